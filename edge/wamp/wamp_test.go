@@ -1,0 +1,127 @@
+package wamp
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestValidURI(t *testing.T) {
+	long := strings.Repeat("a", MaxURI)
+	for _, c := range []struct {
+		uri    string
+		match  Match
+		strict bool
+		want   bool
+	}{
+		{"com.example.topic", Exact, false, true},
+		{"com.example.topic", Exact, true, true},
+		{"single", Exact, true, true},
+		{long, Exact, true, true},
+		{long + "a", Exact, false, false},
+		{"com.Example-2.tópic", Exact, false, true},
+		{"com.Example", Exact, true, false},
+		{"com.example-2", Exact, true, false},
+		{"", Exact, false, false},
+		{".", Exact, false, false},
+		{"com..topic", Exact, false, false},
+		{".com", Exact, false, false},
+		{"com.", Exact, false, false},
+		{"com.a b", Exact, false, false},
+		{"com.a\tb", Exact, false, false},
+		{"com.a\x00b", Exact, false, false},
+		{"com.#", Exact, false, false},
+		{"com.example.", Prefix, true, true},
+		{"com.exa", Prefix, true, true},
+		{"", Prefix, false, true},
+		{"com..a", Prefix, false, false},
+		{"com..topic", Wildcard, true, true},
+		{"..", Wildcard, true, true},
+		{"", Wildcard, false, true},
+		{"com.. a", Wildcard, false, false},
+	} {
+		if got := ValidURI(c.uri, c.match, c.strict); got != c.want {
+			t.Errorf("ValidURI(%.40q, %v, strict %v) = %v", c.uri, c.match, c.strict, got)
+		}
+		if got := ValidURI([]byte(c.uri), c.match, c.strict); got != c.want {
+			t.Errorf("ValidURI([]byte(%.40q), %v, strict %v) = %v", c.uri, c.match, c.strict, got)
+		}
+	}
+}
+
+func TestMatches(t *testing.T) {
+	for _, c := range []struct {
+		match        Match
+		pattern, uri string
+		want         bool
+	}{
+		{Exact, "com.a", "com.a", true},
+		{Exact, "com.a", "com.a.b", false},
+		{Prefix, "com.myapp.topic.emergency", "com.myapp.topic.emergency-low", true}, // characters, not components
+		{Prefix, "com.a.", "com.a", false},
+		{Prefix, "", "com.a", true},
+		{Wildcard, "com.myapp..userevent", "com.myapp.foo.userevent", true},
+		{Wildcard, "com.myapp..userevent", "com.myapp.foo.bar.userevent", false},
+		{Wildcard, "com.myapp..", "com.myapp.a.b", true},
+		{Wildcard, "com.myapp..", "com.myapp.a", false},
+		{Wildcard, "..", "a.b.c", true},
+		{Wildcard, "", "a", true},
+		{Wildcard, "", "a.b", false},
+	} {
+		if got := c.match.Matches(c.pattern, c.uri); got != c.want {
+			t.Errorf("%v %q matches %q: %v", c.match, c.pattern, c.uri, got)
+		}
+	}
+}
+
+func TestReserved(t *testing.T) {
+	for uri, want := range map[string]bool{"wamp": true, "wamp.session.on_join": true, "wampum.a": false, "com.wamp": false, "wam": false} {
+		if Reserved(uri) != want {
+			t.Errorf("Reserved(%q) = %v", uri, !want)
+		}
+	}
+}
+
+func TestIDs(t *testing.T) {
+	for id, want := range map[uint64]bool{0: false, 1: true, MaxID: true, MaxID + 1: false, 1<<64 - 1: false} {
+		if ValidID(id) != want {
+			t.Errorf("ValidID(%d) = %v", id, !want)
+		}
+	}
+	if NextID(0) != 1 || NextID(7) != 8 || NextID(MaxID) != 1 {
+		t.Error("NextID does not count 1, 2, 3 ... 2^53, 1")
+	}
+	for range 1000 {
+		if id := NewID(); !ValidID(id) {
+			t.Fatalf("NewID() = %d", id)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for _, s := range Serializers {
+		if got, ok := ParseSerializer(s.String()); !ok || got != s || !s.Known() {
+			t.Errorf("serializer %v does not read back", s)
+		}
+	}
+	for _, name := range matchNames {
+		if m, ok := ParseMatch(name); !ok || m.String() != name {
+			t.Errorf("match policy %q does not read back", name)
+		}
+	}
+	for _, name := range invokeNames {
+		if i, ok := ParseInvoke(name); !ok || i.String() != name {
+			t.Errorf("invocation policy %q does not read back", name)
+		}
+	}
+	for _, name := range cancelNames {
+		if m, ok := ParseCancelMode(name); !ok || m.String() != name {
+			t.Errorf("cancel mode %q does not read back", name)
+		}
+	}
+	if _, ok := ParseMatch("regex"); ok {
+		t.Error(`"regex" is taken for a match policy`)
+	}
+	if !IsCanceled("wamp.error.cancelled") || !IsCanceled(Canceled.Error()) || IsCanceled("wamp.error.timeout") {
+		t.Error("IsCanceled")
+	}
+}
