@@ -1,0 +1,223 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Config is the configuration file, as docs/config.md describes it. A field's zero value is its default. A field tagged
+// "later" is a key that the file format has and this version can't serve: setting it is an error.
+type Config struct {
+	Version int      `toml:"version"`
+	Node    Node     `toml:"node"`
+	Log     Log      `toml:"log"`
+	Limits  Limits   `toml:"limits"`
+	Realms  []Realm  `toml:"realm"`
+	Listens []Listen `toml:"listen"`
+	Serials []Serial `toml:"serial"`
+	Uplinks []Uplink `toml:"uplink"`
+}
+
+// Node is what this machine is.
+type Node struct {
+	ID   string `toml:"id"`   // default: the host name
+	Data Path   `toml:"data"` // spools and state
+}
+
+// Log says what is logged, and how.
+type Log struct {
+	Level Level `toml:"level"` // debug, info (default), warn, error
+}
+
+// Limits bounds what sessions may take.
+type Limits struct {
+	MaxMessage    Size     `toml:"max_message"`   // the longest message taken from a peer
+	MaxSessions   int      `toml:"max_sessions"`  // at a time, of all realms
+	Outbox        Size     `toml:"outbox"`        // what may wait for a slow peer before its publishers wait
+	SlowAfter     Duration `toml:"slow_after"`    // how long they wait before its events are dropped
+	HelloTimeout  Duration `toml:"hello_timeout"` // from the connection to HELLO
+	Subscriptions int      `toml:"subscriptions"` // a session
+	Registrations int      `toml:"registrations"` // a session
+	PendingCalls  int      `toml:"pending_calls"` // a session
+}
+
+// Realm is a routing domain.
+type Realm struct {
+	Place      Place
+	Name       string      `toml:"name"`
+	Anonymous  string      `toml:"anonymous"` // the role of sessions that don't authenticate; "": refused
+	Strict     bool        `toml:"strict"`
+	Roles      []Role      `toml:"role"`
+	Principals []Principal `toml:"principal"`
+}
+
+// Role is a set of permissions.
+type Role struct {
+	Place       Place
+	Name        string       `toml:"name"`
+	Permissions []Permission `toml:"permission"`
+}
+
+// Permission allows actions on the URIs that it matches; the most specific one decides.
+type Permission struct {
+	Place    Place
+	URI      string   `toml:"uri"`
+	Match    Match    `toml:"match"`
+	Allow    []string `toml:"allow"` // publish, subscribe, call, register
+	Disclose bool     `toml:"disclose"`
+}
+
+// Principal is somebody who authenticates.
+type Principal struct {
+	Place          Place
+	Authid         string   `toml:"authid"`
+	Role           string   `toml:"role"`
+	Ticket         Secret   `toml:"ticket" later:"true"`
+	Wampcra        any      `toml:"wampcra" later:"true"`
+	Scram          any      `toml:"scram" later:"true"`
+	AuthorizedKeys []string `toml:"authorized_keys" later:"true"`
+	UID            *int     `toml:"uid" later:"true"`
+	GID            *int     `toml:"gid" later:"true"`
+	Certificate    string   `toml:"certificate" later:"true"`
+}
+
+// Listen is a place where peers connect.
+type Listen struct {
+	Place          Place
+	URL            string   `toml:"url"`  // tcp, tls or unix
+	Mode           Mode     `toml:"mode"` // of a Unix socket
+	Certificate    Path     `toml:"certificate"`
+	Key            Path     `toml:"key"`
+	ClientCA       Path     `toml:"client_ca"`
+	Origins        []string `toml:"origins"` // of web pages that may connect
+	MaxConnections int      `toml:"max_connections"`
+	MaxMessage     Size     `toml:"max_message"`
+	PingInterval   Duration `toml:"ping_interval"`
+}
+
+// Serial is a serial line.
+type Serial struct {
+	Place        Place
+	Name         string   `toml:"name"`
+	Device       Path     `toml:"device"`
+	USB          *USB     `toml:"usb"`
+	Baud         int      `toml:"baud"`
+	Mode         string   `toml:"mode"`    // wamp (default); lines, modbus: later
+	Framing      string   `toml:"framing"` // none; hdlc: later
+	Realm        string   `toml:"realm"`
+	Authid       string   `toml:"authid"`
+	Role         string   `toml:"role"`
+	Settle       Duration `toml:"settle"` // from opening the port to the first octet
+	DTR          string   `toml:"dtr"`    // keep (default), on, off
+	RTS          string   `toml:"rts"`
+	MaxMessage   Size     `toml:"max_message"`
+	PingInterval Duration `toml:"ping_interval"`
+
+	// mode = "lines"
+	Format  string   `toml:"format"`
+	Columns []string `toml:"columns"`
+	Pattern string   `toml:"pattern"`
+	Topic   string   `toml:"topic"`
+}
+
+// USB identifies a USB serial port, whatever name the kernel gave it.
+type USB struct {
+	Place     Place
+	VID       string `toml:"vid"`
+	PID       string `toml:"pid"`
+	Serial    string `toml:"serial"`
+	Interface string `toml:"interface"`
+}
+
+// Uplink links a realm to a central router.
+type Uplink struct {
+	Place        Place
+	Name         string   `toml:"name"`
+	Realm        string   `toml:"realm"`
+	URL          []string `toml:"url"`
+	RemoteRealm  string   `toml:"remote_realm"`
+	Serializer   string   `toml:"serializer"`
+	Authid       string   `toml:"authid"`
+	Ticket       Secret   `toml:"ticket"`
+	Secret       Secret   `toml:"secret"`
+	Key          Path     `toml:"key"`
+	Certificate  Path     `toml:"certificate"`
+	CA           Path     `toml:"ca"`
+	PingInterval Duration `toml:"ping_interval"`
+	QoS          *int     `toml:"qos" later:"true"`    // of MQTT
+	Format       string   `toml:"format" later:"true"` // of MQTT
+	Exports      []Share  `toml:"export"`
+	Imports      []Share  `toml:"import"`
+}
+
+// Share is topics or procedures that cross an uplink.
+type Share struct {
+	Place     Place
+	Topic     *string `toml:"topic"`
+	Procedure *string `toml:"procedure"`
+	Match     Match   `toml:"match"`
+	Store     string  `toml:"store"` // memory (default); disk, durable: later
+}
+
+// The files that Runnel looks for.
+const (
+	systemConfig = "/etc/runnel/runnel.toml"
+	builtIn      = "built-in default"
+)
+
+//go:embed default.toml
+var defaultConfig string
+
+// loadConfig reads the file and the conf.d/*.toml beside it. Without a file it is /etc/runnel/runnel.toml, or the
+// built-in default where there is none. The error is Problems, or that the file can't be read.
+func loadConfig(file string) (*Config, error) {
+	source, err := readSource(file)
+	if err != nil {
+		return nil, err
+	}
+	name, dir := file, filepath.Dir(file)
+	if file == "" {
+		name, dir = systemConfig, filepath.Dir(systemConfig)
+	}
+	if source == nil {
+		name, source = builtIn, []byte(defaultConfig)
+	}
+	c, problems := &Config{}, Problems{}
+	readConfig(c, name, string(source), &problems)
+	for _, dropIn := range dropIns(dir) {
+		b, err := os.ReadFile(dropIn)
+		if err != nil {
+			return nil, err
+		}
+		readConfig(c, dropIn, string(b), &problems)
+	}
+	c.check(name, &problems)
+	return c, problems.err()
+}
+
+// readSource returns the file's text, or nil for the built-in default.
+func readSource(file string) ([]byte, error) {
+	if file != "" {
+		return os.ReadFile(file)
+	}
+	b, err := os.ReadFile(systemConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return b, err
+}
+
+// dropIns lists the conf.d/*.toml of dir, sorted by name.
+func dropIns(dir string) (files []string) {
+	dir = filepath.Join(dir, "conf.d")
+	entries, _ := os.ReadDir(dir) // most have none
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) == ".toml" {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files
+}

@@ -1,0 +1,390 @@
+package main
+
+import (
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"runnel/edge/wamp"
+)
+
+// checker looks for what the file's shape can't show: names that refer to nothing, values that make no sense together,
+// and what this version can't do.
+type checker struct {
+	*Problems
+	c *Config
+}
+
+// check fills in what follows from the rest and notes what is wrong. The file is the main one.
+func (c *Config) check(file string, problems *Problems) {
+	k := checker{problems, c}
+	if len(c.Realms) == 0 && len(*problems) == 0 {
+		*problems = append(*problems, Problem{File: file, Key: "realm", Text: "there is no realm; write [[realm]] and its name = \"realm1\""})
+	}
+	for i := range c.Realms {
+		k.realm(&c.Realms[i])
+	}
+	for i := range c.Listens {
+		k.listen(&c.Listens[i])
+	}
+	for i := range c.Serials {
+		k.serial(&c.Serials[i])
+	}
+	for i := range c.Uplinks {
+		k.uplink(&c.Uplinks[i])
+	}
+	k.duplicates()
+}
+
+func (k checker) realm(r *Realm) {
+	k.uri(r.Place, "name", r.Name, wamp.Exact)
+	if r.Anonymous != "" {
+		k.role(r.Place, "anonymous", r, r.Anonymous)
+	}
+	for _, role := range r.Roles {
+		k.required(role.Place, "name", role.Name)
+		for _, p := range role.Permissions {
+			k.permission(p)
+		}
+	}
+	for _, p := range r.Principals {
+		k.required(p.Place, "authid", p.Authid)
+		k.role(p.Place, "role", r, p.Role)
+		k.add(p.Place, "", "authentication is not in this version; use the role of anonymous sessions, or the role of a [[serial]] line")
+	}
+}
+
+var actions = []string{"publish", "subscribe", "call", "register"}
+
+func (k checker) permission(p Permission) {
+	if !p.Place.has("uri") {
+		k.add(p.Place, "uri", "missing; write the URI, or uri = \"\" with match = \"prefix\" for all of them")
+	} else {
+		k.uri(p.Place, "uri", p.URI, wamp.Match(p.Match))
+	}
+	if !p.Place.has("allow") {
+		k.add(p.Place, "allow", "missing; write allow = [] with any of %s", oneOf(actions...))
+	}
+	for _, a := range p.Allow {
+		k.choice(p.Place, "allow", a, actions...)
+	}
+}
+
+func (k checker) listen(l *Listen) {
+	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix")
+	if u == nil {
+		return
+	}
+	k.onlyFor(l.Place, u.Scheme, "tls", "certificate", "key", "client_ca")
+	k.onlyFor(l.Place, u.Scheme, "unix", "mode")
+	if u.Scheme == "unix" {
+		l.URL = k.unix(l.Place, u)
+		return
+	}
+	if host, _, err := net.SplitHostPort(u.Host); err != nil || host == "" && !strings.HasPrefix(u.Host, ":") {
+		k.add(l.Place, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", l.URL, u.Scheme)
+	}
+	if u.Path != "" && u.Path != "/" {
+		k.add(l.Place, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
+	}
+	if u.Scheme == "tls" {
+		k.required(l.Place, "certificate", string(l.Certificate))
+		k.required(l.Place, "key", string(l.Key))
+		k.file(l.Place, "certificate", l.Certificate)
+		k.file(l.Place, "key", l.Key)
+		k.file(l.Place, "client_ca", l.ClientCA)
+	}
+}
+
+// unix makes the socket's path absolute. unix:// alone stands for the default place, chosen at start.
+func (k checker) unix(at Place, u *url.URL) string {
+	if u.Host+u.Path == "" {
+		return "unix://"
+	}
+	path := absolute(filepath.Dir(at.File), u.Host+u.Path) // unix://runnel.sock is a relative path
+	if len(path) > 107 {
+		k.add(at, "url", "the path is longer than the 107 octets that a Unix socket's address holds; choose a shorter one")
+	}
+	return "unix://" + path
+}
+
+func (k checker) serial(s *Serial) {
+	k.required(s.Place, "name", s.Name)
+	s.Realm = k.realmName(s.Place, "realm", s.Realm)
+	k.device(s)
+	k.choice(s.Place, "mode", s.Mode, "wamp", "lines", "modbus")
+	if s.Mode == "lines" || s.Mode == "modbus" {
+		k.add(s.Place, "mode", "mode = %q is not in this version; mode = \"wamp\" is", s.Mode)
+		return
+	}
+	for _, key := range []string{"format", "columns", "pattern", "topic"} {
+		if s.Place.has(key) {
+			k.add(s.Place, key, "only for mode = \"lines\"; remove it")
+		}
+	}
+	k.framing(s)
+	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
+	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
+	k.serialRole(s)
+}
+
+func (k checker) device(s *Serial) {
+	if s.Device == "" && s.USB == nil {
+		k.add(s.Place, "device", "missing; write device = \"/dev/tty...\", or usb = { vid = \"...\", pid = \"...\" } (runnel serial ls shows both)")
+		return
+	}
+	if s.Device != "" && s.USB != nil {
+		k.add(s.Place, "usb", "device is set as well; write one of the two")
+	}
+	if s.USB == nil {
+		return
+	}
+	k.hex(s.USB.Place, "vid", s.USB.VID)
+	k.hex(s.USB.Place, "pid", s.USB.PID)
+}
+
+func (k checker) hex(at Place, key, id string) {
+	if len(id) != 4 || strings.Trim(strings.ToLower(id), "0123456789abcdef") != "" {
+		k.add(at, key, "%q is not a USB id; write four hexadecimal digits, like \"2341\"", id)
+	}
+}
+
+// framing must be written out: its default will be hdlc, which this version has not, and a line's framing must not
+// change by an update.
+func (k checker) framing(s *Serial) {
+	switch s.Framing {
+	case "none":
+	case "hdlc":
+		k.add(s.Place, "framing", "framing = \"hdlc\" is not in this version; framing = \"none\" is, for lines that lose nothing (USB)")
+	case "":
+		k.add(s.Place, "framing", "missing; write framing = \"none\"")
+	default:
+		k.choice(s.Place, "framing", s.Framing, "hdlc", "none")
+	}
+}
+
+// serialRole looks for the role of the line's device. Without one it is an anonymous session.
+func (k checker) serialRole(s *Serial) {
+	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == s.Realm })
+	if i < 0 {
+		return // said already
+	}
+	if s.Role != "" {
+		k.role(s.Place, "role", &k.c.Realms[i], s.Role)
+	} else if k.c.Realms[i].Anonymous == "" {
+		k.add(s.Place, "role", "missing, and realm %q has no anonymous role; write the device's role", s.Realm)
+	}
+}
+
+func (k checker) uplink(u *Uplink) {
+	k.required(u.Place, "name", u.Name)
+	u.Realm = k.realmName(u.Place, "realm", u.Realm)
+	if u.RemoteRealm == "" {
+		u.RemoteRealm = u.Realm
+	}
+	if len(u.URL) == 0 {
+		k.add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
+	}
+	for _, text := range u.URL {
+		k.uplinkURL(u.Place, text)
+	}
+	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
+	k.file(u.Place, "ca", u.CA)
+	for _, s := range u.Exports {
+		k.share(s)
+	}
+	for _, s := range u.Imports {
+		k.share(s)
+		if s.Store != "" {
+			k.add(s.Place, "store", "only what is exported can be stored; remove it")
+		}
+	}
+	if len(u.Exports)+len(u.Imports) == 0 {
+		k.add(u.Place, "", "nothing crosses this link; add [[uplink.export]] or [[uplink.import]]")
+	}
+}
+
+func (k checker) uplinkURL(at Place, text string) {
+	if scheme, _, _ := strings.Cut(text, ":"); scheme == "mqtt" || scheme == "mqtts" {
+		k.add(at, "url", "%s:// is not in this version; tcp, tls, unix, ws and wss are", scheme)
+		return
+	}
+	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss"); u != nil && u.Host+u.Path == "" {
+		k.add(at, "url", "%q names no router", text)
+	}
+}
+
+func (k checker) share(s Share) {
+	switch {
+	case s.Topic != nil && s.Procedure != nil:
+		k.add(s.Place, "procedure", "topic is set as well; write a table of its own for each")
+	case s.Topic != nil:
+		k.uri(s.Place, "topic", *s.Topic, wamp.Match(s.Match))
+	case s.Procedure != nil:
+		k.uri(s.Place, "procedure", *s.Procedure, wamp.Match(s.Match))
+	default:
+		k.add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
+	}
+	k.store(s)
+}
+
+func (k checker) store(s Share) {
+	k.choice(s.Place, "store", s.Store, "memory", "disk", "durable")
+	if s.Store == "disk" || s.Store == "durable" {
+		k.add(s.Place, "store", "store = %q is not in this version; store = \"memory\" is", s.Store)
+	}
+}
+
+// duplicates looks for names that are given twice, of any file.
+func (k checker) duplicates() {
+	names := map[string]Place{}
+	for _, r := range k.c.Realms {
+		k.once(names, r.Place, "name", "realm", r.Name)
+		k.realmDuplicates(r)
+	}
+	for _, l := range k.c.Listens {
+		k.once(names, l.Place, "url", "listener", l.URL)
+	}
+	for _, s := range k.c.Serials {
+		k.once(names, s.Place, "name", "serial line", s.Name)
+		k.once(names, s.Place, "device", "serial line for", string(s.Device))
+	}
+	for _, u := range k.c.Uplinks {
+		k.once(names, u.Place, "name", "uplink", u.Name)
+	}
+}
+
+func (k checker) realmDuplicates(r Realm) {
+	names := map[string]Place{}
+	for _, role := range r.Roles {
+		k.once(names, role.Place, "name", "role", role.Name)
+		permissions := map[string]Place{}
+		for _, p := range role.Permissions {
+			if p.Place.has("uri") {
+				k.once(permissions, p.Place, "uri", "permission for "+wamp.Match(p.Match).String(), p.URI+" ")
+			}
+		}
+	}
+	for _, p := range r.Principals {
+		k.once(names, p.Place, "authid", "principal", p.Authid)
+	}
+}
+
+func (k checker) once(names map[string]Place, at Place, key, kind, name string) {
+	if name == "" {
+		return
+	}
+	id := kind + " " + name
+	if first, taken := names[id]; taken {
+		k.add(at, key, "there is a %s %q already, at %s", kind, strings.TrimSpace(name), first)
+		return
+	}
+	names[id] = at
+}
+
+// choice notes a value that is none of names. The empty one is the default.
+func (k checker) choice(at Place, key, value string, names ...string) {
+	if value != "" && !slices.Contains(names, value) {
+		k.add(at, key, "%q is not known; use %s", value, oneOf(names...))
+	}
+}
+
+func (k checker) required(at Place, key, value string) {
+	if value == "" {
+		k.add(at, key, "missing; write %s = \"...\"", key)
+	}
+}
+
+func (k checker) uri(at Place, key, uri string, match wamp.Match) {
+	if uri == "" && !at.has(key) {
+		k.required(at, key, uri)
+	} else if !wamp.ValidURI(uri, match, false) {
+		k.add(at, key, "%q is not a WAMP URI (match = %q); write components with dots between, like \"com.example.weather\"", uri, match)
+	}
+}
+
+// role notes a role that the realm has not.
+func (k checker) role(at Place, key string, r *Realm, name string) {
+	var names []string
+	for _, role := range r.Roles {
+		names = append(names, role.Name)
+	}
+	switch near := nearest(name, names); {
+	case name == "":
+		k.required(at, key, name)
+	case slices.Contains(names, name):
+	case near != "":
+		k.add(at, key, "realm %q has no role %q; did you mean %q?", r.Name, name, near)
+	default:
+		k.add(at, key, "realm %q has no role %q; add [[realm.role]] with name = %q", r.Name, name, name)
+	}
+}
+
+// realmName returns the realm's name, by default the only one there is.
+func (k checker) realmName(at Place, key, name string) string {
+	var names []string
+	for _, r := range k.c.Realms {
+		names = append(names, r.Name)
+	}
+	switch {
+	case name == "" && len(names) == 1:
+		return names[0]
+	case name == "":
+		k.required(at, key, name)
+	case !slices.Contains(names, name):
+		k.add(at, key, "there is no realm %q; use %s", name, oneOf(names...))
+	}
+	return name
+}
+
+func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
+	if text == "" {
+		k.add(at, key, "missing; write %s = \"%s://...\"", key, schemes[0])
+		return nil
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		k.add(at, key, "%.80q is not a URL; write it like \"%s://...\"", text, schemes[0])
+		return nil
+	}
+	if !slices.Contains(schemes, u.Scheme) {
+		k.add(at, key, "%.80q: unknown scheme; use %s", text, oneOf(schemes...))
+		return nil
+	}
+	return u
+}
+
+// onlyFor notes keys that belong to another scheme.
+func (k checker) onlyFor(at Place, scheme, want string, keys ...string) {
+	for _, key := range keys {
+		if scheme != want && at.has(key) {
+			k.add(at, key, "only for %s:// listeners; remove it", want)
+		}
+	}
+}
+
+// file notes a file that can't be read. The key may be unset.
+func (k checker) file(at Place, key string, path Path) {
+	if path == "" {
+		return
+	}
+	f, err := os.Open(string(path))
+	if err != nil {
+		k.add(at, key, "%v", err)
+		return
+	}
+	f.Close()
+}
+
+// secret reads a secret once, so that a missing file is found before it is needed.
+func (k checker) secret(at Place, key string, s Secret) {
+	if !s.Set() {
+		return
+	}
+	if _, err := s.Value(); err != nil {
+		k.add(at, key, "%v", err)
+	}
+}

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// realm1 begins most test files: seven lines.
+const realm1 = `version = 1
+[[realm]]
+name = "realm1"
+anonymous = "guest"
+[[realm.role]]
+name = "guest"
+
+`
+
+// load reads text as a configuration file of its own.
+func load(t *testing.T, text string) (*Config, string, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "runnel.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := loadConfig(file)
+	return c, file, err
+}
+
+func TestProblems(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       []string // "line: key: the text's beginning", all of them in order
+	}{
+		{"syntax", "version = 1\n[[realm]]\nname = \n", []string{"3: realm.name: not valid TOML"}},
+		{"no realm", "version = 1\n", []string{"0: realm: there is no realm"}},
+		{"version", "version = 2\n[[realm]]\nname = \"a\"\n", []string{"1: version: version 2 is not known"}},
+		{"unknown top key", realm1 + "[[listn]]\n", []string{`8: listn: unknown key; did you mean "listen"?`}},
+		{"unknown key", realm1 + "[[serial]]\nname = \"a\"\nframing = \"none\"\n\n bauds = 1\ndevice = \"/dev/null\"",
+			[]string{`12: serial.bauds: unknown key; did you mean "baud"?`}},
+		{"unknown inline key", realm1 + "[[serial]]\nname = \"a\"\nframing = \"none\"\nusb = { vid = \"2341\", pid = \"0043\", seriel = \"1\" }",
+			[]string{`11: serial.usb.seriel: unknown key; did you mean "serial"?`}},
+		{"unknown key without a near one", realm1 + "[node]\nzzzzzzzzzz = 1\n", []string{`9: node.zzzzzzzzzz: unknown key; known here: data, id`}},
+		{"wrong types", realm1 + "[node]\nid = 5\n[limits]\nmax_message = true\nmax_sessions = \"9\"\noutbox = 1.5\n[log]\nlevel = 1979-05-27\n",
+			[]string{`9: node.id: 5 is an integer; write a string`, `11: limits.max_message: true is a boolean; write a string`,
+				`12: limits.max_sessions: "9" is a string; write an integer`, `13: limits.outbox: 1.5 is a float`,
+				`15: log.level: this is a date or a time; write a string`}},
+		{"table for list", realm1 + "[listen]\nurl = \"unix:///a\"\n", []string{`8: listen: this is a table; write [[listen]]`}},
+		{"sizes and durations", realm1 + "[limits]\nmax_message = \"64 parsecs\"\nhello_timeout = \"10\"\noutbox = \"99999999999GiB\"\nslow_after = \"-1s\"\nmax_sessions = -1\n",
+			[]string{`9: limits.max_message: "64 parsecs" is not a size`, `10: limits.hello_timeout: "10" is not a duration`,
+				`11: limits.outbox: "99999999999GiB" is not a size`, `12: limits.slow_after: "-1s" is not a duration`,
+				`13: limits.max_sessions: -1 is out of range`}},
+		{"log level", realm1 + "[log]\nlevel = \"loud\"\n", []string{`9: log.level: "loud" is not a log level; use "debug", "info", "warn" or "error"`}},
+		{"realm without name", "[[realm]]\n", []string{`1: realm.name: missing`}},
+		{"realm twice", realm1 + "[[realm]]\nname = \"realm1\"\n", []string{`9: realm.name: there is a realm "realm1" already, at FILE:2`}},
+		{"realm's name is no URI", "[[realm]]\nname = \"a b\"\n", []string{`2: realm.name: "a b" is not a WAMP URI`}},
+		{"unknown role", "[[realm]]\nname = \"a\"\nanonymous = \"gest\"\n[[realm.role]]\nname = \"guest\"\n",
+			[]string{`3: realm.anonymous: realm "a" has no role "gest"; did you mean "guest"?`}},
+		{"no roles", "[[realm]]\nname = \"a\"\nanonymous = \"guest\"\n", []string{`3: realm.anonymous: realm "a" has no role "guest"; add`}},
+		{"role twice", realm1 + "[[realm.role]]\nname = \"guest\"\n", []string{`9: realm.role.name: there is a role "guest" already, at FILE:5`}},
+		{"permission", realm1 + "[[realm.role.permission]]\nmatch = \"regex\"\nallow = [\"publich\", \"call\"]\n[[realm.role.permission]]\nuri = \"a..b\"\n",
+			[]string{`8: realm.role.permission.uri: missing`, `9: realm.role.permission.match: "regex" is not a matching policy`,
+				`10: realm.role.permission.allow: "publich" is not known; use`, `11: realm.role.permission.allow: missing`,
+				`12: realm.role.permission.uri: "a..b" is not a WAMP URI`}},
+		{"permission twice", realm1 + strings.Repeat("[[realm.role.permission]]\nuri = \"a\"\nallow = []\n", 2),
+			[]string{`12: realm.role.permission.uri: there is a permission for exact "a" already, at FILE:8`}},
+		{"principals", realm1 + "[[realm.principal]]\nauthid = \"pump-7\"\nrole = \"guest\"\nticket = \"file:a\"\nwampcra = { secret = \"a\" }\nscram = {}\nauthorized_keys = [\"a\"]\nuid = 1\ngid = 2\ncertificate = \"CN\"\n",
+			[]string{`8: realm.principal: authentication is not in this version`, `11: realm.principal.ticket: ticket is not in this version`,
+				`12: realm.principal.wampcra: wampcra is not`, `13: realm.principal.scram: scram is not`,
+				`14: realm.principal.authorized_keys: authorized_keys is not`, `15: realm.principal.uid: uid is not`,
+				`16: realm.principal.gid: gid is not`, `17: realm.principal.certificate: certificate is not`}},
+		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
+			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls" or "unix"`,
+				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
+		{"listener twice", realm1 + strings.Repeat("[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n", 2),
+			[]string{`11: listen.url: there is a listener "tcp://127.0.0.1:1" already, at FILE:8`}},
+		{"keys of another scheme", realm1 + "[[listen]]\nurl = \"tcp://127.0.0.1:1\"\nmode = \"0660\"\nkey = \"a\"\n",
+			[]string{`10: listen.mode: only for unix:// listeners`, `11: listen.key: only for tls:// listeners`}},
+		{"socket mode", realm1 + "[[listen]]\nurl = \"unix://a\"\nmode = \"rw\"\n", []string{`10: listen.mode: "rw" is not a file mode`}},
+		{"TLS without certificate", realm1 + "[[listen]]\nurl = \"tls://127.0.0.1:1\"\nkey = \"none.pem\"\n",
+			[]string{`8: listen.certificate: missing`, `10: listen.key: open DIR/none.pem: no such file`}},
+		{"hdlc", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"hdlc\"\n",
+			[]string{`11: serial.framing: framing = "hdlc" is not in this version`}},
+		{"lines", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\nformat = \"json\"\ntopic = \"a\"\n",
+			[]string{`11: serial.mode: mode = "lines" is not in this version`}},
+		{"modbus", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"modbus\"\n", []string{`11: serial.mode: mode = "modbus" is not in this version`}},
+		{"serial", realm1 + "[[serial]]\nmode = \"x\"\ntopic = \"a\"\nrole = \"gues\"\ndtr = \"up\"\n",
+			[]string{`8: serial.name: missing`, `8: serial.device: missing`, `8: serial.framing: missing`, `9: serial.mode: "x" is not known`,
+				`10: serial.topic: only for mode = "lines"`, `11: serial.role: realm "realm1" has no role "gues"`, `12: serial.dtr: "up" is not known`}},
+		{"serial twice", realm1 + strings.Repeat("[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"none\"\n", 2),
+			[]string{`13: serial.name: there is a serial line "a" already, at FILE:8`, `14: serial.device: there is a serial line for "/dev/null" already, at FILE:8`}},
+		{"serial by usb", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"none\"\nusb = { vid = \"1\", pid = \"00zz\" }\n",
+			[]string{`12: serial.usb: device is set as well`, `12: serial.usb.vid: "1" is not a USB id`, `12: serial.usb.pid: "00zz" is not a USB id`}},
+		{"serial without a role", "[[realm]]\nname = \"a\"\n[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"none\"\n",
+			[]string{`3: serial.role: missing, and realm "a" has no anonymous role`}},
+		{"which realm", "[[realm]]\nname = \"a\"\n[[realm]]\nname = \"b\"\n[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:1\"\n[[uplink.export]]\ntopic = \"a\"\n[[serial]]\nname = \"s\"\ndevice = \"/dev/null\"\nframing = \"none\"\nrealm = \"d\"\n",
+			[]string{`5: uplink.realm: missing`, `14: serial.realm: there is no realm "d"; use "a" or "b"`}},
+		{"uplink", realm1 + "[[uplink]]\nserializer = \"xml\"\n[[uplink.export]]\n[[uplink.export]]\ntopic = \"a b\"\n[[uplink.export]]\ntopic = \"a\"\nprocedure = \"a\"\n",
+			[]string{`8: uplink.name: missing`, `8: uplink.url: missing`, `9: uplink.serializer: "xml" is not known`, `10: uplink.export.topic: missing`,
+				`12: uplink.export.topic: "a b" is not`, `15: uplink.export.procedure: topic is set as well`}},
+		{"idle uplink", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://127.0.0.1:1\"]\n", []string{`8: uplink: nothing crosses this link`}},
+		{"spool", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://127.0.0.1:1\"]\n[[uplink.export]]\ntopic = \"\"\nmatch = \"prefix\"\nstore = \"disk\"\n[[uplink.export]]\ntopic = \"b\"\nstore = \"durable\"\n[[uplink.import]]\ntopic = \"b\"\nstore = \"memory\"\n",
+			[]string{`14: uplink.export.store: store = "disk" is not in this version`, `17: uplink.export.store: store = "durable" is not in this version`,
+				`20: uplink.import.store: only what is exported can be stored`}},
+		{"mqtt", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://broker:1883\"]\nqos = 1\nformat = \"json\"\n[[uplink.export]]\ntopic = \"b\"\n",
+			[]string{`10: uplink.url: mqtt:// is not in this version`, `11: uplink.qos: qos is not in this version`, `12: uplink.format: format is not in this version`}},
+		{"uplink URL", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://\", 5]\n[[uplink.export]]\ntopic = \"b\"\n",
+			[]string{`10: uplink.url: this is a list; write a list of strings`, `10: uplink.url: "tcp://" names no router`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, file, err := load(t, c.text)
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("got %v", err)
+			}
+			for i, p := range problems {
+				got := strings.NewReplacer(file, "FILE", filepath.Dir(file), "DIR").Replace(p.Error())
+				if i >= len(c.want) {
+					t.Errorf("one problem too many: %s", got)
+				} else if want := "FILE:" + strings.TrimPrefix(c.want[i], "0: "); !strings.HasPrefix(got, want) && !strings.HasPrefix(strings.Replace(got, "FILE: ", "FILE:", 1), want) {
+					t.Errorf("got  %s\nwant %s", got, want)
+				}
+			}
+			for _, want := range c.want[min(len(problems), len(c.want)):] {
+				t.Errorf("missing: %s", want)
+			}
+		})
+	}
+}
+
+// Every key of the documented file, as far as this version serves it.
+const full = `
+version = 1
+
+[node]
+id = "gw-001"
+data = "data"
+
+[log]
+level = "debug"
+
+[limits]
+max_message = "64kB"
+
+[[realm]]
+name = "realm1"
+anonymous = "guest"
+strict = true
+
+  [[realm.role]]
+  name = "guest"
+
+    [[realm.role.permission]]
+    uri = "com.example."
+    match = "prefix"
+    allow = ["publish", "subscribe", "call", "register"]
+    disclose = true
+
+  [[realm.role]]
+  name = "sensor"
+
+[[listen]]
+url = "tcp://127.0.0.1:8080"
+origins = ["app.example.com"]
+max_connections = 5
+max_message = "1MiB"
+ping_interval = "10s"
+
+[[listen]]
+url = "unix://runnel.sock"
+mode = "0660"
+
+[[serial]]
+name = "greenhouse"
+device = "tty0"
+baud = 115200
+framing = "none"
+authid = "greenhouse-mcu"
+role = "sensor"
+
+[[serial]]
+name = "usb"
+usb = { vid = "2341", pid = "0043" }
+framing = "none"
+settle = "2s"
+
+[[uplink]]
+name = "central"
+url = ["tls://central.example.com:8443", "ws://central.example.com/ws"]
+
+  [[uplink.export]]
+  topic = "com.example."
+  match = "prefix"
+  store = "memory"
+
+  [[uplink.import]]
+  procedure = "com.example.command."
+  match = "prefix"
+`
+
+func TestFullConfig(t *testing.T) {
+	c, file, err := load(t, full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(file)
+	for _, check := range []struct {
+		what string
+		ok   bool
+	}{
+		{"node", c.Node.ID == "gw-001" && c.Node.Data == Path(dir+"/data")},
+		{"limit", c.Limits.MaxMessage == 64000 && c.Listens[0].MaxMessage == 1<<20},
+		{"role", c.Realms[0].Strict && c.Realms[0].Anonymous == "guest" && len(c.Realms[0].Roles) == 2},
+		{"permission", c.Realms[0].Roles[0].Permissions[0].Disclose && len(c.Realms[0].Roles[0].Permissions[0].Allow) == 4},
+		{"listener", c.Listens[0].PingInterval == Duration(10*time.Second) && c.Listens[0].Origins[0] == "app.example.com"},
+		{"socket", c.Listens[1].URL == "unix://"+dir+"/runnel.sock" && c.Listens[1].Mode == 0o660},
+		{"serial", c.Serials[0].Device == Path(dir+"/tty0") && c.Serials[0].Realm == "realm1" && c.Serials[0].Baud == 115200},
+		{"usb", c.Serials[1].USB.VID == "2341" && c.Serials[1].Settle == Duration(2*time.Second)},
+		{"uplink", c.Uplinks[0].RemoteRealm == "realm1" && len(c.Uplinks[0].URL) == 2 && *c.Uplinks[0].Exports[0].Topic == "com.example."},
+	} {
+		if !check.ok {
+			t.Errorf("%s: %+v", check.what, c)
+		}
+	}
+}
+
+func TestBuiltInDefault(t *testing.T) {
+	c, problems := &Config{}, Problems{}
+	readConfig(c, builtIn, defaultConfig, &problems)
+	c.check(builtIn, &problems)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	for _, l := range c.Listens {
+		if !strings.HasPrefix(l.URL, "tcp://127.0.0.1:") && l.URL != "unix://" {
+			t.Errorf("%s listens beyond this machine", l.URL)
+		}
+	}
+}
+
+func TestDropIns(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"runnel.toml":      realm1 + "[node]\nid = \"a\"\n",
+		"conf.d/10.toml":   "[node]\nid = \"b\"\n[[listen]]\nurl = \"unix://b.sock\"\n",
+		"conf.d/20.toml":   "[[realm]]\nname = \"two\"\n",
+		"conf.d/not.toml~": "not read",
+	} {
+		os.Mkdir(filepath.Join(dir, "conf.d"), 0o755)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := loadConfig(filepath.Join(dir, "runnel.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Node.ID != "b" || len(c.Realms) != 2 || c.Listens[0].URL != "unix://"+dir+"/conf.d/b.sock" {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "64": 64, "64B": 64, "1kB": 1000, "1 KiB": 1024, "64MB": 64e6, "64MiB": 64 << 20, "2gib": 2 << 30} {
+		var z Size
+		if err := z.parse(text); err != nil || int64(z) != want {
+			t.Errorf("%q: %d, %v", text, z, err)
+		}
+	}
+	for _, text := range []string{"", "MB", "1.5MB", "-1", "1TB", "9223372036854775807kB"} {
+		var z Size
+		if err := z.parse(text); err == nil {
+			t.Errorf("%q is %d", text, z)
+		}
+	}
+}
+
+func TestSecret(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "s"), []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("RUNNEL_TEST_SECRET", "from the environment")
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	for text, want := range map[string]string{
+		"plain": "plain", "file:s": "from a file", "file:" + dir + "/s": "from a file", "env:RUNNEL_TEST_SECRET": "from the environment",
+		"cred:s": "from a file", "with:colon": "with:colon",
+	} {
+		if got, err := (Secret{text, dir}).Value(); got != want || err != nil {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"file:none", "env:RUNNEL_NOT_SET", "cred:none", "cred:../../etc/passwd"} {
+		if got, err := (Secret{text, dir}).Value(); err == nil {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	for s, want := range map[string]string{"bauds": "baud", "relam": "realm", "x": "", "ur": "url", "qqqqqq": ""} {
+		if got := nearest(s, []string{"baud", "realm", "url"}); got != want {
+			t.Errorf("%q: %q", s, got)
+		}
+	}
+}
+
+// FuzzConfig: no file makes the reader panic or name a line that isn't there.
+func FuzzConfig(f *testing.F) {
+	f.Add(full)
+	f.Add(defaultConfig)
+	f.Add("a.b.\"c.d\" = [ { x = '''\n''' }, # c\n 1 ]\n[[a.b.e]]\n[x.\"y\\\"]\"]\n")
+	f.Add("[[realm]]\nname = \"\"\"\"a\"\"\"\"\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		locate(text)
+		c, problems := &Config{}, Problems{}
+		readConfig(c, "fuzz.toml", text, &problems)
+		c.check("fuzz.toml", &problems)
+		for _, p := range problems {
+			if lines := strings.Count(text, "\n") + 1; p.Line > lines {
+				t.Errorf("line %d of %d: %v", p.Line, lines, p)
+			}
+		}
+	})
+}
