@@ -1,0 +1,79 @@
+package serial
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// find returns the path of the device that c means.
+func (c Config) find() (string, error) {
+	if c.Device != "" {
+		return c.Device, nil
+	}
+	ports, err := ports()
+	if err != nil {
+		return "", err
+	}
+	info, err := choose(c.USB, ports)
+	return info.Device, err
+}
+
+// choose picks the one port with the identity u. Two that match are refused: which of them is meant is not for us to
+// guess, and a guess might change with the next boot.
+func choose(u USB, ports []Info) (Info, error) {
+	var found []Info
+	for _, p := range ports {
+		if u.matches(p.USB) {
+			found = append(found, p)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Info{}, fmt.Errorf("%w: %s", os.ErrNotExist, present(ports))
+	case 1:
+		return found[0], nil
+	}
+	return Info{}, fmt.Errorf("%d ports match: %s; name one by its serial number, its interface, or as device by its by-path name",
+		len(found), join(found))
+}
+
+func present(ports []Info) string {
+	var usb []Info
+	for _, p := range ports {
+		if p.USB != (USB{}) {
+			usb = append(usb, p)
+		}
+	}
+	if len(usb) == 0 {
+		return "there is no USB serial port"
+	}
+	return "there is " + join(usb)
+}
+
+func join(ports []Info) string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
+		names[i] = p.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// matches reports whether a port with the identity port is one that u means.
+func (u USB) matches(port USB) bool {
+	return port != (USB{}) &&
+		(u.VID == "" || strings.EqualFold(u.VID, port.VID)) &&
+		(u.PID == "" || strings.EqualFold(u.PID, port.PID)) &&
+		(u.Serial == "" || u.Serial == port.Serial) &&
+		(u.Interface == "" || hex(u.Interface) == hex(port.Interface))
+}
+
+// hex makes "0" and "00" equal.
+func hex(s string) uint64 {
+	n, err := strconv.ParseUint(s, 16, 8)
+	if err != nil {
+		return 1 << 32 // no interface's number
+	}
+	return n
+}

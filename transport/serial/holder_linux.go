@@ -1,0 +1,120 @@
+package serial
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// deviceID tells devices apart, whatever name they are reached by.
+type deviceID struct {
+	rdev uint64
+	dev  uint64 // of the file system it is on, for pseudo-terminals: every container counts its own from 0
+}
+
+func identify(path string) (id deviceID, ok bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return id, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || info.Mode()&os.ModeCharDevice == 0 {
+		return id, false
+	}
+	id.rdev = uint64(st.Rdev)
+	if major := unix.Major(id.rdev); major >= 136 && major <= 143 { // Unix98 pseudo-terminals
+		id.dev = uint64(st.Dev)
+	}
+	return id, true
+}
+
+// holders lists the processes that have the device open, as far as this process is allowed to see. /proc/*/fd of other
+// users' processes is closed to all but root, but /proc/locks is open and names whoever locked the device.
+func holders(device string) []Process {
+	id, ok := identify(device)
+	if !ok {
+		return nil
+	}
+	found := allHolders()[id]
+	if len(found) == 0 {
+		found = lockers(device)
+	}
+	return found
+}
+
+// allHolders looks through all processes once.
+func allHolders() map[deviceID][]Process {
+	found := make(map[deviceID][]Process)
+	for _, pid := range processes() {
+		for _, id := range openDevices(pid) {
+			found[id] = append(found[id], named(pid))
+		}
+	}
+	return found
+}
+
+func processes() (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// openDevices lists the character devices that pid has open, each once.
+func openDevices(pid int) (ids []deviceID) {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		fd := filepath.Join(dir, e.Name())
+		if name, err := os.Readlink(fd); err != nil || !strings.HasPrefix(name, "/dev/") {
+			continue
+		}
+		if id, ok := identify(fd); ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// lockers lists the processes that have a flock on the device.
+func lockers(device string) (found []Process) {
+	var st unix.Stat_t
+	if unix.Stat(device, &st) != nil {
+		return nil
+	}
+	f, err := os.Open("/proc/locks")
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	inode := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino)
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		// 1: FLOCK  ADVISORY  WRITE 1234 00:05:312 0 EOF
+		w := strings.Fields(lines.Text())
+		if len(w) < 6 || w[1] != "FLOCK" || w[5] != inode {
+			continue
+		}
+		if pid, err := strconv.Atoi(w[4]); err == nil && pid > 0 {
+			found = append(found, named(pid))
+		}
+	}
+	return found
+}
+
+func named(pid int) Process {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil {
+		return Process{PID: pid, Name: "process"}
+	}
+	return Process{PID: pid, Name: strings.TrimSpace(string(name))}
+}

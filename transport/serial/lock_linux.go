@@ -1,0 +1,131 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockDirs is where programs look for each other's lock files, the present place first.
+var lockDirs = [...]string{"/run/lock", "/var/lock"}
+
+// claim is what makes a port ours in the eyes of other programs: a flock (ours, tio, picocom, systemd), a lock file of
+// UUCP's (minicom, pppd, gpsd), and the exclusive flag that port_linux.go sets (everybody but root).
+type claim struct {
+	file string // the lock file; "" if there is none
+}
+
+// claimDevice refuses a device that somebody else has, with a *Held. The flock ends with f.
+func claimDevice(f *os.File, device string) (*claim, error) {
+	if locked, err := flock(f); err != nil {
+		return nil, fmt.Errorf("lock it: %w", err)
+	} else if !locked {
+		f.Close() // or we would find ourselves
+		return nil, &Held{By: holders(device)}
+	}
+	// Not everybody locks: getty does not, nor does cat.
+	if by := others(holders(device)); len(by) > 0 {
+		return nil, &Held{By: by}
+	}
+	return claimFile(device)
+}
+
+func flock(f *os.File) (locked bool, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	if e := raw.Control(func(fd uintptr) { err = unix.Flock(int(fd), unix.LOCK_EX|unix.LOCK_NB) }); e != nil {
+		return false, e
+	}
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func others(all []Process) []Process {
+	return slices.DeleteFunc(all, func(p Process) bool { return p.PID == os.Getpid() })
+}
+
+// claimFile makes the lock file in the first directory that there is. One that cannot be written is no reason to
+// refuse the port: the flock holds.
+func claimFile(device string) (*claim, error) {
+	for _, dir := range lockDirs {
+		c, err := lockFile(dir, device)
+		if held := (*Held)(nil); err == nil || errors.As(err, &held) {
+			return c, err
+		}
+	}
+	return &claim{}, nil
+}
+
+func lockFile(dir, device string) (*claim, error) {
+	name := strings.ReplaceAll(strings.TrimPrefix(device, "/dev/"), "/", "_")
+	path := filepath.Join(dir, "LCK.."+name)
+	for range 2 {
+		err := writeLock(path)
+		if err == nil {
+			return &claim{file: path}, nil
+		}
+		if by, live := lockOwner(path, device); live {
+			return nil, &Held{By: []Process{by}}
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, err
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fs.ErrExist // somebody is quicker than we are; the flock decides
+}
+
+// writeLock makes the file with its content at once: a reader must never see it empty.
+func writeLock(path string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), "LCK..runnel")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = fmt.Fprintf(tmp, "%10d\n", os.Getpid()) // the format that HDB UUCP set
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
+	if err != nil {
+		return err
+	}
+	return os.Link(tmp.Name(), path)
+}
+
+// lockOwner returns the process a lock file names, if it lives and there is no reason to doubt that it is the one that
+// wrote it: a pid is used again, after a reboot at the latest. As we have the flock, a file with our own pid is old.
+func lockOwner(path, device string) (p Process, live bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return p, false
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 1 || pid == os.Getpid() {
+		return p, false
+	}
+	if err := unix.Kill(pid, 0); err != nil && !errors.Is(err, unix.EPERM) {
+		return p, false
+	}
+	id, ok := identify(device)
+	if _, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil && ok && !slices.Contains(openDevices(pid), id) {
+		return p, false
+	}
+	return named(pid), true
+}
+
+func (c *claim) release() {
+	if c.file != "" {
+		os.Remove(c.file)
+	}
+}

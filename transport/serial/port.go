@@ -1,0 +1,124 @@
+package serial
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"time"
+
+	bugst "go.bug.st/serial"
+)
+
+// ErrUnplugged says that the device is gone. The port is of no more use; the device may come back under the same name
+// or another.
+var ErrUnplugged = errors.New("unplugged")
+
+// Held says that another process, or another part of this one, has the port.
+type Held struct {
+	By []Process // none if the system does not say who
+}
+
+// Process is a running program.
+type Process struct {
+	PID  int
+	Name string
+}
+
+func (p Process) String() string { return fmt.Sprintf("%s (pid %d)", p.Name, p.PID) }
+
+func (h *Held) Error() string {
+	if len(h.By) == 0 {
+		return "held by another process"
+	}
+	names := make([]string, len(h.By))
+	for i, p := range h.By {
+		names[i] = p.String()
+	}
+	return "held by " + strings.Join(names, ", ")
+}
+
+// Open finds the port, opens it for this program alone, sets it up, throws away what waits in its buffers and lets the
+// device settle. The error wraps os.ErrNotExist if no such port is there, and a *Held if somebody else has it.
+func Open(ctx context.Context, c Config) (*Port, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("open serial %s: %w", c.target(), err)
+	}
+	c = c.withDefaults()
+	device, err := c.find()
+	if err != nil {
+		return nil, fmt.Errorf("open serial %s: %w", c.target(), err)
+	}
+	p, err := open(device, c)
+	if err != nil {
+		return nil, fmt.Errorf("open serial %s: %w", device, err)
+	}
+	if err := settle(ctx, c.Settle); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("open serial %s: %w", device, err)
+	}
+	return p, nil
+}
+
+func settle(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Device returns the path of the device, all links resolved.
+func (p *Port) Device() string { return p.device }
+
+// Read reads what has arrived, at least one octet. Close unblocks it.
+func (p *Port) Read(b []byte) (int, error) {
+	n, err := p.rw.Read(b)
+	return n, p.failure("read", err)
+}
+
+// Write writes all of b. Close unblocks it.
+func (p *Port) Write(b []byte) (int, error) {
+	n, err := p.rw.Write(b)
+	return n, p.failure("write", err)
+}
+
+// failure tells an unplugged device from other errors. A terminal whose device is gone reads as an end of file.
+func (p *Port) failure(verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	cause := err
+	for _, gone := range [...]error{syscall.EIO, syscall.ENXIO, syscall.ENODEV, io.EOF} {
+		if errors.Is(err, gone) {
+			cause = ErrUnplugged
+		}
+	}
+	return fmt.Errorf("%s serial %s: %w", verb, p.device, bare(cause))
+}
+
+// bare takes off what names the operation and the path, which the caller says in its own words.
+func bare(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// portMode is c in the port library's words.
+func (c Config) portMode() *bugst.Mode {
+	m := &bugst.Mode{BaudRate: c.Baud, DataBits: c.DataBits, Parity: bugst.Parity(c.Parity)}
+	if c.StopBits == 2 {
+		m.StopBits = bugst.TwoStopBits
+	}
+	return m
+}

@@ -1,0 +1,198 @@
+package serial
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	bugst "go.bug.st/serial"
+	"golang.org/x/sys/unix"
+)
+
+// Port is an open serial port. Read, Write and Close may be called from different goroutines.
+//
+// The port library sets the device up, but the octets go through a descriptor of our own: the library waits in
+// select(2), which cannot take a descriptor beyond 1023 (a router has thousands), a write of its cannot be
+// interrupted, and its descriptors are inherited by child processes. What the library sets belongs to the device, not
+// to its descriptor, so it stays.
+type Port struct {
+	// Static after construction.
+	device string
+	rw     *os.File // in the runtime's poller: deadlines work, and Close interrupts
+
+	close sync.Once
+	claim *claim
+}
+
+func open(device string, c Config) (*Port, error) {
+	device, err := filepath.EvalSymlinks(device)
+	if err != nil {
+		return nil, bare(err)
+	}
+	f, err := os.OpenFile(device, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, explain(device, err)
+	}
+	p := &Port{device: device, rw: f}
+	if err := p.setUp(c); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// setUp does things in this order: nothing about the device is changed before it is ours.
+func (p *Port) setUp(c Config) (err error) {
+	if err := p.control(isTerminal); err != nil {
+		return fmt.Errorf("not a serial port: %w", err)
+	}
+	if p.claim, err = claimDevice(p.rw, p.device); err != nil {
+		return err
+	}
+	if err := configure(p.device, c); err != nil {
+		return err
+	}
+	return p.control(func(fd int) error { return finish(fd, c) })
+}
+
+// configure sets speed, character size and raw mode. The library's descriptor lives only this long.
+func configure(device string, c Config) error {
+	lib, err := bugst.Open(device, c.portMode())
+	if err != nil {
+		return fmt.Errorf("set %s: %w", c.mode(), err)
+	}
+	return lib.Close()
+}
+
+// finish sets what the library has no words for: nobody else may open the port (the library takes that back when it
+// closes), closing it does not drop DTR, which would restart an Arduino.
+func finish(fd int, c Config) error {
+	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); optional(err) != nil {
+		return fmt.Errorf("make it exclusive: %w", err)
+	}
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return fmt.Errorf("read its settings: %w", err)
+	}
+	t.Cflag &^= unix.HUPCL
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, t); err != nil {
+		return fmt.Errorf("clear HUPCL: %w", err)
+	}
+	if err := setSignal(fd, unix.TIOCM_DTR, c.DTR); err != nil {
+		return fmt.Errorf("set DTR: %w", err)
+	}
+	if err := setSignal(fd, unix.TIOCM_RTS, c.RTS); err != nil {
+		return fmt.Errorf("set RTS: %w", err)
+	}
+	return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH)
+}
+
+func setSignal(fd, line int, s Signal) error {
+	switch s {
+	case On:
+		return optional(unix.IoctlSetPointerInt(fd, unix.TIOCMBIS, line))
+	case Off:
+		return optional(unix.IoctlSetPointerInt(fd, unix.TIOCMBIC, line))
+	}
+	return nil
+}
+
+// optional forgives a device that does not know the request: a pseudo-terminal has no modem lines.
+func optional(err error) error {
+	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) {
+		return nil
+	}
+	return err
+}
+
+func isTerminal(fd int) error {
+	_, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return err
+}
+
+func (p *Port) control(do func(fd int) error) error {
+	raw, err := p.rw.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var done error
+	if err := raw.Control(func(fd uintptr) { done = do(int(fd)) }); err != nil {
+		return err
+	}
+	return done
+}
+
+// TryWrite writes what the port's buffer takes at once, perhaps nothing.
+func (p *Port) TryWrite(b []byte) (n int, err error) {
+	raw, err := p.rw.SyscallConn()
+	if err != nil {
+		return 0, p.failure("write", err)
+	}
+	var failed error
+	err = raw.Write(func(fd uintptr) bool {
+		n, failed = unix.Write(int(fd), b)
+		return true
+	})
+	if errors.Is(failed, unix.EAGAIN) || errors.Is(failed, unix.EINTR) {
+		failed = nil
+	}
+	return max(n, 0), p.failure("write", errors.Join(err, failed))
+}
+
+// SetDeadline sets the time after which Read and Write fail with os.ErrDeadlineExceeded; zero means never.
+func (p *Port) SetDeadline(t time.Time) error { return p.rw.SetDeadline(t) }
+
+// SetReadDeadline is SetDeadline for Read.
+func (p *Port) SetReadDeadline(t time.Time) error { return p.rw.SetReadDeadline(t) }
+
+// SetWriteDeadline is SetDeadline for Write and TryWrite.
+func (p *Port) SetWriteDeadline(t time.Time) error { return p.rw.SetWriteDeadline(t) }
+
+// Close gives the port back. What has been written is still sent.
+func (p *Port) Close() (err error) {
+	p.close.Do(func() {
+		if p.claim != nil {
+			// A pseudo-terminal would stay exclusive for as long as its other end is open.
+			p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) })
+			p.claim.release()
+		}
+		err = p.rw.Close()
+	})
+	return err
+}
+
+// explain says what is behind the refusal to open a device.
+func explain(device string, err error) error {
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return &Held{By: holders(device)}
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w%s", bare(err), groupHint(device))
+	}
+	return bare(err)
+}
+
+// groupHint names the group that may open the device.
+func groupHint(device string) string {
+	info, err := os.Stat(device)
+	if err != nil {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Gid == 0 || info.Mode().Perm()&0o060 != 0o060 {
+		return ""
+	}
+	group := strconv.Itoa(int(st.Gid))
+	if g, err := user.LookupGroupId(group); err == nil {
+		group = g.Name
+	}
+	return fmt.Sprintf("; members of the group %s may open it (usermod -aG %s USER; in a systemd unit SupplementaryGroups=%s)",
+		group, group, group)
+}
