@@ -34,14 +34,13 @@ type Log struct {
 
 // Limits bounds what sessions may take.
 type Limits struct {
-	MaxMessage    Size     `toml:"max_message"`   // the longest message taken from a peer
-	MaxSessions   int      `toml:"max_sessions"`  // at a time, of all realms
-	Outbox        Size     `toml:"outbox"`        // what may wait for a slow peer before its publishers wait
-	SlowAfter     Duration `toml:"slow_after"`    // how long they wait before its events are dropped
-	HelloTimeout  Duration `toml:"hello_timeout"` // from the connection to HELLO
-	Subscriptions int      `toml:"subscriptions"` // a session
-	Registrations int      `toml:"registrations"` // a session
-	PendingCalls  int      `toml:"pending_calls"` // a session
+	MaxMessage       Size     `toml:"max_message"`       // the longest message taken from a peer
+	MaxSessions      int      `toml:"max_sessions"`      // at a time, of all realms
+	MaxSubscriptions int      `toml:"max_subscriptions"` // a session
+	MaxRegistrations int      `toml:"max_registrations"` // a session
+	MaxCalls         int      `toml:"max_calls"`         // a session's calls under way
+	Outbox           Size     `toml:"outbox"`            // what may wait for one peer before those who write to it wait
+	HelloTimeout     Duration `toml:"hello_timeout"`     // from the connection to HELLO
 }
 
 // Realm is a routing domain.
@@ -105,6 +104,9 @@ type Serial struct {
 	Device       Path     `toml:"device"`
 	USB          *USB     `toml:"usb"`
 	Baud         int      `toml:"baud"`
+	DataBits     int      `toml:"data_bits"`
+	StopBits     int      `toml:"stop_bits"`
+	Parity       string   `toml:"parity"`
 	Mode         string   `toml:"mode"`    // wamp (default); lines, modbus: later
 	Framing      string   `toml:"framing"` // none; hdlc: later
 	Realm        string   `toml:"realm"`

@@ -126,6 +126,7 @@ func (k checker) serial(s *Serial) {
 		}
 	}
 	k.framing(s)
+	k.choice(s.Place, "parity", s.Parity, "none", "odd", "even", "mark", "space")
 	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
 	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
 	k.serialRole(s)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
@@ -46,10 +47,14 @@ func (n *spot) child(key string, line int) *spot {
 	return f
 }
 
+// maxDepth bounds the nesting of arrays and inline tables, where the TOML library's time grows with the square.
+const maxDepth = 32
+
 // locate finds the line of every key of text, which is well-formed TOML. On other text it returns something, and ends.
-func locate(text string) *spot {
+// It returns the line where the nesting gets too deep, or 0.
+func locate(text string) (root *spot, deep int) {
 	l := locator{text: text, line: 1}
-	root := &spot{line: 1}
+	root = &spot{line: 1}
 	table := root
 	for l.skip(" \t\r\n,"); l.pos < len(l.text); l.skip(" \t\r\n,") {
 		if l.peek() == '[' {
@@ -58,13 +63,15 @@ func locate(text string) *spot {
 			l.pair(table)
 		}
 	}
-	return root
+	return root, l.deep
 }
 
 type locator struct {
-	text string
-	pos  int
-	line int
+	text  string
+	pos   int
+	line  int
+	depth int
+	deep  int // the line where depth exceeded maxDepth
 }
 
 func (l *locator) peek() byte {
@@ -174,6 +181,12 @@ func (l *locator) key() string {
 
 func (l *locator) value(line int) *spot {
 	n := &spot{line: line}
+	l.depth++
+	defer func() { l.depth-- }()
+	if l.depth > maxDepth {
+		l.deep = cmp.Or(l.deep, l.line)
+		l.next(len(l.text))
+	}
 	switch l.peek() {
 	case '"', '\'':
 		l.quoted()

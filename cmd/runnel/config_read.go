@@ -27,13 +27,18 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d octets; split it into conf.d/*.toml", maxConfig)})
 		return
 	}
+	root, deep := locate(source)
+	if deep > 0 {
+		*problems = append(*problems, Problem{File: file, Line: deep, Text: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
+		return
+	}
 	var table map[string]any
 	if _, err := toml.Decode(source, &table); err != nil {
 		*problems = append(*problems, syntaxProblem(file, err))
 		return
 	}
 	r := reader{problems: problems, dir: filepath.Dir(file)}
-	at := Place{File: file, spot: locate(source)}
+	at := Place{File: file, spot: root}
 	r.table(at, table, reflect.ValueOf(c).Elem())
 	if at.has("version") && c.Version != 1 {
 		problems.add(at, "version", "version %d is not known; this Runnel reads version = 1", c.Version)

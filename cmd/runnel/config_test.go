@@ -36,6 +36,7 @@ func TestProblems(t *testing.T) {
 		want       []string // "line: key: the text's beginning", all of them in order
 	}{
 		{"syntax", "version = 1\n[[realm]]\nname = \n", []string{"3: realm.name: not valid TOML"}},
+		{"nested", "x = [1,\n" + strings.Repeat("{a=", 1e5), []string{"2: nested deeper than 32 levels"}},
 		{"no realm", "version = 1\n", []string{"0: realm: there is no realm"}},
 		{"version", "version = 2\n[[realm]]\nname = \"a\"\n", []string{"1: version: version 2 is not known"}},
 		{"unknown top key", realm1 + "[[listn]]\n", []string{`8: listn: unknown key; did you mean "listen"?`}},
@@ -49,10 +50,10 @@ func TestProblems(t *testing.T) {
 				`12: limits.max_sessions: "9" is a string; write an integer`, `13: limits.outbox: 1.5 is a float`,
 				`15: log.level: this is a date or a time; write a string`}},
 		{"table for list", realm1 + "[listen]\nurl = \"unix:///a\"\n", []string{`8: listen: this is a table; write [[listen]]`}},
-		{"sizes and durations", realm1 + "[limits]\nmax_message = \"64 parsecs\"\nhello_timeout = \"10\"\noutbox = \"99999999999GiB\"\nslow_after = \"-1s\"\nmax_sessions = -1\n",
+		{"sizes and durations", realm1 + "[limits]\nmax_message = \"64 parsecs\"\nhello_timeout = \"10\"\noutbox = \"99999999999GiB\"\nmax_sessions = -1\n[[listen]]\nurl = \"tcp://:1\"\nping_interval = \"-1s\"\n",
 			[]string{`9: limits.max_message: "64 parsecs" is not a size`, `10: limits.hello_timeout: "10" is not a duration`,
-				`11: limits.outbox: "99999999999GiB" is not a size`, `12: limits.slow_after: "-1s" is not a duration`,
-				`13: limits.max_sessions: -1 is out of range`}},
+				`11: limits.outbox: "99999999999GiB" is not a size`, `12: limits.max_sessions: -1 is out of range`,
+				`15: listen.ping_interval: "-1s" is not a duration`}},
 		{"log level", realm1 + "[log]\nlevel = \"loud\"\n", []string{`9: log.level: "loud" is not a log level; use "debug", "info", "warn" or "error"`}},
 		{"realm without name", "[[realm]]\n", []string{`1: realm.name: missing`}},
 		{"realm twice", realm1 + "[[realm]]\nname = \"realm1\"\n", []string{`9: realm.name: there is a realm "realm1" already, at FILE:2`}},

@@ -1,2 +1,94 @@
+// Command runnel is a WAMP router for the edge, and the tools to look into one. "runnel help" lists its commands; each
+// stands in a file of its own. The configuration is read by config*.go into plain structs; wire.go turns them into
+// running parts.
 package main
-func main() {}
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker, see the Makefile.
+var version = "development"
+
+// Exit statuses.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitConfig   = 3
+	exitTimedOut = 124
+)
+
+func main() {
+	// A reader that has gone away shows as an error of the write, which ends a command quietly.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	os.Exit(execute(os.Args[1:]))
+}
+
+// execute runs the command line and returns the exit status.
+func execute(args []string) int {
+	root, started := rootCommand()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil || errors.Is(err, syscall.EPIPE) {
+		return exitDone
+	}
+	var usage usageError
+	if !*started || errors.As(err, &usage) {
+		fmt.Fprintf(os.Stderr, "runnel: %v\nTry \"runnel help\".\n", err)
+		return exitUsage
+	}
+	var problems Problems
+	if errors.As(err, &problems) {
+		fmt.Fprintln(os.Stderr, err) // each line begins with a file's name, as editors want it
+		return exitConfig
+	}
+	fmt.Fprintf(os.Stderr, "runnel: %v\n", err)
+	if errors.Is(err, errTimedOut) {
+		return exitTimedOut
+	}
+	return exitFailed
+}
+
+// usageError is a command line that makes no sense.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+var errTimedOut = errors.New("timed out")
+
+// rootCommand makes the tree of commands. started tells, after Execute, whether a command has run: an error before that
+// is one of usage.
+func rootCommand() (root *cobra.Command, started *bool) {
+	started = new(bool)
+	root = &cobra.Command{
+		Use:   "runnel",
+		Short: "A WAMP router for the edge",
+		Long: `Runnel is a WAMP router for the edge: local programs reach it over a Unix socket,
+browsers over WebSocket, microcontrollers over a serial line, and it links its
+realms to a central router.`,
+		Example: `  runnel demo                                   see all of it at work
+  runnel run                                    start a router on this machine
+  runnel sub com.example. --match prefix        print what is published
+  runnel pub com.example.weather 21.5           publish
+  runnel call com.example.add 2 3               call a procedure`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := flagsFromEnvironment(cmd.Flags()); err != nil {
+				return err
+			}
+			*started = true
+			return nil
+		},
+	}
+	root.AddCommand(runCommand(), checkCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
+		serialCommand(), statusCommand(), versionCommand())
+	return root, started
+}

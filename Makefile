@@ -1,0 +1,64 @@
+# Nothing but Go is needed for: make, make demo, make test, make cross, make bench, make size.
+
+GO       ?= go
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
+
+# name:GOARCH:what Go calls the variant
+TARGETS  := arm6:arm:GOARM=6 arm7:arm:GOARM=7 arm64:arm64:GOARM64=v8.0 riscv64:riscv64:GORISCV64=rva20u64 \
+            mipsle:mipsle:GOMIPS=softfloat amd64:amd64:GOAMD64=v1
+
+# The race detector needs a C compiler.
+RACE     := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && [ "$$($(GO) env CGO_ENABLED)" = 1 ] && echo -race)
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+
+.PHONY: build demo test lint cross bench size fuzz clean
+
+build:
+	$(BUILD) -o bin/runnel ./cmd/runnel
+
+demo: build
+	bin/runnel demo
+
+# All that needs nothing but Go.
+test:
+	$(GO) vet ./...
+	$(GO) test $(RACE) ./...
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+cross: $(foreach t,$(TARGETS),dist/runnel-linux-$(firstword $(subst :, ,$(t))))
+	@ls -l dist | awk 'NR > 1 { printf "%5.2f MB  %s\n", $$5 / 1e6, $$NF }'
+
+# The prerequisite that is never there: Go itself knows what is out of date.
+dist/runnel-linux-%: always
+	@set -- $$(echo $(filter $*:%,$(TARGETS)) | tr ':' ' '); echo "building $@"; \
+	  env GOOS=linux GOARCH=$$2 $$3 $(BUILD) -o $@ ./cmd/runnel
+
+always:
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# The binary for the smallest boards must not grow beyond its budget.
+SIZE_LIMIT := 10000000
+size: dist/runnel-linux-arm6
+	@size=$$(wc -c < $<); echo "$<: $$size octets, at most $(SIZE_LIMIT)"; [ $$size -le $(SIZE_LIMIT) ]
+
+# Every fuzz target of the project, each for FUZZTIME.
+fuzz:
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; \
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin dist

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// fromEnvironment lists the flags that a variable can stand in for: those that say where and how to connect.
+var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca"}
+
+// flagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>.
+func flagsFromEnvironment(flags *pflag.FlagSet) error {
+	for _, name := range fromEnvironment {
+		flag := flags.Lookup(name)
+		if flag == nil || flag.Changed {
+			continue
+		}
+		variable := "RUNNEL_" + strings.ToUpper(name)
+		value, ok := os.LookupEnv(variable)
+		if !ok || value == "" {
+			continue
+		}
+		if err := flags.Set(name, value); err != nil {
+			return usageError(fmt.Sprintf("%s: %v", variable, err))
+		}
+	}
+	return nil
+}

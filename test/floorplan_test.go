@@ -1,0 +1,234 @@
+// Package test holds what is true of the project as a whole.
+package test
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// module is the path that the project's own imports begin with.
+const module = "runnel/"
+
+// topLevel is the house: what may stand at the top. Files beginning with a dot are the tools' own.
+var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", "docs", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE",
+	"bin", "dist"} // the last two are built
+
+// floors says what the packages under a path may import of the project's own: the paths listed, with all below them. The
+// longest matching path counts. Imports point down only, so that each part can be read, tested and replaced without the
+// ones above it.
+var floors = map[string][]string{
+	"cmd":            {"uplink", "transport", "edge", "boards"},
+	"edge":           {"edge/codec", "edge/auth", "edge/wamp"},
+	"edge/wamp":      {},
+	"edge/auth":      {"edge/wamp"},
+	"edge/codec":     {"edge/wamp"},
+	"edge/client":    {"edge/codec", "edge/wamp"},
+	"transport":      {"transport", "edge/wamp"},
+	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/wamp"},
+	"boards":         {},
+	"test":           {"edge", "transport", "uplink", "boards"},
+	"transport/wire": {"edge/wamp"},
+}
+
+// testFloors adds what the tests of a path may import besides.
+var testFloors = map[string][]string{
+	"edge":        {"edge/client", "transport/memory"},
+	"edge/client": {"edge", "edge/auth", "transport/memory"},
+	"uplink":      {"edge", "edge/auth", "transport/memory"},
+}
+
+// standardOnly lists packages without any dependency.
+var standardOnly = []string{"edge/wamp", "edge/auth", "boards"}
+
+// dependencies says which other modules the code under a path may use; the longest matching path counts.
+var dependencies = map[string][]string{
+	"cmd":                 {"github.com/BurntSushi/toml", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"},
+	"edge":                {},
+	"transport":           {"golang.org/x/sys"},
+	"transport/websocket": {"github.com/coder/websocket", "golang.org/x/sys"},
+	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},
+	"uplink":              {},
+	"boards":              {},
+	"test":                {},
+}
+
+// testDependencies may be imported by tests alone: second opinions and tools.
+var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/sys"}
+
+// source is one Go file's imports.
+type source struct {
+	file    string // from the top
+	pkg     string // its directory
+	test    bool
+	imports []string
+}
+
+func TestTopLevel(t *testing.T) {
+	entries, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if name := e.Name(); !strings.HasPrefix(name, ".") && !slices.Contains(topLevel, name) {
+			t.Errorf("%s: the top level is fixed; find it a place below %v", name, topLevel[:6])
+		}
+	}
+}
+
+func TestImports(t *testing.T) {
+	sources := read(t)
+	if len(sources) < 50 {
+		t.Fatalf("only %d Go files found", len(sources))
+	}
+	for _, s := range sources {
+		for _, imported := range s.imports {
+			if why := s.objection(imported); why != "" {
+				t.Errorf("%s imports %s: %s", s.file, imported, why)
+			}
+		}
+	}
+}
+
+// The rules themselves: each must be able to fail.
+func TestObjections(t *testing.T) {
+	for _, c := range []struct {
+		pkg      string
+		test     bool
+		imported string
+		ok       bool
+	}{
+		{"edge", false, "runnel/edge/codec", true},
+		{"edge", false, "runnel/edge/client", false},
+		{"edge", true, "runnel/edge/client", true},
+		{"edge", false, "runnel/transport/rawsocket", false},
+		{"edge", false, "runnel/uplink", false},
+		{"edge/wamp", false, "strings", true},
+		{"edge/wamp", false, "golang.org/x/sys/unix", false},
+		{"edge/wamp", false, "runnel/edge", false},
+		{"edge/codec", false, "github.com/fxamacker/cbor/v2", false},
+		{"edge/codec", true, "github.com/fxamacker/cbor/v2", true},
+		{"transport/serial", false, "go.bug.st/serial", true},
+		{"transport/rawsocket", false, "go.bug.st/serial", false},
+		{"transport/rawsocket", false, "runnel/edge", false},
+		{"uplink", false, "runnel/transport", false},
+		{"boards", false, "runnel/edge/wamp", false},
+		{"cmd/runnel", false, "runnel/uplink", true},
+		{"cmd/runnel", false, "go.uber.org/goleak", false},
+		{"cmd/runnel", false, "runnel/test", false},
+		{"cmd/runnel", false, "github.com/unheard/of", false},
+		{"somewhere", false, "strings", false},
+	} {
+		s := source{pkg: c.pkg, test: c.test}
+		if why := s.objection(c.imported); (why == "") != c.ok {
+			t.Errorf("%s (test %v) imports %s: %q", c.pkg, c.test, c.imported, why)
+		}
+	}
+}
+
+// read parses the imports of every Go file of the project.
+func read(t *testing.T) (sources []source) {
+	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && file != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules") {
+			return filepath.SkipDir
+		}
+		if filepath.Ext(file) != ".go" {
+			return nil
+		}
+		s, err := parse(file)
+		sources = append(sources, s)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sources
+}
+
+func parse(file string) (source, error) {
+	f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		return source{}, err
+	}
+	name := strings.TrimPrefix(filepath.ToSlash(file), "../")
+	s := source{file: name, pkg: path.Dir(name), test: strings.HasSuffix(name, "_test.go")}
+	for _, i := range f.Imports {
+		imported, err := strconv.Unquote(i.Path.Value)
+		if err != nil {
+			return s, err
+		}
+		s.imports = append(s.imports, imported)
+	}
+	return s, nil
+}
+
+// objection says why s may not import the package, or "".
+func (s source) objection(imported string) string {
+	floor, ok := longest(floors, s.pkg)
+	if !ok {
+		return "it stands on no floor of the plan"
+	}
+	if own, ok := strings.CutPrefix(imported, module); ok {
+		return s.ownObjection(own, floor)
+	}
+	if !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".") {
+		return "" // the standard library
+	}
+	return s.foreignObjection(imported)
+}
+
+func (s source) ownObjection(own string, floor []string) string {
+	if own == s.pkg {
+		return "" // an external test of the package itself
+	}
+	if s.test {
+		more, _ := longest(testFloors, s.pkg)
+		floor = append(slices.Clone(floor), more...)
+	}
+	if within(own, floor) {
+		return ""
+	}
+	return "imports point down only; from here to " + strings.Join(floor, ", ")
+}
+
+func (s source) foreignObjection(imported string) string {
+	if s.test && within(imported, testDependencies) {
+		return ""
+	}
+	if slices.Contains(standardOnly, s.pkg) {
+		return "the standard library only"
+	}
+	allowed, _ := longest(dependencies, s.pkg)
+	if within(imported, allowed) {
+		return ""
+	}
+	return "not among the dependencies here: " + strings.Join(allowed, ", ")
+}
+
+// within reports whether name is one of paths or lies below one.
+func within(name string, paths []string) bool {
+	return slices.ContainsFunc(paths, func(p string) bool { return below(name, p) })
+}
+
+func below(name, p string) bool { return name == p || strings.HasPrefix(name, p+"/") }
+
+// longest finds the entry of the longest path that pkg lies in.
+func longest(rules map[string][]string, pkg string) (rule []string, ok bool) {
+	best := ""
+	for p, r := range rules {
+		if below(pkg, p) && len(p) > len(best) {
+			best, rule, ok = p, r, true
+		}
+	}
+	return rule, ok
+}
