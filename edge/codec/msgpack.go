@@ -1,0 +1,581 @@
+package codec
+
+import (
+	"encoding/binary"
+	"math"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// MessagePack's formats as far as the code names them (specification, version 5).
+const (
+	msgpackFixMap   = 0x80
+	msgpackFixArray = 0x90
+	msgpackFixStr   = 0xa0
+	msgpackNil      = 0xc0
+	msgpackFalse    = 0xc2
+	msgpackTrue     = 0xc3
+	msgpackBin8     = 0xc4
+	msgpackFloat32  = 0xca
+	msgpackFloat64  = 0xcb
+	msgpackUint8    = 0xcc
+	msgpackInt8     = 0xd0
+	msgpackFixExt1  = 0xd4
+	msgpackStr8     = 0xd9
+	msgpackArray16  = 0xdc
+	msgpackMap16    = 0xde
+	msgpackNegative = 0xe0
+
+	msgpackTimestamp = 0xff // the extension's type, -1
+)
+
+// msgpackClass groups the formats by what follows their first octet.
+type msgpackClass uint8
+
+const (
+	msgpackReserved msgpackClass = iota
+	msgpackScalar                // width octets of value
+	msgpackBin                   // the next four: width octets of length, and then as much
+	msgpackExt
+	msgpackStr
+	msgpackArray
+	msgpackMap
+	msgpackFixExt // a type and width octets of data
+)
+
+// msgpackForms are the formats 0xc0 to 0xdf.
+var msgpackForms = [32]struct {
+	class msgpackClass
+	width uint8
+}{
+	{msgpackScalar, 0}, {msgpackReserved, 0}, {msgpackScalar, 0}, {msgpackScalar, 0}, // nil, -, false, true
+	{msgpackBin, 1}, {msgpackBin, 2}, {msgpackBin, 4},
+	{msgpackExt, 1}, {msgpackExt, 2}, {msgpackExt, 4},
+	{msgpackScalar, 4}, {msgpackScalar, 8}, // floats
+	{msgpackScalar, 1}, {msgpackScalar, 2}, {msgpackScalar, 4}, {msgpackScalar, 8}, // unsigned
+	{msgpackScalar, 1}, {msgpackScalar, 2}, {msgpackScalar, 4}, {msgpackScalar, 8}, // signed
+	{msgpackFixExt, 1}, {msgpackFixExt, 2}, {msgpackFixExt, 4}, {msgpackFixExt, 8}, {msgpackFixExt, 16},
+	{msgpackStr, 1}, {msgpackStr, 2}, {msgpackStr, 4},
+	{msgpackArray, 2}, {msgpackArray, 4},
+	{msgpackMap, 2}, {msgpackMap, 4},
+}
+
+func parseMsgPack(data []byte, m *Message) (*layout, error) {
+	n, pos := msgpackMessage(data)
+	if pos < 0 {
+		return nil, notMessage(pos)
+	}
+	code, pos := msgpackUnsigned(data, pos)
+	if pos < 0 || n == 0 {
+		return nil, noType(n, pos)
+	}
+	l, err := known(m, code)
+	if err != nil {
+		return nil, err
+	}
+	n-- // the code
+	if n < l.min || n > l.max {
+		return l, l.wrongLength(n)
+	}
+	for i := range l.elements[:min(n, len(l.elements))] {
+		if pos = msgpackElement(data, pos, l.elements[i].field, m); pos < 0 {
+			return l, l.wrong(l.elements[i], pos)
+		}
+	}
+	if items := n - len(l.elements); items > 0 {
+		if pos, err = msgpackPayload(data, pos, items, l, m); err != nil {
+			return l, err
+		}
+	}
+	if pos != len(data) {
+		return l, l.broken(faultFollows)
+	}
+	return l, nil
+}
+
+// msgpackMessage reads the head of the message's list: how many items it has, and where the first stands.
+func msgpackMessage(data []byte) (n, pos int) {
+	if len(data) == 0 {
+		return 0, faultEnds.at()
+	}
+	if data[0]&0xf0 == msgpackFixArray {
+		return int(data[0] & 15), 1
+	}
+	if data[0]&^1 != msgpackArray16 {
+		return 0, faultKind.at()
+	}
+	count, pos := msgpackBig(data, 1, 2<<(data[0]&1))
+	return int(min(count, uint64(len(data)))), pos
+}
+
+func msgpackElement(data []byte, pos int, f field, m *Message) int {
+	switch f {
+	case fieldRequest:
+		m.Request, pos = msgpackID(data, pos)
+	case fieldID:
+		m.ID, pos = msgpackID(data, pos)
+	case fieldPublication:
+		m.Publication, pos = msgpackID(data, pos)
+	case fieldRevoked:
+		m.Request, pos = msgpackUnsigned(data, pos)
+		if m.Request > wamp.MaxID {
+			return faultKind.at()
+		}
+	case fieldErrorType:
+		var code uint64
+		code, pos = msgpackUnsigned(data, pos)
+		m.ErrorType = wamp.Type(code)
+		if pos >= 0 && layoutOf(code) == nil {
+			return faultKind.at()
+		}
+	case fieldText:
+		m.Text, pos = msgpackText(data, pos)
+	case fieldDict:
+		return msgpackDict(data, pos, m)
+	}
+	return pos
+}
+
+func msgpackID(data []byte, pos int) (wamp.ID, int) {
+	id, next := msgpackUnsigned(data, pos)
+	if next >= 0 && !wamp.ValidID(id) {
+		return 0, faultKind.at()
+	}
+	return id, next
+}
+
+func msgpackDict(data []byte, pos int, m *Message) int {
+	if pos >= len(data) {
+		return faultEnds.at()
+	}
+	if data[pos] == msgpackFixMap {
+		return pos + 1
+	}
+	if !msgpackIsMap(data[pos]) {
+		return faultKind.at()
+	}
+	end := msgpackSkip(data, pos, MaxDepth)
+	if end >= 0 {
+		m.Dict = Dict{wamp.MsgPack, data[pos:end]}
+	}
+	return end
+}
+
+func msgpackIsMap(c byte) bool { return c&0xf0 == msgpackFixMap || c&^1 == msgpackMap16 }
+
+func msgpackIsArray(c byte) bool { return c&0xf0 == msgpackFixArray || c&^1 == msgpackArray16 }
+
+func msgpackIsText(c byte) bool { return c&0xe0 == msgpackFixStr || c-msgpackStr8 < 3 }
+
+func msgpackIsBin(c byte) bool { return c-msgpackBin8 < 3 }
+
+func msgpackPayload(data []byte, pos, items int, l *layout, m *Message) (int, error) {
+	if pos >= len(data) {
+		return 0, l.wrong(arguments, faultEnds.at())
+	}
+	start, c := pos, data[pos]
+	if !msgpackIsArray(c) && !msgpackIsBin(c) && !(msgpackIsText(c) && transparent(m.Dict)) {
+		return 0, l.wrong(arguments, faultKind.at())
+	}
+	if pos = msgpackSkip(data, pos, MaxDepth); pos < 0 {
+		return 0, l.wrong(arguments, pos)
+	}
+	if items == 2 {
+		if pos < len(data) && !msgpackIsMap(data[pos]) {
+			return 0, l.wrong(keywords, faultKind.at())
+		}
+		if pos = msgpackSkip(data, pos, MaxDepth); pos < 0 {
+			return 0, l.wrong(keywords, pos)
+		}
+	}
+	m.Payload = Payload{wamp.MsgPack, items, data[start:pos]}
+	return pos, nil
+}
+
+func peekMsgPack(data []byte) uint64 {
+	_, pos := msgpackMessage(data)
+	if pos < 0 {
+		return 0
+	}
+	code, _ := msgpackUnsigned(data, pos)
+	return code
+}
+
+// msgpackUnsigned reads an integer that is not negative, in any of its widths, of the signed ones too.
+func msgpackUnsigned(data []byte, pos int) (uint64, int) {
+	if pos >= len(data) {
+		return 0, faultEnds.at()
+	}
+	c := data[pos]
+	if c < 0x80 {
+		return uint64(c), pos + 1
+	}
+	form := c - msgpackUint8
+	if form >= 8 {
+		return 0, faultKind.at()
+	}
+	v, next := msgpackBig(data, pos+1, 1<<(form&3))
+	if form >= 4 && next >= 0 && v>>(8<<(form&3)-1) != 0 {
+		return 0, faultKind.at() // negative
+	}
+	return v, next
+}
+
+// msgpackBig reads a big-endian number of width octets.
+func msgpackBig(data []byte, pos, width int) (uint64, int) {
+	if len(data)-pos < width {
+		return 0, faultEnds.at()
+	}
+	rest := data[pos : pos+width]
+	switch width {
+	case 1:
+		return uint64(rest[0]), pos + 1
+	case 2:
+		return uint64(binary.BigEndian.Uint16(rest)), pos + 2
+	case 4:
+		return uint64(binary.BigEndian.Uint32(rest)), pos + 4
+	}
+	return binary.BigEndian.Uint64(rest), pos + 8
+}
+
+func msgpackText(data []byte, pos int) ([]byte, int) {
+	if pos >= len(data) {
+		return nil, faultEnds.at()
+	}
+	c := data[pos]
+	if !msgpackIsText(c) {
+		return nil, faultKind.at()
+	}
+	n := uint64(c & 31)
+	pos++
+	if c >= msgpackStr8 {
+		if n, pos = msgpackBig(data, pos, 1<<(c-msgpackStr8)); pos < 0 {
+			return nil, pos
+		}
+	}
+	if n > uint64(len(data)-pos) {
+		return nil, faultEnds.at()
+	}
+	text := data[pos : pos+int(n)]
+	if !validText(text) {
+		return nil, faultText.at()
+	}
+	return text, pos + int(n)
+}
+
+// msgpackSkip checks the value at pos and returns the place behind it. depth is how many levels may follow. It calls
+// itself for the items of lists and maps, MaxDepth deep at most; a declared length costs nothing until its items are
+// there.
+func msgpackSkip(data []byte, pos, depth int) int {
+	if pos >= len(data) {
+		return faultEnds.at()
+	}
+	c := data[pos]
+	pos++
+	switch {
+	case c < msgpackFixMap || c >= msgpackNegative:
+		return pos
+	case c < msgpackFixArray:
+		return msgpackSkipMap(data, pos, uint64(c&15), depth)
+	case c < msgpackFixStr:
+		return msgpackSkipArray(data, pos, uint64(c&15), depth)
+	case c < msgpackNil:
+		return msgpackSkipText(data, pos, uint64(c&31))
+	}
+	return msgpackSkipForm(data, pos, c, depth)
+}
+
+// msgpackSkipForm checks what follows one of the first octets 0xc0 to 0xdf.
+func msgpackSkipForm(data []byte, pos int, c byte, depth int) int {
+	form := msgpackForms[c-msgpackNil]
+	switch form.class {
+	case msgpackReserved:
+		return faultForm.at()
+	case msgpackScalar:
+		return skipBytes(data, pos, uint64(form.width))
+	case msgpackFixExt:
+		return skipBytes(data, pos, 1+uint64(form.width))
+	}
+	n, pos := msgpackBig(data, pos, int(form.width))
+	if pos < 0 {
+		return pos
+	}
+	switch form.class {
+	case msgpackStr:
+		return msgpackSkipText(data, pos, n)
+	case msgpackArray:
+		return msgpackSkipArray(data, pos, n, depth)
+	case msgpackMap:
+		return msgpackSkipMap(data, pos, n, depth)
+	case msgpackExt:
+		n++ // the type
+	}
+	return skipBytes(data, pos, n)
+}
+
+func skipBytes(data []byte, pos int, n uint64) int {
+	if n > uint64(len(data)-pos) {
+		return faultEnds.at()
+	}
+	return pos + int(n)
+}
+
+func msgpackSkipText(data []byte, pos int, n uint64) int {
+	if n > uint64(len(data)-pos) {
+		return faultEnds.at()
+	}
+	end := pos + int(n)
+	if !validText(data[pos:end]) {
+		return faultText.at()
+	}
+	return end
+}
+
+func msgpackSkipArray(data []byte, pos int, n uint64, depth int) int {
+	if n > uint64(len(data)-pos) {
+		return faultEnds.at()
+	}
+	if depth == 0 {
+		return faultDepth.at()
+	}
+	for ; n > 0 && pos >= 0; n-- {
+		pos = msgpackSkip(data, pos, depth-1)
+	}
+	return pos
+}
+
+func msgpackSkipMap(data []byte, pos int, n uint64, depth int) int {
+	if n > uint64(len(data)-pos) {
+		return faultEnds.at()
+	}
+	if depth == 0 {
+		return faultDepth.at()
+	}
+	for ; n > 0 && pos >= 0; n-- {
+		if pos = msgpackSkipKey(data, pos); pos >= 0 {
+			pos = msgpackSkip(data, pos, depth-1)
+		}
+	}
+	return pos
+}
+
+func msgpackSkipKey(data []byte, pos int) int {
+	if pos < len(data) && !msgpackIsText(data[pos]) {
+		return faultKey.at()
+	}
+	return msgpackSkip(data, pos, 0)
+}
+
+func appendMsgPack(dst []byte, l *layout, m *Message, n, items int) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, msgpackFixArray|byte(1+n+items))
+	dst = msgpackAppendUint(dst, uint64(l.message))
+	for i := range l.elements[:n] {
+		switch l.elements[i].field {
+		case fieldRequest, fieldRevoked:
+			dst = msgpackAppendUint(dst, m.Request)
+		case fieldID:
+			dst = msgpackAppendUint(dst, m.ID)
+		case fieldPublication:
+			dst = msgpackAppendUint(dst, m.Publication)
+		case fieldErrorType:
+			dst = msgpackAppendUint(dst, uint64(m.ErrorType))
+		case fieldText:
+			if !validText(m.Text) {
+				return dst[:start], l.invalid(l.elements[i], faultText)
+			}
+			dst = msgpackAppendText(dst, m.Text)
+		case fieldDict:
+			if len(m.Dict.Raw) == 0 {
+				dst = append(dst, msgpackFixMap)
+				continue
+			}
+			var err error
+			if dst, err = m.Dict.appendTo(dst, wamp.MsgPack); err != nil {
+				return dst[:start], l.invalid(l.elements[i], err)
+			}
+		}
+	}
+	if items == 0 {
+		return dst, nil
+	}
+	dst, err := m.Payload.appendTo(dst, wamp.MsgPack)
+	if err != nil {
+		return dst[:start], l.invalid(arguments, err)
+	}
+	return dst, nil
+}
+
+// The appending functions choose the shortest form.
+
+func msgpackAppendUint(dst []byte, v uint64) []byte {
+	switch {
+	case v < 0x80:
+		return append(dst, byte(v))
+	case v <= math.MaxUint8:
+		return append(dst, msgpackUint8, byte(v))
+	case v <= math.MaxUint16:
+		return append(dst, msgpackUint8+1, byte(v>>8), byte(v))
+	case v <= math.MaxUint32:
+		return append(dst, msgpackUint8+2, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, msgpackUint8+3), v)
+}
+
+// msgpackAppendNegative appends -1-v. What an int64 does not hold becomes a float.
+func msgpackAppendNegative(dst []byte, v uint64) []byte {
+	switch {
+	case v < 32:
+		return append(dst, ^byte(v))
+	case v <= math.MaxInt8:
+		return append(dst, msgpackInt8, ^byte(v))
+	case v <= math.MaxInt16:
+		return binary.BigEndian.AppendUint16(append(dst, msgpackInt8+1), ^uint16(v))
+	case v <= math.MaxInt32:
+		return binary.BigEndian.AppendUint32(append(dst, msgpackInt8+2), ^uint32(v))
+	case v <= math.MaxInt64:
+		return binary.BigEndian.AppendUint64(append(dst, msgpackInt8+3), ^v)
+	}
+	return msgpackAppendFloat(dst, -1-float64(v))
+}
+
+func msgpackAppendFloat(dst []byte, f float64) []byte {
+	return binary.BigEndian.AppendUint64(append(dst, msgpackFloat64), math.Float64bits(f))
+}
+
+func msgpackAppendText(dst, text []byte) []byte {
+	n := len(text)
+	if n < 32 {
+		dst = append(dst, msgpackFixStr|byte(n))
+	} else {
+		dst = msgpackAppendLength(dst, msgpackStr8, n)
+	}
+	return append(dst, text...)
+}
+
+func msgpackAppendBin(dst, b []byte) []byte {
+	return append(msgpackAppendLength(dst, msgpackBin8, len(b)), b...)
+}
+
+// msgpackAppendLength appends the head of a string or a binary; form is the one with a length of one octet.
+func msgpackAppendLength(dst []byte, form byte, n int) []byte {
+	switch {
+	case n <= math.MaxUint8:
+		return append(dst, form, byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(dst, form+1), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(dst, form+2), uint32(n))
+}
+
+// msgpackAppendCount appends the head of a list or a map, by its fix form and its 16-bit form.
+func msgpackAppendCount(dst []byte, fix, form byte, n int) []byte {
+	switch {
+	case n < 16:
+		return append(dst, fix|byte(n))
+	case n <= math.MaxUint16:
+		return binary.BigEndian.AppendUint16(append(dst, form), uint16(n))
+	}
+	return binary.BigEndian.AppendUint32(append(dst, form+1), uint32(n))
+}
+
+func msgpackPatchCount(dst []byte, mark int, fix, form byte, n int) []byte {
+	var head [5]byte
+	return patchHead(dst, mark, msgpackAppendCount(head[:0], fix, form, n))
+}
+
+// msgpackToken reads the next token of checked data.
+func (r *reader) msgpackToken() token {
+	c := r.data[r.pos]
+	r.pos++
+	switch {
+	case c < msgpackFixMap:
+		return token{kind: kindUint, uint: uint64(c)}
+	case c < msgpackFixArray:
+		return token{kind: kindDict, count: int(c & 15)}
+	case c < msgpackFixStr:
+		return token{kind: kindList, count: int(c & 15)}
+	case c < msgpackNil:
+		return token{kind: kindText, bytes: r.take(int(c & 31))}
+	case c >= msgpackNegative:
+		return token{kind: kindNegative, uint: uint64(^c)}
+	}
+	form := msgpackForms[c-msgpackNil]
+	switch form.class {
+	case msgpackScalar:
+		return r.msgpackScalar(c, int(form.width))
+	case msgpackFixExt:
+		return r.msgpackExtension(int(form.width))
+	}
+	v, next := msgpackBig(r.data, r.pos, int(form.width))
+	n := int(v)
+	r.pos = next
+	switch form.class {
+	case msgpackStr:
+		return token{kind: kindText, bytes: r.take(n)}
+	case msgpackBin:
+		return token{kind: kindBinary, bytes: r.take(n)}
+	case msgpackArray:
+		return token{kind: kindList, count: n}
+	case msgpackMap:
+		return token{kind: kindDict, count: n}
+	}
+	return r.msgpackExtension(n)
+}
+
+func (r *reader) msgpackScalar(c byte, width int) token {
+	switch c {
+	case msgpackNil:
+		return token{kind: kindNull}
+	case msgpackFalse, msgpackTrue:
+		return token{kind: kindBool, uint: uint64(c - msgpackFalse)}
+	}
+	v, next := msgpackBig(r.data, r.pos, width)
+	r.pos = next
+	switch c {
+	case msgpackFloat32:
+		return token{kind: kindFloat, float: float64(math.Float32frombits(uint32(v)))}
+	case msgpackFloat64:
+		return token{kind: kindFloat, float: math.Float64frombits(v)}
+	}
+	shift := 64 - 8*width
+	if c >= msgpackInt8 && int64(v<<shift) < 0 {
+		return token{kind: kindNegative, uint: ^uint64(int64(v<<shift) >> shift)}
+	}
+	return token{kind: kindUint, uint: v}
+}
+
+// msgpackExtension reads an extension of n octets: a timestamp becomes text as in RFC 3339, any other is binary.
+func (r *reader) msgpackExtension(n int) token {
+	kind := r.take(1)[0]
+	data := r.take(n)
+	if t, ok := msgpackTime(data); ok && kind == msgpackTimestamp {
+		r.scratch = t.AppendFormat(r.scratch[:0], time.RFC3339Nano)
+		return token{kind: kindText, bytes: r.scratch}
+	}
+	return token{kind: kindBinary, bytes: data}
+}
+
+// msgpackTime reads a timestamp in its three widths. It refuses what RFC 3339 can't say.
+func msgpackTime(data []byte) (t time.Time, ok bool) {
+	var seconds int64
+	var nanos uint32
+	switch len(data) {
+	case 4:
+		seconds = int64(binary.BigEndian.Uint32(data))
+	case 8:
+		both := binary.BigEndian.Uint64(data)
+		seconds, nanos = int64(both&(1<<34-1)), uint32(both>>34)
+	case 12:
+		nanos = binary.BigEndian.Uint32(data)
+		seconds = int64(binary.BigEndian.Uint64(data[4:]))
+	default:
+		return t, false
+	}
+	const year0, year10000 = -62167219200, 253402300800
+	if seconds < year0 || seconds >= year10000 || nanos >= 1e9 {
+		return t, false
+	}
+	return time.Unix(seconds, int64(nanos)).UTC(), true
+}

@@ -1,0 +1,146 @@
+package codec
+
+import "runnel/edge/wamp"
+
+// optionKind is what the value of an option or a detail must be, where the protocol says so. null, which some clients
+// send for what is not set, is always let through, and so is every option that nothing is known of.
+type optionKind uint8
+
+const (
+	optionAny optionKind = iota
+	optionBool
+	optionID
+	optionText
+	optionIDs
+	optionTexts
+	optionDicts
+	optionMatch
+	optionAlgorithm
+	optionSerializer
+)
+
+var optionRules = [...]string{
+	optionBool:       "is not a boolean",
+	optionID:         "is not an id",
+	optionText:       "is not a string",
+	optionIDs:        "is not a list of ids",
+	optionTexts:      "is not a list of strings",
+	optionDicts:      "is not a list of dicts",
+	optionMatch:      "is not exact, prefix or wildcard",
+	optionAlgorithm:  "is not a known algorithm",
+	optionSerializer: "is not a known serializer",
+}
+
+// optionOf returns what is known of a name. A name means the same in whichever message it stands.
+func optionOf(name []byte) optionKind {
+	switch string(name) {
+	case "acknowledge", "disclose_me", "exclude_me", "retain", "retained", "get_retained", "progress", "receive_progress",
+		"x_acknowledged_delivery":
+		return optionBool
+	case "publisher", "caller":
+		return optionID
+	case "topic", "procedure", "transaction_hash", "publisher_authid", "publisher_authrole", "caller_authid",
+		"caller_authrole", "invoke", "mode", "enc_key", "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid":
+		return optionText
+	case "exclude", "eligible":
+		return optionIDs
+	case "exclude_authid", "exclude_authrole", "eligible_authid", "eligible_authrole":
+		return optionTexts
+	case "forward_for":
+		return optionDicts
+	case "match":
+		return optionMatch
+	case "enc_algo":
+		return optionAlgorithm
+	case "enc_serializer":
+		return optionSerializer
+	}
+	return optionAny
+}
+
+// checkOptions checks the kinds of the options or details that the protocol knows.
+func checkOptions(l *layout, d Dict) error {
+	for f := d.Fields(); f.Next(); {
+		kind := optionOf(f.key)
+		if kind != optionAny && !kind.allows(f.value) && !f.value.IsNull() {
+			return &messageError{message: l.message, element: string(f.key), text: optionRules[kind]}
+		}
+	}
+	return nil
+}
+
+func (k optionKind) allows(v Value) bool {
+	switch k {
+	case optionBool:
+		_, ok := v.Bool()
+		return ok
+	case optionID:
+		return isID(v)
+	case optionText:
+		_, ok := v.Text()
+		return ok
+	case optionIDs:
+		return all(v, isID)
+	case optionTexts:
+		return all(v, isText)
+	case optionDicts:
+		return all(v, isDict)
+	}
+	text, ok := v.Text()
+	return ok && k.names(text)
+}
+
+func isID(v Value) bool {
+	id, ok := v.Uint()
+	return ok && wamp.ValidID(id)
+}
+
+func isText(v Value) bool {
+	_, ok := v.Text()
+	return ok
+}
+
+func isDict(v Value) bool {
+	_, ok := v.Dict()
+	return ok
+}
+
+func all(v Value, is func(Value) bool) bool {
+	list, ok := v.Items()
+	for ok && list.Next() {
+		ok = is(list.Value())
+	}
+	return ok
+}
+
+// names reports whether text is one of the words that the option may have. The names for transparent payloads are those
+// of the specification's test vectors; "x_" begins a name that somebody made for himself.
+func (k optionKind) names(text []byte) bool {
+	switch k {
+	case optionMatch:
+		_, known := wamp.ParseMatch(string(text))
+		return known
+	case optionAlgorithm:
+		switch string(text) {
+		case "null", "cryptobox", "mqtt", "xbr":
+			return true
+		}
+	case optionSerializer:
+		switch string(text) {
+		case "null", "json", "msgpack", "cbor", "ubjson", "opaque", "flatbuffers":
+			return true
+		}
+	}
+	return len(text) > 2 && string(text[:2]) == "x_"
+}
+
+// transparent reports whether the options or details announce a payload that the router does not look into. Such a one
+// is a binary, but some clients send text.
+func transparent(d Dict) bool {
+	for f := d.Fields(); f.Next(); {
+		if string(f.key) == "enc_algo" || string(f.key) == "ppt_scheme" {
+			return !f.value.IsNull()
+		}
+	}
+	return false
+}

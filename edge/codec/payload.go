@@ -1,0 +1,130 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+
+	"runnel/edge/wamp"
+)
+
+// Payload is a message's Arguments and ArgumentsKw, encoded.
+type Payload struct {
+	Serializer wamp.Serializer
+	Items      int    // 0: none; 1: Arguments, a list or one binary; 2: Arguments and ArgumentsKw
+	Raw        []byte // as they stand in the message: in JSON with the comma between, without the message's own bracket
+}
+
+var errItems = errors.New("neither one item nor two")
+
+// Clone returns a copy that shares no memory with p.
+func (p Payload) Clone() Payload { return Payload{p.Serializer, p.Items, bytes.Clone(p.Raw)} }
+
+// NewPayload encodes a payload, see AppendValue. Empty ArgumentsKw are left out, and empty Arguments with them.
+func NewPayload(s wamp.Serializer, args []any, kwargs map[string]any) (Payload, error) {
+	if !s.Known() {
+		return Payload{}, errSerializer
+	}
+	if len(args) == 0 && len(kwargs) == 0 {
+		return Payload{}, nil
+	}
+	raw, err := appendValue(nil, s, args, MaxDepth)
+	if err != nil || len(kwargs) == 0 {
+		return Payload{s, 1, raw}, err
+	}
+	if s == wamp.JSON {
+		raw = append(raw, ',')
+	}
+	raw, err = appendValue(raw, s, kwargs, MaxDepth)
+	return Payload{s, 2, raw}, err
+}
+
+// Decode decodes p, see Value.Any. A transparent payload comes as the only one of args.
+func (p Payload) Decode() (args []any, kwargs map[string]any, err error) {
+	if p.Items == 0 {
+		return nil, nil, nil
+	}
+	if err := p.check(); err != nil {
+		return nil, nil, err
+	}
+	r := reader{serializer: p.Serializer, data: p.Raw}
+	t := r.next()
+	v := r.any(&t)
+	args, ok := v.([]any)
+	if !ok {
+		args = []any{v}
+	}
+	if p.Items == 1 {
+		return args, nil, nil
+	}
+	t = r.next()
+	if kwargs, ok = r.any(&t).(map[string]any); !ok {
+		return nil, nil, errNotDict
+	}
+	return args, kwargs, nil
+}
+
+// In returns p in the serializer s, transcoded into buf's memory if s is another than its own.
+func (p Payload) In(s wamp.Serializer, buf []byte) (Payload, error) {
+	if p.Serializer == s || p.Items == 0 {
+		return p, nil
+	}
+	raw, err := p.appendTo(buf[:0], s)
+	return Payload{s, p.Items, raw}, err
+}
+
+func (p Payload) appendTo(dst []byte, s wamp.Serializer) ([]byte, error) {
+	if p.Serializer == s {
+		return append(dst, p.Raw...), nil
+	}
+	if err := p.check(); err != nil {
+		return dst, err
+	}
+	t := transcoder{to: s, dst: dst, in: reader{serializer: p.Serializer, data: p.Raw}}
+	t.value()
+	if p.Items == 2 {
+		if s == wamp.JSON {
+			t.dst = append(t.dst, ',')
+		}
+		t.value()
+	}
+	return t.dst, nil
+}
+
+// check checks that Raw is as many values as Items says. What came from Parse always is; what somebody put together need
+// not be, and must not bring the reader out of step.
+func (p Payload) check() error {
+	if !p.Serializer.Known() {
+		return errSerializer
+	}
+	if p.Items != 1 && p.Items != 2 {
+		return errItems
+	}
+	pos := p.skipItem(0)
+	if p.Items == 2 && pos >= 0 {
+		if p.Serializer == wamp.JSON {
+			if pos >= len(p.Raw) || p.Raw[pos] != ',' {
+				return faultSyntax
+			}
+			pos++
+		}
+		pos = p.skipItem(pos)
+	}
+	if pos < 0 {
+		return fault(-pos)
+	}
+	if pos != len(p.Raw) {
+		return faultFollows
+	}
+	return nil
+}
+
+func (p Payload) skipItem(pos int) int {
+	if p.Serializer != wamp.JSON {
+		return skip(p.Serializer, p.Raw, pos, MaxDepth)
+	}
+	pos = jsonSkip(p.Raw, jsonSpace(p.Raw, pos), MaxDepth)
+	if pos < 0 {
+		return pos
+	}
+	return jsonSpace(p.Raw, pos)
+}

@@ -1,0 +1,370 @@
+package codec
+
+import (
+	"bytes"
+	"math"
+	"math/big"
+	"strconv"
+
+	"runnel/edge/wamp"
+)
+
+// kind is what a token is, in the terms that all serializers share.
+type kind uint8
+
+const (
+	kindNull     kind = iota
+	kindBool          // uint is 1 for true
+	kindUint          // uint
+	kindNegative      // -1 - uint, as in CBOR
+	kindBig           // a CBOR bignum beyond that; bytes is its magnitude, count its tag
+	kindFloat         // float
+	kindText          // bytes
+	kindBinary        // bytes
+	kindList          // count items follow, or all up to kindEnd
+	kindDict          // the same, of keys and values
+	kindEnd
+)
+
+const unknownCount = -1
+
+type token struct {
+	kind  kind
+	count int
+	uint  uint64
+	float float64
+	bytes []byte // of the data or of the reader's scratch: valid until the next token
+}
+
+// reader takes bytes apart that were checked; it does not check again.
+type reader struct {
+	serializer wamp.Serializer
+	data       []byte
+	pos        int
+	scratch    []byte // texts and binaries that do not stand in data as they are
+}
+
+func (r *reader) next() token {
+	switch r.serializer {
+	case wamp.CBOR:
+		return r.cborToken()
+	case wamp.MsgPack:
+		return r.msgpackToken()
+	}
+	return r.jsonToken()
+}
+
+// key reads the next key of a map, or kindEnd.
+func (r *reader) key() token {
+	if r.serializer == wamp.JSON {
+		return r.jsonKey()
+	}
+	return r.next()
+}
+
+func (r *reader) take(n int) []byte {
+	b := r.data[r.pos : r.pos+n]
+	r.pos += n
+	return b
+}
+
+// skip checks the value at pos and returns the place behind it, negative if it is broken.
+func skip(s wamp.Serializer, data []byte, pos, depth int) int {
+	switch s {
+	case wamp.CBOR:
+		return cborSkip(data, pos, depth)
+	case wamp.MsgPack:
+		return msgpackSkip(data, pos, depth)
+	}
+	return jsonSkip(data, pos, depth)
+}
+
+// check checks that data is one value and nothing else.
+func check(s wamp.Serializer, data []byte, depth int) error {
+	if !s.Known() {
+		return errSerializer
+	}
+	end := skip(s, data, 0, depth)
+	if end < 0 {
+		return fault(-end)
+	}
+	if end != len(data) {
+		return faultFollows
+	}
+	return nil
+}
+
+// Transcode appends value, which is one whole value in the serializer from, encoded in the serializer to. See the
+// package's comment for what becomes of what to does not know. It fails if value is not well-formed or nests too deep, and
+// returns dst as it was.
+func Transcode(dst []byte, to, from wamp.Serializer, value []byte) ([]byte, error) {
+	if !to.Known() {
+		return dst, errSerializer
+	}
+	return transcode(dst, to, from, value, MaxDepth)
+}
+
+func transcode(dst []byte, to, from wamp.Serializer, value []byte, depth int) ([]byte, error) {
+	if from == wamp.JSON {
+		value = bytes.Trim(value, " \t\r\n")
+	}
+	if err := check(from, value, depth); err != nil {
+		return dst, err
+	}
+	if to == from {
+		return append(dst, value...), nil
+	}
+	t := transcoder{to: to, dst: dst, in: reader{serializer: from, data: value}}
+	t.value()
+	return t.dst, nil
+}
+
+// transcoder writes the tokens of in to dst, one after the other.
+type transcoder struct {
+	to  wamp.Serializer
+	dst []byte
+	in  reader
+}
+
+func (t *transcoder) value() {
+	token := t.in.next()
+	t.put(&token)
+}
+
+func (t *transcoder) put(v *token) {
+	switch v.kind {
+	case kindList:
+		t.list(v.count)
+	case kindDict:
+		t.dict(v.count)
+	default:
+		t.dst = appendScalar(t.dst, t.to, v)
+	}
+}
+
+func (t *transcoder) list(count int) {
+	mark, n := len(t.dst), 0
+	t.dst = openList(t.dst, t.to, count)
+	for ; n != count; n++ {
+		item := t.in.next()
+		if item.kind == kindEnd {
+			break
+		}
+		if t.to == wamp.JSON && n > 0 {
+			t.dst = append(t.dst, ',')
+		}
+		t.put(&item)
+	}
+	t.dst = closeList(t.dst, t.to, mark, count, n)
+}
+
+func (t *transcoder) dict(count int) {
+	mark, n := len(t.dst), 0
+	t.dst = openDict(t.dst, t.to, count)
+	for ; n != count; n++ {
+		key := t.in.key()
+		if key.kind == kindEnd {
+			break
+		}
+		t.dst = appendKey(t.dst, t.to, n == 0, key.bytes)
+		t.value()
+	}
+	t.dst = closeDict(t.dst, t.to, mark, count, n)
+}
+
+// openList begins a list of count items. Where the count is not known yet, CBOR and MessagePack get one octet, which
+// closeList replaces by the head: most lists are so short that no more is needed.
+func openList(dst []byte, s wamp.Serializer, count int) []byte {
+	switch {
+	case s == wamp.JSON:
+		return append(dst, '[')
+	case count == unknownCount:
+		return append(dst, 0)
+	case s == wamp.CBOR:
+		return cborAppendHead(dst, cborArray, uint64(count))
+	}
+	return msgpackAppendCount(dst, msgpackFixArray, msgpackArray16, count)
+}
+
+// closeList ends the list of n items that began at mark.
+func closeList(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
+	switch {
+	case s == wamp.JSON:
+		return append(dst, ']')
+	case count != unknownCount:
+		return dst
+	case s == wamp.CBOR:
+		return cborPatchHead(dst, mark, cborArray, n)
+	}
+	return msgpackPatchCount(dst, mark, msgpackFixArray, msgpackArray16, n)
+}
+
+func openDict(dst []byte, s wamp.Serializer, count int) []byte {
+	switch {
+	case s == wamp.JSON:
+		return append(dst, '{')
+	case count == unknownCount:
+		return append(dst, 0)
+	case s == wamp.CBOR:
+		return cborAppendHead(dst, cborMap, uint64(count))
+	}
+	return msgpackAppendCount(dst, msgpackFixMap, msgpackMap16, count)
+}
+
+func closeDict(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
+	switch {
+	case s == wamp.JSON:
+		return append(dst, '}')
+	case count != unknownCount:
+		return dst
+	case s == wamp.CBOR:
+		return cborPatchHead(dst, mark, cborMap, n)
+	}
+	return msgpackPatchCount(dst, mark, msgpackFixMap, msgpackMap16, n)
+}
+
+// appendKey appends a map's key and what separates it from its neighbours.
+func appendKey(dst []byte, s wamp.Serializer, first bool, key []byte) []byte {
+	if s != wamp.JSON {
+		return appendText(dst, s, key)
+	}
+	if !first {
+		dst = append(dst, ',')
+	}
+	return append(jsonAppendText(dst, key), ':')
+}
+
+func appendScalar(dst []byte, s wamp.Serializer, v *token) []byte {
+	switch v.kind {
+	case kindBool:
+		return appendBool(dst, s, v.uint != 0)
+	case kindUint:
+		return appendUint(dst, s, v.uint)
+	case kindNegative:
+		return appendNegative(dst, s, v.uint)
+	case kindBig:
+		if s == wamp.JSON {
+			return jsonAppendBig(dst, v)
+		}
+		return appendFloat(dst, s, bigFloat(v))
+	case kindFloat:
+		return appendFloat(dst, s, v.float)
+	case kindText:
+		return appendText(dst, s, v.bytes)
+	case kindBinary:
+		return appendBinary(dst, s, v.bytes)
+	}
+	return appendNull(dst, s)
+}
+
+func appendNull(dst []byte, s wamp.Serializer) []byte {
+	switch s {
+	case wamp.CBOR:
+		return append(dst, cborNull)
+	case wamp.MsgPack:
+		return append(dst, msgpackNil)
+	}
+	return append(dst, "null"...)
+}
+
+func appendBool(dst []byte, s wamp.Serializer, b bool) []byte {
+	if s == wamp.JSON {
+		if b {
+			return append(dst, "true"...)
+		}
+		return append(dst, "false"...)
+	}
+	c := byte(cborFalse)
+	if s == wamp.MsgPack {
+		c = msgpackFalse
+	}
+	if b {
+		c++
+	}
+	return append(dst, c)
+}
+
+func appendUint(dst []byte, s wamp.Serializer, v uint64) []byte {
+	switch s {
+	case wamp.CBOR:
+		return cborAppendHead(dst, cborUint, v)
+	case wamp.MsgPack:
+		return msgpackAppendUint(dst, v)
+	}
+	return strconv.AppendUint(dst, v, 10)
+}
+
+// appendNegative appends -1-v.
+func appendNegative(dst []byte, s wamp.Serializer, v uint64) []byte {
+	switch s {
+	case wamp.CBOR:
+		return cborAppendHead(dst, cborNint, v)
+	case wamp.MsgPack:
+		return msgpackAppendNegative(dst, v)
+	}
+	return jsonAppendNegative(dst, v)
+}
+
+func appendInt(dst []byte, s wamp.Serializer, v int64) []byte {
+	if v < 0 {
+		return appendNegative(dst, s, ^uint64(v))
+	}
+	return appendUint(dst, s, uint64(v))
+}
+
+func appendFloat(dst []byte, s wamp.Serializer, f float64) []byte {
+	switch s {
+	case wamp.CBOR:
+		return cborAppendFloat(dst, f)
+	case wamp.MsgPack:
+		return msgpackAppendFloat(dst, f)
+	}
+	return jsonAppendFloat(dst, f)
+}
+
+func appendText(dst []byte, s wamp.Serializer, text []byte) []byte {
+	switch s {
+	case wamp.CBOR:
+		return append(cborAppendHead(dst, cborString, uint64(len(text))), text...)
+	case wamp.MsgPack:
+		return msgpackAppendText(dst, text)
+	}
+	return jsonAppendText(dst, text)
+}
+
+func appendBinary(dst []byte, s wamp.Serializer, b []byte) []byte {
+	switch s {
+	case wamp.CBOR:
+		return append(cborAppendHead(dst, cborBytes, uint64(len(b))), b...)
+	case wamp.MsgPack:
+		return msgpackAppendBin(dst, b)
+	}
+	return jsonAppendBinary(dst, b)
+}
+
+// maxBig is the longest bignum in octets that a float64 can stand for. Longer ones count as infinities, which also bounds
+// the time that writing them in decimal takes.
+const maxBig = 128
+
+func bigInt(v *token) *big.Int {
+	i := new(big.Int).SetBytes(v.bytes)
+	if v.count == 3 { // the tag of -1 - n
+		i.Not(i)
+	}
+	return i
+}
+
+func bigFloat(v *token) float64 {
+	if len(v.bytes) > maxBig {
+		return math.Inf(5 - 2*v.count)
+	}
+	f, _ := new(big.Float).SetInt(bigInt(v)).Float64()
+	return f
+}
+
+func jsonAppendBig(dst []byte, v *token) []byte {
+	if len(v.bytes) > maxBig {
+		return appendNull(dst, wamp.JSON)
+	}
+	return bigInt(v).Append(dst, 10)
+}

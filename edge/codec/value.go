@@ -1,0 +1,196 @@
+package codec
+
+import (
+	"bytes"
+	"errors"
+	"math"
+
+	"runnel/edge/wamp"
+)
+
+// Value is one encoded value, without white space around it.
+type Value struct {
+	Serializer wamp.Serializer
+	Raw        []byte
+}
+
+var errNotDict = errors.New("not a dict")
+
+// Bool returns a boolean; ok is false for any other value, an integer too.
+func (v Value) Bool() (b, ok bool) {
+	if v.Serializer == wamp.JSON {
+		b = string(v.Raw) == "true"
+		return b, b || string(v.Raw) == "false"
+	}
+	first := byte(cborFalse)
+	if v.Serializer == wamp.MsgPack {
+		first = msgpackFalse
+	}
+	if len(v.Raw) != 1 || v.Raw[0]-first > 1 {
+		return false, false
+	}
+	return v.Raw[0] != first, true
+}
+
+// Uint returns an integer that is not negative; ok is false for any other value, a float too, even 1.0.
+func (v Value) Uint() (u uint64, ok bool) {
+	var end int
+	switch v.Serializer {
+	case wamp.CBOR:
+		u, end = cborUnsigned(v.Raw, 0)
+	case wamp.MsgPack:
+		u, end = msgpackUnsigned(v.Raw, 0)
+	case wamp.JSON:
+		if len(v.Raw) == 0 || jsonDigits(v.Raw, 0) != len(v.Raw) || v.Raw[0] == '0' && len(v.Raw) > 1 {
+			return 0, false
+		}
+		t := jsonNumber(v.Raw)
+		return t.uint, t.kind == kindUint
+	}
+	if end <= 0 || end != len(v.Raw) {
+		return 0, false
+	}
+	return u, true
+}
+
+// Text returns a string; ok is false for any other value, a binary too. The text is a part of v's bytes, or new memory if
+// it has JSON escapes or comes in CBOR chunks.
+func (v Value) Text() (t []byte, ok bool) {
+	var end int
+	switch v.Serializer {
+	case wamp.CBOR:
+		t, end = cborText(v.Raw, 0)
+	case wamp.MsgPack:
+		t, end = msgpackText(v.Raw, 0)
+	case wamp.JSON:
+		t, end = jsonText(v.Raw, 0)
+		if end > 0 && jsonIsBinary(v.Raw[1:end-1]) {
+			return nil, false
+		}
+	}
+	if end <= 0 || end != len(v.Raw) {
+		return nil, false
+	}
+	return t, true
+}
+
+// IsNull reports whether v is null, or CBOR's undefined.
+func (v Value) IsNull() bool {
+	switch v.Serializer {
+	case wamp.CBOR:
+		return len(v.Raw) == 1 && (v.Raw[0] == cborNull || v.Raw[0] == cborNull+1)
+	case wamp.MsgPack:
+		return len(v.Raw) == 1 && v.Raw[0] == msgpackNil
+	}
+	return string(v.Raw) == "null"
+}
+
+// Dict returns v as a Dict, if it is a map.
+func (v Value) Dict() (d Dict, ok bool) {
+	if len(v.Raw) == 0 || kindOf(v.Serializer, v.Raw[0]) != kindDict {
+		return Dict{}, false
+	}
+	return Dict(v), true
+}
+
+// Items returns an iterator over v's items, if it is a list:
+//
+//	if list, ok := v.Items(); ok {
+//		for list.Next() {
+//			list.Value()
+//		}
+//	}
+func (v Value) Items() (list Items, ok bool) {
+	ok = list.open(v.Serializer, v.Raw, kindList)
+	return list, ok
+}
+
+// Items is the iterator that Value.Items returns.
+type Items struct {
+	cursor
+	value Value
+}
+
+// Next goes to the next item and reports whether there is one.
+func (i *Items) Next() bool {
+	if !i.more() {
+		return false
+	}
+	i.value = i.item()
+	return i.value.Raw != nil
+}
+
+// Value is the item, a part of the list's bytes.
+func (i *Items) Value() Value { return i.value }
+
+// Any decodes v into Go values: nil, bool, int64 (uint64 beyond it, float64 beyond that), float64, string, []byte, []any
+// and map[string]any. They share no memory with v.
+func (v Value) Any() (any, error) {
+	if err := check(v.Serializer, v.Raw, MaxDepth); err != nil {
+		return nil, err
+	}
+	r := reader{serializer: v.Serializer, data: v.Raw}
+	t := r.next()
+	return r.any(&t), nil
+}
+
+// any makes a Go value of the token t and of those that belong to it.
+func (r *reader) any(t *token) any {
+	switch t.kind {
+	case kindBool:
+		return t.uint != 0
+	case kindUint:
+		if t.uint > math.MaxInt64 {
+			return t.uint
+		}
+		return int64(t.uint)
+	case kindNegative:
+		if t.uint > math.MaxInt64 {
+			return -1 - float64(t.uint)
+		}
+		return int64(^t.uint)
+	case kindBig:
+		return bigFloat(t)
+	case kindFloat:
+		return t.float
+	case kindText:
+		return string(t.bytes)
+	case kindBinary:
+		return append([]byte{}, t.bytes...)
+	case kindList:
+		return r.list(t.count)
+	case kindDict:
+		return r.dict(t.count)
+	}
+	return nil
+}
+
+func (r *reader) list(count int) []any {
+	list := make([]any, 0, max(count, 0)) // no more than there are octets, check has seen them
+	for n := 0; n != count; n++ {
+		t := r.next()
+		if t.kind == kindEnd {
+			break
+		}
+		list = append(list, r.any(&t))
+	}
+	return list
+}
+
+// dict reads a map. Of fields with the same name the last one counts.
+func (r *reader) dict(count int) map[string]any {
+	m := map[string]any{}
+	for n := 0; n != count; n++ {
+		key := r.key()
+		if key.kind == kindEnd {
+			break
+		}
+		name := string(key.bytes)
+		t := r.next()
+		m[name] = r.any(&t)
+	}
+	return m
+}
+
+// Clone returns a copy that shares no memory with v.
+func (v Value) Clone() Value { return Value{v.Serializer, bytes.Clone(v.Raw)} }
