@@ -1,0 +1,176 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+
+	"runnel/edge/wamp"
+)
+
+// Action is one or several of the things that a session may be permitted to do with a URI.
+type Action uint8
+
+const (
+	Publish Action = 1 << iota
+	Subscribe
+	Call
+	Register
+
+	Everything = Publish | Subscribe | Call | Register
+)
+
+var actionNames = [...]string{"publish", "subscribe", "call", "register"}
+
+// ParseAction reads the name of one action.
+func ParseAction(name string) (a Action, ok bool) {
+	i := slices.Index(actionNames[:], name)
+	if i < 0 {
+		return 0, false
+	}
+	return 1 << i, true
+}
+
+// String returns the actions' names, joined by commas.
+func (a Action) String() string {
+	var names []string
+	for i, name := range actionNames {
+		if a&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// Permission allows actions on the URIs that it matches, and denies the actions that it leaves out.
+type Permission struct {
+	URI      string
+	Match    wamp.Match
+	Allow    Action
+	Disclose bool // callers and publishers are always disclosed here
+}
+
+// Role is a name with its permissions. It is immutable: any goroutine may use it. The most specific permission that
+// matches a URI decides (exact, then the longest prefix, then the wildcard with the longest literal run in front);
+// without one everything is denied.
+type Role struct {
+	name     string
+	exact    map[string]Permission
+	patterns []Permission // prefixes from long to short, then wildcards from specific to general
+}
+
+// NewRole compiles permissions. Of two for the same URI and match policy the later counts.
+func NewRole(name string, permissions []Permission) *Role {
+	r := &Role{name: name, exact: make(map[string]Permission)}
+	for _, p := range permissions {
+		if p.Match == wamp.Exact {
+			r.exact[p.URI] = p
+			continue
+		}
+		r.patterns = slices.DeleteFunc(r.patterns, func(q Permission) bool { return q.Match == p.Match && q.URI == p.URI })
+		r.patterns = append(r.patterns, p)
+	}
+	slices.SortStableFunc(r.patterns, bySpecificity)
+	return r
+}
+
+func bySpecificity(a, b Permission) int {
+	switch {
+	case a.Match != b.Match:
+		return int(a.Match) - int(b.Match)
+	case a.Match == wamp.Prefix:
+		return len(b.URI) - len(a.URI)
+	}
+	return slices.Compare(wildcards(a.URI), wildcards(b.URI))
+}
+
+// wildcards returns 1 for each wildcard component and 0 for each literal one, so that in order of such lists the
+// patterns with the longest literal runs in front come first.
+func wildcards(pattern string) []int {
+	var list []int
+	for component := range strings.SplitSeq(pattern, ".") {
+		if component == "" {
+			list = append(list, 1)
+		} else {
+			list = append(list, 0)
+		}
+	}
+	return list
+}
+
+// Name returns the role's name, the session's authrole.
+func (r *Role) Name() string { return r.name }
+
+// Decide says whether the role allows the action on one URI. It does not allocate.
+func (r *Role) Decide(a Action, uri []byte) (allowed, disclose bool) {
+	if p, ok := r.exact[string(uri)]; ok {
+		return p.Allow&a != 0, p.Disclose
+	}
+	for i := range r.patterns {
+		p := &r.patterns[i]
+		if p.Match == wamp.Prefix {
+			if len(uri) >= len(p.URI) && string(uri[:len(p.URI)]) == p.URI {
+				return p.Allow&a != 0, p.Disclose
+			}
+		} else if wamp.MatchesWildcard(p.URI, uri) {
+			return p.Allow&a != 0, p.Disclose
+		}
+	}
+	return false, false
+}
+
+// DecidePattern says whether the role allows the action (Subscribe or Register) on a pattern. It is allowed if the most
+// specific permission that covers every URI of the pattern allows it. partly reports that a more specific permission
+// may decide otherwise for some of these URIs: then each URI has to be asked for.
+func (r *Role) DecidePattern(a Action, pattern string, match wamp.Match) (allowed, partly bool) {
+	if match == wamp.Exact {
+		allowed, _ = r.Decide(a, []byte(pattern))
+		return allowed, false
+	}
+	for _, p := range r.exact {
+		partly = partly || match.Matches(pattern, p.URI)
+	}
+	for _, p := range r.patterns {
+		if covers(p, pattern, match) {
+			return p.Allow&a != 0, partly
+		}
+		partly = partly || overlaps(p, pattern, match)
+	}
+	return false, partly
+}
+
+// covers reports whether p matches every URI that the pattern matches.
+func covers(p Permission, pattern string, match wamp.Match) bool {
+	if p.Match == wamp.Prefix {
+		return strings.HasPrefix(literalStart(pattern, match), p.URI)
+	}
+	if match != wamp.Wildcard || strings.Count(p.URI, ".") != strings.Count(pattern, ".") {
+		return false
+	}
+	have := strings.Split(pattern, ".")
+	for i, want := range strings.Split(p.URI, ".") {
+		if want != "" && want != have[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// overlaps reports whether some URI may match both. It errs on the side of true.
+func overlaps(p Permission, pattern string, match wamp.Match) bool {
+	a, b := literalStart(p.URI, p.Match), literalStart(pattern, match)
+	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
+}
+
+// literalStart returns the characters with which every URI of the pattern begins.
+func literalStart(pattern string, match wamp.Match) string {
+	if match != wamp.Wildcard {
+		return pattern
+	}
+	if strings.HasPrefix(pattern, ".") || pattern == "" {
+		return ""
+	}
+	if i := strings.Index(pattern, ".."); i >= 0 {
+		return pattern[:i+1]
+	}
+	return pattern // a trailing "." is followed by any component
+}

@@ -1,0 +1,100 @@
+package auth
+
+import (
+	"testing"
+
+	"runnel/edge/wamp"
+)
+
+var sensor = NewRole("sensor", []Permission{
+	{URI: "", Match: wamp.Prefix, Allow: Subscribe},
+	{URI: "com.example.", Match: wamp.Prefix, Allow: Publish | Subscribe | Register, Disclose: true},
+	{URI: "com.example.secret.", Match: wamp.Prefix},
+	{URI: "com.example.secret.mine", Allow: Publish},
+	{URI: "org..status", Match: wamp.Wildcard, Allow: Call},
+	{URI: "net..status", Match: wamp.Wildcard, Allow: Call},
+})
+
+func TestMostSpecificDecides(t *testing.T) {
+	for _, c := range []struct {
+		action          Action
+		uri             string
+		allow, disclose bool
+	}{
+		{Subscribe, "se.other", true, false},
+		{Publish, "se.other", false, false},
+		{Publish, "com.example.weather", true, true},
+		{Call, "com.example.weather", false, true},
+		{Publish, "com.example.secret.a", false, false},
+		{Publish, "com.example.secret.mine", true, false},
+		{Subscribe, "com.example.secret.mine", false, false},
+		{Call, "org.a.status", false, false}, // the prefix "" is more specific than any wildcard
+	} {
+		allow, disclose := sensor.Decide(c.action, []byte(c.uri))
+		if allow != c.allow || disclose != c.disclose {
+			t.Errorf("%v %s: allow %v, disclose %v", c.action, c.uri, allow, disclose)
+		}
+	}
+}
+
+func TestWildcardPermission(t *testing.T) {
+	r := NewRole("r", []Permission{
+		{URI: "org...status", Match: wamp.Wildcard, Allow: Call},
+		{URI: "org.a..status", Match: wamp.Wildcard, Allow: Publish},
+	})
+	for _, c := range []struct {
+		action Action
+		uri    string
+		allow  bool
+	}{
+		{Call, "org.b.x.status", true},
+		{Call, "org.a.x.status", false}, // org.a..status is more specific
+		{Publish, "org.a.x.status", true},
+		{Call, "org.b.status", false},
+	} {
+		if allow, _ := r.Decide(c.action, []byte(c.uri)); allow != c.allow {
+			t.Errorf("%v %s: allow %v", c.action, c.uri, allow)
+		}
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct {
+		action        Action
+		pattern       string
+		match         wamp.Match
+		allow, partly bool
+	}{
+		{Subscribe, "se.", wamp.Prefix, true, false},
+		{Subscribe, "com.example.a", wamp.Prefix, true, false},
+		{Subscribe, "com.", wamp.Prefix, true, true}, // com.example.secret. lies within
+		{Subscribe, "com.example.secret.", wamp.Prefix, false, true},
+		{Register, "com.", wamp.Prefix, false, true},
+		{Register, "com.example..x", wamp.Wildcard, true, true},
+		{Register, "com..x", wamp.Wildcard, false, true},
+		{Register, "com.example.a", wamp.Exact, true, false},
+	} {
+		allow, partly := sensor.DecidePattern(c.action, c.pattern, c.match)
+		if allow != c.allow || partly != c.partly {
+			t.Errorf("%v %v %q: allow %v, partly %v", c.action, c.match, c.pattern, allow, partly)
+		}
+	}
+}
+
+func TestDecideDoesNotAllocate(t *testing.T) {
+	uri := []byte("com.example.weather")
+	if n := testing.AllocsPerRun(100, func() { sensor.Decide(Publish, uri) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestActionNames(t *testing.T) {
+	for a := Publish; a <= Register; a <<= 1 {
+		if b, ok := ParseAction(a.String()); !ok || a != b {
+			t.Errorf("action %v does not read back", a)
+		}
+	}
+	if _, ok := ParseAction("fly"); ok {
+		t.Error(`"fly" is taken for an action`)
+	}
+}

@@ -1,0 +1,215 @@
+package edge
+
+import (
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// publication is one PUBLISH on its way to the subscribers.
+type publication struct {
+	id        wamp.ID
+	publisher *session
+	disclosed bool
+	topic     []byte
+	options   publishOptions
+	dict      codec.Dict // PUBLISH.Options, for what is handed on
+	payload   codec.Payload
+}
+
+// publish routes a PUBLISH. Only an acknowledged one is ever answered (basic/publish_subscribe.md).
+func (s *session) publish(t *turn, m *codec.Message) error {
+	options, err := readPublishOptions(m.Dict)
+	if err != nil {
+		return ifAcknowledged(options, err)
+	}
+	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
+		return ifAcknowledged(options, wamp.InvalidURI)
+	}
+	allowed, disclose := s.role.Decide(auth.Publish, m.Text)
+	if !allowed {
+		return ifAcknowledged(options, wamp.NotAuthorized)
+	}
+	p := publication{
+		id:        wamp.NewID(),
+		publisher: s,
+		disclosed: disclose || options.discloseMe,
+		topic:     m.Text,
+		options:   options,
+		dict:      m.Dict,
+		payload:   m.Payload,
+	}
+	t.count.publications++
+	t.publish(s.realm, &p)
+	if options.acknowledge {
+		return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: p.id})
+	}
+	return nil
+}
+
+func ifAcknowledged(o publishOptions, err error) error {
+	if o.acknowledge {
+		return err
+	}
+	return nil
+}
+
+// publish appends p to the outbox of everyone who is to have it: one EVENT a subscription
+// (advanced/pubsub_pattern_based_subscription.md).
+func (t *turn) publish(m *realm, p *publication) {
+	t.matched = m.topics.Load().match(p.topic, t.matched[:0])
+	for _, sub := range t.matched {
+		for i := range t.frames {
+			t.frames[i].state = stale
+		}
+		for _, chunk := range sub.seats {
+			for _, seat := range chunk {
+				t.deliver(sub, seat, p)
+			}
+		}
+	}
+}
+
+func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
+	peer := seat.session
+	if peer == p.publisher && p.options.excludeMe {
+		return
+	}
+	if p.options.filter != nil && !p.options.filter.admits(peer) {
+		return
+	}
+	if seat.guarded {
+		if allowed, _ := peer.role.Decide(auth.Subscribe, p.topic); !allowed {
+			return
+		}
+	}
+	f := &t.frames[peer.serializer]
+	if f.state == stale {
+		t.encode(f, peer.serializer, sub, p)
+	}
+	if f.state == ready {
+		t.count.events++
+		v, full := peer.out.appendEvent(seat, f.bytes)
+		t.note(peer, v, full)
+	}
+}
+
+// encode makes the EVENT of p for all the subscribers of sub that speak the serializer.
+func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
+	event := codec.Message{Type: wamp.Event, ID: sub.id, Publication: p.id, Payload: p.payload}
+	if p.disclosed || sub.match != wamp.Exact || p.options.passthru {
+		event.Dict = t.eventDetails(serializer, sub, p)
+	}
+	var err error
+	f.bytes, err = codec.Append(f.bytes[:0], serializer, &event)
+	if f.state = ready; err != nil {
+		f.state = failed
+	}
+}
+
+func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, p *publication) codec.Dict {
+	b := &t.details
+	b.Reset(serializer, nil)
+	if sub.match != wamp.Exact {
+		b.Text("topic", p.topic)
+	}
+	if p.disclosed {
+		b.Uint("publisher", p.publisher.id)
+		b.String("publisher_authid", p.publisher.authid)
+		b.String("publisher_authrole", p.publisher.role.Name())
+	}
+	if p.options.passthru {
+		addPassthru(b, p.dict)
+	}
+	return b.Dict()
+}
+
+// subscribe answers SUBSCRIBE. Who subscribes again to what it has gets the same subscription
+// (basic/publish_subscribe.md).
+func (s *session) subscribe(t *turn, m *codec.Message) error {
+	options, err := readSubscribeOptions(m.Dict)
+	if err != nil {
+		return err
+	}
+	if !wamp.ValidURI(m.Text, options.match, s.realm.strict) {
+		return wamp.InvalidURI
+	}
+	uri := string(m.Text)
+	allowed, partly := s.role.DecidePattern(auth.Subscribe, uri, options.match)
+	if !allowed {
+		return wamp.NotAuthorized
+	}
+	place := &seat{session: s, uri: uri, match: options.match, guarded: partly}
+	return s.realm.subscribe(t, place, m.Request)
+}
+
+func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) error {
+	s := place.session
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	table := r.topics.Load()
+	sub, ok := table.get(place.match, place.uri)
+	if !ok {
+		sub = &subscription{id: wamp.NewID(), uri: place.uri, match: place.match, created: time.Now()}
+	}
+	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.opts.MaxSubscriptions {
+		return refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}
+	}
+	// SUBSCRIBED is appended before the table that holds the seat is stored, so that no EVENT can be in front of it.
+	if err := t.send(s, &codec.Message{Type: wamp.Subscribed, Request: request, ID: sub.id}); err != nil {
+		return err
+	}
+	if s.subscriptions[sub.id] != nil {
+		return nil
+	}
+	if s.subscriptions == nil {
+		s.subscriptions = make(map[wamp.ID]*seat)
+	}
+	place.subscription = sub.id
+	s.subscriptions[sub.id] = place
+	r.topics.Store(table.with(sub.match, sub.uri, sub.with(place)))
+	return nil
+}
+
+// unsubscribe answers UNSUBSCRIBE.
+func (s *session) unsubscribe(t *turn, m *codec.Message) error {
+	r := s.realm
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place := s.subscriptions[m.ID]
+	if place == nil {
+		return wamp.NoSuchSubscription
+	}
+	r.dropSeat(place)
+	return t.send(s, &codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
+}
+
+// dropSeat takes a seat out of its subscription; no EVENT goes to it from now on. Holds mu.
+func (r *realm) dropSeat(place *seat) {
+	s := place.session
+	delete(s.subscriptions, place.subscription)
+	table := r.topics.Load()
+	sub, ok := table.get(place.match, place.uri)
+	if !ok {
+		return
+	}
+	if sub = sub.without(place); len(sub.seats) == 0 {
+		table = table.without(place.match, place.uri)
+	} else {
+		table = table.with(place.match, place.uri, sub)
+	}
+	r.topics.Store(table)
+	// A publisher may hold the old table still: EVENT must not follow UNSUBSCRIBED, clients treat it as a protocol error.
+	s.out.mu.Lock()
+	place.gone = true
+	s.out.mu.Unlock()
+}
+
+// dropSubscriptions ends all of s's subscriptions. Holds mu.
+func (r *realm) dropSubscriptions(s *session) {
+	for _, place := range s.subscriptions {
+		r.dropSeat(place)
+	}
+}

@@ -1,0 +1,25 @@
+package edge
+
+import "runnel/edge/wamp"
+
+// Conn is a peer's message transport. The router reads it from one goroutine and writes it from one goroutine at a
+// time, which may be another.
+type Conn interface {
+	// ReadMessage returns the peer's next message. Its bytes are valid until the next call. more reports whether a
+	// further message is buffered already, so that the next call will not wait.
+	ReadMessage() (msg []byte, more bool, err error)
+
+	// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all
+	// of it is written. Without, it takes what the wire takes at once and returns n < len(batch), perhaps in
+	// mid-message; the router goes on with batch[n:] and nothing else. The batch is not kept after the return.
+	Write(batch []byte, wait bool) (n int, err error)
+
+	// Close unblocks ReadMessage and Write. Any goroutine may call it, any number of times.
+	Close() error
+
+	// Transport says what is known of the peer; it does not change.
+	Transport() *wamp.Transport
+}
+
+// frameHeader is the length in front of each message of a batch, in octets.
+const frameHeader = 4

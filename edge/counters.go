@@ -1,0 +1,79 @@
+package edge
+
+import (
+	"sync/atomic"
+)
+
+// counters are the router's own, since it started.
+type counters struct {
+	messages     atomic.Uint64
+	publications atomic.Uint64
+	events       atomic.Uint64
+	calls        atomic.Uint64
+	drops        atomic.Uint64
+	stalls       atomic.Uint64
+}
+
+func (c *counters) add(n counts) {
+	c.messages.Add(n.messages)
+	if n.publications > 0 {
+		c.publications.Add(n.publications)
+		c.events.Add(n.events)
+	}
+	if n.calls > 0 {
+		c.calls.Add(n.calls)
+	}
+}
+
+// Status is a snapshot of what the router does. Counters count since its start.
+type Status struct {
+	Connections  int64         `json:"connections"`  // sessions, and connections on the way to one
+	Messages     uint64        `json:"messages"`     // that peers have sent
+	Publications uint64        `json:"publications"` // PUBLISH accepted
+	Events       uint64        `json:"events"`       // EVENTs made of them
+	Calls        uint64        `json:"calls"`        // CALLs that reached a callee
+	Drops        uint64        `json:"drops"`        // EVENTs that slow peers have lost
+	Stalls       uint64        `json:"stalls"`       // how often a peer did not take what it was sent
+	Realms       []RealmStatus `json:"realms"`       // by name
+}
+
+// RealmStatus is a snapshot of one realm.
+type RealmStatus struct {
+	Name          string `json:"name"`
+	Sessions      int    `json:"sessions"`
+	Subscriptions int    `json:"subscriptions"` // topics and patterns subscribed to
+	Registrations int    `json:"registrations"` // procedures and patterns registered
+}
+
+// Status returns the present figures.
+func (r *Router) Status() Status {
+	c := &r.counters
+	status := Status{
+		Connections:  r.open.Load(),
+		Messages:     c.messages.Load(),
+		Publications: c.publications.Load(),
+		Events:       c.events.Load(),
+		Calls:        c.calls.Load(),
+		Drops:        c.drops.Load(),
+		Stalls:       c.stalls.Load(),
+	}
+	r.mu.Lock()
+	realms := r.list()
+	r.mu.Unlock()
+	for _, m := range realms {
+		status.Realms = append(status.Realms, m.status())
+	}
+	return status
+}
+
+func (m *realm) status() RealmStatus {
+	m.mu.Lock()
+	sessions := len(m.members)
+	m.mu.Unlock()
+	return RealmStatus{
+		Name:          m.name,
+		Sessions:      sessions,
+		Subscriptions: m.topics.Load().len(),
+		Registrations: m.procedures.Load().len(),
+	}
+}

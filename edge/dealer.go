@@ -1,0 +1,300 @@
+package edge
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// call routes a CALL to a callee.
+func (s *session) call(t *turn, m *codec.Message) error {
+	options, err := readCallOptions(m.Dict)
+	if err != nil {
+		return err
+	}
+	if options.progress {
+		return refusal{wamp.FeatureNotSupported, "progressive call invocations are not announced by this router"}
+	}
+	if !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
+		return wamp.InvalidURI
+	}
+	allowed, disclose := s.role.Decide(auth.Call, m.Text)
+	if !allowed {
+		return wamp.NotAuthorized
+	}
+	options.discloseMe = options.discloseMe || disclose
+	for {
+		reg, ok := s.realm.procedures.Load().best(m.Text)
+		if !ok {
+			return refusal{wamp.NoSuchProcedure, fmt.Sprintf("no callee has registered %q", m.Text)}
+		}
+		placed, err := s.invoke(t, m, reg, reg.choose(), options)
+		if placed || err != nil {
+			return err
+		}
+		// The callee left between the look-up and the INVOCATION; the table of now does not hold it any more.
+	}
+}
+
+// invoke sends the INVOCATION for the CALL m. It returns false if the callee is gone.
+func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) (bool, error) {
+	callee, p := seat.session, &s.realm.pending
+	if callee.out.congested() {
+		return false, refusal{wamp.Unavailable, "the callee does not keep up with its invocations"}
+	}
+	payload, err := t.translate(m.Payload, callee.serializer)
+	if err != nil {
+		return false, err
+	}
+	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id, Payload: payload}
+	invocation.Dict = t.invocationDetails(s, m, reg, seat, o)
+
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case seat.gone:
+		return false, nil
+	case s.calls[m.Request] != nil:
+		return false, violation(fmt.Sprintf("CALL.Request %d is under way already", m.Request))
+	case len(s.calls) >= s.realm.router.opts.MaxCalls:
+		return false, refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
+	}
+	// Numbered and appended under one lock: a callee sees INVOCATION.Request count 1, 2, 3 ...
+	invocation.Request = wamp.NextID(callee.lastInvocation)
+	if err := t.send(callee, &invocation); err != nil {
+		return false, err
+	}
+	callee.lastInvocation = invocation.Request
+	c := &call{caller: s, request: m.Request, callee: callee, invocation: invocation.Request, progress: o.receiveProgress}
+	p.add(c)
+	if o.timeout > 0 && !seat.forwardTimeout {
+		c.timeout = time.Duration(o.timeout) * time.Millisecond
+		c.timer = time.AfterFunc(c.timeout, func() { p.expire(c) })
+	}
+	t.count.calls++
+	return true, nil
+}
+
+func (t *turn) invocationDetails(caller *session, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) codec.Dict {
+	callee := seat.session
+	progress := o.receiveProgress && callee.takesProgress()
+	forward := o.timeout > 0 && seat.forwardTimeout
+	if !o.discloseMe && reg.match == wamp.Exact && !progress && !forward && !o.passthru {
+		return codec.Dict{}
+	}
+	b := &t.details
+	b.Reset(callee.serializer, nil)
+	if reg.match != wamp.Exact {
+		b.Text("procedure", m.Text)
+	}
+	if o.discloseMe {
+		b.Uint("caller", caller.id)
+		b.String("caller_authid", caller.authid)
+		b.String("caller_authrole", caller.role.Name())
+	}
+	if progress {
+		b.Bool("receive_progress", true)
+	}
+	if forward {
+		b.Uint("timeout", o.timeout)
+	}
+	if o.passthru {
+		addPassthru(b, m.Dict)
+	}
+	return b.Dict()
+}
+
+// takesProgress reports whether the session, as a callee, may be asked for progressive results. The letter of
+// advanced/rpc_progressive_call_results.md wants call_canceling announced as well; autobahn-js does not announce it, so
+// only a strict realm insists.
+func (s *session) takesProgress() bool {
+	need := progressiveResults
+	if s.realm.strict {
+		need |= callCanceling
+	}
+	return s.features&need == need
+}
+
+// translate returns the payload in the given serializer. The result is valid until the turn's next message.
+func (t *turn) translate(p codec.Payload, serializer wamp.Serializer) (codec.Payload, error) {
+	own := p.Serializer == serializer
+	p, err := p.In(serializer, t.scratch)
+	if !own && err == nil {
+		t.scratch = p.Raw
+	}
+	return p, err
+}
+
+// yield routes a YIELD to the caller as RESULT. One for a call that has ended meanwhile (canceled, timed out, its caller
+// gone) is no violation: it is dropped. One for an INVOCATION that was never sent is.
+func (s *session) yield(t *turn, m *codec.Message) error {
+	options, err := readYieldOptions(m.Dict)
+	if err != nil {
+		return violation("YIELD: " + err.Error())
+	}
+	result := codec.Message{Type: wamp.Result, Payload: m.Payload}
+	p := &s.realm.pending
+	c, err := p.answered(t, s, m.Request, &result.Payload)
+	if c == nil {
+		return err
+	}
+	defer p.mu.Unlock()
+	if options.progress && !c.progress {
+		return nil // the caller did not ask for it
+	}
+	if options.progress || options.passthru {
+		t.details.Reset(c.caller.serializer, nil)
+		if options.progress {
+			t.details.Bool("progress", true)
+		}
+		if options.passthru {
+			addPassthru(&t.details, m.Dict)
+		}
+		result.Dict = t.details.Dict()
+	}
+	if options.progress {
+		c.restart()
+	} else {
+		p.remove(c)
+	}
+	p.answer(t, c, &result)
+	return nil
+}
+
+// invocationError routes a callee's ERROR to the caller.
+func (s *session) invocationError(t *turn, m *codec.Message) error {
+	if m.ErrorType != wamp.Invocation {
+		return violation("a client may send ERROR for INVOCATION only, not for " + m.ErrorType.String())
+	}
+	answer := codec.Message{Type: wamp.Error, ErrorType: wamp.Call, Dict: m.Dict, Text: m.Text, Payload: m.Payload}
+	p := &s.realm.pending
+	c, err := p.answered(t, s, m.Request, &answer.Payload)
+	if c == nil {
+		return err
+	}
+	defer p.mu.Unlock()
+	p.remove(c)
+	p.answer(t, c, &answer)
+	return nil
+}
+
+// cancel handles CANCEL (advanced/rpc_call_canceling.md). One for a call that has ended is ignored.
+func (s *session) cancel(t *turn, m *codec.Message) error {
+	mode, err := readCancelMode(m.Dict)
+	if err != nil {
+		return violation("CANCEL: " + err.Error())
+	}
+	p := &s.realm.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := s.calls[m.Request]
+	if c == nil {
+		return nil
+	}
+	if c.callee.features&callCanceling == 0 {
+		mode = wamp.Skip
+	}
+	if c.killed && mode != wamp.KillNoWait {
+		return nil // the callee has been asked; its answer ends the call
+	}
+	if mode == wamp.Kill {
+		c.killed = true
+		p.interrupt(t, c, mode)
+		return nil
+	}
+	p.remove(c)
+	if mode == wamp.KillNoWait {
+		p.interrupt(t, c, mode)
+	}
+	p.fail(t, c, wamp.Canceled)
+	return nil
+}
+
+// register answers REGISTER.
+func (s *session) register(t *turn, m *codec.Message) error {
+	options, err := readRegisterOptions(m.Dict)
+	if err != nil {
+		return err
+	}
+	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, options.match, s.realm.strict) {
+		return wamp.InvalidURI
+	}
+	uri := string(m.Text)
+	// A pattern is offered whole or not at all: calls go by the best match, which knows nothing of the callee's rights.
+	if allowed, partly := s.role.DecidePattern(auth.Register, uri, options.match); !allowed || partly {
+		return wamp.NotAuthorized
+	}
+	seat := &calleeSeat{session: s, uri: uri, match: options.match, forwardTimeout: options.forwardTimeout}
+	return s.realm.register(t, seat, options.invoke, m.Request)
+}
+
+func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request wamp.ID) error {
+	s := seat.session
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	table := r.procedures.Load()
+	reg, ok := table.get(seat.match, seat.uri)
+	if !ok {
+		reg = &registration{id: wamp.NewID(), uri: seat.uri, match: seat.match, invoke: invoke, created: time.Now(), turn: new(atomic.Uint64)}
+	} else if reg.invoke != invoke || invoke == wamp.Single || s.registrations[reg.id] != nil {
+		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
+	}
+	if len(s.registrations) >= r.router.opts.MaxRegistrations {
+		return refusal{wamp.Unavailable, "the session has as many registrations as it may"}
+	}
+	// REGISTERED is appended before the table that holds the seat is stored, so that no INVOCATION can be in front of it.
+	if err := t.send(s, &codec.Message{Type: wamp.Registered, Request: request, ID: reg.id}); err != nil {
+		return err
+	}
+	if s.registrations == nil {
+		s.registrations = make(map[wamp.ID]*calleeSeat)
+	}
+	seat.registration = reg.id
+	s.registrations[reg.id] = seat
+	r.procedures.Store(table.with(reg.match, reg.uri, reg.with(seat)))
+	return nil
+}
+
+// unregister answers UNREGISTER.
+func (s *session) unregister(t *turn, m *codec.Message) error {
+	r := s.realm
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seat := s.registrations[m.ID]
+	if seat == nil {
+		return wamp.NoSuchRegistration
+	}
+	r.dropCallee(seat)
+	return t.send(s, &codec.Message{Type: wamp.Unregistered, Request: m.Request})
+}
+
+// dropCallee takes a seat out of its registration; no INVOCATION goes to it from now on. Holds mu.
+func (r *realm) dropCallee(seat *calleeSeat) {
+	delete(seat.session.registrations, seat.registration)
+	table := r.procedures.Load()
+	reg, ok := table.get(seat.match, seat.uri)
+	if !ok {
+		return
+	}
+	if reg = reg.without(seat); len(reg.callees) == 0 {
+		table = table.without(seat.match, seat.uri)
+	} else {
+		table = table.with(seat.match, seat.uri, reg)
+	}
+	r.procedures.Store(table)
+	// Stored first, then marked: a caller that finds the mark finds the new table when it looks again.
+	r.pending.mu.Lock()
+	seat.gone = true
+	r.pending.mu.Unlock()
+}
+
+// dropRegistrations ends all of s's registrations. Holds mu.
+func (r *realm) dropRegistrations(s *session) {
+	for _, seat := range s.registrations {
+		r.dropCallee(seat)
+	}
+}

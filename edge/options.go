@@ -1,0 +1,180 @@
+package edge
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// The options of each request, read without building Go values. Unknown keys are ignored (basic/messages.md); a known
+// one of the wrong type is a refusal that names it.
+
+func wrongType(key []byte, want string) error {
+	return refusal{wamp.InvalidArgument, fmt.Sprintf("option %q must be %s", key, want)}
+}
+
+func boolOption(f *codec.Fields, into *bool) error {
+	v, ok := f.Value().Bool()
+	if !ok {
+		return wrongType(f.Key(), "a bool")
+	}
+	*into = v
+	return nil
+}
+
+// nameOption reads an option that names one of a few policies.
+func nameOption[T any](f *codec.Fields, parse func(string) (T, bool), into *T) error {
+	text, ok := f.Value().Text()
+	if ok {
+		*into, ok = parse(string(text))
+	}
+	if !ok {
+		return refusal{wamp.InvalidArgument, fmt.Sprintf("option %q has an unknown value", f.Key())}
+	}
+	return nil
+}
+
+// publishOptions is PUBLISH.Options.
+type publishOptions struct {
+	acknowledge bool
+	discloseMe  bool
+	excludeMe   bool
+	passthru    bool    // there are ppt_* options to hand on
+	filter      *filter // nil: no black or white lists
+}
+
+func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
+	o.excludeMe = true
+	if d.Empty() {
+		return o, nil
+	}
+	for f := d.Fields(); f.Next() && err == nil; {
+		switch key := f.Key(); string(key) {
+		case "acknowledge":
+			err = boolOption(&f, &o.acknowledge)
+		case "disclose_me":
+			err = boolOption(&f, &o.discloseMe)
+		case "exclude_me":
+			err = boolOption(&f, &o.excludeMe)
+		case "exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole":
+			if o.filter == nil {
+				o.filter = new(filter)
+			}
+			err = o.filter.read(string(key), f.Value())
+		default:
+			o.passthru = o.passthru || isPassthru(key)
+		}
+	}
+	return o, err
+}
+
+// isPassthru reports whether an option belongs to the payload passthru mode (advanced/payload_passthru_mode.md).
+func isPassthru(key []byte) bool { return bytes.HasPrefix(key, []byte("ppt_")) }
+
+// addPassthru hands the ppt_* options of a request on.
+func addPassthru(b *codec.Builder, from codec.Dict) {
+	for f := from.Fields(); f.Next(); {
+		if isPassthru(f.Key()) {
+			b.Value(string(f.Key()), f.Value())
+		}
+	}
+}
+
+// subscribeOptions is SUBSCRIBE.Options.
+type subscribeOptions struct{ match wamp.Match }
+
+func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
+	for f := d.Fields(); f.Next() && err == nil; {
+		if string(f.Key()) == "match" {
+			err = nameOption(&f, wamp.ParseMatch, &o.match)
+		}
+	}
+	return o, err
+}
+
+// registerOptions is REGISTER.Options.
+type registerOptions struct {
+	match          wamp.Match
+	invoke         wamp.Invoke
+	forwardTimeout bool
+}
+
+func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
+	for f := d.Fields(); f.Next() && err == nil; {
+		switch string(f.Key()) {
+		case "match":
+			err = nameOption(&f, wamp.ParseMatch, &o.match)
+		case "invoke":
+			err = nameOption(&f, wamp.ParseInvoke, &o.invoke)
+		case "forward_timeout":
+			err = boolOption(&f, &o.forwardTimeout)
+		}
+	}
+	return o, err
+}
+
+// callOptions is CALL.Options.
+type callOptions struct {
+	discloseMe      bool
+	receiveProgress bool
+	progress        bool // more chunks of the arguments follow
+	passthru        bool
+	timeout         uint64 // ms; 0: none
+}
+
+// maxTimeout bounds CALL.Options.timeout, in ms: what a time.Duration can hold.
+const maxTimeout = uint64(1<<63-1) / uint64(time.Millisecond)
+
+func readCallOptions(d codec.Dict) (o callOptions, err error) {
+	if d.Empty() {
+		return o, nil
+	}
+	for f := d.Fields(); f.Next() && err == nil; {
+		switch key := f.Key(); string(key) {
+		case "disclose_me":
+			err = boolOption(&f, &o.discloseMe)
+		case "receive_progress":
+			err = boolOption(&f, &o.receiveProgress)
+		case "progress":
+			err = boolOption(&f, &o.progress)
+		case "timeout":
+			ms, ok := f.Value().Uint()
+			if !ok || ms > maxTimeout {
+				return o, wrongType(key, "a number of milliseconds")
+			}
+			o.timeout = ms
+		default:
+			o.passthru = o.passthru || isPassthru(key)
+		}
+	}
+	return o, err
+}
+
+// yieldOptions is YIELD.Options.
+type yieldOptions struct{ progress, passthru bool }
+
+func readYieldOptions(d codec.Dict) (o yieldOptions, err error) {
+	if d.Empty() {
+		return o, nil
+	}
+	for f := d.Fields(); f.Next() && err == nil; {
+		if key := f.Key(); string(key) == "progress" {
+			err = boolOption(&f, &o.progress)
+		} else {
+			o.passthru = o.passthru || isPassthru(key)
+		}
+	}
+	return o, err
+}
+
+func readCancelMode(d codec.Dict) (mode wamp.CancelMode, err error) {
+	for f := d.Fields(); f.Next() && err == nil; {
+		if string(f.Key()) == "mode" {
+			err = nameOption(&f, wamp.ParseCancelMode, &mode)
+		}
+	}
+	return mode, err
+}

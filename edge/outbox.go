@@ -1,0 +1,353 @@
+package edge
+
+import (
+	"encoding/binary"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// outbox is what waits to be written to one peer: whole messages, each behind its length. Any read loop appends; the
+// read loop that appended first flushes when its own batch is done. A flush tries the wire without waiting; what the
+// wire does not take is written by a drain goroutine, which lives until the outbox is empty.
+//
+// It is bounded. Over high, the read loops that fill it wait for room, each wait bounded by the peer's patience
+// (await). A peer that lets a wait run out is stalled: nobody waits for it again until it has taken all it was owed, and
+// meanwhile its oldest EVENTs are dropped and counted. Replies are never dropped: a peer that owes room for more than
+// replies of them is cut.
+type outbox struct {
+	// Static after construction.
+	conn  Conn
+	owner *session // is told of stalls and losses; nil for a peer that is turned away
+	high  int      // octets waiting above which read loops wait
+	hard  int      // octets waiting above which the peer is cut
+
+	mu       sync.Mutex
+	buf      []byte // messages that no write has taken yet; nil while empty
+	writing  bool   // a flush or a drain is in conn.Write
+	flushing bool   // a read loop has the outbox on its list and will flush it
+	stalled  bool
+	dead     bool          // the connection failed or is closed: appends vanish
+	idle     chan struct{} // closed when the present writing ends; made by whoever waits for that
+	room     chan struct{} // closed when buf is taken by a write; made by whoever waits for that
+	patience time.Duration // how long the next wait for this peer may take
+	timedOut time.Time     // when a wait last ran out
+
+	reported uint64 // how many drops the owner has heard of
+	overrun  bool   // the peer was cut because it took no replies
+
+	dropped atomic.Uint64 // EVENTs that were dropped
+}
+
+const (
+	maxPatience = time.Second           // a peer's first stall delays those who write to it so long
+	minPatience = 50 * time.Millisecond // and one that stalls again and again so long
+	keptBuffer  = 64 << 10              // octets; larger buffers go to the collector, not to the pool
+	flushAt     = 64 << 10              // octets: so much in one outbox is flushed before the batch is done
+	forgiveness = 30 * time.Second      // a peer that did not stall for so long has its patience doubled
+)
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+
+func takeBuffer() []byte { return (*buffers.Get().(*[]byte))[:0] }
+
+func giveBuffer(b []byte) {
+	if cap(b) <= keptBuffer {
+		buffers.Put(&b)
+	}
+}
+
+// init readies the outbox for conn; owner may be nil.
+func (o *outbox) init(conn Conn, owner *session, high int) {
+	o.conn, o.owner, o.high, o.hard = conn, owner, high, 4*high
+}
+
+// verdict is what became of an append.
+type verdict uint8
+
+const (
+	appended verdict = iota
+	first            // appended, and the caller must see that the outbox is flushed
+	refused          // the peer is gone
+	tooLong          // the peer takes no message of this length
+)
+
+// begin locks the outbox and returns its buffer for the caller to append messages to; commit ends it.
+func (o *outbox) begin() []byte {
+	o.mu.Lock()
+	if o.buf == nil {
+		o.buf = takeBuffer()
+	}
+	return o.buf
+}
+
+// commit takes back the buffer that begin gave, and unlocks.
+func (o *outbox) commit(buf []byte) verdict {
+	defer o.mu.Unlock()
+	if o.dead {
+		giveBuffer(buf)
+		o.buf = nil
+		return refused
+	}
+	o.buf = buf
+	if o.flushing {
+		return appended
+	}
+	o.flushing = true
+	return first
+}
+
+// cancel takes back the buffer that begin gave, with nothing added, and unlocks.
+func (o *outbox) cancel(buf []byte) {
+	if o.buf = buf; len(buf) == 0 {
+		o.buf = nil
+		giveBuffer(buf)
+	}
+	o.mu.Unlock()
+}
+
+// append adds one message that must not be lost. full reports whether the caller should wait (await) before it makes
+// more.
+func (o *outbox) append(m *codec.Message) (v verdict, full bool, err error) {
+	transport := o.conn.Transport()
+	buf := o.begin()
+	start := len(buf)
+	buf, err = codec.Append(append(buf, 0, 0, 0, 0), transport.Serializer, m)
+	length := len(buf) - start - frameHeader
+	if tooMuch := transport.Limit > 0 && length > transport.Limit; err != nil || tooMuch {
+		o.cancel(buf[:start])
+		return tooLong, false, err
+	}
+	binary.BigEndian.PutUint32(buf[start:], uint32(length))
+	if len(buf) > o.hard && start > 0 {
+		o.overrun = true
+		o.fail()
+	}
+	return o.commit(buf), len(buf) > o.high, nil
+}
+
+// appendEvent is append for an EVENT to seat, which is dropped if the seat is gone, and may be dropped, or take the
+// place of older EVENTs, if the peer is stalled.
+func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
+	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
+		o.dropped.Add(1)
+		return tooLong, false
+	}
+	buf := o.begin()
+	if seat.gone {
+		o.cancel(buf)
+		return appended, false
+	}
+	if o.stalled && len(buf)+len(msg) > o.high {
+		buf = o.dropEvents(buf)
+		if len(buf)+len(msg) > o.high {
+			o.dropped.Add(1)
+			return o.commit(buf), false
+		}
+	}
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(msg)))
+	buf = append(buf, msg...)
+	full = len(buf) > o.high && !o.stalled
+	return o.commit(buf), full
+}
+
+// congested reports whether the peer is stalled with a full outbox: it should not be asked to do more.
+func (o *outbox) congested() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stalled && len(o.buf) > o.high
+}
+
+// dropEvents takes the oldest EVENTs, a quarter of the outbox, out of buf. Holds mu.
+func (o *outbox) dropEvents(buf []byte) []byte {
+	serializer := o.conn.Transport().Serializer
+	keep, at := 0, 0
+	for at < len(buf) && at-keep < o.high/4 {
+		next := at + frameHeader + int(binary.BigEndian.Uint32(buf[at:]))
+		if codec.TypeOf(serializer, buf[at+frameHeader:next]) == wamp.Event {
+			o.dropped.Add(1)
+		} else {
+			keep += copy(buf[keep:], buf[at:next])
+		}
+		at = next
+	}
+	return append(buf[:keep], buf[at:]...)
+}
+
+// flush writes what is there, unless another goroutine is at it already. It never waits for the peer.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	o.flushing = false
+	if o.writing || len(o.buf) == 0 || o.dead {
+		o.mu.Unlock()
+		return
+	}
+	o.writing = true
+	for {
+		batch := o.take()
+		o.mu.Unlock()
+		n, err := o.conn.Write(batch, false)
+		if err == nil && n < len(batch) {
+			go o.drain(batch, n)
+			return
+		}
+		if !o.wrote(batch, err) {
+			return
+		}
+	}
+}
+
+// drain writes the rest of batch, behind n, and all that has come in the meantime.
+func (o *outbox) drain(batch []byte, n int) {
+	for {
+		_, err := o.conn.Write(batch[n:], true)
+		if !o.wrote(batch, err) {
+			return
+		}
+		batch, n = o.take(), 0
+		o.mu.Unlock()
+	}
+}
+
+// take hands out the buffer for a write and tells those who wait for room. Holds mu.
+func (o *outbox) take() []byte {
+	batch := o.buf
+	o.buf = nil
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	return batch
+}
+
+// wrote ends a write. If there is more to write it returns true and holds mu; else the writing is over.
+func (o *outbox) wrote(batch []byte, err error) (more bool) {
+	giveBuffer(batch)
+	o.mu.Lock()
+	if err != nil {
+		o.fail()
+	}
+	if len(o.buf) > 0 && !o.dead {
+		return true
+	}
+	drops := o.dropped.Load() - o.reported
+	o.reported += drops
+	o.writing, o.stalled = false, false
+	if o.idle != nil {
+		close(o.idle)
+		o.idle = nil
+	}
+	o.mu.Unlock()
+	if drops > 0 && o.owner != nil {
+		o.owner.lost(drops)
+	}
+	return false
+}
+
+// fail marks the peer as gone and closes its connection, which ends its read loop. Holds mu.
+func (o *outbox) fail() {
+	if o.dead {
+		return
+	}
+	o.dead = true
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	go o.conn.Close() // Close may wait for a Write that is under way, and mu is held
+}
+
+// await waits until a write has taken what waits, for as long as the peer's patience lasts; then the peer is stalled.
+func (o *outbox) await() {
+	o.mu.Lock()
+	if o.dead || o.stalled || len(o.buf) <= o.high {
+		o.mu.Unlock()
+		return
+	}
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	room, patience := o.room, o.nextPatience()
+	o.mu.Unlock()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-room:
+		return
+	case <-timer.C:
+	}
+	o.mu.Lock()
+	stalls := o.room == room && !o.stalled // nothing was taken since
+	if stalls {
+		o.stalled = true
+		o.patience = max(patience/2, minPatience)
+		o.timedOut = time.Now()
+	}
+	o.mu.Unlock()
+	if stalls && o.owner != nil {
+		o.owner.stalled()
+	}
+}
+
+// nextPatience returns how long a wait may take now. Holds mu.
+func (o *outbox) nextPatience() time.Duration {
+	if o.patience == 0 {
+		return maxPatience
+	}
+	times := time.Since(o.timedOut) / forgiveness
+	for ; times > 0 && o.patience < maxPatience; times-- {
+		o.patience = min(2*o.patience, maxPatience)
+	}
+	return o.patience
+}
+
+// settle flushes and waits until all is written or the peer is gone, at most for limit.
+func (o *outbox) settle(limit time.Duration) {
+	o.flush()
+	o.mu.Lock()
+	if !o.writing {
+		o.mu.Unlock()
+		return
+	}
+	if o.idle == nil {
+		o.idle = make(chan struct{})
+	}
+	idle := o.idle
+	o.mu.Unlock()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-idle:
+	case <-timer.C:
+	}
+}
+
+// close closes the connection and waits for the drain, which the closed connection ends.
+func (o *outbox) close() {
+	o.mu.Lock()
+	o.dead = true
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	o.mu.Unlock()
+	o.conn.Close()
+	o.mu.Lock()
+	for o.writing {
+		if o.idle == nil {
+			o.idle = make(chan struct{})
+		}
+		idle := o.idle
+		o.mu.Unlock()
+		<-idle
+		o.mu.Lock()
+	}
+	if o.buf != nil {
+		giveBuffer(o.buf)
+		o.buf = nil
+	}
+	o.mu.Unlock()
+}

@@ -1,0 +1,155 @@
+package edge
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// pending holds a realm's calls under way. A call stands in its caller's and in its callee's map until it ends; whoever
+// takes it out, under mu, is the one who answers the caller. The answer is appended under mu too, so that nothing of a
+// call can follow its end.
+type pending struct {
+	mu sync.Mutex
+}
+
+// call is a CALL on its way between caller and callee.
+type call struct {
+	// Static after construction.
+	caller     *session
+	request    wamp.ID // CALL.Request
+	callee     *session
+	invocation wamp.ID // INVOCATION.Request
+	progress   bool    // the caller wants progressive results
+	timeout    time.Duration
+
+	// Guarded by pending.mu.
+	killed bool // CANCEL in mode kill has come
+	ended  bool
+	timer  *time.Timer // nil without a timeout
+}
+
+// add notes c. Holds mu.
+func (p *pending) add(c *call) {
+	if c.caller.calls == nil {
+		c.caller.calls = make(map[wamp.ID]*call)
+	}
+	if c.callee.invocations == nil {
+		c.callee.invocations = make(map[wamp.ID]*call)
+	}
+	c.caller.calls[c.request] = c
+	c.callee.invocations[c.invocation] = c
+}
+
+// remove ends c. Holds mu.
+func (p *pending) remove(c *call) {
+	c.ended = true
+	delete(c.caller.calls, c.request)
+	delete(c.callee.invocations, c.invocation)
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+}
+
+// restart gives the callee its time anew: with progressive results the timeout runs between results
+// (advanced/rpc_progressive_call_results.md). Holds mu.
+func (c *call) restart() {
+	if c.timer != nil {
+		c.timer.Reset(c.timeout)
+	}
+}
+
+// answered finds the call that callee answers and translates the answer's payload for its caller. If there is such a
+// call it returns with mu held. Without one the error is nil if the call has ended before: its late answer is dropped.
+func (p *pending) answered(t *turn, callee *session, invocation wamp.ID, payload *codec.Payload) (*call, error) {
+	p.mu.Lock()
+	c := callee.invocations[invocation]
+	if c != nil && c.caller.serializer != callee.serializer && payload.Items > 0 {
+		p.mu.Unlock() // translating a long payload must not hold up the realm
+		translated, err := t.translate(*payload, c.caller.serializer)
+		if err != nil {
+			return nil, violation(err.Error())
+		}
+		*payload = translated
+		p.mu.Lock()
+		c = callee.invocations[invocation]
+	}
+	if c != nil {
+		return c, nil
+	}
+	last := callee.lastInvocation
+	p.mu.Unlock()
+	if invocation > last {
+		return nil, violation(fmt.Sprintf("there was no INVOCATION %d", invocation))
+	}
+	return nil, nil
+}
+
+// answer sends the caller a message about its call. Holds mu.
+func (p *pending) answer(t *turn, c *call, m *codec.Message) {
+	m.Request = c.request
+	if err := t.send(c.caller, m); err != nil {
+		if !c.ended {
+			p.remove(c)
+		}
+		p.fail(t, c, err)
+	}
+}
+
+// fail sends the caller the ERROR that says err. Holds mu.
+func (p *pending) fail(t *turn, c *call, err error) {
+	m := failureMessage(c.caller.serializer, wamp.Call, c.request, err)
+	t.send(c.caller, &m)
+}
+
+// interrupt sends the callee INTERRUPT, if it announced that it understands it. Holds mu.
+func (p *pending) interrupt(t *turn, c *call, mode wamp.CancelMode) {
+	if c.callee.features&callCanceling == 0 {
+		return
+	}
+	t.details.Reset(c.callee.serializer, nil)
+	t.details.String("mode", mode.String())
+	t.send(c.callee, &codec.Message{Type: wamp.Interrupt, Request: c.invocation, Dict: t.details.Dict()})
+}
+
+// expire ends a call whose time is up. The timer calls it.
+func (p *pending) expire(c *call) {
+	t := turns.Get().(*turn)
+	p.mu.Lock()
+	if !c.ended {
+		p.remove(c)
+		p.interrupt(t, c, wamp.KillNoWait)
+		p.fail(t, c, wamp.Timeout)
+	}
+	p.mu.Unlock()
+	t.crowded = t.crowded[:0]
+	t.end(c.caller.realm.router)
+}
+
+// leave ends all calls that s is part of: a caller that leaves has its calls interrupted, a callee that leaves fails
+// them at once (basic/remote_procedure_call.md).
+func (p *pending) leave(s *session) {
+	t := turns.Get().(*turn)
+	p.mu.Lock()
+	for _, c := range s.calls {
+		p.remove(c)
+		p.interrupt(t, c, wamp.KillNoWait)
+	}
+	for _, c := range s.invocations {
+		p.remove(c)
+		p.fail(t, c, refusal{wamp.Canceled, "the callee has left"})
+	}
+	p.mu.Unlock()
+	t.crowded = t.crowded[:0]
+	t.end(s.realm.router)
+}
+
+// inProgress reports whether the call is under way, so that a further CALL under its id may belong to it.
+func (s *session) inProgress(request wamp.ID) bool {
+	s.realm.pending.mu.Lock()
+	defer s.realm.pending.mu.Unlock()
+	return s.calls[request] != nil
+}

@@ -1,0 +1,65 @@
+package edge
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// procedures is the immutable table of registrations by procedure and pattern.
+type procedures = patterns[*registration]
+
+// registration is a procedure or pattern that callees offer. It is immutable but for turn: each REGISTER and UNREGISTER
+// makes a new one under the same id.
+type registration struct {
+	id      wamp.ID
+	uri     string
+	match   wamp.Match
+	invoke  wamp.Invoke
+	created time.Time
+	callees []*calleeSeat  // in order of registration; never empty
+	turn    *atomic.Uint64 // of roundrobin; shared by all versions
+}
+
+// calleeSeat is one session's place in a registration.
+type calleeSeat struct {
+	// Static after construction.
+	session        *session
+	registration   wamp.ID
+	uri            string
+	match          wamp.Match
+	forwardTimeout bool // the callee minds CALL.Options.timeout itself
+
+	gone bool // no INVOCATION any more. Guarded by realm.pending.mu.
+}
+
+// choose picks the callee for a call (advanced/rpc_shared_registration.md).
+func (r *registration) choose() *calleeSeat {
+	n := len(r.callees)
+	switch {
+	case n == 1 || r.invoke == wamp.First:
+		return r.callees[0]
+	case r.invoke == wamp.Last:
+		return r.callees[n-1]
+	case r.invoke == wamp.Random:
+		return r.callees[rand.IntN(n)]
+	}
+	return r.callees[(r.turn.Add(1)-1)%uint64(n)]
+}
+
+// with returns the registration with one more callee.
+func (r *registration) with(seat *calleeSeat) *registration {
+	next := *r
+	next.callees = append(slices.Clone(r.callees), seat)
+	return &next
+}
+
+// without returns the registration with one callee less.
+func (r *registration) without(seat *calleeSeat) *registration {
+	next := *r
+	next.callees = slices.DeleteFunc(slices.Clone(r.callees), func(c *calleeSeat) bool { return c == seat })
+	return &next
+}

@@ -1,0 +1,94 @@
+package edge
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// realm is a routing domain: its members, its topics and its procedures.
+type realm struct {
+	// Static after construction.
+	router    *Router
+	name      string
+	strict    bool
+	anonymous *auth.Role // nil: anonymous sessions are refused
+	roles     map[string]*auth.Role
+	log       *slog.Logger
+
+	// The tables are read without a lock and replaced under mu.
+	topics     atomic.Pointer[topics]
+	procedures atomic.Pointer[procedures]
+
+	pending pending
+
+	mu      sync.Mutex // the writers' lock
+	members map[wamp.ID]*session
+	closed  bool // no one may join
+}
+
+func newRealm(r *Router, opts RealmOptions) *realm {
+	m := &realm{
+		router:  r,
+		name:    opts.Name,
+		strict:  opts.Strict,
+		roles:   make(map[string]*auth.Role),
+		members: make(map[wamp.ID]*session),
+		log:     r.opts.Log.With("realm", opts.Name),
+	}
+	for _, role := range opts.Roles {
+		m.roles[role.Name()] = role
+	}
+	m.anonymous = m.roles[opts.Anonymous]
+	m.topics.Store(&topics{})
+	m.procedures.Store(&procedures{})
+	return m
+}
+
+// join admits s under an id of its own.
+func (m *realm) join(s *session) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return wamp.CloseShutdown
+	}
+	for s.id = wamp.NewID(); m.members[s.id] != nil; {
+		s.id = wamp.NewID()
+	}
+	m.members[s.id] = s
+	return nil
+}
+
+// leave takes s out of the tables and fails the calls it was part of.
+func (m *realm) leave(s *session) {
+	m.mu.Lock()
+	delete(m.members, s.id)
+	m.dropSubscriptions(s)
+	m.dropRegistrations(s)
+	m.mu.Unlock()
+	m.pending.leave(s)
+}
+
+// sessions returns the members of now.
+func (m *realm) sessions() []*session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	list := make([]*session, 0, len(m.members))
+	for _, s := range m.members {
+		list = append(list, s)
+	}
+	return list
+}
+
+// close lets nobody in any more and asks all members to leave.
+func (m *realm) close(reason wamp.Failure) {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	for _, s := range m.sessions() {
+		s.end(reason)
+	}
+}

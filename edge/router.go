@@ -1,0 +1,179 @@
+package edge
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// Options configures a Router. The zero value of each field stands for the default it names.
+type Options struct {
+	Log   *slog.Logger // default: slog.Default()
+	Agent string       // what WELCOME says the router is; default "runnel"
+
+	HelloTimeout time.Duration // from connection to HELLO; default 10 s
+	CloseTimeout time.Duration // for what is left to write when a session closes; default 2 s
+
+	MaxSessions      int // sessions of all realms, those that have not said HELLO included; default 50,000
+	MaxSubscriptions int // a session; default 10,000
+	MaxRegistrations int // a session; default 10,000
+	MaxCalls         int // a session's calls under way; default 10,000
+
+	// OutboxBytes is how much may wait for one peer before those who write to it have to wait, in octets; default
+	// 256 KiB. A peer that is owed four times as much in replies is cut. A message in the making may exceed both.
+	OutboxBytes int
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	o.Agent = cmp.Or(o.Agent, "runnel")
+	o.HelloTimeout = cmp.Or(o.HelloTimeout, 10*time.Second)
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, 2*time.Second)
+	o.MaxSessions = cmp.Or(o.MaxSessions, 50_000)
+	o.MaxSubscriptions = cmp.Or(o.MaxSubscriptions, 10_000)
+	o.MaxRegistrations = cmp.Or(o.MaxRegistrations, 10_000)
+	o.MaxCalls = cmp.Or(o.MaxCalls, 10_000)
+	o.OutboxBytes = cmp.Or(o.OutboxBytes, 256<<10)
+	return o
+}
+
+// RealmOptions describes a realm.
+type RealmOptions struct {
+	Name      string
+	Strict    bool   // strict URIs, request ids in sequence, and the letter of the specification where others are lax
+	Anonymous string // the role of sessions without an identity; "": they are refused
+	Roles     []*auth.Role
+}
+
+// Router routes between the sessions of its realms. Its methods may be called from any goroutine.
+type Router struct {
+	// Static after construction.
+	opts Options
+
+	counters counters
+	open     atomic.Int64 // connections in Serve
+
+	mu      sync.Mutex
+	realms  map[string]*realm
+	joining map[Conn]struct{} // peers that have no session yet
+	closed  bool
+	serving sync.WaitGroup
+}
+
+// NewRouter returns a router without realms.
+func NewRouter(opts Options) *Router {
+	return &Router{opts: opts.withDefaults(), realms: make(map[string]*realm), joining: make(map[Conn]struct{})}
+}
+
+// AddRealm opens a realm for sessions to join.
+func (r *Router) AddRealm(opts RealmOptions) error {
+	if !wamp.ValidURI(opts.Name, wamp.Exact, false) {
+		return fmt.Errorf("add realm %q: not a URI", opts.Name)
+	}
+	m := newRealm(r, opts)
+	if opts.Anonymous != "" && m.anonymous == nil {
+		return fmt.Errorf("add realm %s: anonymous sessions are to have the role %q, which it lacks", opts.Name, opts.Anonymous)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.realms[opts.Name] != nil {
+		return fmt.Errorf("add realm %s: there is one of this name", opts.Name)
+	}
+	r.realms[opts.Name] = m
+	return nil
+}
+
+func (r *Router) realm(name []byte) *realm {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.realms[string(name)]
+}
+
+// Serve is the one entrance: it holds the session of the peer behind conn, from HELLO to its end, and returns why it
+// ended; nil is a session closed in good order. It closes conn.
+func (r *Router) Serve(conn Conn) error {
+	if !r.enter(conn) {
+		conn.Close()
+		return wamp.CloseShutdown
+	}
+	defer r.serving.Done()
+	defer r.open.Add(-1)
+	s, err := r.join(conn)
+	r.mu.Lock()
+	delete(r.joining, conn)
+	r.mu.Unlock()
+	if err != nil {
+		conn.Close()
+		return err
+	}
+	cause := s.serve()
+	s.leave(cause)
+	if cause == errGoodbye {
+		return nil
+	}
+	return cause
+}
+
+func (r *Router) enter(conn Conn) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return false
+	}
+	r.joining[conn] = struct{}{}
+	r.serving.Add(1)
+	r.open.Add(1)
+	return true
+}
+
+// Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone. When ctx is done first,
+// it closes the connections that are left. Connections that come later are refused.
+func (r *Router) Close(ctx context.Context) error {
+	r.mu.Lock()
+	r.closed = true
+	realms := r.list()
+	for conn := range r.joining {
+		go conn.Close() // may wait for a write that is under way
+	}
+	r.mu.Unlock()
+	for _, m := range realms {
+		m.close(wamp.CloseShutdown)
+	}
+	gone := make(chan struct{})
+	go func() {
+		r.serving.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, m := range realms {
+		for _, s := range m.sessions() {
+			s.conn.Close()
+		}
+	}
+	<-gone
+	return ctx.Err()
+}
+
+// list returns the realms by name. Holds mu.
+func (r *Router) list() []*realm {
+	list := make([]*realm, 0, len(r.realms))
+	for _, m := range r.realms {
+		list = append(list, m)
+	}
+	slices.SortFunc(list, func(a, b *realm) int { return cmp.Compare(a.name, b.name) })
+	return list
+}

@@ -1,0 +1,258 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// session is one peer in one realm, from WELCOME to the end of its connection.
+type session struct {
+	// Static after join.
+	id         wamp.ID
+	realm      *realm
+	conn       Conn
+	serializer wamp.Serializer
+	authid     string
+	authmethod string
+	role       *auth.Role
+	features   features // what the peer announced
+	joined     time.Time
+
+	out outbox // locks for itself
+
+	// Owned by serve.
+	lastRequest wamp.ID // of a strict realm's sequence
+
+	leaving atomic.Bool // GOODBYE was sent: nothing but GOODBYE is of interest
+
+	// Guarded by realm.mu.
+	subscriptions map[wamp.ID]*seat
+	registrations map[wamp.ID]*calleeSeat
+
+	// Guarded by realm.pending.mu.
+	calls          map[wamp.ID]*call // as a caller, by CALL.Request
+	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
+	lastInvocation wamp.ID
+}
+
+// violation is a breach of the protocol: the peer gets ABORT wamp.error.protocol_violation with this text, and its
+// connection is closed (basic/building_blocks.md, "Protocol Violations").
+type violation string
+
+func (v violation) Error() string { return string(v) }
+
+// refusal is a Failure with a sentence for the developer at the other end, sent as ERROR's first argument.
+type refusal struct {
+	wamp.Failure
+	message string
+}
+
+func (r refusal) Error() string { return fmt.Sprintf("%s: %s", r.Failure, r.message) }
+func (r refusal) Unwrap() error { return r.Failure }
+
+// errGoodbye ends the read loop of a session that closed in good order.
+var errGoodbye = errors.New("session closed")
+
+// serve is the session's read loop. It routes: whatever a message causes is appended to the outboxes concerned, and
+// they are flushed when no further message is buffered. It returns why the session ended.
+func (s *session) serve() error {
+	var t *turn
+	for {
+		data, more, err := s.conn.ReadMessage()
+		if err != nil {
+			if t != nil {
+				t.end(s.realm.router)
+			}
+			return err
+		}
+		if t == nil {
+			t = turns.Get().(*turn)
+		}
+		t.count.messages++
+		err = s.handle(t, data)
+		t.makeRoom()
+		if err != nil || !more {
+			t.end(s.realm.router)
+			t = nil
+		}
+		if err != nil {
+			return s.close(err)
+		}
+	}
+}
+
+// handle does what one message asks for. An error ends the session.
+func (s *session) handle(t *turn, data []byte) error {
+	m := &t.msg
+	if err := codec.Parse(s.serializer, data, m); err != nil {
+		return violation(err.Error())
+	}
+	if s.leaving.Load() && m.Type != wamp.Goodbye {
+		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
+	}
+	if s.realm.strict {
+		if err := s.checkSequence(m); err != nil {
+			return err
+		}
+	}
+	var err error
+	switch m.Type {
+	case wamp.Publish:
+		err = s.publish(t, m)
+	case wamp.Call:
+		err = s.call(t, m)
+	case wamp.Yield:
+		err = s.yield(t, m)
+	case wamp.Subscribe:
+		err = s.subscribe(t, m)
+	case wamp.Unsubscribe:
+		err = s.unsubscribe(t, m)
+	case wamp.Register:
+		err = s.register(t, m)
+	case wamp.Unregister:
+		err = s.unregister(t, m)
+	case wamp.Cancel:
+		err = s.cancel(t, m)
+	case wamp.Error:
+		err = s.invocationError(t, m)
+	case wamp.Goodbye:
+		return s.goodbye(t)
+	case wamp.Abort:
+		return fmt.Errorf("aborted by the peer: %s", m.Text)
+	case wamp.EventReceived:
+		return nil // acknowledged events are not asked for; basic/messages.md lets a router ignore what it does not use
+	default:
+		return violation("a client may not send " + m.Type.String() + " in a session")
+	}
+	var failure wamp.Failure
+	if errors.As(err, &failure) {
+		s.refuse(t, m.Type, m.Request, err)
+		return nil
+	}
+	return err
+}
+
+// checkSequence holds the rule for session-scope request ids, which a strict realm insists on.
+func (s *session) checkSequence(m *codec.Message) error {
+	switch m.Type {
+	case wamp.Publish, wamp.Subscribe, wamp.Unsubscribe, wamp.Call, wamp.Register, wamp.Unregister:
+	default:
+		return nil
+	}
+	if m.Type == wamp.Call && m.Request <= s.lastRequest && s.inProgress(m.Request) {
+		return nil // a further chunk of a progressive call
+	}
+	if want := wamp.NextID(s.lastRequest); m.Request != want {
+		return violation(fmt.Sprintf("%s.Request is %d, and %d was next", m.Type, m.Request, want))
+	}
+	s.lastRequest = m.Request
+	return nil
+}
+
+// send appends a message to peer's outbox. The peer may be s itself.
+func (t *turn) send(peer *session, m *codec.Message) error {
+	v, full, err := peer.out.append(m)
+	t.note(peer, v, full)
+	if v == tooLong && err == nil {
+		return refusal{wamp.PayloadSizeExceeded, "the receiver takes no message of this length"}
+	}
+	return err
+}
+
+// refuse answers a request with ERROR.
+func (s *session) refuse(t *turn, request wamp.Type, id wamp.ID, err error) {
+	m := failureMessage(s.serializer, request, id, err)
+	t.send(s, &m)
+}
+
+// failureMessage makes the ERROR that says err, which holds a wamp.Failure.
+func failureMessage(serializer wamp.Serializer, request wamp.Type, id wamp.ID, err error) codec.Message {
+	m := codec.Message{Type: wamp.Error, ErrorType: request, Request: id}
+	var failure wamp.Failure
+	if !errors.As(err, &failure) {
+		failure = wamp.ProtocolViolation
+	}
+	m.Text = []byte(failure)
+	var with refusal
+	if errors.As(err, &with) {
+		m.Payload, _ = codec.NewPayload(serializer, []any{with.message}, nil)
+	}
+	return m
+}
+
+// goodbye answers the peer's GOODBYE, or takes its answer to ours.
+func (s *session) goodbye(t *turn) error {
+	if !s.leaving.Swap(true) {
+		t.send(s, &codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
+	}
+	return errGoodbye
+}
+
+// close ends the connection after the read loop has: a violation is answered with ABORT, and what is still in the
+// outbox is given a moment to get out.
+func (s *session) close(cause error) error {
+	var breach violation
+	if errors.As(cause, &breach) {
+		s.abort(wamp.ProtocolViolation, string(breach))
+		cause = fmt.Errorf("protocol violation: %w", cause)
+	}
+	s.out.settle(s.realm.router.opts.CloseTimeout)
+	return cause
+}
+
+// abort tells the peer why it is cut.
+func (s *session) abort(reason wamp.Failure, message string) {
+	m := abortMessage(s.serializer, reason, message)
+	s.out.append(&m)
+}
+
+func abortMessage(serializer wamp.Serializer, reason wamp.Failure, message string) codec.Message {
+	dict, _ := codec.NewDict(serializer, map[string]any{"message": message})
+	return codec.Message{Type: wamp.Abort, Dict: dict, Text: []byte(reason)}
+}
+
+// end asks the peer to leave: GOODBYE, and the connection is closed when it has answered. Any goroutine.
+func (s *session) end(reason wamp.Failure) {
+	if s.leaving.Swap(true) {
+		return
+	}
+	s.out.append(&codec.Message{Type: wamp.Goodbye, Text: []byte(reason)})
+	s.out.flush()
+}
+
+// leave takes the session out of everything it is part of. It runs when the read loop has ended.
+func (s *session) leave(cause error) {
+	s.realm.leave(s)
+	s.out.close()
+	attrs := []any{"after", time.Since(s.joined).Round(time.Millisecond).String()}
+	if s.out.overrun {
+		cause = errors.New("it did not take its replies")
+	}
+	if !errors.Is(cause, errGoodbye) {
+		attrs = append(attrs, "because", cause)
+	}
+	s.log().Info("session ended", attrs...)
+}
+
+func (s *session) log() *slog.Logger {
+	return s.realm.log.With("session", s.id, "authid", s.authid, "peer", s.conn.Transport().Remote)
+}
+
+// stalled hears from the outbox that the peer does not read.
+func (s *session) stalled() {
+	s.realm.router.counters.stalls.Add(1)
+	s.log().Warn("peer does not take what it is sent; its oldest events will be dropped until it has caught up")
+}
+
+// lost hears from the outbox that a slow peer has caught up, and what it has lost.
+func (s *session) lost(events uint64) {
+	s.realm.router.counters.drops.Add(events)
+	s.log().Warn("slow peer lost events", "events", events, "in all", s.out.dropped.Load())
+}

@@ -1,0 +1,78 @@
+package edge
+
+import (
+	"slices"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// topics is the immutable table of subscriptions by topic and pattern.
+type topics = patterns[*subscription]
+
+// subscription is a topic or pattern that somebody subscribes to. It is immutable: each SUBSCRIBE and UNSUBSCRIBE makes
+// a new one under the same id.
+type subscription struct {
+	id      wamp.ID
+	uri     string
+	match   wamp.Match
+	created time.Time
+	seats   seats
+}
+
+// seat is one session's place in a subscription.
+type seat struct {
+	// Static after construction.
+	session      *session
+	subscription wamp.ID
+	uri          string
+	match        wamp.Match
+	guarded      bool // the role may not have all that the pattern matches: each topic is to be asked for
+
+	gone bool // no EVENT any more. Guarded by session.out.mu.
+}
+
+// seats are a subscription's seats in order of arrival, in chunks, so that one more copies little.
+type seats [][]*seat
+
+const seatChunk = 128
+
+func (c seats) with(s *seat) seats {
+	next := slices.Clone(c)
+	if last := len(next) - 1; last >= 0 && len(next[last]) < seatChunk {
+		chunk := make([]*seat, 0, len(next[last])+1)
+		next[last] = append(append(chunk, next[last]...), s)
+		return next
+	}
+	return append(next, []*seat{s})
+}
+
+func (c seats) without(s *seat) seats {
+	for i, chunk := range c {
+		at := slices.Index(chunk, s)
+		if at < 0 {
+			continue
+		}
+		next := slices.Clone(c)
+		if len(chunk) == 1 {
+			return slices.Delete(next, i, i+1)
+		}
+		next[i] = slices.Delete(slices.Clone(chunk), at, at+1)
+		return next
+	}
+	return c
+}
+
+// with returns the subscription with one more seat.
+func (s *subscription) with(seat *seat) *subscription {
+	next := *s
+	next.seats = s.seats.with(seat)
+	return &next
+}
+
+// without returns the subscription with one seat less.
+func (s *subscription) without(seat *seat) *subscription {
+	next := *s
+	next.seats = s.seats.without(seat)
+	return &next
+}

@@ -1,0 +1,92 @@
+package edge
+
+import (
+	"sync"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// turn is what a read loop needs from the moment it has a message until nothing more is buffered and all that it caused
+// is flushed. An idle session has none, which keeps it small.
+type turn struct {
+	msg     codec.Message
+	touched []*session           // whose outboxes this turn has to flush
+	crowded []*session           // whose outboxes are over their high mark
+	matched []*subscription      // of the PUBLISH at hand
+	frames  [wamp.CBOR + 1]frame // the EVENT at hand, encoded once per serializer
+	details codec.Builder
+	scratch []byte
+	count   counts
+}
+
+// frame is a message encoded for one serializer.
+type frame struct {
+	bytes []byte
+	state frameState
+}
+
+type frameState uint8
+
+const (
+	stale  frameState = iota // of an earlier EVENT
+	ready                    // of the EVENT at hand
+	failed                   // it can't be said in this serializer
+)
+
+// counts are what one turn adds to the router's counters.
+type counts struct{ messages, publications, events, calls uint64 }
+
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+// note records what became of an append to peer's outbox.
+func (t *turn) note(peer *session, v verdict, full bool) {
+	if v == first {
+		t.touched = append(t.touched, peer)
+	}
+	if full {
+		t.crowded = append(t.crowded, peer)
+	}
+}
+
+// flush sends what the turn has caused.
+func (t *turn) flush() {
+	for i, peer := range t.touched {
+		peer.out.flush()
+		t.touched[i] = nil
+	}
+	t.touched = t.touched[:0]
+}
+
+// makeRoom flushes and waits, for as long as their patience lasts, for the peers whose outboxes are over the mark: the
+// back-pressure on whoever fills them.
+func (t *turn) makeRoom() {
+	if len(t.crowded) == 0 {
+		return
+	}
+	t.flush()
+	for i, peer := range t.crowded {
+		peer.out.await()
+		t.crowded[i] = nil
+	}
+	t.crowded = t.crowded[:0]
+}
+
+// end gives the turn back.
+func (t *turn) end(r *Router) {
+	t.flush()
+	r.counters.add(t.count)
+	t.count = counts{}
+	for i := range t.frames {
+		if cap(t.frames[i].bytes) > keptBuffer {
+			t.frames[i] = frame{}
+		}
+	}
+	if cap(t.scratch) > keptBuffer {
+		t.scratch = nil
+	}
+	clear(t.matched)
+	t.matched = t.matched[:0]
+	t.msg = codec.Message{} // its bytes are the transport's
+	turns.Put(t)
+}
