@@ -20,6 +20,16 @@ func (c Config) find() (string, error) {
 	return info.Device, err
 }
 
+// present reports whether the device that c means is there.
+func (c Config) present() bool {
+	device, err := c.find()
+	if err != nil {
+		return false
+	}
+	_, err = os.Stat(device)
+	return err == nil
+}
+
 // choose picks the one port with the identity u. Two that match are refused: which of them is meant is not for us to
 // guess, and a guess might change with the next boot.
 func choose(u USB, ports []Info) (Info, error) {
@@ -31,7 +41,7 @@ func choose(u USB, ports []Info) (Info, error) {
 	}
 	switch len(found) {
 	case 0:
-		return Info{}, fmt.Errorf("%w: %s", os.ErrNotExist, present(ports))
+		return Info{}, fmt.Errorf("%w: %s", os.ErrNotExist, offer(ports))
 	case 1:
 		return found[0], nil
 	}
@@ -39,7 +49,8 @@ func choose(u USB, ports []Info) (Info, error) {
 		len(found), join(found))
 }
 
-func present(ports []Info) string {
+// offer says what is there instead.
+func offer(ports []Info) string {
 	var usb []Info
 	for _, p := range ports {
 		if p.USB != (USB{}) {

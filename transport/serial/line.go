@@ -75,11 +75,18 @@ func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) er
 			break
 		}
 		l.lost(port, err)
-		if retry.next(time.Since(opened)); retry.current > 0 {
-			sleep(ctx, retry.current)
-		}
+		retry.next(time.Since(opened))
+		l.hold(ctx, retry.current)
 	}
 	return nil
+}
+
+// hold waits for d before a port that was lost as soon as it was open is tried again, but no longer than the device is
+// there: one that comes back is another one.
+func (l *Line) hold(ctx context.Context, d time.Duration) {
+	for ; d > 0 && ctx.Err() == nil && l.port.present(); d -= poll {
+		sleep(ctx, min(d, poll))
+	}
 }
 
 // waitToOpen waits for the next try. A device that is not there is looked for often, as that costs little.

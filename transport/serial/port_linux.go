@@ -129,31 +129,8 @@ func (p *Port) control(do func(fd int) error) error {
 	return done
 }
 
-// TryWrite writes what the port's buffer takes at once, perhaps nothing.
-func (p *Port) TryWrite(b []byte) (n int, err error) {
-	raw, err := p.rw.SyscallConn()
-	if err != nil {
-		return 0, p.failure("write", err)
-	}
-	var failed error
-	err = raw.Write(func(fd uintptr) bool {
-		n, failed = unix.Write(int(fd), b)
-		return true
-	})
-	if errors.Is(failed, unix.EAGAIN) || errors.Is(failed, unix.EINTR) {
-		failed = nil
-	}
-	return max(n, 0), p.failure("write", errors.Join(err, failed))
-}
-
 // SetDeadline sets the time after which Read and Write fail with os.ErrDeadlineExceeded; zero means never.
 func (p *Port) SetDeadline(t time.Time) error { return p.rw.SetDeadline(t) }
-
-// SetReadDeadline is SetDeadline for Read.
-func (p *Port) SetReadDeadline(t time.Time) error { return p.rw.SetReadDeadline(t) }
-
-// SetWriteDeadline is SetDeadline for Write and TryWrite.
-func (p *Port) SetWriteDeadline(t time.Time) error { return p.rw.SetWriteDeadline(t) }
 
 // Close gives the port back. What has been written is still sent.
 func (p *Port) Close() (err error) {

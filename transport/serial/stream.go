@@ -81,15 +81,13 @@ func (s *stream) Write(b []byte) (n int, err error) {
 }
 
 // SetDeadline sets the time after which Read and Write fail with os.ErrDeadlineExceeded; zero means never.
-func (s *stream) SetDeadline(t time.Time) error { return s.deadline(t, (*Port).SetDeadline) }
-
-func (s *stream) deadline(t time.Time, set func(*Port, time.Time) error) error {
+func (s *stream) SetDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return os.ErrClosed
 	}
-	return set(s.port, t)
+	return s.port.SetDeadline(t)
 }
 
 // Close ends the stream. Any goroutine, any number of times.

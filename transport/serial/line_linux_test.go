@@ -1,0 +1,293 @@
+package serial
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runnel/transport/serial/pty"
+)
+
+const hello = "\x7f\xf3\x00\x00"
+
+// peer is what serve was called with; it returns what is sent to end.
+type peer struct {
+	io.ReadWriteCloser
+	end chan error
+}
+
+// running is a line under test.
+type running struct {
+	*Line
+	peers chan peer
+	stop  func()
+}
+
+func run(t *testing.T, c Config) running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := running{
+		Line:  NewLine(LineConfig{Name: "test", Port: c, Log: slog.New(slog.DiscardHandler)}),
+		peers: make(chan peer),
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- r.Run(ctx, func(rw io.ReadWriteCloser) error {
+			p := peer{rw, make(chan error, 1)}
+			select {
+			case r.peers <- p:
+				return <-p.end
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if s := r.State(); s.Phase != Stopped || s.Device != "" {
+			t.Errorf("stopped: %+v", s)
+		}
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+func (r running) await(t *testing.T, p Phase) {
+	t.Helper()
+	eventually(t, string(p), func() bool { return r.State().Phase == p })
+}
+
+func TestLineServes(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	r := run(t, Config{Device: link})
+	r.await(t, Listening)
+	send(t, d, "boot\r\n"+hello+"one")
+	p := <-r.peers
+	expect(t, p, hello+"one")
+	send(t, p, "answer")
+	expect(t, d, "answer")
+	s := r.State()
+	if s.Phase != Serving || s.Device != d.Port() || s.Opens != 1 || s.Peers != 1 || s.Skipped != 6 || s.In != 13 || s.Out != 6 || s.Err != nil {
+		t.Errorf("%+v", s)
+	}
+
+	// The peer leaves, and the next one speaks up: it is the same opening of the port.
+	p.Close()
+	if _, err := p.Read(make([]byte, 1)); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Read of a closed stream: %v", err)
+	}
+	p.end <- nil
+	send(t, d, hello+"two")
+	p = <-r.peers
+	expect(t, p, hello+"two")
+	if s := r.State(); s.Opens != 1 || s.Losses != 0 || s.Peers != 2 {
+		t.Errorf("%+v", s)
+	}
+	p.end <- nil
+}
+
+func TestLineReplug(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	r := run(t, Config{Device: link})
+	r.await(t, Waiting)
+	for i := range uint64(3) {
+		d, err := pty.Plug(link)
+		must(t, err)
+		other, _, err := pty.Open() // so that the next device has another port
+		must(t, err)
+		defer other.Close()
+		r.await(t, Listening)
+		send(t, d, hello)
+		p := <-r.peers
+		expect(t, p, hello)
+		if s := r.State(); s.Opens != i+1 || s.Device != d.Port() {
+			t.Errorf("%+v", s)
+		}
+		must(t, d.Close())
+		if _, err := p.Read(make([]byte, 1)); !errors.Is(err, ErrUnplugged) {
+			t.Errorf("Read: %v", err)
+		}
+		p.end <- errors.New("unplugged")
+		r.await(t, Waiting)
+		if s := r.State(); s.Losses != i+1 || s.Err == nil || s.Device != "" {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+func TestLineIsLostWhileNobodySpeaks(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	r := run(t, Config{Device: link})
+	r.await(t, Listening)
+	must(t, d.Close())
+	r.await(t, Waiting)
+	d = plug(t, link)
+	r.await(t, Listening)
+}
+
+// TestLineDeviceRestarts has a device restart under a peer: its handshake goes into the old stream, which fails on it.
+// The handshake must not be lost, as the device says nothing more until it is answered.
+func TestLineDeviceRestarts(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	r := run(t, Config{Device: link})
+	r.await(t, Listening)
+	send(t, d, hello)
+	p := <-r.peers
+	expect(t, p, hello)
+	send(t, d, "half a mess")
+	expect(t, p, "half a mess")
+	for range 5 {
+		send(t, d, hello)
+		expect(t, p, hello)
+		p.Close()
+		p.end <- errors.New("bad frame")
+		p = <-r.peers
+		expect(t, p, hello)
+	}
+	if s := r.State(); s.Opens != 1 || s.Losses != 0 {
+		t.Errorf("%+v", s)
+	}
+	p.end <- nil
+}
+
+// TestLineRefusedHandshake has a peer whose own handshake is refused: that one must not come again.
+func TestLineRefusedHandshake(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	r := run(t, Config{Device: link})
+	r.await(t, Listening)
+	send(t, d, hello)
+	p := <-r.peers
+	expect(t, p, hello)
+	p.end <- errors.New("refused")
+	r.await(t, Listening)
+	send(t, d, "\x7f\xf1\x00\x00")
+	p = <-r.peers
+	expect(t, p, "\x7f\xf1\x00\x00")
+	if s := r.State(); s.Peers != 2 {
+		t.Errorf("%+v", s)
+	}
+	p.end <- nil
+}
+
+func TestLineCloseInterruptsPeer(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	r := run(t, Config{Device: link})
+	r.await(t, Listening)
+	send(t, d, hello)
+	p := <-r.peers
+	expect(t, p, hello)
+	failed := make(chan error)
+	go func() {
+		_, err := p.Read(make([]byte, 1))
+		failed <- err
+	}()
+	go func() {
+		_, err := p.Write(make([]byte, 1<<20)) // more than fits while the device does not read
+		failed <- err
+	}()
+	deadline := p.ReadWriteCloser.(interface{ SetDeadline(time.Time) error })
+	must(t, deadline.SetDeadline(time.Now().Add(time.Hour)))
+	p.Close()
+	for range 2 {
+		if err := <-failed; !errors.Is(err, os.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	}
+	if err := deadline.SetDeadline(time.Time{}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("SetDeadline after Close: %v", err)
+	}
+	p.end <- nil
+	send(t, d, hello) // the hour is not for the next peer, nor is the deadline that closed this one
+	p = <-r.peers
+	expect(t, p, hello)
+	p.end <- nil
+}
+
+func TestLineRefused(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	pid, end := holder(t, d.Port())
+	r := run(t, Config{Device: link})
+	r.await(t, Refused)
+	wantHeld(t, r.State().Err, pid)
+	end()
+	r.await(t, Listening)
+}
+
+func TestLineWaitsForItsPeer(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	ctx, cancel := context.WithCancel(context.Background())
+	l := NewLine(LineConfig{Port: Config{Device: link}, Log: slog.New(slog.DiscardHandler)})
+	done := make(chan error, 1)
+	go func() {
+		done <- l.Run(ctx, func(rw io.ReadWriteCloser) error {
+			cancel()
+			_, err := io.WriteString(rw, "goodbye")
+			return err
+		})
+	}()
+	eventually(t, "open", func() bool { return l.State().Phase == Listening })
+	send(t, d, hello)
+	expect(t, d, "goodbye")
+	if err := <-done; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+func TestLineConfigIsWrong(t *testing.T) {
+	err := NewLine(LineConfig{Port: Config{Device: "/dev/ttyS0", StopBits: 3}}).Run(context.Background(), nil)
+	if err == nil || err.Error() != "run serial line /dev/ttyS0: 3 stop bits: want 1 or 2" {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// TestLineSaysThingsOnce holds that the log tells a state once, not each try.
+func TestLineSaysThingsOnce(t *testing.T) {
+	var log bytes.Buffer
+	l := NewLine(LineConfig{Name: "greenhouse", Port: Config{Device: "/dev/gone"}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	retry := delay{min: retryMin, max: retryMax}
+	_, err := Open(context.Background(), l.port)
+	for range 3 {
+		live, stop := context.WithCancel(context.Background())
+		time.AfterFunc(time.Millisecond, stop)
+		l.waitToOpen(live, err, &retry)
+	}
+	l.waitToOpen(ctx, err, &retry)
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "line=greenhouse") {
+		t.Errorf("%d lines:\n%s", n, log.String())
+	}
+}
+
+func TestDelay(t *testing.T) {
+	d := delay{min: time.Second, max: 5 * time.Second}
+	for i, want := range []time.Duration{1, 2, 4, 5, 5} {
+		if d.next(0); d.current != want*time.Second {
+			t.Errorf("%d: %v", i, d.current)
+		}
+	}
+	if d.next(steady); d.current != 0 {
+		t.Errorf("after what was steady: %v", d.current)
+	}
+	if d.next(0); d.current != time.Second {
+		t.Errorf("then: %v", d.current)
+	}
+}

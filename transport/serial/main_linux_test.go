@@ -1,0 +1,113 @@
+package serial
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runnel/transport/serial/pty"
+)
+
+// holdEnv makes the test program another program that has the named device open, until its standard input ends.
+const holdEnv = "RUNNEL_TEST_HOLD"
+
+func TestMain(m *testing.M) {
+	if device := os.Getenv(holdEnv); device != "" {
+		hold(device)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func hold(device string) {
+	f, err := os.OpenFile(device, os.O_RDWR, 0)
+	fmt.Println("holding", err)
+	io.Copy(io.Discard, os.Stdin)
+	f.Close()
+}
+
+// holder starts another program that has the device open, without any lock. It returns its pid and what ends it.
+func holder(t *testing.T, device string) (pid int, end func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), holdEnv+"="+device)
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	out, err := cmd.StdoutPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "holding <nil>\n" {
+		t.Fatalf("holder says %q, %v", line, err)
+	}
+	ended := false
+	end = func() {
+		if !ended {
+			ended = true
+			in.Close()
+			cmd.Wait()
+		}
+	}
+	t.Cleanup(end)
+	return cmd.Process.Pid, end
+}
+
+// plug plugs in a simulated device for the length of the test.
+func plug(t *testing.T, link string) *pty.Device {
+	t.Helper()
+	d, err := pty.Plug(link)
+	must(t, err)
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// device is plug and Open.
+func device(t *testing.T, c Config) (*pty.Device, *Port) {
+	t.Helper()
+	d := plug(t, filepath.Join(t.TempDir(), "port"))
+	c.Device = d.Port()
+	p, err := Open(context.Background(), c)
+	must(t, err)
+	t.Cleanup(func() { p.Close() })
+	return d, p
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits until what is awaited is true. The time only ends a test that would fail.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func expect(t *testing.T, r io.Reader, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(r, got); err != nil || string(got) != want {
+		t.Fatalf("read %q, %v; want %q", got, err, want)
+	}
+}
+
+func send(t *testing.T, w io.Writer, text string) {
+	t.Helper()
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+}

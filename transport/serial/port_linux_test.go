@@ -1,0 +1,297 @@
+package serial
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"runnel/transport/serial/pty"
+)
+
+func TestPort(t *testing.T) {
+	d, p := device(t, Config{})
+	send(t, p, "to the device\x00\xff\x11\x13\r\n")
+	expect(t, d, "to the device\x00\xff\x11\x13\r\n")
+	send(t, d, "from the device\x00\xff\x11\x13\r\n\x03\x04")
+	expect(t, p, "from the device\x00\xff\x11\x13\r\n\x03\x04")
+	if p.Device() != d.Port() {
+		t.Errorf("Device() = %q, want %q", p.Device(), d.Port())
+	}
+}
+
+func TestPortSettings(t *testing.T) {
+	master, slave, err := pty.Open()
+	must(t, err)
+	defer master.Close()
+	settings := func() *unix.Termios {
+		raw, err := master.SyscallConn()
+		must(t, err)
+		var s *unix.Termios
+		raw.Control(func(fd uintptr) { s, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+		must(t, err)
+		return s
+	}
+	for _, c := range []struct {
+		config      Config
+		mask, cflag uint32
+	}{
+		{Config{}, unix.CBAUD | unix.CSIZE | unix.PARENB | unix.CSTOPB | unix.HUPCL, unix.B115200 | unix.CS8},
+		{Config{Baud: 9600, DTR: On, RTS: Off}, unix.CBAUD, unix.B9600},
+		{Config{StopBits: 2, Parity: Odd}, unix.CSTOPB | unix.PARODD, unix.CSTOPB | unix.PARODD},
+	} {
+		c.config.Device = slave
+		p, err := Open(context.Background(), c.config)
+		must(t, err)
+		if s := settings(); s.Cflag&c.mask != c.cflag {
+			t.Errorf("%+v: cflag %#o, want %#o", c.config, s.Cflag&c.mask, c.cflag)
+		}
+		must(t, p.Close())
+	}
+}
+
+func TestOpenDropsWhatWaits(t *testing.T) {
+	master, slave, err := pty.Open()
+	must(t, err)
+	defer master.Close()
+	other, err := os.OpenFile(slave, os.O_RDWR|unix.O_NOCTTY, 0)
+	must(t, err)
+	defer other.Close()
+	send(t, master, "old")
+	raw, err := other.SyscallConn()
+	must(t, err)
+	eventually(t, "the old octets arrive", func() bool {
+		waiting := 0
+		raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+		return waiting == 3
+	})
+	p, err := Open(context.Background(), Config{Device: slave})
+	must(t, err)
+	defer p.Close()
+	send(t, master, "new")
+	expect(t, p, "new")
+}
+
+func TestUnplug(t *testing.T) {
+	d, p := device(t, Config{})
+	failed := make(chan error)
+	go func() {
+		_, err := p.Read(make([]byte, 1))
+		failed <- err
+	}()
+	must(t, d.Close())
+	if err := <-failed; !errors.Is(err, ErrUnplugged) || !strings.Contains(err.Error(), "read serial "+p.Device()) {
+		t.Errorf("Read: %v", err)
+	}
+	if _, err := p.Write([]byte("x")); !errors.Is(err, ErrUnplugged) {
+		t.Errorf("Write: %v", err)
+	}
+	if _, err := Open(context.Background(), Config{Device: p.Device()}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+func TestCloseInterrupts(t *testing.T) {
+	_, p := device(t, Config{})
+	failed := make(chan error)
+	go func() {
+		_, err := p.Read(make([]byte, 1))
+		failed <- err
+	}()
+	go func() { // nobody reads: the buffer fills up
+		_, err := p.Write(make([]byte, 1<<20))
+		failed <- err
+	}()
+	p.SetDeadline(time.Now().Add(time.Millisecond))
+	for range 2 {
+		if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the deadline: %v", err)
+		}
+	}
+	p.SetDeadline(time.Time{})
+	began := make(chan struct{}, 2)
+	go func() {
+		began <- struct{}{}
+		_, err := p.Read(make([]byte, 1))
+		failed <- err
+	}()
+	go func() {
+		began <- struct{}{}
+		_, err := p.Write(make([]byte, 1<<20))
+		failed <- err
+	}()
+	<-began
+	<-began
+	must(t, p.Close())
+	for range 2 {
+		if err := <-failed; !errors.Is(err, os.ErrClosed) {
+			t.Errorf("after Close: %v", err)
+		}
+	}
+}
+
+func TestHeldByUs(t *testing.T) {
+	_, p := device(t, Config{})
+	_, err := Open(context.Background(), Config{Device: p.Device()})
+	wantHeld(t, err, os.Getpid())
+	must(t, p.Close())
+	again, err := Open(context.Background(), Config{Device: p.Device()})
+	must(t, err)
+	again.Close()
+}
+
+func TestHeldByAnother(t *testing.T) {
+	d := plug(t, filepath.Join(t.TempDir(), "port"))
+	pid, end := holder(t, d.Port())
+	_, err := Open(context.Background(), Config{Device: d.Port()})
+	wantHeld(t, err, pid)
+	end()
+	p, err := Open(context.Background(), Config{Device: d.Port()})
+	must(t, err)
+	p.Close()
+}
+
+func wantHeld(t *testing.T, err error, pid int) {
+	t.Helper()
+	var held *Held
+	if !errors.As(err, &held) || len(held.By) != 1 || held.By[0].PID != pid {
+		t.Fatalf("Open: %v, want held by pid %d", err, pid)
+	}
+	name := named(pid).Name
+	if want := "held by " + name + " (pid " + strconv.Itoa(pid) + ")"; !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("Open: %v, want %q", err, want)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	gone := filepath.Join(dir, "gone")
+	for _, c := range []struct {
+		config Config
+		want   string
+	}{
+		{Config{Device: gone}, "open serial " + gone + ": no such file or directory"},
+		{Config{Device: file}, "open serial " + file + ": not a serial port: inappropriate ioctl for device"},
+		{Config{Device: "/dev/null"}, "open serial /dev/null: not a serial port: inappropriate ioctl for device"},
+		{Config{Device: dir}, "open serial " + dir + ": is a directory"},
+		{Config{}, "open serial usb *:*: neither a device nor a USB identity is given"},
+		{Config{USB: USB{VID: "ffff", PID: "fffe"}}, "open serial usb ffff:fffe: file does not exist: there is "},
+	} {
+		_, err := Open(context.Background(), c.config)
+		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %s", c.config, err, c.want)
+		}
+	}
+}
+
+func TestOpenSettles(t *testing.T) {
+	d := plug(t, filepath.Join(t.TempDir(), "port"))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Open(ctx, Config{Device: d.Port(), Settle: time.Minute}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Open: %v", err)
+	}
+	p, err := Open(context.Background(), Config{Device: d.Port(), Settle: time.Millisecond})
+	must(t, err)
+	p.Close()
+}
+
+func TestPermissionNamesTheGroup(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a file to another group")
+	}
+	file := filepath.Join(t.TempDir(), "tty")
+	must(t, os.WriteFile(file, nil, 0o600))
+	must(t, os.Chown(file, -1, 4294))
+	must(t, os.Chmod(file, 0o660))
+	err := explain(file, &os.PathError{Op: "open", Path: file, Err: syscall.EACCES})
+	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "permission denied; members of the group 4294 may") {
+		t.Error(err)
+	}
+	must(t, os.Chmod(file, 0o600))
+	if err := explain(file, &os.PathError{Op: "open", Path: file, Err: syscall.EACCES}); err.Error() != "permission denied" {
+		t.Errorf("no group may open it: %v", err)
+	}
+}
+
+func TestLockFile(t *testing.T) {
+	dir := t.TempDir()
+	d := plug(t, filepath.Join(dir, "port"))
+	file := filepath.Join(dir, "LCK..pts_"+filepath.Base(d.Port()))
+	for _, c := range []struct{ name, content string }{
+		{"of a process that is gone", "    999999\n"},
+		{"of ours, left by an earlier run", strconv.Itoa(os.Getpid())},
+		{"of a process that does not have the device", strconv.Itoa(os.Getppid())},
+		{"with nonsense", "hello"},
+		{"empty", ""},
+	} {
+		must(t, os.WriteFile(file, []byte(c.content), 0o644))
+		l, err := lockFile(dir, d.Port())
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got, _ := os.ReadFile(file); strings.TrimSpace(string(got)) != strconv.Itoa(os.Getpid()) || len(got) != 11 {
+			t.Errorf("%s: the file says %q", c.name, got)
+		}
+		l.release()
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the lock file stays behind: %v", err)
+	}
+
+	pid, end := holder(t, d.Port())
+	must(t, os.WriteFile(file, []byte(strconv.Itoa(pid)), 0o644))
+	_, err := lockFile(dir, d.Port())
+	wantHeld(t, err, pid)
+	end()
+	l, err := lockFile(dir, d.Port())
+	must(t, err)
+	l.release()
+	entries, _ := os.ReadDir(dir)
+	if len(entries) != 1 { // the device's own link
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestLockersAreNamed(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "tty"))
+	must(t, err)
+	defer f.Close()
+	if by := lockers(f.Name()); len(by) > 0 {
+		t.Errorf("before the lock: %v", by)
+	}
+	if ok, err := flock(f); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if by := lockers(f.Name()); len(by) != 1 || by[0].PID != os.Getpid() {
+		t.Errorf("lockers: %v", by)
+	}
+}
+
+func TestOpenURL(t *testing.T) {
+	d := plug(t, filepath.Join(t.TempDir(), "port"))
+	u, err := url.Parse("serial://" + d.Port() + "?baud=9600&framing=none")
+	must(t, err)
+	rw, err := OpenURL(context.Background(), u)
+	must(t, err)
+	defer rw.Close()
+	send(t, d, "x")
+	expect(t, rw, "x")
+	if second, err := OpenURL(context.Background(), u); second != nil || err == nil {
+		t.Errorf("OpenURL of a port that is held: %v, %v", second, err)
+	}
+}
+
+var _ io.ReadWriteCloser = (*Port)(nil)

@@ -1,0 +1,96 @@
+package pty
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Device is a simulated device's end of a serial port. As with a real device, the port's other end may be opened and
+// closed any number of times: what is written while nobody has it open is lost, and Read waits.
+type Device struct {
+	// Static after construction.
+	master *os.File
+	slave  string
+	link   string
+
+	close  sync.Once
+	closed chan struct{}
+}
+
+// Plug makes a port and has the symbolic link point to it, in place of an older link. A device that is plugged in again
+// has the same link, and perhaps another port, as with USB.
+func Plug(link string) (*Device, error) {
+	master, slave, err := Open()
+	if err != nil {
+		return nil, err
+	}
+	if err := point(link, slave); err != nil {
+		master.Close()
+		return nil, fmt.Errorf("plug in %s: %w", link, err)
+	}
+	return &Device{master: master, slave: slave, link: link, closed: make(chan struct{})}, nil
+}
+
+// point replaces a symbolic link, but nothing else, at once.
+func point(link, to string) error {
+	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return fmt.Errorf("%w, and is no symbolic link", fs.ErrExist)
+	}
+	next := fmt.Sprintf("%s.%d", link, os.Getpid())
+	if err := os.Symlink(to, next); err != nil {
+		return err
+	}
+	if err := os.Rename(next, link); err != nil {
+		os.Remove(next)
+		return err
+	}
+	return nil
+}
+
+// Port returns the path of the port that the link points to.
+func (d *Device) Port() string { return d.slave }
+
+// Read reads what the program at the other end wrote.
+func (d *Device) Read(b []byte) (int, error) {
+	for {
+		n, err := d.master.Read(b)
+		if !errors.Is(err, syscall.EIO) {
+			return n, err
+		}
+		// Nobody has the other end open, and nothing tells when somebody will.
+		if !d.wait(10 * time.Millisecond) {
+			return 0, os.ErrClosed
+		}
+	}
+}
+
+func (d *Device) wait(t time.Duration) (plugged bool) {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-d.closed:
+		return false
+	}
+}
+
+// Write sends b to the program at the other end. It waits when nobody reads, once the port's buffer is full.
+func (d *Device) Write(b []byte) (int, error) { return d.master.Write(b) }
+
+// Close unplugs the device: the port is gone, and the program at the other end sees its reads and writes fail.
+func (d *Device) Close() (err error) {
+	d.close.Do(func() {
+		if to, err := os.Readlink(d.link); err == nil && to == d.slave {
+			os.Remove(d.link)
+		}
+		close(d.closed)
+		err = d.master.Close()
+	})
+	return err
+}

@@ -1,0 +1,56 @@
+package serial
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseURL(t *testing.T) {
+	for _, c := range []struct {
+		url  string
+		want Config
+		err  string
+	}{
+		{url: "serial:///dev/ttyUSB0", want: Config{Device: "/dev/ttyUSB0"}},
+		{url: "serial:///dev/ttyS1?baud=9600&data_bits=7&stop_bits=2&parity=even&dtr=off&rts=on&settle=2s&framing=none",
+			want: Config{Device: "/dev/ttyS1", Baud: 9600, DataBits: 7, StopBits: 2, Parity: Even, DTR: Off, RTS: On, Settle: 2 * time.Second}},
+		{url: "serial:?vid=2341&pid=0043&serial=95&interface=00",
+			want: Config{USB: USB{VID: "2341", PID: "0043", Serial: "95", Interface: "00"}}},
+		{url: "serial:///dev/ttyS1?bauds=1", err: `unknown key "bauds"`},
+		{url: "serial:///dev/ttyS1?baud=fast", err: `baud "fast": want a number`},
+		{url: "serial:///dev/ttyS1?baud=-1", err: `baud "-1": want a number`},
+		{url: "serial:///dev/ttyS1?baud=1&baud=2", err: `baud is given 2 times`},
+		{url: "serial:///dev/ttyS1?parity=big", err: `parity "big": want none, odd, even, mark, space`},
+		{url: "serial:///dev/ttyS1?dtr=up", err: `signal "up": want keep, on, off`},
+		{url: "serial:///dev/ttyS1?framing=slip", err: `framing "slip": want none`},
+		{url: "serial:///dev/ttyS1?data_bits=9", err: `9 data bits: want 5 to 8`},
+		{url: "serial:///dev/ttyS1?settle=soon", err: `invalid duration`},
+		{url: "serial:///dev/ttyS1?settle=1h", err: `settle 1h0m0s: want 0 to 1m`},
+		{url: "serial://dev/ttyS1", err: `want three slashes, as in serial:///dev/ttyUSB0`},
+		{url: "serial:ttyS1", err: `want three slashes`},
+		{url: "serial:///dev/ttyS1?vid=2341", err: `both a device and a USB identity`},
+		{url: "serial:?vid=23", err: `USB id "23": want four hexadecimal digits`},
+		{url: "serial:?pid=0043", err: `USB product 0043 without its vendor`},
+		{url: "serial:?vid=2341&interface=x", err: `USB interface "x"`},
+		{url: "serial:", err: `neither a device nor a USB identity`},
+		{url: "tcp:///dev/ttyS1", err: `scheme "tcp": want serial`},
+		{url: "serial:///dev/ttyS1?%zz", err: `invalid URL escape`},
+	} {
+		u, err := url.Parse(c.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseURL(u)
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: %v, want %s", c.url, err, c.err)
+			}
+			continue
+		}
+		if err != nil || got != c.want {
+			t.Errorf("%s: %+v, %v", c.url, got, err)
+		}
+	}
+}
