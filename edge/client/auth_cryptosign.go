@@ -1,0 +1,61 @@
+package client
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+)
+
+// Cryptosign authenticates by an Ed25519 key (advanced/authentication_cryptosign.md), without channel binding.
+func Cryptosign(key ed25519.PrivateKey) Auth { return cryptosign{key} }
+
+type cryptosign struct{ key ed25519.PrivateKey }
+
+func (cryptosign) Method() string { return "cryptosign" }
+
+func (c cryptosign) Extra() map[string]any {
+	return map[string]any{"pubkey": hex.EncodeToString(c.key.Public().(ed25519.PublicKey))}
+}
+
+func (c cryptosign) Answer(ch Challenge) (string, error) {
+	text, ok := field(ch.Extra, "challenge").Text()
+	if !ok {
+		return "", errors.New("cryptosign: the router sent no challenge")
+	}
+	// 32 octets and no other number: the key must not sign whatever a router likes to have signed.
+	challenge, err := hex.DecodeString(string(text))
+	if err != nil || len(challenge) != 32 {
+		return "", errors.New("cryptosign: the challenge is not 32 octets in hex")
+	}
+	signed := append(ed25519.Sign(c.key, challenge), challenge...)
+	return hex.EncodeToString(signed), nil
+}
+
+// ParseKey reads the key for Cryptosign from a file's content: the 32-octet seed in hex, or PKCS #8 in PEM as
+// "openssl genpkey -algorithm ed25519" writes it.
+func ParseKey(data []byte) (ed25519.PrivateKey, error) {
+	if block, _ := pem.Decode(data); block != nil {
+		return parsePEM(block)
+	}
+	seed, err := hex.DecodeString(string(bytes.TrimSpace(data)))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, errors.New("the key is neither 64 hex digits nor PEM")
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
+}
+
+func parsePEM(block *pem.Block) (ed25519.PrivateKey, error) {
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", block.Type, err)
+	}
+	private, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("the key is %T, not Ed25519", key)
+	}
+	return private, nil
+}

@@ -1,0 +1,275 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// CallOptions say how a procedure is called.
+type CallOptions struct {
+	// Timeout ends the call with wamp.Timeout when nothing has come for so long: no result, and no progress. It is the
+	// router's to keep, or the callee's; where the router does not announce that it can, the client keeps it.
+	Timeout time.Duration
+
+	// Progress asks for progressive results. It gets each of them, called by the goroutine that is in Call. When it
+	// falls back by more than Options.EventBuffer for longer than Options.HandlerWait, the call is canceled.
+	Progress func(*Result)
+
+	DiscloseMe bool // tell the callee who calls
+
+	// CancelMode is how the call is canceled when ctx is done. With wamp.KillNoWait, the default, and wamp.Skip, Call
+	// returns ctx's error at once. With wamp.Kill it waits for the callee's answer, Options.RequestTimeout at most, and
+	// returns a result if the callee still has one; otherwise the error is both ctx's and the callee's.
+	//
+	// If ctx is that of an Invocation that was interrupted, the interrupt's mode is used instead.
+	CancelMode wamp.CancelMode
+
+	Extra map[string]any // further fields of CALL.Options
+}
+
+// Result is what a procedure returned, at last or on the way. It may be kept.
+type Result struct {
+	Body
+}
+
+// Call calls a procedure and returns its result. What the router or the callee answer as an error is an *Error. When ctx
+// is done the call is canceled.
+func (c *Client) Call(ctx context.Context, procedure string, o CallOptions, p Payload) (*Result, error) {
+	s, err := c.session()
+	if err != nil {
+		return nil, err
+	}
+	m := outbound{Message: codec.Message{Type: wamp.Call}, text: procedure}
+	if m.Payload, err = p.encode(s.out.serializer); err != nil {
+		return nil, err
+	}
+	if m.Dict, err = o.dict(s.out.serializer); err != nil {
+		return nil, err
+	}
+	k := &call{session: s, changed: make(chan struct{}, 1), room: make(chan struct{}, 1)}
+	m.request = k
+	if err := s.out.send(ctx, &m, atOnce); err != nil {
+		return nil, err
+	}
+	k.id = m.Request
+	return k.wait(ctx, &o)
+}
+
+func (o *CallOptions) dict(s wamp.Serializer) (codec.Dict, error) {
+	if o.Timeout <= 0 && o.Progress == nil && !o.DiscloseMe && o.Extra == nil {
+		return codec.Dict{}, nil
+	}
+	var b codec.Builder
+	b.Reset(s, make([]byte, 0, 64))
+	if o.Timeout > 0 {
+		b.Uint("timeout", milliseconds(o.Timeout))
+	}
+	setFlag(&b, "receive_progress", o.Progress != nil)
+	setFlag(&b, "disclose_me", o.DiscloseMe)
+	return finish(&b, o.Extra)
+}
+
+// milliseconds rounds up: 0 would mean no timeout.
+func milliseconds(d time.Duration) uint64 {
+	return uint64((d + time.Millisecond - 1) / time.Millisecond)
+}
+
+// call is a call under way.
+type call struct {
+	session *session
+	id      wamp.ID       // set before the caller waits; the read loop uses the message's
+	changed chan struct{} // room for one: something below has changed
+	room    chan struct{} // room for one: progressed has been emptied
+
+	mu sync.Mutex
+	// Guarded by mu.
+	progressed []*Result
+	size       int // of progressed
+	over       bool
+	result     *Result
+	err        error
+}
+
+func (k *call) kind() (sent, reply wamp.Type) { return wamp.Call, wamp.Result }
+
+func (k *call) answer(m *codec.Message) { k.finish(newResult(m), nil) }
+func (k *call) fail(err error)          { k.finish(nil, err) }
+
+func (k *call) finish(r *Result, err error) {
+	k.mu.Lock()
+	k.over, k.result, k.err = true, r, err
+	k.mu.Unlock()
+	wake(k.changed)
+	wake(k.room)
+}
+
+func newResult(m *codec.Message) *Result {
+	return &Result{Body{Details: m.Dict.Clone(), Payload: m.Payload.Clone()}}
+}
+
+// inProgress reports whether a RESULT, or what else has details, is not the last one.
+func inProgress(m *codec.Message) bool {
+	set, _ := field(m.Dict, "progress").Bool()
+	return set
+}
+
+// progress takes a progressive result. It runs in the read loop, and waits a bounded time for a caller that does not
+// keep up.
+func (k *call) progress(m *codec.Message) {
+	r := newResult(m)
+	size := len(r.Details.Raw) + len(r.Payload.Raw) + eventCost
+	if !k.waitForRoom(size) {
+		k.session.giveUp(m.Request, k)
+		return
+	}
+	k.mu.Lock()
+	k.progressed = append(k.progressed, r)
+	k.size += size
+	k.mu.Unlock()
+	wake(k.changed)
+}
+
+func (k *call) waitForRoom(size int) bool {
+	if !k.full(size) {
+		return true
+	}
+	timer := time.NewTimer(k.session.client.opts.HandlerWait)
+	defer timer.Stop()
+	for k.full(size) {
+		select {
+		case <-k.room:
+		case <-timer.C:
+			return false
+		}
+	}
+	return true
+}
+
+func (k *call) full(size int) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.size > 0 && k.size+size > k.session.client.opts.EventBuffer && !k.over
+}
+
+// giveUp cancels a call whose caller does not take its progressive results.
+func (s *session) giveUp(id wamp.ID, k *call) {
+	if s.forget(id) {
+		s.sendCancel(id, wamp.KillNoWait)
+		k.fail(&Error{URI: wamp.Canceled.Error(), cause: errNotTaken})
+	}
+}
+
+var errNotTaken = errors.New("progressive results were not taken in time")
+
+// take returns what has come since the last time.
+func (k *call) take() (progressed []*Result, over bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	progressed, k.progressed, k.size = k.progressed, nil, 0
+	wake(k.room)
+	return progressed, k.over
+}
+
+// wait is the caller's part: it hands over progress until the call is over or given up.
+func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
+	expired, restart, stop := k.clock(o)
+	defer stop()
+	for {
+		select {
+		case <-k.changed:
+		case <-expired:
+			return k.timedOut(o.Timeout)
+		case <-ctx.Done():
+			return k.cancel(ctx, o)
+		}
+		progressed, over := k.take()
+		for _, r := range progressed {
+			if o.Progress != nil && ctx.Err() == nil {
+				o.Progress(r)
+			}
+		}
+		if over {
+			return k.result, k.err
+		}
+		if len(progressed) > 0 {
+			restart() // advanced/rpc_progressive_call_results.md: the timeout is between results
+		}
+	}
+}
+
+// clock is the client's own for the call's timeout. It stands still if the router keeps the timeout, or there is none.
+func (k *call) clock(o *CallOptions) (expired <-chan time.Time, restart, stop func()) {
+	if o.Timeout <= 0 || k.session.welcome.Feature("dealer", "call_timeout") {
+		return nil, func() {}, func() {}
+	}
+	t := time.NewTimer(o.Timeout)
+	return t.C, func() { t.Reset(o.Timeout) }, func() { t.Stop() }
+}
+
+func (k *call) timedOut(after time.Duration) (*Result, error) {
+	if !k.session.forget(k.id) {
+		return k.await(context.Background()) // the answer came at the same time
+	}
+	k.session.sendCancel(k.id, wamp.KillNoWait)
+	return nil, &Error{URI: wamp.Timeout.Error(), cause: fmt.Errorf("no answer for %v", after)}
+}
+
+// cancel ends a call whose caller's ctx is done.
+func (k *call) cancel(ctx context.Context, o *CallOptions) (*Result, error) {
+	mode := o.CancelMode
+	var interrupt *Interrupt
+	if errors.As(context.Cause(ctx), &interrupt) {
+		mode = interrupt.Mode
+	}
+	if mode != wamp.Kill {
+		if k.session.forget(k.id) {
+			k.session.sendCancel(k.id, mode)
+		}
+		return nil, ctx.Err()
+	}
+	k.session.sendCancel(k.id, mode)
+	waiting, stop := context.WithTimeout(context.WithoutCancel(ctx), k.session.client.opts.RequestTimeout)
+	defer stop()
+	result, err := k.await(waiting)
+	if err == nil {
+		return result, nil
+	}
+	return nil, &canceledError{ctx.Err(), err}
+}
+
+// await waits for the end of a call, whose progress is of no interest any more.
+func (k *call) await(ctx context.Context) (*Result, error) {
+	for {
+		select {
+		case <-k.changed:
+		case <-ctx.Done():
+			k.session.forget(k.id)
+			return nil, ctx.Err()
+		}
+		if _, over := k.take(); over {
+			return k.result, k.err
+		}
+	}
+}
+
+// canceledError is what a call ends with that was canceled and whose callee has answered.
+type canceledError struct{ ctx, answer error }
+
+func (e *canceledError) Error() string   { return e.answer.Error() }
+func (e *canceledError) Unwrap() []error { return []error{e.answer, e.ctx} }
+
+// sendCancel asks the router to cancel a call. If it can't be sent the session is over, and the call with it.
+func (s *session) sendCancel(id wamp.ID, mode wamp.CancelMode) {
+	var b codec.Builder
+	b.Reset(s.out.serializer, make([]byte, 0, 32))
+	b.String("mode", mode.String())
+	s.out.send(context.Background(), &outbound{
+		Message: codec.Message{Type: wamp.Cancel, Request: id, Dict: b.Dict()},
+	}, control)
+}

@@ -1,0 +1,274 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// Handler answers the calls of a procedure. Its result is the call's; an error that is or wraps an *Error or a
+// wamp.Failure goes to the caller with its URI, any other as "wamp.error.runtime_error" with its text.
+//
+// ctx is done when the call is canceled (its cause is an *Interrupt), has timed out, or the session has ended.
+type Handler func(ctx context.Context, inv *Invocation) (Payload, error)
+
+// Invocation is one call of a procedure on offer.
+type Invocation struct {
+	Body
+	Registration *Registration
+
+	session *session
+	id      wamp.ID // INVOCATION.Request
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+
+	mu       sync.Mutex
+	answered bool        // the last answer was sent. Guarded by mu.
+	timer    *time.Timer // nil without a timeout. Guarded by mu.
+}
+
+// Interrupt is the cause of a Handler's context when the call was canceled.
+type Interrupt struct {
+	Mode   wamp.CancelMode // whether anybody still waits for the answer
+	Reason string          // the router's word for why, a URI; may be empty
+}
+
+func (i *Interrupt) Error() string { return "interrupted (" + i.Mode.String() + ")" }
+func (i *Interrupt) Unwrap() error { return wamp.Canceled }
+
+// Procedure returns the procedure called, which for a pattern is not the one registered.
+func (inv *Invocation) Procedure() string {
+	if procedure := inv.text("procedure"); procedure != "" {
+		return procedure
+	}
+	return inv.Registration.pattern.uri
+}
+
+// ReceiveProgress reports whether the caller wants progressive results.
+func (inv *Invocation) ReceiveProgress() bool { return inv.flag("receive_progress") }
+
+// Caller returns the caller's session; 0 if it was not disclosed.
+func (inv *Invocation) Caller() wamp.ID { return inv.sessionID("caller") }
+
+// Timeout returns the time that the caller leaves for an answer, or between two; 0 if it waits for ever or the router
+// keeps the time. When it is over the client answers wamp.Timeout and cancels the handler's context.
+func (inv *Invocation) Timeout() time.Duration {
+	ms, _ := inv.Detail("timeout").Uint()
+	return time.Duration(min(ms, uint64(maxTimeout/time.Millisecond))) * time.Millisecond
+}
+
+const maxTimeout = 365 * 24 * time.Hour // beyond it, a timeout means nothing and would overflow
+
+// Progress sends a progressive result; if the caller did not ask for any it does nothing. It waits while the outgoing
+// buffer is full.
+func (inv *Invocation) Progress(p Payload) error {
+	if !inv.ReceiveProgress() {
+		return nil
+	}
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if inv.ctx.Err() != nil {
+		return context.Cause(inv.ctx)
+	}
+	if inv.timer != nil && inv.timer.Stop() {
+		inv.timer.Reset(inv.Timeout())
+	}
+	return inv.yield(inv.ctx, p, true)
+}
+
+// invocation starts the handler of an INVOCATION.
+func (s *session) invocation(m *codec.Message) error {
+	s.client.mu.Lock()
+	r := s.registrations[m.ID]
+	s.client.mu.Unlock()
+	inv := &Invocation{
+		Body:         Body{Details: m.Dict.Clone(), Payload: m.Payload.Clone()},
+		Registration: r, session: s, id: m.Request,
+	}
+	if r == nil {
+		inv.error(&Error{URI: wamp.NoSuchRegistration.Error()})
+		return nil
+	}
+	if !s.begin(inv) {
+		return violated("received INVOCATION %d twice", m.Request)
+	}
+	if !s.client.calls.submit(inv) {
+		inv.finish(Payload{}, wamp.Unavailable)
+	}
+	return nil
+}
+
+// begin notes the invocation and starts its clock.
+func (s *session) begin(inv *Invocation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.invocations[inv.id] != nil {
+		return false
+	}
+	inv.ctx, inv.cancel = context.WithCancelCause(context.Background())
+	s.invocations[inv.id] = inv
+	if d := inv.Timeout(); d > 0 {
+		inv.timer = time.AfterFunc(d, func() { inv.finish(Payload{}, wamp.Timeout) })
+	}
+	return true
+}
+
+// handle runs the handler, unless the call is over already.
+func (inv *Invocation) handle() {
+	if inv.ctx.Err() != nil {
+		inv.finish(Payload{}, context.Cause(inv.ctx))
+		return
+	}
+	p, err := inv.Registration.handler(inv.ctx, inv)
+	inv.finish(p, err)
+}
+
+// finish sends the last answer, the handler's or, if that comes too late, the one for the timeout.
+func (inv *Invocation) finish(p Payload, err error) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if inv.answered {
+		return
+	}
+	inv.answered = true
+	if inv.timer != nil {
+		inv.timer.Stop()
+	}
+	inv.session.over(inv)
+	inv.cancel(err)
+	if err == nil {
+		err = inv.yield(context.Background(), p, false)
+	}
+	if err != nil && !isClosed(inv.session.ended) {
+		inv.error(asError(err))
+	}
+}
+
+func (s *session) over(inv *Invocation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.invocations, inv.id)
+}
+
+// yield sends YIELD.
+func (inv *Invocation) yield(ctx context.Context, p Payload, progress bool) error {
+	s := inv.session
+	m := outbound{Message: codec.Message{Type: wamp.Yield, Request: inv.id}}
+	var err error
+	if m.Payload, err = p.encode(s.out.serializer); err != nil {
+		return err
+	}
+	if progress || p.Extra != nil {
+		var b codec.Builder
+		b.Reset(s.out.serializer, make([]byte, 0, 32))
+		setFlag(&b, "progress", progress)
+		if m.Dict, err = finish(&b, p.Extra); err != nil {
+			return err
+		}
+	}
+	return s.out.send(ctx, &m, atOnce)
+}
+
+// error sends ERROR. The read loop calls it too, so it does not wait for room. An error too large to be sent goes
+// without its payload.
+func (inv *Invocation) error(e *Error) {
+	m := outbound{text: e.URI, Message: codec.Message{
+		Type: wamp.Error, ErrorType: wamp.Invocation, Request: inv.id, Dict: e.Details, Payload: e.Payload,
+	}}
+	err := inv.session.out.send(context.Background(), &m, control)
+	if err != nil && !errors.Is(err, wamp.NetworkFailure) {
+		m.Dict, m.Payload = codec.Dict{}, codec.Payload{}
+		inv.session.out.send(context.Background(), &m, control)
+	}
+}
+
+// interrupt cancels the invocation that INTERRUPT names. One that is answered already is none of its business.
+func (s *session) interrupt(m *codec.Message) {
+	s.mu.Lock()
+	inv := s.invocations[m.Request]
+	s.mu.Unlock()
+	if inv == nil {
+		return
+	}
+	mode, _ := field(m.Dict, "mode").Text()
+	reason, _ := field(m.Dict, "reason").Text()
+	parsed, _ := wamp.ParseCancelMode(string(mode))
+	inv.cancel(&Interrupt{Mode: parsed, Reason: string(reason)})
+}
+
+// cancelInvocations cancels what runs for a session that is over.
+func (s *session) cancelInvocations(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, inv := range s.invocations {
+		inv.cancel(cause)
+	}
+}
+
+// handlerPool runs the handlers of invocations: up to limit at the same time, while further ones wait in their order.
+type handlerPool struct {
+	limit int // of handlers
+	bytes int // of what waits
+	work  sync.WaitGroup
+
+	mu sync.Mutex
+	// Guarded by mu.
+	running int
+	queue   []*Invocation
+	size    int // of queue
+}
+
+func newHandlerPool(o Options) *handlerPool {
+	return &handlerPool{limit: o.Invocations, bytes: o.EventBuffer}
+}
+
+// submit runs inv's handler, now or later. It reports false if there is no room for it.
+func (p *handlerPool) submit(inv *Invocation) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.running < p.limit {
+		p.running++
+		p.work.Go(func() { p.run(inv) })
+		return true
+	}
+	if p.size+inv.size() > p.bytes {
+		return false
+	}
+	p.queue = append(p.queue, inv)
+	p.size += inv.size()
+	return true
+}
+
+func (inv *Invocation) size() int {
+	return len(inv.Details.Raw) + len(inv.Payload.Raw) + invocationCost
+}
+
+const invocationCost = 512 // what a waiting invocation takes beside its bytes
+
+func (p *handlerPool) run(inv *Invocation) {
+	for ; inv != nil; inv = p.next() {
+		inv.handle()
+	}
+}
+
+// next returns what waits longest; with nil the goroutine that asks is to end.
+func (p *handlerPool) next() *Invocation {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) == 0 {
+		p.running--
+		p.queue = nil
+		return nil
+	}
+	inv := p.queue[0]
+	p.queue[0] = nil
+	p.queue = p.queue[1:]
+	p.size -= inv.size()
+	return inv
+}
+
+func (p *handlerPool) wait() { p.work.Wait() }

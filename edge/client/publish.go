@@ -1,0 +1,127 @@
+package client
+
+import (
+	"context"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// PublishOptions say how an event is published and to whom. Each list narrows the receivers down; a list that is empty
+// but not nil counts.
+type PublishOptions struct {
+	Acknowledge bool // wait until the router has it, or refuses it
+	IncludeMe   bool // deliver the event to this client too, if it has subscribed
+	DiscloseMe  bool // tell the subscribers who publishes
+	Retain      bool // the router keeps the event for those who ask for it when they subscribe
+
+	Eligible, Exclude                 []wamp.ID // sessions
+	EligibleAuthid, ExcludeAuthid     []string
+	EligibleAuthrole, ExcludeAuthrole []string
+
+	Extra map[string]any // further fields of PUBLISH.Options
+
+	// More says that further messages will follow at once: this one need not be written by itself.
+	More bool
+}
+
+// Publish publishes an event. Without Acknowledge it returns when the event is on its way, and there is no telling
+// whether the router refuses it or the connection breaks. While the client is not connected, and while its outgoing
+// buffer is full and ctx done, it returns an error and nothing is published.
+func (c *Client) Publish(ctx context.Context, topic string, o PublishOptions, p Payload) error {
+	s, err := c.session()
+	if err != nil {
+		return err
+	}
+	m := outbound{Message: codec.Message{Type: wamp.Publish}, text: topic}
+	if m.Payload, err = p.encode(s.out.serializer); err != nil {
+		return err
+	}
+	if m.Dict, err = o.dict(s.out.serializer); err != nil {
+		return err
+	}
+	if o.Acknowledge {
+		return s.publishAcknowledged(ctx, m)
+	}
+	if o.More {
+		return s.out.send(ctx, &m, gathered)
+	}
+	return s.out.send(ctx, &m, atOnce)
+}
+
+func (s *session) publishAcknowledged(ctx context.Context, m outbound) error {
+	ctx, cancel := context.WithTimeout(ctx, s.client.opts.RequestTimeout)
+	defer cancel()
+	a := &acknowledgement{done: make(chan error, 1)}
+	m.request = a
+	if err := s.out.send(ctx, &m, atOnce); err != nil {
+		return err
+	}
+	select {
+	case err := <-a.done:
+		return err
+	case <-ctx.Done():
+		s.forget(m.Request)
+		return ctx.Err()
+	}
+}
+
+// acknowledgement is the request of a PUBLISH that wants PUBLISHED.
+type acknowledgement struct {
+	done chan error // room for one
+}
+
+func (a *acknowledgement) kind() (sent, reply wamp.Type) { return wamp.Publish, wamp.Published }
+func (a *acknowledgement) answer(*codec.Message)         { a.done <- nil }
+func (a *acknowledgement) fail(err error)                { a.done <- err }
+
+// dict encodes the options; most events have none.
+func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
+	if o.plain() {
+		return codec.Dict{}, nil
+	}
+	var b codec.Builder
+	b.Reset(s, make([]byte, 0, 128))
+	setFlag(&b, "acknowledge", o.Acknowledge)
+	setFlag(&b, "disclose_me", o.DiscloseMe)
+	setFlag(&b, "retain", o.Retain)
+	if o.IncludeMe {
+		b.Bool("exclude_me", false)
+	}
+	setList(&b, "eligible", o.Eligible)
+	setList(&b, "eligible_authid", o.EligibleAuthid)
+	setList(&b, "eligible_authrole", o.EligibleAuthrole)
+	setList(&b, "exclude", o.Exclude)
+	setList(&b, "exclude_authid", o.ExcludeAuthid)
+	setList(&b, "exclude_authrole", o.ExcludeAuthrole)
+	return finish(&b, o.Extra)
+}
+
+func (o *PublishOptions) plain() bool {
+	return !(o.Acknowledge || o.IncludeMe || o.DiscloseMe || o.Retain) && o.Extra == nil &&
+		o.Eligible == nil && o.EligibleAuthid == nil && o.EligibleAuthrole == nil &&
+		o.Exclude == nil && o.ExcludeAuthid == nil && o.ExcludeAuthrole == nil
+}
+
+func setFlag(b *codec.Builder, key string, set bool) {
+	if set {
+		b.Bool(key, true)
+	}
+}
+
+func setList[T any](b *codec.Builder, key string, list []T) {
+	if list != nil {
+		b.Any(key, list)
+	}
+}
+
+// finish adds the fields that the caller gave and returns the dict.
+func finish(b *codec.Builder, extra map[string]any) (codec.Dict, error) {
+	for key, value := range extra {
+		b.Any(key, value)
+	}
+	if err := b.Err(); err != nil {
+		return codec.Dict{}, &Error{URI: wamp.InvalidArgument.Error(), cause: err}
+	}
+	return b.Dict(), nil
+}
