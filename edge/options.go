@@ -9,8 +9,18 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The options of each request, read without building Go values. Unknown keys are ignored (basic/messages.md); a known
-// one of the wrong type is a refusal that names it.
+// The options of each request, read without building Go values. Unknown keys are ignored (basic/messages.md), and so is
+// null; a known key of the wrong type is a refusal that names it, where package codec has not refused it already.
+
+// nextOption goes to the next option that is set.
+func nextOption(f *codec.Fields) bool {
+	for f.Next() {
+		if !f.Value().IsNull() {
+			return true
+		}
+	}
+	return false
+}
 
 func wrongType(key []byte, want string) error {
 	return refusal{wamp.InvalidArgument, fmt.Sprintf("option %q must be %s", key, want)}
@@ -51,7 +61,7 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 	if d.Empty() {
 		return o, nil
 	}
-	for f := d.Fields(); f.Next() && err == nil; {
+	for f := d.Fields(); nextOption(&f) && err == nil; {
 		switch key := f.Key(); string(key) {
 		case "acknowledge":
 			err = boolOption(&f, &o.acknowledge)
@@ -87,7 +97,7 @@ func addPassthru(b *codec.Builder, from codec.Dict) {
 type subscribeOptions struct{ match wamp.Match }
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
-	for f := d.Fields(); f.Next() && err == nil; {
+	for f := d.Fields(); nextOption(&f) && err == nil; {
 		if string(f.Key()) == "match" {
 			err = nameOption(&f, wamp.ParseMatch, &o.match)
 		}
@@ -103,7 +113,7 @@ type registerOptions struct {
 }
 
 func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
-	for f := d.Fields(); f.Next() && err == nil; {
+	for f := d.Fields(); nextOption(&f) && err == nil; {
 		switch string(f.Key()) {
 		case "match":
 			err = nameOption(&f, wamp.ParseMatch, &o.match)
@@ -132,7 +142,7 @@ func readCallOptions(d codec.Dict) (o callOptions, err error) {
 	if d.Empty() {
 		return o, nil
 	}
-	for f := d.Fields(); f.Next() && err == nil; {
+	for f := d.Fields(); nextOption(&f) && err == nil; {
 		switch key := f.Key(); string(key) {
 		case "disclose_me":
 			err = boolOption(&f, &o.discloseMe)
@@ -160,7 +170,7 @@ func readYieldOptions(d codec.Dict) (o yieldOptions, err error) {
 	if d.Empty() {
 		return o, nil
 	}
-	for f := d.Fields(); f.Next() && err == nil; {
+	for f := d.Fields(); nextOption(&f) && err == nil; {
 		if key := f.Key(); string(key) == "progress" {
 			err = boolOption(&f, &o.progress)
 		} else {
@@ -171,7 +181,7 @@ func readYieldOptions(d codec.Dict) (o yieldOptions, err error) {
 }
 
 func readCancelMode(d codec.Dict) (mode wamp.CancelMode, err error) {
-	for f := d.Fields(); f.Next() && err == nil; {
+	for f := d.Fields(); nextOption(&f) && err == nil; {
 		if string(f.Key()) == "mode" {
 			err = nameOption(&f, wamp.ParseCancelMode, &mode)
 		}

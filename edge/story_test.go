@@ -1,0 +1,251 @@
+package edge
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// story is a router with peers that say and hear messages, all written as JSON whatever they speak. In what is expected
+// "*" stands for any value and "$name" for a value that is kept, and must be the same wherever it stands again; in what
+// is said "$name" is replaced by the kept value.
+type story struct {
+	*testing.T
+	router *Router
+	kept   map[string]any
+	served sync.WaitGroup
+}
+
+// tell runs a story in a bubble where time passes as fast as it can and a wait for what never comes fails the test.
+func tell(t *testing.T, opts Options, realm RealmOptions, plot func(s *story)) {
+	synctest.Test(t, func(t *testing.T) {
+		opts.Log = slog.New(slog.DiscardHandler)
+		s := &story{T: t, router: NewRouter(opts), kept: make(map[string]any)}
+		if realm.Name == "" {
+			realm = openRealm()
+		}
+		if err := s.router.AddRealm(realm); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			s.router.Close(ctx)
+			s.served.Wait()
+		}()
+		plot(s)
+	})
+}
+
+func openRealm() RealmOptions {
+	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
+	return RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}
+}
+
+// peer is one end of a connection whose other end the router serves.
+type peer struct {
+	*story
+	conn   *memory.Conn
+	speaks wamp.Serializer
+	heard  chan string // all messages, as JSON; closed at the end of the connection
+	ended  chan error  // what Serve returned
+}
+
+// connect makes a connection that has said nothing yet. heard holds up to 100,000 messages.
+func (s *story) connect(opts memory.Options) *peer {
+	p := s.deaf(opts)
+	p.heard = make(chan string, 100_000)
+	go func() {
+		defer close(p.heard)
+		for {
+			data, _, err := p.conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			var m codec.Message
+			if err := codec.Parse(p.speaks, data, &m); err != nil {
+				s.Errorf("the router sent % x: %v", data, err)
+				return
+			}
+			text, err := codec.Append(nil, wamp.JSON, &m)
+			if err != nil {
+				s.Errorf("the router's %v: %v", m.Type, err)
+			}
+			p.heard <- string(text)
+		}
+	}()
+	return p
+}
+
+// deaf makes a connection that reads nothing.
+func (s *story) deaf(opts memory.Options) *peer {
+	if opts.Serializer == 0 {
+		opts.Serializer = wamp.CBOR
+	}
+	ours, theirs := memory.Pipe(opts)
+	p := &peer{story: s, conn: ours, speaks: opts.Serializer, ended: make(chan error, 1)}
+	s.served.Add(1)
+	go func() {
+		defer s.served.Done()
+		p.ended <- s.router.Serve(theirs)
+	}()
+	return p
+}
+
+const hello = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
+const helloAll = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},
+	"callee":{"features":{"progressive_call_results":true,"call_canceling":true,"call_timeout":true}}}}]`
+
+// join connects and says HELLO.
+func (s *story) join(hello string) *peer { return s.joinAs(memory.Options{}, hello) }
+
+func (s *story) joinAs(opts memory.Options, hello string) *peer {
+	s.Helper()
+	p := s.connect(opts)
+	p.say(hello)
+	p.hear(`[2,"*","*"]`)
+	return p
+}
+
+// say sends one message.
+func (p *peer) say(text string) {
+	p.Helper()
+	p.sayAll(text)
+}
+
+// sayAll sends messages in one batch.
+func (p *peer) sayAll(texts ...string) {
+	p.Helper()
+	var batch []byte
+	for _, text := range texts {
+		for name, value := range p.kept {
+			text = strings.ReplaceAll(text, `"$`+name+`"`, fmt.Sprint(value))
+		}
+		var m codec.Message
+		if err := codec.Parse(wamp.JSON, []byte(text), &m); err != nil {
+			p.Fatalf("say %s: %v", text, err)
+		}
+		data, err := codec.Append(nil, p.speaks, &m)
+		if err != nil {
+			p.Fatalf("say %s: %v", text, err)
+		}
+		batch = append(binary.BigEndian.AppendUint32(batch, uint32(len(data))), data...)
+	}
+	if _, err := p.conn.Write(batch, true); err != nil {
+		p.Fatalf("say %s: %v", texts[0], err)
+	}
+}
+
+// raw sends octets that need not be a message.
+func (p *peer) raw(data []byte) {
+	p.Helper()
+	batch := append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), data...)
+	if _, err := p.conn.Write(batch, true); err != nil {
+		p.Fatalf("send % x: %v", data, err)
+	}
+}
+
+// hear waits for messages and compares each with what is expected, in order.
+func (p *peer) hear(want ...string) {
+	p.Helper()
+	for _, w := range want {
+		got, open := <-p.heard
+		if !open {
+			p.Fatalf("the connection is closed; expected %s", w)
+		}
+		if !p.matches(decode(p.T, w), decode(p.T, got)) {
+			p.Fatalf("heard    %s\nexpected %s", got, w)
+		}
+	}
+}
+
+// silent checks that nothing is on its way to the peer.
+func (p *peer) silent() {
+	p.Helper()
+	synctest.Wait()
+	select {
+	case got, open := <-p.heard:
+		if open {
+			p.Fatalf("heard %s, expected nothing", got)
+		}
+		p.Fatal("the connection is closed")
+	default:
+	}
+}
+
+// closed waits for the end of the connection and returns what Serve said.
+func (p *peer) closed() error {
+	p.Helper()
+	if got, open := <-p.heard; open {
+		p.Fatalf("heard %s, expected the end of the connection", got)
+	}
+	return <-p.ended
+}
+
+func decode(t *testing.T, text string) any {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return v
+}
+
+func (s *story) matches(want, got any) bool {
+	switch w := want.(type) {
+	case string:
+		if w == "*" {
+			return true
+		}
+		name, kept := strings.CutPrefix(w, "$")
+		if !kept {
+			return want == got
+		}
+		if _, seen := s.kept[name]; !seen {
+			s.kept[name] = got
+		}
+		return s.kept[name] == got
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return false
+		}
+		for i := range w {
+			if !s.matches(w[i], g[i]) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok || len(g) != len(w) {
+			return false
+		}
+		for k := range w {
+			if _, ok := g[k]; !ok || !s.matches(w[k], g[k]) {
+				return false
+			}
+		}
+		return true
+	}
+	return reflect.DeepEqual(want, got)
+}
