@@ -32,7 +32,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if !allowed {
 		return ifAcknowledged(options, wamp.NotAuthorized)
 	}
-	p := publication{
+	t.publication = publication{
 		id:        wamp.NewID(),
 		publisher: s,
 		disclosed: disclose || options.discloseMe,
@@ -42,9 +42,9 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		payload:   m.Payload,
 	}
 	t.count.publications++
-	t.publish(s.realm, &p)
+	t.publish(s.realm, &t.publication)
 	if options.acknowledge {
-		return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: p.id})
+		return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
 	}
 	return nil
 }

@@ -26,9 +26,9 @@ type outbox struct {
 	hard  int      // octets waiting above which the peer is cut
 
 	mu       sync.Mutex
-	buf      []byte // messages that no write has taken yet; nil while empty
-	writing  bool   // a flush or a drain is in conn.Write
-	flushing bool   // a read loop has the outbox on its list and will flush it
+	buf      *buffer // messages that no write has taken yet; nil while there are none
+	writing  bool    // a flush or a drain is in conn.Write
+	flushing bool    // a read loop has the outbox on its list and will flush it
 	stalled  bool
 	dead     bool          // the connection failed or is closed: appends vanish
 	idle     chan struct{} // closed when the present writing ends; made by whoever waits for that
@@ -50,13 +50,17 @@ const (
 	forgiveness = 30 * time.Second      // a peer that did not stall for so long has its patience doubled
 )
 
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+// buffer is what an outbox fills and a write empties. Only an outbox with something in it has one.
+type buffer struct{ bytes []byte }
 
-func takeBuffer() []byte { return (*buffers.Get().(*[]byte))[:0] }
+var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, 4<<10)} }}
 
-func giveBuffer(b []byte) {
-	if cap(b) <= keptBuffer {
-		buffers.Put(&b)
+func takeBuffer() *buffer { return buffers.Get().(*buffer) }
+
+func giveBuffer(b *buffer) {
+	if cap(b.bytes) <= keptBuffer {
+		b.bytes = b.bytes[:0]
+		buffers.Put(b)
 	}
 }
 
@@ -81,18 +85,17 @@ func (o *outbox) begin() []byte {
 	if o.buf == nil {
 		o.buf = takeBuffer()
 	}
-	return o.buf
+	return o.buf.bytes
 }
 
 // commit takes back the buffer that begin gave, and unlocks.
 func (o *outbox) commit(buf []byte) verdict {
 	defer o.mu.Unlock()
+	o.buf.bytes = buf
 	if o.dead {
-		giveBuffer(buf)
-		o.buf = nil
+		o.empty()
 		return refused
 	}
-	o.buf = buf
 	if o.flushing {
 		return appended
 	}
@@ -102,11 +105,26 @@ func (o *outbox) commit(buf []byte) verdict {
 
 // cancel takes back the buffer that begin gave, with nothing added, and unlocks.
 func (o *outbox) cancel(buf []byte) {
-	if o.buf = buf; len(buf) == 0 {
-		o.buf = nil
-		giveBuffer(buf)
+	if o.buf.bytes = buf; len(buf) == 0 {
+		o.empty()
 	}
 	o.mu.Unlock()
+}
+
+// empty gives the buffer back. Holds mu.
+func (o *outbox) empty() {
+	if o.buf != nil {
+		giveBuffer(o.buf)
+		o.buf = nil
+	}
+}
+
+// waiting returns how many octets no write has taken yet. Holds mu.
+func (o *outbox) waiting() int {
+	if o.buf == nil {
+		return 0
+	}
+	return len(o.buf.bytes)
 }
 
 // append adds one message that must not be lost. full reports whether the caller should wait (await) before it makes
@@ -158,7 +176,7 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 func (o *outbox) congested() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.stalled && len(o.buf) > o.high
+	return o.stalled && o.waiting() > o.high
 }
 
 // dropEvents takes the oldest EVENTs, a quarter of the outbox, out of buf. Holds mu.
@@ -181,7 +199,7 @@ func (o *outbox) dropEvents(buf []byte) []byte {
 func (o *outbox) flush() {
 	o.mu.Lock()
 	o.flushing = false
-	if o.writing || len(o.buf) == 0 || o.dead {
+	if o.writing || o.buf == nil || o.dead {
 		o.mu.Unlock()
 		return
 	}
@@ -189,8 +207,8 @@ func (o *outbox) flush() {
 	for {
 		batch := o.take()
 		o.mu.Unlock()
-		n, err := o.conn.Write(batch, false)
-		if err == nil && n < len(batch) {
+		n, err := o.conn.Write(batch.bytes, false)
+		if err == nil && n < len(batch.bytes) {
 			go o.drain(batch, n)
 			return
 		}
@@ -201,9 +219,9 @@ func (o *outbox) flush() {
 }
 
 // drain writes the rest of batch, behind n, and all that has come in the meantime.
-func (o *outbox) drain(batch []byte, n int) {
+func (o *outbox) drain(batch *buffer, n int) {
 	for {
-		_, err := o.conn.Write(batch[n:], true)
+		_, err := o.conn.Write(batch.bytes[n:], true)
 		if !o.wrote(batch, err) {
 			return
 		}
@@ -213,7 +231,7 @@ func (o *outbox) drain(batch []byte, n int) {
 }
 
 // take hands out the buffer for a write and tells those who wait for room. Holds mu.
-func (o *outbox) take() []byte {
+func (o *outbox) take() *buffer {
 	batch := o.buf
 	o.buf = nil
 	if o.room != nil {
@@ -224,13 +242,13 @@ func (o *outbox) take() []byte {
 }
 
 // wrote ends a write. If there is more to write it returns true and holds mu; else the writing is over.
-func (o *outbox) wrote(batch []byte, err error) (more bool) {
+func (o *outbox) wrote(batch *buffer, err error) (more bool) {
 	giveBuffer(batch)
 	o.mu.Lock()
 	if err != nil {
 		o.fail()
 	}
-	if len(o.buf) > 0 && !o.dead {
+	if o.buf != nil && !o.dead {
 		return true
 	}
 	drops := o.dropped.Load() - o.reported
@@ -263,7 +281,7 @@ func (o *outbox) fail() {
 // await waits until a write has taken what waits, for as long as the peer's patience lasts; then the peer is stalled.
 func (o *outbox) await() {
 	o.mu.Lock()
-	if o.dead || o.stalled || len(o.buf) <= o.high {
+	if o.dead || o.stalled || o.waiting() <= o.high {
 		o.mu.Unlock()
 		return
 	}
@@ -345,9 +363,6 @@ func (o *outbox) close() {
 		<-idle
 		o.mu.Lock()
 	}
-	if o.buf != nil {
-		giveBuffer(o.buf)
-		o.buf = nil
-	}
+	o.empty()
 	o.mu.Unlock()
 }

@@ -131,12 +131,10 @@ func (s *session) handle(t *turn, data []byte) error {
 	default:
 		return violation("a client may not send " + m.Type.String() + " in a session")
 	}
-	var failure wamp.Failure
-	if errors.As(err, &failure) {
-		s.refuse(t, m.Type, m.Request, err)
+	if err == nil {
 		return nil
 	}
-	return err
+	return s.refuse(t, m, err)
 }
 
 // checkSequence holds the rule for session-scope request ids, which a strict realm insists on.
@@ -166,10 +164,13 @@ func (t *turn) send(peer *session, m *codec.Message) error {
 	return err
 }
 
-// refuse answers a request with ERROR.
-func (s *session) refuse(t *turn, request wamp.Type, id wamp.ID, err error) {
-	m := failureMessage(s.serializer, request, id, err)
-	t.send(s, &m)
+// refuse answers a request with ERROR if err says how; any other error ends the session.
+func (s *session) refuse(t *turn, request *codec.Message, err error) error {
+	if failure := wamp.Failure(""); !errors.As(err, &failure) {
+		return err
+	}
+	m := failureMessage(s.serializer, request.Type, request.Request, err)
+	return t.send(s, &m)
 }
 
 // failureMessage makes the ERROR that says err, which holds a wamp.Failure.

@@ -68,9 +68,34 @@ type peer struct {
 	ended  chan error  // what Serve returned
 }
 
-// connect makes a connection that has said nothing yet. heard holds up to 100,000 messages.
+// connect makes a connection that has said nothing yet.
 func (s *story) connect(opts memory.Options) *peer {
 	p := s.deaf(opts)
+	p.listen()
+	return p
+}
+
+// deaf makes a connection that reads nothing until listen.
+func (s *story) deaf(opts memory.Options) *peer { return s.limited(opts, 0) }
+
+// limited is deaf for a peer that takes no longer message than limit octets.
+func (s *story) limited(opts memory.Options, limit int) *peer {
+	if opts.Serializer == 0 {
+		opts.Serializer = wamp.CBOR
+	}
+	ours, theirs := memory.Pipe(opts)
+	p := &peer{story: s, conn: ours, speaks: opts.Serializer, ended: make(chan error, 1)}
+	theirs.Transport().Limit = limit
+	s.served.Add(1)
+	go func() {
+		defer s.served.Done()
+		p.ended <- s.router.Serve(theirs)
+	}()
+	return p
+}
+
+// listen begins to read. Up to 100,000 messages are kept.
+func (p *peer) listen() {
 	p.heard = make(chan string, 100_000)
 	go func() {
 		defer close(p.heard)
@@ -81,32 +106,16 @@ func (s *story) connect(opts memory.Options) *peer {
 			}
 			var m codec.Message
 			if err := codec.Parse(p.speaks, data, &m); err != nil {
-				s.Errorf("the router sent % x: %v", data, err)
+				p.Errorf("the router sent % x: %v", data, err)
 				return
 			}
 			text, err := codec.Append(nil, wamp.JSON, &m)
 			if err != nil {
-				s.Errorf("the router's %v: %v", m.Type, err)
+				p.Errorf("the router's %v: %v", m.Type, err)
 			}
 			p.heard <- string(text)
 		}
 	}()
-	return p
-}
-
-// deaf makes a connection that reads nothing.
-func (s *story) deaf(opts memory.Options) *peer {
-	if opts.Serializer == 0 {
-		opts.Serializer = wamp.CBOR
-	}
-	ours, theirs := memory.Pipe(opts)
-	p := &peer{story: s, conn: ours, speaks: opts.Serializer, ended: make(chan error, 1)}
-	s.served.Add(1)
-	go func() {
-		defer s.served.Done()
-		p.ended <- s.router.Serve(theirs)
-	}()
-	return p
 }
 
 const hello = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`

@@ -10,14 +10,15 @@ import (
 // turn is what a read loop needs from the moment it has a message until nothing more is buffered and all that it caused
 // is flushed. An idle session has none, which keeps it small.
 type turn struct {
-	msg     codec.Message
-	touched []*session           // whose outboxes this turn has to flush
-	crowded []*session           // whose outboxes are over their high mark
-	matched []*subscription      // of the PUBLISH at hand
-	frames  [wamp.CBOR + 1]frame // the EVENT at hand, encoded once per serializer
-	details codec.Builder
-	scratch []byte
-	count   counts
+	msg         codec.Message
+	touched     []*session // whose outboxes this turn has to flush
+	crowded     []*session // whose outboxes are over their high mark
+	publication publication
+	matched     []*subscription      // of the PUBLISH at hand
+	frames      [wamp.CBOR + 1]frame // the EVENT at hand, encoded once per serializer
+	details     codec.Builder
+	scratch     []byte
+	count       counts
 }
 
 // frame is a message encoded for one serializer.
@@ -87,6 +88,6 @@ func (t *turn) end(r *Router) {
 	}
 	clear(t.matched)
 	t.matched = t.matched[:0]
-	t.msg = codec.Message{} // its bytes are the transport's
+	t.msg, t.publication = codec.Message{}, publication{} // their bytes are the transport's
 	turns.Put(t)
 }

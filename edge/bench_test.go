@@ -1,0 +1,138 @@
+package edge
+
+import (
+	"io"
+	"log/slog"
+	"testing"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// sink is a connection that takes everything at once and says nothing.
+type sink struct {
+	transport wamp.Transport
+	octets    int
+}
+
+func (c *sink) ReadMessage() ([]byte, bool, error) { return nil, false, io.EOF }
+func (c *sink) Write(batch []byte, wait bool) (int, error) {
+	c.octets += len(batch)
+	return len(batch), nil
+}
+func (c *sink) Close() error               { return nil }
+func (c *sink) Transport() *wamp.Transport { return &c.transport }
+
+// seated returns sessions of one realm whose connections are sinks.
+func seated(t testing.TB, serializers ...wamp.Serializer) []*session {
+	r := NewRouter(Options{Log: slog.New(slog.DiscardHandler)})
+	if err := r.AddRealm(openRealm()); err != nil {
+		t.Fatal(err)
+	}
+	var list []*session
+	for _, serializer := range serializers {
+		conn := &sink{transport: wamp.Transport{Serializer: serializer}}
+		var m codec.Message
+		codec.Parse(wamp.JSON, []byte(helloAll), &m)
+		data, err := codec.Append(nil, serializer, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := r.admit(conn, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func encode(t testing.TB, s wamp.Serializer, text string) []byte {
+	var m codec.Message
+	if err := codec.Parse(wamp.JSON, []byte(text), &m); err != nil {
+		t.Fatal(err)
+	}
+	data, err := codec.Append(nil, s, &m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+const published = `[16,239714735,{},"bench.topic.a",["0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"]]`
+
+// way returns a function that takes one PUBLISH from the wire to the subscribers' wires.
+func way(t testing.TB, serializers ...wamp.Serializer) func() {
+	list := seated(t, serializers...)
+	turn := turns.New().(*turn)
+	for _, s := range list[1:] {
+		if err := s.handle(turn, encode(t, s.serializer, `[32,1,{},"bench.topic.a"]`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pub, data := list[0], encode(t, list[0].serializer, published)
+	return func() {
+		if err := pub.handle(turn, data); err != nil {
+			t.Fatal(err)
+		}
+		turn.flush()
+	}
+}
+
+// From the parsed message to the subscribers' connections, PUBLISH allocates nothing.
+func TestPublishDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, s := range wamp.Serializers {
+		if n := testing.AllocsPerRun(1000, way(t, s, s, s)); n != 0 {
+			t.Errorf("%v: %v allocations", s, n)
+		}
+	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	for _, s := range wamp.Serializers {
+		b.Run(s.String(), func(b *testing.B) { benchmark(b, way(b, s, s)) })
+		b.Run(s.String()+"/10 subscribers", func(b *testing.B) {
+			benchmark(b, way(b, s, s, s, s, s, s, s, s, s, s, s))
+		})
+	}
+	b.Run("cbor to json", func(b *testing.B) { benchmark(b, way(b, wamp.CBOR, wamp.JSON)) })
+	b.Run("json to cbor", func(b *testing.B) { benchmark(b, way(b, wamp.JSON, wamp.CBOR)) })
+}
+
+// BenchmarkCall takes a CALL to its callee and the YIELD back.
+func BenchmarkCall(b *testing.B) {
+	for _, s := range wamp.Serializers {
+		b.Run(s.String(), func(b *testing.B) {
+			list := seated(b, s, s)
+			turn := turns.New().(*turn)
+			caller, callee := list[0], list[1]
+			if err := callee.handle(turn, encode(b, s, `[64,1,{},"bench.proc"]`)); err != nil {
+				b.Fatal(err)
+			}
+			call := encode(b, s, `[48,1,{},"bench.proc",["x"]]`)
+			yield := codec.Message{Type: wamp.Yield}
+			var data []byte
+			benchmark(b, func() {
+				if err := caller.handle(turn, call); err != nil {
+					b.Fatal(err)
+				}
+				yield.Request = callee.lastInvocation
+				data, _ = codec.Append(data[:0], s, &yield)
+				if err := callee.handle(turn, data); err != nil {
+					b.Fatal(err)
+				}
+				turn.flush()
+			})
+		})
+	}
+}
+
+func benchmark(b *testing.B, run func()) {
+	b.ReportAllocs()
+	for b.Loop() {
+		run()
+	}
+}
