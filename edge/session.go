@@ -170,7 +170,8 @@ func (s *session) refuse(t *turn, request *codec.Message, err error) error {
 		return err
 	}
 	m := failureMessage(s.serializer, request.Type, request.Request, err)
-	return t.send(s, &m)
+	t.send(s, &m)
+	return nil
 }
 
 // failureMessage makes the ERROR that says err, which holds a wamp.Failure.

@@ -60,21 +60,28 @@ func (m Match) Matches(pattern, uri string) bool {
 	case Prefix:
 		return strings.HasPrefix(uri, pattern)
 	case Wildcard:
-		return matchesWildcard(pattern, uri)
+		return MatchesWildcard(pattern, uri)
 	}
 	return pattern == uri
 }
 
-func matchesWildcard(pattern, uri string) bool {
-	for {
-		want, wantRest, wantMore := strings.Cut(pattern, ".")
-		have, haveRest, haveMore := strings.Cut(uri, ".")
-		if want != "" && want != have || wantMore != haveMore {
+// MatchesWildcard reports whether uri has as many components as the pattern and equals it in all those that the pattern
+// does not leave empty.
+func MatchesWildcard[T string | []byte](pattern string, uri T) bool {
+	at := 0
+	for i := 0; ; i++ {
+		if i == len(pattern) || pattern[i] == '.' {
+			empty := i == 0 || pattern[i-1] == '.'
+			for empty && at < len(uri) && uri[at] != '.' {
+				at++
+			}
+			if i == len(pattern) {
+				return at == len(uri)
+			}
+		}
+		if at == len(uri) || uri[at] != pattern[i] {
 			return false
 		}
-		if !wantMore {
-			return true
-		}
-		pattern, uri = wantRest, haveRest
+		at++
 	}
 }
