@@ -1,0 +1,179 @@
+package boards
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// Detect tells which board this is. A machine that is not in the catalog is described as far as it describes itself.
+func Detect() Board { return DetectFS(os.DirFS("/")) }
+
+// DetectFS is Detect for the machine whose root directory is fsys.
+func DetectFS(fsys fs.FS) Board {
+	b := identify(machine{fsys})
+	b.Memory = soldAs(memTotal(fsys) >> 10)
+	return b
+}
+
+// machine is a root directory.
+type machine struct{ fsys fs.FS }
+
+func identify(m machine) Board {
+	compatible := m.compatible()
+	b, known := lookUp(compatible)
+	b.Model = m.model()
+	if known || b.Model != "" {
+		if b.Name == "" {
+			b.Name = b.Model
+		}
+		return b
+	}
+	return m.pc()
+}
+
+// model reads the name that the device tree, or OpenWrt on machines without one, gives the machine.
+func (m machine) model() string {
+	for _, path := range [...]string{
+		"proc/device-tree/model", "sys/firmware/devicetree/base/model", "tmp/sysinfo/model",
+	} {
+		if words := m.words(path); len(words) > 0 {
+			return words[0]
+		}
+	}
+	return ""
+}
+
+// compatible reads the names by which drivers know the machine, the most specific first.
+func (m machine) compatible() []string {
+	for _, path := range [...]string{
+		"proc/device-tree/compatible", "sys/firmware/devicetree/base/compatible", "tmp/sysinfo/board_name",
+	} {
+		if words := m.words(path); len(words) > 0 {
+			return words
+		}
+	}
+	return nil
+}
+
+// lookUp goes through the names in their order: "ti,am335x-bone-green" also is a "ti,am335x-bone-black". What is not in
+// the catalog may still have a SoC that is.
+func lookUp(compatible []string) (b Board, known bool) {
+	for _, name := range compatible {
+		i := slices.IndexFunc(catalog, func(b Board) bool { return slices.Contains(b.Compatible, name) })
+		if i >= 0 {
+			b := catalog[i]
+			b.UARTs = slices.Clone(b.UARTs)
+			b.Compatible = slices.Clone(b.Compatible)
+			return b, true
+		}
+	}
+	b.Compatible = compatible
+	for _, name := range compatible {
+		if s, ok := socs[name]; ok {
+			b.SoC, b.Build = s.name, s.build
+			return b, false
+		}
+	}
+	return b, false
+}
+
+// pc describes a machine without a device tree by its DMI, and one without either by its architecture.
+func (m machine) pc() Board {
+	b := Board{Name: runtime.GOOS + "/" + runtime.GOARCH, Build: build()}
+	vendor, product := m.dmi("sys_vendor"), m.dmi("product_name")
+	if product == "" {
+		vendor, product = m.dmi("board_vendor"), m.dmi("board_name")
+	}
+	switch {
+	case product == "":
+		return b
+	case vendor == "" || strings.HasPrefix(product, vendor):
+		b.Model = product
+	default:
+		b.Model = vendor + " " + product
+	}
+	b.Vendor = vendor
+	return b
+}
+
+func build() string {
+	if runtime.GOARCH == "arm" {
+		return "armv6" // what this program was built for cannot be asked; armv6 runs everywhere
+	}
+	return runtime.GOARCH
+}
+
+// dmi reads one name. Many makers leave what their maker left.
+func (m machine) dmi(name string) string {
+	words := m.words("sys/class/dmi/id/" + name)
+	if len(words) == 0 {
+		return ""
+	}
+	for _, filler := range [...]string{"o.e.m.", "default string", "system product name", "system manufacturer", "none", "not specified", "unknown"} {
+		if strings.Contains(strings.ToLower(words[0]), filler) {
+			return ""
+		}
+	}
+	return words[0]
+}
+
+// words reads a file of strings that end in NUL (device tree) or in a line end (sysfs), at most 4 KiB of it.
+func (m machine) words(path string) (words []string) {
+	for _, word := range strings.FieldsFunc(read(m.fsys, path), func(r rune) bool { return r == 0 || r == '\n' }) {
+		if word = printable(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// printable drops what might confuse a terminal.
+func printable(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, s))
+}
+
+// read returns a small file's text; "" if there is none.
+func read(fsys fs.FS, path string) string {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 4<<10))
+	return string(text)
+}
+
+// memTotal returns the machine's memory in KiB; 0 if it does not say.
+func memTotal(fsys fs.FS) int64 {
+	for line := range strings.Lines(read(fsys, "proc/meminfo")) {
+		if w := strings.Fields(line); len(w) >= 2 && w[0] == "MemTotal:" {
+			kib, _ := strconv.ParseInt(w[1], 10, 64)
+			return min(max(kib, 0), 1<<40)
+		}
+	}
+	return 0
+}
+
+// soldAs rounds the memory that Linux has up to the size that was paid for: the firmware, the graphics processor and
+// the kernel keep some. The sizes are the powers of two, and from 1.5 GB on what lies half-way.
+func soldAs(mb int64) int {
+	for size := int64(32); size <= 1<<30; size *= 2 {
+		for _, size := range [...]int64{size, size * 3 / 2} {
+			if (size&(size-1) == 0 || size >= 1536) && mb <= size && mb*10 >= size*8 {
+				return int(size)
+			}
+		}
+	}
+	return int(mb)
+}
