@@ -75,6 +75,7 @@ type verdict uint8
 const (
 	appended verdict = iota
 	first            // appended, and the caller must see that the outbox is flushed
+	ripe             // appended, and the caller should flush the outbox now
 	refused          // the peer is gone
 	tooLong          // the peer takes no message of this length
 )
@@ -96,7 +97,10 @@ func (o *outbox) commit(buf []byte) verdict {
 		o.empty()
 		return refused
 	}
-	if o.flushing {
+	switch {
+	case len(buf) > flushAt && !o.writing:
+		return ripe
+	case o.flushing:
 		return appended
 	}
 	o.flushing = true
