@@ -77,7 +77,7 @@ func (s *session) serve() error {
 		}
 		t.count.messages++
 		err = s.handle(t, data)
-		t.makeRoom()
+		t.relieve()
 		if err != nil || !more {
 			t.end(s.realm.router)
 			t = nil

@@ -12,6 +12,7 @@ import (
 type turn struct {
 	msg         codec.Message
 	touched     []*session // whose outboxes this turn has to flush
+	ripe        []*session // whose outboxes are worth a flush before the turn is over
 	crowded     []*session // whose outboxes are over their high mark
 	publication publication
 	matched     []*subscription      // of the PUBLISH at hand
@@ -42,8 +43,11 @@ var turns = sync.Pool{New: func() any { return new(turn) }}
 
 // note records what became of an append to peer's outbox.
 func (t *turn) note(peer *session, v verdict, full bool) {
-	if v == first {
+	switch v {
+	case first:
 		t.touched = append(t.touched, peer)
+	case ripe:
+		t.ripe = append(t.ripe, peer)
 	}
 	if full {
 		t.crowded = append(t.crowded, peer)
@@ -52,16 +56,22 @@ func (t *turn) note(peer *session, v verdict, full bool) {
 
 // flush sends what the turn has caused.
 func (t *turn) flush() {
-	for i, peer := range t.touched {
-		peer.out.flush()
-		t.touched[i] = nil
-	}
-	t.touched = t.touched[:0]
+	t.ripe = flushAll(t.ripe)
+	t.touched = flushAll(t.touched)
 }
 
-// makeRoom flushes and waits, for as long as their patience lasts, for the peers whose outboxes are over the mark: the
-// back-pressure on whoever fills them.
-func (t *turn) makeRoom() {
+func flushAll(peers []*session) []*session {
+	for i, peer := range peers {
+		peer.out.flush()
+		peers[i] = nil
+	}
+	return peers[:0]
+}
+
+// relieve runs after each message: it flushes the outboxes that have much in them, and it waits, for as long as their
+// patience lasts, for the peers whose outboxes are over the mark, which is the back-pressure on whoever fills them.
+func (t *turn) relieve() {
+	t.ripe = flushAll(t.ripe)
 	if len(t.crowded) == 0 {
 		return
 	}
