@@ -1,0 +1,125 @@
+package client
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// sink is a connection that takes everything, and counts the writes.
+type sink struct {
+	Conn
+	writes int
+	block  chan struct{} // if not nil, a write waits for it
+}
+
+func (s *sink) Write(batch []byte, wait bool) (int, error) {
+	s.writes++
+	if s.block != nil {
+		<-s.block
+	}
+	return len(batch), nil
+}
+
+func (s *sink) Transport() *wamp.Transport { return &wamp.Transport{Serializer: wamp.CBOR} }
+
+func TestPublishDoesNotAllocate(t *testing.T) {
+	conn := &sink{}
+	c := New(Options{})
+	s := newSession(c, conn)
+	c.install(s)
+	raw, err := codec.NewPayload(wamp.CBOR, []any{"x"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, ctx := Raw(raw), context.Background()
+	if n := testing.AllocsPerRun(1000, func() { c.Publish(ctx, "com.example.topic", PublishOptions{}, p) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	if conn.writes != 1001 {
+		t.Errorf("%d writes for 1001 events", conn.writes)
+	}
+}
+
+func TestWhatGathersGoesOutInOneWrite(t *testing.T) {
+	conn := &sink{block: make(chan struct{})}
+	o := newOutgoing(conn, 1<<20, nil)
+	send := func() {
+		m := &outbound{Message: codec.Message{Type: wamp.Publish}, text: "a.b"}
+		if err := o.send(context.Background(), m, atOnce); err != nil {
+			t.Error(err)
+		}
+	}
+	first := make(chan struct{})
+	go func() { send(); close(first) }()
+	for { // until it writes
+		o.mu.Lock()
+		writing := o.writing
+		o.mu.Unlock()
+		if writing {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	for range 100 {
+		send()
+	}
+	quit := make(chan struct{})
+	go o.drain(quit)
+	close(conn.block)
+	<-first
+	o.flush(time.Minute)
+	close(quit)
+	if conn.writes != 2 || o.last != 101 {
+		t.Errorf("%d writes for %d events", conn.writes, o.last)
+	}
+}
+
+func TestSteadyFlowOfEventsDoesNotAllocate(t *testing.T) {
+	q := newEventQueue(Options{}.withDefaults())
+	raw, err := codec.NewPayload(wamp.CBOR, []any{"x"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &codec.Message{Type: wamp.Event, Publication: 5, Payload: raw}
+	to := []*Subscription{{}}
+	n := testing.AllocsPerRun(100, func() {
+		for range 10 {
+			q.put(to, wamp.CBOR, m)
+		}
+		c := q.take(nil)
+		for _, e := range c.events {
+			q.handled(e.size())
+		}
+		q.mu.Lock()
+		q.recycle(c)
+		q.mu.Unlock()
+	})
+	if n > 0 || q.size != 0 {
+		t.Errorf("%v allocations, %d bytes left", n, q.size)
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	b := backoff{min: 500 * time.Millisecond, max: time.Minute}
+	bound := b.min
+	var longest time.Duration
+	for range 1000 {
+		pause := b.next()
+		if pause < 0 || pause > bound {
+			t.Fatalf("a pause of %v under a bound of %v", pause, bound)
+		}
+		longest = max(longest, pause)
+		bound = min(2*bound, b.max)
+	}
+	if longest < b.max/2 { // of a thousand draws
+		t.Errorf("the longest pause is %v", longest)
+	}
+	b.reset()
+	if pause := b.next(); pause > b.min {
+		t.Errorf("a pause of %v after a reset", pause)
+	}
+}
