@@ -48,3 +48,12 @@ func (p *pool) put(b []byte) {
 		p.idle = append(p.idle, b)
 	}
 }
+
+// Borrow returns a buffer of some 64 KiB, or a smaller one when too many are lent; give gives it back.
+func Borrow() (b []byte, give func([]byte)) {
+	b, lent := buffers.get()
+	if !lent {
+		return b, func([]byte) {}
+	}
+	return b, buffers.put
+}

@@ -69,10 +69,13 @@ func New(rw io.ReadWriteCloser, head []byte) *Conn {
 	return c
 }
 
-// rawConn finds the descriptor below rw, if reading and writing it is the same as reading and writing rw.
-func rawConn(rw io.ReadWriteCloser) syscall.RawConn {
+// rawConn finds the descriptor below rw, if reading and writing it is the same as reading and writing rw. A wrapper that
+// adds nothing to either shows the socket below through its method Socket.
+func rawConn(rw any) syscall.RawConn {
 	var s syscall.Conn
 	switch v := rw.(type) {
+	case interface{ Socket() net.Conn }:
+		return rawConn(v.Socket())
 	case *net.TCPConn:
 		s = v
 	case *net.UnixConn:
@@ -112,6 +115,9 @@ func (c *Conn) Err() error {
 		return nil
 	}
 }
+
+// Tries reports whether a Write that does not wait can write at all.
+func (c *Conn) Tries() bool { return c.raw != nil }
 
 // Done is closed when the connection is.
 func (c *Conn) Done() <-chan struct{} { return c.done }

@@ -1,0 +1,260 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"runnel/edge/wamp"
+	"runnel/transport/rawsocket"
+)
+
+// Run accepts peers and has each served, in a goroutine of its own, until ctx is done. serve owns its Conn until it
+// returns. Then Run stops accepting, drops those who have not finished their handshake, waits for serve to return for
+// the others, and closes what remains after the time of grace. It is called once.
+func (l *Listener) Run(ctx context.Context, serve func(Conn)) error {
+	l.serve = serve
+	if l.web != nil {
+		l.running.Go(func() { l.web.Serve(l.inbox) })
+	}
+	stop := context.AfterFunc(ctx, l.stop)
+	defer stop()
+	err := l.accept(ctx)
+	l.stop()
+	patience := time.AfterFunc(l.opts.Grace, l.cut)
+	defer patience.Stop()
+	l.running.Wait()
+	return err
+}
+
+// stop ends accepting and every handshake.
+func (l *Listener) stop() {
+	l.socket.Close()
+	l.mu.Lock()
+	l.stopping = true
+	for c := range l.shaking {
+		c.Close()
+	}
+	l.mu.Unlock()
+	if l.web != nil {
+		l.web.Close() // which calls leave
+	}
+}
+
+// cut closes the connections that are still being served.
+func (l *Listener) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.serving {
+		c.Close()
+	}
+}
+
+const maxBackoff = time.Second
+
+// accept takes connections until the socket is closed.
+func (l *Listener) accept(ctx context.Context) error {
+	var backoff time.Duration
+	for {
+		conn, err := l.socket.Accept()
+		switch {
+		case err == nil:
+			backoff = 0
+			l.admit(conn)
+			continue
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept at %s: %w", l.url.Redacted(), err)
+		}
+		// Most likely the process has no descriptor left. That passes when peers leave.
+		backoff = min(max(2*backoff, 5*time.Millisecond), maxBackoff)
+		if muted, ok := l.badAccept.pass(); ok {
+			l.log.Error("cannot accept connections", "listener", l.URL(), "err", err, "more", muted)
+		}
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// maxRefusing is how many connections at a time are told that there are too many. Others are just closed.
+const maxRefusing = 32
+
+// admit finds room for a connection, or refuses it.
+func (l *Listener) admit(conn net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.stopping:
+		conn.Close()
+	case l.used < l.opts.MaxConns:
+		l.used++
+		l.shaking[conn] = true
+		l.running.Go(func() { l.welcome(conn) })
+	case l.refusing < maxRefusing:
+		l.refusing++
+		l.shaking[conn] = true
+		l.running.Go(func() { l.refuse(conn) })
+	default:
+		conn.Close()
+	}
+}
+
+// leave is called once for each connection that was admitted.
+func (l *Listener) leave() {
+	l.mu.Lock()
+	l.used--
+	l.mu.Unlock()
+}
+
+// shaken takes a connection from those in their handshake.
+func (l *Listener) shaken(conn net.Conn) {
+	l.mu.Lock()
+	delete(l.shaking, conn)
+	l.mu.Unlock()
+}
+
+// welcome makes a connection's handshake and serves it.
+func (l *Listener) welcome(conn net.Conn) {
+	c, err := l.shake(conn)
+	l.shaken(conn)
+	switch {
+	case err != nil:
+		conn.Close()
+		l.leave()
+		l.complain(conn, err)
+	case c != nil:
+		l.run(c)
+		l.leave()
+	}
+}
+
+// shake returns a Conn, or nil if the connection went to the web server.
+func (l *Listener) shake(raw net.Conn) (Conn, error) {
+	end := time.Now().Add(l.opts.HandshakeTimeout)
+	conn, err := l.secure(raw, end)
+	if err != nil {
+		return nil, err
+	}
+	first, err := l.first(conn, end)
+	if err != nil {
+		return nil, err
+	}
+	if first == rawsocket.Magic && l.url.Scheme != "ws" && l.url.Scheme != "wss" {
+		c, err := rawsocket.Server(conn, l.rawOptions(raw, first, end))
+		if err != nil {
+			return nil, err
+		}
+		return c, nil
+	}
+	if l.web == nil {
+		return nil, fmt.Errorf("first octet is %02x: not RawSocket", first)
+	}
+	l.inbox.give(&webConn{Conn: conn, socket: raw, head: []byte{first}, leave: l.leave})
+	return nil, nil
+}
+
+// secure makes the TLS handshake, if there is one to make.
+func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {
+	if l.tls == nil {
+		return raw, nil
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), end)
+	defer cancel()
+	conn := tls.Server(raw, l.tls)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("tls handshake: %w", err)
+	}
+	return conn, nil
+}
+
+// first reads the octet that tells RawSocket from HTTP.
+func (l *Listener) first(conn net.Conn, end time.Time) (byte, error) {
+	if err := conn.SetReadDeadline(end); err != nil {
+		return 0, fmt.Errorf("set deadline: %w", err)
+	}
+	var b [1]byte
+	if _, err := io.ReadFull(conn, b[:]); err != nil {
+		if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+			return 0, fmt.Errorf("said nothing for %v", l.opts.HandshakeTimeout)
+		}
+		return 0, fmt.Errorf("read first octet: %w", err)
+	}
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		return 0, fmt.Errorf("set deadline: %w", err)
+	}
+	return b[0], nil
+}
+
+func (l *Listener) rawOptions(raw net.Conn, first byte, end time.Time) rawsocket.Options {
+	return rawsocket.Options{
+		MaxMessage:       l.opts.MaxMessage,
+		PingInterval:     l.opts.PingInterval,
+		PingTimeout:      l.opts.PingTimeout,
+		HandshakeTimeout: max(time.Until(end), time.Millisecond),
+		Head:             []byte{first},
+		Transport:        l.describe(raw),
+	}
+}
+
+// describe says what is known of a peer by its connection.
+func (l *Listener) describe(raw net.Conn) wamp.Transport {
+	t := wamp.Transport{
+		Network: l.network, Listener: l.URL(),
+		Authid: l.opts.Authid, Role: l.opts.Role, Realm: l.opts.Realm,
+	}
+	describePeer(&t, raw)
+	return t
+}
+
+// describePeer fills in what the system knows of the far end.
+func describePeer(t *wamp.Transport, raw net.Conn) {
+	switch c := raw.(type) {
+	case *net.TCPConn:
+		t.Remote = c.RemoteAddr().String()
+		if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+			t.Local = a.IP.IsLoopback()
+		}
+	case *net.UnixConn:
+		t.Local = true
+		credentials(t, c)
+	}
+}
+
+// run serves a Conn.
+func (l *Listener) run(c Conn) {
+	l.mu.Lock()
+	l.serving[c] = true
+	stopping := l.stopping
+	l.mu.Unlock()
+	if !stopping {
+		l.serve(c)
+	}
+	c.Close()
+	if slow, ok := c.(interface{ Done() <-chan struct{} }); ok {
+		<-slow.Done()
+	}
+	l.mu.Lock()
+	delete(l.serving, c)
+	l.mu.Unlock()
+}
+
+// complain logs that a peer did not get through its handshake.
+func (l *Listener) complain(conn net.Conn, err error) {
+	l.mu.Lock()
+	stopping := l.stopping
+	l.mu.Unlock()
+	if stopping || errors.Is(err, io.EOF) { // who says nothing and leaves may be a health check
+		return
+	}
+	if muted, ok := l.badPeers.pass(); ok {
+		l.log.Warn("connection failed before its first message", "listener", l.URL(), "remote", conn.RemoteAddr().String(), "err", err, "more", muted)
+	}
+}

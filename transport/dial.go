@@ -1,0 +1,192 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"time"
+
+	"runnel/edge/wamp"
+	"runnel/transport/rawsocket"
+	"runnel/transport/serial"
+	"runnel/transport/websocket"
+)
+
+// DialOptions say how to connect. The zero value is the default.
+type DialOptions struct {
+	// Serializer to speak; 0: CBOR.
+	Serializer wamp.Serializer
+
+	// Batched makes a WebSocket ask for the batched form of the protocol first.
+	Batched bool
+
+	// Compress offers permessage-deflate on a WebSocket.
+	Compress bool
+
+	// MaxMessage is the longest message in octets to accept. 0: 1 MiB.
+	MaxMessage int
+
+	// A router that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s)
+	// after that is given up. PingInterval 0: no PING is sent.
+	PingInterval time.Duration
+	PingTimeout  time.Duration
+
+	// Timeout bounds connecting and the handshake. 0: 10 s.
+	Timeout time.Duration
+
+	// TLS for tls and wss URLs; nil: the system's authorities. See ClientFiles.
+	TLS *tls.Config
+
+	// Pin is the SHA-256 of the router's certificate in hexadecimal; if it is given, neither the certificate's authority
+	// nor its name matters.
+	Pin string
+}
+
+// Dial connects to the router at a URL:
+//
+//	tcp://host:port, tls://host:port, unix:///path     RawSocket
+//	ws://host:port/path, wss://host:port/path          WebSocket; without a path: /ws
+//	serial:///dev/ttyUSB0?baud=115200                  RawSocket over a serial line
+func Dial(ctx context.Context, rawURL string, opts DialOptions) (Conn, error) {
+	u, err := parseURL(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("dial: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opts.Timeout, defaultTime))
+	defer cancel()
+	c, err := opts.dial(ctx, u)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", u.Redacted(), err)
+	}
+	return c, nil
+}
+
+func (o DialOptions) dial(ctx context.Context, u *url.URL) (Conn, error) {
+	if u.Scheme == "ws" || u.Scheme == "wss" {
+		return o.dialWeb(ctx, u)
+	}
+	t := wamp.Transport{Network: u.Scheme}
+	var rw io.ReadWriteCloser
+	var err error
+	switch u.Scheme {
+	case "serial":
+		t.Local = true
+		rw, err = serial.OpenURL(ctx, u)
+	case "unix":
+		rw, err = o.connect(ctx, "unix", u.Path, &t)
+	case "tls":
+		rw, err = o.connectTLS(ctx, u.Host, &t)
+	default:
+		rw, err = o.connect(ctx, "tcp", u.Host, &t)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o.shake(ctx, rw, t)
+}
+
+// shake makes the RawSocket handshake.
+func (o DialOptions) shake(ctx context.Context, rw io.ReadWriteCloser, t wamp.Transport) (Conn, error) {
+	stop := context.AfterFunc(ctx, func() { rw.Close() })
+	c, err := rawsocket.Client(rw, rawsocket.Options{
+		Serializer:       o.Serializer,
+		MaxMessage:       o.MaxMessage,
+		PingInterval:     o.PingInterval,
+		PingTimeout:      o.PingTimeout,
+		HandshakeTimeout: -1, // ctx bounds it
+		Transport:        t,
+	})
+	if !stop() {
+		if c != nil {
+			c.Close()
+		}
+		return nil, fmt.Errorf("rawsocket handshake: %w", ctx.Err())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (o DialOptions) dialWeb(ctx context.Context, u *url.URL) (Conn, error) {
+	t := wamp.Transport{Network: "tcp"}
+	connect := func(ctx context.Context, address string) (net.Conn, error) { return o.connect(ctx, "tcp", address, &t) }
+	if u.Scheme == "wss" {
+		t.Network = "tls"
+		connect = func(ctx context.Context, address string) (net.Conn, error) { return o.connectTLS(ctx, address, &t) }
+	}
+	at := *u
+	if at.Path == "" {
+		at.Path = defaultPath
+	}
+	c, err := websocket.Dial(ctx, at.String(), connect, websocket.Options{
+		Serializer:   o.Serializer,
+		Batched:      o.Batched,
+		Compress:     o.Compress,
+		MaxMessage:   o.MaxMessage,
+		PingInterval: o.PingInterval,
+		PingTimeout:  o.PingTimeout,
+		Transport:    t,
+	})
+	if err != nil {
+		return nil, err
+	}
+	far := c.Transport() // nobody else has it yet
+	far.Remote, far.Local = t.Remote, t.Local
+	return c, nil
+}
+
+// connect opens a TCP or Unix socket, and notes in t what the system knows of its far end.
+func (o DialOptions) connect(ctx context.Context, network, address string, t *wamp.Transport) (net.Conn, error) {
+	d := net.Dialer{}
+	if network == "tcp" {
+		d.KeepAliveConfig, d.Control = keepAlive, giveUpUnacknowledged
+	}
+	conn, err := d.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	describePeer(t, conn)
+	return conn, nil
+}
+
+// connectTLS opens a TCP socket and makes the TLS handshake on it.
+func (o DialOptions) connectTLS(ctx context.Context, address string, t *wamp.Transport) (net.Conn, error) {
+	config, err := o.tlsConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := o.connect(ctx, "tcp", address, t)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, fmt.Errorf("tls handshake: %w", err)
+	}
+	return conn, nil
+}
+
+func (o DialOptions) tlsConfig(address string) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.TLS != nil {
+		config = o.TLS.Clone()
+		config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	}
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		config.ServerName = host
+	}
+	if o.Pin == "" {
+		return config, nil
+	}
+	return pinned(config, o.Pin)
+}

@@ -1,0 +1,151 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"runnel/transport/websocket"
+)
+
+const (
+	maxHeader = 8 << 10
+	idleTime  = 15 * time.Second // between two requests of one connection
+)
+
+// webConn is a connection of which the first octet has been read.
+type webConn struct {
+	net.Conn
+	socket net.Conn // the TCP connection: Conn itself, or below its TLS
+	head   []byte   // the octet, until it is read again. Owned by the reader
+
+	leave func() // called when it is closed
+	once  sync.Once
+}
+
+func (c *webConn) Read(p []byte) (int, error) {
+	if len(c.head) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.head)
+	c.head = c.head[n:]
+	return n, nil
+}
+
+// Close is called by the web server, or by the WebSocket that the connection has become.
+func (c *webConn) Close() error {
+	c.once.Do(c.leave)
+	return c.Conn.Close()
+}
+
+// Socket shows the socket to those who read and write it directly (see wire), which they can't below TLS. They do so
+// after the request, so head is empty.
+func (c *webConn) Socket() net.Conn { return c.Conn }
+
+// inbox is the web server's listener: it is given connections.
+type inbox struct {
+	addr   net.Addr
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (b *inbox) give(c net.Conn) {
+	select {
+	case b.conns <- c:
+	case <-b.closed:
+		c.Close()
+	}
+}
+
+func (b *inbox) Accept() (net.Conn, error) {
+	select {
+	case c := <-b.conns:
+		return c, nil
+	case <-b.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (b *inbox) Close() error {
+	b.once.Do(func() { close(b.closed) })
+	return nil
+}
+
+func (b *inbox) Addr() net.Addr { return b.addr }
+
+type connKey struct{}
+
+// startWeb prepares the web server.
+func (l *Listener) startWeb() {
+	l.inbox = &inbox{addr: l.socket.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
+	l.web = &http.Server{
+		Handler:           http.HandlerFunc(l.answer),
+		ReadHeaderTimeout: l.opts.HandshakeTimeout,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug), // mostly of bad requests
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, c)
+		},
+	}
+}
+
+// answer is called for every request.
+func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.URL.Path == l.path():
+		l.upgrade(w, r)
+	case l.opts.HTTP != nil:
+		l.opts.HTTP.ServeHTTP(w, r)
+	default:
+		l.page(w, r)
+	}
+}
+
+// path is where WebSockets are.
+func (l *Listener) path() string {
+	if l.url.Path == "" || l.url.Scheme != "ws" && l.url.Scheme != "wss" {
+		return defaultPath
+	}
+	return l.url.Path
+}
+
+// upgrade makes a request a WebSocket. It does not outlive the handshake, so that the web server's memory for the request
+// goes; the WebSocket is served by another goroutine.
+func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
+	conn := r.Context().Value(connKey{}).(*webConn)
+	c, err := websocket.Accept(w, r, websocket.Options{
+		MaxMessage:   l.opts.MaxMessage,
+		PingInterval: cmp.Or(l.opts.PingInterval, defaultPing),
+		PingTimeout:  l.opts.PingTimeout,
+		Origins:      l.opts.Origins,
+		Compress:     l.opts.Compress,
+		Transport:    l.describe(conn.socket),
+	})
+	if err != nil {
+		l.complain(conn, err)
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping { // Run may have stopped waiting
+		c.Close()
+		return
+	}
+	l.running.Go(func() { l.run(c) })
+}
+
+// page answers whoever comes by accident.
+func (l *Listener) page(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if r.URL.Path != "/" {
+		w.WriteHeader(http.StatusNotFound)
+	}
+	io.WriteString(w, "This is a Runnel WAMP router. WebSocket clients connect to "+l.path()+" on this port.\n")
+}

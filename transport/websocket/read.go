@@ -1,0 +1,133 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/coder/websocket"
+
+	"runnel/transport/wire"
+)
+
+// separator ends each message of a batch in JSON.
+const separator = 0x1E
+
+var errBatch = errors.New("broken batch")
+
+// ReadMessage returns the peer's next message, which is valid until the next call, and whether the one after it is
+// buffered. When the peer has closed the connection in good order, the error is io.EOF.
+func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
+	if len(c.rest) == 0 {
+		if err := c.receive(); err != nil {
+			return nil, false, err
+		}
+		if !c.batched {
+			return c.take(len(c.rest), 0, 0)
+		}
+	}
+	before, length, after, ok := c.split(c.rest)
+	if !ok {
+		c.rest = nil
+		return nil, false, c.fail(websocket.StatusProtocolError, errBatch)
+	}
+	return c.take(length, before, after)
+}
+
+// take hands out a message of length octets that has before octets in front of it and after behind.
+func (c *Conn) take(length, before, after int) (msg []byte, more bool, err error) {
+	end := before + length
+	msg = c.rest[before:end:end]
+	c.rest = c.rest[end+after:]
+	return msg, len(c.rest) > 0 || c.socket.more(), nil
+}
+
+// split finds the first message of a batch.
+func (c *Conn) split(batch []byte) (before, length, after int, ok bool) {
+	if c.kind == websocket.MessageText {
+		return splitText(batch)
+	}
+	return splitBinary(batch)
+}
+
+func splitText(batch []byte) (before, length, after int, ok bool) {
+	length = bytes.IndexByte(batch, separator)
+	return 0, length, 1, length >= 0
+}
+
+func splitBinary(batch []byte) (before, length, after int, ok bool) {
+	if len(batch) < headSize {
+		return 0, 0, 0, false
+	}
+	n := binary.BigEndian.Uint32(batch)
+	if uint64(n) > uint64(len(batch)-headSize) {
+		return 0, 0, 0, false
+	}
+	return headSize, int(n), 0, true
+}
+
+// receive reads a WebSocket message into c.rest.
+func (c *Conn) receive() error {
+	c.giveBack()
+	kind, r, err := c.ws.Reader(context.Background())
+	if err != nil {
+		return c.lost(err)
+	}
+	if kind != c.kind {
+		return c.fail(websocket.StatusUnsupportedData, fmt.Errorf("%v message, but %v carries %v messages",
+			kind, protocol{c.transport.Serializer, c.batched}, c.kind))
+	}
+	c.buf, c.give = wire.Borrow()
+	n, err := c.fill(r)
+	if err != nil {
+		return c.lost(err)
+	}
+	if c.closed.Load() {
+		return c.explain(nil)
+	}
+	if n == 0 && c.batched {
+		return c.fail(websocket.StatusProtocolError, fmt.Errorf("empty batch"))
+	}
+	c.rest = c.buf[:n]
+	return nil
+}
+
+// fill reads r to its end into c.buf, which grows as octets arrive.
+func (c *Conn) fill(r io.Reader) (n int, err error) {
+	for {
+		m, err := r.Read(c.buf[n:])
+		n += m
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		if n == len(c.buf) {
+			b := make([]byte, min(2*n, c.limit+1))
+			copy(b, c.buf)
+			c.giveBack()
+			c.buf = b
+		}
+	}
+}
+
+// giveBack gives the buffer back, so that a connection that waits has none.
+func (c *Conn) giveBack() {
+	if c.give != nil {
+		c.give(c.buf)
+	}
+	c.buf, c.give = nil, nil
+}
+
+// lost explains why nothing more can be read, and closes the connection. coder/websocket has sent CLOSE where one is
+// due.
+func (c *Conn) lost(err error) error {
+	c.giveBack()
+	err = c.explain(err)
+	c.close(websocket.StatusProtocolError, "")
+	return err
+}
