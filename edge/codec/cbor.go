@@ -54,9 +54,16 @@ func parseCBOR(data []byte, m *Message) (*layout, error) {
 		}
 	}
 	if items := n - len(l.elements); items > 0 {
-		if pos, err = cborPayload(data, pos, items, l, m); err != nil {
-			return l, err
+		start := pos
+		if pos = cborArguments(data, pos, m); pos < 0 {
+			return l, l.wrong(arguments, pos)
 		}
+		if items == 2 {
+			if pos = cborKeywords(data, pos); pos < 0 {
+				return l, l.wrong(keywords, pos)
+			}
+		}
+		m.Payload.Serializer, m.Payload.Items, m.Payload.Raw = wamp.CBOR, items, data[start:pos]
 	}
 	if data[0] == cborArray<<5|cborIndefinite {
 		pos++ // the break, which cborMessage has seen
@@ -128,6 +135,12 @@ func cborElement(data []byte, pos int, f field, m *Message) int {
 }
 
 func cborID(data []byte, pos int) (wamp.ID, int) {
+	if len(data)-pos >= 5 && data[pos] == 26 { // most ids that are not small
+		id := binary.BigEndian.Uint32(data[pos+1:])
+		if id != 0 {
+			return wamp.ID(id), pos + 5
+		}
+	}
 	id, next := cborUnsigned(data, pos)
 	if next >= 0 && !wamp.ValidID(id) {
 		return 0, faultKind.at()
@@ -147,32 +160,26 @@ func cborDict(data []byte, pos int, m *Message) int {
 	}
 	end := cborSkip(data, pos, MaxDepth)
 	if end >= 0 {
-		m.Dict = Dict{wamp.CBOR, data[pos:end]}
+		m.Dict.Serializer, m.Dict.Raw = wamp.CBOR, data[pos:end]
 	}
 	return end
 }
 
-func cborPayload(data []byte, pos, items int, l *layout, m *Message) (int, error) {
+func cborArguments(data []byte, pos int, m *Message) int {
 	if pos >= len(data) {
-		return 0, l.wrong(arguments, faultEnds.at())
+		return faultEnds.at()
 	}
-	start, major := pos, data[pos]>>5
-	if major != cborArray && major != cborBytes && !(major == cborString && transparent(m.Dict)) {
-		return 0, l.wrong(arguments, faultKind.at())
+	if major := data[pos] >> 5; major == cborArray || major == cborBytes || major == cborString && transparent(m.Dict) {
+		return cborSkip(data, pos, MaxDepth)
 	}
-	if pos = cborSkip(data, pos, MaxDepth); pos < 0 {
-		return 0, l.wrong(arguments, pos)
+	return faultKind.at()
+}
+
+func cborKeywords(data []byte, pos int) int {
+	if pos < len(data) && data[pos]>>5 != cborMap {
+		return faultKind.at()
 	}
-	if items == 2 {
-		if pos < len(data) && data[pos]>>5 != cborMap {
-			return 0, l.wrong(keywords, faultKind.at())
-		}
-		if pos = cborSkip(data, pos, MaxDepth); pos < 0 {
-			return 0, l.wrong(keywords, pos)
-		}
-	}
-	m.Payload = Payload{wamp.CBOR, items, data[start:pos]}
-	return pos, nil
+	return cborSkip(data, pos, MaxDepth)
 }
 
 func peekCBOR(data []byte) uint64 {
@@ -276,12 +283,15 @@ func cborSkip(data []byte, pos, depth int) int {
 		return faultEnds.at()
 	}
 	c := data[pos]
-	if c&31 == cborIndefinite {
-		return cborSkipIndefinite(data, pos, depth)
-	}
-	arg, pos := cborArgument(data, pos)
-	if pos < 0 {
-		return pos
+	arg := uint64(c & 31)
+	pos++
+	if arg >= 24 {
+		if arg == cborIndefinite {
+			return cborSkipIndefinite(data, pos-1, depth)
+		}
+		if arg, pos = cborArgument(data, pos-1); pos < 0 {
+			return pos
+		}
 	}
 	switch c >> 5 {
 	case cborBytes:

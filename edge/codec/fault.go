@@ -77,6 +77,8 @@ func (e *messageError) Error() string {
 }
 
 // wrong makes the error for an element at which a scanner returned the negative position at.
+//
+//go:noinline
 func (l *layout) wrong(e element, at int) error {
 	if fault(-at) == faultKind {
 		return &messageError{message: l.message, element: e.name, text: kindTexts[e.field]}
@@ -85,6 +87,8 @@ func (l *layout) wrong(e element, at int) error {
 }
 
 // broken makes the error for a message that is wrong as a whole.
+//
+//go:noinline
 func (l *layout) broken(f fault) error { return &messageError{message: l.message, text: f.Error()} }
 
 // notMessage makes the error for bytes that do not even begin like a message.

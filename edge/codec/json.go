@@ -139,7 +139,7 @@ func jsonDict(data []byte, pos int, m *Message) int {
 	}
 	end := jsonSkip(data, pos, MaxDepth)
 	if end >= 0 {
-		m.Dict = Dict{wamp.JSON, data[pos:end]}
+		m.Dict.Serializer, m.Dict.Raw = wamp.JSON, data[pos:end]
 	}
 	return end
 }
@@ -161,7 +161,7 @@ func jsonPayload(data []byte, pos int, l *layout, m *Message) (int, error) {
 			return 0, l.wrong(keywords, pos)
 		}
 	}
-	m.Payload = Payload{wamp.JSON, items, data[start:pos]}
+	m.Payload.Serializer, m.Payload.Items, m.Payload.Raw = wamp.JSON, items, data[start:pos]
 	return pos, nil
 }
 
@@ -626,10 +626,12 @@ func jsonAppendBinary(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
+const leastInteger = "-18446744073709551616" // -2^64, the least that CBOR has an integer for
+
 // jsonAppendNegative appends -1-v.
 func jsonAppendNegative(dst []byte, v uint64) []byte {
 	if v == math.MaxUint64 {
-		return append(dst, "-18446744073709551616"...)
+		return append(dst, leastInteger...)
 	}
 	return strconv.AppendUint(append(dst, '-'), v+1, 10)
 }
@@ -731,6 +733,9 @@ func jsonNumber(text []byte) token {
 	for i, c := range digits {
 		digit := uint64(c - '0')
 		if digit > 9 || i >= 19 && (v > math.MaxUint64/10 || v*10 > math.MaxUint64-digit) {
+			if string(text) == leastInteger {
+				return token{kind: kindNegative, uint: math.MaxUint64}
+			}
 			f, _ := strconv.ParseFloat(string(text), 64) // beyond its range: an infinity
 			return token{kind: kindFloat, float: f}
 		}

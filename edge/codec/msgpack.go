@@ -84,9 +84,16 @@ func parseMsgPack(data []byte, m *Message) (*layout, error) {
 		}
 	}
 	if items := n - len(l.elements); items > 0 {
-		if pos, err = msgpackPayload(data, pos, items, l, m); err != nil {
-			return l, err
+		start := pos
+		if pos = msgpackArguments(data, pos, m); pos < 0 {
+			return l, l.wrong(arguments, pos)
 		}
+		if items == 2 {
+			if pos = msgpackKeywords(data, pos); pos < 0 {
+				return l, l.wrong(keywords, pos)
+			}
+		}
+		m.Payload.Serializer, m.Payload.Items, m.Payload.Raw = wamp.MsgPack, items, data[start:pos]
 	}
 	if pos != len(data) {
 		return l, l.broken(faultFollows)
@@ -157,7 +164,7 @@ func msgpackDict(data []byte, pos int, m *Message) int {
 	}
 	end := msgpackSkip(data, pos, MaxDepth)
 	if end >= 0 {
-		m.Dict = Dict{wamp.MsgPack, data[pos:end]}
+		m.Dict.Serializer, m.Dict.Raw = wamp.MsgPack, data[pos:end]
 	}
 	return end
 }
@@ -170,27 +177,21 @@ func msgpackIsText(c byte) bool { return c&0xe0 == msgpackFixStr || c-msgpackStr
 
 func msgpackIsBin(c byte) bool { return c-msgpackBin8 < 3 }
 
-func msgpackPayload(data []byte, pos, items int, l *layout, m *Message) (int, error) {
+func msgpackArguments(data []byte, pos int, m *Message) int {
 	if pos >= len(data) {
-		return 0, l.wrong(arguments, faultEnds.at())
+		return faultEnds.at()
 	}
-	start, c := pos, data[pos]
-	if !msgpackIsArray(c) && !msgpackIsBin(c) && !(msgpackIsText(c) && transparent(m.Dict)) {
-		return 0, l.wrong(arguments, faultKind.at())
+	if c := data[pos]; msgpackIsArray(c) || msgpackIsBin(c) || msgpackIsText(c) && transparent(m.Dict) {
+		return msgpackSkip(data, pos, MaxDepth)
 	}
-	if pos = msgpackSkip(data, pos, MaxDepth); pos < 0 {
-		return 0, l.wrong(arguments, pos)
+	return faultKind.at()
+}
+
+func msgpackKeywords(data []byte, pos int) int {
+	if pos < len(data) && !msgpackIsMap(data[pos]) {
+		return faultKind.at()
 	}
-	if items == 2 {
-		if pos < len(data) && !msgpackIsMap(data[pos]) {
-			return 0, l.wrong(keywords, faultKind.at())
-		}
-		if pos = msgpackSkip(data, pos, MaxDepth); pos < 0 {
-			return 0, l.wrong(keywords, pos)
-		}
-	}
-	m.Payload = Payload{wamp.MsgPack, items, data[start:pos]}
-	return pos, nil
+	return msgpackSkip(data, pos, MaxDepth)
 }
 
 func peekMsgPack(data []byte) uint64 {

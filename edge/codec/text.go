@@ -13,23 +13,32 @@ const highBits = 0x8080808080808080
 
 // validText is utf8.Valid with a shorter way for ASCII, of which nearly all text on these wires consists.
 func validText(b []byte) bool {
-	rest := b
-	for len(rest) >= 16 {
-		if (binary.LittleEndian.Uint64(rest)|binary.LittleEndian.Uint64(rest[8:]))&highBits != 0 {
-			return utf8.Valid(rest)
-		}
-		rest = rest[16:]
+	n := len(b)
+	if n < 8 {
+		return validShort(b)
 	}
-	if len(rest) >= 8 {
-		if binary.LittleEndian.Uint64(rest)&highBits != 0 {
-			return utf8.Valid(rest)
+	i := 0
+	for ; i+32 <= n; i += 32 {
+		w := b[i : i+32 : i+32]
+		if (word(w)|word(w[8:])|word(w[16:])|word(w[24:]))&highBits != 0 {
+			return utf8.Valid(b[i:])
 		}
-		rest = rest[8:]
 	}
-	for _, c := range rest {
+	for ; i+8 <= n; i += 8 {
+		if word(b[i:])&highBits != 0 {
+			return utf8.Valid(b[i:])
+		}
+	}
+	return word(b[n-8:])&highBits == 0 || utf8.Valid(b[i:]) // the last eight, some of them again
+}
+
+func validShort(b []byte) bool {
+	for _, c := range b {
 		if c >= utf8.RuneSelf {
-			return utf8.Valid(rest)
+			return utf8.Valid(b)
 		}
 	}
 	return true
 }
+
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
