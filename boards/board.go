@@ -21,7 +21,7 @@ type Board struct {
 	Vendor     string   // "Raspberry Pi"
 	Compatible []string // the names the device tree gives it
 	SoC        string   // "BCM2835"
-	Build      string   // the build of the router that runs on it: armv6, armv7, arm64, riscv64, mipsle, amd64
+	Build      string   // the build of the router for it, as "make cross" names them: arm6, arm7, arm64, riscv64, mipsle, amd64
 	UARTs      []UART
 	Note       string
 

@@ -9,15 +9,15 @@ var catalog = slices.Concat(raspberryPi, beagle, allwinner, rockchip, riscv, ope
 type soc struct{ name, build string }
 
 var socs = map[string]soc{
-	"brcm,bcm2835":            {"BCM2835", "armv6"},
-	"brcm,bcm2836":            {"BCM2836", "armv7"},
+	"brcm,bcm2835":            {"BCM2835", "arm6"},
+	"brcm,bcm2836":            {"BCM2836", "arm7"},
 	"brcm,bcm2837":            {"BCM2837", "arm64"},
 	"brcm,bcm2711":            {"BCM2711", "arm64"},
 	"brcm,bcm2712":            {"BCM2712", "arm64"},
-	"ti,am33xx":               {"AM335x", "armv7"},
+	"ti,am33xx":               {"AM335x", "arm7"},
 	"ti,am625":                {"AM625", "arm64"},
-	"allwinner,sun8i-h2-plus": {"Allwinner H2+", "armv7"},
-	"allwinner,sun8i-h3":      {"Allwinner H3", "armv7"},
+	"allwinner,sun8i-h2-plus": {"Allwinner H2+", "arm7"},
+	"allwinner,sun8i-h3":      {"Allwinner H3", "arm7"},
 	"allwinner,sun50i-h5":     {"Allwinner H5", "arm64"},
 	"allwinner,sun50i-h6":     {"Allwinner H6", "arm64"},
 	"allwinner,sun50i-h616":   {"Allwinner H616", "arm64"},

@@ -12,7 +12,7 @@ var h616UARTs = []UART{
 
 var allwinner = []Board{
 	{
-		Name: "Orange Pi Zero", Vendor: "Xunlong", SoC: "Allwinner H2+", Build: "armv7",
+		Name: "Orange Pi Zero", Vendor: "Xunlong", SoC: "Allwinner H2+", Build: "arm7",
 		Compatible: []string{"xunlong,orangepi-zero"},
 		UARTs: []UART{
 			debugUART0,
@@ -29,7 +29,7 @@ var allwinner = []Board{
 		Compatible: []string{"xunlong,orangepi-zero3"}, UARTs: h616UARTs,
 	},
 	{
-		Name: "Orange Pi PC", Vendor: "Xunlong", SoC: "Allwinner H3", Build: "armv7",
+		Name: "Orange Pi PC", Vendor: "Xunlong", SoC: "Allwinner H3", Build: "arm7",
 		Compatible: []string{"xunlong,orangepi-pc"},
 		UARTs: []UART{
 			debugUART0,
@@ -47,7 +47,7 @@ var allwinner = []Board{
 		Compatible: []string{"xunlong,orangepi-3-lts"}, UARTs: []UART{debugUART0},
 	},
 	{
-		Name: "Banana Pi M2 Zero", Vendor: "Sinovoip", SoC: "Allwinner H2+", Build: "armv7",
+		Name: "Banana Pi M2 Zero", Vendor: "Sinovoip", SoC: "Allwinner H2+", Build: "arm7",
 		Compatible: []string{"sinovoip,bpi-m2-zero"},
 		UARTs: []UART{
 			{"/dev/ttyS0", "UART0", "the debug pads", consoleNote},
@@ -55,7 +55,7 @@ var allwinner = []Board{
 		},
 	},
 	{
-		Name: "NanoPi NEO", Vendor: "FriendlyElec", SoC: "Allwinner H3", Build: "armv7",
+		Name: "NanoPi NEO", Vendor: "FriendlyElec", SoC: "Allwinner H3", Build: "arm7",
 		Compatible: []string{"friendlyarm,nanopi-neo"},
 		UARTs: []UART{
 			{"/dev/ttyS0", "UART0", "the 4-pin debug header", consoleNote},

@@ -18,16 +18,16 @@ var boneGreenUARTs = append(boneUARTs[:len(boneUARTs):len(boneUARTs)],
 
 var beagle = []Board{
 	{
-		Name: "BeagleBone Black", Vendor: "BeagleBoard.org", SoC: "AM335x", Build: "armv7",
+		Name: "BeagleBone Black", Vendor: "BeagleBoard.org", SoC: "AM335x", Build: "arm7",
 		Compatible: []string{"ti,am335x-bone-black", "ti,am335x-bone-black-wireless"}, UARTs: boneBlackUARTs,
 	},
 	{
-		Name: "BeagleBone Green", Vendor: "Seeed Studio", SoC: "AM335x", Build: "armv7",
+		Name: "BeagleBone Green", Vendor: "Seeed Studio", SoC: "AM335x", Build: "arm7",
 		Compatible: []string{"ti,am335x-bone-green", "ti,am335x-bone-green-wireless", "seeed,am335x-bone-green", "seeed,am335x-bone-green-wireless"},
 		UARTs:      boneGreenUARTs,
 	},
 	{
-		Name: "PocketBeagle", Vendor: "BeagleBoard.org", SoC: "AM335x", Build: "armv7",
+		Name: "PocketBeagle", Vendor: "BeagleBoard.org", SoC: "AM335x", Build: "arm7",
 		Compatible: []string{"ti,am335x-pocketbeagle"},
 		UARTs: []UART{
 			{"/dev/ttyS0", "UART0", "TX P1.30, RX P1.32", consoleNote},

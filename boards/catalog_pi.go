@@ -63,12 +63,12 @@ var raspberryPi = func() []Board {
 		{Name: "Raspberry Pi Compute Module 4S", SoC: "BCM2711", Compatible: []string{"raspberrypi,4-compute-module-s"}, UARTs: piModule},
 		{Name: "Raspberry Pi Compute Module 5", SoC: "BCM2712", Compatible: []string{"raspberrypi,5-compute-module"}, UARTs: piModule},
 	}
-	builds := map[string]string{"BCM2835": "armv6", "BCM2836": "armv7"}
+	builds := map[string]string{"BCM2835": "arm6", "BCM2836": "arm7"}
 	for i := range all {
 		b := &all[i]
 		b.Vendor = "Raspberry Pi"
 		if b.Build = builds[b.SoC]; b.Build == "" {
-			b.Build, b.Note = "arm64", "A 32-bit system takes the armv7 build"
+			b.Build, b.Note = "arm64", "A 32-bit system takes the arm7 build"
 		}
 	}
 	return all

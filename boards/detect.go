@@ -104,7 +104,7 @@ func (m machine) pc() Board {
 
 func build() string {
 	if runtime.GOARCH == "arm" {
-		return "armv6" // what this program was built for cannot be asked; armv6 runs everywhere
+		return "arm6" // what this program was built for cannot be asked; arm6 runs everywhere
 	}
 	return runtime.GOARCH
 }
