@@ -134,7 +134,7 @@ func TestLineIsLostWhileNobodySpeaks(t *testing.T) {
 	r.await(t, Listening)
 	must(t, d.Close())
 	r.await(t, Waiting)
-	d = plug(t, link)
+	plug(t, link)
 	r.await(t, Listening)
 }
 
