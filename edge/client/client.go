@@ -177,6 +177,8 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 		if s == nil {
 			if s, err = c.join(ctx); err == nil {
 				c.install(s)
+			} else {
+				c.opts.OnFailed(err)
 			}
 		}
 		if s != nil {

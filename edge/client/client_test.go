@@ -304,8 +304,8 @@ func TestRefusedRestoreIsReportedOnceAndTriedAgain(t *testing.T) {
 		p.subscribed(2)
 		p.send(p.event(2, "x"))
 		<-events
-		if len(refused) > 0 {
-			t.Errorf("reported again: %v", <-refused)
+		if err := <-refused; err != nil || len(refused) > 0 {
+			t.Errorf("reported again: %v", err)
 		}
 	})
 }

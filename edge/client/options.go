@@ -39,9 +39,11 @@ type Options struct {
 	RequestTimeout time.Duration // for everything but a call, and for dialling and joining; default 30 s
 
 	// OnUp is called when the client has joined and made its subscriptions and registrations again; OnDown when that
-	// session has ended, with the reason. They alternate, on one goroutine, and delay the reconnect while they run.
-	OnUp   func(Welcome)
-	OnDown func(error)
+	// session has ended, with the reason; OnFailed when an attempt to join has come to nothing. OnUp and OnDown
+	// alternate. All are called by one goroutine, and delay the reconnect while they run.
+	OnUp     func(Welcome)
+	OnDown   func(error)
+	OnFailed func(error)
 
 	Log *slog.Logger // default: nothing is logged
 
@@ -86,6 +88,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OnDown == nil {
 		o.OnDown = func(error) {}
+	}
+	if o.OnFailed == nil {
+		o.OnFailed = func(error) {}
 	}
 	return o
 }

@@ -156,7 +156,7 @@ func (a *asking) answer(m *codec.Message) {
 	c, b := a.session.client, a.standing.base()
 	c.mu.Lock()
 	a.finishLocked()
-	b.session, b.id, b.said = a.session, m.ID, ""
+	b.session, b.id = a.session, m.ID
 	a.standing.enter(a.session)
 	if b.gone.Load() {
 		a.session.tellEnd(a.standing)
@@ -164,6 +164,7 @@ func (a *asking) answer(m *codec.Message) {
 		c.list(a.standing)
 	}
 	c.mu.Unlock()
+	c.report(a.standing, nil)
 	a.done <- nil
 }
 
@@ -345,17 +346,22 @@ func (c *Client) keepRestored(ctx context.Context, s *session, refused bool) {
 	}
 }
 
-// report tells of a refusal, once until it changes.
+// report tells of a refusal, or with nil of its end, once until that changes.
 func (c *Client) report(st standing, err error) {
-	b := st.base()
+	b, text := st.base(), ""
+	if err != nil {
+		text = err.Error()
+	}
 	c.mu.Lock()
 	said := b.said
-	b.said = err.Error()
+	b.said = text
 	c.mu.Unlock()
 	switch {
-	case said == err.Error() || b.gone.Load():
+	case said == text || b.gone.Load():
 	case b.refused != nil:
 		b.refused(err)
+	case err == nil:
+		c.opts.Log.Info(b.words.name+" accepted", "uri", b.pattern.uri, "match", b.pattern.match.String())
 	default:
 		c.opts.Log.Warn(b.words.name+" refused, trying again", "uri", b.pattern.uri, "match", b.pattern.match.String(),
 			"error", err)

@@ -20,7 +20,8 @@ type SubscribeOptions struct {
 	Persist bool
 
 	// Refused is called when the router refuses a subscription that the client keeps trying to make: with Persist, or
-	// after a reconnect. A refusal like the one before is not reported again. By default it is logged.
+	// after a reconnect; a refusal like the one before is not reported again. It is called with nil when the router has
+	// agreed after all. It must not wait for the client. By default both are logged.
 	Refused func(error)
 }
 

@@ -1,0 +1,210 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// Options describe a Link. Realm, RemoteRealm, Local and Remote are needed.
+type Options struct {
+	Name               string // for the log and State
+	Realm, RemoteRealm string
+
+	Local  func(ctx context.Context) (client.Conn, error) // a connection to the local router
+	Remote []Remote                                       // ways to the central router, tried in order
+
+	Export, Import []Rule
+
+	Authid    string        // who the link is at the central router
+	Auth      []client.Auth // and how it proves that
+	Agent     string        // "runnel/1.2.3"
+	Reconnect client.Reconnect
+
+	Log *slog.Logger // default: nothing is logged
+}
+
+// Link is one uplink. Its methods may be called from any goroutine.
+type Link struct {
+	// Static after New.
+	opts    Options
+	log     *slog.Logger
+	rules   []*rule
+	remotes remotes // locks for itself
+	status  status  // locks for itself
+	local   side
+	remote  side
+
+	localUp     chan struct{} // closed when the local realm was joined for the first time
+	localUpOnce sync.Once
+}
+
+// side is one end of the link: our session in a realm.
+type side struct {
+	// Static after New.
+	name   string // "local" or "central"
+	client *client.Client
+	log    *slog.Logger
+
+	session        atomic.Uint64 // its id, of the last one while there is none
+	mayNotDisclose atomic.Bool   // the router refuses to tell a callee who calls
+	lost           atomic.Uint64 // events that could not be published here in this outage
+}
+
+// New makes a Link and checks its rules; Run runs it.
+func New(opts Options) (*Link, error) {
+	l := &Link{
+		opts: opts, log: opts.Log, remotes: remotes{list: opts.Remote}, localUp: make(chan struct{}),
+		status: status{since: time.Now(), refused: make(map[string]string)},
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.log = l.log.With("uplink", opts.Name)
+	if len(opts.Remote) == 0 {
+		return nil, fmt.Errorf("uplink %s: no URL to reach the central router at", opts.Name)
+	}
+	if err := l.addRules(); err != nil {
+		return nil, fmt.Errorf("uplink %s: %w", opts.Name, err)
+	}
+	l.local.init("local", l.log, client.Options{
+		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, OnUp: l.localJoined,
+	})
+	l.remote.init("central", l.log, client.Options{
+		Dial: l.remotes.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
+		Reconnect: opts.Reconnect, OnUp: l.remoteJoined, OnDown: l.remoteLeft, OnFailed: l.status.failed,
+	})
+	return l, nil
+}
+
+func (l *Link) addRules() error {
+	for _, r := range l.opts.Export {
+		if err := l.addRule(exports, r); err != nil {
+			return err
+		}
+	}
+	for _, r := range l.opts.Import {
+		if err := l.addRule(imports, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Link) addRule(d direction, given Rule) error {
+	r, err := newRule(d, given)
+	if err == nil {
+		l.rules = append(l.rules, r)
+	}
+	return err
+}
+
+func (s *side) init(name string, log *slog.Logger, o client.Options) {
+	s.name, s.log = name, log.With("router", name)
+	o.Log = s.log
+	s.client = client.New(o)
+}
+
+// Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
+// for, and leaves it last.
+func (l *Link) Run(ctx context.Context) error {
+	if err := l.declare(ctx); err != nil {
+		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
+	}
+	here, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var work sync.WaitGroup
+	work.Go(func() { l.local.client.Run(here) })
+	select {
+	case <-l.localUp:
+		l.remote.client.Run(ctx)
+	case <-ctx.Done():
+	}
+	leave()
+	work.Wait()
+	return nil
+}
+
+// declare tells the clients what the rules want. They make it at the routers, now and after every reconnect.
+func (l *Link) declare(ctx context.Context) error {
+	for _, r := range l.rules {
+		home, other := &l.local, &l.remote
+		if r.direction == imports {
+			home, other = other, home
+		}
+		forward := l.forwardEvents
+		if r.kind == "procedure" {
+			forward = l.forwardCalls
+		}
+		if err := forward(ctx, r, home, other); err != nil {
+			return fmt.Errorf("%s: %w", r, err)
+		}
+	}
+	return nil
+}
+
+func (l *Link) localJoined(w client.Welcome) {
+	l.local.joined(w)
+	l.localUpOnce.Do(func() { close(l.localUp) })
+}
+
+func (l *Link) remoteJoined(w client.Welcome) {
+	url := l.remotes.joined()
+	l.remote.joined(w)
+	l.status.joined(url)
+	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "authrole", w.Authrole())
+}
+
+func (l *Link) remoteLeft(err error) { l.status.left(err) }
+
+// State returns how the link is doing.
+func (l *Link) State() State {
+	state := l.status.snapshot()
+	state.Name = l.opts.Name
+	state.EventsUp.Dropped += l.local.client.Dropped()
+	state.EventsDown.Dropped += l.remote.client.Dropped()
+	return state
+}
+
+// joined notes a new session on this side.
+func (s *side) joined(w client.Welcome) {
+	s.session.Store(w.Session)
+	s.mayNotDisclose.Store(false)
+	if n := s.lost.Swap(0); n > 0 {
+		s.log.Warn("events were dropped while there was no connection", "events", n)
+	}
+}
+
+// lose notes an event that could not be published on this side. The first of an outage is worth a line in the log; joined
+// says how many it were.
+func (s *side) lose() {
+	if s.lost.Add(1) == 1 {
+		s.log.Warn("no connection, dropping events")
+	}
+}
+
+// isSelf reports whether a caller or publisher is the link itself.
+func (s *side) isSelf(session wamp.ID) bool { return session != 0 && session == s.session.Load() }
+
+// refusal makes what is called when this side's router refuses what a rule needs, or comes round.
+func (l *Link) refusal(r *rule, at *side) func(error) {
+	what := r.String() + ", at the " + at.name + " router"
+	return func(err error) {
+		l.status.ruled(what, err)
+		if err != nil {
+			at.log.Warn("rule refused, trying again", "rule", r.String(), "error", err)
+		} else {
+			at.log.Info("rule accepted", "rule", r.String())
+		}
+	}
+}
+
+// isDown reports whether err is that of a router that can't be reached.
+func isDown(err error) bool { return errors.Is(err, wamp.NetworkFailure) }

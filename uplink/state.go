@@ -1,0 +1,96 @@
+package uplink
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// State is how a link is doing.
+type State struct {
+	Name       string
+	Up         bool      // the central router was joined
+	Since      time.Time // when Up became what it is
+	URL        string    // the way that led to the session; "" while there is none
+	LastError  string    // why the last session or attempt ended; "" if none has
+	Reconnects uint64    // sessions after the first
+	Refused    []string  // rules that a router refuses now, and why
+
+	EventsUp, EventsDown Flow // local to central, central to local
+	CallsUp, CallsDown   Flow // by local callers, by callers at the centre
+}
+
+// Flow counts one direction. An event is dropped when there is no session to publish it in, when it is too large for
+// the other router, or when events come faster than they can be forwarded; a call is dropped, that is answered with
+// wamp.error.network_failure, when there is no session to make it in.
+type Flow struct{ Forwarded, Dropped uint64 }
+
+// status is what State is made of.
+type status struct {
+	eventsUp, eventsDown, callsUp, callsDown flow
+
+	mu sync.Mutex
+	// Guarded by mu.
+	up        bool
+	since     time.Time
+	url       string
+	lastError string
+	sessions  uint64
+	refused   map[string]string // what a router says to a rule
+}
+
+type flow struct{ forwarded, dropped atomic.Uint64 }
+
+func (f *flow) snapshot() Flow {
+	return Flow{Forwarded: f.forwarded.Load(), Dropped: f.dropped.Load()}
+}
+
+// joined notes a session at the central router.
+func (s *status) joined(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up, s.since, s.url = true, time.Now(), url
+	s.sessions++
+}
+
+// left notes its end.
+func (s *status) left(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up, s.since, s.url, s.lastError = false, time.Now(), "", err.Error()
+}
+
+// failed notes an attempt that came to nothing.
+func (s *status) failed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lastError = err.Error()
+}
+
+// ruled notes what a router says to a rule; nil is consent.
+func (s *status) ruled(what string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		delete(s.refused, what)
+	} else {
+		s.refused[what] = err.Error()
+	}
+}
+
+func (s *status) snapshot() State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state := State{
+		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Reconnects: max(s.sessions, 1) - 1,
+		EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(),
+		CallsUp: s.callsUp.snapshot(), CallsDown: s.callsDown.snapshot(),
+	}
+	for what, why := range s.refused {
+		state.Refused = append(state.Refused, fmt.Sprintf("%s: %s", what, why))
+	}
+	slices.Sort(state.Refused)
+	return state
+}

@@ -1,0 +1,59 @@
+package uplink
+
+import (
+	"context"
+
+	"runnel/edge/client"
+)
+
+// forwardEvents makes the rule's events cross.
+func (l *Link) forwardEvents(ctx context.Context, r *rule, from, to *side) error {
+	counts := &l.status.eventsUp
+	if r.direction == imports {
+		counts = &l.status.eventsDown
+	}
+	_, err := from.client.Subscribe(ctx, r.uri, client.SubscribeOptions{
+		Match: r.match, Persist: true, Refused: l.refusal(r, from),
+	}, func(e *client.Event) { l.forwardEvent(ctx, r, to, counts, e) })
+	return err
+}
+
+// forwardEvent publishes an event on the other side. Events of one publisher keep their order, for the client hands them
+// over one at a time. When the other side is slow, Publish waits, and so the router on this side has to.
+//
+// The publisher is not disclosed: what would be disclosed is the link, and a router that refuses to disclose would drop
+// the event without a word.
+func (l *Link) forwardEvent(ctx context.Context, r *rule, to *side, counts *flow, e *client.Event) {
+	o := client.PublishOptions{Extra: passthru(&e.Body), More: e.More}
+	err := to.client.Publish(ctx, r.rewrite(e.Topic()), o, client.Raw(e.Payload))
+	switch {
+	case err == nil:
+		counts.forwarded.Add(1)
+		return
+	case isDown(err):
+		to.lose()
+	case ctx.Err() == nil:
+		to.log.Warn("event not forwarded", "rule", r.String(), "error", err)
+	}
+	counts.dropped.Add(1)
+}
+
+// passthru returns what describes a payload that only the peers at its ends understand
+// (advanced/payload_passthru_mode.md): it belongs to the payload and crosses with it. For nearly every message it is nil.
+func passthru(b *client.Body) (extra map[string]any) {
+	if len(b.Details.Raw) == 0 {
+		return nil
+	}
+	for f := b.Details.Fields(); f.Next(); {
+		switch key := string(f.Key()); key {
+		case "ppt_scheme", "ppt_serializer", "ppt_cipher", "ppt_keyid":
+			if text, ok := f.Value().Text(); ok {
+				if extra == nil {
+					extra = make(map[string]any)
+				}
+				extra[key] = string(text)
+			}
+		}
+	}
+	return extra
+}
