@@ -170,6 +170,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) error {
 	place.subscription = sub.id
 	s.subscriptions[sub.id] = place
 	r.topics.Store(table.with(sub.match, sub.uri, sub.with(place)))
+	r.announceSubscribe(t, s, sub, !ok)
 	return nil
 }
 
@@ -182,12 +183,12 @@ func (s *session) unsubscribe(t *turn, m *codec.Message) error {
 	if place == nil {
 		return wamp.NoSuchSubscription
 	}
-	r.dropSeat(place)
+	r.dropSeat(t, place)
 	return t.send(s, &codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
 }
 
 // dropSeat takes a seat out of its subscription; no EVENT goes to it from now on. Holds mu.
-func (r *realm) dropSeat(place *seat) {
+func (r *realm) dropSeat(t *turn, place *seat) {
 	s := place.session
 	delete(s.subscriptions, place.subscription)
 	table := r.topics.Load()
@@ -205,11 +206,12 @@ func (r *realm) dropSeat(place *seat) {
 	s.out.mu.Lock()
 	place.gone = true
 	s.out.mu.Unlock()
+	r.announceUnsubscribe(t, s, sub, len(sub.seats) == 0)
 }
 
 // dropSubscriptions ends all of s's subscriptions. Holds mu.
-func (r *realm) dropSubscriptions(s *session) {
+func (r *realm) dropSubscriptions(t *turn, s *session) {
 	for _, place := range s.subscriptions {
-		r.dropSeat(place)
+		r.dropSeat(t, place)
 	}
 }

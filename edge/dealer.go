@@ -26,6 +26,9 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if !allowed {
 		return wamp.NotAuthorized
 	}
+	if wamp.Reserved(m.Text) {
+		return s.callMeta(t, m)
+	}
 	options.discloseMe = options.discloseMe || disclose
 	for {
 		reg, ok := s.realm.procedures.Load().best(m.Text)
@@ -256,6 +259,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request 
 	seat.registration = reg.id
 	s.registrations[reg.id] = seat
 	r.procedures.Store(table.with(reg.match, reg.uri, reg.with(seat)))
+	r.announceRegister(t, s, reg, !ok)
 	return nil
 }
 
@@ -268,12 +272,12 @@ func (s *session) unregister(t *turn, m *codec.Message) error {
 	if seat == nil {
 		return wamp.NoSuchRegistration
 	}
-	r.dropCallee(seat)
+	r.dropCallee(t, seat)
 	return t.send(s, &codec.Message{Type: wamp.Unregistered, Request: m.Request})
 }
 
 // dropCallee takes a seat out of its registration; no INVOCATION goes to it from now on. Holds mu.
-func (r *realm) dropCallee(seat *calleeSeat) {
+func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
 	table := r.procedures.Load()
 	reg, ok := table.get(seat.match, seat.uri)
@@ -290,11 +294,12 @@ func (r *realm) dropCallee(seat *calleeSeat) {
 	r.pending.mu.Lock()
 	seat.gone = true
 	r.pending.mu.Unlock()
+	r.announceUnregister(t, seat.session, reg, len(reg.callees) == 0)
 }
 
 // dropRegistrations ends all of s's registrations. Holds mu.
-func (r *realm) dropRegistrations(s *session) {
+func (r *realm) dropRegistrations(t *turn, s *session) {
 	for _, seat := range s.registrations {
-		r.dropCallee(seat)
+		r.dropCallee(t, seat)
 	}
 }

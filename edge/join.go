@@ -34,6 +34,8 @@ var routerRoles = map[string]any{
 		"pattern_based_subscription":    true,
 		"publisher_exclusion":           true,
 		"publisher_identification":      true,
+		"session_meta_api":              true,
+		"subscription_meta_api":         true,
 		"subscriber_blackwhite_listing": true,
 	}},
 	"dealer": map[string]any{"features": map[string]any{
@@ -42,6 +44,9 @@ var routerRoles = map[string]any{
 		"caller_identification":      true,
 		"pattern_based_registration": true,
 		"progressive_call_results":   true,
+		"registration_meta_api":      true,
+		"session_meta_api":           true,
+		"testament_meta_api":         true,
 		"shared_registration":        true,
 	}},
 }
@@ -118,6 +123,9 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 		m.leave(s)
 		return nil, err
 	}
+	t := turns.Get().(*turn)
+	m.announce(t, "wamp.session.on_join", s.details())
+	t.abandon(r)
 	s.log().Info("session joined", "role", s.role.Name(), "over", transport.Protocol, "serializer", transport.Serializer.String())
 	return s, nil
 }

@@ -125,15 +125,14 @@ func (p *pending) expire(c *call) {
 		p.fail(t, c, wamp.Timeout)
 	}
 	p.mu.Unlock()
-	t.crowded = t.crowded[:0]
-	t.end(c.caller.realm.router)
+	t.abandon(c.caller.realm.router)
 }
 
 // leave ends all calls that s is part of: a caller that leaves has its calls interrupted, a callee that leaves fails
 // them at once (basic/remote_procedure_call.md).
-func (p *pending) leave(s *session) {
-	t := turns.Get().(*turn)
+func (p *pending) leave(t *turn, s *session) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	for _, c := range s.calls {
 		p.remove(c)
 		p.interrupt(t, c, wamp.KillNoWait)
@@ -142,9 +141,6 @@ func (p *pending) leave(s *session) {
 		p.remove(c)
 		p.fail(t, c, refusal{wamp.Canceled, "the callee has left"})
 	}
-	p.mu.Unlock()
-	t.crowded = t.crowded[:0]
-	t.end(s.realm.router)
 }
 
 // inProgress reports whether the call is under way, so that a further CALL under its id may belong to it.

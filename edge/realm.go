@@ -64,12 +64,16 @@ func (m *realm) join(s *session) error {
 
 // leave takes s out of the tables and fails the calls it was part of.
 func (m *realm) leave(s *session) {
+	t := turns.Get().(*turn)
 	m.mu.Lock()
 	delete(m.members, s.id)
-	m.dropSubscriptions(s)
-	m.dropRegistrations(s)
+	m.dropSubscriptions(t, s)
+	m.dropRegistrations(t, s)
 	m.mu.Unlock()
-	m.pending.leave(s)
+	m.pending.leave(t, s)
+	s.publishTestaments(t)
+	m.announce(t, "wamp.session.on_leave", s.id, s.authid, s.role.Name())
+	t.abandon(m.router)
 }
 
 // sessions returns the members of now.
@@ -89,6 +93,6 @@ func (m *realm) close(reason wamp.Failure) {
 	m.closed = true
 	m.mu.Unlock()
 	for _, s := range m.sessions() {
-		s.end(reason)
+		s.end(reason, "")
 	}
 }

@@ -28,7 +28,8 @@ type session struct {
 	out outbox // locks for itself
 
 	// Owned by serve.
-	lastRequest wamp.ID // of a strict realm's sequence
+	lastRequest wamp.ID        // of a strict realm's sequence
+	testaments  [2][]testament // by scope, see testament.go
 
 	leaving atomic.Bool // GOODBYE was sent: nothing but GOODBYE is of interest
 
@@ -220,13 +221,24 @@ func abortMessage(serializer wamp.Serializer, reason wamp.Failure, message strin
 	return codec.Message{Type: wamp.Abort, Dict: dict, Text: []byte(reason)}
 }
 
-// end asks the peer to leave: GOODBYE, and the connection is closed when it has answered. Any goroutine.
-func (s *session) end(reason wamp.Failure) {
+// end asks the peer to leave: GOODBYE, with a message if it is not empty; the connection is closed when the peer has
+// answered. Any goroutine.
+func (s *session) end(reason wamp.Failure, message string) {
 	if s.leaving.Swap(true) {
 		return
 	}
-	s.out.append(&codec.Message{Type: wamp.Goodbye, Text: []byte(reason)})
+	goodbye := codec.Message{Type: wamp.Goodbye, Text: []byte(reason)}
+	if message != "" {
+		goodbye.Dict, _ = codec.NewDict(s.serializer, map[string]any{"message": message})
+	}
+	s.out.append(&goodbye)
 	s.out.flush()
+}
+
+// kill is end for a peer that may not stay: its connection is closed in any case. Any goroutine.
+func (s *session) kill(reason wamp.Failure, message string) {
+	s.end(reason, message)
+	time.AfterFunc(s.realm.router.opts.CloseTimeout, func() { s.conn.Close() })
 }
 
 // leave takes the session out of everything it is part of. It runs when the read loop has ended.

@@ -225,6 +225,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			switch i {
 			case 0:
 				p.conn.Close()
+				<-p.ended
 			case 1:
 				p.say(`[6,{},"wamp.close.normal"]`)
 				p.hear(`[6,"*","*"]`)

@@ -83,6 +83,13 @@ func (t *turn) relieve() {
 	t.crowded = t.crowded[:0]
 }
 
+// abandon is end for a turn that is no read loop's: there is nobody to hold up until the crowded peers have room.
+func (t *turn) abandon(r *Router) {
+	clear(t.crowded)
+	t.crowded = t.crowded[:0]
+	t.end(r)
+}
+
 // end gives the turn back.
 func (t *turn) end(r *Router) {
 	t.flush()

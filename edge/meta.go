@@ -1,0 +1,128 @@
+package edge
+
+import (
+	"fmt"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// The meta API: procedures that the router answers itself, and events that it publishes itself (advanced/meta_api*.md).
+// Both pass the same authorization as any other: what a role may call and subscribe to decides.
+
+// metaCall is a CALL of a meta procedure.
+type metaCall struct {
+	caller *session
+	realm  *realm
+	turn   *turn
+	args   []any
+	kwargs map[string]any
+}
+
+// metaProcedures are the procedures of every realm. Each returns RESULT's positional arguments.
+var metaProcedures map[string]func(*metaCall) ([]any, error)
+
+func init() { // not in the declaration: the procedures reach the map again through call
+	metaProcedures = map[string]func(*metaCall) ([]any, error){
+		"wamp.session.count":                  (*metaCall).sessionCount,
+		"wamp.session.list":                   (*metaCall).sessionList,
+		"wamp.session.get":                    (*metaCall).sessionGet,
+		"wamp.session.kill":                   (*metaCall).sessionKill,
+		"wamp.session.kill_by_authid":         (*metaCall).sessionKillByAuthid,
+		"wamp.session.kill_by_authrole":       (*metaCall).sessionKillByAuthrole,
+		"wamp.session.kill_all":               (*metaCall).sessionKillAll,
+		"wamp.session.add_testament":          (*metaCall).addTestament,
+		"wamp.session.flush_testaments":       (*metaCall).flushTestaments,
+		"wamp.subscription.list":              (*metaCall).subscriptionList,
+		"wamp.subscription.lookup":            (*metaCall).subscriptionLookup,
+		"wamp.subscription.match":             (*metaCall).subscriptionMatch,
+		"wamp.subscription.get":               (*metaCall).subscriptionGet,
+		"wamp.subscription.list_subscribers":  (*metaCall).subscriptionListSubscribers,
+		"wamp.subscription.count_subscribers": (*metaCall).subscriptionCountSubscribers,
+		"wamp.registration.list":              (*metaCall).registrationList,
+		"wamp.registration.lookup":            (*metaCall).registrationLookup,
+		"wamp.registration.match":             (*metaCall).registrationMatch,
+		"wamp.registration.get":               (*metaCall).registrationGet,
+		"wamp.registration.list_callees":      (*metaCall).registrationListCallees,
+		"wamp.registration.count_callees":     (*metaCall).registrationCountCallees,
+	}
+}
+
+// callMeta answers a CALL under "wamp.".
+func (s *session) callMeta(t *turn, m *codec.Message) error {
+	procedure, ok := metaProcedures[string(m.Text)]
+	if !ok {
+		return refusal{wamp.NoSuchProcedure, fmt.Sprintf("there is no meta procedure %q", m.Text)}
+	}
+	args, kwargs, err := m.Payload.Decode()
+	if err != nil {
+		return refusal{wamp.InvalidArgument, err.Error()}
+	}
+	results, err := procedure(&metaCall{caller: s, realm: s.realm, turn: t, args: args, kwargs: kwargs})
+	if err != nil {
+		return err
+	}
+	payload, err := codec.NewPayload(s.serializer, results, nil)
+	if err != nil {
+		return refusal{wamp.InvalidArgument, err.Error()}
+	}
+	return t.send(s, &codec.Message{Type: wamp.Result, Request: m.Request, Payload: payload})
+}
+
+// id returns the positional argument at i, which must be an id.
+func (c *metaCall) id(i int) (wamp.ID, error) {
+	if i < len(c.args) {
+		if id, ok := c.args[i].(int64); ok && wamp.ValidID(uint64(id)) {
+			return wamp.ID(id), nil
+		}
+	}
+	return 0, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be an id", i+1)}
+}
+
+// text returns the positional argument at i, which must be a string.
+func (c *metaCall) text(i int) (string, error) {
+	if i < len(c.args) {
+		if text, ok := c.args[i].(string); ok {
+			return text, nil
+		}
+	}
+	return "", refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be a string", i+1)}
+}
+
+// match returns the match policy of an optional dict of options at i.
+func (c *metaCall) match(i int) (m wamp.Match, err error) {
+	if i >= len(c.args) || c.args[i] == nil {
+		return wamp.Exact, nil
+	}
+	options, ok := c.args[i].(map[string]any)
+	policy, _ := options["match"].(string)
+	if m, known := wamp.ParseMatch(policy); ok && known {
+		return m, nil
+	}
+	return 0, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be a dict of options with a known match policy", i+1)}
+}
+
+// announce publishes a meta event. It costs nothing where nobody subscribes to it. mu may be held.
+func (r *realm) announce(t *turn, topic string, args ...any) {
+	p := publication{id: wamp.NewID(), topic: []byte(topic)}
+	if t.matched = r.topics.Load().match(p.topic, t.matched[:0]); len(t.matched) == 0 {
+		return
+	}
+	p.payload, _ = codec.NewPayload(wamp.CBOR, args, nil)
+	t.publish(r, &p)
+}
+
+// timestamp is the form of all times in the meta API.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+
+// lists sorts the ids of a table by match policy, as the list procedures return them.
+func lists[V any](table *patterns[V], of func(V) (wamp.Match, wamp.ID)) map[string]any {
+	ids := [3][]any{{}, {}, {}}
+	table.all(func(v V) bool {
+		match, id := of(v)
+		ids[match] = append(ids[match], id)
+		return true
+	})
+	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
+}

@@ -1,0 +1,137 @@
+package edge
+
+import (
+	"slices"
+
+	"runnel/edge/wamp"
+)
+
+// details is what the meta API says of a session.
+func (s *session) details() map[string]any {
+	transport := s.conn.Transport()
+	return map[string]any{
+		"session":      s.id,
+		"authid":       s.authid,
+		"authrole":     s.role.Name(),
+		"authmethod":   s.authmethod,
+		"authprovider": "static",
+		"transport": map[string]any{
+			"protocol":   transport.Protocol,
+			"network":    transport.Network,
+			"serializer": transport.Serializer.String(),
+			"listener":   transport.Listener,
+			"peer":       transport.Remote,
+		},
+	}
+}
+
+// filtered returns the members whose role is in the optional list that is the call's first argument.
+func (c *metaCall) filtered() ([]*session, error) {
+	members := c.realm.sessions()
+	if len(c.args) == 0 || c.args[0] == nil {
+		return members, nil
+	}
+	roles, ok := c.args[0].([]any)
+	if !ok {
+		return nil, refusal{wamp.InvalidArgument, "argument 1 must be a list of roles"}
+	}
+	return slices.DeleteFunc(members, func(s *session) bool { return !slices.Contains(roles, any(s.role.Name())) }), nil
+}
+
+func (c *metaCall) sessionCount() ([]any, error) {
+	members, err := c.filtered()
+	return []any{len(members)}, err
+}
+
+func (c *metaCall) sessionList() ([]any, error) {
+	members, err := c.filtered()
+	return []any{ids(members)}, err
+}
+
+func ids(members []*session) []any {
+	list := make([]any, 0, len(members))
+	for _, s := range members {
+		list = append(list, s.id)
+	}
+	return list
+}
+
+// member returns the session that the call's first argument names.
+func (c *metaCall) member() (*session, error) {
+	id, err := c.id(0)
+	if err != nil {
+		return nil, err
+	}
+	c.realm.mu.Lock()
+	defer c.realm.mu.Unlock()
+	if s := c.realm.members[id]; s != nil {
+		return s, nil
+	}
+	return nil, wamp.NoSuchSession
+}
+
+func (c *metaCall) sessionGet() ([]any, error) {
+	s, err := c.member()
+	if err != nil {
+		return nil, err
+	}
+	return []any{s.details()}, nil
+}
+
+func (c *metaCall) sessionKill() ([]any, error) {
+	s, err := c.member()
+	if err == nil && s == c.caller {
+		err = wamp.NoSuchSession // of no other session
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.kill(func(member *session) bool { return member == s })
+	return nil, err
+}
+
+func (c *metaCall) sessionKillByAuthid() ([]any, error) {
+	authid, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	killed, err := c.kill(func(s *session) bool { return s.authid == authid })
+	return []any{ids(killed)}, err
+}
+
+func (c *metaCall) sessionKillByAuthrole() ([]any, error) {
+	role, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	killed, err := c.kill(func(s *session) bool { return s.role.Name() == role })
+	return []any{len(killed)}, err
+}
+
+func (c *metaCall) sessionKillAll() ([]any, error) {
+	killed, err := c.kill(func(*session) bool { return true })
+	return []any{len(killed)}, err
+}
+
+// kill ends the other sessions that are chosen, with the reason and the message that the call gives.
+func (c *metaCall) kill(choose func(*session) bool) ([]*session, error) {
+	reason, message := string(wamp.CloseKilled), ""
+	if given, ok := c.kwargs["reason"]; ok && given != nil {
+		if reason, _ = given.(string); !wamp.ValidURI(reason, wamp.Exact, c.realm.strict) {
+			return nil, wamp.InvalidURI
+		}
+	}
+	if given, ok := c.kwargs["message"]; ok && given != nil {
+		if message, ok = given.(string); !ok {
+			return nil, refusal{wamp.InvalidArgument, "message must be a string"}
+		}
+	}
+	var killed []*session
+	for _, s := range c.realm.sessions() {
+		if s != c.caller && choose(s) {
+			s.kill(wamp.Failure(reason), message)
+			killed = append(killed, s)
+		}
+	}
+	return killed, nil
+}

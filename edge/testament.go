@@ -1,0 +1,123 @@
+package edge
+
+import (
+	"fmt"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// testament is a PUBLISH that a session leaves behind (advanced/pubsub_testament.md). It is published when the session
+// ends, however it ends, unless it is flushed before; with the session's rights and its black and white lists.
+type testament struct {
+	topic   string
+	dict    codec.Dict
+	options publishOptions
+	payload codec.Payload
+}
+
+// maxTestaments bounds what one session may leave behind, in both scopes together.
+const maxTestaments = 100
+
+// scopes are the two buckets, in the order in which they are published. There is no session resumption, so that a
+// session that is detached is destroyed at once.
+var scopes = [...]string{"detached", "destroyed"}
+
+// scope returns the bucket that the call names; the default is destroyed.
+func (c *metaCall) scope() (int, error) {
+	given, ok := c.kwargs["scope"]
+	if !ok || given == nil {
+		return 1, nil
+	}
+	for i, name := range scopes {
+		if given == any(name) {
+			return i, nil
+		}
+	}
+	return 0, refusal{wamp.InvalidArgument, "scope must be detached or destroyed"}
+}
+
+func (c *metaCall) addTestament() ([]any, error) {
+	topic, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	scope, err := c.scope()
+	if err != nil {
+		return nil, err
+	}
+	s := c.caller
+	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, c.realm.strict) {
+		return nil, wamp.InvalidURI
+	}
+	if allowed, _ := s.role.Decide(auth.Publish, []byte(topic)); !allowed {
+		return nil, wamp.NotAuthorized
+	}
+	if len(s.testaments[0])+len(s.testaments[1]) >= maxTestaments {
+		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session has %d testaments already", maxTestaments)}
+	}
+	will := testament{topic: topic}
+	if will.payload, err = c.willPayload(); err != nil {
+		return nil, err
+	}
+	if will.dict, will.options, err = c.willOptions(); err != nil {
+		return nil, err
+	}
+	s.testaments[scope] = append(s.testaments[scope], will)
+	return nil, nil
+}
+
+func (c *metaCall) willPayload() (p codec.Payload, err error) {
+	var args []any
+	var kwargs map[string]any
+	ok := true
+	if len(c.args) > 1 && c.args[1] != nil {
+		args, ok = c.args[1].([]any)
+	}
+	if ok && len(c.args) > 2 && c.args[2] != nil {
+		kwargs, ok = c.args[2].(map[string]any)
+	}
+	if !ok {
+		return p, refusal{wamp.InvalidArgument, "a testament takes a topic, a list of arguments and a dict of keyword arguments"}
+	}
+	return codec.NewPayload(c.caller.serializer, args, kwargs)
+}
+
+func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
+	options, ok := c.kwargs["publish_options"].(map[string]any)
+	if given := c.kwargs["publish_options"]; given != nil && !ok {
+		return d, o, refusal{wamp.InvalidArgument, "publish_options must be a dict"}
+	}
+	if d, err = codec.NewDict(c.caller.serializer, options); err != nil {
+		return d, o, refusal{wamp.InvalidArgument, err.Error()}
+	}
+	o, err = readPublishOptions(d)
+	return d, o, err
+}
+
+func (c *metaCall) flushTestaments() ([]any, error) {
+	scope, err := c.scope()
+	if err == nil {
+		c.caller.testaments[scope] = nil
+	}
+	return nil, err
+}
+
+// publishTestaments publishes what s leaves behind. s is not a member any more.
+func (s *session) publishTestaments(t *turn) {
+	for _, wills := range s.testaments {
+		for _, w := range wills {
+			_, disclose := s.role.Decide(auth.Publish, []byte(w.topic))
+			t.publish(s.realm, &publication{
+				id:        wamp.NewID(),
+				publisher: s,
+				disclosed: disclose || w.options.discloseMe,
+				topic:     []byte(w.topic),
+				options:   w.options,
+				dict:      w.dict,
+				payload:   w.payload,
+			})
+		}
+	}
+}
