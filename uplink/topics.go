@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 )
 
 // forwardEvents makes the rule's events cross.
@@ -24,8 +25,12 @@ func (l *Link) forwardEvents(ctx context.Context, r *rule, from, to *side) error
 // The publisher is not disclosed: what would be disclosed is the link, and a router that refuses to disclose would drop
 // the event without a word.
 func (l *Link) forwardEvent(ctx context.Context, r *rule, to *side, counts *flow, e *client.Event) {
+	topic := r.rewrite(e.Topic())
+	if wamp.Reserved(topic) {
+		return // a wide pattern matches the router's own events too; only the router may publish them
+	}
 	o := client.PublishOptions{Extra: passthru(&e.Body), More: e.More}
-	err := to.client.Publish(ctx, r.rewrite(e.Topic()), o, client.Raw(e.Payload))
+	err := to.client.Publish(ctx, topic, o, client.Raw(e.Payload))
 	switch {
 	case err == nil:
 		counts.forwarded.Add(1)

@@ -96,13 +96,14 @@ func (s *session) invocation(m *codec.Message) error {
 	if !s.begin(inv) {
 		return violated("received INVOCATION %d twice", m.Request)
 	}
+	inv.startClock()
 	if !s.client.calls.submit(inv) {
 		inv.finish(Payload{}, wamp.Unavailable)
 	}
 	return nil
 }
 
-// begin notes the invocation and starts its clock.
+// begin notes the invocation.
 func (s *session) begin(inv *Invocation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,10 +112,15 @@ func (s *session) begin(inv *Invocation) bool {
 	}
 	inv.ctx, inv.cancel = context.WithCancelCause(context.Background())
 	s.invocations[inv.id] = inv
+	return true
+}
+
+func (inv *Invocation) startClock() {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
 	if d := inv.Timeout(); d > 0 {
 		inv.timer = time.AfterFunc(d, func() { inv.finish(Payload{}, wamp.Timeout) })
 	}
-	return true
 }
 
 // handle runs the handler, unless the call is over already.
