@@ -105,17 +105,37 @@ func (r *Role) Decide(a Action, uri []byte) (allowed, disclose bool) {
 	if p, ok := r.exact[string(uri)]; ok {
 		return p.Allow&a != 0, p.Disclose
 	}
+	if p := r.pattern(uri); p != nil {
+		return p.Allow&a != 0, p.Disclose
+	}
+	return false, false
+}
+
+// Explain returns the permission that decides about one URI: it allows the actions it names and denies the others. ok
+// is false if there is none, which denies everything.
+func (r *Role) Explain(uri string) (p Permission, ok bool) {
+	if p, ok := r.exact[uri]; ok {
+		return p, true
+	}
+	if p := r.pattern([]byte(uri)); p != nil {
+		return *p, true
+	}
+	return Permission{}, false
+}
+
+// pattern returns the most specific prefix or wildcard that matches uri, nil without one.
+func (r *Role) pattern(uri []byte) *Permission {
 	for i := range r.patterns {
 		p := &r.patterns[i]
 		if p.Match == wamp.Prefix {
 			if len(uri) >= len(p.URI) && string(uri[:len(p.URI)]) == p.URI {
-				return p.Allow&a != 0, p.Disclose
+				return p
 			}
 		} else if wamp.MatchesWildcard(p.URI, uri) {
-			return p.Allow&a != 0, p.Disclose
+			return p
 		}
 	}
-	return false, false
+	return nil
 }
 
 // DecidePattern says whether the role allows the action (Subscribe or Register) on a pattern. It is allowed if the most

@@ -19,6 +19,20 @@ type Transport struct {
 	UID, GID int
 	PID      int
 
+	// Certificate is the peer's TLS certificate, which the listener verified against its authorities; nil without one.
+	Certificate *Certificate
+
+	// ChannelBinding returns the data that binds an authentication to this TLS connection, as the RFC of that kind of
+	// binding defines it: "tls-unique" and "tls-server-end-point" (RFC 5929), "tls-exporter" (RFC 9266). ok is false
+	// if the connection has none of that kind. The function is nil without TLS; any goroutine may call it.
+	ChannelBinding func(kind string) (data []byte, ok bool)
+
 	// An identity that the listener or the serial line fixes: such a peer joins without authentication.
 	Authid, Role, Realm string
+}
+
+// Certificate is what an authentication wants to know of a TLS certificate.
+type Certificate struct {
+	CommonName string // the subject's
+	SHA256     string // of the certificate in DER, in lower-case hex
 }
