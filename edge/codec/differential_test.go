@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"github.com/fxamacker/cbor/v2"
@@ -238,6 +239,9 @@ func agree(t *testing.T, s wamp.Serializer, data []byte) {
 	var theirs bool
 	switch s {
 	case wamp.CBOR:
+		if strconv.IntSize == 32 {
+			return // where the library cuts lengths off at 32 bits, and takes what is then left for well-formed
+		}
 		theirs = cborDecoder.Wellformed(data) == nil
 	case wamp.MsgPack:
 		rest, err := msgp.Skip(data)

@@ -207,6 +207,7 @@ func TestAccepted(t *testing.T) {
 		`[16,1,{"a":` + nested(MaxDepth-1) + `},"a"]`,
 		`[16,1,{"exclude_me":null,"exclude":null,"match":null},"a"]`, // null: not set
 		`[16,1,{"exclude":[],"eligible_authid":[],"unheard_of":[1]},"a"]`,
+		`[16,1,{"enc_key":"\u0000AQ==","exclude_authid":["\u0000"],"transaction_hash":"\u0000A"},"a"]`,
 		`[1,"realm1",{"authid":null,"topic":1}]`, // free words outside of options
 		`[16,1,{"enc_algo":"x_rot13","enc_serializer":"x_xml"},"a"]`,
 	} {

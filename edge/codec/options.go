@@ -77,8 +77,7 @@ func (k optionKind) allows(v Value) bool {
 	case optionID:
 		return isID(v)
 	case optionText:
-		_, ok := v.Text()
-		return ok
+		return isText(v)
 	case optionIDs:
 		return all(v, isID)
 	case optionTexts:
@@ -95,9 +94,19 @@ func isID(v Value) bool {
 	return ok && wamp.ValidID(id)
 }
 
+// isText lets a binary through, because a text that looks like one becomes one on its way through JSON.
 func isText(v Value) bool {
-	_, ok := v.Text()
-	return ok
+	if len(v.Raw) == 0 {
+		return false
+	}
+	c := v.Raw[0]
+	switch v.Serializer {
+	case wamp.CBOR:
+		return c>>5 == cborString || c>>5 == cborBytes
+	case wamp.MsgPack:
+		return msgpackIsText(c) || msgpackIsBin(c)
+	}
+	return c == '"'
 }
 
 func isDict(v Value) bool {
