@@ -11,13 +11,22 @@ import (
 // publication is one PUBLISH on its way to the subscribers.
 type publication struct {
 	id        wamp.ID
-	publisher *session
+	publisher publisher
 	disclosed bool
+	retained  bool // it is given to a late subscriber
 	topic     []byte
 	options   publishOptions
 	dict      codec.Dict // PUBLISH.Options, for what is handed on
 	payload   codec.Payload
 }
+
+// publisher is who published, as subscribers may be told; the zero value is the router itself.
+type publisher struct {
+	id               wamp.ID
+	authid, authrole string
+}
+
+func (s *session) asPublisher() publisher { return publisher{s.id, s.authid, s.role.Name()} }
 
 // publish routes a PUBLISH. Only an acknowledged one is ever answered (basic/publish_subscribe.md).
 func (s *session) publish(t *turn, m *codec.Message) error {
@@ -34,7 +43,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	}
 	t.publication = publication{
 		id:        wamp.NewID(),
-		publisher: s,
+		publisher: s.asPublisher(),
 		disclosed: disclose || options.discloseMe,
 		topic:     m.Text,
 		options:   options,
@@ -42,11 +51,21 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		payload:   m.Payload,
 	}
 	t.count.publications++
+	if options.retain {
+		s.retain(&t.publication)
+	}
 	t.publish(s.realm, &t.publication)
 	if options.acknowledge {
 		return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
 	}
 	return nil
+}
+
+// retain keeps an event for late subscribers, or clears what is kept.
+func (s *session) retain(p *publication) {
+	if !s.realm.retention.keep(p) && s.realm.retention.full.CompareAndSwap(false, true) {
+		s.realm.log.Warn("no room for more retained events; further ones are not kept", "octets", s.realm.retention.max)
+	}
 }
 
 func ifAcknowledged(o publishOptions, err error) error {
@@ -73,18 +92,10 @@ func (t *turn) publish(m *realm, p *publication) {
 }
 
 func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
+	if !p.isFor(seat) {
+		return
+	}
 	peer := seat.session
-	if peer == p.publisher && p.options.excludeMe {
-		return
-	}
-	if p.options.filter != nil && !p.options.filter.admits(peer) {
-		return
-	}
-	if seat.guarded {
-		if allowed, _ := peer.role.Decide(auth.Subscribe, p.topic); !allowed {
-			return
-		}
-	}
 	f := &t.frames[peer.serializer]
 	if f.state == stale {
 		t.encode(f, peer.serializer, sub, p)
@@ -96,9 +107,30 @@ func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
 	}
 }
 
+// isFor reports whether the session in the seat is one of those who are to have p.
+func (p *publication) isFor(place *seat) bool {
+	peer := place.session
+	if peer.id == p.publisher.id && p.options.excludeMe {
+		return false
+	}
+	if p.options.filter != nil && !p.options.filter.admits(peer) {
+		return false
+	}
+	if place.guarded {
+		allowed, _ := peer.role.Decide(auth.Subscribe, p.topic)
+		return allowed
+	}
+	return true
+}
+
+// event is the EVENT of p for the subscribers of sub, without its details.
+func (p *publication) event(sub *subscription) codec.Message {
+	return codec.Message{Type: wamp.Event, ID: sub.id, Publication: p.id, Payload: p.payload}
+}
+
 // encode makes the EVENT of p for all the subscribers of sub that speak the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
-	event := codec.Message{Type: wamp.Event, ID: sub.id, Publication: p.id, Payload: p.payload}
+	event := p.event(sub)
 	if p.disclosed || sub.match != wamp.Exact || p.options.passthru {
 		event.Dict = t.eventDetails(serializer, sub, p)
 	}
@@ -118,7 +150,10 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, p *pu
 	if p.disclosed {
 		b.Uint("publisher", p.publisher.id)
 		b.String("publisher_authid", p.publisher.authid)
-		b.String("publisher_authrole", p.publisher.role.Name())
+		b.String("publisher_authrole", p.publisher.authrole)
+	}
+	if p.retained {
+		b.Bool("retained", true)
 	}
 	if p.options.passthru {
 		addPassthru(b, p.dict)
@@ -142,10 +177,10 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		return wamp.NotAuthorized
 	}
 	place := &seat{session: s, uri: uri, match: options.match, guarded: partly}
-	return s.realm.subscribe(t, place, m.Request)
+	return s.realm.subscribe(t, place, m.Request, options.getRetained)
 }
 
-func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) error {
+func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained bool) error {
 	s := place.session
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,17 +196,27 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) error {
 	if err := t.send(s, &codec.Message{Type: wamp.Subscribed, Request: request, ID: sub.id}); err != nil {
 		return err
 	}
-	if s.subscriptions[sub.id] != nil {
-		return nil
+	if own := s.subscriptions[sub.id]; own != nil {
+		place = own
+	} else {
+		r.seat(t, place, sub, !ok)
 	}
+	if getRetained { // now that the seat is there, so that no event is missed
+		t.deliverRetained(r, place, sub)
+	}
+	return nil
+}
+
+// seat adds a seat to a subscription, which created says is new. Holds mu.
+func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
+	s := place.session
 	if s.subscriptions == nil {
 		s.subscriptions = make(map[wamp.ID]*seat)
 	}
 	place.subscription = sub.id
 	s.subscriptions[sub.id] = place
-	r.topics.Store(table.with(sub.match, sub.uri, sub.with(place)))
-	r.announceSubscribe(t, s, sub, !ok)
-	return nil
+	r.topics.Store(r.topics.Load().with(sub.match, sub.uri, sub.with(place)))
+	r.announceSubscribe(t, s, sub, created)
 }
 
 // unsubscribe answers UNSUBSCRIBE.

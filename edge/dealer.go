@@ -75,7 +75,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	c := &call{caller: s, request: m.Request, callee: callee, invocation: invocation.Request, progress: o.receiveProgress}
 	p.add(c)
 	if o.timeout > 0 && !seat.forwardTimeout {
-		c.timeout = time.Duration(o.timeout) * time.Millisecond
+		c.timeout = o.timeout
 		c.timer = time.AfterFunc(c.timeout, func() { p.expire(c) })
 	}
 	t.count.calls++
@@ -103,7 +103,7 @@ func (t *turn) invocationDetails(caller *session, m *codec.Message, reg *registr
 		b.Bool("receive_progress", true)
 	}
 	if forward {
-		b.Uint("timeout", o.timeout)
+		b.Uint("timeout", uint64(o.timeout.Milliseconds()))
 	}
 	if o.passthru {
 		addPassthru(b, m.Dict)

@@ -31,6 +31,7 @@ var calleeFeatures = map[string]features{
 // routerRoles is WELCOME.Details.roles: what is announced is there.
 var routerRoles = map[string]any{
 	"broker": map[string]any{"features": map[string]any{
+		"event_retention":               true,
 		"pattern_based_subscription":    true,
 		"publisher_exclusion":           true,
 		"publisher_identification":      true,

@@ -3,6 +3,7 @@ package edge
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"time"
 
 	"runnel/edge/codec"
@@ -35,6 +36,16 @@ func boolOption(f *codec.Fields, into *bool) error {
 	return nil
 }
 
+// msOption reads a number of milliseconds, at most what a time.Duration can hold.
+func msOption(f *codec.Fields, into *time.Duration) error {
+	ms, ok := f.Value().Uint()
+	if !ok || ms > math.MaxInt64/uint64(time.Millisecond) {
+		return wrongType(f.Key(), "a number of milliseconds")
+	}
+	*into = time.Duration(ms) * time.Millisecond
+	return nil
+}
+
 // nameOption reads an option that names one of a few policies.
 func nameOption[T any](f *codec.Fields, parse func(string) (T, bool), into *T) error {
 	text, ok := f.Value().Text()
@@ -52,8 +63,10 @@ type publishOptions struct {
 	acknowledge bool
 	discloseMe  bool
 	excludeMe   bool
-	passthru    bool    // there are ppt_* options to hand on
-	filter      *filter // nil: no black or white lists
+	retain      bool
+	ttl         time.Duration // of a retained event; 0: for ever
+	passthru    bool          // there are ppt_* options to hand on
+	filter      *filter       // nil: no black or white lists
 }
 
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
@@ -69,6 +82,10 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 			err = boolOption(&f, &o.discloseMe)
 		case "exclude_me":
 			err = boolOption(&f, &o.excludeMe)
+		case "retain":
+			err = boolOption(&f, &o.retain)
+		case "_ttl":
+			err = msOption(&f, &o.ttl)
 		case "exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole":
 			if o.filter == nil {
 				o.filter = new(filter)
@@ -94,12 +111,18 @@ func addPassthru(b *codec.Builder, from codec.Dict) {
 }
 
 // subscribeOptions is SUBSCRIBE.Options.
-type subscribeOptions struct{ match wamp.Match }
+type subscribeOptions struct {
+	match       wamp.Match
+	getRetained bool
+}
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 	for f := d.Fields(); nextOption(&f) && err == nil; {
-		if string(f.Key()) == "match" {
+		switch string(f.Key()) {
+		case "match":
 			err = nameOption(&f, wamp.ParseMatch, &o.match)
+		case "get_retained":
+			err = boolOption(&f, &o.getRetained)
 		}
 	}
 	return o, err
@@ -132,11 +155,8 @@ type callOptions struct {
 	receiveProgress bool
 	progress        bool // more chunks of the arguments follow
 	passthru        bool
-	timeout         uint64 // ms; 0: none
+	timeout         time.Duration // 0: none
 }
-
-// maxTimeout bounds CALL.Options.timeout, in ms: what a time.Duration can hold.
-const maxTimeout = uint64(1<<63-1) / uint64(time.Millisecond)
 
 func readCallOptions(d codec.Dict) (o callOptions, err error) {
 	if d.Empty() {
@@ -151,11 +171,7 @@ func readCallOptions(d codec.Dict) (o callOptions, err error) {
 		case "progress":
 			err = boolOption(&f, &o.progress)
 		case "timeout":
-			ms, ok := f.Value().Uint()
-			if !ok || ms > maxTimeout {
-				return o, wrongType(key, "a number of milliseconds")
-			}
-			o.timeout = ms
+			err = msOption(&f, &o.timeout)
 		default:
 			o.passthru = o.passthru || isPassthru(key)
 		}

@@ -23,7 +23,8 @@ type realm struct {
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
 
-	pending pending
+	pending   pending
+	retention retention
 
 	mu      sync.Mutex // the writers' lock
 	members map[wamp.ID]*session
@@ -43,6 +44,7 @@ func newRealm(r *Router, opts RealmOptions) *realm {
 		m.roles[role.Name()] = role
 	}
 	m.anonymous = m.roles[opts.Anonymous]
+	m.retention.max = r.opts.MaxRetained
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
 	return m

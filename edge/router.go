@@ -27,6 +27,8 @@ type Options struct {
 	MaxRegistrations int // a session; default 10,000
 	MaxCalls         int // a session's calls under way; default 10,000
 
+	MaxRetained int // octets of a realm's retained events; default 16 MiB
+
 	// OutboxBytes is how much may wait for one peer before those who write to it have to wait, in octets; default
 	// 256 KiB. A peer that is owed four times as much in replies is cut. A message in the making may exceed both.
 	OutboxBytes int
@@ -43,6 +45,7 @@ func (o Options) withDefaults() Options {
 	o.MaxSubscriptions = cmp.Or(o.MaxSubscriptions, 10_000)
 	o.MaxRegistrations = cmp.Or(o.MaxRegistrations, 10_000)
 	o.MaxCalls = cmp.Or(o.MaxCalls, 10_000)
+	o.MaxRetained = cmp.Or(o.MaxRetained, 16<<20)
 	o.OutboxBytes = cmp.Or(o.OutboxBytes, 256<<10)
 	return o
 }

@@ -109,15 +109,19 @@ func (s *session) publishTestaments(t *turn) {
 	for _, wills := range s.testaments {
 		for _, w := range wills {
 			_, disclose := s.role.Decide(auth.Publish, []byte(w.topic))
-			t.publish(s.realm, &publication{
+			p := publication{
 				id:        wamp.NewID(),
-				publisher: s,
+				publisher: s.asPublisher(),
 				disclosed: disclose || w.options.discloseMe,
 				topic:     []byte(w.topic),
 				options:   w.options,
 				dict:      w.dict,
 				payload:   w.payload,
-			})
+			}
+			if w.options.retain {
+				s.retain(&p)
+			}
+			t.publish(s.realm, &p)
 		}
 	}
 }

@@ -1,0 +1,157 @@
+package edge
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// retention keeps, for each topic, the event that a late subscriber is given (advanced/pubsub_event_retention.md).
+//
+// PUBLISH.Options.retain keeps an event: the latest that everybody may have, and the later ones that black or white
+// lists restrict. What the specification leaves open: a retained PUBLISH without a payload clears its topic, and
+// PUBLISH.Options._ttl is the time in ms after which an event is forgotten. A subscription by pattern is given one event
+// for each topic that it matches.
+type retention struct {
+	max int // octets of all events together
+
+	full atomic.Bool // an event was not kept
+
+	mu     sync.Mutex
+	topics map[string][]*retained // from old to new; only the first may be for everybody
+	octets int
+}
+
+// retained is an event that is kept.
+type retained struct {
+	publication
+	expires time.Time // zero: never
+	octets  int
+}
+
+const (
+	// maxRestricted is how many events with black or white lists are kept for one topic.
+	maxRestricted = 8
+
+	// retainedOverhead is what an event costs beside its topic and its payload, in octets; roughly.
+	retainedOverhead = 512
+)
+
+// keep stores p or clears its topic. It returns false if there is no room.
+func (r *retention) keep(p *publication) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	topic := string(p.topic)
+	list := r.current(topic)
+	if p.payload.Items == 0 {
+		r.set(topic, nil)
+		return true
+	}
+	event := &retained{publication: *p, octets: retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw)}
+	event.retained = true
+	event.topic, event.payload, event.dict = []byte(topic), p.payload.Clone(), p.dict.Clone()
+	if p.options.ttl > 0 {
+		event.expires = time.Now().Add(p.options.ttl)
+	}
+	if p.options.filter == nil {
+		list = nil // nobody is given an older one any more
+	} else if len(list) > maxRestricted {
+		list = slices.DeleteFunc(slices.Clone(list), func(e *retained) bool { return e == oldestRestricted(list) })
+	}
+	freed := r.octets - octetsOf(r.topics[topic])
+	if freed+octetsOf(list)+event.octets > r.max {
+		return false
+	}
+	r.set(topic, append(slices.Clip(list), event))
+	return true
+}
+
+func oldestRestricted(list []*retained) *retained {
+	for _, e := range list {
+		if e.options.filter != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+func octetsOf(list []*retained) (n int) {
+	for _, e := range list {
+		n += e.octets
+	}
+	return n
+}
+
+// set replaces a topic's events. Holds mu.
+func (r *retention) set(topic string, list []*retained) {
+	r.octets += octetsOf(list) - octetsOf(r.topics[topic])
+	if len(list) == 0 {
+		delete(r.topics, topic)
+		return
+	}
+	if r.topics == nil {
+		r.topics = make(map[string][]*retained)
+	}
+	r.topics[topic] = list
+}
+
+// current returns a topic's events without those whose time is up. Holds mu.
+func (r *retention) current(topic string) []*retained {
+	list := r.topics[topic]
+	expired := func(e *retained) bool { return !e.expires.IsZero() && !time.Now().Before(e.expires) }
+	if slices.ContainsFunc(list, expired) {
+		list = slices.DeleteFunc(slices.Clone(list), expired)
+		r.set(topic, list)
+	}
+	return list
+}
+
+// matching returns the events that the session of place is to be given, one a topic.
+func (r *retention) matching(place *seat) []*retained {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if place.match == wamp.Exact {
+		return appendLatest(nil, r.current(place.uri), place)
+	}
+	var topics []string
+	for topic := range r.topics {
+		if place.match.Matches(place.uri, topic) {
+			topics = append(topics, topic)
+		}
+	}
+	slices.Sort(topics)
+	var events []*retained
+	for _, topic := range topics {
+		events = appendLatest(events, r.current(topic), place)
+	}
+	return events
+}
+
+// appendLatest appends the latest event of list that the session would have had, had it subscribed already.
+func appendLatest(events, list []*retained, place *seat) []*retained {
+	for _, e := range slices.Backward(list) {
+		if e.isFor(place) {
+			return append(events, e)
+		}
+	}
+	return events
+}
+
+// deliverRetained gives the events kept for the topics of place to its session.
+func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
+	s := place.session
+	var f frame
+	for _, e := range r.retention.matching(place) {
+		event := e.event(sub)
+		event.Dict = t.eventDetails(s.serializer, sub, &e.publication)
+		var err error
+		if f.bytes, err = codec.Append(f.bytes[:0], s.serializer, &event); err == nil {
+			v, full := s.out.appendEvent(place, f.bytes)
+			t.note(s, v, full)
+		}
+	}
+}

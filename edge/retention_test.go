@@ -1,0 +1,121 @@
+package edge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+func TestRetained(t *testing.T) {
+	each(t, func(s *story, pub, sub *peer) {
+		pub.say(`[16,1,{"retain":true},"com.a",["old"]]`)
+		pub.say(`[16,2,{"retain":true,"disclose_me":true},"com.a",["new"],{"k":"\u0000AQID"}]`)
+		pub.say(`[16,3,{},"com.a",["not kept"]]`)
+		pub.say(`[16,4,{"retain":true,"acknowledge":true},"com.a.b",["b"]]`)
+		pub.hear(`[17,4,"$b"]`)
+		sub.say(`[32,1,{},"com.a"]`)
+		sub.hear(`[33,1,"$sub"]`)
+		sub.silent() // not asked for
+		who := `"publisher":"*","publisher_authid":"*","publisher_authrole":"all"`
+		sub.say(`[32,2,{"get_retained":true},"com.a"]`)
+		sub.hear(`[33,2,"$sub"]`, `[36,"$sub","*",{"retained":true,`+who+`},["new"],{"k":"\u0000AQID"}]`)
+		sub.say(`[32,3,{"get_retained":true,"match":"prefix"},"com."]`) // one a topic
+		sub.hear(`[33,3,"$prefix"]`,
+			`[36,"$prefix","*",{"retained":true,"topic":"com.a",`+who+`},["new"],{"k":"\u0000AQID"}]`,
+			`[36,"$prefix","$b",{"retained":true,"topic":"com.a.b"},["b"]]`)
+		pub.say(`[16,5,{},"com.a.b",["live"]]`)
+		sub.hear(`[36,"$prefix","*",{"topic":"com.a.b"},["live"]]`)
+
+		pub.say(`[16,6,{"retain":true},"com.a"]`) // no payload: cleared
+		sub.hear(`[36,"$sub","*",{}]`, `[36,"$prefix","*",{"topic":"com.a"}]`)
+		sub.say(`[32,4,{"get_retained":true},"com.a"]`)
+		sub.hear(`[33,4,"$sub"]`)
+		sub.silent()
+		if o := s.router.realms["realm1"].retention.octets; o == 0 {
+			t.Error("nothing is accounted for what is kept")
+		}
+	})
+}
+
+func TestRetainedExpires(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		pub, sub := s.join(hello), s.join(hello)
+		pub.say(`[16,1,{"retain":true,"_ttl":1000,"acknowledge":true},"com.a",[1]]`)
+		pub.hear(`[17,1,"*"]`)
+		time.Sleep(999 * time.Millisecond)
+		sub.say(`[32,1,{"get_retained":true},"com.a"]`)
+		sub.hear(`[33,1,"$sub"]`, `[36,"$sub","*",{"retained":true},[1]]`)
+		time.Sleep(time.Millisecond)
+		sub.say(`[32,2,{"get_retained":true},"com.a"]`)
+		sub.hear(`[33,2,"$sub"]`)
+		sub.silent()
+		if r := &s.router.realms["realm1"].retention; r.octets != 0 || len(r.topics) != 0 {
+			t.Errorf("%d octets are accounted for %d topics", r.octets, len(r.topics))
+		}
+	})
+}
+
+// A subscriber gets the latest event that it would have had when it was published.
+func TestRetainedRights(t *testing.T) {
+	realm := openRealm()
+	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{
+		{Match: wamp.Prefix, Allow: auth.Everything}, {URI: "com.secret", Match: wamp.Prefix},
+	}))
+	tell(t, Options{}, realm, func(s *story) {
+		pub := s.join(hello)
+		pub.say(`[16,1,{"retain":true},"com.a",["all"]]`)
+		pub.say(`[16,2,{"retain":true,"eligible_authrole":["guest"]},"com.a",["guests"]]`)
+		pub.say(`[16,3,{"retain":true,"exclude_authid":["ann"]},"com.a",["not ann"]]`)
+		pub.say(`[16,4,{"retain":true,"acknowledge":true},"com.secret",["secret"]]`)
+		pub.hear(`[17,4,"*"]`)
+		for _, c := range []struct{ authid, role, want string }{
+			{"ann", "guest", "guests"}, {"ann", "all", "all"}, {"bob", "all", "not ann"},
+		} {
+			p := s.connect(memory.Options{Authid: c.authid, Role: c.role})
+			p.say(hello)
+			p.hear(`[2,"*","*"]`)
+			p.say(`[32,1,{"get_retained":true},"com.a"]`)
+			p.hear(`[33,1,"$sub"]`, `[36,"$sub","*",{"retained":true},["`+c.want+`"]]`)
+			p.silent()
+			if c.role == "guest" {
+				p.say(`[32,1,{"get_retained":true,"match":"prefix"},"com."]`)
+				p.hear(`[33,1,"$prefix"]`, `[36,"$prefix","*",{"retained":true,"topic":"com.a"},["guests"]]`)
+				p.silent()
+			}
+		}
+		pub.say(`[32,1,{"get_retained":true},"com.a"]`) // exclude_me holds for the publisher
+		pub.hear(`[33,1,"*"]`)
+		pub.silent()
+		for i := range 3 * maxRestricted { // what is restricted is kept in small number; what is for all stays
+			pub.say(fmt.Sprintf(`[16,5,{"retain":true,"eligible":[]},"com.a",[%d]]`, i))
+		}
+		p := s.join(hello)
+		p.say(`[32,1,{"get_retained":true},"com.a"]`)
+		p.hear(`[33,1,"*"]`, `[36,"*","*",{"retained":true},["all"]]`)
+		if n := len(s.router.realms["realm1"].retention.topics["com.a"]); n > maxRestricted+1 {
+			t.Errorf("%d events are kept for one topic", n)
+		}
+	})
+}
+
+func TestRetentionIsBounded(t *testing.T) {
+	tell(t, Options{MaxRetained: 10_000}, RealmOptions{}, func(s *story) {
+		pub, sub := s.join(hello), s.join(hello)
+		for i := range 20 {
+			pub.say(fmt.Sprintf(`[16,1,{"retain":true},"com.a%d",[%q]]`, i, strings.Repeat("x", 600)))
+		}
+		pub.say(`[16,2,{"retain":true,"acknowledge":true},"com.a0",["again"]]`) // in place of what is there
+		pub.hear(`[17,2,"*"]`)
+		r := &s.router.realms["realm1"].retention
+		if r.octets > r.max || len(r.topics) == 0 || len(r.topics) == 20 {
+			t.Errorf("%d of %d octets, %d topics", r.octets, r.max, len(r.topics))
+		}
+		sub.say(`[32,1,{"get_retained":true},"com.a0"]`)
+		sub.hear(`[33,1,"*"]`, `[36,"*","*",{"retained":true},["again"]]`)
+	})
+}
