@@ -166,7 +166,7 @@ func build(t *testing.T, export, imports []uplink.Rule, denied ...auth.Permissio
 // settle waits until the link is up and everything is as its rules say, or as far as it goes.
 func (w *world) settle() {
 	w.Helper()
-	for range 100 {
+	for range 1000 {
 		synctest.Wait()
 		if w.link.State().Up {
 			synctest.Wait()

@@ -171,20 +171,15 @@ func (c *Client) untilClosed(ctx context.Context) (context.Context, context.Canc
 // sessions opens and tends one session after the other. It returns nil when ctx is done.
 func (c *Client) sessions(ctx context.Context, s *session) error {
 	pause := backoff{min: c.opts.Reconnect.Min, max: c.opts.Reconnect.Max}
-	var said string
-	for {
+	for failed := 0; ; {
 		var err error
 		if s == nil {
-			if s, err = c.join(ctx); err == nil {
-				c.install(s)
-			} else {
-				c.opts.OnFailed(err)
-			}
+			s, err = c.attempt(ctx)
 		}
 		if s != nil {
 			start := time.Now()
 			err = c.tend(ctx, s)
-			s, said = nil, ""
+			s, failed = nil, 0
 			if lived(start) {
 				pause.reset()
 			}
@@ -195,13 +190,32 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 		if c.opts.Reconnect.Disabled {
 			return err
 		}
-		if err.Error() != said {
-			said = err.Error() // a router that is away for a week is not worth a line a minute
-			c.opts.Log.Warn("not connected, trying again", "realm", c.opts.Realm, "error", err)
-		}
+		c.complain(failed, err)
+		failed++
 		if !sleep(ctx, pause.next()) {
 			return nil
 		}
+	}
+}
+
+// attempt tries once to open a session.
+func (c *Client) attempt(ctx context.Context) (*session, error) {
+	s, err := c.join(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.opts.OnFailed(err)
+		}
+		return nil, err
+	}
+	c.install(s)
+	return s, nil
+}
+
+// complain logs that there is no session, the first, second, fourth, eighth time and so on in a row: a router that is
+// away for a week is not worth a line a minute.
+func (c *Client) complain(failed int, err error) {
+	if failed == 0 || failed&(failed-1) == 0 {
+		c.opts.Log.Warn("not connected, trying again", "realm", c.opts.Realm, "error", err)
 	}
 }
 

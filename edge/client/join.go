@@ -177,5 +177,6 @@ func Refused(err error) bool {
 	return errors.As(err, &e) && e.message == wamp.Abort
 }
 
-// lived reports whether a session begun at start was long enough to call the router well.
+// lived reports whether a session begun at start was long enough to call the router well. A router that ends every
+// session at once must not be called again and again with the shortest pause.
 func lived(start time.Time) bool { return time.Since(start) >= 10*time.Second }
