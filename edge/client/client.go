@@ -20,6 +20,7 @@ type Client struct {
 
 	current atomic.Pointer[session] // nil while there is none
 
+	started   atomic.Bool // Run or Connect has taken charge
 	closeOnce sync.Once
 	closing   chan struct{}   // closed by Close
 	closeCtx  context.Context // how long closing may take; to be read after closing is closed
@@ -59,6 +60,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.started.Store(true)
 	c.install(s)
 	go c.live(context.WithoutCancel(ctx), s)
 	return c, nil
@@ -68,6 +70,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 // With Reconnect.Disabled it returns why the session ended or could not begin. It may be called once, and not on a client
 // made by Connect.
 func (c *Client) Run(ctx context.Context) error {
+	c.started.Store(true)
 	c.live(ctx, nil)
 	return c.Err()
 }
@@ -79,6 +82,9 @@ func (c *Client) Close(ctx context.Context) error {
 		c.closeCtx = ctx
 		close(c.closing)
 	})
+	if !c.started.Load() {
+		return nil
+	}
 	select {
 	case <-c.done:
 		return nil
@@ -260,7 +266,7 @@ func (c *Client) tend(ctx context.Context, s *session) error {
 func (c *Client) patience() (context.Context, context.CancelFunc) {
 	select {
 	case <-c.closing:
-		return context.WithCancel(c.closeCtx)
+		return context.WithTimeout(c.closeCtx, c.opts.RequestTimeout)
 	default:
 		return context.WithTimeout(context.Background(), lastWords)
 	}

@@ -137,6 +137,46 @@ func TestCloseSaysGoodbye(t *testing.T) {
 	check(t, c.Close(context.Background()))
 }
 
+func TestClosingIsBounded(t *testing.T) {
+	check(t, client.New(client.Options{}).Close(t.Context())) // one that never ran
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _ := start(t, client.Options{})
+		began := time.Now()
+		closed := run(func() error { return c.Close(context.Background()) })
+		p.expect(wamp.Goodbye)
+		p.expectEnd()
+		check(t, <-closed)
+		if d := time.Since(began); d != 30*time.Second {
+			t.Errorf("closing took %v", d)
+		}
+	})
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p, _ := start(t, client.Options{RequestTimeout: 5 * time.Second})
+		for want, request := range map[string]func() error{
+			"wait for SUBSCRIBED: context deadline exceeded": func() error {
+				_, err := c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{}, func(*client.Event) {})
+				return err
+			},
+			"wait for REGISTERED: context deadline exceeded": func() error {
+				_, err := c.Register(t.Context(), "a.b", client.RegisterOptions{}, nil)
+				return err
+			},
+			"wait for PUBLISHED: context deadline exceeded": func() error {
+				return c.Publish(t.Context(), "a.b", client.PublishOptions{Acknowledge: true}, client.Payload{})
+			},
+		} {
+			began := time.Now()
+			if err := request(); err == nil || err.Error() != want || time.Since(began) != 5*time.Second {
+				t.Errorf("after %v: %v, want %s", time.Since(began), err, want)
+			}
+		}
+		p.conn.Close()
+	})
+}
+
 func TestGoodbyeIsAnswered(t *testing.T) {
 	c, p, _ := start(t, client.Options{Reconnect: client.Reconnect{Disabled: true}})
 	p.send(codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.CloseShutdown)})

@@ -62,7 +62,7 @@ func (s *session) publishAcknowledged(ctx context.Context, m outbound) error {
 		return err
 	case <-ctx.Done():
 		s.forget(m.Request)
-		return ctx.Err()
+		return noReply(wamp.Published, ctx)
 	}
 }
 

@@ -138,6 +138,9 @@ func (s *session) handle(m *codec.Message) error {
 		}
 		return s.reply(m, m.Type)
 	case wamp.Error:
+		if m.ErrorType == wamp.Cancel {
+			m.ErrorType = wamp.Call // the specification has both for a call that was canceled
+		}
 		return s.reply(m, m.ErrorType)
 	case wamp.Invocation:
 		return s.invocation(m)
@@ -184,7 +187,7 @@ func (s *session) reply(m *codec.Message, kind wamp.Type) error {
 
 // unexpected tells a reply to a request given up, which is ignored, from one to a request never made.
 func (s *session) unexpected(m *codec.Message, kind wamp.Type) error {
-	if m.Type == wamp.Error && !numbered(kind) && kind != wamp.Cancel {
+	if m.Type == wamp.Error && !numbered(kind) {
 		return violated("received ERROR for %s", kind)
 	}
 	if m.Request > s.out.lastID() {

@@ -80,7 +80,7 @@ func (c *Client) establish(ctx context.Context, st standing, persist bool) error
 		return err
 	case <-ctx.Done():
 		c.detach(st) // if the router still makes it, it is ended at once
-		return ctx.Err()
+		return noReply(st.base().words.made, ctx)
 	}
 }
 
@@ -243,8 +243,13 @@ func (c *Client) end(ctx context.Context, st standing) error {
 		}
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		return noReply(st.base().words.ended, ctx)
 	}
+}
+
+// noReply says what did not come before ctx was done.
+func noReply(reply wamp.Type, ctx context.Context) error {
+	return fmt.Errorf("wait for %s: %w", reply, ctx.Err())
 }
 
 // revoked handles UNSUBSCRIBED and UNREGISTERED by the router's own decision (advanced/pubsub_subscription_revocation.md,
