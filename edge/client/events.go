@@ -31,9 +31,9 @@ type eventQueue struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	chunks   []*chunk
-	free     *chunk
-	size     int  // of all events in chunks and of those being handled
-	dropping bool // the queue was full for too long: nothing waits until it has half emptied
+	free     []*chunk // at most keptChunks
+	size     int      // of all events in chunks and of those being handled
+	dropping bool     // the queue was full for too long: nothing waits until it has half emptied
 	closed   bool
 	discard  bool // closed, and what is left is not delivered
 }
@@ -54,6 +54,7 @@ type queued struct {
 
 const (
 	chunkSize  = 32 << 10
+	keptChunks = 4
 	eventCost  = 64 // what an event takes beside its bytes
 	hardFactor = 4  // how far beyond the limit the queue grows while a handler may be waiting for a reply
 )
@@ -165,23 +166,24 @@ func (q *eventQueue) chunkFor(n int) *chunk {
 	if last := len(q.chunks) - 1; last >= 0 && len(q.chunks[last].bytes)+n <= chunkSize {
 		return q.chunks[last]
 	}
-	c := q.free
-	if c == nil {
+	var c *chunk
+	if last := len(q.free) - 1; last >= 0 {
+		c, q.free = q.free[last], q.free[:last]
+	} else {
 		c = new(chunk)
 	}
-	q.free = nil
 	q.chunks = append(q.chunks, c)
 	return c
 }
 
-// recycle keeps one chunk of ordinary size for the next. mu is held.
+// recycle keeps a few chunks of ordinary size. mu is held.
 func (q *eventQueue) recycle(c *chunk) {
-	if cap(c.bytes) > 2*chunkSize {
+	if cap(c.bytes) > 2*chunkSize || len(q.free) == keptChunks {
 		return
 	}
 	clear(c.events) // lets go of subscriptions
 	c.bytes, c.events = c.bytes[:0], c.events[:0]
-	q.free = c
+	q.free = append(q.free, c)
 }
 
 // take waits for the next chunk; nil when the queue is closed. handled, if not nil, is the chunk done with.

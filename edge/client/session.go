@@ -100,24 +100,25 @@ func (s *session) read() error {
 		if err != nil {
 			return err
 		}
-		err = codec.Parse(s.out.serializer, data, &m)
-		var unknown codec.UnknownType
-		switch {
-		case errors.As(err, &unknown) && unknown >= 256 && unknown < 1024:
-			continue // an extension; basic/messages.md leaves these codes to them
-		case err != nil:
-			err = violation(err.Error())
-		default:
+		if err = codec.Parse(s.out.serializer, data, &m); err == nil {
 			err = s.handle(&m)
-		}
-		var breach violation
-		if errors.As(err, &breach) {
-			s.abort(breach)
+		} else if isExtension(err) {
+			continue
+		} else {
+			err = violation(err.Error())
 		}
 		if err != nil {
+			s.abort(err)
 			return err
 		}
 	}
+}
+
+// isExtension reports whether a message could not be parsed because its code is one of those that basic/messages.md
+// leaves to extensions. Such messages are ignored.
+func isExtension(err error) bool {
+	var unknown codec.UnknownType
+	return errors.As(err, &unknown) && unknown >= 256 && unknown < 1024
 }
 
 // handle does what one message asks for. An error ends the session.
@@ -212,8 +213,12 @@ func (s *session) goodbye(m *codec.Message) error {
 // lastWords is how long GOODBYE or ABORT may take to be written before the connection is closed.
 const lastWords = time.Second
 
-// abort tells the router what it did wrong.
-func (s *session) abort(breach violation) {
+// abort tells the router what it did wrong, if that is why the session ends.
+func (s *session) abort(err error) {
+	breach, ok := err.(violation)
+	if !ok {
+		return
+	}
 	details, err := codec.NewDict(s.out.serializer, map[string]any{"message": string(breach)})
 	if err != nil {
 		details = codec.Dict{}
