@@ -63,6 +63,18 @@ func run(t *testing.T, c Config) running {
 	return r
 }
 
+// peer waits for the next peer.
+func (r running) peer(t *testing.T) peer {
+	t.Helper()
+	select {
+	case p := <-r.peers:
+		return p
+	case <-time.After(30 * time.Second):
+		t.Fatalf("no peer: %+v", r.State())
+		return peer{}
+	}
+}
+
 func (r running) await(t *testing.T, p Phase) {
 	t.Helper()
 	eventually(t, string(p), func() bool { return r.State().Phase == p })
@@ -74,7 +86,7 @@ func TestLineServes(t *testing.T) {
 	r := run(t, Config{Device: link})
 	r.await(t, Listening)
 	send(t, d, "boot\r\n"+hello+"one")
-	p := <-r.peers
+	p := r.peer(t)
 	expect(t, p, hello+"one")
 	send(t, p, "answer")
 	expect(t, d, "answer")
@@ -90,7 +102,7 @@ func TestLineServes(t *testing.T) {
 	}
 	p.end <- nil
 	send(t, d, hello+"two")
-	p = <-r.peers
+	p = r.peer(t)
 	expect(t, p, hello+"two")
 	if s := r.State(); s.Opens != 1 || s.Losses != 0 || s.Peers != 2 {
 		t.Errorf("%+v", s)
@@ -110,7 +122,7 @@ func TestLineReplug(t *testing.T) {
 		defer other.Close()
 		r.await(t, Listening)
 		send(t, d, hello)
-		p := <-r.peers
+		p := r.peer(t)
 		expect(t, p, hello)
 		if s := r.State(); s.Opens != i+1 || s.Device != d.Port() {
 			t.Errorf("%+v", s)
@@ -146,7 +158,7 @@ func TestLineDeviceRestarts(t *testing.T) {
 	r := run(t, Config{Device: link})
 	r.await(t, Listening)
 	send(t, d, hello)
-	p := <-r.peers
+	p := r.peer(t)
 	expect(t, p, hello)
 	send(t, d, "half a mess")
 	expect(t, p, "half a mess")
@@ -155,7 +167,7 @@ func TestLineDeviceRestarts(t *testing.T) {
 		expect(t, p, hello)
 		p.Close()
 		p.end <- errors.New("bad frame")
-		p = <-r.peers
+		p = r.peer(t)
 		expect(t, p, hello)
 	}
 	if s := r.State(); s.Opens != 1 || s.Losses != 0 {
@@ -171,12 +183,12 @@ func TestLineRefusedHandshake(t *testing.T) {
 	r := run(t, Config{Device: link})
 	r.await(t, Listening)
 	send(t, d, hello)
-	p := <-r.peers
+	p := r.peer(t)
 	expect(t, p, hello)
 	p.end <- errors.New("refused")
 	r.await(t, Listening)
 	send(t, d, "\x7f\xf1\x00\x00")
-	p = <-r.peers
+	p = r.peer(t)
 	expect(t, p, "\x7f\xf1\x00\x00")
 	if s := r.State(); s.Peers != 2 {
 		t.Errorf("%+v", s)
@@ -190,7 +202,7 @@ func TestLineCloseInterruptsPeer(t *testing.T) {
 	r := run(t, Config{Device: link})
 	r.await(t, Listening)
 	send(t, d, hello)
-	p := <-r.peers
+	p := r.peer(t)
 	expect(t, p, hello)
 	failed := make(chan error)
 	go func() {
@@ -214,7 +226,7 @@ func TestLineCloseInterruptsPeer(t *testing.T) {
 	}
 	p.end <- nil
 	send(t, d, hello) // the hour is not for the next peer, nor is the deadline that closed this one
-	p = <-r.peers
+	p = r.peer(t)
 	expect(t, p, hello)
 	p.end <- nil
 }

@@ -33,14 +33,20 @@ func TestPortSettings(t *testing.T) {
 	master, slave, err := pty.Open()
 	must(t, err)
 	defer master.Close()
-	settings := func() *unix.Termios {
+	// Both ends have the same settings. HUPCL is what a real port begins with.
+	settings := func(change func(*unix.Termios)) (s *unix.Termios) {
 		raw, err := master.SyscallConn()
 		must(t, err)
-		var s *unix.Termios
-		raw.Control(func(fd uintptr) { s, err = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+		raw.Control(func(fd uintptr) {
+			if s, err = unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
+				change(s)
+				err = unix.IoctlSetTermios(int(fd), unix.TCSETS, s)
+			}
+		})
 		must(t, err)
 		return s
 	}
+	settings(func(s *unix.Termios) { s.Cflag |= unix.HUPCL; s.Lflag |= unix.ECHO | unix.ICANON })
 	for _, c := range []struct {
 		config      Config
 		mask, cflag uint32
@@ -52,7 +58,7 @@ func TestPortSettings(t *testing.T) {
 		c.config.Device = slave
 		p, err := Open(context.Background(), c.config)
 		must(t, err)
-		if s := settings(); s.Cflag&c.mask != c.cflag {
+		if s := settings(func(*unix.Termios) {}); s.Cflag&c.mask != c.cflag || s.Lflag&(unix.ECHO|unix.ICANON) != 0 {
 			t.Errorf("%+v: cflag %#o, want %#o", c.config, s.Cflag&c.mask, c.cflag)
 		}
 		must(t, p.Close())
