@@ -1,0 +1,228 @@
+package auth
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// SCRAM is what the router keeps of a password for WAMP-SCRAM (advanced/authentication_scram.md, "Data Stored on the
+// Server"). Nobody can join with it, but it shows whether a guessed password is right. NewSCRAM makes it.
+type SCRAM struct {
+	KDF        string // "argon2id13", "pbkdf2", or "argon2id-13" as Autobahn and Crossbar.io derive it
+	Salt       Octets
+	Iterations int
+	Memory     int // in KiB; Argon2id only
+	StoredKey  Octets
+	ServerKey  Octets
+}
+
+const maxSalt = 1024
+
+func (s *SCRAM) check() error {
+	if err := s.checkCost(); err != nil {
+		return err
+	}
+	if len(s.Salt) == 0 || len(s.Salt) > maxSalt {
+		return fmt.Errorf("a salt of %d octets, not 1 to %d", len(s.Salt), maxSalt)
+	}
+	if len(s.StoredKey) != sha256.Size {
+		return fmt.Errorf("a stored key of %d octets, not %d", len(s.StoredKey), sha256.Size)
+	}
+	if len(s.ServerKey) != sha256.Size {
+		return fmt.Errorf("a server key of %d octets, not %d", len(s.ServerKey), sha256.Size)
+	}
+	return nil
+}
+
+// scram follows the names of RFC 5802; the messages are spread over HELLO, CHALLENGE and AUTHENTICATE.
+type scram struct {
+	record      SCRAM
+	draft       bool   // method "scram"; see the package's comment
+	authid      string // as HELLO names it
+	clientNonce string
+	nonce       string // the client's and the router's, joined
+	bindingKind string // "" without channel binding
+	binding     []byte
+}
+
+func newSCRAM(a attempt, draft bool) (*scram, *Refused) {
+	nonce, _ := a.Extra["nonce"].(string)
+	if !isNonce(nonce) {
+		return nil, malformed("scram: HELLO.Details.authextra.nonce is not base64")
+	}
+	s := &scram{record: *a.who.SCRAM, draft: draft, authid: a.Authid, clientNonce: nonce}
+	if a.standIn != "" {
+		s.record.Salt = a.salt(len(s.record.Salt))
+	}
+	s.nonce = nonce + base64.StdEncoding.EncodeToString(random(18))
+	kind, err := bindingKind(a.Extra)
+	if err != nil || kind == "" {
+		return s, err
+	}
+	var ok bool
+	if s.binding, ok = a.channelBinding(kind); !ok {
+		return nil, malformed("scram: this connection has no channel binding %q", kind)
+	}
+	s.bindingKind = kind
+	return s, nil
+}
+
+const maxNonce = 1024
+
+// isNonce reports whether text is printable and has no comma, as RFC 5802 wants it: AuthMessage is joined by commas. The
+// specification's own example is two texts in base64 joined, which is not base64 any more, so nothing stricter will do.
+func isNonce(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c > '~' || c == ',' {
+			return false
+		}
+	}
+	return text != "" && len(text) <= maxNonce
+}
+
+func (s *scram) challenge() map[string]any {
+	extra := map[string]any{
+		"nonce":      s.nonce,
+		"salt":       s.record.Salt.String(),
+		"kdf":        s.record.KDF,
+		"iterations": s.record.Iterations,
+	}
+	switch {
+	case s.record.Memory > 0:
+		extra["memory"] = s.record.Memory
+	case !s.draft: // Autobahn cannot read null there
+		extra["memory"] = nil
+	}
+	return extra
+}
+
+func (s *scram) verify(signature string, extra map[string]any) (map[string]any, *Refused) {
+	proof, err := decode64(signature)
+	if err != nil || len(proof) != sha256.Size {
+		return nil, malformed("scram: the signature is not %d octets in base64", sha256.Size)
+	}
+	if err := s.verifyExtra(extra); err != nil {
+		return nil, err
+	}
+	for _, message := range s.authMessages() {
+		if s.proves(proof, message) {
+			return s.verifier(message), nil
+		}
+	}
+	return nil, wrong("wrong proof")
+}
+
+// verifyExtra checks that AUTHENTICATE.Extra repeats the nonce and binds the channel.
+func (s *scram) verifyExtra(extra map[string]any) *Refused {
+	nonce, ok := extra["nonce"].(string)
+	if !ok && (!s.draft || extra["nonce"] != nil) {
+		return malformed("scram: AUTHENTICATE.Extra has no nonce")
+	}
+	if ok && nonce != s.nonce {
+		return malformed("scram: the nonce in AUTHENTICATE.Extra is another")
+	}
+	kind, err := bindingKind(extra)
+	if err != nil {
+		return err
+	}
+	if kind != s.bindingKind {
+		return malformed("scram: the channel binding in AUTHENTICATE.Extra is not the one in HELLO")
+	}
+	return s.verifyBinding(extra["cbind_data"])
+}
+
+func (s *scram) verifyBinding(data any) *Refused {
+	text, ok := data.(string)
+	if s.bindingKind == "" {
+		if data != nil && text != "" || data != nil && !ok {
+			return malformed("scram: there is binding data without channel binding")
+		}
+		return nil
+	}
+	have, err := decode64(text)
+	if !ok || err != nil {
+		return malformed("scram: AUTHENTICATE.Extra.cbind_data is not base64")
+	}
+	if subtle.ConstantTimeCompare(have, s.binding) == 0 {
+		return malformed("scram: the binding data is of another connection")
+	}
+	return nil
+}
+
+// authMessages returns the forms of AuthMessage that the client may have signed. The specification wants authids
+// normalized, but its formula does not; the draft does not escape them and leaves the GS2 header out.
+func (s *scram) authMessages() []string {
+	names := []string{s.authid}
+	if normal, err := saslprep(s.authid); err == nil && normal != s.authid {
+		names = append(names, normal)
+	}
+	var list []string
+	for _, name := range names {
+		list = append(list, s.authMessage(escape.Replace(name), base64.StdEncoding.EncodeToString(s.gs2())))
+		if s.draft && s.bindingKind == "" {
+			list = append(list, s.authMessage(name, ""))
+		}
+	}
+	return list
+}
+
+var escape = strings.NewReplacer(",", "=2C", "=", "=3D")
+
+// gs2 returns the header and the binding data that "c=" carries.
+func (s *scram) gs2() []byte {
+	if s.bindingKind == "" {
+		return []byte("n,,")
+	}
+	return append([]byte("p="+s.bindingKind+",,"), s.binding...)
+}
+
+// authMessage joins the first three messages of the exchange.
+func (s *scram) authMessage(name, channel string) string {
+	clientFirstBare := "n=" + name + ",r=" + s.clientNonce
+	serverFirst := "r=" + s.nonce + ",s=" + s.record.Salt.String() + ",i=" + strconv.Itoa(s.record.Iterations)
+	clientFinalNoProof := "c=" + channel + ",r=" + s.nonce
+	return clientFirstBare + "," + serverFirst + "," + clientFinalNoProof
+}
+
+// proves reports whether the client that made the proof knew the client key, of which StoredKey is the hash.
+func (s *scram) proves(proof []byte, message string) bool {
+	clientKey := hmac256(s.record.StoredKey, message)
+	subtle.XORBytes(clientKey, clientKey, proof)
+	storedKey := sha256.Sum256(clientKey)
+	return hmac.Equal(storedKey[:], s.record.StoredKey)
+}
+
+// verifier returns what proves to the client that the router knows its keys.
+func (s *scram) verifier(message string) map[string]any {
+	signature := base64.StdEncoding.EncodeToString(hmac256(s.record.ServerKey, message))
+	extra := map[string]any{"verifier": "v=" + signature}
+	if s.draft {
+		extra["scram_server_signature"] = signature
+	}
+	return extra
+}
+
+// bindingKind reads the channel_binding of HELLO.Details.authextra or AUTHENTICATE.Extra; "" if there is none.
+func bindingKind(extra map[string]any) (string, *Refused) {
+	switch kind := extra["channel_binding"].(type) {
+	case nil:
+		return "", nil
+	case string:
+		return kind, nil
+	}
+	return "", malformed("channel_binding is not a string")
+}
+
+// channelBinding returns what binds to the peer's connection.
+func (r *Request) channelBinding(kind string) (data []byte, ok bool) {
+	if r.Transport == nil || r.Transport.ChannelBinding == nil {
+		return nil, false
+	}
+	data, ok = r.Transport.ChannelBinding(kind)
+	return data, ok && len(data) > 0
+}

@@ -1,0 +1,50 @@
+package auth
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// Secret is a text that must not get into a log: it prints as "secret". Convert it to a string to have it.
+type Secret string
+
+const hidden = "secret"
+
+func (s Secret) String() string               { return hidden }
+func (s Secret) GoString() string             { return hidden }
+func (s Secret) LogValue() slog.Value         { return slog.StringValue(hidden) }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Octets are written in base64 in a configuration.
+type Octets []byte
+
+// UnmarshalText reads base64, standard alphabet, with padding.
+func (o *Octets) UnmarshalText(text []byte) error {
+	b, err := decode64(string(text))
+	if err != nil {
+		return err
+	}
+	*o = b
+	return nil
+}
+
+// MarshalText writes base64.
+func (o Octets) MarshalText() ([]byte, error) { return base64.StdEncoding.AppendEncode(nil, o), nil }
+
+// String returns the octets in base64.
+func (o Octets) String() string { return base64.StdEncoding.EncodeToString(o) }
+
+// decode64 reads base64 in its canonical form only: one text for one value, and no white space in it.
+func decode64(text string) ([]byte, error) {
+	if strings.ContainsAny(text, "\r\n") {
+		return nil, errors.New("line breaks in base64")
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return nil, fmt.Errorf("decode base64: %w", err)
+	}
+	return b, nil
+}
