@@ -26,8 +26,8 @@
 //     RFC 8259 without a byte order mark.
 //
 // A name that stands twice in a map is let through as it is; for Value.Any the last one counts. A length that a message
-// declares costs nothing until the octets are there. What decodes to Go values (Any, Map, Decode) needs up to some 16 times
-// the octets in memory; Fields and Items need none.
+// declares costs nothing until the octets are there. What decodes to Go values (Any, Map, Decode) may need some 64 times the
+// octets in memory, as for a list of empty maps; Fields and Items need none.
 //
 // # What becomes of a value in another serializer
 //

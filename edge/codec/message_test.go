@@ -121,6 +121,7 @@ func TestRefused(t *testing.T) {
 		`[1.0,"a",{}]`:                          "message: the type is not an integer",
 		`[7]`:                                   "unknown message type 7",
 		`[0]`:                                   "unknown message type 0",
+		`[71]`:                                  "unknown message type 71", // one beyond the table
 		`[99,"x"]`:                              "unknown message type 99",
 		`[65552,1,{},"a"]`:                      "unknown message type 65552", // 16 in its low 16 bits
 		`[1]`:                                   "HELLO: realm is missing",

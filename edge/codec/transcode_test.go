@@ -89,28 +89,34 @@ func TestTranscodeSizes(t *testing.T) {
 			dict[fmt.Sprint(i)] = int64(i)
 		}
 		for name, v := range map[string]any{"list": list, "dict": dict, "text": strings.Repeat("x", n), "bytes": make([]byte, n),
-			"nested": []any{list, dict, list}} {
-			for _, from := range wamp.Serializers {
-				data, err := AppendValue(nil, from, v)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, to := range wamp.Serializers {
-					got, err := Transcode(nil, to, from, data)
-					if err != nil {
-						t.Fatalf("%s of %d: %v to %v: %v", name, n, from, to, err)
-					}
-					if want, _ := AppendValue(nil, to, v); !bytes.Equal(got, want) {
-						t.Errorf("%s of %d: %v to %v differs", name, n, from, to)
-					}
-				}
-			}
+			"nested": []any{list, int64(1), map[string]any{"a": list}, "end"}} {
+			sameEverywhere(t, fmt.Sprintf("%s of %d", name, n), v)
 		}
 		// CBOR's indefinite form of the same.
 		data := append([]byte{0x9f}, bytes.Repeat([]byte{0xf6}, n)...)
 		got, err := Transcode(nil, wamp.MsgPack, wamp.CBOR, append(data, 0xff))
 		if want, _ := AppendValue(nil, wamp.MsgPack, make([]any, n)); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("indefinite list of %d: %v", n, err)
+		}
+	}
+}
+
+// sameEverywhere checks that transcoding v gives what encoding it gives.
+func sameEverywhere(t *testing.T, name string, v any) {
+	encoded := map[wamp.Serializer][]byte{}
+	for _, s := range wamp.Serializers {
+		data, err := AppendValue(nil, s, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded[s] = data
+	}
+	for from, data := range encoded {
+		for to, want := range encoded {
+			got, err := Transcode(nil, to, from, data)
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s: %v to %v: %.60q, %v, want %.60q", name, from, to, got, err, want)
+			}
 		}
 	}
 }

@@ -113,6 +113,8 @@ func TestAny(t *testing.T) {
 		{wamp.CBOR, "3b 7fffffffffffffff", int64(math.MinInt64)},
 		{wamp.CBOR, "3b 8000000000000000", -9223372036854775809.0},
 		{wamp.CBOR, "c2 49 010000000000000000", 18446744073709551616.0},
+		{wamp.CBOR, "1b 8000000000000000", uint64(1 << 63)},
+		{wamp.MsgPack, "cf 8000000000000000", uint64(1 << 63)},
 		{wamp.CBOR, "c1 01", int64(1)},
 		{wamp.CBOR, "f7", nil},
 		{wamp.CBOR, "5f 41 01 41 02 ff", []byte{1, 2}},
