@@ -34,6 +34,9 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if err != nil {
 		return ifAcknowledged(options, err)
 	}
+	if options.passthru && !s.features.has(publisherPassthru) {
+		return violation("PUBLISH in payload passthru mode, which the publisher did not announce")
+	}
 	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
 		return ifAcknowledged(options, wamp.InvalidURI)
 	}

@@ -97,15 +97,6 @@ func TestDisclosedPublisher(t *testing.T) {
 	})
 }
 
-func TestPassthruOptions(t *testing.T) {
-	each(t, func(s *story, pub, sub *peer) {
-		sub.say(`[32,1,{},"com.a"]`)
-		sub.hear(`[33,1,"$sub"]`)
-		pub.say(`[16,1,{"ppt_scheme":"mqtt","ppt_serializer":"native","x_own":1},"com.a",["\u0000AQID"]]`)
-		sub.hear(`[36,"$sub","*",{"ppt_scheme":"mqtt","ppt_serializer":"native"},["\u0000AQID"]]`)
-	})
-}
-
 func TestBlackAndWhiteLists(t *testing.T) {
 	realm := openRealm()
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}))

@@ -16,8 +16,11 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if err != nil {
 		return err
 	}
-	if options.progress {
-		return refusal{wamp.FeatureNotSupported, "progressive call invocations are not announced by this router"}
+	if resumed, err := s.resume(t, m, options); resumed || err != nil {
+		return err
+	}
+	if options.passthru && !s.features.has(callerPassthru) {
+		return violation("CALL in payload passthru mode, which the caller did not announce")
 	}
 	if !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
 		return wamp.InvalidURI
@@ -46,53 +49,66 @@ func (s *session) call(t *turn, m *codec.Message) error {
 // invoke sends the INVOCATION for the CALL m. It returns false if the callee is gone.
 func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) (bool, error) {
 	callee, p := seat.session, &s.realm.pending
-	if callee.out.congested() {
-		return false, refusal{wamp.Unavailable, "the callee does not keep up with its invocations"}
-	}
-	payload, err := t.translate(m.Payload, callee.serializer)
-	if err != nil {
+	if err := callee.takes(o); err != nil {
 		return false, err
 	}
-	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id, Payload: payload}
-	invocation.Dict = t.invocationDetails(s, m, reg, seat, o)
+	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id}
+	var err error
+	if invocation.Payload, err = t.translate(m.Payload, callee.serializer); err != nil {
+		return false, err
+	}
+	invocation.Dict = t.invocationDetails(s, m.Text, m.Dict, seat, o)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case seat.gone:
 		return false, nil
-	case s.calls[m.Request] != nil:
-		return false, violation(fmt.Sprintf("CALL.Request %d is under way already", m.Request))
 	case len(s.calls) >= s.realm.router.opts.MaxCalls:
 		return false, refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
 	}
-	// Numbered and appended under one lock: a callee sees INVOCATION.Request count 1, 2, 3 ...
-	invocation.Request = wamp.NextID(callee.lastInvocation)
-	if err := t.send(callee, &invocation); err != nil {
+	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
+	if err := p.place(t, c, callee, &invocation); err != nil {
 		return false, err
 	}
-	callee.lastInvocation = invocation.Request
-	c := &call{caller: s, request: m.Request, callee: callee, invocation: invocation.Request, progress: o.receiveProgress}
-	p.add(c)
 	if o.timeout > 0 && !seat.forwardTimeout {
 		c.timeout = o.timeout
 		c.timer = time.AfterFunc(c.timeout, func() { p.expire(c) })
+	}
+	if o.progress {
+		c.stream = newStream(m, seat, o)
+	} else if callee.features.has(calleeReroute) {
+		c.reroute = newReroute(m, seat, o)
 	}
 	t.count.calls++
 	return true, nil
 }
 
-func (t *turn) invocationDetails(caller *session, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) codec.Dict {
+// takes reports why the session, as a callee, can't be given a call with these options.
+func (s *session) takes(o callOptions) error {
+	switch {
+	case s.out.congested():
+		return refusal{wamp.Unavailable, "the callee does not keep up with its invocations"}
+	case o.passthru && !s.features.has(calleePassthru):
+		return refusal{wamp.FeatureNotSupported, "the callee does not know the payload passthru mode"}
+	case o.progress && !s.features.has(calleeProgressiveInvocations|calleeCanceling):
+		return refusal{wamp.FeatureNotSupported, "the callee does not know progressive call invocations"}
+	}
+	return nil
+}
+
+// invocationDetails makes INVOCATION.Details for a CALL of procedure with the given options.
+func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.Dict, seat *calleeSeat, o callOptions) codec.Dict {
 	callee := seat.session
 	progress := o.receiveProgress && callee.takesProgress()
 	forward := o.timeout > 0 && seat.forwardTimeout
-	if !o.discloseMe && reg.match == wamp.Exact && !progress && !forward && !o.passthru {
+	if !o.discloseMe && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress {
 		return codec.Dict{}
 	}
 	b := &t.details
 	b.Reset(callee.serializer, nil)
-	if reg.match != wamp.Exact {
-		b.Text("procedure", m.Text)
+	if seat.match != wamp.Exact {
+		b.Text("procedure", procedure)
 	}
 	if o.discloseMe {
 		b.Uint("caller", caller.id)
@@ -102,11 +118,14 @@ func (t *turn) invocationDetails(caller *session, m *codec.Message, reg *registr
 	if progress {
 		b.Bool("receive_progress", true)
 	}
+	if o.progress {
+		b.Bool("progress", true)
+	}
 	if forward {
 		b.Uint("timeout", uint64(o.timeout.Milliseconds()))
 	}
 	if o.passthru {
-		addPassthru(b, m.Dict)
+		addPassthru(b, dict)
 	}
 	return b.Dict()
 }
@@ -115,11 +134,10 @@ func (t *turn) invocationDetails(caller *session, m *codec.Message, reg *registr
 // advanced/rpc_progressive_call_results.md wants call_canceling announced as well; autobahn-js does not announce it, so
 // only a strict realm insists.
 func (s *session) takesProgress() bool {
-	need := progressiveResults
 	if s.realm.strict {
-		need |= callCanceling
+		return s.features.has(calleeProgressiveResults | calleeCanceling)
 	}
-	return s.features&need == need
+	return s.features.has(calleeProgressiveResults)
 }
 
 // translate returns the payload in the given serializer. The result is valid until the turn's next message.
@@ -139,6 +157,9 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 	if err != nil {
 		return violation("YIELD: " + err.Error())
 	}
+	if options.passthru && !s.features.has(calleePassthru) {
+		return violation("YIELD in payload passthru mode, which the callee did not announce")
+	}
 	result := codec.Message{Type: wamp.Result, Payload: m.Payload}
 	p := &s.realm.pending
 	c, err := p.answered(t, s, m.Request, &result.Payload)
@@ -148,6 +169,11 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 	defer p.mu.Unlock()
 	if options.progress && !c.progress {
 		return nil // the caller did not ask for it
+	}
+	if options.passthru && !c.caller.features.has(callerPassthru) {
+		p.remove(c)
+		p.fail(t, c, refusal{wamp.FeatureNotSupported, "the result is in payload passthru mode, which the caller did not announce"})
+		return nil
 	}
 	if options.progress || options.passthru {
 		t.details.Reset(c.caller.serializer, nil)
@@ -180,6 +206,10 @@ func (s *session) invocationError(t *turn, m *codec.Message) error {
 		return err
 	}
 	defer p.mu.Unlock()
+	if c.reroute != nil && !c.killed && string(m.Text) == string(wamp.Unavailable) {
+		p.callAnother(t, c)
+		return nil
+	}
 	p.remove(c)
 	p.answer(t, c, &answer)
 	return nil
@@ -198,7 +228,7 @@ func (s *session) cancel(t *turn, m *codec.Message) error {
 	if c == nil {
 		return nil
 	}
-	if c.callee.features&callCanceling == 0 {
+	if !c.callee.features.has(calleeCanceling) {
 		mode = wamp.Skip
 	}
 	if c.killed && mode != wamp.KillNoWait {

@@ -356,11 +356,3 @@ func TestRequestIDInUse(t *testing.T) {
 		callee.silent()
 	})
 }
-
-func TestProgressiveInvocationIsRefused(t *testing.T) {
-	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		_, callee := pair(s, hello, `{}`)
-		callee.say(`[48,1,{"progress":true},"com.x"]`)
-		callee.hear(`[8,48,1,{},"wamp.error.feature_not_supported",["*"]]`)
-	})
-}

@@ -10,48 +10,6 @@ import (
 	"runnel/edge/wamp"
 )
 
-// features is what a client announced in HELLO that changes how the router treats it.
-type features uint16
-
-const (
-	progressiveResults features = 1 << iota // as a callee
-	callCanceling                           // as a callee
-	callTimeout                             // as a callee
-)
-
-// calleeFeatures names the features of HELLO.Details.roles.callee.features. Where the specification spells one in two
-// ways, both count.
-var calleeFeatures = map[string]features{
-	"progressive_call_results": progressiveResults,
-	"call_canceling":           callCanceling,
-	"call_cancelling":          callCanceling,
-	"call_timeout":             callTimeout,
-}
-
-// routerRoles is WELCOME.Details.roles: what is announced is there.
-var routerRoles = map[string]any{
-	"broker": map[string]any{"features": map[string]any{
-		"event_retention":               true,
-		"pattern_based_subscription":    true,
-		"publisher_exclusion":           true,
-		"publisher_identification":      true,
-		"session_meta_api":              true,
-		"subscription_meta_api":         true,
-		"subscriber_blackwhite_listing": true,
-	}},
-	"dealer": map[string]any{"features": map[string]any{
-		"call_canceling":             true,
-		"call_timeout":               true,
-		"caller_identification":      true,
-		"pattern_based_registration": true,
-		"progressive_call_results":   true,
-		"registration_meta_api":      true,
-		"session_meta_api":           true,
-		"testament_meta_api":         true,
-		"shared_registration":        true,
-	}},
-}
-
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
 	if int(r.open.Load()) > r.opts.MaxSessions {
@@ -129,35 +87,6 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	t.abandon(r)
 	s.log().Info("session joined", "role", s.role.Name(), "over", transport.Protocol, "serializer", transport.Serializer.String())
 	return s, nil
-}
-
-// announced reads HELLO.Details.roles, of which there must be one (basic/sessions.md).
-func announced(details map[string]any) (f features, err error) {
-	roles, _ := details["roles"].(map[string]any)
-	if len(roles) == 0 {
-		return 0, violation("HELLO.Details.roles announces no role")
-	}
-	for name, role := range roles {
-		switch name {
-		case "publisher", "subscriber", "caller", "callee":
-		default:
-			return 0, violation(fmt.Sprintf("HELLO.Details.roles: a client has no role %q", name))
-		}
-		dict, ok := role.(map[string]any)
-		if !ok {
-			return 0, violation(fmt.Sprintf("HELLO.Details.roles.%s is not a dict", name))
-		}
-		if name != "callee" {
-			continue
-		}
-		of, _ := dict["features"].(map[string]any)
-		for feature, bit := range calleeFeatures {
-			if on, _ := of[feature].(bool); on {
-				f |= bit
-			}
-		}
-	}
-	return f, nil
 }
 
 // identify decides who the peer is: the identity its listener or serial line fixes, else an anonymous session.

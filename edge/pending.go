@@ -19,17 +19,32 @@ type pending struct {
 // call is a CALL on its way between caller and callee.
 type call struct {
 	// Static after construction.
-	caller     *session
-	request    wamp.ID // CALL.Request
-	callee     *session
-	invocation wamp.ID // INVOCATION.Request
-	progress   bool    // the caller wants progressive results
-	timeout    time.Duration
+	caller   *session
+	request  wamp.ID // CALL.Request
+	progress bool    // the caller wants progressive results
+	timeout  time.Duration
 
 	// Guarded by pending.mu.
-	killed bool // CANCEL in mode kill has come
-	ended  bool
-	timer  *time.Timer // nil without a timeout
+	callee     *session
+	invocation wamp.ID // INVOCATION.Request
+	killed     bool    // CANCEL in mode kill has come
+	ended      bool
+	timer      *time.Timer // nil without a timeout
+	stream     *stream     // nil unless the caller sends its arguments in chunks
+	reroute    *reroute    // nil unless another callee can be asked
+}
+
+// place numbers the INVOCATION for c, sends it to the callee and notes the call. All under one lock: a callee sees
+// INVOCATION.Request count 1, 2, 3 ... Holds mu.
+func (p *pending) place(t *turn, c *call, callee *session, invocation *codec.Message) error {
+	invocation.Request = wamp.NextID(callee.lastInvocation)
+	if err := t.send(callee, invocation); err != nil {
+		return err
+	}
+	callee.lastInvocation = invocation.Request
+	c.callee, c.invocation = callee, invocation.Request
+	p.add(c)
+	return nil
 }
 
 // add notes c. Holds mu.
@@ -51,6 +66,9 @@ func (p *pending) remove(c *call) {
 	delete(c.callee.invocations, c.invocation)
 	if c.timer != nil {
 		c.timer.Stop()
+	}
+	if c.stream != nil && c.stream.open {
+		c.caller.cutStream(c.request)
 	}
 }
 
@@ -107,7 +125,7 @@ func (p *pending) fail(t *turn, c *call, err error) {
 
 // interrupt sends the callee INTERRUPT, if it announced that it understands it. Holds mu.
 func (p *pending) interrupt(t *turn, c *call, mode wamp.CancelMode) {
-	if c.callee.features&callCanceling == 0 {
+	if !c.callee.features.has(calleeCanceling) {
 		return
 	}
 	t.details.Reset(c.callee.serializer, nil)
@@ -141,11 +159,4 @@ func (p *pending) leave(t *turn, s *session) {
 		p.remove(c)
 		p.fail(t, c, refusal{wamp.Canceled, "the callee has left"})
 	}
-}
-
-// inProgress reports whether the call is under way, so that a further CALL under its id may belong to it.
-func (s *session) inProgress(request wamp.ID) bool {
-	s.realm.pending.mu.Lock()
-	defer s.realm.pending.mu.Unlock()
-	return s.calls[request] != nil
 }

@@ -50,6 +50,26 @@ func (r *registration) choose() *calleeSeat {
 	return r.callees[(r.turn.Add(1)-1)%uint64(n)]
 }
 
+// chooseAfter picks the callee to ask when those in tried, the last of them just now, can't attend to a call; nil if
+// there is none left (advanced/rpc_call_rerouting.md, "Rerouting Rules").
+func (r *registration) chooseAfter(tried []*calleeSeat) *calleeSeat {
+	n := len(r.callees)
+	start, step := slices.Index(r.callees, tried[len(tried)-1]), 1
+	switch r.invoke {
+	case wamp.Last:
+		step = n - 1 // backwards
+	case wamp.Random:
+		start = rand.IntN(n)
+	}
+	for range n {
+		start = (start + step) % n
+		if seat := r.callees[max(start, 0)]; !slices.Contains(tried, seat) {
+			return seat
+		}
+	}
+	return nil
+}
+
 // with returns the registration with one more callee.
 func (r *registration) with(seat *calleeSeat) *registration {
 	next := *r

@@ -41,6 +41,7 @@ type session struct {
 	calls          map[wamp.ID]*call // as a caller, by CALL.Request
 	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
 	lastInvocation wamp.ID
+	cutStreams     []wamp.ID // as a caller, see stream.go
 }
 
 // violation is a breach of the protocol: the peer gets ABORT wamp.error.protocol_violation with this text, and its
@@ -145,7 +146,7 @@ func (s *session) checkSequence(m *codec.Message) error {
 	default:
 		return nil
 	}
-	if m.Type == wamp.Call && m.Request <= s.lastRequest && s.inProgress(m.Request) {
+	if m.Type == wamp.Call && s.streams(m.Request) {
 		return nil // a further chunk of a progressive call
 	}
 	if want := wamp.NextID(s.lastRequest); m.Request != want {

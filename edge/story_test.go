@@ -119,8 +119,12 @@ func (p *peer) listen() {
 }
 
 const hello = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
-const helloAll = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},
-	"callee":{"features":{"progressive_call_results":true,"call_canceling":true,"call_timeout":true}}}}]`
+const helloAll = `[1,"realm1",{"roles":{
+	"publisher":{"features":{"payload_passthru_mode":true}},
+	"subscriber":{"features":{"subscription_revocation":true}},
+	"caller":{"features":{"progressive_call_invocations":true,"payload_passthru_mode":true}},
+	"callee":{"features":{"progressive_call_results":true,"progressive_call_invocations":true,"call_canceling":true,
+		"call_timeout":true,"call_reroute":true,"payload_passthru_mode":true,"registration_revocation":true}}}}]`
 
 // join connects and says HELLO.
 func (s *story) join(hello string) *peer { return s.joinAs(memory.Options{}, hello) }

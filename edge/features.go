@@ -1,0 +1,101 @@
+package edge
+
+import "fmt"
+
+// features is what a client announced in HELLO that changes how the router treats it.
+type features uint16
+
+const (
+	calleeProgressiveResults features = 1 << iota
+	calleeProgressiveInvocations
+	calleeCanceling
+	calleeReroute
+	calleePassthru
+	calleeRevocation
+	callerProgressiveInvocations
+	callerPassthru
+	publisherPassthru
+	subscriberRevocation
+)
+
+// clientRoles names the roles of HELLO.Details.roles and those of their features that count. Where the specification
+// spells one in two ways, both do.
+var clientRoles = map[string]map[string]features{
+	"callee": {
+		"progressive_call_results":     calleeProgressiveResults,
+		"progressive_call_invocations": calleeProgressiveInvocations,
+		"call_canceling":               calleeCanceling,
+		"call_cancelling":              calleeCanceling,
+		"call_reroute":                 calleeReroute,
+		"payload_passthru_mode":        calleePassthru,
+		"registration_revocation":      calleeRevocation,
+	},
+	"caller": {
+		"progressive_call_invocations": callerProgressiveInvocations,
+		"payload_passthru_mode":        callerPassthru,
+	},
+	"publisher": {
+		"payload_passthru_mode": publisherPassthru,
+	},
+	"subscriber": {
+		"subscription_revocation": subscriberRevocation,
+	},
+}
+
+// routerRoles is WELCOME.Details.roles: what is announced is there.
+var routerRoles = map[string]any{
+	"broker": map[string]any{"features": map[string]any{
+		"event_retention":               true,
+		"pattern_based_subscription":    true,
+		"payload_passthru_mode":         true,
+		"publisher_exclusion":           true,
+		"publisher_identification":      true,
+		"session_meta_api":              true,
+		"subscription_meta_api":         true,
+		"subscription_revocation":       true,
+		"subscriber_blackwhite_listing": true,
+	}},
+	"dealer": map[string]any{"features": map[string]any{
+		"call_canceling":               true,
+		"call_timeout":                 true,
+		"call_reroute":                 true,
+		"caller_identification":        true,
+		"payload_passthru_mode":        true,
+		"pattern_based_registration":   true,
+		"progressive_call_invocations": true,
+		"progressive_call_results":     true,
+		"registration_revocation":      true,
+		"registration_meta_api":        true,
+		"session_meta_api":             true,
+		"testament_meta_api":           true,
+		"shared_registration":          true,
+	}},
+}
+
+// announced reads HELLO.Details.roles, of which there must be one (basic/sessions.md).
+func announced(details map[string]any) (f features, err error) {
+	roles, _ := details["roles"].(map[string]any)
+	if len(roles) == 0 {
+		return 0, violation("HELLO.Details.roles announces no role")
+	}
+	for name, role := range roles {
+		known, ok := clientRoles[name]
+		if !ok {
+			return 0, violation(fmt.Sprintf("HELLO.Details.roles: a client has no role %q", name))
+		}
+		dict, ok := role.(map[string]any)
+		if !ok {
+			return 0, violation(fmt.Sprintf("HELLO.Details.roles.%s is not a dict", name))
+		}
+		of, _ := dict["features"].(map[string]any)
+		for feature, bit := range known {
+			if on, _ := of[feature].(bool); on {
+				f |= bit
+			}
+		}
+	}
+	return f, nil
+}
+
+// has reports whether all of the wanted features were announced.
+func (f features) has(wanted features) bool { return f&wanted == wanted }

@@ -1,0 +1,90 @@
+package edge
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// stream is what a call whose arguments come in chunks remembers of its first CALL: all options but progress are frozen
+// (advanced/rpc_progressive_call_invocations.md). Guarded by pending.mu.
+type stream struct {
+	open      bool // more chunks are to come
+	procedure []byte
+	dict      codec.Dict
+	options   callOptions
+	seat      *calleeSeat
+}
+
+func newStream(m *codec.Message, seat *calleeSeat, o callOptions) *stream {
+	return &stream{open: true, procedure: bytes.Clone(m.Text), dict: m.Dict.Clone(), options: o, seat: seat}
+}
+
+// maxCutStreams is for how many calls, ended before their last chunk, a session remembers that more may come.
+const maxCutStreams = 64
+
+// cutStream notes that a call has ended before its last chunk: the caller, which can't know yet, may send more. Holds
+// pending.mu.
+func (s *session) cutStream(request wamp.ID) {
+	if len(s.cutStreams) == maxCutStreams {
+		s.cutStreams = s.cutStreams[1:]
+	}
+	s.cutStreams = append(s.cutStreams, request)
+}
+
+// streams reports whether a further CALL may come under an id that was used before.
+func (s *session) streams(request wamp.ID) bool {
+	s.realm.pending.mu.Lock()
+	defer s.realm.pending.mu.Unlock()
+	c := s.calls[request]
+	return c != nil && c.stream != nil || slices.Contains(s.cutStreams, request)
+}
+
+// resume takes a CALL that is not the first of its id: a further chunk goes to the same callee under the same
+// INVOCATION.Request; a chunk that comes after its call has ended is dropped. It returns false if m is a new call.
+func (s *session) resume(t *turn, m *codec.Message, o callOptions) (bool, error) {
+	if o.progress && !s.features.has(callerProgressiveInvocations) {
+		return false, violation("progressive CALL, which the caller did not announce")
+	}
+	p := &s.realm.pending
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := s.calls[m.Request]
+	switch {
+	case c == nil:
+		return s.dropLate(m.Request, o.progress), nil
+	case c.stream == nil || !c.stream.open:
+		return false, violation(fmt.Sprintf("CALL.Request %d is under way already", m.Request))
+	case !bytes.Equal(c.stream.procedure, m.Text):
+		return false, violation(fmt.Sprintf("CALL.Request %d is one of %s, not of %s", m.Request, c.stream.procedure, m.Text))
+	}
+	return true, p.forward(t, c, m.Payload, o.progress)
+}
+
+// dropLate reports whether a CALL is a chunk of a call that has ended, the last one unless more are to come. Holds
+// pending.mu.
+func (s *session) dropLate(request wamp.ID, more bool) bool {
+	i := slices.Index(s.cutStreams, request)
+	if i >= 0 && !more {
+		s.cutStreams = slices.Delete(s.cutStreams, i, i+1)
+	}
+	return i >= 0
+}
+
+// forward sends a further chunk to the callee. Holds mu.
+func (p *pending) forward(t *turn, c *call, payload codec.Payload, more bool) error {
+	st := c.stream
+	st.open = more
+	payload, err := t.translate(payload, c.callee.serializer)
+	if err != nil {
+		return err
+	}
+	options := st.options
+	options.progress = more
+	chunk := codec.Message{Type: wamp.Invocation, Request: c.invocation, ID: st.seat.registration, Payload: payload}
+	chunk.Dict = t.invocationDetails(c.caller, st.procedure, st.dict, st.seat, options)
+	return t.send(c.callee, &chunk)
+}
