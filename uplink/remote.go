@@ -2,7 +2,6 @@ package uplink
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"runnel/edge/client"
@@ -31,11 +30,7 @@ func (r *remotes) dial(ctx context.Context) (client.Conn, error) {
 	r.next = (r.next + 1) % len(r.list)
 	r.url = way.URL
 	r.mu.Unlock()
-	conn, err := way.Dial(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", way.URL, err)
-	}
-	return conn, nil
+	return way.Dial(ctx) // its error names the URL
 }
 
 // joined notes that the way dialled last has led to a session, and returns its URL.

@@ -11,10 +11,11 @@
 //	c.Subscribe(ctx, "com.example.weather", client.SubscribeOptions{}, func(e *client.Event) {
 //		fmt.Println(e.Topic(), e.Args())
 //	})
-//	c.Register(ctx, "com.example.add", client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
+//	add := func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 //		...
 //		return client.Args(a + b), nil
-//	})
+//	}
+//	c.Register(ctx, "com.example.add", client.RegisterOptions{}, add)
 //	err = c.Publish(ctx, "com.example.weather", client.PublishOptions{}, client.Args(21.5))
 //	sum, err := c.Call(ctx, "com.example.add", client.CallOptions{}, client.Args(2, 3))
 //

@@ -98,7 +98,7 @@ func TestStoryPublishSubscribe(t *testing.T) {
 			})
 			check(t, err)
 		}
-		p := client.Payload{Args: []any{"x", 1, []byte{0, 1}, 1 << 60}, Kwargs: map[string]any{"k": 2.5}}
+		p := client.Payload{Args: []any{"x", 1, []byte{0, 1}, int64(1) << 60}, Kwargs: map[string]any{"k": 2.5}}
 		for i, c := range []*client.Client{a, b, a, b} {
 			check(t, c.Publish(t.Context(), "com.x", client.PublishOptions{Acknowledge: i > 1}, p))
 			if e := <-got; e != "com.x[x 1 [0 1] 1152921504606846976] map[k:2.5]" {

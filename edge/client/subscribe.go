@@ -33,7 +33,9 @@ type Subscription struct {
 
 // Subscribe asks for a topic's events and returns when the router has agreed. The package's comment says how handle is
 // called.
-func (c *Client) Subscribe(ctx context.Context, topic string, o SubscribeOptions, handle func(*Event)) (*Subscription, error) {
+func (c *Client) Subscribe(
+	ctx context.Context, topic string, o SubscribeOptions, handle func(*Event),
+) (*Subscription, error) {
 	options := maps.Clone(o.Extra)
 	if options == nil {
 		options = make(map[string]any)
