@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -52,11 +53,12 @@ func (r *router) client(s wamp.Serializer, o client.Options) *client.Client {
 	return c
 }
 
-// cut breaks all connections.
+// cut breaks all connections, the newest first: the caller's before the callee's, for the router would say that the
+// callee has left.
 func (r *router) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, conn := range r.conns {
+	for _, conn := range slices.Backward(r.conns) {
 		conn.Close()
 	}
 	r.conns = nil
