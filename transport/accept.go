@@ -143,12 +143,13 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	peer := l.describe(raw, conn)
 	first, err := l.first(conn, end)
 	if err != nil {
 		return nil, err
 	}
 	if first == rawsocket.Magic && l.url.Scheme != "ws" && l.url.Scheme != "wss" {
-		c, err := rawsocket.Server(conn, l.rawOptions(raw, first, end))
+		c, err := rawsocket.Server(conn, l.rawOptions(peer, first, end))
 		if err != nil {
 			return nil, err
 		}
@@ -157,7 +158,7 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 	if l.web == nil {
 		return nil, fmt.Errorf("first octet is %02x: not RawSocket", first)
 	}
-	l.inbox.give(&webConn{Conn: conn, socket: raw, head: []byte{first}, leave: l.leave})
+	l.inbox.give(&webConn{Conn: conn, peer: peer, head: []byte{first}, leave: l.leave})
 	return nil, nil
 }
 
@@ -170,6 +171,7 @@ func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {
 	defer cancel()
 	conn := tls.Server(raw, l.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
+		l.shown.Delete(raw)
 		return nil, fmt.Errorf("tls handshake: %w", err)
 	}
 	return conn, nil
@@ -193,24 +195,27 @@ func (l *Listener) first(conn net.Conn, end time.Time) (byte, error) {
 	return b[0], nil
 }
 
-func (l *Listener) rawOptions(raw net.Conn, first byte, end time.Time) rawsocket.Options {
+func (l *Listener) rawOptions(peer wamp.Transport, first byte, end time.Time) rawsocket.Options {
 	return rawsocket.Options{
 		MaxMessage:       l.opts.MaxMessage,
 		PingInterval:     l.opts.PingInterval,
 		PingTimeout:      l.opts.PingTimeout,
 		HandshakeTimeout: max(time.Until(end), time.Millisecond),
 		Head:             []byte{first},
-		Transport:        l.describe(raw),
+		Transport:        peer,
 	}
 }
 
 // describe says what is known of a peer by its connection.
-func (l *Listener) describe(raw net.Conn) wamp.Transport {
+func (l *Listener) describe(raw, conn net.Conn) wamp.Transport {
 	t := wamp.Transport{
 		Network: l.network, Listener: l.URL(),
 		Authid: l.opts.Authid, Role: l.opts.Role, Realm: l.opts.Realm,
 	}
 	describePeer(&t, raw)
+	if c, ok := conn.(*tls.Conn); ok {
+		describeTLS(&t, c, l.shownTo(raw))
+	}
 	return t
 }
 

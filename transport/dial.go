@@ -130,13 +130,13 @@ func (o DialOptions) dialWeb(ctx context.Context, u *url.URL) (Conn, error) {
 		MaxMessage:   o.MaxMessage,
 		PingInterval: o.PingInterval,
 		PingTimeout:  o.PingTimeout,
-		Transport:    t,
 	})
 	if err != nil {
 		return nil, err
 	}
 	far := c.Transport() // nobody else has it yet
-	far.Remote, far.Local = t.Remote, t.Local
+	t.Protocol, t.Serializer, t.Limit = far.Protocol, far.Serializer, far.Limit
+	*far = t
 	return c, nil
 }
 
@@ -169,6 +169,7 @@ func (o DialOptions) connectTLS(ctx context.Context, address string, t *wamp.Tra
 		raw.Close()
 		return nil, fmt.Errorf("tls handshake: %w", err)
 	}
+	describeTLS(t, conn, conn.ConnectionState().PeerCertificates[0])
 	return conn, nil
 }
 

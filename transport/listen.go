@@ -86,6 +86,8 @@ type Listener struct {
 
 	serve func(Conn) // set by Run
 
+	shown sync.Map // the certificate that a peer was shown, by its connection, during the TLS handshake
+
 	badPeers, fullHouse, badAccept throttle
 
 	running sync.WaitGroup // goroutines that Run waits for
@@ -137,6 +139,7 @@ func (l *Listener) open() (err error) {
 		}
 		l.tls = l.opts.TLS.Clone()
 		l.tls.MinVersion = max(l.tls.MinVersion, tls.VersionTLS12)
+		l.noteCertificate(l.tls)
 		l.tls.NextProtos = []string{"http/1.1"} // a WebSocket needs it; RawSocket clients offer nothing
 	default:
 		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)

@@ -29,6 +29,7 @@ func (l *Listener) refuse(raw net.Conn) {
 	if err != nil {
 		return
 	}
+	l.shown.Delete(raw)
 	var first [1]byte
 	if _, err := io.ReadFull(conn, first[:]); err != nil {
 		return

@@ -207,4 +207,3 @@ func TestEveryURL(t *testing.T) {
 		}
 	}
 }
-

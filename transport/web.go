@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/edge/wamp"
 	"runnel/transport/websocket"
 )
 
@@ -21,8 +22,8 @@ const (
 // webConn is a connection of which the first octet has been read.
 type webConn struct {
 	net.Conn
-	socket net.Conn // the TCP connection: Conn itself, or below its TLS
-	head   []byte   // the octet, until it is read again. Owned by the reader
+	peer wamp.Transport
+	head []byte // the octet, until it is read again. Owned by the reader
 
 	leave func() // called when it is closed
 	once  sync.Once
@@ -126,7 +127,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
 		PingTimeout:  l.opts.PingTimeout,
 		Origins:      l.opts.Origins,
 		Compress:     l.opts.Compress,
-		Transport:    l.describe(conn.socket),
+		Transport:    conn.peer,
 	})
 	if err != nil {
 		l.complain(conn, err)
