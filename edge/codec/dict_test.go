@@ -175,6 +175,18 @@ func deep(levels int) any {
 	return v
 }
 
+func TestNewDict(t *testing.T) {
+	for _, s := range wamp.Serializers {
+		d, err := NewDict(s, map[string]any{"b": uint16(2), "a": true})
+		if err != nil || d.Serializer != s || !bytes.Equal(d.Raw, in(t, s, `{"a":true,"b":2}`)) {
+			t.Errorf("%v: %q, %v", s, d.Raw, err)
+		}
+		if d, err := NewDict(s, map[string]any{"a": make(chan int)}); err == nil {
+			t.Errorf("%v: %q", s, d.Raw)
+		}
+	}
+}
+
 func TestClone(t *testing.T) {
 	raw := []byte(`{"a":1}`)
 	d, v, p := Dict{wamp.JSON, raw}.Clone(), Value{wamp.JSON, raw}.Clone(), Payload{wamp.JSON, 1, raw}.Clone()

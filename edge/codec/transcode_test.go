@@ -64,6 +64,8 @@ func TestTranscode(t *testing.T) {
 		{"key that looks like a binary", j, text(`{"\u0000AQI=":1}`), c, "a1 65 00" + text("AQI=") + "01"},
 		{"text in chunks", c, "7f 61 61 61 62 ff", m, "a2 6162"},
 		{"escapes", j, text(`"\u00fc\ud83d\ude00\/"`), m, "a7 c3bc f09f9880 2f"},
+		{"all escapes", j, text(`"\"\\\/\b\f\n\r\t\u001f"`), c, "69 22 5c 2f 08 0c 0a 0d 09 1f"},
+		{"all escapes", c, "69 22 5c 2f 08 0c 0a 0d 09 1f", j, text(`"\"\\/\b\f\n\r\t\u001f"`)},
 		{"indefinite list", c, "9f 01 9f ff ff", m, "92 01 90"},
 		{"indefinite map", c, "bf 61 61 bf ff ff", m, "81 a1 61 80"},
 		{"indefinite to JSON", c, "bf 61 61 9f f4 ff 61 62 f6 ff", j, text(`{"a":[false],"b":null}`)},

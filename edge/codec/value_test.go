@@ -190,6 +190,29 @@ func TestPayload(t *testing.T) {
 	}
 }
 
+func TestPayloadIn(t *testing.T) {
+	buf := make([]byte, 0, 64)
+	for _, from := range wamp.Serializers {
+		m := parse(t, from, in(t, from, `[16,1,{},"a",[1,"\u0000AQ=="],{"k":null}]`))
+		for _, to := range wamp.Serializers {
+			p, err := m.Payload.In(to, buf)
+			if err != nil || p.Serializer != to {
+				t.Errorf("%v in %v: %v, %v", from, to, p, err)
+			}
+			got, err := Append(nil, to, &Message{Type: wamp.Yield, Request: 1, Payload: p})
+			if err != nil || string(got) != string(in(t, to, `[70,1,{},[1,"\u0000AQ=="],{"k":null}]`)) {
+				t.Errorf("%v in %v: %q, %v", from, to, got, err)
+			}
+		}
+	}
+	if p, err := (Payload{}).In(wamp.CBOR, nil); err != nil || p.Items != 0 {
+		t.Errorf("no payload: %v, %v", p, err)
+	}
+	if _, err := (Payload{wamp.JSON, 1, []byte("[")}).In(wamp.CBOR, nil); err == nil {
+		t.Error("a broken payload was transcoded")
+	}
+}
+
 type (
 	word16  uint16
 	name    string
