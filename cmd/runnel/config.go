@@ -11,6 +11,8 @@ import (
 // Config is the configuration file, as docs/config.md describes it. A field's zero value is its default. A field tagged
 // "later" is a key that the file format has and this version can't serve: setting it is an error.
 type Config struct {
+	Name string // of the main file
+
 	Version int      `toml:"version"`
 	Node    Node     `toml:"node"`
 	Log     Log      `toml:"log"`
@@ -29,7 +31,8 @@ type Node struct {
 
 // Log says what is logged, and how.
 type Log struct {
-	Level Level `toml:"level"` // debug, info (default), warn, error
+	Level  Level     `toml:"level"`  // debug, info (default), warn, error
+	Format LogFormat `toml:"format"` // text (default), json
 }
 
 // Limits bounds what sessions may take.
@@ -86,8 +89,10 @@ type Principal struct {
 // Listen is a place where peers connect.
 type Listen struct {
 	Place          Place
-	URL            string   `toml:"url"`  // tcp, tls or unix
-	Mode           Mode     `toml:"mode"` // of a Unix socket
+	URL            string   `toml:"url"`   // tcp, tls, unix, ws or wss
+	Mode           Mode     `toml:"mode"`  // of a Unix socket
+	Owner          string   `toml:"owner"` // of a Unix socket
+	Group          string   `toml:"group"` // of a Unix socket
 	Certificate    Path     `toml:"certificate"`
 	Key            Path     `toml:"key"`
 	ClientCA       Path     `toml:"client_ca"`
@@ -95,6 +100,9 @@ type Listen struct {
 	MaxConnections int      `toml:"max_connections"`
 	MaxMessage     Size     `toml:"max_message"`
 	PingInterval   Duration `toml:"ping_interval"`
+	Realm          string   `toml:"realm"` // the only one that peers may join here
+	Authid         string   `toml:"authid"`
+	Role           string   `toml:"role"` // of all who come here; "": the anonymous role
 }
 
 // Serial is a serial line.
@@ -149,6 +157,8 @@ type Uplink struct {
 	Certificate  Path     `toml:"certificate"`
 	CA           Path     `toml:"ca"`
 	PingInterval Duration `toml:"ping_interval"`
+	ReconnectMin Duration `toml:"reconnect_min"` // bounds of the pause before trying again, at first and at last
+	ReconnectMax Duration `toml:"reconnect_max"`
 	QoS          *int     `toml:"qos" later:"true"`    // of MQTT
 	Format       string   `toml:"format" later:"true"` // of MQTT
 	Exports      []Share  `toml:"export"`
@@ -162,6 +172,10 @@ type Share struct {
 	Procedure *string `toml:"procedure"`
 	Match     Match   `toml:"match"`
 	Store     string  `toml:"store"` // memory (default); disk, durable: later
+
+	// URIs have one prefix here where they have the other there.
+	LocalPrefix  string `toml:"local_prefix"`
+	RemotePrefix string `toml:"remote_prefix"`
 }
 
 // The files that Runnel looks for.
@@ -187,7 +201,7 @@ func loadConfig(file string) (*Config, error) {
 	if source == nil {
 		name, source = builtIn, []byte(defaultConfig)
 	}
-	c, problems := &Config{}, Problems{}
+	c, problems := &Config{Name: name}, Problems{}
 	readConfig(c, name, string(source), &problems)
 	for _, dropIn := range dropIns(dir) {
 		b, err := os.ReadFile(dropIn)
@@ -196,8 +210,28 @@ func loadConfig(file string) (*Config, error) {
 		}
 		readConfig(c, dropIn, string(b), &problems)
 	}
-	c.check(name, &problems)
+	c.check(&problems)
 	return c, problems.err()
+}
+
+// parseConfig reads one configuration that stands in no file.
+func parseConfig(name, source string) (*Config, error) {
+	c, problems := &Config{Name: name}, Problems{}
+	readConfig(c, name, source, &problems)
+	c.check(&problems)
+	return c, problems.err()
+}
+
+// nodeID is the node's name, by default the host's.
+func (c *Config) nodeID() string {
+	if c.Node.ID != "" {
+		return c.Node.ID
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "unnamed"
+	}
+	return name
 }
 
 // readSource returns the file's text, or nil for the built-in default.

@@ -18,11 +18,11 @@ type checker struct {
 	c *Config
 }
 
-// check fills in what follows from the rest and notes what is wrong. The file is the main one.
-func (c *Config) check(file string, problems *Problems) {
+// check fills in what follows from the rest and notes what is wrong.
+func (c *Config) check(problems *Problems) {
 	k := checker{problems, c}
 	if len(c.Realms) == 0 && len(*problems) == 0 {
-		*problems = append(*problems, Problem{File: file, Key: "realm", Text: "there is no realm; write [[realm]] and its name = \"realm1\""})
+		*problems = append(*problems, Problem{File: c.Name, Key: "realm", Text: "there is no realm; write [[realm]] and its name = \"realm1\""})
 	}
 	for i := range c.Realms {
 		k.realm(&c.Realms[i])
@@ -46,6 +46,9 @@ func (k checker) realm(r *Realm) {
 	}
 	for _, role := range r.Roles {
 		k.required(role.Place, "name", role.Name)
+		if strings.HasPrefix(role.Name, ownRoles) {
+			k.add(role.Place, "name", "%q is one of the router's own roles; choose a name that does not begin with %q", role.Name, ownRoles)
+		}
 		for _, p := range role.Permissions {
 			k.permission(p)
 		}
@@ -74,28 +77,39 @@ func (k checker) permission(p Permission) {
 }
 
 func (k checker) listen(l *Listen) {
-	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix")
+	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss")
 	if u == nil {
 		return
 	}
-	k.onlyFor(l.Place, u.Scheme, "tls", "certificate", "key", "client_ca")
-	k.onlyFor(l.Place, u.Scheme, "unix", "mode")
-	if u.Scheme == "unix" {
+	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
+	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
+	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins")
+	switch u.Scheme {
+	case "unix":
 		l.URL = k.unix(l.Place, u)
-		return
-	}
-	if host, _, err := net.SplitHostPort(u.Host); err != nil || host == "" && !strings.HasPrefix(u.Host, ":") {
-		k.add(l.Place, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", l.URL, u.Scheme)
-	}
-	if u.Path != "" && u.Path != "/" {
-		k.add(l.Place, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
-	}
-	if u.Scheme == "tls" {
+	case "tls", "wss":
 		k.required(l.Place, "certificate", string(l.Certificate))
 		k.required(l.Place, "key", string(l.Key))
 		k.file(l.Place, "certificate", l.Certificate)
 		k.file(l.Place, "key", l.Key)
 		k.file(l.Place, "client_ca", l.ClientCA)
+		fallthrough
+	default:
+		k.address(l.Place, u)
+	}
+	if l.Role != "" || l.Realm != "" || l.Authid != "" {
+		l.Realm = k.realmName(l.Place, "realm", l.Realm)
+		k.identity(l.Place, l.Realm, l.Role, l.Authid)
+	}
+}
+
+// address checks the host and port of a listener.
+func (k checker) address(at Place, u *url.URL) {
+	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
+		k.add(at, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", u, u.Scheme)
+	}
+	if (u.Scheme == "tcp" || u.Scheme == "tls") && u.Path != "" && u.Path != "/" {
+		k.add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
 	}
 }
 
@@ -126,10 +140,16 @@ func (k checker) serial(s *Serial) {
 		}
 	}
 	k.framing(s)
+	if err := s.port().Validate(); err != nil && s.USB == nil && s.Device != "" {
+		k.add(s.Place, "", "%v", err)
+	}
 	k.choice(s.Place, "parity", s.Parity, "none", "odd", "even", "mark", "space")
 	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
 	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
-	k.serialRole(s)
+	k.identity(s.Place, s.Realm, s.Role, s.Authid)
+	if s.Role != "" && s.Authid == "" {
+		s.Authid = s.Name
+	}
 }
 
 func (k checker) device(s *Serial) {
@@ -167,16 +187,17 @@ func (k checker) framing(s *Serial) {
 	}
 }
 
-// serialRole looks for the role of the line's device. Without one it is an anonymous session.
-func (k checker) serialRole(s *Serial) {
-	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == s.Realm })
-	if i < 0 {
-		return // said already
-	}
-	if s.Role != "" {
-		k.role(s.Place, "role", &k.c.Realms[i], s.Role)
-	} else if k.c.Realms[i].Anonymous == "" {
-		k.add(s.Place, "role", "missing, and realm %q has no anonymous role; write the device's role", s.Realm)
+// identity looks for the role that a listener or a line gives. Without one its peers are anonymous sessions.
+func (k checker) identity(at Place, realm, role, authid string) {
+	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == realm })
+	switch {
+	case i < 0: // said already
+	case role != "":
+		k.role(at, "role", &k.c.Realms[i], role)
+	case authid != "":
+		k.add(at, "role", "missing; with an authid goes a role")
+	case k.c.Realms[i].Anonymous == "":
+		k.add(at, "role", "missing, and realm %q has no anonymous role; write the role", realm)
 	}
 }
 
@@ -194,11 +215,12 @@ func (k checker) uplink(u *Uplink) {
 	}
 	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
 	k.file(u.Place, "ca", u.CA)
+	k.credentials(u)
 	for _, s := range u.Exports {
-		k.share(s)
+		k.share(s, "local_prefix", s.LocalPrefix)
 	}
 	for _, s := range u.Imports {
-		k.share(s)
+		k.share(s, "remote_prefix", s.RemotePrefix)
 		if s.Store != "" {
 			k.add(s.Place, "store", "only what is exported can be stored; remove it")
 		}
@@ -218,18 +240,46 @@ func (k checker) uplinkURL(at Place, text string) {
 	}
 }
 
-func (k checker) share(s Share) {
+func (k checker) credentials(u *Uplink) {
+	k.secret(u.Place, "ticket", u.Ticket)
+	k.secret(u.Place, "secret", u.Secret)
+	k.file(u.Place, "key", u.Key)
+	k.file(u.Place, "certificate", u.Certificate)
+	if u.Certificate != "" && u.Key == "" {
+		k.add(u.Place, "key", "missing; write the certificate's key")
+	}
+	if u.Authid == "" && (u.Ticket.Set() || u.Secret.Set()) {
+		k.add(u.Place, "authid", "missing; write the name that the secret belongs to")
+	}
+}
+
+// share checks one table of an uplink. The prefix is the one that its URI has where it comes from.
+func (k checker) share(s Share, prefixKey, prefix string) {
 	switch {
 	case s.Topic != nil && s.Procedure != nil:
 		k.add(s.Place, "procedure", "topic is set as well; write a table of its own for each")
 	case s.Topic != nil:
-		k.uri(s.Place, "topic", *s.Topic, wamp.Match(s.Match))
+		k.shared(s, "topic", *s.Topic, prefixKey, prefix)
+	case s.Procedure != nil && *s.Procedure == "":
+		k.add(s.Place, "procedure", "all procedures can't be shared: some are the router's own; write the beginning of those that are to be, like \"com.example.\"")
 	case s.Procedure != nil:
-		k.uri(s.Place, "procedure", *s.Procedure, wamp.Match(s.Match))
+		k.shared(s, "procedure", *s.Procedure, prefixKey, prefix)
 	default:
 		k.add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
 	}
 	k.store(s)
+}
+
+func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
+	k.uri(s.Place, key, uri, wamp.Match(s.Match))
+	if !strings.HasPrefix(uri, prefix) {
+		k.add(s.Place, prefixKey, "%s %q does not begin with %q", key, uri, prefix)
+	}
+	for _, p := range []struct{ key, value string }{{"local_prefix", s.LocalPrefix}, {"remote_prefix", s.RemotePrefix}} {
+		if s.Place.has(p.key) {
+			k.uri(s.Place, p.key, p.value, wamp.Prefix)
+		}
+	}
 }
 
 func (k checker) store(s Share) {
@@ -358,11 +408,11 @@ func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
 	return u
 }
 
-// onlyFor notes keys that belong to another scheme.
-func (k checker) onlyFor(at Place, scheme, want string, keys ...string) {
+// onlyFor notes keys that belong to other schemes.
+func (k checker) onlyFor(at Place, scheme string, schemes []string, keys ...string) {
 	for _, key := range keys {
-		if scheme != want && at.has(key) {
-			k.add(at, key, "only for %s:// listeners; remove it", want)
+		if at.has(key) && !slices.Contains(schemes, scheme) {
+			k.add(at, key, "only for %s:// listeners; remove it", strings.Join(schemes, ":// and "))
 		}
 	}
 }

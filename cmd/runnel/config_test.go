@@ -74,15 +74,19 @@ func TestProblems(t *testing.T) {
 				`14: realm.principal.authorized_keys: authorized_keys is not`, `15: realm.principal.uid: uid is not`,
 				`16: realm.principal.gid: gid is not`, `17: realm.principal.certificate: certificate is not`}},
 		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
-			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls" or "unix"`,
+			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,
 				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
 		{"listener twice", realm1 + strings.Repeat("[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n", 2),
 			[]string{`11: listen.url: there is a listener "tcp://127.0.0.1:1" already, at FILE:8`}},
 		{"keys of another scheme", realm1 + "[[listen]]\nurl = \"tcp://127.0.0.1:1\"\nmode = \"0660\"\nkey = \"a\"\n",
-			[]string{`10: listen.mode: only for unix:// listeners`, `11: listen.key: only for tls:// listeners`}},
+			[]string{`10: listen.mode: only for unix:// listeners`, `11: listen.key: only for tls:// and wss:// listeners`}},
 		{"socket mode", realm1 + "[[listen]]\nurl = \"unix://a\"\nmode = \"rw\"\n", []string{`10: listen.mode: "rw" is not a file mode`}},
 		{"TLS without certificate", realm1 + "[[listen]]\nurl = \"tls://127.0.0.1:1\"\nkey = \"none.pem\"\n",
 			[]string{`8: listen.certificate: missing`, `10: listen.key: open DIR/none.pem: no such file`}},
+		{"listener's role", realm1 + "[[listen]]\nurl = \"unix://a\"\nauthid = \"a\"\n[[listen]]\nurl = \"unix://b\"\nrole = \"b\"\nrealm = \"c\"\n[[listen]]\nurl = \"unix://c\"\nrole = \"b\"\n",
+			[]string{`8: listen.role: missing; with an authid goes a role`, `14: listen.realm: there is no realm "c"`, `17: listen.role: realm "realm1" has no role "b"`}},
+		{"the router's roles", "[[realm]]\nname = \"a\"\n[[realm.role]]\nname = \"runnel.uplink\"\n", []string{`4: realm.role.name: "runnel.uplink" is one of the router's own roles`}},
+		{"baud", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"none\"\nbaud = 99000000\n", []string{`8: serial: baud 99000000: out of range`}},
 		{"hdlc", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"hdlc\"\n",
 			[]string{`11: serial.framing: framing = "hdlc" is not in this version`}},
 		{"lines", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\nformat = \"json\"\ntopic = \"a\"\n",
@@ -229,11 +233,9 @@ func TestFullConfig(t *testing.T) {
 }
 
 func TestBuiltInDefault(t *testing.T) {
-	c, problems := &Config{}, Problems{}
-	readConfig(c, builtIn, defaultConfig, &problems)
-	c.check(builtIn, &problems)
-	if len(problems) > 0 {
-		t.Fatal(problems)
+	c, err := parseConfig(builtIn, defaultConfig)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, l := range c.Listens {
 		if !strings.HasPrefix(l.URL, "tcp://127.0.0.1:") && l.URL != "unix://" {
@@ -317,9 +319,9 @@ func FuzzConfig(f *testing.F) {
 	f.Add("[[realm]]\nname = \"\"\"\"a\"\"\"\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		locate(text)
-		c, problems := &Config{}, Problems{}
-		readConfig(c, "fuzz.toml", text, &problems)
-		c.check("fuzz.toml", &problems)
+		_, err := parseConfig("fuzz.toml", text)
+		var problems Problems
+		errors.As(err, &problems)
 		for _, p := range problems {
 			if lines := strings.Count(text, "\n") + 1; p.Line > lines {
 				t.Errorf("line %d of %d: %v", p.Line, lines, p)

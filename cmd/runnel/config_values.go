@@ -93,6 +93,17 @@ func (l *Level) parse(s string) error {
 	return (*slog.Level)(l).UnmarshalText([]byte(s))
 }
 
+// LogFormat is how a line of the log is written: text or json.
+type LogFormat string
+
+func (f *LogFormat) parse(s string) error {
+	if s != "text" && s != "json" {
+		return fmt.Errorf("%q is not a log format; use %s", s, oneOf("text", "json"))
+	}
+	*f = LogFormat(s)
+	return nil
+}
+
 // Path is a file's name. A relative one is relative to the configuration file's directory.
 type Path string
 

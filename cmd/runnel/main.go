@@ -49,6 +49,10 @@ func execute(args []string) int {
 		fmt.Fprintln(os.Stderr, err) // each line begins with a file's name, as editors want it
 		return exitConfig
 	}
+	if refused := (wampError{}); errors.As(err, &refused) {
+		fmt.Fprintln(os.Stderr, err) // the URI first, as scripts want it
+		return exitFailed
+	}
 	fmt.Fprintf(os.Stderr, "runnel: %v\n", err)
 	if errors.Is(err, errTimedOut) {
 		return exitTimedOut

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport"
+)
+
+// Where the tools look for a router.
+const (
+	systemSocket = "/run/runnel/runnel.sock"
+	loopbackURL  = "tcp://127.0.0.1:8080"
+)
+
+// peer is what the flags of sub, pub, call, reg and status say: which router, and who asks.
+type peer struct {
+	url, realm, serializer string
+	authid, ticket, secret string
+	key, ca                string
+}
+
+// flags adds the flags to a command.
+func (p *peer) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&p.url, "url", "", "router's `URL`: tcp:// tls:// unix:// ws:// wss:// serial:// (default: unix://"+systemSocket+" if it is there, else "+loopbackURL+")")
+	f.StringVar(&p.realm, "realm", "realm1", "`NAME` of the realm")
+	f.StringVar(&p.serializer, "serializer", "cbor", "cbor, msgpack or json")
+	f.StringVar(&p.authid, "authid", "", "`NAME` to authenticate as")
+	f.StringVar(&p.ticket, "ticket", "", "`SECRET` for the method ticket (a literal, file:PATH or env:NAME)")
+	f.StringVar(&p.secret, "secret", "", "`SECRET` for the method wampcra (likewise)")
+	f.StringVar(&p.key, "key", "", "`FILE` with an Ed25519 key, for the method cryptosign")
+	f.StringVar(&p.ca, "ca", "", "`FILE` with the certificates that a tls:// or wss:// router's must be signed by")
+}
+
+// routerURL is where to connect.
+func (p *peer) routerURL() string {
+	if p.url != "" {
+		return p.url
+	}
+	if _, err := os.Stat(systemSocket); err == nil {
+		return "unix://" + systemSocket
+	}
+	return loopbackURL
+}
+
+// options makes a client's options of the flags.
+func (p *peer) options() (client.Options, error) {
+	serializer, ok := wamp.ParseSerializer(p.serializer)
+	if !ok {
+		return client.Options{}, usageError(fmt.Sprintf("--serializer %q: use cbor, msgpack or json", p.serializer))
+	}
+	auth, err := authMethods(Secret{text: p.ticket}, Secret{text: p.secret}, Path(p.key))
+	if err != nil {
+		return client.Options{}, err
+	}
+	dial, err := dialer(p.routerURL(), tlsFiles{ca: Path(p.ca)}, transport.DialOptions{Serializer: serializer})
+	if err != nil {
+		return client.Options{}, err
+	}
+	return client.Options{
+		Dial:   dial,
+		Realm:  p.realm,
+		Authid: p.authid,
+		Auth:   auth,
+		Agent:  "runnel/" + version,
+		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	}, nil
+}
+
+// once connects for a single request.
+func (p *peer) once(ctx context.Context) (*client.Client, error) {
+	opts, err := p.options()
+	if err != nil {
+		return nil, err
+	}
+	opts.Reconnect.Disabled = true
+	return p.connect(ctx, opts)
+}
+
+// stay connects for as long as the command runs, and tells on stderr when the router goes and comes back.
+func (p *peer) stay(ctx context.Context, opts client.Options) (*client.Client, error) {
+	first := true
+	opts.OnUp = func(client.Welcome) {
+		if !first {
+			fmt.Fprintln(os.Stderr, "runnel: connected again")
+		}
+		first = false
+	}
+	opts.OnDown = func(err error) {
+		if ctx.Err() == nil && err != nil {
+			fmt.Fprintf(os.Stderr, "runnel: disconnected: %v; trying to connect again\n", err)
+		}
+	}
+	return p.connect(ctx, opts)
+}
+
+func (p *peer) connect(ctx context.Context, opts client.Options) (*client.Client, error) {
+	c, err := client.Connect(ctx, opts)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", p.routerURL(), err)
+	}
+	return c, nil
+}
+
+// goodbyeTime is how long a command waits for the router's GOODBYE, and for what it has still to write.
+const goodbyeTime = 5 * time.Second
+
+// leave closes a session in good order: whatever was sent has then arrived.
+func leave(c *client.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	return c.Close(ctx)
+}
+
+// untilSignal returns a context that ends with Ctrl-C or SIGTERM, and after timeout if there is one.
+func untilSignal(timeout time.Duration) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if timeout <= 0 {
+		return ctx, stop
+	}
+	timed, cancel := context.WithTimeoutCause(ctx, timeout, errTimedOut)
+	return timed, func() { cancel(); stop() }
+}
+
+// ending says with which error a command ends whose context is done: none after Ctrl-C.
+func ending(ctx context.Context) error {
+	if context.Cause(ctx) == errTimedOut {
+		return errTimedOut
+	}
+	return nil
+}
+
+// tlsFiles names what a TLS connection needs besides the system's own certificates.
+type tlsFiles struct {
+	ca, certificate, key Path
+}
+
+// dialer returns a function that connects to the router at url.
+func dialer(url string, files tlsFiles, opts transport.DialOptions) (func(context.Context) (client.Conn, error), error) {
+	var err error
+	if opts.TLS, err = transport.ClientFiles(string(files.ca), string(files.certificate), string(files.key)); err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, url, opts) }, nil
+}
+
+// authMethods lists what a client can prove, the strongest first.
+func authMethods(ticket, secret Secret, key Path) (methods []client.Auth, err error) {
+	if key != "" {
+		data, err := os.ReadFile(string(key))
+		if err != nil {
+			return nil, fmt.Errorf("read key: %w", err)
+		}
+		private, err := client.ParseKey(data)
+		if err != nil {
+			return nil, fmt.Errorf("read key %s: %w", key, err)
+		}
+		methods = append(methods, client.Cryptosign(private))
+	}
+	for _, s := range []struct {
+		name   string
+		secret Secret
+		method func(string) client.Auth
+	}{{"secret", secret, client.CRA}, {"ticket", ticket, client.Ticket}} {
+		if !s.secret.Set() {
+			continue
+		}
+		value, err := s.secret.Value()
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", s.name, err)
+		}
+		methods = append(methods, s.method(value))
+	}
+	return methods, nil
+}

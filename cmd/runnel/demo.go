@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/transport/serial"
+	"runnel/transport/serial/pty"
+)
+
+func demoCommand() *cobra.Command {
+	var length time.Duration
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show a whole deployment on this machine",
+		Long: `Runs a whole deployment in one process, with real connections throughout: a
+sensor on a serial line (a pseudo-terminal), an edge router, a central router, an
+uplink between them, a program at the edge and two programs in the cloud. It
+prints what each of them sees, until Ctrl-C. With --for it ends by itself, with
+exit status 1 if anything that should have happened has not.`,
+		Example: `  runnel demo
+  runnel demo --for 10s`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			ctx, stop := untilSignal(length)
+			defer stop()
+			return demo(ctx, os.Stdout)
+		},
+	}
+	cmd.Flags().DurationVar(&length, "for", 0, "end after this time")
+	return cmd
+}
+
+const demoMap = `
+    edge                                            cloud
+  ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~     ~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~
+
+   sensor ---serial line---> edge router ---uplink, TCP---> central router
+                                  |                          |          |
+                             Unix socket                    TCP        TCP
+                                  |                          |          |
+                            local program          cloud subscriber  cloud caller
+
+  Events go from left to right: the sensor's reach the local program and the cloud.
+  Calls go from right to left: the cloud caller's are answered by the sensor.
+`
+
+// The demo's topics and procedures. The uplink carries what begins with demoPrefix.
+const (
+	demoPrefix  = "com.example."
+	weather     = demoPrefix + "weather"
+	setPoint    = demoPrefix + "greenhouse.set_point"
+	demoRealm   = "realm1"
+	sensorName  = "greenhouse-mcu"
+	atEdge      = "edge router"
+	atCentre    = "central router"
+	local       = "local program"
+	subscribing = "cloud subscriber"
+	calling     = "cloud caller"
+	sensing     = "sensor"
+)
+
+// realmConfig is the realm of both routers.
+const realmConfig = `
+version = 1
+
+[[realm]]
+name = "realm1"
+anonymous = "guest"
+
+  [[realm.role]]
+  name = "guest"
+
+    [[realm.role.permission]]
+    uri = "com.example."
+    match = "prefix"
+    allow = ["publish", "subscribe", "call", "register"]
+
+    [[realm.role.permission]]
+    uri = "runnel.status"
+    allow = ["call"]
+
+  [[realm.role]]
+  name = "sensor"
+
+    [[realm.role.permission]]
+    uri = "com.example."
+    match = "prefix"
+    allow = ["publish", "register"]
+
+[[listen]]
+url = "tcp://127.0.0.1:0"
+`
+
+// edgeConfig is what the edge router has besides; its two values are the directory and the central router's URL.
+const edgeConfig = `
+[[listen]]
+url = "unix://%[1]s/edge.sock"
+
+[[serial]]
+name = "greenhouse"
+device = "%[1]s/greenhouse"
+baud = 115200
+framing = "none"
+authid = "greenhouse-mcu"
+role = "sensor"
+
+[[uplink]]
+name = "central"
+url = ["%[2]s"]
+
+  [[uplink.export]]
+  topic = "com.example."
+  match = "prefix"
+
+  [[uplink.export]]
+  procedure = "com.example."
+  match = "prefix"
+`
+
+// demo runs the deployment until ctx is done.
+func demo(ctx context.Context, out io.Writer) error {
+	dir, err := os.MkdirTemp("", "runnel-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s := &stage{out: out, dir: dir, began: time.Now(), seen: map[string]int{}, arrived: make(chan struct{})}
+	if _, err := io.WriteString(out, demoMap+"\n"); err != nil {
+		return err
+	}
+	failed, fail := context.WithCancelCause(context.Background())
+	defer fail(nil)
+	s.fail = fail
+	defer s.end()
+	if err := s.build(failed); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+		return context.Cause(failed)
+	}
+	if context.Cause(ctx) != errTimedOut {
+		s.say("demo", "stopped; everybody says GOODBYE")
+		return nil
+	}
+	return s.verdict()
+}
+
+// stage is the running demo.
+type stage struct {
+	out   io.Writer
+	dir   string
+	began time.Time
+	fail  func(error)
+
+	// Static after build.
+	groups       []*group // in the order of their start
+	edge, centre string   // the routers' URLs
+
+	sensor *pty.Device // build's, then dialSerial's
+
+	mu   sync.Mutex
+	seen map[string]int // what has happened, by who saw it
+
+	arrived chan struct{} // closed when the first event is in the cloud
+}
+
+// say prints one line: when, who, what.
+func (s *stage) say(who, format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line := fmt.Sprintf("%6.1fs  %-17s %s\n", time.Since(s.began).Seconds(), who, fmt.Sprintf(format, args...))
+	if _, err := io.WriteString(s.out, line); err != nil {
+		s.fail(err)
+	}
+}
+
+// happened says it and counts it.
+func (s *stage) happened(who, format string, args ...any) {
+	s.say(who, format, args...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen[who]++; who == subscribing && s.seen[who] == 1 {
+		close(s.arrived)
+	}
+}
+
+// build starts everything, the centre first: its address is part of the edge's configuration.
+func (s *stage) build(ctx context.Context) (err error) {
+	centre, err := s.router(atCentre, realmConfig)
+	if err != nil {
+		return err
+	}
+	s.centre = centre.listeners[0].URL()
+	if s.sensor, err = pty.Plug(s.dir + "/greenhouse"); err != nil {
+		return err
+	}
+	edge, err := s.router(atEdge, realmConfig+fmt.Sprintf(edgeConfig, s.dir, s.centre))
+	if err != nil {
+		return err
+	}
+	s.edge = edge.listeners[0].URL()
+	s.hints()
+	if err := s.plugged(ctx, edge.lines[0]); err != nil {
+		return err
+	}
+	cast := s.group()
+	s.start(cast, sensing, s.playSensor)
+	s.start(cast, local, s.playLocal)
+	s.start(cast, subscribing, s.playSubscriber)
+	s.start(cast, calling, s.playCaller)
+	return nil
+}
+
+func (s *stage) group() *group {
+	g := newGroup(s.fail)
+	s.groups = append(s.groups, g)
+	return g
+}
+
+// end stops everything in reverse: the cast, the edge, the centre.
+func (s *stage) end() {
+	for _, g := range slices.Backward(s.groups) {
+		g.end()
+	}
+	if s.sensor != nil {
+		s.sensor.Close()
+	}
+}
+
+// router starts a router with the given configuration, as "runnel run" would.
+func (s *stage) router(name, config string) (*node, error) {
+	c, err := parseConfig(name, config)
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("router", name)
+	n, err := build(c, log)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range n.listeners {
+		s.say(name, "listens at %s", l.URL())
+	}
+	s.start(s.group(), name, func(ctx context.Context) error { return n.run(ctx, func() {}) })
+	return n, nil
+}
+
+// start runs a part; its failure ends the demo.
+func (s *stage) start(g *group, who string, run func(context.Context) error) {
+	g.start(func(ctx context.Context) error {
+		if err := run(ctx); err != nil {
+			return fmt.Errorf("%s: %w", who, err)
+		}
+		return nil
+	})
+}
+
+// plugged waits until the router has opened the serial line: what a device says before is lost.
+func (s *stage) plugged(ctx context.Context, l *line) error {
+	for wait := time.NewTicker(10 * time.Millisecond); ; {
+		state := l.State()
+		if state.Phase == serial.Listening {
+			s.say(atEdge, "has opened the serial line %s at %d baud", state.Device, l.config.Baud)
+			wait.Stop()
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-wait.C:
+		}
+	}
+}
+
+func (s *stage) hints() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprintf(s.out, `
+  Join in from another terminal:
+    runnel sub com.example. --match prefix --url %[1]s     at the edge
+    runnel sub com.example. --match prefix --url %[2]s     in the cloud
+    runnel call %[3]s 26 --url %[2]s
+    runnel status --url %[1]s
+
+`, s.edge, s.centre, setPoint)
+}
+
+// verdict names what should have happened and has not.
+func (s *stage) verdict() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var missing []string
+	for _, who := range []string{sensing, local, subscribing, calling} {
+		if s.seen[who] == 0 {
+			missing = append(missing, who)
+		}
+	}
+	if len(missing) > 0 {
+		return errors.New("nothing arrived at: " + strings.Join(missing, ", "))
+	}
+	fmt.Fprintf(s.out, "\nDone: %d events at the local program, %d in the cloud; %d calls from the cloud answered by the sensor.\n",
+		s.seen[local], s.seen[subscribing], s.seen[calling])
+	return nil
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+func regCommand() *cobra.Command {
+	var r callee
+	cmd := &cobra.Command{
+		Use:   "reg URI (--exec CMD [ARG...] | --echo)",
+		Short: "Offer a procedure from the shell",
+		Long: `Registers a procedure and answers its calls until Ctrl-C, also when the router
+goes and comes back.
+
+--echo returns what it gets. --exec runs a program for each call, without a
+shell: CMD, its own ARGs, then the call's arguments, strings as they are and
+others as JSON. (CMD may also hold arguments itself, separated by spaces.) The
+program finds {"procedure", "args", "kwargs"} as JSON on its standard input and
+the procedure's URI in RUNNEL_PROCEDURE. What it prints is the result: JSON if it
+parses as JSON, else a string. If it fails, the caller gets the error
+runnel.error.exec with the end of its standard error and the exit status.
+
+A call's arguments come from whoever may call: let a "--" be the last of CMD's own
+ARGs if CMD takes options. A call that is canceled kills the program. More than
+--parallel calls wait for their turn.`,
+		Example: `  runnel reg com.example.echo --echo
+  runnel reg com.example.uptime --exec uptime
+  runnel reg com.example.grep --exec grep -- -c -- ERROR
+  runnel reg com.example.job. --match prefix --exec ./job.py --parallel 2`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.echo == cmd.Flags().Changed("exec") {
+				return usageError("write one of --exec CMD and --echo")
+			}
+			if r.echo && len(args) > 1 {
+				return usageError("--echo takes no arguments")
+			}
+			return r.run(args[0], args[1:])
+		},
+	}
+	r.peer.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&r.command, "exec", "", "`CMD` to run for each call")
+	f.BoolVar(&r.echo, "echo", false, "return what is sent")
+	f.StringVar(&r.match, "match", "exact", "exact, prefix or wildcard")
+	f.StringVar(&r.invoke, "invoke", "single", "who is called if several register: single, first, last, roundrobin or random")
+	f.IntVar(&r.parallel, "parallel", 8, "calls answered at the same time")
+	return cmd
+}
+
+type callee struct {
+	peer          peer
+	command       string
+	echo          bool
+	match, invoke string
+	parallel      int
+}
+
+func (r *callee) run(procedure string, args []string) error {
+	how, handler, err := r.prepare(args)
+	if err != nil {
+		return err
+	}
+	opts, err := r.peer.options()
+	if err != nil {
+		return err
+	}
+	opts.Invocations = r.parallel
+	ctx, stop := untilSignal(0)
+	defer stop()
+	c, err := r.peer.stay(ctx, opts)
+	if err != nil {
+		return err
+	}
+	defer leave(c)
+	if _, err := c.Register(ctx, procedure, how, handler); err != nil {
+		return fmt.Errorf("register %s: %w", procedure, err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (r *callee) prepare(args []string) (how client.RegisterOptions, h client.Handler, err error) {
+	var ok bool
+	if how.Match, err = matchFlag(r.match); err != nil {
+		return how, nil, err
+	}
+	if how.Invoke, ok = wamp.ParseInvoke(r.invoke); !ok {
+		return how, nil, usageError(fmt.Sprintf("--invoke %q: use single, first, last, roundrobin or random", r.invoke))
+	}
+	if r.parallel < 1 {
+		return how, nil, usageError("--parallel: at least 1")
+	}
+	if r.echo {
+		return how, echo, nil
+	}
+	p, err := findProgram(r.command, args)
+	return how, p.answer, err
+}
+
+// echo returns the payload without looking at it.
+func echo(_ context.Context, i *client.Invocation) (client.Payload, error) {
+	return client.Raw(i.Payload.Clone()), nil
+}

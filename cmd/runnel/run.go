@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"runnel/boards"
+)
+
+func runCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "run [-c FILE]",
+		Short: "Run the router in the foreground",
+		Long: `Runs the router until SIGTERM or Ctrl-C; then every session gets GOODBYE. A second
+signal ends it at once. Logs go to standard error.
+
+Without a config it serves the realm "realm1" to the programs of this machine: on
+127.0.0.1:8080 and on a Unix socket ("runnel check --print-default").`,
+		Example: `  runnel run
+  runnel run -c gateway.toml`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return run(file) },
+	}
+	configFlag(cmd, &file)
+	return cmd
+}
+
+func run(file string) error {
+	c, err := loadConfig(file)
+	if err != nil {
+		return err
+	}
+	log := newLog(c.Log)
+	slog.SetDefault(log)
+	limitMemory(log)
+	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
+	n, err := build(c, log)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, func() {
+		stop() // a second signal ends the process at once
+		tellSystemd("STOPPING=1", log)
+	})
+	defer ignoreHangup(log)()
+	return n.run(ctx, func() { tellSystemd("READY=1", log) })
+}
+
+func newLog(c Log) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: slog.Level(c.Level)}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, opts))
+}
+
+// limitMemory tells Go's collector how much this machine can spare, unless GOMEMLIMIT does.
+func limitMemory(log *slog.Logger) {
+	if limit := boards.MemoryLimit(os.DirFS("/"), os.Getenv("GOMEMLIMIT")); limit > 0 {
+		debug.SetMemoryLimit(limit)
+		log.Debug("memory limit set", "octets", limit)
+	}
+}
+
+// ignoreHangup keeps SIGHUP, by which people ask a service to read its configuration again, from ending the process.
+func ignoreHangup(log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				log.Warn("SIGHUP ignored: this version reads its configuration at start only; restart it")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
+}
+
+func tellSystemd(state string, log *slog.Logger) {
+	if err := notify(state); err != nil {
+		log.Warn("systemd not told", "error", err)
+	}
+}

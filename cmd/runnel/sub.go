@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+func subCommand() *cobra.Command {
+	s := subscriber{out: os.Stdout}
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "sub URI...",
+		Short: "Print events, one a line",
+		Long: `Subscribes and prints what is published, one event a line: the topic, the
+arguments as JSON, then key=value. Octets are printed as 0x and hexadecimal.
+With --json each line is an object with topic, args, kwargs, publication and what
+else the router tells.
+
+It goes on when the router goes and comes back, until Ctrl-C (exit status 0),
+COUNT events (0) or the timeout (124).`,
+		Example: `  runnel sub com.example.weather
+  runnel sub com.example. --match prefix
+  runnel sub com.example..temperature --match wildcard --json
+  runnel sub com.example.weather -n 1 --timeout 5s`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, topics []string) error { return s.run(topics, timeout) },
+	}
+	s.peer.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&s.match, "match", "exact", "exact, prefix or wildcard")
+	f.BoolVar(&s.asJSON, "json", false, "print one JSON object a line")
+	f.IntVarP(&s.count, "count", "n", 0, "end after this many events")
+	f.BoolVar(&s.retained, "retained", false, "ask for the retained event of each topic, too")
+	f.DurationVar(&timeout, "timeout", 0, "give up after this time, with exit status 124")
+	return cmd
+}
+
+// subscriber is the command's state. Static after the flags are read, but for what is below mu.
+type subscriber struct {
+	peer     peer
+	out      io.Writer
+	match    string
+	asJSON   bool
+	retained bool
+	count    int
+
+	mu      sync.Mutex
+	printed int
+	ended   context.CancelCauseFunc
+}
+
+func (s *subscriber) run(topics []string, timeout time.Duration) error {
+	match, err := matchFlag(s.match)
+	if err != nil {
+		return err
+	}
+	opts, err := s.peer.options()
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(timeout)
+	defer stop()
+	ctx, s.ended = context.WithCancelCause(ctx)
+	c, err := s.peer.stay(ctx, opts)
+	if err != nil {
+		return orTimedOut(ctx, err)
+	}
+	defer leave(c)
+	for _, topic := range topics {
+		how := client.SubscribeOptions{Match: match, GetRetained: s.retained}
+		if _, err := c.Subscribe(ctx, topic, how, func(e *client.Event) { s.event(topic, e) }); err != nil {
+			return orTimedOut(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
+		}
+	}
+	<-ctx.Done()
+	return s.ending(ctx)
+}
+
+// errDone ends the command when it has printed as many events as it was asked for.
+var errDone = fmt.Errorf("done")
+
+func (s *subscriber) ending(ctx context.Context) error {
+	switch cause := context.Cause(ctx); cause {
+	case errDone, context.Canceled:
+		return nil
+	default:
+		return cause
+	}
+}
+
+// event prints one event. The topic is the one subscribed to; for a pattern the router says which it was.
+func (s *subscriber) event(topic string, e *client.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.count > 0 && s.printed == s.count {
+		return
+	}
+	text, err := s.text(e)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "runnel: an event of %s can't be read: %v\n", printable(topic), err)
+		return
+	}
+	if _, err := fmt.Fprintln(s.out, text); err != nil {
+		s.ended(err)
+		return
+	}
+	if s.printed++; s.printed == s.count {
+		s.ended(errDone)
+	}
+}
+
+func (s *subscriber) text(e *client.Event) (string, error) {
+	args, kwargs, err := e.Decode()
+	if err != nil {
+		return "", err
+	}
+	if s.asJSON {
+		return eventJSON(e, args, kwargs)
+	}
+	text, err := plainText(args, kwargs)
+	if err != nil || text == "" {
+		return printable(e.Topic()), err
+	}
+	return printable(e.Topic()) + " " + text, nil
+}
+
+func eventJSON(e *client.Event, args []any, kwargs map[string]any) (string, error) {
+	object, err := e.Details.Map()
+	if err != nil {
+		return "", err
+	}
+	if object == nil {
+		object = map[string]any{}
+	}
+	object["topic"] = e.Topic()
+	object["publication"] = e.Publication
+	withPayload(object, args, kwargs)
+	return jsonText(object)
+}
+
+// withPayload adds args and kwargs to a JSON object; empty ones too, so that scripts need not look whether they are there.
+func withPayload(object map[string]any, args []any, kwargs map[string]any) {
+	if args == nil {
+		args = []any{}
+	}
+	if kwargs == nil {
+		kwargs = map[string]any{}
+	}
+	object["args"], object["kwargs"] = args, kwargs
+}
+
+func matchFlag(name string) (wamp.Match, error) {
+	match, ok := wamp.ParseMatch(name)
+	if !ok {
+		return 0, usageError(fmt.Sprintf("--match %q: use exact, prefix or wildcard", name))
+	}
+	return match, nil
+}

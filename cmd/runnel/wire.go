@@ -1,0 +1,376 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport"
+	"runnel/transport/memory"
+	"runnel/transport/rawsocket"
+	"runnel/transport/serial"
+	"runnel/uplink"
+)
+
+// node is a router with all that a configuration puts around it. This file is the one place that knows every concrete
+// type:
+//
+//	build   realms, listeners, serial lines, uplinks: what can fail at once fails here
+//	run     starts the parts in this order, waits for ctx, stops them in reverse
+type node struct {
+	// Static after build.
+	config    *Config
+	log       *slog.Logger
+	began     time.Time
+	router    *edge.Router
+	reporters []*client.Client // answer runnel.status, one in each realm
+	listeners []*transport.Listener
+	lines     []*line
+	uplinks   []*link
+}
+
+// line is a serial line with the settings for those who come over it.
+type line struct {
+	*serial.Line
+	config Serial
+}
+
+// link is an uplink with its settings.
+type link struct {
+	*uplink.Link
+	config Uplink
+}
+
+// build makes the parts and opens the listeners; nobody is served before run.
+func build(c *Config, log *slog.Logger) (*node, error) {
+	n := &node{config: c, log: log, began: time.Now(), router: edge.NewRouter(routerOptions(c, log))}
+	for _, r := range c.Realms {
+		if err := n.addRealm(r); err != nil {
+			return nil, err
+		}
+	}
+	for _, l := range c.Listens {
+		if err := n.addListener(l); err != nil {
+			n.closeListeners()
+			return nil, err
+		}
+	}
+	for _, s := range c.Serials {
+		n.addLine(s)
+	}
+	for _, u := range c.Uplinks {
+		if err := n.addUplink(u); err != nil {
+			n.closeListeners()
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func routerOptions(c *Config, log *slog.Logger) edge.Options {
+	return edge.Options{
+		Log:              log,
+		Agent:            "runnel/" + version,
+		HelloTimeout:     time.Duration(c.Limits.HelloTimeout),
+		MaxSessions:      c.Limits.MaxSessions,
+		MaxSubscriptions: c.Limits.MaxSubscriptions,
+		MaxRegistrations: c.Limits.MaxRegistrations,
+		MaxCalls:         c.Limits.MaxCalls,
+		OutboxBytes:      int(c.Limits.Outbox),
+	}
+}
+
+// The roles of the router's own sessions. No role of the configuration begins with "runnel.".
+const (
+	ownRoles   = "runnel."
+	linkRole   = ownRoles + "uplink"
+	statusRole = ownRoles + "status"
+)
+
+func (n *node) addRealm(r Realm) error {
+	roles := []*auth.Role{
+		auth.NewRole(linkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
+		auth.NewRole(statusRole, []auth.Permission{{URI: statusProcedure, Allow: auth.Register}}),
+	}
+	for _, role := range r.Roles {
+		roles = append(roles, auth.NewRole(role.Name, permissions(role)))
+	}
+	err := n.router.AddRealm(edge.RealmOptions{Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles})
+	if err != nil {
+		return err
+	}
+	n.reporters = append(n.reporters, client.New(client.Options{
+		Dial:  n.inside(statusRole, r.Name),
+		Realm: r.Name,
+		Log:   n.log,
+	}))
+	return nil
+}
+
+func permissions(role Role) (list []auth.Permission) {
+	for _, p := range role.Permissions {
+		permission := auth.Permission{URI: p.URI, Match: wamp.Match(p.Match), Disclose: p.Disclose}
+		for _, name := range p.Allow {
+			action, _ := auth.ParseAction(name) // the configuration was checked
+			permission.Allow |= action
+		}
+		list = append(list, permission)
+	}
+	return list
+}
+
+// inside returns a function that connects a session of this process, under one of the router's own roles.
+func (n *node) inside(role, realm string) func(context.Context) (client.Conn, error) {
+	return func(context.Context) (client.Conn, error) {
+		near, far := memory.Pipe(memory.Options{Name: role, Authid: role, Role: role, Realm: realm})
+		go n.router.Serve(far)
+		return near, nil
+	}
+}
+
+func (n *node) addListener(l Listen) error {
+	url, err := listenURL(l.URL)
+	if err != nil {
+		n.log.Warn("no Unix socket", "because", err)
+		return nil
+	}
+	opts := transport.ListenOptions{
+		Mode:         os.FileMode(l.Mode),
+		Owner:        l.Owner,
+		Group:        l.Group,
+		Origins:      l.Origins,
+		MaxConns:     l.MaxConnections,
+		MaxMessage:   int(cmp.Or(l.MaxMessage, n.config.Limits.MaxMessage)),
+		PingInterval: time.Duration(l.PingInterval),
+		Grace:        drainTime,
+		Authid:       l.Authid,
+		Role:         l.Role,
+		Realm:        l.Realm,
+		Log:          n.log,
+	}
+	if l.Certificate != "" {
+		if opts.TLS, err = transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil {
+			return fmt.Errorf("listen on %s: %w", url, err)
+		}
+	}
+	listener, err := transport.Listen(url, opts)
+	if err != nil {
+		return err
+	}
+	n.listeners = append(n.listeners, listener)
+	return nil
+}
+
+// listenURL resolves unix:// without a path: the service's socket where its directory belongs to this user, else one of
+// the user's own.
+func listenURL(url string) (string, error) {
+	if url != "unix://" {
+		return url, nil
+	}
+	if unix.Access(filepath.Dir(systemSocket), unix.W_OK) == nil {
+		return "unix://" + systemSocket, nil
+	}
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		return "", fmt.Errorf("%s can't be written to, and $XDG_RUNTIME_DIR is not set", filepath.Dir(systemSocket))
+	}
+	dir = filepath.Join(dir, "runnel")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return "unix://" + filepath.Join(dir, filepath.Base(systemSocket)), nil
+}
+
+func (n *node) addLine(s Serial) {
+	n.lines = append(n.lines, &line{serial.NewLine(serial.LineConfig{Name: s.Name, Port: s.port(), Log: n.log}), s})
+}
+
+// port says which port the line is at, and how it is set. The configuration was checked.
+func (s *Serial) port() serial.Config {
+	c := serial.Config{Device: string(s.Device), Baud: s.Baud, DataBits: s.DataBits, StopBits: s.StopBits, Settle: time.Duration(s.Settle)}
+	if s.USB != nil {
+		c.USB = serial.USB{VID: s.USB.VID, PID: s.USB.PID, Serial: s.USB.Serial, Interface: s.USB.Interface}
+	}
+	c.Parity.UnmarshalText([]byte(cmp.Or(s.Parity, "none")))
+	c.DTR.UnmarshalText([]byte(cmp.Or(s.DTR, "keep")))
+	c.RTS.UnmarshalText([]byte(cmp.Or(s.RTS, "keep")))
+	return c
+}
+
+// serve holds the session of a device: bare RawSocket over the line.
+func (l *line) serve(n *node, stream io.ReadWriteCloser) error {
+	conn, err := rawsocket.Server(stream, rawsocket.Options{
+		MaxMessage:   int(cmp.Or(l.config.MaxMessage, n.config.Limits.MaxMessage)),
+		PingInterval: time.Duration(l.config.PingInterval),
+		Transport: wamp.Transport{
+			Network: "serial", Listener: l.config.Name, Remote: l.State().Device, Local: true,
+			Authid: l.config.Authid, Role: l.config.Role, Realm: l.config.Realm,
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return n.router.Serve(conn)
+}
+
+func (n *node) addUplink(u Uplink) error {
+	opts, err := n.uplinkOptions(u)
+	if err != nil {
+		return fmt.Errorf("uplink %s: %w", u.Name, err)
+	}
+	l, err := uplink.New(opts)
+	if err != nil {
+		return err
+	}
+	n.uplinks = append(n.uplinks, &link{l, u})
+	return nil
+}
+
+func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
+	opts = uplink.Options{
+		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
+		Local:     n.inside(linkRole, u.Realm),
+		Export:    rules(u.Exports),
+		Import:    rules(u.Imports),
+		Authid:    u.Authid,
+		Agent:     "runnel/" + version,
+		Reconnect: client.Reconnect{Min: time.Duration(u.ReconnectMin), Max: time.Duration(u.ReconnectMax)},
+		Log:       n.log,
+	}
+	files := tlsFiles{ca: u.CA, certificate: u.Certificate, key: u.Key}
+	key := u.Key
+	if u.Certificate != "" {
+		key = "" // it is the certificate's
+	}
+	if opts.Auth, err = authMethods(u.Ticket, u.Secret, key); err != nil {
+		return opts, err
+	}
+	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
+	how := transport.DialOptions{Serializer: serializer, PingInterval: cmp.Or(time.Duration(u.PingInterval), linkPing)}
+	for _, url := range u.URL {
+		dial, err := dialer(url, files, how)
+		if err != nil {
+			return opts, err
+		}
+		opts.Remote = append(opts.Remote, uplink.Remote{URL: url, Dial: dial})
+	}
+	return opts, nil
+}
+
+// linkPing is how long a central router may be silent before it is asked whether it is there.
+const linkPing = 20 * time.Second
+
+func rules(shares []Share) (list []uplink.Rule) {
+	for _, s := range shares {
+		r := uplink.Rule{Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix}
+		if s.Topic != nil {
+			r.Topic = *s.Topic
+		} else {
+			r.Procedure = *s.Procedure
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+func (n *node) closeListeners() {
+	for _, l := range n.listeners {
+		l.Close()
+	}
+}
+
+// drainTime bounds the end of a run: GOODBYE to every session, and what is still to be written.
+const drainTime = 5 * time.Second
+
+// run serves until ctx is done or a part fails. Then it drains: nobody new is let in, the uplinks leave, the sessions get
+// GOODBYE and what waits for them is written.
+func (n *node) run(ctx context.Context, ready func()) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	inside, doors, links := newGroup(fail), newGroup(fail), newGroup(fail)
+	for _, c := range n.reporters {
+		inside.start(func(ctx context.Context) error { return n.report(ctx, c) })
+	}
+	n.open(doors)
+	for _, u := range n.uplinks {
+		links.start(u.Run)
+	}
+	ready()
+	<-ctx.Done()
+	n.log.Info("stopping")
+	links.end()
+	doors.stop()
+	inside.end()
+	err := n.close()
+	doors.end()
+	if cause := context.Cause(ctx); cause != context.Canceled {
+		return cause
+	}
+	return err
+}
+
+// open lets peers in: by the listeners and the serial lines.
+func (n *node) open(doors *group) {
+	for _, l := range n.listeners {
+		n.log.Info("listening", "url", l.URL())
+		doors.start(func(ctx context.Context) error {
+			return l.Run(ctx, func(c transport.Conn) { n.router.Serve(c) })
+		})
+	}
+	for _, l := range n.lines {
+		doors.start(func(ctx context.Context) error {
+			return l.Run(ctx, func(s io.ReadWriteCloser) error { return l.serve(n, s) })
+		})
+	}
+}
+
+// close says GOODBYE to all sessions. Those that do not take it in time are cut, which is no failure of the router's.
+func (n *node) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if err := n.router.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	n.log.Warn("some sessions did not leave in time and were cut")
+	return nil
+}
+
+// group is parts that run and stop together.
+type group struct {
+	ctx  context.Context
+	stop context.CancelFunc
+	fail func(error) // told when a part ends too early
+	work sync.WaitGroup
+}
+
+func newGroup(fail func(error)) *group {
+	ctx, stop := context.WithCancel(context.Background())
+	return &group{ctx: ctx, stop: stop, fail: fail}
+}
+
+func (g *group) start(run func(context.Context) error) {
+	g.work.Go(func() {
+		if err := run(g.ctx); err != nil && g.ctx.Err() == nil {
+			g.fail(err)
+		}
+	})
+}
+
+// end stops the parts and waits for them.
+func (g *group) end() {
+	g.stop()
+	g.work.Wait()
+}

@@ -1,0 +1,115 @@
+// A runner of named cases. A case passes when its body returns within the time limit, nothing went wrong beside it, and
+// every peer that it opened could still leave in good order. Each case prints one line, "ok ..." or "FAIL ...".
+import { isDeepStrictEqual, inspect } from 'node:util';
+
+const LIMIT = 10_000; // ms a case; nothing here takes more than a fraction of it
+let passed = 0;
+let failed = 0;
+let stray = []; // what went wrong outside the body of the case, as in a client's own event handler
+
+process.on('unhandledRejection', (reason) => stray.push(reason));
+process.on('uncaughtException', (error) => stray.push(error));
+
+/** complain notes an error that a client reports by a callback. */
+export function complain(error) {
+  stray.push(error);
+}
+
+/** check runs one case. body gets t, whose after(f) runs f when the case is over. */
+export async function check(name, body) {
+  const cleanups = [];
+  const t = { after: (f) => cleanups.push(f) };
+  stray = [];
+  let problem = await problemOf(() => body(t));
+  for (const f of cleanups.reverse()) {
+    const late = await problemOf(f);
+    problem ??= late && `afterwards: ${late}`;
+  }
+  if (!problem && stray.length > 0) problem = `beside the case: ${describe(stray[0])}`;
+  if (problem) failed++;
+  else passed++;
+  console.log(problem ? `FAIL ${name}: ${problem.replaceAll('\n', ' ')}` : `ok   ${name}`);
+}
+
+/** finish says that the suite came to its end, and ends the process. */
+export function finish(suite) {
+  console.log(`end  ${suite}: ${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+}
+
+async function problemOf(f) {
+  try {
+    await within(LIMIT, f());
+    return null;
+  } catch (error) {
+    return describe(error);
+  }
+}
+
+async function within(ms, promise) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not over after ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function describe(error) {
+  if (error instanceof Error) {
+    const where = (error.stack ?? '').split('\n').find((line) => line.includes('/cases.mjs') || line.includes('/cross.mjs'));
+    return `${error.name}: ${error.message}${where ? ` (${where.trim()})` : ''}`;
+  }
+  return inspect(error, { depth: 6, breakLength: Infinity });
+}
+
+/** equal compares by value, strictly: 1 is not true, [] is not null. */
+export function equal(got, want, what) {
+  if (!isDeepStrictEqual(got, want)) throw new Error(`${what} is ${show(got)}, not ${show(want)}`);
+}
+
+export function truth(condition, what) {
+  if (condition !== true) throw new Error(`not so: ${what}`);
+}
+
+/** rejection returns what promise is rejected with; that it is not is an error. */
+export async function rejection(promise, what) {
+  let value;
+  try {
+    value = await promise;
+  } catch (error) {
+    return error;
+  }
+  throw new Error(`${what} was answered with ${show(value)}, not refused`);
+}
+
+export function show(value) {
+  const text = inspect(value, { depth: 6, breakLength: Infinity, maxArrayLength: 20, maxStringLength: 80 });
+  return text.length > 400 ? `${text.slice(0, 400)}...` : text;
+}
+
+/** Inbox hands on what is put in, in order, to whoever awaits it. */
+export class Inbox {
+  #items = [];
+  #waiting = [];
+
+  put(item) {
+    const waiting = this.#waiting.shift();
+    if (waiting) waiting(item);
+    else this.#items.push(item);
+  }
+
+  next() {
+    if (this.#items.length > 0) return Promise.resolve(this.#items.shift());
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async take(count) {
+    const items = [];
+    while (items.length < count) items.push(await this.next());
+    return items;
+  }
+}

@@ -1,0 +1,129 @@
+"""Twisted or asyncio: the Python client works on either, and the cases are written for both.
+
+The first argument of the program chooses. What a case awaits is a Deferred of the one or a Future of the other.
+"""
+
+import sys
+
+import txaio
+
+NAME = sys.argv[1]
+
+
+def _use_twisted():
+    txaio.use_twisted()
+    from twisted.internet import defer, endpoints, reactor, task
+    from twisted.python import log
+
+    def within(seconds, coroutine):
+        return defer.ensureDeferred(coroutine).addTimeout(seconds, reactor)
+
+    def run(main, complain):
+        def observe(event):
+            if event["isError"]:
+                complain(log.textFromEventDict(event))
+
+        log.startLoggingWithObserver(observe, setStdout=False)
+        task.react(lambda _: defer.ensureDeferred(main()))
+
+    async def connect_tcp(factory, host, port):
+        await endpoints.TCP4ClientEndpoint(reactor, host, port).connect(factory)
+
+    async def connect_unix(factory, path):
+        await endpoints.UNIXClientEndpoint(reactor, path).connect(factory)
+
+    def cancel(call):
+        call.addErrback(lambda failure: failure.trap(defer.CancelledError))
+        call.cancel()
+
+    return within, run, connect_tcp, connect_unix, cancel
+
+
+def _use_asyncio():
+    txaio.use_asyncio()
+    import asyncio
+
+    def within(seconds, coroutine):
+        return asyncio.wait_for(coroutine, seconds)
+
+    def run(main, complain):
+        async def body():
+            loop = txaio.config.loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: complain(repr(context.get("exception") or context["message"])))
+            await main()
+
+        asyncio.run(body())
+
+    async def connect_tcp(factory, host, port):
+        await txaio.config.loop.create_connection(factory, host, port)
+
+    async def connect_unix(factory, path):
+        await txaio.config.loop.create_unix_connection(factory, path)
+
+    def cancel(call):
+        call.cancel()
+
+    return within, run, connect_tcp, connect_unix, cancel
+
+
+# within(seconds, coroutine): something to await that fails when the time is up.
+# run(main, complain): runs the coroutine function main; complain is told what goes wrong beside it.
+# cancel(call): cancels what session.call gave.
+within, run, connect_tcp, connect_unix, cancel = {"twisted": _use_twisted, "asyncio": _use_asyncio}[NAME]()
+
+
+class Flag:
+    """Is raised once; any number may wait for it."""
+
+    def __init__(self):
+        self._waiting = []
+        self._heirs = []
+        self._value = None
+        self.raised = False
+
+    def raise_(self, value=None):
+        if self.raised:
+            return
+        self.raised, self._value = True, value
+        for f in self._waiting:
+            if not txaio.is_called(f):
+                txaio.resolve(f, value)
+        for f in self._heirs:
+            f(value)
+
+    def then(self, f):
+        """Calls f when the flag is raised, which it is not yet."""
+        self._heirs.append(f)
+
+    async def wait(self):
+        if not self.raised:
+            f = txaio.create_future()
+            self._waiting.append(f)
+            await f
+        return self._value
+
+
+class Inbox:
+    """Hands on what is put in, in order, to whoever awaits it."""
+
+    def __init__(self):
+        self._items = []
+        self._waiting = []
+
+    def put(self, item):
+        while self._waiting:
+            f = self._waiting.pop(0)
+            if not txaio.is_called(f):
+                txaio.resolve(f, item)
+                return
+        self._items.append(item)
+
+    def empty(self):
+        return not self._items
+
+    async def get(self):
+        if self._items:
+            return self._items.pop(0)
+        f = txaio.create_future()
+        self._waiting.append(f)
+        return await f

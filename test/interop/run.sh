@@ -1,0 +1,251 @@
+#!/bin/bash
+# Real WAMP clients against the real router: npm's autobahn and wampy and Debian's python3-autobahn, over WebSocket and
+# RawSocket (TCP and Unix socket), with JSON, MessagePack and CBOR.
+#
+#   test/interop/run.sh        installs what it needs (as root, on Debian), builds the router, runs everything
+#   RUNNEL_BIN=FILE ...        tests that binary instead
+#
+# Each case prints "ok ..." or "FAIL ..."; the last line is "N passed, M failed".
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+work=$(mktemp -d)
+router=
+peers=()
+
+# Ends what was started here, by its process id.
+finish() {
+	for pid in "${peers[@]}" $router; do
+		kill "$pid" 2>/dev/null || true
+	done
+	rm -rf "$work"
+}
+trap finish EXIT
+
+# Debian's Python: another one on PATH does not see Debian's packages.
+python=/usr/bin/python3
+# Node 20 has the browser's WebSocket, which autobahn-js uses, behind a flag; later ones take the flag too.
+node=(node --experimental-websocket --disable-warning=ExperimentalWarning)
+
+install() {
+	local missing=() package
+	for package in python3-autobahn python3-cbor2 python3-msgpack; do
+		dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
+	done
+	if [ ${#missing[@]} -gt 0 ]; then
+		apt-get update -q
+		DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}"
+	fi
+	# No package needs its install script: what they would compile has a JavaScript twin.
+	(cd "$here" && npm ci --ignore-scripts --no-audit --no-fund)
+}
+
+build() {
+	if [ -z "${RUNNEL_BIN:-}" ]; then
+		RUNNEL_BIN=$work/runnel
+		(cd "$here/../.." && go build -o "$RUNNEL_BIN" ./cmd/runnel)
+	fi
+}
+
+free_port() {
+	"$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# await WHAT PID COMMAND...: waits until COMMAND succeeds, as long as the process lives, at most 20 s.
+await() {
+	local what=$1 pid=$2 deadline=$((SECONDS + 20))
+	shift 2
+	until "$@" 2>/dev/null; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			echo "$what: ended before it was ready" >&2
+			return 1
+		fi
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			echo "$what: not ready in time" >&2
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+listening() { (: <"/dev/tcp/127.0.0.1/$1") && [ -S "$2" ]; }
+
+# start_router NAME: sets router, INTEROP_PORT and INTEROP_SOCKET.
+start_router() {
+	INTEROP_PORT=$(free_port)
+	INTEROP_PING_PORT=$(free_port)
+	INTEROP_SOCKET=$work/$1.sock
+	export INTEROP_PORT INTEROP_PING_PORT INTEROP_SOCKET
+	cat >"$work/$1.toml" <<-EOF
+		version = 1
+
+		[node]
+		id = "interop"
+		data = "$work/data"
+
+		[[realm]]
+		name = "realm1"
+		anonymous = "guest"
+
+		[[realm.role]]
+		name = "guest"
+
+		[[realm.role.permission]]
+		uri = ""
+		match = "prefix"
+		allow = ["publish", "subscribe", "call", "register"]
+
+		[[realm.role.permission]]
+		uri = "com.example.disclosed."
+		match = "prefix"
+		allow = ["publish", "subscribe", "call", "register"]
+		disclose = true
+
+		[[realm.role.permission]]
+		uri = "com.example.forbidden."
+		match = "prefix"
+		allow = []
+
+		[[listen]]
+		url = "tcp://127.0.0.1:$INTEROP_PORT"
+
+		[[listen]]
+		url = "tcp://127.0.0.1:$INTEROP_PING_PORT"
+		ping_interval = "50ms"
+
+		[[listen]]
+		url = "unix://$INTEROP_SOCKET"
+		mode = "0600"
+	EOF
+	"$RUNNEL_BIN" run -c "$work/$1.toml" 2>"$work/$1.log" &
+	router=$!
+	if ! await "router" "$router" listening "$INTEROP_PORT" "$INTEROP_SOCKET"; then
+		tail -n 20 "$work/$1.log" >&2
+		return 1
+	fi
+}
+
+passed=0
+failed=0
+
+pass() {
+	passed=$((passed + 1))
+	echo "ok   $1"
+}
+
+fail() {
+	failed=$((failed + 1))
+	echo "FAIL $1"
+}
+
+# count NAME STATUS: adds up what a suite printed to NAME.out. One that did not come to its end has failed.
+count() {
+	local name=$1 status=$2 ok bad
+	ok=$(grep -c '^ok ' "$work/$name.out" || true)
+	bad=$(grep -c '^FAIL ' "$work/$name.out" || true)
+	passed=$((passed + ok))
+	failed=$((failed + bad))
+	if ! grep -q '^end ' "$work/$name.out" || { [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; }; then
+		fail "$name: ended with status $status before its end"
+	fi
+	if [ "$status" -ne 0 ]; then
+		tail -n 40 "$work/$name.err" >&2
+	fi
+}
+
+# suite NAME COMMAND...
+suite() {
+	local name=$1 status=0
+	shift
+	"$@" 2>"$work/$name.err" | tee "$work/$name.out" || status=$?
+	count "$name" "$status"
+}
+
+# start_peers NAME COMMAND...: a suite in the background, until it says that it is ready.
+start_peers() {
+	local name=$1
+	shift
+	"$@" >"$work/$name.out" 2>"$work/$name.err" &
+	peers+=($!)
+	await "$name" $! grep -q '^ready' "$work/$name.out" || {
+		tail -n 40 "$work/$name.err" >&2
+		return 1
+	}
+}
+
+stop_peers() {
+	local pid
+	for pid in "${peers[@]}"; do
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" || true
+	done
+	peers=()
+}
+
+stop_router() {
+	local status=0
+	kill -TERM "$router"
+	wait "$router" || status=$?
+	router=
+	if [ "$status" -eq 0 ] && [ ! -e "$INTEROP_SOCKET" ]; then
+		pass "router $1: ends in good order on SIGTERM and removes its Unix socket"
+	else
+		fail "router $1: status $status on SIGTERM, $(ls "$INTEROP_SOCKET" 2>/dev/null || echo no socket) left"
+		tail -n 20 "$work/$1.log" >&2
+	fi
+}
+
+# Every client on its own.
+single() {
+	start_router single
+	suite autobahn-js "${node[@]}" "$here/js/suite.mjs" autobahn
+	suite wampy "${node[@]}" "$here/js/suite.mjs" wampy
+	suite autobahn-python-twisted "$python" "$here/py/suite.py" twisted
+	suite autobahn-python-asyncio "$python" "$here/py/suite.py" asyncio
+	stop_router single
+}
+
+# Every client with every other.
+cross() {
+	start_router cross
+	if start_peers cross-js-peers "${node[@]}" "$here/js/cross.mjs" serve &&
+		start_peers cross-python-peers "$python" "$here/py/cross.py" twisted serve; then
+		suite cross-js "${node[@]}" "$here/js/cross.mjs" drive
+		suite cross-python "$python" "$here/py/cross.py" twisted drive
+	else
+		fail "cross: its peers did not start"
+	fi
+	stop_peers
+	stop_router cross
+}
+
+# The router stops while everybody is there.
+shutdown() {
+	start_router shutdown
+	if start_peers shutdown-js "${node[@]}" "$here/js/shutdown.mjs" &&
+		start_peers shutdown-twisted "$python" "$here/py/shutdown.py" twisted &&
+		start_peers shutdown-asyncio "$python" "$here/py/shutdown.py" asyncio; then
+		stop_router shutdown
+		local name status i=0
+		for name in shutdown-js shutdown-twisted shutdown-asyncio; do
+			status=0
+			wait "${peers[$i]}" || status=$?
+			cat "$work/$name.out"
+			count "$name" "$status"
+			i=$((i + 1))
+		done
+		peers=()
+	else
+		fail "shutdown: its peers did not start"
+		stop_peers
+		stop_router shutdown
+	fi
+}
+
+install
+build
+single
+cross
+shutdown
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,92 @@
+package stories
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	good := write(t, dir, "good.toml", realm+"[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n")
+	runnel(t, "check", "-c", good).expect(t, 0, "good.toml is valid: 1 realm, 1 listener, no serial lines, no uplinks", "")
+
+	bad := write(t, dir, "bad.toml", realm+`
+[[listn]]
+[[serial]]
+name = "greenhouse"
+device = "/dev/ttyUSB0"
+framing = "hdlc"
+[[uplink]]
+name = "broker"
+url = ["mqtt://broker:1883"]
+[[uplink.export]]
+topic = "com.example."
+match = "prefix"
+store = "disk"
+`)
+	for _, command := range []string{"check", "run"} {
+		r := runnel(t, command, "-c", bad)
+		r.expect(t, 3, "", "")
+		var lines []string
+		for _, line := range strings.Split(strings.TrimSpace(r.stderr), "\n") {
+			lines = append(lines, strings.TrimPrefix(line, bad+":"))
+		}
+		want := []string{
+			`13: listn: unknown key; did you mean "listen"?`,
+			`17: serial.framing: framing = "hdlc" is not in this version`,
+			`20: uplink.url: mqtt:// is not in this version`,
+			`24: uplink.export.store: store = "disk" is not in this version`,
+		}
+		if len(lines) != len(want) {
+			t.Fatalf("%s: %q", command, lines)
+		}
+		for i := range want {
+			if !strings.HasPrefix(lines[i], want[i]) {
+				t.Errorf("%s: got %s, want %s", command, lines[i], want[i])
+			}
+		}
+	}
+}
+
+func TestPrintedDefaultIsValid(t *testing.T) {
+	printed := runnel(t, "check", "--print-default")
+	printed.expect(t, 0, "[[realm]]", "")
+	runnel(t, "check", "-c", write(t, t.TempDir(), "runnel.toml", printed.stdout)).expect(t, 0, "is valid", "")
+}
+
+func TestWrongUsage(t *testing.T) {
+	for _, args := range [][]string{
+		{"frobnicate"}, {"run", "--frobnicate"}, {"sub"}, {"pub"}, {"call"}, {"check", "extra"}, {"sub", "a", "-n", "x"},
+		{"sub", "a", "--match", "regex"}, {"reg", "a"}, {"reg", "a", "--echo", "--exec", "b"}, {"pub", "a", "--kw", "b"},
+		{"call", "a", "--serializer", "xml"},
+	} {
+		if r := runnel(t, args...); r.status != 2 || r.stderr == "" {
+			t.Errorf("%v: status %d, %s", args, r.status, r.stderr)
+		}
+	}
+}
+
+func TestFailures(t *testing.T) {
+	nowhere := "unix://" + filepath.Join(t.TempDir(), "nowhere.sock")
+	for _, args := range [][]string{
+		{"check", "-c", filepath.Join(t.TempDir(), "none.toml")},
+		{"sub", "a", "--url", nowhere}, {"pub", "a", "--url", nowhere}, {"call", "a", "--url", nowhere}, {"status", "--url", nowhere},
+		{"reg", "a", "--echo", "--url", nowhere}, {"pub", "a", "--url", "carrier-pigeon://"},
+	} {
+		if r := runnel(t, args...); r.status != 1 || !strings.HasPrefix(r.stderr, "runnel: ") {
+			t.Errorf("%v: status %d, %s", args, r.status, r.stderr)
+		}
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	for _, command := range []string{"run", "check", "demo", "sub", "pub", "call", "reg", "serial", "status", "version"} {
+		runnel(t, "help", command).expect(t, 0, "Usage:", "")
+	}
+	for _, command := range []string{"run", "check", "sub", "pub", "call", "reg", "status"} {
+		runnel(t, command, "--help").expect(t, 0, "Examples:\n  ", "")
+	}
+	runnel(t, "version").expect(t, 0, "runnel ", "")
+	runnel(t, "serial", "ls").expect(t, 0, "", "")
+}
