@@ -11,6 +11,7 @@ package boards
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -61,7 +62,7 @@ func size(mb int) string {
 	if mb < 1024 {
 		return strconv.Itoa(mb) + " MB"
 	}
-	return strconv.FormatFloat(float64(mb*10/1024)/10, 'f', -1, 64) + " GB"
+	return strconv.FormatFloat(math.Floor(float64(mb)/102.4)/10, 'f', -1, 64) + " GB"
 }
 
 // String writes "/dev/ttyAMA0: UART0 (PL011), TX GPIO14 (pin 8), RX GPIO15 (pin 10). It is ...".

@@ -65,6 +65,38 @@ func TestPortSettings(t *testing.T) {
 	}
 }
 
+// TestExclusive looks at the flag that keeps out everybody but root, as which the test may run.
+func TestExclusive(t *testing.T) {
+	d, p := device(t, Config{})
+	other, err := os.OpenFile(d.Port(), os.O_RDWR|unix.O_NOCTTY, 0)
+	if errors.Is(err, unix.EBUSY) {
+		must(t, p.Close())
+		other, err = os.OpenFile(d.Port(), os.O_RDWR|unix.O_NOCTTY, 0)
+		must(t, err)
+		other.Close()
+		return
+	}
+	must(t, err)
+	defer other.Close()
+	exclusive := func() (is int) {
+		raw, err := other.SyscallConn()
+		must(t, err)
+		raw.Control(func(fd uintptr) { is, err = unix.IoctlGetInt(int(fd), unix.TIOCGEXCL) })
+		if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENOSYS) {
+			t.Skip("the emulator does not know TIOCGEXCL")
+		}
+		must(t, err)
+		return is
+	}
+	if exclusive() == 0 {
+		t.Error("an open port is not exclusive")
+	}
+	must(t, p.Close())
+	if exclusive() != 0 {
+		t.Error("a closed port is exclusive")
+	}
+}
+
 func TestOpenDropsWhatWaits(t *testing.T) {
 	master, slave, err := pty.Open()
 	must(t, err)
@@ -235,10 +267,11 @@ func TestLockFile(t *testing.T) {
 	dir := t.TempDir()
 	d := plug(t, filepath.Join(dir, "port"))
 	file := filepath.Join(dir, "LCK..pts_"+filepath.Base(d.Port()))
+	bystander, _ := holder(t, "/dev/null")
 	for _, c := range []struct{ name, content string }{
 		{"of a process that is gone", "    999999\n"},
 		{"of ours, left by an earlier run", strconv.Itoa(os.Getpid())},
-		{"of a process that does not have the device", strconv.Itoa(os.Getppid())},
+		{"of a process that does not have the device", strconv.Itoa(bystander)},
 		{"with nonsense", "hello"},
 		{"empty", ""},
 	} {
