@@ -3,12 +3,15 @@ package edge
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
+
+// maxStranger is the longest message in octets that is taken from a peer who has not joined: details that are decoded
+// can need many times their length.
+const maxStranger = 16 << 10
 
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
@@ -16,21 +19,48 @@ func (r *Router) join(conn Conn) (*session, error) {
 		r.turnAway(conn, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
 		return nil, errors.New("join: too many sessions")
 	}
-	late := time.AfterFunc(r.opts.HelloTimeout, func() { conn.Close() })
-	data, _, err := conn.ReadMessage()
-	if !late.Stop() {
-		return nil, fmt.Errorf("join: no HELLO within %v", r.opts.HelloTimeout)
+	data, err := r.await(conn, wamp.Hello)
+	var s *session
+	if err == nil {
+		s, err = r.admit(conn, data)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("join: read HELLO: %w", err)
-	}
-	s, err := r.admit(conn, data)
 	if err != nil {
 		r.turnAway(conn, err)
-		r.opts.Log.Info("session refused", "peer", conn.Transport().Remote, "because", err)
+		r.logRefusal(conn, err)
 		return nil, fmt.Errorf("join: %w", err)
 	}
 	return s, nil
+}
+
+// logRefusal tells of peers that did not join, one a second at most: anybody can connect as often as he likes.
+func (r *Router) logRefusal(conn Conn, err error) {
+	r.mu.Lock()
+	now := time.Now()
+	if now.Sub(r.refusalLogged) < time.Second {
+		r.refusals++
+		r.mu.Unlock()
+		return
+	}
+	unlogged := r.refusals
+	r.refusals, r.refusalLogged = 0, now
+	r.mu.Unlock()
+	r.opts.Log.Warn("session refused", "peer", conn.Transport().Remote, "at", conn.Transport().Listener, "because", err, "others since the last such line", unlogged)
+}
+
+// await reads the message that the peer has to send next, within HelloTimeout.
+func (r *Router) await(conn Conn, expected wamp.Type) ([]byte, error) {
+	late := time.AfterFunc(r.opts.HelloTimeout, func() { conn.Close() })
+	data, _, err := conn.ReadMessage()
+	if !late.Stop() {
+		return nil, fmt.Errorf("join: no %v within %v", expected, r.opts.HelloTimeout)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("join: read %v: %w", expected, err)
+	}
+	if len(data) > maxStranger {
+		return nil, violation(fmt.Sprintf("%v is longer than %d octets", expected, maxStranger))
+	}
+	return data, nil
 }
 
 // turnAway answers with the ABORT that says err. Nothing waits in front of it, so it gets out at once or not at all.
@@ -67,21 +97,28 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{realm: m, conn: conn, serializer: transport.Serializer, joined: time.Now()}
+	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: transport.Serializer, joined: time.Now()}
 	if s.features, err = announced(details); err != nil {
 		return nil, err
 	}
-	if err := s.identify(details); err != nil {
+	identity, err := s.identify(details)
+	if err != nil {
+		return nil, err
+	}
+	if s.role = m.roles[identity.Role]; s.role == nil {
+		return nil, refusal{wamp.NoSuchRole, fmt.Sprintf("the realm %s has no role %q", m.name, identity.Role)}
+	}
+	s.authid, s.authmethod, s.authprovider = identity.Authid, identity.Method, identity.Provider
+	welcome, err := s.welcome(identity.Extra)
+	if err != nil {
 		return nil, err
 	}
 	s.out.init(conn, s, r.opts.OutboxBytes)
 	if err := m.join(s); err != nil {
 		return nil, err
 	}
-	if err := s.welcome(); err != nil {
-		m.leave(s)
-		return nil, err
-	}
+	s.out.append(&welcome)
+	s.out.flush()
 	t := turns.Get().(*turn)
 	m.announce(t, "wamp.session.on_join", s.details())
 	t.abandon(r)
@@ -89,76 +126,20 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	return s, nil
 }
 
-// identify decides who the peer is: the identity its listener or serial line fixes, else an anonymous session.
-func (s *session) identify(details map[string]any) error {
-	m, transport := s.realm, s.conn.Transport()
-	if transport.Realm != "" && transport.Realm != m.name {
-		return refusal{wamp.NotAuthorized, fmt.Sprintf("%s leads to the realm %s only", transport.Listener, transport.Realm)}
-	}
-	if transport.Role != "" {
-		if s.role = m.roles[transport.Role]; s.role == nil {
-			return refusal{wamp.NoSuchRole, fmt.Sprintf("the realm %s has no role %q", m.name, transport.Role)}
-		}
-		s.authid, s.authmethod = transport.Authid, "transport"
-		return nil
-	}
-	if methods, ok := details["authmethods"].([]any); ok && len(methods) > 0 && !contains(methods, "anonymous") {
-		return refusal{wamp.NoMatchingAuthMethod, fmt.Sprintf("the realm %s offers: %s", m.name, m.authmethods())}
-	}
-	if m.anonymous == nil {
-		return refusal{wamp.AuthenticationRequired, fmt.Sprintf("the realm %s lets no anonymous sessions in", m.name)}
-	}
-	s.role, s.authmethod = m.anonymous, "anonymous"
-	s.authid = anonymousAuthid()
-	return nil
-}
-
-// authmethods lists what a client may ask for in HELLO.
-func (m *realm) authmethods() string {
-	if m.anonymous == nil {
-		return "nothing"
-	}
-	return "anonymous"
-}
-
-func contains(list []any, name string) bool {
-	for _, v := range list {
-		if v == any(name) {
-			return true
-		}
-	}
-	return false
-}
-
-// anonymousAuthid makes a name that tells one anonymous session from another.
-func anonymousAuthid() string {
-	const letters = "abcdefghijkmnpqrstuvwxyz23456789"
-	var b strings.Builder
-	b.WriteString("anonymous-")
-	for n, i := wamp.NewID(), 0; i < 8; i++ {
-		b.WriteByte(letters[n%uint64(len(letters))])
-		n /= uint64(len(letters))
-	}
-	return b.String()
-}
-
-// welcome sends WELCOME.
-func (s *session) welcome() error {
-	dict, err := codec.NewDict(s.serializer, map[string]any{
+// welcome makes WELCOME; extra is authextra, what the authentication has to tell.
+func (s *session) welcome(extra map[string]any) (codec.Message, error) {
+	details := map[string]any{
 		"roles":        routerRoles,
 		"agent":        s.realm.router.opts.Agent,
 		"realm":        s.realm.name,
 		"authid":       s.authid,
 		"authrole":     s.role.Name(),
 		"authmethod":   s.authmethod,
-		"authprovider": "static",
-	})
-	if err != nil {
-		return err
+		"authprovider": s.authprovider,
 	}
-	if _, _, err := s.out.append(&codec.Message{Type: wamp.Welcome, ID: s.id, Dict: dict}); err != nil {
-		return err
+	if extra != nil {
+		details["authextra"] = extra
 	}
-	s.out.flush()
-	return nil
+	dict, err := codec.NewDict(s.serializer, details)
+	return codec.Message{Type: wamp.Welcome, ID: s.id, Dict: dict}, err
 }

@@ -14,7 +14,7 @@ func (s *session) details() map[string]any {
 		"authid":       s.authid,
 		"authrole":     s.role.Name(),
 		"authmethod":   s.authmethod,
-		"authprovider": "static",
+		"authprovider": s.authprovider,
 		"transport": map[string]any{
 			"protocol":   transport.Protocol,
 			"network":    transport.Network,

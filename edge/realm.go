@@ -12,12 +12,13 @@ import (
 // realm is a routing domain: its members, its topics and its procedures.
 type realm struct {
 	// Static after construction.
-	router    *Router
-	name      string
-	strict    bool
-	anonymous *auth.Role // nil: anonymous sessions are refused
-	roles     map[string]*auth.Role
-	log       *slog.Logger
+	router     *Router
+	name       string
+	strict     bool
+	anonymous  *auth.Role // nil: anonymous sessions are refused
+	roles      map[string]*auth.Role
+	principals *auth.Principals // nil: there are none
+	log        *slog.Logger
 
 	// The tables are read without a lock and replaced under mu.
 	topics     atomic.Pointer[topics]
@@ -33,12 +34,13 @@ type realm struct {
 
 func newRealm(r *Router, opts RealmOptions) *realm {
 	m := &realm{
-		router:  r,
-		name:    opts.Name,
-		strict:  opts.Strict,
-		roles:   make(map[string]*auth.Role),
-		members: make(map[wamp.ID]*session),
-		log:     r.opts.Log.With("realm", opts.Name),
+		router:     r,
+		name:       opts.Name,
+		principals: opts.Principals,
+		strict:     opts.Strict,
+		roles:      make(map[string]*auth.Role),
+		members:    make(map[wamp.ID]*session),
+		log:        r.opts.Log.With("realm", opts.Name),
 	}
 	for _, role := range opts.Roles {
 		m.roles[role.Name()] = role
@@ -50,15 +52,15 @@ func newRealm(r *Router, opts RealmOptions) *realm {
 	return m
 }
 
-// join admits s under an id of its own.
+// join admits s.
 func (m *realm) join(s *session) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
 		return wamp.CloseShutdown
 	}
-	for s.id = wamp.NewID(); m.members[s.id] != nil; {
-		s.id = wamp.NewID()
+	if m.members[s.id] != nil { // one in 2^53 for each member; its id may be part of what the peer has signed
+		return wamp.Unavailable
 	}
 	m.members[s.id] = s
 	return nil

@@ -52,10 +52,11 @@ func (o Options) withDefaults() Options {
 
 // RealmOptions describes a realm.
 type RealmOptions struct {
-	Name      string
-	Strict    bool   // strict URIs, request ids in sequence, and the letter of the specification where others are lax
-	Anonymous string // the role of sessions without an identity; "": they are refused
-	Roles     []*auth.Role
+	Name       string
+	Strict     bool   // strict URIs, request ids in sequence, and the letter of the specification where others are lax
+	Anonymous  string // the role of sessions without an identity; "": they are refused
+	Roles      []*auth.Role
+	Principals *auth.Principals // who else may join, and how they prove who they are; nil: nobody
 }
 
 // Router routes between the sessions of its realms. Its methods may be called from any goroutine.
@@ -66,11 +67,13 @@ type Router struct {
 	counters counters
 	open     atomic.Int64 // connections in Serve
 
-	mu      sync.Mutex
-	realms  map[string]*realm
-	joining map[Conn]struct{} // peers that have no session yet
-	closed  bool
-	serving sync.WaitGroup
+	mu            sync.Mutex
+	realms        map[string]*realm
+	joining       map[Conn]struct{} // peers that have no session yet
+	closed        bool
+	refusals      int       // that are not logged yet
+	refusalLogged time.Time // the last one
+	serving       sync.WaitGroup
 }
 
 // NewRouter returns a router without realms.

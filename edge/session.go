@@ -15,15 +15,16 @@ import (
 // session is one peer in one realm, from WELCOME to the end of its connection.
 type session struct {
 	// Static after join.
-	id         wamp.ID
-	realm      *realm
-	conn       Conn
-	serializer wamp.Serializer
-	authid     string
-	authmethod string
-	role       *auth.Role
-	features   features // what the peer announced
-	joined     time.Time
+	id           wamp.ID
+	realm        *realm
+	conn         Conn
+	serializer   wamp.Serializer
+	authid       string
+	authmethod   string
+	authprovider string
+	role         *auth.Role
+	features     features // what the peer announced
+	joined       time.Time
 
 	out outbox // locks for itself
 

@@ -134,6 +134,7 @@ func (s *story) joinAs(opts memory.Options, hello string) *peer {
 	p := s.connect(opts)
 	p.say(hello)
 	p.hear(`[2,"*","*"]`)
+	synctest.Wait() // until wamp.session.on_join is out
 	return p
 }
 
