@@ -190,9 +190,9 @@ func (p *Principals) subject(r Request, set methods) attempt {
 	}
 	a.who = p.standIn(name, set&byChallenge)
 	a.salt = func(length int) []byte { return p.derive("salt", name, length) }
-	a.standIn = fmt.Sprintf("there is no principal %q", name)
+	a.standIn = fmt.Sprintf("there is no principal %.100q", name)
 	if who != nil {
-		a.standIn = fmt.Sprintf("the principal %q has none of the methods: %s", name, set&byChallenge)
+		a.standIn = fmt.Sprintf("the principal %.100q has none of the methods: %s", name, set&byChallenge)
 	}
 	return a
 }

@@ -81,6 +81,26 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
+func TestExplain(t *testing.T) {
+	for uri, want := range map[string]Permission{
+		"se.other":                {URI: "", Match: wamp.Prefix, Allow: Subscribe},
+		"com.example.weather":     {URI: "com.example.", Match: wamp.Prefix, Allow: Publish | Subscribe | Register, Disclose: true},
+		"com.example.secret.a":    {URI: "com.example.secret.", Match: wamp.Prefix},
+		"com.example.secret.mine": {URI: "com.example.secret.mine", Allow: Publish},
+	} {
+		if p, ok := sensor.Explain(uri); !ok || p != want {
+			t.Errorf("%s: %+v, %v", uri, p, ok)
+		}
+	}
+	r := NewRole("r", []Permission{{URI: "org..status", Match: wamp.Wildcard, Allow: Call}})
+	if p, ok := r.Explain("org.a.status"); !ok || p.URI != "org..status" {
+		t.Errorf("%+v, %v", p, ok)
+	}
+	if p, ok := r.Explain("org.a"); ok {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestDecideDoesNotAllocate(t *testing.T) {
 	uri := []byte("com.example.weather")
 	if n := testing.AllocsPerRun(100, func() { sensor.Decide(Publish, uri) }); n != 0 {

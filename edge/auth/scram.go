@@ -66,7 +66,7 @@ func newSCRAM(a attempt, draft bool) (*scram, *Refused) {
 	}
 	var ok bool
 	if s.binding, ok = a.channelBinding(kind); !ok {
-		return nil, malformed("scram: this connection has no channel binding %q", kind)
+		return nil, malformed("scram: this connection has no channel binding %.40q", kind)
 	}
 	s.bindingKind = kind
 	return s, nil
