@@ -142,6 +142,7 @@ func demo(ctx context.Context, out io.Writer) error {
 	failed, fail := context.WithCancelCause(context.Background())
 	defer fail(nil)
 	s.fail = fail
+	s.loud.Set(slog.LevelWarn)
 	defer s.end()
 	if err := s.build(failed); err != nil {
 		return err
@@ -164,6 +165,7 @@ type stage struct {
 	dir   string
 	began time.Time
 	fail  func(error)
+	loud  slog.LevelVar // of the routers' logs
 
 	// Static after build.
 	groups       []*group // in the order of their start
@@ -230,8 +232,9 @@ func (s *stage) group() *group {
 	return g
 }
 
-// end stops everything in reverse: the cast, the edge, the centre.
+// end stops everything in reverse: the cast, the edge, the centre. What the routers have to say to that is no news.
 func (s *stage) end() {
+	s.loud.Set(slog.LevelError + 1)
 	for _, g := range slices.Backward(s.groups) {
 		g.end()
 	}
@@ -246,7 +249,7 @@ func (s *stage) router(name, config string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("router", name)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: &s.loud})).With("router", name)
 	n, err := build(c, log)
 	if err != nil {
 		return nil, err
@@ -311,7 +314,7 @@ func (s *stage) verdict() error {
 	if len(missing) > 0 {
 		return errors.New("nothing arrived at: " + strings.Join(missing, ", "))
 	}
-	fmt.Fprintf(s.out, "\nDone: %d events at the local program, %d in the cloud; %d calls from the cloud answered by the sensor.\n",
-		s.seen[local], s.seen[subscribing], s.seen[calling])
+	fmt.Fprintf(s.out, "\nDone: %s at the local program, %s in the cloud, %s from the cloud answered by the sensor.\n",
+		count(s.seen[local], "event"), count(s.seen[subscribing], "event"), count(s.seen[calling], "call"))
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,7 +70,8 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 	}
 	ctx, stop := untilSignal(timeout)
 	defer stop()
-	ctx, s.ended = context.WithCancelCause(ctx)
+	printing, ended := context.WithCancelCause(ctx)
+	s.ended = ended
 	c, err := s.peer.stay(ctx, opts)
 	if err != nil {
 		return orTimedOut(ctx, err)
@@ -81,21 +83,18 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 			return orTimedOut(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
 		}
 	}
-	<-ctx.Done()
-	return s.ending(ctx)
+	<-printing.Done()
+	if ctx.Err() != nil {
+		return ending(ctx)
+	}
+	if cause := context.Cause(printing); cause != errDone {
+		return cause // standard output takes no more
+	}
+	return nil
 }
 
 // errDone ends the command when it has printed as many events as it was asked for.
-var errDone = fmt.Errorf("done")
-
-func (s *subscriber) ending(ctx context.Context) error {
-	switch cause := context.Cause(ctx); cause {
-	case errDone, context.Canceled:
-		return nil
-	default:
-		return cause
-	}
-}
+var errDone = errors.New("done")
 
 // event prints one event. The topic is the one subscribed to; for a pattern the router says which it was.
 func (s *subscriber) event(topic string, e *client.Event) {

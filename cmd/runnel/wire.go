@@ -298,7 +298,7 @@ const drainTime = 5 * time.Second
 // run serves until ctx is done or a part fails. Then it drains: nobody new is let in, the uplinks leave, the sessions get
 // GOODBYE and what waits for them is written.
 func (n *node) run(ctx context.Context, ready func()) error {
-	ctx, fail := context.WithCancelCause(ctx)
+	serving, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	inside, doors, links := newGroup(fail), newGroup(fail), newGroup(fail)
 	for _, c := range n.reporters {
@@ -309,15 +309,15 @@ func (n *node) run(ctx context.Context, ready func()) error {
 		links.start(u.Run)
 	}
 	ready()
-	<-ctx.Done()
+	<-serving.Done()
 	n.log.Info("stopping")
 	links.end()
 	doors.stop()
 	inside.end()
 	err := n.close()
 	doors.end()
-	if cause := context.Cause(ctx); cause != context.Canceled {
-		return cause
+	if ctx.Err() == nil {
+		return context.Cause(serving) // a part's failure
 	}
 	return err
 }

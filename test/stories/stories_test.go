@@ -28,8 +28,8 @@ import (
 // patience is how long a story waits for what must happen. Nothing is timed; emulated processors are slow.
 const patience = 60 * time.Second
 
-// binary is the command line that runs runnel.
-var binary []string
+// program is the command line that runs runnel.
+var program []string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		if binary, err = findBinary(dir); err != nil {
+		if program, err = findProgram(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-func findBinary(dir string) ([]string, error) {
+func findProgram(dir string) ([]string, error) {
 	runner := strings.Fields(os.Getenv("RUNNEL_RUNNER"))
 	if path := os.Getenv("RUNNEL_BIN"); path != "" {
 		path, err := filepath.Abs(path)
@@ -63,7 +63,7 @@ func findBinary(dir string) ([]string, error) {
 
 // command prepares runnel with args. No variable of the developer's own gets in.
 func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(binary[0], append(binary[1:len(binary):len(binary)], args...)...)
+	cmd := exec.Command(program[0], append(program[1:len(program):len(program)], args...)...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "RUNNEL_") && !strings.HasPrefix(v, "XDG_RUNTIME_DIR=") && !strings.HasPrefix(v, "NOTIFY_SOCKET=") {
 			cmd.Env = append(cmd.Env, v)

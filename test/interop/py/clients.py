@@ -17,7 +17,7 @@ from autobahn.wamp.exception import ApplicationError
 from autobahn.wamp.serializer import CBORSerializer, JsonSerializer, MsgPackSerializer
 from autobahn.wamp.types import ComponentConfig
 
-from check import complain
+from check import LIMIT, complain
 
 REALM = "realm1"
 HOST = "127.0.0.1"
@@ -50,9 +50,11 @@ class Session(ApplicationSession):
         return super().onLeave(details)
 
     def onClose(self, was_clean):
+        because = getattr(self._transport, "wasNotCleanReason", None)  # WebSocket tells
         super().onClose(was_clean)
         self._refuse(ConnectionError("the connection ended before the session began"))
-        self.ended.raise_({"reason": self._reason, "clean": was_clean})
+        end = {"reason": self._reason, "clean": was_clean}
+        self.ended.raise_(end if was_clean else {**end, "because": because})
 
     def _refuse(self, error):
         if not txaio.is_called(self.joined):
@@ -66,6 +68,13 @@ class Session(ApplicationSession):
         if self._session_id is not None:
             self.leave()
         return await self.ended.wait()
+
+
+def websocket_factory(session, url, serializer):
+    factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[serializer])
+    # The client's own limits, of a second or a few, are too short for a machine with much else to do.
+    factory.setProtocolOptions(openHandshakeTimeout=LIMIT, closeHandshakeTimeout=LIMIT, serverConnectionDropTimeout=LIMIT)
+    return factory
 
 
 class Client:
@@ -89,7 +98,7 @@ class Client:
         else:
             url = "ws://%s:%d/ws" % (HOST, PORT)
             serializer = make(batched=self.via == "websocket/batched")
-            factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[serializer])
+            factory = websocket_factory(session, url, serializer)
             await framework.connect_tcp(factory, HOST, PORT)
 
 
@@ -116,7 +125,7 @@ async def open_pinged(on_ping):
     """
     session = Session(REALM)
     url = "ws://%s:%d/ws" % (HOST, PING_PORT)
-    factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[CBORSerializer()])
+    factory = websocket_factory(session, url, CBORSerializer())
 
     class Pinged(factory.protocol):
         def onPing(self, payload):
@@ -136,7 +145,7 @@ async def open_peer(t, client, **options):
     async def leave():
         end = await session.leave_and_wait()
         if not end["clean"]:
-            raise AssertionError("the connection did not end cleanly")
+            raise AssertionError("the connection did not end cleanly: %r" % end)
 
     t.after(leave)
     return session

@@ -1,0 +1,91 @@
+package stories
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// SIGTERM says GOODBYE to everybody, over each transport, and ends with status 0.
+func TestSIGTERMDrains(t *testing.T) {
+	r := serve(t, "")
+	var subscribers []*process
+	for i, url := range []string{r.tcp, r.unix, r.ws()} {
+		subscribers = append(subscribers, r.subscribe(t, url, "story.drain."+string(rune('a'+i))))
+	}
+	r.offer(t, r.tcp, "story.slow", "--exec", "sleep", "1000")
+	r.signal(syscall.SIGTERM)
+	if status := r.wait(); status != 0 {
+		t.Errorf("the router ended with %d", status)
+	}
+	for _, s := range subscribers {
+		s.logs(`disconnected: .*wamp\.close\.system_shutdown`)
+		s.signal(syscall.SIGTERM)
+		if status := s.wait(); status != 0 {
+			t.Errorf("a subscriber ended with %d", status)
+		}
+	}
+	if _, err := os.Stat(strings.TrimPrefix(r.unix, "unix://")); !os.IsNotExist(err) {
+		t.Errorf("the socket's file is still there: %v", err)
+	}
+}
+
+// A subscriber comes back when the router does.
+func TestReconnect(t *testing.T) {
+	r := serve(t, "")
+	sub := r.subscribe(t, r.unix, "story.again")
+	r.signal(syscall.SIGTERM)
+	r.wait()
+	again := start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
+	again.logs(`url=unix://`)
+	sub.logs(`connected again`)
+	runnel(t, "pub", "story.again", "1", "--url", r.unix, "--ack").expect(t, 0, "", "")
+	sub.sees("story.again 1")
+}
+
+func TestSIGHUPDoesNotKill(t *testing.T) {
+	r := serve(t, "")
+	r.signal(syscall.SIGHUP)
+	r.logs(`SIGHUP ignored`)
+	runnel(t, "pub", "story.alive", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+}
+
+// A socket that a crash left is taken over; one that is in use is not.
+func TestUnixSockets(t *testing.T) {
+	r := serve(t, "")
+	config := filepath.Join(r.dir, "runnel.toml")
+	runnel(t, "run", "-c", config).expect(t, 1, "", "in use")
+	runnel(t, "pub", "story.alive", "--ack", "--url", r.unix).expect(t, 0, "", "")
+
+	r.signal(syscall.SIGKILL)
+	r.wait()
+	if _, err := os.Stat(strings.TrimPrefix(r.unix, "unix://")); err != nil {
+		t.Fatalf("a crash should leave the socket's file: %v", err)
+	}
+	again := start(t, "run", "-c", config)
+	again.logs(`url=unix://`)
+	runnel(t, "pub", "story.alive", "--ack", "--url", r.unix).expect(t, 0, "", "")
+}
+
+// Without a config the built-in default runs, on this machine only; the socket goes where this user may put it.
+func TestBuiltInDefault(t *testing.T) {
+	if _, err := os.Stat("/etc/runnel"); err == nil {
+		t.Skip("this machine has a configuration of its own")
+	}
+	dir := t.TempDir()
+	cmd := command("run")
+	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
+	p := launch(t, cmd)
+	p.logs(`url=tcp://127\.0\.0\.1:8080|address already in use`)
+	if strings.Contains(p.stderr.text(), "already in use") {
+		t.Skip("port 8080 is taken")
+	}
+	url := p.logs(`url=(unix://\S+)`)[1]
+	if url != "unix:///run/runnel/runnel.sock" && url != "unix://"+dir+"/runnel/runnel.sock" {
+		t.Error(url)
+	}
+	runnel(t, "pub", "story.default", "--ack").expect(t, 0, "", "")
+	runnel(t, "status").expect(t, 0, "realm1", "")
+}

@@ -1,0 +1,233 @@
+package stories
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport/rawsocket"
+	"runnel/transport/serial/pty"
+)
+
+// line is a serial line's configuration; its value is the device.
+const line = `
+[[realm.role]]
+name = "sensor"
+[[realm.role.permission]]
+uri = "story."
+match = "prefix"
+allow = ["publish", "register"]
+[[serial]]
+name = "greenhouse"
+device = "%s"
+framing = "none"
+role = "sensor"
+authid = "greenhouse-mcu"
+`
+
+// serveLine starts a router with a serial line at whose other end a device is plugged in.
+func serveLine(t *testing.T, more string) (*router, *pty.Device) {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := serve(t, fmt.Sprintf(line, link)+more)
+	r.logs("serial port open")
+	return r, device
+}
+
+func plug(t *testing.T, link string) *pty.Device {
+	t.Helper()
+	d, err := pty.Plug(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// sensor is a device's program: it speaks bare RawSocket on its end of the line.
+func sensor(t *testing.T, d *pty.Device) *client.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.Connect(ctx, client.Options{
+		Dial: func(context.Context) (client.Conn, error) {
+			return rawsocket.Client(d, rawsocket.Options{Serializer: wamp.MsgPack, HandshakeTimeout: patience})
+		},
+		Realm:     "realm1",
+		Reconnect: client.Reconnect{Disabled: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+// The whole path: a device on a serial line, a local program, a central router, a program there, and a call back.
+func TestFromSensorToCloud(t *testing.T) {
+	centre := serve(t, "")
+	r, device := serveLine(t, fmt.Sprintf(`
+[[uplink]]
+name = "central"
+url = [%q]
+reconnect_max = "500ms"
+[[uplink.export]]
+topic = "story."
+match = "prefix"
+[[uplink.export]]
+procedure = "story."
+match = "prefix"
+[[uplink.import]]
+topic = "command."
+match = "prefix"
+`, centre.tcp))
+	here := r.subscribe(t, r.unix, "story.weather")
+	there := centre.subscribe(t, centre.ws(), "story.weather")
+	r.logs("link is up")
+
+	mcu := sensor(t, device)
+	_, err := mcu.Register(t.Context(), "story.set_point", client.RegisterOptions{}, func(_ context.Context, i *client.Invocation) (client.Payload, error) {
+		return client.Args(fmt.Sprintf("set to %v", i.Args()[0])), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "an event in the cloud", func() bool {
+		if err := mcu.Publish(t.Context(), "story.weather", client.PublishOptions{Acknowledge: true}, client.Args(21.5)); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(there.stdout.text(), "story.weather 21.5")
+	})
+	here.sees("story.weather 21.5")
+	runnel(t, "call", "story.set_point", "24", "--url", centre.tcp).expect(t, 0, "set to 24", "")
+	runnel(t, "call", "story.nobody", "--url", centre.tcp).expect(t, 1, "", "wamp.error.no_such_procedure")
+
+	var report struct {
+		Serial  []struct{ Name, State string }
+		Uplinks []struct {
+			Name string
+			Up   bool
+		}
+	}
+	r.status(t, &report)
+	if len(report.Serial) != 1 || report.Serial[0].State != "serving" || len(report.Uplinks) != 1 || !report.Uplinks[0].Up {
+		t.Errorf("%+v", report)
+	}
+	runnel(t, "status", "--url", r.unix).expect(t, 0, "greenhouse", "")
+
+	// What the centre publishes comes down.
+	down := r.subscribe(t, r.unix, "command.light")
+	waitFor(t, "an event from the cloud", func() bool {
+		runnel(t, "pub", "command.light", "true", "--url", centre.tcp).expect(t, 0, "", "")
+		return strings.Contains(down.stdout.text(), "command.light true")
+	})
+}
+
+// The edge works while the centre is away, and the link comes back by itself.
+func TestCentreAway(t *testing.T) {
+	centre := serve(t, "")
+	edge := serve(t, fmt.Sprintf(`
+[[uplink]]
+name = "central"
+url = [%q]
+reconnect_max = "200ms"
+[[uplink.export]]
+topic = "story."
+match = "prefix"
+[[uplink.import]]
+procedure = "central."
+match = "prefix"
+`, centre.unix))
+	edge.logs("link is up")
+	centre.signal(syscall.SIGTERM)
+	centre.wait()
+	sub := edge.subscribe(t, edge.tcp, "story.local")
+	runnel(t, "pub", "story.local", "1", "--ack", "--url", edge.unix).expect(t, 0, "", "")
+	sub.sees("story.local 1")
+	runnel(t, "call", "central.clock", "--url", edge.unix).expect(t, 1, "", "wamp.error.network_failure")
+
+	again := start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml"))
+	again.logs(`url=unix://`)
+	there := start(t, "sub", "story.again", "--url", centre.unix)
+	waitFor(t, "an event at the centre that is back", func() bool {
+		runnel(t, "pub", "story.again", "2", "--url", edge.tcp).expect(t, 0, "", "")
+		return strings.Contains(there.stdout.text(), "story.again 2")
+	})
+}
+
+func TestUnplugAndReplug(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := serve(t, fmt.Sprintf(line, link))
+	sub := r.subscribe(t, r.unix, "story.plug")
+	for n := range 3 {
+		waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
+		mcu := sensor(t, device)
+		if err := mcu.Publish(t.Context(), "story.plug", client.PublishOptions{}, client.Args(n)); err != nil {
+			t.Fatal(err)
+		}
+		sub.sees(fmt.Sprintf("story.plug %d\n", n))
+		device.Close()
+		waitFor(t, "the line to be lost", func() bool { return lineState(t, r) == "waiting" })
+		device = plug(t, link)
+	}
+}
+
+func lineState(t *testing.T, r *router) string {
+	t.Helper()
+	var report struct{ Serial []struct{ State string } }
+	r.status(t, &report)
+	return report.Serial[0].State
+}
+
+// A device that prints boot messages, or is in the middle of something, is understood from its handshake on.
+func TestGarbageOnTheLine(t *testing.T) {
+	r, device := serveLine(t, "")
+	sub := r.subscribe(t, r.unix, "story.noise")
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		noise := make([]byte, 200)
+		for i := range noise {
+			if noise[i] = byte(random.Uint32()); noise[i] == 0x7f {
+				noise[i] = 0 // would look like a handshake, to which a device must not say more before the answer
+			}
+		}
+		if _, err := device.Write(noise); err != nil {
+			t.Fatal(err)
+		}
+		runnel(t, "pub", "story.other", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	}
+	waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
+	mcu := sensor(t, device)
+	if err := mcu.Publish(t.Context(), "story.noise", client.PublishOptions{}, client.Args("heard")); err != nil {
+		t.Fatal(err)
+	}
+	sub.sees(`story.noise "heard"`)
+}
+
+// The line's device has the line's identity and no other rights than its role.
+func TestSerialRole(t *testing.T) {
+	_, device := serveLine(t, "")
+	mcu := sensor(t, device)
+	welcome, _ := mcu.Welcome()
+	if welcome.Authid() != "greenhouse-mcu" || welcome.Authrole() != "sensor" {
+		t.Errorf("authid %q, authrole %q", welcome.Authid(), welcome.Authrole())
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := mcu.Subscribe(ctx, "story.secret", client.SubscribeOptions{}, func(*client.Event) {})
+	if err == nil || !strings.HasPrefix(err.Error(), "wamp.error.not_authorized") {
+		t.Errorf("subscribe: %v", err)
+	}
+}
