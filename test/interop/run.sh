@@ -25,7 +25,7 @@ trap finish EXIT
 # Debian's Python: another one on PATH does not see Debian's packages.
 python=/usr/bin/python3
 # Node 20 has the browser's WebSocket, which autobahn-js uses, behind a flag; later ones take the flag too.
-node=(node --experimental-websocket --disable-warning=ExperimentalWarning)
+node=(env NODE_NO_WARNINGS=1 node --experimental-websocket)
 
 install() {
 	local missing=() package
@@ -247,5 +247,9 @@ build
 single
 cross
 shutdown
+if [ "$failed" -gt 0 ]; then
+	echo "what the router said of it:" >&2
+	grep -h 'level=WARN\|level=ERROR\|because=' "$work"/*.log | grep -v 'because=EOF' | tail -n 40 >&2 || true
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

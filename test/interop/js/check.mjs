@@ -25,7 +25,7 @@ export async function check(name, body) {
     const late = await problemOf(f);
     problem ??= late && `afterwards: ${late}`;
   }
-  if (!problem && stray.length > 0) problem = `beside the case: ${describe(stray[0])}`;
+  if (stray.length > 0) problem = `${problem ? `${problem}; ` : ''}beside the case: ${describe(stray[0])}`;
   if (problem) failed++;
   else passed++;
   console.log(problem ? `FAIL ${name}: ${problem.replaceAll('\n', ' ')}` : `ok   ${name}`);

@@ -28,7 +28,7 @@ const pingPort = Number(process.env.INTEROP_PING_PORT); // here the router sends
 
 export class Failure extends Error {
   constructor(uri, args = [], kwargs = {}) {
-    super(uri);
+    super([uri, ...args.map((arg) => JSON.stringify(arg))].join(' ').slice(0, 400));
     this.name = 'Failure';
     Object.assign(this, { uri, args, kwargs });
   }
@@ -240,7 +240,7 @@ async function openWampy(via, serializer, { onPing, ...options } = {}) {
     ...options,
   });
   const welcome = await wampy.connect().catch(unwrap);
-  wampy.setOptions({ onError: complain });
+  wampy.setOptions({ onError: (error) => complain(error.errorUri ? new Failure(error.errorUri, [error.details]) : error) });
   return new WampyPeer(wampy, welcome, ended);
 }
 

@@ -46,8 +46,8 @@ async def check(name, body):
     problem = await _problem_of(lambda: body(t))
     late = await t.clean_up()
     problem = problem or late
-    if not problem and stray:
-        problem = "beside the case: %s" % stray[0]
+    if stray:
+        problem = "%sbeside the case: %s" % (problem + "; " if problem else "", stray[0])
     if problem:
         failed += 1
         print("FAIL %s: %s" % (name, problem.replace("\n", " ")), flush=True)
