@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 
 	"runnel/edge/wamp"
+	"runnel/transport/wire"
 )
 
 const (
@@ -69,9 +70,9 @@ type Conn struct {
 	limit     int
 
 	// Owned by ReadMessage.
-	buf  []byte       // the WebSocket message
-	give func([]byte) // gives buf back; nil if it is not borrowed
-	rest []byte       // of buf: messages of a batch that are still to be handed out
+	buf  []byte    // the WebSocket message
+	loan wire.Loan // of buf
+	rest []byte    // of buf: messages of a batch that are still to be handed out
 
 	// Owned by Write.
 	framed  int    // octets at the start of the next batch that are in the socket's buffer already
@@ -125,8 +126,9 @@ func (c *Conn) Close() error {
 // Done is closed when the connection is: a little after Close.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// fail closes the connection because of what the peer did, and tells it.
+// fail closes the connection because of what ReadMessage got from the peer, and tells it.
 func (c *Conn) fail(code websocket.StatusCode, err error) error {
+	c.giveBack()
 	c.close(code, err.Error())
 	return fmt.Errorf("websocket: %w", err)
 }
@@ -146,6 +148,7 @@ func (c *Conn) bye(code websocket.StatusCode, words string) {
 	defer late.Stop()
 	c.ws.Close(code, words)
 	c.socket.Close()
+	c.loan.Forget() // the reader may not come back
 }
 
 // ping sends a PING. Whatever the peer sends then counts as its answer.

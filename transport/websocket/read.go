@@ -9,8 +9,6 @@ import (
 	"io"
 
 	"github.com/coder/websocket"
-
-	"runnel/transport/wire"
 )
 
 // separator ends each message of a batch in JSON.
@@ -31,7 +29,6 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	}
 	before, length, after, ok := c.split(c.rest)
 	if !ok {
-		c.rest = nil
 		return nil, false, c.fail(websocket.StatusProtocolError, errBatch)
 	}
 	return c.take(length, before, after)
@@ -71,7 +68,12 @@ func splitBinary(batch []byte) (before, length, after int, ok bool) {
 
 // receive reads a WebSocket message into c.rest.
 func (c *Conn) receive() error {
-	c.giveBack()
+	if c.closed.Load() {
+		return c.lost(nil)
+	}
+	if !c.socket.more() { // it will wait
+		c.giveBack()
+	}
 	kind, r, err := c.ws.Reader(context.Background())
 	if err != nil {
 		return c.lost(err)
@@ -80,13 +82,15 @@ func (c *Conn) receive() error {
 		return c.fail(websocket.StatusUnsupportedData, fmt.Errorf("%v message, but %v carries %v messages",
 			kind, protocol{c.transport.Serializer, c.batched}, c.kind))
 	}
-	c.buf, c.give = wire.Borrow()
+	if c.buf == nil {
+		c.buf = c.loan.Take()
+	}
 	n, err := c.fill(r)
 	if err != nil {
 		return c.lost(err)
 	}
 	if c.closed.Load() {
-		return c.explain(nil)
+		return c.lost(nil)
 	}
 	if n == 0 && c.batched {
 		return c.fail(websocket.StatusProtocolError, fmt.Errorf("empty batch"))
@@ -117,10 +121,8 @@ func (c *Conn) fill(r io.Reader) (n int, err error) {
 
 // giveBack gives the buffer back, so that a connection that waits has none.
 func (c *Conn) giveBack() {
-	if c.give != nil {
-		c.give(c.buf)
-	}
-	c.buf, c.give = nil, nil
+	c.loan.Give(c.buf)
+	c.buf, c.rest = nil, nil
 }
 
 // lost explains why nothing more can be read, and closes the connection. coder/websocket has sent CLOSE where one is

@@ -21,13 +21,13 @@ type socket struct {
 	left uint64 // octets of the frame being read that are still to come. Owned by the reader
 
 	mu       sync.Mutex
-	out      []byte // frames that the wire has not taken yet
-	start    int    // out[start:]
-	give     func([]byte)
-	lent     []byte // the buffer that out started in, to be given back
-	corked   bool   // frames gather until they are flushed
-	owed     bool   // Write's caller has been told that there is more to write: it will flush
-	controls int    // octets that others have added since it was told
+	out      []byte    // frames that the wire has not taken yet
+	start    int       // out[start:]
+	first    []byte    // the buffer that out started in
+	loan     wire.Loan // of first
+	corked   bool      // frames gather until they are flushed
+	owed     bool      // Write's caller has been told that there is more to write: it will flush
+	controls int       // octets that others have added since it was told
 }
 
 func newSocket(conn net.Conn, head []byte) *socket {
@@ -35,7 +35,13 @@ func newSocket(conn net.Conn, head []byte) *socket {
 }
 
 // Close closes the connection without any words.
-func (s *socket) Close() error { return s.wire.Close() }
+func (s *socket) Close() error {
+	err := s.wire.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loan.Forget() // somebody may be writing from it
+	return err
+}
 
 // Read returns octets of one frame.
 func (s *socket) Read(p []byte) (int, error) {
@@ -130,8 +136,11 @@ func (s *socket) gather(p []byte) (left bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.out == nil {
-		s.lent, s.give = wire.Borrow()
-		s.out = s.lent[:0]
+		s.first = s.loan.Take()
+		s.out = s.first[:0]
+		if s.wire.Err() != nil { // Close may have come and gone
+			s.loan.Forget()
+		}
 	}
 	s.out = append(s.out, p...)
 	if s.corked {
@@ -195,9 +204,14 @@ func (s *socket) written(n int) {
 	defer s.mu.Unlock()
 	s.start += n
 	if s.start == len(s.out) && s.out != nil {
-		s.give(s.lent)
-		s.out, s.start, s.lent = nil, 0, nil
+		s.drop()
 	}
+}
+
+// drop empties the buffer and gives it back. s.mu is held.
+func (s *socket) drop() {
+	s.loan.Give(s.first)
+	s.out, s.start, s.first = nil, 0, nil
 }
 
 // stuck reports whether the peer has not taken what was written last.

@@ -1,6 +1,9 @@
 package wire
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // bufferSize is the size of a borrowed read buffer: some 300 events of 200 octets in one read.
 const bufferSize = 64 << 10
@@ -21,7 +24,7 @@ type pool struct {
 	lent int
 }
 
-// get returns a buffer, and whether it is lent: then it must be put back.
+// get returns a buffer, and whether it is lent: then it must be put back, or counted as gone.
 func (p *pool) get() (b []byte, lent bool) {
 	p.mu.Lock()
 	if p.lent == lentMax {
@@ -49,11 +52,37 @@ func (p *pool) put(b []byte) {
 	}
 }
 
-// Borrow returns a buffer of some 64 KiB, or a smaller one when too many are lent; give gives it back.
-func Borrow() (b []byte, give func([]byte)) {
-	b, lent := buffers.get()
-	if !lent {
-		return b, func([]byte) {}
-	}
-	return b, buffers.put
+func (p *pool) gone() {
+	p.mu.Lock()
+	p.lent--
+	p.mu.Unlock()
 }
+
+// Loan is the place of one buffer that may be borrowed. Take and Give belong to the goroutine that uses the buffer,
+// Forget to any.
+type Loan struct{ lent atomic.Bool }
+
+// Take returns a buffer of some 64 KiB, or a smaller one when too many are lent.
+func (l *Loan) Take() []byte {
+	b, lent := buffers.get()
+	l.lent.Store(lent)
+	return b
+}
+
+// Give gives the buffer back, if it is a borrowed one.
+func (l *Loan) Give(b []byte) {
+	if l.lent.CompareAndSwap(true, false) {
+		buffers.put(b)
+	}
+}
+
+// Forget is for when the buffer may still be looked at, but nobody will come to give it back: it goes to the garbage
+// collector in time. A connection that is closed forgets its loans.
+func (l *Loan) Forget() {
+	if l.lent.CompareAndSwap(true, false) {
+		buffers.gone()
+	}
+}
+
+// out reports whether the buffer is a borrowed one.
+func (l *Loan) out() bool { return l.lent.Load() }

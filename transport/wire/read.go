@@ -90,10 +90,13 @@ func (c *Conn) heard() { c.life.Store(c.life.Load()&^1 + 2) }
 // borrow makes room for octets that are probably there. While little is buffered, in a borrowed buffer.
 func (c *Conn) borrow() {
 	have := c.buf[c.r:c.w]
-	if !c.lent && len(have) <= restMax && c.want <= bufferSize {
-		b, lent := buffers.get()
+	if !c.loan.out() && len(have) <= restMax && c.want <= bufferSize {
+		b := c.loan.Take()
 		c.r, c.w = 0, copy(b, have)
-		c.buf, c.lent = b, lent
+		c.buf = b
+		if c.Err() != nil {
+			c.loan.Forget()
+		}
 	}
 	c.room()
 }
@@ -133,7 +136,7 @@ func (c *Conn) rest() {
 		c.release()
 		return
 	}
-	if c.lent {
+	if c.loan.out() {
 		c.replace(max(restMin, 2*have))
 	}
 }
@@ -147,8 +150,6 @@ func (c *Conn) replace(size int) {
 }
 
 func (c *Conn) release() {
-	if c.lent {
-		buffers.put(c.buf)
-	}
-	c.buf, c.lent, c.r, c.w = nil, false, 0, 0
+	c.loan.Give(c.buf)
+	c.buf, c.r, c.w = nil, 0, 0
 }

@@ -32,11 +32,11 @@ type Conn struct {
 
 	// Owned by the reader.
 	buf    []byte
-	r, w   int // buf[r:w] is buffered
-	want   int // octets the reader needs in all
-	lent   bool
+	r, w   int  // buf[r:w] is buffered
+	want   int  // octets the reader needs in all
 	filled bool // the last Read filled buf
 	rerr   error
+	loan   Loan // of buf
 
 	// Owned by whoever has Acquired the right to write.
 	out  []byte
@@ -101,6 +101,7 @@ func (c *Conn) Fail(cause error) {
 	c.closing.Do(func() {
 		c.cause = cause
 		close(c.done)
+		c.loan.Forget() // the reader may not come back
 		c.alive.stop()
 		c.cerr = c.rw.Close()
 	})

@@ -1,0 +1,309 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha1"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// accept computes the answer to a handshake's key (RFC 6455, 4.2.2).
+func accept(r *http.Request) string {
+	sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func batchOf(messages ...string) (b []byte) {
+	for _, m := range messages {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(m)))
+		b = append(b, m...)
+	}
+	return b
+}
+
+func TestWrite(t *testing.T) {
+	for _, c := range []struct {
+		protocol string
+		frames   []string
+	}{
+		{"wamp.2.json", []string{"\x81one", "\x81", "\x81three"}},
+		{"wamp.2.cbor", []string{"\x82one", "\x82", "\x82three"}},
+		{"wamp.2.json.batched", []string{"\x81one\x1e\x1ethree\x1e"}},
+		{"wamp.2.msgpack.batched", []string{"\x82\x00\x00\x00\x03one\x00\x00\x00\x00\x00\x00\x00\x05three"}},
+	} {
+		t.Run(c.protocol, func(t *testing.T) {
+			peer, conn := open(t, Options{}, c.protocol, "")
+			b := batchOf("one", "", "three")
+			if n, err := conn.Write(b, false); n != len(b) || err != nil {
+				t.Fatalf("wrote %d of %d, %v", n, len(b), err)
+			}
+			for _, want := range c.frames {
+				if head, payload := peer.next(t); string(head)+payload != string(rune(want[0]))+payload && head != want[0] || payload != want[1:] {
+					t.Errorf("frame %x %q, want %q", head, payload, want)
+				}
+			}
+		})
+	}
+}
+
+// counted counts the writes to a connection.
+type counted struct {
+	net.Conn
+	writes atomic.Int32
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// TestOneWritePerBatch counts a client's writes: all frames of a batch go out together.
+func TestOneWritePerBatch(t *testing.T) {
+	s := serve(t, Options{})
+	var wire *counted
+	near, err := Dial(context.Background(), s.URL+"/ws", func(_ context.Context, address string) (net.Conn, error) {
+		conn, err := net.Dial("tcp", address)
+		wire = &counted{Conn: conn}
+		return wire, err
+	}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := <-s.conns
+	before := wire.writes.Load()
+	messages := make([]string, 200)
+	for i := range messages {
+		messages[i] = strings.Repeat("m", 200)
+	}
+	if _, err := near.Write(batchOf(messages...), true); err != nil {
+		t.Fatal(err)
+	}
+	if n := wire.writes.Load() - before; n != 1 {
+		t.Errorf("%d writes for a batch of %d messages", n, len(messages))
+	}
+	for range messages {
+		if _, _, err := far.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	go far.ReadMessage()
+	near.Close()
+	<-near.Done()
+	far.Close()
+	<-far.Done()
+}
+
+// TestFramesAreNeverTorn writes batches with and without waiting to a peer that reads slowly and sends PINGs, and looks
+// whether the peer gets whole frames, in order.
+func TestFramesAreNeverTorn(t *testing.T) {
+	const messages, pings = 3000, 300
+	for _, protocol := range []string{"wamp.2.cbor", "wamp.2.cbor.batched"} {
+		t.Run(protocol, func(t *testing.T) {
+			peer, conn := open(t, Options{}, protocol, "")
+			peer.Conn.(*net.TCPConn).SetReadBuffer(16 << 10)
+			conn.socket.Conn.(*net.TCPConn).SetWriteBuffer(4 << 10)
+			go conn.ReadMessage() // answers PINGs
+			go func() {
+				for i := range pings {
+					peer.send(t, frame(ping, fmt.Sprintf("ping %d", i)))
+				}
+			}()
+			partial := make(chan int, 1)
+			go func() { partial <- writeAll(t, conn, messages) }()
+			m, p := 0, 0
+			message := func(payload string) {
+				if !strings.HasPrefix(payload, fmt.Sprintf("message %d ", m)) {
+					t.Fatalf("message %d is %.40q", m, payload)
+				}
+				m++
+			}
+			for m < messages || p < pings {
+				head, payload := peer.next(t)
+				switch {
+				case head == pong && payload == fmt.Sprintf("ping %d", p):
+					p++
+				case head == binaryData && conn.batched:
+					for len(payload) > 0 {
+						n := 4 + int(binary.BigEndian.Uint32([]byte(payload)))
+						message(payload[4:n])
+						payload = payload[n:]
+					}
+				case head == binaryData:
+					message(payload)
+				default:
+					t.Fatalf("after %d messages and %d PONGs: %x %.40q", m, p, head, payload)
+				}
+			}
+			if n := <-partial; n == 0 {
+				t.Error("no write was cut short: the test tests nothing")
+			}
+		})
+	}
+}
+
+// writeAll sends messages in batches as a router does, and returns how many writes were cut short.
+func writeAll(t *testing.T, c *Conn, messages int) (partial int) {
+	for i := 0; i < messages; {
+		var b []byte
+		for n := rand.IntN(150) + 1; n > 0 && i < messages; n-- {
+			b = append(b, batchOf(fmt.Sprintf("message %d %s", i, strings.Repeat("m", rand.IntN(2000))))...)
+			i++
+		}
+		for wait := false; len(b) > 0; wait = rand.IntN(3) > 0 {
+			n, err := c.Write(b, wait)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if n < len(b) {
+				if wait {
+					t.Errorf("a write that waits wrote %d of %d", n, len(b))
+				}
+				partial++
+			}
+			b = b[n:]
+		}
+	}
+	return partial
+}
+
+// TestSlowPeer stops reading. Writes without waiting must not wait, and hold little.
+func TestSlowPeer(t *testing.T) {
+	_, conn := open(t, Options{}, "wamp.2.cbor", "")
+	batch := batchOf(strings.Repeat("m", 1000), strings.Repeat("n", 1000))
+	written := 0
+	rest := batch
+	for zero := 0; zero < 10; {
+		n, err := conn.Write(rest, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written += n; n == 0 {
+			zero++
+		}
+		if rest = rest[n:]; len(rest) == 0 {
+			rest = batch
+		}
+		if written > 64<<20 {
+			t.Fatal("64 MiB were taken for a peer that reads nothing")
+		}
+	}
+	if n := len(conn.socket.out); n > portion+len(batch) {
+		t.Errorf("%d octets are held", n)
+	}
+	done := make(chan error)
+	go func() { _, err := conn.Write(rest, true); done <- err }()
+	conn.Close()
+	if err := <-done; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// piped connects a Conn with the other end of a net.Pipe, which speaks as a server by hand.
+func piped(t *testing.T, o Options) (*Conn, *client) {
+	near, far := net.Pipe()
+	peer := &client{far, bufio.NewReader(far)}
+	go func() {
+		r, err := http.ReadRequest(peer.r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		io.WriteString(far, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: wamp.2.cbor\r\n"+
+			"Sec-WebSocket-Accept: "+accept(r)+"\r\n\r\n")
+	}()
+	conn, err := Dial(context.Background(), "ws://router/ws", func(context.Context, string) (net.Conn, error) { return near, nil }, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, peer
+}
+
+func TestKeepAlive(t *testing.T) {
+	o := Options{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
+	t.Run("a peer that is gone", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			conn, peer := piped(t, o)
+			go io.Copy(io.Discard, peer.r)
+			start := time.Now()
+			_, _, err := conn.ReadMessage()
+			if err == nil || err.Error() != "websocket: no answer to PING in 10s" {
+				t.Errorf("error is %v", err)
+			}
+			if d := time.Since(start); d < 40*time.Second || d > 70*time.Second {
+				t.Errorf("found after %v", d)
+			}
+			<-conn.Done()
+			peer.Conn.Close()
+		})
+	})
+	t.Run("a peer that answers", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			conn, peer := piped(t, o)
+			start := time.Now()
+			go func() {
+				for range 20 {
+					var head [6]byte
+					io.ReadFull(peer.r, head[:])
+					b := make([]byte, head[1]&0x7F)
+					io.ReadFull(peer.r, b)
+					for i := range b {
+						b[i] ^= head[2+i%4]
+					}
+					io.WriteString(peer.Conn, "\x8a"+string(rune(len(b)))+string(b))
+				}
+				peer.Conn.Close()
+			}()
+			if _, _, err := conn.ReadMessage(); err != io.EOF {
+				t.Errorf("error is %v", err)
+			}
+			if d := time.Since(start); d < 20*30*time.Second {
+				t.Errorf("20 PINGs within %v", d)
+			}
+			<-conn.Done()
+		})
+	})
+}
+
+func BenchmarkBatch(b *testing.B) {
+	for _, protocol := range []string{"wamp.2.cbor", "wamp.2.cbor.batched"} {
+		b.Run(protocol, func(b *testing.B) {
+			peer, conn := open(b, Options{}, protocol, "")
+			message := strings.Repeat("e", 150)
+			go io.Copy(io.Discard, peer.r)
+			var batch []byte
+			var frames string
+			for range 1000 {
+				batch = append(batch, batchOf(message)...)
+				frames += frame(binaryData, message)
+			}
+			if conn.batched {
+				frames = frame(binaryData, string(batch))
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := conn.Write(batch, true); err != nil {
+					b.Fatal(err)
+				}
+				go io.WriteString(peer.Conn, frames)
+				for range 1000 {
+					if _, _, err := conn.ReadMessage(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
