@@ -42,6 +42,7 @@ type Limits struct {
 	MaxSubscriptions int      `toml:"max_subscriptions"` // a session
 	MaxRegistrations int      `toml:"max_registrations"` // a session
 	MaxCalls         int      `toml:"max_calls"`         // a session's calls under way
+	MaxRetained      Size     `toml:"max_retained"`      // a realm's retained events
 	Outbox           Size     `toml:"outbox"`            // what may wait for one peer before those who write to it wait
 	HelloTimeout     Duration `toml:"hello_timeout"`     // from the connection to HELLO
 }
@@ -72,18 +73,39 @@ type Permission struct {
 	Disclose bool     `toml:"disclose"`
 }
 
-// Principal is somebody who authenticates.
+// Principal is somebody who authenticates, in one of the ways that are given.
 type Principal struct {
 	Place          Place
 	Authid         string   `toml:"authid"`
 	Role           string   `toml:"role"`
-	Ticket         Secret   `toml:"ticket" later:"true"`
-	Wampcra        any      `toml:"wampcra" later:"true"`
-	Scram          any      `toml:"scram" later:"true"`
-	AuthorizedKeys []string `toml:"authorized_keys" later:"true"`
-	UID            *int     `toml:"uid" later:"true"`
-	GID            *int     `toml:"gid" later:"true"`
-	Certificate    string   `toml:"certificate" later:"true"`
+	Ticket         Secret   `toml:"ticket"`
+	Wampcra        *CRA     `toml:"wampcra"`
+	Scram          *SCRAM   `toml:"scram"`
+	AuthorizedKeys []string `toml:"authorized_keys"` // for cryptosign
+	UID            *int     `toml:"uid"`             // of the process at the other end of a Unix socket
+	GID            *int     `toml:"gid"`
+	Certificate    string   `toml:"certificate"` // of a TLS client: its CN or SHA-256
+}
+
+// CRA is what the router keeps for WAMP-CRA: the secret, or with a salt what is derived from it.
+type CRA struct {
+	Place      Place
+	Secret     Secret `toml:"secret"`
+	Salt       string `toml:"salt"`
+	Iterations int    `toml:"iterations"`
+	KeyLen     int    `toml:"keylen"`
+}
+
+// SCRAM is what the router keeps for WAMP-SCRAM: the keys that are derived from a password, or the password.
+type SCRAM struct {
+	Place      Place
+	Secret     Secret `toml:"secret"`
+	KDF        string `toml:"kdf"` // argon2id13 (default), pbkdf2, argon2id-13
+	Salt       string `toml:"salt"`
+	Iterations int    `toml:"iterations"`
+	Memory     int    `toml:"memory"` // KiB
+	StoredKey  string `toml:"stored_key"`
+	ServerKey  string `toml:"server_key"`
 }
 
 // Listen is a place where peers connect.

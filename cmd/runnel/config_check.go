@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
 
@@ -56,7 +57,31 @@ func (k checker) realm(r *Realm) {
 	for _, p := range r.Principals {
 		k.required(p.Place, "authid", p.Authid)
 		k.role(p.Place, "role", r, p.Role)
-		k.add(p.Place, "", "authentication is not in this version; use the role of anonymous sessions, or the role of a [[serial]] line")
+		k.principal(p)
+	}
+}
+
+// principal checks what somebody authenticates with, by making of it what the router will.
+func (k checker) principal(p Principal) {
+	before := len(*k.Problems)
+	k.secret(p.Place, "ticket", p.Ticket)
+	if p.Wampcra != nil {
+		k.secret(p.Wampcra.Place, "secret", p.Wampcra.Secret)
+	}
+	if p.Scram != nil {
+		k.secret(p.Scram.Place, "secret", p.Scram.Secret)
+		k.choice(p.Scram.Place, "kdf", p.Scram.KDF, "argon2id13", "pbkdf2", "argon2id-13")
+	}
+	for _, key := range p.AuthorizedKeys {
+		if _, err := auth.ParseKey(key); err != nil {
+			k.add(p.Place, "authorized_keys", "%v", err)
+		}
+	}
+	if len(*k.Problems) > before || p.Authid == "" || p.Role == "" {
+		return
+	}
+	if err := tryPrincipal(p); err != nil {
+		k.add(p.Place, "", "%v", err)
 	}
 }
 

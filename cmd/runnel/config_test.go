@@ -68,11 +68,14 @@ func TestProblems(t *testing.T) {
 				`12: realm.role.permission.uri: "a..b" is not a WAMP URI`}},
 		{"permission twice", realm1 + strings.Repeat("[[realm.role.permission]]\nuri = \"a\"\nallow = []\n", 2),
 			[]string{`12: realm.role.permission.uri: there is a permission for exact "a" already, at FILE:8`}},
-		{"principals", realm1 + "[[realm.principal]]\nauthid = \"pump-7\"\nrole = \"guest\"\nticket = \"file:a\"\nwampcra = { secret = \"a\" }\nscram = {}\nauthorized_keys = [\"a\"]\nuid = 1\ngid = 2\ncertificate = \"CN\"\n",
-			[]string{`8: realm.principal: authentication is not in this version`, `11: realm.principal.ticket: ticket is not in this version`,
-				`12: realm.principal.wampcra: wampcra is not`, `13: realm.principal.scram: scram is not`,
-				`14: realm.principal.authorized_keys: authorized_keys is not`, `15: realm.principal.uid: uid is not`,
-				`16: realm.principal.gid: gid is not`, `17: realm.principal.certificate: certificate is not`}},
+		{"principals", realm1 + "[[realm.principal]]\nauthid = \"a\"\nrole = \"gest\"\nticket = \"file:none\"\n" +
+			"[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\nwampcra = { secret = \"env:RUNNEL_NOT_SET\" }\nscram = { kdf = \"md5\", sault = \"a\" }\nauthorized_keys = [\"zz\"]\n" +
+			"[[realm.principal]]\nauthid = \"b\"\nrole = \"guest\"\n[[realm.principal]]\nauthid = \"c\"\nrole = \"guest\"\nscram = { salt = \"AAAA\" }\n[[realm.principal]]\nuid = \"root\"\n",
+			[]string{`10: realm.principal.role: realm "realm1" has no role "gest"`, `11: realm.principal.ticket: open DIR/none`,
+				`13: realm.principal.authid: there is a principal "a" already`, `15: realm.principal.wampcra.secret: the environment variable RUNNEL_NOT_SET is not set`,
+				`16: realm.principal.scram.sault: unknown key; did you mean "salt"?`, `16: realm.principal.scram.kdf: "md5" is not known`,
+				`17: realm.principal.authorized_keys: `, `18: realm.principal: `, `21: realm.principal: scram: stored_key is missing`,
+				`25: realm.principal.authid: missing`, `25: realm.principal.role: missing`, `26: realm.principal.uid: "root" is a string; write an integer`}},
 		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
 			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,
 				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
@@ -166,6 +169,16 @@ strict = true
 
   [[realm.role]]
   name = "sensor"
+
+  [[realm.principal]]
+  authid = "pump-7"
+  role = "sensor"
+  ticket = "env:PATH"
+  wampcra = { secret = "a" }
+  scram = { secret = "a", kdf = "pbkdf2" }
+  authorized_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJlnEgTcJUiT3kHiYGcCbAAw2uQJ6bFZyv5eZJbLV6hA pump"]
+  uid = 1001
+  gid = 20
 
 [[listen]]
 url = "tcp://127.0.0.1:8080"

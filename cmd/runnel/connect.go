@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -97,7 +98,7 @@ func (p *peer) stay(ctx context.Context, opts client.Options) (*client.Client, e
 		first = false
 	}
 	opts.OnDown = func(err error) {
-		if ctx.Err() == nil && err != nil {
+		if ctx.Err() == nil && !errors.Is(err, client.ErrClosed) {
 			fmt.Fprintf(os.Stderr, "runnel: disconnected: %v; trying to connect again\n", err)
 		}
 	}

@@ -89,6 +89,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 		MaxSubscriptions: c.Limits.MaxSubscriptions,
 		MaxRegistrations: c.Limits.MaxRegistrations,
 		MaxCalls:         c.Limits.MaxCalls,
+		MaxRetained:      int(c.Limits.MaxRetained),
 		OutboxBytes:      int(c.Limits.Outbox),
 	}
 }
@@ -108,7 +109,11 @@ func (n *node) addRealm(r Realm) error {
 	for _, role := range r.Roles {
 		roles = append(roles, auth.NewRole(role.Name, permissions(role)))
 	}
-	err := n.router.AddRealm(edge.RealmOptions{Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles})
+	who, err := principals(r)
+	if err != nil {
+		return err
+	}
+	err = n.router.AddRealm(edge.RealmOptions{Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles, Principals: who})
 	if err != nil {
 		return err
 	}

@@ -247,3 +247,55 @@ url = "unix://a.sock"
 	runnel(t, "pub", "com.a", "--ack", "--url", url).expect(t, 0, "", "")
 	runnel(t, "pub", "org.a", "--ack", "--url", url).expect(t, 1, "", "wamp.error.not_authorized")
 }
+
+// Who proves who he is gets his role; a wrong secret gets nothing.
+func TestPrincipals(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir, "ticket", "open sesame\n")
+	uid := os.Getuid()
+	p := start(t, "run", "-c", write(t, dir, "runnel.toml", fmt.Sprintf(`
+version = 1
+[[realm]]
+name = "realm1"
+[[realm.role]]
+name = "ticket"
+[[realm.role.permission]]
+uri = "story.ticket"
+allow = ["publish"]
+[[realm.role]]
+name = "cra"
+[[realm.role.permission]]
+uri = "story.cra"
+allow = ["publish"]
+[[realm.role]]
+name = "unix"
+[[realm.role.permission]]
+uri = "story.unix"
+allow = ["publish"]
+[[realm.principal]]
+authid = "ali"
+role = "ticket"
+ticket = "file:ticket"
+[[realm.principal]]
+authid = "baba"
+role = "cra"
+wampcra = { secret = "secret" }
+[[realm.principal]]
+authid = "local"
+role = "unix"
+uid = %d
+[[listen]]
+url = "tcp://127.0.0.1:0"
+[[listen]]
+url = "unix://a.sock"
+`, uid)))
+	tcp := p.logs(`url=(tcp://\S+)`)[1]
+	unix := p.logs(`url=(unix://\S+)`)[1]
+	runnel(t, "pub", "story.ticket", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "open sesame").expect(t, 0, "", "")
+	runnel(t, "pub", "story.ticket", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "file:"+dir+"/ticket").expect(t, 0, "", "")
+	runnel(t, "pub", "story.cra", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "open sesame").expect(t, 1, "", "wamp.error.not_authorized")
+	runnel(t, "pub", "story.ticket", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "wrong").expect(t, 1, "", "wamp.error.authentication")
+	runnel(t, "pub", "story.cra", "--ack", "--url", tcp, "--authid", "baba", "--secret", "secret").expect(t, 0, "", "")
+	runnel(t, "pub", "story.unix", "--ack", "--url", unix).expect(t, 0, "", "")
+	runnel(t, "pub", "story.unix", "--ack", "--url", tcp).expect(t, 1, "", "wamp.error.")
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"runnel/edge/auth"
+)
+
+// principals compiles those who may join a realm; nil if there are none but anonymous sessions.
+func principals(r Realm) (*auth.Principals, error) {
+	if len(r.Principals) == 0 {
+		return nil, nil
+	}
+	var list []auth.Principal
+	for _, p := range r.Principals {
+		made, err := principal(p)
+		if err != nil {
+			return nil, fmt.Errorf("principal %s of realm %s: %w", p.Authid, r.Name, err)
+		}
+		list = append(list, made)
+	}
+	return auth.NewPrincipals(list)
+}
+
+// tryPrincipal says what keeps p from being one.
+func tryPrincipal(p Principal) error {
+	made, err := principal(p)
+	if err != nil {
+		return err
+	}
+	_, err = auth.NewPrincipals([]auth.Principal{made})
+	return err
+}
+
+func principal(p Principal) (made auth.Principal, err error) {
+	made = auth.Principal{Authid: p.Authid, Role: p.Role, UID: p.UID, GID: p.GID, Certificate: p.Certificate}
+	ticket, err := p.Ticket.Value()
+	if err != nil {
+		return made, fmt.Errorf("ticket: %w", err)
+	}
+	made.Ticket = auth.Secret(ticket)
+	if p.Ticket.Set() && ticket == "" {
+		return made, errors.New("ticket: it is empty")
+	}
+	for _, text := range p.AuthorizedKeys {
+		key, err := auth.ParseKey(text)
+		if err != nil {
+			return made, fmt.Errorf("authorized_keys: %w", err)
+		}
+		made.Keys = append(made.Keys, key)
+	}
+	if made.CRA, err = p.Wampcra.compile(); err != nil {
+		return made, fmt.Errorf("wampcra: %w", err)
+	}
+	if made.SCRAM, err = p.Scram.compile(); err != nil {
+		return made, fmt.Errorf("scram: %w", err)
+	}
+	return made, nil
+}
+
+func (c *CRA) compile() (*auth.CRA, error) {
+	if c == nil {
+		return nil, nil
+	}
+	secret, err := c.Secret.Value()
+	if err != nil {
+		return nil, err
+	}
+	if secret == "" {
+		return nil, errors.New("the secret is missing")
+	}
+	return &auth.CRA{Secret: auth.Secret(secret), Salt: c.Salt, Iterations: c.Iterations, KeyLen: c.KeyLen}, nil
+}
+
+func (s *SCRAM) compile() (*auth.SCRAM, error) {
+	if s == nil {
+		return nil, nil
+	}
+	kdf := s.KDF
+	if kdf == "" {
+		kdf = "argon2id13"
+	}
+	if s.Secret.Set() {
+		return s.derive(kdf)
+	}
+	made := auth.SCRAM{KDF: kdf, Iterations: s.Iterations, Memory: s.Memory}
+	for _, octets := range []struct {
+		name, text string
+		into       *auth.Octets
+	}{{"salt", s.Salt, &made.Salt}, {"stored_key", s.StoredKey, &made.StoredKey}, {"server_key", s.ServerKey, &made.ServerKey}} {
+		if octets.text == "" {
+			return nil, fmt.Errorf("%s is missing; write it with salt, stored_key and server_key, or write secret", octets.name)
+		}
+		if err := octets.into.UnmarshalText([]byte(octets.text)); err != nil {
+			return nil, fmt.Errorf("%s: %w", octets.name, err)
+		}
+	}
+	return &made, nil
+}
+
+// derive makes the keys of the password itself, anew at each start.
+func (s *SCRAM) derive(kdf string) (*auth.SCRAM, error) {
+	if s.Salt != "" || s.StoredKey != "" || s.ServerKey != "" {
+		return nil, errors.New("secret and keys are given; write one of the two")
+	}
+	secret, err := s.Secret.Value()
+	if err != nil {
+		return nil, err
+	}
+	made, err := auth.NewSCRAM(secret, kdf, s.Iterations, s.Memory)
+	return &made, err
+}
