@@ -547,13 +547,20 @@ func (r *reader) msgpackScalar(c byte, width int) token {
 	return token{kind: kindUint, uint: v}
 }
 
-// msgpackExtension reads an extension of n octets: a timestamp becomes text as in RFC 3339, any other is binary.
+// msgpackUndefined is JavaScript's undefined as its msgpackr writes it, and with it wampy: extension 0 of one zero octet.
+const msgpackUndefined = "\xd4\x00\x00"
+
+// msgpackExtension reads an extension of n octets: a timestamp becomes text as in RFC 3339, undefined null, and any other
+// is binary.
 func (r *reader) msgpackExtension(n int) token {
 	kind := r.take(1)[0]
 	data := r.take(n)
 	if t, ok := msgpackTime(data); ok && kind == msgpackTimestamp {
 		r.scratch = t.AppendFormat(r.scratch[:0], time.RFC3339Nano)
 		return token{kind: kindText, bytes: r.scratch}
+	}
+	if kind == 0 && string(data) == "\x00" {
+		return token{kind: kindNull}
 	}
 	return token{kind: kindBinary, bytes: data}
 }

@@ -52,6 +52,8 @@ func TestTranscode(t *testing.T) {
 		{"float32", m, "ca 3fc00000", c, "fb 3ff8000000000000"},
 		{"not a number", c, "f9 7e00", m, "cb 7ff8000000000001"},
 		{"undefined", c, "f7", m, "c0"},
+		{"undefined of msgpackr", m, "d4 00 00", j, text("null")},
+		{"undefined of msgpackr", m, "d4 00 00", c, "f6"},
 		{"null", m, "c0", c, "f6"},
 		{"booleans", m, "92 c2 c3", c, "82 f4 f5"},
 		{"bytes", c, "42 0102", m, "c4 02 0102"},

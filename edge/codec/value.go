@@ -74,13 +74,13 @@ func (v Value) Text() (t []byte, ok bool) {
 	return t, true
 }
 
-// IsNull reports whether v is null, or CBOR's undefined.
+// IsNull reports whether v is null, or what CBOR, and some clients in MessagePack, write for undefined.
 func (v Value) IsNull() bool {
 	switch v.Serializer {
 	case wamp.CBOR:
 		return len(v.Raw) == 1 && (v.Raw[0] == cborNull || v.Raw[0] == cborNull+1)
 	case wamp.MsgPack:
-		return len(v.Raw) == 1 && v.Raw[0] == msgpackNil
+		return len(v.Raw) == 1 && v.Raw[0] == msgpackNil || string(v.Raw) == msgpackUndefined
 	}
 	return string(v.Raw) == "null"
 }

@@ -56,6 +56,9 @@ func TestValue(t *testing.T) {
 	if !(Value{wamp.CBOR, []byte{0xf7}}).IsNull() {
 		t.Error("undefined is not null")
 	}
+	if !(Value{wamp.MsgPack, []byte(msgpackUndefined)}).IsNull() {
+		t.Error("msgpackr's undefined is not null")
+	}
 	if u, ok := (Value{wamp.MsgPack, []byte{0xd0, 5}}).Uint(); !ok || u != 5 {
 		t.Error("a positive int8 is no Uint")
 	}
