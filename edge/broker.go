@@ -13,7 +13,8 @@ type publication struct {
 	id        wamp.ID
 	publisher publisher
 	disclosed bool
-	retained  bool // it is given to a late subscriber
+	retained  bool   // it is given to a late subscriber
+	node      string // of the subscribers with a node key, only this one's are to have it; "": all
 	topic     []byte
 	options   publishOptions
 	dict      codec.Dict // PUBLISH.Options, for what is handed on
@@ -86,6 +87,9 @@ func (t *turn) publish(m *realm, p *publication) {
 		for i := range t.frames {
 			t.frames[i].state = stale
 		}
+		if p.options.resource != "" {
+			p.node = sub.node(p.options.resource)
+		}
 		for _, chunk := range sub.seats {
 			for _, seat := range chunk {
 				t.deliver(sub, seat, p)
@@ -95,7 +99,7 @@ func (t *turn) publish(m *realm, p *publication) {
 }
 
 func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
-	if !p.isFor(seat) {
+	if p.node != "" && seat.node != "" && seat.node != p.node || !p.isFor(seat) {
 		return
 	}
 	peer := seat.session
@@ -179,7 +183,7 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 	if !allowed {
 		return wamp.NotAuthorized
 	}
-	place := &seat{session: s, uri: uri, match: options.match, guarded: partly}
+	place := &seat{session: s, uri: uri, match: options.match, node: options.node, guarded: partly}
 	return s.realm.subscribe(t, place, m.Request, options.getRetained)
 }
 

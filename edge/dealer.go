@@ -38,7 +38,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 		if !ok {
 			return refusal{wamp.NoSuchProcedure, fmt.Sprintf("no callee has registered %q", m.Text)}
 		}
-		placed, err := s.invoke(t, m, reg, reg.choose(), options)
+		placed, err := s.invoke(t, m, reg, reg.choose(options), options)
 		if placed || err != nil {
 			return err
 		}
@@ -261,7 +261,10 @@ func (s *session) register(t *turn, m *codec.Message) error {
 	if allowed, partly := s.role.DecidePattern(auth.Register, uri, options.match); !allowed || partly {
 		return wamp.NotAuthorized
 	}
-	seat := &calleeSeat{session: s, uri: uri, match: options.match, forwardTimeout: options.forwardTimeout}
+	seat := &calleeSeat{session: s, uri: uri, match: options.match, node: options.node, forwardTimeout: options.forwardTimeout}
+	if seat.node == "" {
+		seat.node = s.authid
+	}
 	return s.realm.register(t, seat, options.invoke, m.Request)
 }
 

@@ -44,7 +44,9 @@ var clientRoles = map[string]map[string]features{
 
 // routerRoles is WELCOME.Details.roles: what is announced is there.
 var routerRoles = map[string]any{
-	"broker": map[string]any{"features": map[string]any{
+	"broker": map[string]any{"reflection": true, "features": map[string]any{
+		"shareded_subscriptions":        true, // so the specification spells it
+		"sharded_subscription":          true,
 		"event_retention":               true,
 		"pattern_based_subscription":    true,
 		"payload_passthru_mode":         true,
@@ -55,7 +57,8 @@ var routerRoles = map[string]any{
 		"subscription_revocation":       true,
 		"subscriber_blackwhite_listing": true,
 	}},
-	"dealer": map[string]any{"features": map[string]any{
+	"dealer": map[string]any{"reflection": true, "features": map[string]any{
+		"sharded_registration":         true,
 		"call_canceling":               true,
 		"call_timeout":                 true,
 		"call_reroute":                 true,

@@ -34,6 +34,10 @@ func init() { // not in the declaration: the procedures reach the map again thro
 		"wamp.session.kill_all":               (*metaCall).sessionKillAll,
 		"wamp.session.add_testament":          (*metaCall).addTestament,
 		"wamp.session.flush_testaments":       (*metaCall).flushTestaments,
+		"wamp.subscription.remove_subscriber": (*metaCall).subscriptionRemoveSubscriber,
+		"wamp.registration.remove_callee":     (*metaCall).registrationRemoveCallee,
+		"wamp.reflect.define":                 (*metaCall).reflectDefine,
+		"wamp.reflect.describe":               func(c *metaCall) ([]any, error) { return c.reflectDescribe("procedure", "topic", "error") },
 		"wamp.subscription.list":              (*metaCall).subscriptionList,
 		"wamp.subscription.lookup":            (*metaCall).subscriptionLookup,
 		"wamp.subscription.match":             (*metaCall).subscriptionMatch,
@@ -46,6 +50,10 @@ func init() { // not in the declaration: the procedures reach the map again thro
 		"wamp.registration.get":               (*metaCall).registrationGet,
 		"wamp.registration.list_callees":      (*metaCall).registrationListCallees,
 		"wamp.registration.count_callees":     (*metaCall).registrationCountCallees,
+	}
+	for kind := range reflected {
+		metaProcedures["wamp.reflection."+kind+".list"] = func(c *metaCall) ([]any, error) { return c.reflectList(kind) }
+		metaProcedures["wamp.reflection."+kind+".describe"] = func(c *metaCall) ([]any, error) { return c.reflectDescribe(kind) }
 	}
 }
 

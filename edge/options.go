@@ -46,6 +46,15 @@ func msOption(f *codec.Fields, into *time.Duration) error {
 	return nil
 }
 
+func textOption(f *codec.Fields, into *string) error {
+	text, ok := f.Value().Text()
+	if !ok {
+		return wrongType(f.Key(), "a string")
+	}
+	*into = string(text)
+	return nil
+}
+
 // nameOption reads an option that names one of a few policies.
 func nameOption[T any](f *codec.Fields, parse func(string) (T, bool), into *T) error {
 	text, ok := f.Value().Text()
@@ -66,6 +75,7 @@ type publishOptions struct {
 	retain      bool
 	ttl         time.Duration // of a retained event; 0: for ever
 	passthru    bool          // there are ppt_* options to hand on
+	resource    string        // rkey, see shard.go
 	filter      *filter       // nil: no black or white lists
 }
 
@@ -86,6 +96,8 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 			err = boolOption(&f, &o.retain)
 		case "_ttl":
 			err = msOption(&f, &o.ttl)
+		case "rkey":
+			err = textOption(&f, &o.resource)
 		case "exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole":
 			if o.filter == nil {
 				o.filter = new(filter)
@@ -113,6 +125,7 @@ func addPassthru(b *codec.Builder, from codec.Dict) {
 // subscribeOptions is SUBSCRIBE.Options.
 type subscribeOptions struct {
 	match       wamp.Match
+	node        string // nkey, see shard.go
 	getRetained bool
 }
 
@@ -121,6 +134,8 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 		switch string(f.Key()) {
 		case "match":
 			err = nameOption(&f, wamp.ParseMatch, &o.match)
+		case "nkey":
+			err = textOption(&f, &o.node)
 		case "get_retained":
 			err = boolOption(&f, &o.getRetained)
 		}
@@ -132,6 +147,7 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 type registerOptions struct {
 	match          wamp.Match
 	invoke         wamp.Invoke
+	node           string // nkey, see shard.go
 	forwardTimeout bool
 }
 
@@ -142,6 +158,8 @@ func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
 			err = nameOption(&f, wamp.ParseMatch, &o.match)
 		case "invoke":
 			err = nameOption(&f, wamp.ParseInvoke, &o.invoke)
+		case "nkey":
+			err = textOption(&f, &o.node)
 		case "forward_timeout":
 			err = boolOption(&f, &o.forwardTimeout)
 		}
@@ -155,6 +173,8 @@ type callOptions struct {
 	receiveProgress bool
 	progress        bool // more chunks of the arguments follow
 	passthru        bool
+	runmode         string        // see shard.go
+	resource        string        // rkey
 	timeout         time.Duration // 0: none
 }
 
@@ -170,11 +190,18 @@ func readCallOptions(d codec.Dict) (o callOptions, err error) {
 			err = boolOption(&f, &o.receiveProgress)
 		case "progress":
 			err = boolOption(&f, &o.progress)
+		case "runmode":
+			err = textOption(&f, &o.runmode)
+		case "rkey":
+			err = textOption(&f, &o.resource)
 		case "timeout":
 			err = msOption(&f, &o.timeout)
 		default:
 			o.passthru = o.passthru || isPassthru(key)
 		}
+	}
+	if err == nil {
+		err = o.checkRunmode()
 	}
 	return o, err
 }

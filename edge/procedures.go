@@ -31,15 +31,18 @@ type calleeSeat struct {
 	registration   wamp.ID
 	uri            string
 	match          wamp.Match
-	forwardTimeout bool // the callee minds CALL.Options.timeout itself
+	node           string // see shard.go
+	forwardTimeout bool   // the callee minds CALL.Options.timeout itself
 
 	gone bool // no INVOCATION any more. Guarded by realm.pending.mu.
 }
 
 // choose picks the callee for a call (advanced/rpc_shared_registration.md).
-func (r *registration) choose() *calleeSeat {
+func (r *registration) choose(o callOptions) *calleeSeat {
 	n := len(r.callees)
 	switch {
+	case o.resource != "":
+		return r.chooseFor(o.resource)
 	case n == 1 || r.invoke == wamp.First:
 		return r.callees[0]
 	case r.invoke == wamp.Last:

@@ -24,8 +24,9 @@ type realm struct {
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
 
-	pending   pending
-	retention retention
+	pending    pending
+	retention  retention
+	reflection reflection
 
 	mu      sync.Mutex // the writers' lock
 	members map[wamp.ID]*session
@@ -75,6 +76,9 @@ func (m *realm) leave(s *session) {
 	m.dropRegistrations(t, s)
 	m.mu.Unlock()
 	m.pending.leave(t, s)
+	for _, what := range m.reflection.leave(s) {
+		m.announce(t, "wamp.reflect.on_undefine", what.uri, what.kind)
+	}
 	s.publishTestaments(t)
 	m.announce(t, "wamp.session.on_leave", s.id, s.authid, s.role.Name())
 	t.abandon(m.router)

@@ -3,11 +3,7 @@ package edge
 import (
 	"context"
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
 	"log/slog"
-	"reflect"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,20 +12,18 @@ import (
 	"go.uber.org/goleak"
 
 	"runnel/edge/auth"
-	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/say"
 	"runnel/transport/memory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// story is a router with peers that say and hear messages, all written as JSON whatever they speak. In what is expected
-// "*" stands for any value and "$name" for a value that is kept, and must be the same wherever it stands again; in what
-// is said "$name" is replaced by the kept value.
+// story is a router with peers that say and hear messages, all written in the form of package say.
 type story struct {
 	*testing.T
 	router *Router
-	kept   map[string]any
+	kept   say.Names
 	served sync.WaitGroup
 }
 
@@ -37,7 +31,7 @@ type story struct {
 func tell(t *testing.T, opts Options, realm RealmOptions, plot func(s *story)) {
 	synctest.Test(t, func(t *testing.T) {
 		opts.Log = slog.New(slog.DiscardHandler)
-		s := &story{T: t, router: NewRouter(opts), kept: make(map[string]any)}
+		s := &story{T: t, router: NewRouter(opts), kept: say.Names{}}
 		if realm.Name == "" {
 			realm = openRealm()
 		}
@@ -104,16 +98,12 @@ func (p *peer) listen() {
 			if err != nil {
 				return
 			}
-			var m codec.Message
-			if err := codec.Parse(p.speaks, data, &m); err != nil {
+			text, err := say.Decode(p.speaks, data)
+			if err != nil {
 				p.Errorf("the router sent % x: %v", data, err)
 				return
 			}
-			text, err := codec.Append(nil, wamp.JSON, &m)
-			if err != nil {
-				p.Errorf("the router's %v: %v", m.Type, err)
-			}
-			p.heard <- string(text)
+			p.heard <- text
 		}
 	}()
 }
@@ -149,14 +139,7 @@ func (p *peer) sayAll(texts ...string) {
 	p.Helper()
 	var batch []byte
 	for _, text := range texts {
-		for name, value := range p.kept {
-			text = strings.ReplaceAll(text, `"$`+name+`"`, fmt.Sprint(value))
-		}
-		var m codec.Message
-		if err := codec.Parse(wamp.JSON, []byte(text), &m); err != nil {
-			p.Fatalf("say %s: %v", text, err)
-		}
-		data, err := codec.Append(nil, p.speaks, &m)
+		data, err := p.kept.Encode(p.speaks, text)
 		if err != nil {
 			p.Fatalf("say %s: %v", text, err)
 		}
@@ -184,7 +167,9 @@ func (p *peer) hear(want ...string) {
 		if !open {
 			p.Fatalf("the connection is closed; expected %s", w)
 		}
-		if !p.matches(decode(p.T, w), decode(p.T, got)) {
+		if ok, err := p.kept.Match(w, got); err != nil {
+			p.Fatalf("expected %s: %v", w, err)
+		} else if !ok {
 			p.Fatalf("heard    %s\nexpected %s", got, w)
 		}
 	}
@@ -215,51 +200,9 @@ func (p *peer) closed() error {
 
 func decode(t *testing.T, text string) any {
 	t.Helper()
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
+	v, err := say.Parse(text)
+	if err != nil {
 		t.Fatalf("%s: %v", text, err)
 	}
 	return v
-}
-
-func (s *story) matches(want, got any) bool {
-	switch w := want.(type) {
-	case string:
-		if w == "*" {
-			return true
-		}
-		name, kept := strings.CutPrefix(w, "$")
-		if !kept {
-			return want == got
-		}
-		if _, seen := s.kept[name]; !seen {
-			s.kept[name] = got
-		}
-		return s.kept[name] == got
-	case []any:
-		g, ok := got.([]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for i := range w {
-			if !s.matches(w[i], g[i]) {
-				return false
-			}
-		}
-		return true
-	case map[string]any:
-		g, ok := got.(map[string]any)
-		if !ok || len(g) != len(w) {
-			return false
-		}
-		for k := range w {
-			if _, ok := g[k]; !ok || !s.matches(w[k], g[k]) {
-				return false
-			}
-		}
-		return true
-	}
-	return reflect.DeepEqual(want, got)
 }

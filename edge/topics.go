@@ -27,7 +27,8 @@ type seat struct {
 	subscription wamp.ID
 	uri          string
 	match        wamp.Match
-	guarded      bool // the role may not have all that the pattern matches: each topic is to be asked for
+	node         string // the subscriber's node key, see shard.go
+	guarded      bool   // the role may not have all that the pattern matches: each topic is to be asked for
 
 	gone bool // no EVENT any more. Guarded by session.out.mu.
 }

@@ -1,0 +1,187 @@
+package edge
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// Reflection: peers describe procedures, topics and errors, and others list and read what is described
+// (advanced/interface_reflection.md). The specification only names the procedures and events; here
+//
+//	wamp.reflect.define(uri, description, kind=)   kind: "procedure" (default), "topic" or "error"; null undefines
+//	wamp.reflect.describe(uri)                     the description, or null
+//	wamp.reflection.KIND.list()                    the URIs of that kind, sorted, that the caller may use
+//	wamp.reflection.KIND.describe(uri)             as above, of that kind
+//	wamp.reflect.on_define(uri, kind, description), wamp.reflect.on_undefine(uri, kind)
+//
+// What is registered or subscribed to is listed too, described or not. A description goes with the session that made it.
+type reflection struct {
+	mu    sync.Mutex
+	known map[described]description
+}
+
+// described is what a description is of.
+type described struct{ kind, uri string }
+
+type description struct {
+	by    *session
+	value codec.Payload // one positional argument, as it came
+}
+
+const (
+	maxDescriptions = 1000     // a session
+	maxDescription  = 64 << 10 // octets
+)
+
+// reflected are the kinds, each with the right that one needs to describe, and to see.
+var reflected = map[string]struct{ define, see auth.Action }{
+	"procedure": {auth.Register, auth.Call},
+	"topic":     {auth.Publish, auth.Subscribe},
+	"error":     {auth.Register, auth.Call},
+}
+
+func (c *metaCall) reflectDefine() ([]any, error) {
+	what, err := c.described()
+	if err != nil {
+		return nil, err
+	}
+	if allowed, _ := c.caller.role.Decide(reflected[what.kind].define, []byte(what.uri)); !allowed {
+		return nil, wamp.NotAuthorized
+	}
+	if len(c.args) < 2 {
+		return nil, refusal{wamp.InvalidArgument, "argument 2 must be the description, or null"}
+	}
+	r := &c.realm.reflection
+	if c.args[1] == nil {
+		if r.forget(what, c.caller) {
+			c.realm.announce(c.turn, "wamp.reflect.on_undefine", what.uri, what.kind)
+		}
+		return nil, nil
+	}
+	value, err := codec.NewPayload(c.caller.serializer, c.args[1:2], nil)
+	if err != nil || len(value.Raw) > maxDescription {
+		return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("a description has at most %d octets", maxDescription)}
+	}
+	if err := r.define(what, description{c.caller, value}); err != nil {
+		return nil, err
+	}
+	c.realm.announce(c.turn, "wamp.reflect.on_define", what.uri, what.kind, c.args[1])
+	return nil, nil
+}
+
+// described reads the URI and the kind that a call names.
+func (c *metaCall) described() (described, error) {
+	uri, err := c.text(0)
+	if err != nil {
+		return described{}, err
+	}
+	kind := "procedure"
+	if given := c.kwargs["kind"]; given != nil {
+		kind, _ = given.(string)
+	}
+	if _, ok := reflected[kind]; !ok {
+		return described{}, refusal{wamp.InvalidArgument, "kind must be procedure, topic or error"}
+	}
+	if wamp.Reserved(uri) || !wamp.ValidURI(uri, wamp.Wildcard, c.realm.strict) {
+		return described{}, wamp.InvalidURI
+	}
+	return described{kind, uri}, nil
+}
+
+func (r *reflection) define(what described, d description) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = make(map[described]description)
+	}
+	if old, ok := r.known[what]; ok && old.by != d.by {
+		return refusal{wamp.NotAuthorized, "another session has described it"}
+	}
+	n := 0
+	for _, other := range r.known {
+		if other.by == d.by {
+			n++
+		}
+	}
+	if n >= maxDescriptions {
+		return refusal{wamp.Unavailable, fmt.Sprintf("the session has made %d descriptions already", maxDescriptions)}
+	}
+	r.known[what] = d
+	return nil
+}
+
+// forget removes a session's own description.
+func (r *reflection) forget(what described, by *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	own := r.known[what].by == by
+	if own {
+		delete(r.known, what)
+	}
+	return own
+}
+
+// leave removes what s has described and returns it.
+func (r *reflection) leave(s *session) (gone []described) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for what, d := range r.known {
+		if d.by == s {
+			delete(r.known, what)
+			gone = append(gone, what)
+		}
+	}
+	return gone
+}
+
+// reflectDescribe answers for any kind, or for the one that is given.
+func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
+	uri, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	for _, kind := range kinds {
+		if allowed, _ := c.caller.role.Decide(reflected[kind].see, []byte(uri)); !allowed {
+			continue
+		}
+		c.realm.reflection.mu.Lock()
+		d, ok := c.realm.reflection.known[described{kind, uri}]
+		c.realm.reflection.mu.Unlock()
+		if ok {
+			value, _, err := d.value.Decode()
+			return value, err
+		}
+	}
+	return []any{nil}, nil
+}
+
+// reflectList lists what the caller may use of a kind.
+func (c *metaCall) reflectList(kind string) ([]any, error) {
+	uris := make(map[string]bool)
+	c.realm.reflection.mu.Lock()
+	for what := range c.realm.reflection.known {
+		if what.kind == kind {
+			uris[what.uri] = true
+		}
+	}
+	c.realm.reflection.mu.Unlock()
+	switch kind {
+	case "procedure":
+		c.realm.procedures.Load().all(func(r *registration) bool { uris[r.uri] = true; return true })
+	case "topic":
+		c.realm.topics.Load().all(func(s *subscription) bool { uris[s.uri] = true; return true })
+	}
+	list := []string{}
+	for uri := range uris {
+		if allowed, _ := c.caller.role.Decide(reflected[kind].see, []byte(uri)); allowed {
+			list = append(list, uri)
+		}
+	}
+	slices.Sort(list)
+	return []any{list}, nil
+}

@@ -1,0 +1,59 @@
+package edge
+
+import (
+	"testing"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+func TestReflection(t *testing.T) {
+	realm := openRealm()
+	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{
+		{Match: wamp.Prefix, Allow: auth.Call | auth.Subscribe}, {URI: "com.secret", Match: wamp.Prefix},
+	}))
+	tell(t, Options{}, realm, func(s *story) {
+		author, reader := s.join(hello), s.join(hello)
+		guest := s.connect(memory.Options{Authid: "guest", Role: "guest"})
+		guest.say(hello)
+		guest.hear(`[2,"*","*"]`)
+		reader.say(`[32,1,{"match":"prefix"},"wamp.reflect."]`)
+		reader.hear(`[33,1,"$sub"]`)
+		author.say(`[64,1,{},"com.plain"]`)
+		author.hear(`[65,1,"*"]`)
+		for _, uri := range []string{"com.add", "com.secret.x"} {
+			author.say(`[48,1,{},"wamp.reflect.define",["` + uri + `",{"doc":"adds"}]]`)
+			author.hear(`[50,1,{}]`)
+			reader.hear(`[36,"$sub","*",{"topic":"wamp.reflect.on_define"},["` + uri + `","procedure",{"doc":"adds"}]]`)
+		}
+		author.say(`[48,1,{},"wamp.reflect.define",["com.topic","text"],{"kind":"topic"}]`)
+		author.hear(`[50,1,{}]`)
+		reader.hear(`[36,"$sub","*","*",["com.topic","topic","text"]]`)
+		for _, c := range []struct{ call, answer string }{
+			{`"wamp.reflect.describe",["com.add"]`, `[50,2,{},[{"doc":"adds"}]]`},
+			{`"wamp.reflection.procedure.describe",["com.add"]`, `[50,2,{},[{"doc":"adds"}]]`},
+			{`"wamp.reflection.topic.describe",["com.add"]`, `[50,2,{},[null]]`},
+			{`"wamp.reflection.topic.describe",["com.topic"]`, `[50,2,{},["text"]]`},
+			{`"wamp.reflect.describe",["com.secret.x"]`, `[50,2,{},[null]]`},
+			{`"wamp.reflection.procedure.list"`, `[50,2,{},[["com.add","com.plain"]]]`},
+			{`"wamp.reflection.topic.list"`, `[50,2,{},[["com.topic","wamp.reflect."]]]`},
+			{`"wamp.reflection.error.list"`, `[50,2,{},[[]]]`},
+			{`"wamp.reflect.define",["com.add","mine"]`, `[8,48,2,{},"wamp.error.not_authorized"]`},
+			{`"wamp.reflect.define",["com.add","mine"],{"kind":"planet"}`, `[8,48,2,{},"wamp.error.invalid_argument",["*"]]`},
+			{`"wamp.reflect.define",["wamp.add","mine"]`, `[8,48,2,{},"wamp.error.invalid_uri"]`},
+		} {
+			guest.say(`[48,2,{},` + c.call + `]`)
+			guest.hear(c.answer)
+		}
+		reader.say(`[48,3,{},"wamp.reflect.define",["com.add","mine"]]`)
+		reader.hear(`[8,48,3,{},"wamp.error.not_authorized",["another session has described it"]]`)
+		author.say(`[48,4,{},"wamp.reflect.define",["com.add",null]]`)
+		author.hear(`[50,4,{}]`)
+		reader.hear(`[36,"$sub","*",{"topic":"wamp.reflect.on_undefine"},["com.add","procedure"]]`)
+		author.conn.Close()
+		reader.hear(`[36,"$sub","*",{"topic":"wamp.reflect.on_undefine"},"*"]`, `[36,"$sub","*",{"topic":"wamp.reflect.on_undefine"},"*"]`)
+		guest.say(`[48,5,{},"wamp.reflection.procedure.list"]`)
+		guest.hear(`[50,5,{},[[]]]`)
+	})
+}
