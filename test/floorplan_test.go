@@ -34,13 +34,14 @@ var floors = map[string][]string{
 	"transport":      {"transport", "edge/wamp"},
 	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/wamp"},
 	"boards":         {},
-	"test":           {"edge", "transport", "uplink", "boards"},
+	"test":           {"test", "edge", "transport", "uplink", "boards"},
+	"test/say":       {"edge/wamp"},
 	"transport/wire": {"edge/wamp"},
 }
 
 // testFloors adds what the tests of a path may import besides.
 var testFloors = map[string][]string{
-	"edge":        {"edge/client", "transport/memory"},
+	"edge":        {"edge/client", "transport/memory", "test/say"},
 	"edge/auth":   {"edge/codec", "edge/client"}, // its client is the other side
 	"edge/client": {"edge", "edge/auth", "transport/memory"},
 	"uplink":      {"edge", "edge/auth", "transport/memory"},
@@ -60,6 +61,7 @@ var dependencies = map[string][]string{
 	"uplink":              {},
 	"boards":              {},
 	"test":                {},
+	"test/say":            {"github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp"},
 }
 
 // testDependencies may be imported by tests alone: second opinions and tools.

@@ -1,0 +1,92 @@
+package say
+
+import (
+	"encoding/json"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Match reports whether the text got is what want expects. The names in want that are new are kept if it is.
+func (n Names) Match(want, got string) (bool, error) {
+	w, err := Parse(want)
+	if err != nil {
+		return false, err
+	}
+	g, err := Parse(got)
+	if err != nil {
+		return false, err
+	}
+	news := Names{}
+	if !n.matches(w, g, news) {
+		return false, nil
+	}
+	for name, value := range news {
+		n[name] = value
+	}
+	return true, nil
+}
+
+func (n Names) matches(want, got any, news Names) bool {
+	switch w := want.(type) {
+	case json.Number:
+		g, ok := got.(json.Number)
+		return ok && sameNumber(string(w), string(g))
+	case string:
+		return n.matchesText(w, got, news)
+	case []any:
+		g, ok := got.([]any)
+		if !ok || len(g) != len(w) {
+			return false
+		}
+		for i := range w {
+			if !n.matches(w[i], g[i], news) {
+				return false
+			}
+		}
+		return true
+	case map[string]any:
+		g, ok := got.(map[string]any)
+		if !ok || len(g) != len(w) {
+			return false
+		}
+		for k := range w {
+			if _, ok := g[k]; !ok || !n.matches(w[k], g[k], news) {
+				return false
+			}
+		}
+		return true
+	}
+	return want == got
+}
+
+func (n Names) matchesText(want string, got any, news Names) bool {
+	if want == "*" {
+		return true
+	}
+	name, kept := strings.CutPrefix(want, "$")
+	if !kept {
+		return want == got
+	}
+	for _, known := range []Names{n, news} {
+		if value, ok := known[name]; ok {
+			return reflect.DeepEqual(value, got)
+		}
+	}
+	news[name] = got
+	return true
+}
+
+// sameNumber compares integers by their digits, so that none is rounded, and floats by their value. An integer is never
+// the same as a float.
+func sameNumber(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if !strings.ContainsAny(a, ".eE") || !strings.ContainsAny(b, ".eE") {
+		return false
+	}
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	return errX == nil && errY == nil && x == y
+}
