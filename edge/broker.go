@@ -13,6 +13,8 @@ type publication struct {
 	id        wamp.ID
 	publisher publisher
 	disclosed bool
+	trusted   bool // there is a trust level
+	trust     int
 	retained  bool   // it is given to a late subscriber
 	node      string // of the subscribers with a node key, only this one's are to have it; "": all
 	topic     []byte
@@ -54,6 +56,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		dict:      m.Dict,
 		payload:   m.Payload,
 	}
+	t.publication.trust, t.publication.trusted = s.role.Trust(m.Text)
 	t.count.publications++
 	if options.retain {
 		s.retain(&t.publication)
@@ -138,7 +141,7 @@ func (p *publication) event(sub *subscription) codec.Message {
 // encode makes the EVENT of p for all the subscribers of sub that speak the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
 	event := p.event(sub)
-	if p.disclosed || sub.match != wamp.Exact || p.options.passthru {
+	if p.disclosed || p.trusted || sub.match != wamp.Exact || p.options.passthru {
 		event.Dict = t.eventDetails(serializer, sub, p)
 	}
 	var err error
@@ -158,6 +161,9 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, p *pu
 		b.Uint("publisher", p.publisher.id)
 		b.String("publisher_authid", p.publisher.authid)
 		b.String("publisher_authrole", p.publisher.authrole)
+	}
+	if p.trusted {
+		b.Uint("trustlevel", uint64(p.trust))
 	}
 	if p.retained {
 		b.Bool("retained", true)

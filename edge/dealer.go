@@ -102,7 +102,8 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	callee := seat.session
 	progress := o.receiveProgress && callee.takesProgress()
 	forward := o.timeout > 0 && seat.forwardTimeout
-	if !o.discloseMe && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress {
+	trust, trusted := caller.role.Trust(procedure)
+	if !o.discloseMe && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress {
 		return codec.Dict{}
 	}
 	b := &t.details
@@ -114,6 +115,9 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 		b.Uint("caller", caller.id)
 		b.String("caller_authid", caller.authid)
 		b.String("caller_authrole", caller.role.Name())
+	}
+	if trusted {
+		b.Uint("trustlevel", uint64(trust))
 	}
 	if progress {
 		b.Bool("receive_progress", true)

@@ -47,6 +47,10 @@ type Permission struct {
 	Match    wamp.Match
 	Allow    Action
 	Disclose bool // callers and publishers are always disclosed here
+
+	// Trust is the trust level of the role's calls and publications here, 0 or higher; nil: nothing is said of it
+	// (advanced/rpc_call_trustlevels.md, advanced/pubsub_publication_trustlevels.md).
+	Trust *int
 }
 
 // Role is a name with its permissions. It is immutable: any goroutine may use it. The most specific permission that
@@ -56,12 +60,14 @@ type Role struct {
 	name     string
 	exact    map[string]Permission
 	patterns []Permission // prefixes from long to short, then wildcards from specific to general
+	trusts   bool         // some permission has a trust level
 }
 
 // NewRole compiles permissions. Of two for the same URI and match policy the later counts.
 func NewRole(name string, permissions []Permission) *Role {
 	r := &Role{name: name, exact: make(map[string]Permission)}
 	for _, p := range permissions {
+		r.trusts = r.trusts || p.Trust != nil
 		if p.Match == wamp.Exact {
 			r.exact[p.URI] = p
 			continue
@@ -109,6 +115,18 @@ func (r *Role) Decide(a Action, uri []byte) (allowed, disclose bool) {
 		return p.Allow&a != 0, p.Disclose
 	}
 	return false, false
+}
+
+// Trust returns the trust level of what the role calls or publishes at uri; ok is false if nothing is said of it.
+func (r *Role) Trust(uri []byte) (level int, ok bool) {
+	if !r.trusts {
+		return 0, false
+	}
+	p, _ := r.Explain(string(uri))
+	if p.Trust == nil {
+		return 0, false
+	}
+	return *p.Trust, true
 }
 
 // Explain returns the permission that decides about one URI: it allows the actions it names and denies the others. ok
