@@ -1,7 +1,7 @@
 // Package stories proves from outside what users are told: it runs the program as they type it.
 //
 // RUNNEL_BIN names the binary to test; without it one is built. RUNNEL_RUNNER is put in front of it, so that
-// binaries for other processors can be tested: RUNNEL_RUNNER="qemu-arm" RUNNEL_BIN=dist/runnel-linux-arm6.
+// binaries for other processors can be tested: RUNNEL_RUNNER=qemu-arm RUNNEL_BIN=dist/runnel-linux-arm6, from the top.
 package stories
 
 import (
@@ -50,7 +50,10 @@ func TestMain(m *testing.M) {
 func findProgram(dir string) ([]string, error) {
 	runner := strings.Fields(os.Getenv("RUNNEL_RUNNER"))
 	if path := os.Getenv("RUNNEL_BIN"); path != "" {
-		path, err := filepath.Abs(path)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join("..", "..", path) // the tests run in their own directory
+		}
+		_, err := os.Stat(path)
 		return append(runner, path), err
 	}
 	path := filepath.Join(dir, "runnel")

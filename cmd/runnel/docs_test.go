@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// Every key of the configuration is documented, and the documented example is valid.
+func TestConfigIsDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	for _, key := range keys(reflect.TypeFor[Config]()) {
+		if !strings.Contains(text, "`"+key+"`") && !strings.Contains(text, "["+key+"]") && !strings.Contains(text, "."+key+"]") && !strings.Contains(text, key+" = ") {
+			t.Errorf("docs/config.md does not tell of %s", key)
+		}
+	}
+	_, example, _ := strings.Cut(text, "```toml\n")
+	example, _, _ = strings.Cut(example, "```")
+	if _, err := parseConfig("docs/config.md", example); err != nil {
+		t.Error(err)
+	}
+}
+
+// keys lists the keys of a table and of the tables in it.
+func keys(t reflect.Type) (list []string) {
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		if key := t.Field(i).Tag.Get("toml"); key != "" {
+			list = append(append(list, key), keys(t.Field(i).Type)...)
+		}
+	}
+	return list
+}
+
+// What the packages install to begin with is valid, too.
+func TestPackagedConfig(t *testing.T) {
+	b, err := os.ReadFile("../../boards/packaging/runnel.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parseConfig("runnel.toml", string(b)); err != nil {
+		t.Error(err)
+	}
+}
