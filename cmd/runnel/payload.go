@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -60,12 +61,13 @@ func number(n json.Number) any {
 	if i, err := n.Int64(); err == nil {
 		return i
 	}
-	var u uint64
-	if _, err := fmt.Sscan(n.String(), &u); err == nil && fmt.Sprint(u) == n.String() {
+	if u, err := strconv.ParseUint(n.String(), 10, 64); err == nil {
 		return u
 	}
-	f, _ := n.Float64() // out of range: an infinity
-	return f
+	if f, err := n.Float64(); err == nil {
+		return f
+	}
+	return n.String() // no number of this machine's
 }
 
 // parseArgs reads the arguments and the --kw of a command line.
