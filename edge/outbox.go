@@ -45,24 +45,10 @@ type outbox struct {
 const (
 	maxPatience = time.Second           // a peer's first stall delays those who write to it so long
 	minPatience = 50 * time.Millisecond // and one that stalls again and again so long
-	keptBuffer  = 64 << 10              // octets; larger buffers go to the collector, not to the pool
-	flushAt     = 64 << 10              // octets: so much in one outbox is flushed before the batch is done
+	headRoom    = 64                    // octets: a message beside its texts and its payload
+	flushAt     = 32 << 10              // octets: with so much in it an outbox is flushed before the turn is over
 	forgiveness = 30 * time.Second      // a peer that did not stall for so long has its patience doubled
 )
-
-// buffer is what an outbox fills and a write empties. Only an outbox with something in it has one.
-type buffer struct{ bytes []byte }
-
-var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, 0, 4<<10)} }}
-
-func takeBuffer() *buffer { return buffers.Get().(*buffer) }
-
-func giveBuffer(b *buffer) {
-	if cap(b.bytes) <= keptBuffer {
-		b.bytes = b.bytes[:0]
-		buffers.Put(b)
-	}
-}
 
 // init readies the outbox for conn; owner may be nil.
 func (o *outbox) init(conn Conn, owner *session, high int) {
@@ -80,12 +66,14 @@ const (
 	tooLong          // the peer takes no message of this length
 )
 
-// begin locks the outbox and returns its buffer for the caller to append messages to; commit ends it.
-func (o *outbox) begin() []byte {
+// begin locks the outbox and returns its buffer, with room for a message of about n octets, for the caller to append to;
+// commit ends it.
+func (o *outbox) begin(n int) []byte {
 	o.mu.Lock()
 	if o.buf == nil {
-		o.buf = takeBuffer()
+		o.buf = smallBuffers.take()
 	}
+	o.buf = o.buf.room(n + frameHeader)
 	return o.buf.bytes
 }
 
@@ -135,7 +123,7 @@ func (o *outbox) waiting() int {
 // more.
 func (o *outbox) append(m *codec.Message) (v verdict, full bool, err error) {
 	transport := o.conn.Transport()
-	buf := o.begin()
+	buf := o.begin(headRoom + len(m.Text) + len(m.Dict.Raw) + len(m.Payload.Raw))
 	start := len(buf)
 	buf, err = codec.Append(append(buf, 0, 0, 0, 0), transport.Serializer, m)
 	length := len(buf) - start - frameHeader
@@ -158,7 +146,7 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 		o.dropped.Add(1)
 		return tooLong, false
 	}
-	buf := o.begin()
+	buf := o.begin(len(msg))
 	if seat.gone {
 		o.cancel(buf)
 		return appended, false

@@ -96,11 +96,11 @@ func (t *turn) end(r *Router) {
 	r.counters.add(t.count)
 	t.count = counts{}
 	for i := range t.frames {
-		if cap(t.frames[i].bytes) > keptBuffer {
+		if cap(t.frames[i].bytes) > largeBuffer {
 			t.frames[i] = frame{}
 		}
 	}
-	if cap(t.scratch) > keptBuffer {
+	if cap(t.scratch) > largeBuffer {
 		t.scratch = nil
 	}
 	clear(t.matched)
