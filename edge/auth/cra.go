@@ -110,7 +110,7 @@ func craChallenge(a attempt, now time.Time, nonce []byte) string {
 		Timestamp    string `json:"timestamp"`
 		Session      uint64 `json:"session"`
 	}{
-		a.Authid, a.who.Role, byCRA.String(), provider,
+		a.Authid, a.who.Role, byCRA.String(), a.who.Provider,
 		base64.RawURLEncoding.EncodeToString(nonce), now.UTC().Format("2006-01-02T15:04:05.000Z"), a.Session,
 	})
 	return string(text)

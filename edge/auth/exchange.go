@@ -137,11 +137,11 @@ func (e *exchange) Answer(signature string, extra map[string]any) (Identity, err
 	return e.attempt.who.identity(e.method, welcome), nil
 }
 
-// provider is WELCOME.Details.authprovider of all that the configuration names.
-const provider = "static"
+// static is WELCOME.Details.authprovider of all that the configuration names.
+const static = "static"
 
 func (p *principal) identity(by methods, extra map[string]any) Identity {
-	return Identity{Authid: p.Authid, Role: p.Role, Method: by.String(), Provider: provider, Extra: extra}
+	return Identity{Authid: p.Authid, Role: p.Role, Method: by.String(), Provider: p.Provider, Extra: extra}
 }
 
 // random returns fresh octets.

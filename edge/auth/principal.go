@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,8 +13,9 @@ import (
 
 // Principal is one who may join a realm, and the ways in which he may prove it, at least one.
 type Principal struct {
-	Authid string
-	Role   string
+	Authid   string
+	Role     string
+	Provider string // WELCOME.Details.authprovider; "": "static"
 
 	Ticket Secret              // method "ticket"; "": none
 	CRA    *CRA                // method "wampcra"
@@ -45,6 +47,7 @@ func compile(p Principal) (*principal, error) {
 		copied := *p.SCRAM
 		p.SCRAM = &copied
 	}
+	p.Provider = cmp.Or(p.Provider, static)
 	p.Keys = slices.Clone(p.Keys)
 	p.Certificate = fingerprintOrName(p.Certificate)
 	if err := p.check(); err != nil {

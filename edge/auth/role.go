@@ -61,6 +61,8 @@ type Role struct {
 	exact    map[string]Permission
 	patterns []Permission // prefixes from long to short, then wildcards from specific to general
 	trusts   bool         // some permission has a trust level
+
+	authorizer string // see authorizer.go
 }
 
 // NewRole compiles permissions. Of two for the same URI and match policy the later counts.
