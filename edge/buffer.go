@@ -10,7 +10,7 @@ type buffer struct{ bytes []byte }
 // of a router collections are frequent just when buffers are wanted. What outgrows the large size is the collector's.
 const (
 	smallBuffer = 4 << 10
-	largeBuffer = 64 << 10
+	largeBuffer = 128 << 10
 )
 
 var (

@@ -46,7 +46,7 @@ const (
 	maxPatience = time.Second           // a peer's first stall delays those who write to it so long
 	minPatience = 50 * time.Millisecond // and one that stalls again and again so long
 	headRoom    = 64                    // octets: a message beside its texts and its payload
-	flushAt     = 32 << 10              // octets: with so much in it an outbox is flushed before the turn is over
+	flushAt     = 64 << 10              // octets: with so much in it an outbox is flushed before the turn is over
 	forgiveness = 30 * time.Second      // a peer that did not stall for so long has its patience doubled
 )
 
