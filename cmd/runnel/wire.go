@@ -159,7 +159,7 @@ func (n *node) addListener(l Listen) error {
 		Origins:      l.Origins,
 		MaxConns:     l.MaxConnections,
 		MaxMessage:   int(cmp.Or(l.MaxMessage, n.config.Limits.MaxMessage)),
-		PingInterval: time.Duration(l.PingInterval),
+		PingInterval: pingInterval(l.Place, l.PingInterval, 0),
 		Grace:        drainTime,
 		Authid:       l.Authid,
 		Role:         l.Role,
@@ -219,7 +219,7 @@ func (s *Serial) port() serial.Config {
 func (l *line) serve(n *node, stream io.ReadWriteCloser) error {
 	conn, err := rawsocket.Server(stream, rawsocket.Options{
 		MaxMessage:   int(cmp.Or(l.config.MaxMessage, n.config.Limits.MaxMessage)),
-		PingInterval: time.Duration(l.config.PingInterval),
+		PingInterval: pingInterval(l.config.Place, l.config.PingInterval, silence),
 		Transport: wamp.Transport{
 			Network: "serial", Listener: l.config.Name, Remote: l.State().Device, Local: true,
 			Authid: l.config.Authid, Role: l.config.Role, Realm: l.config.Realm,
@@ -264,7 +264,7 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 		return opts, err
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
-	how := transport.DialOptions{Serializer: serializer, PingInterval: cmp.Or(time.Duration(u.PingInterval), linkPing)}
+	how := transport.DialOptions{Serializer: serializer, PingInterval: pingInterval(u.Place, u.PingInterval, silence)}
 	for _, url := range u.URL {
 		dial, err := dialer(url, files, how)
 		if err != nil {
@@ -275,8 +275,17 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 	return opts, nil
 }
 
-// linkPing is how long a central router may be silent before it is asked whether it is there.
-const linkPing = 20 * time.Second
+// silence is how long a central router, or a device on a serial line, may say nothing before it is asked whether it is
+// there: neither TCP nor a UART tells.
+const silence = 20 * time.Second
+
+// pingInterval is what a table's ping_interval says: "0s" is never, and where there is none it is the usual.
+func pingInterval(at Place, d Duration, usual time.Duration) time.Duration {
+	if d == 0 && at.has("ping_interval") {
+		return -1
+	}
+	return cmp.Or(time.Duration(d), usual)
+}
 
 func rules(shares []Share) (list []uplink.Rule) {
 	for _, s := range shares {

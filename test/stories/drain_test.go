@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,4 +89,22 @@ func TestBuiltInDefault(t *testing.T) {
 	}
 	runnel(t, "pub", "story.default", "--ack").expect(t, 0, "", "")
 	runnel(t, "status").expect(t, 0, "realm1", "")
+}
+
+// A peer that takes no notice of GOODBYE does not keep the router from ending.
+func TestDrainIsBounded(t *testing.T) {
+	r := serve(t, "")
+	c, err := net.Dial("tcp", r.address())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(append(hello(1), frame([]byte(helloJSON))...)); err != nil {
+		t.Fatal(err)
+	}
+	r.logs(`session joined.*role=guest`)
+	r.signal(syscall.SIGTERM)
+	if status := r.wait(); status != 0 {
+		t.Errorf("status %d", status)
+	}
 }

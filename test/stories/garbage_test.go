@@ -2,6 +2,7 @@ package stories
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,20 +121,50 @@ func pour(t *testing.T, network, address string, octets []byte) {
 	io.Copy(io.Discard, c)
 }
 
-// Connections that say nothing take a place each, and a place is found for one who speaks.
+// Connections that say nothing, more than the router takes: who is in works on, other listeners have room, memory stays
+// bounded, and the silent ones make room again after a while.
 func TestSilentConnections(t *testing.T) {
 	r := serve(t, "")
-	for range 1000 {
+	talking := connect(t, r.tcp)
+	work := func() {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := talking.Publish(ctx, "story.work", client.PublishOptions{Acknowledge: true}, client.Payload{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range silent(t) {
 		c, err := net.Dial("tcp", r.address())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		if n%1000 == 0 {
+			work()
+		}
 	}
-	runnel(t, "pub", "story.work", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	work()
+	runnel(t, "pub", "story.work", "--ack", "--url", r.unix).expect(t, 0, "", "")
 	if octets := resident(t, r.cmd.Process.Pid); octets > 256<<20 {
 		t.Errorf("%d octets resident", octets)
 	}
+	waitFor(t, "a place", func() bool {
+		return runnel(t, "pub", "story.work", "--ack", "--url", r.tcp).status == 0
+	})
+	if text := r.stderr.text(); !strings.Contains(text, "too many connections") && !strings.Contains(text, "said nothing") {
+		t.Errorf("no word of it: %s", text)
+	}
+}
+
+// silent is how many connections there may be: 10,000 if this process may have as many files.
+func silent(t *testing.T) int {
+	t.Helper()
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	return int(min(10_200, limit.Max)) - 200
 }
 
 // resident is a process's memory.
