@@ -26,10 +26,11 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // ones above it.
 var floors = map[string][]string{
 	"cmd":            {"uplink", "transport", "edge", "boards"},
-	"edge":           {"edge/codec", "edge/auth", "edge/wamp"},
+	"edge":           {"edge/codec", "edge/auth", "edge/journal", "edge/wamp"},
 	"edge/wamp":      {},
 	"edge/auth":      {"edge/wamp"},
 	"edge/codec":     {"edge/wamp"},
+	"edge/journal":   {},
 	"edge/client":    {"edge/codec", "edge/wamp"},
 	"transport":      {"transport", "edge/wamp"},
 	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/wamp"},
@@ -110,6 +111,8 @@ func TestObjections(t *testing.T) {
 		ok       bool
 	}{
 		{"edge", false, "runnel/edge/codec", true},
+		{"edge", false, "runnel/edge/journal", true},
+		{"edge/journal", false, "runnel/edge/codec", false},
 		{"edge", false, "runnel/edge/client", false},
 		{"edge", true, "runnel/edge/client", true},
 		{"edge", false, "runnel/transport/rawsocket", false},

@@ -63,6 +63,32 @@ func (p Payload) Decode() (args []any, kwargs map[string]any, err error) {
 	return args, kwargs, nil
 }
 
+// Split returns p's Arguments and ArgumentsKw, parts of p's bytes; one that p lacks has no Raw.
+func (p Payload) Split() (args, kwargs Value, err error) {
+	args.Serializer, kwargs.Serializer = p.Serializer, p.Serializer
+	if p.Items == 0 {
+		return args, kwargs, nil
+	}
+	if err := p.check(); err != nil {
+		return args, kwargs, err
+	}
+	start := 0
+	if p.Serializer == wamp.JSON {
+		start = jsonSpace(p.Raw, 0)
+	}
+	end := skip(p.Serializer, p.Raw, start, MaxDepth)
+	args.Raw = p.Raw[start:end]
+	if p.Items == 1 {
+		return args, kwargs, nil
+	}
+	if start = end; p.Serializer == wamp.JSON {
+		start = jsonSpace(p.Raw, jsonSpace(p.Raw, end)+1) // behind the comma
+	}
+	end = skip(p.Serializer, p.Raw, start, MaxDepth)
+	kwargs.Raw = p.Raw[start:end]
+	return args, kwargs, nil
+}
+
 // In returns p in the serializer s, transcoded into buf's memory if s is another than its own.
 func (p Payload) In(s wamp.Serializer, buf []byte) (Payload, error) {
 	if p.Serializer == s || p.Items == 0 {
