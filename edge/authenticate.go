@@ -34,8 +34,8 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 	}
 	for _, step := range steps(methods) {
 		if step == nil {
-			if m.anonymous != nil {
-				return &auth.Identity{Authid: anonymousAuthid(), Role: m.anonymous.Name(), Method: "anonymous", Provider: "static"}, nil
+			if identity, err := s.anonymous(request); identity != nil || err != nil {
+				return identity, err
 			}
 			continue
 		}
@@ -74,10 +74,7 @@ func isUnmatched(err error) bool {
 
 // prove goes through an authentication with the peer.
 func (s *session) prove(request auth.Request) (*auth.Identity, error) {
-	if s.realm.principals == nil {
-		return nil, wamp.NoMatchingAuthMethod
-	}
-	identity, exchange, err := s.realm.principals.Begin(request)
+	identity, exchange, err := s.begin(request)
 	if err != nil || exchange == nil {
 		return identity, err
 	}
@@ -140,13 +137,7 @@ func authmethods(details map[string]any) ([]string, error) {
 
 // unmatched says what the realm offers to a client whose methods are of no use.
 func (m *realm) unmatched(methods []string) error {
-	var offered []string
-	if m.principals != nil {
-		offered = m.principals.Methods()
-	}
-	if m.anonymous != nil {
-		offered = append(slices.Clip(offered), "anonymous")
-	}
+	offered := m.offered()
 	what := "the realm " + m.name + " offers " + strings.Join(offered, ", ")
 	if len(offered) == 0 {
 		what = "the realm " + m.name + " lets nobody in"

@@ -43,9 +43,9 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
 		return ifAcknowledged(options, wamp.InvalidURI)
 	}
-	allowed, disclose := s.role.Decide(auth.Publish, m.Text)
-	if !allowed {
-		return ifAcknowledged(options, wamp.NotAuthorized)
+	disclose, err := s.permitted(t, auth.Publish, m.Text, m.Dict)
+	if err != nil {
+		return ifAcknowledged(options, err)
 	}
 	t.publication = publication{
 		id:        wamp.NewID(),
@@ -126,6 +126,9 @@ func (p *publication) isFor(place *seat) bool {
 	if p.options.filter != nil && !p.options.filter.admits(peer) {
 		return false
 	}
+	if place.guarded && place.granted {
+		return !peer.role.Forbids(auth.Subscribe, p.topic)
+	}
 	if place.guarded {
 		allowed, _ := peer.role.Decide(auth.Subscribe, p.topic)
 		return allowed
@@ -185,11 +188,11 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
-	allowed, partly := s.role.DecidePattern(auth.Subscribe, uri, options.match)
-	if !allowed {
-		return wamp.NotAuthorized
+	grant, err := s.permittedPattern(t, question{auth.Subscribe, options.match, uri}, m.Dict)
+	if err != nil {
+		return err
 	}
-	place := &seat{session: s, uri: uri, match: options.match, node: options.node, guarded: partly}
+	place := &seat{session: s, uri: uri, match: options.match, node: options.node, guarded: grant.partly, granted: grant.asked}
 	return s.realm.subscribe(t, place, m.Request, options.getRetained)
 }
 

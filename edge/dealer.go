@@ -25,9 +25,9 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
 		return wamp.InvalidURI
 	}
-	allowed, disclose := s.role.Decide(auth.Call, m.Text)
-	if !allowed {
-		return wamp.NotAuthorized
+	disclose, err := s.permitted(t, auth.Call, m.Text, m.Dict)
+	if err != nil {
+		return err
 	}
 	if wamp.Reserved(m.Text) {
 		return s.callMeta(t, m)
@@ -262,7 +262,9 @@ func (s *session) register(t *turn, m *codec.Message) error {
 	}
 	uri := string(m.Text)
 	// A pattern is offered whole or not at all: calls go by the best match, which knows nothing of the callee's rights.
-	if allowed, partly := s.role.DecidePattern(auth.Register, uri, options.match); !allowed || partly {
+	if grant, err := s.permittedPattern(t, question{auth.Register, options.match, uri}, m.Dict); err != nil {
+		return err
+	} else if grant.partly {
 		return wamp.NotAuthorized
 	}
 	seat := &calleeSeat{session: s, uri: uri, match: options.match, node: options.node, forwardTimeout: options.forwardTimeout}

@@ -8,20 +8,23 @@ import (
 
 // details is what the meta API says of a session.
 func (s *session) details() map[string]any {
-	transport := s.conn.Transport()
 	return map[string]any{
 		"session":      s.id,
 		"authid":       s.authid,
 		"authrole":     s.role.Name(),
 		"authmethod":   s.authmethod,
 		"authprovider": s.authprovider,
-		"transport": map[string]any{
-			"protocol":   transport.Protocol,
-			"network":    transport.Network,
-			"serializer": transport.Serializer.String(),
-			"listener":   transport.Listener,
-			"peer":       transport.Remote,
-		},
+		"transport":    transportDetails(s.conn.Transport()),
+	}
+}
+
+func transportDetails(t *wamp.Transport) map[string]any {
+	return map[string]any{
+		"protocol":   t.Protocol,
+		"network":    t.Network,
+		"serializer": t.Serializer.String(),
+		"listener":   t.Listener,
+		"peer":       t.Remote,
 	}
 }
 

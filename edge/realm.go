@@ -19,6 +19,10 @@ type realm struct {
 	roles      map[string]*auth.Role
 	principals *auth.Principals // nil: there are none
 	log        *slog.Logger
+	asks       asks
+
+	authenticators *authenticators
+	trouble        throttle // of the procedures that are asked
 
 	// The tables are read without a lock and replaced under mu.
 	topics     atomic.Pointer[topics]
@@ -42,6 +46,7 @@ func newRealm(r *Router, opts RealmOptions) *realm {
 		roles:      make(map[string]*auth.Role),
 		members:    make(map[wamp.ID]*session),
 		log:        r.opts.Log.With("realm", opts.Name),
+		asks:       newAsks(),
 	}
 	for _, role := range opts.Roles {
 		m.roles[role.Name()] = role
@@ -98,7 +103,10 @@ func (m *realm) sessions() []*session {
 // close lets nobody in any more and asks all members to leave.
 func (m *realm) close(reason wamp.Failure) {
 	m.mu.Lock()
-	m.closed = true
+	if !m.closed {
+		m.closed = true
+		close(m.asks.over)
+	}
 	m.mu.Unlock()
 	for _, s := range m.sessions() {
 		s.end(reason, "")

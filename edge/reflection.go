@@ -50,8 +50,8 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if allowed, _ := c.caller.role.Decide(reflected[what.kind].define, []byte(what.uri)); !allowed {
-		return nil, wamp.NotAuthorized
+	if _, err := c.caller.permitted(c.turn, reflected[what.kind].define, []byte(what.uri), codec.Dict{}); err != nil {
+		return nil, err
 	}
 	if len(c.args) < 2 {
 		return nil, refusal{wamp.InvalidArgument, "argument 2 must be the description, or null"}
@@ -146,7 +146,7 @@ func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
 		return nil, err
 	}
 	for _, kind := range kinds {
-		if allowed, _ := c.caller.role.Decide(reflected[kind].see, []byte(uri)); !allowed {
+		if _, err := c.caller.permitted(c.turn, reflected[kind].see, []byte(uri), codec.Dict{}); err != nil {
 			continue
 		}
 		c.realm.reflection.mu.Lock()
@@ -160,7 +160,7 @@ func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
 	return []any{nil}, nil
 }
 
-// reflectList lists what the caller may use of a kind.
+// reflectList lists what the caller may use of a kind, by its role's permissions: an authorizer is not asked about each.
 func (c *metaCall) reflectList(kind string) ([]any, error) {
 	uris := make(map[string]bool)
 	c.realm.reflection.mu.Lock()

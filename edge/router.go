@@ -21,6 +21,7 @@ type Options struct {
 
 	HelloTimeout time.Duration // from connection to HELLO; default 10 s
 	CloseTimeout time.Duration // for what is left to write when a session closes; default 2 s
+	AskTimeout   time.Duration // for what an authenticator or an authorizer answers; default 5 s
 
 	MaxSessions      int // sessions of all realms, those that have not said HELLO included; default 50,000
 	MaxSubscriptions int // a session; default 10,000
@@ -41,6 +42,7 @@ func (o Options) withDefaults() Options {
 	o.Agent = cmp.Or(o.Agent, "runnel")
 	o.HelloTimeout = cmp.Or(o.HelloTimeout, 10*time.Second)
 	o.CloseTimeout = cmp.Or(o.CloseTimeout, 2*time.Second)
+	o.AskTimeout = cmp.Or(o.AskTimeout, 5*time.Second)
 	o.MaxSessions = cmp.Or(o.MaxSessions, 50_000)
 	o.MaxSubscriptions = cmp.Or(o.MaxSubscriptions, 10_000)
 	o.MaxRegistrations = cmp.Or(o.MaxRegistrations, 10_000)
@@ -57,6 +59,10 @@ type RealmOptions struct {
 	Anonymous  string // the role of sessions without an identity; "": they are refused
 	Roles      []*auth.Role
 	Principals *auth.Principals // who else may join, and how they prove who they are; nil: nobody
+
+	// Authenticators are procedures of the realm that decide who may join beside Principals, by authentication method:
+	// ticket, wampcra, wamp-scram, scram, cryptosign, anonymous. See authenticator.go for what they are asked.
+	Authenticators map[string]string
 }
 
 // Router routes between the sessions of its realms. Its methods may be called from any goroutine.
@@ -87,6 +93,9 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 		return fmt.Errorf("add realm %q: not a URI", opts.Name)
 	}
 	m := newRealm(r, opts)
+	if err := m.setAsked(opts); err != nil {
+		return fmt.Errorf("add realm %s: %w", opts.Name, err)
+	}
 	if opts.Anonymous != "" && m.anonymous == nil {
 		return fmt.Errorf("add realm %s: anonymous sessions are to have the role %q, which it lacks", opts.Name, opts.Anonymous)
 	}

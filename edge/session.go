@@ -31,6 +31,7 @@ type session struct {
 	// Owned by serve.
 	lastRequest wamp.ID        // of a strict realm's sequence
 	testaments  [2][]testament // by scope, see testament.go
+	decisions   decisions      // of the role's authorizer
 
 	leaving atomic.Bool // GOODBYE was sent: nothing but GOODBYE is of interest
 

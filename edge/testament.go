@@ -11,10 +11,11 @@ import (
 // testament is a PUBLISH that a session leaves behind (advanced/pubsub_testament.md). It is published when the session
 // ends, however it ends, unless it is flushed before; with the session's rights and its black and white lists.
 type testament struct {
-	topic   string
-	dict    codec.Dict
-	options publishOptions
-	payload codec.Payload
+	topic    string
+	dict     codec.Dict
+	options  publishOptions
+	payload  codec.Payload
+	disclose bool // by rule
 }
 
 // maxTestaments bounds what one session may leave behind, in both scopes together.
@@ -51,9 +52,6 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, c.realm.strict) {
 		return nil, wamp.InvalidURI
 	}
-	if allowed, _ := s.role.Decide(auth.Publish, []byte(topic)); !allowed {
-		return nil, wamp.NotAuthorized
-	}
 	if len(s.testaments[0])+len(s.testaments[1]) >= maxTestaments {
 		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session has %d testaments already", maxTestaments)}
 	}
@@ -62,6 +60,9 @@ func (c *metaCall) addTestament() ([]any, error) {
 		return nil, err
 	}
 	if will.dict, will.options, err = c.willOptions(); err != nil {
+		return nil, err
+	}
+	if will.disclose, err = s.permitted(c.turn, auth.Publish, []byte(topic), will.dict); err != nil {
 		return nil, err
 	}
 	s.testaments[scope] = append(s.testaments[scope], will)
@@ -108,11 +109,10 @@ func (c *metaCall) flushTestaments() ([]any, error) {
 func (s *session) publishTestaments(t *turn) {
 	for _, wills := range s.testaments {
 		for _, w := range wills {
-			_, disclose := s.role.Decide(auth.Publish, []byte(w.topic))
 			p := publication{
 				id:        wamp.NewID(),
 				publisher: s.asPublisher(),
-				disclosed: disclose || w.options.discloseMe,
+				disclosed: w.disclose || w.options.discloseMe,
 				topic:     []byte(w.topic),
 				options:   w.options,
 				dict:      w.dict,

@@ -29,6 +29,7 @@ type seat struct {
 	match        wamp.Match
 	node         string // the subscriber's node key, see shard.go
 	guarded      bool   // the role may not have all that the pattern matches: each topic is to be asked for
+	granted      bool   // by the role's authorizer, which the role's permissions restrict
 
 	gone bool // no EVENT any more. Guarded by session.out.mu.
 }

@@ -1,0 +1,376 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// Dynamic authenticators: a procedure of the realm decides who may join. It is asked about those whom no static principal
+// is made for, and called, as Crossbar.io calls its own, with
+//
+//	realm    string
+//	authid   string or null, as HELLO names it
+//	details  {authmethod, authextra, session, transport, ticket}
+//
+// For a ticket it is asked when the client has shown the ticket; for anonymous sessions at once; for the others in front
+// of CHALLENGE, and its answer has what the client is challenged with: see admission.go. It answers with a role, or with a
+// dict that has one. Null, false and an ERROR refuse the peer.
+//
+// A peer that is refused in front of CHALLENGE is challenged all the same, like one whom a static principal is not made
+// for, and refused when it has answered. So is everyone while the authenticator does not work; the log says so.
+
+// dynamicMethods are the methods that a procedure may decide about, the strongest first.
+var dynamicMethods = []string{"cryptosign", "wamp-scram", "scram", "wampcra", "ticket", "anonymous"}
+
+// maxStrangersAsking is how many peers of one realm may wait for its authenticators at a time: the rest of the router's
+// calls is for those who have joined.
+const maxStrangersAsking = maxAsks / 4
+
+// authenticators are a realm's. nil: there are none.
+type authenticators struct {
+	// Static after construction.
+	procedures map[string]string // by method
+	slots      chan struct{}
+
+	mu     sync.Mutex
+	decoys map[string]*auth.Principals // by method
+	shaped map[string]bool             // the method's decoys look like a principal that an authenticator has named
+}
+
+// newAuthenticators checks the options and makes the authenticators.
+func newAuthenticators(o *RealmOptions) (*authenticators, error) {
+	if len(o.Authenticators) == 0 {
+		return nil, nil
+	}
+	a := &authenticators{
+		procedures: make(map[string]string),
+		slots:      make(chan struct{}, maxStrangersAsking),
+		decoys:     make(map[string]*auth.Principals),
+		shaped:     make(map[string]bool),
+	}
+	for method, procedure := range o.Authenticators {
+		if !slices.Contains(dynamicMethods, method) {
+			return nil, fmt.Errorf("authenticator for %q: it can be for %s", method, strings.Join(dynamicMethods, ", "))
+		}
+		if err := askable(procedure, o.Strict); err != nil {
+			return nil, fmt.Errorf("authenticator for %s: %w", method, err)
+		}
+		a.procedures[method] = procedure
+	}
+	if a.procedures["anonymous"] != "" && o.Anonymous != "" {
+		return nil, fmt.Errorf("authenticator for anonymous: anonymous sessions have the role %q already", o.Anonymous)
+	}
+	// Clients name one method in two ways; who decides about one decides about both.
+	for name, other := range map[string]string{"scram": "wamp-scram", "wamp-scram": "scram"} {
+		if o.Authenticators[name] == "" && o.Authenticators[other] != "" {
+			a.procedures[name] = o.Authenticators[other]
+		}
+	}
+	return a, nil
+}
+
+// methods returns what the authenticators decide about, the strongest first.
+func (a *authenticators) methods() (list []string) {
+	if a == nil {
+		return nil
+	}
+	for _, method := range dynamicMethods {
+		if a.procedures[method] != "" {
+			list = append(list, method)
+		}
+	}
+	return list
+}
+
+// pick returns the first of the client's methods that an authenticator decides about; ready says that HELLO names
+// whom it is about.
+func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
+	if a == nil {
+		return "", false
+	}
+	for _, name := range r.Methods {
+		if a.procedures[name] == "" {
+			continue
+		}
+		switch {
+		case name == "ticket": // which may tell who shows it
+			return name, true
+		case r.Authid != "" || name == "cryptosign" && r.Extra["pubkey"] != nil:
+			return name, true
+		}
+		method = name
+	}
+	return method, false
+}
+
+// offered returns the methods by which somebody may join the realm.
+func (m *realm) offered() []string {
+	var list []string
+	if m.principals != nil {
+		list = slices.Clone(m.principals.Methods())
+	}
+	for _, method := range m.authenticators.methods() {
+		if !slices.Contains(list, method) {
+			list = append(list, method)
+		}
+	}
+	if m.anonymous != nil {
+		list = append(list, "anonymous")
+	}
+	return list
+}
+
+// begin begins an authentication: with a static principal, if there is one for the peer, else with whom an authenticator
+// names.
+func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
+	m := s.realm
+	method, ready := m.authenticators.pick(&r)
+	switch {
+	case m.principals != nil && (method == "" || m.principals.Knows(r)):
+		return m.principals.Begin(r)
+	case method == "":
+		return nil, nil, wamp.NoMatchingAuthMethod
+	case !ready:
+		return nil, nil, refusal{wamp.AuthenticationFailed, method + ": HELLO.Details does not say who it is"}
+	}
+	r.Methods = []string{method}
+	if method == "ticket" {
+		return nil, &ticketShown{s, r}, nil
+	}
+	exchange, err := s.beginNamed(r, method)
+	return nil, exchange, err
+}
+
+// anonymous makes the peer an anonymous session if the realm takes them; the identity is nil if it does not.
+func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
+	m := s.realm
+	if m.anonymous != nil {
+		return &auth.Identity{Authid: anonymousAuthid(), Role: m.anonymous.Name(), Method: "anonymous", Provider: "static"}, nil
+	}
+	if m.authenticators == nil || m.authenticators.procedures["anonymous"] == "" {
+		return nil, nil
+	}
+	named, err := s.inquire(r, "anonymous", nil)
+	if err != nil {
+		time.Sleep(failureDelay)
+		return nil, err
+	}
+	identity := named.identity(auth.Identity{Authid: anonymousAuthid(), Role: named.role, Method: "anonymous", Provider: dynamicProvider})
+	return &identity, nil
+}
+
+// inquire asks the authenticator about the peer. The error is an *auth.Refused.
+func (s *session) inquire(r auth.Request, method string, ticket *string) (*admission, error) {
+	m := s.realm
+	procedure := m.authenticators.procedures[method]
+	details := map[string]any{
+		"authmethod": method,
+		"authextra":  r.Extra,
+		"session":    r.Session,
+		"transport":  strangerDetails(r.Transport),
+	}
+	if r.Extra == nil {
+		details["authextra"] = map[string]any{}
+	}
+	if ticket != nil {
+		details["ticket"] = *ticket
+	}
+	var authid any
+	if r.Authid != "" {
+		authid = r.Authid
+	}
+	answer, err := m.askAuthenticator(procedure, []any{m.name, authid, details})
+	var named *admission
+	if err == nil {
+		named, err = readAdmission(answer, m.name)
+	}
+	if err == nil {
+		return named, nil
+	}
+	m.complain("authenticator", procedure, err)
+	return nil, notAdmitted(procedure, err)
+}
+
+func (m *realm) askAuthenticator(procedure string, args []any) (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), m.router.opts.AskTimeout)
+	defer cancel()
+	a := m.authenticators
+	select {
+	case a.slots <- struct{}{}:
+		defer func() { <-a.slots }()
+	case <-ctx.Done():
+		return nil, refusal{wamp.Timeout, "too many peers are waiting to be authenticated"}
+	case <-m.asks.over:
+		return nil, wamp.CloseShutdown
+	}
+	results, named, err := m.ask(ctx, procedure, args, nil)
+	return answerOf(results, named), err
+}
+
+// notAdmitted is what the peer hears, who is not to know why, and what the log says.
+func notAdmitted(procedure string, err error) *auth.Refused {
+	return &auth.Refused{
+		Reason:  wamp.AuthenticationFailed,
+		Message: "authentication failed",
+		Cause:   fmt.Sprintf("the authenticator %s: %.200s", procedure, err.Error()),
+	}
+}
+
+// errRefused is an answer that refuses.
+var errRefused = errors.New("it refuses")
+
+// nonsense is an answer that a procedure which the router asks should not give.
+type nonsense string
+
+func (n nonsense) Error() string { return "it answers nonsense: " + string(n) }
+
+// complain tells the log of a procedure that is asked and does not do its work; that it refuses is its work.
+func (m *realm) complain(what, procedure string, err error) {
+	if errors.Is(err, errRefused) || isDenial(err) || errors.Is(err, wamp.CloseShutdown) {
+		return
+	}
+	if failure := wamp.Failure(""); errors.As(err, &failure) && !wamp.Reserved(string(failure)) {
+		return // the application's own error
+	}
+	if others, ok := m.trouble.pass(); ok {
+		m.log.Error(what+" does not work", "procedure", procedure, "because", fmt.Sprintf("%.200s", err.Error()), "others since the last such line", others)
+	}
+}
+
+// isDenial reports whether a procedure that was asked has said no by one of the protocol's own errors.
+func isDenial(err error) bool {
+	for _, failure := range []wamp.Failure{wamp.NotAuthorized, wamp.AuthenticationDenied, wamp.AuthenticationFailed, wamp.NoSuchPrincipal, wamp.NoSuchRole} {
+		if errors.Is(err, failure) {
+			return true
+		}
+	}
+	return false
+}
+
+// strangerDetails is what an authenticator is told of a peer's connection.
+func strangerDetails(t *wamp.Transport) map[string]any {
+	details := transportDetails(t)
+	if t.HasCred {
+		details["credentials"] = map[string]any{"uid": t.UID, "gid": t.GID, "pid": t.PID}
+	}
+	if t.Certificate != nil {
+		details["certificate"] = map[string]any{"common_name": t.Certificate.CommonName, "sha256": t.Certificate.SHA256}
+	}
+	return details
+}
+
+// ticketShown is the exchange of a ticket that an authenticator is shown.
+type ticketShown struct {
+	session *session
+	request auth.Request
+}
+
+func (e *ticketShown) Method() string            { return "ticket" }
+func (e *ticketShown) Challenge() map[string]any { return map[string]any{} }
+
+func (e *ticketShown) Answer(ticket string, _ map[string]any) (auth.Identity, error) {
+	named, err := e.session.inquire(e.request, "ticket", &ticket)
+	if err != nil {
+		return auth.Identity{}, err
+	}
+	identity := auth.Identity{Authid: e.request.Authid, Role: named.role, Method: "ticket", Provider: dynamicProvider}
+	if identity = named.identity(identity); identity.Authid == "" {
+		return auth.Identity{}, e.session.realm.unfit("ticket", nonsense("neither HELLO nor it names an authid"))
+	}
+	return identity, nil
+}
+
+// unfit tells the log that an authenticator's answer is no good, and the peer that it is refused.
+func (m *realm) unfit(method string, err error) *auth.Refused {
+	procedure := m.authenticators.procedures[method]
+	m.complain("authenticator", procedure, err)
+	return notAdmitted(procedure, err)
+}
+
+// namedExchange is an exchange with the principal that an authenticator has named, or with a decoy.
+type namedExchange struct {
+	auth.Exchange
+	named   *admission
+	refused *auth.Refused // why it is a decoy; nil if it is not
+}
+
+// beginNamed asks the authenticator and begins an exchange with whom it names. The error says what HELLO lacks, for
+// whomever it is about.
+func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, error) {
+	a := s.realm.authenticators
+	e := &namedExchange{}
+	var who *auth.Principals
+	named, err := s.inquire(r, method, nil)
+	if err == nil {
+		e.named = named
+		who, err = a.admit(&r, method, named)
+		if err != nil {
+			err = s.realm.unfit(method, err)
+		}
+	}
+	if err != nil {
+		errors.As(err, &e.refused)
+		if who, err = a.decoysFor(method); err != nil {
+			return nil, err
+		}
+	}
+	if _, e.Exchange, err = who.Begin(r); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *namedExchange) Answer(signature string, extra map[string]any) (auth.Identity, error) {
+	identity, err := e.Exchange.Answer(signature, extra)
+	if wrong := (*auth.Refused)(nil); e.refused != nil && errors.As(err, &wrong) {
+		wrong.Cause = e.refused.Cause
+	}
+	if err != nil {
+		return identity, err
+	}
+	return e.named.identity(identity), nil
+}
+
+// admit makes the principal that an authenticator has named, and the first of them the model of the decoys.
+func (a *authenticators) admit(r *auth.Request, method string, named *admission) (*auth.Principals, error) {
+	principal, err := named.principal(r, method)
+	if err != nil {
+		return nil, err
+	}
+	who, err := auth.NewPrincipals([]auth.Principal{principal})
+	if err != nil {
+		return nil, nonsense(err.Error())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.shaped[method] {
+		decoys, err := auth.Decoys(method, &principal)
+		if err != nil {
+			return nil, err
+		}
+		a.decoys[method], a.shaped[method] = decoys, true
+	}
+	return who, nil
+}
+
+// decoysFor returns the principals for those whom an authenticator refuses.
+func (a *authenticators) decoysFor(method string) (*auth.Principals, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.decoys[method] == nil {
+		decoys, err := auth.Decoys(method, &auth.Principal{Provider: dynamicProvider})
+		if err != nil {
+			return nil, err
+		}
+		a.decoys[method] = decoys
+	}
+	return a.decoys[method], nil
+}

@@ -1,0 +1,184 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// The router as a caller: it asks its realms' authenticators and authorizers, which are procedures like any other. To the
+// dealer the call comes from a session, so that patterns, shared registrations and callees that leave are the dealer's
+// affair. That session lives for one call. It is no member of the realm, and behind it there is no peer: its Conn hands
+// the answer to the goroutine that waits in ask.
+
+const (
+	maxAsks   = 1024     // calls of the router's own under way in one realm; whoever wants one more waits
+	maxAnswer = 64 << 10 // octets of an answer; the callee's longer one becomes wamp.error.payload_size_exceeded
+)
+
+// innerRole is the router's own: what may be asked is what the configuration names.
+var innerRole = auth.NewRole("router", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Call}})
+
+var innerTransport = wamp.Transport{Serializer: wamp.CBOR, Limit: maxAnswer, Protocol: "memory", Network: "memory", Local: true}
+
+// inner is the Conn of a call of the router's own.
+type inner struct{ answer chan []byte } // room for one: a call is answered once
+
+func (c inner) ReadMessage() ([]byte, bool, error) { return nil, false, io.EOF }
+
+func (c inner) Write(batch []byte, wait bool) (int, error) {
+	select {
+	case c.answer <- bytes.Clone(batch):
+	default: // nobody waits for more than one
+	}
+	return len(batch), nil
+}
+
+func (c inner) Close() error               { return nil }
+func (c inner) Transport() *wamp.Transport { return &innerTransport }
+
+// asks bounds the calls of the router's own in one realm.
+type asks struct {
+	slots chan struct{}
+	over  chan struct{} // closed when nobody is to wait for an answer any more
+}
+
+func newAsks() asks { return asks{make(chan struct{}, maxAsks), make(chan struct{})} }
+
+// enter waits for a slot; leave gives it back.
+func (a *asks) enter(ctx context.Context) error {
+	select {
+	case a.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return refusal{wamp.Timeout, "too many questions are waiting for an answer"}
+	case <-a.over:
+		return wamp.CloseShutdown
+	}
+}
+
+func (a *asks) leave() { <-a.slots }
+
+// ask calls a procedure of the realm and waits for its result, until ctx is done or the realm is closed. An error has the
+// wamp.Failure that the call failed with, or was answered with. No lock may be held.
+func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs map[string]any) ([]any, map[string]any, error) {
+	payload, err := codec.NewPayload(wamp.CBOR, args, kwargs)
+	if err != nil {
+		return nil, nil, refusal{wamp.InvalidArgument, err.Error()}
+	}
+	if err := m.asks.enter(ctx); err != nil {
+		return nil, nil, err
+	}
+	defer m.asks.leave()
+	conn := inner{make(chan []byte, 1)}
+	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: wamp.CBOR, role: innerRole}
+	s.out.init(conn, nil, 2*maxAnswer)
+	if err := s.callOnce(&codec.Message{Type: wamp.Call, Request: 1, Text: []byte(procedure), Payload: payload}); err != nil {
+		return nil, nil, err
+	}
+	select {
+	case answer := <-conn.answer:
+		return readAnswer(answer)
+	case <-ctx.Done():
+		s.giveUp()
+		return nil, nil, refusal{wamp.Timeout, "no answer came in time"}
+	case <-m.asks.over:
+		s.giveUp()
+		return nil, nil, wamp.CloseShutdown
+	}
+}
+
+// setAsked takes from the options which procedures the realm asks.
+func (m *realm) setAsked(opts RealmOptions) (err error) {
+	for _, role := range opts.Roles {
+		if role.Authorizer() == "" {
+			continue
+		}
+		if err := askable(role.Authorizer(), opts.Strict); err != nil {
+			return fmt.Errorf("authorizer of the role %q: %w", role.Name(), err)
+		}
+	}
+	m.authenticators, err = newAuthenticators(&opts)
+	return err
+}
+
+// askable reports why the router can't ask a procedure.
+func askable(procedure string, strict bool) error {
+	if wamp.Reserved(procedure) || !wamp.ValidURI(procedure, wamp.Exact, strict) {
+		return fmt.Errorf("%q is no procedure that can be registered", procedure)
+	}
+	return nil
+}
+
+// callOnce sends the CALL of an inner session.
+func (s *session) callOnce(call *codec.Message) error {
+	t := turns.Get().(*turn)
+	defer t.abandon(s.realm.router)
+	return s.call(t, call)
+}
+
+// giveUp ends the call of an inner session; the callee is told if it wants to be.
+func (s *session) giveUp() {
+	t := turns.Get().(*turn)
+	defer t.abandon(s.realm.router)
+	s.cancel(t, &codec.Message{Type: wamp.Cancel, Request: 1})
+}
+
+// readAnswer reads the one message of a batch: RESULT or ERROR.
+func readAnswer(batch []byte) ([]any, map[string]any, error) {
+	var m codec.Message
+	if err := codec.Parse(wamp.CBOR, batch[frameHeader:], &m); err != nil {
+		return nil, nil, refusal{wamp.InvalidArgument, err.Error()}
+	}
+	args, kwargs, err := m.Payload.Decode()
+	if err != nil {
+		return nil, nil, refusal{wamp.InvalidArgument, err.Error()}
+	}
+	if m.Type == wamp.Result {
+		return args, kwargs, nil
+	}
+	if len(args) > 0 {
+		if text, ok := args[0].(string); ok {
+			return nil, nil, refusal{wamp.Failure(m.Text), text}
+		}
+	}
+	return nil, nil, wamp.Failure(m.Text)
+}
+
+// answerOf returns what a procedure has answered: its first result, or all that it has named.
+func answerOf(results []any, named map[string]any) any {
+	switch {
+	case len(results) > 0:
+		return results[0]
+	case len(named) > 0:
+		return named
+	}
+	return nil
+}
+
+// throttle lets one log line a second through: whoever may cause the others can cause them as often as he likes.
+type throttle struct {
+	mu     sync.Mutex
+	last   time.Time
+	silent int
+}
+
+// pass reports whether a line may be written now and how many were not since the last.
+func (t *throttle) pass() (others int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if now.Sub(t.last) < time.Second {
+		t.silent++
+		return 0, false
+	}
+	others, t.silent, t.last = t.silent, 0, now
+	return others, true
+}
