@@ -1,6 +1,11 @@
 package edge
 
-import "fmt"
+import (
+	"fmt"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
 
 // features is what a client announced in HELLO that changes how the router treats it.
 type features uint16
@@ -76,6 +81,18 @@ var routerRoles = map[string]any{
 		"shared_registration":          true,
 	}},
 }
+
+// rolesFor is routerRoles in each serializer.
+var rolesFor = func() (roles [wamp.CBOR + 1]codec.Value) {
+	for _, s := range wamp.Serializers {
+		dict, err := codec.NewDict(s, routerRoles)
+		if err != nil {
+			panic(err) // it is a constant
+		}
+		roles[s] = codec.Value(dict)
+	}
+	return roles
+}()
 
 // announced reads HELLO.Details.roles, of which there must be one (basic/sessions.md).
 func announced(details map[string]any) (f features, err error) {

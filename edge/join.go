@@ -119,27 +119,29 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	}
 	s.out.append(&welcome)
 	s.out.flush()
-	t := turns.Get().(*turn)
-	m.announce(t, "wamp.session.on_join", s.details())
-	t.abandon(r)
-	s.log().Info("session joined", "role", s.role.Name(), "over", transport.Protocol, "serializer", transport.Serializer.String())
+	if m.watched("wamp.session.on_join") {
+		t := turns.Get().(*turn)
+		m.announce(t, "wamp.session.on_join", s.details())
+		t.abandon(r)
+	}
+	m.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", transport.Remote, "role", s.role.Name(),
+		"over", transport.Protocol, "serializer", transport.Serializer.String())
 	return s, nil
 }
 
 // welcome makes WELCOME; extra is authextra, what the authentication has to tell.
 func (s *session) welcome(extra map[string]any) (codec.Message, error) {
-	details := map[string]any{
-		"roles":        routerRoles,
-		"agent":        s.realm.router.opts.Agent,
-		"realm":        s.realm.name,
-		"authid":       s.authid,
-		"authrole":     s.role.Name(),
-		"authmethod":   s.authmethod,
-		"authprovider": s.authprovider,
-	}
+	var b codec.Builder
+	b.Reset(s.serializer, make([]byte, 0, 2<<10))
+	b.Value("roles", rolesFor[s.serializer])
+	b.String("agent", s.realm.router.opts.Agent)
+	b.String("realm", s.realm.name)
+	b.String("authid", s.authid)
+	b.String("authrole", s.role.Name())
+	b.String("authmethod", s.authmethod)
+	b.String("authprovider", s.authprovider)
 	if extra != nil {
-		details["authextra"] = extra
+		b.Any("authextra", extra)
 	}
-	dict, err := codec.NewDict(s.serializer, details)
-	return codec.Message{Type: wamp.Welcome, ID: s.id, Dict: dict}, err
+	return codec.Message{Type: wamp.Welcome, ID: s.id, Dict: b.Dict()}, b.Err()
 }

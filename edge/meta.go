@@ -111,6 +111,11 @@ func (c *metaCall) match(i int) (m wamp.Match, err error) {
 	return 0, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be a dict of options with a known match policy", i+1)}
 }
 
+// watched reports whether anybody subscribes to a meta event: what it takes to make one is spared else.
+func (r *realm) watched(topic string) bool {
+	return len(r.topics.Load().match([]byte(topic), nil)) > 0
+}
+
 // announce publishes a meta event. It costs nothing where nobody subscribes to it. mu may be held.
 func (r *realm) announce(t *turn, topic string, args ...any) {
 	p := publication{id: wamp.NewID(), topic: []byte(topic)}
