@@ -21,6 +21,7 @@ type publication struct {
 	options   publishOptions
 	dict      codec.Dict // PUBLISH.Options, for what is handed on
 	payload   codec.Payload
+	past      *past // as the histories keep it; nil until one does
 }
 
 // publisher is who published, as subscribers may be told; the zero value is the router itself.
@@ -87,6 +88,9 @@ func ifAcknowledged(o publishOptions, err error) error {
 func (t *turn) publish(m *realm, p *publication) {
 	t.matched = m.topics.Load().match(p.topic, t.matched[:0])
 	for _, sub := range t.matched {
+		if sub.history != nil {
+			sub.history.record(m, p)
+		}
 		for i := range t.frames {
 			t.frames[i].state = stale
 		}
@@ -126,14 +130,16 @@ func (p *publication) isFor(place *seat) bool {
 	if p.options.filter != nil && !p.options.filter.admits(peer) {
 		return false
 	}
-	if place.guarded && place.granted {
-		return !peer.role.Forbids(auth.Subscribe, p.topic)
+	return !place.guarded || place.sees(p.topic)
+}
+
+// sees reports whether the session in a guarded seat may have the events of a topic.
+func (s *seat) sees(topic []byte) bool {
+	if s.granted {
+		return !s.session.role.Forbids(auth.Subscribe, topic)
 	}
-	if place.guarded {
-		allowed, _ := peer.role.Decide(auth.Subscribe, p.topic)
-		return allowed
-	}
-	return true
+	allowed, _ := s.session.role.Decide(auth.Subscribe, topic)
+	return allowed
 }
 
 // event is the EVENT of p for the subscribers of sub, without its details.
@@ -257,7 +263,9 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 	if !ok {
 		return
 	}
-	if sub = sub.without(place); len(sub.seats) == 0 {
+	sub = sub.without(place)
+	deleted := len(sub.seats) == 0 && sub.history == nil
+	if deleted {
 		table = table.without(place.match, place.uri)
 	} else {
 		table = table.with(place.match, place.uri, sub)
@@ -267,7 +275,7 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 	s.out.mu.Lock()
 	place.gone = true
 	s.out.mu.Unlock()
-	r.announceUnsubscribe(t, s, sub, len(sub.seats) == 0)
+	r.announceUnsubscribe(t, s, sub, deleted)
 }
 
 // dropSubscriptions ends all of s's subscriptions. Holds mu.

@@ -52,6 +52,7 @@ var routerRoles = map[string]any{
 	"broker": map[string]any{"reflection": true, "features": map[string]any{
 		"shareded_subscriptions":        true, // so the specification spells it
 		"sharded_subscription":          true,
+		"event_history":                 true,
 		"event_retention":               true,
 		"pattern_based_subscription":    true,
 		"payload_passthru_mode":         true,

@@ -42,6 +42,7 @@ func init() { // not in the declaration: the procedures reach the map again thro
 		"wamp.subscription.lookup":            (*metaCall).subscriptionLookup,
 		"wamp.subscription.match":             (*metaCall).subscriptionMatch,
 		"wamp.subscription.get":               (*metaCall).subscriptionGet,
+		"wamp.subscription.get_events":        (*metaCall).subscriptionGetEvents,
 		"wamp.subscription.list_subscribers":  (*metaCall).subscriptionListSubscribers,
 		"wamp.subscription.count_subscribers": (*metaCall).subscriptionCountSubscribers,
 		"wamp.registration.list":              (*metaCall).registrationList,

@@ -20,6 +20,7 @@ type realm struct {
 	principals *auth.Principals // nil: there are none
 	log        *slog.Logger
 	asks       asks
+	histories  []*history
 
 	authenticators *authenticators
 	trouble        throttle // of the procedures that are asked

@@ -63,6 +63,8 @@ type RealmOptions struct {
 	// Authenticators are procedures of the realm that decide who may join beside Principals, by authentication method:
 	// ticket, wampcra, wamp-scram, scram, cryptosign, anonymous. See authenticator.go for what they are asked.
 	Authenticators map[string]string
+
+	History []HistoryRule // of which topics and patterns events are kept for those who ask later
 }
 
 // Router routes between the sessions of its realms. Its methods may be called from any goroutine.
@@ -98,6 +100,9 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	}
 	if opts.Anonymous != "" && m.anonymous == nil {
 		return fmt.Errorf("add realm %s: anonymous sessions are to have the role %q, which it lacks", opts.Name, opts.Anonymous)
+	}
+	if err := m.keepHistory(opts.History); err != nil {
+		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,6 +18,7 @@ type subscription struct {
 	match   wamp.Match
 	created time.Time
 	seats   seats
+	history *history // nil: nobody keeps its events
 }
 
 // seat is one session's place in a subscription.

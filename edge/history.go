@@ -1,0 +1,152 @@
+package edge
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// HistoryRule has the events of a topic or pattern kept for those who ask later (advanced/pubsub_event_history.md, and
+// meta_history.go for how to ask). Its subscription is there from the start, whether anybody subscribes or not, and stays:
+// wamp.subscription.lookup and list find its id. The oldest events go when one of the bounds is reached.
+type HistoryRule struct {
+	URI    string
+	Match  wamp.Match
+	Events int           // how many are kept at most; default 1000
+	Octets int           // of all of them together; default 4 MiB
+	Age    time.Duration // how long one is kept at most; 0: until there are too many
+}
+
+func (r HistoryRule) withDefaults() HistoryRule {
+	r.Events = cmp.Or(r.Events, 1000)
+	r.Octets = cmp.Or(r.Octets, 4<<20)
+	return r
+}
+
+func (r HistoryRule) check(strict bool) error {
+	switch {
+	case !wamp.ValidURI(r.URI, r.Match, strict):
+		return fmt.Errorf("history of %q: not a URI that can be matched as %v", r.URI, r.Match)
+	case r.Events < 0 || r.Octets < 0 || r.Age < 0:
+		return fmt.Errorf("history of %q: a bound is negative", r.URI)
+	}
+	return nil
+}
+
+// history holds what one rule keeps, in order of occurrence. The clock plays no part in the order: off the grid it jumps.
+type history struct {
+	// Static after construction.
+	rule    HistoryRule
+	changed func() // is told of each event; nil without a place on disk. It must not wait.
+
+	tooLong atomic.Bool // an event was longer than all may be
+
+	mu     sync.Mutex
+	events []*past // from old to new
+	gone   uint64  // how many were kept before events[0]; so events[i] is number gone+i
+	octets int
+}
+
+// past is an event that is kept. It is immutable, and may be in several histories.
+type past struct {
+	publication
+	at     time.Time
+	octets int
+}
+
+// occurred is when the event occurred, as exact as those who ask are told.
+func (e *past) occurred() time.Time { return e.at.Truncate(time.Millisecond) }
+
+// asPast returns p to keep; all histories share it.
+func (p *publication) asPast() *past {
+	if p.past == nil {
+		e := &past{publication: *p, at: time.Now(), octets: retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw)}
+		e.topic, e.payload, e.dict = slices.Clone(p.topic), p.payload.Clone(), p.dict.Clone()
+		p.past = e
+	}
+	return p.past
+}
+
+// bySession reports whether there is a list of session ids, be it empty. Ids mean nothing to the sessions of later: what
+// carries such a list goes into no history and to no disk.
+func (f *filter) bySession() bool { return f != nil && (f.exclude != nil || f.hasEligible) }
+
+// record keeps p.
+func (h *history) record(r *realm, p *publication) {
+	if p.options.filter.bySession() {
+		return
+	}
+	e := p.asPast()
+	if e.octets > h.rule.Octets {
+		if h.tooLong.CompareAndSwap(false, true) {
+			r.log.Warn("an event is longer than a history may be; it is not kept, nor are further ones",
+				"history", h.rule.URI, "topic", string(e.topic), "octets", h.rule.Octets)
+		}
+		return
+	}
+	h.mu.Lock()
+	h.append(e)
+	h.mu.Unlock()
+	if h.changed != nil {
+		h.changed()
+	}
+}
+
+// append adds e and lets go what is too much. Holds mu.
+func (h *history) append(e *past) {
+	h.events = append(h.events, e)
+	h.octets += e.octets
+	h.trim()
+}
+
+// trim lets go the oldest events until the bounds hold. Holds mu.
+func (h *history) trim() {
+	for len(h.events) > 0 && (len(h.events) > h.rule.Events || h.octets > h.rule.Octets || h.expired(h.events[0])) {
+		h.octets -= h.events[0].octets
+		h.events[0] = nil
+		h.events = h.events[1:]
+		h.gone++
+	}
+	if len(h.events) == 0 {
+		h.events = nil
+	}
+}
+
+func (h *history) expired(e *past) bool { return h.rule.Age > 0 && time.Since(e.at) > h.rule.Age }
+
+// all returns the events of now. Where the clock has jumped, an expired one may stand behind one that is not.
+func (h *history) all() []*past {
+	h.mu.Lock()
+	h.trim()
+	events := slices.Clone(h.events)
+	h.mu.Unlock()
+	if h.rule.Age == 0 {
+		return events
+	}
+	return slices.DeleteFunc(events, h.expired)
+}
+
+// keepHistory makes the subscriptions of the rules. It runs before anybody joins.
+func (m *realm) keepHistory(rules []HistoryRule) error {
+	table := m.topics.Load()
+	for _, rule := range rules {
+		if err := rule.check(m.strict); err != nil {
+			return err
+		}
+		if _, twice := table.get(rule.Match, rule.URI); twice {
+			return fmt.Errorf("history of %q: there are two rules for it, matched as %v", rule.URI, rule.Match)
+		}
+		h := &history{rule: rule.withDefaults()}
+		m.histories = append(m.histories, h)
+		table = table.with(rule.Match, rule.URI, &subscription{
+			id: wamp.NewID(), uri: rule.URI, match: rule.Match, created: time.Now(), history: h,
+		})
+	}
+	m.topics.Store(table)
+	return nil
+}

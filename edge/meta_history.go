@@ -1,0 +1,208 @@
+package edge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// wamp.subscription.get_events(subscription) returns the events that a history keeps, each as one positional result: a
+// dict of timestamp, subscription, publication, details, args and kwargs (advanced/pubsub_event_history.md). The keyword
+// arguments are that section's. What it leaves open:
+//
+//   - A *_publication that the history does not hold, or no more, has no place in the order: there is nothing before it
+//     and nothing after it, and the result is empty.
+//   - limit is applied last: it counts the events that the caller gets. Without reverse these are the oldest.
+//   - A subscription that no history is kept of has had no events.
+//   - An event goes to nobody who was not to have it (by authid, authrole and the right to subscribe to its topic). It is
+//     given to its own publisher, whatever exclude_me was: that is a matter of sessions.
+//   - A result that is too long for one message is an error, which says so; the caller takes less with limit.
+//   - Times are exact to the millisecond, as timestamp is, in the order of the events even where the clock was set back.
+
+// pastQuery is the keyword arguments of get_events.
+type pastQuery struct {
+	reverse                    bool
+	limit                      int    // 0: none
+	topic                      string // "": all
+	from, after, before, until time.Time
+	publication                struct{ from, after, before, until wamp.ID }
+}
+
+func (c *metaCall) subscriptionGetEvents() ([]any, error) {
+	sub, err := c.subscription()
+	if err != nil {
+		return nil, err
+	}
+	// The rights of one who subscribes now.
+	grant, err := c.caller.permittedPattern(c.turn, question{auth.Subscribe, sub.match, sub.uri}, codec.Dict{})
+	if err != nil {
+		return nil, err
+	}
+	place := &seat{session: c.caller, guarded: grant.partly, granted: grant.asked}
+	query, err := readPastQuery(c.kwargs)
+	if err != nil || sub.history == nil {
+		return nil, err
+	}
+	mayHave := func(e *past) bool {
+		return (e.options.filter == nil || e.options.filter.admits(c.caller)) && (!place.guarded || place.sees(e.topic))
+	}
+	return c.pastEvents(sub, query.choose(sub.history.all(), mayHave))
+}
+
+// readPastQuery reads the keyword arguments. Unknown ones are ignored, and so is null.
+func readPastQuery(kwargs map[string]any) (q pastQuery, err error) {
+	for _, a := range []struct {
+		key  string
+		want string
+		read func(v any) bool
+	}{
+		{"reverse", "a bool", func(v any) (ok bool) { q.reverse, ok = v.(bool); return ok }},
+		{"limit", "a positive integer", func(v any) bool { return readLimit(v, &q.limit) }},
+		{"topic", "a URI", func(v any) (ok bool) {
+			q.topic, ok = v.(string)
+			return ok && wamp.ValidURI(q.topic, wamp.Exact, false)
+		}},
+		{"from_time", wantTime, func(v any) bool { return readTime(v, &q.from) }},
+		{"after_time", wantTime, func(v any) bool { return readTime(v, &q.after) }},
+		{"before_time", wantTime, func(v any) bool { return readTime(v, &q.before) }},
+		{"until_time", wantTime, func(v any) bool { return readTime(v, &q.until) }},
+		{"from_publication", wantID, func(v any) bool { return readID(v, &q.publication.from) }},
+		{"after_publication", wantID, func(v any) bool { return readID(v, &q.publication.after) }},
+		{"before_publication", wantID, func(v any) bool { return readID(v, &q.publication.before) }},
+		{"until_publication", wantID, func(v any) bool { return readID(v, &q.publication.until) }},
+	} {
+		if v := kwargs[a.key]; v != nil && !a.read(v) {
+			return q, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %q must be %s", a.key, a.want)}
+		}
+	}
+	return q, nil
+}
+
+const (
+	wantTime = "a time as in RFC 3339"
+	wantID   = "a publication id"
+)
+
+func readLimit(v any, into *int) bool {
+	switch n := v.(type) {
+	case int64:
+		*into = int(min(n, 1<<30))
+		return n > 0
+	case uint64: // beyond an int64: as good as none
+		return true
+	}
+	return false
+}
+
+func readTime(v any, into *time.Time) bool {
+	text, _ := v.(string)
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(text)) // "t" and "z" may be written small
+	*into = t
+	return err == nil
+}
+
+func readID(v any, into *wamp.ID) bool {
+	n, ok := v.(int64)
+	*into = wamp.ID(n)
+	return ok && wamp.ValidID(uint64(n))
+}
+
+// choose returns those of events, which it takes over, that are asked for and may be had.
+func (q *pastQuery) choose(events []*past, mayHave func(*past) bool) []*past {
+	events = q.between(events)
+	events = slices.DeleteFunc(events, func(e *past) bool { return !q.admits(e) || !mayHave(e) })
+	if q.reverse {
+		slices.Reverse(events)
+	}
+	if q.limit > 0 && len(events) > q.limit {
+		events = events[:q.limit]
+	}
+	return events
+}
+
+// between cuts events down to what stands between the publications that are named.
+func (q *pastQuery) between(events []*past) []*past {
+	start, end := 0, len(events)
+	for _, bound := range []struct {
+		id    wamp.ID
+		apply func(at int)
+	}{
+		{q.publication.from, func(at int) { start = max(start, at) }},
+		{q.publication.after, func(at int) { start = max(start, at+1) }},
+		{q.publication.before, func(at int) { end = min(end, at) }},
+		{q.publication.until, func(at int) { end = min(end, at+1) }},
+	} {
+		if bound.id == 0 {
+			continue
+		}
+		at := slices.IndexFunc(events, func(e *past) bool { return e.id == bound.id })
+		if at < 0 {
+			return nil
+		}
+		bound.apply(at)
+	}
+	return events[start:max(start, end)]
+}
+
+// admits reports whether e has the topic and the time that are asked for.
+func (q *pastQuery) admits(e *past) bool {
+	t := e.occurred()
+	return (q.topic == "" || string(e.topic) == q.topic) &&
+		(q.from.IsZero() || !t.Before(q.from)) &&
+		(q.after.IsZero() || t.After(q.after)) &&
+		(q.before.IsZero() || t.Before(q.before)) &&
+		(q.until.IsZero() || !t.After(q.until))
+}
+
+// resultHead is what a RESULT may need beside the events, in octets.
+const resultHead = 64
+
+// pastEvents encodes the events for the caller. They must fit into a message that it takes; and, but for a single one,
+// into three quarters of what may be owed to a peer, or the answer would be the end of its session.
+func (c *metaCall) pastEvents(sub *subscription, events []*past) ([]any, error) {
+	s := c.caller
+	limit := s.conn.Transport().Limit
+	list := make([]any, 0, len(events))
+	total := resultHead
+	for _, e := range events {
+		raw, err := c.pastEvent(sub, e)
+		if err != nil {
+			return nil, refusal{wamp.InvalidArgument, err.Error()}
+		}
+		total += len(raw) + 1
+		if limit > 0 && total > limit || len(list) > 0 && total > s.out.hard/4*3 {
+			return nil, refusal{wamp.PayloadSizeExceeded, fmt.Sprintf(
+				"%d events are too long for one message; %d of them fit: ask for fewer with the argument \"limit\"", len(events), len(list))}
+		}
+		list = append(list, codec.Value{Serializer: s.serializer, Raw: raw})
+	}
+	return list, nil
+}
+
+// pastEvent encodes one event for the caller.
+func (c *metaCall) pastEvent(sub *subscription, e *past) ([]byte, error) {
+	args, kwargs, err := e.payload.Split()
+	if err != nil {
+		return nil, err
+	}
+	event := map[string]any{
+		"timestamp":    timestamp(e.at),
+		"subscription": sub.id,
+		"publication":  e.id,
+		"details":      c.turn.eventDetails(c.caller.serializer, sub, &e.publication),
+		"args":         []any{},
+		"kwargs":       map[string]any{},
+	}
+	if args.Raw != nil {
+		event["args"] = args
+	}
+	if kwargs.Raw != nil {
+		event["kwargs"] = kwargs
+	}
+	return codec.AppendValue(nil, c.caller.serializer, event)
+}
