@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,7 @@ import (
 )
 
 func callCommand() *cobra.Command {
-	c := caller{out: os.Stdout}
+	c := caller{out: stdout}
 	cmd := &cobra.Command{
 		Use:   "call URI [ARG...]",
 		Short: "Call a procedure and print the result",
@@ -47,6 +46,8 @@ type caller struct {
 	timeout  time.Duration
 	progress bool
 	asJSON   bool
+
+	cancel context.CancelCauseFunc // of the call
 }
 
 func (c *caller) run(procedure string, args []string) error {
@@ -56,9 +57,10 @@ func (c *caller) run(procedure string, args []string) error {
 	}
 	ctx, stop := untilSignal(c.timeout)
 	defer stop()
+	ctx, c.cancel = context.WithCancelCause(ctx)
 	session, err := c.peer.once(ctx)
 	if err != nil {
-		return orTimedOut(ctx, err)
+		return because(ctx, err)
 	}
 	defer leave(session)
 	how := client.CallOptions{}
@@ -67,12 +69,16 @@ func (c *caller) run(procedure string, args []string) error {
 	}
 	result, err := session.Call(ctx, procedure, how, payload)
 	if err != nil {
-		return orTimedOut(ctx, callError(err))
+		return because(ctx, callError(err))
 	}
 	return c.print(&result.Body, false)
 }
 
-func (c *caller) onProgress(r *client.Result) { c.print(&r.Body, true) }
+func (c *caller) onProgress(r *client.Result) {
+	if err := c.print(&r.Body, true); err != nil {
+		c.cancel(err)
+	}
+}
 
 func (c *caller) print(b *client.Body, progress bool) error {
 	args, kwargs, err := b.Decode()
@@ -126,9 +132,13 @@ func callError(err error) error {
 	return err
 }
 
-// orTimedOut returns errTimedOut if it was the timeout that made err.
-func orTimedOut(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errTimedOut || errors.Is(err, wamp.Timeout) {
+// because returns why ctx ended, if it has: then err is what came of it. An answer that says that time is out counts as
+// such.
+func because(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, wamp.Timeout) {
 		return errTimedOut
 	}
 	return err

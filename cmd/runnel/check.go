@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -22,7 +21,7 @@ starts nothing. The exit status is 0 if the config is valid, else 3.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if printDefault {
-				_, err := fmt.Fprint(os.Stdout, defaultConfig)
+				_, err := fmt.Fprint(stdout, defaultConfig)
 				return err
 			}
 			return check(file)
@@ -43,7 +42,7 @@ func check(file string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Printf("%s is valid: %s, %s, %s, %s\n", c.Name, count(len(c.Realms), "realm"), count(len(c.Listens), "listener"),
+	_, err = fmt.Fprintf(stdout, "%s is valid: %s, %s, %s, %s\n", c.Name, count(len(c.Realms), "realm"), count(len(c.Listens), "listener"),
 		count(len(c.Serials), "serial line"), count(len(c.Uplinks), "uplink"))
 	return err
 }

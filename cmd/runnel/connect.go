@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -74,7 +73,7 @@ func (p *peer) options() (client.Options, error) {
 		Authid: p.authid,
 		Auth:   auth,
 		Agent:  "runnel/" + version,
-		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, nil
 }
 
@@ -88,7 +87,7 @@ func (p *peer) once(ctx context.Context) (*client.Client, error) {
 	return p.connect(ctx, opts)
 }
 
-// stay connects for as long as the command runs, and tells on stderr when the router goes and comes back.
+// stay connects for as long as the command runs. The client logs when the router goes; this tells when it comes back.
 func (p *peer) stay(ctx context.Context, opts client.Options) (*client.Client, error) {
 	first := true
 	opts.OnUp = func(client.Welcome) {
@@ -96,11 +95,6 @@ func (p *peer) stay(ctx context.Context, opts client.Options) (*client.Client, e
 			fmt.Fprintln(os.Stderr, "runnel: connected again")
 		}
 		first = false
-	}
-	opts.OnDown = func(err error) {
-		if ctx.Err() == nil && !errors.Is(err, client.ErrClosed) {
-			fmt.Fprintf(os.Stderr, "runnel: disconnected: %v; trying to connect again\n", err)
-		}
 	}
 	return p.connect(ctx, opts)
 }

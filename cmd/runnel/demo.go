@@ -34,7 +34,7 @@ exit status 1 if anything that should have happened has not.`,
 		RunE: func(*cobra.Command, []string) error {
 			ctx, stop := untilSignal(length)
 			defer stop()
-			return demo(ctx, os.Stdout)
+			return demo(ctx, stdout)
 		},
 	}
 	cmd.Flags().DurationVar(&length, "for", 0, "end after this time")

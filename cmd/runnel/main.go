@@ -36,7 +36,7 @@ func execute(args []string) int {
 	root, started := rootCommand()
 	root.SetArgs(args)
 	err := root.Execute()
-	if err == nil || errors.Is(err, syscall.EPIPE) {
+	if err == nil || errors.Is(err, errNobodyReads) {
 		return exitDone
 	}
 	var usage usageError

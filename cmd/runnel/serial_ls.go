@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -39,9 +38,9 @@ as this user may see (root sees all).`,
 				return err
 			}
 			if asJSON {
-				return listPortsJSON(os.Stdout, ports)
+				return listPortsJSON(stdout, ports)
 			}
-			return listPorts(os.Stdout, ports)
+			return listPorts(stdout, ports)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")

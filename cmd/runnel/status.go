@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -131,7 +130,7 @@ realm's permissions must allow that call; the built-in default does.`,
 		Example: `  runnel status
   runnel status --json --url unix:///run/runnel/runnel.sock`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return askStatus(&p, asJSON, os.Stdout) },
+		RunE: func(*cobra.Command, []string) error { return askStatus(&p, asJSON, stdout) },
 	}
 	p.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
@@ -143,12 +142,12 @@ func askStatus(p *peer, asJSON bool, w io.Writer) error {
 	defer stop()
 	c, err := p.once(ctx)
 	if err != nil {
-		return err
+		return because(ctx, err)
 	}
 	defer leave(c)
 	result, err := c.Call(ctx, statusProcedure, client.CallOptions{}, client.Payload{})
 	if err != nil {
-		return callError(err)
+		return because(ctx, callError(err))
 	}
 	args, _, err := result.Decode()
 	if err != nil || len(args) == 0 {

@@ -16,7 +16,7 @@ import (
 )
 
 func subCommand() *cobra.Command {
-	s := subscriber{out: os.Stdout}
+	s := subscriber{out: stdout}
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "sub URI...",
@@ -74,13 +74,13 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 	s.ended = ended
 	c, err := s.peer.stay(ctx, opts)
 	if err != nil {
-		return orTimedOut(ctx, err)
+		return because(ctx, err)
 	}
 	defer leave(c)
 	for _, topic := range topics {
 		how := client.SubscribeOptions{Match: match, GetRetained: s.retained}
 		if _, err := c.Subscribe(ctx, topic, how, func(e *client.Event) { s.event(topic, e) }); err != nil {
-			return orTimedOut(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
+			return because(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
 		}
 	}
 	<-printing.Done()

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strings"
 
@@ -17,7 +16,7 @@ func versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print version, board and Go version",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return printVersion(os.Stdout, boards.Detect()) },
+		RunE:  func(*cobra.Command, []string) error { return printVersion(stdout, boards.Detect()) },
 	}
 }
 
