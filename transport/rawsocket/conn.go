@@ -100,14 +100,18 @@ func (c *Conn) pong(frame []byte) error {
 	return nil
 }
 
+// pingText is what our PINGs carry: autobahn-js answers an empty one only when it reads the next frame.
+const pingText = "ping"
+
 // ping sends a PING of our own, if nobody is writing.
 func (c *Conn) ping() bool {
 	if !c.wire.Acquire(false) {
 		return false
 	}
 	defer c.wire.Release()
-	var frame [headSize]byte
-	binary.BigEndian.PutUint32(frame[:], uint32(ping)<<24)
+	var frame [headSize + len(pingText)]byte
+	binary.BigEndian.PutUint32(frame[:], uint32(ping)<<24|uint32(len(pingText)))
+	copy(frame[headSize:], pingText)
 	_, err := c.wire.Write(frame[:], true)
 	return err == nil
 }
