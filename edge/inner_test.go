@@ -1,0 +1,216 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+// desk is a callee that answers by itself.
+type desk struct {
+	*peer
+	answers []string // the rest of YIELD, or "!" and an error's URI, or "" for silence; the last one counts for all others
+	asked   []string // the arguments of each INVOCATION; to be read after synctest.Wait
+	other   []string // what else it has heard
+}
+
+// desk joins a session that no one has to authenticate and registers a procedure.
+func (s *story) desk(register string, answers ...string) *desk {
+	s.Helper()
+	d := &desk{peer: s.trusted("all"), answers: answers}
+	d.say(register)
+	d.hear(`[65,1,"*"]`)
+	go d.attend()
+	return d
+}
+
+// trusted joins as a peer whose listener says who it is.
+func (s *story) trusted(role string) *peer {
+	s.Helper()
+	p := s.deaf(memory.Options{})
+	p.conn.Transport().Authid, p.conn.Transport().Role = "desk", role
+	p.listen()
+	p.say(helloAll)
+	p.hear(`[2,"*","*"]`)
+	return p
+}
+
+func (d *desk) attend() {
+	for text := range d.heard {
+		m := decode(d.T, text).([]any)
+		if fmt.Sprint(m[0]) != "68" {
+			d.other = append(d.other, text)
+			continue
+		}
+		arguments := text[strings.Index(text, ",[")+1 : len(text)-1]
+		d.asked = append(d.asked, arguments)
+		answer := d.answers[0]
+		if len(d.answers) > 1 {
+			d.answers = d.answers[1:]
+		}
+		uri, failed := strings.CutPrefix(answer, "!")
+		switch {
+		case failed:
+			d.say(fmt.Sprintf(`[8,68,%v,{},%q]`, m[1], uri))
+		case answer != "":
+			d.say(fmt.Sprintf(`[70,%v,{},%s]`, m[1], answer))
+		}
+	}
+}
+
+// count waits until nothing happens any more and checks how often the desk was asked.
+func (d *desk) count(want int) {
+	d.Helper()
+	synctest.Wait()
+	if len(d.asked) != want {
+		d.Fatalf("asked %d times, not %d: %s", len(d.asked), want, d.asked)
+	}
+}
+
+func (s *story) ask(procedure string, within time.Duration) ([]any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	results, _, err := s.router.realm([]byte("realm1")).ask(ctx, procedure, []any{"x", int64(1)}, nil)
+	return results, err
+}
+
+func TestAsk(t *testing.T) {
+	tell(t, Options{MaxCalls: 1}, RealmOptions{}, func(s *story) {
+		d := s.desk(`[64,1,{},"com.x"]`, `["y",2]`, `[]`, `!com.error.no`)
+		if got, err := s.ask("com.x", time.Second); err != nil || fmt.Sprint(got) != "[y 2]" {
+			t.Errorf("%v, %v", got, err)
+		}
+		if got, err := s.ask("com.x", time.Second); err != nil || len(got) != 0 {
+			t.Errorf("%v, %v", got, err)
+		}
+		if _, err := s.ask("com.x", time.Second); !errors.Is(err, wamp.Failure("com.error.no")) {
+			t.Errorf("an ERROR comes as %v", err)
+		}
+		if _, err := s.ask("com.y", time.Second); !errors.Is(err, wamp.NoSuchProcedure) {
+			t.Errorf("a procedure that is not there: %v", err)
+		}
+		d.count(3)
+		if d.asked[0] != `["x",1]` {
+			t.Errorf("asked %s", d.asked[0])
+		}
+	})
+}
+
+// The call takes the way of all calls: by patterns, to one callee after another.
+func TestAskPatternAndSharedRegistration(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		a := s.desk(`[64,1,{"match":"prefix","invoke":"roundrobin"},"com."]`, `["a"]`)
+		b := s.desk(`[64,1,{"match":"prefix","invoke":"roundrobin"},"com."]`, `["b"]`)
+		for range 4 {
+			if _, err := s.ask("com.any", time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.count(2)
+		b.count(2)
+	})
+}
+
+func TestAskInVain(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		d := s.desk(`[64,1,{},"com.x"]`, ``)
+		start := time.Now()
+		if _, err := s.ask("com.x", 3*time.Second); !errors.Is(err, wamp.Timeout) || time.Since(start) != 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		d.count(1)
+		if fmt.Sprint(d.other) != `[[69,1,{"mode":"killnowait"}]]` {
+			t.Errorf("the callee hears %s", d.other)
+		}
+		d.say(`[70,1,{},["late"]]`) // is dropped
+		time.AfterFunc(time.Second, func() { d.conn.Close() })
+		if _, err := s.ask("com.x", 3*time.Second); !errors.Is(err, wamp.Canceled) || time.Since(start) != 4*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// An answer is bounded, and so is the number of questions under way.
+func TestAskIsBounded(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		d := s.desk(`[64,1,{},"com.x"]`, `["`+strings.Repeat("x", maxAnswer)+`"]`, ``)
+		if _, err := s.ask("com.x", time.Second); !errors.Is(err, wamp.PayloadSizeExceeded) {
+			t.Errorf("a long answer: %.100v", err)
+		}
+		failed := make(chan error)
+		for range maxAsks + 10 {
+			go func() {
+				_, err := s.ask("com.x", time.Second)
+				failed <- err
+			}()
+		}
+		synctest.Wait()
+		d.count(1 + maxAsks)
+		for range maxAsks + 10 {
+			if err := <-failed; !errors.Is(err, wamp.Timeout) {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// The router is no member of the realm when it asks.
+func TestAskerIsNoMember(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		p.say(`[32,1,{"match":"prefix"},"wamp.session."]`)
+		p.hear(`[33,1,"*"]`)
+		d := s.desk(`[64,1,{},"com.x"]`, ``)
+		p.hear(`[36,"*","*",{"topic":"wamp.session.on_join"},["*"]]`)
+		done := make(chan struct{})
+		go func() { s.ask("com.x", time.Second); close(done) }()
+		d.count(1)
+		p.say(`[48,1,{},"wamp.session.count"]`)
+		p.hear(`[50,1,{},[2]]`)
+		<-done
+		p.silent()
+	})
+}
+
+func TestAskWhileTheRouterCloses(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		d := s.desk(`[64,1,{},"com.x"]`, ``)
+		failed := make(chan error, 1)
+		go func() {
+			_, err := s.ask("com.x", time.Hour)
+			failed <- err
+		}()
+		d.count(1)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.router.Close(ctx)
+		if err := <-failed; !errors.Is(err, wamp.CloseShutdown) {
+			t.Error(err)
+		}
+		if _, err := s.ask("com.x", time.Hour); err == nil {
+			t.Error("a closed realm answers")
+		}
+	})
+}
+
+func TestThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var line throttle
+		for i, want := range []bool{true, false, false} {
+			if _, ok := line.pass(); ok != want {
+				t.Errorf("line %d passes: %v", i, ok)
+			}
+		}
+		time.Sleep(time.Second)
+		if others, ok := line.pass(); !ok || others != 2 {
+			t.Errorf("after a second: %v, with %d others", ok, others)
+		}
+	})
+}
