@@ -17,7 +17,7 @@ import { JsonSerializer } from 'wampy/JsonSerializer.js';
 import { MsgpackSerializer } from 'wampy/MsgpackSerializer.js';
 import ws from 'ws';
 import websocket from 'websocket';
-import { complain } from './check.mjs';
+import { complain, show } from './check.mjs';
 
 const realm = 'realm1';
 const host = '127.0.0.1';
@@ -28,7 +28,7 @@ const pingPort = Number(process.env.INTEROP_PING_PORT); // here the router sends
 
 export class Failure extends Error {
   constructor(uri, args = [], kwargs = {}) {
-    super([uri, ...args.map((arg) => JSON.stringify(arg))].join(' ').slice(0, 400));
+    super([uri, ...args.map(show)].join(' ').slice(0, 400));
     this.name = 'Failure';
     Object.assign(this, { uri, args, kwargs });
   }

@@ -78,7 +78,7 @@ const kinds = {
   },
   async error(peer, base, value, { args, kwargs }, me, serializer) {
     const error = await rejection(peer.call(`${base}.fail.${value.name}`, args, kwargs), 'the call');
-    return error.uri === 'com.example.error.cross' ? wrong(error, value, serializer) : `${error.uri} ${error.args}`;
+    return error.uri === 'com.example.error.cross' ? wrong(error, value, serializer) : String(error);
   },
   async progress(peer, base, value, { args, kwargs }, me, serializer) {
     const chunks = [];
