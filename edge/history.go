@@ -65,11 +65,16 @@ func (e *past) occurred() time.Time { return e.at.Truncate(time.Millisecond) }
 // asPast returns p to keep; all histories share it.
 func (p *publication) asPast() *past {
 	if p.past == nil {
-		e := &past{publication: *p, at: time.Now(), octets: retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw)}
+		e := &past{publication: *p, at: time.Now(), octets: p.size()}
 		e.topic, e.payload, e.dict = slices.Clone(p.topic), p.payload.Clone(), p.dict.Clone()
 		p.past = e
 	}
 	return p.past
+}
+
+// size is what a kept event costs in memory, in octets; roughly.
+func (p *publication) size() int {
+	return retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw)
 }
 
 // bySession reports whether there is a list of session ids, be it empty. Ids mean nothing to the sessions of later: what

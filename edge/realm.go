@@ -21,6 +21,7 @@ type realm struct {
 	log        *slog.Logger
 	asks       asks
 	histories  []*history
+	state      *state // nil: nothing is kept on disk
 
 	authenticators *authenticators
 	trouble        throttle // of the procedures that are asked

@@ -24,6 +24,8 @@ type retention struct {
 	mu     sync.Mutex
 	topics map[string][]*retained // from old to new; only the first may be for everybody
 	octets int
+
+	unsaved unsaved
 }
 
 // retained is an event that is kept.
@@ -51,7 +53,7 @@ func (r *retention) keep(p *publication) bool {
 		r.set(topic, nil)
 		return true
 	}
-	event := &retained{publication: *p, octets: retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw)}
+	event := &retained{publication: *p, octets: p.size()}
 	event.retained = true
 	event.topic, event.payload, event.dict = []byte(topic), p.payload.Clone(), p.dict.Clone()
 	if p.options.ttl > 0 {
@@ -88,6 +90,7 @@ func octetsOf(list []*retained) (n int) {
 
 // set replaces a topic's events. Holds mu.
 func (r *retention) set(topic string, list []*retained) {
+	r.unsaved.note(topic)
 	r.octets += octetsOf(list) - octetsOf(r.topics[topic])
 	if len(list) == 0 {
 		delete(r.topics, topic)

@@ -28,7 +28,8 @@ type Options struct {
 	MaxRegistrations int // a session; default 10,000
 	MaxCalls         int // a session's calls under way; default 10,000
 
-	MaxRetained int // octets of a realm's retained events; default 16 MiB
+	MaxRetained int           // octets of a realm's retained events; default 16 MiB
+	StateSync   time.Duration // how often a realm's state is synced to disk; default 5 s
 
 	// OutboxBytes is how much may wait for one peer before those who write to it have to wait, in octets; default
 	// 256 KiB. A peer that is owed four times as much in replies is cut. A message in the making may exceed both.
@@ -48,6 +49,7 @@ func (o Options) withDefaults() Options {
 	o.MaxRegistrations = cmp.Or(o.MaxRegistrations, 10_000)
 	o.MaxCalls = cmp.Or(o.MaxCalls, 10_000)
 	o.MaxRetained = cmp.Or(o.MaxRetained, 16<<20)
+	o.StateSync = cmp.Or(o.StateSync, 5*time.Second)
 	o.OutboxBytes = cmp.Or(o.OutboxBytes, 256<<10)
 	return o
 }
@@ -65,6 +67,10 @@ type RealmOptions struct {
 	Authenticators map[string]string
 
 	History []HistoryRule // of which topics and patterns events are kept for those who ask later
+
+	// State is the directory where retained events and histories are kept over a restart; it must be this realm's own.
+	// "": they are in memory only. A disk that fails does not keep the realm from opening or routing: see state.go.
+	State string
 }
 
 // Router routes between the sessions of its realms. Its methods may be called from any goroutine.
@@ -104,12 +110,21 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	if err := m.keepHistory(opts.History); err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
+	if opts.State != "" && r.realm([]byte(opts.Name)) == nil {
+		m.state = openState(m, opts.State, r.opts.StateSync)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.realms[opts.Name] != nil {
 		return fmt.Errorf("add realm %s: there is one of this name", opts.Name)
 	}
+	if r.closed {
+		return fmt.Errorf("add realm %s: the router is closed", opts.Name)
+	}
 	r.realms[opts.Name] = m
+	if m.state != nil {
+		go m.state.run()
+	}
 	return nil
 }
 
@@ -156,7 +171,8 @@ func (r *Router) enter(conn Conn) bool {
 	return true
 }
 
-// Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone. When ctx is done first,
+// Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone, and what the realms keep is
+// on disk. When ctx is done first,
 // it closes the connections that are left. Connections that come later are refused.
 func (r *Router) Close(ctx context.Context) error {
 	r.mu.Lock()
@@ -166,6 +182,7 @@ func (r *Router) Close(ctx context.Context) error {
 		go conn.Close() // may wait for a write that is under way
 	}
 	r.mu.Unlock()
+	defer closeStates(realms) // the last event may be a testament
 	for _, m := range realms {
 		m.close(wamp.CloseShutdown)
 	}

@@ -146,12 +146,15 @@ func (j *Journal) Records() (n int) {
 	return n
 }
 
-// Append adds records to the end of the log. When it fails, the first n of them are there.
+// Append adds records to the end of the log. When it fails, the first n of them are there. A record longer than 256 MiB
+// is left out.
 func (j *Journal) Append(records iter.Seq[[]byte]) (n int, err error) {
 	j.buf = j.buf[:0]
 	pending := 0
 	for record := range records {
-		j.buf = appendRecord(j.buf, record)
+		if len(record) <= maxRecord {
+			j.buf = appendRecord(j.buf, record)
+		}
 		pending++
 		if len(j.buf) < batch {
 			continue
@@ -161,7 +164,7 @@ func (j *Journal) Append(records iter.Seq[[]byte]) (n int, err error) {
 		}
 		n, pending, j.buf = n+pending, 0, j.buf[:0]
 	}
-	if pending > 0 {
+	if len(j.buf) > 0 {
 		if err := j.write(pending); err != nil {
 			return n, err
 		}
