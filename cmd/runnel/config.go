@@ -45,6 +45,7 @@ type Limits struct {
 	MaxRetained      Size     `toml:"max_retained"`      // a realm's retained events
 	Outbox           Size     `toml:"outbox"`            // what may wait for one peer before those who write to it wait
 	HelloTimeout     Duration `toml:"hello_timeout"`     // from the connection to HELLO
+	AskTimeout       Duration `toml:"ask_timeout"`       // for what an authenticator or an authorizer answers
 }
 
 // Realm is a routing domain.
@@ -55,12 +56,26 @@ type Realm struct {
 	Strict     bool        `toml:"strict"`
 	Roles      []Role      `toml:"role"`
 	Principals []Principal `toml:"principal"`
+	Histories  []History   `toml:"history"`
+
+	Authenticators map[string]string `toml:"authenticator"` // procedures that decide who may join, by method
+}
+
+// History has events kept for those who ask later.
+type History struct {
+	Place   Place
+	URI     string   `toml:"uri"`
+	Match   Match    `toml:"match"`
+	Events  int      `toml:"events"` // how many are kept at most
+	MaxSize Size     `toml:"max_size"`
+	MaxAge  Duration `toml:"max_age"`
 }
 
 // Role is a set of permissions.
 type Role struct {
 	Place       Place
 	Name        string       `toml:"name"`
+	Authorizer  string       `toml:"authorizer"` // a procedure that decides where no permission does
 	Permissions []Permission `toml:"permission"`
 }
 
@@ -71,6 +86,7 @@ type Permission struct {
 	Match    Match    `toml:"match"`
 	Allow    []string `toml:"allow"` // publish, subscribe, call, register
 	Disclose bool     `toml:"disclose"`
+	Trust    *int     `toml:"trust"` // level of the role's calls and publications here
 }
 
 // Principal is somebody who authenticates, in one of the ways that are given.

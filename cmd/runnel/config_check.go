@@ -50,9 +50,20 @@ func (k checker) realm(r *Realm) {
 		if strings.HasPrefix(role.Name, ownRoles) {
 			k.add(role.Place, "name", "%q is one of the router's own roles; choose a name that does not begin with %q", role.Name, ownRoles)
 		}
+		if role.Authorizer != "" {
+			k.uri(role.Place, "authorizer", role.Authorizer, wamp.Exact)
+		}
 		for _, p := range role.Permissions {
 			k.permission(p)
 		}
+	}
+	for method, procedure := range r.Authenticators {
+		at := r.Place.under("authenticator", -1)
+		k.choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
+		k.uri(at, method, procedure, wamp.Exact)
+	}
+	for _, h := range r.Histories {
+		k.uri(h.Place, "uri", h.URI, wamp.Match(h.Match))
 	}
 	for _, p := range r.Principals {
 		k.required(p.Place, "authid", p.Authid)

@@ -120,8 +120,16 @@ func (r reader) value(at Place, key string, value any, out reflect.Value) {
 		r.structure(at, key, value, out)
 	case reflect.Slice:
 		r.list(at, key, value, out)
-	case reflect.Interface:
-		out.Set(reflect.ValueOf(value))
+	case reflect.Map:
+		set(r, at, key, value, "a table", func(table map[string]any) { r.names(at.under(key, -1), table, out) })
+	}
+}
+
+// names fills a map of strings.
+func (r reader) names(at Place, table map[string]any, out reflect.Value) {
+	out.Set(reflect.MakeMap(out.Type()))
+	for key, value := range table {
+		set(r, at, key, value, "a string", func(s string) { out.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(s)) })
 	}
 }
 

@@ -76,6 +76,10 @@ func TestProblems(t *testing.T) {
 				`16: realm.principal.scram.sault: unknown key; did you mean "salt"?`, `16: realm.principal.scram.kdf: "md5" is not known`,
 				`17: realm.principal.authorized_keys: `, `18: realm.principal: `, `21: realm.principal: scram: stored_key is missing`,
 				`25: realm.principal.authid: missing`, `25: realm.principal.role: missing`, `26: realm.principal.uid: "root" is a string; write an integer`}},
+		{"procedures that decide", realm1 + "[[realm.role]]\nname = \"x\"\nauthorizer = \"a b\"\n[realm.authenticator]\ntickt = \"a\"\nwampcra = 5\nticket = \"a b\"\n",
+			[]string{`10: realm.role.authorizer: "a b" is not a WAMP URI`, `12: realm.authenticator.tickt: "tickt" is not known`,
+				`13: realm.authenticator.wampcra: 5 is an integer`, `14: realm.authenticator.ticket: "a b" is not`}},
+		{"history", realm1 + "[[realm.history]]\nmax_size = \"x\"\n", []string{`8: realm.history.uri: missing`, `9: realm.history.max_size: "x" is not a size`}},
 		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
 			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,
 				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
@@ -166,6 +170,17 @@ strict = true
     match = "prefix"
     allow = ["publish", "subscribe", "call", "register"]
     disclose = true
+    trust = 2
+
+  [[realm.history]]
+  uri = "com.example."
+  match = "prefix"
+  events = 10
+  max_size = "1MiB"
+  max_age = "1h"
+
+  [realm.authenticator]
+  ticket = "com.example.authenticate"
 
   [[realm.role]]
   name = "sensor"

@@ -85,6 +85,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 		Log:              log,
 		Agent:            "runnel/" + version,
 		HelloTimeout:     time.Duration(c.Limits.HelloTimeout),
+		AskTimeout:       time.Duration(c.Limits.AskTimeout),
 		MaxSessions:      c.Limits.MaxSessions,
 		MaxSubscriptions: c.Limits.MaxSubscriptions,
 		MaxRegistrations: c.Limits.MaxRegistrations,
@@ -107,13 +108,20 @@ func (n *node) addRealm(r Realm) error {
 		auth.NewRole(statusRole, []auth.Permission{{URI: statusProcedure, Allow: auth.Register}}),
 	}
 	for _, role := range r.Roles {
-		roles = append(roles, auth.NewRole(role.Name, permissions(role)))
+		compiled := auth.NewRole(role.Name, permissions(role))
+		if role.Authorizer != "" {
+			compiled = compiled.WithAuthorizer(role.Authorizer)
+		}
+		roles = append(roles, compiled)
 	}
 	who, err := principals(r)
 	if err != nil {
 		return err
 	}
-	err = n.router.AddRealm(edge.RealmOptions{Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles, Principals: who})
+	err = n.router.AddRealm(edge.RealmOptions{
+		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles, Principals: who,
+		Authenticators: r.Authenticators, History: histories(r),
+	})
 	if err != nil {
 		return err
 	}
@@ -125,9 +133,18 @@ func (n *node) addRealm(r Realm) error {
 	return nil
 }
 
+func histories(r Realm) (list []edge.HistoryRule) {
+	for _, h := range r.Histories {
+		list = append(list, edge.HistoryRule{
+			URI: h.URI, Match: wamp.Match(h.Match), Events: h.Events, Octets: int(h.MaxSize), Age: time.Duration(h.MaxAge),
+		})
+	}
+	return list
+}
+
 func permissions(role Role) (list []auth.Permission) {
 	for _, p := range role.Permissions {
-		permission := auth.Permission{URI: p.URI, Match: wamp.Match(p.Match), Disclose: p.Disclose}
+		permission := auth.Permission{URI: p.URI, Match: wamp.Match(p.Match), Disclose: p.Disclose, Trust: p.Trust}
 		for _, name := range p.Allow {
 			action, _ := auth.ParseAction(name) // the configuration was checked
 			permission.Allow |= action
