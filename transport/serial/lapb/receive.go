@@ -1,0 +1,160 @@
+package lapb
+
+import (
+	"time"
+
+	"runnel/transport/serial/hdlc"
+)
+
+// information takes an I frame.
+func (l *Link) information(f hdlc.Frame, command bool) {
+	ns, nr, p := fields(f.Control)
+	if !command {
+		l.count.Ignored++
+		return
+	}
+	if !l.numbered(nr, command, p) {
+		return
+	}
+	switch gap := ahead(l.vr, ns); {
+	case gap != 0:
+		l.misplaced(gap)
+	case len(f.Info) > l.room:
+		// More than we allowed. It will be sent again when there is room.
+		l.busy = true
+		l.due |= dueState
+	default:
+		l.accept(f.Info)
+	}
+}
+
+// numbered does what I and S frames have in common. It returns false if the frame is of no connection.
+func (l *Link) numbered(nr uint8, command, p bool) bool {
+	if command && p {
+		l.turn = true
+	}
+	if l.phase != connected {
+		l.strange()
+		return false
+	}
+	l.alive()
+	if !l.acknowledged(nr) {
+		l.down(ErrConfused)
+		return false
+	}
+	switch {
+	case p && command:
+		l.due |= dueFinal
+	case p && l.polled:
+		l.checkpoint()
+	}
+	return true
+}
+
+// alive notes that the other end is there.
+func (l *Link) alive() {
+	l.heard, l.tries = true, 0
+	switch {
+	case !l.c.HalfDuplex:
+		l.t3 = l.now.Add(l.c.T3)
+	case l.c.Role == Device:
+		l.t3 = l.now.Add(l.c.T3 + l.c.linger())
+	}
+}
+
+// acknowledged drops the frames that the other end has.
+func (l *Link) acknowledged(nr uint8) (ok bool) {
+	n, ok := l.out.acknowledge(nr)
+	if n == 0 {
+		return ok
+	}
+	l.stuck = 0
+	l.t1 = time.Time{}
+	if l.out.cut > 0 || l.polled || l.peerBusy {
+		l.startT1()
+	}
+	return true
+}
+
+// startT1 starts the timer, if it does not run. A half-duplex device has none: it sends again when it is asked again.
+func (l *Link) startT1() {
+	if l.t1.IsZero() && !(l.c.HalfDuplex && l.c.Role == Device) {
+		l.t1 = l.now.Add(l.c.T1)
+	}
+}
+
+// checkpoint takes the answer to our P: what was sent before it and is not acknowledged is lost.
+func (l *Link) checkpoint() {
+	l.polled = false
+	l.t1 = time.Time{}
+	if l.recovering {
+		l.out.rewind()
+		l.recovering = false
+	}
+	if l.out.cut > 0 || l.peerBusy {
+		l.startT1()
+	}
+	if l.c.HalfDuplex {
+		l.pollAt = l.now.Add(l.c.Poll)
+	}
+}
+
+// accept takes the info that was expected next.
+func (l *Link) accept(info []byte) {
+	l.vr = next(l.vr)
+	l.rejecting = false
+	l.room -= len(info)
+	if !l.busy && l.room < l.c.reserve() {
+		l.busy = true
+		l.due |= dueState
+	}
+	// The other end's window must not run dry: half of it is acknowledged at once.
+	if l.owed++; 2*l.owed >= l.window {
+		l.due |= dueAck
+	} else if l.t2.IsZero() {
+		l.t2 = l.now.Add(l.c.T2)
+	}
+	if len(info) > 0 {
+		l.user.Receive(info)
+	}
+}
+
+// misplaced takes an I frame that is gap ahead of the expected one.
+func (l *Link) misplaced(gap int) {
+	if gap >= l.window {
+		l.due |= dueAck // too far ahead: it came before, and our acknowledgement was lost
+		return
+	}
+	if l.rejecting && gap > l.gap {
+		l.gap = gap // sent before the other end saw our REJ
+		return
+	}
+	// The first one, or the other end has gone back and the frame we want was lost again.
+	l.rejecting, l.gap = true, gap
+	l.due |= dueReject
+}
+
+// supervisory takes an S frame.
+func (l *Link) supervisory(f hdlc.Frame, command bool) {
+	kind := f.Control & 0x0F
+	_, nr, p := fields(f.Control)
+	if kind != rr && kind != rnr && kind != rej {
+		l.count.Ignored++
+		return
+	}
+	// Before F is looked at: whether the timer goes on depends on it.
+	if l.phase == connected {
+		l.peerBusy = kind == rnr
+	}
+	if !l.numbered(nr, command, p) {
+		return
+	}
+	switch kind {
+	case rnr:
+		l.startT1() // to ask again: the RR that ends this may get lost
+	case rej:
+		l.count.RejectsIn++
+		l.polled, l.recovering, l.t1 = false, false, time.Time{}
+		l.out.rewind()
+	}
+}
