@@ -54,14 +54,19 @@ func newAsks() asks { return asks{make(chan struct{}, maxAsks), make(chan struct
 
 // enter waits for a slot; leave gives it back.
 func (a *asks) enter(ctx context.Context) error {
+	full := refusal{wamp.Timeout, "too many questions are waiting for an answer"}
 	select {
 	case a.slots <- struct{}{}:
-		return nil
 	case <-ctx.Done():
-		return refusal{wamp.Timeout, "too many questions are waiting for an answer"}
+		return full
 	case <-a.over:
 		return wamp.CloseShutdown
 	}
+	if ctx.Err() != nil { // both at once: there is no time left to ask
+		a.leave()
+		return full
+	}
+	return nil
 }
 
 func (a *asks) leave() { <-a.slots }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,8 +18,10 @@ import (
 type desk struct {
 	*peer
 	answers []string // the rest of YIELD, or "!" and an error's URI, or "" for silence; the last one counts for all others
-	asked   []string // the arguments of each INVOCATION; to be read after synctest.Wait
-	other   []string // what else it has heard
+
+	mu    sync.Mutex
+	asked []string // the arguments of each INVOCATION
+	other []string // what else it has heard
 }
 
 // desk joins a session that no one has to authenticate and registers a procedure.
@@ -46,11 +49,10 @@ func (d *desk) attend() {
 	for text := range d.heard {
 		m := decode(d.T, text).([]any)
 		if fmt.Sprint(m[0]) != "68" {
-			d.other = append(d.other, text)
+			d.note(&d.other, text)
 			continue
 		}
-		arguments := text[strings.Index(text, ",[")+1 : len(text)-1]
-		d.asked = append(d.asked, arguments)
+		d.note(&d.asked, text[strings.Index(text, ",[")+1:len(text)-1])
 		answer := d.answers[0]
 		if len(d.answers) > 1 {
 			d.answers = d.answers[1:]
@@ -65,12 +67,32 @@ func (d *desk) attend() {
 	}
 }
 
-// count waits until nothing happens any more and checks how often the desk was asked.
-func (d *desk) count(want int) {
+func (d *desk) note(list *[]string, text string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	*list = append(*list, text)
+}
+
+// count waits until nothing happens any more, checks how often the desk was asked, and returns what.
+func (d *desk) count(want int) []string {
 	d.Helper()
 	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.asked) != want {
-		d.Fatalf("asked %d times, not %d: %s", len(d.asked), want, d.asked)
+		d.Fatalf("asked %d times, not %d: %.1000s", len(d.asked), want, d.asked)
+	}
+	return d.asked[:want:want]
+}
+
+// interrupted checks what the desk has heard beside INVOCATIONs: one INTERRUPT.
+func (d *desk) interrupted(invocation int) {
+	d.Helper()
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if want := fmt.Sprintf(`[[69,%d,{"mode":"killnowait"}]]`, invocation); fmt.Sprint(d.other) != want {
+		d.Errorf("heard %s, expected %s", d.other, want)
 	}
 }
 
@@ -96,9 +118,8 @@ func TestAsk(t *testing.T) {
 		if _, err := s.ask("com.y", time.Second); !errors.Is(err, wamp.NoSuchProcedure) {
 			t.Errorf("a procedure that is not there: %v", err)
 		}
-		d.count(3)
-		if d.asked[0] != `["x",1]` {
-			t.Errorf("asked %s", d.asked[0])
+		if asked := d.count(3); asked[0] != `["x",1]` {
+			t.Errorf("asked %s", asked[0])
 		}
 	})
 }
@@ -125,10 +146,7 @@ func TestAskInVain(t *testing.T) {
 		if _, err := s.ask("com.x", 3*time.Second); !errors.Is(err, wamp.Timeout) || time.Since(start) != 3*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
-		d.count(1)
-		if fmt.Sprint(d.other) != `[[69,1,{"mode":"killnowait"}]]` {
-			t.Errorf("the callee hears %s", d.other)
-		}
+		d.interrupted(1)
 		d.say(`[70,1,{},["late"]]`) // is dropped
 		time.AfterFunc(time.Second, func() { d.conn.Close() })
 		if _, err := s.ask("com.x", 3*time.Second); !errors.Is(err, wamp.Canceled) || time.Since(start) != 4*time.Second {
