@@ -61,11 +61,10 @@ var dependencies = map[string][]string{
 	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":              {},
 	"boards":              {},
-	"test":                {},
-	"test/say":            {"github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp"},
+	"test":                testDependencies,
 }
 
-// testDependencies may be imported by tests alone: second opinions and tools.
+// testDependencies may be imported by tests, and by what is there for tests alone: second opinions and tools.
 var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/sys"}
 
 // source is one Go file's imports.

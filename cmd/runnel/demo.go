@@ -70,9 +70,12 @@ const (
 	sensing     = "sensor"
 )
 
-// realmConfig is the realm of both routers.
+// realmConfig is what both routers have; its value is a directory.
 const realmConfig = `
 version = 1
+
+[node]
+data = "%s"
 
 [[realm]]
 name = "realm1"
@@ -201,7 +204,7 @@ func (s *stage) happened(who, format string, args ...any) {
 
 // build starts everything, the centre first: its address is part of the edge's configuration.
 func (s *stage) build(ctx context.Context) (err error) {
-	centre, err := s.router(atCentre, realmConfig)
+	centre, err := s.router(atCentre, fmt.Sprintf(realmConfig, s.dir+"/centre"))
 	if err != nil {
 		return err
 	}
@@ -209,7 +212,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 	if s.sensor, err = pty.Plug(s.dir + "/greenhouse"); err != nil {
 		return err
 	}
-	edge, err := s.router(atEdge, realmConfig+fmt.Sprintf(edgeConfig, s.dir, s.centre))
+	edge, err := s.router(atEdge, fmt.Sprintf(realmConfig, s.dir+"/edge")+fmt.Sprintf(edgeConfig, s.dir, s.centre))
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -120,7 +121,7 @@ func (n *node) addRealm(r Realm) error {
 	}
 	err = n.router.AddRealm(edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles, Principals: who,
-		Authenticators: r.Authenticators, History: histories(r),
+		Authenticators: r.Authenticators, History: histories(r), State: stateDir(n.config, r.Name),
 	})
 	if err != nil {
 		return err
@@ -131,6 +132,21 @@ func (n *node) addRealm(r Realm) error {
 		Log:   n.log,
 	}))
 	return nil
+}
+
+// systemData is where data goes if the configuration doesn't say: as a service, or wherever somebody has made it.
+const systemData = "/var/lib/runnel"
+
+// stateDir is where a realm keeps its retained events and histories; "" is nowhere.
+func stateDir(c *Config, realm string) string {
+	data := string(c.Node.Data)
+	if data == "" && unix.Access(systemData, unix.W_OK) == nil {
+		data = systemData
+	}
+	if data == "" {
+		return ""
+	}
+	return filepath.Join(data, "realm", url.PathEscape(realm))
 }
 
 func histories(r Realm) (list []edge.HistoryRule) {
