@@ -148,7 +148,10 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if first == rawsocket.Magic && l.url.Scheme != "ws" && l.url.Scheme != "wss" {
+	if first == rawsocket.Magic {
+		if l.webOnly() {
+			return nil, errors.New("first octet is 7f: RawSocket, but only WebSocket is spoken here")
+		}
 		c, err := rawsocket.Server(conn, l.rawOptions(peer, first, end))
 		if err != nil {
 			return nil, err
@@ -161,6 +164,9 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 	l.inbox.give(&webConn{Conn: conn, peer: peer, head: []byte{first}, leave: l.leave})
 	return nil, nil
 }
+
+// webOnly reports whether the listener's URL is for WebSockets alone.
+func (l *Listener) webOnly() bool { return l.url.Scheme == "ws" || l.url.Scheme == "wss" }
 
 // secure makes the TLS handshake, if there is one to make.
 func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {

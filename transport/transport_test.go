@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -110,6 +111,7 @@ func batch(messages ...string) (b []byte) {
 func run(t testing.TB, url string, opts ListenOptions) *running {
 	t.Helper()
 	lines := &logLines{}
+	opts.Grace = cmp.Or(opts.Grace, time.Millisecond)
 	opts.Log = slog.New(slog.NewTextHandler(lines, nil))
 	l, err := Listen(url, opts)
 	if err != nil {

@@ -111,7 +111,7 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 
 // path is where WebSockets are.
 func (l *Listener) path() string {
-	if l.url.Path == "" || l.url.Scheme != "ws" && l.url.Scheme != "wss" {
+	if l.url.Path == "" || !l.webOnly() {
 		return defaultPath
 	}
 	return l.url.Path

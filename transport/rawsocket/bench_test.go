@@ -141,7 +141,7 @@ func TestIdleMemory(t *testing.T) {
 		}
 		grown := (memory() - before) / conns
 		t.Logf("%s: %d octets for an idle connection and its reader", network, grown)
-		if limit := 6 << 10; i > 0 && grown > limit && !raceEnabled {
+		if limit := 8 << 10; i > 0 && grown > limit && !raceEnabled {
 			t.Errorf("%s: an idle connection needs %d octets, want at most %d", network, grown, limit)
 		}
 		for _, s := range sockets {
