@@ -108,3 +108,14 @@ func TestDrainIsBounded(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 }
+
+// What the router was asked to keep is there after a restart.
+func TestRetainedSurvivesRestart(t *testing.T) {
+	r := serve(t, "[node]\ndata = \"data\"\n")
+	runnel(t, "pub", "story.kept", "21.5", "--retain", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	r.signal(syscall.SIGTERM)
+	r.wait()
+	again := start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
+	again.logs(`url=unix://`)
+	runnel(t, "sub", "story.kept", "--retained", "-n", "1", "--timeout", "30s", "--url", r.unix).expect(t, 0, "story.kept 21.5", "")
+}
