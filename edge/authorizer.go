@@ -57,11 +57,11 @@ type decisions struct {
 // permitted reports whether the session may do what it asks for at one URI: the error says why not. disclose says that
 // others are to know who it is. Called from the session's own read loop, without locks.
 func (s *session) permitted(t *turn, a auth.Action, uri []byte, options codec.Dict) (disclose bool, err error) {
-	allowed, disclose := s.role.Decide(a, uri)
+	allowed, disclose := s.role().Decide(a, uri)
 	switch {
 	case allowed:
 		return disclose, nil
-	case s.role.Authorizer() == "" || s.role.Covers(string(uri), wamp.Exact):
+	case s.role().Authorizer() == "" || s.role().Covers(string(uri), wamp.Exact):
 		return false, wamp.NotAuthorized
 	}
 	return s.authorize(t, question{a, wamp.Exact, string(uri)}, options)
@@ -75,11 +75,11 @@ type grant struct {
 
 // permittedPattern is permitted for SUBSCRIBE and REGISTER.
 func (s *session) permittedPattern(t *turn, q question, options codec.Dict) (grant, error) {
-	allowed, partly := s.role.DecidePattern(q.action, q.uri, q.match)
+	allowed, partly := s.role().DecidePattern(q.action, q.uri, q.match)
 	switch {
 	case allowed:
 		return grant{partly: partly}, nil
-	case s.role.Authorizer() == "" || s.role.Covers(q.uri, q.match):
+	case s.role().Authorizer() == "" || s.role().Covers(q.uri, q.match):
 		return grant{}, wamp.NotAuthorized
 	}
 	_, err := s.authorize(t, q, options)
@@ -88,7 +88,7 @@ func (s *session) permittedPattern(t *turn, q question, options codec.Dict) (gra
 
 // authorize finds out what the role's authorizer says.
 func (s *session) authorize(t *turn, q question, options codec.Dict) (disclose bool, err error) {
-	procedure := s.role.Authorizer()
+	procedure := s.role().Authorizer()
 	reg, _ := s.realm.procedures.Load().best([]byte(procedure))
 	d, known := s.decisions.find(reg, q)
 	if !known {
