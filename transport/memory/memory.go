@@ -105,7 +105,13 @@ func (p *pipe) read() (msg []byte, more bool, err error) {
 	}
 	start := p.off + headSize
 	p.off = start + int(binary.BigEndian.Uint32(p.taken[p.off:]))
-	return p.taken[start:p.off:p.off], p.off < len(p.taken), nil
+	return p.taken[start:p.off:p.off], p.off < len(p.taken) || p.filled(), nil
+}
+
+func (p *pipe) filled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.next) > 0
 }
 
 // take waits for messages and swaps buffers with the writer.
