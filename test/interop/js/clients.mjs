@@ -213,6 +213,9 @@ function unwrap(error) {
 // Both WebSocket modules that wampy's documentation names. observed tells how the connection ends: wampy does not say.
 const modules = { 'websocket/ws': ws, 'websocket/w3c': websocket.w3cwebsocket };
 
+// The codes of a good end: 1000, and 1005 for none at all, as from a side that closes without one.
+const normal = [1000, 1005];
+
 function observed(module, onClose, onPing) {
   return class extends module {
     constructor(...args) {
@@ -231,7 +234,7 @@ async function openWampy(via, serializer, { onPing, ...options } = {}) {
     realm,
     autoReconnect: false,
     serializer: new wampySerializers[serializer](),
-    ws: observed(modules[via], (event) => end({ reason, clean: event.wasClean && event.code === 1000 }), onPing),
+    ws: observed(modules[via], (event) => end({ reason, clean: event.wasClean && normal.includes(event.code) }), onPing),
     // The only place where wampy shows GOODBYE is its log.
     debug: true,
     logger: ([what, message]) => {
