@@ -1,0 +1,97 @@
+// Package conformance proves on the wire that the router keeps to the protocol: every rule, over every transport and in
+// every serializer, against the binary from outside. docs/protocol.md says which case stands for which feature.
+//
+// See package program for RUNNEL_BIN and RUNNEL_RUNNER.
+package conformance
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"runnel/test/stage"
+)
+
+// house is the router that all cases use.
+var house *stage.House
+
+// everyone is the realm of each way: anonymous sessions and named ones of two roles, who may do everything but what some
+// cases are about.
+const everyone = `
+anonymous = "guest"
+[[realm.role]]
+name = "guest"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role.permission]]
+uri = "open."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+disclose = true
+[[realm.role.permission]]
+uri = "closed."
+match = "prefix"
+allow = []
+[[realm.role.permission]]
+uri = "closed.door"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role]]
+name = "staff"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role]]
+name = "outsider"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role.permission]]
+uri = "wamp."
+match = "prefix"
+allow = []
+[[realm.principal]]
+authid = "ann"
+role = "guest"
+ticket = "ann"
+[[realm.principal]]
+authid = "bob"
+role = "staff"
+ticket = "bob"
+[[realm.principal]]
+authid = "eve"
+role = "outsider"
+ticket = "eve"
+`
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
+	os.Exit(func() int {
+		var err error
+		house, err = stage.Open(stage.Config{Realm: everyone, Strict: linesToStrict})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		status := m.Run()
+		if err := house.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+		if err := goleak.Find(); err != nil && status == 0 {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+		return status
+	}())
+}
+
+// linesToStrict are enough for three ways with four peers each.
+const linesToStrict = 12

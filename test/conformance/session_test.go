@@ -1,0 +1,232 @@
+package conformance
+
+import (
+	"fmt"
+	"testing"
+
+	"runnel/edge/wamp"
+	"runnel/test/say"
+	"runnel/test/stage"
+)
+
+const violated = `[3,{"message":"*"},"wamp.error.protocol_violation"]`
+
+func TestWelcome(t *testing.T) {
+	house.Every(t, "details", func(s *stage.Scene) {
+		p := s.Connect()
+		p.Say(stage.Simple)
+		p.Hear(`[2,"$id",{"agent":"*","realm":"@","authid":"*","authrole":"guest","authmethod":"anonymous","authprovider":"static",
+			"roles":{"broker":{"features":"*","reflection":true},"dealer":{"features":"*","reflection":true}}}]`)
+		p.Say(`[6,{},"wamp.close.close_realm"]`)
+		p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Closed()
+	})
+	house.Every(t, "unknown attributes are ignored", func(s *stage.Scene) {
+		p := s.Connect()
+		p.Say(`[1,"@",{"roles":{"caller":{"features":{"time_travel":true,"call_timeout":true},"future":1}},"agent":"x","resume_session":7,
+			"_own":{"a":[1]},"future":null,"authextra":{"a":1},"transport":{"auth":null}}]`)
+		p.Hear(`[2,"*","*"]`)
+	})
+}
+
+// Session ids are drawn at random, uniformly, from [1, 2^53].
+func TestSessionIDs(t *testing.T) {
+	s := house.Scene(t, stage.Way{Network: "unix", Serializer: wamp.CBOR}, stage.Strict)
+	const sessions = 64
+	seen := map[uint64]bool{}
+	var above [4]int
+	for range sessions {
+		p := s.Join(stage.Simple)
+		if seen[p.ID] {
+			t.Errorf("session %d twice", p.ID)
+		}
+		seen[p.ID] = true
+		above[min(p.ID>>51, 3)]++
+		p.Goodbye()
+	}
+	for i, n := range above {
+		if n == 0 { // one in 10^8 if they are uniform
+			t.Errorf("of %d session ids none is in quarter %d of the range", sessions, i+1)
+		}
+	}
+}
+
+func TestHelloRefused(t *testing.T) {
+	for name, c := range map[string]struct{ say, reason string }{
+		"a request first":          {`[32,1,{},"~.a"]`, "wamp.error.protocol_violation"},
+		"GOODBYE first":            {`[6,{},"wamp.close.normal"]`, "wamp.error.protocol_violation"},
+		"ERROR first":              {`[8,68,1,{},"com.error"]`, "wamp.error.protocol_violation"},
+		"AUTHENTICATE first":       {`[5,"secret",{}]`, "wamp.error.protocol_violation"},
+		"a router's message":       {`[2,1,{}]`, "wamp.error.protocol_violation"},
+		"no roles":                 {`[1,"@",{}]`, "wamp.error.protocol_violation"},
+		"empty roles":              {`[1,"@",{"roles":{}}]`, "wamp.error.protocol_violation"},
+		"a router's role":          {`[1,"@",{"roles":{"broker":{}}}]`, "wamp.error.protocol_violation"},
+		"no such realm":            {`[1,"stage.nowhere",{"roles":{"caller":{}}}]`, "wamp.error.no_such_realm"},
+		"a method that is not":     {`[1,"@",{"roles":{"caller":{}},"authmethods":["kerberos"]}]`, "wamp.error.no_matching_auth_method"},
+		"methods that are no list": {`[1,"@",{"roles":{"caller":{}},"authmethods":"ticket"}]`, "wamp.error.protocol_violation"},
+	} {
+		house.Every(t, name, func(s *stage.Scene) {
+			if name == "no such realm" && s.Way.Network == "serial" {
+				c.reason = "wamp.error.no_such_realm" // the line leads to one realm only, but there is none of that name at all
+			}
+			p := s.Connect()
+			p.Say(c.say)
+			p.Hear(`[3,{"message":"*"},"` + c.reason + `"]`)
+			p.Closed()
+		})
+	}
+}
+
+// An ABORT is never answered: the router just closes.
+func TestAbort(t *testing.T) {
+	house.Every(t, "in a session", func(s *stage.Scene) {
+		p := s.Join(stage.Simple)
+		p.Say(`[3,{"message":"enough"},"com.my.reason",[1],{"k":2}]`)
+		p.Closed()
+	})
+}
+
+func TestGoodbye(t *testing.T) {
+	for _, reason := range []string{"wamp.close.normal", "wamp.close.close_realm", "com.my.reason"} {
+		house.Every(t, reason, func(s *stage.Scene) {
+			p := s.Join(stage.Simple)
+			p.Say(`[32,1,{},"~.a"]`, `[6,{"message":"bye"},"`+reason+`"]`)
+			p.Hear(`[33,1,"*"]`, `[6,{},"wamp.close.goodbye_and_out"]`)
+			p.Closed()
+		})
+	}
+	// What was said before GOODBYE counts, what is said after it does not.
+	house.Every(t, "nothing counts after it", func(s *stage.Scene) {
+		watcher, p := s.Join(stage.Simple), s.Join(stage.Simple)
+		watcher.Say(`[32,1,{},"~.a"]`)
+		watcher.Hear(`[33,1,"$sub"]`)
+		p.Say(`[16,1,{},"~.a",["before"]]`, `[6,{},"wamp.close.normal"]`, `[16,2,{},"~.a",["after"]]`)
+		p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Closed()
+		watcher.Hear(`[36,"$sub","*",{},["before"]]`)
+		watcher.Silent()
+	})
+	// After the router has said GOODBYE, it ignores everything but GOODBYE, and answers nothing.
+	house.Every(t, "from the router", func(s *stage.Scene) {
+		admin, p, watcher := s.Join(stage.Simple), s.Join(stage.Simple).Named("p"), s.Join(stage.Simple)
+		watcher.Say(`[32,1,{},"~.a"]`)
+		watcher.Hear(`[33,1,"$sub"]`)
+		admin.Say(`[48,1,{},"wamp.session.kill",["$p"]]`)
+		admin.Hear(`[50,1,{}]`)
+		p.Hear(`[6,{},"wamp.close.killed"]`)
+		p.Say(`[16,1,{"acknowledge":true},"~.a"]`, `[48,2,{},"~.nothing"]`, `[1,"@",{}]`, `[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Closed()
+		watcher.Silent()
+	})
+}
+
+// Request ids of clients count 1, 2, 3 ...; a strict realm insists on it.
+func TestRequestIDs(t *testing.T) {
+	house.EveryStrict(t, "in sequence", func(s *stage.Scene) {
+		p := s.Join(stage.Simple)
+		p.Say(`[32,1,{},"~.a"]`, `[16,2,{},"~.a"]`, `[64,3,{},"~.x"]`, `[48,4,{},"~.x"]`)
+		p.Hear(`[33,1,"$sub"]`, `[65,3,"$reg"]`, `[68,1,"$reg",{}]`)
+		p.Say(`[70,1,{}]`, `[49,4,{}]`, `[34,5,"$sub"]`, `[66,6,"$reg"]`, `[32,7,{},"~.b"]`)
+		p.Hear(`[50,4,{}]`, `[35,5]`, `[67,6]`, `[33,7,"*"]`)
+	})
+	for name, say := range map[string]string{
+		"gap": `[32,3,{},"~.b"]`, "repeat": `[32,1,{},"~.b"]`, "gap in PUBLISH": `[16,3,{},"~.b"]`, "gap in CALL": `[48,3,{},"~.b"]`,
+		"gap in REGISTER": `[64,3,{},"~.b"]`, "gap in UNSUBSCRIBE": `[34,3,"$sub"]`, "gap in UNREGISTER": `[66,3,5]`,
+	} {
+		house.EveryStrict(t, name, func(s *stage.Scene) {
+			p := s.Join(stage.Simple)
+			p.Say(`[32,1,{},"~.a"]`)
+			p.Hear(`[33,1,"$sub"]`)
+			p.Say(say)
+			p.Hear(violated)
+			p.Closed()
+		})
+	}
+	house.EveryStrict(t, "not from 1", func(s *stage.Scene) {
+		p := s.Join(stage.Simple)
+		p.Say(`[32,2,{},"~.a"]`)
+		p.Hear(violated)
+		p.Closed()
+	})
+	house.Every(t, "lenient", func(s *stage.Scene) {
+		p := s.Join(stage.Simple)
+		p.Say(`[32,77,{},"~.a"]`, `[32,77,{},"~.b"]`, `[32,5,{},"~.c"]`)
+		p.Hear(`[33,77,"*"]`, `[33,77,"*"]`, `[33,5,"*"]`)
+	})
+	// 2^53 is an id, in any serializer without being rounded; more is none, nor is 0, a negative number or a float.
+	house.Every(t, "the largest", func(s *stage.Scene) {
+		p := s.Join(stage.Simple)
+		p.Say(`[32,9007199254740992,{},"~.a"]`, `[32,9007199254740991,{},"~.b"]`)
+		p.Hear(`[33,9007199254740992,"*"]`, `[33,9007199254740991,"*"]`)
+	})
+	for _, id := range []string{"0", "-1", "9007199254740993", "18446744073709551615", "1.0", "1.5", `"1"`, "true", "null", "[1]"} {
+		house.Every(t, "not "+id, func(s *stage.Scene) {
+			p := s.Join(stage.Simple)
+			p.Say(`[32,` + id + `,{},"~.a"]`)
+			p.Hear(violated)
+			p.Closed()
+		})
+	}
+}
+
+// A callee sees INVOCATION.Request count 1, 2, 3 ..., whoever calls, and each callee for itself.
+func TestInvocationIDs(t *testing.T) {
+	house.Every(t, "per callee", func(s *stage.Scene) {
+		callee, other, a, b := s.Join(stage.Simple), s.Join(stage.Simple), s.Join(stage.Simple), s.Join(stage.Simple)
+		callee.Say(`[64,1,{},"~.x"]`)
+		other.Say(`[64,1,{},"~.y"]`)
+		callee.Hear(`[65,1,"*"]`)
+		other.Hear(`[65,1,"*"]`)
+		a.Say(`[48,100,{},"~.x"]`)
+		callee.Hear(`[68,1,"*",{}]`)
+		b.Say(`[48,100,{},"~.x"]`)
+		callee.Hear(`[68,2,"*",{}]`)
+		b.Say(`[48,101,{},"~.y"]`)
+		other.Hear(`[68,1,"*",{}]`)
+		a.Say(`[48,101,{},"~.x"]`)
+		callee.Hear(`[68,3,"*",{}]`)
+		callee.Say(`[70,2,{},["b"]]`, `[70,3,{},["a 101"]]`, `[70,1,{},["a 100"]]`)
+		b.Hear(`[50,100,{},["b"]]`)
+		a.Hear(`[50,101,{},["a 101"]]`, `[50,100,{},["a 100"]]`)
+	})
+}
+
+// The router's features are those of docs/protocol.md; see protocol_test.go for the table.
+func announcedFeatures(t *testing.T) map[string][]string {
+	t.Helper()
+	s := house.Scene(t, stage.Way{Network: "unix", Serializer: wamp.JSON}, stage.Strict)
+	p := s.Connect()
+	p.Say(stage.Simple)
+	text, _ := p.Next()
+	v, err := say.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var welcome []any = v.([]any)
+	if fmt.Sprint(welcome[0]) != "2" {
+		t.Fatalf("heard %s", text)
+	}
+	features := map[string][]string{}
+	for role, details := range welcome[2].(map[string]any)["roles"].(map[string]any) {
+		for feature, on := range details.(map[string]any)["features"].(map[string]any) {
+			if on == true {
+				features[role] = append(features[role], feature)
+			}
+		}
+	}
+	return features
+}
+
+// Messages may come with all the white space and escapes that JSON allows.
+func TestJSONText(t *testing.T) {
+	for _, network := range []string{"tcp", "ws", "serial"} {
+		t.Run(network, func(t *testing.T) {
+			w := stage.Way{Network: network, Serializer: wamp.JSON}
+			p := house.Scene(t, w, w.Realm()).Join(stage.Simple)
+			p.Say("\n[ 32 ,\t1 , {\r\n} , \"json\\u002etext\" ] ")
+			p.Hear(`[33,1,"$sub"]`)
+			p.Say("[16,2,{\"exclude\\u005fme\": false},\"\\u006a\\u0073on.text\",[\"\\ud83d\\ude00\\/\"]]")
+			p.Hear(`[36,"$sub","*",{},["😀/"]]`)
+		})
+	}
+}

@@ -1,0 +1,169 @@
+// Package program runs runnel for the tests that know it from outside only.
+//
+// RUNNEL_BIN names the binary to test; without it one is built. RUNNEL_RUNNER is put in front of it, so that binaries for
+// other processors can be tested: RUNNEL_RUNNER=qemu-arm RUNNEL_BIN=dist/runnel-linux-arm6, from the top.
+package program
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Patience is how long a test waits for what must happen. Nothing is timed; emulated processors are slow.
+const Patience = 60 * time.Second
+
+// Binary is the command line that runs runnel.
+type Binary []string
+
+// Find returns the binary to test. If it has to be built, it gets into dir; with the race detector if the test has it.
+func Find(dir string) (Binary, error) {
+	runner := strings.Fields(os.Getenv("RUNNEL_RUNNER"))
+	if path := os.Getenv("RUNNEL_BIN"); path != "" {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join("..", "..", path) // the tests run in their own directory
+		}
+		_, err := os.Stat(path)
+		return append(runner, path), err
+	}
+	path := filepath.Join(dir, "runnel")
+	args := append([]string{"build"}, raceFlag...)
+	out, err := exec.Command("go", append(args, "-o", path, "runnel/cmd/runnel")...).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("build runnel: %w\n%s", err, out)
+	}
+	return append(runner, path), nil
+}
+
+// Command prepares runnel with args. No variable of the developer's own gets in.
+func (b Binary) Command(args ...string) *exec.Cmd {
+	cmd := exec.Command(b[0], append(b[1:len(b):len(b)], args...)...)
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "RUNNEL_") && !strings.HasPrefix(v, "XDG_RUNTIME_DIR=") && !strings.HasPrefix(v, "NOTIFY_SOCKET=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
+	return cmd
+}
+
+// Process is a runnel that goes on running. Its methods may be called from any goroutine.
+type Process struct {
+	cmd            *exec.Cmd
+	Stdout, Stderr Output
+	ended          chan struct{}
+}
+
+// Start runs a command in the background.
+func Start(cmd *exec.Cmd) (*Process, error) {
+	p := &Process{cmd: cmd, ended: make(chan struct{})}
+	p.Stdout.changed, p.Stderr.changed = make(chan struct{}), make(chan struct{})
+	p.cmd.Stdout, p.cmd.Stderr = &p.Stdout, &p.Stderr
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.ended)
+	}()
+	return p, nil
+}
+
+// PID is the process's id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Signal sends the process a signal, by its id.
+func (p *Process) Signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
+
+// Wait waits for the end and returns the exit status. A process that does not end is killed, which is an error.
+func (p *Process) Wait() (status int, err error) {
+	select {
+	case <-p.ended:
+	case <-time.After(Patience):
+		p.cmd.Process.Kill()
+		<-p.ended
+		err = fmt.Errorf("%v did not end", p.cmd.Args)
+	}
+	return p.cmd.ProcessState.ExitCode(), err
+}
+
+// Sees waits until standard output holds text.
+func (p *Process) Sees(text string) error {
+	_, err := p.await(&p.Stdout, regexp.MustCompile(regexp.QuoteMeta(text)))
+	return err
+}
+
+// Logs waits until standard error matches the pattern, and returns its groups.
+func (p *Process) Logs(pattern string) ([]string, error) {
+	return p.await(&p.Stderr, regexp.MustCompile(pattern))
+}
+
+func (p *Process) await(o *Output, pattern *regexp.Regexp) ([]string, error) {
+	deadline := time.After(Patience)
+	for {
+		text, changed := o.watch()
+		if found := pattern.FindStringSubmatch(text); found != nil {
+			return found, nil
+		}
+		select {
+		case <-changed:
+		case <-p.ended:
+			if found := pattern.FindStringSubmatch(o.Text()); found != nil {
+				return found, nil
+			}
+			return nil, fmt.Errorf("%v ended without %q\n%v", p.cmd.Args, pattern, p)
+		case <-deadline:
+			return nil, fmt.Errorf("%v: no %q\n%v", p.cmd.Args, pattern, p)
+		}
+	}
+}
+
+// String is what the process has printed.
+func (p *Process) String() string {
+	return fmt.Sprintf("stdout: %s\nstderr: %s", p.Stdout.Text(), p.Stderr.Text())
+}
+
+// Output collects what a program prints.
+type Output struct {
+	mu      sync.Mutex
+	bytes   bytes.Buffer
+	changed chan struct{} // closed and replaced by each Write
+}
+
+// Write is called by the process.
+func (o *Output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return o.bytes.Write(b)
+}
+
+func (o *Output) watch() (text string, changed <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes.String(), o.changed
+}
+
+// Text is what was printed so far.
+func (o *Output) Text() string {
+	text, _ := o.watch()
+	return text
+}
+
+// Resident is the memory that a process has, in octets; 0 where the system does not tell.
+func Resident(pid int) (octets int) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(status), "VmRSS:")
+	fmt.Sscan(rest, &octets)
+	return octets << 10
+}

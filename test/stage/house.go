@@ -1,0 +1,196 @@
+// Package stage sets up a router for the suites that prove what it does on the wire: one running binary, reached in all
+// ways and in all serializers.
+//
+//	house.go   the router, its configuration and its realms
+//	way.go     the ways to it; link.go and serial.go carry messages over them, with none of the router's code
+//	scene.go   one case: its peers, its names
+//	peer.go    what a peer says and hears
+//	shape.go   what holds for each message that the router sends
+package stage
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"runnel/test/program"
+)
+
+// Config is what a suite wants of its router.
+type Config struct {
+	Top    string            // TOML in front of all tables
+	Realm  string            // TOML of each way's realm and of the strict one: keys, roles and principals
+	Realms map[string]string // more realms, by name: their TOML
+	Extra  string            // TOML behind all else
+
+	// Strict is how many serial lines lead to the realm "stage.strict".
+	Strict int
+}
+
+// House is a running router.
+type House struct {
+	*program.Process
+	TCP, TLS, Unix string // addresses
+	Dir            string
+
+	ca    *authority
+	tls   *tls.Config
+	lines map[string]chan *line
+	all   []*line
+}
+
+// linesPerWay is how many peers may be in one scene of a serial way.
+const linesPerWay = 6
+
+// Strict is the realm that insists on the letter of the specification.
+const Strict = "stage.strict"
+
+// Open builds the router if need be, and starts it.
+func Open(c Config) (*House, error) {
+	dir, err := os.MkdirTemp("", "runnel-stage-")
+	if err != nil {
+		return nil, err
+	}
+	h := &House{Dir: dir, lines: map[string]chan *line{}}
+	if err := h.start(c); err != nil {
+		return nil, errors.Join(err, h.tidy())
+	}
+	return h, nil
+}
+
+func (h *House) start(c Config) (err error) {
+	if h.ca, err = newAuthority(); err != nil {
+		return err
+	}
+	h.tls = h.ca.client()
+	if err := h.ca.write(h.Dir); err != nil {
+		return err
+	}
+	text, err := h.config(c)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(h.Dir, "runnel.toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	binary, err := program.Find(h.Dir)
+	if err != nil {
+		return err
+	}
+	if h.Process, err = program.Start(binary.Command("run", "-c", file)); err != nil {
+		return err
+	}
+	return h.listen()
+}
+
+// listen waits until the router listens everywhere.
+func (h *House) listen() error {
+	for pattern, into := range map[string]*string{
+		`url=tcp://(127\.0\.0\.1:\d+)`: &h.TCP, `url=tls://(127\.0\.0\.1:\d+)`: &h.TLS, `url=unix://(\S+)`: &h.Unix,
+	} {
+		found, err := h.Logs(pattern)
+		if err != nil {
+			return err
+		}
+		*into = found[1]
+	}
+	for _, l := range h.all {
+		if _, err := h.Logs(`serial port open" line=` + regexp.QuoteMeta(l.name) + ` `); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *House) config(c Config) (string, error) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "version = 1\n%s\n", c.Top)
+	for _, w := range Ways() {
+		h.realm(&b, w.Realm(), c.Realm)
+	}
+	h.realm(&b, Strict, "strict = true\n"+c.Realm)
+	for name, text := range c.Realms {
+		h.realm(&b, name, text)
+	}
+	b.WriteString("[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n" +
+		"[[listen]]\nurl = \"tls://127.0.0.1:0\"\ncertificate = \"router.pem\"\nkey = \"router.key\"\nclient_ca = \"ca.pem\"\n")
+	for _, w := range Ways() {
+		if !w.isSerial() {
+			continue
+		}
+		if err := h.plug(&b, w.Realm(), linesPerWay); err != nil {
+			return "", err
+		}
+	}
+	if err := h.plug(&b, Strict, c.Strict); err != nil {
+		return "", err
+	}
+	b.WriteString(c.Extra)
+	return b.String(), nil
+}
+
+func (h *House) realm(b *strings.Builder, name, text string) {
+	fmt.Fprintf(b, "[[realm]]\nname = %q\n%s\n%s", name, text, janitor)
+}
+
+// plug plugs in devices whose lines lead to a realm.
+func (h *House) plug(b *strings.Builder, realm string, n int) error {
+	free := make(chan *line, n)
+	h.lines[realm] = free
+	for i := range n {
+		name := fmt.Sprintf("%s-%d", realm, i)
+		path := filepath.Join(h.Dir, name)
+		l, err := newLine(name, path, free)
+		if err != nil {
+			return err
+		}
+		h.all = append(h.all, l)
+		free <- l
+		fmt.Fprintf(b, "[[serial]]\nname = %q\ndevice = %q\nframing = \"none\"\nrealm = %q\n", name, path, realm)
+	}
+	return nil
+}
+
+// TLSClient is the TLS configuration of a client that has a certificate with the common name, signed by the authority
+// that the router trusts.
+func (h *House) TLSClient(name string) (*tls.Config, error) {
+	made, err := h.ca.sign(h.ca.template(name))
+	if err != nil {
+		return nil, err
+	}
+	c := h.tls.Clone()
+	c.ClientSessionCache = nil // what is resumed has the certificate of before
+	c.Certificates = []tls.Certificate{made}
+	return c, nil
+}
+
+// Close ends the router. It is an error if the router does not end in good order, or has panicked.
+func (h *House) Close() error {
+	h.Signal(syscall.SIGTERM)
+	status, err := h.Wait()
+	if err == nil && status != 0 {
+		err = fmt.Errorf("the router ended with %d", status)
+	}
+	for _, word := range []string{"panic", "DATA RACE", "fatal error"} {
+		if strings.Contains(h.Stderr.Text(), word) {
+			err = errors.Join(err, fmt.Errorf("the router's log tells of a %s", word))
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("%w\n%v", err, h.Process)
+	}
+	return errors.Join(err, h.tidy())
+}
+
+func (h *House) tidy() error {
+	for _, l := range h.all {
+		l.unplug()
+	}
+	return os.RemoveAll(h.Dir)
+}

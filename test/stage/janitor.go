@@ -1,0 +1,72 @@
+package stage
+
+import (
+	"slices"
+	"time"
+
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/test/say"
+)
+
+// janitor is somebody in each realm who may see who is there.
+const janitor = `
+[[realm.role]]
+name = "janitor"
+[[realm.role.permission]]
+uri = "wamp.session.list"
+allow = ["call"]
+[[realm.principal]]
+authid = "janitor"
+role = "janitor"
+ticket = "janitor"
+`
+
+// gone waits until the realm does not know the sessions any more.
+func (s *Scene) gone(ids ...uint64) {
+	s.Helper()
+	unix := Way{Network: "unix", Serializer: wamp.JSON}
+	l, err := s.House.dial(unix, s.Realm, nil)
+	if err != nil {
+		s.Fatalf("send for the janitor: %v", err)
+	}
+	defer l.close()
+	ask := func(text string) (answer []any) {
+		if err := l.send([]byte(s.fill(text))); err != nil {
+			s.Fatalf("the janitor: %v", err)
+		}
+		data, err := l.receive()
+		if err == nil {
+			var v any
+			if v, err = say.Parse(string(data)); err == nil {
+				answer, _ = v.([]any)
+			}
+		}
+		if err != nil || len(answer) < 2 {
+			s.Fatalf("the janitor hears %s, %v", data, err)
+		}
+		return answer
+	}
+	ask(`[1,"@",{"roles":{"caller":{}},"authid":"janitor","authmethods":["ticket"]}]`)
+	ask(`[5,"janitor",{}]`)
+	for end := time.Now().Add(program.Patience); ; time.Sleep(time.Millisecond) {
+		answer := ask(`[48,1,{},"wamp.session.list"]`)
+		if len(answer) < 4 {
+			s.Fatalf("the janitor hears %v", answer)
+		}
+		here, _ := answer[3].([]any)[0].([]any)
+		if !slices.ContainsFunc(here, func(id any) bool { return isOneOf(ids, id) }) {
+			break
+		}
+		if time.Now().After(end) {
+			s.Fatalf("of the sessions %v some are still there", ids)
+		}
+	}
+	ask(`[6,{},"wamp.close.close_realm"]`)
+	l.receive() // the end: now it is gone itself
+}
+
+func isOneOf(ids []uint64, id any) bool {
+	n, err := integer(id)
+	return err == nil && slices.Contains(ids, n)
+}

@@ -1,0 +1,286 @@
+package stage
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/test/say"
+)
+
+// Peer is a client that says and hears messages as package say writes them. In all texts "~" stands for the scene's own
+// first component of URIs, and "@" for its realm.
+type Peer struct {
+	*Scene
+	Way Way
+	ID  uint64 // the session's; 0 before WELCOME
+
+	link  link
+	heard chan string   // in order; closed at the end of the connection
+	syncs chan struct{} // an element for each answer to sync
+
+	synced atomic.Uint64 // the request of the sync under way
+	last   uint64        // request, of those that count up
+	open   bool          // joined, and has not said or heard its end
+}
+
+// The texts of HELLO. A Simple client knows the basic profile, a Full one all that there is for clients to announce.
+const (
+	Simple = `[1,"@",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
+	Full   = `[1,"@",{"roles":` + FullRoles + `}]`
+
+	FullRoles = `{
+		"publisher":{"features":{"publisher_identification":true,"subscriber_blackwhite_listing":true,"publisher_exclusion":true,
+			"payload_passthru_mode":true,"acknowledge_event_received":true,"sharded_subscription":true}},
+		"subscriber":{"features":{"publisher_identification":true,"publication_trustlevels":true,"pattern_based_subscription":true,
+			"subscription_revocation":true,"event_history":true,"payload_passthru_mode":true,"sharded_subscription":true}},
+		"caller":{"features":{"caller_identification":true,"call_timeout":true,"call_canceling":true,"progressive_call_results":true,
+			"progressive_call_invocations":true,"payload_passthru_mode":true,"sharded_registration":true}},
+		"callee":{"features":{"caller_identification":true,"call_trustlevels":true,"pattern_based_registration":true,
+			"shared_registration":true,"sharded_registration":true,"call_timeout":true,"call_canceling":true,"call_reroute":true,
+			"progressive_call_results":true,"progressive_call_invocations":true,"registration_revocation":true,
+			"payload_passthru_mode":true}}}`
+)
+
+// firstSync is above all requests that a case numbers for itself.
+const firstSync = wamp.MaxID - 1_000_000
+
+// Named makes "$name" stand for the session's id.
+func (p *Peer) Named(name string) *Peer {
+	p.Names[name] = json.Number(strconv.FormatUint(p.ID, 10))
+	return p
+}
+
+// listen passes on what the router says, until the connection ends.
+func (p *Peer) listen() {
+	defer close(p.heard)
+	for {
+		data, err := p.link.receive()
+		if err != nil {
+			return
+		}
+		text, err := say.Decode(p.Way.Serializer, data)
+		if err == nil {
+			err = checkShape(text)
+		}
+		if err != nil {
+			p.Errorf("%v: the router sends % x: %v", p.Way, data, err)
+			return
+		}
+		if p.isSync(text) {
+			p.syncs <- struct{}{}
+			continue
+		}
+		p.heard <- text
+	}
+}
+
+// isSync reports whether a message is the answer to what Sync said, PUBLISHED or ERROR.
+func (p *Peer) isSync(text string) bool {
+	id := p.synced.Load()
+	return id != 0 && (strings.HasPrefix(text, fmt.Sprintf("[17,%d,", id)) || strings.HasPrefix(text, fmt.Sprintf("[8,16,%d,", id)))
+}
+
+// Say sends messages, in one go.
+func (p *Peer) Say(texts ...string) {
+	p.Helper()
+	var messages [][]byte
+	for _, text := range texts {
+		data, err := p.Names.Encode(p.Way.Serializer, p.fill(text))
+		if err != nil {
+			p.Fatalf("say %s: %v", text, err)
+		}
+		p.note(text)
+		messages = append(messages, data)
+	}
+	p.Raw(messages...)
+}
+
+// note keeps the count of requests.
+func (p *Peer) note(text string) {
+	var head []json.RawMessage
+	var request uint64
+	if json.Unmarshal([]byte(p.fill(text)), &head) != nil || len(head) < 2 || json.Unmarshal(head[1], &request) != nil {
+		return
+	}
+	switch string(head[0]) {
+	case "16", "32", "34", "48", "64", "66":
+		p.last = max(p.last, request)
+	}
+}
+
+// Raw sends octets that need not be messages.
+func (p *Peer) Raw(messages ...[]byte) {
+	p.Helper()
+	if err := p.link.send(messages...); err != nil {
+		p.Fatalf("%v: send % x: %v", p.Way, messages, err)
+	}
+}
+
+// Next waits for a message.
+func (p *Peer) Next() (text string, open bool) {
+	p.Helper()
+	select {
+	case text, open = <-p.heard:
+		return text, open
+	case <-time.After(program.Patience):
+		p.Fatalf("%v: nothing was heard", p.Way)
+	}
+	return "", false
+}
+
+// Hear waits for messages and compares them with what is expected, in order.
+func (p *Peer) Hear(want ...string) {
+	p.Helper()
+	for _, w := range want {
+		got, open := p.Next()
+		if !open {
+			p.Fatalf("the connection is closed; expected %s", w)
+		}
+		p.expect(w, got)
+	}
+}
+
+// HearAnyOrder is Hear for messages that may come in any order. Each is compared with those that are still expected, in
+// their order; the first that it is like is the one.
+func (p *Peer) HearAnyOrder(want ...string) {
+	p.Helper()
+	for len(want) > 0 {
+		got, open := p.Next()
+		if !open {
+			p.Fatalf("the connection is closed; expected %q", want)
+		}
+		i := p.find(want, got)
+		if i < 0 {
+			p.Fatalf("heard %s\nexpected any of %q", got, want)
+		}
+		want = append(want[:i:i], want[i+1:]...)
+	}
+}
+
+// HearOneOf is Hear for one message, of which there are several forms.
+func (p *Peer) HearOneOf(want ...string) {
+	p.Helper()
+	got, open := p.Next()
+	if !open || p.find(want, got) < 0 {
+		p.Fatalf("heard %s (open: %v)\nexpected one of %q", got, open, want)
+	}
+}
+
+// HearAtMost takes a message that may have come, as far as the router has got; nothing else may.
+func (p *Peer) HearAtMost(want string) {
+	p.Helper()
+	p.Sync()
+	select {
+	case got := <-p.heard:
+		p.expect(want, got)
+	default:
+	}
+}
+
+func (p *Peer) find(want []string, got string) int {
+	for i, w := range want {
+		if ok, _ := p.Names.Match(p.fill(w), got); ok {
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *Peer) expect(want, got string) {
+	p.Helper()
+	ok, err := p.Names.Match(p.fill(want), got)
+	if err != nil {
+		p.Fatalf("expected %s: %v", want, err)
+	}
+	if !ok {
+		p.Fatalf("heard    %s\nexpected %s", got, p.fill(want))
+	}
+}
+
+// Sync returns when the router has done all that the peer has asked for, and what it had to send to the peer before that
+// has arrived: an acknowledged PUBLISH is the last in both directions.
+func (p *Peer) Sync() {
+	p.Helper()
+	id := firstSync + p.synced.Load()%1_000_000 + 1
+	if p.Realm == Strict {
+		id = p.last + 1
+		p.last = id
+	}
+	p.synced.Store(id)
+	data, err := p.Names.Encode(p.Way.Serializer, p.fill(fmt.Sprintf(`[16,%d,{"acknowledge":true},"stage.sync.~.now"]`, id)))
+	if err != nil {
+		p.Fatal(err)
+	}
+	p.Raw(data)
+	select {
+	case <-p.syncs:
+	case <-time.After(program.Patience):
+		p.Fatalf("%v: no answer to an acknowledged PUBLISH", p.Way)
+	}
+}
+
+// Silent checks that nothing is on its way to the peer: neither of its own doing nor of the others'.
+func (p *Peer) Silent() {
+	p.Helper()
+	for _, other := range p.peers {
+		if other.open && other != p {
+			other.Sync()
+		}
+	}
+	p.Sync()
+	select {
+	case got, open := <-p.heard:
+		if open {
+			p.Fatalf("heard %s, expected nothing", got)
+		}
+		p.Fatal("the connection is closed")
+	default:
+	}
+}
+
+// Closed waits until the router has ended the connection, and the session is gone. Nothing may be heard any more.
+func (p *Peer) Closed() {
+	p.Helper()
+	p.open = false
+	if p.Way.isSerial() { // a line is not closed
+		p.awaitGone()
+		p.link.close()
+	}
+	if got, open := p.Next(); open {
+		p.Fatalf("heard %s, expected the end of the connection", got)
+	}
+	p.link.close()
+}
+
+// Goodbye closes the session in good order and waits until it is gone.
+func (p *Peer) Goodbye() {
+	p.Helper()
+	p.Say(`[6,{},"wamp.close.close_realm"]`)
+	p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+	p.Closed()
+}
+
+// Vanish cuts the connection without a word and waits until the session is gone.
+func (p *Peer) Vanish() {
+	p.Helper()
+	p.open = false
+	if raw, ok := p.link.(*rawLink); ok && p.Way.isSerial() {
+		raw.write([]byte{0xff, 0xff, 0xff, 0xff}) // no frame: nothing else ends a session on a line that stays plugged in
+	}
+	p.link.close()
+	p.awaitGone()
+}
+
+// awaitGone waits until the realm does not know the session any more.
+func (p *Peer) awaitGone() {
+	p.Helper()
+	if p.ID != 0 {
+		p.gone(p.ID)
+	}
+}

@@ -1,0 +1,185 @@
+package stage
+
+import (
+	"crypto/tls"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"runnel/edge/wamp"
+	"runnel/test/say"
+)
+
+// Scene is one case: peers, all of one way if not said otherwise, in one realm.
+type Scene struct {
+	*testing.T
+	House *House
+	Way   Way
+	Realm string
+	Names say.Names
+
+	own   string // what "~" stands for
+	peers []*Peer
+}
+
+var scenes atomic.Int64
+
+// Scene begins a case.
+func (h *House) Scene(t *testing.T, w Way, realm string) *Scene {
+	s := &Scene{T: t, House: h, Way: w, Realm: realm, Names: say.Names{}, own: fmt.Sprintf("s%d", scenes.Add(1))}
+	t.Cleanup(s.end)
+	return s
+}
+
+// Every plays a case over every way, in the way's own realm. The ways are played side by side, and Every returns when all
+// are done: the next case has the realms for itself again.
+func (h *House) Every(t *testing.T, name string, plot func(s *Scene)) {
+	t.Helper()
+	h.every(t, name, Way.Realm, plot)
+}
+
+// EveryStrict is Every in the strict realm, which the ways have in common.
+func (h *House) EveryStrict(t *testing.T, name string, plot func(s *Scene)) {
+	t.Helper()
+	h.every(t, name, func(Way) string { return Strict }, plot)
+}
+
+// EveryIn is Every in a realm that is given; no serial line leads there.
+func (h *House) EveryIn(t *testing.T, name, realm string, plot func(s *Scene)) {
+	t.Helper()
+	h.every(t, name, func(Way) string { return realm }, plot)
+}
+
+func (h *House) every(t *testing.T, name string, realm func(Way) string, plot func(s *Scene)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		for _, w := range Ways() {
+			if w.isSerial() && h.lines[realm(w)] == nil {
+				continue
+			}
+			t.Run(w.String(), func(t *testing.T) {
+				t.Parallel()
+				plot(h.Scene(t, w, realm(w)))
+			})
+		}
+	})
+}
+
+// Between plays a case with two serializers, every pair of them.
+func (h *House) Between(t *testing.T, name string, plot func(s *Scene, one, other Way)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		for _, one := range wamp.Serializers {
+			for _, other := range wamp.Serializers {
+				t.Run(one.String()+"_to_"+other.String(), func(t *testing.T) {
+					t.Parallel()
+					from, to := Way{Network: "tcp", Serializer: one}, Way{Network: "ws", Serializer: other}
+					plot(h.Scene(t, from, from.Realm()), from, to)
+				})
+			}
+		}
+	})
+}
+
+// Another is a scene of its own beside this one.
+func (s *Scene) Another() *Scene { return s.House.Scene(s.T, s.Way, s.Realm) }
+
+// fill puts in what "~" and "@" stand for.
+func (s *Scene) fill(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "~", s.own), "@", s.Realm)
+}
+
+// Connect makes a connection that has said nothing yet.
+func (s *Scene) Connect() *Peer {
+	s.Helper()
+	return s.ConnectBy(s.Way, nil)
+}
+
+// ConnectBy is Connect by another way, over TLS perhaps with a configuration of one's own.
+func (s *Scene) ConnectBy(w Way, config *tls.Config) *Peer {
+	s.Helper()
+	l, err := s.House.dial(w, s.Realm, config)
+	if err != nil {
+		s.Fatalf("connect by %v: %v", w, err)
+	}
+	p := &Peer{Scene: s, Way: w, link: l, heard: make(chan string, 10_000), syncs: make(chan struct{}, 1)}
+	s.peers = append(s.peers, p)
+	go p.listen()
+	return p
+}
+
+// Join connects and says HELLO.
+func (s *Scene) Join(hello string) *Peer {
+	s.Helper()
+	return s.JoinBy(s.Way, hello)
+}
+
+// JoinBy is Join by another way.
+func (s *Scene) JoinBy(w Way, hello string) *Peer {
+	s.Helper()
+	p := s.ConnectBy(w, nil)
+	p.Say(hello)
+	p.Welcomed()
+	return p
+}
+
+// Login joins as a principal whose ticket is its authid.
+func (s *Scene) Login(authid, hello string) *Peer {
+	s.Helper()
+	p := s.Connect()
+	p.Say(strings.Replace(hello, `{"roles"`, fmt.Sprintf(`{"authid":%q,"authmethods":["ticket"],"roles"`, authid), 1))
+	p.Hear(`[4,"ticket",{}]`)
+	p.Say(fmt.Sprintf(`[5,%q,{}]`, authid))
+	p.Welcomed()
+	return p
+}
+
+// Welcomed waits for WELCOME.
+func (p *Peer) Welcomed() {
+	p.Helper()
+	got, open := p.Next()
+	if !open {
+		p.Fatalf("%v: the connection is closed; expected WELCOME", p.Way)
+	}
+	if _, err := fmt.Sscanf(got, "[2,%d,", &p.ID); err != nil {
+		p.Fatalf("heard %s, expected WELCOME", got)
+	}
+	p.open = true
+}
+
+// end has all peers leave, and waits until their sessions are gone.
+func (s *Scene) end() {
+	var ids []uint64
+	for _, p := range s.peers {
+		if p.open && !s.Failed() && s.leave(p) {
+			if p.Way.isSerial() {
+				ids = append(ids, p.ID)
+			}
+			continue
+		}
+		p.link.close()
+		for range p.heard { // until it is closed
+		}
+	}
+	if len(ids) > 0 && !s.Failed() {
+		s.gone(ids...)
+	}
+}
+
+// leave closes a session in good order, whatever is still to be heard.
+func (s *Scene) leave(p *Peer) bool {
+	data, err := p.Names.Encode(p.Way.Serializer, `[6,{},"wamp.close.close_realm"]`)
+	if err != nil || p.link.send(data) != nil {
+		return false
+	}
+	for text := range p.heard {
+		if p.Way.isSerial() && strings.HasPrefix(text, "[6,") {
+			break // a line is not closed
+		}
+	}
+	p.link.close()
+	for range p.heard {
+	}
+	return true
+}

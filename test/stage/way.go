@@ -1,0 +1,93 @@
+package stage
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"time"
+
+	"runnel/edge/wamp"
+	"runnel/test/program"
+)
+
+// Way is how a peer reaches the router, and what it speaks.
+type Way struct {
+	Network    string // tcp, tls, unix: RawSocket; ws, wss: WebSocket; serial: RawSocket over a line
+	Batched    bool   // of a WebSocket
+	Serializer wamp.Serializer
+}
+
+// Ways are all that there are.
+func Ways() (ways []Way) {
+	for _, s := range wamp.Serializers {
+		for _, network := range []string{"tcp", "tls", "unix", "ws", "wss", "serial"} {
+			ways = append(ways, Way{Network: network, Serializer: s})
+		}
+		ways = append(ways, Way{Network: "ws", Batched: true, Serializer: s})
+	}
+	return ways
+}
+
+// String is like "ws_batched_cbor". It may stand in a URI.
+func (w Way) String() string {
+	name := w.Network
+	if w.Batched {
+		name += "_batched"
+	}
+	return name + "_" + w.Serializer.String()
+}
+
+// Realm is the realm that only one way leads to, so that what happens there is the doing of one case.
+func (w Way) Realm() string { return "stage." + w.String() }
+
+func (w Way) isSerial() bool { return w.Network == "serial" }
+
+// dial connects, for the given realm: a serial line leads to one only.
+func (h *House) dial(w Way, realm string, config *tls.Config) (link, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	defer cancel()
+	connect := func(ctx context.Context) (net.Conn, error) { return h.Dial(ctx, w.Network, config) }
+	switch w.Network {
+	case "ws":
+		return dialWeb(ctx, "ws://"+h.TCP+"/ws", connect, w)
+	case "wss":
+		return dialWeb(ctx, "wss://"+h.TLS+"/ws", connect, w)
+	case "serial":
+		return h.dialSerial(w, realm)
+	}
+	conn, err := connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newRawLink(conn, w.Serializer, Handshake)
+}
+
+// Dial opens the stream below a way that is no serial line. config may be nil.
+func (h *House) Dial(ctx context.Context, network string, config *tls.Config) (net.Conn, error) {
+	var d net.Dialer
+	switch network {
+	case "unix":
+		return d.DialContext(ctx, "unix", h.Unix)
+	case "tls", "wss":
+		if config == nil {
+			config = h.tls
+		}
+		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", h.TLS)
+	}
+	return d.DialContext(ctx, "tcp", h.TCP)
+}
+
+// dialSerial starts a device on a line that leads to the realm and is free.
+func (h *House) dialSerial(w Way, realm string) (link, error) {
+	lines := h.lines[realm]
+	if lines == nil {
+		return nil, fmt.Errorf("no serial line leads to the realm %s", realm)
+	}
+	select {
+	case l := <-lines:
+		return newRawLink(l.open(), w.Serializer, handshakeOnLine)
+	case <-time.After(program.Patience):
+		return nil, fmt.Errorf("no serial line to the realm %s is free", realm)
+	}
+}
