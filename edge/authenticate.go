@@ -12,6 +12,9 @@ import (
 	"runnel/edge/wamp"
 )
 
+// byPlace is the method of those whom their listener or serial line names.
+const byPlace = "transport"
+
 // failureDelay is how long a peer waits for its ABORT when it did not authenticate: what a guess costs.
 const failureDelay = 500 * time.Millisecond
 
@@ -23,7 +26,7 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 		return nil, refusal{wamp.NotAuthorized, fmt.Sprintf("%s leads to the realm %s only", transport.Listener, transport.Realm)}
 	}
 	if transport.Role != "" {
-		return &auth.Identity{Authid: transport.Authid, Role: transport.Role, Method: "transport", Provider: "static"}, nil
+		return &auth.Identity{Authid: transport.Authid, Role: transport.Role, Method: byPlace, Provider: "static"}, nil
 	}
 	request := auth.Request{Realm: m.name, Session: s.id, Transport: transport}
 	request.Authid, _ = details["authid"].(string)
@@ -44,7 +47,7 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 			return identity, err
 		}
 	}
-	return nil, m.unmatched(methods)
+	return nil, s.unmatched(methods)
 }
 
 // steps cuts a client's methods, in its order, into runs that are tried together; nil stands for "anonymous". A client
@@ -136,8 +139,8 @@ func authmethods(details map[string]any) ([]string, error) {
 }
 
 // unmatched says what the realm offers to a client whose methods are of no use.
-func (m *realm) unmatched(methods []string) error {
-	offered := m.offered()
+func (s *session) unmatched(methods []string) error {
+	m, offered := s.realm, s.policy.offered()
 	what := "the realm " + m.name + " offers " + strings.Join(offered, ", ")
 	if len(offered) == 0 {
 		what = "the realm " + m.name + " lets nobody in"

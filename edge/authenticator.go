@@ -112,17 +112,17 @@ func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 }
 
 // offered returns the methods by which somebody may join the realm.
-func (m *realm) offered() []string {
+func (p *policy) offered() []string {
 	var list []string
-	if m.principals != nil {
-		list = slices.Clone(m.principals.Methods())
+	if p.principals != nil {
+		list = slices.Clone(p.principals.Methods())
 	}
-	for _, method := range m.authenticators.methods() {
+	for _, method := range p.authenticators.methods() {
 		if !slices.Contains(list, method) {
 			list = append(list, method)
 		}
 	}
-	if m.anonymous != nil {
+	if p.anonymous != nil {
 		list = append(list, "anonymous")
 	}
 	return list
@@ -131,11 +131,11 @@ func (m *realm) offered() []string {
 // begin begins an authentication: with a static principal, if there is one for the peer, else with whom an authenticator
 // names.
 func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
-	m := s.realm
-	method, ready := m.authenticators.pick(&r)
+	p := s.policy
+	method, ready := p.authenticators.pick(&r)
 	switch {
-	case m.principals != nil && (method == "" || m.principals.Knows(r)):
-		return m.principals.Begin(r)
+	case p.principals != nil && (method == "" || p.principals.Knows(r)):
+		return p.principals.Begin(r)
 	case method == "":
 		return nil, nil, wamp.NoMatchingAuthMethod
 	case !ready:
@@ -151,11 +151,11 @@ func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 
 // anonymous makes the peer an anonymous session if the realm takes them; the identity is nil if it does not.
 func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
-	m := s.realm
-	if m.anonymous != nil {
-		return &auth.Identity{Authid: anonymousAuthid(), Role: m.anonymous.Name(), Method: "anonymous", Provider: "static"}, nil
+	p := s.policy
+	if p.anonymous != nil {
+		return &auth.Identity{Authid: anonymousAuthid(), Role: p.anonymous.Name(), Method: "anonymous", Provider: "static"}, nil
 	}
-	if m.authenticators == nil || m.authenticators.procedures["anonymous"] == "" {
+	if p.asks("anonymous") == "" {
 		return nil, nil
 	}
 	named, err := s.inquire(r, "anonymous", nil)
@@ -170,7 +170,7 @@ func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 // inquire asks the authenticator about the peer. The error is an *auth.Refused.
 func (s *session) inquire(r auth.Request, method string, ticket *string) (*admission, error) {
 	m := s.realm
-	procedure := m.authenticators.procedures[method]
+	procedure := s.policy.asks(method)
 	details := map[string]any{
 		"authmethod": method,
 		"authextra":  r.Extra,
@@ -187,7 +187,7 @@ func (s *session) inquire(r auth.Request, method string, ticket *string) (*admis
 	if r.Authid != "" {
 		authid = r.Authid
 	}
-	answer, err := m.askAuthenticator(procedure, []any{m.name, authid, details})
+	answer, err := s.askAuthenticator(procedure, []any{m.name, authid, details})
 	var named *admission
 	if err == nil {
 		named, err = readAdmission(answer, m.name)
@@ -199,10 +199,10 @@ func (s *session) inquire(r auth.Request, method string, ticket *string) (*admis
 	return nil, notAdmitted(procedure, err)
 }
 
-func (m *realm) askAuthenticator(procedure string, args []any) (any, error) {
+func (s *session) askAuthenticator(procedure string, args []any) (any, error) {
+	m, a := s.realm, s.policy.authenticators
 	ctx, cancel := context.WithTimeout(context.Background(), m.router.opts.AskTimeout)
 	defer cancel()
-	a := m.authenticators
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
@@ -283,15 +283,15 @@ func (e *ticketShown) Answer(ticket string, _ map[string]any) (auth.Identity, er
 	}
 	identity := auth.Identity{Authid: e.request.Authid, Role: named.role, Method: "ticket", Provider: dynamicProvider}
 	if identity = named.identity(identity); identity.Authid == "" {
-		return auth.Identity{}, e.session.realm.unfit("ticket", nonsense("neither HELLO nor it names an authid"))
+		return auth.Identity{}, e.session.unfit("ticket", nonsense("neither HELLO nor it names an authid"))
 	}
 	return identity, nil
 }
 
 // unfit tells the log that an authenticator's answer is no good, and the peer that it is refused.
-func (m *realm) unfit(method string, err error) *auth.Refused {
-	procedure := m.authenticators.procedures[method]
-	m.complain("authenticator", procedure, err)
+func (s *session) unfit(method string, err error) *auth.Refused {
+	procedure := s.policy.asks(method)
+	s.realm.complain("authenticator", procedure, err)
 	return notAdmitted(procedure, err)
 }
 
@@ -305,7 +305,7 @@ type namedExchange struct {
 // beginNamed asks the authenticator and begins an exchange with whom it names. The error says what HELLO lacks, for
 // whomever it is about.
 func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, error) {
-	a := s.realm.authenticators
+	a := s.policy.authenticators
 	e := &namedExchange{}
 	var who *auth.Principals
 	named, err := s.inquire(r, method, nil)
@@ -313,7 +313,7 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 		e.named = named
 		who, err = a.admit(&r, method, named)
 		if err != nil {
-			err = s.realm.unfit(method, err)
+			err = s.unfit(method, err)
 		}
 	}
 	if err != nil {

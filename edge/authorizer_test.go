@@ -409,7 +409,7 @@ func BenchmarkPublishAuthorized(b *testing.B) {
 	if err := sub.handle(turn, encode(b, sub.serializer, `[32,1,{},"bench.topic.a"]`)); err != nil {
 		b.Fatal(err)
 	}
-	pub.role = auth.NewRole("guest", nil).WithAuthorizer("com.may")
+	pub.rights.Store(auth.NewRole("guest", nil).WithAuthorizer("com.may"))
 	pub.decisions.keep(nil, question{auth.Publish, wamp.Exact, "bench.topic.a"}, decision{allow: true, made: time.Now()})
 	data := encode(b, pub.serializer, published)
 	benchmark(b, func() {

@@ -30,7 +30,7 @@ type publisher struct {
 	authid, authrole string
 }
 
-func (s *session) asPublisher() publisher { return publisher{s.id, s.authid, s.role.Name()} }
+func (s *session) asPublisher() publisher { return publisher{s.id, s.authid, s.role().Name()} }
 
 // publish routes a PUBLISH. Only an acknowledged one is ever answered (basic/publish_subscribe.md).
 func (s *session) publish(t *turn, m *codec.Message) error {
@@ -57,7 +57,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		dict:      m.Dict,
 		payload:   m.Payload,
 	}
-	t.publication.trust, t.publication.trusted = s.role.Trust(m.Text)
+	t.publication.trust, t.publication.trusted = s.role().Trust(m.Text)
 	t.count.publications++
 	if options.retain {
 		s.retain(&t.publication)
@@ -130,15 +130,15 @@ func (p *publication) isFor(place *seat) bool {
 	if p.options.filter != nil && !p.options.filter.admits(peer) {
 		return false
 	}
-	return !place.guarded || place.sees(p.topic)
+	return !place.guarded.Load() || place.sees(p.topic)
 }
 
 // sees reports whether the session in a guarded seat may have the events of a topic.
 func (s *seat) sees(topic []byte) bool {
-	if s.granted {
-		return !s.session.role.Forbids(auth.Subscribe, topic)
+	if s.granted.Load() {
+		return !s.session.role().Forbids(auth.Subscribe, topic)
 	}
-	allowed, _ := s.session.role.Decide(auth.Subscribe, topic)
+	allowed, _ := s.session.role().Decide(auth.Subscribe, topic)
 	return allowed
 }
 
@@ -194,18 +194,28 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
-	grant, err := s.permittedPattern(t, question{auth.Subscribe, options.match, uri}, m.Dict)
-	if err != nil {
-		return err
+	for {
+		role := s.role()
+		grant, err := s.permittedPattern(t, question{auth.Subscribe, options.match, uri}, m.Dict)
+		if err != nil {
+			return err
+		}
+		place := &seat{session: s, uri: uri, match: options.match, node: options.node, role: role}
+		place.guarded.Store(grant.partly)
+		place.granted.Store(grant.asked)
+		if err := s.realm.subscribe(t, place, m.Request, options.getRetained); err != errOutdated {
+			return err
+		}
 	}
-	place := &seat{session: s, uri: uri, match: options.match, node: options.node, guarded: grant.partly, granted: grant.asked}
-	return s.realm.subscribe(t, place, m.Request, options.getRetained)
 }
 
 func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained bool) error {
 	s := place.session
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if place.role != s.role() {
+		return errOutdated
+	}
 	table := r.topics.Load()
 	sub, ok := table.get(place.match, place.uri)
 	if !ok {

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -102,7 +103,7 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	callee := seat.session
 	progress := o.receiveProgress && callee.takesProgress()
 	forward := o.timeout > 0 && seat.forwardTimeout
-	trust, trusted := caller.role.Trust(procedure)
+	trust, trusted := caller.role().Trust(procedure)
 	if !o.discloseMe && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress {
 		return codec.Dict{}
 	}
@@ -114,7 +115,7 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	if o.discloseMe {
 		b.Uint("caller", caller.id)
 		b.String("caller_authid", caller.authid)
-		b.String("caller_authrole", caller.role.Name())
+		b.String("caller_authrole", caller.role().Name())
 	}
 	if trusted {
 		b.Uint("trustlevel", uint64(trust))
@@ -262,22 +263,32 @@ func (s *session) register(t *turn, m *codec.Message) error {
 	}
 	uri := string(m.Text)
 	// A pattern is offered whole or not at all: calls go by the best match, which knows nothing of the callee's rights.
-	if grant, err := s.permittedPattern(t, question{auth.Register, options.match, uri}, m.Dict); err != nil {
-		return err
-	} else if grant.partly {
-		return wamp.NotAuthorized
+	for {
+		role := s.role()
+		grant, err := s.permittedPattern(t, question{auth.Register, options.match, uri}, m.Dict)
+		if err != nil {
+			return err
+		}
+		if grant.partly {
+			return wamp.NotAuthorized
+		}
+		seat := &calleeSeat{
+			session: s, uri: uri, match: options.match, node: cmp.Or(options.node, s.authid), granted: grant.asked,
+			forwardTimeout: options.forwardTimeout, role: role,
+		}
+		if err := s.realm.register(t, seat, options.invoke, m.Request); err != errOutdated {
+			return err
+		}
 	}
-	seat := &calleeSeat{session: s, uri: uri, match: options.match, node: options.node, forwardTimeout: options.forwardTimeout}
-	if seat.node == "" {
-		seat.node = s.authid
-	}
-	return s.realm.register(t, seat, options.invoke, m.Request)
 }
 
 func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request wamp.ID) error {
 	s := seat.session
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if seat.role != s.role() {
+		return errOutdated
+	}
 	table := r.procedures.Load()
 	reg, ok := table.get(seat.match, seat.uri)
 	if !ok {

@@ -39,7 +39,7 @@ func (f *filter) read(key string, v codec.Value) (err error) {
 
 // admits reports whether the lists let s have the event.
 func (f *filter) admits(s *session) bool {
-	role := s.role.Name()
+	role := s.role().Name()
 	return !slices.Contains(f.exclude, s.id) &&
 		!slices.Contains(f.excludeAuthid, s.authid) &&
 		!slices.Contains(f.excludeAuthrole, role) &&

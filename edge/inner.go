@@ -83,7 +83,8 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 	}
 	defer m.asks.leave()
 	conn := inner{make(chan []byte, 1)}
-	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: wamp.CBOR, role: innerRole}
+	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: wamp.CBOR}
+	s.rights.Store(innerRole)
 	s.out.init(conn, nil, 2*maxAnswer)
 	if err := s.callOnce(&codec.Message{Type: wamp.Call, Request: 1, Text: []byte(procedure), Payload: payload}); err != nil {
 		return nil, nil, err
@@ -98,20 +99,6 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 		s.giveUp()
 		return nil, nil, wamp.CloseShutdown
 	}
-}
-
-// setAsked takes from the options which procedures the realm asks.
-func (m *realm) setAsked(opts RealmOptions) (err error) {
-	for _, role := range opts.Roles {
-		if role.Authorizer() == "" {
-			continue
-		}
-		if err := askable(role.Authorizer(), opts.Strict); err != nil {
-			return fmt.Errorf("authorizer of the role %q: %w", role.Name(), err)
-		}
-	}
-	m.authenticators, err = newAuthenticators(&opts)
-	return err
 }
 
 // askable reports why the router can't ask a procedure.

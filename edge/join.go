@@ -97,7 +97,7 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: transport.Serializer, joined: time.Now()}
+	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: transport.Serializer, joined: time.Now(), policy: m.policy.Load()}
 	if s.features, err = announced(details); err != nil {
 		return nil, err
 	}
@@ -105,9 +105,11 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.role = m.roles[identity.Role]; s.role == nil {
+	role := s.policy.roles[identity.Role]
+	if role == nil {
 		return nil, refusal{wamp.NoSuchRole, fmt.Sprintf("the realm %s has no role %q", m.name, identity.Role)}
 	}
+	s.rights.Store(role)
 	s.authid, s.authmethod, s.authprovider = identity.Authid, identity.Method, identity.Provider
 	welcome, err := s.welcome(identity.Extra)
 	if err != nil {
@@ -124,7 +126,7 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 		m.announce(t, "wamp.session.on_join", s.details())
 		t.abandon(r)
 	}
-	m.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", transport.Remote, "role", s.role.Name(),
+	m.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", transport.Remote, "role", s.role().Name(),
 		"over", transport.Protocol, "serializer", transport.Serializer.String())
 	return s, nil
 }
@@ -137,7 +139,7 @@ func (s *session) welcome(extra map[string]any) (codec.Message, error) {
 	b.String("agent", s.realm.router.opts.Agent)
 	b.String("realm", s.realm.name)
 	b.String("authid", s.authid)
-	b.String("authrole", s.role.Name())
+	b.String("authrole", s.role().Name())
 	b.String("authmethod", s.authmethod)
 	b.String("authprovider", s.authprovider)
 	if extra != nil {

@@ -43,13 +43,15 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	place := &seat{session: c.caller, guarded: grant.partly, granted: grant.asked}
+	place := &seat{session: c.caller}
+	place.guarded.Store(grant.partly)
+	place.granted.Store(grant.asked)
 	query, err := readPastQuery(c.kwargs)
 	if err != nil || sub.history == nil {
 		return nil, err
 	}
 	mayHave := func(e *past) bool {
-		return (e.options.filter == nil || e.options.filter.admits(c.caller)) && (!place.guarded || place.sees(e.topic))
+		return (e.options.filter == nil || e.options.filter.admits(c.caller)) && (!place.guarded.Load() || place.sees(e.topic))
 	}
 	return c.pastEvents(sub, query.choose(sub.history.all(), mayHave))
 }

@@ -11,7 +11,7 @@ func (s *session) details() map[string]any {
 	return map[string]any{
 		"session":      s.id,
 		"authid":       s.authid,
-		"authrole":     s.role.Name(),
+		"authrole":     s.role().Name(),
 		"authmethod":   s.authmethod,
 		"authprovider": s.authprovider,
 		"transport":    transportDetails(s.conn.Transport()),
@@ -38,7 +38,7 @@ func (c *metaCall) filtered() ([]*session, error) {
 	if !ok {
 		return nil, refusal{wamp.InvalidArgument, "argument 1 must be a list of roles"}
 	}
-	return slices.DeleteFunc(members, func(s *session) bool { return !slices.Contains(roles, any(s.role.Name())) }), nil
+	return slices.DeleteFunc(members, func(s *session) bool { return !slices.Contains(roles, any(s.role().Name())) }), nil
 }
 
 func (c *metaCall) sessionCount() ([]any, error) {
@@ -107,7 +107,7 @@ func (c *metaCall) sessionKillByAuthrole() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	killed, err := c.kill(func(s *session) bool { return s.role.Name() == role })
+	killed, err := c.kill(func(s *session) bool { return s.role().Name() == role })
 	return []any{len(killed)}, err
 }
 

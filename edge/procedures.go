@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
 
@@ -31,8 +32,10 @@ type calleeSeat struct {
 	registration   wamp.ID
 	uri            string
 	match          wamp.Match
-	node           string // see shard.go
-	forwardTimeout bool   // the callee minds CALL.Options.timeout itself
+	node           string     // see shard.go
+	role           *auth.Role // by which the session registered
+	granted        bool       // by the role's authorizer
+	forwardTimeout bool       // the callee minds CALL.Options.timeout itself
 
 	gone bool // no INVOCATION any more. Guarded by realm.pending.mu.
 }

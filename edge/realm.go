@@ -5,28 +5,24 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
 
 // realm is a routing domain: its members, its topics and its procedures.
 type realm struct {
 	// Static after construction.
-	router     *Router
-	name       string
-	strict     bool
-	anonymous  *auth.Role // nil: anonymous sessions are refused
-	roles      map[string]*auth.Role
-	principals *auth.Principals // nil: there are none
-	log        *slog.Logger
-	asks       asks
-	histories  []*history
-	state      *state // nil: nothing is kept on disk
+	router    *Router
+	name      string
+	strict    bool
+	log       *slog.Logger
+	asks      asks
+	histories []*history
+	state     *state // nil: nothing is kept on disk
 
-	authenticators *authenticators
-	trouble        throttle // of the procedures that are asked
+	trouble throttle // of the procedures that are asked
 
-	// The tables are read without a lock and replaced under mu.
+	// These are read without a lock and replaced under mu.
+	policy     atomic.Pointer[policy]
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
 
@@ -36,28 +32,28 @@ type realm struct {
 
 	mu      sync.Mutex // the writers' lock
 	members map[wamp.ID]*session
-	closed  bool // no one may join
+	closed  bool           // no one may join
+	present sync.WaitGroup // the members, until they have left for good
 }
 
-func newRealm(r *Router, opts RealmOptions) *realm {
+func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 	m := &realm{
-		router:     r,
-		name:       opts.Name,
-		principals: opts.Principals,
-		strict:     opts.Strict,
-		roles:      make(map[string]*auth.Role),
-		members:    make(map[wamp.ID]*session),
-		log:        r.opts.Log.With("realm", opts.Name),
-		asks:       newAsks(),
+		router:  r,
+		name:    opts.Name,
+		strict:  opts.Strict,
+		members: make(map[wamp.ID]*session),
+		log:     r.opts.Log.With("realm", opts.Name),
+		asks:    newAsks(),
 	}
-	for _, role := range opts.Roles {
-		m.roles[role.Name()] = role
+	p, err := newPolicy(&opts)
+	if err != nil {
+		return nil, err
 	}
-	m.anonymous = m.roles[opts.Anonymous]
+	m.policy.Store(p)
 	m.retention.max = r.opts.MaxRetained
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
-	return m
+	return m, nil
 }
 
 // join admits s.
@@ -70,12 +66,17 @@ func (m *realm) join(s *session) error {
 	if m.members[s.id] != nil { // one in 2^53 for each member; its id may be part of what the peer has signed
 		return wamp.Unavailable
 	}
+	if err := m.confirm(s); err != nil {
+		return err
+	}
 	m.members[s.id] = s
+	m.present.Add(1)
 	return nil
 }
 
 // leave takes s out of the tables and fails the calls it was part of.
 func (m *realm) leave(s *session) {
+	defer m.present.Done()
 	t := turns.Get().(*turn)
 	m.mu.Lock()
 	delete(m.members, s.id)
@@ -87,7 +88,7 @@ func (m *realm) leave(s *session) {
 		m.announce(t, "wamp.reflect.on_undefine", what.uri, what.kind)
 	}
 	s.publishTestaments(t)
-	m.announce(t, "wamp.session.on_leave", s.id, s.authid, s.role.Name())
+	m.announce(t, "wamp.session.on_leave", s.id, s.authid, s.role().Name())
 	t.abandon(m.router)
 }
 
@@ -104,12 +105,7 @@ func (m *realm) sessions() []*session {
 
 // close lets nobody in any more and asks all members to leave.
 func (m *realm) close(reason wamp.Failure) {
-	m.mu.Lock()
-	if !m.closed {
-		m.closed = true
-		close(m.asks.over)
-	}
-	m.mu.Unlock()
+	m.shut()
 	for _, s := range m.sessions() {
 		s.end(reason, "")
 	}

@@ -178,7 +178,7 @@ func (c *metaCall) reflectList(kind string) ([]any, error) {
 	}
 	list := []string{}
 	for uri := range uris {
-		if allowed, _ := c.caller.role.Decide(reflected[kind].see, []byte(uri)); allowed {
+		if allowed, _ := c.caller.role().Decide(reflected[kind].see, []byte(uri)); allowed {
 			list = append(list, uri)
 		}
 	}

@@ -100,12 +100,9 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	if !wamp.ValidURI(opts.Name, wamp.Exact, false) {
 		return fmt.Errorf("add realm %q: not a URI", opts.Name)
 	}
-	m := newRealm(r, opts)
-	if err := m.setAsked(opts); err != nil {
+	m, err := newRealm(r, opts)
+	if err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
-	}
-	if opts.Anonymous != "" && m.anonymous == nil {
-		return fmt.Errorf("add realm %s: anonymous sessions are to have the role %q, which it lacks", opts.Name, opts.Anonymous)
 	}
 	if err := m.keepHistory(opts.History); err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
@@ -171,9 +168,8 @@ func (r *Router) enter(conn Conn) bool {
 	return true
 }
 
-// Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone, and what the realms keep is
-// on disk. When ctx is done first,
-// it closes the connections that are left. Connections that come later are refused.
+// Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone and what the realms keep is
+// on disk. When ctx is done first, it closes the connections that are left. Connections that come later are refused.
 func (r *Router) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true

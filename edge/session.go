@@ -22,18 +22,21 @@ type session struct {
 	authid       string
 	authmethod   string
 	authprovider string
-	role         *auth.Role
 	features     features // what the peer announced
 	joined       time.Time
 
 	out outbox // locks for itself
+
+	// Owned by join.
+	policy *policy // by which the peer is admitted
 
 	// Owned by serve.
 	lastRequest wamp.ID        // of a strict realm's sequence
 	testaments  [2][]testament // by scope, see testament.go
 	decisions   decisions      // of the role's authorizer
 
-	leaving atomic.Bool // GOODBYE was sent: nothing but GOODBYE is of interest
+	rights  atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the name stays
+	leaving atomic.Bool               // GOODBYE was sent: nothing but GOODBYE is of interest
 
 	// Guarded by realm.mu.
 	subscriptions map[wamp.ID]*seat
@@ -45,6 +48,9 @@ type session struct {
 	lastInvocation wamp.ID
 	cutStreams     []wamp.ID // as a caller, see stream.go
 }
+
+// role returns what the session may do, as of now.
+func (s *session) role() *auth.Role { return s.rights.Load() }
 
 // violation is a breach of the protocol: the peer gets ABORT wamp.error.protocol_violation with this text, and its
 // connection is closed (basic/building_blocks.md, "Protocol Violations").

@@ -118,7 +118,7 @@ func (s *session) publishTestaments(t *turn) {
 				dict:      w.dict,
 				payload:   w.payload,
 			}
-			p.trust, p.trusted = s.role.Trust(p.topic)
+			p.trust, p.trusted = s.role().Trust(p.topic)
 			if w.options.retain {
 				s.retain(&p)
 			}

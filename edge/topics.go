@@ -2,8 +2,10 @@ package edge
 
 import (
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
 
@@ -28,9 +30,11 @@ type seat struct {
 	subscription wamp.ID
 	uri          string
 	match        wamp.Match
-	node         string // the subscriber's node key, see shard.go
-	guarded      bool   // the role may not have all that the pattern matches: each topic is to be asked for
-	granted      bool   // by the role's authorizer, which the role's permissions restrict
+	role         *auth.Role // by which the session subscribed
+	node         string     // the subscriber's node key, see shard.go
+
+	guarded atomic.Bool // the role may not have all that the pattern matches: each topic is to be asked for
+	granted atomic.Bool // by the role's authorizer, which the role's permissions restrict
 
 	gone bool // no EVENT any more. Guarded by session.out.mu.
 }

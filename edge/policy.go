@@ -1,0 +1,61 @@
+package edge
+
+import (
+	"fmt"
+
+	"runnel/edge/auth"
+)
+
+// policy is who may join a realm, and what they may do there. It is immutable: UpdateRealm puts another in its place.
+type policy struct {
+	anonymous      *auth.Role // nil: anonymous sessions are refused
+	roles          map[string]*auth.Role
+	principals     *auth.Principals // nil: there are none
+	authenticators *authenticators  // nil: there are none
+}
+
+func newPolicy(opts *RealmOptions) (*policy, error) {
+	p := &policy{roles: make(map[string]*auth.Role), principals: opts.Principals}
+	for _, role := range opts.Roles {
+		p.roles[role.Name()] = role
+		if role.Authorizer() == "" {
+			continue
+		}
+		if err := askable(role.Authorizer(), opts.Strict); err != nil {
+			return nil, fmt.Errorf("authorizer of the role %q: %w", role.Name(), err)
+		}
+	}
+	p.anonymous = p.roles[opts.Anonymous]
+	if opts.Anonymous != "" && p.anonymous == nil {
+		return nil, fmt.Errorf("anonymous sessions are to have the role %q, which it lacks", opts.Anonymous)
+	}
+	var err error
+	p.authenticators, err = newAuthenticators(opts)
+	return p, err
+}
+
+// asks returns the procedure that decides about peers with the method; "" if none does.
+func (p *policy) asks(method string) string {
+	if p.authenticators == nil {
+		return ""
+	}
+	return p.authenticators.procedures[method]
+}
+
+// keeps reports whether a session that has joined under another policy may stay under this one. A secret that has
+// changed does not matter: it was asked for when the session joined.
+func (p *policy) keeps(s *session, before *policy) bool {
+	role := p.roles[s.role().Name()]
+	switch {
+	case role == nil:
+		return false
+	case s.authmethod == byPlace:
+		return true
+	case s.authprovider == dynamicProvider:
+		return p.asks(s.authmethod) != "" && p.asks(s.authmethod) == before.asks(s.authmethod)
+	case s.authmethod == "anonymous":
+		return p.anonymous == role
+	}
+	id := auth.Identity{Authid: s.authid, Role: role.Name(), Method: s.authmethod}
+	return p.principals != nil && p.principals.Has(id, s.conn.Transport())
+}

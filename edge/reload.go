@@ -1,0 +1,161 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// A router whose configuration has changed goes on: realms come and go, and get another policy, while the sessions that
+// the change does not concern notice nothing.
+
+// errOutdated is that the role by which a session was allowed a seat has been replaced meanwhile: it is to be asked again.
+var errOutdated = errors.New("the role has changed")
+
+// UpdateRealm replaces who may join a realm and what they may do there: Anonymous, Roles, Principals and Authenticators.
+// The realm's other options stay as they are. From its return on everything is decided by the new ones, also for the
+// sessions that there are: what they subscribe to or have registered and may no longer is revoked, and those whose
+// principal or role is gone get GOODBYE. On an error nothing has changed.
+//
+// What an authorizer has allowed stays allowed while the role's authorizer is the same. What only an authorizer could
+// allow now is revoked: the session that asks for it again has it asked.
+func (r *Router) UpdateRealm(opts RealmOptions) error {
+	m := r.realm([]byte(opts.Name))
+	if m == nil {
+		return fmt.Errorf("update realm %s: there is none of this name", opts.Name)
+	}
+	opts.Strict = m.strict
+	p, err := newPolicy(&opts)
+	if err != nil {
+		return fmt.Errorf("update realm %s: %w", opts.Name, err)
+	}
+	m.adopt(p)
+	return nil
+}
+
+// RemoveRealm ends the sessions of a realm with GOODBYE wamp.close.close_realm, and the realm. It returns when they are
+// gone and what the realm keeps is on disk.
+func (r *Router) RemoveRealm(name string) error {
+	r.mu.Lock()
+	m := r.realms[name]
+	delete(r.realms, name)
+	r.mu.Unlock()
+	if m == nil {
+		return fmt.Errorf("remove realm %s: there is none of this name", name)
+	}
+	m.shut()
+	for _, s := range m.sessions() {
+		s.kill(wamp.CloseRealm, "the realm is no longer served")
+	}
+	m.present.Wait()
+	closeStates([]*realm{m})
+	return nil
+}
+
+// End ends the sessions whose connections are chosen, with GOODBYE, and closes the connections that have no session yet.
+// It does not wait for them to be gone. It returns how many sessions there were.
+func (r *Router) End(choose func(*wamp.Transport) bool, reason wamp.Failure, message string) (sessions int) {
+	r.mu.Lock()
+	realms := r.list()
+	for conn := range r.joining {
+		if choose(conn.Transport()) {
+			go conn.Close() // may wait for a write that is under way
+		}
+	}
+	r.mu.Unlock()
+	for _, m := range realms {
+		for _, s := range m.sessions() {
+			if choose(s.conn.Transport()) {
+				s.kill(reason, message)
+				sessions++
+			}
+		}
+	}
+	return sessions
+}
+
+// adopt replaces the realm's policy.
+func (m *realm) adopt(p *policy) {
+	t := turns.Get().(*turn)
+	var gone []*session
+	m.mu.Lock()
+	before := m.policy.Load()
+	if a := before.authenticators; a != nil && p.authenticators != nil && maps.Equal(a.procedures, p.authenticators.procedures) {
+		p.authenticators = a // so that strangers see the same as before
+	}
+	m.policy.Store(p)
+	for _, s := range m.members {
+		if p.keeps(s, before) {
+			m.review(t, s, p.roles[s.role().Name()])
+		} else {
+			m.expel(t, s)
+			gone = append(gone, s)
+		}
+	}
+	m.mu.Unlock()
+	t.abandon(m.router)
+	for _, s := range gone {
+		s.log().Info("session may not stay: its principal or its role is gone")
+		s.kill(wamp.CloseKilled, "who you are, or your role, is no longer known here")
+	}
+}
+
+// confirm looks whether the session that is about to join may do so under the realm's policy of now. Holds mu.
+func (m *realm) confirm(s *session) error {
+	now := m.policy.Load()
+	if s.policy != now {
+		if !now.keeps(s, s.policy) {
+			return refusal{wamp.NotAuthorized, "the realm has just changed who may join"}
+		}
+		s.rights.Store(now.roles[s.role().Name()])
+	}
+	s.policy = nil
+	return nil
+}
+
+// expel leaves the session without rights until it is gone. Holds mu.
+func (m *realm) expel(t *turn, s *session) {
+	s.rights.Store(auth.NewRole(s.role().Name(), nil))
+	m.dropSubscriptions(t, s)
+	m.dropRegistrations(t, s)
+}
+
+// noLonger is the reason of what is revoked, for those who announced that they understand it.
+const noLonger = "no longer permitted"
+
+// review gives the session its role anew and revokes what that does not allow. Holds mu.
+func (m *realm) review(t *turn, s *session, role *auth.Role) {
+	before := s.role()
+	s.rights.Store(role)
+	asks := role.Authorizer() != "" && role.Authorizer() == before.Authorizer()
+	for _, place := range s.subscriptions {
+		allowed, partly := role.DecidePattern(auth.Subscribe, place.uri, place.match)
+		granted := !allowed && asks && place.granted.Load() && !role.Covers(place.uri, place.match)
+		if !allowed && !granted {
+			m.revokeSeat(t, place, noLonger)
+			continue
+		}
+		place.guarded.Store(partly)
+		place.granted.Store(granted)
+	}
+	for _, seat := range s.registrations {
+		allowed, partly := role.DecidePattern(auth.Register, seat.uri, seat.match)
+		granted := !allowed && asks && seat.granted && !role.Covers(seat.uri, seat.match)
+		if partly || !allowed && !granted {
+			m.revokeCallee(t, seat, noLonger)
+		}
+	}
+}
+
+// shut lets nobody in any more.
+func (m *realm) shut() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.closed {
+		m.closed = true
+		close(m.asks.over)
+	}
+}
