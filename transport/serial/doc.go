@@ -9,6 +9,7 @@
 //	line.go     Run: open, serve, lose, wait, open again
 //	resync.go   skip what a device was in the middle of saying, up to its RawSocket handshake
 //	stream.go   one peer's time on the port
+//	link.go     instead of the last two, with framing "hdlc": the link (hdlc, lapb) says where a peer's time begins
 //
 // What a device speaks over the stream is none of this package's business, with one exception: bare RawSocket octets
 // (framing "none") have no frame to find a beginning by, so resync.go knows what a RawSocket handshake looks like.

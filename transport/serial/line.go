@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"runnel/transport/serial/lapb"
 )
 
 // How long a line waits. A device that comes back has to be served again within 1.5 s: one poll, and one try more
@@ -25,38 +27,51 @@ const (
 
 // LineConfig says which port a line keeps in use.
 type LineConfig struct {
-	Name string // for the logs; "": the device
-	Port Config
-	Log  *slog.Logger // nil: slog.Default()
+	Name    string // for the logs; "": the device
+	Port    Config
+	Framing Framing
+	Link    lapb.Config  // with framing HDLC; the line fills in Role and Baud
+	Log     *slog.Logger // nil: slog.Default()
 }
 
 // Line keeps a serial port in use. Its methods may be called from any goroutine; Run by one at a time.
 type Line struct {
 	// Static after construction.
-	port Config
-	log  *slog.Logger
+	port    Config
+	framing Framing
+	framed  lapb.Config
+	log     *slog.Logger
 
 	count  counters
 	status status
+	link   linkState
 }
 
 // NewLine returns a line that does nothing before Run.
 func NewLine(c LineConfig) *Line {
 	log := cmp.Or(c.Log, slog.Default()).With("line", cmp.Or(c.Name, c.Port.target()))
-	l := &Line{port: c.Port, log: log}
+	l := &Line{port: c.Port, framing: c.Framing, framed: linkConfig(c.Link, lapb.Gateway, c.Port), log: log}
 	l.status.enter(Stopped, "", nil)
 	return l
 }
 
+// Validate reports what is wrong with c, without looking at any device.
+func (c LineConfig) Validate() error {
+	if err := c.Port.Validate(); err != nil || c.Framing == Bare {
+		return err
+	}
+	return validateLink(c.Link, c.Port)
+}
+
 // Run opens the port and calls serve for each peer that speaks up on it: the next octets of the stream are the peer's
-// RawSocket handshake. serve has the stream for itself until it returns, and closing the stream ends the peer's time,
+// RawSocket handshake. With framing HDLC each connection of the link is a peer. serve has the stream for itself until it returns, and closing the stream ends the peer's time,
 // not the port's. If the device goes away, reads and writes fail at once; when serve has returned the port is closed
 // and Run waits for the device to come back.
 //
 // Run returns nil when ctx is done. It does not cut off the peer that is being served, who may want to say GOODBYE: it
 // waits for serve. It returns an error only if the config is wrong.
 func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) error {
-	if err := l.port.Validate(); err != nil {
+	if err := (LineConfig{Port: l.port, Framing: l.framing, Link: l.framed}).Validate(); err != nil {
 		return fmt.Errorf("run serial line %s: %w", l.port.target(), err)
 	}
 	defer l.status.enter(Stopped, "", nil)
@@ -69,7 +84,11 @@ func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) er
 		}
 		opened := time.Now()
 		l.opened(port)
-		err = l.use(ctx, port, serve)
+		if l.framing == HDLC {
+			err = l.useLink(ctx, port, serve)
+		} else {
+			err = l.use(ctx, port, serve)
+		}
 		port.Close()
 		if ctx.Err() != nil {
 			break

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"runnel/transport/serial/lapb"
 )
 
 // Phase says what a line is doing.
@@ -29,6 +31,8 @@ type State struct {
 	Peers   uint64 // peers that were served
 	In, Out uint64 // octets
 	Skipped uint64 // octets in that were no peer's
+
+	Link *lapb.Status // with framing HDLC, else nil; its counters are those since Run began
 }
 
 type counters struct {
@@ -64,9 +68,15 @@ func (s *status) enter(phase Phase, device string, err error) (news bool) {
 func (l *Line) State() State {
 	l.status.mu.Lock()
 	defer l.status.mu.Unlock()
-	return State{
+	s := State{
 		Phase: l.status.phase, Since: l.status.since, Device: l.status.device, Err: l.status.err,
 		Opens: l.count.opens.Load(), Losses: l.count.losses.Load(), Peers: l.count.peers.Load(),
 		In: l.count.in.Load(), Out: l.count.out.Load(), Skipped: l.count.skipped.Load(),
 	}
+	if l.framing == HDLC {
+		link := l.link.status()
+		s.Link = &link
+		s.In, s.Out, s.Skipped = link.In, link.Out, link.Framing.Skipped
+	}
+	return s
 }

@@ -2,35 +2,49 @@ package serial
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
 	"strconv"
 	"time"
+
+	"runnel/transport/serial/lapb"
 )
 
 // OpenURL opens the port that a URL names, for a client that dials:
 //
-//	serial:///dev/ttyUSB0?baud=115200&framing=none
+//	serial:///dev/ttyUSB0?baud=115200&framing=hdlc
 //	serial:?vid=2341&pid=0043
 //
-// See ParseURL for the keys.
+// With framing=hdlc the program is the device at the far end of the line, as a microcontroller would be, and OpenURL
+// returns when the link is up. See ParseURL for the keys.
 func OpenURL(ctx context.Context, u *url.URL) (io.ReadWriteCloser, error) {
 	c, err := ParseURL(u)
 	if err != nil {
 		return nil, err
 	}
-	p, err := Open(ctx, c)
+	p, err := Open(ctx, c.Port)
 	if err != nil {
 		return nil, err // not p: an interface that holds a nil *Port is not nil
 	}
-	return p, nil
+	if c.Framing == Bare {
+		return p, nil
+	}
+	stream, err := lapb.Dial(ctx, p, linkConfig(c.Link, lapb.Device, c.Port), lapb.Hooks{})
+	if err != nil {
+		return nil, fmt.Errorf("call over serial %s: %w", p.Device(), err)
+	}
+	return stream, nil
 }
 
 // ParseURL reads a serial URL: the path is the device; the query may hold baud, data_bits, stop_bits, parity, dtr, rts,
-// settle, framing (only "none"), and instead of a path vid, pid, serial and interface.
-func ParseURL(u *url.URL) (Config, error) {
-	fail := func(err error) (Config, error) { return Config{}, fmt.Errorf("parse %s: %w", u.Redacted(), err) }
+// settle, framing ("none", which is the default, or "hdlc"), and instead of a path vid, pid, serial and interface.
+// With framing=hdlc it may also hold window, frame, retries, t1, t2, t3, half_duplex and name.
+func ParseURL(u *url.URL) (LineConfig, error) {
+	fail := func(err error) (LineConfig, error) {
+		return LineConfig{}, fmt.Errorf("parse %s: %w", u.Redacted(), err)
+	}
 	if u.Scheme != "serial" {
 		return fail(fmt.Errorf("scheme %q: want serial", u.Scheme))
 	}
@@ -41,7 +55,7 @@ func ParseURL(u *url.URL) (Config, error) {
 	if err != nil {
 		return fail(err)
 	}
-	c := Config{Device: u.Path}
+	c := LineConfig{Port: Config{Device: u.Path}}
 	for key, values := range query {
 		if len(values) != 1 {
 			return fail(fmt.Errorf("%s is given %d times", key, len(values)))
@@ -53,7 +67,44 @@ func ParseURL(u *url.URL) (Config, error) {
 	if err := c.Validate(); err != nil {
 		return fail(err)
 	}
+	if c.Framing == Bare && c.Link != (lapb.Config{}) {
+		return fail(errors.New("window, frame, retries, t1, t2, t3, half_duplex and name are for framing=hdlc only"))
+	}
 	return c, nil
+}
+
+func (c *LineConfig) set(key, value string) error {
+	if key == "framing" {
+		return c.Framing.UnmarshalText([]byte(value))
+	}
+	if known, err := setLink(&c.Link, key, value); known {
+		return err
+	}
+	return c.Port.set(key, value)
+}
+
+func setLink(c *lapb.Config, key, value string) (known bool, err error) {
+	switch key {
+	case "window":
+		c.Window, err = number(key, value)
+	case "frame":
+		c.Info, err = number(key, value)
+	case "retries":
+		c.Retries, err = number(key, value)
+	case "t1":
+		c.T1, err = time.ParseDuration(value)
+	case "t2":
+		c.T2, err = time.ParseDuration(value)
+	case "t3":
+		c.T3, err = time.ParseDuration(value)
+	case "half_duplex":
+		c.HalfDuplex, err = strconv.ParseBool(value)
+	case "name":
+		c.Name = value
+	default:
+		return false, nil
+	}
+	return true, err
 }
 
 func (c *Config) set(key, value string) (err error) {
@@ -72,8 +123,6 @@ func (c *Config) set(key, value string) (err error) {
 		err = c.RTS.UnmarshalText([]byte(value))
 	case "settle":
 		c.Settle, err = time.ParseDuration(value)
-	case "framing":
-		_, err = pick(key, []string{"none"}, value)
 	case "vid":
 		c.USB.VID = value
 	case "pid":

@@ -24,7 +24,7 @@ func TestParseURL(t *testing.T) {
 		{url: "serial:///dev/ttyS1?baud=1&baud=2", err: `baud is given 2 times`},
 		{url: "serial:///dev/ttyS1?parity=big", err: `parity "big": want none, odd, even, mark, space`},
 		{url: "serial:///dev/ttyS1?dtr=up", err: `signal "up": want keep, on, off`},
-		{url: "serial:///dev/ttyS1?framing=slip", err: `framing "slip": want none`},
+		{url: "serial:///dev/ttyS1?framing=slip", err: `framing "slip": want none, hdlc`},
 		{url: "serial:///dev/ttyS1?data_bits=9", err: `9 data bits: want 5 to 8`},
 		{url: "serial:///dev/ttyS1?settle=soon", err: `invalid duration`},
 		{url: "serial:///dev/ttyS1?settle=1h", err: `settle 1h0m0s: want 0 to 1m`},
@@ -49,7 +49,7 @@ func TestParseURL(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got != c.want {
+		if err != nil || got != (LineConfig{Port: c.want}) {
 			t.Errorf("%s: %+v, %v", c.url, got, err)
 		}
 	}

@@ -211,7 +211,7 @@ func up(t testing.TB, c *cable, seed uint64, gateway, device Config) (g, d *Stat
 
 func start(t testing.TB, p *plug, c Config) *Station {
 	t.Helper()
-	s, err := New(p, c, nil)
+	s, err := New(p, c, Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,10 @@ const (
 // there, and the line very bad.
 const stuckFactor = 4
 
+// On a noisy line short frames get through sooner. Each time some are lost the next ones are half as long, and each one
+// that arrives lets them grow by growth.
+const growth = 8
+
 // maxLogs is how many log lines wait to be sent.
 const maxLogs = 8
 
@@ -110,6 +114,7 @@ type Link struct {
 
 	// The connection, sending.
 	out        window
+	size       int  // of new frames, at most info: noise breaks long ones first
 	peerBusy   bool // RNR
 	polled     bool // a command with P was sent, and F not seen
 	recovering bool // the poll was sent because something may be lost: until F is seen nothing new is sent

@@ -68,6 +68,7 @@ func (l *Link) acknowledged(nr uint8) (ok bool) {
 	if n == 0 {
 		return ok
 	}
+	l.size = min(l.size+n*growth, l.info)
 	l.stuck = 0
 	l.t1 = time.Time{}
 	if l.out.cut > 0 || l.polled || l.peerBusy {
@@ -88,7 +89,7 @@ func (l *Link) checkpoint() {
 	l.polled = false
 	l.t1 = time.Time{}
 	if l.recovering {
-		l.out.rewind()
+		l.again()
 		l.recovering = false
 	}
 	if l.out.cut > 0 || l.peerBusy {
@@ -155,6 +156,13 @@ func (l *Link) supervisory(f hdlc.Frame, command bool) {
 	case rej:
 		l.count.RejectsIn++
 		l.polled, l.recovering, l.t1 = false, false, time.Time{}
-		l.out.rewind()
+		l.again()
+	}
+}
+
+// again has sent again what was under way.
+func (l *Link) again() {
+	if l.out.rewind() > 0 {
+		l.size = max(l.size/2, min(MinInfo, l.info))
 	}
 }

@@ -117,7 +117,7 @@ func (l *Link) appendPoll(dst []byte) []byte {
 
 // appendInformation appends the next I frame, which there is.
 func (l *Link) appendInformation(dst []byte, p bool) []byte {
-	ns, info, again, _ := l.out.take(l.window, l.info)
+	ns, info, again, _ := l.out.take(l.window, l.size)
 	if again {
 		l.count.Resent++
 	}

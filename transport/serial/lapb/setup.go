@@ -151,6 +151,7 @@ func (l *Link) up() {
 		l.window, l.info = min(l.window, l.peer.Window), min(l.info, l.peer.Info)
 	}
 	l.out.reset(l.c.sendRoom())
+	l.size = l.info
 	l.peerBusy, l.polled, l.recovering, l.tries, l.stuck = false, false, false, 0, 0
 	l.vr, l.heard, l.room, l.busy, l.owed, l.rejecting = 0, false, l.c.receiveRoom(), false, 0, false
 	l.closing, l.lingerAt = false, time.Time{}

@@ -36,12 +36,18 @@ type Status struct {
 	Framing hdlc.Counters
 }
 
+// Hooks are called by a station's Run when there is something to tell. Both may be nil.
+type Hooks struct {
+	Log         func(line string) // a log line of the other end, one line of printable text
+	BaudSuspect func()            // Status.BaudSuspect has become true
+}
+
 // Station is a link on an open port. Run moves the octets; Accept hands out the streams.
 type Station struct {
 	// Static after construction.
 	config Config
 	port   io.ReadWriteCloser
-	log    func(line string)
+	hooks  Hooks
 	once   bool // for one connection
 
 	mu      sync.Mutex
@@ -65,17 +71,16 @@ type Station struct {
 	done chan struct{} // closed when Run has returned
 }
 
-// New returns a station on an open port, which it owns. log is told the other end's log lines; it may be nil.
-// The error says what is wrong with c.
-func New(port io.ReadWriteCloser, c Config, log func(line string)) (*Station, error) {
+// New returns a station on an open port, which it owns. The error says what is wrong with c.
+func New(port io.ReadWriteCloser, c Config, hooks Hooks) (*Station, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return newStation(port, c.withDefaults(), log), nil
+	return newStation(port, c.withDefaults(), hooks), nil
 }
 
-func newStation(port io.ReadWriteCloser, c Config, log func(line string)) *Station {
-	s := &Station{config: c, port: port, log: log, since: time.Now(), decoder: hdlc.NewDecoder(c.Info), done: make(chan struct{})}
+func newStation(port io.ReadWriteCloser, c Config, hooks Hooks) *Station {
+	s := &Station{config: c, port: port, hooks: hooks, since: time.Now(), decoder: hdlc.NewDecoder(c.Info), done: make(chan struct{})}
 	s.changed.L = &s.mu
 	s.link = NewLink(c, (*user)(s), s.since)
 	return s
@@ -103,17 +108,18 @@ func (s *Station) Accept(ctx context.Context) (*Stream, error) {
 	defer stop()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.fresh {
-		if s.failed != nil {
+	for {
+		switch {
+		case s.failed != nil:
 			return nil, s.failed
-		}
-		if ctx.Err() != nil {
+		case ctx.Err() != nil:
 			return nil, ctx.Err()
+		case s.fresh:
+			s.fresh = false
+			return s.current, nil
 		}
 		s.changed.Wait()
 	}
-	s.fresh = false
-	return s.current, nil
 }
 
 // Close sends what was written, tells the other end, and has Run close the port and return, for which it waits. If the
@@ -147,7 +153,7 @@ func (s *Station) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Status{
-		Up: s.current != nil, Since: s.since, Err: s.cause, Peer: s.link.Peer(), BaudSuspect: s.noise.suspect(time.Now()),
+		Up: s.current != nil, Since: s.since, Err: s.cause, Peer: s.link.Peer(), BaudSuspect: s.noise.suspect,
 		T1: s.config.T1, In: s.in, Out: s.out, Link: s.link.Counters(), Framing: s.decoder.Counters(),
 	}
 }
@@ -185,8 +191,12 @@ func (s *Station) receive() error {
 	buf := make([]byte, readSize)
 	for {
 		n, err := s.port.Read(buf)
-		for _, line := range s.take(buf[:n]) {
-			s.log(line)
+		lines, suspect := s.take(buf[:n])
+		for _, line := range lines {
+			s.hooks.Log(line)
+		}
+		if suspect && s.hooks.BaudSuspect != nil {
+			s.hooks.BaudSuspect()
 		}
 		if err != nil {
 			return err
@@ -194,22 +204,22 @@ func (s *Station) receive() error {
 	}
 }
 
-// take hands octets to the link. It returns the log lines among them.
-func (s *Station) take(p []byte) (lines []string) {
+// take hands octets to the link. It returns what is to be told.
+func (s *Station) take(p []byte) (lines []string, suspect bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.in += uint64(len(p))
 	now := time.Now()
-	s.noise.octets(len(p), now)
+	suspect = s.noise.octets(len(p), now)
 	for _, b := range p {
 		if f, ok := s.decoder.Push(b); ok {
-			s.noise = noise{}
+			s.noise, suspect = noise{}, false
 			s.link.Frame(f, now)
 		}
 	}
 	s.changed.Broadcast()
 	lines, s.lines = s.lines, nil
-	return lines
+	return lines, suspect
 }
 
 // transmit writes what is due, until the port fails or the link is stopped.
@@ -272,7 +282,7 @@ func (u *user) Down(cause error) {
 }
 
 func (u *user) Log(line []byte) {
-	if u.log != nil {
+	if u.hooks.Log != nil {
 		u.lines = append(u.lines, printable(line))
 	}
 }
@@ -289,29 +299,32 @@ func printable(line []byte) string {
 
 // noise is what arrived since the last good frame.
 type noise struct {
-	count int
-	first time.Time
+	count   int
+	first   time.Time
+	suspect bool
 }
 
-func (n *noise) octets(count int, now time.Time) {
+// octets reports whether noise has become suspect.
+func (n *noise) octets(count int, now time.Time) (news bool) {
 	if n.count == 0 {
 		n.first = now
 	}
 	n.count += count
-}
-
-func (n *noise) suspect(now time.Time) bool {
-	return n.count >= suspectOctets && now.Sub(n.first) >= suspectAfter
+	if n.suspect || n.count < suspectOctets || now.Sub(n.first) < suspectAfter {
+		return false
+	}
+	n.suspect = true
+	return true
 }
 
 // Dial calls the other end over an open port, which it owns, and returns the stream when the link is up, or an error
-// when ctx is done. The port is closed with the stream, and used for no other. log may be nil.
-func Dial(ctx context.Context, port io.ReadWriteCloser, c Config, log func(line string)) (*Stream, error) {
+// when ctx is done. The port is closed with the stream, and used for no other.
+func Dial(ctx context.Context, port io.ReadWriteCloser, c Config, hooks Hooks) (*Stream, error) {
 	if err := c.Validate(); err != nil {
 		port.Close()
 		return nil, err
 	}
-	s := newStation(port, c.withDefaults(), log)
+	s := newStation(port, c.withDefaults(), hooks)
 	s.once = true
 	go s.Run()
 	stream, err := s.Accept(ctx)

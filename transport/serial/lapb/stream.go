@@ -79,6 +79,13 @@ func (s *Stream) Write(p []byte) (n int, err error) {
 	}
 }
 
+// Err returns why the connection has ended, or nil.
+func (s *Stream) Err() error {
+	s.station.mu.Lock()
+	defer s.station.mu.Unlock()
+	return s.err
+}
+
 // SetDeadline sets the time after which Read and Write fail with os.ErrDeadlineExceeded; zero means never.
 func (s *Stream) SetDeadline(t time.Time) error {
 	s.station.mu.Lock()

@@ -1,0 +1,195 @@
+package lapb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestResets restarts either end, or both, at random moments while both talk, a thousand times. Within two seconds of
+// both being there they have to hear each other again, and what is read from a stream must be one stream of the other
+// end from its beginning, never a piece of another.
+func TestResets(t *testing.T) {
+	for _, c := range []struct {
+		baud   int
+		noise  float64
+		rounds int
+		config Config
+	}{
+		{115200, 0, 1000, Config{}},
+		{115200, 1. / 2000, 1000, Config{}},
+		{115200, 0, 300, Config{HalfDuplex: true}},
+		{115200, 0, 300, Config{NoXID: true, Window: 1}},
+		{1_000_000, 0, 300, Config{Window: 7, Info: 32}},
+		{9600, 0, 300, Config{}},
+	} {
+		t.Run(fmt.Sprintf("%d baud, noise %.4f, %+v", c.baud, c.noise, c.config), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				seed := rand.Uint64()
+				t.Logf("seed %d", seed)
+				resets(t, &cable{baud: c.baud, noise: c.noise}, seed, c.config, c.rounds)
+			})
+		})
+	}
+}
+
+func resets(t *testing.T, line *cable, seed uint64, c Config, rounds int) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	a, b := line.plugs(seed)
+	c.Baud = line.baud
+	device := c
+	device.Role = Device
+	ends := [2]*program{newProgram(t, a, c, 1), newProgram(t, b, device, 2)}
+	defer func() {
+		for _, p := range ends {
+			p.end(false)
+		}
+		line.cut(a, b)
+	}()
+	longest := time.Duration(0)
+	for round := range rounds {
+		began := time.Now()
+		if !hear(t, ends) {
+			t.Fatalf("round %d: not up after %v\ngateway %+v\ndevice %+v", round, time.Since(began), ends[0].station.Status(), ends[1].station.Status())
+		}
+		longest = max(longest, time.Since(began))
+		time.Sleep(time.Duration(r.IntN(int(300 * time.Millisecond))))
+		which := 1 + r.IntN(3)
+		polite := r.IntN(8) == 0
+		for i := range ends {
+			if which>>i&1 == 1 {
+				ends[i].end(polite)
+			}
+		}
+		time.Sleep(time.Duration(r.IntN(int(500 * time.Millisecond))))
+		for i := range ends {
+			if which>>i&1 == 1 {
+				ends[i] = ends[i].reborn()
+			}
+		}
+	}
+	t.Logf("up again after %v at most", longest)
+}
+
+// hear waits until both programs hear each other.
+func hear(t *testing.T, ends [2]*program) bool {
+	const limit = 2 * time.Second
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	for i, p := range ends {
+		for want := ends[1-i].incarnation; ; {
+			select {
+			case who := <-p.heard:
+				if who == want {
+					break
+				}
+				continue
+			case <-late.C:
+				return false
+			}
+			break
+		}
+	}
+	return true
+}
+
+// program is what runs at one end between two resets.
+type program struct {
+	t           *testing.T
+	plug        *plug
+	config      Config
+	incarnation uint32
+	station     *Station
+	heard       chan uint32 // the other end's incarnations, as their streams turn out to work
+	all         sync.WaitGroup
+}
+
+func newProgram(t *testing.T, p *plug, c Config, incarnation uint32) *program {
+	s, err := New(p, c, Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	prog := &program{t: t, plug: p, config: c, incarnation: incarnation, station: s, heard: make(chan uint32, 1000)}
+	prog.all.Go(func() { s.Run() })
+	prog.all.Go(prog.serve)
+	return prog
+}
+
+// reborn is the same end after a reset.
+func (p *program) reborn() *program {
+	return newProgram(p.t, p.plug.reopen(), p.config, p.incarnation+2)
+}
+
+// end ends the program, as a power cut does or in good order.
+func (p *program) end(polite bool) {
+	if polite {
+		p.station.Close()
+	}
+	p.plug.Close()
+	p.all.Wait()
+}
+
+// serve talks on each stream until it ends. A program that does not look after the end of its stream is no good, but one
+// that is slow to may exist.
+func (p *program) serve() {
+	for number := uint32(0); ; number++ {
+		s, err := p.station.Accept(p.t.Context())
+		if err != nil {
+			return
+		}
+		var both sync.WaitGroup
+		both.Go(func() { p.talk(s, number) })
+		both.Go(func() { p.listen(s) })
+		both.Wait()
+		s.Close()
+	}
+}
+
+const proof = 64 // octets of a stream that show that it works
+
+// voice is what a stream says: whose it is, and then random octets that no other stream has.
+func voice(incarnation, number uint32) io.Reader {
+	var seed [32]byte
+	binary.BigEndian.PutUint32(seed[:], incarnation)
+	binary.BigEndian.PutUint32(seed[4:], number)
+	return rand.NewChaCha8(seed)
+}
+
+func (p *program) talk(s *Stream, number uint32) {
+	head := binary.BigEndian.AppendUint32(nil, p.incarnation)
+	head = binary.BigEndian.AppendUint32(head, number)
+	if _, err := s.Write(head); err != nil {
+		return
+	}
+	io.Copy(s, voice(p.incarnation, number))
+}
+
+func (p *program) listen(s *Stream) {
+	var head [8]byte
+	if _, err := io.ReadFull(s, head[:]); err != nil {
+		return
+	}
+	incarnation, number := binary.BigEndian.Uint32(head[:]), binary.BigEndian.Uint32(head[4:])
+	want := voice(incarnation, number)
+	var got, right [1]byte
+	for n := 0; ; n++ {
+		if _, err := s.Read(got[:]); err != nil {
+			return
+		}
+		want.Read(right[:])
+		if got != right {
+			p.t.Errorf("octet %d of stream %d of %d is %x, want %x", n, number, incarnation, got, right)
+			s.Close()
+			return
+		}
+		if n == proof {
+			p.heard <- incarnation
+		}
+	}
+}
