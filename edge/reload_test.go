@@ -1,0 +1,308 @@
+package edge
+
+import (
+	"errors"
+	"sync"
+	"testing"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+// ruled is a realm whose role "guest" has the permissions, beside "all", which is that of anonymous sessions.
+func ruled(permissions ...auth.Permission) RealmOptions {
+	realm := openRealm()
+	realm.Roles = append(realm.Roles, auth.NewRole("guest", permissions))
+	return realm
+}
+
+func (s *story) update(realm RealmOptions) {
+	s.Helper()
+	if err := s.router.UpdateRealm(realm); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *story) guest() *peer { return s.joinAs(memory.Options{Authid: "g", Role: "guest"}, helloAll) }
+
+func TestUpdateRevokes(t *testing.T) {
+	both := auth.Permission{URI: "com.", Match: wamp.Prefix, Allow: auth.Everything}
+	tell(t, Options{}, ruled(both), func(s *story) {
+		p, other := s.guest(), s.join(helloAll)
+		for _, each := range []*peer{p, other} {
+			each.say(`[32,1,{},"com.a"]`)
+			each.hear(`[33,1,"$a"]`)
+			each.say(`[32,2,{},"com.b"]`)
+			each.hear(`[33,2,"$b"]`)
+		}
+		p.say(`[64,3,{},"com.p"]`)
+		p.hear(`[65,3,"$p"]`)
+		p.say(`[64,4,{},"com.q"]`)
+		p.hear(`[65,4,"$q"]`)
+
+		s.update(ruled(both, auth.Permission{URI: "com.a", Allow: auth.Publish}, auth.Permission{URI: "com.p", Allow: auth.Call}))
+		p.hear(`[35,0,{"subscription":"$a","reason":"no longer permitted"}]`, `[67,0,{"registration":"$p","reason":"no longer permitted"}]`)
+		p.say(`[32,5,{},"com.a"]`)
+		p.hear(`[8,32,5,{},"wamp.error.not_authorized"]`)
+		p.say(`[16,6,{"acknowledge":true},"com.a"]`)
+		p.hear(`[17,6,"*"]`)
+		other.hear(`[36,"$a","*",{}]`)
+		other.say(`[16,3,{"exclude_me":false},"com.b",[7]]`)
+		other.hear(`[36,"$b","*",{},[7]]`)
+		p.hear(`[36,"$b","*",{},[7]]`)
+		other.say(`[48,4,{},"com.q"]`)
+		p.hear(`[68,1,"$q",{}]`)
+		p.say(`[70,1,{}]`)
+		other.hear(`[50,4,{}]`)
+		other.say(`[48,5,{},"com.p"]`)
+		other.hear(`[8,48,5,{},"wamp.error.no_such_procedure",["*"]]`)
+
+		s.update(ruled(both))
+		p.say(`[32,7,{},"com.a"]`)
+		p.hear(`[33,7,"$a"]`)
+	})
+}
+
+// A pattern that is allowed in part stays, without the topics that are not.
+func TestUpdateGuardsPatterns(t *testing.T) {
+	prefix := auth.Permission{URI: "com.", Match: wamp.Prefix, Allow: auth.Everything}
+	tell(t, Options{}, ruled(prefix), func(s *story) {
+		p, pub := s.guest(), s.join(hello)
+		p.say(`[32,1,{"match":"prefix"},"com.x."]`)
+		p.hear(`[33,1,"$sub"]`)
+		p.say(`[64,2,{"match":"prefix"},"com.y."]`)
+		p.hear(`[65,2,"$reg"]`)
+		s.update(ruled(prefix, auth.Permission{URI: "com.x.secret"}, auth.Permission{URI: "com.y.secret"}))
+		p.hear(`[67,0,{"registration":"$reg","reason":"no longer permitted"}]`) // a pattern is offered whole or not at all
+		pub.say(`[16,1,{},"com.x.secret"]`)
+		p.silent()
+		pub.say(`[16,2,{},"com.x.open"]`)
+		p.hear(`[36,"$sub","*",{"topic":"com.x.open"}]`)
+		s.update(ruled(prefix))
+		pub.say(`[16,3,{},"com.x.secret"]`)
+		p.hear(`[36,"$sub","*",{"topic":"com.x.secret"}]`)
+	})
+}
+
+func TestUpdateEndsSessions(t *testing.T) {
+	realm := func(list ...auth.Principal) RealmOptions {
+		who, err := auth.NewPrincipals(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := ruled()
+		o.Roles = append(o.Roles, auth.NewRole("user", nil), auth.NewRole("admin", nil))
+		o.Principals = who
+		return o
+	}
+	joe := auth.Principal{Authid: "joe", Role: "user", Ticket: "x"}
+	jim := auth.Principal{Authid: "jim", Role: "user", Ticket: "x"}
+	mary := auth.Principal{Authid: "mary", Role: "user", Ticket: "x"}
+	tell(t, Options{}, realm(joe, jim, mary), func(s *story) {
+		byTicket := func(authid string) *peer {
+			p := s.connect(memory.Options{})
+			p.say(`[1,"realm1",{"roles":{"caller":{}},"authmethods":["ticket"],"authid":"` + authid + `"}]`)
+			p.hear(`[4,"ticket",{}]`)
+			p.say(`[5,"x",{}]`)
+			p.hear(`[2,"*","*"]`)
+			return p
+		}
+		stays, leaves, changes, anonymous, guest := byTicket("joe"), byTicket("jim"), byTicket("mary"), s.join(hello), s.guest()
+		mary.Role, joe.Ticket = "admin", "another"
+		next := realm(joe, mary)
+		next.Roles = append(next.Roles[:1:1], next.Roles[2:]...) // without "guest"
+		s.update(next)
+		for _, p := range []*peer{leaves, changes, guest} {
+			p.hear(`[6,{"message":"*"},"wamp.close.killed"]`)
+			p.say(`[6,{},"wamp.close.goodbye_and_out"]`)
+			if err := p.closed(); err != nil {
+				t.Error(err)
+			}
+		}
+		stays.silent()
+		anonymous.silent()
+		stranger := s.connect(memory.Options{Role: "guest", Authid: "g"})
+		stranger.say(hello)
+		stranger.hear(`[3,{"message":"*"},"wamp.error.no_such_role"]`)
+		next.Anonymous = ""
+		s.update(next)
+		anonymous.hear(`[6,{"message":"*"},"wamp.close.killed"]`)
+		stays.silent()
+	})
+}
+
+// Who takes no notice of GOODBYE hears nothing more, and is cut.
+func TestUpdateExpels(t *testing.T) {
+	tell(t, Options{}, ruled(auth.Permission{Match: wamp.Prefix, Allow: auth.Everything}), func(s *story) {
+		p, pub := s.guest(), s.join(hello)
+		p.say(`[32,1,{},"com.a"]`)
+		p.hear(`[33,1,"*"]`)
+		s.update(openRealm())
+		p.hear(`[6,{"message":"*"},"wamp.close.killed"]`)
+		pub.say(`[16,1,{},"com.a"]`)
+		if err := p.closed(); err == nil {
+			t.Error("no error")
+		}
+	})
+}
+
+func TestUpdateRefused(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		wrong := openRealm()
+		wrong.Anonymous = "nobody"
+		if err := s.router.UpdateRealm(wrong); err == nil {
+			t.Error("an anonymous role that is not there")
+		}
+		wrong.Name = "realm2"
+		if err := s.router.UpdateRealm(wrong); err == nil {
+			t.Error("a realm that is not there")
+		}
+		p.say(`[16,1,{"acknowledge":true},"com.a"]`)
+		p.hear(`[17,1,"*"]`)
+	})
+}
+
+// A policy that comes while a session joins counts for it.
+func TestUpdateWhileJoining(t *testing.T) {
+	realm := ruled()
+	who, err := auth.NewPrincipals([]auth.Principal{{Authid: "joe", Role: "guest", Ticket: "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	realm.Principals = who
+	tell(t, Options{}, realm, func(s *story) {
+		joining := func() *peer {
+			p := s.connect(memory.Options{})
+			p.say(`[1,"realm1",{"roles":{"publisher":{}},"authmethods":["ticket"],"authid":"joe"}]`)
+			p.hear(`[4,"ticket",{}]`)
+			return p
+		}
+		stays, leaves := joining(), joining()
+		next := ruled(auth.Permission{URI: "com.a", Allow: auth.Publish})
+		next.Principals = who
+		s.update(next)
+		stays.say(`[5,"x",{}]`)
+		stays.hear(`[2,"*","*"]`)
+		stays.say(`[16,1,{"acknowledge":true},"com.a"]`)
+		stays.hear(`[17,1,"*"]`)
+		next.Principals = nil
+		s.update(next)
+		leaves.say(`[5,"x",{}]`)
+		leaves.hear(`[3,{"message":"*"},"wamp.error.not_authorized"]`)
+		stays.hear(`[6,{"message":"*"},"wamp.close.killed"]`)
+	})
+}
+
+// What an authorizer has allowed stays while it is the same.
+func TestUpdateAndAuthorizers(t *testing.T) {
+	with := func(procedure string, permissions ...auth.Permission) RealmOptions {
+		realm := openRealm()
+		role := auth.NewRole("guest", permissions)
+		if procedure != "" {
+			role = role.WithAuthorizer(procedure)
+		}
+		realm.Roles = append(realm.Roles, role)
+		return realm
+	}
+	tell(t, Options{}, with("may"), func(s *story) {
+		judge := s.join(hello)
+		judge.say(`[64,1,{},"may"]`)
+		judge.hear(`[65,1,"$may"]`)
+		p := s.guest()
+		p.say(`[32,1,{},"com.a"]`)
+		judge.hear(`[68,1,"$may","*",["*","com.a","subscribe","*"]]`)
+		judge.say(`[70,1,{},[true]]`)
+		p.hear(`[33,1,"$a"]`)
+		p.say(`[64,2,{},"com.p"]`)
+		judge.hear(`[68,2,"$may","*",["*","com.p","register","*"]]`)
+		judge.say(`[70,2,{},[true]]`)
+		p.hear(`[65,2,"$p"]`)
+		s.update(with("may", auth.Permission{URI: "com.b", Allow: auth.Publish}))
+		p.silent()
+		s.update(with("may", auth.Permission{URI: "com.a", Allow: auth.Publish}))
+		p.hear(`[35,0,{"subscription":"$a","reason":"no longer permitted"}]`)
+		s.update(with("may.another"))
+		p.hear(`[67,0,{"registration":"$p","reason":"no longer permitted"}]`)
+	})
+}
+
+func TestRemoveRealm(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		second := openRealm()
+		second.Name = "realm2"
+		if err := s.router.AddRealm(second); err != nil {
+			t.Fatal(err)
+		}
+		const hello2 = `[1,"realm2",{"roles":{"publisher":{}}}]`
+		stays, polite, stubborn := s.join(hello), s.join(hello2), s.join(hello2)
+		done := make(chan error, 1)
+		go func() { done <- s.router.RemoveRealm("realm2") }()
+		polite.hear(`[6,{"message":"*"},"wamp.close.close_realm"]`)
+		polite.say(`[6,{},"wamp.close.goodbye_and_out"]`)
+		if err := polite.closed(); err != nil {
+			t.Error(err)
+		}
+		stubborn.hear(`[6,{"message":"*"},"wamp.close.close_realm"]`)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		stubborn.closed()
+		stays.silent()
+		late := s.connect(memory.Options{})
+		late.say(hello2)
+		late.hear(`[3,{"message":"*"},"wamp.error.no_such_realm"]`)
+		if err := s.router.RemoveRealm("realm2"); err == nil {
+			t.Error("removed twice")
+		}
+		if err := s.router.AddRealm(second); err != nil {
+			t.Error(err)
+		}
+		s.join(hello2)
+	})
+}
+
+func TestEnd(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		stays, leaves := s.joinAs(memory.Options{Name: "a"}, hello), s.joinAs(memory.Options{Name: "b"}, hello)
+		joining := s.connect(memory.Options{Name: "b"})
+		joining.silent()
+		n := s.router.End(func(t *wamp.Transport) bool { return t.Listener == "b" }, wamp.CloseNormal, "bye")
+		if n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+		leaves.hear(`[6,{"message":"bye"},"wamp.close.normal"]`)
+		joining.closed()
+		stays.silent()
+	})
+}
+
+// Nobody is left with rights that he had for a moment: whoever subscribes while the policy changes is asked again, or
+// loses what he got.
+func TestUpdateRaces(t *testing.T) {
+	list := seated(t, wamp.CBOR)
+	s, r := list[0], list[0].realm.router
+	denied := openRealm()
+	denied.Roles = []*auth.Role{auth.NewRole("all", nil)}
+	subscribe := encode(t, s.serializer, `[32,1,{},"com.a"]`)
+	for range 200 {
+		var work sync.WaitGroup
+		work.Go(func() {
+			turn := turns.Get().(*turn)
+			defer turn.end(r)
+			if err := s.handle(turn, subscribe); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := errors.Join(r.UpdateRealm(openRealm()), r.UpdateRealm(denied)); err != nil {
+			t.Fatal(err)
+		}
+		work.Wait()
+		s.realm.mu.Lock()
+		if n := len(s.subscriptions); n != 0 {
+			t.Fatalf("%d subscriptions that are not allowed", n)
+		}
+		s.realm.mu.Unlock()
+	}
+}
