@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"errors"
-	"sync"
 	"testing"
 
 	"runnel/edge/auth"
@@ -278,31 +276,24 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-// Nobody is left with rights that he had for a moment: whoever subscribes while the policy changes is asked again, or
-// loses what he got.
-func TestUpdateRaces(t *testing.T) {
-	list := seated(t, wamp.CBOR)
-	s, r := list[0], list[0].realm.router
-	denied := openRealm()
-	denied.Roles = []*auth.Role{auth.NewRole("all", nil)}
-	subscribe := encode(t, s.serializer, `[32,1,{},"com.a"]`)
-	for range 200 {
-		var work sync.WaitGroup
-		work.Go(func() {
-			turn := turns.Get().(*turn)
-			defer turn.end(r)
-			if err := s.handle(turn, subscribe); err != nil {
-				t.Error(err)
-			}
+// Who asks while the policy changes is judged by the new one.
+func TestUpdateWhileAsking(t *testing.T) {
+	for message, refused := range map[string]string{
+		`[32,1,{},"com.a"]`: `[8,32,1,{},"wamp.error.not_authorized"]`,
+		`[64,1,{},"com.a"]`: `[8,64,1,{},"wamp.error.not_authorized"]`,
+	} {
+		asking, decided := openRealm(), ruled()
+		asking.Roles = append(asking.Roles, auth.NewRole("guest", nil).WithAuthorizer("may"))
+		tell(t, Options{}, asking, func(s *story) {
+			judge := s.join(hello)
+			judge.say(`[64,1,{},"may"]`)
+			judge.hear(`[65,1,"$may"]`)
+			p := s.guest()
+			p.say(message)
+			judge.hear(`[68,1,"$may","*","*"]`)
+			s.update(decided)
+			judge.say(`[70,1,{},[true]]`)
+			p.hear(refused)
 		})
-		if err := errors.Join(r.UpdateRealm(openRealm()), r.UpdateRealm(denied)); err != nil {
-			t.Fatal(err)
-		}
-		work.Wait()
-		s.realm.mu.Lock()
-		if n := len(s.subscriptions); n != 0 {
-			t.Fatalf("%d subscriptions that are not allowed", n)
-		}
-		s.realm.mu.Unlock()
 	}
 }
