@@ -12,13 +12,21 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)
 router=
 peers=()
+passed=0
+failed=0
+complete=
 
-# Ends what was started here, by its process id.
+# Ends what was started here, by its process id, and says how it went: what could not run has failed.
 finish() {
+	local status=$? pid
 	for pid in "${peers[@]}" $router; do
 		kill "$pid" 2>/dev/null || true
 	done
 	rm -rf "$work"
+	[ -n "$complete" ] || failed=$((failed + 1))
+	echo "$passed passed, $failed failed"
+	[ "$status" -ne 0 ] || [ "$failed" -eq 0 ] || status=1
+	exit "$status"
 }
 trap finish EXIT
 
@@ -125,9 +133,6 @@ start_router() {
 	fi
 }
 
-passed=0
-failed=0
-
 pass() {
 	passed=$((passed + 1))
 	echo "ok   $1"
@@ -183,8 +188,15 @@ stop_peers() {
 }
 
 stop_router() {
-	local status=0
+	local status=0 deadline=$((SECONDS + 20))
 	kill -TERM "$router"
+	while kill -0 "$router" 2>/dev/null; do
+		if [ "$SECONDS" -ge "$deadline" ]; then
+			kill -KILL "$router"
+			break
+		fi
+		sleep 0.05
+	done
 	wait "$router" || status=$?
 	router=
 	if [ "$status" -eq 0 ] && [ ! -e "$INTEROP_SOCKET" ]; then
@@ -251,5 +263,4 @@ if [ "$failed" -gt 0 ]; then
 	echo "what the router said of it:" >&2
 	grep -h 'level=WARN\|level=ERROR\|because=' "$work"/*.log | grep -v 'because=EOF' | tail -n 40 >&2 || true
 fi
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+complete=yes
