@@ -15,7 +15,10 @@ import (
 //	history   event
 //	retained  [topic, event, event, ...]
 
-const eventForm = 1
+const (
+	eventForm = 1
+	lastTime  = 253402300799999 // the end of the year 9999
+)
 
 // Flags of an event.
 const (
@@ -65,7 +68,7 @@ func milliseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
-	return t.UnixMilli()
+	return min(max(t.UnixMilli(), 1), lastTime)
 }
 
 func decodePast(record []byte) (*past, error) {
@@ -112,7 +115,7 @@ func decodeEvent(fields []any) (p publication, at, expires time.Time, err error)
 	if r.integer() != eventForm {
 		return p, at, expires, errRecord
 	}
-	p.id = wamp.ID(r.integer())
+	p.id = wamp.ID(r.integer()) // a negative one is beyond the valid ones
 	at, expires = r.time(), r.time()
 	p.publisher = publisher{id: wamp.ID(r.integer()), authid: string(r.octets()), authrole: string(r.octets())}
 	flags := r.integer()
@@ -121,7 +124,8 @@ func decodeEvent(fields []any) (p publication, at, expires time.Time, err error)
 	p.topic = r.octets()
 	p.dict = codec.Dict{Serializer: r.serializer(), Raw: r.octets()}
 	p.payload = codec.Payload{Serializer: r.serializer(), Items: int(r.integer()), Raw: r.octets()}
-	if !r.ok || !wamp.ValidID(p.id) || !wamp.ValidURI(p.topic, wamp.Exact, false) {
+	stranger := p.publisher.id != 0 && !wamp.ValidID(p.publisher.id)
+	if !r.ok || stranger || p.trust < 0 || !wamp.ValidID(p.id) || !wamp.ValidURI(p.topic, wamp.Exact, false) {
 		return p, at, expires, errRecord
 	}
 	if _, err := p.dict.Map(); err != nil {
@@ -160,7 +164,9 @@ func (r *recordReader) octets() []byte {
 }
 
 func (r *recordReader) time() (t time.Time) {
-	if ms := r.integer(); ms != 0 {
+	ms := r.integer()
+	r.ok = r.ok && ms >= 0 && ms <= lastTime
+	if ms != 0 {
 		t = time.UnixMilli(ms)
 	}
 	return t
