@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -205,6 +206,13 @@ func TestAuthenticatorForWampCRA(t *testing.T) {
 			p.say(helloAs(authid, `["wampcra"]`))
 			extra := p.prove(key)
 			p.hear(want)
+			if want != refusedHello {
+				return extra
+			}
+			var refused *auth.Refused
+			if err := p.closed(); !errors.As(err, &refused) || key != "wrong" && !strings.Contains(refused.Cause, "com.auth") {
+				t.Errorf("what the log may say: %v, %v", err, refused)
+			}
 			return extra
 		}
 		attempt("ghost", "any", refusedHello)
@@ -399,12 +407,15 @@ func TestStrangersAskingAreBounded(t *testing.T) {
 func TestCloseWhileAnAuthenticatorIsAsked(t *testing.T) {
 	tell(t, Options{AskTimeout: time.Hour}, decided(t, "ticket"), func(s *story) {
 		d := s.desk(authenticator, ``)
-		p := s.connect(memory.Options{})
-		p.say(helloAs("joe", `["ticket"]`))
-		p.hear(`[4,"ticket",{}]`)
-		p.say(`[5,"secret",{}]`)
-		d.count(1)
-	}) // which closes the router, and waits
+		for range maxStrangersAsking + 1 { // one of them waits before it
+			p := s.connect(memory.Options{})
+			p.say(helloAs("joe", `["ticket"]`))
+			p.hear(`[4,"ticket",{}]`)
+			p.say(`[5,"secret",{}]`)
+		}
+		d.count(maxStrangersAsking)
+		s.closesSoon()
+	})
 }
 
 func TestStrangerLeavesWhileAnAuthenticatorIsAsked(t *testing.T) {

@@ -57,14 +57,19 @@ type decisions struct {
 // permitted reports whether the session may do what it asks for at one URI: the error says why not. disclose says that
 // others are to know who it is. Called from the session's own read loop, without locks.
 func (s *session) permitted(t *turn, a auth.Action, uri []byte, options codec.Dict) (disclose bool, err error) {
-	allowed, disclose := s.role().Decide(a, uri)
+	role := s.role()
+	allowed, disclose := role.Decide(a, uri)
 	switch {
 	case allowed:
 		return disclose, nil
-	case s.role().Authorizer() == "" || s.role().Covers(string(uri), wamp.Exact):
+	case role.Authorizer() == "":
 		return false, wamp.NotAuthorized
 	}
-	return s.authorize(t, question{a, wamp.Exact, string(uri)}, options)
+	q := question{a, wamp.Exact, string(uri)}
+	if role.Covers(q.uri, q.match) {
+		return false, wamp.NotAuthorized
+	}
+	return s.authorize(t, role.Authorizer(), q, options)
 }
 
 // grant is by what right a session subscribes to, or registers, a pattern.
@@ -75,20 +80,20 @@ type grant struct {
 
 // permittedPattern is permitted for SUBSCRIBE and REGISTER.
 func (s *session) permittedPattern(t *turn, q question, options codec.Dict) (grant, error) {
-	allowed, partly := s.role().DecidePattern(q.action, q.uri, q.match)
+	role := s.role()
+	allowed, partly := role.DecidePattern(q.action, q.uri, q.match)
 	switch {
 	case allowed:
 		return grant{partly: partly}, nil
-	case s.role().Authorizer() == "" || s.role().Covers(q.uri, q.match):
+	case role.Authorizer() == "" || role.Covers(q.uri, q.match):
 		return grant{}, wamp.NotAuthorized
 	}
-	_, err := s.authorize(t, q, options)
+	_, err := s.authorize(t, role.Authorizer(), q, options)
 	return grant{partly: partly, asked: true}, err
 }
 
-// authorize finds out what the role's authorizer says.
-func (s *session) authorize(t *turn, q question, options codec.Dict) (disclose bool, err error) {
-	procedure := s.role().Authorizer()
+// authorize finds out what the role's authorizer, the procedure, says.
+func (s *session) authorize(t *turn, procedure string, q question, options codec.Dict) (disclose bool, err error) {
 	reg, _ := s.realm.procedures.Load().best([]byte(procedure))
 	d, known := s.decisions.find(reg, q)
 	if !known {

@@ -382,7 +382,8 @@ func TestCloseWhileAnAuthorizerIsAsked(t *testing.T) {
 		p := s.join(hello)
 		p.say(`[48,1,{},"com.x"]`)
 		d.count(1)
-	}) // which closes the router, and waits
+		s.closesSoon()
+	})
 }
 
 // Between a session that asks and its end nothing is left behind.

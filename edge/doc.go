@@ -25,6 +25,10 @@
 //	pending.go   the call stands in both sessions' maps until it ends
 //	dealer.go    the callee's read loop takes its YIELD: yield finds the call and appends RESULT to the caller's outbox
 //
+// May a session do what it asks for? auth/role.go says so from the configuration's permissions; where they say nothing and
+// the role has an authorizer, authorizer.go asks that procedure. Who a peer is, authenticate.go finds out, with
+// authenticator.go where a procedure decides. Both call through inner.go, the router as a caller of its own.
+//
 // A session begins in router.go (Serve) and join.go (HELLO to WELCOME) and ends in session.go (close, leave).
 //
 // # Locks

@@ -96,6 +96,18 @@ func (d *desk) interrupted(invocation int) {
 	}
 }
 
+// closesSoon closes the router and checks that nobody waits for an answer that does not come.
+func (s *story) closesSoon() {
+	s.Helper()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s.router.Close(ctx)
+	if took := time.Since(start); took > 2*time.Second {
+		s.Errorf("to close took %v", took)
+	}
+}
+
 func (s *story) ask(procedure string, within time.Duration) ([]any, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
