@@ -28,10 +28,11 @@ var floors = map[string][]string{
 	"cmd":            {"uplink", "transport", "edge", "boards"},
 	"edge":           {"edge/codec", "edge/auth", "edge/journal", "edge/wamp"},
 	"edge/wamp":      {},
-	"edge/auth":      {"edge/wamp"},
+	"edge/auth":      {"edge/saslprep", "edge/wamp"},
+	"edge/saslprep":  {},
 	"edge/codec":     {"edge/wamp"},
 	"edge/journal":   {},
-	"edge/client":    {"edge/codec", "edge/wamp"},
+	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
 	"transport":      {"transport", "edge/wamp"},
 	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/wamp"},
 	"boards":         {},
@@ -55,7 +56,9 @@ var standardOnly = []string{"edge/wamp", "boards"}
 var dependencies = map[string][]string{
 	"cmd":                 {"github.com/BurntSushi/toml", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"},
 	"edge":                {},
-	"edge/auth":           {"golang.org/x/crypto", "golang.org/x/text"}, // Argon2, SASLprep
+	"edge/auth":           {"golang.org/x/crypto"}, // Argon2
+	"edge/client":         {"golang.org/x/crypto"},
+	"edge/saslprep":       {"golang.org/x/text"},
 	"transport":           {"golang.org/x/sys"},
 	"transport/websocket": {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/argon2"
+
+	"runnel/edge/saslprep"
 )
 
 // The key derivation functions of WAMP-SCRAM.
@@ -98,7 +100,7 @@ func (s *SCRAM) saltedPassword(password string) ([]byte, error) {
 	if s.KDF == kdfArgon2Draft { // it does not normalize, and takes the hash's text for the hash
 		return base64.RawStdEncoding.AppendEncode(nil, s.argon2(password)), nil
 	}
-	normal, err := saslprep(password)
+	normal, err := saslprep.Prepare(password)
 	if err != nil {
 		return nil, fmt.Errorf("normalize password: %w", err)
 	}

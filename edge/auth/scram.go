@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"runnel/edge/saslprep"
 )
 
 // SCRAM is what the router keeps of a password for WAMP-SCRAM (advanced/authentication_scram.md, "Data Stored on the
@@ -158,7 +160,7 @@ func (s *scram) verifyBinding(data any) *Refused {
 // normalized, but its formula does not; the draft does not escape them and leaves the GS2 header out.
 func (s *scram) authMessages() []string {
 	names := []string{s.authid}
-	if normal, err := saslprep(s.authid); err == nil && normal != s.authid {
+	if normal, err := saslprep.Prepare(s.authid); err == nil && normal != s.authid {
 		names = append(names, normal)
 	}
 	var list []string

@@ -6,7 +6,7 @@ import (
 	"runnel/edge/codec"
 )
 
-// Auth proves who a client is by one of the protocol's methods. Ticket, CRA and Cryptosign make those this package has.
+// Auth proves who a client is by one of the protocol's methods. Ticket, CRA, SCRAM and Cryptosign make those this package has.
 type Auth interface {
 	// Method is the method's name in HELLO.Details.authmethods.
 	Method() string
@@ -24,12 +24,35 @@ type Challenge struct {
 	Extra  codec.Dict
 }
 
-// answer lets the method that the router chose answer its challenge.
-func answer(methods []Auth, c Challenge) (string, error) {
-	for _, a := range methods {
-		if a.Method() == c.Method {
-			return a.Answer(c)
+// attempt is an Auth for one attempt to join: it remembers what was said, and has the last word.
+type attempt interface {
+	Auth
+
+	// answerExtra is what AUTHENTICATE.Extra must hold.
+	answerExtra() map[string]any
+
+	// check checks WELCOME.Details: whether the router has proved, too, that it knows the secret.
+	check(codec.Dict) error
+}
+
+// begin returns the methods for one attempt to join.
+func begin(methods []Auth) []Auth {
+	begun := make([]Auth, len(methods))
+	for i, a := range methods {
+		begun[i] = a
+		if again, ok := a.(interface{ attempt() attempt }); ok {
+			begun[i] = again.attempt()
 		}
 	}
-	return "", fmt.Errorf("the router asks for %q, which was not offered", c.Method)
+	return begun
+}
+
+// chosen returns the method that the router chose.
+func chosen(methods []Auth, c Challenge) (Auth, error) {
+	for _, a := range methods {
+		if a.Method() == c.Method {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("the router asks for %q, which was not offered", c.Method)
 }

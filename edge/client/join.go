@@ -85,33 +85,37 @@ func (c *Client) join(ctx context.Context) (*session, error) {
 
 // open exchanges HELLO and WELCOME, with a challenge between them if the router has one.
 func (s *session) open(ctx context.Context) error {
-	hello, err := s.hello()
+	methods := begin(s.client.opts.Auth)
+	hello, err := s.hello(methods)
 	if err != nil {
 		return err
 	}
 	if err := s.out.sendAlone(hello); err != nil {
 		return err
 	}
-	for challenged := false; ; challenged = true {
+	for used := Auth(nil); ; {
 		m, err := s.hear()
 		if err != nil {
 			return err
 		}
 		if m.Type == wamp.Welcome {
+			if err := s.check(used, m); err != nil {
+				return err
+			}
 			s.welcome = Welcome{Session: m.ID, Details: m.Dict.Clone(), Transport: s.conn.Transport()}
 			return nil
 		}
-		if m.Type != wamp.Challenge || challenged {
+		if m.Type != wamp.Challenge || used != nil {
 			return s.refuse(m)
 		}
-		if err := s.authenticate(m); err != nil {
+		if used, err = s.authenticate(methods, m); err != nil {
 			return err
 		}
 	}
 }
 
 // hello makes the HELLO message.
-func (s *session) hello() (*outbound, error) {
+func (s *session) hello(auth []Auth) (*outbound, error) {
 	o := s.client.opts
 	details := map[string]any{"roles": roles, "agent": o.Agent}
 	if o.Authid != "" {
@@ -119,7 +123,7 @@ func (s *session) hello() (*outbound, error) {
 	}
 	var methods []string
 	extra := make(map[string]any)
-	for _, a := range o.Auth {
+	for _, a := range auth {
 		methods = append(methods, a.Method())
 		for key, value := range a.Extra() {
 			extra[key] = value
@@ -139,13 +143,41 @@ func (s *session) hello() (*outbound, error) {
 }
 
 // authenticate answers a CHALLENGE. What it can't answer ends the attempt with ABORT.
-func (s *session) authenticate(m *codec.Message) error {
-	signature, err := answer(s.client.opts.Auth, Challenge{Method: string(m.Text), Extra: m.Dict})
+func (s *session) authenticate(methods []Auth, m *codec.Message) (Auth, error) {
+	c := Challenge{Method: string(m.Text), Extra: m.Dict}
+	answer := codec.Message{Type: wamp.Authenticate}
+	used, err := chosen(methods, c)
 	if err != nil {
-		s.out.sendAlone(&outbound{Message: codec.Message{Type: wamp.Abort}, text: wamp.AuthenticationFailed.Error()})
-		return fmt.Errorf("authenticate: %w", err)
+		return nil, s.turnDown(err)
 	}
-	return s.out.sendAlone(&outbound{Message: codec.Message{Type: wamp.Authenticate}, text: signature})
+	signature, err := used.Answer(c)
+	if err != nil {
+		return nil, s.turnDown(err)
+	}
+	if a, ok := used.(attempt); ok {
+		if answer.Dict, err = codec.NewDict(s.out.serializer, a.answerExtra()); err != nil {
+			return nil, s.turnDown(err)
+		}
+	}
+	return used, s.out.sendAlone(&outbound{Message: answer, text: signature})
+}
+
+// check looks whether the router has proved who it is, if the method is one by which it does.
+func (s *session) check(used Auth, welcome *codec.Message) error {
+	a, ok := used.(attempt)
+	if !ok {
+		return nil
+	}
+	if err := a.check(welcome.Dict); err != nil {
+		return s.turnDown(err)
+	}
+	return nil
+}
+
+// turnDown ends the attempt to join with ABORT.
+func (s *session) turnDown(because error) error {
+	s.out.sendAlone(&outbound{Message: codec.Message{Type: wamp.Abort}, text: wamp.AuthenticationFailed.Error()})
+	return fmt.Errorf("authenticate: %w", because)
 }
 
 // refuse says why a message is no answer to HELLO.

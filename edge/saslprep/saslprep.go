@@ -1,4 +1,5 @@
-package auth
+// Package saslprep prepares names and passwords for SCRAM, at both ends of it.
+package saslprep
 
 import (
 	"errors"
@@ -10,10 +11,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// saslprep prepares a name or a password so that the ways to type one text give the same octets (RFC 4013). Two of its
+// Prepare prepares a name or a password so that the ways to type one text give the same octets (RFC 4013). Two of its
 // checks, which only ever refuse, are left out because their tables are large: text of mixed direction, and characters
 // that Unicode 3.2 did not have.
-func saslprep(text string) (string, error) {
+func Prepare(text string) (string, error) {
 	if isPrintable(text) {
 		return text, nil
 	}
