@@ -31,10 +31,13 @@
 //
 // A session begins in router.go (Serve) and join.go (HELLO to WELCOME) and ends in session.go (close, leave).
 //
+// What a realm keeps for later: retention.go and history.go in memory, state.go and package journal on disk.
+//
 // # Locks
 //
-// The order is realm.mu, pending.mu, outbox.mu; none is held over I/O. PUBLISH takes outbox locks only. The tables are
-// replaced under realm.mu and read without it.
+// The order is realm.mu, pending.mu, outbox.mu; retention.mu and history.mu are taken last. None is held over I/O. PUBLISH
+// takes outbox locks only, and the one of a history that keeps it. The tables are replaced under realm.mu and read
+// without it.
 //
 // # Slow peers
 //

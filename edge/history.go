@@ -13,7 +13,8 @@ import (
 
 // HistoryRule has the events of a topic or pattern kept for those who ask later (advanced/pubsub_event_history.md, and
 // meta_history.go for how to ask). Its subscription is there from the start, whether anybody subscribes or not, and stays:
-// wamp.subscription.lookup and list find its id. The oldest events go when one of the bounds is reached.
+// wamp.subscription.lookup and list find its id. The oldest events go when one of the bounds is reached; on disk, where
+// they may be too (state.go), a segment goes when all of its events have.
 type HistoryRule struct {
 	URI    string
 	Match  wamp.Match

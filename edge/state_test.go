@@ -423,7 +423,7 @@ func TestStateUnderOtherRules(t *testing.T) {
 		realm.History = []HistoryRule{{URI: "com.a", Age: 6500 * time.Millisecond}, {URI: "com.b", Events: 3}}
 		s.restart(Options{}, realm)
 		find("com.a").past(`{}`, "6", "7", "8", "9") // it was left alone while there was no rule for it
-		find("com.b").past(`{}`, "7", "8", "9") // what a segment holds that has not gone as a whole
+		find("com.b").past(`{}`, "7", "8", "9")      // what a segment holds that has not gone as a whole
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := s.router.realms["realm1"].state.archives[0].log.Records(); n != 0 {
