@@ -192,8 +192,8 @@ func (l *Link) Stop(now time.Time) {
 	}
 }
 
-// Log sends a log line, cut to what fits in a frame. It may get lost, and is lost if many wait.
-func (l *Link) Log(line string) {
+// Say sends a log line, cut to what fits in a frame. It may get lost, and is lost if many wait.
+func (l *Link) Say(line string) {
 	if len(l.logs) == maxLogs {
 		return
 	}

@@ -144,7 +144,7 @@ func (s *Station) Close() error {
 func (s *Station) Log(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.link.Log(line)
+	s.link.Say(line)
 	s.changed.Broadcast()
 }
 

@@ -1,0 +1,192 @@
+// Package seriallink holds the reliable serial link to its word on real pseudo-terminals: WAMP sessions over it, noise,
+// and restarts of either side.
+package seriallink
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport"
+	"runnel/transport/memory"
+	"runnel/transport/rawsocket"
+	"runnel/transport/serial"
+	"runnel/transport/serial/pty"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience only ends a test that would fail.
+const patience = 60 * time.Second
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits until what is awaited is true.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// wire is a serial line: two pseudo-terminals with their backs to each other. The programs open near and far.
+type wire struct {
+	near, far string
+	noise     atomic.Uint32 // one octet in so many is broken; 0: none
+	ends      [2]*pty.Device
+}
+
+func newWire(t *testing.T) *wire {
+	t.Helper()
+	dir := t.TempDir()
+	w := &wire{near: filepath.Join(dir, "near"), far: filepath.Join(dir, "far")}
+	for i, link := range [...]string{w.near, w.far} {
+		d, err := pty.Plug(link)
+		must(t, err)
+		w.ends[i] = d
+	}
+	var both sync.WaitGroup
+	for i := range w.ends {
+		both.Go(func() { w.carry(w.ends[i], w.ends[1-i]) })
+	}
+	t.Cleanup(func() {
+		for _, d := range w.ends {
+			d.Close()
+		}
+		both.Wait()
+	})
+	return w
+}
+
+func (w *wire) carry(to io.Writer, from io.Reader) {
+	buf := make([]byte, 256)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(w.disturb(buf[:n])); err != nil {
+			return
+		}
+	}
+}
+
+func (w *wire) disturb(p []byte) (out []byte) {
+	noise := w.noise.Load()
+	for _, b := range p {
+		if noise == 0 || rand.Uint32N(noise) != 0 {
+			out = append(out, b)
+			continue
+		}
+		switch rand.IntN(3) {
+		case 0:
+			out = append(out, b^1<<rand.IntN(8))
+		case 1:
+			out = append(out, b, b)
+		}
+	}
+	return out
+}
+
+// router is a router at the near end of a wire.
+type router struct {
+	*serial.Line
+	router *edge.Router
+	stop   func()
+
+	mu     sync.Mutex
+	served sync.WaitGroup
+}
+
+func start(t *testing.T, w *wire) *router {
+	t.Helper()
+	discard := slog.New(slog.DiscardHandler)
+	r := &router{
+		router: edge.NewRouter(edge.Options{Log: discard}),
+		Line:   serial.NewLine(serial.LineConfig{Port: serial.Config{Device: w.near}, Framing: serial.HDLC, Log: discard}),
+	}
+	must(t, r.router.AddRealm(edge.RealmOptions{
+		Name: "realm1", Anonymous: "all",
+		Roles: []*auth.Role{auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})},
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan error, 1)
+	go func() {
+		ran <- r.Run(ctx, func(rw io.ReadWriteCloser) error {
+			conn, err := rawsocket.Server(rw, rawsocket.Options{Transport: wamp.Transport{Network: "serial", Local: true}})
+			if err != nil {
+				return err
+			}
+			return r.router.Serve(conn)
+		})
+	}()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		late, give := context.WithTimeout(context.Background(), patience)
+		defer give()
+		if err := r.router.Close(late); err != nil {
+			t.Errorf("close router: %v", err)
+		}
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		r.served.Wait()
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+// local joins the router without a line.
+func (r *router) local(t *testing.T) *client.Client {
+	t.Helper()
+	return join(t, func(context.Context) (client.Conn, error) {
+		near, far := memory.Pipe(memory.Options{})
+		r.served.Go(func() { r.router.Serve(far) })
+		return near, nil
+	})
+}
+
+// device joins from the far end of the wire, and joins again whenever it has to.
+func device(t *testing.T, w *wire) *client.Client {
+	t.Helper()
+	return join(t, func(ctx context.Context) (client.Conn, error) {
+		return transport.Dial(ctx, "serial://"+w.far+"?framing=hdlc&name=greenhouse", transport.DialOptions{})
+	})
+}
+
+func join(t *testing.T, dial func(context.Context) (client.Conn, error)) *client.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.Connect(ctx, client.Options{
+		Dial: dial, Realm: "realm1", Reconnect: client.Reconnect{Min: 20 * time.Millisecond, Max: 200 * time.Millisecond},
+	})
+	must(t, err)
+	t.Cleanup(func() { leave(c) })
+	return c
+}
+
+func leave(c *client.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c.Close(ctx)
+}

@@ -1,0 +1,117 @@
+package seriallink
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"runnel/edge/client"
+)
+
+// echo offers a procedure that answers with its argument and who it is.
+func echo(t *testing.T, c *client.Client, name string) {
+	t.Helper()
+	_, err := c.Register(t.Context(), name, client.RegisterOptions{}, func(_ context.Context, i *client.Invocation) (client.Payload, error) {
+		return client.Args(fmt.Sprintf("%s: %v", name, i.Args()[0])), nil
+	})
+	must(t, err)
+}
+
+func call(ctx context.Context, c *client.Client, name string, arg any) error {
+	r, err := c.Call(ctx, name, client.CallOptions{}, client.Args(arg))
+	if err != nil {
+		return err
+	}
+	if got, want := fmt.Sprint(r.Args()...), fmt.Sprintf("%s: %v", name, arg); got != want {
+		return fmt.Errorf("%s returned %q, want %q", name, got, want)
+	}
+	return nil
+}
+
+// count subscribes to readings, which have to come numbered without a gap.
+func count(t *testing.T, c *client.Client) *atomic.Int64 {
+	t.Helper()
+	var last atomic.Int64
+	_, err := c.Subscribe(t.Context(), "link.reading", client.SubscribeOptions{}, func(e *client.Event) {
+		if n := e.Args()[0].(int64); !last.CompareAndSwap(n-1, n) {
+			t.Errorf("reading %d came after %d", n, last.Load())
+		}
+	})
+	must(t, err)
+	return &last
+}
+
+func TestSessionOverNoise(t *testing.T) {
+	w := newWire(t)
+	w.noise.Store(500)
+	r := start(t, w)
+	local, remote := r.local(t), device(t, w)
+	down, up := count(t, remote), count(t, local)
+	echo(t, remote, "device.echo")
+	echo(t, local, "edge.echo")
+	const readings = 300
+	for i := range int64(readings) {
+		// A publisher does not get its own events: each end hears the other's.
+		must(t, remote.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
+		must(t, local.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
+		if i%50 == 0 {
+			must(t, call(t.Context(), local, "device.echo", i))
+			must(t, call(t.Context(), remote, "edge.echo", i))
+		}
+	}
+	eventually(t, "all readings", func() bool { return down.Load() == readings && up.Load() == readings })
+	s := r.State()
+	if s.Opens != 1 || s.Link == nil || !s.Link.Up || s.Link.Link.Connections != 1 || s.Link.Peer.Name != "greenhouse" {
+		t.Errorf("%+v, link %+v", s, s.Link)
+	}
+	if s.Link.Framing.Bad() == 0 || s.Link.Link.Resent == 0 {
+		t.Errorf("no noise on the line: %+v", s.Link)
+	}
+}
+
+func TestDeviceRestarts(t *testing.T) {
+	w := newWire(t)
+	r := start(t, w)
+	local := r.local(t)
+	for i := range 5 {
+		remote := device(t, w)
+		echo(t, remote, "device.echo")
+		must(t, call(t.Context(), local, "device.echo", i))
+		leave(remote)
+	}
+	if s := r.State(); s.Opens != 1 || s.Peers < 5 || s.Link.Link.Connections < 5 {
+		t.Errorf("%+v, link %+v", s, s.Link)
+	}
+}
+
+// TestRouterRestarts holds that a device gets its session back by itself, with all it had offered.
+func TestRouterRestarts(t *testing.T) {
+	w := newWire(t)
+	r := start(t, w)
+	remote := device(t, w)
+	echo(t, remote, "device.echo")
+	for i := range 5 {
+		local := r.local(t)
+		eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
+		leave(local)
+		r.stop()
+		r = start(t, w)
+	}
+}
+
+// TestUnplugged holds that the line comes back when the device does, under another name.
+func TestUnplugged(t *testing.T) {
+	w := newWire(t)
+	r := start(t, w)
+	remote := device(t, w)
+	echo(t, remote, "device.echo")
+	leave(remote)
+	for _, d := range w.ends {
+		d.Close()
+	}
+	eventually(t, "the port is lost", func() bool { return r.State().Losses == 1 })
+	if s := r.State(); s.Link.Up || s.Link.Link.Connections == 0 {
+		t.Errorf("%+v", s.Link)
+	}
+}
