@@ -294,6 +294,7 @@ func TestStateWithoutRoom(t *testing.T) {
 		}
 		pub := s.join(hello)
 		lines.Store(0)
+		pub.publish(`"retain":true`, "com.once", "x")
 		for i := range 3000 { // for 50 minutes
 			pub.publish(`"retain":true`, "com.a", fmt.Sprint(i))
 			time.Sleep(time.Second)
@@ -303,7 +304,7 @@ func TestStateWithoutRoom(t *testing.T) {
 		}
 		r := &s.router.realms["realm1"].retention
 		r.mu.Lock()
-		if n := len(r.unsaved.topics); n != 1 {
+		if n := len(r.unsaved.topics); n != 2 {
 			t.Errorf("%d topics wait", n)
 		}
 		r.mu.Unlock()
@@ -313,7 +314,7 @@ func TestStateWithoutRoom(t *testing.T) {
 		time.Sleep(lastPatience)
 		s.crash(realm)
 		p := s.join(hello)
-		p.retains("com.a=2999")
+		p.retains("com.a=2999", "com.once=x")
 		p.findsHistory("sub", "com.a", wamp.Exact)
 		p.past(`{"limit":2}`, "2000", "2001")
 		p.past(`{"limit":2,"reverse":true}`, "2999", "2998")
@@ -365,6 +366,38 @@ func TestStateIsBounded(t *testing.T) {
 		p.past(`{"reverse":true,"limit":1}`, last)
 		if h := s.router.realms["realm1"].histories[0]; len(h.events) != 20 {
 			t.Errorf("%d events are left of 20", len(h.events))
+		}
+	})
+}
+
+// What a write that failed, or a rewrite that was cut short, has left in the log twice is there once.
+func TestStateTwice(t *testing.T) {
+	realm := keptRealm(t, HistoryRule{URI: "com.a"})
+	tell(t, Options{}, realm, func(s *story) {
+		pub := s.join(hello)
+		for _, name := range []string{"1", "2", "3"} {
+			pub.publish(`"retain":true`, "com.a", name)
+		}
+		s.stop()
+		for _, file := range files(t, realm.State) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(strings.Replace(file, "1.log", "2.log", 1), data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			s.restart(Options{}, realm)
+			p := s.join(hello)
+			p.retains("com.a=3")
+			delete(s.kept, "sub")
+			p.findsHistory("sub", "com.a", wamp.Exact)
+			p.past(`{}`, "1", "2", "3")
+		}
+		if n := s.router.realms["realm1"].state.archives[0].log.Records(); n != 3 {
+			t.Errorf("%d records are in the log", n)
 		}
 	})
 }
