@@ -50,7 +50,8 @@ func (c *Conn) read() error {
 	return c.failure("read", err)
 }
 
-// readReady is called with a descriptor that may be readable, until it returns true.
+// readReady is called with a descriptor that may be readable, until it returns true. It reads before it waits, even after
+// a read that did not fill its buffer: the poller has forgotten what became readable before RawConn.Read was called.
 func (c *Conn) readReady(fd uintptr) bool {
 	c.borrow()
 	n, again, err := readFD(fd, c.buf[c.w:])
