@@ -110,7 +110,7 @@ func (h *House) listen() error {
 
 func (h *House) config(c Config) (string, error) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version = 1\n%s\n", c.Top)
+	fmt.Fprintf(&b, "version = 1\n%s\n[node]\ndata = \"data\"\n", c.Top)
 	for _, w := range Ways() {
 		h.realm(&b, w.Realm(), c.Realm)
 	}

@@ -127,6 +127,9 @@ func (p *Peer) Next() (text string, open bool) {
 	p.Helper()
 	select {
 	case text, open = <-p.heard:
+		if strings.HasPrefix(text, "[3,") || strings.HasPrefix(text, "[6,") {
+			p.open = false
+		}
 		return text, open
 	case <-time.After(program.Patience):
 		p.Fatalf("%v: nothing was heard", p.Way)
@@ -162,6 +165,9 @@ func (p *Peer) HearAnyOrder(want ...string) {
 		want = append(want[:i:i], want[i+1:]...)
 	}
 }
+
+// Heard reports whether something has arrived that was not heard yet.
+func (p *Peer) Heard() bool { return len(p.heard) > 0 }
 
 // HearOneOf is Hear for one message, of which there are several forms.
 func (p *Peer) HearOneOf(want ...string) {

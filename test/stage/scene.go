@@ -6,8 +6,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"runnel/edge/wamp"
+	"runnel/test/program"
 	"runnel/test/say"
 )
 
@@ -152,14 +154,14 @@ func (p *Peer) Welcomed() {
 func (s *Scene) end() {
 	var ids []uint64
 	for _, p := range s.peers {
-		if p.open && !s.Failed() && s.leave(p) {
-			if p.Way.isSerial() {
-				ids = append(ids, p.ID)
-			}
-			continue
+		if p.open && !s.Failed() {
+			p.leave()
 		}
 		p.link.close()
 		for range p.heard { // until it is closed
+		}
+		if p.Way.isSerial() && p.ID != 0 { // a line does not tell when the session is gone
+			ids = append(ids, p.ID)
 		}
 	}
 	if len(ids) > 0 && !s.Failed() {
@@ -167,19 +169,22 @@ func (s *Scene) end() {
 	}
 }
 
-// leave closes a session in good order, whatever is still to be heard.
-func (s *Scene) leave(p *Peer) bool {
+// leave closes the session in good order, whatever is still to be heard.
+func (p *Peer) leave() {
 	data, err := p.Names.Encode(p.Way.Serializer, `[6,{},"wamp.close.close_realm"]`)
 	if err != nil || p.link.send(data) != nil {
-		return false
+		return
 	}
-	for text := range p.heard {
-		if p.Way.isSerial() && strings.HasPrefix(text, "[6,") {
-			break // a line is not closed
+	late := time.After(program.Patience)
+	for {
+		select {
+		case text, open := <-p.heard:
+			if !open || p.Way.isSerial() && (strings.HasPrefix(text, "[6,") || strings.HasPrefix(text, "[3,")) {
+				return
+			}
+		case <-late:
+			p.Errorf("%v: GOODBYE is not answered", p.Way)
+			return
 		}
 	}
-	p.link.close()
-	for range p.heard {
-	}
-	return true
 }
