@@ -21,6 +21,8 @@ type Config struct {
 	Listens []Listen `toml:"listen"`
 	Serials []Serial `toml:"serial"`
 	Uplinks []Uplink `toml:"uplink"`
+
+	Warnings Problems // of what is valid, but not wise
 }
 
 // Node is what this machine is.

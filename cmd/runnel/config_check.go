@@ -133,6 +133,7 @@ func (k checker) listen(l *Listen) {
 	default:
 		k.address(l.Place, u)
 	}
+	k.ping(l.Place, &l.PingInterval)
 	if l.Role != "" || l.Realm != "" || l.Authid != "" {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
 		k.identity(l.Place, l.Realm, l.Role, l.Authid)
@@ -176,6 +177,7 @@ func (k checker) serial(s *Serial) {
 		}
 	}
 	k.framing(s)
+	k.ping(s.Place, &s.PingInterval)
 	if err := s.port().Validate(); err != nil && s.USB == nil && s.Device != "" {
 		k.add(s.Place, "", "%v", err)
 	}
@@ -252,6 +254,7 @@ func (k checker) uplink(u *Uplink) {
 	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
 	k.file(u.Place, "ca", u.CA)
 	k.credentials(u)
+	k.ping(u.Place, &u.PingInterval)
 	for _, s := range u.Exports {
 		k.share(s, "local_prefix", s.LocalPrefix)
 	}
@@ -370,6 +373,13 @@ func (k checker) once(names map[string]Place, at Place, key, kind, name string) 
 		return
 	}
 	names[id] = at
+}
+
+// ping makes "0s", which is never, something else than no ping_interval, which is the usual.
+func (k checker) ping(at Place, d *Duration) {
+	if *d == 0 && at.has("ping_interval") {
+		*d = -1
+	}
 }
 
 // choice notes a value that is none of names. The empty one is the default.

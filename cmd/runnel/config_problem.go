@@ -18,6 +18,9 @@ type Problem struct {
 // Error returns "file:line: key: what is wrong; what to do".
 func (p Problem) Error() string {
 	at := p.File
+	if at == "" {
+		return p.Text // it comes from another program, whole
+	}
 	if p.Line > 0 {
 		at = fmt.Sprintf("%s:%d", p.File, p.Line)
 	}

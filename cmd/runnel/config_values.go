@@ -154,12 +154,16 @@ func readSecret(path string) (string, error) {
 	return strings.TrimRight(string(b), "\r\n"), err
 }
 
-// absolute joins dir and a relative path.
+// absolute makes a path absolute that is relative to dir.
 func absolute(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
 	}
-	return filepath.Join(dir, path)
+	path = filepath.Join(dir, path)
+	if whole, err := filepath.Abs(path); err == nil { // dir may be relative itself, as in "-c gateway.toml"
+		return whole
+	}
+	return path
 }
 
 // oneOf writes a choice: "a", "b" or "c".

@@ -92,7 +92,7 @@ realms to a central router.`,
 			return nil
 		},
 	}
-	root.AddCommand(runCommand(), checkCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
+	root.AddCommand(runCommand(), checkCommand(), reloadCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), statusCommand(), versionCommand())
 	return root, started
 }

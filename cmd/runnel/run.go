@@ -19,7 +19,8 @@ func runCommand() *cobra.Command {
 		Use:   "run [-c FILE]",
 		Short: "Run the router in the foreground",
 		Long: `Runs the router until SIGTERM or Ctrl-C; then every session gets GOODBYE. A second
-signal ends it at once. Logs go to standard error.
+signal ends it at once. SIGHUP, like "runnel reload", has it read its config again.
+Logs go to standard error.
 
 Without a config it serves the realm "realm1" to the programs of this machine: on
 127.0.0.1:8080 and on a Unix socket ("runnel check --print-default").`,
@@ -40,23 +41,36 @@ func run(file string) error {
 	log := newLog(c.Log)
 	slog.SetDefault(log)
 	limitMemory(log)
+	for _, w := range c.Warnings {
+		log.Warn("config", "warning", w.Error())
+	}
 	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
 	n, err := build(c, log)
 	if err != nil {
 		return err
 	}
+	n.load = func() (*Config, error) { return loadConfig(file) }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, func() {
 		stop() // a second signal ends the process at once
 		tellSystemd("STOPPING=1", log)
 	})
-	defer ignoreHangup(log)()
-	return n.run(ctx, func() { tellSystemd("READY=1", log) })
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	return n.run(ctx, func() {
+		tellSystemd("READY=1", log)
+		go n.reloadAt(ctx, hangups)
+	})
 }
 
+// logLevel can change while the router runs.
+var logLevel slog.LevelVar
+
 func newLog(c Log) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: slog.Level(c.Level)}
+	logLevel.Set(slog.Level(c.Level))
+	opts := &slog.HandlerOptions{Level: &logLevel}
 	if c.Format == "json" {
 		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
 	}
@@ -71,28 +85,7 @@ func limitMemory(log *slog.Logger) {
 	}
 	// Routing makes no garbage, so collecting more often costs little, and a gateway has better use for the memory.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-}
-
-// ignoreHangup keeps SIGHUP, by which people ask a service to read its configuration again, from ending the process.
-func ignoreHangup(log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				log.Warn("SIGHUP ignored: this version reads its configuration at start only; restart it")
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(done)
+		debug.SetGCPercent(30)
 	}
 }
 

@@ -69,17 +69,23 @@ type flow struct {
 	Dropped   uint64 `json:"dropped"`
 }
 
-// report answers runnel.status in one realm until ctx is done.
+// report answers runnel.status and runnel.reload in one realm until ctx is done.
 func (n *node) report(ctx context.Context, c *client.Client) error {
 	how := client.RegisterOptions{Persist: true}
-	answer := func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args(n.status()), nil }
-	if _, err := c.Register(ctx, statusProcedure, how, answer); err != nil {
-		return fmt.Errorf("offer %s: %w", statusProcedure, err)
+	for procedure, answer := range map[string]client.Handler{
+		statusProcedure: func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args(n.status()), nil },
+		reloadProcedure: n.answerReload,
+	} {
+		if _, err := c.Register(ctx, procedure, how, answer); err != nil {
+			return fmt.Errorf("offer %s: %w", procedure, err)
+		}
 	}
 	return c.Run(ctx)
 }
 
 func (n *node) status() report {
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	r := report{
 		Version: version, Node: n.config.nodeID(), Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
 		Listeners: []listenReport{}, Serial: []serialReport{}, Uplinks: []uplinkReport{},

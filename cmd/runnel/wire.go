@@ -31,52 +31,86 @@ import (
 //
 //	build   realms, listeners, serial lines, uplinks: what can fail at once fails here
 //	run     starts the parts in this order, waits for ctx, stops them in reverse
+//	apply   turns the node that runs into that of another configuration, see change.go
 type node struct {
 	// Static after build.
+	log    *slog.Logger
+	began  time.Time
+	router *edge.Router
+	load   func() (*Config, error) // reads the configuration again; nil if there is nothing to read
+
+	inside, doors, links *group // set by run, under changing
+
+	changing sync.Mutex // held while parts come and go
+	running  bool       // guarded by changing
+
+	mu sync.Mutex
+	// Guarded by mu; written with changing held as well.
 	config    *Config
-	log       *slog.Logger
-	began     time.Time
-	router    *edge.Router
-	reporters []*client.Client // answer runnel.status, one in each realm
-	listeners []*transport.Listener
+	reporters []*reporter
+	listeners []*listener
 	lines     []*line
 	uplinks   []*link
+}
+
+// reporter answers runnel.status and runnel.reload in one realm.
+type reporter struct {
+	*client.Client
+	realm string
+	work  *work
+}
+
+// listener is a place where peers connect, with its settings.
+type listener struct {
+	*transport.Listener
+	config Listen
+	files  digest
+	work   *work
 }
 
 // line is a serial line with the settings for those who come over it.
 type line struct {
 	*serial.Line
 	config Serial
+	work   *work
 }
 
 // link is an uplink with its settings.
 type link struct {
 	*uplink.Link
 	config Uplink
+	files  digest
+	work   *work
 }
 
 // build makes the parts and opens the listeners; nobody is served before run.
 func build(c *Config, log *slog.Logger) (*node, error) {
 	n := &node{config: c, log: log, began: time.Now(), router: edge.NewRouter(routerOptions(c, log))}
 	for _, r := range c.Realms {
-		if err := n.addRealm(r); err != nil {
+		if err := n.addRealm(c, r); err != nil {
 			return nil, err
 		}
 	}
 	for _, l := range c.Listens {
-		if err := n.addListener(l); err != nil {
+		made, err := n.listen(c, l)
+		if err != nil {
 			n.closeListeners()
 			return nil, err
+		}
+		if made != nil {
+			n.listeners = append(n.listeners, made)
 		}
 	}
 	for _, s := range c.Serials {
-		n.addLine(s)
+		n.lines = append(n.lines, n.newLine(c, s))
 	}
 	for _, u := range c.Uplinks {
-		if err := n.addUplink(u); err != nil {
+		made, err := n.newLink(u)
+		if err != nil {
 			n.closeListeners()
 			return nil, err
 		}
+		n.uplinks = append(n.uplinks, made)
 	}
 	return n, nil
 }
@@ -103,35 +137,46 @@ const (
 	statusRole = ownRoles + "status"
 )
 
-func (n *node) addRealm(r Realm) error {
-	roles := []*auth.Role{
+func (n *node) addRealm(c *Config, r Realm) error {
+	opts, err := realmOptions(c, r)
+	if err != nil {
+		return err
+	}
+	if err := n.router.AddRealm(opts); err != nil {
+		return err
+	}
+	n.reporters = append(n.reporters, &reporter{
+		Client: client.New(client.Options{Dial: n.within(statusRole, r.Name), Realm: r.Name, Log: n.log}),
+		realm:  r.Name,
+	})
+	return nil
+}
+
+func realmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
+	who, err := principals(r)
+	return edge.RealmOptions{
+		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
+		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
+	}, err
+}
+
+func roles(r Realm) []*auth.Role {
+	list := []*auth.Role{
 		auth.NewRole(linkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
-		auth.NewRole(statusRole, []auth.Permission{{URI: statusProcedure, Allow: auth.Register}}),
+		auth.NewRole(statusRole, []auth.Permission{{URI: statusProcedure, Allow: auth.Register}, {URI: reloadProcedure, Allow: auth.Register}}),
 	}
 	for _, role := range r.Roles {
-		compiled := auth.NewRole(role.Name, permissions(role))
-		if role.Authorizer != "" {
-			compiled = compiled.WithAuthorizer(role.Authorizer)
-		}
-		roles = append(roles, compiled)
+		list = append(list, role.compile())
 	}
-	who, err := principals(r)
-	if err != nil {
-		return err
+	return list
+}
+
+func (role Role) compile() *auth.Role {
+	compiled := auth.NewRole(role.Name, permissions(role))
+	if role.Authorizer != "" {
+		compiled = compiled.WithAuthorizer(role.Authorizer)
 	}
-	err = n.router.AddRealm(edge.RealmOptions{
-		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles, Principals: who,
-		Authenticators: r.Authenticators, History: histories(r), State: stateDir(n.config, r.Name),
-	})
-	if err != nil {
-		return err
-	}
-	n.reporters = append(n.reporters, client.New(client.Options{
-		Dial:  n.inside(statusRole, r.Name),
-		Realm: r.Name,
-		Log:   n.log,
-	}))
-	return nil
+	return compiled
 }
 
 // systemData is where data goes if the configuration doesn't say: as a service, or wherever somebody has made it.
@@ -170,8 +215,8 @@ func permissions(role Role) (list []auth.Permission) {
 	return list
 }
 
-// inside returns a function that connects a session of this process, under one of the router's own roles.
-func (n *node) inside(role, realm string) func(context.Context) (client.Conn, error) {
+// within returns a function that connects a session of this process, under one of the router's own roles.
+func (n *node) within(role, realm string) func(context.Context) (client.Conn, error) {
 	return func(context.Context) (client.Conn, error) {
 		near, far := memory.Pipe(memory.Options{Name: role, Authid: role, Role: role, Realm: realm})
 		go n.router.Serve(far)
@@ -179,11 +224,12 @@ func (n *node) inside(role, realm string) func(context.Context) (client.Conn, er
 	}
 }
 
-func (n *node) addListener(l Listen) error {
+// listen opens a listener. It is nil where the default Unix socket has no place on this machine.
+func (n *node) listen(c *Config, l Listen) (*listener, error) {
 	url, err := listenURL(l.URL)
 	if err != nil {
 		n.log.Warn("no Unix socket", "because", err)
-		return nil
+		return nil, nil
 	}
 	opts := transport.ListenOptions{
 		Mode:         os.FileMode(l.Mode),
@@ -191,8 +237,8 @@ func (n *node) addListener(l Listen) error {
 		Group:        l.Group,
 		Origins:      l.Origins,
 		MaxConns:     l.MaxConnections,
-		MaxMessage:   int(cmp.Or(l.MaxMessage, n.config.Limits.MaxMessage)),
-		PingInterval: pingInterval(l.Place, l.PingInterval, 0),
+		MaxMessage:   int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
+		PingInterval: time.Duration(l.PingInterval),
 		Grace:        drainTime,
 		Authid:       l.Authid,
 		Role:         l.Role,
@@ -201,15 +247,15 @@ func (n *node) addListener(l Listen) error {
 	}
 	if l.Certificate != "" {
 		if opts.TLS, err = transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil {
-			return fmt.Errorf("listen on %s: %w", url, err)
+			return nil, fmt.Errorf("listen on %s: %w", url, err)
 		}
 	}
-	listener, err := transport.Listen(url, opts)
+	opened, err := transport.Listen(url, opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n.listeners = append(n.listeners, listener)
-	return nil
+	l.MaxMessage = Size(opts.MaxMessage)
+	return &listener{Listener: opened, config: l, files: l.files()}, nil
 }
 
 // listenURL resolves unix:// without a path: the service's socket where its directory belongs to this user, else one of
@@ -232,8 +278,9 @@ func listenURL(url string) (string, error) {
 	return "unix://" + filepath.Join(dir, filepath.Base(systemSocket)), nil
 }
 
-func (n *node) addLine(s Serial) {
-	n.lines = append(n.lines, &line{serial.NewLine(serial.LineConfig{Name: s.Name, Port: s.port(), Log: n.log}), s})
+func (n *node) newLine(c *Config, s Serial) *line {
+	s.MaxMessage = cmp.Or(s.MaxMessage, c.Limits.MaxMessage)
+	return &line{Line: serial.NewLine(serial.LineConfig{Name: s.Name, Port: s.port(), Log: n.log}), config: s}
 }
 
 // port says which port the line is at, and how it is set. The configuration was checked.
@@ -251,8 +298,8 @@ func (s *Serial) port() serial.Config {
 // serve holds the session of a device: bare RawSocket over the line.
 func (l *line) serve(n *node, stream io.ReadWriteCloser) error {
 	conn, err := rawsocket.Server(stream, rawsocket.Options{
-		MaxMessage:   int(cmp.Or(l.config.MaxMessage, n.config.Limits.MaxMessage)),
-		PingInterval: pingInterval(l.config.Place, l.config.PingInterval, silence),
+		MaxMessage:   int(l.config.MaxMessage),
+		PingInterval: cmp.Or(time.Duration(l.config.PingInterval), silence),
 		Transport: wamp.Transport{
 			Network: "serial", Listener: l.config.Name, Remote: l.State().Device, Local: true,
 			Authid: l.config.Authid, Role: l.config.Role, Realm: l.config.Realm,
@@ -264,23 +311,22 @@ func (l *line) serve(n *node, stream io.ReadWriteCloser) error {
 	return n.router.Serve(conn)
 }
 
-func (n *node) addUplink(u Uplink) error {
+func (n *node) newLink(u Uplink) (*link, error) {
 	opts, err := n.uplinkOptions(u)
 	if err != nil {
-		return fmt.Errorf("uplink %s: %w", u.Name, err)
+		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
 	l, err := uplink.New(opts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	n.uplinks = append(n.uplinks, &link{l, u})
-	return nil
+	return &link{Link: l, config: u, files: u.files()}, nil
 }
 
 func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 	opts = uplink.Options{
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
-		Local:     n.inside(linkRole, u.Realm),
+		Local:     n.within(linkRole, u.Realm),
 		Export:    rules(u.Exports),
 		Import:    rules(u.Imports),
 		Authid:    u.Authid,
@@ -297,7 +343,7 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 		return opts, err
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
-	how := transport.DialOptions{Serializer: serializer, PingInterval: pingInterval(u.Place, u.PingInterval, silence)}
+	how := transport.DialOptions{Serializer: serializer, PingInterval: cmp.Or(time.Duration(u.PingInterval), silence)}
 	for _, url := range u.URL {
 		dial, err := dialer(url, files, how)
 		if err != nil {
@@ -311,14 +357,6 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 // silence is how long a central router, or a device on a serial line, may say nothing before it is asked whether it is
 // there: neither TCP nor a UART tells.
 const silence = 20 * time.Second
-
-// pingInterval is what a table's ping_interval says: "0s" is never, and where there is none it is the usual.
-func pingInterval(at Place, d Duration, usual time.Duration) time.Duration {
-	if d == 0 && at.has("ping_interval") {
-		return -1
-	}
-	return cmp.Or(time.Duration(d), usual)
-}
 
 func rules(shares []Share) (list []uplink.Rule) {
 	for _, s := range shares {
@@ -347,42 +385,61 @@ const drainTime = 5 * time.Second
 func (n *node) run(ctx context.Context, ready func()) error {
 	serving, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	inside, doors, links := newGroup(fail), newGroup(fail), newGroup(fail)
-	for _, c := range n.reporters {
-		inside.start(func(ctx context.Context) error { return n.report(ctx, c) })
-	}
-	n.open(doors)
-	for _, u := range n.uplinks {
-		links.start(u.Run)
-	}
+	n.start(fail)
 	ready()
 	<-serving.Done()
+	n.changing.Lock() // a change under way is carried out first
+	n.running = false
+	n.changing.Unlock()
 	n.log.Info("stopping")
-	links.end()
-	doors.stop()
-	inside.end()
+	n.links.end()
+	n.doors.stop()
+	n.inside.end()
 	err := n.close()
-	doors.end()
+	n.doors.end()
 	if ctx.Err() == nil {
 		return context.Cause(serving) // a part's failure
 	}
 	return err
 }
 
-// open lets peers in: by the listeners and the serial lines.
-func (n *node) open(doors *group) {
+func (n *node) start(fail func(error)) {
+	n.changing.Lock()
+	defer n.changing.Unlock()
+	n.inside, n.doors, n.links = newGroup(fail), newGroup(fail), newGroup(fail)
+	n.running = true
+	for _, r := range n.reporters {
+		n.runReporter(r)
+	}
 	for _, l := range n.listeners {
-		n.log.Info("listening", "url", l.URL())
-		doors.start(func(ctx context.Context) error {
-			return l.Run(ctx, func(c transport.Conn) { n.router.Serve(c) })
-		})
+		n.runListener(l)
 	}
 	for _, l := range n.lines {
-		doors.start(func(ctx context.Context) error {
-			return l.Run(ctx, func(s io.ReadWriteCloser) error { return l.serve(n, s) })
-		})
+		n.runLine(l)
+	}
+	for _, u := range n.uplinks {
+		n.runLink(u)
 	}
 }
+
+func (n *node) runReporter(r *reporter) {
+	r.work = n.inside.start(func(ctx context.Context) error { return n.report(ctx, r.Client) })
+}
+
+func (n *node) runListener(l *listener) {
+	n.log.Info("listening", "url", l.URL())
+	l.work = n.doors.start(func(ctx context.Context) error {
+		return l.Run(ctx, func(c transport.Conn) { n.router.Serve(c) })
+	})
+}
+
+func (n *node) runLine(l *line) {
+	l.work = n.doors.start(func(ctx context.Context) error {
+		return l.Run(ctx, func(s io.ReadWriteCloser) error { return l.serve(n, s) })
+	})
+}
+
+func (n *node) runLink(u *link) { u.work = n.links.start(u.Run) }
 
 // close says GOODBYE to all sessions. Those that do not take it in time are cut, which is no failure of the router's.
 func (n *node) close() error {
@@ -393,31 +450,4 @@ func (n *node) close() error {
 	}
 	n.log.Warn("some sessions did not leave in time and were cut")
 	return nil
-}
-
-// group is parts that run and stop together.
-type group struct {
-	ctx  context.Context
-	stop context.CancelFunc
-	fail func(error) // told when a part ends too early
-	work sync.WaitGroup
-}
-
-func newGroup(fail func(error)) *group {
-	ctx, stop := context.WithCancel(context.Background())
-	return &group{ctx: ctx, stop: stop, fail: fail}
-}
-
-func (g *group) start(run func(context.Context) error) {
-	g.work.Go(func() {
-		if err := run(g.ctx); err != nil && g.ctx.Err() == nil {
-			g.fail(err)
-		}
-	})
-}
-
-// end stops the parts and waits for them.
-func (g *group) end() {
-	g.stop()
-	g.work.Wait()
 }

@@ -49,7 +49,7 @@ func TestReconnect(t *testing.T) {
 func TestSIGHUPDoesNotKill(t *testing.T) {
 	r := serve(t, "")
 	r.signal(syscall.SIGHUP)
-	r.logs(`SIGHUP ignored`)
+	r.logs(`configuration applied`)
 	runnel(t, "pub", "story.alive", "--ack", "--url", r.tcp).expect(t, 0, "", "")
 }
 
