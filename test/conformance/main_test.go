@@ -40,6 +40,16 @@ allow = []
 [[realm.role.permission]]
 uri = "closed.door"
 allow = ["publish", "subscribe", "call", "register"]
+[[realm.role.permission]]
+uri = "trust.low."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+trust = 0
+[[realm.role.permission]]
+uri = "trust.high."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+trust = 5
 [[realm.role]]
 name = "staff"
 [[realm.role.permission]]
@@ -68,6 +78,17 @@ ticket = "bob"
 authid = "eve"
 role = "outsider"
 ticket = "eve"
+[[realm.history]]
+uri = "history."
+match = "prefix"
+[[realm.history]]
+uri = "history.exact"
+[[realm.history]]
+uri = "history..leaf"
+match = "wildcard"
+[[realm.history]]
+uri = "history.bounded"
+events = 3
 `
 
 func TestMain(m *testing.M) {
