@@ -2,24 +2,41 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 )
 
 func checkCommand() *cobra.Command {
 	var file string
-	var printDefault bool
+	var printDefault, explaining bool
+	var realm, match string
 	cmd := &cobra.Command{
 		Use:   "check [-c FILE]",
 		Short: "Say whether a config is valid",
 		Long: `Reads a config as "runnel run" would, with the conf.d/*.toml beside it, and names
 all that is wrong with it: file, line, key, what is wrong and what to do. It
-starts nothing. The exit status is 0 if the config is valid, else 3.`,
+starts nothing. The exit status is 0 if the config is valid, else 3.
+
+With --explain it says what the config lets somebody do: AUTHID is a principal's,
+a serial line's or a listener's, or "anonymous", or "role:NAME"; ACTION is publish,
+subscribe, call or register. It names the permission that decides, with file and
+line. The exit status is 0 if it is allowed, 1 if not.`,
 		Example: `  runnel check
   runnel check -c gateway.toml
-  runnel check --print-default > gateway.toml   a file to start from`,
-		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+  runnel check --print-default > gateway.toml   a file to start from
+  runnel check --explain pump-7 publish com.example.pump.7.pressure
+  runnel check --explain anonymous subscribe com.example. --match prefix`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if explaining {
+				return cobra.ExactArgs(3)(cmd, args)
+			}
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			if explaining {
+				return checkPermission(file, realm, match, args)
+			}
 			if printDefault {
 				_, err := fmt.Fprint(stdout, defaultConfig)
 				return err
@@ -29,7 +46,22 @@ starts nothing. The exit status is 0 if the config is valid, else 3.`,
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&printDefault, "print-default", false, "print the built-in default instead")
+	cmd.Flags().BoolVar(&explaining, "explain", false, "say whether AUTHID may do ACTION at URI, and what decides")
+	cmd.Flags().StringVar(&realm, "realm", "", "`NAME` of the realm to explain, if there are several")
+	cmd.Flags().StringVar(&match, "match", "exact", "explain a pattern: exact, prefix or wildcard")
 	return cmd
+}
+
+func checkPermission(file, realm, match string, args []string) error {
+	var m Match
+	if err := m.parse(match); err != nil {
+		return usageError("--match: " + err.Error())
+	}
+	c, err := loadConfig(file)
+	if err != nil {
+		return err
+	}
+	return explain(c, realm, m, args, stdout)
 }
 
 // configFlag adds -c.
@@ -41,6 +73,9 @@ func check(file string) error {
 	c, err := loadConfig(file)
 	if err != nil {
 		return err
+	}
+	for _, w := range c.Warnings {
+		fmt.Fprintf(os.Stderr, "warning: %v\n", w)
 	}
 	_, err = fmt.Fprintf(stdout, "%s is valid: %s, %s, %s, %s\n", c.Name, count(len(c.Realms), "realm"), count(len(c.Listens), "listener"),
 		count(len(c.Serials), "serial line"), count(len(c.Uplinks), "uplink"))

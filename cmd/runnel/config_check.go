@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -8,20 +10,23 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
+	"runnel/transport"
 )
 
 // checker looks for what the file's shape can't show: names that refer to nothing, values that make no sense together,
 // and what this version can't do.
 type checker struct {
 	*Problems
-	c *Config
+	c    *Config
+	open map[string]bool // files that everybody may read, of which a warning tells
 }
 
 // check fills in what follows from the rest and notes what is wrong.
 func (c *Config) check(problems *Problems) {
-	k := checker{problems, c}
+	k := checker{problems, c, map[string]bool{}}
 	if len(c.Realms) == 0 && len(*problems) == 0 {
 		*problems = append(*problems, Problem{File: c.Name, Key: "realm", Text: "there is no realm; write [[realm]] and its name = \"realm1\""})
 	}
@@ -41,6 +46,7 @@ func (c *Config) check(problems *Problems) {
 }
 
 func (k checker) realm(r *Realm) {
+	before := len(*k.Problems)
 	k.uri(r.Place, "name", r.Name, wamp.Exact)
 	if r.Anonymous != "" {
 		k.role(r.Place, "anonymous", r, r.Anonymous)
@@ -70,6 +76,19 @@ func (k checker) realm(r *Realm) {
 		k.role(p.Place, "role", r, p.Role)
 		k.principal(p)
 	}
+	if len(*k.Problems) > before {
+		return
+	}
+	if err := tryRealm(*r); err != nil {
+		k.add(r.Place, "", "%v", err)
+	}
+}
+
+// tryRealm says what a router has against the realm.
+func tryRealm(r Realm) error {
+	return edge.NewRouter(edge.Options{}).AddRealm(edge.RealmOptions{
+		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Authenticators: r.Authenticators, History: histories(r),
+	})
 }
 
 // principal checks what somebody authenticates with, by making of it what the router will.
@@ -129,6 +148,8 @@ func (k checker) listen(l *Listen) {
 		k.file(l.Place, "certificate", l.Certificate)
 		k.file(l.Place, "key", l.Key)
 		k.file(l.Place, "client_ca", l.ClientCA)
+		k.private(l.Place, "key", string(l.Key))
+		k.serverFiles(l)
 		fallthrough
 	default:
 		k.address(l.Place, u)
@@ -137,6 +158,15 @@ func (k checker) listen(l *Listen) {
 	if l.Role != "" || l.Realm != "" || l.Authid != "" {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
 		k.identity(l.Place, l.Realm, l.Role, l.Authid)
+	}
+}
+
+// serverFiles checks that the certificate and the key can be read and fit each other. Files that are not there have been
+// told of.
+func (k checker) serverFiles(l *Listen) {
+	if _, err := transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil && !errors.Is(err, fs.ErrNotExist) &&
+		l.Certificate != "" && l.Key != "" {
+		k.add(l.Place, "certificate", "%v", err)
 	}
 }
 
@@ -284,11 +314,28 @@ func (k checker) credentials(u *Uplink) {
 	k.secret(u.Place, "secret", u.Secret)
 	k.file(u.Place, "key", u.Key)
 	k.file(u.Place, "certificate", u.Certificate)
+	k.private(u.Place, "key", string(u.Key))
+	k.clientFiles(u)
 	if u.Certificate != "" && u.Key == "" {
 		k.add(u.Place, "key", "missing; write the certificate's key")
 	}
 	if u.Authid == "" && (u.Ticket.Set() || u.Secret.Set()) {
 		k.add(u.Place, "authid", "missing; write the name that the secret belongs to")
+	}
+}
+
+// clientFiles checks that the files hold what they should. Those that are not there have been told of.
+func (k checker) clientFiles(u *Uplink) {
+	key := u.Key
+	if u.Certificate != "" {
+		key = ""
+	}
+	_, err := authMethods(u.Authid, Secret{}, Secret{}, key)
+	if err == nil && (u.Certificate == "" || u.Key != "") {
+		_, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		k.add(u.Place, "key", "%v", err)
 	}
 }
 
@@ -483,5 +530,17 @@ func (k checker) secret(at Place, key string, s Secret) {
 	}
 	if _, err := s.Value(); err != nil {
 		k.add(at, key, "%v", err)
+		return
 	}
+	k.private(at, key, s.file(at.File))
+}
+
+// private warns of a file with something secret that everybody on this machine may read.
+func (k checker) private(at Place, key, file string) {
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm()&0o004 == 0 || k.open[file] {
+		return
+	}
+	k.open[file] = true
+	k.c.Warnings.add(at, key, "everybody on this machine may read %s, which holds a secret; chmod o-r it", file)
 }

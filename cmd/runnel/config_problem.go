@@ -82,6 +82,11 @@ func (p Place) has(key string) bool { return p.spot.fields[key] != nil }
 // String returns "file:line".
 func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.spot.line) }
 
+// of returns the place of the table's key.
+func (p Place) of(key string) Place {
+	return Place{File: p.File, Path: p.path(key), spot: p.spot.field(key)}
+}
+
 // under returns the place of the table under key, or of the i-th of the array there.
 func (p Place) under(key string, i int) Place {
 	n := p.spot.field(key)

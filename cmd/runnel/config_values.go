@@ -149,6 +149,17 @@ func (s Secret) Value() (string, error) {
 	return s.text, nil
 }
 
+// file returns the file that the secret stands in, which may be the configuration itself; "" if it is none of ours.
+func (s Secret) file(config string) string {
+	switch kind, name, _ := strings.Cut(s.text, ":"); kind {
+	case "file":
+		return absolute(s.dir, name)
+	case "cred", "env":
+		return ""
+	}
+	return config
+}
+
 func readSecret(path string) (string, error) {
 	b, err := os.ReadFile(path)
 	return strings.TrimRight(string(b), "\r\n"), err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,7 @@ type peer struct {
 	url, realm, serializer string
 	authid, ticket, secret string
 	key, ca                string
+	certificate, certKey   string
 }
 
 // flags adds the flags to a command.
@@ -37,8 +39,10 @@ func (p *peer) flags(cmd *cobra.Command) {
 	f.StringVar(&p.serializer, "serializer", "cbor", "cbor, msgpack or json")
 	f.StringVar(&p.authid, "authid", "", "`NAME` to authenticate as")
 	f.StringVar(&p.ticket, "ticket", "", "`SECRET` for the method ticket (a literal, file:PATH or env:NAME)")
-	f.StringVar(&p.secret, "secret", "", "`SECRET` for the method wampcra (likewise)")
+	f.StringVar(&p.secret, "secret", "", "`SECRET` for the methods wamp-scram and wampcra (likewise)")
 	f.StringVar(&p.key, "key", "", "`FILE` with an Ed25519 key, for the method cryptosign")
+	f.StringVar(&p.certificate, "certificate", "", "`FILE` with a certificate to show a tls:// or wss:// router")
+	f.StringVar(&p.certKey, "certkey", "", "`FILE` with the certificate's key (default: it is in the same file)")
 	f.StringVar(&p.ca, "ca", "", "`FILE` with the certificates that a tls:// or wss:// router's must be signed by")
 }
 
@@ -59,11 +63,11 @@ func (p *peer) options() (client.Options, error) {
 	if !ok {
 		return client.Options{}, usageError(fmt.Sprintf("--serializer %q: use cbor, msgpack or json", p.serializer))
 	}
-	auth, err := authMethods(Secret{text: p.ticket}, Secret{text: p.secret}, Path(p.key))
+	auth, err := authMethods(p.authid, Secret{text: p.ticket}, Secret{text: p.secret}, Path(p.key))
 	if err != nil {
 		return client.Options{}, err
 	}
-	dial, err := dialer(p.routerURL(), tlsFiles{ca: Path(p.ca)}, transport.DialOptions{Serializer: serializer})
+	dial, err := dialer(p.routerURL(), tlsFiles{ca: Path(p.ca), certificate: Path(p.certificate), key: Path(cmp.Or(p.certKey, p.certificate))}, transport.DialOptions{Serializer: serializer})
 	if err != nil {
 		return client.Options{}, err
 	}
@@ -150,7 +154,7 @@ func dialer(url string, files tlsFiles, opts transport.DialOptions) (func(contex
 }
 
 // authMethods lists what a client can prove, the strongest first.
-func authMethods(ticket, secret Secret, key Path) (methods []client.Auth, err error) {
+func authMethods(authid string, ticket, secret Secret, key Path) (methods []client.Auth, err error) {
 	if key != "" {
 		data, err := os.ReadFile(string(key))
 		if err != nil {
@@ -162,19 +166,19 @@ func authMethods(ticket, secret Secret, key Path) (methods []client.Auth, err er
 		}
 		methods = append(methods, client.Cryptosign(private))
 	}
-	for _, s := range []struct {
-		name   string
-		secret Secret
-		method func(string) client.Auth
-	}{{"secret", secret, client.CRA}, {"ticket", ticket, client.Ticket}} {
-		if !s.secret.Set() {
-			continue
-		}
-		value, err := s.secret.Value()
+	if secret.Set() {
+		value, err := secret.Value()
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", s.name, err)
+			return nil, fmt.Errorf("read secret: %w", err)
 		}
-		methods = append(methods, s.method(value))
+		methods = append(methods, client.SCRAM(authid, value), client.CRA(value))
+	}
+	if ticket.Set() {
+		value, err := ticket.Value()
+		if err != nil {
+			return nil, fmt.Errorf("read ticket: %w", err)
+		}
+		methods = append(methods, client.Ticket(value))
 	}
 	return methods, nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // fromEnvironment lists the flags that a variable can stand in for: those that say where and how to connect.
-var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca"}
+var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca", "certificate", "certkey"}
 
 // flagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>.
 func flagsFromEnvironment(flags *pflag.FlagSet) error {

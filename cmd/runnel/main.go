@@ -39,6 +39,9 @@ func execute(args []string) int {
 	if err == nil || errors.Is(err, errNobodyReads) {
 		return exitDone
 	}
+	if err == errDenied {
+		return exitFailed
+	}
 	var usage usageError
 	if !*started || errors.As(err, &usage) {
 		fmt.Fprintf(os.Stderr, "runnel: %v\nTry \"runnel help\".\n", err)
@@ -92,7 +95,7 @@ realms to a central router.`,
 			return nil
 		},
 	}
-	root.AddCommand(runCommand(), checkCommand(), reloadCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
+	root.AddCommand(runCommand(), checkCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), statusCommand(), versionCommand())
 	return root, started
 }

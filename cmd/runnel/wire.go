@@ -339,7 +339,7 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 	if u.Certificate != "" {
 		key = "" // it is the certificate's
 	}
-	if opts.Auth, err = authMethods(u.Ticket, u.Secret, key); err != nil {
+	if opts.Auth, err = authMethods(u.Authid, u.Ticket, u.Secret, key); err != nil {
 		return opts, err
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))

@@ -166,16 +166,27 @@ func (r *Role) DecidePattern(a Action, pattern string, match wamp.Match) (allowe
 		allowed, _ = r.Decide(a, []byte(pattern))
 		return allowed, false
 	}
+	p, ok, partly := r.ExplainPattern(pattern, match)
+	return ok && p.Allow&a != 0, partly
+}
+
+// ExplainPattern is Explain for a pattern: the permission that covers every URI of the pattern, and whether a more
+// specific one may decide otherwise for some of them.
+func (r *Role) ExplainPattern(pattern string, match wamp.Match) (p Permission, ok, partly bool) {
+	if match == wamp.Exact {
+		p, ok = r.Explain(pattern)
+		return p, ok, false
+	}
 	for _, p := range r.exact {
 		partly = partly || match.Matches(pattern, p.URI)
 	}
 	for _, p := range r.patterns {
 		if covers(p, pattern, match) {
-			return p.Allow&a != 0, partly
+			return p, true, partly
 		}
 		partly = partly || overlaps(p, pattern, match)
 	}
-	return false, partly
+	return Permission{}, false, partly
 }
 
 // covers reports whether p matches every URI that the pattern matches.

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"runnel/edge/auth"
+)
+
+// passwords is what "runnel passwd" does.
+type passwords struct {
+	kdf                string
+	wampcra            bool
+	iterations, memory int
+	role               string
+}
+
+func passwdCommand() *cobra.Command {
+	var p passwords
+	cmd := &cobra.Command{
+		Use:   "passwd [AUTHID]",
+		Short: "Make of a password what a config needs",
+		Long: `Asks for a password, twice and without showing it, or reads it from standard
+input where that is no terminal. Prints what a principal of the config needs to
+authenticate with it by wamp-scram, or by wampcra: not the password itself. With
+AUTHID it is the whole principal. On the other side the password is --secret, or
+an uplink's secret.
+
+What is printed for wamp-scram lets nobody in; what is printed for wampcra does,
+and is to be kept as secret as the password.`,
+		Example: `  runnel passwd pump-7 --role sensor >> gateway.toml
+  runnel passwd --kdf pbkdf2 < password
+  runnel passwd --wampcra pump-7`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error { return p.run(strings.Join(args, "")) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&p.kdf, "kdf", "argon2id13", "how the key is made of the password: argon2id13, pbkdf2, or argon2id-13 for clients made with Autobahn")
+	f.BoolVar(&p.wampcra, "wampcra", false, "for the method wampcra instead of wamp-scram")
+	f.IntVar(&p.iterations, "iterations", 0, "`NUMBER` of rounds (default: what suits the method)")
+	f.IntVar(&p.memory, "memory", 0, "`KIB` of memory that argon2id13 takes (default 19456)")
+	f.StringVar(&p.role, "role", "", "`NAME` of the principal's role")
+	return cmd
+}
+
+func (p *passwords) run(authid string) error {
+	password, err := askPassword(os.Stdin, os.Stderr)
+	if err != nil {
+		return err
+	}
+	line, err := p.line(password)
+	if err != nil {
+		return usageError(err.Error())
+	}
+	if authid != "" {
+		role := p.role
+		if role == "" {
+			role = "FILL IN"
+		}
+		line = fmt.Sprintf("[[realm.principal]]\nauthid = %s\nrole = %s\n%s", quoted(authid), quoted(role), line)
+	}
+	_, err = fmt.Fprintln(stdout, line)
+	return err
+}
+
+// line makes the key of the principal's table.
+func (p *passwords) line(password string) (string, error) {
+	if p.wampcra {
+		c, err := auth.DeriveCRA(password, "", p.iterations, 0)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("wampcra = { secret = %s, salt = %s, iterations = %d, keylen = %d }",
+			quoted(string(c.Secret)), quoted(c.Salt), c.Iterations, c.KeyLen), nil
+	}
+	s, err := auth.NewSCRAM(password, p.kdf, p.iterations, p.memory)
+	if err != nil {
+		return "", err
+	}
+	memory := ""
+	if s.Memory > 0 {
+		memory = fmt.Sprintf("memory = %d, ", s.Memory)
+	}
+	return fmt.Sprintf("scram = { kdf = %s, salt = %s, iterations = %d, %sstored_key = %s, server_key = %s }",
+		quoted(s.KDF), quoted(s.Salt.String()), s.Iterations, memory, quoted(s.StoredKey.String()), quoted(s.ServerKey.String())), nil
+}
+
+// quoted writes a TOML string; JSON's are a part of them.
+func quoted(text string) string {
+	b, _ := json.Marshal(text) // a string: it cannot fail
+	return string(b)
+}
+
+// maxPassword bounds what is read, in octets.
+const maxPassword = 4096
+
+var errNoPassword = errors.New("there is no password")
+
+// askPassword asks on a terminal, twice; of anything else it reads a line.
+func askPassword(in *os.File, prompts io.Writer) (string, error) {
+	lines := bufio.NewReader(io.LimitReader(in, 2*maxPassword))
+	show, isTerminal := hideTyping(in)
+	if !isTerminal {
+		return passwordLine(lines)
+	}
+	defer show()
+	fmt.Fprint(prompts, "Password: ")
+	password, err := passwordLine(lines)
+	fmt.Fprintln(prompts)
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprint(prompts, "Once more: ")
+	again, err := passwordLine(lines)
+	fmt.Fprintln(prompts)
+	if err == nil && again != password {
+		err = errors.New("that was not the same password")
+	}
+	return password, err
+}
+
+func passwordLine(lines *bufio.Reader) (string, error) {
+	line, err := lines.ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return "", errNoPassword
+	}
+	if len(line) > maxPassword {
+		return "", fmt.Errorf("the password is longer than %d octets", maxPassword)
+	}
+	return line, nil
+}
