@@ -142,24 +142,23 @@ func demo(ctx context.Context, out io.Writer) error {
 	if _, err := io.WriteString(out, demoMap+"\n"); err != nil {
 		return err
 	}
-	failed, fail := context.WithCancelCause(context.Background())
+	playing, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	s.fail = fail
 	s.loud.Set(slog.LevelWarn)
 	defer s.end()
-	if err := s.build(failed); err != nil {
+	if err := s.build(playing); err != nil && ctx.Err() == nil {
 		return err
 	}
-	select {
-	case <-ctx.Done():
-	case <-failed.Done():
-		return context.Cause(failed)
+	<-playing.Done()
+	switch {
+	case ctx.Err() == nil:
+		return context.Cause(playing) // a part has failed
+	case context.Cause(ctx) == errTimedOut:
+		return s.verdict()
 	}
-	if context.Cause(ctx) != errTimedOut {
-		s.say("demo", "stopped; everybody says GOODBYE")
-		return nil
-	}
-	return s.verdict()
+	s.say("demo", "stopped; everybody says GOODBYE")
+	return nil
 }
 
 // stage is the running demo.
