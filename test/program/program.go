@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,18 +61,25 @@ type Process struct {
 	ended          chan struct{}
 }
 
-// Start runs a command in the background.
+// Start runs a command in the background. It does not outlive the test's process, however that ends.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	p.Stdout.changed, p.Stderr.changed = make(chan struct{}), make(chan struct{})
 	p.cmd.Stdout, p.cmd.Stderr = &p.Stdout, &p.Stderr
-	if err := p.cmd.Start(); err != nil {
+	dieWithParent(cmd)
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // to Linux the parent is the thread
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			p.cmd.Wait()
+			close(p.ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, err
 	}
-	go func() {
-		p.cmd.Wait()
-		close(p.ended)
-	}()
 	return p, nil
 }
 

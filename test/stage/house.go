@@ -58,6 +58,10 @@ func Open(c Config) (*House, error) {
 	}
 	h := &House{Dir: dir, lines: map[string]chan *line{}}
 	if err := h.start(c); err != nil {
+		if h.Process != nil {
+			h.Signal(syscall.SIGTERM)
+			h.Wait()
+		}
 		return nil, errors.Join(err, h.tidy())
 	}
 	return h, nil

@@ -275,12 +275,17 @@ func (p *Peer) Goodbye() {
 // Vanish cuts the connection without a word and waits until the session is gone.
 func (p *Peer) Vanish() {
 	p.Helper()
+	p.Cut()
+	p.awaitGone()
+}
+
+// Cut cuts the connection without a word.
+func (p *Peer) Cut() {
 	p.open = false
 	if raw, ok := p.link.(*rawLink); ok && p.Way.isSerial() {
 		raw.write([]byte{0xff, 0xff, 0xff, 0xff}) // no frame: nothing else ends a session on a line that stays plugged in
 	}
 	p.link.close()
-	p.awaitGone()
 }
 
 // awaitGone waits until the realm does not know the session any more.
