@@ -14,7 +14,7 @@ var (
 	ErrUnknown   = errors.New("the other end knows of no connection")
 	ErrSilent    = errors.New("the other end does not answer")
 	ErrStuck     = errors.New("the other end takes no frames")
-	ErrConfused  = errors.New("the other end acknowledged what was not sent")
+	ErrConfused  = errors.New("the other end answered what was not sent")
 )
 
 // User is who the link works for. The Link calls it, from the goroutine that called the Link.
@@ -57,6 +57,9 @@ const stuckFactor = 4
 // On a noisy line short frames get through sooner. Each time some are lost the next ones are half as long, and each one
 // that arrives lets them grow by growth.
 const growth = 8
+
+// maxAnswers is how many UAs may be due: calls are T1 apart, in which one is answered or lost; one may be late.
+const maxAnswers = 2
 
 // maxLogs is how many log lines wait to be sent.
 const maxLogs = 8
@@ -101,12 +104,15 @@ type Link struct {
 	count Counters
 
 	// Setup.
-	calls  int       // SABMs sent since the last connection
-	callAt time.Time // when the next one is due
-	spoke  time.Time // when the last SABM or DM was sent
-	dmAt   time.Time // when a DM is due
-	uaF    bool      // the UA that is due answers P
-	peer   Identity  // what the other end said of itself
+	calls   int       // SABMs sent since the last connection
+	answers int       // UAs that may still come
+	met     bool      // the other end called as well, and was answered
+	upAt    time.Time // when the connection begins for that reason
+	callAt  time.Time // when the next one is due
+	spoke   time.Time // when the last SABM or DM was sent
+	dmAt    time.Time // when a DM is due
+	uaF     bool      // the UA that is due answers P
+	peer    Identity  // what the other end said of itself
 
 	// Agreed on for the connection.
 	window int
@@ -239,7 +245,7 @@ func (l *Link) Deadline() (at time.Time) {
 			at = t
 		}
 	}
-	for _, t := range [...]time.Time{l.callAt, l.dmAt, l.t1, l.t2, l.t3, l.pollAt, l.lingerAt} {
+	for _, t := range [...]time.Time{l.callAt, l.upAt, l.dmAt, l.t1, l.t2, l.t3, l.pollAt, l.lingerAt} {
 		earlier(t)
 	}
 	return at
@@ -256,11 +262,8 @@ func (l *Link) expired(t *time.Time) bool {
 
 // expire looks at the timers.
 func (l *Link) expire() {
-	if l.expired(&l.callAt) {
-		l.due |= dueCall
-	}
-	if l.expired(&l.dmAt) {
-		l.due |= dueDM
+	if l.expired(&l.upAt) {
+		l.up()
 	}
 	if l.expired(&l.t2) {
 		l.due |= dueAck
@@ -280,6 +283,12 @@ func (l *Link) expire() {
 		l.phase = stopped
 	case l.closing && (late || l.out.empty()):
 		l.closed()
+	}
+	if l.expired(&l.callAt) {
+		l.due |= dueCall
+	}
+	if l.expired(&l.dmAt) {
+		l.due |= dueDM
 	}
 }
 

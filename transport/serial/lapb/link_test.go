@@ -170,6 +170,8 @@ func TestConversation(t *testing.T) {
 			}
 		}
 	}
+	device.frames() // it called while the gateway was not there
+	device.after(device.c.T1)
 	wire(gateway, "7e 03 3f 01 6c 92 dc 7e") // SABM P
 	wire(device, "7e 03 73 ba 61 f8 a3 7e")  // UA F
 	device.Send([]byte("\x7f\x01\x00\x00"))
@@ -232,25 +234,45 @@ func TestDeviceCalls(t *testing.T) {
 	r.says("up")
 }
 
-// TestCallsCollide has both ends call at once: both answer, and either's answer may be lost.
+// TestCallsCollide has both ends call at once: both answer. The connection begins when ours is answered, and if that gets
+// lost when it must have been, or with the device's first frame, which is accepted.
 func TestCallsCollide(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		gets []string
+		name   string
+		role   Role
+		gets   []string
+		before time.Duration // the connection begins
+		says   []string
 	}{
-		{"both arrive", []string{"SABM P", "UA F"}},
-		{"the answer first", []string{"UA F", "SABM P"}},
-		{"the answer is lost", []string{"SABM P"}},
+		{"both arrive", Gateway, []string{"SABM P", "UA F"}, 0, []string{"up"}},
+		{"the answer first", Gateway, []string{"UA F", "SABM P"}, 0, []string{"up"}},
+		{"the answer is lost", Gateway, []string{"SABM P"}, 1, []string{"up"}},
+		{"the answer is lost, and the device speaks", Gateway, []string{"SABM P", "I 0,0 a"}, 0, []string{"up", "a"}},
+		{"both arrive", Device, []string{"SABM P", "UA F"}, 0, []string{"up"}},
+		{"the answer is lost", Device, []string{"SABM P"}, 1, []string{"up"}},
+		{"before the answer something old comes", Device, []string{"SABM P", "I 0,0 old"}, 1, []string{"up"}},
 	} {
-		r := newRig(t, Config{NoXID: true})
+		r := newRig(t, Config{NoXID: true, Role: c.role, T1: 100 * time.Millisecond})
 		r.sends("SABM P")
 		r.gets(c.gets...)
 		r.sends("UA F")
-		r.says("up")
+		if c.before > 0 {
+			r.says()
+			r.after(r.c.T1 - 1)
+			r.sends("")
+			r.says()
+			r.after(1)
+			r.sends("")
+		}
+		r.says(c.says...)
 		r.after(time.Second)
-		r.sends("") // the timer is off
+		if frames := r.frames(); len(frames) > 1 || len(frames) == 1 && frames[0] != "RR 1 resp" {
+			t.Errorf("%s: the calls go on: %q", c.name, frames) // the timer is off
+		}
 		r.Send([]byte("x"))
-		r.sends("I 0,0 x")
+		if n := len(r.frames()); n != 1 {
+			t.Errorf("%s: %d frames are sent", c.name, n)
+		}
 	}
 }
 
@@ -261,12 +283,26 @@ func TestSABMWithoutP(t *testing.T) {
 	r.says("up")
 }
 
-// TestStrayUA holds that a UA says nothing to an end that did not call.
+// TestStrayUA holds that a UA says nothing to an end that did not call, and that one too many shows that the connection
+// began with an answer to another's call.
 func TestStrayUA(t *testing.T) {
 	r := newRig(t, Config{NoXID: true})
 	r.gets("UA F")
 	r.says()
 	r.sends("SABM P")
+	r.gets("UA F")
+	r.says("up")
+	r.after(r.c.T1)
+	r.gets("UA F")
+	r.says("down: " + ErrConfused.Error())
+	r.sends("SABM P")
+	r.after(r.c.T1)
+	r.sends("SABM P")
+	r.after(10 * time.Millisecond)
+	r.gets("UA F")
+	r.says("up")
+	r.gets("UA F") // to the other call
+	r.says()
 }
 
 func TestPeerRestarts(t *testing.T) {

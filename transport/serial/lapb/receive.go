@@ -33,6 +33,9 @@ func (l *Link) numbered(nr uint8, command, p bool) bool {
 	if command && p {
 		l.turn = true
 	}
+	if l.phase == calling && l.met && l.c.Role == Gateway {
+		l.up()
+	}
 	if l.phase != connected {
 		l.strange()
 		return false
@@ -143,14 +146,15 @@ func (l *Link) supervisory(f hdlc.Frame, command bool) {
 		l.count.Ignored++
 		return
 	}
-	// Before F is looked at: whether the timer goes on depends on it.
-	if l.phase == connected {
-		l.peerBusy = kind == rnr
-	}
 	if !l.numbered(nr, command, p) {
 		return
 	}
+	l.peerBusy = kind == rnr
 	switch kind {
+	case rr:
+		if l.out.cut == 0 && !l.polled {
+			l.t1 = time.Time{} // it ran to ask whether there is room again
+		}
 	case rnr:
 		l.startT1() // to ask again: the RR that ends this may get lost
 	case rej:

@@ -65,6 +65,7 @@ func (l *Link) appendCall(dst []byte) []byte {
 	}
 	l.callAt = l.now.Add(l.callGap())
 	l.calls++
+	l.answers = min(l.answers+1, maxAnswers)
 	l.spoke = l.now
 	return l.append(dst, true, sabm|pf, nil)
 }

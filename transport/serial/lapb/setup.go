@@ -57,8 +57,8 @@ func (l *Link) called(p bool) {
 	l.due |= dueUA
 	l.uaF = p
 	switch {
-	case l.phase == calling: // perhaps both ends are; then both answer
-		l.up()
+	case l.phase == calling:
+		l.meet()
 	case !l.heard:
 		// The SABM that this connection began with, sent again because our UA was late or lost, or that of another end
 		// which restarted meanwhile. As nothing was heard of that end, it has acknowledged nothing and all octets from the
@@ -71,6 +71,19 @@ func (l *Link) called(p bool) {
 		}
 		l.up()
 	}
+}
+
+// meet begins a connection that the other end asks for. If we have asked as well and our SABM may be under way, the other
+// end will begin anew when it arrives, and what it sends until then belongs to a connection that it is about to end: wait
+// for its UA, or for so long that it must have come. A gateway takes an I or S frame for it too: the device sends none
+// unless it has our UA.
+func (l *Link) meet() {
+	arrived := l.spoke.Add(l.c.T1)
+	if !l.now.Before(arrived) || l.c.HalfDuplex && l.c.Role == Device {
+		l.up()
+		return
+	}
+	l.met, l.upAt = true, arrived
 }
 
 // dismissed takes a DISC. The other end gets time to be gone before it is called again.
@@ -87,10 +100,18 @@ func (l *Link) dismissed(p bool) {
 	}
 }
 
-// answered takes a UA. One that comes late, when there is a connection already, says nothing.
+// answered takes a UA. While the link is up it is late, or the answer to a call that was repeated. One more than there
+// were calls shows that the first was the answer to another's call, of a program that has restarted since: the other end
+// has begun anew after it, and this connection is in truth two.
 func (l *Link) answered() {
-	if l.phase == calling && l.calls > 0 {
-		l.up()
+	switch {
+	case l.answers == 0 && l.phase == connected:
+		l.down(ErrConfused)
+	case l.answers > 0:
+		l.answers--
+		if l.phase == calling {
+			l.up()
+		}
 	}
 }
 
@@ -110,7 +131,7 @@ func (l *Link) refused(kind byte) {
 // followed by a DM: it would arrive in the connection that the SABM began, and end it.
 func (l *Link) strange() {
 	l.count.Ignored++
-	if l.phase == calling && l.dmAt.IsZero() {
+	if l.phase == calling && !l.met && l.dmAt.IsZero() {
 		l.dmAt = latest(l.now, l.spoke.Add(l.c.T1))
 	}
 }
@@ -123,13 +144,13 @@ func latest(a, b time.Time) time.Time {
 }
 
 // call asks for a connection, at once or at the given time, but no sooner than T1 after the last SABM: its answer may
-// be under way, and must not be taken for the next one's.
+// be under way, and must not be taken for the next one's. (On a slow line that is more than anybody wants to wait.)
 func (l *Link) call(at time.Time) {
-	l.phase, l.calls = calling, 0
+	l.phase, l.calls, l.answers, l.met = calling, 0, 0, false
 	if l.c.HalfDuplex && l.c.Role == Device {
 		return // it is asked
 	}
-	l.callAt = latest(at, l.spoke.Add(l.c.T1))
+	l.callAt = latest(at, l.spoke.Add(min(l.c.T1, callSlow)))
 }
 
 // callGap is the time to the next SABM. The gateway begins quickly, as somebody may wait.
@@ -145,7 +166,7 @@ func (l *Link) callGap() time.Duration {
 func (l *Link) up() {
 	l.phase = connected
 	l.due &= dueUA | dueIdentity | dueHello
-	l.callAt, l.dmAt, l.calls = time.Time{}, time.Time{}, 0
+	l.callAt, l.upAt, l.dmAt, l.calls, l.met = time.Time{}, time.Time{}, time.Time{}, 0, false
 	l.window, l.info = l.c.Window, l.c.Info
 	if l.peer.Window > 0 {
 		l.window, l.info = min(l.window, l.peer.Window), min(l.info, l.peer.Info)
@@ -196,6 +217,6 @@ func (l *Link) closed() {
 // leave has DISC sent.
 func (l *Link) leave() {
 	l.phase, l.due = leaving, 0
-	l.callAt, l.dmAt = time.Time{}, time.Time{}
+	l.callAt, l.upAt, l.dmAt = time.Time{}, time.Time{}, time.Time{}
 	l.lingerAt = l.now.Add(l.c.linger())
 }
