@@ -66,9 +66,6 @@ func TestHelloRefused(t *testing.T) {
 		"methods that are no list": {`[1,"@",{"roles":{"caller":{}},"authmethods":"ticket"}]`, "wamp.error.protocol_violation"},
 	} {
 		house.Every(t, name, func(s *stage.Scene) {
-			if name == "no such realm" && s.Way.Network == "serial" {
-				c.reason = "wamp.error.no_such_realm" // the line leads to one realm only, but there is none of that name at all
-			}
 			p := s.Connect()
 			p.Say(c.say)
 			p.Hear(`[3,{"message":"*"},"` + c.reason + `"]`)
