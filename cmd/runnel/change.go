@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"syscall"
 
@@ -94,7 +95,7 @@ func (n *node) planListeners(c *change) error {
 		case i < 0:
 			opened, err := n.listen(c.config, l)
 			switch {
-			case errors.Is(err, syscall.EADDRINUSE): // perhaps by one that is to be closed
+			case errors.Is(err, syscall.EADDRINUSE) && n.frees(c.config, l.URL):
 				c.later = append(c.later, l)
 			case err != nil:
 				return err
@@ -106,6 +107,29 @@ func (n *node) planListeners(c *change) error {
 		}
 	}
 	return nil
+}
+
+// frees reports whether a listener is to be closed that has the port of another one's URL.
+func (n *node) frees(next *Config, other string) bool {
+	for _, l := range n.listeners {
+		if !l.stays(next) && port(l.URL()) != "" && port(l.URL()) == port(other) {
+			return true
+		}
+	}
+	return false
+}
+
+func port(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Port()
+}
+
+// stays reports whether the listener is in a configuration, too.
+func (l *listener) stays(c *Config) bool {
+	return slices.ContainsFunc(c.Listens, func(next Listen) bool { return l.is(c, next) })
 }
 
 // is reports whether the listener is the one that a configuration describes.
@@ -151,17 +175,17 @@ const reloaded = "the router's configuration has changed"
 func (n *node) endListeners(c *change) {
 	kept := n.listeners[:0:0]
 	for _, l := range n.listeners {
-		if slices.ContainsFunc(c.config.Listens, func(next Listen) bool { return l.is(c.config, next) }) {
+		if l.stays(c.config) {
 			kept = append(kept, l)
 			continue
 		}
 		l.work.stop() // and its own Run waits for the sessions
 		l.Close()
-		url := l.URL()
-		n.router.End(func(t *wamp.Transport) bool { return t.Network != "serial" && t.Listener == url }, wamp.CloseShutdown, reloaded)
+		at := l.URL()
+		n.router.End(func(t *wamp.Transport) bool { return t.Network != "serial" && t.Listener == at }, wamp.CloseShutdown, reloaded)
 		c.ended = append(c.ended, l.config)
 		if !slices.ContainsFunc(c.later, func(next Listen) bool { return next.URL == l.config.URL }) {
-			c.say("listener %s closed", url)
+			c.say("listener %s closed", at)
 		}
 	}
 	n.mu.Lock()

@@ -1,0 +1,204 @@
+package stories
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// change replaces text in the router's config.
+func (r *router) change(t *testing.T, old, next string) {
+	t.Helper()
+	file := filepath.Join(r.dir, "runnel.toml")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(b), old) {
+		t.Fatalf("%q is not in %s", old, b)
+	}
+	write(t, r.dir, "runnel.toml", strings.Replace(string(b), old, next, 1))
+}
+
+func (r *router) reload(t *testing.T) result {
+	t.Helper()
+	return runnel(t, "reload", "--url", r.unix)
+}
+
+const sensors = `
+[[realm.role]]
+name = "sensor"
+[[realm.role.permission]]
+uri = "story."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"] # sensors
+[[realm.principal]]
+authid = "pump"
+role = "sensor"
+ticket = "pump's"
+[[realm.principal]]
+authid = "drill"
+role = "sensor"
+ticket = "drill's"
+`
+
+// serveSensors starts a router with the principals "pump" and "drill".
+func serveSensors(t *testing.T) *router {
+	t.Helper()
+	r := serve(t, sensors)
+	return r
+}
+
+// A permission is taken back: who used it loses it, others don't notice.
+func TestReloadPermission(t *testing.T) {
+	r := serveSensors(t)
+	pump := r.subscribe(t, r.tcp, "story.a", "--authid", "pump", "--ticket", "pump's")
+	guest := r.subscribe(t, r.ws(), "story.a", "--match", "prefix")
+	open := r.subscribe(t, r.unix, "story.b", "--authid", "drill", "--ticket", "drill's")
+	before := r.count(t)
+	r.change(t, "[[realm.principal]]", "[[realm.role.permission]]\nuri = \"story.a\"\nallow = [\"publish\"]\n[[realm.principal]]")
+	r.reload(t).expect(t, 0, "realm realm1: who may join and what they may do", "")
+	if after := r.count(t); after.Subscriptions != before.Subscriptions-1 || after.Sessions != before.Sessions {
+		t.Errorf("%+v became %+v; one subscription and no session should be gone", before, after)
+	}
+	runnel(t, "pub", "story.a", "1", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	guest.sees("story.a 1")
+	runnel(t, "pub", "story.b", "2", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	open.sees("story.b 2")
+	if text := pump.stdout.text(); text != "" {
+		t.Errorf("it had no right to %s", text)
+	}
+	for _, p := range []*process{guest, open} {
+		if text := p.stderr.text(); text != "" {
+			t.Errorf("a session that is not concerned says %s", text)
+		}
+	}
+	runnel(t, "sub", "story.a", "--url", r.tcp, "--authid", "pump", "--ticket", "pump's").expect(t, 1, "", "wamp.error.not_authorized")
+}
+
+// Somebody is thrown out, somebody comes in.
+func TestReloadPrincipal(t *testing.T) {
+	r := serveSensors(t)
+	pump := r.subscribe(t, r.tcp, "story.a", "--authid", "pump", "--ticket", "pump's")
+	drill := r.subscribe(t, r.tcp, "story.b", "--authid", "drill", "--ticket", "drill's")
+	r.change(t, `authid = "pump"`, `authid = "saw"`)
+	r.reload(t).expect(t, 0, "realm realm1", "")
+	pump.logs(`wamp\.close\.killed`)
+	runnel(t, "pub", "story.b", "1", "--ack", "--url", r.tcp, "--authid", "saw", "--ticket", "pump's").expect(t, 0, "", "")
+	drill.sees("story.b 1")
+	if text := drill.stderr.text(); text != "" {
+		t.Errorf("a session that is not concerned says %s", text)
+	}
+}
+
+func TestReloadListeners(t *testing.T) {
+	r := serve(t, "[[listen]]\nurl = \"unix://second.sock\"\n")
+	second := "unix://" + r.dir + "/second.sock"
+	stays := r.subscribe(t, r.tcp, "story.a")
+	goes := r.subscribe(t, second, "story.b")
+	r.change(t, "second.sock", "third.sock")
+	r.reload(t).expect(t, 0, "listener "+second+" closed\nlistener unix://"+r.dir+"/third.sock opened\n", "")
+	goes.logs(`wamp\.close\.system_shutdown.*configuration has changed`)
+	runnel(t, "pub", "story.a", "1", "--ack", "--url", second).expect(t, 1, "", "no such file")
+	runnel(t, "pub", "story.a", "1", "--ack", "--url", "unix://"+r.dir+"/third.sock").expect(t, 0, "", "")
+	stays.sees("story.a 1")
+	if text := stays.stderr.text(); text != "" {
+		t.Errorf("a session that is not concerned says %s", text)
+	}
+
+	// The listener by which the wish comes is itself another one now.
+	r.change(t, "third.sock\"", "third.sock\"\nmode = \"0600\"")
+	runnel(t, "reload", "--url", "unix://"+r.dir+"/third.sock").expect(t, 0, "and with it this session", "")
+	if info, err := os.Stat(r.dir + "/third.sock"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	r.reload(t).expect(t, 0, "nothing has changed", "")
+}
+
+// A listener that takes over the address of another.
+func TestReloadSameAddress(t *testing.T) {
+	dir := t.TempDir()
+	certificates(t, dir)
+	r := serve(t, "")
+	tls := strings.Replace(r.tcp, "tcp", "tls", 1)
+	r.change(t, "tcp://127.0.0.1:0\"", tls+"\"\ncertificate = \""+dir+"/router.pem\"\nkey = \""+dir+"/router.pem\"")
+	r.reload(t).expect(t, 0, "listener "+r.tcp+" closed\nlistener "+tls+" opened", "")
+	runnel(t, "pub", "story.a", "--ack", "--url", tls, "--ca", dir+"/ca.pem").expect(t, 0, "", "")
+
+	// An address that is somebody else's changes nothing of what there is.
+	other := serve(t, "")
+	r.change(t, "[[listen]]", "[[listen]]\nurl = \""+other.tcp+"\"\n[[listen]]")
+	r.change(t, `anonymous = "guest"`, "")
+	r.reload(t).expect(t, 1, "", "address already in use")
+	runnel(t, "pub", "story.a", "--ack", "--url", tls, "--ca", dir+"/ca.pem").expect(t, 0, "", "")
+}
+
+// What is wrong changes nothing.
+func TestReloadInvalid(t *testing.T) {
+	r := serveSensors(t)
+	sub := r.subscribe(t, r.tcp, "story.a", "--authid", "pump", "--ticket", "pump's")
+	r.change(t, sensors, "")
+	r.change(t, "[[listen]]", "[[listen]]\nurl = \"unix://another.sock\"\n[[listen]]")
+	r.change(t, `anonymous = "guest"`, `anonymous = "gest"`)
+	r.reload(t).expect(t, 3, "", `runnel.toml:5: realm.anonymous: realm "realm1" has no role "gest"; did you mean "guest"?`)
+	r.signal(syscall.SIGHUP)
+	r.logs(`(?s)configuration not applied.*configuration not applied`)
+	runnel(t, "pub", "story.a", "1", "--ack", "--url", r.tcp, "--authid", "drill", "--ticket", "drill's").expect(t, 0, "", "")
+	sub.sees("story.a 1")
+	if _, err := os.Stat(r.dir + "/another.sock"); err == nil {
+		t.Error("a listener was opened")
+	}
+}
+
+// Realms, and the procedures of the router in them, come and go.
+func TestReloadRealms(t *testing.T) {
+	r := serve(t, "")
+	more := strings.Replace(strings.Replace(realm, "version = 1", "", 1), "realm1", "realm2", 1)
+	r.change(t, "[[listen]]", more+"[[listen]]")
+	r.reload(t).expect(t, 0, "realm realm2 added", "")
+	status := func() bool { return runnel(t, "status", "--realm", "realm2", "--url", r.unix).status == 0 }
+	waitFor(t, "runnel.status in realm2", status)
+	sub := start(t, "sub", "story.a", "--realm", "realm2", "--url", r.tcp)
+	r.logs(`session joined.*realm=realm2.*role=guest`)
+	r.change(t, more, "")
+	r.reload(t).expect(t, 0, "realm realm2 removed", "")
+	sub.logs(`wamp\.close\.close_realm`)
+	runnel(t, "status", "--realm", "realm2", "--url", r.unix).expect(t, 1, "", "wamp.error.no_such_realm")
+	runnel(t, "status", "--url", r.unix).expect(t, 0, "realm1", "")
+}
+
+func TestReloadUplink(t *testing.T) {
+	centre := serve(t, "")
+	link := "[[uplink]]\nname = \"central\"\nurl = \"" + centre.tcp + "\"\n[[uplink.export]]\ntopic = \"story.a\"\n"
+	r := serve(t, "")
+	sub := centre.subscribe(t, centre.tcp, "story.a")
+	r.change(t, "[[listen]]", link+"[[listen]]")
+	r.reload(t).expect(t, 0, "uplink central started", "")
+	r.logs(`link is up`)
+	waitFor(t, "an event at the centre", func() bool {
+		runnel(t, "pub", "story.a", "1", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+		return strings.Contains(sub.stdout.text(), "story.a 1")
+	})
+	r.reload(t).expect(t, 0, "nothing has changed", "")
+	sessions := centre.count(t).Sessions
+	r.change(t, link, "")
+	r.reload(t).expect(t, 0, "uplink central ended", "")
+	if now := centre.count(t).Sessions; now != sessions-1 {
+		t.Errorf("%d sessions at the centre, then %d", sessions, now)
+	}
+}
+
+// What can't change while the router runs is told of; the rest is applied.
+func TestReloadLater(t *testing.T) {
+	r := serve(t, "")
+	r.change(t, "[[listen]]", "[limits]\nmax_sessions = 10\n[log]\nlevel = \"debug\"\n[[listen]]")
+	r.reload(t).expect(t, 0, "[limits]: counts from the next start\n[log] level\n", "")
+}
+
+// Who may not call runnel.reload may not reload.
+func TestReloadNeedsPermission(t *testing.T) {
+	r := serveSensors(t)
+	runnel(t, "reload", "--url", r.unix, "--authid", "pump", "--ticket", "pump's").expect(t, 1, "", "wamp.error.not_authorized")
+}
