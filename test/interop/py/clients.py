@@ -31,8 +31,9 @@ SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBO
 class Session(ApplicationSession):
     """A session that tells what becomes of it: joined is its details or the refusal, ended how the connection ended."""
 
-    def __init__(self, realm):
+    def __init__(self, realm, via="websocket"):
         super().__init__(ComponentConfig(realm))
+        self._via = via
         self.joined = txaio.create_future()
         self.ended = framework.Flag()
         self._reason = None
@@ -53,6 +54,10 @@ class Session(ApplicationSession):
         because = getattr(self._transport, "wasNotCleanReason", None)  # WebSocket tells
         super().onClose(was_clean)
         self._refuse(ConnectionError("the connection ended before the session began"))
+        if self._via == "rawsocket/unix":
+            # Twisted calls a connection over a Unix socket lost if the other side has closed it while Twisted itself was
+            # about to (its epoll loop then hears of the hang-up only); what counts here is that GOODBYE came.
+            was_clean = was_clean or self._reason in ("wamp.close.goodbye_and_out", "wamp.close.system_shutdown")
         end = {"reason": self._reason, "clean": was_clean}
         self.ended.raise_(end if was_clean else {**end, "because": because})
 
@@ -84,7 +89,7 @@ class Client:
         self.name = "autobahn-python/%s %s %s" % (framework.NAME, via, serializer)
 
     async def open(self, realm=REALM):
-        session = Session(realm)
+        session = Session(realm, self.via)
         await self._connect(session)
         session.details = await session.joined
         return session
