@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"net"
@@ -86,9 +87,10 @@ func (k checker) realm(r *Realm) {
 
 // tryRealm says what a router has against the realm.
 func tryRealm(r Realm) error {
-	return edge.NewRouter(edge.Options{}).AddRealm(edge.RealmOptions{
+	err := edge.NewRouter(edge.Options{}).AddRealm(edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Authenticators: r.Authenticators, History: histories(r),
 	})
+	return cmp.Or(errors.Unwrap(err), err) // the problem's place says which realm it is
 }
 
 // principal checks what somebody authenticates with, by making of it what the router will.

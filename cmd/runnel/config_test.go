@@ -79,6 +79,19 @@ func TestProblems(t *testing.T) {
 		{"procedures that decide", realm1 + "[[realm.role]]\nname = \"x\"\nauthorizer = \"a b\"\n[realm.authenticator]\ntickt = \"a\"\nwampcra = 5\nticket = \"a b\"\n",
 			[]string{`10: realm.role.authorizer: "a b" is not a WAMP URI`, `12: realm.authenticator.tickt: "tickt" is not known`,
 				`13: realm.authenticator.wampcra: 5 is an integer`, `14: realm.authenticator.ticket: "a b" is not`}},
+		{"procedures that can't decide", realm1 + "[realm.authenticator]\nanonymous = \"a.b\"\n",
+			[]string{`2: realm: authenticator for anonymous: anonymous sessions have the role "guest" already`}},
+		{"the router's own procedure", "[[realm]]\nname = \"a\"\n[realm.authenticator]\nticket = \"wamp.session.get\"\n",
+			[]string{`1: realm: authenticator for ticket: "wamp.session.get" is no procedure that can be registered`}},
+		{"history twice", realm1 + strings.Repeat("[[realm.history]]\nuri = \"a\"\n", 2), []string{`2: realm: history of "a": there are two rules`}},
+		{"principals' keys", realm1 + "[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\nwampcra = { salt = \"x\", secret = \"y\" }\n" +
+			"[[realm.principal]]\nauthid = \"b\"\nrole = \"guest\"\nscram = { secret = \"x\", kdf = \"pbkdf2\", memory = 5 }\n" +
+			"[[realm.principal]]\nauthid = \"c\"\nrole = \"guest\"\nscram = { secret = \"x\", salt = \"AAAA\" }\n",
+			[]string{`8: realm.principal: principal "a": wampcra: with a salt, the secret is the derived key`, `12: realm.principal: scram: pbkdf2 takes no memory`,
+				`16: realm.principal: scram: secret and keys are given`}},
+		{"a file that is no key", realm1 + "[[uplink]]\nname = \"a\"\nurl = \"tcp://127.0.0.1:1\"\nauthid = \"a\"\nkey = \"runnel.toml\"\n[[uplink.export]]\ntopic = \"a\"\n" +
+			"[[listen]]\nurl = \"tls://127.0.0.1:1\"\ncertificate = \"runnel.toml\"\nkey = \"runnel.toml\"\n",
+			[]string{`12: uplink.key: read key FILE: the key is neither`, `17: listen.certificate: read certificate FILE: `}},
 		{"history", realm1 + "[[realm.history]]\nmax_size = \"x\"\n", []string{`8: realm.history.uri: missing`, `9: realm.history.max_size: "x" is not a size`}},
 		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
 			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,

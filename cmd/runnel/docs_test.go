@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -50,5 +52,34 @@ func TestPackagedConfig(t *testing.T) {
 	}
 	if _, err := parseConfig("runnel.toml", string(b)); err != nil {
 		t.Error(err)
+	}
+}
+
+// What docs/security.md shows is valid: each example goes on from the first.
+func TestSecurityExamples(t *testing.T) {
+	b, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"browser.ticket", "central.password"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	examples := strings.Split(string(b), "```toml\n")[1:]
+	base, _, _ := strings.Cut(examples[0], "```")
+	for _, text := range examples {
+		text, _, _ = strings.Cut(text, "```")
+		if text != base {
+			text = base + text
+		}
+		_, err := parseConfig("docs/security.md", strings.ReplaceAll(text, "/etc/runnel", dir))
+		var problems Problems
+		for errors.As(err, &problems); len(problems) > 0; problems = problems[1:] {
+			if p := problems[0]; !strings.HasSuffix(p.Text, "no such file or directory") { // the certificates
+				t.Error(p)
+			}
+		}
 	}
 }
