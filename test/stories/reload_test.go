@@ -1,11 +1,14 @@
 package stories
 
 import (
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // change replaces text in the router's config.
@@ -201,4 +204,34 @@ func TestReloadLater(t *testing.T) {
 func TestReloadNeedsPermission(t *testing.T) {
 	r := serveSensors(t)
 	runnel(t, "reload", "--url", r.unix, "--authid", "pump", "--ticket", "pump's").expect(t, 1, "", "wamp.error.not_authorized")
+}
+
+// systemd is told when a reload begins and when it is over, also of one that changes nothing.
+func TestReloadNotifies(t *testing.T) {
+	dir := t.TempDir()
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	systemd.SetReadDeadline(time.Now().Add(patience))
+	hears := func(pattern string) {
+		t.Helper()
+		var b [256]byte
+		if n, err := systemd.Read(b[:]); err != nil || !regexp.MustCompile(pattern).Match(b[:n]) {
+			t.Fatalf("%q, %v; want %s", b[:n], err, pattern)
+		}
+	}
+	cmd := command("run", "-c", write(t, dir, "runnel.toml", realm))
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+dir+"/notify")
+	p := launch(t, cmd)
+	hears(`^READY=1$`)
+	for range 2 {
+		p.signal(syscall.SIGHUP)
+		hears(`^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$`)
+		hears(`^READY=1$`)
+		write(t, dir, "runnel.toml", "nonsense")
+	}
+	p.signal(syscall.SIGTERM)
+	hears(`^STOPPING=1$`)
 }
