@@ -78,6 +78,28 @@ ticket = "bob"
 authid = "eve"
 role = "outsider"
 ticket = "eve"
+[[realm.role]]
+name = "watched"
+authorizer = "stage.authorize"
+[[realm.role.permission]]
+uri = "stage.sync."
+match = "prefix"
+allow = ["publish"]
+[[realm.role.permission]]
+uri = "free."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role.permission]]
+uri = "shut."
+match = "prefix"
+allow = []
+[[realm.principal]]
+authid = "una"
+role = "watched"
+ticket = "una"
+[realm.authenticator]
+ticket = "stage.authenticate"
+wampcra = "stage.authenticate"
 [[realm.history]]
 uri = "history."
 match = "prefix"
@@ -96,7 +118,7 @@ func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
 	os.Exit(func() int {
 		var err error
-		house, err = stage.Open(stage.Config{Realm: everyone, Strict: linesToStrict})
+		house, err = stage.Open(stage.Config{Realm: everyone, Strict: linesToStrict, Realms: guardedRealms, Extra: listeners})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -116,3 +138,18 @@ func TestMain(m *testing.M) {
 
 // linesToStrict are enough for three ways with four peers each.
 const linesToStrict = 12
+
+// listeners are for the cases that are about listeners.
+const listeners = `
+[[listen]]
+url = "unix://identity.sock"
+realm = "stage.tcp_json"
+authid = "door"
+role = "staff"
+[[listen]]
+url = "tcp://localhost:0"
+max_connections = 2
+max_message = "4096"
+ping_interval = "100ms"
+origins = ["https://app.example.com"]
+`

@@ -23,10 +23,12 @@ import (
 
 // Config is what a suite wants of its router.
 type Config struct {
-	Top    string            // TOML in front of all tables
-	Realm  string            // TOML of each way's realm and of the strict one: keys, roles and principals
-	Realms map[string]string // more realms, by name: their TOML
-	Extra  string            // TOML behind all else
+	Top   string // TOML in front of all tables
+	Realm string // TOML of each way's realm and of the strict one: keys, roles and principals
+	Extra string // TOML behind all else
+
+	// Realms returns more realms, by name: their TOML.
+	Realms func(*House) (map[string]string, error)
 
 	// Strict is how many serial lines lead to the realm "stage.strict".
 	Strict int
@@ -35,7 +37,8 @@ type Config struct {
 // House is a running router.
 type House struct {
 	*program.Process
-	TCP, TLS, Unix string // addresses
+	TCP, TLS, Unix string   // addresses
+	More           []string // URLs of the listeners of Config.Extra
 	Dir            string
 
 	ca    *authority
@@ -90,20 +93,20 @@ func (h *House) start(c Config) (err error) {
 	if h.Process, err = program.Start(binary.Command("run", "-c", file)); err != nil {
 		return err
 	}
-	return h.listen()
+	return h.listen(strings.Count(text, "[[listen]]"))
 }
 
 // listen waits until the router listens everywhere.
-func (h *House) listen() error {
-	for pattern, into := range map[string]*string{
-		`url=tcp://(127\.0\.0\.1:\d+)`: &h.TCP, `url=tls://(127\.0\.0\.1:\d+)`: &h.TLS, `url=unix://(\S+)`: &h.Unix,
-	} {
-		found, err := h.Logs(pattern)
-		if err != nil {
-			return err
-		}
-		*into = found[1]
+func (h *House) listen(listeners int) error {
+	line := `(?s)` + strings.Repeat(`msg=listening url=(\S+).*?`, listeners)
+	urls, err := h.Logs(line)
+	if err != nil {
+		return err
 	}
+	for i, into := range []*string{&h.TCP, &h.Unix, &h.TLS} {
+		_, *into, _ = strings.Cut(urls[1+i], "://")
+	}
+	h.More = urls[4:]
 	for _, l := range h.all {
 		if _, err := h.Logs(`serial port open" line=` + regexp.QuoteMeta(l.name) + ` `); err != nil {
 			return err
@@ -119,8 +122,14 @@ func (h *House) config(c Config) (string, error) {
 		h.realm(&b, w.Realm(), c.Realm)
 	}
 	h.realm(&b, Strict, "strict = true\n"+c.Realm)
-	for name, text := range c.Realms {
-		h.realm(&b, name, text)
+	if c.Realms != nil {
+		realms, err := c.Realms(h)
+		if err != nil {
+			return "", err
+		}
+		for name, text := range realms {
+			h.realm(&b, name, text)
+		}
 	}
 	b.WriteString("[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n" +
 		"[[listen]]\nurl = \"tls://127.0.0.1:0\"\ncertificate = \"router.pem\"\nkey = \"router.key\"\nclient_ca = \"ca.pem\"\n")

@@ -26,7 +26,7 @@ ticket = "janitor"
 func (s *Scene) gone(ids ...uint64) {
 	s.Helper()
 	unix := Way{Network: "unix", Serializer: wamp.JSON}
-	l, err := s.House.dial(unix, s.Realm, nil)
+	l, _, err := s.House.dial(unix, s.Realm, nil)
 	if err != nil {
 		s.Fatalf("send for the janitor: %v", err)
 	}

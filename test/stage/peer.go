@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -18,7 +19,8 @@ import (
 type Peer struct {
 	*Scene
 	Way Way
-	ID  uint64 // the session's; 0 before WELCOME
+	TLS *tls.Conn // nil if there is none; not to be read or written
+	ID  uint64    // the session's; 0 before WELCOME
 
 	link  link
 	heard chan string   // in order; closed at the end of the connection

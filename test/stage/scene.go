@@ -101,11 +101,11 @@ func (s *Scene) Connect() *Peer {
 // ConnectBy is Connect by another way, over TLS perhaps with a configuration of one's own.
 func (s *Scene) ConnectBy(w Way, config *tls.Config) *Peer {
 	s.Helper()
-	l, err := s.House.dial(w, s.Realm, config)
+	l, secure, err := s.House.dial(w, s.Realm, config)
 	if err != nil {
 		s.Fatalf("connect by %v: %v", w, err)
 	}
-	p := &Peer{Scene: s, Way: w, link: l, heard: make(chan string, 10_000), syncs: make(chan struct{}, 1)}
+	p := &Peer{Scene: s, Way: w, TLS: secure, link: l, heard: make(chan string, 10_000), syncs: make(chan struct{}, 1)}
 	s.peers = append(s.peers, p)
 	go p.listen()
 	return p

@@ -16,6 +16,7 @@ type Way struct {
 	Network    string // tcp, tls, unix: RawSocket; ws, wss: WebSocket; serial: RawSocket over a line
 	Batched    bool   // of a WebSocket
 	Serializer wamp.Serializer
+	Address    string // if it is not the house's own listener
 }
 
 // Ways are all that there are.
@@ -43,39 +44,58 @@ func (w Way) Realm() string { return "stage." + w.String() }
 
 func (w Way) isSerial() bool { return w.Network == "serial" }
 
-// dial connects, for the given realm: a serial line leads to one only.
-func (h *House) dial(w Way, realm string, config *tls.Config) (link, error) {
+// dial connects, for the given realm: a serial line leads to one only. The TLS connection is nil if there is none.
+func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *tls.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 	defer cancel()
-	connect := func(ctx context.Context) (net.Conn, error) { return h.Dial(ctx, w.Network, config) }
+	connect := func(ctx context.Context) (net.Conn, error) {
+		conn, err := h.Dial(ctx, w, config)
+		secure, _ = conn.(*tls.Conn)
+		return conn, err
+	}
 	switch w.Network {
-	case "ws":
-		return dialWeb(ctx, "ws://"+h.TCP+"/ws", connect, w)
-	case "wss":
-		return dialWeb(ctx, "wss://"+h.TLS+"/ws", connect, w)
+	case "ws", "wss":
+		l, err = dialWeb(ctx, w.Network+"://"+h.address(w)+"/ws", connect, w)
+		return l, secure, err
 	case "serial":
-		return h.dialSerial(w, realm)
+		l, err = h.dialSerial(w, realm)
+		return l, nil, err
 	}
 	conn, err := connect(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return newRawLink(conn, w.Serializer, Handshake)
+	l, err = newRawLink(conn, w.Serializer, Handshake)
+	return l, secure, err
+}
+
+// address is where a way leads that is no serial line.
+func (h *House) address(w Way) string {
+	if w.Address != "" {
+		return w.Address
+	}
+	switch w.Network {
+	case "unix":
+		return h.Unix
+	case "tls", "wss":
+		return h.TLS
+	}
+	return h.TCP
 }
 
 // Dial opens the stream below a way that is no serial line. config may be nil.
-func (h *House) Dial(ctx context.Context, network string, config *tls.Config) (net.Conn, error) {
+func (h *House) Dial(ctx context.Context, w Way, config *tls.Config) (net.Conn, error) {
 	var d net.Dialer
-	switch network {
+	switch w.Network {
 	case "unix":
-		return d.DialContext(ctx, "unix", h.Unix)
+		return d.DialContext(ctx, "unix", h.address(w))
 	case "tls", "wss":
 		if config == nil {
 			config = h.tls
 		}
-		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", h.TLS)
+		return (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", h.address(w))
 	}
-	return d.DialContext(ctx, "tcp", h.TCP)
+	return d.DialContext(ctx, "tcp", h.address(w))
 }
 
 // dialSerial starts a device on a line that leads to the realm and is free.
