@@ -219,7 +219,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained boo
 	table := r.topics.Load()
 	sub, ok := table.get(place.match, place.uri)
 	if !ok {
-		sub = &subscription{id: wamp.NewID(), uri: place.uri, match: place.match, created: time.Now()}
+		sub = &subscription{id: r.nextID(), uri: place.uri, match: place.match, created: time.Now()}
 	}
 	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.opts.MaxSubscriptions {
 		return refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}

@@ -292,7 +292,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request 
 	table := r.procedures.Load()
 	reg, ok := table.get(seat.match, seat.uri)
 	if !ok {
-		reg = &registration{id: wamp.NewID(), uri: seat.uri, match: seat.match, invoke: invoke, created: time.Now(), turn: new(atomic.Uint64)}
+		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: invoke, created: time.Now(), turn: new(atomic.Uint64)}
 	} else if reg.invoke != invoke || invoke == wamp.Single || s.registrations[reg.id] != nil {
 		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}

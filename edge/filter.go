@@ -52,13 +52,26 @@ func idList(key string, v codec.Value) ([]wamp.ID, error) {
 	items, err := list(key, v)
 	ids := make([]wamp.ID, 0, len(items))
 	for _, item := range items {
-		id, ok := item.(int64)
-		if !ok || !wamp.ValidID(uint64(id)) {
+		id, ok := listedID(item)
+		if !ok {
 			return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("option %q must list session ids", key)}
 		}
-		ids = append(ids, wamp.ID(id))
+		ids = append(ids, id)
 	}
 	return ids, err
+}
+
+// listedID takes an id of a list. A session's id may come back as a float: JavaScript's cbor-x and msgpackr, and with
+// them wampy, write integers beyond 32 bits so.
+func listedID(item any) (wamp.ID, bool) {
+	switch v := item.(type) {
+	case int64:
+		return wamp.ID(v), wamp.ValidID(uint64(v))
+	case float64:
+		id := wamp.ID(max(0, min(v, float64(wamp.MaxID))))
+		return id, float64(id) == v && wamp.ValidID(id)
+	}
+	return 0, false
 }
 
 func textList(key string, v codec.Value) ([]string, error) {

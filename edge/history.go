@@ -150,7 +150,7 @@ func (m *realm) keepHistory(rules []HistoryRule) error {
 		h := &history{rule: rule.withDefaults()}
 		m.histories = append(m.histories, h)
 		table = table.with(rule.Match, rule.URI, &subscription{
-			id: wamp.NewID(), uri: rule.URI, match: rule.Match, created: time.Now(), history: h,
+			id: m.nextID(), uri: rule.URI, match: rule.Match, created: time.Now(), history: h,
 		})
 	}
 	m.topics.Store(table)

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +32,7 @@ type realm struct {
 	reflection reflection
 
 	mu      sync.Mutex // the writers' lock
+	lastID  wamp.ID    // of subscriptions and registrations
 	members map[wamp.ID]*session
 	closed  bool           // no one may join
 	present sync.WaitGroup // the members, until they have left for good
@@ -109,4 +111,15 @@ func (m *realm) close(reason wamp.Failure) {
 	for _, s := range m.sessions() {
 		s.end(reason, "")
 	}
+}
+
+// nextID numbers subscriptions and registrations, whose ids the router may choose (basic/building_blocks.md, "IDs"). They
+// stay within 32 bits: JavaScript's cbor-x and msgpackr write a longer integer as a float, which is no id. The first is
+// random, so that an id of a former life means nothing. Holds mu.
+func (r *realm) nextID() wamp.ID {
+	if r.lastID == 0 || r.lastID >= 1<<32-1 {
+		r.lastID = rand.Uint64N(1 << 31)
+	}
+	r.lastID++
+	return r.lastID
 }

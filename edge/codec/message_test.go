@@ -160,6 +160,7 @@ func TestRefused(t *testing.T) {
 		`[16,1,{"exclude":[1,1.5]},"a"]`:        "PUBLISH: exclude is not a list of ids",
 		`[16,1,{"exclude":[0]},"a"]`:            "PUBLISH: exclude is not a list of ids",
 		`[16,1,{"exclude":{}},"a"]`:             "PUBLISH: exclude is not a list of ids",
+		`[16,1,{"exclude":[9007199254740994.0]},"a"]`:       "PUBLISH: exclude is not a list of ids",
 		`[16,1,{"eligible_authrole":["a",1]},"a"]`:          "PUBLISH: eligible_authrole is not a list of strings",
 		`[16,1,{"forward_for":[1]},"a"]`:                    "PUBLISH: forward_for is not a list of dicts",
 		`[16,1,{"enc_algo":"rot13"},"a"]`:                   "PUBLISH: enc_algo is not a known algorithm",
@@ -208,6 +209,7 @@ func TestAccepted(t *testing.T) {
 		`[16,1,{"a":` + nested(MaxDepth-1) + `},"a"]`,
 		`[16,1,{"exclude_me":null,"exclude":null,"match":null},"a"]`, // null: not set
 		`[16,1,{"exclude":[],"eligible_authid":[],"unheard_of":[1]},"a"]`,
+		`[16,1,{"exclude":[4294967296.0],"eligible":[9007199254740992.0,1]},"a"]`, // ids as wampy lists them
 		`[16,1,{"enc_key":"\u0000AQ==","exclude_authid":["\u0000"],"transaction_hash":"\u0000A"},"a"]`,
 		`[1,"realm1",{"authid":null,"topic":1}]`, // free words outside of options
 		`[16,1,{"enc_algo":"x_rot13","enc_serializer":"x_xml"},"a"]`,

@@ -1,6 +1,10 @@
 package codec
 
-import "runnel/edge/wamp"
+import (
+	"math"
+
+	"runnel/edge/wamp"
+)
 
 // optionKind is what the value of an option or a detail must be, where the protocol says so. null, which some clients
 // send for what is not set, is always let through, and so is every option that nothing is known of.
@@ -79,7 +83,7 @@ func (k optionKind) allows(v Value) bool {
 	case optionText:
 		return isText(v)
 	case optionIDs:
-		return all(v, isID)
+		return all(v, isListedID)
 	case optionTexts:
 		return all(v, isText)
 	case optionDicts:
@@ -95,6 +99,16 @@ func isID(v Value) bool {
 }
 
 // isText lets a binary through, because a text that looks like one becomes one on its way through JSON.
+// isListedID also takes a float that is an id: JavaScript's cbor-x and msgpackr write integers beyond 32 bits so.
+func isListedID(v Value) bool {
+	if isID(v) {
+		return true
+	}
+	n, _ := v.Any()
+	f, ok := n.(float64)
+	return ok && f >= 1 && f <= float64(wamp.MaxID) && f == math.Trunc(f)
+}
+
 func isText(v Value) bool {
 	if len(v.Raw) == 0 {
 		return false
