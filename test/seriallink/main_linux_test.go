@@ -52,29 +52,37 @@ func eventually(t *testing.T, what string, ok func() bool) {
 type wire struct {
 	near, far string
 	noise     atomic.Uint32 // one octet in so many is broken; 0: none
-	ends      [2]*pty.Device
+	unplug    func()
 }
 
 func newWire(t *testing.T) *wire {
 	t.Helper()
 	dir := t.TempDir()
 	w := &wire{near: filepath.Join(dir, "near"), far: filepath.Join(dir, "far")}
+	w.plug(t)
+	t.Cleanup(func() { w.unplug() })
+	return w
+}
+
+// plug makes the wire's ends, under names that links point to.
+func (w *wire) plug(t *testing.T) {
+	t.Helper()
+	var ends [2]*pty.Device
 	for i, link := range [...]string{w.near, w.far} {
 		d, err := pty.Plug(link)
 		must(t, err)
-		w.ends[i] = d
+		ends[i] = d
 	}
 	var both sync.WaitGroup
-	for i := range w.ends {
-		both.Go(func() { w.carry(w.ends[i], w.ends[1-i]) })
+	for i := range ends {
+		both.Go(func() { w.carry(ends[i], ends[1-i]) })
 	}
-	t.Cleanup(func() {
-		for _, d := range w.ends {
+	w.unplug = sync.OnceFunc(func() {
+		for _, d := range ends {
 			d.Close()
 		}
 		both.Wait()
 	})
-	return w
 }
 
 func (w *wire) carry(to io.Writer, from io.Reader) {

@@ -100,18 +100,20 @@ func TestRouterRestarts(t *testing.T) {
 	}
 }
 
-// TestUnplugged holds that the line comes back when the device does, under another name.
+// TestUnplugged holds that the line comes back when the device does, under another name, and its session with it.
 func TestUnplugged(t *testing.T) {
 	w := newWire(t)
 	r := start(t, w)
-	remote := device(t, w)
+	remote, local := device(t, w), r.local(t)
 	echo(t, remote, "device.echo")
-	leave(remote)
-	for _, d := range w.ends {
-		d.Close()
+	for i := range uint64(3) {
+		must(t, call(t.Context(), local, "device.echo", i))
+		w.unplug()
+		eventually(t, "the port is lost", func() bool { return r.State().Losses == i+1 })
+		w.plug(t)
+		eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
 	}
-	eventually(t, "the port is lost", func() bool { return r.State().Losses == 1 })
-	if s := r.State(); s.Link.Up || s.Link.Link.Connections == 0 {
-		t.Errorf("%+v", s.Link)
+	if s := r.State(); s.Opens != 4 || s.Link.Link.Connections < 4 {
+		t.Errorf("%+v, link %+v", s, s.Link)
 	}
 }

@@ -5,12 +5,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"runnel/transport/serial/lapb"
 )
 
 func TestParseURL(t *testing.T) {
 	for _, c := range []struct {
 		url  string
 		want Config
+		link *lapb.Config
 		err  string
 	}{
 		{url: "serial:///dev/ttyUSB0", want: Config{Device: "/dev/ttyUSB0"}},
@@ -18,6 +21,14 @@ func TestParseURL(t *testing.T) {
 			want: Config{Device: "/dev/ttyS1", Baud: 9600, DataBits: 7, StopBits: 2, Parity: Even, DTR: Off, RTS: On, Settle: 2 * time.Second}},
 		{url: "serial:?vid=2341&pid=0043&serial=95&interface=00",
 			want: Config{USB: USB{VID: "2341", PID: "0043", Serial: "95", Interface: "00"}}},
+		{url: "serial:///dev/ttyS1?framing=hdlc", want: Config{Device: "/dev/ttyS1"}},
+		{url: "serial:///dev/ttyS1?framing=hdlc&window=2&frame=64&retries=3&t1=1s&t2=100ms&t3=10s&name=mcu", want: Config{Device: "/dev/ttyS1"},
+			link: &lapb.Config{Window: 2, Info: 64, Retries: 3, T1: time.Second, T2: 100 * time.Millisecond, T3: 10 * time.Second, Name: "mcu"}},
+		{url: "serial:///dev/ttyS1?framing=hdlc&half_duplex=true", want: Config{Device: "/dev/ttyS1"}, link: &lapb.Config{HalfDuplex: true}},
+		{url: "serial:///dev/ttyS1?framing=hdlc&window=8", err: `window of 8 frames: want 1 to 7`},
+		{url: "serial:///dev/ttyS1?framing=hdlc&half_duplex=half", err: `invalid syntax`},
+		{url: "serial:///dev/ttyS1?framing=hdlc&data_bits=7", err: `7 data bits: framing "hdlc" needs 8`},
+		{url: "serial:///dev/ttyS1?window=2", err: `are for framing=hdlc only`},
 		{url: "serial:///dev/ttyS1?bauds=1", err: `unknown key "bauds"`},
 		{url: "serial:///dev/ttyS1?baud=fast", err: `baud "fast": want a number`},
 		{url: "serial:///dev/ttyS1?baud=-1", err: `baud "-1": want a number`},
@@ -38,6 +49,13 @@ func TestParseURL(t *testing.T) {
 		{url: "tcp:///dev/ttyS1", err: `scheme "tcp": want serial`},
 		{url: "serial:///dev/ttyS1?%zz", err: `invalid URL escape`},
 	} {
+		if c.link == nil {
+			c.link = &lapb.Config{}
+		}
+		framing := Bare
+		if strings.Contains(c.url, "framing=hdlc") {
+			framing = HDLC
+		}
 		u, err := url.Parse(c.url)
 		if err != nil {
 			t.Fatal(err)
@@ -49,7 +67,7 @@ func TestParseURL(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got != (LineConfig{Port: c.want}) {
+		if err != nil || got != (LineConfig{Port: c.want, Framing: framing, Link: *c.link}) {
 			t.Errorf("%s: %+v, %v", c.url, got, err)
 		}
 	}

@@ -31,7 +31,8 @@ const (
 	calling   phase = iota // there is no connection, and one is asked for
 	connected              // there is one
 	leaving                // DISC is due
-	stopped                // DISC was sent
+	left                   // it was sent; its answer must not be taken for another's by the port's next user
+	stopped
 )
 
 // due says what is to be sent next.
@@ -129,7 +130,7 @@ type Link struct {
 	t1, t3     time.Time
 	closing    bool      // the stream was closed: the connection ends when all is acknowledged, or at lingerAt
 	stopping   bool      // and the link with it
-	lingerAt   time.Time // set with closing or leaving
+	lingerAt   time.Time // set while closing, leaving or left
 
 	// The connection, receiving.
 	vr        uint8 // V(R), the number of the frame that is expected
@@ -279,7 +280,7 @@ func (l *Link) expire() {
 	}
 	late := l.expired(&l.lingerAt)
 	switch {
-	case late && l.phase == leaving: // a half-duplex device was not asked to speak
+	case late && l.phase > connected: // not asked to speak (half-duplex), or not answered
 		l.phase = stopped
 	case l.closing && (late || l.out.empty()):
 		l.closed()

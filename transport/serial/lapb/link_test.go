@@ -647,16 +647,29 @@ func TestStop(t *testing.T) {
 	r.sends("I 0,0 bye")
 	r.gets("I 0,0 late", "RR 1 resp")
 	r.sends("DISC P")
+	r.gets("I 1,1 x", "SABM P")
+	r.sends("")
+	if r.Stopped() {
+		t.Error("stopped before DISC is answered")
+	}
+	r.gets("UA F")
 	if !r.Stopped() {
 		t.Error("not stopped")
 	}
-	r.gets("I 1,1 x", "SABM P")
+	r.gets("I 1,1 x", "SABM P", "DISC P")
 	r.after(time.Hour)
 	r.sends("")
 
 	r = newRig(t, Config{NoXID: true})
 	r.Stop(r.clock)
 	r.sends("DISC P")
+	r.gets("DISC P") // both leave
+	r.sends("DM F")
+	r.after(r.c.T1)
+	r.sends("") // once
+	if !r.Stopped() {
+		t.Error("not stopped without an answer")
+	}
 
 	// An other end that takes nothing does not hold it up.
 	r = connectedRig(t, Config{})

@@ -53,7 +53,7 @@ func (l *Link) appendSetup(dst []byte) []byte {
 	}
 	if l.phase == leaving {
 		dst = l.append(dst, true, disc|pf, nil)
-		l.phase, l.lingerAt = stopped, time.Time{}
+		l.phase, l.lingerAt = left, l.now.Add(l.c.T1)
 	}
 	return dst
 }

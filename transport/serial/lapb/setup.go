@@ -14,6 +14,8 @@ func (l *Link) unnumbered(f hdlc.Frame, command bool) {
 		l.turn = true
 	}
 	switch kind := f.Control &^ pf; {
+	case l.phase == left && !command && (kind == ua || kind == dm):
+		l.phase, l.lingerAt = stopped, time.Time{}
 	case kind == xid:
 		l.identity(f.Info, command, p)
 	case kind == ui && command:
@@ -51,7 +53,7 @@ func (l *Link) identity(info []byte, command, p bool) {
 
 // called takes a SABM: the other end has no connection, whatever we think.
 func (l *Link) called(p bool) {
-	if l.phase == leaving {
+	if l.phase > connected {
 		return // DISC is the answer
 	}
 	l.due |= dueUA
