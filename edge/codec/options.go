@@ -98,7 +98,6 @@ func isID(v Value) bool {
 	return ok && wamp.ValidID(id)
 }
 
-// isText lets a binary through, because a text that looks like one becomes one on its way through JSON.
 // isListedID also takes a float that is an id: JavaScript's cbor-x and msgpackr write integers beyond 32 bits so.
 func isListedID(v Value) bool {
 	if isID(v) {
@@ -109,6 +108,7 @@ func isListedID(v Value) bool {
 	return ok && f >= 1 && f <= float64(wamp.MaxID) && f == math.Trunc(f)
 }
 
+// isText lets a binary through, because a text that looks like one becomes one on its way through JSON.
 func isText(v Value) bool {
 	if len(v.Raw) == 0 {
 		return false
