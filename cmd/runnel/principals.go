@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 
 	"runnel/edge/auth"
 )
@@ -53,7 +55,7 @@ func principal(p Principal) (made auth.Principal, err error) {
 	if made.CRA, err = p.Wampcra.compile(); err != nil {
 		return made, fmt.Errorf("wampcra: %w", err)
 	}
-	if made.SCRAM, err = p.Scram.compile(); err != nil {
+	if made.SCRAM, err = p.Scram.compile(p.Authid); err != nil {
 		return made, fmt.Errorf("scram: %w", err)
 	}
 	return made, nil
@@ -73,7 +75,7 @@ func (c *CRA) compile() (*auth.CRA, error) {
 	return &auth.CRA{Secret: auth.Secret(secret), Salt: c.Salt, Iterations: c.Iterations, KeyLen: c.KeyLen}, nil
 }
 
-func (s *SCRAM) compile() (*auth.SCRAM, error) {
+func (s *SCRAM) compile(authid string) (*auth.SCRAM, error) {
 	if s == nil {
 		return nil, nil
 	}
@@ -82,7 +84,7 @@ func (s *SCRAM) compile() (*auth.SCRAM, error) {
 		kdf = "argon2id13"
 	}
 	if s.Secret.Set() {
-		return s.derive(kdf)
+		return s.derive(authid, kdf)
 	}
 	made := auth.SCRAM{KDF: kdf, Iterations: s.Iterations, Memory: s.Memory}
 	for _, octets := range []struct {
@@ -99,8 +101,12 @@ func (s *SCRAM) compile() (*auth.SCRAM, error) {
 	return &made, nil
 }
 
+// derived holds the keys that were made of passwords, by what they were made of: a reload takes no time for them, and does
+// not show by a new salt whose authids are there (package auth, "Who is not there").
+var derived sync.Map // digest to auth.SCRAM
+
 // derive makes the keys of the password itself, anew at each start.
-func (s *SCRAM) derive(kdf string) (*auth.SCRAM, error) {
+func (s *SCRAM) derive(authid, kdf string) (*auth.SCRAM, error) {
 	if s.Salt != "" || s.StoredKey != "" || s.ServerKey != "" {
 		return nil, errors.New("secret and keys are given; write one of the two")
 	}
@@ -108,6 +114,14 @@ func (s *SCRAM) derive(kdf string) (*auth.SCRAM, error) {
 	if err != nil {
 		return nil, err
 	}
+	key := digest(sha256.Sum256(fmt.Appendf(nil, "%q %q %d %d %q", authid, kdf, s.Iterations, s.Memory, secret)))
+	if known, ok := derived.Load(key); ok {
+		made := known.(auth.SCRAM)
+		return &made, nil
+	}
 	made, err := auth.NewSCRAM(secret, kdf, s.Iterations, s.Memory)
+	if err == nil {
+		derived.Store(key, made)
+	}
 	return &made, err
 }

@@ -34,6 +34,9 @@ Without a config it serves the realm "realm1" to the programs of this machine: o
 }
 
 func run(file string) error {
+	hangups := make(chan os.Signal, 1) // from the beginning, or one that comes early ends the process
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	c, err := loadConfig(file)
 	if err != nil {
 		return err
@@ -56,9 +59,6 @@ func run(file string) error {
 		stop() // a second signal ends the process at once
 		tellSystemd("STOPPING=1", log)
 	})
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
 	return n.run(ctx, func() {
 		tellSystemd("READY=1", log)
 		go n.reloadAt(ctx, hangups)
