@@ -68,7 +68,7 @@ var dependencies = map[string][]string{
 }
 
 // testDependencies may be imported by tests, and by what is there for tests alone: second opinions and tools.
-var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/sys"}
+var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/crypto", "golang.org/x/sys"}
 
 // source is one Go file's imports.
 type source struct {
