@@ -235,3 +235,31 @@ func TestReloadNotifies(t *testing.T) {
 	p.signal(syscall.SIGTERM)
 	hears(`^STOPPING=1$`)
 }
+
+// A line with other settings is opened again, after its device has been told; one that is gone is let go.
+func TestReloadSerial(t *testing.T) {
+	r, device := serveLine(t, "")
+	mcu := sensor(t, device)
+	other := r.subscribe(t, r.tcp, "story.a")
+	r.change(t, `authid = "greenhouse-mcu"`, `authid = "greenhouse-2"`)
+	r.reload(t).expect(t, 0, "serial line greenhouse started\n", "")
+	<-mcu.Done()
+	if err := mcu.Err(); err == nil || !strings.Contains(err.Error(), "the router's configuration has changed") {
+		t.Errorf("the device heard %v", err)
+	}
+	file := filepath.Join(r.dir, "runnel.toml")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := plug(t, regexp.MustCompile(`device = "(.*)"`).FindStringSubmatch(string(b))[1]) // a client that leaves unplugs it
+	r.logs(`(?s)serial port open.*serial port open`)
+	sensor(t, again)
+	r.logs(`session joined.*authid=greenhouse-2`)
+	before, _, _ := strings.Cut(string(b), "[[serial]]")
+	write(t, r.dir, "runnel.toml", before)
+	r.reload(t).expect(t, 0, "serial line greenhouse ended\n", "")
+	if text := other.stderr.text(); text != "" {
+		t.Errorf("a session that is not concerned says %s", text)
+	}
+}
