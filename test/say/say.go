@@ -3,7 +3,8 @@
 //	[48,1,{},"com.add",[1,"\u0000AQID",2.5],{"x":9007199254740993}]
 //
 // A number with a fraction or an exponent is a float, any other an integer. A string that begins with \u0000 is a binary
-// in base64. "#NaN", "#Infinity" and "#-Infinity" are floats that JSON has no words for.
+// in base64, one that begins with #\u0000 is a text that begins with \u0000, where that is not the same. "#NaN",
+// "#Infinity" and "#-Infinity" are floats that JSON has no words for.
 //
 // In what is expected "*" stands for any value, and "$name" for a value that is kept under that name and must be the same
 // wherever the name stands again. In what is said "$name" is replaced by the kept value.
@@ -78,7 +79,9 @@ func Decode(s wamp.Serializer, data []byte) (string, error) {
 	var err error
 	switch s {
 	case wamp.JSON:
-		v, err = Parse(string(data))
+		var text bytes.Buffer
+		err := json.Compact(&text, data)
+		return text.String(), err
 	case wamp.MsgPack:
 		v, err = readMsgPack(data)
 	case wamp.CBOR:
@@ -119,6 +122,9 @@ func plain(v any) (any, error) {
 		}
 		if text, ok := strings.CutPrefix(v, "\x00"); ok {
 			return base64.StdEncoding.DecodeString(text)
+		}
+		if strings.HasPrefix(v, "#\x00") {
+			return v[1:], nil
 		}
 		return v, nil
 	case []any:
@@ -222,6 +228,9 @@ func appendText(b []byte, v any) ([]byte, error) {
 		b = append(b, `"\u0000`...)
 		return append(base64.StdEncoding.AppendEncode(b, v), '"'), nil
 	case string:
+		if strings.HasPrefix(v, "\x00") {
+			v = "#" + v
+		}
 		return appendString(b, v)
 	case big.Int:
 		return v.Append(b, 10), nil

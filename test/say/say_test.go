@@ -14,7 +14,7 @@ func TestThereAndBack(t *testing.T) {
 		`[1,"realm1",{"roles":{"caller":{}}}]`,
 		`[48,1,{},"com.a",[0,-1,127,128,255,256,65535,65536,-128,-129,9007199254740993,18446744073709551615,-9223372036854775808]]`,
 		`[48,1,{},"com.a",[1.0,2.5,-0.1,1e+300,"#NaN","#Infinity","#-Infinity"]]`,
-		`[48,1,{},"com.a",["\u0000","\u0000AQID","é<&>\u0001",null,true,false,[],{},[[{"a":[{}]}]]]]`,
+		`[48,1,{},"com.a",["\u0000","\u0000AQID","#\u0000AQID","é<&>\u0001",null,true,false,[],{},[[{"a":[{}]}]]]]`,
 	} {
 		for _, s := range wamp.Serializers {
 			if s == wamp.JSON && strings.Contains(text, "#NaN") {

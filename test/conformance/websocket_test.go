@@ -1,0 +1,446 @@
+package conformance
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"runnel/edge/wamp"
+	"runnel/test/say"
+	"runnel/test/stage"
+)
+
+// web is a WebSocket connection that is written to and read by the octet.
+type web struct {
+	*wire
+	in *bufio.Reader
+}
+
+// request asks for an upgrade, or for what the lines say.
+func (w *web) request(lines ...string) *http.Response {
+	w.Helper()
+	w.put([]byte(strings.Join(lines, "\r\n") + "\r\n\r\n")...)
+	answer, err := http.ReadResponse(w.in, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return answer
+}
+
+// upgradeTo are the lines of a request for a subprotocol.
+func upgradeTo(protocols string, more ...string) []string {
+	lines := []string{"GET /ws HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: keep-alive, Upgrade",
+		"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
+	if protocols != "" {
+		lines = append(lines, "Sec-WebSocket-Protocol: "+protocols)
+	}
+	return append(lines, more...)
+}
+
+func browse(t *testing.T, at stage.Way) *web {
+	t.Helper()
+	w := open(t, at)
+	return &web{w, bufio.NewReader(w)}
+}
+
+// over plays over ws and wss.
+func over(t *testing.T, name string, plot func(w *web)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		for _, network := range []string{"ws", "wss"} {
+			t.Run(network, func(t *testing.T) {
+				t.Parallel()
+				plot(browse(t, stage.Way{Network: network}))
+			})
+		}
+	})
+}
+
+// upgraded has the subprotocol.
+func (w *web) upgraded(protocol string) {
+	w.Helper()
+	if answer := w.request(upgradeTo(protocol)...); answer.StatusCode != 101 || answer.Header.Get("Sec-WebSocket-Protocol") != protocol {
+		w.Fatalf("%v %v", answer.Status, answer.Header)
+	}
+}
+
+// Opcodes.
+const (
+	more, text, binary2, closing, ping, pong = 0, 1, 2, 8, 9, 10
+)
+
+// frames makes a masked frame; final says whether it is the message's last.
+func webFrame(final bool, op byte, payload []byte) []byte {
+	head := []byte{op, 0x80}
+	if final {
+		head[0] |= 0x80
+	}
+	switch n := len(payload); {
+	case n < 126:
+		head[1] |= byte(n)
+	case n < 1<<16:
+		head[1] |= 126
+		head = binary.BigEndian.AppendUint16(head, uint16(n))
+	default:
+		head[1] |= 127
+		head = binary.BigEndian.AppendUint64(head, uint64(n))
+	}
+	mask := []byte{0x12, 0x34, 0x56, 0x78}
+	frame := append(head, mask...)
+	for i, b := range payload {
+		frame = append(frame, b^mask[i%4])
+	}
+	return frame
+}
+
+// receive reads an unmasked frame.
+func (w *web) receive() (first byte, payload []byte) {
+	w.Helper()
+	head := make([]byte, 2)
+	read := func(b []byte) []byte {
+		if _, err := io.ReadFull(w.in, b); err != nil {
+			w.Fatalf("read a frame: %v", err)
+		}
+		return b
+	}
+	read(head)
+	if head[1]&0x80 != 0 {
+		w.Fatalf("a frame of the router's is masked: % x", head)
+	}
+	n := uint64(head[1])
+	switch n {
+	case 126:
+		n = uint64(binary.BigEndian.Uint16(read(make([]byte, 2))))
+	case 127:
+		n = binary.BigEndian.Uint64(read(make([]byte, 8)))
+	}
+	return head[0], read(make([]byte, n))
+}
+
+// message is a WAMP message in one frame of the right type.
+func (w *web) message(op byte) []byte {
+	w.Helper()
+	first, payload := w.receive()
+	if first != 0x80|op {
+		w.Fatalf("a frame % x of %q", first, payload)
+	}
+	return payload
+}
+
+// failed checks that the router closes for a reason.
+func (w *web) failed(codes ...uint16) {
+	w.Helper()
+	first, payload := w.receive()
+	if first != 0x80|closing || len(payload) < 2 {
+		w.Fatalf("a frame % x of %q, expected CLOSE", first, payload)
+	}
+	got := binary.BigEndian.Uint16(payload)
+	for _, code := range codes {
+		if got == code {
+			w.put(webFrame(true, closing, payload[:2])...)
+			w.gone()
+			return
+		}
+	}
+	w.Fatalf("closed with %d %q, expected %v", got, payload[2:], codes)
+}
+
+// gone checks that nothing more comes.
+func (w *web) gone() {
+	w.Helper()
+	if b, err := w.in.ReadByte(); err == nil {
+		w.Fatalf("read %02x, expected the end", b)
+	}
+}
+
+const webHello = `[1,"stage.ws_json",{"roles":{"publisher":{},"subscriber":{}}}]`
+
+// joinedText has a session in JSON.
+func (w *web) joinedText() {
+	w.Helper()
+	w.upgraded("wamp.2.json")
+	w.put(webFrame(true, text, []byte(webHello))...)
+	if got := w.message(text); !bytes.HasPrefix(got, []byte("[2,")) {
+		w.Fatalf("heard %s", got)
+	}
+}
+
+func (w *web) answered(message, prefix string) {
+	w.Helper()
+	w.put(webFrame(true, text, []byte(message))...)
+	if got := w.message(text); !bytes.HasPrefix(got, []byte(prefix)) {
+		w.Fatalf("heard %s", got)
+	}
+}
+
+func TestWebSocketHandshake(t *testing.T) {
+	for _, c := range []struct{ asked, chosen string }{
+		{"wamp.2.json", "wamp.2.json"}, {"wamp.2.msgpack", "wamp.2.msgpack"}, {"wamp.2.cbor", "wamp.2.cbor"},
+		{"wamp.2.json.batched", "wamp.2.json.batched"}, {"wamp.2.msgpack.batched", "wamp.2.msgpack.batched"}, {"wamp.2.cbor.batched", "wamp.2.cbor.batched"},
+		{"wamp.2.json, wamp.2.cbor", "wamp.2.json"}, {"wamp.2.cbor,wamp.2.json", "wamp.2.cbor"}, // the client's order
+		{"soap, wamp.2.ubjson ,wamp.2.msgpack", "wamp.2.msgpack"},
+	} {
+		over(t, c.asked, func(w *web) {
+			answer := w.request(upgradeTo(c.asked)...)
+			if answer.StatusCode != 101 || answer.Header.Get("Sec-WebSocket-Protocol") != c.chosen || answer.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
+				w.Fatalf("%v %v", answer.Status, answer.Header)
+			}
+			if extensions := answer.Header.Get("Sec-WebSocket-Extensions"); extensions != "" {
+				w.Errorf("the extensions %s, which nobody asked for", extensions)
+			}
+		})
+	}
+	for _, c := range []struct {
+		name   string
+		lines  []string
+		status int
+	}{
+		{"no subprotocol", upgradeTo(""), 400},
+		{"no common subprotocol", upgradeTo("soap, wamp.2.ubjson"), 400},
+		{"no key", []string{"GET /ws HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: wamp.2.json"}, 400},
+		{"another version", []string{"GET /ws HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 8",
+			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: wamp.2.json"}, 400},
+		{"no upgrade", []string{"GET /ws HTTP/1.1", "Host: a"}, 426},
+		{"POST", append([]string{"POST /ws HTTP/1.1"}, upgradeTo("wamp.2.json")[1:]...), 405},
+		{"another path", []string{"GET /other HTTP/1.1", "Host: a"}, 404},
+		{"the front page", []string{"GET / HTTP/1.1", "Host: a"}, 200},
+	} {
+		over(t, c.name, func(w *web) {
+			if answer := w.request(c.lines...); answer.StatusCode != c.status {
+				w.Errorf("%v", answer.Status)
+			}
+		})
+	}
+}
+
+// A web page may connect from this machine, or from where the listener allows it.
+func TestOrigins(t *testing.T) {
+	limited := strings.TrimPrefix(house.More[1], "tcp://")
+	for _, c := range []struct {
+		origin, address string
+		status          int
+	}{
+		{"http://127.0.0.1", "", 101}, {"http://evil.example.com", "", 403}, {"null", "", 403}, {"https://app.example.com", "", 403},
+		{"https://app.example.com", limited, 101}, {"http://app.example.com", limited, 403}, {"https://evil.example.com", limited, 403},
+	} {
+		t.Run(c.origin+" "+c.address, func(t *testing.T) {
+			w := browse(t, stage.Way{Network: "ws", Address: c.address})
+			if answer := w.request(upgradeTo("wamp.2.json", "Origin: "+c.origin)...); answer.StatusCode != c.status {
+				t.Errorf("%v", answer.Status)
+			}
+			w.Close()
+		})
+	}
+	// A name that somebody has made to point here is not this machine's own.
+	w := browse(t, stage.Way{Network: "ws"})
+	lines := upgradeTo("wamp.2.json", "Origin: http://evil.example.com")
+	lines[1] = "Host: evil.example.com"
+	if answer := w.request(lines...); answer.StatusCode != 403 {
+		t.Errorf("rebound: %v", answer.Status)
+	}
+}
+
+func TestWebSocketFrames(t *testing.T) {
+	over(t, "a session", func(w *web) {
+		w.joinedText()
+		w.answered(`[32,1,{},"a.b"]`, "[33,1,")
+		w.answered(`[6,{},"wamp.close.normal"]`, `[6,{},"wamp.close.goodbye_and_out"]`)
+		w.failed(1000)
+	})
+	over(t, "fragments, with PING in between", func(w *web) {
+		w.joinedText()
+		m := []byte(`[32,1,{},"a.b"]`)
+		w.put(webFrame(false, text, m[:3])...)
+		w.put(webFrame(true, ping, []byte("are you there"))...)
+		w.put(webFrame(false, more, m[3:3])...)
+		w.put(webFrame(false, more, m[3:9])...)
+		w.put(webFrame(true, more, m[9:])...)
+		if first, payload := w.receive(); first != 0x80|pong || string(payload) != "are you there" {
+			w.Errorf("PONG: % x %q", first, payload)
+		}
+		if got := w.message(text); !bytes.HasPrefix(got, []byte("[33,1,")) {
+			w.Errorf("heard %s", got)
+		}
+	})
+	over(t, "PING of any legal length", func(w *web) {
+		w.joinedText()
+		for _, n := range []int{0, 1, 125} {
+			octets := bytes.Repeat([]byte{0xff}, n)
+			w.put(webFrame(true, ping, octets)...)
+			if first, payload := w.receive(); first != 0x80|pong || !bytes.Equal(payload, octets) {
+				w.Errorf("PONG: % x of %d", first, len(payload))
+			}
+		}
+		w.put(webFrame(true, pong, []byte("nobody asked"))...)
+		w.answered(`[32,1,{},"a.b"]`, "[33,1,")
+	})
+	over(t, "several in one write", func(w *web) {
+		w.joinedText()
+		w.put(append(webFrame(true, text, []byte(`[32,1,{},"a.b"]`)), webFrame(true, text, []byte(`[32,2,{},"a.c"]`))...)...)
+		for _, prefix := range []string{"[33,1,", "[33,2,"} {
+			if got := w.message(text); !bytes.HasPrefix(got, []byte(prefix)) {
+				w.Errorf("heard %s", got)
+			}
+		}
+	})
+	over(t, "the longest message", func(w *web) {
+		w.joinedText()
+		head, tail := `[16,1,{"acknowledge":true},"a.b",["`, `"]]`
+		m := head + strings.Repeat("x", 1<<20-len(head)-len(tail)) + tail
+		w.answered(m, "[17,1,")
+		go w.Write(webFrame(true, text, []byte(m+" ")))
+		w.failed(1009)
+	})
+	over(t, "CLOSE", func(w *web) {
+		w.joinedText()
+		w.put(webFrame(true, closing, []byte{3, 0xe8})...)
+		w.failed(1000)
+	})
+	for name, c := range map[string]struct {
+		octets []byte
+		codes  []uint16
+	}{
+		"binary for JSON":             {webFrame(true, binary2, []byte(`[32,1,{},"a.b"]`)), []uint16{1003}},
+		"not masked":                  {[]byte{0x81, 2, '[', ']'}, []uint16{1002}},
+		"reserved bit":                {append([]byte{0xc1}, webFrame(true, text, []byte("[]"))[1:]...), []uint16{1002}},
+		"reserved opcode":             {webFrame(true, 3, []byte("[]")), []uint16{1002}},
+		"reserved control opcode":     {webFrame(true, 11, nil), []uint16{1002}},
+		"long control frame":          {webFrame(true, ping, make([]byte, 126)), []uint16{1002}},
+		"control frame in pieces":     {webFrame(false, ping, []byte("a")), []uint16{1002}},
+		"continuation of nothing":     {webFrame(true, more, []byte("[]")), []uint16{1002}},
+		"a message in the middle":     {append(webFrame(false, text, []byte("[")), webFrame(true, text, []byte("]"))...), []uint16{1002}},
+		"a negative length":           {append([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, 0, 0, 0, 0, '['), []uint16{1002}},
+		"CLOSE with a forbidden code": {webFrame(true, closing, []byte{3, 0xed}), []uint16{1002}},
+		"CLOSE with half a code":      {webFrame(true, closing, []byte{3}), []uint16{1002}},
+	} {
+		over(t, name, func(w *web) {
+			w.joinedText()
+			go w.Write(c.octets)
+			w.failed(c.codes...)
+		})
+	}
+	for _, s := range []wamp.Serializer{wamp.MsgPack, wamp.CBOR} {
+		over(t, "text for "+s.String(), func(w *web) {
+			w.upgraded("wamp.2." + s.String())
+			hello, err := say.Names{}.Encode(s, webHello)
+			if err != nil {
+				w.Fatal(err)
+			}
+			w.put(webFrame(true, binary2, hello)...)
+			w.message(binary2)
+			w.put(webFrame(true, text, []byte(`[32,1,{},"a.b"]`))...)
+			w.failed(1003)
+		})
+	}
+	t.Run("the router's own PING", func(t *testing.T) {
+		w := browse(t, stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[1], "tcp://")})
+		w.joinedText()
+		first, payload := w.receive()
+		if first != 0x80|ping {
+			t.Fatalf("a frame % x of %q", first, payload)
+		}
+		w.put(webFrame(true, pong, payload)...)
+		w.answered(`[32,1,{},"a.b"]`, "[33,1,")
+		w.Close()
+	})
+}
+
+// The batched subprotocols: advanced/transport_batched_websocket.md.
+func TestBatchedWebSocket(t *testing.T) {
+	for _, s := range wamp.Serializers {
+		op := byte(binary2)
+		if s == wamp.JSON {
+			op = text
+		}
+		batch := func(w *web, messages ...string) (b []byte) {
+			for _, m := range messages {
+				data, err := say.Names{}.Encode(s, m)
+				if err != nil {
+					w.Fatal(err)
+				}
+				if s == wamp.JSON {
+					b = append(append(b, data...), 0x1e)
+				} else {
+					b = append(binary.BigEndian.AppendUint32(b, uint32(len(data))), data...)
+				}
+			}
+			return b
+		}
+		unbatch := func(w *web, b []byte) (texts []string) {
+			for len(b) > 0 {
+				var m []byte
+				if s == wamp.JSON {
+					var ok bool
+					if m, b, ok = bytes.Cut(b, []byte{0x1e}); !ok {
+						w.Fatalf("a batch without its end: %q", m)
+					}
+				} else {
+					n := binary.BigEndian.Uint32(b)
+					m, b = b[4:4+n], b[4+n:]
+				}
+				got, err := say.Decode(s, m)
+				if err != nil {
+					w.Fatalf("% x: %v", m, err)
+				}
+				texts = append(texts, got)
+			}
+			return texts
+		}
+		over(t, s.String(), func(w *web) {
+			w.upgraded("wamp.2." + s.String() + ".batched")
+			w.put(webFrame(true, op, batch(w, webHello))...)
+			if got := unbatch(w, w.message(op)); len(got) != 1 || !strings.HasPrefix(got[0], "[2,") {
+				w.Fatalf("heard %q", got)
+			}
+			var requests []string
+			for i := range 50 {
+				requests = append(requests, fmt.Sprintf(`[16,%d,{"acknowledge":true},"a.b",["\u0000AQID"]]`, i+1))
+			}
+			w.put(webFrame(true, op, batch(w, requests...))...)
+			var got []string
+			for len(got) < 50 {
+				got = append(got, unbatch(w, w.message(op))...)
+			}
+			for i, m := range got {
+				if !strings.HasPrefix(m, fmt.Sprintf("[17,%d,", i+1)) {
+					w.Errorf("heard %s", m)
+				}
+			}
+		})
+		broken := map[string][]byte{"empty batch": nil}
+		if s == wamp.JSON {
+			broken["no separator"] = []byte(`[32,1,{},"a.b"]`)
+		} else {
+			broken["half a length"] = []byte{0, 0}
+			broken["longer than it is"] = []byte{0, 0, 0, 9, 1}
+			broken["much longer than it is"] = []byte{0xff, 0xff, 0xff, 0xff, 1}
+		}
+		for name, octets := range broken {
+			over(t, s.String()+", "+name, func(w *web) {
+				w.upgraded("wamp.2." + s.String() + ".batched")
+				w.put(webFrame(true, op, batch(w, webHello))...)
+				w.message(op)
+				w.put(webFrame(true, op, octets)...)
+				w.failed(1002)
+			})
+		}
+		over(t, s.String()+", empty message", func(w *web) {
+			w.upgraded("wamp.2." + s.String() + ".batched")
+			w.put(webFrame(true, op, batch(w, webHello))...)
+			w.message(op)
+			octets := []byte{0x1e}
+			if s != wamp.JSON {
+				octets = make([]byte, 4)
+			}
+			w.put(webFrame(true, op, octets)...)
+			if got := unbatch(w, w.message(op)); len(got) != 1 || !strings.Contains(got[0], "wamp.error.protocol_violation") {
+				w.Errorf("heard %q", got)
+			}
+		})
+	}
+}
