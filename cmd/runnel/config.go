@@ -156,7 +156,7 @@ type Serial struct {
 	StopBits     int      `toml:"stop_bits"`
 	Parity       string   `toml:"parity"`
 	Mode         string   `toml:"mode"`    // wamp (default); lines, modbus: later
-	Framing      string   `toml:"framing"` // none; hdlc: later
+	Framing      string   `toml:"framing"` // hdlc (default), none
 	Realm        string   `toml:"realm"`
 	Authid       string   `toml:"authid"`
 	Role         string   `toml:"role"`

@@ -208,7 +208,8 @@ func (k checker) serial(s *Serial) {
 			k.add(s.Place, key, "only for mode = \"lines\"; remove it")
 		}
 	}
-	k.framing(s)
+	s.Framing = cmp.Or(s.Framing, "hdlc")
+	k.choice(s.Place, "framing", s.Framing, "hdlc", "none")
 	k.ping(s.Place, &s.PingInterval)
 	if err := s.port().Validate(); err != nil && s.USB == nil && s.Device != "" {
 		k.add(s.Place, "", "%v", err)
@@ -240,20 +241,6 @@ func (k checker) device(s *Serial) {
 func (k checker) hex(at Place, key, id string) {
 	if len(id) != 4 || strings.Trim(strings.ToLower(id), "0123456789abcdef") != "" {
 		k.add(at, key, "%q is not a USB id; write four hexadecimal digits, like \"2341\"", id)
-	}
-}
-
-// framing must be written out: its default will be hdlc, which this version has not, and a line's framing must not
-// change by an update.
-func (k checker) framing(s *Serial) {
-	switch s.Framing {
-	case "none":
-	case "hdlc":
-		k.add(s.Place, "framing", "framing = \"hdlc\" is not in this version; framing = \"none\" is, for lines that lose nothing (USB)")
-	case "":
-		k.add(s.Place, "framing", "missing; write framing = \"none\"")
-	default:
-		k.choice(s.Place, "framing", s.Framing, "hdlc", "none")
 	}
 }
 

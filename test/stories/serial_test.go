@@ -3,6 +3,7 @@ package stories
 import (
 	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -230,4 +231,23 @@ func TestSerialRole(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "wamp.error.not_authorized") {
 		t.Errorf("subscribe: %v", err)
 	}
+}
+
+// A program at the far end of a line is a peer over the reliable link, which is what a line speaks unless told otherwise.
+func TestReliableLine(t *testing.T) {
+	near, far := filepath.Join(t.TempDir(), "near"), filepath.Join(t.TempDir(), "far")
+	wire(plug(t, near), plug(t, far))
+	r := serve(t, fmt.Sprintf("[[serial]]\nname = \"shed\"\ndevice = %q\n", near))
+	url := "serial://" + far + "?framing=hdlc"
+	hears := r.subscribe(t, r.unix, "story.reading")
+	runnel(t, "pub", "--url", url, "--ack", "story.reading", "21.5").expect(t, 0, "", "")
+	hears.sees("21.5")
+	r.offer(t, url, "story.echo", "--echo")
+	runnel(t, "call", "--url", r.unix, "story.echo", "back and forth").expect(t, 0, "back and forth", "")
+}
+
+// wire connects two devices as a cable would. It ends when one is unplugged.
+func wire(a, b *pty.Device) {
+	go io.Copy(a, b)
+	go io.Copy(b, a)
 }
