@@ -121,7 +121,6 @@ type router struct {
 	router *edge.Router
 	stop   func()
 
-	mu     sync.Mutex
 	served sync.WaitGroup
 }
 

@@ -122,12 +122,12 @@ func checkPayload(payload []any, allowed bool) error {
 	}
 	if len(payload) > 0 {
 		if _, ok := payload[0].([]any); !ok {
-			return fmt.Errorf("Arguments is no list")
+			return fmt.Errorf("its Arguments are no list")
 		}
 	}
 	if len(payload) > 1 {
 		if _, ok := payload[1].(map[string]any); !ok {
-			return fmt.Errorf("ArgumentsKw is no dict")
+			return fmt.Errorf("its ArgumentsKw are no dict")
 		}
 	}
 	return nil

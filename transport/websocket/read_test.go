@@ -475,7 +475,7 @@ func TestDialRefused(t *testing.T) {
 		answer func(w http.ResponseWriter, r *http.Request)
 		err    string
 	}{
-		"refused with words": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "go away", 403) }, "403 Forbidden: go away"},
+		"refused with words": {func(w http.ResponseWriter, r *http.Request) { http.Error(w, "go away", http.StatusForbidden) }, "403 Forbidden: go away"},
 		"not a WebSocket":    {func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }, "200 OK: hello"},
 		"no subprotocol": {func(w http.ResponseWriter, r *http.Request) {
 			r.Header.Set("Sec-WebSocket-Protocol", "")
