@@ -23,10 +23,10 @@ func TestResets(t *testing.T) {
 		config Config
 	}{
 		{115200, 0, 1000, 2 * time.Second, Config{}},
-		{115200, 1. / 2000, 1000, 2 * time.Second, Config{}},
-		{115200, 0, 300, 2 * time.Second, Config{HalfDuplex: true}},
-		{115200, 0, 300, 2 * time.Second, Config{NoXID: true, Window: 1}},
-		{1_000_000, 0, 300, 2 * time.Second, Config{Window: 7, Info: 32}},
+		{115200, 1. / 2000, 300, 2 * time.Second, Config{}},
+		{115200, 0, 200, 2 * time.Second, Config{HalfDuplex: true}},
+		{115200, 0, 100, 2 * time.Second, Config{NoXID: true, Window: 1}},
+		{1_000_000, 0, 100, 2 * time.Second, Config{Window: 7, Info: 32}},
 		{9600, 0, 300, 4 * time.Second, Config{}}, // what is queued at either end alone takes 1.2 s
 	} {
 		t.Run(fmt.Sprintf("%d baud, noise %.4f, %+v", c.baud, c.noise, c.config), func(t *testing.T) {

@@ -133,7 +133,7 @@ func (l *Link) refused(kind byte) {
 // followed by a DM: it would arrive in the connection that the SABM began, and end it.
 func (l *Link) strange() {
 	l.count.Ignored++
-	if l.phase == calling && !l.met && l.dmAt.IsZero() {
+	if l.phase == calling && l.dmAt.IsZero() {
 		l.dmAt = latest(l.now, l.spoke.Add(l.c.T1))
 	}
 }
