@@ -19,6 +19,7 @@ func TestPublish(t *testing.T) {
 			`,[],{"k":1}`,
 			`,[1,"two",[3.5,null,true],"\u0000AQID",18446744073709551615,-9223372036854775808],{"k":{"n":1}}`,
 			`,[{"deep":[[[[[[[{}]]]]]]]}],{"":"empty key","é":"ü"}`,
+			`,[]`, `,[],{}`, `,[1],{}`, // as they came, though a peer should not send empty ones
 		} {
 			pub.Say(fmt.Sprintf(`[16,%d,{},"~.a"%s]`, i+1, payload))
 			sub.Hear(`[36,"$sub","*",{}` + payload + `]`)
@@ -204,6 +205,7 @@ func TestBlackWhiteListing(t *testing.T) {
 		"eligible and exclude":          {`"eligible":["$ann","$bob"],"exclude":["$bob"]`, "ann"},
 		"authrole and exclude_authid":   {`"eligible_authrole":["guest"],"exclude_authid":["ann"]`, "anonymous"},
 		"eligible, but authid is empty": {`"eligible":["$ann"],"eligible_authid":[]`, ""},
+		"ids as floats":                 {`"exclude":[5.0],"eligible":[5.0]`, ""},
 		"null is not set":               {`"eligible":null,"exclude_authid":null`, "ann bob anonymous"},
 		"unknown ones":                  {`"exclude":[5],"exclude_authid":["zoe"],"exclude_authrole":["none"]`, "ann bob anonymous"},
 	} {

@@ -188,6 +188,23 @@ func TestInvocationIDs(t *testing.T) {
 	})
 }
 
+// Codes beyond 255 are extensions. The one that the specification's own tests use is let through, others are unknown.
+func TestExtensionMessages(t *testing.T) {
+	house.Every(t, "EVENT_RECEIVED", func(s *stage.Scene) {
+		p := s.Join(stage.Full)
+		p.Say(`[337,4429313566]`)
+		p.Silent()
+	})
+	for _, say := range []string{`[256,1,{}]`, `[1023]`, `[300,"a"]`, `[7,1]`, `[255,1]`, `[1024,1]`, `[4294967296]`} {
+		house.Every(t, say, func(s *stage.Scene) {
+			p := s.Join(stage.Full)
+			p.Say(say)
+			p.Hear(violated)
+			p.Closed()
+		})
+	}
+}
+
 // The router's features are those of docs/protocol.md; see protocol_test.go for the table.
 func announcedFeatures(t *testing.T) map[string][]string {
 	t.Helper()
