@@ -95,7 +95,6 @@ func (s *session) challenge(exchange auth.Exchange) (identity auth.Identity, err
 		return identity, err
 	}
 	r := s.realm.router
-	s.out.init(s.conn, nil, r.opts.OutboxBytes)
 	s.out.append(&codec.Message{Type: wamp.Challenge, Text: []byte(exchange.Method()), Dict: dict})
 	s.out.flush()
 	data, err := r.await(s.conn, wamp.Authenticate)

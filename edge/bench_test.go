@@ -38,8 +38,8 @@ func seated(t testing.TB, serializers ...wamp.Serializer) []*session {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := r.admit(conn, data)
-		if err != nil {
+		s := r.newSession(conn)
+		if err := r.admit(s, data); err != nil {
 			t.Fatal(err)
 		}
 		list = append(list, s)

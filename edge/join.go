@@ -16,20 +16,28 @@ const maxStranger = 16 << 10
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
 	if int(r.open.Load()) > r.opts.MaxSessions {
-		r.turnAway(conn, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
+		r.newSession(conn).turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
 		return nil, errors.New("join: too many sessions")
 	}
+	s := r.newSession(conn)
 	data, err := r.await(conn, wamp.Hello)
-	var s *session
 	if err == nil {
-		s, err = r.admit(conn, data)
+		err = r.admit(s, data)
 	}
 	if err != nil {
-		r.turnAway(conn, err)
+		s.turnAway(r, err)
 		r.logRefusal(conn, err)
 		return nil, fmt.Errorf("join: %w", err)
 	}
 	return s, nil
+}
+
+// newSession returns a session that is in no realm yet. Whatever its peer is sent, from CHALLENGE or ABORT on, goes
+// through its one outbox: two goroutines must never write to one connection.
+func (r *Router) newSession(conn Conn) *session {
+	s := &session{id: wamp.NewID(), conn: conn, serializer: conn.Transport().Serializer}
+	s.out.init(conn, s, r.opts.OutboxBytes)
+	return s
 }
 
 // logRefusal tells of peers that did not join, one a second at most: anybody can connect as often as he likes.
@@ -63,61 +71,57 @@ func (r *Router) await(conn Conn, expected wamp.Type) ([]byte, error) {
 	return data, nil
 }
 
-// turnAway answers with the ABORT that says err. Nothing waits in front of it, so it gets out at once or not at all.
-func (r *Router) turnAway(conn Conn, err error) {
+// turnAway answers with the ABORT that says err, and closes the connection.
+func (s *session) turnAway(r *Router, err error) {
 	reason, message := wamp.ProtocolViolation, err.Error()
 	errors.As(err, &reason)
 	var with refusal
 	if errors.As(err, &with) {
 		message = with.message
 	}
-	m := abortMessage(conn.Transport().Serializer, reason, message)
-	var out outbox
-	out.init(conn, nil, r.opts.OutboxBytes)
-	out.append(&m)
-	out.settle(r.opts.CloseTimeout)
-	out.close()
+	s.abort(reason, message)
+	s.out.settle(r.opts.CloseTimeout)
+	s.out.close()
 }
 
-// admit checks HELLO, makes the session and sends WELCOME.
-func (r *Router) admit(conn Conn, data []byte) (*session, error) {
-	transport := conn.Transport()
+// admit checks HELLO, lets the session into its realm and sends WELCOME.
+func (r *Router) admit(s *session, data []byte) error {
+	transport := s.conn.Transport()
 	var hello codec.Message
 	if err := codec.Parse(transport.Serializer, data, &hello); err != nil {
-		return nil, err
+		return err
 	}
 	if hello.Type != wamp.Hello {
-		return nil, violation("the first message must be HELLO, not " + hello.Type.String())
+		return violation("the first message must be HELLO, not " + hello.Type.String())
 	}
 	m := r.realm(hello.Text)
 	if m == nil {
-		return nil, refusal{wamp.NoSuchRealm, fmt.Sprintf("there is no realm %q here", hello.Text)}
+		return refusal{wamp.NoSuchRealm, fmt.Sprintf("there is no realm %q here", hello.Text)}
 	}
 	details, err := hello.Dict.Map()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: transport.Serializer, joined: time.Now(), policy: m.policy.Load()}
+	s.realm, s.joined, s.policy = m, time.Now(), m.policy.Load()
 	if s.features, err = announced(details); err != nil {
-		return nil, err
+		return err
 	}
 	identity, err := s.identify(details)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	role := s.policy.roles[identity.Role]
 	if role == nil {
-		return nil, refusal{wamp.NoSuchRole, fmt.Sprintf("the realm %s has no role %q", m.name, identity.Role)}
+		return refusal{wamp.NoSuchRole, fmt.Sprintf("the realm %s has no role %q", m.name, identity.Role)}
 	}
 	s.rights.Store(role)
 	s.authid, s.authmethod, s.authprovider = identity.Authid, identity.Method, identity.Provider
 	welcome, err := s.welcome(identity.Extra)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.out.init(conn, s, r.opts.OutboxBytes)
 	if err := m.join(s); err != nil {
-		return nil, err
+		return err
 	}
 	s.out.append(&welcome)
 	s.out.flush()
@@ -128,7 +132,7 @@ func (r *Router) admit(conn Conn, data []byte) (*session, error) {
 	}
 	m.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", transport.Remote, "role", s.role().Name(),
 		"over", transport.Protocol, "serializer", transport.Serializer.String())
-	return s, nil
+	return nil
 }
 
 // welcome makes WELCOME; extra is authextra, what the authentication has to tell.

@@ -21,7 +21,7 @@ import (
 type outbox struct {
 	// Static after construction.
 	conn  Conn
-	owner *session // is told of stalls and losses; nil for a peer that is turned away
+	owner *session // is told of stalls and losses; nil where the router asks itself, see inner.go
 	high  int      // octets waiting above which read loops wait
 	hard  int      // octets waiting above which the peer is cut
 
