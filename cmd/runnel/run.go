@@ -55,14 +55,20 @@ func run(file string) error {
 	n.load = func() (*Config, error) { return loadConfig(file) }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	told := make(chan struct{})
 	context.AfterFunc(ctx, func() {
+		defer close(told)
 		stop() // a second signal ends the process at once
 		tellSystemd("STOPPING=1", log)
 	})
-	return n.run(ctx, func() {
+	err = n.run(ctx, func() {
 		tellSystemd("READY=1", log)
 		go n.reloadAt(ctx, hangups)
 	})
+	if ctx.Err() != nil {
+		<-told // an idle router is gone sooner than that is said
+	}
+	return err
 }
 
 // logLevel can change while the router runs.
