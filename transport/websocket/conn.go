@@ -25,10 +25,11 @@ import (
 )
 
 const (
-	defaultLimit  = 1 << 20
-	pingTimeout   = 10 * time.Second
-	closeTime     = time.Second // for the peer to answer CLOSE
-	maxCloseWords = 123         // octets of a reason that fit into CLOSE
+	defaultLimit   = 1 << 20
+	pingTimeout    = 10 * time.Second
+	closeTime      = time.Second            // for the peer to answer CLOSE
+	stuckCloseTime = 200 * time.Millisecond // the same for a peer that did not take what it was sent before
+	maxCloseWords  = 123                    // octets of a reason that fit into CLOSE
 )
 
 // Options say how to speak. The zero value is the default.
@@ -141,10 +142,11 @@ func (c *Conn) close(code websocket.StatusCode, words string) {
 // bye makes the closing handshake, if the peer takes what it is sent.
 func (c *Conn) bye(code websocket.StatusCode, words string) {
 	defer close(c.done)
-	if c.socket.stuck() {
-		c.socket.Close()
+	limit := closeTime
+	if c.socket.stuck() { // or about to find that the peer has taken everything: then CLOSE still gets out
+		limit = stuckCloseTime
 	}
-	late := time.AfterFunc(closeTime, func() { c.socket.Close() })
+	late := time.AfterFunc(limit, func() { c.socket.Close() })
 	defer late.Stop()
 	c.ws.Close(code, words)
 	c.socket.Close()
