@@ -190,15 +190,18 @@ func (h *House) Close() error {
 	if err == nil && status != 0 {
 		err = fmt.Errorf("the router ended with %d", status)
 	}
+	return errors.Join(err, h.Crashed(), h.tidy())
+}
+
+// Crashed returns what the router's log tells of a panic or, if it was built to find them, a data race.
+func (h *House) Crashed() error {
+	log := h.Stderr.Text()
 	for _, word := range []string{"panic", "DATA RACE", "fatal error"} {
-		if strings.Contains(h.Stderr.Text(), word) {
-			err = errors.Join(err, fmt.Errorf("the router's log tells of a %s", word))
+		if at := strings.Index(log, word); at >= 0 {
+			return fmt.Errorf("the router's log: ... %.5000s", log[at:])
 		}
 	}
-	if err != nil {
-		err = fmt.Errorf("%w\n%v", err, h.Process)
-	}
-	return errors.Join(err, h.tidy())
+	return nil
 }
 
 func (h *House) tidy() error {
