@@ -118,7 +118,7 @@ func TestMain(m *testing.M) {
 	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
 	os.Exit(func() int {
 		var err error
-		house, err = stage.Open(stage.Config{Realm: everyone, Strict: linesToStrict, Realms: guardedRealms, Extra: listeners})
+		house, err = stage.Open(stage.Config{Realm: everyone, Lines: 6, Strict: linesToStrict, Realms: guardedRealms, Extra: listeners})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1

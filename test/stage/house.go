@@ -30,8 +30,9 @@ type Config struct {
 	// Realms returns more realms, by name: their TOML.
 	Realms func(*House) (map[string]string, error)
 
-	// Strict is how many serial lines lead to the realm "stage.strict".
-	Strict int
+	// Lines is how many serial lines lead to each realm of a serial way, Strict how many to the strict one: as many peers
+	// may be in a scene. A line on which a peer has failed takes no other for a moment, so more may be faster.
+	Lines, Strict int
 }
 
 // House is a running router.
@@ -46,9 +47,6 @@ type House struct {
 	lines map[string]chan *line
 	all   []*line
 }
-
-// linesPerWay is how many peers may be in one scene of a serial way.
-const linesPerWay = 6
 
 // Strict is the realm that insists on the letter of the specification.
 const Strict = "stage.strict"
@@ -137,7 +135,7 @@ func (h *House) config(c Config) (string, error) {
 		if !w.isSerial() {
 			continue
 		}
-		if err := h.plug(&b, w.Realm(), linesPerWay); err != nil {
+		if err := h.plug(&b, w.Realm(), c.Lines); err != nil {
 			return "", err
 		}
 	}

@@ -103,6 +103,20 @@ func (p *Peer) Say(texts ...string) {
 	p.Raw(messages...)
 }
 
+// Throw is Say for messages that the router may have hung up on before the last.
+func (p *Peer) Throw(texts ...string) {
+	p.Helper()
+	var messages [][]byte
+	for _, text := range texts {
+		data, err := p.Names.Encode(p.Way.Serializer, p.fill(text))
+		if err != nil {
+			p.Fatalf("say %s: %v", text, err)
+		}
+		messages = append(messages, data)
+	}
+	p.link.send(messages...)
+}
+
 // note keeps the count of requests.
 func (p *Peer) note(text string) {
 	var head []json.RawMessage

@@ -1,0 +1,88 @@
+// Package hostile breaks each rule of the protocol once, on the wire, and sends what no client would: the answer is the
+// specified ABORT or ERROR or the end of the connection, memory stays bounded, and others do not notice. In each realm
+// there are two bystanders, who publish to each other and call each other all the time: no event of theirs is lost, and
+// no call fails.
+//
+// See package program for RUNNEL_BIN and RUNNEL_RUNNER.
+package hostile
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"runnel/test/stage"
+)
+
+// house is the router that all attack.
+var house *stage.House
+
+const realm = `
+anonymous = "guest"
+[[realm.role]]
+name = "guest"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role.permission]]
+uri = "bystander."
+match = "prefix"
+allow = []
+[[realm.role]]
+name = "bystander"
+[[realm.role.permission]]
+uri = "bystander."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.principal]]
+authid = "bystander"
+role = "bystander"
+ticket = "bystander"
+`
+
+// limits are low, so that they are reached.
+const limits = `
+[limits]
+max_message = "256KiB"
+max_subscriptions = 20
+max_registrations = 20
+max_calls = 20
+max_retained = "64KiB"
+outbox = "64KiB"
+hello_timeout = "2s"
+`
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
+	os.Exit(func() int {
+		var err error
+		house, err = stage.Open(stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		status := 0
+		watch, err := newBystanders()
+		if err == nil {
+			bystanders = watch
+			status = m.Run()
+			err = watch.leave()
+		}
+		for _, err := range []error{err, house.Close()} {
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				status = 1
+			}
+		}
+		if err := goleak.Find(); err != nil && status == 0 {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+		return status
+	}())
+}
