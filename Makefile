@@ -28,6 +28,7 @@ demo: build
 test:
 	$(GO) vet ./...
 	$(GO) test $(RACE) ./...
+	$(if $(RACE),$(GO) test -run Alloc ./edge/... ./transport/... # the race detector allocates)
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
