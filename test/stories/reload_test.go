@@ -164,7 +164,7 @@ func TestReloadRealms(t *testing.T) {
 	status := func() bool { return runnel(t, "status", "--realm", "realm2", "--url", r.unix).status == 0 }
 	waitFor(t, "runnel.status in realm2", status)
 	sub := start(t, "sub", "story.a", "--realm", "realm2", "--url", r.tcp)
-	r.logs(`session joined.*realm=realm2.*role=guest`)
+	waitFor(t, "the subscription in realm2", func() bool { return r.countIn(t, "realm2").Subscriptions > 0 })
 	r.change(t, more, "")
 	r.reload(t).expect(t, 0, "realm realm2 removed", "")
 	sub.logs(`wamp\.close\.close_realm`)

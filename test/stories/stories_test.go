@@ -291,14 +291,25 @@ func (r *router) offer(t *testing.T, url, procedure string, args ...string) *pro
 	return p
 }
 
-// counts is what a router says of its realm.
-type counts struct{ Sessions, Subscriptions, Registrations int }
+// counts is what a router says of a realm.
+type counts struct {
+	Name                                   string
+	Sessions, Subscriptions, Registrations int
+}
 
-func (r *router) count(t *testing.T) counts {
+func (r *router) count(t *testing.T) counts { return r.countIn(t, "realm1") }
+
+// countIn returns nothing but zeros for a realm that isn't there.
+func (r *router) countIn(t *testing.T, realm string) counts {
 	t.Helper()
 	var report struct{ Router struct{ Realms []counts } }
 	r.status(t, &report)
-	return report.Router.Realms[0]
+	for _, c := range report.Router.Realms {
+		if c.Name == realm {
+			return c
+		}
+	}
+	return counts{}
 }
 
 // status asks the router what it does.
