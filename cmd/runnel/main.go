@@ -1,5 +1,5 @@
 // Command runnel is a WAMP router for the edge, and the tools to look into one. "runnel help" lists its commands; each
-// stands in a file of its own. The configuration is read by config*.go into plain structs; wire.go turns them into
+// stands in a file of its own. The configuration is read by config*.go into plain structs; wire*.go turn them into
 // running parts.
 package main
 

@@ -29,46 +29,6 @@ type report struct {
 	Uplinks   []uplinkReport `json:"uplinks"`
 }
 
-type listenReport struct {
-	URL string `json:"url"`
-}
-
-type serialReport struct {
-	Name    string    `json:"name"`
-	Realm   string    `json:"realm"`
-	State   string    `json:"state"`
-	Since   time.Time `json:"since"`
-	Device  string    `json:"device,omitempty"`
-	Error   string    `json:"error,omitempty"`
-	Opens   uint64    `json:"opens"`
-	Losses  uint64    `json:"losses"`
-	Peers   uint64    `json:"peers"`
-	In      uint64    `json:"in"`  // octets
-	Out     uint64    `json:"out"` // octets
-	Skipped uint64    `json:"skipped"`
-}
-
-type uplinkReport struct {
-	Name       string    `json:"name"`
-	Realm      string    `json:"realm"`
-	Up         bool      `json:"up"`
-	Since      time.Time `json:"since"`
-	URL        string    `json:"url,omitempty"`
-	Error      string    `json:"error,omitempty"`
-	Reconnects uint64    `json:"reconnects"`
-	Refused    []string  `json:"refused,omitempty"`
-	EventsUp   flow      `json:"events_up"` // from here to the centre
-	EventsDown flow      `json:"events_down"`
-	CallsUp    flow      `json:"calls_up"`
-	CallsDown  flow      `json:"calls_down"`
-}
-
-// flow counts what crossed an uplink one way.
-type flow struct {
-	Forwarded uint64 `json:"forwarded"`
-	Dropped   uint64 `json:"dropped"`
-}
-
 // report answers runnel.status and runnel.reload in one realm until ctx is done.
 func (n *node) report(ctx context.Context, c *client.Client) error {
 	how := client.RegisterOptions{Persist: true}
@@ -100,22 +60,6 @@ func (n *node) status() report {
 		r.Uplinks = append(r.Uplinks, u.report())
 	}
 	return r
-}
-
-func (l *line) report() serialReport {
-	s := l.State()
-	return serialReport{
-		Name: l.config.Name, Realm: l.config.Realm, State: string(s.Phase), Since: s.Since, Device: s.Device, Error: errorText(s.Err),
-		Opens: s.Opens, Losses: s.Losses, Peers: s.Peers, In: s.In, Out: s.Out, Skipped: s.Skipped,
-	}
-}
-
-func (l *link) report() uplinkReport {
-	s := l.State()
-	return uplinkReport{
-		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, Reconnects: s.Reconnects,
-		Refused: s.Refused, EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
-	}
 }
 
 func errorText(err error) string {
@@ -194,32 +138,6 @@ func (r *report) print(w io.Writer) error {
 	r.printSerial(t)
 	r.printUplinks(t)
 	return t.Flush()
-}
-
-func (r *report) printSerial(w io.Writer) {
-	if len(r.Serial) > 0 {
-		fmt.Fprintln(w, "\nSERIAL LINE\tSTATE\tFOR\tDEVICE\tIN\tOUT\tLOST\tLAST ERROR")
-	}
-	for _, s := range r.Serial {
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%s\n", printable(s.Name), s.State, since(s.Since), dash(s.Device), s.In, s.Out, s.Losses, dash(harmless(s.Error)))
-	}
-}
-
-func (r *report) printUplinks(w io.Writer) {
-	if len(r.Uplinks) > 0 {
-		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tEVENTS UP\tDOWN\tCALLS UP\tDOWN\tURL\tLAST ERROR")
-	}
-	for _, u := range r.Uplinks {
-		state := "down"
-		if u.Up {
-			state = "up"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%v\t%d\t%d\t%d\t%d\t%s\t%s\n", printable(u.Name), state, since(u.Since),
-			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded, dash(printable(u.URL)), dash(harmless(u.Error)))
-		for _, refused := range u.Refused {
-			fmt.Fprintf(w, "\trefused: %s\n", harmless(refused))
-		}
-	}
 }
 
 func since(t time.Time) time.Duration { return time.Since(t).Round(time.Second) }

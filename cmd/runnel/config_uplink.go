@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+
+	"runnel/edge/wamp"
+	"runnel/transport"
+)
+
+// Uplink links a realm to a central router.
+type Uplink struct {
+	Place        Place
+	Name         string   `toml:"name"`
+	Realm        string   `toml:"realm"`
+	URL          []string `toml:"url"`
+	RemoteRealm  string   `toml:"remote_realm"`
+	Serializer   string   `toml:"serializer"`
+	Authid       string   `toml:"authid"`
+	Ticket       Secret   `toml:"ticket"`
+	Secret       Secret   `toml:"secret"`
+	Key          Path     `toml:"key"`
+	Certificate  Path     `toml:"certificate"`
+	CA           Path     `toml:"ca"`
+	PingInterval Duration `toml:"ping_interval"`
+	ReconnectMin Duration `toml:"reconnect_min"` // bounds of the pause before trying again, at first and at last
+	ReconnectMax Duration `toml:"reconnect_max"`
+	QoS          *int     `toml:"qos" later:"true"`    // of MQTT
+	Format       string   `toml:"format" later:"true"` // of MQTT
+	Exports      []Share  `toml:"export"`
+	Imports      []Share  `toml:"import"`
+}
+
+// Share is topics or procedures that cross an uplink.
+type Share struct {
+	Place     Place
+	Topic     *string `toml:"topic"`
+	Procedure *string `toml:"procedure"`
+	Match     Match   `toml:"match"`
+	Store     string  `toml:"store"` // memory (default); disk, durable: later
+
+	// URIs have one prefix here where they have the other there.
+	LocalPrefix  string `toml:"local_prefix"`
+	RemotePrefix string `toml:"remote_prefix"`
+}
+
+func (k checker) uplink(u *Uplink) {
+	k.required(u.Place, "name", u.Name)
+	u.Realm = k.realmName(u.Place, "realm", u.Realm)
+	if u.RemoteRealm == "" {
+		u.RemoteRealm = u.Realm
+	}
+	if len(u.URL) == 0 {
+		k.add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
+	}
+	for _, text := range u.URL {
+		k.uplinkURL(u.Place, text)
+	}
+	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
+	k.file(u.Place, "ca", u.CA)
+	k.credentials(u)
+	k.ping(u.Place, &u.PingInterval)
+	for _, s := range u.Exports {
+		k.share(s, "local_prefix", s.LocalPrefix)
+	}
+	for _, s := range u.Imports {
+		k.share(s, "remote_prefix", s.RemotePrefix)
+		if s.Store != "" {
+			k.add(s.Place, "store", "only what is exported can be stored; remove it")
+		}
+	}
+	if len(u.Exports)+len(u.Imports) == 0 {
+		k.add(u.Place, "", "nothing crosses this link; add [[uplink.export]] or [[uplink.import]]")
+	}
+}
+
+func (k checker) uplinkURL(at Place, text string) {
+	if scheme, _, _ := strings.Cut(text, ":"); scheme == "mqtt" || scheme == "mqtts" {
+		k.add(at, "url", "%s:// is not in this version; tcp, tls, unix, ws and wss are", scheme)
+		return
+	}
+	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss"); u != nil && u.Host+u.Path == "" {
+		k.add(at, "url", "%q names no router", text)
+	}
+}
+
+func (k checker) credentials(u *Uplink) {
+	k.secret(u.Place, "ticket", u.Ticket)
+	k.secret(u.Place, "secret", u.Secret)
+	k.file(u.Place, "key", u.Key)
+	k.file(u.Place, "certificate", u.Certificate)
+	k.private(u.Place, "key", string(u.Key))
+	k.clientFiles(u)
+	if u.Certificate != "" && u.Key == "" {
+		k.add(u.Place, "key", "missing; write the certificate's key")
+	}
+	if u.Authid == "" && (u.Ticket.Set() || u.Secret.Set()) {
+		k.add(u.Place, "authid", "missing; write the name that the secret belongs to")
+	}
+}
+
+// clientFiles checks that the files hold what they should. Those that are not there have been told of.
+func (k checker) clientFiles(u *Uplink) {
+	key := u.Key
+	if u.Certificate != "" {
+		key = ""
+	}
+	_, err := authMethods(u.Authid, Secret{}, Secret{}, key)
+	if err == nil && (u.Certificate == "" || u.Key != "") {
+		_, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		k.add(u.Place, "key", "%v", err)
+	}
+}
+
+// share checks one table of an uplink. The prefix is the one that its URI has where it comes from.
+func (k checker) share(s Share, prefixKey, prefix string) {
+	switch {
+	case s.Topic != nil && s.Procedure != nil:
+		k.add(s.Place, "procedure", "topic is set as well; write a table of its own for each")
+	case s.Topic != nil:
+		k.shared(s, "topic", *s.Topic, prefixKey, prefix)
+	case s.Procedure != nil && *s.Procedure == "":
+		k.add(s.Place, "procedure", "all procedures can't be shared: some are the router's own; write the beginning of those that are to be, like \"com.example.\"")
+	case s.Procedure != nil:
+		k.shared(s, "procedure", *s.Procedure, prefixKey, prefix)
+	default:
+		k.add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
+	}
+	k.store(s)
+}
+
+func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
+	k.uri(s.Place, key, uri, wamp.Match(s.Match))
+	if !strings.HasPrefix(uri, prefix) {
+		k.add(s.Place, prefixKey, "%s %q does not begin with %q", key, uri, prefix)
+	}
+	for _, p := range []struct{ key, value string }{{"local_prefix", s.LocalPrefix}, {"remote_prefix", s.RemotePrefix}} {
+		if s.Place.has(p.key) {
+			k.uri(s.Place, p.key, p.value, wamp.Prefix)
+		}
+	}
+}
+
+func (k checker) store(s Share) {
+	k.choice(s.Place, "store", s.Store, "memory", "disk", "durable")
+	if s.Store == "disk" || s.Store == "durable" {
+		k.add(s.Place, "store", "store = %q is not in this version; store = \"memory\" is", s.Store)
+	}
+}

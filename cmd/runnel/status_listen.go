@@ -1,0 +1,5 @@
+package main
+
+type listenReport struct {
+	URL string `json:"url"`
+}

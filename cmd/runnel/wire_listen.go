@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"runnel/transport"
+)
+
+// listener is a place where peers connect, with its settings.
+type listener struct {
+	*transport.Listener
+	config Listen
+	files  digest
+	work   *work
+}
+
+// listen opens a listener. It is nil where the default Unix socket has no place on this machine.
+func (n *node) listen(c *Config, l Listen) (*listener, error) {
+	url, err := listenURL(l.URL)
+	if err != nil {
+		n.log.Warn("no Unix socket", "because", err)
+		return nil, nil
+	}
+	opts := transport.ListenOptions{
+		Mode:         os.FileMode(l.Mode),
+		Owner:        l.Owner,
+		Group:        l.Group,
+		Origins:      l.Origins,
+		MaxConns:     l.MaxConnections,
+		MaxMessage:   int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
+		PingInterval: time.Duration(l.PingInterval),
+		Grace:        drainTime,
+		Authid:       l.Authid,
+		Role:         l.Role,
+		Realm:        l.Realm,
+		Log:          n.log,
+	}
+	if l.Certificate != "" {
+		if opts.TLS, err = transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", url, err)
+		}
+	}
+	opened, err := transport.Listen(url, opts)
+	if err != nil {
+		return nil, err
+	}
+	l.MaxMessage = Size(opts.MaxMessage)
+	return &listener{Listener: opened, config: l, files: l.files()}, nil
+}
+
+// listenURL resolves unix:// without a path: the service's socket where its directory belongs to this user, else one of
+// the user's own.
+func listenURL(url string) (string, error) {
+	if url != "unix://" {
+		return url, nil
+	}
+	if unix.Access(filepath.Dir(systemSocket), unix.W_OK) == nil {
+		return "unix://" + systemSocket, nil
+	}
+	dir := os.Getenv("XDG_RUNTIME_DIR")
+	if dir == "" {
+		return "", fmt.Errorf("%s can't be written to, and $XDG_RUNTIME_DIR is not set", filepath.Dir(systemSocket))
+	}
+	dir = filepath.Join(dir, "runnel")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	return "unix://" + filepath.Join(dir, filepath.Base(systemSocket)), nil
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// The roles of the router's own sessions. No role of the configuration begins with "runnel.".
+const (
+	ownRoles   = "runnel."
+	linkRole   = ownRoles + "uplink"
+	statusRole = ownRoles + "status"
+)
+
+func (n *node) addRealm(c *Config, r Realm) error {
+	opts, err := realmOptions(c, r)
+	if err != nil {
+		return err
+	}
+	if err := n.router.AddRealm(opts); err != nil {
+		return err
+	}
+	n.reporters = append(n.reporters, &reporter{
+		Client: client.New(client.Options{Dial: n.within(statusRole, r.Name), Realm: r.Name, Log: n.log}),
+		realm:  r.Name,
+	})
+	return nil
+}
+
+func realmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
+	who, err := principals(r)
+	return edge.RealmOptions{
+		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
+		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
+	}, err
+}
+
+func roles(r Realm) []*auth.Role {
+	list := []*auth.Role{
+		auth.NewRole(linkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
+		auth.NewRole(statusRole, []auth.Permission{{URI: statusProcedure, Allow: auth.Register}, {URI: reloadProcedure, Allow: auth.Register}}),
+	}
+	for _, role := range r.Roles {
+		list = append(list, role.compile())
+	}
+	return list
+}
+
+func (role Role) compile() *auth.Role {
+	compiled := auth.NewRole(role.Name, permissions(role))
+	if role.Authorizer != "" {
+		compiled = compiled.WithAuthorizer(role.Authorizer)
+	}
+	return compiled
+}
+
+// systemData is where data goes if the configuration doesn't say: as a service, or wherever somebody has made it.
+const systemData = "/var/lib/runnel"
+
+// stateDir is where a realm keeps its retained events and histories; "" is nowhere.
+func stateDir(c *Config, realm string) string {
+	data := string(c.Node.Data)
+	if data == "" && unix.Access(systemData, unix.W_OK) == nil {
+		data = systemData
+	}
+	if data == "" {
+		return ""
+	}
+	return filepath.Join(data, "realm", url.PathEscape(realm))
+}
+
+func histories(r Realm) (list []edge.HistoryRule) {
+	for _, h := range r.Histories {
+		list = append(list, edge.HistoryRule{
+			URI: h.URI, Match: wamp.Match(h.Match), Events: h.Events, Octets: int(h.MaxSize), Age: time.Duration(h.MaxAge),
+		})
+	}
+	return list
+}
+
+func permissions(role Role) (list []auth.Permission) {
+	for _, p := range role.Permissions {
+		permission := auth.Permission{URI: p.URI, Match: wamp.Match(p.Match), Disclose: p.Disclose, Trust: p.Trust}
+		for _, name := range p.Allow {
+			action, _ := auth.ParseAction(name) // the configuration was checked
+			permission.Allow |= action
+		}
+		list = append(list, permission)
+	}
+	return list
+}
