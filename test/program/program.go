@@ -25,7 +25,12 @@ const Patience = 60 * time.Second
 type Binary []string
 
 // Find returns the binary to test. If it has to be built, it gets into dir; with the race detector if the test has it.
-func Find(dir string) (Binary, error) {
+func Find(dir string) (Binary, error) { return find(dir, raceFlag) }
+
+// FindPlain is Find without the race detector, which takes memory that a test may want to judge.
+func FindPlain(dir string) (Binary, error) { return find(dir, nil) }
+
+func find(dir string, flags []string) (Binary, error) {
 	runner := strings.Fields(os.Getenv("RUNNEL_RUNNER"))
 	if path := os.Getenv("RUNNEL_BIN"); path != "" {
 		if !filepath.IsAbs(path) {
@@ -35,7 +40,7 @@ func Find(dir string) (Binary, error) {
 		return append(runner, path), err
 	}
 	path := filepath.Join(dir, "runnel")
-	args := append([]string{"build"}, raceFlag...)
+	args := append([]string{"build"}, flags...)
 	out, err := exec.Command("go", append(args, "-o", path, "runnel/cmd/runnel")...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("build runnel: %w\n%s", err, out)

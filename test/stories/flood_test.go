@@ -142,7 +142,7 @@ func TestFlood(t *testing.T) {
 	const n, window = 20_000, 1000
 	flood(t, r, n, func(sent int) bool { return int64(sent)-slowest(counts) >= window })
 	waitFor(t, "all events", func() bool { return slowest(counts) == n })
-	if m := resident(t, r.cmd.Process.Pid); m > 200<<20 {
+	if m := resident(t, r); m > 200<<20 {
 		t.Errorf("the router has grown to %d octets", m)
 	}
 	if s := routerStatus(t, r); s.Drops != 0 || s.Stalls != 0 {
@@ -164,7 +164,7 @@ func TestSubscriberThatStopsReading(t *testing.T) {
 	flood(t, r, n, func(sent int) bool { return int64(sent)-slowest(quick) >= window })
 	waitFor(t, "all events at those who read", func() bool { return slowest(quick) == n })
 	r.logs(`msg="peer does not take what it is sent`)
-	if m := resident(t, r.cmd.Process.Pid); m > 200<<20 {
+	if m := resident(t, r); m > 200<<20 {
 		t.Errorf("the router has grown to %d octets", m)
 	}
 

@@ -4,17 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"runnel/edge/client"
+	"runnel/test/program"
 )
 
 // hello is RawSocket's handshake, by serializer.
@@ -93,14 +92,14 @@ func TestGarbage(t *testing.T) {
 					t.Fatalf("after %s over %s: heard %d, not %d", name, network, got, n)
 				}
 			case <-time.After(patience):
-				t.Fatalf("after %s over %s the router is deaf\n%s", name, network, r.stderr.text())
+				t.Fatalf("after %s over %s the router is deaf\n%s", name, network, r.Stderr.Text())
 			}
 		}
 	}
-	if strings.Contains(r.stderr.text(), "panic") {
-		t.Errorf("%s", r.stderr.text())
+	if strings.Contains(r.Stderr.Text(), "panic") {
+		t.Errorf("%s", r.Stderr.Text())
 	}
-	if octets := resident(t, r.cmd.Process.Pid); octets > 256<<20 {
+	if octets := resident(t, r); octets > 256<<20 {
 		t.Errorf("%d octets resident", octets)
 	}
 }
@@ -146,13 +145,13 @@ func TestSilentConnections(t *testing.T) {
 	}
 	work()
 	runnel(t, "pub", "story.work", "--ack", "--url", r.unix).expect(t, 0, "", "")
-	if octets := resident(t, r.cmd.Process.Pid); octets > 256<<20 {
+	if octets := resident(t, r); octets > 256<<20 {
 		t.Errorf("%d octets resident", octets)
 	}
 	waitFor(t, "a place", func() bool {
 		return runnel(t, "pub", "story.work", "--ack", "--url", r.tcp).status == 0
 	})
-	if text := r.stderr.text(); !strings.Contains(text, "too many connections") && !strings.Contains(text, "said nothing") {
+	if text := r.Stderr.Text(); !strings.Contains(text, "too many connections") && !strings.Contains(text, "said nothing") {
 		t.Errorf("no word of it: %s", text)
 	}
 }
@@ -167,14 +166,12 @@ func silent(t *testing.T) int {
 	return int(min(10_200, limit.Max)) - 200
 }
 
-// resident is a process's memory.
-func resident(t *testing.T, pid int) (octets int) {
+// resident is a router's memory.
+func resident(t *testing.T, r *router) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
+	octets := program.Resident(r.PID())
+	if octets == 0 {
 		t.Skip("no /proc here")
 	}
-	_, rest, _ := strings.Cut(string(status), "VmRSS:")
-	fmt.Sscan(rest, &octets)
-	return octets << 10
+	return octets
 }

@@ -38,7 +38,7 @@ func serveLine(t *testing.T, more string) (*router, *pty.Device) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)
 	r := serve(t, fmt.Sprintf(line, link)+more)
-	r.logs("serial port open")
+	waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
 	return r, device
 }
 
@@ -108,10 +108,13 @@ match = "prefix"
 		if err := mcu.Publish(t.Context(), "story.weather", client.PublishOptions{Acknowledge: true}, client.Args(21.5)); err != nil {
 			t.Fatal(err)
 		}
-		return strings.Contains(there.stdout.text(), "story.weather 21.5")
+		return strings.Contains(there.Stdout.Text(), "story.weather 21.5")
 	})
 	here.sees("story.weather 21.5")
-	runnel(t, "call", "story.set_point", "24", "--url", centre.tcp).expect(t, 0, "set to 24", "")
+	waitFor(t, "the procedure in the cloud", func() bool {
+		got := runnel(t, "call", "story.set_point", "24", "--url", centre.tcp)
+		return got.status == 0 && strings.Contains(got.stdout, "set to 24")
+	})
 	runnel(t, "call", "story.nobody", "--url", centre.tcp).expect(t, 1, "", "wamp.error.no_such_procedure")
 
 	var report struct {
@@ -131,7 +134,7 @@ match = "prefix"
 	down := r.subscribe(t, r.unix, "command.light")
 	waitFor(t, "an event from the cloud", func() bool {
 		runnel(t, "pub", "command.light", "true", "--url", centre.tcp).expect(t, 0, "", "")
-		return strings.Contains(down.stdout.text(), "command.light true")
+		return strings.Contains(down.Stdout.Text(), "command.light true")
 	})
 }
 
@@ -151,7 +154,7 @@ procedure = "central."
 match = "prefix"
 `, centre.unix))
 	edge.logs("link is up")
-	centre.signal(syscall.SIGTERM)
+	centre.Signal(syscall.SIGTERM)
 	centre.wait()
 	sub := edge.subscribe(t, edge.tcp, "story.local")
 	runnel(t, "pub", "story.local", "1", "--ack", "--url", edge.unix).expect(t, 0, "", "")
@@ -163,7 +166,7 @@ match = "prefix"
 	there := start(t, "sub", "story.again", "--url", centre.unix)
 	waitFor(t, "an event at the centre that is back", func() bool {
 		runnel(t, "pub", "story.again", "2", "--url", edge.tcp).expect(t, 0, "", "")
-		return strings.Contains(there.stdout.text(), "story.again 2")
+		return strings.Contains(there.Stdout.Text(), "story.again 2")
 	})
 }
 
@@ -189,6 +192,9 @@ func lineState(t *testing.T, r *router) string {
 	t.Helper()
 	var report struct{ Serial []struct{ State string } }
 	r.status(t, &report)
+	if len(report.Serial) == 0 {
+		return "" // a reload takes it away for a moment
+	}
 	return report.Serial[0].State
 }
 

@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,7 @@ func TestSubscribePatterns(t *testing.T) {
 		Kwargs      map[string]any
 		Publication int64
 	}
-	lines := strings.Split(strings.TrimSpace(sub.stdout.text()), "\n")
+	lines := strings.Split(strings.TrimSpace(sub.Stdout.Text()), "\n")
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &event); err != nil {
 		t.Fatal(err)
 	}
@@ -146,21 +147,16 @@ func TestInterruptKills(t *testing.T) {
 	if err := os.Chmod(script, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, "reg", "--url", r.tcp, "story.job", "--exec", script)
-	_ = p
-	waitFor(t, "the procedure", func() bool {
-		c := command("call", "story.job", "--timeout", "200ms", "--url", r.tcp)
-		return finish(t, c).status == 124
-	})
-	waitFor(t, "the program's child to be gone", func() bool {
-		var pid int
+	r.offer(t, r.tcp, "story.job", "--exec", script)
+	calling := start(t, "call", "story.job", "--url", r.tcp)
+	var pid int
+	waitFor(t, "the program's child", func() bool {
 		text, err := os.ReadFile(dir + "/pid")
-		if err != nil {
-			return false
-		}
 		fmt.Sscan(string(text), &pid)
-		return pid > 0 && (syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid))
+		return err == nil && pid > 0
 	})
+	calling.Signal(syscall.SIGTERM)
+	waitFor(t, "the program's child to be gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
 }
 
 // zombie reports whether a process has ended and nobody has asked how: in a container there may be nobody who does.
@@ -178,8 +174,7 @@ func TestClosedPipe(t *testing.T) {
 	}
 	cmd := command("sub", "story.pipe", "--url", r.tcp)
 	cmd.Stdout = written
-	var stderr output
-	stderr.changed = make(chan struct{})
+	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -195,8 +190,8 @@ func TestClosedPipe(t *testing.T) {
 		}
 		select {
 		case err := <-ended:
-			if err != nil || stderr.text() != "" {
-				t.Fatalf("%v: %s", err, stderr.text())
+			if err != nil || stderr.Len() > 0 {
+				t.Fatalf("%v: %s", err, &stderr)
 			}
 			return
 		case <-time.After(20 * time.Millisecond):

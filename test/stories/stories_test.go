@@ -1,7 +1,6 @@
 // Package stories proves from outside what users are told: it runs the program as they type it.
 //
-// RUNNEL_BIN names the binary to test; without it one is built. RUNNEL_RUNNER is put in front of it, so that
-// binaries for other processors can be tested: RUNNEL_RUNNER=qemu-arm RUNNEL_BIN=dist/runnel-linux-arm6, from the top.
+// See package program for RUNNEL_BIN and RUNNEL_RUNNER.
 package stories
 
 import (
@@ -13,23 +12,22 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"runnel/edge/client"
-	"runnel/edge/wamp"
+	"runnel/test/program"
 	"runnel/transport"
 )
 
 // patience is how long a story waits for what must happen. Nothing is timed; emulated processors are slow.
-const patience = 60 * time.Second
+const patience = program.Patience
 
-// program is the command line that runs runnel.
-var program []string
+// executable is the command line that runs runnel.
+var executable program.Binary
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -39,7 +37,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		if program, err = findProgram(dir); err != nil {
+		if executable, err = program.FindPlain(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -47,33 +45,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-func findProgram(dir string) ([]string, error) {
-	runner := strings.Fields(os.Getenv("RUNNEL_RUNNER"))
-	if path := os.Getenv("RUNNEL_BIN"); path != "" {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join("..", "..", path) // the tests run in their own directory
-		}
-		_, err := os.Stat(path)
-		return append(runner, path), err
-	}
-	path := filepath.Join(dir, "runnel")
-	out, err := exec.Command("go", "build", "-o", path, "runnel/cmd/runnel").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("build runnel: %w\n%s", err, out)
-	}
-	return append(runner, path), nil
-}
-
-// command prepares runnel with args. No variable of the developer's own gets in.
-func command(args ...string) *exec.Cmd {
-	cmd := exec.Command(program[0], append(program[1:len(program):len(program)], args...)...)
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "RUNNEL_") && !strings.HasPrefix(v, "XDG_RUNTIME_DIR=") && !strings.HasPrefix(v, "NOTIFY_SOCKET=") {
-			cmd.Env = append(cmd.Env, v)
-		}
-	}
-	return cmd
-}
+func command(args ...string) *exec.Cmd { return executable.Command(args...) }
 
 // result is how a program ended.
 type result struct {
@@ -115,11 +87,8 @@ func (r result) expect(t *testing.T, status int, stdout, stderr string) {
 
 // process is a runnel that goes on running.
 type process struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	stdout output
-	stderr output
-	ended  chan struct{}
+	*program.Process
+	t *testing.T
 }
 
 // start runs the program in the background. The test's end ends it, by its own process id.
@@ -130,98 +99,47 @@ func start(t *testing.T, args ...string) *process {
 
 func launch(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, cmd: cmd, ended: make(chan struct{})}
-	p.stdout.changed, p.stderr.changed = make(chan struct{}), make(chan struct{})
-	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
-	if err := p.cmd.Start(); err != nil {
+	started, err := program.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		p.cmd.Wait()
-		close(p.ended)
-	}()
+	p := &process{Process: started, t: t}
 	t.Cleanup(func() {
-		p.signal(syscall.SIGTERM)
+		p.Signal(syscall.SIGTERM)
 		p.wait()
 		if t.Failed() {
-			t.Logf("%v\nstdout: %s\nstderr: %s", p.cmd.Args, p.stdout.text(), p.stderr.text())
+			t.Logf("%v\n%v", cmd.Args, p)
 		}
 	})
 	return p
 }
 
-func (p *process) signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
-
 // wait waits for the end and returns the exit status.
 func (p *process) wait() int {
 	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(patience):
-		p.cmd.Process.Kill()
-		<-p.ended
-		p.t.Errorf("%v did not end", p.cmd.Args)
+	status, err := p.Wait()
+	if err != nil {
+		p.t.Error(err)
 	}
-	return p.cmd.ProcessState.ExitCode()
+	return status
 }
 
 // sees waits until standard output holds text.
 func (p *process) sees(text string) {
 	p.t.Helper()
-	p.await(&p.stdout, regexp.MustCompile(regexp.QuoteMeta(text)))
+	if err := p.Sees(text); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // logs waits until standard error matches the pattern, and returns its groups.
 func (p *process) logs(pattern string) []string {
 	p.t.Helper()
-	return p.await(&p.stderr, regexp.MustCompile(pattern))
-}
-
-func (p *process) await(o *output, pattern *regexp.Regexp) []string {
-	p.t.Helper()
-	deadline := time.After(patience)
-	for {
-		text, changed := o.watch()
-		if found := pattern.FindStringSubmatch(text); found != nil {
-			return found
-		}
-		select {
-		case <-changed:
-		case <-p.ended:
-			if found := pattern.FindStringSubmatch(o.text()); found != nil {
-				return found
-			}
-			p.t.Fatalf("%v ended without %q\nstdout: %s\nstderr: %s", p.cmd.Args, pattern, p.stdout.text(), p.stderr.text())
-		case <-deadline:
-			p.t.Fatalf("%v: no %q\nstdout: %s\nstderr: %s", p.cmd.Args, pattern, p.stdout.text(), p.stderr.text())
-		}
+	groups, err := p.Logs(pattern)
+	if err != nil {
+		p.t.Fatal(err)
 	}
-}
-
-// output collects what a program prints.
-type output struct {
-	mu      sync.Mutex
-	bytes   bytes.Buffer
-	changed chan struct{} // closed and replaced by each Write
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	close(o.changed)
-	o.changed = make(chan struct{})
-	return o.bytes.Write(b)
-}
-
-func (o *output) watch() (text string, changed <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.bytes.String(), o.changed
-}
-
-func (o *output) text() string {
-	text, _ := o.watch()
-	return text
+	return groups
 }
 
 // realm is the part that the stories' configurations have in common.
@@ -273,22 +191,36 @@ func write(t *testing.T, dir, name, text string) string {
 	return file
 }
 
-// subscribe starts a subscriber and waits until it is one.
+// subscribe starts a subscriber and waits until it is one: nobody else may subscribe to the same in this way.
 func (r *router) subscribe(t *testing.T, url, topic string, args ...string) *process {
 	t.Helper()
-	before := r.count(t)
 	p := start(t, append([]string{"sub", "--url", url, topic}, args...)...)
-	waitFor(t, "a subscription to "+topic, func() bool { return r.count(t).Subscriptions > before.Subscriptions })
+	waitFor(t, "a subscription to "+topic, func() bool { return r.isThere(t, "subscription", topic, match(args)) })
 	return p
 }
 
 // offer starts "runnel reg" and waits until the procedure is there.
 func (r *router) offer(t *testing.T, url, procedure string, args ...string) *process {
 	t.Helper()
-	before := r.count(t)
 	p := start(t, append([]string{"reg", "--url", url, procedure}, args...)...)
-	waitFor(t, "a registration of "+procedure, func() bool { return r.count(t).Registrations > before.Registrations })
+	waitFor(t, "a registration of "+procedure, func() bool { return r.isThere(t, "registration", procedure, match(args)) })
 	return p
+}
+
+// match is the value of --match among args.
+func match(args []string) string {
+	if i := slices.Index(args, "--match"); i >= 0 {
+		return args[i+1]
+	}
+	return "exact"
+}
+
+// isThere asks the router for a subscription or registration. It does not count them: somebody who has had the answer to
+// his GOODBYE may still be counted.
+func (r *router) isThere(t *testing.T, what, uri, match string) bool {
+	t.Helper()
+	options := map[string]any{"match": match}
+	return r.ask(t, "wamp."+what+".lookup", client.Args(uri, options)).Args()[0] != nil
 }
 
 // counts is what a router says of a realm.
@@ -315,26 +247,28 @@ func (r *router) countIn(t *testing.T, realm string) counts {
 // status asks the router what it does.
 func (r *router) status(t *testing.T, into any) {
 	t.Helper()
-	if r.asking == nil {
-		r.asking = connect(r.t, r.unix)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	var result *client.Result
-	waitFor(t, "runnel.status", func() (ok bool) { // it is registered a moment after the start
-		var err error
-		if result, err = r.asking.Call(ctx, "runnel.status", client.CallOptions{}, client.Payload{}); err != nil && !errors.Is(err, wamp.NoSuchProcedure) {
-			t.Fatal(err)
-		}
-		return err == nil
-	})
-	text, err := json.Marshal(result.Args()[0])
+	text, err := json.Marshal(r.ask(t, "runnel.status", client.Payload{}).Args()[0])
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ask calls a procedure of the router's own.
+func (r *router) ask(t *testing.T, procedure string, with client.Payload) *client.Result {
+	t.Helper()
+	if r.asking == nil {
+		r.asking = connect(r.t, r.unix)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	result, err := r.asking.Call(ctx, procedure, client.CallOptions{}, with)
+	if err != nil {
+		t.Fatalf("%s: %v", procedure, err)
+	}
+	return result
 }
 
 // waitFor waits for a condition that nothing tells of.
