@@ -94,7 +94,7 @@ func (s *session) permittedPattern(t *turn, q question, options codec.Dict) (gra
 
 // authorize finds out what the role's authorizer, the procedure, says.
 func (s *session) authorize(t *turn, procedure string, q question, options codec.Dict) (disclose bool, err error) {
-	reg, _ := s.realm.procedures.Load().best([]byte(procedure))
+	reg, _ := s.realm.procedure([]byte(procedure))
 	d, known := s.decisions.find(reg, q)
 	if !known {
 		t.flush() // what others are to get must not wait for the answer

@@ -74,6 +74,6 @@ func (m *realm) status() RealmStatus {
 		Name:          m.name,
 		Sessions:      sessions,
 		Subscriptions: m.topics.Load().len(),
-		Registrations: m.procedures.Load().len(),
+		Registrations: m.procedures.Load().len() + m.away.Load().len(),
 	}
 }

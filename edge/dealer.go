@@ -35,7 +35,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	}
 	options.discloseMe = options.discloseMe || disclose
 	for {
-		reg, ok := s.realm.procedures.Load().best(m.Text)
+		reg, ok := s.realm.procedure(m.Text)
 		if !ok {
 			return refusal{wamp.NoSuchProcedure, fmt.Sprintf("no callee has registered %q", m.Text)}
 		}
@@ -274,7 +274,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 		}
 		seat := &calleeSeat{
 			session: s, uri: uri, match: options.match, node: cmp.Or(options.node, s.authid), granted: grant.asked,
-			forwardTimeout: options.forwardTimeout, role: role,
+			forwardTimeout: options.forwardTimeout, away: options.away && s.within(), role: role,
 		}
 		if err := s.realm.register(t, seat, options.invoke, m.Request); err != errOutdated {
 			return err
@@ -289,7 +289,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request 
 	if seat.role != s.role() {
 		return errOutdated
 	}
-	table := r.procedures.Load()
+	table := r.table(seat).Load()
 	reg, ok := table.get(seat.match, seat.uri)
 	if !ok {
 		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: invoke, created: time.Now(), turn: new(atomic.Uint64)}
@@ -308,7 +308,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request 
 	}
 	seat.registration = reg.id
 	s.registrations[reg.id] = seat
-	r.procedures.Store(table.with(reg.match, reg.uri, reg.with(seat)))
+	r.table(seat).Store(table.with(reg.match, reg.uri, reg.with(seat)))
 	r.announceRegister(t, s, reg, !ok)
 	return nil
 }
@@ -329,7 +329,7 @@ func (s *session) unregister(t *turn, m *codec.Message) error {
 // dropCallee takes a seat out of its registration; no INVOCATION goes to it from now on. Holds mu.
 func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
-	table := r.procedures.Load()
+	table := r.table(seat).Load()
 	reg, ok := table.get(seat.match, seat.uri)
 	if !ok {
 		return
@@ -339,7 +339,7 @@ func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	} else {
 		table = table.with(seat.match, seat.uri, reg)
 	}
-	r.procedures.Store(table)
+	r.table(seat).Store(table)
 	// Stored first, then marked: a caller that finds the mark finds the new table when it looks again.
 	r.pending.mu.Lock()
 	seat.gone = true

@@ -146,6 +146,9 @@ func (s *session) welcome(extra map[string]any) (codec.Message, error) {
 	b.String("authrole", s.role().Name())
 	b.String("authmethod", s.authmethod)
 	b.String("authprovider", s.authprovider)
+	if node := s.realm.router.opts.Node; node != "" {
+		b.String("_node", node+"/"+s.realm.name)
+	}
 	if extra != nil {
 		b.Any("authextra", extra)
 	}

@@ -130,13 +130,15 @@ func (r *realm) announce(t *turn, topic string, args ...any) {
 // timestamp is the form of all times in the meta API.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// lists sorts the ids of a table by match policy, as the list procedures return them.
-func lists[V any](table *patterns[V], of func(V) (wamp.Match, wamp.ID)) map[string]any {
+// lists sorts the ids of tables by match policy, as the list procedures return them.
+func lists[V any](of func(V) (wamp.Match, wamp.ID), tables ...*patterns[V]) map[string]any {
 	ids := [3][]any{{}, {}, {}}
-	table.all(func(v V) bool {
-		match, id := of(v)
-		ids[match] = append(ids[match], id)
-		return true
-	})
+	for _, table := range tables {
+		table.all(func(v V) bool {
+			match, id := of(v)
+			ids[match] = append(ids[match], id)
+			return true
+		})
+	}
 	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
 }

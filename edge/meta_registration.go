@@ -27,7 +27,7 @@ func (r *realm) announceUnregister(t *turn, s *session, reg *registration, delet
 }
 
 func (c *metaCall) registrationList() ([]any, error) {
-	return []any{lists(c.realm.procedures.Load(), func(r *registration) (wamp.Match, wamp.ID) { return r.match, r.id })}, nil
+	return []any{lists(func(r *registration) (wamp.Match, wamp.ID) { return r.match, r.id }, c.realm.procedures.Load(), c.realm.away.Load())}, nil
 }
 
 func (c *metaCall) registrationLookup() ([]any, error) {
@@ -39,7 +39,7 @@ func (c *metaCall) registrationLookup() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if reg, ok := c.realm.procedures.Load().get(match, procedure); ok {
+	if reg, ok := c.realm.registered(match, procedure); ok {
 		return []any{reg.id}, nil
 	}
 	return []any{nil}, nil
@@ -50,7 +50,7 @@ func (c *metaCall) registrationMatch() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if reg, ok := c.realm.procedures.Load().best([]byte(procedure)); ok {
+	if reg, ok := c.realm.procedure([]byte(procedure)); ok {
 		return []any{reg.id}, nil
 	}
 	return []any{nil}, nil
@@ -63,12 +63,14 @@ func (c *metaCall) registration() (*registration, error) {
 		return nil, err
 	}
 	var found *registration
-	c.realm.procedures.Load().all(func(r *registration) bool {
-		if r.id == id {
-			found = r
-		}
-		return found == nil
-	})
+	for _, table := range []*procedures{c.realm.procedures.Load(), c.realm.away.Load()} {
+		table.all(func(r *registration) bool {
+			if r.id == id {
+				found = r
+			}
+			return found == nil
+		})
+	}
 	if found == nil {
 		return nil, wamp.NoSuchRegistration
 	}

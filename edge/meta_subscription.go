@@ -25,7 +25,7 @@ func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, dele
 }
 
 func (c *metaCall) subscriptionList() ([]any, error) {
-	return []any{lists(c.realm.topics.Load(), func(s *subscription) (wamp.Match, wamp.ID) { return s.match, s.id })}, nil
+	return []any{lists(func(s *subscription) (wamp.Match, wamp.ID) { return s.match, s.id }, c.realm.topics.Load())}, nil
 }
 
 func (c *metaCall) subscriptionLookup() ([]any, error) {

@@ -149,6 +149,7 @@ type registerOptions struct {
 	invoke         wamp.Invoke
 	node           string // nkey, see shard.go
 	forwardTimeout bool
+	away           bool // see away.go
 }
 
 func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
@@ -162,6 +163,8 @@ func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
 			err = textOption(&f, &o.node)
 		case "forward_timeout":
 			err = boolOption(&f, &o.forwardTimeout)
+		case "_away":
+			err = boolOption(&f, &o.away)
 		}
 	}
 	return o, err

@@ -36,6 +36,7 @@ type calleeSeat struct {
 	role           *auth.Role // by which the session registered
 	granted        bool       // by the role's authorizer
 	forwardTimeout bool       // the callee minds CALL.Options.timeout itself
+	away           bool       // see away.go
 
 	gone bool // no INVOCATION any more. Guarded by realm.pending.mu.
 }

@@ -26,6 +26,7 @@ type realm struct {
 	policy     atomic.Pointer[policy]
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
+	away       atomic.Pointer[procedures] // offered by uplinks, see away.go
 
 	pending    pending
 	retention  retention
@@ -55,6 +56,7 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 	m.retention.max = r.opts.MaxRetained
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
+	m.away.Store(&procedures{})
 	return m, nil
 }
 

@@ -26,7 +26,7 @@ func newReroute(m *codec.Message, seat *calleeSeat, o callOptions) *reroute {
 func (p *pending) callAnother(t *turn, c *call) {
 	again := c.reroute
 	for {
-		reg, ok := c.caller.realm.procedures.Load().best(again.procedure)
+		reg, ok := c.caller.realm.procedure(again.procedure)
 		if !ok {
 			break
 		}

@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Log   *slog.Logger // default: slog.Default()
 	Agent string       // what WELCOME says the router is; default "runnel"
+	Node  string       // what WELCOME._node says which router it is, for uplinks to recognise loops by; "": nothing
 
 	HelloTimeout time.Duration // from connection to HELLO; default 10 s
 	CloseTimeout time.Duration // for what is left to write when a session closes; default 2 s

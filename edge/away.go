@@ -1,0 +1,39 @@
+package edge
+
+import (
+	"sync/atomic"
+
+	"runnel/edge/wamp"
+)
+
+// Local first: what an uplink offers here in the name of another router stands in a table of its own, which a call comes
+// to only where the realm's own callees offer nothing that matches. So a local callee always wins, whatever the patterns,
+// and neither keeps the other from registering. REGISTER.Options._away says so; it is heeded for sessions of this process
+// only. To the registration meta API both tables are one.
+
+// within reports whether the session's peer is a part of this process.
+func (s *session) within() bool { return s.conn.Transport().Network == "memory" }
+
+// table returns the table that a seat's registration stands in.
+func (r *realm) table(seat *calleeSeat) *atomic.Pointer[procedures] {
+	if seat.away {
+		return &r.away
+	}
+	return &r.procedures
+}
+
+// procedure returns the registration that a call of uri goes to.
+func (r *realm) procedure(uri []byte) (*registration, bool) {
+	if reg, ok := r.procedures.Load().best(uri); ok {
+		return reg, true
+	}
+	return r.away.Load().best(uri)
+}
+
+// registered returns the registration that stands under exactly this URI or pattern.
+func (r *realm) registered(match wamp.Match, uri string) (*registration, bool) {
+	if reg, ok := r.procedures.Load().get(match, uri); ok {
+		return reg, true
+	}
+	return r.away.Load().get(match, uri)
+}
