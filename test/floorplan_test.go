@@ -39,6 +39,11 @@ var floors = map[string][]string{
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
 	"transport/wire": {"edge/wamp"},
+
+	// What devices say that speak no WAMP is understood without a port and without a router: cmd joins the three.
+	"transport/serial/reading": {"edge/wamp"},
+	"transport/serial/lines":   {"transport/serial/reading"},
+	"transport/serial/modbus":  {"transport/serial/reading"},
 }
 
 // testFloors adds what the tests of a path may import besides.

@@ -1,0 +1,296 @@
+package lines
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"runnel/transport/serial/reading"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+const stamp = "2026-11-22T12:00:00.000Z"
+
+type fields = map[string]any
+
+func parser(t *testing.T, c Config) *Parser {
+	t.Helper()
+	if c.Topic == "" {
+		c.Topic = "com.example.weather"
+	}
+	p, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestParse(t *testing.T) {
+	csv := Config{Format: CSV, Columns: []string{"temperature", "_", "station"}}
+	with := func(c Config, more func(*Config)) Config {
+		more(&c)
+		return c
+	}
+	for _, c := range []struct {
+		name   string
+		config Config
+		line   string
+		kwargs fields
+		args   []any
+		topic  string
+		err    string
+	}{
+		{name: "json", line: `{"t": 21.5, "n": 3, "s": "x", "in": {"a": [1, null]}, "big": 18446744073709551615}`,
+			kwargs: fields{"t": 21.5, "n": int64(3), "s": "x", "in": fields{"a": []any{int64(1), nil}}, "big": uint64(1<<64 - 1), "time": stamp}},
+		{name: "json list", line: `[1, "a"]`, args: []any{int64(1), "a"}, kwargs: fields{"time": stamp}},
+		{name: "json number", line: `21.5`, args: []any{21.5}, kwargs: fields{"time": stamp}},
+		{name: "json broken", line: `{"t": 21.`, err: "not JSON: it ends too early"},
+		{name: "json twice", line: `{} {}`, err: "not JSON: more follows behind it"},
+		{name: "json deep", line: strings.Repeat("[", 20) + strings.Repeat("]", 20), err: "nested deeper than 16 levels"},
+		{name: "json topic", config: Config{Topic: "com.example.{id}.weather"}, line: `{"id": "roof"}`, topic: "com.example.roof.weather", kwargs: fields{"id": "roof", "time": stamp}},
+		{name: "json topic hostile", config: Config{Topic: "com.example.{id}"}, line: `{"id": "a.b"}`, err: `{id} is "a.b", which can't be a component of the topic`},
+		{name: "json topic missing", config: Config{Topic: "com.example.{id}"}, line: `{}`, err: "no {id} for the topic"},
+		{name: "json own time", line: `{"time": "now"}`, kwargs: fields{"time": "now"}},
+		{name: "json time none", config: Config{Time: "none"}, line: `{"t": 1}`, kwargs: fields{"t": int64(1)}},
+		{name: "json time field", config: Config{Time: "ts"}, line: `{"ts": 1795348800}`, kwargs: fields{"time": stamp}},
+		{name: "json time in ms", config: Config{Time: "ts"}, line: `{"ts": 1795348800000}`, kwargs: fields{"time": stamp}},
+		{name: "json time text", config: Config{Time: "ts"}, line: `{"ts": "2026-11-22T13:00:00+01:00"}`, kwargs: fields{"time": stamp}},
+		{name: "json time bad", config: Config{Time: "ts"}, line: `{"ts": "noon"}`, err: `ts: "noon" is no time; want RFC 3339, or seconds since 1970`},
+		{name: "json time missing", config: Config{Time: "ts"}, line: `{}`, err: "no field ts, which has the time"},
+
+		{name: "csv", config: csv, line: `21.5, x,"roof, ""west"""`, kwargs: fields{"temperature": 21.5, "station": `roof, "west"`, "time": stamp}},
+		{name: "csv empty value", config: csv, line: `,,7`, kwargs: fields{"station": int64(7), "time": stamp}},
+		{name: "csv numbers", config: csv, line: `-0.5e1,,0x10`, kwargs: fields{"temperature": -5.0, "station": "0x10", "time": stamp}},
+		{name: "csv short", config: csv, line: `21.5,1`, err: "2 values, want 3"},
+		{name: "csv heading", config: csv, line: `temperature,_,station`, err: "not wanted"},
+		{name: "csv quote", config: csv, line: `1,2,"x`, err: "a quote is not closed"},
+		{name: "csv behind quote", config: csv, line: `1,"2"3,4`, err: "text behind a closing quote"},
+		{name: "csv white space", config: with(csv, func(c *Config) { c.Separator = " " }), line: "1   2\t3", kwargs: fields{"temperature": int64(1), "station": int64(3), "time": stamp}},
+		{name: "csv semicolon", config: with(csv, func(c *Config) { c.Separator = ";" }), line: "1;2;a,b", kwargs: fields{"temperature": int64(1), "station": "a,b", "time": stamp}},
+		{name: "scale and unit", config: with(csv, func(c *Config) {
+			c.Topic = "com.example.{id}"
+			c.Fields = []Field{
+				{Name: "temperature", As: "temp", Scale: reading.Scale{Factor: 0.1, Offset: -40}, Unit: "°C"},
+				{Name: "station", As: "id", Kind: Text},
+			}
+		}), line: "615,,007", topic: "com.example.007", kwargs: fields{"temp": 21.5, "id": "007", "units": fields{"temp": "°C"}, "time": stamp}},
+		{name: "no number", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,1", err: `temperature: "nan" is no number`},
+		{name: "swapped", config: with(csv, func(c *Config) {
+			c.Fields = []Field{{Name: "temperature", As: "station"}, {Name: "station", As: "temperature", Kind: Boolean}}
+		}), line: "1,,on", kwargs: fields{"temperature": true, "station": int64(1), "time": stamp}},
+		{name: "no boolean", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "station", Kind: Boolean}} }), line: "1,,perhaps", err: `station: "perhaps" is neither true nor false`},
+
+		{name: "regexp", config: Config{Format: Pattern, Pattern: `T=(?P<t>\S+)(?: H=(?P<h>\d+))?`}, line: "boot T=21.5", kwargs: fields{"t": 21.5, "time": stamp}},
+		{name: "regexp both", config: Config{Format: Pattern, Pattern: `T=(?P<t>\S+)(?: H=(?P<h>\d+))?`}, line: "T=x H=40", kwargs: fields{"t": "x", "h": int64(40), "time": stamp}},
+		{name: "regexp no match", config: Config{Format: Pattern, Pattern: `^T=(?P<t>\S+)$`}, line: "boot", err: "does not match the pattern"},
+
+		{name: "latin1", config: with(csv, func(c *Config) { c.Latin1 = true }), line: "1,,21\xb0", kwargs: fields{"temperature": int64(1), "station": "21°", "time": stamp}},
+		{name: "not utf-8", config: csv, line: "1,,21\xb0", err: "not UTF-8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, err := parser(t, c.config).Parse([]byte(c.line), noon)
+			if c.err != "" || err != nil {
+				if err == nil || err.Error() != c.err {
+					t.Fatalf("%v; want %q (%v)", err, c.err, e)
+				}
+				return
+			}
+			if want := c.topic; want == "" && e.Topic != "com.example.weather" || want != "" && e.Topic != want {
+				t.Errorf("topic %s", e.Topic)
+			}
+			if !reflect.DeepEqual(e.Args, c.args) || !reflect.DeepEqual(e.Kwargs, c.kwargs) {
+				t.Errorf("%v %v\nwant %v %v", e.Args, e.Kwargs, c.args, c.kwargs)
+			}
+		})
+	}
+}
+
+func TestConfigs(t *testing.T) {
+	const topic = "com.example.x"
+	for _, c := range []struct {
+		config Config
+		want   string
+	}{
+		{Config{}, "is no URI"},
+		{Config{Format: CSV, Topic: topic}, "columns are missing"},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a", "a"}}, `column "a" is there twice`},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Separator: "ab"}, "want one character"},
+		{Config{Format: CSV, Topic: "com.{b}", Columns: []string{"a"}}, "no field {b}; there are a"},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Fields: []Field{{Name: "b"}}}, `field "b": there is none; there are a`},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Time: "b"}, `time "b": there is no such field`},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Time: "a", Fields: []Field{{Name: "a"}}}, "has the time"},
+		{Config{Format: Pattern, Topic: topic}, "the pattern is missing"},
+		{Config{Format: Pattern, Topic: topic, Pattern: "("}, "pattern: error parsing regexp"},
+		{Config{Format: Pattern, Topic: topic, Pattern: "(a)"}, "no named groups"},
+		{Config{Format: NMEA, Topic: topic, Sentences: []string{"GPRMC"}}, "want three capital letters"},
+		{Config{Topic: topic, MaxLine: 1}, "lines of 1 octets"},
+		{Config{Topic: topic, Fields: []Field{{}}}, "a field has no name"},
+		{Config{Format: 9, Topic: topic}, "out of range"},
+	} {
+		if _, err := New(c.config); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.config, err, c.want)
+		}
+	}
+}
+
+func TestNMEA(t *testing.T) {
+	p := parser(t, Config{Format: NMEA, Topic: "com.example.gps.{sentence}", Time: "none"})
+	for _, c := range []struct {
+		line  string // without its checksum
+		topic string
+		want  fields
+	}{
+		{"GPGGA,123519.5,4807.038,N,01131.000,W,1,08,0.9,545.4,M,46.9,M,,", "gga",
+			fields{"talker": "GP", "sentence": "GGA", "utc": "12:35:19.5", "lat": 48.1173, "lon": -11.51666667, "quality": int64(1), "satellites": int64(8), "hdop": 0.9, "altitude": 545.4, "geoid_height": 46.9}},
+		{"GPRMC,120000,A,4807.038,S,01131.000,E,022.4,084.4,221126,003.1,W", "rmc",
+			fields{"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": -48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4, "date": "2026-11-22", "variation": -3.1, "time": stamp}},
+		{"GNRMC,,V,,,,,,,,,,N", "rmc", fields{"talker": "GN", "sentence": "RMC", "status": "V", "mode": "N"}},
+		{"GPZDA,120000.00,22,11,2026,00,00", "zda",
+			fields{"talker": "GP", "sentence": "ZDA", "utc": "12:00:00.00", "day": int64(22), "month": int64(11), "year": int64(2026), "zone_hours": int64(0), "zone_minutes": int64(0), "time": stamp}},
+		{"GPVTG,054.7,T,034.4,M,005.5,N,010.2,K,A", "vtg",
+			fields{"talker": "GP", "sentence": "VTG", "course": 54.7, "course_magnetic": 34.4, "speed_knots": 5.5, "speed_kmh": 10.2, "mode": "A"}},
+		{"GPGSA,A,3,04,05,,09,12,,,24,,,,,2.5,1.3,2.1", "gsa",
+			fields{"talker": "GP", "sentence": "GSA", "selection": "A", "fix": int64(3), "satellites": []any{int64(4), int64(5), int64(9), int64(12), int64(24)}, "pdop": 2.5, "hdop": 1.3, "vdop": 2.1}},
+		{"GPGSV,2,1,08,01,40,083,46,02,17,308,,1", "gsv",
+			fields{"talker": "GP", "sentence": "GSV", "messages": int64(2), "message": int64(1), "in_view": int64(8), "satellites": []any{
+				fields{"id": int64(1), "elevation": int64(40), "azimuth": int64(83), "snr": int64(46)}, fields{"id": int64(2), "elevation": int64(17), "azimuth": int64(308)}}}},
+		{"HEHDT,271.1,T", "hdt", fields{"talker": "HE", "sentence": "HDT", "heading": 271.1}},
+		{"WIMWV,214.8,R,0.1,M,A", "mwv", fields{"talker": "WI", "sentence": "MWV", "angle": 214.8, "reference": "R", "speed": 0.1, "speed_unit": "M", "status": "A"}},
+		{"SDDBT,7.8,f,2.4,M,1.3,F", "dbt", fields{"talker": "SD", "sentence": "DBT", "depth_feet": 7.8, "depth": 2.4, "depth_fathoms": 1.3}},
+		{"IIXDR,C,19.5,C,AIR,P,1.01,B,BARO", "xdr", fields{"talker": "II", "sentence": "XDR", "transducers": []any{
+			fields{"type": "C", "value": 19.5, "unit": "C", "name": "AIR"}, fields{"type": "P", "value": 1.01, "unit": "B", "name": "BARO"}}}},
+		{"PMTK001,314,3", "mtk001", fields{"talker": "P", "sentence": "MTK001", "values": []any{int64(314), int64(3)}}},
+		{"GPXYZ,1,a,", "xyz", fields{"talker": "GP", "sentence": "XYZ", "values": []any{int64(1), "a", ""}}},
+	} {
+		e, err := p.Parse(fmt.Appendf(nil, "$%s*%02X", c.line, Checksum(c.line)), noon)
+		if err != nil {
+			t.Errorf("%s: %v", c.line, err)
+		} else if e.Topic != "com.example.gps."+c.topic || !reflect.DeepEqual(e.Kwargs, c.want) {
+			t.Errorf("%s: %s\n%v\nwant %v", c.line, e.Topic, e.Kwargs, c.want)
+		}
+	}
+	for _, c := range []struct{ line, want string }{
+		{"GPGGA,1", "does not begin with $"},
+		{"$GPGGA,1", "no checksum"},
+		{"$GPGGA,1*", "is no checksum"},
+		{"$GPGGA,1*123", "is no checksum"},
+		{"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*49", "the checksum is 47, and says 49"},
+		{"$GP*17", "no sentence's address"},
+		{sum("GPGGA,1"), `GGA: utc: "1" is no time`},
+		{sum("GPGGA,256199"), "is no time"},
+		{sum("GPGGA,,9907.0,N"), ""},
+		{sum("GPGGA,,99999.0,N"), "is out of range"},
+		{sum("GPGGA,,4807.0,X"), "is none of N, S, E, W"},
+		{sum("GPGGA,,4807.0"), "is out of range"},
+		{sum("GPRMC,,,,,,,,,991399"), "is no date"},
+		{sum("HEHDT,north"), "is no number"},
+	} {
+		if _, err := p.Parse([]byte(c.line), noon); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.line, err, c.want)
+		}
+	}
+	some := parser(t, Config{Format: NMEA, Sentences: []string{"RMC"}})
+	if _, err := some.Parse([]byte(sum("HEHDT,1,T")), noon); !errors.Is(err, errIgnored) {
+		t.Errorf("not wanted: %v", err)
+	}
+}
+
+func sum(body string) string { return fmt.Sprintf("$%s*%02X", body, Checksum(body)) }
+
+func TestSplitter(t *testing.T) {
+	long := 0
+	s := newSplitter(8, func() { long++ })
+	var got []string
+	for _, chunk := range []string{"half\r", "\none\r\ntw", "o\rth\x00ree\n\n\r\n", "much too long", " still\n12345678\nx"} {
+		s.push([]byte(chunk), func(line []byte) { got = append(got, string(line)) })
+	}
+	if want := []string{"one", "two", "three", "12345678"}; !reflect.DeepEqual(got, want) || long != 1 {
+		t.Errorf("%q, %d too long; want %q", got, long, want)
+	}
+}
+
+// chunks is a device that says one chunk after the other.
+type chunks []string
+
+func (c *chunks) Read(b []byte) (int, error) {
+	if len(*c) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, (*c)[0])
+	*c = (*c)[1:]
+	return n, nil
+}
+
+func TestSensor(t *testing.T) {
+	told := []uint64{}
+	s := NewSensor(parser(t, Config{MaxLine: 32, Time: "none"}), func(s State) { told = append(told, s.Bad) })
+	var got []any
+	device := chunks{`.5}` + "\n" + `{"t":1}` + "\r\n", "hello\n  \n", "\xff\n", strings.Repeat("x", 40) + "\n", "{\x1b[31m\n", "no\n", `{"t":2}` + "\n{"}
+	if err := s.Run(&device, func(e reading.Event) { got = append(got, e.Kwargs["t"]) }); err != io.EOF {
+		t.Error(err)
+	}
+	state := s.State()
+	if !reflect.DeepEqual(got, []any{int64(1), int64(2)}) || state.Good != 2 || state.Bad != 5 || state.Long != 1 || state.NotUTF8 != 1 || state.BaudSuspect {
+		t.Errorf("%v, %+v", got, state)
+	}
+	if state.BadLine != "no" || !strings.HasPrefix(state.BadReason, "not JSON") || !reflect.DeepEqual(told, []uint64{1, 2, 4}) {
+		t.Errorf("%+v, told %v", state, told)
+	}
+}
+
+func TestBaudSuspect(t *testing.T) {
+	s := NewSensor(parser(t, Config{}), nil)
+	s.hear(10, noon)
+	s.hear(10, noon.Add(6*time.Second))
+	if !s.State().BaudSuspect {
+		t.Error("octets without a line, and nothing is suspected")
+	}
+	s.wrong([]byte("hello"), errors.New("no"), noon)
+	if s.State().BaudSuspect {
+		t.Error("suspected although there is text")
+	}
+}
+
+func TestShown(t *testing.T) {
+	if got := Shown([]byte("a\x1b[2Jb\xff ")); got != "a [2Jb\uFFFD" {
+		t.Errorf("%q", got)
+	}
+	if got := Shown([]byte(strings.Repeat("x", 500))); len(got) != maxShown+3 {
+		t.Errorf("%d octets", len(got))
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, line := range []string{`{"t": 1}`, `1,"a""b",2`, sum("GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"), sum("GPGSV,1,1,1,1,2,3,4"), "T=1 H=2", "\xff"} {
+		f.Add(line)
+	}
+	var all []*Parser
+	for _, c := range []Config{
+		{Topic: "com.{t}"},
+		{Format: CSV, Topic: "com.{b}", Columns: []string{"a", "b", "c"}, Time: "a"},
+		{Format: NMEA, Topic: "com.{sentence}.{talker}"},
+		{Format: Pattern, Topic: "com.x", Pattern: `T=(?P<t>\S+)(?: H=(?P<h>\d+))?`, Latin1: true},
+	} {
+		p, err := New(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		for _, p := range all {
+			e, err := p.Parse([]byte(line), noon)
+			if err == nil && (e.Topic == "" || e.Kwargs == nil) {
+				t.Errorf("%q: %+v", line, e)
+			}
+		}
+		if body, _, _ := strings.Cut(line, "*"); body != "" {
+			all[2].Parse([]byte(sum(body)), noon) // the values of a sentence come behind its checksum
+		}
+	})
+}

@@ -1,0 +1,23 @@
+package lines
+
+import (
+	"errors"
+	"regexp"
+)
+
+// pattern is lines that a regular expression finds something in. Go's take time in proportion to the line.
+type pattern struct{ re *regexp.Regexp }
+
+func (p pattern) parse(line string) (r record, err error) {
+	at := p.re.FindStringSubmatchIndex(line)
+	if at == nil {
+		return r, errors.New("does not match the pattern")
+	}
+	r.fields = map[string]any{}
+	for i, name := range p.re.SubexpNames() {
+		if name != "" && at[2*i] >= 0 {
+			r.fields[name] = raw(line[at[2*i]:at[2*i+1]])
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,68 @@
+package reading
+
+import (
+	"testing"
+	"time"
+)
+
+func TestScale(t *testing.T) {
+	for _, c := range []struct {
+		s       Scale
+		n, want float64
+	}{
+		{Scale{}, 21.5, 21.5},
+		{Scale{Factor: 0.1}, 3, 0.3},
+		{Scale{Factor: 0.1, Offset: -40}, 615, 21.5},
+		{Scale{Factor: 1.8, Offset: 32}, 100, 212},
+		{Scale{Offset: 1}, 1, 2},
+	} {
+		if got := c.s.Apply(c.n); got != c.want {
+			t.Errorf("%+v of %v: %v, want %v", c.s, c.n, got, c.want)
+		}
+		if back := c.s.Invert(c.want); back != c.n {
+			t.Errorf("%+v back from %v: %v, want %v", c.s, c.want, back, c.n)
+		}
+	}
+	if !(Scale{}).None() || !(Scale{Factor: 1}).None() || (Scale{Factor: 2}).None() || (Scale{Offset: 2}).None() {
+		t.Error("None")
+	}
+}
+
+func TestTemplate(t *testing.T) {
+	values := map[string]any{"a": "roof", "n": int64(7), "dot": "x.y", "empty": "", "space": "a b", "float": 1.5, "wamp": "wamp"}
+	lookup := func(name string) (any, bool) {
+		v, ok := values[name]
+		return v, ok
+	}
+	for _, c := range []struct{ template, want string }{
+		{"com.example.weather", "com.example.weather"},
+		{"com.example.{a}", "com.example.roof"},
+		{"{a}.example.s{n}x", "roof.example.s7x"},
+		{"com.{dot}", ""},
+		{"com.{empty}", ""},
+		{"com.{space}", ""},
+		{"com.{float}", ""},
+		{"com.{nobody}", ""},
+		{"{wamp}.session.on_join", ""},
+	} {
+		parsed, err := ParseTemplate(c.template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := parsed.Topic(lookup); got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%s: %q, %v; want %q", c.template, got, err, c.want)
+		}
+	}
+	for _, bad := range []string{"", "com..example", "com.{", "com.}", "com.{}", "com.{a{b}}", "a b", "com.{a}.", "com.#"} {
+		if _, err := ParseTemplate(bad); err == nil {
+			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func TestStamp(t *testing.T) {
+	at := time.Date(2026, 11, 22, 13, 0, 0, 5e6, time.FixedZone("", 3600))
+	if got := Stamp(at); got != "2026-11-22T12:00:00.005Z" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,36 @@
+package reading
+
+import (
+	"math"
+	"strconv"
+)
+
+// Scale makes of a device's number the one that people want: number*Factor + Offset. The zero Scale changes nothing.
+type Scale struct{ Factor, Offset float64 }
+
+// None reports whether s changes nothing.
+func (s Scale) None() bool { return (s.Factor == 0 || s.Factor == 1) && s.Offset == 0 }
+
+func (s Scale) factor() float64 {
+	if s.Factor == 0 {
+		return 1
+	}
+	return s.Factor
+}
+
+// Apply scales n. The result has 12 significant digits: 3 * 0.1 is 0.3 to everybody but a computer.
+func (s Scale) Apply(n float64) float64 { return round(n*s.factor() + s.Offset) }
+
+// Invert returns the number that Apply makes n of.
+func (s Scale) Invert(n float64) float64 { return round((n - s.Offset) / s.factor()) }
+
+func round(n float64) float64 {
+	if math.IsInf(n, 0) || math.IsNaN(n) {
+		return n
+	}
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 12, 64), 64)
+	if err != nil {
+		return n
+	}
+	return rounded
+}
