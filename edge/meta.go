@@ -140,5 +140,5 @@ func lists[V any](of func(V) (wamp.Match, wamp.ID), tables ...*patterns[V]) map[
 			return true
 		})
 	}
-	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
+	return byPolicy(ids)
 }

@@ -25,6 +25,14 @@ func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, dele
 }
 
 func (c *metaCall) subscriptionList() ([]any, error) {
+	wanted, err := c.overlaps()
+	if err != nil {
+		return nil, err
+	}
+	if wanted != nil {
+		return overlapping(wanted, func(s *subscription) wamp.Pattern { return wamp.Pattern{URI: s.uri, Match: s.match} },
+			func(s *subscription) map[string]any { return s.withMembers(c.caller) }, c.realm.topics.Load()), nil
+	}
 	return []any{lists(func(s *subscription) (wamp.Match, wamp.ID) { return s.match, s.id }, c.realm.topics.Load())}, nil
 }
 

@@ -1,0 +1,105 @@
+package edge
+
+import (
+	"runnel/edge/wamp"
+)
+
+// wamp.subscription.list and wamp.registration.list with the keyword argument _overlaps, a list of [URI, match policy],
+// list only what overlaps one of these, and tell its details in a second result: one call, where a link over a narrow line
+// would have to make one for each subscription of a whole fleet. Where the caller has a seat itself, the member
+// "members" lists the sessions.
+
+// maxOverlaps is how many patterns a call may name.
+const maxOverlaps = 256
+
+// overlaps returns the patterns that the call asks for; nil if it asks for none.
+func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
+	given, ok := c.kwargs["_overlaps"]
+	if !ok || given == nil {
+		return nil, nil
+	}
+	wrong := refusal{wamp.InvalidArgument, "_overlaps must be a list of [URI, match policy]"}
+	items, ok := given.([]any)
+	if !ok || len(items) > maxOverlaps {
+		return nil, wrong
+	}
+	list = []wamp.Pattern{}
+	for _, item := range items {
+		pair, _ := item.([]any)
+		if len(pair) != 2 {
+			return nil, wrong
+		}
+		uri, isText := pair[0].(string)
+		policy, isName := pair[1].(string)
+		match, known := wamp.ParseMatch(policy)
+		if !isText || !isName || !known || !wamp.ValidURI(uri, match, false) {
+			return nil, wrong
+		}
+		list = append(list, wamp.Pattern{URI: uri, Match: match})
+	}
+	return list, nil
+}
+
+func overlapsAny(list []wamp.Pattern, p wamp.Pattern) bool {
+	for _, o := range list {
+		if o.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// overlapping lists the entries of tables that overlap one of the wanted patterns, by match policy and with details.
+func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, tell func(V) map[string]any, tables ...*patterns[V]) []any {
+	ids, list := [3][]any{{}, {}, {}}, []any{}
+	for _, table := range tables {
+		table.all(func(v V) bool {
+			if p := of(v); overlapsAny(wanted, p) {
+				details := tell(v)
+				ids[p.Match] = append(ids[p.Match], details["id"])
+				list = append(list, details)
+			}
+			return true
+		})
+	}
+	return []any{byPolicy(ids), list}
+}
+
+func byPolicy(ids [3][]any) map[string]any {
+	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
+}
+
+// withMembers is the subscription's details for a session: a subscription that keeps a history has somebody to write for
+// in any case.
+func (s *subscription) withMembers(caller *session) map[string]any {
+	details := s.details()
+	if s.history != nil {
+		details["history"] = true
+	}
+	var members []any
+	own := false
+	for _, chunk := range s.seats {
+		for _, seat := range chunk {
+			own = own || seat.session == caller
+			members = append(members, seat.session.id)
+		}
+	}
+	if own {
+		details["members"] = members
+	}
+	return details
+}
+
+func (r *registration) withMembers(caller *session) map[string]any {
+	details := r.details()
+	var members []any
+	own := false
+	for _, seat := range r.callees {
+		own = own || seat.session == caller
+		members = append(members, seat.session.id)
+	}
+	if own {
+		details["members"] = members
+	}
+	return details
+}
