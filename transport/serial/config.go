@@ -18,7 +18,30 @@ type Config struct {
 	StopBits int // 1 or 2; 0: 1
 	Parity   Parity
 	DTR, RTS Signal
+	RS485    *RS485        // nil: the port is not switched between sending and receiving, or switches by itself
 	Settle   time.Duration // how long to wait after opening: an Arduino restarts when its port is opened
+}
+
+// RS485 says how the kernel switches a UART's driver to a bus of which only one may send at a time. The zero value is
+// what most hardware wants: RTS is on while sending.
+type RS485 struct {
+	Inverted    bool          // RTS is off while sending, and on else
+	ReceiveOwn  bool          // what is sent is received, too
+	Terminate   bool          // the bus is terminated here
+	DelayBefore time.Duration // from RTS to the first bit; whole milliseconds
+	DelayBehind time.Duration // from the last bit to RTS
+}
+
+// maxTurn bounds the delays: the kernel takes no longer ones.
+const maxTurn = 100 * time.Millisecond
+
+func (r *RS485) validate() error {
+	for _, d := range [...]time.Duration{r.DelayBefore, r.DelayBehind} {
+		if d < 0 || d > maxTurn || d%time.Millisecond != 0 {
+			return fmt.Errorf("RS-485 delay %v: want whole milliseconds, at most %v", d, maxTurn)
+		}
+	}
+	return nil
 }
 
 // USB is the identity of a USB serial adapter, as sysfs and lsusb print it. Empty fields match anything.
@@ -98,6 +121,11 @@ func (c Config) Validate() error {
 		return errors.New("modem line: out of range")
 	case c.Settle < 0 || c.Settle > time.Minute:
 		return fmt.Errorf("settle %v: want 0 to 1m", c.Settle)
+	}
+	if c.RS485 != nil {
+		if err := c.RS485.validate(); err != nil {
+			return err
+		}
 	}
 	return c.USB.validate()
 }

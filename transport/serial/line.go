@@ -32,6 +32,10 @@ type LineConfig struct {
 	Framing Framing
 	Link    lapb.Config  // with framing HDLC; the line fills in Role and Baud
 	Log     *slog.Logger // nil: slog.Default()
+
+	// Changed is called when State has another Phase, or its Phase another reason, or the baud rate is suspected. It may
+	// be called from any goroutine and must not wait; what is new is for State to tell. nil: nobody wants to know.
+	Changed func()
 }
 
 // Line keeps a serial port in use. Its methods may be called from any goroutine; Run by one at a time.
@@ -41,40 +45,48 @@ type Line struct {
 	framing Framing
 	framed  lapb.Config
 	log     *slog.Logger
+	changed func()
 
 	count  counters
 	status status
 	link   linkState
+	uart   uartState
 }
 
 // NewLine returns a line that does nothing before Run.
 func NewLine(c LineConfig) *Line {
 	log := cmp.Or(c.Log, slog.Default()).With("line", cmp.Or(c.Name, c.Port.target()))
-	l := &Line{port: c.Port, framing: c.Framing, framed: linkConfig(c.Link, lapb.Gateway, c.Port), log: log}
+	l := &Line{port: c.Port, framing: c.Framing, framed: linkConfig(c.Link, lapb.Gateway, c.Port), log: log, changed: c.Changed}
+	if l.changed == nil {
+		l.changed = func() {}
+	}
 	l.status.enter(Stopped, "", nil)
 	return l
 }
 
 // Validate reports what is wrong with c, without looking at any device.
 func (c LineConfig) Validate() error {
-	if err := c.Port.Validate(); err != nil || c.Framing == Bare {
+	if err := c.Port.Validate(); err != nil || c.Framing != HDLC {
 		return err
 	}
 	return validateLink(c.Link, c.Port)
 }
 
 // Run opens the port and calls serve for each peer that speaks up on it: the next octets of the stream are the peer's
-// RawSocket handshake. With framing HDLC each connection of the link is a peer. serve has the stream for itself until it returns, and closing the stream ends the peer's time,
-// not the port's. If the device goes away, reads and writes fail at once; when serve has returned the port is closed
-// and Run waits for the device to come back.
+// RawSocket handshake. With framing HDLC each connection of the link is a peer. serve has the stream for itself until it
+// returns, and closing the stream ends the peer's time, not the port's. If the device goes away, reads and writes fail at
+// once; when serve has returned the port is closed and Run waits for the device to come back.
+//
+// With framing Foreign nobody has to speak up: serve is called when the port is open, and gets all octets.
 //
 // Run returns nil when ctx is done. It does not cut off the peer that is being served, who may want to say GOODBYE: it
-// waits for serve. It returns an error only if the config is wrong.
+// waits for serve. What is Foreign says no GOODBYE: its stream ends with ctx. Run returns an error only if the config is
+// wrong.
 func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) error {
 	if err := (LineConfig{Port: l.port, Framing: l.framing, Link: l.framed}).Validate(); err != nil {
 		return fmt.Errorf("run serial line %s: %w", l.port.target(), err)
 	}
-	defer l.status.enter(Stopped, "", nil)
+	defer l.enter(Stopped, "", nil)
 	retry := delay{min: retryMin, max: retryMax}
 	for ctx.Err() == nil {
 		port, err := Open(ctx, l.port)
@@ -84,11 +96,15 @@ func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) er
 		}
 		opened := time.Now()
 		l.opened(port)
-		if l.framing == HDLC {
+		switch l.framing {
+		case HDLC:
 			err = l.useLink(ctx, port, serve)
-		} else {
+		case Foreign:
+			err = l.useForeign(ctx, port, serve)
+		default:
 			err = l.use(ctx, port, serve)
 		}
+		l.uart.end() // before the port is closed
 		port.Close()
 		if ctx.Err() != nil {
 			break
@@ -113,13 +129,13 @@ func (l *Line) waitToOpen(ctx context.Context, err error, retry *delay) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, os.ErrNotExist):
-		if l.status.enter(Waiting, "", err) {
+		if l.enter(Waiting, "", err) {
 			l.log.Info("serial device is not there, waiting for it", "err", err)
 		}
 		*retry = delay{min: retry.min, max: retry.max}
 		sleep(ctx, poll)
 	default:
-		if l.status.enter(Refused, "", err) {
+		if l.enter(Refused, "", err) {
 			l.log.Warn("cannot open serial port, trying again", "err", err)
 		}
 		retry.next(0)
@@ -129,14 +145,32 @@ func (l *Line) waitToOpen(ctx context.Context, err error, retry *delay) {
 
 func (l *Line) opened(p *Port) {
 	l.count.opens.Add(1)
-	l.status.enter(Listening, p.Device(), nil)
+	l.uart.begin(p)
+	l.enter(Listening, p.Device(), nil)
 	l.log.Info("serial port open", "device", p.Device())
 }
 
 func (l *Line) lost(p *Port, err error) {
 	l.count.losses.Add(1)
-	l.status.enter(Waiting, "", err)
+	l.enter(Waiting, "", err)
 	l.log.Warn("serial port lost", "device", p.Device(), "err", err)
+}
+
+// enter notes what the line does now, and tells who wants to know. It reports whether it is news.
+func (l *Line) enter(phase Phase, device string, err error) (news bool) {
+	if news = l.status.enter(phase, device, err); news {
+		l.changed()
+	}
+	return news
+}
+
+// useForeign serves whatever speaks on the port until the port fails or ctx is done. It returns why.
+func (l *Line) useForeign(ctx context.Context, port *Port, serve func(io.ReadWriteCloser) error) error {
+	s := &stream{port: port, count: &l.count}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	err := l.serve(s, serve)
+	return cmp.Or(s.finish(), err, os.ErrClosed)
 }
 
 // use serves one peer after the other until the port fails or ctx is done. It returns the port's error.
@@ -166,7 +200,7 @@ func (l *Line) use(ctx context.Context, port *Port, serve func(io.ReadWriteClose
 
 // await waits for a peer's handshake, or for ctx.
 func (l *Line) await(ctx context.Context, s *stream) error {
-	l.status.enter(Listening, s.port.Device(), nil)
+	l.enter(Listening, s.port.Device(), nil)
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	noise := 0
@@ -181,7 +215,7 @@ func (l *Line) await(ctx context.Context, s *stream) error {
 
 func (l *Line) serve(s *stream, serve func(io.ReadWriteCloser) error) error {
 	l.count.peers.Add(1)
-	l.status.enter(Serving, s.port.Device(), nil)
+	l.enter(Serving, s.port.Device(), nil)
 	return serve(s)
 }
 

@@ -303,3 +303,45 @@ func TestDelay(t *testing.T) {
 		t.Errorf("then: %v", d.current)
 	}
 }
+
+// TestForeignLine has a device that speaks no RawSocket: it is served from the first octet on, for as long as it is there.
+func TestForeignLine(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	changes := make(chan struct{}, 100)
+	l := NewLine(LineConfig{Port: Config{Device: link}, Framing: Foreign, Log: slog.New(slog.DiscardHandler), Changed: func() { changes <- struct{}{} }})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	heard, done := make(chan string), make(chan error, 1)
+	go func() {
+		done <- l.Run(ctx, func(rw io.ReadWriteCloser) error {
+			buf := make([]byte, 64)
+			for {
+				n, err := rw.Read(buf)
+				if err != nil {
+					return err
+				}
+				heard <- string(buf[:n])
+			}
+		})
+	}()
+	for range 2 {
+		eventually(t, "served", func() bool { return l.State().Phase == Serving })
+		send(t, d, "text")
+		if got := <-heard; got != "text" {
+			t.Errorf("heard %q", got)
+		}
+		must(t, d.Close())
+		eventually(t, "lost", func() bool { return l.State().Phase == Waiting })
+		d = plug(t, link)
+	}
+	eventually(t, "served", func() bool { return l.State().Phase == Serving })
+	cancel() // which ends the reading
+	must(t, <-done)
+	if s := l.State(); s.Phase != Stopped || s.Opens != 3 || s.Losses != 2 || s.UART != nil {
+		t.Errorf("%+v", s)
+	}
+	if n := len(changes); n < 9 {
+		t.Errorf("told of %d changes", n)
+	}
+}

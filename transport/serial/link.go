@@ -17,17 +17,18 @@ import (
 type Framing uint8
 
 const (
-	Bare Framing = iota // the stream's own octets
-	HDLC                // a link that makes a reliable stream of an unreliable line; see lapb
+	Bare    Framing = iota // the stream's own octets
+	HDLC                   // a link that makes a reliable stream of an unreliable line; see lapb
+	Foreign                // something that is no stream of RawSocket's at all: text, or a bus
 )
 
-var framingNames = []string{"none", "hdlc"}
+var framingNames = []string{"none", "hdlc", "foreign"}
 
 func (f Framing) String() string { return framingNames[f] }
 
 // UnmarshalText reads "none" or "hdlc".
 func (f *Framing) UnmarshalText(text []byte) error {
-	i, err := pick("framing", framingNames, string(text))
+	i, err := pick("framing", framingNames[:Foreign], string(text))
 	*f = Framing(i)
 	return err
 }
@@ -110,7 +111,7 @@ func (l *Line) useLink(ctx context.Context, port *Port, serve func(io.ReadWriteC
 func (l *Line) serveStreams(ctx context.Context, port *Port, station *lapb.Station, serve func(io.ReadWriteCloser) error) {
 	pause := delay{min: pauseMin, max: pauseMax}
 	for {
-		l.status.enter(Listening, port.Device(), nil)
+		l.enter(Listening, port.Device(), nil)
 		stream, err := station.Accept(ctx)
 		if err != nil {
 			return
@@ -129,7 +130,7 @@ func (l *Line) serveStream(s *lapb.Stream, port *Port, peer lapb.Identity, serve
 	defer s.Close()
 	l.log.Info("serial link is up", "device", port.Device(), "name", peer.Name, "boot", peer.BootID)
 	l.count.peers.Add(1)
-	l.status.enter(Serving, port.Device(), nil)
+	l.enter(Serving, port.Device(), nil)
 	err := serve(s)
 	if lost := s.Err(); lost != nil && !errors.Is(lost, io.EOF) && !errors.Is(lost, ErrUnplugged) {
 		l.log.Warn("serial link lost", "device", port.Device(), "err", lost)
@@ -142,4 +143,5 @@ func (l *Line) say(line string) { l.log.Info("serial device says", "text", line)
 
 func (l *Line) doubtBaud() {
 	l.log.Warn("serial device sends octets but no frames; perhaps its baud rate is another", "baud", l.framed.Baud)
+	l.changed()
 }

@@ -34,6 +34,9 @@ func open(device string, c Config) (*Port, error) {
 }
 
 func (p *Port) setUp(c Config) error {
+	if c.RS485 != nil {
+		return errors.New("RS-485 is for Linux")
+	}
 	if c.DTR != Keep {
 		if err := p.rw.SetDTR(c.DTR == On); err != nil {
 			return err
@@ -62,6 +65,9 @@ func translate(err error) error {
 	}
 	return err
 }
+
+// errors says that nothing is counted here.
+func (p *Port) errors() (e Errors, ok bool) { return e, false }
 
 // SetDeadline says that there are none here.
 func (p *Port) SetDeadline(time.Time) error { return os.ErrNoDeadline }

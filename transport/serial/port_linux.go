@@ -91,6 +91,11 @@ func finish(fd int, c Config) error {
 	if err := setSignal(fd, unix.TIOCM_RTS, c.RTS); err != nil {
 		return fmt.Errorf("set RTS: %w", err)
 	}
+	if c.RS485 != nil {
+		if err := setRS485(fd, *c.RS485); err != nil {
+			return fmt.Errorf("set RS-485: %w", err)
+		}
+	}
 	return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH)
 }
 

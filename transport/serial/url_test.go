@@ -2,6 +2,7 @@ package serial
 
 import (
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -67,7 +68,7 @@ func TestParseURL(t *testing.T) {
 			}
 			continue
 		}
-		if err != nil || got != (LineConfig{Port: c.want, Framing: framing, Link: *c.link}) {
+		if err != nil || !reflect.DeepEqual(got, LineConfig{Port: c.want, Framing: framing, Link: *c.link}) {
 			t.Errorf("%s: %+v, %v", c.url, got, err)
 		}
 	}
