@@ -46,6 +46,9 @@ type reporter struct {
 	*client.Client
 	realm string
 	work  *work
+
+	tried chan struct{} // closed when it answers, or can't yet
+	once  sync.Once
 }
 
 // build makes the parts and opens the listeners; nobody is served before run.
@@ -155,8 +158,13 @@ func (n *node) start(fail func(error)) {
 	}
 }
 
+// runReporter returns when the realm has what is the router's own: nobody who joins is to find it missing.
 func (n *node) runReporter(r *reporter) {
 	r.work = n.inside.start(func(ctx context.Context) error { return n.report(ctx, r.Client) })
+	select {
+	case <-r.tried:
+	case <-r.work.done:
+	}
 }
 
 func (n *node) runListener(l *listener) {

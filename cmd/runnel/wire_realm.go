@@ -28,11 +28,18 @@ func (n *node) addRealm(c *Config, r Realm) error {
 	if err := n.router.AddRealm(opts); err != nil {
 		return err
 	}
-	n.reporters = append(n.reporters, &reporter{
-		Client: client.New(client.Options{Dial: n.within(statusRole, r.Name), Realm: r.Name, Log: n.log}),
-		realm:  r.Name,
-	})
+	n.reporters = append(n.reporters, n.newReporter(r.Name))
 	return nil
+}
+
+func (n *node) newReporter(realm string) *reporter {
+	r := &reporter{realm: realm, tried: make(chan struct{})}
+	tried := func() { r.once.Do(func() { close(r.tried) }) }
+	r.Client = client.New(client.Options{
+		Dial: n.within(statusRole, realm), Realm: realm, Log: n.log,
+		OnUp: func(client.Welcome) { tried() }, OnFailed: func(error) { tried() }, // when there are too many sessions
+	})
+	return r
 }
 
 func realmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
