@@ -28,6 +28,9 @@ func (l *Listener) Run(ctx context.Context, serve func(Conn)) error {
 	patience := time.AfterFunc(l.opts.Grace, l.cut)
 	defer patience.Stop()
 	l.running.Wait()
+	if l.web != nil {
+		l.web.Close()
+	}
 	return err
 }
 
@@ -40,7 +43,11 @@ func (l *Listener) stop() {
 		c.Close()
 	}
 	l.mu.Unlock()
-	if l.web != nil {
+	switch {
+	case l.web == nil:
+	case l.polls.Len() > 0: // whose clients are yet to hear how their sessions end
+		l.inbox.Close()
+	default:
 		l.web.Close() // which calls leave
 	}
 }

@@ -2,13 +2,13 @@
 //
 //	listen.go   Listen: a URL becomes a Listener
 //	accept.go   (*Listener).Run: connections become Conns, and each is served by a goroutine
-//	web.go      the HTTP part of a port: WebSocket, and a page for whoever comes by accident
+//	web.go      the HTTP part of a port: WebSocket, long-poll, and a page for whoever comes by accident
 //	unix.go     the socket file: taken over if stale, removed at the end
 //	dial.go     Dial: a URL becomes a Conn
 //	tls.go      certificates from files
 //
-// Its subpackages speak the protocols and know nothing of listening: rawsocket, websocket, memory, serial. wire moves the
-// octets below the first two.
+// Its subpackages speak the protocols and know nothing of listening: rawsocket, websocket, longpoll, memory, serial. wire
+// moves the octets below the first two; subprotocol and origin are what the web's two have in common.
 package transport
 
 import "runnel/edge/wamp"

@@ -15,7 +15,8 @@ import (
 	"sync"
 	"time"
 
-	"runnel/transport/websocket"
+	"runnel/transport/longpoll"
+	"runnel/transport/origin"
 )
 
 // ListenOptions say who may connect and how. The zero value is the default.
@@ -36,7 +37,7 @@ type ListenOptions struct {
 	// A peer that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s) after
 	// that is given up. 0: 30 s on WebSockets, and none on RawSocket, because clients that do not know PING are in use
 	// (Autobahn for Twisted takes it for a message of 16 MiB): there the system's TCP keep-alive finds dead peers, within
-	// 30 s too. Negative: none.
+	// 30 s too. Negative: none. A long-poll client that asks for no messages for as long as both together is gone.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
@@ -80,9 +81,10 @@ type Listener struct {
 	opts    ListenOptions
 	log     *slog.Logger
 	socket  net.Listener
-	tls     *tls.Config  // nil without TLS
-	web     *http.Server // nil on Unix sockets
-	inbox   *inbox       // what web accepts
+	tls     *tls.Config      // nil without TLS
+	web     *http.Server     // nil on Unix sockets
+	inbox   *inbox           // what web accepts
+	polls   *longpoll.Server // nil on Unix sockets
 
 	serve func(Conn) // set by Run
 
@@ -102,10 +104,10 @@ type Listener struct {
 
 // Listen listens at a URL:
 //
-//	tcp://host:port      RawSocket, and WebSocket at /ws
+//	tcp://host:port      RawSocket, WebSocket at /ws, and HTTP long-poll at /lp
 //	tls://host:port      the same over TLS
 //	unix:///path         RawSocket
-//	ws://host:port/path  WebSocket; wss the same over TLS
+//	ws://host:port/path  WebSocket, and HTTP long-poll at /lp; wss the same over TLS
 //
 // Peers are accepted once Run is called.
 func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
@@ -144,7 +146,7 @@ func (l *Listener) open() (err error) {
 	default:
 		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)
 	}
-	if err := websocket.CheckOrigins(l.opts.Origins); err != nil {
+	if err := origin.CheckPatterns(l.opts.Origins); err != nil {
 		return err
 	}
 	address := l.url.Host

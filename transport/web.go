@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
 	"runnel/edge/wamp"
+	"runnel/transport/longpoll"
 	"runnel/transport/websocket"
 )
 
@@ -82,9 +84,23 @@ func (b *inbox) Addr() net.Addr { return b.addr }
 
 type connKey struct{}
 
+// pollPath is where long-poll transports are, in front of an id.
+const pollPath = "/lp/"
+
 // startWeb prepares the web server.
 func (l *Listener) startWeb() {
 	l.inbox = &inbox{addr: l.socket.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
+	idle := l.opts.PingInterval
+	if idle <= 0 { // somebody who does not ask for messages can't be kept for ever
+		idle = defaultPing
+	}
+	l.polls = longpoll.NewServer(longpoll.Options{
+		MaxMessage: l.opts.MaxMessage,
+		Origins:    l.opts.Origins,
+		IdleTime:   idle + cmp.Or(l.opts.PingTimeout, defaultTime),
+		BodyTime:   l.opts.HandshakeTimeout,
+		Serve:      l.servePoll,
+	})
 	l.web = &http.Server{
 		Handler:           http.HandlerFunc(l.answer),
 		ReadHeaderTimeout: l.opts.HandshakeTimeout,
@@ -99,9 +115,15 @@ func (l *Listener) startWeb() {
 
 // answer is called for every request.
 func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
+	rest, poll := strings.CutPrefix(r.URL.Path, pollPath)
 	switch {
 	case r.URL.Path == l.path():
 		l.upgrade(w, r)
+	case poll:
+		conn := r.Context().Value(connKey{}).(*webConn)
+		if err := l.polls.Answer(w, r, rest, conn.peer); err != nil {
+			l.complain(conn, err)
+		}
 	case l.opts.HTTP != nil:
 		l.opts.HTTP.ServeHTTP(w, r)
 	default:
@@ -142,11 +164,27 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
 	l.running.Go(func() { l.run(c) })
 }
 
+// servePoll serves a new long-poll transport, which counts as a connection, if there is room for it.
+func (l *Listener) servePoll(c *longpoll.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping || l.used >= l.opts.MaxConns {
+		return false
+	}
+	l.used++
+	l.running.Go(func() {
+		l.run(c)
+		l.leave()
+	})
+	return true
+}
+
 // page answers whoever comes by accident.
 func (l *Listener) page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if r.URL.Path != "/" {
 		w.WriteHeader(http.StatusNotFound)
 	}
-	io.WriteString(w, "This is a Runnel WAMP router. WebSocket clients connect to "+l.path()+" on this port.\n")
+	io.WriteString(w, "This is a Runnel WAMP router. WebSocket clients connect to "+l.path()+" on this port, HTTP long-poll clients to "+
+		strings.TrimSuffix(pollPath, "/")+".\n")
 }

@@ -5,7 +5,7 @@ package wamp
 type Transport struct {
 	Serializer Serializer
 	Limit      int    // the longest message in octets that the peer takes; 0: no limit is known
-	Protocol   string // "rawsocket", "websocket" or "memory"
+	Protocol   string // "rawsocket", "websocket", "longpoll" or "memory"
 	Network    string // "tcp", "tls", "unix", "serial" or "memory"
 	Listener   string // the listener's URL or the serial line's name
 	Remote     string // the peer's address; "" where it has none

@@ -21,6 +21,7 @@ import (
 	"github.com/coder/websocket"
 
 	"runnel/edge/wamp"
+	"runnel/transport/subprotocol"
 	"runnel/transport/wire"
 )
 
@@ -67,7 +68,7 @@ type Conn struct {
 	socket    *socket
 	transport wamp.Transport
 	kind      websocket.MessageType
-	batched   bool
+	protocol  subprotocol.Protocol
 	limit     int
 
 	// Owned by ReadMessage.
@@ -84,11 +85,11 @@ type Conn struct {
 	done   chan struct{}
 }
 
-func newConn(ws *websocket.Conn, s *socket, p protocol, o Options) *Conn {
-	c := &Conn{ws: ws, socket: s, transport: o.Transport, batched: p.batched, limit: o.limit(), done: make(chan struct{})}
-	c.transport.Protocol, c.transport.Serializer = "websocket", p.serializer
+func newConn(ws *websocket.Conn, s *socket, p subprotocol.Protocol, o Options) *Conn {
+	c := &Conn{ws: ws, socket: s, transport: o.Transport, protocol: p, limit: o.limit(), done: make(chan struct{})}
+	c.transport.Protocol, c.transport.Serializer = "websocket", p.Serializer
 	c.kind = websocket.MessageBinary
-	if p.serializer == wamp.JSON {
+	if p.Text() {
 		c.kind = websocket.MessageText
 	}
 	ws.SetReadLimit(int64(c.limit))

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"runnel/transport/subprotocol"
 )
 
 // DialFunc connects to a host and port; for wss the connection it returns is TLS already.
@@ -29,7 +31,7 @@ func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, err
 	if err != nil {
 		return nil, fmt.Errorf("websocket handshake: %w", refusal(err, resp))
 	}
-	p, ok := parseProtocol(ws.Subprotocol())
+	p, ok := subprotocol.Parse(ws.Subprotocol())
 	if !ok {
 		ws.CloseNow()
 		return nil, fmt.Errorf("websocket handshake: the server chose no subprotocol; asked for %s", strings.Join(o.wishes(), ", "))

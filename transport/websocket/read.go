@@ -1,18 +1,13 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/coder/websocket"
 )
-
-// separator ends each message of a batch in JSON.
-const separator = 0x1E
 
 var errBatch = errors.New("broken batch")
 
@@ -23,11 +18,11 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 		if err := c.receive(); err != nil {
 			return nil, false, err
 		}
-		if !c.batched {
+		if !c.protocol.Batched {
 			return c.take(len(c.rest), 0, 0)
 		}
 	}
-	before, length, after, ok := c.split(c.rest)
+	before, length, after, ok := c.protocol.Split(c.rest)
 	if !ok {
 		return nil, false, c.fail(websocket.StatusProtocolError, errBatch)
 	}
@@ -40,30 +35,6 @@ func (c *Conn) take(length, before, after int) (msg []byte, more bool, err error
 	msg = c.rest[before:end:end]
 	c.rest = c.rest[end+after:]
 	return msg, len(c.rest) > 0 || c.socket.more(), nil
-}
-
-// split finds the first message of a batch.
-func (c *Conn) split(batch []byte) (before, length, after int, ok bool) {
-	if c.kind == websocket.MessageText {
-		return splitText(batch)
-	}
-	return splitBinary(batch)
-}
-
-func splitText(batch []byte) (before, length, after int, ok bool) {
-	length = bytes.IndexByte(batch, separator)
-	return 0, length, 1, length >= 0
-}
-
-func splitBinary(batch []byte) (before, length, after int, ok bool) {
-	if len(batch) < headSize {
-		return 0, 0, 0, false
-	}
-	n := binary.BigEndian.Uint32(batch)
-	if uint64(n) > uint64(len(batch)-headSize) {
-		return 0, 0, 0, false
-	}
-	return headSize, int(n), 0, true
 }
 
 // receive reads a WebSocket message into c.rest.
@@ -80,7 +51,7 @@ func (c *Conn) receive() error {
 	}
 	if kind != c.kind {
 		return c.fail(websocket.StatusUnsupportedData, fmt.Errorf("%v message, but %v carries %v messages",
-			kind, protocol{c.transport.Serializer, c.batched}, c.kind))
+			kind, c.protocol, c.kind))
 	}
 	if c.buf == nil {
 		c.buf = c.loan.Take()
@@ -92,7 +63,7 @@ func (c *Conn) receive() error {
 	if c.closed.Load() {
 		return c.lost(nil)
 	}
-	if n == 0 && c.batched {
+	if n == 0 && c.protocol.Batched {
 		return c.fail(websocket.StatusProtocolError, fmt.Errorf("empty batch"))
 	}
 	c.rest = c.buf[:n]

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -221,40 +220,6 @@ func TestNotAnUpgrade(t *testing.T) {
 }
 
 func TestOrigin(t *testing.T) {
-	for _, c := range []struct {
-		origin, host string
-		o            Options
-		refused      string
-	}{
-		{"", "gw.example", Options{}, ""},
-		{"http://gw.example", "gw.example", Options{}, ""},
-		{"https://gw.example:8443", "gw.example:8443", Options{}, ""},
-		{"http://evil.example", "gw.example", Options{}, `add "evil.example" to the listener's origins`},
-		{"http://evil.example", "gw.example", Options{Origins: []string{"*.good.example"}}, `add "evil.example"`},
-		{"http://a.good.example", "gw.example", Options{Origins: []string{"*.good.example"}}, ""},
-		{"http://a.good.example", "gw.example", Options{Origins: []string{"https://*.good.example"}}, `add "a.good.example"`},
-		{"https://A.good.example", "gw.example", Options{Origins: []string{"https://*.good.example"}}, ""},
-		{"null", "gw.example", Options{}, `unknown origin "null"`},
-		{"null", "gw.example", Options{Origins: []string{"*"}}, ""},
-		{"http://gw.example:8080", "gw.example:8081", Options{}, `add "gw.example:8080"`},
-		// A page whose name was made to point at this machine is not this machine's.
-		{"http://rebound.example", "rebound.example", Options{Transport: wamp.Transport{Local: true}}, `add "rebound.example"`},
-		{"http://localhost:8080", "localhost:8080", Options{Transport: wamp.Transport{Local: true}}, ""},
-		{"http://127.0.0.1:8080", "127.0.0.1:8080", Options{Transport: wamp.Transport{Local: true}}, ""},
-		{"http://[::1]:8080", "[::1]:8080", Options{Transport: wamp.Transport{Local: true}}, ""},
-	} {
-		t.Run(c.origin+" to "+c.host, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/ws", nil)
-			r.Host = c.host
-			if c.origin != "" {
-				r.Header.Set("Origin", c.origin)
-			}
-			err := c.o.checkOrigin(r)
-			if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
-				t.Errorf("error is %v, want %q", err, c.refused)
-			}
-		})
-	}
 	s := serve(t, Options{})
 	_, resp := s.ask(t, "Sec-WebSocket-Protocol: wamp.2.json\r\nOrigin: http://evil.example\r\n", "")
 	said, _ := io.ReadAll(resp.Body)
@@ -433,7 +398,7 @@ func TestDial(t *testing.T) {
 					t.Fatal(err)
 				}
 				far := <-s.conns
-				if near.batched != batched || near.Transport().Serializer != serializer || far.Transport().Serializer != serializer {
+				if near.protocol.Batched != batched || near.Transport().Serializer != serializer || far.Transport().Serializer != serializer {
 					t.Errorf("asked for %v, batched %v; got %+v and %+v", serializer, batched, near.Transport(), far.Transport())
 				}
 				messages := []string{"one", "two", strings.Repeat("long ", 60000), "three", ""}
@@ -496,35 +461,6 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
-// FuzzSplit: batches are split into messages that make up the whole batch, or refused.
-func FuzzSplit(f *testing.F) {
-	f.Add([]byte("\x00\x00\x00\x01a\x00\x00\x00\x00"), false)
-	f.Add([]byte("[1]\x1e[2]\x1e"), true)
-	f.Fuzz(func(t *testing.T, batch []byte, isText bool) {
-		var rebuilt []byte
-		for rest := batch; len(rest) > 0; {
-			split := splitBinary
-			if isText {
-				split = splitText
-			}
-			before, length, after, ok := split(rest)
-			if !ok {
-				return
-			}
-			msg := rest[before : before+length]
-			if isText {
-				rebuilt = append(append(rebuilt, msg...), separator)
-			} else {
-				rebuilt = append(binary.BigEndian.AppendUint32(rebuilt, uint32(length)), msg...)
-			}
-			rest = rest[before+length+after:]
-		}
-		if !bytes.Equal(rebuilt, batch) {
-			t.Errorf("%q was split into %q", batch, rebuilt)
-		}
-	})
-}
-
 // FuzzReadMessage sends any octets behind a handshake.
 func FuzzReadMessage(f *testing.F) {
 	f.Add([]byte(frame(text, "[1]")+frame(ping, "x")+frame(closing, "")), false)
@@ -532,7 +468,7 @@ func FuzzReadMessage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, octets []byte, batched bool) {
 		name := "wamp.2.json"
 		if batched {
-			name += batchedSuffix
+			name += ".batched"
 		}
 		peer, conn := open(t, Options{MaxMessage: 1000}, name, "")
 		go io.Copy(io.Discard, peer.r)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-
-	"github.com/coder/websocket"
 )
 
 const (
@@ -53,7 +51,7 @@ func (c *Conn) frame(batch []byte) (size int, err error) {
 		if err != nil {
 			return size, err
 		}
-		if !c.batched {
+		if !c.protocol.Batched {
 			err = c.ws.Write(context.Background(), c.kind, batch[size+headSize:size+m])
 		}
 		if err != nil {
@@ -61,7 +59,7 @@ func (c *Conn) frame(batch []byte) (size int, err error) {
 		}
 		size += m
 	}
-	if c.batched {
+	if c.protocol.Batched {
 		err = c.ws.Write(context.Background(), c.kind, c.pack(batch[:size]))
 	}
 	return size, err
@@ -69,16 +67,10 @@ func (c *Conn) frame(batch []byte) (size int, err error) {
 
 // pack turns messages into one batch as the subprotocol has it. In binary it is the same.
 func (c *Conn) pack(batch []byte) []byte {
-	if c.kind == websocket.MessageBinary {
+	if !c.protocol.Text() {
 		return batch
 	}
-	b := c.scratch[:0]
-	for len(batch) > 0 {
-		m := headSize + int(binary.BigEndian.Uint32(batch))
-		b = append(b, batch[headSize:m]...)
-		b = append(b, separator)
-		batch = batch[m:]
-	}
+	b := c.protocol.Pack(c.scratch[:0], batch)
 	c.scratch = b
 	if cap(b) > 2*portion {
 		c.scratch = nil

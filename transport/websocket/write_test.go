@@ -133,7 +133,7 @@ func TestFramesAreNeverTorn(t *testing.T) {
 				switch {
 				case head == pong && payload == fmt.Sprintf("ping %d", p):
 					p++
-				case head == binaryData && conn.batched:
+				case head == binaryData && conn.protocol.Batched:
 					for len(payload) > 0 {
 						n := 4 + int(binary.BigEndian.Uint32([]byte(payload)))
 						message(payload[4:n])
@@ -297,7 +297,7 @@ func BenchmarkBatch(b *testing.B) {
 				batch = append(batch, batchOf(message)...)
 				frames += frame(binaryData, message)
 			}
-			if conn.batched {
+			if conn.protocol.Batched {
 				frames = frame(binaryData, string(batch))
 			}
 			b.ReportAllocs()

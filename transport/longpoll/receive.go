@@ -1,0 +1,156 @@
+package longpoll
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// poll is a request that waits for messages.
+type poll struct {
+	woken    chan struct{} // holds an element when there is something to look at
+	replaced bool          // another request waits instead. Guarded by Conn.mu
+}
+
+// wake makes the request look; there may be none.
+func (p *poll) wake() {
+	if p == nil {
+		return
+	}
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+var errReplaced = refusal{http.StatusConflict, "another request waits for this transport's messages"}
+
+// receive answers with a message or, in the batched form, with all that there are; with nothing when there is nothing for
+// a while, or the transport ends.
+func (c *Conn) receive(w http.ResponseWriter, r *http.Request) error {
+	if _, err := c.server.body(w, r, maxAsk); err != nil {
+		return err
+	}
+	p := c.startPoll()
+	defer c.endPoll(p)
+	messages, err := c.await(r, p)
+	if err != nil {
+		return err
+	}
+	if err := c.answer(w, messages); err != nil && messages != nil {
+		c.leave(err) // the messages are lost, and nobody can ask for them again
+	}
+	return nil
+}
+
+// answer gets the answer out before the request ends, and with it perhaps the transport.
+func (c *Conn) answer(w http.ResponseWriter, messages []byte) error {
+	control := http.NewResponseController(w)
+	control.SetWriteDeadline(time.Now().Add(c.server.opts.BodyTime))
+	if messages == nil {
+		w.WriteHeader(http.StatusNoContent)
+		return control.Flush()
+	}
+	h := w.Header()
+	h.Set("Content-Type", c.contentType())
+	h.Set("Content-Length", strconv.Itoa(len(messages)))
+	if _, err := w.Write(messages); err != nil {
+		return err
+	}
+	return control.Flush()
+}
+
+func (c *Conn) contentType() string {
+	if c.protocol.Text() {
+		return "application/json; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// startPoll makes a request the one that waits. The newest does: an older one may wait at the end of a connection that is
+// no more.
+func (c *Conn) startPoll() *poll {
+	p := &poll{woken: make(chan struct{}, 1)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.poll != nil {
+		c.poll.replaced = true
+		c.poll.wake()
+	}
+	c.poll = p
+	if c.cause == nil {
+		c.idle.Stop()
+	}
+	return p
+}
+
+// endPoll is called when the request has been answered.
+func (c *Conn) endPoll(p *poll) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.poll != p {
+		return
+	}
+	c.poll = nil
+	switch {
+	case c.cause == nil:
+		c.idle.Reset(c.server.opts.IdleTime)
+	case c.closed && c.settled():
+		c.vanish()
+	}
+}
+
+// await waits until there is something to answer a request with.
+func (c *Conn) await(r *http.Request, p *poll) (messages []byte, err error) {
+	late := time.NewTimer(c.server.opts.PollTime)
+	defer late.Stop()
+	for {
+		messages, over, err := c.take(p)
+		if messages != nil || over || err != nil {
+			return messages, err
+		}
+		select {
+		case <-p.woken:
+		case <-late.C:
+			return nil, nil
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
+	}
+}
+
+// take returns what there is to fetch. over reports that there will not be any more.
+func (c *Conn) take(p *poll) (messages []byte, over bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case p.replaced:
+		return nil, false, errReplaced
+	case len(c.out) == c.at:
+		return nil, c.cause != nil, nil
+	}
+	messages = c.fetch()
+	c.room.Broadcast()
+	return messages, false, nil
+}
+
+// fetch takes a message, or all, out of those that wait. Holds mu.
+func (c *Conn) fetch() (messages []byte) {
+	waiting := c.out[c.at:]
+	if c.protocol.Batched {
+		messages = c.protocol.Pack(nil, waiting)
+		c.at = len(c.out)
+	} else {
+		m := messageSize(waiting)
+		messages = append(messages, waiting[headSize:m]...)
+		c.at += m
+	}
+	switch {
+	case c.at == len(c.out):
+		c.out, c.at = nil, 0
+	case c.at > len(c.out)/2:
+		c.out = c.out[:copy(c.out, c.out[c.at:])]
+		c.at = 0
+	}
+	return messages
+}
