@@ -6,8 +6,7 @@ import (
 
 // wamp.subscription.list and wamp.registration.list with the keyword argument _overlaps, a list of [URI, match policy],
 // list only what overlaps one of these, and tell its details in a second result: one call, where a link over a narrow line
-// would have to make one for each subscription of a whole fleet. Where the caller has a seat itself, the member
-// "members" lists the sessions.
+// would have to make one for each subscription of a whole fleet. With _members the details list the sessions as well.
 
 // maxOverlaps is how many patterns a call may name.
 const maxOverlaps = 256
@@ -40,6 +39,12 @@ func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
 	return list, nil
 }
 
+// flag returns a keyword argument that is a bool.
+func (c *metaCall) flag(name string) bool {
+	set, _ := c.kwargs[name].(bool)
+	return set
+}
+
 func overlapsAny(list []wamp.Pattern, p wamp.Pattern) bool {
 	for _, o := range list {
 		if o.Overlaps(p) {
@@ -69,37 +74,34 @@ func byPolicy(ids [3][]any) map[string]any {
 	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
 }
 
-// withMembers is the subscription's details for a session: a subscription that keeps a history has somebody to write for
-// in any case.
-func (s *subscription) withMembers(caller *session) map[string]any {
+// tellSubscription is a subscription's details. One that keeps a history has somebody to keep events for in any case.
+func (c *metaCall) tellSubscription(s *subscription) map[string]any {
 	details := s.details()
 	if s.history != nil {
 		details["history"] = true
 	}
-	var members []any
-	own := false
+	if !c.flag("_members") {
+		return details
+	}
+	members := []any{}
 	for _, chunk := range s.seats {
 		for _, seat := range chunk {
-			own = own || seat.session == caller
 			members = append(members, seat.session.id)
 		}
 	}
-	if own {
-		details["members"] = members
-	}
+	details["members"] = members
 	return details
 }
 
-func (r *registration) withMembers(caller *session) map[string]any {
+func (c *metaCall) tellRegistration(r *registration) map[string]any {
 	details := r.details()
-	var members []any
-	own := false
+	if !c.flag("_members") {
+		return details
+	}
+	members := []any{}
 	for _, seat := range r.callees {
-		own = own || seat.session == caller
 		members = append(members, seat.session.id)
 	}
-	if own {
-		details["members"] = members
-	}
+	details["members"] = members
 	return details
 }

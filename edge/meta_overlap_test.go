@@ -13,9 +13,9 @@ func TestListsOfWhatOverlaps(t *testing.T) {
 		one.hear(`[33,3,"$org"]`)
 		other.say(`[32,1,{},"com.a"]`)
 		other.hear(`[33,1,"$a"]`)
-		other.say(`[48,2,{},"wamp.subscription.list",[],{"_overlaps":[["com.a","exact"]]}]`)
+		other.say(`[48,2,{},"wamp.subscription.list",[],{"_overlaps":[["com.a","exact"]],"_members":true}]`)
 		other.hear(
-			`[50,2,{},[{"exact":["$a"],"prefix":["$all"],"wildcard":[]},[{"id":"$a","created":"*","uri":"com.a","match":"exact","members":["*","*"]},{"id":"$all","created":"*","uri":"com.","match":"prefix"}]]]`)
+			`[50,2,{},[{"exact":["$a"],"prefix":["$all"],"wildcard":[]},[{"id":"$a","created":"*","uri":"com.a","match":"exact","members":["*","*"]},{"id":"$all","created":"*","uri":"com.","match":"prefix","members":["*"]}]]]`)
 		other.say(`[64,3,{"invoke":"roundrobin"},"com.a"]`)
 		other.hear(`[65,3,"$reg"]`)
 		one.say(`[48,4,{},"wamp.registration.list",[],{"_overlaps":[["com.","prefix"]]}]`)

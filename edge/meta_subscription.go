@@ -31,7 +31,7 @@ func (c *metaCall) subscriptionList() ([]any, error) {
 	}
 	if wanted != nil {
 		return overlapping(wanted, func(s *subscription) wamp.Pattern { return wamp.Pattern{URI: s.uri, Match: s.match} },
-			func(s *subscription) map[string]any { return s.withMembers(c.caller) }, c.realm.topics.Load()), nil
+			c.tellSubscription, c.realm.topics.Load()), nil
 	}
 	return []any{lists(func(s *subscription) (wamp.Match, wamp.ID) { return s.match, s.id }, c.realm.topics.Load())}, nil
 }
