@@ -23,6 +23,10 @@ type CallOptions struct {
 
 	DiscloseMe bool // tell the callee who calls
 
+	// ForwardFor is the way that the call has come over links, the oldest hop first. Routers heed it from those only who
+	// may forward.
+	ForwardFor []Hop
+
 	// CancelMode is how the call is canceled when ctx is done. With wamp.KillNoWait, the default, and wamp.Skip, Call
 	// returns ctx's error at once. With wamp.Kill it waits for the callee's answer, Options.RequestTimeout at most, and
 	// returns a result if the callee still has one; otherwise the error is both ctx's and the callee's.
@@ -62,7 +66,7 @@ func (c *Client) Call(ctx context.Context, procedure string, o CallOptions, p Pa
 }
 
 func (o *CallOptions) dict(s wamp.Serializer) (codec.Dict, error) {
-	if o.Timeout <= 0 && o.Progress == nil && !o.DiscloseMe && o.Extra == nil {
+	if o.Timeout <= 0 && o.Progress == nil && !o.DiscloseMe && o.ForwardFor == nil && o.Extra == nil {
 		return codec.Dict{}, nil
 	}
 	var b codec.Builder
@@ -72,6 +76,7 @@ func (o *CallOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	}
 	setFlag(&b, "receive_progress", o.Progress != nil)
 	setFlag(&b, "disclose_me", o.DiscloseMe)
+	setHops(&b, o.ForwardFor)
 	return finish(&b, o.Extra)
 }
 

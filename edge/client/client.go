@@ -18,7 +18,8 @@ type Client struct {
 	events *eventQueue // locks for itself
 	calls  *handlerPool
 
-	current atomic.Pointer[session] // nil while there is none
+	current    atomic.Pointer[session] // nil while there is none
+	confirming atomic.Bool             // there was a subscription with Confirm
 
 	started   atomic.Bool // Run or Connect has taken charge
 	closeOnce sync.Once

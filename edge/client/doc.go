@@ -41,6 +41,7 @@
 // in Call.
 //
 // Messages going out gather in a buffer bounded by Options.WriteBuffer: Publish, Call and Progress wait while it is full.
+// Publish with PublishOptions.Done waits as well while Options.Unacknowledged publications are not acknowledged.
 // The goroutine that finds nobody writing writes at once; whatever comes while it does goes out in one piece behind it.
 //
 // # Payloads

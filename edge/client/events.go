@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,7 @@ type queued struct {
 	start, middle, end int
 	items              int
 	serializer         wamp.Serializer
+	confirm            *confirmation // nil: the router does not wait
 }
 
 const (
@@ -78,14 +80,14 @@ func (q *eventQueue) requested(n int) {
 }
 
 // put appends an event. When the queue is full it waits for room, then makes some.
-func (q *eventQueue) put(subscriptions []*Subscription, s wamp.Serializer, m *codec.Message) {
+func (q *eventQueue) put(subscriptions []*Subscription, s wamp.Serializer, m *codec.Message, c *confirmation) {
 	size := len(m.Dict.Raw) + len(m.Payload.Raw) + eventCost
 	q.mu.Lock()
 	if q.full(size) {
 		q.makeRoom(size)
 	}
 	if !q.closed {
-		q.append(subscriptions, s, m)
+		q.append(subscriptions, s, m, c)
 	}
 	q.mu.Unlock()
 	wake(q.arrived)
@@ -141,17 +143,23 @@ func (q *eventQueue) dropOldest() {
 	q.chunks = append(q.chunks[:0], q.chunks[1:]...)
 	for _, e := range c.events {
 		q.size -= e.size()
+		if e.confirm != nil {
+			e.confirm.say(errNotHandled)
+		}
 	}
 	q.dropped.Add(uint64(len(c.events)))
 	q.recycle(c)
 }
 
+// errNotHandled is what a publisher hears of an event that was dropped before the one who is to confirm it had it.
+var errNotHandled = &Error{URI: wamp.Unavailable.Error(), cause: errors.New("the subscriber does not keep up")}
+
 // append copies the event into the last chunk. mu is held.
-func (q *eventQueue) append(subscriptions []*Subscription, s wamp.Serializer, m *codec.Message) {
+func (q *eventQueue) append(subscriptions []*Subscription, s wamp.Serializer, m *codec.Message, confirm *confirmation) {
 	c := q.chunkFor(len(m.Dict.Raw) + len(m.Payload.Raw))
 	e := queued{
 		subscriptions: subscriptions, publication: m.Publication, start: len(c.bytes), items: m.Payload.Items,
-		serializer: s,
+		serializer: s, confirm: confirm,
 	}
 	c.bytes = append(c.bytes, m.Dict.Raw...)
 	e.middle = len(c.bytes)
@@ -218,6 +226,10 @@ func (q *eventQueue) deliver() {
 				},
 				Publication: e.publication,
 				More:        i+1 < len(c.events),
+			}
+			if e.confirm != nil {
+				e.confirm.handOver(ev, e.subscriptions)
+				e.subscriptions = nil
 			}
 			for _, sub := range e.subscriptions {
 				ev.Subscription = sub

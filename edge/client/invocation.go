@@ -54,6 +54,12 @@ func (inv *Invocation) ReceiveProgress() bool { return inv.flag("receive_progres
 // Caller returns the caller's session; 0 if it was not disclosed.
 func (inv *Invocation) Caller() wamp.ID { return inv.sessionID("caller") }
 
+// CallerAuthid returns the caller's authid; "" if it was not disclosed.
+func (inv *Invocation) CallerAuthid() string { return inv.text("caller_authid") }
+
+// CallerAuthrole returns the caller's role; "" if it was not disclosed.
+func (inv *Invocation) CallerAuthrole() string { return inv.text("caller_authrole") }
+
 // Timeout returns the time that the caller leaves for an answer, or between two; 0 if it waits for ever or the router
 // keeps the time. When it is over the client answers wamp.Timeout and cancels the handler's context.
 func (inv *Invocation) Timeout() time.Duration {

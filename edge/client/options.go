@@ -51,6 +51,8 @@ type Options struct {
 	EventBuffer int           // bytes waiting for a handler; default 1 MiB
 	HandlerWait time.Duration // how long a full queue may keep the client from reading; default 2 s
 	Invocations int           // handlers of procedures running at the same time; default 1024
+
+	Unacknowledged int // publications with PublishOptions.Done under way at the same time; default 1024
 }
 
 // Reconnect is the policy for joining again: exponential back-off with full jitter, that is a random pause between 0 and
@@ -66,6 +68,7 @@ const (
 	defaultBuffer         = 1 << 20
 	defaultHandlerWait    = 2 * time.Second
 	defaultInvocations    = 1024
+	defaultUnacknowledged = 1024
 	defaultReconnectMin   = 500 * time.Millisecond
 	defaultReconnectMax   = time.Minute
 )
@@ -78,6 +81,7 @@ func (o Options) withDefaults() Options {
 	orDefault(&o.EventBuffer, defaultBuffer)
 	orDefault(&o.HandlerWait, defaultHandlerWait)
 	orDefault(&o.Invocations, defaultInvocations)
+	orDefault(&o.Unacknowledged, defaultUnacknowledged)
 	orDefault(&o.Reconnect.Min, defaultReconnectMin)
 	orDefault(&o.Reconnect.Max, defaultReconnectMax)
 	if o.Log == nil {

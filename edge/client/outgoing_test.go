@@ -88,7 +88,7 @@ func TestSteadyFlowOfEventsDoesNotAllocate(t *testing.T) {
 	to := []*Subscription{{}}
 	n := testing.AllocsPerRun(100, func() {
 		for range 10 {
-			q.put(to, wamp.CBOR, m)
+			q.put(to, wamp.CBOR, m, nil)
 		}
 		c := q.take(nil)
 		for _, e := range c.events {

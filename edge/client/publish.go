@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"time"
 
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
@@ -11,13 +12,25 @@ import (
 // but not nil counts.
 type PublishOptions struct {
 	Acknowledge bool // wait until the router has it, or refuses it
-	IncludeMe   bool // deliver the event to this client too, if it has subscribed
-	DiscloseMe  bool // tell the subscribers who publishes
-	Retain      bool // the router keeps the event for those who ask for it when they subscribe
+
+	// Done has the publication acknowledged without Publish waiting for that: it returns when the event is on its way, and
+	// then Done is called, once, with the publication's id, the router's ERROR, or wamp.NetworkFailure if the session ends
+	// before. If Publish returns an error Done is not called. The goroutine that calls it is the one that reads: Done must
+	// not wait for this client. When Options.Unacknowledged of them are under way Publish waits.
+	Done func(publication wamp.ID, err error)
+
+	IncludeMe  bool // deliver the event to this client too, if it has subscribed
+	DiscloseMe bool // tell the subscribers who publishes
+	Retain     bool // the router keeps the event for those who ask for it when they subscribe
 
 	Eligible, Exclude                 []wamp.ID // sessions
 	EligibleAuthid, ExcludeAuthid     []string
 	EligibleAuthrole, ExcludeAuthrole []string
+
+	// What a link says of an event that it passes on. Routers heed it from those only who may forward.
+	ForwardFor []Hop     // the way it has come, the oldest hop first
+	Origin     *Origin   // so that it is routed once, however often it is sent; needs Acknowledge or Done
+	Time       time.Time // when it was published first, if that is worth telling
 
 	Extra map[string]any // further fields of PUBLISH.Options
 
@@ -40,13 +53,47 @@ func (c *Client) Publish(ctx context.Context, topic string, o PublishOptions, p 
 	if m.Dict, err = o.dict(s.out.serializer); err != nil {
 		return err
 	}
-	if o.Acknowledge {
+	urgency := atOnce
+	if o.More {
+		urgency = gathered
+	}
+	switch {
+	case o.Done != nil:
+		return s.publishWithin(ctx, &m, o.Done, urgency)
+	case o.Acknowledge:
 		return s.publishAcknowledged(ctx, m)
 	}
-	if o.More {
-		return s.out.send(ctx, &m, gathered)
+	return s.out.send(ctx, &m, urgency)
+}
+
+// publishWithin publishes when fewer than Options.Unacknowledged such publications are under way.
+func (s *session) publishWithin(ctx context.Context, m *outbound, done func(wamp.ID, error), u urgency) error {
+	select {
+	case s.window <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return s.out.send(ctx, &m, atOnce)
+	m.request = &delivery{session: s, done: done}
+	err := s.out.send(ctx, m, u)
+	if err != nil {
+		<-s.window
+	}
+	return err
+}
+
+// delivery is the request of a PUBLISH that nobody waits for.
+type delivery struct {
+	session *session
+	done    func(wamp.ID, error)
+}
+
+func (d *delivery) kind() (sent, reply wamp.Type) { return wamp.Publish, wamp.Published }
+func (d *delivery) answer(m *codec.Message)       { d.end(m.ID, nil) }
+func (d *delivery) fail(err error)                { d.end(0, err) }
+
+func (d *delivery) end(publication wamp.ID, err error) {
+	<-d.session.window
+	d.done(publication, err)
 }
 
 func (s *session) publishAcknowledged(ctx context.Context, m outbound) error {
@@ -82,7 +129,7 @@ func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	}
 	var b codec.Builder
 	b.Reset(s, make([]byte, 0, 128))
-	setFlag(&b, "acknowledge", o.Acknowledge)
+	setFlag(&b, "acknowledge", o.Acknowledge || o.Done != nil)
 	setFlag(&b, "disclose_me", o.DiscloseMe)
 	setFlag(&b, "retain", o.Retain)
 	if o.IncludeMe {
@@ -94,11 +141,17 @@ func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	setList(&b, "exclude", o.Exclude)
 	setList(&b, "exclude_authid", o.ExcludeAuthid)
 	setList(&b, "exclude_authrole", o.ExcludeAuthrole)
+	setHops(&b, o.ForwardFor)
+	o.Origin.set(&b)
+	if ms := o.Time.UnixMilli(); !o.Time.IsZero() && ms >= 0 {
+		b.Uint(timeKey, uint64(ms))
+	}
 	return finish(&b, o.Extra)
 }
 
 func (o *PublishOptions) plain() bool {
-	return !(o.Acknowledge || o.IncludeMe || o.DiscloseMe || o.Retain) && o.Extra == nil &&
+	return !(o.Acknowledge || o.Done != nil || o.IncludeMe || o.DiscloseMe || o.Retain) && o.Extra == nil &&
+		o.ForwardFor == nil && o.Origin == nil && o.Time.IsZero() &&
 		o.Eligible == nil && o.EligibleAuthid == nil && o.EligibleAuthrole == nil &&
 		o.Exclude == nil && o.ExcludeAuthid == nil && o.ExcludeAuthrole == nil
 }

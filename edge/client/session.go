@@ -19,6 +19,7 @@ type session struct {
 	welcome Welcome
 	out     *outgoing     // locks for itself
 	ended   chan struct{} // closed when nothing more will come of the session and its goroutines are gone
+	window  chan struct{} // has an item for each publication of which nobody waits for the acknowledgement
 
 	reason  error       // why it ended; to be read after ended is closed
 	closing atomic.Bool // GOODBYE was sent: nothing but GOODBYE is of interest
@@ -50,6 +51,7 @@ type request interface {
 func newSession(c *Client, conn Conn) *session {
 	s := &session{
 		client: c, conn: conn, ended: make(chan struct{}),
+		window:        make(chan struct{}, c.opts.Unacknowledged),
 		subscriptions: make(map[wamp.ID][]*Subscription),
 		subscribing:   make(map[pattern]int),
 		registrations: make(map[wamp.ID]*Registration),

@@ -13,6 +13,7 @@ import (
 type SubscribeOptions struct {
 	Match       wamp.Match
 	GetRetained bool           // also deliver the event that the router retains for the topic
+	Confirm     bool           // publishers that want to know hear of their event when Event.Confirm was called, not before
 	Extra       map[string]any // further fields of SUBSCRIBE.Options
 
 	// Persist makes Subscribe return at once, connected or not: the client subscribes when it can, and tries again what
@@ -28,7 +29,8 @@ type SubscribeOptions struct {
 // Subscription is interest in a topic, from Subscribe to Unsubscribe, over any number of sessions.
 type Subscription struct {
 	stand
-	handler func(*Event)
+	handler  func(*Event)
+	confirms bool
 }
 
 // Subscribe asks for a topic's events and returns when the router has agreed. The package's comment says how handle is
@@ -46,11 +48,15 @@ func (c *Client) Subscribe(
 	if o.GetRetained {
 		options["get_retained"] = true
 	}
+	if o.Confirm {
+		options[confirmKey] = true
+		c.confirming.Store(true)
+	}
 	sub := &Subscription{
 		stand: stand{
 			client: c, pattern: pattern{topic, o.Match}, options: options, words: subscription, refused: o.Refused,
 		},
-		handler: handle,
+		handler: handle, confirms: o.Confirm,
 	}
 	if err := c.establish(ctx, sub, o.Persist); err != nil {
 		return nil, err
@@ -90,8 +96,19 @@ func (s *session) event(m *codec.Message) {
 	s.client.mu.Lock()
 	list := s.subscriptions[m.ID]
 	s.client.mu.Unlock()
-	if len(list) > 0 {
-		s.client.events.put(list, s.out.serializer, m)
+	waiting := false
+	if s.client.confirming.Load() {
+		waiting, _ = field(m.Dict, confirmKey).Bool()
+	}
+	switch {
+	case len(list) > 0:
+		var c *confirmation
+		if waiting {
+			c = s.newConfirmation(m)
+		}
+		s.client.events.put(list, s.out.serializer, m, c)
+	case waiting:
+		s.newConfirmation(m).say(nil)
 	}
 }
 
@@ -101,6 +118,8 @@ type Event struct {
 	Subscription *Subscription
 	Publication  wamp.ID
 	More         bool // further events are waiting for their handlers
+
+	vote *vote // nil: Confirm has nothing to say
 }
 
 // Topic returns the topic published to, which for a pattern is not the one subscribed to.
@@ -116,6 +135,12 @@ func (e *Event) Retained() bool { return e.flag("retained") }
 
 // Publisher returns the publisher's session; 0 if it was not disclosed.
 func (e *Event) Publisher() wamp.ID { return e.sessionID("publisher") }
+
+// PublisherAuthid returns the publisher's authid; "" if it was not disclosed.
+func (e *Event) PublisherAuthid() string { return e.text("publisher_authid") }
+
+// PublisherAuthrole returns the publisher's role; "" if it was not disclosed.
+func (e *Event) PublisherAuthrole() string { return e.text("publisher_authrole") }
 
 // Clone returns a copy that may be kept.
 func (e *Event) Clone() *Event {

@@ -1,0 +1,261 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// outcome is what Done was called with.
+type outcome struct {
+	publication wamp.ID
+	err         error
+}
+
+// tells returns a Done that hands over what it hears.
+func tells() (chan outcome, func(wamp.ID, error)) {
+	heard := make(chan outcome, 100)
+	return heard, func(id wamp.ID, err error) { heard <- outcome{id, err} }
+}
+
+func TestPublishWithDone(t *testing.T) {
+	c, p, _ := start(t, client.Options{})
+	heard, done := tells()
+	for range 3 {
+		check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{Done: done, More: true}, client.Payload{}))
+	}
+	for i := range 3 {
+		m := p.expect(wamp.Publish)
+		if m.Request != wamp.ID(i+1) || p.options(m)["acknowledge"] != true {
+			t.Fatalf("PUBLISH %d %v", m.Request, p.options(m))
+		}
+	}
+	p.refuse(&codec.Message{Type: wamp.Publish, Request: 2}, wamp.NotAuthorized)
+	if o := <-heard; o.publication != 0 || !errors.Is(o.err, wamp.NotAuthorized) {
+		t.Errorf("refused: %+v", o)
+	}
+	p.send(codec.Message{Type: wamp.Published, Request: 1, ID: 77})
+	if o := <-heard; o.publication != 77 || o.err != nil {
+		t.Errorf("acknowledged: %+v", o)
+	}
+	p.conn.Close()
+	if o := <-heard; !errors.Is(o.err, wamp.NetworkFailure) {
+		t.Errorf("the session ended: %+v", o)
+	}
+	if len(heard) > 0 {
+		t.Errorf("Done was called again: %+v", <-heard)
+	}
+}
+
+func TestPublishWithDoneWaitsForTheWindow(t *testing.T) {
+	c, p, _ := start(t, client.Options{Unacknowledged: 2})
+	heard, done := tells()
+	publish := func(ctx context.Context) error {
+		return c.Publish(ctx, "a.b", client.PublishOptions{Done: done}, client.Payload{})
+	}
+	check(t, publish(t.Context()))
+	check(t, publish(t.Context()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := publish(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("beyond the window: %v", err)
+	}
+	third := run(func() error { return publish(t.Context()) })
+	p.expect(wamp.Publish)
+	p.expect(wamp.Publish)
+	p.send(codec.Message{Type: wamp.Published, Request: 1, ID: 5})
+	<-heard
+	check(t, <-third)
+	if m := p.expect(wamp.Publish); m.Request != 3 {
+		t.Errorf("request %d", m.Request)
+	}
+	// What does not leave leaves its place.
+	p.send(codec.Message{Type: wamp.Published, Request: 2, ID: 5})
+	<-heard
+	for range 5 {
+		if err := c.Publish(t.Context(), "a.\xff", client.PublishOptions{Done: done}, client.Payload{}); err == nil {
+			t.Fatal("a topic that is no text was sent")
+		}
+	}
+}
+
+func TestPublishTellsTheWay(t *testing.T) {
+	c, p, _ := start(t, client.Options{})
+	way := []client.Hop{{Session: 5, Authid: "pump", Authrole: "sensor"}, {Session: 6, Authid: "gw", Authrole: "gateway", Node: "gw-1"}}
+	at := time.UnixMilli(1_700_000_000_123)
+	check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{
+		ForwardFor: way, Origin: &client.Origin{Node: "gw-1/central", Epoch: 1 << 60, Sequence: 9}, Time: at,
+	}, client.Payload{}))
+	o := p.options(p.expect(wamp.Publish))
+	want := "map[_origin:[gw-1/central 1152921504606846976 9] _time:1700000000123 " +
+		"forward_for:[map[authid:pump authrole:sensor session:5] map[_node:gw-1 authid:gw authrole:gateway session:6]]]"
+	if fmt.Sprint(o) != want {
+		t.Errorf("options %v", o)
+	}
+	run(func() error {
+		_, err := c.Call(t.Context(), "a.b", client.CallOptions{ForwardFor: way}, client.Payload{})
+		return err
+	})
+	if o := p.options(p.expect(wamp.Call)); len(o["forward_for"].([]any)) != 2 {
+		t.Errorf("options %v", o)
+	}
+
+	events := make(chan *client.Event, 1)
+	subscribed := run(func() error {
+		_, err := c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{}, func(e *client.Event) { events <- e.Clone() })
+		return err
+	})
+	p.subscribed(7)
+	check(t, <-subscribed)
+	p.send(codec.Message{Type: wamp.Event, ID: 7, Publication: 99, Dict: p.dict(map[string]any{
+		"publisher": 55, "publisher_authid": "gw", "publisher_authrole": "gateway", "_time": at.UnixMilli(),
+		"forward_for": []any{map[string]any{"session": 5, "authid": "pump", "authrole": "sensor"},
+			map[string]any{"session": 6, "authid": "gw", "authrole": "gateway", "_node": "gw-1"}},
+	})})
+	e := <-events
+	if !slices.Equal(e.ForwardFor(), way) || !e.Time().Equal(at) || e.PublisherAuthid() != "gw" || e.PublisherAuthrole() != "gateway" {
+		t.Errorf("way %v, time %v, publisher %s %s", e.ForwardFor(), e.Time(), e.PublisherAuthid(), e.PublisherAuthrole())
+	}
+	p.send(p.event(7))
+	if e := <-events; e.ForwardFor() != nil || !e.Time().IsZero() || e.PublisherAuthid() != "" {
+		t.Errorf("way %v, time %v", e.ForwardFor(), e.Time())
+	}
+}
+
+// confirming subscribes handlers to one topic, some of which confirm, under the subscription's id 7.
+func confirming(t *testing.T, c *client.Client, p *peer, confirm bool, handle func(*client.Event)) *client.Subscription {
+	t.Helper()
+	var sub *client.Subscription
+	subscribed := run(func() (err error) {
+		sub, err = c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{Confirm: confirm}, handle)
+		return err
+	})
+	m := p.subscribed(7)
+	check(t, <-subscribed)
+	if got := p.options(m)["_confirm"]; got != (any)(true) && confirm || got != nil && !confirm {
+		t.Errorf("_confirm is %v", got)
+	}
+	return sub
+}
+
+// asked is an EVENT that the router waits for.
+func (p *peer) asked(publication wamp.ID) codec.Message {
+	e := p.event(7, "x")
+	e.Publication, e.Dict = publication, p.dict(map[string]any{"_confirm": true})
+	return e
+}
+
+func TestConfirm(t *testing.T) {
+	c, p, _ := start(t, client.Options{})
+	kept := make(chan *client.Event, 10)
+	confirming(t, c, p, true, func(e *client.Event) { kept <- e })
+	p.send(p.asked(1), p.asked(2), p.event(7))
+	first, second, third := <-kept, <-kept, <-kept
+	third.Confirm(nil) // nobody waits for it
+	second.Confirm(nil)
+	second.Confirm(wamp.Unavailable) // it is said
+	if m := p.expect(wamp.EventReceived); m.ID != 2 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+	first.Confirm(client.NewError("com.error.full", "no room"))
+	m := p.expect(wamp.Error)
+	if args, _, _ := m.Payload.Decode(); m.ErrorType != wamp.Event || m.Request != 1 || string(m.Text) != "com.error.full" || args[0] != "no room" {
+		t.Errorf("refused: %+v %v", m, args)
+	}
+	first.Confirm(nil)
+	p.send(p.asked(3))
+	(<-kept).Confirm(nil)
+	if m := p.expect(wamp.EventReceived); m.ID != 3 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+}
+
+func TestConfirmOfSeveralHandlers(t *testing.T) {
+	c, p, _ := start(t, client.Options{})
+	a, b := make(chan *client.Event, 10), make(chan *client.Event, 10)
+	confirming(t, c, p, true, func(e *client.Event) { a <- e })
+	sub := confirming(t, c, p, true, func(e *client.Event) { b <- e })
+	confirming(t, c, p, false, func(e *client.Event) { e.Confirm(wamp.Unavailable) }) // it has no say
+	p.send(p.asked(1))
+	(<-a).Confirm(nil)
+	e := <-b
+	p.send(p.asked(2))
+	(<-a).Confirm(wamp.Unavailable)
+	if m := p.expect(wamp.Error); m.Request != 2 {
+		t.Errorf("refused %d", m.Request)
+	}
+	(<-b).Confirm(nil)
+	e.Confirm(nil)
+	if m := p.expect(wamp.EventReceived); m.ID != 1 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+	// Who is gone is not waited for.
+	check(t, sub.Unsubscribe(t.Context()))
+	p.send(p.asked(3))
+	(<-a).Confirm(nil)
+	if m := p.expect(wamp.EventReceived); m.ID != 3 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+	// An event of a subscription that has just been ended here has nobody to confirm it.
+	last := p.asked(4)
+	last.ID = 8
+	p.send(last)
+	if m := p.expect(wamp.EventReceived); m.ID != 4 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+}
+
+func TestConfirmAfterTheSession(t *testing.T) {
+	c, p, n := start(t, client.Options{Reconnect: client.Reconnect{Min: 1, Max: 1}})
+	kept := make(chan *client.Event, 10)
+	confirming(t, c, p, true, func(e *client.Event) { kept <- e })
+	p.send(p.asked(1))
+	e := <-kept
+	p.conn.Close()
+	next := n.welcome()
+	if m := next.subscribed(7); next.options(m)["_confirm"] != true {
+		t.Error("it is not asked for in the next session")
+	}
+	e.Confirm(nil) // of the session before
+	next.send(next.asked(2))
+	(<-kept).Confirm(nil)
+	if m := next.expect(wamp.EventReceived); m.ID != 2 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+}
+
+func TestDroppedEventsAreNotConfirmed(t *testing.T) {
+	c, p, _ := start(t, client.Options{EventBuffer: 40 << 10, HandlerWait: time.Millisecond})
+	hold := make(chan struct{})
+	confirming(t, c, p, true, func(e *client.Event) {
+		<-hold
+		e.Confirm(nil)
+	})
+	long := p.payload(make([]byte, 10<<10))
+	for i := range 20 {
+		m := p.asked(wamp.ID(i + 1))
+		m.Payload = long
+		p.send(m)
+	}
+	m := p.expect(wamp.Error)
+	if m.ErrorType != wamp.Event || string(m.Text) != wamp.Unavailable.Error() {
+		t.Errorf("ERROR for %s: %s", m.ErrorType, m.Text)
+	}
+	close(hold)
+	answered := 1
+	for answered < 20 {
+		data, _, err := p.conn.ReadMessage()
+		check(t, err)
+		if typ := codec.TypeOf(p.s, data); typ != wamp.Error && typ != wamp.EventReceived {
+			t.Fatalf("got %s", typ)
+		}
+		answered++
+	}
+}
