@@ -111,6 +111,8 @@ func (r reader) value(at Place, key string, value any, out reflect.Value) {
 		set(r, at, key, value, "a string", out.SetString)
 	case reflect.Bool:
 		set(r, at, key, value, "true or false", out.SetBool)
+	case reflect.Float64:
+		r.float(at, key, value, out)
 	case reflect.Int:
 		set(r, at, key, value, "an integer", func(n int64) { r.integer(at, key, n, out) })
 	case reflect.Pointer:
@@ -131,6 +133,13 @@ func (r reader) names(at Place, table map[string]any, out reflect.Value) {
 	for key, value := range table {
 		set(r, at, key, value, "a string", func(s string) { out.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(s)) })
 	}
+}
+
+func (r reader) float(at Place, key string, value any, out reflect.Value) {
+	if n, ok := value.(int64); ok {
+		value = float64(n)
+	}
+	set(r, at, key, value, "a number", out.SetFloat)
 }
 
 func (r reader) integer(at Place, key string, n int64, out reflect.Value) {

@@ -2,7 +2,11 @@ package main
 
 import (
 	"cmp"
+	"slices"
 	"strings"
+
+	"runnel/edge/wamp"
+	"runnel/transport/serial/lines"
 )
 
 // Serial is a serial line.
@@ -15,7 +19,7 @@ type Serial struct {
 	DataBits     int      `toml:"data_bits"`
 	StopBits     int      `toml:"stop_bits"`
 	Parity       string   `toml:"parity"`
-	Mode         string   `toml:"mode"`    // wamp (default); lines, modbus: later
+	Mode         string   `toml:"mode"`    // wamp (default), lines, modbus
 	Framing      string   `toml:"framing"` // hdlc (default), none
 	Realm        string   `toml:"realm"`
 	Authid       string   `toml:"authid"`
@@ -23,14 +27,56 @@ type Serial struct {
 	Settle       Duration `toml:"settle"` // from opening the port to the first octet
 	DTR          string   `toml:"dtr"`    // keep (default), on, off
 	RTS          string   `toml:"rts"`
+	RS485        *RS485   `toml:"rs485"`
 	MaxMessage   Size     `toml:"max_message"`
 	PingInterval Duration `toml:"ping_interval"`
 
+	// framing = "hdlc"
+	Frame      int      `toml:"frame"`
+	Window     int      `toml:"window"`
+	Retries    int      `toml:"retries"`
+	T1         Duration `toml:"t1"`
+	T2         Duration `toml:"t2"`
+	T3         Duration `toml:"t3"`
+	HalfDuplex bool     `toml:"half_duplex"`
+
 	// mode = "lines"
-	Format  string   `toml:"format"`
-	Columns []string `toml:"columns"`
-	Pattern string   `toml:"pattern"`
-	Topic   string   `toml:"topic"`
+	Format    string   `toml:"format"`    // json, csv, nmea, regexp
+	Columns   []string `toml:"columns"`   // of csv
+	Separator string   `toml:"separator"` // of csv
+	Pattern   string   `toml:"pattern"`   // of regexp
+	Sentences []string `toml:"sentences"` // of nmea
+	Encoding  string   `toml:"encoding"`  // utf-8 (default), latin1
+	MaxLine   Size     `toml:"max_line"`
+	Time      string   `toml:"time"`
+	Fields    []Field  `toml:"field"`
+	Write     string   `toml:"write"` // a procedure
+	Newline   *string  `toml:"newline"`
+
+	// mode = "lines" or "modbus"
+	Topic  string `toml:"topic"`
+	Retain bool   `toml:"retain"`
+}
+
+// RS485 is for the kernel to switch a UART between sending and receiving.
+type RS485 struct {
+	Place       Place
+	Inverted    bool     `toml:"inverted"` // RTS is off while sending
+	ReceiveOwn  bool     `toml:"receive_own"`
+	Terminate   bool     `toml:"terminate"`
+	DelayBefore Duration `toml:"delay_before"`
+	DelayBehind Duration `toml:"delay_behind"`
+}
+
+// Field is a value of what a device prints.
+type Field struct {
+	Place  Place
+	Name   string  `toml:"name"`
+	As     string  `toml:"as"`
+	Type   string  `toml:"type"` // number, text, boolean
+	Scale  float64 `toml:"scale"`
+	Offset float64 `toml:"offset"`
+	Unit   string  `toml:"unit"`
 }
 
 // USB identifies a USB serial port, whatever name the kernel gave it.
@@ -47,19 +93,17 @@ func (k checker) serial(s *Serial) {
 	s.Realm = k.realmName(s.Place, "realm", s.Realm)
 	k.device(s)
 	k.choice(s.Place, "mode", s.Mode, "wamp", "lines", "modbus")
-	if s.Mode == "lines" || s.Mode == "modbus" {
+	s.Mode = cmp.Or(s.Mode, "wamp")
+	k.modeKeys(s)
+	switch s.Mode {
+	case "wamp":
+		k.framed(s)
+	case "lines":
+		k.lines(s)
+	case "modbus":
 		k.add(s.Place, "mode", "mode = %q is not in this version; mode = \"wamp\" is", s.Mode)
-		return
 	}
-	for _, key := range []string{"format", "columns", "pattern", "topic"} {
-		if s.Place.has(key) {
-			k.add(s.Place, key, "only for mode = \"lines\"; remove it")
-		}
-	}
-	s.Framing = cmp.Or(s.Framing, "hdlc")
-	k.choice(s.Place, "framing", s.Framing, "hdlc", "none")
-	k.ping(s.Place, &s.PingInterval)
-	if err := s.port().Validate(); err != nil && s.USB == nil && s.Device != "" {
+	if err := s.lineConfig().Validate(); err != nil && s.USB == nil && s.Device != "" {
 		k.add(s.Place, "", "%v", err)
 	}
 	k.choice(s.Place, "parity", s.Parity, "none", "odd", "even", "mark", "space")
@@ -68,6 +112,67 @@ func (k checker) serial(s *Serial) {
 	k.identity(s.Place, s.Realm, s.Role, s.Authid)
 	if s.Role != "" && s.Authid == "" {
 		s.Authid = s.Name
+	}
+}
+
+// The keys that belong to one mode or framing.
+var (
+	wampKeys  = []string{"framing", "max_message", "ping_interval"}
+	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
+	linesKeys = []string{"format", "columns", "separator", "pattern", "sentences", "encoding", "max_line", "time", "field", "write", "newline"}
+	bothKeys  = []string{"topic", "retain"}
+)
+
+// modeKeys notes keys that belong to other modes.
+func (k checker) modeKeys(s *Serial) {
+	only := func(here bool, what string, keys []string) {
+		for _, key := range keys {
+			if !here && s.Place.has(key) {
+				k.add(s.Place, key, "only for %s; remove it", what)
+			}
+		}
+	}
+	only(s.Mode == "wamp", `mode = "wamp"`, wampKeys)
+	only(s.Mode == "wamp" && s.Framing != "none", `framing = "hdlc"`, linkKeys)
+	only(s.Mode == "lines", `mode = "lines"`, linesKeys)
+	only(s.Mode == "lines" || s.Mode == "modbus", `mode = "lines" and "modbus"`, bothKeys)
+}
+
+func (k checker) framed(s *Serial) {
+	s.Framing = cmp.Or(s.Framing, "hdlc")
+	k.choice(s.Place, "framing", s.Framing, "hdlc", "none")
+	k.ping(s.Place, &s.PingInterval)
+}
+
+func (k checker) lines(s *Serial) {
+	k.required(s.Place, "format", s.Format)
+	k.choice(s.Place, "format", s.Format, lines.FormatNames...)
+	for _, f := range []struct {
+		format string
+		keys   []string
+	}{{"csv", []string{"columns", "separator"}}, {"regexp", []string{"pattern"}}, {"nmea", []string{"sentences"}}} {
+		for _, key := range f.keys {
+			if s.Format != f.format && s.Place.has(key) {
+				k.add(s.Place, key, "only for format = %q; remove it", f.format)
+			}
+		}
+	}
+	k.required(s.Place, "topic", s.Topic)
+	k.choice(s.Place, "encoding", s.Encoding, "utf-8", "latin1")
+	if s.Newline != nil && !slices.Contains([]string{"", "\r", "\n", "\r\n"}, *s.Newline) {
+		k.add(s.Place, "newline", "%q is no end of a line; use %s", *s.Newline, oneOf("\n", "\r", "\r\n", ""))
+	}
+	if s.Write != "" {
+		k.uri(s.Place, "write", s.Write, wamp.Exact)
+	}
+	for _, f := range s.Fields {
+		k.required(f.Place, "name", f.Name)
+		k.choice(f.Place, "type", f.Type, lines.KindNames[1:]...)
+	}
+	if s.Topic != "" && slices.Contains(lines.FormatNames, s.Format) {
+		if _, err := lines.New(s.lines()); err != nil {
+			k.add(s.Place, "", "%v", err)
+		}
 	}
 }
 

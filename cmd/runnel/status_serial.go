@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"runnel/transport/serial/lapb"
+	"runnel/transport/serial/lines"
 )
 
 type serialReport struct {
 	Name    string    `json:"name"`
 	Realm   string    `json:"realm"`
+	Mode    string    `json:"mode"`
 	State   string    `json:"state"`
 	Since   time.Time `json:"since"`
 	Device  string    `json:"device,omitempty"`
@@ -19,13 +23,94 @@ type serialReport struct {
 	In      uint64    `json:"in"`  // octets
 	Out     uint64    `json:"out"` // octets
 	Skipped uint64    `json:"skipped"`
+
+	UART   *uartReport   `json:"uart,omitempty"`   // where the driver counts errors
+	Link   *linkReport   `json:"link,omitempty"`   // with framing hdlc
+	Lines  *linesReport  `json:"lines,omitempty"`  // with mode lines
+	Sensor *sensorReport `json:"sensor,omitempty"` // with modes lines and modbus
+}
+
+type uartReport struct {
+	Framing uint64 `json:"framing_errors"`
+	Parity  uint64 `json:"parity_errors"`
+	Overrun uint64 `json:"overruns"`
+	Breaks  uint64 `json:"breaks"`
+}
+
+type linkReport struct {
+	Up          bool      `json:"up"`
+	Since       time.Time `json:"since,omitzero"`
+	Error       string    `json:"error,omitempty"` // why the last connection ended
+	Peer        string    `json:"peer,omitempty"`  // what the device calls itself
+	BootID      uint32    `json:"boot_id,omitempty"`
+	Frame       int       `json:"frame,omitempty"`  // what the device can take
+	Window      int       `json:"window,omitempty"` // likewise
+	BaudSuspect bool      `json:"baud_suspect"`
+	FramesIn    uint64    `json:"frames_in"`
+	FramesOut   uint64    `json:"frames_out"`
+	Resent      uint64    `json:"resent"`
+	Rejects     uint64    `json:"rejects"` // frames that the device found missing
+	Timeouts    uint64    `json:"timeouts"`
+	Connections uint64    `json:"connections"`
+	Resets      uint64    `json:"resets"`
+	Ignored     uint64    `json:"ignored"`
+	FCS         uint64    `json:"fcs_errors"`
+	Framing     uint64    `json:"framing_errors"` // frames too long, too short or given up
+	Logs        uint64    `json:"logs"`
+}
+
+type linesReport struct {
+	Good        uint64    `json:"good"`
+	Bad         uint64    `json:"bad"`
+	NotUTF8     uint64    `json:"not_utf8"`
+	Long        uint64    `json:"long"`
+	Ignored     uint64    `json:"ignored"`
+	LastGood    time.Time `json:"last_good,omitzero"`
+	LastBad     time.Time `json:"last_bad,omitzero"`
+	BadLine     string    `json:"bad_line,omitempty"`
+	BadReason   string    `json:"bad_reason,omitempty"`
+	BaudSuspect bool      `json:"baud_suspect"`
+}
+
+type sensorReport struct {
+	voice
+	Procedures []string `json:"refused_procedures,omitempty"`
 }
 
 func (l *line) report() serialReport {
 	s := l.State()
-	return serialReport{
-		Name: l.config.Name, Realm: l.config.Realm, State: string(s.Phase), Since: s.Since, Device: s.Device, Error: errorText(s.Err),
+	r := serialReport{
+		Name: l.config.Name, Realm: l.config.Realm, Mode: l.config.Mode, State: string(s.Phase), Since: s.Since, Device: s.Device, Error: errorText(s.Err),
 		Opens: s.Opens, Losses: s.Losses, Peers: s.Peers, In: s.In, Out: s.Out, Skipped: s.Skipped,
+		UART: (*uartReport)(s.UART), Link: newLinkReport(s.Link),
+	}
+	if l.lines != nil {
+		r.Lines = newLinesReport(l.lines.State())
+	}
+	if l.sensor != nil {
+		r.Sensor = &sensorReport{}
+		r.Sensor.voice, r.Sensor.Procedures = l.sensor.report()
+	}
+	return r
+}
+
+func newLinkReport(s *lapb.Status) *linkReport {
+	if s == nil {
+		return nil
+	}
+	return &linkReport{
+		Up: s.Up, Since: s.Since, Error: errorText(s.Err), BaudSuspect: s.BaudSuspect,
+		Peer: s.Peer.Name, BootID: s.Peer.BootID, Frame: s.Peer.Info, Window: s.Peer.Window,
+		FramesIn: s.Link.FramesIn, FramesOut: s.Link.FramesOut, Resent: s.Link.Resent, Rejects: s.Link.RejectsIn, Timeouts: s.Link.Timeouts,
+		Connections: s.Link.Connections, Resets: s.Link.Resets, Ignored: s.Link.Ignored, Logs: s.Link.Logs,
+		FCS: s.Framing.FCS, Framing: s.Framing.Aborted + s.Framing.Long + s.Framing.Short,
+	}
+}
+
+func newLinesReport(s lines.State) *linesReport {
+	return &linesReport{
+		Good: s.Good, Bad: s.Bad, NotUTF8: s.NotUTF8, Long: s.Long, Ignored: s.Ignored, LastGood: s.LastGood, LastBad: s.LastBad,
+		BadLine: s.BadLine, BadReason: s.BadReason, BaudSuspect: s.BaudSuspect,
 	}
 }
 
@@ -35,5 +120,71 @@ func (r *report) printSerial(w io.Writer) {
 	}
 	for _, s := range r.Serial {
 		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%s\n", printable(s.Name), s.State, since(s.Since), dash(s.Device), s.In, s.Out, s.Losses, dash(harmless(s.Error)))
+	}
+	for _, s := range r.Serial {
+		s.printMore(w)
+	}
+}
+
+// printMore writes what there is to say of some lines only. What a device says of itself is quoted: it may be anything.
+func (s *serialReport) printMore(w io.Writer) {
+	if s.UART != nil || s.Link != nil || s.Sensor != nil {
+		fmt.Fprintf(w, "%s:\n", printable(s.Name))
+	}
+	if u := s.UART; u != nil && *u != (uartReport{}) {
+		fmt.Fprintf(w, "  uart: %d framing errors, %d parity errors, %d overruns, %d breaks\n", u.Framing, u.Parity, u.Overrun, u.Breaks)
+	}
+	if s.Link != nil {
+		s.Link.print(w)
+	}
+	if s.Lines != nil {
+		s.Lines.print(w)
+	}
+	if s.Sensor != nil {
+		s.Sensor.print(w)
+	}
+}
+
+func (l *linkReport) print(w io.Writer) {
+	state := "down"
+	if l.Up {
+		state = "up"
+	}
+	fmt.Fprintf(w, "  link %s", state)
+	if !l.Since.IsZero() {
+		fmt.Fprintf(w, " for %v", since(l.Since))
+	}
+	if l.Peer != "" {
+		fmt.Fprintf(w, ", device %q", l.Peer)
+	}
+	fmt.Fprintf(w, ": %d frames in, %d out, %d resent, %d FCS errors, %d framing errors, %d connections, %d resets\n",
+		l.FramesIn, l.FramesOut, l.Resent, l.FCS, l.Framing, l.Connections, l.Resets)
+	if l.Error != "" {
+		fmt.Fprintf(w, "  the last connection ended: %s\n", harmless(l.Error))
+	}
+	printSuspicion(w, l.BaudSuspect)
+}
+
+func (l *linesReport) print(w io.Writer) {
+	fmt.Fprintf(w, "  %d good lines, %d bad, %d not wanted\n", l.Good, l.Bad, l.Ignored)
+	if l.Bad > 0 {
+		fmt.Fprintf(w, "  the last bad one, %v ago: %q: %s\n", since(l.LastBad), l.BadLine, harmless(l.BadReason))
+	}
+	printSuspicion(w, l.BaudSuspect)
+}
+
+func printSuspicion(w io.Writer, suspect bool) {
+	if suspect {
+		fmt.Fprintln(w, "  perhaps the baud rate is another: octets arrive that make no sense")
+	}
+}
+
+func (s *sensorReport) print(w io.Writer) {
+	fmt.Fprintf(w, "  %d published, %d refused, %d dropped\n", s.Published, s.Refused, s.Dropped)
+	if s.Refusal != "" {
+		fmt.Fprintf(w, "  may not publish %s\n", harmless(s.Refusal))
+	}
+	for _, refused := range s.Procedures {
+		fmt.Fprintf(w, "  may not offer %s\n", harmless(refused))
 	}
 }

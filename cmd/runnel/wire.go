@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -176,7 +175,7 @@ func (n *node) runListener(l *listener) {
 
 func (n *node) runLine(l *line) {
 	l.work = n.doors.start(func(ctx context.Context) error {
-		return l.Run(ctx, func(s io.ReadWriteCloser) error { return l.serve(n, s) })
+		return l.run(ctx, n)
 	})
 }
 
