@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ type Options struct {
 	Remote []Remote                                       // ways to the central router, tried in order
 
 	Export, Import []Rule
+	MaxHops        int // how many links an event or a call may cross; default DefaultMaxHops
 
 	Authid    string        // who the link is at the central router
 	Auth      []client.Auth // and how it proves that
@@ -42,6 +44,9 @@ type Link struct {
 	local   side
 	remote  side
 
+	interest atomic.Pointer[interest] // in exported topics; nil: not known
+	running  context.Context          // Run's, set before anything can happen
+
 	localUp     chan struct{} // closed when the local realm was joined for the first time
 	localUpOnce sync.Once
 }
@@ -49,10 +54,13 @@ type Link struct {
 // side is one end of the link: our session in a realm.
 type side struct {
 	// Static after New.
-	name   string // "local" or "central"
-	client *client.Client
-	log    *slog.Logger
+	name    string // "local" or "central"
+	alias   string // what the place is called where its router gives it no name
+	client  *client.Client
+	log     *slog.Logger
+	watches []*watch
 
+	at             atomic.Pointer[place]
 	session        atomic.Uint64 // its id, of the last one while there is none
 	mayNotDisclose atomic.Bool   // the router refuses to tell a callee who calls
 	lost           atomic.Uint64 // events that could not be published here in this outage
@@ -68,6 +76,8 @@ func New(opts Options) (*Link, error) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	l.log = l.log.With("uplink", opts.Name)
+	orDefault(&l.opts.MaxHops, DefaultMaxHops)
+	l.remote.alias = fmt.Sprintf("%s>%d", opts.Name, wamp.NewID())
 	if len(opts.Remote) == 0 {
 		return nil, fmt.Errorf("uplink %s: no URL to reach the central router at", opts.Name)
 	}
@@ -76,6 +86,7 @@ func New(opts Options) (*Link, error) {
 	}
 	l.local.init("local", l.log, client.Options{
 		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, OnUp: l.localJoined,
+		OnDown: func(error) { l.local.stir() },
 	})
 	l.remote.init("central", l.log, client.Options{
 		Dial: l.remotes.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
@@ -101,6 +112,7 @@ func (l *Link) addRules() error {
 func (l *Link) addRule(d direction, given Rule) error {
 	r, err := newRule(d, given)
 	if err == nil {
+		r.number = len(l.rules)
 		l.rules = append(l.rules, r)
 	}
 	return err
@@ -115,13 +127,17 @@ func (s *side) init(name string, log *slog.Logger, o client.Options) {
 // Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
 // for, and leaves it last.
 func (l *Link) Run(ctx context.Context) error {
-	if err := l.declare(ctx); err != nil {
+	l.running = ctx
+	if err := l.declare(); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 	}
 	here, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
 	var work sync.WaitGroup
 	work.Go(func() { l.local.client.Run(here) })
+	for _, w := range slices.Concat(l.local.watches, l.remote.watches) {
+		work.Go(func() { w.run(ctx) })
+	}
 	select {
 	case <-l.localUp:
 		l.remote.client.Run(ctx)
@@ -133,25 +149,18 @@ func (l *Link) Run(ctx context.Context) error {
 }
 
 // declare tells the clients what the rules want. They make it at the routers, now and after every reconnect.
-func (l *Link) declare(ctx context.Context) error {
-	for _, r := range l.rules {
-		home, other := &l.local, &l.remote
-		if r.direction == imports {
-			home, other = other, home
-		}
-		forward := l.forwardEvents
-		if r.kind == "procedure" {
-			forward = l.forwardCalls
-		}
-		if err := forward(ctx, r, home, other); err != nil {
+func (l *Link) declare() error {
+	for _, r := range l.of(exports, "topic") {
+		if _, err := l.subscribe(share{r, offer{Pattern: r.home()}}); err != nil {
 			return fmt.Errorf("%s: %w", r, err)
 		}
 	}
-	return nil
+	return l.watches()
 }
 
 func (l *Link) localJoined(w client.Welcome) {
 	l.local.joined(w)
+	l.local.stir()
 	l.localUpOnce.Do(func() { close(l.localUp) })
 }
 
@@ -159,10 +168,22 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	url := l.remotes.joined()
 	l.remote.joined(w)
 	l.status.joined(url)
+	l.remote.stir()
 	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "authrole", w.Authrole())
 }
 
-func (l *Link) remoteLeft(err error) { l.status.left(err) }
+func (l *Link) remoteLeft(err error) {
+	l.interest.Store(nil)
+	l.status.left(err)
+	l.remote.stir()
+}
+
+// stir tells the watches that there is a session, or none any more.
+func (s *side) stir() {
+	for _, w := range s.watches {
+		w.stir()
+	}
+}
 
 // State returns how the link is doing.
 func (l *Link) State() State {
@@ -194,8 +215,12 @@ func (s *side) lose() {
 func (s *side) isSelf(session wamp.ID) bool { return session != 0 && session == s.session.Load() }
 
 // refusal makes what is called when this side's router refuses what a rule needs, or comes round.
-func (l *Link) refusal(r *rule, at *side) func(error) {
-	what := r.String() + ", at the " + at.name + " router"
+func (l *Link) refusal(s share, at *side) func(error) {
+	r, what := s.rule, s.rule.String()
+	if s.Pattern != r.home() && s.Pattern != r.abroad() {
+		what += " for " + s.URI
+	}
+	what += ", at the " + at.name + " router"
 	return func(err error) {
 		l.status.ruled(what, err)
 		if err != nil {
@@ -203,6 +228,13 @@ func (l *Link) refusal(r *rule, at *side) func(error) {
 		} else {
 			at.log.Info("rule accepted", "rule", r.String())
 		}
+	}
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
 	}
 }
 

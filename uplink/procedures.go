@@ -17,16 +17,21 @@ type hop struct {
 	counts *flow
 }
 
-// forwardCalls makes the rule's procedures callable on the other side.
-func (l *Link) forwardCalls(ctx context.Context, r *rule, home, abroad *side) error {
-	h := &hop{link: l, rule: r, home: home, abroad: abroad, counts: &l.status.callsDown}
-	if r.direction == imports {
-		h.counts = &l.status.callsUp
+// register makes procedures callable on the other side. Here they stand behind those of local callees, beside those of
+// other links.
+func (l *Link) register(s share) (end func(), err error) {
+	h := &hop{link: l, rule: s.rule, home: &l.local, abroad: &l.remote, counts: &l.status.callsDown}
+	o := client.RegisterOptions{Match: s.Match, Invoke: s.invoke, ForwardTimeout: true, Persist: true}
+	if s.rule.direction == imports {
+		h.home, h.abroad, h.counts = h.abroad, h.home, &l.status.callsUp
+		o.Invoke, o.Extra = wamp.First, map[string]any{"_away": true}
 	}
-	_, err := abroad.client.Register(ctx, r.rewrite(r.uri), client.RegisterOptions{
-		Match: r.match, ForwardTimeout: true, Persist: true, Refused: l.refusal(r, abroad),
-	}, h.forward)
-	return err
+	o.Refused = l.refusal(s, h.abroad)
+	r, err := h.abroad.client.Register(atOnce, s.URI, o, h.forward)
+	if err != nil {
+		return nil, err
+	}
+	return func() { r.Unregister(atOnce) }, nil
 }
 
 // forward makes the call where the procedure is and hands back what comes of it: the result, the error with its URI and
@@ -36,8 +41,12 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 		// The link has made this call itself: it came from the other side, and nobody but the link offers the procedure.
 		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "no callee on either side of the uplink")
 	}
+	way, ok := h.link.cross(&inv.Body, callerOf(inv), h.abroad, h.home)
+	if !ok {
+		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "the call has come round in a circle, or too far")
+	}
 	o := client.CallOptions{
-		Timeout: inv.Timeout(), DiscloseMe: h.discloses(inv), Extra: passthru(&inv.Body),
+		Timeout: inv.Timeout(), DiscloseMe: h.discloses(inv), ForwardFor: way, Extra: passthru(&inv.Body),
 	}
 	if inv.ReceiveProgress() {
 		o.Progress = func(r *client.Result) { inv.Progress(carry(r)) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"runnel/edge/wamp"
 )
@@ -17,6 +18,9 @@ type Rule struct {
 	// If one of them is set, URIs have LocalPrefix here where they have RemotePrefix there. The URI or pattern must begin
 	// with the prefix of its side.
 	LocalPrefix, RemotePrefix string
+
+	// Static makes it cross whether somebody is interested on the other side or not.
+	Static bool
 }
 
 // direction is which way a rule offers something.
@@ -41,11 +45,20 @@ type rule struct {
 	uri       string // where it comes from
 	match     wamp.Match
 	from, to  string // the prefixes exchanged on the way
+	static    bool   // nobody's interest is asked for
+	number    int    // in the order in which they were given
+
+	subscribed atomic.Int32 // how many subscriptions bring events
+	recent     recent       // owned by who hands over events
 }
+
+// home is the rule's pattern where it comes from, abroad where it goes to.
+func (r *rule) home() wamp.Pattern   { return wamp.Pattern{URI: r.uri, Match: r.match} }
+func (r *rule) abroad() wamp.Pattern { return wamp.Pattern{URI: r.rewrite(r.uri), Match: r.match} }
 
 // newRule checks r.
 func newRule(d direction, r Rule) (*rule, error) {
-	n := &rule{direction: d, kind: "topic", uri: r.Topic, match: r.Match, from: r.LocalPrefix, to: r.RemotePrefix}
+	n := &rule{direction: d, kind: "topic", uri: r.Topic, match: r.Match, from: r.LocalPrefix, to: r.RemotePrefix, static: r.Static}
 	if d == imports {
 		n.from, n.to = n.to, n.from
 	}

@@ -18,6 +18,8 @@ type State struct {
 	Reconnects uint64    // sessions after the first
 	Refused    []string  // rules that a router refuses now, and why
 
+	Looped uint64 // events and calls that were not let over because they had been there, or had come too far
+
 	EventsUp, EventsDown Flow // local to central, central to local
 	CallsUp, CallsDown   Flow // by local callers, by callers at the centre
 }
@@ -30,6 +32,7 @@ type Flow struct{ Forwarded, Dropped uint64 }
 // status is what State is made of.
 type status struct {
 	eventsUp, eventsDown, callsUp, callsDown flow
+	looped                                   atomic.Uint64
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -85,6 +88,7 @@ func (s *status) snapshot() State {
 	defer s.mu.Unlock()
 	state := State{
 		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Reconnects: max(s.sessions, 1) - 1,
+		Looped:   s.looped.Load(),
 		EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(),
 		CallsUp: s.callsUp.snapshot(), CallsDown: s.callsDown.snapshot(),
 	}

@@ -7,29 +7,17 @@ import (
 	"runnel/edge/wamp"
 )
 
-// forwardEvents makes the rule's events cross.
-func (l *Link) forwardEvents(ctx context.Context, r *rule, from, to *side) error {
-	counts := &l.status.eventsUp
-	if r.direction == imports {
-		counts = &l.status.eventsDown
-	}
-	_, err := from.client.Subscribe(ctx, r.uri, client.SubscribeOptions{
-		Match: r.match, Persist: true, Refused: l.refusal(r, from),
-	}, func(e *client.Event) { l.forwardEvent(ctx, r, to, counts, e) })
-	return err
-}
-
 // forwardEvent publishes an event on the other side. Events of one publisher keep their order, for the client hands them
 // over one at a time. When the other side is slow, Publish waits, and so the router on this side has to.
 //
 // The publisher is not disclosed: what would be disclosed is the link, and a router that refuses to disclose would drop
 // the event without a word.
-func (l *Link) forwardEvent(ctx context.Context, r *rule, to *side, counts *flow, e *client.Event) {
-	topic := r.rewrite(e.Topic())
-	if wamp.Reserved(topic) {
-		return // a wide pattern matches the router's own events too; only the router may publish them
+func (l *Link) forwardEvent(ctx context.Context, r *rule, from, to *side, counts *flow, e *client.Event) {
+	topic, way, ok := l.admit(r, from, to, e)
+	if !ok {
+		return
 	}
-	o := client.PublishOptions{Extra: passthru(&e.Body), More: e.More}
+	o := client.PublishOptions{ForwardFor: way, Extra: passthru(&e.Body), More: e.More}
 	err := to.client.Publish(ctx, topic, o, client.Raw(e.Payload))
 	switch {
 	case err == nil:
@@ -41,6 +29,18 @@ func (l *Link) forwardEvent(ctx context.Context, r *rule, to *side, counts *flow
 		to.log.Warn("event not forwarded", "rule", r.String(), "error", err)
 	}
 	counts.dropped.Add(1)
+}
+
+// admit returns an event's topic on the other side and its way there; false if it is not to cross.
+func (l *Link) admit(r *rule, from, to *side, e *client.Event) (topic string, way []client.Hop, ok bool) {
+	name := e.Topic()
+	topic = r.rewrite(name)
+	// A wide pattern matches the router's own events too; only the router may publish them.
+	if wamp.Reserved(topic) || !l.best(r, name) || r.direction == exports && !l.wanted(r, topic) {
+		return "", nil, false
+	}
+	way, ok = l.cross(&e.Body, publisherOf(e), from, to)
+	return topic, way, ok
 }
 
 // passthru returns what describes a payload that only the peers at its ends understand

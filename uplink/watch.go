@@ -1,0 +1,410 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// watch follows what there is of subscriptions, or of registrations, at the router of one side, by its meta API
+// (advanced/meta_api_subscription.md, advanced/meta_api_registration.md): it listens to what comes and goes, then lists
+// what is there, and goes over what it has heard meanwhile. Until that is done, and where the router does not let it, it
+// does not know, and the link takes everything to be wanted.
+type watch struct {
+	// Static after construction.
+	side     *side
+	census   *census
+	patterns []wamp.Pattern // only what overlaps one of these counts
+	members  bool           // the link may have seats of its own among it, which do not count
+	found    func(knowledge, []offer)
+
+	wake    chan struct{} // room for one
+	refused atomic.Bool   // one of the meta topics was refused after a reconnect
+
+	mu sync.Mutex
+	// Guarded by mu.
+	news []news // in order
+	lost bool   // there was too much
+
+	// Owned by run.
+	listening []*client.Subscription
+	session   wamp.ID // of the side, that known is about
+	known     knowledge
+	items     map[wamp.ID]*item
+}
+
+// knowledge is what a watch can say.
+type knowledge uint8
+
+const (
+	unknown knowledge = iota // not yet
+	denied                   // the router does not tell
+	known
+)
+
+// offer is what others have subscribed or registered.
+type offer struct {
+	wamp.Pattern
+	invoke wamp.Invoke
+}
+
+// census names one half of the meta API.
+type census struct {
+	prefix, role, feature           string
+	created, deleted, entered, left string
+	members                         string
+}
+
+var (
+	subscriptions = &census{"wamp.subscription.", "broker", "subscription_meta_api",
+		"on_create", "on_delete", "on_subscribe", "on_unsubscribe", "list_subscribers"}
+	registrations = &census{"wamp.registration.", "dealer", "registration_meta_api",
+		"on_create", "on_delete", "on_register", "on_unregister", "list_callees"}
+)
+
+// item is a subscription or a registration at the router.
+type item struct {
+	offer
+	always  bool             // it counts whoever is there
+	members map[wamp.ID]bool // nil: they are not followed
+}
+
+// news is what a meta event says.
+type news struct {
+	what        string
+	session, id wamp.ID
+	details     map[string]any
+}
+
+const (
+	maxNews  = 10_000
+	maxItems = 20_000
+	askers   = 16 // questions to the router under way at the same time
+)
+
+// run follows until ctx is done. It starts over with each session, when stir says so.
+func (w *watch) run(ctx context.Context) {
+	for {
+		w.step(ctx)
+		select {
+		case <-w.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// stir makes run look again.
+func (w *watch) stir() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (w *watch) step(ctx context.Context) {
+	welcome, up := w.side.client.Welcome()
+	switch {
+	case !up:
+		w.session, w.known = 0, unknown
+	case w.session != welcome.Session || w.overrun():
+		w.session, w.known = welcome.Session, w.begin(ctx, welcome)
+		if w.known == unknown {
+			w.session = 0 // that session is over
+		}
+	}
+	if w.known == known && w.refused.Load() {
+		w.known = denied
+	}
+	for _, n := range w.heard() {
+		if w.known == known {
+			w.learn(n)
+		}
+	}
+	w.found(w.known, w.others())
+}
+
+// begin listens, then asks what there is.
+func (w *watch) begin(ctx context.Context, welcome client.Welcome) knowledge {
+	if !welcome.Feature(w.census.role, w.census.feature) {
+		return denied
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	err := w.listen(ctx)
+	if err == nil && !w.refused.Load() {
+		w.heard() // what was said before the question is in the answer
+		err = w.list(ctx)
+	}
+	switch {
+	case isDown(err):
+		return unknown
+	case err != nil || w.refused.Load():
+		w.side.log.Debug("interest is not followed", "api", w.census.prefix, "error", err)
+		return denied
+	}
+	return known
+}
+
+// listen subscribes to the meta events, once: the client makes them again in every session.
+func (w *watch) listen(ctx context.Context) error {
+	if w.listening != nil {
+		return nil
+	}
+	topics := []string{w.census.created, w.census.deleted}
+	if w.members {
+		topics = append(topics, w.census.entered, w.census.left)
+	}
+	for _, topic := range topics {
+		s, err := w.side.client.Subscribe(ctx, w.census.prefix+topic, client.SubscribeOptions{Refused: w.told},
+			func(e *client.Event) { w.hear(topic, e) })
+		if err != nil {
+			w.deafen(ctx)
+			return err
+		}
+		w.listening = append(w.listening, s)
+	}
+	return nil
+}
+
+// told hears that a meta topic which was to be had is refused now, or is to be had again.
+func (w *watch) told(err error) {
+	w.refused.Store(err != nil)
+	w.mu.Lock()
+	w.lost = err == nil
+	w.mu.Unlock()
+	w.stir()
+}
+
+func (w *watch) deafen(ctx context.Context) {
+	for _, s := range w.listening {
+		s.Unsubscribe(ctx)
+	}
+	w.listening = nil
+}
+
+// hear takes a meta event.
+func (w *watch) hear(what string, e *client.Event) {
+	args := e.Args()
+	if len(args) < 2 {
+		return
+	}
+	n := news{what: what, session: idOf(args[0]), id: idOf(args[1])}
+	if n.details, _ = args[1].(map[string]any); n.details != nil {
+		n.id = idOf(n.details["id"])
+	}
+	w.mu.Lock()
+	if len(w.news) < maxNews {
+		w.news = append(w.news, n)
+	} else {
+		w.lost = true
+	}
+	w.mu.Unlock()
+	w.stir()
+}
+
+// heard returns what was heard since the last time.
+func (w *watch) heard() []news {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.news
+	w.news = nil
+	return list
+}
+
+// overrun reports, once, whether news were lost.
+func (w *watch) overrun() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	lost := w.lost
+	w.lost = false
+	return lost
+}
+
+// learn is news applied to what is known. Each says how it is now, not how it has changed, so one that the list knew
+// already does no harm.
+func (w *watch) learn(n news) {
+	it := w.items[n.id]
+	switch {
+	case n.what == w.census.created:
+		w.add(n.details)
+		it = w.items[n.id]
+		fallthrough
+	case n.what == w.census.entered:
+		if it != nil && it.members != nil {
+			it.members[n.session] = true
+		}
+	case n.what == w.census.deleted:
+		delete(w.items, n.id)
+	case it != nil && it.members != nil:
+		delete(it.members, n.session)
+	}
+}
+
+// add notes what details describe, if it overlaps what the rules are about.
+func (w *watch) add(details map[string]any) {
+	uri, _ := details["uri"].(string)
+	policy, _ := details["match"].(string)
+	invoke, _ := details["invoke"].(string)
+	match, ok := wamp.ParseMatch(policy)
+	id := idOf(details["id"])
+	o := offer{Pattern: wamp.Pattern{URI: uri, Match: match}}
+	o.invoke, _ = wamp.ParseInvoke(invoke)
+	if !ok || id == 0 || !w.counts(o.Pattern) || w.items[id] != nil || len(w.items) >= maxItems {
+		return
+	}
+	it := &item{offer: o}
+	it.always, _ = details["history"].(bool)
+	if w.members {
+		it.members = make(map[wamp.ID]bool)
+		list, _ := details["members"].([]any)
+		for _, m := range list {
+			it.members[idOf(m)] = true
+		}
+	}
+	w.items[id] = it
+}
+
+func (w *watch) counts(p wamp.Pattern) bool {
+	return slices.ContainsFunc(w.patterns, p.Overlaps)
+}
+
+// others returns what others than the link have.
+func (w *watch) others() (list []offer) {
+	for _, it := range w.items {
+		if w.known == known && it.wanted(w.session) {
+			list = append(list, it.offer)
+		}
+	}
+	return list
+}
+
+func (i *item) wanted(own wamp.ID) bool {
+	n := len(i.members)
+	if i.members[own] {
+		n--
+	}
+	return i.always || i.members == nil || n > 0
+}
+
+// list asks what there is. A Runnel tells all that overlaps in one answer; another router lists ids, and is asked for
+// each.
+func (w *watch) list(ctx context.Context) error {
+	w.items = make(map[wamp.ID]*item)
+	var overlaps []any
+	for _, p := range w.patterns {
+		overlaps = append(overlaps, []any{p.URI, p.Match.String()})
+	}
+	r, err := w.side.client.Call(ctx, w.census.prefix+"list", client.CallOptions{},
+		client.Kwargs(map[string]any{"_overlaps": overlaps, "_members": w.members}))
+	if err != nil {
+		return err
+	}
+	args := r.Args()
+	if len(args) > 1 {
+		list, _ := args[1].([]any)
+		for _, v := range list {
+			details, _ := v.(map[string]any)
+			w.add(details)
+		}
+		return nil
+	}
+	return w.askEach(ctx, listed(args))
+}
+
+// listed returns the ids of all match policies.
+func listed(args []any) (ids []wamp.ID) {
+	if len(args) == 0 {
+		return nil
+	}
+	lists, _ := args[0].(map[string]any)
+	for _, v := range lists {
+		list, _ := v.([]any)
+		for _, id := range list {
+			ids = append(ids, idOf(id))
+		}
+	}
+	return ids
+}
+
+var errTooMany = errors.New("there is more than can be followed")
+
+// askEach asks for the details of each id, and who has a seat if that matters.
+func (w *watch) askEach(ctx context.Context, ids []wamp.ID) error {
+	if len(ids) > maxItems {
+		return errTooMany
+	}
+	answers := make([]map[string]any, len(ids))
+	errs := make([]error, askers)
+	var next atomic.Int64
+	var work sync.WaitGroup
+	for n := range askers {
+		work.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(ids) && errs[n] == nil; i = int(next.Add(1)) - 1 {
+				answers[i], errs[n] = w.ask(ctx, ids[i])
+			}
+		})
+	}
+	work.Wait()
+	for _, details := range answers {
+		w.add(details)
+	}
+	return errors.Join(errs...)
+}
+
+func (w *watch) ask(ctx context.Context, id wamp.ID) (map[string]any, error) {
+	details, err := w.question(ctx, "get", id)
+	found, _ := details.(map[string]any)
+	if gone(err) || found == nil {
+		return nil, harmless(err)
+	}
+	uri, _ := found["uri"].(string)
+	policy, _ := found["match"].(string)
+	match, ok := wamp.ParseMatch(policy)
+	if !ok || !w.members || !w.counts(wamp.Pattern{URI: uri, Match: match}) {
+		return found, nil
+	}
+	members, err := w.question(ctx, w.census.members, id)
+	found["members"] = members
+	return found, harmless(err)
+}
+
+func (w *watch) question(ctx context.Context, procedure string, id wamp.ID) (any, error) {
+	r, err := w.side.client.Call(ctx, w.census.prefix+procedure, client.CallOptions{}, client.Args(id))
+	if err != nil {
+		return nil, err
+	}
+	if args := r.Args(); len(args) > 0 {
+		return args[0], nil
+	}
+	return nil, nil
+}
+
+// gone reports whether what was asked for has ended since it was listed.
+func gone(err error) bool {
+	return errors.Is(err, wamp.NoSuchSubscription) || errors.Is(err, wamp.NoSuchRegistration)
+}
+
+func harmless(err error) error {
+	if gone(err) {
+		return nil
+	}
+	return err
+}
+
+// idOf returns an id as it comes in a payload; 0 is none.
+func idOf(v any) wamp.ID {
+	switch id := v.(type) {
+	case int64:
+		return wamp.ID(max(id, 0))
+	case uint64:
+		return id
+	}
+	return 0
+}

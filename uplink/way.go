@@ -1,0 +1,71 @@
+package uplink
+
+import (
+	"cmp"
+	"slices"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// DefaultMaxHops is how many links an event or a call may cross, where Options.MaxHops does not say.
+const DefaultMaxHops = 8
+
+// What crosses a link carries its way: one client.Hop a link, each naming the place that it left and whom it came from
+// there, if he was disclosed. A place is a realm of a router. A router that is a Runnel tells its own in WELCOME; for
+// another the link invents a name, by which at least this link knows it again.
+
+// place is the name of one side's realm, as the router of a session says.
+type place struct {
+	session wamp.ID
+	name    string
+}
+
+// place returns the name of this side's realm; while there is no session, as it was last; "" if it was never known.
+func (s *side) place() string {
+	known := s.at.Load()
+	if w, up := s.client.Welcome(); up && (known == nil || known.session != w.Session) {
+		known = &place{w.Session, cmp.Or(nodeOf(w), s.alias)}
+		s.at.Store(known)
+	}
+	if known == nil {
+		return ""
+	}
+	return known.name
+}
+
+func nodeOf(w client.Welcome) string {
+	for f := w.Details.Fields(); f.Next(); {
+		if string(f.Key()) == "_node" {
+			name, _ := f.Value().Text()
+			return string(name)
+		}
+	}
+	return ""
+}
+
+// cross returns the way of what crosses from one side to the other, with this hop. It reports false if that would lead
+// to where it has been already, or over more links than it may.
+func (l *Link) cross(b *client.Body, by client.Hop, from, to *side) (way []client.Hop, ok bool) {
+	by.Node = from.place()
+	way = b.ForwardFor()
+	if len(way) >= l.opts.MaxHops || visited(way, by.Node) || visited(way, to.place()) {
+		l.status.looped.Add(1)
+		return nil, false
+	}
+	return append(way, by), true
+}
+
+func visited(way []client.Hop, place string) bool {
+	return place != "" && slices.ContainsFunc(way, func(h client.Hop) bool { return h.Node == place })
+}
+
+// publisherOf says who published an event, as far as he is disclosed.
+func publisherOf(e *client.Event) client.Hop {
+	return client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()}
+}
+
+// callerOf says who has made a call, as far as he is disclosed.
+func callerOf(inv *client.Invocation) client.Hop {
+	return client.Hop{Session: inv.Caller(), Authid: inv.CallerAuthid(), Authrole: inv.CallerAuthrole()}
+}
