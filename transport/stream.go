@@ -1,0 +1,29 @@
+package transport
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+
+	"runnel/edge/wamp"
+)
+
+// DialStream connects to host:port and returns the plain stream of octets, over TLS if secure says so: for protocols other
+// than WAMP. Of opts the TLS configuration, the pin and the timeout count.
+func DialStream(ctx context.Context, address string, secure bool, opts DialOptions) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opts.Timeout, defaultTime))
+	defer cancel()
+	var t wamp.Transport // nobody asks
+	var conn net.Conn
+	var err error
+	if secure {
+		conn, err = opts.connectTLS(ctx, address, &t)
+	} else {
+		conn, err = opts.connect(ctx, "tcp", address, &t)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", address, err)
+	}
+	return conn, nil
+}
