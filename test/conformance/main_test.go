@@ -149,6 +149,8 @@ role = "staff"
 [[listen]]
 url = "tcp://localhost:0"
 max_connections = 2
+[[listen]]
+url = "tcp://127.0.0.2:0"
 max_message = "4096"
 ping_interval = "100ms"
 origins = ["https://app.example.com"]

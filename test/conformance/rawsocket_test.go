@@ -152,7 +152,7 @@ func TestRawSocketHandshake(t *testing.T) {
 		a, b := open(t, at), open(t, at)
 		for _, w := range []*wire{a, b} {
 			w.put(0x7f, 0xf1, 0, 0)
-			w.take(0x7f, 0x31, 0, 0) // that listener's limit: 2^12
+			w.take(0x7f, ourLimit|1, 0, 0)
 		}
 		c := open(t, at)
 		c.put(0x7f, 0xf1, 0, 0)
@@ -280,7 +280,7 @@ func TestRawSocketFrames(t *testing.T) {
 		}
 	})
 	t.Run("the router's own PING", func(t *testing.T) { // the listener asks whoever is silent for 100 ms
-		w := open(t, stage.Way{Network: "tcp", Address: strings.TrimPrefix(house.More[1], "tcp://")})
+		w := open(t, stage.Way{Network: "tcp", Address: strings.TrimPrefix(house.More[2], "tcp://")})
 		w.put(0x7f, 0xf1, 0, 0)
 		w.take(0x7f, 0x31, 0, 0)
 		w.answered(string(helloText), "[2,")

@@ -220,7 +220,7 @@ func TestWebSocketHandshake(t *testing.T) {
 
 // A web page may connect from this machine, or from where the listener allows it.
 func TestOrigins(t *testing.T) {
-	limited := strings.TrimPrefix(house.More[1], "tcp://")
+	limited := strings.TrimPrefix(house.More[2], "tcp://")
 	for _, c := range []struct {
 		origin, address string
 		status          int
@@ -338,7 +338,7 @@ func TestWebSocketFrames(t *testing.T) {
 		})
 	}
 	t.Run("the router's own PING", func(t *testing.T) {
-		w := browse(t, stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[1], "tcp://")})
+		w := browse(t, stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[2], "tcp://")})
 		w.joinedText()
 		first, payload := w.receive()
 		if first != 0x80|ping {

@@ -2,7 +2,7 @@
 // ways and in all serializers.
 //
 //	house.go   the router, its configuration and its realms
-//	way.go     the ways to it; link.go and serial.go carry messages over them, with none of the router's code
+//	way.go     the ways to it; link.go, poll.go and serial.go carry messages over them, with none of the router's code
 //	scene.go   one case: its peers, its names
 //	peer.go    what a peer says and hears
 //	shape.go   what holds for each message that the router sends

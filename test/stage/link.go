@@ -113,7 +113,13 @@ type webLink struct {
 	ws      *websocket.Conn
 	kind    websocket.MessageType
 	batched bool
-	rest    [][]byte // of the batch that was received last
+	batches
+}
+
+// batches are read and written as advanced/transport_batched_websocket.md has them.
+type batches struct {
+	text bool
+	rest [][]byte // of the batch that was received last
 }
 
 const webLimit = 16 << 20
@@ -139,7 +145,7 @@ func dialWeb(ctx context.Context, url string, dial func(context.Context) (net.Co
 	ws.SetReadLimit(webLimit)
 	l := &webLink{ws: ws, kind: websocket.MessageBinary, batched: w.Batched}
 	if w.Serializer == wamp.JSON {
-		l.kind = websocket.MessageText
+		l.kind, l.text = websocket.MessageText, true
 	}
 	return l, nil
 }
@@ -156,10 +162,10 @@ func (l *webLink) send(messages ...[]byte) error {
 	return nil
 }
 
-// pack makes one batch (advanced/transport_batched_websocket.md).
-func (l *webLink) pack(messages [][]byte) (batch []byte) {
+// pack makes one batch.
+func (l *batches) pack(messages [][]byte) (batch []byte) {
 	for _, m := range messages {
-		if l.kind == websocket.MessageText {
+		if l.text {
 			batch = append(append(batch, m...), 0x1e)
 		} else {
 			batch = append(binary.BigEndian.AppendUint32(batch, uint32(len(m))), m...)
@@ -168,10 +174,10 @@ func (l *webLink) pack(messages [][]byte) (batch []byte) {
 	return batch
 }
 
-func (l *webLink) unpack(batch []byte) error {
+func (l *batches) unpack(batch []byte) error {
 	for len(batch) > 0 {
 		end, skip := 0, 0
-		if l.kind == websocket.MessageText {
+		if l.text {
 			for end < len(batch) && batch[end] != 0x1e {
 				end++
 			}

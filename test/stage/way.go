@@ -13,13 +13,13 @@ import (
 
 // Way is how a peer reaches the router, and what it speaks.
 type Way struct {
-	Network    string // tcp, tls, unix: RawSocket; ws, wss: WebSocket; serial: RawSocket over a line
-	Batched    bool   // of a WebSocket
+	Network    string // tcp, tls, unix: RawSocket; ws, wss: WebSocket; lp: HTTP long-poll; serial: RawSocket over a line
+	Batched    bool   // of a WebSocket or of long-poll
 	Serializer wamp.Serializer
 	Address    string // if it is not the house's own listener
 }
 
-// Ways are all that there are.
+// Ways are all that there are, but for long-poll: it is slow, and has one of each kind.
 func Ways() (ways []Way) {
 	for _, s := range wamp.Serializers {
 		for _, network := range []string{"tcp", "tls", "unix", "ws", "wss", "serial"} {
@@ -27,7 +27,7 @@ func Ways() (ways []Way) {
 		}
 		ways = append(ways, Way{Network: "ws", Batched: true, Serializer: s})
 	}
-	return ways
+	return append(ways, Way{Network: "lp", Serializer: wamp.JSON}, Way{Network: "lp", Batched: true, Serializer: wamp.CBOR})
 }
 
 // String is like "ws_batched_cbor". It may stand in a URI.
@@ -57,6 +57,9 @@ func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *t
 	case "ws", "wss":
 		l, err = dialWeb(ctx, w.Network+"://"+h.address(w)+"/ws", connect, w)
 		return l, secure, err
+	case "lp":
+		l, err = openPolls(ctx, "http://"+h.address(w)+"/lp/", connect, w)
+		return l, nil, err
 	case "serial":
 		l, err = h.dialSerial(w, realm)
 		return l, nil, err
