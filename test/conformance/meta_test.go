@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"runnel/test/stage"
 )
@@ -48,6 +49,17 @@ func ask(p *stage.Peer, call, answer string) {
 }
 
 const invalidArgument = `"wamp.error.invalid_argument",["*"]`
+
+// registrations is how many there are in the realm.
+func registrations(p *stage.Peer) int {
+	p.Helper()
+	p.Say(`[48,8,{},"wamp.registration.list"]`)
+	got, _ := p.Next()
+	if !strings.HasPrefix(got, "[50,8,") {
+		p.Fatalf("heard %s", got)
+	}
+	return strings.Count(got, ",")
+}
 
 func TestSessionMetaProcedures(t *testing.T) {
 	house.Every(t, "count, list, get", func(s *stage.Scene) {
@@ -115,6 +127,7 @@ func TestSessionMetaProcedures(t *testing.T) {
 	} {
 		house.Every(t, call, func(s *stage.Scene) {
 			p, bob := s.Join(stage.Full), s.Login("bob", stage.Simple).Named("bob")
+			before := registrations(p)
 			ask(p, call, answer)
 			switch {
 			case strings.Contains(call, "com.x"):
@@ -127,6 +140,9 @@ func TestSessionMetaProcedures(t *testing.T) {
 			}
 			bob.Say(`[6,{},"wamp.close.goodbye_and_out"]`)
 			bob.Closed()
+			for registrations(p) != before { // the router's own session was killed with the others, and is coming back
+				time.Sleep(time.Millisecond)
+			}
 		})
 	}
 	house.Every(t, "kill_by_authid spares the caller", func(s *stage.Scene) {
