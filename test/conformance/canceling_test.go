@@ -198,9 +198,9 @@ func TestCallTimeout(t *testing.T) {
 	})
 	// With progressive results the time runs between results, and from the last one on.
 	house.Every(t, "between results", func(s *stage.Scene) {
-		caller, callee := under(s, stage.Full, stage.Full, `{"timeout":1000,"receive_progress":true}`)
+		caller, callee := under(s, stage.Full, stage.Full, `{"timeout":5000,"receive_progress":true}`)
 		for i := range 3 {
-			time.Sleep(600 * time.Millisecond) // of the callee's work
+			time.Sleep(1800 * time.Millisecond) // of the callee's work; the rest is for a slow machine
 			callee.Say(fmt.Sprintf(`[70,1,{"progress":true},[%d]]`, i))
 			caller.Hear(fmt.Sprintf(`[50,7,{"progress":true},[%d]]`, i))
 		}
