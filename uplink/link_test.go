@@ -15,6 +15,7 @@ import (
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 	"runnel/uplink"
@@ -403,6 +404,55 @@ func TestProgressCrosses(t *testing.T) {
 		check(t, err)
 		if s := fmt.Sprint(got, r.Args()); s != "[0 1 2] [end]" {
 			t.Errorf("results %s", s)
+		}
+	})
+}
+
+func TestArgumentsInChunksCross(t *testing.T) {
+	tell(t, both, []uplink.Rule{{Procedure: "org.", Match: wamp.Prefix}}, func(t *testing.T, w *world) {
+		collect := func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
+			all := inv.Args()
+			for more := inv.More(); more; {
+				var p codec.Payload
+				var err error
+				if p, more, err = inv.Input(ctx); err != nil {
+					return client.Payload{}, err
+				}
+				args, _, err := p.Decode()
+				if err != nil {
+					return client.Payload{}, err
+				}
+				all = append(all, args...)
+				if err := inv.Progress(client.Args(len(all))); err != nil {
+					return client.Payload{}, err
+				}
+			}
+			return client.Args(all...), nil
+		}
+		here, there := w.at(w.edge), w.at(w.centre)
+		w.offer(here, "com.example.collect", collect)
+		w.offer(there, "org.collect", collect)
+		for c, procedure := range map[*client.Client]string{here: "org.collect", there: "com.example.collect"} {
+			sent := 0
+			var progress []any
+			r, err := c.Call(t.Context(), procedure, client.CallOptions{
+				Input: func(context.Context) (client.Payload, bool, error) {
+					sent++
+					return client.Args(sent), sent < 5, nil
+				},
+				Progress: func(r *client.Result) { progress = append(progress, r.Args()...) },
+			}, client.Args("first"))
+			check(t, err)
+			if got := fmt.Sprint(r.Args(), progress); got != "[first 1 2 3 4 5] [2 3 4 5 6]" {
+				t.Errorf("%s: %s", procedure, got)
+			}
+			broken := errors.New("no more")
+			_, err = c.Call(t.Context(), procedure, client.CallOptions{
+				Input: func(context.Context) (client.Payload, bool, error) { return client.Payload{}, false, broken },
+			}, client.Args("first"))
+			if err != broken {
+				t.Errorf("%s: a call whose arguments fail to come ends with %v", procedure, err)
+			}
 		}
 	})
 }

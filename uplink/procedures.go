@@ -51,6 +51,12 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	if inv.ReceiveProgress() {
 		o.Progress = func(r *client.Result) { inv.Progress(carry(r)) }
 	}
+	if inv.More() {
+		o.Input = func(ctx context.Context) (client.Payload, bool, error) {
+			p, more, err := inv.Input(ctx)
+			return client.Raw(p), more, err
+		}
+	}
 	procedure := h.rule.reverse(inv.Procedure())
 	result, err := h.home.client.Call(ctx, procedure, o, client.Raw(inv.Payload))
 	if o.DiscloseMe && errors.Is(err, wamp.DiscloseMeNotAllowed) {

@@ -21,6 +21,11 @@ type CallOptions struct {
 	// falls back by more than Options.EventBuffer for longer than Options.HandlerWait, the call is canceled.
 	Progress func(*Result)
 
+	// Input makes it a call whose arguments come in chunks, of which Call's payload is the first. It is asked for one
+	// after the other, by a goroutine of its own, until it reports that there are no more. Its error, or the end of the
+	// call, ends that; ctx is done then.
+	Input func(ctx context.Context) (p Payload, more bool, err error)
+
 	DiscloseMe bool // tell the callee who calls
 
 	// ForwardFor is the way that the call has come over links, the oldest hop first. Routers heed it from those only who
@@ -56,17 +61,23 @@ func (c *Client) Call(ctx context.Context, procedure string, o CallOptions, p Pa
 	if m.Dict, err = o.dict(s.out.serializer); err != nil {
 		return nil, err
 	}
+	if o.Input != nil && !s.welcome.Feature("dealer", "progressive_call_invocations") {
+		return nil, errNoStreams
+	}
 	k := &call{session: s, changed: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	m.request = k
 	if err := s.out.send(ctx, &m, atOnce); err != nil {
 		return nil, err
 	}
 	k.id = m.Request
+	if o.Input != nil {
+		return k.withInput(ctx, procedure, &o)
+	}
 	return k.wait(ctx, &o)
 }
 
 func (o *CallOptions) dict(s wamp.Serializer) (codec.Dict, error) {
-	if o.Timeout <= 0 && o.Progress == nil && !o.DiscloseMe && o.ForwardFor == nil && o.Extra == nil {
+	if o.Timeout <= 0 && o.Progress == nil && o.Input == nil && !o.DiscloseMe && o.ForwardFor == nil && o.Extra == nil {
 		return codec.Dict{}, nil
 	}
 	var b codec.Builder
@@ -75,6 +86,7 @@ func (o *CallOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 		b.Uint("timeout", milliseconds(o.Timeout))
 	}
 	setFlag(&b, "receive_progress", o.Progress != nil)
+	setFlag(&b, "progress", o.Input != nil)
 	setFlag(&b, "disclose_me", o.DiscloseMe)
 	setHops(&b, o.ForwardFor)
 	return finish(&b, o.Extra)

@@ -22,6 +22,7 @@ type Invocation struct {
 	Registration *Registration
 
 	session *session
+	chunks  *chunks // of the arguments; nil if they have come whole
 	id      wamp.ID // INVOCATION.Request
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -88,12 +89,18 @@ func (inv *Invocation) Progress(p Payload) error {
 
 // invocation starts the handler of an INVOCATION.
 func (s *session) invocation(m *codec.Message) error {
+	if s.resume(m) {
+		return nil
+	}
 	s.client.mu.Lock()
 	r := s.registrations[m.ID]
 	s.client.mu.Unlock()
 	inv := &Invocation{
 		Body:         Body{Details: m.Dict.Clone(), Payload: m.Payload.Clone()},
 		Registration: r, session: s, id: m.Request,
+	}
+	if inProgress(m) {
+		inv.chunks = &chunks{arrived: make(chan struct{}, 1), room: make(chan struct{}, 1), open: true}
 	}
 	if r == nil {
 		inv.error(&Error{URI: wamp.NoSuchRegistration.Error()})
@@ -164,6 +171,9 @@ func (s *session) over(inv *Invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.invocations, inv.id)
+	if inv.chunks != nil {
+		s.cut(inv)
+	}
 }
 
 // yield sends YIELD.

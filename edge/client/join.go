@@ -45,8 +45,9 @@ var roles = map[string]any{
 	"subscriber": features("publisher_identification", "pattern_based_subscription", "subscription_revocation",
 		"payload_passthru_mode"),
 	"caller": features("caller_identification", "call_canceling", "call_timeout", "progressive_call_results",
-		"payload_passthru_mode"),
+		"progressive_call_invocations", "payload_passthru_mode"),
 	"callee": features("caller_identification", "call_canceling", "call_timeout", "progressive_call_results",
+		"progressive_call_invocations",
 		"pattern_based_registration", "shared_registration", "registration_revocation", "payload_passthru_mode"),
 }
 

@@ -46,6 +46,7 @@ type outgoing struct {
 type outbound struct {
 	codec.Message
 	text    string
+	again   bool    // it belongs to a request that was made already, and has its id
 	request request // what waits for the reply; nil if nothing does
 }
 
@@ -147,7 +148,8 @@ func (o *outgoing) append(m *outbound) error {
 	if o.err != nil {
 		return o.err
 	}
-	if numbered(m.Type) {
+	fresh := numbered(m.Type) && !m.again
+	if fresh {
 		m.Request = wamp.NextID(o.last)
 	}
 	o.text = append(o.text[:0], m.text...)
@@ -165,7 +167,7 @@ func (o *outgoing) append(m *outbound) error {
 	}
 	binary.BigEndian.PutUint32(batch[start:], uint32(length))
 	o.batch = batch
-	if numbered(m.Type) {
+	if fresh {
 		o.last = m.Request
 	}
 	if m.request != nil {

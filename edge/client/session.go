@@ -33,6 +33,7 @@ type session struct {
 	// Guarded by mu.
 	pending     map[wamp.ID]request
 	invocations map[wamp.ID]*Invocation
+	cutStreams  []wamp.ID // invocations that ended while more of their arguments were to come
 }
 
 // request waits for the router's reply to a message that this client sent. Either answer or fail is called, once, by who
