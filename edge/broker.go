@@ -48,6 +48,11 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if err != nil {
 		return ifAcknowledged(options, err)
 	}
+	if options.forwarded || options.origin {
+		if err := s.heedForwarding(&options, m.Dict); err != nil {
+			return ifAcknowledged(options, err)
+		}
+	}
 	t.publication = publication{
 		id:        wamp.NewID(),
 		publisher: s.asPublisher(),
@@ -58,15 +63,42 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		payload:   m.Payload,
 	}
 	t.publication.trust, t.publication.trusted = s.role().Trust(m.Text)
+	if options.acknowledge {
+		return s.publishAcknowledged(t, m)
+	}
+	s.route(t)
+	return nil
+}
+
+// route hands the turn's publication out.
+func (s *session) route(t *turn) {
 	t.count.publications++
-	if options.retain {
+	if t.publication.options.retain {
 		s.retain(&t.publication)
 	}
 	t.publish(s.realm, &t.publication)
-	if options.acknowledge {
-		return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
+}
+
+// publishAcknowledged routes the turn's publication and answers with PUBLISHED, now or when it may.
+func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
+	r := s.realm
+	if t.publication.options.origin {
+		return s.publishOnce(t, m)
 	}
-	return nil
+	if r.confirming.Load() > 0 {
+		if err := r.acknowledgements.full(s); err != nil {
+			return err
+		}
+		t.asker, t.request = s, m.Request
+	}
+	s.route(t)
+	if w := t.withheld; w != nil {
+		t.asker, t.withheld = nil, nil
+		r.acknowledgements.routed(t, w)
+		return nil
+	}
+	t.asker = nil
+	return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
 }
 
 // retain keeps an event for late subscribers, or clears what is kept.
@@ -107,6 +139,10 @@ func (t *turn) publish(m *realm, p *publication) {
 
 func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
 	if p.node != "" && seat.node != "" && seat.node != p.node || !p.isFor(seat) {
+		return
+	}
+	if t.asker != nil && seat.confirms.Load() {
+		t.deliverAsking(sub, seat, p)
 		return
 	}
 	peer := seat.session
@@ -150,7 +186,7 @@ func (p *publication) event(sub *subscription) codec.Message {
 // encode makes the EVENT of p for all the subscribers of sub that speak the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
 	event := p.event(sub)
-	if p.disclosed || p.trusted || sub.match != wamp.Exact || p.options.passthru {
+	if p.disclosed || p.trusted || sub.match != wamp.Exact || p.options.passthru || p.options.forwarded {
 		event.Dict = t.eventDetails(serializer, sub, p)
 	}
 	var err error
@@ -180,6 +216,9 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, p *pu
 	if p.options.passthru {
 		addPassthru(b, p.dict)
 	}
+	if p.options.forwarded {
+		addForwarded(b, p.dict)
+	}
 	return b.Dict()
 }
 
@@ -203,6 +242,7 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		place := &seat{session: s, uri: uri, match: options.match, node: options.node, role: role}
 		place.guarded.Store(grant.partly)
 		place.granted.Store(grant.asked)
+		place.confirms.Store(options.confirm && s.within())
 		if err := s.realm.subscribe(t, place, m.Request, options.getRetained); err != errOutdated {
 			return err
 		}
@@ -229,6 +269,9 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained boo
 		return err
 	}
 	if own := s.subscriptions[sub.id]; own != nil {
+		if place.confirms.Load() && !own.confirms.Swap(true) {
+			r.confirming.Add(1)
+		}
 		place = own
 	} else {
 		r.seat(t, place, sub, !ok)
@@ -247,6 +290,9 @@ func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
 	}
 	place.subscription = sub.id
 	s.subscriptions[sub.id] = place
+	if place.confirms.Load() {
+		r.confirming.Add(1)
+	}
 	r.topics.Store(r.topics.Load().with(sub.match, sub.uri, sub.with(place)))
 	r.announceSubscribe(t, s, sub, created)
 }
@@ -268,6 +314,9 @@ func (s *session) unsubscribe(t *turn, m *codec.Message) error {
 func (r *realm) dropSeat(t *turn, place *seat) {
 	s := place.session
 	delete(s.subscriptions, place.subscription)
+	if place.confirms.Load() {
+		r.confirming.Add(-1)
+	}
 	table := r.topics.Load()
 	sub, ok := table.get(place.match, place.uri)
 	if !ok {

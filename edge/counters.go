@@ -43,6 +43,9 @@ type RealmStatus struct {
 	Sessions      int    `json:"sessions"`
 	Subscriptions int    `json:"subscriptions"` // topics and patterns subscribed to
 	Registrations int    `json:"registrations"` // procedures and patterns registered
+
+	// Trouble is what should be kept on disk and is not, with the reason; "" if all is well, or nothing is to be kept.
+	Trouble string `json:"trouble,omitempty"`
 }
 
 // Status returns the present figures.
@@ -70,7 +73,12 @@ func (m *realm) status() RealmStatus {
 	m.mu.Lock()
 	sessions := len(m.members)
 	m.mu.Unlock()
+	trouble := ""
+	if m.state != nil {
+		trouble = m.state.trouble.String()
+	}
 	return RealmStatus{
+		Trouble:       trouble,
 		Name:          m.name,
 		Sessions:      sessions,
 		Subscriptions: m.topics.Load().len(),

@@ -33,6 +33,13 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if wamp.Reserved(m.Text) {
 		return s.callMeta(t, m)
 	}
+	if options.forwarded {
+		if options.forwarded = s.mayForward(); options.forwarded {
+			if err := checkForwarded(m.Dict); err != nil {
+				return err
+			}
+		}
+	}
 	options.discloseMe = options.discloseMe || disclose
 	for {
 		reg, ok := s.realm.procedure(m.Text)
@@ -104,7 +111,7 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	progress := o.receiveProgress && callee.takesProgress()
 	forward := o.timeout > 0 && seat.forwardTimeout
 	trust, trusted := caller.role().Trust(procedure)
-	if !o.discloseMe && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress {
+	if !o.discloseMe && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress && !o.forwarded {
 		return codec.Dict{}
 	}
 	b := &t.details
@@ -131,6 +138,9 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	}
 	if o.passthru {
 		addPassthru(b, dict)
+	}
+	if o.forwarded {
+		addForwarded(b, dict)
 	}
 	return b.Dict()
 }
@@ -201,6 +211,10 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 
 // invocationError routes a callee's ERROR to the caller.
 func (s *session) invocationError(t *turn, m *codec.Message) error {
+	if m.ErrorType == wamp.Event && s.within() {
+		s.realm.acknowledgements.refused(t, s, m)
+		return nil
+	}
 	if m.ErrorType != wamp.Invocation {
 		return violation("a client may send ERROR for INVOCATION only, not for " + m.ErrorType.String())
 	}

@@ -75,6 +75,8 @@ type publishOptions struct {
 	retain      bool
 	ttl         time.Duration // of a retained event; 0: for ever
 	passthru    bool          // there are ppt_* options to hand on
+	forwarded   bool          // there is forward_for or _time to hand on, see forward.go
+	origin      bool          // there is _origin, see once.go
 	resource    string        // rkey, see shard.go
 	filter      *filter       // nil: no black or white lists
 }
@@ -98,6 +100,10 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 			err = msOption(&f, &o.ttl)
 		case "rkey":
 			err = textOption(&f, &o.resource)
+		case "forward_for", "_time":
+			o.forwarded = true
+		case "_origin":
+			o.origin = true
 		case "exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole":
 			if o.filter == nil {
 				o.filter = new(filter)
@@ -127,6 +133,7 @@ type subscribeOptions struct {
 	match       wamp.Match
 	node        string // nkey, see shard.go
 	getRetained bool
+	confirm     bool // see confirm.go
 }
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
@@ -138,6 +145,8 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 			err = textOption(&f, &o.node)
 		case "get_retained":
 			err = boolOption(&f, &o.getRetained)
+		case "_confirm":
+			err = boolOption(&f, &o.confirm)
 		}
 	}
 	return o, err
@@ -176,6 +185,7 @@ type callOptions struct {
 	receiveProgress bool
 	progress        bool // more chunks of the arguments follow
 	passthru        bool
+	forwarded       bool          // there is forward_for to hand on, see forward.go
 	runmode         string        // see shard.go
 	resource        string        // rkey
 	timeout         time.Duration // 0: none
@@ -199,6 +209,8 @@ func readCallOptions(d codec.Dict) (o callOptions, err error) {
 			err = textOption(&f, &o.resource)
 		case "timeout":
 			err = msOption(&f, &o.timeout)
+		case "forward_for":
+			o.forwarded = true
 		default:
 			o.passthru = o.passthru || isPassthru(key)
 		}

@@ -30,6 +30,7 @@ type outbox struct {
 	writing  bool    // a flush or a drain is in conn.Write
 	flushing bool    // a read loop has the outbox on its list and will flush it
 	stalled  bool
+	asked    bool          // EVENTs have been appended that must be answered
 	dead     bool          // the connection failed or is closed: appends vanish
 	idle     chan struct{} // closed when the present writing ends; made by whoever waits for that
 	room     chan struct{} // closed when buf is taken by a write; made by whoever waits for that
@@ -64,6 +65,7 @@ const (
 	ripe             // appended, and the caller should flush the outbox now
 	refused          // the peer is gone
 	tooLong          // the peer takes no message of this length
+	gone             // the seat is not there any more
 )
 
 // begin locks the outbox and returns its buffer, with room for a message of about n octets, for the caller to append to;
@@ -164,6 +166,34 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 	return o.commit(buf), full
 }
 
+// appendAsking is appendEvent for an EVENT that has to be answered. It is never dropped once it is appended, but it is
+// refused if the peer is stalled and has no room.
+func (o *outbox) appendAsking(seat *seat, msg []byte) (v verdict, full bool) {
+	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
+		return tooLong, false
+	}
+	buf := o.begin(len(msg))
+	if seat.gone {
+		o.cancel(buf)
+		return gone, false
+	}
+	if o.stalled && len(buf)+len(msg) > o.high {
+		o.cancel(buf)
+		return refused, false
+	}
+	o.asked = true
+	buf = binary.BigEndian.AppendUint32(buf, uint32(len(msg)))
+	buf = append(buf, msg...)
+	full = len(buf) > o.high && !o.stalled
+	return o.commit(buf), full
+}
+
+// hasAsked reports whether a message is an EVENT that the peer has to answer. Holds mu.
+func (o *outbox) hasAsked(msg []byte) bool {
+	var m codec.Message
+	return o.asked && codec.Parse(o.conn.Transport().Serializer, msg, &m) == nil && asksToConfirm(m.Dict)
+}
+
 // congested reports whether the peer is stalled with a full outbox: it should not be asked to do more.
 func (o *outbox) congested() bool {
 	o.mu.Lock()
@@ -177,7 +207,7 @@ func (o *outbox) dropEvents(buf []byte) []byte {
 	keep, at := 0, 0
 	for at < len(buf) && at-keep < o.high/4 {
 		next := at + frameHeader + int(binary.BigEndian.Uint32(buf[at:]))
-		if codec.TypeOf(serializer, buf[at+frameHeader:next]) == wamp.Event {
+		if msg := buf[at+frameHeader : next]; codec.TypeOf(serializer, msg) == wamp.Event && !o.hasAsked(msg) {
 			o.dropped.Add(1)
 		} else {
 			keep += copy(buf[keep:], buf[at:next])

@@ -29,6 +29,10 @@ type realm struct {
 	away       atomic.Pointer[procedures] // offered by uplinks, see away.go
 
 	pending    pending
+	confirming atomic.Int32 // seats that confirm; replaced under mu
+
+	acknowledgements acknowledgements
+
 	retention  retention
 	reflection reflection
 
@@ -88,6 +92,7 @@ func (m *realm) leave(s *session) {
 	m.dropRegistrations(t, s)
 	m.mu.Unlock()
 	m.pending.leave(t, s)
+	m.acknowledgements.leave(t, s)
 	for _, what := range m.reflection.leave(s) {
 		m.announce(t, "wamp.reflect.on_undefine", what.uri, what.kind)
 	}

@@ -47,6 +47,10 @@ type session struct {
 	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
 	lastInvocation wamp.ID
 	cutStreams     []wamp.ID // as a caller, see stream.go
+
+	// Guarded by realm.acknowledgements.mu.
+	withheld    map[wamp.ID]*withheld // as a publisher, by publication
+	unconfirmed map[wamp.ID]*withheld // as a subscriber that has to confirm
 }
 
 // role returns what the session may do, as of now.
@@ -137,7 +141,8 @@ func (s *session) handle(t *turn, data []byte) error {
 	case wamp.Abort:
 		return fmt.Errorf("aborted by the peer: %s", m.Text)
 	case wamp.EventReceived:
-		return nil // acknowledged events are not asked for; basic/messages.md lets a router ignore what it does not use
+		// Only parts of this process are asked for it; basic/messages.md lets a router ignore what it does not use.
+		s.realm.acknowledgements.confirmed(t, s, m.ID)
 	default:
 		return violation("a client may not send " + m.Type.String() + " in a session")
 	}

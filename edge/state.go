@@ -22,6 +22,7 @@ import (
 //	retained/             a record for each change of a topic: the topic with all its events, none if it was cleared. The
 //	                      last one counts. When more than half is of no use any more the log is rewritten
 //	history/MATCH-URI/    a record for each event of one HistoryRule, in order. Whole segments go when the events are gone
+//	origins/              what was routed of the nodes that send again what they do not know to be routed, see once.go
 //
 // Memory is the original and the disk follows, by one goroutine, behind the routing: nobody waits for it. What has
 // changed is written a second after the first change, and synced every StateSync, so a crash of the router costs a second
@@ -37,6 +38,8 @@ type state struct {
 	retention *retention
 	retained  *journal.Journal // nil: it can't be read, and so it is left alone
 	archives  []*archive
+	marks     *markLog // runs beside; nil: it can't be read
+	trouble   trouble  // locks for itself
 
 	wake  chan struct{} // is full when something has changed
 	stop  chan struct{}
@@ -78,6 +81,7 @@ func openState(m *realm, dir string, interval time.Duration) *state {
 		<-s.done
 	})
 	s.openRetained(filepath.Join(dir, "retained"))
+	s.openMarks(m, filepath.Join(dir, "origins"))
 	for _, h := range m.histories {
 		s.openHistory(h, filepath.Join(dir, "history", archiveName(h.rule)))
 	}
@@ -137,6 +141,7 @@ func (s *state) openHistory(h *history, dir string) {
 // opened tells what was found in a log.
 func (s *state) opened(dir string, found journal.Found, unread int, err error) bool {
 	if err != nil {
+		s.trouble.set(filepath.Base(dir), err)
 		s.log.Error("state can't be read, and will not be kept", "directory", dir, "because", err)
 		return false
 	}
@@ -170,6 +175,11 @@ func (s *state) changed() {
 // run writes what changes until close.
 func (s *state) run() {
 	defer close(s.done)
+	if s.marks != nil {
+		var beside sync.WaitGroup
+		beside.Go(func() { s.marks.run(s.stop) })
+		defer beside.Wait()
+	}
 	if s.rewrite || s.unclean() {
 		s.saveAt = time.Now()
 	}
@@ -244,6 +254,7 @@ func (s *state) attend(now time.Time) {
 
 // report tells of a failure, and plans another attempt; or that the last one is past.
 func (s *state) report(err error) bool {
+	s.trouble.set("events", err)
 	switch {
 	case err != nil:
 		s.patience = min(max(2*s.patience, firstPatience), lastPatience)

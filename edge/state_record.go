@@ -24,6 +24,7 @@ const (
 const (
 	flagDisclosed = 1 << iota
 	flagTrusted
+	flagForwarded
 )
 
 var errRecord = errors.New("not an event's record")
@@ -56,6 +57,9 @@ func eventFields(p *publication, at, expires time.Time) []any {
 	}
 	if p.trusted {
 		flags |= flagTrusted
+	}
+	if p.options.forwarded {
+		flags |= flagForwarded
 	}
 	return []any{
 		eventForm, p.id, milliseconds(at), milliseconds(expires),
@@ -135,6 +139,7 @@ func decodeEvent(fields []any) (p publication, at, expires time.Time, err error)
 		return p, at, expires, errRecord
 	}
 	p.options, err = readPublishOptions(p.dict)
+	p.options.forwarded = flags&flagForwarded != 0 && checkForwarded(p.dict) == nil
 	return p, at, expires, err
 }
 

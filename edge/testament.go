@@ -93,7 +93,9 @@ func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
 	if d, err = codec.NewDict(c.caller.serializer, options); err != nil {
 		return d, o, refusal{wamp.InvalidArgument, err.Error()}
 	}
-	o, err = readPublishOptions(d)
+	if o, err = readPublishOptions(d); err == nil {
+		err = c.caller.heedForwarding(&o, d)
+	}
 	return d, o, err
 }
 

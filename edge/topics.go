@@ -36,6 +36,8 @@ type seat struct {
 	guarded atomic.Bool // the role may not have all that the pattern matches: each topic is to be asked for
 	granted atomic.Bool // by the role's authorizer, which the role's permissions restrict
 
+	confirms atomic.Bool // it answers for acknowledged publications, see confirm.go
+
 	gone bool // no EVENT any more. Guarded by session.out.mu.
 }
 

@@ -17,6 +17,9 @@ type turn struct {
 	publication publication
 	matched     []*subscription      // of the PUBLISH at hand
 	frames      [wamp.CBOR + 1]frame // the EVENT at hand, encoded once per serializer
+	asker       *session             // who waits for the acknowledgement of the PUBLISH at hand; nil: nobody may withhold it
+	request     wamp.ID              // of asker
+	withheld    *withheld            // once somebody does
 	details     codec.Builder
 	scratch     []byte
 	count       counts

@@ -63,6 +63,7 @@ type Role struct {
 	trusts   bool         // some permission has a trust level
 
 	authorizer string // see authorizer.go
+	forward    bool   // see forward.go
 }
 
 // NewRole compiles permissions. Of two for the same URI and match policy the later counts.

@@ -1,0 +1,87 @@
+package edge
+
+import (
+	"cmp"
+	"slices"
+)
+
+// sequences is a set of the numbers 1, 2, 3 ..., made for those that come mostly in their order: all up to the highest but
+// a few open spans. The zero value is empty.
+type sequences struct {
+	highest uint64
+	open    []span // what is missing, ascending, none touching another
+}
+
+// span is the numbers from first to last.
+type span struct{ first, last uint64 }
+
+// maxSpans bounds what may be missing. When there is more, the lowest span counts as there: nothing comes so late.
+const maxSpans = 1024
+
+// find returns where the first open span is that ends at n or later, and whether n is in it.
+func (q *sequences) find(n uint64) (at int, open bool) {
+	at, _ = slices.BinarySearchFunc(q.open, n, func(s span, n uint64) int { return cmp.Compare(s.last, n) })
+	return at, at < len(q.open) && q.open[at].first <= n
+}
+
+func (q *sequences) has(n uint64) bool {
+	_, open := q.find(n)
+	return n <= q.highest && !open
+}
+
+// add puts n in.
+func (q *sequences) add(n uint64) {
+	if n > q.highest {
+		if n > q.highest+1 {
+			q.open = append(q.open, span{q.highest + 1, n - 1})
+			q.bound()
+		}
+		q.highest = n
+		return
+	}
+	at, open := q.find(n)
+	if !open {
+		return
+	}
+	s := q.open[at]
+	var rest []span
+	if s.first < n {
+		rest = append(rest, span{s.first, n - 1})
+	}
+	if n < s.last {
+		rest = append(rest, span{n + 1, s.last})
+	}
+	q.open = slices.Replace(q.open, at, at+1, rest...)
+	q.bound()
+}
+
+// remove takes n out again.
+func (q *sequences) remove(n uint64) {
+	if !q.has(n) {
+		return
+	}
+	at, _ := q.find(n)
+	before := at > 0 && q.open[at-1].last+1 == n
+	after := at < len(q.open) && q.open[at].first == n+1
+	switch {
+	case before && after:
+		q.open[at-1].last = q.open[at].last
+		q.open = slices.Delete(q.open, at, at+1)
+	case before:
+		q.open[at-1].last = n
+	case after:
+		q.open[at].first = n
+	default:
+		q.open = slices.Insert(q.open, at, span{n, n})
+		q.bound()
+	}
+}
+
+func (q *sequences) bound() {
+	if extra := len(q.open) - maxSpans; extra > 0 {
+		q.open = slices.Delete(q.open, 0, extra)
+	}
+}
+
+// clone returns a copy that shares nothing.
+func (q *sequences) clone() sequences { return sequences{q.highest, slices.Clone(q.open)} }
