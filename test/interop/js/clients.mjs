@@ -18,6 +18,9 @@ import { MsgpackSerializer } from 'wampy/MsgpackSerializer.js';
 import ws from 'ws';
 import websocket from 'websocket';
 import { complain, show } from './check.mjs';
+import { XMLHttpRequest } from './request.mjs';
+
+globalThis.XMLHttpRequest = XMLHttpRequest; // what autobahn-js makes its long-poll requests with
 
 const realm = 'realm1';
 const host = '127.0.0.1';
@@ -130,9 +133,10 @@ const rawsockets = {
   'rawsocket/tcp': { type: 'rawsocket', host, port },
   'rawsocket/unix': { type: 'rawsocket', path: socket },
 };
+const longpoll = { type: 'longpoll', url: `http://${host}:${port}/lp` };
 
 function autobahnClient(via, serializer) {
-  const transport = rawsockets[via] ?? { type: 'websocket', url, serializers: [autobahnSerializers[serializer]()] };
+  const transport = via === 'longpoll' ? longpoll : rawsockets[via] ?? { type: 'websocket', url, serializers: [autobahnSerializers[serializer]()] };
   return {
     name: `autobahn-js ${via} ${serializer}`,
     kind: 'autobahn',
@@ -261,7 +265,7 @@ function wampyClient(via, serializer) {
 
 export const clients = [
   ...['json', 'msgpack', 'cbor'].map((s) => autobahnClient('websocket', s)),
-  ...['rawsocket/tcp', 'rawsocket/unix'].map((via) => autobahnClient(via, 'json')), // it knows no other serializer there
+  ...['rawsocket/tcp', 'rawsocket/unix', 'longpoll'].map((via) => autobahnClient(via, 'json')), // it knows no other serializer there
   ...['json', 'msgpack', 'cbor'].flatMap((s) => Object.keys(modules).map((via) => wampyClient(via, s))),
 ];
 
