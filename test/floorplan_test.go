@@ -34,7 +34,7 @@ var floors = map[string][]string{
 	"edge/journal":   {},
 	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
 	"transport":      {"transport", "edge/wamp"},
-	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/wamp"},
+	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/journal", "edge/wamp"},
 	"boards":         {},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
@@ -68,6 +68,7 @@ var dependencies = map[string][]string{
 	"transport/websocket": {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":              {},
+	"uplink/mqtt":         {"github.com/eclipse/paho.mqtt.golang"},
 	"boards":              {},
 	"test":                testDependencies,
 }

@@ -21,7 +21,6 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -31,11 +30,12 @@ import (
 // Journal is a log in one directory, which must be its own. It is used by one goroutine at a time.
 type Journal struct {
 	// Static after Open.
+	disk  Disk
 	dir   string
 	limit int64 // octets in a segment after which a new one is begun
 
 	segments []*segment // from old to new
-	active   *os.File   // the newest segment, if it is open to be appended to
+	active   File       // the newest segment, if it is open to be appended to
 	next     uint64     // the number of the next segment
 	unsynced bool
 	buf      []byte
@@ -68,9 +68,14 @@ const (
 // Open reads the log in dir from its first record to its last. A record's bytes are valid during the call of each. A
 // directory that is not there is an empty log; the first Append makes it. limit is how long a segment may be, roughly.
 func Open(dir string, limit int64, each func(record []byte)) (*Journal, Found, error) {
-	j := &Journal{dir: dir, limit: limit, next: 1}
+	return OpenOn(Machine, dir, limit, func(_ uint64, record []byte) { each(record) })
+}
+
+// OpenOn is Open on a disk. It says of each record which segment it is in.
+func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record []byte)) (*Journal, Found, error) {
+	j := &Journal{disk: disk, dir: dir, limit: limit, next: 1}
 	var found Found
-	entries, err := os.ReadDir(dir)
+	entries, err := disk.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, found, fmt.Errorf("open journal: %w", err)
 	}
@@ -101,20 +106,19 @@ func segmentNumber(name string) (uint64, bool) {
 	return number, err == nil && number > 0
 }
 
-func (j *Journal) path(s *segment) string {
-	return filepath.Join(j.dir, fmt.Sprintf("%010d%s", s.number, suffix))
+func (j *Journal) path(number uint64) string {
+	return filepath.Join(j.dir, fmt.Sprintf("%010d%s", number, suffix))
 }
 
 // read reads one segment; newest says that it may be torn.
-func (j *Journal) read(s *segment, newest bool, found *Found, each func([]byte)) {
+func (j *Journal) read(s *segment, newest bool, found *Found, each func(uint64, []byte)) {
 	count := func(record []byte) {
 		s.records++
-		each(record)
+		each(s.number, record)
 	}
 	size, state := int64(0), bad
-	if f, err := os.Open(j.path(s)); err == nil {
-		if info, err := f.Stat(); err == nil {
-			size = info.Size()
+	if f, err := j.disk.Open(j.path(s.number)); err == nil {
+		if size, err = f.Size(); err == nil {
 			s.octets, state = scan(f, size, count)
 		}
 		f.Close()
@@ -126,7 +130,7 @@ func (j *Journal) read(s *segment, newest bool, found *Found, each func([]byte))
 		found.Torn += size - s.octets
 	case state != whole:
 		s.bad, s.sealed, s.octets = true, true, size
-		found.Bad = append(found.Bad, j.path(s))
+		found.Bad = append(found.Bad, j.path(s.number))
 	}
 }
 
@@ -144,6 +148,52 @@ func (j *Journal) Records() (n int) {
 		n += s.records
 	}
 	return n
+}
+
+// Newest returns the segment that was appended to last and how long it is; 0 if there is none.
+func (j *Journal) Newest() (number uint64, octets int64) {
+	if len(j.segments) == 0 {
+		return 0, 0
+	}
+	s := j.segments[len(j.segments)-1]
+	return s.number, s.octets
+}
+
+// Segment is what there is of a log.
+type Segment struct {
+	Number uint64
+	Octets int64
+	Sealed bool // it is not appended to any more
+}
+
+// Segments returns all segments, from old to new.
+func (j *Journal) Segments() (list []Segment) {
+	for _, s := range j.segments {
+		list = append(list, Segment{Number: s.number, Octets: s.octets, Sealed: s.sealed})
+	}
+	return list
+}
+
+// Each reads the first so many octets of a segment, whatever state they are in. Unlike all else it may be called by any
+// goroutine at any time, as long as these octets are there. A segment that is gone has no records.
+func (j *Journal) Each(number uint64, octets int64, each func(record []byte)) error {
+	f, err := j.disk.Open(j.path(number))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return fmt.Errorf("read journal: %w", err)
+	}
+	defer f.Close()
+	scan(f, octets, each)
+	return nil
+}
+
+// Seal has the next Append begin a new segment.
+func (j *Journal) Seal() {
+	if n := len(j.segments); n > 0 {
+		j.segments[n-1].sealed = true
+	}
 }
 
 // Append adds records to the end of the log. When it fails, the first n of them are there. A record longer than 256 MiB
@@ -219,7 +269,7 @@ func (j *Journal) ready() (*segment, error) {
 
 // reopen opens the newest segment of an earlier run and cuts off its torn tail.
 func (j *Journal) reopen(s *segment) bool {
-	f, err := os.OpenFile(j.path(s), os.O_WRONLY|os.O_APPEND, 0)
+	f, err := j.disk.Append(j.path(s.number), false)
 	if err != nil {
 		return false
 	}
@@ -234,18 +284,18 @@ func (j *Journal) reopen(s *segment) bool {
 
 // begin makes a new segment.
 func (j *Journal) begin() (*segment, error) {
-	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+	if err := j.disk.MkdirAll(j.dir); err != nil {
 		return nil, fmt.Errorf("write journal: %w", err)
 	}
 	s := &segment{number: j.next}
-	f, err := os.OpenFile(j.path(s), os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := j.disk.Append(j.path(s.number), true)
 	if err != nil {
 		return nil, fmt.Errorf("write journal: %w", err)
 	}
 	j.next++
 	j.active = f
 	j.segments = append(j.segments, s)
-	j.syncDir()
+	j.disk.SyncDir(j.dir)
 	return s, nil
 }
 
@@ -254,14 +304,6 @@ func (j *Journal) deactivate() {
 	if j.active != nil {
 		j.active.Close()
 		j.active = nil
-	}
-}
-
-// syncDir has the directory's entries written. Not all systems and file systems can; those that can't need not.
-func (j *Journal) syncDir() {
-	if d, err := os.Open(j.dir); err == nil {
-		d.Sync()
-		d.Close()
 	}
 }
 
@@ -290,18 +332,31 @@ func (j *Journal) Trim(keep int) error {
 	return nil
 }
 
+// Remove deletes one segment.
+func (j *Journal) Remove(number uint64) error {
+	i := slices.IndexFunc(j.segments, func(s *segment) bool { return s.number == number })
+	if i < 0 {
+		return nil
+	}
+	if err := j.remove(j.segments[i]); err != nil {
+		return err
+	}
+	j.segments = slices.Delete(j.segments, i, i+1)
+	return nil
+}
+
 // remove deletes the file of a segment, or sets it aside if it is bad.
 func (j *Journal) remove(s *segment) error {
 	if s == j.segments[len(j.segments)-1] {
 		j.deactivate()
 	}
-	path := j.path(s)
+	path := j.path(s.number)
 	var err error
 	if s.bad {
-		err = os.Rename(path, path+aside)
+		err = j.disk.Rename(path, path+aside)
 		j.thinOut()
 	} else {
-		err = os.Remove(path)
+		err = j.disk.Remove(path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("trim journal: %w", err)
@@ -311,7 +366,7 @@ func (j *Journal) remove(s *segment) error {
 
 // thinOut deletes all but the newest of the bad segments.
 func (j *Journal) thinOut() {
-	entries, _ := os.ReadDir(j.dir) // sorted by name
+	entries, _ := j.disk.ReadDir(j.dir) // sorted by name
 	var set []string
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), suffix+aside) {
@@ -319,7 +374,7 @@ func (j *Journal) thinOut() {
 		}
 	}
 	for len(set) > maxAside {
-		os.Remove(filepath.Join(j.dir, set[0]))
+		j.disk.Remove(filepath.Join(j.dir, set[0]))
 		set = set[1:]
 	}
 }

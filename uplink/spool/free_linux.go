@@ -1,0 +1,12 @@
+package spool
+
+import "syscall"
+
+// freeOctets returns how much more may be written to the disk that dir is on.
+func freeOctets(dir string) (free int64, ok bool) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, false
+	}
+	return int64(st.Bavail) * int64(st.Bsize), true
+}

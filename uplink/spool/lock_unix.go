@@ -1,0 +1,25 @@
+//go:build unix && !solaris && !aix
+
+package spool
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// lockFile takes a file for this process alone, until release or the process's end, however that comes.
+func lockFile(name string) (release func(), err error) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = ErrInUse
+		}
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}

@@ -1,0 +1,290 @@
+package spool
+
+import (
+	"context"
+	"slices"
+	"sort"
+)
+
+// pieceOctets bounds what Next and Peek return at once, roughly.
+const pieceOctets = 256 << 10
+
+// Next returns up to n events that have not been acknowledged, in their order, beginning behind the one with the number
+// after. It waits until there is one, or ctx is done, whose error it returns then. To begin again after a disconnect, call
+// it with 0.
+func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) {
+	for {
+		if events := s.read(after, n, true); len(events) > 0 {
+			return events, nil
+		}
+		select {
+		case <-s.more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Peek returns up to n of the oldest events that wait.
+func (s *Spool) Peek(n int) (events []Event) {
+	for after := uint64(0); len(events) < n; after = events[len(events)-1].Sequence {
+		more := s.read(after, n-len(events), false)
+		if len(more) == 0 {
+			break
+		}
+		events = append(events, more...)
+	}
+	return events
+}
+
+// Discard drops the n oldest events, those under way too, and returns how many it were. It leaves a gap.
+func (s *Spool) Discard(n int) (dropped int) {
+	end := s.State().Last // its own gap does not count
+	for after := uint64(0); dropped < n; {
+		events := s.read(after, min(n-dropped, 1000), true)
+		for len(events) > 0 && events[len(events)-1].Sequence > end {
+			events = events[:len(events)-1]
+		}
+		if len(events) == 0 {
+			break
+		}
+		after = events[len(events)-1].Sequence
+		dropped += s.discard(events)
+	}
+	return dropped
+}
+
+func (s *Spool) discard(events []Event) (dropped int) {
+	s.mu.Lock()
+	defer s.unlockAndTell()
+	defer signal(s.more)
+	octets := int64(0)
+	for i := range events {
+		if s.settle(events[i].Sequence) {
+			dropped++
+			octets += octetsOf(&events[i])
+		}
+	}
+	if dropped > 0 {
+		s.missing(lost{reason: ByOperator, first: events[0].Sequence, last: events[len(events)-1].Sequence, count: dropped, octets: octets})
+	}
+	return dropped
+}
+
+// read collects events. It reads segments back as it needs them, without the lock.
+func (s *Spool) read(after uint64, n int, hand bool) []Event {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	for {
+		s.mu.Lock()
+		events, l, lack := s.collect(after, n, hand)
+		var seg segment
+		if lack != nil {
+			seg = *lack
+		}
+		s.mu.Unlock()
+		if lack == nil || len(events) > 0 {
+			return events
+		}
+		s.load(l, seg)
+	}
+}
+
+// collect merges the lanes. Where a segment must be read first it stops, and returns which.
+func (s *Spool) collect(after uint64, n int, hand bool) (events []Event, l *lane, lack *segment) {
+	var cursors [3]cursor
+	for i, l := range s.lanes {
+		cursors[i] = cursor{lane: l, after: after, handed: s.handed}
+	}
+	for octets := int64(0); len(events) < n && octets < pieceOctets; {
+		var first *cursor
+		for i := range cursors {
+			c := &cursors[i]
+			if seg := c.peek(); seg != nil {
+				return events, c.lane, seg
+			}
+			if c.state == ready && (first == nil || c.found.Sequence < first.found.Sequence) {
+				first = c
+			}
+		}
+		if first == nil {
+			break
+		}
+		if e := &first.found; e.Sequence > s.handed || s.window.has(e.Sequence) {
+			events = append(events, e.Event.clone())
+			octets += e.octets
+			if hand {
+				s.hand(e)
+			}
+		}
+		first.advance()
+	}
+	return events, nil, nil
+}
+
+// clone copies what changes as long as Next has not returned it.
+func (e Event) clone() Event {
+	if e.Gap != nil {
+		g := *e.Gap
+		e.Gap = &g
+	}
+	return e
+}
+
+// hand notes that an event is under way from now on.
+func (s *Spool) hand(e *kept) {
+	if e.Sequence <= s.handed {
+		return // once more
+	}
+	s.handed = e.Sequence
+	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class})
+	l := s.lanes[e.Class]
+	for l.fresh != nil && l.fresh.Sequence <= e.Sequence {
+		l.fresh = l.fresh.next
+	}
+}
+
+// load reads a segment back.
+func (s *Spool) load(l *lane, seg segment) {
+	p := piece{number: seg.number, octets: seg.octets, events: make([]kept, 0, seg.records)}
+	arena := make([]byte, 0, seg.octets)
+	last, topic := uint64(0), ""
+	err := l.log.Each(seg.number, seg.octets, func(record []byte) {
+		from := len(arena)
+		arena = append(arena, record...)
+		r, ok := decode(arena[from:], topic)
+		if ok && r.kind == eventRecord && r.Sequence > last {
+			last, topic = r.Sequence, r.Topic
+			r.Class = l.class
+			p.events = append(p.events, kept{r.Event, octetsOf(&r.Event), r.at})
+		}
+	})
+	l.piece = p
+	if len(p.events) < seg.records {
+		s.unreadable(l, seg, seg.records-len(p.events), err)
+	}
+}
+
+// unreadable notes that records which were in a segment can't be read any more.
+func (s *Spool) unreadable(l *lane, seg segment, records int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(l.segments, func(other *segment) bool { return other.number == seg.number })
+	if i < 0 {
+		return // dropped meanwhile
+	}
+	now := l.segments[i]
+	s.log.Error("events can't be read back from disk, and are lost", "class", l.class, "events", records, "because", err)
+	records = min(records, now.live)
+	now.records -= records
+	now.live -= records
+	s.depth -= records
+	s.missing(lost{reason: ByDamage, first: now.first, last: now.last, count: records})
+	s.retire(l)
+}
+
+// Ack says that the far side has an event, or never will. Events may be acknowledged in any order.
+func (s *Spool) Ack(sequence uint64) {
+	s.mu.Lock()
+	s.settle(sequence)
+	s.unlockAndTell()
+}
+
+// settle frees an event that is under way. It reports false if it is not.
+func (s *Spool) settle(sequence uint64) bool {
+	u, ok := s.window.settle(sequence)
+	if !ok {
+		return false
+	}
+	s.depth--
+	s.octets -= u.octets
+	l := s.lanes[u.class]
+	e := l.find(sequence)
+	if e != nil {
+		s.forget(l, e)
+		s.toTell(e, nil) // the far side has it: that is better than any disk
+		if e.Gap != nil {
+			s.newGaps = true
+			signal(s.wake)
+		}
+	}
+	if e == nil || e.written {
+		s.settleOnDisk(l, sequence, u.octets)
+	}
+	s.freed()
+	return true
+}
+
+// settleOnDisk counts a record as settled.
+func (s *Spool) settleOnDisk(l *lane, sequence uint64, octets int64) {
+	if seg := l.segmentOf(sequence); seg != nil {
+		seg.live--
+		seg.liveOctets -= octets
+		if seg.live == 0 {
+			s.retire(l)
+		}
+	}
+}
+
+// settledTo returns up to which number all is settled.
+func (s *Spool) settledTo() uint64 {
+	if first, ok := s.window.first(); ok {
+		return first - 1
+	}
+	return s.handed
+}
+
+// window is what is under way, in order.
+type window struct {
+	list []underWay
+	head int
+}
+
+type underWay struct {
+	sequence uint64
+	octets   int64
+	class    Class
+	settled  bool
+}
+
+func (w *window) add(u underWay) {
+	if w.head > 0 && len(w.list) == cap(w.list) {
+		w.list = w.list[:copy(w.list, w.list[w.head:])]
+		w.head = 0
+	}
+	w.list = append(w.list, u)
+}
+
+func (w *window) find(sequence uint64) int {
+	open := w.list[w.head:]
+	i := sort.Search(len(open), func(i int) bool { return open[i].sequence >= sequence })
+	if i == len(open) || open[i].sequence != sequence || open[i].settled {
+		return -1
+	}
+	return w.head + i
+}
+
+func (w *window) has(sequence uint64) bool { return w.find(sequence) >= 0 }
+
+func (w *window) settle(sequence uint64) (u underWay, ok bool) {
+	i := w.find(sequence)
+	if i < 0 {
+		return u, false
+	}
+	w.list[i].settled = true
+	u = w.list[i]
+	for w.head < len(w.list) && w.list[w.head].settled {
+		w.head++
+	}
+	if w.head == len(w.list) {
+		w.list, w.head = w.list[:0], 0
+	}
+	return u, true
+}
+
+func (w *window) first() (sequence uint64, ok bool) {
+	if w.head == len(w.list) {
+		return 0, false
+	}
+	return w.list[w.head].sequence, true
+}

@@ -1,0 +1,132 @@
+package spool
+
+import (
+	"encoding/binary"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// recordKind is the first octet of a record.
+type recordKind uint8
+
+const (
+	eventRecord recordKind = 1 + iota
+	gapRecord
+	markRecord // says only how far the far side has acknowledged
+)
+
+// record is one of a log. Its octets: kind, epoch, sequence, settled, at; of an event time, topic, options, serializer and
+// items, payload; of a gap time, reason, first, last, count, octets, since. Numbers are varints, texts have their length in
+// front, and the payload is the rest.
+type record struct {
+	Event
+	kind    recordKind
+	settled uint64 // all up to this number is
+	at      int64  // by the spool's clock
+}
+
+func appendHead(dst []byte, k recordKind, epoch, sequence, settled uint64, at int64) []byte {
+	dst = append(dst, byte(k))
+	dst = binary.AppendUvarint(dst, epoch)
+	dst = binary.AppendUvarint(dst, sequence)
+	dst = binary.AppendUvarint(dst, settled)
+	return binary.AppendUvarint(dst, uint64(at))
+}
+
+func appendEvent(dst []byte, e *entry, settled uint64) []byte {
+	dst = appendHead(dst, eventRecord, e.Epoch, e.Sequence, settled, e.at)
+	dst = binary.AppendVarint(dst, e.Time.UnixMicro())
+	dst = append(binary.AppendUvarint(dst, uint64(len(e.Topic))), e.Topic...)
+	dst = append(binary.AppendUvarint(dst, uint64(len(e.Options))), e.Options...)
+	dst = append(dst, byte(e.Payload.Serializer), byte(e.Payload.Items))
+	return append(dst, e.Payload.Raw...)
+}
+
+func appendGap(dst []byte, e *entry, settled uint64) []byte {
+	dst = appendHead(dst, gapRecord, e.Epoch, e.Sequence, settled, e.at)
+	dst = binary.AppendVarint(dst, e.Time.UnixMicro())
+	dst = append(binary.AppendUvarint(dst, uint64(len(e.Gap.Reason))), e.Gap.Reason...)
+	for _, n := range []uint64{e.Gap.First, e.Gap.Last, e.Gap.Count, e.Gap.Octets} {
+		dst = binary.AppendUvarint(dst, n)
+	}
+	return binary.AppendVarint(dst, e.Gap.Since.UnixMicro())
+}
+
+// decode reads a record. The event's bytes are parts of data; topic is used where it is the same.
+func decode(data []byte, topic string) (r record, ok bool) {
+	d := decoder{data: data, ok: true}
+	r.kind = recordKind(d.octet())
+	r.Epoch, r.Sequence, r.settled = d.uvarint(), d.uvarint(), d.uvarint()
+	r.at = int64(d.uvarint())
+	switch r.kind {
+	case eventRecord:
+		r.Time = time.UnixMicro(d.varint())
+		if text := d.text(); string(text) == topic {
+			r.Topic = topic
+		} else {
+			r.Topic = string(text)
+		}
+		r.Options = d.text()
+		r.Payload = codec.Payload{Serializer: wamp.Serializer(d.octet()), Items: int(d.octet())}
+		r.Payload.Raw = d.data
+	case gapRecord:
+		r.Time = time.UnixMicro(d.varint())
+		g := &Gap{Reason: Reason(d.text())}
+		g.First, g.Last, g.Count, g.Octets = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
+		g.Since = time.UnixMicro(d.varint())
+		r.Gap = g
+	case markRecord:
+	default:
+		return r, false
+	}
+	return r, d.ok && r.at >= 0 && r.settled <= r.Sequence && r.Sequence < 1<<62
+}
+
+// decoder reads the fields of a record; when one is not there, ok is false and all others are zero.
+type decoder struct {
+	data []byte
+	ok   bool
+}
+
+func (d *decoder) octet() byte {
+	if len(d.data) == 0 {
+		d.ok = false
+		return 0
+	}
+	b := d.data[0]
+	d.data = d.data[1:]
+	return b
+}
+
+func (d *decoder) uvarint() uint64 {
+	n, size := binary.Uvarint(d.data)
+	d.skip(size)
+	return n
+}
+
+func (d *decoder) varint() int64 {
+	n, size := binary.Varint(d.data)
+	d.skip(size)
+	return n
+}
+
+func (d *decoder) skip(size int) {
+	if size <= 0 {
+		d.ok, d.data = false, nil
+		return
+	}
+	d.data = d.data[size:]
+}
+
+func (d *decoder) text() []byte {
+	n := d.uvarint()
+	if n > uint64(len(d.data)) {
+		d.ok, d.data = false, nil
+		return nil
+	}
+	text := d.data[:n:n]
+	d.data = d.data[n:]
+	return text
+}
