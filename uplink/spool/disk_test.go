@@ -1,0 +1,277 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"runnel/edge/journal"
+)
+
+// flash is a disk whose power can be cut: what was not synced may be there then, or a part of it, or zeros in its place.
+type flash struct {
+	mu      sync.Mutex
+	names   map[string]*file // by path
+	safe    map[string]*file // the names that are synced
+	room    int64            // octets that may still be written; negative: any number
+	broken  error            // what every write says
+	written int64            // octets
+	syncs   int
+}
+
+type file struct {
+	disk   *flash
+	data   []byte
+	synced int // so many of them are
+}
+
+func newFlash() *flash {
+	return &flash{names: make(map[string]*file), safe: make(map[string]*file), room: -1}
+}
+
+// kill returns the disk as the next process finds it when this one is killed: all that was written is there.
+func (d *flash) kill() *flash {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := newFlash()
+	for name, f := range d.names {
+		next.names[name] = &file{disk: next, data: bytes.Clone(f.data), synced: f.synced}
+	}
+	for name := range d.safe {
+		if f := next.names[name]; f != nil {
+			next.safe[name] = f
+		}
+	}
+	return next
+}
+
+// cut returns the disk as it is when power comes back.
+func (d *flash) cut(r *rand.Rand) *flash {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	next := newFlash()
+	names := make(map[string]*file)
+	for name, f := range d.safe {
+		if d.names[name] == f || r.IntN(2) == 0 { // or its removal was on disk already
+			names[name] = f
+		}
+	}
+	for name, f := range d.names {
+		if d.safe[name] == nil && r.IntN(2) == 0 {
+			names[name] = f
+		}
+	}
+	for _, name := range slices.Sorted(mapKeys(names)) {
+		f := names[name]
+		data := bytes.Clone(f.data[:f.synced])
+		rest := bytes.Clone(f.data[f.synced:])
+		switch r.IntN(4) {
+		case 0:
+			rest = nil
+		case 1:
+			if len(rest) > 0 {
+				rest = rest[:r.IntN(len(rest))]
+			}
+		case 2:
+			clear(rest)
+		case 3:
+			if len(rest) > 0 {
+				clear(rest[r.IntN(len(rest)):])
+			}
+		}
+		data = append(data, rest...)
+		next.names[name] = &file{disk: next, data: data, synced: len(data)}
+		next.safe[name] = next.names[name]
+	}
+	return next
+}
+
+func mapKeys(m map[string]*file) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+func (d *flash) ReadDir(dir string) (list []fs.DirEntry, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range slices.Sorted(mapKeys(d.names)) {
+		if filepath.Dir(name) == dir {
+			list = append(list, entryName(filepath.Base(name)))
+		}
+	}
+	return list, nil
+}
+
+func (d *flash) MkdirAll(string) error { return nil }
+
+func (d *flash) Open(name string) (journal.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.names[name]
+	if f == nil {
+		return nil, fs.ErrNotExist
+	}
+	return &reader{Reader: bytes.NewReader(bytes.Clone(f.data)), size: int64(len(f.data))}, nil
+}
+
+func (d *flash) Append(name string, create bool) (journal.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.names[name]
+	switch {
+	case d.broken != nil:
+		return nil, d.broken
+	case create && f != nil:
+		return nil, fs.ErrExist
+	case create:
+		f = &file{disk: d}
+		d.names[name] = f
+	case f == nil:
+		return nil, fs.ErrNotExist
+	}
+	return f, nil
+}
+
+func (d *flash) Remove(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken != nil {
+		return d.broken
+	}
+	if f := d.names[name]; f != nil && d.room >= 0 {
+		d.room += int64(len(f.data))
+	}
+	delete(d.names, name)
+	return nil
+}
+
+func (d *flash) Rename(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken != nil {
+		return d.broken
+	}
+	d.names[to] = d.names[from]
+	delete(d.names, from)
+	return nil
+}
+
+func (d *flash) SyncDir(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name := range d.safe {
+		if filepath.Dir(name) == dir {
+			delete(d.safe, name)
+		}
+	}
+	for name, f := range d.names {
+		if filepath.Dir(name) == dir {
+			d.safe[name] = f
+		}
+	}
+	return nil
+}
+
+// breakDown has every write fail, until it is called with nil.
+func (d *flash) breakDown(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.broken = err
+}
+
+func (d *flash) setRoom(octets int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.room = octets
+}
+
+// files returns the names, without those set aside.
+func (d *flash) files() (names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name := range d.names {
+		if strings.HasSuffix(name, ".log") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (d *flash) wrote() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.written
+}
+
+func (f *file) Write(b []byte) (int, error) {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if f.disk.broken != nil {
+		return 0, f.disk.broken
+	}
+	n := len(b)
+	if f.disk.room >= 0 {
+		n = int(min(int64(n), f.disk.room))
+		f.disk.room -= int64(n)
+	}
+	f.data = append(f.data, b[:n]...)
+	f.disk.written += int64(n)
+	if n < len(b) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
+}
+
+func (f *file) Truncate(size int64) error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	f.data = f.data[:size:size]
+	f.synced = min(f.synced, int(size))
+	return nil
+}
+
+func (f *file) Sync() error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if f.disk.broken != nil {
+		return f.disk.broken
+	}
+	f.synced = len(f.data)
+	f.disk.syncs++
+	return nil
+}
+
+func (f *file) Size() (int64, error)       { return int64(len(f.data)), nil }
+func (f *file) Close() error               { return nil }
+func (f *file) Read(b []byte) (int, error) { return 0, errors.New("written only") }
+
+type reader struct {
+	io.Reader
+	size int64
+}
+
+func (r *reader) Size() (int64, error)      { return r.size, nil }
+func (r *reader) Close() error              { return nil }
+func (r *reader) Sync() error               { return nil }
+func (r *reader) Truncate(int64) error      { return fs.ErrPermission }
+func (r *reader) Write([]byte) (int, error) { return 0, fs.ErrPermission }
+
+type entryName string
+
+func (e entryName) Name() string               { return string(e) }
+func (e entryName) IsDir() bool                { return false }
+func (e entryName) Type() fs.FileMode          { return 0 }
+func (e entryName) Info() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
