@@ -53,7 +53,7 @@ max_registrations = 20
 max_calls = 20
 max_retained = "64KiB"
 outbox = "64KiB"
-hello_timeout = "2s"
+hello_timeout = "10s"
 `
 
 func TestMain(m *testing.M) {

@@ -225,6 +225,21 @@ func (p *Peer) expect(want, got string) {
 	}
 }
 
+// Await asks until it hears what is expected.
+func (p *Peer) Await(question, answer string) {
+	p.Helper()
+	for end := time.Now().Add(program.Patience); ; time.Sleep(time.Millisecond) {
+		p.Say(question)
+		got, open := p.Next()
+		if !open || time.Now().After(end) {
+			p.Fatalf("asked %s, heard %s (open: %v); expected %s", question, got, open, answer)
+		}
+		if ok, _ := p.Names.Match(p.fill(answer), got); ok {
+			return
+		}
+	}
+}
+
 // Sync returns when the router has done all that the peer has asked for, and what it had to send to the peer before that
 // has arrived: an acknowledged PUBLISH is the last in both directions.
 func (p *Peer) Sync() {

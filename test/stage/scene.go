@@ -84,6 +84,9 @@ func (h *House) Between(t *testing.T, name string, plot func(s *Scene, one, othe
 	})
 }
 
+// Own is what "~" stands for.
+func (s *Scene) Own() string { return s.own }
+
 // Another is a scene of its own beside this one.
 func (s *Scene) Another() *Scene { return s.House.Scene(s.T, s.Way, s.Realm) }
 

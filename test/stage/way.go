@@ -57,8 +57,9 @@ func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *t
 	case "ws", "wss":
 		l, err = dialWeb(ctx, w.Network+"://"+h.address(w)+"/ws", connect, w)
 		return l, secure, err
-	case "lp":
-		l, err = openPolls(ctx, "http://"+h.address(w)+"/lp/", connect, w)
+	case "lp": // several connections, made side by side
+		dial := func(ctx context.Context) (net.Conn, error) { return h.Dial(ctx, w, config) }
+		l, err = openPolls(ctx, "http://"+h.address(w)+"/lp/", dial, w)
 		return l, nil, err
 	case "serial":
 		l, err = h.dialSerial(w, realm)
