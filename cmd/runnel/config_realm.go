@@ -38,6 +38,7 @@ type Role struct {
 	Place       Place
 	Name        string       `toml:"name"`
 	Authorizer  string       `toml:"authorizer"` // a procedure that decides where no permission does
+	Forward     bool         `toml:"forward"`    // its sessions are links that may say where what they pass on has come from
 	Permissions []Permission `toml:"permission"`
 }
 

@@ -129,6 +129,11 @@ func (r *report) print(w io.Writer) error {
 	for _, m := range r.Router.Realms {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", printable(m.Name), m.Sessions, m.Subscriptions, m.Registrations)
 	}
+	for _, m := range r.Router.Realms {
+		if m.Trouble != "" {
+			fmt.Fprintf(t, "%s: not kept on disk: %s\n", printable(m.Name), printable(m.Trouble))
+		}
+	}
 	if len(r.Listeners) > 0 {
 		fmt.Fprintln(t, "\nLISTENER")
 	}

@@ -66,6 +66,9 @@ func (role Role) compile() *auth.Role {
 	if role.Authorizer != "" {
 		compiled = compiled.WithAuthorizer(role.Authorizer)
 	}
+	if role.Forward {
+		compiled = compiled.WithForward()
+	}
 	return compiled
 }
 

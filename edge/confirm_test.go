@@ -1,0 +1,316 @@
+package edge
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"runnel/edge/wamp"
+	"runnel/test/say"
+	"runnel/transport/memory"
+)
+
+// far joins a peer that is no part of this process.
+func (s *story) far(hello string) *peer {
+	s.Helper()
+	p := s.deaf(memory.Options{})
+	p.conn.Transport().Network = "tcp"
+	p.listen()
+	p.say(hello)
+	p.hear(`[2,"*","*"]`)
+	synctest.Wait()
+	return p
+}
+
+const asking = `[32,1,{"_confirm":true},"com.t"]`
+
+func TestPublishedWaitsForConfirmation(t *testing.T) {
+	for _, speaks := range wamp.Serializers {
+		t.Run(speaks.String(), func(t *testing.T) {
+			tell(t, Options{}, RealmOptions{}, func(s *story) {
+				link, other, sensor := s.joinAs(memory.Options{Serializer: speaks}, hello), s.join(hello), s.far(hello)
+				link.say(asking)
+				link.hear(`[33,1,"$s"]`)
+				other.say(`[32,1,{},"com.t"]`)
+				other.hear(`[33,1,"$s"]`)
+
+				sensor.say(`[16,1,{"acknowledge":true},"com.t",["x"]]`)
+				link.hear(`[36,"$s","$one",{"_confirm":true},["x"]]`)
+				other.hear(`[36,"$s","$one",{},["x"]]`)
+				sensor.say(`[16,2,{"acknowledge":true},"com.t",["y"]]`)
+				link.hear(`[36,"$s","$two",{"_confirm":true},["y"]]`)
+				other.hear(`[36,"$s","$two",{},["y"]]`)
+				sensor.silent()
+
+				link.say(`[337,"$two"]`)
+				sensor.hear(`[17,2,"$two"]`)
+				link.say(`[8,36,"$one",{},"com.error.full",["no room"]]`)
+				sensor.hear(`[8,16,1,{},"com.error.full",["no room"]]`)
+				link.sayAll(`[337,"$one"]`, `[337,"$two"]`, `[337,77]`, `[8,36,"$two",{},"com.late"]`) // all said
+				sensor.silent()
+
+				sensor.say(`[16,3,{},"com.t",["z"]]`) // nobody waits for it
+				link.hear(`[36,"$s","*",{},["z"]]`)
+				sensor.say(`[16,3,{"acknowledge":true},"com.other"]`) // nobody confirms it
+				sensor.hear(`[17,3,"*"]`)
+			})
+		})
+	}
+}
+
+func TestPublishedWaitsForAllConfirmations(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		a, b, sensor := s.join(hello), s.join(hello), s.far(hello)
+		a.say(`[32,1,{"_confirm":true,"match":"prefix"},"com."]`)
+		a.hear(`[33,1,"$ap"]`)
+		a.say(`[32,2,{},"com.t"]`) // first without, then with
+		a.hear(`[33,2,"$at"]`)
+		a.say(`[32,3,{"_confirm":true},"com.t"]`)
+		a.hear(`[33,3,"$at"]`)
+		b.say(asking)
+		b.hear(`[33,1,"$at"]`)
+
+		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
+		a.hear(`[36,"$at","$p",{"_confirm":true}]`, `[36,"$ap","$p",{"topic":"com.t","_confirm":true}]`)
+		b.hear(`[36,"$at","$p",{"_confirm":true}]`)
+		for _, answer := range []*peer{a, b, a} {
+			sensor.silent()
+			answer.say(`[337,"$p"]`)
+		}
+		sensor.hear(`[17,1,"$p"]`)
+
+		// An error counts at once, what comes after it not at all.
+		sensor.say(`[16,2,{"acknowledge":true},"com.t"]`)
+		a.hear(`[36,"$at","$p2",{"_confirm":true}]`, `[36,"$ap","$p2","*"]`)
+		b.hear(`[36,"$at","$p2",{"_confirm":true}]`)
+		a.say(`[8,36,"$p2",{},"com.error"]`)
+		sensor.hear(`[8,16,2,{},"com.error"]`)
+		b.say(`[337,"$p2"]`)
+		a.say(`[337,"$p2"]`)
+		sensor.silent()
+
+		// Who has ended his subscription is not asked.
+		b.say(`[34,2,"$at"]`)
+		b.hear(`[35,2]`)
+		a.sayAll(`[34,4,"$at"]`, `[34,5,"$ap"]`)
+		a.hear(`[35,4]`, `[35,5]`)
+		sensor.say(`[16,3,{"acknowledge":true},"com.t"]`)
+		sensor.hear(`[17,3,"*"]`)
+		if n := s.router.realm([]byte("realm1")).confirming.Load(); n != 0 {
+			s.Errorf("%d seats are said to confirm", n)
+		}
+	})
+}
+
+func TestConfirmingSubscriberLeaves(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		link, sensor := s.join(hello), s.far(hello)
+		link.say(asking)
+		link.hear(`[33,1,"$s"]`)
+		sensor.sayAll(`[16,1,{"acknowledge":true},"com.t"]`, `[16,2,{"acknowledge":true},"com.t"]`)
+		link.hear(`[36,"$s","$p","*"]`, `[36,"$s","*","*"]`)
+		link.say(`[337,"$p"]`)
+		sensor.hear(`[17,1,"$p"]`)
+		link.conn.Close()
+		sensor.hear(`[8,16,2,{},"wamp.error.unavailable",["a subscriber that was to confirm the event has left"]]`)
+		sensor.say(`[16,3,{"acknowledge":true},"com.t"]`)
+		sensor.hear(`[17,3,"*"]`)
+		s.nothingWithheld()
+	})
+}
+
+// nothingWithheld checks that no acknowledgement waits.
+func (s *story) nothingWithheld() {
+	s.Helper()
+	a := &s.router.realm([]byte("realm1")).acknowledgements
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.count != 0 {
+		s.Errorf("%d acknowledgements are withheld", a.count)
+	}
+}
+
+func TestPublisherLeavesBeforeConfirmation(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		link, sensor := s.join(hello), s.far(hello)
+		link.say(asking)
+		link.hear(`[33,1,"$s"]`)
+		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
+		link.hear(`[36,"$s","$p","*"]`)
+		sensor.conn.Close()
+		synctest.Wait()
+		s.nothingWithheld()
+		link.say(`[337,"$p"]`)
+		link.silent()
+	})
+}
+
+func TestConfirmationIsForThisProcessOnly(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		stranger, sensor := s.far(hello), s.far(hello)
+		stranger.say(asking)
+		stranger.hear(`[33,1,"$s"]`)
+		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
+		stranger.hear(`[36,"$s","$p",{}]`)
+		sensor.hear(`[17,1,"$p"]`)
+		stranger.say(`[337,"$p"]`)
+		stranger.silent()
+		stranger.say(`[8,36,"$p",{},"com.error"]`)
+		stranger.hear(`[3,"*","wamp.error.protocol_violation"]`)
+	})
+}
+
+func TestWithheldAcknowledgementsAreBounded(t *testing.T) {
+	tell(t, Options{MaxCalls: 2}, RealmOptions{}, func(s *story) {
+		link, sensor, another := s.join(hello), s.far(hello), s.far(hello)
+		link.say(asking)
+		link.hear(`[33,1,"$s"]`)
+		for i := 1; i <= 2; i++ {
+			sensor.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"com.t"]`, i))
+			link.hear(fmt.Sprintf(`[36,"$s","$p%d","*"]`, i))
+		}
+		sensor.say(`[16,3,{"acknowledge":true},"com.t"]`)
+		sensor.hear(`[8,16,3,{},"wamp.error.unavailable",["too many publications wait for their confirmation"]]`)
+		link.silent()
+		another.say(`[16,1,{"acknowledge":true},"com.t"]`)
+		link.hear(`[36,"$s","$q","*"]`)
+		link.say(`[337,"$p1"]`)
+		sensor.hear(`[17,1,"$p1"]`)
+		sensor.say(`[16,4,{"acknowledge":true},"com.t"]`)
+		link.hear(`[36,"$s","$r","*"]`)
+	})
+}
+
+// A confirming subscriber that does not read is no reason to lose an event without a word.
+func TestConfirmingSubscriberStalls(t *testing.T) {
+	tell(t, Options{OutboxBytes: 4 << 10}, RealmOptions{}, func(s *story) {
+		link := s.deaf(memory.Options{Buffer: 1 << 10})
+		sensor := s.far(hello)
+		link.say(hello)
+		link.say(asking)
+		synctest.Wait()
+		const all = 40
+		for i := 1; i <= all; i++ {
+			sensor.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"com.t",["%0500d"]]`, i, i))
+		}
+		refused := 0
+		for len(sensor.heard) > 0 || refused == 0 {
+			sensor.hear(`[8,16,"*",{},"wamp.error.unavailable","*"]`)
+			refused++
+			synctest.Wait()
+		}
+		link.listen()
+		link.hear(`[2,"*","*"]`, `[33,1,"$s"]`)
+		for range all - refused {
+			link.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
+			link.say(`[337,"$p"]`)
+			delete(s.kept, "p")
+			sensor.hear(`[17,"*","*"]`)
+		}
+		link.silent()
+		sensor.silent()
+		s.nothingWithheld()
+	})
+}
+
+// What is refused for its length fails, and is heard of.
+func TestConfirmingSubscriberCannotTakeTheEvent(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		link := s.limited(memory.Options{}, 500)
+		link.listen()
+		link.say(hello)
+		sensor := s.far(hello)
+		link.say(asking)
+		synctest.Wait()
+		sensor.say(fmt.Sprintf(`[16,1,{"acknowledge":true},"com.t",["%0600d"]]`, 1))
+		sensor.hear(`[8,16,1,{},"wamp.error.payload_size_exceeded","*"]`)
+		s.nothingWithheld()
+	})
+}
+
+// Publishers, confirmers and the ends of these at the same time: each publication is answered once.
+func TestConfirmationRaces(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		const each = 300
+		stop := make(chan struct{})
+		var links, sensors sync.WaitGroup
+		for range 2 {
+			links.Go(func() { confirmUntil(s, stop) })
+		}
+		for i := range 2 {
+			sensors.Go(func() {
+				publishAll(s, each, fmt.Sprintf(`[16,%%d,{"acknowledge":true,"_origin":["n%d",1,%%d]},"com.t"]`, i))
+			})
+			sensors.Go(func() { publishAll(s, each, `[16,%d,{"acknowledge":true},"com.t",[%d]]`) })
+		}
+		sensors.Wait()
+		close(stop)
+		links.Wait()
+		synctest.Wait()
+		s.nothingWithheld()
+	})
+}
+
+// rush is a peer of a test with several goroutines: names are not kept.
+func (s *story) rush() *peer {
+	p := s.connect(memory.Options{})
+	p.story = &story{T: s.T, router: s.router, kept: say.Names{}}
+	p.say(hello)
+	<-p.heard
+	return p
+}
+
+// confirmUntil joins and confirms, refuses and leaves in turn.
+func confirmUntil(s *story, stop <-chan struct{}) {
+	for {
+		p := s.rush()
+		p.say(asking)
+		for n := 0; n < 40; n++ {
+			select {
+			case text := <-p.heard:
+				var message []any
+				if err := json.Unmarshal([]byte(text), &message); err != nil {
+					s.Error(err)
+				}
+				if message[0] != 36.0 {
+					continue
+				}
+				answer := `[337,%.0f]`
+				if n%7 == 0 {
+					answer = `[8,36,%.0f,{},"com.error"]`
+				}
+				p.say(fmt.Sprintf(answer, message[2]))
+			case <-stop:
+				p.conn.Close()
+				return
+			}
+		}
+		p.conn.Close()
+	}
+}
+
+// publishAll publishes so often and waits for as many answers.
+func publishAll(s *story, count int, form string) {
+	p := s.rush()
+	for i := 1; i <= count; i++ {
+		p.say(fmt.Sprintf(form, i, i))
+	}
+	answered := map[any]bool{}
+	for range count {
+		var message []any
+		if err := json.Unmarshal([]byte(<-p.heard), &message); err != nil {
+			s.Error(err)
+		}
+		request := message[1]
+		if message[0] == 8.0 {
+			request = message[2]
+		}
+		if answered[request] {
+			s.Errorf("request %v is answered twice", request)
+		}
+		answered[request] = true
+	}
+	p.conn.Close()
+}
