@@ -205,6 +205,12 @@ func (l *Link) watch(at *side, c *census, patterns []wamp.Pattern, members bool,
 	})
 }
 
+// following reports whether the central router tells what the link asks for.
+func (l *Link) following() bool {
+	silent := func(w *watch) bool { return !w.tells.Load() }
+	return len(l.remote.watches) > 0 && !slices.ContainsFunc(l.remote.watches, silent)
+}
+
 func following(rules []*rule) bool {
 	return slices.ContainsFunc(rules, func(r *rule) bool { return !r.static })
 }

@@ -30,6 +30,10 @@ type Options struct {
 	Agent     string        // "runnel/1.2.3"
 	Reconnect client.Reconnect
 
+	PingInterval time.Duration // between questions whether the centre is there; default 20 s
+	PingTimeout  time.Duration // for a sign of life; default 10 s
+	FailBack     time.Duration // how long a better way must have been reachable before the link goes back to it; default 2 min
+
 	Log *slog.Logger // default: nothing is logged
 }
 
@@ -40,7 +44,9 @@ type Link struct {
 	log     *slog.Logger
 	rules   []*rule
 	remotes remotes // locks for itself
-	status  status  // locks for itself
+	pulse   pulse
+	calls   atomic.Int64 // under way at the centre
+	status  status       // locks for itself
 	local   side
 	remote  side
 
@@ -77,6 +83,10 @@ func New(opts Options) (*Link, error) {
 	}
 	l.log = l.log.With("uplink", opts.Name)
 	orDefault(&l.opts.MaxHops, DefaultMaxHops)
+	orDefault(&l.opts.FailBack, defaultFailBack)
+	l.pulse.every, l.pulse.patience = opts.PingInterval, opts.PingTimeout
+	orDefault(&l.pulse.every, defaultPulse)
+	orDefault(&l.pulse.patience, defaultPatience)
 	l.remote.alias = fmt.Sprintf("%s>%d", opts.Name, wamp.NewID())
 	if len(opts.Remote) == 0 {
 		return nil, fmt.Errorf("uplink %s: no URL to reach the central router at", opts.Name)
@@ -89,7 +99,7 @@ func New(opts Options) (*Link, error) {
 		OnDown: func(error) { l.local.stir() },
 	})
 	l.remote.init("central", l.log, client.Options{
-		Dial: l.remotes.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
+		Dial: l.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
 		Reconnect: opts.Reconnect, OnUp: l.remoteJoined, OnDown: l.remoteLeft, OnFailed: l.status.failed,
 	})
 	return l, nil
@@ -135,6 +145,8 @@ func (l *Link) Run(ctx context.Context) error {
 	defer leave()
 	var work sync.WaitGroup
 	work.Go(func() { l.local.client.Run(here) })
+	work.Go(func() { l.beat(ctx) })
+	work.Go(func() { l.failBack(ctx) })
 	for _, w := range slices.Concat(l.local.watches, l.remote.watches) {
 		work.Go(func() { w.run(ctx) })
 	}
@@ -146,6 +158,15 @@ func (l *Link) Run(ctx context.Context) error {
 	leave()
 	work.Wait()
 	return nil
+}
+
+// dial connects to the centre by the way that is next.
+func (l *Link) dial(ctx context.Context) (client.Conn, error) {
+	conn, err := l.remotes.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return l.pulse.on(conn), nil
 }
 
 // declare tells the clients what the rules want. They make it at the routers, now and after every reconnect.
@@ -174,7 +195,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 
 func (l *Link) remoteLeft(err error) {
 	l.interest.Store(nil)
-	l.status.left(err)
+	l.status.left(l.remotes.fate(l.pulse.fate(err)))
 	l.remote.stir()
 }
 
@@ -189,6 +210,8 @@ func (s *side) stir() {
 func (l *Link) State() State {
 	state := l.status.snapshot()
 	state.Name = l.opts.Name
+	state.RoundTrip = time.Duration(l.pulse.trip.Load())
+	state.Interest = l.following()
 	state.EventsUp.Dropped += l.local.client.Dropped()
 	state.EventsDown.Dropped += l.remote.client.Dropped()
 	return state

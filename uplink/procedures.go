@@ -57,6 +57,11 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 			return client.Raw(p), more, err
 		}
 	}
+	if h.home == &h.link.remote {
+		h.link.settle(ctx)
+		h.link.calls.Add(1)
+		defer h.link.calls.Add(-1)
+	}
 	procedure := h.rule.reverse(inv.Procedure())
 	result, err := h.home.client.Call(ctx, procedure, o, client.Raw(inv.Payload))
 	if o.DiscloseMe && errors.Is(err, wamp.DiscloseMeNotAllowed) {

@@ -18,7 +18,9 @@ type State struct {
 	Reconnects uint64    // sessions after the first
 	Refused    []string  // rules that a router refuses now, and why
 
-	Looped uint64 // events and calls that were not let over because they had been there, or had come too far
+	RoundTrip time.Duration // to the central router and back, as measured last; 0: not yet
+	Interest  bool          // the central router tells what is subscribed and registered there
+	Looped    uint64        // events and calls that were not let over because they had been there, or had come too far
 
 	EventsUp, EventsDown Flow // local to central, central to local
 	CallsUp, CallsDown   Flow // by local callers, by callers at the centre

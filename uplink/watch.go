@@ -25,6 +25,7 @@ type watch struct {
 	found    func(knowledge, []offer)
 
 	wake    chan struct{} // room for one
+	tells   atomic.Bool   // known is known
 	refused atomic.Bool   // one of the meta topics was refused after a reconnect
 
 	mu sync.Mutex
@@ -127,6 +128,7 @@ func (w *watch) step(ctx context.Context) {
 			w.learn(n)
 		}
 	}
+	w.tells.Store(w.known == known)
 	w.found(w.known, w.others())
 }
 

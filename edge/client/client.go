@@ -36,6 +36,9 @@ type Client struct {
 	// Rooms for one.
 	nudge chan struct{} // something new waits to be made at the router
 	lost  chan struct{} // something that was there was revoked
+	again chan struct{} // the session is to be exchanged for another
+
+	rejoining bool // owned by live
 }
 
 // New makes a client that is not connected; Run connects it.
@@ -50,6 +53,7 @@ func New(opts Options) *Client {
 		up:      make(chan struct{}),
 		nudge:   make(chan struct{}, 1),
 		lost:    make(chan struct{}, 1),
+		again:   make(chan struct{}, 1),
 	}
 }
 
@@ -93,6 +97,9 @@ func (c *Client) Close(ctx context.Context) error {
 		return fmt.Errorf("close client: %w", ctx.Err())
 	}
 }
+
+// Rejoin ends the present session in good order and joins anew at once, without a pause: another router is to be dialled.
+func (c *Client) Rejoin() { wake(c.again) }
 
 // Done is closed when the client has ended for good: after Close, or with Reconnect.Disabled after its only session.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -187,6 +194,10 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 			start := time.Now()
 			err = c.tend(ctx, s)
 			s, failed = nil, 0
+			if c.rejoining {
+				c.rejoining = false
+				continue
+			}
 			if lived(start) {
 				pause.reset()
 			}
@@ -248,12 +259,16 @@ func (c *Client) install(s *session) {
 
 // tend keeps a session: it reads, makes the subscriptions and registrations again, and returns why the session ended.
 func (c *Client) tend(ctx context.Context, s *session) error {
+	select {
+	case <-c.again: // it was meant for the session before
+	default:
+	}
 	go s.run()
 	c.opts.Log.Debug("joined", "realm", c.opts.Realm, "session", s.welcome.Session)
 	refused := c.restore(ctx, s)
 	c.opts.OnUp(s.welcome)
 	c.keepRestored(ctx, s, refused)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || c.rejoining {
 		leaving, cancel := c.patience()
 		s.leave(leaving)
 		cancel()

@@ -340,6 +340,9 @@ func (c *Client) keepRestored(ctx context.Context, s *session, refused bool) {
 			refused = true
 			continue
 		case <-again:
+		case <-c.again:
+			c.rejoining = true
+			return
 		case <-s.ended:
 			return
 		case <-ctx.Done():
