@@ -141,8 +141,8 @@ func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
 	if p.node != "" && seat.node != "" && seat.node != p.node || !p.isFor(seat) {
 		return
 	}
-	if t.asker != nil && seat.confirms.Load() {
-		t.deliverAsking(sub, seat, p)
+	if (t.asker != nil || p.options.retain) && seat.confirms.Load() {
+		t.deliverToLink(sub, seat, p)
 		return
 	}
 	peer := seat.session

@@ -218,7 +218,30 @@ func (a *acknowledgements) leave(t *turn, s *session) {
 	}
 }
 
-// deliverAsking gives the event to a seat that has to confirm it.
+// deliverToLink gives the event to a seat that may have to confirm it, and tells it that the event is retained: a link
+// has the far side keep it, too.
+func (t *turn) deliverToLink(sub *subscription, seat *seat, p *publication) {
+	t.eventDetails(seat.session.serializer, sub, p)
+	if p.options.retain {
+		t.details.Bool("_retain", true)
+	}
+	if t.asker != nil {
+		t.details.Bool("_confirm", true)
+		t.deliverAsking(sub, seat, p)
+		return
+	}
+	event := p.event(sub)
+	event.Dict = t.details.Dict()
+	f := &t.frames[0] // no serializer has it
+	var err error
+	if f.bytes, err = codec.Append(f.bytes[:0], seat.session.serializer, &event); err == nil {
+		t.count.events++
+		v, full := seat.session.out.appendEvent(seat, f.bytes)
+		t.note(seat.session, v, full)
+	}
+}
+
+// deliverAsking gives the event, whose details are made, to a seat that has to confirm it.
 func (t *turn) deliverAsking(sub *subscription, seat *seat, p *publication) {
 	peer := seat.session
 	acks := &peer.realm.acknowledgements
@@ -229,8 +252,6 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, p *publication) {
 		acks.mu.Unlock()
 	}
 	event := p.event(sub)
-	t.eventDetails(peer.serializer, sub, p)
-	t.details.Bool("_confirm", true)
 	event.Dict = t.details.Dict()
 	f := &t.frames[0] // no serializer has it
 	var err error
