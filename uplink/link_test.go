@@ -147,15 +147,24 @@ func tell(t *testing.T, export, imports []uplink.Rule, plot func(t *testing.T, w
 }
 
 func build(t *testing.T, export, imports []uplink.Rule, denied ...auth.Permission) *world {
+	return buildWith(t, nil, export, imports, denied...)
+}
+
+// buildWith is build with other options.
+func buildWith(t *testing.T, change func(*world, *uplink.Options), export, imports []uplink.Rule, denied ...auth.Permission) *world {
 	w := &world{T: t, edge: newSite(t), centre: newSite(t, denied...), ended: make(chan error, 1), log: new(journal)}
-	link, err := uplink.New(uplink.Options{
+	opts := uplink.Options{
 		Name: "central", Realm: "realm1", RemoteRealm: "realm1", Local: w.edge.dial,
 		Remote: []uplink.Remote{
 			{URL: "tcp://first", Dial: func(context.Context) (client.Conn, error) { return nil, errors.New("refused") }},
 			{URL: "tcp://second", Dial: w.centre.dial},
 		},
 		Export: export, Import: imports, Log: slog.New(slog.NewTextHandler(w.log, nil)),
-	})
+	}
+	if change != nil {
+		change(w, &opts)
+	}
+	link, err := uplink.New(opts)
 	check(t, err)
 	w.link = link
 	ctx, stop := context.WithCancel(context.Background())

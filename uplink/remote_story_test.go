@@ -1,0 +1,159 @@
+package uplink_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink"
+)
+
+// deafConn is a connection whose far end can fall silent without a word.
+type deafConn struct {
+	client.Conn
+	deaf *atomic.Bool
+}
+
+func (c deafConn) ReadMessage() ([]byte, bool, error) {
+	for {
+		msg, more, err := c.Conn.ReadMessage()
+		if err != nil || !c.deaf.Load() {
+			return msg, more, err
+		}
+	}
+}
+
+func TestHalfOpenConnectionIsFound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var deaf atomic.Bool
+		w := buildWith(t, func(w *world, o *uplink.Options) {
+			o.PingInterval, o.PingTimeout = 20*time.Second, 10*time.Second
+			o.Remote = []uplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+				conn, err := w.centre.dial(ctx)
+				if err != nil {
+					return nil, err
+				}
+				return deafConn{Conn: conn, deaf: &deaf}, nil
+			}}}
+		}, both, both)
+		defer w.tearDown()
+		w.settle()
+		time.Sleep(5 * time.Minute) // a link that nobody uses stays up
+		if s := w.link.State(); s.Reconnects != 0 {
+			t.Fatalf("state %+v", s)
+		}
+		deaf.Store(true)
+		began := time.Now()
+		for w.link.State().Up {
+			time.Sleep(time.Second)
+		}
+		if found := time.Since(began); found > 32*time.Second {
+			t.Errorf("a silent centre is found after %v", found)
+		}
+		if s := w.link.State(); !strings.Contains(s.LastError, "has not answered for 10s") {
+			t.Errorf("last error %q", s.LastError)
+		}
+		deaf.Store(false)
+		w.settle()
+		if s := w.link.State(); s.Reconnects != 1 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+func TestFailoverAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var firstIsDown atomic.Bool
+		firstIsDown.Store(true)
+		w := buildWith(t, func(w *world, o *uplink.Options) {
+			o.FailBack = 2 * time.Minute
+			o.Remote = []uplink.Remote{
+				{URL: "tcp://first", Dial: func(ctx context.Context) (client.Conn, error) {
+					if firstIsDown.Load() {
+						return nil, errors.New("refused")
+					}
+					return w.centre.dial(ctx)
+				}},
+				{URL: "tcp://second", Dial: w.centre.dial},
+			}
+		}, both, both)
+		defer w.tearDown()
+		w.settle()
+		here, there := w.at(w.edge), w.at(w.centre)
+		release := make(chan struct{})
+		w.offer(there, "com.example.slow", func(context.Context, *client.Invocation) (client.Payload, error) {
+			<-release
+			return client.Args("done"), nil
+		})
+		is := func(url string, reconnects uint64) {
+			t.Helper()
+			if s := w.link.State(); !s.Up || s.URL != url || s.Reconnects != reconnects {
+				t.Errorf("want %s: state %+v", url, s)
+			}
+		}
+		is("tcp://second", 0)
+		time.Sleep(10 * time.Minute)
+		is("tcp://second", 0)
+		firstIsDown.Store(false)
+		time.Sleep(time.Minute)
+		firstIsDown.Store(true) // it was not there for long
+		time.Sleep(3 * time.Minute)
+		is("tcp://second", 0)
+		firstIsDown.Store(false)
+		called := make(chan error, 1)
+		go func() {
+			_, err := here.Call(t.Context(), "com.example.slow", client.CallOptions{}, client.Payload{})
+			called <- err
+		}()
+		time.Sleep(2*time.Minute + 35*time.Second)
+		is("tcp://second", 0) // a call is under way
+		close(release)
+		check(t, <-called)
+		time.Sleep(time.Second)
+		is("tcp://first", 1)
+		if s := w.link.State(); !strings.Contains(s.LastError, "going back to tcp://first") {
+			t.Errorf("last error %q", s.LastError)
+		}
+		_, err := here.Call(t.Context(), "com.example.slow", client.CallOptions{}, client.Payload{})
+		check(t, err)
+		w.listen(there, "com.example.a", wamp.Exact)
+		w.publish(here, "com.example.a", 1)
+		w.crossed(1)
+	})
+}
+
+func TestAnsweringTimeIsMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := buildWith(t, func(w *world, o *uplink.Options) {
+			dial := w.centre.dial
+			o.Remote = []uplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+				conn, err := dial(ctx)
+				if err != nil {
+					return nil, err
+				}
+				return slowConn{conn}, nil
+			}}}
+		}, both, nil)
+		defer w.tearDown()
+		w.settle()
+		time.Sleep(time.Minute)
+		if s := w.link.State(); s.RoundTrip != 300*time.Millisecond {
+			t.Errorf("round trip %v", s.RoundTrip)
+		}
+	})
+}
+
+// slowConn needs a moment for each message that it hands over.
+type slowConn struct{ client.Conn }
+
+func (c slowConn) ReadMessage() ([]byte, bool, error) {
+	msg, more, err := c.Conn.ReadMessage()
+	time.Sleep(300 * time.Millisecond)
+	return msg, more, err
+}
