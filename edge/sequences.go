@@ -32,10 +32,7 @@ func (q *sequences) has(n uint64) bool {
 // add puts n in.
 func (q *sequences) add(n uint64) {
 	if n > q.highest {
-		if n > q.highest+1 {
-			q.open = append(q.open, span{q.highest + 1, n - 1})
-			q.bound()
-		}
+		q.miss(q.highest+1, n-1)
 		q.highest = n
 		return
 	}
@@ -53,6 +50,18 @@ func (q *sequences) add(n uint64) {
 	}
 	q.open = slices.Replace(q.open, at, at+1, rest...)
 	q.bound()
+}
+
+// miss notes what is missing behind all that was.
+func (q *sequences) miss(first, last uint64) {
+	switch newest := len(q.open) - 1; {
+	case first > last:
+	case newest >= 0 && q.open[newest].last+1 == first:
+		q.open[newest].last = last
+	default:
+		q.open = append(q.open, span{first, last})
+		q.bound()
+	}
 }
 
 // remove takes n out again.

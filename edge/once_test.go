@@ -1,0 +1,268 @@
+package edge
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/transport/memory"
+)
+
+// sends is a PUBLISH that has an origin.
+func sends(request int, node string, epoch, sequence int) string {
+	return fmt.Sprintf(`[16,%d,{"acknowledge":true,"_origin":["%s",%d,%d]},"com.t",["%s %d %d"]]`, request, node, epoch, sequence, node, epoch, sequence)
+}
+
+func TestOnceOnly(t *testing.T) {
+	tell(t, Options{}, forwarding(), func(s *story) {
+		gateway, other, watcher := s.gateway("gw-1"), s.gateway("gw-2"), s.far(hello)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$s"]`)
+		request := 0
+		send := func(from *peer, node string, epoch, sequence int, routed bool) {
+			s.Helper()
+			request++
+			from.say(sends(request, node, epoch, sequence))
+			from.hear(fmt.Sprintf(`[17,%d,"*"]`, request))
+			if routed {
+				watcher.hear(fmt.Sprintf(`[36,"$s","*",{},["%s %d %d"]]`, node, epoch, sequence))
+			} else {
+				watcher.silent()
+			}
+		}
+		send(gateway, "a", 1, 1, true)
+		send(gateway, "a", 1, 2, true)
+		send(gateway, "a", 1, 1, false)
+		send(gateway, "a", 1, 2, false)
+		send(gateway, "a", 2, 1, true) // another epoch
+		send(gateway, "b", 1, 1, true) // another node
+		send(other, "a", 1, 1, true)   // of another name
+		send(gateway, "a", 1, 9, true) // a gap
+		send(gateway, "a", 1, 5, true) // that is filled
+		send(gateway, "a", 1, 5, false)
+		send(s.gateway("gw-1"), "a", 1, 9, false) // in another session
+
+		// Without an acknowledgement, or from one who may not forward, an origin is nothing.
+		for range 2 {
+			gateway.say(`[16,99,{"_origin":["a",1,1]},"com.t"]`)
+			watcher.hear(`[36,"$s","*",{}]`)
+			stranger := s.far(hello)
+			stranger.say(sends(1, "a", 1, 1))
+			stranger.hear(`[17,1,"*"]`)
+			watcher.hear(`[36,"$s","*",{},"*"]`)
+		}
+		for i, origin := range []string{`5`, `[]`, `["a",1]`, `["",1,1]`, `["a",-1,1]`, `["a",1,0]`, `["a",1,"x"]`, `[1,1,1]`, `["a",1,1,1]`,
+			`["a",1,18446744073709551615]`, fmt.Sprintf(`["%0256d",1,1]`, 1)} {
+			gateway.say(fmt.Sprintf(`[16,%d,{"acknowledge":true,"_origin":%s},"com.t"]`, 200+i, origin))
+			gateway.hear(fmt.Sprintf(`[8,16,%d,{},"wamp.error.invalid_argument","*"]`, 200+i))
+		}
+		watcher.silent()
+		s.nothingWithheld()
+	})
+}
+
+func TestOnceOnlyOverARestart(t *testing.T) {
+	realm := forwarding()
+	realm.State = t.TempDir()
+	for life := range 4 {
+		tell(t, Options{}, realm, func(s *story) {
+			gateway, watcher := s.gateway("gw-1"), s.far(hello)
+			watcher.say(`[32,1,{},"com.t"]`)
+			watcher.hear(`[33,1,"$s"]`)
+			for sequence := range 3 * (life + 1) {
+				gateway.say(sends(sequence+1, "a", 1, sequence+1))
+				gateway.hear(fmt.Sprintf(`[17,%d,"*"]`, sequence+1))
+				if sequence >= 3*life {
+					watcher.hear(fmt.Sprintf(`[36,"$s","*",{},["a 1 %d"]]`, sequence+1))
+				}
+			}
+			watcher.silent()
+			gateway.say(sends(77, fmt.Sprint("node ", life), 1, 1000)) // a gap over a restart
+			gateway.hear(`[17,77,"*"]`)
+			watcher.hear(`[36,"$s","*",{},"*"]`)
+			if life > 0 {
+				gateway.say(sends(78, fmt.Sprint("node ", life-1), 1, 1000))
+				gateway.say(sends(79, fmt.Sprint("node ", life-1), 1, 999))
+				gateway.hear(`[17,78,"*"]`, `[17,79,"*"]`)
+				watcher.hear(fmt.Sprintf(`[36,"$s","*",{},["node %d 1 999"]]`, life-1))
+			}
+		})
+	}
+}
+
+// PUBLISHED comes when it is on record, also for a router that is killed: what is there at that moment is another's start.
+func TestOnceOnlyIsOnRecordBeforePublished(t *testing.T) {
+	realm := forwarding()
+	realm.State = t.TempDir()
+	copied := t.TempDir()
+	tell(t, Options{}, realm, func(s *story) {
+		gateway := s.gateway("gw-1")
+		for sequence := range 50 {
+			gateway.say(sends(sequence+1, "a", 1, sequence+1))
+		}
+		for range 50 {
+			gateway.hear(`[17,"*","*"]`)
+		}
+		if err := os.CopyFS(copied, os.DirFS(realm.State)); err != nil {
+			s.Fatal(err)
+		}
+	})
+	realm.State = copied
+	tell(t, Options{}, realm, func(s *story) {
+		gateway, watcher := s.gateway("gw-1"), s.far(hello)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$s"]`)
+		for sequence := range 50 {
+			gateway.say(sends(sequence+1, "a", 1, sequence+1))
+			gateway.hear(`[17,"*","*"]`)
+		}
+		watcher.silent()
+	})
+}
+
+// A disk that can't be written to holds nobody up, is told of in the status, and is written to when it works again.
+func TestOnceOnlyWithoutADisk(t *testing.T) {
+	realm := forwarding()
+	realm.State = t.TempDir()
+	origins := filepath.Join(realm.State, "origins")
+	tell(t, Options{}, realm, func(s *story) {
+		gateway := s.gateway("gw-1")
+		if err := os.WriteFile(origins, nil, 0o600); err != nil { // where the directory should be made
+			s.Fatal(err)
+		}
+		for sequence := range 2 {
+			gateway.say(sends(sequence+1, "a", 1, sequence+1))
+			gateway.hear(fmt.Sprintf(`[17,%d,"*"]`, sequence+1))
+		}
+		if trouble := s.router.Status().Realms[0].Trouble; trouble == "" {
+			s.Error("the status tells of no trouble")
+		}
+		if err := os.Remove(origins); err != nil {
+			s.Fatal(err)
+		}
+		gateway.say(sends(3, "a", 1, 3))
+		gateway.hear(`[17,3,"*"]`)
+		synctest.Wait()
+		if trouble := s.router.Status().Realms[0].Trouble; trouble != "" {
+			s.Errorf("the status still tells of %s", trouble)
+		}
+	})
+	tell(t, Options{}, realm, func(s *story) {
+		o, err := s.router.realm([]byte("realm1")).acknowledgements.marks.origin(originKey{"gw-1", "a", 1})
+		if err != nil || o.routed.highest != 3 || len(o.routed.open) > 0 {
+			s.Errorf("on record is %+v", o.routed)
+		}
+	})
+}
+
+// What has failed may come again; what is under way is answered where it was asked for last.
+func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
+	realm := forwarding()
+	realm.State = t.TempDir()
+	tell(t, Options{}, realm, func(s *story) {
+		gateway := s.gateway("gw-1")
+		link := s.joinAs(memory.Options{}, hello)
+		link.say(asking)
+		link.hear(`[33,1,"$s"]`)
+		gateway.say(sends(1, "a", 1, 1))
+		link.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
+
+		again := s.gateway("gw-1")
+		again.say(sends(5, "a", 1, 1))
+		gateway.hear(`[8,16,1,{},"wamp.error.unavailable",["the publication was sent again"]]`)
+		link.silent()
+		gateway.conn.Close()
+		link.say(`[8,36,"$p",{},"com.error.full"]`)
+		again.hear(`[8,16,5,{},"com.error.full"]`)
+
+		again.say(sends(6, "a", 1, 1)) // routed again, for it has failed
+		link.hear(`[36,"$s","$q",{"_confirm":true},"*"]`)
+		again.conn.Close() // nobody asks; and then somebody does
+		synctest.Wait()
+		last := s.gateway("gw-1")
+		last.say(sends(7, "a", 1, 1))
+		last.silent()
+		link.say(`[337,"$q"]`)
+		last.hear(`[17,7,"$q"]`)
+		last.say(sends(8, "a", 1, 1))
+		last.hear(`[17,8,"*"]`)
+		link.silent()
+
+		last.say(sends(9, "a", 1, 2))
+		link.hear(`[36,"$s","$r",{"_confirm":true},"*"]`)
+		last.conn.Close()
+		synctest.Wait()
+		link.say(`[337,"$r"]`) // nobody hears of it, but it is routed
+		synctest.Wait()
+		s.nothingWithheld()
+		s.gateway("gw-1").say(sends(1, "a", 1, 2))
+		link.silent()
+	})
+}
+
+func TestOriginsAreBounded(t *testing.T) {
+	tell(t, Options{}, forwarding(), func(s *story) {
+		gateway := s.gateway("gw-1")
+		gateway.say(sends(1, "oldest", 1, 1))
+		gateway.hear(`[17,1,"*"]`)
+		for i := range maxOrigins {
+			gateway.say(sends(i+1, fmt.Sprint(i), 1, 1))
+			gateway.hear(`[17,"*","*"]`)
+		}
+		all := s.router.realm([]byte("realm1")).acknowledgements.marks.origins
+		if _, kept := all[originKey{"gw-1", "oldest", 1}]; kept || len(all) != maxOrigins {
+			s.Errorf("%d origins, the oldest is among them: %v", len(all), kept)
+		}
+	})
+}
+
+// The log is rewritten when it has grown, and says the same.
+func TestOriginsLogIsCompacted(t *testing.T) {
+	realm := forwarding()
+	realm.State = t.TempDir()
+	const all = 8000
+	tell(t, Options{StateSync: time.Hour}, realm, func(s *story) {
+		gateway := s.gateway("gw-1")
+		for i := range all {
+			gateway.say(sends(i+1, "a-node-whose-name-is-rather-long-so-that-the-log-grows-soon", 1, i+1))
+			gateway.hear(`[17,"*","*"]`)
+		}
+	})
+	octets := int64(0)
+	entries, _ := os.ReadDir(filepath.Join(realm.State, "origins"))
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		octets += info.Size()
+	}
+	if octets == 0 || octets > 2*fewOctets {
+		t.Errorf("%d octets on disk", octets)
+	}
+	tell(t, Options{}, realm, func(s *story) {
+		for _, o := range s.router.realm([]byte("realm1")).acknowledgements.marks.origins {
+			if o.routed.highest != all {
+				s.Errorf("on record is %+v", o.routed)
+			}
+		}
+	})
+}
+
+func FuzzOriginRecord(f *testing.F) {
+	f.Add(encodeOrigin(&origin{key: originKey{"a", "b", 7}, routed: sequences{9, []span{{2, 3}, {5, 5}}}}))
+	f.Add([]byte{0x80})
+	f.Fuzz(func(t *testing.T, record []byte) {
+		key, routed, ok := decodeOrigin(record)
+		if !ok {
+			return
+		}
+		again, same, ok := decodeOrigin(encodeOrigin(&origin{key: key, routed: routed}))
+		if !ok || again != key || fmt.Sprint(same) != fmt.Sprint(routed) {
+			t.Errorf("%+v %+v became %+v %+v", key, routed, again, same)
+		}
+	})
+}

@@ -1,0 +1,85 @@
+package edge
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestSequences(t *testing.T) {
+	var q sequences
+	for _, step := range []struct {
+		add, remove uint64
+		want        string
+	}{
+		{1, 0, "{1 []}"},
+		{2, 0, "{2 []}"},
+		{2, 0, "{2 []}"},
+		{6, 0, "{6 [{3 5}]}"},
+		{4, 0, "{6 [{3 3} {5 5}]}"},
+		{3, 0, "{6 [{5 5}]}"},
+		{0, 1, "{6 [{1 1} {5 5}]}"},
+		{0, 2, "{6 [{1 2} {5 5}]}"},
+		{0, 4, "{6 [{1 2} {4 5}]}"},
+		{0, 3, "{6 [{1 5}]}"},
+		{0, 3, "{6 [{1 5}]}"},
+		{0, 6, "{6 [{1 6}]}"},
+		{0, 7, "{6 [{1 6}]}"},
+		{1, 0, "{6 [{2 6}]}"},
+		{6, 0, "{6 [{2 5}]}"},
+		{10, 0, "{10 [{2 5} {7 9}]}"},
+		{0, 6, "{10 [{2 9}]}"},
+	} {
+		if step.add > 0 {
+			q.add(step.add)
+		} else {
+			q.remove(step.remove)
+		}
+		if got := fmt.Sprint(q); got != step.want {
+			t.Fatalf("after %+v: %s", step, got)
+		}
+	}
+}
+
+// Beside a plain set of numbers.
+func TestSequencesAreASet(t *testing.T) {
+	const most = 60
+	var q sequences
+	plain := map[uint64]bool{}
+	for range 20_000 {
+		n := rand.Uint64N(most) + 1
+		if rand.IntN(2) == 0 {
+			q.add(n)
+			plain[n] = true
+		} else {
+			q.remove(n)
+			delete(plain, n)
+		}
+		for n := range uint64(most + 2) {
+			if n > 0 && q.has(n) != plain[n] {
+				t.Fatalf("%d is in it: %v, in %+v", n, q.has(n), q)
+			}
+		}
+		for i := 1; i < len(q.open); i++ {
+			if q.open[i-1].last+1 >= q.open[i].first {
+				t.Fatalf("spans touch: %+v", q)
+			}
+		}
+	}
+}
+
+func TestSequencesAreBounded(t *testing.T) {
+	var q sequences
+	for n := uint64(2); n < 10*maxSpans; n += 2 {
+		q.add(n)
+	}
+	if len(q.open) != maxSpans || !q.has(1) || q.has(q.highest-1) {
+		t.Errorf("%d spans, up to %d", len(q.open), q.highest)
+	}
+	for n := q.highest; n > 0; n -= min(n, 2) {
+		q.remove(n)
+	}
+	if len(q.open) > maxSpans {
+		t.Errorf("%d spans", len(q.open))
+	}
+}
