@@ -15,7 +15,8 @@ import (
 
 // Run accepts peers and has each served, in a goroutine of its own, until ctx is done. serve owns its Conn until it
 // returns. Then Run stops accepting, drops those who have not finished their handshake, waits for serve to return for
-// the others, and closes what remains after the time of grace. It is called once.
+// the others, and closes what remains after the time of grace. As long as it waits for long-poll clients it takes their
+// connections, but no new peers. It is called once.
 func (l *Listener) Run(ctx context.Context, serve func(Conn)) error {
 	l.serve = serve
 	if l.web != nil {
@@ -25,31 +26,54 @@ func (l *Listener) Run(ctx context.Context, serve func(Conn)) error {
 	defer stop()
 	err := l.accept(ctx)
 	l.stop()
-	patience := time.AfterFunc(l.opts.Grace, l.cut)
-	defer patience.Stop()
 	l.running.Wait()
-	if l.web != nil {
-		l.web.Close()
-	}
+	l.mu.Lock()
+	l.patience.Stop()
+	l.mu.Unlock()
 	return err
 }
 
-// stop ends accepting and every handshake.
+// stop ends every handshake, and lets no new peers in.
 func (l *Listener) stop() {
-	l.socket.Close()
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopping {
+		return
+	}
 	l.stopping = true
+	l.patience = time.AfterFunc(l.opts.Grace, l.cut)
+	l.dropHandshakes()
+	l.shut()
+}
+
+// dropHandshakes closes the connections that are not served yet. Holds mu.
+func (l *Listener) dropHandshakes() {
 	for c := range l.shaking {
 		c.Close()
 	}
-	l.mu.Unlock()
-	switch {
-	case l.web == nil:
-	case l.polls.Len() > 0: // whose clients are yet to hear how their sessions end
-		l.inbox.Close()
-	default:
-		l.web.Close() // which calls leave
+}
+
+// shut closes the socket and the web server when a Listener that is stopping waits for no long-poll client any more: until
+// then they may need connections to hear how their sessions end, and to answer. Holds mu.
+func (l *Listener) shut() {
+	if !l.stopping || l.polling > 0 {
+		return
 	}
+	l.socket.Close()
+	l.dropHandshakes()
+	if l.web != nil {
+		l.running.Go(l.closeWeb)
+	}
+}
+
+// lastAnswers is how long the web server has for requests that it is answering.
+const lastAnswers = time.Second
+
+func (l *Listener) closeWeb() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	defer cancel()
+	l.web.Shutdown(ctx)
+	l.web.Close() // which calls leave
 }
 
 // cut closes the connections that are still being served.
@@ -99,7 +123,7 @@ func (l *Listener) admit(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.stopping:
+	case l.stopping && l.polling == 0:
 		conn.Close()
 	case l.used < l.opts.MaxConns:
 		l.used++

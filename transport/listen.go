@@ -96,10 +96,12 @@ type Listener struct {
 
 	mu       sync.Mutex
 	used     int                // connections there are
+	polling  int                // long-poll transports among them
 	refusing int                // connections beyond, which are being told so
 	shaking  map[io.Closer]bool // connections before the handshake's end
 	serving  map[io.Closer]bool // Conns
 	stopping bool
+	patience *time.Timer // set when stopping; calls cut
 }
 
 // Listen listens at a URL:

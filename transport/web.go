@@ -172,9 +172,14 @@ func (l *Listener) servePoll(c *longpoll.Conn) bool {
 		return false
 	}
 	l.used++
+	l.polling++
 	l.running.Go(func() {
 		l.run(c)
-		l.leave()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.used--
+		l.polling--
+		l.shut()
 	})
 	return true
 }

@@ -16,7 +16,7 @@ import (
 const (
 	headSize   = 4
 	bufferSize = 64 << 10        // octets of messages that wait for a request; one longer message may pass alone
-	lingerTime = 2 * time.Second // for the client to fetch what a transport that is closed still has for it
+	lingerTime = 2 * time.Second // for the client to fetch what a transport that is closed still has for it, and to close it
 )
 
 // Conn is one transport. ReadMessage belongs to one goroutine at a time, Write to one at a time, Close, Done and
@@ -158,7 +158,8 @@ func messageSize(batch []byte) int {
 	return headSize + int(n)
 }
 
-// Close ends the transport. What the client has not fetched yet waits for it a moment longer.
+// Close ends the transport. What the client has not fetched yet waits for it a moment longer, and so does the transport
+// itself for the client to close it, or to be told that it is no more.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -166,24 +167,23 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	c.closed = true
-	left := c.cause != nil // the client has, or has been given up
-	c.end(net.ErrClosed)
-	if left || c.settled() {
+	if c.cause != nil { // the client has left, or has been given up
 		c.vanish()
 		return nil
 	}
+	c.end(net.ErrClosed)
 	c.idle.Reset(lingerTime)
 	return nil
 }
-
-// settled reports whether the client has everything, and an answer to the request that asked for more. Holds mu.
-func (c *Conn) settled() bool { return c.poll == nil && len(c.out) == c.at }
 
 // leave ends the transport for the client's part; the router hears of it from ReadMessage and closes it.
 func (c *Conn) leave(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.end(cause)
+	if c.closed {
+		c.vanish()
+	}
 }
 
 // end lets everybody know that the transport has ended, at the first call. Holds mu.

@@ -31,7 +31,10 @@ func (c *Conn) receive(w http.ResponseWriter, r *http.Request) error {
 	if _, err := c.server.body(w, r, maxAsk); err != nil {
 		return err
 	}
-	p := c.startPoll()
+	p, err := c.startPoll()
+	if err != nil {
+		return err
+	}
 	defer c.endPoll(p)
 	messages, err := c.await(r, p)
 	if err != nil {
@@ -69,19 +72,21 @@ func (c *Conn) contentType() string {
 
 // startPoll makes a request the one that waits. The newest does: an older one may wait at the end of a connection that is
 // no more.
-func (c *Conn) startPoll() *poll {
+func (c *Conn) startPoll() (*poll, error) {
 	p := &poll{woken: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed && len(c.out) == c.at {
+		c.vanish()
+		return nil, errGone
+	}
 	if c.poll != nil {
 		c.poll.replaced = true
 		c.poll.wake()
 	}
 	c.poll = p
-	if c.cause == nil {
-		c.idle.Stop()
-	}
-	return p
+	c.idle.Stop()
+	return p, nil
 }
 
 // endPoll is called when the request has been answered.
@@ -93,10 +98,11 @@ func (c *Conn) endPoll(p *poll) {
 	}
 	c.poll = nil
 	switch {
-	case c.cause == nil:
+	case c.gone:
+	case c.closed:
+		c.idle.Reset(lingerTime)
+	default:
 		c.idle.Reset(c.server.opts.IdleTime)
-	case c.closed && c.settled():
-		c.vanish()
 	}
 }
 

@@ -188,6 +188,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 	c := newConn(s, rand.Text(), p, peer)
 	s.add(c)
 	if !s.opts.Serve(c) {
+		c.leave(io.EOF)
 		c.Close()
 		return refusal{http.StatusServiceUnavailable, "too many connections"}
 	}
@@ -218,8 +219,9 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, id, verb string, p
 	case "receive":
 		return c.receive(w, r)
 	case "close":
-		c.leave(io.EOF)
 		w.WriteHeader(http.StatusNoContent)
+		http.NewResponseController(w).Flush() // before the transport's end, with which the listener may end
+		c.leave(io.EOF)
 		return nil
 	}
 	return refusal{http.StatusNotFound, "a transport has send, receive and close"}
