@@ -1,0 +1,252 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"runnel/edge/client"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// A call comes as a message to the procedure's topic with the level "request", and is answered, if it has an id, to the
+// level "response" and the id:
+//
+//	com/example/pump/set/request      {"id": "7", "args": [0.5], "kwargs": {"unit": "bar"}, "timeout": 5000}
+//	com/example/pump/set/response/7   {"id": "7", "args": [true]}
+//	com/example/pump/set/response/7   {"id": "7", "error": "wamp.error.no_such_procedure", "args": [...]}
+//
+// All of it but the request itself may be missing. The answer goes nowhere else: a topic that the request could choose
+// would let whoever may call publish wherever the gateway may.
+//
+// Requests and responses go by QoS 0 and are stored nowhere. A call that nobody answers in time was lost; one that waited
+// in a queue for hours would open the valve when nobody expects it any more. For the same reason a request that is
+// retained is not heeded.
+
+const (
+	// maxCalls is how many calls may be under way.
+	maxCalls = 128
+
+	// callTime is how long a call may take that does not say it.
+	callTime = 30 * time.Second
+
+	// longestCall is how long it may take at most.
+	longestCall = time.Hour
+
+	// maxCallID is the longest id in octets.
+	maxCallID = 64
+)
+
+// calls are those under way. A request may come more than once when subscriptions overlap.
+type calls struct {
+	work sync.WaitGroup
+
+	mu    sync.Mutex
+	under map[string]bool // by the topic of the response; guarded by mu
+	count int             // guarded by mu
+}
+
+func (c *calls) wait() { c.work.Wait() }
+
+// begin notes a call. again says that it is under way already, full that too many are.
+func (c *calls) begin(reply string) (again, full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case reply != "" && c.under[reply]:
+		return true, false
+	case c.count == maxCalls:
+		return false, true
+	}
+	if c.under == nil {
+		c.under = make(map[string]bool)
+	}
+	c.count++
+	if reply != "" {
+		c.under[reply] = true
+	}
+	return false, false
+}
+
+func (c *calls) end(reply string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count--
+	delete(c.under, reply)
+}
+
+// request is a call as it comes.
+type request struct {
+	id        codec.Value // without Raw: nobody waits for an answer
+	reply     string      // the answer's topic; "" without an id
+	procedure string
+	timeout   time.Duration
+	payload   codec.Payload
+}
+
+// called reports whether a message is a call, and makes it.
+func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket) bool {
+	procedure, ok := strings.CutSuffix(uri, "."+requestLevel)
+	if !ok {
+		return false
+	}
+	r, local := findProcedure(l.opts.Export, procedure)
+	if r == nil {
+		return false
+	}
+	if p.Retain {
+		l.refuse(&l.status.callsDown, "call not made", p.TopicName, errors.New("a retained request"))
+		return true
+	}
+	q, err := l.opts.Format.request(p.Payload)
+	if err != nil {
+		l.refuse(&l.status.callsDown, "call not made", p.TopicName, err)
+		return true
+	}
+	q.procedure = local
+	if q.reply != "" {
+		q.reply = strings.TrimSuffix(p.TopicName, requestLevel) + responseLevel + "/" + q.reply
+	}
+	again, full := l.calls.begin(q.reply)
+	switch {
+	case full:
+		l.refuse(&l.status.callsDown, "call not made", p.TopicName, errors.New("too many calls are under way"))
+		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are under way"))
+	case !again:
+		l.calls.work.Go(func() {
+			defer l.calls.end(q.reply)
+			l.call(ctx, q)
+		})
+	}
+	return true
+}
+
+// call makes a call here and answers it. It ends with the connection: nobody would hear the answer.
+func (l *Link) call(ctx context.Context, q request) {
+	ctx, cancel := context.WithTimeout(ctx, q.timeout)
+	defer cancel()
+	result, err := l.local.Call(ctx, q.procedure, client.CallOptions{}, client.Raw(q.payload))
+	if err == nil {
+		l.status.callsDown.passed()
+		l.respond(q, result.Body, nil)
+		return
+	}
+	var failure *client.Error
+	switch {
+	case errors.As(err, &failure):
+	case errors.Is(err, context.DeadlineExceeded):
+		failure = client.NewError(wamp.Timeout.Error(), fmt.Sprintf("no answer for %v", q.timeout))
+	default:
+		failure = client.NewError(wamp.Canceled.Error(), err.Error())
+	}
+	if errors.Is(err, wamp.NetworkFailure) {
+		l.status.callsDown.lost()
+	} else {
+		l.status.callsDown.passed() // an error is an answer, too
+	}
+	l.respond(q, failure.Body, failure)
+}
+
+// respond sends the answer, if somebody waits for one and there is a connection.
+func (l *Link) respond(q request, body client.Body, failure *client.Error) {
+	s := l.current.Load()
+	if q.reply == "" || s == nil {
+		return
+	}
+	if failure != nil {
+		body = failure.Body
+	}
+	payload, err := l.opts.Format.response(q, body, failure)
+	if err == nil && len(payload) > l.opts.MaxMessage {
+		err = errTooLarge
+	}
+	if err != nil {
+		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer can't be sent by MQTT: "+err.Error())
+		payload, err = l.opts.Format.response(q, failure.Body, failure)
+	}
+	if err == nil {
+		s.send(newPublish(q.reply, payload, 0))
+	}
+}
+
+// request reads a call.
+func (f Format) request(message []byte) (q request, err error) {
+	q.timeout = callTime
+	if len(message) == 0 {
+		return q, nil
+	}
+	raw, err := codec.Transcode(nil, wamp.CBOR, f.serializer(), message)
+	if err != nil {
+		return q, err
+	}
+	dict, ok := codec.Value{Serializer: wamp.CBOR, Raw: raw}.Dict()
+	if !ok {
+		return q, errNotMap
+	}
+	var args, kwargs codec.Value
+	for d := dict.Fields(); d.Next(); {
+		v, ok := d.Value(), true
+		switch key := string(d.Key()); key {
+		case "id":
+			q.id = v
+			q.reply, ok = callID(v)
+		case "args":
+			_, ok = v.Items()
+			args = v
+		case "kwargs":
+			_, ok = v.Dict()
+			kwargs = v
+		case "timeout":
+			var ms uint64
+			ms, ok = v.Uint()
+			q.timeout = time.Duration(min(ms, uint64(longestCall/time.Millisecond))) * time.Millisecond
+		default:
+			return q, fmt.Errorf("%.40q is not known in a request; id, args, kwargs and timeout are", key)
+		}
+		if !ok {
+			return q, fmt.Errorf("%s is not what it should be", d.Key())
+		}
+	}
+	if args.Raw != nil || kwargs.Raw != nil {
+		q.payload = join(args, kwargs)
+	}
+	_, _, err = q.payload.Split()
+	return q, err
+}
+
+// callID returns the level of a topic that an id makes.
+func callID(v codec.Value) (level string, ok bool) {
+	if n, isNumber := v.Uint(); isNumber {
+		return strconv.FormatUint(n, 10), true
+	}
+	text, ok := v.Text()
+	return string(text), ok && len(text) > 0 && len(text) <= maxCallID && checkText(string(text), "/+#") == nil
+}
+
+// response writes the answer to a call.
+func (f Format) response(q request, body client.Body, failure *client.Error) ([]byte, error) {
+	args, kwargs, err := body.Payload.Split()
+	if err != nil {
+		return nil, err
+	}
+	var b codec.Builder
+	b.Reset(f.serializer(), nil)
+	b.Value("id", q.id)
+	if failure != nil {
+		b.String("error", failure.URI)
+	}
+	if args.Raw != nil {
+		b.Value("args", args)
+	}
+	if kwargs.Raw != nil {
+		b.Value("kwargs", kwargs)
+	}
+	return b.Dict().Raw, b.Err()
+}

@@ -1,0 +1,185 @@
+package mqtt
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"runnel/edge/client"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/uplink/spool"
+)
+
+// retainOption is spool.Event.Options of an event that the broker is to retain.
+var retainOption = []byte("retain")
+
+// gapLevel is the level below the state topic where it is told which events are missing.
+const gapLevel = "gap"
+
+// declare tells the local client what is exported.
+func (l *Link) declare(ctx context.Context) error {
+	for i := range l.opts.Export {
+		r := &l.opts.Export[i]
+		if r.Procedure != "" {
+			continue
+		}
+		rule := "export topic " + r.Topic + " (" + r.Match.String() + ")"
+		_, err := l.local.Subscribe(ctx, r.Topic, client.SubscribeOptions{
+			Match: r.Match, Persist: true, Confirm: true,
+			Refused: func(err error) {
+				if l.status.ruled(rule, err) && err != nil {
+					l.log.Warn("rule refused, trying again", "rule", rule, "error", err)
+				}
+			},
+		}, func(e *client.Event) { l.export(r, e) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// export puts a local event into the spool: there is one way for all, whether the broker is there or not, and one order.
+func (l *Link) export(r *Rule, e *client.Event) {
+	topic := e.Topic()
+	if wamp.Reserved(topic) || l.exportedBy(topic) != r {
+		e.Confirm(nil)
+		return // a wide pattern matches the router's own events too, and patterns overlap
+	}
+	remote := r.abroad(topic)
+	_, err := topicOf(remote)
+	if err == nil {
+		err = l.opts.Format.accepts(e.Payload)
+	}
+	if err != nil {
+		l.refuse(&l.status.eventsUp, "event not forwarded", topic, err)
+		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to MQTT: "+err.Error()))
+		return
+	}
+	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Payload: e.Payload}
+	if r.Retain || retains(e) {
+		event.Options = retainOption
+	}
+	kept := *e // the handler's own is used for the next event
+	l.opts.Spool.Put(event, func(err error) {
+		if err != nil {
+			l.refuse(&l.status.eventsUp, "event not stored", topic, err)
+		}
+		kept.Confirm(err)
+	})
+}
+
+// exportedBy returns the rule that exports a topic: the first that matches.
+func (l *Link) exportedBy(topic string) *Rule {
+	for i := range l.opts.Export {
+		if r := &l.opts.Export[i]; r.Procedure == "" && r.Match.Matches(r.Topic, topic) {
+			return r
+		}
+	}
+	return nil
+}
+
+// drain sends what is in the spool, in its order, until ctx is done or the connection ends.
+func (s *session) drain(ctx context.Context) error {
+	store := s.link.opts.Spool
+	for after := uint64(0); ; {
+		events, err := store.Next(ctx, after, underWay)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			if err := s.forward(ctx, &events[i]); err != nil {
+				return err
+			}
+			after = events[i].Sequence
+		}
+		if s.link.opts.QoS > 0 {
+			continue
+		}
+		if err := s.out.flush(); err != nil {
+			return err
+		}
+		for i := range events {
+			store.Ack(events[i].Sequence)
+		}
+	}
+}
+
+// forward sends one event. It waits while too many are under way.
+func (s *session) forward(ctx context.Context, e *spool.Event) error {
+	p, err := s.link.message(e)
+	if err != nil {
+		s.link.refuse(&s.link.status.eventsUp, "event not forwarded", e.Topic, err)
+	}
+	if p == nil {
+		s.link.opts.Spool.Ack(e.Sequence)
+		return nil
+	}
+	if p.Qos > 0 {
+		f, err := s.link.flight.take(ctx, e.Epoch, e.Sequence)
+		if err != nil {
+			return err
+		}
+		if p.Qos == 2 && (f.only || f.release) {
+			s.answer(packets.Pubrel, f.id)
+		}
+		if f.only {
+			return s.out.room()
+		}
+		p.MessageID, p.Dup = f.id, f.again
+	} else {
+		s.link.status.eventsUp.passed()
+	}
+	s.send(p)
+	return s.out.room()
+}
+
+// message makes PUBLISH of an event; nil for what is not sent.
+func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
+	if e.Gap != nil {
+		return l.gap(e.Gap)
+	}
+	topic, err := topicOf(e.Topic)
+	if err != nil {
+		return nil, err
+	}
+	payload, err := l.opts.Format.encode(e.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if len(payload) > l.opts.MaxMessage {
+		return nil, errTooLarge
+	}
+	p := newPublish(topic, payload, l.opts.QoS)
+	p.Retain = bytes.Equal(e.Options, retainOption)
+	return p, nil
+}
+
+// gap tells that events are missing, below the topic of the link's state.
+func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
+	if l.opts.StateTopic == "" {
+		return nil, nil
+	}
+	payload, err := codec.AppendValue(nil, wamp.JSON, map[string]any{
+		"reason": string(g.Reason), "first": g.First, "last": g.Last, "count": g.Count, "octets": g.Octets,
+		"since": g.Since.UTC().Format(time.RFC3339),
+	})
+	return newPublish(l.opts.StateTopic+"/"+gapLevel, payload, l.opts.QoS), err
+}
+
+// landed takes an event out of the spool that the broker has acknowledged.
+func (s *session) landed(id uint16, released bool) {
+	if sequence, ok := s.link.flight.landed(id, released); ok {
+		s.link.opts.Spool.Ack(sequence)
+		s.link.status.eventsUp.passed()
+	}
+}
+
+// retains reports whether the local router keeps the event for late subscribers.
+func retains(e *client.Event) bool {
+	set, _ := e.Detail("_retain").Bool()
+	return set
+}

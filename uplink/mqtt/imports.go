@@ -1,0 +1,171 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// inbox holds the ids of the messages of QoS 2 that have come and are not released: what comes under such an id again is
+// a repetition. It outlives connections, as the broker's session does.
+type inbox struct {
+	mu  sync.Mutex
+	ids map[uint16]*letter
+}
+
+type letter struct {
+	published bool
+	session   *session // that it came in last
+}
+
+// open notes a message. first says that it is not a repetition, done that the broker is to hear that it is here.
+func (b *inbox) open(id uint16, in *session) (l *letter, first, done bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if l := b.ids[id]; l != nil {
+		l.session = in
+		return l, false, l.published
+	}
+	if b.ids == nil {
+		b.ids = make(map[uint16]*letter)
+	}
+	l = &letter{session: in}
+	b.ids[id] = l
+	return l, true, false
+}
+
+// published returns the session in which the broker waits to hear of it.
+func (b *inbox) published(l *letter) *session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l.published = true
+	return l.session
+}
+
+// released is for PUBREL, forgotten for a message that is to come again.
+func (b *inbox) released(id uint16) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.ids, id)
+}
+
+// forget is for a broker that has no session of ours.
+func (b *inbox) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.ids)
+}
+
+// arrived handles PUBLISH. The broker hears of it when the event is in the local realm, not before.
+func (s *session) arrived(ctx context.Context, p *packets.PublishPacket) error {
+	done := func() {}
+	switch p.Qos {
+	case 1:
+		done = func() { s.answer(packets.Puback, p.MessageID) }
+	case 2:
+		l, first, published := s.link.inbox.open(p.MessageID, s)
+		if published {
+			s.answer(packets.Pubrec, p.MessageID)
+		}
+		if !first {
+			return nil
+		}
+		done = func() { s.link.inbox.published(l).answer(packets.Pubrec, p.MessageID) }
+	}
+	lost := func() { // it comes again with the next connection
+		s.link.inbox.released(p.MessageID)
+		s.conn.Close()
+	}
+	s.link.deliver(ctx, s, p, done, lost)
+	return nil
+}
+
+// tooLarge acknowledges a message that was not taken.
+func (s *session) tooLarge(p *packets.PublishPacket) {
+	s.link.refuse(&s.link.status.eventsDown, "message not taken", p.TopicName, errTooLarge)
+	switch p.Qos {
+	case 1:
+		s.answer(packets.Puback, p.MessageID)
+	case 2:
+		s.answer(packets.Pubrec, p.MessageID)
+	}
+}
+
+// refuse counts what can't cross. The first of a run is worth a line in the log.
+func (l *Link) refuse(f *flow, what, name string, err error) {
+	if f.lost() {
+		l.log.Warn(what+", and further ones are only counted", "name", name, "error", err)
+	}
+}
+
+// deliver makes of a message what it is: a call, or an event. Either done or lost is called.
+func (l *Link) deliver(ctx context.Context, s *session, p *packets.PublishPacket, done, lost func()) {
+	uri, err := uriOf(p.TopicName)
+	if err != nil {
+		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
+		done()
+		return
+	}
+	if l.called(ctx, uri, p) {
+		done()
+		return
+	}
+	r, topic := findTopic(l.opts.Import, uri)
+	if r == nil || !s.bridge && l.echoes.heard(p.TopicName, p.Payload, p.Retain) {
+		done()
+		return
+	}
+	if err := l.publish(ctx, r, topic, p, done, lost); err != nil {
+		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
+		done()
+	}
+}
+
+// publish publishes a message here. If it returns an error neither done nor lost is called.
+func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.PublishPacket, done, lost func()) error {
+	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
+		return errReserved
+	}
+	o := client.PublishOptions{Retain: p.Retain || r.Retain}
+	var payload client.Payload
+	if !(o.Retain && len(p.Payload) == 0) { // MQTT's way to say that nothing is retained any more; WAMP's is no payload
+		var err error
+		if payload, err = l.opts.Format.decode(p.Payload); err != nil {
+			return err
+		}
+	}
+	if p.Qos > 0 {
+		o.Done = func(_ wamp.ID, err error) { l.published(topic, err, done, lost) }
+	}
+	err := l.local.Publish(ctx, topic, o, payload)
+	switch {
+	case err != nil && p.Qos > 0 && (ctx.Err() != nil || errors.Is(err, wamp.NetworkFailure)):
+		lost()
+		return nil
+	case err != nil:
+		return err
+	case p.Qos == 0:
+		l.status.eventsDown.passed()
+		done()
+	}
+	return nil
+}
+
+// published is called when the local router has the event or has refused it.
+func (l *Link) published(topic string, err error, done, lost func()) {
+	switch {
+	case err == nil:
+		l.status.eventsDown.passed()
+		done()
+	case errors.Is(err, wamp.NetworkFailure):
+		lost()
+	default:
+		l.refuse(&l.status.eventsDown, "event refused by the local router", topic, err)
+		done()
+	}
+}

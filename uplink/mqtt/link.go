@@ -1,0 +1,284 @@
+package mqtt
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/uplink"
+	"runnel/uplink/spool"
+)
+
+// Options describe a Link. Realm, Local, Brokers and Spool are needed.
+type Options struct {
+	Name  string // for the log and State
+	Realm string // the local one
+
+	Local   func(ctx context.Context) (client.Conn, error) // a connection to the local router
+	Brokers []Broker                                       // ways to the broker, tried in order
+
+	Export, Import []Rule
+	Spool          *spool.Spool // of the exported events; the Link runs it
+
+	ClientID           string // who the link is at the broker; nobody else may be
+	Username, Password string
+	QoS                byte
+	Format             Format
+	StateTopic         string // tells whether the link is up; "": nothing does
+
+	KeepAlive  time.Duration // a broker silent for so long is asked whether it is there; default 20 s
+	MaxMessage int           // octets of a message, both ways; default 1 MiB
+
+	Agent     string // "runnel/1.2.3"
+	Reconnect client.Reconnect
+
+	Log *slog.Logger // default: nothing is logged
+}
+
+// Broker is a way to the broker.
+type Broker struct {
+	URL  string // for the log and State
+	Dial func(ctx context.Context) (net.Conn, error)
+}
+
+const (
+	defaultKeepAlive    = 20 * time.Second
+	defaultMaxMessage   = 1 << 20
+	defaultReconnectMin = 500 * time.Millisecond
+	defaultReconnectMax = time.Minute
+
+	// underWay is how many messages may be sent before the first of them is acknowledged.
+	underWay = 100
+)
+
+// Link is one uplink. Its methods may be called from any goroutine.
+type Link struct {
+	// Static after New.
+	opts    Options
+	log     *slog.Logger
+	local   *client.Client
+	filters []subscription
+	clean   bool   // the broker is to keep nothing of us
+	status  status // locks for itself
+	flight  *flight
+	echoes  *echoes
+	inbox   inbox // locks for itself
+	calls   calls // locks for itself
+
+	current atomic.Pointer[session] // nil while there is none
+
+	hears     chan struct{} // closed when the local realm was joined and all that is exported is heard
+	hearsOnce sync.Once
+
+	// Owned by Run.
+	ways  []way
+	turn  int // the way to be tried next
+	bound time.Duration
+}
+
+// way is a Broker with what is known of it.
+type way struct {
+	Broker
+	plain bool // it does not know the protocol of bridges
+}
+
+// subscription is a filter that the link subscribes to.
+type subscription struct {
+	filter string
+	qos    byte
+	rule   string // for State
+}
+
+// New makes a Link and checks its options; Run runs it.
+func New(opts Options) (*Link, error) {
+	l := &Link{
+		opts: opts, log: opts.Log, hears: make(chan struct{}),
+		status: status{since: time.Now(), refused: make(map[string]string)},
+	}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.log = l.log.With("uplink", opts.Name)
+	orDefault(&l.opts.KeepAlive, defaultKeepAlive)
+	orDefault(&l.opts.MaxMessage, defaultMaxMessage)
+	orDefault(&l.opts.Reconnect.Min, defaultReconnectMin)
+	orDefault(&l.opts.Reconnect.Max, defaultReconnectMax)
+	for _, b := range opts.Brokers {
+		l.ways = append(l.ways, way{Broker: b})
+	}
+	if err := l.prepare(); err != nil {
+		return nil, fmt.Errorf("uplink %s: %w", opts.Name, err)
+	}
+	l.flight = newFlight(underWay, opts.Spool.State().Last)
+	l.local = client.New(client.Options{
+		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, Log: l.log.With("router", "local"),
+		OnUp: func(client.Welcome) { l.hearsOnce.Do(func() { close(l.hears) }) },
+	})
+	return l, nil
+}
+
+func orDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// prepare checks the rules and makes the filters of them.
+func (l *Link) prepare() error {
+	o := &l.opts
+	if len(o.Brokers) == 0 {
+		return fmt.Errorf("no URL to reach the broker at")
+	}
+	if o.StateTopic != "" {
+		if err := CheckStateTopic(o.StateTopic); err != nil {
+			return err
+		}
+	}
+	for i := range o.Export {
+		r := &o.Export[i]
+		if err := r.CheckExport(o.Format); err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		if r.Procedure == "" {
+			continue
+		}
+		filters, _ := r.requests() // checked
+		for _, f := range filters {
+			// QoS 0, for a broker keeps nothing of it while the link is down: a call is made now or never.
+			l.filters = append(l.filters, subscription{filter: f, rule: "export procedure " + r.Procedure})
+		}
+	}
+	var imports []string
+	for i := range o.Import {
+		r := &o.Import[i]
+		if err := r.CheckImport(); err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+		f, _ := filterOf(r.Topic, r.Match) // checked
+		imports = append(imports, f)
+	}
+	for _, f := range widest(imports) {
+		l.filters = append(l.filters, subscription{filter: f, qos: o.QoS, rule: "import topic " + f})
+	}
+	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0)
+	l.echoes = newEchoes(imports)
+	return nil
+}
+
+// CheckStateTopic says what keeps a topic from being published to.
+func CheckStateTopic(topic string) error {
+	_, err := uriOf(topic)
+	if err != nil {
+		return fmt.Errorf("%q is no topic for the link's state: %w", topic, err)
+	}
+	return nil
+}
+
+// Run keeps the link until ctx is done. It joins the local realm first and leaves it last, so that what is published here
+// is stored whether the broker is there or not.
+func (l *Link) Run(ctx context.Context) error {
+	if err := l.declare(ctx); err != nil {
+		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
+	}
+	kept, done := context.WithCancel(context.WithoutCancel(ctx))
+	here, leave := context.WithCancel(kept)
+	defer done()
+	defer leave()
+	var store, member sync.WaitGroup
+	store.Go(func() { l.opts.Spool.Run(kept) })
+	member.Go(func() { l.local.Run(here) })
+	l.connections(ctx)
+	l.calls.wait()
+	leave()
+	member.Wait()
+	done() // now that nothing more comes in
+	store.Wait()
+	return nil
+}
+
+// connections opens and serves one connection after the other until ctx is done.
+func (l *Link) connections(ctx context.Context) {
+	select {
+	case <-l.hears:
+	case <-ctx.Done():
+		return
+	}
+	for failed := 0; l.local.WaitUp(ctx) == nil; {
+		start := time.Now()
+		up, err := l.connection(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if up {
+			failed = 0
+		}
+		// The first, second, fourth, eighth failure in a row: a broker that is away for a week is not worth a line a minute.
+		if failed&(failed-1) == 0 {
+			l.log.Warn("not connected to the broker, trying again", "error", err)
+		}
+		failed++
+		if up && time.Since(start) > l.opts.Reconnect.Min {
+			l.bound = 0
+		}
+		if !sleep(ctx, l.pause()) {
+			return
+		}
+	}
+}
+
+// pause returns how long to wait before the next attempt: full jitter under a bound that doubles, because after a power
+// cut a thousand devices come back in the same second.
+func (l *Link) pause() time.Duration {
+	bound := min(max(l.bound, l.opts.Reconnect.Min), l.opts.Reconnect.Max)
+	l.bound = 2 * bound
+	return rand.N(bound + 1)
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// connection tries the next way, and serves the connection if there comes one about.
+func (l *Link) connection(ctx context.Context) (up bool, err error) {
+	w := &l.ways[l.turn]
+	l.turn = (l.turn + 1) % len(l.ways)
+	s, err := l.join(ctx, w)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", w.URL, err)
+		l.status.ended(err)
+		return false, err
+	}
+	l.turn = 0
+	l.status.joined(w.URL)
+	l.log.Info("link is up", "url", w.URL, "client", l.opts.ClientID)
+	l.current.Store(s)
+	err = s.run(ctx)
+	l.current.Store(nil)
+	if ctx.Err() != nil {
+		err = nil // it ended because it was to
+	}
+	l.status.ended(err)
+	return true, err
+}
+
+// State returns how the link is doing.
+func (l *Link) State() uplink.State {
+	state := l.status.snapshot()
+	state.Name = l.opts.Name
+	state.EventsUp.Dropped += l.local.Dropped()
+	return state
+}

@@ -1,0 +1,555 @@
+package mqtt_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+	"go.uber.org/goleak"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+	"runnel/uplink"
+	"runnel/uplink/mqtt"
+	"runnel/uplink/spool"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds what must happen; nothing is timed.
+const patience = 30 * time.Second
+
+// edgeSite is a router with a link to a broker that the test plays.
+type edgeSite struct {
+	t      *testing.T
+	router *edge.Router
+	served sync.WaitGroup
+	link   *mqtt.Link
+	spool  *spool.Spool
+	dialed chan *broker // as the link has connected to it
+	stop   context.CancelFunc
+	ended  chan struct{}
+}
+
+func newSite(t *testing.T, opts mqtt.Options) *edgeSite {
+	t.Helper()
+	s := &edgeSite{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)}), dialed: make(chan *broker), ended: make(chan struct{})}
+	all := auth.NewRole("all", []auth.Permission{
+		{Match: wamp.Prefix, Allow: auth.Everything},
+		{URI: "com.example.forbidden", Match: wamp.Exact},
+	})
+	check(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}))
+	var err error
+	if s.spool, err = spool.Open(spool.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	opts.Name, opts.Realm, opts.Local, opts.Spool, opts.ClientID = "broker", "realm1", s.dial, s.spool, "gateway"
+	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 5 * time.Millisecond}
+	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: s.dialBroker}}
+	if s.link, err = mqtt.New(opts); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() {
+		defer close(s.ended)
+		s.link.Run(ctx)
+	}()
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *edgeSite) close() {
+	s.stop()
+	for {
+		select {
+		case b := <-s.dialed: // on its way already
+			b.conn.Close()
+			continue
+		case <-s.ended:
+		case <-time.After(patience):
+			s.t.Error("the link does not end")
+		}
+		break
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	s.router.Close(ctx)
+	s.served.Wait()
+}
+
+func (s *edgeSite) dial(context.Context) (client.Conn, error) {
+	near, far := memory.Pipe(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
+	s.served.Go(func() { s.router.Serve(far) })
+	return near, nil
+}
+
+func (s *edgeSite) dialBroker(ctx context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case s.dialed <- newBroker(s.t, far):
+		return near, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// program joins the realm.
+func (s *edgeSite) program() *client.Client {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
+	check(s.t, err)
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+// next is the broker that the link connects to next.
+func (s *edgeSite) next() *broker {
+	s.t.Helper()
+	select {
+	case b := <-s.dialed:
+		return b
+	case <-time.After(patience):
+		s.t.Fatal("the link does not connect")
+		return nil
+	}
+}
+
+// up is the same, with the connection accepted.
+func (s *edgeSite) up(session bool) *broker {
+	s.t.Helper()
+	b := s.next()
+	receive[*packets.ConnectPacket](b)
+	b.accept(session)
+	return b
+}
+
+// await waits until the link's state is as it should be.
+func (s *edgeSite) await(what string, is func(uplink.State) bool) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); !is(s.link.State()); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("%s: %+v", what, s.link.State())
+		}
+	}
+}
+
+// broker is the far side of one connection.
+type broker struct {
+	t    *testing.T
+	conn net.Conn
+	got  chan packets.ControlPacket // what the link has sent, without pings
+}
+
+func newBroker(t *testing.T, conn net.Conn) *broker {
+	b := &broker{t: t, conn: conn, got: make(chan packets.ControlPacket, 1000)}
+	go func() {
+		defer close(b.got)
+		for {
+			p, err := packets.ReadPacket(conn)
+			if err != nil {
+				conn.Close()
+				return
+			}
+			if _, ping := p.(*packets.PingreqPacket); !ping {
+				b.got <- p
+			}
+		}
+	}()
+	t.Cleanup(func() { conn.Close() })
+	return b
+}
+
+func receive[P packets.ControlPacket](b *broker) (p P) {
+	b.t.Helper()
+	select {
+	case got, ok := <-b.got:
+		if p, ok = got.(P); !ok {
+			b.t.Fatalf("the link sent %T %v; expected %T", got, got, p)
+		}
+	case <-time.After(patience):
+		b.t.Fatalf("the link sent no %T", p)
+	}
+	return p
+}
+
+func (b *broker) send(p packets.ControlPacket) {
+	b.t.Helper()
+	check(b.t, p.Write(b.conn))
+}
+
+func (b *broker) accept(session bool) {
+	p := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+	p.SessionPresent = session
+	b.send(p)
+}
+
+// subscribed takes SUBSCRIBE and agrees.
+func (b *broker) subscribed() *packets.SubscribePacket {
+	b.t.Helper()
+	p := receive[*packets.SubscribePacket](b)
+	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+	ack.MessageID, ack.ReturnCodes = p.MessageID, p.Qoss
+	b.send(ack)
+	return p
+}
+
+func (b *broker) publish(topic, payload string, qos byte, id uint16) *packets.PublishPacket {
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Qos, p.MessageID = topic, []byte(payload), qos, id
+	b.send(p)
+	return p
+}
+
+func (b *broker) ack(id uint16) {
+	p := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+	p.MessageID = id
+	b.send(p)
+}
+
+func (b *broker) rec(id uint16) {
+	p := packets.NewControlPacket(packets.Pubrec).(*packets.PubrecPacket)
+	p.MessageID = id
+	b.send(p)
+}
+
+func (b *broker) rel(id uint16) {
+	p := packets.NewControlPacket(packets.Pubrel).(*packets.PubrelPacket)
+	p.MessageID = id
+	b.send(p)
+}
+
+func (b *broker) comp(id uint16) {
+	p := packets.NewControlPacket(packets.Pubcomp).(*packets.PubcompPacket)
+	p.MessageID = id
+	b.send(p)
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func topics(uri string) mqtt.Rule {
+	return mqtt.Rule{Rule: uplink.Rule{Topic: uri, Match: wamp.Prefix}}
+}
+
+func procedures(uri string) mqtt.Rule {
+	return mqtt.Rule{Rule: uplink.Rule{Procedure: uri, Match: wamp.Prefix}}
+}
+
+// say publishes and waits until the local router has it.
+func say(t *testing.T, c *client.Client, topic string, o client.PublishOptions, args ...any) {
+	t.Helper()
+	o.Acknowledge = true
+	check(t, c.Publish(context.Background(), topic, o, client.Args(args...)))
+}
+
+func TestExportIsSentUntilAcknowledged(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}})
+	b := s.up(false)
+	c := s.program()
+	say(t, c, "com.example.weather", client.PublishOptions{}, 21.5)
+	say(t, c, "com.example.door", client.PublishOptions{Retain: true}, "open")
+	first, second := receive[*packets.PublishPacket](b), receive[*packets.PublishPacket](b)
+	if first.TopicName != "com/example/weather" || string(first.Payload) != "21.5" || first.Qos != 1 || first.Retain || first.Dup {
+		t.Errorf("%v", first)
+	}
+	if second.TopicName != "com/example/door" || string(second.Payload) != `"open"` || !second.Retain {
+		t.Errorf("%v", second)
+	}
+	b.ack(second.MessageID)
+	s.await("the second is not taken as acknowledged", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 })
+	b.conn.Close()
+	say(t, c, "com.example.late", client.PublishOptions{}, 1)
+	b = s.up(false)
+	again, late := receive[*packets.PublishPacket](b), receive[*packets.PublishPacket](b)
+	if again.MessageID != first.MessageID || !again.Dup || again.TopicName != first.TopicName || late.TopicName != "com/example/late" || late.Dup {
+		t.Errorf("%v, %v", again, late)
+	}
+	b.ack(again.MessageID)
+	b.ack(late.MessageID)
+	s.await("not all is acknowledged", func(st uplink.State) bool { return st.EventsUp.Forwarded == 3 && s.spool.State().Events == 0 })
+}
+
+func TestExportExactlyOnce(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 2, Export: []mqtt.Rule{topics("com.example.")}})
+	b := s.up(false)
+	say(t, s.program(), "com.example.x", client.PublishOptions{}, 1)
+	p := receive[*packets.PublishPacket](b)
+	b.rec(p.MessageID)
+	if rel := receive[*packets.PubrelPacket](b); rel.MessageID != p.MessageID {
+		t.Errorf("%v", rel)
+	}
+	b.conn.Close()
+	b = s.up(true)
+	if rel := receive[*packets.PubrelPacket](b); rel.MessageID != p.MessageID {
+		t.Errorf("%v", rel)
+	}
+	b.comp(p.MessageID)
+	s.await("not acknowledged", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 && s.spool.State().Events == 0 })
+}
+
+// heard collects events as "topic value retained".
+func heard(t *testing.T, c *client.Client, o client.SubscribeOptions) chan string {
+	t.Helper()
+	ch := make(chan string, 100)
+	o.Match = wamp.Prefix
+	_, err := c.Subscribe(context.Background(), "com.example.", o, func(e *client.Event) {
+		ch <- fmt.Sprintf("%s %v %v %v", e.Topic(), e.Args(), e.Kwargs(), e.Retained())
+	})
+	check(t, err)
+	return ch
+}
+
+func expect(t *testing.T, ch chan string, want string) {
+	t.Helper()
+	select {
+	case got := <-ch:
+		if got != want {
+			t.Errorf("heard %q; expected %q", got, want)
+		}
+	case <-time.After(patience):
+		t.Fatalf("heard nothing; expected %q", want)
+	}
+}
+
+func TestImport(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 2, Import: []mqtt.Rule{
+		{Rule: uplink.Rule{Topic: "site.", Match: wamp.Prefix, LocalPrefix: "com.example.", RemotePrefix: "site."}}}})
+	c := s.program()
+	ch := heard(t, c, client.SubscribeOptions{})
+	b := s.up(false)
+	if p := b.subscribed(); p.Topics[0] != "site/#" || p.Qoss[0] != 2 {
+		t.Errorf("%v", p)
+	}
+	b.publish("site/a", `{"args":[1],"kwargs":{"k":true}}`, 0, 0)
+	expect(t, ch, "com.example.a [1] map[k:true] false")
+	b.publish("site/b", `"x"`, 1, 7)
+	if ack := receive[*packets.PubackPacket](b); ack.MessageID != 7 {
+		t.Errorf("%v", ack)
+	}
+	expect(t, ch, "com.example.b [x] map[] false")
+
+	b.publish("site/c", `1`, 2, 8)
+	receive[*packets.PubrecPacket](b)
+	expect(t, ch, "com.example.c [1] map[] false")
+	b.conn.Close()
+	b = s.up(true)
+	b.subscribed()
+	b.publish("site/c", `1`, 2, 8) // once more: PUBREC may have been lost
+	receive[*packets.PubrecPacket](b)
+	b.rel(8)
+	receive[*packets.PubcompPacket](b)
+	b.publish("site/c", `2`, 2, 8)
+	receive[*packets.PubrecPacket](b)
+	expect(t, ch, "com.example.c [2] map[] false")
+}
+
+func TestImportRetains(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.")}})
+	b := s.up(false)
+	b.subscribed()
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Qos, p.MessageID, p.Retain = "com/example/door", []byte(`"open"`), 1, 1, true
+	b.send(p)
+	receive[*packets.PubackPacket](b)
+	expect(t, heard(t, s.program(), client.SubscribeOptions{GetRetained: true}), "com.example.door [open] map[] true")
+	p.Payload = nil
+	b.send(p)
+	receive[*packets.PubackPacket](b)
+	ch := heard(t, s.program(), client.SubscribeOptions{GetRetained: true})
+	b.publish("com/example/end", "", 0, 0)
+	expect(t, ch, "com.example.end [] map[] false")
+}
+
+// What can't be taken is acknowledged, or it would come for ever, and counted.
+func TestImportRefuses(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, MaxMessage: 100, Import: []mqtt.Rule{{Rule: uplink.Rule{Match: wamp.Prefix}}}})
+	b := s.up(false)
+	b.subscribed()
+	for i, m := range []struct{ topic, payload string }{
+		{"com//example", "1"}, {"com/exam.ple", "1"}, {"wamp/session", "1"}, {"com/example/forbidden", "1"}, {"com/example", "{"},
+		{"com/example", strings.Repeat(" ", 5000)}, {"com/exam ple", "1"},
+	} {
+		b.publish(m.topic, m.payload, 1, uint16(i+1))
+		if ack := receive[*packets.PubackPacket](b); ack.MessageID != uint16(i+1) {
+			t.Errorf("%v", ack)
+		}
+		s.await(fmt.Sprintf("%q is not counted", m.topic), func(st uplink.State) bool { return st.EventsDown.Dropped == uint64(i+1) })
+	}
+}
+
+func TestExportRefuses(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Format: mqtt.Raw, MaxMessage: 100, Export: []mqtt.Rule{topics("com.example.")}})
+	b := s.up(false)
+	c := s.program()
+	say2 := func(topic string, args ...any) {
+		t.Helper()
+		c.Publish(context.Background(), topic, client.PublishOptions{Acknowledge: true}, client.Args(args...))
+	}
+	say2("com.example.a/b", "x")
+	say2("com.example.+", "x")
+	say2("com.example.number", 1)
+	say2("com.example.two", "x", "y")
+	say2("com.example.long", strings.Repeat("x", 101))
+	say2("com.example.end", []byte{1, 2})
+	if p := receive[*packets.PublishPacket](b); p.TopicName != "com/example/end" || !bytes.Equal(p.Payload, []byte{1, 2}) {
+		t.Errorf("%v", p)
+	}
+	s.await("not all are counted", func(st uplink.State) bool { return st.EventsUp.Dropped == 5 })
+}
+
+// The same pattern both ways: what the link has sent is not published here once more.
+func TestNoLoop(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("com.example.")}})
+	c := s.program()
+	ch := heard(t, c, client.SubscribeOptions{})
+	b := s.next()
+	if p := receive[*packets.ConnectPacket](b); p.ProtocolVersion != 0x84 {
+		t.Errorf("%v", p)
+	}
+	no := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+	no.ReturnCode = packets.ErrRefusedBadProtocolVersion
+	b.send(no)
+	b = s.next()
+	if p := receive[*packets.ConnectPacket](b); p.ProtocolVersion != 4 {
+		t.Errorf("%v", p)
+	}
+	b.accept(false)
+	b.subscribed()
+	say(t, s.program(), "com.example.a", client.PublishOptions{}, 1)
+	expect(t, ch, "com.example.a [1] map[] false")
+	p := receive[*packets.PublishPacket](b)
+	b.ack(p.MessageID)
+	b.publish(p.TopicName, string(p.Payload), 1, 1) // the echo
+	receive[*packets.PubackPacket](b)
+	b.publish(p.TopicName, string(p.Payload), 1, 2) // somebody else
+	receive[*packets.PubackPacket](b)
+	expect(t, ch, "com.example.a [1] map[] false")
+	b.publish("com/example/b", "2", 1, 3)
+	receive[*packets.PubackPacket](b)
+	expect(t, ch, "com.example.b [2] map[] false")
+	select {
+	case p := <-b.got:
+		t.Errorf("the link has sent %v", p)
+	default:
+	}
+}
+
+func TestCalls(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{procedures("com.example.")}})
+	c := s.program()
+	_, err := c.Register(context.Background(), "com.example.pump.set", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+		if args := inv.Args(); len(args) == 1 && args[0] == "jam" {
+			return client.Payload{}, client.NewError("com.example.error.jammed", "valve 3")
+		}
+		return client.Payload{Args: inv.Args(), Kwargs: inv.Kwargs()}, nil
+	})
+	check(t, err)
+	b := s.up(false)
+	if p := b.subscribed(); p.Topics[1] != "com/example/+/+/request" || p.Qoss[1] != 0 {
+		t.Errorf("%v", p)
+	}
+	for _, m := range []struct{ topic, request, reply, response string }{
+		{"pump/set", `{"id":7,"args":[1],"kwargs":{"a":2}}`, "7", `{"id":7,"args":[1],"kwargs":{"a":2}}`},
+		{"pump/set", `{"id":"j","args":["jam"]}`, "j", `{"id":"j","error":"com.example.error.jammed","args":["valve 3"]}`},
+		{"nobody", `{"id":"n"}`, "n", `{"id":"n","error":"wamp.error.no_such_procedure"`},
+	} {
+		b.publish("com/example/"+m.topic+"/request", m.request, 0, 0)
+		p := receive[*packets.PublishPacket](b)
+		if p.TopicName != "com/example/"+m.topic+"/response/"+m.reply || !strings.HasPrefix(string(p.Payload), m.response) || p.Retain || p.Qos != 0 {
+			t.Errorf("%v", p)
+		}
+	}
+	b.publish("com/example/pump/set/request", `{"id":"a/b"}`, 0, 0)
+	b.publish("com/example/pump/set/request", `[]`, 0, 0)
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Retain = "com/example/pump/set/request", []byte(`{"id":"r"}`), true
+	b.send(p)
+	s.await("not all are counted", func(st uplink.State) bool { return st.CallsDown.Dropped == 3 && st.CallsDown.Forwarded == 3 })
+}
+
+func TestLinkState(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, StateTopic: "com/example/gw/state", Username: "u", Password: "p", Export: []mqtt.Rule{topics("com.example.")}})
+	b := s.next()
+	p := receive[*packets.ConnectPacket](b)
+	if !p.WillFlag || !p.WillRetain || p.WillTopic != "com/example/gw/state" || string(p.WillMessage) != "offline" ||
+		p.Username != "u" || string(p.Password) != "p" || p.ClientIdentifier != "gateway" {
+		t.Errorf("%v", p)
+	}
+	b.accept(false)
+	if p := receive[*packets.PublishPacket](b); string(p.Payload) != "online" || !p.Retain || p.TopicName != "com/example/gw/state" {
+		t.Errorf("%v", p)
+	}
+	s.stop()
+	if p := receive[*packets.PublishPacket](b); string(p.Payload) != "offline" || !p.Retain {
+		t.Errorf("%v", p)
+	}
+	receive[*packets.DisconnectPacket](b)
+}
+
+// Whatever a broker says, the link comes again, and takes no harm.
+func TestHostileBroker(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.")}, Export: []mqtt.Rule{topics("com.example.")}})
+	for _, octets := range []string{
+		"", "\x00", "\x20\xff\xff\xff\x7f", "\x20\xff\xff\xff\xff\xff", "\x20\x00", "\x20\x02\x00\x05", "\x20\x02\x00\x63", "\x90\x02\x00\x01",
+		"HTTP/1.1 400 Bad Request\r\n\r\n",
+	} {
+		b := s.next()
+		receive[*packets.ConnectPacket](b)
+		io.WriteString(b.conn, octets)
+		b.conn.Close()
+	}
+	for _, octets := range []string{
+		"\x20\x02\x00\x00", "\x10\x00", "\x30\x00", "\x30\x02\xff\xff", "\x36\x05\x00\x01a\x00\x01", "\x32\x05\x00\x01a\x00\x00", "\x90\x01\x00",
+		"\x90\x03\x00\x01\x00", "\x90\x04\xfd\xe9\x00\x00", "\x40\x02\x00\x00", "\xf0\x00", "\x50\xff\xff\xff\x7f",
+	} {
+		b := s.up(false)
+		io.WriteString(b.conn, octets)
+		b.conn.Close()
+	}
+	b := s.up(false)
+	b.subscribed()
+	b.publish("com/example/a", "1", 1, 1)
+	receive[*packets.PubackPacket](b)
+}
+
+func TestBadRules(t *testing.T) {
+	store, err := spool.Open(spool.Options{})
+	check(t, err)
+	for name, o := range map[string]mqtt.Options{
+		"procedure imported":   {Import: []mqtt.Rule{procedures("com.example.")}},
+		"calls by raw":         {Format: mqtt.Raw, Export: []mqtt.Rule{procedures("com.example.")}},
+		"half a level":         {Import: []mqtt.Rule{topics("com.exam")}},
+		"a slash":              {Export: []mqtt.Rule{topics("com/example.")}},
+		"another prefix":       {Export: []mqtt.Rule{{Rule: uplink.Rule{Topic: "a.b", LocalPrefix: "b.", RemotePrefix: "c."}}}},
+		"nothing":              {Export: []mqtt.Rule{{}}},
+		"broker's own":         {Import: []mqtt.Rule{topics("$SYS.")}},
+		"a state with pattern": {StateTopic: "a/+"},
+	} {
+		o.Spool, o.Brokers = store, []mqtt.Broker{{URL: "mqtt://x"}}
+		if _, err := mqtt.New(o); err == nil {
+			t.Errorf("%s: no complaint", name)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package mqtt
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// errTooLarge comes with a PUBLISH whose payload was left out.
+var errTooLarge = errors.New("the message is too large")
+
+// reader reads a broker's packets. No packet takes more memory than max octets, whatever its head promises.
+type reader struct {
+	*bufio.Reader
+	max int
+}
+
+func (r *reader) next() (packets.ControlPacket, error) {
+	head, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	p, err := packets.NewControlPacketWithHeader(head)
+	if err != nil {
+		return nil, err
+	}
+	if publish, ok := p.(*packets.PublishPacket); ok && head.RemainingLength > r.max {
+		return publish, r.skip(publish)
+	}
+	if head.RemainingLength > r.max {
+		return nil, fmt.Errorf("a packet of type %d with %d octets", head.MessageType, head.RemainingLength)
+	}
+	body := make([]byte, head.RemainingLength)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return nil, err
+	}
+	if err := p.Unpack(bytes.NewBuffer(body)); err != nil {
+		return nil, fmt.Errorf("read packet of type %d: %w", head.MessageType, err)
+	}
+	if d := p.Details(); d.Qos > 2 || d.Qos > 0 && d.MessageID == 0 && identified(head.MessageType) {
+		return nil, fmt.Errorf("a packet of type %d with QoS %d and id %d", head.MessageType, d.Qos, d.MessageID)
+	}
+	return p, nil
+}
+
+// identified reports whether packets of a type that a broker sends have an id.
+func identified(kind byte) bool { return kind >= packets.Publish && kind <= packets.Pubcomp }
+
+// head reads what all packets begin with (MQTT 3.1.1, 2.2).
+func (r *reader) head() (h packets.FixedHeader, err error) {
+	first, err := r.ReadByte()
+	if err != nil {
+		return h, err
+	}
+	h.MessageType, h.Dup, h.Qos, h.Retain = first>>4, first&8 != 0, first>>1&3, first&1 != 0
+	for shift := 0; shift < 28; shift += 7 {
+		c, err := r.ReadByte()
+		if err != nil {
+			return h, err
+		}
+		h.RemainingLength |= int(c&127) << shift
+		if c < 128 {
+			return h, nil
+		}
+	}
+	return h, errors.New("a length of more than four octets")
+}
+
+// skip reads the topic and the id of a PUBLISH and leaves its payload out: it has to be acknowledged, or the broker would
+// send it over and over.
+func (r *reader) skip(p *packets.PublishPacket) error {
+	var word [2]byte
+	if _, err := io.ReadFull(r, word[:]); err != nil {
+		return err
+	}
+	topic := make([]byte, binary.BigEndian.Uint16(word[:]))
+	if _, err := io.ReadFull(r, topic); err != nil {
+		return err
+	}
+	rest := p.RemainingLength - len(word) - len(topic)
+	if p.Qos > 0 {
+		if _, err := io.ReadFull(r, word[:]); err != nil {
+			return err
+		}
+		p.MessageID = binary.BigEndian.Uint16(word[:])
+		rest -= len(word)
+	}
+	p.TopicName = string(topic)
+	if rest < 0 || p.Qos > 2 {
+		return errors.New("a PUBLISH that is not well-formed")
+	}
+	if _, err := io.CopyN(io.Discard, r, int64(rest)); err != nil {
+		return err
+	}
+	return errTooLarge
+}

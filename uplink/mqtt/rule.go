@@ -1,0 +1,155 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"runnel/edge/wamp"
+	"runnel/uplink"
+	"runnel/uplink/spool"
+)
+
+// Rule says what crosses the link: topics both ways, procedures from here only. Names are WAMP's on both sides; the
+// remote ones are those that the broker's topics stand for.
+type Rule struct {
+	uplink.Rule
+	Store  spool.Class // of exported topics: how safely events are kept until the broker has them
+	Retain bool        // all events are retained where they go, not only those that are where they come from
+}
+
+// requestDepth is how many components a procedure may have behind the prefix that it is exported by: MQTT has no filter
+// for topics that end in "request", however long they are.
+const requestDepth = 6
+
+// The last levels of the topics that calls go by, see calls.go.
+const (
+	requestLevel  = "request"
+	responseLevel = "response"
+)
+
+var (
+	errBoth     = errors.New("both a topic and a procedure")
+	errNeither  = errors.New("neither a topic nor a procedure")
+	errImported = errors.New("procedures of an MQTT broker can't be imported")
+	errPlain    = errors.New("calls need the format json or cbor")
+)
+
+// pattern is what the rule is for, named as it is where it comes from.
+func (r *Rule) pattern() string {
+	if r.Procedure != "" {
+		return r.Procedure
+	}
+	return r.Topic
+}
+
+// abroad returns what a local URI or pattern is called at the broker, home the reverse.
+func (r *Rule) abroad(uri string) string { return exchange(uri, r.LocalPrefix, r.RemotePrefix) }
+func (r *Rule) home(uri string) string   { return exchange(uri, r.RemotePrefix, r.LocalPrefix) }
+
+func exchange(uri, from, to string) string {
+	if from == to {
+		return uri
+	}
+	return to + strings.TrimPrefix(uri, from)
+}
+
+// CheckExport says what keeps a rule from being exported in a format.
+func (r *Rule) CheckExport(f Format) error {
+	if err := r.check(r.LocalPrefix); err != nil {
+		return err
+	}
+	if r.Procedure == "" {
+		return nameable(r.abroad(r.Topic))
+	}
+	if !f.structured() {
+		return errPlain
+	}
+	_, err := r.requests()
+	return named(r.abroad(r.Procedure), err)
+}
+
+// CheckImport says what keeps a rule from being imported.
+func (r *Rule) CheckImport() error {
+	if r.Procedure != "" {
+		return errImported
+	}
+	if err := r.check(r.RemotePrefix); err != nil {
+		return err
+	}
+	if !wamp.ValidURI(r.home(r.Topic), r.Match, false) {
+		return fmt.Errorf("it would become %q, which is not a valid URI", r.home(r.Topic))
+	}
+	_, err := filterOf(r.Topic, r.Match)
+	return named(r.Topic, err)
+}
+
+func (r *Rule) check(prefix string) error {
+	switch {
+	case r.Topic != "" && r.Procedure != "":
+		return errBoth
+	case r.Topic == "" && r.Procedure == "" && r.Match == wamp.Exact:
+		return errNeither
+	case !wamp.ValidURI(r.pattern(), r.Match, false):
+		return fmt.Errorf("%q is not a valid URI", r.pattern())
+	case !wamp.ValidURI(r.LocalPrefix, wamp.Prefix, false) || !wamp.ValidURI(r.RemotePrefix, wamp.Prefix, false):
+		return errors.New("a prefix to exchange is not a valid one")
+	case !strings.HasPrefix(r.pattern(), prefix):
+		return fmt.Errorf("%q does not begin with the prefix to exchange, %q", r.pattern(), prefix)
+	}
+	return nil
+}
+
+// nameable says whether the topics that a pattern of URIs is for can be named in MQTT, as far as the pattern shows it.
+func nameable(pattern string) error {
+	err := checkText(pattern, "/+#")
+	if err == nil && strings.HasPrefix(pattern, "$") {
+		err = errDollar
+	}
+	return named(pattern, err)
+}
+
+// named puts the URI in front of what is wrong with it.
+func named(uri string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%q is no MQTT topic: %w", uri, err)
+}
+
+// requests returns the filters of the requests for the procedures that the rule exports.
+func (r *Rule) requests() (filters []string, err error) {
+	filter, err := filterOf(r.abroad(r.Procedure), r.Match)
+	if err != nil {
+		return nil, err
+	}
+	if r.Match != wamp.Prefix {
+		return []string{filter + "/" + requestLevel}, nil
+	}
+	filter = strings.TrimSuffix(filter, "#")
+	for range requestDepth {
+		filter += "+/"
+		filters = append(filters, filter+requestLevel)
+	}
+	return filters, nil
+}
+
+// findTopic returns the rule that imports what is called so at the broker, and its name here.
+func findTopic(rules []Rule, uri string) (*Rule, string) {
+	for i := range rules {
+		if r := &rules[i]; r.Match.Matches(r.Topic, uri) {
+			return r, r.home(uri)
+		}
+	}
+	return nil, ""
+}
+
+// findProcedure returns the rule that exports what is called so at the broker, and its name here.
+func findProcedure(rules []Rule, uri string) (*Rule, string) {
+	for i := range rules {
+		if r := &rules[i]; r.Procedure != "" && r.Match.Matches(r.abroad(r.Procedure), uri) {
+			return r, r.home(uri)
+		}
+	}
+	return nil, ""
+}

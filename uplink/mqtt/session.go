@@ -1,0 +1,321 @@
+package mqtt
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// session is one connection with the broker, from CONNACK to its end. The goroutine of run reads; beside it one writes,
+// one sends what is in the spool, and one asks whether the broker is there.
+type session struct {
+	// Static after join.
+	link   *Link
+	conn   net.Conn
+	in     *reader // owned by run
+	out    *outgoing
+	bridge bool // the broker keeps from us what we have sent
+}
+
+// The protocol's versions. The bit for bridges is an extension of the field: a broker that knows it does not send back
+// what it has from this connection, and tells of live messages whether they are retained.
+const (
+	protocolName  = "MQTT"
+	version311    = 4
+	versionBridge = version311 | 0x80
+)
+
+const (
+	// joinTime bounds connecting and the broker's answer.
+	joinTime = 10 * time.Second
+
+	// answerTime is how long the broker may leave PINGREQ unanswered.
+	answerTime = 10 * time.Second
+
+	// leaveTime is how long the last words may take.
+	leaveTime = time.Second
+)
+
+const (
+	online  = "online"
+	offline = "offline"
+)
+
+// join connects and waits for CONNACK. A broker that does not know the protocol of bridges is asked again without it.
+func (l *Link) join(ctx context.Context, w *way) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	bridge := len(l.opts.Import) > 0 && !w.plain
+	s, err := l.knock(ctx, w, bridge)
+	if bridge && (errors.Is(err, packets.ErrorRefusedBadProtocolVersion) || errors.Is(err, io.EOF)) {
+		if s, err = l.knock(ctx, w, false); err == nil {
+			w.plain = true
+		}
+	}
+	return s, err
+}
+
+// knock opens a connection and asks the broker to take it.
+func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error) {
+	conn, err := w.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	s := &session{link: l, conn: conn, out: newOutgoing(conn), bridge: bridge}
+	s.in = &reader{bufio.NewReader(conn), l.opts.MaxMessage + maxTopic + 8}
+	if err := s.shake(); err != nil {
+		conn.Close()
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *session) shake() error {
+	if err := s.hello().Write(s.conn); err != nil {
+		return err
+	}
+	p, err := s.in.next()
+	if err != nil {
+		return fmt.Errorf("wait for CONNACK: %w", err)
+	}
+	ack, ok := p.(*packets.ConnackPacket)
+	if !ok {
+		return errors.New("the broker's first packet is no CONNACK")
+	}
+	if ack.ReturnCode != packets.Accepted {
+		return refusal(ack.ReturnCode)
+	}
+	s.link.flight.connected(ack.SessionPresent)
+	if !ack.SessionPresent {
+		s.link.inbox.forget()
+	}
+	if s.bridge || !ack.SessionPresent {
+		s.link.echoes.forget()
+	}
+	return nil
+}
+
+// refusal is the error that a CONNACK stands for.
+func refusal(code byte) error {
+	if err := packets.ConnErrors[code]; err != nil {
+		return fmt.Errorf("the broker refuses: %w", err)
+	}
+	return fmt.Errorf("the broker refuses with code %d", code)
+}
+
+// hello makes CONNECT.
+func (s *session) hello() *packets.ConnectPacket {
+	o := &s.link.opts
+	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
+	p.ProtocolName, p.ProtocolVersion = protocolName, version311
+	if s.bridge {
+		p.ProtocolVersion = versionBridge
+	}
+	p.ClientIdentifier, p.CleanSession = o.ClientID, s.link.clean
+	p.Keepalive = uint16(min((o.KeepAlive+answerTime)/time.Second, 65535))
+	if o.Username != "" {
+		p.UsernameFlag, p.Username = true, o.Username
+	}
+	if o.Password != "" {
+		p.PasswordFlag, p.Password = true, []byte(o.Password)
+	}
+	if o.StateTopic != "" {
+		p.WillFlag, p.WillRetain, p.WillQos = true, true, min(o.QoS, 1)
+		p.WillTopic, p.WillMessage = o.StateTopic, []byte(offline)
+	}
+	return p
+}
+
+// run serves the connection until it ends, or ctx is done, and returns why it ended.
+func (s *session) run(ctx context.Context) error {
+	open, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	quit := func(err error) {
+		end(err)
+		s.out.close(err)
+		s.conn.Close()
+	}
+	sending, stop := context.WithCancel(open)
+	var work sync.WaitGroup
+	work.Go(func() { quit(s.out.run()) })
+	s.begin()
+	work.Go(func() { s.ping(open) })
+	work.Go(func() {
+		if err := s.drain(sending); sending.Err() == nil {
+			quit(err)
+		}
+	})
+	work.Go(func() {
+		select {
+		case <-ctx.Done():
+			stop()
+			s.leave()
+			quit(ctx.Err())
+		case <-open.Done():
+		}
+	})
+	quit(s.read(open))
+	stop()
+	work.Wait()
+	return context.Cause(open)
+}
+
+// begin says that the link is up, and what it wants to hear.
+func (s *session) begin() {
+	s.tellState(online)
+	filters := s.link.filters
+	if len(filters) == 0 {
+		return
+	}
+	p := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
+	p.MessageID = idSubscribe
+	for _, f := range filters {
+		p.Topics, p.Qoss = append(p.Topics, f.filter), append(p.Qoss, f.qos)
+	}
+	s.out.send(p)
+}
+
+// tellState publishes what the last will says when the link can't.
+func (s *session) tellState(state string) {
+	o := &s.link.opts
+	if o.StateTopic == "" {
+		return
+	}
+	p := newPublish(o.StateTopic, []byte(state), min(o.QoS, 1))
+	p.Retain, p.MessageID = true, idLinkState
+	s.send(p)
+}
+
+// send sends a PUBLISH and remembers that it comes back, if it does.
+func (s *session) send(p *packets.PublishPacket) {
+	if !s.bridge {
+		s.link.echoes.expect(p.TopicName, p.Payload, p.Retain)
+	}
+	s.out.send(p)
+}
+
+func newPublish(topic string, payload []byte, qos byte) *packets.PublishPacket {
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Qos = topic, payload, qos
+	return p
+}
+
+// leave waits for what is under way, as far as the broker is quick, and says goodbye: it is then not to publish the will.
+func (s *session) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	defer stop()
+	s.link.flight.clear(ctx)
+	s.tellState(offline)
+	s.out.send(packets.NewControlPacket(packets.Disconnect))
+	s.out.flush()
+}
+
+// ping asks whether the broker is there.
+func (s *session) ping(ctx context.Context) {
+	tick := time.NewTicker(s.link.opts.KeepAlive)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			s.out.send(packets.NewControlPacket(packets.Pingreq))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// read handles the broker's packets until there are no more.
+func (s *session) read(ctx context.Context) error {
+	for {
+		if s.in.Buffered() == 0 {
+			if err := s.out.room(); err != nil {
+				return err
+			}
+			s.conn.SetReadDeadline(time.Now().Add(s.link.opts.KeepAlive + answerTime))
+		}
+		p, err := s.in.next()
+		if err == errTooLarge {
+			s.tooLarge(p.(*packets.PublishPacket))
+			continue
+		}
+		if err == nil {
+			err = s.handle(ctx, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// handle does what one packet asks for. An error ends the connection.
+func (s *session) handle(ctx context.Context, p packets.ControlPacket) error {
+	switch p := p.(type) {
+	case *packets.PublishPacket:
+		return s.arrived(ctx, p)
+	case *packets.PubrelPacket:
+		s.link.inbox.released(p.MessageID)
+		s.answer(packets.Pubcomp, p.MessageID)
+	case *packets.PubackPacket:
+		s.landed(p.MessageID, false)
+	case *packets.PubrecPacket:
+		s.link.flight.received(p.MessageID)
+		s.answer(packets.Pubrel, p.MessageID)
+	case *packets.PubcompPacket:
+		s.landed(p.MessageID, true)
+	case *packets.SubackPacket:
+		return s.subscribed(p)
+	case *packets.PingrespPacket:
+	default:
+		return errors.New("the broker sent a packet of a kind that only clients send")
+	}
+	return nil
+}
+
+// answer sends one of the packets that are nothing but an id.
+func (s *session) answer(kind byte, id uint16) {
+	switch p := packets.NewControlPacket(kind).(type) {
+	case *packets.PubackPacket:
+		p.MessageID = id
+		s.out.send(p)
+	case *packets.PubrecPacket:
+		p.MessageID = id
+		s.out.send(p)
+	case *packets.PubrelPacket:
+		p.MessageID = id
+		s.out.send(p)
+	case *packets.PubcompPacket:
+		p.MessageID = id
+		s.out.send(p)
+	}
+}
+
+// subscribed notes what the broker says to each filter.
+func (s *session) subscribed(p *packets.SubackPacket) error {
+	filters := s.link.filters
+	if p.MessageID != idSubscribe || len(p.ReturnCodes) != len(filters) {
+		return errors.New("the broker sent SUBACK for what was not asked for")
+	}
+	for i, f := range filters {
+		var err error
+		if p.ReturnCodes[i] > 2 {
+			err = errors.New("the broker refuses the subscription to " + f.filter)
+		}
+		if s.link.status.ruled(f.rule+", "+f.filter, err) && err != nil {
+			s.link.log.Warn("rule refused", "rule", f.rule, "error", err)
+		}
+	}
+	return nil
+}

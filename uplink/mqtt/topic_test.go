@@ -1,0 +1,130 @@
+package mqtt
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"runnel/edge/wamp"
+)
+
+func TestTopicsAndURIs(t *testing.T) {
+	for _, c := range []struct{ uri, topic string }{
+		{"com.example.weather", "com/example/weather"},
+		{"a", "a"},
+		{"a.$b", "a/$b"},
+		{"größe.µm", "größe/µm"},
+		{"wamp1.x", "wamp1/x"},
+	} {
+		if topic, err := topicOf(c.uri); topic != c.topic || err != nil {
+			t.Errorf("topicOf(%q) = %q, %v", c.uri, topic, err)
+		}
+		if uri, err := uriOf(c.topic); uri != c.uri || err != nil {
+			t.Errorf("uriOf(%q) = %q, %v", c.topic, uri, err)
+		}
+	}
+}
+
+func TestURIsWithoutTopic(t *testing.T) {
+	for _, uri := range []string{"", "a..b", "a.", ".a", "a/b", "a.+", "a.b+", "$SYS.uptime", "$share.x", "a.#", "a. ", "a.\x00", "a.\x01",
+		"a.\u0085", "a.\ufdd0", "a.\uffff", "a.\xff", strings.Repeat("a.", 600) + "a"} {
+		if topic, err := topicOf(uri); err == nil {
+			t.Errorf("topicOf(%q) = %q", uri, topic)
+		}
+	}
+}
+
+func TestTopicsWithoutURI(t *testing.T) {
+	for _, topic := range []string{"", "/", "/a", "a/", "a//b", "a.b/c", "$SYS/broker/uptime", "a b", "a/\tb", "a/#", "a/+", "a/\xff", "a/\ufffe",
+		"wamp/session/on_join", "wamp", strings.Repeat("a/", 600) + "a"} {
+		if uri, err := uriOf(topic); err == nil {
+			t.Errorf("uriOf(%q) = %q", topic, uri)
+		}
+	}
+}
+
+func TestFilters(t *testing.T) {
+	for _, c := range []struct {
+		pattern string
+		match   wamp.Match
+		filter  string // "": there is none
+	}{
+		{"com.example.weather", wamp.Exact, "com/example/weather"},
+		{"com..weather", wamp.Exact, ""},
+		{"", wamp.Prefix, "#"},
+		{"com.example.", wamp.Prefix, "com/example/#"},
+		{"com.exam", wamp.Prefix, ""},
+		{"$SYS.", wamp.Prefix, ""},
+		{"com..temperature", wamp.Wildcard, "com/+/temperature"},
+		{".b", wamp.Wildcard, "+/b"},
+		{"a.", wamp.Wildcard, "a/+"},
+		{"", wamp.Wildcard, "+"},
+		{"a..+", wamp.Wildcard, ""},
+		{"a/b.", wamp.Prefix, ""},
+	} {
+		filter, err := filterOf(c.pattern, c.match)
+		if filter != c.filter || (err == nil) != (c.filter != "") {
+			t.Errorf("filterOf(%q, %s) = %q, %v; expected %q", c.pattern, c.match, filter, err, c.filter)
+		}
+	}
+}
+
+func TestFilterMatchesTopic(t *testing.T) {
+	for _, c := range []struct {
+		filter, topic string
+		is            bool
+	}{
+		{"a/b", "a/b", true},
+		{"a/b", "a/b/c", false},
+		{"a/b/c", "a/b", false},
+		{"a/+", "a/b", true},
+		{"a/+", "a", false},
+		{"a/+", "a/b/c", false},
+		{"+/+", "/b", true},
+		{"a/#", "a", true},
+		{"a/#", "a/b/c", true},
+		{"a/#", "ab", false},
+		{"#", "a/b", true},
+		{"#", "$SYS/x", false},
+		{"+/x", "$SYS/x", false},
+		{"$SYS/#", "$SYS/x", true},
+	} {
+		if matches(c.filter, c.topic) != c.is {
+			t.Errorf("matches(%q, %q) = %v", c.filter, c.topic, !c.is)
+		}
+	}
+}
+
+func TestWidestFilters(t *testing.T) {
+	for _, c := range []struct{ filters, left string }{
+		{"a a", "a"},
+		{"a/# a/b a/+ a b", "a/# b"},
+		{"a/+ a/b a/b/c", "a/+ a/b/c"},
+		{"+/# #", "#"},
+		{"a/+/c a/b/+", "a/+/c a/b/+"},
+		{"a/+ a/#", "a/#"},
+	} {
+		if left := widest(strings.Fields(c.filters)); !slices.Equal(left, strings.Fields(c.left)) {
+			t.Errorf("widest(%s) = %v", c.filters, left)
+		}
+	}
+}
+
+// Whatever comes: a name that is let through can be taken back, and is the same.
+func FuzzTopic(f *testing.F) {
+	for _, s := range []string{"com/example/weather", "a.b", "$SYS/x", "+", "a//b", "\xff"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if uri, err := uriOf(s); err == nil {
+			if topic, err := topicOf(uri); topic != s || err != nil {
+				t.Errorf("%q became %q, and that %q, %v", s, uri, topic, err)
+			}
+		}
+		if topic, err := topicOf(s); err == nil && !wamp.Reserved(s) {
+			if uri, err := uriOf(topic); uri != s || err != nil {
+				t.Errorf("%q became %q, and that %q, %v", s, topic, uri, err)
+			}
+		}
+	})
+}
