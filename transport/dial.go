@@ -41,7 +41,7 @@ type DialOptions struct {
 	// TLS for tls and wss URLs; nil: the system's authorities. See ClientFiles.
 	TLS *tls.Config
 
-	// Pin is the SHA-256 of the router's certificate in hexadecimal; if it is given, neither the certificate's authority
+	// Pin is the SHA-256 of the router's certificate, or of its public key, in hexadecimal; if it is given, neither the certificate's authority
 	// nor its name matters.
 	Pin string
 }

@@ -109,18 +109,29 @@ func same(file string, was fs.FileInfo) bool {
 	return err == nil && os.SameFile(now, was) && now.ModTime().Equal(was.ModTime()) && now.Size() == was.Size()
 }
 
-// pinned returns c with a check for one certificate, given by its SHA-256 in hexadecimal, in the place of the check for
-// authorities and names.
+// ParsePin reads the SHA-256 of a certificate or a public key, in hexadecimal with or without colons.
+func ParsePin(pin string) (sum [sha256.Size]byte, err error) {
+	octets, err := hex.DecodeString(strings.ReplaceAll(pin, ":", ""))
+	if err != nil || len(octets) != len(sum) {
+		return sum, fmt.Errorf("pin %q is not a SHA-256 in hexadecimal", pin)
+	}
+	return [sha256.Size]byte(octets), nil
+}
+
+// pinned returns c with a check for one certificate, or one public key, given by its SHA-256, in the place of the check
+// for authorities and names.
 func pinned(c *tls.Config, pin string) (*tls.Config, error) {
-	want, err := hex.DecodeString(strings.ReplaceAll(pin, ":", ""))
-	if err != nil || len(want) != sha256.Size {
-		return nil, fmt.Errorf("pin %q is not a SHA-256 in hexadecimal", pin)
+	want, err := ParsePin(pin)
+	if err != nil {
+		return nil, err
 	}
 	c = c.Clone()
 	c.InsecureSkipVerify = true // of what VerifyConnection does instead
 	c.VerifyConnection = func(s tls.ConnectionState) error {
-		if got := sha256.Sum256(s.PeerCertificates[0].Raw); got != [sha256.Size]byte(want) {
-			return fmt.Errorf("the certificate's SHA-256 is %x, not the pinned one", got)
+		shown := s.PeerCertificates[0]
+		certificate, key := sha256.Sum256(shown.Raw), sha256.Sum256(shown.RawSubjectPublicKeyInfo)
+		if certificate != want && key != want {
+			return fmt.Errorf("the SHA-256 of the certificate is %x and of its key %x; the pinned one is neither", certificate, key)
 		}
 		return nil
 	}

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"os"
@@ -29,6 +30,18 @@ func TestCertificateIsReadAgain(t *testing.T) {
 	}
 	if err := reach(before); err != nil {
 		t.Fatal(err)
+	}
+	pair, err := config.GetCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := sha256.Sum256(pair.Leaf.RawSubjectPublicKeyInfo)
+	if err := reach(hex.EncodeToString(public[:])); err != nil {
+		t.Errorf("by the key: %v", err)
+	}
+	public[0]++
+	if err := reach(hex.EncodeToString(public[:])); err == nil || !strings.Contains(err.Error(), "the pinned one is neither") {
+		t.Errorf("by another key: %v", err)
 	}
 	old, err := os.ReadFile(key)
 	if err != nil {

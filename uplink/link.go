@@ -30,7 +30,7 @@ type Options struct {
 	Agent     string        // "runnel/1.2.3"
 	Reconnect client.Reconnect
 
-	PingInterval time.Duration // between questions whether the centre is there; default 20 s
+	PingInterval time.Duration // between questions whether the centre is there; default 20 s; less than 0: none
 	PingTimeout  time.Duration // for a sign of life; default 10 s
 	FailBack     time.Duration // how long a better way must have been reachable before the link goes back to it; default 2 min
 

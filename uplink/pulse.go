@@ -67,7 +67,7 @@ func (w *watched) Write(batch []byte, wait bool) (n int, err error) {
 
 // beat asks until ctx is done.
 func (l *Link) beat(ctx context.Context) {
-	for l.remote.client.WaitUp(ctx) == nil {
+	for l.pulse.every > 0 && l.remote.client.WaitUp(ctx) == nil {
 		conn := l.pulse.conn.Load()
 		l.ask(ctx, conn)
 		if !sleep(ctx, l.pulse.every) {

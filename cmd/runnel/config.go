@@ -3,7 +3,9 @@ package main
 import (
 	_ "embed"
 	"errors"
+	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 )
@@ -105,6 +107,18 @@ func (c *Config) nodeID() string {
 	}
 	return name
 }
+
+// place is what the router calls itself on the way of what crosses links. Two of them must not be called the same, or what
+// comes from the one would seem to the other to have come round in a circle. Host names often are the same, where an image
+// was copied; so without an id of its own the node gets a number for as long as it runs.
+func (c *Config) place() string {
+	if c.Node.ID != "" {
+		return c.Node.ID
+	}
+	return fmt.Sprintf("%s-%06x", c.nodeID(), birth)
+}
+
+var birth = rand.Uint32N(1 << 24)
 
 // readSource returns the file's text, or nil for the built-in default.
 func readSource(file string) ([]byte, error) {

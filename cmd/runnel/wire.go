@@ -86,6 +86,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 	return edge.Options{
 		Log:              log,
 		Agent:            "runnel/" + version,
+		Node:             c.place(),
 		HelloTimeout:     time.Duration(c.Limits.HelloTimeout),
 		AskTimeout:       time.Duration(c.Limits.AskTimeout),
 		MaxSessions:      c.Limits.MaxSessions,
