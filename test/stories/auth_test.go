@@ -40,7 +40,7 @@ func house(t *testing.T, dir string, principals map[string]string) *router {
 		fmt.Fprintf(&b, "[[realm.role]]\nname = %[1]q\n[[realm.role.permission]]\nuri = \"story.%[1]s\"\nallow = [\"publish\"]\n", authid)
 		fmt.Fprintf(&b, "[[realm.principal]]\nauthid = %[1]q\nrole = %[1]q\n%[2]s\n", authid, key)
 	}
-	b.WriteString("[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n")
+	b.WriteString(patient + "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n")
 	if _, err := os.Stat(filepath.Join(dir, "router.pem")); err == nil {
 		b.WriteString("[[listen]]\nurl = \"tls://127.0.0.1:0\"\ncertificate = \"router.pem\"\nkey = \"router.pem\"\nclient_ca = \"ca.pem\"\n")
 	}

@@ -194,7 +194,8 @@ func TestReloadUplink(t *testing.T) {
 // What can't change while the router runs is told of; the rest is applied.
 func TestReloadLater(t *testing.T) {
 	r := serve(t, "")
-	r.change(t, "[[listen]]", "[limits]\nmax_sessions = 10\n[log]\nlevel = \"debug\"\n[[listen]]")
+	r.change(t, "[limits]\n", "[limits]\nmax_sessions = 10\n")
+	r.change(t, "[[listen]]", "[log]\nlevel = \"debug\"\n[[listen]]")
 	r.reload(t).expect(t, 0, "[limits]: counts from the next start\n[log] level\n", "")
 }
 

@@ -156,6 +156,9 @@ match = "prefix"
 allow = ["publish", "subscribe", "call", "register"]
 `
 
+// patient is a router that waits for peers on a machine that has too much to do.
+const patient = "[limits]\nhello_timeout = \"1m\"\n"
+
 // router is a running "runnel run".
 type router struct {
 	*process
@@ -175,7 +178,7 @@ func (r *router) ws() string { return "ws://" + r.address() + "/ws" }
 func serve(t *testing.T, more string) *router {
 	t.Helper()
 	dir := t.TempDir()
-	config := realm + "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n" + more
+	config := realm + patient + "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n" + more
 	p := start(t, "run", "-c", write(t, dir, "runnel.toml", config))
 	tcp := p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1]
 	unix := p.logs(`url=(unix://\S+)`)[1]
