@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"runnel/edge/wamp"
@@ -23,13 +24,24 @@ type Uplink struct {
 	Key          Path     `toml:"key"`
 	Certificate  Path     `toml:"certificate"`
 	CA           Path     `toml:"ca"`
+	Pin          string   `toml:"pin"` // SHA-256 of the router's certificate or public key
 	PingInterval Duration `toml:"ping_interval"`
+	PingTimeout  Duration `toml:"ping_timeout"`
+	FailBack     Duration `toml:"fail_back"`     // how long a better URL must be reachable before the link goes back to it
+	MaxHops      int      `toml:"max_hops"`      // links that an event or a call may cross
 	ReconnectMin Duration `toml:"reconnect_min"` // bounds of the pause before trying again, at first and at last
 	ReconnectMax Duration `toml:"reconnect_max"`
-	QoS          *int     `toml:"qos" later:"true"`    // of MQTT
-	Format       string   `toml:"format" later:"true"` // of MQTT
 	Exports      []Share  `toml:"export"`
 	Imports      []Share  `toml:"import"`
+
+	// Of MQTT, see config_mqtt.go.
+	QoS        *int   `toml:"qos"`
+	Format     string `toml:"format"`
+	ClientID   string `toml:"client_id"`
+	Username   string `toml:"username"`
+	Password   Secret `toml:"password"`
+	StateTopic string `toml:"state_topic"`
+	MaxMessage Size   `toml:"max_message"`
 }
 
 // Share is topics or procedures that cross an uplink.
@@ -38,7 +50,10 @@ type Share struct {
 	Topic     *string `toml:"topic"`
 	Procedure *string `toml:"procedure"`
 	Match     Match   `toml:"match"`
-	Store     string  `toml:"store"` // memory (default); disk, durable: later
+	Store     string  `toml:"store"`  // memory (default); disk, durable: later
+	Retain    bool    `toml:"retain"` // of MQTT: all events are retained
+
+	Interest *bool `toml:"interest"` // false: it crosses whether somebody wants it or not
 
 	// URIs have one prefix here where they have the other there.
 	LocalPrefix  string `toml:"local_prefix"`
@@ -54,12 +69,13 @@ func (k checker) uplink(u *Uplink) {
 	if len(u.URL) == 0 {
 		k.add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
 	}
-	for _, text := range u.URL {
-		k.uplinkURL(u.Place, text)
-	}
-	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
 	k.file(u.Place, "ca", u.CA)
 	k.credentials(u)
+	if u.mqtt() {
+		defer k.broker(u) // when all that both kinds have is checked
+	} else {
+		k.centre(u)
+	}
 	k.ping(u.Place, &u.PingInterval)
 	for _, s := range u.Exports {
 		k.share(s, "local_prefix", s.LocalPrefix)
@@ -75,11 +91,35 @@ func (k checker) uplink(u *Uplink) {
 	}
 }
 
-func (k checker) uplinkURL(at Place, text string) {
-	if scheme, _, _ := strings.Cut(text, ":"); scheme == "mqtt" || scheme == "mqtts" {
-		k.add(at, "url", "%s:// is not in this version; tcp, tls, unix, ws and wss are", scheme)
-		return
+// centre checks what only an uplink to a router has.
+func (k checker) centre(u *Uplink) {
+	k.foreign(u.Place, mqttKeys, "a router")
+	for _, text := range u.URL {
+		k.uplinkURL(u.Place, text)
 	}
+	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
+	if u.MaxHops < 0 || u.MaxHops > mostHops {
+		k.add(u.Place, "max_hops", "must be 1 to %d", mostHops)
+	}
+	if _, err := transport.ParsePin(u.Pin); u.Pin != "" && err != nil {
+		k.add(u.Place, "pin", "%v", err)
+	}
+	for _, d := range []struct {
+		key   string
+		value Duration
+	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
+		if u.Place.has(d.key) && d.value <= 0 {
+			k.add(u.Place, d.key, "must be more than nothing, like \"10s\"")
+		}
+	}
+	for _, s := range slices.Concat(u.Exports, u.Imports) {
+		k.foreign(s.Place, []string{"retain"}, "a router")
+	}
+}
+
+const mostHops = 16 // as many as the router passes on
+
+func (k checker) uplinkURL(at Place, text string) {
 	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss"); u != nil && u.Host+u.Path == "" {
 		k.add(at, "url", "%q names no router", text)
 	}
@@ -103,8 +143,8 @@ func (k checker) credentials(u *Uplink) {
 // clientFiles checks that the files hold what they should. Those that are not there have been told of.
 func (k checker) clientFiles(u *Uplink) {
 	key := u.Key
-	if u.Certificate != "" {
-		key = ""
+	if u.Certificate != "" || u.mqtt() {
+		key = "" // it is the certificate's
 	}
 	_, err := authMethods(u.Authid, Secret{}, Secret{}, key)
 	if err == nil && (u.Certificate == "" || u.Key != "") {

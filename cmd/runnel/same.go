@@ -54,7 +54,9 @@ type digest [sha256.Size]byte
 // files are those that a listener reads when it is opened only: it looks after its certificate itself.
 func (l Listen) files() digest { return digestOf(nil, l.ClientCA) }
 
-func (u Uplink) files() digest { return digestOf([]Secret{u.Ticket, u.Secret}, u.Key, u.CA) }
+func (u Uplink) files() digest {
+	return digestOf([]Secret{u.Ticket, u.Secret, u.Password}, u.Key, u.CA)
+}
 
 func digestOf(secrets []Secret, files ...Path) (d digest) {
 	h := sha256.New()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"time"
 
@@ -11,15 +12,24 @@ import (
 	"runnel/uplink"
 )
 
+// linker is an uplink, whatever its far side is.
+type linker interface {
+	Run(ctx context.Context) error
+	State() uplink.State
+}
+
 // link is an uplink with its settings.
 type link struct {
-	*uplink.Link
+	linker
 	config Uplink
 	files  digest
 	work   *work
 }
 
 func (n *node) newLink(u Uplink) (*link, error) {
+	if u.mqtt() {
+		return n.newMQTT(u)
+	}
 	opts, err := n.uplinkOptions(u)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
@@ -28,7 +38,7 @@ func (n *node) newLink(u Uplink) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &link{Link: l, config: u, files: u.files()}, nil
+	return &link{linker: l, config: u, files: u.files()}, nil
 }
 
 func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
@@ -39,8 +49,13 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 		Import:    rules(u.Imports),
 		Authid:    u.Authid,
 		Agent:     "runnel/" + version,
+		MaxHops:   u.MaxHops,
 		Reconnect: client.Reconnect{Min: time.Duration(u.ReconnectMin), Max: time.Duration(u.ReconnectMax)},
 		Log:       n.log,
+
+		PingInterval: time.Duration(u.PingInterval),
+		PingTimeout:  time.Duration(u.PingTimeout),
+		FailBack:     time.Duration(u.FailBack),
 	}
 	files := tlsFiles{ca: u.CA, certificate: u.Certificate, key: u.Key}
 	key := u.Key
@@ -51,7 +66,7 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 		return opts, err
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
-	how := transport.DialOptions{Serializer: serializer, PingInterval: cmp.Or(time.Duration(u.PingInterval), silence)}
+	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin} // no PING: the link asks in WAMP
 	for _, url := range u.URL {
 		dial, err := dialer(url, files, how)
 		if err != nil {
@@ -64,7 +79,10 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 
 func rules(shares []Share) (list []uplink.Rule) {
 	for _, s := range shares {
-		r := uplink.Rule{Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix}
+		r := uplink.Rule{
+			Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix,
+			Static: s.Interest != nil && !*s.Interest,
+		}
 		if s.Topic != nil {
 			r.Topic = *s.Topic
 		} else {

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/transport"
+	"runnel/uplink/mqtt"
+	"runnel/uplink/spool"
+)
+
+// newMQTT makes an uplink to an MQTT broker.
+func (n *node) newMQTT(u Uplink) (*link, error) {
+	opts, err := n.mqttOptions(u)
+	if err != nil {
+		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
+	}
+	l, err := mqtt.New(opts)
+	if err != nil {
+		return nil, err
+	}
+	return &link{linker: l, config: u, files: u.files()}, nil
+}
+
+func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
+	opts = mqtt.Options{
+		Name: u.Name, Realm: u.Realm,
+		Local:      n.within(linkRole, u.Realm),
+		ClientID:   cmp.Or(u.ClientID, "runnel-"+n.config.nodeID()+"-"+u.Name),
+		Username:   u.Username,
+		QoS:        u.quality(),
+		Format:     u.format(),
+		StateTopic: u.StateTopic,
+		KeepAlive:  cmp.Or(max(time.Duration(u.PingInterval), 0), silence),
+		MaxMessage: int(u.MaxMessage),
+		Agent:      "runnel/" + version,
+		Reconnect:  client.Reconnect{Min: time.Duration(u.ReconnectMin), Max: time.Duration(u.ReconnectMax)},
+		Log:        n.log,
+	}
+	if opts.Password, err = u.Password.Value(); err != nil {
+		return opts, fmt.Errorf("read password: %w", err)
+	}
+	for _, s := range u.Exports {
+		opts.Export = append(opts.Export, s.mqttRule())
+	}
+	for _, s := range u.Imports {
+		opts.Import = append(opts.Import, s.mqttRule())
+	}
+	var how transport.DialOptions
+	if how.TLS, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key)); err != nil {
+		return opts, err
+	}
+	for _, url := range u.URL {
+		address, secure := brokerAddress(url)
+		opts.Brokers = append(opts.Brokers, mqtt.Broker{URL: url, Dial: func(ctx context.Context) (net.Conn, error) {
+			return transport.DialStream(ctx, address, secure, how)
+		}})
+	}
+	opts.Spool, err = spool.Open(spool.Options{Log: n.log})
+	return opts, err
+}
