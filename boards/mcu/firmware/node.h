@@ -1,0 +1,10 @@
+/* A sensor node: the example of docs/mcu.md, for any machine that has a port layer. */
+#ifndef NODE_H
+#define NODE_H
+
+#include "runnel.h"
+
+/* Runs for ever. sensor returns the temperature in hundredths of a degree. */
+void node_run(const struct runnel_port *port, int32_t (*sensor)(void));
+
+#endif
