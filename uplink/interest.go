@@ -7,6 +7,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/uplink/spool"
 )
 
 // What crosses is what somebody on the other side wants:
@@ -244,15 +245,18 @@ func overlap(one, other []wamp.Pattern) bool {
 
 // subscribe makes the subscription that brings a rule's events.
 func (l *Link) subscribe(s share) (end func(), err error) {
-	from, to, counts := &l.local, &l.remote, &l.status.eventsUp
+	from, forward := &l.local, l.keep
 	if s.rule.direction == imports {
-		from, to, counts = to, from, &l.status.eventsDown
+		from, forward = &l.remote, l.bring
 	}
 	sub, err := from.client.Subscribe(atOnce, s.URI, client.SubscribeOptions{
 		Match: s.Match, Persist: true, Refused: l.refusal(s, from),
+		Confirm: s.rule.direction == exports && s.rule.store == spool.Durable,
 	}, func(e *client.Event) {
 		if s.rule.first(e.Publication) {
-			l.forwardEvent(l.running, s.rule, from, to, counts, e)
+			forward(s.rule, e)
+		} else {
+			e.Confirm(nil)
 		}
 	})
 	if err != nil {

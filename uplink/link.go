@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/uplink/spool"
 )
 
 // Options describe a Link. Realm, RemoteRealm, Local and Remote are needed.
@@ -23,7 +25,9 @@ type Options struct {
 	Remote []Remote                                       // ways to the central router, tried in order
 
 	Export, Import []Rule
-	MaxHops        int // how many links an event or a call may cross; default DefaultMaxHops
+	Spool          *spool.Spool // of the exported events; the Link runs it. Default: one in memory
+	Node           string       // whose events they are, for the central router to tell repeats
+	MaxHops        int          // how many links an event or a call may cross; default DefaultMaxHops
 
 	Authid    string        // who the link is at the central router
 	Auth      []client.Auth // and how it proves that
@@ -49,6 +53,11 @@ type Link struct {
 	status  status       // locks for itself
 	local   side
 	remote  side
+
+	spool    *spool.Spool
+	up       atomic.Pointer[context.Context] // lasts as long as the session at the centre; nil while there is none
+	rejected atomic.Bool                     // an event was refused in this session
+	draining *drain                          // owned by the remote client's goroutine
 
 	interest atomic.Pointer[interest] // in exported topics; nil: not known
 	running  context.Context          // Run's, set before anything can happen
@@ -84,6 +93,7 @@ func New(opts Options) (*Link, error) {
 	l.log = l.log.With("uplink", opts.Name)
 	orDefault(&l.opts.MaxHops, DefaultMaxHops)
 	orDefault(&l.opts.FailBack, defaultFailBack)
+	orDefault(&l.opts.Node, cmp.Or(opts.Name, "runnel"))
 	l.pulse.every, l.pulse.patience = opts.PingInterval, opts.PingTimeout
 	orDefault(&l.pulse.every, defaultPulse)
 	orDefault(&l.pulse.patience, defaultPatience)
@@ -91,7 +101,11 @@ func New(opts Options) (*Link, error) {
 	if len(opts.Remote) == 0 {
 		return nil, fmt.Errorf("uplink %s: no URL to reach the central router at", opts.Name)
 	}
-	if err := l.addRules(); err != nil {
+	err := l.addRules()
+	if l.spool = opts.Spool; l.spool == nil && err == nil {
+		l.spool, err = spool.Open(spool.Options{Log: l.log})
+	}
+	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", opts.Name, err)
 	}
 	l.local.init("local", l.log, client.Options{
@@ -101,6 +115,7 @@ func New(opts Options) (*Link, error) {
 	l.remote.init("central", l.log, client.Options{
 		Dial: l.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
 		Reconnect: opts.Reconnect, OnUp: l.remoteJoined, OnDown: l.remoteLeft, OnFailed: l.status.failed,
+		Unacknowledged: drainWindow,
 	})
 	return l, nil
 }
@@ -134,6 +149,9 @@ func (s *side) init(name string, log *slog.Logger, o client.Options) {
 	s.client = client.New(o)
 }
 
+// Spool is where exported events wait.
+func (l *Link) Spool() *spool.Spool { return l.spool }
+
 // Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
 // for, and leaves it last.
 func (l *Link) Run(ctx context.Context) error {
@@ -143,8 +161,18 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 	here, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
-	var work sync.WaitGroup
+	there, part := context.WithCancel(context.WithoutCancel(ctx))
+	defer part()
+	stored, store := context.WithCancel(context.WithoutCancel(ctx))
+	defer store()
+	var work, storing sync.WaitGroup
+	storing.Go(func() { l.spool.Run(stored) })
 	work.Go(func() { l.local.client.Run(here) })
+	work.Go(func() {
+		<-ctx.Done()
+		l.linger()
+		part()
+	})
 	work.Go(func() { l.beat(ctx) })
 	work.Go(func() { l.failBack(ctx) })
 	for _, w := range slices.Concat(l.local.watches, l.remote.watches) {
@@ -152,11 +180,13 @@ func (l *Link) Run(ctx context.Context) error {
 	}
 	select {
 	case <-l.localUp:
-		l.remote.client.Run(ctx)
+		l.remote.client.Run(there)
 	case <-ctx.Done():
 	}
 	leave()
 	work.Wait()
+	store() // when nobody puts anything into it any more
+	storing.Wait()
 	return nil
 }
 
@@ -189,11 +219,14 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	url := l.remotes.joined()
 	l.remote.joined(w)
 	l.status.joined(url)
+	l.rejected.Store(false)
+	l.beginDrain()
 	l.remote.stir()
 	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "authrole", w.Authrole())
 }
 
 func (l *Link) remoteLeft(err error) {
+	l.endDrain()
 	l.interest.Store(nil)
 	l.status.left(l.remotes.fate(l.pulse.fate(err)))
 	l.remote.stir()
@@ -212,7 +245,8 @@ func (l *Link) State() State {
 	state.Name = l.opts.Name
 	state.RoundTrip = time.Duration(l.pulse.trip.Load())
 	state.Interest = l.following()
-	state.EventsUp.Dropped += l.local.client.Dropped()
+	state.Queue = l.spool.State()
+	state.EventsUp.Dropped += l.local.client.Dropped() + state.Queue.Dropped.Events
 	state.EventsDown.Dropped += l.remote.client.Dropped()
 	return state
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"runnel/edge/wamp"
+	"runnel/uplink/spool"
 )
 
 // Rule says what crosses a link: a topic or a procedure, by URI or pattern. In Options.Export it is a local one, in
@@ -18,6 +19,8 @@ type Rule struct {
 	// If one of them is set, URIs have LocalPrefix here where they have RemotePrefix there. The URI or pattern must begin
 	// with the prefix of its side.
 	LocalPrefix, RemotePrefix string
+
+	Store spool.Class // of exported topics: what their events are to survive until the centre has them
 
 	// Static makes it cross whether somebody is interested on the other side or not.
 	Static bool
@@ -46,7 +49,8 @@ type rule struct {
 	match     wamp.Match
 	from, to  string // the prefixes exchanged on the way
 	static    bool   // nobody's interest is asked for
-	number    int    // in the order in which they were given
+	store     spool.Class
+	number    int // in the order in which they were given
 
 	subscribed atomic.Int32 // how many subscriptions bring events
 	recent     recent       // owned by who hands over events
@@ -58,7 +62,8 @@ func (r *rule) abroad() wamp.Pattern { return wamp.Pattern{URI: r.rewrite(r.uri)
 
 // newRule checks r.
 func newRule(d direction, r Rule) (*rule, error) {
-	n := &rule{direction: d, kind: "topic", uri: r.Topic, match: r.Match, from: r.LocalPrefix, to: r.RemotePrefix, static: r.Static}
+	n := &rule{direction: d, kind: "topic", uri: r.Topic, match: r.Match, from: r.LocalPrefix, to: r.RemotePrefix,
+		static: r.Static, store: r.Store}
 	if d == imports {
 		n.from, n.to = n.to, n.from
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"runnel/uplink/spool"
 )
 
 // State is how a link is doing.
@@ -21,6 +23,8 @@ type State struct {
 	RoundTrip time.Duration // to the central router and back, as measured last; 0: not yet
 	Interest  bool          // the central router tells what is subscribed and registered there
 	Looped    uint64        // events and calls that were not let over because they had been there, or had come too far
+
+	Queue spool.State // exported events that wait for the centre
 
 	EventsUp, EventsDown Flow // local to central, central to local
 	CallsUp, CallsDown   Flow // by local callers, by callers at the centre

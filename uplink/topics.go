@@ -1,22 +1,21 @@
 package uplink
 
 import (
-	"context"
-
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
 
-// forwardEvent publishes an event on the other side. Events of one publisher keep their order, for the client hands them
-// over one at a time. When the other side is slow, Publish waits, and so the router on this side has to.
+// bring publishes an imported event here. Events of one publisher keep their order, for the client hands them over one at
+// a time. When the local router is slow, Publish waits, and so the router at the centre has to.
 //
 // The publisher is not disclosed: what would be disclosed is the link, and a router that refuses to disclose would drop
 // the event without a word.
-func (l *Link) forwardEvent(ctx context.Context, r *rule, from, to *side, counts *flow, e *client.Event) {
-	topic, way, ok := l.admit(r, from, to, e)
+func (l *Link) bring(r *rule, e *client.Event) {
+	topic, way, ok := l.admit(r, &l.remote, &l.local, e)
 	if !ok {
 		return
 	}
+	to, counts, ctx := &l.local, &l.status.eventsDown, l.running
 	o := client.PublishOptions{ForwardFor: way, Extra: passthru(&e.Body), More: e.More}
 	err := to.client.Publish(ctx, topic, o, client.Raw(e.Payload))
 	switch {

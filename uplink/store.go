@@ -1,0 +1,307 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/uplink/spool"
+)
+
+// Exported events go through the spool, all of them: there is one way and one order, whether the centre is there or not.
+//
+//	keep      an event comes from the local router and is put into the spool; what is durable is confirmed when it is
+//	drain     one session at the centre: what waits is published in order, with a window of what is not acknowledged yet
+//
+// The order holds across sessions, for a drain ends before the client dials again, and the next one begins with the first
+// event that is not acknowledged.
+
+// GapTopic is where the centre is told which events were dropped, in place of these.
+const GapTopic = "runnel.uplink.gap"
+
+const (
+	drainWindow = 256 // events under way
+	drainBatch  = 64  // taken from the spool at once
+	maxTries    = 6   // to publish an event that the centre refuses for reasons that may pass
+	firstPause  = 500 * time.Millisecond
+	lastPause   = 10 * time.Second
+	late        = time.Second // an event that has waited longer says when it was published
+	lastEvents  = time.Second // for what is under way when the link ends
+)
+
+// keep puts an exported event into the spool.
+func (l *Link) keep(r *rule, e *client.Event) {
+	topic, way, ok := l.admit(r, &l.local, &l.remote, e)
+	if !ok {
+		e.Confirm(nil)
+		return
+	}
+	l.awaitRoom()
+	kept := *e // the handler's own is used for the next event
+	l.spool.Put(spool.Event{
+		Class: r.store, Time: e.Time(), Topic: topic, Options: crossing(&e.Body, way), Payload: e.Payload,
+	}, func(err error) {
+		if err != nil && r.store == spool.Durable {
+			l.durableFailed(err)
+		}
+		kept.Confirm(err)
+	})
+}
+
+// awaitRoom slows down the local router, which waits for a while and then drops, as long as the centre takes events: a
+// burst is to be taken in, an outage to be kept within bounds.
+func (l *Link) awaitRoom() {
+	if up := l.up.Load(); up != nil {
+		l.spool.Room(*up)
+	}
+}
+
+func (l *Link) durableFailed(err error) {
+	if !errors.Is(err, spool.ErrClosed) {
+		l.log.Debug("event not stored", "error", err)
+	}
+}
+
+// crossing encodes what crosses beside topic and payload, as fields of the details that it came with.
+func crossing(b *client.Body, way []client.Hop) []byte {
+	var d codec.Builder
+	d.Reset(wamp.CBOR, make([]byte, 0, 160))
+	for key, value := range passthru(b) {
+		d.String(key, value.(string))
+	}
+	if retain, _ := b.Detail("_retain").Bool(); retain {
+		d.Bool("_retain", true)
+	}
+	if len(way) > 0 {
+		hops := make([]any, len(way))
+		for i, h := range way {
+			hop := map[string]any{"_node": h.Node}
+			if h.Session != 0 {
+				hop["session"] = h.Session
+			}
+			if h.Authid != "" {
+				hop["authid"], hop["authrole"] = h.Authid, h.Authrole
+			}
+			hops[i] = hop
+		}
+		d.Any("forward_for", hops)
+	}
+	return d.Dict().Raw
+}
+
+// drain publishes what waits in the spool, as long as one session at the centre lasts.
+type drain struct {
+	// Static after construction.
+	link *Link
+	ctx  context.Context // ends with the session
+	stop func()
+	done chan struct{}
+
+	// Owned by run.
+	tries map[uint64]int // of events that were refused
+
+	mu sync.Mutex
+	// Guarded by mu.
+	refused map[uint64]error
+	idle    chan struct{} // closed when nothing is under way; nil: nobody waits
+	again   func()        // ends the present attempt
+
+	underWay atomic.Int64
+}
+
+// beginDrain is called when the centre was joined, endDrain before the client dials again.
+func (l *Link) beginDrain() {
+	d := &drain{link: l, done: make(chan struct{}), tries: make(map[uint64]int), refused: make(map[uint64]error)}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	l.draining = d
+	l.up.Store(&d.ctx)
+	go d.run()
+}
+
+func (l *Link) endDrain() {
+	if d := l.draining; d != nil {
+		l.up.Store(nil)
+		d.stop()
+		<-d.done
+		l.draining = nil
+	}
+}
+
+// run makes attempt after attempt: one ends when the centre refuses an event for a reason that may pass. Then what is under
+// way is awaited, so that nothing overtakes more than it must.
+func (d *drain) run() {
+	defer close(d.done)
+	for pause := firstPause; d.ctx.Err() == nil; pause = min(2*pause, lastPause) {
+		ctx, cancel := context.WithCancel(d.ctx)
+		d.mu.Lock()
+		d.again = cancel
+		d.mu.Unlock()
+		if d.attempt(ctx) {
+			pause = firstPause
+		}
+		cancel()
+		d.settle()
+		d.judge()
+		select {
+		case <-time.After(pause):
+		case <-d.ctx.Done():
+		}
+	}
+}
+
+// attempt publishes from the first event that is not acknowledged on, until ctx ends or an event can't be published now. It
+// reports whether any could.
+func (d *drain) attempt(ctx context.Context) (some bool) {
+	for after := uint64(0); ; {
+		events, err := d.link.spool.Next(ctx, after, drainBatch)
+		if err != nil {
+			return some
+		}
+		for i := range events {
+			e := &events[i]
+			if ctx.Err() != nil {
+				return some
+			}
+			if err := d.publish(ctx, e, i < len(events)-1); err != nil {
+				if ctx.Err() != nil || isDown(err) {
+					return some
+				}
+				d.reject(e.Sequence, err)
+			}
+			after, some = e.Sequence, true
+		}
+	}
+}
+
+func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
+	topic, p := e.Topic, client.Raw(e.Payload)
+	body := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: e.Options}}
+	o := client.PublishOptions{ForwardFor: body.ForwardFor(), Extra: passthru(&body), More: more}
+	if time.Since(e.Time).Abs() > late {
+		o.Time = e.Time
+	}
+	o.Retain, _ = body.Detail("_retain").Bool()
+	if e.Gap != nil {
+		topic, p = GapTopic, d.link.gap(e.Gap)
+	}
+	if d.tries[e.Sequence] == 0 {
+		// What was refused once comes behind others that were not: by its number it would be taken for a repeat.
+		o.Origin = &client.Origin{Node: d.link.opts.Node, Epoch: e.Epoch, Sequence: e.Sequence}
+	}
+	sequence := e.Sequence
+	o.Done = func(_ wamp.ID, err error) { d.answered(sequence, err) }
+	d.underWay.Add(1)
+	err := d.link.remote.client.Publish(ctx, topic, o, p)
+	if err != nil {
+		d.landed()
+	}
+	return err
+}
+
+// gap is what the centre is told of events that are missing.
+func (l *Link) gap(g *spool.Gap) client.Payload {
+	return client.Kwargs(map[string]any{
+		"node": l.opts.Node, "uplink": l.opts.Name, "reason": string(g.Reason), "first": g.First, "last": g.Last,
+		"count": g.Count, "octets": g.Octets, "since": g.Since.UTC().Format(time.RFC3339),
+	})
+}
+
+// answered is called by the goroutine that reads from the centre.
+func (d *drain) answered(sequence uint64, err error) {
+	switch {
+	case err == nil:
+		d.link.status.eventsUp.forwarded.Add(1)
+		d.link.spool.Ack(sequence)
+	case d.ctx.Err() != nil:
+		// The session has ended: the next one sends it again.
+	case hopeless(err):
+		d.reject(sequence, err)
+	default:
+		d.mu.Lock()
+		d.refused[sequence] = err
+		d.again()
+		d.mu.Unlock()
+	}
+	d.landed()
+}
+
+func (d *drain) landed() {
+	if d.underWay.Add(-1) > 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.idle != nil && d.underWay.Load() == 0 {
+		close(d.idle)
+		d.idle = nil
+	}
+}
+
+// settle waits until nothing is under way, or the session has ended.
+func (d *drain) settle() {
+	d.mu.Lock()
+	if d.underWay.Load() == 0 {
+		d.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	d.idle = idle
+	d.mu.Unlock()
+	select {
+	case <-idle:
+	case <-d.ctx.Done():
+	}
+}
+
+// judge gives up on events that were refused too often.
+func (d *drain) judge() {
+	d.mu.Lock()
+	refused := d.refused
+	d.refused = make(map[uint64]error)
+	d.mu.Unlock()
+	for sequence, err := range refused {
+		if isDown(err) {
+			continue // the session is just ending
+		}
+		if d.tries[sequence]++; d.tries[sequence] >= maxTries {
+			delete(d.tries, sequence)
+			d.reject(sequence, err)
+		}
+	}
+}
+
+// reject drops an event that the centre will never take. The first in a session is worth a line in the log.
+func (d *drain) reject(sequence uint64, err error) {
+	if d.link.status.eventsUp.dropped.Add(1); !d.link.rejected.Swap(true) {
+		d.link.remote.log.Warn("events are refused, dropping them", "error", err)
+	}
+	d.link.spool.Ack(sequence)
+}
+
+// hopeless reports whether a router that has said so will say so again.
+func hopeless(err error) bool {
+	return slices.ContainsFunc([]wamp.Failure{
+		wamp.NotAuthorized, wamp.InvalidURI, wamp.InvalidArgument, wamp.PayloadSizeExceeded, wamp.ProtocolViolation,
+		wamp.FeatureNotSupported, wamp.OptionNotAllowed, wamp.DiscloseMeNotAllowed,
+	}, func(f wamp.Failure) bool { return errors.Is(err, f) })
+}
+
+// linger waits at the end for what is under way to the centre, but not for long.
+func (l *Link) linger() {
+	if up := l.up.Load(); up != nil {
+		ctx, cancel := context.WithTimeout(*up, lastEvents)
+		defer cancel()
+		for l.spool.State().Events > 0 && ctx.Err() == nil {
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
