@@ -1,0 +1,143 @@
+package modbus
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"time"
+)
+
+// Why there is no answer.
+var (
+	ErrSilent = errors.New("no answer")
+	ErrBroken = errors.New("a broken answer")
+)
+
+// hush is the silence after which a broken answer is taken to have ended. USB adapters hand octets on in lumps, some
+// 16 ms apart, so the 1.5 characters of the specification can't be told.
+const hush = 50 * time.Millisecond
+
+// wires is the bus during one opening of the port. It belongs to one goroutine; a second one reads.
+type wires struct {
+	config Config
+	port   io.Writer
+	in     chan []byte  // what arrives; closed when the port has failed
+	failed func() error // why, after in is closed
+	quiet  time.Time    // the last octet either way
+	echo   bool         // what is sent comes back, as some adapters have it
+}
+
+// exchange sends a request and returns the answer: a whole frame of the slave and function that were asked, with a CRC
+// that is right, which may be an exception. The error is ErrSilent, ErrBroken, or the port's.
+func (w *wires) exchange(request []byte, expect int) (answer []byte, err error) {
+	if err := w.settle(); err != nil {
+		return nil, err
+	}
+	if _, err := w.port.Write(request); err != nil {
+		return nil, err
+	}
+	c := collector{request: request, echoes: w.echo}
+	timer := time.NewTimer(w.config.Timeout + w.config.transmission(len(request)+expect))
+	defer timer.Stop()
+	defer func() { w.quiet = time.Now() }()
+	for {
+		select {
+		case octets, ok := <-w.in:
+			if !ok {
+				return nil, w.failed()
+			}
+			if answer := c.push(octets); answer != nil {
+				w.echo = w.echo || c.echoed
+				return answer, nil
+			}
+			if c.broken {
+				timer.Reset(hush)
+			}
+		case <-timer.C:
+			if c.broken {
+				return nil, ErrBroken
+			}
+			return nil, ErrSilent
+		}
+	}
+}
+
+// settle waits until the bus was silent for long enough to begin a frame. What arrives meanwhile was for nobody.
+func (w *wires) settle() error {
+	for {
+		wait := time.Until(w.quiet.Add(w.config.Gap))
+		if wait <= 0 {
+			break
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case _, ok := <-w.in:
+			timer.Stop()
+			if !ok {
+				return w.failed()
+			}
+			w.quiet = time.Now()
+		case <-timer.C:
+		}
+	}
+	for {
+		select {
+		case _, ok := <-w.in:
+			if !ok {
+				return w.failed()
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// collector finds the answer to a request in what arrives.
+type collector struct {
+	request []byte
+	echoes  bool // the request is expected to come back
+	echoed  bool // it did
+	broken  bool // what looked like the answer had a wrong CRC
+	buf     []byte
+}
+
+// push takes octets and returns the answer when it is complete.
+func (c *collector) push(octets []byte) []byte {
+	c.buf = append(c.buf, octets...)
+	if len(c.buf) > 2*maxFrame {
+		c.buf = c.buf[len(c.buf)-maxFrame:] // a bus that never falls silent
+	}
+	if c.partOfEcho() {
+		return nil
+	}
+	for len(c.buf) >= headSize {
+		if c.buf[0] != c.request[0] || c.buf[1]&^failed != c.request[1] {
+			c.buf = c.buf[1:]
+			continue
+		}
+		size := answerSize(c.buf)
+		if size == 0 || len(c.buf) < size {
+			return nil
+		}
+		if Sealed(c.buf[:size]) {
+			return c.buf[:size]
+		}
+		c.broken = true
+		c.buf = c.buf[1:]
+	}
+	return nil
+}
+
+// partOfEcho takes the request off that has come back, and reports whether it may still do so. The answer to writing
+// one value is the request itself: there an echo is expected only where others have been seen.
+func (c *collector) partOfEcho() (waiting bool) {
+	same := c.request[1] == writeCoil || c.request[1] == writeRegister
+	if c.echoed || same && !c.echoes {
+		return false
+	}
+	if bytes.HasPrefix(c.buf, c.request) {
+		c.buf, c.echoed = c.buf[len(c.request):], true
+		return false
+	}
+	return c.echoes && bytes.HasPrefix(c.request, c.buf)
+}
