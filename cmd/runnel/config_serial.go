@@ -53,6 +53,12 @@ type Serial struct {
 	Write     string   `toml:"write"` // a procedure
 	Newline   *string  `toml:"newline"`
 
+	// mode = "modbus"
+	Timeout Duration   `toml:"timeout"` // for an answer
+	Gap     Duration   `toml:"gap"`     // between frames
+	Every   Duration   `toml:"every"`   // for registers that don't say
+	Modbus  []Register `toml:"modbus"`
+
 	// mode = "lines" or "modbus"
 	Topic  string `toml:"topic"`
 	Retain bool   `toml:"retain"`
@@ -101,7 +107,7 @@ func (k checker) serial(s *Serial) {
 	case "lines":
 		k.lines(s)
 	case "modbus":
-		k.add(s.Place, "mode", "mode = %q is not in this version; mode = \"wamp\" is", s.Mode)
+		k.modbus(s)
 	}
 	if err := s.lineConfig().Validate(); err != nil && s.USB == nil && s.Device != "" {
 		k.add(s.Place, "", "%v", err)
@@ -120,6 +126,7 @@ var (
 	wampKeys  = []string{"framing", "max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
 	linesKeys = []string{"format", "columns", "separator", "pattern", "sentences", "encoding", "max_line", "time", "field", "write", "newline"}
+	busKeys   = []string{"timeout", "gap", "every", "modbus"}
 	bothKeys  = []string{"topic", "retain"}
 )
 
@@ -135,6 +142,7 @@ func (k checker) modeKeys(s *Serial) {
 	only(s.Mode == "wamp", `mode = "wamp"`, wampKeys)
 	only(s.Mode == "wamp" && s.Framing != "none", `framing = "hdlc"`, linkKeys)
 	only(s.Mode == "lines", `mode = "lines"`, linesKeys)
+	only(s.Mode == "modbus", `mode = "modbus"`, busKeys)
 	only(s.Mode == "lines" || s.Mode == "modbus", `mode = "lines" and "modbus"`, bothKeys)
 }
 

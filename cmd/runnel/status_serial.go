@@ -7,6 +7,7 @@ import (
 
 	"runnel/transport/serial/lapb"
 	"runnel/transport/serial/lines"
+	"runnel/transport/serial/modbus"
 )
 
 type serialReport struct {
@@ -27,6 +28,7 @@ type serialReport struct {
 	UART   *uartReport   `json:"uart,omitempty"`   // where the driver counts errors
 	Link   *linkReport   `json:"link,omitempty"`   // with framing hdlc
 	Lines  *linesReport  `json:"lines,omitempty"`  // with mode lines
+	Modbus *busReport    `json:"modbus,omitempty"` // with mode modbus
 	Sensor *sensorReport `json:"sensor,omitempty"` // with modes lines and modbus
 }
 
@@ -72,6 +74,24 @@ type linesReport struct {
 	BaudSuspect bool      `json:"baud_suspect"`
 }
 
+type busReport struct {
+	Echo   bool          `json:"echo"` // what is sent comes back
+	Slaves []slaveReport `json:"slaves"`
+}
+
+type slaveReport struct {
+	Slave      int       `json:"slave"`
+	Silent     bool      `json:"silent"`
+	Since      time.Time `json:"since,omitzero"`
+	Requests   uint64    `json:"requests"`
+	Answers    uint64    `json:"answers"`
+	Exceptions uint64    `json:"exceptions"`
+	Timeouts   uint64    `json:"timeouts"`
+	Broken     uint64    `json:"broken"`
+	LastAnswer time.Time `json:"last_answer,omitzero"`
+	Error      string    `json:"error,omitempty"`
+}
+
 type sensorReport struct {
 	voice
 	Procedures []string `json:"refused_procedures,omitempty"`
@@ -86,6 +106,9 @@ func (l *line) report() serialReport {
 	}
 	if l.lines != nil {
 		r.Lines = newLinesReport(l.lines.State())
+	}
+	if l.modbus != nil {
+		r.Modbus = newBusReport(l.modbus.State())
 	}
 	if l.sensor != nil {
 		r.Sensor = &sensorReport{}
@@ -114,6 +137,17 @@ func newLinesReport(s lines.State) *linesReport {
 	}
 }
 
+func newBusReport(s modbus.State) *busReport {
+	r := &busReport{Echo: s.Echo}
+	for _, s := range s.Slaves {
+		r.Slaves = append(r.Slaves, slaveReport{
+			Slave: int(s.Slave), Silent: s.Silent, Since: s.Since, Requests: s.Requests, Answers: s.Answers, Exceptions: s.Exceptions,
+			Timeouts: s.Timeouts, Broken: s.Broken, LastAnswer: s.LastAnswer, Error: errorText(s.Err),
+		})
+	}
+	return r
+}
+
 func (r *report) printSerial(w io.Writer) {
 	if len(r.Serial) > 0 {
 		fmt.Fprintln(w, "\nSERIAL LINE\tSTATE\tFOR\tDEVICE\tIN\tOUT\tLOST\tLAST ERROR")
@@ -139,6 +173,9 @@ func (s *serialReport) printMore(w io.Writer) {
 	}
 	if s.Lines != nil {
 		s.Lines.print(w)
+	}
+	if s.Modbus != nil {
+		s.Modbus.print(w)
 	}
 	if s.Sensor != nil {
 		s.Sensor.print(w)
@@ -171,6 +208,19 @@ func (l *linesReport) print(w io.Writer) {
 		fmt.Fprintf(w, "  the last bad one, %v ago: %q: %s\n", since(l.LastBad), l.BadLine, harmless(l.BadReason))
 	}
 	printSuspicion(w, l.BaudSuspect)
+}
+
+func (b *busReport) print(w io.Writer) {
+	for _, s := range b.Slaves {
+		fmt.Fprintf(w, "  slave %d: %d requests, %d answers, %d exceptions, %d timeouts, %d broken", s.Slave, s.Requests, s.Answers, s.Exceptions, s.Timeouts, s.Broken)
+		if s.Silent {
+			fmt.Fprintf(w, "; silent for %v", since(s.Since))
+		}
+		if s.Error != "" {
+			fmt.Fprintf(w, "; last error: %s", harmless(s.Error))
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 func printSuspicion(w io.Writer, suspect bool) {

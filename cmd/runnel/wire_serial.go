@@ -11,6 +11,7 @@ import (
 	"runnel/transport/serial"
 	"runnel/transport/serial/lapb"
 	"runnel/transport/serial/lines"
+	"runnel/transport/serial/modbus"
 )
 
 // line is a serial line with the settings for those who come over it.
@@ -19,8 +20,9 @@ type line struct {
 	config Serial
 	work   *work
 
-	sensor *sensor       // with mode lines and modbus, else nil
-	lines  *lines.Sensor // with mode lines, else nil
+	sensor *sensor        // with mode lines and modbus, else nil
+	lines  *lines.Sensor  // with mode lines, else nil
+	modbus *modbus.Master // with mode modbus, else nil
 }
 
 func (n *node) newLine(c *Config, s Serial) *line {
@@ -30,6 +32,9 @@ func (n *node) newLine(c *Config, s Serial) *line {
 	l := &line{Line: serial.NewLine(lc), config: s}
 	if s.Mode == "lines" {
 		l.sensor, l.lines = n.newLines(s)
+	}
+	if s.Mode == "modbus" {
+		l.sensor, l.modbus = n.newModbus(s)
 	}
 	return l
 }

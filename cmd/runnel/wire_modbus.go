@@ -1,0 +1,82 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport/serial/modbus"
+	"runnel/transport/serial/reading"
+)
+
+// modbusError is the URI of a slave's refusal; its number is the second argument.
+const modbusError = "runnel.error.modbus"
+
+// newModbus makes the sensor of a line that is a Modbus. The configuration was checked.
+func (n *node) newModbus(s Serial) (*sensor, *modbus.Master) {
+	made := n.newSensor(s)
+	config := s.modbus()
+	config.Turned = func(slave byte, err error) {
+		if err != nil {
+			made.log.Warn("Modbus slave does not answer, asking it less often", "slave", slave, "because", err)
+			return
+		}
+		made.log.Info("Modbus slave answers again", "slave", slave)
+	}
+	master, _ := modbus.New(config)
+	for i, r := range s.Modbus {
+		if r.Write != "" {
+			made.offers[r.Write] = func(ctx context.Context, call *client.Invocation) (client.Payload, error) {
+				return client.Payload{}, writeModbus(ctx, master, i, call.Args())
+			}
+		}
+	}
+	made.hear = func(device io.ReadWriteCloser, publish func(reading.Event)) error { return master.Run(device, publish) }
+	return made, master
+}
+
+// writeModbus sets a register, and says in WAMP's words why it could not.
+func writeModbus(ctx context.Context, m *modbus.Master, point int, args []any) error {
+	if len(args) != 1 {
+		return client.NewError(wamp.InvalidArgument.Error(), "want one argument, the value")
+	}
+	err := m.Write(ctx, point, args[0])
+	var refusal modbus.Exception
+	switch {
+	case errors.As(err, &refusal):
+		return client.NewError(modbusError, refusal.Error(), int64(refusal))
+	case errors.Is(err, modbus.ErrValue):
+		return client.NewError(wamp.InvalidArgument.Error(), err.Error())
+	case errors.Is(err, modbus.ErrSilent), errors.Is(err, modbus.ErrBroken):
+		return client.NewError(wamp.Timeout.Error(), err.Error())
+	case errors.Is(err, modbus.ErrAbsent), errors.Is(err, modbus.ErrBusy):
+		return client.NewError(wamp.Unavailable.Error(), err.Error())
+	}
+	return err
+}
+
+// modbus says what is on the bus.
+func (s *Serial) modbus() modbus.Config {
+	c := modbus.Config{Baud: s.Baud, Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
+	for _, r := range s.Modbus {
+		p := modbus.Point{
+			Name: r.Name, Slave: byte(min(r.Slave, 255)), Address: uint16(min(r.Address, 1<<16-1)), Count: r.Count,
+			Table: modbus.Table(max(0, slices.Index(modbus.TableNames, r.Table))),
+			Type:  modbus.Type(max(0, slices.Index(modbus.TypeNames, r.Type))), LowFirst: r.Words == "low",
+			Scale: reading.Scale{Factor: r.Scale, Offset: r.Offset}, Unit: r.Unit,
+			Every: cmp.Or(time.Duration(r.Every), time.Duration(s.Every), defaultEvery), Always: r.Publish == "always",
+			Deadband: r.Deadband, Refresh: time.Duration(r.Refresh), WriteOnly: r.Publish == "never",
+		}
+		p.Topic, _ = reading.ParseTemplate(cmp.Or(r.Topic, s.Topic))
+		c.Points = append(c.Points, p)
+	}
+	return c
+}
+
+// defaultEvery is how often registers are read.
+const defaultEvery = 10 * time.Second
