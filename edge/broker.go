@@ -49,9 +49,10 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		return ifAcknowledged(options, err)
 	}
 	if options.forwarded || options.origin {
-		if err := s.heedForwarding(&options, m.Dict); err != nil {
+		if options.forwarded, err = s.heedForwarding(m, options.forwarded); err != nil {
 			return ifAcknowledged(options, err)
 		}
+		options.origin = options.origin && s.mayForward()
 	}
 	t.publication = publication{
 		id:        wamp.NewID(),

@@ -34,10 +34,8 @@ func (s *session) call(t *turn, m *codec.Message) error {
 		return s.callMeta(t, m)
 	}
 	if options.forwarded {
-		if options.forwarded = s.mayForward(); options.forwarded {
-			if err := checkForwarded(m.Dict); err != nil {
-				return err
-			}
+		if options.forwarded, err = s.heedForwarding(m, true); err != nil {
+			return err
 		}
 	}
 	options.discloseMe = options.discloseMe || disclose

@@ -9,7 +9,7 @@ import (
 
 // What links say of the events and calls that they pass on. These options are heeded from a session that may forward, a
 // part of this process or one whose role the configuration trusts (auth/forward.go); of any other they are left out, as if
-// they were unknown.
+// they were unknown, but for the places that forward_for names.
 //
 //	forward_for  PUBLISH, CALL: the way over other routers, a dict for each hop, the oldest first. It becomes the detail
 //	             forward_for of EVENT and INVOCATION
@@ -26,13 +26,46 @@ func (s *session) mayForward() bool { return s.within() || s.role().Forwards() }
 
 func isForwarded(key []byte) bool { return string(key) == "forward_for" || string(key) == "_time" }
 
-// heedForwarding checks what a PUBLISH says of its way, or has it left out.
-func (s *session) heedForwarding(o *publishOptions, d codec.Dict) error {
-	if !s.mayForward() {
-		o.forwarded, o.origin = false, false
-		return nil
+// heedForwarding checks what a PUBLISH or CALL says of its way, and reports whether there is something to hand on. Of
+// sessions that may not forward only the places of the way are, without anybody's name: so a circle of links ends, however
+// its routers are configured, and nobody can pass for another.
+func (s *session) heedForwarding(m *codec.Message, forwarded bool) (bool, error) {
+	if !forwarded {
+		return false, nil
 	}
-	return checkForwarded(d)
+	if s.mayForward() {
+		return true, checkForwarded(m.Dict)
+	}
+	var b codec.Builder
+	b.Reset(m.Dict.Serializer, nil)
+	found := false
+	for f := m.Dict.Fields(); nextOption(&f); {
+		if string(f.Key()) == "forward_for" && checkWay(f.Value()) == nil {
+			places := places(f.Value())
+			b.Any("forward_for", places)
+			found = len(places) > 0
+		} else if isPassthru(f.Key()) {
+			b.Value(string(f.Key()), f.Value())
+		}
+	}
+	if found && b.Err() == nil {
+		m.Dict = b.Dict()
+	}
+	return found && b.Err() == nil, nil
+}
+
+// places returns a way of which nothing is told but where it led.
+func places(way codec.Value) (places []any) {
+	list, _ := way.Items()
+	for list.Next() {
+		hop, _ := list.Value().Dict()
+		for f := hop.Fields(); f.Next(); {
+			if name, ok := f.Value().Text(); ok && string(f.Key()) == "_node" {
+				places = append(places, map[string]any{"_node": string(name)})
+			}
+		}
+	}
+	return places
 }
 
 // checkForwarded checks what is to be passed on from a session that may forward.

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	theWay = `[{"session":5,"authid":"pump","authrole":"sensor"},{"session":6,"authid":"gw","authrole":"gateway","_node":"gw-1"}]`
-	along  = `"forward_for":` + theWay + `,"_time":1700000000123`
+	theWay      = `[{"session":5,"authid":"pump","authrole":"sensor"},{"session":6,"authid":"gw","authrole":"gateway","_node":"gw-1"}]`
+	along       = `"forward_for":` + theWay + `,"_time":1700000000123`
+	whereabouts = `"forward_for":[{"_node":"gw-1"}]` // what is left of it from a stranger
 )
 
 func TestForwarding(t *testing.T) {
@@ -30,13 +31,15 @@ func TestForwarding(t *testing.T) {
 				link.say(`[48,2,{"forward_for":` + theWay + `},"com.p",["x"]]`)
 				peer.hear(`[68,1,"$r",{"forward_for":` + theWay + `},["x"]]`)
 
-				// From others it is left out, whatever it is.
+				// From others it is left out, whatever it is, but for the places: they tell who has had it.
 				stranger.say(`[16,1,{` + along + `,"_origin":5},"com.t",["x"]]`)
-				peer.hear(`[36,"$s","*",{},["x"]]`)
-				stranger.say(`[16,2,{"_time":"noon"},"com.t",["x"]]`)
-				peer.hear(`[36,"$s","*",{},["x"]]`)
-				stranger.say(`[48,3,{"forward_for":` + theWay + `},"com.p",["x"]]`)
-				peer.hear(`[68,2,"$r",{},["x"]]`)
+				peer.hear(`[36,"$s","*",{` + whereabouts + `},["x"]]`)
+				for i, option := range []string{`"_time":"noon"`, `"forward_for":[{"_node":5}]`, `"forward_for":[]`} {
+					stranger.say(fmt.Sprintf(`[16,%d,{%s},"com.t",["x"]]`, i+2, option))
+					peer.hear(`[36,"$s","*",{},["x"]]`)
+				}
+				stranger.say(`[48,9,{"forward_for":` + theWay + `},"com.p",["x"]]`)
+				peer.hear(`[68,2,"$r",{` + whereabouts + `},["x"]]`)
 			})
 		})
 	}
@@ -94,7 +97,7 @@ func TestForwardingByRole(t *testing.T) {
 			s.Fatal(err)
 		}
 		gateway.say(`[16,2,{` + along + `},"com.t"]`)
-		guest.hear(`[36,"$s","*",{"topic":"com.t"}]`)
+		guest.hear(`[36,"$s","*",{"topic":"com.t",` + whereabouts + `}]`)
 	})
 }
 
@@ -108,13 +111,13 @@ func TestForwardedEventsAreKept(t *testing.T) {
 		late.say(`[32,1,{"get_retained":true},"com.a"]`)
 		late.hear(`[33,1,"$a"]`, `[36,"$a","*",{"retained":true,`+along+`},["x"]]`)
 		late.say(`[32,2,{"get_retained":true},"com.b"]`)
-		late.hear(`[33,2,"$b"]`, `[36,"$b","*",{"retained":true},["x"]]`)
+		late.hear(`[33,2,"$b"]`, `[36,"$b","*",{"retained":true,`+whereabouts+`},["x"]]`)
 		late.say(`[48,3,{},"wamp.subscription.lookup",["com.",{"match":"prefix"}]]`)
 		late.hear(`[50,3,{},["$h"]]`)
 		late.say(`[48,4,{},"wamp.subscription.get_events",["$h"]]`)
 		late.hear(`[50,4,{},[
 			{"timestamp":"*","subscription":"$h","publication":"*","details":{"topic":"com.a",` + along + `},"args":["x"],"kwargs":{}},
-			{"timestamp":"*","subscription":"$h","publication":"*","details":{"topic":"com.b"},"args":["x"],"kwargs":{}}]]`)
+			{"timestamp":"*","subscription":"$h","publication":"*","details":{"topic":"com.b",` + whereabouts + `},"args":["x"],"kwargs":{}}]]`)
 	}
 	tell(t, Options{}, realm, func(s *story) {
 		gateway, stranger := s.gateway("gw-1"), s.far(hello)
@@ -135,7 +138,7 @@ func TestTestamentsMayBeForwarded(t *testing.T) {
 		for _, c := range []struct {
 			peer *peer
 			want string
-		}{{s.gateway("gw-1"), along}, {s.far(hello), ""}} {
+		}{{s.gateway("gw-1"), along}, {s.far(hello), whereabouts}} {
 			c.peer.say(`[48,1,{},"wamp.session.add_testament",["com.t",["bye"],{}],{"publish_options":{` + along + `}}]`)
 			c.peer.hear(`[50,1,{}]`)
 			c.peer.conn.Close()

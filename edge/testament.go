@@ -94,7 +94,9 @@ func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
 		return d, o, refusal{wamp.InvalidArgument, err.Error()}
 	}
 	if o, err = readPublishOptions(d); err == nil {
-		err = c.caller.heedForwarding(&o, d)
+		m := codec.Message{Dict: d}
+		o.forwarded, err = c.caller.heedForwarding(&m, o.forwarded)
+		d, o.origin = m.Dict, o.origin && c.caller.mayForward()
 	}
 	return d, o, err
 }
