@@ -52,6 +52,9 @@ func (n *node) apply(next *Config) ([]string, error) {
 		for _, l := range c.opened {
 			l.Close()
 		}
+		for _, l := range c.links {
+			l.spool.Close()
+		}
 		return nil, err
 	}
 	err = n.carryOut(c)
@@ -75,7 +78,11 @@ func (n *node) plan(next *Config) (*change, error) {
 		if slices.ContainsFunc(n.uplinks, func(l *link) bool { return l.is(u) }) {
 			continue
 		}
-		l, err := n.newLink(u)
+		open := n.openSpool
+		if n.hasLink(u.Name) {
+			open = noSpool // until that one has ended
+		}
+		l, err := n.newLink(u, open)
 		if err != nil {
 			return c, err
 		}
@@ -143,12 +150,42 @@ func (l *link) is(other Uplink) bool { return same(l.config, other) && l.files =
 // carryOut makes the change.
 func (n *node) carryOut(c *change) error {
 	old := n.config
+	replacing := n.replacing(c.links)
 	n.endLinks(c)
 	n.endListeners(c)
 	n.endLines(c)
-	err := errors.Join(n.changeRealms(c), n.reopen(c))
+	err := errors.Join(n.changeRealms(c), n.reopen(c), n.takeOver(c, replacing))
 	n.begin(c)
 	n.note(old, c)
+	return err
+}
+
+func (n *node) hasLink(name string) bool {
+	return slices.ContainsFunc(n.uplinks, func(l *link) bool { return l.config.Name == name })
+}
+
+// replacing returns those of the new links that take the place of others, and their spools.
+func (n *node) replacing(links []*link) (list []*link) {
+	for _, l := range links {
+		if n.hasLink(l.config.Name) {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// takeOver makes the links anew that take the place of others, now that their spools are free.
+func (n *node) takeOver(c *change, replacing []*link) (err error) {
+	for _, l := range replacing {
+		made, failed := n.newLink(l.config, n.openSpool)
+		err = errors.Join(err, failed)
+		i := slices.Index(c.links, l)
+		if failed != nil {
+			c.links = slices.Delete(c.links, i, i+1)
+			continue
+		}
+		c.links[i] = made
+	}
 	return err
 }
 

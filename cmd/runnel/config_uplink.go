@@ -31,8 +31,17 @@ type Uplink struct {
 	MaxHops      int      `toml:"max_hops"`      // links that an event or a call may cross
 	ReconnectMin Duration `toml:"reconnect_min"` // bounds of the pause before trying again, at first and at last
 	ReconnectMax Duration `toml:"reconnect_max"`
-	Exports      []Share  `toml:"export"`
-	Imports      []Share  `toml:"import"`
+
+	// How exported events wait for the far side.
+	MaxSize    Size     `toml:"max_size"` // bounds of what waits
+	MaxAge     Duration `toml:"max_age"`
+	MinFree    Size     `toml:"min_free"`    // what is to stay free on the disk
+	Drop       string   `toml:"drop"`        // what goes when it is full: "oldest" (default), "newest"
+	SpillAfter Duration `toml:"spill_after"` // what is not acknowledged for so long is written
+	Sync       Duration `toml:"sync"`        // durable events wait so long for others to be written together with
+
+	Exports []Share `toml:"export"`
+	Imports []Share `toml:"import"`
 
 	// Of MQTT, see config_mqtt.go.
 	QoS        *int   `toml:"qos"`
@@ -50,7 +59,7 @@ type Share struct {
 	Topic     *string `toml:"topic"`
 	Procedure *string `toml:"procedure"`
 	Match     Match   `toml:"match"`
-	Store     string  `toml:"store"`  // memory (default); disk, durable: later
+	Store     string  `toml:"store"`  // memory, disk (default), durable
 	Retain    bool    `toml:"retain"` // of MQTT: all events are retained
 
 	Interest *bool `toml:"interest"` // false: it crosses whether somebody wants it or not
@@ -77,6 +86,7 @@ func (k checker) uplink(u *Uplink) {
 		k.centre(u)
 	}
 	k.ping(u.Place, &u.PingInterval)
+	k.choice(u.Place, "drop", u.Drop, "oldest", "newest")
 	for _, s := range u.Exports {
 		k.share(s, "local_prefix", s.LocalPrefix)
 	}
@@ -186,7 +196,7 @@ func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
 
 func (k checker) store(s Share) {
 	k.choice(s.Place, "store", s.Store, "memory", "disk", "durable")
-	if s.Store == "disk" || s.Store == "durable" {
-		k.add(s.Place, "store", "store = %q is not in this version; store = \"memory\" is", s.Store)
+	if s.Store != "" && s.Procedure != nil {
+		k.add(s.Place, "store", "only topics can be stored; remove it")
 	}
 }

@@ -72,7 +72,7 @@ func build(c *Config, log *slog.Logger) (*node, error) {
 		n.lines = append(n.lines, n.newLine(c, s))
 	}
 	for _, u := range c.Uplinks {
-		made, err := n.newLink(u)
+		made, err := n.newLink(u, n.openSpool)
 		if err != nil {
 			n.closeListeners()
 			return nil, err

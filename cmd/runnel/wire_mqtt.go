@@ -14,16 +14,13 @@ import (
 )
 
 // newMQTT makes an uplink to an MQTT broker.
-func (n *node) newMQTT(u Uplink) (*link, error) {
+func (n *node) newMQTT(u Uplink, store *spool.Spool) (linker, error) {
 	opts, err := n.mqttOptions(u)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
-	l, err := mqtt.New(opts)
-	if err != nil {
-		return nil, err
-	}
-	return &link{linker: l, config: u, files: u.files()}, nil
+	opts.Spool = store
+	return mqtt.New(opts)
 }
 
 func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
@@ -45,7 +42,9 @@ func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
 		return opts, fmt.Errorf("read password: %w", err)
 	}
 	for _, s := range u.Exports {
-		opts.Export = append(opts.Export, s.mqttRule())
+		r := s.mqttRule()
+		r.Store = s.class(dataDir(n.config) != "")
+		opts.Export = append(opts.Export, r)
 	}
 	for _, s := range u.Imports {
 		opts.Import = append(opts.Import, s.mqttRule())
@@ -60,6 +59,5 @@ func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
 			return transport.DialStream(ctx, address, secure, how)
 		}})
 	}
-	opts.Spool, err = spool.Open(spool.Options{Log: n.log})
-	return opts, err
+	return opts, nil
 }

@@ -77,14 +77,19 @@ const systemData = "/var/lib/runnel"
 
 // stateDir is where a realm keeps its retained events and histories; "" is nowhere.
 func stateDir(c *Config, realm string) string {
-	data := string(c.Node.Data)
-	if data == "" && unix.Access(systemData, unix.W_OK) == nil {
-		data = systemData
-	}
+	data := dataDir(c)
 	if data == "" {
 		return ""
 	}
 	return filepath.Join(data, "realm", url.PathEscape(realm))
+}
+
+// dataDir is where data goes; "" is nowhere.
+func dataDir(c *Config) string {
+	if c.Node.Data == "" && unix.Access(systemData, unix.W_OK) == nil {
+		return systemData
+	}
+	return string(c.Node.Data)
 }
 
 func histories(r Realm) (list []edge.HistoryRule) {

@@ -10,6 +10,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport"
 	"runnel/uplink"
+	"runnel/uplink/spool"
 )
 
 // linker is an uplink, whatever its far side is.
@@ -21,32 +22,44 @@ type linker interface {
 // link is an uplink with its settings.
 type link struct {
 	linker
+	spool  *spool.Spool
 	config Uplink
 	files  digest
 	work   *work
 }
 
-func (n *node) newLink(u Uplink) (*link, error) {
+func (n *node) newLink(u Uplink, open opener) (*link, error) {
+	store, err := open(u)
+	if err != nil {
+		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
+	}
+	made, err := n.linkTo(u, store)
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return &link{linker: made, spool: store, config: u, files: u.files()}, nil
+}
+
+func (n *node) linkTo(u Uplink, store *spool.Spool) (linker, error) {
 	if u.mqtt() {
-		return n.newMQTT(u)
+		return n.newMQTT(u, store)
 	}
 	opts, err := n.uplinkOptions(u)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
-	l, err := uplink.New(opts)
-	if err != nil {
-		return nil, err
-	}
-	return &link{linker: l, config: u, files: u.files()}, nil
+	opts.Spool = store
+	return uplink.New(opts)
 }
 
 func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 	opts = uplink.Options{
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
 		Local:     n.within(linkRole, u.Realm),
-		Export:    rules(u.Exports),
-		Import:    rules(u.Imports),
+		Export:    rules(u.Exports, dataDir(n.config) != ""),
+		Import:    rules(u.Imports, false),
+		Node:      n.config.nodeID() + "/" + u.Name,
 		Authid:    u.Authid,
 		Agent:     "runnel/" + version,
 		MaxHops:   u.MaxHops,
@@ -77,14 +90,14 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 	return opts, nil
 }
 
-func rules(shares []Share) (list []uplink.Rule) {
+func rules(shares []Share, place bool) (list []uplink.Rule) {
 	for _, s := range shares {
 		r := uplink.Rule{
 			Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix,
 			Static: s.Interest != nil && !*s.Interest,
 		}
 		if s.Topic != nil {
-			r.Topic = *s.Topic
+			r.Topic, r.Store = *s.Topic, s.class(place)
 		} else {
 			r.Procedure = *s.Procedure
 		}

@@ -42,6 +42,15 @@ func (s *Spool) Run(ctx context.Context) error {
 	}
 }
 
+// Close gives the directory back without writing anything. It is for a spool whose Run is not called.
+func (s *Spool) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.freed()
+	s.mu.Unlock()
+	s.release()
+}
+
 // attend does what is due and returns how long until something will be.
 func (s *Spool) attend() time.Duration {
 	now := s.clock.now()
