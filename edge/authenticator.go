@@ -201,7 +201,7 @@ func (s *session) inquire(r auth.Request, method string, ticket *string) (*admis
 
 func (s *session) askAuthenticator(procedure string, args []any) (any, error) {
 	m, a := s.realm, s.policy.authenticators
-	ctx, cancel := context.WithTimeout(context.Background(), m.router.opts.AskTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), m.router.options().AskTimeout)
 	defer cancel()
 	select {
 	case a.slots <- struct{}{}:

@@ -158,7 +158,7 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 	}
 	details := s.details()
 	details["realm"] = s.realm.name
-	ctx, cancel := context.WithTimeout(context.Background(), s.realm.router.opts.AskTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.realm.router.options().AskTimeout)
 	defer cancel()
 	results, named, err := s.realm.ask(ctx, procedure, []any{details, q.uri, q.action.String(), fields}, nil)
 	if isDenial(err) {

@@ -41,7 +41,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if options.passthru && !s.features.has(publisherPassthru) {
 		return violation("PUBLISH in payload passthru mode, which the publisher did not announce")
 	}
-	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
+	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return ifAcknowledged(options, wamp.InvalidURI)
 	}
 	disclose, err := s.permitted(t, auth.Publish, m.Text, m.Dict)
@@ -105,7 +105,7 @@ func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
 // retain keeps an event for late subscribers, or clears what is kept.
 func (s *session) retain(p *publication) {
 	if !s.realm.retention.keep(p) && s.realm.retention.full.CompareAndSwap(false, true) {
-		s.realm.log.Warn("no room for more retained events; further ones are not kept", "octets", s.realm.retention.max)
+		s.realm.log.Warn("no room for more retained events; further ones are not kept", "octets", s.realm.router.options().MaxRetained)
 	}
 }
 
@@ -230,7 +230,7 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 	if err != nil {
 		return err
 	}
-	if !wamp.ValidURI(m.Text, options.match, s.realm.strict) {
+	if !wamp.ValidURI(m.Text, options.match, s.strict) {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
@@ -262,7 +262,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained boo
 	if !ok {
 		sub = &subscription{id: r.nextID(), uri: place.uri, match: place.match, created: time.Now()}
 	}
-	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.opts.MaxSubscriptions {
+	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.options().MaxSubscriptions {
 		return refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}
 	}
 	// SUBSCRIBED is appended before the table that holds the seat is stored, so that no EVENT can be in front of it.

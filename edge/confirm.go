@@ -51,7 +51,7 @@ type acknowledgements struct {
 func (a *acknowledgements) full(s *session) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.count >= maxWithheld || len(s.withheld) >= s.realm.router.opts.MaxCalls {
+	if a.count >= maxWithheld || len(s.withheld) >= s.realm.router.options().MaxCalls {
 		return refusal{wamp.Unavailable, "too many publications wait for their confirmation"}
 	}
 	return nil

@@ -23,7 +23,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if options.passthru && !s.features.has(callerPassthru) {
 		return violation("CALL in payload passthru mode, which the caller did not announce")
 	}
-	if !wamp.ValidURI(m.Text, wamp.Exact, s.realm.strict) {
+	if !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return wamp.InvalidURI
 	}
 	disclose, err := s.permitted(t, auth.Call, m.Text, m.Dict)
@@ -70,7 +70,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	switch {
 	case seat.gone:
 		return false, nil
-	case len(s.calls) >= s.realm.router.opts.MaxCalls:
+	case len(s.calls) >= s.realm.router.options().MaxCalls:
 		return false, refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
 	}
 	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
@@ -147,7 +147,7 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 // advanced/rpc_progressive_call_results.md wants call_canceling announced as well; autobahn-js does not announce it, so
 // only a strict realm insists.
 func (s *session) takesProgress() bool {
-	if s.realm.strict {
+	if s.strict {
 		return s.features.has(calleeProgressiveResults | calleeCanceling)
 	}
 	return s.features.has(calleeProgressiveResults)
@@ -270,7 +270,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 	if err != nil {
 		return err
 	}
-	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, options.match, s.realm.strict) {
+	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, options.match, s.strict) {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
@@ -308,7 +308,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request 
 	} else if reg.invoke != invoke || invoke == wamp.Single || s.registrations[reg.id] != nil {
 		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}
-	if len(s.registrations) >= r.router.opts.MaxRegistrations {
+	if len(s.registrations) >= r.router.options().MaxRegistrations {
 		return refusal{wamp.Unavailable, "the session has as many registrations as it may"}
 	}
 	// REGISTERED is appended before the table that holds the seat is stored, so that no INVOCATION can be in front of it.

@@ -42,12 +42,14 @@ func (r HistoryRule) check(strict bool) error {
 // history holds what one rule keeps, in order of occurrence. The clock plays no part in the order: off the grid it jumps.
 type history struct {
 	// Static after construction.
-	rule    HistoryRule
+	uri     string
+	match   wamp.Match
 	changed func() // is told of each event; nil without a place on disk. It must not wait.
 
 	tooLong atomic.Bool // an event was longer than all may be
 
 	mu     sync.Mutex
+	rule   HistoryRule
 	events []*past // from old to new
 	gone   uint64  // how many were kept before events[0]; so events[i] is number gone+i
 	octets int
@@ -88,16 +90,19 @@ func (h *history) record(r *realm, p *publication) {
 		return
 	}
 	e := p.asPast()
-	if e.octets > h.rule.Octets {
+	h.mu.Lock()
+	most := h.rule.Octets
+	if e.octets <= most {
+		h.append(e)
+	}
+	h.mu.Unlock()
+	if e.octets > most {
 		if h.tooLong.CompareAndSwap(false, true) {
 			r.log.Warn("an event is longer than a history may be; it is not kept, nor are further ones",
-				"history", h.rule.URI, "topic", string(e.topic), "octets", h.rule.Octets)
+				"history", h.uri, "topic", string(e.topic), "octets", most)
 		}
 		return
 	}
-	h.mu.Lock()
-	h.append(e)
-	h.mu.Unlock()
 	if h.changed != nil {
 		h.changed()
 	}
@@ -123,36 +128,121 @@ func (h *history) trim() {
 	}
 }
 
+// expired reports whether e is too old. Holds mu.
 func (h *history) expired(e *past) bool { return h.rule.Age > 0 && time.Since(e.at) > h.rule.Age }
 
 // all returns the events of now. Where the clock has jumped, an expired one may stand behind one that is not.
 func (h *history) all() []*past {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.trim()
 	events := slices.Clone(h.events)
-	h.mu.Unlock()
 	if h.rule.Age == 0 {
 		return events
 	}
 	return slices.DeleteFunc(events, h.expired)
 }
 
-// keepHistory makes the subscriptions of the rules. It runs before anybody joins.
-func (m *realm) keepHistory(rules []HistoryRule) error {
-	table := m.topics.Load()
-	for _, rule := range rules {
-		if err := rule.check(m.strict); err != nil {
+// bound gives the history other bounds.
+func (h *history) bound(rule HistoryRule) {
+	h.mu.Lock()
+	h.rule = rule
+	h.trim()
+	h.mu.Unlock()
+	h.tooLong.Store(false)
+	if h.changed != nil {
+		h.changed()
+	}
+}
+
+// checkHistory says what is wrong with rules.
+func checkHistory(rules []HistoryRule, strict bool) error {
+	for i, rule := range rules {
+		if err := rule.check(strict); err != nil {
 			return err
 		}
-		if _, twice := table.get(rule.Match, rule.URI); twice {
+		if slices.ContainsFunc(rules[:i], rule.isFor) {
 			return fmt.Errorf("history of %q: there are two rules for it, matched as %v", rule.URI, rule.Match)
 		}
-		h := &history{rule: rule.withDefaults()}
-		m.histories = append(m.histories, h)
-		table = table.with(rule.Match, rule.URI, &subscription{
-			id: m.nextID(), uri: rule.URI, match: rule.Match, created: time.Now(), history: h,
-		})
 	}
-	m.topics.Store(table)
 	return nil
+}
+
+// isFor reports whether another rule is for the same topics.
+func (r HistoryRule) isFor(other HistoryRule) bool {
+	return r.URI == other.URI && r.Match == other.Match
+}
+
+func newHistory(rule HistoryRule) *history {
+	return &history{uri: rule.URI, match: rule.Match, rule: rule.withDefaults()}
+}
+
+// keepHistory makes the histories of rules, and their subscriptions. It runs before anybody joins.
+func (m *realm) keepHistory(rules []HistoryRule) {
+	for _, rule := range rules {
+		h := newHistory(rule)
+		m.histories = append(m.histories, h)
+		m.attach(h)
+	}
+}
+
+// attach has the events of a history's topics kept, in a subscription that was there or a new one; its coming is no news
+// for the meta API, for nobody has subscribed. Holds mu, once the realm is open.
+func (m *realm) attach(h *history) {
+	table := m.topics.Load()
+	sub, ok := table.get(h.match, h.uri)
+	if !ok {
+		sub = &subscription{id: m.nextID(), uri: h.uri, match: h.match, created: time.Now()}
+	}
+	next := *sub
+	next.history = h
+	m.topics.Store(table.with(h.match, h.uri, &next))
+}
+
+// detach ends the keeping. The subscription stays while somebody subscribes. Holds mu.
+func (m *realm) detach(h *history) {
+	table := m.topics.Load()
+	sub, ok := table.get(h.match, h.uri)
+	if !ok {
+		return
+	}
+	next := *sub
+	next.history = nil
+	if len(next.seats) == 0 {
+		m.topics.Store(table.without(h.match, h.uri))
+	} else {
+		m.topics.Store(table.with(h.match, h.uri, &next))
+	}
+}
+
+// updateHistory makes the histories those of rules, which were checked. Those that stay keep their events. Holds updating.
+func (m *realm) updateHistory(rules []HistoryRule) {
+	kept := m.histories[:0:0]
+	for _, h := range m.histories {
+		if i := slices.IndexFunc(rules, HistoryRule{URI: h.uri, Match: h.match}.isFor); i >= 0 {
+			h.bound(rules[i].withDefaults())
+			kept = append(kept, h)
+			continue
+		}
+		m.mu.Lock()
+		m.detach(h)
+		m.mu.Unlock()
+		if m.state != nil {
+			m.state.dropHistory(h)
+		}
+	}
+	for _, rule := range rules {
+		if slices.ContainsFunc(kept, func(h *history) bool { return rule.isFor(HistoryRule{URI: h.uri, Match: h.match}) }) {
+			continue
+		}
+		h := newHistory(rule)
+		if m.state != nil {
+			m.state.addHistory(h)
+		}
+		m.mu.Lock()
+		m.attach(h)
+		m.mu.Unlock()
+		kept = append(kept, h)
+	}
+	m.histories = kept
 }

@@ -15,7 +15,7 @@ const maxStranger = 16 << 10
 
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
-	if int(r.open.Load()) > r.opts.MaxSessions {
+	if int(r.open.Load()) > r.options().MaxSessions {
 		r.newSession(conn).turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
 		return nil, errors.New("join: too many sessions")
 	}
@@ -36,7 +36,7 @@ func (r *Router) join(conn Conn) (*session, error) {
 // through its one outbox: two goroutines must never write to one connection.
 func (r *Router) newSession(conn Conn) *session {
 	s := &session{id: wamp.NewID(), conn: conn, serializer: conn.Transport().Serializer}
-	s.out.init(conn, s, r.opts.OutboxBytes)
+	s.out.init(conn, s, r.options().OutboxBytes)
 	return s
 }
 
@@ -52,15 +52,15 @@ func (r *Router) logRefusal(conn Conn, err error) {
 	unlogged := r.refusals
 	r.refusals, r.refusalLogged = 0, now
 	r.mu.Unlock()
-	r.opts.Log.Warn("session refused", "peer", conn.Transport().Remote, "at", conn.Transport().Listener, "because", err, "others since the last such line", unlogged)
+	r.options().Log.Warn("session refused", "peer", conn.Transport().Remote, "at", conn.Transport().Listener, "because", err, "others since the last such line", unlogged)
 }
 
 // await reads the message that the peer has to send next, within HelloTimeout.
 func (r *Router) await(conn Conn, expected wamp.Type) ([]byte, error) {
-	late := time.AfterFunc(r.opts.HelloTimeout, func() { conn.Close() })
+	late := time.AfterFunc(r.options().HelloTimeout, func() { conn.Close() })
 	data, _, err := conn.ReadMessage()
 	if !late.Stop() {
-		return nil, fmt.Errorf("join: no %v within %v", expected, r.opts.HelloTimeout)
+		return nil, fmt.Errorf("join: no %v within %v", expected, r.options().HelloTimeout)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("join: read %v: %w", expected, err)
@@ -80,7 +80,7 @@ func (s *session) turnAway(r *Router, err error) {
 		message = with.message
 	}
 	s.abort(reason, message)
-	s.out.settle(r.opts.CloseTimeout)
+	s.out.settle(r.options().CloseTimeout)
 	s.out.close()
 }
 
@@ -103,6 +103,7 @@ func (r *Router) admit(s *session, data []byte) error {
 		return err
 	}
 	s.realm, s.joined, s.policy = m, time.Now(), m.policy.Load()
+	s.strict = s.policy.strict
 	if s.features, err = announced(details); err != nil {
 		return err
 	}
@@ -140,13 +141,13 @@ func (s *session) welcome(extra map[string]any) (codec.Message, error) {
 	var b codec.Builder
 	b.Reset(s.serializer, make([]byte, 0, 2<<10))
 	b.Value("roles", rolesFor[s.serializer])
-	b.String("agent", s.realm.router.opts.Agent)
+	b.String("agent", s.realm.router.options().Agent)
 	b.String("realm", s.realm.name)
 	b.String("authid", s.authid)
 	b.String("authrole", s.role().Name())
 	b.String("authmethod", s.authmethod)
 	b.String("authprovider", s.authprovider)
-	if node := s.realm.router.opts.Node; node != "" {
+	if node := s.realm.router.options().Node; node != "" {
 		b.String("_node", node+"/"+s.realm.name)
 	}
 	if extra != nil {

@@ -120,7 +120,7 @@ func (c *metaCall) sessionKillAll() ([]any, error) {
 func (c *metaCall) kill(choose func(*session) bool) ([]*session, error) {
 	reason, message := string(wamp.CloseKilled), ""
 	if given, ok := c.kwargs["reason"]; ok && given != nil {
-		if reason, _ = given.(string); !wamp.ValidURI(reason, wamp.Exact, c.realm.strict) {
+		if reason, _ = given.(string); !wamp.ValidURI(reason, wamp.Exact, c.caller.strict) {
 			return nil, wamp.InvalidURI
 		}
 	}

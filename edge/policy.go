@@ -8,6 +8,7 @@ import (
 
 // policy is who may join a realm, and what they may do there. It is immutable: UpdateRealm puts another in its place.
 type policy struct {
+	strict         bool       // of sessions that join from now on
 	anonymous      *auth.Role // nil: anonymous sessions are refused
 	roles          map[string]*auth.Role
 	principals     *auth.Principals // nil: there are none
@@ -15,7 +16,7 @@ type policy struct {
 }
 
 func newPolicy(opts *RealmOptions) (*policy, error) {
-	p := &policy{roles: make(map[string]*auth.Role), principals: opts.Principals}
+	p := &policy{strict: opts.Strict, roles: make(map[string]*auth.Role), principals: opts.Principals}
 	for _, role := range opts.Roles {
 		p.roles[role.Name()] = role
 		if role.Authorizer() == "" {

@@ -12,13 +12,11 @@ import (
 // realm is a routing domain: its members, its topics and its procedures.
 type realm struct {
 	// Static after construction.
-	router    *Router
-	name      string
-	strict    bool
-	log       *slog.Logger
-	asks      asks
-	histories []*history
-	state     *state // nil: nothing is kept on disk
+	router *Router
+	name   string
+	log    *slog.Logger
+	asks   asks
+	state  *state // nil: nothing is kept on disk
 
 	trouble throttle // of the procedures that are asked
 
@@ -27,6 +25,9 @@ type realm struct {
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
 	away       atomic.Pointer[procedures] // offered by uplinks, see away.go
+
+	updating  sync.Mutex // held while the realm is updated
+	histories []*history // guarded by updating, and by nothing before the realm opens
 
 	pending    pending
 	confirming atomic.Int32 // seats that confirm; replaced under mu
@@ -47,9 +48,8 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 	m := &realm{
 		router:  r,
 		name:    opts.Name,
-		strict:  opts.Strict,
 		members: make(map[wamp.ID]*session),
-		log:     r.opts.Log.With("realm", opts.Name),
+		log:     r.options().Log.With("realm", opts.Name),
 		asks:    newAsks(),
 	}
 	p, err := newPolicy(&opts)
@@ -57,7 +57,7 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 		return nil, err
 	}
 	m.policy.Store(p)
-	m.retention.max = r.opts.MaxRetained
+	m.retention.max = r.options().MaxRetained
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
 	m.away.Store(&procedures{})

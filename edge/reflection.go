@@ -87,7 +87,7 @@ func (c *metaCall) described() (described, error) {
 	if _, ok := reflected[kind]; !ok {
 		return described{}, refusal{wamp.InvalidArgument, "kind must be procedure, topic or error"}
 	}
-	if wamp.Reserved(uri) || !wamp.ValidURI(uri, wamp.Wildcard, c.realm.strict) {
+	if wamp.Reserved(uri) || !wamp.ValidURI(uri, wamp.Wildcard, c.caller.strict) {
 		return described{}, wamp.InvalidURI
 	}
 	return described{kind, uri}, nil

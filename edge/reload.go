@@ -15,10 +15,26 @@ import (
 // errOutdated is that the role by which a session was allowed a seat has been replaced meanwhile: it is to be asked again.
 var errOutdated = errors.New("the role has changed")
 
-// UpdateRealm replaces who may join a realm and what they may do there: Anonymous, Roles, Principals and Authenticators.
-// The realm's other options stay as they are. From its return on everything is decided by the new ones, also for the
-// sessions that there are: what they subscribe to or have registered and may no longer is revoked, and those whose
-// principal or role is gone get GOODBYE. On an error nothing has changed.
+// Update replaces what the router's options bound. Log, Agent and StateSync stay, and sessions that there are keep their
+// outboxes. What is beyond a new bound already stays as well: the next one is refused.
+func (r *Router) Update(opts Options) {
+	old := r.options()
+	opts.Log, opts.Agent, opts.StateSync = old.Log, old.Agent, old.StateSync
+	opts = opts.withDefaults()
+	r.opts.Store(&opts)
+	r.mu.Lock()
+	realms := r.list()
+	r.mu.Unlock()
+	for _, m := range realms {
+		m.retention.bound(opts.MaxRetained)
+	}
+}
+
+// UpdateRealm replaces who may join a realm and what they may do there, Anonymous, Roles, Principals and Authenticators,
+// and its History; State stays as it is. Strict is for sessions that join from now on: a session's request ids are in
+// sequence from the first, or not. All else counts from its return on for the sessions that there are, too: what they
+// subscribe to or have registered and may no longer is revoked, and those whose principal or role is gone get GOODBYE.
+// What a history that is no more has on disk is left there. On an error nothing has changed.
 //
 // What an authorizer has allowed stays allowed while the role's authorizer is the same. What only an authorizer could
 // allow now is revoked: the session that asks for it again has it asked.
@@ -27,12 +43,17 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	if m == nil {
 		return fmt.Errorf("update realm %s: there is none of this name", opts.Name)
 	}
-	opts.Strict = m.strict
 	p, err := newPolicy(&opts)
+	if err == nil {
+		err = checkHistory(opts.History, opts.Strict)
+	}
 	if err != nil {
 		return fmt.Errorf("update realm %s: %w", opts.Name, err)
 	}
+	m.updating.Lock()
+	defer m.updating.Unlock()
 	m.adopt(p)
+	m.updateHistory(opts.History)
 	return nil
 }
 
@@ -111,6 +132,7 @@ func (m *realm) confirm(s *session) error {
 			return refusal{wamp.NotAuthorized, "the realm has just changed who may join"}
 		}
 		s.rights.Store(now.roles[s.role().Name()])
+		s.strict = now.strict
 	}
 	s.policy = nil
 	return nil

@@ -1,7 +1,9 @@
 package edge
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
@@ -296,4 +298,175 @@ func TestUpdateWhileAsking(t *testing.T) {
 			p.hear(refused)
 		})
 	}
+}
+
+func TestUpdateLimits(t *testing.T) {
+	tell(t, Options{MaxSubscriptions: 1, MaxRegistrations: 1, MaxCalls: 1, MaxRetained: 1, MaxSessions: 1}, RealmOptions{}, func(s *story) {
+		p := s.join(helloAll)
+		s.connect(memory.Options{}).hear(`[3,"*","wamp.error.unavailable"]`)
+		p.say(`[32,1,{},"com.a"]`)
+		p.hear(`[33,1,"$a"]`)
+		p.say(`[32,2,{},"com.b"]`)
+		p.hear(`[8,32,2,{},"wamp.error.unavailable","*"]`)
+		p.say(`[64,3,{},"com.p"]`)
+		p.hear(`[65,3,"$p"]`)
+		p.say(`[64,4,{},"com.q"]`)
+		p.hear(`[8,64,4,{},"wamp.error.unavailable","*"]`)
+		p.say(`[48,5,{},"com.p"]`)
+		p.hear(`[68,1,"$p",{}]`)
+		p.say(`[48,6,{},"com.p"]`)
+		p.hear(`[8,48,6,{},"wamp.error.unavailable","*"]`)
+		p.say(`[16,7,{"retain":true},"com.kept",["x"]]`) // there is no room
+
+		s.router.Update(Options{MaxSubscriptions: 2, MaxRegistrations: 2, MaxCalls: 2, MaxSessions: 2})
+		s.join(hello)
+		p.say(`[32,8,{"get_retained":true},"com.kept"]`)
+		p.hear(`[33,8,"*"]`)
+		p.silent()
+		p.say(`[64,9,{},"com.q"]`)
+		p.hear(`[65,9,"*"]`)
+		p.say(`[48,10,{},"com.p"]`)
+		p.hear(`[68,2,"$p",{}]`)
+		p.say(`[16,11,{"acknowledge":true,"retain":true,"exclude_me":false},"com.kept",["x"]]`)
+		p.hear(`[36,"$s","$kept",{},["x"]]`, `[17,11,"$kept"]`)
+
+		// What is beyond lower limits stays, and there is no more.
+		s.router.Update(Options{MaxSubscriptions: 1, MaxRegistrations: 1, MaxCalls: 1, MaxRetained: 1, MaxSessions: 1})
+		p.say(`[32,12,{"get_retained":true},"com.kept"]`)
+		p.hear(`[33,12,"$s"]`, `[36,"$s","$kept","*",["x"]]`)
+		p.say(`[48,13,{},"com.p"]`)
+		p.hear(`[8,48,13,{},"wamp.error.unavailable","*"]`)
+		p.sayAll(`[70,1,{}]`, `[70,2,{}]`)
+		p.hear(`[50,5,{}]`, `[50,10,{}]`)
+	})
+}
+
+func TestUpdateStrict(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		lax := s.join(hello)
+		realm := openRealm()
+		realm.Strict = true
+		s.update(realm)
+		lax.say(`[16,500,{"acknowledge":true},"com.UPPER"]`)
+		lax.hear(`[17,500,"*"]`)
+		strict := s.join(hello)
+		strict.say(`[16,1,{"acknowledge":true},"com.UPPER"]`)
+		strict.hear(`[8,16,1,{},"wamp.error.invalid_uri"]`)
+		realm.Strict = false
+		s.update(realm)
+		strict.say(`[16,3,{"acknowledge":true},"com.t"]`)
+		strict.hear(`[3,"*","wamp.error.protocol_violation"]`)
+		again := s.join(hello)
+		again.say(`[16,3,{"acknowledge":true},"com.UPPER"]`)
+		again.hear(`[17,3,"*"]`)
+	})
+}
+
+func TestUpdateHistory(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		t.Run(map[bool]string{true: "on disk", false: "in memory"}[kept], func(t *testing.T) {
+			realm := withHistory(comRule)
+			if kept {
+				realm.State = t.TempDir()
+			}
+			one, two := HistoryRule{URI: "com.", Match: wamp.Prefix, Events: 2}, HistoryRule{URI: "com.a"}
+			tell(t, Options{}, realm, func(s *story) {
+				p := s.join(helloAll)
+				for i, text := range []string{"1", "2", "3"} {
+					p.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"com.a",[%q]]`, i+1, text))
+					p.hear(`[17,"*","*"]`)
+				}
+				p.say(`[32,4,{"match":"prefix"},"com."]`)
+				p.hear(`[33,4,"$sub"]`)
+				p.past(`{}`, "1", "2", "3")
+
+				// Other bounds, and one more.
+				realm.History = []HistoryRule{one, two}
+				s.update(realm)
+				time.Sleep(2 * saveDelay) // so that it is known what gets to the disk
+				p.past(`{}`, "2", "3")
+				p.say(`[16,5,{"acknowledge":true,"exclude_me":false},"com.a",["4"]]`)
+				p.hear(`[36,"$sub","*",{"topic":"com.a"},["4"]]`, `[17,5,"*"]`)
+				p.past(`{}`, "3", "4")
+				delete(s.kept, "sub")
+				p.findsHistory("sub", "com.a", wamp.Exact)
+				p.past(`{}`, "4")
+
+				// The first is no more; who has subscribed does not notice.
+				realm.History = []HistoryRule{two}
+				s.update(realm)
+				p.say(`[16,6,{"acknowledge":true,"exclude_me":false},"com.a",["5"]]`)
+				p.hear(`[36,"*","*",{"topic":"com.a"},["5"]]`, `[17,6,"*"]`)
+				p.past(`{}`, "4", "5")
+				delete(s.kept, "sub")
+				p.findsHistory("sub", "com.", wamp.Prefix)
+				p.past(`{}`)
+
+				// It comes again: from disk, or anew.
+				realm.History = []HistoryRule{comRule, two}
+				s.update(realm)
+				if kept {
+					p.past(`{}`, "2", "3", "4")
+				} else {
+					p.past(`{}`)
+				}
+				p.say(`[16,7,{"acknowledge":true},"com.a",["6"]]`)
+				p.hear(`[17,7,"*"]`)
+
+				// What is wrong changes nothing.
+				for _, wrong := range [][]HistoryRule{{two, two}, {{URI: "a b"}}, {{URI: "com.", Match: wamp.Prefix, Events: -1}}} {
+					realm.History = wrong
+					if err := s.router.UpdateRealm(realm); err == nil {
+						t.Errorf("%+v is accepted", wrong)
+					}
+				}
+				if kept {
+					p.past(`{}`, "2", "3", "4", "6")
+				} else {
+					p.past(`{}`, "6")
+				}
+				realm.History = nil
+				s.update(realm)
+				p.say(`[48,8,{},"wamp.subscription.lookup",["com.a"]]`)
+				p.hear(`[50,8,{},[null]]`)
+			})
+			if !kept {
+				return
+			}
+			realm.History = []HistoryRule{comRule, two}
+			tell(t, Options{}, realm, func(s *story) {
+				p := s.join(helloAll)
+				p.findsHistory("sub", "com.", wamp.Prefix)
+				p.past(`{}`, "2", "3", "4", "6")
+				delete(s.kept, "sub")
+				p.findsHistory("sub", "com.a", wamp.Exact)
+				p.past(`{}`, "4", "5", "6")
+			})
+		})
+	}
+}
+
+// Histories come and go while events do.
+func TestUpdateHistoryRaces(t *testing.T) {
+	realm := openRealm()
+	realm.State = t.TempDir()
+	tell(t, Options{}, realm, func(s *story) {
+		p := s.join(helloAll)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := range 100 {
+				realm.History = nil
+				if i%2 == 0 {
+					realm.History = []HistoryRule{comRule, {URI: "com.a", Events: i + 1}}
+				}
+				s.update(realm)
+			}
+		}()
+		for i := range 500 {
+			p.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"com.a"]`, i+1))
+			p.hear(`[17,"*","*"]`)
+		}
+		<-done
+	})
 }

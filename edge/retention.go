@@ -17,11 +17,10 @@ import (
 // PUBLISH.Options._ttl is the time in ms after which an event is forgotten. A subscription by pattern is given one event
 // for each topic that it matches.
 type retention struct {
-	max int // octets of all events together
-
 	full atomic.Bool // an event was not kept
 
 	mu     sync.Mutex
+	max    int                    // octets of all events together
 	topics map[string][]*retained // from old to new; only the first may be for everybody
 	octets int
 
@@ -42,6 +41,16 @@ const (
 	// retainedOverhead is what an event costs beside its topic and its payload, in octets; roughly.
 	retainedOverhead = 512
 )
+
+// bound sets how many octets all events may have; those that are kept stay.
+func (r *retention) bound(octets int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if octets > r.max {
+		r.full.Store(false)
+	}
+	r.max = octets
+}
 
 // keep stores p or clears its topic. It returns false if there is no room.
 func (r *retention) keep(p *publication) bool {

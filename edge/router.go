@@ -76,8 +76,7 @@ type RealmOptions struct {
 
 // Router routes between the sessions of its realms. Its methods may be called from any goroutine.
 type Router struct {
-	// Static after construction.
-	opts Options
+	opts atomic.Pointer[Options] // with its defaults; replaced by Update
 
 	counters counters
 	open     atomic.Int64 // connections in Serve
@@ -93,8 +92,13 @@ type Router struct {
 
 // NewRouter returns a router without realms.
 func NewRouter(opts Options) *Router {
-	return &Router{opts: opts.withDefaults(), realms: make(map[string]*realm), joining: make(map[Conn]struct{})}
+	r := &Router{realms: make(map[string]*realm), joining: make(map[Conn]struct{})}
+	opts = opts.withDefaults()
+	r.opts.Store(&opts)
+	return r
 }
+
+func (r *Router) options() *Options { return r.opts.Load() }
 
 // AddRealm opens a realm for sessions to join.
 func (r *Router) AddRealm(opts RealmOptions) error {
@@ -105,11 +109,12 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	if err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
-	if err := m.keepHistory(opts.History); err != nil {
+	if err := checkHistory(opts.History, opts.Strict); err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
+	m.keepHistory(opts.History)
 	if opts.State != "" && r.realm([]byte(opts.Name)) == nil {
-		m.state = openState(m, opts.State, r.opts.StateSync)
+		m.state = openState(m, opts.State, r.options().StateSync)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

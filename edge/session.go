@@ -22,6 +22,7 @@ type session struct {
 	authid       string
 	authmethod   string
 	authprovider string
+	strict       bool     // the realm insisted on the letter when the session joined
 	features     features // what the peer announced
 	joined       time.Time
 
@@ -111,7 +112,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	if s.leaving.Load() && m.Type != wamp.Goodbye {
 		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
 	}
-	if s.realm.strict {
+	if s.strict {
 		if err := s.checkSequence(m); err != nil {
 			return err
 		}
@@ -220,7 +221,7 @@ func (s *session) close(cause error) error {
 		s.abort(wamp.ProtocolViolation, string(breach))
 		cause = fmt.Errorf("protocol violation: %w", cause)
 	}
-	s.out.settle(s.realm.router.opts.CloseTimeout)
+	s.out.settle(s.realm.router.options().CloseTimeout)
 	return cause
 }
 
@@ -252,7 +253,7 @@ func (s *session) end(reason wamp.Failure, message string) {
 // kill is end for a peer that may not stay: its connection is closed in any case. Any goroutine.
 func (s *session) kill(reason wamp.Failure, message string) {
 	s.end(reason, message)
-	time.AfterFunc(s.realm.router.opts.CloseTimeout, func() { s.conn.Close() })
+	time.AfterFunc(s.realm.router.options().CloseTimeout, func() { s.conn.Close() })
 }
 
 // leave takes the session out of everything it is part of. It runs when the read loop has ended.

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,11 +38,12 @@ type state struct {
 	interval  time.Duration // between syncs
 	retention *retention
 	retained  *journal.Journal // nil: it can't be read, and so it is left alone
-	archives  []*archive
+	dir       string
 	marks     *markLog // runs beside; nil: it can't be read
 	trouble   trouble  // locks for itself
 
 	wake  chan struct{} // is full when something has changed
+	order chan func()   // what run is to do between its own affairs
 	stop  chan struct{}
 	done  chan struct{}
 	close func() // stops run and waits for it
@@ -50,6 +52,7 @@ type state struct {
 	saveAt, syncAt, expireAt time.Time
 	patience                 time.Duration // until the next attempt after a failed one; 0: the last one succeeded
 	rewrite                  bool          // the log of retained events has a bad segment, or lacks what has changed
+	archives                 []*archive
 }
 
 // archive is the log of one history.
@@ -73,8 +76,8 @@ const (
 // whatever it finds, and says in the log what it could not read.
 func openState(m *realm, dir string, interval time.Duration) *state {
 	s := &state{
-		log: m.log, interval: interval, retention: &m.retention,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		log: m.log, interval: interval, retention: &m.retention, dir: dir,
+		wake: make(chan struct{}, 1), order: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.close = sync.OnceFunc(func() {
 		close(s.stop)
@@ -83,7 +86,9 @@ func openState(m *realm, dir string, interval time.Duration) *state {
 	s.openRetained(filepath.Join(dir, "retained"))
 	s.openMarks(m, filepath.Join(dir, "origins"))
 	for _, h := range m.histories {
-		s.openHistory(h, filepath.Join(dir, "history", archiveName(h.rule)))
+		if a := s.openHistory(h); a != nil {
+			s.archives = append(s.archives, a)
+		}
 	}
 	s.expireAt = s.nextExpiry()
 	s.log.Info("state restored", "directory", dir, "topics with retained events", len(m.retention.topics), "past events", s.pastEvents())
@@ -91,10 +96,10 @@ func openState(m *realm, dir string, interval time.Duration) *state {
 }
 
 // archiveName names the directory of a rule's history: readable, and the same after a restart.
-func archiveName(rule HistoryRule) string {
-	name := rule.Match.String() + "-" + url.PathEscape(rule.URI)
+func archiveName(h *history) string {
+	name := h.match.String() + "-" + url.PathEscape(h.uri)
 	if len(name) > 150 {
-		sum := sha256.Sum256([]byte(rule.URI))
+		sum := sha256.Sum256([]byte(h.uri))
 		name = name[:100] + "~" + hex.EncodeToString(sum[:8])
 	}
 	return name
@@ -117,12 +122,14 @@ func (s *state) openRetained(dir string) {
 	}
 }
 
-func (s *state) openHistory(h *history, dir string) {
+// openHistory reads a history, which nobody else knows yet. It returns nil if it can't.
+func (s *state) openHistory(h *history) *archive {
+	dir := filepath.Join(s.dir, "history", archiveName(h))
 	unread, twice := 0, 0
 	seen := make(map[wamp.ID]struct{})
 	log, found, err := journal.Open(dir, segmentOctets, func(record []byte) {
 		e, err := decodePast(record)
-		if err != nil || !h.rule.Match.Matches(h.rule.URI, string(e.topic)) {
+		if err != nil || !h.match.Matches(h.uri, string(e.topic)) {
 			unread++
 		} else if _, again := seen[e.id]; again {
 			twice++
@@ -130,11 +137,48 @@ func (s *state) openHistory(h *history, dir string) {
 			h.append(e)
 		}
 	})
-	if s.opened(dir, found, unread, err) {
-		h.changed = s.changed
-		s.archives = append(s.archives, &archive{
-			history: h, log: log, saved: h.gone + uint64(len(h.events)), rewrite: len(found.Bad) > 0 || twice > 0,
+	if !s.opened(dir, found, unread, err) {
+		return nil
+	}
+	h.changed = s.changed
+	return &archive{
+		history: h, log: log, saved: h.gone + uint64(len(h.events)), rewrite: len(found.Bad) > 0 || twice > 0,
+	}
+}
+
+// addHistory reads a history and has it written from now on.
+func (s *state) addHistory(h *history) {
+	if a := s.openHistory(h); a != nil {
+		s.do(func() {
+			s.archives = append(s.archives, a)
+			s.saveAt = time.Now() // it may be in need of that
 		})
+	}
+}
+
+// dropHistory writes what is left of a history, and no more.
+func (s *state) dropHistory(h *history) {
+	s.do(func() {
+		i := slices.IndexFunc(s.archives, func(a *archive) bool { return a.history == h })
+		if i < 0 {
+			return
+		}
+		a := s.archives[i]
+		s.archives = slices.Delete(s.archives, i, i+1)
+		if err := errors.Join(a.save(), a.log.Sync(), a.log.Close()); err != nil {
+			s.log.Warn("a history that ends is not all on disk", "history", h.uri, "because", err)
+		}
+		s.expireAt = s.nextExpiry()
+	})
+}
+
+// do has run do something, and returns when it is done, or run has ended.
+func (s *state) do(what func()) {
+	done := make(chan struct{})
+	select {
+	case s.order <- func() { defer close(done); what() }:
+		<-done
+	case <-s.done:
 	}
 }
 
@@ -197,6 +241,8 @@ func (s *state) run() {
 			s.saveAt = time.Now().Add(saveDelay)
 		case <-due:
 			s.attend(time.Now())
+		case what := <-s.order:
+			what()
 		case <-s.stop:
 			s.finish()
 			return
@@ -370,9 +416,7 @@ func pastRecords(events []*past) iter.Seq[[]byte] {
 // nextExpiry returns when the next event of a history gets too old.
 func (s *state) nextExpiry() (at time.Time) {
 	for _, a := range s.archives {
-		if oldest, ok := a.oldest(); ok && a.rule.Age > 0 {
-			at = earliest(at, oldest.at.Add(a.rule.Age+time.Millisecond))
-		}
+		at = earliest(at, a.nextExpiry())
 	}
 	return at
 }
@@ -388,13 +432,14 @@ func (h *history) since(number uint64) (events []*past, first, gone uint64) {
 	return append(events, h.events[first-h.gone:]...), first, h.gone
 }
 
-func (h *history) oldest() (e *past, ok bool) {
+// nextExpiry returns when the oldest event gets too old; a zero time is never.
+func (h *history) nextExpiry() (at time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.events) == 0 {
-		return nil, false
+	if len(h.events) == 0 || h.rule.Age == 0 {
+		return at
 	}
-	return h.events[0], true
+	return h.events[0].at.Add(h.rule.Age + time.Millisecond)
 }
 
 // unsaved notes the topics whose events are to be written. Guarded by retention.mu.

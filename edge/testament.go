@@ -49,7 +49,7 @@ func (c *metaCall) addTestament() ([]any, error) {
 		return nil, err
 	}
 	s := c.caller
-	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, c.realm.strict) {
+	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, c.caller.strict) {
 		return nil, wamp.InvalidURI
 	}
 	if len(s.testaments[0])+len(s.testaments[1]) >= maxTestaments {
