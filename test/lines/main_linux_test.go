@@ -1,0 +1,226 @@
+// Package lines holds Runnel to its word about devices that speak no WAMP: it runs the program as users do, with simulated
+// devices on pseudo-terminals.
+package lines
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/transport"
+	"runnel/transport/serial/pty"
+)
+
+var runnel program.Binary
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "runnel-lines-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if runnel, err = program.Find(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits until what is awaited is true.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(program.Patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+const realm = `version = 1
+[[realm]]
+name = "realm1"
+anonymous = "all"
+[[realm.role]]
+name = "all"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role]]
+name = "sensor"
+[[realm.role.permission]]
+uri = "com.example."
+match = "prefix"
+allow = ["publish", "register"]
+[[listen]]
+url = "unix://runnel.sock"
+`
+
+// router is a running router.
+type router struct {
+	*program.Process
+	*client.Client // joined to it
+	url            string
+}
+
+// start runs a router with serial lines.
+func start(t *testing.T, config string) *router {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lines-") // a Unix socket's path must be short
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file := filepath.Join(dir, "runnel.toml")
+	must(t, os.WriteFile(file, []byte(realm+config), 0o600))
+	p, err := program.Start(runnel.Command("run", "-c", file))
+	must(t, err)
+	t.Cleanup(func() {
+		p.Signal(syscall.SIGTERM)
+		if status, err := p.Wait(); err != nil || status != 0 {
+			t.Errorf("the router ended with %d, %v", status, err)
+		}
+		if t.Failed() {
+			t.Log(p)
+		}
+	})
+	r := &router{Process: p, url: "unix://" + filepath.Join(dir, "runnel.sock")}
+	_, err = r.Logs("msg=listening")
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
+	defer cancel()
+	r.Client, err = client.Connect(ctx, client.Options{
+		Dial: func(ctx context.Context) (client.Conn, error) {
+			return transport.Dial(ctx, r.url, transport.DialOptions{})
+		},
+		Realm: "realm1", RequestTimeout: program.Patience,
+	})
+	must(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+		defer cancel()
+		r.Client.Close(ctx)
+	})
+	return r
+}
+
+// event is what a subscriber was told.
+type event struct {
+	topic  string
+	kwargs map[string]any
+}
+
+// hear subscribes to all topics of the example.
+func (r *router) hear(t *testing.T) chan event {
+	t.Helper()
+	events := make(chan event, 1000)
+	_, err := r.Subscribe(t.Context(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
+		events <- event{e.Topic(), e.Kwargs()}
+	})
+	must(t, err)
+	return events
+}
+
+func next(t *testing.T, events chan event) event {
+	t.Helper()
+	select {
+	case e := <-events:
+		return e
+	case <-time.After(program.Patience):
+		t.Fatal("no event")
+		return event{}
+	}
+}
+
+// state is what runnel.status says of a line, as far as the stories want to know.
+type state struct {
+	Name, State, Error string
+	Opens              int
+	Lines              struct {
+		Good, Bad, Long, Ignored int
+		NotUTF8                  int    `json:"not_utf8"`
+		BadLine                  string `json:"bad_line"`
+		BadReason                string `json:"bad_reason"`
+	}
+	Modbus struct {
+		Slaves []struct {
+			Slave, Requests, Answers, Timeouts, Exceptions int
+			Silent                                         bool
+		}
+	}
+	Sensor struct {
+		Published, Refused, Dropped int
+		Refusal                     string
+	}
+}
+
+func (r *router) state(t *testing.T, name string) state {
+	t.Helper()
+	result, err := r.Call(t.Context(), "runnel.status", client.CallOptions{}, client.Payload{})
+	must(t, err)
+	text, err := json.Marshal(result.Args()[0])
+	must(t, err)
+	var report struct{ Serial []state }
+	must(t, json.Unmarshal(text, &report))
+	for _, s := range report.Serial {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("no line %s in %s", name, text)
+	return state{}
+}
+
+// opened waits until the router has the line's port.
+func (r *router) opened(t *testing.T, name string, times int) {
+	t.Helper()
+	eventually(t, name+" open", func() bool {
+		s := r.state(t, name)
+		return s.State == "serving" && s.Opens == times
+	})
+}
+
+// plug plugs in a simulated device.
+func plug(t *testing.T, link string) *pty.Device {
+	t.Helper()
+	d, err := pty.Plug(link)
+	must(t, err)
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func say(t *testing.T, d *pty.Device, text string) {
+	t.Helper()
+	_, err := d.Write([]byte(text))
+	must(t, err)
+}
+
+// run runs a command to its end, and returns what it printed.
+func run(t *testing.T, status int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	p, err := program.Start(runnel.Command(args...))
+	must(t, err)
+	got, err := p.Wait()
+	must(t, err)
+	if got != status {
+		t.Fatalf("%s ended with %d, want %d\n%v", strings.Join(args, " "), got, status, p)
+	}
+	return p.Stdout.Text(), p.Stderr.Text()
+}

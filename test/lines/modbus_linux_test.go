@@ -1,0 +1,160 @@
+package lines
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport/serial/modbus"
+	"runnel/transport/serial/pty"
+)
+
+// slave is a simulated Modbus slave with holding registers.
+type slave struct {
+	mu    sync.Mutex
+	words map[uint16]uint16
+}
+
+func (s *slave) set(address, word uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.words[address] = word
+}
+
+// answer answers requests of one address and one number, which are all that have eight octets.
+func (s *slave) answer(request []byte) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	address, number := binary.BigEndian.Uint16(request[2:]), binary.BigEndian.Uint16(request[4:])
+	switch request[1] {
+	case 3:
+		answer := []byte{request[0], 3, byte(2 * number)}
+		for i := range number {
+			answer = binary.BigEndian.AppendUint16(answer, s.words[address+i])
+		}
+		return seal(answer)
+	case 6:
+		s.words[address] = number
+		return request
+	}
+	return seal([]byte{request[0], request[1] | 0x80, 1})
+}
+
+func seal(frame []byte) []byte { return binary.LittleEndian.AppendUint16(frame, modbus.CRC(frame)) }
+
+// bus has slaves answer on a device until it is unplugged.
+func bus(d *pty.Device, slaves map[byte]*slave) {
+	var buf []byte
+	for {
+		octets := make([]byte, 256)
+		n, err := d.Read(octets)
+		if err != nil {
+			return
+		}
+		buf = append(buf, octets[:n]...)
+		for len(buf) >= 8 {
+			if s := slaves[buf[0]]; s != nil {
+				d.Write(s.answer(buf[:8]))
+			}
+			buf = buf[8:]
+		}
+	}
+}
+
+// TestModbus has two slaves on a bus, of which one is silent.
+func TestModbus(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "bus")
+	device := plug(t, link)
+	boiler := &slave{words: map[uint16]uint16{100: 0xfff6, 200: 0x41ac}} // -1.0 and 21.5
+	go bus(device, map[byte]*slave{17: boiler})
+	r := start(t, fmt.Sprintf(`[[serial]]
+name = "bus"
+device = %q
+mode = "modbus"
+baud = 19200
+role = "sensor"
+timeout = "2s"
+every = "50ms"
+topic = "com.example.{slave}.{name}"
+[[serial.modbus]]
+name = "silent"
+slave = 18
+table = "input"
+address = 0
+[[serial.modbus]]
+name = "outside"
+slave = 17
+table = "holding"
+address = 100
+type = "int16"
+scale = 0.1
+unit = "C"
+write = "com.example.outside.set"
+[[serial.modbus]]
+name = "water"
+slave = 17
+table = "holding"
+address = 200
+type = "float32"
+[[serial.modbus]]
+name = "pump"
+slave = 17
+table = "coil"
+address = 1
+publish = "never"
+write = "com.example.pump.set"
+`, link))
+	events := r.hear(t)
+	boiler.set(100, 0xffec)
+	seen := map[string]any{}
+	eventually(t, "both values", func() bool {
+		e := next(t, events)
+		seen[e.topic] = e.kwargs["value"]
+		return seen["com.example.17.outside"] == -2.0 && seen["com.example.17.water"] == 21.5
+	})
+	boiler.set(200, 0x41b0)
+	if e := next(t, events); e.kwargs["value"] != 22.0 || e.kwargs["name"] != "water" || e.kwargs["slave"] != int64(17) {
+		t.Errorf("%v", e)
+	}
+	set := func(procedure string, value any) error {
+		_, err := r.Call(t.Context(), procedure, client.CallOptions{}, client.Args(value))
+		return err
+	}
+	must(t, set("com.example.outside.set", 3.5))
+	if e := next(t, events); e.kwargs["value"] != 3.5 || e.kwargs["unit"] != "C" {
+		t.Errorf("%v", e)
+	}
+	if err := set("com.example.outside.set", "warm"); !errors.Is(err, wamp.InvalidArgument) {
+		t.Errorf("text: %v", err)
+	}
+	if err := set("com.example.pump.set", true); err == nil || !strings.Contains(err.Error(), "runnel.error.modbus: exception 1: illegal function") {
+		t.Errorf("a slave that refuses: %v", err)
+	}
+	eventually(t, "the silent slave in the status", func() bool {
+		s := r.state(t, "bus")
+		return s.Opens == 1 && len(s.Modbus.Slaves) == 2 && !s.Modbus.Slaves[0].Silent && s.Modbus.Slaves[1].Silent
+	})
+	s := r.state(t, "bus").Modbus.Slaves
+	if s[0].Timeouts > s[0].Answers || s[1].Answers != 0 || s[1].Timeouts < 2 || s[0].Exceptions != 1 {
+		t.Errorf("%+v", s)
+	}
+	if n := strings.Count(r.Stderr.Text(), "asking it less often\" line=bus slave=18"); n != 1 {
+		t.Errorf("said %d times that a slave is silent", n)
+	}
+	must(t, device.Close())
+	eventually(t, "the bus is lost", func() bool { return errors.Is(set("com.example.outside.set", 1.0), wamp.Unavailable) })
+	again := plug(t, link)
+	go bus(again, map[byte]*slave{17: boiler})
+	r.opened(t, "bus", 2)
+	boiler.set(100, 10)
+	for e := next(t, events); e.kwargs["value"] != 1.0; e = next(t, events) {
+		time.Sleep(time.Millisecond)
+	}
+}

@@ -1,0 +1,168 @@
+package lines
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport/serial/lines"
+	"runnel/transport/serial/pty"
+)
+
+// line is a line's configuration up to what is special.
+func line(name, device, more string) string {
+	return fmt.Sprintf("[[serial]]\nname = %q\ndevice = %q\nrole = \"sensor\"\nmode = \"lines\"\n%s\n", name, device, more)
+}
+
+func nmea(body string) string { return fmt.Sprintf("$%s*%02X\r\n", body, lines.Checksum(body)) }
+
+// A device that prints is a publisher, by config alone.
+func TestFormats(t *testing.T) {
+	dir := t.TempDir()
+	link := func(name string) string { return filepath.Join(dir, name) }
+	devices := map[string]*pty.Device{}
+	for _, name := range []string{"json", "csv", "gps", "pattern"} {
+		devices[name] = plug(t, link(name))
+	}
+	r := start(t,
+		line("json", link("json"), "format = \"json\"\ntopic = \"com.example.{station}.weather\"\ntime = \"none\"")+
+			line("csv", link("csv"), "format = \"csv\"\ncolumns = [\"temperature\", \"_\", \"humidity\"]\ntopic = \"com.example.csv\"\ntime = \"none\"\n"+
+				"[[serial.field]]\nname = \"temperature\"\nscale = 0.1\nunit = \"C\"")+
+			line("gps", link("gps"), "format = \"nmea\"\nsentences = [\"RMC\", \"MWV\"]\ntopic = \"com.example.gps.{sentence}\"")+
+			line("pattern", link("pattern"), "format = \"regexp\"\npattern = 'T=(?P<t>\\S+) H=(?P<h>\\S+)'\ntopic = \"com.example.pattern\""))
+	events := r.hear(t)
+	for name, device := range devices {
+		r.opened(t, name, 1)
+		say(t, device, "half a line\n")
+	}
+	for _, c := range []struct {
+		device, text, topic string
+		want                map[string]any
+	}{
+		{"json", `{"station": "roof", "t": 21.5, "in": {"n": 1}}` + "\n", "roof.weather", map[string]any{"station": "roof", "t": 21.5, "in": map[string]any{"n": int64(1)}}},
+		{"csv", "215,x,40\r", "csv", map[string]any{"temperature": 21.5, "humidity": int64(40), "units": map[string]any{"temperature": "C"}}},
+		{"gps", nmea("HEHDT,1,T") + nmea("GPRMC,120000,A,4807.038,N,01131.000,E,022.4,084.4,221126,,"), "gps.rmc", map[string]any{
+			"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": 48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4,
+			"date": "2026-11-22", "time": "2026-11-22T12:00:00.000Z"}},
+		{"pattern", "> T=21.5 H=40\r\n", "pattern", map[string]any{"t": 21.5, "h": int64(40)}},
+	} {
+		say(t, devices[c.device], c.text)
+		got := next(t, events)
+		if c.device == "pattern" {
+			if at, _ := got.kwargs["time"].(string); len(at) != len("2026-11-22T12:00:00.000Z") {
+				t.Errorf("time of arrival %q", at)
+			}
+			delete(got.kwargs, "time")
+		}
+		if got.topic != "com.example."+c.topic || !reflect.DeepEqual(got.kwargs, c.want) {
+			t.Errorf("%s: %v\nwant %v", c.device, got, c.want)
+		}
+	}
+	if s := r.state(t, "gps"); s.Lines.Ignored != 1 || s.Lines.Good != 1 || s.Lines.Bad != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What can't be understood is counted and shown, and harms nobody.
+func TestBadLines(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := start(t, line("weather", link, "format = \"json\"\nmax_line = 64\ntopic = \"com.example.{id}\""))
+	events := r.hear(t)
+	r.opened(t, "weather", 1)
+	say(t, device, "booting\nhello\n{\"id\": \"\xff\"}\n"+strings.Repeat("x", 100)+"\n{\"id\": \"a.b\"}\n\n{\"id\": 7}\n")
+	if e := next(t, events); e.topic != "com.example.7" {
+		t.Errorf("%v", e)
+	}
+	s := r.state(t, "weather")
+	if s.Lines.Good != 1 || s.Lines.Bad != 4 || s.Lines.Long != 1 || s.Lines.NotUTF8 != 1 || s.Lines.BadLine != `{"id": "a.b"}` || !strings.Contains(s.Lines.BadReason, "can't be a component") {
+		t.Errorf("%+v", s.Lines)
+	}
+	stdout, _ := run(t, 0, "status", "--url", r.url)
+	if !strings.Contains(stdout, "1 good lines, 4 bad") || !strings.Contains(stdout, "can't be a component") {
+		t.Error(stdout)
+	}
+}
+
+// A line that may not publish is seen in the status, and said once in the log.
+func TestNotPermitted(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := start(t, line("weather", link, "format = \"json\"\ntopic = \"org.example.weather\"\nwrite = \"org.example.write\""))
+	r.opened(t, "weather", 1)
+	say(t, device, "\n{}\n{}\n{}\n")
+	eventually(t, "three refusals", func() bool { return r.state(t, "weather").Sensor.Refused == 3 })
+	if s := r.state(t, "weather").Sensor; s.Published != 0 || s.Refusal != "org.example.weather: wamp.error.not_authorized" {
+		t.Errorf("%+v", s)
+	}
+	if n := strings.Count(r.Stderr.Text(), "may not publish"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
+	eventually(t, "the procedure is refused", func() bool { return strings.Contains(r.Stderr.Text(), "may not offer its procedure") })
+	stdout, _ := run(t, 0, "status", "--url", r.url)
+	if !strings.Contains(stdout, "may not publish org.example.weather") || !strings.Contains(stdout, "may not offer org.example.write") {
+		t.Error(stdout)
+	}
+}
+
+func TestWriteToDevice(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	r := start(t, line("weather", link, "format = \"json\"\ntopic = \"com.example.weather\"\nwrite = \"com.example.write\"\nnewline = \"\\r\\n\""))
+	write := func(args ...any) error {
+		_, err := r.Call(t.Context(), "com.example.write", client.CallOptions{}, client.Args(args...))
+		return err
+	}
+	eventually(t, "an answer that there is no device", func() bool { return errors.Is(write("x"), wamp.Unavailable) })
+	device := plug(t, link)
+	r.opened(t, "weather", 1)
+	must(t, write("interval 5"))
+	must(t, write([]byte{1, 2, 3}))
+	got := make([]byte, len("interval 5\r\n\x01\x02\x03"))
+	if _, err := io.ReadFull(device, got); err != nil || string(got) != "interval 5\r\n\x01\x02\x03" {
+		t.Errorf("%q, %v", got, err)
+	}
+	for _, args := range [][]any{{}, {1}, {"a\nb"}, {strings.Repeat("x", 5000)}} {
+		if err := write(args...); !errors.Is(err, wamp.InvalidArgument) {
+			t.Errorf("%.20q: %v", args, err)
+		}
+	}
+}
+
+// The line goes on by itself, whatever name the device comes back under.
+func TestReplug(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	r := start(t, line("weather", link, "format = \"csv\"\ncolumns = [\"n\"]\ntopic = \"com.example.weather\""))
+	events := r.hear(t)
+	for n := range 3 {
+		device := plug(t, link)
+		r.opened(t, "weather", n+1)
+		say(t, device, fmt.Sprintf("99\n%d\n1", n)) // the first line may be half of one
+		if e := next(t, events); e.kwargs["n"] != int64(n) {
+			t.Errorf("%v, want %d", e, n)
+		}
+		must(t, device.Close())
+		eventually(t, "the line is lost", func() bool { return r.state(t, "weather").State == "waiting" })
+	}
+}
+
+// Who subscribes later gets the last value.
+func TestRetained(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := start(t, line("weather", link, "format = \"csv\"\ncolumns = [\"n\"]\nretain = true\ntopic = \"com.example.weather\""))
+	r.opened(t, "weather", 1)
+	say(t, device, "\n1\n2\n")
+	eventually(t, "published", func() bool { return r.state(t, "weather").Sensor.Published == 2 })
+	events := make(chan event, 10)
+	_, err := r.Subscribe(t.Context(), "com.example.weather", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { events <- event{e.Topic(), e.Kwargs()} })
+	must(t, err)
+	if e := next(t, events); e.kwargs["n"] != int64(2) {
+		t.Errorf("%v", e)
+	}
+}
