@@ -58,10 +58,15 @@ func (i *interest) in(topic string) bool {
 }
 
 // wanted reports whether an event of an export has to cross, by the name that its topic has at the centre. What is not
-// known is wanted: while the link is down, nobody knows who will be there.
-func (l *Link) wanted(r *rule, topic string) bool {
+// known is wanted: while the link is down, nobody knows who will be there. What is durable, or retained at the centre, is
+// for those as well who come later.
+func (l *Link) wanted(r *rule, topic string, e *client.Event) bool {
 	known := l.interest.Load()
-	return r.static || known == nil || known.in(topic)
+	if r.static || r.store == spool.Durable || known == nil || known.in(topic) {
+		return true
+	}
+	retained, _ := e.Detail("_retain").Bool()
+	return retained
 }
 
 func (l *Link) learnInterest(k knowledge, found []offer) {

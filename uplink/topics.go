@@ -35,7 +35,7 @@ func (l *Link) admit(r *rule, from, to *side, e *client.Event) (topic string, wa
 	name := e.Topic()
 	topic = r.rewrite(name)
 	// A wide pattern matches the router's own events too; only the router may publish them.
-	if wamp.Reserved(topic) || !l.best(r, name) || r.direction == exports && !l.wanted(r, topic) {
+	if wamp.Reserved(topic) || !l.best(r, name) || r.direction == exports && !l.wanted(r, topic, e) {
 		return "", nil, false
 	}
 	way, ok = l.cross(&e.Body, publisherOf(e), from, to)

@@ -15,7 +15,10 @@ type uplinkReport struct {
 	Error      string    `json:"error,omitempty"`
 	Reconnects uint64    `json:"reconnects"`
 	Refused    []string  `json:"refused,omitempty"`
-	EventsUp   flow      `json:"events_up"` // from here to the centre
+	RoundTrip  float64   `json:"round_trip_ms,omitempty"` // to the centre and back
+	Interest   bool      `json:"interest"`                // the centre tells what is wanted there
+	Looped     uint64    `json:"looped"`                  // events and calls that had come round in a circle, or too far
+	EventsUp   flow      `json:"events_up"`               // from here to the centre
 	EventsDown flow      `json:"events_down"`
 	CallsUp    flow      `json:"calls_up"`
 	CallsDown  flow      `json:"calls_down"`
@@ -31,7 +34,8 @@ func (l *link) report() uplinkReport {
 	s := l.State()
 	return uplinkReport{
 		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, Reconnects: s.Reconnects,
-		Refused: s.Refused, EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
+		Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
+		EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
 	}
 }
 
