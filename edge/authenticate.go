@@ -35,6 +35,9 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	if identity := s.fromCookie(&request, methods); identity != nil {
+		return identity, nil
+	}
 	for _, step := range steps(methods) {
 		if step == nil {
 			if identity, err := s.anonymous(request); identity != nil || err != nil {
@@ -84,6 +87,9 @@ func (s *session) prove(request auth.Request) (*auth.Identity, error) {
 	proved, err := s.challenge(exchange)
 	if refused := (*auth.Refused)(nil); errors.As(err, &refused) {
 		time.Sleep(failureDelay)
+	}
+	if err == nil {
+		s.remember(&proved)
 	}
 	return &proved, err
 }

@@ -46,17 +46,20 @@ func (p *policy) asks(method string) string {
 // keeps reports whether a session that has joined under another policy may stay under this one. A secret that has
 // changed does not matter: it was asked for when the session joined.
 func (p *policy) keeps(s *session, before *policy) bool {
-	role := p.roles[s.role().Name()]
+	role, method := p.roles[s.role().Name()], s.authmethod
+	if method == byCookie {
+		method = s.proved
+	}
 	switch {
 	case role == nil:
 		return false
 	case s.authmethod == byPlace:
 		return true
 	case s.authprovider == dynamicProvider:
-		return p.asks(s.authmethod) != "" && p.asks(s.authmethod) == before.asks(s.authmethod)
+		return p.asks(method) != "" && p.asks(method) == before.asks(method)
 	case s.authmethod == "anonymous":
 		return p.anonymous == role
 	}
-	id := auth.Identity{Authid: s.authid, Role: role.Name(), Method: s.authmethod}
+	id := auth.Identity{Authid: s.authid, Role: role.Name(), Method: method}
 	return p.principals != nil && p.principals.Has(id, s.conn.Transport())
 }

@@ -15,11 +15,11 @@ import (
 // errOutdated is that the role by which a session was allowed a seat has been replaced meanwhile: it is to be asked again.
 var errOutdated = errors.New("the role has changed")
 
-// Update replaces what the router's options bound. Log, Agent and StateSync stay, and sessions that there are keep their
+// Update replaces what the router's options bound. Log, Agent, StateSync and Cookies stay, and sessions that there are keep their
 // outboxes. What is beyond a new bound already stays as well: the next one is refused.
 func (r *Router) Update(opts Options) {
 	old := r.options()
-	opts.Log, opts.Agent, opts.StateSync = old.Log, old.Agent, old.StateSync
+	opts.Log, opts.Agent, opts.StateSync, opts.Cookies = old.Log, old.Agent, old.StateSync, old.Cookies
 	opts = opts.withDefaults()
 	r.opts.Store(&opts)
 	r.mu.Lock()
@@ -53,6 +53,9 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	m.updating.Lock()
 	defer m.updating.Unlock()
 	m.adopt(p)
+	if jar := m.router.options().Cookies; jar != nil {
+		jar.Keep(m.name, func(id auth.Identity) bool { return p.basis(id) != nil })
+	}
 	m.updateHistory(opts.History)
 	return nil
 }

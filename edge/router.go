@@ -20,6 +20,8 @@ type Options struct {
 	Agent string       // what WELCOME says the router is; default "runnel"
 	Node  string       // what WELCOME._node says which router it is, for uplinks to recognise loops by; "": nothing
 
+	Cookies *auth.Cookies // whom web clients' cookies stand for; nil: no cookie is heeded
+
 	HelloTimeout time.Duration // from connection to HELLO; default 10 s
 	CloseTimeout time.Duration // for what is left to write when a session closes; default 2 s
 	AskTimeout   time.Duration // for what an authenticator or an authorizer answers; default 5 s

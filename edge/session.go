@@ -22,6 +22,7 @@ type session struct {
 	authid       string
 	authmethod   string
 	authprovider string
+	proved       string   // of one who came with a cookie: the method by which he got it
 	strict       bool     // the realm insisted on the letter when the session joined
 	features     features // what the peer announced
 	joined       time.Time

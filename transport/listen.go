@@ -52,6 +52,9 @@ type ListenOptions struct {
 	// "app.example.com", "https://*.example.com"; "*" is any.
 	Origins []string
 
+	// Cookie gives cookies to web clients; nil: none.
+	Cookie *CookieOptions
+
 	// Compress offers permessage-deflate to WebSockets.
 	Compress bool
 

@@ -121,7 +121,11 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 		l.upgrade(w, r)
 	case poll:
 		conn := r.Context().Value(connKey{}).(*webConn)
-		if err := l.polls.Answer(w, r, rest, conn.peer); err != nil {
+		peer := conn.peer
+		if rest == longpoll.Open && r.Method == http.MethodPost {
+			peer.Cookie = l.bake(w, r, &peer)
+		}
+		if err := l.polls.Answer(w, r, rest, peer); err != nil {
 			l.complain(conn, err)
 		}
 	case l.opts.HTTP != nil:
@@ -143,13 +147,15 @@ func (l *Listener) path() string {
 // goes; the WebSocket is served by another goroutine.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
 	conn := r.Context().Value(connKey{}).(*webConn)
+	peer := conn.peer
+	peer.Cookie = l.bake(w, r, &peer)
 	c, err := websocket.Accept(w, r, websocket.Options{
 		MaxMessage:   l.opts.MaxMessage,
 		PingInterval: cmp.Or(l.opts.PingInterval, defaultPing),
 		PingTimeout:  l.opts.PingTimeout,
 		Origins:      l.opts.Origins,
 		Compress:     l.opts.Compress,
-		Transport:    conn.peer,
+		Transport:    peer,
 	})
 	if err != nil {
 		l.complain(conn, err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"runnel/transport"
 )
@@ -26,9 +27,18 @@ type Listen struct {
 	MaxConnections int      `toml:"max_connections"`
 	MaxMessage     Size     `toml:"max_message"`
 	PingInterval   Duration `toml:"ping_interval"`
-	Realm          string   `toml:"realm"` // the only one that peers may join here
+	PingTimeout    Duration `toml:"ping_timeout"`
+	Cookie         *Cookie  `toml:"cookie"` // for web clients
+	Realm          string   `toml:"realm"`  // the only one that peers may join here
 	Authid         string   `toml:"authid"`
 	Role           string   `toml:"role"` // of all who come here; "": the anonymous role
+}
+
+// Cookie has web clients need to authenticate once only.
+type Cookie struct {
+	Place  Place
+	Name   string   `toml:"name"`
+	MaxAge Duration `toml:"max_age"`
 }
 
 func (k checker) listen(l *Listen) {
@@ -38,7 +48,8 @@ func (k checker) listen(l *Listen) {
 	}
 	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
 	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
-	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins")
+	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "cookie")
+	k.cookie(l.Cookie)
 	switch u.Scheme {
 	case "unix":
 		l.URL = k.unix(l.Place, u)
@@ -58,6 +69,21 @@ func (k checker) listen(l *Listen) {
 	if l.Role != "" || l.Realm != "" || l.Authid != "" {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
 		k.identity(l.Place, l.Realm, l.Role, l.Authid)
+	}
+}
+
+// cookieName is what a cookie's name may be made of, and more: it is also that of a TOML key.
+const cookieName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+func (k checker) cookie(c *Cookie) {
+	if c == nil {
+		return
+	}
+	if strings.Trim(c.Name, cookieName) != "" || len(c.Name) > 64 {
+		k.add(c.Place, "name", "%q: a cookie's name is made of letters, digits, _ and -, at most 64", c.Name)
+	}
+	if c.MaxAge != 0 && c.MaxAge < Duration(time.Minute) {
+		k.add(c.Place, "max_age", "shorter than a minute; leave [listen.cookie] out if clients are to authenticate each time")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"runnel/edge"
+	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/transport"
 	"runnel/transport/memory"
@@ -21,10 +22,11 @@ import (
 //	apply   turns the node that runs into that of another configuration, see change.go
 type node struct {
 	// Static after build.
-	log    *slog.Logger
-	began  time.Time
-	router *edge.Router
-	load   func() (*Config, error) // reads the configuration again; nil if there is nothing to read
+	log     *slog.Logger
+	began   time.Time
+	router  *edge.Router
+	cookies *auth.Cookies
+	load    func() (*Config, error) // reads the configuration again; nil if there is nothing to read
 
 	inside, doors, links *group // set by run, under changing
 
@@ -52,7 +54,9 @@ type reporter struct {
 
 // build makes the parts and opens the listeners; nobody is served before run.
 func build(c *Config, log *slog.Logger) (*node, error) {
-	n := &node{config: c, log: log, began: time.Now(), router: edge.NewRouter(routerOptions(c, log))}
+	opts := routerOptions(c, log)
+	opts.Cookies = auth.OpenCookies(cookieFile(c), log)
+	n := &node{config: c, log: log, began: time.Now(), cookies: opts.Cookies, router: edge.NewRouter(opts)}
 	for _, r := range c.Realms {
 		if err := n.addRealm(c, r); err != nil {
 			return nil, err
@@ -144,6 +148,7 @@ func (n *node) start(fail func(error)) {
 	defer n.changing.Unlock()
 	n.inside, n.doors, n.links = newGroup(fail), newGroup(fail), newGroup(fail)
 	n.running = true
+	n.inside.start(n.cookies.Run)
 	for _, r := range n.reporters {
 		n.runReporter(r)
 	}

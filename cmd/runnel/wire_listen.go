@@ -35,6 +35,8 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 		MaxConns:     l.MaxConnections,
 		MaxMessage:   int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
 		PingInterval: time.Duration(l.PingInterval),
+		PingTimeout:  time.Duration(l.PingTimeout),
+		Cookie:       n.cookieOptions(l),
 		Grace:        drainTime,
 		Authid:       l.Authid,
 		Role:         l.Role,
@@ -52,6 +54,23 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 	}
 	l.MaxMessage = Size(opts.MaxMessage)
 	return &listener{Listener: opened, config: l, files: l.files()}, nil
+}
+
+// cookieOptions are nil where a listener gives no cookies.
+func (n *node) cookieOptions(l Listen) *transport.CookieOptions {
+	if l.Cookie == nil {
+		return nil
+	}
+	return &transport.CookieOptions{Name: l.Cookie.Name, Age: time.Duration(l.Cookie.MaxAge), Known: n.cookies.Known}
+}
+
+// cookieFile is where it is kept whom cookies stand for; "" is nowhere.
+func cookieFile(c *Config) string {
+	data := dataDir(c)
+	if data == "" {
+		return ""
+	}
+	return filepath.Join(data, "cookies.json")
 }
 
 // listenURL resolves unix:// without a path: the service's socket where its directory belongs to this user, else one of

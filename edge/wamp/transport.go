@@ -1,5 +1,7 @@
 package wamp
 
+import "time"
+
 // Transport says how a peer reached the router, or how a client reached its router. Whoever made the connection fills
 // it in; it does not change afterwards.
 type Transport struct {
@@ -27,6 +29,9 @@ type Transport struct {
 	// if the connection has none of that kind. The function is nil without TLS; any goroutine may call it.
 	ChannelBinding func(kind string) (data []byte, ok bool)
 
+	// Cookie is the HTTP cookie that the peer has, or has been given with this connection; nil without one.
+	Cookie *Cookie
+
 	// An identity that the listener or the serial line fixes: such a peer joins without authentication.
 	Authid, Role, Realm string
 }
@@ -35,4 +40,11 @@ type Transport struct {
 type Certificate struct {
 	CommonName string // the subject's
 	SHA256     string // of the certificate in DER, in lower-case hex
+}
+
+// Cookie is an HTTP cookie for authentication. Its value is a secret.
+type Cookie struct {
+	Value string
+	Fresh bool          // it was made for this connection: nobody has had it before
+	Age   time.Duration // how long it counts
 }

@@ -161,4 +161,7 @@ url = "tcp://127.0.0.2:0"
 max_message = "4096"
 ping_interval = "100ms"
 origins = ["https://app.example.com"]
+[[listen]]
+url = "tcp://127.0.0.3:0"
+cookie = { name = "stage", max_age = "1h" }
 `

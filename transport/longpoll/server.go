@@ -37,6 +37,9 @@ const (
 	preflightTime = "600"   // seconds that a browser need not ask again
 )
 
+// Open is the path of the request that opens a transport.
+const Open = "open"
+
 // Options say how to serve. The zero value of each field is the default, but for Serve.
 type Options struct {
 	// MaxMessage is the longest body in octets to accept, which may be a batch. 0: 1 MiB.
@@ -122,7 +125,7 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request, path string, pee
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST, OPTIONS")
 		err = refusal{http.StatusMethodNotAllowed, "long-poll requests are POST"}
-	case path == "open":
+	case path == Open:
 		return s.refuse(w, s.open(w, r, peer))
 	default:
 		err = s.pass(w, r, id, verb, peer)

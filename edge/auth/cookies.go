@@ -1,0 +1,218 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Cookies are those by which web clients have proved to be somebody, once, by another method. A listener makes a cookie's
+// value and sends it; here is whom it stands for, until it is too old, or the principal is gone or has other secrets.
+//
+// The values themselves are not kept: a copy of the file lets nobody in.
+type Cookies struct {
+	file string // "": in memory only
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	known  map[[sha256.Size]byte]cookie // by the value's hash
+	dirty  bool
+	failed bool // the last writing
+}
+
+// cookie is what is known of one. Its fields' names are those in the file.
+type cookie struct {
+	Hash     []byte    `json:"hash"`
+	Realm    string    `json:"realm"`
+	Authid   string    `json:"authid"`
+	Role     string    `json:"role"`
+	Method   string    `json:"method"` // by which he has proved to be him
+	Provider string    `json:"provider"`
+	Seal     []byte    `json:"seal"` // of what the proof rested on
+	Until    time.Time `json:"until"`
+}
+
+const (
+	maxCookies  = 4096 // beyond, the oldest goes
+	cookiesTime = 2 * time.Second
+)
+
+// OpenCookies reads those that are in a file, which there need not be yet. A file that can't be read is told of, and
+// nobody is known: they authenticate again.
+func OpenCookies(file string, log *slog.Logger) *Cookies {
+	c := &Cookies{file: file, log: log, known: make(map[[sha256.Size]byte]cookie)}
+	if file == "" {
+		return c
+	}
+	var list []cookie
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		log.Error("cannot read cookies", "file", file, "err", err)
+	}
+	for _, one := range list {
+		if len(one.Hash) == sha256.Size && len(c.known) < maxCookies {
+			c.known[[sha256.Size]byte(one.Hash)] = one
+		}
+	}
+	return c
+}
+
+// Known reports whether a value stands for somebody in some realm.
+func (c *Cookies) Known(value string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one, ok := c.known[sha256.Sum256([]byte(value))]
+	return ok && time.Now().Before(one.Until)
+}
+
+// Remember has a fresh value stand for an identity, whose proof rested on basis.
+func (c *Cookies) Remember(value string, age time.Duration, realm string, id Identity, basis []byte) {
+	hash := sha256.Sum256([]byte(value))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.makeRoom()
+	c.known[hash] = cookie{
+		Hash: hash[:], Realm: realm, Authid: id.Authid, Role: id.Role, Method: id.Method, Provider: id.Provider,
+		Seal: seal(value, basis), Until: time.Now().Add(age).UTC().Round(time.Second),
+	}
+	c.dirty = true
+}
+
+// makeRoom forgets those that are too old, and the one that is next if there are too many. Holds mu.
+func (c *Cookies) makeRoom() {
+	now, next := time.Now(), cookie{}
+	for hash, one := range c.known {
+		if now.After(one.Until) {
+			delete(c.known, hash)
+		} else if next.Hash == nil || one.Until.Before(next.Until) {
+			next = one
+		}
+	}
+	if len(c.known) >= maxCookies {
+		delete(c.known, [sha256.Size]byte(next.Hash))
+	}
+}
+
+// Find returns for whom a value stands in a realm. basis returns on what his proof would rest now, nil if he could not
+// give it: then, and if it would be another, the cookie is forgotten.
+func (c *Cookies) Find(value, realm string, basis func(Identity) []byte) (id Identity, ok bool) {
+	hash := sha256.Sum256([]byte(value))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one, ok := c.known[hash]
+	if !ok || one.Realm != realm {
+		return id, false
+	}
+	id = one.identity()
+	now := basis(id)
+	if now == nil || !hmac.Equal(one.Seal, seal(value, now)) || time.Now().After(one.Until) {
+		delete(c.known, hash)
+		c.dirty = true
+		return id, false
+	}
+	return id, true
+}
+
+// Keep forgets those of a realm who are not to be kept.
+func (c *Cookies) Keep(realm string, keep func(Identity) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for hash, one := range c.known {
+		if one.Realm == realm && !keep(one.identity()) {
+			delete(c.known, hash)
+			c.dirty = true
+		}
+	}
+}
+
+func (c *cookie) identity() Identity {
+	return Identity{Authid: c.Authid, Role: c.Role, Method: c.Method, Provider: c.Provider}
+}
+
+// seal tells whether a basis is still the same, to one who has the cookie's value. Nobody else can try passwords on it.
+func seal(value string, basis []byte) []byte {
+	h := hmac.New(sha256.New, []byte(value))
+	h.Write(basis)
+	return h.Sum(nil)
+}
+
+// Run writes what changes to the file, until ctx is done.
+func (c *Cookies) Run(ctx context.Context) error {
+	tick := time.NewTicker(cookiesTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.save()
+		case <-ctx.Done():
+			c.save()
+			return nil
+		}
+	}
+}
+
+func (c *Cookies) save() {
+	c.mu.Lock()
+	var list []cookie
+	for _, one := range c.known {
+		list = append(list, one)
+	}
+	dirty := c.dirty
+	c.dirty = false
+	c.mu.Unlock()
+	if !dirty || c.file == "" {
+		return
+	}
+	slices.SortFunc(list, func(a, b cookie) int { return cmp.Or(a.Until.Compare(b.Until), slices.Compare(a.Hash, b.Hash)) })
+	err := c.write(list)
+	if err != nil && !c.failed {
+		c.log.Error("cannot write cookies", "file", c.file, "err", err)
+	}
+	c.failed = err != nil
+}
+
+// write puts a new file in the old one's place.
+func (c *Cookies) write(list []cookie) error {
+	text, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(c.file), 0o700); err != nil {
+		return err
+	}
+	temporary := c.file + ".new"
+	if err := os.WriteFile(temporary, text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(temporary, c.file)
+}
+
+// Basis is what a proof by a principal rests on, nil if there is none who could give it: for Cookies.
+func (p *Principals) Basis(id Identity) []byte {
+	who := p.authids[id.Authid]
+	if who == nil || who.Role != id.Role || who.methods&parseMethod(id.Method)&byChallenge == 0 {
+		return nil
+	}
+	b := fmt.Appendf(nil, "%q %q %x %x", who.Authid, who.Role, who.ticket, who.Keys)
+	if c := who.CRA; c != nil {
+		b = fmt.Appendf(b, " cra %q %q %d %d", string(c.Secret), c.Salt, c.Iterations, c.KeyLen)
+	}
+	if s := who.SCRAM; s != nil {
+		b = fmt.Appendf(b, " scram %q %x %d %d %x %x", s.KDF, s.Salt, s.Iterations, s.Memory, s.StoredKey, s.ServerKey)
+	}
+	return b
+}

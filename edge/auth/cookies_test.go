@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func cookiePrincipals(t *testing.T, ticket Secret, role string) *Principals {
+	t.Helper()
+	p, err := NewPrincipals([]Principal{{Authid: "joe", Role: role, Ticket: ticket}, {Authid: "ann", Role: "user", CRA: &CRA{Secret: "x"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func saved(t *testing.T, c *Cookies) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := c.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCookies(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "new", "cookies.json")
+	joe := Identity{Authid: "joe", Role: "user", Method: "ticket", Provider: "static"}
+	now := cookiePrincipals(t, "secret", "user")
+	c := OpenCookies(file, slog.Default())
+	c.Remember("value", time.Hour, "realm1", joe, now.Basis(joe))
+	c.Remember("old", -time.Second, "realm1", joe, now.Basis(joe))
+	saved(t, c)
+	text, err := os.ReadFile(file)
+	if err != nil || strings.Contains(string(text), "value") || strings.Contains(string(text), "secret") {
+		t.Errorf("the file has a secret, or there is none: %s, %v", text, err)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file's mode is %v, %v", info.Mode(), err)
+	}
+	c = OpenCookies(file, slog.Default()) // after a restart
+	if !c.Known("value") || c.Known("old") || c.Known("other") {
+		t.Error("the wrong ones are known")
+	}
+	for name, found := range map[string]bool{"value": true, "old": false, "other": false} {
+		if id, ok := c.Find(name, "realm1", now.Basis); ok != found || ok && id.Authid+id.Role+id.Method+id.Provider != "joeuserticketstatic" {
+			t.Errorf("%s stands for %+v, %v", name, id, ok)
+		}
+	}
+	if _, ok := c.Find("value", "realm2", now.Basis); ok {
+		t.Error("it counts in another realm")
+	}
+	for name, next := range map[string]*Principals{
+		"another ticket": cookiePrincipals(t, "changed", "user"), "another role": cookiePrincipals(t, "secret", "admin"),
+	} {
+		c := OpenCookies(file, slog.Default())
+		if _, ok := c.Find("value", "realm1", next.Basis); ok {
+			t.Errorf("%s: it still counts", name)
+		}
+		if _, ok := c.Find("value", "realm1", now.Basis); ok {
+			t.Errorf("%s: it counts again", name)
+		}
+	}
+	c.Keep("realm2", func(Identity) bool { return false })
+	if !c.Known("value") {
+		t.Error("it went with another realm's")
+	}
+	c.Keep("realm1", func(Identity) bool { return false })
+	if c.Known("value") {
+		t.Error("it is still known")
+	}
+}
+
+func TestCookiesAreBounded(t *testing.T) {
+	c := OpenCookies("", slog.Default())
+	for i := range maxCookies + 10 {
+		c.Remember(fmt.Sprint(i), time.Hour+time.Duration(i)*time.Minute, "realm1", Identity{}, nil)
+	}
+	if len(c.known) != maxCookies || c.Known("0") || !c.Known("10") || !c.Known(fmt.Sprint(maxCookies)) {
+		t.Errorf("%d are known", len(c.known))
+	}
+}
+
+func TestBrokenCookies(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cookies.json")
+	if err := os.WriteFile(file, []byte(`[{"hash":"AQ=="},`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	c := OpenCookies(file, slog.New(slog.NewTextHandler(&log, nil)))
+	if c.Known("") || !strings.Contains(log.String(), "cannot read cookies") {
+		t.Errorf("the log says %q", log.String())
+	}
+}
+
+func TestBasis(t *testing.T) {
+	p := cookiePrincipals(t, "secret", "user")
+	for _, c := range []struct {
+		id Identity
+		ok bool
+	}{
+		{Identity{Authid: "joe", Role: "user", Method: "ticket"}, true},
+		{Identity{Authid: "ann", Role: "user", Method: "wampcra"}, true},
+		{Identity{Authid: "joe", Role: "user", Method: "wampcra"}, false},
+		{Identity{Authid: "joe", Role: "admin", Method: "ticket"}, false},
+		{Identity{Authid: "eve", Role: "user", Method: "ticket"}, false},
+		{Identity{Authid: "joe", Role: "user", Method: "tls"}, false},
+	} {
+		if got := p.Basis(c.id); (got != nil) != c.ok {
+			t.Errorf("%+v: %s", c.id, got)
+		}
+	}
+}

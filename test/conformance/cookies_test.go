@@ -1,0 +1,121 @@
+package conformance
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"runnel/test/stage"
+)
+
+// cookieHello names the methods, and the authid if there is one.
+func cookieHello(methods, authid string) string {
+	if authid != "" {
+		authid = `"authid":"` + authid + `",`
+	}
+	return `[1,"stage.ws_json",{` + authid + `"authmethods":[` + methods + `],"roles":{"publisher":{}}}]`
+}
+
+// visit upgrades, perhaps with a cookie, and returns the one that the router gives; nil if it gives none.
+func visit(t *testing.T, more ...string) (*web, *http.Cookie) {
+	t.Helper()
+	w := browse(t, stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[3], "tcp://")})
+	answer := w.request(upgradeTo("wamp.2.json", more...)...)
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v", answer.Status)
+	}
+	for _, c := range answer.Cookies() {
+		return w, c
+	}
+	return w, nil
+}
+
+func (w *web) says(message, want string) {
+	w.Helper()
+	w.put(webFrame(true, text, []byte(message))...)
+	if got := w.message(text); !bytes.Contains(got, []byte(want)) {
+		w.Fatalf("heard %s, expected %s", got, want)
+	}
+}
+
+// Who has authenticated is known by his cookie the next time.
+func TestCookies(t *testing.T) {
+	w, cookie := visit(t)
+	if cookie == nil {
+		t.Fatal("the router gives no cookie")
+	}
+	if cookie.Name != "stage" || len(cookie.Value) < 22 || !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode || cookie.MaxAge != int(time.Hour/time.Second) || cookie.Path != "/" {
+		t.Errorf("the cookie is %v", cookie)
+	}
+	mine := "Cookie: other=1; stage=" + cookie.Value
+	w.says(cookieHello(`"ticket"`, "bob"), `[4,"ticket",{}]`)
+
+	// It stands for nobody before he has proved who he is.
+	early, fresh := visit(t, mine)
+	if fresh == nil || fresh.Value == cookie.Value {
+		t.Errorf("a cookie that stands for nobody is answered with %v", fresh)
+	}
+	early.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
+
+	w.says(`[5,"bob",{}]`, `"authmethod":"ticket"`)
+	for name, hello := range map[string]string{
+		"named":              cookieHello(`"cookie"`, ""),
+		"named with others":  cookieHello(`"ticket","cookie"`, "bob"),
+		"no method is named": strings.Replace(cookieHello("", ""), `"authmethods":[],`, "", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, again := visit(t, mine)
+			if again != nil {
+				t.Errorf("he gets another cookie: %v", again)
+			}
+			w.put(webFrame(true, text, []byte(hello))...)
+			got := w.message(text)
+			for _, want := range []string{`[2,`, `"authid":"bob"`, `"authrole":"staff"`, `"authmethod":"cookie"`} {
+				if !bytes.Contains(got, []byte(want)) {
+					t.Errorf("heard %s, expected %s", got, want)
+				}
+			}
+		})
+	}
+	t.Run("another authid", func(t *testing.T) {
+		w, _ := visit(t, mine)
+		w.says(cookieHello(`"cookie"`, "ann"), `"wamp.error.no_matching_auth_method"`)
+	})
+	t.Run("another method", func(t *testing.T) {
+		w, _ := visit(t, mine)
+		w.says(cookieHello(`"anonymous"`, ""), `"authmethod":"anonymous"`)
+	})
+	t.Run("another realm", func(t *testing.T) {
+		w, _ := visit(t, mine)
+		w.says(strings.Replace(cookieHello(`"cookie"`, ""), "stage.ws_json", "stage.tcp_json", 1), `"wamp.error.no_matching_auth_method"`)
+	})
+	t.Run("another user", func(t *testing.T) { // the cookie does not come to stand for her
+		w, _ := visit(t, mine)
+		w.says(cookieHello(`"ticket"`, "ann"), `[4,"ticket",{}]`)
+		w.says(`[5,"ann",{}]`, `"authid":"ann"`)
+		w, _ = visit(t, mine)
+		w.says(cookieHello(`"cookie"`, ""), `"authid":"bob"`)
+	})
+	t.Run("a wrong ticket", func(t *testing.T) {
+		w, cookie := visit(t)
+		w.says(cookieHello(`"ticket"`, "bob"), `[4,"ticket",{}]`)
+		w.says(`[5,"wrong",{}]`, `[3,`)
+		w, _ = visit(t, "Cookie: stage="+cookie.Value)
+		w.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
+	})
+	t.Run("a guess", func(t *testing.T) {
+		w, fresh := visit(t, "Cookie: stage=AAAAAAAAAAAAAAAAAAAAAAAAAA")
+		if fresh == nil {
+			t.Error("it is taken")
+		}
+		w.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
+	})
+	t.Run("no cookies on other listeners", func(t *testing.T) {
+		w := browse(t, stage.Way{Network: "ws"})
+		if answer := w.request(upgradeTo("wamp.2.json")...); len(answer.Cookies()) > 0 {
+			t.Errorf("%v", answer.Header)
+		}
+	})
+}
