@@ -16,15 +16,15 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A call comes as a message to the procedure's topic with the level "request", and is answered, if it has an id, to the
-// level "response" and the id:
+// A call comes as a message to the procedure's topic with the level "request", and is answered to the level "response" and
+// the id that it has:
 //
 //	com/example/pump/set/request      {"id": "7", "args": [0.5], "kwargs": {"unit": "bar"}, "timeout": 5000}
 //	com/example/pump/set/response/7   {"id": "7", "args": [true]}
 //	com/example/pump/set/response/7   {"id": "7", "error": "wamp.error.no_such_procedure", "args": [...]}
 //
-// All of it but the request itself may be missing. The answer goes nowhere else: a topic that the request could choose
-// would let whoever may call publish wherever the gateway may.
+// Only the id must be there. The answer goes nowhere else: a topic that the request could choose would let whoever may
+// call publish wherever the gateway may.
 //
 // Requests and responses go by QoS 0 and are stored nowhere. A call that nobody answers in time was lost; one that waited
 // in a queue for hours would open the valve when nobody expects it any more. For the same reason a request that is
@@ -42,50 +42,57 @@ const (
 
 	// maxCallID is the longest id in octets.
 	maxCallID = 64
+
+	// A request with the id of a call that was answered within repeatTime is a repetition. So many are remembered.
+	repeatTime = 5 * time.Second
+	maxRepeats = 1024
 )
 
-// calls are those under way. A request may come more than once when subscriptions overlap.
+// calls are those under way, and those that were until a moment ago: some brokers send a message once for each
+// subscription that it matches, and a call is to be made once.
 type calls struct {
 	work sync.WaitGroup
 
-	mu    sync.Mutex
-	under map[string]bool // by the topic of the response; guarded by mu
-	count int             // guarded by mu
+	mu sync.Mutex
+	// Guarded by mu.
+	known map[string]time.Time // by the topic of the response: when it was answered; zero: it is under way
+	ended []string             // topics of those that were answered, in that order
 }
 
 func (c *calls) wait() { c.work.Wait() }
 
-// begin notes a call. again says that it is under way already, full that too many are.
+// begin notes a call. again says that it is a repetition, full that too many are under way.
 func (c *calls) begin(reply string) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case reply != "" && c.under[reply]:
+	for len(c.ended) > 0 && (len(c.ended) > maxRepeats || time.Since(c.known[c.ended[0]]) > repeatTime) {
+		delete(c.known, c.ended[0])
+		c.ended = append(c.ended[:0], c.ended[1:]...)
+	}
+	if _, known := c.known[reply]; known {
 		return true, false
-	case c.count == maxCalls:
+	}
+	if len(c.known)-len(c.ended) >= maxCalls {
 		return false, true
 	}
-	if c.under == nil {
-		c.under = make(map[string]bool)
+	if c.known == nil {
+		c.known = make(map[string]time.Time)
 	}
-	c.count++
-	if reply != "" {
-		c.under[reply] = true
-	}
+	c.known[reply] = time.Time{}
 	return false, false
 }
 
 func (c *calls) end(reply string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.count--
-	delete(c.under, reply)
+	c.known[reply] = time.Now()
+	c.ended = append(c.ended, reply)
 }
 
 // request is a call as it comes.
 type request struct {
-	id        codec.Value // without Raw: nobody waits for an answer
-	reply     string      // the answer's topic; "" without an id
+	id        codec.Value
+	reply     string // the answer's topic
 	procedure string
 	timeout   time.Duration
 	payload   codec.Payload
@@ -111,9 +118,7 @@ func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket)
 		return true
 	}
 	q.procedure = local
-	if q.reply != "" {
-		q.reply = strings.TrimSuffix(p.TopicName, requestLevel) + responseLevel + "/" + q.reply
-	}
+	q.reply = strings.TrimSuffix(p.TopicName, requestLevel) + responseLevel + "/" + q.reply
 	again, full := l.calls.begin(q.reply)
 	switch {
 	case full:
@@ -154,10 +159,10 @@ func (l *Link) call(ctx context.Context, q request) {
 	l.respond(q, failure.Body, failure)
 }
 
-// respond sends the answer, if somebody waits for one and there is a connection.
+// respond sends the answer, if there is a connection.
 func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 	s := l.current.Load()
-	if q.reply == "" || s == nil {
+	if s == nil {
 		return
 	}
 	if failure != nil {
@@ -179,9 +184,6 @@ func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 // request reads a call.
 func (f Format) request(message []byte) (q request, err error) {
 	q.timeout = callTime
-	if len(message) == 0 {
-		return q, nil
-	}
 	raw, err := codec.Transcode(nil, wamp.CBOR, f.serializer(), message)
 	if err != nil {
 		return q, err
@@ -213,6 +215,9 @@ func (f Format) request(message []byte) (q request, err error) {
 		if !ok {
 			return q, fmt.Errorf("%s is not what it should be", d.Key())
 		}
+	}
+	if q.reply == "" {
+		return q, errNoID
 	}
 	if args.Raw != nil || kwargs.Raw != nil {
 		q.payload = join(args, kwargs)

@@ -54,7 +54,8 @@ var (
 	errTransparent = errors.New("a transparent payload has no form in JSON or CBOR")
 	errNotPlain    = errors.New("the event is not one string or binary")
 	errNotText     = errors.New("the message is not UTF-8")
-	errNotMap      = errors.New("the message is not a map")
+	errNotMap      = errors.New("the request is not a map")
+	errNoID        = errors.New("the request has no id")
 )
 
 // encode returns the message that stands for a payload.

@@ -165,8 +165,8 @@ func TestRequests(t *testing.T) {
 		message, reply string
 		ok             bool
 	}{
-		{``, "", true},
-		{`{}`, "", true},
+		{``, "", false},
+		{`{}`, "", false},
 		{`{"id": 7, "args": [1], "kwargs": {"a": 1}, "timeout": 500}`, "7", true},
 		{`{"id": "x-1"}`, "x-1", true},
 		{`{"id": "a/b"}`, "", false},
@@ -174,10 +174,10 @@ func TestRequests(t *testing.T) {
 		{`{"id": ""}`, "", false},
 		{`{"id": 1.5}`, "", false},
 		{`{"id": null}`, "", false},
-		{`{"args": 1}`, "", false},
-		{`{"kwargs": []}`, "", false},
-		{`{"timeout": -1}`, "", false},
-		{`{"reply": "x"}`, "", false},
+		{`{"id": 1, "args": 1}`, "", false},
+		{`{"id": 1, "kwargs": []}`, "", false},
+		{`{"id": 1, "timeout": -1}`, "", false},
+		{`{"id": 1, "reply": "x"}`, "", false},
 		{`[]`, "", false},
 		{`{`, "", false},
 		{`{"id": "` + strings.Repeat("x", 65) + `"}`, "", false},

@@ -1,0 +1,238 @@
+// Package mqtt proves the uplink to MQTT brokers from outside: the program as users run it, brokers and clients as Debian
+// ships them. It needs mosquitto, mosquitto-clients and nats-server, so it runs only where RUNNEL_BROKERS is set, and fails
+// there without them.
+package mqtt
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"runnel/test/program"
+)
+
+const patience = program.Patience
+
+var executable program.Binary
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		if os.Getenv("RUNNEL_BROKERS") == "" {
+			fmt.Println("RUNNEL_BROKERS is not set: no brokers are started")
+			return 0
+		}
+		for _, name := range []string{"mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd", "nats-server"} {
+			if _, err := exec.LookPath(name); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+		}
+		dir, err := os.MkdirTemp("", "runnel-mqtt-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if executable, err = program.FindPlain(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// start runs a program until the test's end. It is ready when its standard error matches a pattern.
+func start(t *testing.T, cmd *exec.Cmd, ready string) *program.Process {
+	t.Helper()
+	p, err := program.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { kill(p) })
+	if ready != "" {
+		if _, err := p.Logs(ready); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return p
+}
+
+// kill ends a program as a crash would.
+func kill(p *program.Process) {
+	p.Signal(syscall.SIGKILL)
+	p.Wait()
+}
+
+var (
+	portsMu sync.Mutex
+	ports   = map[int]bool{} // given out, never twice
+)
+
+// freePort finds a port that nobody has. Brokers can't be told to take any.
+func freePort(t *testing.T) int {
+	t.Helper()
+	portsMu.Lock()
+	defer portsMu.Unlock()
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if !ports[port] {
+			ports[port] = true
+			return port
+		}
+	}
+}
+
+// broker is an MQTT broker that can be killed and started again on the same port.
+type broker struct {
+	*program.Process
+	port  int
+	start func() *program.Process
+}
+
+func (b *broker) url() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", b.port) }
+
+func (b *broker) restart() { b.Process = b.start() }
+
+// mosquitto starts Debian's broker, with lines of its configuration.
+func mosquitto(t *testing.T, config string) *broker {
+	t.Helper()
+	b, dir := &broker{port: freePort(t)}, t.TempDir()
+	file := filepath.Join(dir, "mosquitto.conf")
+	write(t, file, fmt.Sprintf("listener %d 127.0.0.1\nlog_dest stderr\nlog_type all\nuser root\n%s", b.port, config))
+	b.start = func() *program.Process {
+		return start(t, exec.Command("mosquitto", "-c", file), `mosquitto version \S+ running`)
+	}
+	b.restart()
+	return b
+}
+
+const open = "allow_anonymous true\n"
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nats starts nodes of a nats-server that speak MQTT; more than one are a cluster.
+func nats(t *testing.T, nodes int) []*broker {
+	t.Helper()
+	var list []*broker
+	var routes []string
+	for range nodes {
+		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", freePort(t)))
+	}
+	for i := range nodes {
+		b, dir := &broker{port: freePort(t)}, t.TempDir()
+		config := fmt.Sprintf(`
+			server_name: n%d
+			listen: "127.0.0.1:%d"
+			jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }
+			mqtt { listen: "127.0.0.1:%d" }
+			`, i, freePort(t), dir, b.port)
+		ready := `Server is ready`
+		if nodes > 1 {
+			config += fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }\n", strings.TrimPrefix(routes[i], "nats-route://"), strings.Join(routes, ", "))
+		}
+		file := filepath.Join(dir, "nats.conf")
+		write(t, file, config)
+		b.start = func() *program.Process { return start(t, exec.Command("nats-server", "-c", file), ready) }
+		list = append(list, b)
+	}
+	var all sync.WaitGroup
+	for _, b := range list {
+		all.Go(b.restart)
+	}
+	all.Wait()
+	if nodes > 1 {
+		leader(t, list)
+	}
+	return list
+}
+
+// leader waits until the nodes of a cluster have chosen who keeps its records.
+func leader(t *testing.T, nodes []*broker) {
+	t.Helper()
+	await(t, "a leader of JetStream", func() bool {
+		for _, b := range nodes {
+			if strings.Contains(b.Stderr.Text(), "JetStream cluster new metadata leader") || strings.Contains(b.Stderr.Text(), "Self is new JetStream cluster metadata leader") {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// await waits until something is so.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not in time", what)
+		}
+	}
+}
+
+// watcher is a client of the broker that prints what it gets: "topic|qos|retained|payload".
+type watcher struct{ *program.Process }
+
+// watch subscribes with mosquitto_sub and returns when the broker has agreed.
+func watch(t *testing.T, b *broker, topic string, qos int, args ...string) *watcher {
+	t.Helper()
+	args = append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.port), "-t", topic, "-q", fmt.Sprint(qos), "-F", "%t|%q|%r|%p", "-d"}, args...)
+	for end := time.Now().Add(patience); ; {
+		w := &watcher{start(t, exec.Command("stdbuf", append([]string{"-oL", "mosquitto_sub"}, args...)...), "")}
+		await(t, "mosquitto_sub", func() bool { return strings.Contains(w.Stdout.Text(), "Subscribed (") || ended(w.Process) })
+		if !ended(w.Process) {
+			return w
+		}
+		if time.Now().After(end) { // a cluster that has just come up may refuse at first
+			t.Fatalf("mosquitto_sub: %v", w.Process)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func ended(p *program.Process) bool { return syscall.Kill(p.PID(), 0) != nil }
+
+// lines are what the watcher has got.
+func (w *watcher) lines() (list []string) {
+	for line := range strings.Lines(w.Stdout.Text()) {
+		if strings.Count(line, "|") >= 3 && strings.HasSuffix(line, "\n") {
+			list = append(list, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return list
+}
+
+// gets waits for a line.
+func (w *watcher) gets(t *testing.T, line string) {
+	t.Helper()
+	if err := w.Sees(line + "\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tell publishes with mosquitto_pub, a message for each line.
+func tell(t *testing.T, b *broker, topic string, lines string, args ...string) {
+	t.Helper()
+	args = append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.port), "-t", topic, "-q", "1", "-l"}, args...)
+	cmd := exec.Command("mosquitto_pub", args...)
+	cmd.Stdin = strings.NewReader(lines)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("mosquitto_pub: %v\n%s", err, out)
+	}
+}

@@ -1,0 +1,315 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/transport"
+)
+
+// gateway is a runnel with an uplink to a broker.
+type gateway struct {
+	*program.Process
+	t    *testing.T
+	file string
+	url  string // of its listener
+}
+
+const everybody = `
+version = 1
+[node]
+id = "gw"
+data = %q
+[[realm]]
+name = "realm1"
+anonymous = "all"
+[[realm.role]]
+name = "all"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[listen]]
+url = "tcp://127.0.0.1:0"
+[[uplink]]
+name = "broker"
+reconnect_min = "20ms"
+reconnect_max = "200ms"
+`
+
+// newGateway starts a runnel. The text goes on in the table of its uplink.
+func newGateway(t *testing.T, uplink string) *gateway {
+	t.Helper()
+	dir := t.TempDir()
+	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml")}
+	write(t, g.file, fmt.Sprintf(everybody, dir)+uplink)
+	g.restart()
+	return g
+}
+
+var listening = regexp.MustCompile(`msg=listening url=(\S+)`)
+
+func (g *gateway) restart() {
+	g.t.Helper()
+	g.Process = start(g.t, executable.Command("run", "-c", g.file), listening.String())
+	g.url = listening.FindStringSubmatch(g.Stderr.Text())[1]
+}
+
+// up waits until the link is up, for the n-th time of this run.
+func (g *gateway) up(n int) {
+	g.t.Helper()
+	await(g.t, "the link", func() bool { return strings.Count(g.Stderr.Text(), `msg="link is up"`) >= n })
+}
+
+// join makes a program in the gateway's realm.
+func (g *gateway) join() *client.Client {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	url := g.url
+	c, err := client.Connect(ctx, client.Options{
+		Realm: "realm1", Reconnect: client.Reconnect{Disabled: true},
+		Dial: func(ctx context.Context) (client.Conn, error) {
+			return transport.Dial(ctx, url, transport.DialOptions{})
+		},
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+// say publishes and waits for PUBLISHED.
+func say(t *testing.T, c *client.Client, topic string, o client.PublishOptions, p client.Payload) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	o.Acknowledge = true
+	if err := c.Publish(ctx, topic, o, p); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// listener collects what is heard in the realm, as "topic args kwargs retained".
+type listener struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func listen(t *testing.T, c *client.Client, topic string, o client.SubscribeOptions) *listener {
+	t.Helper()
+	l := &listener{}
+	o.Match = wamp.Prefix
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_, err := c.Subscribe(ctx, topic, o, func(e *client.Event) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.list = append(l.list, fmt.Sprintf("%s %v %v %v", e.Topic(), e.Args(), e.Kwargs(), e.Retained()))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func (l *listener) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
+}
+
+func (l *listener) hears(t *testing.T, line string) {
+	t.Helper()
+	await(t, line, func() bool { return slices.Contains(l.lines(), line) })
+}
+
+// stream publishes 1, 2, 3 ... and notes which were acknowledged.
+type stream struct {
+	c     *client.Client
+	topic string
+
+	mu           sync.Mutex
+	acknowledged []int
+	ended        bool
+}
+
+// publish publishes from first to last, as fast as it can. It ends early when the router goes away.
+func (s *stream) publish(first, last int) (sent int) {
+	for i := first; i <= last; i++ {
+		err := s.c.Publish(context.Background(), s.topic, client.PublishOptions{Done: func(_ wamp.ID, err error) {
+			if err == nil {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				s.acknowledged = append(s.acknowledged, i)
+			}
+		}}, client.Args(i))
+		if err != nil {
+			return i - 1
+		}
+	}
+	return last
+}
+
+func (s *stream) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.acknowledged)
+}
+
+// numbers returns the payloads of the lines that are numbers, each only the first time.
+func numbers(lines []string) (list []int) {
+	seen := map[int]bool{}
+	for _, line := range lines {
+		if n, err := strconv.Atoi(line[strings.LastIndexByte(line, '|')+1:]); err == nil && !seen[n] {
+			seen[n] = true
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// complete waits until all that is wanted has arrived.
+func complete(t *testing.T, want []int, lines func() []string) []int {
+	t.Helper()
+	var got []int
+	end := time.Now().Add(patience)
+	for {
+		got = numbers(lines())
+		has := map[int]bool{}
+		for _, n := range got {
+			has[n] = true
+		}
+		var missing []int
+		for _, n := range want {
+			if !has[n] {
+				missing = append(missing, n)
+			}
+		}
+		if len(missing) == 0 {
+			return got
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d are missing, the first is %d", len(missing), len(want), missing[0])
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func upTo(n int) (list []int) {
+	for i := range n {
+		list = append(list, i+1)
+	}
+	return list
+}
+
+// gate lets connections through to a broker while it is open, so that a test decides when a gateway comes back.
+type gate struct {
+	net.Listener
+	mu    sync.Mutex
+	to    string
+	shut  bool
+	conns map[net.Conn]bool
+	work  sync.WaitGroup
+}
+
+func newGate(t *testing.T, b *broker) *gate {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{Listener: l, to: fmt.Sprintf("127.0.0.1:%d", b.port), conns: map[net.Conn]bool{}}
+	g.work.Go(g.accept)
+	t.Cleanup(func() {
+		l.Close()
+		g.close()
+		g.work.Wait()
+	})
+	return g
+}
+
+func (g *gate) url() string { return "mqtt://" + g.Addr().String() }
+
+func (g *gate) accept() {
+	for {
+		near, err := g.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		far, err := net.Dial("tcp", g.to)
+		if err != nil || !g.admit(near, far) {
+			near.Close()
+			if far != nil {
+				far.Close()
+			}
+			continue
+		}
+		g.work.Go(func() { pump(near, far) })
+		g.work.Go(func() { pump(far, near) })
+	}
+}
+
+func pump(to, from net.Conn) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(buf)
+		if n > 0 {
+			if _, err := to.Write(buf[:n]); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			break
+		}
+	}
+	to.Close()
+	from.Close()
+}
+
+func (g *gate) admit(conns ...net.Conn) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range conns {
+		g.conns[c] = true
+	}
+	return !g.shut
+}
+
+// close cuts all connections and lets none through until open.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = true
+	for c := range g.conns {
+		c.Close()
+	}
+	clear(g.conns)
+}
+
+func (g *gate) open() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = false
+}
