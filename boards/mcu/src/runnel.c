@@ -57,7 +57,7 @@ enum {
 	CALL_GAP = 1000,      /* between SABMs */
 	PATIENCE = 10000,     /* for the handshake, WELCOME, and before refused offers are made again */
 	PAUSE_MIN = 1000,     /* before the next session after one that the router ended */
-	PAUSE_MAX = 32000,
+	PAUSE_MAX = 31000,
 	STEADY = 10000        /* a session that lasted this long has not failed at once */
 };
 
@@ -121,6 +121,15 @@ static void put(struct runnel *r, uint8_t b)
 		r->bad = true;
 	else
 		*place(r, r->written++) = b;
+}
+
+/* Sends octets of the stream; there is room for them. */
+static void add(struct runnel *r, const uint8_t *p, size_t n)
+{
+	for (; n > 0; n--) {
+		*place(r, 0) = *p++;
+		r->held++;
+	}
 }
 
 /* Big-endian. */
@@ -319,7 +328,7 @@ static bool finish(struct runnel *r)
 
 /* ---- reader ---- */
 
-#define UNTIL_BREAK UINT32_MAX
+#define UNTIL_BREAK UINT16_MAX
 
 struct item {
 	uint8_t major, info;
@@ -348,22 +357,22 @@ static bool take(struct runnel_reader *r, struct item *i)
 }
 
 /* How many items follow the head of a list or map; 0 for other items. */
-static uint32_t inside(const struct item *i)
+static uint16_t inside(const struct item *i)
 {
 	if (i->info == 31)
 		return UNTIL_BREAK;
 	if (i->major != ARRAY && i->major != MAP)
 		return 0;
 	/* More than there are octets is found out soon enough. */
-	if (i->value > UINT16_MAX)
+	if (i->value >= UNTIL_BREAK / 2)
 		return UNTIL_BREAK - 1;
-	return (uint32_t)i->value << (i->major == MAP);
+	return (uint16_t)((unsigned)i->value << (i->major == MAP));
 }
 
 /* Steps over an item with all that is in it. */
 static bool pass(struct runnel_reader *r)
 {
-	uint32_t nest[RUNNEL_DEPTH];
+	uint16_t nest[RUNNEL_DEPTH];
 	struct item i;
 	int depth = 0;
 	nest[0] = 1;
@@ -530,7 +539,7 @@ bool runnel_read_fixed(struct runnel_reader *r, uint8_t decimals, int64_t *v)
 			n.m >>= 1;
 		if (n.m >> 60)
 			return false;
-		n.m *= 10;
+		n.m = (n.m << 3) + (n.m << 1); /* times 10, without the library */
 	}
 	if (n.exponent < -63)
 		n.m = 0;
@@ -646,8 +655,6 @@ enum { LIMIT = RUNNEL_MESSAGE <= 4096 ? 3 : 6, LONGEST = 512 << LIMIT };
 static const char network_failure[] = "wamp.error.network_failure";
 static const char too_long[] = "wamp.error.payload_size_exceeded";
 
-static void restart(struct runnel *r);
-
 enum runnel_state runnel_state(const struct runnel *r)
 {
 	if (r->stage == JOINED)
@@ -689,7 +696,7 @@ static void grow_pause(struct runnel *r)
 {
 	if (r->stage == JOINED && r->now - r->since >= STEADY)
 		r->pause = 0;
-	r->pause = r->pause < PAUSE_MIN ? PAUSE_MIN : (uint16_t)(2 * r->pause);
+	r->pause = (uint16_t)(2 * r->pause + PAUSE_MIN);
 	if (r->pause > PAUSE_MAX)
 		r->pause = PAUSE_MAX;
 }
@@ -699,16 +706,16 @@ static void ended(struct runnel *r, const char *reason)
 {
 	grow_pause(r);
 	r->stage = OVER;
-	arm(r, T_STAGE, PATIENCE);
-	forget(r);
+	arm(r, T_STAGE, PAUSE_MIN);
 	tell(r, reason);
 }
 
-/* What has arrived can't be: nothing behind it can be trusted. */
+/* What has arrived can't be: nothing behind it can be trusted. The link is called anew, but not from the depth of a message's
+   parser: stack is dear. */
 static void violation(struct runnel *r)
 {
 	grow_pause(r);
-	restart(r);
+	r->broken = true;
 }
 
 static void put_details_flag(struct runnel *r, const char *key, bool value)
@@ -1000,13 +1007,11 @@ static void message(struct runnel *r, const uint8_t *data, size_t size, bool cut
 		return;
 	}
 	r->counters.refused += p.cut;
-	if (r->stage == PARTING && p.type == GOODBYE) {
-		parted(r);
-		return;
-	}
+	if (r->stage == PARTING && p.type == GOODBYE)
+		arm(r, T_STAGE, 0);
 	if (p.type == GOODBYE && r->stage == JOINED)
 		say_goodbye(r, "wamp.close.goodbye_and_out");
-	if (p.type == ABORT || p.type == GOODBYE)
+	if (p.type == ABORT || (p.type == GOODBYE && r->stage != PARTING))
 		ended(r, p.message.error);
 	else if (r->stage == JOINED)
 		joined_message(r, &p);
@@ -1035,10 +1040,7 @@ static void tick(struct runnel *r)
 	case RESTING:
 		if (!late)
 			break;
-		for (r->written = 0; r->written < HEAD; r->written++)
-			*place(r, r->written) = handshake[r->written];
-		r->held = (uint16_t)(r->held + HEAD);
-		r->written = 0;
+		add(r, handshake, HEAD);
 		r->stage = SHAKING;
 		arm(r, T_STAGE, PATIENCE);
 		break;
@@ -1338,6 +1340,7 @@ static void down(struct runnel *r)
 
 static void restart(struct runnel *r)
 {
+	r->broken = false;
 	if (r->phase == CONNECTED)
 		down(r); /* the SABM tells the other end */
 }
@@ -2002,16 +2005,13 @@ static void shake(struct runnel *r)
 
 static bool pong(struct runnel *r, size_t size)
 {
-	size_t i;
-	if (size + HEAD > RUNNEL_SEND) {
+	size += HEAD;
+	if (size > RUNNEL_SEND)
 		violation(r);
+	if (room(r) < size)
 		return false;
-	}
-	if (room(r) < size + HEAD)
-		return false;
-	for (i = 0; i < size + HEAD; i++)
-		*place(r, i) = i == 0 ? 2 : r->in[i];
-	r->held = (uint16_t)(r->held + size + HEAD);
+	r->in[0] = 2;
+	add(r, r->in, size);
 	return true;
 }
 
@@ -2048,16 +2048,14 @@ static bool step(struct runnel *r)
 		return false;
 	if (kind == 0)
 		message(r, r->in + HEAD, kept, size > kept);
-	if (r->stage == DOWN)
-		return false; /* the connection has ended, and all of it is gone */
 	discard(r, 0, HEAD + kept);
 	r->dropped = 0;
 	return true;
 }
 
-static void drain(struct runnel *r)
+APART static void drain(struct runnel *r)
 {
-	while (r->phase == CONNECTED && step(r)) {
+	while (r->phase == CONNECTED && !r->broken && step(r)) {
 	}
 	if (r->busy && r->used + (size_t)RUNNEL_N1 + 4 <= RUNNEL_IN) {
 		r->busy = false;
@@ -2098,10 +2096,12 @@ void runnel_poll(struct runnel *r)
 	expire(r);
 	tick(r);
 	do {
-		while ((b = port->read(port->context)) >= 0)
-			if (hear(r, (uint8_t)b))
-				drain(r);
-		drain(r);
+		do {
+			drain(r);
+			if (r->broken)
+				restart(r);
+			b = port->read(port->context);
+		} while (b >= 0 && (hear(r, (uint8_t)b), true));
 	} while (speak(r));
 	r->polling = false;
 }

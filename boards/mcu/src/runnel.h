@@ -40,10 +40,10 @@ extern "C" {
 #define RUNNEL_K 4 /* frames under way, 1 to 7 */
 #endif
 #ifndef RUNNEL_MESSAGE
-#define RUNNEL_MESSAGE 512 /* the longest message that is read whole; longer ones are refused, see below */
+#define RUNNEL_MESSAGE 384 /* the longest message that is read whole; longer ones are refused, see below */
 #endif
 #ifndef RUNNEL_SEND
-#define RUNNEL_SEND 512 /* octets that wait to be sent or acknowledged; the longest message that can be sent */
+#define RUNNEL_SEND 384 /* octets that wait to be sent or acknowledged; the longest message that can be sent */
 #endif
 #ifndef RUNNEL_OFFERS
 #define RUNNEL_OFFERS 6 /* subscriptions and procedures */
@@ -107,7 +107,7 @@ struct runnel_config {
    what is not there, or is of another kind, returns false, and the reader goes on behind it. */
 struct runnel_reader {
 	const uint8_t *at, *end;
-	uint32_t left; /* items; UINT32_MAX: until a break */
+	uint16_t left; /* items; UINT16_MAX: until a break */
 };
 
 /* A call that is to be answered. */
@@ -237,7 +237,7 @@ struct runnel {
 	uint8_t out_address, out_control;
 	uint8_t head[2]; /* of the frame that is arriving */
 	uint8_t reserve, reply, session, log_size;
-	bool handling, polling, leaving;
+	bool handling, polling, leaving, broken;
 
 	uint16_t due, armed;               /* armed: a bit for each timer */
 	uint16_t used, length;             /* octets in in; octets of the frame that is arriving */
