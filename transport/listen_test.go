@@ -77,7 +77,7 @@ func TestDialErrors(t *testing.T) {
 		"nobody answers ws":   {"ws://" + silent.Addr().String(), DialOptions{Timeout: 50 * time.Millisecond}, "deadline exceeded"},
 		"nobody answers tls":  {"tls://" + silent.Addr().String(), DialOptions{Timeout: 50 * time.Millisecond}, "deadline exceeded"},
 		"unknown certificate": {l.URL(), DialOptions{}, "unknown authority"},
-		"another pin":         {l.URL(), DialOptions{Pin: strings.Repeat("00", 32)}, "not the pinned one"},
+		"another pin":         {l.URL(), DialOptions{Pin: strings.Repeat("00", 32)}, "the pinned one is neither"},
 		"half a pin":          {l.URL(), DialOptions{Pin: "00"}, "is not a SHA-256"},
 		"no serial port":      {"serial:///dev/none", DialOptions{}, "/dev/none"},
 	} {
