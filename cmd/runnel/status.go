@@ -29,13 +29,13 @@ type report struct {
 	Uplinks   []uplinkReport `json:"uplinks"`
 }
 
-// report answers runnel.status and runnel.reload in one realm until ctx is done.
-func (n *node) report(ctx context.Context, c *client.Client) error {
+// report answers the router's own procedures in one realm until ctx is done.
+func (n *node) report(ctx context.Context, c *client.Client, realm string) error {
 	how := client.RegisterOptions{Persist: true}
-	for procedure, answer := range map[string]client.Handler{
-		statusProcedure: func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args(n.status()), nil },
-		reloadProcedure: n.answerReload,
-	} {
+	procedures := n.queues(realm)
+	procedures[statusProcedure] = func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args(n.status()), nil }
+	procedures[reloadProcedure] = n.answerReload
+	for procedure, answer := range procedures {
 		if _, err := c.Register(ctx, procedure, how, answer); err != nil {
 			return fmt.Errorf("offer %s: %w", procedure, err)
 		}

@@ -42,7 +42,7 @@ type node struct {
 	uplinks   []*link
 }
 
-// reporter answers runnel.status and runnel.reload in one realm.
+// reporter answers the router's own procedures in one realm.
 type reporter struct {
 	*client.Client
 	realm string
@@ -165,7 +165,7 @@ func (n *node) start(fail func(error)) {
 
 // runReporter returns when the realm has what is the router's own: nobody who joins is to find it missing.
 func (n *node) runReporter(r *reporter) {
-	r.work = n.inside.start(func(ctx context.Context) error { return n.report(ctx, r.Client) })
+	r.work = n.inside.start(func(ctx context.Context) error { return n.report(ctx, r.Client, r.realm) })
 	select {
 	case <-r.tried:
 	case <-r.work.done:

@@ -1,0 +1,72 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// Three routers, each with the next above it; a subscriber at the top, which is not killed. Whatever else is killed and
+// whenever: durable events that were acknowledged arrive, each publisher's in order. When it is the edge alone that is
+// killed, nothing comes twice, whatever its class: the centre knows the repeats.
+func TestKill(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		edge, centre bool
+	}{{"edge", true, false}, {"centre", false, true}, {"both", true, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			list := tiers(t, "sync = \"5ms\"\nspill_after = \"20ms\"\nmin_free = 0", "edge", "centre", "top")
+			edge, centre, top := list[0], list[1], list[2]
+			for _, r := range []*tier{top, centre, edge} {
+				r.begin()
+				defer r.end()
+			}
+			l := newLedger()
+			l.watch(t, top.join())
+			topics := publishers(t, edge, l, func() {
+				for range rounds(t) {
+					l.awaitAcks(t, 1+rand.IntN(200))
+					if c.edge {
+						edge.kill()
+					}
+					if c.centre {
+						centre.kill()
+						centre.begin()
+					}
+					if c.edge {
+						edge.begin()
+					}
+				}
+				l.awaitAcks(t, 10)
+			})
+			for _, topic := range topics {
+				await(t, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 })
+			}
+			if repeats := l.check(t); repeats > 0 && !c.centre {
+				t.Errorf("%d events came twice", repeats)
+			} else {
+				t.Log(l, repeats, " repeats")
+			}
+		})
+	}
+}
+
+// publishers publish while something happens, in all classes, and returns the topics of those whose events are durable.
+func publishers(t *testing.T, edge *tier, l *ledger, happens func()) (durable []string) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer cancel()
+	for i, class := range []string{"durable", "durable", "durable", "durable", "disk", "memory"} {
+		topic := fmt.Sprintf("crash.%s.%d", class, i)
+		c := edge.join()
+		work.Go(func() { l.publish(ctx, c, topic) })
+		if class == "durable" {
+			durable = append(durable, topic)
+		}
+	}
+	happens()
+	return durable
+}

@@ -1,0 +1,127 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"runnel/edge/client"
+)
+
+// ledger is what publishers were told and what the subscriber has seen.
+type ledger struct {
+	mu     sync.Mutex
+	acked  map[string][]int64 // by topic: what PUBLISHED came for
+	seen   map[string][]int64 // by topic, in the order of arrival
+	acks   int
+	notice chan struct{} // closed and replaced by each ack
+}
+
+func newLedger() *ledger {
+	return &ledger{acked: make(map[string][]int64), seen: make(map[string][]int64), notice: make(chan struct{})}
+}
+
+// watch subscribes to everything that is published here.
+func (l *ledger) watch(t *testing.T, c *client.Client) {
+	t.Helper()
+	_, err := c.Subscribe(t.Context(), "crash.", client.SubscribeOptions{Match: 1}, func(e *client.Event) {
+		n, _ := e.Args()[0].(int64)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.seen[e.Topic()] = append(l.seen[e.Topic()], n)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// publish publishes 1, 2, 3 ... to a topic, one at a time, until ctx is done. What has failed is not published again, for
+// it may have been published.
+func (l *ledger) publish(ctx context.Context, c *client.Client, topic string) {
+	for n := int64(1); ctx.Err() == nil; n++ {
+		err := c.Publish(ctx, topic, client.PublishOptions{Acknowledge: true}, client.Args(n, "some more, as there is in life"))
+		if err != nil {
+			c.WaitUp(ctx)
+			continue
+		}
+		l.mu.Lock()
+		l.acked[topic] = append(l.acked[topic], n)
+		l.acks++
+		close(l.notice)
+		l.notice = make(chan struct{})
+		l.mu.Unlock()
+	}
+}
+
+// awaitAcks waits until so many more events have been acknowledged.
+func (l *ledger) awaitAcks(t *testing.T, more int) {
+	t.Helper()
+	l.mu.Lock()
+	want := l.acks + more
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		l.mu.Lock()
+		notice, acks := l.notice, l.acks
+		l.mu.Unlock()
+		if acks >= want {
+			return
+		}
+		select {
+		case <-notice:
+		case <-ctx.Done():
+			t.Fatalf("%d of %d events are acknowledged", acks, want)
+		}
+	}
+}
+
+// missing says what of a topic was acknowledged and has not been seen.
+func (l *ledger) missing(topic string) (list []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := make(map[int64]bool)
+	for _, n := range l.seen[topic] {
+		seen[n] = true
+	}
+	for _, n := range l.acked[topic] {
+		if !seen[n] {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// check looks at the order, and counts what has come more than once.
+func (l *ledger) check(t *testing.T) (repeats int) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for topic, list := range l.seen {
+		seen := make(map[int64]bool)
+		last := int64(0)
+		for i, n := range list {
+			if seen[n] {
+				repeats++
+				continue
+			}
+			seen[n] = true
+			if n < last {
+				t.Errorf("%s: %d came after %d: %v", topic, n, last, list[max(0, i-10):min(len(list), i+10)])
+			}
+			last = max(last, n)
+		}
+	}
+	return repeats
+}
+
+func (l *ledger) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := ""
+	for topic, list := range l.acked {
+		text += fmt.Sprintf("%s: %d acknowledged, %d came; ", topic, len(list), len(l.seen[topic]))
+	}
+	return text
+}

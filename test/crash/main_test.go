@@ -1,0 +1,228 @@
+// Package crash kills routers under load and looks at what is lost, what comes twice and what comes out of order.
+//
+// RUNNEL_CRASH_ROUNDS says how many times each story kills; a few are enough to notice what is broken, hundreds to trust it:
+//
+//	RUNNEL_CRASH_ROUNDS=200 go test -v -timeout 1h ./test/crash
+package crash
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/transport"
+)
+
+const patience = program.Patience
+
+var executable program.Binary
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "runnel-crash-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if executable, err = program.FindPlain(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// rounds is how many times to kill.
+func rounds(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("RUNNEL_CRASH_ROUNDS")
+	if text == "" {
+		return 5
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		t.Fatalf("RUNNEL_CRASH_ROUNDS=%q", text)
+	}
+	return n
+}
+
+// tier is a router: it listens on a Unix socket, and exports all to the tier above, if there is one.
+type tier struct {
+	*testing.T
+	name, dir, above string
+	settings         string // of its uplink
+	process          *program.Process
+	limit            string // of what it may write to one file, for ulimit -f; "": none
+}
+
+func (r *tier) socket() string { return "unix://" + filepath.Join(r.dir, r.name+".sock") }
+func (r *tier) data() string   { return filepath.Join(r.dir, r.name) }
+
+const realm = `
+[[realm]]
+name = "realm1"
+anonymous = "all"
+
+  [[realm.role]]
+  name = "all"
+    [[realm.role.permission]]
+    uri = ""
+    match = "prefix"
+    allow = ["publish", "subscribe", "call", "register"]
+
+  [[realm.role]]
+  name = "gateway"
+  forward = true
+    [[realm.role.permission]]
+    uri = ""
+    match = "prefix"
+    allow = ["publish", "subscribe", "call", "register"]
+
+  [[realm.principal]]
+  authid = "gateway"
+  role = "gateway"
+  ticket = "secret"
+`
+
+const uplink = `
+[[uplink]]
+name = "above"
+url = ["unix://%s/%s.sock"]
+authid = "gateway"
+ticket = "secret"
+reconnect_min = "20ms"
+reconnect_max = "200ms"
+%s
+  [[uplink.export]]
+  topic = "crash.durable."
+  match = "prefix"
+  store = "durable"
+  interest = false
+
+  [[uplink.export]]
+  topic = "crash.disk."
+  match = "prefix"
+  store = "disk"
+  interest = false
+
+  [[uplink.export]]
+  topic = "crash.memory."
+  match = "prefix"
+  store = "memory"
+  interest = false
+`
+
+// begin starts the router, again or for the first time, and waits until it listens.
+func (r *tier) begin() {
+	r.Helper()
+	text := fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = %q\n[[listen]]\nurl = %q\n%s", r.name, r.data(), r.socket(), realm)
+	if r.above != "" {
+		text += fmt.Sprintf(uplink, r.dir, r.above, r.settings)
+	}
+	file := filepath.Join(r.dir, r.name+".toml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		r.Fatal(err)
+	}
+	cmd := executable.Command("run", "-c", file)
+	if r.limit != "" {
+		cmd.Args = append([]string{"sh", "-c", "ulimit -f " + r.limit + "; exec \"$0\" \"$@\""}, cmd.Args...)
+		cmd.Path = "/bin/sh"
+	}
+	var err error
+	if r.process, err = program.Start(cmd); err != nil {
+		r.Fatal(err)
+	}
+	if _, err := r.process.Logs(`msg=listening`); err != nil {
+		r.Fatal(err)
+	}
+}
+
+// kill ends the router as the OOM killer does.
+func (r *tier) kill() {
+	r.process.Signal(syscall.SIGKILL)
+	r.process.Wait()
+}
+
+// end ends it properly, or reports how it has ended already.
+func (r *tier) end() {
+	r.Helper()
+	r.process.Signal(syscall.SIGTERM)
+	if status, err := r.process.Wait(); status != 0 || err != nil {
+		r.Errorf("%s ended with %d, %v\n%v", r.name, status, err, r.process)
+	}
+}
+
+// join connects a client that comes back when its router does.
+func (r *tier) join() *client.Client {
+	r.Helper()
+	c, err := client.Connect(r.Context(), client.Options{
+		Dial: func(ctx context.Context) (client.Conn, error) {
+			return transport.Dial(ctx, r.socket(), transport.DialOptions{Serializer: wamp.CBOR})
+		},
+		Realm: "realm1", Reconnect: client.Reconnect{Min: 10 * time.Millisecond, Max: 100 * time.Millisecond},
+		EventBuffer: 64 << 20,
+	})
+	if err != nil {
+		r.Fatalf("join %s: %v\n%v", r.name, err, r.process)
+	}
+	r.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+// queue returns what the router says of its spool.
+func (r *tier) queue(c *client.Client) (q struct {
+	events, onDisk int64
+	dropped        int64
+	alarm          string
+}) {
+	r.Helper()
+	result, err := c.Call(r.Context(), "runnel.queue.ls", client.CallOptions{}, client.Payload{})
+	if err != nil {
+		r.Fatal(err)
+	}
+	fields := result.Args()[0].([]any)[0].(map[string]any)
+	q.events, q.onDisk, q.dropped = fields["events"].(int64), fields["on_disk"].(int64), fields["dropped"].(int64)
+	q.alarm, _ = fields["alarm"].(string)
+	return q
+}
+
+// await waits until it is so.
+func await(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("never: " + what)
+		}
+	}
+}
+
+// tiers makes routers, each of which exports to the next, and starts them from the last to the first.
+func tiers(t *testing.T, settings string, names ...string) (list []*tier) {
+	t.Helper()
+	if strings.Contains(executable[0], "qemu") {
+		t.Skip("many restarts take too long on an emulated processor")
+	}
+	dir := t.TempDir()
+	for i, name := range names {
+		r := &tier{T: t, name: name, dir: dir, settings: settings}
+		if i+1 < len(names) {
+			r.above = names[i+1]
+		}
+		list = append(list, r)
+	}
+	return list
+}
