@@ -127,13 +127,16 @@ func (l *Listener) admit(conn net.Conn) {
 		conn.Close()
 	case l.used < l.opts.MaxConns:
 		l.used++
+		l.accepted++
 		l.shaking[conn] = true
 		l.running.Go(func() { l.welcome(conn) })
 	case l.refusing < maxRefusing:
+		l.refused++
 		l.refusing++
 		l.shaking[conn] = true
 		l.running.Go(func() { l.refuse(conn) })
 	default:
+		l.refused++
 		conn.Close()
 	}
 }
@@ -272,19 +275,20 @@ func describePeer(t *wamp.Transport, raw net.Conn) {
 
 // run serves a Conn.
 func (l *Listener) run(c Conn) {
+	served := &counted{Conn: c, sum: &l.traffic}
 	l.mu.Lock()
-	l.serving[c] = true
+	l.serving[served] = true
 	stopping := l.stopping
 	l.mu.Unlock()
 	if !stopping {
-		l.serve(c)
+		l.serve(served)
 	}
 	c.Close()
 	if slow, ok := c.(interface{ Done() <-chan struct{} }); ok {
 		<-slow.Done()
 	}
 	l.mu.Lock()
-	delete(l.serving, c)
+	delete(l.serving, served)
 	l.mu.Unlock()
 }
 
@@ -292,6 +296,9 @@ func (l *Listener) run(c Conn) {
 func (l *Listener) complain(conn net.Conn, err error) {
 	l.mu.Lock()
 	stopping := l.stopping
+	if !stopping {
+		l.failed++
+	}
 	l.mu.Unlock()
 	if stopping || errors.Is(err, io.EOF) { // who says nothing and leaves may be a health check
 		return

@@ -3,6 +3,7 @@
 //	listen.go   Listen: a URL becomes a Listener
 //	accept.go   (*Listener).Run: connections become Conns, and each is served by a goroutine
 //	web.go      the HTTP part of a port: WebSocket, long-poll, and a page for whoever comes by accident
+//	count.go    what a Listener has seen
 //	cookie.go   the cookies of web clients
 //	unix.go     the socket file: taken over if stale, removed at the end
 //	dial.go     Dial: a URL becomes a Conn

@@ -95,11 +95,16 @@ type Listener struct {
 
 	badPeers, fullHouse, badAccept throttle
 
+	traffic traffic
+
 	running sync.WaitGroup // goroutines that Run waits for
 
 	mu       sync.Mutex
 	used     int                // connections there are
 	polling  int                // long-poll transports among them
+	accepted uint64             // in all
+	refused  uint64             // in all
+	failed   uint64             // in all
 	refusing int                // connections beyond, which are being told so
 	shaking  map[io.Closer]bool // connections before the handshake's end
 	serving  map[io.Closer]bool // Conns

@@ -174,10 +174,15 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
 func (l *Listener) servePoll(c *longpoll.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopping || l.used >= l.opts.MaxConns {
+	switch {
+	case l.stopping:
+		return false
+	case l.used >= l.opts.MaxConns:
+		l.refused++
 		return false
 	}
 	l.used++
+	l.accepted++
 	l.polling++
 	l.running.Go(func() {
 		l.run(c)

@@ -1,0 +1,90 @@
+package transport
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
+
+// Counters are what a Listener has seen since it was opened. Octets are those of messages, with four for each one's length:
+// what frames, compression and TLS add or save is not in them.
+type Counters struct {
+	Connections int    `json:"connections"` // there are now, those in their handshake and waiting for HTTP requests included
+	Limit       int    `json:"limit"`       // of these
+	Accepted    uint64 `json:"accepted"`    // in all
+	Refused     uint64 `json:"refused"`     // because there were too many
+	Failed      uint64 `json:"failed"`      // that did not come to their first message
+
+	RawSocket int `json:"rawsocket"` // peers there are now, by what they speak
+	WebSocket int `json:"websocket"`
+	LongPoll  int `json:"longpoll"`
+
+	MessagesIn  uint64 `json:"messages_in"`
+	MessagesOut uint64 `json:"messages_out"`
+	OctetsIn    uint64 `json:"octets_in"`
+	OctetsOut   uint64 `json:"octets_out"`
+}
+
+// Counters returns the present figures.
+func (l *Listener) Counters() Counters {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := Counters{
+		Connections: l.used, Limit: l.opts.MaxConns, Accepted: l.accepted, Refused: l.refused, Failed: l.failed,
+		MessagesIn: l.traffic.messagesIn.Load(), MessagesOut: l.traffic.messagesOut.Load(),
+		OctetsIn: l.traffic.octetsIn.Load(), OctetsOut: l.traffic.octetsOut.Load(),
+	}
+	for conn := range l.serving {
+		switch conn.(*counted).Transport().Protocol {
+		case "rawsocket":
+			c.RawSocket++
+		case "websocket":
+			c.WebSocket++
+		case "longpoll":
+			c.LongPoll++
+		}
+	}
+	return c
+}
+
+type traffic struct{ messagesIn, messagesOut, octetsIn, octetsOut atomic.Uint64 }
+
+// counted is a Conn whose messages are counted, once a batch.
+type counted struct {
+	Conn
+	sum *traffic
+
+	// Owned by ReadMessage.
+	messages, octets uint64 // not in sum yet
+
+	// Owned by Write.
+	begun int // octets of the next batch that belong to a message that is counted already
+}
+
+const headSize = 4
+
+func (c *counted) ReadMessage() (msg []byte, more bool, err error) {
+	msg, more, err = c.Conn.ReadMessage()
+	if err == nil {
+		c.messages++
+		c.octets += uint64(headSize + len(msg))
+	}
+	if !more || err != nil {
+		c.sum.messagesIn.Add(c.messages)
+		c.sum.octetsIn.Add(c.octets)
+		c.messages, c.octets = 0, 0
+	}
+	return msg, more, err
+}
+
+func (c *counted) Write(batch []byte, wait bool) (n int, err error) {
+	n, err = c.Conn.Write(batch, wait)
+	at, messages := c.begun, uint64(0)
+	for at < n && at+headSize <= len(batch) {
+		at += headSize + int(binary.BigEndian.Uint32(batch[at:]))
+		messages++
+	}
+	c.begun = at - n
+	c.sum.messagesOut.Add(messages)
+	c.sum.octetsOut.Add(uint64(n))
+	return n, err
+}
