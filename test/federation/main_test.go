@@ -1,0 +1,366 @@
+// Package federation proves from outside what links between routers do: devices, gateways, sites and a centre, each a
+// running binary, over lines of every quality.
+package federation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/transport"
+)
+
+var binary program.Binary
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "runnel-federation-")
+	if err == nil {
+		binary, err = program.Find(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	if err := goleak.Find(); status == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.RemoveAll(dir)
+	os.Exit(status)
+}
+
+// node is a router that runs, may be stopped, killed and started again, and is always reached by the same URL: that of a
+// line in front of it.
+type node struct {
+	*testing.T
+	name, dir string
+	line      *line // the way to it
+	url       string
+
+	process *program.Process
+	clients []*client.Client
+}
+
+// everybody may do everything; a role "gateway" may forward.
+const everybody = `
+[[realm]]
+name = "realm1"
+anonymous = "all"
+[[realm.role]]
+name = "all"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role]]
+name = "gateway"
+forward = true
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.principal]]
+authid = "gateway"
+role = "gateway"
+ticket = "gateway's"
+`
+
+const listening = "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n"
+
+// start starts a router with the realm "realm1", and whatever extra says.
+func start(t *testing.T, name, extra string) *node {
+	t.Helper()
+	return startWith(t, name, everybody+listening+extra)
+}
+
+func startWith(t *testing.T, name, config string) *node {
+	t.Helper()
+	n := &node{T: t, name: name, dir: t.TempDir(), line: newLine(t)}
+	n.url = "tcp://" + n.line.address()
+	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", name, config))
+	n.run()
+	t.Cleanup(n.end)
+	return n
+}
+
+func (n *node) write(file, text string) string {
+	n.Helper()
+	path := filepath.Join(n.dir, file)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		n.Fatal(err)
+	}
+	return path
+}
+
+// run starts the router, again perhaps.
+func (n *node) run() {
+	n.Helper()
+	var err error
+	if n.process, err = program.Start(binary.Command("run", "-c", filepath.Join(n.dir, "runnel.toml"))); err != nil {
+		n.Fatal(err)
+	}
+	found, err := n.process.Logs(`msg=listening url=\S+?://(127\S+)`)
+	if err != nil {
+		n.Fatal(err)
+	}
+	n.line.leadTo(found[1])
+}
+
+// kill ends the router without giving it notice.
+func (n *node) kill() {
+	n.process.Signal(syscall.SIGKILL)
+	n.process.Wait()
+}
+
+func (n *node) end() {
+	for _, c := range n.clients {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		c.Close(ctx)
+		cancel()
+	}
+	n.process.Signal(syscall.SIGTERM)
+	if _, err := n.process.Wait(); err != nil {
+		n.Error(err)
+	}
+	for _, word := range []string{"panic", "DATA RACE", "fatal error"} {
+		if log := n.process.Stderr.Text(); strings.Contains(log, word) {
+			n.Errorf("%s: %s", n.name, log)
+		}
+	}
+	if n.Failed() {
+		n.Logf("%s:\n%s", n.name, n.process.Stderr.Text())
+	}
+}
+
+// uplink is the TOML of a link to another node, in the role of a gateway.
+func uplink(name string, to *node, rules string) string {
+	return fmt.Sprintf("[[uplink]]\nname = %q\nurl = [%q]\nauthid = \"gateway\"\nticket = \"gateway's\"\n"+
+		"reconnect_min = \"50ms\"\nreconnect_max = \"500ms\"\n%s", name, to.url, rules)
+}
+
+// shares is the TOML of what goes up or comes down: "export topic com.example." and so on, by prefix.
+func shares(list ...string) (text string) {
+	for _, s := range list {
+		f := strings.Fields(s)
+		text += fmt.Sprintf("[[uplink.%s]]\n%s = %q\nmatch = \"prefix\"\n%s\n", f[0], f[1], f[2], strings.Join(f[3:], "\n"))
+	}
+	return text
+}
+
+// join joins a program, straight and not by the line.
+func (n *node) join() *client.Client {
+	n.Helper()
+	return n.joinAs(client.Options{})
+}
+
+func (n *node) joinAs(o client.Options) *client.Client {
+	n.Helper()
+	n.line.mu.Lock()
+	to := n.line.to
+	n.line.mu.Unlock()
+	o.Realm = "realm1"
+	o.Dial = func(ctx context.Context) (client.Conn, error) {
+		return transport.Dial(ctx, "tcp://"+to, transport.DialOptions{})
+	}
+	o.Reconnect.Disabled = true
+	ctx, cancel := patience(n.T)
+	defer cancel()
+	c, err := client.Connect(ctx, o)
+	if err != nil {
+		n.Fatalf("%s: %v", n.name, err)
+	}
+	n.clients = append(n.clients, c)
+	return c
+}
+
+func patience(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), program.Patience)
+}
+
+// await waits until something is as it should be.
+func await(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(program.Patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// link is what runnel.status tells of a link.
+type link struct {
+	Name       string   `json:"name"`
+	Up         bool     `json:"up"`
+	URL        string   `json:"url"`
+	Error      string   `json:"error"`
+	Reconnects uint64   `json:"reconnects"`
+	Refused    []string `json:"refused"`
+	RoundTrip  float64  `json:"round_trip_ms"`
+	Interest   bool     `json:"interest"`
+	Looped     uint64   `json:"looped"`
+	EventsUp   flow     `json:"events_up"`
+	EventsDown flow     `json:"events_down"`
+	CallsUp    flow     `json:"calls_up"`
+	CallsDown  flow     `json:"calls_down"`
+}
+
+type flow struct{ Forwarded, Dropped uint64 }
+
+// link returns how a link is doing.
+func (n *node) link(c *client.Client, name string) (l link) {
+	n.Helper()
+	ctx, cancel := patience(n.T)
+	defer cancel()
+	r, err := c.Call(ctx, "runnel.status", client.CallOptions{}, client.Payload{})
+	if err != nil {
+		n.Fatalf("%s: status: %v", n.name, err)
+	}
+	b, err := json.Marshal(map[string]any{"args": r.Args(), "kwargs": r.Kwargs()})
+	if err != nil {
+		n.Fatal(err)
+	}
+	var answer struct {
+		Args []struct {
+			Uplinks []link `json:"uplinks"`
+		} `json:"args"`
+	}
+	if err := json.Unmarshal(b, &answer); err != nil || len(answer.Args) == 0 {
+		n.Fatalf("%s: status %s: %v", n.name, b, err)
+	}
+	for _, l := range answer.Args[0].Uplinks {
+		if l.Name == name {
+			return l
+		}
+	}
+	n.Fatalf("%s: no uplink %s in %s", n.name, name, b)
+	return l
+}
+
+// up waits until the link is there and knows what is wanted at its far side.
+func (n *node) up(c *client.Client, name string) {
+	n.Helper()
+	await(n.T, n.name+": the link "+name+" is up", func() bool {
+		l := n.link(c, name)
+		return l.Up && l.Interest
+	})
+}
+
+// heard is what a program has heard.
+type heard struct {
+	mu   sync.Mutex
+	list []string
+	ways [][]client.Hop
+}
+
+func (h *heard) all() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]string(nil), h.list...)
+}
+
+func (h *heard) way(i int) []client.Hop {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ways[i]
+}
+
+// has waits until something was heard, n times.
+func (h *heard) has(t *testing.T, text string, n int) {
+	t.Helper()
+	await(t, fmt.Sprintf("%q is heard", text), func() bool { return h.count(text) >= n })
+	if got := h.count(text); got > n {
+		t.Errorf("%q is heard %d times, not %d", text, got, n)
+	}
+}
+
+func (h *heard) count(text string) (n int) {
+	for _, one := range h.all() {
+		if one == text {
+			n++
+		}
+	}
+	return n
+}
+
+func (n *node) listen(c *client.Client, topic string, match wamp.Match) *heard {
+	n.Helper()
+	h := new(heard)
+	ctx, cancel := patience(n.T)
+	defer cancel()
+	_, err := c.Subscribe(ctx, topic, client.SubscribeOptions{Match: match}, func(e *client.Event) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.list = append(h.list, fmt.Sprint(e.Topic(), e.Args()))
+		h.ways = append(h.ways, e.ForwardFor())
+	})
+	if err != nil {
+		n.Fatalf("%s: %v", n.name, err)
+	}
+	return h
+}
+
+func (n *node) publish(c *client.Client, topic string, args ...any) {
+	n.Helper()
+	n.publishWith(c, topic, client.PublishOptions{Acknowledge: true}, args...)
+}
+
+func (n *node) publishWith(c *client.Client, topic string, o client.PublishOptions, args ...any) {
+	n.Helper()
+	ctx, cancel := patience(n.T)
+	defer cancel()
+	if err := c.Publish(ctx, topic, o, client.Args(args...)); err != nil {
+		n.Fatalf("%s: publish: %v", n.name, err)
+	}
+}
+
+// reaches publishes until the event is heard: interest needs its time to travel.
+func (n *node) reaches(c *client.Client, topic string, h *heard) {
+	n.Helper()
+	for i := 0; ; i++ {
+		mark := fmt.Sprintf("probe-%d", i)
+		n.publish(c, topic, mark)
+		for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			if h.count(topic+"["+mark+"]") > 0 {
+				return
+			}
+		}
+		if time.Duration(i)*200*time.Millisecond > program.Patience {
+			n.Fatalf("%s: no event on %s arrives", n.name, topic)
+		}
+	}
+}
+
+func (n *node) offer(c *client.Client, procedure string, o client.RegisterOptions, h client.Handler) {
+	n.Helper()
+	ctx, cancel := patience(n.T)
+	defer cancel()
+	if _, err := c.Register(ctx, procedure, o, h); err != nil {
+		n.Fatalf("%s: %v", n.name, err)
+	}
+}
+
+// call calls, again while the procedure has not come over the link yet.
+func (n *node) call(c *client.Client, procedure string, o client.CallOptions, args ...any) (r *client.Result, err error) {
+	n.Helper()
+	ctx, cancel := patience(n.T)
+	defer cancel()
+	await(n.T, procedure+" is there", func() bool {
+		r, err = c.Call(ctx, procedure, o, client.Args(args...))
+		var e *client.Error
+		return !asError(err, &e) || e.URI != wamp.NoSuchProcedure.Error()
+	})
+	return r, err
+}
