@@ -19,7 +19,7 @@ func serialCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(serialListCommand())
+	cmd.AddCommand(serialListCommand(), serialSniffCommand(), serialProbeCommand())
 	return cmd
 }
 

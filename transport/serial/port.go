@@ -16,6 +16,9 @@ import (
 // or another.
 var ErrUnplugged = errors.New("unplugged")
 
+// ErrSetting says that the port cannot be set to the baud rate, or to the character format.
+var ErrSetting = errors.New("set")
+
 // Held says that another process, or another part of this one, has the port.
 type Held struct {
 	By []Process // none if the system does not say who

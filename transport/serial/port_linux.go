@@ -66,7 +66,7 @@ func (p *Port) setUp(c Config) (err error) {
 func configure(device string, c Config) error {
 	lib, err := bugst.Open(device, c.portMode())
 	if err != nil {
-		return fmt.Errorf("set %s: %w", c.mode(), err)
+		return fmt.Errorf("%w to %s: %w", ErrSetting, c.mode(), err)
 	}
 	return lib.Close()
 }

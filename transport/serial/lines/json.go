@@ -12,6 +12,9 @@ import (
 // maxDepth bounds the nesting of a line's JSON, so that what a device prints can't be too deep for whoever receives it.
 const maxDepth = 16
 
+// Valid reports whether a line is JSON.
+func Valid(line []byte) bool { return json.Valid(line) }
+
 func parseJSON(line string) (r record, err error) {
 	d := json.NewDecoder(strings.NewReader(line))
 	d.UseNumber()

@@ -67,6 +67,12 @@ func sentence(line string) (address string, values []string, err error) {
 	return values[0], values[1:], nil
 }
 
+// Sentence reports whether a line is a sentence of NMEA 0183, with a checksum that is right.
+func Sentence(line string) bool {
+	_, _, err := sentence(line)
+	return err == nil
+}
+
 // Checksum is what NMEA 0183 puts behind the "*": the octets between it and the "$", XORed.
 func Checksum(body string) (sum byte) {
 	for i := range len(body) {

@@ -156,20 +156,23 @@ func (s *Sensor) wrong(line []byte, err error, now time.Time) {
 	}
 }
 
+// Legible makes of a line what a terminal can be trusted with.
+func Legible(line []byte) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(string(line), "\uFFFD"))
+}
+
 func legible(line []byte) bool {
 	return bytes.IndexFunc(line, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && r != '\t' }) < 0
 }
 
 // Shown makes of a line what can be shown: printable, and not long.
 func Shown(line []byte) string {
-	text := strings.ToValidUTF8(string(line[:min(len(line), 2*maxShown)]), "\uFFFD")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	runes := []rune(strings.TrimSpace(text))
+	runes := []rune(strings.TrimSpace(Legible(line[:min(len(line), 2*maxShown)])))
 	if len(runes) > maxShown {
 		return string(runes[:maxShown]) + "..."
 	}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/transport/serial"
+	"runnel/transport/serial/ear"
+)
+
+// portFlags are how a port is set.
+type portFlags struct {
+	baud, dataBits, stopBits int
+	parity                   string
+}
+
+func (p *portFlags) flags(cmd *cobra.Command, baud int) {
+	cmd.Flags().IntVar(&p.baud, "baud", baud, "baud rate")
+	cmd.Flags().IntVar(&p.dataBits, "data-bits", 8, "data bits")
+	cmd.Flags().IntVar(&p.stopBits, "stop-bits", 1, "stop bits")
+	cmd.Flags().StringVar(&p.parity, "parity", "none", "none, odd, even, mark or space")
+}
+
+func (p *portFlags) config(device string) (c serial.Config, err error) {
+	c = serial.Config{Device: device, Baud: p.baud, DataBits: p.dataBits, StopBits: p.stopBits}
+	if err := c.Parity.UnmarshalText([]byte(p.parity)); err != nil {
+		return c, usageError(err.Error())
+	}
+	if err := c.Validate(); err != nil {
+		return c, usageError(err.Error())
+	}
+	return c, nil
+}
+
+func serialSniffCommand() *cobra.Command {
+	var p portFlags
+	var as string
+	var during time.Duration
+	cmd := &cobra.Command{
+		Use:   "sniff DEVICE",
+		Short: "Show what a serial device says, decoded, as it comes",
+		Long: `Listens to a serial port and prints what arrives, a frame or a line of text a
+line, with the time. It writes nothing. The port must be free: stop the router, or
+take the line out of its config and "runnel reload", for as long as it takes.`,
+		Example: `  runnel serial sniff /dev/ttyUSB0
+  runnel serial sniff /dev/ttyUSB0 --baud 9600 --as modbus --for 1m`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := p.config(args[0])
+			if err != nil {
+				return err
+			}
+			if !slices.Contains(ear.Ways, as) {
+				return usageError(fmt.Sprintf("--as %s: use %s", as, oneOf(ear.Ways...)))
+			}
+			return sniff(c, as, during, stdout)
+		},
+	}
+	p.flags(cmd, 115200)
+	cmd.Flags().StringVar(&as, "as", "auto", "decode as hdlc, text, modbus or hex")
+	cmd.Flags().DurationVar(&during, "for", 0, "how long; 0s: until Ctrl-C")
+	return cmd
+}
+
+func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error {
+	ctx, stop := untilSignal(0)
+	defer stop()
+	if during > 0 {
+		limited, cancel := context.WithTimeout(ctx, during)
+		defer cancel()
+		ctx = limited
+	}
+	port, err := serial.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer port.Close()
+	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)
+	var broken error
+	d := ear.NewDecoder(as, func(line string) {
+		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), line); err != nil {
+			broken = err
+		}
+	})
+	buf := make([]byte, 4<<10)
+	for ctx.Err() == nil && broken == nil {
+		if err := port.SetDeadline(time.Now().Add(ear.Pause)); err != nil {
+			return err
+		}
+		n, err := port.Read(buf)
+		d.Hear(buf[:n], time.Now())
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			d.Silent(time.Now())
+		} else if err != nil {
+			return err
+		}
+	}
+	return broken
+}

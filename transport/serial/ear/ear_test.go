@@ -1,0 +1,163 @@
+package ear
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"runnel/transport/serial"
+	"runnel/transport/serial/hdlc"
+	"runnel/transport/serial/lines"
+)
+
+func nmea(body string) string { return fmt.Sprintf("$%s*%02X\r\n", body, lines.Checksum(body)) }
+
+var (
+	sabm  = string(hdlc.Append(nil, hdlc.Frame{Address: 1, Control: 0x3f}))
+	polls = "\x01\x03\x00\x00\x00\x0a\xc5\xcd" + "\x11\x03\x00\x6b\x00\x03\x76\x87"
+)
+
+func TestLook(t *testing.T) {
+	noise := make([]byte, 4096)
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range noise {
+		noise[i] = byte(random.Uint32())
+	}
+	for _, c := range []struct {
+		name, octets string
+		kind         Kind
+		sure         bool
+		pieces       int
+	}{
+		{"nothing", "", Silence, false, 0},
+		{"noise", string(noise), Nonsense, false, 0},
+		{"the link", "boot\r\n" + sabm, Link, true, 1},
+		{"rawsocket", "boot\n\x7f\xf3\x00\x00", RawSocket, true, 1},
+		{"nmea", "68,M*1\r\n" + nmea("GPRMC,1") + "$GP", NMEA, true, 1},
+		{"one poll", polls[:8], Nonsense, false, 0},
+		{"polls", "\x00" + polls, Modbus, false, 2},
+		{"more polls", polls + polls, Modbus, true, 4},
+		{"polls in noise", string(noise[:100]) + polls, Nonsense, false, 0},
+		{"json", "1}\n{\"t\": 1}\n{\"t\": 2}\n", JSON, false, 2},
+		{"csv", "5,40\n21.5,41\n21.6,41\n21.7,41\n", CSV, true, 3},
+		{"text", "ello\nwelcome, friend\nto here\n", Text, false, 2},
+		{"half a line", "hello world", Nonsense, false, 0},
+		{"text with colours", "\x1b[32mI (31) boot: chip\x1b[0m\r\n\x1b[32mI (32) boot: more\x1b[0m\r\n", Text, false, 1},
+	} {
+		if g := Look([]byte(c.octets)); g.Kind != c.kind || g.Sure != c.sure || g.Pieces != c.pieces || g.Octets != len(c.octets) {
+			t.Errorf("%s: %+v", c.name, g)
+		}
+	}
+}
+
+// fake is a device that makes sense at one setting only.
+type fake struct {
+	says     []byte
+	deadline time.Time
+	said     bool
+}
+
+func (f *fake) Read(b []byte) (int, error) {
+	if f.said || len(f.says) == 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	f.said = true
+	return copy(b, f.says), nil
+}
+
+func (f *fake) SetDeadline(time.Time) error { return nil }
+func (f *fake) Close() error                { return nil }
+
+func TestProbe(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		right serial.Config // "": where it makes sense
+		says  string
+		want  Kind
+		tries int
+	}{
+		{"at once", serial.Config{Baud: 115200}, sabm, Link, 1},
+		{"at 9600", serial.Config{Baud: 9600}, "\n1,2\n3,4\n5,6\n7,8\n", CSV, 2},
+		{"with parity", serial.Config{Baud: 19200, Parity: serial.Even}, polls + polls, Modbus, len(Bauds) - 1 + 9},
+		{"with seven bits", serial.Config{Baud: 115200, Parity: serial.Even, DataBits: 7}, nmea("HEHDT,1,T") + nmea("HEHDT,1,T"), NMEA, len(Bauds) - 1 + 2},
+		{"never", serial.Config{Baud: 1}, "", Nonsense, 3 * (len(Bauds) - 1)},
+		{"doubtful", serial.Config{Baud: 38400}, "hello\nworld\n", Text, len(Bauds) - 1},
+	} {
+		tries := 0
+		open := func(_ context.Context, s serial.Config) (Port, error) {
+			if s.Baud == 460800 {
+				return nil, fmt.Errorf("%w to it", serial.ErrSetting)
+			}
+			tries++
+			says := "\xff\x80\x00\xf8"
+			if s == c.right {
+				says = c.says
+			}
+			return &fake{says: []byte(says)}, nil
+		}
+		told := 0
+		best, g, err := Probe(t.Context(), serial.Config{}, time.Second, open, func(serial.Config, Guess) { told++ })
+		if err != nil || g.Kind != c.want || tries != c.tries || told != tries || c.want != Nonsense && best != c.right {
+			t.Errorf("%s: %+v, %+v, %d tries, %v", c.name, best, g, tries, err)
+		}
+	}
+	held := errors.New("held")
+	open := func(context.Context, serial.Config) (Port, error) { return nil, held }
+	if _, _, err := Probe(t.Context(), serial.Config{}, time.Second, open, nil); err != held {
+		t.Error(err)
+	}
+}
+
+func decode(way string, chunks ...string) (told []string) {
+	d := NewDecoder(way, func(line string) { told = append(told, line) })
+	now := time.Now()
+	for _, chunk := range chunks {
+		d.Hear([]byte(chunk), now)
+		d.Silent(now)
+		now = now.Add(3 * time.Second)
+	}
+	return told
+}
+
+func TestDecode(t *testing.T) {
+	broken := []byte(sabm)
+	broken[3] ^= 1
+	for _, c := range []struct {
+		way    string
+		chunks []string
+		want   []string
+	}{
+		{"hdlc", []string{sabm[:3], sabm[3:], string(broken)}, []string{"01 SABM P", "a broken frame"}},
+		{"text", []string{"he", "llo\r\n\x1b[2Jx\n"}, []string{"hello", " [2Jx"}},
+		{"modbus", []string{polls[:8], "xyz" + polls[8:]}, []string{"slave 1 function 3: read 10 from 0",
+			"78 79 7a                                         xyz", "slave 17 function 3: read 3 from 107"}},
+		{"hex", []string{"hello, this is more"}, []string{"68 65 6c 6c 6f 2c 20 74 68 69 73 20 69 73 20 6d  hello, this is m", "6f 72 65                                         ore"}},
+		{"auto", []string{sabm}, []string{"this looks like the link (framing hdlc); decoding it as hdlc", "01 SABM P"}},
+		{"auto", []string{"a", "b\ncde\n"}, []string{"this looks like text; decoding it as text", "ab", "cde"}},
+		{"auto", []string{"\x80", "\x81"}, []string{"this looks like octets that make no sense; decoding it as hex", "80 81                                            .."}},
+	} {
+		if got := decode(c.way, c.chunks...); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %q:\n%s\nwant\n%s", c.way, c.chunks, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
+		}
+	}
+}
+
+func FuzzLook(f *testing.F) {
+	for _, s := range []string{sabm, polls, nmea("GPRMC,1"), "\x7f\xf3\x00\x00", "{\"t\": 1}\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, octets []byte) {
+		if g := Look(octets); (g.Kind == Silence) != (len(octets) == 0) {
+			t.Errorf("%q: %+v", octets, g)
+		}
+		for _, way := range Ways {
+			decode(way, string(octets), string(octets))
+		}
+	})
+}
