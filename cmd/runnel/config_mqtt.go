@@ -14,7 +14,7 @@ import (
 // The keys of an uplink that only one of the two kinds has.
 var (
 	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "max_message"}
-	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret"}
+	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "max_hops", "fail_back"}
 )
 
 // mqtt reports whether the far side is an MQTT broker.
@@ -59,6 +59,9 @@ func (k checker) broker(u *Uplink) {
 		k.add(u.Place, "certificate", "missing; write the key's certificate")
 	}
 	format := u.format()
+	for _, s := range slices.Concat(u.Exports, u.Imports) {
+		k.foreign(s.Place, []string{"interest"}, "an MQTT broker")
+	}
 	for _, s := range u.Exports {
 		r := s.mqttRule()
 		k.crossing(s, r.CheckExport(format))

@@ -79,11 +79,22 @@ func (k checker) uplink(u *Uplink) {
 		k.add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
 	}
 	k.file(u.Place, "ca", u.CA)
+	if _, err := transport.ParsePin(u.Pin); u.Pin != "" && err != nil {
+		k.add(u.Place, "pin", "%v", err)
+	}
 	k.credentials(u)
 	if u.mqtt() {
 		defer k.broker(u) // when all that both kinds have is checked
 	} else {
 		k.centre(u)
+	}
+	for _, d := range []struct {
+		key   string
+		value Duration
+	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
+		if u.Place.has(d.key) && d.value <= 0 {
+			k.add(u.Place, d.key, "must be more than nothing, like \"10s\"")
+		}
 	}
 	k.ping(u.Place, &u.PingInterval)
 	k.choice(u.Place, "drop", u.Drop, "oldest", "newest")
@@ -110,17 +121,6 @@ func (k checker) centre(u *Uplink) {
 	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
 	if u.MaxHops < 0 || u.MaxHops > mostHops {
 		k.add(u.Place, "max_hops", "must be 1 to %d", mostHops)
-	}
-	if _, err := transport.ParsePin(u.Pin); u.Pin != "" && err != nil {
-		k.add(u.Place, "pin", "%v", err)
-	}
-	for _, d := range []struct {
-		key   string
-		value Duration
-	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
-		if u.Place.has(d.key) && d.value <= 0 {
-			k.add(u.Place, d.key, "must be more than nothing, like \"10s\"")
-		}
 	}
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
 		k.foreign(s.Place, []string{"retain"}, "a router")

@@ -32,7 +32,8 @@ func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
 		QoS:        u.quality(),
 		Format:     u.format(),
 		StateTopic: u.StateTopic,
-		KeepAlive:  cmp.Or(max(time.Duration(u.PingInterval), 0), silence),
+		KeepAlive:  max(time.Duration(u.PingInterval), 0),
+		AnswerTime: time.Duration(u.PingTimeout),
 		MaxMessage: int(u.MaxMessage),
 		Agent:      "runnel/" + version,
 		Reconnect:  client.Reconnect{Min: time.Duration(u.ReconnectMin), Max: time.Duration(u.ReconnectMax)},
@@ -49,7 +50,7 @@ func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
 	for _, s := range u.Imports {
 		opts.Import = append(opts.Import, s.mqttRule())
 	}
-	var how transport.DialOptions
+	how := transport.DialOptions{Pin: u.Pin}
 	if how.TLS, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key)); err != nil {
 		return opts, err
 	}

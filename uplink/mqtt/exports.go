@@ -63,6 +63,11 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	if r.Retain || retains(e) {
 		event.Options = retainOption
 	}
+	if s := l.current.Load(); s != nil {
+		// The router has to wait, for a while, as long as the broker takes events: a burst is to be taken in, an outage to be
+		// kept within bounds.
+		l.opts.Spool.Room(s.open)
+	}
 	kept := *e // the handler's own is used for the next event
 	l.opts.Spool.Put(event, func(err error) {
 		if err != nil {
@@ -84,6 +89,13 @@ func (l *Link) exportedBy(topic string) *Rule {
 
 // drain sends what is in the spool, in its order, until ctx is done or the connection ends.
 func (s *session) drain(ctx context.Context) error {
+	if s.link.stuck >= cautious {
+		select {
+		case <-s.answered: // see judge
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	store := s.link.opts.Spool
 	for after := uint64(0); ; {
 		events, err := store.Next(ctx, after, underWay)
@@ -123,11 +135,11 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		if err != nil {
 			return err
 		}
-		if p.Qos == 2 && (f.only || f.release) {
-			s.answer(packets.Pubrel, f.id)
+		if f.done {
+			return nil
 		}
-		if f.only {
-			return s.out.room()
+		if p.Qos == 2 && f.release {
+			s.answer(packets.Pubrel, f.id)
 		}
 		p.MessageID, p.Dup = f.id, f.again
 	} else {

@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -13,11 +15,13 @@ import (
 // of an earlier process that were lost with it may have left ids with the broker that say "I have this one already". An id
 // that this process has not used yet is therefore released (PUBREL) before a new event takes it.
 type flight struct {
-	limit int
+	most int // events under way
 
 	mu   sync.Mutex
 	room sync.Cond // on mu
 	// Guarded by mu.
+	limit   int // most, or 1 in a connection that is to show which event the broker does not bear
+	landing int // how many were acknowledged in this connection
 	under   map[uint16]*sent
 	begun   bool                    // there was a connection
 	highest uint64                  // the highest number sent by this process
@@ -35,7 +39,7 @@ type sent struct {
 type flying struct {
 	id      uint16
 	again   bool // it may have been sent before
-	only    bool // PUBREL is all that is to be sent
+	done    bool // the broker has it: nothing is to be sent
 	release bool // PUBREL is to be sent first
 }
 
@@ -50,26 +54,35 @@ func idOf(epoch, sequence uint64) uint16 { return uint16((epoch%idSpace+sequence
 
 // newFlight makes a flight of at most limit events. old is the number of the last event that another process has left.
 func newFlight(limit int, old uint64) *flight {
-	f := &flight{limit: limit, old: old, under: make(map[uint16]*sent)}
+	f := &flight{most: limit, limit: limit, old: old, under: make(map[uint16]*sent)}
 	f.room.L = &f.mu
 	return f
 }
 
-// connected begins a connection. session says that the broker has that of the one before.
-func (f *flight) connected(session bool) {
+// connected begins a connection. session says that the broker has that of the one before; cautious that one event is to
+// be sent at a time, until one is acknowledged. It returns the ids to be released, for the broker has what they stand for.
+func (f *flight) connected(session, cautious bool) (release []uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.landing, f.limit = 0, f.most
+	if cautious {
+		f.limit = 1
+	}
 	for id, s := range f.under {
-		if !session || !s.received {
+		if session && s.received {
+			release = append(release, id)
+		} else {
 			delete(f.under, id)
 		}
 	}
+	slices.SortFunc(release, func(a, b uint16) int { return cmp.Compare(f.under[a].sequence, f.under[b].sequence) })
 	if !session {
 		f.used = nil
 	} else if !f.begun {
 		f.used = new([idSpace/64 + 1]uint64)
 	}
 	f.begun = true
+	return release
 }
 
 // take waits for room and notes an event that is about to be sent.
@@ -82,7 +95,7 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64) (flying, erro
 	for ctx.Err() == nil {
 		other := f.under[id]
 		if other != nil && other.sequence == sequence {
-			return flying{id: id, only: true}, nil // the others were taken off by connected
+			return flying{id: id, done: true}, nil // the others were taken off by connected
 		}
 		if other == nil && len(f.under) < f.limit {
 			return f.begin(id, sequence), nil
@@ -123,8 +136,22 @@ func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
 		return 0, false
 	}
 	delete(f.under, id)
+	f.landing++
+	f.limit = f.most
 	f.room.Broadcast()
 	return s.sequence, true
+}
+
+// stuck reports whether events were sent in this connection and none was acknowledged; only is the number of the only one.
+func (f *flight) stuck() (only uint64, stuck bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.under) == 1 {
+		for _, s := range f.under {
+			only = s.sequence
+		}
+	}
+	return only, f.landing == 0 && len(f.under) > 0
 }
 
 // clear waits until nothing is under way.

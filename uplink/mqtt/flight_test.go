@@ -17,10 +17,10 @@ func take(t *testing.T, f *flight, sequence uint64) flying {
 
 func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 	f := newFlight(2, 0)
-	f.connected(false)
+	f.connected(false, false)
 	one := take(t, f, 1)
 	two := take(t, f, 2)
-	if one.id == two.id || one.again || one.release || one.only {
+	if one.id == two.id || one.again || one.release || one.done {
 		t.Fatal(one, two)
 	}
 	full, cancel := context.WithCancel(context.Background())
@@ -41,18 +41,20 @@ func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 
 func TestFlightAfterReconnect(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false)
+	f.connected(false, false)
 	one, two := take(t, f, 1), take(t, f, 2)
 	f.received(one.id)
-	f.connected(true)
-	if n := take(t, f, 1); !n.only || n.id != one.id {
+	if release := f.connected(true, false); !slices.Equal(release, []uint16{one.id}) {
+		t.Error(release)
+	}
+	if n := take(t, f, 1); !n.done || n.id != one.id {
 		t.Errorf("what the broker has: %+v", n)
 	}
-	if n := take(t, f, 2); n.only || !n.again || n.release || n.id != two.id {
+	if n := take(t, f, 2); n.done || !n.again || n.release || n.id != two.id {
 		t.Errorf("what it may have: %+v", n)
 	}
-	f.connected(false)
-	if n := take(t, f, 1); n.only || !n.again {
+	f.connected(false, false)
+	if n := take(t, f, 1); n.done || !n.again {
 		t.Errorf("what it had: %+v", n)
 	}
 }
@@ -60,7 +62,7 @@ func TestFlightAfterReconnect(t *testing.T) {
 // A PUBCOMP that answers the release of an id is not the new event's.
 func TestFlightAfterRestart(t *testing.T) {
 	f := newFlight(10, 5)
-	f.connected(true)
+	f.connected(true, false)
 	if n := take(t, f, 5); !n.again || n.release {
 		t.Errorf("an event of an earlier process: %+v", n)
 	}
@@ -82,8 +84,8 @@ func TestFlightAfterRestart(t *testing.T) {
 
 func TestFlightWithoutSessionReleasesNothing(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false)
-	f.connected(true)
+	f.connected(false, false)
+	f.connected(true, false)
 	if n := take(t, f, 1); n.release {
 		t.Errorf("%+v", n)
 	}

@@ -62,7 +62,7 @@ func (b *inbox) forget() {
 }
 
 // arrived handles PUBLISH. The broker hears of it when the event is in the local realm, not before.
-func (s *session) arrived(ctx context.Context, p *packets.PublishPacket) error {
+func (s *session) arrived(p *packets.PublishPacket) {
 	done := func() {}
 	switch p.Qos {
 	case 1:
@@ -73,7 +73,7 @@ func (s *session) arrived(ctx context.Context, p *packets.PublishPacket) error {
 			s.answer(packets.Pubrec, p.MessageID)
 		}
 		if !first {
-			return nil
+			return
 		}
 		done = func() { s.link.inbox.published(l).answer(packets.Pubrec, p.MessageID) }
 	}
@@ -81,8 +81,7 @@ func (s *session) arrived(ctx context.Context, p *packets.PublishPacket) error {
 		s.link.inbox.released(p.MessageID)
 		s.conn.Close()
 	}
-	s.link.deliver(ctx, s, p, done, lost)
-	return nil
+	s.link.deliver(s, p, done, lost)
 }
 
 // tooLarge acknowledges a message that was not taken.
@@ -104,14 +103,14 @@ func (l *Link) refuse(f *flow, what, name string, err error) {
 }
 
 // deliver makes of a message what it is: a call, or an event. Either done or lost is called.
-func (l *Link) deliver(ctx context.Context, s *session, p *packets.PublishPacket, done, lost func()) {
+func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) {
 	uri, err := uriOf(p.TopicName)
 	if err != nil {
 		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
 		done()
 		return
 	}
-	if l.called(ctx, uri, p) {
+	if l.called(s.open, uri, p) {
 		done()
 		return
 	}
@@ -120,7 +119,7 @@ func (l *Link) deliver(ctx context.Context, s *session, p *packets.PublishPacket
 		done()
 		return
 	}
-	if err := l.publish(ctx, r, topic, p, done, lost); err != nil {
+	if err := l.publish(s.open, r, topic, p, done, lost); err != nil {
 		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
 		done()
 	}

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -32,7 +33,8 @@ type Options struct {
 	Format             Format
 	StateTopic         string // tells whether the link is up; "": nothing does
 
-	KeepAlive  time.Duration // a broker silent for so long is asked whether it is there; default 20 s
+	KeepAlive  time.Duration // how often the broker is asked whether it is there; default 20 s
+	AnswerTime time.Duration // for its answer; default 10 s
 	MaxMessage int           // octets of a message, both ways; default 1 MiB
 
 	Agent     string // "runnel/1.2.3"
@@ -49,12 +51,20 @@ type Broker struct {
 
 const (
 	defaultKeepAlive    = 20 * time.Second
+	defaultAnswerTime   = 10 * time.Second
 	defaultMaxMessage   = 1 << 20
 	defaultReconnectMin = 500 * time.Millisecond
 	defaultReconnectMax = time.Minute
 
 	// underWay is how many messages may be sent before the first of them is acknowledged.
 	underWay = 100
+
+	// A broker may end the connection whenever it is sent some event: one that is too long for it, or that it does not
+	// allow. After so many connections in a row in which nothing was acknowledged, one event is sent at a time ...
+	cautious = 2
+
+	// ... and after so many in which the broker was there, took this one, and went, it is given up.
+	hopeless = 10
 )
 
 // Link is one uplink. Its methods may be called from any goroutine.
@@ -71,15 +81,17 @@ type Link struct {
 	inbox   inbox // locks for itself
 	calls   calls // locks for itself
 
-	current atomic.Pointer[session] // nil while there is none
+	current   atomic.Pointer[session] // nil while there is none
+	roundTrip atomic.Int64            // ns, to the broker and back, as measured last
 
 	hears     chan struct{} // closed when the local realm was joined and all that is exported is heard
 	hearsOnce sync.Once
 
 	// Owned by Run.
 	ways  []way
-	turn  int // the way to be tried next
-	bound time.Duration
+	turn  int           // the way to be tried next
+	bound time.Duration // of the next pause
+	stuck int           // connections in a row that have ended without an acknowledgement
 }
 
 // way is a Broker with what is known of it.
@@ -106,6 +118,7 @@ func New(opts Options) (*Link, error) {
 	}
 	l.log = l.log.With("uplink", opts.Name)
 	orDefault(&l.opts.KeepAlive, defaultKeepAlive)
+	orDefault(&l.opts.AnswerTime, defaultAnswerTime)
 	orDefault(&l.opts.MaxMessage, defaultMaxMessage)
 	orDefault(&l.opts.Reconnect.Min, defaultReconnectMin)
 	orDefault(&l.opts.Reconnect.Max, defaultReconnectMax)
@@ -270,15 +283,43 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.current.Store(nil)
 	if ctx.Err() != nil {
 		err = nil // it ended because it was to
+	} else {
+		l.judge(s, err)
 	}
 	l.status.ended(err)
 	return true, err
+}
+
+// judge looks for an event that the broker does not bear, and gives it up. What a bad line does must not be taken for
+// that: a connection counts only if the broker has answered in it, and has ended it.
+func (l *Link) judge(s *session, err error) {
+	only, stuck := l.flight.stuck()
+	if !stuck {
+		l.stuck = 0
+		return
+	}
+	select {
+	case <-s.answered:
+	default:
+		return
+	}
+	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+		return
+	}
+	if l.stuck++; l.stuck >= hopeless && only != 0 {
+		l.status.eventsUp.lost()
+		l.log.Error("the broker ends the connection whenever it is sent this event; it is given up", "event", only)
+		l.opts.Spool.Ack(only)
+		l.stuck = 0
+	}
 }
 
 // State returns how the link is doing.
 func (l *Link) State() uplink.State {
 	state := l.status.snapshot()
 	state.Name = l.opts.Name
+	state.RoundTrip = time.Duration(l.roundTrip.Load())
+	state.Queue = l.opts.Spool.State()
 	state.EventsUp.Dropped += l.local.Dropped()
 	return state
 }

@@ -168,7 +168,9 @@ func newBroker(t *testing.T, conn net.Conn) *broker {
 				conn.Close()
 				return
 			}
-			if _, ping := p.(*packets.PingreqPacket); !ping {
+			if _, ping := p.(*packets.PingreqPacket); ping {
+				packets.NewControlPacket(packets.Pingresp).Write(conn)
+			} else {
 				b.got <- p
 			}
 		}
@@ -532,6 +534,31 @@ func TestHostileBroker(t *testing.T) {
 	b.subscribed()
 	b.publish("com/example/a", "1", 1, 1)
 	receive[*packets.PubackPacket](b)
+}
+
+// An event that the broker does not bear is given up; what is behind it comes through.
+func TestBrokerEndsConnectionForAnEvent(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}})
+	c := s.program()
+	b := s.up(false)
+	say(t, c, "com.example.bad", client.PublishOptions{}, 1)
+	say(t, c, "com.example.good", client.PublishOptions{}, 2)
+	for tries := 0; ; tries++ {
+		p := receive[*packets.PublishPacket](b)
+		if p.TopicName == "com/example/good" {
+			b.ack(p.MessageID)
+			break
+		}
+		if tries == 100 {
+			t.Fatal("the event is sent again and again")
+		}
+		s.await("the link is not asked", func(st uplink.State) bool { return st.Up && st.RoundTrip > 0 })
+		b.conn.Close()
+		b = s.up(false)
+	}
+	s.await("not counted", func(st uplink.State) bool {
+		return st.EventsUp.Dropped == 1 && st.EventsUp.Forwarded == 1 && st.Queue.Events == 0
+	})
 }
 
 func TestBadRules(t *testing.T) {

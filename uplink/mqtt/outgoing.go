@@ -24,7 +24,7 @@ type outgoing struct {
 
 const (
 	// fullMark is how many octets may wait before what can wait does.
-	fullMark = 256 << 10
+	fullMark = 64 << 10
 
 	// writeTime is how long the broker may take nothing before it is given up.
 	writeTime = 30 * time.Second
@@ -50,6 +50,13 @@ func (o *outgoing) send(p packet) {
 	p.Write(&o.next) // a buffer takes everything
 	o.put += uint64(o.next.Len() - before)
 	o.changed.Broadcast()
+}
+
+// sent returns how many octets were sent so far.
+func (o *outgoing) sent() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.put
 }
 
 // room waits until not much is left to be written.

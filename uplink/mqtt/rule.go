@@ -7,15 +7,13 @@ import (
 
 	"runnel/edge/wamp"
 	"runnel/uplink"
-	"runnel/uplink/spool"
 )
 
 // Rule says what crosses the link: topics both ways, procedures from here only. Names are WAMP's on both sides; the
 // remote ones are those that the broker's topics stand for.
 type Rule struct {
 	uplink.Rule
-	Store  spool.Class // of exported topics: how safely events are kept until the broker has them
-	Retain bool        // all events are retained where they go, not only those that are where they come from
+	Retain bool // all events are retained where they go, not only those that are where they come from
 }
 
 // requestDepth is how many components a procedure may have behind the prefix that it is exported by: MQTT has no filter

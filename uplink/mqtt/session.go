@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -22,6 +24,12 @@ type session struct {
 	in     *reader // owned by run
 	out    *outgoing
 	bridge bool // the broker keeps from us what we have sent
+	open   context.Context
+	end    context.CancelCauseFunc
+
+	began    time.Time
+	pinged   atomic.Int64  // when PINGREQ was sent last, in ns since the session began
+	answered chan struct{} // closed with the first PINGRESP; by run
 }
 
 // The protocol's versions. The bit for bridges is an extension of the field: a broker that knows it does not send back
@@ -36,8 +44,10 @@ const (
 	// joinTime bounds connecting and the broker's answer.
 	joinTime = 10 * time.Second
 
-	// answerTime is how long the broker may leave PINGREQ unanswered.
-	answerTime = 10 * time.Second
+	// A slow link is taken to carry so many octets a second; what was sent may delay an answer, but not for longer than
+	// mostSlack.
+	slowest   = 1 << 10
+	mostSlack = time.Minute
 
 	// leaveTime is how long the last words may take.
 	leaveTime = time.Second
@@ -70,10 +80,11 @@ func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	s := &session{link: l, conn: conn, out: newOutgoing(conn), bridge: bridge}
+	s := &session{link: l, conn: conn, out: newOutgoing(conn), bridge: bridge, answered: make(chan struct{}), began: time.Now()}
 	s.in = &reader{bufio.NewReader(conn), l.opts.MaxMessage + maxTopic + 8}
+	s.open, s.end = context.WithCancelCause(context.Background())
 	if err := s.shake(); err != nil {
-		conn.Close()
+		s.close(err)
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
@@ -97,7 +108,9 @@ func (s *session) shake() error {
 	if ack.ReturnCode != packets.Accepted {
 		return refusal(ack.ReturnCode)
 	}
-	s.link.flight.connected(ack.SessionPresent)
+	for _, id := range s.link.flight.connected(ack.SessionPresent, s.link.stuck >= cautious) {
+		s.answer(packets.Pubrel, id)
+	}
 	if !ack.SessionPresent {
 		s.link.inbox.forget()
 	}
@@ -124,7 +137,7 @@ func (s *session) hello() *packets.ConnectPacket {
 		p.ProtocolVersion = versionBridge
 	}
 	p.ClientIdentifier, p.CleanSession = o.ClientID, s.link.clean
-	p.Keepalive = uint16(min((o.KeepAlive+answerTime)/time.Second, 65535))
+	p.Keepalive = uint16(min((o.KeepAlive+o.AnswerTime)/time.Second, 65535))
 	if o.Username != "" {
 		p.UsernameFlag, p.Username = true, o.Username
 	}
@@ -140,20 +153,15 @@ func (s *session) hello() *packets.ConnectPacket {
 
 // run serves the connection until it ends, or ctx is done, and returns why it ended.
 func (s *session) run(ctx context.Context) error {
-	open, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	quit := func(err error) {
-		end(err)
-		s.out.close(err)
-		s.conn.Close()
-	}
-	sending, stop := context.WithCancel(open)
+	sending, stop := context.WithCancel(s.open)
+	defer stop()
 	var work sync.WaitGroup
-	work.Go(func() { quit(s.out.run()) })
+	work.Go(func() { s.close(s.out.run()) })
 	s.begin()
-	work.Go(func() { s.ping(open) })
+	work.Go(s.ping)
 	work.Go(func() {
 		if err := s.drain(sending); sending.Err() == nil {
-			quit(err)
+			s.close(err)
 		}
 	})
 	work.Go(func() {
@@ -161,14 +169,20 @@ func (s *session) run(ctx context.Context) error {
 		case <-ctx.Done():
 			stop()
 			s.leave()
-			quit(ctx.Err())
-		case <-open.Done():
+			s.close(ctx.Err())
+		case <-s.open.Done():
 		}
 	})
-	quit(s.read(open))
-	stop()
+	s.close(s.read())
 	work.Wait()
-	return context.Cause(open)
+	return context.Cause(s.open)
+}
+
+// close ends the connection and whatever waits for it. The first reason counts.
+func (s *session) close(why error) {
+	s.end(why)
+	s.out.close(why)
+	s.conn.Close()
 }
 
 // begin says that the link is up, and what it wants to hear.
@@ -223,28 +237,60 @@ func (s *session) leave() {
 	s.out.flush()
 }
 
-// ping asks whether the broker is there.
-func (s *session) ping(ctx context.Context) {
+// ping asks now and then whether the broker is there.
+func (s *session) ping() {
 	tick := time.NewTicker(s.link.opts.KeepAlive)
 	defer tick.Stop()
 	for {
+		s.pinged.Store(int64(time.Since(s.began)))
+		s.out.send(packets.NewControlPacket(packets.Pingreq))
 		select {
 		case <-tick.C:
-			s.out.send(packets.NewControlPacket(packets.Pingreq))
-		case <-ctx.Done():
+		case <-s.open.Done():
 			return
 		}
 	}
 }
 
+// pong notes PINGRESP.
+func (s *session) pong() {
+	s.link.roundTrip.Store(int64(time.Since(s.began)) - s.pinged.Load())
+	select {
+	case <-s.answered:
+	default:
+		close(s.answered)
+	}
+}
+
+// wait waits for the broker's next packet. What stands in front of PINGREQ on a slow link is given time.
+func (s *session) wait() error {
+	o := &s.link.opts
+	heard, sent := time.Now(), s.out.sent()
+	for {
+		slack := min(time.Duration(s.out.sent()-sent)*time.Second/slowest, mostSlack)
+		silence := o.KeepAlive + o.AnswerTime + slack
+		if time.Since(heard) >= silence {
+			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)
+		}
+		s.conn.SetReadDeadline(heard.Add(silence))
+		_, err := s.in.Peek(1)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			s.conn.SetReadDeadline(time.Now().Add(silence)) // for the rest of the packet
+			return err
+		}
+	}
+}
+
 // read handles the broker's packets until there are no more.
-func (s *session) read(ctx context.Context) error {
+func (s *session) read() error {
 	for {
 		if s.in.Buffered() == 0 {
 			if err := s.out.room(); err != nil {
 				return err
 			}
-			s.conn.SetReadDeadline(time.Now().Add(s.link.opts.KeepAlive + answerTime))
+			if err := s.wait(); err != nil {
+				return err
+			}
 		}
 		p, err := s.in.next()
 		if err == errTooLarge {
@@ -252,7 +298,7 @@ func (s *session) read(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			err = s.handle(ctx, p)
+			err = s.handle(p)
 		}
 		if err != nil {
 			return err
@@ -261,10 +307,10 @@ func (s *session) read(ctx context.Context) error {
 }
 
 // handle does what one packet asks for. An error ends the connection.
-func (s *session) handle(ctx context.Context, p packets.ControlPacket) error {
+func (s *session) handle(p packets.ControlPacket) error {
 	switch p := p.(type) {
 	case *packets.PublishPacket:
-		return s.arrived(ctx, p)
+		s.arrived(p)
 	case *packets.PubrelPacket:
 		s.link.inbox.released(p.MessageID)
 		s.answer(packets.Pubcomp, p.MessageID)
@@ -278,6 +324,7 @@ func (s *session) handle(ctx context.Context, p packets.ControlPacket) error {
 	case *packets.SubackPacket:
 		return s.subscribed(p)
 	case *packets.PingrespPacket:
+		s.pong()
 	default:
 		return errors.New("the broker sent a packet of a kind that only clients send")
 	}
