@@ -33,11 +33,11 @@ trap finish EXIT
 # Debian's Python: another one on PATH does not see Debian's packages.
 python=/usr/bin/python3
 # Node 20 has the browser's WebSocket, which autobahn-js uses, behind a flag; later ones take the flag too.
-node=(env NODE_NO_WARNINGS=1 node --experimental-websocket)
+node=(env NODE_NO_WARNINGS=1 "NODE_EXTRA_CA_CERTS=$work/ca.pem" node --experimental-websocket)
 
 install() {
 	local missing=() package
-	for package in python3-autobahn python3-cbor2 python3-msgpack; do
+	for package in python3-autobahn python3-argon2 python3-cbor2 python3-msgpack; do
 		dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
 	done
 	if [ ${#missing[@]} -gt 0 ]; then
@@ -55,13 +55,9 @@ build() {
 	fi
 }
 
-free_port() {
-	"$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# await WHAT PID COMMAND...: waits until COMMAND succeeds, as long as the process lives, at most 20 s.
+# await WHAT PID COMMAND...: waits until COMMAND succeeds, as long as the process lives, at most 60 s.
 await() {
-	local what=$1 pid=$2 deadline=$((SECONDS + 20))
+	local what=$1 pid=$2 deadline=$((SECONDS + 60))
 	shift 2
 	until "$@" 2>/dev/null; do
 		if ! kill -0 "$pid" 2>/dev/null; then
@@ -76,20 +72,51 @@ await() {
 	done
 }
 
-listening() { (: <"/dev/tcp/127.0.0.1/$1") && [ -S "$2" ]; }
+listeners=4
+listening() { [ "$(grep -c 'msg=listening' "$1")" -eq "$listeners" ]; }
 
-# start_router NAME: sets router, INTEROP_PORT and INTEROP_SOCKET.
+# port LOG N: the port of the Nth listener.
+port() { grep 'msg=listening' "$1" | sed -n "$2s/.*url=[a-z]*:\/\/[a-z0-9.]*:\([0-9]*\).*/\1/p"; }
+
+# passwd FLAGS...: what the configuration needs for the secret of all cases, which they know too.
+passwd() { echo "$INTEROP_SECRET" | "$RUNNEL_BIN" passwd "$@"; }
+
+# principals: a realm in which everybody has to prove who he is, each principal by the way that is its name.
+principals() {
+	cat <<-EOF
+		[[realm]]
+		name = "guarded"
+
+		[[realm.role]]
+		name = "member"
+
+		[[realm.role.permission]]
+		uri = ""
+		match = "prefix"
+		allow = ["publish", "subscribe", "call", "register"]
+	EOF
+	principal ticket "ticket = \"$INTEROP_SECRET\""
+	principal wampcra "wampcra = { secret = \"$INTEROP_SECRET\" }"
+	principal salted "$(passwd --wampcra)"
+	principal scram "$(passwd --kdf argon2id-13 --iterations 2 --memory 256)"
+	principal cryptosign "authorized_keys = [\"$(cat "$work/key.pub")\"]"
+	principal tls 'certificate = "door"'
+}
+
+principal() { printf '[[realm.principal]]\nauthid = "%s"\nrole = "member"\n%s\n' "$1" "$2"; }
+
+# start_router NAME: sets router, INTEROP_PORT and others like it.
 start_router() {
-	INTEROP_PORT=$(free_port)
-	INTEROP_PING_PORT=$(free_port)
 	INTEROP_SOCKET=$work/$1.sock
-	export INTEROP_PORT INTEROP_PING_PORT INTEROP_SOCKET
 	cat >"$work/$1.toml" <<-EOF
 		version = 1
 
 		[node]
 		id = "interop"
 		data = "$work/data"
+
+		[limits]
+		hello_timeout = "1m"
 
 		[[realm]]
 		name = "realm1"
@@ -114,12 +141,24 @@ start_router() {
 		match = "prefix"
 		allow = []
 
-		[[listen]]
-		url = "tcp://127.0.0.1:$INTEROP_PORT"
+		[[realm.history]]
+		uri = "com.example.history."
+		match = "prefix"
+
+		$(principals)
 
 		[[listen]]
-		url = "tcp://127.0.0.1:$INTEROP_PING_PORT"
+		url = "tcp://127.0.0.1:0"
+
+		[[listen]]
+		url = "tcp://localhost:0"
 		ping_interval = "50ms"
+
+		[[listen]]
+		url = "tls://127.0.0.1:0"
+		certificate = "router.pem"
+		key = "router.pem"
+		client_ca = "ca.pem"
 
 		[[listen]]
 		url = "unix://$INTEROP_SOCKET"
@@ -127,10 +166,14 @@ start_router() {
 	EOF
 	"$RUNNEL_BIN" run -c "$work/$1.toml" 2>"$work/$1.log" &
 	router=$!
-	if ! await "router" "$router" listening "$INTEROP_PORT" "$INTEROP_SOCKET"; then
+	if ! await "router" "$router" listening "$work/$1.log"; then
 		tail -n 20 "$work/$1.log" >&2
 		return 1
 	fi
+	INTEROP_PORT=$(port "$work/$1.log" 1)
+	INTEROP_PING_PORT=$(port "$work/$1.log" 2)
+	INTEROP_TLS_PORT=$(port "$work/$1.log" 3)
+	export INTEROP_PORT INTEROP_PING_PORT INTEROP_TLS_PORT INTEROP_SOCKET
 }
 
 pass() {
@@ -188,7 +231,7 @@ stop_peers() {
 }
 
 stop_router() {
-	local status=0 deadline=$((SECONDS + 20))
+	local status=0 deadline=$((SECONDS + 60))
 	kill -TERM "$router"
 	while kill -0 "$router" 2>/dev/null; do
 		if [ "$SECONDS" -ge "$deadline" ]; then
@@ -254,8 +297,12 @@ shutdown() {
 	fi
 }
 
+# What the cases prove with: the files that certificates.py makes, and a password.
+export INTEROP_FILES=$work INTEROP_SECRET=pencil
+
 install
 build
+"$python" "$here/py/certificates.py" "$work"
 single
 cross
 shutdown

@@ -1,6 +1,6 @@
 // What is asked of every JavaScript client. Where a client can't do something, `unless` says so and why.
 import { check, equal, Inbox, rejection, truth } from './check.mjs';
-import { Failure, open } from './clients.mjs';
+import { clients, Failure, open } from './clients.mjs';
 
 let serial = 0;
 /** fresh makes a URI that no other case uses. */
@@ -236,6 +236,35 @@ test('a publisher is disclosed where the permission says so', async (t, client) 
   const inbox = await listen(subscriber, topic);
   await publisher.publish(topic);
   equal((await inbox.next()).details.publisher, publisher.id, 'the publisher');
+});
+
+// wampy looks at retain and does not send it (wampy.js, publish): there autobahn-js publishes.
+const publisherFor = (client) => (client.kind === 'wampy' ? clients.find((c) => c.name === `autobahn-js websocket ${client.serializer}`) : client);
+
+test('a retained event is there for who subscribes later and asks for it', async (t, client) => {
+  const publisher = await open(t, publisherFor(client));
+  const subscriber = await open(t, client);
+  const base = fresh();
+  for (const [topic, value] of [[`${base}.a`, 1], [`${base}.a`, 2], [`${base}.b`, 3]]) {
+    await publisher.publish(topic, [value], { k: [value] }, { retain: true, ...acknowledge });
+  }
+  const inbox = await listen(subscriber, base, { match: 'prefix', get_retained: true });
+  const got = await inbox.take(2);
+  got.sort((a, b) => a.args[0] - b.args[0]);
+  equal(got.map(({ args, kwargs, details }) => [args, kwargs, details.topic, details.retained]),
+    [[[2], { k: [2] }, `${base}.a`, true], [[3], { k: [3] }, `${base}.b`, true]], 'the retained events');
+  await publisher.publish(`${base}.a`, [4]);
+  equal((await inbox.next()).args, [4], 'the next event');
+});
+
+test('the history of a topic can be asked for', async (t, client) => {
+  const [publisher, subscriber] = await pair(t, client);
+  const topic = fresh('history');
+  for (let i = 0; i < 5; i++) await publisher.publish(topic, [i], { kw: `n${i}` }, acknowledge);
+  // The history is that of the configured pattern.
+  const { args: [subscription] } = await subscriber.call('wamp.subscription.lookup', ['com.example.history.', { match: 'prefix' }]);
+  const { args: events } = await subscriber.call('wamp.subscription.get_events', [subscription], { limit: 3, reverse: true, topic });
+  equal(events.map(({ args, kwargs }) => [args, kwargs]), [4, 3, 2].map((i) => [[i], { kw: `n${i}` }]), 'the newest events');
 });
 
 // ------------------------------------------------------------------------------------------------- register, call

@@ -2,7 +2,7 @@
 // every peer that it opened could still leave in good order. Each case prints one line, "ok ..." or "FAIL ...".
 import { isDeepStrictEqual, inspect } from 'node:util';
 
-const LIMIT = 10_000; // ms a case; nothing here takes more than a fraction of it
+const LIMIT = 30_000; // ms a case; nothing here takes more than a fraction of it
 let passed = 0;
 let failed = 0;
 let stray = []; // what went wrong outside the body of the case, as in a client's own event handler
@@ -60,7 +60,7 @@ async function within(ms, promise) {
 
 function describe(error) {
   if (error instanceof Error) {
-    const where = (error.stack ?? '').split('\n').find((line) => line.includes('/cases.mjs') || line.includes('/cross.mjs'));
+    const where = (error.stack ?? '').split('\n').find((line) => ['/cases.mjs', '/cross.mjs', '/proofs.mjs'].some((file) => line.includes(file)));
     return `${error.name}: ${error.message}${where ? ` (${where.trim()})` : ''}`;
   }
   return inspect(error, { depth: 6, breakLength: Infinity });

@@ -27,6 +27,7 @@ const host = '127.0.0.1';
 const port = Number(process.env.INTEROP_PORT);
 const socket = process.env.INTEROP_SOCKET;
 const url = `ws://${host}:${port}/ws`;
+const secureURL = `wss://${host}:${process.env.INTEROP_TLS_PORT}/ws`;
 const pingPort = Number(process.env.INTEROP_PING_PORT); // here the router sends a PING to whoever is silent
 
 export class Failure extends Error {
@@ -107,10 +108,12 @@ function refold(error) {
   throw error instanceof autobahn.Error ? new Failure(error.error, error.args, error.kwargs) : error;
 }
 
-function openAutobahn(transport) {
+// proof is {authid, methods, answer(method, extra), extra}.
+function openAutobahn({ proof, ...transport }) {
   const connection = new autobahn.Connection({
     transports: [transport],
     realm: transport.realm ?? realm,
+    ...(proof && { authid: proof.authid, authmethods: proof.methods, authextra: proof.extra, onchallenge: (_, method, extra) => proof.answer(method, extra) }),
     max_retries: 0,
     retry_if_unreachable: false,
     on_user_error: (error) => error instanceof autobahn.Error || complain(error),
@@ -136,7 +139,8 @@ const rawsockets = {
 const longpoll = { type: 'longpoll', url: `http://${host}:${port}/lp` };
 
 function autobahnClient(via, serializer) {
-  const transport = via === 'longpoll' ? longpoll : rawsockets[via] ?? { type: 'websocket', url, serializers: [autobahnSerializers[serializer]()] };
+  const address = via === 'websocket/tls' ? secureURL : url;
+  const transport = via === 'longpoll' ? longpoll : rawsockets[via] ?? { type: 'websocket', url: address, serializers: [autobahnSerializers[serializer]()] };
   return {
     name: `autobahn-js ${via} ${serializer}`,
     kind: 'autobahn',
@@ -217,6 +221,15 @@ function unwrap(error) {
 // Both WebSocket modules that wampy's documentation names. observed tells how the connection ends: wampy does not say.
 const modules = { 'websocket/ws': ws, 'websocket/w3c': websocket.w3cwebsocket };
 
+// wampy has no way to hand a certificate to "ws", so this does.
+class Secure extends ws {
+  static files = {};
+
+  constructor(address, protocols) {
+    super(address, protocols, Secure.files);
+  }
+}
+
 // The codes of a good end: 1000, and 1005 for none at all, as from a side that closes without one.
 const normal = [1000, 1005];
 
@@ -230,20 +243,23 @@ function observed(module, onClose, onPing) {
   };
 }
 
-async function openWampy(via, serializer, { onPing, ...options } = {}) {
+async function openWampy(via, serializer, { onPing, proof, tls, ...options } = {}) {
   let reason;
   let end;
   const ended = new Promise((f) => { end = f; });
-  const wampy = new Wampy(onPing ? url.replace(port, pingPort) : url, {
+  const isSecure = via === 'websocket/tls';
+  Secure.files = tls ?? {};
+  const wampy = new Wampy(isSecure ? secureURL : onPing ? url.replace(port, pingPort) : url, {
     realm,
     autoReconnect: false,
     serializer: new wampySerializers[serializer](),
-    ws: observed(modules[via], (event) => end({ reason, clean: event.wasClean && normal.includes(event.code) }), onPing),
+    ws: observed(isSecure ? Secure : modules[via], (event) => end({ reason, clean: event.wasClean && normal.includes(event.code) }), onPing),
     // The only place where wampy shows GOODBYE is its log.
     debug: true,
     logger: ([what, message]) => {
       if (what.startsWith('websocket message received') && message[0] === 6) reason = message[2];
     },
+    ...(proof && { authid: proof.authid, authmethods: proof.methods, authextra: proof.extra, onChallenge: proof.answer }),
     ...options,
   });
   const welcome = await wampy.connect().catch(unwrap);
@@ -268,6 +284,9 @@ export const clients = [
   ...['rawsocket/tcp', 'rawsocket/unix', 'longpoll'].map((via) => autobahnClient(via, 'json')), // it knows no other serializer there
   ...['json', 'msgpack', 'cbor'].flatMap((s) => Object.keys(modules).map((via) => wampyClient(via, s))),
 ];
+
+/** secure are the clients over TLS. */
+export const secure = ['json', 'msgpack', 'cbor'].flatMap((s) => [autobahnClient('websocket/tls', s), wampyClient('websocket/tls', s)]);
 
 /** openPinged opens a peer where the router sends PINGs, with a transport that shows them: onPing is called for each. */
 export function openPinged(kind, onPing) {

@@ -1,12 +1,14 @@
 // Runs the cases with the clients of one kind: node suite.mjs autobahn|wampy
 import { check, equal, finish, Inbox, truth } from './check.mjs';
 import { run } from './cases.mjs';
+import { run as prove } from './proofs.mjs';
 import { clients, openPinged, openWithAll } from './clients.mjs';
 
 const kind = process.argv[2];
 console.warn = () => {}; // autobahn-js tells the end of each connection there
 
 for (const client of clients.filter((c) => c.kind === kind)) await run(client);
+await prove(kind);
 
 if (kind === 'autobahn') {
   for (const names of [['json', 'msgpack', 'cbor'], ['cbor', 'msgpack', 'json'], ['msgpack', 'json']]) {

@@ -241,6 +241,41 @@ async def _(t, client):
         equal(details.publisher_authrole, publisher_id and "guest", "publisher_authrole")
 
 
+@case("a retained event is there for who subscribes later and asks for it")
+async def _(t, client):
+    publisher, subscriber = await pair(t, client)
+    base = fresh()
+    for topic, value in ((base + ".a", 1), (base + ".a", 2), (base + ".b", 3)):
+        await publisher.publish(topic, value, b"\x00\xff", options=acknowledged(retain=True))
+    inbox = Inbox()
+
+    def handler(*args, details, **kwargs):
+        inbox.put([list(args), details.topic, details.retained])
+
+    options = SubscribeOptions(match="prefix", get_retained=True, details_arg="details")
+    await subscriber.subscribe(handler, base, options=options)
+    got = sorted([await inbox.get(), await inbox.get()])
+    equal(got, [[[2, b"\x00\xff"], base + ".a", True], [[3, b"\x00\xff"], base + ".b", True]], "the retained events")
+    publisher.publish(base + ".a", 4)
+    equal((await inbox.get())[0], [4], "the next event")
+
+
+@case("the history of a topic can be asked for")
+async def _(t, client):
+    publisher, subscriber = await pair(t, client)
+    topic = fresh("history")
+    inbox = await listen(subscriber, topic)
+    published = []
+    for i in range(5):
+        published.append((await publisher.publish(topic, i, b"\x00\xff", kw=2**60, options=acknowledged())).id)
+        await inbox.get()
+    # The history is that of the configured pattern.
+    subscription = await subscriber.call("wamp.subscription.lookup", "com.example.history.", {"match": "prefix"})
+    events, _ = folded(await subscriber.call("wamp.subscription.get_events", subscription, limit=3, reverse=True, topic=topic))
+    equal([e["publication"] for e in events], published[:1:-1], "the publications, the newest first")
+    equal([[e["args"], e["kwargs"]] for e in events], [[[i, b"\x00\xff"], {"kw": 2**60}] for i in (4, 3, 2)], "what they carried")
+
+
 # ------------------------------------------------------------------------------------------------- register, call
 
 

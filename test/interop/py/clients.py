@@ -23,7 +23,9 @@ REALM = "realm1"
 HOST = "127.0.0.1"
 PORT = int(os.environ["INTEROP_PORT"])
 PING_PORT = int(os.environ["INTEROP_PING_PORT"])  # here the router sends a PING to whoever is silent
+TLS_PORT = int(os.environ["INTEROP_TLS_PORT"])
 SOCKET = os.environ["INTEROP_SOCKET"]
+CA = os.path.join(os.environ["INTEROP_FILES"], "ca.pem")
 
 SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBORSerializer}
 
@@ -31,9 +33,11 @@ SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBO
 class Session(ApplicationSession):
     """A session that tells what becomes of it: joined is its details or the refusal, ended how the connection ended."""
 
-    def __init__(self, realm, via="websocket"):
+    def __init__(self, realm, via="websocket", authid=None, authenticators=()):
         super().__init__(ComponentConfig(realm))
         self._via = via
+        self._authid = authid
+        self._proofs = {a.name: a for a in authenticators}
         self.joined = txaio.create_future()
         self.ended = framework.Flag()
         self._reason = None
@@ -41,6 +45,19 @@ class Session(ApplicationSession):
     @property
     def id(self):
         return self._session_id
+
+    def onConnect(self):
+        extra = {}
+        for proof in self._proofs.values():
+            extra.update(proof.authextra or {})
+        self.join(self.config.realm, authmethods=list(self._proofs) or None, authid=self._authid, authextra=extra or None)
+
+    def onChallenge(self, challenge):
+        return self._proofs[challenge.method].on_challenge(self, challenge)
+
+    def onWelcome(self, welcome):
+        proof = self._proofs.get(welcome.authmethod)
+        return proof and proof.on_welcome(self, welcome.authextra)
 
     def onJoin(self, details):
         txaio.resolve(self.joined, details)
@@ -88,18 +105,24 @@ class Client:
         self.serializer = serializer
         self.name = "autobahn-python/%s %s %s" % (framework.NAME, via, serializer)
 
-    async def open(self, realm=REALM):
-        session = Session(realm, self.via)
-        await self._connect(session)
+    async def open(self, realm=REALM, authid=None, authenticators=(), **tls):
+        session = Session(realm, self.via, authid, authenticators)
+        await self._connect(session, **tls)
         session.details = await session.joined
         return session
 
-    async def _connect(self, session):
+    async def _connect(self, session, certificate=None, newest=True):
         make = SERIALIZERS[self.serializer]
         if self.via == "rawsocket/unix":
             await framework.connect_unix(WampRawSocketClientFactory(lambda: session, serializer=make()), SOCKET)
         elif self.via == "rawsocket/tcp":
             await framework.connect_tcp(WampRawSocketClientFactory(lambda: session, serializer=make()), HOST, PORT)
+        elif self.via == "rawsocket/tls":
+            factory = WampRawSocketClientFactory(lambda: session, serializer=make())
+            await framework.connect_tls(factory, HOST, TLS_PORT, CA, certificate, newest)
+        elif self.via == "websocket/tls":
+            factory = websocket_factory(session, "wss://%s:%d/ws" % (HOST, TLS_PORT), make())
+            await framework.connect_tls(factory, HOST, TLS_PORT, CA, certificate, newest)
         else:
             url = "ws://%s:%d/ws" % (HOST, PORT)
             serializer = make(batched=self.via == "websocket/batched")
@@ -120,6 +143,10 @@ def _clients():
 
 
 CLIENTS = list(_clients())
+
+SECURE = [Client("websocket/tls", serializer) for serializer in SERIALIZERS]
+if framework.NAME == "twisted":
+    SECURE.append(Client("rawsocket/tls", "cbor"))
 
 
 async def open_pinged(on_ping):

@@ -12,7 +12,7 @@ NAME = sys.argv[1]
 
 def _use_twisted():
     txaio.use_twisted()
-    from twisted.internet import defer, endpoints, reactor, task
+    from twisted.internet import defer, endpoints, reactor, ssl, task
     from twisted.python import log
 
     def within(seconds, coroutine):
@@ -29,6 +29,29 @@ def _use_twisted():
     async def connect_tcp(factory, host, port):
         await endpoints.TCP4ClientEndpoint(reactor, host, port).connect(factory)
 
+    async def connect_tls(factory, host, port, ca, certificate, newest):
+        with open(ca) as f:
+            roots = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(f.read())])
+        options = {}
+        if certificate:
+            with open(certificate) as f:
+                own = ssl.PrivateCertificate.loadPEM(f.read())
+            options = dict(privateKey=own.privateKey.original, certificate=own.original)
+        if not newest:
+            options["lowerMaximumSecurityTo"] = ssl.TLSVersion.TLSv1_3  # the first that is left out
+        creator = ssl.CertificateOptions(trustRoot=roots, **options)
+
+        class Connection:  # Twisted's own looks for a name, and this is an address
+            def clientConnectionForTLS(self, protocol):
+                return ssl.SSL.Connection(creator.getContext(), None)
+
+        from zope.interface import directlyProvides
+        from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+
+        connection = Connection()
+        directlyProvides(connection, IOpenSSLClientConnectionCreator)
+        await endpoints.wrapClientTLS(connection, endpoints.TCP4ClientEndpoint(reactor, host, port)).connect(factory)
+
     async def connect_unix(factory, path):
         await endpoints.UNIXClientEndpoint(reactor, path).connect(factory)
 
@@ -36,12 +59,13 @@ def _use_twisted():
         call.addErrback(lambda failure: failure.trap(defer.CancelledError))
         call.cancel()
 
-    return within, run, connect_tcp, connect_unix, cancel
+    return within, run, connect_tcp, connect_tls, connect_unix, cancel
 
 
 def _use_asyncio():
     txaio.use_asyncio()
     import asyncio
+    import ssl
 
     def within(seconds, coroutine):
         return asyncio.wait_for(coroutine, seconds)
@@ -57,19 +81,28 @@ def _use_asyncio():
     async def connect_tcp(factory, host, port):
         await txaio.config.loop.create_connection(factory, host, port)
 
+    async def connect_tls(factory, host, port, ca, certificate, newest):
+        context = ssl.create_default_context(cafile=ca)
+        if certificate:
+            context.load_cert_chain(certificate)
+        if not newest:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        await txaio.config.loop.create_connection(factory, host, port, ssl=context)
+
     async def connect_unix(factory, path):
         await txaio.config.loop.create_unix_connection(factory, path)
 
     def cancel(call):
         call.cancel()
 
-    return within, run, connect_tcp, connect_unix, cancel
+    return within, run, connect_tcp, connect_tls, connect_unix, cancel
 
 
 # within(seconds, coroutine): something to await that fails when the time is up.
 # run(main, complain): runs the coroutine function main; complain is told what goes wrong beside it.
+# connect_tls(factory, host, port, ca, certificate, newest): certificate may be None; without newest it is TLS 1.2.
 # cancel(call): cancels what session.call gave.
-within, run, connect_tcp, connect_unix, cancel = {"twisted": _use_twisted, "asyncio": _use_asyncio}[NAME]()
+within, run, connect_tcp, connect_tls, connect_unix, cancel = {"twisted": _use_twisted, "asyncio": _use_asyncio}[NAME]()
 
 
 class Flag:

@@ -4,11 +4,13 @@ import cases
 import check
 import clients
 import framework
+import proofs
 
 
 async def body():
     for client in clients.CLIENTS:
         await cases.run(client)
+    await proofs.run()
     await check.check("autobahn-python/%s: lives on after a PING" % framework.NAME, pinged)
 
 
