@@ -71,9 +71,9 @@ class Session(ApplicationSession):
         because = getattr(self._transport, "wasNotCleanReason", None)  # WebSocket tells
         super().onClose(was_clean)
         self._refuse(ConnectionError("the connection ended before the session began"))
-        if self._via == "rawsocket/unix":
-            # Twisted calls a connection over a Unix socket lost if the other side has closed it while Twisted itself was
-            # about to (its epoll loop then hears of the hang-up only); what counts here is that GOODBYE came.
+        if self._via in ("rawsocket/unix", "rawsocket/tls"):
+            # Twisted calls a connection over a Unix socket or TLS lost if the other side has closed it while Twisted itself
+            # was about to (its epoll loop then hears of the hang-up only); what counts here is that GOODBYE came.
             was_clean = was_clean or self._reason in ("wamp.close.goodbye_and_out", "wamp.close.system_shutdown")
         end = {"reason": self._reason, "clean": was_clean}
         self.ended.raise_(end if was_clean else {**end, "because": because})
