@@ -51,7 +51,7 @@ func (n *node) status() report {
 		Listeners: []listenReport{}, Serial: []serialReport{}, Uplinks: []uplinkReport{},
 	}
 	for _, l := range n.listeners {
-		r.Listeners = append(r.Listeners, listenReport{URL: l.URL()})
+		r.Listeners = append(r.Listeners, l.report())
 	}
 	for _, l := range n.lines {
 		r.Serial = append(r.Serial, l.report())
@@ -121,8 +121,7 @@ func askStatus(p *peer, asJSON bool, w io.Writer) error {
 // print writes the report for people.
 func (r *report) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	up := time.Duration(r.Uptime * float64(time.Second)).Round(time.Second)
-	fmt.Fprintf(t, "runnel %s on %s, up %v\n", printable(r.Version), printable(r.Node), up)
+	fmt.Fprintf(t, "runnel %s on %s, up %v\n", printable(r.Version), printable(r.Node), seconds(r.Uptime))
 	fmt.Fprintf(t, "%d connections, %d messages in, %d events and %d calls out, %d events dropped\n",
 		r.Router.Connections, r.Router.Messages, r.Router.Events, r.Router.Calls, r.Router.Drops)
 	fmt.Fprintln(t, "\nREALM\tSESSIONS\tSUBSCRIPTIONS\tREGISTRATIONS")
@@ -134,12 +133,7 @@ func (r *report) print(w io.Writer) error {
 			fmt.Fprintf(t, "%s: not kept on disk: %s\n", printable(m.Name), printable(m.Trouble))
 		}
 	}
-	if len(r.Listeners) > 0 {
-		fmt.Fprintln(t, "\nLISTENER")
-	}
-	for _, l := range r.Listeners {
-		fmt.Fprintln(t, printable(l.URL))
-	}
+	r.printListeners(t)
 	r.printSerial(t)
 	r.printUplinks(t)
 	return t.Flush()

@@ -35,25 +35,23 @@ func (l *link) report() uplinkReport {
 	s := l.State()
 	return uplinkReport{
 		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, Reconnects: s.Reconnects,
-		Queue: l.queue(), Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
+		Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
+		Queue:    l.queue(),
 		EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
 	}
 }
 
 func (r *report) printUplinks(w io.Writer) {
 	if len(r.Uplinks) > 0 {
-		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tEVENTS UP\tDOWN\tCALLS UP\tDOWN\tURL\tLAST ERROR")
+		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tROUND TRIP\tEVENTS UP\tDOWN\tCALLS UP\tDOWN\tURL\tLAST ERROR")
 	}
 	for _, u := range r.Uplinks {
-		state := "down"
-		if u.Up {
-			state = "up"
-		}
-		fmt.Fprintf(w, "%s\t%s\t%v\t%d\t%d\t%d\t%d\t%s\t%s\n", printable(u.Name), state, since(u.Since),
-			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded, dash(printable(u.URL)), dash(harmless(u.Error)))
-		for _, refused := range u.Refused {
-			fmt.Fprintf(w, "\trefused: %s\n", harmless(refused))
-		}
+		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", printable(u.Name), upOrDown(u.Up), since(u.Since), u.roundTrip(),
+			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded,
+			dash(printable(u.URL)), dash(harmless(u.Error)))
+	}
+	for _, u := range r.Uplinks {
+		u.printMore(w)
 	}
 	if len(r.Uplinks) > 0 {
 		queues := make([]queueReport, len(r.Uplinks))
@@ -63,4 +61,45 @@ func (r *report) printUplinks(w io.Writer) {
 		fmt.Fprintln(w)
 		printQueues(w, queues)
 	}
+}
+
+func upOrDown(up bool) string {
+	if up {
+		return "up"
+	}
+	return "down"
+}
+
+func (u *uplinkReport) roundTrip() string {
+	if !u.Up || u.RoundTrip == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1fms", u.RoundTrip)
+}
+
+// printMore writes what there is to say of some uplinks only.
+func (u *uplinkReport) printMore(w io.Writer) {
+	var list []string
+	say := func(when bool, format string, args ...any) {
+		if when {
+			list = append(list, fmt.Sprintf(format, args...))
+		}
+	}
+	say(u.EventsUp.Dropped+u.EventsDown.Dropped > 0, "%d events up and %d down were dropped", u.EventsUp.Dropped, u.EventsDown.Dropped)
+	say(u.CallsUp.Dropped+u.CallsDown.Dropped > 0, "%d calls up and %d down could not be made", u.CallsUp.Dropped, u.CallsDown.Dropped)
+	say(u.Looped > 0, "%d events and calls had come round in a circle, or too far", u.Looped)
+	say(u.Reconnects > 0, "joined again %d times", u.Reconnects)
+	for _, refused := range u.Refused {
+		say(true, "refused: %s", harmless(refused))
+	}
+	if len(list) > 0 {
+		fmt.Fprintf(w, "%s:\n", printable(u.Name))
+	}
+	for _, text := range list {
+		fmt.Fprintf(w, "  %s\n", text)
+	}
+}
+
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Second)
 }
