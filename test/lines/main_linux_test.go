@@ -104,11 +104,18 @@ func start(t *testing.T, config string) *router {
 	r := &router{Process: p, url: "unix://" + filepath.Join(dir, "runnel.sock")}
 	_, err = r.Logs("msg=listening")
 	must(t, err)
+	r.Client = r.join(t, r.url)
+	return r
+}
+
+// join joins the router by a URL.
+func (r *router) join(t *testing.T, url string) *client.Client {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
 	defer cancel()
-	r.Client, err = client.Connect(ctx, client.Options{
+	c, err := client.Connect(ctx, client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, r.url, transport.DialOptions{})
+			return transport.Dial(ctx, url, transport.DialOptions{})
 		},
 		Realm: "realm1", RequestTimeout: program.Patience,
 	})
@@ -116,9 +123,9 @@ func start(t *testing.T, config string) *router {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 		defer cancel()
-		r.Client.Close(ctx)
+		c.Close(ctx)
 	})
-	return r
+	return c
 }
 
 // event is what a subscriber was told.
