@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"slices"
 	"syscall"
@@ -17,7 +16,8 @@ import (
 // runs, so that a plan that fails changes nothing; then it is carried out:
 //
 //	uplinks, listeners, serial lines   those that are gone or different end, with their sessions
-//	realms                             come, go, or get another policy
+//	limits, the log                    count from here on
+//	realms                             come, go, or get another policy and other histories
 //	listeners, serial lines, uplinks   those that are new or different start
 //
 // A part that is the same in both configurations does not notice.
@@ -67,6 +67,7 @@ func (n *node) apply(next *Config) ([]string, error) {
 // plan does what may fail, and what nobody notices.
 func (n *node) plan(next *Config) (*change, error) {
 	c := &change{config: next}
+	n.keepData(c)
 	for _, r := range next.Realms {
 		opts, err := realmOptions(next, r)
 		if err != nil {
@@ -154,9 +155,9 @@ func (n *node) carryOut(c *change) error {
 	n.endLinks(c)
 	n.endListeners(c)
 	n.endLines(c)
+	n.changeRouter(old, c)
 	err := errors.Join(n.changeRealms(c), n.reopen(c), n.takeOver(c, replacing))
 	n.begin(c)
-	n.note(old, c)
 	return err
 }
 
@@ -268,9 +269,7 @@ func (n *node) changeRealms(c *change) (err error) {
 			continue
 		}
 		err = errors.Join(err, n.router.UpdateRealm(c.realms[i])) // even if the file is the same: a secret may be another
-		if !same(old[was], r) {
-			c.say("realm %s: who may join and what they may do", r.Name)
-		}
+		c.sayRealm(old[was], r)
 	}
 	return err
 }
@@ -335,29 +334,46 @@ func (n *node) begin(c *change) {
 	n.uplinks = append(n.uplinks, c.links...)
 }
 
-// note says what can't change while the router runs, and sets what can.
-func (n *node) note(old *Config, c *change) {
-	const later = "%s: counts from the next start"
+// keepData has what is on disk stay where it is: what runs keeps its directory.
+func (n *node) keepData(c *change) {
+	c.config.keepsNothing = n.config.keepsNothing
+	if c.config.Node.Data != n.config.Node.Data {
+		c.config.Node.Data = n.config.Node.Data
+		c.say("[node] data: counts from the next start")
+	}
+}
+
+// changeRouter sets what counts for the router as a whole, and for the log.
+func (n *node) changeRouter(old *Config, c *change) {
 	next := c.config
+	n.router.Update(routerOptions(next, n.log))
 	limits := next.Limits
 	limits.MaxMessage = old.Limits.MaxMessage // listeners and lines have it
 	if !same(old.Limits, limits) {
-		c.say(later, "[limits]")
+		c.say("[limits]")
 	}
-	if !same(old.Node, next.Node) {
-		c.say(later, "[node]")
+	if old.Node.ID != next.Node.ID {
+		c.say("[node] id")
+	}
+	setLog(next.Log)
+	if old.Log.Level != next.Log.Level {
+		c.say("[log] level")
 	}
 	if old.Log.Format != next.Log.Format {
-		c.say(later, "[log] format")
+		c.say("[log] format")
 	}
-	for _, r := range next.Realms {
-		i := slices.IndexFunc(old.Realms, func(before Realm) bool { return before.Name == r.Name })
-		if i >= 0 && (old.Realms[i].Strict != r.Strict || !same(old.Realms[i].Histories, r.Histories)) {
-			c.say(later, "realm "+r.Name+": strict and history")
-		}
+}
+
+// sayRealm says what is different in a realm.
+func (c *change) sayRealm(old, next Realm) {
+	if old.Strict != next.Strict {
+		c.say("realm %s: strict, for sessions that join from now on", next.Name)
 	}
-	if old.Log.Level != next.Log.Level {
-		logLevel.Set(slog.Level(next.Log.Level))
-		c.say("[log] level")
+	if !same(old.Histories, next.Histories) {
+		c.say("realm %s: histories", next.Name)
+	}
+	old.Strict, old.Histories = next.Strict, next.Histories
+	if !same(old, next) {
+		c.say("realm %s: who may join and what they may do", next.Name)
 	}
 }

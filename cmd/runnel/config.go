@@ -25,6 +25,8 @@ type Config struct {
 	Uplinks []Uplink `toml:"uplink"`
 
 	Warnings Problems // of what is valid, but not wise
+
+	keepsNothing bool // another router has the usual data directory
 }
 
 // Node is what this machine is.

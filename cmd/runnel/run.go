@@ -41,7 +41,8 @@ func run(file string) error {
 	if err != nil {
 		return err
 	}
-	log := newLog(c.Log)
+	log := slog.New(newLogHandler(os.Stderr))
+	setLog(c.Log)
 	slog.SetDefault(log)
 	limitMemory(log)
 	for _, w := range c.Warnings {
@@ -69,18 +70,6 @@ func run(file string) error {
 		<-told // an idle router is gone sooner than that is said
 	}
 	return err
-}
-
-// logLevel can change while the router runs.
-var logLevel slog.LevelVar
-
-func newLog(c Log) *slog.Logger {
-	logLevel.Set(slog.Level(c.Level))
-	opts := &slog.HandlerOptions{Level: &logLevel}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, opts))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, opts))
 }
 
 // limitMemory tells Go's collector how much this machine can spare, unless GOMEMLIMIT does.

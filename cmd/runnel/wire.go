@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type node struct {
 	began   time.Time
 	router  *edge.Router
 	cookies *auth.Cookies
+	data    *os.File                // the claim to the data directory; nil without one
 	load    func() (*Config, error) // reads the configuration again; nil if there is nothing to read
 
 	inside, doors, links *group // set by run, under changing
@@ -54,6 +56,20 @@ type reporter struct {
 
 // build makes the parts and opens the listeners; nobody is served before run.
 func build(c *Config, log *slog.Logger) (*node, error) {
+	data, err := claimData(c, log)
+	if err != nil {
+		return nil, err
+	}
+	n, err := assemble(c, log)
+	if err != nil {
+		data.Close()
+		return nil, err
+	}
+	n.data = data
+	return n, nil
+}
+
+func assemble(c *Config, log *slog.Logger) (*node, error) {
 	opts := routerOptions(c, log)
 	opts.Cookies = auth.OpenCookies(cookieFile(c), log)
 	n := &node{config: c, log: log, began: time.Now(), cookies: opts.Cookies, router: edge.NewRouter(opts)}
@@ -137,6 +153,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	n.inside.end()
 	err := n.close()
 	n.doors.end()
+	n.data.Close()
 	if ctx.Err() == nil {
 		return context.Cause(serving) // a part's failure
 	}

@@ -89,6 +89,9 @@ func stateDir(c *Config, realm string) string {
 
 // dataDir is where data goes; "" is nowhere.
 func dataDir(c *Config) string {
+	if c.keepsNothing {
+		return ""
+	}
 	if c.Node.Data == "" && unix.Access(systemData, unix.W_OK) == nil {
 		return systemData
 	}

@@ -119,3 +119,27 @@ func TestRetainedSurvivesRestart(t *testing.T) {
 	again.logs(`url=unix://`)
 	runnel(t, "sub", "story.kept", "--retained", "-n", "1", "--timeout", "30s", "--url", r.unix).expect(t, 0, "story.kept 21.5", "")
 }
+
+// Two routers that write to one directory would destroy what is there.
+func TestDataDirectoryIsOneRouters(t *testing.T) {
+	r := serve(t, "[node]\ndata = \"data\"\n")
+	again := func() *process { return start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml")) }
+	second := again()
+	second.logs(`data directory \S+data: another router has it \(process \d+\)`)
+	if status := second.wait(); status != 1 {
+		t.Errorf("status %d", status)
+	}
+	r.Signal(syscall.SIGKILL)
+	r.wait()
+	again().logs(`url=unix://`)
+}
+
+// A disk that does not take what is to be kept is told of.
+func TestStatusTellsOfTheDisk(t *testing.T) {
+	r := serve(t, "[node]\ndata = \"data\"\n")
+	write(t, filepath.Join(r.dir, "data"), "realm", "") // where a directory should be made
+	runnel(t, "pub", "story.kept", "21.5", "--retain", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	waitFor(t, "the status to tell of it", func() bool {
+		return strings.Contains(runnel(t, "status", "--url", r.unix).stdout, "realm1: not kept on disk: events: write journal: mkdir")
+	})
+}

@@ -191,12 +191,23 @@ func TestReloadUplink(t *testing.T) {
 	waitFor(t, "the link's session at the centre to end", func() bool { return centre.count(t).Sessions == sessions-1 })
 }
 
-// What can't change while the router runs is told of; the rest is applied.
-func TestReloadLater(t *testing.T) {
+// Limits, the log, histories and strict come to count without a new start; what can't is told of.
+func TestReloadTheRest(t *testing.T) {
 	r := serve(t, "")
-	r.change(t, "[limits]\n", "[limits]\nmax_sessions = 10\n")
-	r.change(t, "[[listen]]", "[log]\nlevel = \"debug\"\n[[listen]]")
-	r.reload(t).expect(t, 0, "[limits]: counts from the next start\n[log] level\n", "")
+	lax := r.subscribe(t, r.tcp, "story.kept")
+	r.change(t, "[limits]\n", "[limits]\nmax_subscriptions = 1\n")
+	r.change(t, "[[listen]]", "[node]\ndata = \"elsewhere\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n[[listen]]")
+	r.change(t, "anonymous", "strict = true\nanonymous")
+	r.change(t, "[limits]\n", "[[realm.history]]\nuri = \"story.kept\"\n[limits]\n")
+	r.reload(t).expect(t, 0, "[node] data: counts from the next start\n[limits]\n[log] level\n[log] format\n"+
+		"realm realm1: strict, for sessions that join from now on\nrealm realm1: histories\n", "")
+	r.logs(`"msg":"configuration applied"`)
+	runnel(t, "sub", "story.a", "story.b", "-n", "1", "--timeout", "30s", "--url", r.tcp).expect(t, 1, "", "wamp.error.unavailable")
+	runnel(t, "pub", "story.UPPER", "--ack", "--url", r.tcp).expect(t, 1, "", "wamp.error.invalid_uri")
+	runnel(t, "pub", "story.kept", "21.5", "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	lax.sees("story.kept 21.5")
+	id := strings.TrimSpace(runnel(t, "call", "wamp.subscription.lookup", "story.kept", "--url", r.tcp).stdout)
+	runnel(t, "call", "wamp.subscription.get_events", id, "--json", "--url", r.tcp).expect(t, 0, `21.5`, "")
 }
 
 // Who may not call runnel.reload may not reload.
