@@ -149,8 +149,8 @@ func (s *side) init(name string, log *slog.Logger, o client.Options) {
 	s.client = client.New(o)
 }
 
-// Spool is where exported events wait.
-func (l *Link) Spool() *spool.Spool { return l.spool }
+// Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
+func (l *Link) Hears() <-chan struct{} { return l.localUp }
 
 // Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
 // for, and leaves it last.

@@ -11,6 +11,7 @@ import (
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 	"runnel/transport"
 	"runnel/transport/memory"
 )
@@ -136,8 +137,8 @@ func (n *node) closeListeners() {
 // drainTime bounds the end of a run: GOODBYE to every session, and what is still to be written.
 const drainTime = 5 * time.Second
 
-// run serves until ctx is done or a part fails. Then it drains: nobody new is let in, the uplinks leave, the sessions get
-// GOODBYE and what waits for them is written.
+// run serves until ctx is done or a part fails. Then it drains: nobody new is let in, the sessions get GOODBYE and what
+// waits for them is written. The uplinks leave when the others have had their last word, so that it is stored.
 func (n *node) run(ctx context.Context, ready func()) error {
 	serving, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
@@ -148,8 +149,9 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	n.running = false
 	n.changing.Unlock()
 	n.log.Info("stopping")
-	n.links.end()
 	n.doors.stop()
+	n.router.End(func(t *wamp.Transport) bool { return t.Network != "memory" }, wamp.CloseShutdown, "")
+	n.links.end()
 	n.inside.end()
 	err := n.close()
 	n.doors.end()
@@ -169,14 +171,14 @@ func (n *node) start(fail func(error)) {
 	for _, r := range n.reporters {
 		n.runReporter(r)
 	}
+	for _, u := range n.uplinks {
+		n.runLink(u)
+	}
 	for _, l := range n.listeners {
 		n.runListener(l)
 	}
 	for _, l := range n.lines {
 		n.runLine(l)
-	}
-	for _, u := range n.uplinks {
-		n.runLink(u)
 	}
 }
 
@@ -202,7 +204,19 @@ func (n *node) runLine(l *line) {
 	})
 }
 
-func (n *node) runLink(u *link) { u.work = n.links.start(u.Run) }
+// runLink returns when the link hears what it exports: what is published from then on is stored, and acknowledged only when
+// it is.
+func (n *node) runLink(u *link) {
+	u.work = n.links.start(u.Run)
+	select {
+	case <-u.Hears():
+	case <-u.work.done:
+	case <-time.After(hearing):
+		n.log.Warn("uplink does not hear yet what it exports", "uplink", u.config.Name) // when there are too many sessions
+	}
+}
+
+const hearing = 10 * time.Second
 
 // close says GOODBYE to all sessions. Those that do not take it in time are cut, which is no failure of the router's.
 func (n *node) close() error {

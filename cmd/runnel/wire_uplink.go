@@ -17,6 +17,7 @@ import (
 type linker interface {
 	Run(ctx context.Context) error
 	State() uplink.State
+	Hears() <-chan struct{} // closed when all that is exported is heard
 }
 
 // link is an uplink with its settings.

@@ -15,7 +15,11 @@ func TestKill(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		edge, centre bool
-	}{{"edge", true, false}, {"centre", false, true}, {"both", true, true}} {
+		end          func(*tier)
+	}{
+		{"edge", true, false, (*tier).kill}, {"centre", false, true, (*tier).kill}, {"both", true, true, (*tier).kill},
+		{"edge is stopped", true, false, (*tier).end}, {"centre is stopped", false, true, (*tier).end},
+	} {
 		t.Run(c.name, func(t *testing.T) {
 			list := tiers(t, "sync = \"5ms\"\nspill_after = \"20ms\"\nmin_free = 0", "edge", "centre", "top")
 			edge, centre, top := list[0], list[1], list[2]
@@ -29,10 +33,10 @@ func TestKill(t *testing.T) {
 				for range rounds(t) {
 					l.awaitAcks(t, 1+rand.IntN(200))
 					if c.edge {
-						edge.kill()
+						c.end(edge)
 					}
 					if c.centre {
-						centre.kill()
+						c.end(centre)
 						centre.begin()
 					}
 					if c.edge {

@@ -194,6 +194,9 @@ func CheckStateTopic(topic string) error {
 	return nil
 }
 
+// Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
+func (l *Link) Hears() <-chan struct{} { return l.hears }
+
 // Run keeps the link until ctx is done. It joins the local realm first and leaves it last, so that what is published here
 // is stored whether the broker is there or not.
 func (l *Link) Run(ctx context.Context) error {
