@@ -19,11 +19,11 @@ device = "/dev/ttyUSB0"
 framing = "slip"
 [[uplink]]
 name = "broker"
-url = ["mqtt://broker:1883"]
+url = ["pigeon://broker:1883"]
 [[uplink.export]]
 topic = "com.example."
 match = "prefix"
-store = "disk"
+store = "floppy"
 `)
 	for _, command := range []string{"check", "run"} {
 		r := runnel(t, command, "-c", bad)
@@ -35,8 +35,8 @@ store = "disk"
 		want := []string{
 			`13: listn: unknown key; did you mean "listen"?`,
 			`17: serial.framing: `,
-			`20: uplink.url: mqtt:// is not in this version`,
-			`24: uplink.export.store: store = "disk" is not in this version`,
+			`20: uplink.url: "pigeon://broker:1883": unknown scheme`,
+			`24: uplink.export.store: "floppy" is not known`,
 		}
 		if len(lines) != len(want) {
 			t.Fatalf("%s: %q", command, lines)
