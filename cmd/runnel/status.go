@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"sync"
 	"text/tabwriter"
 	"time"
 
@@ -29,36 +31,31 @@ type report struct {
 	Uplinks   []uplinkReport `json:"uplinks"`
 }
 
-// report answers the router's own procedures in one realm until ctx is done.
+// report answers the router's own procedures in one realm, and publishes its own events there, until ctx is done.
 func (n *node) report(ctx context.Context, c *client.Client, realm string) error {
 	how := client.RegisterOptions{Persist: true}
 	procedures := n.queues(realm)
 	procedures[statusProcedure] = func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args(n.status()), nil }
 	procedures[reloadProcedure] = n.answerReload
+	maps.Copy(procedures, n.inquiries())
 	for procedure, answer := range procedures {
 		if _, err := c.Register(ctx, procedure, how, answer); err != nil {
 			return fmt.Errorf("offer %s: %w", procedure, err)
 		}
 	}
+	var telling sync.WaitGroup
+	telling.Go(func() { n.tell(ctx, &teller{client: c, realm: realm, told: make(map[string]string)}) })
+	defer telling.Wait()
 	return c.Run(ctx)
 }
 
 func (n *node) status() report {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	r := report{
 		Version: version, Node: n.config.nodeID(), Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
-		Listeners: []listenReport{}, Serial: []serialReport{}, Uplinks: []uplinkReport{},
 	}
-	for _, l := range n.listeners {
-		r.Listeners = append(r.Listeners, l.report())
-	}
-	for _, l := range n.lines {
-		r.Serial = append(r.Serial, l.report())
-	}
-	for _, u := range n.uplinks {
-		r.Uplinks = append(r.Uplinks, u.report())
-	}
+	n.mu.Unlock()
+	r.Listeners, r.Serial, r.Uplinks = n.listenReports(), n.serialReports(), n.uplinkReports()
 	return r
 }
 

@@ -53,10 +53,7 @@ func realmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
 func roles(r Realm) []*auth.Role {
 	list := []*auth.Role{
 		auth.NewRole(linkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
-		auth.NewRole(statusRole, []auth.Permission{
-			{URI: statusProcedure, Allow: auth.Register}, {URI: reloadProcedure, Allow: auth.Register},
-			{URI: "runnel.queue.", Match: wamp.Prefix, Allow: auth.Register},
-		}),
+		auth.NewRole(statusRole, []auth.Permission{{URI: "runnel.", Match: wamp.Prefix, Allow: auth.Register | auth.Publish}}),
 	}
 	for _, role := range r.Roles {
 		list = append(list, role.compile())
