@@ -270,6 +270,14 @@ var said = []string{
 [48,3,{"ppt_scheme":"mqtt","rkey":"k","runmode":"partition"},"p",["\u0000AQID"]]
 [337,1]
 [1,"realm1",{}]`,
+	`[32,1,{"_confirm":true,"get_retained":true},"a.b"]
+[16,2,{"acknowledge":true,"exclude_me":false,"forward_for":[{"session":1,"authid":"x","authrole":"y"}],"_origin":["node",1,7],"_time":"2026-01-01T00:00:00Z"},"a.b",[1]]
+[337,1]
+[8,36,2,{},"a.error"]
+[64,3,{"forward_timeout":true},"p"]
+[48,4,{"timeout":20,"forward_for":[]},"p"]
+[70,1,{},[1]]
+[3,{},"wamp.close.normal"]`,
 }
 
 // messages encodes a message each line.
