@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -134,6 +135,7 @@ func (s *sensor) report() (v voice, refused []string) {
 	for procedure, why := range s.refused {
 		refused = append(refused, procedure+": "+why)
 	}
+	slices.Sort(refused)
 	return s.state, refused
 }
 

@@ -24,6 +24,7 @@ type serialReport struct {
 	In      uint64    `json:"in"`  // octets
 	Out     uint64    `json:"out"` // octets
 	Skipped uint64    `json:"skipped"`
+	Alarms  []string  `json:"alarms,omitempty"` // what somebody should look after
 
 	UART   *uartReport   `json:"uart,omitempty"`   // where the driver counts errors
 	Link   *linkReport   `json:"link,omitempty"`   // with framing hdlc
@@ -114,7 +115,32 @@ func (l *line) report() serialReport {
 		r.Sensor = &sensorReport{}
 		r.Sensor.voice, r.Sensor.Procedures = l.sensor.report()
 	}
+	r.Alarms = r.alarms()
 	return r
+}
+
+// alarms lists what will not mend by itself.
+func (s *serialReport) alarms() (list []string) {
+	if s.Link != nil && s.Link.BaudSuspect || s.Lines != nil && s.Lines.BaudSuspect {
+		list = append(list, "perhaps the baud rate is another: octets arrive that make no sense")
+	}
+	if s.Modbus != nil {
+		for _, slave := range s.Modbus.Slaves {
+			if slave.Silent {
+				list = append(list, fmt.Sprintf("slave %d does not answer", slave.Slave))
+			}
+		}
+	}
+	if s.Sensor == nil {
+		return list
+	}
+	if s.Sensor.Refusal != "" {
+		list = append(list, "may not publish "+s.Sensor.Refusal)
+	}
+	for _, refused := range s.Sensor.Procedures {
+		list = append(list, "may not offer "+refused)
+	}
+	return list
 }
 
 func newLinkReport(s *lapb.Status) *linkReport {
@@ -178,7 +204,10 @@ func (s *serialReport) printMore(w io.Writer) {
 		s.Modbus.print(w)
 	}
 	if s.Sensor != nil {
-		s.Sensor.print(w)
+		fmt.Fprintf(w, "  %d published, %d refused, %d dropped\n", s.Sensor.Published, s.Sensor.Refused, s.Sensor.Dropped)
+	}
+	for _, alarm := range s.Alarms {
+		fmt.Fprintf(w, "  %s\n", harmless(alarm))
 	}
 }
 
@@ -199,7 +228,6 @@ func (l *linkReport) print(w io.Writer) {
 	if l.Error != "" {
 		fmt.Fprintf(w, "  the last connection ended: %s\n", harmless(l.Error))
 	}
-	printSuspicion(w, l.BaudSuspect)
 }
 
 func (l *linesReport) print(w io.Writer) {
@@ -207,7 +235,6 @@ func (l *linesReport) print(w io.Writer) {
 	if l.Bad > 0 {
 		fmt.Fprintf(w, "  the last bad one, %v ago: %q: %s\n", since(l.LastBad), l.BadLine, harmless(l.BadReason))
 	}
-	printSuspicion(w, l.BaudSuspect)
 }
 
 func (b *busReport) print(w io.Writer) {
@@ -220,21 +247,5 @@ func (b *busReport) print(w io.Writer) {
 			fmt.Fprintf(w, "; last error: %s", harmless(s.Error))
 		}
 		fmt.Fprintln(w)
-	}
-}
-
-func printSuspicion(w io.Writer, suspect bool) {
-	if suspect {
-		fmt.Fprintln(w, "  perhaps the baud rate is another: octets arrive that make no sense")
-	}
-}
-
-func (s *sensorReport) print(w io.Writer) {
-	fmt.Fprintf(w, "  %d published, %d refused, %d dropped\n", s.Published, s.Refused, s.Dropped)
-	if s.Refusal != "" {
-		fmt.Fprintf(w, "  may not publish %s\n", harmless(s.Refusal))
-	}
-	for _, refused := range s.Procedures {
-		fmt.Fprintf(w, "  may not offer %s\n", harmless(refused))
 	}
 }

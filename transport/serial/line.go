@@ -32,10 +32,6 @@ type LineConfig struct {
 	Framing Framing
 	Link    lapb.Config  // with framing HDLC; the line fills in Role and Baud
 	Log     *slog.Logger // nil: slog.Default()
-
-	// Changed is called when State has another Phase, or its Phase another reason, or the baud rate is suspected. It may
-	// be called from any goroutine and must not wait; what is new is for State to tell. nil: nobody wants to know.
-	Changed func()
 }
 
 // Line keeps a serial port in use. Its methods may be called from any goroutine; Run by one at a time.
@@ -45,7 +41,6 @@ type Line struct {
 	framing Framing
 	framed  lapb.Config
 	log     *slog.Logger
-	changed func()
 
 	count  counters
 	status status
@@ -56,10 +51,7 @@ type Line struct {
 // NewLine returns a line that does nothing before Run.
 func NewLine(c LineConfig) *Line {
 	log := cmp.Or(c.Log, slog.Default()).With("line", cmp.Or(c.Name, c.Port.target()))
-	l := &Line{port: c.Port, framing: c.Framing, framed: linkConfig(c.Link, lapb.Gateway, c.Port), log: log, changed: c.Changed}
-	if l.changed == nil {
-		l.changed = func() {}
-	}
+	l := &Line{port: c.Port, framing: c.Framing, framed: linkConfig(c.Link, lapb.Gateway, c.Port), log: log}
 	l.status.enter(Stopped, "", nil)
 	return l
 }
@@ -86,7 +78,7 @@ func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) er
 	if err := (LineConfig{Port: l.port, Framing: l.framing, Link: l.framed}).Validate(); err != nil {
 		return fmt.Errorf("run serial line %s: %w", l.port.target(), err)
 	}
-	defer l.enter(Stopped, "", nil)
+	defer l.status.enter(Stopped, "", nil)
 	retry := delay{min: retryMin, max: retryMax}
 	for ctx.Err() == nil {
 		port, err := Open(ctx, l.port)
@@ -129,13 +121,13 @@ func (l *Line) waitToOpen(ctx context.Context, err error, retry *delay) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, os.ErrNotExist):
-		if l.enter(Waiting, "", err) {
+		if l.status.enter(Waiting, "", err) {
 			l.log.Info("serial device is not there, waiting for it", "err", err)
 		}
 		*retry = delay{min: retry.min, max: retry.max}
 		sleep(ctx, poll)
 	default:
-		if l.enter(Refused, "", err) {
+		if l.status.enter(Refused, "", err) {
 			l.log.Warn("cannot open serial port, trying again", "err", err)
 		}
 		retry.next(0)
@@ -146,22 +138,14 @@ func (l *Line) waitToOpen(ctx context.Context, err error, retry *delay) {
 func (l *Line) opened(p *Port) {
 	l.count.opens.Add(1)
 	l.uart.begin(p)
-	l.enter(Listening, p.Device(), nil)
+	l.status.enter(Listening, p.Device(), nil)
 	l.log.Info("serial port open", "device", p.Device())
 }
 
 func (l *Line) lost(p *Port, err error) {
 	l.count.losses.Add(1)
-	l.enter(Waiting, "", err)
+	l.status.enter(Waiting, "", err)
 	l.log.Warn("serial port lost", "device", p.Device(), "err", err)
-}
-
-// enter notes what the line does now, and tells who wants to know. It reports whether it is news.
-func (l *Line) enter(phase Phase, device string, err error) (news bool) {
-	if news = l.status.enter(phase, device, err); news {
-		l.changed()
-	}
-	return news
 }
 
 // useForeign serves whatever speaks on the port until the port fails or ctx is done. It returns why.
@@ -200,7 +184,7 @@ func (l *Line) use(ctx context.Context, port *Port, serve func(io.ReadWriteClose
 
 // await waits for a peer's handshake, or for ctx.
 func (l *Line) await(ctx context.Context, s *stream) error {
-	l.enter(Listening, s.port.Device(), nil)
+	l.status.enter(Listening, s.port.Device(), nil)
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	noise := 0
@@ -215,7 +199,7 @@ func (l *Line) await(ctx context.Context, s *stream) error {
 
 func (l *Line) serve(s *stream, serve func(io.ReadWriteCloser) error) error {
 	l.count.peers.Add(1)
-	l.enter(Serving, s.port.Device(), nil)
+	l.status.enter(Serving, s.port.Device(), nil)
 	return serve(s)
 }
 

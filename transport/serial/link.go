@@ -111,7 +111,7 @@ func (l *Line) useLink(ctx context.Context, port *Port, serve func(io.ReadWriteC
 func (l *Line) serveStreams(ctx context.Context, port *Port, station *lapb.Station, serve func(io.ReadWriteCloser) error) {
 	pause := delay{min: pauseMin, max: pauseMax}
 	for {
-		l.enter(Listening, port.Device(), nil)
+		l.status.enter(Listening, port.Device(), nil)
 		stream, err := station.Accept(ctx)
 		if err != nil {
 			return
@@ -130,7 +130,7 @@ func (l *Line) serveStream(s *lapb.Stream, port *Port, peer lapb.Identity, serve
 	defer s.Close()
 	l.log.Info("serial link is up", "device", port.Device(), "name", peer.Name, "boot", peer.BootID)
 	l.count.peers.Add(1)
-	l.enter(Serving, port.Device(), nil)
+	l.status.enter(Serving, port.Device(), nil)
 	err := serve(s)
 	if lost := s.Err(); lost != nil && !errors.Is(lost, io.EOF) && !errors.Is(lost, ErrUnplugged) {
 		l.log.Warn("serial link lost", "device", port.Device(), "err", lost)
@@ -143,5 +143,4 @@ func (l *Line) say(line string) { l.log.Info("serial device says", "text", line)
 
 func (l *Line) doubtBaud() {
 	l.log.Warn("serial device sends octets but no frames; perhaps its baud rate is another", "baud", l.framed.Baud)
-	l.changed()
 }
