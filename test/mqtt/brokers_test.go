@@ -141,7 +141,7 @@ func nats(t *testing.T, nodes int) []*broker {
 			server_name: n%d
 			listen: "127.0.0.1:%d"
 			jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }
-			mqtt { listen: "127.0.0.1:%d" }
+			mqtt { listen: "127.0.0.1:%d", ack_wait: "2s" }
 			`, i, freePort(t), dir, b.port)
 		ready := `Server is ready`
 		if nodes > 1 {

@@ -195,3 +195,67 @@ func firstDescent(list []int) []int {
 	}
 	return nil
 }
+
+// The gateway is killed in mid-stream, again and again. Nothing that was acknowledged to a publisher is lost, and what
+// arrives is in order.
+func TestGatewayIsKilled(t *testing.T) {
+	for qos := 1; qos <= 2; qos++ {
+		t.Run(fmt.Sprintf("qos %d", qos), func(t *testing.T) {
+			t.Parallel()
+			const rounds, events = 5, 400
+			b := mosquitto(t, open+"max_inflight_messages 0\nmax_queued_messages 0\n")
+			w := watch(t, b, "com/example/count", 2)
+			g := newGateway(t, fmt.Sprintf("url = [%q]\nqos = %d\nsync = \"5ms\"\n[[uplink.export]]\ntopic = \"com.example.count\"\nstore = \"durable\"\n", b.url(), qos))
+			var acknowledged []int
+			for i := range rounds {
+				g.up(1)
+				s := &stream{c: g.join(), topic: "com.example.count"}
+				ended := make(chan int)
+				go func() { ended <- s.publish(i*events+1, (i+1)*events) }()
+				await(t, "PUBLISHED", func() bool { return s.count() > (i+1)*events/10 })
+				kill(g.Process)
+				<-ended
+				<-s.c.Done()
+				acknowledged = append(acknowledged, s.acknowledged...)
+				g.restart()
+			}
+			got := complete(t, acknowledged, w.lines)
+			if !slices.IsSorted(got) {
+				t.Errorf("out of order: %v", firstDescent(got))
+			}
+		})
+	}
+}
+
+// What the broker has for the gateway while that is away comes when it is back, and what is published here meanwhile goes
+// out: both sides catch up.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	b := mosquitto(t, open+"max_queued_messages 0\n")
+	way := newGate(t, b)
+	g := newGateway(t, fmt.Sprintf("url = [%q]\nqos = 1\n[[uplink.export]]\ntopic = \"com.example.out\"\n[[uplink.import]]\ntopic = \"com.example.in\"\n", way.url()))
+	g.up(1)
+	c := g.join()
+	w := watch(t, b, "com/example/out", 1)
+	here := listen(t, c, "com.example.in", client.SubscribeOptions{})
+	tell(t, b, "com/example/in", "0\n")
+	here.hears(t, "com.example.in [0] map[] false") // the subscription stands
+	way.close()
+	if _, err := g.Logs(`not connected to the broker`); err != nil {
+		t.Fatal(err)
+	}
+	var in strings.Builder
+	for i := range 500 {
+		say(t, c, "com.example.out", client.PublishOptions{}, client.Args(i+1))
+		fmt.Fprintln(&in, i+1)
+	}
+	tell(t, b, "com/example/in", in.String())
+	way.open()
+	if got := complete(t, upTo(500), w.lines); !slices.IsSorted(got) {
+		t.Errorf("out: %v", firstDescent(got))
+	}
+	here.hears(t, "com.example.in [500] map[] false")
+	if n := len(here.lines()); n != 501 {
+		t.Errorf("%d events came in", n)
+	}
+}

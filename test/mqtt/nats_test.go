@@ -20,7 +20,7 @@ func TestNATS(t *testing.T) {
 // another one, and what comes from there is heard here.
 func TestNATSClusterLosesANode(t *testing.T) {
 	t.Parallel()
-	const events = 2000
+	const events = 1000
 	nodes := nats(t, 3)
 	w := watch(t, nodes[2], "com/example/count", 1, "-c", "-i", "watcher")
 	g := newGateway(t, fmt.Sprintf("url = [%q, %q]\n[[uplink.export]]\ntopic = \"com.example.count\"\n[[uplink.import]]\ntopic = \"com.example.command\"\n",
