@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"runnel/edge/codec"
+	"runnel/edge/wamp"
 )
 
 // Auth proves who a client is by one of the protocol's methods. Ticket, CRA, SCRAM and Cryptosign make those this package has.
@@ -35,16 +36,23 @@ type attempt interface {
 	check(codec.Dict) error
 }
 
-// begin returns the methods for one attempt to join.
-func begin(methods []Auth) []Auth {
+// begin returns the methods for one attempt to join, over a connection that is described by t.
+func begin(methods []Auth, t *wamp.Transport) ([]Auth, error) {
 	begun := make([]Auth, len(methods))
 	for i, a := range methods {
 		begun[i] = a
-		if again, ok := a.(interface{ attempt() attempt }); ok {
-			begun[i] = again.attempt()
+		again, ok := a.(interface {
+			attempt(*wamp.Transport) (Auth, error)
+		})
+		if !ok {
+			continue
+		}
+		var err error
+		if begun[i], err = again.attempt(t); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.Method(), err)
 		}
 	}
-	return begun
+	return begun, nil
 }
 
 // chosen returns the method that the router chose.

@@ -3,22 +3,46 @@ package client
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/subtle"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"runnel/edge/wamp"
 )
 
-// Cryptosign authenticates by an Ed25519 key (advanced/authentication_cryptosign.md), without channel binding.
-func Cryptosign(key ed25519.PrivateKey) Auth { return cryptosign{key} }
+// Cryptosign authenticates by an Ed25519 key (advanced/authentication_cryptosign.md), without channel binding unless Bind
+// adds it.
+func Cryptosign(key ed25519.PrivateKey) Auth { return cryptosign{key: key} }
 
-type cryptosign struct{ key ed25519.PrivateKey }
+type cryptosign struct {
+	key     ed25519.PrivateKey
+	binding string // the kind of channel binding; "": none
+	channel []byte // the 32 octets of the connection, of an attempt that is bound
+}
 
 func (cryptosign) Method() string { return "cryptosign" }
 
 func (c cryptosign) Extra() map[string]any {
-	return map[string]any{"pubkey": hex.EncodeToString(c.key.Public().(ed25519.PublicKey))}
+	extra := map[string]any{"pubkey": hex.EncodeToString(c.key.Public().(ed25519.PublicKey))}
+	if c.binding != "" {
+		extra["channel_binding"] = c.binding
+	}
+	return extra
+}
+
+func (c cryptosign) bound(kind string) Auth {
+	c.binding = kind
+	return c
+}
+
+func (c cryptosign) attempt(t *wamp.Transport) (_ Auth, err error) {
+	if c.binding != "" {
+		c.channel, err = channelID(t, c.binding)
+	}
+	return c, err
 }
 
 func (c cryptosign) Answer(ch Challenge) (string, error) {
@@ -30,6 +54,12 @@ func (c cryptosign) Answer(ch Challenge) (string, error) {
 	challenge, err := hex.DecodeString(string(text))
 	if err != nil || len(challenge) != 32 {
 		return "", errors.New("cryptosign: the challenge is not 32 octets in hex")
+	}
+	if c.binding != "" {
+		if kind, _ := field(ch.Extra, "channel_binding").Text(); string(kind) != c.binding || len(c.channel) != len(challenge) {
+			return "", fmt.Errorf("cryptosign: the router does not bind to the connection by %s", c.binding)
+		}
+		subtle.XORBytes(challenge, challenge, c.channel)
 	}
 	signed := append(ed25519.Sign(c.key, challenge), challenge...)
 	return hex.EncodeToString(signed), nil

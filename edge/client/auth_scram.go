@@ -16,15 +16,20 @@ import (
 
 	"runnel/edge/codec"
 	"runnel/edge/saslprep"
+	"runnel/edge/wamp"
 )
 
 // SCRAM authenticates by a password that neither travels nor is known to the router, which has to prove that it knows
-// the keys that were made of it (advanced/authentication_scram.md, method "wamp-scram"), without channel binding.
+// the keys that were made of it (advanced/authentication_scram.md, method "wamp-scram"), without channel binding unless
+// Bind adds it.
 func SCRAM(authid, password string) Auth {
-	return scramAuth{authid, password}
+	return scramAuth{authid: authid, password: password}
 }
 
-type scramAuth struct{ authid, password string }
+type scramAuth struct {
+	authid, password string
+	binding          string // the kind of channel binding; "": none
+}
 
 func (scramAuth) Method() string        { return "wamp-scram" }
 func (scramAuth) Extra() map[string]any { return nil }
@@ -34,26 +39,56 @@ func (scramAuth) Answer(Challenge) (string, error) {
 	return "", errors.New("scram: no attempt was begun")
 }
 
-func (a scramAuth) attempt() attempt {
+func (a scramAuth) bound(kind string) Auth {
+	a.binding = kind
+	return a
+}
+
+func (a scramAuth) attempt(t *wamp.Transport) (_ Auth, err error) {
 	nonce := make([]byte, 18)
 	rand.Read(nonce)
-	return &scramAttempt{scramAuth: a, clientNonce: base64.StdEncoding.EncodeToString(nonce)}
+	try := &scramAttempt{scramAuth: a, clientNonce: base64.StdEncoding.EncodeToString(nonce)}
+	if a.binding != "" {
+		try.channel, err = channelData(t, a.binding)
+	}
+	return try, err
 }
 
 // scramAttempt follows the names of RFC 5802; the messages are spread over HELLO, CHALLENGE, AUTHENTICATE and WELCOME.
 type scramAttempt struct {
 	scramAuth
+	channel     []byte // what binds to the connection
 	clientNonce string
 	nonce       string // the client's and the router's, joined
 	verifier    []byte // what the router has to prove that it can make
 }
 
 func (a *scramAttempt) Extra() map[string]any {
-	return map[string]any{"nonce": a.clientNonce, "channel_binding": nil}
+	return map[string]any{"nonce": a.clientNonce, "channel_binding": a.kind()}
+}
+
+// kind is the channel_binding of the messages, null without one.
+func (a *scramAttempt) kind() any {
+	if a.binding == "" {
+		return nil
+	}
+	return a.binding
+}
+
+// gs2 is what "c=" carries: the header and what binds to the connection.
+func (a *scramAttempt) gs2() []byte {
+	if a.binding == "" {
+		return []byte("n,,")
+	}
+	return append([]byte("p="+a.binding+",,"), a.channel...)
 }
 
 func (a *scramAttempt) answerExtra() map[string]any {
-	return map[string]any{"nonce": a.nonce, "channel_binding": nil, "cbind_data": nil}
+	extra := map[string]any{"nonce": a.nonce, "channel_binding": a.kind(), "cbind_data": nil}
+	if a.binding != "" {
+		extra["cbind_data"] = base64.StdEncoding.EncodeToString(a.channel)
+	}
+	return extra
 }
 
 func (a *scramAttempt) Answer(c Challenge) (string, error) {
@@ -84,7 +119,7 @@ func (a *scramAttempt) answer(extra codec.Dict) ([]byte, error) {
 	}
 	message := "n=" + escapeName.Replace(name) + ",r=" + a.clientNonce +
 		",r=" + a.nonce + ",s=" + base64.StdEncoding.EncodeToString(cost.salt) + ",i=" + strconv.Itoa(cost.iterations) +
-		",c=" + base64.StdEncoding.EncodeToString([]byte("n,,")) + ",r=" + a.nonce
+		",c=" + base64.StdEncoding.EncodeToString(a.gs2()) + ",r=" + a.nonce
 	a.verifier = hmac256(hmac256(salted, "Server Key"), message)
 	clientKey := hmac256(salted, "Client Key")
 	storedKey := sha256.Sum256(clientKey)

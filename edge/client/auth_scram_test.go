@@ -17,9 +17,19 @@ func dict(t *testing.T, m map[string]any) codec.Dict {
 	return d
 }
 
+// begun returns a method for one attempt to join.
+func begun(t *testing.T, a Auth) Auth {
+	t.Helper()
+	methods, err := begin([]Auth{a}, new(wamp.Transport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return methods[0]
+}
+
 // The exchange is that of RFC 7677, section 3, whose proof and verifier the specification prints too.
 func TestSCRAMVector(t *testing.T) {
-	a := SCRAM("user", "pencil").(scramAuth).attempt().(*scramAttempt)
+	a := begun(t, SCRAM("user", "pencil")).(*scramAttempt)
 	a.clientNonce = "rOprNGfwEbeRWgbNEkqO"
 	const nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 	proof, err := a.Answer(Challenge{Method: "wamp-scram", Extra: dict(t, map[string]any{
@@ -50,7 +60,14 @@ func TestSCRAMVector(t *testing.T) {
 
 func TestSCRAMIsNewEachTime(t *testing.T) {
 	methods := []Auth{Ticket("x"), SCRAM("a", "b")}
-	one, two := begin(methods), begin(methods)
+	one, err := begin(methods, new(wamp.Transport))
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := begin(methods, new(wamp.Transport))
+	if err != nil {
+		t.Fatal(err)
+	}
 	if first, second := one[1].Extra()["nonce"], two[1].Extra()["nonce"]; first == second || first == "" || one[0] != methods[0] {
 		t.Errorf("nonces %v, %v", first, second)
 	}
@@ -71,7 +88,7 @@ func TestSCRAMChallenges(t *testing.T) {
 		"scram: the router asks for argon2id13 with 1 iterations and 0 KiB":          {"memory": nil},
 		"scram: the router asks for pbkdf2 with 1000001 iterations and 0 KiB":        {"kdf": "pbkdf2", "iterations": 1_000_001},
 	} {
-		a := SCRAM("user", "pencil").(scramAuth).attempt().(*scramAttempt)
+		a := begun(t, SCRAM("user", "pencil")).(*scramAttempt)
 		extra := map[string]any{"nonce": a.clientNonce + "x"}
 		for _, m := range []map[string]any{good, change} {
 			for key, value := range m {

@@ -86,7 +86,10 @@ func (c *Client) join(ctx context.Context) (*session, error) {
 
 // open exchanges HELLO and WELCOME, with a challenge between them if the router has one.
 func (s *session) open(ctx context.Context) error {
-	methods := begin(s.client.opts.Auth)
+	methods, err := begin(s.client.opts.Auth, s.conn.Transport())
+	if err != nil {
+		return err
+	}
 	hello, err := s.hello(methods)
 	if err != nil {
 		return err
