@@ -49,8 +49,8 @@ var floors = map[string][]string{
 // testFloors adds what the tests of a path may import besides.
 var testFloors = map[string][]string{
 	"edge":        {"edge/client", "transport/memory", "test/say"},
-	"edge/auth":   {"edge/codec", "edge/client"}, // its client is the other side
-	"edge/client": {"edge", "edge/auth", "transport/memory"},
+	"edge/auth":   {"edge/codec", "edge/client"},                          // its client is the other side
+	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"}, // TLS is real
 	"uplink":      {"edge", "edge/auth", "transport/memory"},
 }
 

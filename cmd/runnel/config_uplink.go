@@ -22,6 +22,7 @@ type Uplink struct {
 	Ticket       Secret   `toml:"ticket"`
 	Secret       Secret   `toml:"secret"`
 	Key          Path     `toml:"key"`
+	Binding      string   `toml:"channel_binding"` // of key and secret to the TLS connection
 	Certificate  Path     `toml:"certificate"`
 	CA           Path     `toml:"ca"`
 	Pin          string   `toml:"pin"` // SHA-256 of the router's certificate or public key
@@ -142,6 +143,12 @@ func (k checker) credentials(u *Uplink) {
 	k.file(u.Place, "certificate", u.Certificate)
 	k.private(u.Place, "key", string(u.Key))
 	k.clientFiles(u)
+	if u.Binding != "" {
+		k.choice(u.Place, "channel_binding", u.Binding, bindings...)
+	}
+	if u.Binding != "" && !u.Secret.Set() && (u.Key == "" || u.Certificate != "") {
+		k.add(u.Place, "channel_binding", "there is nothing to bind; write a key or a secret")
+	}
 	if u.Certificate != "" && u.Key == "" {
 		k.add(u.Place, "key", "missing; write the certificate's key")
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -29,6 +30,7 @@ type peer struct {
 	authid, ticket, secret string
 	key, ca                string
 	certificate, certKey   string
+	binding                string
 }
 
 // flags adds the flags to a command.
@@ -41,6 +43,7 @@ func (p *peer) flags(cmd *cobra.Command) {
 	f.StringVar(&p.ticket, "ticket", "", "`SECRET` for the method ticket (a literal, file:PATH or env:NAME)")
 	f.StringVar(&p.secret, "secret", "", "`SECRET` for the methods wamp-scram and wampcra (likewise)")
 	f.StringVar(&p.key, "key", "", "`FILE` with an Ed25519 key, for the method cryptosign")
+	f.StringVar(&p.binding, "channel-binding", "", "bind --key or --secret to the TLS connection: "+oneOf(bindings...))
 	f.StringVar(&p.certificate, "certificate", "", "`FILE` with a certificate to show a tls:// or wss:// router")
 	f.StringVar(&p.certKey, "certkey", "", "`FILE` with the certificate's key (default: it is in the same file)")
 	f.StringVar(&p.ca, "ca", "", "`FILE` with the certificates that a tls:// or wss:// router's must be signed by")
@@ -66,6 +69,11 @@ func (p *peer) options() (client.Options, error) {
 	auth, err := authMethods(p.authid, Secret{text: p.ticket}, Secret{text: p.secret}, Path(p.key))
 	if err != nil {
 		return client.Options{}, err
+	}
+	if p.binding != "" {
+		if auth = client.Bind(p.binding, auth...); len(auth) == 0 || !slices.Contains(bindings, p.binding) {
+			return client.Options{}, usageError("--channel-binding takes " + oneOf(bindings...) + ", and is for --key and --secret")
+		}
 	}
 	dial, err := dialer(p.routerURL(), tlsFiles{ca: Path(p.ca), certificate: Path(p.certificate), key: Path(cmp.Or(p.certKey, p.certificate))}, transport.DialOptions{Serializer: serializer})
 	if err != nil {
@@ -152,6 +160,9 @@ func dialer(url string, files tlsFiles, opts transport.DialOptions) (func(contex
 	}
 	return func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, url, opts) }, nil
 }
+
+// bindings are the kinds of channel binding.
+var bindings = []string{"tls-unique", "tls-exporter", "tls-server-end-point"}
 
 // authMethods lists what a client can prove, the strongest first.
 func authMethods(authid string, ticket, secret Secret, key Path) (methods []client.Auth, err error) {

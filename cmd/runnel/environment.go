@@ -9,16 +9,16 @@ import (
 )
 
 // fromEnvironment lists the flags that a variable can stand in for: those that say where and how to connect.
-var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca", "certificate", "certkey"}
+var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca", "certificate", "certkey", "channel-binding"}
 
-// flagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>.
+// flagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>, in which "-" is "_".
 func flagsFromEnvironment(flags *pflag.FlagSet) error {
 	for _, name := range fromEnvironment {
 		flag := flags.Lookup(name)
 		if flag == nil || flag.Changed {
 			continue
 		}
-		variable := "RUNNEL_" + strings.ToUpper(name)
+		variable := "RUNNEL_" + strings.ReplaceAll(strings.ToUpper(name), "-", "_")
 		value, ok := os.LookupEnv(variable)
 		if !ok || value == "" {
 			continue

@@ -79,6 +79,9 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 	if opts.Auth, err = authMethods(u.Authid, u.Ticket, u.Secret, key); err != nil {
 		return opts, err
 	}
+	if u.Binding != "" {
+		opts.Auth = client.Bind(u.Binding, opts.Auth...)
+	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
 	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin} // no PING: the link asks in WAMP
 	for _, url := range u.URL {
