@@ -49,6 +49,9 @@ func (t Type) words() int {
 	return 1
 }
 
+// maxSlave is the last slave's number.
+const maxSlave = 247
+
 // Limits of one request.
 const (
 	maxRegisters = 123 // that can be written; two more can be read
@@ -90,8 +93,8 @@ func (p *Point) validate() error {
 		limit = maxBits
 	}
 	switch {
-	case p.Slave < 1 || p.Slave > 247:
-		return fmt.Errorf("slave %d: want 1 to 247", p.Slave)
+	case p.Slave < 1 || p.Slave > maxSlave:
+		return fmt.Errorf("slave %d: want 1 to %d", p.Slave, maxSlave)
 	case p.Table > Discrete || p.Type > Float32:
 		return errors.New("table or type: out of range")
 	case p.Count < 0 || p.size() > limit:

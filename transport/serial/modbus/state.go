@@ -1,10 +1,6 @@
 package modbus
 
-import (
-	"maps"
-	"slices"
-	"time"
-)
+import "time"
 
 // State is what a bus has done.
 type State struct {
@@ -31,8 +27,10 @@ func (m *Master) State() State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := State{Echo: m.echo}
-	for _, id := range slices.Sorted(maps.Keys(m.slaves)) {
-		s.Slaves = append(s.Slaves, *m.slaves[id])
+	for id := range byte(maxSlave + 1) {
+		if slave := m.slaves[id]; slave != nil {
+			s.Slaves = append(s.Slaves, *slave)
+		}
 	}
 	return s
 }
