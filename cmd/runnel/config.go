@@ -23,6 +23,7 @@ type Config struct {
 	Listens []Listen `toml:"listen"`
 	Serials []Serial `toml:"serial"`
 	Uplinks []Uplink `toml:"uplink"`
+	Metrics Metrics  `toml:"metrics"`
 
 	Warnings Problems // of what is valid, but not wise
 

@@ -35,6 +35,7 @@ func (c *Config) check(problems *Problems) {
 	for i := range c.Uplinks {
 		k.uplink(&c.Uplinks[i])
 	}
+	k.metrics(&c.Metrics)
 	k.duplicates()
 }
 

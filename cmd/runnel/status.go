@@ -24,6 +24,7 @@ const statusProcedure = "runnel.status"
 type report struct {
 	Version   string         `json:"version"`
 	Node      string         `json:"node"`
+	Began     time.Time      `json:"began"`
 	Uptime    float64        `json:"uptime"` // seconds
 	Router    edge.Status    `json:"router"`
 	Listeners []listenReport `json:"listeners"`
@@ -52,7 +53,7 @@ func (n *node) report(ctx context.Context, c *client.Client, realm string) error
 func (n *node) status() report {
 	n.mu.Lock()
 	r := report{
-		Version: version, Node: n.config.nodeID(), Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
+		Version: version, Node: n.config.nodeID(), Began: n.began, Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
 	}
 	n.mu.Unlock()
 	r.Listeners, r.Serial, r.Uplinks = n.listenReports(), n.serialReports(), n.uplinkReports()

@@ -33,6 +33,8 @@ type node struct {
 
 	inside, doors, links *group // set by run, under changing
 
+	exporter *exporter // nil without metrics. Guarded by changing
+
 	changing sync.Mutex // held while parts come and go
 	running  bool       // guarded by changing
 
@@ -89,6 +91,11 @@ func assemble(c *Config, log *slog.Logger) (*node, error) {
 			n.listeners = append(n.listeners, made)
 		}
 	}
+	var err error
+	if n.exporter, err = n.newExporter(c.Metrics.URL); err != nil {
+		n.closeListeners()
+		return nil, err
+	}
 	for _, s := range c.Serials {
 		n.lines = append(n.lines, n.newLine(c, s))
 	}
@@ -132,6 +139,9 @@ func (n *node) closeListeners() {
 	for _, l := range n.listeners {
 		l.Close()
 	}
+	if n.exporter != nil {
+		n.exporter.socket.Close()
+	}
 }
 
 // drainTime bounds the end of a run: GOODBYE to every session, and what is still to be written.
@@ -168,6 +178,9 @@ func (n *node) start(fail func(error)) {
 	n.inside, n.doors, n.links = newGroup(fail), newGroup(fail), newGroup(fail)
 	n.running = true
 	n.inside.start(n.cookies.Run)
+	if n.exporter != nil {
+		n.runExporter()
+	}
 	for _, r := range n.reporters {
 		n.runReporter(r)
 	}
