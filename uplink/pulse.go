@@ -30,7 +30,7 @@ type pulse struct {
 	every, patience time.Duration
 
 	heard atomic.Uint64 // messages
-	owed  atomic.Int64  // octets written since the last message was heard
+	owed  atomic.Int64  // octets written since the last question that was answered
 	trip  atomic.Int64  // ns, of the last question and its answer; 0: none yet
 	conn  atomic.Pointer[watched]
 }
@@ -54,7 +54,6 @@ func (w *watched) ReadMessage() (msg []byte, more bool, err error) {
 	msg, more, err = w.Conn.ReadMessage()
 	if err == nil {
 		w.pulse.heard.Add(1)
-		w.pulse.owed.Store(0)
 	}
 	return msg, more, err
 }
@@ -80,12 +79,13 @@ func (l *Link) beat(ctx context.Context) {
 func (l *Link) ask(ctx context.Context, conn *watched) {
 	ctx, cancel := context.WithCancel(ctx)
 	answered := make(chan struct{})
-	began := time.Now()
+	began, before := time.Now(), l.pulse.owed.Load()
 	go func() {
 		defer close(answered)
 		_, err := l.remote.client.Call(ctx, question, client.CallOptions{}, client.Args(question))
 		if !isDown(err) && ctx.Err() == nil {
 			l.pulse.trip.Store(int64(time.Since(began)))
+			l.pulse.owed.Add(-before)
 		}
 	}()
 	defer func() { cancel(); <-answered }()
@@ -102,7 +102,7 @@ func (p *pulse) await(ctx context.Context, conn *watched, answered <-chan struct
 		case <-ctx.Done():
 		case <-timer.C:
 			if now := p.heard.Load(); now != heard {
-				heard, since, limit = now, time.Now(), p.limit()
+				heard, since = now, time.Now()
 				continue
 			}
 			conn.dead.Store(true)
@@ -115,7 +115,7 @@ func (p *pulse) await(ctx context.Context, conn *watched, answered <-chan struct
 
 // limit is how long the centre may be silent: on a narrow line what stands in front of the question takes its time.
 func (p *pulse) limit() time.Duration {
-	return p.patience + min(time.Duration(p.owed.Load())*time.Second/slowest, mostSlack)
+	return p.patience + min(time.Duration(max(p.owed.Load(), 0))*time.Second/slowest, mostSlack)
 }
 
 // fate says why a session has ended, if the link knows better than the connection.
