@@ -43,6 +43,8 @@ static void on_state(struct runnel *r, struct runnel_message *m, void *context)
 	runnel_put_fixed(r, (int32_t)node.correction, 2);
 	runnel_put_text(r, "heating");
 	runnel_put_bool(r, node.heating);
+	runnel_put_text(r, "measuring");
+	runnel_put_bool(r, node.wanted > 0);
 	runnel_put_text(r, "sessions");
 	runnel_put_int(r, r->counters.sessions);
 	runnel_put_text(r, "resent");

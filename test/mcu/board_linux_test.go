@@ -1,0 +1,227 @@
+package mcu
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"runnel/test/program"
+	"runnel/transport/serial/pty"
+)
+
+// board is a device that runs the sensor node.
+type board interface {
+	port() string // what the router opens
+	reset()       // as its button does
+}
+
+// host is the node as a program; its line is ours to disturb.
+type host struct {
+	t      *testing.T
+	device *pty.Device
+	noise  atomic.Uint32 // one octet in so many is broken; 0: none
+
+	mu   sync.Mutex
+	node *node
+
+	pumps sync.WaitGroup
+}
+
+// node is the time from one start of the program to its end.
+type node struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	ended chan struct{}
+}
+
+func newHost(t *testing.T) *host {
+	t.Helper()
+	d, err := pty.Plug(filepath.Join(t.TempDir(), "tty"))
+	must(t, err)
+	h := &host{t: t, device: d}
+	must(t, h.start())
+	h.pumps.Go(h.pump)
+	t.Cleanup(func() {
+		d.Close()
+		h.pumps.Wait()
+		h.current().end()
+	})
+	return h
+}
+
+func (h *host) port() string { return h.device.Port() }
+
+func (h *host) current() *node {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.node
+}
+
+// start runs the program. It ends with its standard input, and so with the test.
+func (h *host) start() error {
+	n := &node{cmd: exec.Command(filepath.Join(built, "host")), ended: make(chan struct{})}
+	n.cmd.Stderr = os.Stderr // the sanitizers'
+	var err error
+	if n.stdin, err = n.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	stdout, err := n.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := n.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		defer close(n.ended)
+		h.carry(h.device, stdout)
+		n.cmd.Wait()
+	}()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.node = n
+	return nil
+}
+
+// end kills the program, and checks that it had not ended by itself.
+func (n *node) end() error {
+	n.cmd.Process.Signal(syscall.SIGKILL)
+	n.stdin.Close()
+	<-n.ended
+	if s, ok := n.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Exited() && s.ExitStatus() != 0 {
+		return fmt.Errorf("the node has ended: %v", n.cmd.ProcessState)
+	}
+	return nil
+}
+
+func (h *host) reset() {
+	h.t.Helper()
+	must(h.t, h.current().end())
+	must(h.t, h.start())
+}
+
+// pump carries octets to the program that runs just now; what arrives while none does is lost.
+func (h *host) pump() {
+	h.carry(writerFunc(func(p []byte) (int, error) {
+		h.current().stdin.Write(p)
+		return len(p), nil
+	}), h.device)
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+func (h *host) carry(to io.Writer, from io.Reader) {
+	buf := make([]byte, 256)
+	for {
+		n, err := from.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(h.disturb(buf[:n])); err != nil {
+			return
+		}
+	}
+}
+
+// disturb flips, doubles and drops octets.
+func (h *host) disturb(p []byte) (out []byte) {
+	noise := h.noise.Load()
+	for _, b := range p {
+		if noise == 0 || rand.Uint32N(noise) != 0 {
+			out = append(out, b)
+			continue
+		}
+		switch rand.IntN(3) {
+		case 0:
+			out = append(out, b^1<<rand.IntN(8))
+		case 1:
+			out = append(out, b, b)
+		}
+	}
+	return out
+}
+
+// microbit is the node as firmware, in an emulated Cortex-M0.
+type microbit struct {
+	t       *testing.T
+	process *program.Process
+	monitor net.Conn
+	reader  *bufio.Reader
+	line    string
+}
+
+func newMicrobit(t *testing.T) *microbit {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "mb") // a socket's path must be short
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "monitor")
+	p, err := program.Start(exec.Command("qemu-system-arm", "-M", "microbit", "-display", "none", "-monitor", "unix:"+socket+",server,nowait",
+		"-serial", "pty", "-kernel", filepath.Join(built, "microbit.elf")))
+	must(t, err)
+	m := &microbit{t: t, process: p}
+	t.Cleanup(m.end)
+	eventually(t, "the emulator's monitor", func() bool {
+		m.monitor, err = net.Dial("unix", socket)
+		return err == nil
+	})
+	m.reader = bufio.NewReader(m.monitor)
+	m.say("info chardev")
+	m.line = m.hear(`filename=pty:(/dev/pts/\d+)`)[1]
+	return m
+}
+
+func (m *microbit) end() {
+	m.process.Signal(syscall.SIGTERM)
+	if _, err := m.process.Wait(); err != nil {
+		m.t.Error(err)
+	}
+	if m.monitor != nil {
+		m.monitor.Close()
+	}
+	if m.t.Failed() {
+		m.t.Logf("the emulator: %v", m.process)
+	}
+}
+
+// say gives the monitor a command.
+func (m *microbit) say(command string) {
+	m.t.Helper()
+	_, err := m.monitor.Write([]byte(command + "\n"))
+	must(m.t, err)
+}
+
+// hear waits for a line of the monitor's.
+func (m *microbit) hear(pattern string) []string {
+	m.t.Helper()
+	m.monitor.SetReadDeadline(time.Now().Add(program.Patience))
+	for {
+		line, err := m.reader.ReadString('\n')
+		must(m.t, err)
+		if found := regexp.MustCompile(pattern).FindStringSubmatch(line); found != nil {
+			return found
+		}
+	}
+}
+
+func (m *microbit) port() string { return m.line }
+
+func (m *microbit) reset() {
+	m.t.Helper()
+	m.say("system_reset")
+	m.say("info status")
+	m.hear("VM status: running")
+}

@@ -1,0 +1,185 @@
+// Package mcu holds the client for microcontrollers to its word, from outside: boards/mcu's sensor node, as a program
+// behind a noisy pseudo-terminal and as firmware in an emulated micro:bit, at a router that runs as users run it.
+//
+// It needs gcc, make, gcc-arm-none-eabi and qemu-system-arm, and runs if RUNNEL_MCU is set: a tool that is not there is a
+// failure then.
+package mcu
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"runnel/edge/client"
+	"runnel/test/program"
+	"runnel/transport"
+)
+
+var (
+	runnel program.Binary
+	built  string // the directory of what was made of boards/mcu
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv("RUNNEL_MCU") == "" {
+		fmt.Println("not run: RUNNEL_MCU is not set")
+		return
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "mcu")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		built = dir
+		err = build()
+	}
+	if err == nil {
+		runnel, err = program.Find(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	status := m.Run()
+	if err := goleak.Find(); err != nil && status == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	return status
+}
+
+// build has boards/mcu's Makefile make what the tests run.
+func build() error {
+	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", built+"/check").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build boards/mcu: %w\n%s", err, out)
+	}
+	return nil
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually waits until what is awaited is true.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(program.Patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+const config = `
+version = 1
+[[realm]]
+name = "realm1"
+anonymous = "program"
+[[realm.role]]
+name = "program"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[realm.role]]
+name = "sensor"
+[[realm.role.permission]]
+uri = "com.example.greenhouse."
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+disclose = true
+[[listen]]
+url = "unix://%s"
+[[serial]]
+name = "greenhouse"
+device = "%s"
+realm = "realm1"
+authid = "greenhouse-mcu"
+role = "sensor"
+`
+
+// gateway is a router with a device on its serial line.
+type gateway struct {
+	t       *testing.T
+	file    string
+	socket  string
+	process *program.Process
+}
+
+func newGateway(t *testing.T, device string) *gateway {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gw") // a socket's path must be short
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml"), socket: filepath.Join(dir, "sock")}
+	must(t, os.WriteFile(g.file, fmt.Appendf(nil, config, g.socket, device), 0o600))
+	g.start()
+	t.Cleanup(g.stop)
+	return g
+}
+
+func (g *gateway) start() {
+	g.t.Helper()
+	p, err := program.Start(runnel.Command("run", "-c", g.file))
+	must(g.t, err)
+	g.process = p
+	g.logs("listening url=unix")
+}
+
+// logs waits until the router's log matches.
+func (g *gateway) logs(pattern string) {
+	g.t.Helper()
+	_, err := g.process.Logs(pattern)
+	must(g.t, err)
+}
+
+// stop ends the router, and says what it logged if the test has failed.
+func (g *gateway) stop() { g.end(syscall.SIGTERM) }
+
+// kill gives the router no time to say anything to anybody.
+func (g *gateway) kill() { g.end(syscall.SIGKILL) }
+
+func (g *gateway) end(s syscall.Signal) {
+	g.process.Signal(s)
+	if _, err := g.process.Wait(); err != nil {
+		g.t.Error(err)
+	}
+	if text := g.process.Stderr.Text(); g.t.Failed() || strings.Contains(text, "DATA RACE") {
+		g.t.Errorf("the router's log:\n%s", text)
+	}
+}
+
+// join makes a program at the router.
+func (g *gateway) join() *client.Client {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(g.t.Context(), program.Patience)
+	defer cancel()
+	c, err := client.Connect(ctx, client.Options{
+		Dial: func(ctx context.Context) (client.Conn, error) {
+			return transport.Dial(ctx, "unix://"+g.socket, transport.DialOptions{})
+		},
+		Realm:     "realm1",
+		Reconnect: client.Reconnect{Disabled: true},
+	})
+	must(g.t, err)
+	g.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}

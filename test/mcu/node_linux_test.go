@@ -1,0 +1,279 @@
+package mcu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/program"
+)
+
+const (
+	temperature = "com.example.greenhouse.temperature"
+	setPoint    = "com.example.greenhouse.set_point"
+	state       = "com.example.greenhouse.state"
+	measure     = "com.example.greenhouse.measure"
+	calibration = "com.example.greenhouse.calibration"
+)
+
+// boards runs a story with each board.
+func boards(t *testing.T, story func(*testing.T, board)) {
+	t.Run("host", func(t *testing.T) { story(t, newHost(t)) })
+	t.Run("microbit", func(t *testing.T) { story(t, newMicrobit(t)) })
+}
+
+// answers calls until it succeeds: on a machine that stands still for a second the link gives the other end up, and the
+// session begins anew.
+func answers(t *testing.T, c *client.Client, uri string, args ...any) (r *client.Result) {
+	t.Helper()
+	var err error
+	eventually(t, uri+" succeeds", func() bool {
+		r, err = c.Call(t.Context(), uri, client.CallOptions{}, client.Args(args...))
+		return err == nil
+	})
+	return r
+}
+
+// refuses calls until it is refused as it has to be. Other refusals are those of a node that is away.
+func refuses(t *testing.T, c *client.Client, why wamp.Failure, uri string, args ...any) {
+	t.Helper()
+	eventually(t, uri+" fails with "+string(why), func() bool {
+		_, err := c.Call(t.Context(), uri, client.CallOptions{}, client.Args(args...))
+		if err == nil {
+			t.Fatalf("%s succeeds with %v", uri, args)
+		}
+		return errors.Is(err, why)
+	})
+}
+
+// isHere waits until the node answers, and returns the state it tells of.
+func isHere(t *testing.T, c *client.Client) map[string]any {
+	t.Helper()
+	return answers(t, c, state).Kwargs()
+}
+
+// measures has the node measure for a second.
+func measures(t *testing.T, c *client.Client, want float64) {
+	t.Helper()
+	if r := answers(t, c, measure, 1); r.Args()[0] != want {
+		t.Errorf("measured %v, want %v", r.Args(), want)
+	}
+}
+
+// readings subscribes to what the node publishes.
+func readings(t *testing.T, c *client.Client) <-chan string {
+	t.Helper()
+	seen := make(chan string, 1000)
+	_, err := c.Subscribe(t.Context(), temperature, client.SubscribeOptions{}, func(e *client.Event) {
+		select {
+		case seen <- fmt.Sprint(e.Args()[0], " ", e.Kwargs()["heating"]):
+		default:
+		}
+	})
+	must(t, err)
+	return seen
+}
+
+// reads waits for a reading.
+func reads(t *testing.T, seen <-chan string, want string) {
+	t.Helper()
+	last := ""
+	eventually(t, "a reading of "+want, func() bool {
+		select {
+		case last = <-seen:
+		default:
+		}
+		return last == want
+	})
+}
+
+// set publishes a set-point until the node has it.
+func set(t *testing.T, c *client.Client, degrees float64) {
+	t.Helper()
+	eventually(t, "the set-point", func() bool {
+		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(degrees)))
+		return isHere(t, c)["set_point"] == degrees
+	})
+}
+
+// calibrate offers the correction that the node asks for when its session begins. It returns who asked.
+func calibrate(t *testing.T, c *client.Client, correction float64) <-chan string {
+	t.Helper()
+	asked := make(chan string, 100)
+	_, err := c.Register(t.Context(), calibration, client.RegisterOptions{}, func(_ context.Context, i *client.Invocation) (client.Payload, error) {
+		select {
+		case asked <- fmt.Sprint(i.CallerAuthid(), " reads ", i.Args()[0]):
+		default:
+		}
+		return client.Args(correction), nil
+	})
+	must(t, err)
+	return asked
+}
+
+// TestEventsAndCalls is what a node does when all is well: events up and down, calls both ways, the line's identity.
+func TestEventsAndCalls(t *testing.T) {
+	boards(t, func(t *testing.T, b board) {
+		g := newGateway(t, b.port())
+		g.logs("serial device says.*greenhouse node is here")
+		c := g.join()
+		asked := calibrate(t, c, 0.5)
+		seen := readings(t, c)
+		isHere(t, c)
+		b.reset() // it asks when its session begins, which was before anybody answered
+		who := ""
+		eventually(t, "the node asks for its correction", func() bool {
+			select {
+			case who = <-asked:
+			default:
+			}
+			return who != ""
+		})
+		if who != "greenhouse-mcu reads 21.37" {
+			t.Errorf("asked for a correction: %q", who)
+		}
+		reads(t, seen, "21.87 false")
+		set(t, c, 30)
+		reads(t, seen, "21.87 true")
+		if s := isHere(t, c); s["set_point"] != 30.0 || s["correction"] != 0.5 || s["heating"] != true {
+			t.Errorf("state %v", s)
+		}
+		measures(t, c, 21.87)
+		refuses(t, c, "wamp.error.invalid_argument", measure, "long")
+		// More than the node has room for is refused, and hurts nobody.
+		refuses(t, c, "wamp.error.payload_size_exceeded", measure, strings.Repeat("long ", 200))
+		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("hot ", 200))))
+		if s := isHere(t, c); s["set_point"] != 30.0 {
+			t.Errorf("state %v", s)
+		}
+	})
+}
+
+// underWay makes a call that takes a minute, and returns when the node is at it, with where its outcome is to come.
+func underWay(t *testing.T, c *client.Client) <-chan error {
+	t.Helper()
+	outcome := make(chan error, 1)
+	begin := func() {
+		_, err := c.Call(t.Context(), measure, client.CallOptions{}, client.Args(60))
+		outcome <- err
+	}
+	go begin()
+	eventually(t, "the node measures", func() bool {
+		select {
+		case <-outcome: // the session has begun anew meanwhile
+			go begin()
+		default:
+		}
+		return isHere(t, c)["measuring"] == true
+	})
+	return outcome
+}
+
+// ends waits for the outcome of a call that cannot succeed.
+func ends(t *testing.T, outcome <-chan error) {
+	t.Helper()
+	select {
+	case err := <-outcome:
+		if err == nil {
+			t.Error("a call to a node that was reset has succeeded")
+		}
+	case <-time.After(program.Patience):
+		t.Error("a call to a node that was reset goes on")
+	}
+}
+
+// TestDeviceReset holds that calls to a device that is reset end, and that it is back with all it offers.
+func TestDeviceReset(t *testing.T) {
+	boards(t, func(t *testing.T, b board) {
+		g := newGateway(t, b.port())
+		c := g.join()
+		seen := readings(t, c)
+		for range 2 {
+			set(t, c, 30)
+			reads(t, seen, "21.37 true")
+			outcome := underWay(t, c)
+			b.reset()
+			ends(t, outcome)
+			if s := isHere(t, c); s["set_point"] != 20.0 || s["measuring"] != false {
+				t.Errorf("state after a reset: %v", s)
+			}
+			reads(t, seen, "21.37 false")
+			measures(t, c, 21.37)
+		}
+	})
+}
+
+// TestRouterRestart holds that a device is back by itself when its router is, and lives on.
+func TestRouterRestart(t *testing.T) {
+	boards(t, func(t *testing.T, b board) {
+		g := newGateway(t, b.port())
+		for i, end := range []func(){g.kill, g.stop} {
+			c := g.join()
+			set(t, c, 30+float64(i))
+			outcome := underWay(t, c)
+			end()
+			ends(t, outcome)
+			g.start()
+			c = g.join()
+			seen := readings(t, c)
+			if s := isHere(t, c); s["set_point"] != 30+float64(i) || s["sessions"].(int64) < int64(i+2) {
+				t.Errorf("state after restart %d: %v", i+1, s)
+			}
+			reads(t, seen, "21.37 true")
+			measures(t, c, 21.37)
+		}
+	})
+}
+
+// TestNoise holds that what is broken on the line does not reach WAMP.
+func TestNoise(t *testing.T) {
+	h := newHost(t)
+	g := newGateway(t, h.port())
+	c := g.join()
+	isHere(t, c)
+	h.noise.Store(400)
+	for i := range 60 {
+		set(t, c, float64(i))
+	}
+	h.noise.Store(0)
+	if s := isHere(t, c); s["resent"] == int64(0) || s["bad"] == int64(0) {
+		t.Errorf("no noise on the line: %v", s)
+	}
+}
+
+// TestResets holds that the node is back after each of many resets at any moment, also on a noisy line.
+func TestResets(t *testing.T) {
+	h := newHost(t)
+	h.noise.Store(2000)
+	g := newGateway(t, h.port())
+	c := g.join()
+	for range 25 {
+		isHere(t, c)
+		time.Sleep(rand.N(20 * time.Millisecond)) // anywhere in what they say to each other
+		h.reset()
+		if rand.IntN(2) == 0 {
+			time.Sleep(rand.N(20 * time.Millisecond))
+			h.reset()
+		}
+	}
+	isHere(t, c)
+}
+
+// TestCheck runs the client's own checks: vectors, CBOR, and a router that means no good.
+func TestCheck(t *testing.T) {
+	for _, seed := range []string{"1", "2"} {
+		out, err := exec.Command(filepath.Join(built, "check"), seed, "30000").CombinedOutput()
+		if err != nil {
+			t.Errorf("check %s: %v\n%s", seed, err, out)
+		}
+		t.Logf("%s", out)
+	}
+}
