@@ -420,3 +420,66 @@ func BenchmarkPublishAuthorized(b *testing.B) {
 		turn.flush()
 	})
 }
+
+// Who asks for past events has the rights of one who subscribes now: the authorizer is asked, and what the permissions
+// forbid stays forbidden.
+func TestAuthorizerDecidesAboutHistory(t *testing.T) {
+	realm := authorized()
+	realm.History = []HistoryRule{comRule, {URI: "com.free.", Match: wamp.Prefix}, {URI: "com.shut"}}
+	realm.Roles[1] = auth.NewRole("guest", []auth.Permission{
+		{URI: "wamp.", Match: wamp.Prefix, Allow: auth.Call},
+		{URI: "com.free.", Match: wamp.Prefix, Allow: auth.Everything},
+		{URI: "com.free.secret", Allow: auth.Publish},
+		{URI: "com.shut", Allow: 0},
+	}).WithAuthorizer("com.may")
+	tell(t, Options{}, realm, func(s *story) {
+		d := s.desk(authorizer, `[false]`, `[{"allow":true,"cache":true}]`)
+		publisher, p := s.trusted("all"), s.join(hello)
+		for i, topic := range []string{"com.a", "com.free.b", "com.free.secret", "com.shut"} {
+			publisher.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},%q,[%q]]`, i+1, topic, topic))
+			publisher.hear(`[17,"*","*"]`)
+		}
+		// Covered by permissions: nobody is asked.
+		p.findsHistory("sub", "com.free.", wamp.Prefix)
+		p.past(`{}`, "com.free.b")
+		delete(s.kept, "sub")
+		publisher.findsHistory("sub", "com.shut", wamp.Exact)
+		p.say(`[48,1,{},"wamp.subscription.get_events",["$sub"]]`)
+		p.hear(`[8,48,1,{},"wamp.error.not_authorized"]`)
+		d.count(0)
+		// Not covered: the authorizer says no, then yes, and that is kept.
+		delete(s.kept, "sub")
+		publisher.findsHistory("sub", "com.", wamp.Prefix)
+		p.say(`[48,2,{},"wamp.subscription.get_events",["$sub"]]`)
+		p.hear(`[8,48,2,{},"wamp.error.not_authorized"]`)
+		d.count(1)
+		time.Sleep(decisionAge)
+		p.past(`{}`, "com.a", "com.free.b")
+		p.past(`{"limit":1}`, "com.a")
+		const want = `["*","com.","subscribe",{"match":"prefix"}]`
+		asked := d.count(2)
+		if ok, err := s.kept.Match(want, asked[1]); !ok {
+			t.Errorf("asked %s, expected %s: %v", asked[1], want, err)
+		}
+		// One who is somebody else is asked about anew.
+		q := s.join(hello)
+		q.past(`{}`, "com.a", "com.free.b")
+		d.count(3)
+	})
+}
+
+// An authorizer that is away, or answers nonsense, is no way in.
+func TestAuthorizerFailsHistory(t *testing.T) {
+	realm := authorized()
+	realm.History = []HistoryRule{comRule}
+	realm.Roles[1] = auth.NewRole("guest", []auth.Permission{{URI: "wamp.", Match: wamp.Prefix, Allow: auth.Call}}).WithAuthorizer("com.may")
+	tell(t, Options{}, realm, func(s *story) {
+		p := s.join(hello)
+		p.findsHistory("sub", "com.", wamp.Prefix)
+		p.say(`[48,1,{},"wamp.subscription.get_events",["$sub"]]`)
+		p.hear(`[8,48,1,{},"wamp.error.authorization_failed"]`)
+		s.desk(authorizer, `[1]`)
+		p.say(`[48,2,{},"wamp.subscription.get_events",["$sub"]]`)
+		p.hear(`[8,48,2,{},"wamp.error.authorization_failed"]`)
+	})
+}
