@@ -79,7 +79,7 @@ url = "unix://runnel.sock"
 type router struct {
 	*program.Process
 	*client.Client // joined to it
-	url            string
+	url, file      string
 }
 
 // start runs a router with serial lines.
@@ -88,9 +88,9 @@ func start(t *testing.T, config string) *router {
 	dir, err := os.MkdirTemp("", "lines-") // a Unix socket's path must be short
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	file := filepath.Join(dir, "runnel.toml")
-	must(t, os.WriteFile(file, []byte(realm+config), 0o600))
-	p, err := program.Start(runnel.Command("run", "-c", file))
+	r := &router{url: "unix://" + filepath.Join(dir, "runnel.sock"), file: filepath.Join(dir, "runnel.toml")}
+	r.write(t, config)
+	p, err := program.Start(runnel.Command("run", "-c", r.file))
 	must(t, err)
 	t.Cleanup(func() {
 		p.Signal(syscall.SIGTERM)
@@ -101,11 +101,17 @@ func start(t *testing.T, config string) *router {
 			t.Log(p)
 		}
 	})
-	r := &router{Process: p, url: "unix://" + filepath.Join(dir, "runnel.sock")}
+	r.Process = p
 	_, err = r.Logs("msg=listening")
 	must(t, err)
 	r.Client = r.join(t, r.url)
 	return r
+}
+
+// write writes the router's configuration.
+func (r *router) write(t *testing.T, config string) {
+	t.Helper()
+	must(t, os.WriteFile(r.file, []byte(realm+config), 0o600))
 }
 
 // join joins the router by a URL.

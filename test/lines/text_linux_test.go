@@ -166,3 +166,33 @@ func TestRetained(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 }
+
+// A config that changes counts without a restart, and a line that is the same does not notice.
+func TestReload(t *testing.T) {
+	dir := t.TempDir()
+	one, two := plug(t, filepath.Join(dir, "one")), plug(t, filepath.Join(dir, "two"))
+	config := line("one", filepath.Join(dir, "one"), "format = \"json\"\ntopic = \"com.example.one\"") +
+		line("two", filepath.Join(dir, "two"), "format = \"json\"\ntopic = \"com.example.two\"")
+	r := start(t, config)
+	events := r.hear(t)
+	r.opened(t, "one", 1)
+	r.opened(t, "two", 1)
+	r.write(t, strings.Replace(config, "com.example.two", "com.example.other", 1))
+	stdout, _ := run(t, 0, "reload", "--url", r.url)
+	if !strings.Contains(stdout, "serial line two started") || strings.Contains(stdout, "one") {
+		t.Error(stdout)
+	}
+	r.opened(t, "two", 1)
+	for _, c := range []struct {
+		device *pty.Device
+		topic  string
+	}{{one, "com.example.one"}, {two, "com.example.other"}} {
+		say(t, c.device, "\n{}\n")
+		if e := next(t, events); e.topic != c.topic {
+			t.Errorf("%v, want %s", e, c.topic)
+		}
+	}
+	if s := r.state(t, "one"); s.Opens != 1 {
+		t.Errorf("%+v", s)
+	}
+}
