@@ -296,6 +296,9 @@ func (j *Journal) begin() (*segment, error) {
 	j.active = f
 	j.segments = append(j.segments, s)
 	j.disk.SyncDir(j.dir)
+	if len(j.segments) == 1 {
+		j.disk.SyncDir(filepath.Dir(j.dir)) // which may be new in it
+	}
 	return s, nil
 }
 

@@ -43,6 +43,7 @@ type segment struct {
 	number         uint64
 	first, last    uint64 // sequence numbers
 	octets         int64  // of the file; what is behind does not count
+	sealed         bool   // it was found damaged, and is not appended to
 	records        int
 	live           int   // records whose events still wait
 	liveOctets     int64 // of these events

@@ -137,7 +137,7 @@ func (s *Spool) hand(e *kept) {
 		return // once more
 	}
 	s.handed = e.Sequence
-	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class})
+	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil})
 	l := s.lanes[e.Class]
 	for l.fresh != nil && l.fresh.Sequence <= e.Sequence {
 		l.fresh = l.fresh.next
@@ -226,7 +226,7 @@ func (s *Spool) settleOnDisk(l *lane, sequence uint64, octets int64) {
 	}
 }
 
-// settledTo returns up to which number all is settled.
+// settledTo returns up to which number all is settled that may be on disk.
 func (s *Spool) settledTo() uint64 {
 	if first, ok := s.window.first(); ok {
 		return first - 1
@@ -244,6 +244,7 @@ type underWay struct {
 	sequence uint64
 	octets   int64
 	class    Class
+	lasting  bool // it may be on disk
 	settled  bool
 }
 
@@ -282,9 +283,12 @@ func (w *window) settle(sequence uint64) (u underWay, ok bool) {
 	return u, true
 }
 
+// first returns the first that is not settled of those that may be on disk.
 func (w *window) first() (sequence uint64, ok bool) {
-	if w.head == len(w.list) {
-		return 0, false
+	for _, u := range w.list[w.head:] {
+		if !u.settled && u.lasting {
+			return u.sequence, true
+		}
 	}
-	return w.list[w.head].sequence, true
+	return 0, false
 }

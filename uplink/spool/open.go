@@ -96,7 +96,7 @@ func (s *Spool) recover() (err error) {
 	if err != nil {
 		return err
 	}
-	s.last, s.handed, s.marked, s.clock.base = r.last, r.settled, r.settled, r.at
+	s.last, s.handed, s.clock.base = r.last, r.settled, r.at
 	for _, l := range s.lanes[Disk:] {
 		s.adopt(l)
 	}
@@ -148,10 +148,11 @@ func (s *Spool) recoverLane(l *lane, r *recovery) (err error) {
 	if err != nil {
 		return err
 	}
+	s.opts.disk.SyncDir(dir) // a file that is gone is not to come back after a power cut, with numbers that are used again
 	s.tellOf(dir, found, r)
 	for _, info := range l.log.Segments() {
 		if seg := segments[info.Number]; seg != nil {
-			seg.octets = info.Octets
+			seg.octets, seg.sealed = info.Octets, info.Sealed
 		} else if info.Sealed {
 			l.doomed = append(l.doomed, info.Number) // nothing in it can be read
 		}

@@ -184,7 +184,7 @@ func (s *Spool) commit(l *lane) error {
 			done[i].failed = true
 		}
 	}
-	s.committed(l, done, until, settled, err)
+	s.committed(l, done, until, err)
 	return err
 }
 
@@ -227,7 +227,7 @@ func (s *Spool) records(batch []*entry, settled uint64) iter.Seq[[]byte] {
 }
 
 // committed notes what has become of a commit.
-func (s *Spool) committed(l *lane, done []placement, until, settled uint64, err error) {
+func (s *Spool) committed(l *lane, done []placement, until uint64, err error) {
 	s.mu.Lock()
 	defer s.unlockAndTell()
 	l.busy = false
@@ -242,7 +242,6 @@ func (s *Spool) committed(l *lane, done []placement, until, settled uint64, err 
 				s.pinned -= e.octets
 				s.toTell(e, nil)
 			}
-			s.marked = settled
 		}
 	}
 	if err != nil {
@@ -269,7 +268,7 @@ func (s *Spool) uncommitted(l *lane, until uint64, err error) {
 func (s *Spool) retire(l *lane) {
 	for i := 0; i < len(l.segments); {
 		seg := l.segments[i]
-		newest := i == len(l.segments)-1
+		newest := i == len(l.segments)-1 && !seg.sealed
 		if seg.live > 0 || newest && (l.busy || l.class == Durable && seg.octets < l.limit/2) {
 			i++
 			continue
@@ -409,11 +408,11 @@ func (s *Spool) finish() {
 	}
 }
 
-// mark writes down how far the far side has acknowledged, if the records do not say so already. When all is settled, no
+// mark writes down how far the far side has acknowledged: of the records that say so, some may be deleted. When all is settled, no
 // file is left.
 func (s *Spool) mark() error {
 	s.mu.Lock()
-	stale := s.settledTo() > s.marked
+	some := s.settledTo() > 0
 	for _, l := range s.lanes[Disk:] {
 		for i := len(l.segments) - 1; i >= 0 && s.depth == 0; i-- {
 			l.take(l.segments[i])
@@ -422,7 +421,7 @@ func (s *Spool) mark() error {
 	s.mu.Unlock()
 	err := s.trim()
 	for _, l := range s.lanes[Disk:] {
-		if number, _ := l.log.Newest(); stale && number > 0 {
+		if number, _ := l.log.Newest(); some && number > 0 {
 			return errors.Join(err, s.appendMark(l))
 		}
 	}

@@ -184,7 +184,6 @@ type Spool struct {
 	refusing bool           // full, and Drop is Newest: until there is room worth the name
 	alarm    error          // why the disk is not written to
 	alarmed  time.Time
-	marked   uint64 // how far the logs say that the far side has acknowledged
 	closed   bool
 	words    []word // callbacks that are due
 }

@@ -1,0 +1,312 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/journal"
+	"runnel/edge/wamp"
+)
+
+// model is what a spool must hold, said simply: a list.
+type model struct {
+	*bench
+	r     *rand.Rand
+	o     Options
+	facts []*fact // in the order of Put
+	seen  uint64  // the drain's place
+	lives int     // how many times the spool was opened
+}
+
+// fact is an event that was put, and what is known of it.
+type fact struct {
+	number int
+	class  Class
+	put    time.Time
+	stored bool // somebody was told so
+	acked  bool
+	gone   bool // after a crash it was not there, and did not have to be
+}
+
+func (m *model) step() {
+	synctest.Wait() // what happens at this very moment has happened
+	switch n := m.r.IntN(100); {
+	case n < 45:
+		m.add()
+	case n < 70:
+		m.drain()
+	case n < 75:
+		m.seen = 0 // a new session at the centre
+	case n < 95:
+		time.Sleep(time.Duration(m.r.IntN(400)) * time.Millisecond)
+	case n < 97:
+		m.reopen(m.disk.kill(), false)
+	case n < 99:
+		m.reopen(m.disk.cut(m.r), false)
+	default:
+		m.stop()
+		synctest.Wait()
+		m.reopen(m.disk, true)
+	}
+}
+
+func (m *model) add() {
+	f := &fact{number: len(m.facts), class: Class(m.r.IntN(3)), put: time.Now()}
+	m.facts = append(m.facts, f)
+	e := event(f.class, strconv.Itoa(f.number))
+	if f.class != Memory && m.r.IntN(20) == 0 { // a large one, which the name does not tell
+		e.Options = bytes.Repeat(e.Options, 2000)
+	}
+	life := m.lives
+	m.Put(e, func(err error) {
+		if life != m.lives {
+			return // it was said by a dead process
+		}
+		if err != nil && err != ErrClosed {
+			m.Errorf("event %d: %v", f.number, err)
+		}
+		f.stored = err == nil
+	})
+	synctest.Wait()
+}
+
+// drain takes some, and acknowledges some of these in any order.
+func (m *model) drain() {
+	ctx, cancel := context.WithTimeout(m.Context(), time.Millisecond)
+	defer cancel()
+	events, err := m.Next(ctx, m.seen, 1+m.r.IntN(20))
+	if err != nil {
+		return
+	}
+	last := -1
+	for _, e := range events {
+		if f := m.fact(e); f.acked || f.gone || f.number <= last {
+			m.Fatalf("%d came again, or out of order: %+v", f.number, f)
+		} else {
+			last = f.number
+		}
+	}
+	m.seen = events[len(events)-1].Sequence
+	m.r.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
+	for _, e := range events[:m.r.IntN(len(events)+1)] {
+		m.fact(e).acked = true
+		m.Ack(e.Sequence)
+	}
+}
+
+func (m *model) fact(e Event) *fact {
+	if e.Gap != nil {
+		m.Fatalf("a gap: %+v\n%s", e.Gap, &m.log)
+	}
+	n, err := strconv.Atoi(e.Topic[len("com.example."):])
+	if err != nil || n >= len(m.facts) || !bytes.HasPrefix(e.Options, []byte("o"+strconv.Itoa(n))) || string(e.Payload.Raw) != "p"+strconv.Itoa(n) {
+		m.Fatalf("nobody has put %+v", e)
+	}
+	return m.facts[n]
+}
+
+// reopen goes on with what a crash, or an orderly end, has left on the disk.
+func (m *model) reopen(disk *flash, orderly bool) {
+	now := time.Now()
+	m.lives++
+	m.bench = open(m.T, disk, m.o)
+	m.seen = 0
+	there := make(map[int]bool)
+	last := -1
+	for _, e := range m.Peek(1 << 20) {
+		f := m.fact(e)
+		if f.number <= last {
+			m.Fatalf("%d comes after %d", f.number, last)
+		}
+		if f.acked && orderly && last < 0 {
+			m.Errorf("%d was acknowledged, like all before it, and then the spool ended properly", f.number)
+		}
+		last = f.number
+		there[f.number] = true
+		if f.class == Memory {
+			m.Errorf("%d, which is of class memory, is there", f.number)
+		}
+	}
+	for _, f := range m.facts {
+		must := f.class == Durable && f.stored || f.class == Disk && (orderly || now.Sub(f.put) > m.o.SpillAfter+100*time.Millisecond)
+		switch {
+		case there[f.number]:
+			f.acked = false // it comes once more
+		case must && !f.acked && !f.gone:
+			m.Fatalf("%d is lost: %+v\n%s", f.number, f, &m.log)
+		case !f.acked: // what is acknowledged may come back: a file whose removal was not synced
+			f.gone = true
+		}
+	}
+}
+
+// The spool does what a list would do, killed, cut from power and ended properly at any moment.
+func TestModel(t *testing.T) {
+	for i := range 25 {
+		seed := uint64(i)
+		if text := os.Getenv("RUNNEL_SEED"); text != "" {
+			seed, _ = strconv.ParseUint(text, 10, 64)
+		}
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(seed, 1))
+				o := Options{MaxMemory: 1 << (15 + r.IntN(5)), SpillAfter: time.Duration(1+r.IntN(1000)) * time.Millisecond, Sync: time.Duration(1+r.IntN(100)) * time.Millisecond}
+				o.MaxOctets = 1 << 30
+				if r.IntN(2) == 0 {
+					o.MaxOctets = 8 << 20 // segments are shorter then
+				}
+				m := &model{bench: open(t, newFlash(), o), r: r, o: o}
+				for range 600 {
+					room, cancel := context.WithTimeout(t.Context(), time.Minute)
+					m.Room(room)
+					cancel()
+					m.step()
+				}
+			})
+		})
+	}
+}
+
+// Whatever is in the files, opening succeeds, what is in front of damage is there, and the spool works.
+func FuzzRecovery(f *testing.F) {
+	f.Add([]byte{}, uint(0), true)
+	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0}, uint(100), false)
+	f.Add([]byte("RUNNELJ1"), uint(8), true)
+	f.Add(bytes.Repeat([]byte{0xff}, 300), uint(60), false)
+	f.Fuzz(func(t *testing.T, damage []byte, at uint, insert bool) {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{})
+			b.put(Disk, all10("d")...)
+			for _, name := range all10("s") {
+				b.store(name)
+			}
+			b.stop()
+			disk := b.disk.kill()
+			names := disk.files()
+			target := disk.names[names[int(at)%len(names)]]
+			place := int(at) % (len(target.data) + 1)
+			rest := slices.Clone(target.data[place:])
+			if !insert {
+				rest = rest[min(len(damage), len(rest)):]
+			}
+			target.data = slices.Concat(target.data[:place], damage, rest)
+			b = open(t, disk, Options{})
+			if err := b.store("new"); err != nil {
+				t.Fatal(err)
+			}
+			last := uint64(0)
+			for _, e := range b.Peek(1000) {
+				if e.Sequence <= last {
+					t.Fatalf("%d after %d", e.Sequence, last)
+				}
+				last = e.Sequence
+			}
+			b.again(Options{})
+		})
+	})
+}
+
+func FuzzRecord(f *testing.F) {
+	e := &entry{Event: event(Disk, "a"), at: 5}
+	e.Epoch, e.Sequence, e.Time = 1<<52, 77, time.UnixMicro(1e15)
+	f.Add(appendEvent(nil, e, 70))
+	f.Add(appendGap(nil, &entry{Event: Event{Sequence: 9, Gap: &Gap{Reason: ByAge, First: 1, Last: 9, Count: 8}}}, 2))
+	f.Add(appendHead(nil, markRecord, 1, 2, 2, 3))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r, ok := decode(data, "")
+		if !ok {
+			return
+		}
+		again := &entry{Event: r.Event, at: r.at}
+		var text []byte
+		switch r.kind {
+		case eventRecord:
+			text = appendEvent(nil, again, r.settled)
+		case gapRecord:
+			text = appendGap(nil, again, r.settled)
+		case markRecord:
+			text = appendHead(nil, markRecord, r.Epoch, r.Sequence, r.settled, r.at)
+		}
+		if back, ok := decode(text, ""); !ok || back.Sequence != r.Sequence || back.Topic != r.Topic || !bytes.Equal(back.Payload.Raw, r.Payload.Raw) {
+			t.Errorf("%+v became %+v", r, back)
+		}
+	})
+}
+
+// A segment with damage is set aside when what can be read of it is forwarded, and the far side hears that something is
+// missing.
+func TestDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		for _, name := range all10("s") {
+			b.store(name)
+		}
+		b.stop()
+		disk := b.disk.kill()
+		data := disk.names[disk.files()[0]].data
+		data[bytes.Index(data, []byte("com.example.s4"))] ^= 1
+		b = open(t, disk, Options{})
+		b.holds(append(slices.Delete(all10("s"), 4, 5), "gap:damage:0")...)
+		if b.State().Dropped.Runs != 1 || !bytes.Contains([]byte(b.log.String()), []byte("damaged")) {
+			t.Errorf("%+v\n%s", b.State(), &b.log)
+		}
+		b.ack(b.next(0, 100)...)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		var left []string
+		for name := range disk.names {
+			left = append(left, filepath.Ext(name))
+		}
+		if !slices.Equal(left, []string{".bad"}) {
+			t.Errorf("left: %v", left)
+		}
+	})
+}
+
+func BenchmarkPutNextAck(b *testing.B) {
+	s, err := Open(Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := Event{Topic: "com.example.weather", Payload: codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: make([]byte, 128)}, Options: make([]byte, 60)}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		s.Put(e, nil)
+		if i%64 == 63 {
+			events, _ := s.Next(b.Context(), 0, 64)
+			for _, e := range events {
+				s.Ack(e.Sequence)
+			}
+		}
+	}
+}
+
+// BenchmarkDurable commits with 1000 publishers waiting, on this machine's disk.
+func BenchmarkDurable(b *testing.B) {
+	s, err := Open(Options{Dir: b.TempDir(), Sync: time.Millisecond, MinFree: -1, disk: journal.Machine})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	e := Event{Class: Durable, Topic: "com.example.weather", Payload: codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: make([]byte, 128)}}
+	waiting := make(chan struct{}, 1000)
+	b.ReportAllocs()
+	for b.Loop() {
+		waiting <- struct{}{}
+		s.Put(e, func(error) { <-waiting })
+	}
+	cancel()
+	<-ended
+}
