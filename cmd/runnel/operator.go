@@ -135,7 +135,7 @@ func (n *node) states(realm string) map[string]state {
 	for _, l := range n.lines {
 		if l.config.Realm == realm {
 			r := l.report()
-			states[serialURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.State, r.Device, r.Error, r.Link != nil && r.Link.Up)}
+			states[serialURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.State, r.Device, r.Error, r.Link != nil && r.Link.Up, r.Alarms)}
 		}
 	}
 	return states

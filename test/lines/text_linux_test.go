@@ -8,9 +8,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/program"
 	"runnel/transport/serial/lines"
 	"runnel/transport/serial/pty"
 )
@@ -195,4 +197,40 @@ func TestReload(t *testing.T) {
 	if s := r.state(t, "one"); s.Opens != 1 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// Who looks after the lines is told of their states, and of what will not mend by itself.
+func TestStateEvents(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	r := start(t, line("Weather 1", link, "format = \"json\"\ntopic = \"org.example.weather\""))
+	states := make(chan map[string]any, 100)
+	_, err := r.Subscribe(t.Context(), "runnel.serial.on_state.weather_1", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) {
+		if args := e.Args(); len(args) == 1 {
+			states <- args[0].(map[string]any)
+		}
+	})
+	must(t, err)
+	until := func(what string, ok func(map[string]any) bool) {
+		t.Helper()
+		for {
+			select {
+			case s := <-states:
+				if ok(s) {
+					return
+				}
+			case <-time.After(program.Patience):
+				t.Fatalf("not told: %s", what)
+			}
+		}
+	}
+	until("waiting", func(s map[string]any) bool { return s["state"] == "waiting" })
+	device := plug(t, link)
+	until("serving", func(s map[string]any) bool { return s["state"] == "serving" })
+	say(t, device, "\n{}\n")
+	until("not permitted", func(s map[string]any) bool {
+		alarms, _ := s["alarms"].([]any)
+		return len(alarms) == 1 && alarms[0] == "may not publish org.example.weather: wamp.error.not_authorized"
+	})
+	must(t, device.Close())
+	until("lost", func(s map[string]any) bool { return s["state"] == "waiting" })
 }

@@ -58,9 +58,8 @@ func TestLook(t *testing.T) {
 
 // fake is a device that makes sense at one setting only.
 type fake struct {
-	says     []byte
-	deadline time.Time
-	said     bool
+	says []byte
+	said bool
 }
 
 func (f *fake) Read(b []byte) (int, error) {
