@@ -184,7 +184,7 @@ func TestTooMany(t *testing.T) {
 // await waits for a condition.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("no %s", what)
 		}
@@ -232,7 +232,15 @@ func TestSilence(t *testing.T) {
 	if n := l.log.count("level=WARN"); n != 1 {
 		t.Errorf("%d lines in the log: %s", n, l.log.b.String())
 	}
-	call(t, dial(t, l.URL()), "hello")
+	await(t, "one who speaks", func() bool { // in time, on a machine that may have much to do
+		c, err := Dial(context.Background(), l.URL(), DialOptions{})
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		call(t, c, "hello")
+		return true
+	})
 }
 
 func dial(t *testing.T, url string) Conn {
@@ -323,13 +331,17 @@ func TestRunEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	served := make(chan error, 2)
+	type end struct {
+		err error
+		at  time.Time
+	}
+	served := make(chan end, 2)
 	done := make(chan error)
 	go func() {
 		done <- l.Run(ctx, func(c Conn) {
 			c.Write(batch("welcome"), true)
 			_, _, err := c.ReadMessage()
-			served <- err
+			served <- end{err, time.Now()}
 		})
 	}()
 	silent, err := net.Dial("tcp", l.Addr().String())
@@ -349,19 +361,13 @@ func TestRunEnds(t *testing.T) {
 	if n, _ := io.Copy(io.Discard, silent); n != 0 {
 		t.Errorf("a silent connection heard %d octets", n)
 	}
-	if len(served) != 0 {
-		t.Error("a peer was cut at once")
-	}
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
 	for range 2 {
-		if err := <-served; !errors.Is(err, net.ErrClosed) {
-			t.Errorf("serve saw %v", err)
+		if peer := <-served; !errors.Is(peer.err, net.ErrClosed) || peer.at.Sub(start) < 200*time.Millisecond {
+			t.Errorf("serve saw %v after %v", peer.err, peer.at.Sub(start))
 		}
-	}
-	if time.Since(start) < 200*time.Millisecond {
-		t.Error("nobody had the time of grace")
 	}
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
 		t.Error("still accepting")

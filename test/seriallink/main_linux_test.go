@@ -23,6 +23,7 @@ import (
 	"runnel/transport/memory"
 	"runnel/transport/rawsocket"
 	"runnel/transport/serial"
+	"runnel/transport/serial/lapb"
 	"runnel/transport/serial/pty"
 )
 
@@ -115,6 +116,9 @@ func (w *wire) disturb(p []byte) (out []byte) {
 	return out
 }
 
+// patient is a link that does not give up when the machine has too much to do for a second.
+var patient = lapb.Config{Retries: 20}
+
 // router is a router at the near end of a wire.
 type router struct {
 	*serial.Line
@@ -129,7 +133,7 @@ func start(t *testing.T, w *wire) *router {
 	discard := slog.New(slog.DiscardHandler)
 	r := &router{
 		router: edge.NewRouter(edge.Options{Log: discard}),
-		Line:   serial.NewLine(serial.LineConfig{Port: serial.Config{Device: w.near}, Framing: serial.HDLC, Log: discard}),
+		Line:   serial.NewLine(serial.LineConfig{Port: serial.Config{Device: w.near}, Framing: serial.HDLC, Link: patient, Log: discard}),
 	}
 	must(t, r.router.AddRealm(edge.RealmOptions{
 		Name: "realm1", Anonymous: "all",
@@ -176,7 +180,7 @@ func (r *router) local(t *testing.T) *client.Client {
 func device(t *testing.T, w *wire) *client.Client {
 	t.Helper()
 	return join(t, func(ctx context.Context) (client.Conn, error) {
-		return transport.Dial(ctx, "serial://"+w.far+"?framing=hdlc&name=greenhouse", transport.DialOptions{})
+		return transport.Dial(ctx, "serial://"+w.far+"?framing=hdlc&name=greenhouse&retries=20", transport.DialOptions{})
 	})
 }
 

@@ -69,7 +69,7 @@ func (r running) peer(t *testing.T) peer {
 	select {
 	case p := <-r.peers:
 		return p
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("no peer: %+v", r.State())
 		return peer{}
 	}

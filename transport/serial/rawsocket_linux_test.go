@@ -25,7 +25,7 @@ func echo(t *testing.T, link string) *Line {
 	done := make(chan error, 1)
 	go func() {
 		done <- l.Run(ctx, func(rw io.ReadWriteCloser) error {
-			conn, err := rawsocket.Server(rw, rawsocket.Options{MaxMessage: 16 << 20, PingInterval: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond})
+			conn, err := rawsocket.Server(rw, rawsocket.Options{MaxMessage: 16 << 20, PingInterval: 50 * time.Millisecond, PingTimeout: 200 * time.Millisecond})
 			if err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ func (c *controller) boot(t *testing.T) {
 	t.Helper()
 	polls, greeted := 0, false
 	eventually(t, "a message comes back", func() bool {
-		if polls++; polls%250 == 1 {
+		if polls++; polls%500 == 1 {
 			c.forget()
 			send(t, c, hello)
 			greeted = false
