@@ -149,7 +149,6 @@ type stream struct {
 
 	mu           sync.Mutex
 	acknowledged []int
-	ended        bool
 }
 
 // publish publishes from first to last, as fast as it can. It ends early when the router goes away.
