@@ -14,7 +14,7 @@ import (
 // The keys of an uplink that only one of the two kinds has.
 var (
 	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "max_message"}
-	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "max_hops", "fail_back"}
+	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
 )
 
 // mqtt reports whether the far side is an MQTT broker.
@@ -57,6 +57,9 @@ func (k checker) broker(u *Uplink) {
 	}
 	if u.Key != "" && u.Certificate == "" {
 		k.add(u.Place, "certificate", "missing; write the key's certificate")
+	}
+	if u.PingInterval < 0 {
+		k.add(u.Place, "ping_interval", "an MQTT broker is always asked; write a time like \"20s\", or leave it out")
 	}
 	format := u.format()
 	for _, s := range slices.Concat(u.Exports, u.Imports) {

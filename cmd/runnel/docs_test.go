@@ -55,6 +55,23 @@ func TestPackagedConfig(t *testing.T) {
 	}
 }
 
+// What docs/mqtt.md shows is valid, but for files that are not here.
+func TestMQTTExample(t *testing.T) {
+	b, err := os.ReadFile("../../docs/mqtt.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(b), "```toml\n")
+	example, _, _ = strings.Cut(example, "```")
+	_, err = parseConfig("docs/mqtt.md", "version = 1\n[[realm]]\nname = \"realm1\"\n"+example)
+	var problems Problems
+	for errors.As(err, &problems); len(problems) > 0; problems = problems[1:] {
+		if p := problems[0]; !strings.HasSuffix(p.Text, "no such file or directory") {
+			t.Error(p)
+		}
+	}
+}
+
 // What docs/security.md shows is valid: each example goes on from the first.
 func TestSecurityExamples(t *testing.T) {
 	b, err := os.ReadFile("../../docs/security.md")
