@@ -21,5 +21,15 @@ type Conn interface {
 	Transport() *wamp.Transport
 }
 
+// A Conn may have more, which the router uses where it is:
+type (
+	// limiter has a message longer than that end the connection, until it is called with 0. It belongs to the goroutine
+	// that reads.
+	limiter interface{ SetReadLimit(octets int) }
+
+	// halfCloser tells the peer that nothing more comes, while ReadMessage goes on.
+	halfCloser interface{ CloseWrite() error }
+)
+
 // frameHeader is the length in front of each message of a batch, in octets.
 const frameHeader = 4

@@ -20,6 +20,7 @@ func (r *Router) join(conn Conn) (*session, error) {
 		return nil, errors.New("join: too many sessions")
 	}
 	s := r.newSession(conn)
+	limitReads(conn, maxUnread)
 	data, err := r.await(conn, wamp.Hello)
 	if err == nil {
 		err = r.admit(s, data)
@@ -29,7 +30,18 @@ func (r *Router) join(conn Conn) (*session, error) {
 		r.logRefusal(conn, err)
 		return nil, fmt.Errorf("join: %w", err)
 	}
+	limitReads(conn, 0)
 	return s, nil
+}
+
+// maxUnread is the longest message in octets of which any is read from a peer who has not joined: while it is on its way
+// it takes memory. One that is longer than maxStranger, but not so long, is answered.
+const maxUnread = 64 << 10
+
+func limitReads(conn Conn, octets int) {
+	if l, ok := conn.(limiter); ok {
+		l.SetReadLimit(octets)
+	}
 }
 
 // newSession returns a session that is in no realm yet. Whatever its peer is sent, from CHALLENGE or ABORT on, goes

@@ -260,6 +260,9 @@ func (s *session) kill(reason wamp.Failure, message string) {
 // leave takes the session out of everything it is part of. It runs when the read loop has ended.
 func (s *session) leave(cause error) {
 	s.realm.leave(s)
+	if cause == errGoodbye {
+		s.hangUp()
+	}
 	s.out.close()
 	attrs := []any{"after", time.Since(s.joined).Round(time.Millisecond).String()}
 	if s.out.overrun {
@@ -270,6 +273,25 @@ func (s *session) leave(cause error) {
 	}
 	s.log().Info("session ended", attrs...)
 }
+
+// hangUp lets the peer close the connection first, if it does so soon. Some take it for a failure when it is closed while
+// they are about to: Twisted does on Unix sockets and TLS.
+func (s *session) hangUp() {
+	half, ok := s.conn.(halfCloser)
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	late := time.AfterFunc(farewell, func() { s.conn.Close() })
+	defer late.Stop()
+	for {
+		if _, _, err := s.conn.ReadMessage(); err != nil {
+			return
+		}
+	}
+}
+
+// farewell is how long a peer has to close the connection after GOODBYE.
+const farewell = time.Second
 
 func (s *session) log() *slog.Logger {
 	return s.realm.log.With("session", s.id, "authid", s.authid, "peer", s.conn.Transport().Remote)

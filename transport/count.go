@@ -2,6 +2,7 @@ package transport
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 )
 
@@ -61,6 +62,21 @@ type counted struct {
 }
 
 const headSize = 4
+
+// SetReadLimit and CloseWrite are for the router, which asks for them where a Conn has them.
+
+func (c *counted) SetReadLimit(octets int) {
+	if l, ok := c.Conn.(interface{ SetReadLimit(int) }); ok {
+		l.SetReadLimit(octets)
+	}
+}
+
+func (c *counted) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
 
 func (c *counted) ReadMessage() (msg []byte, more bool, err error) {
 	msg, more, err = c.Conn.ReadMessage()

@@ -24,7 +24,8 @@ type Conn struct {
 	limit     int // of inbound frames
 
 	// Owned by ReadMessage.
-	read int // length of the frame that was handed out
+	read   int // length of the frame that was handed out
+	lowest int // of limits on inbound frames, if it is not 0
 
 	// Owned by Write. While octets of a cut frame are due, Write keeps the right to write: no PONG gets into it.
 	due int
@@ -35,6 +36,17 @@ func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 
 // Close closes the connection; ReadMessage and Write return.
 func (c *Conn) Close() error { return c.wire.Close() }
+
+// SetReadLimit has a longer frame end the connection, until it is called with 0. It belongs to the goroutine that reads.
+func (c *Conn) SetReadLimit(octets int) { c.lowest = octets }
+
+// CloseWrite tells the peer that nothing more comes, and goes on reading. Nobody may be writing, nor write after it.
+func (c *Conn) CloseWrite() error {
+	if !c.wire.Acquire(false) {
+		return fmt.Errorf("rawsocket: close for writing: somebody writes")
+	}
+	return wrap(c.wire.CloseWrite())
+}
 
 // start turns the keep-alive on.
 func (c *Conn) start(o Options) {
@@ -74,7 +86,11 @@ func (c *Conn) frame() ([]byte, kind, error) {
 	if err := c.wire.Fill(headSize); err != nil {
 		return nil, 0, wrap(err)
 	}
-	k, length, err := parseHead(c.wire.Buffered(), c.limit)
+	limit := c.limit
+	if c.lowest > 0 {
+		limit = min(limit, c.lowest)
+	}
+	k, length, err := parseHead(c.wire.Buffered(), limit)
 	if err != nil {
 		c.wire.Fail(err)
 		return nil, 0, wrap(err)

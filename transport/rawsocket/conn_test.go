@@ -282,3 +282,43 @@ func TestClientAndServer(t *testing.T) {
 		}
 	}
 }
+
+// TestReadLimit: a frame that is longer than allowed for the moment ends the connection before its octets have come.
+func TestReadLimit(t *testing.T) {
+	over(t, Options{}, func(t *testing.T, c *Conn, peer net.Conn) {
+		c.SetReadLimit(10)
+		send(peer, frame(0, "0123456789")+frame(0, "0123456789x"))
+		want(t, c, "0123456789")
+		c.SetReadLimit(0)
+		want(t, c, "0123456789x")
+		c.SetReadLimit(10)
+		send(peer, frame(0, "0123456789x")[:headSize])
+		if _, _, err := c.ReadMessage(); err == nil || !strings.Contains(err.Error(), "longer than the 10 agreed on") {
+			t.Errorf("error is %v", err)
+		}
+	})
+}
+
+// TestCloseWrite: the peer finds the end of the stream, and is still heard.
+func TestCloseWrite(t *testing.T) {
+	over(t, Options{}, func(t *testing.T, c *Conn, peer net.Conn) {
+		if _, ok := peer.(interface{ CloseWrite() error }); !ok {
+			if err := c.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("error is %v", err)
+			}
+			return
+		}
+		if err := c.CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := peer.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("the peer reads %d octets, %v", n, err)
+		}
+		send(peer, frame(0, "late"))
+		want(t, c, "late")
+		peer.Close()
+		if _, _, err := c.ReadMessage(); err != io.EOF {
+			t.Errorf("at the end: %v", err)
+		}
+	})
+}

@@ -115,6 +115,15 @@ func (o Options) compression() websocket.CompressionMode {
 	return websocket.CompressionDisabled
 }
 
+// SetReadLimit has a longer WebSocket message end the connection, until it is called with 0. It belongs to the goroutine
+// that reads.
+func (c *Conn) SetReadLimit(octets int) {
+	if octets <= 0 || octets > c.limit {
+		octets = c.limit
+	}
+	c.ws.SetReadLimit(int64(octets))
+}
+
 // Transport says how the peer is reached.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 

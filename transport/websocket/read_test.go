@@ -482,3 +482,22 @@ func FuzzReadMessage(f *testing.F) {
 		<-conn.Done()
 	})
 }
+
+// A message that is longer than allowed for the moment ends the connection.
+func TestReadLimit(t *testing.T) {
+	peer, c := open(t, Options{}, "wamp.2.json", "")
+	c.SetReadLimit(10)
+	peer.send(t, frame(text, "0123456789"))
+	want(t, c, "0123456789", false)
+	c.SetReadLimit(0)
+	peer.send(t, frame(text, "0123456789x"))
+	want(t, c, "0123456789x", false)
+	c.SetReadLimit(10)
+	peer.send(t, frame(text, "0123456789x"))
+	if _, _, err := c.ReadMessage(); err == nil {
+		t.Error("it is taken")
+	}
+	if code := peer.closed(t); code != 1009 {
+		t.Errorf("closed with %d", code)
+	}
+}

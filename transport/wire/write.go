@@ -1,6 +1,9 @@
 package wire
 
-import "io"
+import (
+	"errors"
+	"io"
+)
 
 // Acquire gets the right to write. Without wait it returns false if somebody else has it; with wait only if the
 // connection is closed.
@@ -61,6 +64,16 @@ func (c *Conn) writeReady(fd uintptr) bool {
 		}
 	}
 	return true
+}
+
+// CloseWrite ends the stream of octets to the peer; those of the peer are still read. Not every connection can. The caller
+// has Acquired the right to write, and keeps it.
+func (c *Conn) CloseWrite() error {
+	half, ok := c.rw.(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
 
 // writePlain waits in Write, or does nothing.

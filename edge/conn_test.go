@@ -1,0 +1,97 @@
+package edge
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/transport/memory"
+)
+
+// able is a Conn that has all that the router may ask for.
+type able struct {
+	*memory.Conn
+
+	mu     sync.Mutex
+	limits []int
+	halves int // how often it was closed for writing
+}
+
+func (c *able) SetReadLimit(octets int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limits = append(c.limits, octets)
+}
+
+func (c *able) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.halves++
+	return nil
+}
+
+// enable connects a peer over such a Conn.
+func (s *story) enable() (*peer, *able) {
+	ours, theirs := memory.Pipe(memory.Options{})
+	c := &able{Conn: theirs}
+	p := &peer{story: s, conn: ours, speaks: ours.Transport().Serializer, ended: make(chan error, 1)}
+	s.served.Go(func() { p.ended <- s.router.Serve(c) })
+	p.listen()
+	return p, c
+}
+
+func TestStrangersMayNotSendMuch(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p, c := s.enable()
+		synctest.Wait()
+		if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxUnread}) {
+			t.Errorf("before HELLO: %s", got)
+		}
+		p.say(hello)
+		p.hear(`[2,"*","*"]`)
+		synctest.Wait()
+		if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxUnread, 0}) {
+			t.Errorf("after WELCOME: %s", got)
+		}
+	})
+}
+
+// A peer may close the connection first, or not at all.
+func TestHangUp(t *testing.T) {
+	for _, closes := range []bool{true, false} {
+		tell(t, Options{}, RealmOptions{}, func(s *story) {
+			p, c := s.enable()
+			p.say(hello)
+			p.hear(`[2,"*","*"]`)
+			start := time.Now()
+			p.say(`[6,{},"wamp.close.normal"]`)
+			p.hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+			synctest.Wait()
+			if n := s.router.Status().Realms[0].Sessions; n != 0 || c.halves != 1 {
+				t.Errorf("%d sessions, closed for writing %d times", n, c.halves)
+			}
+			if closes {
+				p.conn.Close()
+			}
+			if err := p.closed(); err != nil {
+				t.Errorf("the session ended with %v", err)
+			}
+			if took := time.Since(start); closes != (took < farewell) || took > farewell {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+	tell(t, Options{}, RealmOptions{}, func(s *story) { // not after a violation
+		p, c := s.enable()
+		p.say(hello)
+		p.hear(`[2,"*","*"]`)
+		p.say(`[1,"realm1",{}]`)
+		p.hear(`[3,"*","wamp.error.protocol_violation"]`)
+		p.closed()
+		if c.halves != 0 {
+			t.Error("it was closed for writing only")
+		}
+	})
+}
