@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/edge/auth"
 	"runnel/edge/wamp"
 	"runnel/transport/serial/lines"
 )
@@ -116,6 +117,9 @@ func (k checker) serial(s *Serial) {
 	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
 	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
 	k.identity(s.Place, s.Realm, s.Role, s.Authid)
+	if s.Mode != "wamp" {
+		k.sensorRights(s)
+	}
 	if s.Role != "" && s.Authid == "" {
 		s.Authid = s.Name
 	}
@@ -181,6 +185,32 @@ func (k checker) lines(s *Serial) {
 		if _, err := lines.New(s.lines()); err != nil {
 			k.add(s.Place, "", "%v", err)
 		}
+	}
+}
+
+// sensorRights warns of what a line that publishes by itself will not be allowed to. Topics that are made of what the
+// device says can't be judged.
+func (k checker) sensorRights(s *Serial) {
+	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == s.Realm })
+	if i < 0 {
+		return
+	}
+	name := cmp.Or(s.Role, k.c.Realms[i].Anonymous)
+	at := slices.IndexFunc(k.c.Realms[i].Roles, func(r Role) bool { return r.Name == name })
+	if at < 0 || k.c.Realms[i].Roles[at].Authorizer != "" {
+		return
+	}
+	role := k.c.Realms[i].Roles[at].compile()
+	may := func(place Place, key string, action auth.Action, verb, uri string) {
+		if allowed, _ := role.Decide(action, []byte(uri)); !allowed && uri != "" && !strings.Contains(uri, "{") {
+			k.c.Warnings.add(place, key, "the role %q may not %s %s; add a permission for it", name, verb, uri)
+		}
+	}
+	may(s.Place, "topic", auth.Publish, "publish", s.Topic)
+	may(s.Place, "write", auth.Register, "register", s.Write)
+	for _, r := range s.Modbus {
+		may(r.Place, "topic", auth.Publish, "publish", r.Topic)
+		may(r.Place, "write", auth.Register, "register", r.Write)
 	}
 }
 

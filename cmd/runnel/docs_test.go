@@ -100,3 +100,31 @@ func TestSecurityExamples(t *testing.T) {
 		}
 	}
 }
+
+// The lines that docs/serial.md shows are valid, in a realm that has their role.
+func TestSerialExamples(t *testing.T) {
+	b, err := os.ReadFile("../../docs/serial.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const base = "version = 1\n[[realm]]\nname = \"realm1\"\n[[realm.role]]\nname = \"sensor\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"register\"]\n"
+	found := 0
+	for _, block := range strings.Split(string(b), "\n\n    [[serial]]\n")[1:] {
+		var example strings.Builder
+		for _, line := range strings.SplitAfter("    [[serial]]\n"+block, "\n") {
+			if strings.TrimSpace(line) != "" && !strings.HasPrefix(line, "    ") {
+				break
+			}
+			example.WriteString(strings.TrimSpace(line) + "\n")
+		}
+		found++
+		if c, err := parseConfig("docs/serial.md", base+example.String()); err != nil {
+			t.Errorf("%v\n%s", err, example.String())
+		} else if len(c.Warnings) > 0 {
+			t.Error(c.Warnings)
+		}
+	}
+	if found < 3 {
+		t.Errorf("only %d examples", found)
+	}
+}
