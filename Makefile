@@ -22,7 +22,7 @@ RACE     := $(shell command -v $${CC:-gcc} >/dev/null 2>&1 && [ "$$($(GO) env CG
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
-.PHONY: build demo test lint cross bench size fuzz clean
+.PHONY: build demo test lint cross bench size mcu-size fuzz clean
 
 build:
 	$(BUILD) -o bin/runnel ./cmd/runnel
@@ -58,6 +58,10 @@ bench:
 SIZE_LIMIT := 10000000
 size: dist/runnel-linux-arm6
 	@size=$$(wc -c < $<); echo "$<: $$size octets, at most $(SIZE_LIMIT)"; [ $$size -le $(SIZE_LIMIT) ]
+
+# So must the client for microcontrollers not, in flash and RAM of a Cortex-M0. It needs Debian's gcc-arm-none-eabi.
+mcu-size:
+	@$(MAKE) --no-print-directory -s -C boards/mcu BUILD=$(CURDIR)/dist/mcu size
 
 # Every fuzz target of the project, each for FUZZTIME. What a whole router does is not the same each time, so that
 # there is no end to making an interesting input smaller.

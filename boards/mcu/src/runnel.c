@@ -650,7 +650,8 @@ enum { UNANSWERED, ANSWERED, ANSWER_FAILED };
 
 /* The longest message that the router may send is 2^(9+LIMIT) octets. WELCOME can be longer than a device has room for, and
    it is enough to know its beginning; so this is more than RUNNEL_MESSAGE. */
-enum { LIMIT = RUNNEL_MESSAGE <= 4096 ? 3 : 6, LONGEST = 512 << LIMIT };
+enum { LIMIT = RUNNEL_MESSAGE <= 4096 ? 3 : 6 };
+#define LONGEST ((uint32_t)512 << LIMIT)
 
 static const char network_failure[] = "wamp.error.network_failure";
 static const char too_long[] = "wamp.error.payload_size_exceeded";
@@ -1422,7 +1423,7 @@ static void identify(struct runnel *r, const uint8_t *info, size_t size, bool co
 	uint16_t n1;
 	if (size < IDENTITY_HEAD || size > IDENTITY_HEAD + MAX_NAME || info[0] != 1)
 		return;
-	n1 = (uint16_t)(info[2] | info[3] << 8);
+	n1 = (uint16_t)(info[2] | (unsigned)info[3] << 8);
 	if (info[1] < 1 || info[1] > 7 || n1 < 32 || n1 > 1024)
 		return;
 	r->peer_k = info[1];
@@ -2008,7 +2009,7 @@ static bool pong(struct runnel *r, size_t size)
 	size += HEAD;
 	if (size > RUNNEL_SEND)
 		violation(r);
-	if (room(r) < size)
+	if (room(r) < size) /* later */
 		return false;
 	r->in[0] = 2;
 	add(r, r->in, size);
@@ -2018,7 +2019,8 @@ static bool pong(struct runnel *r, size_t size)
 /* Takes the next RawSocket frame, if it is there, and there is room for an answer. */
 static bool step(struct runnel *r)
 {
-	size_t size, kept, extra;
+	uint32_t size, extra;
+	size_t kept;
 	uint8_t kind = r->in[0];
 	if (r->used < HEAD)
 		return false;
@@ -2026,23 +2028,23 @@ static bool step(struct runnel *r)
 		shake(r);
 		return true;
 	}
-	size = (size_t)r->in[1] << 16 | (size_t)r->in[2] << 8 | r->in[3];
+	size = (uint32_t)r->in[1] << 16 | (uint32_t)r->in[2] << 8 | r->in[3];
 	if (kind > 2 || r->stage < JOINING || size > LONGEST) {
 		violation(r);
 		return false;
 	}
 	/* Of a message that is too long the end is thrown away as it comes. */
-	kept = size < RUNNEL_MESSAGE ? size : RUNNEL_MESSAGE;
+	kept = size < RUNNEL_MESSAGE ? (size_t)size : RUNNEL_MESSAGE;
 	if (r->used < HEAD + kept)
 		return false;
-	extra = r->used - HEAD - kept;
+	extra = (uint32_t)(r->used - HEAD - kept);
 	if (extra > size - kept - r->dropped)
-		extra = size - kept - r->dropped;
-	discard(r, HEAD + kept, HEAD + kept + extra);
+		extra = (uint32_t)(size - kept - r->dropped);
+	discard(r, HEAD + kept, HEAD + kept + (size_t)extra);
 	r->dropped = (uint16_t)(r->dropped + extra);
 	if (r->dropped < size - kept)
 		return false;
-	if (kind == 1 && !pong(r, size))
+	if (kind == 1 && !pong(r, (size_t)size))
 		return false;
 	if (kind == 0 && room(r) < RUNNEL_REPLY)
 		return false;

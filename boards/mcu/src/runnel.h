@@ -33,6 +33,16 @@ extern "C" {
 
 /* Sizes. Each can be set from outside, the same for every file that includes this one. */
 
+#if defined(__AVR__) && !defined(RUNNEL_N1) /* an Arduino Uno has 2 KiB, of which its UART's buffer holds 64 octets */
+#define RUNNEL_N1 32
+#define RUNNEL_K 1
+#define RUNNEL_MESSAGE 192
+#define RUNNEL_SEND 192
+#define RUNNEL_OFFERS 4
+#define RUNNEL_CALLS 2
+#define RUNNEL_LOG 40
+#endif
+
 #ifndef RUNNEL_N1
 #define RUNNEL_N1 128 /* octets in a frame, 32 to 1024. The UART must hold a frame's octets while nobody polls. */
 #endif
