@@ -143,3 +143,23 @@ func TestStatusTellsOfTheDisk(t *testing.T) {
 		return strings.Contains(runnel(t, "status", "--url", r.unix).stdout, "realm1: not kept on disk: events: write journal: mkdir")
 	})
 }
+
+// So is a history, though nobody has ever subscribed.
+func TestHistorySurvivesRestart(t *testing.T) {
+	r := serve(t, "[node]\ndata = \"data\"\n[[realm.history]]\nuri = \"story.past.\"\nmatch = \"prefix\"\n")
+	for _, value := range []string{"1", "2", "3"} {
+		runnel(t, "pub", "story.past.a", value, "--ack", "--url", r.tcp).expect(t, 0, "", "")
+	}
+	r.Signal(syscall.SIGTERM)
+	r.wait()
+	again := start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
+	again.logs(`url=unix://`)
+	id := runnel(t, "call", "wamp.subscription.lookup", "story.past.", `{"match":"prefix"}`, "--url", r.unix)
+	id.expect(t, 0, "", "")
+	past := runnel(t, "call", "wamp.subscription.get_events", strings.TrimSpace(id.stdout), "--kw", "limit=2", "--kw", "reverse=true", "--json", "--url", r.unix)
+	past.expect(t, 0, `"args":[3]`, "")
+	past.expect(t, 0, `"args":[2]`, "")
+	if strings.Contains(past.stdout, `"args":[1]`) {
+		t.Errorf("more than two: %s", past.stdout)
+	}
+}
