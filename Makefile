@@ -61,7 +61,7 @@ size: dist/runnel-linux-arm6
 
 # So must the client for microcontrollers not, in flash and RAM of a Cortex-M0. It needs Debian's gcc-arm-none-eabi.
 mcu-size:
-	@$(MAKE) --no-print-directory -s -C boards/mcu BUILD=$(CURDIR)/dist/mcu size
+	@$(MAKE) --no-print-directory -s -C boards/mcu BUILD=$(CURDIR)/bin/mcu size
 
 # Every fuzz target of the project, each for FUZZTIME. What a whole router does is not the same each time, so that
 # there is no end to making an interesting input smaller.
