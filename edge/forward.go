@@ -40,18 +40,21 @@ func (s *session) heedForwarding(m *codec.Message, forwarded bool) (bool, error)
 	b.Reset(m.Dict.Serializer, nil)
 	found := false
 	for f := m.Dict.Fields(); nextOption(&f); {
-		if string(f.Key()) == "forward_for" && checkWay(f.Value()) == nil {
-			places := places(f.Value())
-			b.Any("forward_for", places)
-			found = len(places) > 0
-		} else if isPassthru(f.Key()) {
-			b.Value(string(f.Key()), f.Value())
+		switch key := string(f.Key()); {
+		case !isForwarded(f.Key()):
+			b.Value(key, f.Value()) // what is kept of the event on disk is read from the options again
+		case key == "forward_for" && !found && checkWay(f.Value()) == nil:
+			if places := places(f.Value()); len(places) > 0 {
+				b.Any(key, places)
+				found = true
+			}
 		}
 	}
-	if found && b.Err() == nil {
-		m.Dict = b.Dict()
+	if !found || b.Err() != nil {
+		return false, nil
 	}
-	return found && b.Err() == nil, nil
+	m.Dict = b.Dict()
+	return true, nil
 }
 
 // places returns a way of which nothing is told but where it led.

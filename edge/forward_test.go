@@ -146,3 +146,32 @@ func TestTestamentsMayBeForwarded(t *testing.T) {
 		}
 	})
 }
+
+// What a stranger says of the way changes nothing of who may have the event, also after a restart.
+func TestStrangersWayKeepsTheLists(t *testing.T) {
+	realm := forwarding()
+	realm.State = t.TempDir()
+	look := func(s *story) {
+		s.Helper()
+		for _, c := range []struct {
+			peer *peer
+			has  bool
+		}{{s.far(hello), false}, {s.gateway("gw-1"), true}} {
+			c.peer.say(`[32,1,{"get_retained":true},"com.t"]`)
+			c.peer.hear(`[33,1,"$t"]`)
+			if c.has {
+				c.peer.hear(`[36,"$t","*",{"retained":true,"forward_for":[{"_node":"gw-1"}]},["x"]]`)
+			} else {
+				c.peer.silent()
+			}
+		}
+		delete(s.kept, "t")
+	}
+	tell(t, Options{}, realm, func(s *story) {
+		stranger := s.far(hello)
+		stranger.say(`[16,1,{"forward_for":` + theWay + `,"eligible_authrole":["gateway"],"retain":true,"acknowledge":true},"com.t",["x"]]`)
+		stranger.hear(`[17,1,"*"]`)
+		look(s)
+	})
+	tell(t, Options{}, realm, look)
+}
