@@ -176,6 +176,13 @@ func (r *Router) enter(conn Conn) bool {
 	return true
 }
 
+// Refuse refuses connections from now on. The sessions that there are stay.
+func (r *Router) Refuse() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+}
+
 // Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone and what the realms keep is
 // on disk. When ctx is done first, it closes the connections that are left. Connections that come later are refused.
 func (r *Router) Close(ctx context.Context) error {

@@ -54,11 +54,13 @@ func (l *Link) keep(r *rule, e *client.Event) {
 	})
 }
 
-// awaitRoom slows down the local router, which waits for a while and then drops, as long as the centre takes events: a
-// burst is to be taken in, an outage to be kept within bounds.
+// awaitRoom slows down the local router, which waits for a while and then drops, when events come faster than the centre
+// takes them, or in its absence the disk.
 func (l *Link) awaitRoom() {
 	if up := l.up.Load(); up != nil {
 		l.spool.Room(*up)
+	} else {
+		l.spool.CatchUp(l.running)
 	}
 }
 
@@ -190,10 +192,7 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	if e.Gap != nil {
 		topic, p = GapTopic, d.link.gap(e.Gap)
 	}
-	if d.tries[e.Sequence] == 0 {
-		// What was refused once comes behind others that were not: by its number it would be taken for a repeat.
-		o.Origin = &client.Origin{Node: d.link.opts.Node, Epoch: e.Epoch, Sequence: e.Sequence}
-	}
+	o.Origin = &client.Origin{Node: d.link.opts.Node, Epoch: e.Epoch, Sequence: e.Sequence}
 	sequence := e.Sequence
 	o.Done = func(_ wamp.ID, err error) { d.answered(sequence, err) }
 	d.underWay.Add(1)

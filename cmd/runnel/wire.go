@@ -160,7 +160,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	n.changing.Unlock()
 	n.log.Info("stopping")
 	n.doors.stop()
-	n.router.End(func(t *wamp.Transport) bool { return t.Network != "memory" }, wamp.CloseShutdown, "")
+	n.bidFarewell()
 	n.links.end()
 	n.inside.end()
 	err := n.close()
@@ -170,6 +170,28 @@ func (n *node) run(ctx context.Context, ready func()) error {
 		return context.Cause(serving) // a part's failure
 	}
 	return err
+}
+
+// farewell is how long sessions are waited for before the uplinks leave.
+const farewell = time.Second
+
+// bidFarewell lets nobody in any more, says GOODBYE to all but the router's own parts, and waits until they are gone. What
+// somebody published who is served after the uplinks have left would be acknowledged and not stored.
+func (n *node) bidFarewell() {
+	n.router.Refuse()
+	for end := time.Now().Add(farewell); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		left := 0
+		n.router.End(func(t *wamp.Transport) bool {
+			if t.Network == "memory" {
+				return false
+			}
+			left++
+			return true
+		}, wamp.CloseShutdown, "")
+		if left == 0 {
+			return
+		}
+	}
 }
 
 func (n *node) start(fail func(error)) {

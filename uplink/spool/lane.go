@@ -155,6 +155,9 @@ func (l *lane) segmentOf(sequence uint64) *segment {
 	return nil
 }
 
+// behind reports whether something is to be written.
+func (l *lane) behind() bool { return l.log != nil && (l.busy || l.unwritten != nil) }
+
 // newest returns the segment that is appended to; nil if there is none.
 func (l *lane) newest() *segment {
 	if n := len(l.segments); n > 0 {

@@ -203,12 +203,18 @@ func (s *Spool) dropSegment(l *lane, seg *segment, reason Reason) {
 	}
 }
 
-// Room waits until the spool is far from dropping anything, but not longer than ctx. A producer that can wait calls it
-// before Put.
-func (s *Spool) Room(ctx context.Context) {
+// Room waits until the spool is far from dropping anything, but not longer than ctx. A producer that can wait, while the far
+// side takes events, calls it before Put.
+func (s *Spool) Room(ctx context.Context) { s.await(ctx, s.hasRoom) }
+
+// CatchUp waits for the disk, where memory is full of what is about to be written, but not longer than ctx. A producer
+// calls it before Put while the far side is away. A disk that can't be written to is not waited for.
+func (s *Spool) CatchUp(ctx context.Context) { s.await(ctx, s.caughtUp) }
+
+func (s *Spool) await(ctx context.Context, so func() bool) {
 	for {
 		s.mu.Lock()
-		if s.closed || s.hasRoom() {
+		if s.closed || so() {
 			s.mu.Unlock()
 			return
 		}
@@ -229,9 +235,14 @@ func (s *Spool) hasRoom() bool {
 	return s.octets <= s.opts.MaxOctets-s.opts.MaxOctets/8 && s.pinned <= s.opts.MaxMemory-s.opts.MaxMemory/8
 }
 
-// freed tells those who wait for room.
+func (s *Spool) caughtUp() bool {
+	behind := s.lanes[Disk].behind() || s.lanes[Durable].behind()
+	return s.pinned <= s.opts.MaxMemory-s.opts.MaxMemory/8 || s.alarm != nil || !behind
+}
+
+// freed tells those who wait that there may be room.
 func (s *Spool) freed() {
-	if s.room != nil && (s.closed || s.hasRoom()) {
+	if s.room != nil {
 		close(s.room)
 		s.room = nil
 	}

@@ -338,6 +338,7 @@ func (s *Spool) writable() error {
 func (s *Spool) report(err error) {
 	s.mu.Lock()
 	defer s.unlockAndTell()
+	defer s.freed()
 	w := &s.writer
 	if err == nil {
 		if s.alarm != nil {
