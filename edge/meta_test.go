@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -235,4 +236,24 @@ func heardFailure(p *peer, failure string) {
 		return
 	}
 	p.hear(`[8,48,1,{},"wamp.error.` + failure + `"]`)
+}
+
+func TestTestamentsAreBounded(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p, watcher := s.join(hello), s.join(hello)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$s"]`)
+		long := strings.Repeat("x", maxTestamentOctets/2)
+		add := `[48,1,{},"wamp.session.add_testament",["com.t",["` + long + `"],{}]]`
+		p.say(add)
+		p.hear(`[50,1,{}]`)
+		p.say(add)
+		p.hear(`[8,48,1,{},"wamp.error.unavailable","*"]`)
+		p.say(`[48,1,{},"wamp.session.flush_testaments"]`)
+		p.hear(`[50,1,{}]`)
+		p.say(add)
+		p.hear(`[50,1,{}]`)
+		p.conn.Close()
+		watcher.hear(`[36,"$s","*",{},["` + long + `"]]`)
+	})
 }

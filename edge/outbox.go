@@ -31,6 +31,7 @@ type outbox struct {
 	flushing bool    // a read loop has the outbox on its list and will flush it
 	stalled  bool
 	asked    bool          // EVENTs have been appended that must be answered
+	kept     int           // octets at the start of buf of which dropEvents has found nothing to drop
 	dead     bool          // the connection failed or is closed: appends vanish
 	idle     chan struct{} // closed when the present writing ends; made by whoever waits for that
 	room     chan struct{} // closed when buf is taken by a write; made by whoever waits for that
@@ -109,7 +110,7 @@ func (o *outbox) cancel(buf []byte) {
 func (o *outbox) empty() {
 	if o.buf != nil {
 		giveBuffer(o.buf)
-		o.buf = nil
+		o.buf, o.kept = nil, 0
 	}
 }
 
@@ -204,7 +205,7 @@ func (o *outbox) congested() bool {
 // dropEvents takes the oldest EVENTs, a quarter of the outbox, out of buf. Holds mu.
 func (o *outbox) dropEvents(buf []byte) []byte {
 	serializer := o.conn.Transport().Serializer
-	keep, at := 0, 0
+	keep, at := o.kept, o.kept // what may not be dropped is looked at once, however often there is no room
 	for at < len(buf) && at-keep < o.high/4 {
 		next := at + frameHeader + int(binary.BigEndian.Uint32(buf[at:]))
 		if msg := buf[at+frameHeader : next]; codec.TypeOf(serializer, msg) == wamp.Event && !o.hasAsked(msg) {
@@ -214,6 +215,7 @@ func (o *outbox) dropEvents(buf []byte) []byte {
 		}
 		at = next
 	}
+	o.kept = keep
 	return append(buf[:keep], buf[at:]...)
 }
 
@@ -255,7 +257,7 @@ func (o *outbox) drain(batch *buffer, n int) {
 // take hands out the buffer for a write and tells those who wait for room. Holds mu.
 func (o *outbox) take() *buffer {
 	batch := o.buf
-	o.buf = nil
+	o.buf, o.kept = nil, 0
 	if o.room != nil {
 		close(o.room)
 		o.room = nil

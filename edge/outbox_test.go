@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -204,4 +205,47 @@ func TestMessageTooLongForTheReceiver(t *testing.T) {
 		big.say(`[70,1,{},["` + long + `"]]`)
 		small.hear(`[8,48,1,{},"wamp.error.payload_size_exceeded",["*"]]`)
 	})
+}
+
+// What may not be dropped is looked at once, not again for each event that finds no room.
+func TestDropEventsGoesOn(t *testing.T) {
+	s := &session{}
+	ours, theirs := memory.Pipe(memory.Options{Serializer: wamp.JSON})
+	defer ours.Close()
+	defer theirs.Close()
+	const high = 1000
+	s.out.init(theirs, s, high)
+	o := &s.out
+	o.stalled, o.writing, o.flushing = true, true, true
+	place := &seat{session: s}
+	asking := func(n int) []byte { return fmt.Appendf(nil, `[36,1,%d,{"_confirm":true}]`, n) }
+	plain := func(n int) []byte { return fmt.Appendf(nil, `[36,1,%d,{}]`, n) }
+	asked := 0
+	for ; ; asked++ {
+		if v, _ := o.appendAsking(place, asking(asked+1)); v == refused {
+			break
+		}
+	}
+	for n := range 100 {
+		o.appendEvent(place, plain(n+1))
+	}
+	if got := o.dropped.Load(); got != 100 && got != 99 {
+		t.Errorf("%d events are dropped", got)
+	}
+	left := 0
+	for buf := o.buf.bytes; len(buf) > 0; left++ {
+		buf = buf[frameHeader+int(binary.BigEndian.Uint32(buf)):]
+	}
+	if left < asked || left > asked+1 {
+		t.Errorf("%d messages are left of %d that may not be dropped", left, asked)
+	}
+	if o.kept < high/4 {
+		t.Errorf("it would begin at %d again", o.kept)
+	}
+	o.mu.Lock()
+	giveBuffer(o.take())
+	o.mu.Unlock()
+	if o.kept != 0 {
+		t.Errorf("in an empty buffer it would begin at %d", o.kept)
+	}
 }

@@ -21,8 +21,9 @@ import (
 //
 // What is registered or subscribed to is listed too, described or not. A description goes with the session that made it.
 type reflection struct {
-	mu    sync.Mutex
-	known map[described]description
+	mu     sync.Mutex
+	known  map[described]description
+	octets int // of all descriptions
 }
 
 // described is what a description is of.
@@ -36,6 +37,7 @@ type description struct {
 const (
 	maxDescriptions = 1000     // a session
 	maxDescription  = 64 << 10 // octets
+	maxDescribed    = 4 << 20  // octets of all descriptions in a realm
 )
 
 // reflected are the kinds, each with the right that one needs to describe, and to see.
@@ -99,8 +101,13 @@ func (r *reflection) define(what described, d description) error {
 	if r.known == nil {
 		r.known = make(map[described]description)
 	}
-	if old, ok := r.known[what]; ok && old.by != d.by {
+	old, again := r.known[what]
+	if again && old.by != d.by {
 		return refusal{wamp.NotAuthorized, "another session has described it"}
+	}
+	octets := r.octets - old.octets(what) + d.octets(what)
+	if octets > maxDescribed {
+		return refusal{wamp.Unavailable, fmt.Sprintf("all descriptions together may have %d octets", maxDescribed)}
 	}
 	n := 0
 	for _, other := range r.known {
@@ -108,11 +115,25 @@ func (r *reflection) define(what described, d description) error {
 			n++
 		}
 	}
-	if n >= maxDescriptions {
+	if n >= maxDescriptions && !again {
 		return refusal{wamp.Unavailable, fmt.Sprintf("the session has made %d descriptions already", maxDescriptions)}
 	}
-	r.known[what] = d
+	r.known[what], r.octets = d, octets
 	return nil
+}
+
+// octets is what a description takes; nothing if it is none.
+func (d description) octets(what described) int {
+	if d.by == nil {
+		return 0
+	}
+	return len(what.uri) + len(d.value.Raw)
+}
+
+// remove takes a description out. Holds mu.
+func (r *reflection) remove(what described) {
+	r.octets -= r.known[what].octets(what)
+	delete(r.known, what)
 }
 
 // forget removes a session's own description.
@@ -121,7 +142,7 @@ func (r *reflection) forget(what described, by *session) bool {
 	defer r.mu.Unlock()
 	own := r.known[what].by == by
 	if own {
-		delete(r.known, what)
+		r.remove(what)
 	}
 	return own
 }
@@ -132,7 +153,7 @@ func (r *reflection) leave(s *session) (gone []described) {
 	defer r.mu.Unlock()
 	for what, d := range r.known {
 		if d.by == s {
-			delete(r.known, what)
+			r.remove(what)
 			gone = append(gone, what)
 		}
 	}

@@ -1,7 +1,10 @@
 package edge
 
 import (
+	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
@@ -55,5 +58,49 @@ func TestReflection(t *testing.T) {
 		reader.hear(`[36,"$sub","*",{"topic":"wamp.reflect.on_undefine"},"*"]`, `[36,"$sub","*",{"topic":"wamp.reflect.on_undefine"},"*"]`)
 		guest.say(`[48,5,{},"wamp.reflection.procedure.list"]`)
 		guest.hear(`[50,5,{},[[]]]`)
+	})
+}
+
+func TestDescriptionsAreBounded(t *testing.T) {
+	tell(t, Options{OutboxBytes: 16 << 20}, RealmOptions{}, func(s *story) {
+		p, q := s.join(hello), s.join(hello)
+		define := func(p *peer, uri string, octets int) {
+			p.say(fmt.Sprintf(`[48,1,{},"wamp.reflect.define",[%q,%q]]`, uri, strings.Repeat("x", octets)))
+		}
+		const each = maxDescription - 100
+		for n := range maxDescribed / (each + len("com.00") + 5) {
+			define(p, fmt.Sprint("com.", n), each)
+			p.hear(`[50,1,{}]`)
+		}
+		define(q, "com.more", each)
+		q.hear(`[8,48,1,{},"wamp.error.unavailable","*"]`)
+		define(q, "com.more", 10)
+		q.hear(`[50,1,{}]`)
+		define(p, "com.0", each) // in the place of the one before
+		p.hear(`[50,1,{}]`)
+		p.say(`[48,1,{},"wamp.reflect.define",["com.0",null]]`)
+		p.hear(`[50,1,{}]`)
+		define(q, "com.more", each)
+		q.hear(`[50,1,{}]`)
+		p.conn.Close()
+		q.conn.Close()
+		synctest.Wait()
+		if r := &s.router.realm([]byte("realm1")).reflection; r.octets != 0 || len(r.known) != 0 {
+			t.Errorf("%d octets are left of %d descriptions", r.octets, len(r.known))
+		}
+	})
+}
+
+func TestDescriptionsOfASessionAreBounded(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		for i := range maxDescriptions {
+			p.say(fmt.Sprintf(`[48,1,{},"wamp.reflect.define",["com.%d","x"]]`, i))
+			p.hear(`[50,1,{}]`)
+		}
+		p.say(`[48,1,{},"wamp.reflect.define",["com.more","x"]]`)
+		p.hear(`[8,48,1,{},"wamp.error.unavailable","*"]`)
+		p.say(`[48,1,{},"wamp.reflect.define",["com.0","changed"]]`)
+		p.hear(`[50,1,{}]`)
 	})
 }

@@ -18,8 +18,11 @@ type testament struct {
 	disclose bool // by rule
 }
 
-// maxTestaments bounds what one session may leave behind, in both scopes together.
-const maxTestaments = 100
+// What one session may leave behind, in both scopes together.
+const (
+	maxTestaments      = 100
+	maxTestamentOctets = 1 << 20 // of topics, options and payloads
+)
 
 // scopes are the two buckets, in the order in which they are published. There is no session resumption, so that a
 // session that is detached is destroyed at once.
@@ -62,11 +65,25 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if will.dict, will.options, err = c.willOptions(); err != nil {
 		return nil, err
 	}
+	if s.testamentOctets()+will.octets() > maxTestamentOctets {
+		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session's testaments may have %d octets", maxTestamentOctets)}
+	}
 	if will.disclose, err = s.permitted(c.turn, auth.Publish, []byte(topic), will.dict); err != nil {
 		return nil, err
 	}
 	s.testaments[scope] = append(s.testaments[scope], will)
 	return nil, nil
+}
+
+func (t *testament) octets() int { return len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) }
+
+func (s *session) testamentOctets() (n int) {
+	for _, wills := range s.testaments {
+		for i := range wills {
+			n += wills[i].octets()
+		}
+	}
+	return n
 }
 
 func (c *metaCall) willPayload() (p codec.Payload, err error) {
