@@ -71,6 +71,8 @@ var dependencies = map[string][]string{
 	"uplink/mqtt":         {"github.com/eclipse/paho.mqtt.golang"},
 	"boards":              {},
 	"test":                testDependencies,
+	// Routers of other makes, in a module of their own: the project itself depends on none of them.
+	"test/federation/centres": {"github.com/gammazero/nexus/v3", "github.com/xconnio/xconn-go"},
 }
 
 // testDependencies may be imported by tests, and by what is there for tests alone: second opinions and tools.

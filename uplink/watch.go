@@ -38,6 +38,9 @@ type watch struct {
 	session   wamp.ID // of the side, that known is about
 	known     knowledge
 	items     map[wamp.ID]*item
+	whole     bool             // the router has told all in one answer; it is a Runnel, and tells of everything
+	strange   []wamp.ID        // somebody has entered what was not told of
+	ignored   map[wamp.ID]bool // was asked for, and does not count
 }
 
 // knowledge is what a watch can say.
@@ -128,6 +131,7 @@ func (w *watch) step(ctx context.Context) {
 			w.learn(n)
 		}
 	}
+	w.askStrange(ctx)
 	w.tells.Store(w.known == known)
 	w.found(w.known, w.others())
 }
@@ -236,16 +240,36 @@ func (w *watch) learn(n news) {
 	switch {
 	case n.what == w.census.created:
 		w.add(n.details)
-		it = w.items[n.id]
+		if it = w.items[n.id]; it == nil {
+			return // it does not count
+		}
 		fallthrough
 	case n.what == w.census.entered:
-		if it != nil && it.members != nil {
+		switch {
+		case it != nil && it.members != nil:
 			it.members[n.session] = true
+		case it == nil && !w.whole && !w.ignored[n.id]:
+			w.strange = append(w.strange, n.id)
 		}
 	case n.what == w.census.deleted:
 		delete(w.items, n.id)
 	case it != nil && it.members != nil:
 		delete(it.members, n.session)
+	}
+}
+
+// askStrange asks for what others have entered before it was told of: some routers don't tell a session of what it has
+// created itself.
+func (w *watch) askStrange(ctx context.Context) {
+	ids := w.strange
+	w.strange = nil
+	if len(ids) == 0 || w.askEach(ctx, ids) != nil {
+		return
+	}
+	for _, id := range ids {
+		if w.items[id] == nil && len(w.ignored) < maxItems {
+			w.ignored[id] = true
+		}
 	}
 }
 
@@ -298,7 +322,7 @@ func (i *item) wanted(own wamp.ID) bool {
 // list asks what there is. A Runnel tells all that overlaps in one answer; another router lists ids, and is asked for
 // each.
 func (w *watch) list(ctx context.Context) error {
-	w.items = make(map[wamp.ID]*item)
+	w.items, w.ignored, w.strange = make(map[wamp.ID]*item), make(map[wamp.ID]bool), nil
 	var overlaps []any
 	for _, p := range w.patterns {
 		overlaps = append(overlaps, []any{p.URI, p.Match.String()})
@@ -309,7 +333,7 @@ func (w *watch) list(ctx context.Context) error {
 		return err
 	}
 	args := r.Args()
-	if len(args) > 1 {
+	if w.whole = len(args) > 1; w.whole {
 		list, _ := args[1].([]any)
 		for _, v := range list {
 			details, _ := v.(map[string]any)
