@@ -94,16 +94,13 @@ func freePort(t *testing.T) int {
 	}
 }
 
-// broker is an MQTT broker that can be killed and started again on the same port.
+// broker is an MQTT broker.
 type broker struct {
 	*program.Process
-	port  int
-	start func() *program.Process
+	port int
 }
 
 func (b *broker) url() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", b.port) }
-
-func (b *broker) restart() { b.Process = b.start() }
 
 // mosquitto starts Debian's broker, with lines of its configuration.
 func mosquitto(t *testing.T, config string) *broker {
@@ -111,10 +108,7 @@ func mosquitto(t *testing.T, config string) *broker {
 	b, dir := &broker{port: freePort(t)}, t.TempDir()
 	file := filepath.Join(dir, "mosquitto.conf")
 	write(t, file, fmt.Sprintf("listener %d 127.0.0.1\nlog_dest stderr\nlog_type all\nuser root\n%s", b.port, config))
-	b.start = func() *program.Process {
-		return start(t, exec.Command("mosquitto", "-c", file), `mosquitto version \S+ running`)
-	}
-	b.restart()
+	b.Process = start(t, exec.Command("mosquitto", "-c", file), `mosquitto version \S+ running`)
 	return b
 }
 
@@ -143,20 +137,19 @@ func nats(t *testing.T, nodes int) []*broker {
 			jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }
 			mqtt { listen: "127.0.0.1:%d", ack_wait: "2s" }
 			`, i, freePort(t), dir, b.port)
-		ready := `Server is ready`
 		if nodes > 1 {
 			config += fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }\n", strings.TrimPrefix(routes[i], "nats-route://"), strings.Join(routes, ", "))
 		}
 		file := filepath.Join(dir, "nats.conf")
 		write(t, file, config)
-		b.start = func() *program.Process { return start(t, exec.Command("nats-server", "-c", file), ready) }
+		b.Process = start(t, exec.Command("nats-server", "-c", file), "")
 		list = append(list, b)
 	}
-	var all sync.WaitGroup
 	for _, b := range list {
-		all.Go(b.restart)
+		if _, err := b.Logs(`Server is ready`); err != nil {
+			t.Fatal(err)
+		}
 	}
-	all.Wait()
 	if nodes > 1 {
 		leader(t, list)
 	}

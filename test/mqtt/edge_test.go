@@ -223,20 +223,24 @@ func upTo(n int) (list []int) {
 // gate lets connections through to a broker while it is open, so that a test decides when a gateway comes back.
 type gate struct {
 	net.Listener
-	mu    sync.Mutex
+	work sync.WaitGroup
+
+	mu sync.Mutex
+	// Guarded by mu.
 	to    string
 	shut  bool
 	conns map[net.Conn]bool
-	work  sync.WaitGroup
 }
 
+// newGate makes one that is open.
 func newGate(t *testing.T, b *broker) *gate {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gate{Listener: l, to: fmt.Sprintf("127.0.0.1:%d", b.port), conns: map[net.Conn]bool{}}
+	g := &gate{Listener: l, conns: map[net.Conn]bool{}}
+	g.open(b)
 	g.work.Go(g.accept)
 	t.Cleanup(func() {
 		l.Close()
@@ -257,7 +261,7 @@ func (g *gate) accept() {
 		if err != nil {
 			continue
 		}
-		far, err := net.Dial("tcp", g.to)
+		far, err := net.Dial("tcp", g.address())
 		if err != nil || !g.admit(near, far) {
 			near.Close()
 			if far != nil {
@@ -307,8 +311,15 @@ func (g *gate) close() {
 	clear(g.conns)
 }
 
-func (g *gate) open() {
+// open lets connections through to a broker.
+func (g *gate) open(b *broker) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.shut = false
+	g.shut, g.to = false, fmt.Sprintf("127.0.0.1:%d", b.port)
+}
+
+func (g *gate) address() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.to
 }

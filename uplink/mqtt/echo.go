@@ -17,13 +17,21 @@ type echoes struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	due  []echo            // from old to new
-	kept map[string]uint64 // topics: what we had the broker retain last, which comes back whenever we subscribe
+	due   []echo          // from old to new
+	kept  map[string]kept // by topic: what we had the broker retain last
+	asked bool            // SUBSCRIBE was sent in this connection
 }
 
 type echo struct {
 	key uint64
 	at  time.Time
+}
+
+// kept is what the broker retains. It comes back once for each time that we subscribe, from a broker that knows bridges,
+// too, unless somebody else has published there meanwhile.
+type kept struct {
+	key uint64
+	due bool
 }
 
 const (
@@ -32,7 +40,7 @@ const (
 )
 
 func newEchoes(filters []string) *echoes {
-	return &echoes{seed: maphash.MakeSeed(), filters: filters, kept: make(map[string]uint64)}
+	return &echoes{seed: maphash.MakeSeed(), filters: filters, kept: make(map[string]kept)}
 }
 
 func (e *echoes) key(topic string, payload []byte) uint64 {
@@ -44,50 +52,68 @@ func (e *echoes) key(topic string, payload []byte) uint64 {
 	return h.Sum64()
 }
 
-// expect notes what is about to be sent.
-func (e *echoes) expect(topic string, payload []byte, retain bool) {
-	if !matchAny(e.filters, topic) {
+// expect notes what is about to be sent: live says that it comes back at once, retained that it does when we subscribe.
+func (e *echoes) expect(topic string, payload []byte, live, retained bool) {
+	if !live && !retained || !matchAny(e.filters, topic) {
 		return
 	}
 	now, key := time.Now(), e.key(topic, payload)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if _, known := e.kept[topic]; retained && (known || len(e.kept) < maxEchoes) {
+		e.kept[topic] = kept{key: key, due: !e.asked}
+	}
+	if !live {
+		return
+	}
 	old := 0
 	for old < len(e.due) && (len(e.due)-old >= maxEchoes || now.Sub(e.due[old].at) > echoExpiry) {
 		old++
 	}
 	e.due = append(slices.Delete(e.due, 0, old), echo{key, now})
-	if _, known := e.kept[topic]; retain && (known || len(e.kept) < maxEchoes) {
-		e.kept[topic] = key
-	}
 }
 
 func matchAny(filters []string, topic string) bool {
 	return slices.ContainsFunc(filters, func(f string) bool { return matches(f, topic) })
 }
 
-// heard reports whether a message is an echo. A live one is one once; retained is one that the broker had kept.
+// heard reports whether a message is an echo. Each is one once.
 func (e *echoes) heard(topic string, payload []byte, retained bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.due) == 0 && !retained {
+	if len(e.due) == 0 && len(e.kept) == 0 {
 		return false
 	}
 	key := e.key(topic, payload)
-	if last, known := e.kept[topic]; retained {
-		return known && last == key
+	if k, known := e.kept[topic]; known && retained && k.due && k.key == key {
+		e.kept[topic] = kept{key: key}
+		return true
 	}
-	i := slices.IndexFunc(e.due, func(d echo) bool { return d.key == key })
-	if i < 0 {
-		return false
+	if i := slices.IndexFunc(e.due, func(d echo) bool { return d.key == key }); i >= 0 {
+		e.due = slices.Delete(e.due, i, i+1)
+		return true
 	}
-	e.due = slices.Delete(e.due, i, i+1)
-	return true
+	delete(e.kept, topic) // now it is somebody else's
+	return false
 }
 
-// forget is for a broker that sends none back, or has no session of ours any more; what it retains it still has.
-func (e *echoes) forget() {
+// subscribed notes that SUBSCRIBE is on its way: what is sent from now on is not what the broker has retained before.
+func (e *echoes) subscribed() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.due = e.due[:0]
+	e.asked = true
+}
+
+// connected begins a connection, in which the link is going to subscribe. What was sent live in the one before comes back
+// only if the broker says so.
+func (e *echoes) connected(back bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked = false
+	if !back {
+		e.due = e.due[:0]
+	}
+	for topic, k := range e.kept {
+		e.kept[topic] = kept{key: k.key, due: true}
+	}
 }

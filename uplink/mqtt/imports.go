@@ -115,7 +115,7 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 		return
 	}
 	r, topic := findTopic(l.opts.Import, uri)
-	if r == nil || !s.bridge && l.echoes.heard(p.TopicName, p.Payload, p.Retain) {
+	if r == nil || l.echoes.heard(p.TopicName, p.Payload, p.Retain) {
 		done()
 		return
 	}

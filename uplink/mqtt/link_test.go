@@ -173,6 +173,9 @@ func newBroker(t *testing.T, conn net.Conn) *broker {
 			} else {
 				b.got <- p
 			}
+			if _, last := p.(*packets.DisconnectPacket); last {
+				conn.Close()
+			}
 		}
 	}()
 	t.Cleanup(func() { conn.Close() })

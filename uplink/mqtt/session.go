@@ -50,7 +50,7 @@ const (
 	mostSlack = time.Minute
 
 	// leaveTime is how long the last words may take.
-	leaveTime = time.Second
+	leaveTime = 2 * time.Second
 )
 
 const (
@@ -114,9 +114,7 @@ func (s *session) shake() error {
 	if !ack.SessionPresent {
 		s.link.inbox.forget()
 	}
-	if s.bridge || !ack.SessionPresent {
-		s.link.echoes.forget()
-	}
+	s.link.echoes.connected(ack.SessionPresent && !s.bridge)
 	return nil
 }
 
@@ -198,6 +196,7 @@ func (s *session) begin() {
 		p.Topics, p.Qoss = append(p.Topics, f.filter), append(p.Qoss, f.qos)
 	}
 	s.out.send(p)
+	s.link.echoes.subscribed()
 }
 
 // tellState publishes what the last will says when the link can't.
@@ -213,9 +212,7 @@ func (s *session) tellState(state string) {
 
 // send sends a PUBLISH and remembers that it comes back, if it does.
 func (s *session) send(p *packets.PublishPacket) {
-	if !s.bridge {
-		s.link.echoes.expect(p.TopicName, p.Payload, p.Retain)
-	}
+	s.link.echoes.expect(p.TopicName, p.Payload, !s.bridge, p.Retain)
 	s.out.send(p)
 }
 
@@ -235,6 +232,12 @@ func (s *session) leave() {
 	s.tellState(offline)
 	s.out.send(packets.NewControlPacket(packets.Disconnect))
 	s.out.flush()
+	// The broker closes the connection. If we did, with something unread, it would be reset, and the broker might never see
+	// what was said last.
+	select {
+	case <-s.open.Done():
+	case <-ctx.Done():
+	}
 }
 
 // ping asks now and then whether the broker is there.
