@@ -90,20 +90,30 @@ type mirror struct {
 	named func(*rule, string) string // what a URI found there is called where it is made
 	make  func(share) (end func(), e error)
 	made  map[share]func()
+
+	// timid takes what is not known for what is not there, as long as nothing is known; else it is wanted, so that who
+	// calls over a link that is down hears that.
+	timid bool
 }
 
 // begin makes what stands before anything is known.
-func (m *mirror) begin(nothing bool) error {
+func (m *mirror) begin() error {
 	m.made = make(map[share]func())
-	return m.set(m.wants(func(r *rule) bool { return r.static || !nothing }, nil))
+	return m.set(m.wants(func(r *rule) bool { return r.static || !m.timid }, nil))
 }
 
 // follow is what a watch calls.
 func (m *mirror) follow(k knowledge, found []offer) {
-	if k == unknown {
+	if k == unknown && m.timid {
 		return // as it was
 	}
-	m.set(m.wants(func(r *rule) bool { return r.static || k == denied }, found))
+	want := m.wants(func(r *rule) bool { return r.static || k != known }, found)
+	if k == unknown {
+		for s := range m.made {
+			want[s] = true // and more
+		}
+	}
+	m.set(want)
 }
 
 // wants returns what the rules want, given what was found; a static rule wants its own pattern.
@@ -173,26 +183,27 @@ func (l *Link) watches() error {
 	if following(exported) {
 		l.watch(&l.remote, subscriptions, abroad(exported), overlap(abroad(exported), home(imported)), l.learnInterest)
 	}
-	topics := &mirror{rules: imported, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe}
-	if err := l.mirror(topics, &l.local, subscriptions, overlap(abroad(imported), home(exported)), true); err != nil {
+	topics := &mirror{rules: imported, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe, timid: true}
+	if err := l.mirror(topics, &l.local, subscriptions, overlap(abroad(imported), home(exported))); err != nil {
 		return err
 	}
 	offered, used := l.of(exports, "procedure"), l.of(imports, "procedure")
-	out := &mirror{rules: offered, seen: (*rule).home, named: (*rule).rewrite, make: l.register}
-	if err := l.mirror(out, &l.local, registrations, overlap(home(offered), abroad(used)), true); err != nil {
+	out := &mirror{rules: offered, seen: (*rule).home, named: (*rule).rewrite, make: l.register, timid: true}
+	if err := l.mirror(out, &l.local, registrations, overlap(home(offered), abroad(used))); err != nil {
 		return err
 	}
 	in := &mirror{rules: used, seen: (*rule).home, named: (*rule).rewrite, make: l.register}
-	// What is imported is registered from the beginning: a link that is down answers with network_failure.
-	return l.mirror(in, &l.remote, registrations, overlap(home(used), abroad(offered)), false)
+	// What is imported is registered from the beginning and in every outage: a link that is down answers with
+	// network_failure.
+	return l.mirror(in, &l.remote, registrations, overlap(home(used), abroad(offered)))
 }
 
 // mirror begins m and has it follow what is at one side.
-func (l *Link) mirror(m *mirror, at *side, c *census, members, nothing bool) error {
+func (l *Link) mirror(m *mirror, at *side, c *census, members bool) error {
 	if len(m.rules) == 0 {
 		return nil
 	}
-	if err := m.begin(nothing); err != nil {
+	if err := m.begin(); err != nil {
 		return err
 	}
 	var patterns []wamp.Pattern

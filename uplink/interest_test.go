@@ -196,9 +196,15 @@ func TestLocalFirst(t *testing.T) {
 		if !errors.Is(err, wamp.NetworkFailure) || time.Since(began) > 0 {
 			t.Errorf("a call while the centre is away: %v after %v", err, time.Since(began))
 		}
+		if _, err = here.Call(t.Context(), "com.example.new", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NetworkFailure) {
+			t.Errorf("a call of what may be there by now: %v", err)
+		}
 		w.centre.mend()
 		w.settle()
 		call("centre")
+		if _, err = here.Call(t.Context(), "com.example.new", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NoSuchProcedure) {
+			t.Errorf("a call of what is not there: %v", err)
+		}
 	})
 }
 
