@@ -1,0 +1,181 @@
+package federation
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// authority signs certificates.
+type authority struct {
+	t           *testing.T
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+	serial      int64
+}
+
+func newAuthority(t *testing.T) *authority {
+	a := &authority{t: t}
+	template := a.template("CA")
+	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
+	a.certificate, a.key = a.sign(template)
+	return a
+}
+
+func (a *authority) template(name string) *x509.Certificate {
+	a.serial++
+	return &x509.Certificate{
+		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+}
+
+func (a *authority) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
+	a.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	parent, by := a.certificate, a.key
+	if parent == nil {
+		parent, by = template, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	made, err := x509.ParseCertificate(der)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return made, key
+}
+
+// pemOf returns a certificate made for name, and its key, as files hold them.
+func (a *authority) pemOf(name string) (certificate *x509.Certificate, cert, key string) {
+	made, private := a.sign(a.template(name))
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return made, block("CERTIFICATE", made.Raw), block("PRIVATE KEY", der)
+}
+
+func block(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+}
+
+const cryptosignKey = "20e8c05d0ede9506462bb049c4843032b18e8e75b314583d0c8d8a4942f9be40"
+
+// Every way for a link to prove who it is, and to know whom it speaks to.
+func TestTrust(t *testing.T) {
+	ca := newAuthority(t)
+	router, cert, key := ca.pemOf("centre")
+	_, ownCert, ownKey := ca.pemOf("gw-tls")
+	dir := t.TempDir()
+	at := &node{T: t, dir: dir}
+	files := map[string]string{}
+	for name, text := range map[string]string{
+		"centre.pem": cert, "centre.key": key, "ca.pem": block("CERTIFICATE", ca.certificate.Raw), "own.pem": ownCert, "own.key": ownKey,
+		"cryptosign.key": cryptosignKey, "other.pem": block("CERTIFICATE", newAuthority(t).certificate.Raw),
+	} {
+		files[name] = at.write(name, text)
+	}
+	public := publicKey(t)
+	centre := startWith(t, "centre", strings.Replace(everybody, `anonymous = "all"`, "", 1)+fmt.Sprintf(`
+[[realm.principal]]
+authid = "gw-ticket"
+role = "gateway"
+ticket = "a ticket"
+[[realm.principal]]
+authid = "gw-cra"
+role = "gateway"
+wampcra = { secret = "a secret" }
+[[realm.principal]]
+authid = "gw-scram"
+role = "gateway"
+scram = { secret = "a secret" }
+[[realm.principal]]
+authid = "gw-sign"
+role = "gateway"
+authorized_keys = [%q]
+[[realm.principal]]
+authid = "gw-tls"
+role = "gateway"
+certificate = "gw-tls"
+[[listen]]
+url = "tls://127.0.0.1:0"
+certificate = %q
+key = %q
+client_ca = %q
+`, public, files["centre.pem"], files["centre.key"], files["ca.pem"]))
+	tls := "tls://" + centre.line.address()
+	web := "wss://" + centre.line.address()
+	ticket := "authid = \"gw-ticket\"\nticket = \"a ticket\"\n"
+	trusted := fmt.Sprintf("ca = %q\n", files["ca.pem"])
+	sum, spki := sha256.Sum256(router.Raw), sha256.Sum256(router.RawSubjectPublicKeyInfo)
+	wrong := sha256.Sum256([]byte("something else"))
+	for _, c := range []struct {
+		name, url, keys, authid, problem string
+	}{
+		{"ticket", tls, trusted + ticket, "gw-ticket", ""},
+		{"wampcra", web, trusted + "authid = \"gw-cra\"\nsecret = \"a secret\"\n", "gw-cra", ""},
+		{"scram", tls, trusted + "authid = \"gw-scram\"\nsecret = \"a secret\"\n", "gw-scram", ""},
+		{"cryptosign", web, trusted + fmt.Sprintf("authid = \"gw-sign\"\nkey = %q\n", files["cryptosign.key"]), "gw-sign", ""},
+		{"a client certificate", tls, trusted + fmt.Sprintf("authid = \"gw-tls\"\ncertificate = %q\nkey = %q\n", files["own.pem"], files["own.key"]), "gw-tls", ""},
+		{"a pinned certificate", tls, ticket + pin(sum), "gw-ticket", ""},
+		{"a pinned key", web, ticket + pin(spki), "gw-ticket", ""},
+		{"another's certificate", tls, ticket + trusted + pin(wrong), "", "the pinned one is neither"},
+		{"an unknown authority", tls, ticket, "", "unknown authority"},
+		{"another authority", tls, ticket + fmt.Sprintf("ca = %q\n", files["other.pem"]), "", "unknown authority"},
+		{"a wrong ticket", tls, trusted + "authid = \"gw-ticket\"\nticket = \"none\"\n", "", "wamp.error.authentication_failed"},
+		{"a wrong secret", tls, trusted + "authid = \"gw-cra\"\nsecret = \"none\"\n", "", "wamp.error.authentication_failed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			edge := start(t, "edge", fmt.Sprintf("[[uplink]]\nname = \"central\"\nurl = [%q]\nreconnect_min = \"50ms\"\nreconnect_max = \"500ms\"\n%s%s",
+				c.url, c.keys, shares("export topic com.")))
+			if c.problem == "" {
+				found, err := edge.process.Logs(`msg="link is up".* authid=(\S+) authrole=gateway`)
+				if err != nil || found[1] != c.authid {
+					t.Errorf("joined as %v, %v", found, err)
+				}
+				return
+			}
+			here := edge.join()
+			await(t, c.problem, func() bool { return strings.Contains(edge.link(here, "central").Error, c.problem) })
+			if edge.link(here, "central").Up {
+				t.Error("the link is up")
+			}
+		})
+	}
+
+}
+
+func pin(sum [sha256.Size]byte) string {
+	return fmt.Sprintf("pin = %q\n", hex.EncodeToString(sum[:]))
+}
+
+// publicKey returns the public half of cryptosignKey.
+func publicKey(t *testing.T) string {
+	t.Helper()
+	seed, err := hex.DecodeString(cryptosignKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+}
