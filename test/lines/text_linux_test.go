@@ -103,7 +103,7 @@ func TestNotPermitted(t *testing.T) {
 	if s := r.state(t, "weather").Sensor; s.Published != 0 || s.Refusal != "org.example.weather: wamp.error.not_authorized" {
 		t.Errorf("%+v", s)
 	}
-	if n := strings.Count(r.Stderr.Text(), "may not publish"); n != 1 {
+	if n := strings.Count(r.Stderr.Text(), "serial line may not publish"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
 	eventually(t, "the procedure is refused", func() bool { return strings.Contains(r.Stderr.Text(), "may not offer its procedure") })
