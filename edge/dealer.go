@@ -72,6 +72,8 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 		return false, nil
 	case len(s.calls) >= s.realm.router.options().MaxCalls:
 		return false, refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
+	case o.progress && s.kept+len(m.Dict.Raw) > maxKept:
+		return false, refusal{wamp.Unavailable, "the options of the session's progressive calls are too long"}
 	}
 	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
 	if err := p.place(t, c, callee, &invocation); err != nil {
@@ -83,8 +85,10 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	}
 	if o.progress {
 		c.stream = newStream(m, seat, o)
-	} else if callee.features.has(calleeReroute) {
+		c.keep(len(c.stream.dict.Raw))
+	} else if octets := len(m.Dict.Raw) + len(m.Payload.Raw); callee.features.has(calleeReroute) && s.kept+octets <= maxKept {
 		c.reroute = newReroute(m, seat, o)
+		c.keep(octets)
 	}
 	t.count.calls++
 	return true, nil

@@ -32,6 +32,17 @@ type call struct {
 	timer      *time.Timer // nil without a timeout
 	stream     *stream     // nil unless the caller sends its arguments in chunks
 	reroute    *reroute    // nil unless another callee can be asked
+	octets     int         // of what is kept of the CALL
+}
+
+// maxKept is how many octets of a session's CALLs are kept while they are under way: of those that may be re-routed, and of
+// the options of those that come in chunks. Of more, an error of the callee stands.
+const maxKept = 4 << 20
+
+// keep notes what is kept of the CALL. Holds mu.
+func (c *call) keep(octets int) {
+	c.octets = octets
+	c.caller.kept += octets
 }
 
 // place numbers the INVOCATION for c, sends it to the callee and notes the call. All under one lock: a callee sees
@@ -61,6 +72,9 @@ func (p *pending) add(c *call) {
 
 // remove ends c. Holds mu.
 func (p *pending) remove(c *call) {
+	if !c.ended {
+		c.caller.kept -= c.octets
+	}
 	c.ended = true
 	delete(c.caller.calls, c.request)
 	delete(c.callee.invocations, c.invocation)

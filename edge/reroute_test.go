@@ -1,9 +1,14 @@
 package edge
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+const busy = `,{},"wamp.error.unavailable"]`
 
 func TestReroute(t *testing.T) {
-	busy := `,{},"wamp.error.unavailable"]`
 	for policy, order := range map[string][3][]int{ // who is asked for the first call, the second, the third
 		"first":      {{0, 1, 2}, {0, 1}, {0, 1}},
 		"last":       {{2, 1, 0}, {2, 1}, {2, 1}},
@@ -62,5 +67,35 @@ func TestReroute(t *testing.T) {
 		not.hear(`[68,1,"*",{}]`)
 		not.say(`[8,68,1` + busy)
 		caller.hear(`[8,48,2,{},"wamp.error.unavailable"]`)
+	})
+}
+
+// What is kept of calls is bounded: of those beyond it the callee's answer stands.
+func TestRerouteKeepsNoMoreThanItMay(t *testing.T) {
+	tell(t, Options{OutboxBytes: 16 << 20}, RealmOptions{}, func(s *story) {
+		caller, callee := s.join(helloAll), s.join(helloAll)
+		callee.say(`[64,1,{},"com.x"]`)
+		callee.hear(`[65,1,"*"]`)
+		long := strings.Repeat("x", maxKept/2-100)
+		answers := []string{"no_available_callee", "no_available_callee", "unavailable"}
+		for i := range answers {
+			caller.say(fmt.Sprintf(`[48,%d,{},"com.x",[%q]]`, i+1, long))
+			callee.hear(fmt.Sprintf(`[68,%d,"*",{},"*"]`, i+1))
+		}
+		for i, want := range answers {
+			callee.say(fmt.Sprintf(`[8,68,%d`, i+1) + busy)
+			caller.hear(fmt.Sprintf(`[8,48,%d,{},"wamp.error.%s"]`, i+1, want))
+		}
+		// There is room again.
+		caller.say(fmt.Sprintf(`[48,4,{},"com.x",[%q]]`, long))
+		callee.hear(`[68,4,"*",{},"*"]`)
+		callee.say(`[8,68,4` + busy)
+		caller.hear(`[8,48,4,{},"wamp.error.no_available_callee"]`)
+		// Chunks of arguments come with options, which are kept.
+		key := strings.Repeat("k", maxKept/2+100)
+		caller.say(fmt.Sprintf(`[48,5,{"progress":true,"ppt_scheme":"x_own","ppt_keyid":%q},"com.x",["\u0000AA=="]]`, key))
+		callee.hear(`[68,5,"*","*","*"]`)
+		caller.say(fmt.Sprintf(`[48,6,{"progress":true,"ppt_scheme":"x_own","ppt_keyid":%q},"com.x",["\u0000AA=="]]`, key))
+		caller.hear(`[8,48,6,{},"wamp.error.unavailable","*"]`)
 	})
 }

@@ -48,6 +48,7 @@ type session struct {
 	calls          map[wamp.ID]*call // as a caller, by CALL.Request
 	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
 	lastInvocation wamp.ID
+	kept           int       // octets of its CALLs, see pending.go
 	cutStreams     []wamp.ID // as a caller, see stream.go
 
 	// Guarded by realm.acknowledgements.mu.
