@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/binary"
 	"errors"
+	"net"
 	"sync/atomic"
 )
 
@@ -32,8 +33,8 @@ func (l *Listener) Counters() Counters {
 	c := Counters{
 		Connections: l.used, Limit: l.opts.MaxConns, Accepted: l.accepted, Refused: l.refused, Failed: l.failed,
 		MessagesIn: l.traffic.messagesIn.Load(), MessagesOut: l.traffic.messagesOut.Load(),
-		OctetsIn: l.traffic.octetsIn.Load(), OctetsOut: l.traffic.octetsOut.Load(),
 	}
+	c.OctetsIn, c.OctetsOut = l.traffic.Octets()
 	for conn := range l.serving {
 		switch conn.(*counted).Transport().Protocol {
 		case "rawsocket":
@@ -47,12 +48,16 @@ func (l *Listener) Counters() Counters {
 	return c
 }
 
-type traffic struct{ messagesIn, messagesOut, octetsIn, octetsOut atomic.Uint64 }
+// Traffic adds up what goes over connections.
+type Traffic struct{ messagesIn, messagesOut, octetsIn, octetsOut atomic.Uint64 }
+
+// Octets returns how many there were.
+func (t *Traffic) Octets() (in, out uint64) { return t.octetsIn.Load(), t.octetsOut.Load() }
 
 // counted is a Conn whose messages are counted, once a batch.
 type counted struct {
 	Conn
-	sum *traffic
+	sum *Traffic
 
 	// Owned by ReadMessage.
 	messages, octets uint64 // not in sum yet
@@ -101,6 +106,24 @@ func (c *counted) Write(batch []byte, wait bool) (n int, err error) {
 	}
 	c.begun = at - n
 	c.sum.messagesOut.Add(messages)
+	c.sum.octetsOut.Add(uint64(n))
+	return n, err
+}
+
+// countedStream is a connection that carries other things than messages.
+type countedStream struct {
+	net.Conn
+	sum *Traffic
+}
+
+func (c *countedStream) Read(p []byte) (n int, err error) {
+	n, err = c.Conn.Read(p)
+	c.sum.octetsIn.Add(uint64(n))
+	return n, err
+}
+
+func (c *countedStream) Write(p []byte) (n int, err error) {
+	n, err = c.Conn.Write(p)
 	c.sum.octetsOut.Add(uint64(n))
 	return n, err
 }

@@ -23,7 +23,7 @@ func (p *piecemeal) Transport() *wamp.Transport { return &wamp.Transport{} }
 func TestCountOut(t *testing.T) {
 	b := batch("one", "", "three", "and a longer one", "")
 	for takes := 1; takes <= len(b); takes++ {
-		var sum traffic
+		var sum Traffic
 		c := &counted{Conn: &piecemeal{takes: takes}, sum: &sum}
 		for rest := b; len(rest) > 0; {
 			n, _ := c.Write(rest, false)

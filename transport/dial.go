@@ -35,6 +35,9 @@ type DialOptions struct {
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
+	// Traffic counts what goes over the connection; nil: nobody does.
+	Traffic *Traffic
+
 	// Timeout bounds connecting and the handshake. 0: 10 s.
 	Timeout time.Duration
 
@@ -61,6 +64,9 @@ func Dial(ctx context.Context, rawURL string, opts DialOptions) (Conn, error) {
 	c, err := opts.dial(ctx, u)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", u.Redacted(), err)
+	}
+	if opts.Traffic != nil {
+		return &counted{Conn: c, sum: opts.Traffic}, nil
 	}
 	return c, nil
 }

@@ -95,7 +95,7 @@ type Listener struct {
 
 	badPeers, fullHouse, badAccept throttle
 
-	traffic traffic
+	traffic Traffic
 
 	running sync.WaitGroup // goroutines that Run waits for
 

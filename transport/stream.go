@@ -25,5 +25,8 @@ func DialStream(ctx context.Context, address string, secure bool, opts DialOptio
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", address, err)
 	}
+	if opts.Traffic != nil {
+		return &countedStream{Conn: conn, sum: opts.Traffic}, nil
+	}
 	return conn, nil
 }

@@ -59,6 +59,8 @@ var uplinkFigures = []figure[uplinkReport]{
 	{"round_trip_seconds", "To the central router and back, as measured last.", func(u *uplinkReport) float64 { return u.RoundTrip / 1000 }},
 	{"rules_refused", "Rules that a router refuses now.", func(u *uplinkReport) float64 { return float64(len(u.Refused)) }},
 	{"looped_total", "Events and calls that had come round in a circle, or too far.", func(u *uplinkReport) float64 { return float64(u.Looped) }},
+	{"sent_bytes_total", "Octets to the centre.", func(u *uplinkReport) float64 { return float64(u.OctetsOut) }},
+	{"received_bytes_total", "Octets from the centre.", func(u *uplinkReport) float64 { return float64(u.OctetsIn) }},
 	{"events_up_total", "Events forwarded to the centre.", func(u *uplinkReport) float64 { return float64(u.EventsUp.Forwarded) }},
 	{"events_down_total", "Events forwarded from the centre.", func(u *uplinkReport) float64 { return float64(u.EventsDown.Forwarded) }},
 	{"events_up_dropped_total", "Events not forwarded to the centre.", func(u *uplinkReport) float64 { return float64(u.EventsUp.Dropped) }},
@@ -78,6 +80,7 @@ var uplinkFigures = []figure[uplinkReport]{
 
 var serialFigures = []figure[serialReport]{
 	{"open", "1 if the port is open.", func(s *serialReport) float64 { return one(s.Device != "") }},
+	{"alarms", "Things that somebody should look after.", func(s *serialReport) float64 { return float64(len(s.Alarms)) }},
 	{"opens_total", "Times the port was opened.", func(s *serialReport) float64 { return float64(s.Opens) }},
 	{"losses_total", "Times the device went away.", func(s *serialReport) float64 { return float64(s.Losses) }},
 	{"peers_total", "Peers that were served.", func(s *serialReport) float64 { return float64(s.Peers) }},

@@ -19,7 +19,9 @@ type uplinkReport struct {
 	Interest   bool        `json:"interest"`                // the centre tells what is wanted there
 	Looped     uint64      `json:"looped"`                  // events and calls that had come round in a circle, or too far
 	Queue      queueReport `json:"queue"`
-	EventsUp   flow        `json:"events_up"` // from here to the centre
+	OctetsIn   uint64      `json:"octets_in"`  // from the centre
+	OctetsOut  uint64      `json:"octets_out"` // to the centre
+	EventsUp   flow        `json:"events_up"`  // from here to the centre
 	EventsDown flow        `json:"events_down"`
 	CallsUp    flow        `json:"calls_up"`
 	CallsDown  flow        `json:"calls_down"`
@@ -33,21 +35,22 @@ type flow struct {
 
 func (l *link) report() uplinkReport {
 	s := l.State()
+	in, out := l.traffic.Octets()
 	return uplinkReport{
 		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, Reconnects: s.Reconnects,
 		Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
-		Queue:    l.queue(),
+		Queue: l.queue(), OctetsIn: in, OctetsOut: out,
 		EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
 	}
 }
 
 func (r *report) printUplinks(w io.Writer) {
 	if len(r.Uplinks) > 0 {
-		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tROUND TRIP\tEVENTS UP\tDOWN\tCALLS UP\tDOWN\tURL\tLAST ERROR")
+		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tROUND TRIP\tEVENTS UP\tDOWN\tCALLS UP\tDOWN\tOCTETS UP\tDOWN\tURL\tLAST ERROR")
 	}
 	for _, u := range r.Uplinks {
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%d\t%s\t%s\n", printable(u.Name), upOrDown(u.Up), since(u.Since), u.roundTrip(),
-			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded,
+		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", printable(u.Name), upOrDown(u.Up), since(u.Since), u.roundTrip(),
+			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded, octets(u.OctetsOut), octets(u.OctetsIn),
 			dash(printable(u.URL)), dash(harmless(u.Error)))
 	}
 	for _, u := range r.Uplinks {

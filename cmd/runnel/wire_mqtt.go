@@ -14,8 +14,8 @@ import (
 )
 
 // newMQTT makes an uplink to an MQTT broker.
-func (n *node) newMQTT(u Uplink, store *spool.Spool) (linker, error) {
-	opts, err := n.mqttOptions(u)
+func (n *node) newMQTT(u Uplink, store *spool.Spool, traffic *transport.Traffic) (linker, error) {
+	opts, err := n.mqttOptions(u, traffic)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
@@ -23,7 +23,7 @@ func (n *node) newMQTT(u Uplink, store *spool.Spool) (linker, error) {
 	return mqtt.New(opts)
 }
 
-func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
+func (n *node) mqttOptions(u Uplink, traffic *transport.Traffic) (opts mqtt.Options, err error) {
 	opts = mqtt.Options{
 		Name: u.Name, Realm: u.Realm,
 		Local:      n.within(linkRole, u.Realm),
@@ -50,7 +50,7 @@ func (n *node) mqttOptions(u Uplink) (opts mqtt.Options, err error) {
 	for _, s := range u.Imports {
 		opts.Import = append(opts.Import, s.mqttRule())
 	}
-	how := transport.DialOptions{Pin: u.Pin}
+	how := transport.DialOptions{Pin: u.Pin, Traffic: traffic}
 	if how.TLS, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key)); err != nil {
 		return opts, err
 	}

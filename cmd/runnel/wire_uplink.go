@@ -23,10 +23,11 @@ type linker interface {
 // link is an uplink with its settings.
 type link struct {
 	linker
-	spool  *spool.Spool
-	config Uplink
-	files  digest
-	work   *work
+	spool   *spool.Spool
+	traffic *transport.Traffic // to the central router and back
+	config  Uplink
+	files   digest
+	work    *work
 }
 
 func (n *node) newLink(u Uplink, open opener) (*link, error) {
@@ -34,19 +35,20 @@ func (n *node) newLink(u Uplink, open opener) (*link, error) {
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
-	made, err := n.linkTo(u, store)
+	traffic := new(transport.Traffic)
+	made, err := n.linkTo(u, store, traffic)
 	if err != nil {
 		store.Close()
 		return nil, err
 	}
-	return &link{linker: made, spool: store, config: u, files: u.files()}, nil
+	return &link{linker: made, spool: store, traffic: traffic, config: u, files: u.files()}, nil
 }
 
-func (n *node) linkTo(u Uplink, store *spool.Spool) (linker, error) {
+func (n *node) linkTo(u Uplink, store *spool.Spool, traffic *transport.Traffic) (linker, error) {
 	if u.mqtt() {
-		return n.newMQTT(u, store)
+		return n.newMQTT(u, store, traffic)
 	}
-	opts, err := n.uplinkOptions(u)
+	opts, err := n.uplinkOptions(u, traffic)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
@@ -54,7 +56,7 @@ func (n *node) linkTo(u Uplink, store *spool.Spool) (linker, error) {
 	return uplink.New(opts)
 }
 
-func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
+func (n *node) uplinkOptions(u Uplink, traffic *transport.Traffic) (opts uplink.Options, err error) {
 	opts = uplink.Options{
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
 		Local:     n.within(linkRole, u.Realm),
@@ -83,7 +85,7 @@ func (n *node) uplinkOptions(u Uplink) (opts uplink.Options, err error) {
 		opts.Auth = client.Bind(u.Binding, opts.Auth...)
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
-	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin} // no PING: the link asks in WAMP
+	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin, Traffic: traffic} // no PING: the link asks in WAMP
 	for _, url := range u.URL {
 		dial, err := dialer(url, files, how)
 		if err != nil {
