@@ -61,6 +61,7 @@ type Link struct {
 
 	interest atomic.Pointer[interest] // in exported topics; nil: not known
 	running  context.Context          // Run's, set before anything can happen
+	declared atomic.Bool              // the sides' watches are all there
 
 	localUp     chan struct{} // closed when the local realm was joined for the first time
 	localUpOnce sync.Once
@@ -73,7 +74,7 @@ type side struct {
 	alias   string // what the place is called where its router gives it no name
 	client  *client.Client
 	log     *slog.Logger
-	watches []*watch
+	watches []*watch // of declare; Run and what it begins may look at them
 
 	at             atomic.Pointer[place]
 	session        atomic.Uint64 // its id, of the last one while there is none
@@ -206,7 +207,11 @@ func (l *Link) declare() error {
 			return fmt.Errorf("%s: %w", r, err)
 		}
 	}
-	return l.watches()
+	if err := l.watches(); err != nil {
+		return err
+	}
+	l.declared.Store(true)
+	return nil
 }
 
 func (l *Link) localJoined(w client.Welcome) {
@@ -244,7 +249,7 @@ func (l *Link) State() State {
 	state := l.status.snapshot()
 	state.Name = l.opts.Name
 	state.RoundTrip = time.Duration(l.pulse.trip.Load())
-	state.Interest = l.following()
+	state.Interest = l.declared.Load() && l.following()
 	state.Queue = l.spool.State()
 	state.EventsUp.Dropped += l.local.client.Dropped() + state.Queue.Dropped.Events
 	state.EventsDown.Dropped += l.remote.client.Dropped()
