@@ -10,10 +10,11 @@ BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -ldflags 
 TARGETS  := arm6:arm:GOARM=6 arm7:arm:GOARM=7 arm64:arm64:GOARM64=v8.0 riscv64:riscv64:GORISCV64=rva20u64 \
             mipsle:mipsle:GOMIPS=softfloat amd64:amd64:GOAMD64=v1
 
-# What no message's way leads through, and what runs once a connection, is for boards compiled without inlining: that saves
-# half a megabyte. Pages of 32-bit ARM kernels have 4 KiB; the linker's usual 64 KiB would pad each segment.
+# What no message's way leads through, or only one as slow as a UART, and what runs once a connection, is for boards compiled
+# without inlining: that saves half a megabyte. Pages of 32-bit ARM kernels have 4 KiB; the linker's usual 64 KiB would pad each segment.
 SMALL    := net/... crypto/tls/... crypto/x509/... encoding/... reflect fmt log/... regexp/... vendor/... \
-            github.com/BurntSushi/... github.com/spf13/... golang.org/x/text/... runnel/cmd/...
+            github.com/BurntSushi/... github.com/spf13/... golang.org/x/text/... runnel/cmd/... \
+            runnel/transport/serial/... runnel/transport/longpoll/... runnel/boards/...
 FOR_BOARD = $(foreach p,$(SMALL),-gcflags=$(p)=-l) -ldflags "$(LDFLAGS) $(if $(filter arm6 arm7,$*),-R 4096)"
 
 # The race detector needs a C compiler.
