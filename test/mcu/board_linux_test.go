@@ -29,6 +29,7 @@ type board interface {
 // host is the node as a program; its line is ours to disturb.
 type host struct {
 	t      *testing.T
+	binary string
 	device *pty.Device
 	noise  atomic.Uint32 // one octet in so many is broken; 0: none
 
@@ -45,17 +46,21 @@ type node struct {
 	ended chan struct{}
 }
 
-func newHost(t *testing.T) *host {
+func newHost(t *testing.T) *host { return newProgram(t, "host") }
+
+func newProgram(t *testing.T, name string) *host {
 	t.Helper()
 	d, err := pty.Plug(filepath.Join(t.TempDir(), "tty"))
 	must(t, err)
-	h := &host{t: t, device: d}
+	h := &host{t: t, binary: filepath.Join(built, name), device: d}
 	must(t, h.start())
 	h.pumps.Go(h.pump)
 	t.Cleanup(func() {
 		d.Close()
 		h.pumps.Wait()
-		h.current().end()
+		if err := h.current().end(); err != nil {
+			t.Error(err)
+		}
 	})
 	return h
 }
@@ -70,7 +75,7 @@ func (h *host) current() *node {
 
 // start runs the program. It ends with its standard input, and so with the test.
 func (h *host) start() error {
-	n := &node{cmd: exec.Command(filepath.Join(built, "host")), ended: make(chan struct{})}
+	n := &node{cmd: exec.Command(h.binary), ended: make(chan struct{})}
 	n.cmd.Stderr = os.Stderr // the sanitizers'
 	var err error
 	if n.stdin, err = n.cmd.StdinPipe(); err != nil {

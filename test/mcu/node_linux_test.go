@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -265,6 +266,38 @@ func TestResets(t *testing.T) {
 		}
 	}
 	isHere(t, c)
+}
+
+// TestStream holds that on a noisy line all that a device says arrives, once and in order, and all that it is told.
+func TestStream(t *testing.T) {
+	const messages = 600
+	h := newProgram(t, "stream")
+	g := newGateway(t, h.port())
+	c := g.join()
+	var session, last, all atomic.Int64
+	_, err := c.Subscribe(t.Context(), "com.example.stream.up", client.SubscribeOptions{}, func(e *client.Event) {
+		s, n := e.Args()[0].(int64), e.Args()[1].(int64)
+		if s == session.Load() && n != last.Load()+1 {
+			t.Errorf("session %d: %d came after %d", s, n, last.Load())
+		}
+		session.Store(s)
+		last.Store(n)
+		all.Add(1)
+	})
+	must(t, err)
+	answers(t, c, "com.example.stream.add", 1, 2)
+	h.noise.Store(300)
+	late := time.Now().Add(5 * program.Patience)
+	for i := 0; i < messages/10 || all.Load() < messages; i++ {
+		if time.Now().After(late) {
+			t.Fatalf("%d messages only", all.Load())
+		}
+		must(t, c.Publish(t.Context(), "com.example.stream.down", client.PublishOptions{Acknowledge: true}, client.Args(i)))
+		if r := answers(t, c, "com.example.stream.add", i, 1<<40); r.Args()[0] != int64(i+1<<40) {
+			t.Fatalf("%d + 2^40 is %v", i, r.Args())
+		}
+	}
+	t.Logf("%d messages in %d sessions", all.Load(), session.Load())
 }
 
 // TestCheck runs the client's own checks: vectors, CBOR, and a router that means no good.

@@ -1,0 +1,75 @@
+/* A device that says all it can, for tests: behind firmware/host.c, in the node's place.
+ *
+ *	com.example.stream.up     published: the session's number, and 1, 2, 3, ... in it, with some text
+ *	com.example.stream.down   subscribed: numbers, which have to be in order; once they are not the program fails
+ *	com.example.stream.add    procedure: the sum of two numbers
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "node.h"
+
+static struct runnel router;
+static int64_t heard, sent, session;
+
+static void on_number(struct runnel *r, struct runnel_message *m, void *context)
+{
+	int64_t n = 0;
+	(void)r;
+	(void)context;
+	if (!runnel_read_int(&m->args, &n) || (heard != 0 && n != heard + 1)) {
+		fprintf(stderr, "heard %lld after %lld\n", (long long)n, (long long)heard);
+		exit(1);
+	}
+	heard = n;
+}
+
+static void on_add(struct runnel *r, struct runnel_message *m, void *context)
+{
+	int64_t a = 0, b = 0;
+	(void)context;
+	if (!runnel_read_int(&m->args, &a) || !runnel_read_int(&m->args, &b)) {
+		fprintf(stderr, "no numbers to add\n");
+		exit(1);
+	}
+	if (runnel_result(r, &m->invocation)) {
+		runnel_put_int(r, a + b);
+		runnel_send(r);
+	}
+}
+
+static void on_change(struct runnel *r, enum runnel_state state, const char *reason, void *context)
+{
+	(void)r;
+	(void)reason;
+	(void)context;
+	heard = sent = 0;
+	session += state == RUNNEL_JOINED;
+}
+
+static void publish(struct runnel *r)
+{
+	static const char text[] = "\x7e\x7d\x11\x13 what is escaped, and what is not, and more of it, until it takes several frames: "
+				   "0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789";
+	if (!runnel_publish(r, "com.example.stream.up", 0, 0, 0))
+		return;
+	runnel_put_int(r, session);
+	runnel_put_int(r, sent + 1);
+	runnel_put_text(r, text + (size_t)rand() % sizeof text);
+	if (runnel_send(r))
+		sent++;
+}
+
+void node_run(const struct runnel_port *port, int32_t (*sensor)(void))
+{
+	struct runnel_config config = {0, "stream", 0, 0, false, on_change, 0};
+	(void)sensor;
+	config.port = port;
+	runnel_init(&router, &config);
+	runnel_subscribe(&router, "com.example.stream.down", 0, on_number, 0);
+	runnel_register(&router, "com.example.stream.add", 0, on_add, 0);
+	for (;;) {
+		publish(&router);
+		runnel_wait(&router, 1);
+	}
+}
