@@ -20,14 +20,14 @@ type reader struct {
 	max int
 }
 
-func (r *reader) next() (packets.ControlPacket, error) {
+func (r *reader) next() (received, error) {
 	head, err := r.head()
 	if err != nil {
 		return nil, err
 	}
-	p, err := packets.NewControlPacketWithHeader(head)
-	if err != nil {
-		return nil, err
+	p := kindOf(head)
+	if p == nil {
+		return nil, fmt.Errorf("a packet of type %d, which brokers don't send", head.MessageType)
 	}
 	if publish, ok := p.(*packets.PublishPacket); ok && head.RemainingLength > r.max {
 		return publish, r.skip(publish)
@@ -46,6 +46,44 @@ func (r *reader) next() (packets.ControlPacket, error) {
 		return nil, fmt.Errorf("a packet of type %d with QoS %d and id %d", head.MessageType, d.Qos, d.MessageID)
 	}
 	return p, nil
+}
+
+// received is what a broker sends: each kind of the packets'. Their common constructor would have all kinds linked.
+type received interface {
+	Unpack(io.Reader) error
+	Details() packets.Details
+}
+
+// kindOf makes the packet that a head is of; nil if brokers send none such.
+func kindOf(head packets.FixedHeader) received {
+	switch head.MessageType {
+	case packets.Connack:
+		return &packets.ConnackPacket{FixedHeader: head}
+	case packets.Publish:
+		return &packets.PublishPacket{FixedHeader: head}
+	case packets.Puback:
+		return &packets.PubackPacket{FixedHeader: head}
+	case packets.Pubrec:
+		return &packets.PubrecPacket{FixedHeader: head}
+	case packets.Pubrel:
+		return &packets.PubrelPacket{FixedHeader: head}
+	case packets.Pubcomp:
+		return &packets.PubcompPacket{FixedHeader: head}
+	case packets.Suback:
+		return &packets.SubackPacket{FixedHeader: head}
+	case packets.Pingresp:
+		return &packets.PingrespPacket{FixedHeader: head}
+	}
+	return nil
+}
+
+// headOf is the head of a packet of ours. Those that ask for an answer have a 1 where others have their QoS.
+func headOf(kind byte) packets.FixedHeader {
+	h := packets.FixedHeader{MessageType: kind}
+	if kind == packets.Subscribe || kind == packets.Pubrel {
+		h.Qos = 1
+	}
+	return h
 }
 
 // identified reports whether packets of a type that a broker sends have an id.

@@ -129,7 +129,7 @@ func refusal(code byte) error {
 // hello makes CONNECT.
 func (s *session) hello() *packets.ConnectPacket {
 	o := &s.link.opts
-	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
+	p := &packets.ConnectPacket{FixedHeader: headOf(packets.Connect)}
 	p.ProtocolName, p.ProtocolVersion = protocolName, version311
 	if s.bridge {
 		p.ProtocolVersion = versionBridge
@@ -190,7 +190,7 @@ func (s *session) begin() {
 	if len(filters) == 0 {
 		return
 	}
-	p := packets.NewControlPacket(packets.Subscribe).(*packets.SubscribePacket)
+	p := &packets.SubscribePacket{FixedHeader: headOf(packets.Subscribe)}
 	p.MessageID = idSubscribe
 	for _, f := range filters {
 		p.Topics, p.Qoss = append(p.Topics, f.filter), append(p.Qoss, f.qos)
@@ -217,7 +217,7 @@ func (s *session) send(p *packets.PublishPacket) {
 }
 
 func newPublish(topic string, payload []byte, qos byte) *packets.PublishPacket {
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p := &packets.PublishPacket{FixedHeader: headOf(packets.Publish)}
 	p.TopicName, p.Payload, p.Qos = topic, payload, qos
 	return p
 }
@@ -230,7 +230,7 @@ func (s *session) leave() {
 	defer stop()
 	s.link.flight.clear(ctx)
 	s.tellState(offline)
-	s.out.send(packets.NewControlPacket(packets.Disconnect))
+	s.out.send(&packets.DisconnectPacket{FixedHeader: headOf(packets.Disconnect)})
 	s.out.flush()
 	// The broker closes the connection. If we did, with something unread, it would be reset, and the broker might never see
 	// what was said last.
@@ -246,7 +246,7 @@ func (s *session) ping() {
 	defer tick.Stop()
 	for {
 		s.pinged.Store(int64(time.Since(s.began)))
-		s.out.send(packets.NewControlPacket(packets.Pingreq))
+		s.out.send(&packets.PingreqPacket{FixedHeader: headOf(packets.Pingreq)})
 		select {
 		case <-tick.C:
 		case <-s.open.Done():
@@ -310,7 +310,7 @@ func (s *session) read() error {
 }
 
 // handle does what one packet asks for. An error ends the connection.
-func (s *session) handle(p packets.ControlPacket) error {
+func (s *session) handle(p received) error {
 	switch p := p.(type) {
 	case *packets.PublishPacket:
 		s.arrived(p)
@@ -329,27 +329,15 @@ func (s *session) handle(p packets.ControlPacket) error {
 	case *packets.PingrespPacket:
 		s.pong()
 	default:
-		return errors.New("the broker sent a packet of a kind that only clients send")
+		return errors.New("the broker sent CONNACK once more")
 	}
 	return nil
 }
 
 // answer sends one of the packets that are nothing but an id.
 func (s *session) answer(kind byte, id uint16) {
-	switch p := packets.NewControlPacket(kind).(type) {
-	case *packets.PubackPacket:
-		p.MessageID = id
-		s.out.send(p)
-	case *packets.PubrecPacket:
-		p.MessageID = id
-		s.out.send(p)
-	case *packets.PubrelPacket:
-		p.MessageID = id
-		s.out.send(p)
-	case *packets.PubcompPacket:
-		p.MessageID = id
-		s.out.send(p)
-	}
+	p := packets.PubackPacket{FixedHeader: headOf(kind), MessageID: id}
+	s.out.send(&p) // their form is the same
 }
 
 // subscribed notes what the broker says to each filter.
