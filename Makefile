@@ -13,7 +13,7 @@ TARGETS  := arm6:arm:GOARM=6 arm7:arm:GOARM=7 arm64:arm64:GOARM64=v8.0 riscv64:r
 # What no message's way leads through, or only one as slow as a UART, and what runs once a connection, is for boards compiled
 # without inlining: that saves half a megabyte. Pages of 32-bit ARM kernels have 4 KiB; the linker's usual 64 KiB would pad each segment.
 SMALL    := net/... crypto/tls/... crypto/x509/... encoding/... reflect fmt log/... regexp/... vendor/... \
-            github.com/BurntSushi/... github.com/spf13/... golang.org/x/text/... runnel/cmd/... runnel/transport/serial/...
+            github.com/BurntSushi/... github.com/eclipse/... github.com/spf13/... golang.org/x/text/... runnel/cmd/... runnel/uplink/mqtt/... runnel/transport/serial/...
 FOR_BOARD = $(foreach p,$(SMALL),-gcflags=$(p)=-l) -ldflags "$(LDFLAGS) $(if $(filter arm6 arm7,$*),-R 4096)"
 
 # The race detector needs a C compiler.
