@@ -244,18 +244,24 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		place.guarded.Store(grant.partly)
 		place.granted.Store(grant.asked)
 		place.confirms.Store(options.confirm && s.within())
-		if err := s.realm.subscribe(t, place, m.Request, options.getRetained); err != errOutdated {
-			return err
+		place, sub, err := s.realm.subscribe(t, place, m.Request)
+		if err == errOutdated {
+			continue
 		}
+		if err == nil && options.getRetained { // now that the seat is there, so that no event is missed
+			t.deliverRetained(s.realm, place, sub)
+		}
+		return err
 	}
 }
 
-func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained bool) error {
+// subscribe gives the session a seat, place or the one that it has already.
+func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscription, error) {
 	s := place.session
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if place.role != s.role() {
-		return errOutdated
+		return nil, nil, errOutdated
 	}
 	table := r.topics.Load()
 	sub, ok := table.get(place.match, place.uri)
@@ -263,24 +269,20 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID, getRetained boo
 		sub = &subscription{id: r.nextID(), uri: place.uri, match: place.match, created: time.Now()}
 	}
 	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.options().MaxSubscriptions {
-		return refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}
+		return nil, nil, refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}
 	}
 	// SUBSCRIBED is appended before the table that holds the seat is stored, so that no EVENT can be in front of it.
 	if err := t.send(s, &codec.Message{Type: wamp.Subscribed, Request: request, ID: sub.id}); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if own := s.subscriptions[sub.id]; own != nil {
 		if place.confirms.Load() && !own.confirms.Swap(true) {
 			r.confirming.Add(1)
 		}
-		place = own
-	} else {
-		r.seat(t, place, sub, !ok)
+		return own, sub, nil
 	}
-	if getRetained { // now that the seat is there, so that no event is missed
-		t.deliverRetained(r, place, sub)
-	}
-	return nil
+	r.seat(t, place, sub, !ok)
+	return place, sub, nil
 }
 
 // seat adds a seat to a subscription, which created says is new. Holds mu.

@@ -122,48 +122,53 @@ func (r *retention) current(topic string) []*retained {
 	return list
 }
 
-// matching returns the events that the session of place is to be given, one a topic.
-func (r *retention) matching(place *seat) []*retained {
+// matching returns the topics with events that a seat is for, sorted.
+func (r *retention) matching(place *seat) (topics []string) {
+	if place.match == wamp.Exact {
+		return []string{place.uri}
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if place.match == wamp.Exact {
-		return appendLatest(nil, r.current(place.uri), place)
-	}
-	var topics []string
 	for topic := range r.topics {
 		if place.match.Matches(place.uri, topic) {
 			topics = append(topics, topic)
 		}
 	}
 	slices.Sort(topics)
-	var events []*retained
-	for _, topic := range topics {
-		events = appendLatest(events, r.current(topic), place)
-	}
-	return events
+	return topics
 }
 
-// appendLatest appends the latest event of list that the session would have had, had it subscribed already.
-func appendLatest(events, list []*retained, place *seat) []*retained {
-	for _, e := range slices.Backward(list) {
+// latest returns the latest event of a topic that the session would have had, had it subscribed already; nil if there is
+// none.
+func (r *retention) latest(topic string, place *seat) *retained {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range slices.Backward(r.current(topic)) {
 		if e.isFor(place) {
-			return append(events, e)
+			return e
 		}
 	}
-	return events
+	return nil
 }
 
-// deliverRetained gives the events kept for the topics of place to its session.
+// deliverRetained gives the events kept for the topics of place to its session. They may be many: when the peer does not
+// keep up they wait for it, like any publisher, with no lock held. So each topic's event is looked for when it is its turn,
+// or an old one might follow a new one.
 func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
 	s := place.session
 	var f frame
-	for _, e := range r.retention.matching(place) {
+	for _, topic := range r.retention.matching(place) {
+		e := r.retention.latest(topic, place)
+		if e == nil {
+			continue
+		}
 		event := e.event(sub)
 		event.Dict = t.eventDetails(s.serializer, sub, &e.publication)
 		var err error
 		if f.bytes, err = codec.Append(f.bytes[:0], s.serializer, &event); err == nil {
 			v, full := s.out.appendEvent(place, f.bytes)
 			t.note(s, v, full)
+			t.relieve()
 		}
 	}
 }

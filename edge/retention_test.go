@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"runnel/edge/auth"
@@ -117,5 +118,41 @@ func TestRetentionIsBounded(t *testing.T) {
 		}
 		sub.say(`[32,1,{"get_retained":true},"com.a0"]`)
 		sub.hear(`[33,1,"*"]`, `[36,"*","*",{"retained":true},["again"]]`)
+	})
+}
+
+// However much is kept, a subscriber that does not read makes the router hold no more of it than of other events.
+func TestRetainedEventsWaitForTheSubscriber(t *testing.T) {
+	tell(t, Options{OutboxBytes: 8 << 10}, RealmOptions{}, func(s *story) {
+		const topics, octets = 200, 1000
+		publisher := s.join(hello)
+		for i := range topics {
+			publisher.say(fmt.Sprintf(`[16,%d,{"acknowledge":true,"retain":true},"com.%03d",[%q]]`, i+1, i, strings.Repeat("x", octets)))
+			publisher.hear(`[17,"*","*"]`)
+		}
+		deaf := s.deaf(memory.Options{Buffer: 1 << 10})
+		deaf.say(hello)
+		deaf.say(`[32,1,{"match":"prefix","get_retained":true},"com."]`)
+		synctest.Wait()
+		r := s.router.realm([]byte("realm1"))
+		for _, member := range r.sessions() {
+			member.out.mu.Lock()
+			if n := member.out.waiting(); n > 12<<10 {
+				t.Errorf("%d octets wait for one peer", n)
+			}
+			member.out.mu.Unlock()
+		}
+		if !r.mu.TryLock() {
+			t.Fatal("the realm waits for the peer")
+		}
+		r.mu.Unlock()
+		// One that reads gets all of them, in order.
+		p := s.join(hello)
+		p.say(`[32,1,{"match":"prefix","get_retained":true},"com."]`)
+		p.hear(`[33,1,"$s"]`)
+		for i := range topics {
+			p.hear(fmt.Sprintf(`[36,"$s","*",{"topic":"com.%03d","retained":true},"*"]`, i))
+		}
+		p.silent()
 	})
 }
