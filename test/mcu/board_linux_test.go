@@ -29,7 +29,7 @@ type board interface {
 // host is the node as a program; its line is ours to disturb.
 type host struct {
 	t      *testing.T
-	binary string
+	args   []string // its command line
 	device *pty.Device
 	noise  atomic.Uint32 // one octet in so many is broken; 0: none
 
@@ -46,13 +46,13 @@ type node struct {
 	ended chan struct{}
 }
 
-func newHost(t *testing.T) *host { return newProgram(t, "host") }
+func newHost(t *testing.T, args ...string) *host { return newProgram(t, "host", args...) }
 
-func newProgram(t *testing.T, name string) *host {
+func newProgram(t *testing.T, name string, args ...string) *host {
 	t.Helper()
 	d, err := pty.Plug(filepath.Join(t.TempDir(), "tty"))
 	must(t, err)
-	h := &host{t: t, binary: filepath.Join(built, name), device: d}
+	h := &host{t: t, args: append([]string{filepath.Join(built, name)}, args...), device: d}
 	must(t, h.start())
 	h.pumps.Go(h.pump)
 	t.Cleanup(func() {
@@ -75,7 +75,7 @@ func (h *host) current() *node {
 
 // start runs the program. It ends with its standard input, and so with the test.
 func (h *host) start() error {
-	n := &node{cmd: exec.Command(h.binary), ended: make(chan struct{})}
+	n := &node{cmd: exec.Command(h.args[0], h.args[1:]...), ended: make(chan struct{})}
 	n.cmd.Stderr = os.Stderr // the sanitizers'
 	var err error
 	if n.stdin, err = n.cmd.StdinPipe(); err != nil {

@@ -121,13 +121,14 @@ type gateway struct {
 	process *program.Process
 }
 
-func newGateway(t *testing.T, device string) *gateway {
+// newGateway starts a router; more are further keys of its serial line.
+func newGateway(t *testing.T, device string, more ...string) *gateway {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gw") // a socket's path must be short
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml"), socket: filepath.Join(dir, "sock")}
-	must(t, os.WriteFile(g.file, fmt.Appendf(nil, config, g.socket, device), 0o600))
+	must(t, os.WriteFile(g.file, fmt.Appendf(nil, config+strings.Join(more, "\n"), g.socket, device), 0o600))
 	g.start()
 	t.Cleanup(g.stop)
 	return g

@@ -270,9 +270,18 @@ func TestResets(t *testing.T) {
 
 // TestStream holds that on a noisy line all that a device says arrives, once and in order, and all that it is told.
 func TestStream(t *testing.T) {
-	const messages = 600
-	h := newProgram(t, "stream")
-	g := newGateway(t, h.port())
+	t.Run("full duplex", func(t *testing.T) {
+		h := newProgram(t, "stream")
+		stream(t, h, newGateway(t, h.port()))
+	})
+	t.Run("half-duplex", func(t *testing.T) {
+		h := newProgram(t, "stream", "--half-duplex")
+		stream(t, h, newGateway(t, h.port(), "half_duplex = true"))
+	})
+}
+
+func stream(t *testing.T, h *host, g *gateway) {
+	const messages = 300
 	c := g.join()
 	var session, last, all atomic.Int64
 	_, err := c.Subscribe(t.Context(), "com.example.stream.up", client.SubscribeOptions{}, func(e *client.Event) {

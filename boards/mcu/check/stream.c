@@ -60,11 +60,12 @@ static void publish(struct runnel *r)
 		sent++;
 }
 
-void node_run(const struct runnel_port *port, int32_t (*sensor)(void))
+void node_run(const struct runnel_port *port, bool half_duplex, int32_t (*sensor)(void))
 {
 	struct runnel_config config = {0, "stream", 0, 0, false, on_change, 0};
 	(void)sensor;
 	config.port = port;
+	config.half_duplex = half_duplex;
 	runnel_init(&router, &config);
 	runnel_subscribe(&router, "com.example.stream.down", 0, on_number, 0);
 	runnel_register(&router, "com.example.stream.add", 0, on_add, 0);

@@ -1,12 +1,15 @@
 /* The node as a program: its line is standard input and output. For tests, and to try the example without any board:
  *
  *	socat PTY,link=/tmp/greenhouse,raw,echo=0 EXEC:./host
+ *
+ * --half-duplex has it speak only when it is asked to.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,11 +57,11 @@ static void port_idle(void *context, uint32_t milliseconds)
 
 static int32_t sensor(void) { return 2137; }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct runnel_port port = {port_read, port_write, port_clock, port_boot, port_idle, 0};
 	fcntl(0, F_SETFL, fcntl(0, F_GETFL) | O_NONBLOCK);
 	fcntl(1, F_SETFL, fcntl(1, F_GETFL) | O_NONBLOCK);
-	node_run(&port, sensor);
+	node_run(&port, argc > 1 && strcmp(argv[1], "--half-duplex") == 0, sensor);
 	return 0;
 }

@@ -138,7 +138,7 @@ int main(void)
 	UART_STARTTX = 1;
 	UART_STARTRX = 1;
 	NVIC_ENABLE = UART_IRQ | TIMER_IRQ;
-	node_run(&port, sensor);
+	node_run(&port, false, sensor);
 	return 0;
 }
 

@@ -129,10 +129,11 @@ static void publish(struct runnel *r)
 	runnel_send(r);
 }
 
-void node_run(const struct runnel_port *port, int32_t (*sensor)(void))
+void node_run(const struct runnel_port *port, bool half_duplex, int32_t (*sensor)(void))
 {
 	static struct runnel_config config;
 	config.port = port;
+	config.half_duplex = half_duplex;
 	config.name = "greenhouse";
 	config.t1 = RUNNEL_T1(115200);
 	config.on_change = on_change;

@@ -4,7 +4,7 @@
 
 #include "runnel.h"
 
-/* Runs for ever. sensor returns the temperature in hundredths of a degree. */
-void node_run(const struct runnel_port *port, int32_t (*sensor)(void));
+/* Runs for ever, on a half-duplex line if so. sensor returns the temperature in hundredths of a degree. */
+void node_run(const struct runnel_port *port, bool half_duplex, int32_t (*sensor)(void));
 
 #endif

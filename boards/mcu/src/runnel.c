@@ -2095,6 +2095,8 @@ void runnel_poll(struct runnel *r)
 	r->now = port->clock(port->context);
 	if (r->leaving && r->phase < LEAVING && r->stage != PARTING)
 		part(r);
+	else if (!r->leaving && r->phase == STOPPED)
+		call(r, 0);
 	expire(r);
 	tick(r);
 	do {
@@ -2134,9 +2136,4 @@ void runnel_wait(struct runnel *r, uint32_t milliseconds)
 
 void runnel_leave(struct runnel *r) { r->leaving = true; }
 
-void runnel_join(struct runnel *r)
-{
-	r->leaving = false;
-	if (r->phase == STOPPED)
-		call(r, 0);
-}
+void runnel_join(struct runnel *r) { r->leaving = false; }
