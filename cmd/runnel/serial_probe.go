@@ -53,9 +53,10 @@ func probe(c serial.Config, each time.Duration, w io.Writer) error {
 		}
 		return port, nil
 	}
-	best, g, err := ear.Probe(ctx, c, each, open, func(c serial.Config, g ear.Guess) {
+	p := &ear.Prober{Each: each, Open: open, Tell: func(c serial.Config, g ear.Guess) {
 		fmt.Fprintf(os.Stderr, "%d baud, %s: %d octets, %v\n", c.Baud, framing(c), g.Octets, g.Kind)
-	})
+	}}
+	best, g, err := p.Probe(ctx, c)
 	if err != nil {
 		return because(ctx, err)
 	}

@@ -101,14 +101,15 @@ func TestProbe(t *testing.T) {
 			return &fake{says: []byte(says)}, nil
 		}
 		told := 0
-		best, g, err := Probe(t.Context(), serial.Config{}, time.Second, open, func(serial.Config, Guess) { told++ })
+		p := &Prober{Each: time.Second, Open: open, Tell: func(serial.Config, Guess) { told++ }}
+		best, g, err := p.Probe(t.Context(), serial.Config{})
 		if err != nil || g.Kind != c.want || tries != c.tries || told != tries || c.want != Nonsense && best != c.right {
 			t.Errorf("%s: %+v, %+v, %d tries, %v", c.name, best, g, tries, err)
 		}
 	}
 	held := errors.New("held")
 	open := func(context.Context, serial.Config) (Port, error) { return nil, held }
-	if _, _, err := Probe(t.Context(), serial.Config{}, time.Second, open, nil); err != held {
+	if _, _, err := (&Prober{Open: open}).Probe(t.Context(), serial.Config{}); err != held {
 		t.Error(err)
 	}
 }

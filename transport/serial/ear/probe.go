@@ -22,57 +22,69 @@ var Bauds = []int{115200, 9600, 57600, 38400, 19200, 4800, 230400, 460800, 92160
 // keep is how much of what is heard is kept.
 const keep = 16 << 10
 
-// Probe finds out what a line speaks: how its port has to be set, and what is to be heard then. c says which port it is;
-// its Baud, if there is one, is the only one that is tried. Each try listens for a time, or until it is sure. tell is
-// called after each.
-func Probe(ctx context.Context, c serial.Config, each time.Duration, open func(context.Context, serial.Config) (Port, error), tell func(serial.Config, Guess)) (best serial.Config, g Guess, err error) {
+// Prober finds out what a line speaks.
+type Prober struct {
+	Each time.Duration                                      // how long each try listens, unless it is sure before
+	Open func(context.Context, serial.Config) (Port, error) // opens the port
+	Tell func(serial.Config, Guess)                         // is told what each try has heard
+
+	best  serial.Config
+	guess Guess
+}
+
+// Probe returns how the port has to be set, and what is to be heard then. c says which port it is; its Baud, if there is
+// one, is the only one that is tried.
+func (p *Prober) Probe(ctx context.Context, c serial.Config) (serial.Config, Guess, error) {
+	p.best, p.guess = c, Guess{}
 	bauds := Bauds
 	if c.Baud != 0 {
 		bauds = []int{c.Baud}
 	}
-	var doubtful []serial.Config
-	best = c
+	var tries []serial.Config
 	for _, baud := range bauds {
 		c.Baud = baud
-		doubtful = append(doubtful, c)
+		tries = append(tries, c)
 	}
-	// Where octets came and made no sense, the parity bit may be to blame.
-	for _, parities := range [][]serial.Config{nil, {{Parity: serial.Even}, {Parity: serial.Even, DataBits: 7}}} {
-		tries := doubtful
-		if parities != nil {
-			tries = nil
-			for _, d := range doubtful {
-				for _, p := range parities {
-					d.Parity, d.DataBits = p.Parity, p.DataBits
-					tries = append(tries, d)
-				}
-			}
+	doubtful, err := p.try(ctx, tries)
+	if err == nil && p.guess.Kind <= Nonsense {
+		_, err = p.try(ctx, withParity(doubtful))
+	}
+	return p.best, p.guess, err
+}
+
+// withParity makes the tries where octets came and made no sense: the parity bit may be to blame.
+func withParity(doubtful []serial.Config) (tries []serial.Config) {
+	for _, c := range doubtful {
+		c.Parity = serial.Even
+		tries = append(tries, c)
+		c.DataBits = 7
+		tries = append(tries, c)
+	}
+	return tries
+}
+
+// try listens at each setting until it is sure. It returns those at which octets made no sense.
+func (p *Prober) try(ctx context.Context, tries []serial.Config) (doubtful []serial.Config, err error) {
+	for _, c := range tries {
+		heard, err := p.listen(ctx, c)
+		if errors.Is(err, serial.ErrSetting) {
+			continue // not a rate of this port
 		}
-		doubtful = nil
-		for _, try := range tries {
-			found, err := listen(ctx, try, each, open)
-			if errors.Is(err, errUnsettable) {
-				continue
-			}
-			if err != nil {
-				return best, g, err
-			}
-			tell(try, found)
-			if found.better(g) {
-				best, g = try, found
-			}
-			if g.Sure {
-				return best, g, nil
-			}
-			if found.Kind == Nonsense {
-				doubtful = append(doubtful, try)
-			}
+		if err != nil {
+			return nil, err
 		}
-		if g.Kind > Nonsense {
-			break
+		p.Tell(c, heard)
+		if heard.better(p.guess) {
+			p.best, p.guess = c, heard
+		}
+		if p.guess.Sure {
+			return nil, nil
+		}
+		if heard.Kind == Nonsense {
+			doubtful = append(doubtful, c)
 		}
 	}
-	return best, g, nil
+	return doubtful, nil
 }
 
 func (g Guess) better(than Guess) bool {
@@ -85,20 +97,14 @@ func (g Guess) better(than Guess) bool {
 	return g.Pieces > than.Pieces
 }
 
-// errUnsettable is a baud rate that a port does not know.
-var errUnsettable = errors.New("not a rate of this port")
-
-func listen(ctx context.Context, c serial.Config, each time.Duration, open func(context.Context, serial.Config) (Port, error)) (g Guess, err error) {
-	port, err := open(ctx, c)
-	if errors.Is(err, serial.ErrSetting) {
-		return g, errUnsettable
-	}
+func (p *Prober) listen(ctx context.Context, c serial.Config) (g Guess, err error) {
+	port, err := p.Open(ctx, c)
 	if err != nil {
 		return g, err
 	}
 	defer port.Close()
 	defer context.AfterFunc(ctx, func() { port.SetDeadline(time.Unix(1, 0)) })()
-	if err := port.SetDeadline(time.Now().Add(each)); err != nil {
+	if err := port.SetDeadline(time.Now().Add(p.Each)); err != nil {
 		return g, err
 	}
 	var heard []byte
