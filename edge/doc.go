@@ -16,6 +16,9 @@
 //	outbox.go    flush: one write for all that the batch brought to a peer, without waiting; what the wire does not
 //	             take is left to a drain goroutine
 //
+// Where PUBLISHED may have to wait for subscribers that confirm it is confirm.go; what a link is sent again, and is not to
+// route again, once.go; what links say of the way, forward.go.
+//
 // One CALL:
 //
 //	session.go   serve, handle
@@ -35,7 +38,7 @@
 //
 // # Locks
 //
-// The order is realm.mu, pending.mu, outbox.mu; retention.mu and history.mu are taken last. None is held over I/O. PUBLISH
+// The order is realm.mu, pending.mu or acknowledgements.mu, outbox.mu; retention.mu and history.mu are taken last. None is held over I/O. PUBLISH
 // takes outbox locks only, and the one of a history that keeps it. The tables are replaced under realm.mu and read
 // without it.
 //
