@@ -3,6 +3,7 @@ package mqtt
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -49,6 +50,11 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		e.Confirm(nil)
 		return // a wide pattern matches the router's own events too, and patterns overlap
 	}
+	if l.wasThere(e) {
+		l.status.looped.Add(1)
+		e.Confirm(nil)
+		return
+	}
 	remote := r.abroad(topic)
 	_, err := topicOf(remote)
 	if err == nil {
@@ -75,6 +81,12 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		}
 		kept.Confirm(err)
 	})
+}
+
+// wasThere reports whether an event has come from the same broker, by another gateway and a router that both have: MQTT
+// can't tell the way of a message, but from there on it is told.
+func (l *Link) wasThere(e *client.Event) bool {
+	return slices.ContainsFunc(e.ForwardFor(), func(h client.Hop) bool { return h.Node == l.way[0].Node })
 }
 
 // exportedBy returns the rule that exports a topic: the first that matches.

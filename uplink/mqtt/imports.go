@@ -130,7 +130,7 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.Pu
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
 		return errReserved
 	}
-	o := client.PublishOptions{Retain: p.Retain || r.Retain}
+	o := client.PublishOptions{Retain: p.Retain || r.Retain, ForwardFor: l.way}
 	var payload client.Payload
 	if !(o.Retain && len(p.Payload) == 0) { // MQTT's way to say that nothing is retained any more; WAMP's is no payload
 		var err error

@@ -74,8 +74,9 @@ type Link struct {
 	log     *slog.Logger
 	local   *client.Client
 	filters []subscription
-	clean   bool   // the broker is to keep nothing of us
-	status  status // locks for itself
+	clean   bool         // the broker is to keep nothing of us
+	way     []client.Hop // of what comes from the broker
+	status  status       // locks for itself
 	flight  *flight
 	echoes  *echoes
 	inbox   inbox // locks for itself
@@ -124,6 +125,9 @@ func New(opts Options) (*Link, error) {
 	orDefault(&l.opts.Reconnect.Max, defaultReconnectMax)
 	for _, b := range opts.Brokers {
 		l.ways = append(l.ways, way{Broker: b})
+	}
+	if len(opts.Brokers) > 0 {
+		l.way = []client.Hop{{Node: opts.Brokers[0].URL}}
 	}
 	if err := l.prepare(); err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", opts.Name, err)

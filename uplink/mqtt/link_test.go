@@ -285,6 +285,7 @@ func TestExportIsSentUntilAcknowledged(t *testing.T) {
 	b.ack(second.MessageID)
 	s.await("the second is not taken as acknowledged", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 })
 	b.conn.Close()
+	s.await("the link does not notice", func(st uplink.State) bool { return !st.Up })
 	say(t, c, "com.example.late", client.PublishOptions{}, 1)
 	b = s.up(false)
 	again, late := receive[*packets.PublishPacket](b), receive[*packets.PublishPacket](b)
@@ -459,6 +460,28 @@ func TestNoLoop(t *testing.T) {
 		t.Errorf("the link has sent %v", p)
 	default:
 	}
+}
+
+// What another gateway has taken from the same broker, and a router has brought here, does not go there again.
+func TestNoCircle(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("org.example.")}})
+	b := s.up(false)
+	b.subscribed()
+	way := make(chan []client.Hop, 1)
+	c := s.program()
+	_, err := c.Subscribe(context.Background(), "org.example.x", client.SubscribeOptions{}, func(e *client.Event) { way <- e.ForwardFor() })
+	check(t, err)
+	b.publish("org/example/x", "1", 0, 0)
+	came := <-way
+	if len(came) != 1 || came[0].Node != "mqtt://broker" {
+		t.Fatalf("%+v", came)
+	}
+	say(t, c, "com.example.circle", client.PublishOptions{ForwardFor: append(came, client.Hop{Node: "centre"})}, 1)
+	say(t, c, "com.example.other", client.PublishOptions{ForwardFor: []client.Hop{{Node: "mqtt://other"}}}, 2)
+	if p := receive[*packets.PublishPacket](b); p.TopicName != "com/example/other" {
+		t.Errorf("%v", p)
+	}
+	s.await("not counted", func(st uplink.State) bool { return st.Looped == 1 })
 }
 
 func TestCalls(t *testing.T) {

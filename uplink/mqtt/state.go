@@ -12,6 +12,7 @@ import (
 // status is what State is made of.
 type status struct {
 	eventsUp, eventsDown, callsDown flow
+	looped                          atomic.Uint64
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -83,7 +84,7 @@ func (s *status) snapshot() uplink.State {
 	defer s.mu.Unlock()
 	state := uplink.State{
 		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Reconnects: max(s.sessions, 1) - 1,
-		EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(), CallsDown: s.callsDown.snapshot(),
+		Looped: s.looped.Load(), EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(), CallsDown: s.callsDown.snapshot(),
 	}
 	for what, why := range s.refused {
 		state.Refused = append(state.Refused, what+": "+why)
