@@ -21,7 +21,7 @@ type pair struct {
 func newPair(t *testing.T, extra, rules string) *pair {
 	t.Helper()
 	p := &pair{centre: start(t, "centre", "")}
-	p.edge = start(t, "edge", uplink("central", p.centre, extra+rules))
+	p.edge = start(t, "edge", linkTo("central", p.centre, extra+rules))
 	p.here, p.there = p.edge.join(), p.centre.join()
 	p.edge.up(p.here, "central")
 	return p

@@ -145,8 +145,8 @@ func (n *node) end() {
 	}
 }
 
-// uplink is the TOML of a link to another node, in the role of a gateway.
-func uplink(name string, to *node, rules string) string {
+// linkTo is the TOML of a link to another node, in the role of a gateway.
+func linkTo(name string, to *node, rules string) string {
 	return fmt.Sprintf("[[uplink]]\nname = %q\nurl = [%q]\nauthid = \"gateway\"\nticket = \"gateway's\"\n"+
 		"reconnect_min = \"50ms\"\nreconnect_max = \"500ms\"\n%s", name, to.url, rules)
 }

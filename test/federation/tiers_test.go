@@ -22,9 +22,9 @@ func places(way []client.Hop) (list []string) {
 // Device, gateway, site and centre: each is linked to the one above, and all are one realm.
 func TestThreeTiers(t *testing.T) {
 	centre := start(t, "centre", "")
-	site := start(t, "site", uplink("up", centre, everything))
-	gateway := start(t, "gateway", uplink("up", site, everything))
-	device := start(t, "device", uplink("up", gateway, everything))
+	site := start(t, "site", linkTo("up", centre, everything))
+	gateway := start(t, "gateway", linkTo("up", site, everything))
+	device := start(t, "device", linkTo("up", gateway, everything))
 	nodes := []*node{device, gateway, site, centre}
 	var programs []*client.Client
 	var all []*heard
@@ -78,8 +78,8 @@ func TestThreeTiers(t *testing.T) {
 
 func TestHopLimit(t *testing.T) {
 	centre := start(t, "centre", "")
-	site := start(t, "site", uplink("up", centre, "max_hops = 1\n"+everything))
-	gateway := start(t, "gateway", uplink("up", site, everything))
+	site := start(t, "site", linkTo("up", centre, "max_hops = 1\n"+everything))
+	gateway := start(t, "gateway", linkTo("up", site, everything))
 	here, middle, there := gateway.join(), site.join(), centre.join()
 	atSite, atCentre := site.listen(middle, "com.", wamp.Prefix), centre.listen(there, "com.", wamp.Prefix)
 	gateway.up(here, "up")
@@ -103,7 +103,7 @@ func ring(t *testing.T, trusted bool) (nodes []*node, programs []*client.Client)
 		nodes = append(nodes, start(t, name, ""))
 	}
 	for i, n := range nodes {
-		link := uplink("next", nodes[(i+1)%3], everything)
+		link := linkTo("next", nodes[(i+1)%3], everything)
 		if !trusted {
 			link = fmt.Sprintf("[[uplink]]\nname = \"next\"\nurl = [%q]\n%s", nodes[(i+1)%3].url, everything)
 		}
@@ -178,7 +178,7 @@ func TestRing(t *testing.T) {
 // Two links between the same two routers, and patterns that loop through both.
 func TestDoubleLink(t *testing.T) {
 	centre := start(t, "centre", "")
-	edge := start(t, "edge", uplink("one", centre, everything)+uplink("two", centre, everything))
+	edge := start(t, "edge", linkTo("one", centre, everything)+linkTo("two", centre, everything))
 	here, there := edge.join(), centre.join()
 	edge.up(here, "one")
 	edge.up(here, "two")
