@@ -19,6 +19,10 @@ func fuzzParse(f *testing.F, s wamp.Serializer) {
 	}
 	for _, text := range []string{
 		`[16,1,{},"a",[1.5,-1,1e300,18446744073709551616,"\u0000AQ==",{"\u0000AQ==":"\n"}],{}]`,
+		`[16,1,{"acknowledge":true,"forward_for":[{"session":5,"authid":"a","_node":"n"}],"_time":1,"_origin":["n",1,18446744073709551615]},"a"]`,
+		`[36,1,2,{"_confirm":true,"forward_for":[]}]`,
+		`[8,36,2,{},"a.b",["x"]]`,
+		`[337,2]`,
 		`[16,9007199254740992,{"exclude":[1],"eligible_authid":["a"],"match":null},"a","\u0000AQ=="]`,
 	} {
 		f.Add(in(f, s, text))
