@@ -6,7 +6,7 @@
 //	catalog.go  the boards, and what is known of them; one catalog_*.go for each maker
 //
 // The directory packaging holds what a system needs besides the binary: a systemd unit, a udev rule, an OpenWrt init
-// script and a configuration to begin with.
+// script and a configuration to begin with. The directory mcu holds the client for microcontrollers, in C.
 package boards
 
 import (
