@@ -66,6 +66,10 @@ allow = ["publish", "subscribe", "call", "register"]
 uri = "wamp."
 match = "prefix"
 allow = []
+[[realm.role.permission]]
+uri = "runnel."
+match = "prefix"
+allow = []
 [[realm.principal]]
 authid = "ann"
 role = "guest"
