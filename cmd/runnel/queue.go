@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -208,7 +209,9 @@ func queuePeekCommand() *cobra.Command {
 				return printed(stdout, text, err)
 			}
 			var list []peekedEvent
-			if err := json.Unmarshal([]byte(text), &list); err != nil {
+			d := json.NewDecoder(strings.NewReader(text))
+			d.UseNumber() // 1 is not 1.0
+			if err := d.Decode(&list); err != nil {
 				return fmt.Errorf("%s: the answer can't be read: %w", queuePeek, err)
 			}
 			for _, e := range list {

@@ -11,7 +11,7 @@ const pieceOctets = 256 << 10
 
 // Next returns up to n events that have not been acknowledged, in their order, beginning behind the one with the number
 // after. It waits until there is one, or ctx is done, whose error it returns then. To begin again after a disconnect, call
-// it with 0.
+// it with 0. What Next has not returned yet it returns in any case, also before after.
 func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) {
 	for {
 		if events := s.read(after, n, true); len(events) > 0 {
@@ -92,6 +92,9 @@ func (s *Spool) read(after uint64, n int, hand bool) []Event {
 
 // collect merges the lanes. Where a segment must be read first it stops, and returns which.
 func (s *Spool) collect(after uint64, n int, hand bool) (events []Event, l *lane, lack *segment) {
+	if hand {
+		after = min(after, s.handed) // nothing is left out
+	}
 	var cursors [3]cursor
 	for i, l := range s.lanes {
 		cursors[i] = cursor{lane: l, after: after, handed: s.handed}

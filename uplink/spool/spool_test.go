@@ -392,9 +392,16 @@ func TestBrokenDisk(t *testing.T) {
 			if err := b.store("durable"); !errors.Is(err, why) {
 				t.Errorf("a durable event is stored: %v", err)
 			}
+			for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(time.Second) {
+				asked := time.Now()
+				if err := b.store("again"); !errors.Is(err, why) || time.Since(asked) > time.Second {
+					t.Errorf("%v after %v", err, time.Since(asked))
+				}
+			}
 			b.put(Disk, "disk")
 			time.Sleep(10 * time.Second)
-			b.holds("before", "durable", "disk")
+			want := append([]string{"before", "durable"}, append(slices.Repeat([]string{"again"}, 5), "disk")...)
+			b.holds(want...)
 			if st := b.State(); !strings.Contains(st.Alarm, why.Error()) || st.AlarmFor < 5*time.Second {
 				t.Errorf("%+v", st)
 			}
@@ -403,10 +410,10 @@ func TestBrokenDisk(t *testing.T) {
 			}
 			b.disk.breakDown(nil)
 			time.Sleep(time.Minute)
-			if st := b.State(); st.Alarm != "" || st.OnDisk != 3 {
+			if st := b.State(); st.Alarm != "" || st.OnDisk != len(want) {
 				t.Errorf("%+v", st)
 			}
-			open(t, b.disk.kill(), Options{}).holds("before", "durable", "disk")
+			open(t, b.disk.kill(), Options{}).holds(want...)
 		})
 	}
 }
