@@ -306,7 +306,18 @@ func stream(t *testing.T, h *host, g *gateway) {
 			t.Fatalf("%d + 2^40 is %v", i, r.Args())
 		}
 	}
-	t.Logf("%d messages in %d sessions", all.Load(), session.Load())
+	// It leaves, and comes back.
+	before := session.Load()
+	eventually(t, "the device leaves", func() bool {
+		c.Call(t.Context(), "com.example.stream.leave", client.CallOptions{}, client.Payload{}) // its answer may come too late
+		return answers(t, c, "com.example.stream.count").Kwargs()["left"] != int64(0)
+	})
+	eventually(t, "its next session", func() bool { return session.Load() > before })
+	s := answers(t, c, "com.example.stream.count").Kwargs()
+	if s["acknowledged"] == int64(0) || s["refused"] == int64(0) {
+		t.Errorf("no publication was acknowledged, or none refused: %v", s)
+	}
+	t.Logf("%d messages in %d sessions; %v", all.Load(), session.Load(), s)
 }
 
 // TestCheck runs the client's own checks: vectors, CBOR, and a router that means no good.
