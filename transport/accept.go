@@ -195,6 +195,7 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 	if l.web == nil {
 		return nil, fmt.Errorf("first octet is %02x: not RawSocket", first)
 	}
+	l.shaken(raw) // before the web server has it: what it serves is no handshake's any more
 	l.inbox.give(&webConn{Conn: conn, peer: peer, head: []byte{first}, leave: l.leave})
 	return nil, nil
 }
