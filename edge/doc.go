@@ -38,9 +38,9 @@
 //
 // # Locks
 //
-// The order is realm.mu, pending.mu or acknowledgements.mu, outbox.mu; retention.mu and history.mu are taken last. None is held over I/O. PUBLISH
-// takes outbox locks only, and the one of a history that keeps it. The tables are replaced under realm.mu and read
-// without it.
+// The order is realm.mu, pending.mu or acknowledgements.mu, outbox.mu; retention.mu and history.mu are taken last. None is
+// held over I/O. PUBLISH takes outbox locks only, and the one of a history that keeps it. The tables are replaced under
+// realm.mu and read without it.
 //
 // # Slow peers
 //
