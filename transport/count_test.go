@@ -57,6 +57,7 @@ func TestCounters(t *testing.T) {
 		c.Close()
 		t.Error("there is no limit")
 	}
+	awaitCounters(t, l, func(c Counters) bool { return c.MessagesOut == 20 }) // which is counted when the peer may have it
 	c := l.Counters()
 	want := Counters{
 		Connections: 3, Limit: 3, Accepted: 4, Refused: 1, Failed: 1, RawSocket: c.RawSocket, WebSocket: 1, // the third may not be served yet

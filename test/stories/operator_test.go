@@ -28,11 +28,11 @@ func TestMetrics(t *testing.T) {
 	p := r.subscribe(t, r.tcp, "story.a")
 	runnel(t, "pub", "story.a", "--ack", "--url", r.unix).expect(t, 0, "", "")
 	p.sees("story.a")
-	status, text := get(at)
 	for _, want := range []string{`runnel_realm_sessions{realm="realm1"} `, "\nrunnel_events_total 1\n", `runnel_listener_rawsocket_peers{listener="` + r.tcp + `"} 1`} {
-		if status != http.StatusOK || !strings.Contains(text, want) {
-			t.Errorf("%d %s\nthere is no %s", status, text, want)
-		}
+		waitFor(t, want, func() bool {
+			status, text := get(at)
+			return status == http.StatusOK && strings.Contains(text, want)
+		})
 	}
 	if status, text := get(strings.TrimSuffix(at, "/metrics")); status != http.StatusNotFound || !strings.Contains(text, "/metrics") {
 		t.Errorf("the front page is %d %s", status, text)
