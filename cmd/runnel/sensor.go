@@ -68,9 +68,9 @@ func (n *node) newSensor(s Serial) *sensor {
 
 // run serves the line until ctx is done.
 func (s *sensor) run(ctx context.Context, line func(context.Context, func(io.ReadWriteCloser) error) error) error {
+	ctx, leave := context.WithCancel(ctx)
 	var session sync.WaitGroup
-	within, leave := context.WithCancel(context.WithoutCancel(ctx))
-	session.Go(func() { s.client.Run(within) })
+	session.Go(func() { s.client.Run(ctx) })
 	defer session.Wait()
 	defer leave()
 	for procedure, handle := range s.offers {

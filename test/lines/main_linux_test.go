@@ -97,6 +97,9 @@ func start(t *testing.T, config string) *router {
 		if status, err := p.Wait(); err != nil || status != 0 {
 			t.Errorf("the router ended with %d, %v", status, err)
 		}
+		if strings.Contains(p.Stderr.Text(), "not connected, trying again") {
+			t.Error("a sensor's session did not end in good order")
+		}
 		if t.Failed() {
 			t.Log(p)
 		}
