@@ -281,22 +281,8 @@ func TestNothingToReceive(t *testing.T) {
 
 // TestSilence: a client that does not ask any more is gone; one that waits is not, however long.
 func TestSilence(t *testing.T) {
-	r := serve(t, Options{IdleTime: 50 * time.Millisecond, PollTime: patience})
-	c, path := r.open(t, "wamp.2.json")
-	waits := make(chan string, 1)
-	go func() {
-		_, answer, _ := r.try(context.Background(), "POST", path+"receive", "")
-		waits <- answer
-	}()
-	for { // until the request has arrived
-		c.mu.Lock()
-		waiting := c.poll != nil
-		c.mu.Unlock()
-		if waiting {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	r := serve(t, Options{IdleTime: 50 * time.Millisecond})
+	waits, p := asking(t, r)
 	silent, gone := r.open(t, "wamp.2.json")
 	if _, _, err := silent.ReadMessage(); err == nil || !strings.Contains(err.Error(), "has not asked for messages for 50ms") {
 		t.Errorf("the silent client: %v", err)
@@ -307,9 +293,32 @@ func TestSilence(t *testing.T) {
 	silent.Close()
 	done(t, silent)
 	r.want(t, gone+"receive", "", http.StatusNotFound, "no such transport")
-	say(t, c, "[1]")
-	if got := <-waits; got != "[1]" {
-		t.Errorf("the client that waits got %q", got)
+	say(t, waits, "[1]")
+	if got, _, err := waits.take(p); string(got) != "[1]" || err != nil {
+		t.Errorf("the client that waits got %q, %v", got, err)
+	}
+	waits.endPoll(p)
+	if _, _, err := waits.ReadMessage(); err == nil || !strings.Contains(err.Error(), "has not asked") {
+		t.Errorf("the client that does not come again: %v", err)
+	}
+}
+
+// asking returns a transport with a request that waits to receive, which has come in time.
+func asking(t *testing.T, r *router) (*Conn, *poll) {
+	t.Helper()
+	for {
+		c, _ := r.open(t, "wamp.2.json")
+		p, err := c.startPoll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-c.ended: // the machine has too much to do
+			c.endPoll(p)
+			c.Close()
+		default:
+			return c, p
+		}
 	}
 }
 
@@ -422,7 +431,7 @@ func TestBackPressure(t *testing.T) {
 
 // TestSlowBody: a body that does not arrive holds nothing up for long.
 func TestSlowBody(t *testing.T) {
-	r := serve(t, Options{BodyTime: 50 * time.Millisecond})
+	r := serve(t, Options{BodyTime: 500 * time.Millisecond})
 	c, path := r.open(t, "wamp.2.json")
 	body, more := io.Pipe()
 	defer more.Close()
