@@ -14,9 +14,11 @@ import (
 // arrivesAfter starts the tier above, and waits until the events of a topic have come there, in order and once.
 func (r *tier) arrivesAfter(topic string, want ...int64) {
 	r.Helper()
+	r.hidden = true
 	r.begin()
 	l := newLedger()
 	l.watch(r.T, r.join())
+	r.show()
 	arrived := func() []int64 {
 		l.mu.Lock()
 		defer l.mu.Unlock()

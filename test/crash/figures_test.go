@@ -182,10 +182,12 @@ func TestBacklog(t *testing.T) {
 		}
 	}
 	await(t, "all is on disk", func() bool { return edge.queue(c).onDisk == int64(n) })
+	top.hidden = true
 	top.begin()
 	defer top.end()
 	l := newLedger()
 	l.watch(t, top.join())
+	top.show()
 	awaitUp(t, c)
 	began := time.Now()
 	arrived := func() int {

@@ -63,10 +63,26 @@ type tier struct {
 	settings         string // of its uplink
 	process          *program.Process
 	limit            string // of what it may write to one file, for ulimit -f; "": none
+	hidden           bool   // the tier below does not find it before show
 }
 
-func (r *tier) socket() string { return "unix://" + filepath.Join(r.dir, r.name+".sock") }
+func (r *tier) socket() string { return "unix://" + r.path() }
 func (r *tier) data() string   { return filepath.Join(r.dir, r.name) }
+
+func (r *tier) path() string {
+	if r.hidden {
+		return filepath.Join(r.dir, r.name+".hidden.sock")
+	}
+	return filepath.Join(r.dir, r.name+".sock")
+}
+
+// show lets the tier below in: whoever is to see its events has subscribed.
+func (r *tier) show() {
+	r.Helper()
+	if err := os.Symlink(r.path(), filepath.Join(r.dir, r.name+".sock")); err != nil {
+		r.Fatal(err)
+	}
+}
 
 const realm = `
 [[realm]]
