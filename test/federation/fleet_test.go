@@ -163,7 +163,6 @@ func measureFleet(t *testing.T, size int) {
 	used = spent(pid)
 	time.Sleep(4 * time.Second)
 	t.Logf("%d gateways: at rest %.3f %% of a processor", size, 100*(spent(pid)-used).Seconds()/4)
-	began, used = time.Now(), spent(pid)
 	const rounds = 10
 	await(t, "a command reaches all", func() bool {
 		centre.publish(there, "com.example.command.start", 1)
@@ -179,7 +178,6 @@ func measureFleet(t *testing.T, size int) {
 	t.Logf("%d gateways: %d commands to each in %v; %v of processor time an event", size, rounds, time.Since(began).Round(time.Millisecond),
 		((spent(pid) - used) / time.Duration(rounds*size)).Round(100*time.Nanosecond))
 	centre.kill()
-	began = time.Now()
 	await(t, "all know that the centre is gone", func() bool { return !fleet[size-1].link.State().Up })
 	centre.run()
 	there = centre.join()
