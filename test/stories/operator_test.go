@@ -63,7 +63,13 @@ topic = "story.a"
 	up := start(t, "sub", "runnel.uplink.on_state.central", "--retained", "--json", "--url", r.tcp)
 	up.sees(`"up":true`)
 	runnel(t, "call", "runnel.uplink.list", "--url", r.unix).expect(t, 0, "Central", "")
-	runnel(t, "call", "runnel.uplink.get", "Central", "--url", r.unix).expect(t, 0, `"name":"Central"`, "")
+	got := runnel(t, "call", "runnel.uplink.get", "Central", "--url", r.unix)
+	got.expect(t, 0, `"name":"Central"`, "")
+	for _, none := range []string{`"octets_in":0,`, `"octets_out":0,`} { // it has said HELLO
+		if strings.Contains(got.stdout, none) {
+			t.Errorf("the uplink is up: %s", got.stdout)
+		}
+	}
 	runnel(t, "call", "runnel.listener.get", r.tcp, "--url", r.unix).expect(t, 0, `"rawsocket":`, "")
 	runnel(t, "call", "runnel.serial.get", "nothing", "--url", r.unix).expect(t, 1, "", "runnel.error.no_such_name")
 	centre.Signal(syscall.SIGTERM)
