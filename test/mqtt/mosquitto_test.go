@@ -140,9 +140,21 @@ func TestTLSAndPassword(t *testing.T) {
 	write(t, filepath.Join(dir, "password"), "open sesame\n")
 	b := mosquitto(t, fmt.Sprintf("allow_anonymous false\npassword_file %s\ncafile %s/ca.pem\ncertfile %[2]s/broker.pem\nkeyfile %[2]s/broker.key\nrequire_certificate true\n", passwords, dir))
 	url := strings.Replace(b.url(), "mqtt://", "mqtts://", 1)
-	config := "url = [%q]\nca = \"%s/ca.pem\"\ncertificate = \"%[2]s/client.pem\"\nkey = \"%[2]s/client.key\"\nusername = \"gateway\"\npassword = %q\n[[uplink.export]]\ntopic = \"a\"\n"
-	newGateway(t, fmt.Sprintf(config, url, dir, "file:"+dir+"/password")).up(1)
-	wrong := newGateway(t, fmt.Sprintf(config, url, dir, "wrong"))
+	config := func(trust, password string) string {
+		return fmt.Sprintf("url = [%q]\n%s\ncertificate = \"%s/client.pem\"\nkey = \"%[3]s/client.key\"\nusername = \"gateway\"\npassword = %q\n[[uplink.export]]\ntopic = \"a\"\n",
+			url, trust, dir, password)
+	}
+	ca, right := fmt.Sprintf("ca = \"%s/ca.pem\"", dir), "file:"+dir+"/password"
+	for _, trust := range []string{ca, fmt.Sprintf("pin = %q", pinOf(t, dir+"/broker.pem"))} {
+		g := newGateway(t, config(trust, right))
+		g.up(1)
+		kill(g.Process)
+	}
+	stranger := newGateway(t, config("", right))
+	if _, err := stranger.Logs(`certificate signed by unknown authority`); err != nil {
+		t.Error(err)
+	}
+	wrong := newGateway(t, config(ca, "wrong"))
 	if _, err := wrong.Logs(`the broker refuses: not Authorized`); err != nil {
 		t.Error(err)
 	}

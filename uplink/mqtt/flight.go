@@ -142,8 +142,9 @@ func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
 	return s.sequence, true
 }
 
-// stuck reports whether events were sent in this connection and none was acknowledged; only is the number of the only one.
-func (f *flight) stuck() (only uint64, stuck bool) {
+// outcome says how this connection went: how many events were acknowledged, whether others were not, and the number of the
+// only one of these.
+func (f *flight) outcome() (landed int, open bool, only uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.under) == 1 {
@@ -151,7 +152,7 @@ func (f *flight) stuck() (only uint64, stuck bool) {
 			only = s.sequence
 		}
 	}
-	return only, f.landing == 0 && len(f.under) > 0
+	return f.landing, len(f.under) > 0, only
 }
 
 // clear waits until nothing is under way.

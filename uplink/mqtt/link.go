@@ -93,6 +93,8 @@ type Link struct {
 	turn  int           // the way to be tried next
 	bound time.Duration // of the next pause
 	stuck int           // connections in a row that have ended without an acknowledgement
+
+	gaveUp bool // an event, and none was acknowledged since
 }
 
 // way is a Broker with what is known of it.
@@ -298,10 +300,14 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 }
 
 // judge looks for an event that the broker does not bear, and gives it up. What a bad line does must not be taken for
-// that: a connection counts only if the broker has answered in it, and has ended it.
+// that: a connection counts only if the broker has answered in it, and has ended it. Nor must a broker that takes none at
+// all: after one was given up, another must be acknowledged before the next can be.
 func (l *Link) judge(s *session, err error) {
-	only, stuck := l.flight.stuck()
-	if !stuck {
+	landed, open, only := l.flight.outcome()
+	if landed > 0 {
+		l.gaveUp = false
+	}
+	if landed > 0 || !open {
 		l.stuck = 0
 		return
 	}
@@ -313,7 +319,8 @@ func (l *Link) judge(s *session, err error) {
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
 		return
 	}
-	if l.stuck++; l.stuck >= hopeless && only != 0 {
+	if l.stuck++; l.stuck >= hopeless && only != 0 && !l.gaveUp {
+		l.gaveUp = true
 		l.status.eventsUp.lost()
 		l.log.Error("the broker ends the connection whenever it is sent this event; it is given up", "event", only)
 		l.opts.Spool.Ack(only)
