@@ -413,6 +413,9 @@ func TestLongPoll(t *testing.T) {
 	if status, answer := poll(t, l.Listener, "open", `{"protocols":["wamp.2.json"]}`); status != http.StatusServiceUnavailable {
 		t.Errorf("one too many is answered with %d %s", status, answer) // the connection that asks is the other one
 	}
+	if c := l.Counters(); c.Refused != 1 || c.Failed != 0 || c.LongPoll != 1 {
+		t.Errorf("it counts as %+v", c)
+	}
 	if status, answer := poll(t, l.Listener, path+"send", "hello"); status != http.StatusNoContent {
 		t.Errorf("send is answered with %d %s", status, answer)
 	}

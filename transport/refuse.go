@@ -20,9 +20,7 @@ func (l *Listener) refuse(raw net.Conn) {
 		l.refusing--
 		l.mu.Unlock()
 	}()
-	if muted, ok := l.fullHouse.pass(); ok {
-		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "remote", raw.RemoteAddr().String(), "more", muted)
-	}
+	l.tellFull(raw.RemoteAddr().String())
 	end := time.Now().Add(refusalTime)
 	raw.SetDeadline(end)
 	conn, err := l.secure(raw, end)
@@ -41,6 +39,13 @@ func (l *Listener) refuse(raw net.Conn) {
 	io.WriteString(conn, tooMany)
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		io.CopyN(io.Discard, conn, 16<<10) // a request that is not read would reset the connection, answer and all
+	}
+}
+
+// tellFull logs that there are too many.
+func (l *Listener) tellFull(remote string) {
+	if muted, ok := l.fullHouse.pass(); ok {
+		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "remote", remote, "more", muted)
 	}
 }
 

@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -125,7 +126,7 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 		if rest == longpoll.Open && r.Method == http.MethodPost {
 			peer.Cookie = l.bake(w, r, &peer)
 		}
-		if err := l.polls.Answer(w, r, rest, peer); err != nil {
+		if err := l.polls.Answer(w, r, rest, peer); err != nil && !errors.Is(err, longpoll.ErrFull) {
 			l.complain(conn, err)
 		}
 	case l.opts.HTTP != nil:
@@ -179,6 +180,7 @@ func (l *Listener) servePoll(c *longpoll.Conn) bool {
 		return false
 	case l.used >= l.opts.MaxConns:
 		l.refused++
+		l.tellFull(c.Transport().Remote)
 		return false
 	}
 	l.used++

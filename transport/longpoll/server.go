@@ -109,6 +109,9 @@ func (r refusal) Error() string { return r.words }
 // errGone is for ids that are none, or none any more. They look alike.
 var errGone = refusal{http.StatusNotFound, "there is no such transport"}
 
+// ErrFull is that Options.Serve has no room for another transport.
+var ErrFull error = refusal{http.StatusServiceUnavailable, "too many connections"}
+
 // Answer answers a request for the path behind the base URL. peer is what is known of who asks. The error, which the
 // client has been told, says why no transport was opened.
 func (s *Server) Answer(w http.ResponseWriter, r *http.Request, path string, peer wamp.Transport) error {
@@ -193,7 +196,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 	if !s.opts.Serve(c) {
 		c.leave(io.EOF)
 		c.Close()
-		return refusal{http.StatusServiceUnavailable, "too many connections"}
+		return ErrFull
 	}
 	answer, err := json.Marshal(map[string]string{"protocol": p.String(), "transport": c.id})
 	if err != nil {
