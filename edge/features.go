@@ -83,17 +83,23 @@ var routerRoles = map[string]any{
 	}},
 }
 
-// rolesFor is routerRoles in each serializer.
-var rolesFor = func() (roles [wamp.CBOR + 1]codec.Value) {
+// rolesFor is routerRoles in each serializer, bareRolesFor the same without the features, for peers that take short
+// messages only.
+var (
+	rolesFor     = inEachSerializer(routerRoles)
+	bareRolesFor = inEachSerializer(map[string]any{"broker": map[string]any{}, "dealer": map[string]any{}})
+)
+
+func inEachSerializer(constant map[string]any) (roles [wamp.CBOR + 1]codec.Value) {
 	for _, s := range wamp.Serializers {
-		dict, err := codec.NewDict(s, routerRoles)
+		dict, err := codec.NewDict(s, constant)
 		if err != nil {
 			panic(err) // it is a constant
 		}
 		roles[s] = codec.Value(dict)
 	}
 	return roles
-}()
+}
 
 // announced reads HELLO.Details.roles, of which there must be one (basic/sessions.md).
 func announced(details map[string]any) (f features, err error) {

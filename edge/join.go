@@ -148,11 +148,27 @@ func (r *Router) admit(s *session, data []byte) error {
 	return nil
 }
 
-// welcome makes WELCOME; extra is authextra, what the authentication has to tell.
+// welcome makes WELCOME; extra is authextra, what the authentication has to tell. A peer that takes no message of that
+// length, such as a small device, gets one without the features; one that does not take that either would never know that
+// it has joined.
 func (s *session) welcome(extra map[string]any) (codec.Message, error) {
+	limit := s.conn.Transport().Limit
+	for _, roles := range []codec.Value{rolesFor[s.serializer], bareRolesFor[s.serializer]} {
+		m, err := s.welcomeWith(roles, extra)
+		if err != nil || limit == 0 || len(m.Dict.Raw)+welcomeHead <= limit {
+			return m, err
+		}
+	}
+	return codec.Message{}, refusal{wamp.PayloadSizeExceeded, fmt.Sprintf("WELCOME is longer than the %d octets that you take", limit)}
+}
+
+// welcomeHead is how long WELCOME is at most without its details, in any serializer.
+const welcomeHead = 24
+
+func (s *session) welcomeWith(roles codec.Value, extra map[string]any) (codec.Message, error) {
 	var b codec.Builder
 	b.Reset(s.serializer, make([]byte, 0, 2<<10))
-	b.Value("roles", rolesFor[s.serializer])
+	b.Value("roles", roles)
 	b.String("agent", s.realm.router.options().Agent)
 	b.String("realm", s.realm.name)
 	b.String("authid", s.authid)

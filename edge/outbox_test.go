@@ -207,6 +207,22 @@ func TestMessageTooLongForTheReceiver(t *testing.T) {
 	})
 }
 
+// A device that takes short messages only gets a WELCOME that it can take, or hears that there is none.
+func TestWelcomeForShortMessages(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		short := s.limited(memory.Options{}, 512)
+		short.listen()
+		short.say(hello)
+		short.hear(`[2,"*",{"roles":{"broker":{},"dealer":{}},"agent":"*","realm":"realm1","authid":"*","authrole":"*","authmethod":"*","authprovider":"*"}]`)
+		short.say(`[32,1,{},"com.a"]`)
+		short.hear(`[33,1,"*"]`)
+		shorter := s.limited(memory.Options{}, 100)
+		shorter.listen()
+		shorter.say(hello)
+		shorter.hear(`[3,"*","wamp.error.payload_size_exceeded"]`)
+	})
+}
+
 // What may not be dropped is looked at once, not again for each event that finds no room.
 func TestDropEventsGoesOn(t *testing.T) {
 	s := &session{}
