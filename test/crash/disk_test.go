@@ -123,6 +123,29 @@ func TestNoPlace(t *testing.T) {
 	top.arrivesAfter("crash.disk.x", to(50)...)
 }
 
+// What the centre will never take does not hold up the rest.
+func TestRefused(t *testing.T) {
+	list := tiers(t, "min_free = 0", "edge", "top")
+	edge, top := list[0], list[1]
+	edge.begin()
+	defer edge.end()
+	c := edge.join()
+	for _, n := range to(3) {
+		if err := edge.publish(c, "crash.disk.secret", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := edge.publish(c, "crash.disk.x", 1); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { top.end() }()
+	top.arrivesAfter("crash.disk.x", 1)
+	await(t, "the queue is empty", func() bool { return edge.queue(c).events == 0 })
+	if _, err := edge.process.Logs(`events are refused, dropping them.*not_authorized`); err != nil {
+		t.Error(err)
+	}
+}
+
 // The queue from the shell.
 func TestQueueCommand(t *testing.T) {
 	edge := tiers(t, "min_free = 0\nspill_after = \"10ms\"", "edge", "top")[0]

@@ -104,6 +104,10 @@ anonymous = "all"
     match = "prefix"
     allow = ["publish", "subscribe", "call", "register"]
 
+    [[realm.role.permission]]
+    uri = "crash.disk.secret"
+    allow = []
+
   [[realm.principal]]
   authid = "gateway"
   role = "gateway"
