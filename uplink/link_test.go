@@ -314,12 +314,24 @@ func TestTheRoutersOwnEventsStay(t *testing.T) {
 		atCentre := w.listen(w.at(w.centre), "", wamp.Prefix)
 		before := w.link.State()
 		w.at(w.edge) // joins: wamp.session.on_join
+		w.publish(w.at(w.edge), "runnel.serial.on_state.x", 1)
 		w.publish(w.at(w.edge), "com.a", 1)
-		if got := atCentre.take(); !strings.HasSuffix(got, "com.a[1]map[]") || strings.Contains(got, "on_join") {
+		if got := atCentre.take(); !strings.HasSuffix(got, "com.a[1]map[]") || strings.Contains(got, "on_join") || strings.Contains(got, "runnel.") {
 			t.Errorf("heard %q", got)
 		}
 		if s := w.link.State(); s.EventsUp.Forwarded != before.EventsUp.Forwarded+1 || s.EventsUp.Dropped > 0 {
 			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// What a node tells of itself crosses where a rule names it.
+func TestTheNodesOwnEventsCrossByName(t *testing.T) {
+	tell(t, []uplink.Rule{{Topic: "runnel.serial.", Match: wamp.Prefix}}, nil, func(t *testing.T, w *world) {
+		atCentre := w.listen(w.at(w.centre), "runnel.", wamp.Prefix)
+		w.publish(w.at(w.edge), "runnel.serial.on_state.x", 1)
+		if got := atCentre.take(); !strings.HasSuffix(got, "runnel.serial.on_state.x[1]map[]") {
+			t.Errorf("heard %q", got)
 		}
 	})
 }

@@ -34,8 +34,8 @@ func (l *Link) bring(r *rule, e *client.Event) {
 func (l *Link) admit(r *rule, from, to *side, e *client.Event) (topic string, way []client.Hop, ok bool) {
 	name := e.Topic()
 	topic = r.rewrite(name)
-	// A wide pattern matches the router's own events too; only the router may publish them.
-	if wamp.Reserved(topic) || !l.best(r, name) || r.direction == exports && !l.wanted(r, topic, e) {
+	// A wide pattern matches the router's own events too: only a router may publish the ones, the others are about one node.
+	if wamp.Reserved(topic) || wamp.OfNode(name) && !wamp.OfNode(r.uri) || !l.best(r, name) || r.direction == exports && !l.wanted(r, topic, e) {
 		return "", nil, false
 	}
 	way, ok = l.cross(&e.Body, publisherOf(e), from, to)

@@ -54,6 +54,12 @@ func Reserved[T string | []byte](uri T) bool {
 	return len(uri) >= 4 && string(uri[:4]) == "wamp" && (len(uri) == 4 || uri[4] == '.')
 }
 
+// OfNode reports whether uri's first component is "runnel": what a router tells and answers of itself, which is of interest
+// where it runs. It crosses links only where a rule names it.
+func OfNode[T string | []byte](uri T) bool {
+	return len(uri) >= 7 && string(uri[:7]) == "runnel."
+}
+
 // Matches reports whether the pattern, under the policy m, matches uri.
 func (m Match) Matches(pattern, uri string) bool {
 	switch m {

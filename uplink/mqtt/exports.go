@@ -46,7 +46,7 @@ func (l *Link) declare(ctx context.Context) error {
 // export puts a local event into the spool: there is one way for all, whether the broker is there or not, and one order.
 func (l *Link) export(r *Rule, e *client.Event) {
 	topic := e.Topic()
-	if wamp.Reserved(topic) || l.exportedBy(topic) != r {
+	if wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(r.Topic) || l.exportedBy(topic) != r {
 		e.Confirm(nil)
 		return // a wide pattern matches the router's own events too, and patterns overlap
 	}
