@@ -281,10 +281,10 @@ func TestNothingToReceive(t *testing.T) {
 
 // TestSilence: a client that does not ask any more is gone; one that waits is not, however long.
 func TestSilence(t *testing.T) {
-	r := serve(t, Options{IdleTime: 50 * time.Millisecond})
+	r := serve(t, Options{IdleTime: time.Second})
 	waits, p := asking(t, r)
 	silent, gone := r.open(t, "wamp.2.json")
-	if _, _, err := silent.ReadMessage(); err == nil || !strings.Contains(err.Error(), "has not asked for messages for 50ms") {
+	if _, _, err := silent.ReadMessage(); err == nil || !strings.Contains(err.Error(), "has not asked for messages for 1s") {
 		t.Errorf("the silent client: %v", err)
 	}
 	if n, err := silent.Write(batch("[2]"), true); n != 0 || err == nil {
@@ -431,7 +431,7 @@ func TestBackPressure(t *testing.T) {
 
 // TestSlowBody: a body that does not arrive holds nothing up for long.
 func TestSlowBody(t *testing.T) {
-	r := serve(t, Options{BodyTime: 500 * time.Millisecond})
+	r := serve(t, Options{BodyTime: 2 * time.Second})
 	c, path := r.open(t, "wamp.2.json")
 	body, more := io.Pipe()
 	defer more.Close()
