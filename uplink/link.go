@@ -58,6 +58,7 @@ type Link struct {
 	up       atomic.Pointer[context.Context] // lasts as long as the session at the centre; nil while there is none
 	rejected atomic.Bool                     // an event was refused in this session
 	draining *drain                          // owned by the remote client's goroutine
+	from     source                          // of the last event; owned by who hands over local events
 
 	interest atomic.Pointer[interest] // in exported topics; nil: not known
 	running  context.Context          // Run's, set before anything can happen

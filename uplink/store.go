@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -45,7 +46,7 @@ func (l *Link) keep(r *rule, e *client.Event) {
 	l.awaitRoom()
 	kept := *e // the handler's own is used for the next event
 	l.spool.Put(spool.Event{
-		Class: r.store, Time: e.Time(), Topic: topic, Options: crossing(&e.Body, way), Payload: e.Payload,
+		Class: r.store, Time: e.Time(), Topic: topic, Options: l.crossing(&e.Body, way), Payload: e.Payload,
 	}, func(err error) {
 		if err != nil && r.store == spool.Durable {
 			l.durableFailed(err)
@@ -70,14 +71,35 @@ func (l *Link) durableFailed(err error) {
 	}
 }
 
-// crossing encodes what crosses beside topic and payload, as fields of the details that it came with.
-func crossing(b *client.Body, way []client.Hop) []byte {
+// crossing encodes what crosses beside topic and payload, as fields of the details that it came with. Mostly that is where
+// the event comes from, the same as that of the event before.
+func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
+	extra := passthru(b)
+	retain, _ := b.Detail("_retain").Bool()
+	plain := len(extra) == 0 && !retain && len(way) == 1
+	if plain && l.from.encoded != nil && l.from.hop == way[0] {
+		return l.from.encoded
+	}
+	encoded := encodeCrossing(extra, retain, way)
+	if plain {
+		l.from.hop, l.from.encoded = way[0], encoded
+	}
+	return encoded
+}
+
+// source is a way of one hop, and how that is encoded.
+type source struct {
+	hop     client.Hop
+	encoded []byte
+}
+
+func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte {
 	var d codec.Builder
 	d.Reset(wamp.CBOR, make([]byte, 0, 160))
-	for key, value := range passthru(b) {
+	for key, value := range extra {
 		d.String(key, value.(string))
 	}
-	if retain, _ := b.Detail("_retain").Bool(); retain {
+	if retain {
 		d.Bool("_retain", true)
 	}
 	if len(way) > 0 {
@@ -106,7 +128,9 @@ type drain struct {
 	done chan struct{}
 
 	// Owned by run.
-	tries map[uint64]int // of events that were refused
+	tries   map[uint64]int        // of events that were refused
+	options []byte                // of the last event
+	how     client.PublishOptions // what they say
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -183,12 +207,14 @@ func (d *drain) attempt(ctx context.Context) (some bool) {
 
 func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	topic, p := e.Topic, client.Raw(e.Payload)
-	body := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: e.Options}}
-	o := client.PublishOptions{ForwardFor: body.ForwardFor(), Extra: passthru(&body), More: more}
+	if d.options == nil || !bytes.Equal(d.options, e.Options) {
+		d.options, d.how = e.Options, howToPublish(e.Options)
+	}
+	o := d.how
+	o.More = more
 	if time.Since(e.Time).Abs() > late {
 		o.Time = e.Time
 	}
-	o.Retain, _ = body.Detail("_retain").Bool()
 	if e.Gap != nil {
 		topic, p = GapTopic, d.link.gap(e.Gap)
 	}
@@ -201,6 +227,14 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 		d.landed()
 	}
 	return err
+}
+
+// howToPublish reads what crossing has encoded.
+func howToPublish(crossing []byte) (o client.PublishOptions) {
+	b := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: crossing}}
+	o.ForwardFor, o.Extra = b.ForwardFor(), passthru(&b)
+	o.Retain, _ = b.Detail("_retain").Bool()
+	return o
 }
 
 // gap is what the centre is told of events that are missing.
