@@ -5,6 +5,7 @@ package mqtt
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -75,23 +76,26 @@ var (
 	ports   = map[int]bool{} // given out, never twice
 )
 
-// freePort finds a port that nobody has. Brokers can't be told to take any.
+// freePort finds a port that nobody has. Brokers can't be told to take any. It is none of those that the system gives to
+// whoever takes any, so that it is still free when the broker wants it.
 func freePort(t *testing.T) int {
 	t.Helper()
 	portsMu.Lock()
 	defer portsMu.Unlock()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		port := 15_000 + rand.IntN(15_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		l.Close()
 		if !ports[port] {
 			ports[port] = true
 			return port
 		}
 	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 // broker is an MQTT broker.
