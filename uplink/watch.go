@@ -38,6 +38,7 @@ type watch struct {
 	session   wamp.ID // of the side, that known is about
 	known     knowledge
 	items     map[wamp.ID]*item
+	full      bool             // there were more
 	whole     bool             // the router has told all in one answer; it is a Runnel, and tells of everything
 	strange   []wamp.ID        // somebody has entered what was not told of
 	ignored   map[wamp.ID]bool // was asked for, and does not count
@@ -123,17 +124,26 @@ func (w *watch) step(ctx context.Context) {
 			w.session = 0 // that session is over
 		}
 	}
-	if w.known == known && w.refused.Load() {
-		w.known = denied
-	}
+	w.digest(ctx)
+	w.tells.Store(w.known == known)
+	w.found(w.known, w.others())
+}
+
+// digest goes over what was heard. What can't be followed any more, for whatever reason, is no longer known.
+func (w *watch) digest(ctx context.Context) {
 	for _, n := range w.heard() {
 		if w.known == known {
 			w.learn(n)
 		}
 	}
-	w.askStrange(ctx)
-	w.tells.Store(w.known == known)
-	w.found(w.known, w.others())
+	err := w.askStrange(ctx)
+	if w.full {
+		err = errTooMany
+	}
+	if w.known == known && (w.refused.Load() || err != nil) {
+		w.side.log.Debug("interest is no longer followed", "api", w.census.prefix, "error", err)
+		w.known = denied
+	}
 }
 
 // begin listens, then asks what there is.
@@ -260,17 +270,21 @@ func (w *watch) learn(n news) {
 
 // askStrange asks for what others have entered before it was told of: some routers don't tell a session of what it has
 // created itself.
-func (w *watch) askStrange(ctx context.Context) {
+func (w *watch) askStrange(ctx context.Context) error {
 	ids := w.strange
 	w.strange = nil
-	if len(ids) == 0 || w.askEach(ctx, ids) != nil {
-		return
+	if len(ids) == 0 || w.known != known {
+		return nil
+	}
+	if err := w.askEach(ctx, ids); err != nil {
+		return err
 	}
 	for _, id := range ids {
 		if w.items[id] == nil && len(w.ignored) < maxItems {
 			w.ignored[id] = true
 		}
 	}
+	return nil
 }
 
 // add notes what details describe, if it overlaps what the rules are about.
@@ -282,7 +296,11 @@ func (w *watch) add(details map[string]any) {
 	id := idOf(details["id"])
 	o := offer{Pattern: wamp.Pattern{URI: uri, Match: match}}
 	o.invoke, _ = wamp.ParseInvoke(invoke)
-	if !ok || id == 0 || !w.counts(o.Pattern) || w.items[id] != nil || len(w.items) >= maxItems {
+	if !ok || id == 0 || !w.counts(o.Pattern) || w.items[id] != nil {
+		return
+	}
+	if len(w.items) >= maxItems {
+		w.full = true
 		return
 	}
 	it := &item{offer: o}
@@ -322,7 +340,7 @@ func (i *item) wanted(own wamp.ID) bool {
 // list asks what there is. A Runnel tells all that overlaps in one answer; another router lists ids, and is asked for
 // each.
 func (w *watch) list(ctx context.Context) error {
-	w.items, w.ignored, w.strange = make(map[wamp.ID]*item), make(map[wamp.ID]bool), nil
+	w.items, w.ignored, w.strange, w.full = make(map[wamp.ID]*item), make(map[wamp.ID]bool), nil, false
 	var overlaps []any
 	for _, p := range w.patterns {
 		overlaps = append(overlaps, []any{p.URI, p.Match.String()})
