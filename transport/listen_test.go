@@ -243,6 +243,24 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+// TestUnreadBodies: a request whose body does not come does not keep its place, whether or not anybody reads the body.
+func TestUnreadBodies(t *testing.T) {
+	l := run(t, "tcp://127.0.0.1:0", ListenOptions{HandshakeTimeout: 200 * time.Millisecond})
+	for _, request := range []string{"GET /", "GET /ws", "POST /lp/none/send", "POST /lp/none/close", "GET /lp/open", "POST /lp/open"} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, request+" HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+		c.SetReadDeadline(time.Now().Add(time.Minute))
+		if _, err := io.Copy(io.Discard, c); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: the connection is still there", request)
+		}
+	}
+	await(t, "room", func() bool { return l.Counters().Connections == 0 })
+}
+
 func dial(t *testing.T, url string) Conn {
 	t.Helper()
 	c, err := Dial(context.Background(), url, DialOptions{})

@@ -116,6 +116,7 @@ func (l *Listener) startWeb() {
 
 // answer is called for every request.
 func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
+	l.bound(w, r)
 	rest, poll := strings.CutPrefix(r.URL.Path, pollPath)
 	switch {
 	case r.URL.Path == l.path():
@@ -133,6 +134,17 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 		l.opts.HTTP.ServeHTTP(w, r)
 	default:
 		l.page(w, r)
+	}
+}
+
+// bound bounds the time of a request that is no WebSocket's. A body that no handler reads counts, too: the web server reads
+// it before it sends the answer, and would wait for it for ever. Where there is none, it reads on to learn when the client
+// leaves.
+func (l *Listener) bound(w http.ResponseWriter, r *http.Request) {
+	control, end := http.NewResponseController(w), time.Now().Add(l.opts.HandshakeTimeout)
+	control.SetWriteDeadline(end)
+	if r.ContentLength != 0 {
+		control.SetReadDeadline(end)
 	}
 }
 
