@@ -152,6 +152,7 @@ func (l *link) is(other Uplink) bool { return same(l.config, other) && l.files =
 func (n *node) carryOut(c *change) error {
 	old := n.config
 	replacing := n.replacing(c.links)
+	defer n.guard(replacing)()
 	n.endLinks(c)
 	n.endListeners(c)
 	n.endLines(c)

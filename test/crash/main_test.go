@@ -142,8 +142,8 @@ reconnect_max = "200ms"
   interest = false
 `
 
-// begin starts the router, again or for the first time, and waits until it listens.
-func (r *tier) begin() {
+// configure writes the router's configuration, and returns the file.
+func (r *tier) configure() string {
 	r.Helper()
 	text := fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = %q\n[[listen]]\nurl = %q\n%s", r.name, r.data(), r.socket(), realm)
 	if r.above != "" {
@@ -153,7 +153,13 @@ func (r *tier) begin() {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		r.Fatal(err)
 	}
-	cmd := executable.Command("run", "-c", file)
+	return file
+}
+
+// begin starts the router, again or for the first time, and waits until it listens.
+func (r *tier) begin() {
+	r.Helper()
+	cmd := executable.Command("run", "-c", r.configure())
 	if r.limit != "" {
 		cmd.Args = append([]string{"sh", "-c", "ulimit -f " + r.limit + "; exec \"$0\" \"$@\""}, cmd.Args...)
 		cmd.Path = "/bin/sh"
