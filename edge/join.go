@@ -30,7 +30,6 @@ func (r *Router) join(conn Conn) (*session, error) {
 		r.logRefusal(conn, err)
 		return nil, fmt.Errorf("join: %w", err)
 	}
-	limitReads(conn, 0)
 	return s, nil
 }
 
@@ -83,8 +82,17 @@ func (r *Router) await(conn Conn, expected wamp.Type) ([]byte, error) {
 	return data, nil
 }
 
+// errAborted is why a session ends whose peer says ABORT. That is never answered (basic/sessions.md).
+var errAborted = errors.New("aborted by the peer")
+
+func aborted(m *codec.Message) error { return fmt.Errorf("%w: %s", errAborted, m.Text) }
+
 // turnAway answers with the ABORT that says err, and closes the connection.
 func (s *session) turnAway(r *Router, err error) {
+	if errors.Is(err, errAborted) {
+		s.out.close()
+		return
+	}
 	reason, message := wamp.ProtocolViolation, err.Error()
 	errors.As(err, &reason)
 	var with refusal
@@ -102,6 +110,9 @@ func (r *Router) admit(s *session, data []byte) error {
 	var hello codec.Message
 	if err := codec.Parse(transport.Serializer, data, &hello); err != nil {
 		return err
+	}
+	if hello.Type == wamp.Abort {
+		return aborted(&hello)
 	}
 	if hello.Type != wamp.Hello {
 		return violation("the first message must be HELLO, not " + hello.Type.String())
@@ -136,6 +147,7 @@ func (r *Router) admit(s *session, data []byte) error {
 	if err := m.join(s); err != nil {
 		return err
 	}
+	limitReads(s.conn, 0) // before the peer hears that it has joined: what it sends then may be read by another goroutine
 	s.out.append(&welcome)
 	s.out.flush()
 	if m.watched("wamp.session.on_join") {

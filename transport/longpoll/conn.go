@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runnel/edge/wamp"
@@ -33,6 +34,8 @@ type Conn struct {
 	ended  chan struct{} // closed with cause set: nothing more is taken from the client
 	done   chan struct{} // closed when nothing more can be fetched either
 
+	limit atomic.Int64 // octets of a body
+
 	// Owned by ReadMessage.
 	rest []byte // messages of a body that are still to be handed out
 
@@ -53,12 +56,21 @@ func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport) 
 		turn: make(chan struct{}, 1), bodies: make(chan []byte, 1), ended: make(chan struct{}), done: make(chan struct{}),
 	}
 	c.room.L = &c.mu
+	c.SetReadLimit(0)
 	c.transport.Protocol, c.transport.Serializer = "longpoll", p.Serializer
 	c.transport.ChannelBinding = nil // its requests come over more than one connection
 	c.mu.Lock()
 	c.idle = time.AfterFunc(s.opts.IdleTime, c.expire)
 	c.mu.Unlock()
 	return c
+}
+
+// SetReadLimit has a longer body be refused, until it is called with 0.
+func (c *Conn) SetReadLimit(octets int) {
+	if octets <= 0 || octets > c.server.opts.MaxMessage {
+		octets = c.server.opts.MaxMessage
+	}
+	c.limit.Store(int64(octets))
 }
 
 // Transport says how the peer is reached.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -236,6 +237,23 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, path := range []string{single, binary} { // what is refused has done nothing
 		r.want(t, path+"send", "\x00\x00\x00\x01a", http.StatusNoContent, "")
+	}
+}
+
+// TestReadLimit: who has not joined yet sends no long bodies.
+func TestReadLimit(t *testing.T) {
+	r := serve(t, Options{MaxMessage: 100})
+	c, path := r.open(t, "wamp.2.json")
+	var _ interface{ SetReadLimit(int) } = c // which the router asks for
+	for _, limit := range []int{10, 1000, 0} {
+		c.SetReadLimit(limit)
+		took := min(limit, 100)
+		if limit == 0 {
+			took = 100
+		}
+		r.want(t, path+"send", strings.Repeat("x", took+1), http.StatusRequestEntityTooLarge, fmt.Sprintf("longer than %d octets", took))
+		r.want(t, path+"send", strings.Repeat("x", took), http.StatusNoContent, "")
+		hear(t, c, strings.Repeat("x", took), false)
 	}
 }
 

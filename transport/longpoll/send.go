@@ -16,7 +16,7 @@ func (c *Conn) send(w http.ResponseWriter, r *http.Request) error {
 		return errGone
 	}
 	defer func() { <-c.turn }()
-	body, err := c.server.body(w, r, c.server.opts.MaxMessage)
+	body, err := c.server.body(w, r, int(c.limit.Load()))
 	if err != nil {
 		return err
 	}
