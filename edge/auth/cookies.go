@@ -166,15 +166,8 @@ func (c *Cookies) Run(ctx context.Context) error {
 }
 
 func (c *Cookies) save() {
-	c.mu.Lock()
-	var list []cookie
-	for _, one := range c.known {
-		list = append(list, one)
-	}
-	dirty := c.dirty
-	c.dirty = false
-	c.mu.Unlock()
-	if !dirty || c.file == "" {
+	list, changed := c.changed()
+	if !changed || c.file == "" {
 		return
 	}
 	slices.SortFunc(list, func(a, b cookie) int { return cmp.Or(a.Until.Compare(b.Until), slices.Compare(a.Hash, b.Hash)) })
@@ -182,7 +175,25 @@ func (c *Cookies) save() {
 	if err != nil && !c.failed {
 		c.log.Error("cannot write cookies", "file", c.file, "err", err)
 	}
-	c.failed = err != nil
+	if c.failed = err != nil; c.failed { // and again at the next tick
+		c.mu.Lock()
+		c.dirty = true
+		c.mu.Unlock()
+	}
+}
+
+// changed returns those there are if that was not asked since they have changed.
+func (c *Cookies) changed() (list []cookie, changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dirty {
+		return nil, false
+	}
+	for _, one := range c.known {
+		list = append(list, one)
+	}
+	c.dirty = false
+	return list, true
 }
 
 // write puts a new file in the old one's place.

@@ -87,6 +87,30 @@ func TestCookiesAreBounded(t *testing.T) {
 	}
 }
 
+// TestCookiesAreWrittenLater: what can't be written is told of once, and written when it can be.
+func TestCookiesAreWrittenLater(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "dir")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in the directory's place
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	c := OpenCookies("", slog.New(slog.NewTextHandler(&log, nil)))
+	c.file = filepath.Join(dir, "cookies.json")
+	c.Remember("value", time.Hour, "realm1", Identity{}, nil)
+	saved(t, c)
+	saved(t, c)
+	if n := strings.Count(log.String(), "cannot write cookies"); n != 1 {
+		t.Errorf("told of %d times: %s", n, log.String())
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	saved(t, c)
+	if !OpenCookies(c.file, slog.Default()).Known("value") {
+		t.Error("it is not written")
+	}
+}
+
 func TestBrokenCookies(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cookies.json")
 	if err := os.WriteFile(file, []byte(`[{"hash":"AQ=="},`), 0o600); err != nil {
