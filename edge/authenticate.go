@@ -114,7 +114,7 @@ func (s *session) challenge(exchange auth.Exchange) (identity auth.Identity, err
 	switch m.Type {
 	case wamp.Authenticate:
 	case wamp.Abort:
-		return identity, fmt.Errorf("aborted by the peer: %s", m.Text)
+		return identity, aborted(&m)
 	default:
 		return identity, violation("CHALLENGE must be answered with AUTHENTICATE, not with " + m.Type.String())
 	}

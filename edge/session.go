@@ -142,7 +142,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	case wamp.Goodbye:
 		return s.goodbye(t)
 	case wamp.Abort:
-		return fmt.Errorf("aborted by the peer: %s", m.Text)
+		return aborted(m)
 	case wamp.EventReceived:
 		// Only parts of this process are asked for it; basic/messages.md lets a router ignore what it does not use.
 		s.realm.acknowledgements.confirmed(t, s, m.ID)
