@@ -28,8 +28,9 @@ type Listen struct {
 	MaxMessage     Size     `toml:"max_message"`
 	PingInterval   Duration `toml:"ping_interval"`
 	PingTimeout    Duration `toml:"ping_timeout"`
-	Cookie         *Cookie  `toml:"cookie"` // for web clients
-	Realm          string   `toml:"realm"`  // the only one that peers may join here
+	Compress       bool     `toml:"compress"` // WebSockets, for those who offer it
+	Cookie         *Cookie  `toml:"cookie"`   // for web clients
+	Realm          string   `toml:"realm"`    // the only one that peers may join here
 	Authid         string   `toml:"authid"`
 	Role           string   `toml:"role"` // of all who come here; "": the anonymous role
 }
@@ -48,7 +49,7 @@ func (k checker) listen(l *Listen) {
 	}
 	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
 	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
-	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "cookie")
+	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "cookie", "compress")
 	k.cookie(l.Cookie)
 	switch u.Scheme {
 	case "unix":

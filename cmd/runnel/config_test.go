@@ -240,6 +240,7 @@ strict = true
 [[listen]]
 url = "tcp://127.0.0.1:8080"
 origins = ["app.example.com"]
+compress = true
 max_connections = 5
 max_message = "1MiB"
 ping_interval = "10s"
@@ -290,7 +291,7 @@ func TestFullConfig(t *testing.T) {
 		{"limit", c.Limits.MaxMessage == 64000 && c.Listens[0].MaxMessage == 1<<20},
 		{"role", c.Realms[0].Strict && c.Realms[0].Anonymous == "guest" && len(c.Realms[0].Roles) == 2},
 		{"permission", c.Realms[0].Roles[0].Permissions[0].Disclose && len(c.Realms[0].Roles[0].Permissions[0].Allow) == 4},
-		{"listener", c.Listens[0].PingInterval == Duration(10*time.Second) && c.Listens[0].Origins[0] == "app.example.com"},
+		{"listener", c.Listens[0].PingInterval == Duration(10*time.Second) && c.Listens[0].Origins[0] == "app.example.com" && c.Listens[0].Compress},
 		{"socket", c.Listens[1].URL == "unix://"+dir+"/runnel.sock" && c.Listens[1].Mode == 0o660},
 		{"serial", c.Serials[0].Device == Path(dir+"/tty0") && c.Serials[0].Realm == "realm1" && c.Serials[0].Baud == 115200},
 		{"usb", c.Serials[1].USB.VID == "2341" && c.Serials[1].Settle == Duration(2*time.Second)},

@@ -36,6 +36,7 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 		MaxMessage:   int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
 		PingInterval: time.Duration(l.PingInterval),
 		PingTimeout:  time.Duration(l.PingTimeout),
+		Compress:     l.Compress,
 		Cookie:       n.cookieOptions(l),
 		Grace:        drainTime,
 		Authid:       l.Authid,
