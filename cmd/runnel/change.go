@@ -157,7 +157,7 @@ func (n *node) carryOut(c *change) error {
 	n.endListeners(c)
 	n.endLines(c)
 	n.changeRouter(old, c)
-	err := errors.Join(n.changeRealms(c), n.reopen(c), n.takeOver(c, replacing), n.changeMetrics(old.Metrics.URL, c.config.Metrics.URL))
+	err := errors.Join(n.changeRealms(c), n.reopen(c), n.takeOver(c, replacing), n.changeMetrics(c, old.Metrics.URL))
 	n.begin(c)
 	return err
 }

@@ -73,11 +73,14 @@ func (e *exporter) Run(ctx context.Context) error {
 	return nil
 }
 
-// changeMetrics serves at another URL, or not at all. One that can't be listened at leaves none.
-func (n *node) changeMetrics(old, next string) error {
-	if old == next {
+// changeMetrics serves at another URL, or not at all. One that can't be listened at leaves none, and is tried again at the
+// next change.
+func (n *node) changeMetrics(c *change, old string) error {
+	next := c.config.Metrics.URL
+	if old == next && (n.exporter != nil) == (next != "") {
 		return nil
 	}
+	c.say("[metrics] url")
 	if n.exporter != nil {
 		n.exporter.work.end()
 	}

@@ -2,6 +2,7 @@ package stories
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("the front page is %d %s", status, text)
 	}
 	r.change(t, "http://127.0.0.1:0", "http://127.0.0.1:0/figures")
-	r.reload(t).expect(t, 0, "", "")
+	r.reload(t).expect(t, 0, "[metrics] url", "")
 	moved := r.logs(`msg=metrics url=(\S+/figures)`)[1]
 	if status, text := get(moved); status != http.StatusOK {
 		t.Errorf("after a reload: %d %s", status, text)
@@ -46,6 +47,25 @@ func TestMetrics(t *testing.T) {
 	if status, _ := get(at); status == http.StatusOK {
 		t.Error("they are where they were")
 	}
+}
+
+// Metrics that could not move are moved by the next reload.
+func TestMetricsTriedAgain(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.77:0") // where no connection of others takes the port in between
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0\"\n")
+	at := "http://" + taken.Addr().String() + "/metrics"
+	r.change(t, "http://127.0.0.1:0", at)
+	r.reload(t).expect(t, 1, "", "address already in use")
+	taken.Close()
+	r.reload(t).expect(t, 0, "[metrics] url", "")
+	if status, text := get(at); status != http.StatusOK {
+		t.Errorf("after the second reload: %d %s", status, text)
+	}
+	r.reload(t).expect(t, 0, "nothing has changed", "")
 }
 
 // An operator hears what becomes of an uplink, at once and later, and asks for it.
