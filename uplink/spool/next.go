@@ -6,8 +6,11 @@ import (
 	"sort"
 )
 
-// pieceOctets bounds what Next and Peek return at once, roughly.
-const pieceOctets = 256 << 10
+// pieceOctets bounds what Next returns at once, roughly, and peekOctets what Peek does.
+const (
+	pieceOctets = 256 << 10
+	peekOctets  = 1 << 20
+)
 
 // Next returns up to n events that have not been acknowledged, in their order, beginning behind the one with the number
 // after. It waits until there is one, or ctx is done, whose error it returns then. To begin again after a disconnect, call
@@ -25,14 +28,18 @@ func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) 
 	}
 }
 
-// Peek returns up to n of the oldest events that wait.
+// Peek returns up to n of the oldest events that wait, fewer where they are long.
 func (s *Spool) Peek(n int) (events []Event) {
-	for after := uint64(0); len(events) < n; after = events[len(events)-1].Sequence {
+	octets := int64(0)
+	for after := uint64(0); len(events) < n && octets < peekOctets; after = events[len(events)-1].Sequence {
 		more := s.read(after, n-len(events), false)
 		if len(more) == 0 {
 			break
 		}
 		events = append(events, more...)
+		for i := range more {
+			octets += octetsOf(&more[i])
+		}
 	}
 	return events
 }

@@ -75,6 +75,21 @@ func (b *bench) store(name string) error {
 	return <-said
 }
 
+// TestPeekIsBounded: long events are shown a few at a time, however many are asked for.
+func TestPeekIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, nil, Options{})
+		for range 10 {
+			e := event(Memory, "long")
+			e.Payload.Raw = make([]byte, peekOctets/4)
+			b.Put(e, nil)
+		}
+		if n := len(b.Peek(1000)); n < 4 || n > 5 {
+			t.Errorf("%d events of %d octets each are returned", n, peekOctets/4)
+		}
+	})
+}
+
 // waiting names the events that wait, gaps as gap:count.
 func (b *bench) waiting() (names []string) {
 	b.Helper()
