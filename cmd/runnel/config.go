@@ -126,7 +126,11 @@ var birth = rand.Uint32N(1 << 24)
 // readSource returns the file's text, or nil for the built-in default.
 func readSource(file string) ([]byte, error) {
 	if file != "" {
-		return os.ReadFile(file)
+		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w; \"runnel check --print-default\" prints one to start from", err)
+		}
+		return b, err
 	}
 	b, err := os.ReadFile(systemConfig)
 	if errors.Is(err, fs.ErrNotExist) {

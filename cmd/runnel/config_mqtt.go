@@ -21,7 +21,8 @@ var (
 func (u *Uplink) mqtt() bool { return slices.ContainsFunc(u.URL, isMQTT) }
 
 func isMQTT(text string) bool {
-	return strings.HasPrefix(text, "mqtt://") || strings.HasPrefix(text, "mqtts://")
+	scheme, _, _ := strings.Cut(text, ":")
+	return strings.EqualFold(scheme, "mqtt") || strings.EqualFold(scheme, "mqtts")
 }
 
 // foreign notes keys that an uplink of this kind has not.

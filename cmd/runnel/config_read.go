@@ -168,12 +168,25 @@ func (r reader) text(at Place, key string, value any, out text) {
 		}
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write a string", found(value))
+		r.problems.add(at, key, "%s; write a string%s", found(value), like(out))
 		return
 	}
 	if err := out.parse(s); err != nil {
 		r.problems.add(at, key, "%v", err)
 	}
+}
+
+// like shows how such a value is written, where nobody would guess it.
+func like(value text) string {
+	switch value.(type) {
+	case *Size:
+		return `, like "64MB"`
+	case *Duration:
+		return `, like "10s"`
+	case *Mode:
+		return `, like "0660"`
+	}
+	return ""
 }
 
 func (r reader) structure(at Place, key string, value any, out reflect.Value) {

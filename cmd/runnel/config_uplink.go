@@ -131,7 +131,7 @@ func (k checker) centre(u *Uplink) {
 const mostHops = 16 // as many as the router passes on
 
 func (k checker) uplinkURL(at Place, text string) {
-	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss"); u != nil && u.Host+u.Path == "" {
+	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts"); u != nil && u.Host+u.Path == "" {
 		k.add(at, "url", "%q names no router", text)
 	}
 }

@@ -3,11 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -113,6 +116,9 @@ func (p *peer) stay(ctx context.Context, opts client.Options) (*client.Client, e
 
 func (p *peer) connect(ctx context.Context, opts client.Options) (*client.Client, error) {
 	c, err := client.Connect(ctx, opts)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(p.routerURL(), "unix:") {
+		return nil, fmt.Errorf("connect to %s: %w; is there a router? \"runnel run\" starts one, --url says where another is", p.routerURL(), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", p.routerURL(), err)
 	}

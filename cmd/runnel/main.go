@@ -35,7 +35,7 @@ func main() {
 func execute(args []string) int {
 	root, started := rootCommand()
 	root.SetArgs(args)
-	err := root.Execute()
+	cmd, err := root.ExecuteC()
 	if err == nil || errors.Is(err, errNobodyReads) {
 		return exitDone
 	}
@@ -44,7 +44,7 @@ func execute(args []string) int {
 	}
 	var usage usageError
 	if !*started || errors.As(err, &usage) {
-		fmt.Fprintf(os.Stderr, "runnel: %v\nTry \"runnel help\".\n", err)
+		fmt.Fprintf(os.Stderr, "runnel: %v\nUsage: %s\nTry \"%s --help\".\n", err, cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
 	}
 	var problems Problems

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -50,6 +52,9 @@ func run(file string) error {
 	}
 	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
 	n, err := build(c, log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w; another program listens there, perhaps another Runnel: end it, or write another url (ss -ltnp shows who it is)", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func probe(c serial.Config, each time.Duration, w io.Writer) error {
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {
-		return because(ctx, err)
+		return because(ctx, whichPort(err))
 	}
 	if g.Kind <= ear.Nonsense {
 		return errNothingHeard

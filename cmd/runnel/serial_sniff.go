@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -69,6 +70,14 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 	return cmd
 }
 
+// whichPort says where to look for a port if there is none of that name.
+func whichPort(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; \"runnel serial ls\" shows which there are", err)
+	}
+	return err
+}
+
 func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error {
 	ctx, stop := untilSignal(0)
 	defer stop()
@@ -79,7 +88,7 @@ func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error 
 	}
 	port, err := serial.Open(ctx, c)
 	if err != nil {
-		return err
+		return whichPort(err)
 	}
 	defer port.Close()
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)

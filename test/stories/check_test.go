@@ -35,7 +35,7 @@ store = "floppy"
 		want := []string{
 			`13: listn: unknown key; did you mean "listen"?`,
 			`17: serial.framing: `,
-			`20: uplink.url: "pigeon://broker:1883": unknown scheme`,
+			`20: uplink.url: "pigeon://broker:1883": unknown scheme; use "tcp", "tls", "unix", "ws", "wss", "mqtt" or "mqtts"`,
 			`24: uplink.export.store: "floppy" is not known`,
 		}
 		if len(lines) != len(want) {
@@ -64,6 +64,30 @@ func TestWrongUsage(t *testing.T) {
 		if r := runnel(t, args...); r.status != 2 || r.stderr == "" {
 			t.Errorf("%v: status %d, %s", args, r.status, r.stderr)
 		}
+	}
+	runnel(t, "queue", "peek").expect(t, 2, "", "\nUsage: runnel queue peek UPLINK [flags]\nTry \"runnel queue peek --help\".\n")
+}
+
+// An error that many a beginner meets says what to do.
+func TestAdvice(t *testing.T) {
+	r := serve(t, "")
+	dir := t.TempDir()
+	second := write(t, dir, "second.toml", "version = 1\n[[realm]]\nname = \"realm1\"\n[[listen]]\nurl = \""+r.tcp+"\"\n")
+	sizes := write(t, t.TempDir(), "sizes.toml", "version = 1\n[limits]\nmax_message = 3.5\nhello_timeout = 10\n[[realm]]\nname = \"realm1\"\n")
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"run", "-c", second}, 1, "another program listens there"},
+		{[]string{"run", "-c", filepath.Join(dir, "none.toml")}, 1, "runnel check --print-default"},
+		{[]string{"check", "-c", sizes}, 3, `limits.max_message: 3.5 is a float; write a string, like "64MB"`},
+		{[]string{"check", "-c", sizes}, 3, `limits.hello_timeout: 10 is an integer; write a string, like "10s"`},
+		{[]string{"pub", "a", "--url", "unix://" + filepath.Join(dir, "none.sock")}, 1, `"runnel run" starts one`},
+		{[]string{"serial", "sniff", filepath.Join(dir, "none")}, 1, "runnel serial ls"},
+		{[]string{"serial", "probe", filepath.Join(dir, "none")}, 1, "runnel serial ls"},
+	} {
+		runnel(t, c.args...).expect(t, c.status, "", c.want)
 	}
 }
 
