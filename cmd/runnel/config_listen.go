@@ -47,6 +47,10 @@ func (k checker) listen(l *Listen) {
 	if u == nil {
 		return
 	}
+	if u.User != nil {
+		k.add(l.Place, "url", "%q has a name or a password in it, which nobody would ask for; remove them", u.Redacted())
+		return
+	}
 	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
 	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
 	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "cookie", "compress")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"runnel/edge/client"
@@ -86,14 +87,23 @@ func (n *node) uplinkOptions(u Uplink, traffic *transport.Traffic) (opts uplink.
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
 	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin, Traffic: traffic} // no PING: the link asks in WAMP
-	for _, url := range u.URL {
-		dial, err := dialer(url, files, how)
+	for _, text := range u.URL {
+		dial, err := dialer(text, files, how)
 		if err != nil {
 			return opts, err
 		}
-		opts.Remote = append(opts.Remote, uplink.Remote{URL: url, Dial: dial})
+		opts.Remote = append(opts.Remote, uplink.Remote{URL: withoutPassword(text), Dial: dial})
 	}
 	return opts, nil
+}
+
+// withoutPassword is a URL as logs and operators may see it: a proxy in front of a WebSocket may want a password.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text // the configuration was checked
+	}
+	return u.Redacted()
 }
 
 func rules(shares []Share, place bool) (list []uplink.Rule) {

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+
+	"runnel/transport"
+)
+
+// TestUplinkPassword: a password in an uplink's URL is neither logged nor told to operators.
+func TestUplinkPassword(t *testing.T) {
+	n := &node{config: &Config{}, log: slog.Default()}
+	opts, err := n.uplinkOptions(Uplink{URL: []string{"wss://joe:secret@proxy.example/ws", "unix:///run/a.sock"}}, new(transport.Traffic))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := opts.Remote[0].URL + " " + opts.Remote[1].URL; got != "wss://joe:xxxxx@proxy.example/ws unix:///run/a.sock" {
+		t.Errorf("shown is %s", got)
+	}
+}
