@@ -30,6 +30,8 @@ func (n *node) reload() (said []string, err error) {
 	if n.load == nil {
 		return nil, errors.New("this router has no configuration file")
 	}
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
 	c, err := n.load()
 	if err == nil {
 		for _, w := range c.Warnings {

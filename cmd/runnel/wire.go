@@ -35,6 +35,8 @@ type node struct {
 
 	exporter *exporter // nil without metrics. Guarded by changing
 
+	reloading sync.Mutex // held while a configuration is read and applied: what was read later must not be applied earlier
+
 	changing sync.Mutex // held while parts come and go
 	running  bool       // guarded by changing
 

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestReloadsInTurn: a configuration that was read earlier is never applied over one that was read later.
+func TestReloadsInTurn(t *testing.T) {
+	var reading atomic.Int32
+	n := &node{log: slog.New(slog.DiscardHandler), load: func() (*Config, error) {
+		defer reading.Add(-1)
+		if reading.Add(1) > 1 {
+			t.Error("two read the configuration at a time")
+		}
+		time.Sleep(time.Millisecond)
+		return nil, errors.New("not to be applied")
+	}}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() { n.reload() })
+	}
+	all.Wait()
+}
