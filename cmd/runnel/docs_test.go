@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -52,6 +53,34 @@ func TestPackagedConfig(t *testing.T) {
 	}
 	if _, err := parseConfig("runnel.toml", string(b)); err != nil {
 		t.Error(err)
+	}
+}
+
+// The devices and links that the guides begin with go with what the packages install, but for files that are not here.
+func TestGuides(t *testing.T) {
+	packaged, err := os.ReadFile("../../boards/packaging/runnel.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := regexp.MustCompile(`(?m)(?:^    #.*\n)?^    \[\[(?:serial|uplink)\]\]\n(?:^(?:    [^$].*)?\n)+`)
+	for name, want := range map[string]int{"install.md": 2, "serial.md": 5, "mcu.md": 2} {
+		b, err := os.ReadFile("../../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		examples := table.FindAllString(string(b), -1)
+		if len(examples) != want {
+			t.Errorf("docs/%s has %d examples, want %d", name, len(examples), want)
+		}
+		for _, example := range examples {
+			_, err := parseConfig("docs/"+name, string(packaged)+example)
+			var problems Problems
+			for errors.As(err, &problems); len(problems) > 0; problems = problems[1:] {
+				if p := problems[0]; !strings.HasSuffix(p.Text, "no such file or directory") {
+					t.Error(p, example)
+				}
+			}
+		}
 	}
 }
 

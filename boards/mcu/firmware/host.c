@@ -1,6 +1,6 @@
 /* The node as a program: its line is standard input and output. For tests, and to try the example without any board:
  *
- *	socat PTY,link=/tmp/greenhouse,raw,echo=0 EXEC:./host
+ *	socat PTY,link=/tmp/greenhouse,raw,echo=0,wait-slave EXEC:./host
  *
  * --half-duplex has it speak only when it is asked to.
  */
