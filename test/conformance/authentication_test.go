@@ -26,6 +26,7 @@ import (
 const (
 	guarded      = "stage.guarded"      // principals by each method with CHALLENGE
 	credentials  = "stage.credentials"  // this user's processes, by Unix socket
+	groups       = "stage.groups"       // this group's, likewise
 	certificates = "stage.certificates" // TLS clients, by certificate
 )
 
@@ -72,6 +73,7 @@ func record(kdf, costs string) string {
 
 var (
 	unixUser    = os.Getuid()
+	unixGroup   = os.Getgid()
 	stageClient *tls.Config // of the client whose certificate's digest is in the configuration
 )
 
@@ -97,6 +99,7 @@ func guardedRealms(h *stage.House) (map[string]string, error) {
 			principal("pbkdf", record("pbkdf2", "iterations = 4096")) +
 			principal("key", fmt.Sprintf(`authorized_keys = ["%x"]`, []byte(privateKey.Public().(ed25519.PublicKey)))),
 		credentials:  role + principal("local", fmt.Sprintf("uid = %d", unixUser)),
+		groups:       role + principal("others", fmt.Sprintf("uid = %d\ngid = %d", unixUser+1, unixGroup)) + principal("group", fmt.Sprintf("gid = %d", unixGroup)),
 		certificates: role + principal("named", `certificate = "stage client"`) + principal("digested", fmt.Sprintf(`certificate = "%x"`, digest)),
 	}, nil
 }
@@ -388,6 +391,29 @@ func TestChannelBinding(t *testing.T) {
 			})
 		}
 	}
+	// TLS 1.2 has tls-unique, whose length is not that of a challenge: what is signed over is its SHA-256.
+	t.Run("tls-unique", func(t *testing.T) {
+		s := house.Scene(t, stage.Way{Network: "tls", Serializer: wamp.CBOR}, guarded)
+		old := freshTLS(t)
+		old.MaxVersion = tls.VersionTLS12
+		for _, right := range []bool{true, false} {
+			p := s.ConnectBy(s.Way, old)
+			delete(s.Names, "challenge")
+			greet(p, "key", `["cryptosign"]`, `{"pubkey":"`+pubkey+`","channel_binding":"tls-unique"}`)
+			p.Hear(`[4,"cryptosign",{"challenge":"$challenge","channel_binding":"tls-unique"}]`)
+			signed := unhex(s.Names["challenge"].(string))
+			id := sha256.Sum256(p.TLS.ConnectionState().TLSUnique)
+			if right {
+				subtle.XORBytes(signed, signed, id[:])
+			}
+			p.Say(fmt.Sprintf(`[5,"%x%x",{}]`, ed25519.Sign(privateKey, signed), signed))
+			if right {
+				welcomed(p, "key", "cryptosign", "")
+			} else {
+				p.Hear(failed)
+			}
+		}
+	})
 	t.Run("scram", func(t *testing.T) {
 		s := house.Scene(t, stage.Way{Network: "tls", Serializer: wamp.CBOR}, guarded)
 		p := s.ConnectBy(s.Way, freshTLS(t))
@@ -451,6 +477,9 @@ func TestPeerCredentials(t *testing.T) {
 			greet(q, "", `["unix"]`, "")
 			delete(s.Names, "id")
 			welcomed(q, "local", "unix", "")
+			g := house.Scene(t, s.Way, groups).Connect()
+			g.Say(stage.Simple)
+			welcomed(g, "group", "unix", "")
 			o := s.ConnectBy(stage.Way{Network: "tcp", Serializer: serializer}, nil)
 			o.Say(stage.Simple)
 			o.HearOneOf(`[3,{"message":"*"},"wamp.error.authentication_required"]`, `[3,{"message":"*"},"wamp.error.no_such_principal"]`)

@@ -24,6 +24,23 @@ func TestAuthorization(t *testing.T) {
 			}
 		}
 	})
+	// Exact goes before prefix, prefix before wildcard. No authorizer is there to ask about what none of them matches.
+	house.Every(t, "exact, prefix, wildcard", func(s *stage.Scene) {
+		una := s.Login("una", stage.Full)
+		for uri, answer := range map[string]string{
+			"room.~.door": ``, "room.~.window": denied, "room.~.roof": `"wamp.error.authorization_failed"`, "room.~.door.~": `"wamp.error.authorization_failed"`,
+			"room.cellar.window": denied, "room.cellar.~": denied, "room.cellar.door": ``,
+		} {
+			una.Say(`[16,1,{"acknowledge":true},"` + uri + `"]`)
+			if answer == "" {
+				una.Hear(`[17,1,"*"]`)
+			} else {
+				una.Hear(`[8,16,1,{},` + answer + `]`)
+			}
+		}
+		una.Say(`[32,2,{},"room.~.door"]`) // of which it allows to publish only
+		una.Hear(`[8,32,2,{},` + denied + `]`)
+	})
 	// Who subscribes to a broad pattern gets those events of it that he may have.
 	house.Every(t, "events of a pattern", func(s *stage.Scene) {
 		bob, ann := s.Login("bob", stage.Full), s.Login("ann", stage.Full)

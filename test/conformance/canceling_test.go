@@ -135,6 +135,22 @@ func TestCallCanceling(t *testing.T) {
 		callee.Say(`[70,3,{}]`, `[70,1,{}]`)
 		caller.Hear(`[50,30,{}]`, `[50,10,{}]`)
 	})
+	house.Every(t, "kill, then the callee leaves", func(s *stage.Scene) {
+		caller, callee := under(s, stage.Full, stage.Full, `{}`)
+		caller.Say(`[49,7,{"mode":"kill"}]`)
+		callee.Hear(`[69,1,{"mode":"kill"}]`)
+		callee.Vanish()
+		caller.Hear(`[8,48,7,{},"wamp.error.canceled",["*"]]`)
+		caller.Silent()
+	})
+	house.Every(t, "kill, then the time is over", func(s *stage.Scene) {
+		caller, callee := under(s, stage.Full, stage.Full, `{"timeout":1500}`)
+		caller.Say(`[49,7,{"mode":"kill"}]`)
+		callee.HearOneOf(`[69,1,{"mode":"kill"}]`, `[69,1,{"mode":"killnowait"}]`) // on a slow machine it is over at once
+		caller.Hear(`[8,48,7,{},"wamp.error.timeout"]`)
+		callee.Say(`[70,1,{},["late"]]`)
+		caller.Silent()
+	})
 	// The answer and the CANCEL may cross on the wire: whichever the router sees first, there is one answer.
 	house.Every(t, "races", func(s *stage.Scene) {
 		for _, mode := range []string{"skip", "kill", "killnowait"} {

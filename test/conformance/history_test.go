@@ -114,6 +114,17 @@ func TestEventHistory(t *testing.T) {
 		eve.Say(`[48,1,{},"wamp.subscription.get_events",["$sub"]]`)
 		eve.Hear(`[8,48,1,{},"wamp.error.not_authorized"]`)
 	})
+	house.Every(t, "rights to a part of a pattern", func(s *stage.Scene) {
+		bob, ann := s.Login("bob", stage.Full), s.Login("ann", stage.Full)
+		bob.Say(`[16,1,{"acknowledge":true},"history.closed.~",["no"]]`, `[16,2,{"acknowledge":true},"history.~.leaf",["yes"]]`)
+		bob.Hear(`[17,1,"$no"]`, `[17,2,"$yes"]`)
+		lookup(ann, "sub", "history.", "prefix")
+		ann.Say(`[48,3,{},"wamp.subscription.get_events",["$sub"],{"topic":"history.closed.~"}]`)
+		ann.Hear(`[50,3,{}]`)
+		past(ann, "sub", "", "yes")
+		bob.Say(`[48,3,{},"wamp.subscription.get_events",["$sub"],{"topic":"history.closed.~"}]`)
+		bob.Hear(`[50,3,{},["*"]]`)
+	})
 	house.Every(t, "bounded", func(s *stage.Scene) {
 		pub, p := s.Join(stage.Full), s.Join(stage.Full)
 		for i := range 6 {

@@ -41,6 +41,10 @@ allow = []
 uri = "closed.door"
 allow = ["publish", "subscribe", "call", "register"]
 [[realm.role.permission]]
+uri = "history.closed."
+match = "prefix"
+allow = []
+[[realm.role.permission]]
 uri = "trust.low."
 match = "prefix"
 allow = ["publish", "subscribe", "call", "register"]
@@ -97,6 +101,21 @@ allow = ["publish", "subscribe", "call", "register"]
 uri = "shut."
 match = "prefix"
 allow = []
+[[realm.role.permission]]
+uri = "room..door"
+match = "wildcard"
+allow = ["publish"]
+[[realm.role.permission]]
+uri = "room..window"
+match = "wildcard"
+allow = []
+[[realm.role.permission]]
+uri = "room.cellar"
+match = "prefix"
+allow = []
+[[realm.role.permission]]
+uri = "room.cellar.door"
+allow = ["publish"]
 [[realm.principal]]
 authid = "una"
 role = "watched"
@@ -168,4 +187,12 @@ origins = ["https://app.example.com"]
 [[listen]]
 url = "tcp://127.0.0.3:0"
 cookie = { name = "stage", max_age = "1h" }
+[[listen]]
+url = "tcp://127.0.0.4:0"
+max_message = "65536"
+compress = true
+[[listen]]
+url = "tcp://127.0.0.5:0"
+ping_interval = "1s"
+ping_timeout = "1s"
 `

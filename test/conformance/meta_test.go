@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,7 +124,7 @@ func TestSessionMetaProcedures(t *testing.T) {
 		`"wamp.session.kill_by_authid"`:                 invalidArgument,
 		`"wamp.session.kill_by_authrole",[["staff"]]`:   invalidArgument,
 		`"wamp.session.kill_all",[],{"reason":"a..b"}`:  `"wamp.error.invalid_uri"`,
-		`"wamp.session.kill_all",[],{"reason":"com.x"}`: `,["*"]`,
+		`"wamp.session.kill_all",[],{"reason":"com.x"}`: `,["$killed"]`,
 	} {
 		house.Every(t, call, func(s *stage.Scene) {
 			p, bob := s.Join(stage.Full), s.Login("bob", stage.Simple).Named("bob")
@@ -132,6 +133,9 @@ func TestSessionMetaProcedures(t *testing.T) {
 			switch {
 			case strings.Contains(call, "com.x"):
 				bob.Hear(`[6,{},"com.x"]`)
+				if n, err := strconv.Atoi(fmt.Sprint(s.Names["killed"])); err != nil || n < 1 { // and no list
+					s.Errorf("kill_all returns %v", s.Names["killed"])
+				}
 			case answer == `,[["$bob"]]` || answer == `,[1]`:
 				bob.Hear(`[6,{},"wamp.close.killed"]`)
 			default:
@@ -145,14 +149,18 @@ func TestSessionMetaProcedures(t *testing.T) {
 			}
 		})
 	}
-	house.Every(t, "kill_by_authid spares the caller", func(s *stage.Scene) {
-		one, other := s.Login("bob", stage.Full), s.Login("bob", stage.Full).Named("other")
-		ask(one, `"wamp.session.kill_by_authid",["bob"]`, `,[["$other"]]`)
-		other.Hear(`[6,{},"wamp.close.killed"]`)
-		other.Say(`[6,{},"wamp.close.goodbye_and_out"]`)
-		other.Closed()
-		one.Silent()
-	})
+	for call, answer := range map[string]string{
+		`"wamp.session.kill_by_authid",["bob"]`: `,[["$other"]]`, `"wamp.session.kill_by_authrole",["staff"]`: `,[1]`,
+	} {
+		house.Every(t, "spares the caller: "+call, func(s *stage.Scene) {
+			one, other := s.Login("bob", stage.Full), s.Login("bob", stage.Full).Named("other")
+			ask(one, call, answer)
+			other.Hear(`[6,{},"wamp.close.killed"]`)
+			other.Say(`[6,{},"wamp.close.goodbye_and_out"]`)
+			other.Closed()
+			one.Silent()
+		})
+	}
 }
 
 func TestSubscriptionMetaAPI(t *testing.T) {
@@ -323,6 +331,18 @@ func TestTestaments(t *testing.T) {
 			watcher.Silent()
 		})
 	}
+	house.Every(t, "killed", func(s *stage.Scene) {
+		p, watcher := s.Join(stage.Full).Named("p"), s.Join(stage.Full)
+		watcher.Say(`[32,1,{},"~.will"]`)
+		watcher.Hear(`[33,1,"$sub"]`)
+		ask(p, `"wamp.session.add_testament",["~.will",["mine"],{}]`, ``)
+		watcher.Say(`[48,2,{},"wamp.session.kill",["$p"]]`)
+		watcher.Hear(`[50,2,{}]`)
+		p.Hear(`[6,{},"wamp.close.killed"]`)
+		p.Say(`[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Closed()
+		watcher.Hear(`[36,"$sub","*",{},["mine"]]`)
+	})
 	house.Every(t, "flushed", func(s *stage.Scene) {
 		p, watcher := s.Join(stage.Full), s.Join(stage.Full)
 		watcher.Say(`[32,1,{},"~.will"]`)

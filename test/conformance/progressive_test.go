@@ -277,6 +277,23 @@ func TestPayloadPassthru(t *testing.T) {
 	house.Between(t, "between serializers", func(s *stage.Scene, one, other stage.Way) {
 		pair(s, s.JoinBy(one, stage.Full), s.JoinBy(other, stage.Full))
 	})
+	// What the router can't read it does not judge: the sender's exactly one binary argument is the receiver's to check.
+	house.Every(t, "any payload", func(s *stage.Scene) {
+		a, b := s.Join(stage.Full), s.Join(stage.Full)
+		b.Say(`[32,1,{},"~.a"]`)
+		b.Hear(`[33,1,"*"]`)
+		for i, payload := range []string{payload, `,["\u0000AQID","\u0000AQID"]`, `,[{"args":[1]}]`, ``} {
+			a.Say(fmt.Sprintf(`[16,%d,{"ppt_scheme":"x_own"},"~.a"%s]`, i+1, payload))
+			b.Hear(`[36,"*","*",{"ppt_scheme":"x_own"}` + payload + `]`)
+		}
+	})
+	house.Every(t, "a subscriber that can't", func(s *stage.Scene) { // it is for him to see to
+		a, b := s.Join(stage.Full), s.Join(stage.Simple)
+		b.Say(`[32,1,{},"~.a"]`)
+		b.Hear(`[33,1,"*"]`)
+		a.Say(`[16,1,{` + ppt + `},"~.a"` + payload + `]`)
+		b.Hear(`[36,"*","*",{` + ppt + `}` + payload + `]`)
+	})
 	for name, say := range map[string]string{"PUBLISH": `[16,1,{` + ppt + `},"~.a"` + payload + `]`, "CALL": `[48,1,{` + ppt + `},"~.x"` + payload + `]`} {
 		house.Every(t, name+" not announced", func(s *stage.Scene) {
 			p := s.Join(stage.Simple)

@@ -60,8 +60,8 @@ func TestFeaturesHaveCases(t *testing.T) {
 	if len(features) < 40 {
 		t.Fatalf("only %d features found in docs/protocol.md", len(features))
 	}
-	exist := cases(t)
-	named := []string{"TestFeaturesHaveCases", "TestFeaturesAreAnnounced"}
+	exist := cases(t, ".")
+	named := []string{"TestFeaturesHaveCases", "TestFeaturesAreAnnounced", "TestRulesHaveCases"}
 	for _, f := range features {
 		if f.ours != (len(f.cases) > 0) {
 			t.Errorf("%s: ours is %v, and its cases are %v", f.name, f.ours, f.cases)
@@ -102,14 +102,71 @@ func TestFeaturesAreAnnounced(t *testing.T) {
 	}
 }
 
-// cases are the names of this package's tests.
-func cases(t *testing.T) (names []string) {
-	t.Helper()
-	files, err := filepath.Glob("*_test.go")
+// cited is a case in a cell, or a part of the case before it.
+var cited = regexp.MustCompile(`\bTest[A-Za-z0-9]+|"[^"]+"`)
+
+// Each rule names cases that exist, and parts of them that are there.
+func TestRulesHaveCases(t *testing.T) {
+	text, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range files {
+	_, tables, _ := strings.Cut(string(text), "\n## Rules\n")
+	tables, _, _ = strings.Cut(tables, "\n## ")
+	dirs := []string{".", "../hostile", "../stories", "../../edge", "../../edge/auth", "../../edge/wamp"}
+	exist, sources := cases(t, dirs...), sourcesIn(t, dirs...)
+	rules := 0
+	for line := range strings.Lines(tables) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) != 5 || strings.HasPrefix(cells[1], "---") || strings.TrimSpace(cells[1]) == "rule" {
+			continue
+		}
+		rules++
+		names := cited.FindAllString(cells[3], -1)
+		if len(names) == 0 || names[0][0] == '"' {
+			t.Errorf("%s: no case is named", cells[1])
+		}
+		for _, name := range names {
+			if part := strings.Trim(name, `"`); part == name && !slices.Contains(exist, name) || !strings.Contains(sources, part) {
+				t.Errorf("%s: there is no %s", cells[1], name)
+			}
+		}
+	}
+	if rules < 80 {
+		t.Errorf("only %d rules found in docs/protocol.md", rules)
+	}
+}
+
+// sourcesIn is the text of the tests in directories.
+func sourcesIn(t *testing.T, dirs ...string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, file := range testFiles(t, dirs...) {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(b)
+	}
+	return all.String()
+}
+
+func testFiles(t *testing.T, dirs ...string) (files []string) {
+	t.Helper()
+	for _, dir := range dirs {
+		some, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+		if err != nil || len(some) == 0 {
+			t.Fatalf("no tests in %s: %v", dir, err)
+		}
+		files = append(files, some...)
+	}
+	return files
+}
+
+// cases are the names of the tests in directories.
+func cases(t *testing.T, dirs ...string) (names []string) {
+	t.Helper()
+	for _, file := range testFiles(t, dirs...) {
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
 		if err != nil {
 			t.Fatal(err)

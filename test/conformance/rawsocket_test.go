@@ -297,6 +297,47 @@ func TestRawSocketFrames(t *testing.T) {
 	})
 }
 
+// pressed has a session, with HELLO behind the handshake in one write: the listener is impatient.
+func pressed(t *testing.T) *wire {
+	t.Helper()
+	w := open(t, stage.Way{Network: "tcp", Address: strings.TrimPrefix(house.More[5], "tcp://")})
+	w.put(append([]byte{0x7f, 0xf1, 0, 0}, stage.Frame(0, helloText)...)...)
+	w.take(0x7f, ourLimit|1, 0, 0)
+	return w
+}
+
+// Whoever does not answer PING is not there any more, and his session is over.
+func TestUnansweredPING(t *testing.T) {
+	t.Run("RawSocket", func(t *testing.T) {
+		t.Parallel()
+		w, pings := pressed(t), 0
+		for {
+			kind, _, err := stage.ReadFrame(w)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal("the router waits on")
+			}
+			if err != nil {
+				break
+			}
+			if kind == 1 {
+				pings++
+			}
+		}
+		if pings == 0 {
+			t.Error("the end comes without a PING")
+		}
+	})
+	t.Run("WebSocket", func(t *testing.T) {
+		t.Parallel()
+		w := browse(t, stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[5], "tcp://")})
+		w.upgraded("wamp.2.json")
+		rest, err := io.ReadAll(w.in)
+		if errors.Is(err, os.ErrDeadlineExceeded) || !bytes.Contains(rest, []byte{0x80 | ping}) {
+			t.Errorf("% x, %v", rest, err)
+		}
+	})
+}
+
 // What is longer than a peer takes is not sent to it. A caller hears of that, a subscriber does not.
 func TestPeersLimit(t *testing.T) {
 	const limit = 4096

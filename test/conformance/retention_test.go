@@ -77,6 +77,16 @@ func TestEventRetention(t *testing.T) {
 		pub.Hear(`[33,1,"*"]`)
 		pub.Silent()
 	})
+	house.Every(t, "rights to a part of a pattern", func(s *stage.Scene) {
+		bob, ann := s.Login("bob", stage.Full), s.Login("ann", stage.Full)
+		bob.Say(`[16,1,{"retain":true},"closed.~.a",["no"]]`, `[16,2,{"retain":true},"public.~.a",["yes"]]`)
+		bob.Sync()
+		ann.Say(`[32,1,{"get_retained":true,"match":"wildcard"},".~."]`)
+		ann.Hear(`[33,1,"$sub"]`, `[36,"$sub","*",{"retained":true,"topic":"public.~.a"},["yes"]]`)
+		ann.Silent()
+		bob.Say(`[32,3,{"get_retained":true,"match":"wildcard"},".~."]`, `[16,4,{"retain":true,"exclude_me":false},"closed.~.a"]`)
+		bob.Hear(`[33,3,"$sub"]`, `[36,"$sub","*",{"topic":"closed.~.a"}]`)
+	})
 	house.Every(t, "outlives its publisher", func(s *stage.Scene) {
 		pub, sub := s.Join(stage.Full), s.Join(stage.Full)
 		pub.Say(`[16,1,{"retain":true},"~.a",[1]]`)

@@ -34,6 +34,27 @@ func TestSubscriptionRevocation(t *testing.T) {
 	})
 }
 
+// The meta events of a revocation are those of a session that leaves by itself.
+func TestRevocationMetaEvents(t *testing.T) {
+	house.Every(t, "as if unsubscribed and unregistered", func(s *stage.Scene) {
+		p, admin, watcher := s.Join(stage.Full).Named("p"), s.Join(stage.Full), s.Join(stage.Full)
+		p.Say(`[32,1,{},"~.a"]`, `[64,2,{},"~.x"]`)
+		p.Hear(`[33,1,"$sub"]`, `[65,2,"$reg"]`)
+		var subscribe []string
+		for i, topic := range []string{"subscription.on_unsubscribe", "subscription.on_delete", "registration.on_unregister", "registration.on_delete"} {
+			subscribe = append(subscribe, fmt.Sprintf(`[32,%d,{},"wamp.%s"]`, i+1, topic))
+		}
+		watcher.Say(subscribe...)
+		watcher.Hear(`[33,1,"$unsubscribe"]`, `[33,2,"$unsubscribed"]`, `[33,3,"$unregister"]`, `[33,4,"$unregistered"]`)
+		admin.Say(`[48,1,{},"wamp.subscription.remove_subscriber",["$sub","$p"]]`, `[48,2,{},"wamp.registration.remove_callee",["$reg","$p"]]`)
+		admin.Hear(`[50,1,{}]`, `[50,2,{}]`)
+		p.Hear(`[35,0,{"subscription":"$sub"}]`, `[67,0,{"registration":"$reg"}]`)
+		watcher.Hear(`[36,"$unsubscribe","*",{},["$p","$sub"]]`, `[36,"$unsubscribed","*",{},["$p","$sub"]]`,
+			`[36,"$unregister","*",{},["$p","$reg"]]`, `[36,"$unregistered","*",{},["$p","$reg"]]`)
+		watcher.Silent()
+	})
+}
+
 func TestRegistrationRevocation(t *testing.T) {
 	house.Every(t, "told and not told", func(s *stage.Scene) {
 		p, admin, simple := s.Join(stage.Full).Named("p"), s.Join(stage.Full), s.Join(stage.Simple).Named("simple")

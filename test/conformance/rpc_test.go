@@ -73,6 +73,21 @@ func TestCall(t *testing.T) {
 			caller.Hear(fmt.Sprintf(`[50,%d,{}]`, n-i))
 		}
 	})
+	house.Every(t, "unknown options", func(s *stage.Scene) {
+		const unknown = `"future":{"a":[1]},"_own":1,"much_later":null`
+		caller, callee := s.Join(stage.Full), s.Join(stage.Full)
+		callee.Say(`[64,1,{` + unknown + `},"~.x"]`)
+		callee.Hear(`[65,1,"$reg"]`)
+		caller.Say(`[48,1,{`+unknown+`},"~.x"]`, `[48,2,{`+unknown+`},"~.x"]`)
+		callee.Hear(`[68,1,"$reg",{}]`, `[68,2,"$reg",{}]`)
+		callee.Say(`[70,1,{` + unknown + `}]`)
+		caller.Hear(`[50,1,{}]`)
+		caller.Say(`[49,2,{` + unknown + `,"mode":"skip"}]`)
+		caller.Hear(`[8,48,2,{},"wamp.error.canceled"]`)
+		caller.Say(`[6,{` + unknown + `},"wamp.close.normal"]`)
+		caller.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+		caller.Closed()
+	})
 	house.Every(t, "request under way", func(s *stage.Scene) {
 		caller, callee := s.Join(stage.Simple), s.Join(stage.Simple)
 		callee.Say(`[64,1,{},"~.x"]`)

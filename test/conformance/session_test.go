@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"runnel/edge/wamp"
@@ -81,6 +82,56 @@ func TestAbort(t *testing.T) {
 		p.Say(`[3,{"message":"enough"},"com.my.reason",[1],{"k":2}]`)
 		p.Closed()
 	})
+	house.Every(t, "instead of AUTHENTICATE", func(s *stage.Scene) {
+		p := s.Connect()
+		p.Say(`[1,"@",{"roles":{"caller":{}},"authid":"ann","authmethods":["ticket"]}]`)
+		p.Hear(`[4,"ticket",{}]`)
+		p.Say(`[3,{"message":"no ticket at hand"},"com.my.reason"]`)
+		p.Closed()
+	})
+	house.Every(t, "instead of HELLO", func(s *stage.Scene) {
+		p := s.Connect()
+		p.Say(`[3,{},"com.my.reason"]`)
+		p.Closed()
+	})
+}
+
+// What breaks the protocol ends the session, and the connection with it. Package hostile has more, over fewer ways.
+func TestViolations(t *testing.T) {
+	for name, say := range map[string]string{
+		"a second HELLO": stage.Full, "WELCOME": `[2,1,{}]`, "CHALLENGE": `[4,"ticket",{}]`, "AUTHENTICATE": `[5,"ann",{}]`, "EVENT": `[36,1,1,{}]`,
+		"ERROR for CALL": `[8,48,1,{},"com.error"]`, "an empty list": `[]`, "an unknown code": `[99,1,{}]`, "no list": `{"a":1}`, "too short": `[32,9,{}]`,
+		"true for an id": `[34,9,true]`, "1 for true": `[16,9,{"acknowledge":1},"~.a"]`,
+		"YIELD for an INVOCATION to come": `[70,2,{}]`, "ERROR for an INVOCATION to come": `[8,68,2,{},"com.error"]`,
+	} {
+		house.Every(t, name, func(s *stage.Scene) {
+			caller, p := under(s, stage.Full, stage.Full, `{}`)
+			p.Say(say)
+			p.Hear(violated)
+			p.Closed()
+			caller.Hear(`[8,48,7,{},"wamp.error.canceled",["*"]]`) // nothing is left of the session
+		})
+	}
+	for serializer, octets := range map[wamp.Serializer]map[string]string{
+		wamp.JSON:    {"cut short": `[16,1,{}`, "a key that is no text": `[16,1,{1:2},"a.b"]`, "not UTF-8": "[16,1,{},\"a.\xff\"]"},
+		wamp.MsgPack: {"cut short": "\x94\x10\x01\x80", "a key that is no text": "\x94\x10\x01\x81\x01\x02\xa3a.b", "not UTF-8": "\x94\x10\x01\x80\xa3a.\xff"},
+		wamp.CBOR:    {"cut short": "\x84\x10\x01\xa0", "a key that is no text": "\x84\x10\x01\xa1\x01\x02\x63a.b", "not UTF-8": "\x84\x10\x01\xa0\x63a.\xff"},
+	} {
+		for name, message := range octets {
+			house.Every(t, name+" in "+serializer.String(), func(s *stage.Scene) {
+				if s.Way.Serializer != serializer {
+					s.Skip("it speaks another one")
+				}
+				if name == "not UTF-8" && serializer == wamp.JSON && strings.HasPrefix(s.Way.Network, "ws") {
+					s.Skip("WebSocket has a code of its own for that")
+				}
+				p := s.Join(stage.Simple)
+				p.Raw([]byte(message))
+				p.Hear(violated)
+				p.Closed()
+			})
+		}
+	}
 }
 
 func TestGoodbye(t *testing.T) {
@@ -129,6 +180,8 @@ func TestRequestIDs(t *testing.T) {
 	for name, say := range map[string]string{
 		"gap": `[32,3,{},"~.b"]`, "repeat": `[32,1,{},"~.b"]`, "gap in PUBLISH": `[16,3,{},"~.b"]`, "gap in CALL": `[48,3,{},"~.b"]`,
 		"gap in REGISTER": `[64,3,{},"~.b"]`, "gap in UNSUBSCRIBE": `[34,3,"$sub"]`, "gap in UNREGISTER": `[66,3,5]`,
+		"repeat in PUBLISH": `[16,1,{},"~.b"]`, "repeat in CALL": `[48,1,{},"~.b"]`, "repeat in REGISTER": `[64,1,{},"~.b"]`,
+		"repeat in UNSUBSCRIBE": `[34,1,"$sub"]`, "repeat in UNREGISTER": `[66,1,5]`,
 	} {
 		house.EveryStrict(t, name, func(s *stage.Scene) {
 			p := s.Join(stage.Simple)

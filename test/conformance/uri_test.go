@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -35,28 +36,37 @@ func TestURIs(t *testing.T) {
 // Empty components are for patterns.
 func TestPatternURIs(t *testing.T) {
 	for _, c := range []struct {
-		match string
-		uris  []string
-		valid bool
+		match  string
+		uris   []string
+		valid  bool
+		strict bool // only there
 	}{
-		{"prefix", []string{"~", "~.", "~.a.", "~.a"}, true},
-		{"prefix", []string{"~..a", ".~", "~.a b", "~.#"}, false},
-		{"wildcard", []string{"~", "~.", ".~", "~..a", "~...", "~.a"}, true},
-		{"wildcard", []string{"~. .a", "~..#"}, false},
-		{"exact", []string{"~.", "~..a", ""}, false},
+		{"prefix", []string{"~", "~.", "~.a.", "~.a"}, true, false},
+		{"prefix", []string{"~..a", ".~", "~.a b", "~.#"}, false, false},
+		{"wildcard", []string{"~", "~.", ".~", "~..a", "~...", "~.a"}, true, false},
+		{"wildcard", []string{"~. .a", "~..#"}, false, false},
+		{"exact", []string{"~.", "~..a", ""}, false, false},
+		{"prefix", []string{"~", "~.", "~.a_1."}, true, true},
+		{"prefix", []string{"~..a", "~.A", "~.a-b", "~.ä."}, false, true},
+		{"wildcard", []string{"~.", ".~", "~..a_1"}, true, true},
+		{"wildcard", []string{"~..A", "~..a-b", "~..ä"}, false, true},
 	} {
-		name := c.match + " valid"
+		name, every := c.match+" valid", house.Every
 		if !c.valid {
 			name = c.match + " invalid"
 		}
-		house.Every(t, name, func(s *stage.Scene) {
+		if c.strict {
+			name, every = name+", strictly", house.EveryStrict
+		}
+		every(t, name, func(s *stage.Scene) {
 			p := s.Login("bob", stage.Simple) // who may do everything: a pattern is registered whole or not at all
-			for _, uri := range c.uris {
-				p.Say(`[32,1,{"match":"`+c.match+`"},"`+uri+`"]`, `[64,2,{"match":"`+c.match+`"},"`+uri+`"]`)
+			for i, uri := range c.uris {
+				subscribe, register := 2*i+1, 2*i+2
+				p.Say(fmt.Sprintf(`[32,%d,{"match":%q},%q]`, subscribe, c.match, uri), fmt.Sprintf(`[64,%d,{"match":%q},%q]`, register, c.match, uri))
 				if c.valid {
-					p.Hear(`[33,1,"*"]`, `[65,2,"*"]`)
+					p.Hear(fmt.Sprintf(`[33,%d,"*"]`, subscribe), fmt.Sprintf(`[65,%d,"*"]`, register))
 				} else {
-					p.Hear(`[8,32,1,{},"wamp.error.invalid_uri"]`, `[8,64,2,{},"wamp.error.invalid_uri"]`)
+					p.Hear(fmt.Sprintf(`[8,32,%d,{},"wamp.error.invalid_uri"]`, subscribe), fmt.Sprintf(`[8,64,%d,{},"wamp.error.invalid_uri"]`, register))
 				}
 			}
 		})

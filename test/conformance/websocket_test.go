@@ -3,6 +3,7 @@ package conformance
 import (
 	"bufio"
 	"bytes"
+	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -350,6 +351,107 @@ func TestWebSocketFrames(t *testing.T) {
 		w.put(webFrame(true, pong, payload)...)
 		w.answered(`[32,1,{},"a.b"]`, "[33,1,")
 		w.Close()
+	})
+}
+
+// deflated is a masked frame of the permessage-deflate extension.
+func deflated(t *testing.T, op byte, payload []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z, err := flate.NewWriter(&b, flate.BestCompression)
+	if err == nil {
+		_, err = z.Write(payload)
+	}
+	if err == nil {
+		err = z.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := webFrame(true, op, bytes.TrimSuffix(b.Bytes(), []byte{0, 0, 0xff, 0xff}))
+	frame[0] |= 0x40
+	return frame
+}
+
+// inflated is what a frame holds, and whether it was compressed.
+func (w *web) inflated(op byte) (payload []byte, packed bool) {
+	w.Helper()
+	first, payload := w.receive()
+	for first == 0x80|ping {
+		first, payload = w.receive()
+	}
+	if first&^0x40 != 0x80|op {
+		w.Fatalf("a frame % x of %q", first, payload)
+	}
+	if first&0x40 == 0 {
+		return payload, false
+	}
+	payload, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(payload), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))))
+	if err != nil {
+		w.Fatal(err)
+	}
+	return payload, true
+}
+
+// A listener with compress = true speaks permessage-deflate with those who offer it.
+func TestWebSocketCompression(t *testing.T) {
+	const offer = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover"
+	compressing := stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[4], "tcp://")}
+	upgrade := func(w *web, protocol, want string, more ...string) {
+		w.Helper()
+		answer := w.request(upgradeTo(protocol, more...)...)
+		if got := answer.Header.Get("Sec-WebSocket-Extensions"); answer.StatusCode != 101 || !strings.HasPrefix(got, want) || want == "" && got != "" {
+			w.Fatalf("%v %v", answer.Status, answer.Header)
+		}
+	}
+	for _, s := range wamp.Serializers {
+		t.Run(s.String(), func(t *testing.T) {
+			op := byte(binary2)
+			if s == wamp.JSON {
+				op = text
+			}
+			w := browse(t, compressing)
+			upgrade(w, "wamp.2."+s.String(), "permessage-deflate", offer)
+			long := strings.Repeat("compressible ", 1000)
+			for _, c := range []struct{ say, hear string }{
+				{webHello, `[2,"*","*"]`}, {`[32,1,{},"compressed.` + s.String() + `"]`, `[33,1,"*"]`},
+				{`[16,2,{"exclude_me":false},"compressed.` + s.String() + `",["` + long + `"]]`, `[36,"*","*",{},["` + long + `"]]`},
+			} {
+				message, err := say.Names{}.Encode(s, c.say)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.put(deflated(t, op, message)...)
+				answer, packed := w.inflated(op)
+				got, err := say.Decode(s, answer)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ok, err := (say.Names{}).Match(c.hear, got); err != nil || !ok {
+					t.Errorf("heard %s: %v", got, err)
+				}
+				if len(answer) > len(long) && !packed {
+					t.Errorf("%d octets are not compressed", len(answer))
+				}
+			}
+		})
+	}
+	t.Run("not offered", func(t *testing.T) {
+		w := browse(t, compressing)
+		upgrade(w, "wamp.2.json", "")
+		w.put(webFrame(true, text, []byte(webHello))...)
+		w.message(text)
+	})
+	t.Run("not configured", func(t *testing.T) {
+		upgrade(browse(t, stage.Way{Network: "ws"}), "wamp.2.json", "", offer)
+	})
+	t.Run("more than it seems", func(t *testing.T) { // the limit is of what it unpacks to
+		w := browse(t, compressing)
+		upgrade(w, "wamp.2.json", "permessage-deflate", offer)
+		w.put(webFrame(true, text, []byte(webHello))...)
+		w.inflated(text)
+		w.put(deflated(t, text, []byte(`[16,1,{},"a.b",["`+strings.Repeat("x", 1<<20)+`"]]`))...)
+		w.failed(1009)
 	})
 }
 
