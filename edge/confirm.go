@@ -269,7 +269,8 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, p *publication) {
 	case tooLong:
 		acks.fail(t, t.withheld, refusal{wamp.PayloadSizeExceeded, "a subscriber that was to confirm the event takes none of this length"})
 	case gone:
-		acks.confirmed(t, peer, p.id)
+		// It left between the look-up and here, and who has come in its place may not have been there either.
+		acks.fail(t, t.withheld, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"runnel/edge/client"
@@ -11,17 +12,19 @@ import (
 
 // A link that takes the place of another can't begin before that one has given its spool back. So for a moment nobody
 // stores what is published, and the router would acknowledge it all the same. A guard stands in: it has durable events
-// refused, and whoever publishes knows that he has to do it again.
+// refused, and whoever publishes knows that he has to do it again. As long as the old link is up, that one answers: it
+// leaves its realm here after the one there.
 
 var errExchanged = client.NewError(wamp.Unavailable.Error(), "the uplink that is to store the event is being changed")
 
 const guardTime = 2 * time.Second // for a session of this process to come or go
 
-// guard refuses the durable events of these links until end is called.
+// guard refuses the durable events of links that take the place of others, until end is called.
 func (n *node) guard(links []*link) (end func()) {
 	var guards []*client.Client
 	for _, l := range links {
-		if g := n.guardOf(l.config); g != nil {
+		i := slices.IndexFunc(n.uplinks, func(old *link) bool { return old.config.Name == l.config.Name })
+		if g := n.guardOf(l.config, n.uplinks[i]); g != nil {
 			guards = append(guards, g)
 		}
 	}
@@ -35,7 +38,7 @@ func (n *node) guard(links []*link) (end func()) {
 }
 
 // guardOf returns the guard of one link; nil if there is nothing to guard, or nowhere: the realm is as new as the link.
-func (n *node) guardOf(u Uplink) *client.Client {
+func (n *node) guardOf(u Uplink, old *link) *client.Client {
 	var durable []Share
 	for _, s := range u.Exports {
 		if s.Topic != nil && s.class(false) == spool.Durable {
@@ -52,9 +55,16 @@ func (n *node) guardOf(u Uplink) *client.Client {
 		n.log.Debug("durable events are not refused while the uplink changes", "uplink", u.Name, "error", err)
 		return nil
 	}
+	refuse := func(e *client.Event) {
+		if old.State().Up {
+			e.Confirm(nil)
+		} else {
+			e.Confirm(errExchanged)
+		}
+	}
 	for _, s := range durable {
 		o := client.SubscribeOptions{Match: wamp.Match(s.Match), Confirm: true}
-		if _, err := g.Subscribe(ctx, *s.Topic, o, func(e *client.Event) { e.Confirm(errExchanged) }); err != nil {
+		if _, err := g.Subscribe(ctx, *s.Topic, o, refuse); err != nil {
 			n.log.Debug("durable events are not refused while the uplink changes", "uplink", u.Name, "error", err)
 		}
 	}
