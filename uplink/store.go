@@ -51,8 +51,16 @@ func (l *Link) keep(r *rule, e *client.Event) {
 		if err != nil && r.store == spool.Durable {
 			l.durableFailed(err)
 		}
-		kept.Confirm(err)
+		kept.Confirm(tellPublisher(err))
 	})
+}
+
+// tellPublisher has who publishes an event that is not kept at all try it again later; a link that does so is patient.
+func tellPublisher(err error) error {
+	if errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrClosed) {
+		return client.NewError(wamp.Unavailable.Error(), err.Error())
+	}
+	return err
 }
 
 // awaitRoom slows down the local router, which waits for a while and then drops, when events come faster than the centre
@@ -168,12 +176,14 @@ func (d *drain) run() {
 		d.mu.Lock()
 		d.again = cancel
 		d.mu.Unlock()
-		if d.attempt(ctx) {
-			pause = firstPause
-		}
+		before := d.link.status.eventsUp.forwarded.Load()
+		d.attempt(ctx)
 		cancel()
 		d.settle()
 		d.judge()
+		if d.link.status.eventsUp.forwarded.Load() > before {
+			pause = firstPause
+		}
 		select {
 		case <-time.After(pause):
 		case <-d.ctx.Done():
@@ -181,26 +191,25 @@ func (d *drain) run() {
 	}
 }
 
-// attempt publishes from the first event that is not acknowledged on, until ctx ends or an event can't be published now. It
-// reports whether any could.
-func (d *drain) attempt(ctx context.Context) (some bool) {
+// attempt publishes from the first event that is not acknowledged on, until ctx ends or an event can't be published now.
+func (d *drain) attempt(ctx context.Context) {
 	for after := uint64(0); ; {
 		events, err := d.link.spool.Next(ctx, after, drainBatch)
 		if err != nil {
-			return some
+			return
 		}
 		for i := range events {
 			e := &events[i]
 			if ctx.Err() != nil {
-				return some
+				return
 			}
 			if err := d.publish(ctx, e, i < len(events)-1); err != nil {
 				if ctx.Err() != nil || isDown(err) {
-					return some
+					return
 				}
 				d.reject(e.Sequence, err)
 			}
-			after, some = e.Sequence, true
+			after = e.Sequence
 		}
 	}
 }
@@ -292,15 +301,16 @@ func (d *drain) settle() {
 	}
 }
 
-// judge gives up on events that were refused too often.
+// judge gives up on events that were refused too often. A centre that is only unable to take them now does not count: it
+// is full or changing, and may be so for long.
 func (d *drain) judge() {
 	d.mu.Lock()
 	refused := d.refused
 	d.refused = make(map[uint64]error)
 	d.mu.Unlock()
 	for sequence, err := range refused {
-		if isDown(err) {
-			continue // the session is just ending
+		if isDown(err) || errors.Is(err, wamp.Unavailable) {
+			continue // the session is just ending, or it will be different
 		}
 		if d.tries[sequence]++; d.tries[sequence] >= maxTries {
 			delete(d.tries, sequence)
