@@ -97,7 +97,7 @@ func (r reader) unknown(at Place, key string, fields map[string]int) {
 func (r reader) value(at Place, key string, value any, out reflect.Value) {
 	switch t := out.Addr().Interface().(type) {
 	case *Secret:
-		set(r, at, key, value, "a string: the secret itself, file:PATH, env:NAME or cred:NAME", func(s string) { *t = Secret{s, r.dir} })
+		r.secret(at, key, value, t)
 		return
 	case *Path:
 		set(r, at, key, value, "a string", func(s string) { *t = Path(absolute(r.dir, s)) })
@@ -158,6 +158,17 @@ func set[T any](r reader, at Place, key string, value any, want string, store fu
 		return
 	}
 	store(v)
+}
+
+// secret reads a secret. What is no string may be one without its quotes: the message, which may get into a log, does not
+// repeat it.
+func (r reader) secret(at Place, key string, value any, out *Secret) {
+	s, ok := value.(string)
+	if !ok {
+		r.problems.add(at, key, "this is no string; write one in quotes: the secret itself, file:PATH, env:NAME or cred:NAME")
+		return
+	}
+	*out = Secret{s, r.dir}
 }
 
 func (r reader) text(at Place, key string, value any, out text) {

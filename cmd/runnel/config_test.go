@@ -96,6 +96,8 @@ func TestProblems(t *testing.T) {
 		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
 			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,
 				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
+		{"secret without quotes", realm1 + "[[realm.principal]]\nauthid = \"joe\"\nrole = \"guest\"\nticket = 777123\n",
+			[]string{`8: realm.principal: principal "joe": it has no way`, `11: realm.principal.ticket: this is no string; write one in quotes`}},
 		{"listener with a password", realm1 + "[[listen]]\nurl = \"tcp://joe:secret@127.0.0.1:1\"\n",
 			[]string{`9: listen.url: "tcp://joe:xxxxx@127.0.0.1:1" has a name or a password in it`}},
 		{"listener twice", realm1 + strings.Repeat("[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n", 2),
