@@ -44,3 +44,39 @@ func TestLocalFirst(t *testing.T) {
 		caller.hear(`[50,6,{}]`)
 	})
 }
+
+// A link that is down hands its calls to the next, unless they may have been made already.
+func TestLinkThatIsDownHandsItsCallsOn(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		first, second, caller := s.join(hello), s.join(hello), s.join(helloAll)
+		for _, link := range []*peer{first, second} {
+			link.say(`[64,1,{"_away":true,"invoke":"first"},"com.x"]`)
+			link.hear(`[65,1,"$away"]`)
+		}
+		const down = `{"_unsent":true},"wamp.error.network_failure",["the link is down"]]`
+		caller.say(`[48,1,{},"com.x",["a"]]`)
+		first.hear(`[68,1,"$away",{},["a"]]`)
+		first.say(`[8,68,1,` + down)
+		second.hear(`[68,1,"$away",{},["a"]]`)
+		second.say(`[70,1,{},["there"]]`)
+		caller.hear(`[50,1,{},["there"]]`)
+
+		caller.say(`[48,2,{},"com.x"]`) // all are down
+		first.hear(`[68,2,"$away",{}]`)
+		first.say(`[8,68,2,` + down)
+		second.hear(`[68,2,"$away",{}]`)
+		second.say(`[8,68,2,` + down)
+		caller.hear(`[8,48,2,{},"wamp.error.network_failure",["*"]]`)
+
+		caller.say(`[48,3,{},"com.x"]`) // it went down with the call
+		first.hear(`[68,3,"$away",{}]`)
+		first.say(`[8,68,3,{},"wamp.error.network_failure"]`)
+		caller.hear(`[8,48,3,{},"wamp.error.network_failure"]`)
+		second.silent()
+
+		caller.say(`[48,4,{},"com.x"]`) // what a callee there says is no word of the link
+		first.hear(`[68,4,"$away",{}]`)
+		first.say(`[8,68,4,{},"wamp.error.unavailable"]`)
+		caller.hear(`[8,48,4,{},"wamp.error.unavailable"]`)
+	})
+}

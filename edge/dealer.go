@@ -86,7 +86,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	if o.progress {
 		c.stream = newStream(m, seat, o)
 		c.keep(len(c.stream.dict.Raw))
-	} else if octets := len(m.Dict.Raw) + len(m.Payload.Raw); callee.features.has(calleeReroute) && s.kept+octets <= maxKept {
+	} else if octets := len(m.Dict.Raw) + len(m.Payload.Raw); reg.reroutes(seat) && s.kept+octets <= maxKept {
 		c.reroute = newReroute(m, seat, o)
 		c.keep(octets)
 	}
@@ -227,7 +227,7 @@ func (s *session) invocationError(t *turn, m *codec.Message) error {
 		return err
 	}
 	defer p.mu.Unlock()
-	if c.reroute != nil && !c.killed && string(m.Text) == string(wamp.Unavailable) {
+	if c.passesOn(m) {
 		p.callAnother(t, c)
 		return nil
 	}

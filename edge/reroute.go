@@ -7,8 +7,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// reroute is what it takes to ask another callee when one answers wamp.error.unavailable (advanced/rpc_call_rerouting.md).
-// It is kept for callees that announced call_reroute. Guarded by pending.mu.
+// reroute is what it takes to ask another callee when one answers wamp.error.unavailable (advanced/rpc_call_rerouting.md),
+// or when a link answers that it is down. It is kept for callees that announced call_reroute, and for links that are not
+// the only one to offer the procedure. Guarded by pending.mu.
 type reroute struct {
 	procedure []byte
 	dict      codec.Dict
@@ -19,6 +20,36 @@ type reroute struct {
 
 func newReroute(m *codec.Message, seat *calleeSeat, o callOptions) *reroute {
 	return &reroute{bytes.Clone(m.Text), m.Dict.Clone(), o, m.Payload.Clone(), []*calleeSeat{seat}}
+}
+
+// reroutes reports whether a call is kept for the case that its callee can't attend to it.
+func (reg *registration) reroutes(seat *calleeSeat) bool {
+	return seat.session.features.has(calleeReroute) || seat.away && len(reg.callees) > 1
+}
+
+// passesOn reports whether its callee's ERROR hands the call to another. Of a link it does if the call has not gone
+// anywhere: what a session at the centre took with it may have been done.
+func (c *call) passesOn(m *codec.Message) bool {
+	switch {
+	case c.reroute == nil || c.killed:
+		return false
+	case c.callee.features.has(calleeReroute):
+		return string(m.Text) == string(wamp.Unavailable)
+	}
+	return string(m.Text) == string(wamp.NetworkFailure) && isUnsent(m.Dict)
+}
+
+func isUnsent(details codec.Dict) bool {
+	if details.Empty() {
+		return false
+	}
+	for f := details.Fields(); nextOption(&f); {
+		if string(f.Key()) == "_unsent" {
+			unsent, _ := f.Value().Bool()
+			return unsent
+		}
+	}
+	return false
 }
 
 // callAnother hands c to the next callee of its registration, or tells the caller that there is none. c stays in the
@@ -40,7 +71,11 @@ func (p *pending) callAnother(t *turn, c *call) {
 		}
 	}
 	p.remove(c)
-	p.fail(t, c, wamp.NoAvailableCallee)
+	if c.callee.features.has(calleeReroute) {
+		p.fail(t, c, wamp.NoAvailableCallee)
+	} else {
+		p.fail(t, c, refusal{wamp.NetworkFailure, "all links that lead to the procedure are down"})
+	}
 }
 
 // hand gives c to another callee. Holds mu.
@@ -59,7 +94,7 @@ func (p *pending) hand(t *turn, c *call, reg *registration, seat *calleeSeat) bo
 	if p.place(t, c, callee, &invocation) != nil {
 		return false
 	}
-	if !callee.features.has(calleeReroute) {
+	if !callee.features.has(calleeReroute) && !seat.away {
 		c.reroute = nil // its answer stands
 	}
 	return true

@@ -256,3 +256,53 @@ func TestExportedProceduresAreThoseThatExist(t *testing.T) {
 		}
 	})
 }
+
+// Two links lead to a procedure, of which the first is down.
+func TestTheNextLinkIsCalled(t *testing.T) {
+	rules := []uplink.Rule{{Procedure: "com.example.", Match: wamp.Prefix}}
+	tell(t, nil, rules, func(t *testing.T, w *world) {
+		spare := newSite(t)
+		defer spare.close()
+		other, err := uplink.New(uplink.Options{
+			Name: "spare", Realm: "realm1", RemoteRealm: "realm1", Local: w.edge.dial, Import: rules,
+			Remote: []uplink.Remote{{URL: "tcp://spare", Dial: spare.dial}},
+		})
+		check(t, err)
+		ctx, stop := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- other.Run(ctx) }()
+		defer func() { stop(); check(t, <-ended) }()
+		for _, s := range []*site{w.centre, spare} {
+			place := map[*site]string{w.centre: "centre", spare: "spare"}[s]
+			w.offer(w.at(s), "com.example.a", func(context.Context, *client.Invocation) (client.Payload, error) {
+				return client.Args(place), nil
+			})
+		}
+		here := w.at(w.edge)
+		call := func() (any, error) {
+			r, err := here.Call(t.Context(), "com.example.a", client.CallOptions{}, client.Payload{})
+			if err != nil {
+				return nil, err
+			}
+			return r.Args()[0], nil
+		}
+		if who, err := call(); who != "centre" {
+			t.Errorf("with both up: %v, %v", who, err)
+		}
+		w.centre.cut()
+		synctest.Wait()
+		if who, err := call(); who != "spare" {
+			t.Errorf("with the first one down: %v, %v", who, err)
+		}
+		spare.cut()
+		synctest.Wait()
+		if who, err := call(); !errors.Is(err, wamp.NetworkFailure) {
+			t.Errorf("with both down: %v, %v", who, err)
+		}
+		w.centre.mend()
+		w.settle()
+		if who, err := call(); who != "centre" {
+			t.Errorf("with the first one back: %v, %v", who, err)
+		}
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"runnel/edge/client"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
 
@@ -59,6 +60,10 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	}
 	if h.home == &h.link.remote {
 		h.link.settle(ctx)
+		if _, up := h.home.client.Welcome(); !up {
+			h.counts.dropped.Add(1)
+			return client.Payload{}, errUnsent
+		}
 		h.link.calls.Add(1)
 		defer h.link.calls.Add(-1)
 	}
@@ -79,6 +84,16 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	}
 	return carry(result), nil
 }
+
+// errUnsent is the answer to a call that has gone nowhere. The router may ask another link.
+var errUnsent = func() *client.Error {
+	e := client.NewError(wamp.NetworkFailure.Error(), "the link is down")
+	var d codec.Builder
+	d.Reset(wamp.CBOR, nil)
+	d.Bool("_unsent", true)
+	e.Details = d.Dict()
+	return e
+}()
 
 // discloses reports whether the call is to say that it is the link's: at home if that is here, for forward tells by it
 // what comes back; at the centre if the caller has disclosed itself.
