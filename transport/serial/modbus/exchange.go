@@ -21,10 +21,12 @@ const hush = 50 * time.Millisecond
 type wires struct {
 	config Config
 	port   io.Writer
-	in     chan []byte  // what arrives; closed when the port has failed
-	failed func() error // why, after in is closed
-	quiet  time.Time    // the last octet either way
-	echo   bool         // what is sent comes back, as some adapters have it
+	in     chan []byte   // what arrives; closed when the port has failed
+	failed func() error  // why, after in is closed
+	quiet  time.Time     // the last octet either way
+	echo   bool          // what is sent comes back, as some adapters have it
+	late   [256]bool     // slaves that have not answered in time, and may yet
+	pause  time.Duration // of silence before the next frame; never less than Config.Gap
 }
 
 // exchange sends a request and returns the answer: a whole frame of the slave and function that were asked, with a CRC
@@ -37,7 +39,8 @@ func (w *wires) exchange(request []byte, expect int) (answer []byte, err error) 
 		return nil, err
 	}
 	c := collector{request: request, echoes: w.echo}
-	timer := time.NewTimer(w.config.Timeout + w.config.transmission(len(request)+expect))
+	end := time.Now().Add(w.config.Timeout + w.config.transmission(len(request)+expect))
+	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
 	defer func() { w.quiet = time.Now() }()
 	for {
@@ -48,24 +51,37 @@ func (w *wires) exchange(request []byte, expect int) (answer []byte, err error) 
 			}
 			if answer := c.push(octets); answer != nil {
 				w.echo = w.echo || c.echoed
+				w.doubt(request[0])
 				return answer, nil
 			}
 			if c.broken {
-				timer.Reset(hush)
+				timer.Reset(min(hush, time.Until(end))) // a bus that never falls silent must not keep us
 			}
 		case <-timer.C:
 			if c.broken {
 				return nil, ErrBroken
 			}
+			w.late[request[0]] = true
 			return nil, ErrSilent
 		}
 	}
 }
 
-// settle waits until the bus was silent for long enough to begin a frame. What arrives meanwhile was for nobody.
+// doubt is for an answer of a slave that had let one request time out: this may have been the answer to that one, and
+// the one to come would be taken for the answer to the next request, which may be for other registers.
+func (w *wires) doubt(slave byte) {
+	if w.late[slave] {
+		w.late[slave], w.pause = false, w.config.Timeout
+	}
+}
+
+// settle waits until the bus was silent for long enough to begin a frame. What arrives meanwhile was for nobody. It is
+// ErrBroken if the bus never falls silent.
 func (w *wires) settle() error {
+	w.pause = max(w.pause, w.config.Gap)
+	end := time.Now().Add(w.pause + w.config.Timeout)
 	for {
-		wait := time.Until(w.quiet.Add(w.config.Gap))
+		wait := time.Until(w.quiet.Add(w.pause))
 		if wait <= 0 {
 			break
 		}
@@ -76,10 +92,13 @@ func (w *wires) settle() error {
 			if !ok {
 				return w.failed()
 			}
-			w.quiet = time.Now()
+			if w.quiet = time.Now(); w.quiet.After(end) {
+				return ErrBroken
+			}
 		case <-timer.C:
 		}
 	}
+	w.pause = 0
 	for {
 		select {
 		case _, ok := <-w.in:
@@ -119,13 +138,25 @@ func (c *collector) push(octets []byte) []byte {
 		if size == 0 || len(c.buf) < size {
 			return nil
 		}
-		if Sealed(c.buf[:size]) {
+		switch {
+		case !Sealed(c.buf[:size]) && bytes.HasPrefix(c.request, c.buf):
+			return nil // it may become an echo
+		case !Sealed(c.buf[:size]):
+			c.broken = true
+			c.buf = c.buf[1:]
+		case c.answers(c.buf[:size]):
 			return c.buf[:size]
+		default:
+			c.buf = c.buf[size:]
 		}
-		c.broken = true
-		c.buf = c.buf[1:]
 	}
 	return nil
+}
+
+// answers reports whether a frame can be the answer to this request. Those to a write say where it went: a late one to
+// another write must not be taken for this one's.
+func (c *collector) answers(frame []byte) bool {
+	return frame[1] < writeCoil || frame[1]&failed != 0 || bytes.Equal(frame[headSize:headSize+2], c.request[headSize:headSize+2])
 }
 
 // partOfEcho takes the request off that has come back, and reports whether it may still do so. The answer to writing

@@ -186,7 +186,7 @@ func (e portError) Unwrap() error { return e.error }
 // look asks for a point and publishes what is new of it.
 func (m *Master) look(w *wires, i int, publish func(reading.Event)) error {
 	p := &m.config.Points[i]
-	answer, err := m.ask(w, p.Slave, p.request(), maxFrame/2)
+	answer, err := m.ask(w, p.Slave, p.request(), headSize+1+p.octets()+crcSize)
 	if failure := (portError{}); errors.As(err, &failure) {
 		return failure.error
 	}

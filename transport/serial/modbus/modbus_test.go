@@ -72,7 +72,7 @@ func TestRequests(t *testing.T) {
 	}{
 		{Point{}, "21"}, {Point{}, int64(1 << 16)}, {Point{}, int64(-1)}, {Point{Type: Int16}, int64(1 << 15)}, {Point{}, math.NaN()},
 		{Point{Table: Coil}, int64(1)}, {Point{Table: Input}, int64(1)}, {Point{Table: Discrete}, true}, {Point{Count: 2}, int64(1)},
-		{Point{Count: 2}, []any{int64(1)}}, {Point{Type: Uint32}, 5e9},
+		{Point{Count: 2}, []any{int64(1)}}, {Point{Type: Uint32}, 5e9}, {Point{Type: Float32}, 1e300},
 	} {
 		if frame, err := c.p.write(c.value); !errors.Is(err, ErrValue) {
 			t.Errorf("%+v = %v: % x, %v", c.p, c.value, frame, err)
@@ -94,6 +94,7 @@ func TestDecode(t *testing.T) {
 		{Point{Type: Float32}, "\x41\xac\x00\x00", []any{21.5}},
 		{Point{Type: Float32}, "\x3d\xcc\xcc\xcd", []any{0.1}},
 		{Point{Type: Float32}, "\x7f\xc0\x00\x00", []any{nil}},
+		{Point{Type: Float32, Scale: reading.Scale{Factor: 1e300}}, "\x7f\x7f\xff\xff", []any{nil}},
 		{Point{Type: Float32}, "\x00\x00\x00\x00", []any{0.0}},
 		{Point{Count: 2}, "\x00\x01\x00\x02", []any{int64(1), int64(2)}},
 		{Point{Table: Coil, Count: 10}, "\xcd\x01", []any{true, false, true, true, false, false, true, true, true, false}},
@@ -128,6 +129,7 @@ func TestValidate(t *testing.T) {
 		{func(p *Point) { p.Slave = 0 }, "slave 0"},
 		{func(p *Point) { p.Slave = 248 }, "slave 248"},
 		{func(p *Point) { p.Count = 124 }, "at most 123 registers"},
+		{func(p *Point) { p.Count, p.Type = math.MaxInt/2+1, Float32 }, "at most 123 registers"},
 		{func(p *Point) { p.Count, p.Type = 62, Float32 }, "at most 123 registers"},
 		{func(p *Point) { p.Table, p.Count = Coil, 1969 }, "or 1968 bits"},
 		{func(p *Point) { p.Address, p.Type = 0xffff, Uint32 }, "the last one is 65535"},
@@ -434,6 +436,109 @@ func TestDisturbed(t *testing.T) {
 			t.Errorf("%d events, %+v", n, s)
 		}
 	})
+}
+
+// TestLateAnswer holds that an answer that comes too late is not taken for the one to the next request, which is for
+// another register.
+func TestLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, r := newBus(), newRegisters(10, 20)
+		asked := 0
+		b.set(1, func(request []byte) []byte {
+			wait, answer := 50*time.Millisecond, r.answer(request)
+			if asked++; asked == 1 {
+				wait = 520 * time.Millisecond
+			}
+			time.AfterFunc(wait, func() { b.say(answer) })
+			return nil
+		})
+		at := topic(t, "com.{name}")
+		_, events := master(t, b, Config{Points: []Point{
+			{Name: "a", Slave: 1, Address: 0, Every: time.Minute, Topic: at},
+			{Name: "b", Slave: 1, Address: 1, Every: time.Minute, Topic: at},
+		}})
+		time.Sleep(10 * time.Second)
+		if got := values(events); !reflect.DeepEqual(got, []any{int64(10), int64(20)}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+// TestOtherWritesAnswer holds that a write is done only when its own answer says so.
+func TestOtherWritesAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		b.set(1, func(request []byte) []byte {
+			request[3]++
+			return seal(request[:6])
+		})
+		m, _ := master(t, b, Config{Points: []Point{{Slave: 1, Address: 7, WriteOnly: true}}})
+		synctest.Wait()
+		if err := m.Write(t.Context(), 0, int64(1)); err != ErrSilent {
+			t.Errorf("the answer to another write: %v", err)
+		}
+	})
+}
+
+// TestLongAnswer holds that a slow line has time for the longest answer.
+func TestLongAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, r := newBus(), newRegisters(make([]uint16, maxRegisters)...)
+		b.set(1, func(request []byte) []byte {
+			answer := r.answer(request)
+			time.AfterFunc(400*time.Millisecond+time.Duration(len(answer))*bitsPerOctet*time.Second/1200, func() { b.say(answer) })
+			return nil
+		})
+		m, events := master(t, b, Config{Baud: 1200, Points: []Point{{Slave: 1, Count: maxRegisters, Every: time.Minute, Topic: topic(t, "com.x")}}})
+		time.Sleep(10 * time.Second)
+		if n, state := len(values(events)), m.State().Slaves[0]; n != 1 || state.Timeouts != 0 {
+			t.Errorf("%d events, %+v", n, state)
+		}
+	})
+}
+
+// TestNeverSilent holds that a device that never stops talking does not keep the master for ever.
+func TestNeverSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBus()
+		m, _ := master(t, b, Config{Baud: 9600, Points: []Point{{Slave: 1, Every: time.Second, Topic: topic(t, "com.x")}}})
+		stop := make(chan struct{})
+		var talker sync.WaitGroup
+		defer talker.Wait()
+		defer close(stop)
+		talker.Go(func() {
+			for {
+				select {
+				case b.in <- []byte{1, 3, 0, 0, 0}:
+				case <-stop:
+					return
+				}
+				time.Sleep(2 * time.Millisecond)
+			}
+		})
+		time.Sleep(10 * time.Second)
+		if s := m.State().Slaves[0]; s.Requests < 2 || !s.Silent {
+			t.Errorf("%+v", s)
+		}
+		if err := m.Write(t.Context(), 0, int64(1)); err == nil {
+			t.Error("written")
+		}
+	})
+}
+
+// An echo may come in pieces, and looks like a broken answer then.
+func TestEchoInPieces(t *testing.T) {
+	sent := request(1, readHolding, 0, 1)
+	answer := seal([]byte{1, readHolding, 2, 0, 7})
+	for n := range sent {
+		c := collector{request: sent}
+		if got := c.push(sent[:n]); got != nil || c.broken {
+			t.Errorf("%d octets of an echo: % x, broken %v", n, got, c.broken)
+		}
+		if got := c.push(append(append([]byte(nil), sent[n:]...), answer...)); string(got) != string(answer) || !c.echoed {
+			t.Errorf("after %d octets of an echo: % x, echoed %v", n, got, c.echoed)
+		}
+	}
 }
 
 func TestWrite(t *testing.T) {

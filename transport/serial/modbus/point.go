@@ -87,6 +87,14 @@ func (p *Point) size() int {
 	return p.count() * p.Type.words()
 }
 
+// octets is how many octets of an answer the point takes.
+func (p *Point) octets() int {
+	if p.Table.bits() {
+		return (p.size() + 7) / 8
+	}
+	return 2 * p.size()
+}
+
 func (p *Point) validate() error {
 	limit := maxRegisters
 	if p.Table.bits() {
@@ -97,7 +105,7 @@ func (p *Point) validate() error {
 		return fmt.Errorf("slave %d: want 1 to %d", p.Slave, maxSlave)
 	case p.Table > Discrete || p.Type > Float32:
 		return errors.New("table or type: out of range")
-	case p.Count < 0 || p.size() > limit:
+	case p.Count < 0 || p.Count > limit || p.size() > limit:
 		return fmt.Errorf("count %d: at most %d registers or %d bits go into one request", p.Count, maxRegisters, maxBits)
 	case int(p.Address)+p.size() > 1<<16:
 		return fmt.Errorf("address %d: the last one is %d", p.Address, 1<<16-1)
@@ -125,12 +133,8 @@ func (p *Point) request() []byte {
 
 // decode reads the values of an answer's data: a bool or a float64 each, or an int64 if nothing is scaled.
 func (p *Point) decode(data []byte) ([]any, error) {
-	want := 2 * p.size()
-	if p.Table.bits() {
-		want = (p.size() + 7) / 8
-	}
-	if len(data) != want {
-		return nil, fmt.Errorf("an answer with %d octets, want %d", len(data), want)
+	if len(data) != p.octets() {
+		return nil, fmt.Errorf("an answer with %d octets, want %d", len(data), p.octets())
 	}
 	values := make([]any, p.count())
 	for i := range values {
@@ -139,13 +143,14 @@ func (p *Point) decode(data []byte) ([]any, error) {
 			continue
 		}
 		n, whole := p.number(data[2*i*p.Type.words():])
+		scaled := p.Scale.Apply(n)
 		switch {
 		case whole && p.Scale.None():
 			values[i] = int64(n)
-		case math.IsNaN(n) || math.IsInf(n, 0):
+		case math.IsNaN(scaled) || math.IsInf(scaled, 0):
 			values[i] = nil // the usual way to say that there is none; JSON has no such numbers
 		default:
-			values[i] = p.Scale.Apply(n)
+			values[i] = scaled
 		}
 	}
 	return values, nil
@@ -248,6 +253,9 @@ func (p *Point) encode(v any) ([]byte, error) {
 	}
 	n = p.Scale.Invert(n)
 	if p.Type == Float32 {
+		if math.Abs(n) > math.MaxFloat32 {
+			return nil, fmt.Errorf("%w: out of the range of %s", ErrValue, TypeNames[p.Type])
+		}
 		return p.long(math.Float32bits(float32(n))), nil
 	}
 	n = math.Round(n)
