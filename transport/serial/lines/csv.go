@@ -39,11 +39,11 @@ func (c csv) split(line string) (values []string, err error) {
 	}
 	for {
 		value, rest, more := "", "", false
-		if trimmed := strings.TrimLeft(line, " \t"); strings.HasPrefix(trimmed, `"`) {
+		if trimmed := strings.TrimLeft(line, c.blanks()); strings.HasPrefix(trimmed, `"`) {
 			if value, rest, err = quoted(trimmed[1:]); err != nil {
 				return nil, err
 			}
-			rest = strings.TrimLeft(rest, " \t")
+			rest = strings.TrimLeft(rest, c.blanks())
 			if more = rest != "" && rest[0] == c.separator; rest != "" && !more {
 				return nil, errors.New("text behind a closing quote")
 			}
@@ -59,6 +59,9 @@ func (c csv) split(line string) (values []string, err error) {
 		line = rest
 	}
 }
+
+// blanks are what may stand around a value and is none of it.
+func (c csv) blanks() string { return strings.ReplaceAll(" \t", string(c.separator), "") }
 
 // quoted reads up to the closing quote; two in a row are one of the value's own (RFC 4180).
 func quoted(text string) (value, rest string, err error) {

@@ -71,6 +71,8 @@ func TestParse(t *testing.T) {
 		{name: "csv quote", config: csv, line: `1,2,"x`, err: "a quote is not closed"},
 		{name: "csv behind quote", config: csv, line: `1,"2"3,4`, err: "text behind a closing quote"},
 		{name: "csv white space", config: with(csv, func(c *Config) { c.Separator = " " }), line: "1   2\t3", kwargs: fields{"temperature": int64(1), "station": int64(3), "time": stamp}},
+		{name: "csv tabs", config: with(csv, func(c *Config) { c.Separator = "\t" }), line: "\t\"2\"\t", kwargs: fields{"time": stamp}},
+		{name: "csv tabs, quoted", config: with(csv, func(c *Config) { c.Separator = "\t" }), line: "\"1\"\t2\t\"a\tb\" ", kwargs: fields{"temperature": int64(1), "station": "a\tb", "time": stamp}},
 		{name: "csv semicolon", config: with(csv, func(c *Config) { c.Separator = ";" }), line: "1;2;a,b", kwargs: fields{"temperature": int64(1), "station": "a,b", "time": stamp}},
 		{name: "scale and unit", config: with(csv, func(c *Config) {
 			c.Topic = "com.example.{id}"

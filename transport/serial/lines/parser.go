@@ -20,6 +20,7 @@ type Parser struct {
 	time   string
 	units  map[string]any // by the fields' final names
 	latin1 bool
+	tabs   bool // separate values, of which the first and the last may be empty
 	max    int
 }
 
@@ -58,6 +59,7 @@ func New(c Config) (*Parser, error) {
 		return nil, fmt.Errorf("lines of %d octets: want %d to %d", c.MaxLine, MinLine, MaxLine)
 	}
 	p := &Parser{parse: parse, topic: topic, fields: c.Fields, time: c.Time, latin1: c.Latin1, max: cmp.Or(c.MaxLine, DefaultLine)}
+	p.tabs = c.Format == CSV && c.Separator == "\t"
 	for _, f := range c.Fields {
 		if f.Name == "" {
 			return nil, errors.New("a field has no name")
@@ -85,7 +87,12 @@ func (p *Parser) Parse(line []byte, now time.Time) (e reading.Event, err error) 
 	if err != nil {
 		return e, err
 	}
-	r, err := p.parse(strings.TrimSpace(text))
+	if p.tabs {
+		text = strings.Trim(text, " ")
+	} else {
+		text = strings.TrimSpace(text)
+	}
+	r, err := p.parse(text)
 	if err != nil {
 		return e, err
 	}
