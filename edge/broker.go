@@ -142,8 +142,9 @@ func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
 	if p.node != "" && seat.node != "" && seat.node != p.node || !p.isFor(seat) {
 		return
 	}
-	if (t.asker != nil || p.options.retain) && seat.confirms.Load() {
-		t.deliverToLink(sub, seat, p)
+	asks := t.asker != nil && seat.confirms.Load()
+	if asks || p.options.retain && seat.told.Load() {
+		t.deliverToLink(sub, seat, p, asks)
 		return
 	}
 	peer := seat.session
@@ -244,6 +245,7 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		place.guarded.Store(grant.partly)
 		place.granted.Store(grant.asked)
 		place.confirms.Store(options.confirm && s.within())
+		place.told.Store((options.confirm || options.tell) && s.within())
 		place, sub, err := s.realm.subscribe(t, place, m.Request)
 		if err == errOutdated {
 			continue
@@ -278,6 +280,9 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 	if own := s.subscriptions[sub.id]; own != nil {
 		if place.confirms.Load() && !own.confirms.Swap(true) {
 			r.confirming.Add(1)
+		}
+		if place.told.Load() {
+			own.told.Store(true)
 		}
 		return own, sub, nil
 	}

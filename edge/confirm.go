@@ -218,14 +218,14 @@ func (a *acknowledgements) leave(t *turn, s *session) {
 	}
 }
 
-// deliverToLink gives the event to a seat that may have to confirm it, and tells it that the event is retained: a link
-// has the far side keep it, too.
-func (t *turn) deliverToLink(sub *subscription, seat *seat, p *publication) {
+// deliverToLink gives the event to a seat that has to confirm it, if the publisher asks, or that is told whether an event is
+// retained: a link has the far side keep it, too.
+func (t *turn) deliverToLink(sub *subscription, seat *seat, p *publication, asks bool) {
 	t.eventDetails(seat.session.serializer, sub, p)
 	if p.options.retain {
 		t.details.Bool("_retain", true)
 	}
-	if t.asker != nil {
+	if asks {
 		t.details.Bool("_confirm", true)
 		t.deliverAsking(sub, seat, p)
 		return

@@ -134,6 +134,7 @@ type subscribeOptions struct {
 	node        string // nkey, see shard.go
 	getRetained bool
 	confirm     bool // see confirm.go
+	tell        bool // which events are retained
 }
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
@@ -147,6 +148,8 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 			err = boolOption(&f, &o.getRetained)
 		case "_confirm":
 			err = boolOption(&f, &o.confirm)
+		case "_retain":
+			err = boolOption(&f, &o.tell)
 		}
 	}
 	return o, err

@@ -37,6 +37,7 @@ type seat struct {
 	granted atomic.Bool // by the role's authorizer, which the role's permissions restrict
 
 	confirms atomic.Bool // it answers for acknowledged publications, see confirm.go
+	told     atomic.Bool // which events are retained, as all are that confirm
 
 	gone bool // no EVENT any more. Guarded by session.out.mu.
 }

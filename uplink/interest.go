@@ -261,13 +261,14 @@ func overlap(one, other []wamp.Pattern) bool {
 
 // subscribe makes the subscription that brings a rule's events.
 func (l *Link) subscribe(s share) (end func(), err error) {
-	from, forward := &l.local, l.keep
+	from, forward, told := &l.local, l.keep, map[string]any{"_retain": true}
 	if s.rule.direction == imports {
-		from, forward = &l.remote, l.bring
+		from, forward, told = &l.remote, l.bring, nil
 	}
 	sub, err := from.client.Subscribe(atOnce, s.URI, client.SubscribeOptions{
 		Match: s.Match, Persist: true, Refused: l.refusal(s, from),
 		Confirm: s.rule.direction == exports && s.rule.store == spool.Durable,
+		Extra:   told,
 	}, func(e *client.Event) {
 		if s.rule.first(e.Publication) {
 			forward(s.rule, e)

@@ -19,6 +19,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 	"runnel/uplink"
+	"runnel/uplink/spool"
 
 	"go.uber.org/goleak"
 )
@@ -334,6 +335,28 @@ func TestTheNodesOwnEventsCrossByName(t *testing.T) {
 			t.Errorf("heard %q", got)
 		}
 	})
+}
+
+// What is retained here crosses whoever wants it, and is retained there, also where nobody waits for its confirmation.
+func TestRetainedEventsCross(t *testing.T) {
+	for _, class := range []spool.Class{spool.Memory, spool.Disk} {
+		rules := []uplink.Rule{{Topic: "com.", Match: wamp.Prefix, Store: class}}
+		tell(t, rules, nil, func(t *testing.T, w *world) {
+			c := w.at(w.edge)
+			check(t, c.Publish(t.Context(), "com.a", client.PublishOptions{Retain: true}, client.Args(1)))
+			check(t, c.Publish(t.Context(), "com.b", client.PublishOptions{Acknowledge: true, Retain: true}, client.Args(2)))
+			w.publish(c, "com.c", 3)
+			heard := ""
+			_, err := w.at(w.centre).Subscribe(t.Context(), "com.", client.SubscribeOptions{Match: wamp.Prefix, GetRetained: true}, func(e *client.Event) {
+				heard += fmt.Sprint(e.Topic(), e.Args())
+			})
+			check(t, err)
+			synctest.Wait()
+			if heard != "com.a[1]com.b[2]" && heard != "com.b[2]com.a[1]" {
+				t.Errorf("class %d: retained at the centre is %q", class, heard)
+			}
+		})
+	}
 }
 
 func TestRulesWithExchangedPrefixes(t *testing.T) {
