@@ -12,8 +12,11 @@ TARGETS  := arm6:arm:GOARM=6 arm7:arm:GOARM=7 arm64:arm64:GOARM64=v8.0 riscv64:r
 
 # What no message's way leads through, or only one as slow as a UART, and what runs once a connection, is for boards compiled
 # without inlining: that saves half a megabyte. Pages of 32-bit ARM kernels have 4 KiB; the linker's usual 64 KiB would pad each segment.
-SMALL    := net/... crypto/tls/... crypto/x509/... encoding/... reflect fmt log/... regexp/... vendor/... \
-            github.com/BurntSushi/... github.com/eclipse/... github.com/spf13/... golang.org/x/text/... runnel/cmd/... runnel/uplink/mqtt/... runnel/transport/serial/...
+SMALL    := net/... crypto/tls/... crypto/x509/... crypto/rsa crypto/ecdsa crypto/ecdh crypto/elliptic crypto/hpke \
+            crypto/internal/fips140/mlkem crypto/internal/fips140/ecdsa crypto/internal/fips140/rsa math/big \
+            encoding/... reflect fmt log/... os/... path/... regexp/... vendor/... golang.org/x/text/... \
+            github.com/BurntSushi/... github.com/coder/... github.com/eclipse/... github.com/spf13/... \
+            runnel/cmd/... runnel/uplink/mqtt/... runnel/transport/serial/...
 FOR_BOARD = $(foreach p,$(SMALL),-gcflags=$(p)=-l) -ldflags "$(LDFLAGS) $(if $(filter arm6 arm7,$*),-R 4096)"
 
 # The race detector needs a C compiler.
