@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -322,10 +323,10 @@ func stream(t *testing.T, h *host, g *gateway) {
 
 // TestCheck runs the client's own checks: vectors, CBOR, and a router that means no good.
 func TestCheck(t *testing.T) {
-	for _, seed := range []string{"1", "2"} {
-		out, err := exec.Command(filepath.Join(built, "check"), seed, "30000").CombinedOutput()
+	for seed, check := range []string{"check", "check", "check-send"} {
+		out, err := exec.Command(filepath.Join(built, check), strconv.Itoa(seed+1), "30000").CombinedOutput()
 		if err != nil {
-			t.Errorf("check %s: %v\n%s", seed, err, out)
+			t.Errorf("%s %d: %v\n%s", check, seed+1, err, out)
 		}
 		t.Logf("%s", out)
 	}

@@ -667,6 +667,29 @@ static size_t any_frame(uint8_t *to)
 	return wire;
 }
 
+/* A PING that is too long to be there whole ends the connection: its answer would be of what stands behind. */
+static void check_ping(void)
+{
+	unsigned size;
+	for (size = 0; size <= LONGEST; size += 50) {
+		bool fits = size <= LONGEST_PING;
+		size_t n = HEAD + (size < RUNNEL_MESSAGE ? size : RUNNEL_MESSAGE);
+		reset();
+		runnel_init(&device, &config);
+		device.phase = CONNECTED;
+		device.stage = JOINED;
+		memset(device.in, 7, sizeof device.in);
+		device.in[0] = 1;
+		device.in[1] = 0;
+		device.in[2] = (uint8_t)(size >> 8);
+		device.in[3] = (uint8_t)size;
+		device.used = (uint16_t)n;
+		device.dropped = (uint16_t)(HEAD + size - n);
+		step(&device);
+		CHECK(device.broken == !fits && device.held == (fits ? HEAD + size : 0), "a PING of %u octets: %u held", size, device.held);
+	}
+}
+
 static void fuzz(unsigned rounds, bool half)
 {
 	static uint8_t wire[16384];
@@ -720,6 +743,7 @@ int main(int argc, char **argv)
 	check_numbers();
 	check_foreign();
 	check_structures();
+	check_ping();
 	fuzz(rounds, false);
 	fuzz(rounds, true);
 	printf("%d failures\n", failures);

@@ -2004,11 +2004,16 @@ static void shake(struct runnel *r)
 	say_hello(r);
 }
 
+/* The longest PING: it is to be there whole, and its answer to have room. */
+enum { LONGEST_PING = RUNNEL_MESSAGE < RUNNEL_SEND - HEAD ? RUNNEL_MESSAGE : RUNNEL_SEND - HEAD };
+
 static bool pong(struct runnel *r, size_t size)
 {
-	size += HEAD;
-	if (size > RUNNEL_SEND)
+	if (size > LONGEST_PING) {
 		violation(r);
+		return false;
+	}
+	size += HEAD;
 	if (room(r) < size) /* later */
 		return false;
 	r->in[0] = 2;
