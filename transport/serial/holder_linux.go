@@ -76,8 +76,9 @@ func openDevices(pid int) (ids []deviceID) {
 	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		fd := filepath.Join(dir, e.Name())
-		if name, err := os.Readlink(fd); err != nil || !strings.HasPrefix(name, "/dev/") {
-			continue
+		name, err := os.Readlink(fd)
+		if err != nil || !strings.HasPrefix(name, "/dev/") || strings.HasSuffix(name, " (deleted)") {
+			continue // a pseudo-terminal that is gone, whose number another may have by now
 		}
 		if id, ok := identify(fd); ok && !slices.Contains(ids, id) {
 			ids = append(ids, id)

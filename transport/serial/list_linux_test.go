@@ -1,11 +1,17 @@
 package serial
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"runnel/transport/serial/pty"
 )
 
 // TestPorts reads a sysfs laid out as Linux lays it out: an FTDI adapter, an Arduino's CDC ACM, a PL011, an 8250 under
@@ -102,5 +108,31 @@ func TestHoldersOf(t *testing.T) {
 	id, ok := identify(p.Device())
 	if !ok || !slices.ContainsFunc(allHolders()[id], func(p Process) bool { return p.PID == os.Getpid() }) {
 		t.Error("a port's holder is not found")
+	}
+}
+
+// TestHoldersOfTheGone holds that who has a pseudo-terminal open that is gone holds none that came after it.
+func TestHoldersOfTheGone(t *testing.T) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Skip(err)
+	}
+	f, err := os.OpenFile(slave, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	must(t, err)
+	defer f.Close()
+	raw, err := f.SyscallConn()
+	must(t, err)
+	var link string
+	must(t, raw.Control(func(fd uintptr) { link = fmt.Sprintf("/proc/self/fd/%d", fd) }))
+	id, ok := identify(link)
+	if !ok || !slices.Contains(openDevices(os.Getpid()), id) {
+		t.Fatal("an open pseudo-terminal is not found")
+	}
+	must(t, master.Close())
+	if name, err := os.Readlink(link); err != nil || !strings.HasSuffix(name, " (deleted)") {
+		t.Skipf("this system keeps %s: %v", name, err)
+	}
+	if gone, ok := identify(link); ok && gone == id && slices.Contains(openDevices(os.Getpid()), id) {
+		t.Error("a pseudo-terminal that is gone is held")
 	}
 }
