@@ -82,6 +82,7 @@ func TestParse(t *testing.T) {
 			}
 		}), line: "615,,007", topic: "com.example.007", kwargs: fields{"temp": 21.5, "id": "007", "units": fields{"temp": "°C"}, "time": stamp}},
 		{name: "no number", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,1", err: `temperature: "nan" is no number`},
+		{name: "no number once scaled", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Scale: reading.Scale{Factor: 10}}} }), line: "1e308,,1", err: `temperature: "1e+308" is no number`},
 		{name: "swapped", config: with(csv, func(c *Config) {
 			c.Fields = []Field{{Name: "temperature", As: "station"}, {Name: "station", As: "temperature", Kind: Boolean}}
 		}), line: "1,,on", kwargs: fields{"temperature": true, "station": int64(1), "time": stamp}},

@@ -2,6 +2,7 @@ package lines
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -65,15 +66,21 @@ func (f Field) number(v any) (any, error) {
 		}
 		return nil, fmt.Errorf("%.40q is no number", fmt.Sprint(v))
 	}
-	switch n := v.(type) {
+	n, isNumber := 0.0, true
+	switch v := v.(type) {
 	case int64:
-		return f.Scale.Apply(float64(n)), nil
+		n = float64(v)
 	case uint64:
-		return f.Scale.Apply(float64(n)), nil
+		n = float64(v)
 	case float64:
-		return f.Scale.Apply(n), nil
+		n = v
+	default:
+		isNumber = false
 	}
-	return nil, fmt.Errorf("%.40q is no number", fmt.Sprint(v))
+	if n = f.Scale.Apply(n); !isNumber || math.IsInf(n, 0) {
+		return nil, fmt.Errorf("%.40q is no number", fmt.Sprint(v))
+	}
+	return n, nil
 }
 
 func boolean(v any) (any, error) {
