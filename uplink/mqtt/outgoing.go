@@ -28,6 +28,7 @@ const (
 
 	// writeTime is how long the broker may take nothing before it is given up.
 	writeTime = 30 * time.Second
+	piece     = 16 << 10 // octets
 )
 
 func newOutgoing(conn net.Conn) *outgoing {
@@ -103,8 +104,7 @@ func (o *outgoing) run() error {
 		}
 		batch, o.next = o.next, batch
 		o.mu.Unlock()
-		o.conn.SetWriteDeadline(time.Now().Add(writeTime))
-		n, err := o.conn.Write(batch.Bytes())
+		n, err := o.write(batch.Bytes())
 		if batch.Reset(); batch.Cap() > fullMark {
 			batch = bytes.Buffer{}
 		}
@@ -115,4 +115,16 @@ func (o *outgoing) run() error {
 		}
 		o.changed.Broadcast()
 	}
+}
+
+// write writes in pieces, each of which has its time: what counts is that the broker takes anything, however narrow the
+// line is.
+func (o *outgoing) write(batch []byte) (written int, err error) {
+	for err == nil && written < len(batch) {
+		var n int
+		o.conn.SetWriteDeadline(time.Now().Add(writeTime))
+		n, err = o.conn.Write(batch[written:min(written+piece, len(batch))])
+		written += n
+	}
+	return written, err
 }

@@ -22,6 +22,7 @@ type session struct {
 	link   *Link
 	conn   net.Conn
 	in     *reader // owned by run
+	rest   *rest   // what it reads from
 	out    *outgoing
 	bridge bool // the broker keeps from us what we have sent
 	open   context.Context
@@ -81,7 +82,8 @@ func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error)
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	s := &session{link: l, conn: conn, out: newOutgoing(conn), bridge: bridge, answered: make(chan struct{}), began: time.Now()}
-	s.in = &reader{bufio.NewReader(conn), l.opts.MaxMessage + maxTopic + 8}
+	s.rest = &rest{Conn: conn}
+	s.in = &reader{bufio.NewReader(s.rest), l.opts.MaxMessage + maxTopic + 8}
 	s.open, s.end = context.WithCancelCause(context.Background())
 	if err := s.shake(); err != nil {
 		s.close(err)
@@ -275,13 +277,27 @@ func (s *session) wait() error {
 		if time.Since(heard) >= silence {
 			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)
 		}
+		s.rest.silence = 0
 		s.conn.SetReadDeadline(heard.Add(silence))
 		_, err := s.in.Peek(1)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			s.conn.SetReadDeadline(time.Now().Add(silence)) // for the rest of the packet
+			s.rest.silence = silence
 			return err
 		}
 	}
+}
+
+// rest reads the rest of a packet: on a narrow line a long one may take its time, as long as some of it comes.
+type rest struct {
+	net.Conn
+	silence time.Duration // that is borne; 0: the connection's deadline counts. Owned by the session's read
+}
+
+func (r *rest) Read(b []byte) (int, error) {
+	if r.silence > 0 {
+		r.Conn.SetReadDeadline(time.Now().Add(r.silence))
+	}
+	return r.Conn.Read(b)
 }
 
 // read handles the broker's packets until there are no more.

@@ -1,0 +1,55 @@
+package mqtt
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A long packet may take longer than the broker may be silent, as long as some of it comes.
+func TestRestOfAPacketOnANarrowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		go func() {
+			for range 10 {
+				time.Sleep(20 * time.Second)
+				far.Write([]byte{1})
+			}
+		}()
+		r := &rest{Conn: near, silence: 30 * time.Second}
+		if n, err := io.ReadFull(r, make([]byte, 10)); err != nil {
+			t.Fatalf("%d octets, then %v", n, err)
+		}
+		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the silent broker: %v", err)
+		}
+	})
+}
+
+// So may what is sent, as long as some of it is taken.
+func TestWriteOnANarrowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer near.Close()
+		defer far.Close()
+		go func() {
+			for range 64 {
+				time.Sleep(time.Second)
+				io.ReadFull(far, make([]byte, 1<<10))
+			}
+		}()
+		o := newOutgoing(near)
+		if n, err := o.write(make([]byte, 64<<10)); n != 64<<10 || err != nil {
+			t.Fatalf("%d octets, then %v", n, err)
+		}
+		if n, err := o.write(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the broker that takes nothing: %d, %v", n, err)
+		}
+	})
+}
