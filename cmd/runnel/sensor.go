@@ -116,7 +116,9 @@ func (s *sensor) published(topic string, err error) {
 	switch refusal := ""; {
 	case err == nil:
 		s.state.Published++
-		s.state.Refusal = ""
+		if strings.HasPrefix(s.state.Refusal, topic+": ") { // another topic may still be refused
+			s.state.Refusal = ""
+		}
 	case errors.Is(err, wamp.NetworkFailure):
 		s.state.Dropped++
 	default:
