@@ -69,7 +69,7 @@ func (l *Link) beat(ctx context.Context) {
 	for l.pulse.every > 0 && l.remote.client.WaitUp(ctx) == nil {
 		conn := l.pulse.conn.Load()
 		l.ask(ctx, conn)
-		if !sleep(ctx, l.pulse.every) {
+		if !client.Sleep(ctx, l.pulse.every) {
 			return
 		}
 	}
@@ -124,16 +124,4 @@ func (p *pulse) fate(err error) error {
 		return fmt.Errorf("the central router has not answered for %v", p.patience)
 	}
 	return err
-}
-
-// sleep waits for d. It reports false if ctx is done before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

@@ -88,7 +88,7 @@ func (l *Link) failBack(ctx context.Context) {
 		return
 	}
 	reached := make([]int, len(l.remotes.list)) // how often in a row
-	for sleep(ctx, l.opts.FailBack/probes) {
+	for client.Sleep(ctx, l.opts.FailBack/probes) {
 		_, up := l.remote.client.Welcome()
 		for i, way := range l.remotes.better() {
 			if !up || !reachable(ctx, way) {
@@ -119,7 +119,7 @@ func reachable(ctx context.Context, way Remote) bool {
 // move exchanges the session for one by the way at i, if it can when no call is under way: its answer would be lost.
 func (l *Link) move(ctx context.Context, i int) {
 	for end := time.Now().Add(moveTime); l.calls.Load() > 0 && time.Now().Before(end); {
-		if !sleep(ctx, 10*time.Millisecond) {
+		if !client.Sleep(ctx, 10*time.Millisecond) {
 			return
 		}
 	}
@@ -135,7 +135,7 @@ func (l *Link) settle(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	for l.remotes.moving() && sleep(ctx, 10*time.Millisecond) {
+	for l.remotes.moving() && client.Sleep(ctx, 10*time.Millisecond) {
 	}
 	l.remote.client.WaitUp(ctx)
 }

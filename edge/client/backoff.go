@@ -1,23 +1,39 @@
 package client
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 )
 
-// backoff counts the pauses between attempts: full jitter under a bound that doubles. Full jitter, because after a power
-// cut a thousand devices come back in the same second.
-type backoff struct {
+// Backoff counts the pauses between attempts: full jitter under a bound that doubles. Full jitter, because after a power
+// cut a thousand devices come back in the same second. It belongs to one goroutine.
+type Backoff struct {
 	min, max time.Duration
 	bound    time.Duration // of the next pause; 0: min
 }
 
-// next returns how long to wait before the next attempt.
-func (b *backoff) next() time.Duration {
+// Backoff returns the pauses of the policy, from the shortest on. Min and Max must be set.
+func (r Reconnect) Backoff() Backoff { return Backoff{min: r.Min, max: r.Max} }
+
+// Next returns how long to wait before the next attempt.
+func (b *Backoff) Next() time.Duration {
 	bound := max(b.bound, b.min)
 	b.bound = min(2*bound, b.max)
 	return rand.N(min(bound, b.max) + 1)
 }
 
-// reset starts again with the shortest pauses.
-func (b *backoff) reset() { b.bound = 0 }
+// Reset starts again with the shortest pauses.
+func (b *Backoff) Reset() { b.bound = 0 }
+
+// Sleep waits for d. It reports false if ctx is done before.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -184,7 +184,7 @@ func (c *Client) untilClosed(ctx context.Context) (context.Context, context.Canc
 
 // sessions opens and tends one session after the other. It returns nil when ctx is done.
 func (c *Client) sessions(ctx context.Context, s *session) error {
-	pause := backoff{min: c.opts.Reconnect.Min, max: c.opts.Reconnect.Max}
+	pause := c.opts.Reconnect.Backoff()
 	for failed := 0; ; {
 		var err error
 		if s == nil {
@@ -199,7 +199,7 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 				continue
 			}
 			if lived(start) {
-				pause.reset()
+				pause.Reset()
 			}
 		}
 		if ctx.Err() != nil {
@@ -210,7 +210,7 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 		}
 		c.complain(failed, err)
 		failed++
-		if !sleep(ctx, pause.next()) {
+		if !Sleep(ctx, pause.Next()) {
 			return nil
 		}
 	}
@@ -234,18 +234,6 @@ func (c *Client) attempt(ctx context.Context) (*session, error) {
 func (c *Client) complain(failed int, err error) {
 	if failed == 0 || failed&(failed-1) == 0 {
 		c.opts.Log.Warn("not connected, trying again", "realm", c.opts.Realm, "error", err)
-	}
-}
-
-// sleep waits for d. It reports false if ctx is done before.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

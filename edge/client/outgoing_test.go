@@ -104,11 +104,11 @@ func TestSteadyFlowOfEventsDoesNotAllocate(t *testing.T) {
 }
 
 func TestBackoff(t *testing.T) {
-	b := backoff{min: 500 * time.Millisecond, max: time.Minute}
+	b := Reconnect{Min: 500 * time.Millisecond, Max: time.Minute}.Backoff()
 	bound := b.min
 	var longest time.Duration
 	for range 1000 {
-		pause := b.next()
+		pause := b.Next()
 		if pause < 0 || pause > bound {
 			t.Fatalf("a pause of %v under a bound of %v", pause, bound)
 		}
@@ -118,8 +118,8 @@ func TestBackoff(t *testing.T) {
 	if longest < b.max/2 { // of a thousand draws
 		t.Errorf("the longest pause is %v", longest)
 	}
-	b.reset()
-	if pause := b.next(); pause > b.min {
+	b.Reset()
+	if pause := b.Next(); pause > b.min {
 		t.Errorf("a pause of %v after a reset", pause)
 	}
 }

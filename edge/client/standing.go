@@ -328,11 +328,11 @@ func (c *Client) missing(s *session) (list []standing) {
 // keepRestored tries again what the router refused, until the session ends or ctx is done: a router may still hold the
 // registration of a session that it does not know to be dead.
 func (c *Client) keepRestored(ctx context.Context, s *session, refused bool) {
-	pause := backoff{min: c.opts.Reconnect.Min, max: c.opts.Reconnect.Max}
+	pause := c.opts.Reconnect.Backoff()
 	for {
 		var again <-chan time.Time
 		if refused {
-			again = time.After(pause.next())
+			again = time.After(pause.Next())
 		}
 		select {
 		case <-c.nudge:
@@ -349,7 +349,7 @@ func (c *Client) keepRestored(ctx context.Context, s *session, refused bool) {
 			return
 		}
 		if refused = c.restore(ctx, s); !refused {
-			pause.reset()
+			pause.Reset()
 		}
 	}
 }

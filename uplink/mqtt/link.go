@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -90,9 +89,8 @@ type Link struct {
 
 	// Owned by Run.
 	ways  []way
-	turn  int           // the way to be tried next
-	bound time.Duration // of the next pause
-	stuck int           // connections in a row that have ended without an acknowledgement
+	turn  int // the way to be tried next
+	stuck int // connections in a row that have ended without an acknowledgement
 
 	gaveUp bool // an event, and none was acknowledged since
 }
@@ -232,6 +230,7 @@ func (l *Link) connections(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
+	pause := l.opts.Reconnect.Backoff()
 	for failed := 0; l.local.WaitUp(ctx) == nil; {
 		start := time.Now()
 		up, err := l.connection(ctx)
@@ -247,30 +246,11 @@ func (l *Link) connections(ctx context.Context) {
 		}
 		failed++
 		if up && time.Since(start) > l.opts.Reconnect.Min {
-			l.bound = 0
+			pause.Reset()
 		}
-		if !sleep(ctx, l.pause()) {
+		if !client.Sleep(ctx, pause.Next()) {
 			return
 		}
-	}
-}
-
-// pause returns how long to wait before the next attempt: full jitter under a bound that doubles, because after a power
-// cut a thousand devices come back in the same second.
-func (l *Link) pause() time.Duration {
-	bound := min(max(l.bound, l.opts.Reconnect.Min), l.opts.Reconnect.Max)
-	l.bound = 2 * bound
-	return rand.N(bound + 1)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
