@@ -26,21 +26,7 @@ const patience = program.Patience
 
 var executable program.Binary
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "runnel-crash-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		if executable, err = program.FindPlain(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(program.Main("crash", program.FindPlain, &executable, m.Run)) }
 
 // rounds is how many times to kill.
 func rounds(t *testing.T) int {

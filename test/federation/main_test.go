@@ -25,21 +25,14 @@ import (
 var binary program.Binary
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "runnel-federation-")
-	if err == nil {
-		binary, err = program.Find(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	status := m.Run()
-	if err := goleak.Find(); status == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	os.RemoveAll(dir)
-	os.Exit(status)
+	os.Exit(program.Main("federation", program.Find, &binary, func() int {
+		status := m.Run()
+		if err := goleak.Find(); status == 0 && err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			status = 1
+		}
+		return status
+	}))
 }
 
 // node is a router that runs, may be stopped, killed and started again, and is always reached by the same URL: that of a

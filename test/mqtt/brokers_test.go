@@ -35,17 +35,7 @@ func TestMain(m *testing.M) {
 				return 1
 			}
 		}
-		dir, err := os.MkdirTemp("", "runnel-mqtt-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		if executable, err = program.FindPlain(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
+		return program.Main("mqtt", program.FindPlain, &executable, m.Run)
 	}())
 }
 

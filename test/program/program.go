@@ -48,6 +48,21 @@ func find(dir string, flags []string) (Binary, error) {
 	return append(runner, path), nil
 }
 
+// Main is the TestMain of a suite: it finds the binary, for which name is a directory's, and has the suite run. It returns
+// the exit status.
+func Main(name string, find func(dir string) (Binary, error), binary *Binary, run func() int) int {
+	dir, err := os.MkdirTemp("", "runnel-"+name+"-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		*binary, err = find(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return run()
+}
+
 // Command prepares runnel with args. No variable of the developer's own gets in.
 func (b Binary) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(b[0], append(b[1:len(b):len(b)], args...)...)
