@@ -9,14 +9,14 @@ import (
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, err // it names the URL
+		return nil, fmt.Errorf("%q is not a URL", Shown(raw)) // url.Parse's error names passwords
 	}
 	switch u.Scheme {
 	case "tcp", "tls", "ws", "wss":
 		return u, checkHost(u)
 	case "unix":
 		if u.Host != "" || u.Path == "" {
-			return nil, fmt.Errorf("%s: a Unix socket's URL has three slashes, as in unix:///run/runnel/runnel.sock", u.Redacted())
+			return nil, fmt.Errorf("%s: a Unix socket's URL has three slashes, as in unix:///run/runnel/runnel.sock", Shown(u.String()))
 		}
 		return u, checkPath(u)
 	case "serial":
@@ -24,21 +24,21 @@ func parseURL(raw string) (*url.URL, error) {
 	case "":
 		return nil, fmt.Errorf("%q has no scheme, such as tcp:// or unix://", raw)
 	}
-	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", u.Redacted(), u.Scheme)
+	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", Shown(u.String()), u.Scheme)
 }
 
 func checkHost(u *url.URL) error {
 	if u.Scheme == "tcp" || u.Scheme == "tls" {
 		if u.Port() == "" {
-			return fmt.Errorf("%s: the port is missing, as in %s://127.0.0.1:8080", u.Redacted(), u.Scheme)
+			return fmt.Errorf("%s: the port is missing, as in %s://127.0.0.1:8080", Shown(u.String()), u.Scheme)
 		}
 		if u.Path != "" && u.Path != "/" {
-			return fmt.Errorf("%s: a %s URL has no path", u.Redacted(), u.Scheme)
+			return fmt.Errorf("%s: a %s URL has no path", Shown(u.String()), u.Scheme)
 		}
 		return nil
 	}
 	if u.Host == "" {
-		return fmt.Errorf("%s: the host is missing", u.Redacted())
+		return fmt.Errorf("%s: the host is missing", Shown(u.String()))
 	}
 	return nil
 }
@@ -48,7 +48,7 @@ const maxUnixPath = 107
 
 func checkPath(u *url.URL) error {
 	if len(u.Path) > maxUnixPath {
-		return fmt.Errorf("%s: the path of a Unix socket has at most %d octets, this one %d", u.Redacted(), maxUnixPath, len(u.Path))
+		return fmt.Errorf("%s: the path of a Unix socket has at most %d octets, this one %d", Shown(u.String()), maxUnixPath, len(u.Path))
 	}
 	return nil
 }

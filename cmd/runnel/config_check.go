@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"runnel/edge/wamp"
+	"runnel/transport"
 )
 
 // checker looks for what the file's shape can't show: names that refer to nothing, values that make no sense together,
@@ -153,11 +154,11 @@ func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		k.add(at, key, "%.80q is not a URL; write it like \"%s://...\"", text, schemes[0])
+		k.add(at, key, "%.80q is not a URL; write it like \"%s://...\"", transport.Shown(text), schemes[0])
 		return nil
 	}
 	if !slices.Contains(schemes, u.Scheme) {
-		k.add(at, key, "%.80q: unknown scheme; use %s", text, oneOf(schemes...))
+		k.add(at, key, "%.80q: unknown scheme; use %s", transport.Shown(text), oneOf(schemes...))
 		return nil
 	}
 	return u
@@ -166,6 +167,10 @@ func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
 // file notes a file that can't be read. The key may be unset.
 func (k checker) file(at Place, key string, path Path) {
 	if path == "" {
+		return
+	}
+	if path.isContent() {
+		k.add(at, key, "this is the content of a file; write it to a file that only the router may read, and write the file's name here")
 		return
 	}
 	f, err := os.Open(string(path))

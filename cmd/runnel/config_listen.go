@@ -48,7 +48,7 @@ func (k checker) listen(l *Listen) {
 		return
 	}
 	if u.User != nil {
-		k.add(l.Place, "url", "%q has a name or a password in it, which nobody would ask for; remove them", u.Redacted())
+		k.add(l.Place, "url", "%q has a name or a password in it, which nobody would ask for; remove them", transport.Shown(l.URL))
 		return
 	}
 	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
@@ -95,6 +95,9 @@ func (k checker) cookie(c *Cookie) {
 // serverFiles checks that the certificate and the key can be read and fit each other. Files that are not there have been
 // told of.
 func (k checker) serverFiles(l *Listen) {
+	if l.Key.isContent() || l.Certificate.isContent() || l.ClientCA.isContent() {
+		return
+	}
 	if _, err := transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil && !errors.Is(err, fs.ErrNotExist) &&
 		l.Certificate != "" && l.Key != "" {
 		k.add(l.Place, "certificate", "%v", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"runnel/edge/wamp"
+	"runnel/transport"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 )
@@ -95,11 +96,11 @@ func (k checker) brokerURL(at Place, text string) {
 	switch {
 	case u == nil:
 	case u.Hostname() == "":
-		k.add(at, "url", "%q names no broker", text)
+		k.add(at, "url", "%q names no broker", transport.Shown(text))
 	case u.User != nil:
-		k.add(at, "url", "%q has a name or a password in it; write username and password", u.Redacted())
+		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.Shown(text))
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		k.add(at, "url", "%q has more than a host and a port", text)
+		k.add(at, "url", "%q has more than a host and a port", transport.Shown(text))
 	}
 }
 

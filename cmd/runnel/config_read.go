@@ -49,9 +49,9 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 func syntaxProblem(file string, err error) Problem {
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
-		return Problem{File: file, Line: syntax.Position.Line, Key: syntax.LastKey, Text: "not valid TOML: " + syntax.Message}
+		return Problem{File: file, Line: syntax.Position.Line, Key: syntax.LastKey, Text: "not valid TOML: " + syntaxText(syntax.Message)}
 	}
-	return Problem{File: file, Text: "not valid TOML: " + err.Error()}
+	return Problem{File: file, Text: "not valid TOML: " + syntaxText(err.Error())}
 }
 
 var placeType = reflect.TypeFor[Place]()
@@ -154,7 +154,7 @@ func (r reader) integer(at Place, key string, n int64, out reflect.Value) {
 func set[T any](r reader, at Place, key string, value any, want string, store func(T)) {
 	v, ok := value.(T)
 	if !ok {
-		r.problems.add(at, key, "%s; write %s", found(value), want)
+		r.problems.add(at, key, "%s; write %s", found(key, value), want)
 		return
 	}
 	store(v)
@@ -179,7 +179,7 @@ func (r reader) text(at Place, key string, value any, out text) {
 		}
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write a string%s", found(value), like(out))
+		r.problems.add(at, key, "%s; write a string%s", found(key, value), like(out))
 		return
 	}
 	if err := out.parse(s); err != nil {
@@ -215,7 +215,7 @@ func (r reader) list(at Place, key string, value any, out reflect.Value) {
 		tables, ok = asTables(list)
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write [[%s]] above the keys of each", found(value), at.path(key))
+		r.problems.add(at, key, "%s; write [[%s]] above the keys of each", found(key, value), at.path(key))
 		return
 	}
 	for i, table := range tables {
@@ -251,27 +251,6 @@ func (r reader) strings(at Place, key string, value any, out reflect.Value) {
 		out.Set(reflect.Append(out, reflect.ValueOf(s)))
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", found(value))
+		r.problems.add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", found(key, value))
 	}
-}
-
-// found says what stands in the file instead of what should.
-func found(value any) string {
-	switch v := value.(type) {
-	case string:
-		return fmt.Sprintf("%.40q is a string", v)
-	case bool:
-		return fmt.Sprintf("%v is a boolean", v)
-	case int64:
-		return fmt.Sprintf("%d is an integer", v)
-	case float64:
-		return fmt.Sprintf("%v is a float", v)
-	case map[string]any:
-		return "this is a table"
-	case []map[string]any:
-		return "this is a list of tables"
-	case []any:
-		return "this is a list"
-	}
-	return "this is a date or a time"
 }

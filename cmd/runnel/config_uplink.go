@@ -132,7 +132,7 @@ const mostHops = 16 // as many as the router passes on
 
 func (k checker) uplinkURL(at Place, text string) {
 	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts"); u != nil && u.Host+u.Path == "" {
-		k.add(at, "url", "%q names no router", text)
+		k.add(at, "url", "%q names no router", transport.Shown(text))
 	}
 }
 
@@ -159,6 +159,9 @@ func (k checker) credentials(u *Uplink) {
 
 // clientFiles checks that the files hold what they should. Those that are not there have been told of.
 func (k checker) clientFiles(u *Uplink) {
+	if u.Key.isContent() || u.Certificate.isContent() || u.CA.isContent() {
+		return
+	}
 	key := u.Key
 	if u.Certificate != "" || u.mqtt() {
 		key = "" // it is the certificate's

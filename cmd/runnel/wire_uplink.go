@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
 	"time"
 
 	"runnel/edge/client"
@@ -92,18 +91,9 @@ func (n *node) uplinkOptions(u Uplink, traffic *transport.Traffic) (opts uplink.
 		if err != nil {
 			return opts, err
 		}
-		opts.Remote = append(opts.Remote, uplink.Remote{URL: withoutPassword(text), Dial: dial})
+		opts.Remote = append(opts.Remote, uplink.Remote{URL: transport.Shown(text), Dial: dial})
 	}
 	return opts, nil
-}
-
-// withoutPassword is a URL as logs and operators may see it: a proxy in front of a WebSocket may want a password.
-func withoutPassword(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return text // the configuration was checked
-	}
-	return u.Redacted()
 }
 
 func rules(shares []Share, place bool) (list []uplink.Rule) {

@@ -14,7 +14,7 @@ func TestUplinkPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := opts.Remote[0].URL + " " + opts.Remote[1].URL; got != "wss://joe:xxxxx@proxy.example/ws unix:///run/a.sock" {
+	if got := opts.Remote[0].URL + " " + opts.Remote[1].URL; got != "wss://...@proxy.example/ws unix:///run/a.sock" {
 		t.Errorf("shown is %s", got)
 	}
 }
