@@ -8,11 +8,8 @@ import (
 
 // Local first: what an uplink offers here in the name of another router stands in a table of its own, which a call comes
 // to only where the realm's own callees offer nothing that matches. So a local callee always wins, whatever the patterns,
-// and neither keeps the other from registering. REGISTER.Options._away says so; it is heeded for sessions of this process
+// and neither keeps the other from registering. REGISTER.Options._away says so; it is heeded for internal sessions
 // only. To the registration meta API both tables are one.
-
-// within reports whether the session's peer is a part of this process.
-func (s *session) within() bool { return s.conn.Transport().Network == "memory" }
 
 // table returns the table that a seat's registration stands in.
 func (r *realm) table(seat *calleeSeat) *atomic.Pointer[procedures] {

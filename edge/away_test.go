@@ -5,7 +5,7 @@ import "testing"
 // What an uplink offers is called only where the realm's own callees offer nothing, whatever the patterns.
 func TestLocalFirst(t *testing.T) {
 	tell(t, Options{Node: "gw"}, RealmOptions{}, func(s *story) {
-		link, callee, caller := s.join(helloAll), s.join(helloAll), s.join(helloAll)
+		link, callee, caller := s.link(helloAll), s.join(helloAll), s.join(helloAll)
 		link.say(`[64,1,{"_away":true,"match":"prefix"},"com.x."]`)
 		link.hear(`[65,1,"$all"]`)
 		link.say(`[64,2,{"_away":true},"com.x.same"]`)
@@ -48,7 +48,7 @@ func TestLocalFirst(t *testing.T) {
 // A link that is down hands its calls to the next, unless they may have been made already.
 func TestLinkThatIsDownHandsItsCallsOn(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		first, second, caller := s.join(hello), s.join(hello), s.join(helloAll)
+		first, second, caller := s.link(hello), s.link(hello), s.join(helloAll)
 		for _, link := range []*peer{first, second} {
 			link.say(`[64,1,{"_away":true,"invoke":"first"},"com.x"]`)
 			link.hear(`[65,1,"$away"]`)

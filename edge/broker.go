@@ -244,8 +244,8 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		place := &seat{session: s, uri: uri, match: options.match, node: options.node, role: role}
 		place.guarded.Store(grant.partly)
 		place.granted.Store(grant.asked)
-		place.confirms.Store(options.confirm && s.within())
-		place.told.Store((options.confirm || options.tell) && s.within())
+		place.confirms.Store(options.confirm && s.internal())
+		place.told.Store((options.confirm || options.tell) && s.internal())
 		place, sub, err := s.realm.subscribe(t, place, m.Request)
 		if err == errOutdated {
 			continue

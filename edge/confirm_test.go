@@ -12,25 +12,13 @@ import (
 	"runnel/transport/memory"
 )
 
-// far joins a peer that is no part of this process.
-func (s *story) far(hello string) *peer {
-	s.Helper()
-	p := s.deaf(memory.Options{})
-	p.conn.Transport().Network = "tcp"
-	p.listen()
-	p.say(hello)
-	p.hear(`[2,"*","*"]`)
-	synctest.Wait()
-	return p
-}
-
 const asking = `[32,1,{"_confirm":true},"com.t"]`
 
 func TestPublishedWaitsForConfirmation(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		t.Run(speaks.String(), func(t *testing.T) {
 			tell(t, Options{}, RealmOptions{}, func(s *story) {
-				link, other, sensor := s.joinAs(memory.Options{Serializer: speaks}, hello), s.join(hello), s.far(hello)
+				link, other, sensor := s.linkAs(memory.Options{Serializer: speaks}, hello), s.join(hello), s.join(hello)
 				link.say(asking)
 				link.hear(`[33,1,"$s"]`)
 				other.say(`[32,1,{},"com.t"]`)
@@ -62,7 +50,7 @@ func TestPublishedWaitsForConfirmation(t *testing.T) {
 
 func TestPublishedWaitsForAllConfirmations(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		a, b, sensor := s.join(hello), s.join(hello), s.far(hello)
+		a, b, sensor := s.link(hello), s.link(hello), s.join(hello)
 		a.say(`[32,1,{"_confirm":true,"match":"prefix"},"com."]`)
 		a.hear(`[33,1,"$ap"]`)
 		a.say(`[32,2,{},"com.t"]`) // first without, then with
@@ -106,7 +94,7 @@ func TestPublishedWaitsForAllConfirmations(t *testing.T) {
 
 func TestConfirmingSubscriberLeaves(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link, sensor := s.join(hello), s.far(hello)
+		link, sensor := s.link(hello), s.join(hello)
 		link.say(asking)
 		link.hear(`[33,1,"$s"]`)
 		sensor.sayAll(`[16,1,{"acknowledge":true},"com.t"]`, `[16,2,{"acknowledge":true},"com.t"]`)
@@ -134,7 +122,7 @@ func (s *story) nothingWithheld() {
 
 func TestPublisherLeavesBeforeConfirmation(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link, sensor := s.join(hello), s.far(hello)
+		link, sensor := s.link(hello), s.join(hello)
 		link.say(asking)
 		link.hear(`[33,1,"$s"]`)
 		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
@@ -149,7 +137,7 @@ func TestPublisherLeavesBeforeConfirmation(t *testing.T) {
 
 func TestConfirmationIsForThisProcessOnly(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		stranger, sensor := s.far(hello), s.far(hello)
+		stranger, sensor := s.join(hello), s.join(hello)
 		stranger.say(asking)
 		stranger.hear(`[33,1,"$s"]`)
 		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
@@ -164,7 +152,7 @@ func TestConfirmationIsForThisProcessOnly(t *testing.T) {
 
 func TestWithheldAcknowledgementsAreBounded(t *testing.T) {
 	tell(t, Options{MaxCalls: 2}, RealmOptions{}, func(s *story) {
-		link, sensor, another := s.join(hello), s.far(hello), s.far(hello)
+		link, sensor, another := s.link(hello), s.join(hello), s.join(hello)
 		link.say(asking)
 		link.hear(`[33,1,"$s"]`)
 		for i := 1; i <= 2; i++ {
@@ -186,8 +174,8 @@ func TestWithheldAcknowledgementsAreBounded(t *testing.T) {
 // A confirming subscriber that does not read is no reason to lose an event without a word.
 func TestConfirmingSubscriberStalls(t *testing.T) {
 	tell(t, Options{OutboxBytes: 4 << 10}, RealmOptions{}, func(s *story) {
-		link := s.deaf(memory.Options{Buffer: 1 << 10})
-		sensor := s.far(hello)
+		link := s.serve(memory.Internal(memory.Options{Buffer: 1 << 10}))
+		sensor := s.join(hello)
 		link.say(hello)
 		link.say(asking)
 		synctest.Wait()
@@ -218,10 +206,12 @@ func TestConfirmingSubscriberStalls(t *testing.T) {
 // What is refused for its length fails, and is heard of.
 func TestConfirmingSubscriberCannotTakeTheEvent(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link := s.limited(memory.Options{}, 500)
+		ours, theirs := memory.Internal(memory.Options{})
+		theirs.Transport().Limit = 500
+		link := s.serve(ours, theirs)
 		link.listen()
 		link.say(hello)
-		sensor := s.far(hello)
+		sensor := s.join(hello)
 		link.say(asking)
 		synctest.Wait()
 		sensor.say(fmt.Sprintf(`[16,1,{"acknowledge":true},"com.t",["%0600d"]]`, 1))
@@ -255,7 +245,8 @@ func TestConfirmationRaces(t *testing.T) {
 
 // rush is a peer of a test with several goroutines: names are not kept.
 func (s *story) rush() *peer {
-	p := s.connect(memory.Options{})
+	p := s.serve(memory.Internal(memory.Options{}))
+	p.listen()
 	p.story = &story{T: s.T, router: s.router, kept: say.Names{}}
 	p.say(hello)
 	<-p.heard

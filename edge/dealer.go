@@ -213,7 +213,7 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 
 // invocationError routes a callee's ERROR to the caller.
 func (s *session) invocationError(t *turn, m *codec.Message) error {
-	if m.ErrorType == wamp.Event && s.within() {
+	if m.ErrorType == wamp.Event && s.internal() {
 		s.realm.acknowledgements.refused(t, s, m)
 		return nil
 	}
@@ -290,7 +290,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 		}
 		seat := &calleeSeat{
 			session: s, uri: uri, match: options.match, node: cmp.Or(options.node, s.authid), granted: grant.asked,
-			forwardTimeout: options.forwardTimeout, away: options.away && s.within(), role: role,
+			forwardTimeout: options.forwardTimeout, away: options.away && s.internal(), role: role,
 		}
 		if err := s.realm.register(t, seat, options.invoke, m.Request); err != errOutdated {
 			return err

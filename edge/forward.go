@@ -22,7 +22,7 @@ const (
 )
 
 // mayForward reports whether what the session says of the way is heeded.
-func (s *session) mayForward() bool { return s.within() || s.role().Forwards() }
+func (s *session) mayForward() bool { return s.internal() || s.role().Forwards() }
 
 func isForwarded(key []byte) bool { return string(key) == "forward_for" || string(key) == "_time" }
 

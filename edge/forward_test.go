@@ -20,7 +20,7 @@ func TestForwarding(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		t.Run(speaks.String(), func(t *testing.T) {
 			tell(t, Options{}, RealmOptions{}, func(s *story) {
-				link, peer, stranger := s.join(hello), s.joinAs(memory.Options{Serializer: speaks}, hello), s.far(hello)
+				link, peer, stranger := s.link(hello), s.joinAs(memory.Options{Serializer: speaks}, hello), s.join(hello)
 				peer.say(`[32,1,{},"com.t"]`)
 				peer.hear(`[33,1,"$s"]`)
 				peer.say(`[64,2,{},"com.p"]`)
@@ -48,7 +48,7 @@ func TestForwarding(t *testing.T) {
 func TestForwardingIsChecked(t *testing.T) {
 	hops := strings.TrimSuffix(strings.Repeat(`{"session":5},`, maxHops+1), ",")
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link := s.join(hello)
+		link := s.link(hello)
 		for i, option := range []string{
 			`"forward_for":[` + hops + `]`, fmt.Sprintf(`"forward_for":[{"authid":"%04096d"}]`, 1), `"_time":"noon"`, `"_time":-1`, `"_time":1e18`,
 		} {
@@ -75,7 +75,6 @@ func forwarding() RealmOptions {
 func (s *story) gateway(authid string) *peer {
 	s.Helper()
 	p := s.deaf(memory.Options{Authid: authid, Role: "gateway", Realm: "realm1"})
-	p.conn.Transport().Network = "tls"
 	p.listen()
 	p.say(hello)
 	p.hear(`[2,"*","*"]`)
@@ -84,7 +83,7 @@ func (s *story) gateway(authid string) *peer {
 
 func TestForwardingByRole(t *testing.T) {
 	tell(t, Options{}, forwarding(), func(s *story) {
-		gateway, guest := s.gateway("gw-1"), s.far(hello)
+		gateway, guest := s.gateway("gw-1"), s.join(hello)
 		guest.say(`[32,1,{"match":"prefix"},"com."]`)
 		guest.hear(`[33,1,"$s"]`)
 		gateway.say(`[16,1,{` + along + `},"com.t"]`)
@@ -107,7 +106,7 @@ func TestForwardedEventsAreKept(t *testing.T) {
 	realm.State = t.TempDir()
 	realm.History = []HistoryRule{{URI: "com.", Match: wamp.Prefix}}
 	look := func(s *story) {
-		late := s.far(hello)
+		late := s.join(hello)
 		late.say(`[32,1,{"get_retained":true},"com.a"]`)
 		late.hear(`[33,1,"$a"]`, `[36,"$a","*",{"retained":true,`+along+`},["x"]]`)
 		late.say(`[32,2,{"get_retained":true},"com.b"]`)
@@ -120,7 +119,7 @@ func TestForwardedEventsAreKept(t *testing.T) {
 			{"timestamp":"*","subscription":"$h","publication":"*","details":{"topic":"com.b",` + whereabouts + `},"args":["x"],"kwargs":{}}]]`)
 	}
 	tell(t, Options{}, realm, func(s *story) {
-		gateway, stranger := s.gateway("gw-1"), s.far(hello)
+		gateway, stranger := s.gateway("gw-1"), s.join(hello)
 		gateway.say(`[16,1,{"acknowledge":true,"retain":true,` + along + `},"com.a",["x"]]`)
 		gateway.hear(`[17,1,"*"]`)
 		stranger.say(`[16,1,{"acknowledge":true,"retain":true,` + along + `},"com.b",["x"]]`)
@@ -132,13 +131,13 @@ func TestForwardedEventsAreKept(t *testing.T) {
 
 func TestTestamentsMayBeForwarded(t *testing.T) {
 	tell(t, Options{}, forwarding(), func(s *story) {
-		watcher := s.far(hello)
+		watcher := s.join(hello)
 		watcher.say(`[32,1,{},"com.t"]`)
 		watcher.hear(`[33,1,"$s"]`)
 		for _, c := range []struct {
 			peer *peer
 			want string
-		}{{s.gateway("gw-1"), along}, {s.far(hello), whereabouts}} {
+		}{{s.gateway("gw-1"), along}, {s.join(hello), whereabouts}} {
 			c.peer.say(`[48,1,{},"wamp.session.add_testament",["com.t",["bye"],{}],{"publish_options":{` + along + `}}]`)
 			c.peer.hear(`[50,1,{}]`)
 			c.peer.conn.Close()
@@ -156,7 +155,7 @@ func TestStrangersWayKeepsTheLists(t *testing.T) {
 		for _, c := range []struct {
 			peer *peer
 			has  bool
-		}{{s.far(hello), false}, {s.gateway("gw-1"), true}} {
+		}{{s.join(hello), false}, {s.gateway("gw-1"), true}} {
 			c.peer.say(`[32,1,{"get_retained":true},"com.t"]`)
 			c.peer.hear(`[33,1,"$t"]`)
 			if c.has {
@@ -168,7 +167,7 @@ func TestStrangersWayKeepsTheLists(t *testing.T) {
 		delete(s.kept, "t")
 	}
 	tell(t, Options{}, realm, func(s *story) {
-		stranger := s.far(hello)
+		stranger := s.join(hello)
 		stranger.say(`[16,1,{"forward_for":` + theWay + `,"eligible_authrole":["gateway"],"retain":true,"acknowledge":true},"com.t",["x"]]`)
 		stranger.hear(`[17,1,"*"]`)
 		look(s)

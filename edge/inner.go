@@ -26,7 +26,7 @@ const (
 // innerRole is the router's own: what may be asked is what the configuration names.
 var innerRole = auth.NewRole("router", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Call}})
 
-var innerTransport = wamp.Transport{Serializer: wamp.CBOR, Limit: maxAnswer, Protocol: "memory", Network: "memory", Local: true}
+var innerTransport = wamp.Transport{Serializer: wamp.CBOR, Limit: maxAnswer, Protocol: "memory", Network: "memory", Local: true, Internal: true}
 
 // inner is the Conn of a call of the router's own.
 type inner struct{ answer chan []byte } // room for one: a call is answered once

@@ -15,7 +15,7 @@ const maxStranger = 16 << 10
 
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
-	if int(r.open.Load()) > r.options().MaxSessions {
+	if int(r.open.Load()) > r.options().MaxSessions && !conn.Transport().Internal {
 		r.newSession(conn).turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
 		return nil, errors.New("join: too many sessions")
 	}

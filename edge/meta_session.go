@@ -28,9 +28,15 @@ func transportDetails(t *wamp.Transport) map[string]any {
 	}
 }
 
-// filtered returns the members whose role is in the optional list that is the call's first argument.
+// errInternal refuses what an internal session is no target of: others rely on it.
+var errInternal = refusal{wamp.NotAuthorized, "the session is a part of the router"}
+
+// clients returns the members that are no part of the router.
+func (m *realm) clients() []*session { return slices.DeleteFunc(m.sessions(), (*session).internal) }
+
+// filtered returns the clients whose role is in the optional list that is the call's first argument.
 func (c *metaCall) filtered() ([]*session, error) {
-	members := c.realm.sessions()
+	members := c.realm.clients()
 	if len(c.args) == 0 || c.args[0] == nil {
 		return members, nil
 	}
@@ -86,6 +92,9 @@ func (c *metaCall) sessionKill() ([]any, error) {
 	if err == nil && s == c.caller {
 		err = wamp.NoSuchSession // of no other session
 	}
+	if err == nil && s.internal() {
+		err = errInternal
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +125,7 @@ func (c *metaCall) sessionKillAll() ([]any, error) {
 	return []any{len(killed)}, err
 }
 
-// kill ends the other sessions that are chosen, with the reason and the message that the call gives.
+// kill ends the other clients' sessions that are chosen, with the reason and the message that the call gives.
 func (c *metaCall) kill(choose func(*session) bool) ([]*session, error) {
 	reason, message := string(wamp.CloseKilled), ""
 	if given, ok := c.kwargs["reason"]; ok && given != nil {
@@ -130,7 +139,7 @@ func (c *metaCall) kill(choose func(*session) bool) ([]*session, error) {
 		}
 	}
 	var killed []*session
-	for _, s := range c.realm.sessions() {
+	for _, s := range c.realm.clients() {
 		if s != c.caller && choose(s) {
 			s.kill(wamp.Failure(reason), message)
 			killed = append(killed, s)

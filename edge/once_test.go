@@ -8,8 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"runnel/transport/memory"
 )
 
 // sends is a PUBLISH that has an origin.
@@ -19,7 +17,7 @@ func sends(request int, node string, epoch, sequence int) string {
 
 func TestOnceOnly(t *testing.T) {
 	tell(t, Options{}, forwarding(), func(s *story) {
-		gateway, other, watcher := s.gateway("gw-1"), s.gateway("gw-2"), s.far(hello)
+		gateway, other, watcher := s.gateway("gw-1"), s.gateway("gw-2"), s.join(hello)
 		watcher.say(`[32,1,{},"com.t"]`)
 		watcher.hear(`[33,1,"$s"]`)
 		request := 0
@@ -50,7 +48,7 @@ func TestOnceOnly(t *testing.T) {
 		for range 2 {
 			gateway.say(`[16,99,{"_origin":["a",1,1]},"com.t"]`)
 			watcher.hear(`[36,"$s","*",{}]`)
-			stranger := s.far(hello)
+			stranger := s.join(hello)
 			stranger.say(sends(1, "a", 1, 1))
 			stranger.hear(`[17,1,"*"]`)
 			watcher.hear(`[36,"$s","*",{},"*"]`)
@@ -70,7 +68,7 @@ func TestOnceOnlyOverARestart(t *testing.T) {
 	realm.State = t.TempDir()
 	for life := range 4 {
 		tell(t, Options{}, realm, func(s *story) {
-			gateway, watcher := s.gateway("gw-1"), s.far(hello)
+			gateway, watcher := s.gateway("gw-1"), s.join(hello)
 			watcher.say(`[32,1,{},"com.t"]`)
 			watcher.hear(`[33,1,"$s"]`)
 			for sequence := range 3 * (life + 1) {
@@ -113,7 +111,7 @@ func TestOnceOnlyIsOnRecordBeforePublished(t *testing.T) {
 	})
 	realm.State = copied
 	tell(t, Options{}, realm, func(s *story) {
-		gateway, watcher := s.gateway("gw-1"), s.far(hello)
+		gateway, watcher := s.gateway("gw-1"), s.join(hello)
 		watcher.say(`[32,1,{},"com.t"]`)
 		watcher.hear(`[33,1,"$s"]`)
 		for sequence := range 50 {
@@ -165,7 +163,7 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 	realm.State = t.TempDir()
 	tell(t, Options{}, realm, func(s *story) {
 		gateway := s.gateway("gw-1")
-		link := s.joinAs(memory.Options{}, hello)
+		link := s.link(hello)
 		link.say(asking)
 		link.hear(`[33,1,"$s"]`)
 		gateway.say(sends(1, "a", 1, 1))

@@ -44,7 +44,7 @@ func (c *metaCall) registrationRemoveCallee() ([]any, error) {
 	return nil, nil
 }
 
-// revoked reads the arguments of both.
+// revoked reads the arguments of both. An internal session keeps what it has.
 func (c *metaCall) revoked() (id wamp.ID, member *session, reason string, err error) {
 	if id, err = c.id(0); err != nil {
 		return 0, nil, "", err
@@ -56,7 +56,9 @@ func (c *metaCall) revoked() (id wamp.ID, member *session, reason string, err er
 	}
 	of := *c
 	of.args = slices.Clone(c.args[1:])
-	member, err = of.member()
+	if member, err = of.member(); err == nil && member.internal() {
+		err = errInternal
+	}
 	return id, member, reason, err
 }
 

@@ -26,7 +26,7 @@ type Options struct {
 	CloseTimeout time.Duration // for what is left to write when a session closes; default 2 s
 	AskTimeout   time.Duration // for what an authenticator or an authorizer answers; default 5 s
 
-	MaxSessions      int // sessions of all realms, those that have not said HELLO included; default 50,000
+	MaxSessions      int // sessions of all realms, those that have not said HELLO included; default 50,000. Internal ones always join
 	MaxSubscriptions int // a session; default 10,000
 	MaxRegistrations int // a session; default 10,000
 	MaxCalls         int // a session's calls under way; default 10,000

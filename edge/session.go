@@ -56,6 +56,10 @@ type session struct {
 	unconfirmed map[wamp.ID]*withheld // as a subscriber that has to confirm
 }
 
+// internal reports whether the session's peer is a part of the router's own process: its options that begin with "_" are
+// heeded, and it is no target for others.
+func (s *session) internal() bool { return s.conn.Transport().Internal }
+
 // role returns what the session may do, as of now.
 func (s *session) role() *auth.Role { return s.rights.Load() }
 

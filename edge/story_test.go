@@ -74,12 +74,14 @@ func (s *story) deaf(opts memory.Options) *peer { return s.limited(opts, 0) }
 
 // limited is deaf for a peer that takes no longer message than limit octets.
 func (s *story) limited(opts memory.Options, limit int) *peer {
-	if opts.Serializer == 0 {
-		opts.Serializer = wamp.CBOR
-	}
 	ours, theirs := memory.Pipe(opts)
-	p := &peer{story: s, conn: ours, speaks: opts.Serializer, ended: make(chan error, 1)}
 	theirs.Transport().Limit = limit
+	return s.serve(ours, theirs)
+}
+
+// serve has the router serve one end of a connection and returns the peer at the other, which reads nothing yet.
+func (s *story) serve(ours, theirs *memory.Conn) *peer {
+	p := &peer{story: s, conn: ours, speaks: ours.Transport().Serializer, ended: make(chan error, 1)}
 	s.served.Add(1)
 	go func() {
 		defer s.served.Done()
@@ -122,10 +124,27 @@ func (s *story) join(hello string) *peer { return s.joinAs(memory.Options{}, hel
 func (s *story) joinAs(opts memory.Options, hello string) *peer {
 	s.Helper()
 	p := s.connect(opts)
+	p.enter(hello)
+	return p
+}
+
+// link joins a peer that is a part of the router's process.
+func (s *story) link(hello string) *peer { return s.linkAs(memory.Options{}, hello) }
+
+func (s *story) linkAs(opts memory.Options, hello string) *peer {
+	s.Helper()
+	p := s.serve(memory.Internal(opts))
+	p.listen()
+	p.enter(hello)
+	return p
+}
+
+// enter says HELLO and hears WELCOME.
+func (p *peer) enter(hello string) {
+	p.Helper()
 	p.say(hello)
 	p.hear(`[2,"*","*"]`)
 	synctest.Wait() // until wamp.session.on_join is out
-	return p
 }
 
 // say sends one message.

@@ -49,11 +49,7 @@ func newSite(t *testing.T, roles ...auth.Permission) *site {
 	return s
 }
 
-func (s *site) pipe(opts memory.Options) (near, far *memory.Conn) {
-	near, far = memory.Pipe(opts)
-	s.served.Go(func() { s.router.Serve(far) })
-	return near, far
-}
+func (s *site) serve(far *memory.Conn) { s.served.Go(func() { s.router.Serve(far) }) }
 
 // dial is how the link comes here.
 func (s *site) dial(context.Context) (client.Conn, error) {
@@ -62,7 +58,8 @@ func (s *site) dial(context.Context) (client.Conn, error) {
 	if s.away {
 		return nil, errors.New("no route to host")
 	}
-	near, far := s.pipe(memory.Options{Authid: "link", Role: "link", Realm: "realm1"})
+	near, far := memory.Internal(memory.Options{Authid: "link", Role: "link", Realm: "realm1"})
+	s.serve(far)
 	s.links = append(s.links, far)
 	return near, nil
 }
@@ -90,7 +87,8 @@ func (s *site) program(speaks wamp.Serializer) *client.Client {
 	c, err := client.Connect(s.t.Context(), client.Options{
 		Realm: "realm1", Reconnect: client.Reconnect{Disabled: true},
 		Dial: func(context.Context) (client.Conn, error) {
-			near, _ := s.pipe(memory.Options{Serializer: speaks})
+			near, far := memory.Pipe(memory.Options{Serializer: speaks})
+			s.serve(far)
 			return near, nil
 		},
 	})

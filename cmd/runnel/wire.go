@@ -131,7 +131,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 // within returns a function that connects a session of this process, under one of the router's own roles.
 func (n *node) within(role, realm string) func(context.Context) (client.Conn, error) {
 	return func(context.Context) (client.Conn, error) {
-		near, far := memory.Pipe(memory.Options{Name: role, Authid: role, Role: role, Realm: realm})
+		near, far := memory.Internal(memory.Options{Name: role, Authid: role, Role: role, Realm: realm})
 		go n.router.Serve(far)
 		return near, nil
 	}
@@ -184,7 +184,7 @@ func (n *node) bidFarewell() {
 	for end := time.Now().Add(farewell); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		left := 0
 		n.router.End(func(t *wamp.Transport) bool {
-			if t.Network == "memory" {
+			if t.Internal {
 				return false
 			}
 			left++

@@ -12,6 +12,10 @@ type Transport struct {
 	Listener   string // the listener's URL or the serial line's name
 	Remote     string // the peer's address; "" where it has none
 
+	// Internal reports that the peer is a part of the router's own process and may do more than a client: see the
+	// options that begin with "_" in package edge. Only the constructor of the in-process transport sets it.
+	Internal bool
+
 	// Local reports that the peer runs on this machine: it came over a Unix socket, a loopback address, a serial line
 	// or memory.
 	Local bool

@@ -34,8 +34,14 @@ type Conn struct {
 	transport *wamp.Transport
 }
 
-// Pipe returns two ends that are connected with each other.
-func Pipe(opts Options) (a, b *Conn) {
+// Pipe returns two ends that are connected with each other. To the router the peer is a client like any other: it is
+// what a guest uses, which speaks for a device.
+func Pipe(opts Options) (a, b *Conn) { return pipeOf(opts, false) }
+
+// Internal is Pipe for a part of the router itself, such as an uplink: its session is trusted and no target for others.
+func Internal(opts Options) (a, b *Conn) { return pipeOf(opts, true) }
+
+func pipeOf(opts Options, internal bool) (a, b *Conn) {
 	if opts.Serializer == 0 {
 		opts.Serializer = wamp.CBOR
 	}
@@ -43,7 +49,7 @@ func Pipe(opts Options) (a, b *Conn) {
 		opts.Buffer = defaultBuffer
 	}
 	t := &wamp.Transport{
-		Serializer: opts.Serializer, Protocol: "memory", Network: "memory", Listener: opts.Name, Local: true,
+		Serializer: opts.Serializer, Protocol: "memory", Network: "memory", Listener: opts.Name, Local: true, Internal: internal,
 		Authid: opts.Authid, Role: opts.Role, Realm: opts.Realm,
 	}
 	there, back := newPipe(opts.Buffer), newPipe(opts.Buffer)

@@ -51,6 +51,9 @@ func TestPipe(t *testing.T) {
 			t.Errorf("transport is %+v", *got)
 		}
 	}
+	if inside, _ := Internal(Options{}); a.Transport().Internal || !inside.Transport().Internal {
+		t.Error("only the ends of Internal are internal")
+	}
 	a, _ = Pipe(Options{})
 	if got := a.Transport().Serializer; got != wamp.CBOR {
 		t.Errorf("the default serializer is %v", got)

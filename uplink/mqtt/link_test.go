@@ -90,7 +90,7 @@ func (s *edgeSite) close() {
 }
 
 func (s *edgeSite) dial(context.Context) (client.Conn, error) {
-	near, far := memory.Pipe(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
+	near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
 	s.served.Go(func() { s.router.Serve(far) })
 	return near, nil
 }
