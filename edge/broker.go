@@ -44,6 +44,9 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return ifAcknowledged(options, wamp.InvalidURI)
 	}
+	if err := s.mayTell(m.Text); err != nil {
+		return ifAcknowledged(options, err)
+	}
 	disclose, err := s.permitted(t, auth.Publish, m.Text, m.Dict)
 	if err != nil {
 		return ifAcknowledged(options, err)
@@ -67,17 +70,24 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if options.acknowledge {
 		return s.publishAcknowledged(t, m)
 	}
-	s.route(t)
-	return nil
+	return s.route(t)
 }
 
-// route hands the turn's publication out.
-func (s *session) route(t *turn) {
-	t.count.publications++
-	if t.publication.options.retain {
-		s.retain(&t.publication)
+// route hands the turn's publication out. Without error it is in all outboxes.
+func (s *session) route(t *turn) error {
+	p := &t.publication
+	t.match(s.realm, p)
+	if p.options.acknowledge {
+		if err := unconfirmed(t.matched); err != nil {
+			return err
+		}
 	}
-	t.publish(s.realm, &t.publication)
+	t.count.publications++
+	if p.options.retain {
+		s.retain(p)
+	}
+	t.publishMatched(s.realm, p)
+	return nil
 }
 
 // publishAcknowledged routes the turn's publication and answers with PUBLISHED, now or when it may.
@@ -92,13 +102,16 @@ func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
 		}
 		t.asker, t.request = s, m.Request
 	}
-	s.route(t)
-	if w := t.withheld; w != nil {
-		t.asker, t.withheld = nil, nil
+	err := s.route(t)
+	w := t.withheld
+	t.asker, t.withheld = nil, nil
+	switch {
+	case err != nil:
+		return err
+	case w != nil:
 		r.acknowledgements.routed(t, w)
 		return nil
 	}
-	t.asker = nil
 	return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
 }
 
@@ -119,7 +132,15 @@ func ifAcknowledged(o publishOptions, err error) error {
 // publish appends p to the outbox of everyone who is to have it: one EVENT a subscription
 // (advanced/pubsub_pattern_based_subscription.md).
 func (t *turn) publish(m *realm, p *publication) {
-	t.matched = m.topics.Load().match(p.topic, t.matched[:0])
+	t.match(m, p)
+	t.publishMatched(m, p)
+}
+
+// match finds the subscriptions of p's topic.
+func (t *turn) match(m *realm, p *publication) { t.matched = m.topics.Load().match(p.topic, t.matched[:0]) }
+
+// publishMatched is publish for the subscriptions that match has found.
+func (t *turn) publishMatched(m *realm, p *publication) {
 	for _, sub := range t.matched {
 		if sub.history != nil {
 			sub.history.record(m, p)
@@ -331,7 +352,7 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 		return
 	}
 	sub = sub.without(place)
-	deleted := len(sub.seats) == 0 && sub.history == nil
+	deleted := !sub.wanted()
 	if deleted {
 		table = table.without(place.match, place.uri)
 	} else {

@@ -278,6 +278,9 @@ func (s *session) register(t *turn, m *codec.Message) error {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
+	if err := s.mayOffer(uri, options.match); err != nil {
+		return err
+	}
 	// A pattern is offered whole or not at all: calls go by the best match, which knows nothing of the callee's rights.
 	for {
 		role := s.role()

@@ -208,7 +208,7 @@ func (m *realm) detach(h *history) {
 	}
 	next := *sub
 	next.history = nil
-	if len(next.seats) == 0 {
+	if !next.wanted() {
 		m.topics.Store(table.without(h.match, h.uri))
 	} else {
 		m.topics.Store(table.with(h.match, h.uri, &next))

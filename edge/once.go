@@ -105,9 +105,13 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 		return err
 	}
 	t.asker, t.request, t.withheld = s, m.Request, w
-	s.route(t)
+	err = s.route(t)
 	t.asker, t.withheld = nil, nil
-	acks.routed(t, w)
+	if err != nil {
+		acks.fail(t, w, err)
+	} else {
+		acks.routed(t, w)
+	}
 	return nil
 }
 

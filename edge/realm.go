@@ -26,8 +26,9 @@ type realm struct {
 	procedures atomic.Pointer[procedures]
 	away       atomic.Pointer[procedures] // offered by uplinks, see away.go
 
-	updating  sync.Mutex // held while the realm is updated
-	histories []*history // guarded by updating, and by nothing before the realm opens
+	updating  sync.Mutex    // held while the realm is updated
+	histories []*history    // guarded by updating, and by nothing before the realm opens
+	confirmed []ConfirmRule // likewise
 
 	pending    pending
 	confirming atomic.Int32 // seats that confirm; replaced under mu

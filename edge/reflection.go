@@ -52,6 +52,11 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if wamp.OfNode(what.uri) {
+		if err := c.caller.mayOffer(what.uri, wamp.Exact); err != nil {
+			return nil, err
+		}
+	}
 	if _, err := c.caller.permitted(c.turn, reflected[what.kind].define, []byte(what.uri), codec.Dict{}); err != nil {
 		return nil, err
 	}

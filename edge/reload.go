@@ -15,11 +15,11 @@ import (
 // errOutdated is that the role by which a session was allowed a seat has been replaced meanwhile: it is to be asked again.
 var errOutdated = errors.New("the role has changed")
 
-// Update replaces what the router's options bound. Log, Agent, StateSync and Cookies stay, and sessions that there are keep their
+// Update replaces what the router's options bound. Log, Agent, StateSync, Cookies and Reports stay, and sessions that there are keep their
 // outboxes. What is beyond a new bound already stays as well: the next one is refused.
 func (r *Router) Update(opts Options) {
 	old := r.options()
-	opts.Log, opts.Agent, opts.StateSync, opts.Cookies = old.Log, old.Agent, old.StateSync, old.Cookies
+	opts.Log, opts.Agent, opts.StateSync, opts.Cookies, opts.Reports = old.Log, old.Agent, old.StateSync, old.Cookies, old.Reports
 	opts = opts.withDefaults()
 	r.opts.Store(&opts)
 	r.mu.Lock()
@@ -31,7 +31,7 @@ func (r *Router) Update(opts Options) {
 }
 
 // UpdateRealm replaces who may join a realm and what they may do there, Anonymous, Roles, Principals and Authenticators,
-// and its History; State stays as it is. Strict is for sessions that join from now on: a session's request ids are in
+// and its History and Confirmed; State stays as it is. Strict is for sessions that join from now on: a session's request ids are in
 // sequence from the first, or not. All else counts from its return on for the sessions that there are, too: what they
 // subscribe to or have registered and may no longer is revoked, and those whose principal or role is gone get GOODBYE.
 // What a history that is no more has on disk is left there. On an error nothing has changed.
@@ -45,7 +45,7 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	}
 	p, err := newPolicy(&opts)
 	if err == nil {
-		err = checkHistory(opts.History, opts.Strict)
+		err = checkRules(&opts)
 	}
 	if err != nil {
 		return fmt.Errorf("update realm %s: %w", opts.Name, err)
@@ -57,7 +57,16 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 		jar.Keep(m.name, func(id auth.Identity) bool { return p.basis(id) != nil })
 	}
 	m.updateHistory(opts.History)
+	m.requireConfirmation(opts.Confirmed)
 	return nil
+}
+
+// checkRules says what is wrong with the rules of a realm.
+func checkRules(opts *RealmOptions) error {
+	if err := checkHistory(opts.History, opts.Strict); err != nil {
+		return err
+	}
+	return checkConfirmed(opts.Confirmed, opts.Strict)
 }
 
 // RemoveRealm ends the sessions of a realm with GOODBYE wamp.close.close_realm, and the realm. It returns when they are

@@ -20,6 +20,9 @@ type Options struct {
 	Agent string       // what WELCOME says the router is; default "runnel"
 	Node  string       // what WELCOME._node says which router it is, for uplinks to recognise loops by; "": nothing
 
+	// Reports are topics below "runnel.", which are the router's own, where any session may publish that its role allows to.
+	Reports []string
+
 	Cookies *auth.Cookies // whom web clients' cookies stand for; nil: no cookie is heeded
 
 	HelloTimeout time.Duration // from connection to HELLO; default 10 s
@@ -69,7 +72,8 @@ type RealmOptions struct {
 	// ticket, wampcra, wamp-scram, scram, cryptosign, anonymous. See authenticator.go for what they are asked.
 	Authenticators map[string]string
 
-	History []HistoryRule // of which topics and patterns events are kept for those who ask later
+	History   []HistoryRule // of which topics and patterns events are kept for those who ask later
+	Confirmed []ConfirmRule // of which topics and patterns events are acknowledged only if internal sessions confirm them
 
 	// State is the directory where retained events and histories are kept over a restart; it must be this realm's own.
 	// "": they are in memory only. A disk that fails does not keep the realm from opening or routing: see state.go.
@@ -111,10 +115,11 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	if err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
-	if err := checkHistory(opts.History, opts.Strict); err != nil {
+	if err := checkRules(&opts); err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
 	m.keepHistory(opts.History)
+	m.requireConfirmation(opts.Confirmed)
 	if opts.State != "" && r.realm([]byte(opts.Name)) == nil {
 		m.state = openState(m, opts.State, r.options().StateSync)
 	}

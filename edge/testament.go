@@ -55,6 +55,9 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, c.caller.strict) {
 		return nil, wamp.InvalidURI
 	}
+	if err := s.mayTell([]byte(topic)); err != nil {
+		return nil, err
+	}
 	if len(s.testaments[0])+len(s.testaments[1]) >= maxTestaments {
 		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session has %d testaments already", maxTestaments)}
 	}

@@ -21,7 +21,12 @@ type subscription struct {
 	created time.Time
 	seats   seats
 	history *history // nil: nobody keeps its events
+
+	confirmers int // how many seats must confirm its events, see confirm_rule.go
 }
+
+// wanted reports whether the subscription is to stay.
+func (s *subscription) wanted() bool { return len(s.seats) > 0 || s.history != nil || s.confirmers > 0 }
 
 // seat is one session's place in a subscription.
 type seat struct {

@@ -7,7 +7,6 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/uplink/spool"
 )
 
 // A link that takes the place of another can't begin before that one has given its spool back. So for a moment nobody
@@ -39,12 +38,7 @@ func (n *node) guard(links []*link) (end func()) {
 
 // guardOf returns the guard of one link; nil if there is nothing to guard, or nowhere: the realm is as new as the link.
 func (n *node) guardOf(u Uplink, old *link) *client.Client {
-	var durable []Share
-	for _, s := range u.Exports {
-		if s.Topic != nil && s.class(false) == spool.Durable {
-			durable = append(durable, s)
-		}
-	}
+	durable := u.durable()
 	if len(durable) == 0 {
 		return nil
 	}
@@ -62,9 +56,9 @@ func (n *node) guardOf(u Uplink, old *link) *client.Client {
 			e.Confirm(errExchanged)
 		}
 	}
-	for _, s := range durable {
-		o := client.SubscribeOptions{Match: wamp.Match(s.Match), Confirm: true}
-		if _, err := g.Subscribe(ctx, *s.Topic, o, refuse); err != nil {
+	for _, topic := range durable {
+		o := client.SubscribeOptions{Match: topic.Match, Confirm: true}
+		if _, err := g.Subscribe(ctx, topic.URI, o, refuse); err != nil {
 			n.log.Debug("durable events are not refused while the uplink changes", "uplink", u.Name, "error", err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport"
 	"runnel/transport/memory"
+	"runnel/uplink"
 )
 
 // node is a router with all that a configuration puts around it. The wire*.go are the one place that knows every concrete
@@ -117,6 +118,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 		Log:              log,
 		Agent:            "runnel/" + version,
 		Node:             c.place(),
+		Reports:          []string{uplink.GapTopic},
 		HelloTimeout:     time.Duration(c.Limits.HelloTimeout),
 		AskTimeout:       time.Duration(c.Limits.AskTimeout),
 		MaxSessions:      c.Limits.MaxSessions,

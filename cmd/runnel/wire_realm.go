@@ -47,6 +47,7 @@ func realmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
 	return edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
 		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
+		Confirmed: confirmations(c, r.Name),
 	}, err
 }
 

@@ -1,0 +1,38 @@
+package edge
+
+import (
+	"fmt"
+	"slices"
+
+	"runnel/edge/wamp"
+)
+
+// URIs below "runnel." are the router's own: what it answers and tells of itself. Only internal sessions register and
+// publish there, whatever a role's permissions say, or a client could answer for the router. A pattern that reaches there
+// is refused as well: the router's own callee may be absent, and calls go by the best match.
+//
+// Options.Reports names the exceptions, topics where one router tells another something. A role that may forward is a
+// router as well, and publishes there what its node tells of itself.
+
+// ownURIs is what is reserved.
+var ownURIs = wamp.Pattern{URI: "runnel.", Match: wamp.Prefix}
+
+// mayOffer reports why the session can't register, or describe, a URI or pattern that its role may allow.
+func (s *session) mayOffer(uri string, match wamp.Match) error {
+	switch {
+	case s.internal() || !ownURIs.Overlaps(wamp.Pattern{URI: uri, Match: match}):
+		return nil
+	case wamp.OfNode(uri):
+		return refusal{wamp.NotAuthorized, fmt.Sprintf("%q: URIs below \"runnel.\" are reserved for the router", uri)}
+	}
+	return refusal{wamp.NotAuthorized, fmt.Sprintf(
+		"%v pattern %q: it matches URIs below \"runnel.\", which are reserved for the router; use a narrower pattern", match, uri)}
+}
+
+// mayTell reports why the session can't publish to a topic that its role may allow.
+func (s *session) mayTell(topic []byte) error {
+	if !wamp.OfNode(topic) || s.internal() || s.role().Forwards() || slices.Contains(s.realm.router.options().Reports, string(topic)) {
+		return nil
+	}
+	return refusal{wamp.NotAuthorized, fmt.Sprintf("%q: URIs below \"runnel.\" are reserved for the router", topic)}
+}
