@@ -3,7 +3,6 @@ package uplink
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
@@ -326,17 +325,8 @@ func (l *Link) best(r *rule, topic string) bool {
 }
 
 func (r *rule) before(other *rule) bool {
-	rank := func(r *rule) int {
-		switch r.match {
-		case wamp.Exact:
-			return 1 << 20
-		case wamp.Prefix:
-			return 1<<10 + len(r.uri)
-		}
-		return len(strings.ReplaceAll(r.uri, ".", ""))
-	}
-	if a, b := rank(r), rank(other); a != b {
-		return a > b
+	if c := r.home().CompareSpecificity(other.home()); c != 0 {
+		return c < 0
 	}
 	return r.number < other.number
 }

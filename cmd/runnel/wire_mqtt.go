@@ -27,6 +27,7 @@ func (n *node) mqttOptions(u Uplink, traffic *transport.Traffic) (opts mqtt.Opti
 	opts = mqtt.Options{
 		Name: u.Name, Realm: u.Realm,
 		Local:      n.within(linkRole, u.Realm),
+		Dir:        spoolDir(n.config, u.Name),
 		ClientID:   cmp.Or(u.ClientID, "runnel-"+n.config.nodeID()+"-"+u.Name),
 		Username:   u.Username,
 		QoS:        u.quality(),

@@ -83,27 +83,7 @@ func NewRole(name string, permissions []Permission) *Role {
 }
 
 func bySpecificity(a, b Permission) int {
-	switch {
-	case a.Match != b.Match:
-		return int(a.Match) - int(b.Match)
-	case a.Match == wamp.Prefix:
-		return len(b.URI) - len(a.URI)
-	}
-	return slices.Compare(wildcards(a.URI), wildcards(b.URI))
-}
-
-// wildcards returns 1 for each wildcard component and 0 for each literal one, so that in order of such lists the
-// patterns with the longest literal runs in front come first.
-func wildcards(pattern string) []int {
-	var list []int
-	for component := range strings.SplitSeq(pattern, ".") {
-		if component == "" {
-			list = append(list, 1)
-		} else {
-			list = append(list, 0)
-		}
-	}
-	return list
+	return wamp.Pattern{URI: a.URI, Match: a.Match}.CompareSpecificity(wamp.Pattern{URI: b.URI, Match: b.Match})
 }
 
 // Name returns the role's name, the session's authrole.

@@ -17,9 +17,8 @@ type echoes struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	due   []echo          // from old to new
-	kept  map[string]kept // by topic: what we had the broker retain last
-	asked bool            // SUBSCRIBE was sent in this connection
+	due  []echo          // from old to new
+	kept map[string]kept // by topic: what we had the broker retain last
 }
 
 type echo struct {
@@ -61,7 +60,7 @@ func (e *echoes) expect(topic string, payload []byte, live, retained bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if _, known := e.kept[topic]; retained && (known || len(e.kept) < maxEchoes) {
-		e.kept[topic] = kept{key: key, due: !e.asked}
+		e.kept[topic] = kept{key: key}
 	}
 	if !live {
 		return
@@ -97,23 +96,23 @@ func (e *echoes) heard(topic string, payload []byte, retained bool) bool {
 	return false
 }
 
-// subscribed notes that SUBSCRIBE is on its way: what is sent from now on is not what the broker has retained before.
-func (e *echoes) subscribed() {
+// subscribing notes that SUBSCRIBE is about to be sent: what the broker retains under these filters comes back. What is
+// sent later is not what it retained before.
+func (e *echoes) subscribing(filters []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.asked = true
+	for topic, k := range e.kept {
+		if matchAny(filters, topic) {
+			e.kept[topic] = kept{key: k.key, due: true}
+		}
+	}
 }
 
-// connected begins a connection, in which the link is going to subscribe. What was sent live in the one before comes back
-// only if the broker says so.
+// connected begins a connection. What was sent live in the one before comes back only if the broker says so.
 func (e *echoes) connected(back bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.asked = false
 	if !back {
 		e.due = e.due[:0]
-	}
-	for topic, k := range e.kept {
-		e.kept[topic] = kept{key: k.key, due: true}
 	}
 }

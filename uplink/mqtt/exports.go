@@ -46,7 +46,7 @@ func (l *Link) declare(ctx context.Context) error {
 // export puts a local event into the spool: there is one way for all, whether the broker is there or not, and one order.
 func (l *Link) export(r *Rule, e *client.Event) {
 	topic := e.Topic()
-	if wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(r.Topic) || l.exportedBy(topic) != r {
+	if wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(r.Topic) || findExport(l.opts.Export, topic) != r {
 		e.Confirm(nil)
 		return // a wide pattern matches the router's own events too, and patterns overlap
 	}
@@ -87,16 +87,6 @@ func (l *Link) export(r *Rule, e *client.Event) {
 // can't tell the way of a message, but from there on it is told.
 func (l *Link) wasThere(e *client.Event) bool {
 	return slices.ContainsFunc(e.ForwardFor(), func(h client.Hop) bool { return h.Node == l.way[0].Node })
-}
-
-// exportedBy returns the rule that exports a topic: the first that matches.
-func (l *Link) exportedBy(topic string) *Rule {
-	for i := range l.opts.Export {
-		if r := &l.opts.Export[i]; r.Procedure == "" && r.Match.Matches(r.Topic, topic) {
-			return r
-		}
-	}
-	return nil
 }
 
 // drain sends what is in the spool, in its order, until ctx is done or the connection ends.

@@ -45,9 +45,10 @@ type flying struct {
 
 // The ids of packets: those from 1 to idSpace are events'.
 const (
-	idSpace     = 65000
-	idSubscribe = 65001
-	idLinkState = 65002
+	idSpace       = 65000
+	idSubscribe   = 65001
+	idLinkState   = 65002
+	idUnsubscribe = 65003
 )
 
 func idOf(epoch, sequence uint64) uint16 { return uint16((epoch%idSpace+sequence%idSpace)%idSpace) + 1 }

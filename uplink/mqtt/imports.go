@@ -115,11 +115,18 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 		return
 	}
 	r, topic := findTopic(l.opts.Import, uri)
-	if r == nil || l.echoes.heard(p.TopicName, p.Payload, p.Retain) {
+	if r == nil || l.echoes.heard(p.TopicName, p.Payload, p.Retain) || l.resent.known(p.TopicName, p.Payload, p.Retain) {
 		done()
 		return
 	}
-	if err := l.publish(s.open, r, topic, p, done, lost); err != nil {
+	taken := done
+	if p.Retain || !s.bridge { // a broker that knows bridges says of live messages, too, whether they are retained
+		taken = func() {
+			l.resent.delivered(p.TopicName, p.Payload)
+			done()
+		}
+	}
+	if err := l.publish(s.open, r, topic, p, taken, lost); err != nil {
 		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
 		done()
 	}

@@ -25,6 +25,7 @@ type Options struct {
 
 	Export, Import []Rule
 	Spool          *spool.Spool // of the exported events; the Link runs it
+	Dir            string       // for what the next process is to know; "": nothing is kept
 
 	ClientID           string // who the link is at the broker; nobody else may be
 	Username, Password string
@@ -69,17 +70,19 @@ const (
 // Link is one uplink. Its methods may be called from any goroutine.
 type Link struct {
 	// Static after New.
-	opts    Options
-	log     *slog.Logger
-	local   *client.Client
-	filters []subscription
-	clean   bool         // the broker is to keep nothing of us
-	way     []client.Hop // of what comes from the broker
-	status  status       // locks for itself
-	flight  *flight
-	echoes  *echoes
-	inbox   inbox // locks for itself
-	calls   calls // locks for itself
+	opts     Options
+	log      *slog.Logger
+	local    *client.Client
+	filters  []subscription
+	clean    bool         // the broker is to keep nothing of us
+	way      []client.Hop // of what comes from the broker
+	status   status       // locks for itself
+	flight   *flight
+	echoes   *echoes
+	inbox    inbox // locks for itself
+	resent   *resent
+	standing *standing
+	calls    calls // locks for itself
 
 	current   atomic.Pointer[session] // nil while there is none
 	roundTrip atomic.Int64            // ns, to the broker and back, as measured last
@@ -185,7 +188,8 @@ func (l *Link) prepare() error {
 		l.filters = append(l.filters, subscription{filter: f, qos: o.QoS, rule: "import topic " + f})
 	}
 	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0)
-	l.echoes = newEchoes(imports)
+	l.echoes, l.resent = newEchoes(imports), newResent()
+	l.standing = newStanding(o.Dir, l.log)
 	return nil
 }
 
@@ -207,6 +211,7 @@ func (l *Link) Run(ctx context.Context) error {
 	if err := l.declare(ctx); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 	}
+	l.standing.take(l.opts.ClientID)
 	kept, done := context.WithCancel(context.WithoutCancel(ctx))
 	here, leave := context.WithCancel(kept)
 	defer done()
@@ -220,6 +225,7 @@ func (l *Link) Run(ctx context.Context) error {
 	member.Wait()
 	done() // now that nothing more comes in
 	store.Wait()
+	l.standing.leave(l.opts.ClientID)
 	return nil
 }
 

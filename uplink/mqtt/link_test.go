@@ -361,7 +361,6 @@ func TestImport(t *testing.T) {
 	expect(t, ch, "com.example.c [1] map[] false")
 	b.conn.Close()
 	b = s.up(true)
-	b.subscribed()
 	b.publish("site/c", `1`, 2, 8) // once more: PUBREC may have been lost
 	receive[*packets.PubrecPacket](b)
 	b.rel(8)

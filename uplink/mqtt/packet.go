@@ -71,6 +71,8 @@ func kindOf(head packets.FixedHeader) received {
 		return &packets.PubcompPacket{FixedHeader: head}
 	case packets.Suback:
 		return &packets.SubackPacket{FixedHeader: head}
+	case packets.Unsuback:
+		return &packets.UnsubackPacket{FixedHeader: head}
 	case packets.Pingresp:
 		return &packets.PingrespPacket{FixedHeader: head}
 	}
@@ -80,7 +82,7 @@ func kindOf(head packets.FixedHeader) received {
 // headOf is the head of a packet of ours. Those that ask for an answer have a 1 where others have their QoS.
 func headOf(kind byte) packets.FixedHeader {
 	h := packets.FixedHeader{MessageType: kind}
-	if kind == packets.Subscribe || kind == packets.Pubrel {
+	if kind == packets.Subscribe || kind == packets.Unsubscribe || kind == packets.Pubrel {
 		h.Qos = 1
 	}
 	return h

@@ -134,20 +134,37 @@ func (r *Rule) requests() (filters []string, err error) {
 
 // findTopic returns the rule that imports what is called so at the broker, and its name here.
 func findTopic(rules []Rule, uri string) (*Rule, string) {
-	for i := range rules {
-		if r := &rules[i]; r.Match.Matches(r.Topic, uri) {
-			return r, r.home(uri)
-		}
+	r := mostSpecific(rules, uri, func(r *Rule) (string, bool) { return r.Topic, r.Procedure == "" })
+	if r == nil {
+		return nil, ""
 	}
-	return nil, ""
+	return r, r.home(uri)
+}
+
+// findExport returns the rule that exports a local topic.
+func findExport(rules []Rule, topic string) *Rule {
+	return mostSpecific(rules, topic, func(r *Rule) (string, bool) { return r.Topic, r.Procedure == "" })
 }
 
 // findProcedure returns the rule that exports what is called so at the broker, and its name here.
 func findProcedure(rules []Rule, uri string) (*Rule, string) {
+	r := mostSpecific(rules, uri, func(r *Rule) (string, bool) { return r.abroad(r.Procedure), r.Procedure != "" })
+	if r == nil {
+		return nil, ""
+	}
+	return r, r.home(uri)
+}
+
+// mostSpecific returns the rule that decides about a URI; of equal ones the first. pattern returns what a rule is to
+// match, and whether the rule takes part.
+func mostSpecific(rules []Rule, uri string, pattern func(*Rule) (string, bool)) (best *Rule) {
+	var decides wamp.Pattern
 	for i := range rules {
-		if r := &rules[i]; r.Procedure != "" && r.Match.Matches(r.abroad(r.Procedure), uri) {
-			return r, r.home(uri)
+		name, takesPart := pattern(&rules[i])
+		p := wamp.Pattern{URI: name, Match: rules[i].Match}
+		if takesPart && p.Matches(uri) && (best == nil || p.CompareSpecificity(decides) < 0) {
+			best, decides = &rules[i], p
 		}
 	}
-	return nil, ""
+	return best
 }

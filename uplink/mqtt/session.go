@@ -25,6 +25,8 @@ type session struct {
 	rest   *rest   // what it reads from
 	out    *outgoing
 	bridge bool // the broker keeps from us what we have sent
+	url    string
+	asked  []subscription // SUBSCRIBE is for these
 	open   context.Context
 	end    context.CancelCauseFunc
 
@@ -81,7 +83,9 @@ func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	s := &session{link: l, conn: conn, out: newOutgoing(conn), bridge: bridge, answered: make(chan struct{}), began: time.Now()}
+	s := &session{
+		link: l, conn: conn, out: newOutgoing(conn), bridge: bridge, url: w.URL, answered: make(chan struct{}), began: time.Now(),
+	}
 	s.rest = &rest{Conn: conn}
 	s.in = &reader{bufio.NewReader(s.rest), l.opts.MaxMessage + maxTopic + 8}
 	s.open, s.end = context.WithCancelCause(context.Background())
@@ -115,6 +119,7 @@ func (s *session) shake() error {
 	}
 	if !ack.SessionPresent {
 		s.link.inbox.forget()
+		s.link.standing.forget(s.url)
 	}
 	s.link.echoes.connected(ack.SessionPresent && !s.bridge)
 	return nil
@@ -185,20 +190,28 @@ func (s *session) close(why error) {
 	s.conn.Close()
 }
 
-// begin says that the link is up, and what it wants to hear.
+// begin says that the link is up, and subscribes to what the broker's session lacks.
 func (s *session) begin() {
 	s.tellState(online)
-	filters := s.link.filters
-	if len(filters) == 0 {
+	missing, stale := s.link.standing.compare(s.url, s.link.filters)
+	if len(stale) > 0 {
+		p := &packets.UnsubscribePacket{FixedHeader: headOf(packets.Unsubscribe)}
+		p.MessageID, p.Topics = idUnsubscribe, stale
+		s.out.send(p)
+		s.link.standing.dropped(s.url, stale)
+	}
+	if len(missing) == 0 {
 		return
 	}
 	p := &packets.SubscribePacket{FixedHeader: headOf(packets.Subscribe)}
 	p.MessageID = idSubscribe
-	for _, f := range filters {
+	for _, f := range missing {
 		p.Topics, p.Qoss = append(p.Topics, f.filter), append(p.Qoss, f.qos)
 	}
+	s.asked = missing
+	s.link.echoes.subscribing(p.Topics)
+	s.link.resent.subscribing(p.Topics)
 	s.out.send(p)
-	s.link.echoes.subscribed()
 }
 
 // tellState publishes what the last will says when the link can't.
@@ -342,6 +355,7 @@ func (s *session) handle(p received) error {
 		s.landed(p.MessageID, true)
 	case *packets.SubackPacket:
 		return s.subscribed(p)
+	case *packets.UnsubackPacket:
 	case *packets.PingrespPacket:
 		s.pong()
 	default:
@@ -358,7 +372,7 @@ func (s *session) answer(kind byte, id uint16) {
 
 // subscribed notes what the broker says to each filter.
 func (s *session) subscribed(p *packets.SubackPacket) error {
-	filters := s.link.filters
+	filters := s.asked
 	if p.MessageID != idSubscribe || len(p.ReturnCodes) != len(filters) {
 		return errors.New("the broker sent SUBACK for what was not asked for")
 	}
@@ -366,6 +380,8 @@ func (s *session) subscribed(p *packets.SubackPacket) error {
 		var err error
 		if p.ReturnCodes[i] > 2 {
 			err = errors.New("the broker refuses the subscription to " + f.filter)
+		} else {
+			s.link.standing.added(s.url, f)
 		}
 		if s.link.status.ruled(f.rule+", "+f.filter, err) && err != nil {
 			s.link.log.Warn("rule refused", "rule", f.rule, "error", err)

@@ -1,0 +1,134 @@
+package mqtt
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// standing is what the sessions at the brokers have subscribed to, by the broker's URL. A broker answers each SUBSCRIBE
+// with all that it retains, so the link subscribes only to what its session lacks.
+//
+// An orderly end leaves the record on disk for the next process. The next one removes it before it connects: after a crash
+// the link subscribes to everything, since the realm may have lost the last second of its retained events.
+type standing struct {
+	file string // "": nothing is kept across processes
+	log  *slog.Logger
+
+	mu sync.Mutex
+	// Guarded by mu.
+	filters map[string]map[string]byte // URL -> filter -> QoS
+}
+
+// standingFile is its name in Options.Dir.
+const standingFile = "subscriptions.json"
+
+// standingRecord is the form of the file.
+type standingRecord struct {
+	Client  string                     `json:"client"` // whose sessions these are
+	Filters map[string]map[string]byte `json:"filters"`
+}
+
+func newStanding(dir string, log *slog.Logger) *standing {
+	s := &standing{log: log, filters: make(map[string]map[string]byte)}
+	if dir != "" {
+		s.file = filepath.Join(dir, standingFile)
+	}
+	return s
+}
+
+// take reads what the process before has left, and removes it.
+func (s *standing) take(client string) {
+	if s.file == "" {
+		return
+	}
+	text, err := os.ReadFile(s.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if removed := os.Remove(s.file); err == nil {
+		err = removed // a record that stays would be taken for one of an orderly end
+	}
+	var r standingRecord
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err != nil {
+		s.log.Warn("cannot read the record of subscriptions; subscribing again", "file", s.file, "err", err)
+		return
+	}
+	if r.Client == client && r.Filters != nil {
+		s.mu.Lock()
+		s.filters = r.Filters
+		s.mu.Unlock()
+	}
+}
+
+// leave writes the record for the next process.
+func (s *standing) leave(client string) {
+	s.mu.Lock()
+	r := standingRecord{client, s.filters}
+	text, err := json.Marshal(r)
+	s.mu.Unlock()
+	if s.file == "" || len(r.Filters) == 0 {
+		return
+	}
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(s.file), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(s.file+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(s.file+".new", s.file)
+	}
+	if err != nil {
+		s.log.Warn("cannot record the subscriptions; the next process subscribes again", "file", s.file, "err", err)
+	}
+}
+
+// compare returns the filters that a broker's session lacks, and those that it has and nobody wants any more.
+func (s *standing) compare(url string, wanted []subscription) (missing []subscription, stale []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := maps.Clone(s.filters[url])
+	for _, f := range wanted {
+		if qos, have := old[f.filter]; !have || qos != f.qos {
+			missing = append(missing, f)
+		}
+		delete(old, f.filter)
+	}
+	return missing, slices.Sorted(maps.Keys(old))
+}
+
+// added notes a filter that the broker has accepted.
+func (s *standing) added(url string, f subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.filters[url] == nil {
+		s.filters[url] = make(map[string]byte)
+	}
+	s.filters[url][f.filter] = f.qos
+}
+
+// dropped notes filters that the link has unsubscribed from.
+func (s *standing) dropped(url string, filters []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range filters {
+		delete(s.filters[url], f)
+	}
+}
+
+// forget notes that the broker has no session of ours.
+func (s *standing) forget(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.filters, url)
+}

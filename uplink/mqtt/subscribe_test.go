@@ -1,0 +1,135 @@
+package mqtt_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink"
+	"runnel/uplink/mqtt"
+	"runnel/uplink/spool"
+)
+
+// retained sends a message as brokers do that a new subscription matches.
+func (b *broker) retained(topic, payload string, id uint16) {
+	b.t.Helper()
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Qos, p.MessageID, p.Retain = topic, []byte(payload), 1, id, true
+	b.send(p)
+	if ack := receive[*packets.PubackPacket](b); ack.MessageID != id {
+		b.t.Errorf("%v", ack)
+	}
+}
+
+// A broker answers SUBSCRIBE with all that it retains. So the link subscribes only where the broker's session lacks
+// something, and a retained command that comes again all the same is not carried out again.
+func TestSubscribesOnceForASession(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.")}})
+	ch := heard(t, s.program(), client.SubscribeOptions{})
+	b := s.up(false)
+	b.subscribed()
+	b.retained("com/example/pump", `"on"`, 1)
+	expect(t, ch, "com.example.pump [on] map[] false")
+
+	b.conn.Close()
+	b = s.up(true)
+	b.publish("com/example/a", "1", 1, 2)
+	receive[*packets.PubackPacket](b) // and no SUBSCRIBE before it
+	expect(t, ch, "com.example.a [1] map[] false")
+
+	b.conn.Close()
+	b = s.up(false) // the broker has lost the session
+	b.subscribed()
+	b.retained("com/example/pump", `"on"`, 3)
+	b.retained("com/example/pump", `"on"`, 4) // now it is a message of its own
+	expect(t, ch, "com.example.pump [on] map[] false")
+	b.conn.Close()
+	b = s.up(false)
+	b.subscribed()
+	b.retained("com/example/pump", `"off"`, 5) // it has changed meanwhile
+	expect(t, ch, "com.example.pump [off] map[] false")
+	b.publish("com/example/end", "", 0, 0)
+	expect(t, ch, "com.example.end [] map[] false")
+}
+
+// A SUBSCRIBE that was not answered is sent again.
+func TestSubscribesAgainWhatWasNotAnswered(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.a."), topics("com.example.b.")}})
+	b := s.up(false)
+	p := receive[*packets.SubscribePacket](b)
+	b.conn.Close()
+	b = s.up(true)
+	p = receive[*packets.SubscribePacket](b)
+	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+	ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1, 0x80}
+	b.send(ack)
+	s.await("the refusal is not told", func(st uplink.State) bool { return len(st.Refused) == 1 })
+	b.conn.Close()
+	b = s.up(true)
+	if p := b.subscribed(); len(p.Topics) != 1 || p.Topics[0] != "com/example/b/#" {
+		t.Errorf("%v", p)
+	}
+}
+
+// The next process goes on with the session of the one before, without the filters that the configuration lacks now.
+func TestSubscriptionsOutliveTheProcess(t *testing.T) {
+	dir := t.TempDir()
+	s := newSite(t, mqtt.Options{QoS: 1, Dir: dir, Import: []mqtt.Rule{topics("com.example.a."), topics("com.example.b.")}})
+	b := s.up(false)
+	b.subscribed()
+	b.publish("com/example/a/x", "1", 1, 1)
+	receive[*packets.PubackPacket](b) // SUBACK was read before
+	s.close()
+
+	s = newSite(t, mqtt.Options{QoS: 1, Dir: dir, Import: []mqtt.Rule{topics("com.example.b."), topics("com.example.c.")}})
+	b = s.up(true)
+	if p := receive[*packets.UnsubscribePacket](b); len(p.Topics) != 1 || p.Topics[0] != "com/example/a/#" {
+		t.Errorf("%v", p)
+	}
+	if p := b.subscribed(); len(p.Topics) != 1 || p.Topics[0] != "com/example/c/#" {
+		t.Errorf("%v", p)
+	}
+}
+
+func rule(topic string, match wamp.Match, store spool.Class) mqtt.Rule {
+	return mqtt.Rule{Rule: uplink.Rule{Topic: topic, Match: match, Store: store}}
+}
+
+// Of the rules that match, the most specific decides, wherever it stands.
+func TestTheMostSpecificRuleDecides(t *testing.T) {
+	wide, exact := rule("com.example.", wamp.Prefix, spool.Memory), rule("com.example.alarm", wamp.Exact, spool.Memory)
+	narrow, any := rule("com.example.door.", wamp.Prefix, spool.Memory), rule("com..alarm", wamp.Wildcard, spool.Memory)
+	exact.Retain, narrow.RemotePrefix, narrow.LocalPrefix, any.RemotePrefix = true, "doors.", "com.example.door.", "any."
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{any, wide, narrow, exact}})
+	b := s.up(false)
+	c := s.program()
+	for _, m := range []struct {
+		topic, remote string
+		retained      bool
+	}{
+		{"com.example.alarm", "com/example/alarm", true},
+		{"com.example.door.1", "doors/1", false},
+		{"com.example.weather", "com/example/weather", false},
+		{"com.other.alarm", "any/com/other/alarm", false},
+	} {
+		check(t, c.Publish(context.Background(), m.topic, client.PublishOptions{Acknowledge: true}, client.Args(1)))
+		if p := receive[*packets.PublishPacket](b); p.TopicName != m.remote || p.Retain != m.retained {
+			t.Errorf("%s: %v", m.topic, p)
+		}
+	}
+}
+
+// The same for what comes in.
+func TestTheMostSpecificImportDecides(t *testing.T) {
+	wide, narrow := topics(""), topics("site.")
+	narrow.RemotePrefix, narrow.LocalPrefix = "site.", "com.example."
+	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{wide, narrow}})
+	ch := heard(t, s.program(), client.SubscribeOptions{})
+	b := s.up(false)
+	b.subscribed()
+	b.publish("site/a", "1", 1, 1)
+	expect(t, ch, "com.example.a [1] map[] false")
+}
