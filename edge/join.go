@@ -155,9 +155,17 @@ func (r *Router) admit(s *session, data []byte) error {
 		m.announce(t, "wamp.session.on_join", s.details())
 		t.abandon(r)
 	}
-	m.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", transport.Remote, "role", s.role().Name(),
-		"over", transport.Protocol, "serializer", transport.Serializer.String())
+	s.logJoin()
 	return nil
+}
+
+func (s *session) logJoin() {
+	if !s.realm.router.logbook.pass(joins) {
+		return
+	}
+	t := s.conn.Transport()
+	s.realm.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", t.Remote, "role", s.role().Name(),
+		"over", t.Protocol, "serializer", t.Serializer.String())
 }
 
 // welcome makes WELCOME; extra is authextra, what the authentication has to tell. A peer that takes no message of that

@@ -45,29 +45,24 @@ func (c *metaCall) flag(name string) bool {
 	return set
 }
 
-func overlapsAny(list []wamp.Pattern, p wamp.Pattern) bool {
-	for _, o := range list {
-		if o.Overlaps(p) {
-			return true
-		}
-	}
-	return false
-}
-
 // overlapping lists the entries of tables that overlap one of the wanted patterns, by match policy and with details.
-func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, tell func(V) map[string]any, tables ...*patterns[V]) []any {
+func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, tell func(V) map[string]any, tables ...*patterns[V]) ([]any, error) {
 	ids, list := [3][]any{{}, {}, {}}, []any{}
+	set := newOverlapSet(wanted)
 	for _, table := range tables {
 		table.all(func(v V) bool {
-			if p := of(v); overlapsAny(wanted, p) {
+			if p := of(v); set.overlaps(p) {
 				details := tell(v)
 				ids[p.Match] = append(ids[p.Match], details["id"])
 				list = append(list, details)
 			}
-			return true
+			return !set.tooMuch()
 		})
 	}
-	return []any{byPolicy(ids), list}
+	if set.tooMuch() {
+		return nil, refusal{wamp.Unavailable, "too many wildcards are to be compared; ask for fewer patterns at a time"}
+	}
+	return []any{byPolicy(ids), list}, nil
 }
 
 func byPolicy(ids [3][]any) map[string]any {

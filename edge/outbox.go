@@ -302,35 +302,50 @@ func (o *outbox) fail() {
 	go o.conn.Close() // Close may wait for a Write that is under way, and mu is held
 }
 
-// await waits until a write has taken what waits, for as long as the peer's patience lasts; then the peer is stalled.
-func (o *outbox) await() {
+// await waits until a write has taken what waits, for limit at most and as long as the peer's own patience lasts; then
+// the peer is stalled. Without a limit left it is stalled at once. It reports whether this wait stalled it.
+func (o *outbox) await(limit time.Duration) (stalls bool) {
 	o.mu.Lock()
 	if o.dead || o.stalled || o.waiting() <= o.high {
 		o.mu.Unlock()
-		return
+		return false
 	}
 	if o.room == nil {
 		o.room = make(chan struct{})
 	}
 	room, patience := o.room, o.nextPatience()
 	o.mu.Unlock()
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-room:
-		return
-	case <-timer.C:
+	if !waited(room, min(patience, limit)) {
+		return false
 	}
 	o.mu.Lock()
-	stalls := o.room == room && !o.stalled // nothing was taken since
+	stalls = o.room == room && !o.stalled // nothing was taken since
 	if stalls {
 		o.stalled = true
+	}
+	if stalls && limit >= patience { // it had its time
 		o.patience = max(patience/2, minPatience)
 		o.timedOut = time.Now()
 	}
 	o.mu.Unlock()
 	if stalls && o.owner != nil {
 		o.owner.stalled()
+	}
+	return stalls
+}
+
+// waited waits for room and reports whether limit was over first.
+func waited(room <-chan struct{}, limit time.Duration) bool {
+	if limit <= 0 {
+		return true
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-room:
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 

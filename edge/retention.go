@@ -1,7 +1,10 @@
 package edge
 
 import (
+	"maps"
 	"slices"
+	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,10 +22,12 @@ import (
 type retention struct {
 	full atomic.Bool // an event was not kept
 
-	mu     sync.Mutex
-	max    int                    // octets of all events together
-	topics map[string][]*retained // from old to new; only the first may be for everybody
-	octets int
+	mu      sync.Mutex
+	max     int                    // octets of all events together
+	topics  map[string][]*retained // from old to new; only the first may be for everybody
+	sorted  []string               // the topics, immutable; nil when one has come or gone since
+	version uint64                 // changes when one comes or goes
+	octets  int
 
 	unsaved unsaved
 }
@@ -101,6 +106,10 @@ func octetsOf(list []*retained) (n int) {
 func (r *retention) set(topic string, list []*retained) {
 	r.unsaved.note(topic)
 	r.octets += octetsOf(list) - octetsOf(r.topics[topic])
+	if _, known := r.topics[topic]; known == (len(list) == 0) {
+		r.sorted = nil
+		r.version++
+	}
 	if len(list) == 0 {
 		delete(r.topics, topic)
 		return
@@ -122,20 +131,50 @@ func (r *retention) current(topic string) []*retained {
 	return list
 }
 
+// names returns the topics with events, sorted. The lock is held for a copy of the names at most: publishers wait for it.
+func (r *retention) names() []string {
+	r.mu.Lock()
+	names := r.sorted
+	if names == nil {
+		names = slices.AppendSeq(make([]string, 0, len(r.topics)), maps.Keys(r.topics))
+	}
+	known := r.sorted != nil
+	version := r.version
+	r.mu.Unlock()
+	if known {
+		return names
+	}
+	slices.Sort(names)
+	r.mu.Lock()
+	if r.version == version {
+		r.sorted = names
+	}
+	r.mu.Unlock()
+	return names
+}
+
 // matching returns the topics with events that a seat is for, sorted.
 func (r *retention) matching(place *seat) (topics []string) {
-	if place.match == wamp.Exact {
+	switch place.match {
+	case wamp.Exact:
 		return []string{place.uri}
+	case wamp.Prefix:
+		return beginning(r.names(), place.uri)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for topic := range r.topics {
+	for _, topic := range r.names() {
 		if place.match.Matches(place.uri, topic) {
 			topics = append(topics, topic)
 		}
 	}
-	slices.Sort(topics)
 	return topics
+}
+
+// beginning returns the part of sorted names that begins with prefix.
+func beginning(names []string, prefix string) []string {
+	start, _ := slices.BinarySearch(names, prefix)
+	names = names[start:]
+	end := sort.Search(len(names), func(i int) bool { return !strings.HasPrefix(names[i], prefix) })
+	return names[:end]
 }
 
 // latest returns the latest event of a topic that the session would have had, had it subscribed already; nil if there is
@@ -168,7 +207,7 @@ func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
 		if f.bytes, err = codec.Append(f.bytes[:0], s.serializer, &event); err == nil {
 			v, full := s.out.appendEvent(place, f.bytes)
 			t.note(s, v, full)
-			t.relieve()
+			t.relieve(s)
 		}
 	}
 }

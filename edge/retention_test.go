@@ -156,3 +156,43 @@ func TestRetainedEventsWaitForTheSubscriber(t *testing.T) {
 		p.silent()
 	})
 }
+
+// A scan for a pattern finds what it should, and the names are sorted again only when topics have come or gone.
+func TestRetainedNames(t *testing.T) {
+	r := retention{max: 1 << 20}
+	put := func(topic string, items int) {
+		p := publication{topic: []byte(topic)}
+		p.payload.Items = items
+		if !r.keep(&p) {
+			t.Fatalf("%s is not kept", topic)
+		}
+	}
+	for _, topic := range []string{"com.b", "com.a", "co", "org", "com.a.x", "con"} {
+		put(topic, 1)
+	}
+	for _, c := range []struct {
+		match wamp.Match
+		uri   string
+		want  string
+	}{
+		{wamp.Prefix, "com.", "[com.a com.a.x com.b]"},
+		{wamp.Prefix, "", "[co com.a com.a.x com.b con org]"},
+		{wamp.Prefix, "p", "[]"},
+		{wamp.Wildcard, "com.", "[com.a com.b]"},
+		{wamp.Exact, "com.a", "[com.a]"},
+	} {
+		if got := fmt.Sprint(r.matching(&seat{match: c.match, uri: c.uri})); got != c.want {
+			t.Errorf("%v %q matches %s, want %s", c.match, c.uri, got, c.want)
+		}
+	}
+	before := r.names()
+	put("com.a", 2)
+	if after := r.names(); &after[0] != &before[0] {
+		t.Error("the names are sorted again though they are the same")
+	}
+	put("com.a", 0)
+	put("com.c", 1)
+	if got := fmt.Sprint(r.names()); got != "[co com.a.x com.b com.c con org]" {
+		t.Errorf("the names are %s", got)
+	}
+}

@@ -85,6 +85,7 @@ type Router struct {
 	opts atomic.Pointer[Options] // with its defaults; replaced by Update
 
 	counters counters
+	logbook  logbook
 	open     atomic.Int64 // connections in Serve
 
 	mu            sync.Mutex
@@ -101,6 +102,7 @@ func NewRouter(opts Options) *Router {
 	r := &Router{realms: make(map[string]*realm), joining: make(map[Conn]struct{})}
 	opts = opts.withDefaults()
 	r.opts.Store(&opts)
+	r.logbook.log = opts.Log
 	return r
 }
 
@@ -199,6 +201,7 @@ func (r *Router) Close(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	defer closeStates(realms) // the last event may be a testament
+	defer r.logbook.close()
 	for _, m := range realms {
 		m.close(wamp.CloseShutdown)
 	}

@@ -98,7 +98,7 @@ func (s *session) serve() error {
 		}
 		t.count.messages++
 		err = s.handle(t, data)
-		t.relieve()
+		t.relieve(s)
 		if err != nil || !more {
 			t.end(s.realm.router)
 			t = nil
@@ -269,6 +269,17 @@ func (s *session) leave(cause error) {
 		s.hangUp()
 	}
 	s.out.close()
+	s.logEnd(cause)
+}
+
+func (s *session) logEnd(cause error) {
+	kind := ends
+	if breach := violation(""); errors.As(cause, &breach) {
+		kind = breaches
+	}
+	if !s.realm.router.logbook.pass(kind) {
+		return
+	}
 	attrs := []any{"after", time.Since(s.joined).Round(time.Millisecond).String()}
 	if s.out.overrun {
 		cause = errors.New("it did not take its replies")
@@ -305,11 +316,17 @@ func (s *session) log() *slog.Logger {
 // stalled hears from the outbox that the peer does not read.
 func (s *session) stalled() {
 	s.realm.router.counters.stalls.Add(1)
+	if !s.realm.router.logbook.pass(stalls) {
+		return
+	}
 	s.log().Warn("peer does not take what it is sent; its oldest events will be dropped until it has caught up")
 }
 
 // lost hears from the outbox that a slow peer has caught up, and what it has lost.
 func (s *session) lost(events uint64) {
 	s.realm.router.counters.drops.Add(events)
+	if !s.realm.router.logbook.pass(losses) {
+		return
+	}
 	s.log().Warn("slow peer lost events", "events", events, "in all", s.out.dropped.Load())
 }

@@ -71,21 +71,6 @@ func flushAll(peers []*session) []*session {
 	return peers[:0]
 }
 
-// relieve runs after each message: it flushes the outboxes that have much in them, and it waits, for as long as their
-// patience lasts, for the peers whose outboxes are over the mark, which is the back-pressure on whoever fills them.
-func (t *turn) relieve() {
-	t.ripe = flushAll(t.ripe)
-	if len(t.crowded) == 0 {
-		return
-	}
-	t.flush()
-	for i, peer := range t.crowded {
-		peer.out.await()
-		t.crowded[i] = nil
-	}
-	t.crowded = t.crowded[:0]
-}
-
 // abandon is end for a turn that is no read loop's: there is nobody to hold up until the crowded peers have room.
 func (t *turn) abandon(r *Router) {
 	clear(t.crowded)

@@ -1,0 +1,73 @@
+package edge
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// logbook bounds the log lines that peers cause by what they may do as often as they like: join, leave, stall. Within
+// each window the first lines of a kind are written; the others are counted, and a summary at the window's end names
+// the counts. Any goroutine.
+type logbook struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	begun time.Time
+	seen  [lineKinds]int
+	timer *time.Timer // writes the summary; nil while every line of the window was written
+}
+
+// lineKind is a kind of line.
+type lineKind int
+
+const (
+	joins lineKind = iota
+	ends
+	breaches // ends by a violation of the protocol
+	stalls
+	losses
+	lineKinds
+)
+
+var lineKeys = [lineKinds]string{"joined", "ended", "broke_protocol", "stalled", "lost_events"}
+
+const (
+	logWindow   = 10 * time.Second
+	linesLogged = 20 // of a kind in a window
+)
+
+// pass reports whether a line of this kind may be written now.
+func (b *logbook) pass(k lineKind) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.timer == nil && now.Sub(b.begun) >= logWindow {
+		b.begun, b.seen = now, [lineKinds]int{}
+	}
+	b.seen[k]++
+	if b.seen[k] <= linesLogged {
+		return true
+	}
+	if b.timer == nil {
+		b.timer = time.AfterFunc(time.Until(b.begun.Add(logWindow)), b.close)
+	}
+	return false
+}
+
+// close writes the summary that is due, if one is.
+func (b *logbook) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.timer == nil {
+		return
+	}
+	b.timer.Stop()
+	attrs := []any{"within", time.Since(b.begun).Round(time.Millisecond).String()}
+	for k, n := range b.seen {
+		if n > linesLogged {
+			attrs = append(attrs, lineKeys[k], n-linesLogged)
+		}
+	}
+	b.log.Warn("more sessions than are logged one by one", attrs...)
+	b.timer, b.begun = nil, time.Time{}
+}

@@ -1,0 +1,53 @@
+package edge
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// However often peers come and go, the log has a bounded number of lines about it, and the numbers add up.
+func TestLogbook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text bytes.Buffer
+		book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
+		const minutes, rate = 10, 100
+		written := 0
+		for range minutes * 60 * rate {
+			if book.pass(joins) {
+				written++
+			}
+			book.pass(ends)
+			time.Sleep(time.Second / rate)
+		}
+		book.close()
+		book.close() // nothing more to say
+		if most := minutes * 6 * linesLogged; written > most || written < most/2 {
+			t.Errorf("%d lines in %d minutes", written, minutes)
+		}
+		summaries := strings.Count(text.String(), "\n")
+		if summaries < minutes*5 || summaries > minutes*6+1 {
+			t.Errorf("%d summaries in %d minutes", summaries, minutes)
+		}
+		if !strings.Contains(text.String(), " joined=980 ended=980") {
+			t.Errorf("no summary has the right counts:\n%.500s", text.String())
+		}
+	})
+}
+
+func TestLogbookOfFew(t *testing.T) {
+	var text bytes.Buffer
+	book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
+	for range linesLogged {
+		if !book.pass(joins) || !book.pass(ends) {
+			t.Fatal("a line is left out")
+		}
+	}
+	book.close()
+	if text.Len() > 0 {
+		t.Error(text.String())
+	}
+}

@@ -1,0 +1,106 @@
+package edge
+
+import (
+	"slices"
+	"strings"
+
+	"runnel/edge/wamp"
+)
+
+// overlapSet answers whether a URI or pattern overlaps one of a list of patterns. A realm has many subscriptions and a
+// call may name many patterns, so that each pair can't be compared: URIs and prefixes are found by binary search, and
+// only what is a wildcard, or meets one, takes more. The zero value overlaps nothing.
+type overlapSet struct {
+	exact     []string       // sorted
+	prefixes  []string       // sorted, and none begins with another
+	wildcards []wamp.Pattern // none is covered by another
+	tree      *components[bool]
+	steps     int // comparisons of wildcards, or of their components, so far
+}
+
+func newOverlapSet(list []wamp.Pattern) *overlapSet {
+	s := &overlapSet{}
+	for _, p := range list {
+		switch p.Match {
+		case wamp.Exact:
+			s.exact = append(s.exact, p.URI)
+		case wamp.Prefix:
+			s.prefixes = append(s.prefixes, p.URI)
+		case wamp.Wildcard:
+			if covers := func(q wamp.Pattern) bool { return q.Covers(p) }; !slices.ContainsFunc(s.wildcards, covers) {
+				s.wildcards = append(s.wildcards, p)
+				s.tree, _ = s.tree.with(strings.Split(p.URI, "."), true)
+			}
+		}
+	}
+	slices.Sort(s.exact)
+	slices.Sort(s.prefixes)
+	shortest := s.prefixes[:0]
+	for _, p := range s.prefixes {
+		if n := len(shortest); n == 0 || !strings.HasPrefix(p, shortest[n-1]) {
+			shortest = append(shortest, p)
+		}
+	}
+	s.prefixes = shortest
+	return s
+}
+
+// overlaps reports whether p overlaps one of the patterns.
+func (s *overlapSet) overlaps(p wamp.Pattern) bool {
+	switch p.Match {
+	case wamp.Exact:
+		if _, found := slices.BinarySearch(s.exact, p.URI); found || s.begins(p.URI) {
+			return true
+		}
+		return s.tree != nil && s.matches(s.tree, p.URI)
+	case wamp.Prefix:
+		if anyBegins(s.exact, p.URI) || anyBegins(s.prefixes, p.URI) || s.begins(p.URI) {
+			return true
+		}
+	case wamp.Wildcard:
+		return s.compared(wamp.Exact, s.exact, p) || s.compared(wamp.Prefix, s.prefixes, p) || s.meetsWildcard(p)
+	}
+	return s.meetsWildcard(p)
+}
+
+// begins reports whether uri begins with one of the prefixes. Because none of them begins with another, it can only be
+// the last one that is not behind uri.
+func (s *overlapSet) begins(uri string) bool {
+	at, found := slices.BinarySearch(s.prefixes, uri)
+	return found || at > 0 && strings.HasPrefix(uri, s.prefixes[at-1])
+}
+
+// anyBegins reports whether one of the sorted texts begins with prefix.
+func anyBegins(sorted []string, prefix string) bool {
+	at, _ := slices.BinarySearch(sorted, prefix)
+	return at < len(sorted) && strings.HasPrefix(sorted[at], prefix)
+}
+
+func (s *overlapSet) compared(m wamp.Match, list []string, p wamp.Pattern) bool {
+	s.steps += len(list)
+	return slices.ContainsFunc(list, func(uri string) bool { return p.Overlaps(wamp.Pattern{URI: uri, Match: m}) })
+}
+
+func (s *overlapSet) meetsWildcard(p wamp.Pattern) bool {
+	s.steps += len(s.wildcards)
+	return slices.ContainsFunc(s.wildcards, p.Overlaps)
+}
+
+// matches reports whether a wildcard of the tree below n matches uri.
+func (s *overlapSet) matches(n *components[bool], uri string) bool {
+	s.steps++
+	component, rest, more := strings.Cut(uri, ".")
+	below, _ := n.literal.get([]byte(component))
+	for _, next := range [...]*components[bool]{below, n.any} {
+		if next != nil && (!more && next.set || more && s.matches(next, rest)) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxSteps bounds what wildcards may cost a call.
+const maxSteps = 2_000_000
+
+// tooMuch reports whether the set has done more than a call may cost.
+func (s *overlapSet) tooMuch() bool { return s.steps > maxSteps }
