@@ -100,10 +100,9 @@ func (s *session) challenge(exchange auth.Exchange) (identity auth.Identity, err
 	if err != nil {
 		return identity, err
 	}
-	r := s.realm.router
 	s.out.append(&codec.Message{Type: wamp.Challenge, Text: []byte(exchange.Method()), Dict: dict})
 	s.out.flush()
-	data, err := r.await(s.conn, wamp.Authenticate)
+	data, err := s.await(s.realm.router, wamp.Authenticate)
 	if err != nil {
 		return identity, err
 	}

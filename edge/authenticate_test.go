@@ -184,6 +184,7 @@ func TestBrokenAuthentication(t *testing.T) {
 		p.say(helloAs("pump-7", `["ticket"]`))
 		p.hear(`[4,"ticket",{}]`)
 		start := time.Now()
+		p.hear(`[3,{"message":"no AUTHENTICATE within 3s"},"wamp.error.timeout"]`)
 		p.closed()
 		if time.Since(start) != 3*time.Second {
 			t.Errorf("closed after %v", time.Since(start))

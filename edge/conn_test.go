@@ -83,15 +83,16 @@ func TestHangUp(t *testing.T) {
 			}
 		})
 	}
-	tell(t, Options{}, RealmOptions{}, func(s *story) { // not after a violation
+	tell(t, Options{}, RealmOptions{}, func(s *story) { // after a violation, too: the peer is to hear of it
 		p, c := s.enable()
 		p.say(hello)
 		p.hear(`[2,"*","*"]`)
 		p.say(`[1,"realm1",{}]`)
 		p.hear(`[3,"*","wamp.error.protocol_violation"]`)
+		p.conn.Close()
 		p.closed()
-		if c.halves != 0 {
-			t.Error("it was closed for writing only")
+		if c.halves != 1 {
+			t.Errorf("closed for writing %d times", c.halves)
 		}
 	})
 }

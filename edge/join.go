@@ -21,7 +21,7 @@ func (r *Router) join(conn Conn) (*session, error) {
 	}
 	s := r.newSession(conn)
 	limitReads(conn, maxUnread)
-	data, err := r.await(conn, wamp.Hello)
+	data, err := s.await(r, wamp.Hello)
 	if err == nil {
 		err = r.admit(s, data)
 	}
@@ -66,12 +66,20 @@ func (r *Router) logRefusal(conn Conn, err error) {
 	r.options().Log.Warn("session refused", "peer", conn.Transport().Remote, "at", conn.Transport().Listener, "because", err, "others since the last such line", unlogged)
 }
 
-// await reads the message that the peer has to send next, within HelloTimeout.
-func (r *Router) await(conn Conn, expected wamp.Type) ([]byte, error) {
-	late := time.AfterFunc(r.options().HelloTimeout, func() { conn.Close() })
-	data, _, err := conn.ReadMessage()
+// await reads the message that the peer has to send next, within HelloTimeout. A peer that is late is told so before its
+// connection is closed, which is what ends the read.
+func (s *session) await(r *Router, expected wamp.Type) ([]byte, error) {
+	limit, told := r.options().HelloTimeout, make(chan struct{})
+	late := time.AfterFunc(limit, func() {
+		defer close(told)
+		s.abort(wamp.Timeout, fmt.Sprintf("no %v within %v", expected, limit))
+		s.out.settle(r.options().CloseTimeout)
+		s.closeWrite()
+	})
+	data, _, err := s.conn.ReadMessage()
 	if !late.Stop() {
-		return nil, fmt.Errorf("join: no %v within %v", expected, r.options().HelloTimeout)
+		<-told
+		return nil, fmt.Errorf("%w: no %v within %v", errLate, expected, limit)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("join: read %v: %w", expected, err)
@@ -87,10 +95,13 @@ var errAborted = errors.New("aborted by the peer")
 
 func aborted(m *codec.Message) error { return fmt.Errorf("%w: %s", errAborted, m.Text) }
 
-// turnAway answers with the ABORT that says err, and closes the connection.
+// errLate is why a peer is turned away that has had its ABORT already: it let its time to join pass.
+var errLate = errors.New("join: too late")
+
+// turnAway answers with the ABORT that says err, and closes the connection once the peer has it.
 func (s *session) turnAway(r *Router, err error) {
-	if errors.Is(err, errAborted) {
-		s.out.close()
+	defer s.out.close()
+	if errors.Is(err, errAborted) || errors.Is(err, errLate) {
 		return
 	}
 	reason, message := wamp.ProtocolViolation, err.Error()
@@ -101,7 +112,7 @@ func (s *session) turnAway(r *Router, err error) {
 	}
 	s.abort(reason, message)
 	s.out.settle(r.options().CloseTimeout)
-	s.out.close()
+	s.hangUp()
 }
 
 // admit checks HELLO, lets the session into its realm and sends WELCOME.

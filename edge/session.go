@@ -265,7 +265,7 @@ func (s *session) kill(reason wamp.Failure, message string) {
 // leave takes the session out of everything it is part of. It runs when the read loop has ended.
 func (s *session) leave(cause error) {
 	s.realm.leave(s)
-	if cause == errGoodbye {
+	if breach := violation(""); cause == errGoodbye || errors.As(cause, &breach) {
 		s.hangUp()
 	}
 	s.out.close()
@@ -291,23 +291,36 @@ func (s *session) logEnd(cause error) {
 }
 
 // hangUp lets the peer close the connection first, if it does so soon. Some take it for a failure when it is closed while
-// they are about to: Twisted does on Unix sockets and TLS.
+// they are about to: Twisted does on Unix sockets and TLS. And a TCP connection that is closed with octets unread is
+// reset, so that the peer might never read the last message, ABORT or GOODBYE.
 func (s *session) hangUp() {
-	half, ok := s.conn.(halfCloser)
-	if !ok || half.CloseWrite() != nil {
+	late := s.closeWrite()
+	if late == nil {
 		return
 	}
-	late := time.AfterFunc(farewell, func() { s.conn.Close() })
 	defer late.Stop()
-	for {
+	for range lastWords {
 		if _, _, err := s.conn.ReadMessage(); err != nil {
 			return
 		}
 	}
 }
 
-// farewell is how long a peer has to close the connection after GOODBYE.
-const farewell = time.Second
+// closeWrite tells the peer that nothing more comes, and closes the connection after a while. Where that can't be told it
+// closes the connection at once, and returns nil.
+func (s *session) closeWrite() (late *time.Timer) {
+	half, ok := s.conn.(halfCloser)
+	if !ok || half.CloseWrite() != nil {
+		s.conn.Close()
+		return nil
+	}
+	return time.AfterFunc(farewell, func() { s.conn.Close() })
+}
+
+const (
+	farewell  = time.Second // that a peer has to close the connection after GOODBYE or ABORT
+	lastWords = 1000        // messages of a peer that are thrown away meanwhile
+)
 
 func (s *session) log() *slog.Logger {
 	return s.realm.log.With("session", s.id, "authid", s.authid, "peer", s.conn.Transport().Remote)

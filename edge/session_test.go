@@ -74,6 +74,7 @@ func TestSilentPeerIsClosed(t *testing.T) {
 	tell(t, Options{HelloTimeout: 3 * time.Second}, RealmOptions{}, func(s *story) {
 		start := time.Now()
 		p := s.connect(memory.Options{})
+		p.hear(`[3,{"message":"no HELLO within 3s"},"wamp.error.timeout"]`)
 		p.closed()
 		if after := time.Since(start); after != 3*time.Second {
 			t.Errorf("closed after %v", after)

@@ -1,0 +1,37 @@
+package conformance
+
+import (
+	"strings"
+	"testing"
+
+	"runnel/test/stage"
+)
+
+// A peer that lets its time for HELLO or AUTHENTICATE pass always hears why it is turned away, over every transport.
+func TestTooLateToJoin(t *testing.T) {
+	impatient, err := stage.Open(stage.Config{Top: "[limits]\nhello_timeout = \"1s\"\n", Realm: everyone, Lines: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := impatient.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	const tooLate = `[3,{"message":"*"},"wamp.error.timeout"]`
+	impatient.Every(t, "no HELLO", func(s *stage.Scene) {
+		p := s.Connect()
+		p.Hear(tooLate)
+		p.Closed()
+	})
+	impatient.Every(t, "no AUTHENTICATE", func(s *stage.Scene) {
+		p := s.Connect()
+		p.Say(strings.Replace(stage.Simple, `{"roles"`, `{"authid":"ann","authmethods":["ticket"],"roles"`, 1))
+		if got, _ := p.Next(); strings.HasPrefix(got, "[4,") {
+			p.Hear(tooLate)
+		} else if !strings.HasPrefix(got, "[3,") { // on a busy machine HELLO is late already
+			p.Fatalf("heard %s", got)
+		}
+		p.Closed()
+	})
+}
