@@ -346,7 +346,7 @@ func TestAuthorizerAllowsAPattern(t *testing.T) {
 
 func TestAuthorizerOfATestament(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
-		d := s.desk(authorizer, `[true]`, `[{"allow":true,"disclose":true}]`, `[false]`)
+		d := s.desk(authorizer, `[true]`, `[true]`, `[false]`, `[{"allow":true,"disclose":true}]`)
 		sub, p := s.trusted("all"), s.join(hello)
 		sub.say(`[32,1,{},"com.will"]`)
 		sub.hear(`[33,1,"*"]`)
@@ -359,7 +359,7 @@ func TestAuthorizerOfATestament(t *testing.T) {
 		}
 		p.conn.Close()
 		sub.hear(`[36,"*","*",{"publisher":"*","publisher_authid":"*","publisher_authrole":"guest"},["gone"]]`)
-		d.count(3)
+		d.count(4) // anew when it is published
 	})
 }
 

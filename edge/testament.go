@@ -2,6 +2,7 @@ package edge
 
 import (
 	"fmt"
+	"time"
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
@@ -9,13 +10,13 @@ import (
 )
 
 // testament is a PUBLISH that a session leaves behind (advanced/pubsub_testament.md). It is published when the session
-// ends, however it ends, unless it is flushed before; with the session's rights and its black and white lists.
+// ends, however it ends, unless it is flushed before; with the session's black and white lists, and if the session may
+// publish it then. That it might when it made the testament is not enough: its role may have changed.
 type testament struct {
-	topic    string
-	dict     codec.Dict
-	options  publishOptions
-	payload  codec.Payload
-	disclose bool // by rule
+	topic   string
+	dict    codec.Dict
+	options publishOptions
+	payload codec.Payload
 }
 
 // What one session may leave behind, in both scopes together.
@@ -71,7 +72,7 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if s.testamentOctets()+will.octets() > maxTestamentOctets {
 		return nil, refusal{wamp.Unavailable, fmt.Sprintf("the session's testaments may have %d octets", maxTestamentOctets)}
 	}
-	if will.disclose, err = s.permitted(c.turn, auth.Publish, []byte(topic), will.dict); err != nil {
+	if _, err = s.permitted(c.turn, auth.Publish, []byte(topic), will.dict); err != nil {
 		return nil, err
 	}
 	s.testaments[scope] = append(s.testaments[scope], will)
@@ -129,24 +130,44 @@ func (c *metaCall) flushTestaments() ([]any, error) {
 	return nil, err
 }
 
-// publishTestaments publishes what s leaves behind. s is not a member any more.
+// publishTestaments publishes what s leaves behind and may publish now. s is not a member any more. An authorizer is asked
+// anew; when it has had its time once, the testaments that need its answer are given up.
 func (s *session) publishTestaments(t *turn) {
+	s.decisions = decisions{}
+	end := time.Now().Add(s.realm.router.options().AskTimeout)
 	for _, wills := range s.testaments {
-		for _, w := range wills {
-			p := publication{
-				id:        wamp.NewID(),
-				publisher: s.asPublisher(),
-				disclosed: w.disclose || w.options.discloseMe,
-				topic:     []byte(w.topic),
-				options:   w.options,
-				dict:      w.dict,
-				payload:   w.payload,
-			}
-			p.trust, p.trusted = s.role().Trust(p.topic)
-			if w.options.retain {
-				s.retain(&p)
-			}
-			t.publish(s.realm, &p)
+		for i := range wills {
+			s.publishTestament(t, &wills[i], end)
 		}
 	}
+}
+
+func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
+	topic, role := []byte(w.topic), s.role()
+	allowed, _ := role.Decide(auth.Publish, topic)
+	if s.mayTell(topic) != nil || !allowed && !time.Now().Before(end) {
+		return
+	}
+	disclose, err := s.permitted(t, auth.Publish, topic, w.dict)
+	if err != nil {
+		return
+	}
+	request := codec.Message{Dict: w.dict}
+	if w.options.forwarded, err = s.heedForwarding(&request, w.options.forwarded); err != nil {
+		return
+	}
+	p := publication{
+		id:        wamp.NewID(),
+		publisher: s.asPublisher(),
+		disclosed: disclose || w.options.discloseMe,
+		topic:     topic,
+		options:   w.options,
+		dict:      request.Dict,
+		payload:   w.payload,
+	}
+	p.trust, p.trusted = role.Trust(p.topic)
+	if w.options.retain {
+		s.retain(&p)
+	}
+	t.publish(s.realm, &p)
 }
