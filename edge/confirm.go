@@ -213,6 +213,7 @@ func (a *acknowledgements) leave(t *turn, s *session) {
 		}
 	}
 	s.withheld = nil
+	a.marks.left(s)
 	for _, w := range s.unconfirmed {
 		a.failed(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
 	}

@@ -13,8 +13,8 @@ import (
 // Once only: a link that stores events sends each until it is acknowledged, and so may send one twice. With
 // PUBLISH.Options._origin, [node, epoch, sequence], and acknowledge, the realm recognizes what it has routed: it answers
 // with PUBLISHED and routes it no second time. Sequences count from 1 for each epoch of a node; they may have gaps, and what
-// has failed may come again. An epoch is a numbering: a node that has lost its count begins another. Nodes are told apart
-// by the authid that they publish with, so that none can use up another's numbers.
+// has failed may come again. An epoch is a numbering: a node that has lost its count begins another. Numberings belong to
+// the authid that publishes, so that none can use up another's numbers; origins.go bounds how many are remembered.
 //
 // What was routed is on record in the realm's state directory before PUBLISHED is sent: written, by one goroutine, for all
 // that have come in the meantime at once; it is synced every StateSync. So a router that is killed routes nothing twice,
@@ -23,38 +23,9 @@ import (
 // The order is: route, be confirmed by those who confirm (confirm.go), record, PUBLISHED.
 
 const (
-	maxOrigins = 1024 // in one realm; of more, the one that was silent longest is forgotten
-	maxNode    = 255  // octets
+	maxNode    = 255 // octets
 	originForm = 1
 )
-
-// originKey is one numbering.
-type originKey struct {
-	authid, node string
-	epoch        uint64
-}
-
-// origin is what is known of one numbering. Guarded by acknowledgements.mu.
-type origin struct {
-	key      originKey
-	routed   sequences            // with those that are pending
-	pending  map[uint64]*withheld // by sequence
-	lastUsed uint64               // of marks.clock
-}
-
-// mark is the place of one publication in its origin.
-type mark struct {
-	origin   *origin
-	sequence uint64
-	recorded bool // or just about to be. Guarded by acknowledgements.mu.
-}
-
-// marks are a realm's origins. Guarded by acknowledgements.mu.
-type marks struct {
-	origins map[originKey]*origin
-	clock   uint64
-	log     *markLog // nil: they are in memory only
-}
 
 // readOrigin reads PUBLISH.Options._origin.
 func readOrigin(d codec.Dict) (key originKey, sequence uint64, err error) {
@@ -95,7 +66,7 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 	if err != nil {
 		return err
 	}
-	key.authid = s.authid
+	key.authid = s.numberer()
 	acks := &s.realm.acknowledgements
 	if err := acks.full(s); err != nil {
 		return err
@@ -120,7 +91,7 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 func (a *acknowledgements) take(t *turn, s *session, request wamp.ID, key originKey, sequence uint64) (*withheld, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	o, err := a.marks.origin(key)
+	o, err := a.marks.origin(key, s)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +107,7 @@ func (a *acknowledgements) take(t *turn, s *session, request wamp.ID, key origin
 		return nil, t.send(s, &codec.Message{Type: wamp.Published, Request: request, ID: wamp.NewID()})
 	}
 	w := &withheld{id: t.publication.id, mark: &mark{origin: o, sequence: sequence}}
-	o.routed.add(sequence)
+	o.add(sequence)
 	if o.pending == nil {
 		o.pending = make(map[uint64]*withheld)
 	}
@@ -145,46 +116,11 @@ func (a *acknowledgements) take(t *turn, s *session, request wamp.ID, key origin
 	return w, nil
 }
 
-// origin returns the origin of a key, which may be a new one.
-func (m *marks) origin(key originKey) (*origin, error) {
-	m.clock++
-	o := m.origins[key]
-	if o == nil {
-		if !m.makeRoom() {
-			return nil, refusal{wamp.Unavailable, "too many nodes publish at the same time"}
-		}
-		o = &origin{key: key}
-		if m.origins == nil {
-			m.origins = make(map[originKey]*origin)
-		}
-		m.origins[key] = o
-	}
-	o.lastUsed = m.clock
-	return o, nil
-}
-
-// makeRoom forgets the origin that was silent longest, if there are too many.
-func (m *marks) makeRoom() bool {
-	if len(m.origins) < maxOrigins {
-		return true
-	}
-	var oldest *origin
-	for _, o := range m.origins {
-		if len(o.pending) == 0 && (oldest == nil || o.lastUsed < oldest.lastUsed) {
-			oldest = o
-		}
-	}
-	if oldest != nil {
-		delete(m.origins, oldest.key)
-	}
-	return oldest != nil
-}
-
 // settled ends the publication. If it has failed it may come again. Holds acknowledgements.mu.
 func (m *mark) settled(ok bool) {
 	delete(m.origin.pending, m.sequence)
 	if !ok {
-		m.origin.routed.remove(m.sequence)
+		m.origin.remove(m.sequence)
 	}
 }
 
@@ -229,8 +165,7 @@ func (s *state) openMarks(m *realm, dir string) {
 			unread++
 			return
 		}
-		o, _ := all.origin(key) // none is pending, so there always is room
-		o.routed = routed
+		all.restore(key, routed)
 	})
 	if s.opened(dir, found, unread, err) {
 		s.marks = &markLog{

@@ -150,9 +150,9 @@ func TestOnceOnlyWithoutADisk(t *testing.T) {
 		}
 	})
 	tell(t, Options{}, realm, func(s *story) {
-		o, err := s.router.realm([]byte("realm1")).acknowledgements.marks.origin(originKey{"gw-1", "a", 1})
-		if err != nil || o.routed.highest != 3 || len(o.routed.open) > 0 {
-			s.Errorf("on record is %+v", o.routed)
+		o := s.router.realm([]byte("realm1")).acknowledgements.marks.origins[originKey{"gw-1", "a", 1}]
+		if o == nil || o.routed.highest != 3 || len(o.routed.open) > 0 {
+			s.Errorf("on record is %+v", o)
 		}
 	})
 }
@@ -199,22 +199,6 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 		s.nothingWithheld()
 		s.gateway("gw-1").say(sends(1, "a", 1, 2))
 		link.silent()
-	})
-}
-
-func TestOriginsAreBounded(t *testing.T) {
-	tell(t, Options{}, forwarding(), func(s *story) {
-		gateway := s.gateway("gw-1")
-		gateway.say(sends(1, "oldest", 1, 1))
-		gateway.hear(`[17,1,"*"]`)
-		for i := range maxOrigins {
-			gateway.say(sends(i+1, fmt.Sprint(i), 1, 1))
-			gateway.hear(`[17,"*","*"]`)
-		}
-		all := s.router.realm([]byte("realm1")).acknowledgements.marks.origins
-		if _, kept := all[originKey{"gw-1", "oldest", 1}]; kept || len(all) != maxOrigins {
-			s.Errorf("%d origins, the oldest is among them: %v", len(all), kept)
-		}
 	})
 }
 

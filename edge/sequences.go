@@ -15,7 +15,8 @@ type sequences struct {
 // span is the numbers from first to last.
 type span struct{ first, last uint64 }
 
-// maxSpans bounds what may be missing. When there is more, the lowest span counts as there: nothing comes so late.
+// maxSpans bounds the spans. Beyond it the two lowest become one: what was there between them counts as missing. So a late
+// publication may be routed twice, but none is taken for routed that was not.
 const maxSpans = 1024
 
 // find returns where the first open span is that ends at n or later, and whether n is in it.
@@ -86,8 +87,12 @@ func (q *sequences) remove(n uint64) {
 	}
 }
 
-func (q *sequences) bound() {
-	if extra := len(q.open) - maxSpans; extra > 0 {
+func (q *sequences) bound() { q.squeeze(maxSpans) }
+
+// squeeze leaves at most so many spans.
+func (q *sequences) squeeze(spans int) {
+	if extra := len(q.open) - spans; extra > 0 {
+		q.open[extra].first = q.open[0].first
 		q.open = slices.Delete(q.open, 0, extra)
 	}
 }

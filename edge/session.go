@@ -54,6 +54,7 @@ type session struct {
 	// Guarded by realm.acknowledgements.mu.
 	withheld    map[wamp.ID]*withheld // as a publisher, by publication
 	unconfirmed map[wamp.ID]*withheld // as a subscriber that has to confirm
+	origins     []*origin             // that it has used last, see origins.go
 }
 
 // internal reports whether the session's peer is a part of the router's own process: its options that begin with "_" are

@@ -16,14 +16,17 @@ func TestKill(t *testing.T) {
 		name         string
 		edge, centre bool
 		end          func(*tier)
+		anonymous    bool
 	}{
-		{"edge", true, false, (*tier).kill}, {"centre", false, true, (*tier).kill}, {"both", true, true, (*tier).kill},
-		{"edge is stopped", true, false, (*tier).end}, {"centre is stopped", false, true, (*tier).end},
+		{"edge", true, false, (*tier).kill, false}, {"centre", false, true, (*tier).kill, false}, {"both", true, true, (*tier).kill, false},
+		{"edge is stopped", true, false, (*tier).end, false}, {"centre is stopped", false, true, (*tier).end, false},
+		{"anonymous edge", true, false, (*tier).kill, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			list := tiers(t, "sync = \"5ms\"\nspill_after = \"20ms\"\nmin_free = 0", "edge", "centre", "top")
 			edge, centre, top := list[0], list[1], list[2]
 			for _, r := range []*tier{top, centre, edge} {
+				r.anonymous = c.anonymous
 				r.begin()
 				defer r.end()
 			}

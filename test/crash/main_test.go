@@ -50,6 +50,7 @@ type tier struct {
 	process          *program.Process
 	limit            string // of what it may write to one file, for ulimit -f; "": none
 	hidden           bool   // the tier below does not find it before show
+	anonymous        bool   // links prove nothing: all have a role that may forward
 }
 
 func (r *tier) socket() string { return "unix://" + r.path() }
@@ -134,6 +135,10 @@ func (r *tier) configure() string {
 	text := fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = %q\n[[listen]]\nurl = %q\n%s", r.name, r.data(), r.socket(), realm)
 	if r.above != "" {
 		text += fmt.Sprintf(uplink, r.dir, r.above, r.settings)
+	}
+	if r.anonymous {
+		text = strings.Replace(text, "  name = \"all\"\n", "  name = \"all\"\n  forward = true\n", 1)
+		text = strings.Replace(text, "authid = \"gateway\"\nticket = \"secret\"\nreconnect", "reconnect", 1)
 	}
 	file := filepath.Join(r.dir, r.name+".toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
