@@ -37,6 +37,7 @@ type outbox struct {
 	room     chan struct{} // closed when buf is taken by a write; made by whoever waits for that
 	patience time.Duration // how long the next wait for this peer may take
 	timedOut time.Time     // when a wait last ran out
+	taken    int           // octets that the peer has taken since it last stalled; not counted beyond high
 
 	reported uint64 // how many drops the owner has heard of
 	overrun  bool   // the peer was cut because it took no replies
@@ -267,11 +268,13 @@ func (o *outbox) take() *buffer {
 
 // wrote ends a write. If there is more to write it returns true and holds mu; else the writing is over.
 func (o *outbox) wrote(batch *buffer, err error) (more bool) {
+	n := len(batch.bytes)
 	giveBuffer(batch)
 	o.mu.Lock()
 	if err != nil {
 		o.fail()
 	}
+	o.taken = min(o.taken+n, o.high)
 	if o.buf != nil && !o.dead {
 		return true
 	}
@@ -321,7 +324,7 @@ func (o *outbox) await(limit time.Duration) (stalls bool) {
 	o.mu.Lock()
 	stalls = o.room == room && !o.stalled // nothing was taken since
 	if stalls {
-		o.stalled = true
+		o.stalled, o.taken = true, 0
 	}
 	if stalls && limit >= patience { // it had its time
 		o.patience = max(patience/2, minPatience)
@@ -332,6 +335,13 @@ func (o *outbox) await(limit time.Duration) (stalls bool) {
 		o.owner.stalled()
 	}
 	return stalls
+}
+
+// proven reports whether the peer has taken as much as may wait for it since it joined or last stalled.
+func (o *outbox) proven() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.taken >= o.high
 }
 
 // waited waits for room and reports whether limit was over first.

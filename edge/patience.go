@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// patience bounds how long the read loops of a realm wait in vain for slow peers. It belongs to the realm, so a new
-// session gets no fresh patience while its peers stall already. A wait that a peer ends by taking what it is sent costs
+// patience bounds how long the read loops of a realm wait in vain for slow peers. It belongs to the realm: a new session
+// gets no fresh patience while its peers stall already. A wait that a peer ends by taking what it is sent costs
 // nothing: that is the back-pressure on a publisher. The zero value is full. Any goroutine.
 type patience struct {
 	mu    sync.Mutex
@@ -43,30 +43,41 @@ func (p *patience) recover() {
 	p.at = now
 }
 
+// grace is the least time that a turn gives peers which have taken what they were sent so far.
+const grace = 2 * time.Millisecond
+
+// patiences are a realm's: one for peers that have shown that they take what they are sent, and one for those that have
+// not yet, so that these can't use up the time of those.
+type patiences struct{ proven, newcomers patience }
+
 // relieve runs after each message of self: it flushes the outboxes that have much in them, and it waits for the peers
 // whose outboxes are over the mark, which is the back-pressure on whoever fills them. All of them have the same time
 // together: the wait ends when the realm's patience does, however many are slow. A peer that is still over the mark then
-// is stalled. self waits for its own outbox at its own expense, and so does everybody for the sessions of this process.
+// is stalled. self waits for its own outbox at its own expense, and so does every peer for the sessions of this process.
 func (t *turn) relieve(self *session) {
 	t.ripe = flushAll(t.ripe)
 	if len(t.crowded) == 0 {
 		return
 	}
 	t.flush()
-	realm := self.realm
-	start, left := time.Now(), realm.patience.left()
-	inVain := false
+	all := &self.realm.patiences
+	proven, newcomers := max(all.proven.left(), grace), all.newcomers.left()
+	start := time.Now()
+	var inVain struct{ proven, newcomers time.Duration }
 	for i, peer := range t.crowded {
 		t.crowded[i] = nil
-		limit := left
-		if peer == self || peer.internal() {
-			limit = maxPatience
+		switch {
+		case peer == self || peer.internal():
+			peer.out.await(maxPatience - time.Since(start))
+		case peer.out.proven():
+			if peer.out.await(proven - time.Since(start)) {
+				inVain.proven = time.Since(start)
+			}
+		case peer.out.await(newcomers - time.Since(start)):
+			inVain.newcomers = time.Since(start)
 		}
-		stalls := peer.out.await(limit - time.Since(start))
-		inVain = inVain || stalls && limit == left
 	}
 	t.crowded = t.crowded[:0]
-	if inVain {
-		realm.patience.spend(time.Since(start))
-	}
+	all.proven.spend(inVain.proven)
+	all.newcomers.spend(inVain.newcomers)
 }

@@ -35,7 +35,7 @@ type realm struct {
 
 	acknowledgements acknowledgements
 
-	patience   patience // for the slow among its members
+	patiences  patiences // for the slow among its members
 	retention  retention
 	reflection reflection
 
