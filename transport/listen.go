@@ -2,7 +2,6 @@ package transport
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -63,6 +62,9 @@ type ListenOptions struct {
 
 	// An identity that peers of this listener have without authentication; "" where there is none.
 	Authid, Role, Realm string
+
+	// Replaces are listeners that are about to be closed: this one may take their addresses. Claim, then close them.
+	Replaces []*Listener
 
 	// Log gets a line for what goes wrong, not one for each peer. nil: slog.Default().
 	Log *slog.Logger
@@ -163,9 +165,12 @@ func (l *Listener) open() (err error) {
 	if l.url.Port() == "" {
 		address = net.JoinHostPort(l.url.Hostname(), webPorts[l.url.Scheme])
 	}
-	config := net.ListenConfig{KeepAliveConfig: keepAlive, Control: giveUpUnacknowledged}
-	l.socket, err = config.Listen(context.Background(), "tcp", address)
-	if err != nil {
+	var over []net.Listener
+	for _, old := range l.opts.Replaces {
+		over = append(over, old.socket)
+	}
+	l.opts.Replaces = nil
+	if l.socket, err = ListenTCP(address, over...); err != nil {
 		return err
 	}
 	if l.url.Port() == "0" {
@@ -190,6 +195,17 @@ func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
 
 // URL is where it listens, with the port that was chosen if it was 0.
 func (l *Listener) URL() string { return l.url.String() }
+
+// Claim makes the path of a Unix socket that it takes over from another listener this one's.
+func (l *Listener) Claim() error {
+	if f, ok := l.socket.(*socketFile); ok {
+		return f.claim()
+	}
+	return nil
+}
+
+// Socket is the listening socket, for ListenTCP.
+func (l *Listener) Socket() net.Listener { return l.socket }
 
 // Close closes a Listener whose Run is not called. It does not harm one that ran.
 func (l *Listener) Close() error {

@@ -23,7 +23,7 @@ import (
 
 func TestBadURLs(t *testing.T) {
 	for url, want := range map[string]string{
-		"127.0.0.1:8080":                      "parse",
+		"127.0.0.1:8080":                      "is not a URL",
 		"localhost":                           "no scheme",
 		"http://127.0.0.1:80":                 `scheme "http" is not one of`,
 		"tcp://127.0.0.1":                     "the port is missing",

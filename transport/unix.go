@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -19,8 +20,21 @@ const defaultMode = 0o660
 // socketFile is a listening Unix socket that removes its file when it is closed, unless somebody has put another there.
 type socketFile struct {
 	*net.UnixListener
-	path string
-	info fs.FileInfo
+	path  string
+	place string // where it belongs, if another listener of this process still has that; else ""
+	info  fs.FileInfo
+}
+
+// claim puts the socket in its place.
+func (f *socketFile) claim() error {
+	if f.place == "" {
+		return nil
+	}
+	if err := os.Rename(f.path, f.place); err != nil {
+		return err
+	}
+	f.path, f.place = f.place, ""
+	return nil
 }
 
 func (f *socketFile) Close() error {
@@ -34,6 +48,10 @@ func (f *socketFile) Close() error {
 func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
+	}
+	place := ""
+	if replaces(opts.Replaces, path) {
+		place, path = path, filepath.Join(filepath.Dir(path), ".new")
 	}
 	if err := takeOver(path); err != nil {
 		return nil, err
@@ -51,7 +69,7 @@ func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &socketFile{UnixListener: l.(*net.UnixListener), path: path}
+	f := &socketFile{UnixListener: l.(*net.UnixListener), path: path, place: place}
 	f.SetUnlinkOnClose(false)
 	if err := f.own(mode, uid, gid); err != nil {
 		f.UnixListener.Close()
@@ -59,6 +77,14 @@ func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// replaces reports whether one of the listeners has the path.
+func replaces(listeners []*Listener, path string) bool {
+	return slices.ContainsFunc(listeners, func(l *Listener) bool {
+		f, ok := l.socket.(*socketFile)
+		return ok && f.path == path
+	})
 }
 
 // own sets the file's mode, owner and group.

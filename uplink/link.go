@@ -26,6 +26,7 @@ type Options struct {
 
 	Export, Import []Rule
 	Spool          *spool.Spool // of the exported events; the Link runs it. Default: one in memory
+	From           *Handover    // of the link whose place this one takes, with its Spool; nil: there is none
 	Node           string       // whose events they are, for the central router to tell repeats
 	MaxHops        int          // how many links an event or a call may cross; default DefaultMaxHops
 
@@ -55,6 +56,8 @@ type Link struct {
 	remote  side
 
 	spool    *spool.Spool
+	exports  Exports
+	to       atomic.Pointer[Handover]        // to the link that takes this one's place; nil: none does
 	up       atomic.Pointer[context.Context] // lasts as long as the session at the centre; nil while there is none
 	rejected atomic.Bool                     // an event was refused in this session
 	draining *drain                          // owned by the remote client's goroutine
@@ -112,7 +115,7 @@ func New(opts Options) (*Link, error) {
 	}
 	l.local.init("local", l.log, client.Options{
 		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, OnUp: l.localJoined,
-		OnDown: func(error) { l.local.stir() },
+		OnDown: func(error) { l.stir(&l.local) },
 	})
 	l.remote.init("central", l.log, client.Options{
 		Dial: l.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
@@ -154,24 +157,56 @@ func (s *side) init(name string, log *slog.Logger, o client.Options) {
 // Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
 func (l *Link) Hears() <-chan struct{} { return l.localUp }
 
+// GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
+func (l *Link) GiveTo(h *Handover) { l.to.Store(h) }
+
 // Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
 // for, and leaves it last.
 func (l *Link) Run(ctx context.Context) error {
 	l.running = ctx
-	if err := l.declare(); err != nil {
+	if err := l.export(); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
+	}
+	if l.opts.From == nil {
+		if err := l.declare(); err != nil { // so that what it makes is there from the first moment
+			return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
+		}
 	}
 	here, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
+	var work sync.WaitGroup
+	work.Go(func() { l.local.client.Run(here) })
+	l.opts.From.Wait()
+	store := l.opts.From.RunSpool(l.spool)
+	err := l.serve(ctx, &work)
+	if l.to.Load() == nil {
+		l.finish()
+	}
+	leave()
+	work.Wait()
+	if to := l.to.Load(); to != nil {
+		to.Ended(store)
+	} else {
+		store() // when nobody puts anything into it any more
+	}
+	return err
+}
+
+// serve joins the centre, and keeps both sides together until ctx is done.
+func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
+	if !l.declared.Load() { // the link before had it
+		if err := l.declare(); err != nil {
+			return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
+		}
+	}
 	there, part := context.WithCancel(context.WithoutCancel(ctx))
 	defer part()
-	stored, store := context.WithCancel(context.WithoutCancel(ctx))
-	defer store()
-	var work, storing sync.WaitGroup
-	storing.Go(func() { l.spool.Run(stored) })
-	work.Go(func() { l.local.client.Run(here) })
 	work.Go(func() {
 		<-ctx.Done()
+		if to := l.to.Load(); to != nil {
+			l.finish()
+			to.Left()
+		}
 		l.linger()
 		part()
 	})
@@ -185,11 +220,14 @@ func (l *Link) Run(ctx context.Context) error {
 		l.remote.client.Run(there)
 	case <-ctx.Done():
 	}
-	leave()
-	work.Wait()
-	store() // when nobody puts anything into it any more
-	storing.Wait()
 	return nil
+}
+
+// finish stores what the local router has sent, and has it send no more.
+func (l *Link) finish() {
+	if err := l.exports.Finish(l.local.client); err != nil {
+		l.log.Warn("exported events may be lost", "err", err)
+	}
 }
 
 // dial connects to the centre by the way that is next.
@@ -201,23 +239,29 @@ func (l *Link) dial(ctx context.Context) (client.Conn, error) {
 	return l.pulse.on(conn), nil
 }
 
-// declare tells the clients what the rules want. They make it at the routers, now and after every reconnect.
-func (l *Link) declare() error {
+// export tells the local client what is exported. It subscribes now and after every reconnect.
+func (l *Link) export() error {
 	for _, r := range l.of(exports, "topic") {
 		if _, err := l.subscribe(share{r, offer{Pattern: r.home()}}); err != nil {
 			return fmt.Errorf("%s: %w", r, err)
 		}
 	}
+	return nil
+}
+
+// declare tells the clients what else the rules want.
+func (l *Link) declare() error {
 	if err := l.watches(); err != nil {
 		return err
 	}
 	l.declared.Store(true)
+	l.stir(&l.local)
 	return nil
 }
 
 func (l *Link) localJoined(w client.Welcome) {
 	l.local.joined(w)
-	l.local.stir()
+	l.stir(&l.local)
 	l.localUpOnce.Do(func() { close(l.localUp) })
 }
 
@@ -227,7 +271,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	l.status.joined(url)
 	l.rejected.Store(false)
 	l.beginDrain()
-	l.remote.stir()
+	l.stir(&l.remote)
 	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "authrole", w.Authrole())
 }
 
@@ -235,11 +279,14 @@ func (l *Link) remoteLeft(err error) {
 	l.endDrain()
 	l.interest.Store(nil)
 	l.status.left(l.remotes.fate(l.pulse.fate(err)))
-	l.remote.stir()
+	l.stir(&l.remote)
 }
 
-// stir tells the watches that there is a session, or none any more.
-func (s *side) stir() {
+// stir tells the watches of a side, once they are all there, that there is a session, or none any more.
+func (l *Link) stir(s *side) {
+	if !l.declared.Load() {
+		return
+	}
 	for _, w := range s.watches {
 		w.stir()
 	}

@@ -39,12 +39,14 @@ const (
 // keep puts an exported event into the spool.
 func (l *Link) keep(r *rule, e *client.Event) {
 	topic, way, ok := l.admit(r, &l.local, &l.remote, e)
-	if !ok {
+	if !ok || l.opts.From.Stored(e.Publication) {
 		e.Confirm(nil)
 		return
 	}
+	l.to.Load().Store(e.Publication)
 	l.awaitRoom()
 	kept := *e // the handler's own is used for the next event
+	confirmed := l.exports.Confirming()
 	l.spool.Put(spool.Event{
 		Class: r.store, Time: e.Time(), Topic: topic, Options: l.crossing(&e.Body, way), Payload: e.Payload,
 	}, func(err error) {
@@ -52,6 +54,7 @@ func (l *Link) keep(r *rule, e *client.Event) {
 			l.durableFailed(err)
 		}
 		kept.Confirm(tellPublisher(err))
+		confirmed()
 	})
 }
 

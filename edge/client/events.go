@@ -36,7 +36,8 @@ type eventQueue struct {
 	size     int      // of all events in chunks and of those being handled
 	dropping bool     // the queue was full for too long: nothing waits until it has half emptied
 	closed   bool
-	discard  bool // closed, and what is left is not delivered
+	discard  bool          // closed, and what is left is not delivered
+	empty    chan struct{} // closed when size is 0; nil: nobody waits for that
 }
 
 type chunk struct {
@@ -249,6 +250,7 @@ func (q *eventQueue) handled(size int) (stop bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.size -= size
+	q.tellEmpty()
 	if q.size <= q.limit/2 {
 		q.dropping = false
 	}
@@ -262,6 +264,7 @@ func (q *eventQueue) handled(size int) (stop bool) {
 func (q *eventQueue) close(discard bool) {
 	q.mu.Lock()
 	q.closed, q.discard = true, discard
+	q.tellEmpty()
 	q.mu.Unlock()
 	wake(q.arrived)
 	wake(q.room)

@@ -50,6 +50,10 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		e.Confirm(nil)
 		return // a wide pattern matches the router's own events too, and patterns overlap
 	}
+	if l.opts.From.Stored(e.Publication) {
+		e.Confirm(nil)
+		return
+	}
 	if l.wasThere(e) {
 		l.status.looped.Add(1)
 		e.Confirm(nil)
@@ -69,17 +73,20 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	if r.Retain || retains(e) {
 		event.Options = retainOption
 	}
+	l.to.Load().Store(e.Publication)
 	if s := l.current.Load(); s != nil {
 		// The router has to wait, for a while, as long as the broker takes events: a burst is to be taken in, an outage to be
 		// kept within bounds.
 		l.opts.Spool.Room(s.open)
 	}
 	kept := *e // the handler's own is used for the next event
+	confirmed := l.exports.Confirming()
 	l.opts.Spool.Put(event, func(err error) {
 		if err != nil {
 			l.refuse(&l.status.eventsUp, "event not stored", topic, err)
 		}
 		kept.Confirm(err)
+		confirmed()
 	})
 }
 

@@ -24,8 +24,9 @@ type Options struct {
 	Brokers []Broker                                       // ways to the broker, tried in order
 
 	Export, Import []Rule
-	Spool          *spool.Spool // of the exported events; the Link runs it
-	Dir            string       // for what the next process is to know; "": nothing is kept
+	Spool          *spool.Spool     // of the exported events; the Link runs it
+	From           *uplink.Handover // of the link whose place this one takes, with its Spool; nil: there is none
+	Dir            string           // for what the next process is to know; "": nothing is kept
 
 	ClientID           string // who the link is at the broker; nobody else may be
 	Username, Password string
@@ -83,6 +84,8 @@ type Link struct {
 	resent   *resent
 	standing *standing
 	calls    calls // locks for itself
+	exports  uplink.Exports
+	to       atomic.Pointer[uplink.Handover] // to the link that takes this one's place; nil: none does
 
 	current   atomic.Pointer[session] // nil while there is none
 	roundTrip atomic.Int64            // ns, to the broker and back, as measured last
@@ -135,7 +138,6 @@ func New(opts Options) (*Link, error) {
 	if err := l.prepare(); err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", opts.Name, err)
 	}
-	l.flight = newFlight(underWay, opts.Spool.State().Last)
 	l.local = client.New(client.Options{
 		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, Log: l.log.With("router", "local"),
 		OnUp: func(client.Welcome) { l.hearsOnce.Do(func() { close(l.hears) }) },
@@ -205,28 +207,51 @@ func CheckStateTopic(topic string) error {
 // Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
 func (l *Link) Hears() <-chan struct{} { return l.hears }
 
+// GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
+func (l *Link) GiveTo(h *uplink.Handover) { l.to.Store(h) }
+
 // Run keeps the link until ctx is done. It joins the local realm first and leaves it last, so that what is published here
 // is stored whether the broker is there or not.
 func (l *Link) Run(ctx context.Context) error {
 	if err := l.declare(ctx); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 	}
-	l.standing.take(l.opts.ClientID)
-	kept, done := context.WithCancel(context.WithoutCancel(ctx))
-	here, leave := context.WithCancel(kept)
-	defer done()
+	here, leave := context.WithCancel(context.WithoutCancel(ctx))
 	defer leave()
-	var store, member sync.WaitGroup
-	store.Go(func() { l.opts.Spool.Run(kept) })
+	var member sync.WaitGroup
 	member.Go(func() { l.local.Run(here) })
+	l.opts.From.Wait()
+	l.standing.take(l.opts.ClientID)
+	l.flight = newFlight(underWay, l.opts.Spool.State().Last)
+	store := l.opts.From.RunSpool(l.opts.Spool)
+	member.Go(func() {
+		<-ctx.Done()
+		if to := l.to.Load(); to != nil {
+			l.finish()
+			to.Left()
+		}
+	})
 	l.connections(ctx)
 	l.calls.wait()
+	if l.to.Load() == nil {
+		l.finish()
+	}
 	leave()
 	member.Wait()
-	done() // now that nothing more comes in
-	store.Wait()
 	l.standing.leave(l.opts.ClientID)
+	if to := l.to.Load(); to != nil {
+		to.Ended(store)
+	} else {
+		store() // now that nothing more comes in
+	}
 	return nil
+}
+
+// finish stores what the local router has sent, and has it send no more.
+func (l *Link) finish() {
+	if err := l.exports.Finish(l.local); err != nil {
+		l.log.Warn("exported events may be lost", "err", err)
+	}
 }
 
 // connections opens and serves one connection after the other until ctx is done.

@@ -38,6 +38,7 @@ func (s *Spool) Run(ctx context.Context) error {
 			s.finish()
 			return nil
 		}
+		s.renew()
 		timer.Reset(s.attend())
 	}
 }

@@ -153,8 +153,9 @@ func orDefault[T comparable](field *T, value T) {
 
 // Spool holds the events of one link. Its methods may be called from any goroutine; Next by one at a time.
 type Spool struct {
+	opts Options // replaced by Run, with mu held; of the others who holds mu reads it
+
 	// Static after Open.
-	opts    Options
 	log     *slog.Logger
 	epoch   uint64
 	clock   clock
@@ -185,7 +186,8 @@ type Spool struct {
 	alarm    error          // why the disk is not written to
 	alarmed  time.Time
 	closed   bool
-	words    []word // callbacks that are due
+	update   *Options // what Update wants; nil: nothing
+	words    []word   // callbacks that are due
 }
 
 // State is how a spool is doing.

@@ -1,0 +1,93 @@
+package client
+
+import (
+	"context"
+	"fmt"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+// Drain ends all subscriptions and returns once the events that the router sent before it knew have been handled, so that
+// none of them is lost: Unsubscribe and Close drop what still waits for its handler. The client stays joined, and does not
+// subscribe again after a reconnect. When ctx is done first, Drain returns its error; then events may be lost.
+func (c *Client) Drain(ctx context.Context) error {
+	c.mu.Lock()
+	s := c.current.Load()
+	ended, answers := c.endSubscriptions(s)
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		for _, sub := range ended {
+			sub.gone.Store(true)
+			if s != nil {
+				delete(s.subscriptions, sub.id)
+			}
+		}
+	}()
+	for _, answer := range answers {
+		select {
+		case <-answer:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", wamp.Unsubscribed, ctx.Err())
+		}
+	}
+	select {
+	case <-c.events.emptied():
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("handle events: %w", ctx.Err())
+	}
+}
+
+// endSubscriptions takes the subscriptions off the list of what is made again, and sends UNSUBSCRIBE for each that s has.
+// The session goes on knowing them: their EVENTs still come. c.mu is held.
+func (c *Client) endSubscriptions(s *session) (ended []*Subscription, answers []<-chan error) {
+	var others []standing
+	told := make(map[wamp.ID]bool)
+	for _, st := range c.standing {
+		sub, ok := st.(*Subscription)
+		if !ok {
+			others = append(others, st)
+			continue
+		}
+		if sub.session != s || s == nil {
+			sub.gone.Store(true) // one that is just being made is ended as soon as it is
+			continue
+		}
+		ended = append(ended, sub)
+		sub.session = nil // nobody else ends it
+		if told[sub.id] {
+			continue
+		}
+		told[sub.id] = true
+		e := &ending{session: s, standing: sub, done: make(chan error, 1)}
+		m := &outbound{Message: codec.Message{Type: sub.words.end, ID: sub.id}, request: e}
+		if s.out.send(context.Background(), m, control) == nil {
+			answers = append(answers, e.done)
+		}
+	}
+	c.standing = others
+	return ended, answers
+}
+
+// emptied returns a channel that is closed when no event waits or is being handled.
+func (q *eventQueue) emptied() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.empty == nil {
+		q.empty = make(chan struct{})
+	}
+	empty := q.empty
+	q.tellEmpty()
+	return empty
+}
+
+// tellEmpty wakes those who wait for an empty queue, if it is. mu is held.
+func (q *eventQueue) tellEmpty() {
+	if q.empty != nil && (q.size == 0 || q.discard) {
+		close(q.empty)
+		q.empty = nil
+	}
+}

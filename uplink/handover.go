@@ -1,0 +1,140 @@
+package uplink
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink/spool"
+)
+
+// Handover passes the spool of a link to the link that takes its place, and with it the duty to store what is exported.
+// Both subscribe to the exports for a moment, so that there is none in which nobody stores them:
+//
+//	GiveTo    the old link notes which publications it stores from now on
+//	Run       the new link subscribes; its events wait
+//	          the old link is stopped: it unsubscribes, and stores what the router has sent it before (Left)
+//	          the new link stores what has waited, except what the old one has stored already (Stored)
+//	          the old link has left the far side (Ended): the new one dials
+//
+// The order of events holds across the exchange.
+type Handover struct {
+	left  chan struct{} // closed by Left
+	ended chan struct{} // closed by Ended
+
+	stop func() // ends the spool's Run; set before ended is closed
+
+	mu     sync.Mutex
+	stored map[wamp.ID]struct{} // guarded by mu; nil: nothing has to be looked up any more
+}
+
+const (
+	maxStored    = 1 << 16          // publications that a handover remembers; repeats of more than that are possible
+	storedFor    = time.Minute      // from Left on; what has waited is stored by then
+	handoverTime = 10 * time.Second // for what the router has sent before
+)
+
+// NewHandover makes a Handover for one exchange.
+func NewHandover() *Handover {
+	return &Handover{left: make(chan struct{}), ended: make(chan struct{}), stored: make(map[wamp.ID]struct{})}
+}
+
+// Store notes a publication that the old link stores. h may be nil: there is no exchange.
+func (h *Handover) Store(id wamp.ID) {
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stored != nil && len(h.stored) < maxStored {
+		h.stored[id] = struct{}{}
+	}
+}
+
+// Left says that the old link stores nothing more.
+func (h *Handover) Left() {
+	close(h.left)
+	time.AfterFunc(storedFor, h.forget)
+}
+
+func (h *Handover) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stored = nil
+}
+
+// Stored waits until the old link stores nothing more, and reports whether it has stored this publication. h may be nil.
+func (h *Handover) Stored(id wamp.ID) bool {
+	if h == nil {
+		return false
+	}
+	<-h.left
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, ok := h.stored[id]
+	delete(h.stored, id)
+	return ok
+}
+
+// Ended says that the old link has ended. stop ends the spool's Run and waits for it.
+func (h *Handover) Ended(stop func()) {
+	h.stop = stop
+	close(h.ended)
+}
+
+// Wait waits until the old link has ended. h may be nil.
+func (h *Handover) Wait() {
+	if h != nil {
+		<-h.ended
+	}
+}
+
+// RunSpool runs a link's spool, unless it runs already because the link before has left it so, and returns what ends it. It
+// is called after Wait, or when h is nil.
+func (h *Handover) RunSpool(s *spool.Spool) (stop func()) {
+	if h != nil {
+		return h.stop
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// Exports is what a link's export of events has to bring to an end before its local session leaves.
+type Exports struct{ confirming sync.WaitGroup }
+
+// Confirming is called before an event is stored that the publisher waits for; the function it returns when it is.
+func (x *Exports) Confirming() (confirmed func()) {
+	x.confirming.Add(1)
+	return x.confirming.Done
+}
+
+// Finish has the local router send no more events, and returns when those that it has sent are stored and confirmed, or
+// when that takes too long.
+func (x *Exports) Finish(local *client.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), handoverTime)
+	defer cancel()
+	if err := local.Drain(ctx); err != nil {
+		return err
+	}
+	confirmed := make(chan struct{})
+	go func() {
+		x.confirming.Wait()
+		close(confirmed)
+	}()
+	select {
+	case <-confirmed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
