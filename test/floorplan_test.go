@@ -65,6 +65,7 @@ var dependencies = map[string][]string{
 	"edge/client":         {"golang.org/x/crypto"},
 	"edge/saslprep":       {"golang.org/x/text"},
 	"transport":           {"golang.org/x/sys"},
+	"transport/origin":    {"golang.org/x/net"}, // IDNA
 	"transport/websocket": {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":              {},

@@ -163,7 +163,7 @@ func (l *Listener) welcome(conn net.Conn) {
 	case err != nil:
 		conn.Close()
 		l.leave()
-		l.complain(conn, err)
+		l.complain(conn.RemoteAddr().String(), err)
 	case c != nil:
 		l.run(c)
 		l.leave()
@@ -251,7 +251,7 @@ func (l *Listener) rawOptions(peer wamp.Transport, first byte, end time.Time) ra
 func (l *Listener) describe(raw, conn net.Conn) wamp.Transport {
 	t := wamp.Transport{
 		Network: l.network, Listener: l.URL(),
-		Authid: l.opts.Authid, Role: l.opts.Role, Realm: l.opts.Realm,
+		Authid: l.opts.Authid, Role: l.opts.Role, Realm: l.opts.Realm, Anonymous: l.opts.Anonymous,
 	}
 	describePeer(&t, raw)
 	if c, ok := conn.(*tls.Conn); ok {
@@ -294,7 +294,7 @@ func (l *Listener) run(c Conn) {
 }
 
 // complain logs that a peer did not get through its handshake.
-func (l *Listener) complain(conn net.Conn, err error) {
+func (l *Listener) complain(remote string, err error) {
 	l.mu.Lock()
 	stopping := l.stopping
 	if !stopping {
@@ -305,6 +305,6 @@ func (l *Listener) complain(conn net.Conn, err error) {
 		return
 	}
 	if muted, ok := l.badPeers.pass(); ok {
-		l.log.Warn("connection failed before its first message", "listener", l.URL(), "remote", conn.RemoteAddr().String(), "err", err, "more", muted)
+		l.log.Warn("connection failed before its first message", "listener", l.URL(), "remote", remote, "err", err, "more", muted)
 	}
 }

@@ -103,12 +103,13 @@ func (l *Listener) shownTo(raw net.Conn) *x509.Certificate {
 		return nil
 	}
 	c := v.(*tls.Certificate)
-	if c.Leaf != nil {
-		return c.Leaf
+	leaf := c.Leaf
+	if leaf == nil {
+		var err error
+		if leaf, err = x509.ParseCertificate(c.Certificate[0]); err != nil {
+			return nil
+		}
 	}
-	leaf, err := x509.ParseCertificate(c.Certificate[0])
-	if err != nil {
-		return nil
-	}
+	l.lastShown.Store(leaf)
 	return leaf
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/transport/origin"
 )
 
 // CookieOptions have a listener give cookies to web clients, so that they need to authenticate once only. The cookie is for
@@ -25,9 +24,9 @@ const (
 
 // bake returns the cookie of whoever makes a request. One that stands for nobody is replaced by a fresh one: a value that
 // another site may have put into the browser must never come to stand for its user.
-func (l *Listener) bake(w http.ResponseWriter, r *http.Request, peer *wamp.Transport) *wamp.Cookie {
+func (l *Listener) bake(w http.ResponseWriter, r *http.Request) *wamp.Cookie {
 	o := l.opts.Cookie
-	if o == nil || origin.Check(r, l.opts.Origins, peer.Local) != nil {
+	if o == nil {
 		return nil
 	}
 	c := &wamp.Cookie{Age: cmp.Or(o.Age, defaultAge)}
@@ -41,7 +40,7 @@ func (l *Listener) bake(w http.ResponseWriter, r *http.Request, peer *wamp.Trans
 	c.Value, c.Fresh = rand.Text(), true
 	http.SetCookie(w, &http.Cookie{
 		Name: name, Value: c.Value, Path: "/", MaxAge: int(c.Age / time.Second),
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: l.tls != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: l.overTLS(r),
 	})
 	return c
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runnel/transport/longpoll"
@@ -47,9 +49,16 @@ type ListenOptions struct {
 	Mode         fs.FileMode
 	Owner, Group string
 
-	// Origins lists the hosts, or schemes and hosts, of web pages that may connect besides those of this host:
-	// "app.example.com", "https://*.example.com"; "*" is any.
-	Origins []string
+	// Origins lists web pages that may connect besides the listener's own: "app.example.com", "https://*.example.com";
+	// "*" is any. Hosts lists names by which web clients reach the listener besides those of the machine. See package origin.
+	Origins, Hosts []string
+
+	// TrustedProxies are the addresses and networks of reverse proxies. What they say of the client in Forwarded or
+	// X-Forwarded-For is its address in logs and session details.
+	TrustedProxies []string
+
+	// Anonymous is the role of anonymous sessions that come here, in realms that have a role of this name; "": the realm's.
+	Anonymous string
 
 	// Cookie gives cookies to web clients; nil: none.
 	Cookie *CookieOptions
@@ -90,10 +99,14 @@ type Listener struct {
 	web     *http.Server     // nil on Unix sockets
 	inbox   *inbox           // what web accepts
 	polls   *longpoll.Server // nil on Unix sockets
+	policy  *origin.Policy   // nil on Unix sockets
+	proxies origin.Proxies
 
 	serve func(Conn) // set by Run
 
 	shown sync.Map // the certificate that a peer was shown, by its connection, during the TLS handshake
+
+	lastShown atomic.Pointer[x509.Certificate] // of shown; nil without TLS
 
 	badPeers, fullHouse, badAccept throttle
 
@@ -158,7 +171,7 @@ func (l *Listener) open() (err error) {
 	default:
 		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)
 	}
-	if err := origin.CheckPatterns(l.opts.Origins); err != nil {
+	if err := l.openDoor(); err != nil {
 		return err
 	}
 	address := l.url.Host

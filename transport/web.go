@@ -97,7 +97,6 @@ func (l *Listener) startWeb() {
 	}
 	l.polls = longpoll.NewServer(longpoll.Options{
 		MaxMessage: l.opts.MaxMessage,
-		Origins:    l.opts.Origins,
 		IdleTime:   idle + cmp.Or(l.opts.PingTimeout, defaultTime),
 		BodyTime:   l.opts.HandshakeTimeout,
 		Serve:      l.servePoll,
@@ -117,18 +116,24 @@ func (l *Listener) startWeb() {
 // answer is called for every request.
 func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 	l.bound(w, r)
+	conn := r.Context().Value(connKey{}).(*webConn)
+	peer, err := l.client(conn, r)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+		http.Error(w, "runnel: "+err.Error(), http.StatusForbidden)
+		l.complain(peer.Remote, err)
+		return
+	}
 	rest, poll := strings.CutPrefix(r.URL.Path, pollPath)
 	switch {
 	case r.URL.Path == l.path():
-		l.upgrade(w, r)
+		l.upgrade(w, r, peer)
 	case poll:
-		conn := r.Context().Value(connKey{}).(*webConn)
-		peer := conn.peer
 		if rest == longpoll.Open && r.Method == http.MethodPost {
-			peer.Cookie = l.bake(w, r, &peer)
+			peer.Cookie = l.bake(w, r)
 		}
 		if err := l.polls.Answer(w, r, rest, peer); err != nil && !errors.Is(err, longpoll.ErrFull) {
-			l.complain(conn, err)
+			l.complain(peer.Remote, err)
 		}
 	case l.opts.HTTP != nil:
 		l.opts.HTTP.ServeHTTP(w, r)
@@ -158,20 +163,17 @@ func (l *Listener) path() string {
 
 // upgrade makes a request a WebSocket. It does not outlive the handshake, so that the web server's memory for the request
 // goes; the WebSocket is served by another goroutine.
-func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request) {
-	conn := r.Context().Value(connKey{}).(*webConn)
-	peer := conn.peer
-	peer.Cookie = l.bake(w, r, &peer)
+func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, peer wamp.Transport) {
+	peer.Cookie = l.bake(w, r)
 	c, err := websocket.Accept(w, r, websocket.Options{
 		MaxMessage:   l.opts.MaxMessage,
 		PingInterval: cmp.Or(l.opts.PingInterval, defaultPing),
 		PingTimeout:  l.opts.PingTimeout,
-		Origins:      l.opts.Origins,
 		Compress:     l.opts.Compress,
 		Transport:    peer,
 	})
 	if err != nil {
-		l.complain(conn, err)
+		l.complain(peer.Remote, err)
 		return
 	}
 	l.mu.Lock()

@@ -23,7 +23,9 @@ type Listen struct {
 	Certificate    Path     `toml:"certificate"`
 	Key            Path     `toml:"key"`
 	ClientCA       Path     `toml:"client_ca"`
-	Origins        []string `toml:"origins"` // of web pages that may connect
+	Origins        []string `toml:"origins"`         // of web pages that may connect
+	Hosts          []string `toml:"hosts"`           // names by which web clients reach it
+	TrustedProxies []string `toml:"trusted_proxies"` // that name the client
 	MaxConnections int      `toml:"max_connections"`
 	MaxMessage     Size     `toml:"max_message"`
 	PingInterval   Duration `toml:"ping_interval"`
@@ -53,7 +55,8 @@ func (k checker) listen(l *Listen) {
 	}
 	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
 	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
-	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "cookie", "compress")
+	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "hosts", "trusted_proxies", "cookie", "compress")
+	k.web(l)
 	k.cookie(l.Cookie)
 	switch u.Scheme {
 	case "unix":

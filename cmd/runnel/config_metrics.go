@@ -5,10 +5,12 @@ import "net"
 // Metrics says where Prometheus may read what runnel.status tells.
 type Metrics struct {
 	Place Place
-	URL   string `toml:"url"` // "": nowhere
+	URL   string   `toml:"url"`   // "": nowhere
+	Hosts []string `toml:"hosts"` // names by which it is reached
 }
 
 func (k checker) metrics(m *Metrics) {
+	k.hosts(m.Place, m.Hosts)
 	if m.URL == "" {
 		return
 	}

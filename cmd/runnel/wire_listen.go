@@ -28,21 +28,23 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 		return nil, nil
 	}
 	opts := transport.ListenOptions{
-		Mode:         os.FileMode(l.Mode),
-		Owner:        l.Owner,
-		Group:        l.Group,
-		Origins:      l.Origins,
-		MaxConns:     l.MaxConnections,
-		MaxMessage:   int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
-		PingInterval: time.Duration(l.PingInterval),
-		PingTimeout:  time.Duration(l.PingTimeout),
-		Compress:     l.Compress,
-		Cookie:       n.cookieOptions(l),
-		Grace:        drainTime,
-		Authid:       l.Authid,
-		Role:         l.Role,
-		Realm:        l.Realm,
-		Log:          n.log,
+		Mode:           os.FileMode(l.Mode),
+		Owner:          l.Owner,
+		Group:          l.Group,
+		Origins:        l.Origins,
+		Hosts:          l.Hosts,
+		TrustedProxies: l.TrustedProxies,
+		MaxConns:       l.MaxConnections,
+		MaxMessage:     int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
+		PingInterval:   time.Duration(l.PingInterval),
+		PingTimeout:    time.Duration(l.PingTimeout),
+		Compress:       l.Compress,
+		Cookie:         n.cookieOptions(l),
+		Grace:          drainTime,
+		Authid:         l.Authid,
+		Role:           l.Role,
+		Realm:          l.Realm,
+		Log:            n.log,
 	}
 	if l.Certificate != "" {
 		if opts.TLS, err = transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil {

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"runnel/transport/origin"
 )
 
 // Those who read metrics are few, and quick.
@@ -41,6 +43,10 @@ func (n *node) newExporter(raw string) (*exporter, error) {
 	}
 	path := metricsPath(u)
 	answer := func(w http.ResponseWriter, r *http.Request) {
+		if err := n.checkScraper(r, u.Hostname()); err != nil {
+			http.Error(w, "runnel: "+err.Error(), http.StatusForbidden)
+			return
+		}
 		if r.URL.Path != path {
 			http.Error(w, "the metrics are at "+path, http.StatusNotFound)
 			return
@@ -54,6 +60,18 @@ func (n *node) newExporter(raw string) (*exporter, error) {
 		Handler: http.HandlerFunc(answer), ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: scrapeIdle, MaxHeaderBytes: 8 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}}, nil
+}
+
+// checkScraper refuses a request that a foreign web page may have caused.
+func (n *node) checkScraper(r *http.Request, host string) error {
+	n.mu.Lock()
+	hosts := n.config.Metrics.Hosts
+	n.mu.Unlock()
+	policy, err := origin.NewPolicy(nil, hosts)
+	if err != nil {
+		return err
+	}
+	return policy.Check(r, host)
 }
 
 func metricsPath(u *url.URL) string {

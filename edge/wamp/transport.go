@@ -17,7 +17,7 @@ type Transport struct {
 	Internal bool
 
 	// Local reports that the peer runs on this machine: it came over a Unix socket, a loopback address, a serial line
-	// or memory.
+	// or memory, and no trusted proxy names a client elsewhere.
 	Local bool
 
 	// Peer credentials of a Unix socket (SO_PEERCRED), valid if HasCred.
@@ -38,6 +38,9 @@ type Transport struct {
 
 	// An identity that the listener or the serial line fixes: such a peer joins without authentication.
 	Authid, Role, Realm string
+
+	// Anonymous is the role of anonymous sessions of this listener, in place of the realm's; "": the realm's.
+	Anonymous string
 }
 
 // Certificate is what an authentication wants to know of a TLS certificate.

@@ -206,13 +206,13 @@ func TestWebSocketHandshake(t *testing.T) {
 	}{
 		{"no subprotocol", upgradeTo(""), 400},
 		{"no common subprotocol", upgradeTo("soap, wamp.2.ubjson"), 400},
-		{"no key", []string{"GET /ws HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: wamp.2.json"}, 400},
-		{"another version", []string{"GET /ws HTTP/1.1", "Host: a", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 8",
+		{"no key", []string{"GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: wamp.2.json"}, 400},
+		{"another version", []string{"GET /ws HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 8",
 			"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: wamp.2.json"}, 400},
-		{"no upgrade", []string{"GET /ws HTTP/1.1", "Host: a"}, 426},
+		{"no upgrade", []string{"GET /ws HTTP/1.1", "Host: localhost"}, 426},
 		{"POST", append([]string{"POST /ws HTTP/1.1"}, upgradeTo("wamp.2.json")[1:]...), 405},
-		{"another path", []string{"GET /other HTTP/1.1", "Host: a"}, 404},
-		{"the front page", []string{"GET / HTTP/1.1", "Host: a"}, 200},
+		{"another path", []string{"GET /other HTTP/1.1", "Host: localhost"}, 404},
+		{"the front page", []string{"GET / HTTP/1.1", "Host: localhost"}, 200},
 	} {
 		over(t, c.name, func(w *web) {
 			if answer := w.request(c.lines...); answer.StatusCode != c.status {

@@ -186,8 +186,8 @@ func FuzzStream(f *testing.F) {
 	}
 	for _, text := range []string{
 		"", "\x7f\xf1", "\x7f\xf0\x00\x00", "\x7f\xf9\x00\x00", "\x7f\xf3\x01\x02", "\x7f\xf1\x00\x00\x08\x00\x00\x00", "\x7f\xf1\x00\x00\x00\xff\xff\xff",
-		"\x7f\xf1\x00\x00\x01\x00\x00\x04ping\x02\x00\x00\x00", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
-		"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"\x7f\xf1\x00\x00\x01\x00\x00\x04ping\x02\x00\x00\x00", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc",
+		"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 	} {
 		f.Add([]byte(text))
 	}
@@ -307,7 +307,7 @@ func framed(list [][]byte) (octets []byte) {
 }
 
 func upgrade(subprotocol string) []byte {
-	return []byte("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+	return []byte("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: " + subprotocol + "\r\n\r\n")
 }
 

@@ -49,14 +49,14 @@ func garbage() map[string][]byte {
 		"empty messages":                with(join, make([]byte, 4000)...),
 		"GOODBYE a thousand times":      with(join, bytes.Repeat(stage.Frame(0, []byte(`[6,{},"a.b"]`)), 1000)...),
 		"HELLO a thousand times":        with(join, bytes.Repeat(hello, 1000)...),
-		"HTTP":                          []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+		"HTTP":                          []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
 		"HTTP without end":              with([]byte("GET /ws HTTP/1.1\r\n"), bytes.Repeat([]byte("X-A: b\r\n"), 1<<15)...),
 		"a line without end":            with([]byte("GET /"), bytes.Repeat([]byte("a"), 1<<18)...),
 		"HTTP/2":                        []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
-		"a POST without end":            with([]byte("POST /ws HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n"), random...),
-		"chunks":                        []byte("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
-		"requests in a row":             bytes.Repeat([]byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), 2000),
-		"a WebSocket without a key":     []byte("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+		"a POST without end":            with([]byte("POST /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"), random...),
+		"chunks":                        []byte("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
+		"requests in a row":             bytes.Repeat([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), 2000),
+		"a WebSocket without a key":     []byte("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
 		"TLS":                           {0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3},
 		"a TLS record of 64 KiB":        with([]byte{0x16, 3, 1, 0xff, 0xff}, random[:1000]...),
 		"SSH":                           []byte("SSH-2.0-OpenSSH_9.9\r\n"),
@@ -126,7 +126,7 @@ func pour(t *testing.T, w stage.Way, octets []byte) {
 // Who is slow is given a limited time, wherever he stops.
 func TestSlowPeers(t *testing.T) {
 	hello := []byte(strings.ReplaceAll(stage.Simple, "@", "stage.tcp_json"))
-	upgrade := "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
+	upgrade := "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: wamp.2.json\r\n\r\n"
 	ticket := []byte(`[1,"stage.tcp_json",{"roles":{"caller":{}},"authid":"bystander","authmethods":["ticket"]}]`)
 	for name, c := range map[string]struct {

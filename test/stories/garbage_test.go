@@ -54,9 +54,9 @@ func garbage() map[string][]byte {
 		"HELLO without roles":     append(hello(1), frame([]byte(`[1,"realm1",{}]`))...),
 		"two HELLOs":              append(hello(1), append(frame([]byte(helloJSON)), frame([]byte(helloJSON))...)...),
 		"broken payload":          append(hello(1), append(frame([]byte(helloJSON)), frame([]byte(`[16,1,{},"story.work",[1,}]`))...)...),
-		"HTTP":                    []byte("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+		"HTTP":                    []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
 		"HTTP without end":        append([]byte("GET /ws HTTP/1.1\r\n"), bytes.Repeat([]byte("X-A: b\r\n"), 1<<16)...),
-		"WebSocket without a key": []byte("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+		"WebSocket without a key": []byte("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
 	}
 }
 

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/transport/origin"
 	"runnel/transport/subprotocol"
 )
 
@@ -44,9 +43,6 @@ const Open = "open"
 type Options struct {
 	// MaxMessage is the longest body in octets to accept, which may be a batch. 0: 1 MiB.
 	MaxMessage int
-
-	// Origins lists the web pages that may connect besides those of this host; see package origin.
-	Origins []string
 
 	PollTime time.Duration // after which a request is told that there is nothing to receive; 0: 10 s
 	IdleTime time.Duration // without a request to receive, after which a client is gone; 0: 40 s
@@ -112,13 +108,9 @@ var errGone = refusal{http.StatusNotFound, "there is no such transport"}
 // ErrFull is that Options.Serve has no room for another transport.
 var ErrFull error = refusal{http.StatusServiceUnavailable, "too many connections"}
 
-// Answer answers a request for the path behind the base URL. peer is what is known of who asks. The error, which the
+// Answer answers a request, whose origin has been checked, for the path behind the base URL. peer is what is known of who asks. The error, which the
 // client has been told, says why no transport was opened.
 func (s *Server) Answer(w http.ResponseWriter, r *http.Request, path string, peer wamp.Transport) error {
-	if err := origin.Check(r, s.opts.Origins, peer.Local); err != nil {
-		http.Error(w, err.Error(), http.StatusForbidden)
-		return fmt.Errorf("long-poll: %w", err)
-	}
 	share(w.Header(), r)
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.PollTime + s.opts.BodyTime))
 	var err error
@@ -187,9 +179,6 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 	p, ok := subprotocol.Choose(wish.Protocols)
 	if !ok {
 		return fmt.Errorf("no common protocol: asked for %.200q, spoken here: %s", wish.Protocols, strings.Join(subprotocol.Names(), ", "))
-	}
-	if origin.Proxied(r) {
-		peer.Local = false
 	}
 	c := newConn(s, rand.Text(), p, peer)
 	s.add(c)

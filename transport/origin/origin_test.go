@@ -1,59 +1,194 @@
 package origin
 
 import (
+	"context"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 )
 
+func request(host, page string, headers ...string) *http.Request {
+	r := httptest.NewRequest("GET", "/ws", nil)
+	r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 8080}))
+	r.Host = host
+	if page != "" {
+		r.Header.Set("Origin", page)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	return r
+}
+
 func TestCheck(t *testing.T) {
+	own, err := os.Hostname()
+	if err != nil {
+		t.Skip(err)
+	}
+	short, _, _ := strings.Cut(own, ".")
 	for _, c := range []struct {
-		origin, host string
-		allowed      []string
-		local        bool
-		refused      string
+		page, host     string
+		origins, hosts []string
+		refused        string
 	}{
-		{"", "gw.example", nil, false, ""},
-		{"http://gw.example", "gw.example", nil, false, ""},
-		{"https://gw.example:8443", "gw.example:8443", nil, false, ""},
-		{"http://evil.example", "gw.example", nil, false, `add "evil.example" to the listener's origins`},
-		{"http://evil.example", "gw.example", []string{"*.good.example"}, false, `add "evil.example"`},
-		{"http://a.good.example", "gw.example", []string{"*.good.example"}, false, ""},
-		{"http://a.good.example", "gw.example", []string{"https://*.good.example"}, false, `add "a.good.example"`},
-		{"https://A.good.example", "gw.example", []string{"https://*.good.example"}, false, ""},
-		{"null", "gw.example", nil, false, `unknown origin "null"`},
-		{"null", "gw.example", []string{"*"}, false, ""},
-		{"http://gw.example:8080", "gw.example:8081", nil, false, `add "gw.example:8080"`},
-		// A page whose name was made to point at this machine is not this machine's.
-		{"http://rebound.example", "rebound.example", nil, true, `add "rebound.example"`},
-		{"http://localhost:8080", "localhost:8080", nil, true, ""},
-		{"http://127.0.0.1:8080", "127.0.0.1:8080", nil, true, ""},
-		{"http://[::1]:8080", "[::1]:8080", nil, true, ""},
+		{"", "localhost:8080", nil, nil, ""},
+		{"", "LOCALHOST.:8080", nil, nil, ""},
+		{"", "127.0.0.1:8080", nil, nil, ""},
+		{"", "[::1]:8080", nil, nil, ""},
+		{"", "192.0.2.7", nil, nil, ""},
+		{"", own, nil, nil, ""},
+		{"", strings.ToUpper(short) + ".local:8080", nil, nil, ""},
+		{"", "", nil, nil, ""},
+		{"http://evil.example", "", nil, nil, "origins"},
+		// A name of somebody else's that is made to point here.
+		{"", "evil.example:8080", nil, nil, `hosts = ["evil.example"]`},
+		{"http://evil.example:8080", "evil.example:8080", nil, nil, `hosts = ["evil.example"]`},
+		{"", "203.0.113.9", nil, nil, `hosts = ["203.0.113.9"]`},
+		{"", "localhost.evil.example", nil, nil, `hosts = `},
+		{"", short + ".evil.example", nil, nil, `hosts = `},
+		{"", "evil.example", nil, []string{"gw.example"}, `hosts = `},
+		{"", "gw.example", nil, []string{"gw.example"}, ""},
+		{"", "GW.example.:8080", nil, []string{"gw.Example."}, ""},
+		{"", "a.gw.example", nil, []string{"*.gw.example"}, ""},
+		{"", "xn--bcher-kva.example", nil, []string{"Bücher.example"}, ""},
+		{"", "[2001:db8::1]:80", nil, []string{"2001:DB8:0::1"}, ""},
+		{"http://gw.example:8080", "gw.example:8080", nil, []string{"gw.example"}, ""},
+		{"https://gw.example", "gw.example", nil, []string{"gw.example"}, ""},
+		{"https://gw.example", "gw.example:443", nil, []string{"gw.example"}, ""},
+		// Pages of the listener itself, by any name of the machine.
+		{"http://localhost:8080", "localhost:8080", nil, nil, ""},
+		{"http://localhost:8080", "127.0.0.1:8080", nil, nil, ""},
+		{"http://192.0.2.7:8080", "192.0.2.7:8080", nil, nil, ""},
+		{"http://[::1]:8080", "[::1]:8080", nil, nil, ""},
+		{"http://localhost:3000", "localhost:8080", nil, nil, `origins = ["http://localhost:3000"]`},
+		{"http://evil.example", "localhost", nil, nil, `origins = ["http://evil.example"]`},
+		{"null", "localhost", nil, nil, `origin "null"`},
+		{"null", "localhost", []string{"*"}, nil, ""},
+		{"http://evil.example", "evil.example", []string{"*"}, nil, ""},
+		// Configured pages.
+		{"http://a.good.example", "localhost", []string{"*.good.example"}, nil, ""},
+		{"http://good.example", "localhost", []string{"*.good.example"}, nil, "origins"},
+		{"http://a.good.example", "localhost", []string{"https://*.good.example"}, nil, "origins"},
+		{"https://A.good.example", "localhost", []string{"https://*.good.example"}, nil, ""},
+		{"https://app.example", "app.example", []string{"app.example"}, nil, ""},
+		{"https://app.example", "localhost", []string{"https://APP.example:443"}, nil, ""},
+		{"https://app.example", "localhost", []string{"app.example:443"}, nil, ""},
+		{"https://app.example:8443", "localhost", []string{"app.example"}, nil, "origins"},
+		{"https://app.example:8443", "localhost", []string{"app.example:8443"}, nil, ""},
+		{"http://localhost:3000", "localhost:8080", []string{"http://localhost:*"}, nil, ""},
+		{"http://localhost", "localhost:8080", []string{"http://localhost:*"}, nil, ""},
+		{"https://xn--bcher-kva.example", "localhost", []string{"https://bücher.example"}, nil, ""},
+		{"https://a.xn--bcher-kva.example", "localhost", []string{"https://*.BÜCHER.example"}, nil, ""},
+		{"http://[2001:db8::1]:8080", "localhost", []string{"http://[2001:DB8:0:0::1]:8080"}, nil, ""},
+		{"chrome-extension://abcdef", "localhost", []string{"chrome-extension://abcdef"}, nil, ""},
+		{"https://app.example", "localhost", []string{"*://app.example"}, nil, ""},
+		// A pattern for all pages of a scheme makes no name of the machine.
+		{"http://evil.example", "evil.example", []string{"https://*"}, nil, "hosts"},
 	} {
-		t.Run(c.origin+" to "+c.host, func(t *testing.T) {
-			r := httptest.NewRequest("GET", "/ws", nil)
-			r.Host = c.host
-			if c.origin != "" {
-				r.Header.Set("Origin", c.origin)
+		t.Run(c.page+" to "+c.host, func(t *testing.T) {
+			p, err := NewPolicy(c.origins, c.hosts)
+			if err != nil {
+				t.Fatal(err)
 			}
-			err := Check(r, c.allowed, c.local)
-			if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
-				t.Errorf("error is %v, want %q", err, c.refused)
+			headers := [][]string{nil}
+			if c.refused != "" { // no header of a page's own makes a check pass
+				headers = append(headers, []string{"X-Forwarded-For", "192.0.2.1"}, []string{"Forwarded", "for=192.0.2.1;host=localhost"},
+					[]string{"X-Forwarded-Host", "localhost"}, []string{"X-Real-Ip", "127.0.0.1"}, []string{"Via", "1.1 proxy"})
+			}
+			for _, with := range headers {
+				err = p.Check(request(c.host, c.page, with...))
+				if (err == nil) != (c.refused == "") || err != nil && !strings.Contains(err.Error(), c.refused) {
+					t.Errorf("with %v: error is %v, want %q", with, err, c.refused)
+				}
 			}
 		})
 	}
 }
 
-// Behind a proxy of this machine, the connection's address says nothing about whose name the host is.
-func TestBehindProxy(t *testing.T) {
-	r := httptest.NewRequest("GET", "/ws", nil)
-	r.Host = "gw.example"
-	r.Header.Set("Origin", "https://gw.example")
-	if err := Check(r, nil, true); err == nil {
-		t.Error("a name that may have been made to point here is let in")
+func TestNames(t *testing.T) {
+	var p *Policy
+	for host, ok := range map[string]bool{"gw.example": true, "a.wild.example": true, "a.b.wild.example": false, "wild.example": false} {
+		if err := p.Check(request(host, ""), "GW.example", "*.wild.example"); (err == nil) != ok {
+			t.Errorf("%s: %v", host, err)
+		}
 	}
-	r.Header.Set("X-Forwarded-For", "192.0.2.1")
-	if err := Check(r, nil, true); err != nil {
-		t.Errorf("a page behind a proxy: %v", err)
+}
+
+// TestNeverMatches: a pattern that no browser's Origin can match is an error that says what to write.
+func TestNeverMatches(t *testing.T) {
+	for text, remedy := range map[string]string{
+		"https://app.example.com/":     `write "app.example.com"`,
+		"app.example.com/":             `write "app.example.com"`,
+		"https://app.example.com/page": `remove "/page"`,
+		"app.example.com?a":            `remove "?a"`,
+		"null":                         "http://",
+		"NULL":                         "http://",
+		"file://":                      "null, not file://",
+		"file:///home/pi/page.html":    "null, not file://",
+		"ws://app.example.com":         "http:// in place of ws://",
+		"wss://app.example.com":        "https:// in place of wss://",
+		"://app.example.com":           "scheme is missing",
+		"ht tp://app.example.com":      "not a scheme",
+		"http://user@app.example.com":  `remove "user@"`,
+		"app.example.com:":             "not a port",
+		"app.example.com:http":         "not a port",
+		"app.example.com:080":          "not a port",
+		"app.example.com:70000":        "not a port",
+		"::1":                          "[::1]",
+		"http://[::1":                  "not an IPv6 address",
+		"http://[fe80::1%25eth0]":      "not an IPv6 address",
+		"[a":                           "not an IPv6 address",
+		"192.168.1":                    "not an IPv4 address",
+		"192.168.001.5":                "not an IPv4 address",
+		"a..example.com":               "component",
+		".example.com":                 "component",
+		"":                             "component",
+		"app example.com":              "host name",
+		"app[12].example.com":          "host name",
+		"b*ü.example.com":              "browsers send it encoded",
+	} {
+		if _, err := NewPolicy([]string{text}, nil); err == nil || !strings.Contains(err.Error(), remedy) || !strings.Contains(err.Error(), "origin ") {
+			t.Errorf("%q: %v, want %q", text, err, remedy)
+		}
+	}
+	for _, text := range []string{"http://gw.example", "gw.example:8080", "gw.example/", "", "a b", "[::1]:80", "::1%eth0"} {
+		if _, err := NewPolicy(nil, []string{text}); err == nil || !strings.Contains(err.Error(), "host ") {
+			t.Errorf("host %q: %v", text, err)
+		}
+	}
+}
+
+func TestClient(t *testing.T) {
+	for _, c := range []struct{ remote, header, value, want string }{
+		{"127.0.0.1:4711", "X-Forwarded-For", "192.0.2.1", "192.0.2.1"},
+		{"127.0.0.1:4711", "X-Forwarded-For", "203.0.113.5, 192.0.2.1", "192.0.2.1"},
+		{"127.0.0.1:4711", "X-Forwarded-For", "203.0.113.5, 192.0.2.1, 10.1.2.3", "192.0.2.1"},
+		{"10.9.9.9:1", "X-Forwarded-For", "10.1.2.3", "10.1.2.3"},
+		{"[::ffff:127.0.0.1]:1", "X-Forwarded-For", "192.0.2.1:99", "192.0.2.1:99"},
+		{"127.0.0.1:4711", "Forwarded", `for="[2001:db8::1]:4711";proto=https`, "[2001:db8::1]:4711"},
+		{"127.0.0.1:4711", "Forwarded", `For=192.0.2.1, by=10.0.0.1;for=10.0.0.2`, "192.0.2.1"},
+		{"127.0.0.1:4711", "Forwarded", `for=_hidden`, ""},
+		{"127.0.0.1:4711", "X-Forwarded-For", "unknown", ""},
+		{"127.0.0.1:4711", "X-Forwarded-For", "\x1b[31mred", ""},
+		{"127.0.0.1:4711", "X-Other", "192.0.2.1", ""},
+		{"192.0.2.9:4711", "X-Forwarded-For", "192.0.2.1", ""},
+	} {
+		p, err := ParseProxies([]string{"127.0.0.1", "10.0.0.0/8"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, ok := p.Client(request("localhost", "", c.header, c.value), c.remote)
+		if got != c.want || ok != (c.want != "") {
+			t.Errorf("%s: %s: %q from %s: %q, want %q", c.header, c.value, c.value, c.remote, got, c.want)
+		}
+		if got, ok := (Proxies)(nil).Client(request("localhost", "", c.header, c.value), c.remote); ok {
+			t.Errorf("without proxies: %q", got)
+		}
+	}
+	if _, err := ParseProxies([]string{"proxy.example"}); err == nil || !strings.Contains(err.Error(), "10.0.0.0/8") {
+		t.Errorf("a name: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"runnel/transport/origin"
 	"runnel/transport/subprotocol"
 )
 
@@ -19,13 +18,9 @@ const (
 	writerSize = 256
 )
 
-// Accept upgrades a request. If it can't, it has answered the request when it returns the error. The Conn outlives the
+// Accept upgrades a request, whose origin has been checked. If it can't, it has answered the request when it returns the error. The Conn outlives the
 // handler that calls Accept.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
-	if err := origin.Check(r, o.Origins, o.Transport.Local); err != nil {
-		http.Error(w, err.Error(), http.StatusForbidden)
-		return nil, fmt.Errorf("websocket handshake: %w", err)
-	}
 	p, ok := choose(r.Header.Values("Sec-WebSocket-Protocol"))
 	if !ok && r.Header.Get("Upgrade") != "" {
 		err := fmt.Errorf("no common subprotocol: asked for %q, spoken here: %s",
@@ -36,7 +31,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	h := &hijacker{ResponseWriter: w}
 	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{p.String()},
-		InsecureSkipVerify: true, // the origin is checked above
+		InsecureSkipVerify: true, // the listener has checked the origin
 		CompressionMode:    o.compression(),
 	})
 	if err != nil {
@@ -44,9 +39,6 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 			h.socket.Close()
 		}
 		return nil, fmt.Errorf("websocket handshake: %w", err)
-	}
-	if origin.Proxied(r) {
-		o.Transport.Local = false
 	}
 	return newConn(ws, h.socket, p, o), nil
 }

@@ -49,10 +49,6 @@ type Options struct {
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
-	// Origins lists the hosts, or schemes and hosts, of web pages that may connect besides those of this host:
-	// "app.example.com", "https://*.example.com"; "*" is any.
-	Origins []string
-
 	// Compress offers permessage-deflate, which costs much memory and time a connection.
 	Compress bool
 

@@ -219,15 +219,6 @@ func TestNotAnUpgrade(t *testing.T) {
 	}
 }
 
-func TestOrigin(t *testing.T) {
-	s := serve(t, Options{})
-	_, resp := s.ask(t, "Sec-WebSocket-Protocol: wamp.2.json\r\nOrigin: http://evil.example\r\n", "")
-	said, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusForbidden || !strings.Contains(string(said), "origins") {
-		t.Errorf("answered %s: %s", resp.Status, said)
-	}
-}
-
 func want(t *testing.T, c *Conn, msg string, more bool) {
 	t.Helper()
 	got, gotMore, err := c.ReadMessage()

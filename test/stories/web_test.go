@@ -1,0 +1,53 @@
+package stories
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+)
+
+// webRequest sends a request as a browser writes it, and returns the answer as far as the connection's end.
+func webRequest(t *testing.T, address, method, path, host string, headers ...string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n%s\r\n\r\n", method, path, host, strings.Join(headers, "\r\n"))
+	answer, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// TestReboundPage: a page whose name has been made to point to the router gets 403 from everything that speaks HTTP, and so
+// does whoever reads the metrics by such a name.
+func TestReboundPage(t *testing.T) {
+	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0\"\nhosts = [\"gw.example\"]\n")
+	metrics := strings.TrimSuffix(strings.TrimPrefix(r.logs(`msg=metrics url=(\S+)`)[1], "http://"), "/metrics")
+	_, port, _ := net.SplitHostPort(r.address())
+	const open = "Content-Length: 29\r\nContent-Type: text/plain"
+	evil := "evil.example:" + port
+	for _, c := range [][]string{
+		{"GET", "/"},
+		{"POST", "/lp/open", "Origin: http://" + evil, open, "X-Forwarded-For: 192.0.2.1"},
+		{"POST", "/lp/open", "Origin: http://" + evil, open, "Forwarded: for=192.0.2.1"},
+		{"GET", "/ws", "Origin: http://" + evil, "X-Forwarded-For: 192.0.2.1"},
+	} {
+		if answer := webRequest(t, r.address(), c[0], c[1], evil, c[2:]...); !strings.HasPrefix(answer, "HTTP/1.1 403") || !strings.Contains(answer, `hosts = ["evil.example"]`) {
+			t.Errorf("%v: %s", c, answer)
+		}
+	}
+	for host, want := range map[string]string{"evil.example": "403", "evil.example:9100": "403", "gw.example:9100": "200", metrics: "200"} {
+		if answer := webRequest(t, metrics, "GET", "/metrics", host); !strings.HasPrefix(answer, "HTTP/1.1 "+want) {
+			t.Errorf("metrics of %s: %s", host, answer)
+		}
+	}
+	if answer := webRequest(t, r.address(), "GET", "/", "localhost:"+port); !strings.HasPrefix(answer, "HTTP/1.1 200") {
+		t.Errorf("the front page: %s", answer)
+	}
+}
