@@ -137,7 +137,9 @@ func (t *turn) publish(m *realm, p *publication) {
 }
 
 // match finds the subscriptions of p's topic.
-func (t *turn) match(m *realm, p *publication) { t.matched = m.topics.Load().match(p.topic, t.matched[:0]) }
+func (t *turn) match(m *realm, p *publication) {
+	t.matched = m.topics.Load().match(p.topic, t.matched[:0])
+}
 
 // publishMatched is publish for the subscriptions that match has found.
 func (t *turn) publishMatched(m *realm, p *publication) {

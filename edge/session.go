@@ -120,7 +120,7 @@ func (s *session) handle(t *turn, data []byte) error {
 		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
 	}
 	if s.strict {
-		if err := s.checkSequence(m); err != nil {
+		if err := s.checkStrictly(m); err != nil {
 			return err
 		}
 	}
@@ -158,6 +158,14 @@ func (s *session) handle(t *turn, data []byte) error {
 		return nil
 	}
 	return s.refuse(t, m, err)
+}
+
+// checkStrictly holds what only a strict realm insists on.
+func (s *session) checkStrictly(m *codec.Message) error {
+	if m.Nulls {
+		return violation(m.Type.String() + ": null is neither a list of arguments nor a dict of keyword arguments")
+	}
+	return s.checkSequence(m)
 }
 
 // checkSequence holds the rule for session-scope request ids, which a strict realm insists on.

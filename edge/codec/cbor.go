@@ -58,12 +58,13 @@ func parseCBOR(data []byte, m *Message) (*layout, error) {
 		if pos = cborArguments(data, pos, m); pos < 0 {
 			return l, l.wrong(arguments, pos)
 		}
+		keys := pos
 		if items == 2 {
 			if pos = cborKeywords(data, pos); pos < 0 {
 				return l, l.wrong(keywords, pos)
 			}
 		}
-		m.Payload.Serializer, m.Payload.Items, m.Payload.Raw = wamp.CBOR, items, data[start:pos]
+		m.payload(wamp.CBOR, items, data, start, keys, pos)
 	}
 	if data[0] == cborArray<<5|cborIndefinite {
 		pos++ // the break, which cborMessage has seen
@@ -169,14 +170,14 @@ func cborArguments(data []byte, pos int, m *Message) int {
 	if pos >= len(data) {
 		return faultEnds.at()
 	}
-	if major := data[pos] >> 5; major == cborArray || major == cborBytes || major == cborString && transparent(m.Dict) {
+	if major := data[pos] >> 5; major == cborArray || major == cborBytes || major == cborString && transparent(m.Dict) || beginsNull(wamp.CBOR, data[pos]) {
 		return cborSkip(data, pos, MaxDepth)
 	}
 	return faultKind.at()
 }
 
 func cborKeywords(data []byte, pos int) int {
-	if pos < len(data) && data[pos]>>5 != cborMap {
+	if pos < len(data) && data[pos]>>5 != cborMap && !beginsNull(wamp.CBOR, data[pos]) {
 		return faultKind.at()
 	}
 	return cborSkip(data, pos, MaxDepth)

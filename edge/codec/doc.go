@@ -19,7 +19,7 @@
 //   - Options, details and extra are maps. Of options and details that the protocol knows, the kind of the value is
 //     checked (options.go); null stands for one that is not set.
 //   - Arguments is a list or, for a transparent payload, one binary; a text also, where the options have enc_algo or
-//     ppt_scheme. ArgumentsKw is a map.
+//     ppt_scheme. ArgumentsKw is a map. null stands for one that is absent (null.go).
 //   - All strings are UTF-8; half a surrogate pair in JSON stands for no character and is refused. Keys of maps are strings.
 //   - No element nests lists, maps and CBOR tags deeper than MaxDepth.
 //   - CBOR: all of RFC 8949, with indefinite lengths, tags, half floats and simple values. MessagePack: version 5. JSON:

@@ -149,25 +149,25 @@ func jsonPayload(data []byte, pos int, l *layout, m *Message) (int, error) {
 	if pos = jsonArguments(data, pos, m); pos < 0 {
 		return 0, l.wrong(arguments, pos)
 	}
-	items := 1
+	items, end, keys := 1, pos, start
 	next := jsonSpace(data, pos)
 	if next < len(data) && data[next] == ',' {
 		items = 2
-		pos = jsonSpace(data, next+1)
-		if pos < len(data) && data[pos] != '{' {
+		keys = jsonSpace(data, next+1)
+		if keys < len(data) && data[keys] != '{' && data[keys] != 'n' {
 			return 0, l.wrong(keywords, faultKind.at())
 		}
-		if pos = jsonSkip(data, pos, MaxDepth); pos < 0 {
-			return 0, l.wrong(keywords, pos)
+		if end = jsonSkip(data, keys, MaxDepth); end < 0 {
+			return 0, l.wrong(keywords, end)
 		}
 	}
-	m.Payload.Serializer, m.Payload.Items, m.Payload.Raw = wamp.JSON, items, data[start:pos]
-	return pos, nil
+	m.payload(wamp.JSON, items, data, start, keys, end)
+	return end, nil
 }
 
 func jsonArguments(data []byte, pos int, m *Message) int {
 	end := jsonSkip(data, pos, MaxDepth)
-	if end < 0 || data[pos] == '[' {
+	if end < 0 || data[pos] == '[' || data[pos] == 'n' {
 		return end
 	}
 	if data[pos] == '"' && (jsonIsBinary(data[pos+1:end-1]) || transparent(m.Dict)) {

@@ -17,6 +17,7 @@ type Message struct {
 	Text        []byte  // realm, topic, procedure, error URI, reason, auth method or signature
 	Dict        Dict    // options, details or extra
 	Payload     Payload // Arguments and ArgumentsKw
+	Nulls       bool    // one of these was null, which stands for an element that is absent
 }
 
 // field is the part of a Message that an element of the message on the wire fills.

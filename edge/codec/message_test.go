@@ -143,7 +143,7 @@ func TestRefused(t *testing.T) {
 		`[16,1,{},5]`:                           "PUBLISH: topic is not a string",
 		`[16,1,{}]`:                             "PUBLISH: topic is missing",
 		`[16,1,{},"a",{}]`:                      "PUBLISH: arguments is neither a list nor a binary",
-		`[16,1,{},"a",null]`:                    "PUBLISH: arguments is neither a list nor a binary",
+		`[16,1,{},"a",nul]`:                     "PUBLISH: arguments: an octet that begins no value",
 		`[16,1,{},"a","text"]`:                  "PUBLISH: arguments is neither a list nor a binary",
 		`[16,1,{"ppt_scheme":null},"a","text"]`: "PUBLISH: arguments is neither a list nor a binary",
 		`[16,1,{},"a","\u0000A"]`:               "PUBLISH: arguments is neither a list nor a binary",

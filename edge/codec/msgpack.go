@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"time"
@@ -88,12 +89,13 @@ func parseMsgPack(data []byte, m *Message) (*layout, error) {
 		if pos = msgpackArguments(data, pos, m); pos < 0 {
 			return l, l.wrong(arguments, pos)
 		}
+		keys := pos
 		if items == 2 {
 			if pos = msgpackKeywords(data, pos); pos < 0 {
 				return l, l.wrong(keywords, pos)
 			}
 		}
-		m.Payload.Serializer, m.Payload.Items, m.Payload.Raw = wamp.MsgPack, items, data[start:pos]
+		m.payload(wamp.MsgPack, items, data, start, keys, pos)
 	}
 	if pos != len(data) {
 		return l, l.broken(faultFollows)
@@ -181,14 +183,18 @@ func msgpackArguments(data []byte, pos int, m *Message) int {
 	if pos >= len(data) {
 		return faultEnds.at()
 	}
-	if c := data[pos]; msgpackIsArray(c) || msgpackIsBin(c) || msgpackIsText(c) && transparent(m.Dict) {
+	if c := data[pos]; msgpackIsArray(c) || msgpackIsBin(c) || msgpackIsText(c) && transparent(m.Dict) || msgpackIsNull(data, pos) {
 		return msgpackSkip(data, pos, MaxDepth)
 	}
 	return faultKind.at()
 }
 
+func msgpackIsNull(data []byte, pos int) bool {
+	return data[pos] == msgpackNil || bytes.HasPrefix(data[pos:], []byte(msgpackUndefined))
+}
+
 func msgpackKeywords(data []byte, pos int) int {
-	if pos < len(data) && !msgpackIsMap(data[pos]) {
+	if pos < len(data) && !msgpackIsMap(data[pos]) && !msgpackIsNull(data, pos) {
 		return faultKind.at()
 	}
 	return msgpackSkip(data, pos, MaxDepth)
