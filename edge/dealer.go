@@ -221,6 +221,9 @@ func (s *session) invocationError(t *turn, m *codec.Message) error {
 		return violation("a client may send ERROR for INVOCATION only, not for " + m.ErrorType.String())
 	}
 	answer := codec.Message{Type: wamp.Error, ErrorType: wamp.Call, Dict: m.Dict, Text: m.Text, Payload: m.Payload}
+	if !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
+		answer = failureMessage(s.serializer, wamp.Call, 0, refusal{wamp.InvalidURI, "the callee answered with an error that is not a URI"})
+	}
 	p := &s.realm.pending
 	c, err := p.answered(t, s, m.Request, &answer.Payload)
 	if c == nil {

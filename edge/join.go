@@ -128,6 +128,9 @@ func (r *Router) admit(s *session, data []byte) error {
 	if hello.Type != wamp.Hello {
 		return violation("the first message must be HELLO, not " + hello.Type.String())
 	}
+	if !wamp.ValidURI(hello.Text, wamp.Exact, false) {
+		return refusal{wamp.InvalidURI, "HELLO.Realm is not a URI"}
+	}
 	m := r.realm(hello.Text)
 	if m == nil {
 		return refusal{wamp.NoSuchRealm, fmt.Sprintf("there is no realm %q here", hello.Text)}

@@ -145,7 +145,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	case wamp.Error:
 		err = s.invocationError(t, m)
 	case wamp.Goodbye:
-		return s.goodbye(t)
+		return s.goodbye(t, m)
 	case wamp.Abort:
 		return aborted(m)
 	case wamp.EventReceived:
@@ -221,7 +221,10 @@ func failureMessage(serializer wamp.Serializer, request wamp.Type, id wamp.ID, e
 }
 
 // goodbye answers the peer's GOODBYE, or takes its answer to ours.
-func (s *session) goodbye(t *turn) error {
+func (s *session) goodbye(t *turn, m *codec.Message) error {
+	if !s.leaving.Load() && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
+		return refusal{wamp.InvalidURI, "GOODBYE.Reason is not a URI"}
+	}
 	if !s.leaving.Swap(true) {
 		t.send(s, &codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
 	}
@@ -231,13 +234,25 @@ func (s *session) goodbye(t *turn) error {
 // close ends the connection after the read loop has: a violation is answered with ABORT, and what is still in the
 // outbox is given a moment to get out.
 func (s *session) close(cause error) error {
-	var breach violation
-	if errors.As(cause, &breach) {
-		s.abort(wamp.ProtocolViolation, string(breach))
+	if reason, message, broke := breach(cause); broke {
+		s.abort(reason, message)
 		cause = fmt.Errorf("protocol violation: %w", cause)
 	}
 	s.out.settle(s.realm.router.options().CloseTimeout)
 	return cause
+}
+
+// breach returns what ABORT says to a peer whose session ends with err, if it is the peer's fault.
+func breach(err error) (reason wamp.Failure, message string, broke bool) {
+	var rule violation
+	var refused refusal
+	switch {
+	case errors.As(err, &rule):
+		return wamp.ProtocolViolation, string(rule), true
+	case errors.As(err, &refused):
+		return refused.Failure, refused.message, true
+	}
+	return "", "", false
 }
 
 // abort tells the peer why it is cut.
@@ -274,7 +289,7 @@ func (s *session) kill(reason wamp.Failure, message string) {
 // leave takes the session out of everything it is part of. It runs when the read loop has ended.
 func (s *session) leave(cause error) {
 	s.realm.leave(s)
-	if breach := violation(""); cause == errGoodbye || errors.As(cause, &breach) {
+	if _, _, broke := breach(cause); broke || cause == errGoodbye {
 		s.hangUp()
 	}
 	s.out.close()

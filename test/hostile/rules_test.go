@@ -177,7 +177,7 @@ func TestBreachesBeforeASession(t *testing.T) {
 		"an empty list":           {`[]`, violated},
 		"no list":                 {`"HELLO"`, violated},
 		"no realm":                {`[1,{"roles":{"caller":{}}}]`, violated},
-		"a realm that is a text":  {`[1,"",{"roles":{"caller":{}}}]`, `[3,{"message":"*"},"wamp.error.no_such_realm"]`},
+		"a realm that is a text":  {`[1,"",{"roles":{"caller":{}}}]`, `[3,{"message":"*"},"wamp.error.invalid_uri"]`},
 		"a realm that is none":    {`[1,"stage",{"roles":{"caller":{}}}]`, `[3,{"message":"*"},"wamp.error.no_such_realm"]`},
 		"details that are a list": {`[1,"@",[]]`, violated},
 		"no roles":                {`[1,"@",{}]`, violated},
