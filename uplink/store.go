@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,6 @@ const GapTopic = "runnel.uplink.gap"
 const (
 	drainWindow = 256 // events under way
 	drainBatch  = 64  // taken from the spool at once
-	maxTries    = 6   // to publish an event that the centre refuses for reasons that may pass
 	firstPause  = 500 * time.Millisecond
 	lastPause   = 10 * time.Second
 	late        = time.Second // an event that has waited longer says when it was published
@@ -139,24 +137,23 @@ type drain struct {
 	done chan struct{}
 
 	// Owned by run.
-	tries   map[uint64]int        // of events that were refused
 	options []byte                // of the last event
 	how     client.PublishOptions // what they say
 
 	mu sync.Mutex
 	// Guarded by mu.
-	refused map[uint64]error
-	idle    chan struct{} // closed when nothing is under way; nil: nobody waits
-	again   func()        // ends the present attempt
+	idle  chan struct{} // closed when nothing is under way; nil: nobody waits
+	again func()        // ends the present attempt
 
 	underWay atomic.Int64
 }
 
 // beginDrain is called when the centre was joined, endDrain before the client dials again.
 func (l *Link) beginDrain() {
-	d := &drain{link: l, done: make(chan struct{}), tries: make(map[uint64]int), refused: make(map[uint64]error)}
+	d := &drain{link: l, done: make(chan struct{})}
 	d.ctx, d.stop = context.WithCancel(context.Background())
 	l.draining = d
+	l.spool.Retry() // the centre may have been mended meanwhile
 	l.up.Store(&d.ctx)
 	go d.run()
 }
@@ -170,7 +167,7 @@ func (l *Link) endDrain() {
 	}
 }
 
-// run makes attempt after attempt: one ends when the centre refuses an event for a reason that may pass. Then what is under
+// run makes attempt after attempt: one ends when the centre can't take an event now. Then what is under
 // way is awaited, so that nothing overtakes more than it must.
 func (d *drain) run() {
 	defer close(d.done)
@@ -183,7 +180,6 @@ func (d *drain) run() {
 		d.attempt(ctx)
 		cancel()
 		d.settle()
-		d.judge()
 		if d.link.status.eventsUp.forwarded.Load() > before {
 			pause = firstPause
 		}
@@ -196,6 +192,7 @@ func (d *drain) run() {
 
 // attempt publishes from the first event that is not acknowledged on, until ctx ends or an event can't be published now.
 func (d *drain) attempt(ctx context.Context) {
+	d.link.spool.Rewind()
 	for after := uint64(0); ; {
 		events, err := d.link.spool.Next(ctx, after, drainBatch)
 		if err != nil {
@@ -212,7 +209,9 @@ func (d *drain) attempt(ctx context.Context) {
 				}
 				d.reject(e.Sequence, err)
 			}
-			after = e.Sequence
+			if !e.Held {
+				after = e.Sequence
+			}
 		}
 	}
 }
@@ -265,13 +264,13 @@ func (d *drain) answered(sequence uint64, err error) {
 		d.link.spool.Ack(sequence)
 	case d.ctx.Err() != nil:
 		// The session has ended: the next one sends it again.
-	case hopeless(err):
-		d.reject(sequence, err)
-	default:
+	case isDown(err) || errors.Is(err, wamp.Unavailable):
+		// The session is just ending, or the centre is full, and may be so for long.
 		d.mu.Lock()
-		d.refused[sequence] = err
 		d.again()
 		d.mu.Unlock()
+	default:
+		d.reject(sequence, err)
 	}
 	d.landed()
 }
@@ -304,38 +303,16 @@ func (d *drain) settle() {
 	}
 }
 
-// judge gives up on events that were refused too often. A centre that is only unable to take them now does not count: it
-// is full or changing, and may be so for long.
-func (d *drain) judge() {
-	d.mu.Lock()
-	refused := d.refused
-	d.refused = make(map[uint64]error)
-	d.mu.Unlock()
-	for sequence, err := range refused {
-		if isDown(err) || errors.Is(err, wamp.Unavailable) {
-			continue // the session is just ending, or it will be different
-		}
-		if d.tries[sequence]++; d.tries[sequence] >= maxTries {
-			delete(d.tries, sequence)
-			d.reject(sequence, err)
-		}
-	}
-}
-
-// reject drops an event that the centre will never take. The first in a session is worth a line in the log.
+// reject holds an event that the centre does not take, or drops it if its class promises nothing. The first that is dropped
+// in a session is worth a line in the log; for those that are held the spool has one for each topic.
 func (d *drain) reject(sequence uint64, err error) {
+	if d.link.spool.Hold(sequence, err.Error()) {
+		return
+	}
 	if d.link.status.eventsUp.dropped.Add(1); !d.link.rejected.Swap(true) {
-		d.link.remote.log.Warn("events are refused, dropping them", "error", err)
+		d.link.remote.log.Warn("events rejected by the centre are dropped", "err", err)
 	}
 	d.link.spool.Ack(sequence)
-}
-
-// hopeless reports whether a router that has said so will say so again.
-func hopeless(err error) bool {
-	return slices.ContainsFunc([]wamp.Failure{
-		wamp.NotAuthorized, wamp.InvalidURI, wamp.InvalidArgument, wamp.PayloadSizeExceeded, wamp.ProtocolViolation,
-		wamp.FeatureNotSupported, wamp.OptionNotAllowed, wamp.DiscloseMeNotAllowed,
-	}, func(f wamp.Failure) bool { return errors.Is(err, f) })
 }
 
 // linger waits at the end for what is under way to the centre, but not for long.

@@ -12,12 +12,14 @@ type lost struct {
 	count       int
 	octets      int64
 	atEnd       bool // it was refused, and stands behind all others
+	held        bool // the far side had rejected it
 }
 
 // run tells runs of drops apart.
 type run struct {
 	reason Reason
 	atEnd  bool
+	held   bool
 }
 
 // missing notes that events were dropped. A run of them leaves one gap: it stands where the last of them stood, grows with
@@ -27,7 +29,7 @@ func (s *Spool) missing(m lost) {
 	s.drops.Octets += uint64(m.octets)
 	s.newGaps = true
 	signal(s.wake)
-	key := run{m.reason, m.atEnd}
+	key := run{m.reason, m.atEnd, m.held}
 	if e := s.runs[key]; e != nil && !e.gone && e.Sequence > s.handed && (!m.atEnd || e.Gap.Last == m.first-1) {
 		s.extend(e, m)
 		return
@@ -50,7 +52,7 @@ func (s *Spool) missing(m lost) {
 
 // movable reports whether the gap has the number of the last event that it stands for. Where that event may have been
 // returned by Next already, the gap has a number of its own, and comes behind all others.
-func (m *lost) movable() bool { return m.reason != ByDamage && m.reason != ByOperator }
+func (m *lost) movable() bool { return !m.held && m.reason != ByDamage && m.reason != ByOperator }
 
 // extend lets a gap grow, and moves it behind the last event that it stands for.
 func (s *Spool) extend(e *entry, m lost) {

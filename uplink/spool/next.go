@@ -1,9 +1,11 @@
 package spool
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sort"
+	"time"
 )
 
 // pieceOctets bounds what Next returns at once, roughly, and peekOctets what Peek does.
@@ -14,25 +16,53 @@ const (
 
 // Next returns up to n events that have not been acknowledged, in their order, beginning behind the one with the number
 // after. It waits until there is one, or ctx is done, whose error it returns then. To begin again after a disconnect, call
-// it with 0. What Next has not returned yet it returns in any case, also before after.
+// Rewind, and Next with 0. What Next has not returned yet it returns in any case, also before after. Held events come in
+// between, with older numbers: after is that of the last event that is not held.
 func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) {
+	timer := time.NewTimer(idle)
+	defer timer.Stop()
 	for {
-		if events := s.read(after, n, true); len(events) > 0 {
+		wait := s.retryDue()
+		events := s.readHeld((n + 1) / 2)
+		events = append(events, s.read(after, n-len(events), handing)...)
+		if len(events) > 0 {
 			return events, nil
 		}
+		timer.Reset(cmp.Or(wait, idle))
 		select {
 		case <-s.more:
+		case <-timer.C:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
+// purpose is what events are read for.
+type purpose uint8
+
+const (
+	peeking    purpose = iota
+	handing            // over to the drain
+	discarding         // by an operator
+)
+
 // Peek returns up to n of the oldest events that wait, fewer where they are long.
 func (s *Spool) Peek(n int) (events []Event) {
 	octets := int64(0)
+	for _, seen := range s.peekHeld(n) {
+		e := seen.Event
+		e.Held = true
+		events = append(events, e)
+		octets += seen.octets
+	}
+	return append(events, s.peek(n-len(events), octets)...)
+}
+
+// peek is Peek for events that are not held, after so many octets.
+func (s *Spool) peek(n int, octets int64) (events []Event) {
 	for after := uint64(0); len(events) < n && octets < peekOctets; after = events[len(events)-1].Sequence {
-		more := s.read(after, n-len(events), false)
+		more := s.read(after, n-len(events), peeking)
 		if len(more) == 0 {
 			break
 		}
@@ -47,8 +77,9 @@ func (s *Spool) Peek(n int) (events []Event) {
 // Discard drops the n oldest events, those under way too, and returns how many it were. It leaves a gap.
 func (s *Spool) Discard(n int) (dropped int) {
 	end := s.State().Last // its own gap does not count
+	dropped = s.discardHeld(n)
 	for after := uint64(0); dropped < n; {
-		events := s.read(after, min(n-dropped, 1000), true)
+		events := s.read(after, min(n-dropped, 1000), discarding)
 		for len(events) > 0 && events[len(events)-1].Sequence > end {
 			events = events[:len(events)-1]
 		}
@@ -79,12 +110,15 @@ func (s *Spool) discard(events []Event) (dropped int) {
 }
 
 // read collects events. It reads segments back as it needs them, without the lock.
-func (s *Spool) read(after uint64, n int, hand bool) []Event {
+func (s *Spool) read(after uint64, n int, why purpose) []Event {
+	if n <= 0 {
+		return nil
+	}
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	for {
 		s.mu.Lock()
-		events, l, lack := s.collect(after, n, hand)
+		events, l, lack := s.collect(after, n, why)
 		var seg segment
 		if lack != nil {
 			seg = *lack
@@ -98,13 +132,19 @@ func (s *Spool) read(after uint64, n int, hand bool) []Event {
 }
 
 // collect merges the lanes. Where a segment must be read first it stops, and returns which.
-func (s *Spool) collect(after uint64, n int, hand bool) (events []Event, l *lane, lack *segment) {
-	if hand {
+func (s *Spool) collect(after uint64, n int, why purpose) (events []Event, l *lane, lack *segment) {
+	if why != peeking {
 		after = min(after, s.handed) // nothing is left out
+	}
+	from := after
+	if why == handing && s.held.sift {
+		if rejected, ok := s.firstRejected(); ok {
+			from = min(from, rejected-1)
+		}
 	}
 	var cursors [3]cursor
 	for i, l := range s.lanes {
-		cursors[i] = cursor{lane: l, after: after, handed: s.handed}
+		cursors[i] = cursor{lane: l, after: from, handed: s.handed}
 	}
 	for octets := int64(0); len(events) < n && octets < pieceOctets; {
 		var first *cursor
@@ -120,11 +160,22 @@ func (s *Spool) collect(after uint64, n int, hand bool) (events []Event, l *lane
 		if first == nil {
 			break
 		}
-		if e := &first.found; e.Sequence > s.handed || s.window.has(e.Sequence) {
+		e := &first.found
+		if s.movedBefore(e) {
+			if why == handing {
+				s.hand(e)
+				s.settle(e.Sequence)
+			}
+		} else if t, ok := s.diverts(e); ok && why == handing {
+			if !s.divert(first, t) {
+				break
+			}
+		} else if e.Sequence > s.handed || e.Sequence > after && s.window.waits(e.Sequence) {
 			events = append(events, e.Event.clone())
 			octets += e.octets
-			if hand {
+			if why != peeking {
 				s.hand(e)
+				s.overtakes(t)
 			}
 		}
 		first.advance()
@@ -144,10 +195,12 @@ func (e Event) clone() Event {
 // hand notes that an event is under way from now on.
 func (s *Spool) hand(e *kept) {
 	if e.Sequence <= s.handed {
-		return // once more
+		s.window.again(e.Sequence, s.held.attempt)
+		return
 	}
 	s.handed = e.Sequence
-	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil})
+	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil,
+		topic: e.Topic, attempt: s.held.attempt})
 	l := s.lanes[e.Class]
 	for l.fresh != nil && l.fresh.Sequence <= e.Sequence {
 		l.fresh = l.fresh.next
@@ -196,7 +249,9 @@ func (s *Spool) unreadable(l *lane, seg segment, records int, err error) {
 // Ack says that the far side has an event, or never will. Events may be acknowledged in any order.
 func (s *Spool) Ack(sequence uint64) {
 	s.mu.Lock()
-	s.settle(sequence)
+	if !s.settleHeld(sequence) && s.window.waits(sequence) {
+		s.settle(sequence)
+	}
 	s.unlockAndTell()
 }
 
@@ -206,6 +261,7 @@ func (s *Spool) settle(sequence uint64) bool {
 	if !ok {
 		return false
 	}
+	s.answered(&u)
 	s.depth--
 	s.octets -= u.octets
 	l := s.lanes[u.class]
@@ -256,6 +312,10 @@ type underWay struct {
 	class    Class
 	lasting  bool // it may be on disk
 	settled  bool
+	topic    string
+	attempt  uint64 // when Next has returned it last
+	rejected bool   // by the far side; it is to be moved to the held events
+	moved    bool   // it is among them, and here until that is on disk
 }
 
 func (w *window) add(u underWay) {
@@ -276,6 +336,19 @@ func (w *window) find(sequence uint64) int {
 }
 
 func (w *window) has(sequence uint64) bool { return w.find(sequence) >= 0 }
+
+// waits reports whether an event is under way, and not among the held ones.
+func (w *window) waits(sequence uint64) bool {
+	i := w.find(sequence)
+	return i >= 0 && !w.list[i].moved
+}
+
+// again notes that Next returns an event once more.
+func (w *window) again(sequence, attempt uint64) {
+	if i := w.find(sequence); i >= 0 {
+		w.list[i].attempt = attempt
+	}
+}
 
 func (w *window) settle(sequence uint64) (u underWay, ok bool) {
 	i := w.find(sequence)

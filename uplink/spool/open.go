@@ -41,6 +41,7 @@ func Open(o Options) (*Spool, error) {
 		for _, l := range s.lanes {
 			l.log = nil
 		}
+		s.held.log = nil
 	}
 	return s, nil
 }
@@ -81,7 +82,7 @@ type recovery struct {
 }
 
 func (r *recovery) note(rec *record) {
-	r.settled, r.last, r.at = max(r.settled, rec.settled), max(r.last, rec.Sequence), max(r.at, rec.at)
+	r.settled, r.last, r.at = max(r.settled, rec.settled), max(r.last, rec.Sequence, rec.settled), max(r.at, rec.at)
 }
 
 // recover reads the logs. It runs before anybody else knows of the spool.
@@ -91,6 +92,9 @@ func (s *Spool) recover() (err error) {
 		if err = s.recoverLane(l, &r); err != nil {
 			return err
 		}
+	}
+	if err = s.recoverHeld(&r); err != nil {
+		return err
 	}
 	gaps, err := s.recoverGaps(&r)
 	if err != nil {

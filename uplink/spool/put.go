@@ -85,6 +85,9 @@ func (s *Spool) makeRoom(octets int64) Reason {
 	if octets > s.opts.MaxOctets {
 		return BySize
 	}
+	for s.octets+octets > s.opts.MaxOctets && s.dropHeld(BySize) {
+		// what can't cross is not to keep out what can
+	}
 	if s.opts.Drop == Newest {
 		return s.roomAtEnd(octets)
 	}
@@ -168,6 +171,9 @@ func (s *Spool) droppableEntry(l *lane) *entry {
 
 // dropPinned drops the oldest event that is in memory only.
 func (s *Spool) dropPinned() bool {
+	if s.dropTail(ByMemory) {
+		return true
+	}
 	var lane *lane
 	var oldest *entry
 	for _, l := range s.lanes {

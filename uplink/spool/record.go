@@ -15,15 +15,18 @@ const (
 	eventRecord recordKind = 1 + iota
 	gapRecord
 	markRecord // says only how far the far side has acknowledged
+	heldRecord // an event that is held, and why its topic is
+	goneRecord // says that the held events of a topic are gone, up to a number
 )
 
 // record is one of a log. Its octets: kind, epoch, sequence, settled, at; of an event time, topic, options, serializer and
-// items, payload; of a gap time, reason, first, last, count, octets, since. Numbers are varints, texts have their length in
+// items, payload; of a held event class and reason, and the same; of a gap time, reason, first, last, count, octets, since. Numbers are varints, texts have their length in
 // front, and the payload is the rest.
 type record struct {
 	Event
 	kind    recordKind
 	settled uint64 // all up to this number is
+	reason  string // of a held topic
 	at      int64  // by the spool's clock
 }
 
@@ -37,11 +40,28 @@ func appendHead(dst []byte, k recordKind, epoch, sequence, settled uint64, at in
 
 func appendEvent(dst []byte, e *entry, settled uint64) []byte {
 	dst = appendHead(dst, eventRecord, e.Epoch, e.Sequence, settled, e.at)
+	return appendBody(dst, &e.Event)
+}
+
+// appendBody appends what the record of an event has behind its head.
+func appendBody(dst []byte, e *Event) []byte {
 	dst = binary.AppendVarint(dst, e.Time.UnixMicro())
 	dst = append(binary.AppendUvarint(dst, uint64(len(e.Topic))), e.Topic...)
 	dst = append(binary.AppendUvarint(dst, uint64(len(e.Options))), e.Options...)
 	dst = append(dst, byte(e.Payload.Serializer), byte(e.Payload.Items))
 	return append(dst, e.Payload.Raw...)
+}
+
+func appendHeld(dst []byte, in *heldEvent, settled uint64) []byte {
+	dst = appendHead(dst, heldRecord, in.Epoch, in.Sequence, settled, in.at)
+	dst = append(dst, byte(in.Class))
+	dst = append(binary.AppendUvarint(dst, uint64(len(in.reason))), in.reason...)
+	return appendBody(dst, &in.Event)
+}
+
+func appendGone(dst []byte, topic string, epoch, gone, settled uint64, at int64) []byte {
+	dst = appendHead(dst, goneRecord, epoch, gone, settled, at)
+	return append(binary.AppendUvarint(dst, uint64(len(topic))), topic...)
 }
 
 func appendGap(dst []byte, e *entry, settled uint64) []byte {
@@ -61,7 +81,11 @@ func decode(data []byte, topic string) (r record, ok bool) {
 	r.Epoch, r.Sequence, r.settled = d.uvarint(), d.uvarint(), d.uvarint()
 	r.at = int64(d.uvarint())
 	switch r.kind {
-	case eventRecord:
+	case heldRecord, eventRecord:
+		if r.kind == heldRecord {
+			r.Class = Class(d.octet())
+			r.reason = string(d.text())
+		}
 		r.Time = time.UnixMicro(d.varint())
 		if text := d.text(); string(text) == topic {
 			r.Topic = topic
@@ -77,11 +101,14 @@ func decode(data []byte, topic string) (r record, ok bool) {
 		g.First, g.Last, g.Count, g.Octets = d.uvarint(), d.uvarint(), d.uvarint(), d.uvarint()
 		g.Since = time.UnixMicro(d.varint())
 		r.Gap = g
+	case goneRecord:
+		r.Topic = string(d.text())
 	case markRecord:
 	default:
 		return r, false
 	}
-	return r, d.ok && r.at >= 0 && r.settled <= r.Sequence && r.Sequence < 1<<62
+	old := r.kind == heldRecord || r.kind == goneRecord // others may have been settled since
+	return r, d.ok && r.at >= 0 && (old || r.settled <= r.Sequence) && r.Sequence < 1<<62 && r.settled < 1<<62 && r.Class <= Durable
 }
 
 // decoder reads the fields of a record; when one is not there, ok is false and all others are zero.

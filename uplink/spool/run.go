@@ -63,6 +63,13 @@ func (s *Spool) attend() time.Duration {
 			err = errors.Join(err, s.commit(l))
 		}
 	}
+	if at, ok := s.heldDueAt(); ok && at <= now {
+		tried = true
+		err = errors.Join(err, s.commitHeld())
+	}
+	if s.held.log != nil {
+		err = errors.Join(err, s.trimHeld())
+	}
 	if now >= max(s.writer.retryAt, s.writer.gapsAt) {
 		err = errors.Join(err, s.saveGaps())
 		s.writer.gapsAt = s.clock.now() + gapsPause.Milliseconds()
@@ -112,6 +119,9 @@ func (s *Spool) untilDue() time.Duration {
 		if at, ok := s.dueAt(l); ok {
 			next = min(next, at)
 		}
+	}
+	if at, ok := s.heldDueAt(); ok {
+		next = min(next, at)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -310,6 +320,10 @@ func (s *Spool) expire(now int64) {
 	limit := now - s.opts.MaxAge.Milliseconds()
 	s.mu.Lock()
 	defer s.unlockAndTell()
+	for h := &s.held; len(h.segments) > 0 && h.segments[0].newest < limit && s.dropHeld(ByAge); {
+	}
+	for s.held.tailOlder(limit) && s.dropTail(ByAge) {
+	}
 	for _, l := range s.lanes {
 		for seg := s.droppableSegment(l); seg != nil && seg.newest < limit; seg = s.droppableSegment(l) {
 			s.dropSegment(l, seg, ByAge)
@@ -385,11 +399,11 @@ func (s *Spool) finish() {
 		for _, l := range s.lanes[Disk:] {
 			err = errors.Join(err, s.commit(l))
 		}
-		err = errors.Join(err, s.saveGaps(), s.mark())
+		err = errors.Join(err, s.commitHeld(), s.trimHeld(), s.saveGaps(), s.markSettled())
 		for _, l := range s.lanes[Disk:] {
 			err = errors.Join(err, l.log.Close())
 		}
-		if err = errors.Join(err, s.gaps.Close()); err != nil {
+		if err = errors.Join(err, s.held.log.Close(), s.gaps.Close()); err != nil {
 			s.log.Error("spool is not all on disk", "because", err)
 		}
 	}
@@ -405,14 +419,20 @@ func (s *Spool) finish() {
 			}
 		}
 	}
+	for _, in := range s.held.tail {
+		s.tellHeld(in, ErrClosed)
+		if !in.gone && !in.copied {
+			lost++
+		}
+	}
 	if lost > 0 {
 		s.log.Warn("events that were in memory only are gone", "events", lost)
 	}
 }
 
-// mark writes down how far the far side has acknowledged: of the records that say so, some may be deleted. When all is settled, no
+// markSettled writes down how far the far side has acknowledged: of the records that say so, some may be deleted. When all is settled, no
 // file is left.
-func (s *Spool) mark() error {
+func (s *Spool) markSettled() error {
 	s.mu.Lock()
 	some := s.settledTo() > 0
 	for _, l := range s.lanes[Disk:] {

@@ -60,6 +60,8 @@ type Event struct {
 	Options         []byte // what else is to cross, as the drain wants it; the spool does not look into it
 	Payload         codec.Payload
 
+	Held bool // the far side has rejected it, or an earlier event of its topic; Next and Peek set it
+
 	Gap *Gap // not nil: it stands for events that were dropped, and is to be forwarded like one; it has no topic
 }
 
@@ -96,6 +98,9 @@ type Options struct {
 	SpillAfter time.Duration // default 1 s
 	Sync       time.Duration // how long a durable event waits for others to be committed together with; default 100 ms
 
+	RetryFirst time.Duration // until held events are sent once more; the pause doubles up to RetryLast. Default 5 s
+	RetryLast  time.Duration // default 1 min
+
 	Log *slog.Logger // default: nothing is logged
 
 	disk journal.Disk // default: the machine's
@@ -121,7 +126,7 @@ var (
 )
 
 func (o Options) withDefaults() (Options, error) {
-	for _, n := range []int64{o.MaxOctets, o.MaxMemory, int64(o.MaxAge), int64(o.SpillAfter), int64(o.Sync)} {
+	for _, n := range []int64{o.MaxOctets, o.MaxMemory, int64(o.MaxAge), int64(o.SpillAfter), int64(o.Sync), int64(o.RetryFirst), int64(o.RetryLast)} {
 		if n < 0 {
 			return o, fmt.Errorf("open spool: %d is negative", n)
 		}
@@ -135,6 +140,8 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.MinFree, defaultFree)
 	orDefault(&o.SpillAfter, defaultSpillAfter)
 	orDefault(&o.Sync, defaultSync)
+	orDefault(&o.RetryFirst, defaultRetryFirst)
+	orDefault(&o.RetryLast, defaultRetryLast)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -188,6 +195,7 @@ type Spool struct {
 	closed   bool
 	update   *Options // what Update wants; nil: nothing
 	words    []word   // callbacks that are due
+	held     held     // what the far side has rejected
 }
 
 // State is how a spool is doing.
@@ -197,6 +205,7 @@ type State struct {
 	OnDisk   int           // so many of them are written
 	Files    int64         // octets of all files
 	Oldest   time.Duration // how long the oldest of them has waited while the spool was open
+	Held     Held
 	Dropped  Drops
 	Alarm    string // why the disk is not written to; "": all is well
 	AlarmFor time.Duration
@@ -217,7 +226,7 @@ func (s *Spool) Epoch() uint64 { return s.epoch }
 func (s *Spool) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := State{Events: s.depth, Octets: s.octets, Dropped: s.drops, Epoch: s.epoch, Last: s.last}
+	st := State{Events: s.depth, Octets: s.octets, Dropped: s.drops, Epoch: s.epoch, Last: s.last, Held: s.held.state()}
 	if s.alarm != nil {
 		st.Alarm, st.AlarmFor = s.alarm.Error(), time.Since(s.alarmed)
 	}
@@ -230,6 +239,13 @@ func (s *Spool) State() State {
 		if at, ok := l.oldest(); ok {
 			st.Oldest = max(st.Oldest, time.Duration(now-at)*time.Millisecond)
 		}
+	}
+	for _, seg := range s.held.segments {
+		st.OnDisk += seg.live
+		st.Files += seg.octets
+	}
+	if at, ok := s.held.oldest(); ok {
+		st.Oldest = max(st.Oldest, time.Duration(now-at)*time.Millisecond)
 	}
 	return st
 }
