@@ -106,6 +106,7 @@ func (s *session) drain(ctx context.Context) error {
 		}
 	}
 	store := s.link.opts.Spool
+	store.Rewind()
 	for after := uint64(0); ; {
 		events, err := store.Next(ctx, after, underWay)
 		if err != nil {
@@ -115,7 +116,9 @@ func (s *session) drain(ctx context.Context) error {
 			if err := s.forward(ctx, &events[i]); err != nil {
 				return err
 			}
-			after = events[i].Sequence
+			if !events[i].Held {
+				after = events[i].Sequence
+			}
 		}
 		if s.link.opts.QoS > 0 {
 			continue

@@ -7,10 +7,11 @@
 //		// nil: the event survives a power cut from now on
 //	})
 //
+//	s.Rewind() // at each connect: what is not acknowledged comes again, in order
 //	for after := uint64(0); ; { // the drain: one goroutine
 //		events, err := s.Next(ctx, after, 100)
-//		... send them in this order, and when the far side has one: s.Ack(e.Sequence)
-//		after = events[len(events)-1].Sequence // 0 after a reconnect: what is not acknowledged comes again, in order
+//		... send them in this order, and when the far side has one: s.Ack(e.Sequence), or rejects it: s.Hold(e.Sequence, why)
+//		after = events[len(events)-1].Sequence // of the last that is not Held
 //	}
 //
 // # Classes
@@ -39,11 +40,17 @@
 // Opening always succeeds, whatever is in the files: see Open. A full, broken or read-only disk leaves the spool in memory,
 // bounded by MaxMemory, with an alarm (State.Alarm) and a line in the log, until it can be written to again.
 //
+// # Held events
+//
+// An event of class Disk or Durable that the far side rejects is held, and all later ones of its topic with it, in a log of
+// their own: the other topics go on. Retry has the first event of each held topic sent once more; it is called when there is
+// hope, and by the spool itself now and then. Where that event is acknowledged the rest follows in order.
+//
 // # Caps
 //
 // MaxOctets, MaxAge and MaxMemory bound the spool, Drop says what goes when it is full. Each run of drops leaves one Gap, an
 // event of its own, which is forwarded like data where the events are missing. What is under way, from Next to Ack, is
-// not dropped.
+// not dropped. Held events go first, the oldest of them.
 //
 // Age is counted by a clock of the spool's own, which goes on only while the spool is open and is written into the
 // records. The time of day may jump from 1970 to today and back: it means nothing here.
@@ -52,6 +59,8 @@
 //	put.go       an event comes in; the caps
 //	next.go      and goes out: Next, Ack, Peek, Discard
 //	lane.go      the events of one class, in memory and in the log
+//	hold.go      what the far side rejects: topics and their states; hold_move.go: events on their way there;
+//	             hold_read.go: and back to Next; hold_drop.go: or away; hold_log.go, hold_open.go: their log
 //	gap.go       what is left of those that were dropped
 //	run.go       the goroutine that writes: commits, spills, age
 //	open.go      recovery
