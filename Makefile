@@ -24,6 +24,9 @@ FUZZTIME    ?= 10s
 # The suites: whole routers from outside. The rest of the tests are units, and the stories.
 SUITES = $(addprefix ./test/,conformance crash federation fuzz hostile lines load mcu mqtt seriallink)
 
+# Systems beside Linux that the router builds for, without boards.
+SYSTEMS := darwin windows freebsd
+
 .PHONY: build demo test suites lint cross bench perf size mcu-size fuzz clean
 
 build:
@@ -44,7 +47,9 @@ suites:
 
 lint:
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt would change:" $$unformatted; exit 1; fi
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
+	@for system in $(SYSTEMS); do echo "go vet for $$system"; GOOS=$$system CGO_ENABLED=0 $(GO) vet ./cmd/... ./edge/... ./transport/... ./uplink/... ./boards/... || exit 1; done
 	$(GO) run $(STATICCHECK) ./...
 
 cross: $(foreach t,$(TARGETS),dist/runnel-linux-$(firstword $(subst :, ,$(t))))

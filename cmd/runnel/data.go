@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // claimData takes the data directory for this process alone: two routers that write to one journal destroy it. The claim
@@ -49,12 +47,13 @@ func lockData(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, &heldError{holder(f)}
-		}
-		return nil, os.NewSyscallError("flock", err)
+	locked, err := tryLock(f)
+	if err == nil && !locked {
+		err = &heldError{holder(f)}
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
 	}
 	if f.Truncate(0) == nil {
 		fmt.Fprintln(f, os.Getpid()) // for people, and for the other router's error

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // notify tells systemd the state of the service, "READY=1" or "STOPPING=1", if it started this process and asked for it
@@ -29,13 +26,4 @@ func notify(state string) error {
 		return fmt.Errorf("notify systemd: %w", err)
 	}
 	return nil
-}
-
-// monotonic is the time of the clock that systemd compares with its own, in microseconds.
-func monotonic() string {
-	var t unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		return "0"
-	}
-	return strconv.FormatInt(t.Nano()/1000, 10)
 }

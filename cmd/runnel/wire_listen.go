@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"runnel/transport"
 )
 
@@ -82,7 +80,7 @@ func listenURL(url string) (string, error) {
 	if url != "unix://" {
 		return url, nil
 	}
-	if unix.Access(filepath.Dir(systemSocket), unix.W_OK) == nil {
+	if writable(filepath.Dir(systemSocket)) {
 		return "unix://" + systemSocket, nil
 	}
 	dir := os.Getenv("XDG_RUNTIME_DIR")

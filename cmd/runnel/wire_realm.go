@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
@@ -90,7 +88,7 @@ func dataDir(c *Config) string {
 	if c.keepsNothing {
 		return ""
 	}
-	if c.Node.Data == "" && unix.Access(systemData, unix.W_OK) == nil {
+	if c.Node.Data == "" && writable(systemData) {
 		return systemData
 	}
 	return string(c.Node.Data)

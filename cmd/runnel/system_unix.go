@@ -1,0 +1,34 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryLock locks f against other processes until it is closed. It reports false if another process holds the lock.
+func tryLock(f *os.File) (locked bool, err error) {
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err {
+	case nil:
+		return true, nil
+	case unix.EWOULDBLOCK:
+		return false, nil
+	default:
+		return false, os.NewSyscallError("flock", err)
+	}
+}
+
+// writable reports whether this process may create files in dir.
+func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
+
+// monotonic is the time of the clock that systemd compares with its own, in microseconds.
+func monotonic() string {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		return "0"
+	}
+	return strconv.FormatInt(t.Nano()/1000, 10)
+}
