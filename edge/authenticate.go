@@ -144,7 +144,7 @@ func authmethods(details map[string]any) ([]string, error) {
 
 // unmatched says what the realm offers to a client whose methods are of no use.
 func (s *session) unmatched(methods []string) error {
-	m, offered := s.realm, s.policy.offered()
+	m, offered := s.realm, s.policy.offered(s.conn.Transport())
 	what := "the realm " + m.name + " offers " + strings.Join(offered, ", ")
 	if len(offered) == 0 {
 		what = "the realm " + m.name + " lets nobody in"

@@ -111,8 +111,8 @@ func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 	return method, false
 }
 
-// offered returns the methods by which somebody may join the realm.
-func (p *policy) offered() []string {
+// offered returns the methods by which the peer behind a connection may join the realm.
+func (p *policy) offered(t *wamp.Transport) []string {
 	var list []string
 	if p.principals != nil {
 		list = slices.Clone(p.principals.Methods())
@@ -122,7 +122,7 @@ func (p *policy) offered() []string {
 			list = append(list, method)
 		}
 	}
-	if p.anonymous != nil {
+	if p.anonymousBy(t) != nil && !slices.Contains(list, "anonymous") {
 		list = append(list, "anonymous")
 	}
 	return list
@@ -152,8 +152,8 @@ func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 // anonymous makes the peer an anonymous session if the realm takes them; the identity is nil if it does not.
 func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 	p := s.policy
-	if p.anonymous != nil {
-		return &auth.Identity{Authid: anonymousAuthid(), Role: p.anonymous.Name(), Method: "anonymous", Provider: "static"}, nil
+	if role := p.anonymousBy(r.Transport); role != nil {
+		return &auth.Identity{Authid: anonymousAuthid(), Role: role.Name(), Method: "anonymous", Provider: "static"}, nil
 	}
 	if p.asks("anonymous") == "" {
 		return nil, nil

@@ -4,12 +4,13 @@ import (
 	"fmt"
 
 	"runnel/edge/auth"
+	"runnel/edge/wamp"
 )
 
 // policy is who may join a realm, and what they may do there. It is immutable: UpdateRealm puts another in its place.
 type policy struct {
 	strict         bool       // of sessions that join from now on
-	anonymous      *auth.Role // nil: anonymous sessions are refused
+	anonymous      *auth.Role // nil: anonymous sessions are refused where their listener gives them no role
 	roles          map[string]*auth.Role
 	principals     *auth.Principals // nil: there are none
 	authenticators *authenticators  // nil: there are none
@@ -35,6 +36,15 @@ func newPolicy(opts *RealmOptions) (*policy, error) {
 	return p, err
 }
 
+// anonymousBy returns the role of anonymous sessions that come by a listener: its own if the realm has that, else the
+// realm's; nil: they are refused.
+func (p *policy) anonymousBy(t *wamp.Transport) *auth.Role {
+	if role := p.roles[t.Anonymous]; role != nil && t.Anonymous != "" {
+		return role
+	}
+	return p.anonymous
+}
+
 // asks returns the procedure that decides about peers with the method; "" if none does.
 func (p *policy) asks(method string) string {
 	if p.authenticators == nil {
@@ -58,7 +68,7 @@ func (p *policy) keeps(s *session, before *policy) bool {
 	case s.authprovider == dynamicProvider:
 		return p.asks(method) != "" && p.asks(method) == before.asks(method)
 	case s.authmethod == "anonymous":
-		return p.anonymous == role
+		return p.anonymousBy(s.conn.Transport()) == role
 	}
 	id := auth.Identity{Authid: s.authid, Role: role.Name(), Method: method}
 	return p.principals != nil && p.principals.Has(id, s.conn.Transport())

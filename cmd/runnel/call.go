@@ -69,7 +69,7 @@ func (c *caller) run(procedure string, args []string) error {
 	}
 	result, err := session.Call(ctx, procedure, how, payload)
 	if err != nil {
-		return because(ctx, callError(err))
+		return because(ctx, c.peer.denied(procedure, callError(err)))
 	}
 	return c.print(&result.Body, false)
 }

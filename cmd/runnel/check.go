@@ -19,7 +19,8 @@ all that is wrong with it: file, line, key, what is wrong and what to do. It
 starts nothing. The exit status is 0 if the config is valid, else 3.
 
 With --explain it says what the config lets somebody do: AUTHID is a principal's,
-a serial line's or a listener's, or "anonymous", or "role:NAME"; ACTION is publish,
+a serial line's or a listener's, or "anonymous", "anonymous at URL" for a
+listener that gives anonymous sessions a role of its own, or "role:NAME"; ACTION is publish,
 subscribe, call or register. It names the permission that decides, with file and
 line. The exit status is 0 if it is allowed, 1 if not.`,
 		Example: `  runnel check

@@ -37,6 +37,7 @@ func (c *Config) check(problems *Problems) {
 		k.uplink(&c.Uplinks[i])
 	}
 	k.metrics(&c.Metrics)
+	k.openDoors()
 	k.duplicates()
 }
 

@@ -34,7 +34,8 @@ type Listen struct {
 	Cookie         *Cookie  `toml:"cookie"`   // for web clients
 	Realm          string   `toml:"realm"`    // the only one that peers may join here
 	Authid         string   `toml:"authid"`
-	Role           string   `toml:"role"` // of all who come here; "": the anonymous role
+	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
+	Role           string   `toml:"role"`      // of all who come here; "": the anonymous role
 }
 
 // Cookie has web clients need to authenticate once only.
@@ -74,6 +75,7 @@ func (k checker) listen(l *Listen) {
 		k.address(l.Place, u)
 	}
 	k.ping(l.Place, &l.PingInterval)
+	k.anonymous(l)
 	if l.Role != "" || l.Realm != "" || l.Authid != "" {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
 		k.identity(l.Place, l.Realm, l.Role, l.Authid)

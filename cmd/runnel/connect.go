@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -39,7 +40,7 @@ type peer struct {
 // flags adds the flags to a command.
 func (p *peer) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&p.url, "url", "", "router's `URL`: tcp:// tls:// unix:// ws:// wss:// serial:// (default: unix://"+systemSocket+" if it is there, else "+loopbackURL+")")
+	f.StringVar(&p.url, "url", "", "router's `URL`: tcp:// tls:// unix:// ws:// wss:// serial:// (default: unix://"+systemSocket+" if it is there, else the same below $XDG_RUNTIME_DIR, else "+loopbackURL+")")
 	f.StringVar(&p.realm, "realm", "realm1", "`NAME` of the realm")
 	f.StringVar(&p.serializer, "serializer", "cbor", "cbor, msgpack or json")
 	f.StringVar(&p.authid, "authid", "", "`NAME` to authenticate as")
@@ -52,13 +53,24 @@ func (p *peer) flags(cmd *cobra.Command) {
 	f.StringVar(&p.ca, "ca", "", "`FILE` with the certificates that a tls:// or wss:// router's must be signed by")
 }
 
+// sockets lists where a router's Unix socket may be: that of the service, and that of a router of this user's own.
+func sockets() []string {
+	list := []string{systemSocket}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		list = append(list, filepath.Join(dir, "runnel", filepath.Base(systemSocket)))
+	}
+	return list
+}
+
 // routerURL is where to connect.
 func (p *peer) routerURL() string {
 	if p.url != "" {
 		return p.url
 	}
-	if _, err := os.Stat(systemSocket); err == nil {
-		return "unix://" + systemSocket
+	for _, socket := range sockets() {
+		if _, err := os.Stat(socket); err == nil {
+			return "unix://" + socket
+		}
 	}
 	return loopbackURL
 }

@@ -82,6 +82,11 @@ func (e *explanation) role() (name, because string, err error) {
 		list = append(list, holder{s.Authid, s.Role, s.Realm, s.Place})
 	}
 	known := []string{}
+	for _, l := range e.config.Listens {
+		if l.Anonymous != "" {
+			known = append(known, "anonymous at "+l.URL)
+		}
+	}
 	for _, h := range list {
 		if h.realm != e.realm.Name || h.role == "" || h.authid == "" {
 			continue
@@ -90,6 +95,11 @@ func (e *explanation) role() (name, because string, err error) {
 			return h.role, fmt.Sprintf("%q has the role %q (%s)", e.authid, h.role, h.place), nil
 		}
 		known = append(known, h.authid)
+	}
+	for _, l := range e.config.Listens { // "anonymous at URL"
+		if role := e.realm.role(l.Anonymous); role != nil && e.authid == "anonymous at "+l.URL {
+			return role.Name, fmt.Sprintf("anonymous sessions at %s have the role %q (%s)", l.URL, role.Name, l.Place.of("anonymous")), nil
+		}
 	}
 	if e.authid == "anonymous" && e.realm.Anonymous != "" {
 		return e.realm.Anonymous, fmt.Sprintf("anonymous sessions have the role %q (%s)", e.realm.Anonymous, e.realm.Place.of("anonymous")), nil

@@ -286,7 +286,7 @@ func (p *peer) ask(procedure string, args ...any) (string, error) {
 	defer leave(c)
 	result, err := c.Call(ctx, procedure, client.CallOptions{}, client.Args(args...))
 	if err != nil {
-		return "", because(ctx, callError(err))
+		return "", because(ctx, p.denied(procedure, callError(err)))
 	}
 	values, _, err := result.Decode()
 	if err != nil || len(values) == 0 {

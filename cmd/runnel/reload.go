@@ -116,7 +116,7 @@ func askReload(p *peer, w io.Writer) error {
 		}
 	}
 	if err != nil {
-		return because(ctx, reloadError(err))
+		return because(ctx, p.denied(reloadProcedure, reloadError(err)))
 	}
 	if len(lines) == 0 {
 		lines = []string{"nothing has changed"}

@@ -74,7 +74,8 @@ func statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show sessions, uplinks and serial lines of a running router",
 		Long: `Asks a running router what it does, by calling runnel.status in the realm. The
-realm's permissions must allow that call; the built-in default does.`,
+realm's permissions must allow that call; the built-in default does over the
+Unix socket.`,
 		Example: `  runnel status
   runnel status --json --url unix:///run/runnel/runnel.sock`,
 		Args: cobra.NoArgs,
@@ -95,7 +96,7 @@ func askStatus(p *peer, asJSON bool, w io.Writer) error {
 	defer leave(c)
 	result, err := c.Call(ctx, statusProcedure, client.CallOptions{}, client.Payload{})
 	if err != nil {
-		return because(ctx, callError(err))
+		return because(ctx, p.denied(statusProcedure, callError(err)))
 	}
 	args, _, err := result.Decode()
 	if err != nil || len(args) == 0 {

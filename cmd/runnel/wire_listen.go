@@ -41,6 +41,7 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 		Grace:          drainTime,
 		Authid:         l.Authid,
 		Role:           l.Role,
+		Anonymous:      l.Anonymous,
 		Realm:          l.Realm,
 		Log:            n.log,
 	}

@@ -88,7 +88,9 @@ func TestBuiltInDefault(t *testing.T) {
 		t.Error(url)
 	}
 	runnel(t, "pub", "story.default", "--ack").expect(t, 0, "", "")
-	runnel(t, "status").expect(t, 0, "realm1", "")
+	status := command("status")
+	status.Env = append(status.Env, "XDG_RUNTIME_DIR="+dir)
+	finish(t, status).expect(t, 0, "realm1", "")
 }
 
 // A peer that takes no notice of GOODBYE does not keep the router from ending.

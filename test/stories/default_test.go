@@ -1,0 +1,51 @@
+package stories
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// serveDefault starts the built-in default, but for its port, with the socket below a runtime directory of the test's own.
+func serveDefault(t *testing.T) (tcp, unix, dir string) {
+	t.Helper()
+	if _, err := os.Stat("/run/runnel"); err == nil {
+		t.Skip("this machine has a router of its own")
+	}
+	dir = t.TempDir()
+	config := strings.Replace(runnel(t, "check", "--print-default").stdout, "127.0.0.1:8080", "127.0.0.1:0", 1)
+	cmd := command("run", "-c", write(t, dir, "runnel.toml", config))
+	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
+	p := launch(t, cmd)
+	return p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`url=(unix://\S+)`)[1], dir
+}
+
+// TestDefaultRights: every program of the machine may use the application's URIs over TCP; administration is for those who
+// may open the Unix socket.
+func TestDefaultRights(t *testing.T) {
+	tcp, unix, dir := serveDefault(t)
+	runnel(t, "pub", "com.example.weather", "21.5", "--ack", "--url", tcp).expect(t, 0, "", "")
+	runnel(t, "call", "wamp.session.count", "--url", tcp).expect(t, 0, "", "")
+	sessions := runnel(t, "call", "wamp.session.list", "--json", "--url", tcp)
+	sessions.expect(t, 0, "[", "")
+	for _, args := range [][]string{
+		{"status"}, {"reload"}, {"call", "runnel.status"}, {"call", "runnel.uplink.list"}, {"call", "runnel.queue.drop", "central"},
+		{"call", "wamp.session.kill", "1"}, {"call", "wamp.session.kill_all"}, {"call", "wamp.session.kill_by_authid", "a"},
+		{"call", "wamp.session.kill_by_authrole", "local"}, {"call", "wamp.subscription.remove_subscriber", "1", "1"},
+		{"call", "wamp.registration.remove_callee", "1", "1"},
+	} {
+		got := runnel(t, append(args, "--url", tcp)...)
+		got.expect(t, 1, "", "wamp.error.not_authorized")
+		got.expect(t, 1, "", "Unix socket: use --url unix://")
+	}
+	for _, uri := range []string{"runnel.status", "runnel.mine"} {
+		runnel(t, "reg", uri, "--echo", "--url", tcp).expect(t, 1, "", "wamp.error.")
+	}
+	runnel(t, "sub", "runnel.uplink.on_state.a", "-n", "1", "--timeout", "5s", "--url", tcp).expect(t, 1, "", "wamp.error.not_authorized")
+	runnel(t, "status", "--url", unix).expect(t, 0, "realm1", "")
+	runnel(t, "call", "wamp.session.kill_by_authid", "nobody", "--url", unix).expect(t, 0, "", "")
+	runnel(t, "reload", "--url", unix).expect(t, 0, "nothing has changed", "")
+	cmd := command("status") // finds the socket by itself
+	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
+	finish(t, cmd).expect(t, 0, "realm1", "")
+}
