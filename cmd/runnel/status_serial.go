@@ -89,6 +89,11 @@ type slaveReport struct {
 	Exceptions uint64    `json:"exceptions"`
 	Timeouts   uint64    `json:"timeouts"`
 	Broken     uint64    `json:"broken"`
+	Late       uint64    `json:"late"`                        // answers that took longer than the timeout
+	Strays     uint64    `json:"strays"`                      // frames that nobody asked for
+	Straying   bool      `json:"straying"`                    // some of them came in the last minute
+	Slowest    float64   `json:"slowest,omitempty"`           // milliseconds, while the slave needs longer than the timeout
+	Suggest    string    `json:"suggested_timeout,omitempty"` // the timeout that it needs
 	LastAnswer time.Time `json:"last_answer,omitzero"`
 	Error      string    `json:"error,omitempty"`
 }
@@ -128,6 +133,12 @@ func (s *serialReport) alarms() (list []string) {
 		for _, slave := range s.Modbus.Slaves {
 			if slave.Silent {
 				list = append(list, fmt.Sprintf("slave %d does not answer", slave.Slave))
+			}
+			if slave.Suggest != "" {
+				list = append(list, fmt.Sprintf("slave %d answers later than the timeout; set timeout = %q", slave.Slave, slave.Suggest))
+			}
+			if slave.Straying {
+				list = append(list, fmt.Sprintf("slave %d sends answers twice, or without a request; it is asked less often", slave.Slave))
 			}
 		}
 	}
@@ -169,7 +180,11 @@ func newBusReport(s modbus.State) *busReport {
 		r.Slaves = append(r.Slaves, slaveReport{
 			Slave: int(s.Slave), Silent: s.Silent, Since: s.Since, Requests: s.Requests, Answers: s.Answers, Exceptions: s.Exceptions,
 			Timeouts: s.Timeouts, Broken: s.Broken, LastAnswer: s.LastAnswer, Error: errorText(s.Err),
+			Late: s.Late, Strays: s.Strays, Straying: s.Straying, Slowest: float64(s.Slowest) / float64(time.Millisecond),
 		})
+		if s.Suggest > 0 {
+			r.Slaves[len(r.Slaves)-1].Suggest = s.Suggest.String()
+		}
 	}
 	return r
 }
@@ -239,7 +254,7 @@ func (l *linesReport) print(w io.Writer) {
 
 func (b *busReport) print(w io.Writer) {
 	for _, s := range b.Slaves {
-		fmt.Fprintf(w, "  slave %d: %d requests, %d answers, %d exceptions, %d timeouts, %d broken", s.Slave, s.Requests, s.Answers, s.Exceptions, s.Timeouts, s.Broken)
+		fmt.Fprintf(w, "  slave %d: %d requests, %d answers, %d exceptions, %d timeouts, %d broken, %d late, %d stray", s.Slave, s.Requests, s.Answers, s.Exceptions, s.Timeouts, s.Broken, s.Late, s.Strays)
 		if s.Silent {
 			fmt.Fprintf(w, "; silent for %v", since(s.Since))
 		}

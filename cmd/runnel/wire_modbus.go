@@ -28,6 +28,13 @@ func (n *node) newModbus(s Serial) (*sensor, *modbus.Master) {
 		}
 		made.log.Info("Modbus slave answers again", "slave", slave)
 	}
+	config.Late = func(slave byte, needs, suggested time.Duration) {
+		if needs > 0 {
+			made.log.Warn("Modbus slave answers later than the timeout", "slave", slave, "needs", needs.Round(time.Millisecond), "suggested_timeout", suggested)
+			return
+		}
+		made.log.Info("Modbus slave answers in time again", "slave", slave)
+	}
 	master, _ := modbus.New(config)
 	for i, r := range s.Modbus {
 		if r.Write != "" {

@@ -158,3 +158,50 @@ write = "com.example.pump.set"
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// TestModbusSlowSlave has a slave that always takes longer than the default timeout. Its values are late, but right, and
+// the status says which timeout to set.
+func TestModbusSlowSlave(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "bus")
+	device := plug(t, link)
+	slow := &slave{words: map[uint16]uint16{}}
+	for address := range uint16(4) {
+		slow.words[address] = 1000 + address
+	}
+	go func() {
+		var buf []byte
+		for {
+			octets := make([]byte, 256)
+			n, err := device.Read(octets)
+			if err != nil {
+				return
+			}
+			buf = append(buf, octets[:n]...)
+			for ; len(buf) >= 8; buf = buf[8:] {
+				time.Sleep(650 * time.Millisecond)
+				device.Write(slow.answer(buf[:8]))
+			}
+		}
+	}()
+	config := fmt.Sprintf("[[serial]]\nname = \"bus\"\ndevice = %q\nmode = \"modbus\"\nrole = \"sensor\"\nevery = \"100ms\"\ntopic = \"com.example.{name}\"\n", link)
+	for address := range 4 {
+		config += fmt.Sprintf("[[serial.modbus]]\nname = \"r%d\"\nslave = 1\ntable = \"holding\"\naddress = %d\npublish = \"always\"\n", address, address)
+	}
+	r := start(t, config)
+	events := r.hear(t)
+	seen := map[string]int{}
+	for seen["com.example.r0"] < 2 || seen["com.example.r1"] < 2 || seen["com.example.r2"] < 2 || seen["com.example.r3"] < 2 {
+		e := next(t, events)
+		if want := fmt.Sprintf("com.example.r%d", e.kwargs["value"].(int64)-1000); e.topic != want {
+			t.Fatalf("%v was published as %s", e.kwargs["value"], e.topic)
+		}
+		seen[e.topic]++
+	}
+	eventually(t, "an alarm that suggests a timeout", func() bool {
+		stdout, _ := run(t, 0, "status", "--url", r.url)
+		return strings.Contains(stdout, `slave 1 answers later than the timeout; set timeout = "`)
+	})
+	if !strings.Contains(r.Stderr.Text(), "Modbus slave answers later than the timeout") {
+		t.Error("the log does not say so")
+	}
+}

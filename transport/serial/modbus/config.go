@@ -16,6 +16,10 @@ type Config struct {
 
 	// Turned is called when a slave falls silent, and when it answers again (err is nil then). It must not wait.
 	Turned func(slave byte, err error)
+
+	// Late is called when a slave needs longer than Timeout, with how long and the timeout that it needs, and when it no
+	// longer does (both are 0 then). It must not wait.
+	Late func(slave byte, needs, suggested time.Duration)
 }
 
 const (
@@ -53,6 +57,9 @@ func (c Config) withDefaults() Config {
 	c.Gap = max(c.Gap, c.frameGap())
 	if c.Turned == nil {
 		c.Turned = func(byte, error) {}
+	}
+	if c.Late == nil {
+		c.Late = func(byte, time.Duration, time.Duration) {}
 	}
 	return c
 }

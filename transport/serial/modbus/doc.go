@@ -4,6 +4,8 @@
 //	point.go      a value on the bus: which registers, and what they mean
 //	config.go     the bus: its points, its timing
 //	schedule.go   whose turn it is
+//	ledger.go     which answers may still come, and what a frame is taken for
+//	receive.go    finds frames in what arrives
 //	exchange.go   one request and its answer
 //	master.go     Master: asks, publishes, writes
 //	state.go      what each slave did

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,8 +37,10 @@ type Master struct {
 	slaves  map[byte]*SlaveState
 
 	// Owned by Run.
+	queries  []query // of each point
 	schedule *schedule
 	shown    []shown // of each point
+	waiting  *write  // a write that the bus is not free for yet
 }
 
 // shown is what was published of a point.
@@ -47,9 +51,9 @@ type shown struct {
 
 // write is a request that somebody waits for.
 type write struct {
-	point   int
-	request []byte
-	done    chan error // room for one
+	point int
+	query query
+	done  chan error // room for one
 }
 
 // New makes the master of a bus. The error says what is wrong with c.
@@ -58,8 +62,9 @@ func New(c Config) (*Master, error) {
 		return nil, err
 	}
 	m := &Master{config: c.withDefaults(), writes: make(chan *write, maxWrites), slaves: map[byte]*SlaveState{}, shown: make([]shown, len(c.Points))}
-	for _, p := range c.Points {
+	for i, p := range c.Points {
 		m.slaves[p.Slave] = &SlaveState{Slave: p.Slave}
+		m.queries = append(m.queries, query{p.request(), headSize + 1 + p.octets() + crcSize, i})
 	}
 	return m, nil
 }
@@ -67,7 +72,7 @@ func New(c Config) (*Master, error) {
 // Run asks and writes until the port fails, closes it and returns why. Values that were published before, over another
 // opening of the port, are not published again unless they have changed.
 func (m *Master) Run(port io.ReadWriteCloser, publish func(reading.Event)) error {
-	w := &wires{config: m.config, port: port, in: make(chan []byte, 16), quiet: time.Now(), echo: m.State().Echo}
+	w := m.wires(port)
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer port.Close()
@@ -81,12 +86,21 @@ func (m *Master) Run(port io.ReadWriteCloser, publish func(reading.Event)) error
 	})
 	m.attend(true)
 	defer m.attend(false)
+	w.answered = func(d *debt, frame []byte) { m.catchUp(w, d, frame, publish) }
 	m.schedule = newSchedule(m.config.Points, time.Now())
 	for {
 		if err := m.step(w, publish); err != nil {
 			return err
 		}
 	}
+}
+
+// wires makes the bus of an opening of the port.
+func (m *Master) wires(port io.Writer) *wires {
+	w := &wires{config: m.config, port: port, in: make(chan []byte, 16), quiet: time.Now()}
+	w.ledger = newLedger(m.config.Timeout, slices.Collect(maps.Keys(m.slaves)), time.Now())
+	w.rx = receiver{ledger: w.ledger, echoes: m.State().Echo}
+	return w
 }
 
 // receive hands on what arrives until the port fails, and returns why.
@@ -110,6 +124,10 @@ func (m *Master) attend(running bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.running = running
+	if !running && m.waiting != nil {
+		m.waiting.done <- ErrAbsent
+		m.waiting = nil
+	}
 	for !running {
 		select {
 		case w := <-m.writes:
@@ -122,40 +140,70 @@ func (m *Master) attend(running bool) {
 
 // step does what is next: a write, or a look at the point that is due. It returns the port's error.
 func (m *Master) step(w *wires, publish func(reading.Event)) error {
-	select {
-	case job := <-m.writes: // somebody waits for it
-		return m.carryOut(w, job)
-	default:
+	if m.waiting == nil {
+		select {
+		case m.waiting = <-m.writes: // its caller waits
+		default:
+		}
 	}
-	point, at, ok := m.schedule.next()
+	now := time.Now()
+	point, at, ok := m.schedule.next(func(i int) time.Time { return w.ledger.free(m.queries[i], now) })
 	wait := time.Hour
 	if ok {
-		wait = time.Until(at)
+		wait = at.Sub(now)
 	}
-	if wait <= 0 {
+	writes := m.writes
+	if m.waiting != nil {
+		writes = nil // one after the other
+		free := w.ledger.free(m.waiting.query, now).Sub(now)
+		if free <= 0 {
+			return m.carryOut(w)
+		}
+		wait = min(wait, free)
+	} else if wait <= 0 {
+		return m.look(w, point, publish)
+	}
+	if ok && at.Sub(now) <= 0 {
 		return m.look(w, point, publish)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case job := <-m.writes:
-		return m.carryOut(w, job)
-	case _, open := <-w.in: // nobody was asked
+	case m.waiting = <-writes:
+	case octets, open := <-w.in:
 		if !open {
 			return w.failed()
 		}
-		w.quiet = time.Now()
+		w.overhear(octets)
 	case <-timer.C:
 	}
 	return nil
 }
 
 // ask makes an exchange and keeps the books on the slave. Of an exception it returns no answer and an Exception.
-func (m *Master) ask(w *wires, id byte, request []byte, expect int) (answer []byte, err error) {
-	answer, err = w.exchange(request, expect)
-	if err != nil && err != ErrSilent && err != ErrBroken {
+func (m *Master) ask(w *wires, q query) (answer []byte, err error) {
+	id := q.slave()
+	answer, err = w.exchange(q)
+	m.learn(w, id)
+	switch {
+	case err == errUnsure:
+		return nil, err
+	case err != nil && err != ErrSilent && !errors.Is(err, ErrBroken):
 		return nil, portError{err}
 	}
+	m.asked(id)
+	m.settle(id, answer, err)
+	if err != nil {
+		return nil, err
+	}
+	if answer[1]&failed != 0 {
+		return nil, Exception(answer[2])
+	}
+	return answer, nil
+}
+
+// settle notes what a request has come to.
+func (m *Master) settle(id byte, answer []byte, err error) {
 	m.note(id, answer, err)
 	s := m.schedule.slaves[id]
 	switch {
@@ -164,18 +212,20 @@ func (m *Master) ask(w *wires, id byte, request []byte, expect int) (answer []by
 	case err != nil && s.failed(time.Now()):
 		m.turned(id, err)
 	}
-	if err != nil {
-		return nil, err
+}
+
+// learn takes over what the bus has shown.
+func (m *Master) learn(w *wires, id byte) {
+	a := w.ledger.accounts[id]
+	switch news := m.count(id, a); {
+	case news && a.late:
+		m.config.Late(id, a.latest, suggested(a.latest))
+	case news:
+		m.config.Late(id, 0, 0)
 	}
-	if w.echo {
-		m.mu.Lock()
-		m.echo = true
-		m.mu.Unlock()
-	}
-	if answer[1]&failed != 0 {
-		return nil, Exception(answer[2])
-	}
-	return answer, nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.echo = w.rx.echoes
 }
 
 // portError is an error of the port, which ends Run.
@@ -186,27 +236,49 @@ func (e portError) Unwrap() error { return e.error }
 // look asks for a point and publishes what is new of it.
 func (m *Master) look(w *wires, i int, publish func(reading.Event)) error {
 	p := &m.config.Points[i]
-	answer, err := m.ask(w, p.Slave, p.request(), headSize+1+p.octets()+crcSize)
+	answer, err := m.ask(w, m.queries[i])
 	if failure := (portError{}); errors.As(err, &failure) {
 		return failure.error
 	}
-	if err == ErrSilent || err == ErrBroken {
+	if err == errUnsure {
+		return nil // again as soon as the bus is free for it
+	}
+	if err == ErrSilent || errors.Is(err, ErrBroken) {
 		if !m.schedule.slaves[p.Slave].rest.IsZero() {
 			m.schedule.looked(i, time.Now())
 		}
-		return nil // else again at once
+		return nil // likewise
 	}
 	m.schedule.looked(i, time.Now())
 	if err != nil {
 		return nil // an exception: counted
 	}
+	m.read(i, answer, publish)
+	return nil
+}
+
+// catchUp takes an answer that has come after its time: it is certain which request it answers, so its value is right.
+func (m *Master) catchUp(w *wires, d *debt, frame []byte, publish func(reading.Event)) {
+	m.learn(w, d.slave())
+	m.settle(d.slave(), frame, nil)
+	if d.point < 0 {
+		return
+	}
+	m.schedule.looked(d.point, time.Now())
+	if frame[1]&failed == 0 {
+		m.read(d.point, frame, publish)
+	}
+}
+
+// read takes the values of an answer.
+func (m *Master) read(i int, answer []byte, publish func(reading.Event)) {
+	p := &m.config.Points[i]
 	values, err := p.decode(answer[headSize+1 : len(answer)-crcSize])
 	if err != nil {
 		m.blame(p.Slave, err)
-		return nil
+		return
 	}
 	m.show(i, values, publish)
-	return nil
 }
 
 func (m *Master) blame(id byte, err error) {
@@ -262,10 +334,17 @@ func differ(before, now []any, deadband float64) bool {
 	return false
 }
 
-// carryOut makes a write, and has the point looked at next.
-func (m *Master) carryOut(w *wires, job *write) error {
-	p := &m.config.Points[job.point]
-	_, err := m.ask(w, p.Slave, job.request, echoSize)
+// carryOut makes the write that waits, and has the point looked at next.
+func (m *Master) carryOut(w *wires) error {
+	job := m.waiting
+	if !w.probed {
+		return m.probe(w)
+	}
+	_, err := m.ask(w, job.query)
+	if err == errUnsure {
+		return nil // later
+	}
+	m.waiting = nil
 	m.schedule.due[job.point] = time.Now()
 	if failure := (portError{}); errors.As(err, &failure) {
 		job.done <- fmt.Errorf("%w: %w", ErrAbsent, failure.error)
@@ -275,14 +354,28 @@ func (m *Master) carryOut(w *wires, job *write) error {
 	return nil
 }
 
+// probe reads what the write that waits is to change. The answer does not matter: on a bus that sends requests back, the
+// echo of the first write would pass for its answer.
+func (m *Master) probe(w *wires) error {
+	i := m.waiting.point
+	q := m.queries[i]
+	q.point = -1
+	_, err := m.ask(w, q)
+	w.probed = w.probed || err != errUnsure
+	if failure := (portError{}); errors.As(err, &failure) {
+		return failure.error
+	}
+	return nil
+}
+
 // Write sets a point and returns when the slave has said that it is set. The error is ErrValue, ErrAbsent, ErrBusy,
-// ErrSilent, ErrBroken, an Exception, or ctx's; after ctx is done it may still be set.
+// ErrSilent, one that wraps ErrBroken, an Exception, or ctx's; after ctx is done it may still be set.
 func (m *Master) Write(ctx context.Context, point int, value any) error {
 	request, err := m.config.Points[point].write(value)
 	if err != nil {
 		return err
 	}
-	job := &write{point, request, make(chan error, 1)}
+	job := &write{point, query{request, echoSize, -1}, make(chan error, 1)}
 	if err := m.enqueue(job); err != nil {
 		return err
 	}

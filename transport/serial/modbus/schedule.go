@@ -47,18 +47,16 @@ func newSchedule(points []Point, now time.Time) *schedule {
 	return s
 }
 
-// next returns the point that is due first, and when. Ties are the configuration's order. ok is false if none ever is.
-func (s *schedule) next() (point int, at time.Time, ok bool) {
+// next returns the point that is asked for next, and when; free says when a point may be. Of several that may be asked
+// at the same time the one that has waited longest is first. ok is false if none ever is.
+func (s *schedule) next(free func(point int) time.Time) (point int, at time.Time, ok bool) {
 	for i := range s.points {
 		if s.points[i].WriteOnly {
 			continue
 		}
-		due := s.due[i]
-		if rest := s.slaves[s.points[i].Slave].rest; rest.After(due) {
-			due = rest
-		}
-		if !ok || due.Before(at) {
-			point, at, ok = i, due, true
+		may := later(later(s.due[i], s.slaves[s.points[i].Slave].rest), free(i))
+		if !ok || may.Before(at) || may.Equal(at) && s.due[i].Before(s.due[point]) {
+			point, at, ok = i, may, true
 		}
 	}
 	return point, at, ok
