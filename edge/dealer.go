@@ -70,13 +70,18 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	switch {
 	case seat.gone:
 		return false, nil
+	case seat.busy():
+		if next := reg.choose(o); next != seat && !next.busy() {
+			return false, nil // another is free by now
+		}
+		return false, refusal{wamp.MaxConcurrency, fmt.Sprintf("the callee takes %d calls at a time", seat.concurrency)}
 	case len(s.calls) >= s.realm.router.options().MaxCalls:
 		return false, refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
 	case o.progress && s.kept+len(m.Dict.Raw) > maxKept:
 		return false, refusal{wamp.Unavailable, "the options of the session's progressive calls are too long"}
 	}
 	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
-	if err := p.place(t, c, callee, &invocation); err != nil {
+	if err := p.place(t, c, seat, &invocation); err != nil {
 		return false, err
 	}
 	if o.timeout > 0 && !seat.forwardTimeout {
@@ -113,7 +118,8 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	progress := o.receiveProgress && callee.takesProgress()
 	forward := o.timeout > 0 && seat.forwardTimeout
 	trust, trusted := caller.role().Trust(procedure)
-	if !o.discloseMe && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress && !o.forwarded {
+	disclose := o.discloseMe || seat.discloseCaller
+	if !disclose && !trusted && seat.match == wamp.Exact && !progress && !forward && !o.passthru && !o.progress && !o.forwarded {
 		return codec.Dict{}
 	}
 	b := &t.details
@@ -121,7 +127,7 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	if seat.match != wamp.Exact {
 		b.Text("procedure", procedure)
 	}
-	if o.discloseMe {
+	if disclose {
 		b.Uint("caller", caller.id)
 		b.String("caller_authid", caller.authid)
 		b.String("caller_authrole", caller.role().Name())
@@ -296,30 +302,36 @@ func (s *session) register(t *turn, m *codec.Message) error {
 		}
 		seat := &calleeSeat{
 			session: s, uri: uri, match: options.match, node: cmp.Or(options.node, s.authid), granted: grant.asked,
-			forwardTimeout: options.forwardTimeout, away: options.away && s.internal(), role: role,
+			forwardTimeout: options.forwardTimeout, discloseCaller: options.discloseCaller, concurrency: options.concurrency,
+			away: options.away && s.internal(), role: role,
 		}
-		if err := s.realm.register(t, seat, options.invoke, m.Request); err != errOutdated {
+		if err := s.realm.register(t, seat, &options, m.Request); err != errOutdated {
 			return err
 		}
 	}
 }
 
-func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request wamp.ID) error {
+func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request wamp.ID) error {
 	s := seat.session
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if seat.role != s.role() {
 		return errOutdated
 	}
-	table := r.table(seat).Load()
-	reg, ok := table.get(seat.match, seat.uri)
-	if !ok {
-		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: invoke, created: time.Now(), turn: new(atomic.Uint64)}
-	} else if reg.invoke != invoke || invoke == wamp.Single || s.registrations[reg.id] != nil {
-		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
-	}
 	if len(s.registrations) >= r.router.options().MaxRegistrations {
 		return refusal{wamp.Unavailable, "the session has as many registrations as it may"}
+	}
+	reg, ok := r.table(seat).Load().get(seat.match, seat.uri)
+	if ok && o.force {
+		if err := r.takeFrom(t, reg); err != nil {
+			return err
+		}
+		ok = false
+	}
+	if !ok {
+		reg = &registration{id: r.nextID(), uri: seat.uri, match: seat.match, invoke: o.invoke, created: time.Now(), turn: new(atomic.Uint64)}
+	} else if reg.invoke != o.invoke || o.invoke == wamp.Single || s.registrations[reg.id] != nil {
+		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}
 	// REGISTERED is appended before the table that holds the seat is stored, so that no INVOCATION can be in front of it.
 	if err := t.send(s, &codec.Message{Type: wamp.Registered, Request: request, ID: reg.id}); err != nil {
@@ -330,8 +342,22 @@ func (r *realm) register(t *turn, seat *calleeSeat, invoke wamp.Invoke, request 
 	}
 	seat.registration = reg.id
 	s.registrations[reg.id] = seat
-	r.table(seat).Store(table.with(reg.match, reg.uri, reg.with(seat)))
+	r.table(seat).Store(r.table(seat).Load().with(reg.match, reg.uri, reg.with(seat)))
 	r.announceRegister(t, s, reg, !ok)
+	return nil
+}
+
+// takeFrom revokes a registration from all that have it, for a callee that insists on it with force_reregister, as
+// Crossbar.io does. What the router itself offers stays. Holds mu.
+func (r *realm) takeFrom(t *turn, reg *registration) error {
+	for _, seat := range reg.callees {
+		if seat.session.internal() {
+			return refusal{wamp.NotAuthorized, fmt.Sprintf("%q is registered by a part of the router", reg.uri)}
+		}
+	}
+	for _, seat := range reg.callees {
+		r.revokeCallee(t, seat, string(wamp.RegistrationTaken))
+	}
 	return nil
 }
 

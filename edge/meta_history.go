@@ -11,10 +11,11 @@ import (
 	"runnel/edge/wamp"
 )
 
-// wamp.subscription.get_events(subscription) returns the events that a history keeps, each as one positional result: a
+// wamp.subscription.get_events(subscription, limit) returns the events that a history keeps, each as one positional result: a
 // dict of timestamp, subscription, publication, details, args and kwargs (advanced/pubsub_event_history.md). The keyword
 // arguments are that section's. What it leaves open:
 //
+//   - limit may come by position, as Crossbar.io has it; the keyword argument goes before it.
 //   - A *_publication that the history does not hold, or no more, has no place in the order: there is nothing before it
 //     and nothing after it, and the result is empty.
 //   - limit is applied last: it counts the events that the caller gets. Without reverse these are the oldest.
@@ -47,6 +48,9 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	place.guarded.Store(grant.partly)
 	place.granted.Store(grant.asked)
 	query, err := readPastQuery(c.kwargs)
+	if err == nil && c.kwargs["limit"] == nil && len(c.args) > 1 && c.args[1] != nil && !readLimit(c.args[1], &query.limit) {
+		err = refusal{wamp.InvalidArgument, "argument 2, the limit, must be a positive integer"}
+	}
 	if err != nil || sub.history == nil {
 		return nil, err
 	}

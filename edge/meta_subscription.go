@@ -8,8 +8,12 @@ func (s *subscription) details() map[string]any {
 	return map[string]any{"id": s.id, "created": timestamp(s.created), "uri": s.uri, "match": s.match.String()}
 }
 
-// announceSubscribe publishes the events of a new seat; created reports that it is the subscription's first.
+// announceSubscribe publishes the events of a new seat; created reports that it is the subscription's first. Of
+// subscriptions below "wamp." nothing is said, as by the other routers: who watches the watchers is no news.
 func (r *realm) announceSubscribe(t *turn, s *session, sub *subscription, created bool) {
+	if wamp.Reserved(sub.uri) {
+		return
+	}
 	if created {
 		r.announce(t, "wamp.subscription.on_create", s.id, sub.details())
 	}
@@ -18,6 +22,9 @@ func (r *realm) announceSubscribe(t *turn, s *session, sub *subscription, create
 
 // announceUnsubscribe publishes the events of a seat that is gone; deleted reports that it was the last.
 func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, deleted bool) {
+	if wamp.Reserved(sub.uri) {
+		return
+	}
 	r.announce(t, "wamp.subscription.on_unsubscribe", s.id, sub.id)
 	if deleted {
 		r.announce(t, "wamp.subscription.on_delete", s.id, sub.id)

@@ -55,6 +55,16 @@ func textOption(f *codec.Fields, into *string) error {
 	return nil
 }
 
+// countOption reads a number that is not 0.
+func countOption(f *codec.Fields, into *int) error {
+	n, ok := f.Value().Uint()
+	if !ok || n == 0 {
+		return wrongType(f.Key(), "a positive integer")
+	}
+	*into = int(min(n, math.MaxInt32))
+	return nil
+}
+
 // nameOption reads an option that names one of a few policies.
 func nameOption[T any](f *codec.Fields, parse func(string) (T, bool), into *T) error {
 	text, ok := f.Value().Text()
@@ -161,6 +171,9 @@ type registerOptions struct {
 	invoke         wamp.Invoke
 	node           string // nkey, see shard.go
 	forwardTimeout bool
+	discloseCaller bool
+	force          bool // force_reregister: who has it, loses it
+	concurrency    int  // how many calls the callee takes at a time; 0: any number
 	away           bool // see away.go
 }
 
@@ -175,6 +188,12 @@ func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
 			err = textOption(&f, &o.node)
 		case "forward_timeout":
 			err = boolOption(&f, &o.forwardTimeout)
+		case "disclose_caller":
+			err = boolOption(&f, &o.discloseCaller)
+		case "force_reregister":
+			err = boolOption(&f, &o.force)
+		case "concurrency":
+			err = countOption(&f, &o.concurrency)
 		case "_away":
 			err = boolOption(&f, &o.away)
 		}

@@ -26,8 +26,9 @@ type call struct {
 
 	// Guarded by pending.mu.
 	callee     *session
-	invocation wamp.ID // INVOCATION.Request
-	killed     bool    // CANCEL in mode kill has come
+	seat       *calleeSeat // of callee
+	invocation wamp.ID     // INVOCATION.Request
+	killed     bool        // CANCEL in mode kill has come
 	ended      bool
 	timer      *time.Timer // nil without a timeout
 	stream     *stream     // nil unless the caller sends its arguments in chunks
@@ -47,13 +48,15 @@ func (c *call) keep(octets int) {
 
 // place numbers the INVOCATION for c, sends it to the callee and notes the call. All under one lock: a callee sees
 // INVOCATION.Request count 1, 2, 3 ... Holds mu.
-func (p *pending) place(t *turn, c *call, callee *session, invocation *codec.Message) error {
+func (p *pending) place(t *turn, c *call, seat *calleeSeat, invocation *codec.Message) error {
+	callee := seat.session
 	invocation.Request = wamp.NextID(callee.lastInvocation)
 	if err := t.send(callee, invocation); err != nil {
 		return err
 	}
 	callee.lastInvocation = invocation.Request
-	c.callee, c.invocation = callee, invocation.Request
+	c.callee, c.seat, c.invocation = callee, seat, invocation.Request
+	seat.calls.Add(1)
 	p.add(c)
 	return nil
 }
@@ -74,6 +77,7 @@ func (p *pending) add(c *call) {
 func (p *pending) remove(c *call) {
 	if !c.ended {
 		c.caller.kept -= c.octets
+		c.seat.calls.Add(-1)
 	}
 	c.ended = true
 	delete(c.caller.calls, c.request)

@@ -36,10 +36,16 @@ type calleeSeat struct {
 	role           *auth.Role // by which the session registered
 	granted        bool       // by the role's authorizer
 	forwardTimeout bool       // the callee minds CALL.Options.timeout itself
+	discloseCaller bool       // the callee is told who calls
+	concurrency    int        // how many calls it takes at a time; 0: any number
 	away           bool       // see away.go
 
-	gone bool // no INVOCATION any more. Guarded by realm.pending.mu.
+	gone  bool         // no INVOCATION any more. Guarded by realm.pending.mu.
+	calls atomic.Int32 // under way; changed under realm.pending.mu
 }
+
+// busy reports whether the callee has as many calls as it takes at a time.
+func (s *calleeSeat) busy() bool { return s.concurrency > 0 && int(s.calls.Load()) >= s.concurrency }
 
 // choose picks the callee for a call (advanced/rpc_shared_registration.md).
 func (r *registration) choose(o callOptions) *calleeSeat {
@@ -52,9 +58,19 @@ func (r *registration) choose(o callOptions) *calleeSeat {
 	case r.invoke == wamp.Last:
 		return r.callees[n-1]
 	case r.invoke == wamp.Random:
-		return r.callees[rand.IntN(n)]
+		return r.firstFree(rand.IntN(n))
 	}
-	return r.callees[(r.turn.Add(1)-1)%uint64(n)]
+	return r.firstFree(int((r.turn.Add(1) - 1) % uint64(n)))
+}
+
+// firstFree returns the first callee from the one at start that is not busy; if all are, that one.
+func (r *registration) firstFree(start int) *calleeSeat {
+	for i := range r.callees {
+		if seat := r.callees[(start+i)%len(r.callees)]; !seat.busy() {
+			return seat
+		}
+	}
+	return r.callees[start]
 }
 
 // chooseAfter picks the callee to ask when those in tried, the last of them just now, can't attend to a call; nil if

@@ -81,7 +81,7 @@ func (p *pending) callAnother(t *turn, c *call) {
 // hand gives c to another callee. Holds mu.
 func (p *pending) hand(t *turn, c *call, reg *registration, seat *calleeSeat) bool {
 	again, callee := c.reroute, seat.session
-	if seat.gone || callee.takes(again.options) != nil {
+	if seat.gone || seat.busy() || callee.takes(again.options) != nil {
 		return false
 	}
 	payload, err := t.translate(again.payload, callee.serializer)
@@ -91,9 +91,11 @@ func (p *pending) hand(t *turn, c *call, reg *registration, seat *calleeSeat) bo
 	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id, Payload: payload}
 	invocation.Dict = t.invocationDetails(c.caller, again.procedure, again.dict, seat, again.options)
 	delete(c.callee.invocations, c.invocation)
-	if p.place(t, c, callee, &invocation) != nil {
+	before := c.seat
+	if p.place(t, c, seat, &invocation) != nil {
 		return false
 	}
+	before.calls.Add(-1)
 	if !callee.features.has(calleeReroute) && !seat.away {
 		c.reroute = nil // its answer stands
 	}

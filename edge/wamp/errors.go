@@ -27,6 +27,12 @@ const (
 	OptionNotAllowed       Failure = "wamp.error.option_not_allowed"
 	DiscloseMeNotAllowed   Failure = "wamp.error.option_disallowed.disclose_me"
 
+	// MaxConcurrency is Crossbar.io's: it gave callees the limit that this tells of.
+	MaxConcurrency Failure = "crossbar.error.max_concurrency_reached"
+
+	// RegistrationTaken is Crossbar.io's reason for a registration that another callee took with force_reregister.
+	RegistrationTaken Failure = "wamp.error.unregistered"
+
 	NotAuthorized          Failure = "wamp.error.not_authorized"
 	AuthorizationFailed    Failure = "wamp.error.authorization_failed"
 	NoSuchRealm            Failure = "wamp.error.no_such_realm"

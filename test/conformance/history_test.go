@@ -74,6 +74,12 @@ func TestEventHistory(t *testing.T) {
 		} {
 			past(p, "sub", c.kwargs, strings.Split(c.want, "")...)
 		}
+		ask(p, `"wamp.subscription.get_events",["$sub",1],{"topic":"history.~.leaf"}`, `,["*"]`) // limit by position
+		ask(p, `"wamp.subscription.get_events",["$sub",1],{"topic":"history.~.leaf","limit":2}`, `,["*","*"]`)
+		ask(p, `"wamp.subscription.get_events",["$sub",null],{"topic":"history.~.leaf"}`, `,["*","*","*","*"]`)
+		for _, limit := range []string{`0`, `-1`, `"2"`, `[1]`} {
+			ask(p, `"wamp.subscription.get_events",["$sub",`+limit+`]`, invalidArgument)
+		}
 		for _, kwargs := range []string{`"limit":0`, `"limit":-1`, `"limit":"2"`, `"reverse":1`, `"from_time":"yesterday"`, `"until_time":5`,
 			`"from_publication":0`, `"after_publication":"x"`, `"topic":7`} {
 			p.Say(`[48,1,{},"wamp.subscription.get_events",["$sub"],{` + kwargs + `}]`)
