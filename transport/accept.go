@@ -178,25 +178,19 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 		return nil, err
 	}
 	peer := l.describe(raw, conn)
-	first, err := l.first(conn, end)
+	first, err := l.first(conn, end, false)
 	if err != nil {
 		return nil, err
 	}
 	if first == rawsocket.Magic {
-		if l.webOnly() {
-			return nil, errors.New("first octet is 7f: RawSocket, but only WebSocket is spoken here")
-		}
 		c, err := rawsocket.Server(conn, l.rawOptions(peer, first, end))
 		if err != nil {
 			return nil, err
 		}
 		return c, nil
 	}
-	if l.web == nil {
-		return nil, fmt.Errorf("first octet is %02x: not RawSocket", first)
-	}
 	l.shaken(raw) // before the web server has it: what it serves is no handshake's any more
-	l.inbox.give(&webConn{Conn: conn, peer: peer, head: []byte{first}, leave: l.leave})
+	l.inbox.give(&webConn{headed: headed{conn, []byte{first}}, peer: peer, leave: l.leave})
 	return nil, nil
 }
 
@@ -208,18 +202,24 @@ func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {
 	if l.tls == nil {
 		return raw, nil
 	}
+	first, err := l.first(raw, end, true)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithDeadline(context.Background(), end)
 	defer cancel()
-	conn := tls.Server(raw, l.tls)
+	below := &headed{Conn: raw, head: []byte{first}}
+	conn := tls.Server(below, l.tls)
 	if err := conn.HandshakeContext(ctx); err != nil {
-		l.shown.Delete(raw)
+		l.shown.Delete(below)
 		return nil, fmt.Errorf("tls handshake: %w", err)
 	}
 	return conn, nil
 }
 
-// first reads the octet that tells RawSocket from HTTP.
-func (l *Listener) first(conn net.Conn, end time.Time) (byte, error) {
+// first reads the octet that tells RawSocket from HTTP or, with secure, TLS from both. A peer that begins with another one
+// is told so.
+func (l *Listener) first(conn net.Conn, end time.Time, secure bool) (byte, error) {
 	if err := conn.SetReadDeadline(end); err != nil {
 		return 0, fmt.Errorf("set deadline: %w", err)
 	}
@@ -233,7 +233,11 @@ func (l *Listener) first(conn net.Conn, end time.Time) (byte, error) {
 	if err := conn.SetReadDeadline(time.Time{}); err != nil {
 		return 0, fmt.Errorf("set deadline: %w", err)
 	}
-	return b[0], nil
+	err := l.suits(b[0], secure)
+	if wrong := (*misfit)(nil); errors.As(err, &wrong) {
+		wrong.answer(conn)
+	}
+	return b[0], err
 }
 
 func (l *Listener) rawOptions(peer wamp.Transport, first byte, end time.Time) rawsocket.Options {
@@ -255,7 +259,7 @@ func (l *Listener) describe(raw, conn net.Conn) wamp.Transport {
 	}
 	describePeer(&t, raw)
 	if c, ok := conn.(*tls.Conn); ok {
-		describeTLS(&t, c, l.shownTo(raw))
+		describeTLS(&t, c, l.shownTo(c.NetConn()))
 	}
 	return t
 }

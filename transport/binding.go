@@ -97,8 +97,8 @@ func pick(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), certificates
 }
 
 // shownTo returns the certificate that a peer was shown, once.
-func (l *Listener) shownTo(raw net.Conn) *x509.Certificate {
-	v, ok := l.shown.LoadAndDelete(raw)
+func (l *Listener) shownTo(below net.Conn) *x509.Certificate {
+	v, ok := l.shown.LoadAndDelete(below)
 	if !ok {
 		return nil
 	}

@@ -104,7 +104,7 @@ type Listener struct {
 
 	serve func(Conn) // set by Run
 
-	shown sync.Map // the certificate that a peer was shown, by its connection, during the TLS handshake
+	shown sync.Map // the certificate that a peer was shown, by the connection below TLS, during the TLS handshake
 
 	lastShown atomic.Pointer[x509.Certificate] // of shown; nil without TLS
 

@@ -135,7 +135,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
-	if got := ask(t, own.Listener, "\x7f\xf3\x00\x00"); got != "" {
+	if got := ask(t, own.Listener, "\x7f\xf3\x00\x00"); got != "\x7f\x10\x00\x00" {
 		t.Errorf("a WebSocket listener answered RawSocket with %q", got)
 	}
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"time"
@@ -27,7 +28,9 @@ func (l *Listener) refuse(raw net.Conn) {
 	if err != nil {
 		return
 	}
-	l.shown.Delete(raw)
+	if c, ok := conn.(*tls.Conn); ok {
+		l.shown.Delete(c.NetConn())
+	}
 	var first [1]byte
 	if _, err := io.ReadFull(conn, first[:]); err != nil {
 		return

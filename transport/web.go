@@ -22,23 +22,25 @@ const (
 	idleTime  = 15 * time.Second // between two requests of one connection
 )
 
-// webConn is a connection of which the first octet has been read.
+// webConn is a connection that the web server serves.
 type webConn struct {
-	net.Conn
-	peer wamp.Transport
-	head []byte // the octet, until it is read again. Owned by the reader
+	headed
+	peer   wamp.Transport
+	method methodCheck // owned by the reader
 
 	leave func() // called when it is closed
 	once  sync.Once
 }
 
 func (c *webConn) Read(p []byte) (int, error) {
-	if len(c.head) == 0 {
-		return c.Conn.Read(p)
+	n, err := c.headed.Read(p)
+	if c.method.done {
+		return n, err
 	}
-	n := copy(p, c.head)
-	c.head = c.head[n:]
-	return n, nil
+	if wrong := c.method.add(p[:n]); wrong != nil {
+		return 0, wrong
+	}
+	return n, err
 }
 
 // Close is called by the web server, or by the WebSocket that the connection has become.

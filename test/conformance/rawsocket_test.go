@@ -131,11 +131,15 @@ func TestRawSocketHandshake(t *testing.T) {
 			w.Errorf("heard %s", payload)
 		}
 	})
-	t.Run("not 7F", func(t *testing.T) {
-		w := open(t, stage.Way{Network: "unix"}) // on a port there is the web server for that
-		w.put(0x7e, 0xf1, 0, 0)
-		w.ended()
-	})
+	for _, network := range []string{"unix", "tcp", "tls"} {
+		t.Run("not 7F/"+network, func(t *testing.T) {
+			w := open(t, stage.Way{Network: network})
+			w.put(0x7e, 0xf1, 0, 0)
+			if answer, _ := io.ReadAll(w); !bytes.HasPrefix(answer, []byte("HTTP/1.1 400 Bad Request\r\n")) {
+				t.Errorf("%s", answer)
+			}
+		})
+	}
 	for _, network := range []string{"tcp", "tls"} {
 		t.Run("HTTP on the same port/"+network, func(t *testing.T) {
 			w := open(t, stage.Way{Network: network})

@@ -1,0 +1,70 @@
+package transport
+
+import (
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMisfits: a peer that takes the port for another one is answered in its own protocol and hung up on at once, whether
+// or not it sends more; the time for a handshake does not matter.
+func TestMisfits(t *testing.T) {
+	dir := t.TempDir()
+	cert, key, _ := certificate(t, dir, "router")
+	config, err := ServerFiles(cert, key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := ListenOptions{HandshakeTimeout: time.Hour, TLS: config}
+	plain, web := run(t, "tcp://127.0.0.1:0", opts), run(t, "ws://127.0.0.1:0/ws", opts)
+	secure, unix := run(t, "tls://127.0.0.1:0", opts), run(t, "unix://"+filepath.Join(dir, "s"), opts)
+	const (
+		hello   = "\x16\x03\x01\x00\xa5\x01"
+		alert   = "\x15\x03\x01\x00\x02\x02\x28"
+		connect = "\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"
+		http    = "GET / HTTP/1.1\r\nHost: localhost\r\n"
+	)
+	for _, c := range []struct {
+		name, octets, answer string
+		l                    *running
+	}{
+		{"a TLS hello at a plain port", hello, alert, plain},
+		{"its first octet", hello[:1], alert, plain},
+		{"a TLS hello at a WebSocket port", hello, alert, web},
+		{"a TLS hello at a Unix socket", hello, alert, unix},
+		{"MQTT 3.1.1", connect, "\x20\x02\x00\x01", plain},
+		{"MQTT 5", "\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00", "\x20\x03\x00\x84\x00", plain},
+		{"the first octet of MQTT", connect[:1], "\x20\x02\x00\x01", plain},
+		{"MQTT at a TLS port", connect, "\x20\x02\x00\x01", secure},
+		{"MQTT at a Unix socket", connect, "\x20\x02\x00\x01", unix},
+		{"HTTP at a TLS port", http, "HTTP/1.1 400 Bad Request", secure},
+		{"HTTP at a Unix socket", http, "HTTP/1.1 400 Bad Request", unix},
+		{"RawSocket at a TLS port", "\x7f\xf1\x00\x00", "\x7f\x10\x00\x00", secure},
+		{"RawSocket's first octet at a TLS port", "\x7f", "\x7f\x10\x00\x00", secure},
+		{"RawSocket at a WebSocket port", "\x7f\xf1\x00\x00", "\x7f\x10\x00\x00", web},
+		{"a zero", "\x00", "HTTP/1.1 400 Bad Request", plain},
+		{"a zero at a TLS port", "\x00", "HTTP/1.1 400 Bad Request", secure},
+		{"an Enter", "\r\n", "HTTP/1.1 400 Bad Request", plain},
+		{"lower case", "hello", "HTTP/1.1 400 Bad Request", plain},
+		{"UTF-8", "\xc3\xa9", "HTTP/1.1 400 Bad Request", unix},
+		{"AMQP", "AMQP\x00\x00\x09\x01", "HTTP/1.1 400 Bad Request", plain},
+		{"letters without end", strings.Repeat("A", 40), "HTTP/1.1 400 Bad Request", plain},
+		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 400 Bad Request", plain},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			conn, err := net.Dial(c.l.Addr().Network(), c.l.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			io.WriteString(conn, c.octets)
+			answer, _ := io.ReadAll(conn)
+			if !strings.HasPrefix(string(answer), c.answer) {
+				t.Errorf("the answer is %q, want %q", answer, c.answer)
+			}
+		})
+	}
+}
