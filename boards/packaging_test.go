@@ -36,7 +36,7 @@ func TestUnit(t *testing.T) {
 	for key, want := range map[string]string{
 		"[Service]ExecStart":           "/usr/bin/runnel run",
 		"[Service]Type":                "notify",
-		"[Service]ExecReload":          "/bin/kill -HUP $MAINPID",
+		"[Service]ExecReload":          "/usr/bin/runnel reload --pid $MAINPID",
 		"[Service]Restart":             "always",
 		"[Service]RuntimeDirectory":    "runnel", // /run/runnel/runnel.sock
 		"[Service]StateDirectory":      "runnel", // /var/lib/runnel
@@ -78,7 +78,7 @@ func TestInitScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"#!/bin/sh /etc/rc.common\n", "\nUSE_PROCD=1\n", "\nstart_service() {\n", "procd_open_instance\n",
-		`procd_set_param command "$PROG" run`, "procd_set_param reload_signal HUP", "procd_set_param respawn", "procd_close_instance\n"} {
+		`procd_set_param command "$PROG" run`, "reload_service() {\n", "procd_set_param env RUNTIME_DIRECTORY=/run/runnel", `"$PROG" reload --pid`, "procd_set_param respawn", "procd_close_instance\n"} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("%q is missing", part)
 		}

@@ -30,6 +30,20 @@ func (r *Router) Update(opts Options) {
 	}
 }
 
+// CheckRealm returns the error that AddRealm or UpdateRealm would have for these options, whether the realm is there or not.
+func (r *Router) CheckRealm(opts RealmOptions) error {
+	if !wamp.ValidURI(opts.Name, wamp.Exact, false) {
+		return fmt.Errorf("realm %q: not a URI", opts.Name)
+	}
+	if _, err := newPolicy(&opts); err != nil {
+		return fmt.Errorf("realm %s: %w", opts.Name, err)
+	}
+	if err := checkRules(&opts); err != nil {
+		return fmt.Errorf("realm %s: %w", opts.Name, err)
+	}
+	return nil
+}
+
 // UpdateRealm replaces who may join a realm and what they may do there, Anonymous, Roles, Principals and Authenticators,
 // and its History and Confirmed; State stays as it is. Strict is for sessions that join from now on: a session's request ids are in
 // sequence from the first, or not. All else counts from its return on for the sessions that there are, too: what they

@@ -74,6 +74,7 @@ type ListenOptions struct {
 
 	// Replaces are listeners that are about to be closed: this one may take their addresses. Claim, then close them.
 	Replaces []*Listener
+	Over     []net.Listener // likewise, other sockets of this process
 
 	// Log gets a line for what goes wrong, not one for each peer. nil: slog.Default().
 	Log *slog.Logger
@@ -178,11 +179,11 @@ func (l *Listener) open() (err error) {
 	if l.url.Port() == "" {
 		address = net.JoinHostPort(l.url.Hostname(), webPorts[l.url.Scheme])
 	}
-	var over []net.Listener
+	over := l.opts.Over
 	for _, old := range l.opts.Replaces {
 		over = append(over, old.socket)
 	}
-	l.opts.Replaces = nil
+	l.opts.Replaces, l.opts.Over = nil, nil
 	if l.socket, err = ListenTCP(address, over...); err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ func (c *Config) check(problems *Problems) {
 	k.metrics(&c.Metrics)
 	k.openDoors()
 	k.duplicates()
+	c.settle()
 }
 
 // identity looks for the role that a listener or a line gives. Without one its peers are anonymous sessions.

@@ -36,6 +36,8 @@ type Listen struct {
 	Authid         string   `toml:"authid"`
 	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
 	Role           string   `toml:"role"`      // of all who come here; "": the anonymous role
+
+	files, pair digest // see settle
 }
 
 // Cookie has web clients need to authenticate once only.

@@ -64,6 +64,8 @@ type Principal struct {
 	UID            *int     `toml:"uid"`             // of the process at the other end of a Unix socket
 	GID            *int     `toml:"gid"`
 	Certificate    string   `toml:"certificate"` // of a TLS client: its CN or SHA-256
+
+	files digest // see settle
 }
 
 // CRA is what the router keeps for WAMP-CRA: the secret, or with a salt what is derived from it.

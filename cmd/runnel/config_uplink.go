@@ -52,6 +52,9 @@ type Uplink struct {
 	Password   Secret `toml:"password"`
 	StateTopic string `toml:"state_topic"`
 	MaxMessage Size   `toml:"max_message"`
+
+	node        string // its id; see settle
+	files, pair digest
 }
 
 // Share is topics or procedures that cross an uplink.

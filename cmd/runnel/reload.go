@@ -25,13 +25,15 @@ const (
 	errorReload = "runnel.error.reload" // it could not be applied
 )
 
-// reload reads the configuration again and makes the router that of it.
+// reload reads the configuration again and makes the router that of it. On an error nothing has changed.
 func (n *node) reload() (said []string, err error) {
 	if n.load == nil {
 		return nil, errors.New("this router has no configuration file")
 	}
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
+	o := outcome{PID: os.Getpid(), Began: monotonic()}
+	tellSystemd(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", o.Began), n.log)
 	c, err := n.load()
 	if err == nil {
 		for _, w := range c.Warnings {
@@ -39,14 +41,22 @@ func (n *node) reload() (said []string, err error) {
 		}
 		said, err = n.apply(c)
 	}
-	if err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			n.log.Error("configuration not applied", "because", line)
+	status := "configuration applied"
+	if o.Applied, o.Lines = err == nil, said; err != nil {
+		var problems Problems
+		o.Invalid, o.Lines = errors.As(err, &problems), strings.Split(err.Error(), "\n")
+		status = "configuration not applied: " + o.Lines[0]
+		for _, line := range o.Lines {
+			n.log.Error("configuration not applied", "err", line)
 		}
-		return said, err
+	} else {
+		n.log.Info(status, "config", c.Name, "changes", len(said))
 	}
-	n.log.Info("configuration applied", "config", c.Name, "changes", len(said))
-	return said, nil
+	if err := o.leave(); err != nil {
+		n.log.Warn("cannot tell how the reload went", "err", err)
+	}
+	tellSystemd("READY=1\nSTATUS="+status, n.log)
+	return said, err
 }
 
 // reloadAt reloads at each signal, until ctx is done.
@@ -54,9 +64,7 @@ func (n *node) reloadAt(ctx context.Context, signals <-chan os.Signal) {
 	for {
 		select {
 		case <-signals:
-			tellSystemd("RELOADING=1\nMONOTONIC_USEC="+monotonic(), n.log)
 			n.reload()
-			tellSystemd("READY=1", n.log)
 		case <-ctx.Done():
 			return
 		}
@@ -85,6 +93,7 @@ func (n *node) answerReload(context.Context, *client.Invocation) (client.Payload
 
 func reloadCommand() *cobra.Command {
 	var p peer
+	var pid string
 	cmd := &cobra.Command{
 		Use:   "reload",
 		Short: "Have a running router read its config again",
@@ -95,13 +104,29 @@ built-in default does. SIGHUP does the same.
 Listeners, serial lines, uplinks and realms come and go, and permissions and
 principals change, without disturbing the sessions that this does not concern.
 A config that is invalid changes nothing: the problems are printed, and the exit
-status is 3.`,
+status is 3. Neither does one that can't be applied: exit status 1.
+
+With --pid it sends SIGHUP to that process instead and waits until it has told, in
+$RUNTIME_DIRECTORY or /run/runnel, how the reload went; systemd's unit does that.`,
 		Example: `  runnel check && runnel reload
-  runnel reload --url unix:///run/runnel/runnel.sock`,
+  runnel reload --url unix:///run/runnel/runnel.sock
+  runnel reload --pid $MAINPID`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return askReload(&p, stdout) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("pid") {
+				return askReload(&p, stdout)
+			}
+			id, err := processID(pid)
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilSignal(time.Minute)
+			defer stop()
+			return printChanges(stdout)(reloadProcess(ctx, id))
+		},
 	}
 	p.flags(cmd)
+	cmd.Flags().StringVar(&pid, "pid", "", "have the process `ID` reload by SIGHUP, and wait for the outcome")
 	return cmd
 }
 
@@ -118,11 +143,21 @@ func askReload(p *peer, w io.Writer) error {
 	if err != nil {
 		return because(ctx, p.denied(reloadProcedure, reloadError(err)))
 	}
-	if len(lines) == 0 {
-		lines = []string{"nothing has changed"}
+	return printChanges(w)(lines, nil)
+}
+
+// printChanges returns what prints the changes of a reload that was applied.
+func printChanges(w io.Writer) func([]string, error) error {
+	return func(lines []string, err error) error {
+		if err != nil {
+			return err
+		}
+		if len(lines) == 0 {
+			lines = []string{"nothing has changed"}
+		}
+		_, err = fmt.Fprintln(w, strings.Join(lines, "\n"))
+		return err
 	}
-	_, err = fmt.Fprintln(w, strings.Join(lines, "\n"))
-	return err
 }
 
 func (p *peer) reload(ctx context.Context) ([]string, error) {

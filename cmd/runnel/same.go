@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"io"
 	"os"
@@ -51,11 +52,51 @@ func sameValues(a, b reflect.Value) bool {
 // digest tells whether files and secrets that a configuration names have changed.
 type digest [sha256.Size]byte
 
-// files are those that a listener reads when it is opened only: it looks after its certificate itself.
-func (l Listen) files() digest { return digestOf(nil, l.ClientCA) }
+// settle fills in what the parts take from elsewhere, so that a comparison of two configurations sees it: the node's id,
+// the limits, and what is in the files that they name. Of a pair of a certificate and its key the part takes note itself.
+func (c *Config) settle() {
+	for i := range c.Listens {
+		l := &c.Listens[i]
+		l.MaxMessage = cmp.Or(l.MaxMessage, c.Limits.MaxMessage)
+		l.files, l.pair = digestOf(nil, l.ClientCA), digestOf(nil, l.Certificate, l.Key)
+	}
+	for i := range c.Serials {
+		if s := &c.Serials[i]; s.Mode == "wamp" {
+			s.MaxMessage = cmp.Or(s.MaxMessage, c.Limits.MaxMessage)
+		}
+	}
+	for i := range c.Uplinks {
+		u := &c.Uplinks[i]
+		u.node = c.nodeID()
+		u.files, u.pair = u.digests()
+	}
+	for i := range c.Realms {
+		for j := range c.Realms[i].Principals {
+			p := &c.Realms[i].Principals[j]
+			p.files = digestOf(p.secrets())
+		}
+	}
+}
 
-func (u Uplink) files() digest {
-	return digestOf([]Secret{u.Ticket, u.Secret, u.Password}, u.Key, u.CA)
+// digests returns that of what makes another uplink, and that of its certificate with the key.
+func (u *Uplink) digests() (files, pair digest) {
+	secrets := []Secret{u.Ticket, u.Secret, u.Password}
+	if u.Certificate == "" {
+		return digestOf(secrets, u.CA, u.Key), digest{}
+	}
+	return digestOf(secrets, u.CA), digestOf(nil, u.Certificate, u.Key)
+}
+
+// secrets returns those by which the principal proves who it is.
+func (p *Principal) secrets() []Secret {
+	list := []Secret{p.Ticket}
+	if p.Wampcra != nil {
+		list = append(list, p.Wampcra.Secret)
+	}
+	if p.Scram != nil {
+		list = append(list, p.Scram.Secret)
+	}
+	return list
 }
 
 func digestOf(secrets []Secret, files ...Path) (d digest) {

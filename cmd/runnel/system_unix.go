@@ -4,7 +4,6 @@ package main
 
 import (
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,11 +23,17 @@ func tryLock(f *os.File) (locked bool, err error) {
 // writable reports whether this process may create files in dir.
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
 
-// monotonic is the time of the clock that systemd compares with its own, in microseconds.
-func monotonic() string {
+// monotonic is the time of the clock that all processes share and that nobody sets, in microseconds.
+func monotonic() int64 {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
-		return "0"
+		return 0
 	}
-	return strconv.FormatInt(t.Nano()/1000, 10)
+	return t.Nano() / 1000
 }
+
+// hangUp sends SIGHUP to a process.
+func hangUp(pid int) error { return unix.Kill(pid, unix.SIGHUP) }
+
+// exists reports whether a process is there.
+func exists(pid int) bool { return unix.Kill(pid, 0) != unix.ESRCH }

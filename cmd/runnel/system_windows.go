@@ -25,4 +25,9 @@ func writable(dir string) bool {
 }
 
 // monotonic has no meaning without systemd.
-func monotonic() string { return "0" }
+func monotonic() int64 { return 0 }
+
+// hangUp is not possible here.
+func hangUp(int) error { return errors.ErrUnsupported }
+
+func exists(int) bool { return true }

@@ -22,7 +22,7 @@ import (
 //
 //	build   realms, listeners, serial lines, uplinks: what can fail at once fails here
 //	run     starts the parts in this order, waits for ctx, stops them in reverse
-//	apply   turns the node that runs into that of another configuration, see change.go
+//	apply   turns the node that runs into that of another configuration, see plan.go and apply.go
 type node struct {
 	// Static after build.
 	log     *slog.Logger
@@ -85,7 +85,7 @@ func assemble(c *Config, log *slog.Logger) (*node, error) {
 		}
 	}
 	for _, l := range c.Listens {
-		made, err := n.listen(c, l)
+		made, err := n.listen(l, nil, nil)
 		if err != nil {
 			n.closeListeners()
 			return nil, err
@@ -100,10 +100,10 @@ func assemble(c *Config, log *slog.Logger) (*node, error) {
 		return nil, err
 	}
 	for _, s := range c.Serials {
-		n.lines = append(n.lines, n.newLine(c, s))
+		n.lines = append(n.lines, n.newLine(s))
 	}
 	for _, u := range c.Uplinks {
-		made, err := n.newLink(u, n.openSpool)
+		made, err := n.openLink(c, u)
 		if err != nil {
 			n.closeListeners()
 			return nil, err
@@ -210,9 +210,10 @@ func (n *node) start(fail func(error)) {
 	for _, r := range n.reporters {
 		n.runReporter(r)
 	}
-	for _, u := range n.uplinks {
-		n.runLink(u)
+	for _, l := range n.uplinks {
+		n.startLink(l)
 	}
+	n.awaitReady(n.uplinks)
 	for _, l := range n.listeners {
 		n.runListener(l)
 	}
@@ -243,15 +244,33 @@ func (n *node) runLine(l *line) {
 	})
 }
 
-// runLink returns when the link hears what it exports: what is published from then on is stored, and acknowledged only when
-// it is.
-func (n *node) runLink(u *link) {
-	u.work = n.links.start(u.Run)
-	select {
-	case <-u.Hears():
-	case <-u.work.done:
-	case <-time.After(hearing):
-		n.log.Warn("uplink does not hear yet what it exports", "uplink", u.config.Name) // when there are too many sessions
+// openLink makes an uplink with what is left in its spool.
+func (n *node) openLink(c *Config, u Uplink) (*link, error) {
+	store, err := n.openSpool(c, u)
+	if err != nil {
+		return nil, err
+	}
+	made, err := n.newLink(c, u, store, nil)
+	if err != nil {
+		store.Close()
+	}
+	return made, err
+}
+
+func (n *node) startLink(l *link) { l.work = n.links.start(l.Run) }
+
+// awaitReady returns when the links hear what they export: what is published from then on is stored, and acknowledged only
+// when it is.
+func (n *node) awaitReady(links []*link) {
+	ctx, cancel := context.WithTimeout(context.Background(), hearing)
+	defer cancel()
+	for _, l := range links {
+		select {
+		case <-l.Hears():
+		case <-l.work.done:
+		case <-ctx.Done(): // when there are too many sessions
+			n.log.Warn("uplink has not subscribed to its exports yet", "uplink", l.config.Name)
+		}
 	}
 }
 

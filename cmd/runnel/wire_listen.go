@@ -1,8 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,12 +14,12 @@ import (
 type listener struct {
 	*transport.Listener
 	config Listen
-	files  digest
 	work   *work
 }
 
-// listen opens a listener. It is nil where the default Unix socket has no place on this machine.
-func (n *node) listen(c *Config, l Listen) (*listener, error) {
+// listen opens a listener, which may take the addresses of others that are about to be closed. It is nil where the default
+// Unix socket has no place on this machine.
+func (n *node) listen(l Listen, over []*transport.Listener, sockets []net.Listener) (*listener, error) {
 	url, err := listenURL(l.URL)
 	if err != nil {
 		n.log.Warn("no Unix socket", "because", err)
@@ -33,7 +33,7 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 		Hosts:          l.Hosts,
 		TrustedProxies: l.TrustedProxies,
 		MaxConns:       l.MaxConnections,
-		MaxMessage:     int(cmp.Or(l.MaxMessage, c.Limits.MaxMessage)),
+		MaxMessage:     int(l.MaxMessage),
 		PingInterval:   time.Duration(l.PingInterval),
 		PingTimeout:    time.Duration(l.PingTimeout),
 		Compress:       l.Compress,
@@ -44,6 +44,8 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 		Anonymous:      l.Anonymous,
 		Realm:          l.Realm,
 		Log:            n.log,
+		Replaces:       over,
+		Over:           sockets,
 	}
 	if l.Certificate != "" {
 		if opts.TLS, err = transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil {
@@ -54,8 +56,7 @@ func (n *node) listen(c *Config, l Listen) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.MaxMessage = Size(opts.MaxMessage)
-	return &listener{Listener: opened, config: l, files: l.files()}, nil
+	return &listener{Listener: opened, config: l}, nil
 }
 
 // cookieOptions are nil where a listener gives no cookies.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/transport"
 	"runnel/transport/origin"
 )
 
@@ -28,8 +29,8 @@ type exporter struct {
 	work   *work
 }
 
-// newExporter opens the address of a URL; nil if it is "".
-func (n *node) newExporter(raw string) (*exporter, error) {
+// newExporter opens the address of a URL, which may be that of a socket that is about to be closed; nil if it is "".
+func (n *node) newExporter(raw string, over ...net.Listener) (*exporter, error) {
 	if raw == "" {
 		return nil, nil
 	}
@@ -37,7 +38,7 @@ func (n *node) newExporter(raw string) (*exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
-	socket, err := net.Listen("tcp", u.Host)
+	socket, err := transport.ListenTCP(u.Host, over...)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w", err)
 	}
@@ -56,7 +57,7 @@ func (n *node) newExporter(raw string) (*exporter, error) {
 		w.Write(status.metrics())
 	}
 	n.log.Info("metrics", "url", "http://"+socket.Addr().String()+path)
-	return &exporter{socket: newFew(socket, maxScrapers), server: &http.Server{
+	return &exporter{socket: socket, server: &http.Server{
 		Handler: http.HandlerFunc(answer), ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: scrapeIdle, MaxHeaderBytes: 8 << 10,
 		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
 	}}, nil
@@ -85,28 +86,23 @@ func metricsPath(u *url.URL) string {
 func (e *exporter) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { e.server.Close() })
 	defer stop()
-	if err := e.server.Serve(e.socket); !errors.Is(err, http.ErrServerClosed) {
+	if err := e.server.Serve(newFew(e.socket, maxScrapers)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return nil
 }
 
-// changeMetrics serves at another URL, or not at all. One that can't be listened at leaves none, and is tried again at the
-// next change.
-func (n *node) changeMetrics(c *change, old string) error {
-	next := c.config.Metrics.URL
-	if old == next && (n.exporter != nil) == (next != "") {
-		return nil
+// changeMetrics ends the exporter and starts the one in its place, if the URL is another.
+func (n *node) changeMetrics(p *plan, r *prepared) {
+	if !p.metrics {
+		return
 	}
-	c.say("[metrics] url")
 	if n.exporter != nil {
 		n.exporter.work.end()
 	}
-	var err error
-	if n.exporter, err = n.newExporter(next); n.exporter != nil {
+	if n.exporter = r.exporter; n.exporter != nil {
 		n.runExporter()
 	}
-	return err
 }
 
 func (n *node) runExporter() { n.exporter.work = n.inside.start(n.exporter.Run) }

@@ -10,25 +10,15 @@ import (
 	"runnel/edge/client"
 	"runnel/transport"
 	"runnel/uplink/mqtt"
-	"runnel/uplink/spool"
 )
 
-// newMQTT makes an uplink to an MQTT broker.
-func (n *node) newMQTT(u Uplink, store *spool.Spool, traffic *transport.Traffic) (linker, error) {
-	opts, err := n.mqttOptions(u, traffic)
-	if err != nil {
-		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
-	}
-	opts.Spool = store
-	return mqtt.New(opts)
-}
-
-func (n *node) mqttOptions(u Uplink, traffic *transport.Traffic) (opts mqtt.Options, err error) {
+// mqttOptions are those of an uplink to an MQTT broker.
+func (n *node) mqttOptions(c *Config, u Uplink, traffic *transport.Traffic) (opts mqtt.Options, err error) {
 	opts = mqtt.Options{
 		Name: u.Name, Realm: u.Realm,
 		Local:      n.within(linkRole, u.Realm),
-		Dir:        spoolDir(n.config, u.Name),
-		ClientID:   cmp.Or(u.ClientID, "runnel-"+n.config.nodeID()+"-"+u.Name),
+		Dir:        spoolDir(c, u.Name),
+		ClientID:   cmp.Or(u.ClientID, "runnel-"+c.nodeID()+"-"+u.Name),
 		Username:   u.Username,
 		QoS:        u.quality(),
 		Format:     u.format(),
@@ -45,7 +35,7 @@ func (n *node) mqttOptions(u Uplink, traffic *transport.Traffic) (opts mqtt.Opti
 	}
 	for _, s := range u.Exports {
 		r := s.mqttRule()
-		r.Store = s.class(dataDir(n.config) != "")
+		r.Store = s.class(dataDir(c) != "")
 		opts.Export = append(opts.Export, r)
 	}
 	for _, s := range u.Imports {

@@ -25,8 +25,7 @@ type line struct {
 	modbus *modbus.Master // with mode modbus, else nil
 }
 
-func (n *node) newLine(c *Config, s Serial) *line {
-	s.MaxMessage = cmp.Or(s.MaxMessage, c.Limits.MaxMessage)
+func (n *node) newLine(s Serial) *line {
 	lc := s.lineConfig()
 	lc.Log = n.log
 	l := &line{Line: serial.NewLine(lc), config: s}

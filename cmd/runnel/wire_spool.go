@@ -11,28 +11,29 @@ import (
 	"runnel/uplink/spool"
 )
 
-// An opener opens the spool of an uplink. Another process can't have it open at the same time, and neither can another
-// link: what only looks whether a link can be made opens one in memory.
-type opener func(Uplink) (*spool.Spool, error)
-
-// openSpool opens the spool of an uplink, with what is left in it.
-func (n *node) openSpool(u Uplink) (*spool.Spool, error) {
+// openSpool opens the spool of an uplink, with what is left in it. Another process can't have it open at the same time, and
+// neither can another link. It is on disk also where all events are of class memory, for these classes may change, and for
+// what an earlier configuration has left there.
+func (n *node) openSpool(c *Config, u Uplink) (*spool.Spool, error) {
 	o := u.spool()
 	o.Log = n.log.With("uplink", u.Name)
-	o.Dir = spoolDir(n.config, u.Name)
-	if !u.stores(o.Dir != "") {
-		o.Dir = "" // nothing will ever be written
-	}
+	o.Dir = spoolDir(c, u.Name)
 	for _, s := range u.Exports {
 		if o.Dir == "" && s.Topic != nil && s.class(false) != spool.Memory {
-			return nil, fmt.Errorf("store = %q: there is no place for it; write [node] data = \"/var/lib/runnel\"", s.Store)
+			return nil, fmt.Errorf("uplink %s: store = %q: there is no place for it; write [node] data = \"/var/lib/runnel\"", u.Name, s.Store)
 		}
 	}
-	return spool.Open(o)
+	made, err := spool.Open(o)
+	if err != nil && !u.stores(o.Dir != "") {
+		n.log.Debug("the queue is in memory only", "uplink", u.Name, "err", err)
+		o.Dir = ""
+		made, err = spool.Open(o)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
+	}
+	return made, nil
 }
-
-// noSpool opens one in memory.
-func noSpool(Uplink) (*spool.Spool, error) { return spool.Open(spool.Options{}) }
 
 // spool is the spool's options, but for where it is.
 func (u Uplink) spool() spool.Options {

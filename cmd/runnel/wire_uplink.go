@@ -10,6 +10,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport"
 	"runnel/uplink"
+	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
 )
 
@@ -18,6 +19,7 @@ type linker interface {
 	Run(ctx context.Context) error
 	State() uplink.State
 	Hears() <-chan struct{} // closed when all that is exported is heard
+	GiveTo(*uplink.Handover)
 }
 
 // link is an uplink with its settings.
@@ -26,43 +28,55 @@ type link struct {
 	spool   *spool.Spool
 	traffic *transport.Traffic // to the central router and back
 	config  Uplink
-	files   digest
+	from    *uplink.Handover // of the link whose place this one takes; nil: there was none
 	work    *work
 }
 
-func (n *node) newLink(u Uplink, open opener) (*link, error) {
-	store, err := open(u)
-	if err != nil {
-		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
-	}
+// newLink makes an uplink around its spool, which from passes to it from the link that it replaces.
+func (n *node) newLink(c *Config, u Uplink, store *spool.Spool, from *uplink.Handover) (*link, error) {
 	traffic := new(transport.Traffic)
-	made, err := n.linkTo(u, store, traffic)
+	made, err := n.linkTo(c, u, store, from, traffic)
 	if err != nil {
-		store.Close()
 		return nil, err
 	}
-	return &link{linker: made, spool: store, traffic: traffic, config: u, files: u.files()}, nil
+	return &link{linker: made, spool: store, traffic: traffic, config: u, from: from}, nil
 }
 
-func (n *node) linkTo(u Uplink, store *spool.Spool, traffic *transport.Traffic) (linker, error) {
+func (n *node) linkTo(c *Config, u Uplink, store *spool.Spool, from *uplink.Handover, traffic *transport.Traffic) (linker, error) {
 	if u.mqtt() {
-		return n.newMQTT(u, store, traffic)
+		opts, err := n.mqttOptions(c, u, traffic)
+		if err != nil {
+			return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
+		}
+		opts.Spool, opts.From = store, from
+		return mqtt.New(opts)
 	}
-	opts, err := n.uplinkOptions(u, traffic)
+	opts, err := n.uplinkOptions(c, u, traffic)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
-	opts.Spool = store
+	opts.Spool, opts.From = store, from
 	return uplink.New(opts)
 }
 
-func (n *node) uplinkOptions(u Uplink, traffic *transport.Traffic) (opts uplink.Options, err error) {
+// remains says what waits in the queue of a link that has ended for good.
+func (l *link) remains() string {
+	switch st := l.spool.State(); {
+	case st.OnDisk > 0:
+		return fmt.Sprintf("; %s of its queue stay on disk for an uplink of this name", count(st.OnDisk, "event"))
+	case st.Events > 0:
+		return fmt.Sprintf("; %s of its queue were in memory only and are dropped", count(st.Events, "event"))
+	}
+	return ""
+}
+
+func (n *node) uplinkOptions(c *Config, u Uplink, traffic *transport.Traffic) (opts uplink.Options, err error) {
 	opts = uplink.Options{
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
 		Local:     n.within(linkRole, u.Realm),
-		Export:    rules(u.Exports, dataDir(n.config) != ""),
+		Export:    rules(u.Exports, dataDir(c) != ""),
 		Import:    rules(u.Imports, false),
-		Node:      n.config.nodeID() + "/" + u.Name,
+		Node:      c.nodeID() + "/" + u.Name,
 		Authid:    u.Authid,
 		Agent:     "runnel/" + version,
 		MaxHops:   u.MaxHops,

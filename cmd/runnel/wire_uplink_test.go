@@ -9,8 +9,8 @@ import (
 
 // TestUplinkPassword: a password in an uplink's URL is neither logged nor told to operators.
 func TestUplinkPassword(t *testing.T) {
-	n := &node{config: &Config{}, log: slog.Default()}
-	opts, err := n.uplinkOptions(Uplink{URL: []string{"wss://joe:secret@proxy.example/ws", "unix:///run/a.sock"}}, new(transport.Traffic))
+	n := &node{log: slog.Default()}
+	opts, err := n.uplinkOptions(&Config{}, Uplink{URL: []string{"wss://joe:secret@proxy.example/ws", "unix:///run/a.sock"}}, new(transport.Traffic))
 	if err != nil {
 		t.Fatal(err)
 	}

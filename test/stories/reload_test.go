@@ -199,7 +199,7 @@ func TestReloadTheRest(t *testing.T) {
 	r.change(t, "[[listen]]", "[node]\ndata = \"elsewhere\"\n[log]\nlevel = \"debug\"\nformat = \"json\"\n[[listen]]")
 	r.change(t, "anonymous", "strict = true\nanonymous")
 	r.change(t, "[limits]\n", "[[realm.history]]\nuri = \"story.kept\"\n[limits]\n")
-	r.reload(t).expect(t, 0, "[node] data: counts from the next start\n[limits]\n[log] level\n[log] format\n"+
+	r.reload(t).expect(t, 0, "[node] data: takes effect at the next start\n[limits]\n[log] level\n[log] format\n"+
 		"realm realm1: strict, for sessions that join from now on\nrealm realm1: histories\n", "")
 	r.logs(`"msg":"configuration applied"`)
 	runnel(t, "sub", "story.a", "story.b", "-n", "1", "--timeout", "30s", "--url", r.tcp).expect(t, 1, "", "wamp.error.unavailable")
@@ -239,7 +239,7 @@ func TestReloadNotifies(t *testing.T) {
 	for range 2 {
 		p.Signal(syscall.SIGHUP)
 		hears(`^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$`)
-		hears(`^READY=1$`)
+		hears(`^READY=1\nSTATUS=configuration (not )?applied`)
 		write(t, dir, "runnel.toml", "nonsense")
 	}
 	p.Signal(syscall.SIGTERM)
@@ -252,7 +252,7 @@ func TestReloadSerial(t *testing.T) {
 	mcu := sensor(t, device)
 	other := r.subscribe(t, r.tcp, "story.a")
 	r.change(t, `authid = "greenhouse-mcu"`, `authid = "greenhouse-2"`)
-	r.reload(t).expect(t, 0, "serial line greenhouse started\n", "")
+	r.reload(t).expect(t, 0, "serial line greenhouse started again\n", "")
 	<-mcu.Done()
 	if err := mcu.Err(); err == nil || !strings.Contains(err.Error(), "the router's configuration has changed") {
 		t.Errorf("the device heard %v", err)
