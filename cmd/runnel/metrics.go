@@ -74,6 +74,9 @@ var uplinkFigures = []figure[uplinkReport]{
 	{"queue_disk_events", "Events that wait and are on disk.", func(u *uplinkReport) float64 { return float64(u.Queue.OnDisk) }},
 	{"queue_disk_bytes", "Octets of the queue's files.", func(u *uplinkReport) float64 { return float64(u.Queue.Files) }},
 	{"queue_oldest_seconds", "How long the oldest event has waited.", func(u *uplinkReport) float64 { return u.Queue.Oldest }},
+	{"held_events", "Events that the far side rejects.", func(u *uplinkReport) float64 { return float64(u.Queue.HeldEvents) }},
+	{"held_topics", "Topics of these.", func(u *uplinkReport) float64 { return float64(u.Queue.HeldTopics) }},
+	{"held_bytes", "Octets of these.", func(u *uplinkReport) float64 { return float64(u.Queue.HeldOctets) }},
 	{"queue_dropped_total", "Events dropped because the queue was full.", func(u *uplinkReport) float64 { return float64(u.Queue.Dropped) }},
 	{"queue_alarm", "1 if the queue can't be written to disk.", func(u *uplinkReport) float64 { return one(u.Queue.Alarm != "") }},
 }

@@ -129,7 +129,7 @@ func (n *node) states(realm string) map[string]state {
 	for _, u := range n.uplinks {
 		if u.config.Realm == realm {
 			r := u.report()
-			states[uplinkURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.Up, r.URL, r.Error, r.Refused, r.Queue.Alarm)}
+			states[uplinkURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.Up, r.URL, r.Error, r.Refused, r.Queue.Alarm, r.Queue.alarm())}
 		}
 	}
 	for _, l := range n.lines {

@@ -22,9 +22,10 @@ import (
 // What waits in the spools of a realm's uplinks is told, and dropped, by procedures of that realm. Who may call them is up
 // to the permissions there.
 const (
-	queueList = "runnel.queue.ls"   // -> a list of queueReport
-	queuePeek = "runnel.queue.peek" // uplink, count -> a list of events
-	queueDrop = "runnel.queue.drop" // uplink, count -> how many were dropped
+	queueList  = "runnel.queue.ls"    // -> a list of queueReport
+	queuePeek  = "runnel.queue.peek"  // uplink, count -> a list of events
+	queueDrop  = "runnel.queue.drop"  // uplink, count; held, topic -> how many were dropped
+	queueRetry = "runnel.queue.retry" // uplink, or none for all -> how many held events are tried again
 )
 
 // maxPeeked bounds what one call returns; count may ask for less.
@@ -32,13 +33,14 @@ const maxPeeked = 1000
 
 // queueReport is how a spool is doing.
 type queueReport struct {
-	Uplink   string  `json:"uplink"`
-	Events   int     `json:"events"` // that wait
-	Octets   int64   `json:"octets"`
-	OnDisk   int     `json:"on_disk"` // of the events
-	Files    int64   `json:"files"`   // octets
-	Oldest   float64 `json:"oldest"`  // seconds that the oldest has waited while the router ran
-	Dropped  uint64  `json:"dropped"`
+	Uplink  string  `json:"uplink"`
+	Events  int     `json:"events"` // that wait
+	Octets  int64   `json:"octets"`
+	OnDisk  int     `json:"on_disk"` // of the events
+	Files   int64   `json:"files"`   // octets
+	Oldest  float64 `json:"oldest"`  // seconds that the oldest has waited while the router ran
+	Dropped uint64  `json:"dropped"`
+	heldReport
 	Gaps     uint64  `json:"gaps"`            // runs of drops
 	Alarm    string  `json:"alarm,omitempty"` // why nothing can be written
 	AlarmFor float64 `json:"alarm_for,omitempty"`
@@ -48,19 +50,20 @@ func (l *link) queue() queueReport {
 	s := l.spool.State()
 	return queueReport{
 		Uplink: l.config.Name, Events: s.Events, Octets: s.Octets, OnDisk: s.OnDisk, Files: s.Files, Oldest: s.Oldest.Seconds(),
-		Dropped: s.Dropped.Events, Gaps: s.Dropped.Runs, Alarm: s.Alarm, AlarmFor: s.AlarmFor.Seconds(),
+		heldReport: l.held(s.Held),
+		Dropped:    s.Dropped.Events, Gaps: s.Dropped.Runs, Alarm: s.Alarm, AlarmFor: s.AlarmFor.Seconds(),
 	}
 }
 
 // queues makes the procedures that a realm has for its uplinks' spools.
 func (n *node) queues(realm string) map[string]client.Handler {
-	of := func(do func(l *link, count int) any) client.Handler {
+	of := func(do func(l *link, count int, inv *client.Invocation) any) client.Handler {
 		return func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
 			l, count, err := n.queueOf(realm, inv.Args())
 			if err != nil {
 				return client.Payload{}, err
 			}
-			return client.Args(do(l, count)), nil
+			return client.Args(do(l, count, inv)), nil
 		}
 	}
 	return map[string]client.Handler{
@@ -71,9 +74,10 @@ func (n *node) queues(realm string) map[string]client.Handler {
 			}
 			return client.Args(list), nil
 		},
-		queuePeek: of(func(l *link, count int) any { return peeked(l.spool.Peek(min(count, maxPeeked))) }),
-		queueDrop: of(func(l *link, count int) any {
-			dropped := l.spool.Discard(count)
+		queueRetry: n.answerRetry(realm),
+		queuePeek:  of(func(l *link, count int, _ *client.Invocation) any { return peeked(l.spool.Peek(min(count, maxPeeked))) }),
+		queueDrop: of(func(l *link, count int, inv *client.Invocation) any {
+			dropped := l.discard(count, inv.Kwargs())
 			n.log.Warn("events dropped by an operator", "uplink", l.config.Name, "events", dropped)
 			return dropped
 		}),
@@ -118,6 +122,7 @@ type peekedEvent struct {
 	Time     string         `json:"time"`
 	Class    string         `json:"class"`
 	Topic    string         `json:"topic,omitempty"`
+	Held     bool           `json:"held,omitempty"` // the far side rejects it, or one before it of its topic
 	Args     []any          `json:"args,omitempty"`
 	Kwargs   map[string]any `json:"kwargs,omitempty"`
 	Gap      map[string]any `json:"gap,omitempty"` // it stands for events that were dropped
@@ -134,6 +139,9 @@ func peeked(events []spool.Event) []any {
 			fields["gap"] = map[string]any{"reason": string(g.Reason), "first": g.First, "last": g.Last, "count": g.Count}
 		} else {
 			fields["topic"] = e.Topic
+			if e.Held {
+				fields["held"] = true
+			}
 			addPayload(fields, e.Payload)
 		}
 		list[i] = fields
@@ -152,12 +160,12 @@ func addPayload(fields map[string]any, p codec.Payload) {
 func queueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
-		Short: "Show or drop what waits in the spools of uplinks",
-		Long: `Shows or drops events that wait for the far side of an uplink, by calling
-runnel.queue.ls, .peek and .drop in the uplink's realm. The realm's permissions
+		Short: "Show, drop or retry what waits in the spools of uplinks",
+		Long: `Shows, drops or retries events that wait for the far side of an uplink, by calling
+runnel.queue.ls, .peek, .drop and .retry in the uplink's realm. The realm's permissions
 must allow that call; the built-in default does.`,
 	}
-	cmd.AddCommand(queueListCommand(), queuePeekCommand(), queueDropCommand())
+	cmd.AddCommand(queueListCommand(), queuePeekCommand(), queueDropCommand(), queueRetryCommand())
 	return cmd
 }
 
@@ -177,7 +185,11 @@ func queueListCommand() *cobra.Command {
 			}
 			t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 			printQueues(t, list)
-			return t.Flush()
+			if err := t.Flush(); err != nil {
+				return err
+			}
+			printHeld(stdout, list)
+			return nil
 		},
 	}
 	p.flags(cmd)
@@ -186,10 +198,10 @@ func queueListCommand() *cobra.Command {
 }
 
 func printQueues(w io.Writer, list []queueReport) {
-	fmt.Fprintln(w, "QUEUE\tEVENTS\tOCTETS\tON DISK\tOLDEST\tDROPPED\tALARM")
+	fmt.Fprintln(w, "QUEUE\tEVENTS\tOCTETS\tON DISK\tOLDEST\tHELD\tDROPPED\tALARM")
 	for _, q := range list {
 		oldest := time.Duration(q.Oldest * float64(time.Second)).Round(time.Second)
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%v\t%d\t%s\n", printable(q.Uplink), q.Events, q.Octets, q.OnDisk, oldest, q.Dropped, dash(harmless(q.Alarm)))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%v\t%d\t%d\t%s\n", printable(q.Uplink), q.Events, q.Octets, q.OnDisk, oldest, q.HeldEvents, q.Dropped, dash(harmless(q.Alarm)))
 	}
 }
 
@@ -230,6 +242,9 @@ func queuePeekCommand() *cobra.Command {
 
 func (e *peekedEvent) print(w io.Writer) error {
 	what := printable(e.Topic)
+	if e.Held {
+		what = "held " + what
+	}
 	text, err := plainText(e.Args, e.Kwargs)
 	if e.Gap != nil {
 		what = "gap"
@@ -245,17 +260,19 @@ func (e *peekedEvent) print(w io.Writer) error {
 func queueDropCommand() *cobra.Command {
 	var p peer
 	var count int
-	var every bool
+	var every, held bool
+	var topic string
 	cmd := &cobra.Command{
 		Use: "drop UPLINK", Short: "Drop events that wait, the oldest first", Args: cobra.ExactArgs(1),
 		Long: `Drops events that wait, the oldest first. The far side is told how many are
-missing. Those that are on their way may arrive nevertheless.`,
-		Example: "  runnel queue drop central -n 100\n  runnel queue drop central --all",
+missing. Those that are on their way may arrive nevertheless. --held drops all events
+that are held, --topic those of one topic that is held.`,
+		Example: "  runnel queue drop central -n 100\n  runnel queue drop central --all\n  runnel queue drop central --topic com.example.weather",
 		RunE: func(_ *cobra.Command, args []string) error {
-			if every == (count > 0) || count < 0 {
-				return usageError("use -n COUNT or --all")
+			if ways := choices(every, count > 0, held, topic != ""); ways != 1 || count < 0 {
+				return usageError("use one of -n COUNT, --all, --held and --topic URI")
 			}
-			text, err := p.ask(queueDrop, args[0], cmp.Or(count, math.MaxInt32))
+			text, err := p.askWith(queueDrop, dropOptions(held, topic), args[0], cmp.Or(count, math.MaxInt32))
 			if err != nil {
 				return err
 			}
@@ -265,6 +282,8 @@ missing. Those that are on their way may arrive nevertheless.`,
 	p.flags(cmd)
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many")
 	cmd.Flags().BoolVar(&every, "all", false, "drop all that waits now")
+	cmd.Flags().BoolVar(&held, "held", false, "drop all that is held")
+	cmd.Flags().StringVar(&topic, "topic", "", "drop what is held of this topic, named as at the far side")
 	return cmd
 }
 
@@ -277,6 +296,11 @@ func printed(w io.Writer, text string, err error) error {
 
 // ask calls one of the router's own procedures and returns the first argument of the result, as JSON.
 func (p *peer) ask(procedure string, args ...any) (string, error) {
+	return p.askWith(procedure, nil, args...)
+}
+
+// askWith is ask with keyword arguments.
+func (p *peer) askWith(procedure string, kwargs map[string]any, args ...any) (string, error) {
 	ctx, stop := untilSignal(30 * time.Second)
 	defer stop()
 	c, err := p.once(ctx)
@@ -284,7 +308,7 @@ func (p *peer) ask(procedure string, args ...any) (string, error) {
 		return "", because(ctx, err)
 	}
 	defer leave(c)
-	result, err := c.Call(ctx, procedure, client.CallOptions{}, client.Args(args...))
+	result, err := c.Call(ctx, procedure, client.CallOptions{}, client.Payload{Args: args, Kwargs: kwargs})
 	if err != nil {
 		return "", because(ctx, p.denied(procedure, callError(err)))
 	}

@@ -50,6 +50,7 @@ func (n *node) reload() (said []string, err error) {
 			n.log.Error("configuration not applied", "err", line)
 		}
 	} else {
+		n.retryHeld()
 		n.log.Info(status, "config", c.Name, "changes", len(said))
 	}
 	if err := o.leave(); err != nil {

@@ -63,6 +63,7 @@ func (r *report) printUplinks(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 		printQueues(w, queues)
+		printHeld(w, queues)
 	}
 }
 

@@ -35,11 +35,20 @@ func (n *node) openSpool(c *Config, u Uplink) (*spool.Spool, error) {
 	return made, nil
 }
 
+// A broker that rejects an event closes the connection, so held events are tried again less often.
+const (
+	brokerRetryFirst = 30 * time.Second
+	brokerRetryLast  = 10 * time.Minute
+)
+
 // spool is the spool's options, but for where it is.
 func (u Uplink) spool() spool.Options {
 	o := spool.Options{
 		MaxOctets: int64(u.MaxSize), MaxAge: time.Duration(u.MaxAge), MinFree: int64(u.MinFree),
 		SpillAfter: time.Duration(u.SpillAfter), Sync: time.Duration(u.Sync),
+	}
+	if u.mqtt() {
+		o.RetryFirst, o.RetryLast = brokerRetryFirst, brokerRetryLast
 	}
 	if u.Place.has("min_free") {
 		o.MinFree = cmp.Or(o.MinFree, -1)

@@ -140,7 +140,7 @@ func (s *Spool) Hold(sequence uint64, reason string) bool {
 	u.rejected = true
 	t := h.topics[u.topic]
 	if t == nil {
-		t = s.holdTopic(u.topic, reason, u.octets)
+		t = s.holdTopic(u.topic, reason, u.size)
 		t.before = s.window.unanswered(u.topic, h.attempt)
 	} else {
 		t.reason = reason
@@ -164,7 +164,7 @@ func (h *held) rejectedAgain(f flying, reason string) {
 }
 
 // holdTopic begins to hold a topic.
-func (s *Spool) holdTopic(name, reason string, octets int64) *heldTopic {
+func (s *Spool) holdTopic(name, reason string, size int) *heldTopic {
 	h := &s.held
 	if len(h.topics) >= maxHeldTopics || h.names+len(name) > maxHeldNames {
 		s.thinOut()
@@ -182,9 +182,7 @@ func (s *Spool) holdTopic(name, reason string, octets int64) *heldTopic {
 		h.schedule(s.opts.RetryFirst)
 	}
 	h.back = t
-	if h.lines.may() {
-		s.log.Warn("topic held: the far side rejects its events", "topic", name, "size", octets-cost, "err", reason, "suppressed", h.lines.taken())
-	}
+	h.tell(s.log.Warn, "topic held, the far side rejects its events", "topic", name, "size", size, "err", reason)
 	return t
 }
 
@@ -205,9 +203,7 @@ func (s *Spool) unhold(t *heldTopic) {
 	} else {
 		h.back = t.prev
 	}
-	if h.lines.may() {
-		s.log.Info("topic is no longer held", "topic", t.name, "suppressed", h.lines.taken())
-	}
+	h.tell(s.log.Info, "topic no longer held", "topic", t.name)
 }
 
 // unsent is how many events of a topic are not under way.
@@ -331,8 +327,14 @@ func (l *lines) may() bool {
 	return true
 }
 
-// taken returns how many lines were left out since the last one.
-func (l *lines) taken() (n int) {
-	n, l.suppressed = l.suppressed, 0
-	return n
+// tell logs a line about a topic, or counts that it does not.
+func (h *held) tell(log func(string, ...any), text string, attributes ...any) {
+	if !h.lines.may() {
+		return
+	}
+	if n := h.lines.suppressed; n > 0 {
+		attributes = append(attributes, "suppressed", n)
+		h.lines.suppressed = 0
+	}
+	log(text, attributes...)
 }

@@ -200,7 +200,7 @@ func (s *Spool) hand(e *kept) {
 	}
 	s.handed = e.Sequence
 	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil,
-		topic: e.Topic, attempt: s.held.attempt})
+		topic: e.Topic, size: len(e.Payload.Raw), attempt: s.held.attempt})
 	l := s.lanes[e.Class]
 	for l.fresh != nil && l.fresh.Sequence <= e.Sequence {
 		l.fresh = l.fresh.next
@@ -313,6 +313,7 @@ type underWay struct {
 	lasting  bool // it may be on disk
 	settled  bool
 	topic    string
+	size     int    // of the payload
 	attempt  uint64 // when Next has returned it last
 	rejected bool   // by the far side; it is to be moved to the held events
 	moved    bool   // it is among them, and here until that is on disk

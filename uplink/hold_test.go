@@ -1,0 +1,51 @@
+package uplink_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink"
+	"runnel/uplink/spool"
+)
+
+// The centre rejects one topic: its events are held in the spool, others cross.
+func TestRejectedTopicIsHeld(t *testing.T) {
+	export := []uplink.Rule{{Topic: "com.", Match: wamp.Prefix, Store: spool.Durable, Static: true}}
+	tellWith(t, export, func(t *testing.T, w *world) {
+		good := w.listen(w.at(w.centre), "com.good.", wamp.Prefix)
+		here := w.at(w.edge)
+		for i := range 5 {
+			check(t, here.Publish(t.Context(), "com.bad.a", client.PublishOptions{Acknowledge: true}, client.Args(i)))
+			check(t, here.Publish(t.Context(), fmt.Sprint("com.good.", i), client.PublishOptions{Acknowledge: true}, client.Args(i)))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if h := w.link.State().Queue.Held; h.Topics != 1 || h.Events != 5 || h.Topic != "com.bad.a" || !strings.Contains(h.Reason, "not_authorized") {
+			t.Errorf("%+v\n%s", w.link.State().Queue, w.log)
+		}
+		if text := good.take(); strings.Count(text, "com.good.") != 5 {
+			t.Errorf("heard: %s", text)
+		}
+	}, auth.Permission{URI: "com.bad.", Match: wamp.Prefix})
+}
+
+func tellWith(t *testing.T, export []uplink.Rule, plot func(t *testing.T, w *world), denied ...auth.Permission) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := buildWith(t, func(w *world, o *uplink.Options) {
+			var err error
+			o.Spool, err = spool.Open(spool.Options{Dir: dir, MinFree: -1, Log: o.Log})
+			check(t, err)
+		}, export, nil, denied...)
+		defer w.tearDown()
+		w.settle()
+		plot(t, w)
+	})
+}
