@@ -35,6 +35,7 @@ type Status struct {
 	Drops        uint64        `json:"drops"`        // EVENTs that slow peers have lost
 	Stalls       uint64        `json:"stalls"`       // how often a peer did not take what it was sent
 	Realms       []RealmStatus `json:"realms"`       // by name
+	Clashes      []Clash       `json:"clashes"`      // node ids in use twice, see node.go
 }
 
 // RealmStatus is a snapshot of one realm.
@@ -60,6 +61,7 @@ func (r *Router) Status() Status {
 		Drops:        c.drops.Load(),
 		Stalls:       c.stalls.Load(),
 	}
+	status.Clashes = r.clashes.present()
 	r.mu.Lock()
 	realms := r.list()
 	r.mu.Unlock()

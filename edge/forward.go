@@ -62,10 +62,14 @@ func places(way codec.Value) (places []any) {
 	list, _ := way.Items()
 	for list.Next() {
 		hop, _ := list.Value().Dict()
+		place := make(map[string]any, 2)
 		for f := hop.Fields(); f.Next(); {
-			if name, ok := f.Value().Text(); ok && string(f.Key()) == "_node" {
-				places = append(places, map[string]any{"_node": string(name)})
+			if name, ok := f.Value().Text(); ok && (string(f.Key()) == "_node" || string(f.Key()) == "_tag") {
+				place[string(f.Key())] = string(name)
 			}
+		}
+		if place["_node"] != nil {
+			places = append(places, place)
 		}
 	}
 	return places

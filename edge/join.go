@@ -154,11 +154,12 @@ func (r *Router) admit(s *session, data []byte) error {
 	}
 	s.rights.Store(role)
 	s.authid, s.authmethod, s.authprovider = identity.Authid, identity.Method, identity.Provider
+	s.announceNode(details)
 	welcome, err := s.welcome(identity.Extra)
 	if err != nil {
 		return err
 	}
-	if err := m.join(s); err != nil {
+	if err := m.joinOnce(s); err != nil {
 		return err
 	}
 	limitReads(s.conn, 0) // before the peer hears that it has joined: what it sends then may be read by another goroutine
@@ -211,6 +212,9 @@ func (s *session) welcomeWith(roles codec.Value, extra map[string]any) (codec.Me
 	b.String("authprovider", s.authprovider)
 	if node := s.realm.router.options().Node; node != "" {
 		b.String("_node", node+"/"+s.realm.name)
+	}
+	if s.node != nil {
+		b.Any("_nodes", s.realm.nodes())
 	}
 	if extra != nil {
 		b.Any("authextra", extra)

@@ -42,8 +42,9 @@ type realm struct {
 	mu      sync.Mutex // the writers' lock
 	lastID  wamp.ID    // of subscriptions and registrations
 	members map[wamp.ID]*session
-	closed  bool           // no one may join
-	present sync.WaitGroup // the members, until they have left for good
+	above   map[*passage][]wamp.Node // the routers that parts of this process lead to
+	closed  bool                     // no one may join
+	present sync.WaitGroup           // the members, until they have left for good
 }
 
 func newRealm(r *Router, opts RealmOptions) (*realm, error) {
@@ -78,6 +79,9 @@ func (m *realm) join(s *session) error {
 	}
 	if err := m.confirm(s); err != nil {
 		return err
+	}
+	if rival := m.rival(s); rival != nil {
+		return rivalry{rival}
 	}
 	m.members[s.id] = s
 	m.present.Add(1)

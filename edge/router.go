@@ -20,6 +20,9 @@ type Options struct {
 	Agent string       // what WELCOME says the router is; default "runnel"
 	Node  string       // what WELCOME._node says which router it is, for uplinks to recognise loops by; "": nothing
 
+	// Identity tells the router from others, for the links that join it; see node.go. The zero value: none clashes with it.
+	Identity wamp.Node
+
 	// Reports are topics below "runnel.", which are the router's own, where any session may publish that its role allows to.
 	Reports []string
 
@@ -86,6 +89,7 @@ type Router struct {
 
 	counters counters
 	logbook  logbook
+	clashes  clashes
 	open     atomic.Int64 // connections in Serve
 
 	mu            sync.Mutex

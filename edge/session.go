@@ -26,6 +26,7 @@ type session struct {
 	strict       bool     // the realm insisted on the letter when the session joined
 	features     features // what the peer announced
 	joined       time.Time
+	node         *wamp.Node // the router that the peer is a link of, if it says so
 
 	out outbox // locks for itself
 
@@ -39,6 +40,7 @@ type session struct {
 
 	rights  atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the name stays
 	leaving atomic.Bool               // GOODBYE was sent: nothing but GOODBYE is of interest
+	deposed atomic.Bool               // it gives no sign of life, and another session of its node has joined
 
 	// Guarded by realm.mu.
 	subscriptions map[wamp.ID]*seat

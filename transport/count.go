@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync/atomic"
+	"time"
 )
 
 // Counters are what a Listener has seen since it was opened. Octets are those of messages, with four for each one's length:
@@ -68,12 +69,18 @@ type counted struct {
 
 const headSize = 4
 
-// SetReadLimit and CloseWrite are for the router, which asks for them where a Conn has them.
+// SetReadLimit, Probe and CloseWrite are for the router, which asks for them where a Conn has them.
 
 func (c *counted) SetReadLimit(octets int) {
 	if l, ok := c.Conn.(interface{ SetReadLimit(int) }); ok {
 		l.SetReadLimit(octets)
 	}
+}
+
+// Probe takes a connection that can't be asked for one that lives.
+func (c *counted) Probe(within time.Duration) bool {
+	p, ok := c.Conn.(interface{ Probe(time.Duration) bool })
+	return !ok || p.Probe(within)
 }
 
 func (c *counted) CloseWrite() error {

@@ -28,7 +28,11 @@ type Options struct {
 	Spool          *spool.Spool // of the exported events; the Link runs it. Default: one in memory
 	From           *Handover    // of the link whose place this one takes, with its Spool; nil: there is none
 	Node           string       // whose events they are, for the central router to tell repeats
+	Identity       wamp.Node    // which router this is; announced to the central one. The zero value: nothing is
 	MaxHops        int          // how many links an event or a call may cross; default DefaultMaxHops
+
+	// Above is told of the central router and those above it, whenever it was joined; nil: no one is.
+	Above func([]wamp.Node)
 
 	Authid    string        // who the link is at the central router
 	Auth      []client.Auth // and how it proves that
@@ -114,12 +118,12 @@ func New(opts Options) (*Link, error) {
 		return nil, fmt.Errorf("uplink %s: %w", opts.Name, err)
 	}
 	l.local.init("local", l.log, client.Options{
-		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, OnUp: l.localJoined,
+		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, Node: opts.Identity, OnUp: l.localJoined,
 		OnDown: func(error) { l.stir(&l.local) },
 	})
 	l.remote.init("central", l.log, client.Options{
 		Dial: l.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
-		Reconnect: opts.Reconnect, OnUp: l.remoteJoined, OnDown: l.remoteLeft, OnFailed: l.status.failed,
+		Node: opts.Identity, Reconnect: opts.Reconnect, OnUp: l.remoteJoined, OnDown: l.remoteLeft, OnFailed: l.remoteFailed,
 		Unacknowledged: drainWindow,
 	})
 	return l, nil
@@ -269,6 +273,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	url := l.remotes.joined()
 	l.remote.joined(w)
 	l.status.joined(url)
+	l.leadsTo(w.Nodes())
 	l.rejected.Store(false)
 	l.beginDrain()
 	l.stir(&l.remote)
@@ -276,9 +281,11 @@ func (l *Link) remoteJoined(w client.Welcome) {
 }
 
 func (l *Link) remoteLeft(err error) {
+	l.leadsTo(nil)
 	l.endDrain()
 	l.interest.Store(nil)
 	l.status.left(l.remotes.fate(l.pulse.fate(err)))
+	l.noteClash(err)
 	l.stir(&l.remote)
 }
 

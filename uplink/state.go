@@ -18,6 +18,7 @@ type State struct {
 	URL        string    // the way that led to the session; "" while there is none
 	LastError  string    // why the last session or attempt ended; "" if none has
 	Reconnects uint64    // sessions after the first
+	Clash      string    // why the centre refuses the link: another router has this one's id; "": it does not
 	Refused    []string  // rules that a router refuses now, and why
 
 	RoundTrip time.Duration // to the central router and back, as measured last; 0: not yet
@@ -46,6 +47,7 @@ type status struct {
 	since     time.Time
 	url       string
 	lastError string
+	clash     string
 	sessions  uint64
 	refused   map[string]string // what a router says to a rule
 }
@@ -60,7 +62,7 @@ func (f *flow) snapshot() Flow {
 func (s *status) joined(url string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.up, s.since, s.url = true, time.Now(), url
+	s.up, s.since, s.url, s.clash = true, time.Now(), url, ""
 	s.sessions++
 }
 
@@ -78,6 +80,15 @@ func (s *status) failed(err error) {
 	s.lastError = err.Error()
 }
 
+// clashes notes that another node has the id of this one. It reports whether that is news.
+func (s *status) clashes(text string) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news = s.clash == ""
+	s.clash = text
+	return news
+}
+
 // ruled notes what a router says to a rule; nil is consent.
 func (s *status) ruled(what string, err error) {
 	s.mu.Lock()
@@ -93,7 +104,7 @@ func (s *status) snapshot() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := State{
-		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Reconnects: max(s.sessions, 1) - 1,
+		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Clash: s.clash, Reconnects: max(s.sessions, 1) - 1,
 		Looped:   s.looped.Load(),
 		EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(),
 		CallsUp: s.callsUp.snapshot(), CallsDown: s.callsDown.snapshot(),

@@ -115,6 +115,9 @@ func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte 
 		hops := make([]any, len(way))
 		for i, h := range way {
 			hop := map[string]any{"_node": h.Node}
+			if h.Tag != "" {
+				hop["_tag"] = h.Tag
+			}
 			if h.Session != 0 {
 				hop["session"] = h.Session
 			}

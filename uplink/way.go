@@ -2,7 +2,6 @@ package uplink
 
 import (
 	"cmp"
-	"slices"
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
@@ -19,19 +18,23 @@ const DefaultMaxHops = 8
 type place struct {
 	session wamp.ID
 	name    string
+	tag     string // tells the router from another of the same name
 }
 
-// place returns the name of this side's realm; while there is no session, as it was last; "" if it was never known.
-func (s *side) place() string {
+// place returns the name of this side's realm; while there is no session, as it was last; none if it was never known.
+func (s *side) place() place {
 	known := s.at.Load()
 	if w, up := s.client.Welcome(); up && (known == nil || known.session != w.Session) {
-		known = &place{w.Session, cmp.Or(nodeOf(w), s.alias)}
+		known = &place{session: w.Session, name: cmp.Or(nodeOf(w), s.alias)}
+		if nodes := w.Nodes(); len(nodes) > 0 {
+			known.tag = nodes[0].Tag()
+		}
 		s.at.Store(known)
 	}
 	if known == nil {
-		return ""
+		return place{}
 	}
-	return known.name
+	return *known
 }
 
 func nodeOf(w client.Welcome) string {
@@ -47,17 +50,32 @@ func nodeOf(w client.Welcome) string {
 // cross returns the way of what crosses from one side to the other, with this hop. It reports false if that would lead
 // to where it has been already, or over more links than it may.
 func (l *Link) cross(b *client.Body, by client.Hop, from, to *side) (way []client.Hop, ok bool) {
-	by.Node = from.place()
+	left := from.place()
+	by.Node, by.Tag = left.name, left.tag
 	way = b.ForwardFor()
-	if len(way) >= l.opts.MaxHops || visited(way, by.Node) || visited(way, to.place()) {
+	if len(way) >= l.opts.MaxHops || l.visited(way, left) || l.visited(way, to.place()) {
 		l.status.looped.Add(1)
 		return nil, false
 	}
 	return append(way, by), true
 }
 
-func visited(way []client.Hop, place string) bool {
-	return place != "" && slices.ContainsFunc(way, func(h client.Hop) bool { return h.Node == place })
+// visited reports whether a place is on the way. Another router of the same name is none that was visited, and is told of:
+// what it sends must not seem to have come round.
+func (l *Link) visited(way []client.Hop, p place) bool {
+	if p.name == "" {
+		return false
+	}
+	for _, h := range way {
+		switch {
+		case h.Node != p.name:
+		case h.Tag == p.tag || h.Tag == "" || p.tag == "":
+			return true
+		default:
+			l.foreign(p.name)
+		}
+	}
+	return false
 }
 
 // publisherOf says who published an event, as far as he is disclosed.

@@ -27,7 +27,8 @@ type Config struct {
 
 	Warnings Problems // of what is valid, but not wise
 
-	keepsNothing bool // another router has the usual data directory
+	keepsNothing bool   // another router has the usual data directory
+	installation string // of the data directory, see identity.go
 }
 
 // Node is what this machine is.

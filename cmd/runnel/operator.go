@@ -18,6 +18,7 @@ import (
 //	runnel.uplink.get, .serial.get, .listener.get      one of them, by name, as in runnel.status
 //	runnel.uplink.on_state.NAME                        an event, retained, whenever the state of an uplink of the realm changes:
 //	runnel.serial.on_state.NAME                        likewise of a serial line; what .get returns
+//	runnel.node.on_clash                               likewise: the node ids that two routers linked to the realm have
 //
 // In a topic a name is in lower case, with _ for all but letters and digits, so that it is one component of any URI.
 const (
@@ -25,6 +26,7 @@ const (
 	serialURI   = "runnel.serial."
 	listenerURI = "runnel.listener."
 	onState     = "on_state."
+	clashTopic  = "runnel.node.on_clash"
 
 	noSuchName = "runnel.error.no_such_name"
 )
@@ -129,7 +131,7 @@ func (n *node) states(realm string) map[string]state {
 	for _, u := range n.uplinks {
 		if u.config.Realm == realm {
 			r := u.report()
-			states[uplinkURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.Up, r.URL, r.Error, r.Refused, r.Queue.Alarm, r.Queue.alarm())}
+			states[uplinkURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.Up, r.URL, r.Error, r.Clash, r.Refused, r.Queue.Alarm, r.Queue.alarm())}
 		}
 	}
 	for _, l := range n.lines {
@@ -137,6 +139,13 @@ func (n *node) states(realm string) map[string]state {
 			r := l.report()
 			states[serialURI+onState+component(r.Name)] = state{r, newsOf(r.Name, r.State, r.Device, r.Error, r.Link != nil && r.Link.Up, r.Alarms)}
 		}
+	}
+	if list := n.router.Clashes(realm); len(list) > 0 {
+		var news []any
+		for _, c := range list {
+			news = append(news, c.Node, c.First, c.Second)
+		}
+		states[clashTopic] = state{list, newsOf(news...)}
 	}
 	return states
 }

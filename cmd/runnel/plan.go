@@ -69,7 +69,7 @@ func compare[T any](old, next []T, name func(T) string, same func(T, T) bool) (d
 // settings compares what belongs to no part.
 func (p *plan) settings() {
 	old, next := p.old, p.next
-	next.keepsNothing = old.keepsNothing
+	next.keepsNothing, next.installation = old.keepsNothing, old.installation
 	if next.Node.Data != old.Node.Data {
 		next.Node.Data = old.Node.Data // what runs keeps its directory
 		p.say("[node] data: takes effect at the next start")

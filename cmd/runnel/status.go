@@ -132,6 +132,9 @@ func (r *report) print(w io.Writer) error {
 			fmt.Fprintf(t, "%s: not kept on disk: %s\n", printable(m.Name), harmless(m.Trouble))
 		}
 	}
+	for _, c := range r.Router.Clashes {
+		fmt.Fprintf(t, "ALARM: %s: the node id %s is used twice, by %s and by %s\n", printable(c.Realm), printable(c.Node), harmless(c.First), harmless(c.Second))
+	}
 	r.printListeners(t)
 	r.printSerial(t)
 	r.printUplinks(t)

@@ -14,6 +14,7 @@ type uplinkReport struct {
 	URL        string      `json:"url,omitempty"`
 	Error      string      `json:"error,omitempty"`
 	Reconnects uint64      `json:"reconnects"`
+	Clash      string      `json:"clash,omitempty"` // another node has this node's id: the link is refused
 	Refused    []string    `json:"refused,omitempty"`
 	RoundTrip  float64     `json:"round_trip_ms,omitempty"` // to the centre and back
 	Interest   bool        `json:"interest"`                // the centre tells what is wanted there
@@ -38,7 +39,7 @@ func (l *link) report() uplinkReport {
 	in, out := l.traffic.Octets()
 	return uplinkReport{
 		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, Reconnects: s.Reconnects,
-		Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
+		Clash: s.Clash, Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
 		Queue: l.queue(), OctetsIn: in, OctetsOut: out,
 		EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
 	}
@@ -89,6 +90,7 @@ func (u *uplinkReport) printMore(w io.Writer) {
 			list = append(list, fmt.Sprintf(format, args...))
 		}
 	}
+	say(u.Clash != "", "ALARM: %s", harmless(u.Clash))
 	say(u.EventsUp.Dropped+u.EventsDown.Dropped > 0, "%d events up and %d down were dropped", u.EventsUp.Dropped, u.EventsDown.Dropped)
 	say(u.CallsUp.Dropped+u.CallsDown.Dropped > 0, "%d calls up and %d down could not be made", u.CallsUp.Dropped, u.CallsDown.Dropped)
 	say(u.Looped > 0, "%d events and calls had come round in a circle, or too far", u.Looped)

@@ -66,6 +66,7 @@ func build(c *Config, log *slog.Logger) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.installation = readInstallation(c, log)
 	n, err := assemble(c, log)
 	if err != nil {
 		data.Close()
@@ -118,6 +119,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 		Log:              log,
 		Agent:            "runnel/" + version,
 		Node:             c.place(),
+		Identity:         c.identity(),
 		Reports:          []string{uplink.GapTopic},
 		HelloTimeout:     time.Duration(c.Limits.HelloTimeout),
 		AskTimeout:       time.Duration(c.Limits.AskTimeout),

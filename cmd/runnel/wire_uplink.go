@@ -77,6 +77,8 @@ func (n *node) uplinkOptions(c *Config, u Uplink, traffic *transport.Traffic) (o
 		Export:    rules(u.Exports, dataDir(c) != ""),
 		Import:    rules(u.Imports, false),
 		Node:      c.nodeID() + "/" + u.Name,
+		Identity:  c.identity(),
+		Above:     n.router.Above(u.Realm, "the uplink "+u.Name),
 		Authid:    u.Authid,
 		Agent:     "runnel/" + version,
 		MaxHops:   u.MaxHops,

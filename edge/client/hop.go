@@ -1,6 +1,7 @@
 package client
 
 import (
+	"fmt"
 	"time"
 
 	"runnel/edge/codec"
@@ -14,6 +15,12 @@ type Hop struct {
 	Authid   string
 	Authrole string
 	Node     string // which router it was; "" if its link does not say
+	Tag      string // tells it from another router of the same name; "" if nothing does
+}
+
+// String shows a hop to people: who it was and where.
+func (h Hop) String() string {
+	return fmt.Sprintf("{%d %s %s %s}", h.Session, h.Authid, h.Authrole, h.Node)
 }
 
 // Origin names an event once and for all, so that a router that was sent it before does not route it again.
@@ -34,6 +41,9 @@ func (h Hop) fields() map[string]any {
 	fields := map[string]any{"session": h.Session, "authid": h.Authid, "authrole": h.Authrole}
 	if h.Node != "" {
 		fields["_node"] = h.Node
+	}
+	if h.Tag != "" {
+		fields["_tag"] = h.Tag
 	}
 	return fields
 }
@@ -63,7 +73,8 @@ func (b *Body) ForwardFor() (way []Hop) {
 		entry, _ := list.Value().Dict()
 		var h Hop
 		h.Session, _ = field(entry, "session").Uint()
-		h.Authid, h.Authrole, h.Node = textOf(entry, "authid"), textOf(entry, "authrole"), textOf(entry, "_node")
+		h.Authid, h.Authrole = textOf(entry, "authid"), textOf(entry, "authrole")
+		h.Node, h.Tag = textOf(entry, "_node"), textOf(entry, "_tag")
 		way = append(way, h)
 	}
 	return way

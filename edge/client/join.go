@@ -33,6 +33,17 @@ func (w Welcome) Feature(role, name string) bool {
 	return announced
 }
 
+// Nodes returns the router and those that its links lead to, the nearest first. Only a Runnel tells them, and only a link.
+func (w Welcome) Nodes() (nodes []wamp.Node) {
+	for list, ok := field(w.Details, "_nodes").Items(); ok && list.Next(); {
+		v, _ := list.Value().Any()
+		if n, ok := wamp.ReadNode(v); ok {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
 func (w Welcome) text(key string) string {
 	text, _ := field(w.Details, key).Text()
 	return string(text)
@@ -122,6 +133,9 @@ func (s *session) open(ctx context.Context) error {
 func (s *session) hello(auth []Auth) (*outbound, error) {
 	o := s.client.opts
 	details := map[string]any{"roles": roles, "agent": o.Agent}
+	if o.Node.Boot != "" {
+		details["_node"] = o.Node.Fields()
+	}
 	if o.Authid != "" {
 		details["authid"] = o.Authid
 	}

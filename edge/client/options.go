@@ -35,6 +35,8 @@ type Options struct {
 	Auth   []Auth // what the client can prove, in order of preference; none: anonymous
 	Agent  string // HELLO.Details.agent, "runnel/1.2.3"; default "runnel"
 
+	Node wamp.Node // the router that the client is a link of: HELLO.Details._node; the zero value: it is none
+
 	Reconnect      Reconnect
 	RequestTimeout time.Duration // for everything but a call, and for dialling and joining; default 30 s
 

@@ -44,6 +44,9 @@ const (
 	AuthenticationFailed   Failure = "wamp.error.authentication_failed"
 	AuthenticationRequired Failure = "wamp.error.authentication_required"
 
+	// DuplicateNode is Runnel's own: another router has the id of the one that joins.
+	DuplicateNode Failure = "runnel.error.duplicate_node"
+
 	CloseNormal    Failure = "wamp.close.normal"
 	CloseRealm     Failure = "wamp.close.close_realm"
 	CloseShutdown  Failure = "wamp.close.system_shutdown"

@@ -200,6 +200,7 @@ type link struct {
 	URL        string   `json:"url"`
 	Error      string   `json:"error"`
 	Reconnects uint64   `json:"reconnects"`
+	Clash      string   `json:"clash"`
 	Refused    []string `json:"refused"`
 	RoundTrip  float64  `json:"round_trip_ms"`
 	Interest   bool     `json:"interest"`

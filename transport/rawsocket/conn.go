@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"time"
 
 	"runnel/edge/wamp"
 	"runnel/transport/wire"
@@ -131,6 +132,9 @@ func (c *Conn) ping() bool {
 	_, err := c.wire.Write(frame[:], true)
 	return err == nil
 }
+
+// Probe asks the peer for a sign of life, and reports whether one comes within the time.
+func (c *Conn) Probe(within time.Duration) bool { return c.wire.Probe(func() { c.ping() }, within) }
 
 // Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all is
 // written. Without, it writes what the wire takes at once and returns n < len(batch), perhaps in mid-message; the next

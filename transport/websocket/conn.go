@@ -170,6 +170,11 @@ func (c *Conn) ping(timeout time.Duration) bool {
 	return !stuck
 }
 
+// Probe asks the peer for a sign of life, and reports whether one comes within the time.
+func (c *Conn) Probe(within time.Duration) bool {
+	return c.socket.wire.Probe(func() { c.ping(within) }, within)
+}
+
 // explain turns coder/websocket's error into ours. A peer that says CLOSE, or just leaves, is io.EOF.
 func (c *Conn) explain(err error) error {
 	if c.closed.Load() {

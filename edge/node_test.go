@@ -1,0 +1,75 @@
+package edge
+
+import (
+	"fmt"
+	"testing"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+// asNode is HELLO of a link.
+func asNode(id, boot, installation string) string {
+	return fmt.Sprintf(`[1,"realm1",{"roles":{"publisher":{}},"_node":{"id":%q,"name":%[1]q,"boot":%q,"installation":%q}}]`, id, boot, installation)
+}
+
+// asking joins a peer of a role and says HELLO; what it hears is up to the caller.
+func (s *story) asking(role, hello string) *peer {
+	s.Helper()
+	p := s.deaf(memory.Options{Authid: "gw", Role: role, Realm: "realm1", Name: "here"})
+	p.listen()
+	p.say(hello)
+	return p
+}
+
+func TestDuplicateNodes(t *testing.T) {
+	self := wamp.Node{ID: "centre", Name: "centre", Boot: "c", Installation: "cc"}
+	tell(t, Options{Identity: self}, forwarding(), func(s *story) {
+		const welcome, refused = `[2,"*","*"]`, `[3,"*","runnel.error.duplicate_node"]`
+		first := s.asking("gateway", asNode("gw", "1", "i"))
+		first.hear(welcome)
+		for _, c := range []struct{ what, role, hello, answer string }{
+			{"another node", "gateway", asNode("gw", "2", "k"), refused},
+			{"with a copy of its data, by another id", "gateway", asNode("x", "2", "i"), welcome},
+			{"the same process", "gateway", asNode("gw", "1", "i"), welcome},
+			{"one that is not trusted like it", "guest", asNode("gw", "3", "k"), welcome},
+			{"this router's id", "guest", asNode("centre", "3", "k"), refused},
+			{"no node", "gateway", `[1,"realm1",{"roles":{"publisher":{}},"_node":{"id":"gw","boot":7}}]`, welcome},
+			{"no node either", "gateway", `[1,"realm1",{"roles":{"publisher":{}},"_node":"gw"}]`, welcome},
+		} {
+			s.Log(c.what)
+			s.asking(c.role, c.hello).hear(c.answer)
+		}
+		if list := s.router.Clashes("realm1"); len(list) != 2 || list[0].Node != "centre" || list[1].Node != "gw" || list[1].Tries != 1 {
+			s.Errorf("%+v", list)
+		}
+
+		// What is above: one that is there gets GOODBYE, one that comes is refused; where the links make a ring, it is itself.
+		above := s.router.Above("realm1", "up")
+		above([]wamp.Node{{ID: "site", Boot: "s", Installation: "ss"}, {ID: "y", Boot: "old", Installation: "yy"}, {ID: "gw", Boot: "g", Installation: "gg"}})
+		first.hear(`[6,"*","runnel.error.duplicate_node"]`)
+		s.asking("gateway", asNode("gw", "2", "k")).hear(refused)
+		s.asking("gateway", asNode("site", "2", "ss")).hear(refused)
+		s.asking("gateway", asNode("y", "new", "yy")).hear(welcome)
+		above(nil)
+		s.asking("gateway", asNode("site", "2", "k")).hear(welcome)
+	})
+}
+
+func TestOnlyLinksHearOfNodes(t *testing.T) {
+	tell(t, Options{Identity: wamp.Node{ID: "centre", Boot: "c"}}, forwarding(), func(s *story) {
+		s.router.Above("realm1", "up")([]wamp.Node{{ID: "above", Boot: "a"}})
+		m := s.router.realm([]byte("realm1"))
+		if list := m.nodes(); len(list) != 2 {
+			s.Errorf("%v", list)
+		}
+		sess := &session{realm: m, serializer: wamp.JSON}
+		role := auth.NewRole("guest", nil)
+		sess.rights.Store(role)
+		w, err := sess.welcomeWith(rolesFor[wamp.JSON], nil)
+		if details, _ := w.Dict.Map(); err != nil || details["_nodes"] != nil {
+			s.Errorf("%v %v", details, err)
+		}
+	})
+}
