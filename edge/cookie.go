@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"net"
 	"slices"
 
 	"runnel/edge/auth"
@@ -8,8 +9,8 @@ import (
 
 // Cookies: a web client that has authenticated by another method need not do so again, until its cookie is too old. The
 // listener gives each WebSocket (and long-poll transport) a cookie; one that is fresh stands for nobody until its client
-// has answered a CHALLENGE. One that stands for somebody never comes to stand for another: who could put his own cookie
-// into a victim's browser would else be the victim.
+// has answered a CHALLENGE. A new authentication over the same cookie replaces whom it stands for, within the limits of
+// auth.Cookies.Remember; logout and an operator's kill end it.
 
 // byCookie is the method of those whom their cookie names.
 const byCookie = "cookie"
@@ -32,12 +33,57 @@ func (s *session) fromCookie(r *auth.Request, methods []string) *auth.Identity {
 // remember has the connection's cookie stand for the peer, who has answered a CHALLENGE.
 func (s *session) remember(id *auth.Identity) {
 	c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies
-	if c == nil || !c.Fresh || jar == nil {
+	if c == nil || jar == nil {
 		return
 	}
 	if basis := s.policy.basis(*id); basis != nil {
-		jar.Remember(c.Value, c.Age, s.realm.name, *id, basis)
+		jar.Remember(c.Value, auth.Proof{Realm: s.realm.name, Identity: *id, Basis: basis, Age: c.Age, From: s.host()})
 	}
+}
+
+// host is the peer's address without its port.
+func (s *session) host() string {
+	remote := s.conn.Transport().Remote
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
+}
+
+// forgetCookie has the connection's cookie stand for nobody.
+func (s *session) forgetCookie() {
+	if c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies; c != nil && jar != nil {
+		jar.Forget(c.Value)
+	}
+}
+
+// forgetOwnCookie has the connection's cookie stand for nobody if it stands for whom the session is.
+func (s *session) forgetOwnCookie() {
+	c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies
+	if c == nil || jar == nil {
+		return
+	}
+	if id, ok := jar.Find(c.Value, s.realm.name, s.realm.policy.Load().basis); ok && id.Authid == s.authid {
+		jar.Forget(c.Value)
+	}
+}
+
+// forgetCookies ends the cookies of those whom the session kills, whether they are connected or not. Its own stays.
+func (s *session) forgetCookies(choose func(auth.Identity) bool) {
+	jar, own := s.realm.router.options().Cookies, ""
+	if jar == nil {
+		return
+	}
+	if c := s.conn.Transport().Cookie; c != nil {
+		own = c.Value
+	}
+	jar.Drop(s.realm.name, choose, own)
+}
+
+// stillKnown reports whether the cookie by which the session joins has not been forgotten meanwhile.
+func (s *session) stillKnown() bool {
+	jar := s.realm.router.options().Cookies
+	return s.authmethod != byCookie || jar != nil && jar.Known(s.conn.Transport().Cookie.Value)
 }
 
 // basis is what a proof of that identity rests on; nil if nobody could give it.

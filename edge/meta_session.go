@@ -3,6 +3,7 @@ package edge
 import (
 	"slices"
 
+	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
 
@@ -98,7 +99,7 @@ func (c *metaCall) sessionKill() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.kill(func(member *session) bool { return member == s })
+	_, err = c.kill(func(member *session) bool { return member == s }, nil)
 	return nil, err
 }
 
@@ -107,7 +108,7 @@ func (c *metaCall) sessionKillByAuthid() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	killed, err := c.kill(func(s *session) bool { return s.authid == authid })
+	killed, err := c.kill(func(s *session) bool { return s.authid == authid }, func(id auth.Identity) bool { return id.Authid == authid })
 	return []any{ids(killed)}, err
 }
 
@@ -116,17 +117,18 @@ func (c *metaCall) sessionKillByAuthrole() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	killed, err := c.kill(func(s *session) bool { return s.role().Name() == role })
+	killed, err := c.kill(func(s *session) bool { return s.role().Name() == role }, func(id auth.Identity) bool { return id.Role == role })
 	return []any{len(killed)}, err
 }
 
 func (c *metaCall) sessionKillAll() ([]any, error) {
-	killed, err := c.kill(func(*session) bool { return true })
+	killed, err := c.kill(func(*session) bool { return true }, func(auth.Identity) bool { return true })
 	return []any{len(killed)}, err
 }
 
-// kill ends the other clients' sessions that are chosen, with the reason and the message that the call gives.
-func (c *metaCall) kill(choose func(*session) bool) ([]*session, error) {
+// kill ends the other clients' sessions that are chosen, with the reason and the message that the call gives. Their cookies
+// are forgotten first, and with them those of the identities that are chosen, connected or not; nil chooses none.
+func (c *metaCall) kill(choose func(*session) bool, known func(auth.Identity) bool) ([]*session, error) {
 	reason, message := string(wamp.CloseKilled), ""
 	if given, ok := c.kwargs["reason"]; ok && given != nil {
 		if reason, _ = given.(string); !wamp.ValidURI(reason, wamp.Exact, c.caller.strict) {
@@ -138,9 +140,13 @@ func (c *metaCall) kill(choose func(*session) bool) ([]*session, error) {
 			return nil, refusal{wamp.InvalidArgument, "message must be a string"}
 		}
 	}
+	if known != nil {
+		c.caller.forgetCookies(known)
+	}
 	var killed []*session
 	for _, s := range c.realm.clients() {
 		if s != c.caller && choose(s) {
+			s.forgetOwnCookie()
 			s.kill(wamp.Failure(reason), message)
 			killed = append(killed, s)
 		}

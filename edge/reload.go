@@ -161,6 +161,9 @@ func (m *realm) confirm(s *session) error {
 		s.strict = now.strict
 	}
 	s.policy = nil
+	if !s.stillKnown() {
+		return refusal{wamp.NotAuthorized, "the cookie has just been forgotten"}
+	}
 	return nil
 }
 

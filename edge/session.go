@@ -227,6 +227,9 @@ func (s *session) goodbye(t *turn, m *codec.Message) error {
 	if !s.leaving.Load() && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return refusal{wamp.InvalidURI, "GOODBYE.Reason is not a URI"}
 	}
+	if string(m.Text) == string(wamp.CloseLogout) {
+		s.forgetCookie()
+	}
 	if !s.leaving.Swap(true) {
 		t.send(s, &codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
 	}

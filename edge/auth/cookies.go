@@ -25,6 +25,8 @@ type Cookies struct {
 	file string // "": in memory only
 	log  *slog.Logger
 
+	lost chan struct{} // holds an element when one has been forgotten that the file still has
+
 	mu     sync.Mutex
 	known  map[[sha256.Size]byte]cookie // by the value's hash
 	dirty  bool
@@ -39,6 +41,7 @@ type cookie struct {
 	Role     string    `json:"role"`
 	Method   string    `json:"method"` // by which he has proved to be him
 	Provider string    `json:"provider"`
+	From     string    `json:"from"` // the address of the browser that proved it
 	Seal     []byte    `json:"seal"` // of what the proof rested on
 	Until    time.Time `json:"until"`
 }
@@ -51,7 +54,7 @@ const (
 // OpenCookies reads those that are in a file, which there need not be yet. A file that can't be read is told of, and
 // nobody is known: they authenticate again.
 func OpenCookies(file string, log *slog.Logger) *Cookies {
-	c := &Cookies{file: file, log: log, known: make(map[[sha256.Size]byte]cookie)}
+	c := &Cookies{file: file, log: log, lost: make(chan struct{}, 1), known: make(map[[sha256.Size]byte]cookie)}
 	if file == "" {
 		return c
 	}
@@ -79,15 +82,30 @@ func (c *Cookies) Known(value string) bool {
 	return ok && time.Now().Before(one.Until)
 }
 
-// Remember has a fresh value stand for an identity, whose proof rested on basis.
-func (c *Cookies) Remember(value string, age time.Duration, realm string, id Identity, basis []byte) {
-	hash := sha256.Sum256([]byte(value))
+// Proof is what a peer has proved by another method than its cookie.
+type Proof struct {
+	Realm    string
+	Identity Identity
+	Basis    []byte        // what the proof rested on
+	Age      time.Duration // how long the cookie counts
+	From     string        // the peer's address
+}
+
+// Remember has a value stand for the identity that its browser has proved to be. One that stood for another identity, and
+// not for a browser at the same address, stands for nobody from now on: somebody who has put a cookie of its own into
+// another's browser must not become the other by it.
+func (c *Cookies) Remember(value string, p Proof) {
+	hash, id := sha256.Sum256([]byte(value)), p.Identity
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if old, ok := c.known[hash]; ok && old.From != p.From && (old.Realm != p.Realm || old.Authid != id.Authid || old.Role != id.Role) {
+		c.forget(hash)
+		return
+	}
 	c.makeRoom()
 	c.known[hash] = cookie{
-		Hash: hash[:], Realm: realm, Authid: id.Authid, Role: id.Role, Method: id.Method, Provider: id.Provider,
-		Seal: seal(value, basis), Until: time.Now().Add(age).UTC().Round(time.Second),
+		Hash: hash[:], Realm: p.Realm, Authid: id.Authid, Role: id.Role, Method: id.Method, Provider: id.Provider, From: p.From,
+		Seal: seal(value, p.Basis), Until: time.Now().Add(p.Age).UTC().Round(time.Second),
 	}
 	c.dirty = true
 }
@@ -127,6 +145,38 @@ func (c *Cookies) Find(value, realm string, basis func(Identity) []byte) (id Ide
 	return id, true
 }
 
+// Forget has a value stand for nobody. The file is written at once.
+func (c *Cookies) Forget(value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget(sha256.Sum256([]byte(value)))
+}
+
+// forget forgets one, if it is known. Holds mu.
+func (c *Cookies) forget(hash [sha256.Size]byte) {
+	if _, ok := c.known[hash]; !ok {
+		return
+	}
+	delete(c.known, hash)
+	c.dirty = true
+	select {
+	case c.lost <- struct{}{}:
+	default:
+	}
+}
+
+// Drop forgets those of a realm who are chosen, but for one value.
+func (c *Cookies) Drop(realm string, choose func(Identity) bool, but string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := sha256.Sum256([]byte(but))
+	for hash, one := range c.known {
+		if one.Realm == realm && hash != kept && choose(one.identity()) {
+			c.forget(hash)
+		}
+	}
+}
+
 // Keep forgets those of a realm who are not to be kept.
 func (c *Cookies) Keep(realm string, keep func(Identity) bool) {
 	c.mu.Lock()
@@ -157,6 +207,8 @@ func (c *Cookies) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
+			c.save()
+		case <-c.lost:
 			c.save()
 		case <-ctx.Done():
 			c.save()

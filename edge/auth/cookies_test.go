@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +35,8 @@ func TestCookies(t *testing.T) {
 	joe := Identity{Authid: "joe", Role: "user", Method: "ticket", Provider: "static"}
 	now := cookiePrincipals(t, "secret", "user")
 	c := OpenCookies(file, slog.Default())
-	c.Remember("value", time.Hour, "realm1", joe, now.Basis(joe))
-	c.Remember("old", -time.Second, "realm1", joe, now.Basis(joe))
+	c.Remember("value", Proof{"realm1", joe, now.Basis(joe), time.Hour, "192.0.2.1"})
+	c.Remember("old", Proof{"realm1", joe, now.Basis(joe), -time.Second, "192.0.2.1"})
 	saved(t, c)
 	text, err := os.ReadFile(file)
 	if err != nil || strings.Contains(string(text), "value") || strings.Contains(string(text), "secret") {
@@ -80,7 +81,7 @@ func TestCookies(t *testing.T) {
 func TestCookiesAreBounded(t *testing.T) {
 	c := OpenCookies("", slog.Default())
 	for i := range maxCookies + 10 {
-		c.Remember(fmt.Sprint(i), time.Hour+time.Duration(i)*time.Minute, "realm1", Identity{}, nil)
+		c.Remember(fmt.Sprint(i), Proof{Realm: "realm1", Age: time.Hour + time.Duration(i)*time.Minute})
 	}
 	if len(c.known) != maxCookies || c.Known("0") || !c.Known("10") || !c.Known(fmt.Sprint(maxCookies)) {
 		t.Errorf("%d are known", len(c.known))
@@ -96,7 +97,7 @@ func TestCookiesAreWrittenLater(t *testing.T) {
 	var log strings.Builder
 	c := OpenCookies("", slog.New(slog.NewTextHandler(&log, nil)))
 	c.file = filepath.Join(dir, "cookies.json")
-	c.Remember("value", time.Hour, "realm1", Identity{}, nil)
+	c.Remember("value", Proof{Realm: "realm1", Age: time.Hour})
 	saved(t, c)
 	saved(t, c)
 	if n := strings.Count(log.String(), "cannot write cookies"); n != 1 {
@@ -140,4 +141,54 @@ func TestBasis(t *testing.T) {
 			t.Errorf("%+v: %s", c.id, got)
 		}
 	}
+}
+
+// TestForgetCookies: what is forgotten is gone from the file at once; a cookie stands for another user only at the address
+// where it was given.
+func TestForgetCookies(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cookies.json")
+	now := cookiePrincipals(t, "secret", "user")
+	joe := Identity{Authid: "joe", Role: "user", Method: "ticket", Provider: "static"}
+	ann := Identity{Authid: "ann", Role: "user", Method: "wampcra", Provider: "static"}
+	c := OpenCookies(file, slog.Default())
+	proof := func(id Identity, from string) Proof { return Proof{"realm1", id, now.Basis(id), time.Hour, from} }
+	is := func(value, authid string) {
+		t.Helper()
+		if id, ok := c.Find(value, "realm1", now.Basis); id.Authid != authid || ok != (authid != "") {
+			t.Errorf("%s stands for %q, want %q", value, id.Authid, authid)
+		}
+	}
+	c.Remember("a", proof(joe, "192.0.2.1"))
+	c.Remember("a", proof(ann, "192.0.2.1"))
+	is("a", "ann")
+	c.Remember("a", proof(joe, "192.0.2.9")) // may have been put there by ann
+	is("a", "")
+	c.Remember("b", proof(joe, "192.0.2.1"))
+	c.Remember("b", proof(joe, "192.0.2.9"))
+	is("b", "joe")
+	c.Remember("c", proof(joe, "192.0.2.1"))
+	c.Remember("d", proof(ann, "192.0.2.1"))
+	c.Drop("realm1", func(id Identity) bool { return id.Authid == "joe" }, "b")
+	c.Drop("realm2", func(Identity) bool { return true }, "")
+	is("b", "joe")
+	is("c", "")
+	is("d", "ann")
+	saved(t, c)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- c.Run(ctx) }()
+	c.Forget("d")
+	for {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), `"ann"`) {
+			break
+		}
+		runtime.Gosched()
+	}
+	cancel()
+	<-ended
 }

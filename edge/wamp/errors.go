@@ -50,6 +50,7 @@ const (
 	CloseNormal    Failure = "wamp.close.normal"
 	CloseRealm     Failure = "wamp.close.close_realm"
 	CloseShutdown  Failure = "wamp.close.system_shutdown"
+	CloseLogout    Failure = "wamp.close.logout"
 	CloseKilled    Failure = "wamp.close.killed"
 	GoodbyeAndOut  Failure = "wamp.close.goodbye_and_out"
 	cancelledTwoLs Failure = "wamp.error.cancelled" // basic/remote_procedure_call.md spells it so once

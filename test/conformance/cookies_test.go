@@ -40,6 +40,15 @@ func (w *web) says(message, want string) {
 	}
 }
 
+// login authenticates a browser without a cookie as bob, and returns the cookie that it gets.
+func login(t *testing.T) (*web, *http.Cookie) {
+	t.Helper()
+	w, cookie := visit(t)
+	w.says(cookieHello(`"ticket"`, "bob"), `[4,"ticket",{}]`)
+	w.says(`[5,"bob",{}]`, `"authid":"bob"`)
+	return w, cookie
+}
+
 // Who has authenticated is known by his cookie the next time.
 func TestCookies(t *testing.T) {
 	w, cookie := visit(t)
@@ -91,13 +100,53 @@ func TestCookies(t *testing.T) {
 		w, _ := visit(t, mine)
 		w.says(strings.Replace(cookieHello(`"cookie"`, ""), "stage.ws_json", "stage.tcp_json", 1), `"wamp.error.no_matching_auth_method"`)
 	})
-	t.Run("another user", func(t *testing.T) { // the cookie does not come to stand for her
+	t.Run("another user", func(t *testing.T) { // of the same browser: the cookie is hers now
 		w, _ := visit(t, mine)
 		w.says(cookieHello(`"ticket"`, "ann"), `[4,"ticket",{}]`)
 		w.says(`[5,"ann",{}]`, `"authid":"ann"`)
 		w, _ = visit(t, mine)
+		w.says(cookieHello(`"cookie"`, ""), `"authid":"ann"`)
+		w, _ = visit(t, mine)
+		w.says(cookieHello(`"cookie","ticket"`, "bob"), `[4,"ticket",{}]`)
+		w.says(`[5,"bob",{}]`, `"authid":"bob"`)
+	})
+	t.Run("GOODBYE without logout", func(t *testing.T) {
+		w, _ := visit(t, mine)
+		w.says(cookieHello(`"cookie"`, ""), `"authid":"bob"`)
+		w.says(`[6,{},"wamp.close.close_realm"]`, `[6,`)
+		w, _ = visit(t, mine)
 		w.says(cookieHello(`"cookie"`, ""), `"authid":"bob"`)
 	})
+	t.Run("logout", func(t *testing.T) {
+		w, cookie := login(t)
+		w.says(`[6,{},"wamp.close.logout"]`, `[6,`)
+		w, _ = visit(t, "Cookie: stage="+cookie.Value)
+		w.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
+		w, cookie = login(t)
+		w.Close()
+		w, _ = visit(t, "Cookie: stage="+cookie.Value) // over a session that has come by the cookie
+		w.says(cookieHello(`"cookie"`, ""), `"authid":"bob"`)
+		w.says(`[6,{},"wamp.close.logout"]`, `[6,`)
+		w, _ = visit(t, "Cookie: stage="+cookie.Value)
+		w.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
+	})
+	for _, kill := range []string{`"wamp.session.kill_by_authid",["bob"]`, `"wamp.session.kill_by_authrole",["staff"]`, `"wamp.session.kill_all"`} {
+		t.Run(kill, func(t *testing.T) {
+			gone, left := login(t) // that he is not connected does not matter
+			gone.Close()
+			w, here := login(t)
+			killer, _ := visit(t)
+			killer.says(strings.Replace(cookieHello(`"anonymous"`, ""), "publisher", "caller", 1), `"authmethod":"anonymous"`)
+			killer.says(`[48,1,{},`+kill+`]`, `[50,1,`)
+			w.message(text) // GOODBYE
+			for _, cookie := range []*http.Cookie{left, here} {
+				w, _ := visit(t, "Cookie: stage="+cookie.Value)
+				w.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
+			}
+		})
+	}
+	_, cookie = login(t)
+	mine = "Cookie: stage=" + cookie.Value
 	t.Run("a wrong ticket", func(t *testing.T) {
 		w, cookie := visit(t)
 		w.says(cookieHello(`"ticket"`, "bob"), `[4,"ticket",{}]`)
