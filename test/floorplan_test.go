@@ -19,6 +19,7 @@ const module = "runnel/"
 
 // topLevel is the house: what may stand at the top. Files beginning with a dot are the tools' own.
 var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", "docs", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE",
+	"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples",
 	"bin", "dist"} // the last two are built
 
 // floors says what the packages under a path may import of the project's own: the paths listed, with all below them. The
@@ -36,6 +37,7 @@ var floors = map[string][]string{
 	"transport":      {"transport", "edge/wamp"},
 	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/journal", "edge/wamp"},
 	"boards":         {},
+	"examples":       {"edge/client", "transport"},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
 	"transport/wire": {"edge/wamp"},
@@ -48,7 +50,7 @@ var floors = map[string][]string{
 
 // testFloors adds what the tests of a path may import besides.
 var testFloors = map[string][]string{
-	"edge":        {"edge/client", "transport/memory", "test/say"},
+	"edge":        {"edge/client", "transport", "test/say"},               // its example listens
 	"edge/auth":   {"edge/codec", "edge/client"},                          // its client is the other side
 	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"}, // TLS is real
 	"uplink":      {"edge", "edge/auth", "transport/memory"},
@@ -71,6 +73,7 @@ var dependencies = map[string][]string{
 	"uplink":              {},
 	"uplink/mqtt":         {"github.com/eclipse/paho.mqtt.golang"},
 	"boards":              {},
+	"examples":            {},
 	"test":                testDependencies,
 	// Routers of other makes, in a module of their own: the project itself depends on none of them.
 	"test/federation/centres": {"github.com/gammazero/nexus/v3", "github.com/xconnio/xconn-go"},
