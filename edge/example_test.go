@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 
 	"runnel/edge"
@@ -15,7 +16,7 @@ import (
 
 // A program embeds the router: it makes a realm, and serves each connection in a goroutine of its own.
 func ExampleRouter() {
-	router := edge.NewRouter(edge.Options{})
+	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
 	guest := auth.NewRole("guest", []auth.Permission{{URI: "com.example.", Match: wamp.Prefix, Allow: auth.Everything}})
 	if err := router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "guest", Roles: []*auth.Role{guest}}); err != nil {
 		log.Fatal(err)

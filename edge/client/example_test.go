@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"time"
 
 	"runnel/edge"
@@ -18,7 +19,7 @@ import (
 // program that connects to a router elsewhere uses transport.Dial in its place.
 func exampleRouter() (dial func(context.Context) (client.Conn, error), stop func()) {
 	guest := auth.NewRole("guest", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
-	router := edge.NewRouter(edge.Options{})
+	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
 	if err := router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "guest", Roles: []*auth.Role{guest}}); err != nil {
 		log.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func ExampleClient_Subscribe() {
 
 	shown := make(chan string)
 	_, err := display.Subscribe(ctx, "com.example.weather.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
-		shown <- fmt.Sprint(e.Topic(), e.Args())
+		shown <- fmt.Sprintln(e.Topic(), e.Args())
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -80,7 +81,7 @@ func ExampleClient_Subscribe() {
 	if err := station.Publish(ctx, "com.example.weather.roof", client.PublishOptions{}, client.Args(21.5)); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(<-shown)
+	fmt.Print(<-shown)
 	// Output: com.example.weather.roof [21.5]
 }
 
