@@ -19,6 +19,7 @@
 //
 //	imports.go    PUBLISH becomes an event of the realm; the broker's acknowledgement waits for the local PUBLISHED
 //	standing.go   what the broker's session has subscribed to already; resent.go: retained messages that come again
+//	takeover.go   another client with the same client id
 //	echo.go       what the link has sent itself is known again
 //	calls.go      a message that is a call is made here and answered
 //

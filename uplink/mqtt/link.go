@@ -94,9 +94,10 @@ type Link struct {
 	hearsOnce sync.Once
 
 	// Owned by Run.
-	ways  []way
-	turn  int // the way to be tried next
-	stuck int // connections in a row that have ended without an acknowledgement
+	ways      []way
+	turn      int // the way to be tried next
+	stuck     int // connections in a row that have ended without an acknowledgement
+	takeovers takeovers
 
 	gaveUp bool // an event, and none was acknowledged since
 }
@@ -276,7 +277,7 @@ func (l *Link) connections(ctx context.Context) {
 			l.log.Warn("not connected to the broker, trying again", "error", err)
 		}
 		failed++
-		if up && time.Since(start) > l.opts.Reconnect.Min {
+		if up && time.Since(start) > l.opts.Reconnect.Min && len(l.takeovers.ends) < takeoversSure {
 			pause.Reset()
 		}
 		if !client.Sleep(ctx, pause.Next()) {
@@ -292,6 +293,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	s, err := l.join(ctx, w)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", w.URL, err)
+		l.takeovers.refused()
 		l.status.ended(err)
 		return false, err
 	}
@@ -305,6 +307,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 		err = nil // it ended because it was to
 	} else {
 		l.judge(s, err)
+		err = l.takenOver(s, err)
 	}
 	l.status.ended(err)
 	return true, err

@@ -20,6 +20,8 @@ type status struct {
 	since     time.Time
 	url       string
 	lastError string
+	clash     string    // another client has the client id of this link
+	clashed   time.Time // when that was last seen
 	sessions  uint64
 	refused   map[string]string // what the broker or the local router says to a rule
 }
@@ -66,6 +68,15 @@ func (s *status) ended(err error) (was bool) {
 	return was
 }
 
+// clashes notes that another client has the client id of this link. It reports whether that is news.
+func (s *status) clashes(text string) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	news = s.clash == "" || time.Since(s.clashed) > takeoverWindow
+	s.clash, s.clashed = text, time.Now()
+	return news
+}
+
 // ruled notes what a rule has met with; nil is consent. It reports whether that is news.
 func (s *status) ruled(what string, err error) (news bool) {
 	s.mu.Lock()
@@ -85,6 +96,9 @@ func (s *status) snapshot() uplink.State {
 	state := uplink.State{
 		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Reconnects: max(s.sessions, 1) - 1,
 		Looped: s.looped.Load(), EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(), CallsDown: s.callsDown.snapshot(),
+	}
+	if s.clash != "" && time.Since(s.clashed) <= takeoverWindow {
+		state.Clash = s.clash
 	}
 	for what, why := range s.refused {
 		state.Refused = append(state.Refused, what+": "+why)
