@@ -86,7 +86,9 @@ func (s *session) route(t *turn) error {
 	if p.options.retain {
 		s.retain(p)
 	}
+	t.publishing = true
 	t.publishMatched(s.realm, p)
+	t.publishing = false
 	return nil
 }
 
@@ -177,8 +179,20 @@ func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
 	}
 	if f.state == ready {
 		t.count.events++
-		v, full := peer.out.appendEvent(seat, f.bytes)
-		t.note(peer, v, full)
+		t.append(seat, f.bytes)
+	}
+}
+
+// append gives an EVENT to the peer in the seat. When memory is short it is flushed at once, so that its buffer is free.
+func (t *turn) append(place *seat, msg []byte) {
+	peer := place.session
+	v, full := peer.out.appendEvent(place, msg)
+	if v == noRoom {
+		v, full = t.squeeze(place, msg)
+	}
+	t.note(peer, v, full)
+	if v == first && t.publishing && peer.out.account.Tight() {
+		t.flush()
 	}
 }
 
@@ -297,10 +311,19 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 		return nil, nil, refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}
 	}
 	// SUBSCRIBED is appended before the table that holds the seat is stored, so that no EVENT can be in front of it.
+	own := s.subscriptions[sub.id]
+	if own == nil {
+		if err := s.keepSeat(place.uri); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := t.send(s, &codec.Message{Type: wamp.Subscribed, Request: request, ID: sub.id}); err != nil {
+		if own == nil {
+			s.freeSeat(place.uri)
+		}
 		return nil, nil, err
 	}
-	if own := s.subscriptions[sub.id]; own != nil {
+	if own != nil {
 		if place.confirms.Load() && !own.confirms.Swap(true) {
 			r.confirming.Add(1)
 		}
@@ -345,6 +368,7 @@ func (s *session) unsubscribe(t *turn, m *codec.Message) error {
 func (r *realm) dropSeat(t *turn, place *seat) {
 	s := place.session
 	delete(s.subscriptions, place.subscription)
+	s.freeSeat(place.uri)
 	if place.confirms.Load() {
 		r.confirming.Add(-1)
 	}

@@ -3,7 +3,10 @@ package edge
 import "sync"
 
 // buffer is what an outbox fills and a write empties. Only an outbox with something in it has one.
-type buffer struct{ bytes []byte }
+type buffer struct {
+	bytes   []byte
+	charged int // octets that the peer's account was charged for it
+}
 
 // Buffers come in two sizes: most batches fit the small one, and what outgrows it gets a large one at once rather than
 // by doubling. Both are kept in lists of their own: a sync.Pool is emptied by every collection, and with the small heap
@@ -35,7 +38,7 @@ func (s *stock) take() *buffer {
 		return b
 	}
 	s.mu.Unlock()
-	return &buffer{make([]byte, 0, s.size)}
+	return &buffer{bytes: make([]byte, 0, s.size)}
 }
 
 func (s *stock) give(b *buffer) {
@@ -55,16 +58,4 @@ func giveBuffer(b *buffer) {
 	case largeBuffer:
 		largeBuffers.give(b)
 	}
-}
-
-// room returns b, or a larger buffer with the same contents, with room for n more octets if that is within the large
-// size. b is not to be used any more.
-func (b *buffer) room(n int) *buffer {
-	if cap(b.bytes)-len(b.bytes) >= n || len(b.bytes)+n > largeBuffer {
-		return b
-	}
-	large := largeBuffers.take()
-	large.bytes = append(large.bytes, b.bytes...)
-	giveBuffer(b)
-	return large
 }

@@ -237,8 +237,7 @@ func (t *turn) deliverToLink(sub *subscription, seat *seat, p *publication, asks
 	var err error
 	if f.bytes, err = codec.Append(f.bytes[:0], seat.session.serializer, &event); err == nil {
 		t.count.events++
-		v, full := seat.session.out.appendEvent(seat, f.bytes)
-		t.note(seat.session, v, full)
+		t.append(seat, f.bytes)
 	}
 }
 

@@ -1,6 +1,9 @@
 package edge
 
-import "runnel/edge/wamp"
+import (
+	"runnel/edge/budget"
+	"runnel/edge/wamp"
+)
 
 // Conn is a peer's message transport. The router reads it from one goroutine and writes it from one goroutine at a
 // time, which may be another.
@@ -29,6 +32,9 @@ type (
 
 	// halfCloser tells the peer that nothing more comes, while ReadMessage goes on.
 	halfCloser interface{ CloseWrite() error }
+
+	// owner has an account of the memory that the peer takes, and closes it. The router opens one for other peers.
+	owner interface{ Account() *budget.Account }
 )
 
 // frameHeader is the length in front of each message of a batch, in octets.

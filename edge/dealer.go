@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -75,13 +76,15 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 			return false, nil // another is free by now
 		}
 		return false, refusal{wamp.MaxConcurrency, fmt.Sprintf("the callee takes %d calls at a time", seat.concurrency)}
-	case len(s.calls) >= s.realm.router.options().MaxCalls:
-		return false, refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
-	case o.progress && s.kept+len(m.Dict.Raw) > maxKept:
-		return false, refusal{wamp.Unavailable, "the options of the session's progressive calls are too long"}
+	}
+	if err := s.mayCall(m, o); err != nil {
+		return false, err
 	}
 	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
 	if err := p.place(t, c, seat, &invocation); err != nil {
+		if o.progress {
+			s.memory().Drop(budget.Calls, len(m.Dict.Raw))
+		}
 		return false, err
 	}
 	if o.timeout > 0 && !seat.forwardTimeout {
@@ -91,12 +94,26 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	if o.progress {
 		c.stream = newStream(m, seat, o)
 		c.keep(len(c.stream.dict.Raw))
-	} else if octets := len(m.Dict.Raw) + len(m.Payload.Raw); reg.reroutes(seat) && s.kept+octets <= maxKept {
+	} else if octets := len(m.Dict.Raw) + len(m.Payload.Raw); reg.reroutes(seat) && s.mayKeep(octets) {
 		c.reroute = newReroute(m, seat, o)
 		c.keep(octets)
 	}
 	t.count.calls++
 	return true, nil
+}
+
+// mayCall reports why the session can't have one more call under way. Holds pending.mu.
+func (s *session) mayCall(m *codec.Message, o callOptions) error {
+	if len(s.calls) >= s.realm.router.options().MaxCalls {
+		return refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
+	}
+	if err := s.keepCall(); err != nil {
+		return err
+	}
+	if o.progress && !s.mayKeep(len(m.Dict.Raw)) {
+		return refusal{wamp.Unavailable, "the options of the session's progressive calls are too long"}
+	}
+	return nil
 }
 
 // takes reports why the session, as a callee, can't be given a call with these options.
@@ -334,7 +351,11 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}
 	// REGISTERED is appended before the table that holds the seat is stored, so that no INVOCATION can be in front of it.
+	if err := s.keepSeat(seat.uri); err != nil {
+		return err
+	}
 	if err := t.send(s, &codec.Message{Type: wamp.Registered, Request: request, ID: reg.id}); err != nil {
+		s.freeSeat(seat.uri)
 		return err
 	}
 	if s.registrations == nil {
@@ -377,6 +398,7 @@ func (s *session) unregister(t *turn, m *codec.Message) error {
 // dropCallee takes a seat out of its registration; no INVOCATION goes to it from now on. Holds mu.
 func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
+	seat.session.freeSeat(seat.uri)
 	table := r.table(seat).Load()
 	reg, ok := table.get(seat.match, seat.uri)
 	if !ok {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 )
 
@@ -46,10 +47,13 @@ type history struct {
 	match   wamp.Match
 	changed func() // is told of each event; nil without a place on disk. It must not wait.
 
+	memory *budget.Budget
+
 	tooLong atomic.Bool // an event was longer than all may be
 
 	mu     sync.Mutex
 	rule   HistoryRule
+	over   bool    // nothing is kept any more
 	events []*past // from old to new
 	gone   uint64  // how many were kept before events[0]; so events[i] is number gone+i
 	octets int
@@ -108,20 +112,38 @@ func (h *history) record(r *realm, p *publication) {
 	}
 }
 
-// append adds e and lets go what is too much. Holds mu.
+// append adds e and lets go what is too much. Without memory for it, the oldest events make room; if there are none, it is
+// not kept. Holds mu.
 func (h *history) append(e *past) {
+	if h.over {
+		return
+	}
+	if !h.memory.Keep(budget.Histories, e.octets) {
+		for had := h.octets; had-h.octets < e.octets; h.letGo() {
+			if len(h.events) == 0 {
+				return
+			}
+		}
+		h.memory.Drop(budget.Histories, -e.octets)
+	}
 	h.events = append(h.events, e)
 	h.octets += e.octets
 	h.trim()
 }
 
+// letGo lets go the oldest event. Holds mu.
+func (h *history) letGo() {
+	h.octets -= h.events[0].octets
+	h.memory.Drop(budget.Histories, h.events[0].octets)
+	h.events[0] = nil
+	h.events = h.events[1:]
+	h.gone++
+}
+
 // trim lets go the oldest events until the bounds hold. Holds mu.
 func (h *history) trim() {
 	for len(h.events) > 0 && (len(h.events) > h.rule.Events || h.octets > h.rule.Octets || h.expired(h.events[0])) {
-		h.octets -= h.events[0].octets
-		h.events[0] = nil
-		h.events = h.events[1:]
-		h.gone++
+		h.letGo()
 	}
 	if len(h.events) == 0 {
 		h.events = nil
@@ -173,14 +195,14 @@ func (r HistoryRule) isFor(other HistoryRule) bool {
 	return r.URI == other.URI && r.Match == other.Match
 }
 
-func newHistory(rule HistoryRule) *history {
-	return &history{uri: rule.URI, match: rule.Match, rule: rule.withDefaults()}
+func newHistory(rule HistoryRule, memory *budget.Budget) *history {
+	return &history{uri: rule.URI, match: rule.Match, rule: rule.withDefaults(), memory: memory}
 }
 
 // keepHistory makes the histories of rules, and their subscriptions. It runs before anybody joins.
 func (m *realm) keepHistory(rules []HistoryRule) {
 	for _, rule := range rules {
-		h := newHistory(rule)
+		h := newHistory(rule, m.router.options().Memory)
 		m.histories = append(m.histories, h)
 		m.attach(h)
 	}
@@ -230,12 +252,13 @@ func (m *realm) updateHistory(rules []HistoryRule) {
 		if m.state != nil {
 			m.state.dropHistory(h)
 		}
+		h.drop()
 	}
 	for _, rule := range rules {
 		if slices.ContainsFunc(kept, func(h *history) bool { return rule.isFor(HistoryRule{URI: h.uri, Match: h.match}) }) {
 			continue
 		}
-		h := newHistory(rule)
+		h := newHistory(rule, m.router.options().Memory)
 		if m.state != nil {
 			m.state.addHistory(h)
 		}
@@ -245,4 +268,13 @@ func (m *realm) updateHistory(rules []HistoryRule) {
 		kept = append(kept, h)
 	}
 	m.histories = kept
+}
+
+// drop frees the memory of a history that is not used any more.
+func (h *history) drop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.over = true; len(h.events) > 0; {
+		h.letGo()
+	}
 }

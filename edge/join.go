@@ -15,22 +15,33 @@ const maxStranger = 16 << 10
 
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
+	s := r.newSession(conn)
 	if int(r.open.Load()) > r.options().MaxSessions && !conn.Transport().Internal {
-		r.newSession(conn).turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
+		s.turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
 		return nil, errors.New("join: too many sessions")
 	}
-	s := r.newSession(conn)
-	limitReads(conn, maxUnread)
-	data, err := s.await(r, wamp.Hello)
+	err := s.openAccount(r)
 	if err == nil {
-		err = r.admit(s, data)
+		limitReads(conn, maxUnread)
+		err = s.hello(r)
 	}
 	if err != nil {
 		s.turnAway(r, err)
+		err = s.cause(err)
+		s.closeAccount()
 		r.logRefusal(conn, err)
 		return nil, fmt.Errorf("join: %w", err)
 	}
 	return s, nil
+}
+
+// hello waits for HELLO and admits its sender.
+func (s *session) hello(r *Router) error {
+	data, err := s.await(r, wamp.Hello)
+	if err != nil {
+		return err
+	}
+	return r.admit(s, data)
 }
 
 // maxUnread is the longest message in octets of which any is read from a peer who has not joined: while it is on its way
@@ -162,6 +173,7 @@ func (r *Router) admit(s *session, data []byte) error {
 	if err := m.joinOnce(s); err != nil {
 		return err
 	}
+	s.out.account.Joined()
 	limitReads(s.conn, 0) // before the peer hears that it has joined: what it sends then may be read by another goroutine
 	s.out.append(&welcome)
 	s.out.flush()

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -20,10 +21,11 @@ import (
 // replies of them is cut.
 type outbox struct {
 	// Static after construction.
-	conn  Conn
-	owner *session // is told of stalls and losses; nil where the router asks itself, see inner.go
-	high  int      // octets waiting above which read loops wait
-	hard  int      // octets waiting above which the peer is cut
+	conn    Conn
+	account *budget.Account // of the peer; nil: memory is not bounded
+	owner   *session        // is told of stalls and losses; nil where the router asks itself, see inner.go
+	high    int             // octets waiting above which read loops wait
+	hard    int             // octets waiting above which the peer is cut
 
 	mu       sync.Mutex
 	buf      *buffer // messages that no write has taken yet; nil while there are none
@@ -67,6 +69,7 @@ const (
 	ripe             // appended, and the caller should flush the outbox now
 	refused          // the peer is gone
 	tooLong          // the peer takes no message of this length
+	noRoom           // there is no memory for it
 	gone             // the seat is not there any more
 )
 
@@ -77,14 +80,29 @@ func (o *outbox) begin(n int) []byte {
 	if o.buf == nil {
 		o.buf = smallBuffers.take()
 	}
-	o.buf = o.buf.room(n + frameHeader)
+	if o.lacks(n + frameHeader) {
+		o.grow(n+frameHeader, true)
+	}
 	return o.buf.bytes
+}
+
+// beginEvent is begin for a message that may be dropped if there is no memory for it. Then it unlocks and reports false.
+func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
+	o.mu.Lock()
+	if o.buf == nil {
+		o.buf = smallBuffers.take()
+	}
+	if o.lacks(n+frameHeader) && !o.grow(n+frameHeader, false) {
+		o.cancel(o.buf.bytes)
+		return nil, false
+	}
+	return o.buf.bytes, true
 }
 
 // commit takes back the buffer that begin gave, and unlocks.
 func (o *outbox) commit(buf []byte) verdict {
 	defer o.mu.Unlock()
-	o.buf.bytes = buf
+	o.keep(buf)
 	if o.dead {
 		o.empty()
 		return refused
@@ -101,7 +119,7 @@ func (o *outbox) commit(buf []byte) verdict {
 
 // cancel takes back the buffer that begin gave, with nothing added, and unlocks.
 func (o *outbox) cancel(buf []byte) {
-	if o.buf.bytes = buf; len(buf) == 0 {
+	if o.keep(buf); len(buf) == 0 {
 		o.empty()
 	}
 	o.mu.Unlock()
@@ -110,7 +128,7 @@ func (o *outbox) cancel(buf []byte) {
 // empty gives the buffer back. Holds mu.
 func (o *outbox) empty() {
 	if o.buf != nil {
-		giveBuffer(o.buf)
+		o.give(o.buf)
 		o.buf, o.kept = nil, 0
 	}
 }
@@ -150,7 +168,10 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 		o.dropped.Add(1)
 		return tooLong, false
 	}
-	buf := o.begin(len(msg))
+	buf, ok := o.beginEvent(len(msg))
+	if !ok {
+		return noRoom, false
+	}
 	if seat.gone {
 		o.cancel(buf)
 		return appended, false
@@ -174,7 +195,10 @@ func (o *outbox) appendAsking(seat *seat, msg []byte) (v verdict, full bool) {
 	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
 		return tooLong, false
 	}
-	buf := o.begin(len(msg))
+	buf, ok := o.beginEvent(len(msg))
+	if !ok {
+		return refused, false
+	}
 	if seat.gone {
 		o.cancel(buf)
 		return gone, false
@@ -246,6 +270,7 @@ func (o *outbox) flush() {
 // drain writes the rest of batch, behind n, and all that has come in the meantime.
 func (o *outbox) drain(batch *buffer, n int) {
 	for {
+		o.account.Stuck()
 		_, err := o.conn.Write(batch.bytes[n:], true)
 		if !o.wrote(batch, err) {
 			return
@@ -269,7 +294,7 @@ func (o *outbox) take() *buffer {
 // wrote ends a write. If there is more to write it returns true and holds mu; else the writing is over.
 func (o *outbox) wrote(batch *buffer, err error) (more bool) {
 	n := len(batch.bytes)
-	giveBuffer(batch)
+	o.give(batch)
 	o.mu.Lock()
 	if err != nil {
 		o.fail()
@@ -281,6 +306,7 @@ func (o *outbox) wrote(batch *buffer, err error) (more bool) {
 	drops := o.dropped.Load() - o.reported
 	o.reported += drops
 	o.writing, o.stalled = false, false
+	o.account.Flows()
 	if o.idle != nil {
 		close(o.idle)
 		o.idle = nil

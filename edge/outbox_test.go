@@ -106,7 +106,7 @@ func TestPatienceShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
 		stall := func() time.Duration {
-			o.buf, o.high, o.stalled = &buffer{make([]byte, 2)}, 1, false
+			o.buf, o.high, o.stalled = &buffer{bytes: make([]byte, 2)}, 1, false
 			start := time.Now()
 			o.await(maxPatience)
 			if !o.stalled {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -40,7 +41,7 @@ type call struct {
 // the options of those that come in chunks. Of more, an error of the callee stands.
 const maxKept = 4 << 20
 
-// keep notes what is kept of the CALL. Holds mu.
+// keep notes what is kept of the CALL, which mayKeep has charged. Holds mu.
 func (c *call) keep(octets int) {
 	c.octets = octets
 	c.caller.kept += octets
@@ -77,11 +78,13 @@ func (p *pending) add(c *call) {
 func (p *pending) remove(c *call) {
 	if !c.ended {
 		c.caller.kept -= c.octets
+		c.caller.memory().Drop(budget.Calls, c.octets)
 		c.seat.calls.Add(-1)
 	}
 	c.ended = true
 	delete(c.caller.calls, c.request)
 	delete(c.callee.invocations, c.invocation)
+	c.caller.freeCalls(false)
 	if c.timer != nil {
 		c.timer.Stop()
 	}
@@ -177,4 +180,5 @@ func (p *pending) leave(t *turn, s *session) {
 		p.remove(c)
 		p.fail(t, c, refusal{wamp.Canceled, "the callee has left"})
 	}
+	s.freeCalls(true)
 }

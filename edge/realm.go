@@ -60,7 +60,7 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 		return nil, err
 	}
 	m.policy.Store(p)
-	m.retention.max = r.options().MaxRetained
+	m.retention.max, m.retention.memory = r.options().MaxRetained, r.options().Memory
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
 	m.away.Store(&procedures{})

@@ -19,7 +19,7 @@ var errOutdated = errors.New("the role has changed")
 // outboxes. What is beyond a new bound already stays as well: the next one is refused.
 func (r *Router) Update(opts Options) {
 	old := r.options()
-	opts.Log, opts.Agent, opts.StateSync, opts.Cookies, opts.Reports = old.Log, old.Agent, old.StateSync, old.Cookies, old.Reports
+	opts.Log, opts.Agent, opts.StateSync, opts.Cookies, opts.Reports, opts.Memory = old.Log, old.Agent, old.StateSync, old.Cookies, old.Reports, old.Memory
 	opts = opts.withDefaults()
 	r.opts.Store(&opts)
 	r.mu.Lock()
@@ -99,7 +99,18 @@ func (r *Router) RemoveRealm(name string) error {
 	}
 	m.present.Wait()
 	closeStates([]*realm{m})
+	m.forget()
 	return nil
+}
+
+// forget frees the memory of what a realm that is no more kept.
+func (m *realm) forget() {
+	m.updating.Lock()
+	defer m.updating.Unlock()
+	for _, h := range m.histories {
+		h.drop()
+	}
+	m.retention.drop()
 }
 
 // End ends the sessions whose connections are chosen, with GOODBYE, and closes the connections that have no session yet.

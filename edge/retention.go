@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -21,6 +22,8 @@ import (
 // for each topic that it matches.
 type retention struct {
 	full atomic.Bool // an event was not kept
+
+	memory *budget.Budget // static
 
 	mu      sync.Mutex
 	max     int                    // octets of all events together
@@ -78,12 +81,7 @@ func (r *retention) keep(p *publication) bool {
 	} else if len(list) > maxRestricted {
 		list = slices.DeleteFunc(slices.Clone(list), func(e *retained) bool { return e == oldestRestricted(list) })
 	}
-	freed := r.octets - octetsOf(r.topics[topic])
-	if freed+octetsOf(list)+event.octets > r.max {
-		return false
-	}
-	r.set(topic, append(slices.Clip(list), event))
-	return true
+	return r.put(topic, append(slices.Clip(list), event))
 }
 
 func oldestRestricted(list []*retained) *retained {
@@ -102,10 +100,23 @@ func octetsOf(list []*retained) (n int) {
 	return n
 }
 
+// put is set if there is room. Holds mu.
+func (r *retention) put(topic string, list []*retained) bool {
+	more := octetsOf(list) - octetsOf(r.topics[topic])
+	if r.octets+more > r.max || !r.memory.Keep(budget.Retained, more) {
+		return false
+	}
+	r.memory.Drop(budget.Retained, more) // set charges it
+	r.set(topic, list)
+	return true
+}
+
 // set replaces a topic's events. Holds mu.
 func (r *retention) set(topic string, list []*retained) {
 	r.unsaved.note(topic)
-	r.octets += octetsOf(list) - octetsOf(r.topics[topic])
+	less := octetsOf(r.topics[topic]) - octetsOf(list)
+	r.octets -= less
+	r.memory.Drop(budget.Retained, less)
 	if _, known := r.topics[topic]; known == (len(list) == 0) {
 		r.sorted = nil
 		r.version++
@@ -118,6 +129,14 @@ func (r *retention) set(topic string, list []*retained) {
 		r.topics = make(map[string][]*retained)
 	}
 	r.topics[topic] = list
+}
+
+// drop forgets all events.
+func (r *retention) drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.memory.Drop(budget.Retained, r.octets)
+	r.topics, r.sorted, r.octets = nil, nil, 0
 }
 
 // current returns a topic's events without those whose time is up. Holds mu.
@@ -205,8 +224,9 @@ func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
 		event.Dict = t.eventDetails(s.serializer, sub, &e.publication)
 		var err error
 		if f.bytes, err = codec.Append(f.bytes[:0], s.serializer, &event); err == nil {
-			v, full := s.out.appendEvent(place, f.bytes)
-			t.note(s, v, full)
+			t.publishing = true
+			t.append(place, f.bytes)
+			t.publishing = false
 			t.relieve(s)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 )
 
@@ -39,6 +40,8 @@ type Options struct {
 
 	MaxRetained int           // octets of a realm's retained events; default 16 MiB
 	StateSync   time.Duration // how often a realm's state is synced to disk; default 5 s
+
+	Memory *budget.Budget // what all sessions and realms together may take; nil: no bound
 
 	// OutboxBytes is how much may wait for one peer before those who write to it have to wait, in octets; default
 	// 256 KiB. A peer that is owed four times as much in replies is cut. A message in the making may exceed both.

@@ -28,7 +28,8 @@ type session struct {
 	joined       time.Time
 	node         *wamp.Node // the router that the peer is a link of, if it says so
 
-	out outbox // locks for itself
+	out         outbox // locks for itself
+	ownsAccount bool   // the session has opened the outbox's account
 
 	// Owned by join.
 	policy *policy // by which the peer is admitted
@@ -50,6 +51,7 @@ type session struct {
 	calls          map[wamp.ID]*call // as a caller, by CALL.Request
 	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
 	lastInvocation wamp.ID
+	callsPaid      int       // calls that memory is charged for
 	kept           int       // octets of its CALLs, see pending.go
 	cutStreams     []wamp.ID // as a caller, see stream.go
 
@@ -298,7 +300,8 @@ func (s *session) leave(cause error) {
 		s.hangUp()
 	}
 	s.out.close()
-	s.logEnd(cause)
+	s.closeAccount()
+	s.logEnd(s.cause(cause))
 }
 
 func (s *session) logEnd(cause error) {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/journal"
 	"runnel/edge/wamp"
 )
@@ -109,11 +110,9 @@ func (s *state) openRetained(dir string) {
 	unread := 0
 	log, found, err := journal.Open(dir, segmentOctets, func(record []byte) {
 		topic, list, err := decodeRetained(record)
-		if err != nil {
+		if err != nil || !s.retention.restore(topic, list) {
 			unread++
-			return
 		}
-		s.retention.restore(topic, list)
 	})
 	unread += s.retention.restored()
 	if s.opened(dir, found, unread, err) {
@@ -469,11 +468,19 @@ func (r *retention) save(changed func()) {
 	r.unsaved.changed = changed
 }
 
-// restore puts back a topic's events, in place of those that were there.
-func (r *retention) restore(topic string, list []*retained) {
+// restore puts back a topic's events, in place of those that were there. It reports whether there is memory for them; the
+// realm's own bound is applied in the end, when later records have replaced earlier ones.
+func (r *retention) restore(topic string, list []*retained) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	more := octetsOf(list) - octetsOf(r.topics[topic])
+	if !r.memory.Keep(budget.Retained, more) {
+		r.set(topic, nil)
+		return false
+	}
+	r.memory.Drop(budget.Retained, more)
 	r.set(topic, list)
+	return true
 }
 
 // restored ends the restoring: what has expired goes, and then what there is no room for. It returns how many topics there

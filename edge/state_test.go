@@ -469,7 +469,7 @@ func TestArchiveNames(t *testing.T) {
 	names := map[string]bool{}
 	for _, uri := range []string{"", "com.a", "com.", "com..a", "com/../../a", "..", "/", `\`, "com.ä", strings.Repeat("a", 500), strings.Repeat("a", 501), strings.Repeat("%", 1000)} {
 		for _, match := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
-			name := archiveName(newHistory(HistoryRule{URI: uri, Match: match}))
+			name := archiveName(newHistory(HistoryRule{URI: uri, Match: match}, nil))
 			if names[name] || len(name) > 200 || name != filepath.Base(name) || name[0] == '.' {
 				t.Errorf("%.20q: %q", uri, name)
 			}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -75,11 +76,25 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if _, err = s.permitted(c.turn, auth.Publish, []byte(topic), will.dict); err != nil {
 		return nil, err
 	}
+	if !s.memory().Keep(budget.Testaments, will.size()) {
+		return nil, refusal{wamp.Unavailable, "the router has no memory for more testaments"}
+	}
 	s.testaments[scope] = append(s.testaments[scope], will)
 	return nil, nil
 }
 
 func (t *testament) octets() int { return len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) }
+
+// size is what it costs in memory; roughly.
+func (t *testament) size() int { return retainedOverhead + t.octets() }
+
+// freeTestaments forgets those of a scope.
+func (s *session) freeTestaments(scope int) {
+	for i := range s.testaments[scope] {
+		s.memory().Drop(budget.Testaments, s.testaments[scope][i].size())
+	}
+	s.testaments[scope] = nil
+}
 
 func (s *session) testamentOctets() (n int) {
 	for _, wills := range s.testaments {
@@ -125,7 +140,7 @@ func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
 func (c *metaCall) flushTestaments() ([]any, error) {
 	scope, err := c.scope()
 	if err == nil {
-		c.caller.testaments[scope] = nil
+		c.caller.freeTestaments(scope)
 	}
 	return nil, err
 }
@@ -139,6 +154,9 @@ func (s *session) publishTestaments(t *turn) {
 		for i := range wills {
 			s.publishTestament(t, &wills[i], end)
 		}
+	}
+	for scope := range s.testaments {
+		s.freeTestaments(scope)
 	}
 }
 

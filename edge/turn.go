@@ -20,6 +20,7 @@ type turn struct {
 	asker       *session             // who waits for the acknowledgement of the PUBLISH at hand; nil: nobody may withhold it
 	request     wamp.ID              // of asker
 	withheld    *withheld            // once somebody does
+	publishing  bool                 // no lock is held: the turn may flush and wait in the midst of a message
 	details     codec.Builder
 	scratch     []byte
 	count       counts

@@ -1,0 +1,196 @@
+package budget
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Account is what one peer has of the budget.
+type Account struct {
+	// Static after construction.
+	budget *Budget
+	peer   string
+	base   int64
+	system int64 // octets that the system buffers for a peer that takes nothing
+	end    func()
+	vital  bool
+
+	done  chan struct{} // closed when the peer is cut or the account is closed
+	stuck atomic.Int64  // since when the peer takes nothing, in Unix nanoseconds; 0: it does
+
+	mu       sync.Mutex
+	stranger bool
+	closed   bool
+	cut      bool
+	octets   [2]int64  // of Reading and Outboxes
+	begun    time.Time // when the message began that is being read
+}
+
+// Peer describes who has an account.
+type Peer struct {
+	Name   string // for the log
+	Base   int    // octets that the connection takes at rest
+	System int    // octets that the system may hold of what the peer does not take
+	End    func() // closes the connection, in a goroutine of its own
+	Joined bool   // it is no stranger
+	Vital  bool   // it is a part of this process: it is never refused, nor cut
+}
+
+// Open opens an account. The error is ErrFull.
+func (b *Budget) Open(p Peer) (*Account, error) {
+	if b == nil {
+		return nil, nil
+	}
+	a := &Account{budget: b, peer: p.Name, base: int64(p.Base), system: int64(p.System), end: p.End, vital: p.Vital,
+		stranger: !p.Joined, done: make(chan struct{})}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for !p.Vital && b.used.Load()+a.base > b.limit.Load() {
+		if !b.cutOne(false) {
+			b.refuse(Connections)
+			return nil, ErrFull
+		}
+	}
+	b.accounts[a] = struct{}{}
+	b.add0(Connections, a.base)
+	return a, nil
+}
+
+// add0 is add with mu held.
+func (b *Budget) add0(k Kind, n int64) {
+	b.kinds[k].Add(n)
+	b.used.Add(n)
+}
+
+// Joined says that the peer is no stranger any more.
+func (a *Account) Joined() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	a.stranger = false
+	a.mu.Unlock()
+}
+
+// Grow charges memory that is needed in any case. If that is more than there is, somebody is cut for it.
+func (a *Account) Grow(k Kind, octets int) {
+	if a == nil || octets <= 0 || !a.charge(k, int64(octets)) {
+		return
+	}
+	if a.budget.over() {
+		a.budget.shed()
+	}
+}
+
+// Try charges memory if there is room for it.
+func (a *Account) Try(k Kind, octets int) bool {
+	if a == nil {
+		return true
+	}
+	if !a.vital && a.budget.used.Load()+int64(octets) > a.budget.limit.Load() {
+		return false
+	}
+	a.charge(k, int64(octets))
+	return true
+}
+
+// charge reports false for an account that is closed.
+func (a *Account) charge(k Kind, n int64) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	if k == Reading && a.octets[0] == 0 {
+		a.begun = time.Now()
+	}
+	a.octets[k-Reading] += n
+	a.budget.add0(k, n)
+	return true
+}
+
+// Shrink frees what was charged.
+func (a *Account) Shrink(k Kind, octets int) {
+	if a == nil || octets <= 0 {
+		return
+	}
+	a.mu.Lock()
+	closed := a.closed
+	if !closed {
+		a.octets[k-Reading] -= int64(octets)
+	}
+	a.mu.Unlock()
+	if !closed {
+		a.budget.add(k, -int64(octets))
+	}
+}
+
+// Stuck says that the peer takes nothing more at the moment, or has taken something and takes no more again. What the
+// system holds for it is charged as well, until Flows.
+func (a *Account) Stuck() {
+	if a == nil {
+		return
+	}
+	if a.stuck.Swap(time.Now().UnixNano()) == 0 {
+		a.Grow(Outboxes, int(a.system))
+	}
+}
+
+// Flows says that the peer has taken all that it was sent.
+func (a *Account) Flows() {
+	if a != nil && a.stuck.Load() != 0 && a.stuck.Swap(0) != 0 {
+		a.Shrink(Outboxes, int(a.system))
+	}
+}
+
+// Tight is Budget.Tight.
+func (a *Account) Tight() bool { return a != nil && !a.vital && a.budget.Tight() }
+
+// Err is ErrCut when the peer was cut.
+func (a *Account) Err() error {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cut {
+		return ErrCut
+	}
+	return nil
+}
+
+// Close frees all that the peer has, when its connection is closed.
+func (a *Account) Close() {
+	if a == nil {
+		return
+	}
+	a.budget.mu.Lock()
+	delete(a.budget.accounts, a)
+	a.settle(false)
+	a.budget.mu.Unlock()
+	if a.budget.waiting.Load() > 0 {
+		a.budget.wake()
+	}
+}
+
+// settle closes the account. Holds budget.mu.
+func (a *Account) settle(cut bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return
+	}
+	a.closed, a.cut = true, cut
+	close(a.done)
+	a.budget.add0(Connections, -a.base)
+	a.budget.add0(Reading, -a.octets[0])
+	a.budget.add0(Outboxes, -a.octets[1])
+}
+
+// held returns what the peer has, and what of it for what.
+func (a *Account) held() (stranger bool, reading, outbox, all int64, begun time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.stranger, a.octets[0], a.octets[1], a.base + a.octets[0] + a.octets[1], a.begun
+}

@@ -1,0 +1,114 @@
+package edge
+
+import (
+	"errors"
+	"time"
+
+	"runnel/edge/budget"
+	"runnel/edge/wamp"
+)
+
+// What the router takes beside its buffers, in octets; roughly, and rather too much.
+const (
+	sessionCost = 16 << 10 // of a peer whose transport has no account
+	seatCost    = 768      // of a subscription or a registration, beside its URI, which is in three places
+	callsCost   = 32 << 10 // of callsChunk calls under way
+	callsChunk  = 64
+)
+
+// openAccount finds the account of the peer, or opens one.
+func (s *session) openAccount(r *Router) error {
+	if o, ok := s.conn.(owner); ok && o.Account() != nil {
+		s.out.account = o.Account()
+		return nil
+	}
+	t := s.conn.Transport()
+	account, err := r.options().Memory.Open(budget.Peer{
+		Name: t.Remote, Base: sessionCost, Joined: t.Internal, Vital: t.Internal, End: func() { s.conn.Close() },
+	})
+	if err != nil {
+		return refusal{wamp.Unavailable, err.Error()}
+	}
+	s.out.account, s.ownsAccount = account, true
+	return nil
+}
+
+// closeAccount frees what the peer has, once its connection is closed.
+func (s *session) closeAccount() {
+	if s.ownsAccount {
+		s.out.account.Close()
+	}
+}
+
+// cause returns why the session ended: that it was cut explains why its connection failed.
+func (s *session) cause(err error) error {
+	if cut := s.out.account.Err(); cut != nil {
+		return errors.Join(cut, err)
+	}
+	return err
+}
+
+func seatOctets(uri string) int { return seatCost + 3*len(uri) }
+
+// keepSeat charges a subscription or a registration; freeSeat frees it. Those of this process are not charged: they are
+// what the configuration says.
+func (s *session) keepSeat(uri string) error {
+	if !s.internal() && !s.memory().Keep(budget.Tables, seatOctets(uri)) {
+		return refusal{wamp.Unavailable, "the router has no memory for more subscriptions and registrations"}
+	}
+	return nil
+}
+
+func (s *session) freeSeat(uri string) {
+	if !s.internal() {
+		s.memory().Drop(budget.Tables, seatOctets(uri))
+	}
+}
+
+func (s *session) memory() *budget.Budget { return s.realm.router.options().Memory }
+
+// squeeze gives an EVENT that there was no memory for another chance: what waits is flushed, and the publisher waits for
+// room as it would for a slow peer. If there still is none, the event is dropped for this peer, and counted.
+func (t *turn) squeeze(place *seat, msg []byte) (v verdict, full bool) {
+	peer := place.session
+	if t.publishing {
+		t.flush()
+		start, patience := time.Now(), &peer.realm.patiences.newcomers
+		if peer.memory().Room(len(msg)+bufferStep, patience.left()) {
+			if v, full = peer.out.appendEvent(place, msg); v != noRoom {
+				return v, full
+			}
+		}
+		patience.spend(time.Since(start))
+	}
+	peer.out.dropped.Add(1)
+	peer.memory().Refused(budget.Outboxes)
+	return appended, false
+}
+
+// mayKeep charges for octets of a CALL that are kept while it is under way, if the session may have that many. Holds
+// pending.mu.
+func (s *session) mayKeep(octets int) bool {
+	return s.kept+octets <= maxKept && s.memory().Keep(budget.Calls, octets)
+}
+
+// keepCall charges for one more call of the session, a chunk of calls at a time. Holds pending.mu.
+func (s *session) keepCall() error {
+	if len(s.calls) < s.callsPaid || s.out.account == nil { // nil: the router's own call, which is one of a few
+		return nil
+	}
+	if !s.memory().Keep(budget.Calls, callsCost) {
+		return refusal{wamp.Unavailable, "the router has no memory for more calls"}
+	}
+	s.callsPaid += callsChunk
+	return nil
+}
+
+// freeCalls frees what the session does not need any more, but for one chunk, so that a call now and then costs nothing;
+// all of it when the session leaves. Holds pending.mu.
+func (s *session) freeCalls(all bool) {
+	for s.callsPaid > len(s.calls)+2*callsChunk || all && s.callsPaid > 0 {
+		s.callsPaid -= callsChunk
+		s.memory().Drop(budget.Calls, callsCost)
+	}
+}
