@@ -27,20 +27,21 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // ones above it.
 var floors = map[string][]string{
 	"cmd":            {"uplink", "transport", "edge", "boards"},
-	"edge":           {"edge/codec", "edge/auth", "edge/journal", "edge/wamp"},
+	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/journal", "edge/wamp"},
 	"edge/wamp":      {},
+	"edge/budget":    {},
 	"edge/auth":      {"edge/saslprep", "edge/wamp"},
 	"edge/saslprep":  {},
 	"edge/codec":     {"edge/wamp"},
 	"edge/journal":   {},
 	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
-	"transport":      {"transport", "edge/wamp"},
+	"transport":      {"transport", "edge/budget", "edge/wamp"},
 	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/journal", "edge/wamp"},
 	"boards":         {},
 	"examples":       {"edge/client", "transport"},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
-	"transport/wire": {"edge/wamp"},
+	"transport/wire": {"edge/budget", "edge/wamp"},
 
 	// What devices say that speak no WAMP is understood without a port and without a router: cmd joins the three.
 	"transport/serial/reading": {"edge/wamp"},
@@ -57,7 +58,7 @@ var testFloors = map[string][]string{
 }
 
 // standardOnly lists packages without any dependency.
-var standardOnly = []string{"edge/wamp", "boards"}
+var standardOnly = []string{"edge/wamp", "edge/budget", "boards"}
 
 // dependencies says which other modules the code under a path may use; the longest matching path counts.
 var dependencies = map[string][]string{

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/rawsocket"
 )
@@ -122,27 +123,43 @@ const maxRefusing = 32
 func (l *Listener) admit(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.stopping && l.polling == 0:
+	if l.stopping && l.polling == 0 {
 		conn.Close()
-	case l.used < l.opts.MaxConns:
-		l.used++
-		l.accepted++
-		l.shaking[conn] = true
-		l.running.Go(func() { l.welcome(conn) })
-	case l.refusing < maxRefusing:
-		l.refused++
-		l.refusing++
-		l.shaking[conn] = true
-		l.running.Go(func() { l.refuse(conn) })
-	default:
-		l.refused++
-		conn.Close()
+		return
 	}
+	why := errTooMany
+	if l.used < l.opts.MaxConns {
+		if why = l.let(conn); why == nil {
+			return
+		}
+	}
+	l.refused++
+	if l.refusing >= maxRefusing {
+		conn.Close()
+		return
+	}
+	l.refusing++
+	l.shaking[conn] = true
+	l.running.Go(func() { l.refuse(conn, why) })
+}
+
+// let lets a connection in, if there is memory and a descriptor for it. Holds mu.
+func (l *Listener) let(conn net.Conn) error {
+	account, err := l.openAccount(conn)
+	if err != nil {
+		return err
+	}
+	l.used++
+	l.accepted++
+	l.shaking[conn] = true
+	l.running.Go(func() { l.welcome(conn, account) })
+	return nil
 }
 
 // leave is called once for each connection that was admitted.
-func (l *Listener) leave() {
+func (l *Listener) leave(account *budget.Account) {
+	account.Close()
+	l.opts.Descriptors.give()
 	l.mu.Lock()
 	l.used--
 	l.mu.Unlock()
@@ -156,22 +173,22 @@ func (l *Listener) shaken(conn net.Conn) {
 }
 
 // welcome makes a connection's handshake and serves it.
-func (l *Listener) welcome(conn net.Conn) {
-	c, err := l.shake(conn)
+func (l *Listener) welcome(conn net.Conn, account *budget.Account) {
+	c, err := l.shake(conn, account)
 	l.shaken(conn)
 	switch {
 	case err != nil:
 		conn.Close()
-		l.leave()
+		l.leave(account)
 		l.complain(conn.RemoteAddr().String(), err)
 	case c != nil:
 		l.run(c)
-		l.leave()
+		l.leave(account)
 	}
 }
 
 // shake returns a Conn, or nil if the connection went to the web server.
-func (l *Listener) shake(raw net.Conn) (Conn, error) {
+func (l *Listener) shake(raw net.Conn, account *budget.Account) (Conn, error) {
 	end := time.Now().Add(l.opts.HandshakeTimeout)
 	conn, err := l.secure(raw, end)
 	if err != nil {
@@ -183,14 +200,14 @@ func (l *Listener) shake(raw net.Conn) (Conn, error) {
 		return nil, err
 	}
 	if first == rawsocket.Magic {
-		c, err := rawsocket.Server(conn, l.rawOptions(peer, first, end))
+		c, err := rawsocket.Server(conn, l.rawOptions(peer, account, first, end))
 		if err != nil {
 			return nil, err
 		}
 		return c, nil
 	}
 	l.shaken(raw) // before the web server has it: what it serves is no handshake's any more
-	l.inbox.give(&webConn{headed: headed{conn, []byte{first}}, peer: peer, leave: l.leave})
+	l.inbox.give(&webConn{headed: headed{conn, []byte{first}}, peer: peer, account: account, leave: func() { l.leave(account) }})
 	return nil, nil
 }
 
@@ -240,7 +257,7 @@ func (l *Listener) first(conn net.Conn, end time.Time, secure bool) (byte, error
 	return b[0], err
 }
 
-func (l *Listener) rawOptions(peer wamp.Transport, first byte, end time.Time) rawsocket.Options {
+func (l *Listener) rawOptions(peer wamp.Transport, account *budget.Account, first byte, end time.Time) rawsocket.Options {
 	return rawsocket.Options{
 		MaxMessage:       l.opts.MaxMessage,
 		PingInterval:     l.opts.PingInterval,
@@ -248,6 +265,7 @@ func (l *Listener) rawOptions(peer wamp.Transport, first byte, end time.Time) ra
 		HandshakeTimeout: max(time.Until(end), time.Millisecond),
 		Head:             []byte{first},
 		Transport:        peer,
+		Account:          account,
 	}
 }
 

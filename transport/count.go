@@ -6,6 +6,8 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"runnel/edge/budget"
 )
 
 // Counters are what a Listener has seen since it was opened. Octets are those of messages, with four for each one's length:
@@ -81,6 +83,14 @@ func (c *counted) SetReadLimit(octets int) {
 func (c *counted) Probe(within time.Duration) bool {
 	p, ok := c.Conn.(interface{ Probe(time.Duration) bool })
 	return !ok || p.Probe(within)
+}
+
+// Account is what the peer's memory is charged to; nil if it is not bounded.
+func (c *counted) Account() *budget.Account {
+	if o, ok := c.Conn.(interface{ Account() *budget.Account }); ok {
+		return o.Account()
+	}
+	return nil
 }
 
 func (c *counted) CloseWrite() error {

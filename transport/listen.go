@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/transport/longpoll"
 	"runnel/transport/origin"
 )
@@ -34,6 +35,12 @@ type ListenOptions struct {
 
 	// MaxMessage is the longest message in octets to accept. 0: 1 MiB.
 	MaxMessage int
+
+	// Memory is what connections and their messages are charged to; nil: memory is not bounded.
+	Memory *budget.Budget
+
+	// Descriptors are shared by the listeners of a process; nil: as many as the system gives.
+	Descriptors *Descriptors
 
 	// A peer that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s) after
 	// that is given up. 0: 30 s on WebSockets, and none on RawSocket, because clients that do not know PING are in use
@@ -148,6 +155,7 @@ func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", u.Redacted(), err)
 	}
+	l.limitBuffers()
 	return l, nil
 }
 

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -13,7 +14,7 @@ import (
 const refusalTime = time.Second
 
 // refuse tells a connection, in its own protocol, that there are too many.
-func (l *Listener) refuse(raw net.Conn) {
+func (l *Listener) refuse(raw net.Conn, why error) {
 	defer func() {
 		raw.Close()
 		l.mu.Lock()
@@ -21,7 +22,7 @@ func (l *Listener) refuse(raw net.Conn) {
 		l.refusing--
 		l.mu.Unlock()
 	}()
-	l.tellFull(raw.RemoteAddr().String())
+	l.tellFull(raw.RemoteAddr().String(), why)
 	end := time.Now().Add(refusalTime)
 	raw.SetDeadline(end)
 	conn, err := l.secure(raw, end)
@@ -45,10 +46,12 @@ func (l *Listener) refuse(raw net.Conn) {
 	}
 }
 
+var errTooMany = errors.New("the listener has as many connections as it may")
+
 // tellFull logs that there are too many.
-func (l *Listener) tellFull(remote string) {
+func (l *Listener) tellFull(remote string, why error) {
 	if muted, ok := l.fullHouse.pass(); ok {
-		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "remote", remote, "more", muted)
+		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "remote", remote, "err", why, "more", muted)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/longpoll"
 	"runnel/transport/websocket"
@@ -27,6 +28,8 @@ type webConn struct {
 	headed
 	peer   wamp.Transport
 	method methodCheck // owned by the reader
+
+	account *budget.Account
 
 	leave func() // called when it is closed
 	once  sync.Once
@@ -101,6 +104,7 @@ func (l *Listener) startWeb() {
 		MaxMessage: l.opts.MaxMessage,
 		IdleTime:   idle + cmp.Or(l.opts.PingTimeout, defaultTime),
 		BodyTime:   l.opts.HandshakeTimeout,
+		Memory:     l.opts.Memory,
 		Serve:      l.servePoll,
 	})
 	l.web = &http.Server{
@@ -173,6 +177,7 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, peer wamp.Tra
 		PingTimeout:  l.opts.PingTimeout,
 		Compress:     l.opts.Compress,
 		Transport:    peer,
+		Account:      r.Context().Value(connKey{}).(*webConn).account,
 	})
 	if err != nil {
 		l.complain(peer.Remote, err)
@@ -196,7 +201,7 @@ func (l *Listener) servePoll(c *longpoll.Conn) bool {
 		return false
 	case l.used >= l.opts.MaxConns:
 		l.refused++
-		l.tellFull(c.Transport().Remote)
+		l.tellFull(c.Transport().Remote, errTooMany)
 		return false
 	}
 	l.used++

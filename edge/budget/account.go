@@ -6,6 +6,15 @@ import (
 	"time"
 )
 
+// Buffer returns what a buffer of that many octets is charged: nothing if it is a small one, which is part of what the
+// connection takes at rest.
+func Buffer(octets int) int {
+	if octets <= 8<<10 {
+		return 0
+	}
+	return octets
+}
+
 // Account is what one peer has of the budget.
 type Account struct {
 	// Static after construction.

@@ -19,9 +19,9 @@ const (
 
 // Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used up
 // it waits, in the order of those that do. When the first has waited for a second, the peer whose message began before
-// all others is cut to make room. The error is ErrCut if this peer was cut or closed, ErrTooLong if there can't be room.
-func (a *Account) Wait(octets int) error {
-	if a == nil {
+// all others is cut to make room. The error is ErrCut if this peer was cut or is gone, ErrTooLong if there can't be room.
+func (a *Account) Wait(octets int, gone <-chan struct{}) error {
+	if a == nil || octets <= 0 {
 		return nil
 	}
 	b := a.budget
@@ -36,7 +36,7 @@ func (a *Account) Wait(octets int) error {
 	b.waiting.Add(1)
 	b.waits.Add(1)
 	b.reports.note()
-	err := b.await(r)
+	err := b.await(r, gone)
 	b.waiting.Add(-1)
 	b.leave(r)
 	return err
@@ -55,12 +55,14 @@ func (b *Budget) charge(r *reader) bool {
 }
 
 // await waits until r is the first and is charged.
-func (b *Budget) await(r *reader) error {
+func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 	patience := time.NewTimer(readPatience)
 	defer patience.Stop()
 	for {
 		select {
 		case <-r.account.done:
+			return ErrCut
+		case <-gone:
 			return ErrCut
 		case <-patience.C:
 			first, err := b.makeRoom(r)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/subprotocol"
 )
@@ -28,6 +29,7 @@ type Conn struct {
 	id        string
 	protocol  subprotocol.Protocol
 	transport wamp.Transport
+	account   *budget.Account // nil: memory is not bounded
 
 	turn   chan struct{} // holds an element while a request sends
 	bodies chan []byte   // at most one that the reader has not taken yet
@@ -37,7 +39,8 @@ type Conn struct {
 	limit atomic.Int64 // octets of a body
 
 	// Owned by ReadMessage.
-	rest []byte // messages of a body that are still to be handed out
+	rest   []byte // messages of a body that are still to be handed out
+	charge int    // octets that the account was charged for the body
 
 	mu     sync.Mutex
 	room   sync.Cond // on mu: out has been taken, or the transport has ended
@@ -48,6 +51,8 @@ type Conn struct {
 	cause  error // why it has ended
 	closed bool  // by the router
 	gone   bool  // done is closed
+
+	charged int // octets that the account was charged for out
 }
 
 func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport) *Conn {
@@ -73,6 +78,9 @@ func (c *Conn) SetReadLimit(octets int) {
 	c.limit.Store(int64(octets))
 }
 
+// Account is what the peer's memory is charged to; nil if it is not bounded.
+func (c *Conn) Account() *budget.Account { return c.account }
+
 // Transport says how the peer is reached.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 
@@ -83,9 +91,12 @@ func (c *Conn) Done() <-chan struct{} { return c.done }
 // buffered. When the peer has closed the transport in good order, the error is io.EOF.
 func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	if len(c.rest) == 0 {
+		c.account.Shrink(budget.Reading, c.charge)
+		c.charge = 0
 		if c.rest, err = c.nextBody(); err != nil {
 			return nil, false, err
 		}
+		c.charge = budget.Buffer(cap(c.rest))
 	}
 	before, length, after := 0, len(c.rest), 0
 	if c.protocol.Batched {
@@ -130,6 +141,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 		}
 		if m > 0 {
 			c.out = append(c.out, batch[n:n+m]...)
+			c.recharge()
 			n += m
 			c.poll.wake()
 			continue
@@ -140,6 +152,14 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 		c.room.Wait()
 	}
 	return n, nil
+}
+
+// recharge charges what c.out takes beyond a small buffer, or frees it. Holds mu.
+func (c *Conn) recharge() {
+	charge := budget.Buffer(cap(c.out))
+	c.account.Grow(budget.Outboxes, charge-c.charged)
+	c.account.Shrink(budget.Outboxes, c.charged-charge)
+	c.charged = charge
 }
 
 // fits returns the length of the whole messages that there is room for. Holds mu.
@@ -217,6 +237,7 @@ func (c *Conn) vanish() {
 	c.gone = true
 	c.idle.Stop()
 	c.out, c.at = nil, 0
+	c.account.Close()
 	c.server.remove(c)
 	close(c.done)
 }

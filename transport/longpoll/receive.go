@@ -136,6 +136,7 @@ func (c *Conn) take(p *poll) (messages []byte, over bool, err error) {
 		return nil, c.cause != nil, nil
 	}
 	messages = c.fetch()
+	c.recharge()
 	c.room.Broadcast()
 	return messages, false, nil
 }

@@ -3,6 +3,8 @@ package longpoll
 import (
 	"errors"
 	"net/http"
+
+	"runnel/edge/budget"
 )
 
 var errBatch = errors.New("broken batch")
@@ -16,10 +18,20 @@ func (c *Conn) send(w http.ResponseWriter, r *http.Request) error {
 		return errGone
 	}
 	defer func() { <-c.turn }()
-	body, err := c.server.body(w, r, int(c.limit.Load()))
+	body, err := c.body(w, r, int(c.limit.Load()))
+	if err == nil {
+		err = c.hand(r, body)
+	}
 	if err != nil {
+		c.account.Shrink(budget.Reading, budget.Buffer(cap(body)))
 		return err
 	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// hand gives a body to the reader, who then has it on the account.
+func (c *Conn) hand(r *http.Request, body []byte) error {
 	if err := c.check(body); err != nil {
 		return err
 	}
@@ -30,13 +42,25 @@ func (c *Conn) send(w http.ResponseWriter, r *http.Request) error {
 	}
 	select {
 	case c.bodies <- body:
+		return nil
 	case <-c.ended:
 		return errGone
 	case <-r.Context().Done():
 		return r.Context().Err()
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+}
+
+// body is Server.body for a body that may be long: what it takes is on the account, and it waits while memory is short.
+func (c *Conn) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	return c.server.read(w, r, limit, func(have, size int) error {
+		if size <= bufferSize {
+			c.account.Grow(budget.Reading, budget.Buffer(size))
+		} else if err := c.account.Wait(size, r.Context().Done()); err != nil {
+			return refusal{http.StatusServiceUnavailable, err.Error()}
+		}
+		c.account.Shrink(budget.Reading, budget.Buffer(have))
+		return nil
+	})
 }
 
 // check says whether ReadMessage will be able to take the body apart.

@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/subprotocol"
 )
@@ -47,6 +48,9 @@ type Options struct {
 	PollTime time.Duration // after which a request is told that there is nothing to receive; 0: 10 s
 	IdleTime time.Duration // without a request to receive, after which a client is gone; 0: 40 s
 	BodyTime time.Duration // for a request to arrive, and for its answer to be taken; 0: 10 s
+
+	// Memory is what the transports are charged to; nil: memory is not bounded.
+	Memory *budget.Budget
 
 	// Serve takes a new transport and serves it in a goroutine of its own, or returns false: there is no room.
 	Serve func(*Conn) bool
@@ -181,6 +185,11 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 		return fmt.Errorf("no common protocol: asked for %.200q, spoken here: %s", wish.Protocols, strings.Join(subprotocol.Names(), ", "))
 	}
 	c := newConn(s, rand.Text(), p, peer)
+	if c.account, err = s.opts.Memory.Open(budget.Peer{Name: peer.Remote, Base: connCost, End: func() { c.leave(budget.ErrCut) }}); err != nil {
+		c.leave(io.EOF)
+		c.Close()
+		return refusal{http.StatusServiceUnavailable, err.Error()}
+	}
 	s.add(c)
 	if !s.opts.Serve(c) {
 		c.leave(io.EOF)
@@ -230,21 +239,45 @@ func sameCertificate(a, b *wamp.Certificate) bool {
 	return *a == *b
 }
 
-// body reads a request's body, in bounded time. Memory grows with the octets that arrive.
+// body reads a short request body, in bounded time.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	return s.read(w, r, limit, func(int, int) error { return nil })
+}
+
+// read reads a request's body, in bounded time. Memory grows with the octets that arrive: grow is asked before a buffer of
+// have octets is replaced by one of size.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int, grow func(have, size int) error) (body []byte, err error) {
 	if r.ContentLength == 0 {
 		return nil, nil
 	}
 	control := http.NewResponseController(w)
 	control.SetReadDeadline(time.Now().Add(s.opts.BodyTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
+	from := http.MaxBytesReader(w, r.Body, int64(limit))
+	for err == nil {
+		if len(body) == cap(body) {
+			size := min(max(firstRead, 2*cap(body)), max(limit, firstRead)+1)
+			if err := grow(cap(body), size); err != nil {
+				return body, err
+			}
+			control.SetReadDeadline(time.Now().Add(s.opts.BodyTime)) // grow may have waited
+			body = append(make([]byte, 0, size), body...)
+		}
+		var n int
+		n, err = from.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+	}
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
-		return nil, refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d octets", limit)}
-	case err != nil:
-		return nil, fmt.Errorf("read body: %w", err)
+		return body, refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d octets", limit)}
+	case err != io.EOF:
+		return body, fmt.Errorf("read body: %w", err)
 	}
 	control.SetReadDeadline(time.Time{}) // net/http goes on reading, to learn when the client leaves
 	return body, nil
 }
+
+const firstRead = 512
+
+// connCost is what a transport takes at rest, in octets, beside the connections of its requests.
+const connCost = 16 << 10

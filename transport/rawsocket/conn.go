@@ -12,6 +12,7 @@ import (
 	"io"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/wire"
 )
@@ -23,6 +24,7 @@ type Conn struct {
 	wire      *wire.Conn
 	transport wamp.Transport
 	limit     int // of inbound frames
+	account   *budget.Account
 
 	// Owned by ReadMessage.
 	read   int // length of the frame that was handed out
@@ -34,6 +36,9 @@ type Conn struct {
 
 // Transport says how the peer is reached. Its Limit is the peer's.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
+
+// Account is what the peer's memory is charged to; nil if it is not bounded.
+func (c *Conn) Account() *budget.Account { return c.account }
 
 // Close closes the connection; ReadMessage and Write return.
 func (c *Conn) Close() error { return c.wire.Close() }

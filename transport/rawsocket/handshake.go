@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/wire"
 )
@@ -69,6 +70,9 @@ type Options struct {
 
 	// Head holds octets of the peer that have been read already, at most the handshake's four.
 	Head []byte
+
+	// Account is charged for the peer's messages; nil: memory is not bounded.
+	Account *budget.Account
 
 	// Transport is what the caller knows of the peer. Protocol, Serializer and Limit are filled in by the handshake.
 	Transport wamp.Transport
@@ -233,7 +237,9 @@ func (o Options) conn(rw io.ReadWriteCloser, s wamp.Serializer, word byte) *Conn
 	t.Protocol, t.Serializer = "rawsocket", s
 	// A message of exactly 2^24 octets is never sent: in a batch its head would read as an empty PING.
 	t.Limit = min(minLimit<<(word>>4), lengthBits)
-	return &Conn{wire: wire.New(rw, nil), transport: t, limit: o.limit()}
+	w := wire.New(rw, nil)
+	w.Charge(o.Account)
+	return &Conn{wire: w, transport: t, limit: o.limit(), account: o.Account}
 }
 
 // refuse answers a client with an error.

@@ -20,6 +20,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/subprotocol"
 	"runnel/transport/wire"
@@ -52,6 +53,9 @@ type Options struct {
 	// Compress offers permessage-deflate, which costs much memory and time a connection.
 	Compress bool
 
+	// Account is charged for the peer's messages; nil: memory is not bounded.
+	Account *budget.Account
+
 	// Transport is what the caller knows of the peer. Protocol and Serializer are filled in by the handshake.
 	Transport wamp.Transport
 }
@@ -68,9 +72,10 @@ type Conn struct {
 	limit     int
 
 	// Owned by ReadMessage.
-	buf  []byte    // the WebSocket message
-	loan wire.Loan // of buf
-	rest []byte    // of buf: messages of a batch that are still to be handed out
+	buf    []byte    // the WebSocket message
+	loan   wire.Loan // of buf
+	charge int       // octets that the account was charged for buf
+	rest   []byte    // of buf: messages of a batch that are still to be handed out
 
 	// Owned by Write.
 	framed  int    // octets at the start of the next batch that are in the socket's buffer already
@@ -93,6 +98,7 @@ func newConn(ws *websocket.Conn, s *socket, p subprotocol.Protocol, o Options) *
 	if timeout <= 0 {
 		timeout = pingTimeout
 	}
+	s.charge(o.Account)
 	s.wire.KeepAlive(o.PingInterval, timeout, func() bool { return c.ping(timeout) })
 	return c
 }
@@ -122,6 +128,9 @@ func (c *Conn) SetReadLimit(octets int) {
 
 // Transport says how the peer is reached.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
+
+// Account is what the peer's memory is charged to; nil if it is not bounded.
+func (c *Conn) Account() *budget.Account { return c.socket.account }
 
 // Close closes the connection; ReadMessage and Write return, at the latest when the peer has had a second to answer
 // CLOSE.

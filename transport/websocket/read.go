@@ -7,6 +7,9 @@ import (
 	"io"
 
 	"github.com/coder/websocket"
+
+	"runnel/edge/budget"
+	"runnel/transport/wire"
 )
 
 var errBatch = errors.New("broken batch")
@@ -82,10 +85,14 @@ func (c *Conn) fill(r io.Reader) (n int, err error) {
 			return n, err
 		}
 		if n == len(c.buf) {
-			b := make([]byte, min(2*n, c.limit+1))
+			size := min(2*n, c.limit+1)
+			if err := wire.WaitFor(c.socket.account, &c.loan, n, size, c.socket.wire.Done()); err != nil {
+				return n, err
+			}
+			b := make([]byte, size)
 			copy(b, c.buf)
 			c.giveBack()
-			c.buf = b
+			c.buf, c.charge = b, size
 		}
 	}
 }
@@ -93,7 +100,8 @@ func (c *Conn) fill(r io.Reader) (n int, err error) {
 // giveBack gives the buffer back, so that a connection that waits has none.
 func (c *Conn) giveBack() {
 	c.loan.Give(c.buf)
-	c.buf, c.rest = nil, nil
+	c.socket.account.Shrink(budget.Reading, c.charge)
+	c.buf, c.rest, c.charge = nil, nil, 0
 }
 
 // lost explains why nothing more can be read, and closes the connection. coder/websocket has sent CLOSE where one is

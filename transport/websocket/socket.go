@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 
+	"runnel/edge/budget"
 	"runnel/transport/wire"
 )
 
@@ -16,7 +17,8 @@ const roomForControls = 4 << 10
 // the wire's buffer, where it can be looked at. Its writes can be gathered.
 type socket struct {
 	net.Conn
-	wire *wire.Conn
+	wire    *wire.Conn
+	account *budget.Account // set by charge; nil: memory is not bounded
 
 	left uint64 // octets of the frame being read that are still to come. Owned by the reader
 
@@ -25,6 +27,7 @@ type socket struct {
 	start    int       // out[start:]
 	first    []byte    // the buffer that out started in
 	loan     wire.Loan // of first
+	charged  int       // octets that the account was charged for out
 	corked   bool      // frames gather until they are flushed
 	owed     bool      // Write's caller has been told that there is more to write: it will flush
 	controls int       // octets that others have added since it was told
@@ -32,6 +35,12 @@ type socket struct {
 
 func newSocket(conn net.Conn, head []byte) *socket {
 	return &socket{Conn: conn, wire: wire.New(conn, head)}
+}
+
+// charge has an account pay for long messages. It is called before the socket is shared.
+func (s *socket) charge(a *budget.Account) {
+	s.account = a
+	s.wire.Charge(a)
 }
 
 // Close closes the connection without any words.
@@ -143,6 +152,10 @@ func (s *socket) gather(p []byte) (left bool) {
 		}
 	}
 	s.out = append(s.out, p...)
+	if more := cap(s.out) - cap(s.first) - s.charged; more > 0 {
+		s.account.Grow(budget.Outboxes, more)
+		s.charged += more
+	}
 	if s.corked {
 		return true
 	}
@@ -211,7 +224,8 @@ func (s *socket) written(n int) {
 // drop empties the buffer and gives it back. s.mu is held.
 func (s *socket) drop() {
 	s.loan.Give(s.first)
-	s.out, s.start, s.first = nil, 0, nil
+	s.account.Shrink(budget.Outboxes, s.charged)
+	s.out, s.start, s.first, s.charged = nil, 0, nil, 0
 }
 
 // stuck reports whether the peer has not taken what was written last.

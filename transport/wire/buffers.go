@@ -1,33 +1,55 @@
 package wire
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
+
+	"runnel/edge/budget"
 )
 
 // bufferSize is the size of a borrowed read buffer: some 300 events of 200 octets in one read.
 const bufferSize = 64 << 10
 
-// The pool lends at most lentMax buffers (16 MiB) and keeps at most idleMax (1 MiB). A reader that comes when all are
+// The pool lends at most lentMax buffers (16 MiB, or less by LimitBuffers) and keeps at most idleMax (1 MiB). A reader that comes when all are
 // lent gets a small one of its own: peers that hold on to buffers cost others speed, not the router its memory.
 const (
 	lentMax   = 256
+	lentMin   = 16
 	idleMax   = 16
 	smallSize = 4 << 10
 )
 
 var buffers pool
 
+// LimitBuffers bounds what the pool lends, in octets, within its bounds.
+func LimitBuffers(octets int64) {
+	buffers.mu.Lock()
+	defer buffers.mu.Unlock()
+	buffers.max = int(min(max(octets/bufferSize, lentMin), lentMax))
+}
+
+// WaitFor charges a reader's account for a buffer of size octets, and waits while memory is short. Meanwhile it has its
+// present one, of have octets, which is charged as well if it is a borrowed one.
+func WaitFor(a *budget.Account, l *Loan, have, size int, gone <-chan struct{}) error {
+	if a != nil && l.out() {
+		a.Grow(budget.Reading, have)
+		defer a.Shrink(budget.Reading, have)
+	}
+	return a.Wait(size, gone)
+}
+
 type pool struct {
 	mu   sync.Mutex
 	idle [][]byte
 	lent int
+	max  int // 0: lentMax
 }
 
 // get returns a buffer, and whether it is lent: then it must be put back, or counted as gone.
 func (p *pool) get() (b []byte, lent bool) {
 	p.mu.Lock()
-	if p.lent == lentMax {
+	if p.lent >= cmp.Or(p.max, lentMax) {
 		p.mu.Unlock()
 		return make([]byte, smallSize+restMax), false
 	}

@@ -1,6 +1,10 @@
 package wire
 
-import "io"
+import (
+	"io"
+
+	"runnel/edge/budget"
+)
 
 // Sizes of the buffers that are not borrowed: the rest of a frame whose sender paused, and those of a connection
 // without a descriptor, which needs one even while it waits.
@@ -22,6 +26,9 @@ func (c *Conn) Discard(n int) { c.r += n }
 func (c *Conn) Fill(n int) error {
 	for c.w-c.r < n {
 		c.want = n
+		if err := c.reserve(); err != nil {
+			return err
+		}
 		if err := c.read(); err != nil {
 			return err
 		}
@@ -138,19 +145,42 @@ func (c *Conn) rest() {
 		return
 	}
 	if c.loan.out() {
-		c.replace(max(restMin, 2*have))
+		c.replace(max(restMin, min(c.want, 2*have)))
 	}
 }
 
 // replace moves the buffered octets to a buffer of their own.
 func (c *Conn) replace(size int) {
+	charge := budget.Buffer(size)
+	c.account.Grow(budget.Reading, charge)
+	c.move(size, charge)
+}
+
+// move moves the buffered octets to a buffer that is charged already.
+func (c *Conn) move(size, charge int) {
 	b := make([]byte, size)
 	n := copy(b, c.buf[c.r:c.w])
 	c.release()
-	c.buf, c.w = b, n
+	c.buf, c.w, c.charge = b, n, charge
+}
+
+// reserve gets a longer buffer for a message that has filled a long one, for which it waits while memory is short. It does
+// so outside of a read, so that Close need not wait for it.
+func (c *Conn) reserve() error {
+	if c.account == nil || c.r > 0 || c.w < len(c.buf) || len(c.buf) < bufferSize {
+		return nil
+	}
+	size := min(c.want, 2*len(c.buf))
+	if err := WaitFor(c.account, &c.loan, len(c.buf), size, c.done); err != nil {
+		c.release()
+		return c.failure("read", err)
+	}
+	c.move(size, size)
+	return nil
 }
 
 func (c *Conn) release() {
 	c.loan.Give(c.buf)
-	c.buf, c.r, c.w = nil, 0, 0
+	c.account.Shrink(budget.Reading, c.charge)
+	c.buf, c.r, c.w, c.charge = nil, 0, 0, 0
 }

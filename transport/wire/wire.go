@@ -19,6 +19,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"runnel/edge/budget"
 )
 
 // Conn is one connection. Fill, Buffered and Discard belong to one goroutine at a time, Write to the one that has
@@ -30,6 +32,8 @@ type Conn struct {
 	tryR func(fd uintptr) (done bool)
 	tryW func(fd uintptr) (done bool)
 
+	account *budget.Account // for buf; nil: not bounded
+
 	// Owned by the reader.
 	buf    []byte
 	r, w   int  // buf[r:w] is buffered
@@ -37,6 +41,7 @@ type Conn struct {
 	filled bool // the last Read filled buf
 	rerr   error
 	loan   Loan // of buf
+	charge int  // octets that account was charged for buf
 
 	// Owned by whoever has Acquired the right to write.
 	out  []byte
@@ -68,6 +73,9 @@ func New(rw io.ReadWriteCloser, head []byte) *Conn {
 	}
 	return c
 }
+
+// Charge has long messages paid for by an account. It is called once, before the Conn is shared.
+func (c *Conn) Charge(a *budget.Account) { c.account = a }
 
 // rawConn finds the descriptor below rw, if reading and writing it is the same as reading and writing rw. A wrapper that
 // adds nothing to either shows the socket below through its method Socket.
