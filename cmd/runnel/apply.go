@@ -44,6 +44,7 @@ func (n *node) carryOut(p *plan, r *prepared) {
 	n.endListeners(p, r)
 	n.endLines(p)
 	n.router.Update(routerOptions(p.next, n.log))
+	n.changeMemory(p.next)
 	setLog(p.next.Log)
 	n.mu.Lock()
 	n.config = p.next

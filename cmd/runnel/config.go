@@ -51,6 +51,7 @@ type Limits struct {
 	MaxRegistrations int      `toml:"max_registrations"` // a session
 	MaxCalls         int      `toml:"max_calls"`         // a session's calls under way
 	MaxRetained      Size     `toml:"max_retained"`      // a realm's retained events
+	Memory           Size     `toml:"memory"`            // all buffers and tables together; 0: what the machine has
 	Outbox           Size     `toml:"outbox"`            // what may wait for one peer before those who write to it wait
 	HelloTimeout     Duration `toml:"hello_timeout"`     // from the connection to HELLO
 	AskTimeout       Duration `toml:"ask_timeout"`       // for what an authenticator or an authorizer answers

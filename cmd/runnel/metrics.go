@@ -128,6 +128,9 @@ func (r *report) metrics() []byte {
 	family(&b, "process_", "resident_memory_bytes", "Memory of the process.", labelled{"", residentMemory()})
 	family(&b, "go_", "goroutines", "Goroutines.", labelled{"", float64(runtime.NumGoroutine())})
 	write(&b, "runnel_", routerFigures, []report{*r}, func(*report) string { return "" })
+	if r.Memory != nil {
+		writeMemory(&b, r.Memory)
+	}
 	write(&b, "runnel_realm_", realmFigures, r.Router.Realms, func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
 	write(&b, "runnel_listener_", listenerFigures, r.Listeners, func(l *listenReport) string { return "listener=" + labelText(l.URL) })
 	write(&b, "runnel_uplink_", uplinkFigures, r.Uplinks, func(u *uplinkReport) string {

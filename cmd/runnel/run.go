@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,7 +45,7 @@ func run(file string) error {
 	log := slog.New(newLogHandler(os.Stderr))
 	setLog(c.Log)
 	slog.SetDefault(log)
-	limitMemory(log)
+	hastenCollector()
 	for _, w := range c.Warnings {
 		log.Warn("config", "warning", w.Error())
 	}
@@ -75,18 +74,6 @@ func run(file string) error {
 		<-told // an idle router is gone sooner than that is said
 	}
 	return err
-}
-
-// limitMemory tells Go's collector how much this machine can spare, unless GOMEMLIMIT does.
-func limitMemory(log *slog.Logger) {
-	if limit := boards.MemoryLimit(os.DirFS("/"), os.Getenv("GOMEMLIMIT")); limit > 0 {
-		debug.SetMemoryLimit(limit)
-		log.Debug("memory limit set", "octets", limit)
-	}
-	// Routing makes no garbage, so collecting more often costs little, and a gateway has better use for the memory.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30)
-	}
 }
 
 func tellSystemd(state string, log *slog.Logger) {

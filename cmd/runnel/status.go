@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/edge"
+	"runnel/edge/budget"
 	"runnel/edge/client"
 )
 
@@ -27,6 +28,7 @@ type report struct {
 	Began     time.Time      `json:"began"`
 	Uptime    float64        `json:"uptime"` // seconds
 	Router    edge.Status    `json:"router"`
+	Memory    *budget.Status `json:"memory,omitempty"`
 	Listeners []listenReport `json:"listeners"`
 	Serial    []serialReport `json:"serial"`
 	Uplinks   []uplinkReport `json:"uplinks"`
@@ -56,6 +58,7 @@ func (n *node) status() report {
 		Version: version, Node: n.config.nodeID(), Began: n.began, Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
 	}
 	n.mu.Unlock()
+	r.Memory = n.memory.Status()
 	r.Listeners, r.Serial, r.Uplinks = n.listenReports(), n.serialReports(), n.uplinkReports()
 	return r
 }
@@ -123,6 +126,9 @@ func (r *report) print(w io.Writer) error {
 	fmt.Fprintf(t, "runnel %s on %s, up %v\n", printable(r.Version), printable(r.Node), seconds(r.Uptime))
 	fmt.Fprintf(t, "%d connections, %d messages in, %d events and %d calls out, %d events dropped\n",
 		r.Router.Connections, r.Router.Messages, r.Router.Events, r.Router.Calls, r.Router.Drops)
+	if r.Memory != nil {
+		fmt.Fprintln(t, memoryText(r.Memory))
+	}
 	fmt.Fprintln(t, "\nREALM\tSESSIONS\tSUBSCRIPTIONS\tREGISTRATIONS")
 	for _, m := range r.Router.Realms {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\n", printable(m.Name), m.Sessions, m.Subscriptions, m.Registrations)

@@ -10,6 +10,7 @@ import (
 
 	"runnel/edge"
 	"runnel/edge/auth"
+	"runnel/edge/budget"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport"
@@ -29,8 +30,12 @@ type node struct {
 	began   time.Time
 	router  *edge.Router
 	cookies *auth.Cookies
-	data    *os.File                // the claim to the data directory; nil without one
-	load    func() (*Config, error) // reads the configuration again; nil if there is nothing to read
+	data    *os.File       // the claim to the data directory; nil without one
+	memory  *budget.Budget // of buffers and tables; nil where nothing is known of the machine
+	process int64          // octets that the process may have; 0: not known
+
+	descriptors *transport.Descriptors
+	load        func() (*Config, error) // reads the configuration again; nil if there is nothing to read
 
 	inside, doors, links *group // set by run, under changing
 
@@ -77,9 +82,12 @@ func build(c *Config, log *slog.Logger) (*node, error) {
 }
 
 func assemble(c *Config, log *slog.Logger) (*node, error) {
+	n := &node{config: c, log: log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
+	n.memory = n.newBudget(c)
 	opts := routerOptions(c, log)
+	opts.Memory = n.memory
 	opts.Cookies = auth.OpenCookies(cookieFile(c), log)
-	n := &node{config: c, log: log, began: time.Now(), cookies: opts.Cookies, router: edge.NewRouter(opts)}
+	n.cookies, n.router = opts.Cookies, edge.NewRouter(opts)
 	for _, r := range c.Realms {
 		if err := n.addRealm(c, r); err != nil {
 			return nil, err
