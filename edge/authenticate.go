@@ -117,9 +117,9 @@ func (s *session) challenge(exchange auth.Exchange) (identity auth.Identity, err
 	default:
 		return identity, violation("CHALLENGE must be answered with AUTHENTICATE, not with " + m.Type.String())
 	}
-	extra, err := m.Dict.Map()
+	extra, err := m.Dict.MapUpTo(maxStrangerValues)
 	if err != nil {
-		return identity, violation(err.Error())
+		return identity, violation("AUTHENTICATE.Extra: " + err.Error())
 	}
 	return exchange.Answer(string(m.Text), extra)
 }

@@ -149,18 +149,15 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 	if reg != nil && reg.isOf(s) {
 		return d, false, nonsense("it cannot be asked about the session that offers it")
 	}
-	fields, err := options.Map()
+	told, err := q.options(options)
 	if err != nil {
 		return d, false, err
-	}
-	if q.action == auth.Subscribe || q.action == auth.Register {
-		fields["match"] = q.match.String()
 	}
 	details := s.details()
 	details["realm"] = s.realm.name
 	ctx, cancel := context.WithTimeout(context.Background(), s.realm.router.options().AskTimeout)
 	defer cancel()
-	results, named, err := s.realm.ask(ctx, procedure, []any{details, q.uri, q.action.String(), fields}, nil)
+	results, named, err := s.realm.ask(ctx, procedure, []any{details, q.uri, q.action.String(), told}, nil)
 	if isDenial(err) {
 		return d, false, nil
 	}
@@ -168,6 +165,27 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 		return d, false, err
 	}
 	return readDecision(answerOf(results, named))
+}
+
+// options returns a request's options as an authorizer is told them. They are not decoded: the one who asks may not be
+// allowed anything.
+func (q question) options(given codec.Dict) (codec.Dict, error) {
+	if q.action != auth.Subscribe && q.action != auth.Register {
+		return given, nil
+	}
+	var b codec.Builder
+	serializer := given.Serializer
+	if len(given.Raw) == 0 {
+		serializer = wamp.CBOR
+	}
+	b.Reset(serializer, nil)
+	for f := given.Fields(); f.Next(); {
+		if string(f.Key()) != "match" {
+			b.Value(string(f.Key()), f.Value())
+		}
+	}
+	b.String("match", q.match.String())
+	return b.Dict(), b.Err()
 }
 
 // isOf reports whether s is one of the callees.

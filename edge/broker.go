@@ -51,6 +51,9 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if err != nil {
 		return ifAcknowledged(options, err)
 	}
+	if options.filter, err = readFilter(m.Dict, options.filtered); err != nil {
+		return ifAcknowledged(options, err)
+	}
 	if options.forwarded || options.origin {
 		if options.forwarded, err = s.heedForwarding(m, options.forwarded); err != nil {
 			return ifAcknowledged(options, err)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
 
@@ -15,10 +16,16 @@ func TestListedID(t *testing.T) {
 		{int64(1), 1}, {int64(wamp.MaxID), wamp.MaxID}, {int64(0), 0}, {int64(-1), 0}, {int64(wamp.MaxID) + 1, 0},
 		{float64(1 << 32), 1 << 32}, {float64(wamp.MaxID), wamp.MaxID}, {float64(wamp.MaxID) + 2, 0},
 		{1.5, 0}, {0.0, 0}, {-1.0, 0}, {math.NaN(), 0}, {math.Inf(1), 0}, {math.Inf(-1), 0},
-		{uint64(math.MaxUint64), 0}, {"1", 0}, {true, 0}, {nil, 0},
+		{uint64(math.MaxUint64), 0}, {"1", 0}, {true, 0}, {nil, 0}, {[]any{int64(1)}, 0}, {map[string]any{"a": int64(1)}, 0},
 	} {
-		if id, ok := listedID(c.item); ok != (c.want != 0) || ok && id != c.want {
-			t.Errorf("%T %v: %d, %t", c.item, c.item, id, ok)
+		for _, s := range wamp.Serializers {
+			raw, err := codec.AppendValue(nil, s, c.item)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if id, ok := (codec.Value{Serializer: s, Raw: raw}).ListedID(); ok != (c.want != 0) || ok && id != c.want {
+				t.Errorf("%v: %T %v: %d, %t", s, c.item, c.item, id, ok)
+			}
 		}
 	}
 }

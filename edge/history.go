@@ -81,7 +81,7 @@ func (p *publication) asPast() *past {
 
 // size is what a kept event costs in memory, in octets; roughly.
 func (p *publication) size() int {
-	return retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw)
+	return retainedOverhead + len(p.topic) + len(p.payload.Raw) + len(p.dict.Raw) + p.options.filter.octets()
 }
 
 // bySession reports whether there is a list of session ids, be it empty. Ids mean nothing to the sessions of later: what

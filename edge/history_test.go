@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -353,7 +354,11 @@ func TestHistoryOrder(t *testing.T) {
 		"[1 3]":     {"from_time": "2026-01-01T00:00:10Z"},
 		"[2 4]":     {"before_time": "2026-01-01T00:00:10Z"},
 	} {
-		q, err := readPastQuery(kwargs)
+		dict, err := codec.NewDict(wamp.CBOR, kwargs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := (&metaCall{kwargs: dict}).readPastQuery()
 		if err != nil {
 			t.Fatal(err)
 		}

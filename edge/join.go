@@ -13,6 +13,9 @@ import (
 // can need many times their length.
 const maxStranger = 16 << 10
 
+// maxStrangerValues is how many values there may be in it. Each needs some 64 octets or more when it is decoded.
+const maxStrangerValues = 1000
+
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
 func (r *Router) join(conn Conn) (*session, error) {
 	s := r.newSession(conn)
@@ -146,9 +149,9 @@ func (r *Router) admit(s *session, data []byte) error {
 	if m == nil {
 		return refusal{wamp.NoSuchRealm, fmt.Sprintf("there is no realm %q here", hello.Text)}
 	}
-	details, err := hello.Dict.Map()
+	details, err := hello.Dict.MapUpTo(maxStrangerValues)
 	if err != nil {
-		return err
+		return violation("HELLO.Details: " + err.Error())
 	}
 	s.realm, s.joined, s.policy = m, time.Now(), m.policy.Load()
 	s.strict = s.policy.strict

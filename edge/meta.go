@@ -16,9 +16,12 @@ type metaCall struct {
 	caller *session
 	realm  *realm
 	turn   *turn
-	args   []any
-	kwargs map[string]any
+	args   []codec.Value // the first ones, as they came: what needs to be decoded costs no more than it says
+	kwargs codec.Dict
 }
+
+// maxArguments is how many positional arguments a meta procedure looks at.
+const maxArguments = 4
 
 // metaProcedures are the procedures of every realm. Each returns RESULT's positional arguments.
 var metaProcedures map[string]func(*metaCall) ([]any, error)
@@ -64,11 +67,11 @@ func (s *session) callMeta(t *turn, m *codec.Message) error {
 	if !ok {
 		return refusal{wamp.NoSuchProcedure, fmt.Sprintf("there is no meta procedure %q", m.Text)}
 	}
-	args, kwargs, err := m.Payload.Decode()
-	if err != nil {
-		return refusal{wamp.InvalidArgument, err.Error()}
+	c := &metaCall{caller: s, realm: s.realm, turn: t}
+	if err := c.read(m.Payload); err != nil {
+		return err
 	}
-	results, err := procedure(&metaCall{caller: s, realm: s.realm, turn: t, args: args, kwargs: kwargs})
+	results, err := procedure(c)
 	if err != nil {
 		return err
 	}
@@ -79,33 +82,85 @@ func (s *session) callMeta(t *turn, m *codec.Message) error {
 	return t.send(s, &codec.Message{Type: wamp.Result, Request: m.Request, Payload: payload})
 }
 
+// read takes the arguments out of the payload.
+func (c *metaCall) read(p codec.Payload) error {
+	args, kwargs, err := p.Split()
+	if err != nil {
+		return refusal{wamp.InvalidArgument, err.Error()}
+	}
+	c.kwargs, _ = kwargs.Dict()
+	if list, ok := args.Items(); ok {
+		for len(c.args) < maxArguments && list.Next() {
+			c.args = append(c.args, list.Value())
+		}
+	}
+	return nil
+}
+
+// arg returns the positional argument at i; none if it is absent or null.
+func (c *metaCall) arg(i int) (v codec.Value) {
+	if i < len(c.args) && !c.args[i].IsNull() {
+		v = c.args[i]
+	}
+	return v
+}
+
+// keyword returns a keyword argument; none if it is absent or null.
+func (c *metaCall) keyword(name string) (v codec.Value) {
+	for f := c.kwargs.Fields(); f.Next(); {
+		if string(f.Key()) == name {
+			v = f.Value()
+		}
+	}
+	if v.IsNull() {
+		return codec.Value{}
+	}
+	return v
+}
+
+// given reports whether there is such an argument.
+func given(v codec.Value) bool { return len(v.Raw) > 0 }
+
+// idOf returns an id.
+func idOf(v codec.Value) (wamp.ID, bool) {
+	id, ok := v.Uint()
+	return wamp.ID(id), ok && wamp.ValidID(id)
+}
+
+// textOf returns a string.
+func textOf(v codec.Value) (string, bool) {
+	text, ok := v.Text()
+	return string(text), ok
+}
+
 // id returns the positional argument at i, which must be an id.
 func (c *metaCall) id(i int) (wamp.ID, error) {
-	if i < len(c.args) {
-		if id, ok := c.args[i].(int64); ok && wamp.ValidID(uint64(id)) {
-			return wamp.ID(id), nil
-		}
+	if id, ok := idOf(c.arg(i)); ok {
+		return id, nil
 	}
 	return 0, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be an id", i+1)}
 }
 
 // text returns the positional argument at i, which must be a string.
 func (c *metaCall) text(i int) (string, error) {
-	if i < len(c.args) {
-		if text, ok := c.args[i].(string); ok {
-			return text, nil
-		}
+	if text, ok := textOf(c.arg(i)); ok {
+		return text, nil
 	}
 	return "", refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be a string", i+1)}
 }
 
 // match returns the match policy of an optional dict of options at i.
 func (c *metaCall) match(i int) (m wamp.Match, err error) {
-	if i >= len(c.args) || c.args[i] == nil {
+	if !given(c.arg(i)) {
 		return wamp.Exact, nil
 	}
-	options, ok := c.args[i].(map[string]any)
-	policy, _ := options["match"].(string)
+	options, ok := c.arg(i).Dict()
+	policy := ""
+	for f := options.Fields(); ok && f.Next(); {
+		if string(f.Key()) == "match" {
+			policy, _ = textOf(f.Value())
+		}
+	}
 	if m, known := wamp.ParseMatch(policy); ok && known {
 		return m, nil
 	}

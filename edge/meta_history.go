@@ -47,8 +47,8 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	place := &seat{session: c.caller}
 	place.guarded.Store(grant.partly)
 	place.granted.Store(grant.asked)
-	query, err := readPastQuery(c.kwargs)
-	if err == nil && c.kwargs["limit"] == nil && len(c.args) > 1 && c.args[1] != nil && !readLimit(c.args[1], &query.limit) {
+	query, err := c.readPastQuery()
+	if v := c.arg(1); err == nil && given(v) && query.limit == 0 && !readLimit(v, &query.limit) {
 		err = refusal{wamp.InvalidArgument, "argument 2, the limit, must be a positive integer"}
 	}
 	if err != nil || sub.history == nil {
@@ -61,28 +61,28 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 }
 
 // readPastQuery reads the keyword arguments. Unknown ones are ignored, and so is null.
-func readPastQuery(kwargs map[string]any) (q pastQuery, err error) {
+func (c *metaCall) readPastQuery() (q pastQuery, err error) {
 	for _, a := range []struct {
 		key  string
 		want string
-		read func(v any) bool
+		read func(v codec.Value) bool
 	}{
-		{"reverse", "a bool", func(v any) (ok bool) { q.reverse, ok = v.(bool); return ok }},
-		{"limit", "a positive integer", func(v any) bool { return readLimit(v, &q.limit) }},
-		{"topic", "a URI", func(v any) (ok bool) {
-			q.topic, ok = v.(string)
+		{"reverse", "a bool", func(v codec.Value) (ok bool) { q.reverse, ok = v.Bool(); return ok }},
+		{"limit", "a positive integer", func(v codec.Value) bool { return readLimit(v, &q.limit) }},
+		{"topic", "a URI", func(v codec.Value) (ok bool) {
+			q.topic, ok = textOf(v)
 			return ok && wamp.ValidURI(q.topic, wamp.Exact, false)
 		}},
-		{"from_time", wantTime, func(v any) bool { return readTime(v, &q.from) }},
-		{"after_time", wantTime, func(v any) bool { return readTime(v, &q.after) }},
-		{"before_time", wantTime, func(v any) bool { return readTime(v, &q.before) }},
-		{"until_time", wantTime, func(v any) bool { return readTime(v, &q.until) }},
-		{"from_publication", wantID, func(v any) bool { return readID(v, &q.publication.from) }},
-		{"after_publication", wantID, func(v any) bool { return readID(v, &q.publication.after) }},
-		{"before_publication", wantID, func(v any) bool { return readID(v, &q.publication.before) }},
-		{"until_publication", wantID, func(v any) bool { return readID(v, &q.publication.until) }},
+		{"from_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.from) }},
+		{"after_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.after) }},
+		{"before_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.before) }},
+		{"until_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.until) }},
+		{"from_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.from) }},
+		{"after_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.after) }},
+		{"before_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.before) }},
+		{"until_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.until) }},
 	} {
-		if v := kwargs[a.key]; v != nil && !a.read(v) {
+		if v := c.keyword(a.key); given(v) && !a.read(v) {
 			return q, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %q must be %s", a.key, a.want)}
 		}
 	}
@@ -94,28 +94,22 @@ const (
 	wantID   = "a publication id"
 )
 
-func readLimit(v any, into *int) bool {
-	switch n := v.(type) {
-	case int64:
-		*into = int(min(n, 1<<30))
-		return n > 0
-	case uint64: // beyond an int64: as good as none
-		return true
-	}
-	return false
+func readLimit(v codec.Value, into *int) bool {
+	n, ok := v.Uint()
+	*into = int(min(n, 1<<30))
+	return ok && n > 0
 }
 
-func readTime(v any, into *time.Time) bool {
-	text, _ := v.(string)
+func readTime(v codec.Value, into *time.Time) bool {
+	text, _ := textOf(v)
 	t, err := time.Parse(time.RFC3339, strings.ToUpper(text)) // "t" and "z" may be written small
 	*into = t
 	return err == nil
 }
 
-func readID(v any, into *wamp.ID) bool {
-	n, ok := v.(int64)
-	*into = wamp.ID(n)
-	return ok && wamp.ValidID(uint64(n))
+func readID(v codec.Value, into *wamp.ID) (ok bool) {
+	*into, ok = idOf(v)
+	return ok
 }
 
 // choose returns those of events, which it takes over, that are asked for and may be had.

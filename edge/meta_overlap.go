@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
 
@@ -13,35 +14,43 @@ const maxOverlaps = 256
 
 // overlaps returns the patterns that the call asks for; nil if it asks for none.
 func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
-	given, ok := c.kwargs["_overlaps"]
-	if !ok || given == nil {
+	wanted := c.keyword("_overlaps")
+	if !given(wanted) {
 		return nil, nil
 	}
 	wrong := refusal{wamp.InvalidArgument, "_overlaps must be a list of [URI, match policy]"}
-	items, ok := given.([]any)
-	if !ok || len(items) > maxOverlaps {
+	items, ok := wanted.Items()
+	if !ok {
 		return nil, wrong
 	}
 	list = []wamp.Pattern{}
-	for _, item := range items {
-		pair, _ := item.([]any)
-		if len(pair) != 2 {
+	for items.Next() {
+		p, ok := patternOf(items.Value())
+		if !ok || len(list) == maxOverlaps {
 			return nil, wrong
 		}
-		uri, isText := pair[0].(string)
-		policy, isName := pair[1].(string)
-		match, known := wamp.ParseMatch(policy)
-		if !isText || !isName || !known || !wamp.ValidURI(uri, match, false) {
-			return nil, wrong
-		}
-		list = append(list, wamp.Pattern{URI: uri, Match: match})
+		list = append(list, p)
 	}
 	return list, nil
 }
 
+// patternOf reads [URI, match policy].
+func patternOf(v codec.Value) (p wamp.Pattern, ok bool) {
+	pair, _ := v.Items()
+	var of [3]string
+	n := 0
+	for ; n < len(of) && pair.Next(); n++ {
+		if of[n], ok = textOf(pair.Value()); !ok {
+			return p, false
+		}
+	}
+	match, known := wamp.ParseMatch(of[1])
+	return wamp.Pattern{URI: of[0], Match: match}, n == 2 && known && wamp.ValidURI(of[0], match, false)
+}
+
 // flag returns a keyword argument that is a bool.
 func (c *metaCall) flag(name string) bool {
-	set, _ := c.kwargs[name].(bool)
+	set, _ := c.keyword(name).Bool()
 	return set
 }
 

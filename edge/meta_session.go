@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"fmt"
 	"slices"
 
 	"runnel/edge/auth"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
 
@@ -38,14 +40,29 @@ func (m *realm) clients() []*session { return slices.DeleteFunc(m.sessions(), (*
 // filtered returns the clients whose role is in the optional list that is the call's first argument.
 func (c *metaCall) filtered() ([]*session, error) {
 	members := c.realm.clients()
-	if len(c.args) == 0 || c.args[0] == nil {
+	if !given(c.arg(0)) {
 		return members, nil
 	}
-	roles, ok := c.args[0].([]any)
+	roles, ok := rolesOf(c.arg(0))
 	if !ok {
-		return nil, refusal{wamp.InvalidArgument, "argument 1 must be a list of roles"}
+		return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("argument 1 must be a list of at most %d roles", maxRoles)}
 	}
-	return slices.DeleteFunc(members, func(s *session) bool { return !slices.Contains(roles, any(s.role().Name())) }), nil
+	return slices.DeleteFunc(members, func(s *session) bool { return !slices.Contains(roles, s.role().Name()) }), nil
+}
+
+// maxRoles is how many roles a call may name.
+const maxRoles = 256
+
+func rolesOf(v codec.Value) (roles []string, ok bool) {
+	list, ok := v.Items()
+	for ok && list.Next() {
+		role := ""
+		if role, ok = textOf(list.Value()); len(roles) == maxRoles {
+			return nil, false
+		}
+		roles = append(roles, role)
+	}
+	return roles, ok
 }
 
 func (c *metaCall) sessionCount() ([]any, error) {
@@ -130,15 +147,17 @@ func (c *metaCall) sessionKillAll() ([]any, error) {
 // are forgotten first, and with them those of the identities that are chosen, connected or not; nil chooses none.
 func (c *metaCall) kill(choose func(*session) bool, known func(auth.Identity) bool) ([]*session, error) {
 	reason, message := string(wamp.CloseKilled), ""
-	if given, ok := c.kwargs["reason"]; ok && given != nil {
-		if reason, _ = given.(string); !wamp.ValidURI(reason, wamp.Exact, c.caller.strict) {
+	if v := c.keyword("reason"); given(v) {
+		if reason, _ = textOf(v); !wamp.ValidURI(reason, wamp.Exact, c.caller.strict) {
 			return nil, wamp.InvalidURI
 		}
 	}
-	if given, ok := c.kwargs["message"]; ok && given != nil {
-		if message, ok = given.(string); !ok {
+	if v := c.keyword("message"); given(v) {
+		text, ok := textOf(v)
+		if !ok {
 			return nil, refusal{wamp.InvalidArgument, "message must be a string"}
 		}
+		message = text
 	}
 	if known != nil {
 		c.caller.forgetCookies(known)

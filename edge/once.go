@@ -34,18 +34,19 @@ func readOrigin(d codec.Dict) (key originKey, sequence uint64, err error) {
 		if string(f.Key()) != "_origin" {
 			continue
 		}
-		value, _ := f.Value().Any()
-		list, _ := value.([]any)
-		if len(list) != 3 {
+		var of [4]codec.Value
+		n := 0
+		for list, _ := f.Value().Items(); n < len(of) && list.Next(); n++ {
+			of[n] = list.Value()
+		}
+		node, isText := of[0].Text()
+		epoch, isEpoch := of[1].Uint()
+		sequence, isSequence := of[2].Uint()
+		if n != 3 || !isText || len(node) == 0 || len(node) > maxNode || !isEpoch || epoch == math.MaxUint64 ||
+			!isSequence || sequence == 0 || sequence == math.MaxUint64 {
 			return key, 0, err
 		}
-		node, isText := list[0].(string)
-		epoch, isEpoch := unsigned(list[1])
-		sequence, isSequence := unsigned(list[2])
-		if !isText || node == "" || len(node) > maxNode || !isEpoch || !isSequence || sequence == 0 {
-			return key, 0, err
-		}
-		return originKey{node: node, epoch: epoch}, sequence, nil
+		return originKey{node: string(node), epoch: epoch}, sequence, nil
 	}
 	return key, 0, err
 }

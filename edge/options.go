@@ -88,7 +88,8 @@ type publishOptions struct {
 	forwarded   bool          // there is forward_for or _time to hand on, see forward.go
 	origin      bool          // there is _origin, see once.go
 	resource    string        // rkey, see shard.go
-	filter      *filter       // nil: no black or white lists
+	filtered    bool          // there are black or white lists
+	filter      *filter       // these, once they are read (readFilter); nil: there are none
 }
 
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
@@ -114,12 +115,8 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 			o.forwarded = true
 		case "_origin":
 			o.origin = true
-		case "exclude", "exclude_authid", "exclude_authrole", "eligible", "eligible_authid", "eligible_authrole":
-			if o.filter == nil {
-				o.filter = new(filter)
-			}
-			err = o.filter.read(string(key), f.Value())
 		default:
+			o.filtered = o.filtered || isList(key)
 			o.passthru = o.passthru || isPassthru(key)
 		}
 	}

@@ -38,6 +38,8 @@ const (
 	maxDescriptions = 1000     // a session
 	maxDescription  = 64 << 10 // octets
 	maxDescribed    = 4 << 20  // octets of all descriptions in a realm
+
+	descriptionOverhead = 256 // octets that a description costs beside its text; roughly
 )
 
 // reflected are the kinds, each with the right that one needs to describe, and to see.
@@ -64,13 +66,13 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 		return nil, refusal{wamp.InvalidArgument, "argument 2 must be the description, or null"}
 	}
 	r := &c.realm.reflection
-	if c.args[1] == nil {
+	if !given(c.arg(1)) {
 		if r.forget(what, c.caller) {
 			c.realm.announce(c.turn, "wamp.reflect.on_undefine", what.uri, what.kind)
 		}
 		return nil, nil
 	}
-	value, err := codec.NewPayload(c.caller.serializer, c.args[1:2], nil)
+	value, err := codec.NewPayload(c.caller.serializer, []any{c.args[1]}, nil)
 	if err != nil || len(value.Raw) > maxDescription {
 		return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("a description has at most %d octets", maxDescription)}
 	}
@@ -88,8 +90,8 @@ func (c *metaCall) described() (described, error) {
 		return described{}, err
 	}
 	kind := "procedure"
-	if given := c.kwargs["kind"]; given != nil {
-		kind, _ = given.(string)
+	if v := c.keyword("kind"); given(v) {
+		kind, _ = textOf(v)
 	}
 	if _, ok := reflected[kind]; !ok {
 		return described{}, refusal{wamp.InvalidArgument, "kind must be procedure, topic or error"}
@@ -132,7 +134,7 @@ func (d description) octets(what described) int {
 	if d.by == nil {
 		return 0
 	}
-	return len(what.uri) + len(d.value.Raw)
+	return descriptionOverhead + len(what.uri) + len(d.value.Raw)
 }
 
 // remove takes a description out. Holds mu.
@@ -179,8 +181,10 @@ func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
 		d, ok := c.realm.reflection.known[described{kind, uri}]
 		c.realm.reflection.mu.Unlock()
 		if ok {
-			value, _, err := d.value.Decode()
-			return value, err
+			value, _, err := d.value.Split()
+			if list, ok := value.Items(); ok && list.Next() {
+				return []any{list.Value()}, err
+			}
 		}
 	}
 	return []any{nil}, nil

@@ -68,7 +68,7 @@ func TestDescriptionsAreBounded(t *testing.T) {
 			p.say(fmt.Sprintf(`[48,1,{},"wamp.reflect.define",[%q,%q]]`, uri, strings.Repeat("x", octets)))
 		}
 		const each = maxDescription - 100
-		for n := range maxDescribed / (each + len("com.00") + 5) {
+		for n := range maxDescribed / (descriptionOverhead + each + len("com.00") + 5) {
 			define(p, fmt.Sprint("com.", n), each)
 			p.hear(`[50,1,{}]`)
 		}

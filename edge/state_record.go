@@ -132,13 +132,15 @@ func decodeEvent(fields []any) (p publication, at, expires time.Time, err error)
 	if !r.ok || stranger || p.trust < 0 || !wamp.ValidID(p.id) || !wamp.ValidURI(p.topic, wamp.Exact, false) {
 		return p, at, expires, errRecord
 	}
-	if _, err := p.dict.Map(); err != nil {
+	if p.dict.Check() != nil {
 		return p, at, expires, errRecord
 	}
 	if _, _, err := p.payload.Split(); err != nil {
 		return p, at, expires, errRecord
 	}
-	p.options, err = readPublishOptions(p.dict)
+	if p.options, err = readPublishOptions(p.dict); err == nil {
+		p.options.filter, err = readFilter(p.dict, p.options.filtered)
+	}
 	p.options.forwarded = flags&flagForwarded != 0 && checkForwarded(p.dict) == nil
 	return p, at, expires, err
 }

@@ -24,6 +24,7 @@ type testament struct {
 const (
 	maxTestaments      = 100
 	maxTestamentOctets = 1 << 20 // of topics, options and payloads
+	testamentOverhead  = 256     // octets that one costs beside these; roughly
 )
 
 // scopes are the two buckets, in the order in which they are published. There is no session resumption, so that a
@@ -32,12 +33,13 @@ var scopes = [...]string{"detached", "destroyed"}
 
 // scope returns the bucket that the call names; the default is destroyed.
 func (c *metaCall) scope() (int, error) {
-	given, ok := c.kwargs["scope"]
-	if !ok || given == nil {
+	v := c.keyword("scope")
+	if !given(v) {
 		return 1, nil
 	}
+	named, _ := textOf(v)
 	for i, name := range scopes {
-		if given == any(name) {
+		if named == name {
 			return i, nil
 		}
 	}
@@ -83,7 +85,9 @@ func (c *metaCall) addTestament() ([]any, error) {
 	return nil, nil
 }
 
-func (t *testament) octets() int { return len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) }
+func (t *testament) octets() int {
+	return testamentOverhead + len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) + t.options.filter.octets()
+}
 
 // size is what it costs in memory; roughly.
 func (t *testament) size() int { return retainedOverhead + t.octets() }
@@ -106,30 +110,25 @@ func (s *session) testamentOctets() (n int) {
 }
 
 func (c *metaCall) willPayload() (p codec.Payload, err error) {
-	var args []any
-	var kwargs map[string]any
-	ok := true
-	if len(c.args) > 1 && c.args[1] != nil {
-		args, ok = c.args[1].([]any)
-	}
-	if ok && len(c.args) > 2 && c.args[2] != nil {
-		kwargs, ok = c.args[2].(map[string]any)
-	}
+	p, ok := codec.JoinPayload(c.arg(1), c.arg(2))
 	if !ok {
 		return p, refusal{wamp.InvalidArgument, "a testament takes a topic, a list of arguments and a dict of keyword arguments"}
 	}
-	return codec.NewPayload(c.caller.serializer, args, kwargs)
+	return p, nil
 }
 
 func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
-	options, ok := c.kwargs["publish_options"].(map[string]any)
-	if given := c.kwargs["publish_options"]; given != nil && !ok {
-		return d, o, refusal{wamp.InvalidArgument, "publish_options must be a dict"}
-	}
-	if d, err = codec.NewDict(c.caller.serializer, options); err != nil {
-		return d, o, refusal{wamp.InvalidArgument, err.Error()}
+	if v := c.keyword("publish_options"); given(v) {
+		options, ok := v.Dict()
+		if !ok {
+			return d, o, refusal{wamp.InvalidArgument, "publish_options must be a dict"}
+		}
+		d = options.Clone()
 	}
 	if o, err = readPublishOptions(d); err == nil {
+		o.filter, err = readFilter(d, o.filtered)
+	}
+	if err == nil {
 		m := codec.Message{Dict: d}
 		o.forwarded, err = c.caller.heedForwarding(&m, o.forwarded)
 		d, o.origin = m.Dict, o.origin && c.caller.mayForward()

@@ -46,10 +46,14 @@ type voice struct {
 	Refusal   string `json:"refusal,omitempty"`
 }
 
+// longestQuestion is the longest message in octets to what answers calls in this process: the arguments are decoded here,
+// which takes many times their length.
+const longestQuestion = 16 << 10
+
 // wire joins the realm as the device.
 func (n *node) wire(s Serial) func(context.Context) (client.Conn, error) {
 	return func(context.Context) (client.Conn, error) {
-		near, far := memory.Pipe(memory.Options{Name: s.Name, Authid: s.Authid, Role: s.Role, Realm: s.Realm})
+		near, far := memory.Pipe(memory.Options{Name: s.Name, Authid: s.Authid, Role: s.Role, Realm: s.Realm, Limit: longestQuestion})
 		go n.router.Serve(far)
 		return near, nil
 	}

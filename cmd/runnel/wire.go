@@ -142,8 +142,12 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 
 // within returns a function that connects a session of this process, under one of the router's own roles.
 func (n *node) within(role, realm string) func(context.Context) (client.Conn, error) {
+	opts := memory.Options{Name: role, Authid: role, Role: role, Realm: realm}
+	if role == statusRole {
+		opts.Limit = longestQuestion
+	}
 	return func(context.Context) (client.Conn, error) {
-		near, far := memory.Internal(memory.Options{Name: role, Authid: role, Role: role, Realm: realm})
+		near, far := memory.Internal(opts)
 		go n.router.Serve(far)
 		return near, nil
 	}

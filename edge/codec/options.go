@@ -98,14 +98,22 @@ func isID(v Value) bool {
 	return ok && wamp.ValidID(id)
 }
 
-// isListedID also takes a float that is an id: JavaScript's cbor-x and msgpackr write integers beyond 32 bits so.
 func isListedID(v Value) bool {
-	if isID(v) {
-		return true
+	_, ok := v.ListedID()
+	return ok
+}
+
+// ListedID returns an id of a list of sessions, which may also be a float: JavaScript's cbor-x and msgpackr write integers
+// beyond 32 bits so.
+func (v Value) ListedID() (id wamp.ID, ok bool) {
+	if id, ok = v.Uint(); ok {
+		return id, wamp.ValidID(id)
 	}
-	n, _ := v.Any()
-	f, ok := n.(float64)
-	return ok && f >= 1 && f <= float64(wamp.MaxID) && f == math.Trunc(f)
+	f, ok := v.float()
+	if !ok || f < 1 || f > float64(wamp.MaxID) || f != math.Trunc(f) {
+		return 0, false
+	}
+	return wamp.ID(f), true
 }
 
 // isText lets a binary through, because a text that looks like one becomes one on its way through JSON.

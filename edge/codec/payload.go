@@ -154,3 +154,30 @@ func (p Payload) skipItem(pos int) int {
 	}
 	return jsonSpace(p.Raw, pos)
 }
+
+// JoinPayload makes a payload of Arguments and ArgumentsKw in one serializer; either may have no Raw. Like NewPayload it
+// leaves empty ones out. ok is false if they are not a list and a dict.
+func JoinPayload(args, kwargs Value) (p Payload, ok bool) {
+	p.Serializer = max(args.Serializer, kwargs.Serializer)
+	list, isList := args.Items()
+	dict, isDict := kwargs.Dict()
+	if !isList && len(args.Raw) > 0 || !isDict && len(kwargs.Raw) > 0 {
+		return Payload{}, false
+	}
+	hasArgs, hasKwargs := isList && list.Next(), isDict && !dict.Empty()
+	switch {
+	case !hasArgs && !hasKwargs:
+		return Payload{}, true
+	case !hasArgs:
+		p.Items, p.Raw = 2, append([]byte(emptyArguments[p.Serializer]), kwargs.Raw...)
+	case !hasKwargs:
+		p.Items, p.Raw = 1, bytes.Clone(args.Raw)
+	default:
+		p.Items, p.Raw = 2, bytes.Clone(args.Raw)
+		if p.Serializer == wamp.JSON {
+			p.Raw = append(p.Raw, ',')
+		}
+		p.Raw = append(p.Raw, kwargs.Raw...)
+	}
+	return p, true
+}

@@ -53,6 +53,16 @@ func (v Value) Uint() (u uint64, ok bool) {
 	return u, true
 }
 
+// float returns a float; ok is false for any other value. It decodes nothing else, however much there is.
+func (v Value) float() (f float64, ok bool) {
+	if len(v.Raw) == 0 || kindOf(v.Serializer, v.Raw[0]) != kindNull || check(v.Serializer, v.Raw, MaxDepth) != nil {
+		return 0, false
+	}
+	r := reader{serializer: v.Serializer, data: v.Raw}
+	t := r.next()
+	return t.float, t.kind == kindFloat
+}
+
 // Text returns a string; ok is false for any other value, a binary too. The text is a part of v's bytes, or new memory if
 // it has JSON escapes or comes in CBOR chunks.
 func (v Value) Text() (t []byte, ok bool) {

@@ -63,3 +63,19 @@ store = "durable"
 	}
 	runnel(t, "pub", "runnel.uplink.on_state.central", "down", "--ack", "--retain", "--url", r.unix).expect(t, 1, "", "reserved for the router")
 }
+
+// Arguments that nobody needs cost the router nothing: what it answers itself takes short calls only.
+func TestLongQuestions(t *testing.T) {
+	r := serve(t, "")
+	c := connect(t, r.unix)
+	lists := make([]any, 100_000)
+	for i := range lists {
+		lists[i] = []any{}
+	}
+	for _, procedure := range []string{"runnel.status", "runnel.uplink.get"} {
+		if _, err := c.Call(t.Context(), procedure, client.CallOptions{}, client.Args(lists)); !errors.Is(err, wamp.PayloadSizeExceeded) {
+			t.Errorf("%s: %v", procedure, err)
+		}
+	}
+	runnel(t, "call", "runnel.status", "--url", r.unix).expect(t, 0, "version", "")
+}

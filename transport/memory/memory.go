@@ -23,6 +23,7 @@ type Options struct {
 	Serializer wamp.Serializer // what both ends speak; 0: CBOR
 	Buffer     int             // octets under way in each direction; 0: 64 KiB. One longer message may pass alone
 	Name       string          // Transport.Listener: who made the pair
+	Limit      int             // the longest message in octets that the first end takes; 0: any
 
 	// An identity for both ends' Transport; "" where there is none.
 	Authid, Role, Realm string
@@ -53,10 +54,16 @@ func pipeOf(opts Options, internal bool) (a, b *Conn) {
 		Authid: opts.Authid, Role: opts.Role, Realm: opts.Realm,
 	}
 	there, back := newPipe(opts.Buffer), newPipe(opts.Buffer)
-	return &Conn{in: back, out: there, transport: t}, &Conn{in: there, out: back, transport: t}
+	a = &Conn{in: back, out: there, transport: t}
+	if opts.Limit > 0 {
+		limited := *t
+		limited.Limit = opts.Limit
+		t = &limited
+	}
+	return a, &Conn{in: there, out: back, transport: t}
 }
 
-// Transport describes both ends.
+// Transport describes the other end.
 func (c *Conn) Transport() *wamp.Transport { return c.transport }
 
 // ReadMessage returns the other end's next message, which is valid until the next call, and whether the one after it is

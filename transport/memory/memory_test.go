@@ -54,6 +54,9 @@ func TestPipe(t *testing.T) {
 	if inside, _ := Internal(Options{}); a.Transport().Internal || !inside.Transport().Internal {
 		t.Error("only the ends of Internal are internal")
 	}
+	if a, b := Pipe(Options{Limit: 1000}); a.Transport().Limit != 0 || b.Transport().Limit != 1000 {
+		t.Error("the limit is what the first end takes")
+	}
 	a, _ = Pipe(Options{})
 	if got := a.Transport().Serializer; got != wamp.CBOR {
 		t.Errorf("the default serializer is %v", got)

@@ -1,0 +1,60 @@
+package codec
+
+import (
+	"errors"
+
+	"runnel/edge/wamp"
+)
+
+var errTooMany = errors.New("too many values")
+
+// MapUpTo is Map for a dict that a stranger has sent: it fails if there are more than limit values in it, at any depth, so
+// that what is decoded is bounded by a number of values and not only by octets.
+func (d Dict) MapUpTo(limit int) (map[string]any, error) {
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	if Value(d).count(limit) > limit {
+		return nil, errTooMany
+	}
+	return d.Map()
+}
+
+// Check reports what is wrong with a dict that did not come from Parse.
+func (d Dict) Check() error {
+	if len(d.Raw) == 0 {
+		return nil
+	}
+	if _, ok := Value(d).Dict(); !ok {
+		return errNotDict
+	}
+	return check(d.Serializer, d.Raw, MaxDepth)
+}
+
+// count counts v and the values in it; it stops beyond limit.
+func (v Value) count(limit int) int {
+	n := 1
+	v = v.untagged()
+	if list, ok := v.Items(); ok {
+		for n <= limit && list.Next() {
+			n += list.Value().count(limit - n)
+		}
+	} else if d, ok := v.Dict(); ok {
+		for f := d.Fields(); n <= limit && f.Next(); {
+			n += f.Value().count(limit - n)
+		}
+	}
+	return n
+}
+
+// untagged returns what CBOR's tags stand in front of.
+func (v Value) untagged() Value {
+	for v.Serializer == wamp.CBOR && len(v.Raw) > 0 && v.Raw[0]>>5 == cborTag {
+		_, pos := cborArgument(v.Raw, 0)
+		if pos < 0 {
+			break
+		}
+		v.Raw = v.Raw[pos:]
+	}
+	return v
+}
