@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"runnel/transport/serial/reading"
 )
@@ -40,11 +41,23 @@ type Config struct {
 	Sentences []string // of NMEA: those to be published; none: all
 
 	Topic  string // may have names in braces: those of fields, and "sentence" and "talker" of NMEA
-	Time   string // "": events carry the time of arrival; "none": none; else the field that holds it
+	Time   string // where the time of an event is from: a field, or one of the words below; "": TimeReceiver
 	Fields []Field
 
 	MaxLine int  // octets; 0: DefaultLine
 	Latin1  bool // each octet is a character of ISO 8859-1; else lines are UTF-8
+}
+
+// Words for Config.Time.
+const (
+	TimeNone     = "none"     // events have no time
+	TimeArrival  = "arrival"  // when the line arrived
+	TimeReceiver = "receiver" // what a satellite receiver says while it has a fix, else when the line arrived
+)
+
+// timeField reports whether the time is in a field.
+func (c Config) timeField() bool {
+	return c.Time != "" && c.Time != TimeNone && c.Time != TimeArrival && c.Time != TimeReceiver
 }
 
 // Field says more of one value.
@@ -60,8 +73,8 @@ type Field struct {
 type Kind uint8
 
 const (
-	Any     Kind = iota // a number if it looks like one, else text; of JSON, what it is
-	Number              // a line with anything else is bad
+	Any     Kind = iota // a number if it is written as programs write them, else text; of JSON, what it is
+	Number              // however it is written
 	Text                // even if it looks like a number, such as 007
 	Boolean             // true, on, yes, 1; false, off, no, 0
 )
@@ -69,11 +82,16 @@ const (
 // KindNames are the kinds' names in a configuration.
 var KindNames = []string{"", "number", "text", "boolean"}
 
-// formats makes the function that finds a line's fields.
-func (c Config) parse() (func(line string) (record, error), []string, error) {
+// untimed makes a parser of a format that has no use for the time of arrival.
+func untimed(parse func(line string) (record, error)) parsing {
+	return func(line string, _ time.Time) (record, error) { return parse(line) }
+}
+
+// parse makes the function that finds a line's fields.
+func (c Config) parse() (parsing, []string, error) {
 	switch c.Format {
 	case JSON:
-		return parseJSON, nil, nil
+		return untimed(parseJSON), nil, nil
 	case CSV:
 		return c.csv()
 	case NMEA:
@@ -85,7 +103,7 @@ func (c Config) parse() (func(line string) (record, error), []string, error) {
 	return nil, nil, fmt.Errorf("format %d: out of range", c.Format)
 }
 
-func (c Config) csv() (func(string) (record, error), []string, error) {
+func (c Config) csv() (parsing, []string, error) {
 	if len(c.Columns) == 0 {
 		return nil, nil, errors.New("columns are missing: the names of the values in a line")
 	}
@@ -102,10 +120,10 @@ func (c Config) csv() (func(string) (record, error), []string, error) {
 		}
 		names = append(names, name)
 	}
-	return csv{c.Columns, cmp.Or(c.Separator, ",")[0]}.parse, names, nil
+	return untimed(csv{c.Columns, cmp.Or(c.Separator, ",")[0]}.parse), names, nil
 }
 
-func (c Config) nmea() (func(string) (record, error), error) {
+func (c Config) nmea() (parsing, error) {
 	wanted := map[string]bool{}
 	for _, s := range c.Sentences {
 		if len(s) != 3 || strings.ToUpper(s) != s {
@@ -113,10 +131,10 @@ func (c Config) nmea() (func(string) (record, error), error) {
 		}
 		wanted[s] = true
 	}
-	return nmea{wanted}.parse, nil
+	return (&nmea{wanted: wanted}).parse, nil
 }
 
-func (c Config) pattern() (func(string) (record, error), []string, error) {
+func (c Config) pattern() (parsing, []string, error) {
 	if c.Pattern == "" {
 		return nil, nil, errors.New("the pattern is missing: a regular expression with named groups, like `t=(?P<temperature>[0-9.]+)`")
 	}
@@ -128,7 +146,7 @@ func (c Config) pattern() (func(string) (record, error), []string, error) {
 	if len(names) == 0 {
 		return nil, nil, errors.New("the pattern has no named groups, like (?P<temperature>[0-9.]+)")
 	}
-	return pattern{re}.parse, names, nil
+	return untimed(pattern{re}.parse), names, nil
 }
 
 // checkNames notes names that refer to no field, where the fields are known beforehand.
@@ -141,7 +159,7 @@ func (c Config) checkNames(names []string, topic reading.Template) error {
 		}
 		final[i] = cmp.Or(f.As, f.Name)
 	}
-	if c.Time != "" && c.Time != "none" && !slices.Contains(names, c.Time) {
+	if c.timeField() && !slices.Contains(names, c.Time) {
 		return fmt.Errorf("time %q: there is no such field; there are %s", c.Time, strings.Join(names, ", "))
 	}
 	for _, name := range topic.Names() {

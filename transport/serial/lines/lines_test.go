@@ -49,7 +49,6 @@ func TestParse(t *testing.T) {
 			kwargs: fields{"t": 21.5, "n": int64(3), "s": "x", "in": fields{"a": []any{int64(1), nil}}, "big": uint64(1<<64 - 1), "time": stamp}},
 		{name: "json list", line: `[1, "a"]`, args: []any{int64(1), "a"}, kwargs: fields{"time": stamp}},
 		{name: "json number", line: `21.5`, args: []any{21.5}, kwargs: fields{"time": stamp}},
-		{name: "json broken", line: `{"t": 21.`, err: "not JSON: it ends too early"},
 		{name: "json twice", line: `{} {}`, err: "not JSON: more follows behind it"},
 		{name: "json deep", line: strings.Repeat("[", 20) + strings.Repeat("]", 20), err: "nested deeper than 16 levels"},
 		{name: "json topic", config: Config{Topic: "com.example.{id}.weather"}, line: `{"id": "roof"}`, topic: "com.example.roof.weather", kwargs: fields{"id": "roof", "time": stamp}},
@@ -60,12 +59,22 @@ func TestParse(t *testing.T) {
 		{name: "json time field", config: Config{Time: "ts"}, line: `{"ts": 1795348800}`, kwargs: fields{"time": stamp}},
 		{name: "json time in ms", config: Config{Time: "ts"}, line: `{"ts": 1795348800000}`, kwargs: fields{"time": stamp}},
 		{name: "json time text", config: Config{Time: "ts"}, line: `{"ts": "2026-11-22T13:00:00+01:00"}`, kwargs: fields{"time": stamp}},
-		{name: "json time bad", config: Config{Time: "ts"}, line: `{"ts": "noon"}`, err: `ts: "noon" is no time; want RFC 3339, or seconds since 1970`},
-		{name: "json time missing", config: Config{Time: "ts"}, line: `{}`, err: "no field ts, which has the time"},
+		{name: "json time bad", config: Config{Time: "ts"}, line: `{"ts": "noon", "t": 1}`, kwargs: fields{"t": int64(1)}},
+		{name: "json time of a clock that was never set", config: Config{Time: "ts"}, line: `{"ts": 315964800, "t": 1}`, kwargs: fields{"t": int64(1)}},
+		{name: "json time missing", config: Config{Time: "ts"}, line: `{"t": 1}`, kwargs: fields{"t": int64(1)}},
+		{name: "json time of arrival", config: Config{Time: "arrival"}, line: `{"time": "now"}`, kwargs: fields{"time": stamp}},
+		{name: "json broken", line: `{"t": 21.`, err: "not JSON: it ends too early"},
+		{name: "json nan", line: `{"t": nan, "h": 40, "in": {"a": [NaN, 1], "b": -Infinity}, "s": "nan:,nan \\", "e": }`,
+			kwargs: fields{"h": int64(40), "in": fields{"a": []any{nil, int64(1)}}, "s": "nan:,nan \\", "time": stamp}},
+		{name: "json no JSON numbers", line: `{"a": 007, "b": +5, "c": .5, "d": 1,5, "e": 0x10, "h": 1e3}`, err: "not JSON: invalid character '5' looking for beginning of object key string"},
+		{name: "json no JSON numbers left out", line: `{"a": 007, "b": +5, "c": .5, "e": 0x10, "h": 1e3}`, kwargs: fields{"h": 1000.0, "time": stamp}},
+		{name: "json nothing left", line: `{"t": nan}`, err: `t: "nan" is no JSON`},
+		{name: "json nan alone", line: `nan`, err: "not JSON: invalid character 'a' in literal null (expecting 'u')"},
+		{name: "json long number", line: `{"n": 123456789012345678901, "m": 18446744073709551615}`, kwargs: fields{"n": "123456789012345678901", "m": uint64(1<<64 - 1), "time": stamp}},
 
 		{name: "csv", config: csv, line: `21.5, x,"roof, ""west"""`, kwargs: fields{"temperature": 21.5, "station": `roof, "west"`, "time": stamp}},
 		{name: "csv empty value", config: csv, line: `,,7`, kwargs: fields{"station": int64(7), "time": stamp}},
-		{name: "csv numbers", config: csv, line: `-0.5e1,,0x10`, kwargs: fields{"temperature": -5.0, "station": "0x10", "time": stamp}},
+		{name: "csv numbers", config: csv, line: `-0.5e1,,0x10`, kwargs: fields{"temperature": "-0.5e1", "station": "0x10", "time": stamp}},
 		{name: "csv short", config: csv, line: `21.5,1`, err: "2 values, want 3"},
 		{name: "csv heading", config: csv, line: `temperature,_,station`, err: "not wanted"},
 		{name: "csv quote", config: csv, line: `1,2,"x`, err: "a quote is not closed"},
@@ -81,15 +90,23 @@ func TestParse(t *testing.T) {
 				{Name: "station", As: "id", Kind: Text},
 			}
 		}), line: "615,,007", topic: "com.example.007", kwargs: fields{"temp": 21.5, "id": "007", "units": fields{"temp": "°C"}, "time": stamp}},
-		{name: "no number", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,1", err: `temperature: "nan" is no number`},
-		{name: "no number once scaled", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Scale: reading.Scale{Factor: 10}}} }), line: "1e308,,1", err: `temperature: "1e+308" is no number`},
+		{name: "no number", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,1", kwargs: fields{"station": int64(1), "time": stamp}},
+		{name: "no number, and nothing else", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,", err: `temperature: "nan" is no number`},
+		{name: "no number for the topic", config: with(csv, func(c *Config) {
+			c.Topic, c.Fields = "com.{station}", []Field{{Name: "station", Kind: Number}}
+		}), line: "1,,x", err: "no {station} for the topic"},
+		{name: "no number once scaled", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Scale: reading.Scale{Factor: 10}}} }), line: "1e308,,1", kwargs: fields{"station": int64(1), "time": stamp}},
 		{name: "swapped", config: with(csv, func(c *Config) {
 			c.Fields = []Field{{Name: "temperature", As: "station"}, {Name: "station", As: "temperature", Kind: Boolean}}
 		}), line: "1,,on", kwargs: fields{"temperature": true, "station": int64(1), "time": stamp}},
-		{name: "no boolean", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "station", Kind: Boolean}} }), line: "1,,perhaps", err: `station: "perhaps" is neither true nor false`},
+		{name: "no boolean", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "station", Kind: Boolean}} }), line: "1,,perhaps", kwargs: fields{"temperature": int64(1), "time": stamp}},
 
 		{name: "regexp", config: Config{Format: Pattern, Pattern: `T=(?P<t>\S+)(?: H=(?P<h>\d+))?`}, line: "boot T=21.5", kwargs: fields{"t": 21.5, "time": stamp}},
 		{name: "regexp both", config: Config{Format: Pattern, Pattern: `T=(?P<t>\S+)(?: H=(?P<h>\d+))?`}, line: "T=x H=40", kwargs: fields{"t": "x", "h": int64(40), "time": stamp}},
+		{name: "regexp scales", config: Config{Format: Pattern, Pattern: `^(?P<state>\w+),(?P<weight>[^g]*)g`, Fields: []Field{{Name: "weight", Kind: Number}}}, line: "ST,-  450.38 g",
+			kwargs: fields{"state": "ST", "weight": -450.38, "time": stamp}},
+		{name: "regexp one unusable", config: Config{Format: Pattern, Pattern: `^(?P<state>\w+),(?P<weight>[^g]*)g`, Fields: []Field{{Name: "weight", Kind: Number}}}, line: "OL,------ g",
+			kwargs: fields{"state": "OL", "time": stamp}},
 		{name: "regexp no match", config: Config{Format: Pattern, Pattern: `^T=(?P<t>\S+)$`}, line: "boot", err: "does not match the pattern"},
 
 		{name: "latin1", config: with(csv, func(c *Config) { c.Latin1 = true }), line: "1,,21\xb0", kwargs: fields{"temperature": int64(1), "station": "21°", "time": stamp}},
@@ -151,10 +168,19 @@ func TestNMEA(t *testing.T) {
 		{"GPGGA,123519.5,4807.038,N,01131.000,W,1,08,0.9,545.4,M,46.9,M,,", "gga",
 			fields{"talker": "GP", "sentence": "GGA", "utc": "12:35:19.5", "lat": 48.1173, "lon": -11.51666667, "quality": int64(1), "satellites": int64(8), "hdop": 0.9, "altitude": 545.4, "geoid_height": 46.9}},
 		{"GPRMC,120000,A,4807.038,S,01131.000,E,022.4,084.4,221126,003.1,W", "rmc",
-			fields{"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": -48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4, "date": "2026-11-22", "variation": -3.1, "time": stamp}},
+			fields{"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": -48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4, "date": "2026-11-22", "variation": -3.1}},
 		{"GNRMC,,V,,,,,,,,,,N", "rmc", fields{"talker": "GN", "sentence": "RMC", "status": "V", "mode": "N"}},
 		{"GPZDA,120000.00,22,11,2026,00,00", "zda",
-			fields{"talker": "GP", "sentence": "ZDA", "utc": "12:00:00.00", "day": int64(22), "month": int64(11), "year": int64(2026), "zone_hours": int64(0), "zone_minutes": int64(0), "time": stamp}},
+			fields{"talker": "GP", "sentence": "ZDA", "utc": "12:00:00.00", "day": int64(22), "month": int64(11), "year": int64(2026), "zone_hours": int64(0), "zone_minutes": int64(0)}},
+		{"GPRMC,120000,A,4807.038,N,01131.000,E,022.4,084.4,221126,999.9,E,A", "rmc", // the variation is out of range
+			fields{"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": 48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4, "date": "2026-11-22", "mode": "A"}},
+		{"GPRMC,120000,A,4807.038,N,01131.000,E,022.4,084.4,221126,0.0,A", "rmc", // a mode where the direction stands
+			fields{"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": 48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4, "date": "2026-11-22"}},
+		{"GPRMC,125960,A,4807.038,N,18131.000,E,x,984.4,310226,,", "rmc",
+			fields{"talker": "GP", "sentence": "RMC", "utc": "12:59:60", "status": "A"}},
+		{"GPGGA,123519,9107.038,N,01131.000,W,1,08,0.9,-,M,46.9,M,,", "gga",
+			fields{"talker": "GP", "sentence": "GGA", "utc": "12:35:19", "quality": int64(1), "satellites": int64(8), "hdop": 0.9, "geoid_height": 46.9}},
+		{"HCHDG,101.1,,,7.1,X", "hdg", fields{"talker": "HC", "sentence": "HDG", "heading_magnetic": 101.1}},
 		{"GPVTG,054.7,T,034.4,M,005.5,N,010.2,K,A", "vtg",
 			fields{"talker": "GP", "sentence": "VTG", "course": 54.7, "course_magnetic": 34.4, "speed_knots": 5.5, "speed_kmh": 10.2, "mode": "A"}},
 		{"GPGSA,A,3,04,05,,09,12,,,24,,,,,2.5,1.3,2.1", "gsa",
@@ -186,12 +212,16 @@ func TestNMEA(t *testing.T) {
 		{"$GP*17", "no sentence's address"},
 		{sum("GPGGA,1"), `GGA: utc: "1" is no time`},
 		{sum("GPGGA,256199"), "is no time"},
-		{sum("GPGGA,,9907.0,N"), ""},
+		{sum("GPGGA,,9907.0,N"), "is out of range"},
+		{sum("GPGGA,,4860.0,N"), "is out of range"},
 		{sum("GPGGA,,99999.0,N"), "is out of range"},
-		{sum("GPGGA,,4807.0,X"), "is none of N, S, E, W"},
+		{sum("GPGGA,,4807.0,X"), "is neither N nor S"},
+		{sum("GPGGA,,4807.0,E"), "is neither N nor S"},
 		{sum("GPGGA,,4807.0"), "is out of range"},
 		{sum("GPRMC,,,,,,,,,991399"), "is no date"},
 		{sum("HEHDT,north"), "is no number"},
+		{sum("HEHDT,1e2"), "is no number"},
+		{sum("HEHDT,361"), "is out of range"},
 	} {
 		if _, err := p.Parse([]byte(c.line), noon); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.line, err, c.want)
@@ -206,14 +236,134 @@ func TestNMEA(t *testing.T) {
 func sum(body string) string { return fmt.Sprintf("$%s*%02X", body, Checksum(body)) }
 
 func TestSplitter(t *testing.T) {
-	long := 0
-	s := newSplitter(8, func() { long++ })
+	long, partial := 0, 0
+	s := newSplitter(8, noon, func() { long++ }, func() { partial++ })
 	var got []string
 	for _, chunk := range []string{"half\r", "\none\r\ntw", "o\rth\x00ree\n\n\r\n", "much too long", " still\n12345678\nx"} {
-		s.push([]byte(chunk), func(line []byte) { got = append(got, string(line)) })
+		s.push([]byte(chunk), noon, func(line []byte) { got = append(got, string(line)) })
 	}
-	if want := []string{"one", "two", "three", "12345678"}; !reflect.DeepEqual(got, want) || long != 1 {
-		t.Errorf("%q, %d too long; want %q", got, long, want)
+	if want := []string{"one", "two", "three", "12345678"}; !reflect.DeepEqual(got, want) || long != 1 || partial != 1 {
+		t.Errorf("%q, %d too long, %d partial; want %q", got, long, partial, want)
+	}
+}
+
+// A line that begins after silence is whole, even the first one.
+func TestFirstLine(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		chunks  []string // with "" for silence
+		want    []string
+		partial int
+	}{
+		{"silent before", []string{"", "4006381333931\n"}, []string{"4006381333931"}, 0},
+		{"in pieces", []string{"", "40063", "81333931\r", "\n"}, []string{"4006381333931"}, 0},
+		{"flowing", []string{"381333931\n", "1\n"}, []string{"1"}, 1},
+		{"flowing, between lines", []string{"\n1\n"}, []string{"1"}, 0},
+		{"flowing, then silent", []string{"381", "", "1\n"}, []string{"1"}, 1},
+		{"too long, then silent", []string{"", "123456789", "", "1\n"}, []string{"1"}, 0},
+		{"silent within", []string{"", "12", "", "34\n"}, []string{"1234"}, 0},
+	} {
+		partial := 0
+		s := newSplitter(8, noon, func() {}, func() { partial++ })
+		if strings.HasPrefix(c.name, "sil") || c.name == "in pieces" {
+			s = newSplitter(16, noon, func() {}, func() { partial++ })
+		}
+		var got []string
+		now := noon
+		for _, chunk := range c.chunks {
+			if now = now.Add(time.Millisecond); chunk == "" {
+				now = now.Add(silence)
+			}
+			s.push([]byte(chunk), now, func(line []byte) { got = append(got, string(line)) })
+		}
+		if !reflect.DeepEqual(got, c.want) || partial != c.partial {
+			t.Errorf("%s: %q, %d partial; want %q, %d", c.name, got, partial, c.want, c.partial)
+		}
+	}
+}
+
+// Without a type only what programs print as a number is one; with a type, what people mean is.
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		plain any // without a type
+		typed any // with type number; nil: unusable
+	}{
+		{"0", int64(0), int64(0)}, {"42", int64(42), int64(42)}, {"-42", int64(-42), int64(-42)}, {"21.50", 21.5, 21.5}, {"-0.5", -0.5, -0.5},
+		{"-0", int64(0), int64(0)}, {"-0.0", 0.0, 0.0}, {"9223372036854775807", int64(1<<63 - 1), int64(1<<63 - 1)},
+		{"18446744073709551615", uint64(1<<64 - 1), uint64(1<<64 - 1)},
+		{"18446744073709551616", "18446744073709551616", nil}, {"123456789012345678901234", "123456789012345678901234", nil},
+		{"007", "007", int64(7)}, {"00", "00", int64(0)}, {"0025", "0025", int64(25)}, {"038527", "038527", int64(38527)}, {"-05", "-05", int64(-5)}, {"00.5", "00.5", 0.5},
+		{"1e5", "1e5", 1e5}, {"1E5", "1E5", 1e5}, {"510003E123", "510003E123", 510003e123}, {"5e999", "5e999", nil},
+		{"+5", "+5", int64(5)}, {"+21.5", "+21.5", 21.5}, {".5", ".5", 0.5}, {"-.5", "-.5", -0.5}, {"5.", "5.", 5.0},
+		{"-  450.38", "-  450.38", -450.38}, {"+    12", "+    12", int64(12)}, {"- 7", "- 7", int64(-7)},
+		{"0x10", "0x10", nil}, {"NaN", "NaN", nil}, {"nan", "nan", nil}, {"Infinity", "Infinity", nil}, {"-inf", "-inf", nil}, {"1_000", "1_000", nil},
+		{"1,5", "1,5", nil}, {"1 000", "1 000", nil}, {"--5", "--5", nil}, {"-", "-", nil}, {".", ".", nil}, {"e5", "e5", nil}, {"1.2.3", "1.2.3", nil},
+		{"12e", "12e", nil}, {"५", "५", nil}, {"21.5 C", "21.5 C", nil},
+	} {
+		for kind, want := range map[Kind]any{Any: c.plain, Number: c.typed, Text: c.text} {
+			p := parser(t, Config{Format: Pattern, Pattern: "^(?P<n>.*);(?P<other>.*)$", Time: "none", Fields: []Field{{Name: "n", Kind: kind}}})
+			e, flaws, err := p.read([]byte(c.text+";x"), noon)
+			if got := e.Kwargs["n"]; err != nil || got != want || (want == nil) != (len(flaws) == 1) {
+				t.Errorf("%q as %s: %T %v, %v, %v; want %T %v", c.text, KindNames[kind], got, got, flaws, err, want, want)
+			}
+		}
+	}
+}
+
+// A receiver's time is used only while it has a fix, and only a plausible one.
+func TestReceiverTime(t *testing.T) {
+	const arrival, receiver = "2026-11-22T12:00:00.000Z", "2026-11-22T11:59:58.000Z"
+	rmc := func(status, date, mode string) string {
+		return "GPRMC,115958," + status + ",4807.038,N,01131.000,E,0.0,0.0," + date + ",,," + mode
+	}
+	zda := func(date string) string { return "GPZDA,115958.00," + date + ",00,00" }
+	for _, c := range []struct {
+		name  string
+		time  string // the key
+		lines []string
+		want  any // the time of the last one
+	}{
+		{"a fix", "", []string{rmc("A", "221126", "A")}, receiver},
+		{"a fix, before NMEA 2.3", "", []string{"GPRMC,115958,A,4807.038,N,01131.000,E,0.0,0.0,221126,,"}, receiver},
+		{"as told", "receiver", []string{rmc("A", "221126", "D")}, receiver},
+		{"none", "none", []string{rmc("A", "221126", "A")}, nil},
+		{"of arrival", "arrival", []string{rmc("A", "221126", "A")}, arrival},
+		{"void", "", []string{rmc("V", "221126", "N")}, arrival},
+		{"no status", "", []string{rmc("", "221126", "")}, arrival},
+		{"simulated", "", []string{rmc("A", "221126", "S")}, arrival},
+		{"1980", "", []string{rmc("A", "060180", "A")}, arrival},
+		{"void in 1980", "", []string{rmc("V", "060180", "N")}, arrival},
+		{"1999", "", []string{rmc("A", "220899", "A")}, arrival},
+		{"1024 weeks ago", "", []string{rmc("A", "080407", "A")}, arrival},
+		{"1024 weeks on", "", []string{rmc("A", "080746", "A")}, arrival},
+		{"no date", "", []string{rmc("A", "", "A")}, arrival},
+		{"only a clock", "", []string{"GPGGA,115958,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"}, arrival},
+		{"ZDA alone", "", []string{zda("22,11,2026")}, arrival},
+		{"ZDA none", "none", []string{rmc("A", "221126", "A"), zda("22,11,2026")}, nil},
+		{"ZDA with a fix", "", []string{rmc("A", "221126", "A"), zda("22,11,2026")}, receiver},
+		{"ZDA with a fix by GGA", "", []string{"GPGGA,115957,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,", zda("22,11,2026")}, receiver},
+		{"ZDA after the fix is lost", "", []string{rmc("A", "221126", "A"), rmc("V", "221126", "N"), zda("22,11,2026")}, arrival},
+		{"ZDA with a fix by GGA that is lost", "", []string{rmc("A", "221126", "A"), "GPGGA,115958,,,,,0,00,,,M,,M,,", zda("22,11,2026")}, arrival},
+		{"ZDA in 2007", "", []string{rmc("A", "221126", "A"), zda("08,04,2007")}, arrival},
+	} {
+		p := parser(t, Config{Format: NMEA, Time: c.time})
+		for i, line := range c.lines {
+			e, err := p.Parse([]byte(sum(line)), noon)
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			} else if got := e.Kwargs["time"]; i == len(c.lines)-1 && got != c.want {
+				t.Errorf("%s: %v, want %v", c.name, got, c.want)
+			}
+		}
+	}
+	some := parser(t, Config{Format: NMEA, Sentences: []string{"ZDA"}}) // the fix is known from what is not published
+	some.Parse([]byte(sum(rmc("A", "221126", "A"))), noon)
+	if e, err := some.Parse([]byte(sum(zda("22,11,2026"))), noon); err != nil || e.Kwargs["time"] != receiver {
+		t.Errorf("%v, %v", e.Kwargs, err)
+	}
+	if e, err := some.Parse([]byte(sum(zda("22,11,2026"))), noon.Add(time.Minute)); err != nil || e.Kwargs["time"] == receiver {
+		t.Errorf("a minute after the fix: %v, %v", e.Kwargs, err)
 	}
 }
 
@@ -240,6 +390,9 @@ func TestSensor(t *testing.T) {
 	state := s.State()
 	if !reflect.DeepEqual(got, []any{int64(1), int64(2)}) || state.Good != 2 || state.Bad != 5 || state.Long != 1 || state.NotUTF8 != 1 || state.BaudSuspect {
 		t.Errorf("%v, %+v", got, state)
+	}
+	if state.Partial != 1 || state.BadInARow != 0 {
+		t.Errorf("%+v", state)
 	}
 	if state.BadLine != "no" || !strings.HasPrefix(state.BadReason, "not JSON") || !reflect.DeepEqual(told, []uint64{1, 2, 4}) {
 		t.Errorf("%+v, told %v", state, told)

@@ -7,41 +7,59 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"runnel/transport/serial/reading"
 )
 
 // nmea is lines of NMEA 0183: $GPGGA,...*47, or with "!" in front those that carry AIS.
 type nmea struct {
 	wanted map[string]bool // sentences to be published; none: all
+	fix    fix
 }
 
-func (n nmea) parse(line string) (r record, err error) {
+func (n *nmea) parse(line string, now time.Time) (r record, err error) {
 	address, values, err := sentence(line)
 	if err != nil {
 		return r, err
 	}
 	talker, name := split(address)
+	r.fields = map[string]any{}
+	specs, known := sentences()[name]
+	known = known && talker != "P"
+	if known {
+		for _, s := range specs {
+			if s.at >= len(values) {
+				break
+			}
+			if err := s.read(values[s.at:], r.fields); err != nil {
+				r.flaw(s.name, err)
+			}
+		}
+		whole(&r)
+		r.at = n.fix.time(name, r.fields, now)
+	}
 	if len(n.wanted) > 0 && !n.wanted[name] {
 		return r, errIgnored
 	}
-	r.fields = map[string]any{"talker": talker, "sentence": name}
-	r.topic = map[string]string{"talker": strings.ToLower(talker), "sentence": strings.ToLower(name)}
-	specs, known := sentences()[name]
-	if !known || talker == "P" {
+	if !known {
 		r.fields["values"] = generic(values)
-		return r, nil
+	} else if len(r.flaws) > 0 && len(r.fields) == 0 {
+		return r, fmt.Errorf("%s: %s", name, r.flaws[0])
 	}
-	for _, s := range specs {
-		if s.at >= len(values) {
-			break
-		}
-		if err := s.read(values[s.at:], r.fields); err != nil {
-			return r, fmt.Errorf("%s: %s: %w", name, s.name, err)
-		}
-	}
-	complete(r.fields)
+	r.fields["talker"], r.fields["sentence"] = talker, name
+	r.topic = map[string]string{"talker": strings.ToLower(talker), "sentence": strings.ToLower(name)}
 	return r, nil
+}
+
+// whole leaves out half a position.
+func whole(r *record) {
+	_, lat := r.fields["lat"]
+	_, lon := r.fields["lon"]
+	if lat != lon {
+		delete(r.fields, "lat")
+		delete(r.fields, "lon")
+		if len(r.flaws) == 0 {
+			r.flaw("lat, lon", errors.New("half a position"))
+		}
+	}
 }
 
 // sentence takes a line apart and verifies its checksum.
@@ -112,13 +130,13 @@ func (s spec) read(values []string, fields map[string]any) (err error) {
 	case s.kind == kindText:
 		v = values[0]
 	case s.kind == kindNumber:
-		v, err = numeric(values[0])
+		v, err = s.numeric(values[0])
 	case s.kind == kindClock:
 		v, err = clock(values[0])
 	case s.kind == kindDate:
 		v, err = date(values[0])
 	default:
-		v, err = signed(s.kind, values)
+		v, err = s.signed(values)
 	}
 	if err == nil && v != nil {
 		fields[s.name] = v
@@ -126,34 +144,49 @@ func (s spec) read(values []string, fields map[string]any) (err error) {
 	return err
 }
 
-func numeric(text string) (any, error) {
-	if n, ok := number(text); ok {
-		return n, nil
+func (s spec) numeric(text string) (any, error) {
+	if strings.ContainsAny(text, "eE") {
+		return nil, fmt.Errorf("%.20q is no number", text)
 	}
-	return nil, fmt.Errorf("%.20q is no number", text)
+	n, err := number(text)
+	if err != nil {
+		return nil, err
+	}
+	if isAngle[s.name] {
+		if degrees, _ := strconv.ParseFloat(text, 64); degrees < 0 || degrees > 360 {
+			return nil, fmt.Errorf("%.20q is out of range", text)
+		}
+	}
+	return n, nil
 }
 
 // signed reads a number and the letter behind it, which says in which direction it counts.
-func signed(kind byte, values []string) (any, error) {
+func (s spec) signed(values []string) (any, error) {
 	n, err := strconv.ParseFloat(values[0], 64)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+	if err != nil || strings.Trim(values[0], "0123456789.") != "" {
 		return nil, fmt.Errorf("%.20q is no number", values[0])
 	}
-	if kind == kindPosition {
-		degrees := math.Trunc(n / 100) // dddmm.mmmm
-		n = degrees + (n-100*degrees)/60
-		n = math.Round(n*1e8) / 1e8
+	most, plus, minus := 180.0, "E", "W"
+	if s.name == "lat" {
+		most, plus, minus = 90, "N", "S"
 	}
-	if n < 0 || n > 180 || len(values) < 2 {
+	if s.kind == kindPosition {
+		degrees := math.Trunc(n / 100) // dddmm.mmmm
+		minutes := n - 100*degrees
+		if n = math.Round((degrees+minutes/60)*1e8) / 1e8; minutes >= 60 {
+			n = math.Inf(1)
+		}
+	}
+	if n > most || len(values) < 2 {
 		return nil, fmt.Errorf("%.20q is out of range", values[0])
 	}
 	switch values[1] {
-	case "N", "E":
+	case plus:
 		return n, nil
-	case "S", "W":
+	case minus:
 		return -n, nil
 	}
-	return nil, fmt.Errorf("%.20q is none of N, S, E, W", values[1])
+	return nil, fmt.Errorf("%.20q is neither %s nor %s", values[1], plus, minus)
 }
 
 // clock reads hhmmss.ss.
@@ -162,7 +195,8 @@ func clock(text string) (any, error) {
 		return nil, fmt.Errorf("%.20q is no time", text)
 	}
 	t := text[:2] + ":" + text[2:4] + ":" + text[4:]
-	if _, err := time.Parse("15:04:05", t); err != nil { // takes a fraction, too
+	within := strings.Replace(t, ":60", ":59", 1)                                               // a leap second
+	if _, err := time.Parse("15:04:05", within); err != nil || strings.HasPrefix(t[3:], "60") { // takes a fraction, too
 		return nil, fmt.Errorf("%.20q is no time", text)
 	}
 	return t, nil
@@ -177,26 +211,11 @@ func date(text string) (any, error) {
 	return t.Format(time.DateOnly), nil
 }
 
-// complete adds the time where a sentence has both parts of it.
-func complete(fields map[string]any) {
-	day, _ := fields["date"].(string)
-	if day == "" {
-		year, _ := fields["year"].(int64)
-		month, _ := fields["month"].(int64)
-		number, _ := fields["day"].(int64)
-		day = fmt.Sprintf("%04d-%02d-%02d", year, month, number)
-	}
-	clock, _ := fields["utc"].(string)
-	if t, err := time.Parse(time.DateTime, day+" "+clock); err == nil {
-		fields["time"] = reading.Stamp(t)
-	}
-}
-
 // identifiers reads the twelve satellites of GSA.
 func identifiers(values []string) any {
 	list := []any{}
 	for _, v := range values[:min(12, len(values))] {
-		if n, ok := number(v); ok {
+		if n, err := number(v); err == nil {
 			list = append(list, n)
 		}
 	}
@@ -210,13 +229,18 @@ func inView(values []string) any {
 
 func transducers(values []string) any { return groups(values, "type", "value", "unit", "name") }
 
+// texts are the names of a group's values that are no numbers.
+var texts = map[string]bool{"type": true, "unit": true, "name": true}
+
 func groups(values []string, names ...string) any {
 	list := []any{}
 	for ; len(values) >= len(names); values = values[len(names):] {
 		group := map[string]any{}
 		for i, name := range names {
-			if values[i] != "" {
-				group[name] = guess(values[i])
+			if texts[name] && values[i] != "" {
+				group[name] = values[i]
+			} else if n, err := number(values[i]); err == nil {
+				group[name] = n
 			}
 		}
 		if len(group) > 0 {

@@ -54,6 +54,12 @@ RSA rudder:n status:s
 XDR transducers:X
 `
 
+// isAngle are the fields that go from 0 to 360 degrees.
+var isAngle = map[string]bool{
+	"course": true, "course_magnetic": true, "heading": true, "heading_magnetic": true, "angle": true,
+	"direction": true, "direction_magnetic": true, "wind_direction": true, "wind_direction_magnetic": true,
+}
+
 var sentences = sync.OnceValue(func() map[string][]spec {
 	all := map[string][]spec{}
 	for line := range strings.Lines(table) {

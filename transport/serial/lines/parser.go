@@ -14,7 +14,7 @@ import (
 // Parser makes events of lines. Its methods may be called from any goroutine.
 type Parser struct {
 	// Static after construction.
-	parse  func(line string) (record, error)
+	parse  parsing
 	topic  reading.Template
 	fields []Field
 	time   string
@@ -29,7 +29,20 @@ type record struct {
 	fields map[string]any // values; those that may still become numbers are raw
 	args   []any          // of JSON that is no object
 	topic  map[string]string
+	at     time.Time // what the device says of the time; zero: nothing that can be trusted
+	flaws  []string  // fields that were left out, and why
 }
+
+// flaw notes that a field was left out.
+func (r *record) flaw(name string, err error) {
+	if name == "" {
+		name = "value"
+	}
+	r.flaws = append(r.flaws, name+": "+err.Error())
+}
+
+// parsing finds the fields of a line that arrived now.
+type parsing func(line string, now time.Time) (record, error)
 
 // raw is text that becomes a number if it looks like one, unless a Field says otherwise.
 type raw string
@@ -83,33 +96,39 @@ func (p *Parser) unit(field, unit string) {
 
 // Parse makes an event of a line that arrived now.
 func (p *Parser) Parse(line []byte, now time.Time) (e reading.Event, err error) {
+	e, _, err = p.read(line, now)
+	return e, err
+}
+
+// read is Parse, and says as well which fields were left out because they can't be used, and why. A line of which
+// nothing is left is bad.
+func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []string, err error) {
 	text, err := p.decode(line)
 	if err != nil {
-		return e, err
+		return e, nil, err
 	}
 	if p.tabs {
 		text = strings.Trim(text, " ")
 	} else {
 		text = strings.TrimSpace(text)
 	}
-	r, err := p.parse(text)
+	r, err := p.parse(text, now)
 	if err != nil {
-		return e, err
+		return e, nil, err
 	}
-	if err := p.apply(r.fields); err != nil {
-		return e, err
+	p.apply(&r)
+	if len(r.flaws) > 0 && len(r.args) == 0 && len(r.fields) == 0 {
+		return e, nil, errors.New(r.flaws[0])
 	}
 	if e.Topic, err = p.topic.Topic(r.value); err != nil {
-		return e, err
+		return e, nil, err
 	}
-	if err := p.stamp(r.fields, now); err != nil {
-		return e, err
-	}
+	p.stamp(&r, now)
 	if p.units != nil {
 		r.fields["units"] = p.units
 	}
 	e.Args, e.Kwargs = r.args, r.fields
-	return e, nil
+	return e, r.flaws, nil
 }
 
 func (p *Parser) decode(line []byte) (string, error) {
@@ -135,26 +154,28 @@ func (r record) value(name string) (any, bool) {
 	return v, ok
 }
 
-// apply does to the fields what the configuration says of them, and decides what raw ones are.
-func (p *Parser) apply(fields map[string]any) error {
+// apply does to the fields what the configuration says of them, and decides what raw ones are. What can't be converted
+// is left out.
+func (p *Parser) apply(r *record) {
 	for _, f := range p.fields {
-		v, ok := fields[f.Name]
+		v, ok := r.fields[f.Name]
 		if !ok {
 			continue
 		}
 		v, err := f.convert(v)
 		if err != nil {
-			return fmt.Errorf("%s: %w", f.Name, err)
+			r.flaw(f.Name, err)
+			delete(r.fields, f.Name)
+			continue
 		}
-		fields[f.Name] = v
+		r.fields[f.Name] = v
 	}
-	p.rename(fields)
-	for name, v := range fields {
+	p.rename(r.fields)
+	for name, v := range r.fields {
 		if text, ok := v.(raw); ok && name != p.time {
-			fields[name] = guess(string(text))
+			r.fields[name] = guess(string(text))
 		}
 	}
-	return nil
 }
 
 // rename gives the fields their final names, all at once: two may swap theirs.
@@ -174,26 +195,34 @@ func (p *Parser) rename(fields map[string]any) {
 	}
 }
 
-// stamp adds the field "time". One that the device sends under this name stays.
-func (p *Parser) stamp(fields map[string]any, now time.Time) error {
-	if p.time == "none" {
-		return nil
-	}
-	if p.time == "" {
-		if _, has := fields["time"]; !has {
-			fields["time"] = reading.Stamp(now)
+// stamp adds the field "time". One that the device sends under this name stays. A time that can't be used is left out:
+// an event without a time is better than one with a wrong time.
+func (p *Parser) stamp(r *record, now time.Time) {
+	switch p.time {
+	case TimeNone:
+		return
+	case TimeArrival:
+		r.fields["time"] = reading.Stamp(now)
+		return
+	case "", TimeReceiver:
+		if !r.at.IsZero() {
+			now = r.at
 		}
-		return nil
+		if _, has := r.fields["time"]; !has {
+			r.fields["time"] = reading.Stamp(now)
+		}
+		return
 	}
-	v, ok := fields[p.time]
+	v, ok := r.fields[p.time]
 	if !ok {
-		return fmt.Errorf("no field %s, which has the time", p.time)
+		r.flaw(p.time, errors.New("it is missing, and has the time"))
+		return
 	}
+	delete(r.fields, p.time)
 	at, err := moment(v)
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.time, err)
+		r.flaw(p.time, err)
+		return
 	}
-	delete(fields, p.time)
-	fields["time"] = reading.Stamp(at)
-	return nil
+	r.fields["time"] = reading.Stamp(at)
 }

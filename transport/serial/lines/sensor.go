@@ -33,6 +33,11 @@ type State struct {
 	NotUTF8 uint64
 	Long    uint64
 	Ignored uint64 // lines that the configuration does not want
+	Partial uint64 // lines that began before the port was opened; they are not counted as bad
+
+	BadFields uint64 // fields of good lines that could not be used, and were left out
+	BadField  string // the last one, and why
+	BadInARow uint64 // bad lines since the last one that was good, or not wanted
 
 	LastGood  time.Time
 	LastBad   time.Time
@@ -70,17 +75,17 @@ func (s *Sensor) State() State {
 	return s.state
 }
 
-// Run reads lines until the device fails, and returns why. What it is in the middle of saying at first is skipped.
+// Run reads lines until the device fails, and returns why. A line that it is in the middle of at first is skipped.
 func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	s.mu.Lock()
 	s.noise, s.state.BaudSuspect = noise{}, false
 	s.mu.Unlock()
-	split := newSplitter(s.parser.max, s.tooLong)
+	split := newSplitter(s.parser.max, time.Now(), s.tooLong, s.cut)
 	buf := make([]byte, readSize)
 	for {
 		n, err := device.Read(buf)
 		now := time.Now()
-		split.push(buf[:n], func(line []byte) { s.line(line, now, publish) })
+		split.push(buf[:n], now, func(line []byte) { s.line(line, now, publish) })
 		s.hear(n, now)
 		if err != nil {
 			return err
@@ -92,10 +97,10 @@ func (s *Sensor) line(line []byte, now time.Time, publish func(reading.Event)) {
 	if strings.TrimSpace(string(line)) == "" {
 		return
 	}
-	e, err := s.parser.Parse(line, now)
+	e, flaws, err := s.parser.read(line, now)
 	switch {
 	case err == nil:
-		s.good(now)
+		s.good(flaws, now)
 		publish(e)
 	case errors.Is(err, errIgnored):
 		s.ignored()
@@ -117,11 +122,15 @@ func (s *Sensor) hear(n int, now time.Time) {
 	}
 }
 
-func (s *Sensor) good(now time.Time) {
+func (s *Sensor) good(flaws []string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Good++
-	s.state.LastGood = now
+	s.state.LastGood, s.state.BadInARow = now, 0
+	if len(flaws) > 0 {
+		s.state.BadFields += uint64(len(flaws))
+		s.state.BadField = Shown([]byte(flaws[len(flaws)-1]))
+	}
 	s.noise, s.state.BaudSuspect = noise{}, false
 }
 
@@ -129,7 +138,14 @@ func (s *Sensor) ignored() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Ignored++
+	s.state.BadInARow = 0
 	s.noise, s.state.BaudSuspect = noise{}, false
+}
+
+func (s *Sensor) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state.Partial++
 }
 
 func (s *Sensor) tooLong() {
@@ -142,6 +158,7 @@ func (s *Sensor) tooLong() {
 func (s *Sensor) wrong(line []byte, err error, now time.Time) {
 	s.mu.Lock()
 	s.state.Bad++
+	s.state.BadInARow++
 	if errors.Is(err, errUTF8) {
 		s.state.NotUTF8++
 	}

@@ -8,26 +8,6 @@ import (
 	"time"
 )
 
-// guess takes text for a number if it looks like one.
-func guess(text string) any {
-	if n, ok := number(text); ok {
-		return n
-	}
-	return text
-}
-
-// number reads a decimal number: an int64 if it is one, else a float64.
-func number(text string) (any, bool) {
-	if text == "" || strings.Trim(text, "0123456789+-.eE") != "" {
-		return nil, false // Go knows more numbers, such as 0x1F, 1_000 and Inf
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, true
-	}
-	n, err := strconv.ParseFloat(text, 64)
-	return n, err == nil
-}
-
 // convert makes of a value what the field has to be, and scales it.
 func (f Field) convert(v any) (any, error) {
 	kind := f.Kind
@@ -53,20 +33,13 @@ func (f Field) convert(v any) (any, error) {
 
 func (f Field) number(v any) (any, error) {
 	if text, ok := v.(string); ok {
-		n, isNumber := number(text)
-		if !isNumber {
-			return nil, fmt.Errorf("%.40q is no number", text)
+		n, err := number(text)
+		if err != nil {
+			return nil, err
 		}
 		v = n
 	}
-	if f.Scale.None() {
-		switch v.(type) {
-		case int64, uint64, float64:
-			return v, nil
-		}
-		return nil, fmt.Errorf("%.40q is no number", fmt.Sprint(v))
-	}
-	n, isNumber := 0.0, true
+	n := 0.0
 	switch v := v.(type) {
 	case int64:
 		n = float64(v)
@@ -75,10 +48,13 @@ func (f Field) number(v any) (any, error) {
 	case float64:
 		n = v
 	default:
-		isNumber = false
-	}
-	if n = f.Scale.Apply(n); !isNumber || math.IsInf(n, 0) {
 		return nil, fmt.Errorf("%.40q is no number", fmt.Sprint(v))
+	}
+	if f.Scale.None() {
+		return v, nil
+	}
+	if n = f.Scale.Apply(n); math.IsInf(n, 0) {
+		return nil, fmt.Errorf("%.40q is out of range once it is scaled", fmt.Sprint(v))
 	}
 	return n, nil
 }
@@ -93,37 +69,44 @@ func boolean(v any) (any, error) {
 	return nil, fmt.Errorf("%.40q is neither true nor false", fmt.Sprint(v))
 }
 
+// earliestMoment is the first time that a device's clock can have: clocks that were never set begin in 1970, 1980 or 2000.
+var earliestMoment = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // moment reads a time: RFC 3339, or seconds or milliseconds since 1970.
 func moment(v any) (t time.Time, err error) {
-	if text, ok := v.(raw); ok {
+	switch text := v.(type) {
+	case raw:
 		v = strings.TrimSpace(string(text))
+	case float64, int64, uint64:
+		v = fmt.Sprint(v)
 	}
-	if text, ok := v.(string); ok {
-		n, isNumber := number(text)
-		if !isNumber {
-			t, err = time.Parse(time.RFC3339, text)
-			if err != nil {
-				return t, fmt.Errorf("%.40q is no time; want RFC 3339, or seconds since 1970", text)
-			}
-			return t, nil
-		}
-		v = n
-	}
-	var seconds float64
-	switch n := v.(type) {
-	case int64:
-		seconds = float64(n)
-	case float64:
-		seconds = n
-	default:
+	text, ok := v.(string)
+	if !ok {
 		return t, fmt.Errorf("%.40q is no time", fmt.Sprint(v))
+	}
+	if t, err = time.Parse(time.RFC3339, text); err != nil {
+		if t, err = epoch(text); err != nil {
+			return t, err
+		}
+	}
+	if t.Before(earliestMoment) {
+		return t, fmt.Errorf("%.40q is no time of a clock that was set", text)
+	}
+	return t, nil
+}
+
+// epoch reads seconds or milliseconds since 1970.
+func epoch(text string) (time.Time, error) {
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil || strings.Trim(text, "0123456789.+-eE") != "" {
+		return time.Time{}, fmt.Errorf("%.40q is no time; want RFC 3339, or seconds since 1970", text)
 	}
 	// 100 billion seconds are the year 5138: what is beyond are milliseconds.
 	if seconds > 1e11 {
 		seconds /= 1000
 	}
 	if seconds < 0 || seconds > 1e11 {
-		return t, fmt.Errorf("%v is no time since 1970", v)
+		return time.Time{}, fmt.Errorf("%.40q is no time since 1970", text)
 	}
 	return time.UnixMilli(int64(seconds*1000 + 0.5)), nil
 }
