@@ -61,8 +61,9 @@ type Serial struct {
 	Modbus  []Register `toml:"modbus"`
 
 	// mode = "lines" or "modbus"
-	Topic  string `toml:"topic"`
-	Retain bool   `toml:"retain"`
+	Topic       string   `toml:"topic"`
+	Retain      bool     `toml:"retain"`
+	ExpectEvery Duration `toml:"expect_every"` // in which a good reading is expected
 }
 
 // RS485 is for the kernel to switch a UART between sending and receiving.
@@ -131,7 +132,7 @@ var (
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
 	linesKeys = []string{"format", "columns", "separator", "pattern", "sentences", "encoding", "max_line", "time", "field", "write", "newline"}
 	busKeys   = []string{"timeout", "gap", "every", "modbus"}
-	bothKeys  = []string{"topic", "retain"}
+	bothKeys  = []string{"topic", "retain", "expect_every"}
 )
 
 // modeKeys notes keys that belong to other modes.

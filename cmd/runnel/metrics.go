@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 
 	"runnel/edge"
 )
@@ -114,9 +115,15 @@ var (
 		{"connections_total", "How often the link came up.", func(l *linkReport) float64 { return float64(l.Connections) }},
 		{"resets_total", "How often the link began anew.", func(l *linkReport) float64 { return float64(l.Resets) }},
 	}
+	sensorFigures = []figure[sensorReport]{
+		{"silent", "1 if no good reading came within expect_every.", func(s *sensorReport) float64 { return one(s.Silent) }},
+		{"last_good_timestamp_seconds", "When the last good reading came; 0: never.", func(s *sensorReport) float64 { return timestamp(s.LastGood) }},
+	}
 	linesFigures = []figure[linesReport]{
 		{"good_total", "Lines that became events.", func(l *linesReport) float64 { return float64(l.Good) }},
 		{"bad_total", "Lines that could not be read.", func(l *linesReport) float64 { return float64(l.Bad) }},
+		{"partial_total", "Lines that began before the port was opened.", func(l *linesReport) float64 { return float64(l.Partial) }},
+		{"bad_fields_total", "Fields of good lines that could not be read.", func(l *linesReport) float64 { return float64(l.BadFields) }},
 	}
 )
 
@@ -139,6 +146,7 @@ func (r *report) metrics() []byte {
 	write(&b, "runnel_serial_", serialFigures, r.Serial, (*serialReport).labels)
 	writeSome(&b, "runnel_serial_uart_", uartFigures, r.Serial, func(s *serialReport) *uartReport { return s.UART })
 	writeSome(&b, "runnel_serial_link_", linkFigures, r.Serial, func(s *serialReport) *linkReport { return s.Link })
+	writeSome(&b, "runnel_serial_", sensorFigures, r.Serial, func(s *serialReport) *sensorReport { return s.Sensor })
 	writeSome(&b, "runnel_serial_lines_", linesFigures, r.Serial, func(s *serialReport) *linesReport { return s.Lines })
 	return b.Bytes()
 }
@@ -208,6 +216,14 @@ func one(yes bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// timestamp is t in seconds since 1970; 0 if there is no time.
+func timestamp(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // residentMemory is what the kernel says; 0 where it does not.

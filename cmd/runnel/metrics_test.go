@@ -19,7 +19,7 @@ func TestMetrics(t *testing.T) {
 		Version: "1", Node: "a \"b\"\\\n", Began: time.Unix(1000, 0),
 		Router:    edge.Status{Messages: 1 << 40, Realms: []edge.RealmStatus{{Name: "realm1", Sessions: 7}}},
 		Listeners: []listenReport{{URL: "tcp://127.0.0.1:1", Counters: transport.Counters{WebSocket: 3, OctetsIn: 5}}, {URL: "unix:///x"}},
-		Serial:    []serialReport{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &linkReport{Up: true}, Lines: &linesReport{Bad: 2}}},
+		Serial:    []serialReport{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &linkReport{Up: true}, Lines: &linesReport{Bad: 2}, Sensor: &sensorReport{Silent: true}}},
 		Uplinks:   []uplinkReport{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: queueReport{Events: 4, Alarm: "full"}}},
 	}
 	text := string(r.metrics())
@@ -48,6 +48,8 @@ func TestMetrics(t *testing.T) {
 		`runnel_serial_received_bytes_total{line="one",realm="realm1"} 9`,
 		`runnel_serial_link_up{line="two",realm=""} 1`,
 		`runnel_serial_lines_bad_total{line="two",realm=""} 2`,
+		`runnel_serial_silent{line="two",realm=""} 1`,
+		`runnel_serial_last_good_timestamp_seconds{line="two",realm=""} 0`,
 		`runnel_uplink_up{uplink="central",realm="realm1"} 1`,
 		`runnel_uplink_round_trip_seconds{uplink="central",realm="realm1"} 0.0025`,
 		`runnel_uplink_queue_events{uplink="central",realm="realm1"} 4`,
@@ -81,7 +83,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	r := report{
 		Router: edge.Status{Realms: make([]edge.RealmStatus, 1)}, Listeners: make([]listenReport, 1), Uplinks: make([]uplinkReport, 1),
-		Serial: []serialReport{{UART: &uartReport{}, Link: &linkReport{}, Lines: &linesReport{}}},
+		Serial: []serialReport{{UART: &uartReport{}, Link: &linkReport{}, Lines: &linesReport{}, Sensor: &sensorReport{}}},
 	}
 	for line := range strings.Lines(string(r.metrics())) {
 		if rest, ok := strings.CutPrefix(line, "# HELP "); ok {

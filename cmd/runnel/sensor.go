@@ -31,6 +31,7 @@ type sensor struct {
 	retain bool
 	hear   func(device io.ReadWriteCloser, publish func(reading.Event)) error
 	offers map[string]client.Handler
+	watch  *watch
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -62,7 +63,8 @@ func (n *node) wire(s Serial) func(context.Context) (client.Conn, error) {
 func (n *node) newSensor(s Serial) *sensor {
 	log := n.log.With("line", s.Name)
 	return &sensor{
-		name: s.Name, log: log, retain: s.Retain, refused: map[string]string{}, offers: map[string]client.Handler{},
+		watch: &watch{log: log, every: time.Duration(s.ExpectEvery)},
+		name:  s.Name, log: log, retain: s.Retain, refused: map[string]string{}, offers: map[string]client.Handler{},
 		client: client.New(client.Options{
 			Dial: n.wire(s), Realm: s.Realm, Agent: "runnel/" + version, Log: log,
 			Reconnect: client.Reconnect{Max: 5 * time.Second},
@@ -75,6 +77,7 @@ func (s *sensor) run(ctx context.Context, line func(context.Context, func(io.Rea
 	ctx, leave := context.WithCancel(ctx)
 	var session sync.WaitGroup
 	session.Go(func() { s.client.Run(ctx) })
+	session.Go(func() { s.watch.run(ctx) })
 	defer session.Wait()
 	defer leave()
 	for procedure, handle := range s.offers {

@@ -68,6 +68,10 @@ type linesReport struct {
 	NotUTF8     uint64    `json:"not_utf8"`
 	Long        uint64    `json:"long"`
 	Ignored     uint64    `json:"ignored"`
+	Partial     uint64    `json:"partial"`    // lines that began before the port was opened
+	BadFields   uint64    `json:"bad_fields"` // fields of good lines that were left out
+	BadField    string    `json:"bad_field,omitempty"`
+	BadInARow   uint64    `json:"bad_in_a_row"`
 	LastGood    time.Time `json:"last_good,omitzero"`
 	LastBad     time.Time `json:"last_bad,omitzero"`
 	BadLine     string    `json:"bad_line,omitempty"`
@@ -100,7 +104,11 @@ type slaveReport struct {
 
 type sensorReport struct {
 	voice
-	Procedures []string `json:"refused_procedures,omitempty"`
+	Procedures []string  `json:"refused_procedures,omitempty"`
+	LastGood   time.Time `json:"last_good,omitzero"` // the last good reading
+	Silent     bool      `json:"silent"`             // none came within expect_every
+
+	watched []string // alarms
 }
 
 func (l *line) report() serialReport {
@@ -119,6 +127,8 @@ func (l *line) report() serialReport {
 	if l.sensor != nil {
 		r.Sensor = &sensorReport{}
 		r.Sensor.voice, r.Sensor.Procedures = l.sensor.report()
+		r.Sensor.LastGood = l.sensor.watch.heard().good
+		r.Sensor.watched, r.Sensor.Silent = l.sensor.watch.alarms()
 	}
 	r.Alarms = r.alarms()
 	return r
@@ -145,6 +155,7 @@ func (s *serialReport) alarms() (list []string) {
 	if s.Sensor == nil {
 		return list
 	}
+	list = append(list, s.Sensor.watched...)
 	if s.Sensor.Refusal != "" {
 		list = append(list, "may not publish "+s.Sensor.Refusal)
 	}
@@ -170,6 +181,7 @@ func newLinkReport(s *lapb.Status) *linkReport {
 func newLinesReport(s lines.State) *linesReport {
 	return &linesReport{
 		Good: s.Good, Bad: s.Bad, NotUTF8: s.NotUTF8, Long: s.Long, Ignored: s.Ignored, LastGood: s.LastGood, LastBad: s.LastBad,
+		Partial: s.Partial, BadFields: s.BadFields, BadField: s.BadField, BadInARow: s.BadInARow,
 		BadLine: s.BadLine, BadReason: s.BadReason, BaudSuspect: s.BaudSuspect,
 	}
 }
@@ -219,7 +231,11 @@ func (s *serialReport) printMore(w io.Writer) {
 		s.Modbus.print(w)
 	}
 	if s.Sensor != nil {
-		fmt.Fprintf(w, "  %d published, %d refused, %d dropped\n", s.Sensor.Published, s.Sensor.Refused, s.Sensor.Dropped)
+		last := "never"
+		if !s.Sensor.LastGood.IsZero() {
+			last = since(s.Sensor.LastGood).String() + " ago"
+		}
+		fmt.Fprintf(w, "  %d published, %d refused, %d dropped; last good reading: %s\n", s.Sensor.Published, s.Sensor.Refused, s.Sensor.Dropped, last)
 	}
 	for _, alarm := range s.Alarms {
 		fmt.Fprintf(w, "  %s\n", harmless(alarm))
@@ -246,7 +262,10 @@ func (l *linkReport) print(w io.Writer) {
 }
 
 func (l *linesReport) print(w io.Writer) {
-	fmt.Fprintf(w, "  %d good lines, %d bad, %d not wanted\n", l.Good, l.Bad, l.Ignored)
+	fmt.Fprintf(w, "  %d good lines, %d bad, %d not wanted, %d partial\n", l.Good, l.Bad, l.Ignored, l.Partial)
+	if l.BadFields > 0 {
+		fmt.Fprintf(w, "  %d fields left out, the last one: %s\n", l.BadFields, harmless(l.BadField))
+	}
 	if l.Bad > 0 {
 		fmt.Fprintf(w, "  the last bad one, %v ago: %q: %s\n", since(l.LastBad), l.BadLine, harmless(l.BadReason))
 	}

@@ -15,6 +15,7 @@ func (n *node) newLines(s Serial) (*sensor, *lines.Sensor) {
 	heard := lines.NewSensor(parser, func(state lines.State) {
 		made.log.Warn("serial device prints what can't be understood", "text", state.BadLine, "because", state.BadReason, "so far", state.Bad)
 	})
+	made.watch.heard = func() words { return wordsOf(heard.State()) }
 	write := newWriter(s.newline())
 	if s.Write != "" {
 		made.offers[s.Write] = write.write

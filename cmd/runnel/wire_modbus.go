@@ -36,6 +36,7 @@ func (n *node) newModbus(s Serial) (*sensor, *modbus.Master) {
 		made.log.Info("Modbus slave answers in time again", "slave", slave)
 	}
 	master, _ := modbus.New(config)
+	made.watch.heard = func() words { return wordsOfBus(master.State()) }
 	for i, r := range s.Modbus {
 		if r.Write != "" {
 			made.offers[r.Write] = func(ctx context.Context, call *client.Invocation) (client.Payload, error) {

@@ -154,11 +154,15 @@ func next(t *testing.T, events chan event) event {
 type state struct {
 	Name, State, Error string
 	Opens              int
+	Alarms             []string
 	Lines              struct {
 		Good, Bad, Long, Ignored int
 		NotUTF8                  int    `json:"not_utf8"`
 		BadLine                  string `json:"bad_line"`
 		BadReason                string `json:"bad_reason"`
+		BadFields                int    `json:"bad_fields"`
+		BadField                 string `json:"bad_field"`
+		BadInARow                int    `json:"bad_in_a_row"`
 	}
 	Modbus struct {
 		Slaves []struct {
@@ -169,6 +173,8 @@ type state struct {
 	Sensor struct {
 		Published, Refused, Dropped int
 		Refusal                     string
+		Silent                      bool
+		LastGood                    string `json:"last_good"`
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,7 @@ func TestFormats(t *testing.T) {
 	events := r.hear(t)
 	for name, device := range devices {
 		r.opened(t, name, 1)
-		say(t, device, "half a line\n")
+		say(t, device, "\n") // the first line may be half of one
 	}
 	for _, c := range []struct {
 		device, text, topic string
@@ -49,9 +50,9 @@ func TestFormats(t *testing.T) {
 	}{
 		{"json", `{"station": "roof", "t": 21.5, "in": {"n": 1}}` + "\n", "roof.weather", map[string]any{"station": "roof", "t": 21.5, "in": map[string]any{"n": int64(1)}}},
 		{"csv", "215,x,40\r", "csv", map[string]any{"temperature": 21.5, "humidity": int64(40), "units": map[string]any{"temperature": "C"}}},
-		{"gps", nmea("HEHDT,1,T") + nmea("GPRMC,120000,A,4807.038,N,01131.000,E,022.4,084.4,221126,,"), "gps.rmc", map[string]any{
+		{"gps", nmea("HEHDT,1,T") + nmea("GPRMC,120000,A,4807.038,N,01131.000,E,022.4,084.4,221126,999.9,E,A"), "gps.rmc", map[string]any{
 			"talker": "GP", "sentence": "RMC", "utc": "12:00:00", "status": "A", "lat": 48.1173, "lon": 11.51666667, "speed_knots": 22.4, "course": 84.4,
-			"date": "2026-11-22", "time": "2026-11-22T12:00:00.000Z"}},
+			"date": "2026-11-22", "mode": "A", "time": "2026-11-22T12:00:00.000Z"}},
 		{"pattern", "> T=21.5 H=40\r\n", "pattern", map[string]any{"t": 21.5, "h": int64(40)}},
 	} {
 		say(t, devices[c.device], c.text)
@@ -66,7 +67,7 @@ func TestFormats(t *testing.T) {
 			t.Errorf("%s: %v\nwant %v", c.device, got, c.want)
 		}
 	}
-	if s := r.state(t, "gps"); s.Lines.Ignored != 1 || s.Lines.Good != 1 || s.Lines.Bad != 0 {
+	if s := r.state(t, "gps"); s.Lines.Ignored != 1 || s.Lines.Good != 1 || s.Lines.Bad != 0 || s.Lines.BadFields != 1 || !strings.HasPrefix(s.Lines.BadField, "variation: ") {
 		t.Errorf("%+v", s)
 	}
 }
@@ -78,7 +79,7 @@ func TestBadLines(t *testing.T) {
 	r := start(t, line("weather", link, "format = \"json\"\nmax_line = 64\ntopic = \"com.example.{id}\""))
 	events := r.hear(t)
 	r.opened(t, "weather", 1)
-	say(t, device, "booting\nhello\n{\"id\": \"\xff\"}\n"+strings.Repeat("x", 100)+"\n{\"id\": \"a.b\"}\n\n{\"id\": 7}\n")
+	say(t, device, "\nhello\n{\"id\": \"\xff\"}\n"+strings.Repeat("x", 100)+"\n{\"id\": \"a.b\"}\n\n{\"id\": 7}\n")
 	if e := next(t, events); e.topic != "com.example.7" {
 		t.Errorf("%v", e)
 	}
@@ -144,7 +145,7 @@ func TestReplug(t *testing.T) {
 	for n := range 3 {
 		device := plug(t, link)
 		r.opened(t, "weather", n+1)
-		say(t, device, fmt.Sprintf("99\n%d\n1", n)) // the first line may be half of one
+		say(t, device, fmt.Sprintf("\n%d\n1", n))
 		if e := next(t, events); e.kwargs["n"] != int64(n) {
 			t.Errorf("%v, want %d", e, n)
 		}
@@ -233,4 +234,64 @@ func TestStateEvents(t *testing.T) {
 	})
 	must(t, device.Close())
 	until("lost", func(s map[string]any) bool { return s["state"] == "waiting" })
+}
+
+// A line that begins after silence is whole: the first code of a reader is not lost. One that is under way when the port
+// is opened is counted, and not published.
+func TestFirstLine(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := start(t, line("reader", link, "format = \"regexp\"\npattern = '^(?P<code>.+)$'\ntopic = \"com.example.code\""))
+	events := r.hear(t)
+	r.opened(t, "reader", 1)
+	// Nothing tells when the router has begun to read. A code that comes right at the beginning may be half of one; the
+	// next one may not.
+	say(t, device, "038527")
+	time.Sleep(100 * time.Millisecond) // silence, not waiting: a reader is not faster
+	say(t, device, "\n")
+	time.Sleep(100 * time.Millisecond)
+	say(t, device, "4006381333931\r\n")
+	for {
+		e := next(t, events)
+		if e.kwargs["code"] == int64(4006381333931) {
+			break
+		}
+		if e.kwargs["code"] != "038527" {
+			t.Fatalf("%v", e)
+		}
+	}
+}
+
+// A device that falls silent, or prints what can't be read, is an alarm until it gives a good reading again.
+func TestAlarms(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := start(t, line("weather", link, "format = \"json\"\nexpect_every = \"300ms\"\ntopic = \"com.example.weather\""))
+	r.opened(t, "weather", 1)
+	alarmed := func(what string) func() bool {
+		return func() bool {
+			return slices.ContainsFunc(r.state(t, "weather").Alarms, func(a string) bool { return strings.Contains(a, what) })
+		}
+	}
+	eventually(t, "an alarm that it is silent", alarmed("no good reading for more than 300ms"))
+	if s := r.state(t, "weather"); !s.Sensor.Silent || s.Sensor.LastGood != "" {
+		t.Errorf("%+v", s.Sensor)
+	}
+	say(t, device, "\n"+strings.Repeat("ERR 17\n", 6))
+	eventually(t, "an alarm that its lines are bad", alarmed("the last 5 lines or more can't be read"))
+	stdout, _ := run(t, 0, "status", "--url", r.url)
+	if !strings.Contains(stdout, "no good reading for more than") || !strings.Contains(stdout, "last good reading: never") {
+		t.Error(stdout)
+	}
+	eventually(t, "no alarm", func() bool {
+		say(t, device, "{\"t\": 1}\n")
+		s := r.state(t, "weather")
+		return len(s.Alarms) == 0 && s.Sensor.LastGood != "" && s.Lines.BadInARow == 0
+	})
+	eventually(t, "an alarm again", alarmed("no good reading for more than 300ms"))
+	for _, said := range []string{"serial device gives no good reading", "serial device prints only lines that cannot be read", "serial device gives good readings again"} {
+		if !strings.Contains(r.Stderr.Text(), said) {
+			t.Errorf("the log does not say %q", said)
+		}
+	}
 }

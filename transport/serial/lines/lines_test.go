@@ -237,7 +237,7 @@ func sum(body string) string { return fmt.Sprintf("$%s*%02X", body, Checksum(bod
 
 func TestSplitter(t *testing.T) {
 	long, partial := 0, 0
-	s := newSplitter(8, noon, func() { long++ }, func() { partial++ })
+	s := newSplitter(8, noon, func() { long++ }, func([]byte) { partial++ })
 	var got []string
 	for _, chunk := range []string{"half\r", "\none\r\ntw", "o\rth\x00ree\n\n\r\n", "much too long", " still\n12345678\nx"} {
 		s.push([]byte(chunk), noon, func(line []byte) { got = append(got, string(line)) })
@@ -264,9 +264,9 @@ func TestFirstLine(t *testing.T) {
 		{"silent within", []string{"", "12", "", "34\n"}, []string{"1234"}, 0},
 	} {
 		partial := 0
-		s := newSplitter(8, noon, func() {}, func() { partial++ })
+		s := newSplitter(8, noon, func() {}, func([]byte) { partial++ })
 		if strings.HasPrefix(c.name, "sil") || c.name == "in pieces" {
-			s = newSplitter(16, noon, func() {}, func() { partial++ })
+			s = newSplitter(16, noon, func() {}, func([]byte) { partial++ })
 		}
 		var got []string
 		now := noon
@@ -364,6 +364,25 @@ func TestReceiverTime(t *testing.T) {
 	}
 	if e, err := some.Parse([]byte(sum(zda("22,11,2026"))), noon.Add(time.Minute)); err != nil || e.Kwargs["time"] == receiver {
 		t.Errorf("a minute after the fix: %v, %v", e.Kwargs, err)
+	}
+}
+
+// A first line that can't be half of one is used, even if nothing tells that it began after the port was opened.
+func TestFirstLineProvesItself(t *testing.T) {
+	rmc := sum("GPRMC,115958,A,4807.038,N,01131.000,E,0.0,0.0,221126,,")
+	for _, c := range []struct {
+		format  Format
+		line    string
+		partial uint64
+	}{
+		{JSON, `{"t": {"u": 1}}`, 0}, {JSON, `"u": 1}}`, 1}, {JSON, `{"u": 1}}`, 1}, {JSON, `1`, 1}, {JSON, ` [1]`, 0},
+		{NMEA, rmc, 0}, {NMEA, rmc[1:], 1}, {NMEA, "xx" + rmc, 1}, {CSV, "1,2", 1},
+	} {
+		s := NewSensor(parser(t, Config{Format: c.format, Columns: []string{"a", "b"}}), nil)
+		s.Run(&chunks{c.line + "\r\n"}, func(reading.Event) {})
+		if state := s.State(); state.Partial != c.partial || state.Good != 1-c.partial || state.Bad != 0 {
+			t.Errorf("%s: %+v", c.line, state)
+		}
 	}
 }
 

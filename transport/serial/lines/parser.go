@@ -1,6 +1,7 @@
 package lines
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ type Parser struct {
 	time   string
 	units  map[string]any // by the fields' final names
 	latin1 bool
+	format Format
 	tabs   bool // separate values, of which the first and the last may be empty
 	max    int
 }
@@ -71,7 +73,7 @@ func New(c Config) (*Parser, error) {
 	if c.MaxLine != 0 && (c.MaxLine < MinLine || c.MaxLine > MaxLine) {
 		return nil, fmt.Errorf("lines of %d octets: want %d to %d", c.MaxLine, MinLine, MaxLine)
 	}
-	p := &Parser{parse: parse, topic: topic, fields: c.Fields, time: c.Time, latin1: c.Latin1, max: cmp.Or(c.MaxLine, DefaultLine)}
+	p := &Parser{parse: parse, topic: topic, fields: c.Fields, time: c.Time, latin1: c.Latin1, format: c.Format, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
 	for _, f := range c.Fields {
 		if f.Name == "" {
@@ -129,6 +131,12 @@ func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []stri
 	}
 	e.Args, e.Kwargs = r.args, r.fields
 	return e, r.flaws, nil
+}
+
+// proves reports whether a line that can be read is whole. The end of an object, a list or a sentence is none.
+func (p *Parser) proves(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	return p.format == NMEA || p.format == JSON && len(line) > 0 && (line[0] == '{' || line[0] == '[')
 }
 
 func (p *Parser) decode(line []byte) (string, error) {

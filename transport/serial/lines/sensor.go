@@ -80,7 +80,7 @@ func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	s.mu.Lock()
 	s.noise, s.state.BaudSuspect = noise{}, false
 	s.mu.Unlock()
-	split := newSplitter(s.parser.max, time.Now(), s.tooLong, s.cut)
+	split := newSplitter(s.parser.max, time.Now(), s.tooLong, func(line []byte) { s.first(line, publish) })
 	buf := make([]byte, readSize)
 	for {
 		n, err := device.Read(buf)
@@ -142,7 +142,16 @@ func (s *Sensor) ignored() {
 	s.noise, s.state.BaudSuspect = noise{}, false
 }
 
-func (s *Sensor) cut() {
+// first is for a line that may have begun before the port was opened. If its format tells that it is whole, it is used.
+func (s *Sensor) first(line []byte, publish func(reading.Event)) {
+	now := time.Now()
+	if s.parser.proves(line) {
+		if e, flaws, err := s.parser.read(line, now); err == nil {
+			s.good(flaws, now)
+			publish(e)
+			return
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Partial++

@@ -9,18 +9,18 @@ const silence = 50 * time.Millisecond
 // splitter finds lines in a stream of octets. They end with CR, LF or both. It belongs to one goroutine.
 type splitter struct {
 	buf  []byte    // the line so far; its capacity is the longest one
-	skip bool      // up to the next end or silence: the line began before the port was opened, or is too long
-	cut  bool      // some of the line that is skipped has come
+	skip bool      // up to the next end or silence: the line is too long
+	cut  bool      // the line began before the port was opened; buf has what has come of it
 	last time.Time // the last octets
 
-	long    func() // called for each line that is too long
-	partial func() // called for each line whose beginning is missing
+	long    func()            // called for each line that is too long
+	partial func(line []byte) // called for each line that began before the port was opened, or may have
 }
 
 // newSplitter returns a splitter that may be in the middle of a line: where a device is when its port is opened is
 // known only if it is silent.
-func newSplitter(max int, now time.Time, long, partial func()) *splitter {
-	return &splitter{buf: make([]byte, 0, max), skip: true, last: now, long: long, partial: partial}
+func newSplitter(max int, now time.Time, long func(), partial func([]byte)) *splitter {
+	return &splitter{buf: make([]byte, 0, max), cut: true, last: now, long: long, partial: partial}
 }
 
 // push takes octets that have arrived now and calls line for each line that they end. The line is valid during the call
@@ -29,21 +29,17 @@ func (s *splitter) push(octets []byte, now time.Time, line func([]byte)) {
 	if len(octets) == 0 {
 		return
 	}
-	if s.skip && now.Sub(s.last) >= silence {
-		s.whole()
+	if (s.skip || s.cut) && now.Sub(s.last) >= silence {
+		s.end(line)
 	}
 	s.last = now
 	for _, b := range octets {
 		switch {
 		case b == '\r' || b == '\n':
-			if len(s.buf) > 0 && !s.skip {
-				line(s.buf)
-			}
-			s.buf = s.buf[:0]
-			s.whole()
-		case b == 0:
-		case s.skip:
-			s.cut = s.cut || len(s.buf) == 0
+			s.end(line)
+		case b == 0 || s.skip:
+		case len(s.buf) == cap(s.buf) && s.cut:
+			s.skip = true
 		case len(s.buf) == cap(s.buf):
 			s.long()
 			s.skip = true
@@ -53,10 +49,14 @@ func (s *splitter) push(octets []byte, now time.Time, line func([]byte)) {
 	}
 }
 
-// whole ends the skipping: what follows is the beginning of a line.
-func (s *splitter) whole() {
-	if s.cut {
-		s.partial()
+// end ends a line: what follows is the beginning of the next one.
+func (s *splitter) end(line func([]byte)) {
+	switch {
+	case len(s.buf) == 0:
+	case s.cut:
+		s.partial(s.buf)
+	case !s.skip:
+		line(s.buf)
 	}
 	s.buf, s.skip, s.cut = s.buf[:0], false, false
 }

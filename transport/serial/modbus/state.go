@@ -24,7 +24,8 @@ type SlaveState struct {
 	Late       uint64 // answers that took longer than the timeout
 	Strays     uint64 // frames that nobody asked for: duplicates, or answers that were given up
 	LastAnswer time.Time
-	Err        error // the last one; nil if there was none
+	LastGood   time.Time // the last answer that was no exception
+	Err        error     // the last one; nil if there was none
 
 	Slowest  time.Duration // what the slave needs, while it needs longer than the timeout; else 0
 	Suggest  time.Duration // the timeout that it needs; 0: the one that is set is enough
@@ -69,6 +70,8 @@ func (m *Master) note(id byte, answer []byte, err error) {
 		if answer[1]&failed != 0 {
 			s.Exceptions++
 			err = Exception(answer[2])
+		} else {
+			s.LastGood = s.LastAnswer
 		}
 	}
 	if err != nil {
