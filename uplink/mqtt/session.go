@@ -27,6 +27,7 @@ type session struct {
 	bridge bool // the broker keeps from us what we have sent
 	url    string
 	asked  []subscription // SUBSCRIBE is for these
+	heard  bool           // the broker has sent something after CONNACK; owned by run
 	open   context.Context
 	end    context.CancelCauseFunc
 
@@ -340,6 +341,7 @@ func (s *session) read() error {
 
 // handle does what one packet asks for. An error ends the connection.
 func (s *session) handle(p received) error {
+	s.heard = true
 	switch p := p.(type) {
 	case *packets.PublishPacket:
 		s.arrived(p)

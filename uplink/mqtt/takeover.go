@@ -42,7 +42,7 @@ func (t *takeovers) ended(like bool, now time.Time) bool {
 // takenOver looks whether a connection was ended for another client of the same id, and then says so.
 func (l *Link) takenOver(s *session, err error) error {
 	landed, open, _ := l.flight.outcome()
-	like := s.healthy() && endedByPeer(err) && (landed > 0 || !open)
+	like := s.heard && endedByPeer(err) && (landed > 0 || !open)
 	if !l.takeovers.ended(like, time.Now()) {
 		return err
 	}
@@ -52,16 +52,6 @@ func (l *Link) takenOver(s *session, err error) error {
 		l.log.Error("another client has the client id of this link", "client", l.opts.ClientID, "url", s.url, "err", text)
 	}
 	return fmt.Errorf("%w; %s", err, text)
-}
-
-// healthy reports whether the broker has answered in this connection.
-func (s *session) healthy() bool {
-	select {
-	case <-s.answered:
-		return true
-	default:
-		return false
-	}
 }
 
 // endedByPeer reports whether the other end has closed the connection.
