@@ -24,6 +24,9 @@ import (
 // of CHALLENGE, and its answer has what the client is challenged with: see admission.go. It answers with a role, or with a
 // dict that has one. Null, false and an ERROR refuse the peer.
 //
+// Nobody is to find out by trying which authids exist, so static principals are challenged in the same words and after the
+// same time as strangers: see known.go.
+//
 // A peer that is refused in front of CHALLENGE is challenged all the same, like one whom a static principal is not made
 // for, and refused when it has answered. So is everyone while the authenticator does not work; the log says so.
 
@@ -133,16 +136,21 @@ func (p *policy) offered(t *wamp.Transport) []string {
 func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 	p := s.policy
 	method, ready := p.authenticators.pick(&r)
+	if p.authenticators != nil {
+		r.Provider = dynamicProvider
+	}
 	switch {
-	case p.principals != nil && (method == "" || p.principals.Knows(r)):
+	case p.principals != nil && method == "":
 		return p.principals.Begin(r)
+	case p.principals != nil && p.principals.Knows(r):
+		return s.beginKnown(r, method)
 	case method == "":
 		return nil, nil, wamp.NoMatchingAuthMethod
 	case !ready:
 		return nil, nil, refusal{wamp.AuthenticationFailed, method + ": HELLO.Details does not say who it is"}
 	}
-	r.Methods = []string{method}
 	if method == "ticket" {
+		r.Methods = []string{method}
 		return nil, &ticketShown{s, r}, nil
 	}
 	exchange, err := s.beginNamed(r, method)
@@ -305,7 +313,8 @@ type namedExchange struct {
 // beginNamed asks the authenticator and begins an exchange with whom it names. The error says what HELLO lacks, for
 // whomever it is about.
 func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, error) {
-	a := s.policy.authenticators
+	a, all := s.policy.authenticators, r
+	r.Methods = []string{method}
 	e := &namedExchange{}
 	var who *auth.Principals
 	named, err := s.inquire(r, method, nil)
@@ -318,6 +327,10 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 	}
 	if err != nil {
 		errors.As(err, &e.refused)
+		if static := s.policy.principals; static != nil && static.StandsIn(all, a.isShaped(method)) {
+			_, e.Exchange, err = static.Begin(all)
+			return e, err
+		}
 		if who, err = a.decoysFor(method); err != nil {
 			return nil, err
 		}
@@ -359,6 +372,13 @@ func (a *authenticators) admit(r *auth.Request, method string, named *admission)
 		a.decoys[method], a.shaped[method] = decoys, true
 	}
 	return who, nil
+}
+
+// isShaped reports whether the method's decoys look like a principal that an authenticator has named.
+func (a *authenticators) isShaped(method string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.shaped[method]
 }
 
 // decoysFor returns the principals for those whom an authenticator refuses.

@@ -151,13 +151,17 @@ func TestStaticPrincipalsAreAskedFirst(t *testing.T) {
 		p.hear(`[4,"ticket",{}]`)
 		p.say(`[5,"guess",{}]`)
 		p.hear(refusedHello)
-		d.count(0) // whom the configuration names is not the authenticator's affair
+		for _, asked := range d.count(2) { // in vain, to take the time that it takes with strangers
+			if strings.Contains(asked, "secret") || strings.Contains(asked, "guess") {
+				t.Errorf("whom the configuration names is not the authenticator's affair: %s", asked)
+			}
+		}
 		p = s.connect(memory.Options{})
 		p.say(helloAs("stranger", `["ticket"]`))
 		p.hear(`[4,"ticket",{}]`)
 		p.say(`[5,"guess",{}]`)
 		p.hear(welcomed("stranger", "all", "ticket"))
-		d.count(1)
+		d.count(3)
 		p = s.connect(memory.Options{})
 		p.say(helloAs("x", `["kerberos"]`))
 		p.hear(`[3,{"message":"the realm realm1 offers unix, cryptosign, wampcra, ticket, anonymous"},"wamp.error.no_matching_auth_method"]`)
@@ -197,7 +201,9 @@ func TestAuthenticatorForWampCRA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tell(t, Options{}, decided(t, "wampcra"), func(s *story) {
+	realm := decided(t, "wampcra")
+	realm.Principals = nil
+	tell(t, Options{}, realm, func(s *story) {
 		known := fmt.Sprintf(`[{"role":"sensor","secret":%q,"salt":"salty","iterations":500,"keylen":24}]`, string(salted.Secret))
 		d := s.desk(authenticator, `[null]`, known, `!com.error.no`, `[{"role":"sensor"}]`, `["sensor"]`, known, `[{"role":"all","secret":"plain"}]`)
 		attempt := func(authid, key, want string) map[string]any {

@@ -99,8 +99,15 @@ func newCRA(a attempt) cra {
 	return c
 }
 
+// undisclosed stands for the role in a challenge that must not tell it.
+const undisclosed = "undisclosed"
+
 // craChallenge returns the JSON text that the client signs.
 func craChallenge(a attempt, now time.Time, nonce []byte) string {
+	role, provider := a.who.Role, a.who.Provider
+	if a.Provider != "" {
+		role, provider = undisclosed, a.Provider
+	}
 	text, _ := json.Marshal(struct { // strings and a number: it cannot fail
 		Authid       string `json:"authid"`
 		Authrole     string `json:"authrole"`
@@ -110,7 +117,7 @@ func craChallenge(a attempt, now time.Time, nonce []byte) string {
 		Timestamp    string `json:"timestamp"`
 		Session      uint64 `json:"session"`
 	}{
-		a.Authid, a.who.Role, byCRA.String(), a.who.Provider,
+		a.Authid, role, byCRA.String(), provider,
 		base64.RawURLEncoding.EncodeToString(nonce), now.UTC().Format("2006-01-02T15:04:05.000Z"), a.Session,
 	})
 	return string(text)

@@ -16,6 +16,10 @@ type Request struct {
 	Extra     map[string]any // HELLO.Details.authextra
 	Session   wamp.ID        // the id the session will have: WAMP-CRA signs it
 	Transport *wamp.Transport
+
+	// Provider is what a challenge says of who decides, in place of the principal's own; the role is then left out. It is
+	// for realms where several decide: the challenge must not tell which of them knows the authid. "": the principal's own.
+	Provider string
 }
 
 // Identity is who a peer has proved to be, as WELCOME.Details tells it.
