@@ -179,20 +179,43 @@ func (s *state) openMarks(m *realm, dir string) {
 
 // run writes until stop is closed; then it writes what is left.
 func (l *markLog) run(stop <-chan struct{}) {
+	if l.rewrite {
+		l.sync()
+	}
 	for {
 		select {
 		case <-l.wake:
 			l.write()
 		case <-l.syncing:
 			l.syncing = nil
-			l.told(l.log.Sync())
+			l.sync()
 		case <-stop:
 			l.write()
-			l.told(l.log.Sync())
+			if l.sync(); l.rewrite {
+				l.sync()
+			}
 			l.log.Close()
 			return
 		}
 	}
+}
+
+// sync syncs the log. If that fails the log has lost something, and the next sync writes it anew.
+func (l *markLog) sync() {
+	var err error
+	if acks := &l.realm.acknowledgements; l.rewrite {
+		acks.mu.Lock()
+		records := l.records(nil)
+		acks.mu.Unlock()
+		err = l.append(records)
+	} else {
+		err = l.log.Sync()
+		l.rewrite = err != nil
+	}
+	if err != nil {
+		l.syncing = time.After(l.interval)
+	}
+	l.told(err)
 }
 
 // write records what is ready, and has it answered.

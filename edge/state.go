@@ -61,7 +61,7 @@ type archive struct {
 	*history
 	log     *journal.Journal
 	saved   uint64 // the number of the first event that is not in the log
-	rewrite bool   // the log has a bad segment, or events twice
+	rewrite bool   // the log has a bad segment, has lost events, or has some twice
 }
 
 const (
@@ -189,13 +189,13 @@ func (s *state) opened(dir string, found journal.Found, unread int, err error) b
 		return false
 	}
 	if found.Torn > 0 {
-		s.log.Warn("state ends in the midst of a record, as after a power cut", "directory", dir, "octets lost", found.Torn)
+		s.log.Warn("state ends within a record, as after a power cut", "directory", dir, "octets", found.Torn)
 	}
 	if len(found.Bad) > 0 {
-		s.log.Warn("state is damaged; the files are set aside as .bad, with what can't be read", "files", found.Bad)
+		s.log.Error("state is damaged", "files", found.Bad, "remedy", "intact records are kept; the files are renamed to .bad")
 	}
 	if unread > 0 {
-		s.log.Warn("state has records that can't be used", "directory", dir, "records", unread)
+		s.log.Warn("state has unusable records", "directory", dir, "records", unread)
 	}
 	return true
 }
@@ -292,7 +292,7 @@ func (s *state) attend(now time.Time) {
 	if due(s.syncAt) {
 		s.syncAt = time.Time{}
 		if err := s.sync(); err != nil {
-			s.report(err)
+			s.report(err) // and what the logs have lost is written again
 		}
 	}
 }
@@ -315,6 +315,9 @@ func (s *state) report(err error) bool {
 // finish writes what is left.
 func (s *state) finish() {
 	err := errors.Join(s.save(), s.sync())
+	if journal.Lost(err) {
+		err = errors.Join(s.save(), s.sync())
+	}
 	for _, log := range s.logs() {
 		err = errors.Join(err, log.Close())
 	}
@@ -333,9 +336,16 @@ func (s *state) logs() (list []*journal.Journal) {
 	return list
 }
 
+// sync syncs the logs. One that fails has lost what was appended since the last sync, and is to be written anew.
 func (s *state) sync() (err error) {
-	for _, log := range s.logs() {
-		err = errors.Join(err, log.Sync())
+	if s.retained != nil {
+		err = s.retained.Sync()
+		s.rewrite = s.rewrite || journal.Lost(err)
+	}
+	for _, a := range s.archives {
+		failed := a.log.Sync()
+		a.rewrite = a.rewrite || journal.Lost(failed)
+		err = errors.Join(err, failed)
 	}
 	return err
 }
@@ -360,6 +370,7 @@ func (s *state) saveRetained() error {
 	if s.rewrite = s.rewrite || all; !s.rewrite {
 		if _, err := s.retained.Append(retainedRecords(topics)); err != nil {
 			s.retention.saveAgain(topics)
+			s.rewrite = journal.Lost(err)
 			return err
 		}
 		if s.retained.Octets() <= 2*s.retention.size()+fewOctets {
@@ -396,6 +407,7 @@ func (a *archive) save() error {
 	events, first, gone := a.since(a.saved)
 	n, err := a.log.Append(pastRecords(events))
 	a.saved = first + uint64(n)
+	a.rewrite = journal.Lost(err)
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,18 @@
 package journal
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"syscall"
 )
 
 // Disk is where the files of a log are. Its methods are those of package os.
 type Disk interface {
 	ReadDir(dir string) ([]fs.DirEntry, error)
-	MkdirAll(dir string) error
+	MkdirAll(dir string) error                     // returns when the names of new directories are on the disk
 	Open(name string) (File, error)                // to be read
 	Append(name string, create bool) (File, error) // to be written to at its end; create: it must not be there
 	Remove(name string) error
@@ -19,7 +22,8 @@ type Disk interface {
 
 // File is an open file of a Disk.
 type File interface {
-	io.ReadWriteCloser
+	io.ReaderAt
+	io.WriteCloser
 	Size() (int64, error)
 	Truncate(size int64) error
 	Sync() error
@@ -41,7 +45,6 @@ func (f machineFile) Size() (int64, error) {
 }
 
 func (machine) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
-func (machine) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
 func (machine) Remove(name string) error                  { return os.Remove(name) }
 func (machine) Rename(from, to string) error              { return os.Rename(from, to) }
 
@@ -62,13 +65,31 @@ func opened(f *os.File, err error) (File, error) {
 	return machineFile{f}, nil
 }
 
-// SyncDir fails silently: not all systems and file systems can, and those that can't need not.
+func (m machine) MkdirAll(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := m.MkdirAll(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return m.SyncDir(parent)
+}
+
+// SyncDir succeeds where the file system cannot sync a directory (EINVAL, ENOTSUP): there it need not.
 func (machine) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	d.Sync()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
 	return nil
 }

@@ -1,15 +1,19 @@
 // Package journal keeps records in a directory: an append-only log of segment files, made for flash memory and for
 // machines whose power is cut.
 //
-// A segment begins with a magic word; then come records, each its length, the CRC-32C of length and record, and the
-// record. New records go to the end of the newest segment, many with one write; a full segment is followed by a new one.
-// Nothing is ever written over. What is no longer wanted goes away with whole segments: Trim deletes the oldest ones,
-// Rewrite writes all that still counts to new ones and deletes the others.
+// New records go to the end of the newest segment, many with one write; a full segment is followed by a new one. Nothing
+// is ever written over. What is no longer wanted goes away with whole segments: Trim deletes the oldest ones, Rewrite
+// writes all that still counts to new ones and deletes the others. The octets of a segment are described in format.go.
 //
-// Reading never fails because of what is in the files, and changes nothing. The newest segment may end in the middle of
-// a record or in zeros, which is what a power cut leaves: that tail is not a part of the log, and the next write cuts it
-// off. Any other damage makes a segment bad: what can still be read of it counts, and when its turn to be deleted comes
-// it is renamed to end in ".bad" instead, for somebody to look at. The owner of a log with a bad segment should Rewrite.
+// A failed sync fails everything appended since the last good one. What the disk holds of it is unknown, and a second sync
+// would not tell. So these records leave the log, their segment is never synced or appended to again, and the next record
+// begins a new one. The error is a LostError, for owners that must append them again.
+//
+// Reading never fails because of what is in the files, and changes nothing. A damaged record costs itself only: reading
+// goes on with the next intact one. A torn tail is what a power cut leaves behind the last record of the newest segment;
+// it is not a part of the log, and the next write cuts it off. Any other damage makes a segment bad, and so does a
+// segment that is empty, has no header or is shorter than its successor says. When its turn to be deleted comes a bad
+// segment is renamed to end in ".bad" instead, to be examined. The owner of a log with a bad segment should Rewrite.
 //
 // Records may be read twice after a write failed or a Rewrite was cut short, always in their order; an owner whose
 // records each say a whole state (of one topic, say) need not care.
@@ -20,7 +24,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -37,18 +40,22 @@ type Journal struct {
 	segments []*segment // from old to new
 	active   File       // the newest segment, if it is open to be appended to
 	next     uint64     // the number of the next segment
-	unsynced bool
-	buf      []byte
+	unsynced bool       // something was appended since the last sync
+	buf      []byte     // records that are being encoded
 }
 
 // segment is one file.
 type segment struct {
 	number  uint64
-	octets  int64 // that count: without a torn tail
+	place   *place // nil: not appended to yet
+	octets  int64  // that count: without a torn tail
 	records int
 	torn    bool // there is a tail to be cut off
 	bad     bool
 	sealed  bool // it is not appended to any more
+
+	synced        int64 // so many octets are on the disk
+	syncedRecords int
 }
 
 // Found says what Open has read.
@@ -64,6 +71,18 @@ const (
 	maxAside = 3        // so many bad files are kept
 	batch    = 64 << 10 // octets in one write; roughly
 )
+
+// LostError says that a sync failed. The records appended since the last good one are not in the log any more.
+type LostError struct{ Err error }
+
+func (e *LostError) Error() string { return "sync journal: " + e.Err.Error() }
+func (e *LostError) Unwrap() error { return e.Err }
+
+// Lost reports whether an error of Append, Rewrite or Sync is a LostError.
+func Lost(err error) bool {
+	var lost *LostError
+	return errors.As(err, &lost)
+}
 
 // Open reads the log in dir from its first record to its last. A record's bytes are valid during the call of each. A
 // directory that is not there is an empty log; the first Append makes it. limit is how long a segment may be, roughly.
@@ -90,10 +109,51 @@ func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record
 		}
 	}
 	slices.SortFunc(j.segments, func(a, b *segment) int { return cmp.Compare(a.number, b.number) })
+	last := len(j.segments) - 1
+	for last > 0 && j.onlyBegun(j.segments[last]) {
+		last--
+	}
 	for i, s := range j.segments {
-		j.read(s, i == len(j.segments)-1, &found, each)
+		if i < last {
+			j.read(s, j.claimOf(j.segments[i+1], s), &found, each)
+		} else {
+			j.read(s, newest, &found, each)
+		}
 	}
 	return j, found, nil
+}
+
+// onlyBegun reports whether a segment has no header. Then nothing was written to it, and the one before it is the newest.
+func (j *Journal) onlyBegun(s *segment) bool {
+	header := j.headerOf(s)
+	return len(header) < headerSize && begun(string(header))
+}
+
+// headerOf returns the first octets of a segment.
+func (j *Journal) headerOf(s *segment) []byte {
+	header := make([]byte, headerSize)
+	f, err := j.disk.Open(j.path(s.number))
+	if err != nil {
+		return header
+	}
+	defer f.Close()
+	n, _ := f.ReadAt(header, 0)
+	return header[:n]
+}
+
+// What is known of a segment's length before it is read, if it is not a number of octets.
+const (
+	unknown = -1 - iota // it has a successor
+	newest              // it has none, and may be torn
+)
+
+// claimOf returns how long next says that s is, or unknown.
+func (j *Journal) claimOf(next, s *segment) int64 {
+	header := j.headerOf(next)
+	if previous, ok := parseHeader(header, next.number); ok && previous.number == s.number {
+		return previous.octets
+	}
+	return unknown
 }
 
 // segmentNumber reads the number out of a file's name.
@@ -110,28 +170,33 @@ func (j *Journal) path(number uint64) string {
 	return filepath.Join(j.dir, fmt.Sprintf("%010d%s", number, suffix))
 }
 
-// read reads one segment; newest says that it may be torn.
-func (j *Journal) read(s *segment, newest bool, found *Found, each func(uint64, []byte)) {
+// read reads one segment, of which so many octets count.
+func (j *Journal) read(s *segment, octets int64, found *Found, each func(uint64, []byte)) {
 	count := func(record []byte) {
 		s.records++
 		each(s.number, record)
 	}
-	size, state := int64(0), bad
+	size, r := int64(0), result{condition: bad}
 	if f, err := j.disk.Open(j.path(s.number)); err == nil {
 		if size, err = f.Size(); err == nil {
-			s.octets, state = scan(f, size, count)
+			if octets >= 0 {
+				size = min(size, octets)
+			}
+			r = scan(f, s.number, size, count)
 		}
 		f.Close()
 	}
-	found.Records += s.records
+	s.octets, s.sealed = r.good, r.old || octets != newest
 	switch {
-	case state == torn && newest:
+	case octets == newest && r.condition == torn:
 		s.torn = true
-		found.Torn += size - s.octets
-	case state != whole:
+		found.Torn += size - r.good
+	case r.condition != whole, octets >= 0 && size < octets, octets == unknown && size == 0:
 		s.bad, s.sealed, s.octets = true, true, size
 		found.Bad = append(found.Bad, j.path(s.number))
 	}
+	s.synced, s.syncedRecords = s.octets, s.records
+	found.Records += s.records
 }
 
 // Octets returns how long the log is.
@@ -166,6 +231,12 @@ type Segment struct {
 	Sealed bool // it is not appended to any more
 }
 
+// Holds reports whether a segment counts up to an offset. It does not hold what a failed sync has lost.
+func (j *Journal) Holds(number uint64, octets int64) bool {
+	i := slices.IndexFunc(j.segments, func(s *segment) bool { return s.number == number })
+	return i >= 0 && octets <= j.segments[i].octets
+}
+
 // Segments returns all segments, from old to new.
 func (j *Journal) Segments() (list []Segment) {
 	for _, s := range j.segments {
@@ -185,7 +256,7 @@ func (j *Journal) Each(number uint64, octets int64, each func(record []byte)) er
 		return fmt.Errorf("read journal: %w", err)
 	}
 	defer f.Close()
-	scan(f, octets, each)
+	scan(f, number, octets, each)
 	return nil
 }
 
@@ -194,221 +265,4 @@ func (j *Journal) Seal() {
 	if n := len(j.segments); n > 0 {
 		j.segments[n-1].sealed = true
 	}
-}
-
-// Append adds records to the end of the log. When it fails, the first n of them are there. A record longer than 256 MiB
-// is left out.
-func (j *Journal) Append(records iter.Seq[[]byte]) (n int, err error) {
-	j.buf = j.buf[:0]
-	pending := 0
-	for record := range records {
-		if len(record) <= maxRecord {
-			j.buf = appendRecord(j.buf, record)
-		}
-		pending++
-		if len(j.buf) < batch {
-			continue
-		}
-		if err := j.write(pending); err != nil {
-			return n, err
-		}
-		n, pending, j.buf = n+pending, 0, j.buf[:0]
-	}
-	if len(j.buf) > 0 {
-		if err := j.write(pending); err != nil {
-			return n, err
-		}
-	}
-	if cap(j.buf) > 2*batch {
-		j.buf = nil // a long record came
-	}
-	return n + pending, nil
-}
-
-// write appends buf, which holds so many records, whole or not at all.
-func (j *Journal) write(records int) error {
-	s, err := j.ready()
-	if err != nil {
-		return err
-	}
-	data := j.buf
-	if s.octets == 0 {
-		data = append([]byte(magic), data...)
-	}
-	j.unsynced = true
-	if _, err := j.active.Write(data); err != nil {
-		// A part may be there, and nothing may be written behind it.
-		if j.active.Truncate(s.octets) != nil {
-			s.sealed = true
-			j.deactivate()
-		}
-		return fmt.Errorf("write journal: %w", err)
-	}
-	s.octets += int64(len(data))
-	s.records += records
-	return nil
-}
-
-// ready returns the segment to append to, with its file open.
-func (j *Journal) ready() (*segment, error) {
-	if n := len(j.segments); n > 0 {
-		s := j.segments[n-1]
-		if s.octets >= j.limit {
-			s.sealed = true
-		}
-		if !s.sealed && (j.active != nil || j.reopen(s)) {
-			return s, nil
-		}
-	}
-	if err := j.Sync(); err != nil {
-		return nil, err
-	}
-	j.deactivate()
-	return j.begin()
-}
-
-// reopen opens the newest segment of an earlier run and cuts off its torn tail.
-func (j *Journal) reopen(s *segment) bool {
-	f, err := j.disk.Append(j.path(s.number), false)
-	if err != nil {
-		return false
-	}
-	if s.torn && f.Truncate(s.octets) != nil {
-		f.Close()
-		return false
-	}
-	s.torn = false
-	j.active = f
-	return true
-}
-
-// begin makes a new segment.
-func (j *Journal) begin() (*segment, error) {
-	if err := j.disk.MkdirAll(j.dir); err != nil {
-		return nil, fmt.Errorf("write journal: %w", err)
-	}
-	s := &segment{number: j.next}
-	f, err := j.disk.Append(j.path(s.number), true)
-	if err != nil {
-		return nil, fmt.Errorf("write journal: %w", err)
-	}
-	j.next++
-	j.active = f
-	j.segments = append(j.segments, s)
-	j.disk.SyncDir(j.dir)
-	if len(j.segments) == 1 {
-		j.disk.SyncDir(filepath.Dir(j.dir)) // which may be new in it
-	}
-	return s, nil
-}
-
-// deactivate closes the file that is appended to, if there is one.
-func (j *Journal) deactivate() {
-	if j.active != nil {
-		j.active.Close()
-		j.active = nil
-	}
-}
-
-// Sync returns when all that was appended is on the disk.
-func (j *Journal) Sync() error {
-	if !j.unsynced || j.active == nil {
-		return nil
-	}
-	j.unsynced = false
-	if err := j.active.Sync(); err != nil {
-		return fmt.Errorf("sync journal: %w", err)
-	}
-	return nil
-}
-
-// Trim deletes the oldest segments, as long as at least the newest keep records are left.
-func (j *Journal) Trim(keep int) error {
-	left := j.Records()
-	for len(j.segments) > 0 && left-j.segments[0].records >= keep {
-		left -= j.segments[0].records
-		if err := j.remove(j.segments[0]); err != nil {
-			return err
-		}
-		j.segments = j.segments[1:]
-	}
-	return nil
-}
-
-// Remove deletes one segment.
-func (j *Journal) Remove(number uint64) error {
-	i := slices.IndexFunc(j.segments, func(s *segment) bool { return s.number == number })
-	if i < 0 {
-		return nil
-	}
-	if err := j.remove(j.segments[i]); err != nil {
-		return err
-	}
-	j.segments = slices.Delete(j.segments, i, i+1)
-	return nil
-}
-
-// remove deletes the file of a segment, or sets it aside if it is bad.
-func (j *Journal) remove(s *segment) error {
-	if s == j.segments[len(j.segments)-1] {
-		j.deactivate()
-	}
-	path := j.path(s.number)
-	var err error
-	if s.bad {
-		err = j.disk.Rename(path, path+aside)
-		j.thinOut()
-	} else {
-		err = j.disk.Remove(path)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("trim journal: %w", err)
-	}
-	return nil
-}
-
-// thinOut deletes all but the newest of the bad segments.
-func (j *Journal) thinOut() {
-	entries, _ := j.disk.ReadDir(j.dir) // sorted by name
-	var set []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), suffix+aside) {
-			set = append(set, e.Name())
-		}
-	}
-	for len(set) > maxAside {
-		j.disk.Remove(filepath.Join(j.dir, set[0]))
-		set = set[1:]
-	}
-}
-
-// Rewrite replaces the whole log by records. When it fails, the log is as it was.
-func (j *Journal) Rewrite(records iter.Seq[[]byte]) error {
-	old := j.segments
-	if len(old) > 0 {
-		old[len(old)-1].sealed = true
-	}
-	_, err := j.Append(records)
-	if err == nil {
-		err = j.Sync()
-	}
-	remove := old
-	if err != nil {
-		remove = j.segments[len(old):]
-	}
-	remove = slices.Clone(remove)
-	for _, s := range remove {
-		if failed := j.remove(s); failed != nil {
-			return errors.Join(err, failed)
-		}
-		j.segments = slices.DeleteFunc(j.segments, func(other *segment) bool { return other == s })
-	}
-	return err
-}
-
-// Close syncs and closes the log.
-func (j *Journal) Close() error {
-	err := j.Sync()
-	j.deactivate()
-	return err
 }

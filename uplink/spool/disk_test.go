@@ -3,7 +3,6 @@ package spool
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
@@ -15,7 +14,7 @@ import (
 	"runnel/edge/journal"
 )
 
-// flash is a disk whose power can be cut: what was not synced may be there then, or a part of it, or zeros in its place.
+// flash is a disk whose power can be cut, and that can fail: what was not synced may be there then, or a part of it, or zeros in its place.
 type flash struct {
 	mu      sync.Mutex
 	names   map[string]*file // by path
@@ -24,16 +23,38 @@ type flash struct {
 	broken  error            // what every write says
 	written int64            // octets
 	syncs   int
+
+	fault  func(op string) error // what else may fail: write, truncate, sync, syncdir, create, remove, rename; nil: nothing
+	doomed map[string]*file      // names that a failed SyncDir has forgotten: none that succeeds later saves them
 }
 
 type file struct {
 	disk   *flash
 	data   []byte
-	synced int // so many of them are
+	synced int      // so many of them are, but for
+	doomed [][2]int // what a failed Sync has forgotten: none that succeeds later saves it
+}
+
+// fails says whether an operation fails. It is called with mu held.
+func (d *flash) fails(op string) error {
+	if d.broken != nil {
+		return d.broken
+	}
+	if d.fault == nil {
+		return nil
+	}
+	return d.fault(op)
+}
+
+// setFault has operations fail from now on.
+func (d *flash) setFault(fault func(op string) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fault = fault
 }
 
 func newFlash() *flash {
-	return &flash{names: make(map[string]*file), safe: make(map[string]*file), room: -1}
+	return &flash{names: make(map[string]*file), safe: make(map[string]*file), doomed: make(map[string]*file), room: -1}
 }
 
 // kill returns the disk as the next process finds it when this one is killed: all that was written is there.
@@ -42,7 +63,10 @@ func (d *flash) kill() *flash {
 	defer d.mu.Unlock()
 	next := newFlash()
 	for name, f := range d.names {
-		next.names[name] = &file{disk: next, data: bytes.Clone(f.data), synced: f.synced}
+		next.names[name] = &file{disk: next, data: bytes.Clone(f.data), synced: f.synced, doomed: slices.Clone(f.doomed)}
+		if d.doomed[name] == f {
+			next.doomed[name] = next.names[name]
+		}
 	}
 	for name := range d.safe {
 		if f := next.names[name]; f != nil {
@@ -71,6 +95,11 @@ func (d *flash) cut(r *rand.Rand) *flash {
 	for _, name := range slices.Sorted(mapKeys(names)) {
 		f := names[name]
 		data := bytes.Clone(f.data[:f.synced])
+		for _, span := range f.doomed {
+			if r.IntN(2) == 0 && span[0] < len(data) {
+				clear(data[min(span[0], len(data)):min(span[1], len(data))])
+			}
+		}
 		rest := bytes.Clone(f.data[f.synced:])
 		switch r.IntN(4) {
 		case 0:
@@ -123,16 +152,17 @@ func (d *flash) Open(name string) (journal.File, error) {
 	if f == nil {
 		return nil, fs.ErrNotExist
 	}
-	return &reader{Reader: bytes.NewReader(bytes.Clone(f.data)), size: int64(len(f.data))}, nil
+	return &reader{bytes.NewReader(bytes.Clone(f.data))}, nil
 }
 
 func (d *flash) Append(name string, create bool) (journal.File, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	f := d.names[name]
+	failure := d.fails("create")
 	switch {
-	case d.broken != nil:
-		return nil, d.broken
+	case failure != nil:
+		return nil, failure
 	case create && f != nil:
 		return nil, fs.ErrExist
 	case create:
@@ -147,8 +177,8 @@ func (d *flash) Append(name string, create bool) (journal.File, error) {
 func (d *flash) Remove(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.broken != nil {
-		return d.broken
+	if err := d.fails("remove"); err != nil {
+		return err
 	}
 	if f := d.names[name]; f != nil && d.room >= 0 {
 		d.room += int64(len(f.data))
@@ -160,8 +190,8 @@ func (d *flash) Remove(name string) error {
 func (d *flash) Rename(from, to string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.broken != nil {
-		return d.broken
+	if err := d.fails("rename"); err != nil {
+		return err
 	}
 	d.names[to] = d.names[from]
 	delete(d.names, from)
@@ -171,13 +201,21 @@ func (d *flash) Rename(from, to string) error {
 func (d *flash) SyncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.fails("syncdir"); err != nil {
+		for name, f := range d.names {
+			if filepath.Dir(name) == dir && d.safe[name] != f {
+				d.doomed[name] = f
+			}
+		}
+		return err
+	}
 	for name := range d.safe {
 		if filepath.Dir(name) == dir {
 			delete(d.safe, name)
 		}
 	}
 	for name, f := range d.names {
-		if filepath.Dir(name) == dir {
+		if filepath.Dir(name) == dir && d.doomed[name] != f {
 			d.safe[name] = f
 		}
 	}
@@ -219,8 +257,13 @@ func (d *flash) wrote() int64 {
 func (f *file) Write(b []byte) (int, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if f.disk.broken != nil {
-		return 0, f.disk.broken
+	if err := f.disk.fails("write"); err != nil {
+		n := 0
+		if f.disk.broken == nil { // a part of it is there
+			n = len(b) / 2
+			f.data = append(f.data, b[:n]...)
+		}
+		return n, err
 	}
 	n := len(b)
 	if f.disk.room >= 0 {
@@ -238,32 +281,37 @@ func (f *file) Write(b []byte) (int, error) {
 func (f *file) Truncate(size int64) error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
+	if err := f.disk.fails("truncate"); err != nil {
+		return err
+	}
 	f.data = f.data[:size:size]
 	f.synced = min(f.synced, int(size))
+	for i := range f.doomed {
+		f.doomed[i][1] = min(f.doomed[i][1], int(size))
+	}
+	f.doomed = slices.DeleteFunc(f.doomed, func(span [2]int) bool { return span[0] >= span[1] })
 	return nil
 }
 
 func (f *file) Sync() error {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
-	if f.disk.broken != nil {
-		return f.disk.broken
+	if err := f.disk.fails("sync"); err != nil {
+		f.doomed = append(f.doomed, [2]int{f.synced, len(f.data)})
+		return err
 	}
 	f.synced = len(f.data)
 	f.disk.syncs++
 	return nil
 }
 
-func (f *file) Size() (int64, error)       { return int64(len(f.data)), nil }
-func (f *file) Close() error               { return nil }
-func (f *file) Read(b []byte) (int, error) { return 0, errors.New("written only") }
+func (f *file) Size() (int64, error)              { return int64(len(f.data)), nil }
+func (f *file) Close() error                      { return nil }
+func (f *file) ReadAt([]byte, int64) (int, error) { return 0, errors.New("written only") }
 
-type reader struct {
-	io.Reader
-	size int64
-}
+type reader struct{ *bytes.Reader }
 
-func (r *reader) Size() (int64, error)      { return r.size, nil }
+func (r *reader) Size() (int64, error)      { return r.Reader.Size(), nil }
 func (r *reader) Close() error              { return nil }
 func (r *reader) Sync() error               { return nil }
 func (r *reader) Truncate(int64) error      { return fs.ErrPermission }

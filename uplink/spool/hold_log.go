@@ -131,12 +131,9 @@ func (s *Spool) commitHeld() error {
 		}
 		done = append(done, b)
 	}
-	if failed := h.log.Sync(); failed != nil {
-		h.log.Seal()
-		err = errors.Join(err, failed)
-		for i := range done {
-			done[i].failed = true
-		}
+	err = errors.Join(err, h.log.Sync())
+	for i := range done {
+		done[i].failed = done[i].failed || !h.log.Holds(done[i].number, done[i].octets)
 	}
 	s.heldCommitted(done, err)
 	return err

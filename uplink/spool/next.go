@@ -116,9 +116,10 @@ func (s *Spool) read(after uint64, n int, why purpose) []Event {
 	}
 	s.reading.Lock()
 	defer s.reading.Unlock()
+	at := reach{after: after}
 	for {
 		s.mu.Lock()
-		events, l, lack := s.collect(after, n, why)
+		events, l, lack := s.collect(&at, n, why)
 		var seg segment
 		if lack != nil {
 			seg = *lack
@@ -131,26 +132,45 @@ func (s *Spool) read(after uint64, n int, why purpose) []Event {
 	}
 }
 
-// collect merges the lanes. Where a segment must be read first it stops, and returns which.
-func (s *Spool) collect(after uint64, n int, why purpose) (events []Event, l *lane, lack *segment) {
+// reach is how far a read has come.
+type reach struct {
+	after  uint64
+	places [3]uint64 // by lane; up to here nothing is to be returned
+	begun  bool
+}
+
+// begin finds the places to begin at.
+func (s *Spool) begin(at *reach, why purpose) {
 	if why != peeking {
-		after = min(after, s.handed) // nothing is left out
+		at.after = min(at.after, s.handed) // nothing is left out
 	}
-	from := after
+	from := at.after
 	if why == handing && s.held.sift {
 		if rejected, ok := s.firstRejected(); ok {
 			from = min(from, rejected-1)
 		}
 	}
+	at.places, at.begun = [3]uint64{from, from, from}, true
+}
+
+// collect merges the lanes. Where a segment must be read first it stops, and returns which. It goes on behind what was
+// passed then: of a segment in which all is settled only its place is needed, and reading it again would never end.
+func (s *Spool) collect(at *reach, n int, why purpose) (events []Event, l *lane, lack *segment) {
+	if !at.begun {
+		s.begin(at, why)
+	}
 	var cursors [3]cursor
 	for i, l := range s.lanes {
-		cursors[i] = cursor{lane: l, after: from, handed: s.handed}
+		cursors[i] = cursor{lane: l, after: at.places[i], handed: s.handed}
 	}
 	for octets := int64(0); len(events) < n && octets < pieceOctets; {
 		var first *cursor
 		for i := range cursors {
 			c := &cursors[i]
 			if seg := c.peek(); seg != nil {
+				for i := range cursors {
+					at.places[i] = cursors[i].after
+				}
 				return events, c.lane, seg
 			}
 			if c.state == ready && (first == nil || c.found.Sequence < first.found.Sequence) {
@@ -170,7 +190,7 @@ func (s *Spool) collect(after uint64, n int, why purpose) (events []Event, l *la
 			if !s.divert(first, t) {
 				break
 			}
-		} else if e.Sequence > s.handed || e.Sequence > after && s.window.waits(e.Sequence) {
+		} else if e.Sequence > s.handed || e.Sequence > at.after && s.window.waits(e.Sequence) {
 			events = append(events, e.Event.clone())
 			octets += e.octets
 			if why != peeking {
@@ -224,26 +244,49 @@ func (s *Spool) load(l *lane, seg segment) {
 	})
 	l.piece = p
 	if len(p.events) < seg.records {
-		s.unreadable(l, seg, seg.records-len(p.events), err)
+		s.unreadable(l, seg, p.events, err)
 	}
 }
 
-// unreadable notes that records which were in a segment can't be read any more.
-func (s *Spool) unreadable(l *lane, seg segment, records int, err error) {
+// unreadable notes that records which were in a segment can't be read any more: only those are left.
+func (s *Spool) unreadable(l *lane, seg segment, left []kept, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(l.segments, func(other *segment) bool { return other.number == seg.number })
-	if i < 0 {
-		return // dropped meanwhile
+	if i < 0 || l.segments[i].octets != seg.octets {
+		return // dropped meanwhile; or it has grown, and is read once more
 	}
 	now := l.segments[i]
-	s.log.Error("events can't be read back from disk, and are lost", "class", l.class, "events", records, "because", err)
-	records = min(records, now.live)
-	now.records -= records
-	now.live -= records
-	s.depth -= records
-	s.missing(lost{reason: ByDamage, first: now.first, last: now.last, count: records})
+	live := 0
+	for i := range left {
+		if sequence := left[i].Sequence; sequence > s.handed || s.window.has(sequence) {
+			live++
+		}
+	}
+	s.forgetUnread(l, now, left)
+	lostOnes := now.live - live
+	s.log.Error("events can't be read back from disk, and are lost", "class", l.class, "events", lostOnes, "err", err)
+	if lostOnes > 0 {
+		s.missing(lost{reason: ByDamage, first: now.first, last: now.last, count: lostOnes})
+	}
+	s.depth -= lostOnes
+	now.records, now.live, now.first, now.last = len(left), live, 0, 0
+	if len(left) > 0 {
+		now.first, now.last = left[0].Sequence, left[len(left)-1].Sequence
+	}
 	s.retire(l)
+}
+
+// forgetUnread settles what is under way of a segment and is not among those that are left of it: it can't be sent again.
+func (s *Spool) forgetUnread(l *lane, seg *segment, left []kept) {
+	for _, u := range slices.Clone(s.window.list[s.window.head:]) {
+		if u.settled || u.class != l.class || u.sequence < seg.first || u.sequence > seg.last || l.find(u.sequence) != nil {
+			continue
+		}
+		if !slices.ContainsFunc(left, func(k kept) bool { return k.Sequence == u.sequence }) {
+			s.window.settle(u.sequence)
+		}
+	}
 }
 
 // Ack says that the far side has an event, or never will. Events may be acknowledged in any order.

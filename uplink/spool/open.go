@@ -5,15 +5,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
 	"runnel/edge/journal"
 )
 
-// Open opens a spool with what is left in its directory. That succeeds whatever is in the files: a torn tail is cut off, a
-// damaged segment is set aside as .bad once what can be read of it is forwarded, empty files are fine; what was lost is
-// logged, and leaves a gap. If the directory can't be read or written to, the spool is in memory, with an alarm. It fails
+// Open opens a spool with what is left in its directory. That succeeds whatever is in the files: a torn tail is cut off;
+// of a damaged segment all intact records are forwarded, then it is set aside as .bad. A loss is logged, and leaves a gap. If the directory can't be read or written to, the spool is in memory, with an alarm. It fails
 // only where another process has the directory (ErrInUse), or the options are wrong.
 func Open(o Options) (*Spool, error) {
 	o, err := o.withDefaults()
@@ -52,7 +52,9 @@ func (s *Spool) lock() error {
 		s.report(err)
 		return nil
 	}
-	s.opts.disk.SyncDir(filepath.Dir(s.opts.Dir))
+	if err := s.opts.disk.SyncDir(filepath.Dir(s.opts.Dir)); err != nil {
+		s.report(err)
+	}
 	release, err := lockFile(filepath.Join(s.opts.Dir, "lock"))
 	switch {
 	case errors.Is(err, ErrInUse):
@@ -109,13 +111,16 @@ func (s *Spool) recover() (err error) {
 			e := &entry{Event: g.Event, octets: cost, at: g.at}
 			s.lanes[Memory].insert(e)
 			s.count(e)
+			if g.Gap.Reason == ByDamage {
+				s.runs[run{reason: ByDamage}] = e // what is found damaged at each start leaves one gap
+			}
 		}
 	}
 	if r.unread > 0 {
-		s.log.Error("spool has records that can't be read, and are lost", "records", r.unread)
+		s.log.Error("spool has unusable records", "records", r.unread)
 	}
 	if r.bad+r.unread > 0 {
-		s.missing(lost{reason: ByDamage, first: r.settled + 1, last: r.last})
+		s.missing(lost{reason: ByDamage, first: r.settled + 1, last: max(r.last, r.settled+1)})
 	}
 	if s.depth > 0 {
 		s.log.Info("events wait from an earlier run", "events", s.depth, "octets", s.octets)
@@ -152,7 +157,10 @@ func (s *Spool) recoverLane(l *lane, r *recovery) (err error) {
 	if err != nil {
 		return err
 	}
-	s.opts.disk.SyncDir(dir) // a file that is gone is not to come back after a power cut, with numbers that are used again
+	// A file that is gone is not to come back after a power cut, with numbers that are used again.
+	if failed := s.opts.disk.SyncDir(dir); failed != nil && !errors.Is(failed, fs.ErrNotExist) {
+		s.report(failed)
+	}
 	s.tellOf(dir, found, r)
 	for _, info := range l.log.Segments() {
 		if seg := segments[info.Number]; seg != nil {
@@ -166,10 +174,10 @@ func (s *Spool) recoverLane(l *lane, r *recovery) (err error) {
 
 func (s *Spool) tellOf(dir string, found journal.Found, r *recovery) {
 	if found.Torn > 0 {
-		s.log.Warn("spool ends in the midst of a record, as after a power cut", "directory", dir, "octets lost", found.Torn)
+		s.log.Warn("spool ends within a record, as after a power cut", "directory", dir, "octets", found.Torn)
 	}
 	if len(found.Bad) > 0 {
-		s.log.Error("spool is damaged; the files are set aside as .bad, with what can't be read", "files", found.Bad)
+		s.log.Error("spool is damaged", "files", found.Bad, "remedy", "intact events are forwarded; the files are then renamed to .bad")
 		r.bad += len(found.Bad)
 	}
 }

@@ -187,13 +187,9 @@ func (s *Spool) commit(l *lane) error {
 		}
 		done = append(done, p)
 	}
-	if failed := l.log.Sync(); failed != nil {
-		// What was written may be lost, and a second sync would not say so.
-		l.log.Seal()
-		err = errors.Join(err, failed)
-		for i := range done {
-			done[i].failed = true
-		}
+	err = errors.Join(err, l.log.Sync())
+	for i := range done { // a sync that failed, also that of a full segment, has lost all since the last good one
+		done[i].failed = done[i].failed || !l.log.Holds(done[i].number, done[i].octets)
 	}
 	s.committed(l, done, until, err)
 	return err
