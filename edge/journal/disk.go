@@ -1,12 +1,10 @@
 package journal
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 )
 
 // Disk is where the files of a log are. Its methods are those of package os.
@@ -81,15 +79,4 @@ func (m machine) MkdirAll(dir string) error {
 	return m.SyncDir(parent)
 }
 
-// SyncDir succeeds where the file system cannot sync a directory (EINVAL, ENOTSUP): there it need not.
-func (machine) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	return nil
-}
+func (machine) SyncDir(dir string) error { return syncDir(dir) }

@@ -87,3 +87,44 @@ func topics(b *bench) (names []string) {
 		}
 	}
 }
+
+// Whatever octet of whichever file is changed, and whichever file is emptied, zeroed, cut or replaced: no more than the
+// events of the damaged record or file are missing, and the far side hears of it by a gap.
+func TestEveryLossLeavesAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{MaxOctets: 64 << 10} // segments of 4 KiB
+		b := open(t, newFlash(), o)
+		for i := range 60 {
+			b.put(Disk, fmt.Sprint("d", i))
+			if err := b.store(fmt.Sprint("s", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.stop()
+		whole := topics(open(t, b.disk.kill(), o))
+		for _, name := range b.disk.files() {
+			size := len(b.disk.names[name].data)
+			newest := !slices.ContainsFunc(b.disk.files(), func(other string) bool { return other > name && other[:12] == name[:12] })
+			check := func(what string, most int, change func(data []byte) []byte) {
+				disk := b.disk.kill()
+				disk.names[name].data = change(disk.names[name].data)
+				after := open(t, disk, o)
+				left, gaps := topics(after), after.State().Dropped.Runs
+				if missing := len(whole) - len(left); missing > most || missing > 0 && gaps != 1 {
+					t.Errorf("%s of %s: %d events are missing, with %d gaps", what, name, missing, gaps)
+				}
+				after.stop()
+			}
+			for at := 0; at < size; at += 1 + size/200 {
+				check(fmt.Sprint("octet ", at), 1, func(data []byte) []byte { data[at] ^= 1 << (at % 8); return data })
+			}
+			check("zeros", 60, func(data []byte) []byte { clear(data); return data })
+			check("the magic", 0, func(data []byte) []byte { clear(data[:8]); return data })
+			check("a hole", 20, func(data []byte) []byte { clear(data[512:1024]); return data })
+			if !newest {
+				check("nothing left", 60, func([]byte) []byte { return nil })
+				check("half", 60, func(data []byte) []byte { return data[:len(data)/2] })
+			}
+		}
+	})
+}
