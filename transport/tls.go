@@ -6,53 +6,29 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
-	"sync"
 )
 
-// ServerFiles returns a listener's TLS configuration. The certificate and its key are read again when their files
-// change. clientCA, if it is not "", holds the authorities that certificates of clients must be signed by; a client
-// need not have one.
+// ServerFiles returns a listener's TLS configuration; see OpenKeyPair and KeyPair.Server.
 func ServerFiles(certificate, key, clientCA string) (*tls.Config, error) {
-	k := &keyPair{certFile: certificate, keyFile: key}
-	if err := k.load(); err != nil {
-		return nil, err
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.get() }}
-	if clientCA == "" {
-		return c, nil
-	}
-	pool, err := readPool(clientCA)
+	k, err := OpenKeyPair(certificate, key)
 	if err != nil {
 		return nil, err
 	}
-	c.ClientCAs, c.ClientAuth = pool, tls.VerifyClientCertIfGiven
-	return c, nil
+	return k.Server(clientCA)
 }
 
-// ClientFiles returns a client's TLS configuration. Each file may be "". ca holds the authorities that the router's
-// certificate must be signed by, instead of the system's; certificate and key are the client's own, and are read again
-// when their files change.
+// ClientFiles returns a client's TLS configuration. Each file may be ""; see OpenKeyPair and KeyPair.Client.
 func ClientFiles(ca, certificate, key string) (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if ca != "" {
-		pool, err := readPool(ca)
-		if err != nil {
-			return nil, err
-		}
-		c.RootCAs = pool
-	}
 	if certificate == "" {
-		return c, nil
+		return (*KeyPair)(nil).Client(ca)
 	}
-	k := &keyPair{certFile: certificate, keyFile: key}
-	if err := k.load(); err != nil {
+	k, err := OpenKeyPair(certificate, key)
+	if err != nil {
 		return nil, err
 	}
-	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return k.get() }
-	return c, nil
+	return k.Client(ca)
 }
 
 func readPool(file string) (*x509.CertPool, error) {
@@ -65,48 +41,6 @@ func readPool(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("read certificates %s: there is none in it", file)
 	}
 	return pool, nil
-}
-
-// keyPair is a certificate and its key in files that may change.
-type keyPair struct {
-	certFile, keyFile string
-
-	mu        sync.Mutex
-	pair      *tls.Certificate
-	cert, key fs.FileInfo // of the files that pair was read from
-}
-
-// get returns the pair as the files have it now; while they can't be read, or do not fit each other because only one of
-// them has been replaced yet, as they had it before.
-func (k *keyPair) get() (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !same(k.certFile, k.cert) || !same(k.keyFile, k.key) {
-		k.load()
-	}
-	return k.pair, nil
-}
-
-func (k *keyPair) load() error {
-	cert, err := os.Stat(k.certFile)
-	if err != nil {
-		return fmt.Errorf("read certificate: %w", err)
-	}
-	key, err := os.Stat(k.keyFile)
-	if err != nil {
-		return fmt.Errorf("read key: %w", err)
-	}
-	pair, err := tls.LoadX509KeyPair(k.certFile, k.keyFile)
-	if err != nil {
-		return fmt.Errorf("read certificate %s: %w", k.certFile, err)
-	}
-	k.pair, k.cert, k.key = &pair, cert, key
-	return nil
-}
-
-func same(file string, was fs.FileInfo) bool {
-	now, err := os.Stat(file)
-	return err == nil && os.SameFile(now, was) && now.ModTime().Equal(was.ModTime()) && now.Size() == was.Size()
 }
 
 // ParsePin reads the SHA-256 of a certificate or a public key, in hexadecimal with or without colons.

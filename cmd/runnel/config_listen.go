@@ -108,7 +108,9 @@ func (k checker) serverFiles(l *Listen) {
 	if _, err := transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil && !errors.Is(err, fs.ErrNotExist) &&
 		l.Certificate != "" && l.Key != "" {
 		k.add(l.Place, "certificate", "%v", err)
+		return
 	}
+	k.certificate(l.Place, l.Certificate, l.Key)
 }
 
 // address checks the host and port of a listener.

@@ -176,6 +176,9 @@ func (k checker) clientFiles(u *Uplink) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		k.add(u.Place, "key", "%v", err)
 	}
+	if u.Certificate != "" && u.Key != "" {
+		k.certificate(u.Place, u.Certificate, u.Key)
+	}
 }
 
 // share checks one table of an uplink. The prefix is the one that its URI has where it comes from.

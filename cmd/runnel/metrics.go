@@ -139,16 +139,22 @@ func (r *report) metrics() []byte {
 		writeMemory(&b, r.Memory)
 	}
 	write(&b, "runnel_realm_", realmFigures, r.Router.Realms, func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
-	write(&b, "runnel_listener_", listenerFigures, r.Listeners, func(l *listenReport) string { return "listener=" + labelText(l.URL) })
-	write(&b, "runnel_uplink_", uplinkFigures, r.Uplinks, func(u *uplinkReport) string {
-		return "uplink=" + labelText(u.Name) + ",realm=" + labelText(u.Realm)
-	})
+	write(&b, "runnel_listener_", listenerFigures, r.Listeners, (*listenReport).labels)
+	writeSome(&b, "runnel_listener_certificate_", certificateFigures, r.Listeners, (*listenReport).labels, func(l *listenReport) *certificateReport { return l.Certificate })
+	write(&b, "runnel_uplink_", uplinkFigures, r.Uplinks, (*uplinkReport).labels)
+	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, r.Uplinks, (*uplinkReport).labels, func(u *uplinkReport) *certificateReport { return u.Certificate })
 	write(&b, "runnel_serial_", serialFigures, r.Serial, (*serialReport).labels)
-	writeSome(&b, "runnel_serial_uart_", uartFigures, r.Serial, func(s *serialReport) *uartReport { return s.UART })
-	writeSome(&b, "runnel_serial_link_", linkFigures, r.Serial, func(s *serialReport) *linkReport { return s.Link })
-	writeSome(&b, "runnel_serial_", sensorFigures, r.Serial, func(s *serialReport) *sensorReport { return s.Sensor })
-	writeSome(&b, "runnel_serial_lines_", linesFigures, r.Serial, func(s *serialReport) *linesReport { return s.Lines })
+	writeSome(&b, "runnel_serial_uart_", uartFigures, r.Serial, (*serialReport).labels, func(s *serialReport) *uartReport { return s.UART })
+	writeSome(&b, "runnel_serial_link_", linkFigures, r.Serial, (*serialReport).labels, func(s *serialReport) *linkReport { return s.Link })
+	writeSome(&b, "runnel_serial_", sensorFigures, r.Serial, (*serialReport).labels, func(s *serialReport) *sensorReport { return s.Sensor })
+	writeSome(&b, "runnel_serial_lines_", linesFigures, r.Serial, (*serialReport).labels, func(s *serialReport) *linesReport { return s.Lines })
 	return b.Bytes()
+}
+
+func (l *listenReport) labels() string { return "listener=" + labelText(l.URL) }
+
+func (u *uplinkReport) labels() string {
+	return "uplink=" + labelText(u.Name) + ",realm=" + labelText(u.Realm)
 }
 
 func (s *serialReport) labels() string {
@@ -172,13 +178,13 @@ func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T
 	}
 }
 
-// writeSome is write for what only some lines have.
-func writeSome[T any](b *bytes.Buffer, prefix string, figures []figure[T], lines []serialReport, of func(*serialReport) *T) {
+// writeSome is write for what only some parts have.
+func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(*P) string, of func(*P) *T) {
 	for _, f := range figures {
 		var samples []labelled
-		for i := range lines {
-			if part := of(&lines[i]); part != nil {
-				samples = append(samples, labelled{lines[i].labels(), f.value(part)})
+		for i := range parts {
+			if part := of(&parts[i]); part != nil {
+				samples = append(samples, labelled{labels(&parts[i]), f.value(part)})
 			}
 		}
 		family(b, prefix, f.name, f.help, samples...)

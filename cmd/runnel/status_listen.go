@@ -12,9 +12,12 @@ import (
 type listenReport struct {
 	URL string `json:"url"`
 	transport.Counters
+	Certificate *certificateReport `json:"certificate,omitempty"`
 }
 
-func (l *listener) report() listenReport { return listenReport{URL: l.URL(), Counters: l.Counters()} }
+func (l *listener) report() listenReport {
+	return listenReport{URL: l.URL(), Counters: l.Counters(), Certificate: reportCertificate(l.pair)}
+}
 
 func (r *report) printListeners(w io.Writer) {
 	if len(r.Listeners) > 0 {
@@ -23,6 +26,11 @@ func (r *report) printListeners(w io.Writer) {
 	for _, l := range r.Listeners {
 		fmt.Fprintf(w, "%s\t%d of %d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", printable(l.URL), l.Connections, l.Limit, dash(l.peers()),
 			l.Accepted, l.Refused, l.Failed, l.MessagesIn, l.MessagesOut, octets(l.OctetsIn), octets(l.OctetsOut))
+	}
+	for _, l := range r.Listeners {
+		if alarm := l.Certificate.alarm(); alarm != "" {
+			fmt.Fprintf(w, "%s:\n  ALARM: %s\n", printable(l.URL), alarm)
+		}
 	}
 }
 

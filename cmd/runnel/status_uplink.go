@@ -26,6 +26,8 @@ type uplinkReport struct {
 	EventsDown flow        `json:"events_down"`
 	CallsUp    flow        `json:"calls_up"`
 	CallsDown  flow        `json:"calls_down"`
+
+	Certificate *certificateReport `json:"certificate,omitempty"` // with which the link shows who it is
 }
 
 // flow counts what crossed an uplink one way.
@@ -42,6 +44,7 @@ func (l *link) report() uplinkReport {
 		Clash: s.Clash, Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
 		Queue: l.queue(), OctetsIn: in, OctetsOut: out,
 		EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
+		Certificate: reportCertificate(l.pair),
 	}
 }
 
@@ -91,6 +94,7 @@ func (u *uplinkReport) printMore(w io.Writer) {
 		}
 	}
 	say(u.Clash != "", "ALARM: %s", harmless(u.Clash))
+	say(u.Certificate.alarm() != "", "ALARM: %s", u.Certificate.alarm())
 	say(u.EventsUp.Dropped+u.EventsDown.Dropped > 0, "%d events up and %d down were dropped", u.EventsUp.Dropped, u.EventsDown.Dropped)
 	say(u.CallsUp.Dropped+u.CallsDown.Dropped > 0, "%d calls up and %d down could not be made", u.CallsUp.Dropped, u.CallsDown.Dropped)
 	say(u.Looped > 0, "%d events and calls had come round in a circle, or too far", u.Looped)

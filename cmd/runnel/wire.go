@@ -218,6 +218,7 @@ func (n *node) start(fail func(error)) {
 	n.inside, n.doors, n.links = newGroup(fail), newGroup(fail), newGroup(fail)
 	n.running = true
 	n.inside.start(n.cookies.Run)
+	n.inside.start(n.watchCertificates)
 	if n.exporter != nil {
 		n.runExporter()
 	}

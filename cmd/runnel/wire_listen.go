@@ -14,6 +14,7 @@ import (
 type listener struct {
 	*transport.Listener
 	config Listen
+	pair   *transport.KeyPair // nil without TLS
 	work   *work
 }
 
@@ -49,8 +50,12 @@ func (n *node) listen(l Listen, over []*transport.Listener, sockets []net.Listen
 		Replaces:       over,
 		Over:           sockets,
 	}
+	var pair *transport.KeyPair
 	if l.Certificate != "" {
-		if opts.TLS, err = transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil {
+		if pair, err = transport.OpenKeyPair(string(l.Certificate), string(l.Key)); err == nil {
+			opts.TLS, err = pair.Server(string(l.ClientCA))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("listen on %s: %w", url, err)
 		}
 	}
@@ -58,7 +63,7 @@ func (n *node) listen(l Listen, over []*transport.Listener, sockets []net.Listen
 	if err != nil {
 		return nil, err
 	}
-	return &listener{Listener: opened, config: l}, nil
+	return &listener{Listener: opened, config: l, pair: pair}, nil
 }
 
 // cookieOptions are nil where a listener gives no cookies.

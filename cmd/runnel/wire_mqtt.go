@@ -13,8 +13,10 @@ import (
 )
 
 // mqttOptions are those of an uplink to an MQTT broker.
-func (n *node) mqttOptions(c *Config, u Uplink, traffic *transport.Traffic) (opts mqtt.Options, err error) {
+func (n *node) mqttOptions(c *Config, l *link) (opts mqtt.Options, err error) {
+	u := l.config
 	opts = mqtt.Options{
+		Spool: l.spool, From: l.from,
 		Name: u.Name, Realm: u.Realm,
 		Local:      n.within(linkRole, u.Realm),
 		Dir:        spoolDir(c, u.Name),
@@ -41,8 +43,8 @@ func (n *node) mqttOptions(c *Config, u Uplink, traffic *transport.Traffic) (opt
 	for _, s := range u.Imports {
 		opts.Import = append(opts.Import, s.mqttRule())
 	}
-	how := transport.DialOptions{Pin: u.Pin, Traffic: traffic}
-	if how.TLS, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key)); err != nil {
+	how := transport.DialOptions{Pin: u.Pin, Traffic: l.traffic}
+	if how.TLS, err = l.pair.Client(string(u.CA)); err != nil {
 		return opts, err
 	}
 	for _, url := range u.URL {

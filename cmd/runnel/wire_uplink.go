@@ -28,34 +28,44 @@ type link struct {
 	spool   *spool.Spool
 	traffic *transport.Traffic // to the central router and back
 	config  Uplink
-	from    *uplink.Handover // of the link whose place this one takes; nil: there was none
+	pair    *transport.KeyPair // with which it shows who it is; nil without one
+	from    *uplink.Handover   // of the link whose place this one takes; nil: there was none
 	work    *work
 }
 
 // newLink makes an uplink around its spool, which from passes to it from the link that it replaces.
 func (n *node) newLink(c *Config, u Uplink, store *spool.Spool, from *uplink.Handover) (*link, error) {
-	traffic := new(transport.Traffic)
-	made, err := n.linkTo(c, u, store, from, traffic)
-	if err != nil {
-		return nil, err
+	l := &link{spool: store, traffic: new(transport.Traffic), config: u, from: from}
+	err := l.readKeyPair()
+	if err == nil {
+		l.linker, err = n.linkTo(c, l)
 	}
-	return &link{linker: made, spool: store, traffic: traffic, config: u, from: from}, nil
-}
-
-func (n *node) linkTo(c *Config, u Uplink, store *spool.Spool, from *uplink.Handover, traffic *transport.Traffic) (linker, error) {
-	if u.mqtt() {
-		opts, err := n.mqttOptions(c, u, traffic)
-		if err != nil {
-			return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
-		}
-		opts.Spool, opts.From = store, from
-		return mqtt.New(opts)
-	}
-	opts, err := n.uplinkOptions(c, u, traffic)
 	if err != nil {
 		return nil, fmt.Errorf("uplink %s: %w", u.Name, err)
 	}
-	opts.Spool, opts.From = store, from
+	return l, nil
+}
+
+// readKeyPair reads the certificate with which the link shows who it is, if it has one.
+func (l *link) readKeyPair() (err error) {
+	if l.config.Certificate != "" {
+		l.pair, err = transport.OpenKeyPair(string(l.config.Certificate), string(l.config.Key))
+	}
+	return err
+}
+
+func (n *node) linkTo(c *Config, l *link) (linker, error) {
+	if l.config.mqtt() {
+		opts, err := n.mqttOptions(c, l)
+		if err != nil {
+			return nil, err
+		}
+		return mqtt.New(opts)
+	}
+	opts, err := n.uplinkOptions(c, l)
+	if err != nil {
+		return nil, err
+	}
 	return uplink.New(opts)
 }
 
@@ -70,8 +80,10 @@ func (l *link) remains() string {
 	return ""
 }
 
-func (n *node) uplinkOptions(c *Config, u Uplink, traffic *transport.Traffic) (opts uplink.Options, err error) {
+func (n *node) uplinkOptions(c *Config, l *link) (opts uplink.Options, err error) {
+	u := l.config
 	opts = uplink.Options{
+		Spool: l.spool, From: l.from,
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
 		Local:     n.within(linkRole, u.Realm),
 		Export:    rules(u.Exports, dataDir(c) != ""),
@@ -89,7 +101,6 @@ func (n *node) uplinkOptions(c *Config, u Uplink, traffic *transport.Traffic) (o
 		PingTimeout:  time.Duration(u.PingTimeout),
 		FailBack:     time.Duration(u.FailBack),
 	}
-	files := tlsFiles{ca: u.CA, certificate: u.Certificate, key: u.Key}
 	key := u.Key
 	if u.Certificate != "" {
 		key = "" // it is the certificate's
@@ -101,12 +112,12 @@ func (n *node) uplinkOptions(c *Config, u Uplink, traffic *transport.Traffic) (o
 		opts.Auth = client.Bind(u.Binding, opts.Auth...)
 	}
 	serializer, _ := wamp.ParseSerializer(cmp.Or(u.Serializer, "cbor"))
-	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin, Traffic: traffic} // no PING: the link asks in WAMP
+	how := transport.DialOptions{Serializer: serializer, Pin: u.Pin, Traffic: l.traffic} // no PING: the link asks in WAMP
+	if how.TLS, err = l.pair.Client(string(u.CA)); err != nil {
+		return opts, err
+	}
 	for _, text := range u.URL {
-		dial, err := dialer(text, files, how)
-		if err != nil {
-			return opts, err
-		}
+		dial := func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, text, how) }
 		opts.Remote = append(opts.Remote, uplink.Remote{URL: transport.Shown(text), Dial: dial})
 	}
 	return opts, nil
