@@ -1,9 +1,11 @@
 package stories
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -49,5 +51,37 @@ func TestReboundPage(t *testing.T) {
 	}
 	if answer := webRequest(t, r.address(), "GET", "/", "localhost:"+port); !strings.HasPrefix(answer, "HTTP/1.1 200") {
 		t.Errorf("the front page: %s", answer)
+	}
+}
+
+// TestPollPlaces: a stranger's connection does not hold the places of others by long-poll transports without a session.
+func TestPollPlaces(t *testing.T) {
+	r := serve(t, "[[listen]]\nurl = \"tcp://127.0.0.2:0\"\nmax_connections = 20\n")
+	address := strings.TrimPrefix(r.logs(`url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const ask = `{"protocols":["wamp.2.json"]}`
+	answers := bufio.NewReader(conn)
+	status := make(map[int]int)
+	for range 40 {
+		fmt.Fprintf(conn, "POST /lp/open HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", len(ask), ask)
+		answer, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, answer.Body)
+		answer.Body.Close()
+		status[answer.StatusCode]++
+	}
+	if status[http.StatusOK] == 0 || status[http.StatusTooManyRequests] == 0 || status[http.StatusServiceUnavailable] != 0 {
+		t.Errorf("answers by status: %v", status)
+	}
+	runnel(t, "pub", "story.a", "--ack", "--url", "tcp://"+address).expect(t, 0, "", "")
+	w := &web{T: t, base: "http://" + address + "/lp/"}
+	if got := w.hello(`[1,"realm1",{"roles":{"caller":{}}}]`); !strings.HasPrefix(got, "[2,") {
+		t.Errorf("heard %s", got)
 	}
 }

@@ -29,6 +29,7 @@ type Conn struct {
 	id        string
 	protocol  subprotocol.Protocol
 	transport wamp.Transport
+	place     *place          // until it has a session
 	account   *budget.Account // nil: memory is not bounded
 
 	turn   chan struct{} // holds an element while a request sends
@@ -55,13 +56,13 @@ type Conn struct {
 	charged int // octets that the account was charged for out
 }
 
-func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport) *Conn {
+func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport, place *place) *Conn {
 	c := &Conn{
-		server: s, id: id, protocol: p, transport: peer,
+		server: s, id: id, protocol: p, transport: peer, place: place,
 		turn: make(chan struct{}, 1), bodies: make(chan []byte, 1), ended: make(chan struct{}), done: make(chan struct{}),
 	}
 	c.room.L = &c.mu
-	c.SetReadLimit(0)
+	c.limit.Store(int64(s.opts.MaxMessage))
 	c.transport.Protocol, c.transport.Serializer = "longpoll", p.Serializer
 	c.transport.ChannelBinding = nil // its requests come over more than one connection
 	c.mu.Lock()
@@ -70,8 +71,11 @@ func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport) 
 	return c
 }
 
-// SetReadLimit has a longer body be refused, until it is called with 0.
+// SetReadLimit has a longer body be refused, until it is called with 0: then the peer has a session.
 func (c *Conn) SetReadLimit(octets int) {
+	if octets <= 0 {
+		c.place.leave()
+	}
 	if octets <= 0 || octets > c.server.opts.MaxMessage {
 		octets = c.server.opts.MaxMessage
 	}
@@ -238,6 +242,7 @@ func (c *Conn) vanish() {
 	c.idle.Stop()
 	c.out, c.at = nil, 0
 	c.account.Close()
+	c.place.leave()
 	c.server.remove(c)
 	close(c.done)
 }

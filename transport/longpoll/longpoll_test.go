@@ -476,7 +476,7 @@ func FuzzSend(f *testing.F) {
 			p.Serializer = wamp.JSON
 		}
 		s := NewServer(Options{})
-		c := newConn(s, "id", p, wamp.Transport{})
+		c := newConn(s, "id", p, wamp.Transport{}, nil)
 		defer c.Close()
 		w := httptest.NewRecorder()
 		err := c.send(w, httptest.NewRequest("POST", "/", strings.NewReader(string(body))))

@@ -60,6 +60,8 @@ type Options struct {
 type Server struct {
 	opts Options // static
 
+	newcomers newcomers // locks for itself
+
 	mu    sync.Mutex
 	conns map[string]*Conn
 }
@@ -161,7 +163,7 @@ func (s *Server) refuse(w http.ResponseWriter, err error) error {
 	if errors.As(err, &with) {
 		status = with.status
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "10")
 	}
 	http.Error(w, "runnel: "+err.Error(), status)
@@ -184,7 +186,11 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 	if !ok {
 		return fmt.Errorf("no common protocol: asked for %.200q, spoken here: %s", wish.Protocols, strings.Join(subprotocol.Names(), ", "))
 	}
-	c := newConn(s, rand.Text(), p, peer)
+	place := s.newcomers.enter(r, &peer)
+	if place == nil {
+		return errCrowded
+	}
+	c := newConn(s, rand.Text(), p, peer, place)
 	if c.account, err = s.opts.Memory.Open(budget.Peer{Name: peer.Remote, Base: connCost, End: func() { c.leave(budget.ErrCut) }}); err != nil {
 		c.leave(io.EOF)
 		c.Close()

@@ -1,0 +1,67 @@
+package longpoll
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+
+	"runnel/edge/wamp"
+)
+
+const ask = `{"protocols":["wamp.2.json"]}`
+
+// TestNewcomers: a connection has few transports without a session. One that gets a session, or is gone, makes room.
+func TestNewcomers(t *testing.T) {
+	r := serve(t, Options{})
+	var opened []*Conn
+	for range maxNewOfConn {
+		c, _ := r.open(t, "wamp.2.json")
+		opened = append(opened, c)
+	}
+	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
+	opened[0].SetReadLimit(1000)
+	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
+	for range 2 { // what is said twice counts once
+		opened[0].SetReadLimit(0)
+	}
+	r.open(t, "wamp.2.json")
+	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
+	opened[1].leave(io.EOF)
+	opened[1].Close()
+	r.open(t, "wamp.2.json")
+	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
+}
+
+// TestNewcomersOfAddress: so has an address, over however many connections, and what one client can choose its IPv6 addresses from.
+func TestNewcomersOfAddress(t *testing.T) {
+	var n newcomers
+	enter := func(connection int, remote string) *place {
+		return n.enter(&http.Request{RemoteAddr: fmt.Sprint("192.0.2.1:", connection)}, &wamp.Transport{Remote: remote})
+	}
+	var held []*place
+	for i := range maxNewOfAddress {
+		p := enter(i, fmt.Sprintf("[2001:db8::%x]:%d", i+1, i))
+		if p == nil {
+			t.Fatalf("no room after %d", i)
+		}
+		held = append(held, p)
+	}
+	if enter(1000, "[2001:db8::ffff]:1") != nil {
+		t.Error("there is room for more")
+	}
+	for _, remote := range []string{"[2001:db8:0:1::1]:1", "192.0.2.1:1", "192.0.2.2:1"} {
+		p := enter(2000, remote)
+		if p == nil {
+			t.Errorf("no room for %s", remote)
+		}
+		held = append(held, p)
+	}
+	for _, p := range held {
+		p.leave()
+		p.leave()
+	}
+	if len(n.held) != 0 {
+		t.Errorf("left: %v", n.held)
+	}
+}
