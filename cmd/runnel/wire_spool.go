@@ -48,7 +48,7 @@ func (u Uplink) spool() spool.Options {
 		SpillAfter: time.Duration(u.SpillAfter), Sync: time.Duration(u.Sync),
 	}
 	if u.mqtt() {
-		o.RetryFirst, o.RetryLast = brokerRetryFirst, brokerRetryLast
+		o.RetryFirst, o.RetryLast, o.RetryOne = brokerRetryFirst, brokerRetryLast, true
 	}
 	if u.Place.has("min_free") {
 		o.MinFree = cmp.Or(o.MinFree, -1)

@@ -96,71 +96,6 @@ func (l *Link) wasThere(e *client.Event) bool {
 	return slices.ContainsFunc(e.ForwardFor(), func(h client.Hop) bool { return h.Node == l.way[0].Node })
 }
 
-// drain sends what is in the spool, in its order, until ctx is done or the connection ends.
-func (s *session) drain(ctx context.Context) error {
-	if s.link.stuck >= cautious {
-		select {
-		case <-s.answered: // see judge
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	store := s.link.opts.Spool
-	store.Rewind()
-	for after := uint64(0); ; {
-		events, err := store.Next(ctx, after, underWay)
-		if err != nil {
-			return err
-		}
-		for i := range events {
-			if err := s.forward(ctx, &events[i]); err != nil {
-				return err
-			}
-			if !events[i].Held {
-				after = events[i].Sequence
-			}
-		}
-		if s.link.opts.QoS > 0 {
-			continue
-		}
-		if err := s.out.flush(); err != nil {
-			return err
-		}
-		for i := range events {
-			store.Ack(events[i].Sequence)
-		}
-	}
-}
-
-// forward sends one event. It waits while too many are under way.
-func (s *session) forward(ctx context.Context, e *spool.Event) error {
-	p, err := s.link.message(e)
-	if err != nil {
-		s.link.refuse(&s.link.status.eventsUp, "event not forwarded", e.Topic, err)
-	}
-	if p == nil {
-		s.link.opts.Spool.Ack(e.Sequence)
-		return nil
-	}
-	if p.Qos > 0 {
-		f, err := s.link.flight.take(ctx, e.Epoch, e.Sequence)
-		if err != nil {
-			return err
-		}
-		if f.done {
-			return nil
-		}
-		if p.Qos == 2 && f.release {
-			s.answer(packets.Pubrel, f.id)
-		}
-		p.MessageID, p.Dup = f.id, f.again
-	} else {
-		s.link.status.eventsUp.passed()
-	}
-	s.send(p)
-	return s.out.room()
-}
-
 // message makes PUBLISH of an event; nil for what is not sent.
 func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
 	if e.Gap != nil {
@@ -197,6 +132,7 @@ func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
 // landed takes an event out of the spool that the broker has acknowledged.
 func (s *session) landed(id uint16, released bool) {
 	if sequence, ok := s.link.flight.landed(id, released); ok {
+		s.link.trial.acquit(sequence)
 		s.link.opts.Spool.Ack(sequence)
 		s.link.status.eventsUp.passed()
 	}

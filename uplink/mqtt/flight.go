@@ -20,7 +20,6 @@ type flight struct {
 	mu   sync.Mutex
 	room sync.Cond // on mu
 	// Guarded by mu.
-	limit   int // most, or 1 in a connection that is to show which event the broker does not bear
 	landing int // how many were acknowledged in this connection
 	under   map[uint16]*sent
 	begun   bool                    // there was a connection
@@ -33,6 +32,14 @@ type flight struct {
 type sent struct {
 	sequence uint64
 	received bool // the broker has it (PUBREC): only PUBREL is to be sent
+	freight
+}
+
+// freight tells of an event.
+type freight struct {
+	topic string
+	size  int  // of the payload
+	probe bool // its topic is held, and it shows whether it still has to be
 }
 
 // flying is how an event is to be sent.
@@ -55,20 +62,16 @@ func idOf(epoch, sequence uint64) uint16 { return uint16((epoch%idSpace+sequence
 
 // newFlight makes a flight of at most limit events. old is the number of the last event that another process has left.
 func newFlight(limit int, old uint64) *flight {
-	f := &flight{most: limit, limit: limit, old: old, under: make(map[uint16]*sent)}
+	f := &flight{most: limit, old: old, under: make(map[uint16]*sent)}
 	f.room.L = &f.mu
 	return f
 }
 
-// connected begins a connection. session says that the broker has that of the one before; cautious that one event is to
-// be sent at a time, until one is acknowledged. It returns the ids to be released, for the broker has what they stand for.
-func (f *flight) connected(session, cautious bool) (release []uint16) {
+// connected begins a connection. session says that the broker has that of the one before. It returns the ids to be released, for the broker has what they stand for.
+func (f *flight) connected(session bool) (release []uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.landing, f.limit = 0, f.most
-	if cautious {
-		f.limit = 1
-	}
+	f.landing = 0
 	for id, s := range f.under {
 		if session && s.received {
 			release = append(release, id)
@@ -87,7 +90,7 @@ func (f *flight) connected(session, cautious bool) (release []uint16) {
 }
 
 // take waits for room and notes an event that is about to be sent.
-func (f *flight) take(ctx context.Context, epoch, sequence uint64) (flying, error) {
+func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight) (flying, error) {
 	stop := context.AfterFunc(ctx, f.wake)
 	defer stop()
 	f.mu.Lock()
@@ -98,8 +101,8 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64) (flying, erro
 		if other != nil && other.sequence == sequence {
 			return flying{id: id, done: true}, nil // the others were taken off by connected
 		}
-		if other == nil && len(f.under) < f.limit {
-			return f.begin(id, sequence), nil
+		if other == nil && len(f.under) < f.most {
+			return f.begin(id, sequence, what), nil
 		}
 		f.room.Wait()
 	}
@@ -107,8 +110,8 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64) (flying, erro
 }
 
 // begin puts an event under way. mu is held.
-func (f *flight) begin(id uint16, sequence uint64) flying {
-	f.under[id] = &sent{sequence: sequence}
+func (f *flight) begin(id uint16, sequence uint64, what freight) flying {
+	f.under[id] = &sent{sequence: sequence, freight: what}
 	n := flying{id: id, again: sequence <= max(f.highest, f.old)}
 	f.highest = max(f.highest, sequence)
 	if f.used != nil {
@@ -138,26 +141,25 @@ func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
 	}
 	delete(f.under, id)
 	f.landing++
-	f.limit = f.most
 	f.room.Broadcast()
 	return s.sequence, true
 }
 
-// outcome says how this connection went: how many events were acknowledged, whether others were not, and the number of the
-// only one of these.
-func (f *flight) outcome() (landed int, open bool, only uint64) {
+// outcome says how this connection went: how many events were acknowledged, and which the broker may not have, in order.
+func (f *flight) outcome() (landed int, open []sent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.under) == 1 {
-		for _, s := range f.under {
-			only = s.sequence
+	for _, s := range f.under {
+		if !s.received {
+			open = append(open, *s)
 		}
 	}
-	return f.landing, len(f.under) > 0, only
+	slices.SortFunc(open, func(a, b sent) int { return cmp.Compare(a.sequence, b.sequence) })
+	return f.landing, open
 }
 
-// clear waits until nothing is under way.
-func (f *flight) clear(ctx context.Context) {
+// clear waits until nothing is under way. It returns ctx's error if that is done before.
+func (f *flight) clear(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, f.wake)
 	defer stop()
 	f.mu.Lock()
@@ -165,6 +167,7 @@ func (f *flight) clear(ctx context.Context) {
 	for len(f.under) > 0 && ctx.Err() == nil {
 		f.room.Wait()
 	}
+	return ctx.Err()
 }
 
 func (f *flight) wake() {

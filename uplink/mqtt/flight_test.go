@@ -8,7 +8,7 @@ import (
 
 func take(t *testing.T, f *flight, sequence uint64) flying {
 	t.Helper()
-	n, err := f.take(context.Background(), 7, sequence)
+	n, err := f.take(context.Background(), 7, sequence, freight{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,7 +17,7 @@ func take(t *testing.T, f *flight, sequence uint64) flying {
 
 func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 	f := newFlight(2, 0)
-	f.connected(false, false)
+	f.connected(false)
 	one := take(t, f, 1)
 	two := take(t, f, 2)
 	if one.id == two.id || one.again || one.release || one.done {
@@ -25,7 +25,7 @@ func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 	}
 	full, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := f.take(full, 7, 3); err == nil {
+	if _, err := f.take(full, 7, 3, freight{}); err == nil {
 		t.Fatal("there is room for a third")
 	}
 	if n, ok := f.landed(one.id, false); n != 1 || !ok {
@@ -41,10 +41,10 @@ func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 
 func TestFlightAfterReconnect(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false, false)
+	f.connected(false)
 	one, two := take(t, f, 1), take(t, f, 2)
 	f.received(one.id)
-	if release := f.connected(true, false); !slices.Equal(release, []uint16{one.id}) {
+	if release := f.connected(true); !slices.Equal(release, []uint16{one.id}) {
 		t.Error(release)
 	}
 	if n := take(t, f, 1); !n.done || n.id != one.id {
@@ -53,7 +53,7 @@ func TestFlightAfterReconnect(t *testing.T) {
 	if n := take(t, f, 2); n.done || !n.again || n.release || n.id != two.id {
 		t.Errorf("what it may have: %+v", n)
 	}
-	f.connected(false, false)
+	f.connected(false)
 	if n := take(t, f, 1); n.done || !n.again {
 		t.Errorf("what it had: %+v", n)
 	}
@@ -62,7 +62,7 @@ func TestFlightAfterReconnect(t *testing.T) {
 // A PUBCOMP that answers the release of an id is not the new event's.
 func TestFlightAfterRestart(t *testing.T) {
 	f := newFlight(10, 5)
-	f.connected(true, false)
+	f.connected(true)
 	if n := take(t, f, 5); !n.again || n.release {
 		t.Errorf("an event of an earlier process: %+v", n)
 	}
@@ -84,8 +84,8 @@ func TestFlightAfterRestart(t *testing.T) {
 
 func TestFlightWithoutSessionReleasesNothing(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false, false)
-	f.connected(true, false)
+	f.connected(false)
+	f.connected(true)
 	if n := take(t, f, 1); n.release {
 		t.Errorf("%+v", n)
 	}

@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -59,13 +58,6 @@ const (
 
 	// underWay is how many messages may be sent before the first of them is acknowledged.
 	underWay = 100
-
-	// A broker may end the connection whenever it is sent some event: one that is too long for it, or that it does not
-	// allow. After so many connections in a row in which nothing was acknowledged, one event is sent at a time ...
-	cautious = 2
-
-	// ... and after so many in which the broker was there, took this one, and went, it is given up.
-	hopeless = 10
 )
 
 // Link is one uplink. Its methods may be called from any goroutine.
@@ -79,6 +71,7 @@ type Link struct {
 	way      []client.Hop // of what comes from the broker
 	status   status       // locks for itself
 	flight   *flight
+	trial    *trial // locks for itself
 	echoes   *echoes
 	inbox    inbox // locks for itself
 	resent   *resent
@@ -95,11 +88,10 @@ type Link struct {
 
 	// Owned by Run.
 	ways      []way
-	turn      int // the way to be tried next
-	stuck     int // connections in a row that have ended without an acknowledgement
+	turn      int  // the way to be tried next
+	vain      int  // events that were convicted since one was acknowledged
+	searching bool // the last connection was closed by the broker with events under way
 	takeovers takeovers
-
-	gaveUp bool // an event, and none was acknowledged since
 }
 
 // way is a Broker with what is known of it.
@@ -118,7 +110,7 @@ type subscription struct {
 // New makes a Link and checks its options; Run runs it.
 func New(opts Options) (*Link, error) {
 	l := &Link{
-		opts: opts, log: opts.Log, hears: make(chan struct{}),
+		opts: opts, log: opts.Log, hears: make(chan struct{}), trial: newTrial(),
 		status: status{since: time.Now(), refused: make(map[string]string)},
 	}
 	if l.log == nil {
@@ -277,7 +269,8 @@ func (l *Link) connections(ctx context.Context) {
 			l.log.Warn("not connected to the broker, trying again", "error", err)
 		}
 		failed++
-		if up && time.Since(start) > l.opts.Reconnect.Min && len(l.takeovers.ends) < takeoversSure {
+		long := time.Since(start) > l.opts.Reconnect.Min
+		if up && (l.searching && l.vain < mostVain || long && !l.takeovers.sure()) {
 			pause.Reset()
 		}
 		if !client.Sleep(ctx, pause.Next()) {
@@ -300,46 +293,19 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.turn = 0
 	l.status.joined(w.URL)
 	l.log.Info("link is up", "url", w.URL, "client", l.opts.ClientID)
+	if !l.searching {
+		l.opts.Spool.Retry() // the broker may have been mended meanwhile
+	}
 	l.current.Store(s)
 	err = s.run(ctx)
 	l.current.Store(nil)
 	if ctx.Err() != nil {
 		err = nil // it ended because it was to
 	} else {
-		l.judge(s, err)
-		err = l.takenOver(s, err)
+		err = l.closed(s, err)
 	}
 	l.status.ended(err)
 	return true, err
-}
-
-// judge looks for an event that the broker does not bear, and gives it up. What a bad line does must not be taken for
-// that: a connection counts only if the broker has answered in it, and has ended it. Nor must a broker that takes none at
-// all: after one was given up, another must be acknowledged before the next can be.
-func (l *Link) judge(s *session, err error) {
-	landed, open, only := l.flight.outcome()
-	if landed > 0 {
-		l.gaveUp = false
-	}
-	if landed > 0 || !open {
-		l.stuck = 0
-		return
-	}
-	select {
-	case <-s.answered:
-	default:
-		return
-	}
-	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return
-	}
-	if l.stuck++; l.stuck >= hopeless && only != 0 && !l.gaveUp {
-		l.gaveUp = true
-		l.status.eventsUp.lost()
-		l.log.Error("the broker ends the connection whenever it is sent this event; it is given up", "event", only)
-		l.opts.Spool.Ack(only)
-		l.stuck = 0
-	}
 }
 
 // State returns how the link is doing.

@@ -106,16 +106,16 @@ func (s *session) shake() error {
 	}
 	p, err := s.in.next()
 	if err != nil {
-		return fmt.Errorf("wait for CONNACK: %w", err)
+		return s.link.unanswered(err)
 	}
 	ack, ok := p.(*packets.ConnackPacket)
 	if !ok {
 		return errors.New("the broker's first packet is no CONNACK")
 	}
 	if ack.ReturnCode != packets.Accepted {
-		return refusal(ack.ReturnCode)
+		return refusal(ack.ReturnCode, packets.ConnErrors[ack.ReturnCode])
 	}
-	for _, id := range s.link.flight.connected(ack.SessionPresent, s.link.stuck >= cautious) {
+	for _, id := range s.link.flight.connected(ack.SessionPresent) {
 		s.answer(packets.Pubrel, id)
 	}
 	if !ack.SessionPresent {
@@ -124,14 +124,6 @@ func (s *session) shake() error {
 	}
 	s.link.echoes.connected(ack.SessionPresent && !s.bridge)
 	return nil
-}
-
-// refusal is the error that a CONNACK stands for.
-func refusal(code byte) error {
-	if err := packets.ConnErrors[code]; err != nil {
-		return fmt.Errorf("the broker refuses: %w", err)
-	}
-	return fmt.Errorf("the broker refuses with code %d", code)
 }
 
 // hello makes CONNECT.

@@ -36,14 +36,16 @@ func (t *takeovers) ended(like bool, now time.Time) bool {
 		t.ends = t.ends[1:]
 	}
 	t.ends = append(t.ends, now)
-	return len(t.ends) >= takeoversSure
+	return t.sure()
 }
 
-// takenOver looks whether a connection was ended for another client of the same id, and then says so.
-func (l *Link) takenOver(s *session, err error) error {
-	landed, open, _ := l.flight.outcome()
-	like := s.heard && endedByPeer(err) && (landed > 0 || !open)
-	if !l.takeovers.ended(like, time.Now()) {
+// sure reports whether another client takes the session over.
+func (t *takeovers) sure() bool { return len(t.ends) >= takeoversSure }
+
+// takenOver looks whether a connection was ended for another client of the same id, and then says so. quiet says that
+// nothing was sent that the broker could object to.
+func (l *Link) takenOver(s *session, err error, quiet bool) error {
+	if !l.takeovers.ended(quiet && s.heard && endedByPeer(err), time.Now()) {
 		return err
 	}
 	text := fmt.Sprintf("another client takes the session over: the broker accepts the client id %q and ends the connection soon after, %d times in a row; give each gateway its own [node] id or client_id",

@@ -40,8 +40,9 @@ func TestABrokerThatEndsConnectionsForOtherReasons(t *testing.T) {
 		s.up(true).conn.Close()
 		s.next().conn.Close()
 	}
-	say(t, s.program(), "com.example.bad", client.PublishOptions{}, 1)
+	c := s.program()
 	for range 5 {
+		say(t, c, "com.example.bad", client.PublishOptions{}, 1)
 		b := s.up(true)
 		receive[*packets.PublishPacket](b)
 		b.conn.Close()

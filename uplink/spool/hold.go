@@ -36,6 +36,7 @@ type held struct {
 	// Guarded by Spool.mu.
 	topics      map[string]*heldTopic
 	front, back *heldTopic // the topics, the one that is held longest first
+	turn        *heldTopic // whose turn it is to be tried, with Options.RetryOne; nil: the first
 	names       int        // bytes of their names
 	segments    []*heldSegment
 	tail        []*heldEvent // not written yet
@@ -193,6 +194,9 @@ func (s *Spool) unhold(t *heldTopic) {
 	h.review(t)
 	delete(h.topics, t.name)
 	h.names -= len(t.name)
+	if h.turn == t {
+		h.turn = t.next
+	}
 	if t.prev != nil {
 		t.prev.next = t.next
 	} else {
@@ -240,12 +244,26 @@ func (s *Spool) Retry() int {
 
 func (h *held) retry() {
 	for t := h.front; t != nil; t = t.next {
-		if t.state == waits {
-			t.state = due
-			t.missed = h.pass.number
-			h.review(t)
-		}
+		h.retryTopic(t)
 	}
+}
+
+func (h *held) retryTopic(t *heldTopic) {
+	if t.state == waits {
+		t.state = due
+		t.missed = h.pass.number
+		h.review(t)
+	}
+}
+
+// retryNext has the next topic in turn tried.
+func (h *held) retryNext() {
+	if h.turn == nil {
+		h.turn = h.front
+	}
+	t := h.turn
+	h.turn = t.next
+	h.retryTopic(t)
 }
 
 // schedule has the next retry made after a pause.
@@ -263,8 +281,14 @@ func (s *Spool) retryDue() time.Duration {
 		return 0
 	}
 	if time.Until(h.retryAt) <= 0 {
-		h.retry()
-		h.schedule(min(2*h.pause, s.opts.RetryLast))
+		if pause := min(2*h.pause, s.opts.RetryLast); s.opts.RetryOne {
+			h.retryNext()
+			h.schedule(max(pause/time.Duration(len(h.topics)), s.opts.RetryFirst))
+			h.pause = pause
+		} else {
+			h.retry()
+			h.schedule(pause)
+		}
 	}
 	return max(time.Until(h.retryAt), time.Millisecond)
 }

@@ -1,5 +1,7 @@
 package spool
 
+import "time"
+
 // pass goes over the held events in their order, again and again while there are topics of which some are to be sent. Of a
 // topic of which it has left out an event it takes none in the same pass.
 type pass struct {
@@ -51,10 +53,10 @@ func (s *Spool) collectHeld(n int) (events []Event, lack *heldSegment) {
 			}
 			h.pass = pass{number: h.pass.number + 1}
 		default:
+			out := e.Event
+			out.Held, out.Probe = true, f.topic.state == due
 			s.handHeld(e, f)
 			octets += e.octets
-			out := e.Event
-			out.Held = true
 			events = append(events, out)
 		}
 	}
@@ -175,13 +177,16 @@ func (s *Spool) settleHeld(sequence uint64) bool {
 	if t.state == probing || t.state == due && f.attempt != h.attempt {
 		t.state = opened
 		h.schedule(s.opts.RetryFirst) // others may have been mended, too
+		if s.opts.RetryOne {
+			h.retryAt = time.Now()
+		}
 	}
 	t.window.settle(sequence)
 	s.unshelve(t, f, sequence, nil)
 	if t.events > 0 {
 		h.review(t)
-		signal(s.more)
 	}
+	signal(s.more)
 	return true
 }
 

@@ -60,7 +60,8 @@ type Event struct {
 	Options         []byte // what else is to cross, as the drain wants it; the spool does not look into it
 	Payload         codec.Payload
 
-	Held bool // the far side has rejected it, or an earlier event of its topic; Next and Peek set it
+	Held  bool // the far side has rejected it, or an earlier event of its topic; Next and Peek set it
+	Probe bool // it is held, and shows whether it still has to be: nothing else of its topic comes before the answer
 
 	Gap *Gap // not nil: it stands for events that were dropped, and is to be forwarded like one; it has no topic
 }
@@ -100,6 +101,7 @@ type Options struct {
 
 	RetryFirst time.Duration // until held events are sent once more; the pause doubles up to RetryLast. Default 5 s
 	RetryLast  time.Duration // default 1 min
+	RetryOne   bool          // one topic at a time: each time costs a connection
 
 	Log *slog.Logger // default: nothing is logged
 

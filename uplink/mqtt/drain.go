@@ -1,0 +1,112 @@
+package mqtt
+
+import (
+	"context"
+	"slices"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"runnel/uplink/spool"
+)
+
+// drain sends what is in the spool, in its order, until ctx is done or the connection ends.
+func (s *session) drain(ctx context.Context) error {
+	store := s.link.opts.Spool
+	store.Rewind()
+	for after := uint64(0); ; {
+		events, err := store.Next(ctx, after, underWay)
+		if err != nil {
+			return err
+		}
+		// A probe may cost the connection. No event of its topic is behind it.
+		slices.SortStableFunc(events, func(a, b spool.Event) int { return rank(&a) - rank(&b) })
+		for i := range events {
+			if err := s.forward(ctx, &events[i]); err != nil {
+				return err
+			}
+			if !events[i].Held {
+				after = events[i].Sequence
+			}
+		}
+		if s.link.opts.QoS > 0 {
+			continue
+		}
+		if err := s.out.flush(); err != nil {
+			return err
+		}
+		for i := range events {
+			store.Ack(events[i].Sequence)
+		}
+	}
+}
+
+func rank(e *spool.Event) int {
+	if e.Probe {
+		return 1
+	}
+	return 0
+}
+
+// forward sends one event. It waits while too many are under way.
+func (s *session) forward(ctx context.Context, e *spool.Event) error {
+	p, err := s.link.message(e)
+	if err != nil {
+		s.link.reject(e, err)
+		return nil
+	}
+	if p == nil {
+		s.link.opts.Spool.Ack(e.Sequence)
+		return nil
+	}
+	if p.Qos == 0 {
+		s.link.status.eventsUp.passed()
+		s.send(p)
+		return s.out.room()
+	}
+	if e.Probe || s.link.trial.suspects(e.Sequence) {
+		return s.forwardAlone(ctx, e, p)
+	}
+	if err := s.launch(ctx, e, p); err != nil {
+		return err
+	}
+	return s.out.room()
+}
+
+// forwardAlone sends an event to a broker that has just shown that it is there, with nothing else under way.
+func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packets.PublishPacket) error {
+	select {
+	case <-s.answered:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := s.link.flight.clear(ctx); err != nil {
+		return err
+	}
+	if err := s.launch(ctx, e, p); err != nil {
+		return err
+	}
+	return s.link.flight.clear(ctx)
+}
+
+// launch sends an event that is to be acknowledged.
+func (s *session) launch(ctx context.Context, e *spool.Event, p *packets.PublishPacket) error {
+	f, err := s.link.flight.take(ctx, e.Epoch, e.Sequence, freight{p.TopicName, len(p.Payload), e.Probe})
+	if err != nil || f.done {
+		return err
+	}
+	if p.Qos == 2 && f.release {
+		s.answer(packets.Pubrel, f.id)
+	}
+	p.MessageID, p.Dup = f.id, f.again
+	s.send(p)
+	return nil
+}
+
+// reject holds an event that can't be sent, or drops it if its class promises nothing.
+func (l *Link) reject(e *spool.Event, err error) {
+	if l.opts.Spool.Hold(e.Sequence, err.Error()) {
+		return
+	}
+	l.refuse(&l.status.eventsUp, "event not forwarded", e.Topic, err)
+	l.opts.Spool.Ack(e.Sequence)
+}
