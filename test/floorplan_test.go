@@ -69,6 +69,7 @@ var dependencies = map[string][]string{
 	"edge/saslprep":       {"golang.org/x/text"},
 	"transport":           {"golang.org/x/sys"},
 	"transport/origin":    {"golang.org/x/net"}, // IDNA
+	"transport/mdns":      {"golang.org/x/net"}, // DNS messages, multicast sockets
 	"transport/websocket": {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":              {},
@@ -81,7 +82,8 @@ var dependencies = map[string][]string{
 }
 
 // testDependencies may be imported by tests, and by what is there for tests alone: second opinions and tools.
-var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/crypto", "golang.org/x/sys"}
+var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sys",
+	"github.com/pion/mdns/v2"}
 
 // source is one Go file's imports.
 type source struct {

@@ -152,7 +152,11 @@ func (o DialOptions) connect(ctx context.Context, network, address string, t *wa
 	if network == "tcp" {
 		d.KeepAliveConfig, d.Control = keepAlive, giveUpUnacknowledged
 	}
-	conn, err := d.DialContext(ctx, network, address)
+	dial := d.DialContext
+	if network == "tcp" {
+		dial = local{d}.dial
+	}
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

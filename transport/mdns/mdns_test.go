@@ -1,0 +1,184 @@
+package mdns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"testing"
+
+	"github.com/pion/mdns/v2"
+	"go.uber.org/goleak"
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// responder answers for a name on the network that the machine has, with the library of others.
+func responder(t *testing.T, on string, address net.IP, only6 bool) (name string) {
+	t.Helper()
+	ifi, err := net.InterfaceByName(on)
+	if err != nil {
+		t.Skip(err)
+	}
+	group4, _ := net.ResolveUDPAddr("udp4", mdns.DefaultAddressIPv4)
+	group6, _ := net.ResolveUDPAddr("udp6", mdns.DefaultAddressIPv6)
+	four, err := net.ListenMulticastUDP("udp4", ifi, group4)
+	if err != nil {
+		t.Skipf("multicast on %s: %v", on, err)
+	}
+	six, err := net.ListenMulticastUDP("udp6", ifi, group6)
+	if err != nil {
+		four.Close()
+		t.Skipf("multicast on %s: %v", on, err)
+	}
+	name = fmt.Sprintf("Runnel-%d.local", rand.Uint32())
+	pc4 := ipv4.NewPacketConn(four)
+	if only6 {
+		four.Close()
+		pc4 = nil
+	}
+	c, err := mdns.Server(pc4, ipv6.NewPacketConn(six), &mdns.Config{
+		LocalNames: []string{name}, LocalAddress: address, IncludeLoopback: true, Interfaces: []net.Interface{*ifi},
+	})
+	if err != nil {
+		four.Close()
+		six.Close()
+		t.Skipf("responder on %s: %v", on, err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return name
+}
+
+// multicast is the name of an interface that is up and can multicast.
+func multicast(t *testing.T) string {
+	list, err := net.Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list {
+		if addrs, _ := i.Addrs(); i.Flags&net.FlagUp != 0 && i.Flags&net.FlagMulticast != 0 && i.Flags&net.FlagLoopback == 0 && len(addrs) > 0 {
+			return i.Name
+		}
+	}
+	t.Skip("no interface is up that can multicast")
+	return ""
+}
+
+func TestLookup(t *testing.T) {
+	for _, c := range []struct {
+		on      string
+		address net.IP // that the responder tells; nil: its own
+		only6   bool   // it is to be reached by IPv6 alone
+	}{
+		{"lo", net.IPv4(127, 0, 0, 1), false}, {multicast(t), net.ParseIP("192.0.2.77"), false},
+		{multicast(t), net.ParseIP("fd00::77"), false}, {multicast(t), net.ParseIP("fd00::78"), true}, {multicast(t), nil, false},
+	} {
+		t.Run(fmt.Sprint(c.on, " ", c.address), func(t *testing.T) {
+			name := responder(t, c.on, c.address, c.only6)
+			found, err := Lookup(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want, ok := netip.AddrFromSlice(c.address); ok && found[0] != want.Unmap() {
+				t.Errorf("%s is at %v, not %v", name, found, c.address)
+			}
+		})
+	}
+}
+
+// A name that nothing has costs a bounded time, or what the caller gives.
+func TestLookupInVain(t *testing.T) {
+	if _, err := Lookup(t.Context(), "nobody-is-called-so.local"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Lookup(ctx, "nobody-is-called-so.local"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := Lookup(t.Context(), string(make([]byte, 300))+".local"); err == nil {
+		t.Error("a name that is no name")
+	}
+}
+
+func TestIsLocal(t *testing.T) {
+	for host, want := range map[string]bool{
+		"pi.local": true, "PI.Local.": true, "a.b.local": true,
+		"local": false, ".local": false, "pi.local.example": false, "notlocal": false, "127.0.0.1": false, "": false, "[fe80::1]": false,
+	} {
+		if IsLocal(host) != want {
+			t.Errorf("%q: %v", host, !want)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	var list []netip.Addr
+	for _, a := range []string{"fe80::1%eth0", "169.254.1.1", "fd00::1", "192.168.1.2", "10.0.0.1"} {
+		list = append(list, netip.MustParseAddr(a))
+	}
+	if got := fmt.Sprint(order(list)); got != "[192.168.1.2 10.0.0.1 fd00::1 169.254.1.1 fe80::1%eth0]" {
+		t.Error(got)
+	}
+}
+
+// Only an answer to this question counts, whoever sends what.
+func TestAnswers(t *testing.T) {
+	q, err := newQuestion("pi.local", 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := func(id uint16, response bool, name string, class dnsmessage.Class, ttl uint32) []byte {
+		m := dnsmessage.Message{
+			Header: dnsmessage.Header{ID: id, Response: response},
+			Answers: []dnsmessage.Resource{{
+				Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: class, TTL: ttl},
+				Body:   &dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}},
+			}},
+		}
+		packed, err := m.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return packed
+	}
+	for _, c := range []struct {
+		what    string
+		message []byte
+		counts  bool
+	}{
+		{"an answer", message(7, true, "PI.local.", dnsmessage.ClassINET|cacheFlush, 10), true},
+		{"to another question", message(8, true, "pi.local.", dnsmessage.ClassINET, 10), false},
+		{"a question", message(7, false, "pi.local.", dnsmessage.ClassINET, 10), false},
+		{"about another name", message(7, true, "other.local.", dnsmessage.ClassINET, 10), false},
+		{"of another class", message(7, true, "pi.local.", dnsmessage.ClassCHAOS, 10), false},
+		{"that is over", message(7, true, "pi.local.", dnsmessage.ClassINET, 0), false},
+		{"a torn one", message(7, true, "pi.local.", dnsmessage.ClassINET, 10)[:30], false},
+		{"nothing", nil, false},
+	} {
+		n := 0
+		q.addresses(c.message, func(netip.Addr) { n++ })
+		if (n == 1) != c.counts {
+			t.Errorf("%s: %d addresses", c.what, n)
+		}
+	}
+}
+
+func FuzzAnswers(f *testing.F) {
+	q, _ := newQuestion("pi.local", 7)
+	f.Add(q.messages[0])
+	f.Fuzz(func(t *testing.T, message []byte) {
+		n := 0
+		q.addresses(message, func(a netip.Addr) {
+			if n++; !a.IsValid() || n > maxAddresses {
+				t.Errorf("%v, %d", a, n)
+			}
+		})
+	})
+}
+

@@ -1,0 +1,73 @@
+package mdns
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// question asks for the addresses of one name.
+type question struct {
+	name     dnsmessage.Name
+	id       uint16   // a one-shot answer repeats it (RFC 6762, 6.7)
+	messages [][]byte // one for each type: some responders take one question a message only
+}
+
+func newQuestion(host string, id uint16) (*question, error) {
+	name, err := dnsmessage.NewName(strings.TrimSuffix(host, ".") + ".")
+	if err != nil {
+		return nil, err
+	}
+	q := &question{name: name, id: id}
+	for _, kind := range []dnsmessage.Type{dnsmessage.TypeA, dnsmessage.TypeAAAA} {
+		m := dnsmessage.Message{
+			Header:    dnsmessage.Header{ID: id},
+			Questions: []dnsmessage.Question{{Name: name, Type: kind, Class: dnsmessage.ClassINET}},
+		}
+		packed, err := m.Pack()
+		if err != nil {
+			return nil, err
+		}
+		q.messages = append(q.messages, packed)
+	}
+	return q, nil
+}
+
+// cacheFlush is a bit of the class that a one-shot querier has no use for (RFC 6762, 10.2).
+const cacheFlush = 1 << 15
+
+// addresses hands out the addresses that a message has for the name. What can't be read, and what is about anything else,
+// is skipped: everybody on the network may send.
+func (q *question) addresses(message []byte, each func(netip.Addr)) {
+	var p dnsmessage.Parser
+	h, err := p.Start(message)
+	if err != nil || !h.Response || h.ID != q.id || h.RCode != dnsmessage.RCodeSuccess || p.SkipAllQuestions() != nil {
+		return
+	}
+	for range maxAddresses {
+		r, err := p.AnswerHeader()
+		if err != nil {
+			return
+		}
+		about := strings.EqualFold(r.Name.String(), q.name.String()) && r.Class&^cacheFlush == dnsmessage.ClassINET && r.TTL > 0
+		switch {
+		case about && r.Type == dnsmessage.TypeA:
+			a, err := p.AResource()
+			if err != nil {
+				return
+			}
+			each(netip.AddrFrom4(a.A))
+		case about && r.Type == dnsmessage.TypeAAAA:
+			a, err := p.AAAAResource()
+			if err != nil {
+				return
+			}
+			each(netip.AddrFrom16(a.AAAA).Unmap())
+		default:
+			if p.SkipAnswer() != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package mdns
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/net/ipv4"
+)
+
+// port is where responders listen, and where they answer from.
+const port = 5353
+
+var (
+	group4 = net.IPv4(224, 0, 0, 251)
+	group6 = net.ParseIP("ff02::fb")
+)
+
+const (
+	maxInterfaces = 16
+	maxMessage    = 9000 // octets (RFC 6762, 17)
+)
+
+// socket asks on one interface in one address family.
+type socket struct {
+	conn  *net.UDPConn
+	group *net.UDPAddr
+	zone  string // the interface, for link-local addresses
+	local bool   // it is the loopback interface
+}
+
+// openSockets opens those of all interfaces that are up.
+func openSockets() (list []*socket, err error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	for i := range interfaces {
+		if on := &interfaces[i]; on.Flags&net.FlagUp != 0 && on.Flags&(net.FlagMulticast|net.FlagLoopback) != 0 && len(list) < maxInterfaces {
+			made, failed := open(on)
+			list, err = append(list, made...), errors.Join(err, failed)
+		}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("no network interface to ask on: %w", errors.Join(errors.New("none is up"), err))
+	}
+	return list, nil
+}
+
+// open opens a socket for each address family that the interface has.
+func open(on *net.Interface) (list []*socket, err error) {
+	addresses, err := on.Addrs()
+	if err != nil {
+		return nil, err
+	}
+	var has4, has6 bool
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok {
+			has4, has6 = has4 || n.IP.To4() != nil, has6 || n.IP.To4() == nil
+		}
+	}
+	if has4 {
+		s, failed := open4(on)
+		list, err = appendOpened(list, s, err, failed)
+	}
+	if has6 {
+		s, failed := open6(on)
+		list, err = appendOpened(list, s, err, failed)
+	}
+	return list, err
+}
+
+func appendOpened(list []*socket, s *socket, err, failed error) ([]*socket, error) {
+	if failed != nil {
+		return list, errors.Join(err, failed)
+	}
+	return append(list, s), err
+}
+
+func open4(on *net.Interface) (*socket, error) {
+	conn, err := net.ListenUDP("udp4", nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := ipv4.NewPacketConn(conn).SetMulticastInterface(on); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return &socket{conn: conn, group: &net.UDPAddr{IP: group4, Port: port}, zone: on.Name, local: isLoopback(on)}, nil
+}
+
+func isLoopback(on *net.Interface) bool { return on.Flags&net.FlagLoopback != 0 }
+
+// open6 needs no more than the zone: it names the interface.
+func open6(on *net.Interface) (*socket, error) {
+	conn, err := net.ListenUDP("udp6", nil)
+	if err != nil {
+		return nil, err
+	}
+	return &socket{conn: conn, group: &net.UDPAddr{IP: group6, Port: port, Zone: on.Name}, zone: on.Name, local: isLoopback(on)}, nil
+}
+
+// send asks. An interface that can't be written to just now does not answer.
+func (s *socket) send(q *question) {
+	for _, m := range q.messages {
+		s.conn.WriteToUDP(m, s.group)
+	}
+}
+
+// read hands out the answers until the socket is closed.
+func (s *socket) read(q *question, heard chan<- netip.Addr) {
+	buffer := make([]byte, maxMessage)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return
+		}
+		if from.Port() != port {
+			continue // an answer comes from the port of responders (RFC 6762, 6)
+		}
+		q.addresses(buffer[:n], func(a netip.Addr) {
+			if a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() && !s.local {
+				return // no other machine is there
+			}
+			if a.Is6() && a.IsLinkLocalUnicast() {
+				a = a.WithZone(s.zone)
+			}
+			select {
+			case heard <- a:
+			default: // there are enough
+			}
+		})
+	}
+}
