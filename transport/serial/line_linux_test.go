@@ -44,7 +44,12 @@ func run(t *testing.T, c Config) running {
 			p := peer{rw, make(chan error, 1)}
 			select {
 			case r.peers <- p:
-				return <-p.end
+				select {
+				case err := <-p.end:
+					return err
+				case <-ctx.Done(): // the test has failed
+					return ctx.Err()
+				}
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -69,7 +74,7 @@ func (r running) peer(t *testing.T) peer {
 	select {
 	case p := <-r.peers:
 		return p
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		t.Fatalf("no peer: %+v", r.State())
 		return peer{}
 	}
@@ -217,7 +222,7 @@ func TestLineCloseInterruptsPeer(t *testing.T) {
 	must(t, deadline.SetDeadline(time.Now().Add(time.Hour)))
 	p.Close()
 	for range 2 {
-		if err := <-failed; !errors.Is(err, os.ErrClosed) {
+		if err := receive(t, failed); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	}
@@ -258,7 +263,7 @@ func TestLineWaitsForItsPeer(t *testing.T) {
 	eventually(t, "open", func() bool { return l.State().Phase == Listening })
 	send(t, d, hello)
 	expect(t, d, "goodbye")
-	if err := <-done; err != nil {
+	if err := receive(t, done); err != nil {
 		t.Errorf("Run: %v", err)
 	}
 }
@@ -327,7 +332,7 @@ func TestForeignLine(t *testing.T) {
 	for range 2 {
 		eventually(t, "served", func() bool { return l.State().Phase == Serving })
 		send(t, d, "text")
-		if got := <-heard; got != "text" {
+		if got := receive(t, heard); got != "text" {
 			t.Errorf("heard %q", got)
 		}
 		must(t, d.Close())
@@ -336,7 +341,7 @@ func TestForeignLine(t *testing.T) {
 	}
 	eventually(t, "served", func() bool { return l.State().Phase == Serving })
 	cancel() // which ends the reading
-	must(t, <-done)
+	must(t, receive(t, done))
 	if s := l.State(); s.Phase != Stopped || s.Opens != 3 || s.Losses != 2 || s.UART != nil {
 		t.Errorf("%+v", s)
 	}

@@ -29,6 +29,7 @@ const (
 // hears reads from the device's end until text has come.
 func hears(t *testing.T, d io.Reader, text string) {
 	t.Helper()
+	defer limited(d)()
 	var all []byte
 	buf := make([]byte, 256)
 	for !bytes.Contains(all, []byte(text)) {
@@ -51,7 +52,12 @@ func runLink(t *testing.T, link string, log *slog.Logger) (l *Line, peers chan p
 			p := peer{rw, make(chan error, 1)}
 			select {
 			case peers <- p:
-				return <-p.end
+				select {
+				case err := <-p.end:
+					return err
+				case <-ctx.Done(): // the test has failed
+					return ctx.Err()
+				}
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -77,7 +83,7 @@ func TestLinkOnLine(t *testing.T) {
 		t.Errorf("%+v, link %+v", s, s.Link)
 	}
 	send(t, d, uaToGateway+"\x7e\x01\x03boot\x0e\x79\x97\x5a\x7e"+helloI)
-	p := <-peers
+	p := receive(t, peers)
 	expect(t, p, "\x7f\x01\x00\x00")
 	send(t, p, "\x7f\x71\x00\x00")
 	hears(t, d, answerI)
@@ -93,7 +99,7 @@ func TestLinkOnLine(t *testing.T) {
 		t.Errorf("Read: %v", err)
 	}
 	p.end <- lapb.ErrRestarted
-	p = <-peers
+	p = receive(t, peers)
 	send(t, d, helloI)
 	expect(t, p, "\x7f\x01\x00\x00")
 	if s := l.State(); s.Opens != 1 || s.Losses != 0 || s.Peers != 2 || s.Link.Link.Resets != 1 {
@@ -125,7 +131,7 @@ func TestLinkReplug(t *testing.T) {
 		must(t, err)
 		hears(t, d, sabmToDevice)
 		send(t, d, uaToGateway+helloI)
-		p := <-peers
+		p := receive(t, peers)
 		expect(t, p, "\x7f\x01\x00\x00")
 		if s := l.State(); s.Opens != i+1 || s.Link.Link.Connections != i+1 {
 			t.Errorf("%+v, link %+v", s, s.Link)
@@ -159,7 +165,7 @@ func TestDialLink(t *testing.T) {
 	hears(t, d, "mcu")
 	hears(t, d, "\x01\x3f\x83\x0e\xa4\xee\x7e")
 	send(t, d, "\x7e\x01\x73\x38\x03\xce\x91\x7e")
-	got := <-done
+	got := receive(t, done)
 	must(t, got.err)
 	send(t, got.rw, "\x7f\x01\x00\x00")
 	hears(t, d, helloI)

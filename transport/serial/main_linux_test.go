@@ -96,15 +96,40 @@ func must(t *testing.T, err error) {
 // eventually waits until what is awaited is true. The time only ends a test that would fail.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
 }
 
+// patience is how long a test waits for what does not come. It only ends a test that would fail: without it the test
+// would sit until the time limit of the whole run, and say nothing.
+const patience = time.Minute
+
+// limited closes what is read from when patience is over. It returns what ends the waiting.
+func limited(r io.Reader) (stop func() bool) {
+	return time.AfterFunc(patience, func() {
+		if c, ok := r.(io.Closer); ok {
+			c.Close()
+		}
+	}).Stop
+}
+
+// receive waits for what a channel brings.
+func receive[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatal("waited in vain")
+	}
+	return v
+}
+
 func expect(t *testing.T, r io.Reader, want string) {
 	t.Helper()
+	defer limited(r)()
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(r, got); err != nil || string(got) != want {
 		t.Fatalf("read %q, %v; want %q", got, err, want)

@@ -62,8 +62,11 @@ func (p *Port) setUp(c Config) (err error) {
 	return p.control(func(fd int) error { return finish(fd, c) })
 }
 
-// configure sets speed, character size and raw mode. The library's descriptor lives only this long.
+// configure sets speed, character size and raw mode. The library's descriptor lives only this long, and no child process
+// starts meanwhile: it would inherit the descriptor and hold the device for as long as it lives.
 func configure(device string, c Config) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	lib, err := bugst.Open(device, c.portMode())
 	if err != nil {
 		return fmt.Errorf("%w to %s: %w", ErrSetting, c.mode(), err)

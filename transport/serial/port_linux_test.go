@@ -127,7 +127,7 @@ func TestUnplug(t *testing.T) {
 		failed <- err
 	}()
 	must(t, d.Close())
-	if err := <-failed; !errors.Is(err, ErrUnplugged) || !strings.Contains(err.Error(), "read serial "+p.Device()) {
+	if err := receive(t, failed); !errors.Is(err, ErrUnplugged) || !strings.Contains(err.Error(), "read serial "+p.Device()) {
 		t.Errorf("Read: %v", err)
 	}
 	if _, err := p.Write([]byte("x")); !errors.Is(err, ErrUnplugged) {
@@ -151,7 +151,7 @@ func TestCloseInterrupts(t *testing.T) {
 	}()
 	p.SetDeadline(time.Now().Add(time.Millisecond))
 	for range 2 {
-		if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := receive(t, failed); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("after the deadline: %v", err)
 		}
 	}
@@ -171,7 +171,7 @@ func TestCloseInterrupts(t *testing.T) {
 	<-began
 	must(t, p.Close())
 	for range 2 {
-		if err := <-failed; !errors.Is(err, os.ErrClosed) {
+		if err := receive(t, failed); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	}

@@ -61,10 +61,13 @@ const unusable = "\x00no JSON: "
 // bare is a value without quotes that JSON does not know, or the place of one that is missing.
 var bare = regexp.MustCompile(`^([:,\[]\s*)([^\s"{}\[\],:]+|[,}\]])`)
 
+// maxMended is how many values of a line are left out at most. A line with more is no JSON.
+const maxMended = 64
+
 // mendJSON replaces values that are no JSON, such as nan, 007 or none at all, so that the others can be read.
 func mendJSON(line string) (mended string, ok bool) {
 	var b strings.Builder
-	for i := 0; i < len(line); {
+	for i, count := 0, 0; i < len(line); {
 		if line[i] == '"' {
 			end := i + 1
 			for ; end < len(line) && line[end] != '"'; end++ {
@@ -82,6 +85,9 @@ func mendJSON(line string) (mended string, ok bool) {
 			b.WriteByte(line[i])
 			i++
 			continue
+		}
+		if count++; count > maxMended {
+			return "", false
 		}
 		value := m[2]
 		if strings.ContainsAny(value, ",}]") {
