@@ -42,11 +42,16 @@ type Serial struct {
 	HalfDuplex bool     `toml:"half_duplex"`
 
 	// mode = "lines"
-	Format    string   `toml:"format"`    // json, csv, nmea, regexp
-	Columns   []string `toml:"columns"`   // of csv
-	Separator string   `toml:"separator"` // of csv
+	Format    string   `toml:"format"`    // json, csv, nmea, regexp, keyvalue, fixed
+	Columns   []string `toml:"columns"`   // of csv and fixed
+	Widths    []int    `toml:"widths"`    // of fixed
+	Separator string   `toml:"separator"` // of csv and keyvalue
+	Assign    string   `toml:"assign"`    // of keyvalue
 	Pattern   string   `toml:"pattern"`   // of regexp
+	Patterns  []string `toml:"patterns"`  // of regexp
 	Sentences []string `toml:"sentences"` // of nmea
+	Checksum  string   `toml:"checksum"`  // of nmea: required (default), optional
+	Decimal   string   `toml:"decimal"`   // point (default), comma
 	Encoding  string   `toml:"encoding"`  // utf-8 (default), latin1
 	MaxLine   Size     `toml:"max_line"`
 	Time      string   `toml:"time"`
@@ -81,7 +86,7 @@ type Field struct {
 	Place  Place
 	Name   string  `toml:"name"`
 	As     string  `toml:"as"`
-	Type   string  `toml:"type"` // number, text, boolean
+	Type   string  `toml:"type"` // number, text, boolean, hex, bits
 	Scale  float64 `toml:"scale"`
 	Offset float64 `toml:"offset"`
 	Unit   string  `toml:"unit"`
@@ -130,10 +135,20 @@ func (k checker) serial(s *Serial) {
 var (
 	wampKeys  = []string{"framing", "max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
-	linesKeys = []string{"format", "columns", "separator", "pattern", "sentences", "encoding", "max_line", "time", "field", "write", "newline"}
+	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "field", "write", "newline"}
 	busKeys   = []string{"timeout", "gap", "every", "modbus"}
 	bothKeys  = []string{"topic", "retain", "expect_every"}
 )
+
+// formatKeys are the keys that belong to some formats.
+var formatKeys = []struct {
+	key     string
+	formats []string
+}{
+	{"columns", []string{"csv", "fixed"}}, {"widths", []string{"fixed"}}, {"separator", []string{"csv", "keyvalue"}}, {"assign", []string{"keyvalue"}},
+	{"pattern", []string{"regexp"}}, {"patterns", []string{"regexp"}}, {"sentences", []string{"nmea"}}, {"checksum", []string{"nmea"}},
+	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}},
+}
 
 // modeKeys notes keys that belong to other modes.
 func (k checker) modeKeys(s *Serial) {
@@ -160,16 +175,13 @@ func (k checker) framed(s *Serial) {
 func (k checker) lines(s *Serial) {
 	k.required(s.Place, "format", s.Format)
 	k.choice(s.Place, "format", s.Format, lines.FormatNames...)
-	for _, f := range []struct {
-		format string
-		keys   []string
-	}{{"csv", []string{"columns", "separator"}}, {"regexp", []string{"pattern"}}, {"nmea", []string{"sentences"}}} {
-		for _, key := range f.keys {
-			if s.Format != f.format && s.Place.has(key) {
-				k.add(s.Place, key, "only for format = %q; remove it", f.format)
-			}
+	for _, of := range formatKeys {
+		if !slices.Contains(of.formats, s.Format) && s.Place.has(of.key) {
+			k.add(s.Place, of.key, "only for format = %s; remove it", oneOf(of.formats...))
 		}
 	}
+	k.choice(s.Place, "checksum", s.Checksum, "required", "optional")
+	k.choice(s.Place, "decimal", s.Decimal, "point", "comma")
 	k.required(s.Place, "topic", s.Topic)
 	k.choice(s.Place, "encoding", s.Encoding, "utf-8", "latin1")
 	if s.Newline != nil && !slices.Contains([]string{"", "\r", "\n", "\r\n"}, *s.Newline) {

@@ -32,6 +32,7 @@ func (n *node) newLines(s Serial) (*sensor, *lines.Sensor) {
 func (s *Serial) lines() lines.Config {
 	c := lines.Config{
 		Format: lines.Format(max(0, slices.Index(lines.FormatNames, s.Format))), Columns: s.Columns, Separator: s.Separator,
+		Widths: s.Widths, Assign: s.Assign, Patterns: s.Patterns, Unchecked: s.Checksum == "optional", Comma: s.Decimal == "comma",
 		Pattern: s.Pattern, Sentences: s.Sentences, Topic: s.Topic, Time: s.Time, MaxLine: int(s.MaxLine), Latin1: s.Encoding == "latin1",
 	}
 	for _, f := range s.Fields {

@@ -16,14 +16,16 @@ import (
 type Format uint8
 
 const (
-	JSON    Format = iota // an object is arguments by keyword, a list is arguments, anything else is one argument
-	CSV                   // values with a separator between, named by Config.Columns
-	NMEA                  // NMEA 0183 sentences
-	Pattern               // what the named groups of a regular expression match
+	JSON     Format = iota // an object is arguments by keyword, a list is arguments, anything else is one argument
+	CSV                    // values with a separator between, named by Config.Columns
+	NMEA                   // NMEA 0183 sentences
+	Pattern                // what the named groups of a regular expression match
+	KeyValue               // names with values: "T:21.5,H=40"
+	Fixed                  // values in columns of a given width
 )
 
 // FormatNames are the formats' names in a configuration.
-var FormatNames = []string{"json", "csv", "nmea", "regexp"}
+var FormatNames = []string{"json", "csv", "nmea", "regexp", "keyvalue", "fixed"}
 
 // Limits of a line's length.
 const (
@@ -35,10 +37,15 @@ const (
 // Config says what a device's lines look like, and what is to be made of them.
 type Config struct {
 	Format    Format
-	Columns   []string // of CSV; one that is "" or "_" is left out
-	Separator string   // of CSV: one character; "" is a comma, " " any white space
+	Columns   []string // of CSV and Fixed; one that is "" or "_" is left out
+	Widths    []int    // of Fixed: how many characters each column has
+	Separator string   // of CSV: one character; "" is a comma, " " any white space; of KeyValue: one or more
+	Assign    string   // of KeyValue: between a name and its value; "": "=" and ":"
 	Pattern   string   // of Pattern
+	Patterns  []string // of Pattern, instead: the first that matches is used
 	Sentences []string // of NMEA: those to be published; none: all
+	Unchecked bool     // of NMEA: sentences need no checksum; one that is there has to be right
+	Comma     bool     // numbers have a decimal comma
 
 	Topic  string // may have names in braces: those of fields, and "sentence" and "talker" of NMEA
 	Time   string // where the time of an event is from: a field, or one of the words below; "": TimeReceiver
@@ -67,6 +74,8 @@ type Field struct {
 	Kind  Kind
 	Scale reading.Scale
 	Unit  string
+
+	comma bool // numbers have a decimal comma
 }
 
 // Kind is what a value has to be.
@@ -77,10 +86,12 @@ const (
 	Number              // however it is written
 	Text                // even if it looks like a number, such as 007
 	Boolean             // true, on, yes, 1; false, off, no, 0
+	Hex                 // a whole number in hexadecimal digits, with or without 0x
+	Bits                // likewise, or in decimal digits without 0x: a list of true and false, the lowest bit first
 )
 
 // KindNames are the kinds' names in a configuration.
-var KindNames = []string{"", "number", "text", "boolean"}
+var KindNames = []string{"", "number", "text", "boolean", "hex", "bits"}
 
 // untimed makes a parser of a format that has no use for the time of arrival.
 func untimed(parse func(line string) (record, error)) parsing {
@@ -99,6 +110,10 @@ func (c Config) parse() (parsing, []string, error) {
 		return parse, nil, err
 	case Pattern:
 		return c.pattern()
+	case KeyValue:
+		return c.keyValue()
+	case Fixed:
+		return c.fixed()
 	}
 	return nil, nil, fmt.Errorf("format %d: out of range", c.Format)
 }
@@ -107,20 +122,58 @@ func (c Config) csv() (parsing, []string, error) {
 	if len(c.Columns) == 0 {
 		return nil, nil, errors.New("columns are missing: the names of the values in a line")
 	}
+	if c.Comma && cmp.Or(c.Separator, ",") == "," {
+		return nil, nil, errors.New("numbers have a decimal comma, so separator needs to be another character, like \";\"")
+	}
 	if len(c.Separator) > 1 || strings.ContainsAny(c.Separator, "\"\r\n") {
 		return nil, nil, fmt.Errorf("separator %q: want one character", c.Separator)
 	}
-	var names []string
+	names, err := c.names()
+	if err != nil {
+		return nil, nil, err
+	}
+	return untimed(csv{c.Columns, cmp.Or(c.Separator, ",")[0]}.parse), names, nil
+}
+
+// names are those of the columns.
+func (c Config) names() (names []string, err error) {
 	for _, name := range c.Columns {
 		if name == "" || name == "_" {
 			continue
 		}
 		if slices.Contains(names, name) {
-			return nil, nil, fmt.Errorf("column %q is there twice", name)
+			return nil, fmt.Errorf("column %q is there twice", name)
 		}
 		names = append(names, name)
 	}
-	return untimed(csv{c.Columns, cmp.Or(c.Separator, ",")[0]}.parse), names, nil
+	return names, nil
+}
+
+func (c Config) fixed() (parsing, []string, error) {
+	if len(c.Columns) == 0 || len(c.Columns) != len(c.Widths) {
+		return nil, nil, fmt.Errorf("%d columns and %d widths; want a width for each column", len(c.Columns), len(c.Widths))
+	}
+	for _, width := range c.Widths {
+		if width < 1 || width > MaxLine {
+			return nil, nil, fmt.Errorf("width %d: want 1 to %d", width, MaxLine)
+		}
+	}
+	names, err := c.names()
+	return untimed(fixed{c.Columns, c.Widths}.parse), names, err
+}
+
+func (c Config) keyValue() (parsing, []string, error) {
+	separators, assigns := c.Separator, cmp.Or(c.Assign, anyAssign)
+	if separators == "" {
+		separators = anySeparator
+		if c.Comma {
+			separators = strings.ReplaceAll(separators, ",", "")
+		}
+	}
+	if strings.ContainsAny(separators, assigns) || strings.ContainsAny(separators+assigns, "\"\r\n") || c.Comma && strings.Contains(separators, ",") {
+		return nil, nil, fmt.Errorf("separator %q and assign %q: want different characters, and no decimal comma", separators, assigns)
+	}
+	return untimed(keyValue{separators, assigns, c.Separator == "" || strings.Contains(separators, " ")}.parse), nil, nil
 }
 
 func (c Config) nmea() (parsing, error) {
@@ -131,22 +184,36 @@ func (c Config) nmea() (parsing, error) {
 		}
 		wanted[s] = true
 	}
-	return (&nmea{wanted: wanted}).parse, nil
+	return (&nmea{wanted: wanted, unchecked: c.Unchecked}).parse, nil
 }
 
 func (c Config) pattern() (parsing, []string, error) {
-	if c.Pattern == "" {
+	texts := c.Patterns
+	if c.Pattern != "" {
+		texts = append([]string{c.Pattern}, texts...)
+	}
+	if len(texts) == 0 {
 		return nil, nil, errors.New("the pattern is missing: a regular expression with named groups, like `t=(?P<temperature>[0-9.]+)`")
 	}
-	re, err := regexp.Compile(c.Pattern)
-	if err != nil {
-		return nil, nil, fmt.Errorf("pattern: %w", err)
+	var all patterns
+	var names []string
+	for _, text := range texts {
+		re, err := regexp.Compile(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("pattern: %w", err)
+		}
+		groups := slices.DeleteFunc(slices.Clone(re.SubexpNames()), func(name string) bool { return name == "" })
+		if len(groups) == 0 {
+			return nil, nil, errors.New("the pattern has no named groups, like (?P<temperature>[0-9.]+)")
+		}
+		for _, name := range groups {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		all = append(all, pattern{re})
 	}
-	names := slices.DeleteFunc(slices.Clone(re.SubexpNames()), func(name string) bool { return name == "" })
-	if len(names) == 0 {
-		return nil, nil, errors.New("the pattern has no named groups, like (?P<temperature>[0-9.]+)")
-	}
-	return untimed(pattern{re}.parse), names, nil
+	return untimed(all.parse), names, nil
 }
 
 // checkNames notes names that refer to no field, where the fields are known beforehand.

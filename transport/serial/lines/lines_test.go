@@ -130,6 +130,68 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Formats that devices really have.
+func TestMoreFormats(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		config Config
+		line   string
+		want   fields
+		flaws  int
+		err    string
+	}{
+		{"colons and equals", Config{Format: KeyValue}, "T:21.5,H=40", fields{"T": 21.5, "H": int64(40)}, 0, ""},
+		{"blanks", Config{Format: KeyValue}, "temp=21.5 hum=40  id=007", fields{"temp": 21.5, "hum": int64(40), "id": "007"}, 0, ""},
+		{"blanks around", Config{Format: KeyValue}, "WS: T = 21.5 ; H =40;", fields{"WS": "T = 21.5", "H": int64(40)}, 0, ""},
+		{"a heading", Config{Format: KeyValue}, "DATA T=21.5 H= 40", fields{"T": 21.5, "H": int64(40)}, 0, ""},
+		{"quotes", Config{Format: KeyValue}, `name="a, b" t=1`, fields{"name": "a, b", "t": int64(1)}, 0, ""},
+		{"twice", Config{Format: KeyValue}, "t=1,t=2", fields{"t": int64(1)}, 1, ""},
+		{"empty", Config{Format: KeyValue}, "t=,h=2", fields{"h": int64(2)}, 0, ""},
+		{"a time", Config{Format: KeyValue, Assign: "=", Separator: ";"}, "at=12:30; t=1,5 C", fields{"at": "12:30", "t": "1,5 C"}, 0, ""},
+		{"decimal comma", Config{Format: KeyValue, Comma: true}, "t=1,5;h=40;p=1.013,2", fields{"t": 1.5, "h": int64(40), "p": "1.013,2"}, 0, ""},
+		{"no pair", Config{Format: KeyValue}, "hello world", nil, 0, "no name with a value"},
+
+		{"fixed", Config{Format: Fixed, Columns: []string{"id", "t", "_", "h"}, Widths: []int{4, 6, 1, 3}}, "A1    21.5x 40", fields{"id": "A1", "t": 21.5, "h": int64(40)}, 0, ""},
+		{"fixed, blanks first", Config{Format: Fixed, Columns: []string{"id", "t"}, Widths: []int{4, 6}}, "      21.5", fields{"t": 21.5}, 0, ""},
+		{"fixed, short", Config{Format: Fixed, Columns: []string{"id", "t"}, Widths: []int{4, 6}}, "A1", fields{"id": "A1"}, 0, ""},
+		{"fixed, long", Config{Format: Fixed, Columns: []string{"id"}, Widths: []int{2}}, "A1x", nil, 0, "longer than its columns"},
+
+		{"csv with a decimal comma", Config{Format: CSV, Separator: ";", Columns: []string{"a", "b"}, Comma: true, Fields: []Field{{Name: "b", Kind: Number}}}, "-1,5;+ 2,25", fields{"a": -1.5, "b": 2.25}, 0, ""},
+		{"csv with a point where a comma should be", Config{Format: CSV, Separator: ";", Columns: []string{"a", "b"}, Comma: true, Fields: []Field{{Name: "b", Kind: Number}}}, "1;1.234", fields{"a": int64(1)}, 1, ""},
+		{"hex", Config{Format: CSV, Columns: []string{"a", "b", "c"}, Fields: []Field{{Name: "a", Kind: Hex}, {Name: "b", Kind: Hex}, {Name: "c", Kind: Hex}}}, "0025,0xff,xyz", fields{"a": int64(37), "b": int64(255)}, 1, ""},
+		{"bits", Config{Format: CSV, Columns: []string{"a", "b"}, Fields: []Field{{Name: "a", Kind: Bits}, {Name: "b", Kind: Bits}}}, "5,0x81", fields{
+			"a": []any{true, false, true, false, false, false, false, false}, "b": []any{true, false, false, false, false, false, false, true}}, 0, ""},
+		{"patterns", Config{Format: Pattern, Patterns: []string{`^T=(?P<t>\S+)`, `^H=(?P<h>\S+)`}}, "H=40", fields{"h": int64(40)}, 0, ""},
+		{"patterns, none", Config{Format: Pattern, Patterns: []string{`^T=(?P<t>\S+)`, `^H=(?P<h>\S+)`}}, "P=1", nil, 0, "does not match the pattern"},
+
+		{"no checksum", Config{Format: NMEA, Unchecked: true}, "$HEHDT,271.1,T", fields{"talker": "HE", "sentence": "HDT", "heading": 271.1}, 0, ""},
+		{"a wrong checksum", Config{Format: NMEA, Unchecked: true}, "$HEHDT,271.1,T*00", nil, 0, "the checksum is 2A, and says 00"},
+		{"a tag block", Config{Format: NMEA}, "\\g:1-2-1234,s:r3669961,c:1120959341*57\\" + sum("HEHDT,271.1,T"), fields{"talker": "HE", "sentence": "HDT", "heading": 271.1}, 0, ""},
+		{"AIS position", Config{Format: NMEA}, "!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C", fields{
+			"talker": "AI", "sentence": "VDM", "fragments": int64(1), "fragment": int64(1), "channel": "B", "payload": "177KQJ5000G?tO`K>RA1wUbN0TKH",
+			"type": int64(1), "mmsi": int64(477553000), "status": int64(5), "speed_knots": 0.0, "lon": -122.3458333, "lat": 47.5828333, "course": 51.0, "heading": int64(181)}, 0, ""},
+		{"AIS class B", Config{Format: NMEA}, "!AIVDM,1,1,,A,B6CdCm0t3`tba35f@V9faHi7kP06,0*58", fields{
+			"talker": "AI", "sentence": "VDM", "fragments": int64(1), "fragment": int64(1), "channel": "A", "payload": "B6CdCm0t3`tba35f@V9faHi7kP06",
+			"type": int64(18), "mmsi": int64(423302100), "speed_knots": 1.4, "lon": 53.0109967, "lat": 40.0052833, "course": 177.0, "heading": int64(177)}, 0, ""},
+		{"AIS with a strange payload", Config{Format: NMEA, Unchecked: true}, "!AIVDM,1,1,,A,xyz,0", fields{
+			"talker": "AI", "sentence": "VDM", "fragments": int64(1), "fragment": int64(1), "channel": "A", "payload": "xyz"}, 1, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.config.Time = "none"
+			e, flaws, err := parser(t, c.config).read([]byte(c.line), noon)
+			if c.err != "" || err != nil {
+				if err == nil || err.Error() != c.err {
+					t.Fatalf("%v; want %q (%v)", err, c.err, e)
+				}
+				return
+			}
+			if !reflect.DeepEqual(e.Kwargs, c.want) || len(flaws) != c.flaws {
+				t.Errorf("%v, %q\nwant %v", e.Kwargs, flaws, c.want)
+			}
+		})
+	}
+}
+
 func TestConfigs(t *testing.T) {
 	const topic = "com.example.x"
 	for _, c := range []struct {
@@ -148,6 +210,12 @@ func TestConfigs(t *testing.T) {
 		{Config{Format: Pattern, Topic: topic, Pattern: "("}, "pattern: error parsing regexp"},
 		{Config{Format: Pattern, Topic: topic, Pattern: "(a)"}, "no named groups"},
 		{Config{Format: NMEA, Topic: topic, Sentences: []string{"GPRMC"}}, "want three capital letters"},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Comma: true}, "decimal comma"},
+		{Config{Format: Fixed, Topic: topic, Columns: []string{"a"}}, "1 columns and 0 widths"},
+		{Config{Format: Fixed, Topic: topic, Columns: []string{"a"}, Widths: []int{0}}, "width 0"},
+		{Config{Format: KeyValue, Topic: topic, Separator: "="}, "want different characters"},
+		{Config{Format: KeyValue, Topic: topic, Separator: ",", Comma: true}, "no decimal comma"},
+		{Config{Format: Pattern, Topic: topic, Patterns: []string{"(?P<a>.)", "x"}}, "no named groups"},
 		{Config{Topic: topic, MaxLine: 1}, "lines of 1 octets"},
 		{Config{Topic: topic, Fields: []Field{{}}}, "a field has no name"},
 		{Config{Format: 9, Topic: topic}, "out of range"},
@@ -441,7 +509,7 @@ func TestShown(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, line := range []string{`{"t": 1}`, `1,"a""b",2`, sum("GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"), sum("GPGSV,1,1,1,1,2,3,4"), "T=1 H=2", "\xff"} {
+	for _, line := range []string{`{"t": 1}`, `1,"a""b",2`, sum("GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,"), sum("GPGSV,1,1,1,1,2,3,4"), "!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C", `{"t": nan}`, "T:5,H=4", "T=1 H=2", "\xff"} {
 		f.Add(line)
 	}
 	var all []*Parser
@@ -449,6 +517,9 @@ func FuzzParse(f *testing.F) {
 		{Topic: "com.{t}"},
 		{Format: CSV, Topic: "com.{b}", Columns: []string{"a", "b", "c"}, Time: "a"},
 		{Format: NMEA, Topic: "com.{sentence}.{talker}"},
+		{Format: KeyValue, Topic: "com.x", Fields: []Field{{Name: "T", Kind: Bits}}},
+		{Format: Fixed, Topic: "com.x", Columns: []string{"a", "b"}, Widths: []int{3, 5}, Comma: true, Fields: []Field{{Name: "a", Kind: Hex}, {Name: "b", Kind: Number}}},
+		{Format: NMEA, Topic: "com.x", Unchecked: true},
 		{Format: Pattern, Topic: "com.x", Pattern: `T=(?P<t>\S+)(?: H=(?P<h>\d+))?`, Latin1: true},
 	} {
 		p, err := New(c)

@@ -11,12 +11,13 @@ import (
 
 // nmea is lines of NMEA 0183: $GPGGA,...*47, or with "!" in front those that carry AIS.
 type nmea struct {
-	wanted map[string]bool // sentences to be published; none: all
-	fix    fix
+	wanted    map[string]bool // sentences to be published; none: all
+	unchecked bool            // sentences need no checksum
+	fix       fix
 }
 
 func (n *nmea) parse(line string, now time.Time) (r record, err error) {
-	address, values, err := sentence(line)
+	address, values, err := sentence(line, n.unchecked)
 	if err != nil {
 		return r, err
 	}
@@ -39,7 +40,9 @@ func (n *nmea) parse(line string, now time.Time) (r record, err error) {
 	if len(n.wanted) > 0 && !n.wanted[name] {
 		return r, errIgnored
 	}
-	if !known {
+	if name == "VDM" || name == "VDO" {
+		ais(values, &r)
+	} else if !known {
 		r.fields["values"] = generic(values)
 	} else if len(r.flaws) > 0 && len(r.fields) == 0 {
 		return r, fmt.Errorf("%s: %s", name, r.flaws[0])
@@ -63,20 +66,14 @@ func whole(r *record) {
 }
 
 // sentence takes a line apart and verifies its checksum.
-func sentence(line string) (address string, values []string, err error) {
+func sentence(line string, unchecked bool) (address string, values []string, err error) {
+	line = untag(line)
 	if line == "" || line[0] != '$' && line[0] != '!' {
 		return "", nil, errors.New("no NMEA sentence: it does not begin with $")
 	}
 	body, sum, found := strings.Cut(line[1:], "*")
-	if !found {
-		return "", nil, errors.New("no checksum")
-	}
-	want, err := strconv.ParseUint(sum, 16, 8)
-	if err != nil || len(sum) != 2 {
-		return "", nil, fmt.Errorf("%.10q is no checksum", sum)
-	}
-	if got := Checksum(body); got != byte(want) {
-		return "", nil, fmt.Errorf("the checksum is %02X, and says %02X", got, want)
+	if err := verify(body, sum, found, unchecked); err != nil {
+		return "", nil, err
 	}
 	values = strings.Split(body, ",")
 	if len(values[0]) < 4 {
@@ -85,9 +82,36 @@ func sentence(line string) (address string, values []string, err error) {
 	return values[0], values[1:], nil
 }
 
+// untag takes off a tag block (NMEA 0183 4.0), which stands between backslashes.
+func untag(line string) string {
+	if strings.HasPrefix(line, "\\") {
+		if _, behind, closed := strings.Cut(line[1:], "\\"); closed {
+			return behind
+		}
+	}
+	return line
+}
+
+func verify(body, sum string, found, unchecked bool) error {
+	if !found {
+		if unchecked {
+			return nil
+		}
+		return errors.New("no checksum; checksum = \"optional\" takes such sentences")
+	}
+	want, err := strconv.ParseUint(sum, 16, 8)
+	if err != nil || len(sum) != 2 {
+		return fmt.Errorf("%.10q is no checksum", sum)
+	}
+	if got := Checksum(body); got != byte(want) {
+		return fmt.Errorf("the checksum is %02X, and says %02X", got, want)
+	}
+	return nil
+}
+
 // Sentence reports whether a line is a sentence of NMEA 0183, with a checksum that is right.
 func Sentence(line string) bool {
-	_, _, err := sentence(line)
+	_, _, err := sentence(line, false)
 	return err == nil
 }
 

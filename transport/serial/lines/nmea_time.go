@@ -25,7 +25,7 @@ type fix struct {
 func (f *fix) time(name string, fields map[string]any, now time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if valid, says := fixed(name, fields); says {
+	if valid, says := hasFix(name, fields); says {
 		f.valid, f.at = valid, now
 	}
 	if !f.valid || now.Sub(f.at) > fixFor {
@@ -46,8 +46,8 @@ func (f *fix) time(name string, fields map[string]any, now time.Time) time.Time 
 	return t
 }
 
-// fixed reports whether a sentence says that there is a fix; says is false if it tells nothing of that.
-func fixed(name string, fields map[string]any) (valid, says bool) {
+// hasFix reports whether a sentence says that there is a fix; says is false if it tells nothing of that.
+func hasFix(name string, fields map[string]any) (valid, says bool) {
 	mode, hasMode := fields["mode"].(string)
 	switch name {
 	case "RMC", "GLL":

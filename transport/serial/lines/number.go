@@ -2,6 +2,7 @@ package lines
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -55,4 +56,53 @@ func parse(text string) (n any, exact bool) {
 		f = 0 // a device that rounds prints -0.0
 	}
 	return f, err == nil
+}
+
+// point replaces the decimal comma of a number. A point is then none: what has one is no number.
+func point(text string, comma bool) string {
+	switch {
+	case !comma:
+		return text
+	case strings.Contains(text, "."):
+		return "no number: " + text
+	}
+	return strings.Replace(text, ",", ".", 1)
+}
+
+// hexadecimal reads a whole number in hexadecimal digits.
+func hexadecimal(text string) (any, error) {
+	digits := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(text), "0x"), "0X")
+	u, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil {
+		return nil, fmt.Errorf("%.40q is no hexadecimal number of 64 bits", text)
+	}
+	return whole64(u), nil
+}
+
+// whole64 is an int64 if it fits.
+func whole64(u uint64) any {
+	if u <= math.MaxInt64 {
+		return int64(u)
+	}
+	return u
+}
+
+// bits reads a whole number as bits, the lowest first: as many as its octets have.
+func bits(text string) (any, error) {
+	text = strings.TrimSpace(text)
+	u, err := strconv.ParseUint(text, 10, 64)
+	if lower := strings.ToLower(text); err != nil && strings.HasPrefix(lower, "0x") {
+		u, err = strconv.ParseUint(lower[2:], 16, 64)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%.40q is no whole number", text)
+	}
+	list := []any{}
+	for len(list) == 0 || u != 0 {
+		for range 8 {
+			list = append(list, u&1 != 0)
+			u >>= 1
+		}
+	}
+	return list, nil
 }

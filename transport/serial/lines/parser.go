@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -22,6 +23,7 @@ type Parser struct {
 	units  map[string]any // by the fields' final names
 	latin1 bool
 	format Format
+	comma  bool
 	tabs   bool // separate values, of which the first and the last may be empty
 	max    int
 }
@@ -73,9 +75,10 @@ func New(c Config) (*Parser, error) {
 	if c.MaxLine != 0 && (c.MaxLine < MinLine || c.MaxLine > MaxLine) {
 		return nil, fmt.Errorf("lines of %d octets: want %d to %d", c.MaxLine, MinLine, MaxLine)
 	}
-	p := &Parser{parse: parse, topic: topic, fields: c.Fields, time: c.Time, latin1: c.Latin1, format: c.Format, max: cmp.Or(c.MaxLine, DefaultLine)}
+	p := &Parser{parse: parse, topic: topic, fields: slices.Clone(c.Fields), time: c.Time, latin1: c.Latin1, format: c.Format, comma: c.Comma, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
-	for _, f := range c.Fields {
+	for i, f := range c.Fields {
+		p.fields[i].comma = c.Comma
 		if f.Name == "" {
 			return nil, errors.New("a field has no name")
 		}
@@ -109,9 +112,11 @@ func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []stri
 	if err != nil {
 		return e, nil, err
 	}
-	if p.tabs {
+	switch {
+	case p.format == Fixed: // blanks have a meaning
+	case p.tabs:
 		text = strings.Trim(text, " ")
-	} else {
+	default:
 		text = strings.TrimSpace(text)
 	}
 	r, err := p.parse(text, now)
@@ -136,7 +141,7 @@ func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []stri
 // proves reports whether a line that can be read is whole. The end of an object, a list or a sentence is none.
 func (p *Parser) proves(line []byte) bool {
 	line = bytes.TrimSpace(line)
-	return p.format == NMEA || p.format == JSON && len(line) > 0 && (line[0] == '{' || line[0] == '[')
+	return p.format == NMEA && bytes.IndexByte(line, '*') >= 0 || p.format == JSON && len(line) > 0 && (line[0] == '{' || line[0] == '[')
 }
 
 func (p *Parser) decode(line []byte) (string, error) {
@@ -181,9 +186,19 @@ func (p *Parser) apply(r *record) {
 	p.rename(r.fields)
 	for name, v := range r.fields {
 		if text, ok := v.(raw); ok && name != p.time {
-			r.fields[name] = guess(string(text))
+			r.fields[name] = p.guess(string(text))
 		}
 	}
+}
+
+// guess is guess with the device's decimal sign.
+func (p *Parser) guess(text string) any {
+	if n := guess(point(text, p.comma)); !p.comma {
+		return n
+	} else if _, isText := n.(string); !isText {
+		return n
+	}
+	return text
 }
 
 // rename gives the fields their final names, all at once: two may swap theirs.

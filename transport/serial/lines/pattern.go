@@ -8,6 +8,18 @@ import (
 // pattern is lines that a regular expression finds something in. Go's take time in proportion to the line.
 type pattern struct{ re *regexp.Regexp }
 
+// patterns are tried one after the other.
+type patterns []pattern
+
+func (all patterns) parse(line string) (r record, err error) {
+	for _, p := range all {
+		if r, err = p.parse(line); err == nil {
+			return r, nil
+		}
+	}
+	return r, err
+}
+
 func (p pattern) parse(line string) (r record, err error) {
 	at := p.re.FindStringSubmatchIndex(line)
 	if at == nil {

@@ -27,13 +27,17 @@ func (f Field) convert(v any) (any, error) {
 		return fmt.Sprint(v), nil
 	case Boolean:
 		return boolean(v)
+	case Hex:
+		return hexadecimal(fmt.Sprint(v))
+	case Bits:
+		return bits(fmt.Sprint(v))
 	}
 	return v, nil
 }
 
 func (f Field) number(v any) (any, error) {
 	if text, ok := v.(string); ok {
-		n, err := number(text)
+		n, err := number(point(text, f.comma))
 		if err != nil {
 			return nil, err
 		}
