@@ -96,7 +96,7 @@ func (m *misfit) words(conn net.Conn) []byte {
 	case rawsocket.Magic:
 		return []byte{rawsocket.Magic, byte(rawsocket.BadSerializer) << 4, 0, 0}
 	case tlsHandshake:
-		return []byte{0x15, 3, 1, 0, 2, 2, 40} // the alert handshake_failure, fatal
+		return []byte{0x15, 3, 1, 0, 2, 2, alertHandshake} // fatal
 	case mqttConnect:
 		return connack(conn)
 	}
@@ -161,3 +161,17 @@ func (c *headed) Read(p []byte) (int, error) {
 	c.head = nil
 	return n, nil
 }
+
+// otherScheme says what to try when a router's answer to a handshake may mean that its port speaks something else.
+func otherScheme(scheme string, err error) string {
+	switch {
+	case scheme == "tcp" && errors.Is(err, rawsocket.BadSerializer):
+		return "; if the port speaks TLS or WebSocket only, use tls://, ws:// or wss://"
+	case (scheme == "tls" || scheme == "wss") && strings.Contains(err.Error(), "remote error: tls: handshake failure"): // crypto/tls exports no type for it
+		return "; if the port speaks no TLS, use tcp:// or ws://"
+	}
+	return ""
+}
+
+// alertHandshake is the alert handshake_failure.
+const alertHandshake = 40

@@ -68,3 +68,23 @@ func TestMisfits(t *testing.T) {
 		})
 	}
 }
+
+// TestOtherScheme: whoever dials the wrong scheme hears of the right ones.
+func TestOtherScheme(t *testing.T) {
+	cert, key, _ := certificate(t, t.TempDir(), "router")
+	config, err := ServerFiles(cert, key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, secure := run(t, "tcp://127.0.0.1:0", ListenOptions{}), run(t, "tls://127.0.0.1:0", ListenOptions{TLS: config})
+	for url, want := range map[string]string{
+		"tls://" + plain.Addr().String():         "use tcp:// or ws://",
+		"wss://" + plain.Addr().String() + "/ws": "use tcp:// or ws://",
+		"tcp://" + secure.Addr().String():        "use tls://",
+		"ws://" + secure.Addr().String() + "/ws": "use tls://, wss://",
+	} {
+		if _, err := Dial(t.Context(), url, DialOptions{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", url, err, want)
+		}
+	}
+}
