@@ -28,6 +28,15 @@ func (l *Link) noteClash(err error) {
 	}
 }
 
+// loops counts what has come round, or too far. The first is worth a line in the log: in a ring of routers it is the normal
+// thing, in a tree it means that two nodes have the same id and can't be told apart.
+func (l *Link) loops(left place) {
+	if l.status.looped.Add(1) == 1 {
+		l.log.Warn("an event or a call has come round in a circle, or too far; where the links make no ring, two nodes have the same id",
+			"place", left.name)
+	}
+}
+
 // foreign tells of a router that has the name of one of the link's sides. The link goes on.
 func (l *Link) foreign(name string) {
 	if text := "events come from another router with the node id of " + name + "; give each its own [node] id"; l.status.clashes(text) {

@@ -54,7 +54,7 @@ func (l *Link) cross(b *client.Body, by client.Hop, from, to *side) (way []clien
 	by.Node, by.Tag = left.name, left.tag
 	way = b.ForwardFor()
 	if len(way) >= l.opts.MaxHops || l.visited(way, left) || l.visited(way, to.place()) {
-		l.status.looped.Add(1)
+		l.loops(left)
 		return nil, false
 	}
 	return append(way, by), true

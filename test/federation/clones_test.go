@@ -228,3 +228,26 @@ func TestHalfOpenIsNoSecondGateway(t *testing.T) {
 	line.silence(false)
 	line.cut()
 }
+
+// Two nodes of one id in different branches can't see each other when they join. What crosses between them does not seem to
+// have come round, and the alarm is raised.
+func TestOneIDInTwoBranches(t *testing.T) {
+	centre := start(t, "centre", "")
+	rules := shares("export topic com.", "import topic com.")
+	var edges []*node
+	var all []*heard
+	var programs []*client.Client
+	for _, site := range []string{"site-a", "site-b"} {
+		s := start(t, site, linkTo("up", centre, rules))
+		e := start(t, "same", linkTo("up", s, rules))
+		edges = append(edges, e)
+		c := e.join()
+		programs = append(programs, c)
+		all = append(all, e.listen(e.join(), "com.", wamp.Prefix))
+		s.up(s.join(), "up")
+		e.up(c, "up")
+	}
+	edges[0].reaches(programs[0], "com.a", all[1])
+	edges[1].reaches(programs[1], "com.b", all[0])
+	await(t, "the alarm", func() bool { return strings.Contains(edges[1].link(programs[1], "up").Clash, "same/realm1") })
+}
