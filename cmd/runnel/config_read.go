@@ -210,6 +210,10 @@ func (r reader) list(at Place, key string, value any, out reflect.Value) {
 		r.strings(at, key, value, out)
 		return
 	}
+	if out.Type().Elem().Kind() == reflect.Int {
+		r.integers(at, key, value, out)
+		return
+	}
 	tables, ok := value.([]map[string]any)
 	if list, isList := value.([]any); isList {
 		tables, ok = asTables(list)
@@ -235,6 +239,20 @@ func asTables(list []any) (tables []map[string]any, ok bool) {
 		tables = append(tables, table)
 	}
 	return tables, true
+}
+
+func (r reader) integers(at Place, key string, value any, out reflect.Value) {
+	list, ok := value.([]any)
+	for _, v := range list {
+		n, isInteger := v.(int64)
+		ok = ok && isInteger
+		item := reflect.New(out.Type().Elem()).Elem()
+		r.integer(at, key, n, item)
+		out.Set(reflect.Append(out, item))
+	}
+	if !ok {
+		r.problems.add(at, key, "%s; write a list of integers", found(key, value))
+	}
 }
 
 func (r reader) strings(at Place, key string, value any, out reflect.Value) {
