@@ -1,7 +1,9 @@
 # Nothing but Go is needed for: make, make demo, make test, make suites, make cross, make bench, make size.
 
 GO       ?= go
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+# The version: of the last git tag, v1.2.3, and how many commits have come since.
+VERSION  := $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/-\([0-9]*\)-g/+\1.g/' | grep . || \
+              git log -1 --format=v0.0.0+0.g%h 2>/dev/null || echo v0.0.0)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
 # HTTP/2 is not served: a WebSocket needs HTTP/1.1. Leaving it out saves half a megabyte.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -ldflags "$(LDFLAGS)"
@@ -27,7 +29,7 @@ SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile 
 # Systems beside Linux that the router builds for, without boards.
 SYSTEMS := darwin windows freebsd
 
-.PHONY: build demo test suites lint cross bench perf size mcu-size fuzz clean
+.PHONY: build demo test suites lint cross bench perf share packages size mcu-size fuzz clean
 
 build:
 	$(BUILD) -o bin/runnel ./cmd/runnel
@@ -67,6 +69,33 @@ always:
 perf: build
 	$(if $(CC_FOUND),$(CC) -O2 -o bin/relay test/load/limit/relay.c)
 	$(GO) run ./test/load -runnel bin/runnel $(if $(CC_FOUND),-relay bin/relay) $(PERF)
+
+# What the packages hold beside the binary: manual pages, completions, the changelog.
+MD2MAN := github.com/cpuguy83/go-md2man/v2@v2.0.7
+share: build
+	@echo "writing manual pages and completions to dist/share"
+	@rm -rf dist/share && mkdir -p dist/share/man/man1 dist/share/man/man5
+	@bin/runnel man dist/share/source
+	@GOBIN=$(CURDIR)/bin $(GO) install $(MD2MAN)
+	@{ echo '% RUNNEL.TOML 5 "" "runnel $(VERSION)" "Runnel"'; cat docs/config.md; } >dist/share/source/runnel.toml.5.md
+	@for page in dist/share/source/*.md; do \
+	  name=$$(basename $$page .md); bin/go-md2man -in $$page | gzip -9n >dist/share/man/man$${name##*.}/$$name.gz || exit 1; \
+	done
+	@for shell in bash zsh fish; do bin/runnel completion $$shell >dist/share/runnel.$$shell || exit 1; done
+	@gzip -9nc CHANGELOG.md >dist/share/changelog.gz
+	@rm -r dist/share/source
+
+# Packages for Debian and its kin, for RPM systems, Alpine and OpenWrt: dist/runnel_*. nfpm's name of the processor is ours.
+NFPM     := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+PACKAGES := deb:arm6 deb:arm64 deb:amd64 deb:riscv64 rpm:arm7 rpm:arm64 rpm:amd64 apk:arm6 apk:arm7 apk:arm64 apk:amd64 \
+            ipk:mipsle ipk:arm7 ipk:arm64
+packages: $(sort $(foreach p,$(PACKAGES),dist/runnel-linux-$(lastword $(subst :, ,$(p))))) share
+	@echo "compiling nfpm, which takes a minute the first time"
+	@GOBIN=$(CURDIR)/bin $(GO) install $(NFPM)
+	@for p in $(PACKAGES); do \
+	  ARCH=$${p#*:} BINARY=dist/runnel-linux-$${p#*:} VERSION=$(VERSION:v%=%) \
+	    bin/nfpm package -f boards/packaging/nfpm.yaml -p $${p%:*} -t dist/ || exit 1; \
+	done
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

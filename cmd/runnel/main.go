@@ -96,6 +96,6 @@ realms to a central router.`,
 		},
 	}
 	root.AddCommand(runCommand(), checkCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
-		serialCommand(), statusCommand(), queueCommand(), versionCommand())
+		serialCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
 	return root, started
 }
