@@ -147,6 +147,31 @@ func (c *methodCheck) add(octets []byte) error {
 	return nil
 }
 
+// checked is what a Read returns that has filled n octets of p.
+func (c *methodCheck) checked(p []byte, n int, err error) (int, error) {
+	if c.done {
+		return n, err
+	}
+	if wrong := c.add(p[:n]); wrong != nil {
+		return 0, wrong
+	}
+	return n, err
+}
+
+// HTTPOnly returns a connection whose reads fail as soon as it shows that its peer speaks no HTTP. A web server answers
+// that with 400 and closes, in place of waiting for a line end that may never come.
+func HTTPOnly(conn net.Conn) net.Conn { return &httpConn{Conn: conn} }
+
+type httpConn struct {
+	net.Conn
+	method methodCheck // owned by the reader
+}
+
+func (c *httpConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	return c.method.checked(p, n, err)
+}
+
 // headed is a connection of which the first octet has been read.
 type headed struct {
 	net.Conn

@@ -37,13 +37,7 @@ type webConn struct {
 
 func (c *webConn) Read(p []byte) (int, error) {
 	n, err := c.headed.Read(p)
-	if c.method.done {
-		return n, err
-	}
-	if wrong := c.method.add(p[:n]); wrong != nil {
-		return 0, wrong
-	}
-	return n, err
+	return c.method.checked(p, n, err)
 }
 
 // Close is called by the web server, or by the WebSocket that the connection has become.

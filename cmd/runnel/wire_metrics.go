@@ -130,7 +130,7 @@ func (f *few) Accept() (net.Conn, error) {
 		<-f.room
 		return nil, err
 	}
-	return &oneOfFew{Conn: c, leave: sync.OnceFunc(func() { <-f.room })}, nil
+	return &oneOfFew{Conn: transport.HTTPOnly(c), leave: sync.OnceFunc(func() { <-f.room })}, nil
 }
 
 func (f *few) Close() error {

@@ -45,6 +45,11 @@ func TestDefaultRights(t *testing.T) {
 	runnel(t, "status", "--url", unix).expect(t, 0, "realm1", "")
 	runnel(t, "call", "wamp.session.kill_by_authid", "nobody", "--url", unix).expect(t, 0, "", "")
 	runnel(t, "reload", "--url", unix).expect(t, 0, "nothing has changed", "")
+	file := dir + "/runnel.toml"
+	runnel(t, "check", "-c", file, "--explain", "anonymous", "call", "runnel.status").expect(t, 1, "denied", "")
+	runnel(t, "check", "-c", file, "--explain", "anonymous", "call", "wamp.session.kill_all").expect(t, 1, "denied", "")
+	runnel(t, "check", "-c", file, "--explain", "anonymous", "call", "wamp.session.list").expect(t, 0, "allowed", "")
+	runnel(t, "check", "-c", file, "--explain", "anonymous at unix://", "call", "runnel.status").expect(t, 0, "allowed", "")
 	cmd := command("status") // finds the socket by itself
 	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
 	finish(t, cmd).expect(t, 0, "realm1", "")

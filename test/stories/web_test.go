@@ -49,6 +49,18 @@ func TestReboundPage(t *testing.T) {
 			t.Errorf("metrics of %s: %s", host, answer)
 		}
 	}
+	for _, first := range []string{"\x16\x03\x01\x00\xa5\x01", "\x10", "\x7f", "hello"} { // and what is no HTTP is told so at once
+		conn, err := net.Dial("tcp", metrics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, first)
+		answer, _ := io.ReadAll(conn)
+		conn.Close()
+		if !strings.HasPrefix(string(answer), "HTTP/1.1 400") {
+			t.Errorf("metrics: %q is answered with %q", first, answer)
+		}
+	}
 	if answer := webRequest(t, r.address(), "GET", "/", "localhost:"+port); !strings.HasPrefix(answer, "HTTP/1.1 200") {
 		t.Errorf("the front page: %s", answer)
 	}
