@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,8 @@ func callCommand() *cobra.Command {
 		Short: "Call a procedure and print the result",
 		Long: `Calls a procedure and prints its result: arguments as JSON, then key=value; a
 result that is one string is printed as it is. An ARG is JSON if it parses as
-JSON, else a string.
+JSON, else a string. Negative numbers are ARGs like others; write "--" in front of
+other ARGs that begin with a dash.
 
 A WAMP error is printed on standard error, its URI first (exit status 1). A call
 that takes longer than the timeout is canceled (124), and so it is by Ctrl-C.`,
@@ -28,7 +30,7 @@ that takes longer than the timeout is canceled (124), and so it is by Ctrl-C.`,
   runnel call com.example.greenhouse.set_point 24 --kw unit=C --timeout 2s
   runnel call com.example.scan --progress --json`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return c.run(args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error { return c.run(args[0], unmask(args[1:])) },
 	}
 	c.peer.flags(cmd)
 	f := cmd.Flags()
@@ -69,7 +71,7 @@ func (c *caller) run(procedure string, args []string) error {
 	}
 	result, err := session.Call(ctx, procedure, how, payload)
 	if err != nil {
-		return because(ctx, c.peer.denied(procedure, callError(err)))
+		return because(ctx, c.peer.denied(procedure, about(procedure, callError(err))))
 	}
 	return c.print(&result.Body, false)
 }
@@ -103,6 +105,9 @@ func (c *caller) text(args []any, kwargs map[string]any, progress bool) (string,
 	}
 	if len(args) == 1 && len(kwargs) == 0 {
 		if text, ok := args[0].(string); ok {
+			if forPeople(c.out) {
+				text = safeLines(text)
+			}
 			return text, nil
 		}
 	}
@@ -110,24 +115,41 @@ func (c *caller) text(args []any, kwargs map[string]any, progress bool) (string,
 }
 
 // wampError is an error of the protocol as the command line shows it: the URI, then what came with it.
-type wampError struct{ err *client.Error }
+type wampError struct {
+	err     *client.Error
+	subject string // the procedure, where the router refused and what it says does not name it
+}
+
+// about has an error of the router's own name the procedure that was called.
+func about(procedure string, err error) error {
+	if e, ok := err.(wampError); ok && strings.HasPrefix(e.err.URI, "wamp.error.") && !strings.Contains(e.Error(), procedure) {
+		e.subject = procedure
+		return e
+	}
+	return err
+}
 
 func (e wampError) Unwrap() error { return e.err }
 
 func (e wampError) Error() string {
 	args, kwargs, _ := e.err.Decode()
 	text, err := plainText(args, kwargs)
-	if err != nil || text == "" {
-		return e.err.Error()
+	switch {
+	case err == nil && text != "" && e.subject != "":
+		return printable(e.err.URI) + ": call " + printable(e.subject) + ": " + text
+	case err == nil && text != "":
+		return printable(e.err.URI) + ": " + text
+	case e.subject != "":
+		return safe(e.err.Error()) + ": call " + printable(e.subject)
 	}
-	return e.err.URI + ": " + text
+	return safe(e.err.Error())
 }
 
 // callError finds the error of the protocol in err, if there is one.
 func callError(err error) error {
 	var e *client.Error
 	if errors.As(err, &e) {
-		return wampError{e}
+		return wampError{err: e}
 	}
 	return err
 }

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -90,6 +92,12 @@ func (p *peer) options() (client.Options, error) {
 			return client.Options{}, usageError("--channel-binding takes " + oneOf(bindings...) + ", and is for --key and --secret")
 		}
 	}
+	if len(auth) == 0 && p.authid != "" && p.certificate == "" && !strings.HasPrefix(p.routerURL(), "unix:") {
+		return client.Options{}, usageError(fmt.Sprintf("--authid %s: the proof is missing; add --ticket, --secret, --key or --certificate", p.authid))
+	}
+	if err := checkURL(p.routerURL()); err != nil {
+		return client.Options{}, err
+	}
 	dial, err := dialer(p.routerURL(), tlsFiles{ca: Path(p.ca), certificate: Path(p.certificate), key: Path(cmp.Or(p.certKey, p.certificate))}, transport.DialOptions{Serializer: serializer})
 	if err != nil {
 		return client.Options{}, err
@@ -132,9 +140,29 @@ func (p *peer) connect(ctx context.Context, opts client.Options) (*client.Client
 		return nil, fmt.Errorf("connect to %s: %w; is there a router? \"runnel run\" starts one, --url says where another is", p.routerURL(), err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", p.routerURL(), err)
+		return nil, fmt.Errorf("connect to %s: %w%s", p.routerURL(), err, socketHint(p.routerURL(), err))
 	}
 	return c, nil
+}
+
+// routerSchemes are the ways to a router.
+var routerSchemes = []string{"tcp", "tls", "unix", "ws", "wss", "serial"}
+
+// checkURL finds what no router can be reached by.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	if err != nil {
+		return usageError(fmt.Sprintf("--url %q is not a URL", text))
+	}
+	if !slices.Contains(routerSchemes, u.Scheme) {
+		return usageError(fmt.Sprintf("--url %q: use tcp://HOST:PORT, tls://, ws://, wss://, unix:///PATH or serial:///DEVICE", text))
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return usageError(fmt.Sprintf("--url %q: port %s is not in 1 to 65535", text, port))
+		}
+	}
+	return nil
 }
 
 // goodbyeTime is how long a command waits for the router's GOODBYE, and for what it has still to write.

@@ -34,7 +34,7 @@ func main() {
 // execute runs the command line and returns the exit status.
 func execute(args []string) int {
 	root, started := rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(maskNumbers(root, args))
 	cmd, err := root.ExecuteC()
 	if err == nil || errors.Is(err, errNobodyReads) {
 		return exitDone
@@ -44,7 +44,7 @@ func execute(args []string) int {
 	}
 	var usage usageError
 	if !*started || errors.As(err, &usage) {
-		fmt.Fprintf(os.Stderr, "runnel: %v\nUsage: %s\nTry \"%s --help\".\n", err, cmd.UseLine(), cmd.CommandPath())
+		fmt.Fprintf(os.Stderr, "runnel: %s\nUsage: %s\nTry \"%s --help\".\n", safeLines(err.Error()), cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
 	}
 	var problems Problems
@@ -53,10 +53,10 @@ func execute(args []string) int {
 		return exitConfig
 	}
 	if refused := (wampError{}); errors.As(err, &refused) {
-		fmt.Fprintln(os.Stderr, err) // the URI first, as scripts want it
+		fmt.Fprintln(os.Stderr, safe(err.Error())) // the URI first, as scripts want it
 		return exitFailed
 	}
-	fmt.Fprintf(os.Stderr, "runnel: %v\n", err)
+	fmt.Fprintf(os.Stderr, "runnel: %s\n", safeLines(err.Error()))
 	if errors.Is(err, errTimedOut) {
 		return exitTimedOut
 	}
@@ -91,11 +91,21 @@ realms to a central router.`,
 			if err := flagsFromEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
+			if err := notNegative(cmd, "timeout", "count", "for", "each", "baud"); err != nil {
+				return err
+			}
 			*started = true
 			return nil
 		},
 	}
 	root.AddCommand(runCommand(), checkCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
+	root.SetHelpCommand(helpCommand())
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.HasSubCommands() {
+			onlySubcommands(cmd)
+		}
+	}
 	return root, started
 }

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -21,12 +18,19 @@ func pubCommand() *cobra.Command {
 twice what looks like JSON and shall be a string: '"21"'.
 
 Without --ack the router does not say whether the event was accepted; with it, a
-refusal is an error.`,
+refusal is an error.
+
+With --stdin it goes on when the router goes and comes back: lines that were not
+sent wait, with --ack those that were not acknowledged are sent again. A line that
+is longer than a message may be is skipped (exit status 1).
+
+Negative numbers are ARGs like others. Write "--" in front of other ARGs that begin
+with a dash.`,
 		Example: `  runnel pub com.example.weather 21.5
   runnel pub com.example.weather '{"temperature": 21.5}' --kw station=roof --ack
   journalctl -f | runnel pub com.example.log --stdin`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return p.run(args[0], args[1:]) },
+		RunE: func(_ *cobra.Command, args []string) error { return p.run(args[0], unmask(args[1:])) },
 	}
 	p.peer.flags(cmd)
 	f := cmd.Flags()
@@ -51,6 +55,9 @@ func (p *publisher) run(topic string, args []string) (err error) {
 	}
 	ctx, stop := untilSignal(0)
 	defer stop()
+	if p.stdin {
+		return p.lines(ctx, topic, payload, os.Stdin)
+	}
 	c, err := p.peer.once(ctx)
 	if err != nil {
 		return err
@@ -60,69 +67,13 @@ func (p *publisher) run(topic string, args []string) (err error) {
 			err = left // what was not acknowledged may not have been written
 		}
 	}()
-	if p.stdin {
-		return p.lines(ctx, c, topic, payload, os.Stdin)
-	}
-	return p.publish(ctx, c, topic, payload)
+	return publishError(topic, c.Publish(ctx, topic, p.how, payload))
 }
 
-func (p *publisher) publish(ctx context.Context, c *client.Client, topic string, payload client.Payload) error {
-	if err := c.Publish(ctx, topic, p.how, payload); err != nil {
-		return fmt.Errorf("publish %s: %w", topic, err)
+// publishError names the topic that an event could not be published to.
+func publishError(topic string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
-}
-
-// maxLine bounds a line of standard input; a message takes no more by default.
-const maxLine = 1 << 20
-
-// lines publishes each line as it comes.
-func (p *publisher) lines(ctx context.Context, c *client.Client, topic string, payload client.Payload, in io.Reader) error {
-	args := payload.Args
-	for text, err := range linesOf(ctx, in) {
-		if err != nil {
-			return err
-		}
-		payload.Args = append(args[:len(args):len(args)], parseValue(text))
-		if err := p.publish(ctx, c, topic, payload); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// linesOf reads lines until the end of in, or of ctx: a read of a terminal can't be interrupted.
-func linesOf(ctx context.Context, in io.Reader) func(yield func(string, error) bool) {
-	lines, ended := make(chan string), make(chan error, 1)
-	go func() {
-		scanner := bufio.NewScanner(in)
-		scanner.Buffer(nil, maxLine)
-		for scanner.Scan() {
-			select {
-			case lines <- scanner.Text():
-			case <-ctx.Done():
-				return
-			}
-		}
-		ended <- scanner.Err()
-		close(lines)
-	}()
-	return func(yield func(string, error) bool) {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case text, ok := <-lines:
-				if !ok {
-					if err := <-ended; err != nil {
-						yield("", fmt.Errorf("read standard input: %w", err))
-					}
-					return
-				}
-				if !yield(text, nil) {
-					return
-				}
-			}
-		}
-	}
+	return fmt.Errorf("publish %s: %w", printable(topic), err)
 }

@@ -253,7 +253,7 @@ func (e *peekedEvent) print(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, e.Sequence, e.Time, e.Class, what, text)
+	_, err = fmt.Fprintln(w, e.Sequence, safe(e.Time), safe(e.Class), what, text)
 	return err
 }
 

@@ -41,7 +41,7 @@ ARGs if CMD takes options. A call that is canceled kills the program. More than
 			if r.echo && len(args) > 1 {
 				return usageError("--echo takes no arguments")
 			}
-			return r.run(args[0], args[1:])
+			return r.run(args[0], unmask(args[1:]))
 		},
 	}
 	r.peer.flags(cmd)

@@ -55,7 +55,7 @@ func listPorts(w io.Writer, ports []serial.Info) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DEVICE\tDRIVER\tUSB\tHELD BY")
 	for _, p := range ports {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Device, dash(p.Driver), dash(usbText(p)), dash(holders(p)))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", safe(p.Device), dash(safe(p.Driver)), dash(safe(usbText(p))), dash(safe(holders(p))))
 	}
 	return table.Flush()
 }

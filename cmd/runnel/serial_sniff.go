@@ -94,7 +94,7 @@ func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error 
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)
 	var broken error
 	d := ear.NewDecoder(as, func(line string) {
-		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), line); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), safe(line)); err != nil {
 			broken = err
 		}
 	})

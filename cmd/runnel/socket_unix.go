@@ -1,0 +1,62 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// socketHint says who may open a Unix socket that this user may not; "" if that is not the matter.
+func socketHint(url string, err error) string {
+	path, ok := strings.CutPrefix(url, "unix://")
+	if !ok || !errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	for _, name := range []string{path, filepath.Dir(path)} { // the directory may be closed, too
+		info, err := os.Stat(name)
+		if err != nil {
+			continue
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		if !ok {
+			return ""
+		}
+		if group := groupName(st.Gid); st.Gid != 0 && info.Mode().Perm()&0o010 != 0 || st.Gid != 0 && info.Mode().Perm()&0o060 == 0o060 {
+			return fmt.Sprintf("; members of the group %s may open it: sudo usermod -aG %s %s, then log in again", group, group, userName())
+		}
+		return fmt.Sprintf("; only the user %s may open it: sudo -u %s runnel ...", ownerName(st.Uid), ownerName(st.Uid))
+	}
+	return ""
+}
+
+func groupName(gid uint32) string {
+	id := strconv.Itoa(int(gid))
+	if g, err := user.LookupGroupId(id); err == nil {
+		return g.Name
+	}
+	return id
+}
+
+func ownerName(uid uint32) string {
+	id := strconv.Itoa(int(uid))
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "#" + id
+}
+
+// userName is that of this process.
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "USER"
+}

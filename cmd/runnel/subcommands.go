@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// onlySubcommands has a command that does nothing by itself say what is missing, or unknown.
+func onlySubcommands(cmd *cobra.Command) {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var names []string
+		for _, sub := range cmd.Commands() {
+			if sub.IsAvailableCommand() {
+				names = append(names, sub.Name())
+			}
+		}
+		if len(args) == 0 {
+			return usageError(cmd.CommandPath() + ": a command is missing; use " + oneOf(names...))
+		}
+		return usageError(fmt.Sprintf("%s: unknown command %q; use %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), oneOf(names...)))
+	}
+}
+
+// helpCommand is cobra's, but for a topic that is unknown: that is wrong usage.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Tell all about a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || about == nil || len(rest) > 0 {
+				return usageError(fmt.Sprintf("unknown command %q", strings.Join(args, " ")))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// notNegative checks the flags that are numbers or durations.
+func notNegative(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if flag := cmd.Flags().Lookup(name); flag != nil && strings.HasPrefix(flag.Value.String(), "-") {
+			return usageError(fmt.Sprintf("--%s %s is negative", name, flag.Value))
+		}
+	}
+	return nil
+}
