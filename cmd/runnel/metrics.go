@@ -60,7 +60,7 @@ var uplinkFigures = []figure[uplinkReport]{
 	{"reconnects_total", "Sessions after the first.", func(u *uplinkReport) float64 { return float64(u.Reconnects) }},
 	{"round_trip_seconds", "To the central router and back, as measured last.", func(u *uplinkReport) float64 { return u.RoundTrip / 1000 }},
 	{"rules_refused", "Rules that a router refuses now.", func(u *uplinkReport) float64 { return float64(len(u.Refused)) }},
-	{"clash", "1 if the link is refused because another node has the id of this one.", func(u *uplinkReport) float64 { return one(u.Clash != "") }},
+	{"clash", "1 if another node has the id of this one: the link is refused, or its session taken over.", func(u *uplinkReport) float64 { return one(u.Clash != "") }},
 	{"looped_total", "Events and calls that had come round in a circle, or too far.", func(u *uplinkReport) float64 { return float64(u.Looped) }},
 	{"sent_bytes_total", "Octets to the centre.", func(u *uplinkReport) float64 { return float64(u.OctetsOut) }},
 	{"received_bytes_total", "Octets from the centre.", func(u *uplinkReport) float64 { return float64(u.OctetsIn) }},
