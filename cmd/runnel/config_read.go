@@ -174,8 +174,12 @@ func (r reader) secret(at Place, key string, value any, out *Secret) {
 func (r reader) text(at Place, key string, value any, out text) {
 	s, ok := value.(string)
 	if n, isInt := value.(int64); isInt {
-		if _, isSize := out.(*Size); isSize {
+		switch out := out.(type) {
+		case *Size:
 			s, ok = fmt.Sprint(n), true
+		case *Address:
+			r.integer(at, key, n, reflect.ValueOf(&out.number).Elem())
+			return
 		}
 	}
 	if !ok {

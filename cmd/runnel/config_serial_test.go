@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"runnel/transport/serial/modbus"
 )
 
 // A sensor that will be refused is worth a warning before it is.
@@ -52,6 +55,46 @@ func TestLineFormats(t *testing.T) {
 		_, err := parseConfig("FILE", base+c.keys)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v; want %q", c.keys, err, c.want)
+		}
+	}
+}
+
+// Addresses as manuals print them, orders, bits and the slaves beyond the specification.
+func TestRegisters(t *testing.T) {
+	const base = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"register\"]\n" +
+		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"modbus\"\ntopic = \"com.example.a\"\n[[serial.modbus]]\nname = \"x\"\n"
+	for _, c := range []struct{ keys, want string }{
+		{"slave = 1\naddress = \"40001\"", "holding 0"},
+		{"slave = 254\naddress = \"30009\"\ntype = \"float64\"\norder = \"badc\"", "input 8"},
+		{"slave = 1\naddress = \"465536\"", "holding 65535"},
+		{"slave = 1\naddress = \"00017\"", "coil 16"},
+		{"slave = 1\naddress = \"10001\"\ntable = \"discrete\"", "discrete 0"},
+		{"slave = 1\naddress = 5\ntable = \"input\"\nbit = 15", "input 5"},
+		{"slave = 0\naddress = 5\ntable = \"holding\"\npublish = \"never\"\nwrite = \"com.example.w\"\nwrite_many = true", "holding 5"},
+		{"slave = 1\naddress = \"40001\"\ntable = \"input\"", `error the address is one of the table "holding"`},
+		{"slave = 1\naddress = \"20001\"", `error "20001" is no address`},
+		{"slave = 1\naddress = \"40000\"", `error "40000" is no address`},
+		{"slave = 1\naddress = \"465537\"", `error "465537" is no address`},
+		{"slave = 1\naddress = -1\ntable = \"input\"", "error -1 is out of range"},
+		{"slave = 1\naddress = 5\ntable = \"input\"\nbit = 16", "error want 0 to 15"},
+		{"slave = 1\naddress = 5\ntable = \"input\"\ntype = \"int32\"\nwords = \"low\"\norder = \"cdab\"", "error order says it already"},
+		{"slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
+		{"slave = 255\naddress = 5\ntable = \"holding\"", "error 255 is out of range"},
+	} {
+		config, err := parseConfig("FILE", base+c.keys)
+		if want, fails := strings.CutPrefix(c.want, "error "); fails {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; want %q", c.keys, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.keys, err)
+			continue
+		}
+		p := config.Serials[0].modbus().Points[0]
+		if got := fmt.Sprint(modbus.TableNames[p.Table], " ", p.Address); got != c.want {
+			t.Errorf("%s: %s, want %s", c.keys, got, c.want)
 		}
 	}
 }

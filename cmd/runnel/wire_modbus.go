@@ -73,12 +73,18 @@ func (s *Serial) modbus() modbus.Config {
 	c := modbus.Config{Baud: s.Baud, Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
 	for _, r := range s.Modbus {
 		p := modbus.Point{
-			Name: r.Name, Slave: byte(min(r.Slave, 255)), Address: uint16(min(r.Address, 1<<16-1)), Count: r.Count,
-			Table: modbus.Table(max(0, slices.Index(modbus.TableNames, r.Table))),
-			Type:  modbus.Type(max(0, slices.Index(modbus.TypeNames, r.Type))), LowFirst: r.Words == "low",
+			Name: r.Name, Slave: byte(min(r.Slave, 255)), Address: uint16(min(r.Address.number, 1<<16-1)), Count: r.Count,
+			Table: modbus.Table(max(0, slices.Index(modbus.TableNames, cmp.Or(r.Table, r.Address.table)))),
+			Type:  modbus.Type(max(0, slices.Index(modbus.TypeNames, r.Type))), Order: modbus.Order(max(0, slices.Index(modbus.OrderNames, r.Order))), Many: r.Many,
 			Scale: reading.Scale{Factor: r.Scale, Offset: r.Offset}, Unit: r.Unit,
 			Every: cmp.Or(time.Duration(r.Every), time.Duration(s.Every), defaultEvery), Always: r.Publish == "always",
 			Deadband: r.Deadband, Refresh: time.Duration(r.Refresh), WriteOnly: r.Publish == "never",
+		}
+		if r.Words == "low" {
+			p.Order = modbus.CDAB
+		}
+		if r.Bit != nil {
+			p.Bit = *r.Bit + 1
 		}
 		p.Topic, _ = reading.ParseTemplate(cmp.Or(r.Topic, s.Topic))
 		c.Points = append(c.Points, p)

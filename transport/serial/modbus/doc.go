@@ -1,7 +1,8 @@
 // Package modbus asks the slaves of a Modbus RTU bus for their values, and turns what they answer into events.
 //
 //	frame.go      requests and answers: a slave, a function, data, a CRC-16
-//	point.go      a value on the bus: which registers, and what they mean
+//	point.go      a value on the bus: which registers it has
+//	value.go      what the registers mean
 //	config.go     the bus: its points, its timing
 //	schedule.go   whose turn it is
 //	ledger.go     which answers may still come, and what a frame is taken for

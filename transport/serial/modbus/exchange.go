@@ -21,6 +21,9 @@ var (
 // 16 ms apart, so the 1.5 characters of the specification can't be told.
 const hush = 50 * time.Millisecond
 
+// turnaround is how long slaves have to carry out what all were told, as none answers.
+const turnaround = 100 * time.Millisecond
+
 // wires is the bus during one opening of the port. It belongs to one goroutine; a second one reads.
 type wires struct {
 	config Config
@@ -47,6 +50,10 @@ func (w *wires) exchange(q query) (answer []byte, err error) {
 	}
 	if _, err := w.port.Write(q.request); err != nil {
 		return nil, err
+	}
+	if q.slave() == 0 {
+		w.quiet = time.Now().Add(turnaround)
+		return q.request, nil
 	}
 	w.rx.begin(q.request)
 	wire := w.config.transmission(len(q.request) + q.expect)

@@ -337,7 +337,7 @@ func differ(before, now []any, deadband float64) bool {
 // carryOut makes the write that waits, and has the point looked at next.
 func (m *Master) carryOut(w *wires) error {
 	job := m.waiting
-	if !w.probed {
+	if !w.probed && job.query.slave() != 0 {
 		return m.probe(w)
 	}
 	_, err := m.ask(w, job.query)

@@ -12,7 +12,7 @@ var functions = []byte{readCoils, readDiscrete, readHolding, readInput, writeCoi
 // Scan finds a whole frame at the beginning of octets, of whichever side, and returns its length; 0 if there is none.
 // A CRC of 16 bits is right by chance now and then: one frame alone proves little.
 func Scan(octets []byte) int {
-	if len(octets) < minFrame || octets[0] > maxSlave || !slices.Contains(functions, octets[1]&^failed) {
+	if len(octets) < minFrame || octets[0] > maxStandard || !slices.Contains(functions, octets[1]&^failed) {
 		return 0
 	}
 	sizes := []int{answerSize(octets), echoSize}
