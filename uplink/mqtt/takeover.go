@@ -45,7 +45,11 @@ func (t *takeovers) sure() bool { return len(t.ends) >= takeoversSure }
 // takenOver looks whether a connection was ended for another client of the same id, and then says so. quiet says that
 // nothing was sent that the broker could object to.
 func (l *Link) takenOver(s *session, err error, quiet bool) error {
-	if !l.takeovers.ended(quiet && s.heard && endedByPeer(err), time.Now()) {
+	like := quiet && endedByPeer(err)
+	if like && !s.heard {
+		return err // too short to show anything
+	}
+	if !l.takeovers.ended(like, time.Now()) {
 		return err
 	}
 	text := fmt.Sprintf("another client takes the session over: the broker accepts the client id %q and ends the connection soon after, %d times in a row; give each gateway its own [node] id or client_id",
