@@ -124,6 +124,12 @@ func takeOver(path string) error {
 	return os.Remove(path)
 }
 
+// LookupOwner returns the error of a Unix socket whose owner or group is not known to this machine.
+func LookupOwner(owner, group string) error {
+	_, _, err := lookup(owner, group)
+	return err
+}
+
 // lookup turns names or numbers into ids; -1 stands for "".
 func lookup(owner, group string) (uid, gid int, err error) {
 	uid, gid = -1, -1

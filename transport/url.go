@@ -27,6 +27,12 @@ func parseURL(raw string) (*url.URL, error) {
 	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", Shown(u.String()), u.Scheme)
 }
 
+// CheckURL says what keeps a URL from being one to listen at or to dial.
+func CheckURL(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}
+
 func checkHost(u *url.URL) error {
 	if u.Scheme == "tcp" || u.Scheme == "tls" {
 		if u.Port() == "" {

@@ -33,8 +33,9 @@ type Config struct {
 
 // Node is what this machine is.
 type Node struct {
-	ID   string `toml:"id"`   // default: the host name
-	Data Path   `toml:"data"` // spools and state
+	Place Place
+	ID    string `toml:"id"`   // default: the host name
+	Data  Path   `toml:"data"` // spools and state
 }
 
 // Log says what is logged, and how.
@@ -90,6 +91,7 @@ func loadConfig(file string) (*Config, error) {
 		readConfig(c, dropIn, string(b), &problems)
 	}
 	c.check(&problems)
+	c.machine(&problems)
 	return c, problems.err()
 }
 

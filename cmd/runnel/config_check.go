@@ -39,6 +39,10 @@ func (c *Config) check(problems *Problems) {
 	k.metrics(&c.Metrics)
 	k.openDoors()
 	k.duplicates()
+	k.addresses()
+	k.devices()
+	k.rivals()
+	k.hints()
 	c.settle()
 }
 
@@ -111,6 +115,10 @@ func (k checker) uri(at Place, key, uri string, match wamp.Match) {
 	if uri == "" && !at.has(key) {
 		k.required(at, key, uri)
 	} else if !wamp.ValidURI(uri, match, false) {
+		if meant, how := meantPattern(uri); how != "" {
+			k.add(at, key, "%q is not a WAMP URI; write %s = %q with match = %q", uri, key, meant, how)
+			return
+		}
 		k.add(at, key, "%q is not a WAMP URI (match = %q); write components with dots between, like \"com.example.weather\"", uri, match)
 	}
 }

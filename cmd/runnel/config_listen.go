@@ -117,9 +117,14 @@ func (k checker) serverFiles(l *Listen) {
 func (k checker) address(at Place, u *url.URL) {
 	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
 		k.add(at, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", u, u.Scheme)
+	} else {
+		k.port(at, "url", u.String(), port)
 	}
 	if (u.Scheme == "tcp" || u.Scheme == "tls") && u.Path != "" && u.Path != "/" {
 		k.add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		k.add(at, "url", "a listener has neither a query nor a fragment; remove what follows %q", u.Scheme+"://"+u.Host+u.Path)
 	}
 }
 

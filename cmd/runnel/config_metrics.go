@@ -23,6 +23,7 @@ func (k checker) metrics(m *Metrics) {
 		k.add(m.Place, "url", "%q has no port; write it like \"http://127.0.0.1:9100/metrics\"", m.URL)
 		return
 	}
+	k.port(m.Place, "url", m.URL, port)
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		k.c.Warnings.add(m.Place, "url", "whoever reaches %s may read the metrics: there is no password; better listen at 127.0.0.1", u.Host)
 	}

@@ -101,6 +101,8 @@ func (k checker) brokerURL(at Place, text string) {
 		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.Shown(text))
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		k.add(at, "url", "%q has more than a host and a port", transport.Shown(text))
+	case u.Port() != "":
+		k.farPort(at, text, u.Port())
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -49,6 +50,7 @@ func TestOpenDoors(t *testing.T) {
 			t.Errorf("%s: %v", listen, err)
 			continue
 		}
+		c.Warnings = slices.DeleteFunc(c.Warnings, func(p Problem) bool { return p.Key != "listen.url" })
 		if len(c.Warnings) != 0 && want == "" || want != "" && (len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Text, want)) {
 			t.Errorf("%s: %v, want %q", listen, c.Warnings, want)
 		}

@@ -119,8 +119,10 @@ func (k checker) uplink(u *Uplink) {
 // centre checks what only an uplink to a router has.
 func (k checker) centre(u *Uplink) {
 	k.foreign(u.Place, mqttKeys, "a router")
-	for _, text := range u.URL {
-		k.uplinkURL(u.Place, text)
+	for i, text := range u.URL {
+		if k.uplinkURL(u.Place, text) {
+			k.endpoint(u.Place, &u.URL[i])
+		}
 	}
 	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
 	if u.MaxHops < 0 || u.MaxHops > mostHops {
@@ -133,10 +135,13 @@ func (k checker) centre(u *Uplink) {
 
 const mostHops = 16 // as many as the router passes on
 
-func (k checker) uplinkURL(at Place, text string) {
-	if u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts"); u != nil && u.Host+u.Path == "" {
+func (k checker) uplinkURL(at Place, text string) (ok bool) {
+	u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts")
+	if u != nil && u.Host+u.Path == "" {
 		k.add(at, "url", "%q names no router", transport.Shown(text))
+		return false
 	}
+	return u != nil
 }
 
 func (k checker) credentials(u *Uplink) {

@@ -114,3 +114,33 @@ func TestHelpTeaches(t *testing.T) {
 	runnel(t, "version").expect(t, 0, "runnel ", "")
 	runnel(t, "serial", "ls").expect(t, 0, "", "")
 }
+
+// What "runnel run" would not start with is a problem for "runnel check", too, and for a reload.
+func TestCheckFindsWhatRunRefuses(t *testing.T) {
+	dir := t.TempDir()
+	r := serve(t, "")
+	whole := config(t, r)
+	for _, c := range []struct{ text, want string }{
+		{"[[listen]]\nurl = \"tcp://127.0.0.1:70000\"\n", "listen.url: "},
+		{"[[listen]]\nurl = \"unix://second.sock\"\nowner = \"no-such-user\"\n", "listen.owner: "},
+		{"[[listen]]\nurl = \"tcp://127.0.0.1:8081\"\n[[listen]]\nurl = \"tcp://0.0.0.0:8081\"\n", "listen.url: "},
+		{"[[listen]]\nurl = \"tcp://127.0.0.1:8081\"\n[metrics]\nurl = \"http://127.0.0.1:8081\"\n", "metrics.url: "},
+		{"[node]\ndata = \"runnel.toml\"\n[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:1\"\n[[uplink.export]]\ntopic = \"a.b\"\nstore = \"durable\"\n", "node.data: "},
+	} {
+		file := write(t, dir, "runnel.toml", realm+c.text)
+		for _, command := range []string{"check", "run"} {
+			runnel(t, command, "-c", file).expect(t, 3, "", c.want)
+		}
+		write(t, r.dir, "runnel.toml", whole+c.text)
+		r.reload(t).expect(t, 3, "", c.want)
+	}
+}
+
+// What is valid and most likely a mistake is printed by "runnel check" and logged by "runnel run".
+func TestWarnings(t *testing.T) {
+	r := serve(t, "")
+	r.change(t, "[limits]", "[[realm.role.permission]]\nuri = \"com.example.*\"\nallow = [\"publish\"]\n[limits]")
+	runnel(t, "check", "-c", filepath.Join(r.dir, "runnel.toml")).expect(t, 0, "is valid", `write uri = "com.example." with match = "prefix"`)
+	r.reload(t).expect(t, 0, "realm realm1", "")
+	r.logs(`level=WARN msg=config warning=.*com\.example\.\*`)
+}
