@@ -4,6 +4,7 @@
 //	point.go      a value on the bus: which registers it has
 //	value.go      what the registers mean
 //	config.go     the bus: its points, its timing
+//	query.go      which points are asked for together
 //	schedule.go   whose turn it is
 //	ledger.go     which answers may still come, and what a frame is taken for
 //	receive.go    finds frames in what arrives

@@ -88,6 +88,13 @@ func answerSize(head []byte) int {
 // Exception is what a slave answers that refuses a request.
 type Exception byte
 
+// Exceptions that say that something is wrong with the request.
+const (
+	illegalAddress = 2
+	illegalValue   = 3
+	deviceFailure  = 4 // of some slaves for what they don't have
+)
+
 var exceptions = []string{
 	1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledged, still at work",
 	6: "busy", 8: "memory parity error", 10: "gateway path unavailable", 11: "gateway target does not respond",

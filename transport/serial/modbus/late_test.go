@@ -87,7 +87,7 @@ func (b *hostileBus) answer(slave, function byte, first, n uint16) {
 	b.count++
 	frame := []byte{slave, function, byte(2 * n)}
 	for i := range n {
-		frame = binary.BigEndian.AppendUint16(frame, uint16(slave)<<12|(first+i)<<8|b.count&0xff)
+		frame = binary.BigEndian.AppendUint16(frame, uint16(slave)<<12|(first+i)/16<<8|b.count&0xff)
 	}
 	frame = seal(frame)
 	if !b.chance(b.drop) {
@@ -173,7 +173,7 @@ func survive(t *testing.T, c trouble, seed uint64) {
 	for slave := byte(1); slave <= 3; slave++ {
 		for address := range uint16(4) {
 			config.Points = append(config.Points, Point{
-				Name: fmt.Sprint(address), Slave: slave, Address: address, Every: 300 * time.Millisecond, Always: true, Topic: topic(t, "com.x"),
+				Name: fmt.Sprint(address), Slave: slave, Address: 16 * address, Every: 300 * time.Millisecond, Always: true, Topic: topic(t, "com.x"),
 			})
 		}
 	}

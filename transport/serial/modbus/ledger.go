@@ -27,16 +27,6 @@ const (
 	promptly   = 10               // answers in time, in a row, after which a slave is no longer late
 )
 
-// query is a request and what is known of its answer.
-type query struct {
-	request []byte
-	expect  int // octets of the answer, if it is no exception
-	point   int // whose value the answer has; -1: a write
-}
-
-func (q query) slave() byte    { return q.request[0] }
-func (q query) function() byte { return q.request[1] }
-
 // debt is what a slave owes for one function: answers to one request, which was sent once or more often.
 type debt struct {
 	query

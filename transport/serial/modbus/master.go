@@ -37,7 +37,6 @@ type Master struct {
 	slaves  map[byte]*SlaveState
 
 	// Owned by Run.
-	queries  []query // of each point
 	schedule *schedule
 	shown    []shown // of each point
 	waiting  *write  // a write that the bus is not free for yet
@@ -62,9 +61,8 @@ func New(c Config) (*Master, error) {
 		return nil, err
 	}
 	m := &Master{config: c.withDefaults(), writes: make(chan *write, maxWrites), slaves: map[byte]*SlaveState{}, shown: make([]shown, len(c.Points))}
-	for i, p := range c.Points {
+	for _, p := range c.Points {
 		m.slaves[p.Slave] = &SlaveState{Slave: p.Slave}
-		m.queries = append(m.queries, query{p.request(), headSize + 1 + p.octets() + crcSize, i})
 	}
 	return m, nil
 }
@@ -147,7 +145,7 @@ func (m *Master) step(w *wires, publish func(reading.Event)) error {
 		}
 	}
 	now := time.Now()
-	point, at, ok := m.schedule.next(func(i int) time.Time { return w.ledger.free(m.queries[i], now) })
+	next, at, ok := m.schedule.next(func(q query) time.Time { return w.ledger.free(q, now) })
 	wait := time.Hour
 	if ok {
 		wait = at.Sub(now)
@@ -161,10 +159,10 @@ func (m *Master) step(w *wires, publish func(reading.Event)) error {
 		}
 		wait = min(wait, free)
 	} else if wait <= 0 {
-		return m.look(w, point, publish)
+		return m.look(w, next, publish)
 	}
 	if ok && at.Sub(now) <= 0 {
-		return m.look(w, point, publish)
+		return m.look(w, next, publish)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -233,10 +231,10 @@ type portError struct{ error }
 
 func (e portError) Unwrap() error { return e.error }
 
-// look asks for a point and publishes what is new of it.
+// look makes a query and publishes what is new.
 func (m *Master) look(w *wires, i int, publish func(reading.Event)) error {
-	p := &m.config.Points[i]
-	answer, err := m.ask(w, m.queries[i])
+	q := m.schedule.polls[i].query
+	answer, err := m.ask(w, q)
 	if failure := (portError{}); errors.As(err, &failure) {
 		return failure.error
 	}
@@ -244,36 +242,52 @@ func (m *Master) look(w *wires, i int, publish func(reading.Event)) error {
 		return nil // again as soon as the bus is free for it
 	}
 	if err == ErrSilent || errors.Is(err, ErrBroken) {
-		if !m.schedule.slaves[p.Slave].rest.IsZero() {
-			m.schedule.looked(i, time.Now())
+		if !m.schedule.slaves[q.slave()].rest.IsZero() {
+			m.schedule.looked(q.points, time.Now())
 		}
 		return nil // likewise
 	}
-	m.schedule.looked(i, time.Now())
-	if err != nil {
-		return nil // an exception: counted
-	}
-	m.read(i, answer, publish)
+	m.took(q, answer, err, publish)
 	return nil
+}
+
+// took takes an answer, or the exception in its place.
+func (m *Master) took(q query, answer []byte, err error, publish func(reading.Event)) {
+	if refused(err) && m.schedule.split(q.points, time.Now()) {
+		return // one of them, or a hole between them, may be the reason
+	}
+	m.schedule.looked(q.points, time.Now())
+	if err != nil {
+		return // counted
+	}
+	data := answer[headSize+1 : len(answer)-crcSize]
+	for _, i := range q.points {
+		m.read(i, q.cut(&m.config.Points[i], data), publish)
+	}
+}
+
+// refused reports whether a slave has refused what it was asked for, not only this time.
+func refused(err error) bool {
+	return err == Exception(illegalAddress) || err == Exception(illegalValue) || err == Exception(deviceFailure)
 }
 
 // catchUp takes an answer that has come after its time: it is certain which request it answers, so its value is right.
 func (m *Master) catchUp(w *wires, d *debt, frame []byte, publish func(reading.Event)) {
 	m.learn(w, d.slave())
 	m.settle(d.slave(), frame, nil)
-	if d.point < 0 {
-		return
-	}
-	m.schedule.looked(d.point, time.Now())
-	if frame[1]&failed == 0 {
-		m.read(d.point, frame, publish)
+	switch {
+	case len(d.points) == 0:
+	case frame[1]&failed != 0:
+		m.took(d.query, nil, Exception(frame[2]), publish)
+	default:
+		m.took(d.query, frame, nil, publish)
 	}
 }
 
-// read takes the values of an answer.
-func (m *Master) read(i int, answer []byte, publish func(reading.Event)) {
+// read takes a point's part of an answer.
+func (m *Master) read(i int, data []byte, publish func(reading.Event)) {
 	p := &m.config.Points[i]
-	values, err := p.decode(answer[headSize+1 : len(answer)-crcSize])
+	values, err := p.decode(data)
 	if err != nil {
 		m.blame(p.Slave, err)
 		return
@@ -345,7 +359,7 @@ func (m *Master) carryOut(w *wires) error {
 		return nil // later
 	}
 	m.waiting = nil
-	m.schedule.due[job.point] = time.Now()
+	m.schedule.hurry(job.point, time.Now())
 	if failure := (portError{}); errors.As(err, &failure) {
 		job.done <- fmt.Errorf("%w: %w", ErrAbsent, failure.error)
 		return failure.error
@@ -357,9 +371,8 @@ func (m *Master) carryOut(w *wires) error {
 // probe reads what the write that waits is to change. The answer does not matter: on a bus that sends requests back, the
 // echo of the first write would pass for its answer.
 func (m *Master) probe(w *wires) error {
-	i := m.waiting.point
-	q := m.queries[i]
-	q.point = -1
+	q := ask(m.config.Points, []int{m.waiting.point})
+	q.points = nil
 	_, err := m.ask(w, q)
 	w.probed = w.probed || err != errUnsure
 	if failure := (portError{}); errors.As(err, &failure) {
@@ -375,7 +388,7 @@ func (m *Master) Write(ctx context.Context, point int, value any) error {
 	if err != nil {
 		return err
 	}
-	job := &write{point, query{request, echoSize, -1}, make(chan error, 1)}
+	job := &write{point, query{request: request, expect: echoSize}, make(chan error, 1)}
 	if err := m.enqueue(job); err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func TestRequests(t *testing.T) {
 		{Point{Slave: 17, Address: 1, Type: Float32, Order: BADC}, 21.5, "11 10 00 01 00 02 04 ac 41 00 00"},
 		{Point{Slave: 17, Table: Coil, Address: 0x13, Count: 10}, []any{true, false, true, true, false, false, true, true, true, false}, "11 0f 00 13 00 0a 02 cd 01"},
 	} {
-		frame, err := c.p.request(), error(nil)
+		frame, err := ask([]Point{c.p}, []int{0}).request, error(nil)
 		if c.value != nil {
 			frame, err = c.p.write(c.value)
 		}
@@ -466,7 +466,8 @@ func TestDisturbed(t *testing.T) {
 // another register.
 func TestLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, r := newBus(), newRegisters(10, 20)
+		b, r := newBus(), newRegisters(10)
+		r.set(100, 20)
 		asked := 0
 		b.set(1, func(request []byte) []byte {
 			wait, answer := 50*time.Millisecond, r.answer(request)
@@ -479,7 +480,7 @@ func TestLateAnswer(t *testing.T) {
 		at := topic(t, "com.{name}")
 		_, events := master(t, b, Config{Points: []Point{
 			{Name: "a", Slave: 1, Address: 0, Every: time.Minute, Topic: at},
-			{Name: "b", Slave: 1, Address: 1, Every: time.Minute, Topic: at},
+			{Name: "b", Slave: 1, Address: 100, Every: time.Minute, Topic: at},
 		}})
 		time.Sleep(10 * time.Second)
 		if got := values(events); !reflect.DeepEqual(got, []any{int64(10), int64(20)}) {
@@ -570,7 +571,7 @@ func TestEchoInPieces(t *testing.T) {
 // expecting returns a receiver that waits for the answer to a request of one register.
 func expecting(sent []byte) *receiver {
 	l := newLedger(time.Second, []byte{sent[0]}, time.Time{})
-	l.sent(query{sent, headSize + 1 + 2 + crcSize, 0}, 0, time.Time{})
+	l.sent(query{request: sent, expect: headSize + 1 + 2 + crcSize, points: []int{0}}, 0, time.Time{})
 	r := &receiver{ledger: l}
 	r.begin(sent)
 	return r

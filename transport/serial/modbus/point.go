@@ -125,10 +125,5 @@ func (p *Point) validate() error {
 	return nil
 }
 
-// request asks for the point's values.
-func (p *Point) request() []byte {
-	return request(p.Slave, p.Table.read(), p.Address, uint16(p.size()))
-}
-
 // ErrValue is a value that can't be written to a point.
 var ErrValue = errors.New("not a value for this point")

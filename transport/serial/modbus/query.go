@@ -1,0 +1,99 @@
+package modbus
+
+import (
+	"cmp"
+	"slices"
+)
+
+// query is a request and what is known of its answer.
+type query struct {
+	request []byte
+	expect  int   // octets of the answer, if it is no exception
+	points  []int // whose values the answer has; none: a write
+	first   int   // the address of the first register or bit
+}
+
+func (q query) slave() byte    { return q.request[0] }
+func (q query) function() byte { return q.request[1] }
+
+// Points of a slave that are looked at equally often are read by one request if they are neighbours. A hole of a few
+// registers between them is read as well: that costs less than another request. If the slave refuses such a request, holes
+// are left out, and then each point is asked for by itself.
+const (
+	maxHole     = 4  // registers
+	maxHoleBits = 32 // bits
+)
+
+// grouping says how much is read by one request.
+type grouping uint8
+
+const (
+	bridged  grouping = iota // neighbours, and small holes between them
+	adjacent                 // neighbours
+	single                   // one point
+)
+
+// group makes the queries for points, which are given by their place in all.
+func group(all []Point, points []int, how grouping) (queries []query) {
+	sorted := slices.Clone(points)
+	slices.SortStableFunc(sorted, func(a, b int) int {
+		p, q := &all[a], &all[b]
+		return cmp.Or(cmp.Compare(p.Slave, q.Slave), cmp.Compare(p.Table, q.Table), cmp.Compare(p.Every, q.Every), cmp.Compare(p.Address, q.Address))
+	})
+	for i := 0; i < len(sorted); {
+		n := 1
+		for end := all[sorted[i]].end(); i+n < len(sorted) && joins(&all[sorted[i]], &all[sorted[i+n]], end, how); n++ {
+			end = max(end, all[sorted[i+n]].end())
+		}
+		queries = append(queries, ask(all, sorted[i:i+n]))
+		i += n
+	}
+	slices.SortStableFunc(queries, func(a, b query) int { return cmp.Compare(slices.Min(a.points), slices.Min(b.points)) })
+	return queries
+}
+
+// end is the address behind the point.
+func (p *Point) end() int { return int(p.Address) + p.size() }
+
+// joins reports whether next can be read by the request that begins with first and has reached end.
+func joins(first, next *Point, end int, how grouping) bool {
+	hole, limit := maxHole, maxRegisters
+	if first.Table.bits() {
+		hole, limit = maxHoleBits, maxBits
+	}
+	if how == adjacent {
+		hole = 0
+	}
+	return how != single && first.Slave == next.Slave && first.Table == next.Table && first.Every == next.Every &&
+		int(next.Address) <= end+hole && max(end, next.end())-int(first.Address) <= limit
+}
+
+// ask makes the query for points that lie together, in the order of their addresses.
+func ask(all []Point, points []int) query {
+	first := &all[points[0]]
+	size := 0
+	for _, i := range points {
+		size = max(size, all[i].end()-int(first.Address))
+	}
+	octets := 2 * size
+	if first.Table.bits() {
+		octets = (size + 7) / 8
+	}
+	return query{
+		request: request(first.Slave, first.Table.read(), first.Address, uint16(size)), expect: headSize + 1 + octets + crcSize,
+		points: slices.Clone(points), first: int(first.Address),
+	}
+}
+
+// cut returns a point's part of an answer's data.
+func (q query) cut(p *Point, data []byte) []byte {
+	at := int(p.Address) - q.first
+	if !p.Table.bits() {
+		return data[2*at : 2*at+p.octets()]
+	}
+	part := make([]byte, p.octets())
+	for i := range p.size() {
+		part[i/8] |= data[(at+i)/8] >> ((at + i) % 8) & 1 << (i % 8)
+	}
+	return part
+}
