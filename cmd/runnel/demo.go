@@ -70,11 +70,12 @@ const (
 	sensing     = "sensor"
 )
 
-// realmConfig is what both routers have; its value is a directory.
+// realmConfig is what both routers have; its values are an id, for they have the host name in common, and a directory.
 const realmConfig = `
 version = 1
 
 [node]
+id = "%s"
 data = "%s"
 
 [[realm]]
@@ -203,7 +204,7 @@ func (s *stage) happened(who, format string, args ...any) {
 
 // build starts everything, the centre first: its address is part of the edge's configuration.
 func (s *stage) build(ctx context.Context) (err error) {
-	centre, err := s.router(atCentre, fmt.Sprintf(realmConfig, s.dir+"/centre"))
+	centre, err := s.router(atCentre, fmt.Sprintf(realmConfig, "demo-centre", s.dir+"/centre"))
 	if err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 	if s.sensor, err = pty.Plug(s.dir + "/greenhouse"); err != nil {
 		return err
 	}
-	edge, err := s.router(atEdge, fmt.Sprintf(realmConfig, s.dir+"/edge")+fmt.Sprintf(edgeConfig, s.dir, s.centre))
+	edge, err := s.router(atEdge, fmt.Sprintf(realmConfig, "demo-edge", s.dir+"/edge")+fmt.Sprintf(edgeConfig, s.dir, s.centre))
 	if err != nil {
 		return err
 	}
