@@ -232,7 +232,12 @@ func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p
 		event.Dict = t.eventDetails(serializer, sub, p)
 	}
 	var err error
+	had := cap(f.bytes)
+	if need := headRoom + len(event.Dict.Raw) + len(event.Payload.Raw); need > had && need > largeBuffer {
+		f.bytes = make([]byte, 0, need)
+	}
 	f.bytes, err = codec.Append(f.bytes[:0], serializer, &event)
+	t.charge(had, cap(f.bytes))
 	if f.state = ready; err != nil {
 		f.state = failed
 	}

@@ -183,9 +183,11 @@ func (s *session) takesProgress() bool {
 // translate returns the payload in the given serializer. The result is valid until the turn's next message.
 func (t *turn) translate(p codec.Payload, serializer wamp.Serializer) (codec.Payload, error) {
 	own := p.Serializer == serializer
+	had := cap(t.scratch)
 	p, err := p.In(serializer, t.scratch)
 	if !own && err == nil {
 		t.scratch = p.Raw
+		t.charge(had, cap(t.scratch))
 	}
 	return p, err
 }

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"errors"
 	"time"
 
 	"runnel/edge/budget"
@@ -43,7 +42,7 @@ func (s *session) closeAccount() {
 // cause returns why the session ended: that it was cut explains why its connection failed.
 func (s *session) cause(err error) error {
 	if cut := s.out.account.Err(); cut != nil {
-		return errors.Join(cut, err)
+		return cut
 	}
 	return err
 }
@@ -90,6 +89,31 @@ func (t *turn) squeeze(place *seat, msg []byte) (v verdict, full bool) {
 // pending.mu.
 func (s *session) mayKeep(octets int) bool {
 	return s.kept+octets <= maxKept && s.memory().Keep(budget.Calls, octets)
+}
+
+// charge charges what a buffer of the turn has grown from and to, if it is a long one: the others are part of the program.
+func (t *turn) charge(from, to int) {
+	if to > largeBuffer && to > from {
+		if from <= largeBuffer {
+			from = 0
+		}
+		t.work += to - from
+		t.memory.Spend(to - from)
+	}
+}
+
+// dropWork gives up the turn's long buffers.
+func (t *turn) dropWork() {
+	for i := range t.frames {
+		if cap(t.frames[i].bytes) > largeBuffer {
+			t.frames[i] = frame{}
+		}
+	}
+	if cap(t.scratch) > largeBuffer {
+		t.scratch = nil
+	}
+	t.memory.Drop(budget.Work, t.work)
+	t.work = 0
 }
 
 // keepCall charges for one more call of the session, a chunk of calls at a time. Holds pending.mu.

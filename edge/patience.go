@@ -56,6 +56,9 @@ type patiences struct{ proven, newcomers patience }
 // is stalled. self waits for its own outbox at its own expense, and so does every peer for the sessions of this process.
 func (t *turn) relieve(self *session) {
 	t.ripe = flushAll(t.ripe)
+	if t.work > 0 && t.memory.Tight() {
+		t.dropWork()
+	}
 	if len(t.crowded) == 0 {
 		return
 	}

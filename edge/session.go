@@ -100,6 +100,7 @@ func (s *session) serve() error {
 		}
 		if t == nil {
 			t = turns.Get().(*turn)
+			t.memory = s.memory()
 		}
 		t.count.messages++
 		err = s.handle(t, data)

@@ -3,6 +3,7 @@ package edge
 import (
 	"sync"
 
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -20,6 +21,8 @@ type turn struct {
 	asker       *session             // who waits for the acknowledgement of the PUBLISH at hand; nil: nobody may withhold it
 	request     wamp.ID              // of asker
 	withheld    *withheld            // once somebody does
+	memory      *budget.Budget       // of the router whose messages these are
+	work        int                  // octets that it was charged for buffers beyond the large size
 	publishing  bool                 // no lock is held: the turn may flush and wait in the midst of a message
 	details     codec.Builder
 	scratch     []byte
@@ -84,14 +87,8 @@ func (t *turn) end(r *Router) {
 	t.flush()
 	r.counters.add(t.count)
 	t.count = counts{}
-	for i := range t.frames {
-		if cap(t.frames[i].bytes) > largeBuffer {
-			t.frames[i] = frame{}
-		}
-	}
-	if cap(t.scratch) > largeBuffer {
-		t.scratch = nil
-	}
+	t.dropWork()
+	t.memory = nil
 	clear(t.matched)
 	t.matched = t.matched[:0]
 	t.msg, t.publication = codec.Message{}, publication{} // their bytes are the transport's

@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	// programMemory is what the process takes beside buffers and tables, in octets.
+	// programMemory is what the process takes beside buffers and tables, in octets; codeMemory is the part of it that Go's
+	// collector does not see: the program's own pages.
 	programMemory = 16 << 20
-
-	// collectorSlack is added to that for the collector where [limits] memory says less than the machine has.
-	collectorSlack = 8 << 20
+	codeMemory    = 8 << 20
 
 	// longestShare is how many of the longest messages the budget must hold at least.
 	longestShare = 6
@@ -25,7 +24,7 @@ const (
 
 // memoryPlan is how the memory of this machine is shared out, in octets.
 type memoryPlan struct {
-	process int64 // of the whole process, for Go's collector; 0: no limit
+	process int64 // of the whole process; 0: no limit
 	memory  int64 // of buffers and tables, with the garbage they leave: [limits] memory; 0: no bound
 	cut     bool  // the configuration asks for more than there is
 }
@@ -33,25 +32,25 @@ type memoryPlan struct {
 // planMemory shares out the memory that a process of this machine may have, 0 if that is not known. wish is
 // [limits] memory, 0 for the default: what the program itself leaves.
 func planMemory(process, wish int64) memoryPlan {
-	if process == 0 {
-		p := memoryPlan{memory: wish}
-		if wish > 0 {
-			p.process = wish + programMemory + collectorSlack
-		}
-		return p
-	}
 	most := max(process-programMemory, process/4)
 	switch {
 	case wish == 0:
 		return memoryPlan{process: process, memory: most}
-	case wish > most:
+	case process > 0 && wish > most:
 		return memoryPlan{process: process, memory: most, cut: true}
 	}
-	return memoryPlan{process: min(process, wish+programMemory+collectorSlack), memory: wish}
+	p := memoryPlan{process: wish + programMemory, memory: wish}
+	if process > 0 {
+		p.process = min(p.process, process)
+	}
+	return p
 }
 
 // budget is what is shared out to buffers and tables; the rest is for the garbage between two collections.
-func (p memoryPlan) budget() int64 { return p.memory / 4 * 3 }
+func (p memoryPlan) budget() int64 { return p.memory / 3 * 2 }
+
+// heap is what Go's collector has to keep to.
+func (p memoryPlan) heap() int64 { return max(p.process-codeMemory, p.process/4*3) }
 
 // processMemory is what this process may have: nine tenths of what its control group allows, half of the machine's, or what
 // the variable GOMEMLIMIT says; 0 if that is not known.
@@ -80,7 +79,7 @@ func (n *node) planMemory(c *Config) memoryPlan {
 		n.log.Warn("limits.memory is more than this machine can give; using less", "asked", int64(c.Limits.Memory), "used", plan.memory)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" && plan.process > 0 {
-		debug.SetMemoryLimit(plan.process)
+		debug.SetMemoryLimit(plan.heap())
 	}
 	return plan
 }

@@ -32,6 +32,7 @@ type Account struct {
 	stranger bool
 	closed   bool
 	cut      bool
+	leaving  int64 // what the peer had when it was cut
 	octets   [2]int64  // of Reading and Outboxes
 	begun    time.Time // when the message began that is being read
 }
@@ -55,7 +56,7 @@ func (b *Budget) Open(p Peer) (*Account, error) {
 		stranger: !p.Joined, done: make(chan struct{})}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for !p.Vital && b.used.Load()+a.base > b.limit.Load() {
+	for !p.Vital && b.used.Load()-b.leaving.Load()+a.base > b.limit.Load() {
 		if !b.cutOne(false) {
 			b.refuse(Connections)
 			return nil, ErrFull
@@ -176,7 +177,7 @@ func (a *Account) Close() {
 	}
 	a.budget.mu.Lock()
 	delete(a.budget.accounts, a)
-	a.settle(false)
+	a.settle()
 	a.budget.mu.Unlock()
 	if a.budget.waiting.Load() > 0 {
 		a.budget.wake()
@@ -184,14 +185,17 @@ func (a *Account) Close() {
 }
 
 // settle closes the account. Holds budget.mu.
-func (a *Account) settle(cut bool) {
+func (a *Account) settle() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return
 	}
-	a.closed, a.cut = true, cut
-	close(a.done)
+	a.closed = true
+	if !a.cut {
+		close(a.done)
+	}
+	a.budget.leaving.Add(-a.leaving)
 	a.budget.add0(Connections, -a.base)
 	a.budget.add0(Reading, -a.octets[0])
 	a.budget.add0(Outboxes, -a.octets[1])

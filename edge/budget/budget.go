@@ -35,10 +35,11 @@ const (
 	Testaments
 	Tables // subscriptions and registrations
 	Calls  // calls under way
+	Work   // long messages being routed
 	kinds
 )
 
-var kindNames = [kinds]string{"connections", "reading", "outboxes", "retained", "histories", "testaments", "tables", "calls"}
+var kindNames = [kinds]string{"connections", "reading", "outboxes", "retained", "histories", "testaments", "tables", "calls", "work"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -55,6 +56,7 @@ type Budget struct {
 
 	limit   atomic.Int64
 	used    atomic.Int64 // by all kinds
+	leaving atomic.Int64 // of used: what peers have that are cut, but not gone yet
 	kept    atomic.Int64 // by those without an account
 	kinds   [kinds]atomic.Int64
 	refused [kinds]atomic.Uint64
@@ -102,7 +104,19 @@ func (b *Budget) Limit() int64 {
 // Tight reports whether less than a quarter is left: buffers should be small and short-lived.
 func (b *Budget) Tight() bool { return b != nil && b.used.Load() > b.limit.Load()/4*3 }
 
-func (b *Budget) over() bool { return b.used.Load() > b.limit.Load() }
+// over reports whether there would still be too much if those had gone that are cut.
+func (b *Budget) over() bool { return b.used.Load()-b.leaving.Load() > b.limit.Load() }
+
+// Spend charges working memory that is needed in any case and for a moment; Drop takes it back.
+func (b *Budget) Spend(octets int) {
+	if b == nil {
+		return
+	}
+	b.Drop(Work, -octets)
+	if b.over() {
+		b.shed()
+	}
+}
 
 // Keep charges what is kept, and reports whether there is room for it.
 func (b *Budget) Keep(k Kind, octets int) bool {
@@ -183,10 +197,7 @@ func (b *Budget) seek(octets int64) (freed <-chan struct{}, ok bool) {
 	if b.freed == nil {
 		b.freed = make(chan struct{})
 	}
-	for b.used.Load()+octets > b.limit.Load() {
-		if !b.cutOne(false) {
-			return b.freed, false
-		}
+	for b.used.Load()-b.leaving.Load()+octets > b.limit.Load() && b.cutOne(false) {
 	}
-	return b.freed, true
+	return b.freed, b.used.Load()+octets <= b.limit.Load()
 }

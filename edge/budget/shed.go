@@ -15,7 +15,7 @@ func (b *Budget) shed() {
 	defer b.mu.Unlock()
 	for b.over() {
 		// A little too much may pass in a moment; when it is more, the largest goes, whatever it does.
-		if limit := b.limit.Load(); !b.cutOne(b.used.Load() > limit+limit/16) {
+		if limit := b.limit.Load(); !b.cutOne(b.used.Load()-b.leaving.Load() > limit+limit/16) {
 			return
 		}
 	}
@@ -71,10 +71,14 @@ func (b *Budget) victim(any bool) *Account {
 	return nil
 }
 
-// cut takes a peer's memory from it and has its connection closed. Holds mu.
+// cut has a peer's connection closed, so that its memory is freed in a moment. Holds mu.
 func (b *Budget) cut(a *Account) {
 	delete(b.accounts, a)
-	a.settle(true)
+	a.mu.Lock()
+	a.cut, a.leaving = true, a.base+a.octets[0]+a.octets[1]
+	b.leaving.Add(a.leaving)
+	close(a.done)
+	a.mu.Unlock()
 	b.cuts.Add(1)
 	b.reports.note()
 	if a.end != nil {

@@ -31,6 +31,8 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 		b.mu.Unlock()
 		return nil
 	}
+	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) { // the idle need not be waited for
+	}
 	b.readers = append(b.readers, r)
 	b.mu.Unlock()
 	b.waiting.Add(1)
@@ -90,8 +92,8 @@ func (b *Budget) makeRoom(r *reader) (first bool, err error) {
 	if b.readers[0] != r {
 		return false, nil
 	}
-	if b.used.Load()+r.octets <= b.readLimit() {
-		return true, nil
+	if b.used.Load()-b.leaving.Load()+r.octets <= b.readLimit() {
+		return true, nil // as soon as those are gone that are cut
 	}
 	if oldest := b.oldestReader(r.account); oldest != nil {
 		b.cut(oldest)

@@ -28,6 +28,7 @@ type socket struct {
 	first    []byte    // the buffer that out started in
 	loan     wire.Loan // of first
 	charged  int       // octets that the account was charged for out
+	waits    bool      // with corked: the writer waits
 	corked   bool      // frames gather until they are flushed
 	owed     bool      // Write's caller has been told that there is more to write: it will flush
 	controls int       // octets that others have added since it was told
@@ -131,6 +132,9 @@ func (s *socket) more() bool {
 // Write is called by coder/websocket, for one frame at a time: from Conn.Write, corked, and from whoever sends PONG,
 // PING and CLOSE.
 func (s *socket) Write(p []byte) (int, error) {
+	if len(p) > portion && s.passes() {
+		return s.pass(p)
+	}
 	if s.gather(p) {
 		return len(p), nil
 	}
@@ -163,10 +167,29 @@ func (s *socket) gather(p []byte) (left bool) {
 	return s.owed && s.controls <= roomForControls
 }
 
-// cork starts gathering.
-func (s *socket) cork() {
+// passes reports whether a long payload may be written past the buffer: its writer waits.
+func (s *socket) passes() bool {
 	s.mu.Lock()
-	s.corked = true
+	defer s.mu.Unlock()
+	return s.corked && s.waits
+}
+
+// pass writes what was gathered, which p follows, and then p without a copy.
+func (s *socket) pass(p []byte) (int, error) {
+	if _, err := s.flush(true); err != nil {
+		return 0, err
+	}
+	if !s.wire.Acquire(true) {
+		return 0, s.wire.Err()
+	}
+	defer s.wire.Release()
+	return s.wire.Write(p, true)
+}
+
+// cork starts gathering; wait says that the writer will wait until all is written.
+func (s *socket) cork(wait bool) {
+	s.mu.Lock()
+	s.corked, s.waits = true, wait
 	s.mu.Unlock()
 }
 

@@ -26,7 +26,10 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 		n, c.framed = c.framed, 0
 	}
 	for n < len(batch) {
-		size, err := c.frame(batch[n:])
+		if !wait && long(batch[n:]) {
+			return n, nil // the next Write waits, and needs no copy of it
+		}
+		size, err := c.frame(batch[n:], wait)
 		if err != nil {
 			return n, c.writeError(err)
 		}
@@ -44,12 +47,15 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 }
 
 // frame turns the first messages of a batch into frames in the socket's buffer.
-func (c *Conn) frame(batch []byte) (size int, err error) {
-	c.socket.cork()
+func (c *Conn) frame(batch []byte, wait bool) (size int, err error) {
+	c.socket.cork(wait)
 	for size < portion && size < len(batch) {
 		m, err := messageSize(batch[size:])
 		if err != nil {
 			return size, err
+		}
+		if size > 0 && m > portion {
+			break
 		}
 		if !c.protocol.Batched {
 			err = c.ws.Write(context.Background(), c.kind, batch[size+headSize:size+m])
@@ -63,6 +69,11 @@ func (c *Conn) frame(batch []byte) (size int, err error) {
 		err = c.ws.Write(context.Background(), c.kind, c.pack(batch[:size]))
 	}
 	return size, err
+}
+
+// long reports whether the first message of a batch is longer than a portion.
+func long(batch []byte) bool {
+	return len(batch) >= headSize && binary.BigEndian.Uint32(batch) > portion
 }
 
 // pack turns messages into one batch as the subprotocol has it. In binary it is the same.

@@ -1,0 +1,218 @@
+// Package memory proves that peers can't use up the memory of a small machine: the real binary runs in a control group of
+// 64 MiB, is attacked in each way that makes a router hold something, and must live and serve a well-behaved session all
+// the while. Where no control group can be made, it is told the limit by GOMEMLIMIT, and its peak is measured.
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/program"
+	"runnel/transport"
+)
+
+// bound is what the router may have, in octets.
+const bound = 64 << 20
+
+var runnel program.Binary
+
+func TestMain(m *testing.M) {
+	os.Exit(program.Main("memory", program.FindPlain, &runnel, m.Run))
+}
+
+const config = `version = 1
+[[realm]]
+name = "realm1"
+anonymous = "guest"
+[[realm.role]]
+name = "guest"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[listen]]
+url = "tcp://127.0.0.1:0"
+[[listen]]
+url = "unix://%s"
+`
+
+// victim is the router that is attacked.
+type victim struct {
+	*testing.T
+	*program.Process
+	tcp, unix string
+	group     *group // nil without one
+
+	stop  context.CancelFunc
+	good  sync.WaitGroup
+	round atomic.Int64
+	err   atomic.Pointer[error]
+}
+
+// start runs the router, with more configuration behind the usual one, and a well-behaved pair of sessions.
+func start(t *testing.T, more string) *victim {
+	t.Helper()
+	dir := t.TempDir()
+	v := &victim{T: t, unix: filepath.Join(dir, "s")}
+	file := filepath.Join(dir, "runnel.toml")
+	if err := os.WriteFile(file, []byte(fmt.Sprintf(config, v.unix)+more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := runnel.Command("run", "-c", file)
+	var err error
+	if v.group, err = newGroup(bound); err == nil {
+		cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$@"`, v.group.dir}, cmd.Args...)
+	} else {
+		t.Logf("no control group: %v", err)
+		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMEMLIMIT=%d", bound/10*9))
+	}
+	if v.Process, err = program.Start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.end)
+	found, err := v.Logs(`msg=listening url=tcp://(127.0.0.1:\d+)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.tcp = found[1]
+	if _, err := v.Logs(`msg=listening url=unix://`); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	v.stop = stop
+	if err := v.behave(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// end checks what the process took, and ends it.
+func (v *victim) end() {
+	peak := peak(v.PID())
+	if v.stop != nil {
+		v.stop()
+		v.good.Wait()
+	}
+	if err := v.err.Load(); err != nil {
+		v.Error(*err)
+	}
+	v.Signal(syscall.SIGTERM)
+	if status, err := v.Wait(); err != nil || status != 0 {
+		v.Errorf("the router ended with status %d, %v", status, err)
+	}
+	v.Logf("peak %d MiB, %d rounds of the well-behaved session", peak>>20, v.round.Load())
+	if peak > bound {
+		v.Errorf("the router had %d MiB", peak>>20)
+	}
+	if v.Failed() {
+		text := v.String()
+		v.Log(text[max(0, len(text)-5000):])
+	}
+	v.group.remove()
+}
+
+// dial connects a session over the Unix socket.
+func (v *victim) dial(ctx context.Context) (*client.Client, error) {
+	return client.Connect(ctx, client.Options{
+		Dial: func(ctx context.Context) (client.Conn, error) {
+			return transport.Dial(ctx, "tcp://"+v.tcp, transport.DialOptions{Serializer: wamp.CBOR})
+		},
+		Realm:     "realm1",
+		Reconnect: client.Reconnect{Disabled: true},
+	})
+}
+
+// behave has a pair of sessions publish and call until ctx is done.
+func (v *victim) behave(ctx context.Context) error {
+	one, err := v.dial(ctx)
+	if err != nil {
+		return err
+	}
+	other, err := v.dial(ctx)
+	if err != nil {
+		return err
+	}
+	heard := make(chan int64, 100)
+	if _, err = other.Subscribe(ctx, "good.topic", client.SubscribeOptions{}, func(e *client.Event) {
+		n, _ := e.Args()[0].(int64)
+		heard <- n
+	}); err != nil {
+		return err
+	}
+	if _, err = other.Register(ctx, "good.echo", client.RegisterOptions{}, func(_ context.Context, i *client.Invocation) (client.Payload, error) {
+		return client.Args(i.Args()...), nil
+	}); err != nil {
+		return err
+	}
+	v.good.Go(func() {
+		for n := int64(1); ctx.Err() == nil; n++ {
+			if err := turn(ctx, one, heard, n); err != nil && ctx.Err() == nil {
+				err = fmt.Errorf("the well-behaved session, round %d: %w", n, err)
+				v.err.Store(&err)
+				return
+			}
+			v.round.Add(1)
+		}
+		one.Close(context.Background())
+		other.Close(context.Background())
+	})
+	return nil
+}
+
+func turn(ctx context.Context, c *client.Client, heard <-chan int64, n int64) error {
+	ctx, cancel := context.WithTimeout(ctx, program.Patience)
+	defer cancel()
+	if err := c.Publish(ctx, "good.topic", client.PublishOptions{Acknowledge: true}, client.Args(n)); err != nil {
+		return err
+	}
+	result, err := c.Call(ctx, "good.echo", client.CallOptions{}, client.Args(n, strings.Repeat("x", 1000)))
+	if err != nil {
+		return err
+	}
+	if got := result.Args()[0]; got != any(n) {
+		return fmt.Errorf("called with %d, got %v", n, got)
+	}
+	select {
+	case got := <-heard:
+		if got != n {
+			return fmt.Errorf("published %d, heard %d", n, got)
+		}
+		return nil
+	case <-ctx.Done():
+		return errors.Join(errors.New("no event"), ctx.Err())
+	}
+}
+
+// served checks that the router serves: the well-behaved session has some more rounds, and another one joins and is served.
+func (v *victim) served() {
+	v.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	defer cancel()
+	for want := v.round.Load() + 20; v.round.Load() < want; {
+		if err := v.err.Load(); err != nil {
+			v.Fatal(*err)
+		}
+		if ctx.Err() != nil {
+			v.Fatal("the well-behaved session does not get on")
+		}
+		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 1000})
+	}
+	c, err := v.dial(ctx)
+	if err != nil {
+		v.Fatal("nobody new gets in: ", err)
+	}
+	defer c.Close(ctx)
+	if err := c.Publish(ctx, "good.other", client.PublishOptions{Acknowledge: true}, client.Args(1)); err != nil {
+		v.Fatal(err)
+	}
+}
