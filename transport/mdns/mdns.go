@@ -1,6 +1,10 @@
-// Package mdns finds the addresses of names below .local by multicast DNS (RFC 6762), as a one-shot querier: a question
-// goes to the local network from a port of its own, and whoever has the name answers there (sections 5.1 and 6.7). So
-// it needs no port 5353, which another responder of the machine may have, and no privilege.
+// Package mdns finds the addresses of names below .local by multicast DNS (RFC 6762). It asks in two ways at once:
+//
+//   - as a one-shot querier, from a port of its own, to which the answer comes (sections 5.1 and 6.7): this needs neither
+//     port 5353, which another responder of the machine may have, nor a privilege
+//   - from port 5353, where it can be shared: the answer goes to the group, which is what firewalls let through
+//
+// The files:
 //
 //	mdns.go      Lookup: when to ask, and how long
 //	socket.go    a socket for each interface and address family

@@ -91,6 +91,52 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// A responder that answers to the group, and to nobody else.
+func TestAnswerToTheGroup(t *testing.T) {
+	ifi, err := net.InterfaceByName(multicast(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := &net.UDPAddr{IP: group4, Port: port}
+	conn, err := net.ListenMulticastUDP("udp4", ifi, group)
+	if err != nil {
+		t.Skip(err)
+	}
+	p := ipv4.NewPacketConn(conn)
+	if p.SetMulticastInterface(ifi) != nil || p.SetMulticastLoopback(true) != nil {
+		t.Skip("the interface does not send to itself")
+	}
+	done := make(chan struct{})
+	t.Cleanup(func() { conn.Close(); <-done })
+	name := fmt.Sprintf("runnel-%d.local.", rand.Uint32())
+	answer := dnsmessage.Message{Header: dnsmessage.Header{Response: true}, Answers: []dnsmessage.Resource{{
+		Header: dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: dnsmessage.ClassINET | cacheFlush, TTL: 120},
+		Body:   &dnsmessage.AResource{A: [4]byte{192, 0, 2, 9}},
+	}}}
+	packed, err := answer.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(done)
+		b := make([]byte, maxMessage)
+		for {
+			n, _, err := conn.ReadFromUDP(b)
+			if err != nil {
+				return
+			}
+			var m dnsmessage.Message
+			if m.Unpack(b[:n]) == nil && len(m.Questions) == 1 && m.Questions[0].Name.String() == name {
+				conn.WriteToUDP(packed, group)
+			}
+		}
+	}()
+	found, err := Lookup(t.Context(), name)
+	if err != nil || fmt.Sprint(found) != "[192.0.2.9]" {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
 // A name that nothing has costs a bounded time, or what the caller gives.
 func TestLookupInVain(t *testing.T) {
 	if _, err := Lookup(t.Context(), "nobody-is-called-so.local"); !errors.Is(err, ErrNotFound) {
@@ -181,4 +227,3 @@ func FuzzAnswers(f *testing.F) {
 		})
 	})
 }
-

@@ -1,6 +1,7 @@
 package mdns
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 
@@ -10,8 +11,9 @@ import (
 // question asks for the addresses of one name.
 type question struct {
 	name     dnsmessage.Name
-	id       uint16   // a one-shot answer repeats it (RFC 6762, 6.7)
+	id       uint16   // a one-shot answer repeats it (RFC 6762, 6.7); one to the group has none (18.1)
 	messages [][]byte // one for each type: some responders take one question a message only
+	shared   [][]byte // the same without the id, for port 5353
 }
 
 func newQuestion(host string, id uint16) (*question, error) {
@@ -30,6 +32,9 @@ func newQuestion(host string, id uint16) (*question, error) {
 			return nil, err
 		}
 		q.messages = append(q.messages, packed)
+		anonymous := bytes.Clone(packed)
+		anonymous[0], anonymous[1] = 0, 0
+		q.shared = append(q.shared, anonymous)
 	}
 	return q, nil
 }
@@ -42,7 +47,7 @@ const cacheFlush = 1 << 15
 func (q *question) addresses(message []byte, each func(netip.Addr)) {
 	var p dnsmessage.Parser
 	h, err := p.Start(message)
-	if err != nil || !h.Response || h.ID != q.id || h.RCode != dnsmessage.RCodeSuccess || p.SkipAllQuestions() != nil {
+	if err != nil || !h.Response || h.ID != q.id && h.ID != 0 || h.RCode != dnsmessage.RCodeSuccess || p.SkipAllQuestions() != nil {
 		return
 	}
 	for range maxAddresses {

@@ -26,6 +26,7 @@ const (
 type socket struct {
 	conn  *net.UDPConn
 	group *net.UDPAddr
+	port  bool   // it shares port 5353
 	zone  string // the interface, for link-local addresses
 	local bool   // it is the loopback interface
 }
@@ -37,7 +38,7 @@ func openSockets() (list []*socket, err error) {
 		return nil, err
 	}
 	for i := range interfaces {
-		if on := &interfaces[i]; on.Flags&net.FlagUp != 0 && on.Flags&(net.FlagMulticast|net.FlagLoopback) != 0 && len(list) < maxInterfaces {
+		if on := &interfaces[i]; on.Flags&net.FlagUp != 0 && on.Flags&(net.FlagMulticast|net.FlagLoopback) != 0 && i < maxInterfaces {
 			made, failed := open(on)
 			list, err = append(list, made...), errors.Join(err, failed)
 		}
@@ -63,12 +64,30 @@ func open(on *net.Interface) (list []*socket, err error) {
 	if has4 {
 		s, failed := open4(on)
 		list, err = appendOpened(list, s, err, failed)
+		list = appendShared(list, "udp4", on, group4)
 	}
 	if has6 {
 		s, failed := open6(on)
 		list, err = appendOpened(list, s, err, failed)
+		list = appendShared(list, "udp6", on, group6)
 	}
 	return list, err
+}
+
+// appendShared adds a socket at port 5353. Where the port is somebody's alone, the others have to do.
+func appendShared(list []*socket, network string, on *net.Interface, group net.IP) []*socket {
+	conn, err := net.ListenMulticastUDP(network, on, &net.UDPAddr{IP: group, Port: port})
+	if err != nil {
+		return list
+	}
+	to := &net.UDPAddr{IP: group, Port: port}
+	if network == "udp6" {
+		to.Zone = on.Name
+	} else if ipv4.NewPacketConn(conn).SetMulticastInterface(on) != nil {
+		conn.Close()
+		return list
+	}
+	return append(list, &socket{conn: conn, group: to, port: true, zone: on.Name, local: isLoopback(on)})
 }
 
 func appendOpened(list []*socket, s *socket, err, failed error) ([]*socket, error) {
@@ -103,7 +122,11 @@ func open6(on *net.Interface) (*socket, error) {
 
 // send asks. An interface that can't be written to just now does not answer.
 func (s *socket) send(q *question) {
-	for _, m := range q.messages {
+	messages := q.messages
+	if s.port {
+		messages = q.shared
+	}
+	for _, m := range messages {
 		s.conn.WriteToUDP(m, s.group)
 	}
 }
