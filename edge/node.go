@@ -21,8 +21,8 @@ import (
 // A session that is left over from a broken connection is no second node: one of the same process has its boot, and one of
 // a process before is asked for a sign of life and, if it gives none, makes room.
 //
-// An announcement is heeded within one role, and between roles that may forward. So a session can refuse no other a place
-// that is not trusted alike.
+// No session can keep out another that is trusted more: one that may not forward is no obstacle to one that may, nor to one
+// of another role. Then both are let in, and the alarm is raised.
 
 // probeTime is how long a session may be silent that is asked for a sign of life.
 const probeTime = 5 * time.Second
@@ -51,6 +51,9 @@ func (m *realm) joinOnce(s *session) error {
 		err := m.join(s)
 		var r rivalry
 		if !errors.As(err, &r) {
+			if err == nil {
+				m.tellNamesake(s)
+			}
 			return err
 		}
 		if alive(r.member) {
@@ -74,15 +77,39 @@ func (m *realm) rival(s *session) *session {
 		return nil
 	}
 	for _, member := range m.members {
-		if member.node != nil && !member.deposed.Load() && member.node.ClashesWith(*s.node) && trustedAlike(member, s) {
+		if member.clashesWith(s) && member.keepsOut(s) {
 			return member
 		}
 	}
 	return nil
 }
 
-func trustedAlike(a, b *session) bool {
-	return a.role().Name() == b.role().Name() || a.mayForward() && b.mayForward()
+func (s *session) clashesWith(other *session) bool {
+	return s.node != nil && !s.deposed.Load() && s.node.ClashesWith(*other.node)
+}
+
+// keepsOut reports whether a session may keep out another one of its node's id.
+func (s *session) keepsOut(other *session) bool {
+	return s.mayForward() || !other.mayForward() && s.role().Name() == other.role().Name()
+}
+
+// tellNamesake raises the alarm for a session that was let in beside another of its node's id.
+func (m *realm) tellNamesake(s *session) {
+	if s.node == nil {
+		return
+	}
+	m.mu.Lock()
+	var namesake *session
+	for _, member := range m.members {
+		if member != s && member.clashesWith(s) {
+			namesake = member
+		}
+	}
+	m.mu.Unlock()
+	if namesake != nil && m.clash(s, place(namesake)) {
+		m.log.Error("node id is used twice; both are let in, for they have different roles", "node", s.node.ID,
+			"first", place(namesake), "second", place(s), "authid", s.authid)
+	}
 }
 
 // clashesAbove refuses a node whose id this router has, or one that its links lead to.
@@ -120,11 +147,16 @@ func (m *realm) linkTo(n wamp.Node) string {
 // refuseNode makes the refusal of a session and tells of it.
 func (m *realm) refuseNode(s *session, first string) error {
 	err := duplicateNode(s.node.ID, first, place(s))
-	if m.router.clashes.add(Clash{Realm: m.name, Node: s.node.ID, First: first, Second: place(s), Seen: time.Now()}) {
+	if m.clash(s, first) {
 		m.log.Error("node id is used twice; the second link is refused", "node", s.node.ID, "first", first, "second", place(s),
 			"authid", s.authid)
 	}
 	return err
+}
+
+// clash notes that a session has the node id of another. It reports whether that is news.
+func (m *realm) clash(s *session, first string) (news bool) {
+	return m.router.clashes.add(Clash{Realm: m.name, Node: s.node.ID, First: first, Second: place(s), Seen: time.Now()})
 }
 
 func duplicateNode(id, first, second string) refusal {

@@ -33,7 +33,9 @@ func TestDuplicateNodes(t *testing.T) {
 			{"another node", "gateway", asNode("gw", "2", "k"), refused},
 			{"with a copy of its data, by another id", "gateway", asNode("x", "2", "i"), welcome},
 			{"the same process", "gateway", asNode("gw", "1", "i"), welcome},
-			{"one that is not trusted like it", "guest", asNode("gw", "3", "k"), welcome},
+			{"one that is trusted less", "guest", asNode("gw", "3", "k"), refused},
+			{"a name that is free", "guest", asNode("free", "3", "k"), welcome},
+			{"which is nobody's for one that is trusted more", "gateway", asNode("free", "4", "m"), welcome},
 			{"this router's id", "guest", asNode("centre", "3", "k"), refused},
 			{"no node", "gateway", `[1,"realm1",{"roles":{"publisher":{}},"_node":{"id":"gw","boot":7}}]`, welcome},
 			{"no node either", "gateway", `[1,"realm1",{"roles":{"publisher":{}},"_node":"gw"}]`, welcome},
@@ -41,7 +43,7 @@ func TestDuplicateNodes(t *testing.T) {
 			s.Log(c.what)
 			s.asking(c.role, c.hello).hear(c.answer)
 		}
-		if list := s.router.Clashes("realm1"); len(list) != 2 || list[0].Node != "centre" || list[1].Node != "gw" || list[1].Tries != 1 {
+		if list := s.router.Clashes("realm1"); len(list) != 3 || list[0].Node != "centre" || list[1].Node != "free" || list[2].Node != "gw" || list[2].Tries != 2 {
 			s.Errorf("%+v", list)
 		}
 
