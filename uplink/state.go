@@ -12,14 +12,15 @@ import (
 
 // State is how a link is doing.
 type State struct {
-	Name       string
-	Up         bool      // the central router was joined
-	Since      time.Time // when Up became what it is
-	URL        string    // the way that led to the session; "" while there is none
-	LastError  string    // why the last session or attempt ended; "" if none has
-	Reconnects uint64    // sessions after the first
-	Clash      string    // why the centre refuses the link: another router has this one's id; "": it does not
-	Refused    []string  // rules that a router refuses now, and why
+	Name        string
+	Up          bool      // the central router was joined
+	Since       time.Time // when Up became what it is
+	URL         string    // the way that led to the session; "" while there is none
+	LastError   string    // why the last session or attempt ended; "" if none has
+	LastErrorAt time.Time // when that was
+	Reconnects  uint64    // sessions after the first
+	Clash       string    // why the centre refuses the link: another router has this one's id; "": it does not
+	Refused     []string  // rules that a router refuses now, and why
 
 	RoundTrip time.Duration // to the central router and back, as measured last; 0: not yet
 	Interest  bool          // the central router tells what is subscribed and registered there
@@ -47,6 +48,7 @@ type status struct {
 	since     time.Time
 	url       string
 	lastError string
+	erredAt   time.Time
 	clash     string
 	sessions  uint64
 	refused   map[string]string // what a router says to a rule
@@ -70,14 +72,15 @@ func (s *status) joined(url string) {
 func (s *status) left(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.up, s.since, s.url, s.lastError = false, time.Now(), "", err.Error()
+	s.up, s.since, s.url = false, time.Now(), ""
+	s.lastError, s.erredAt = err.Error(), time.Now()
 }
 
 // failed notes an attempt that came to nothing.
 func (s *status) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lastError = err.Error()
+	s.lastError, s.erredAt = err.Error(), time.Now()
 }
 
 // clashes notes that another node has the id of this one. It reports whether that is news.
@@ -104,7 +107,7 @@ func (s *status) snapshot() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := State{
-		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Clash: s.clash, Reconnects: max(s.sessions, 1) - 1,
+		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, LastErrorAt: s.erredAt, Clash: s.clash, Reconnects: max(s.sessions, 1) - 1,
 		Looped:   s.looped.Load(),
 		EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(),
 		CallsUp: s.callsUp.snapshot(), CallsDown: s.callsDown.snapshot(),

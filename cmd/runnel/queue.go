@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -183,13 +182,10 @@ func queueListCommand() *cobra.Command {
 			if err := json.Unmarshal([]byte(text), &list); err != nil {
 				return fmt.Errorf("%s: the answer can't be read: %w", queueList, err)
 			}
-			t := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+			t := newTable(stdout)
 			printQueues(t, list)
-			if err := t.Flush(); err != nil {
-				return err
-			}
-			printHeld(stdout, list)
-			return nil
+			printHeld(t, list)
+			return t.print()
 		},
 	}
 	p.flags(cmd)
@@ -201,7 +197,12 @@ func printQueues(w io.Writer, list []queueReport) {
 	fmt.Fprintln(w, "QUEUE\tEVENTS\tOCTETS\tON DISK\tOLDEST\tHELD\tDROPPED\tALARM")
 	for _, q := range list {
 		oldest := time.Duration(q.Oldest * float64(time.Second)).Round(time.Second)
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%v\t%d\t%d\t%s\n", printable(q.Uplink), q.Events, q.Octets, q.OnDisk, oldest, q.HeldEvents, q.Dropped, dash(harmless(q.Alarm)))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%v\t%d\t%d\t%s\n", printable(q.Uplink), q.Events, q.Octets, q.OnDisk, oldest, q.HeldEvents, q.Dropped, dash(strings.Repeat("yes", min(len(q.Alarm), 1))))
+	}
+	for _, q := range list {
+		if q.Alarm != "" {
+			fmt.Fprintf(w, "%s:\n  ALARM, for %v: %s\n", printable(q.Uplink), seconds(q.AlarmFor), harmless(q.Alarm))
+		}
 	}
 }
 

@@ -68,13 +68,6 @@ func printHeld(w io.Writer, list []queueReport) {
 	}
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
 // answerRetry makes the procedure that tries held events again.
 func (n *node) answerRetry(realm string) client.Handler {
 	return func(_ context.Context, inv *client.Invocation) (client.Payload, error) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -122,10 +121,10 @@ func askStatus(p *peer, asJSON bool, w io.Writer) error {
 
 // print writes the report for people.
 func (r *report) print(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	t := newTable(w)
 	fmt.Fprintf(t, "runnel %s on %s, up %v\n", printable(r.Version), printable(r.Node), seconds(r.Uptime))
-	fmt.Fprintf(t, "%d connections, %d messages in, %d events and %d calls out, %d events dropped\n",
-		r.Router.Connections, r.Router.Messages, r.Router.Events, r.Router.Calls, r.Router.Drops)
+	fmt.Fprintf(t, "%s, %s in, %s and %s out, %s dropped\n", counted(r.Router.Connections, "connection"), counted(r.Router.Messages, "message"),
+		counted(r.Router.Events, "event"), counted(r.Router.Calls, "call"), counted(r.Router.Drops, "event"))
 	if r.Memory != nil {
 		fmt.Fprintln(t, memoryText(r.Memory))
 	}
@@ -144,7 +143,7 @@ func (r *report) print(w io.Writer) error {
 	r.printListeners(t)
 	r.printSerial(t)
 	r.printUplinks(t)
-	return t.Flush()
+	return t.print()
 }
 
 func since(t time.Time) time.Duration { return time.Since(t).Round(time.Second) }

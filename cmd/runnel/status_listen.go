@@ -21,17 +21,38 @@ func (l *listener) report() listenReport {
 
 func (r *report) printListeners(w io.Writer) {
 	if len(r.Listeners) > 0 {
-		fmt.Fprintln(w, "\nLISTENER\tCONNECTIONS\tPEERS\tACCEPTED\tREFUSED\tFAILED\tMESSAGES IN\tOUT\tOCTETS IN\tOUT")
+		fmt.Fprintln(w, "\nLISTENER\tOPEN\tMESSAGES IN\tOUT\tIN\tOUT")
 	}
 	for _, l := range r.Listeners {
-		fmt.Fprintf(w, "%s\t%d of %d\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", printable(l.URL), l.Connections, l.Limit, dash(l.peers()),
-			l.Accepted, l.Refused, l.Failed, l.MessagesIn, l.MessagesOut, octets(l.OctetsIn), octets(l.OctetsOut))
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\n", printable(l.URL), l.Connections, l.MessagesIn, l.MessagesOut, octets(l.OctetsIn), octets(l.OctetsOut))
 	}
 	for _, l := range r.Listeners {
-		if alarm := l.Certificate.alarm(); alarm != "" {
-			fmt.Fprintf(w, "%s:\n  ALARM: %s\n", printable(l.URL), alarm)
-		}
+		l.printMore(w)
 	}
+}
+
+// printMore says what became of the connections. They add up: those that were accepted are open or ended, and some of
+// those that ended failed.
+func (l *listenReport) printMore(w io.Writer) {
+	alarm := l.Certificate.alarm()
+	if l.Accepted+l.Refused == 0 && alarm == "" {
+		return
+	}
+	fmt.Fprintf(w, "%s:\n", printable(l.URL))
+	if alarm != "" {
+		fmt.Fprintf(w, "  ALARM: %s\n", alarm)
+	}
+	text := fmt.Sprintf("%s accepted, %d open", counted(l.Accepted, "connection"), l.Connections)
+	if peers := l.peers(); peers != "" {
+		text += " (" + peers + ")"
+	}
+	if l.Failed > 0 {
+		text += fmt.Sprintf(", %d without a message", l.Failed)
+	}
+	if l.Refused > 0 {
+		text += fmt.Sprintf("; %d refused beyond the limit of %d", l.Refused, l.Limit)
+	}
+	fmt.Fprintf(w, "  %s\n", text)
 }
 
 // peers says how many speak what.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"runnel/transport/serial"
 	"runnel/transport/serial/lapb"
 	"runnel/transport/serial/lines"
 	"runnel/transport/serial/modbus"
@@ -17,7 +18,8 @@ type serialReport struct {
 	State   string    `json:"state"`
 	Since   time.Time `json:"since"`
 	Device  string    `json:"device,omitempty"`
-	Error   string    `json:"error,omitempty"`
+	Error   string    `json:"error,omitempty"` // the last one; it stays after recovery
+	ErrorAt time.Time `json:"error_at,omitzero"`
 	Opens   uint64    `json:"opens"`
 	Losses  uint64    `json:"losses"`
 	Peers   uint64    `json:"peers"`
@@ -114,7 +116,7 @@ type sensorReport struct {
 func (l *line) report() serialReport {
 	s := l.State()
 	r := serialReport{
-		Name: l.config.Name, Realm: l.config.Realm, Mode: l.config.Mode, State: string(s.Phase), Since: s.Since, Device: s.Device, Error: errorText(s.Err),
+		Name: l.config.Name, Realm: l.config.Realm, Mode: l.config.Mode, State: string(s.Phase), Since: s.Since, Device: s.Device, Error: errorText(s.Err), ErrorAt: s.ErrAt,
 		Opens: s.Opens, Losses: s.Losses, Peers: s.Peers, In: s.In, Out: s.Out, Skipped: s.Skipped,
 		UART: (*uartReport)(s.UART), Link: newLinkReport(s.Link),
 	}
@@ -203,10 +205,10 @@ func newBusReport(s modbus.State) *busReport {
 
 func (r *report) printSerial(w io.Writer) {
 	if len(r.Serial) > 0 {
-		fmt.Fprintln(w, "\nSERIAL LINE\tSTATE\tFOR\tDEVICE\tIN\tOUT\tLOST\tLAST ERROR")
+		fmt.Fprintln(w, "\nSERIAL LINE\tSTATE\tFOR\tIN\tOUT\tLOST\tDEVICE")
 	}
 	for _, s := range r.Serial {
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%s\n", printable(s.Name), s.State, since(s.Since), dash(s.Device), s.In, s.Out, s.Losses, dash(harmless(s.Error)))
+		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%s\t%d\t%s\n", printable(s.Name), printable(s.State), since(s.Since), octets(s.In), octets(s.Out), s.Losses, dash(harmless(s.Device)))
 	}
 	for _, s := range r.Serial {
 		s.printMore(w)
@@ -215,11 +217,15 @@ func (r *report) printSerial(w io.Writer) {
 
 // printMore writes what there is to say of some lines only. What a device says of itself is quoted: it may be anything.
 func (s *serialReport) printMore(w io.Writer) {
-	if s.UART != nil || s.Link != nil || s.Sensor != nil {
+	failing := s.Error != "" && s.State != string(serial.Listening) && s.State != string(serial.Serving)
+	if s.UART != nil || s.Link != nil || s.Sensor != nil || failing {
 		fmt.Fprintf(w, "%s:\n", printable(s.Name))
 	}
+	if failing {
+		fmt.Fprintf(w, "  %s\n", lastError(s.Error, s.ErrorAt))
+	}
 	if u := s.UART; u != nil && *u != (uartReport{}) {
-		fmt.Fprintf(w, "  uart: %d framing errors, %d parity errors, %d overruns, %d breaks\n", u.Framing, u.Parity, u.Overrun, u.Breaks)
+		fmt.Fprintf(w, "  uart: %s, %s, %s, %s\n", counted(u.Framing, "framing error"), counted(u.Parity, "parity error"), counted(u.Overrun, "overrun"), counted(u.Breaks, "break"))
 	}
 	if s.Link != nil {
 		s.Link.print(w)
@@ -254,26 +260,26 @@ func (l *linkReport) print(w io.Writer) {
 	if l.Peer != "" {
 		fmt.Fprintf(w, ", device %q", l.Peer)
 	}
-	fmt.Fprintf(w, ": %d frames in, %d out, %d resent, %d FCS errors, %d framing errors, %d connections, %d resets\n",
-		l.FramesIn, l.FramesOut, l.Resent, l.FCS, l.Framing, l.Connections, l.Resets)
-	if l.Error != "" {
+	fmt.Fprintf(w, ": %s in, %d out, %d resent, %s, %s, %s, %s\n",
+		counted(l.FramesIn, "frame"), l.FramesOut, l.Resent, counted(l.FCS, "FCS error"), counted(l.Framing, "framing error"), counted(l.Connections, "connection"), counted(l.Resets, "reset"))
+	if l.Error != "" && !l.Up {
 		fmt.Fprintf(w, "  the last connection ended: %s\n", harmless(l.Error))
 	}
 }
 
 func (l *linesReport) print(w io.Writer) {
-	fmt.Fprintf(w, "  %d good lines, %d bad, %d not wanted, %d partial\n", l.Good, l.Bad, l.Ignored, l.Partial)
+	fmt.Fprintf(w, "  %s, %d bad, %d not wanted, %d partial\n", counted(l.Good, "good line"), l.Bad, l.Ignored, l.Partial)
 	if l.BadFields > 0 {
-		fmt.Fprintf(w, "  %d fields left out, the last one: %s\n", l.BadFields, harmless(l.BadField))
+		fmt.Fprintf(w, "  %s left out, the last one: %s\n", counted(l.BadFields, "field"), harmless(l.BadField))
 	}
 	if l.Bad > 0 {
-		fmt.Fprintf(w, "  the last bad one, %v ago: %q: %s\n", since(l.LastBad), l.BadLine, harmless(l.BadReason))
+		fmt.Fprintf(w, "  the last bad one, %v ago: %s\n  %q\n", since(l.LastBad), harmless(l.BadReason), l.BadLine)
 	}
 }
 
 func (b *busReport) print(w io.Writer) {
 	for _, s := range b.Slaves {
-		fmt.Fprintf(w, "  slave %d: %d requests, %d answers, %d exceptions, %d timeouts, %d broken, %d late, %d stray", s.Slave, s.Requests, s.Answers, s.Exceptions, s.Timeouts, s.Broken, s.Late, s.Strays)
+		fmt.Fprintf(w, "  slave %d: %s, %s, %s, %s, %d broken, %d late, %d stray", s.Slave, counted(s.Requests, "request"), counted(s.Answers, "answer"), counted(s.Exceptions, "exception"), counted(s.Timeouts, "timeout"), s.Broken, s.Late, s.Strays)
 		if s.Silent {
 			fmt.Fprintf(w, "; silent for %v", since(s.Since))
 		}

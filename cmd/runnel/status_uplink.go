@@ -12,7 +12,8 @@ type uplinkReport struct {
 	Up         bool        `json:"up"`
 	Since      time.Time   `json:"since"`
 	URL        string      `json:"url,omitempty"`
-	Error      string      `json:"error,omitempty"`
+	Error      string      `json:"error,omitempty"` // the last one; it stays after recovery
+	ErrorAt    time.Time   `json:"error_at,omitzero"`
 	Reconnects uint64      `json:"reconnects"`
 	Clash      string      `json:"clash,omitempty"` // another node has this node's id: the link is refused
 	Refused    []string    `json:"refused,omitempty"`
@@ -40,7 +41,7 @@ func (l *link) report() uplinkReport {
 	s := l.State()
 	in, out := l.traffic.Octets()
 	return uplinkReport{
-		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, Reconnects: s.Reconnects,
+		Name: s.Name, Realm: l.config.Realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, ErrorAt: s.LastErrorAt, Reconnects: s.Reconnects,
 		Clash: s.Clash, Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
 		Queue: l.queue(), OctetsIn: in, OctetsOut: out,
 		EventsUp: flow(s.EventsUp), EventsDown: flow(s.EventsDown), CallsUp: flow(s.CallsUp), CallsDown: flow(s.CallsDown),
@@ -50,12 +51,11 @@ func (l *link) report() uplinkReport {
 
 func (r *report) printUplinks(w io.Writer) {
 	if len(r.Uplinks) > 0 {
-		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tROUND TRIP\tEVENTS UP\tDOWN\tCALLS UP\tDOWN\tOCTETS UP\tDOWN\tURL\tLAST ERROR")
+		fmt.Fprintln(w, "\nUPLINK\tSTATE\tFOR\tROUND TRIP\tEVENTS UP\tDOWN\tCALLS UP\tDOWN")
 	}
 	for _, u := range r.Uplinks {
-		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\n", printable(u.Name), upOrDown(u.Up), since(u.Since), u.roundTrip(),
-			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded, octets(u.OctetsOut), octets(u.OctetsIn),
-			dash(printable(u.URL)), dash(harmless(u.Error)))
+		fmt.Fprintf(w, "%s\t%s\t%v\t%s\t%d\t%d\t%d\t%d\n", printable(u.Name), upOrDown(u.Up), since(u.Since), u.roundTrip(),
+			u.EventsUp.Forwarded, u.EventsDown.Forwarded, u.CallsUp.Forwarded, u.CallsDown.Forwarded)
 	}
 	for _, u := range r.Uplinks {
 		u.printMore(w)
@@ -93,12 +93,15 @@ func (u *uplinkReport) printMore(w io.Writer) {
 			list = append(list, fmt.Sprintf(format, args...))
 		}
 	}
+	say(u.URL != "", "%s", printable(u.URL))
+	say(u.OctetsOut+u.OctetsIn > 0, "%s up, %s down", octets(u.OctetsOut), octets(u.OctetsIn))
+	say(u.Error != "" && !u.Up, "%s", lastError(u.Error, u.ErrorAt))
 	say(u.Clash != "", "ALARM: %s", harmless(u.Clash))
 	say(u.Certificate.alarm() != "", "ALARM: %s", u.Certificate.alarm())
-	say(u.EventsUp.Dropped+u.EventsDown.Dropped > 0, "%d events up and %d down were dropped", u.EventsUp.Dropped, u.EventsDown.Dropped)
-	say(u.CallsUp.Dropped+u.CallsDown.Dropped > 0, "%d calls up and %d down could not be made", u.CallsUp.Dropped, u.CallsDown.Dropped)
-	say(u.Looped > 0, "%d events and calls had come round in a circle, or too far", u.Looped)
-	say(u.Reconnects > 0, "joined again %d times", u.Reconnects)
+	say(u.EventsUp.Dropped+u.EventsDown.Dropped > 0, "%s up and %d down dropped", counted(u.EventsUp.Dropped, "event"), u.EventsDown.Dropped)
+	say(u.CallsUp.Dropped+u.CallsDown.Dropped > 0, "%s up and %d down could not be made", counted(u.CallsUp.Dropped, "call"), u.CallsDown.Dropped)
+	say(u.Looped > 0, "%d events and calls not sent on: looped, or over too many hops", u.Looped)
+	say(u.Reconnects > 0, "joined again %s", times(u.Reconnects))
 	for _, refused := range u.Refused {
 		say(true, "refused: %s", harmless(refused))
 	}

@@ -88,7 +88,7 @@ func TestBadLines(t *testing.T) {
 		t.Errorf("%+v", s.Lines)
 	}
 	stdout, _ := run(t, 0, "status", "--url", r.url)
-	if !strings.Contains(stdout, "1 good lines, 4 bad") || !strings.Contains(stdout, "can't be a component") {
+	if !strings.Contains(stdout, "1 good line, 4 bad") || !strings.Contains(stdout, "can't be a component") {
 		t.Error(stdout)
 	}
 }

@@ -174,3 +174,25 @@ func TestNothingForTerminals(t *testing.T) {
 		}
 	}
 }
+
+// The status fits a terminal of 80 columns, and tells of the last error of an uplink as long as that is down.
+func TestStatusFits(t *testing.T) {
+	centre := serve(t, "")
+	r := serve(t, "[[uplink]]\nname = \"central\"\nrealm = \"realm1\"\nreconnect_max = \"100ms\"\nurl = \""+centre.unix+"\"\n[[uplink.export]]\ntopic = \"story.up\"\n")
+	status := func() string { return runnel(t, "status", "--url", r.unix).stdout }
+	up := func() bool { return strings.Contains(status(), "central  up") }
+	waitFor(t, "the link to be up", up)
+	centre.Signal(syscall.SIGTERM)
+	centre.wait()
+	waitFor(t, "an error of the link", func() bool { return strings.Contains(status(), "\n  last error, ") })
+	for line := range strings.Lines(status()) {
+		if strings.Contains(strings.TrimSpace(line), " ") && len(line) > 81 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+	start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml")).logs(`url=unix://`)
+	waitFor(t, "the link to be up again", up)
+	if text := status(); strings.Contains(text, "last error") || !strings.Contains(text, "joined again once") {
+		t.Error(text)
+	}
+}

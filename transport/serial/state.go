@@ -26,6 +26,8 @@ type State struct {
 	Device string    // the device that is open; "" if none is
 	Err    error     // why the port could not be opened, or was lost, the last time; nil if it never happened
 
+	ErrAt time.Time // when that was
+
 	Opens   uint64 // times the port was opened
 	Losses  uint64 // times the device went away
 	Peers   uint64 // peers that were served
@@ -110,6 +112,7 @@ type status struct {
 	since  time.Time
 	device string
 	err    error
+	errAt  time.Time
 }
 
 // enter reports whether this is news: another phase, or another reason for it.
@@ -118,7 +121,7 @@ func (s *status) enter(phase Phase, device string, err error) (news bool) {
 	defer s.mu.Unlock()
 	if err != nil {
 		news = s.err == nil || s.err.Error() != err.Error()
-		s.err = err
+		s.err, s.errAt = err, time.Now()
 	}
 	if s.phase != phase {
 		news = true
@@ -133,7 +136,7 @@ func (l *Line) State() State {
 	l.status.mu.Lock()
 	defer l.status.mu.Unlock()
 	s := State{
-		Phase: l.status.phase, Since: l.status.since, Device: l.status.device, Err: l.status.err,
+		Phase: l.status.phase, Since: l.status.since, Device: l.status.device, Err: l.status.err, ErrAt: l.status.errAt,
 		Opens: l.count.opens.Load(), Losses: l.count.losses.Load(), Peers: l.count.peers.Load(),
 		In: l.count.in.Load(), Out: l.count.out.Load(), Skipped: l.count.skipped.Load(),
 	}

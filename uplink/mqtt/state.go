@@ -20,6 +20,7 @@ type status struct {
 	since     time.Time
 	url       string
 	lastError string
+	erredAt   time.Time
 	clash     string    // another client has the client id of this link
 	clashed   time.Time // when that was last seen
 	sessions  uint64
@@ -60,7 +61,7 @@ func (s *status) ended(err error) (was bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.lastError = err.Error()
+		s.lastError, s.erredAt = err.Error(), time.Now()
 	}
 	if s.up {
 		s.up, s.since, s.url, was = false, time.Now(), "", true
@@ -94,7 +95,7 @@ func (s *status) snapshot() uplink.State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state := uplink.State{
-		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, Reconnects: max(s.sessions, 1) - 1,
+		Up: s.up, Since: s.since, URL: s.url, LastError: s.lastError, LastErrorAt: s.erredAt, Reconnects: max(s.sessions, 1) - 1,
 		Looped: s.looped.Load(), EventsUp: s.eventsUp.snapshot(), EventsDown: s.eventsDown.snapshot(), CallsDown: s.callsDown.snapshot(),
 	}
 	if s.clash != "" && time.Since(s.clashed) <= takeoverWindow {
