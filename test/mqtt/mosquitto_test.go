@@ -155,7 +155,7 @@ func TestTLSAndPassword(t *testing.T) {
 		t.Error(err)
 	}
 	wrong := newGateway(t, config(ca, "wrong"))
-	if _, err := wrong.Logs(`the broker refuses: not Authorized`); err != nil {
+	if _, err := wrong.Logs(`not Authorized`); err != nil {
 		t.Error(err)
 	}
 }
