@@ -1,8 +1,10 @@
 package spool
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/edge/journal"
 )
 
 // A sync fails, once, anywhere in a commit over several segments. What was said to be stored is there after a power cut,
@@ -125,6 +129,51 @@ func TestEveryLossLeavesAGap(t *testing.T) {
 				check("nothing left", 60, func([]byte) []byte { return nil })
 				check("half", 60, func(data []byte) []byte { return data[:len(data)/2] })
 			}
+		}
+	})
+}
+
+// Files of the version before are read, damage included, and new events go to files of the new form.
+func TestFilesOfTheVersionBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		for i := range 20 {
+			b.put(Disk, fmt.Sprint("d", i))
+			if err := b.store(fmt.Sprint("s", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.stop()
+		whole := topics(open(t, b.disk.kill(), Options{}))
+		disk := b.disk.kill()
+		for _, class := range []string{"disk", "durable"} {
+			data := []byte("RUNNELJ1")
+			_, found, err := journal.OpenOn(disk, "/spool/"+class, 1<<20, func(_ uint64, record []byte) {
+				head := binary.LittleEndian.AppendUint32(nil, uint32(len(record)))
+				sum := crc32.Update(crc32.Checksum(head, crc32.MakeTable(crc32.Castagnoli)), crc32.MakeTable(crc32.Castagnoli), record)
+				data = append(append(data, binary.LittleEndian.AppendUint32(head, sum)...), record...)
+			})
+			if err != nil || found.Records < 20 {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			disk.names["/spool/"+class+"/0000000001.log"].data = data
+		}
+		for at := -1; at < 1090; at += 40 {
+			d := disk.kill()
+			if at >= 0 {
+				d.names["/spool/durable/0000000001.log"].data[at] ^= 4
+			}
+			old := open(t, d, Options{})
+			if err := old.store("new"); err != nil {
+				t.Fatal(err)
+			}
+			old.stop()
+			again := open(t, d, Options{})
+			left := topics(again)
+			if missing := len(whole) + 1 - len(left); missing > 1 || at < 0 && missing > 0 || left[len(left)-1] != "new" {
+				t.Errorf("octet %d: %d of %d events are left", at, len(left), len(whole)+1)
+			}
+			again.stop()
 		}
 	})
 }
