@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"runnel/edge/wamp"
+	"runnel/transport/serial"
 	"runnel/transport/serial/modbus"
 	"runnel/transport/serial/reading"
 )
@@ -60,8 +61,17 @@ func (a *Address) parse(s string) error {
 	return nil
 }
 
+// tcp reports whether the line is a connection to a Modbus TCP server.
+func (s *Serial) tcp() bool {
+	return s.Mode == "modbus" && s.Framing != "rtu" && serial.Config{Device: string(s.Device)}.Networked()
+}
+
 func (k checker) modbus(s *Serial) {
 	before := len(*k.Problems)
+	k.choice(s.Place, "framing", s.Framing, "rtu", "tcp")
+	if s.Framing == "tcp" && !s.tcp() {
+		k.add(s.Place, "framing", "\"tcp\" needs device = \"tcp://HOST:PORT\"")
+	}
 	if len(s.Modbus) == 0 {
 		k.add(s.Place, "modbus", "missing; add [[serial.modbus]] for each value")
 	}
@@ -96,10 +106,14 @@ func (k checker) register(s *Serial, r Register) {
 		k.add(r.Place, "bit", "want 0 to 15, and a value that is not written")
 	}
 	k.choice(r.Place, "publish", r.Publish, "change", "always", "never")
+	last := 254
+	if s.tcp() {
+		last = 255
+	}
 	for _, n := range []struct {
 		key        string
 		value, max int
-	}{{"slave", r.Slave, 254}, {"address", r.Address.number, 1<<16 - 1}} {
+	}{{"slave", r.Slave, last}, {"address", r.Address.number, 1<<16 - 1}} {
 		if !r.Place.has(n.key) {
 			k.add(r.Place, n.key, "missing; write its number")
 		} else if n.value > n.max {

@@ -21,7 +21,7 @@ type Serial struct {
 	StopBits     int      `toml:"stop_bits"`
 	Parity       string   `toml:"parity"`
 	Mode         string   `toml:"mode"`    // wamp (default), lines, modbus
-	Framing      string   `toml:"framing"` // hdlc (default), none
+	Framing      string   `toml:"framing"` // hdlc (default), none; of modbus: rtu, tcp
 	Realm        string   `toml:"realm"`
 	Authid       string   `toml:"authid"`
 	Role         string   `toml:"role"`
@@ -133,7 +133,7 @@ func (k checker) serial(s *Serial) {
 
 // The keys that belong to one mode or framing.
 var (
-	wampKeys  = []string{"framing", "max_message", "ping_interval"}
+	wampKeys  = []string{"max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
 	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "field", "write", "newline"}
 	busKeys   = []string{"timeout", "gap", "every", "modbus"}
@@ -160,6 +160,7 @@ func (k checker) modeKeys(s *Serial) {
 		}
 	}
 	only(s.Mode == "wamp", `mode = "wamp"`, wampKeys)
+	only(s.Mode != "lines", `mode = "wamp" and "modbus"`, []string{"framing"})
 	only(s.Mode == "wamp" && s.Framing != "none", `framing = "hdlc"`, linkKeys)
 	only(s.Mode == "lines", `mode = "lines"`, linesKeys)
 	only(s.Mode == "modbus", `mode = "modbus"`, busKeys)

@@ -80,8 +80,22 @@ func TestRegisters(t *testing.T) {
 		{"slave = 1\naddress = 5\ntable = \"input\"\ntype = \"int32\"\nwords = \"low\"\norder = \"cdab\"", "error order says it already"},
 		{"slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
 		{"slave = 255\naddress = 5\ntable = \"holding\"", "error 255 is out of range"},
+		{"TCP slave = 255\naddress = 5\ntable = \"holding\"", "holding 5"},
+		{"TCP slave = 0\naddress = 5\ntable = \"holding\"", "holding 5"},
+		{"RTU slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
+		{"BAD slave = 1\naddress = 5\ntable = \"holding\"", `error device "tcp://10.0.0.7": want tcp://HOST:PORT`},
+		{"TTY slave = 1\naddress = 5\ntable = \"holding\"", `error "tcp" needs device = "tcp://HOST:PORT"`},
 	} {
-		config, err := parseConfig("FILE", base+c.keys)
+		text := base + c.keys
+		for mark, device := range map[string]string{
+			"TCP ": "device = \"tcp://10.0.0.7:502\"", "RTU ": "device = \"tcp://10.0.0.7:502\"\nframing = \"rtu\"",
+			"BAD ": "device = \"tcp://10.0.0.7\"", "TTY ": "device = \"/dev/null\"\nframing = \"tcp\"",
+		} {
+			if keys, marked := strings.CutPrefix(c.keys, mark); marked {
+				text = strings.Replace(base, "device = \"/dev/null\"", device, 1) + keys
+			}
+		}
+		config, err := parseConfig("FILE", text)
 		if want, fails := strings.CutPrefix(c.want, "error "); fails {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v; want %q", c.keys, err, want)

@@ -167,7 +167,7 @@ func readSecret(path string) (string, error) {
 
 // absolute makes a path absolute that is relative to dir.
 func absolute(dir, path string) string {
-	if path == "" || filepath.IsAbs(path) {
+	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "tcp://") { // a serial device server's port
 		return path
 	}
 	path = filepath.Join(dir, path)

@@ -44,7 +44,12 @@ func (n *node) newModbus(s Serial) (*sensor, *modbus.Master) {
 			}
 		}
 	}
-	made.hear = func(device io.ReadWriteCloser, publish func(reading.Event)) error { return master.Run(device, publish) }
+	made.hear = func(device io.ReadWriteCloser, publish func(reading.Event)) error {
+		if config.TCP {
+			device = modbus.TCP(device)
+		}
+		return master.Run(device, publish)
+	}
 	return made, master
 }
 
@@ -70,7 +75,7 @@ func writeModbus(ctx context.Context, m *modbus.Master, point int, args []any) e
 
 // modbus says what is on the bus.
 func (s *Serial) modbus() modbus.Config {
-	c := modbus.Config{Baud: s.Baud, Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
+	c := modbus.Config{Baud: s.Baud, TCP: s.tcp(), Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
 	for _, r := range s.Modbus {
 		p := modbus.Point{
 			Name: r.Name, Slave: byte(min(r.Slave, 255)), Address: uint16(min(r.Address.number, 1<<16-1)), Count: r.Count,

@@ -11,7 +11,7 @@ import (
 // Config says which port to open and how. Device or USB is needed; the rest may be left out: 115200 baud, 8N1, modem
 // lines as the system sets them.
 type Config struct {
-	Device   string // "/dev/ttyUSB0", or a name that links to one, such as those of /dev/serial/by-path
+	Device   string // "/dev/ttyUSB0", or a name that links to one, such as those of /dev/serial/by-path; or "tcp://HOST:PORT"
 	USB      USB
 	Baud     int // 0: 115200
 	DataBits int // 5 to 8; 0: 8
@@ -121,6 +121,11 @@ func (c Config) Validate() error {
 		return errors.New("modem line: out of range")
 	case c.Settle < 0 || c.Settle > time.Minute:
 		return fmt.Errorf("settle %v: want 0 to 1m", c.Settle)
+	}
+	if c.Networked() {
+		if err := c.validateNetwork(); err != nil {
+			return err
+		}
 	}
 	if c.RS485 != nil {
 		if err := c.RS485.validate(); err != nil {

@@ -22,6 +22,9 @@ func (c Config) find() (string, error) {
 
 // present reports whether the device that c means is there.
 func (c Config) present() bool {
+	if c.Networked() {
+		return true
+	}
 	device, err := c.find()
 	if err != nil {
 		return false

@@ -50,6 +50,13 @@ func Open(ctx context.Context, c Config) (*Port, error) {
 		return nil, fmt.Errorf("open serial %s: %w", c.target(), err)
 	}
 	c = c.withDefaults()
+	if c.Networked() {
+		p, err := dial(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("open serial %s: %w", c.Device, err)
+		}
+		return p, nil
+	}
 	device, err := c.find()
 	if err != nil {
 		return nil, fmt.Errorf("open serial %s: %w", c.target(), err)

@@ -4,6 +4,8 @@ package serial
 
 import (
 	"errors"
+	"io"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -15,7 +17,7 @@ import (
 type Port struct {
 	// Static after construction.
 	device string
-	rw     bugst.Port
+	rw     io.ReadWriteCloser // a bugst.Port, or a connection to another machine
 
 	close sync.Once
 }
@@ -37,17 +39,18 @@ func (p *Port) setUp(c Config) error {
 	if c.RS485 != nil {
 		return errors.New("RS-485 is for Linux")
 	}
+	lib := p.rw.(bugst.Port)
 	if c.DTR != Keep {
-		if err := p.rw.SetDTR(c.DTR == On); err != nil {
+		if err := lib.SetDTR(c.DTR == On); err != nil {
 			return err
 		}
 	}
 	if c.RTS != Keep {
-		if err := p.rw.SetRTS(c.RTS == On); err != nil {
+		if err := lib.SetRTS(c.RTS == On); err != nil {
 			return err
 		}
 	}
-	return errors.Join(p.rw.ResetInputBuffer(), p.rw.ResetOutputBuffer())
+	return errors.Join(lib.ResetInputBuffer(), lib.ResetOutputBuffer())
 }
 
 func translate(err error) error {
@@ -69,8 +72,13 @@ func translate(err error) error {
 // errors says that nothing is counted here.
 func (p *Port) errors() (e Errors, ok bool) { return e, false }
 
-// SetDeadline says that there are none here.
-func (p *Port) SetDeadline(time.Time) error { return os.ErrNoDeadline }
+// SetDeadline says that there are none here, but for connections to another machine.
+func (p *Port) SetDeadline(t time.Time) error {
+	if conn, ok := p.rw.(net.Conn); ok {
+		return conn.SetDeadline(t)
+	}
+	return os.ErrNoDeadline
+}
 
 // Close gives the port back.
 func (p *Port) Close() (err error) {

@@ -3,6 +3,7 @@ package serial
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/user"
@@ -16,6 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// connection is what moves the octets of a port.
+type connection interface {
+	io.ReadWriteCloser
+	SetDeadline(t time.Time) error
+}
+
 // Port is an open serial port. Read, Write and Close may be called from different goroutines.
 //
 // The port library sets the device up, but the octets go through a descriptor of our own: the library waits in
@@ -25,7 +32,8 @@ import (
 type Port struct {
 	// Static after construction.
 	device string
-	rw     *os.File // in the runtime's poller: deadlines work, and Close interrupts
+	rw     connection // deadlines work, and Close interrupts
+	file   *os.File   // rw, in the runtime's poller; nil if the port is another machine's
 
 	close sync.Once
 	claim *claim
@@ -40,7 +48,7 @@ func open(device string, c Config) (*Port, error) {
 	if err != nil {
 		return nil, explain(device, err)
 	}
-	p := &Port{device: device, rw: f}
+	p := &Port{device: device, rw: f, file: f}
 	if err := p.setUp(c); err != nil {
 		p.Close()
 		return nil, err
@@ -53,7 +61,7 @@ func (p *Port) setUp(c Config) (err error) {
 	if err := p.control(isTerminal); err != nil {
 		return fmt.Errorf("not a serial port: %w", err)
 	}
-	if p.claim, err = claimDevice(p.rw, p.device); err != nil {
+	if p.claim, err = claimDevice(p.file, p.device); err != nil {
 		return err
 	}
 	if err := configure(p.device, c); err != nil {
@@ -126,7 +134,10 @@ func isTerminal(fd int) error {
 }
 
 func (p *Port) control(do func(fd int) error) error {
-	raw, err := p.rw.SyscallConn()
+	if p.file == nil {
+		return errors.ErrUnsupported
+	}
+	raw, err := p.file.SyscallConn()
 	if err != nil {
 		return err
 	}

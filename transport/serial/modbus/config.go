@@ -12,6 +12,7 @@ type Config struct {
 	Points  []Point
 	Baud    int           // 0: 115200
 	Timeout time.Duration // for an answer to begin; 0: 500 ms
+	TCP     bool          // requests go through TCP, so that units 0 and 255 answer, and the answers are known by their number
 	Gap     time.Duration // of silence between frames, if slaves need more than the 3.5 characters that they may want
 
 	// Turned is called when a slave falls silent, and when it answers again (err is nil then). It must not wait.
@@ -44,7 +45,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("gap %v: want at most %v", c.Gap, maxGap)
 	}
 	for i := range c.Points {
-		if err := c.Points[i].validate(); err != nil {
+		if err := c.Points[i].validate(c.TCP); err != nil {
 			return fmt.Errorf("%s: %w", cmp.Or(c.Points[i].Name, fmt.Sprintf("point %d", i+1)), err)
 		}
 	}

@@ -9,6 +9,7 @@
 //	ledger.go     which answers may still come, and what a frame is taken for
 //	receive.go    finds frames in what arrives
 //	exchange.go   one request and its answer
+//	tcp.go        the same over Modbus TCP
 //	master.go     Master: asks, publishes, writes
 //	state.go      what each slave did
 //

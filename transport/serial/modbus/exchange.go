@@ -51,7 +51,7 @@ func (w *wires) exchange(q query) (answer []byte, err error) {
 	if _, err := w.port.Write(q.request); err != nil {
 		return nil, err
 	}
-	if q.slave() == 0 {
+	if q.slave() == 0 && !w.config.TCP {
 		w.quiet = time.Now().Add(turnaround)
 		return q.request, nil
 	}

@@ -97,6 +97,11 @@ func (m *Master) Run(port io.ReadWriteCloser, publish func(reading.Event)) error
 func (m *Master) wires(port io.Writer) *wires {
 	w := &wires{config: m.config, port: port, in: make(chan []byte, 16), quiet: time.Now()}
 	w.ledger = newLedger(m.config.Timeout, slices.Collect(maps.Keys(m.slaves)), time.Now())
+	if m.config.TCP {
+		for _, a := range w.ledger.accounts {
+			a.doubt = time.Time{} // nothing of another connection can come over this one
+		}
+	}
 	w.rx = receiver{ledger: w.ledger, echoes: m.State().Echo}
 	return w
 }
@@ -351,7 +356,7 @@ func differ(before, now []any, deadband float64) bool {
 // carryOut makes the write that waits, and has the point looked at next.
 func (m *Master) carryOut(w *wires) error {
 	job := m.waiting
-	if !w.probed && job.query.slave() != 0 {
+	if !w.probed && job.query.slave() != 0 && !m.config.TCP {
 		return m.probe(w)
 	}
 	_, err := m.ask(w, job.query)

@@ -88,15 +88,15 @@ func (p *Point) octets() int {
 	return 2 * p.size()
 }
 
-func (p *Point) validate() error {
+func (p *Point) validate(tcp bool) error {
 	limit := maxRegisters
 	if p.Table.bits() {
 		limit = maxBits
 	}
 	switch {
-	case p.Slave > maxSlave:
+	case p.Slave > maxSlave && !tcp:
 		return fmt.Errorf("slave %d: want 1 to %d", p.Slave, maxSlave)
-	case p.Slave == 0 && !p.WriteOnly:
+	case p.Slave == 0 && !p.WriteOnly && !tcp:
 		return errors.New("slave 0 is all slaves, which do not answer; it can only be written (publish = \"never\")")
 	case p.Table > Discrete || p.Type > Text || p.Order > DCBA:
 		return errors.New("table, type or order: out of range")

@@ -39,8 +39,8 @@ func (m *Master) State() State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := State{Echo: m.echo}
-	for id := range byte(maxSlave + 1) {
-		if slave := m.slaves[id]; slave != nil {
+	for id := range 1 << 8 {
+		if slave := m.slaves[byte(id)]; slave != nil {
 			s.Slaves = append(s.Slaves, *slave)
 			s.Slaves[len(s.Slaves)-1].Straying = time.Now().Before(slave.careful)
 		}

@@ -1,0 +1,133 @@
+package modbus
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/transport/serial/reading"
+)
+
+// serveTCP answers the requests of a connection as a Modbus TCP server does; it may change the head of an answer, and send
+// the answer as often as change says.
+func serveTCP(conn net.Conn, r *registers, change func(head []byte) int) {
+	defer conn.Close()
+	for {
+		head := make([]byte, mbapSize)
+		if _, err := io.ReadFull(conn, head); err != nil {
+			return
+		}
+		body := make([]byte, int(head[5])-1)
+		if _, err := io.ReadFull(conn, body); err != nil {
+			return
+		}
+		answer := r.answer(seal(append([]byte{head[6]}, body...)))
+		answer = answer[1 : len(answer)-crcSize]
+		head[5] = byte(len(answer) + 1)
+		for range change(head) {
+			if _, err := conn.Write(append(append([]byte(nil), head...), answer...)); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// TestTCP polls units 0 and 255, which only TCP has, of a server that answers under another unit, now and then twice, and
+// now and then what was not asked.
+func TestTCP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		n := 0
+		go serveTCP(far, newRegisters(7, 8, 9), func(head []byte) int {
+			n++
+			if head[6] == 255 {
+				head[6] = 1
+			}
+			switch n % 5 {
+			case 1:
+				return 2
+			case 3:
+				head[0] ^= 0x55 // the number of no request
+			}
+			return 1
+		})
+		at := topic(t, "com.{slave}")
+		m, err := New(Config{TCP: true, Points: []Point{
+			{Slave: 0, Address: 0, Every: time.Second, Always: true, Topic: at}, {Slave: 255, Address: 1, Every: time.Second, Always: true, Topic: at},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]int{}
+		done := make(chan error)
+		go func() {
+			done <- m.Run(TCP(near), func(e reading.Event) {
+				if want := map[string]int64{"com.0": 7, "com.255": 8}[e.Topic]; e.Kwargs["value"] != want {
+					t.Errorf("%s: %v", e.Topic, e.Kwargs["value"])
+				}
+				seen[e.Topic]++
+			})
+		}()
+		time.Sleep(time.Minute)
+		if err := m.Write(t.Context(), 0, int64(42)); err != nil && !errors.Is(err, ErrSilent) {
+			t.Error(err)
+		}
+		near.Close()
+		<-done
+		if seen["com.0"] < 8 || seen["com.255"] < 8 {
+			t.Errorf("%v, %+v", seen, m.State())
+		}
+	})
+}
+
+// TestTCPFrames holds what goes out and what comes in, octet for octet.
+func TestTCPFrames(t *testing.T) {
+	var out bytes.Buffer
+	in := "\x00\x01\x00\x00\x00\x05\x11\x03\x02\x00\xd7" + // the answer
+		"\x00\x01\x00\x00\x00\x05\x11\x03\x02\x00\xd8" + // once more
+		"\x00\x02\x00\x00\x00\x03\x00\x83\x02" // an exception, under another unit
+	conn := TCP(struct {
+		io.Reader
+		io.Writer
+		io.Closer
+	}{bytes.NewReader([]byte(in + "\x00\x00\x00\x01\x00\x03\x00\x83\x02")), &out, nil})
+	for range 2 {
+		if _, err := conn.Write(request(0x11, readHolding, 0x6b, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "\x00\x01\x00\x00\x00\x06\x11\x03\x00\x6b\x00\x01\x00\x02\x00\x00\x00\x06\x11\x03\x00\x6b\x00\x01"; out.String() != want {
+		t.Errorf("% x", out.Bytes())
+	}
+	got, err := io.ReadAll(conn)
+	if want := string(seal([]byte("\x11\x03\x02\x00\xd7"))) + string(seal([]byte("\x11\x83\x02"))); string(got) != want || !errors.Is(err, errMBAP) {
+		t.Errorf("% x, %v; want % x", got, err, want)
+	}
+}
+
+// FuzzTCP holds that whatever a server sends, frames come out whole.
+func FuzzTCP(f *testing.F) {
+	f.Add([]byte("\x00\x01\x00\x00\x00\x05\x11\x03\x02\x00\xd7"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		conn := TCP(struct {
+			io.Reader
+			io.Writer
+			io.Closer
+		}{bytes.NewReader(in), io.Discard, nil})
+		conn.Write(request(0x11, readHolding, 0x6b, 1))
+		b := make([]byte, maxFrame)
+		for {
+			n, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			if !Sealed(b[:n]) || b[0] != 0x11 {
+				t.Errorf("% x", b[:n])
+			}
+		}
+	})
+}
