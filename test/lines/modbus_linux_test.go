@@ -145,7 +145,9 @@ write = "com.example.pump.set"
 	if s[0].Timeouts > s[0].Answers || s[1].Answers != 0 || s[1].Timeouts < 2 || s[0].Exceptions != 1 {
 		t.Errorf("%+v", s)
 	}
-	if n := strings.Count(r.Stderr.Text(), "asking it less often\" line=bus slave=18"); n != 1 {
+	const silent = "asking it less often\" line=bus slave=18"
+	eventually(t, "the log says that a slave is silent", func() bool { return strings.Contains(r.Stderr.Text(), silent) })
+	if n := strings.Count(r.Stderr.Text(), silent); n != 1 {
 		t.Errorf("said %d times that a slave is silent", n)
 	}
 	must(t, device.Close())
@@ -201,7 +203,5 @@ func TestModbusSlowSlave(t *testing.T) {
 		stdout, _ := run(t, 0, "status", "--url", r.url)
 		return strings.Contains(stdout, `slave 1 answers later than the timeout; set timeout = "`)
 	})
-	if !strings.Contains(r.Stderr.Text(), "Modbus slave answers later than the timeout") {
-		t.Error("the log does not say so")
-	}
+	eventually(t, "the log says so, too", func() bool { return strings.Contains(r.Stderr.Text(), "Modbus slave answers later than the timeout") })
 }
