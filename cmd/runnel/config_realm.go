@@ -110,7 +110,9 @@ func (k checker) realm(r *Realm) {
 	for method, procedure := range r.Authenticators {
 		at := r.Place.under("authenticator", -1)
 		k.choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
-		k.uri(at, method, procedure, wamp.Exact)
+		if !wamp.ValidURI(procedure, wamp.Exact, false) { // somebody may have written a secret here
+			k.add(at, method, "this is not a WAMP URI; write the procedure that decides, like \"com.example.authenticate\"")
+		}
 	}
 	for _, h := range r.Histories {
 		k.uri(h.Place, "uri", h.URI, wamp.Match(h.Match))

@@ -78,7 +78,7 @@ func TestProblems(t *testing.T) {
 				`25: realm.principal.authid: missing`, `25: realm.principal.role: missing`, `26: realm.principal.uid: "root" is a string; write an integer`}},
 		{"procedures that decide", realm1 + "[[realm.role]]\nname = \"x\"\nauthorizer = \"a b\"\n[realm.authenticator]\ntickt = \"a\"\nwampcra = 5\nticket = \"a b\"\n",
 			[]string{`10: realm.role.authorizer: "a b" is not a WAMP URI`, `12: realm.authenticator.tickt: "tickt" is not known`,
-				`13: realm.authenticator.wampcra: this is an integer`, `14: realm.authenticator.ticket: "a b" is not`}},
+				`13: realm.authenticator.wampcra: this is an integer`, `14: realm.authenticator.ticket: this is not`}},
 		{"procedures that can't decide", realm1 + "[realm.authenticator]\nanonymous = \"a.b\"\n",
 			[]string{`2: realm: authenticator for anonymous: anonymous sessions have the role "guest" already`}},
 		{"the router's own procedure", "[[realm]]\nname = \"a\"\n[realm.authenticator]\nticket = \"wamp.session.get\"\n",

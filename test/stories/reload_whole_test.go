@@ -160,6 +160,49 @@ func TestReloadLosesNoEvent(t *testing.T) {
 	})
 }
 
+// Nor does a flood of events lose one: publishers that do not wait for one acknowledgement before the next event.
+func TestReloadUnderFlood(t *testing.T) {
+	centre := serve(t, "")
+	r := serve(t, "[node]\ndata = \"data\"\n[[uplink]]\nname = \"central\"\nurl = \""+centre.tcp+"\"\nmax_hops = 2\n"+
+		"[[uplink.export]]\ntopic = \"story.\"\nmatch = \"prefix\"\nstore = \"disk\"\n")
+	var arrived sync.Map
+	var sum atomic.Int64
+	far := connect(t, centre.unix)
+	if _, err := far.Subscribe(t.Context(), "story.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
+		if _, twice := arrived.LoadOrStore(e.Args()[0], true); !twice {
+			sum.Add(1)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.logs(`link is up`)
+	near := connect(t, r.unix)
+	const events = 20_000
+	var published atomic.Int64
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		how := client.PublishOptions{Done: func(_ wamp.ID, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			published.Add(1)
+		}}
+		for i := range int64(events) {
+			if err := near.Publish(t.Context(), "story.a", how, client.Args(i)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for i := range 3 {
+		waitFor(t, "publications", func() bool { return published.Load() > int64(i+1)*events/8 || t.Failed() })
+		r.change(t, fmt.Sprintf("max_hops = %d", i+2), fmt.Sprintf("max_hops = %d", i+3))
+		r.reload(t).expect(t, 0, "uplink central started again\n", "")
+	}
+	publishing.Wait()
+	waitFor(t, "all events at the centre", func() bool { return sum.Load() == events || t.Failed() })
+}
+
 // The router answers while a reload waits for an uplink whose far side does not.
 func TestReloadHoldsUpNobody(t *testing.T) {
 	centre := serve(t, "")
