@@ -27,6 +27,7 @@ type Config struct {
 
 	Warnings Problems // of what is valid, but not wise
 
+	dropInDir    bool   // there is a conf.d for more files
 	keepsNothing bool   // another router has the usual data directory
 	installation string // of the data directory, see identity.go
 }
@@ -83,6 +84,7 @@ func loadConfig(file string) (*Config, error) {
 	}
 	c, problems := &Config{Name: name}, Problems{}
 	readConfig(c, name, string(source), &problems)
+	c.dropInDir = isDirectory(filepath.Join(dir, "conf.d"))
 	for _, dropIn := range dropIns(dir) {
 		b, err := os.ReadFile(dropIn)
 		if err != nil {

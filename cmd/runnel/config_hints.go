@@ -19,15 +19,18 @@ func (k checker) hints() {
 		}
 		for _, h := range r.Histories {
 			k.pattern(h.Place, "uri", h.URI, wamp.Match(h.Match))
+			k.prefix(h.Place, "uri", h.URI, wamp.Match(h.Match))
 		}
 	}
 	for _, u := range k.c.Uplinks {
 		for _, s := range slices.Concat(u.Exports, u.Imports) {
 			if s.Topic != nil {
 				k.pattern(s.Place, "topic", *s.Topic, wamp.Match(s.Match))
+				k.prefix(s.Place, "topic", *s.Topic, wamp.Match(s.Match))
 			}
 			if s.Procedure != nil {
 				k.pattern(s.Place, "procedure", *s.Procedure, wamp.Match(s.Match))
+				k.prefix(s.Place, "procedure", *s.Procedure, wamp.Match(s.Match))
 			}
 		}
 	}
@@ -42,7 +45,11 @@ func (k checker) pattern(at Place, key, uri string, match wamp.Match) {
 		k.c.Warnings.add(at, key, "%q is matched as it stands, sign by sign, and most likely matches nothing; write %s = %q with match = %q", uri, key, meant, how)
 		return
 	}
-	if match == wamp.Prefix && uri != "" && !strings.HasSuffix(uri, ".") {
+}
+
+// prefix warns of a prefix that ends within a component.
+func (k checker) prefix(at Place, key, uri string, match wamp.Match) {
+	if _, how := meantPattern(uri); match == wamp.Prefix && uri != "" && how == "" && !strings.HasSuffix(uri, ".") {
 		k.c.Warnings.add(at, key, "the prefix %q also matches URIs like %q; write %q for what is below it", uri, uri+"2", uri+".")
 	}
 }
@@ -99,12 +106,16 @@ func (k checker) roleHints(r *Realm, role *Role) {
 	if !allows && role.Authorizer == "" && role.Name != "" {
 		k.c.Warnings.add(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
 	}
-	if len(r.Authenticators) == 0 && role.Name != "" && !k.isGiven(r, role.Name) {
+	waiting := k.c.dropInDir && len(r.Principals)+len(k.c.Serials) == 0 // for files in conf.d, as what the packages install
+	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !k.isGiven(r, role.Name) {
 		k.c.Warnings.add(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
 	}
 	compiled := role.compile()
 	for _, p := range role.Permissions {
 		k.pattern(p.Place, "uri", p.URI, wamp.Match(p.Match))
+		if len(p.Allow) > 0 { // one that denies may well mean all that begins so
+			k.prefix(p.Place, "uri", p.URI, wamp.Match(p.Match))
+		}
 		decides, ok, _ := compiled.ExplainPattern(p.URI, wamp.Match(p.Match))
 		if ok && (decides.URI != p.URI || decides.Match != wamp.Match(p.Match)) {
 			k.c.Warnings.add(p.Place, "uri", "this permission never decides: the one for %s %q is more specific and matches all of its URIs", decides.Match, decides.URI)

@@ -64,6 +64,11 @@ func (k checker) data() {
 	}
 }
 
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // notDirectory returns the part of a path that is there and no directory; "" if there is none.
 func notDirectory(path string) string {
 	for ; path != "" && path != "." && path != "/"; path = filepath.Dir(path) {

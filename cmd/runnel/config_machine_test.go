@@ -153,3 +153,28 @@ func TestHints(t *testing.T) {
 		}
 	}
 }
+
+// What Runnel comes with is warned of nothing: neither its default nor what the packages install.
+func TestNoWarningsToBeginWith(t *testing.T) {
+	packaged, err := os.ReadFile("../../boards/packaging/runnel.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "conf.d"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"default.toml": defaultConfig, "runnel.toml": string(packaged)} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := loadConfig(file)
+		if problems := (Problems)(nil); errors.As(err, &problems) {
+			t.Skip(err) // a user who may not write there
+		}
+		if err != nil || len(c.Warnings) > 0 {
+			t.Errorf("%s: %v, %v", name, err, c.Warnings)
+		}
+	}
+}
