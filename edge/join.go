@@ -16,8 +16,8 @@ const maxStranger = 16 << 10
 // maxStrangerValues is how many values there may be in it. Each needs some 64 octets or more when it is decoded.
 const maxStrangerValues = 1000
 
-// join takes a peer from HELLO to WELCOME, or answers ABORT and returns why.
-func (r *Router) join(conn Conn) (*session, error) {
+// join takes a peer from HELLO to WELCOME, or answers ABORT and returns why. first is HELLO, if it has come already.
+func (r *Router) join(conn Conn, first []byte) (*session, error) {
 	s := r.newSession(conn)
 	if int(r.open.Load()) > r.options().MaxSessions && !conn.Transport().Internal {
 		s.turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
@@ -26,7 +26,7 @@ func (r *Router) join(conn Conn) (*session, error) {
 	err := s.openAccount(r)
 	if err == nil {
 		limitReads(conn, maxUnread)
-		err = s.hello(r)
+		err = s.hello(r, first)
 	}
 	if err != nil {
 		s.turnAway(r, err)
@@ -38,9 +38,14 @@ func (r *Router) join(conn Conn) (*session, error) {
 	return s, nil
 }
 
-// hello waits for HELLO and admits its sender.
-func (s *session) hello(r *Router) error {
-	data, err := s.await(r, wamp.Hello)
+// hello waits for HELLO, which may have come already, and admits its sender.
+func (s *session) hello(r *Router, data []byte) (err error) {
+	if data == nil {
+		data, err = s.await(r, wamp.Hello)
+	}
+	if err == nil {
+		err = checkLength(wamp.Hello, data)
+	}
 	if err != nil {
 		return err
 	}
@@ -98,10 +103,14 @@ func (s *session) await(r *Router, expected wamp.Type) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join: read %v: %w", expected, err)
 	}
+	return data, checkLength(expected, data)
+}
+
+func checkLength(of wamp.Type, data []byte) error {
 	if len(data) > maxStranger {
-		return nil, violation(fmt.Sprintf("%v is longer than %d octets", expected, maxStranger))
+		return violation(fmt.Sprintf("%v is longer than %d octets", of, maxStranger))
 	}
-	return data, nil
+	return nil
 }
 
 // errAborted is why a session ends whose peer says ABORT. That is never answered (basic/sessions.md).

@@ -418,6 +418,24 @@ func (o *outbox) settle(limit time.Duration) {
 	}
 }
 
+// retire writes what waits, within limit, and ends the outbox without its connection, on which another outbox may write from
+// now on. It reports false if that can't be.
+func (o *outbox) retire(limit time.Duration) bool {
+	o.settle(limit)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dead || o.writing {
+		return false
+	}
+	o.dead = true
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+	o.empty()
+	return true
+}
+
 // close closes the connection and waits for the drain, which the closed connection ends.
 func (o *outbox) close() {
 	o.mu.Lock()

@@ -162,20 +162,41 @@ func (r *Router) Serve(conn Conn) error {
 	}
 	defer r.serving.Done()
 	defer r.open.Add(-1)
-	s, err := r.join(conn)
+	defer conn.Close()
+	var hello []byte
+	for {
+		s, err := r.join(conn, hello)
+		r.mu.Lock()
+		delete(r.joining, conn)
+		r.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		cause := s.serve()
+		again := s.leave(cause)
+		if cause != errGoodbye {
+			return cause
+		}
+		if !again || !r.reenter(conn) {
+			return nil
+		}
+		if hello = s.another(); hello == nil {
+			r.mu.Lock()
+			delete(r.joining, conn)
+			r.mu.Unlock()
+			return nil
+		}
+	}
+}
+
+// reenter notes that a connection has no session any more, but may have another.
+func (r *Router) reenter(conn Conn) bool {
 	r.mu.Lock()
-	delete(r.joining, conn)
-	r.mu.Unlock()
-	if err != nil {
-		conn.Close()
-		return err
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.joining[conn] = struct{}{}
 	}
-	cause := s.serve()
-	s.leave(cause)
-	if cause == errGoodbye {
-		return nil
-	}
-	return cause
+	return !r.closed
 }
 
 func (r *Router) enter(conn Conn) bool {

@@ -40,7 +40,7 @@ type session struct {
 	decisions   decisions      // of the role's authorizer
 
 	rights  atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the name stays
-	leaving atomic.Bool               // GOODBYE was sent: nothing but GOODBYE is of interest
+	parting atomic.Int32              // parting: who said GOODBYE first
 	deposed atomic.Bool               // it gives no sign of life, and another session of its node has joined
 
 	// Guarded by realm.mu.
@@ -60,6 +60,13 @@ type session struct {
 	unconfirmed map[wamp.ID]*withheld // as a subscriber that has to confirm
 	origins     []*origin             // that it has used last, see origins.go
 }
+
+// parting is who said GOODBYE first.
+const (
+	staying int32 = iota
+	asked         // the router: nothing but GOODBYE is of interest
+	left          // the peer, which may begin another session on the same connection
+)
 
 // internal reports whether the session's peer is a part of the router's own process: its options that begin with "_" are
 // heeded, and it is no target for others.
@@ -121,7 +128,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	if err := codec.Parse(s.serializer, data, m); err != nil {
 		return violation(err.Error())
 	}
-	if s.leaving.Load() && m.Type != wamp.Goodbye {
+	if s.parting.Load() != staying && m.Type != wamp.Goodbye {
 		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
 	}
 	if s.strict {
@@ -227,13 +234,13 @@ func failureMessage(serializer wamp.Serializer, request wamp.Type, id wamp.ID, e
 
 // goodbye answers the peer's GOODBYE, or takes its answer to ours.
 func (s *session) goodbye(t *turn, m *codec.Message) error {
-	if !s.leaving.Load() && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
+	if s.parting.Load() == staying && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return refusal{wamp.InvalidURI, "GOODBYE.Reason is not a URI"}
 	}
 	if string(m.Text) == string(wamp.CloseLogout) {
 		s.forgetCookie()
 	}
-	if !s.leaving.Swap(true) {
+	if s.parting.CompareAndSwap(staying, left) {
 		t.send(s, &codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
 	}
 	return errGoodbye
@@ -274,10 +281,10 @@ func abortMessage(serializer wamp.Serializer, reason wamp.Failure, message strin
 	return codec.Message{Type: wamp.Abort, Dict: dict, Text: []byte(reason)}
 }
 
-// end asks the peer to leave: GOODBYE, with a message if it is not empty; the connection is closed when the peer has
-// answered. Any goroutine.
+// end asks the peer to leave, if neither has said GOODBYE: GOODBYE, with a message if it is not empty; the connection is
+// closed when the peer has answered. Any goroutine.
 func (s *session) end(reason wamp.Failure, message string) {
-	if s.leaving.Swap(true) {
+	if !s.parting.CompareAndSwap(staying, asked) {
 		return
 	}
 	goodbye := codec.Message{Type: wamp.Goodbye, Text: []byte(reason)}
@@ -288,21 +295,29 @@ func (s *session) end(reason wamp.Failure, message string) {
 	s.out.flush()
 }
 
-// kill is end for a peer that may not stay: its connection is closed in any case. Any goroutine.
+// kill is end for a peer that may not stay: its connection is closed in any case, unless the session has ended already.
+// Any goroutine.
 func (s *session) kill(reason wamp.Failure, message string) {
-	s.end(reason, message)
+	if s.end(reason, message); s.parting.Load() == left {
+		return // the connection may be another session's by now
+	}
 	time.AfterFunc(s.realm.router.options().CloseTimeout, func() { s.conn.Close() })
 }
 
-// leave takes the session out of everything it is part of. It runs when the read loop has ended.
-func (s *session) leave(cause error) {
+// leave takes the session out of everything it is part of. It runs when the read loop has ended. It reports whether the
+// peer may begin another session on its connection; if not, the connection is closed.
+func (s *session) leave(cause error) (again bool) {
 	s.realm.leave(s)
-	if _, _, broke := breach(cause); broke || cause == errGoodbye {
+	again = cause == errGoodbye && s.parting.Load() == left && s.out.retire(s.realm.router.options().CloseTimeout)
+	if _, _, broke := breach(cause); !again && (broke || cause == errGoodbye) {
 		s.hangUp()
 	}
-	s.out.close()
+	if !again {
+		s.out.close()
+	}
 	s.closeAccount()
 	s.logEnd(s.cause(cause))
+	return again
 }
 
 func (s *session) logEnd(cause error) {

@@ -86,7 +86,7 @@ func TestCall(t *testing.T) {
 		caller.Hear(`[8,48,2,{},"wamp.error.canceled"]`)
 		caller.Say(`[6,{` + unknown + `},"wamp.close.normal"]`)
 		caller.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
-		caller.Closed()
+		caller.Parted()
 	})
 	house.Every(t, "request under way", func(s *stage.Scene) {
 		caller, callee := s.Join(stage.Simple), s.Join(stage.Simple)

@@ -20,7 +20,7 @@ func TestWelcome(t *testing.T) {
 			"roles":{"broker":{"features":"*","reflection":true},"dealer":{"features":"*","reflection":true}}}]`)
 		p.Say(`[6,{},"wamp.close.close_realm"]`)
 		p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
-		p.Closed()
+		p.Parted()
 	})
 	house.Every(t, "unknown attributes are ignored", func(s *stage.Scene) {
 		p := s.Connect()
@@ -140,7 +140,7 @@ func TestGoodbye(t *testing.T) {
 			p := s.Join(stage.Simple)
 			p.Say(`[32,1,{},"~.a"]`, `[6,{"message":"bye"},"`+reason+`"]`)
 			p.Hear(`[33,1,"*"]`, `[6,{},"wamp.close.goodbye_and_out"]`)
-			p.Closed()
+			p.Parted()
 		})
 	}
 	// What was said before GOODBYE counts, what is said after it does not.
@@ -165,6 +165,38 @@ func TestGoodbye(t *testing.T) {
 		p.Say(`[16,1,{"acknowledge":true},"~.a"]`, `[48,2,{},"~.nothing"]`, `[1,"@",{}]`, `[6,{},"wamp.close.goodbye_and_out"]`)
 		p.Closed()
 		watcher.Silent()
+	})
+}
+
+// After GOODBYE the transport may have another session, which is a new one in every respect.
+func TestAnotherSession(t *testing.T) {
+	house.Every(t, "on the same transport", func(s *stage.Scene) {
+		watcher, p := s.Join(stage.Full), s.Join(stage.Full)
+		watcher.Say(`[32,1,{},"~.a"]`)
+		watcher.Hear(`[33,1,"$sub"]`)
+		first := p.ID
+		p.Say(`[32,1,{},"~.a"]`, `[64,2,{},"~.x"]`, `[6,{},"wamp.close.close_realm"]`)
+		p.Hear(`[33,1,"$sub"]`, `[65,2,"*"]`, `[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Say(strings.Replace(stage.Full, `{"roles"`, `{"authid":"bob","authmethods":["ticket"],"roles"`, 1))
+		p.Hear(`[4,"ticket",{}]`)
+		p.Say(`[5,"bob",{}]`)
+		p.Welcomed()
+		if p.ID == first {
+			s.Errorf("session %d again", first)
+		}
+		p.Say(`[34,1,"$sub"]`, `[48,2,{},"~.x"]`, `[16,3,{"acknowledge":true,"disclose_me":true},"~.a"]`)
+		p.Hear(`[8,34,1,{},"wamp.error.no_such_subscription"]`, `[8,48,2,{},"wamp.error.no_such_procedure",["*"]]`, `[17,3,"*"]`)
+		watcher.Hear(`[36,"$sub","*",{"publisher":"*","publisher_authid":"bob","publisher_authrole":"staff"}]`)
+		p.Silent()
+		p.Say(`[6,{},"wamp.close.close_realm"]`, stage.Simple, `[6,{},"wamp.close.close_realm"]`) // all at once
+		p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Welcomed()
+		p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
+		p.Say(strings.Replace(stage.Full, `{"roles"`, `{"authid":"bob","authmethods":["ticket"],"roles"`, 1))
+		p.Hear(`[4,"ticket",{}]`)
+		p.Say(`[5,"guess",{}]`)
+		p.Hear(`[3,"*","wamp.error.authentication_failed"]`)
+		p.Closed()
 	})
 }
 

@@ -300,7 +300,18 @@ func (p *Peer) Goodbye() {
 	p.Helper()
 	p.Say(`[6,{},"wamp.close.close_realm"]`)
 	p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
-	p.Closed()
+	p.Parted()
+}
+
+// Parted closes the connection after GOODBYE, when the session is gone. Nothing may be heard any more.
+func (p *Peer) Parted() {
+	p.Helper()
+	p.open = false
+	p.awaitGone()
+	p.link.close()
+	if got, open := p.Next(); open {
+		p.Fatalf("heard %s, expected nothing after GOODBYE", got)
+	}
 }
 
 // Vanish cuts the connection without a word and waits until the session is gone.

@@ -182,7 +182,7 @@ func (p *Peer) leave() {
 	for {
 		select {
 		case text, open := <-p.heard:
-			if !open || p.Way.isSerial() && (strings.HasPrefix(text, "[6,") || strings.HasPrefix(text, "[3,")) {
+			if !open || strings.HasPrefix(text, "[6,") || strings.HasPrefix(text, "[3,") {
 				return
 			}
 		case <-late:
