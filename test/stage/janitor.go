@@ -62,8 +62,7 @@ func (s *Scene) gone(ids ...uint64) {
 			s.Fatalf("of the sessions %v some are still there", ids)
 		}
 	}
-	ask(`[6,{},"wamp.close.close_realm"]`)
-	l.receive() // the end: now it is gone itself
+	ask(`[6,{},"wamp.close.close_realm"]`) // it is gone itself, too
 }
 
 func isOneOf(ids []uint64, id any) bool {
