@@ -21,7 +21,7 @@ func (r *realm) table(seat *calleeSeat) *atomic.Pointer[procedures] {
 
 // procedure returns the registration that a call of uri goes to.
 func (r *realm) procedure(uri []byte) (*registration, bool) {
-	if reg, ok := r.procedures.Load().best(uri); ok {
+	if reg, ok := r.procedures.Load().best(uri); ok && reg.answersFor(uri) {
 		return reg, true
 	}
 	return r.away.Load().best(uri)

@@ -45,7 +45,7 @@ func TestRouterOwnURIs(t *testing.T) {
 		p, link := s.join(hello), s.link(hello)
 		for _, of := range []struct{ match, uri string }{
 			{"exact", "runnel.queue.drop"}, {"prefix", "runnel."}, {"prefix", "runnel"}, {"prefix", "r"}, {"prefix", ""},
-			{"prefix", "runnel.x"}, {"wildcard", ".queue.drop"}, {"wildcard", "."}, {"wildcard", "runnel..drop"},
+			{"prefix", "runnel.x"}, {"wildcard", "runnel..drop"},
 		} {
 			register := fmt.Sprintf(`[64,1,{"match":%q},%q]`, of.match, of.uri)
 			p.say(register)
@@ -54,7 +54,7 @@ func TestRouterOwnURIs(t *testing.T) {
 			link.hear(`[65,1,"*"]`)
 		}
 		for _, of := range []struct{ match, uri string }{
-			{"exact", "runnel"}, {"exact", "runnels.a"}, {"prefix", "runnel_"}, {"prefix", "com."}, {"wildcard", "com..drop"}, {"wildcard", ""},
+			{"exact", "runnel"}, {"exact", "runnels.a"}, {"prefix", "runnel_"}, {"prefix", "com."}, {"wildcard", "com..drop"}, {"wildcard", ""}, {"wildcard", ".queue.retry"}, {"wildcard", ".."},
 		} {
 			p.say(fmt.Sprintf(`[64,2,{"match":%q},%q]`, of.match, of.uri))
 			p.hear(`[65,2,"*"]`)
@@ -99,5 +99,18 @@ func TestForwardersTellOfTheirNode(t *testing.T) {
 		if s.router.realm([]byte("realm1")).procedures.Load().len() != 0 {
 			s.Error("it is registered")
 		}
+	})
+}
+
+// A wildcard that matches any first component is not called for the router's URIs.
+func TestWildcardsDoNotAnswerForTheRouter(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p, caller := s.join(hello), s.join(hello)
+		p.say(`[64,1,{"match":"wildcard"},".queue.retry"]`)
+		p.hear(`[65,1,"*"]`)
+		caller.say(`[48,1,{},"runnel.queue.retry"]`)
+		caller.hear(`[8,48,1,{},"wamp.error.no_such_procedure",["*"]]`)
+		caller.say(`[48,2,{},"other.queue.retry"]`)
+		p.hear(`[68,1,"*",{"procedure":"other.queue.retry"}]`)
 	})
 }

@@ -8,8 +8,8 @@ import (
 )
 
 // URIs below "runnel." are the router's own: what it answers and tells of itself. Only internal sessions register and
-// publish there, whatever a role's permissions say, or a client could answer for the router. A pattern that reaches there
-// is refused as well: the router's own callee may be absent, and calls go by the best match.
+// publish there, whatever a role's permissions say, or a client could answer for the router. A prefix that reaches there is
+// refused as well. A wildcard that matches any first component is not, but it is never called for these URIs.
 //
 // Options.Reports names the exceptions, topics where one router tells another something. A role that may forward is a
 // router as well, and publishes there what its node tells of itself.
@@ -20,13 +20,18 @@ var ownURIs = wamp.Pattern{URI: "runnel.", Match: wamp.Prefix}
 // mayOffer reports why the session can't register, or describe, a URI or pattern that its role may allow.
 func (s *session) mayOffer(uri string, match wamp.Match) error {
 	switch {
-	case s.internal() || !ownURIs.Overlaps(wamp.Pattern{URI: uri, Match: match}):
+	case s.internal() || !ownURIs.Overlaps(wamp.Pattern{URI: uri, Match: match}) || match == wamp.Wildcard && !wamp.OfNode(uri):
 		return nil
 	case wamp.OfNode(uri):
 		return refusal{wamp.NotAuthorized, fmt.Sprintf("%q: URIs below \"runnel.\" are reserved for the router", uri)}
 	}
 	return refusal{wamp.NotAuthorized, fmt.Sprintf(
 		"%v pattern %q: it matches URIs below \"runnel.\", which are reserved for the router; use a narrower pattern", match, uri)}
+}
+
+// answersFor reports whether calls of a URI that the registration matches may go to it.
+func (r *registration) answersFor(uri []byte) bool {
+	return !wamp.OfNode(uri) || r.callees[0].session.internal()
 }
 
 // mayTell reports why the session can't publish to a topic that its role may allow.

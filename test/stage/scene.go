@@ -163,7 +163,7 @@ func (s *Scene) end() {
 		p.link.close()
 		for range p.heard { // until it is closed
 		}
-		if p.Way.isSerial() && p.ID != 0 { // a line does not tell when the session is gone
+		if p.ID != 0 { // nothing tells when the session is gone
 			ids = append(ids, p.ID)
 		}
 	}
