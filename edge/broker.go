@@ -396,6 +396,7 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 	// A publisher may hold the old table still: EVENT must not follow UNSUBSCRIBED, clients treat it as a protocol error.
 	s.out.mu.Lock()
 	place.gone = true
+	place.left.Store(true)
 	s.out.mu.Unlock()
 	r.announceUnsubscribe(t, s, sub, deleted)
 }

@@ -269,7 +269,12 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, p *publication) {
 	case tooLong:
 		acks.fail(t, t.withheld, refusal{wamp.PayloadSizeExceeded, "a subscriber that was to confirm the event takes none of this length"})
 	case gone:
-		// It left between the look-up and here, and who has come in its place may not have been there either.
+		// It left between the look-up and here. Its successor is asked as well, if it was there already; else it may not have
+		// been there at the look-up either.
+		if sub.confirmers > 0 && sub.confirmedBy(sub.confirmers) {
+			acks.confirmed(t, peer, t.withheld.id)
+			return
+		}
 		acks.fail(t, t.withheld, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
 	}
 }

@@ -70,7 +70,7 @@ func unconfirmed(matched []*subscription) error {
 func (s *subscription) confirmedBy(n int) bool {
 	for _, chunk := range s.seats {
 		for _, seat := range chunk {
-			if seat.confirms.Load() {
+			if seat.confirms.Load() && !seat.left.Load() {
 				n--
 			}
 			if n == 0 {

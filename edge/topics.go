@@ -44,6 +44,8 @@ type seat struct {
 	confirms atomic.Bool // it answers for acknowledged publications, see confirm.go
 	told     atomic.Bool // which events are retained, as all are that confirm
 
+	left atomic.Bool // what gone says, for those who don't hold session.out.mu
+
 	gone bool // no EVENT any more. Guarded by session.out.mu.
 }
 

@@ -34,6 +34,10 @@ const (
 	maxStored    = 1 << 16          // publications that a handover remembers; repeats of more than that are possible
 	storedFor    = time.Minute      // from Left on; what has waited is stored by then
 	handoverTime = 10 * time.Second // for what the router has sent before
+
+	// A publisher may route by a table of topics that is older than the new link's subscription. It is long done with it when
+	// so much time has passed.
+	stragglers = 200 * time.Millisecond
 )
 
 // NewHandover makes a Handover for one exchange.
@@ -52,6 +56,12 @@ func (h *Handover) Store(id wamp.ID) {
 		h.stored[id] = struct{}{}
 	}
 }
+
+// Settle waits until every event reaches the new link. The old link calls it when it is stopped.
+func (h *Handover) Settle() { time.Sleep(stragglers) }
+
+// HasLeft waits for Left. The old link's local session stays as long.
+func (h *Handover) HasLeft() { <-h.left }
 
 // Left says that the old link stores nothing more.
 func (h *Handover) Left() {

@@ -183,7 +183,9 @@ func (l *Link) Run(ctx context.Context) error {
 	l.opts.From.Wait()
 	store := l.opts.From.RunSpool(l.spool)
 	err := l.serve(ctx, &work)
-	if l.to.Load() == nil {
+	if to := l.to.Load(); to != nil {
+		to.HasLeft()
+	} else {
 		l.finish()
 	}
 	leave()
@@ -208,11 +210,15 @@ func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
 	work.Go(func() {
 		<-ctx.Done()
 		if to := l.to.Load(); to != nil {
+			to.Settle()
 			l.finish()
 			to.Left()
 		}
+	})
+	work.Go(func() {
+		<-ctx.Done()
 		l.linger()
-		part()
+		part() // which ends the wait for room in the spool, too
 	})
 	work.Go(func() { l.beat(ctx) })
 	work.Go(func() { l.failBack(ctx) })

@@ -220,13 +220,16 @@ func (l *Link) Run(ctx context.Context) error {
 	member.Go(func() {
 		<-ctx.Done()
 		if to := l.to.Load(); to != nil {
+			to.Settle()
 			l.finish()
 			to.Left()
 		}
 	})
 	l.connections(ctx)
 	l.calls.wait()
-	if l.to.Load() == nil {
+	if to := l.to.Load(); to != nil {
+		to.HasLeft()
+	} else {
 		l.finish()
 	}
 	leave()
