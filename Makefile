@@ -24,7 +24,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
 # The suites: whole routers from outside. The rest of the tests are units, and the stories.
-SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile lines load mcu mqtt seriallink)
+SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile lines load mcu memory mqtt seriallink)
 
 # Systems beside Linux that the router builds for, without boards.
 SYSTEMS := darwin windows freebsd

@@ -59,7 +59,7 @@ func TestWrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"frobnicate"}, {"run", "--frobnicate"}, {"sub"}, {"pub"}, {"call"}, {"check", "extra"}, {"sub", "a", "-n", "x"},
 		{"sub", "a", "--match", "regex"}, {"reg", "a"}, {"reg", "a", "--echo", "--exec", "b"}, {"pub", "a", "--kw", "b"},
-		{"call", "a", "--serializer", "xml"},
+		{"call", "a", "--serializer", "xml"}, {"pub", "a", "--url", "carrier-pigeon://"},
 	} {
 		if r := runnel(t, args...); r.status != 2 || r.stderr == "" {
 			t.Errorf("%v: status %d, %s", args, r.status, r.stderr)
@@ -96,7 +96,7 @@ func TestFailures(t *testing.T) {
 	for _, args := range [][]string{
 		{"check", "-c", filepath.Join(t.TempDir(), "none.toml")},
 		{"sub", "a", "--url", nowhere}, {"pub", "a", "--url", nowhere}, {"call", "a", "--url", nowhere}, {"status", "--url", nowhere},
-		{"reg", "a", "--echo", "--url", nowhere}, {"pub", "a", "--url", "carrier-pigeon://"},
+		{"reg", "a", "--echo", "--url", nowhere},
 	} {
 		if r := runnel(t, args...); r.status != 1 || !strings.HasPrefix(r.stderr, "runnel: ") {
 			t.Errorf("%v: status %d, %s", args, r.status, r.stderr)
