@@ -174,7 +174,7 @@ func TestDynamicAuthentication(t *testing.T) {
 		p := s.Connect()
 		p.Say(`[1,"@",{"roles":{"publisher":{}},"authid":"zoe","authmethods":["wampcra"]}]`)
 		g.answers(`["@","zoe",{"authmethod":"wampcra","authextra":{},"session":"*","transport":"*"}]`, `{"role":"staff","secret":"s3"}`)
-		answerCRA(p, "s3", "zoe", "staff", "dynamic")
+		answerCRA(p, "s3", "zoe", "undisclosed", "dynamic") // the role is not told before the proof
 		p.Hear(`[2,"*","*"]`)
 	})
 	house.Every(t, "renamed", func(s *stage.Scene) {
