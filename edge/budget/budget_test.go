@@ -1,0 +1,250 @@
+package budget
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const kib = 1 << 10
+
+// peer opens an account whose connection is closed at once when it is cut.
+func (b *Budget) peer(t *testing.T, base int, joined bool) *Account {
+	t.Helper()
+	var a *Account
+	a, err := b.Open(Peer{Base: base, System: kib, Joined: joined, End: func() { a.Close() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (b *Budget) check(t *testing.T, used int64) {
+	t.Helper()
+	sum := int64(0)
+	for k := range kinds {
+		sum += b.kinds[k].Load()
+	}
+	if got := b.used.Load(); got != used || sum != used || b.leaving.Load() != 0 {
+		t.Errorf("%d octets are used, by kind %d, %d are leaving; want %d", got, sum, b.leaving.Load(), used)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	b := New(100*kib, nil)
+	a := b.peer(t, 10*kib, true)
+	a.Grow(Reading, 20*kib)
+	if !a.Try(Outboxes, 70*kib) {
+		t.Error("what there is room for is refused")
+	}
+	if a.Try(Outboxes, 1) {
+		t.Error("more than there is was granted")
+	}
+	b.check(t, 100*kib)
+	a.Shrink(Outboxes, 30*kib)
+	a.Stuck()
+	a.Stuck()
+	b.check(t, 71*kib)
+	a.Flows()
+	a.Flows()
+	b.check(t, 70*kib)
+	a.Close()
+	a.Close()
+	a.Shrink(Reading, 20*kib)
+	a.Grow(Reading, 20*kib)
+	b.check(t, 0)
+}
+
+// Nothing is bounded without a budget, and nothing fails.
+func TestNone(t *testing.T) {
+	var b *Budget
+	a, err := b.Open(Peer{Base: 1 << 40})
+	if a != nil || err != nil {
+		t.Fatal(a, err)
+	}
+	a.Joined()
+	a.Grow(Reading, 1<<30)
+	a.Shrink(Reading, 1<<30)
+	a.Stuck()
+	a.Flows()
+	b.SetLimit(1)
+	b.Spend(1)
+	b.Refused(Calls)
+	if !a.Try(Outboxes, 1<<30) || a.Wait(1<<30, nil) != nil || !b.Keep(Tables, 1<<30) || !b.Room(1<<30, 0) || a.Tight() || a.Err() != nil {
+		t.Error("something is bounded")
+	}
+	if b.Status() != nil || b.Limit() != 0 {
+		t.Error("there is a status")
+	}
+	b.Drop(Tables, 1<<30)
+	a.Close()
+}
+
+// What is kept has half of it at most, and what is refused is counted.
+func TestKeep(t *testing.T) {
+	b := New(100*kib, nil)
+	if !b.Keep(Retained, 50*kib) || b.Keep(Tables, 1) {
+		t.Error("more than half is for what is kept")
+	}
+	b.Drop(Retained, 20*kib)
+	a := b.peer(t, 70*kib, true)
+	if b.Keep(Tables, kib) {
+		t.Error("more than there is is kept")
+	}
+	b.Drop(Tables, -kib) // in place of something else
+	if s := b.Status(); s.Refused["tables"] != 2 || s.Use["retained"] != 30*kib || s.Used != 101*kib {
+		t.Errorf("%+v", s)
+	}
+	a.Close()
+	b.check(t, 31*kib)
+}
+
+// Beyond the end, the largest stranger goes first, when strangers have more than an eighth; then the largest outbox whose peer
+// takes nothing; what belongs to the process stays.
+func TestWhoGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		own, err := b.Open(Peer{Base: 20 * kib, Joined: true, Vital: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		small, large := b.peer(t, 5*kib, false), b.peer(t, 5*kib, false)
+		large.Grow(Reading, 10*kib)
+		deaf, deafest, busy := b.peer(t, 5*kib, true), b.peer(t, 5*kib, true), b.peer(t, 5*kib, true)
+		deaf.Grow(Outboxes, 9*kib)
+		deafest.Grow(Outboxes, 10*kib)
+		busy.Grow(Outboxes, 15*kib)
+		deaf.Stuck()
+		deafest.Stuck()
+		time.Sleep(2 * stuckTime)
+		for i, want := range []*Account{large, deafest, deaf} {
+			busy.Grow(Outboxes, int(b.limit.Load()-b.used.Load())+1)
+			synctest.Wait()
+			for _, a := range []*Account{own, small, large, deaf, deafest, busy} {
+				gone := a == want || i > 0 && a == large || i > 1 && a == deafest
+				if cut := a.Err() != nil; cut != gone {
+					t.Fatalf("in round %d: an account of %d is cut: %v", i, a.base, cut)
+				}
+			}
+		}
+		busy.Grow(Outboxes, 200*kib)
+		synctest.Wait()
+		if busy.Err() == nil || own.Err() != nil {
+			t.Error("the one who has nearly all stays")
+		}
+		if s := b.Status(); s.Cut != 4 || s.Used > s.Limit {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// A connection too many is refused, unless somebody has to go for it.
+func TestOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		kept := b.peer(t, 80*kib, true)
+		stranger := b.peer(t, 20*kib, false)
+		newer := b.peer(t, 10*kib, false)
+		synctest.Wait()
+		if stranger.Err() == nil || kept.Err() != nil {
+			t.Error("the new one is not let in for a stranger")
+		}
+		newer.Joined()
+		if _, err := b.Open(Peer{Base: 20 * kib}); !errors.Is(err, ErrFull) {
+			t.Errorf("one too many: %v", err)
+		}
+	})
+}
+
+// Long reads wait in order near the end; after a second those go whose messages began first.
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		old, newer := b.peer(t, kib, true), b.peer(t, kib, true)
+		old.Grow(Reading, 30*kib)
+		time.Sleep(time.Minute)
+		newer.Grow(Reading, 30*kib)
+		first, second := b.peer(t, kib, true), b.peer(t, kib, true)
+		start := time.Now()
+		done := make(chan *Account, 2)
+		for _, a := range []*Account{first, second} {
+			go func() {
+				if err := a.Wait(30*kib, nil); err != nil {
+					t.Error(err)
+				}
+				done <- a
+			}()
+			synctest.Wait()
+		}
+		if got := <-done; got != first || time.Since(start) != readPatience || old.Err() == nil || newer.Err() != nil {
+			t.Errorf("after %v: first %v, old cut %v, newer cut %v", time.Since(start), got == first, old.Err(), newer.Err())
+		}
+		first.Shrink(Reading, 30*kib)
+		if <-done != second || newer.Err() != nil {
+			t.Error("the second does not get what the first gives back")
+		}
+		if b.Status().Waits != 2 {
+			t.Errorf("%+v", b.Status())
+		}
+	})
+}
+
+func TestWaitInVain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		a := b.peer(t, kib, true)
+		if err := a.Wait(80*kib, nil); !errors.Is(err, ErrTooLong) {
+			t.Errorf("more than may be: %v", err)
+		}
+		b.Keep(Retained, 50*kib)
+		gone := make(chan struct{})
+		time.AfterFunc(readPatience/2, func() { close(gone) })
+		if err := a.Wait(60*kib, gone); !errors.Is(err, ErrCut) {
+			t.Errorf("a closed connection: %v", err)
+		}
+		time.AfterFunc(readPatience/2, a.Close)
+		if err := a.Wait(60*kib, nil); !errors.Is(err, ErrCut) {
+			t.Errorf("a closed account: %v", err)
+		}
+		b.check(t, 50*kib)
+	})
+}
+
+// An event waits for room, and gets that of a peer that takes nothing.
+func TestRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		deaf, slow := b.peer(t, kib, true), b.peer(t, kib, true)
+		slow.Grow(Outboxes, 40*kib)
+		deaf.Grow(Outboxes, 50*kib)
+		start := time.Now()
+		if b.Room(50*kib, time.Second/2) || time.Since(start) != time.Second/2 {
+			t.Errorf("there is room after %v", time.Since(start))
+		}
+		time.AfterFunc(time.Second/2, func() { slow.Shrink(Outboxes, 40*kib) })
+		if start = time.Now(); !b.Room(30*kib, time.Second) || time.Since(start) != time.Second/2 {
+			t.Errorf("no room after %v", time.Since(start))
+		}
+		deaf.Stuck()
+		if start = time.Now(); !b.Room(60*kib, 2*stuckTime) || time.Since(start) < stuckTime || deaf.Err() == nil {
+			t.Errorf("no room after %v: %v", time.Since(start), deaf.Err())
+		}
+	})
+}
+
+func TestSetLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		a := b.peer(t, kib, true)
+		a.Grow(Outboxes, 50*kib)
+		a.Stuck()
+		time.Sleep(2 * stuckTime)
+		b.SetLimit(40 * kib)
+		synctest.Wait()
+		if a.Err() == nil {
+			t.Error("who has more than there is now stays")
+		}
+		b.check(t, 0)
+	})
+}
