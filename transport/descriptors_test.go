@@ -34,6 +34,7 @@ func TestStrangersLeaveDescriptors(t *testing.T) {
 	unix := "unix://" + filepath.Join(t.TempDir(), "s")
 	served := make(chan Conn, 10)
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	for _, url := range []string{"tcp://127.0.0.1:0", unix} {
 		l, err := Listen(url, ListenOptions{Descriptors: shared})
 		if err != nil {

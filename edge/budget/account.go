@@ -32,7 +32,7 @@ type Account struct {
 	stranger bool
 	closed   bool
 	cut      bool
-	leaving  int64 // what the peer had when it was cut
+	leaving  int64     // what the peer had when it was cut
 	octets   [2]int64  // of Reading and Outboxes
 	begun    time.Time // when the message began that is being read
 }
@@ -83,7 +83,7 @@ func (a *Account) Joined() {
 	a.mu.Unlock()
 }
 
-// Grow charges memory that is needed in any case. If that is more than there is, somebody is cut for it.
+// Grow charges memory that is needed in any case. If there is not enough, a peer is cut for it.
 func (a *Account) Grow(k Kind, octets int) {
 	if a == nil || octets <= 0 || !a.charge(k, int64(octets)) {
 		return

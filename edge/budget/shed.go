@@ -9,7 +9,7 @@ const (
 	barrenTime = 100 * time.Millisecond // after a search in vain
 )
 
-// shed cuts peers until all fits, or nobody is left to be cut.
+// shed cuts peers until all fits or no peer is left to cut.
 func (b *Budget) shed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -58,7 +58,7 @@ func (b *Budget) charge(r *reader) bool {
 
 // await waits until r is the first and is charged.
 func (b *Budget) await(r *reader, gone <-chan struct{}) error {
-	patience := time.NewTimer(readPatience)
+	start, patience := time.Now(), time.NewTimer(readPatience)
 	defer patience.Stop()
 	for {
 		select {
@@ -67,14 +67,14 @@ func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 		case <-gone:
 			return ErrCut
 		case <-patience.C:
-			first, err := b.makeRoom(r)
-			if err != nil {
+			if err := b.makeRoom(r); err != nil {
 				return err
 			}
-			if patience.Reset(readPatience); first {
+			patience.Reset(readAgain)
+		case <-r.woken: // it is the first now, or there is more room
+			if time.Since(start) >= readPatience {
 				patience.Reset(readAgain)
 			}
-		case <-r.woken:
 		}
 		b.mu.Lock()
 		charged := b.readers[0] == r && b.charge(r)
@@ -86,24 +86,24 @@ func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 }
 
 // makeRoom cuts a peer for r, if it is the first of those that wait.
-func (b *Budget) makeRoom(r *reader) (first bool, err error) {
+func (b *Budget) makeRoom(r *reader) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.readers[0] != r {
-		return false, nil
+		return nil
 	}
 	if b.used.Load()-b.leaving.Load()+r.octets <= b.readLimit() {
-		return true, nil // as soon as those are gone that are cut
+		return nil // as soon as those are gone that are cut
 	}
 	if oldest := b.oldestReader(r.account); oldest != nil {
 		b.cut(oldest)
-		return true, nil
+		return nil
 	}
 	if b.cutOne(false) {
-		return true, nil
+		return nil
 	}
 	b.refuse(Reading)
-	return true, ErrTooLong
+	return ErrTooLong
 }
 
 // oldestReader returns the account, other than that one, whose message has been on its way for the longest. Holds mu.

@@ -3,6 +3,7 @@ package longpoll
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"runnel/edge/budget"
 )
@@ -52,6 +53,12 @@ func (c *Conn) hand(r *http.Request, body []byte) error {
 
 // body is Server.body for a body that may be long: what it takes is on the account, and it waits while memory is short.
 func (c *Conn) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	done, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		c.interrupt(w, done)
+	}()
+	defer func() { close(done); <-stopped }() // w is the web server's afterwards
 	return c.server.read(w, r, limit, func(have, size int) error {
 		if size <= bufferSize {
 			c.account.Grow(budget.Reading, budget.Buffer(size))
@@ -61,6 +68,16 @@ func (c *Conn) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, 
 		c.account.Shrink(budget.Reading, budget.Buffer(have))
 		return nil
 	})
+}
+
+// interrupt ends the reading of a body when the transport has ended, so that a client that was cut does not keep its
+// memory until the body's time is over.
+func (c *Conn) interrupt(w http.ResponseWriter, done <-chan struct{}) {
+	select {
+	case <-c.ended:
+		http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	case <-done:
+	}
 }
 
 // check says whether ReadMessage will be able to take the body apart.
