@@ -171,7 +171,7 @@ func TestQueueCommand(t *testing.T) {
 		{[]string{"queue", "peek", "above", "--json"}, 0, `"args":[5]`},
 		{[]string{"queue", "peek", "below"}, 1, `no uplink`},
 		{[]string{"queue", "peek", "above", "-n", "0"}, 2, "-n 0"},
-		{[]string{"queue", "drop", "above"}, 2, "-n COUNT or --all"},
+		{[]string{"queue", "drop", "above"}, 2, "-n COUNT"},
 		{[]string{"queue", "drop", "above", "-n", "2"}, 0, "2 dropped"},
 		{[]string{"queue", "peek", "above"}, 0, "crash.disk.x 3\n"},
 		{[]string{"queue", "drop", "above", "--all"}, 0, "4 dropped"}, // with the gap
