@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -71,7 +70,7 @@ func TestPlan(t *testing.T) {
 			return config
 		}
 		if got := newPlan(read(c.old), read(c.next)).summary(); got != c.want {
-			t.Error(fmt.Sprintf("from\n%s\nto\n%s\ngot  %s\nwant %s", c.old, c.next, got, c.want))
+			t.Errorf("from\n%s\nto\n%s\ngot  %s\nwant %s", c.old, c.next, got, c.want)
 		}
 	}
 }

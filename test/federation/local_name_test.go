@@ -27,9 +27,8 @@ func announce(t *testing.T) (name string) {
 		t.Skip(err)
 	}
 	name = fmt.Sprintf("runnel-%d.local", rand.Uint32())
-	c, err := mdns.Server(ipv4.NewPacketConn(socket), nil, &mdns.Config{
-		LocalNames: []string{name}, LocalAddress: net.IPv4(127, 0, 0, 1), IncludeLoopback: true, Interfaces: []net.Interface{*loopback},
-	})
+	c, err := mdns.NewServer(ipv4.NewPacketConn(socket), nil, mdns.WithLocalNames(name), mdns.WithLocalAddress(net.IPv4(127, 0, 0, 1)),
+		mdns.WithIncludeLoopback(true), mdns.WithInterfaces(*loopback))
 	if err != nil {
 		socket.Close()
 		t.Skip(err)

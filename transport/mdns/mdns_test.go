@@ -42,9 +42,8 @@ func responder(t *testing.T, on string, address net.IP, only6 bool) (name string
 		four.Close()
 		pc4 = nil
 	}
-	c, err := mdns.Server(pc4, ipv6.NewPacketConn(six), &mdns.Config{
-		LocalNames: []string{name}, LocalAddress: address, IncludeLoopback: true, Interfaces: []net.Interface{*ifi},
-	})
+	c, err := mdns.NewServer(pc4, ipv6.NewPacketConn(six), mdns.WithLocalNames(name), mdns.WithLocalAddress(address),
+		mdns.WithIncludeLoopback(true), mdns.WithInterfaces(*ifi))
 	if err != nil {
 		four.Close()
 		six.Close()

@@ -59,10 +59,10 @@ func TestSubscribesOnceForASession(t *testing.T) {
 func TestSubscribesAgainWhatWasNotAnswered(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.a."), topics("com.example.b.")}})
 	b := s.up(false)
-	p := receive[*packets.SubscribePacket](b)
+	receive[*packets.SubscribePacket](b)
 	b.conn.Close()
 	b = s.up(true)
-	p = receive[*packets.SubscribePacket](b)
+	p := receive[*packets.SubscribePacket](b)
 	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
 	ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1, 0x80}
 	b.send(ack)
