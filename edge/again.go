@@ -12,7 +12,7 @@ import (
 // and some wait for the router to do it.
 
 // anotherHello is how long a peer that has said GOODBYE has to begin another session.
-const anotherHello = 5 * time.Second
+const anotherHello = time.Second
 
 // another waits for the HELLO of the peer's next session. It returns nil if the peer leaves, waits too long, or says anything
 // else, of which it is not told: its session was over. Then nothing more is written to the connection.
