@@ -158,7 +158,8 @@ func TestFilesOfTheVersionBefore(t *testing.T) {
 			}
 			disk.names["/spool/"+class+"/0000000001.log"].data = data
 		}
-		for at := -1; at < 1090; at += 40 {
+		size := len(disk.names["/spool/durable/0000000001.log"].data)
+		for at := -1; at < size; at += 40 {
 			d := disk.kill()
 			if at >= 0 {
 				d.names["/spool/durable/0000000001.log"].data[at] ^= 4
