@@ -32,6 +32,13 @@ func (c *able) CloseWrite() error {
 	return nil
 }
 
+// closedHalf is how often the connection was closed for writing.
+func (c *able) closedHalf() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.halves
+}
+
 // enable connects a peer over such a Conn.
 func (s *story) enable() (*peer, *able) {
 	ours, theirs := memory.Pipe(memory.Options{})
@@ -69,8 +76,8 @@ func TestHangUp(t *testing.T) {
 			p.say(`[6,{},"wamp.close.normal"]`)
 			p.hear(`[6,{},"wamp.close.goodbye_and_out"]`)
 			synctest.Wait()
-			if n := s.router.Status().Realms[0].Sessions; n != 0 || c.halves != 0 {
-				t.Errorf("%d sessions, closed for writing %d times", n, c.halves)
+			if n := s.router.Status().Realms[0].Sessions; n != 0 || c.closedHalf() != 0 {
+				t.Errorf("%d sessions, closed for writing %d times", n, c.closedHalf())
 			}
 			if closes {
 				p.conn.Close()
@@ -78,8 +85,8 @@ func TestHangUp(t *testing.T) {
 			if err := p.closed(); err != nil {
 				t.Errorf("the session ended with %v", err)
 			}
-			if took := time.Since(start); closes && took > 0 || !closes && (took != anotherHello+farewell || c.halves != 1) {
-				t.Errorf("it took %v, closed for writing %d times", took, c.halves)
+			if took := time.Since(start); closes && took > 0 || !closes && (took != anotherHello+farewell || c.closedHalf() != 1) {
+				t.Errorf("it took %v, closed for writing %d times", took, c.closedHalf())
 			}
 		})
 	}
@@ -91,8 +98,8 @@ func TestHangUp(t *testing.T) {
 		p.hear(`[3,"*","wamp.error.protocol_violation"]`)
 		p.conn.Close()
 		p.closed()
-		if c.halves != 1 {
-			t.Errorf("closed for writing %d times", c.halves)
+		if c.closedHalf() != 1 {
+			t.Errorf("closed for writing %d times", c.closedHalf())
 		}
 	})
 }
