@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -30,7 +31,8 @@ type model struct {
 	sent  map[string]int // the number of the last event of a topic that was sent in this attempt
 	lives int            // how many times the spool was opened
 
-	faults *rand.Rand // when the disk fails, guarded by its lock; nil: it does not
+	faultMu sync.Mutex // a disk and what is left of it after a power cut fail by the same dice
+	faults  *rand.Rand // guarded by faultMu
 }
 
 // fact is an event that was put, and what is known of it.
@@ -276,6 +278,8 @@ func TestModel(t *testing.T) {
 
 // fault has some operations fail, so long as the weather is bad.
 func (m *model) fault(op string) error {
+	m.faultMu.Lock()
+	defer m.faultMu.Unlock()
 	if op == "truncate" || time.Now().Unix()/5%2 == 0 || m.faults.IntN(4) > 0 {
 		return nil
 	}
