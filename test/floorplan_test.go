@@ -26,7 +26,7 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // longest matching path counts. Imports point down only, so that each part can be read, tested and replaced without the
 // ones above it.
 var floors = map[string][]string{
-	"cmd":            {"uplink", "transport", "edge", "boards"},
+	"cmd":            {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
 	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/journal", "edge/wamp"},
 	"edge/wamp":      {},
 	"edge/budget":    {},
@@ -42,6 +42,9 @@ var floors = map[string][]string{
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
 	"transport/wire": {"edge/budget", "edge/wamp"},
+
+	// The configuration is read and checked without a router that runs: no package of cmd is below it.
+	"cmd/runnel/internal/config": {"uplink", "transport", "edge"},
 
 	// What devices say that speak no WAMP is understood without a port and without a router: cmd joins the three.
 	"transport/serial/reading": {"edge/wamp"},
@@ -62,21 +65,22 @@ var standardOnly = []string{"edge/wamp", "edge/budget", "boards"}
 
 // dependencies says which other modules the code under a path may use; the longest matching path counts.
 var dependencies = map[string][]string{
-	"cmd":                 {"github.com/BurntSushi/toml", "github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"},
-	"edge":                {},
-	"edge/auth":           {"golang.org/x/crypto"}, // Argon2
-	"edge/client":         {"golang.org/x/crypto"},
-	"edge/saslprep":       {"golang.org/x/text"},
-	"transport":           {"golang.org/x/sys"},
-	"transport/origin":    {"golang.org/x/net"}, // IDNA
-	"transport/mdns":      {"golang.org/x/net"}, // DNS messages, multicast sockets
-	"transport/websocket": {"github.com/coder/websocket", "golang.org/x/sys"},
-	"transport/serial":    {"go.bug.st/serial", "golang.org/x/sys"},
-	"uplink":              {},
-	"uplink/mqtt":         {"github.com/eclipse/paho.mqtt.golang"},
-	"boards":              {},
-	"examples":            {},
-	"test":                testDependencies,
+	"cmd":                        {"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"},
+	"cmd/runnel/internal/config": {"github.com/BurntSushi/toml", "golang.org/x/sys"},
+	"edge":                       {},
+	"edge/auth":                  {"golang.org/x/crypto"}, // Argon2
+	"edge/client":                {"golang.org/x/crypto"},
+	"edge/saslprep":              {"golang.org/x/text"},
+	"transport":                  {"golang.org/x/sys"},
+	"transport/origin":           {"golang.org/x/net"}, // IDNA
+	"transport/mdns":             {"golang.org/x/net"}, // DNS messages, multicast sockets
+	"transport/websocket":        {"github.com/coder/websocket", "golang.org/x/sys"},
+	"transport/serial":           {"go.bug.st/serial", "golang.org/x/sys"},
+	"uplink":                     {},
+	"uplink/mqtt":                {"github.com/eclipse/paho.mqtt.golang"},
+	"boards":                     {},
+	"examples":                   {},
+	"test":                       testDependencies,
 	// Routers of other makes, in a module of their own: the project itself depends on none of them.
 	"test/federation/centres": {"github.com/gammazero/nexus/v3", "github.com/xconnio/xconn-go"},
 }
@@ -147,6 +151,8 @@ func TestObjections(t *testing.T) {
 		{"cmd/runnel", false, "runnel/uplink", true},
 		{"cmd/runnel", false, "go.uber.org/goleak", false},
 		{"cmd/runnel", false, "runnel/test", false},
+		{"cmd/runnel", false, "runnel/cmd/runnel/internal/config", true},
+		{"cmd/runnel/internal/config", false, "runnel/cmd/runnel", false},
 		{"cmd/runnel", false, "github.com/unheard/of", false},
 		{"somewhere", false, "strings", false},
 	} {

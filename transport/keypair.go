@@ -142,3 +142,25 @@ func same(file string, was fs.FileInfo) bool {
 func (c Certificate) Soon(now time.Time) bool {
 	return c.NotAfter.Sub(now) < min(14*24*time.Hour, c.NotAfter.Sub(c.NotBefore)/4)
 }
+
+// Alarm says what is wrong with the certificate at a time, in words for an operator; "" if nothing is.
+func (c Certificate) Alarm(now time.Time) string {
+	alarm := ""
+	switch {
+	case now.Before(c.NotBefore):
+		alarm = fmt.Sprintf("the certificate is not valid before %s; check the clock", day(c.NotBefore))
+	case !now.Before(c.NotAfter):
+		alarm = fmt.Sprintf("the certificate expired on %s; renew it", day(c.NotAfter))
+	case c.Soon(now):
+		alarm = fmt.Sprintf("the certificate expires on %s; renew it", day(c.NotAfter))
+	}
+	switch {
+	case c.Trouble == "":
+		return alarm
+	case alarm == "":
+		return "the certificate's files have changed and can't be used: " + c.Trouble
+	}
+	return alarm + "; its files have changed and can't be used: " + c.Trouble
+}
+
+func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

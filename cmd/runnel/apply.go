@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 )
 
@@ -21,7 +22,7 @@ const reloaded = "the router's configuration has changed"
 //	listeners, serial lines     new ones begin
 //
 // A part that is the same in both configurations does not notice. No lock that a look at the node needs is held meanwhile.
-func (n *node) apply(next *Config) ([]string, error) {
+func (n *node) apply(next *config.Config) ([]string, error) {
 	n.changing.Lock()
 	defer n.changing.Unlock()
 	if !n.running {
@@ -88,8 +89,8 @@ func (n *node) endListeners(p *plan, r *prepared) {
 
 func (n *node) endLines(p *plan) {
 	ending, gone := p.lines.ending(), p.lines.gone
-	named := func(list []Serial, l *line) bool {
-		return slices.ContainsFunc(list, func(s Serial) bool { return s.Name == l.config.Name })
+	named := func(list []config.Serial, l *line) bool {
+		return slices.ContainsFunc(list, func(s config.Serial) bool { return s.Name == l.config.Name })
 	}
 	kept := n.lines[:0:0]
 	for _, l := range n.lines {
@@ -127,7 +128,7 @@ func (n *node) addRealms(p *plan) {
 // updateRealms gives the realms their policies, even if the file is the same: a secret may be another.
 func (n *node) updateRealms(p *plan, r *prepared) {
 	for _, opts := range r.realms {
-		if slices.ContainsFunc(p.realms.added, func(m Realm) bool { return m.Name == opts.Name }) {
+		if slices.ContainsFunc(p.realms.added, func(m config.Realm) bool { return m.Name == opts.Name }) {
 			continue
 		}
 		if err := n.router.UpdateRealm(opts); err != nil { // prepare has checked all that can be wrong with it
@@ -161,7 +162,7 @@ func (n *node) removeRealms(p *plan) {
 func (n *node) beginLinks(p *plan, r *prepared) (ending []*link) {
 	kept := n.uplinks[:0:0]
 	for _, l := range n.uplinks {
-		if slices.ContainsFunc(p.uplinks.ending(), func(u Uplink) bool { return u.Name == l.config.Name }) {
+		if slices.ContainsFunc(p.uplinks.ending(), func(u config.Uplink) bool { return u.Name == l.config.Name }) {
 			ending = append(ending, l)
 		} else {
 			kept = append(kept, l)
@@ -170,7 +171,7 @@ func (n *node) beginLinks(p *plan, r *prepared) (ending []*link) {
 	for _, l := range r.links {
 		if l.from != nil {
 			n.linkNamed(l.config.Name).GiveTo(l.from)
-			l.spool.Update(l.config.spool())
+			l.spool.Update(l.config.SpoolOptions())
 		}
 		n.startLink(l)
 	}
@@ -205,15 +206,15 @@ func (n *node) begin(p *plan, r *prepared) {
 	n.lines = append(n.lines, r.lines...)
 	n.mu.Unlock()
 	for _, l := range r.listeners {
-		i := slices.IndexFunc(p.listens.replaced, func(x exchange[Listen]) bool { return x.next.URL == l.config.URL })
+		i := slices.IndexFunc(p.listens.replaced, func(x exchange[config.Listen]) bool { return x.next.URL == l.config.URL })
 		if i < 0 {
 			p.say("listener %s opened", l.URL())
 			continue
 		}
-		p.say("listener %s opened again%s", l.URL(), p.listens.replaced[i].old.because(l.config))
+		p.say("listener %s opened again%s", l.URL(), p.listens.replaced[i].old.ChangeReason(l.config))
 	}
-	sayBegun(p, "serial line", p.lines, func(s Serial) string { return s.Name }, func(Serial, Serial) string { return "" })
-	sayBegun(p, "uplink", p.uplinks, func(u Uplink) string { return u.Name }, Uplink.because)
+	sayBegun(p, "serial line", p.lines, func(s config.Serial) string { return s.Name }, func(config.Serial, config.Serial) string { return "" })
+	sayBegun(p, "uplink", p.uplinks, func(u config.Uplink) string { return u.Name }, config.Uplink.ChangeReason)
 }
 
 func sayBegun[T any](p *plan, kind string, d difference[T], name func(T) string, because func(old, next T) string) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"runnel/transport"
@@ -31,7 +30,7 @@ func reportCertificate(pair *transport.KeyPair) *certificateReport {
 	}
 	c, now := pair.Certificate(), time.Now()
 	return &certificateReport{
-		Expires: c.NotAfter.UTC(), Expiry: c.NotAfter.Sub(now).Seconds(), Trouble: c.Trouble, Alarm: certificateAlarm(c, now),
+		Expires: c.NotAfter.UTC(), Expiry: c.NotAfter.Sub(now).Seconds(), Trouble: c.Trouble, Alarm: c.Alarm(now),
 	}
 }
 
@@ -42,28 +41,6 @@ func (c *certificateReport) alarm() string {
 	}
 	return harmless(c.Alarm)
 }
-
-// certificateAlarm says what is wrong with a certificate; "" if nothing is.
-func certificateAlarm(c transport.Certificate, now time.Time) string {
-	alarm := ""
-	switch {
-	case now.Before(c.NotBefore):
-		alarm = fmt.Sprintf("the certificate is not valid before %s; check the clock", day(c.NotBefore))
-	case !now.Before(c.NotAfter):
-		alarm = fmt.Sprintf("the certificate expired on %s; renew it", day(c.NotAfter))
-	case c.Soon(now):
-		alarm = fmt.Sprintf("the certificate expires on %s; renew it", day(c.NotAfter))
-	}
-	switch {
-	case c.Trouble == "":
-		return alarm
-	case alarm == "":
-		return "the certificate's files have changed and can't be used: " + c.Trouble
-	}
-	return alarm + "; its files have changed and can't be used: " + c.Trouble
-}
-
-func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // watched is what the log has last said of a certificate.
 type watched struct {
@@ -129,7 +106,7 @@ func (n *node) logCertificate(w *watched, c transport.Certificate, of []any) {
 		log.Info("certificate renewed", "expires", c.NotAfter.UTC())
 	}
 	w.serial = c.Serial
-	if alarm := certificateAlarm(c, now); alarm != w.alarm {
+	if alarm := c.Alarm(now); alarm != w.alarm {
 		if alarm == "" && !w.logged.IsZero() {
 			log.Info("certificate in order again", "expires", c.NotAfter.UTC())
 		}
@@ -141,17 +118,6 @@ func (n *node) logCertificate(w *watched, c transport.Certificate, of []any) {
 	}
 	w.logged = now
 	log.Warn("certificate needs attention", "err", w.alarm, "expires", c.NotAfter.UTC())
-}
-
-// certificate warns of one that has expired or will soon.
-func (k checker) certificate(at Place, certificate, key Path) {
-	pair, err := transport.OpenKeyPair(string(certificate), string(key))
-	if err != nil {
-		return // said already
-	}
-	if alarm := certificateAlarm(pair.Certificate(), time.Now()); alarm != "" {
-		k.c.Warnings.add(at, "certificate", "%s", alarm)
-	}
 }
 
 var certificateFigures = []figure[certificateReport]{

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/edge"
+	"runnel/uplink/spool"
 )
 
 func checkCommand() *cobra.Command {
@@ -39,7 +45,7 @@ line. The exit status is 0 if it is allowed, 1 if not.`,
 				return checkPermission(file, realm, match, args)
 			}
 			if printDefault {
-				_, err := fmt.Fprint(stdout, defaultConfig)
+				_, err := fmt.Fprint(stdout, config.Default)
 				return err
 			}
 			return check(file)
@@ -54,15 +60,20 @@ line. The exit status is 0 if it is allowed, 1 if not.`,
 }
 
 func checkPermission(file, realm, match string, args []string) error {
-	var m Match
-	if err := m.parse(match); err != nil {
+	m, err := config.ParseMatch(match)
+	if err != nil {
 		return usageError("--match: " + err.Error())
 	}
-	c, err := loadConfig(file)
+	c, err := readConfigFiles(file)
 	if err != nil {
 		return err
 	}
-	return explain(c, realm, m, args, stdout)
+	err = config.Explain(c, realm, m, args, stdout)
+	var question config.QuestionError
+	if errors.As(err, &question) {
+		return usageError(question.Error())
+	}
+	return err
 }
 
 // configFlag adds -c.
@@ -71,7 +82,7 @@ func configFlag(cmd *cobra.Command, file *string) {
 }
 
 func check(file string) error {
-	c, err := loadConfig(file)
+	c, err := readConfigFiles(file)
 	if err != nil {
 		return err
 	}
@@ -92,4 +103,20 @@ func count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// readConfigFiles reads the configuration of "runnel run" and checks it, its uplinks included.
+func readConfigFiles(file string) (*config.Config, error) { return config.Load(file, checkUplink) }
+
+// checkUplink makes an uplink without connecting it, and returns what prevents that.
+func checkUplink(c *config.Config, u config.Uplink) error {
+	log := slog.New(slog.DiscardHandler)
+	n := &node{config: c, log: log, router: edge.NewRouter(edge.Options{Log: log})}
+	store, err := spool.Open(spool.Options{})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	_, err = n.newLink(c, u, store, nil)
+	return err
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport"
@@ -26,8 +27,7 @@ import (
 
 // Where the tools look for a router.
 const (
-	systemSocket = "/run/runnel/runnel.sock"
-	loopbackURL  = "tcp://127.0.0.1:8080"
+	loopbackURL = "tcp://127.0.0.1:8080"
 )
 
 // peer is what the flags of sub, pub, call, reg and status say: which router, and who asks.
@@ -42,14 +42,14 @@ type peer struct {
 // flags adds the flags to a command.
 func (p *peer) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&p.url, "url", "", "router's `URL`: tcp:// tls:// unix:// ws:// wss:// serial:// (default: unix://"+systemSocket+" if it is there, else the same below $XDG_RUNTIME_DIR, else "+loopbackURL+")")
+	f.StringVar(&p.url, "url", "", "router's `URL`: tcp:// tls:// unix:// ws:// wss:// serial:// (default: unix://"+config.SystemSocket+" if it is there, else the same below $XDG_RUNTIME_DIR, else "+loopbackURL+")")
 	f.StringVar(&p.realm, "realm", "realm1", "`NAME` of the realm")
 	f.StringVar(&p.serializer, "serializer", "cbor", "cbor, msgpack or json")
 	f.StringVar(&p.authid, "authid", "", "`NAME` to authenticate as")
 	f.StringVar(&p.ticket, "ticket", "", "`SECRET` for the method ticket (a literal, file:PATH or env:NAME)")
 	f.StringVar(&p.secret, "secret", "", "`SECRET` for the methods wamp-scram and wampcra (likewise)")
 	f.StringVar(&p.key, "key", "", "`FILE` with an Ed25519 key, for the method cryptosign")
-	f.StringVar(&p.binding, "channel-binding", "", "bind --key or --secret to the TLS connection: "+oneOf(bindings...))
+	f.StringVar(&p.binding, "channel-binding", "", "bind --key or --secret to the TLS connection: "+config.OneOf(config.Bindings...))
 	f.StringVar(&p.certificate, "certificate", "", "`FILE` with a certificate to show a tls:// or wss:// router")
 	f.StringVar(&p.certKey, "certkey", "", "`FILE` with the certificate's key (default: it is in the same file)")
 	f.StringVar(&p.ca, "ca", "", "`FILE` with the certificates that a tls:// or wss:// router's must be signed by")
@@ -57,9 +57,9 @@ func (p *peer) flags(cmd *cobra.Command) {
 
 // sockets lists where a router's Unix socket may be: that of the service, and that of a router of this user's own.
 func sockets() []string {
-	list := []string{systemSocket}
+	list := []string{config.SystemSocket}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		list = append(list, filepath.Join(dir, "runnel", filepath.Base(systemSocket)))
+		list = append(list, filepath.Join(dir, "runnel", filepath.Base(config.SystemSocket)))
 	}
 	return list
 }
@@ -83,13 +83,13 @@ func (p *peer) options() (client.Options, error) {
 	if !ok {
 		return client.Options{}, usageError(fmt.Sprintf("--serializer %q: use cbor, msgpack or json", p.serializer))
 	}
-	auth, err := authMethods(p.authid, Secret{text: p.ticket}, Secret{text: p.secret}, Path(p.key))
+	auth, err := config.AuthMethods(p.authid, config.NewSecret(p.ticket), config.NewSecret(p.secret), config.Path(p.key))
 	if err != nil {
 		return client.Options{}, err
 	}
 	if p.binding != "" {
-		if auth = client.Bind(p.binding, auth...); len(auth) == 0 || !slices.Contains(bindings, p.binding) {
-			return client.Options{}, usageError("--channel-binding takes " + oneOf(bindings...) + ", and is for --key and --secret")
+		if auth = client.Bind(p.binding, auth...); len(auth) == 0 || !slices.Contains(config.Bindings, p.binding) {
+			return client.Options{}, usageError("--channel-binding takes " + config.OneOf(config.Bindings...) + ", and is for --key and --secret")
 		}
 	}
 	if len(auth) == 0 && p.authid != "" && p.certificate == "" && !strings.HasPrefix(p.routerURL(), "unix:") {
@@ -98,7 +98,7 @@ func (p *peer) options() (client.Options, error) {
 	if err := checkURL(p.routerURL()); err != nil {
 		return client.Options{}, err
 	}
-	dial, err := dialer(p.routerURL(), tlsFiles{ca: Path(p.ca), certificate: Path(p.certificate), key: Path(cmp.Or(p.certKey, p.certificate))}, transport.DialOptions{Serializer: serializer})
+	dial, err := dialer(p.routerURL(), tlsFiles{ca: config.Path(p.ca), certificate: config.Path(p.certificate), key: config.Path(cmp.Or(p.certKey, p.certificate))}, transport.DialOptions{Serializer: serializer})
 	if err != nil {
 		return client.Options{}, err
 	}
@@ -195,7 +195,7 @@ func ending(ctx context.Context) error {
 
 // tlsFiles names what a TLS connection needs besides the system's own certificates.
 type tlsFiles struct {
-	ca, certificate, key Path
+	ca, certificate, key config.Path
 }
 
 // dialer returns a function that connects to the router at url.
@@ -205,37 +205,4 @@ func dialer(url string, files tlsFiles, opts transport.DialOptions) (func(contex
 		return nil, err
 	}
 	return func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, url, opts) }, nil
-}
-
-// bindings are the kinds of channel binding.
-var bindings = []string{"tls-unique", "tls-exporter", "tls-server-end-point"}
-
-// authMethods lists what a client can prove, the strongest first.
-func authMethods(authid string, ticket, secret Secret, key Path) (methods []client.Auth, err error) {
-	if key != "" {
-		data, err := os.ReadFile(string(key))
-		if err != nil {
-			return nil, fmt.Errorf("read key: %w", err)
-		}
-		private, err := client.ParseKey(data)
-		if err != nil {
-			return nil, fmt.Errorf("read key %s: %w", key, err)
-		}
-		methods = append(methods, client.Cryptosign(private))
-	}
-	if secret.Set() {
-		value, err := secret.Value()
-		if err != nil {
-			return nil, fmt.Errorf("read secret: %w", err)
-		}
-		methods = append(methods, client.SCRAM(authid, value), client.CRA(value))
-	}
-	if ticket.Set() {
-		value, err := ticket.Value()
-		if err != nil {
-			return nil, fmt.Errorf("read ticket: %w", err)
-		}
-		methods = append(methods, client.Ticket(value))
-	}
-	return methods, nil
 }

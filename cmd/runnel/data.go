@@ -9,14 +9,16 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // claimData takes the data directory for this process alone: two routers that write to one journal destroy it. The claim
 // ends when the file is closed, or with the process. A directory that another router has is an error where the configuration
 // names it; where it is only the usual place, this router keeps nothing. One that can't be written to is claimed by nobody:
 // what is to be kept there is told of by those who keep it.
-func claimData(c *Config, log *slog.Logger) (*os.File, error) {
-	dir := dataDir(c)
+func claimData(c *config.Config, log *slog.Logger) (*os.File, error) {
+	dir := config.DataDir(c)
 	if dir == "" {
 		return nil, nil
 	}
@@ -26,7 +28,7 @@ func claimData(c *Config, log *slog.Logger) (*os.File, error) {
 	case errors.As(err, &held) && c.Node.Data != "":
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	case errors.As(err, &held):
-		c.keepsNothing = true
+		c.KeepsNothing = true
 		log.Warn("nothing is kept on disk; [node] data can name a directory for this router", "usual place", dir, "because", err)
 	case err != nil:
 		log.Warn("the data directory can't be locked against other routers", "directory", dir, "because", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/transport/serial"
 	"runnel/transport/serial/pty"
 )
@@ -247,8 +248,8 @@ func (s *stage) end() {
 }
 
 // router starts a router with the given configuration, as "runnel run" would.
-func (s *stage) router(name, config string) (*node, error) {
-	c, err := parseConfig(name, config)
+func (s *stage) router(name, text string) (*node, error) {
+	c, err := config.Parse(name, text)
 	if err != nil {
 		return nil, err
 	}

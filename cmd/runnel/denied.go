@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 )
 
@@ -36,7 +37,7 @@ func (p *peer) denied(procedure string, err error) error {
 
 // administers reports whether a procedure is one of administration.
 func administers(procedure string) bool {
-	return strings.HasPrefix(procedure, "runnel.") || slices.Contains(administration, procedure) || strings.HasPrefix(procedure, "wamp.session.kill")
+	return strings.HasPrefix(procedure, "runnel.") || slices.Contains(config.Administration, procedure) || strings.HasPrefix(procedure, "wamp.session.kill")
 }
 
 // likelySocket is where a router's Unix socket is; the service's if there is none.
@@ -46,5 +47,5 @@ func likelySocket() string {
 			return socket
 		}
 	}
-	return systemSocket
+	return config.SystemSocket
 }

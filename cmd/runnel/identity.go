@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 )
 
@@ -23,8 +24,8 @@ func randomHex(octets int) string {
 }
 
 // identity is how this router is told apart from others, to which it is linked.
-func (c *Config) identity() wamp.Node {
-	return wamp.Node{ID: c.place(), Name: c.nodeID(), Boot: boot, Installation: c.installation}
+func identity(c *config.Config) wamp.Node {
+	return wamp.Node{ID: c.RouterID(), Name: c.NodeID(), Boot: boot, Installation: c.Installation}
 }
 
 // installationFile is in the data directory. A copy of the directory has a copy of the file: two routers that write their
@@ -32,8 +33,8 @@ func (c *Config) identity() wamp.Node {
 const installationFile = "installation"
 
 // readInstallation returns what stands in the file, which is made if it is missing; "" if there is no data directory.
-func readInstallation(c *Config, log *slog.Logger) string {
-	dir := dataDir(c)
+func readInstallation(c *config.Config, log *slog.Logger) string {
+	dir := config.DataDir(c)
 	if dir == "" {
 		return ""
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"sync/atomic"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // These can change while the router runs.
@@ -13,7 +15,7 @@ var (
 	logJSON  atomic.Bool
 )
 
-func setLog(c Log) {
+func setLog(c config.Log) {
 	logLevel.Set(slog.Level(c.Level))
 	logJSON.Store(c.Format == "json")
 }

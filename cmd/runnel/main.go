@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // version is set by the linker, see the Makefile.
@@ -39,7 +41,7 @@ func execute(args []string) int {
 	if err == nil || errors.Is(err, errNobodyReads) {
 		return exitDone
 	}
-	if err == errDenied {
+	if err == config.ErrDenied {
 		return exitFailed
 	}
 	var usage usageError
@@ -47,7 +49,7 @@ func execute(args []string) int {
 		fmt.Fprintf(os.Stderr, "runnel: %s\nUsage: %s\nTry \"%s --help\".\n", safeLines(err.Error()), cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
 	}
-	var problems Problems
+	var problems config.Problems
 	if errors.As(err, &problems) {
 		fmt.Fprintln(os.Stderr, err) // each line begins with a file's name, as editors want it
 		return exitConfig

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"runnel/boards"
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/budget"
 )
 
@@ -64,7 +65,7 @@ func processMemory() int64 {
 
 // newBudget returns the budget that a configuration asks for; nil if there is nothing to go by. It sets what Go's collector
 // has to keep to.
-func (n *node) newBudget(c *Config) *budget.Budget {
+func (n *node) newBudget(c *config.Config) *budget.Budget {
 	plan := n.planMemory(c)
 	if plan.memory == 0 {
 		return nil
@@ -73,7 +74,7 @@ func (n *node) newBudget(c *Config) *budget.Budget {
 }
 
 // planMemory makes the plan for a configuration, and has the collector keep to it.
-func (n *node) planMemory(c *Config) memoryPlan {
+func (n *node) planMemory(c *config.Config) memoryPlan {
 	plan := planMemory(n.process, int64(c.Limits.Memory))
 	if plan.cut {
 		n.log.Warn("limits.memory is more than this machine can give; using less", "asked", int64(c.Limits.Memory), "used", plan.memory)
@@ -85,7 +86,7 @@ func (n *node) planMemory(c *Config) memoryPlan {
 }
 
 // changeMemory gives the budget the size that a configuration asks for.
-func (n *node) changeMemory(c *Config) {
+func (n *node) changeMemory(c *config.Config) {
 	if plan := n.planMemory(c); plan.memory > 0 {
 		n.memory.SetLimit(plan.budget())
 	}
@@ -93,7 +94,7 @@ func (n *node) changeMemory(c *Config) {
 
 // longest returns the longest message that may be taken from a peer: what the configuration says, unless the budget is too
 // small for a few of these.
-func (n *node) longest(where string, configured Size) int {
+func (n *node) longest(where string, configured config.Size) int {
 	const usual = 1 << 20
 	want, limit := int64(configured), n.memory.Limit()/longestShare
 	if want == 0 {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // summary writes a plan as one would tell of it.
@@ -19,10 +21,10 @@ func (p *plan) summary() string {
 			}
 		}
 	}
-	summarize(add, "realm", p.realms, func(r Realm) string { return r.Name })
-	summarize(add, "listener", p.listens, func(l Listen) string { return l.URL })
-	summarize(add, "line", p.lines, func(s Serial) string { return s.Name })
-	summarize(add, "uplink", p.uplinks, func(u Uplink) string { return u.Name })
+	summarize(add, "realm", p.realms, func(r config.Realm) string { return r.Name })
+	summarize(add, "listener", p.listens, func(l config.Listen) string { return l.URL })
+	summarize(add, "line", p.lines, func(s config.Serial) string { return s.Name })
+	summarize(add, "uplink", p.uplinks, func(u config.Uplink) string { return u.Name })
 	slices.Sort(list)
 	return strings.Join(append(append(list, p.said...), p.renewed...), ", ")
 }
@@ -36,6 +38,9 @@ func summarize[T any](add func(string, []string, []string, []string), kind strin
 	}
 	add(kind, names(d.added), names(d.next()[len(d.added):]), names(d.gone))
 }
+
+// planRealm begins each configuration.
+const planRealm = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"guest\"\n[[realm.role]]\nname = \"guest\"\n"
 
 func TestPlan(t *testing.T) {
 	const (
@@ -62,8 +67,8 @@ func TestPlan(t *testing.T) {
 		{"", "[metrics]\nurl = \"http://127.0.0.1:1\"\n", "[metrics] url"},
 		{"", "[log]\nlevel = \"debug\"\n", "[log] level"},
 	} {
-		read := func(text string) *Config {
-			config, err := parseConfig("test.toml", realm1+text)
+		read := func(text string) *config.Config {
+			config, err := config.Parse("test.toml", planRealm+text)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge"
 	"runnel/transport"
 	"runnel/uplink"
@@ -67,7 +68,7 @@ func (d difference[T]) ending() []T {
 
 func (n *node) prepareRealms(p *plan, r *prepared) error {
 	for _, realm := range p.next.Realms {
-		opts, err := realmOptions(p.next, realm)
+		opts, err := config.RealmOptions(p.next, realm)
 		if err == nil {
 			err = n.router.CheckRealm(opts)
 		}
@@ -102,8 +103,8 @@ func (n *node) prepareListeners(p *plan, r *prepared) error {
 	return nil
 }
 
-func (l *listener) isOneOf(list []Listen) bool {
-	return slices.ContainsFunc(list, func(other Listen) bool { return other.URL == l.config.URL })
+func (l *listener) isOneOf(list []config.Listen) bool {
+	return slices.ContainsFunc(list, func(other config.Listen) bool { return other.URL == l.config.URL })
 }
 
 func (n *node) prepareMetrics(p *plan, r *prepared) (err error) {
@@ -132,7 +133,7 @@ func (n *node) prepareLinks(p *plan, r *prepared) error {
 	}
 	for _, x := range p.uplinks.replaced {
 		old := n.linkNamed(x.old.Name)
-		if x.next.stores(dataDir(p.next) != "") && !old.spool.OnDisk() {
+		if x.next.Stores(config.DataDir(p.next) != "") && !old.spool.OnDisk() {
 			return fmt.Errorf("uplink %s: its queue is in memory, and events that are to be stored need a directory; restart the router", x.next.Name)
 		}
 		if err := r.addLink(n.newLink(p.next, x.next, old.spool, uplink.NewHandover())); err != nil {

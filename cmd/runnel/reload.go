@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
@@ -43,7 +44,7 @@ func (n *node) reload() (said []string, err error) {
 	}
 	status := "configuration applied"
 	if o.Applied, o.Lines = err == nil, said; err != nil {
-		var problems Problems
+		var problems config.Problems
 		o.Invalid, o.Lines = errors.As(err, &problems), strings.Split(err.Error(), "\n")
 		status = "configuration not applied: " + o.Lines[0]
 		for _, line := range o.Lines {
@@ -76,7 +77,7 @@ func (n *node) answerReload(context.Context, *client.Invocation) (client.Payload
 	said, err := n.reload()
 	if err != nil {
 		uri := errorReload
-		if problems := (Problems)(nil); errors.As(err, &problems) {
+		if problems := (config.Problems)(nil); errors.As(err, &problems) {
 			uri = errorConfig
 		}
 		var lines []any
@@ -198,9 +199,9 @@ func reloadError(err error) error {
 		return callError(err)
 	}
 	args, _, _ := e.Decode()
-	var problems Problems
+	var problems config.Problems
 	for _, line := range texts(args) {
-		problems = append(problems, Problem{Text: line})
+		problems = append(problems, config.Problem{Text: line})
 	}
 	return problems
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // A reload by SIGHUP has no caller to answer. So a service leaves how each reload went in its runtime directory, where
@@ -56,9 +58,9 @@ func (o outcome) err() error {
 	if o.Applied {
 		return nil
 	}
-	var problems Problems
+	var problems config.Problems
 	for _, line := range o.Lines {
-		problems = append(problems, Problem{Text: harmless(line)})
+		problems = append(problems, config.Problem{Text: harmless(line)})
 	}
 	if o.Invalid {
 		return problems
@@ -70,7 +72,7 @@ func (o outcome) err() error {
 func reloadProcess(ctx context.Context, pid int) ([]string, error) {
 	dir := runtimeDir()
 	if dir == "" {
-		dir = filepath.Dir(systemSocket)
+		dir = filepath.Dir(config.SystemSocket)
 	}
 	asked := monotonic()
 	if err := hangUp(pid); err != nil {

@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // TestReloadsInTurn: a configuration that was read earlier is never applied over one that was read later.
 func TestReloadsInTurn(t *testing.T) {
 	var reading atomic.Int32
-	n := &node{log: slog.New(slog.DiscardHandler), load: func() (*Config, error) {
+	n := &node{log: slog.New(slog.DiscardHandler), load: func() (*config.Config, error) {
 		defer reading.Add(-1)
 		if reading.Add(1) > 1 {
 			t.Error("two read the configuration at a time")

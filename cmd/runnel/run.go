@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/boards"
+	"runnel/cmd/runnel/internal/config"
 )
 
 func runCommand() *cobra.Command {
@@ -38,7 +39,7 @@ func run(file string) error {
 	hangups := make(chan os.Signal, 1) // from the beginning, or one that comes early ends the process
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	c, err := loadConfig(file)
+	c, err := readConfigFiles(file)
 	if err != nil {
 		return err
 	}
@@ -57,7 +58,7 @@ func run(file string) error {
 	if err != nil {
 		return err
 	}
-	n.load = func() (*Config, error) { return loadConfig(file) }
+	n.load = func() (*config.Config, error) { return readConfigFiles(file) }
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	told := make(chan struct{})

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
@@ -52,7 +53,7 @@ type voice struct {
 const longestQuestion = 16 << 10
 
 // wire joins the realm as the device.
-func (n *node) wire(s Serial) func(context.Context) (client.Conn, error) {
+func (n *node) wire(s config.Serial) func(context.Context) (client.Conn, error) {
 	return func(context.Context) (client.Conn, error) {
 		near, far := memory.Pipe(memory.Options{Name: s.Name, Authid: s.Authid, Role: s.Role, Realm: s.Realm, Limit: longestQuestion})
 		go n.router.Serve(far)
@@ -60,7 +61,7 @@ func (n *node) wire(s Serial) func(context.Context) (client.Conn, error) {
 	}
 }
 
-func (n *node) newSensor(s Serial) *sensor {
+func (n *node) newSensor(s config.Serial) *sensor {
 	log := n.log.With("line", s.Name)
 	return &sensor{
 		watch: &watch{log: log, every: time.Duration(s.ExpectEvery)},

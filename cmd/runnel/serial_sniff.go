@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/transport/serial"
 	"runnel/transport/serial/ear"
 )
@@ -59,7 +60,7 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 				return err
 			}
 			if !slices.Contains(ear.Ways, as) {
-				return usageError(fmt.Sprintf("--as %s: use %s", as, oneOf(ear.Ways...)))
+				return usageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(ear.Ways...)))
 			}
 			return sniff(c, as, during, stdout)
 		},

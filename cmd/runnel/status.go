@@ -54,7 +54,7 @@ func (n *node) report(ctx context.Context, c *client.Client, realm string) error
 func (n *node) status() report {
 	n.mu.Lock()
 	r := report{
-		Version: version, Node: n.config.nodeID(), Began: n.began, Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
+		Version: version, Node: n.config.NodeID(), Began: n.began, Uptime: time.Since(n.began).Seconds(), Router: n.router.Status(),
 	}
 	n.mu.Unlock()
 	r.Memory = n.memory.Status()

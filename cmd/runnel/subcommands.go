@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/config"
 )
 
 // onlySubcommands has a command that does nothing by itself say what is missing, or unknown.
@@ -18,9 +20,9 @@ func onlySubcommands(cmd *cobra.Command) {
 			}
 		}
 		if len(args) == 0 {
-			return usageError(cmd.CommandPath() + ": a command is missing; use " + oneOf(names...))
+			return usageError(cmd.CommandPath() + ": a command is missing; use " + config.OneOf(names...))
 		}
-		return usageError(fmt.Sprintf("%s: unknown command %q; use %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), oneOf(names...)))
+		return usageError(fmt.Sprintf("%s: unknown command %q; use %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), config.OneOf(names...)))
 	}
 }
 

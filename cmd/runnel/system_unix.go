@@ -20,9 +20,6 @@ func tryLock(f *os.File) (locked bool, err error) {
 	}
 }
 
-// writable reports whether this process may create files in dir.
-func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
-
 // monotonic is the time of the clock that all processes share and that nobody sets, in microseconds.
 func monotonic() int64 {
 	var t unix.Timespec

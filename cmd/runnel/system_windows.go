@@ -18,12 +18,6 @@ func tryLock(f *os.File) (locked bool, err error) {
 	return err == nil, os.NewSyscallError("LockFileEx", err)
 }
 
-// writable reports whether dir is a directory. Whether files can be created there shows when they are.
-func writable(dir string) bool {
-	info, err := os.Stat(dir)
-	return err == nil && info.IsDir()
-}
-
 // monotonic has no meaning without systemd.
 func monotonic() int64 { return 0 }
 

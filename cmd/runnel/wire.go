@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/budget"
@@ -35,7 +36,7 @@ type node struct {
 	process int64          // octets that the process may have; 0: not known
 
 	descriptors *transport.Descriptors
-	load        func() (*Config, error) // reads the configuration again; nil if there is nothing to read
+	load        func() (*config.Config, error) // reads the configuration again; nil if there is nothing to read
 
 	inside, doors, links *group // set by run, under changing
 
@@ -48,7 +49,7 @@ type node struct {
 
 	mu sync.Mutex
 	// Guarded by mu; written with changing held as well.
-	config    *Config
+	config    *config.Config
 	reporters []*reporter
 	listeners []*listener
 	lines     []*line
@@ -66,12 +67,12 @@ type reporter struct {
 }
 
 // build makes the parts and opens the listeners; nobody is served before run.
-func build(c *Config, log *slog.Logger) (*node, error) {
+func build(c *config.Config, log *slog.Logger) (*node, error) {
 	data, err := claimData(c, log)
 	if err != nil {
 		return nil, err
 	}
-	c.installation = readInstallation(c, log)
+	c.Installation = readInstallation(c, log)
 	n, err := assemble(c, log)
 	if err != nil {
 		data.Close()
@@ -81,12 +82,12 @@ func build(c *Config, log *slog.Logger) (*node, error) {
 	return n, nil
 }
 
-func assemble(c *Config, log *slog.Logger) (*node, error) {
+func assemble(c *config.Config, log *slog.Logger) (*node, error) {
 	n := &node{config: c, log: log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
 	n.memory = n.newBudget(c)
 	opts := routerOptions(c, log)
 	opts.Memory = n.memory
-	opts.Cookies = auth.OpenCookies(cookieFile(c), log)
+	opts.Cookies = auth.OpenCookies(config.CookieFile(c), log)
 	n.cookies, n.router = opts.Cookies, edge.NewRouter(opts)
 	for _, r := range c.Realms {
 		if err := n.addRealm(c, r); err != nil {
@@ -122,12 +123,12 @@ func assemble(c *Config, log *slog.Logger) (*node, error) {
 	return n, nil
 }
 
-func routerOptions(c *Config, log *slog.Logger) edge.Options {
+func routerOptions(c *config.Config, log *slog.Logger) edge.Options {
 	return edge.Options{
 		Log:              log,
 		Agent:            "runnel/" + version,
-		Node:             c.place(),
-		Identity:         c.identity(),
+		Node:             c.RouterID(),
+		Identity:         identity(c),
 		Reports:          []string{uplink.GapTopic},
 		HelloTimeout:     time.Duration(c.Limits.HelloTimeout),
 		AskTimeout:       time.Duration(c.Limits.AskTimeout),
@@ -143,7 +144,7 @@ func routerOptions(c *Config, log *slog.Logger) edge.Options {
 // within returns a function that connects a session of this process, under one of the router's own roles.
 func (n *node) within(role, realm string) func(context.Context) (client.Conn, error) {
 	opts := memory.Options{Name: role, Authid: role, Role: role, Realm: realm}
-	if role == statusRole {
+	if role == config.StatusRole {
 		opts.Limit = longestQuestion
 	}
 	return func(context.Context) (client.Conn, error) {
@@ -260,7 +261,7 @@ func (n *node) runLine(l *line) {
 }
 
 // openLink makes an uplink with what is left in its spool.
-func (n *node) openLink(c *Config, u Uplink) (*link, error) {
+func (n *node) openLink(c *config.Config, u config.Uplink) (*link, error) {
 	store, err := n.openSpool(c, u)
 	if err != nil {
 		return nil, err

@@ -4,24 +4,24 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"time"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/transport"
 )
 
 // listener is a place where peers connect, with its settings.
 type listener struct {
 	*transport.Listener
-	config Listen
+	config config.Listen
 	pair   *transport.KeyPair // nil without TLS
 	work   *work
 }
 
 // listen opens a listener, which may take the addresses of others that are about to be closed. It is nil where the default
 // Unix socket has no place on this machine.
-func (n *node) listen(l Listen, over []*transport.Listener, sockets []net.Listener) (*listener, error) {
-	url, err := listenURL(l.URL)
+func (n *node) listen(l config.Listen, over []*transport.Listener, sockets []net.Listener) (*listener, error) {
+	url, err := config.ListenURL(l.URL)
 	if err != nil {
 		n.log.Warn("no Unix socket", "because", err)
 		return nil, nil
@@ -67,38 +67,9 @@ func (n *node) listen(l Listen, over []*transport.Listener, sockets []net.Listen
 }
 
 // cookieOptions are nil where a listener gives no cookies.
-func (n *node) cookieOptions(l Listen) *transport.CookieOptions {
+func (n *node) cookieOptions(l config.Listen) *transport.CookieOptions {
 	if l.Cookie == nil {
 		return nil
 	}
 	return &transport.CookieOptions{Name: l.Cookie.Name, Age: time.Duration(l.Cookie.MaxAge), Known: n.cookies.Known}
-}
-
-// cookieFile is where it is kept whom cookies stand for; "" is nowhere.
-func cookieFile(c *Config) string {
-	data := dataDir(c)
-	if data == "" {
-		return ""
-	}
-	return filepath.Join(data, "cookies.json")
-}
-
-// listenURL resolves unix:// without a path: the service's socket where its directory belongs to this user, else one of
-// the user's own.
-func listenURL(url string) (string, error) {
-	if url != "unix://" {
-		return url, nil
-	}
-	if writable(filepath.Dir(systemSocket)) {
-		return "unix://" + systemSocket, nil
-	}
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
-		return "", fmt.Errorf("%s can't be written to, and $XDG_RUNTIME_DIR is not set", filepath.Dir(systemSocket))
-	}
-	dir = filepath.Join(dir, "runnel")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	return "unix://" + filepath.Join(dir, filepath.Base(systemSocket)), nil
 }

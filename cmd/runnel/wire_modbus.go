@@ -1,13 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
-	"slices"
 	"time"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport/serial/modbus"
@@ -18,9 +17,9 @@ import (
 const modbusError = "runnel.error.modbus"
 
 // newModbus makes the sensor of a line that is a Modbus. The configuration was checked.
-func (n *node) newModbus(s Serial) (*sensor, *modbus.Master) {
+func (n *node) newModbus(s config.Serial) (*sensor, *modbus.Master) {
 	made := n.newSensor(s)
-	config := s.modbus()
+	config := s.ModbusConfig()
 	config.Turned = func(slave byte, err error) {
 		if err != nil {
 			made.log.Warn("Modbus slave does not answer, asking it less often", "slave", slave, "because", err)
@@ -72,30 +71,3 @@ func writeModbus(ctx context.Context, m *modbus.Master, point int, args []any) e
 	}
 	return err
 }
-
-// modbus says what is on the bus.
-func (s *Serial) modbus() modbus.Config {
-	c := modbus.Config{Baud: s.Baud, TCP: s.tcp(), Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
-	for _, r := range s.Modbus {
-		p := modbus.Point{
-			Name: r.Name, Slave: byte(min(r.Slave, 255)), Address: uint16(min(r.Address.number, 1<<16-1)), Count: r.Count,
-			Table: modbus.Table(max(0, slices.Index(modbus.TableNames, cmp.Or(r.Table, r.Address.table)))),
-			Type:  modbus.Type(max(0, slices.Index(modbus.TypeNames, r.Type))), Order: modbus.Order(max(0, slices.Index(modbus.OrderNames, r.Order))), Many: r.Many,
-			Scale: reading.Scale{Factor: r.Scale, Offset: r.Offset}, Unit: r.Unit,
-			Every: cmp.Or(time.Duration(r.Every), time.Duration(s.Every), defaultEvery), Always: r.Publish == "always",
-			Deadband: r.Deadband, Refresh: time.Duration(r.Refresh), WriteOnly: r.Publish == "never",
-		}
-		if r.Words == "low" {
-			p.Order = modbus.CDAB
-		}
-		if r.Bit != nil {
-			p.Bit = *r.Bit + 1
-		}
-		p.Topic, _ = reading.ParseTemplate(cmp.Or(r.Topic, s.Topic))
-		c.Points = append(c.Points, p)
-	}
-	return c
-}
-
-// defaultEvery is how often registers are read.
-const defaultEvery = 10 * time.Second

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport"
@@ -27,14 +28,14 @@ type link struct {
 	linker
 	spool   *spool.Spool
 	traffic *transport.Traffic // to the central router and back
-	config  Uplink
+	config  config.Uplink
 	pair    *transport.KeyPair // with which it shows who it is; nil without one
 	from    *uplink.Handover   // of the link whose place this one takes; nil: there was none
 	work    *work
 }
 
 // newLink makes an uplink around its spool, which from passes to it from the link that it replaces.
-func (n *node) newLink(c *Config, u Uplink, store *spool.Spool, from *uplink.Handover) (*link, error) {
+func (n *node) newLink(c *config.Config, u config.Uplink, store *spool.Spool, from *uplink.Handover) (*link, error) {
 	l := &link{spool: store, traffic: new(transport.Traffic), config: u, from: from}
 	err := l.readKeyPair()
 	if err == nil {
@@ -54,8 +55,8 @@ func (l *link) readKeyPair() (err error) {
 	return err
 }
 
-func (n *node) linkTo(c *Config, l *link) (linker, error) {
-	if l.config.mqtt() {
+func (n *node) linkTo(c *config.Config, l *link) (linker, error) {
+	if l.config.IsMQTT() {
 		opts, err := n.mqttOptions(c, l)
 		if err != nil {
 			return nil, err
@@ -80,16 +81,16 @@ func (l *link) remains() string {
 	return ""
 }
 
-func (n *node) uplinkOptions(c *Config, l *link) (opts uplink.Options, err error) {
+func (n *node) uplinkOptions(c *config.Config, l *link) (opts uplink.Options, err error) {
 	u := l.config
 	opts = uplink.Options{
 		Spool: l.spool, From: l.from,
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
-		Local:     n.within(linkRole, u.Realm),
-		Export:    rules(u.Exports, dataDir(c) != ""),
+		Local:     n.within(config.LinkRole, u.Realm),
+		Export:    rules(u.Exports, config.DataDir(c) != ""),
 		Import:    rules(u.Imports, false),
-		Node:      c.nodeID() + "/" + u.Name,
-		Identity:  c.identity(),
+		Node:      c.NodeID() + "/" + u.Name,
+		Identity:  identity(c),
 		Above:     n.router.Above(u.Realm, "the uplink "+u.Name),
 		Authid:    u.Authid,
 		Agent:     "runnel/" + version,
@@ -105,7 +106,7 @@ func (n *node) uplinkOptions(c *Config, l *link) (opts uplink.Options, err error
 	if u.Certificate != "" {
 		key = "" // it is the certificate's
 	}
-	if opts.Auth, err = authMethods(u.Authid, u.Ticket, u.Secret, key); err != nil {
+	if opts.Auth, err = config.AuthMethods(u.Authid, u.Ticket, u.Secret, key); err != nil {
 		return opts, err
 	}
 	if u.Binding != "" {
@@ -123,14 +124,14 @@ func (n *node) uplinkOptions(c *Config, l *link) (opts uplink.Options, err error
 	return opts, nil
 }
 
-func rules(shares []Share, place bool) (list []uplink.Rule) {
+func rules(shares []config.Share, place bool) (list []uplink.Rule) {
 	for _, s := range shares {
 		r := uplink.Rule{
 			Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix,
 			Static: s.Interest != nil && !*s.Interest,
 		}
 		if s.Topic != nil {
-			r.Topic, r.Store = *s.Topic, s.class(place)
+			r.Topic, r.Store = *s.Topic, s.Class(place)
 		} else {
 			r.Procedure = *s.Procedure
 		}

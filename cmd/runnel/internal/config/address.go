@@ -1,0 +1,160 @@
+package config
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"runnel/transport"
+)
+
+// claim is an address at which a part of the configuration listens.
+type claim struct {
+	at   Place
+	what string // "listener tcp://127.0.0.1:8080"
+
+	path string // of a Unix socket; else
+
+	host netip.Addr // unspecified: all addresses of the machine
+	port int        // 0: whichever is free
+}
+
+// addresses notes parts that want the same address.
+func (k checker) addresses() {
+	var claims []claim
+	for _, l := range k.c.Listens {
+		if c, ok := claimOf(l.Place, "listener", l.URL); ok {
+			claims = append(claims, c)
+		}
+	}
+	if c, ok := claimOf(k.c.Metrics.Place, "[metrics]", k.c.Metrics.URL); ok {
+		claims = append(claims, c)
+	}
+	for i, c := range claims {
+		for _, before := range claims[:i] {
+			if before.overlaps(c) && before.what != c.what { // else it was said already
+				k.add(c.at, "url", "%s at %s has this address already; write another port or path", before.what, before.at.of("url"))
+				break
+			}
+		}
+	}
+}
+
+// claimOf returns the address of a URL that was checked; ok is false for one that is no address, or that only a look-up shows.
+func claimOf(at Place, kind, text string) (c claim, ok bool) {
+	u, err := url.Parse(text)
+	if text == "" || err != nil || !slices.Contains([]string{"tcp", "tls", "ws", "wss", "unix", "http"}, u.Scheme) {
+		return c, false
+	}
+	c = claim{at: at, what: kind + " " + text}
+	if u.Scheme == "unix" {
+		text, err := ListenURL(text)
+		if err != nil {
+			return c, false
+		}
+		c.path = realPath(strings.TrimPrefix(text, "unix://"))
+		return c, true
+	}
+	c.port, err = net.LookupPort("tcp", u.Port())
+	if err != nil {
+		return c, false
+	}
+	c.host, err = hostAddress(u.Hostname())
+	return c, err == nil
+}
+
+// hostAddress returns the address of a host that is a number, or localhost.
+func hostAddress(host string) (netip.Addr, error) {
+	switch host {
+	case "":
+		return netip.IPv6Unspecified(), nil
+	case "localhost":
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	}
+	a, err := netip.ParseAddr(host)
+	return a.Unmap(), err
+}
+
+// overlaps reports whether the system would refuse one of two addresses because of the other.
+func (c claim) overlaps(other claim) bool {
+	if c.path != "" || other.path != "" {
+		return c.path == other.path
+	}
+	if c.port == 0 || c.port != other.port {
+		return false
+	}
+	return c.host == other.host || c.host.IsUnspecified() || other.host.IsUnspecified() // any wildcard is for IPv4 and IPv6
+}
+
+// realPath follows the symbolic links of a path of which the last part may not be there.
+func realPath(path string) string {
+	if path, err := filepath.EvalSymlinks(path); err == nil {
+		return path
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return filepath.Clean(path)
+}
+
+// port notes a port that is none.
+func (k checker) port(at Place, key, text, port string) {
+	if n, err := net.LookupPort("tcp", port); err != nil {
+		k.add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
+	} else if n == 0 && !strings.HasPrefix(port, "0") {
+		k.add(at, key, "%q: %q is not a port", text, port)
+	}
+}
+
+// farPort notes a port that can't be reached.
+func (k checker) farPort(at Place, text, port string) {
+	if k.port(at, "url", transport.Shown(text), port); port == "0" {
+		k.add(at, "url", "%q: port 0 can't be reached", transport.Shown(text))
+	}
+}
+
+// endpoint checks the parts of an uplink's URL, and makes the path of a Unix socket absolute.
+func (k checker) endpoint(at Place, text *string) {
+	u, err := url.Parse(*text)
+	if err != nil {
+		return // said already
+	}
+	if u.Scheme == "unix" {
+		*text = "unix://" + absolute(filepath.Dir(at.File), u.Host+u.Path)
+	} else if u.Port() != "" {
+		k.farPort(at, *text, u.Port())
+	}
+	if u.Scheme == "mqtt" || u.Scheme == "mqtts" {
+		return
+	}
+	if (u.Scheme == "tcp" || u.Scheme == "tls") && (u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		k.add(at, "url", "%q has more than a host and a port; write authid, and ticket, secret or key, for who the link is", transport.Shown(*text))
+	}
+	if err := transport.CheckURL(*text); err != nil {
+		k.add(at, "url", "%v", err)
+	}
+}
+
+const lookUp = 3 * time.Second // for a name of this machine
+
+// host notes a host at which this machine can't listen.
+func (k checker) host(at Place, text string) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme == "unix" || u.Hostname() == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookUp)
+	defer cancel()
+	config := net.ListenConfig{}
+	l, err := config.Listen(ctx, "tcp", net.JoinHostPort(u.Hostname(), "0"))
+	if err != nil {
+		k.add(at, "url", "this machine can't listen at %q (%v); write 0.0.0.0 for all of its addresses, or one that it has", u.Hostname(), err)
+		return
+	}
+	l.Close()
+}

@@ -1,0 +1,40 @@
+package config
+
+import (
+	"slices"
+
+	"runnel/edge"
+	"runnel/edge/wamp"
+	"runnel/uplink/spool"
+)
+
+// confirmations returns the topics of a realm whose events are only safe with the uplinks that store them: as long as one of
+// these is absent, the router acknowledges nothing there.
+func confirmations(c *Config, realm string) (list []edge.ConfirmRule) {
+	for _, u := range c.Uplinks {
+		if u.Realm != realm {
+			continue
+		}
+		for _, topic := range u.durable() {
+			i := slices.IndexFunc(list, func(r edge.ConfirmRule) bool { return r.URI == topic.URI && r.Match == topic.Match })
+			if i < 0 {
+				i, list = len(list), append(list, edge.ConfirmRule{URI: topic.URI, Match: topic.Match})
+			}
+			list[i].By++
+		}
+	}
+	return list
+}
+
+// durable returns the topics and patterns of which the uplink confirms events.
+func (u Uplink) durable() (list []wamp.Pattern) {
+	for _, s := range u.Exports {
+		if s.Topic == nil || s.Class(false) != spool.Durable {
+			continue
+		}
+		if p := (wamp.Pattern{URI: *s.Topic, Match: wamp.Match(s.Match)}); !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	return list
+}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"runnel/transport/serial"
+	"runnel/transport/serial/lapb"
+	"runnel/transport/serial/lines"
+	"runnel/transport/serial/modbus"
+	"runnel/transport/serial/reading"
+)
+
+// ModbusConfig says what is on the bus.
+func (s *Serial) ModbusConfig() modbus.Config {
+	c := modbus.Config{Baud: s.Baud, TCP: s.tcp(), Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
+	for _, r := range s.Modbus {
+		p := modbus.Point{
+			Name: r.Name, Slave: byte(min(r.Slave, 255)), Address: uint16(min(r.Address.number, 1<<16-1)), Count: r.Count,
+			Table: modbus.Table(max(0, slices.Index(modbus.TableNames, cmp.Or(r.Table, r.Address.table)))),
+			Type:  modbus.Type(max(0, slices.Index(modbus.TypeNames, r.Type))), Order: modbus.Order(max(0, slices.Index(modbus.OrderNames, r.Order))), Many: r.Many,
+			Scale: reading.Scale{Factor: r.Scale, Offset: r.Offset}, Unit: r.Unit,
+			Every: cmp.Or(time.Duration(r.Every), time.Duration(s.Every), defaultEvery), Always: r.Publish == "always",
+			Deadband: r.Deadband, Refresh: time.Duration(r.Refresh), WriteOnly: r.Publish == "never",
+		}
+		if r.Words == "low" {
+			p.Order = modbus.CDAB
+		}
+		if r.Bit != nil {
+			p.Bit = *r.Bit + 1
+		}
+		p.Topic, _ = reading.ParseTemplate(cmp.Or(r.Topic, s.Topic))
+		c.Points = append(c.Points, p)
+	}
+	return c
+}
+
+// defaultEvery is how often registers are read.
+const defaultEvery = 10 * time.Second
+
+// LineConfig is what the configuration, which was checked, says of the line.
+func (s *Serial) LineConfig() serial.LineConfig {
+	c := serial.LineConfig{Name: s.Name, Port: s.port(), Framing: serial.Foreign}
+	if s.Mode != "wamp" {
+		return c
+	}
+	c.Framing.UnmarshalText([]byte(s.Framing))
+	c.Link = lapb.Config{
+		Info: s.Frame, Window: s.Window, Retries: s.Retries, HalfDuplex: s.HalfDuplex,
+		T1: time.Duration(s.T1), T2: time.Duration(s.T2), T3: time.Duration(s.T3),
+	}
+	return c
+}
+
+// port says which port the line is at, and how it is set. The configuration was checked.
+func (s *Serial) port() serial.Config {
+	c := serial.Config{Device: string(s.Device), Baud: s.Baud, DataBits: s.DataBits, StopBits: s.StopBits, Settle: time.Duration(s.Settle)}
+	if s.USB != nil {
+		c.USB = serial.USB{VID: s.USB.VID, PID: s.USB.PID, Serial: s.USB.Serial, Interface: s.USB.Interface}
+	}
+	if r := s.RS485; r != nil {
+		c.RS485 = &serial.RS485{
+			Inverted: r.Inverted, ReceiveOwn: r.ReceiveOwn, Terminate: r.Terminate,
+			DelayBefore: time.Duration(r.DelayBefore), DelayBehind: time.Duration(r.DelayBehind),
+		}
+	}
+	c.Parity.UnmarshalText([]byte(cmp.Or(s.Parity, "none")))
+	c.DTR.UnmarshalText([]byte(cmp.Or(s.DTR, "keep")))
+	c.RTS.UnmarshalText([]byte(cmp.Or(s.RTS, "keep")))
+	return c
+}
+
+// LinesConfig says what the device's lines look like.
+func (s *Serial) LinesConfig() lines.Config {
+	c := lines.Config{
+		Format: lines.Format(max(0, slices.Index(lines.FormatNames, s.Format))), Columns: s.Columns, Separator: s.Separator,
+		Widths: s.Widths, Assign: s.Assign, Patterns: s.Patterns, Unchecked: s.Checksum == "optional", Comma: s.Decimal == "comma",
+		Pattern: s.Pattern, Sentences: s.Sentences, Topic: s.Topic, Time: s.Time, MaxLine: int(s.MaxLine), Latin1: s.Encoding == "latin1",
+	}
+	for _, f := range s.Fields {
+		c.Fields = append(c.Fields, lines.Field{
+			Name: f.Name, As: f.As, Unit: f.Unit, Kind: lines.Kind(max(0, slices.Index(lines.KindNames, f.Type))),
+			Scale: reading.Scale{Factor: f.Scale, Offset: f.Offset},
+		})
+	}
+	return c
+}
+
+// LineEnd returns what ends a line that is written to the device, by default a newline.
+func (s *Serial) LineEnd() string {
+	if s.Newline == nil {
+		return "\n"
+	}
+	return *s.Newline
+}

@@ -1,0 +1,177 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// explanation is a question about a configuration: may somebody do something, and what decides it?
+type explanation struct {
+	config *Config
+	realm  *Realm
+	out    io.Writer
+
+	authid, action, uri string
+	match               wamp.Match // of SUBSCRIBE and REGISTER
+}
+
+// QuestionError is a question that can't be answered: it names an unknown action or realm, or no WAMP URI.
+type QuestionError string
+
+func (e QuestionError) Error() string { return string(e) }
+
+// ErrDenied is the answer no. It has been printed.
+var ErrDenied = errors.New("denied")
+
+// Explain answers "runnel check --explain AUTHID ACTION URI".
+func Explain(c *Config, realm string, match Match, args []string, out io.Writer) error {
+	e := explanation{config: c, out: out, authid: args[0], action: args[1], uri: args[2], match: wamp.Match(match)}
+	if !slices.Contains(actions, e.action) {
+		return QuestionError(fmt.Sprintf("%q is no action; use %s", e.action, OneOf(actions...)))
+	}
+	if e.match != wamp.Exact && e.action != "subscribe" && e.action != "register" {
+		return QuestionError("--match is for subscribe and register")
+	}
+	if !wamp.ValidURI(e.uri, e.match, false) {
+		return QuestionError(fmt.Sprintf("%q is not a WAMP URI (match = %q)", e.uri, e.match))
+	}
+	if err := e.findRealm(realm); err != nil {
+		return err
+	}
+	name, because, err := e.role()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(e.realm.Roles, func(r Role) bool { return r.Name == name })
+	return e.judge(&e.realm.Roles[i], because)
+}
+
+func (e *explanation) findRealm(name string) error {
+	var names []string
+	for i := range e.config.Realms {
+		r := &e.config.Realms[i]
+		names = append(names, r.Name)
+		if r.Name == name || name == "" && len(e.config.Realms) == 1 {
+			e.realm = r
+		}
+	}
+	if e.realm != nil {
+		return nil
+	}
+	if name == "" {
+		return QuestionError("--realm is missing; use " + OneOf(names...))
+	}
+	return QuestionError(fmt.Sprintf("there is no realm %q; use %s", name, OneOf(names...)))
+}
+
+// role finds the role of whom the question is about, and says why it is that.
+func (e *explanation) role() (name, because string, err error) {
+	type holder struct {
+		authid, role, realm string
+		place               Place
+	}
+	list := []holder{}
+	for _, p := range e.realm.Principals {
+		list = append(list, holder{p.Authid, p.Role, e.realm.Name, p.Place})
+	}
+	for _, l := range e.config.Listens {
+		list = append(list, holder{l.Authid, l.Role, l.Realm, l.Place})
+	}
+	for _, s := range e.config.Serials {
+		list = append(list, holder{s.Authid, s.Role, s.Realm, s.Place})
+	}
+	known := []string{}
+	for _, l := range e.config.Listens {
+		if l.Anonymous != "" {
+			known = append(known, "anonymous at "+l.URL)
+		}
+	}
+	for _, h := range list {
+		if h.realm != e.realm.Name || h.role == "" || h.authid == "" {
+			continue
+		}
+		if h.authid == e.authid {
+			return h.role, fmt.Sprintf("%q has the role %q (%s)", e.authid, h.role, h.place), nil
+		}
+		known = append(known, h.authid)
+	}
+	for _, l := range e.config.Listens { // "anonymous at URL"
+		if role := e.realm.role(l.Anonymous); role != nil && e.authid == "anonymous at "+l.URL {
+			return role.Name, fmt.Sprintf("anonymous sessions at %s have the role %q (%s)", l.URL, role.Name, l.Place.of("anonymous")), nil
+		}
+	}
+	if e.authid == "anonymous" && e.realm.Anonymous != "" {
+		return e.realm.Anonymous, fmt.Sprintf("anonymous sessions have the role %q (%s)", e.realm.Anonymous, e.realm.Place.of("anonymous")), nil
+	}
+	if role, ok := strings.CutPrefix(e.authid, "role:"); ok && slices.ContainsFunc(e.realm.Roles, func(r Role) bool { return r.Name == role }) {
+		return role, fmt.Sprintf("asked of the role %q", role), nil
+	}
+	return "", "", fmt.Errorf("realm %s knows nobody %q%s; \"anonymous\" asks for those who don't authenticate, \"role:NAME\" for a role",
+		e.realm.Name, e.authid, alternatives(e.authid, known))
+}
+
+func alternatives(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return ""
+}
+
+// judge prints the answer and what decides.
+func (e *explanation) judge(role *Role, because string) error {
+	action, _ := auth.ParseAction(e.action)
+	compiled := role.compile()
+	decides, ok, partly := compiled.ExplainPattern(e.uri, e.match)
+	allowed, why := ok && decides.Allow&action != 0, ""
+	switch {
+	case wamp.Reserved(e.uri) && (e.action == "publish" || e.action == "register"):
+		allowed, why = false, "URIs that begin with \"wamp.\" are the router's own, whatever the permissions say"
+	case ok:
+		why = role.said(decides)
+	case role.Authorizer != "":
+		why = fmt.Sprintf("no permission decides, so the procedure %s is asked (%s)", role.Authorizer, role.Place.of("authorizer"))
+	default:
+		why = fmt.Sprintf("no permission of the role matches, and what none allows is denied (%s)", role.Place)
+	}
+	if allowed && partly && e.action == "register" {
+		allowed, why = false, why+"\n  but other permissions decide about some of what it matches, and a pattern is registered whole or not at all"
+	} else if allowed && partly {
+		why += "\n  other permissions decide about some of what it matches: those events come only as far as they allow it"
+	}
+	verdict := "denied"
+	if allowed {
+		verdict = "allowed"
+	} else if !ok && role.Authorizer != "" {
+		verdict = "left to an authorizer"
+	}
+	pattern := ""
+	if e.match != wamp.Exact {
+		pattern = fmt.Sprintf(" (match = %q)", e.match)
+	}
+	_, err := fmt.Fprintf(e.out, "%s: %s %s %s%s in realm %s\n  %s\n  %s\n", verdict, e.authid, e.action, e.uri, pattern, e.realm.Name, because, why)
+	if err == nil && !allowed {
+		return ErrDenied
+	}
+	return err
+}
+
+// said tells of the permission that decides, and where it stands.
+func (role *Role) said(p auth.Permission) string {
+	allows := "nothing"
+	if p.Allow != 0 {
+		allows = strings.ReplaceAll(p.Allow.String(), ",", ", ")
+	}
+	text := fmt.Sprintf("the permission for %s %q decides: it allows %s", p.Match, p.URI, allows)
+	for _, at := range role.Permissions {
+		if at.URI == p.URI && wamp.Match(at.Match) == p.Match {
+			text += fmt.Sprintf(" (%s)", at.Place)
+		}
+	}
+	return text
+}

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"runnel/edge/wamp"
+)
+
+// What is valid and still most likely a mistake gets a warning: patterns in the notation of other routers and brokers,
+// permissions that never decide, roles and realms that nobody gets to.
+
+func (k checker) hints() {
+	for i := range k.c.Realms {
+		r := &k.c.Realms[i]
+		k.realmHints(r)
+		for j := range r.Roles {
+			k.roleHints(r, &r.Roles[j])
+		}
+		for _, h := range r.Histories {
+			k.pattern(h.Place, "uri", h.URI, wamp.Match(h.Match))
+			k.prefix(h.Place, "uri", h.URI, wamp.Match(h.Match))
+		}
+	}
+	for _, u := range k.c.Uplinks {
+		for _, s := range slices.Concat(u.Exports, u.Imports) {
+			if s.Topic != nil {
+				k.pattern(s.Place, "topic", *s.Topic, wamp.Match(s.Match))
+				k.prefix(s.Place, "topic", *s.Topic, wamp.Match(s.Match))
+			}
+			if s.Procedure != nil {
+				k.pattern(s.Place, "procedure", *s.Procedure, wamp.Match(s.Match))
+				k.prefix(s.Place, "procedure", *s.Procedure, wamp.Match(s.Match))
+			}
+		}
+	}
+}
+
+// pattern warns of a URI that will not match what was meant.
+func (k checker) pattern(at Place, key, uri string, match wamp.Match) {
+	if !wamp.ValidURI(uri, match, false) {
+		return // said already
+	}
+	if meant, how := meantPattern(uri); how != "" {
+		k.c.Warnings.add(at, key, "%q is matched as it stands, sign by sign, and most likely matches nothing; write %s = %q with match = %q", uri, key, meant, how)
+		return
+	}
+}
+
+// prefix warns of a prefix that ends within a component.
+func (k checker) prefix(at Place, key, uri string, match wamp.Match) {
+	if _, how := meantPattern(uri); match == wamp.Prefix && uri != "" && how == "" && !strings.HasSuffix(uri, ".") {
+		k.c.Warnings.add(at, key, "the prefix %q also matches URIs like %q; write %q for what is below it", uri, uri+"2", uri+".")
+	}
+}
+
+// meantPattern takes a URI for a pattern of Crossbar, Autobahn or MQTT, and returns how it is written here; how is "" if it is
+// none.
+func meantPattern(uri string) (meant, how string) {
+	separator := "."
+	if strings.Contains(uri, "/") && !strings.Contains(uri, ".") {
+		separator = "/"
+	}
+	components := strings.Split(uri, separator)
+	last := len(components) - 1
+	wild := slices.IndexFunc(components, isWild)
+	switch {
+	case wild < 0 && strings.HasSuffix(components[last], "*"):
+		return strings.TrimRight(strings.Join(components, "."), "*"), "prefix"
+	case wild < 0:
+		return "", ""
+	case wild == last && components[last] != "+" && !strings.HasPrefix(components[last], "<"):
+		components[last] = ""
+		return strings.Join(components, "."), "prefix"
+	}
+	for i := range components {
+		if isWild(components[i]) {
+			components[i] = ""
+		}
+	}
+	return strings.Join(components, "."), "wildcard"
+}
+
+// isWild reports whether a component stands for any other in some notation.
+func isWild(component string) bool {
+	return slices.Contains([]string{"*", "**", "#", "+", ">"}, component) || strings.HasPrefix(component, "<") && strings.HasSuffix(component, ">")
+}
+
+// realmHints warns of a realm that nobody can join.
+func (k checker) realmHints(r *Realm) {
+	led := func(l Listen) bool { return l.Realm == "" || l.Realm == r.Name }
+	serial := slices.ContainsFunc(k.c.Serials, func(s Serial) bool { return s.Realm == r.Name })
+	switch {
+	case serial:
+	case len(k.c.Listens) > 0 && !slices.ContainsFunc(k.c.Listens, led):
+		k.c.Warnings.add(r.Place, "name", "no listener and no serial line leads to the realm %q; write one, or remove realm from a listener", r.Name)
+	case r.Anonymous == "" && len(r.Principals)+len(r.Authenticators) == 0 && !slices.ContainsFunc(k.c.Listens, func(l Listen) bool {
+		return led(l) && r.unproved(&l) != nil
+	}):
+		k.c.Warnings.add(r.Place, "name", "nobody can join the realm %q; write anonymous = \"ROLE\", or [[realm.principal]] for each that may", r.Name)
+	}
+}
+
+func (k checker) roleHints(r *Realm, role *Role) {
+	allows := slices.ContainsFunc(role.Permissions, func(p Permission) bool { return len(p.Allow) > 0 })
+	if !allows && role.Authorizer == "" && role.Name != "" {
+		k.c.Warnings.add(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
+	}
+	waiting := k.c.dropInDir && len(r.Principals)+len(k.c.Serials) == 0 // for files in conf.d, as what the packages install
+	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !k.isGiven(r, role.Name) {
+		k.c.Warnings.add(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
+	}
+	compiled := role.compile()
+	for _, p := range role.Permissions {
+		k.pattern(p.Place, "uri", p.URI, wamp.Match(p.Match))
+		if len(p.Allow) > 0 { // one that denies may well mean all that begins so
+			k.prefix(p.Place, "uri", p.URI, wamp.Match(p.Match))
+		}
+		decides, ok, _ := compiled.ExplainPattern(p.URI, wamp.Match(p.Match))
+		if ok && (decides.URI != p.URI || decides.Match != wamp.Match(p.Match)) {
+			k.c.Warnings.add(p.Place, "uri", "this permission never decides: the one for %s %q is more specific and matches all of its URIs", decides.Match, decides.URI)
+		}
+	}
+}
+
+// isGiven reports whether some session may have the role.
+func (k checker) isGiven(r *Realm, name string) bool {
+	return r.Anonymous == name ||
+		slices.ContainsFunc(r.Principals, func(p Principal) bool { return p.Role == name }) ||
+		slices.ContainsFunc(k.c.Listens, func(l Listen) bool {
+			return (l.Realm == "" || l.Realm == r.Name) && (l.Role == name || l.Anonymous == name)
+		}) ||
+		slices.ContainsFunc(k.c.Serials, func(s Serial) bool { return s.Realm == r.Name && s.Role == name })
+}

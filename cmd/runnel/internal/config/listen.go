@@ -1,0 +1,150 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"runnel/transport"
+)
+
+// Listen is a place where peers connect.
+type Listen struct {
+	Place          Place
+	URL            string   `toml:"url"`   // tcp, tls, unix, ws or wss
+	Mode           Mode     `toml:"mode"`  // of a Unix socket
+	Owner          string   `toml:"owner"` // of a Unix socket
+	Group          string   `toml:"group"` // of a Unix socket
+	Certificate    Path     `toml:"certificate"`
+	Key            Path     `toml:"key"`
+	ClientCA       Path     `toml:"client_ca"`
+	Origins        []string `toml:"origins"`         // of web pages that may connect
+	Hosts          []string `toml:"hosts"`           // names by which web clients reach it
+	TrustedProxies []string `toml:"trusted_proxies"` // that name the client
+	MaxConnections int      `toml:"max_connections"`
+	MaxMessage     Size     `toml:"max_message"`
+	PingInterval   Duration `toml:"ping_interval"`
+	PingTimeout    Duration `toml:"ping_timeout"`
+	Compress       bool     `toml:"compress"` // WebSockets, for those who offer it
+	Cookie         *Cookie  `toml:"cookie"`   // for web clients
+	Realm          string   `toml:"realm"`    // the only one that peers may join here
+	Authid         string   `toml:"authid"`
+	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
+	Role           string   `toml:"role"`      // of all who come here; "": the anonymous role
+
+	files, pair digest // see settle
+}
+
+// Cookie has web clients need to authenticate once only.
+type Cookie struct {
+	Place  Place
+	Name   string   `toml:"name"`
+	MaxAge Duration `toml:"max_age"`
+}
+
+func (k checker) listen(l *Listen) {
+	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss")
+	if u == nil {
+		return
+	}
+	if u.User != nil {
+		k.add(l.Place, "url", "%q has a name or a password in it, which nobody would ask for; remove them", transport.Shown(l.URL))
+		return
+	}
+	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
+	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
+	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "hosts", "trusted_proxies", "cookie", "compress")
+	k.web(l)
+	k.cookie(l.Cookie)
+	switch u.Scheme {
+	case "unix":
+		l.URL = k.unix(l.Place, u)
+	case "tls", "wss":
+		k.required(l.Place, "certificate", string(l.Certificate))
+		k.required(l.Place, "key", string(l.Key))
+		k.file(l.Place, "certificate", l.Certificate)
+		k.file(l.Place, "key", l.Key)
+		k.file(l.Place, "client_ca", l.ClientCA)
+		k.private(l.Place, "key", string(l.Key))
+		k.serverFiles(l)
+		fallthrough
+	default:
+		k.address(l.Place, u)
+	}
+	k.ping(l.Place, &l.PingInterval)
+	k.anonymous(l)
+	if l.Role != "" || l.Realm != "" || l.Authid != "" {
+		l.Realm = k.realmName(l.Place, "realm", l.Realm)
+		k.identity(l.Place, l.Realm, l.Role, l.Authid)
+	}
+}
+
+// cookieName is what a cookie's name may be made of, and more: it is also that of a TOML key.
+const cookieName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
+func (k checker) cookie(c *Cookie) {
+	if c == nil {
+		return
+	}
+	if strings.Trim(c.Name, cookieName) != "" || len(c.Name) > 64 {
+		k.add(c.Place, "name", "%q: a cookie's name is made of letters, digits, _ and -, at most 64", c.Name)
+	}
+	if c.MaxAge != 0 && c.MaxAge < Duration(time.Minute) {
+		k.add(c.Place, "max_age", "shorter than a minute; leave [listen.cookie] out if clients are to authenticate each time")
+	}
+}
+
+// serverFiles checks that the certificate and the key can be read and fit each other. Files that are not there have been
+// told of.
+func (k checker) serverFiles(l *Listen) {
+	if l.Key.isContent() || l.Certificate.isContent() || l.ClientCA.isContent() {
+		return
+	}
+	if _, err := transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil && !errors.Is(err, fs.ErrNotExist) &&
+		l.Certificate != "" && l.Key != "" {
+		k.add(l.Place, "certificate", "%v", err)
+		return
+	}
+	k.certificate(l.Place, l.Certificate, l.Key)
+}
+
+// address checks the host and port of a listener.
+func (k checker) address(at Place, u *url.URL) {
+	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
+		k.add(at, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", u, u.Scheme)
+	} else {
+		k.port(at, "url", u.String(), port)
+	}
+	if (u.Scheme == "tcp" || u.Scheme == "tls") && u.Path != "" && u.Path != "/" {
+		k.add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		k.add(at, "url", "a listener has neither a query nor a fragment; remove what follows %q", u.Scheme+"://"+u.Host+u.Path)
+	}
+}
+
+// unix makes the socket's path absolute. unix:// alone stands for the default place, chosen at start.
+func (k checker) unix(at Place, u *url.URL) string {
+	if u.Host+u.Path == "" {
+		return "unix://"
+	}
+	path := absolute(filepath.Dir(at.File), u.Host+u.Path) // unix://runnel.sock is a relative path
+	if len(path) > 107 {
+		k.add(at, "url", "the path is longer than the 107 octets that a Unix socket's address holds; choose a shorter one")
+	}
+	return "unix://" + path
+}
+
+// onlyFor notes keys that belong to other schemes.
+func (k checker) onlyFor(at Place, scheme string, schemes []string, keys ...string) {
+	for _, key := range keys {
+		if at.has(key) && !slices.Contains(schemes, scheme) {
+			k.add(at, key, "only for %s:// listeners; remove it", strings.Join(schemes, ":// and "))
+		}
+	}
+}

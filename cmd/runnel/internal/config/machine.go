@@ -1,0 +1,151 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"runnel/edge"
+	"runnel/transport"
+	"runnel/uplink/spool"
+)
+
+// machine notes what is valid in itself but can't be on this machine, or for this user: it makes what the router would make,
+// as far as nothing is opened by it.
+func (c *Config) machine(problems *Problems, check UplinkCheck) {
+	k := checker{problems, c, map[string]bool{}}
+	if len(*problems) > 0 {
+		return // the rest would only repeat them
+	}
+	k.data()
+	for _, l := range c.Listens {
+		k.host(l.Place, l.URL)
+		k.socket(l)
+	}
+	k.host(c.Metrics.Place, c.Metrics.URL)
+	if len(*problems) > 0 {
+		return
+	}
+	k.rehearse(check)
+}
+
+// data looks for the place where data goes.
+func (k checker) data() {
+	at, dir := k.c.Node.Place, DataDir(k.c)
+	if at.spot == nil {
+		at = Place{File: k.c.Name, Path: "node", spot: &spot{}} // the usual place
+	}
+	if file := notDirectory(dir); file != "" {
+		k.add(at, "data", "%s is not a directory; name another one, or remove the file", file)
+		return
+	}
+	durable := false
+	for _, u := range k.c.Uplinks {
+		for _, s := range u.Exports {
+			if s.Topic == nil || s.Class(false) == spool.Memory {
+				continue
+			}
+			durable = durable || s.Class(false) == spool.Durable
+			if dir == "" {
+				k.add(s.Place, "store", "%q needs a place on disk; write [node] data = \"/var/lib/runnel\"", s.Store)
+			}
+		}
+	}
+	err := cannotCreate(dir)
+	switch {
+	case dir == "" || err == nil:
+	case durable && errors.Is(err, fs.ErrPermission):
+		k.add(at, "data", "this user may not write to %s (%v), so no durable event could be stored; sudo chown it to the router's user, or run this as that user", dir, err)
+	default:
+		k.c.Warnings.add(at, "data", "nothing can be kept in %s: %v", dir, err)
+	}
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// notDirectory returns the part of a path that is there and no directory; "" if there is none.
+func notDirectory(path string) string {
+	for ; path != "" && path != "." && path != "/"; path = filepath.Dir(path) {
+		if info, err := os.Stat(path); err == nil {
+			if info.IsDir() {
+				return ""
+			}
+			return path
+		}
+	}
+	return ""
+}
+
+// cannotCreate says why nothing can be created in a directory, or in the nearest above it that is there.
+func cannotCreate(dir string) error {
+	for ; dir != ""; dir = filepath.Dir(dir) {
+		_, err := os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			continue
+		}
+		if err == nil && !writable(dir) {
+			err = &fs.PathError{Op: "write to", Path: dir, Err: fs.ErrPermission}
+		}
+		return err
+	}
+	return nil
+}
+
+// socket looks for the place, the owner and the group of a Unix socket.
+func (k checker) socket(l Listen) {
+	path, ok := strings.CutPrefix(l.URL, "unix://")
+	if !ok {
+		return
+	}
+	if err := transport.LookupOwner(l.Owner, ""); err != nil {
+		k.add(l.Place, "owner", "%v; write the name or the number of a user of this machine", err)
+	}
+	if err := transport.LookupOwner("", l.Group); err != nil {
+		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s makes one)", err, l.Group)
+	}
+	if path == "" {
+		return // chosen at start
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		k.add(l.Place, "url", "%s is there and is not a socket; write another path, or remove it", path)
+	} else if file := notDirectory(filepath.Dir(path)); file != "" {
+		k.add(l.Place, "url", "%s is not a directory; write another path", file)
+	} else if err := cannotCreate(filepath.Dir(path)); err != nil {
+		k.add(l.Place, "url", "this user can't make a socket in %s (%v); run this as the router's user", filepath.Dir(path), err)
+	}
+}
+
+// rehearse makes realms and uplinks as the router does, which finds what no check above has looked for.
+func (k checker) rehearse(check UplinkCheck) {
+	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
+	for _, r := range k.c.Realms {
+		opts, err := RealmOptions(k.c, r)
+		if err == nil {
+			err = router.CheckRealm(opts)
+		}
+		if err != nil {
+			k.add(r.Place, "", "%v", err)
+		}
+	}
+	for _, u := range k.c.Uplinks {
+		if check == nil {
+			break
+		}
+		if err := check(k.c, u); err != nil {
+			k.add(u.Place, "", "%v", err)
+		}
+	}
+	for _, l := range k.c.Listens {
+		if url, err := ListenURL(l.URL); err == nil {
+			if err := transport.CheckURL(url); err != nil {
+				k.add(l.Place, "url", "%v", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package config
+
+import "net"
+
+// Metrics says where Prometheus may read what runnel.status tells.
+type Metrics struct {
+	Place Place
+	URL   string   `toml:"url"`   // "": nowhere
+	Hosts []string `toml:"hosts"` // names by which it is reached
+}
+
+func (k checker) metrics(m *Metrics) {
+	k.hosts(m.Place, m.Hosts)
+	if m.URL == "" {
+		return
+	}
+	u := k.url(m.Place, "url", m.URL, "http")
+	if u == nil {
+		return
+	}
+	host, port, err := net.SplitHostPort(u.Host)
+	if err != nil || port == "" {
+		k.add(m.Place, "url", "%q has no port; write it like \"http://127.0.0.1:9100/metrics\"", m.URL)
+		return
+	}
+	k.port(m.Place, "url", m.URL, port)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		k.c.Warnings.add(m.Place, "url", "whoever reaches %s may read the metrics: there is no password; better listen at 127.0.0.1", u.Host)
+	}
+}

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"runnel/edge/wamp"
+	"runnel/transport/serial"
+	"runnel/transport/serial/modbus"
+	"runnel/transport/serial/reading"
+)
+
+// Register is a value on a Modbus, or some in a row.
+type Register struct {
+	Place    Place
+	Name     string   `toml:"name"`
+	Slave    int      `toml:"slave"`
+	Table    string   `toml:"table"` // holding, input, coil, discrete
+	Address  Address  `toml:"address"`
+	Count    int      `toml:"count"`
+	Type     string   `toml:"type"`  // uint16 (default), int16, uint32, int32, float32, uint64, int64, float64, text
+	Words    string   `toml:"words"` // high (default), low: which register of 32 or 64 bits comes first
+	Order    string   `toml:"order"` // abcd (default), cdab, badc, dcba: in which order the octets come
+	Bit      *int     `toml:"bit"`   // the value is this bit of the register
+	Scale    float64  `toml:"scale"`
+	Offset   float64  `toml:"offset"`
+	Unit     string   `toml:"unit"`
+	Topic    string   `toml:"topic"`
+	Every    Duration `toml:"every"`
+	Publish  string   `toml:"publish"` // change (default), always, never
+	Deadband float64  `toml:"deadband"`
+	Refresh  Duration `toml:"refresh"`
+	Write    string   `toml:"write"` // a procedure
+	Many     bool     `toml:"write_many"`
+}
+
+// Address is that of a register or bit: a number from 0, or one of five or six digits as manuals print it, which says
+// the table as well ("40001", "300009").
+type Address struct {
+	number int
+	table  string // "" if the address does not say
+}
+
+// manualTables are the tables by the first digit of an address in a manual.
+var manualTables = map[byte]string{'0': "coil", '1': "discrete", '3': "input", '4': "holding"}
+
+func (a *Address) parse(s string) error {
+	n, err := strconv.Atoi(s)
+	table := ""
+	if err == nil && (len(s) == 5 || len(s) == 6) {
+		table = manualTables[s[0]]
+		n, err = strconv.Atoi(s[1:])
+		n--
+	}
+	if err != nil || table == "" || n < 0 || n > 1<<16-1 {
+		return fmt.Errorf("%q is no address; write a number from 0, or five or six digits as in manuals, like \"40001\"", s)
+	}
+	*a = Address{n, table}
+	return nil
+}
+
+// tcp reports whether the line is a connection to a Modbus TCP server.
+func (s *Serial) tcp() bool {
+	return s.Mode == "modbus" && s.Framing != "rtu" && serial.Config{Device: string(s.Device)}.Networked()
+}
+
+func (k checker) modbus(s *Serial) {
+	before := len(*k.Problems)
+	k.choice(s.Place, "framing", s.Framing, "rtu", "tcp")
+	if s.Framing == "tcp" && !s.tcp() {
+		k.add(s.Place, "framing", "\"tcp\" needs device = \"tcp://HOST:PORT\"")
+	}
+	if len(s.Modbus) == 0 {
+		k.add(s.Place, "modbus", "missing; add [[serial.modbus]] for each value")
+	}
+	procedures := map[string]Place{}
+	for _, r := range s.Modbus {
+		k.register(s, r)
+		k.once(procedures, r.Place, "write", "procedure", r.Write)
+	}
+	if len(*k.Problems) > before {
+		return
+	}
+	if err := s.ModbusConfig().Validate(); err != nil {
+		k.add(s.Place, "", "%v", err)
+	}
+}
+
+func (k checker) register(s *Serial, r Register) {
+	k.required(r.Place, "name", r.Name)
+	if r.Table != "" && r.Address.table != "" && r.Table != r.Address.table {
+		k.add(r.Place, "table", "the address is one of the table %q; remove one of the two", r.Address.table)
+	}
+	r.Table = cmp.Or(r.Table, r.Address.table)
+	k.required(r.Place, "table", r.Table)
+	k.choice(r.Place, "table", r.Table, modbus.TableNames...)
+	k.choice(r.Place, "type", r.Type, modbus.TypeNames...)
+	k.choice(r.Place, "words", r.Words, "high", "low")
+	k.choice(r.Place, "order", r.Order, modbus.OrderNames...)
+	if r.Words != "" && r.Order != "" {
+		k.add(r.Place, "words", "order says it already; remove one of the two")
+	}
+	if r.Bit != nil && (*r.Bit > 15 || r.Write != "") {
+		k.add(r.Place, "bit", "want 0 to 15, and a value that is not written")
+	}
+	k.choice(r.Place, "publish", r.Publish, "change", "always", "never")
+	last := 254
+	if s.tcp() {
+		last = 255
+	}
+	for _, n := range []struct {
+		key        string
+		value, max int
+	}{{"slave", r.Slave, last}, {"address", r.Address.number, 1<<16 - 1}} {
+		if !r.Place.has(n.key) {
+			k.add(r.Place, n.key, "missing; write its number")
+		} else if n.value > n.max {
+			k.add(r.Place, n.key, "%d is out of range; the last one is %d", n.value, n.max)
+		}
+	}
+	if r.Publish == "never" && r.Write == "" {
+		k.add(r.Place, "publish", "it is neither published nor written; remove the table, or add write = \"...\"")
+	}
+	if r.Write != "" {
+		k.uri(r.Place, "write", r.Write, wamp.Exact)
+		if !slices.Contains([]string{"", "holding", "coil"}, r.Table) {
+			k.add(r.Place, "write", "only holding registers and coils can be written")
+		}
+	}
+	topic := cmp.Or(r.Topic, s.Topic)
+	if r.Publish == "never" && topic == "" {
+		return
+	}
+	k.required(r.Place, "topic", topic)
+	if _, err := reading.ParseTemplate(topic); topic != "" && err != nil {
+		k.add(r.Place, "topic", "%v", err)
+	}
+}

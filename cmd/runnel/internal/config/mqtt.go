@@ -1,0 +1,154 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+
+	"runnel/edge/wamp"
+	"runnel/transport"
+	"runnel/uplink"
+	"runnel/uplink/mqtt"
+)
+
+// The keys of an uplink that only one of the two kinds has.
+var (
+	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "max_message"}
+	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
+)
+
+// IsMQTT reports whether the far side is an MQTT broker.
+func (u *Uplink) IsMQTT() bool { return slices.ContainsFunc(u.URL, isMQTT) }
+
+func isMQTT(text string) bool {
+	scheme, _, _ := strings.Cut(text, ":")
+	return strings.EqualFold(scheme, "mqtt") || strings.EqualFold(scheme, "mqtts")
+}
+
+// foreign notes keys that an uplink of this kind has not.
+func (k checker) foreign(at Place, keys []string, kind string) {
+	for _, key := range keys {
+		if at.has(key) {
+			k.add(at, key, "an uplink to %s has no %s; remove it", kind, key)
+		}
+	}
+}
+
+// broker checks what is MQTT's alone.
+func (k checker) broker(u *Uplink) {
+	k.foreign(u.Place, routerKey, "an MQTT broker")
+	for _, text := range u.URL {
+		k.brokerURL(u.Place, text)
+	}
+	if u.QoS != nil && (*u.QoS < 0 || *u.QoS > 2) {
+		k.add(u.Place, "qos", "%d is not known; use 0, 1 or 2", *u.QoS)
+	}
+	k.choice(u.Place, "format", u.Format, "json", "cbor", "raw", "text")
+	k.secret(u.Place, "password", u.Password)
+	if u.Password.Set() && u.Username == "" {
+		k.add(u.Place, "username", "missing; write the name that the password belongs to")
+	}
+	if u.Place.has("client_id") && (u.ClientID == "" || len(u.ClientID) > 128) {
+		k.add(u.Place, "client_id", "%.40q is not an id; write up to 128 characters, or leave it out", u.ClientID)
+	}
+	if u.StateTopic != "" {
+		if err := mqtt.CheckStateTopic(u.StateTopic); err != nil {
+			k.add(u.Place, "state_topic", "%v", err)
+		}
+	}
+	if u.Key != "" && u.Certificate == "" {
+		k.add(u.Place, "certificate", "missing; write the key's certificate")
+	}
+	if u.PingInterval < 0 {
+		k.add(u.Place, "ping_interval", "an MQTT broker is always asked; write a time like \"20s\", or leave it out")
+	}
+	format := u.MessageFormat()
+	for _, s := range slices.Concat(u.Exports, u.Imports) {
+		k.foreign(s.Place, []string{"interest"}, "an MQTT broker")
+	}
+	for _, s := range u.Exports {
+		r := s.MQTTRule()
+		k.crossing(s, r.CheckExport(format))
+	}
+	for _, s := range u.Imports {
+		r := s.MQTTRule()
+		k.crossing(s, r.CheckImport())
+	}
+}
+
+// crossing notes why a table can't cross, unless there is another complaint about it already.
+func (k checker) crossing(s Share, err error) {
+	key := "topic"
+	if s.Procedure != nil {
+		key = "procedure"
+	}
+	said := slices.ContainsFunc(*k.Problems, func(p Problem) bool {
+		return p.File == s.Place.File && strings.HasPrefix(p.Key, s.Place.Path) && p.Line >= s.Place.spot.line && p.Line <= s.Place.spot.field(key).line
+	})
+	if err != nil && !said {
+		k.add(s.Place, key, "%v", err)
+	}
+}
+
+func (k checker) brokerURL(at Place, text string) {
+	u := k.url(at, "url", text, "mqtt", "mqtts")
+	switch {
+	case u == nil:
+	case u.Hostname() == "":
+		k.add(at, "url", "%q names no broker", transport.Shown(text))
+	case u.User != nil:
+		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.Shown(text))
+	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+		k.add(at, "url", "%q has more than a host and a port", transport.Shown(text))
+	case u.Port() != "":
+		k.farPort(at, text, u.Port())
+	}
+}
+
+// MessageFormat is that of the messages; the default is JSON.
+func (u *Uplink) MessageFormat() mqtt.Format {
+	f, _ := mqtt.ParseFormat(u.Format)
+	return f
+}
+
+// Quality is the quality of service; the default is 1.
+func (u *Uplink) Quality() byte {
+	if u.QoS == nil {
+		return 1
+	}
+	return byte(*u.QoS)
+}
+
+// MQTTRule returns the rule of a link to an MQTT broker. Its class of storage is not set.
+func (s Share) MQTTRule() mqtt.Rule {
+	r := mqtt.Rule{
+		Rule:   uplink.Rule{Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix},
+		Retain: s.Retain,
+	}
+	if s.Topic != nil {
+		r.Topic = *s.Topic
+	} else if s.Procedure != nil {
+		r.Procedure = *s.Procedure
+	}
+	return r
+}
+
+// BrokerAddress returns where to connect to, and whether by TLS. The URL was checked.
+func BrokerAddress(text string) (address string, secure bool) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return text, false
+	}
+	secure = u.Scheme == "mqtts"
+	port := u.Port()
+	switch {
+	case port != "":
+		return u.Host, secure
+	case secure:
+		port = "8883"
+	default:
+		port = "1883"
+	}
+	return net.JoinHostPort(u.Hostname(), port), secure
+}

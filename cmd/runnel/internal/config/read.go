@@ -1,0 +1,278 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// maxConfig bounds a configuration file. A thousand principals take a tenth of it.
+const maxConfig = 1 << 20
+
+// reader fills structs from TOML tables and collects what does not fit. The TOML library's own decoding stops at the
+// first value of a wrong type and knows no line of a key; a user who fixes a file wants all of them at once.
+type reader struct {
+	problems *Problems
+	dir      string // of the file: relative paths and secrets start there
+}
+
+// readConfig adds the file's settings to c: single values replace, lists of tables append.
+func readConfig(c *Config, file, source string, problems *Problems) {
+	if len(source) > maxConfig {
+		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d octets; split it into conf.d/*.toml", maxConfig)})
+		return
+	}
+	root, deep := locate(source)
+	if deep > 0 {
+		*problems = append(*problems, Problem{File: file, Line: deep, Text: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
+		return
+	}
+	var table map[string]any
+	if _, err := toml.Decode(source, &table); err != nil {
+		*problems = append(*problems, syntaxProblem(file, err))
+		return
+	}
+	r := reader{problems: problems, dir: filepath.Dir(file)}
+	at := Place{File: file, spot: root}
+	r.table(at, table, reflect.ValueOf(c).Elem())
+	if at.has("version") && c.Version != 1 {
+		problems.add(at, "version", "version %d is not known; this Runnel reads version = 1", c.Version)
+		c.Version = 1
+	}
+}
+
+func syntaxProblem(file string, err error) Problem {
+	var syntax toml.ParseError
+	if errors.As(err, &syntax) {
+		return Problem{File: file, Line: syntax.Position.Line, Key: syntax.LastKey, Text: "not valid TOML: " + syntaxText(syntax.Message)}
+	}
+	return Problem{File: file, Text: "not valid TOML: " + syntaxText(err.Error())}
+}
+
+var placeType = reflect.TypeFor[Place]()
+
+// table fills the struct out from table.
+func (r reader) table(at Place, table map[string]any, out reflect.Value) {
+	fields := map[string]int{}
+	for i := range out.NumField() {
+		if out.Type().Field(i).Type == placeType {
+			out.Field(i).Set(reflect.ValueOf(at))
+		} else if name := out.Type().Field(i).Tag.Get("toml"); name != "" {
+			fields[name] = i
+		}
+	}
+	for key, value := range table {
+		i, ok := fields[key]
+		if !ok {
+			r.unknown(at, key, fields)
+			continue
+		}
+		if out.Type().Field(i).Tag.Get("later") != "" {
+			r.problems.add(at, key, "%s is not in this version", key)
+			continue
+		}
+		r.value(at, key, value, out.Field(i))
+	}
+}
+
+func (r reader) unknown(at Place, key string, fields map[string]int) {
+	var names []string
+	for name := range fields {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	if near := nearest(key, names); near != "" {
+		r.problems.add(at, key, "unknown key; did you mean %q?", near)
+		return
+	}
+	r.problems.add(at, key, "unknown key; known here: %s", strings.Join(names, ", "))
+}
+
+// value sets out, the field for at's key.
+func (r reader) value(at Place, key string, value any, out reflect.Value) {
+	switch t := out.Addr().Interface().(type) {
+	case *Secret:
+		r.secret(at, key, value, t)
+		return
+	case *Path:
+		set(r, at, key, value, "a string", func(s string) { *t = Path(absolute(r.dir, s)) })
+		return
+	case text:
+		r.text(at, key, value, t)
+		return
+	}
+	switch out.Kind() {
+	case reflect.String:
+		set(r, at, key, value, "a string", out.SetString)
+	case reflect.Bool:
+		set(r, at, key, value, "true or false", out.SetBool)
+	case reflect.Float64:
+		r.float(at, key, value, out)
+	case reflect.Int:
+		set(r, at, key, value, "an integer", func(n int64) { r.integer(at, key, n, out) })
+	case reflect.Pointer:
+		out.Set(reflect.New(out.Type().Elem()))
+		r.value(at, key, value, out.Elem())
+	case reflect.Struct:
+		r.structure(at, key, value, out)
+	case reflect.Slice:
+		r.list(at, key, value, out)
+	case reflect.Map:
+		set(r, at, key, value, "a table", func(table map[string]any) { r.names(at.under(key, -1), table, out) })
+	}
+}
+
+// names fills a map of strings.
+func (r reader) names(at Place, table map[string]any, out reflect.Value) {
+	out.Set(reflect.MakeMap(out.Type()))
+	for key, value := range table {
+		set(r, at, key, value, "a string", func(s string) { out.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(s)) })
+	}
+}
+
+func (r reader) float(at Place, key string, value any, out reflect.Value) {
+	if n, ok := value.(int64); ok {
+		value = float64(n)
+	}
+	set(r, at, key, value, "a number", out.SetFloat)
+}
+
+func (r reader) integer(at Place, key string, n int64, out reflect.Value) {
+	if n < 0 || out.OverflowInt(n) {
+		r.problems.add(at, key, "%d is out of range", n)
+		return
+	}
+	out.SetInt(n)
+}
+
+// set stores a value of the right type, or says which type was wanted.
+func set[T any](r reader, at Place, key string, value any, want string, store func(T)) {
+	v, ok := value.(T)
+	if !ok {
+		r.problems.add(at, key, "%s; write %s", found(key, value), want)
+		return
+	}
+	store(v)
+}
+
+// secret reads a secret. What is no string may be one without its quotes: the message, which may get into a log, does not
+// repeat it.
+func (r reader) secret(at Place, key string, value any, out *Secret) {
+	s, ok := value.(string)
+	if !ok {
+		r.problems.add(at, key, "this is no string; write one in quotes: the secret itself, file:PATH, env:NAME or cred:NAME")
+		return
+	}
+	*out = Secret{s, r.dir}
+}
+
+func (r reader) text(at Place, key string, value any, out text) {
+	s, ok := value.(string)
+	if n, isInt := value.(int64); isInt {
+		switch out := out.(type) {
+		case *Size:
+			s, ok = fmt.Sprint(n), true
+		case *Address:
+			r.integer(at, key, n, reflect.ValueOf(&out.number).Elem())
+			return
+		}
+	}
+	if !ok {
+		r.problems.add(at, key, "%s; write a string%s", found(key, value), like(out))
+		return
+	}
+	if err := out.parse(s); err != nil {
+		r.problems.add(at, key, "%v", err)
+	}
+}
+
+// like shows how such a value is written, where nobody would guess it.
+func like(value text) string {
+	switch value.(type) {
+	case *Size:
+		return `, like "64MB"`
+	case *Duration:
+		return `, like "10s"`
+	case *Mode:
+		return `, like "0660"`
+	}
+	return ""
+}
+
+func (r reader) structure(at Place, key string, value any, out reflect.Value) {
+	set(r, at, key, value, "a table", func(table map[string]any) { r.table(at.under(key, -1), table, out) })
+}
+
+// list appends to a list of strings (one string alone will do) or of tables.
+func (r reader) list(at Place, key string, value any, out reflect.Value) {
+	if out.Type().Elem().Kind() == reflect.String {
+		r.strings(at, key, value, out)
+		return
+	}
+	if out.Type().Elem().Kind() == reflect.Int {
+		r.integers(at, key, value, out)
+		return
+	}
+	tables, ok := value.([]map[string]any)
+	if list, isList := value.([]any); isList {
+		tables, ok = asTables(list)
+	}
+	if !ok {
+		r.problems.add(at, key, "%s; write [[%s]] above the keys of each", found(key, value), at.path(key))
+		return
+	}
+	for i, table := range tables {
+		item := reflect.New(out.Type().Elem()).Elem()
+		r.table(at.under(key, i), table, item)
+		out.Set(reflect.Append(out, item))
+	}
+}
+
+// asTables takes an array of inline tables for an array of tables.
+func asTables(list []any) (tables []map[string]any, ok bool) {
+	for _, v := range list {
+		table, isTable := v.(map[string]any)
+		if !isTable {
+			return nil, false
+		}
+		tables = append(tables, table)
+	}
+	return tables, true
+}
+
+func (r reader) integers(at Place, key string, value any, out reflect.Value) {
+	list, ok := value.([]any)
+	for _, v := range list {
+		n, isInteger := v.(int64)
+		ok = ok && isInteger
+		item := reflect.New(out.Type().Elem()).Elem()
+		r.integer(at, key, n, item)
+		out.Set(reflect.Append(out, item))
+	}
+	if !ok {
+		r.problems.add(at, key, "%s; write a list of integers", found(key, value))
+	}
+}
+
+func (r reader) strings(at Place, key string, value any, out reflect.Value) {
+	if s, ok := value.(string); ok {
+		value = []any{s}
+	}
+	list, ok := value.([]any)
+	for _, v := range list {
+		s, isString := v.(string)
+		if !isString {
+			ok = false
+			continue
+		}
+		out.Set(reflect.Append(out, reflect.ValueOf(s)))
+	}
+	if !ok {
+		r.problems.add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", found(key, value))
+	}
+}

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// Realm is a routing domain.
+type Realm struct {
+	Place      Place
+	Name       string      `toml:"name"`
+	Anonymous  string      `toml:"anonymous"` // the role of sessions that don't authenticate; "": refused
+	Strict     bool        `toml:"strict"`
+	Roles      []Role      `toml:"role"`
+	Principals []Principal `toml:"principal"`
+	Histories  []History   `toml:"history"`
+
+	Authenticators map[string]string `toml:"authenticator"` // procedures that decide who may join, by method
+}
+
+// History has events kept for those who ask later.
+type History struct {
+	Place   Place
+	URI     string   `toml:"uri"`
+	Match   Match    `toml:"match"`
+	Events  int      `toml:"events"` // how many are kept at most
+	MaxSize Size     `toml:"max_size"`
+	MaxAge  Duration `toml:"max_age"`
+}
+
+// Role is a set of permissions.
+type Role struct {
+	Place       Place
+	Name        string       `toml:"name"`
+	Authorizer  string       `toml:"authorizer"` // a procedure that decides where no permission does
+	Forward     bool         `toml:"forward"`    // its sessions are links that may say where what they pass on has come from
+	Permissions []Permission `toml:"permission"`
+}
+
+// Permission allows actions on the URIs that it matches; the most specific one decides.
+type Permission struct {
+	Place    Place
+	URI      string   `toml:"uri"`
+	Match    Match    `toml:"match"`
+	Allow    []string `toml:"allow"` // publish, subscribe, call, register
+	Disclose bool     `toml:"disclose"`
+	Trust    *int     `toml:"trust"` // level of the role's calls and publications here
+}
+
+// Principal is somebody who authenticates, in one of the ways that are given.
+type Principal struct {
+	Place          Place
+	Authid         string   `toml:"authid"`
+	Role           string   `toml:"role"`
+	Ticket         Secret   `toml:"ticket"`
+	Wampcra        *CRA     `toml:"wampcra"`
+	Scram          *SCRAM   `toml:"scram"`
+	AuthorizedKeys []string `toml:"authorized_keys"` // for cryptosign
+	UID            *int     `toml:"uid"`             // of the process at the other end of a Unix socket
+	GID            *int     `toml:"gid"`
+	Certificate    string   `toml:"certificate"` // of a TLS client: its CN or SHA-256
+
+	files digest // see settle
+}
+
+// CRA is what the router keeps for WAMP-CRA: the secret, or with a salt what is derived from it.
+type CRA struct {
+	Place      Place
+	Secret     Secret `toml:"secret"`
+	Salt       string `toml:"salt"`
+	Iterations int    `toml:"iterations"`
+	KeyLen     int    `toml:"keylen"`
+}
+
+// SCRAM is what the router keeps for WAMP-SCRAM: the keys that are derived from a password, or the password.
+type SCRAM struct {
+	Place      Place
+	Secret     Secret `toml:"secret"`
+	KDF        string `toml:"kdf"` // argon2id13 (default), pbkdf2, argon2id-13
+	Salt       string `toml:"salt"`
+	Iterations int    `toml:"iterations"`
+	Memory     int    `toml:"memory"` // KiB
+	StoredKey  string `toml:"stored_key"`
+	ServerKey  string `toml:"server_key"`
+}
+
+func (k checker) realm(r *Realm) {
+	before := len(*k.Problems)
+	k.uri(r.Place, "name", r.Name, wamp.Exact)
+	if r.Anonymous != "" {
+		k.role(r.Place, "anonymous", r, r.Anonymous)
+	}
+	for _, role := range r.Roles {
+		k.required(role.Place, "name", role.Name)
+		if strings.HasPrefix(role.Name, ownRoles) {
+			k.add(role.Place, "name", "%q is one of the router's own roles; choose a name that does not begin with %q", role.Name, ownRoles)
+		}
+		if role.Authorizer != "" {
+			k.uri(role.Place, "authorizer", role.Authorizer, wamp.Exact)
+		}
+		for _, p := range role.Permissions {
+			k.permission(p)
+		}
+	}
+	for method, procedure := range r.Authenticators {
+		at := r.Place.under("authenticator", -1)
+		k.choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
+		if !wamp.ValidURI(procedure, wamp.Exact, false) { // somebody may have written a secret here
+			k.add(at, method, "this is not a WAMP URI; write the procedure that decides, like \"com.example.authenticate\"")
+		}
+	}
+	for _, h := range r.Histories {
+		k.uri(h.Place, "uri", h.URI, wamp.Match(h.Match))
+	}
+	for _, p := range r.Principals {
+		k.required(p.Place, "authid", p.Authid)
+		k.role(p.Place, "role", r, p.Role)
+		k.principal(p)
+	}
+	if len(*k.Problems) > before {
+		return
+	}
+	if err := tryRealm(*r); err != nil {
+		k.add(r.Place, "", "%v", err)
+	}
+}
+
+// tryRealm says what a router has against the realm.
+func tryRealm(r Realm) error {
+	err := edge.NewRouter(edge.Options{}).AddRealm(edge.RealmOptions{
+		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Authenticators: r.Authenticators, History: histories(r),
+	})
+	return cmp.Or(errors.Unwrap(err), err) // the problem's place says which realm it is
+}
+
+// principal checks what somebody authenticates with, by making of it what the router will.
+func (k checker) principal(p Principal) {
+	before := len(*k.Problems)
+	k.secret(p.Place, "ticket", p.Ticket)
+	if p.Wampcra != nil {
+		k.secret(p.Wampcra.Place, "secret", p.Wampcra.Secret)
+	}
+	if p.Scram != nil {
+		k.secret(p.Scram.Place, "secret", p.Scram.Secret)
+		k.choice(p.Scram.Place, "kdf", p.Scram.KDF, "argon2id13", "pbkdf2", "argon2id-13")
+	}
+	for _, key := range p.AuthorizedKeys {
+		if _, err := auth.ParseKey(key); err != nil {
+			k.add(p.Place, "authorized_keys", "%v", err)
+		}
+	}
+	if len(*k.Problems) > before || p.Authid == "" || p.Role == "" {
+		return
+	}
+	if err := tryPrincipal(p); err != nil {
+		k.add(p.Place, "", "%v", err)
+	}
+}
+
+var actions = []string{"publish", "subscribe", "call", "register"}
+
+func (k checker) permission(p Permission) {
+	if !p.Place.has("uri") {
+		k.add(p.Place, "uri", "missing; write the URI, or uri = \"\" with match = \"prefix\" for all of them")
+	} else {
+		k.uri(p.Place, "uri", p.URI, wamp.Match(p.Match))
+	}
+	if !p.Place.has("allow") {
+		k.add(p.Place, "allow", "missing; write allow = [] with any of %s", OneOf(actions...))
+	}
+	for _, a := range p.Allow {
+		k.choice(p.Place, "allow", a, actions...)
+	}
+}
+
+func (k checker) realmDuplicates(r Realm) {
+	names := map[string]Place{}
+	for _, role := range r.Roles {
+		k.once(names, role.Place, "name", "role", role.Name)
+		permissions := map[string]Place{}
+		for _, p := range role.Permissions {
+			if p.Place.has("uri") {
+				k.once(permissions, p.Place, "uri", "permission for "+wamp.Match(p.Match).String(), p.URI+" ")
+			}
+		}
+	}
+	for _, p := range r.Principals {
+		k.once(names, p.Place, "authid", "principal", p.Authid)
+	}
+}

@@ -1,0 +1,110 @@
+package config
+
+import (
+	"net"
+	"net/url"
+	"slices"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// anonymous looks for the role that a listener gives to anonymous sessions.
+func (k checker) anonymous(l *Listen) {
+	if l.Anonymous == "" {
+		return
+	}
+	if l.Role != "" {
+		k.add(l.Place, "anonymous", "role names the role of all who come here already; remove one of the two")
+		return
+	}
+	realms := k.reached(l)
+	if slices.ContainsFunc(realms, func(r *Realm) bool { return r.role(l.Anonymous) != nil }) || len(realms) == 0 {
+		return
+	}
+	k.role(l.Place, "anonymous", realms[0], l.Anonymous)
+}
+
+// reached lists the realms that peers of a listener may join.
+func (k checker) reached(l *Listen) (list []*Realm) {
+	for i := range k.c.Realms {
+		if r := &k.c.Realms[i]; l.Realm == "" || l.Realm == r.Name {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// role returns the realm's role of a name; nil if there is none.
+func (r *Realm) role(name string) *Role {
+	i := slices.IndexFunc(r.Roles, func(role Role) bool { return role.Name == name })
+	if i < 0 || name == "" {
+		return nil
+	}
+	return &r.Roles[i]
+}
+
+// openDoors warns of listeners beyond this machine whose peers have all rights without authentication.
+func (k checker) openDoors() {
+	for i := range k.c.Listens {
+		l := &k.c.Listens[i]
+		if !beyondLoopback(l.URL) {
+			continue
+		}
+		for _, r := range k.reached(l) {
+			role := r.unproved(l)
+			if role == nil {
+				continue
+			}
+			if what := role.power(); what != "" {
+				k.c.Warnings.add(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", l.URL, role.Name, r.Name, what, role.Place)
+			}
+		}
+	}
+}
+
+// unproved returns the role that a listener's peers have in a realm without authentication; nil: none.
+func (r *Realm) unproved(l *Listen) *Role {
+	for _, name := range []string{l.Role, l.Anonymous} {
+		if role := r.role(name); role != nil {
+			return role
+		}
+	}
+	return r.role(r.Anonymous)
+}
+
+// beyondLoopback reports whether other machines may reach a listener.
+func beyondLoopback(listen string) bool {
+	u, err := url.Parse(listen)
+	if err != nil || u.Scheme == "unix" || u.Hostname() == "localhost" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return ip == nil || !ip.IsLoopback()
+}
+
+// Administration are procedures that change what others do; of each kind one.
+var Administration = []string{
+	"runnel.reload", "runnel.queue.drop", "wamp.session.kill", "wamp.session.kill_all", "wamp.subscription.remove_subscriber", "wamp.registration.remove_callee",
+}
+
+// power says that a role may administer the router, or do everything; "" if it may do neither.
+func (role *Role) power() string {
+	compiled := role.compile()
+	everything := slices.ContainsFunc(role.Permissions, func(p Permission) bool {
+		return p.URI == "" && wamp.Match(p.Match) == wamp.Prefix && len(p.Allow) > 0 && permissions(Role{Permissions: []Permission{p}})[0].Allow == auth.Everything
+	})
+	administers := slices.ContainsFunc(Administration, func(uri string) bool {
+		allowed, _ := compiled.Decide(auth.Call, []byte(uri))
+		return allowed
+	})
+	switch {
+	case everything && administers:
+		return "may do everything, administration of the router included"
+	case everything:
+		return "may use every URI but those of administration"
+	case administers:
+		return "may administer the router"
+	}
+	return ""
+}

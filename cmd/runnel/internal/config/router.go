@@ -1,0 +1,69 @@
+package config
+
+import (
+	"time"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+)
+
+// The roles of the router's own sessions. No role of the configuration begins with "runnel.".
+const (
+	ownRoles   = "runnel."
+	LinkRole   = ownRoles + "uplink"
+	StatusRole = ownRoles + "status"
+)
+
+// RealmOptions returns what the router is told of a realm. It reads the secrets that the realm names.
+func RealmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
+	who, err := principals(r)
+	return edge.RealmOptions{
+		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
+		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
+		Confirmed: confirmations(c, r.Name),
+	}, err
+}
+
+func roles(r Realm) []*auth.Role {
+	list := []*auth.Role{
+		auth.NewRole(LinkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
+		auth.NewRole(StatusRole, []auth.Permission{{URI: "runnel.", Match: wamp.Prefix, Allow: auth.Register | auth.Publish}}),
+	}
+	for _, role := range r.Roles {
+		list = append(list, role.compile())
+	}
+	return list
+}
+
+func (role Role) compile() *auth.Role {
+	compiled := auth.NewRole(role.Name, permissions(role))
+	if role.Authorizer != "" {
+		compiled = compiled.WithAuthorizer(role.Authorizer)
+	}
+	if role.Forward {
+		compiled = compiled.WithForward()
+	}
+	return compiled
+}
+
+func histories(r Realm) (list []edge.HistoryRule) {
+	for _, h := range r.Histories {
+		list = append(list, edge.HistoryRule{
+			URI: h.URI, Match: wamp.Match(h.Match), Events: h.Events, Octets: int(h.MaxSize), Age: time.Duration(h.MaxAge),
+		})
+	}
+	return list
+}
+
+func permissions(role Role) (list []auth.Permission) {
+	for _, p := range role.Permissions {
+		permission := auth.Permission{URI: p.URI, Match: wamp.Match(p.Match), Disclose: p.Disclose, Trust: p.Trust}
+		for _, name := range p.Allow {
+			action, _ := auth.ParseAction(name) // the configuration was checked
+			permission.Allow |= action
+		}
+		list = append(list, permission)
+	}
+	return list
+}

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Same reports whether two parts of a configuration say the same, wherever they stand in their files.
+func Same[T any](a, b T) bool { return sameValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
+
+func sameValues(a, b reflect.Value) bool {
+	if a.Type() == placeType {
+		return true
+	}
+	switch a.Kind() {
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if !sameValues(a.Field(i), b.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice:
+		if a.Len() != b.Len() {
+			return false
+		}
+		for i := range a.Len() {
+			if !sameValues(a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Map:
+		for _, key := range a.MapKeys() {
+			if v := b.MapIndex(key); !v.IsValid() || !sameValues(a.MapIndex(key), v) {
+				return false
+			}
+		}
+		return a.Len() == b.Len()
+	case reflect.Pointer:
+		if a.IsNil() || b.IsNil() {
+			return a.IsNil() == b.IsNil()
+		}
+		return sameValues(a.Elem(), b.Elem())
+	}
+	return a.Equal(b)
+}
+
+// digest tells whether files and secrets that a configuration names have changed.
+type digest [sha256.Size]byte
+
+// settle fills in what the parts take from elsewhere, so that a comparison of two configurations sees it: the node's id,
+// the limits, and what is in the files that they name. Of a pair of a certificate and its key the part takes note itself.
+func (c *Config) settle() {
+	for i := range c.Listens {
+		l := &c.Listens[i]
+		l.MaxMessage = cmp.Or(l.MaxMessage, c.Limits.MaxMessage)
+		l.files, l.pair = digestOf(nil, l.ClientCA), digestOf(nil, l.Certificate, l.Key)
+	}
+	for i := range c.Serials {
+		if s := &c.Serials[i]; s.Mode == "wamp" {
+			s.MaxMessage = cmp.Or(s.MaxMessage, c.Limits.MaxMessage)
+		}
+	}
+	for i := range c.Uplinks {
+		u := &c.Uplinks[i]
+		u.node = c.NodeID()
+		u.files, u.pair = u.digests()
+	}
+	for i := range c.Realms {
+		for j := range c.Realms[i].Principals {
+			p := &c.Realms[i].Principals[j]
+			p.files = digestOf(p.secrets())
+		}
+	}
+}
+
+// Renewed reports whether the listener's certificate or key is another one in next.
+func (l Listen) Renewed(next Listen) bool { return l.pair != next.pair }
+
+// Renewed reports whether the uplink's certificate or key is another one in next.
+func (u Uplink) Renewed(next Uplink) bool { return u.pair != next.pair }
+
+// digests returns that of what makes another uplink, and that of its certificate with the key.
+func (u *Uplink) digests() (files, pair digest) {
+	secrets := []Secret{u.Ticket, u.Secret, u.Password}
+	if u.Certificate == "" {
+		return digestOf(secrets, u.CA, u.Key), digest{}
+	}
+	return digestOf(secrets, u.CA), digestOf(nil, u.Certificate, u.Key)
+}
+
+// secrets returns those by which the principal proves who it is.
+func (p *Principal) secrets() []Secret {
+	list := []Secret{p.Ticket}
+	if p.Wampcra != nil {
+		list = append(list, p.Wampcra.Secret)
+	}
+	if p.Scram != nil {
+		list = append(list, p.Scram.Secret)
+	}
+	return list
+}
+
+func digestOf(secrets []Secret, files ...Path) (d digest) {
+	h := sha256.New()
+	for _, s := range secrets {
+		value, _ := s.Value() // one that can't be read is told of when it is used
+		one := sha256.Sum256([]byte(value))
+		h.Write(one[:])
+	}
+	for _, name := range files {
+		one := sha256.New()
+		if f, err := os.Open(string(name)); err == nil {
+			io.Copy(one, f)
+			f.Close()
+		}
+		h.Write(one.Sum(nil))
+	}
+	h.Sum(d[:0])
+	return d
+}
+
+// Same reports whether a listener need not be opened again. It looks after its certificate itself.
+func (l Listen) Same(next Listen) bool {
+	l.pair = next.pair
+	return Same(l, next)
+}
+
+// Same reports whether an uplink need not be made again. It looks after its certificate itself.
+func (u Uplink) Same(next Uplink) bool {
+	u.pair = next.pair
+	return Same(u, next)
+}
+
+// ChangeReason says why an uplink is made again where its configuration does not show that.
+func (u Uplink) ChangeReason(next Uplink) string {
+	var reasons []string
+	if u.node != next.node {
+		reasons = append(reasons, "the node has another id")
+	}
+	if u.files != next.files {
+		reasons = append(reasons, "a secret, a key or a CA file has changed")
+	}
+	return listed(reasons)
+}
+
+// ChangeReason says why a listener is opened again where its configuration does not show that.
+func (l Listen) ChangeReason(next Listen) string {
+	if l.files != next.files {
+		return ": the file of client_ca has changed"
+	}
+	return ""
+}
+
+func listed(reasons []string) string {
+	if reasons == nil {
+		return ""
+	}
+	return ": " + strings.Join(reasons, ", ")
+}
+
+// RotatedSecrets returns the principals whose secret is another although the configuration names it as before.
+func RotatedSecrets(old, next Realm) (authids []string) {
+	for _, p := range next.Principals {
+		i := slices.IndexFunc(old.Principals, func(before Principal) bool { return before.Authid == p.Authid })
+		if i < 0 || old.Principals[i].files == p.files {
+			continue
+		}
+		before := old.Principals[i]
+		if before.files = p.files; Same(before, p) {
+			authids = append(authids, p.Authid)
+		}
+	}
+	return authids
+}
+
+// WithoutFiles returns the principals without what tells whether the contents of their secrets have changed.
+func WithoutFiles(list []Principal) []Principal {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].files = digest{}
+	}
+	return list
+}

@@ -1,0 +1,250 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"runnel/edge/auth"
+	"runnel/edge/wamp"
+	"runnel/transport/serial/lines"
+)
+
+// Serial is a serial line.
+type Serial struct {
+	Place        Place
+	Name         string   `toml:"name"`
+	Device       Path     `toml:"device"`
+	USB          *USB     `toml:"usb"`
+	Baud         int      `toml:"baud"`
+	DataBits     int      `toml:"data_bits"`
+	StopBits     int      `toml:"stop_bits"`
+	Parity       string   `toml:"parity"`
+	Mode         string   `toml:"mode"`    // wamp (default), lines, modbus
+	Framing      string   `toml:"framing"` // hdlc (default), none; of modbus: rtu, tcp
+	Realm        string   `toml:"realm"`
+	Authid       string   `toml:"authid"`
+	Role         string   `toml:"role"`
+	Settle       Duration `toml:"settle"` // from opening the port to the first octet
+	DTR          string   `toml:"dtr"`    // keep (default), on, off
+	RTS          string   `toml:"rts"`
+	RS485        *RS485   `toml:"rs485"`
+	MaxMessage   Size     `toml:"max_message"`
+	PingInterval Duration `toml:"ping_interval"`
+
+	// framing = "hdlc"
+	Frame      int      `toml:"frame"`
+	Window     int      `toml:"window"`
+	Retries    int      `toml:"retries"`
+	T1         Duration `toml:"t1"`
+	T2         Duration `toml:"t2"`
+	T3         Duration `toml:"t3"`
+	HalfDuplex bool     `toml:"half_duplex"`
+
+	// mode = "lines"
+	Format    string   `toml:"format"`    // json, csv, nmea, regexp, keyvalue, fixed
+	Columns   []string `toml:"columns"`   // of csv and fixed
+	Widths    []int    `toml:"widths"`    // of fixed
+	Separator string   `toml:"separator"` // of csv and keyvalue
+	Assign    string   `toml:"assign"`    // of keyvalue
+	Pattern   string   `toml:"pattern"`   // of regexp
+	Patterns  []string `toml:"patterns"`  // of regexp
+	Sentences []string `toml:"sentences"` // of nmea
+	Checksum  string   `toml:"checksum"`  // of nmea: required (default), optional
+	Decimal   string   `toml:"decimal"`   // point (default), comma
+	Encoding  string   `toml:"encoding"`  // utf-8 (default), latin1
+	MaxLine   Size     `toml:"max_line"`
+	Time      string   `toml:"time"`
+	Fields    []Field  `toml:"field"`
+	Write     string   `toml:"write"` // a procedure
+	Newline   *string  `toml:"newline"`
+
+	// mode = "modbus"
+	Timeout Duration   `toml:"timeout"` // for an answer
+	Gap     Duration   `toml:"gap"`     // between frames
+	Every   Duration   `toml:"every"`   // for registers that don't say
+	Modbus  []Register `toml:"modbus"`
+
+	// mode = "lines" or "modbus"
+	Topic       string   `toml:"topic"`
+	Retain      bool     `toml:"retain"`
+	ExpectEvery Duration `toml:"expect_every"` // in which a good reading is expected
+}
+
+// RS485 is for the kernel to switch a UART between sending and receiving.
+type RS485 struct {
+	Place       Place
+	Inverted    bool     `toml:"inverted"` // RTS is off while sending
+	ReceiveOwn  bool     `toml:"receive_own"`
+	Terminate   bool     `toml:"terminate"`
+	DelayBefore Duration `toml:"delay_before"`
+	DelayBehind Duration `toml:"delay_behind"`
+}
+
+// Field is a value of what a device prints.
+type Field struct {
+	Place  Place
+	Name   string  `toml:"name"`
+	As     string  `toml:"as"`
+	Type   string  `toml:"type"` // number, text, boolean, hex, bits
+	Scale  float64 `toml:"scale"`
+	Offset float64 `toml:"offset"`
+	Unit   string  `toml:"unit"`
+}
+
+// USB identifies a USB serial port, whatever name the kernel gave it.
+type USB struct {
+	Place     Place
+	VID       string `toml:"vid"`
+	PID       string `toml:"pid"`
+	Serial    string `toml:"serial"`
+	Interface string `toml:"interface"`
+}
+
+func (k checker) serial(s *Serial) {
+	k.required(s.Place, "name", s.Name)
+	s.Realm = k.realmName(s.Place, "realm", s.Realm)
+	k.device(s)
+	k.choice(s.Place, "mode", s.Mode, "wamp", "lines", "modbus")
+	s.Mode = cmp.Or(s.Mode, "wamp")
+	k.modeKeys(s)
+	switch s.Mode {
+	case "wamp":
+		k.framed(s)
+	case "lines":
+		k.lines(s)
+	case "modbus":
+		k.modbus(s)
+	}
+	if err := s.LineConfig().Validate(); err != nil && s.USB == nil && s.Device != "" {
+		k.add(s.Place, "", "%v", err)
+	}
+	k.choice(s.Place, "parity", s.Parity, "none", "odd", "even", "mark", "space")
+	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
+	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
+	k.identity(s.Place, s.Realm, s.Role, s.Authid)
+	if s.Mode != "wamp" {
+		k.sensorRights(s)
+	}
+	if s.Role != "" && s.Authid == "" {
+		s.Authid = s.Name
+	}
+}
+
+// The keys that belong to one mode or framing.
+var (
+	wampKeys  = []string{"max_message", "ping_interval"}
+	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
+	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "field", "write", "newline"}
+	busKeys   = []string{"timeout", "gap", "every", "modbus"}
+	bothKeys  = []string{"topic", "retain", "expect_every"}
+)
+
+// formatKeys are the keys that belong to some formats.
+var formatKeys = []struct {
+	key     string
+	formats []string
+}{
+	{"columns", []string{"csv", "fixed"}}, {"widths", []string{"fixed"}}, {"separator", []string{"csv", "keyvalue"}}, {"assign", []string{"keyvalue"}},
+	{"pattern", []string{"regexp"}}, {"patterns", []string{"regexp"}}, {"sentences", []string{"nmea"}}, {"checksum", []string{"nmea"}},
+	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}},
+}
+
+// modeKeys notes keys that belong to other modes.
+func (k checker) modeKeys(s *Serial) {
+	only := func(here bool, what string, keys []string) {
+		for _, key := range keys {
+			if !here && s.Place.has(key) {
+				k.add(s.Place, key, "only for %s; remove it", what)
+			}
+		}
+	}
+	only(s.Mode == "wamp", `mode = "wamp"`, wampKeys)
+	only(s.Mode != "lines", `mode = "wamp" and "modbus"`, []string{"framing"})
+	only(s.Mode == "wamp" && s.Framing != "none", `framing = "hdlc"`, linkKeys)
+	only(s.Mode == "lines", `mode = "lines"`, linesKeys)
+	only(s.Mode == "modbus", `mode = "modbus"`, busKeys)
+	only(s.Mode == "lines" || s.Mode == "modbus", `mode = "lines" and "modbus"`, bothKeys)
+}
+
+func (k checker) framed(s *Serial) {
+	s.Framing = cmp.Or(s.Framing, "hdlc")
+	k.choice(s.Place, "framing", s.Framing, "hdlc", "none")
+	k.ping(s.Place, &s.PingInterval)
+}
+
+func (k checker) lines(s *Serial) {
+	k.required(s.Place, "format", s.Format)
+	k.choice(s.Place, "format", s.Format, lines.FormatNames...)
+	for _, of := range formatKeys {
+		if !slices.Contains(of.formats, s.Format) && s.Place.has(of.key) {
+			k.add(s.Place, of.key, "only for format = %s; remove it", OneOf(of.formats...))
+		}
+	}
+	k.choice(s.Place, "checksum", s.Checksum, "required", "optional")
+	k.choice(s.Place, "decimal", s.Decimal, "point", "comma")
+	k.required(s.Place, "topic", s.Topic)
+	k.choice(s.Place, "encoding", s.Encoding, "utf-8", "latin1")
+	if s.Newline != nil && !slices.Contains([]string{"", "\r", "\n", "\r\n"}, *s.Newline) {
+		k.add(s.Place, "newline", "%q is no end of a line; use %s", *s.Newline, OneOf("\n", "\r", "\r\n", ""))
+	}
+	if s.Write != "" {
+		k.uri(s.Place, "write", s.Write, wamp.Exact)
+	}
+	for _, f := range s.Fields {
+		k.required(f.Place, "name", f.Name)
+		k.choice(f.Place, "type", f.Type, lines.KindNames[1:]...)
+	}
+	if s.Topic != "" && slices.Contains(lines.FormatNames, s.Format) {
+		if _, err := lines.New(s.LinesConfig()); err != nil {
+			k.add(s.Place, "", "%v", err)
+		}
+	}
+}
+
+// sensorRights warns of what a line that publishes by itself will not be allowed to. Topics that are made of what the
+// device says can't be judged.
+func (k checker) sensorRights(s *Serial) {
+	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == s.Realm })
+	if i < 0 {
+		return
+	}
+	name := cmp.Or(s.Role, k.c.Realms[i].Anonymous)
+	at := slices.IndexFunc(k.c.Realms[i].Roles, func(r Role) bool { return r.Name == name })
+	if at < 0 || k.c.Realms[i].Roles[at].Authorizer != "" {
+		return
+	}
+	role := k.c.Realms[i].Roles[at].compile()
+	may := func(place Place, key string, action auth.Action, verb, uri string) {
+		if allowed, _ := role.Decide(action, []byte(uri)); !allowed && uri != "" && !strings.Contains(uri, "{") {
+			k.c.Warnings.add(place, key, "the role %q may not %s %s; add a permission for it", name, verb, uri)
+		}
+	}
+	may(s.Place, "topic", auth.Publish, "publish", s.Topic)
+	may(s.Place, "write", auth.Register, "register", s.Write)
+	for _, r := range s.Modbus {
+		may(r.Place, "topic", auth.Publish, "publish", r.Topic)
+		may(r.Place, "write", auth.Register, "register", r.Write)
+	}
+}
+
+func (k checker) device(s *Serial) {
+	if s.Device == "" && s.USB == nil {
+		k.add(s.Place, "device", "missing; write device = \"/dev/tty...\", or usb = { vid = \"...\", pid = \"...\" } (runnel serial ls shows both)")
+		return
+	}
+	if s.Device != "" && s.USB != nil {
+		k.add(s.Place, "usb", "device is set as well; write one of the two")
+	}
+	if s.USB == nil {
+		return
+	}
+	k.hex(s.USB.Place, "vid", s.USB.VID)
+	k.hex(s.USB.Place, "pid", s.USB.PID)
+}
+
+func (k checker) hex(at Place, key, id string) {
+	if len(id) != 4 || strings.Trim(strings.ToLower(id), "0123456789abcdef") != "" {
+		k.add(at, key, "%q is not a USB id; write four hexadecimal digits, like \"2341\"", id)
+	}
+}

@@ -1,0 +1,114 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"runnel/transport/serial/modbus"
+)
+
+// A sensor that will be refused is worth a warning before it is.
+func TestSensorRights(t *testing.T) {
+	const base = "version = 1\n[[realm]]\nname = \"realm1\"\n[[realm.role]]\nname = \"sensor\"\n[[realm.role.permission]]\nuri = \"com.example.\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n" +
+		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nrole = \"sensor\"\nmode = \"lines\"\nformat = \"json\"\n"
+	for _, c := range []struct {
+		keys string
+		want []string
+	}{
+		{"topic = \"com.example.a\"", nil},
+		{"topic = \"org.{x}\"", nil}, // nobody knows
+		{"topic = \"org.a\"\nwrite = \"com.example.w\"", []string{
+			`16: serial.topic: the role "sensor" may not publish org.a`, `17: serial.write: the role "sensor" may not register com.example.w`}},
+	} {
+		config, err := Parse("FILE", base+c.keys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(config.Warnings) != len(c.want) {
+			t.Fatalf("%s: %v", c.keys, config.Warnings)
+		}
+		for i, want := range c.want {
+			if got := config.Warnings[i].Error(); !strings.Contains(got, want) {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+	}
+}
+
+// The keys of the text formats reach the parser, and those of another format are refused.
+func TestLineFormats(t *testing.T) {
+	const base = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n" +
+		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\ntopic = \"com.example.a\"\n"
+	for _, c := range []struct{ keys, want string }{
+		{"format = \"keyvalue\"\nseparator = \";\"\nassign = \"=\"\ndecimal = \"comma\"\nexpect_every = \"1m\"", ""},
+		{"format = \"fixed\"\ncolumns = [\"a\", \"b\"]\nwidths = [3, 4]\n[[serial.field]]\nname = \"a\"\ntype = \"hex\"", ""},
+		{"format = \"regexp\"\npatterns = ['^(?P<a>.)', '^(?P<b>.)']", ""},
+		{"format = \"nmea\"\nchecksum = \"optional\"\ntime = \"arrival\"", ""},
+		{"format = \"nmea\"\nchecksum = \"none\"", `serial.checksum: "none" is not known; use "required" or "optional"`},
+		{"format = \"csv\"\ncolumns = [\"a\"]\nwidths = [3]", `serial.widths: only for format = "fixed"; remove it`},
+		{"format = \"csv\"\ncolumns = [\"a\"]\ndecimal = \"comma\"", "separator needs to be another character"},
+		{"format = \"json\"\nassign = \"=\"", `serial.assign: only for format = "keyvalue"; remove it`},
+		{"format = \"json\"\ndecimal = \"point\"", `serial.decimal: only for format = "csv", "regexp", "keyvalue" or "fixed"; remove it`},
+		{"format = \"json\"\nexpect_every = \"x\"", `serial.expect_every: "x" is not a duration`},
+	} {
+		_, err := Parse("FILE", base+c.keys)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; want %q", c.keys, err, c.want)
+		}
+	}
+}
+
+// Addresses as manuals print them, orders, bits and the slaves beyond the specification.
+func TestRegisters(t *testing.T) {
+	const base = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"register\"]\n" +
+		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"modbus\"\ntopic = \"com.example.a\"\n[[serial.modbus]]\nname = \"x\"\n"
+	for _, c := range []struct{ keys, want string }{
+		{"slave = 1\naddress = \"40001\"", "holding 0"},
+		{"slave = 254\naddress = \"30009\"\ntype = \"float64\"\norder = \"badc\"", "input 8"},
+		{"slave = 1\naddress = \"465536\"", "holding 65535"},
+		{"slave = 1\naddress = \"00017\"", "coil 16"},
+		{"slave = 1\naddress = \"10001\"\ntable = \"discrete\"", "discrete 0"},
+		{"slave = 1\naddress = 5\ntable = \"input\"\nbit = 15", "input 5"},
+		{"slave = 0\naddress = 5\ntable = \"holding\"\npublish = \"never\"\nwrite = \"com.example.w\"\nwrite_many = true", "holding 5"},
+		{"slave = 1\naddress = \"40001\"\ntable = \"input\"", `error the address is one of the table "holding"`},
+		{"slave = 1\naddress = \"20001\"", `error "20001" is no address`},
+		{"slave = 1\naddress = \"40000\"", `error "40000" is no address`},
+		{"slave = 1\naddress = \"465537\"", `error "465537" is no address`},
+		{"slave = 1\naddress = -1\ntable = \"input\"", "error -1 is out of range"},
+		{"slave = 1\naddress = 5\ntable = \"input\"\nbit = 16", "error want 0 to 15"},
+		{"slave = 1\naddress = 5\ntable = \"input\"\ntype = \"int32\"\nwords = \"low\"\norder = \"cdab\"", "error order says it already"},
+		{"slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
+		{"slave = 255\naddress = 5\ntable = \"holding\"", "error 255 is out of range"},
+		{"TCP slave = 255\naddress = 5\ntable = \"holding\"", "holding 5"},
+		{"TCP slave = 0\naddress = 5\ntable = \"holding\"", "holding 5"},
+		{"RTU slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
+		{"BAD slave = 1\naddress = 5\ntable = \"holding\"", `error device "tcp://10.0.0.7": want tcp://HOST:PORT`},
+		{"TTY slave = 1\naddress = 5\ntable = \"holding\"", `error "tcp" needs device = "tcp://HOST:PORT"`},
+	} {
+		text := base + c.keys
+		for mark, device := range map[string]string{
+			"TCP ": "device = \"tcp://10.0.0.7:502\"", "RTU ": "device = \"tcp://10.0.0.7:502\"\nframing = \"rtu\"",
+			"BAD ": "device = \"tcp://10.0.0.7\"", "TTY ": "device = \"/dev/null\"\nframing = \"tcp\"",
+		} {
+			if keys, marked := strings.CutPrefix(c.keys, mark); marked {
+				text = strings.Replace(base, "device = \"/dev/null\"", device, 1) + keys
+			}
+		}
+		config, err := Parse("FILE", text)
+		if want, fails := strings.CutPrefix(c.want, "error "); fails {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; want %q", c.keys, err, want)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.keys, err)
+			continue
+		}
+		p := config.Serials[0].ModbusConfig().Points[0]
+		if got := fmt.Sprint(modbus.TableNames[p.Table], " ", p.Address); got != c.want {
+			t.Errorf("%s: %s, want %s", c.keys, got, c.want)
+		}
+	}
+}

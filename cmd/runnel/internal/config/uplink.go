@@ -1,0 +1,223 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"runnel/edge/wamp"
+	"runnel/transport"
+)
+
+// Uplink links a realm to a central router.
+type Uplink struct {
+	Place        Place
+	Name         string   `toml:"name"`
+	Realm        string   `toml:"realm"`
+	URL          []string `toml:"url"`
+	RemoteRealm  string   `toml:"remote_realm"`
+	Serializer   string   `toml:"serializer"`
+	Authid       string   `toml:"authid"`
+	Ticket       Secret   `toml:"ticket"`
+	Secret       Secret   `toml:"secret"`
+	Key          Path     `toml:"key"`
+	Binding      string   `toml:"channel_binding"` // of key and secret to the TLS connection
+	Certificate  Path     `toml:"certificate"`
+	CA           Path     `toml:"ca"`
+	Pin          string   `toml:"pin"` // SHA-256 of the router's certificate or public key
+	PingInterval Duration `toml:"ping_interval"`
+	PingTimeout  Duration `toml:"ping_timeout"`
+	FailBack     Duration `toml:"fail_back"`     // how long a better URL must be reachable before the link goes back to it
+	MaxHops      int      `toml:"max_hops"`      // links that an event or a call may cross
+	ReconnectMin Duration `toml:"reconnect_min"` // bounds of the pause before trying again, at first and at last
+	ReconnectMax Duration `toml:"reconnect_max"`
+
+	// How exported events wait for the far side.
+	MaxSize    Size     `toml:"max_size"` // bounds of what waits
+	MaxAge     Duration `toml:"max_age"`
+	MinFree    Size     `toml:"min_free"`    // what is to stay free on the disk
+	Drop       string   `toml:"drop"`        // what goes when it is full: "oldest" (default), "newest"
+	SpillAfter Duration `toml:"spill_after"` // what is not acknowledged for so long is written
+	Sync       Duration `toml:"sync"`        // durable events wait so long for others to be written together with
+
+	Exports []Share `toml:"export"`
+	Imports []Share `toml:"import"`
+
+	// Of MQTT, see mqtt.go.
+	QoS        *int   `toml:"qos"`
+	Format     string `toml:"format"`
+	ClientID   string `toml:"client_id"`
+	Username   string `toml:"username"`
+	Password   Secret `toml:"password"`
+	StateTopic string `toml:"state_topic"`
+	MaxMessage Size   `toml:"max_message"`
+
+	node        string // its id; see settle
+	files, pair digest
+}
+
+// Share is topics or procedures that cross an uplink.
+type Share struct {
+	Place     Place
+	Topic     *string `toml:"topic"`
+	Procedure *string `toml:"procedure"`
+	Match     Match   `toml:"match"`
+	Store     string  `toml:"store"`  // memory, disk (default), durable
+	Retain    bool    `toml:"retain"` // of MQTT: all events are retained
+
+	Interest *bool `toml:"interest"` // false: it crosses whether somebody wants it or not
+
+	// URIs have one prefix here where they have the other there.
+	LocalPrefix  string `toml:"local_prefix"`
+	RemotePrefix string `toml:"remote_prefix"`
+}
+
+func (k checker) uplink(u *Uplink) {
+	k.required(u.Place, "name", u.Name)
+	u.Realm = k.realmName(u.Place, "realm", u.Realm)
+	if u.RemoteRealm == "" {
+		u.RemoteRealm = u.Realm
+	}
+	if len(u.URL) == 0 {
+		k.add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
+	}
+	k.file(u.Place, "ca", u.CA)
+	if _, err := transport.ParsePin(u.Pin); u.Pin != "" && err != nil {
+		k.add(u.Place, "pin", "%v", err)
+	}
+	k.credentials(u)
+	if u.IsMQTT() {
+		defer k.broker(u) // when all that both kinds have is checked
+	} else {
+		k.centre(u)
+	}
+	for _, d := range []struct {
+		key   string
+		value Duration
+	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
+		if u.Place.has(d.key) && d.value <= 0 {
+			k.add(u.Place, d.key, "must be more than nothing, like \"10s\"")
+		}
+	}
+	k.ping(u.Place, &u.PingInterval)
+	k.choice(u.Place, "drop", u.Drop, "oldest", "newest")
+	for _, s := range u.Exports {
+		k.share(s, "local_prefix", s.LocalPrefix)
+	}
+	for _, s := range u.Imports {
+		k.share(s, "remote_prefix", s.RemotePrefix)
+		if s.Store != "" {
+			k.add(s.Place, "store", "only what is exported can be stored; remove it")
+		}
+	}
+	if len(u.Exports)+len(u.Imports) == 0 {
+		k.add(u.Place, "", "nothing crosses this link; add [[uplink.export]] or [[uplink.import]]")
+	}
+}
+
+// centre checks what only an uplink to a router has.
+func (k checker) centre(u *Uplink) {
+	k.foreign(u.Place, mqttKeys, "a router")
+	for i, text := range u.URL {
+		if k.uplinkURL(u.Place, text) {
+			k.endpoint(u.Place, &u.URL[i])
+		}
+	}
+	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
+	if u.MaxHops < 0 || u.MaxHops > mostHops {
+		k.add(u.Place, "max_hops", "must be 1 to %d", mostHops)
+	}
+	for _, s := range slices.Concat(u.Exports, u.Imports) {
+		k.foreign(s.Place, []string{"retain"}, "a router")
+	}
+}
+
+const mostHops = 16 // as many as the router passes on
+
+func (k checker) uplinkURL(at Place, text string) (ok bool) {
+	u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts")
+	if u != nil && u.Host+u.Path == "" {
+		k.add(at, "url", "%q names no router", transport.Shown(text))
+		return false
+	}
+	return u != nil
+}
+
+func (k checker) credentials(u *Uplink) {
+	k.secret(u.Place, "ticket", u.Ticket)
+	k.secret(u.Place, "secret", u.Secret)
+	k.file(u.Place, "key", u.Key)
+	k.file(u.Place, "certificate", u.Certificate)
+	k.private(u.Place, "key", string(u.Key))
+	k.clientFiles(u)
+	if u.Binding != "" {
+		k.choice(u.Place, "channel_binding", u.Binding, Bindings...)
+	}
+	if u.Binding != "" && !u.Secret.Set() && (u.Key == "" || u.Certificate != "") {
+		k.add(u.Place, "channel_binding", "there is nothing to bind; write a key or a secret")
+	}
+	if u.Certificate != "" && u.Key == "" {
+		k.add(u.Place, "key", "missing; write the certificate's key")
+	}
+	if u.Authid == "" && (u.Ticket.Set() || u.Secret.Set()) {
+		k.add(u.Place, "authid", "missing; write the name that the secret belongs to")
+	}
+}
+
+// clientFiles checks that the files hold what they should. Those that are not there have been told of.
+func (k checker) clientFiles(u *Uplink) {
+	if u.Key.isContent() || u.Certificate.isContent() || u.CA.isContent() {
+		return
+	}
+	key := u.Key
+	if u.Certificate != "" || u.IsMQTT() {
+		key = "" // it is the certificate's
+	}
+	_, err := AuthMethods(u.Authid, Secret{}, Secret{}, key)
+	if err == nil && (u.Certificate == "" || u.Key != "") {
+		_, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		k.add(u.Place, "key", "%v", err)
+	}
+	if u.Certificate != "" && u.Key != "" {
+		k.certificate(u.Place, u.Certificate, u.Key)
+	}
+}
+
+// share checks one table of an uplink. The prefix is the one that its URI has where it comes from.
+func (k checker) share(s Share, prefixKey, prefix string) {
+	switch {
+	case s.Topic != nil && s.Procedure != nil:
+		k.add(s.Place, "procedure", "topic is set as well; write a table of its own for each")
+	case s.Topic != nil:
+		k.shared(s, "topic", *s.Topic, prefixKey, prefix)
+	case s.Procedure != nil && *s.Procedure == "":
+		k.add(s.Place, "procedure", "all procedures can't be shared: some are the router's own; write the beginning of those that are to be, like \"com.example.\"")
+	case s.Procedure != nil:
+		k.shared(s, "procedure", *s.Procedure, prefixKey, prefix)
+	default:
+		k.add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
+	}
+	k.store(s)
+}
+
+func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
+	k.uri(s.Place, key, uri, wamp.Match(s.Match))
+	if !strings.HasPrefix(uri, prefix) {
+		k.add(s.Place, prefixKey, "%s %q does not begin with %q", key, uri, prefix)
+	}
+	for _, p := range []struct{ key, value string }{{"local_prefix", s.LocalPrefix}, {"remote_prefix", s.RemotePrefix}} {
+		if s.Place.has(p.key) {
+			k.uri(s.Place, p.key, p.value, wamp.Prefix)
+		}
+	}
+}
+
+func (k checker) store(s Share) {
+	k.choice(s.Place, "store", s.Store, "memory", "disk", "durable")
+	if s.Store != "" && s.Procedure != nil {
+		k.add(s.Place, "store", "only topics can be stored; remove it")
+	}
+}

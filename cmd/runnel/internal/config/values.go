@@ -1,0 +1,230 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// text is a configuration value that is written as a string.
+type text interface{ parse(s string) error }
+
+// Size is a number of octets: "64MB", "64MiB", "512kB" or a bare number.
+type Size int64
+
+var sizeUnits = []struct {
+	name string
+	size int64
+}{
+	{"kib", 1 << 10}, {"mib", 1 << 20}, {"gib", 1 << 30}, {"kb", 1e3}, {"mb", 1e6}, {"gb", 1e9}, {"b", 1},
+}
+
+func (z *Size) parse(s string) error {
+	number, unit := strings.TrimSpace(s), int64(1)
+	for _, u := range sizeUnits {
+		if n := len(number) - len(u.name); n > 0 && strings.EqualFold(number[n:], u.name) {
+			number, unit = strings.TrimSpace(number[:n]), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || n < 0 || n > math.MaxInt64/unit {
+		return fmt.Errorf("%q is not a size; write it like \"512kB\", \"64MB\" or \"64MiB\"", s)
+	}
+	*z = Size(n * unit)
+	return nil
+}
+
+// Duration is a time span: "10s", "1m30s", "250ms".
+type Duration time.Duration
+
+func (d *Duration) parse(s string) error {
+	v, err := time.ParseDuration(s)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a duration; write it like \"250ms\", \"10s\" or \"1m30s\"", s)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Mode is a file's permission bits: "0660".
+type Mode os.FileMode
+
+func (m *Mode) parse(s string) error {
+	v, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || v > 0o777 {
+		return fmt.Errorf("%q is not a file mode; write it in octal, like \"0660\"", s)
+	}
+	*m = Mode(v)
+	return nil
+}
+
+// Match is a matching policy.
+type Match wamp.Match
+
+func (m *Match) parse(s string) error {
+	v, ok := wamp.ParseMatch(s)
+	if !ok {
+		return fmt.Errorf("%q is not a matching policy; use %s", s, OneOf("exact", "prefix", "wildcard"))
+	}
+	*m = Match(v)
+	return nil
+}
+
+// ParseMatch reads the name of a matching policy: exact, prefix or wildcard.
+func ParseMatch(s string) (m Match, err error) {
+	err = m.parse(s)
+	return m, err
+}
+
+// String makes the policy readable in messages.
+func (m Match) String() string { return wamp.Match(m).String() }
+
+// Level is how much is logged: debug, info, warn or error.
+type Level slog.Level
+
+func (l *Level) parse(s string) error {
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, s) {
+		return fmt.Errorf("%q is not a log level; use %s", s, OneOf("debug", "info", "warn", "error"))
+	}
+	return (*slog.Level)(l).UnmarshalText([]byte(s))
+}
+
+// LogFormat is how a line of the log is written: text or json.
+type LogFormat string
+
+func (f *LogFormat) parse(s string) error {
+	if s != "text" && s != "json" {
+		return fmt.Errorf("%q is not a log format; use %s", s, OneOf("text", "json"))
+	}
+	*f = LogFormat(s)
+	return nil
+}
+
+// Path is a file's name. A relative one is relative to the configuration file's directory.
+type Path string
+
+// Secret is a password, a ticket or the like: a literal, or file:PATH, env:NAME, cred:NAME (a systemd credential). It is
+// read when it is needed, so that it neither stays in memory nor gets into a message by accident.
+type Secret struct {
+	text string
+	dir  string // relative paths start here
+}
+
+// NewSecret returns the secret that text stands for; relative paths start in the working directory.
+func NewSecret(text string) Secret { return Secret{text: text} }
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s.text == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// Set reports whether there is a secret.
+func (s Secret) Set() bool { return s.text != "" }
+
+var errNoCredentials = errors.New("$CREDENTIALS_DIRECTORY is not set: not started by systemd")
+
+// Value returns the secret itself. A file's trailing newline is no part of it.
+func (s Secret) Value() (string, error) {
+	kind, name, _ := strings.Cut(s.text, ":")
+	switch kind {
+	case "file":
+		return readSecret(absolute(s.dir, name))
+	case "cred":
+		dir := os.Getenv("CREDENTIALS_DIRECTORY")
+		if dir == "" {
+			return "", errNoCredentials
+		}
+		return readSecret(filepath.Join(dir, filepath.Base(name)))
+	case "env":
+		value, ok := os.LookupEnv(name)
+		if !ok {
+			return "", fmt.Errorf("the environment variable %s is not set", name)
+		}
+		return value, nil
+	}
+	return s.text, nil
+}
+
+// file returns the file that the secret stands in, which may be the configuration itself; "" if it is none of ours.
+func (s Secret) file(config string) string {
+	switch kind, name, _ := strings.Cut(s.text, ":"); kind {
+	case "file":
+		return absolute(s.dir, name)
+	case "cred", "env":
+		return ""
+	}
+	return config
+}
+
+func readSecret(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	return strings.TrimRight(string(b), "\r\n"), err
+}
+
+// absolute makes a path absolute that is relative to dir.
+func absolute(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "tcp://") { // a serial device server's port
+		return path
+	}
+	path = filepath.Join(dir, path)
+	if whole, err := filepath.Abs(path); err == nil { // dir may be relative itself, as in "-c gateway.toml"
+		return whole
+	}
+	return path
+}
+
+// OneOf writes a choice: "a", "b" or "c".
+func OneOf(names ...string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = strconv.Quote(name)
+	}
+	if len(quoted) < 2 {
+		return strings.Join(quoted, "")
+	}
+	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
+}
+
+// nearest returns the name that s was most likely meant to be, or "".
+func nearest(s string, names []string) string {
+	best, bestCost := "", len(s)/2+1
+	for _, name := range names {
+		if cost := distance(s, name); cost < bestCost {
+			best, bestCost = name, cost
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions and replacements between a and b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
