@@ -280,11 +280,12 @@ func TestKeepAlive(t *testing.T) {
 		},
 		"a peer that reads slowly": func(t *testing.T, e ends) {
 			go e.c.ReadMessage()
-			// One octet every 5 s: the PING can't be sent, but the octets move.
+			// One octet every 4.9 s: the PING can't be sent, but the octets move. No PING is due at the moment of a read, when
+			// the right to write is free for an instant.
 			go func() {
 				b := make([]byte, 1)
 				for range 60 {
-					time.Sleep(5 * time.Second)
+					time.Sleep(4900 * time.Millisecond)
 					e.peer.Read(b)
 				}
 				io.Copy(io.Discard, e.peer)
