@@ -121,7 +121,11 @@ func (s *session) keepCall() error {
 	if len(s.calls) < s.callsPaid || s.out.account == nil { // nil: the router's own call, which is one of a few
 		return nil
 	}
-	if !s.memory().Keep(budget.Calls, callsCost) {
+	keep := s.memory().Keep
+	if s.callsPaid == 0 { // full tables must not keep a session from calling at all
+		keep = s.memory().KeepBasic
+	}
+	if !keep(budget.Calls, callsCost) {
 		return refusal{wamp.Unavailable, "the router has no memory for more calls"}
 	}
 	s.callsPaid += callsChunk

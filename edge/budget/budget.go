@@ -123,8 +123,21 @@ func (b *Budget) Keep(k Kind, octets int) bool {
 	if b == nil {
 		return true
 	}
-	n, limit := int64(octets), b.limit.Load()
-	if n > 0 && (b.kept.Add(n) > limit/2 || b.used.Load()+n > limit) {
+	return b.keep(k, int64(octets), b.limit.Load()/2)
+}
+
+// KeepBasic is Keep for the little that a peer needs to be served at all. Full tables do not refuse it: it may use the
+// whole budget, not half of it.
+func (b *Budget) KeepBasic(k Kind, octets int) bool {
+	if b == nil {
+		return true
+	}
+	return b.keep(k, int64(octets), b.limit.Load())
+}
+
+// keep charges n if what is kept stays within most, and all of it within the budget.
+func (b *Budget) keep(k Kind, n, most int64) bool {
+	if n > 0 && (b.kept.Add(n) > most || b.used.Load()+n > b.limit.Load()) {
 		b.kept.Add(-n)
 		b.refuse(k)
 		return false

@@ -24,12 +24,10 @@ func (n *node) refused(c *client.Client, name string) (why string) {
 		why = l.Clash
 		return !l.Up && why != ""
 	})
-	if !strings.Contains(n.process.Stderr.Text(), "another node has the id of this one") {
-		n.Errorf("the log of %s does not tell", n.name)
+	if _, err := n.process.Logs("another node has the id of this one"); err != nil {
+		n.Error(err)
 	}
-	if !strings.Contains(n.link(c, name).Error, "is used twice") {
-		n.Errorf("the last error is %q", n.link(c, name).Error)
-	}
+	await(n.T, n.name+": the last error tells", func() bool { return strings.Contains(n.link(c, name).Error, "is used twice") })
 	return why
 }
 
