@@ -355,6 +355,8 @@ func FuzzRecord(f *testing.F) {
 	f.Add(appendEvent(nil, e, 70))
 	f.Add(appendGap(nil, &entry{Event: Event{Sequence: 9, Gap: &Gap{Reason: ByAge, First: 1, Last: 9, Count: 8}}}, 2))
 	f.Add(appendHead(nil, markRecord, 1, 2, 2, 3))
+	f.Add(appendHeld(nil, &heldEvent{kept: kept{Event: e.Event, at: 5}, reason: "refused"}, 90))
+	f.Add(appendGone(nil, "com.example.weather", 1, 77, 90, 5))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, ok := decode(data, "")
 		if !ok {
@@ -369,8 +371,14 @@ func FuzzRecord(f *testing.F) {
 			text = appendGap(nil, again, r.settled)
 		case markRecord:
 			text = appendHead(nil, markRecord, r.Epoch, r.Sequence, r.settled, r.at)
+		case heldRecord:
+			text = appendHeld(nil, &heldEvent{kept: kept{Event: r.Event, at: r.at}, reason: r.reason}, r.settled)
+		case goneRecord:
+			text = appendGone(nil, r.Topic, r.Epoch, r.Sequence, r.settled, r.at)
 		}
-		if back, ok := decode(text, ""); !ok || back.Sequence != r.Sequence || back.Topic != r.Topic || !bytes.Equal(back.Payload.Raw, r.Payload.Raw) {
+		back, ok := decode(text, "")
+		if !ok || back.kind != r.kind || back.Sequence != r.Sequence || back.settled != r.settled || back.at != r.at ||
+			back.Topic != r.Topic || back.reason != r.reason || !bytes.Equal(back.Payload.Raw, r.Payload.Raw) {
 			t.Errorf("%+v became %+v", r, back)
 		}
 	})
