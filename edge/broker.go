@@ -24,6 +24,20 @@ type publication struct {
 	past      *past // as the histories keep it; nil until one does
 }
 
+// delivery is a publication that is being routed, and what the functions on its way share.
+type delivery struct {
+	*publication
+	mayWait bool     // no lock is held: the turn may flush outboxes and wait for slow peers
+	receipt *receipt // nil: no subscriber may withhold PUBLISHED
+}
+
+// receipt says who gets the acknowledgement of a PUBLISH.
+type receipt struct {
+	publisher *session
+	request   wamp.ID   // PUBLISH.Request
+	withheld  *withheld // set once a subscriber has to confirm, or the publication to be recorded
+}
+
 // publisher is who published, as subscribers may be told; the zero value is the router itself.
 type publisher struct {
 	id               wamp.ID
@@ -73,25 +87,23 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if options.acknowledge {
 		return s.publishAcknowledged(t, m)
 	}
-	return s.route(t)
+	return s.route(t, &delivery{publication: &t.publication})
 }
 
-// route hands the turn's publication out. Without error it is in all outboxes.
-func (s *session) route(t *turn) error {
-	p := &t.publication
-	t.match(s.realm, p)
-	if p.options.acknowledge {
-		if err := unconfirmed(t.matched); err != nil {
+// route delivers a publication. Without an error it is in all outboxes.
+func (s *session) route(t *turn, d *delivery) error {
+	matched := t.match(s.realm, d.topic)
+	if d.options.acknowledge {
+		if err := unconfirmed(matched); err != nil {
 			return err
 		}
 	}
 	t.count.publications++
-	if p.options.retain {
-		s.retain(p)
+	if d.options.retain {
+		s.retain(d.publication)
 	}
-	t.publishing = true
-	t.publishMatched(s.realm, p)
-	t.publishing = false
+	d.mayWait = true
+	t.publishMatched(s.realm, d, matched)
 	return nil
 }
 
@@ -101,20 +113,18 @@ func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
 	if t.publication.options.origin {
 		return s.publishOnce(t, m)
 	}
+	d := delivery{publication: &t.publication}
 	if r.confirming.Load() > 0 {
 		if err := r.acknowledgements.full(s); err != nil {
 			return err
 		}
-		t.asker, t.request = s, m.Request
+		d.receipt = &receipt{publisher: s, request: m.Request}
 	}
-	err := s.route(t)
-	w := t.withheld
-	t.asker, t.withheld = nil, nil
-	switch {
-	case err != nil:
+	if err := s.route(t, &d); err != nil {
 		return err
-	case w != nil:
-		r.acknowledgements.routed(t, w)
+	}
+	if d.receipt != nil && d.receipt.withheld != nil {
+		r.acknowledgements.delivered(t, d.receipt.withheld)
 		return nil
 	}
 	return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
@@ -137,18 +147,19 @@ func ifAcknowledged(o publishOptions, err error) error {
 // publish appends p to the outbox of everyone who is to have it: one EVENT a subscription
 // (advanced/pubsub_pattern_based_subscription.md).
 func (t *turn) publish(m *realm, p *publication) {
-	t.match(m, p)
-	t.publishMatched(m, p)
+	t.publishMatched(m, &delivery{publication: p}, t.match(m, p.topic))
 }
 
-// match finds the subscriptions of p's topic.
-func (t *turn) match(m *realm, p *publication) {
-	t.matched = m.topics.Load().match(p.topic, t.matched[:0])
+// match finds the subscriptions of a topic. The list is valid until the next call.
+func (t *turn) match(m *realm, topic []byte) []*subscription {
+	t.matched = m.topics.Load().match(topic, t.matched[:0])
+	return t.matched
 }
 
 // publishMatched is publish for the subscriptions that match has found.
-func (t *turn) publishMatched(m *realm, p *publication) {
-	for _, sub := range t.matched {
+func (t *turn) publishMatched(m *realm, d *delivery, matched []*subscription) {
+	p := d.publication
+	for _, sub := range matched {
 		if sub.history != nil {
 			sub.history.record(m, p)
 		}
@@ -160,19 +171,20 @@ func (t *turn) publishMatched(m *realm, p *publication) {
 		}
 		for _, chunk := range sub.seats {
 			for _, seat := range chunk {
-				t.deliver(sub, seat, p)
+				t.deliver(sub, seat, d)
 			}
 		}
 	}
 }
 
-func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
+func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
+	p := d.publication
 	if p.node != "" && seat.node != "" && seat.node != p.node || !p.isFor(seat) {
 		return
 	}
-	asks := t.asker != nil && seat.confirms.Load()
+	asks := d.receipt != nil && seat.confirms.Load()
 	if asks || p.options.retain && seat.told.Load() {
-		t.deliverToLink(sub, seat, p, asks)
+		t.deliverSingly(sub, seat, d, asks)
 		return
 	}
 	peer := seat.session
@@ -182,19 +194,19 @@ func (t *turn) deliver(sub *subscription, seat *seat, p *publication) {
 	}
 	if f.state == ready {
 		t.count.events++
-		t.append(seat, f.bytes)
+		t.append(seat, f.bytes, d.mayWait)
 	}
 }
 
 // append gives an EVENT to the peer in the seat. When memory is short it is flushed at once, so that its buffer is free.
-func (t *turn) append(place *seat, msg []byte) {
+func (t *turn) append(place *seat, msg []byte, mayWait bool) {
 	peer := place.session
 	v, full := peer.out.appendEvent(place, msg)
 	if v == noRoom {
-		v, full = t.squeeze(place, msg)
+		v, full = t.squeeze(place, msg, mayWait)
 	}
 	t.note(peer, v, full)
-	if v == first && t.publishing && peer.out.account.Tight() {
+	if v == first && mayWait && peer.out.account.Tight() {
 		t.flush()
 	}
 }

@@ -5,49 +5,56 @@ import (
 	"sync"
 
 	"runnel/edge/codec"
+	"runnel/edge/dedup"
 	"runnel/edge/wamp"
 )
 
-// PUBLISHED may have to wait. A part of this process that takes responsibility for events, such as a link that stores them
-// until the far side has them, subscribes with SUBSCRIBE.Options._confirm. Of a publication that is to be acknowledged it
-// gets an EVENT with the detail _confirm, and answers it with EVENT_RECEIVED, or with ERROR for EVENT, which becomes the
-// publisher's. PUBLISHED is sent when all such subscribers have answered; if one leaves before, ERROR. The option is heeded
-// for sessions of this process only: who can have PUBLISHED withheld can hold up publishers.
+// PUBLISHED may have to wait. A part of this process that takes responsibility for events, such as a store, subscribes
+// with the private option _confirm. For a publication that asks for an acknowledgement it gets an EVENT with the detail
+// _confirm. It answers with EVENT_RECEIVED, or with an ERROR for EVENT, which is passed to the publisher. PUBLISHED is sent
+// once all such subscribers have answered; if one of them leaves before, the publisher gets an ERROR. Only internal
+// sessions may ask for this, because a session that can withhold PUBLISHED can hold up publishers.
 //
-// A publication with PUBLISH.Options._origin waits here as well, until it is on record that it was routed (once.go).
+// A publication with the private option _origin waits here as well, until it is recorded (once.go).
 //
-// Whoever asks for no acknowledgement, or publishes where nobody confirms, does not come here.
+// Other publications never come here.
 
-// withheld is an acknowledgement that waits. It stands in its publisher's session and in those of its confirmers.
+// withheld is an acknowledgement that waits. It is listed in its publisher's session and in those of its confirmers.
 type withheld struct {
 	// Static after construction.
-	id   wamp.ID // of the publication
-	mark *mark   // nil: it has no origin
+	id   wamp.ID                // of the publication
+	mark *dedup.Mark[*withheld] // nil: it has no origin
 
 	// Guarded by acknowledgements.mu.
 	publisher  *session // nil: it has left
 	request    wamp.ID  // PUBLISH.Request
-	left       int      // how many answers have not come; one more while the event is on its way to the outboxes
+	missing    int      // answers that have not come; one more while the event is being routed
 	confirmers []confirmer
-	over       bool
+	resolved   bool
 }
 
-// confirmer is a session that has yet to answer for so many EVENTs of one publication.
+// confirmer is a session that has yet to answer for a number of EVENTs of one publication.
 type confirmer struct {
 	session *session
 	events  int
 }
 
-const maxWithheld = 1 << 16 // in one realm
-
-// acknowledgements are a realm's that are withheld.
-type acknowledgements struct {
-	mu    sync.Mutex
-	count int
-	marks marks // of once.go
+// outcome is how a withheld acknowledgement is resolved. The zero value is PUBLISHED.
+type outcome struct {
+	err   error          // the publication failed: the publisher gets the ERROR made from err
+	reply *codec.Message // the publication failed: the publisher gets this ERROR, which a confirmer has sent
 }
 
-// full reports that no more may be withheld for s.
+const maxWithheld = 1 << 16 // in one realm
+
+// acknowledgements are the withheld acknowledgements of a realm.
+type acknowledgements struct {
+	mu     sync.Mutex
+	count  int
+	routed dedup.Table[*withheld] // see once.go
+}
+
+// full reports why no further acknowledgement may be withheld for s.
 func (a *acknowledgements) full(s *session) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -60,12 +67,12 @@ func (a *acknowledgements) full(s *session) error {
 // hold begins to withhold the acknowledgement of s's PUBLISH. Holds mu.
 func (a *acknowledgements) hold(s *session, request wamp.ID, w *withheld) {
 	a.count++
-	w.left = 1
-	w.ask(s, request)
+	w.missing = 1
+	w.answerTo(s, request)
 }
 
-// ask makes s the one who hears how it ends. Holds mu.
-func (w *withheld) ask(s *session, request wamp.ID) {
+// answerTo makes s the session that gets the acknowledgement. Holds mu.
+func (w *withheld) answerTo(s *session, request wamp.ID) {
 	if s.withheld == nil {
 		s.withheld = make(map[wamp.ID]*withheld)
 	}
@@ -77,25 +84,24 @@ func (w *withheld) ask(s *session, request wamp.ID) {
 func (a *acknowledgements) expect(w *withheld, peer *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if w.over {
+	if w.resolved {
 		return
 	}
-	w.left++
+	w.missing++
 	if peer.unconfirmed == nil {
 		peer.unconfirmed = make(map[wamp.ID]*withheld)
 	}
-	if peer.unconfirmed[w.id] = w; len(w.confirmers) > 0 {
-		for i := range w.confirmers {
-			if w.confirmers[i].session == peer {
-				w.confirmers[i].events++
-				return
-			}
+	peer.unconfirmed[w.id] = w
+	for i := range w.confirmers {
+		if w.confirmers[i].session == peer {
+			w.confirmers[i].events++
+			return
 		}
 	}
 	w.confirmers = append(w.confirmers, confirmer{peer, 1})
 }
 
-// confirmed takes an answer of peer for a publication. One that nobody waits for, or no more, is none.
+// confirmed takes an answer of peer for a publication. Late answers are ignored.
 func (a *acknowledgements) confirmed(t *turn, peer *session, id wamp.ID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -108,174 +114,163 @@ func (a *acknowledgements) confirmed(t *turn, peer *session, id wamp.ID) {
 		w.confirmers = slices.Delete(w.confirmers, i, i+1)
 		delete(peer.unconfirmed, id)
 	}
-	a.answered(t, w)
+	a.countAnswer(t, w)
 }
 
-// routed says that the event is in all outboxes.
-func (a *acknowledgements) routed(t *turn, w *withheld) {
+// delivered says that the event is in all outboxes.
+func (a *acknowledgements) delivered(t *turn, w *withheld) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.answered(t, w)
+	a.countAnswer(t, w)
 }
 
-// answered counts an answer. Holds mu.
-func (a *acknowledgements) answered(t *turn, w *withheld) {
-	if w.over {
+// countAnswer counts an answer. The last one resolves w, at once or when its publication is recorded. Holds mu.
+func (a *acknowledgements) countAnswer(t *turn, w *withheld) {
+	if w.resolved {
 		return
 	}
-	if w.left--; w.left > 0 {
+	if w.missing--; w.missing > 0 {
 		return
 	}
-	if w.mark != nil && a.marks.record(w) {
-		return // the writer ends it
+	if w.mark != nil && w.mark.Record() {
+		return // recorded resolves it
 	}
-	a.succeed(t, w)
+	a.resolve(t, w, outcome{})
 }
 
-// succeed sends PUBLISHED. Holds mu.
-func (a *acknowledgements) succeed(t *turn, w *withheld) {
-	if to := a.end(w); to != nil {
-		t.send(to, &codec.Message{Type: wamp.Published, Request: w.request, ID: w.id})
-	}
-	if w.mark != nil {
-		w.mark.settled(true)
-	}
-}
-
-// fail sends the publisher an ERROR that is made for it.
+// fail resolves w with the ERROR made from err.
 func (a *acknowledgements) fail(t *turn, w *withheld, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failed(t, w, err)
+	a.resolve(t, w, outcome{err: err})
 }
 
-// failed is fail with mu held.
-func (a *acknowledgements) failed(t *turn, w *withheld, err error) {
-	if w.over {
-		return
-	}
-	a.end(w).refusePublication(t, w.request, err)
-	if w.mark != nil {
-		w.mark.settled(false)
-	}
-}
-
-// refusePublication answers a PUBLISH with the ERROR that says err; s may be nil.
-func (s *session) refusePublication(t *turn, request wamp.ID, err error) {
-	if s != nil {
-		m := failureMessage(s.serializer, wamp.Publish, request, err)
-		t.send(s, &m)
-	}
-}
-
-// refused takes a confirmer's ERROR and hands it to the publisher.
-func (a *acknowledgements) refused(t *turn, peer *session, m *codec.Message) {
+// rejected passes a confirmer's ERROR to the publisher.
+func (a *acknowledgements) rejected(t *turn, peer *session, m *codec.Message) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	w := peer.unconfirmed[m.Request]
-	if w == nil {
-		return
-	}
-	answer := codec.Message{Type: wamp.Error, ErrorType: wamp.Publish, Request: w.request, Dict: m.Dict, Text: m.Text, Payload: m.Payload}
-	if to := a.end(w); to != nil {
-		if err := t.send(to, &answer); err != nil {
-			to.refusePublication(t, w.request, wamp.Unavailable) // the answer was too long, or can't be said
-		}
-	}
-	if w.mark != nil {
-		w.mark.settled(false)
+	if w := peer.unconfirmed[m.Request]; w != nil {
+		a.resolve(t, w, outcome{reply: &codec.Message{
+			Type: wamp.Error, ErrorType: wamp.Publish, Request: w.request, Dict: m.Dict, Text: m.Text, Payload: m.Payload,
+		}})
 	}
 }
 
-// end takes w out of all sessions, and returns the one that waits for the acknowledgement; nil if it has left. Holds mu.
-func (a *acknowledgements) end(w *withheld) (to *session) {
+// resolve ends a withheld acknowledgement: it takes w out of all sessions, sends the answer if the publisher is still
+// there, and notes in the numbering whether the publication was routed. The first outcome stands. Holds mu.
+func (a *acknowledgements) resolve(t *turn, w *withheld, o outcome) {
+	if w.resolved {
+		return
+	}
+	w.resolved = true
 	a.count--
-	w.over = true
 	for _, c := range w.confirmers {
 		delete(c.session.unconfirmed, w.id)
 	}
 	w.confirmers = nil
-	if to = w.publisher; to != nil {
-		delete(to.withheld, w.id)
+	if s := w.publisher; s != nil {
+		delete(s.withheld, w.id)
+		s.answerPublication(t, w, o)
 	}
-	return to
+	if w.mark != nil {
+		w.mark.Done(o.err == nil && o.reply == nil)
+	}
 }
 
-// leave ends what s was part of: what it had to confirm has failed, and what it published concerns nobody any more, unless
-// it has an origin and may come again.
+// answerPublication sends the publisher the outcome of its PUBLISH.
+func (s *session) answerPublication(t *turn, w *withheld, o outcome) {
+	switch {
+	case o.err != nil:
+		s.refusePublication(t, w.request, o.err)
+	case o.reply == nil:
+		t.send(s, &codec.Message{Type: wamp.Published, Request: w.request, ID: w.id})
+	case t.send(s, o.reply) != nil:
+		s.refusePublication(t, w.request, wamp.Unavailable) // the confirmer's ERROR is too long, or cannot be encoded
+	}
+}
+
+// refusePublication answers a PUBLISH with the ERROR made from err.
+func (s *session) refusePublication(t *turn, request wamp.ID, err error) {
+	m := failureMessage(s.serializer, wamp.Publish, request, err)
+	t.send(s, &m)
+}
+
+// leave resolves what s was part of. What it had to confirm has failed. What it published is dropped, unless it has an
+// origin and may come again.
 func (a *acknowledgements) leave(t *turn, s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, w := range s.withheld {
 		w.publisher = nil
 		if w.mark == nil {
-			a.end(w)
+			a.resolve(t, w, outcome{})
 		}
 	}
 	s.withheld = nil
-	a.marks.left(s)
+	s.numberings.Leave()
 	for _, w := range s.unconfirmed {
-		a.failed(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
+		a.resolve(t, w, outcome{err: refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"}})
 	}
 }
 
-// deliverToLink gives the event to a seat that has to confirm it, if the publisher asks, or that is told whether an event is
-// retained: a link has the far side keep it, too.
-func (t *turn) deliverToLink(sub *subscription, seat *seat, p *publication, asks bool) {
-	t.eventDetails(seat.session.serializer, sub, p)
-	if p.options.retain {
+// deliverSingly encodes the event for one seat: one that has to confirm it, or one that is told whether an event is
+// retained. Its details differ from those of other subscribers.
+func (t *turn) deliverSingly(sub *subscription, seat *seat, d *delivery, asks bool) {
+	peer := seat.session
+	t.eventDetails(peer.serializer, sub, d.publication)
+	if d.options.retain {
 		t.details.Bool("_retain", true)
 	}
 	if asks {
 		t.details.Bool("_confirm", true)
-		t.deliverAsking(sub, seat, p)
-		return
 	}
-	event := p.event(sub)
+	event := d.event(sub)
 	event.Dict = t.details.Dict()
-	f := &t.frames[0] // no serializer has it
+	f := &t.single
 	var err error
-	if f.bytes, err = codec.Append(f.bytes[:0], seat.session.serializer, &event); err == nil {
+	f.bytes, err = codec.Append(f.bytes[:0], peer.serializer, &event)
+	switch {
+	case asks:
+		t.deliverAsking(sub, seat, d, f.bytes, err)
+	case err == nil:
 		t.count.events++
-		t.append(seat, f.bytes)
+		t.append(seat, f.bytes, d.mayWait)
 	}
 }
 
-// deliverAsking gives the event, whose details are made, to a seat that has to confirm it.
-func (t *turn) deliverAsking(sub *subscription, seat *seat, p *publication) {
+// deliverAsking gives the event to a seat that has to confirm it. err is why it could not be encoded.
+func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []byte, err error) {
 	peer := seat.session
 	acks := &peer.realm.acknowledgements
-	if t.withheld == nil {
-		t.withheld = &withheld{id: p.id}
+	w := d.receipt.withheld
+	if w == nil {
+		w = &withheld{id: d.id}
+		d.receipt.withheld = w
 		acks.mu.Lock()
-		acks.hold(t.asker, t.request, t.withheld)
+		acks.hold(d.receipt.publisher, d.receipt.request, w)
 		acks.mu.Unlock()
 	}
-	event := p.event(sub)
-	event.Dict = t.details.Dict()
-	f := &t.frames[0] // no serializer has it
-	var err error
-	if f.bytes, err = codec.Append(f.bytes[:0], peer.serializer, &event); err != nil {
-		acks.fail(t, t.withheld, refusal{wamp.InvalidArgument, err.Error()})
+	if err != nil {
+		acks.fail(t, w, refusal{wamp.InvalidArgument, err.Error()})
 		return
 	}
-	acks.expect(t.withheld, peer) // before the EVENT can be answered
+	acks.expect(w, peer) // before the EVENT can be answered
 	t.count.events++
-	v, full := peer.out.appendAsking(seat, f.bytes)
+	v, full := peer.out.appendAsking(seat, msg)
 	t.note(peer, v, full)
 	switch v {
 	case refused:
-		acks.fail(t, t.withheld, refusal{wamp.Unavailable, "a subscriber that was to confirm the event does not take it"})
+		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event does not take it"})
 	case tooLong:
-		acks.fail(t, t.withheld, refusal{wamp.PayloadSizeExceeded, "a subscriber that was to confirm the event takes none of this length"})
+		acks.fail(t, w, refusal{wamp.PayloadSizeExceeded, "a subscriber that was to confirm the event takes none of this length"})
 	case gone:
-		// It left between the look-up and here. Its successor is asked as well, if it was there already; else it may not have
-		// been there at the look-up either.
+		// The subscriber left between the look-up and here. Its successor is asked as well, if it was there already.
+		// Otherwise the event may have reached no confirmer.
 		if sub.confirmers > 0 && sub.confirmedBy(sub.confirmers) {
-			acks.confirmed(t, peer, t.withheld.id)
+			acks.confirmed(t, peer, w.id)
 			return
 		}
-		acks.fail(t, t.withheld, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
+		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event has left"})
 	}
 }
 

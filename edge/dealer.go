@@ -239,7 +239,7 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 // invocationError routes a callee's ERROR to the caller.
 func (s *session) invocationError(t *turn, m *codec.Message) error {
 	if m.ErrorType == wamp.Event && s.internal() {
-		s.realm.acknowledgements.refused(t, s, m)
+		s.realm.acknowledgements.rejected(t, s, m)
 		return nil
 	}
 	if m.ErrorType != wamp.Invocation {

@@ -112,14 +112,14 @@ func askable(procedure string, strict bool) error {
 // callOnce sends the CALL of an inner session.
 func (s *session) callOnce(call *codec.Message) error {
 	t := turns.Get().(*turn)
-	defer t.abandon(s.realm.router)
+	defer t.endDetached(s.realm.router)
 	return s.call(t, call)
 }
 
 // giveUp ends the call of an inner session; the callee is told if it wants to be.
 func (s *session) giveUp() {
 	t := turns.Get().(*turn)
-	defer t.abandon(s.realm.router)
+	defer t.endDetached(s.realm.router)
 	s.cancel(t, &codec.Message{Type: wamp.Cancel, Request: 1})
 }
 

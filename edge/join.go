@@ -192,7 +192,7 @@ func (r *Router) admit(s *session, data []byte) error {
 	if m.watched("wamp.session.on_join") {
 		t := turns.Get().(*turn)
 		m.announce(t, "wamp.session.on_join", s.details())
-		t.abandon(r)
+		t.endDetached(r)
 	}
 	s.logJoin()
 	return nil

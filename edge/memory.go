@@ -68,9 +68,9 @@ func (s *session) memory() *budget.Budget { return s.realm.router.options().Memo
 
 // squeeze gives an EVENT that there was no memory for another chance: what waits is flushed, and the publisher waits for
 // room as it would for a slow peer. If there still is none, the event is dropped for this peer, and counted.
-func (t *turn) squeeze(place *seat, msg []byte) (v verdict, full bool) {
+func (t *turn) squeeze(place *seat, msg []byte, mayWait bool) (v verdict, full bool) {
 	peer := place.session
-	if t.publishing {
+	if mayWait {
 		t.flush()
 		start, patience := time.Now(), &peer.realm.patiences.newcomers
 		if peer.memory().Room(len(msg)+bufferStep, patience.left()) {
@@ -108,6 +108,9 @@ func (t *turn) dropWork() {
 		if cap(t.frames[i].bytes) > largeBuffer {
 			t.frames[i] = frame{}
 		}
+	}
+	if cap(t.single.bytes) > largeBuffer {
+		t.single = frame{}
 	}
 	if cap(t.scratch) > largeBuffer {
 		t.scratch = nil

@@ -175,11 +175,12 @@ func (r *realm) watched(topic string) bool {
 // announce publishes a meta event. It costs nothing where nobody subscribes to it. mu may be held.
 func (r *realm) announce(t *turn, topic string, args ...any) {
 	p := publication{id: wamp.NewID(), topic: []byte(topic)}
-	if t.matched = r.topics.Load().match(p.topic, t.matched[:0]); len(t.matched) == 0 {
+	matched := t.match(r, p.topic)
+	if len(matched) == 0 {
 		return
 	}
 	p.payload, _ = codec.NewPayload(wamp.CBOR, args, nil)
-	t.publish(r, &p)
+	t.publishMatched(r, &delivery{publication: &p}, matched)
 }
 
 // timestamp is the form of all times in the meta API.

@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 // sends is a PUBLISH that has an origin.
@@ -150,10 +148,14 @@ func TestOnceOnlyWithoutADisk(t *testing.T) {
 		}
 	})
 	tell(t, Options{}, realm, func(s *story) {
-		o := s.router.realm([]byte("realm1")).acknowledgements.marks.origins[originKey{"gw-1", "a", 1}]
-		if o == nil || o.routed.highest != 3 || len(o.routed.open) > 0 {
-			s.Errorf("on record is %+v", o)
+		gateway, watcher := s.gateway("gw-1"), s.join(hello)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$s"]`)
+		for sequence := range 3 {
+			gateway.say(sends(sequence+1, "a", 1, sequence+1))
+			gateway.hear(fmt.Sprintf(`[17,%d,"*"]`, sequence+1))
 		}
+		watcher.silent() // all three are on record
 	})
 }
 
@@ -199,54 +201,5 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 		s.nothingWithheld()
 		s.gateway("gw-1").say(sends(1, "a", 1, 2))
 		link.silent()
-	})
-}
-
-// The log is rewritten when it has grown, and says the same.
-func TestOriginsLogIsCompacted(t *testing.T) {
-	realm := forwarding()
-	realm.State = t.TempDir()
-	const all = 2500
-	node := strings.Repeat("n", 250) // so that the log grows soon
-	tell(t, Options{StateSync: time.Hour}, realm, func(s *story) {
-		gateway := s.gateway("gw-1")
-		for i := range all {
-			gateway.say(sends(i+1, node, 1, i+1))
-			gateway.hear(`[17,"*","*"]`)
-		}
-	})
-	octets := int64(0)
-	entries, _ := os.ReadDir(filepath.Join(realm.State, "origins"))
-	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		octets += info.Size()
-	}
-	if octets == 0 || octets > 2*fewOctets {
-		t.Errorf("%d octets on disk", octets)
-	}
-	tell(t, Options{}, realm, func(s *story) {
-		for _, o := range s.router.realm([]byte("realm1")).acknowledgements.marks.origins {
-			if o.routed.highest != all {
-				s.Errorf("on record is %+v", o.routed)
-			}
-		}
-	})
-}
-
-func FuzzOriginRecord(f *testing.F) {
-	f.Add(encodeOrigin(&origin{key: originKey{"a", "b", 7}, routed: sequences{9, []span{{2, 3}, {5, 5}}}}))
-	f.Add([]byte{0x80})
-	f.Fuzz(func(t *testing.T, record []byte) {
-		key, routed, ok := decodeOrigin(record)
-		if !ok {
-			return
-		}
-		again, same, ok := decodeOrigin(encodeOrigin(&origin{key: key, routed: routed}))
-		if !ok || again != key || fmt.Sprint(same) != fmt.Sprint(routed) {
-			t.Errorf("%+v %+v became %+v %+v", key, routed, again, same)
-		}
 	})
 }

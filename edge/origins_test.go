@@ -47,10 +47,6 @@ func TestOnceOnlyForAnonymousNodes(t *testing.T) {
 	}
 }
 
-func (s *story) origins() map[originKey]*origin {
-	return s.router.realm([]byte("realm1")).acknowledgements.marks.origins
-}
-
 // One client with any number of numberings has the realm forget its own.
 func TestOneClientDisplacesNoOtherOrigins(t *testing.T) {
 	for _, realm := range []RealmOptions{forwarding(), forwardingAnonymous()} {
@@ -68,12 +64,9 @@ func TestOneClientDisplacesNoOtherOrigins(t *testing.T) {
 			}
 			away.conn.Close()
 			flood := join("gw-3")
-			for i := range maxOwnOrigins + 2000 {
+			for i := range 8300 { // many more than one session may keep
 				flood.say(sends(i+1, fmt.Sprint("flood", i), 1, 1))
 				flood.hear(`[17,"*","*"]`)
-			}
-			if n := len(s.origins()); n != maxOwnOrigins+2 {
-				s.Errorf("%d origins", n)
 			}
 			watcher := s.join(hello)
 			watcher.say(`[32,1,{},"com.t"]`)
@@ -85,64 +78,5 @@ func TestOneClientDisplacesNoOtherOrigins(t *testing.T) {
 			back.hear(`[17,1,"*"]`)
 			watcher.silent()
 		})
-	}
-}
-
-// A realm that is full forgets what single sessions have left behind first, and the node that is connected last.
-func TestOriginsAreBounded(t *testing.T) {
-	m := &marks{}
-	use := func(s *session, node string) {
-		t.Helper()
-		if _, err := m.origin(originKey{"a", node, 1}, s); err != nil {
-			t.Fatal(err)
-		}
-	}
-	kept := func(node string) bool { return m.origins[originKey{"a", node, 1}] != nil }
-	connected, before, now := new(session), new(session), new(session)
-	use(connected, "connected")
-	use(before, "came again")
-	use(now, "came again")
-	m.left(now)
-	for i := range 2 * maxOrigins {
-		client := new(session)
-		use(client, fmt.Sprint(i))
-		m.left(client)
-	}
-	if len(m.origins) != maxOrigins || !kept("connected") || !kept("came again") || kept("0") {
-		t.Errorf("%d, %v, %v, %v", len(m.origins), kept("connected"), kept("came again"), kept("0"))
-	}
-	for i := range maxOrigins / 2 { // clients that stay
-		client := new(session)
-		use(client, fmt.Sprint("x", i))
-		use(client, fmt.Sprint("y", i))
-	}
-	for i := range 10 {
-		use(new(session), fmt.Sprint("new", i))
-	}
-	if len(m.origins) != maxOrigins || !kept("connected") {
-		t.Errorf("%d, %v", len(m.origins), kept("connected"))
-	}
-}
-
-// What the numberings lack is bounded for all of them together, and counted right.
-func TestOriginsLackAtMostSoMuch(t *testing.T) {
-	m := &marks{}
-	for i := range 2 * maxAllSpans / maxSpans {
-		s := new(session)
-		o, err := m.origin(originKey{"a", fmt.Sprint(i), 1}, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := range uint64(maxSpans + 10) {
-			o.add(2 * (n + 1))
-		}
-		o.remove(4)
-	}
-	spans := 0
-	for _, o := range m.origins {
-		spans += len(o.routed.open)
-	}
-	if m.spans != spans || spans > maxAllSpans+2*maxAllSpans/maxSpans*fewSpans {
-		t.Errorf("%d spans, counted as %d", spans, m.spans)
 	}
 }

@@ -164,7 +164,7 @@ func (p *pending) expire(c *call) {
 		p.fail(t, c, wamp.Timeout)
 	}
 	p.mu.Unlock()
-	t.abandon(c.caller.realm.router)
+	t.endDetached(c.caller.realm.router)
 }
 
 // leave ends all calls that s is part of: a caller that leaves has its calls interrupted, a callee that leaves fails

@@ -104,7 +104,7 @@ func (m *realm) leave(s *session) {
 	}
 	s.publishTestaments(t)
 	m.announce(t, "wamp.session.on_leave", s.id, s.authid, s.role().Name())
-	t.abandon(m.router)
+	t.endDetached(m.router)
 }
 
 // sessions returns the members of now.

@@ -154,7 +154,7 @@ func (m *realm) adopt(p *policy) {
 		}
 	}
 	m.mu.Unlock()
-	t.abandon(m.router)
+	t.endDetached(m.router)
 	for _, s := range gone {
 		s.log().Info("session may not stay: its principal or its role is gone")
 		s.kill(wamp.CloseKilled, "who you are, or your role, is no longer known here")

@@ -224,9 +224,7 @@ func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
 		event.Dict = t.eventDetails(s.serializer, sub, &e.publication)
 		var err error
 		if f.bytes, err = codec.Append(f.bytes[:0], s.serializer, &event); err == nil {
-			t.publishing = true
-			t.append(place, f.bytes)
-			t.publishing = false
+			t.append(place, f.bytes, true)
 			t.relieve(s)
 		}
 	}

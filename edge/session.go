@@ -9,6 +9,7 @@ import (
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
+	"runnel/edge/dedup"
 	"runnel/edge/wamp"
 )
 
@@ -56,9 +57,9 @@ type session struct {
 	cutStreams     []wamp.ID // as a caller, see stream.go
 
 	// Guarded by realm.acknowledgements.mu.
-	withheld    map[wamp.ID]*withheld // as a publisher, by publication
-	unconfirmed map[wamp.ID]*withheld // as a subscriber that has to confirm
-	origins     []*origin             // that it has used last, see origins.go
+	withheld    map[wamp.ID]*withheld   // as a publisher, by publication
+	unconfirmed map[wamp.ID]*withheld   // as a subscriber that has to confirm
+	numberings  dedup.Client[*withheld] // see once.go
 }
 
 // parting is who said GOODBYE first.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/edge/dedup"
 	"runnel/edge/journal"
 	"runnel/edge/wamp"
 )
@@ -38,8 +39,8 @@ type state struct {
 	retention *retention
 	retained  *journal.Journal // nil: it can't be read, and so it is left alone
 	dir       string
-	marks     *markLog // runs beside; nil: it can't be read
-	trouble   trouble  // locks for itself
+	routed    *dedup.Log[*withheld] // runs beside; nil: it can't be read
+	trouble   trouble               // locks for itself
 
 	wake  chan struct{} // is full when something has changed
 	order chan func()   // what run is to do between its own affairs
@@ -83,7 +84,7 @@ func openState(m *realm, dir string, interval time.Duration) *state {
 		<-s.done
 	})
 	s.openRetained(filepath.Join(dir, "retained"))
-	s.openMarks(m, filepath.Join(dir, "origins"))
+	s.openRouted(m)
 	for _, h := range m.histories {
 		if a := s.openHistory(h); a != nil {
 			s.archives = append(s.archives, a)
@@ -216,9 +217,9 @@ func (s *state) changed() {
 // run writes what changes until close.
 func (s *state) run() {
 	defer close(s.done)
-	if s.marks != nil {
+	if s.routed != nil {
 		var beside sync.WaitGroup
-		beside.Go(func() { s.marks.run(s.stop) })
+		beside.Go(func() { s.routed.Run(s.stop) })
 		defer beside.Wait()
 	}
 	if s.rewrite || s.unclean() {

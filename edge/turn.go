@@ -18,12 +18,9 @@ type turn struct {
 	publication publication
 	matched     []*subscription      // of the PUBLISH at hand
 	frames      [wamp.CBOR + 1]frame // the EVENT at hand, encoded once per serializer
-	asker       *session             // who waits for the acknowledgement of the PUBLISH at hand; nil: nobody may withhold it
-	request     wamp.ID              // of asker
-	withheld    *withheld            // once somebody does
+	single      frame                // an EVENT for one subscriber only
 	memory      *budget.Budget       // of the router whose messages these are
 	work        int                  // octets that it was charged for buffers beyond the large size
-	publishing  bool                 // no lock is held: the turn may flush and wait in the midst of a message
 	details     codec.Builder
 	scratch     []byte
 	count       counts
@@ -75,8 +72,8 @@ func flushAll(peers []*session) []*session {
 	return peers[:0]
 }
 
-// abandon is end for a turn that is no read loop's: there is nobody to hold up until the crowded peers have room.
-func (t *turn) abandon(r *Router) {
+// endDetached ends a turn started by a timer, by leave or by the router itself. It never waits for a slow peer.
+func (t *turn) endDetached(r *Router) {
 	clear(t.crowded)
 	t.crowded = t.crowded[:0]
 	t.end(r)

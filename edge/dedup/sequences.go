@@ -1,25 +1,25 @@
-package edge
+package dedup
 
 import (
 	"cmp"
 	"slices"
 )
 
-// sequences is a set of the numbers 1, 2, 3 ..., made for those that come mostly in their order: all up to the highest but
-// a few open spans. The zero value is empty.
+// sequences is a set of the numbers 1, 2, 3, ... It is made for numbers that come mostly in order: it holds all numbers up
+// to the highest, except for a few open spans. The zero value is empty.
 type sequences struct {
 	highest uint64
-	open    []span // what is missing, ascending, none touching another
+	open    []span // the missing numbers, ascending; no span touches another
 }
 
 // span is the numbers from first to last.
 type span struct{ first, last uint64 }
 
-// maxSpans bounds the spans. Beyond it the two lowest become one: what was there between them counts as missing. So a late
-// publication may be routed twice, but none is taken for routed that was not.
+// maxSpans bounds the spans of one set. Beyond it the two lowest are merged, and the numbers between them count as
+// missing. So a late publication may be routed twice, but none is taken for routed that was not.
 const maxSpans = 1024
 
-// find returns where the first open span is that ends at n or later, and whether n is in it.
+// find returns the index of the first open span that ends at n or later, and whether n is in it.
 func (q *sequences) find(n uint64) (at int, open bool) {
 	at, _ = slices.BinarySearchFunc(q.open, n, func(s span, n uint64) int { return cmp.Compare(s.last, n) })
 	return at, at < len(q.open) && q.open[at].first <= n
@@ -30,7 +30,7 @@ func (q *sequences) has(n uint64) bool {
 	return n <= q.highest && !open
 }
 
-// add puts n in.
+// add adds n to the set.
 func (q *sequences) add(n uint64) {
 	if n > q.highest {
 		q.miss(q.highest+1, n-1)
@@ -53,7 +53,7 @@ func (q *sequences) add(n uint64) {
 	q.bound()
 }
 
-// miss notes what is missing behind all that was.
+// miss adds an open span above all numbers so far.
 func (q *sequences) miss(first, last uint64) {
 	switch newest := len(q.open) - 1; {
 	case first > last:
@@ -65,7 +65,7 @@ func (q *sequences) miss(first, last uint64) {
 	}
 }
 
-// remove takes n out again.
+// remove takes n out of the set.
 func (q *sequences) remove(n uint64) {
 	if !q.has(n) {
 		return
@@ -89,7 +89,7 @@ func (q *sequences) remove(n uint64) {
 
 func (q *sequences) bound() { q.squeeze(maxSpans) }
 
-// squeeze leaves at most so many spans.
+// squeeze merges the lowest spans until at most so many are left.
 func (q *sequences) squeeze(spans int) {
 	if extra := len(q.open) - spans; extra > 0 {
 		q.open[extra].first = q.open[0].first
@@ -97,5 +97,5 @@ func (q *sequences) squeeze(spans int) {
 	}
 }
 
-// clone returns a copy that shares nothing.
+// clone returns a copy that shares no memory with the original.
 func (q *sequences) clone() sequences { return sequences{q.highest, slices.Clone(q.open)} }

@@ -1,0 +1,21 @@
+// Package dedup recognizes publications that were routed before, so that a sender may repeat them until they are
+// acknowledged.
+//
+// A sender numbers its publications 1, 2, 3, ... A numbering is identified by a Key: the authid that publishes, the node
+// that numbers, and an epoch. A node that has lost its count begins another epoch. Numbers may have gaps, they may come
+// out of order, and a publication that has failed may come again.
+//
+// A Table is what one realm remembers. Its memory is bounded, and no client can displace the numberings of others:
+//
+//   - A numbering belongs to an authid, so clients of different authids cannot use up each other's numbers.
+//   - A client keeps at most maxOwn numberings that it has begun. One more replaces the least recently used of them.
+//   - A table holds at most maxNumberings. Numberings that one client has begun and left behind are forgotten first. Then
+//     follow those that several clients used, all of which have left, and last those of clients that have begun several.
+//     A connected client with a single numbering keeps it.
+//   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans).
+//
+// A Log keeps a table on disk. A publication is recorded before it is acknowledged, so a router that is killed routes
+// nothing twice. After a power cut, at most the publications since the last sync are routed again.
+//
+// The type parameter W is what the caller keeps with a publication while it is under way.
+package dedup

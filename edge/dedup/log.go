@@ -1,0 +1,154 @@
+package dedup
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"runnel/edge/journal"
+)
+
+// Log keeps a table on disk: a record for each change of a numbering, the last of which is valid. One goroutine writes it
+// (Run), for all publications that have come in the meantime at once. A disk that fails holds up no publication.
+type Log[W any] struct {
+	// Static after Open.
+	Config[W]
+	table   *Table[W]
+	journal *journal.Journal
+	wake    chan struct{} // is full when there is something to write
+
+	ready []*Mark[W] // to be recorded. Guarded by Config.Mutex.
+
+	// Owned by Run.
+	syncing <-chan time.Time // when the next sync is due; nil: nothing is unsynced
+	rewrite bool             // the journal lacks something
+	compact int64            // bytes of the journal when it was last rewritten
+}
+
+// Config configures a Log.
+type Config[W any] struct {
+	Mutex    *sync.Mutex   // guards the table
+	Interval time.Duration // between syncs
+
+	// Recorded is called when publications have been written, or could not be written. Mutex is not held.
+	Recorded func([]*Mark[W])
+
+	// Report is called with the result of each write and sync.
+	Report func(error)
+}
+
+const (
+	segmentBytes = 256 << 10
+	fewBytes     = 256 << 10 // a journal that has grown by less is not rewritten
+)
+
+// Open reads the log in a directory into the table, and has the table's publications recorded there from now on. It
+// returns how many records could not be used. If it fails, the table stays in memory only.
+func Open[W any](table *Table[W], dir string, c Config[W]) (log *Log[W], found journal.Found, unusable int, err error) {
+	records, found, err := journal.Open(dir, segmentBytes, func(record []byte) {
+		key, routed, ok := decode(record)
+		if !ok {
+			unusable++
+			return
+		}
+		table.restore(key, routed)
+	})
+	if err != nil {
+		return nil, found, unusable, err
+	}
+	table.log = &Log[W]{Config: c, table: table, journal: records, wake: make(chan struct{}, 1), rewrite: len(found.Bad) > 0}
+	return table.log, found, unusable, nil
+}
+
+// Run writes until stop is closed. Then it writes what is left, and closes the log.
+func (l *Log[W]) Run(stop <-chan struct{}) {
+	if l.rewrite {
+		l.sync()
+	}
+	for {
+		select {
+		case <-l.wake:
+			l.write()
+		case <-l.syncing:
+			l.syncing = nil
+			l.sync()
+		case <-stop:
+			l.write()
+			if l.sync(); l.rewrite {
+				l.sync()
+			}
+			l.journal.Close()
+			return
+		}
+	}
+}
+
+// sync syncs the journal. After a failed sync the journal lacks records, and the next sync rewrites it.
+func (l *Log[W]) sync() {
+	var err error
+	if l.rewrite {
+		l.Mutex.Lock()
+		records := l.records(nil)
+		l.Mutex.Unlock()
+		err = l.append(records)
+	} else {
+		err = l.journal.Sync()
+		l.rewrite = err != nil
+	}
+	if err != nil {
+		l.syncing = time.After(l.Interval)
+	}
+	l.Report(err)
+}
+
+// write records the publications that are ready.
+func (l *Log[W]) write() {
+	l.Mutex.Lock()
+	batch := l.ready
+	l.ready = nil
+	for _, m := range batch {
+		m.recorded = true
+	}
+	records := l.records(batch)
+	l.Mutex.Unlock()
+	if len(records) == 0 {
+		return
+	}
+	l.Report(l.append(records))
+	if l.syncing == nil {
+		l.syncing = time.After(l.Interval)
+	}
+	l.Recorded(batch)
+}
+
+// records encodes the numberings of the batch, or all of them if the journal is to be rewritten. Holds Mutex.
+func (l *Log[W]) records(batch []*Mark[W]) (list [][]byte) {
+	if l.rewrite || l.journal.Octets() > 2*l.compact+fewBytes {
+		l.rewrite = true
+		for _, n := range l.table.numberings {
+			list = append(list, n.encode())
+		}
+		return list
+	}
+	seen := make(map[*numbering[W]]bool)
+	for _, m := range batch {
+		if n := m.numbering; !seen[n] {
+			seen[n] = true
+			list = append(list, n.encode())
+		}
+	}
+	return list
+}
+
+func (l *Log[W]) append(records [][]byte) error {
+	if !l.rewrite {
+		_, err := l.journal.Append(slices.Values(records))
+		l.rewrite = err != nil
+		return err
+	}
+	if err := l.journal.Rewrite(slices.Values(records)); err != nil {
+		return err
+	}
+	l.rewrite, l.compact = false, l.journal.Octets()
+	return nil
+}

@@ -1,0 +1,122 @@
+package dedup
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A full table first forgets what single clients have left behind, and last the numbering of a connected client.
+func TestNumberingsAreBounded(t *testing.T) {
+	var table Table[int]
+	use := func(c *Client[int], node string) {
+		t.Helper()
+		if _, err := table.use(Key{"a", node, 1}, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func(node string) bool { return table.numberings[Key{"a", node, 1}] != nil }
+	connected, before, now := new(Client[int]), new(Client[int]), new(Client[int])
+	use(connected, "connected")
+	use(before, "came again")
+	use(now, "came again")
+	now.Leave()
+	for i := range 2 * maxNumberings {
+		client := new(Client[int])
+		use(client, fmt.Sprint(i))
+		client.Leave()
+	}
+	if len(table.numberings) != maxNumberings || !kept("connected") || !kept("came again") || kept("0") {
+		t.Errorf("%d, %v, %v, %v", len(table.numberings), kept("connected"), kept("came again"), kept("0"))
+	}
+	for i := range maxNumberings / 2 { // clients that stay
+		client := new(Client[int])
+		use(client, fmt.Sprint("x", i))
+		use(client, fmt.Sprint("y", i))
+	}
+	for i := range 10 {
+		use(new(Client[int]), fmt.Sprint("new", i))
+	}
+	if len(table.numberings) != maxNumberings || !kept("connected") {
+		t.Errorf("%d, %v", len(table.numberings), kept("connected"))
+	}
+}
+
+// One client with any number of numberings displaces its own.
+func TestOwnNumberingsAreBounded(t *testing.T) {
+	var table Table[int]
+	var other, flood Client[int]
+	begin := func(c *Client[int], node string) State {
+		t.Helper()
+		m, state, err := table.Begin(c, Key{"a", node, 1}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m != nil {
+			m.Done(true)
+		}
+		return state
+	}
+	begin(&other, "other")
+	for i := range maxOwn + 2000 {
+		if state := begin(&flood, fmt.Sprint(i)); state != New {
+			t.Fatalf("%d: %v", i, state)
+		}
+	}
+	if n := len(table.numberings); n != maxOwn+1 {
+		t.Errorf("%d numberings", n)
+	}
+	if begin(&other, "other") != Routed || begin(&flood, "0") != New {
+		t.Error("another client's numbering was displaced, or an own one was not")
+	}
+}
+
+func TestBegin(t *testing.T) {
+	var table Table[string]
+	var a, b Client[string]
+	key := Key{"a", "n", 1}
+	expect := func(c *Client[string], number uint64, want State) *Mark[string] {
+		t.Helper()
+		m, state, err := table.Begin(c, key, number)
+		if err != nil || state != want || (m == nil) != (want == Routed) {
+			t.Fatalf("%v, %v, %v", m, state, err)
+		}
+		return m
+	}
+	first := expect(&a, 1, New)
+	first.Waiting = "first"
+	if again := expect(&b, 1, Pending); again.Waiting != "first" {
+		t.Errorf("the mark is of %q", again.Waiting)
+	}
+	first.Done(false)
+	expect(&b, 1, New).Done(true)
+	expect(&a, 1, Routed)
+	expect(&a, 9, New).Done(true) // a gap
+	expect(&b, 5, New).Done(true) // filled late
+	expect(&a, 5, Routed)
+	expect(&a, 4, New)
+	if first.Record() {
+		t.Error("a table without a log has recorded")
+	}
+}
+
+// The gaps of all numberings together are bounded, and counted correctly.
+func TestAllSpansAreBounded(t *testing.T) {
+	var table Table[int]
+	for i := range 2 * maxAllSpans / maxSpans {
+		n, err := table.use(Key{"a", fmt.Sprint(i), 1}, new(Client[int]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for number := range uint64(maxSpans + 10) {
+			n.add(2 * (number + 1))
+		}
+		n.remove(4)
+	}
+	spans := 0
+	for _, n := range table.numberings {
+		spans += len(n.routed.open)
+	}
+	if table.spans != spans || spans > maxAllSpans+2*maxAllSpans/maxSpans*fewSpans {
+		t.Errorf("%d spans, counted as %d", spans, table.spans)
+	}
+}
