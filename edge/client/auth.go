@@ -26,7 +26,7 @@ type Challenge struct {
 }
 
 // attempt is an Auth for one attempt to join: it remembers what was said, and has the last word.
-type attempt interface {
+type statefulAuth interface {
 	Auth
 
 	// answerExtra is what AUTHENTICATE.Extra must hold.
@@ -37,7 +37,7 @@ type attempt interface {
 }
 
 // begin returns the methods for one attempt to join, over a connection that is described by t.
-func begin(methods []Auth, t *wamp.Transport) ([]Auth, error) {
+func startAttempts(methods []Auth, t *wamp.Transport) ([]Auth, error) {
 	begun := make([]Auth, len(methods))
 	for i, a := range methods {
 		begun[i] = a

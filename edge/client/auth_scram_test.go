@@ -20,7 +20,7 @@ func dict(t *testing.T, m map[string]any) codec.Dict {
 // begun returns a method for one attempt to join.
 func begun(t *testing.T, a Auth) Auth {
 	t.Helper()
-	methods, err := begin([]Auth{a}, new(wamp.Transport))
+	methods, err := startAttempts([]Auth{a}, new(wamp.Transport))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,11 +60,11 @@ func TestSCRAMVector(t *testing.T) {
 
 func TestSCRAMIsNewEachTime(t *testing.T) {
 	methods := []Auth{Ticket("x"), SCRAM("a", "b")}
-	one, err := begin(methods, new(wamp.Transport))
+	one, err := startAttempts(methods, new(wamp.Transport))
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := begin(methods, new(wamp.Transport))
+	two, err := startAttempts(methods, new(wamp.Transport))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (c *Client) Call(ctx context.Context, procedure string, o CallOptions, p Pa
 	}
 	k := &call{session: s, changed: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 	m.request = k
-	if err := s.out.send(ctx, &m, atOnce); err != nil {
+	if err := s.out.send(ctx, &m, immediate); err != nil {
 		return nil, err
 	}
 	k.id = m.Request
@@ -142,7 +142,7 @@ func (k *call) progress(m *codec.Message) {
 	r := newResult(m)
 	size := len(r.Details.Raw) + len(r.Payload.Raw) + eventCost
 	if !k.waitForRoom(size) {
-		k.session.giveUp(m.Request, k)
+		k.session.cancelSlow(m.Request, k)
 		return
 	}
 	k.mu.Lock()
@@ -175,14 +175,14 @@ func (k *call) full(size int) bool {
 }
 
 // giveUp cancels a call whose caller does not take its progressive results.
-func (s *session) giveUp(id wamp.ID, k *call) {
+func (s *session) cancelSlow(id wamp.ID, k *call) {
 	if s.forget(id) {
 		s.sendCancel(id, wamp.KillNoWait)
-		k.fail(&Error{URI: wamp.Canceled.Error(), cause: errNotTaken})
+		k.fail(&Error{URI: wamp.Canceled.Error(), cause: errProgressNotTaken})
 	}
 }
 
-var errNotTaken = errors.New("progressive results were not taken in time")
+var errProgressNotTaken = errors.New("progressive results were not taken in time")
 
 // take returns what has come since the last time.
 func (k *call) take() (progressed []*Result, over bool) {
@@ -195,7 +195,7 @@ func (k *call) take() (progressed []*Result, over bool) {
 
 // wait is the caller's part: it hands over progress until the call is over or given up.
 func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
-	expired, restart, stop := k.clock(o)
+	expired, restart, stop := k.startTimeout(o)
 	defer stop()
 	for {
 		select {
@@ -221,7 +221,7 @@ func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
 }
 
 // clock is the client's own for the call's timeout. It stands still if the router keeps the timeout, or there is none.
-func (k *call) clock(o *CallOptions) (expired <-chan time.Time, restart, stop func()) {
+func (k *call) startTimeout(o *CallOptions) (expired <-chan time.Time, restart, stop func()) {
 	if o.Timeout <= 0 || k.session.welcome.Feature("dealer", "call_timeout") {
 		return nil, func() {}, func() {}
 	}
@@ -231,7 +231,7 @@ func (k *call) clock(o *CallOptions) (expired <-chan time.Time, restart, stop fu
 
 func (k *call) timedOut(after time.Duration) (*Result, error) {
 	if !k.session.forget(k.id) {
-		return k.await(context.Background()) // the answer came at the same time
+		return k.awaitEnd(context.Background()) // the answer came at the same time
 	}
 	k.session.sendCancel(k.id, wamp.KillNoWait)
 	return nil, &Error{URI: wamp.Timeout.Error(), cause: fmt.Errorf("no answer for %v", after)}
@@ -253,7 +253,7 @@ func (k *call) cancel(ctx context.Context, o *CallOptions) (*Result, error) {
 	k.session.sendCancel(k.id, mode)
 	waiting, stop := context.WithTimeout(context.WithoutCancel(ctx), k.session.client.opts.RequestTimeout)
 	defer stop()
-	result, err := k.await(waiting)
+	result, err := k.awaitEnd(waiting)
 	if err == nil {
 		return result, nil
 	}
@@ -261,7 +261,7 @@ func (k *call) cancel(ctx context.Context, o *CallOptions) (*Result, error) {
 }
 
 // await waits for the end of a call, whose progress is of no interest any more.
-func (k *call) await(ctx context.Context) (*Result, error) {
+func (k *call) awaitEnd(ctx context.Context) (*Result, error) {
 	for {
 		select {
 		case <-k.changed:

@@ -29,14 +29,14 @@ type Client struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	err      error         // why Run returned
-	up       chan struct{} // closed while there is a session
-	standing []standing    // what is made again in every session, in the order in which it was first made
+	err       error         // why Run returned
+	up        chan struct{} // closed while there is a session
+	endpoints []endpoint    // to be established in every session, in the order in which they were added
 
 	// Rooms for one.
-	nudge chan struct{} // something new waits to be made at the router
-	lost  chan struct{} // something that was there was revoked
-	again chan struct{} // the session is to be exchanged for another
+	added   chan struct{} // something new waits to be made at the router
+	revoked chan struct{} // something that was there was revoked
+	rejoin  chan struct{} // the session is to be exchanged for another
 
 	rejoining bool // owned by live
 }
@@ -51,9 +51,9 @@ func New(opts Options) *Client {
 		closing: make(chan struct{}),
 		done:    make(chan struct{}),
 		up:      make(chan struct{}),
-		nudge:   make(chan struct{}, 1),
-		lost:    make(chan struct{}, 1),
-		again:   make(chan struct{}, 1),
+		added:   make(chan struct{}, 1),
+		revoked: make(chan struct{}, 1),
+		rejoin:  make(chan struct{}, 1),
 	}
 }
 
@@ -67,7 +67,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 	}
 	c.started.Store(true)
 	c.install(s)
-	go c.live(context.WithoutCancel(ctx), s)
+	go c.run(context.WithoutCancel(ctx), s)
 	return c, nil
 }
 
@@ -76,7 +76,7 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 // made by Connect.
 func (c *Client) Run(ctx context.Context) error {
 	c.started.Store(true)
-	c.live(ctx, nil)
+	c.run(ctx, nil)
 	return c.Err()
 }
 
@@ -99,7 +99,7 @@ func (c *Client) Close(ctx context.Context) error {
 }
 
 // Rejoin ends the present session in good order and joins anew at once, without a pause: another router is to be dialled.
-func (c *Client) Rejoin() { wake(c.again) }
+func (c *Client) Rejoin() { wake(c.rejoin) }
 
 // Done is closed when the client has ended for good: after Close, or with Reconnect.Disabled after its only session.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -129,7 +129,7 @@ func (c *Client) WaitUp(ctx context.Context) error {
 		select {
 		case <-up:
 		case <-c.done:
-			return c.down()
+			return c.notConnected()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -142,12 +142,12 @@ func (c *Client) session() (*session, error) {
 	if s := c.current.Load(); s != nil {
 		return s, nil
 	}
-	return nil, c.down()
+	return nil, c.notConnected()
 }
 
 var errNotConnected = errors.New("not connected to the router")
 
-func (c *Client) down() error {
+func (c *Client) notConnected() error {
 	select {
 	case <-c.closing:
 		return networkFailure(ErrClosed)
@@ -157,12 +157,12 @@ func (c *Client) down() error {
 }
 
 // live is the life of a client: session after session, until it is closed. s is the first one, if there is one already.
-func (c *Client) live(ctx context.Context, s *session) {
+func (c *Client) run(ctx context.Context, s *session) {
 	ctx, cancel := c.untilClosed(ctx)
 	defer cancel()
 	var work sync.WaitGroup
 	work.Go(c.events.deliver)
-	c.setErr(c.sessions(ctx, s))
+	c.setErr(c.runSessions(ctx, s))
 	c.events.close(ctx.Err() != nil) // events that came before the router went away are still delivered
 	work.Wait()
 	c.calls.wait()
@@ -183,22 +183,22 @@ func (c *Client) untilClosed(ctx context.Context) (context.Context, context.Canc
 }
 
 // sessions opens and tends one session after the other. It returns nil when ctx is done.
-func (c *Client) sessions(ctx context.Context, s *session) error {
+func (c *Client) runSessions(ctx context.Context, s *session) error {
 	pause := c.opts.Reconnect.Backoff()
 	for failed := 0; ; {
 		var err error
 		if s == nil {
-			s, err = c.attempt(ctx)
+			s, err = c.tryJoin(ctx)
 		}
 		if s != nil {
 			start := time.Now()
-			err = c.tend(ctx, s)
+			err = c.runSession(ctx, s)
 			s, failed = nil, 0
 			if c.rejoining {
 				c.rejoining = false
 				continue
 			}
-			if lived(start) {
+			if stable(start) {
 				pause.Reset()
 			}
 		}
@@ -208,7 +208,7 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 		if c.opts.Reconnect.Disabled {
 			return err
 		}
-		c.complain(failed, err)
+		c.logFailure(failed, err)
 		failed++
 		if !Sleep(ctx, pause.Next()) {
 			return nil
@@ -217,7 +217,7 @@ func (c *Client) sessions(ctx context.Context, s *session) error {
 }
 
 // attempt tries once to open a session.
-func (c *Client) attempt(ctx context.Context) (*session, error) {
+func (c *Client) tryJoin(ctx context.Context) (*session, error) {
 	s, err := c.join(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -231,7 +231,7 @@ func (c *Client) attempt(ctx context.Context) (*session, error) {
 
 // complain logs that there is no session, the first, second, fourth, eighth time and so on in a row: a router that is
 // away for a week is not worth a line a minute.
-func (c *Client) complain(failed int, err error) {
+func (c *Client) logFailure(failed int, err error) {
 	if failed == 0 || failed&(failed-1) == 0 {
 		c.opts.Log.Warn("not connected, trying again", "realm", c.opts.Realm, "error", err)
 	}
@@ -246,9 +246,9 @@ func (c *Client) install(s *session) {
 }
 
 // tend keeps a session: it reads, makes the subscriptions and registrations again, and returns why the session ended.
-func (c *Client) tend(ctx context.Context, s *session) error {
+func (c *Client) runSession(ctx context.Context, s *session) error {
 	select {
-	case <-c.again: // it was meant for the session before
+	case <-c.rejoin: // it was meant for the session before
 	default:
 	}
 	go s.run()
@@ -257,8 +257,8 @@ func (c *Client) tend(ctx context.Context, s *session) error {
 	c.opts.OnUp(s.welcome)
 	c.keepRestored(ctx, s, refused)
 	if ctx.Err() != nil || c.rejoining {
-		leaving, cancel := c.patience()
-		s.leave(leaving)
+		leaving, cancel := c.goodbyeContext()
+		s.close(leaving)
 		cancel()
 	}
 	<-s.ended
@@ -267,20 +267,23 @@ func (c *Client) tend(ctx context.Context, s *session) error {
 }
 
 // patience returns how long saying GOODBYE may take: as long as Close was told, a second if Run's context ended.
-func (c *Client) patience() (context.Context, context.CancelFunc) {
+func (c *Client) goodbyeContext() (context.Context, context.CancelFunc) {
 	select {
 	case <-c.closing:
 		return context.WithTimeout(c.closeCtx, c.opts.RequestTimeout)
 	default:
-		return context.WithTimeout(context.Background(), lastWords)
+		return context.WithTimeout(context.Background(), goodbyeTimeout)
 	}
 }
 
-// uninstall takes the session off.
+// uninstall takes the session off, and with it everything that was established in it.
 func (c *Client) uninstall() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current.Store(nil)
+	for _, e := range c.endpoints {
+		e.base().lose()
+	}
 	c.up = make(chan struct{})
 }
 
@@ -292,6 +295,23 @@ func (c *Client) setErr(err error) {
 
 // Dropped returns how many events were dropped because the handlers did not keep up.
 func (c *Client) Dropped() uint64 { return c.events.dropped.Load() }
+
+// wake puts a token into a channel that has room for one.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
 
 // pattern is what a subscription is for.
 type pattern struct {

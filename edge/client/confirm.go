@@ -21,7 +21,7 @@ const confirmKey = "_confirm"
 // the subscription was not made with Confirm, the publisher asked for no acknowledgement, or the session has ended.
 func (e *Event) Confirm(err error) {
 	if e.vote != nil && !e.vote.cast.Swap(true) {
-		e.vote.on.say(err)
+		e.vote.on.resolve(err)
 	}
 }
 
@@ -35,29 +35,29 @@ type vote struct {
 type confirmation struct {
 	session     *session
 	publication wamp.ID
-	left        atomic.Int32 // who has not spoken; from the beginning one for deliver itself
+	outstanding atomic.Int32 // who has not spoken; from the beginning one for deliver itself
 }
 
 func (s *session) newConfirmation(m *codec.Message) *confirmation {
 	c := &confirmation{session: s, publication: m.Publication}
-	c.left.Store(1)
+	c.outstanding.Store(1)
 	return c
 }
 
 // say takes one of those who have to speak. The first error is the answer.
-func (c *confirmation) say(err error) {
+func (c *confirmation) resolve(err error) {
 	if err != nil {
-		if c.left.Swap(0) > 0 {
+		if c.outstanding.Swap(0) > 0 {
 			c.refuse(asError(err))
 		}
 		return
 	}
 	for {
-		left := c.left.Load()
+		left := c.outstanding.Load()
 		if left <= 0 {
 			return
 		}
-		if c.left.CompareAndSwap(left, left-1) {
+		if c.outstanding.CompareAndSwap(left, left-1) {
 			if left == 1 {
 				c.send(&outbound{Message: codec.Message{Type: wamp.EventReceived, ID: c.publication}})
 			}
@@ -83,18 +83,18 @@ func (c *confirmation) send(m *outbound) error {
 
 // handOver gives an event that the router waits for to the handlers of its subscription. Each gets an Event of its own,
 // for Confirm may be called when this one is long handled.
-func (c *confirmation) handOver(ev Event, subscriptions []*Subscription) {
+func (c *confirmation) deliver(ev Event, subscriptions []*Subscription) {
 	for _, sub := range subscriptions {
-		if sub.gone.Load() {
+		if sub.closed() {
 			continue
 		}
 		own := ev
 		own.Subscription = sub
 		if sub.confirms {
-			c.left.Add(1)
+			c.outstanding.Add(1)
 			own.vote = &vote{on: c}
 		}
 		sub.handler(&own)
 	}
-	c.say(nil)
+	c.resolve(nil)
 }

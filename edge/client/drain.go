@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
 
@@ -20,7 +19,7 @@ func (c *Client) Drain(ctx context.Context) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		for _, sub := range ended {
-			sub.gone.Store(true)
+			sub.end()
 			if s != nil {
 				delete(s.subscriptions, sub.id)
 			}
@@ -34,7 +33,7 @@ func (c *Client) Drain(ctx context.Context) error {
 		}
 	}
 	select {
-	case <-c.events.emptied():
+	case <-c.events.whenEmpty():
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("handle events: %w", ctx.Err())
@@ -44,48 +43,45 @@ func (c *Client) Drain(ctx context.Context) error {
 // endSubscriptions takes the subscriptions off the list of what is made again, and sends UNSUBSCRIBE for each that s has.
 // The session goes on knowing them: their EVENTs still come. c.mu is held.
 func (c *Client) endSubscriptions(s *session) (ended []*Subscription, answers []<-chan error) {
-	var others []standing
+	var others []endpoint
 	told := make(map[wamp.ID]bool)
-	for _, st := range c.standing {
-		sub, ok := st.(*Subscription)
+	for _, e := range c.endpoints {
+		sub, ok := e.(*Subscription)
 		if !ok {
-			others = append(others, st)
+			others = append(others, e)
 			continue
 		}
-		if sub.session != s || s == nil {
-			sub.gone.Store(true) // one that is just being made is ended as soon as it is
+		if !sub.drain() {
+			sub.end()
 			continue
 		}
 		ended = append(ended, sub)
-		sub.session = nil // nobody else ends it
 		if told[sub.id] {
 			continue
 		}
 		told[sub.id] = true
-		e := &ending{session: s, standing: sub, done: make(chan error, 1)}
-		m := &outbound{Message: codec.Message{Type: sub.words.end, ID: sub.id}, request: e}
-		if s.out.send(context.Background(), m, control) == nil {
-			answers = append(answers, e.done)
+		if answer := s.sendEnd(sub); answer != nil {
+			answers = append(answers, answer)
 		}
 	}
-	c.standing = others
+	c.endpoints = others
 	return ended, answers
 }
 
 // emptied returns a channel that is closed when no event waits or is being handled.
-func (q *eventQueue) emptied() <-chan struct{} {
+func (q *eventQueue) whenEmpty() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.empty == nil {
 		q.empty = make(chan struct{})
 	}
 	empty := q.empty
-	q.tellEmpty()
+	q.signalEmpty()
 	return empty
 }
 
 // tellEmpty wakes those who wait for an empty queue, if it is. mu is held.
-func (q *eventQueue) tellEmpty() {
+func (q *eventQueue) signalEmpty() {
 	if q.empty != nil && (q.size == 0 || q.discard) {
 		close(q.empty)
 		q.empty = nil

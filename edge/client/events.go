@@ -73,7 +73,7 @@ func newEventQueue(o Options) *eventQueue {
 
 // requested notes that n more requests wait for a reply. It lets the read loop go on, for the reply may be what the
 // handler waits for.
-func (q *eventQueue) requested(n int) {
+func (q *eventQueue) addUnanswered(n int) {
 	q.unanswered.Add(int64(n))
 	if q.waiting.Load() {
 		wake(q.room)
@@ -145,7 +145,7 @@ func (q *eventQueue) dropOldest() {
 	for _, e := range c.events {
 		q.size -= e.size()
 		if e.confirm != nil {
-			e.confirm.say(errNotHandled)
+			e.confirm.resolve(errNotHandled)
 		}
 	}
 	q.dropped.Add(uint64(len(c.events)))
@@ -229,12 +229,12 @@ func (q *eventQueue) deliver() {
 				More:        i+1 < len(c.events),
 			}
 			if e.confirm != nil {
-				e.confirm.handOver(ev, e.subscriptions)
+				e.confirm.deliver(ev, e.subscriptions)
 				e.subscriptions = nil
 			}
 			for _, sub := range e.subscriptions {
 				ev.Subscription = sub
-				if !sub.gone.Load() {
+				if !sub.closed() {
 					sub.handler(&ev)
 				}
 			}
@@ -250,7 +250,7 @@ func (q *eventQueue) handled(size int) (stop bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.size -= size
-	q.tellEmpty()
+	q.signalEmpty()
 	if q.size <= q.limit/2 {
 		q.dropping = false
 	}
@@ -264,7 +264,7 @@ func (q *eventQueue) handled(size int) (stop bool) {
 func (q *eventQueue) close(discard bool) {
 	q.mu.Lock()
 	q.closed, q.discard = true, discard
-	q.tellEmpty()
+	q.signalEmpty()
 	q.mu.Unlock()
 	wake(q.arrived)
 	wake(q.room)

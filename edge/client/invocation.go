@@ -89,7 +89,7 @@ func (inv *Invocation) Progress(p Payload) error {
 
 // invocation starts the handler of an INVOCATION.
 func (s *session) invocation(m *codec.Message) error {
-	if s.resume(m) {
+	if s.continueStream(m) {
 		return nil
 	}
 	s.client.mu.Lock()
@@ -106,7 +106,7 @@ func (s *session) invocation(m *codec.Message) error {
 		inv.error(&Error{URI: wamp.NoSuchRegistration.Error()})
 		return nil
 	}
-	if !s.begin(inv) {
+	if !s.addInvocation(inv) {
 		return violated("received INVOCATION %d twice", m.Request)
 	}
 	inv.startClock()
@@ -117,7 +117,7 @@ func (s *session) invocation(m *codec.Message) error {
 }
 
 // begin notes the invocation.
-func (s *session) begin(inv *Invocation) bool {
+func (s *session) addInvocation(inv *Invocation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.invocations[inv.id] != nil {
@@ -157,7 +157,7 @@ func (inv *Invocation) finish(p Payload, err error) {
 	if inv.timer != nil {
 		inv.timer.Stop()
 	}
-	inv.session.over(inv)
+	inv.session.removeInvocation(inv)
 	inv.cancel(err)
 	if err == nil {
 		err = inv.yield(context.Background(), p, false)
@@ -167,12 +167,12 @@ func (inv *Invocation) finish(p Payload, err error) {
 	}
 }
 
-func (s *session) over(inv *Invocation) {
+func (s *session) removeInvocation(inv *Invocation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.invocations, inv.id)
 	if inv.chunks != nil {
-		s.cut(inv)
+		s.noteUnfinished(inv)
 	}
 }
 
@@ -192,7 +192,7 @@ func (inv *Invocation) yield(ctx context.Context, p Payload, progress bool) erro
 			return err
 		}
 	}
-	return s.out.send(ctx, &m, atOnce)
+	return s.out.send(ctx, &m, immediate)
 }
 
 // error sends ERROR. The read loop calls it too, so it does not wait for room. An error too large to be sent goes

@@ -97,7 +97,7 @@ func (c *Client) join(ctx context.Context) (*session, error) {
 
 // open exchanges HELLO and WELCOME, with a challenge between them if the router has one.
 func (s *session) open(ctx context.Context) error {
-	methods, err := begin(s.client.opts.Auth, s.conn.Transport())
+	methods, err := startAttempts(s.client.opts.Auth, s.conn.Transport())
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *session) open(ctx context.Context) error {
 		return err
 	}
 	for used := Auth(nil); ; {
-		m, err := s.hear()
+		m, err := s.readHandshake()
 		if err != nil {
 			return err
 		}
@@ -121,7 +121,7 @@ func (s *session) open(ctx context.Context) error {
 			return nil
 		}
 		if m.Type != wamp.Challenge || used != nil {
-			return s.refuse(m)
+			return s.joinRefused(m)
 		}
 		if used, err = s.authenticate(methods, m); err != nil {
 			return err
@@ -166,15 +166,15 @@ func (s *session) authenticate(methods []Auth, m *codec.Message) (Auth, error) {
 	answer := codec.Message{Type: wamp.Authenticate}
 	used, err := chosen(methods, c)
 	if err != nil {
-		return nil, s.turnDown(err)
+		return nil, s.abortJoin(err)
 	}
 	signature, err := used.Answer(c)
 	if err != nil {
-		return nil, s.turnDown(err)
+		return nil, s.abortJoin(err)
 	}
-	if a, ok := used.(attempt); ok {
+	if a, ok := used.(statefulAuth); ok {
 		if answer.Dict, err = codec.NewDict(s.out.serializer, a.answerExtra()); err != nil {
-			return nil, s.turnDown(err)
+			return nil, s.abortJoin(err)
 		}
 	}
 	return used, s.out.sendAlone(&outbound{Message: answer, text: signature})
@@ -182,24 +182,24 @@ func (s *session) authenticate(methods []Auth, m *codec.Message) (Auth, error) {
 
 // check looks whether the router has proved who it is, if the method is one by which it does.
 func (s *session) check(used Auth, welcome *codec.Message) error {
-	a, ok := used.(attempt)
+	a, ok := used.(statefulAuth)
 	if !ok {
 		return nil
 	}
 	if err := a.check(welcome.Dict); err != nil {
-		return s.turnDown(err)
+		return s.abortJoin(err)
 	}
 	return nil
 }
 
 // turnDown ends the attempt to join with ABORT.
-func (s *session) turnDown(because error) error {
+func (s *session) abortJoin(because error) error {
 	s.out.sendAlone(&outbound{Message: codec.Message{Type: wamp.Abort}, text: wamp.AuthenticationFailed.Error()})
 	return fmt.Errorf("authenticate: %w", because)
 }
 
 // refuse says why a message is no answer to HELLO.
-func (s *session) refuse(m *codec.Message) error {
+func (s *session) joinRefused(m *codec.Message) error {
 	if m.Type == wamp.Abort {
 		return &endedError{m.Type, received(m)}
 	}
@@ -209,7 +209,7 @@ func (s *session) refuse(m *codec.Message) error {
 }
 
 // hear reads one message.
-func (s *session) hear() (*codec.Message, error) {
+func (s *session) readHandshake() (*codec.Message, error) {
 	data, _, err := s.conn.ReadMessage()
 	if err != nil {
 		return nil, fmt.Errorf("wait for WELCOME: %w", err)
@@ -229,4 +229,4 @@ func Refused(err error) bool {
 
 // lived reports whether a session begun at start was long enough to call the router well. A router that ends every
 // session at once must not be called again and again with the shortest pause.
-func lived(start time.Time) bool { return time.Since(start) >= 10*time.Second }
+func stable(start time.Time) bool { return time.Since(start) >= 10*time.Second }

@@ -46,7 +46,7 @@ type outgoing struct {
 type outbound struct {
 	codec.Message
 	text    string
-	again   bool    // it belongs to a request that was made already, and has its id
+	hasID   bool    // it belongs to a request that was made already, and has its id
 	request request // what waits for the reply; nil if nothing does
 }
 
@@ -54,9 +54,9 @@ type outbound struct {
 type urgency uint8
 
 const (
-	atOnce   urgency = iota // waits for room; written by the sender's goroutine if nobody else writes
-	gathered                // waits for room; left to the writer, for more will follow
-	control                 // does not wait for room, nor for anything else: for the reader and under locks
+	immediate urgency = iota // waits for room; written by the sender's goroutine if nobody else writes
+	batched                  // waits for room; left to the writer, for more will follow
+	control                  // does not wait for room, nor for anything else: for the reader and under locks
 )
 
 const (
@@ -86,8 +86,8 @@ func (o *outgoing) send(ctx context.Context, m *outbound, u urgency) error {
 		o.mu.Unlock()
 		return err
 	}
-	if u != atOnce || o.writing {
-		o.wake()
+	if u != immediate || o.writing {
+		o.wakeWriter()
 		o.mu.Unlock()
 		return nil
 	}
@@ -97,12 +97,12 @@ func (o *outgoing) send(ctx context.Context, m *outbound, u urgency) error {
 	o.mu.Unlock()
 	n, err := o.conn.Write(batch, false)
 	o.mu.Lock()
-	o.wrote(n, err)
+	o.advance(n, err)
 	o.writing = false
 	if len(o.flight) > 0 || len(o.batch) > 0 {
-		o.wake()
+		o.wakeWriter()
 	} else {
-		o.settle()
+		o.signalIdle()
 	}
 	o.mu.Unlock()
 	return nil
@@ -148,7 +148,7 @@ func (o *outgoing) append(m *outbound) error {
 	if o.err != nil {
 		return o.err
 	}
-	fresh := numbered(m.Type) && !m.again
+	fresh := numbered(m.Type) && !m.hasID
 	if fresh {
 		m.Request = wamp.NextID(o.last)
 	}
@@ -187,7 +187,7 @@ func numbered(t wamp.Type) bool {
 
 // wake tells the writer to write, unless somebody does already. mu is held; it never blocks, for writing stays set until
 // the writer has taken the word from the channel and done what it says.
-func (o *outgoing) wake() {
+func (o *outgoing) wakeWriter() {
 	if !o.writing {
 		o.writing = true
 		o.work <- struct{}{}
@@ -200,11 +200,11 @@ func (o *outgoing) take() {
 }
 
 // wrote notes what became of a write of n more bytes in flight. mu is held.
-func (o *outgoing) wrote(n int, err error) {
+func (o *outgoing) advance(n int, err error) {
 	o.written += n
 	if err != nil {
 		o.broken = true
-		o.stop(networkFailure(err))
+		o.closeLocked(networkFailure(err))
 		o.flight, o.batch, o.written = nil, nil, 0
 		return
 	}
@@ -215,11 +215,11 @@ func (o *outgoing) wrote(n int, err error) {
 		o.spare = o.flight[:0]
 	}
 	o.flight, o.written = nil, 0
-	o.open()
+	o.signalRoom()
 }
 
 // drain is the writer goroutine: it writes when told to, until the session ends.
-func (o *outgoing) drain(done <-chan struct{}) {
+func (o *outgoing) runWriter(done <-chan struct{}) {
 	for {
 		select {
 		case <-o.work:
@@ -242,17 +242,17 @@ func (o *outgoing) writeOut() {
 		o.mu.Unlock()
 		n, err := o.conn.Write(rest, true)
 		o.mu.Lock()
-		o.wrote(n, err)
+		o.advance(n, err)
 	}
 	o.writing = false
-	o.settle()
+	o.signalIdle()
 }
 
 // close makes every further send fail with err. What was sent before is still written.
 func (o *outgoing) close(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.stop(err)
+	o.closeLocked(err)
 }
 
 // closeWith sends a last message, m; every further send fails with err.
@@ -260,21 +260,21 @@ func (o *outgoing) closeWith(m *outbound, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.append(m) == nil {
-		o.wake()
+		o.wakeWriter()
 	}
-	o.stop(err)
+	o.closeLocked(err)
 }
 
 // stop is close with mu held.
-func (o *outgoing) stop(err error) {
+func (o *outgoing) closeLocked(err error) {
 	if o.err == nil {
 		o.err = err
 	}
-	o.open()
+	o.signalRoom()
 }
 
 // open lets those who wait for room try again.
-func (o *outgoing) open() {
+func (o *outgoing) signalRoom() {
 	if o.room != nil {
 		close(o.room)
 		o.room = nil
@@ -282,7 +282,7 @@ func (o *outgoing) open() {
 }
 
 // settle tells those who wait for everything to be written.
-func (o *outgoing) settle() {
+func (o *outgoing) signalIdle() {
 	if o.idle != nil {
 		close(o.idle)
 		o.idle = nil

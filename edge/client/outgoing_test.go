@@ -49,7 +49,7 @@ func TestWhatGathersGoesOutInOneWrite(t *testing.T) {
 	o := newOutgoing(conn, 1<<20, nil)
 	send := func() {
 		m := &outbound{Message: codec.Message{Type: wamp.Publish}, text: "a.b"}
-		if err := o.send(context.Background(), m, atOnce); err != nil {
+		if err := o.send(context.Background(), m, immediate); err != nil {
 			t.Error(err)
 		}
 	}
@@ -68,7 +68,7 @@ func TestWhatGathersGoesOutInOneWrite(t *testing.T) {
 		send()
 	}
 	quit := make(chan struct{})
-	go o.drain(quit)
+	go o.runWriter(quit)
 	close(conn.block)
 	<-first
 	o.flush(time.Minute)

@@ -53,9 +53,9 @@ func (c *Client) Publish(ctx context.Context, topic string, o PublishOptions, p 
 	if m.Dict, err = o.dict(s.out.serializer); err != nil {
 		return err
 	}
-	urgency := atOnce
+	urgency := immediate
 	if o.More {
-		urgency = gathered
+		urgency = batched
 	}
 	switch {
 	case o.Done != nil:
@@ -88,10 +88,10 @@ type delivery struct {
 }
 
 func (d *delivery) kind() (sent, reply wamp.Type) { return wamp.Publish, wamp.Published }
-func (d *delivery) answer(m *codec.Message)       { d.end(m.ID, nil) }
-func (d *delivery) fail(err error)                { d.end(0, err) }
+func (d *delivery) answer(m *codec.Message)       { d.finish(m.ID, nil) }
+func (d *delivery) fail(err error)                { d.finish(0, err) }
 
-func (d *delivery) end(publication wamp.ID, err error) {
+func (d *delivery) finish(publication wamp.ID, err error) {
 	<-d.session.window
 	d.done(publication, err)
 }
@@ -101,7 +101,7 @@ func (s *session) publishAcknowledged(ctx context.Context, m outbound) error {
 	defer cancel()
 	a := &acknowledgement{done: make(chan error, 1)}
 	m.request = a
-	if err := s.out.send(ctx, &m, atOnce); err != nil {
+	if err := s.out.send(ctx, &m, immediate); err != nil {
 		return err
 	}
 	select {

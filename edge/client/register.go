@@ -28,7 +28,7 @@ type RegisterOptions struct {
 
 // Registration is a procedure on offer, from Register to Unregister, over any number of sessions.
 type Registration struct {
-	stand
+	endpointBase
 	handler Handler
 }
 
@@ -51,8 +51,8 @@ func (c *Client) Register(ctx context.Context, procedure string, o RegisterOptio
 		options["forward_timeout"] = true
 	}
 	r := &Registration{
-		stand: stand{
-			client: c, pattern: pattern{procedure, o.Match}, options: options, words: registration, refused: o.Refused,
+		endpointBase: endpointBase{
+			client: c, pattern: pattern{procedure, o.Match}, options: options, messages: registration, refused: o.Refused,
 		},
 		handler: handle,
 	}
@@ -71,7 +71,7 @@ func (r *Registration) Procedure() string { return r.pattern.uri }
 // Match returns how Procedure is matched.
 func (r *Registration) Match() wamp.Match { return r.pattern.match }
 
-func (r *Registration) enter(in *session) { in.registrations[r.id] = r }
+func (r *Registration) addTo(in *session) { in.registrations[r.id] = r }
 
 // leave leaves it known: until the router confirms, invocations may still come.
-func (r *Registration) leave(*session) (tell bool) { return true }
+func (r *Registration) removeFrom(*session) (tell bool) { return true }

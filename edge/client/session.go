@@ -33,7 +33,7 @@ type session struct {
 	// Guarded by mu.
 	pending     map[wamp.ID]request
 	invocations map[wamp.ID]*Invocation
-	cutStreams  []wamp.ID // invocations that ended while more of their arguments were to come
+	unfinished  []wamp.ID // invocations that ended while more of their arguments were to come
 }
 
 // request waits for the router's reply to a message that this client sent. Either answer or fail is called, once, by who
@@ -68,7 +68,7 @@ func (s *session) expect(id wamp.ID, r request) {
 	s.mu.Lock()
 	s.pending[id] = r
 	s.mu.Unlock()
-	s.client.events.requested(1)
+	s.client.events.addUnanswered(1)
 }
 
 // forget reports whether the request was still pending, and takes it off.
@@ -78,7 +78,7 @@ func (s *session) forget(id wamp.ID) bool {
 	delete(s.pending, id)
 	s.mu.Unlock()
 	if found {
-		s.client.events.requested(-1)
+		s.client.events.addUnanswered(-1)
 	}
 	return found
 }
@@ -87,9 +87,9 @@ func (s *session) forget(id wamp.ID) bool {
 func (s *session) run() {
 	var writer sync.WaitGroup
 	quit := make(chan struct{})
-	writer.Go(func() { s.out.drain(quit) })
+	writer.Go(func() { s.out.runWriter(quit) })
 	s.reason = s.read()
-	s.end()
+	s.cleanUp()
 	close(quit)
 	writer.Wait()
 	close(s.ended)
@@ -111,7 +111,7 @@ func (s *session) read() error {
 			err = violation(err.Error())
 		}
 		if err != nil {
-			s.abort(err)
+			s.abortOnViolation(err)
 			return err
 		}
 	}
@@ -137,7 +137,7 @@ func (s *session) handle(m *codec.Message) error {
 		return s.reply(m, m.Type)
 	case wamp.Unsubscribed, wamp.Unregistered:
 		if m.Request == 0 {
-			s.revoked(m)
+			s.revokeEndpoints(m)
 			return nil
 		}
 		return s.reply(m, m.Type)
@@ -168,7 +168,7 @@ func (s *session) reply(m *codec.Message, kind wamp.Type) error {
 	r, found := s.pending[m.Request]
 	s.mu.Unlock()
 	if !found {
-		return s.unexpected(m, kind)
+		return s.unmatched(m, kind)
 	}
 	sent, reply := r.kind()
 	if m.Type == wamp.Error && kind != sent || m.Type != wamp.Error && kind != reply {
@@ -190,7 +190,7 @@ func (s *session) reply(m *codec.Message, kind wamp.Type) error {
 }
 
 // unexpected tells a reply to a request given up, which is ignored, from one to a request never made.
-func (s *session) unexpected(m *codec.Message, kind wamp.Type) error {
+func (s *session) unmatched(m *codec.Message, kind wamp.Type) error {
 	if m.Type == wamp.Error && !numbered(kind) {
 		return violated("received ERROR for %s", kind)
 	}
@@ -209,15 +209,15 @@ func (s *session) goodbye(m *codec.Message) error {
 	s.out.closeWith(&outbound{
 		Message: codec.Message{Type: wamp.Goodbye}, text: wamp.GoodbyeAndOut.Error(),
 	}, networkFailure(reason))
-	s.out.flush(lastWords)
+	s.out.flush(goodbyeTimeout)
 	return reason
 }
 
 // lastWords is how long GOODBYE or ABORT may take to be written before the connection is closed.
-const lastWords = time.Second
+const goodbyeTimeout = time.Second
 
 // abort tells the router what it did wrong, if that is why the session ends.
-func (s *session) abort(err error) {
+func (s *session) abortOnViolation(err error) {
 	breach, ok := err.(violation)
 	if !ok {
 		return
@@ -229,11 +229,11 @@ func (s *session) abort(err error) {
 	s.out.closeWith(&outbound{
 		Message: codec.Message{Type: wamp.Abort, Dict: details}, text: wamp.ProtocolViolation.Error(),
 	}, networkFailure(breach))
-	s.out.flush(lastWords)
+	s.out.flush(goodbyeTimeout)
 }
 
 // leave says GOODBYE and waits until the router has answered and the session is over, or until ctx is done.
-func (s *session) leave(ctx context.Context) {
+func (s *session) close(ctx context.Context) {
 	s.closing.Store(true)
 	s.out.closeWith(&outbound{
 		Message: codec.Message{Type: wamp.Goodbye}, text: wamp.CloseNormal.Error(),
@@ -249,7 +249,7 @@ func (s *session) leave(ctx context.Context) {
 }
 
 // end fails whatever waits for the session.
-func (s *session) end() {
+func (s *session) cleanUp() {
 	s.client.uninstall()
 	failure := networkFailure(s.reason)
 	s.out.close(failure)
@@ -263,7 +263,7 @@ func (s *session) failPending(err error) {
 	pending := s.pending
 	s.pending = make(map[wamp.ID]request)
 	s.mu.Unlock()
-	s.client.events.requested(-len(pending))
+	s.client.events.addUnanswered(-len(pending))
 	for _, r := range pending {
 		r.fail(err)
 	}

@@ -20,7 +20,7 @@ func (k *call) stream(ctx context.Context, procedure string, o *CallOptions) err
 		if err != nil {
 			return err
 		}
-		m := outbound{Message: codec.Message{Type: wamp.Call, Request: k.id}, text: procedure, again: true}
+		m := outbound{Message: codec.Message{Type: wamp.Call, Request: k.id}, text: procedure, hasID: true}
 		if m.Payload, err = p.encode(k.session.out.serializer); err != nil {
 			return err
 		}
@@ -30,7 +30,7 @@ func (k *call) stream(ctx context.Context, procedure string, o *CallOptions) err
 			b.Bool("progress", true)
 			m.Dict = b.Dict()
 		}
-		if err := k.session.out.send(ctx, &m, atOnce); err != nil || !more {
+		if err := k.session.out.send(ctx, &m, immediate); err != nil || !more {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func (inv *Invocation) Input(ctx context.Context) (p codec.Payload, more bool, e
 }
 
 // feed takes a further chunk. It runs in the read loop, and waits a bounded time for a handler that does not keep up.
-func (inv *Invocation) feed(m *codec.Message) {
+func (inv *Invocation) addChunk(m *codec.Message) {
 	c, size := inv.chunks, len(m.Payload.Raw)+eventCost
 	if !inv.waitForRoom(size) {
 		inv.finish(Payload{}, wamp.Unavailable)
@@ -126,7 +126,7 @@ func (inv *Invocation) feed(m *codec.Message) {
 func (inv *Invocation) waitForRoom(size int) bool {
 	timer := time.NewTimer(inv.session.client.opts.HandlerWait)
 	defer timer.Stop()
-	for inv.crowded(size) {
+	for inv.full(size) {
 		select {
 		case <-inv.chunks.room:
 		case <-inv.ctx.Done():
@@ -138,7 +138,7 @@ func (inv *Invocation) waitForRoom(size int) bool {
 	return true
 }
 
-func (inv *Invocation) crowded(size int) bool {
+func (inv *Invocation) full(size int) bool {
 	c := inv.chunks
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,35 +146,35 @@ func (inv *Invocation) crowded(size int) bool {
 }
 
 // maxCutStreams is for how many invocations, answered before their last chunk, a session remembers that more may come.
-const maxCutStreams = 64
+const maxUnfinished = 64
 
 // cut notes that an invocation is over before its last chunk. s.mu is held.
-func (s *session) cut(inv *Invocation) {
+func (s *session) noteUnfinished(inv *Invocation) {
 	c := inv.chunks
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.open {
 		return
 	}
-	if len(s.cutStreams) == maxCutStreams {
-		s.cutStreams = s.cutStreams[1:]
+	if len(s.unfinished) == maxUnfinished {
+		s.unfinished = s.unfinished[1:]
 	}
-	s.cutStreams = append(s.cutStreams, inv.id)
+	s.unfinished = append(s.unfinished, inv.id)
 }
 
 // resume takes an INVOCATION that is not the first of its id: a further chunk, or one that comes too late.
-func (s *session) resume(m *codec.Message) bool {
+func (s *session) continueStream(m *codec.Message) bool {
 	s.mu.Lock()
 	inv := s.invocations[m.Request]
-	late := slices.Index(s.cutStreams, m.Request)
+	late := slices.Index(s.unfinished, m.Request)
 	if late >= 0 && !inProgress(m) {
-		s.cutStreams = slices.Delete(s.cutStreams, late, late+1)
+		s.unfinished = slices.Delete(s.unfinished, late, late+1)
 	}
 	s.mu.Unlock()
 	if inv == nil || inv.chunks == nil || !inv.open() {
 		return inv == nil && late >= 0
 	}
-	inv.feed(m)
+	inv.addChunk(m)
 	return true
 }
 

@@ -28,7 +28,7 @@ type SubscribeOptions struct {
 
 // Subscription is interest in a topic, from Subscribe to Unsubscribe, over any number of sessions.
 type Subscription struct {
-	stand
+	endpointBase
 	handler  func(*Event)
 	confirms bool
 }
@@ -53,8 +53,8 @@ func (c *Client) Subscribe(
 		c.confirming.Store(true)
 	}
 	sub := &Subscription{
-		stand: stand{
-			client: c, pattern: pattern{topic, o.Match}, options: options, words: subscription, refused: o.Refused,
+		endpointBase: endpointBase{
+			client: c, pattern: pattern{topic, o.Match}, options: options, messages: subscription, refused: o.Refused,
 		},
 		handler: handle, confirms: o.Confirm,
 	}
@@ -73,7 +73,7 @@ func (s *Subscription) Topic() string { return s.pattern.uri }
 // Match returns how Topic is matched.
 func (s *Subscription) Match() wamp.Match { return s.pattern.match }
 
-func (s *Subscription) enter(in *session) {
+func (s *Subscription) addTo(in *session) {
 	if list := in.subscriptions[s.id]; !slices.Contains(list, s) {
 		in.subscriptions[s.id] = append(slices.Clip(list), s)
 	}
@@ -81,7 +81,7 @@ func (s *Subscription) enter(in *session) {
 
 // leave says that the router is to be told only when nobody else here is interested: it counts the subscriptions of a
 // session to the same topic as one.
-func (s *Subscription) leave(in *session) (tell bool) {
+func (s *Subscription) removeFrom(in *session) (tell bool) {
 	rest := slices.DeleteFunc(slices.Clone(in.subscriptions[s.id]), func(other *Subscription) bool { return other == s })
 	if len(rest) > 0 {
 		in.subscriptions[s.id] = rest
@@ -108,7 +108,7 @@ func (s *session) event(m *codec.Message) {
 		}
 		s.client.events.put(list, s.out.serializer, m, c)
 	case waiting:
-		s.newConfirmation(m).say(nil)
+		s.newConfirmation(m).resolve(nil)
 	}
 }
 
