@@ -21,16 +21,16 @@ func (r *realm) table(seat *calleeSeat) *atomic.Pointer[procedures] {
 
 // procedure returns the registration that a call of uri goes to.
 func (r *realm) procedure(uri []byte) (*registration, bool) {
-	if reg, ok := r.procedures.Load().best(uri); ok && reg.answersFor(uri) {
+	if reg, ok := r.procedures.Load().Best(uri); ok && reg.answersFor(uri) {
 		return reg, true
 	}
-	return r.away.Load().best(uri)
+	return r.away.Load().Best(uri)
 }
 
 // registered returns the registration that stands under exactly this URI or pattern.
 func (r *realm) registered(match wamp.Match, uri string) (*registration, bool) {
-	if reg, ok := r.procedures.Load().get(match, uri); ok {
+	if reg, ok := r.procedures.Load().Get(match, uri); ok {
 		return reg, true
 	}
-	return r.away.Load().get(match, uri)
+	return r.away.Load().Get(match, uri)
 }

@@ -152,7 +152,7 @@ func (t *turn) publish(m *realm, p *publication) {
 
 // match finds the subscriptions of a topic. The list is valid until the next call.
 func (t *turn) match(m *realm, topic []byte) []*subscription {
-	t.matched = m.topics.Load().match(topic, t.matched[:0])
+	t.matched = m.topics.Load().Match(topic, t.matched[:0])
 	return t.matched
 }
 
@@ -323,7 +323,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 		return nil, nil, errOutdated
 	}
 	table := r.topics.Load()
-	sub, ok := table.get(place.match, place.uri)
+	sub, ok := table.Get(place.match, place.uri)
 	if !ok {
 		sub = &subscription{id: r.nextID(), uri: place.uri, match: place.match, created: time.Now()}
 	}
@@ -367,7 +367,7 @@ func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
 	if place.confirms.Load() {
 		r.confirming.Add(1)
 	}
-	r.topics.Store(r.topics.Load().with(sub.match, sub.uri, sub.with(place)))
+	r.topics.Store(r.topics.Load().With(sub.match, sub.uri, sub.with(place)))
 	r.announceSubscribe(t, s, sub, created)
 }
 
@@ -393,16 +393,16 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 		r.confirming.Add(-1)
 	}
 	table := r.topics.Load()
-	sub, ok := table.get(place.match, place.uri)
+	sub, ok := table.Get(place.match, place.uri)
 	if !ok {
 		return
 	}
 	sub = sub.without(place)
 	deleted := !sub.wanted()
 	if deleted {
-		table = table.without(place.match, place.uri)
+		table = table.Without(place.match, place.uri)
 	} else {
-		table = table.with(place.match, place.uri, sub)
+		table = table.With(place.match, place.uri, sub)
 	}
 	r.topics.Store(table)
 	// A publisher may hold the old table still: EVENT must not follow UNSUBSCRIBED, clients treat it as a protocol error.

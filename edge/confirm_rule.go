@@ -44,15 +44,15 @@ func (m *realm) requireConfirmation(rules []ConfirmRule) {
 func (m *realm) setConfirmers(rule ConfirmRule, by int) {
 	table := m.topics.Load()
 	next := subscription{uri: rule.URI, match: rule.Match}
-	if sub, ok := table.get(rule.Match, rule.URI); ok {
+	if sub, ok := table.Get(rule.Match, rule.URI); ok {
 		next = *sub
 	} else {
 		next.id, next.created = m.nextID(), time.Now()
 	}
 	if next.confirmers = by; next.wanted() {
-		m.topics.Store(table.with(rule.Match, rule.URI, &next))
+		m.topics.Store(table.With(rule.Match, rule.URI, &next))
 	} else {
-		m.topics.Store(table.without(rule.Match, rule.URI))
+		m.topics.Store(table.Without(rule.Match, rule.URI))
 	}
 }
 

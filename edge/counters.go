@@ -83,7 +83,7 @@ func (m *realm) status() RealmStatus {
 		Trouble:       trouble,
 		Name:          m.name,
 		Sessions:      sessions,
-		Subscriptions: m.topics.Load().len(),
-		Registrations: m.procedures.Load().len() + m.away.Load().len(),
+		Subscriptions: m.topics.Load().Len(),
+		Registrations: m.procedures.Load().Len() + m.away.Load().Len(),
 	}
 }

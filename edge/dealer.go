@@ -340,7 +340,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	if len(s.registrations) >= r.router.options().MaxRegistrations {
 		return refusal{wamp.Unavailable, "the session has as many registrations as it may"}
 	}
-	reg, ok := r.table(seat).Load().get(seat.match, seat.uri)
+	reg, ok := r.table(seat).Load().Get(seat.match, seat.uri)
 	if ok && o.force {
 		if err := r.takeFrom(t, reg); err != nil {
 			return err
@@ -365,7 +365,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	}
 	seat.registration = reg.id
 	s.registrations[reg.id] = seat
-	r.table(seat).Store(r.table(seat).Load().with(reg.match, reg.uri, reg.with(seat)))
+	r.table(seat).Store(r.table(seat).Load().With(reg.match, reg.uri, reg.with(seat)))
 	r.announceRegister(t, s, reg, !ok)
 	return nil
 }
@@ -402,14 +402,14 @@ func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
 	seat.session.freeSeat(seat.uri)
 	table := r.table(seat).Load()
-	reg, ok := table.get(seat.match, seat.uri)
+	reg, ok := table.Get(seat.match, seat.uri)
 	if !ok {
 		return
 	}
 	if reg = reg.without(seat); len(reg.callees) == 0 {
-		table = table.without(seat.match, seat.uri)
+		table = table.Without(seat.match, seat.uri)
 	} else {
-		table = table.with(seat.match, seat.uri, reg)
+		table = table.With(seat.match, seat.uri, reg)
 	}
 	r.table(seat).Store(table)
 	// Stored first, then marked: a caller that finds the mark finds the new table when it looks again.

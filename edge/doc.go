@@ -8,7 +8,7 @@
 //
 //	session.go   serve reads the message from the Conn, handle parses its head and comes to the switch
 //	broker.go    publish: may this session publish here? An id for the publication, then the fan-out
-//	topics.go    the table of now, immutable, read without a lock (patterns.go matches, table.go looks up)
+//	topics.go    the present table, immutable, read without a lock (package patterns matches)
 //	broker.go    deliver, for each seat: is it excluded, is it eligible? EVENT is encoded once per serializer,
 //	             its payload spliced in as it came; only for another serializer is it transcoded (package codec)
 //	outbox.go    appendEvent: into the buffer of what waits for that peer

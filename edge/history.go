@@ -212,28 +212,28 @@ func (m *realm) keepHistory(rules []HistoryRule) {
 // for the meta API, for nobody has subscribed. Holds mu, once the realm is open.
 func (m *realm) attach(h *history) {
 	table := m.topics.Load()
-	sub, ok := table.get(h.match, h.uri)
+	sub, ok := table.Get(h.match, h.uri)
 	if !ok {
 		sub = &subscription{id: m.nextID(), uri: h.uri, match: h.match, created: time.Now()}
 	}
 	next := *sub
 	next.history = h
-	m.topics.Store(table.with(h.match, h.uri, &next))
+	m.topics.Store(table.With(h.match, h.uri, &next))
 }
 
 // detach ends the keeping. The subscription stays while somebody subscribes. Holds mu.
 func (m *realm) detach(h *history) {
 	table := m.topics.Load()
-	sub, ok := table.get(h.match, h.uri)
+	sub, ok := table.Get(h.match, h.uri)
 	if !ok {
 		return
 	}
 	next := *sub
 	next.history = nil
 	if !next.wanted() {
-		m.topics.Store(table.without(h.match, h.uri))
+		m.topics.Store(table.Without(h.match, h.uri))
 	} else {
-		m.topics.Store(table.with(h.match, h.uri, &next))
+		m.topics.Store(table.With(h.match, h.uri, &next))
 	}
 }
 

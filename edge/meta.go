@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"runnel/edge/codec"
+	"runnel/edge/patterns"
 	"runnel/edge/wamp"
 )
 
@@ -169,7 +170,7 @@ func (c *metaCall) match(i int) (m wamp.Match, err error) {
 
 // watched reports whether anybody subscribes to a meta event: what it takes to make one is spared else.
 func (r *realm) watched(topic string) bool {
-	return len(r.topics.Load().match([]byte(topic), nil)) > 0
+	return len(r.topics.Load().Match([]byte(topic), nil)) > 0
 }
 
 // announce publishes a meta event. It costs nothing where nobody subscribes to it. mu may be held.
@@ -187,10 +188,10 @@ func (r *realm) announce(t *turn, topic string, args ...any) {
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // lists sorts the ids of tables by match policy, as the list procedures return them.
-func lists[V any](of func(V) (wamp.Match, wamp.ID), tables ...*patterns[V]) map[string]any {
+func lists[V any](of func(V) (wamp.Match, wamp.ID), tables ...*patterns.Table[V]) map[string]any {
 	ids := [3][]any{{}, {}, {}}
 	for _, table := range tables {
-		table.all(func(v V) bool {
+		table.All(func(v V) bool {
 			match, id := of(v)
 			ids[match] = append(ids[match], id)
 			return true

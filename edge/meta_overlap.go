@@ -2,6 +2,7 @@ package edge
 
 import (
 	"runnel/edge/codec"
+	"runnel/edge/patterns"
 	"runnel/edge/wamp"
 )
 
@@ -55,20 +56,20 @@ func (c *metaCall) flag(name string) bool {
 }
 
 // overlapping lists the entries of tables that overlap one of the wanted patterns, by match policy and with details.
-func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, tell func(V) map[string]any, tables ...*patterns[V]) ([]any, error) {
+func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, tell func(V) map[string]any, tables ...*patterns.Table[V]) ([]any, error) {
 	ids, list := [3][]any{{}, {}, {}}, []any{}
-	set := newOverlapSet(wanted)
+	set := patterns.NewSet(wanted)
 	for _, table := range tables {
-		table.all(func(v V) bool {
-			if p := of(v); set.overlaps(p) {
+		table.All(func(v V) bool {
+			if p := of(v); set.Overlaps(p) {
 				details := tell(v)
 				ids[p.Match] = append(ids[p.Match], details["id"])
 				list = append(list, details)
 			}
-			return !set.tooMuch()
+			return !set.TooCostly()
 		})
 	}
-	if set.tooMuch() {
+	if set.TooCostly() {
 		return nil, refusal{wamp.Unavailable, "too many wildcards are to be compared; ask for fewer patterns at a time"}
 	}
 	return []any{byPolicy(ids), list}, nil

@@ -1,6 +1,13 @@
 package edge
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"runnel/edge/patterns"
+	"runnel/edge/wamp"
+)
 
 func TestListsOfWhatOverlaps(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
@@ -25,4 +32,31 @@ func TestListsOfWhatOverlaps(t *testing.T) {
 			one.hear(`[8,48,"*",{},"wamp.error.invalid_argument",["*"]]`)
 		}
 	})
+}
+
+// What a call costs does not grow with the product of its patterns and the realm's subscriptions.
+func TestOverlapsAreBounded(t *testing.T) {
+	wanted := make([]wamp.Pattern, 0, maxOverlaps)
+	for i := range maxOverlaps {
+		wanted = append(wanted, wamp.Pattern{URI: fmt.Sprintf("com.%d.%s", i, strings.Repeat("x", i)), Match: wamp.Prefix})
+	}
+	table := &patterns.Table[wamp.Pattern]{}
+	for i := range 10000 {
+		for _, m := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
+			p := wamp.Pattern{URI: fmt.Sprintf("org.%d.a", i), Match: m}
+			table = table.With(m, p.URI, p)
+		}
+	}
+	all := func(p wamp.Pattern) wamp.Pattern { return p }
+	tell := func(p wamp.Pattern) map[string]any { return map[string]any{"id": p.URI} }
+	if _, err := overlapping(wanted, all, tell, table); err == nil {
+		t.Error("10000 wildcards times 256 patterns are compared")
+	}
+	for i := range 10000 {
+		table = table.Without(wamp.Wildcard, fmt.Sprintf("org.%d.a", i))
+	}
+	result, err := overlapping(wanted, all, tell, table)
+	if err != nil || len(result[1].([]any)) != 0 {
+		t.Errorf("%v, %v", result, err)
+	}
 }

@@ -72,7 +72,7 @@ func (c *metaCall) registration() (*registration, error) {
 	}
 	var found *registration
 	for _, table := range []*procedures{c.realm.procedures.Load(), c.realm.away.Load()} {
-		table.all(func(r *registration) bool {
+		table.All(func(r *registration) bool {
 			if r.id == id {
 				found = r
 			}

@@ -52,7 +52,7 @@ func (c *metaCall) subscriptionLookup() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sub, ok := c.realm.topics.Load().get(match, topic); ok {
+	if sub, ok := c.realm.topics.Load().Get(match, topic); ok {
 		return []any{sub.id}, nil
 	}
 	return []any{nil}, nil
@@ -64,7 +64,7 @@ func (c *metaCall) subscriptionMatch() ([]any, error) {
 		return nil, err
 	}
 	var list []any
-	for _, sub := range c.realm.topics.Load().match([]byte(topic), nil) {
+	for _, sub := range c.realm.topics.Load().Match([]byte(topic), nil) {
 		list = append(list, sub.id)
 	}
 	if list == nil {
@@ -80,7 +80,7 @@ func (c *metaCall) subscription() (*subscription, error) {
 		return nil, err
 	}
 	var found *subscription
-	c.realm.topics.Load().all(func(s *subscription) bool {
+	c.realm.topics.Load().All(func(s *subscription) bool {
 		if s.id == id {
 			found = s
 		}

@@ -7,11 +7,12 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/patterns"
 	"runnel/edge/wamp"
 )
 
 // procedures is the immutable table of registrations by procedure and pattern.
-type procedures = patterns[*registration]
+type procedures = patterns.Table[*registration]
 
 // registration is a procedure or pattern that callees offer. It is immutable but for turn: each REGISTER and UNREGISTER
 // makes a new one under the same id.

@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/patterns"
 	"runnel/edge/wamp"
 )
 
 // topics is the immutable table of subscriptions by topic and pattern.
-type topics = patterns[*subscription]
+type topics = patterns.Table[*subscription]
 
 // subscription is a topic or pattern that somebody subscribes to. It is immutable: each SUBSCRIBE and UNSUBSCRIBE makes
 // a new one under the same id.

@@ -1,4 +1,6 @@
-package edge
+// Package patterns finds the entries that match a URI: Table is an immutable map from URIs and URI patterns to values, and
+// Set answers which patterns overlap.
+package patterns
 
 import (
 	"bytes"
@@ -8,31 +10,33 @@ import (
 	"runnel/edge/wamp"
 )
 
-// patterns is an immutable set of URIs and URI patterns, each with a value: what the topic table and the procedure table
-// are made of. The zero value is empty. A value stands under its URI and match policy together: "com.a" as exact and
-// "com.a" as prefix are two entries.
-type patterns[V any] struct {
-	exact     table[V]
-	prefix    table[V]
-	lengths   []prefixLength // of the prefixes, ascending: only these need a look-up
+// Table is an immutable map from URIs and URI patterns to values. The router's topic table and procedure table are
+// Tables. The key is a URI together with its match policy: "com.a" as exact and "com.a" as prefix are two entries. The
+// zero value is empty.
+type Table[V any] struct {
+	exact     trie[V]
+	prefix    trie[V]
+	lengths   []prefixLength // lengths of the prefixes, ascending: only these need a look-up
 	wildcard  *components[V]
 	wildcards int
 }
 
-type prefixLength struct{ octets, prefixes int }
+// prefixLength counts the prefixes of one length, in bytes.
+type prefixLength struct{ length, prefixes int }
 
-// components is a node of the wildcard patterns' tree: one level a component.
+// components is a node of the wildcard patterns' tree, which has one level for each component.
 type components[V any] struct {
-	literal table[*components[V]]
+	literal trie[*components[V]]
 	any     *components[V]
 	set     bool // a pattern ends here
 	value   V
 }
 
-func (p *patterns[V]) len() int { return p.exact.len + p.prefix.len + p.wildcards }
+// Len returns the number of entries.
+func (p *Table[V]) Len() int { return p.exact.len + p.prefix.len + p.wildcards }
 
-// get returns the value that stands under exactly this URI or pattern.
-func (p *patterns[V]) get(m wamp.Match, uri string) (v V, ok bool) {
+// Get returns the value of exactly this URI or pattern.
+func (p *Table[V]) Get(m wamp.Match, uri string) (v V, ok bool) {
 	switch m {
 	case wamp.Prefix:
 		return p.prefix.get([]byte(uri))
@@ -45,8 +49,8 @@ func (p *patterns[V]) get(m wamp.Match, uri string) (v V, ok bool) {
 	return p.exact.get([]byte(uri))
 }
 
-// with returns a set that holds v under the URI or pattern.
-func (p *patterns[V]) with(m wamp.Match, uri string, v V) *patterns[V] {
+// With returns a table in which the URI or pattern has the value v.
+func (p *Table[V]) With(m wamp.Match, uri string, v V) *Table[V] {
 	next := *p
 	switch m {
 	case wamp.Prefix:
@@ -66,8 +70,8 @@ func (p *patterns[V]) with(m wamp.Match, uri string, v V) *patterns[V] {
 	return &next
 }
 
-// without returns a set that lacks the URI or pattern.
-func (p *patterns[V]) without(m wamp.Match, uri string) *patterns[V] {
+// Without returns a table that lacks the URI or pattern.
+func (p *Table[V]) Without(m wamp.Match, uri string) *Table[V] {
 	next := *p
 	switch m {
 	case wamp.Prefix:
@@ -87,11 +91,11 @@ func (p *patterns[V]) without(m wamp.Match, uri string) *patterns[V] {
 	return &next
 }
 
-func countLength(old []prefixLength, octets, by int) []prefixLength {
-	at, found := slices.BinarySearchFunc(old, octets, func(l prefixLength, n int) int { return l.octets - n })
+func countLength(old []prefixLength, length, by int) []prefixLength {
+	at, found := slices.BinarySearchFunc(old, length, func(l prefixLength, n int) int { return l.length - n })
 	next := slices.Clone(old)
 	if !found {
-		return slices.Insert(next, at, prefixLength{octets, by})
+		return slices.Insert(next, at, prefixLength{length, by})
 	}
 	if next[at].prefixes += by; next[at].prefixes == 0 {
 		next = slices.Delete(next, at, at+1)
@@ -99,16 +103,17 @@ func countLength(old []prefixLength, octets, by int) []prefixLength {
 	return next
 }
 
-// match appends to into the values of all entries that match uri: the exact one, prefixes from short to long, wildcards.
-func (p *patterns[V]) match(uri []byte, into []V) []V {
+// Match appends the values of all entries that match uri to into: first the exact entry, then prefixes from short to
+// long, then wildcards.
+func (p *Table[V]) Match(uri []byte, into []V) []V {
 	if v, ok := p.exact.get(uri); ok {
 		into = append(into, v)
 	}
 	for _, l := range p.lengths {
-		if l.octets > len(uri) {
+		if l.length > len(uri) {
 			break
 		}
-		if v, ok := p.prefix.get(uri[:l.octets]); ok {
+		if v, ok := p.prefix.get(uri[:l.length]); ok {
 			into = append(into, v)
 		}
 	}
@@ -118,15 +123,15 @@ func (p *patterns[V]) match(uri []byte, into []V) []V {
 	return into
 }
 
-// best returns the value of the most specific entry that matches uri: the exact one, else the longest prefix, else the
-// wildcard with the longest run of literal components before its first wildcard, then before its second, and so on
-// (advanced/rpc_pattern_based_registration.md, "Calls matching multiple registrations").
-func (p *patterns[V]) best(uri []byte) (v V, ok bool) {
+// Best returns the value of the most specific entry that matches uri: the exact entry, else the longest prefix, else a
+// wildcard. The most specific wildcard has the longest run of literal components before its first wildcard, then before
+// its second, and so on (advanced/rpc_pattern_based_registration.md, "Calls matching multiple registrations").
+func (p *Table[V]) Best(uri []byte) (v V, ok bool) {
 	if v, ok = p.exact.get(uri); ok {
 		return v, true
 	}
 	for i := len(p.lengths) - 1; i >= 0; i-- {
-		if n := p.lengths[i].octets; n <= len(uri) {
+		if n := p.lengths[i].length; n <= len(uri) {
 			if v, ok = p.prefix.get(uri[:n]); ok {
 				return v, true
 			}
@@ -138,8 +143,8 @@ func (p *patterns[V]) best(uri []byte) (v V, ok bool) {
 	return v, false
 }
 
-// all calls yield for each entry until it returns false.
-func (p *patterns[V]) all(yield func(V) bool) {
+// All calls yield for each value until it returns false.
+func (p *Table[V]) All(yield func(V) bool) {
 	ok := true
 	each := func(_ string, v V) bool { ok = yield(v); return ok }
 	p.exact.all(each)
@@ -184,7 +189,7 @@ func (n *components[V]) with(pattern []string, v V) (next *components[V], added 
 	return next, added
 }
 
-// without returns nil for a node that nothing is left of.
+// without returns nil if the node is empty afterwards.
 func (n *components[V]) without(pattern []string) (next *components[V], removed bool) {
 	if n == nil {
 		return nil, false
@@ -235,7 +240,7 @@ func (n *components[V]) matchRest(uri []byte, more bool, into []V) []V {
 	return into
 }
 
-// best goes into literal components before wildcards, and so meets the most specific pattern first.
+// best tries literal components before wildcards, so it meets the most specific pattern first.
 func (n *components[V]) best(uri []byte) (v V, ok bool) {
 	component, rest, more := bytes.Cut(uri, dot)
 	if below, found := n.literal.get(component); found {

@@ -1,4 +1,4 @@
-package edge
+package patterns
 
 import (
 	"slices"
@@ -7,19 +7,20 @@ import (
 	"runnel/edge/wamp"
 )
 
-// overlapSet answers whether a URI or pattern overlaps one of a list of patterns. A realm has many subscriptions and a
-// call may name many patterns, so that each pair can't be compared: URIs and prefixes are found by binary search, and
-// only what is a wildcard, or meets one, takes more. The zero value overlaps nothing.
-type overlapSet struct {
+// Set answers whether a URI or pattern overlaps one of a list of patterns. A realm has many subscriptions, and a call may
+// name many patterns, so comparing each pair would cost too much. URIs and prefixes are found by binary search; only
+// wildcards are compared one by one. The zero value overlaps nothing.
+type Set struct {
 	exact     []string       // sorted
 	prefixes  []string       // sorted, and none begins with another
 	wildcards []wamp.Pattern // none is covered by another
 	tree      *components[bool]
-	steps     int // comparisons of wildcards, or of their components, so far
+	steps     int // comparisons of wildcards and their components so far
 }
 
-func newOverlapSet(list []wamp.Pattern) *overlapSet {
-	s := &overlapSet{}
+// NewSet returns a set of patterns.
+func NewSet(list []wamp.Pattern) *Set {
+	s := &Set{}
 	for _, p := range list {
 		switch p.Match {
 		case wamp.Exact:
@@ -45,8 +46,8 @@ func newOverlapSet(list []wamp.Pattern) *overlapSet {
 	return s
 }
 
-// overlaps reports whether p overlaps one of the patterns.
-func (s *overlapSet) overlaps(p wamp.Pattern) bool {
+// Overlaps reports whether p overlaps one of the patterns.
+func (s *Set) Overlaps(p wamp.Pattern) bool {
 	switch p.Match {
 	case wamp.Exact:
 		if _, found := slices.BinarySearch(s.exact, p.URI); found || s.begins(p.URI) {
@@ -63,31 +64,31 @@ func (s *overlapSet) overlaps(p wamp.Pattern) bool {
 	return s.meetsWildcard(p)
 }
 
-// begins reports whether uri begins with one of the prefixes. Because none of them begins with another, it can only be
-// the last one that is not behind uri.
-func (s *overlapSet) begins(uri string) bool {
+// begins reports whether uri begins with one of the prefixes. None of them begins with another, so only the last prefix
+// that does not sort after uri can match.
+func (s *Set) begins(uri string) bool {
 	at, found := slices.BinarySearch(s.prefixes, uri)
 	return found || at > 0 && strings.HasPrefix(uri, s.prefixes[at-1])
 }
 
-// anyBegins reports whether one of the sorted texts begins with prefix.
+// anyBegins reports whether one of the sorted strings begins with prefix.
 func anyBegins(sorted []string, prefix string) bool {
 	at, _ := slices.BinarySearch(sorted, prefix)
 	return at < len(sorted) && strings.HasPrefix(sorted[at], prefix)
 }
 
-func (s *overlapSet) compared(m wamp.Match, list []string, p wamp.Pattern) bool {
+func (s *Set) compared(m wamp.Match, list []string, p wamp.Pattern) bool {
 	s.steps += len(list)
 	return slices.ContainsFunc(list, func(uri string) bool { return p.Overlaps(wamp.Pattern{URI: uri, Match: m}) })
 }
 
-func (s *overlapSet) meetsWildcard(p wamp.Pattern) bool {
+func (s *Set) meetsWildcard(p wamp.Pattern) bool {
 	s.steps += len(s.wildcards)
 	return slices.ContainsFunc(s.wildcards, p.Overlaps)
 }
 
 // matches reports whether a wildcard of the tree below n matches uri.
-func (s *overlapSet) matches(n *components[bool], uri string) bool {
+func (s *Set) matches(n *components[bool], uri string) bool {
 	s.steps++
 	component, rest, more := strings.Cut(uri, ".")
 	below, _ := n.literal.get([]byte(component))
@@ -99,8 +100,8 @@ func (s *overlapSet) matches(n *components[bool], uri string) bool {
 	return false
 }
 
-// maxSteps bounds what wildcards may cost a call.
+// maxSteps bounds the comparisons of one call.
 const maxSteps = 2_000_000
 
-// tooMuch reports whether the set has done more than a call may cost.
-func (s *overlapSet) tooMuch() bool { return s.steps > maxSteps }
+// TooCostly reports whether the set has made more comparisons than a call may cost.
+func (s *Set) TooCostly() bool { return s.steps > maxSteps }

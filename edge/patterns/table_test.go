@@ -1,4 +1,4 @@
-package edge
+package patterns
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 func TestTableAgainstMap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	want := map[string]int{}
-	var have table[int]
+	var have trie[int]
 	for i := range 20000 {
 		key := fmt.Sprintf("com.example.%d", r.IntN(3000))
 		if r.IntN(3) == 0 {
@@ -64,7 +64,7 @@ func TestTableCollisions(t *testing.T) {
 }
 
 func TestTableSnapshotsDoNotChange(t *testing.T) {
-	var a table[int]
+	var a trie[int]
 	for i := range 100 {
 		a = a.with(fmt.Sprint(i), i)
 	}
@@ -84,10 +84,10 @@ type entry struct {
 	uri   string
 }
 
-func set(entries ...entry) *patterns[entry] {
-	p := &patterns[entry]{}
+func set(entries ...entry) *Table[entry] {
+	p := &Table[entry]{}
 	for _, e := range entries {
-		p = p.with(e.match, e.uri, e)
+		p = p.With(e.match, e.uri, e)
 	}
 	return p
 }
@@ -107,7 +107,7 @@ func TestBestMatchOfTheSpecification(t *testing.T) {
 	}
 	all, wildcards := set(rpc...), set(rpc[3:]...)
 	for _, c := range []struct {
-		p    *patterns[entry]
+		p    *Table[entry]
 		uri  string
 		want int
 	}{
@@ -120,7 +120,7 @@ func TestBestMatchOfTheSpecification(t *testing.T) {
 		{all, "a1.b2.c88.d4.e5.f6.g7", 6},
 		{all, "a2.b2.c2.d2.e2", 0},
 	} {
-		got, ok := c.p.best([]byte(c.uri))
+		got, ok := c.p.Best([]byte(c.uri))
 		if ok != (c.want > 0) || ok && got != rpc[c.want-1] {
 			t.Errorf("%s goes to %v, want RPC %d", c.uri, got, c.want)
 		}
@@ -137,15 +137,15 @@ func TestMatchAgainstTheRule(t *testing.T) {
 		}
 		return strings.Join(parts, ".")
 	}
-	p, all := &patterns[entry]{}, map[entry]bool{}
+	p, all := &Table[entry]{}, map[entry]bool{}
 	for range 5000 {
 		e := entry{wamp.Match(r.IntN(3)), uri(1 + r.IntN(4))}
 		if r.IntN(4) == 0 {
 			delete(all, e)
-			p = p.without(e.match, e.uri)
+			p = p.Without(e.match, e.uri)
 		} else {
 			all[e] = true
-			p = p.with(e.match, e.uri, e)
+			p = p.With(e.match, e.uri, e)
 		}
 		topic := uri(1 + r.IntN(4))
 		if strings.Contains("."+topic+".", "..") {
@@ -157,32 +157,32 @@ func TestMatchAgainstTheRule(t *testing.T) {
 				want = append(want, e)
 			}
 		}
-		got := p.match([]byte(topic), nil)
+		got := p.Match([]byte(topic), nil)
 		compare := func(a, b entry) int { return strings.Compare(a.match.String()+a.uri, b.match.String()+b.uri) }
 		slices.SortFunc(got, compare)
 		slices.SortFunc(want, compare)
 		if !slices.Equal(got, want) {
 			t.Fatalf("%s matches %v, want %v", topic, got, want)
 		}
-		if best, ok := p.best([]byte(topic)); ok != (len(want) > 0) || ok && !slices.Contains(want, best) {
+		if best, ok := p.Best([]byte(topic)); ok != (len(want) > 0) || ok && !slices.Contains(want, best) {
 			t.Fatalf("%s: best is %v of %v", topic, best, want)
 		}
 	}
-	if p.len() != len(all) {
-		t.Errorf("len is %d, want %d", p.len(), len(all))
+	if p.Len() != len(all) {
+		t.Errorf("len is %d, want %d", p.Len(), len(all))
 	}
 	n := 0
-	p.all(func(e entry) bool { n++; return all[e] })
+	p.All(func(e entry) bool { n++; return all[e] })
 	if n != len(all) {
 		t.Errorf("all yields %d of %d", n, len(all))
 	}
 	for e := range all {
-		if v, ok := p.get(e.match, e.uri); !ok || v != e {
+		if v, ok := p.Get(e.match, e.uri); !ok || v != e {
 			t.Errorf("get %v: %v %v", e, v, ok)
 		}
-		p = p.without(e.match, e.uri)
+		p = p.Without(e.match, e.uri)
 	}
-	if p.len() != 0 || len(p.lengths) != 0 || p.wildcard != nil {
+	if p.Len() != 0 || len(p.lengths) != 0 || p.wildcard != nil {
 		t.Errorf("something is left of an empty set: %+v", p)
 	}
 }
@@ -191,40 +191,12 @@ func TestMatchDoesNotAllocate(t *testing.T) {
 	p := set(entry{wamp.Exact, "com.example.a"}, entry{wamp.Prefix, "com."}, entry{wamp.Wildcard, "com..a"})
 	uri, into := []byte("com.example.a"), make([]entry, 0, 8)
 	n := testing.AllocsPerRun(100, func() {
-		if into = p.match(uri, into[:0]); len(into) != 3 {
+		if into = p.Match(uri, into[:0]); len(into) != 3 {
 			t.Fatal(into)
 		}
-		p.best(uri)
+		p.Best(uri)
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
 	}
-}
-
-func TestSeats(t *testing.T) {
-	var c seats
-	var all []*seat
-	for range 3*seatChunk + 1 {
-		s := &seat{}
-		all = append(all, s)
-		c = c.with(s)
-	}
-	before := c
-	r := rand.New(rand.NewPCG(5, 6))
-	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	for i, s := range all {
-		if c = c.without(s); c.count() != len(all)-i-1 {
-			t.Fatalf("%d seats left after %d left", c.count(), i+1)
-		}
-	}
-	if len(c) != 0 || before.count() != len(all) {
-		t.Error("chunks are left over, or an old version changed")
-	}
-}
-
-func (c seats) count() (n int) {
-	for _, chunk := range c {
-		n += len(chunk)
-	}
-	return n
 }

@@ -1,4 +1,4 @@
-package edge
+package patterns
 
 import (
 	"hash/maphash"
@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// table is an immutable map from URI to V: a hash array mapped trie. with and without return a new table that shares
-// all but one path with the old one, so a reader may go on with the snapshot it holds. The zero value is empty.
-type table[V any] struct {
+// trie is an immutable map from strings to V: a hash array mapped trie. with and without return a new map that shares all
+// but one path with the old one, so a reader may continue with the snapshot it holds. The zero value is empty.
+type trie[V any] struct {
 	root *branch[V]
 	len  int
 }
 
-// branch holds up to 32 children, chosen by five bits of the hash; only those present are stored. Below the last level,
-// where the hash is used up, the children stand in no order and bitmap is unused.
+// branch holds up to 32 children, selected by five bits of the hash. Only existing children are stored. Below the last
+// level the hash is used up: the children are unordered, and bitmap is unused.
 type branch[V any] struct {
 	bitmap   uint32
 	children []child[V]
@@ -40,7 +40,7 @@ func (b *branch[V]) slot(hash uint64, shift uint) (bit uint32, at int) {
 }
 
 // get returns the value under key.
-func (t table[V]) get(key []byte) (v V, ok bool) {
+func (t trie[V]) get(key []byte) (v V, ok bool) {
 	if t.len == 0 {
 		return v, false
 	}
@@ -68,8 +68,8 @@ func (t table[V]) get(key []byte) (v V, ok bool) {
 	return v, false
 }
 
-// with returns a table in which key has the value v.
-func (t table[V]) with(key string, v V) table[V] {
+// with returns a map in which key has the value v.
+func (t trie[V]) with(key string, v V) trie[V] {
 	root := t.root
 	if root == nil {
 		root = &branch[V]{}
@@ -101,7 +101,7 @@ func (b *branch[V]) with(key string, v V, hash uint64, shift uint) (next *branch
 		c.below, added = c.below.with(key, v, hash, shift+levelBits)
 	case c.key == key:
 		c.value = v
-	default: // two keys share this slot: both move one level down
+	default: // two keys share this slot, so both move one level down
 		below := &branch[V]{}
 		below, _ = below.with(c.key, c.value, maphash.String(seed, c.key), shift+levelBits)
 		below, _ = below.with(key, v, hash, shift+levelBits)
@@ -122,8 +122,8 @@ func (b *branch[V]) withLast(key string, v V) (next *branch[V], added bool) {
 	return next, true
 }
 
-// without returns a table that lacks key.
-func (t table[V]) without(key string) table[V] {
+// without returns a map that lacks key.
+func (t trie[V]) without(key string) trie[V] {
 	if t.len == 0 {
 		return t
 	}
@@ -131,7 +131,7 @@ func (t table[V]) without(key string) table[V] {
 	if !removed {
 		return t
 	}
-	return table[V]{root, t.len - 1}
+	return trie[V]{root, t.len - 1}
 }
 
 func (b *branch[V]) without(key string, hash uint64, shift uint) (next *branch[V], removed bool) {
@@ -163,8 +163,8 @@ func (b *branch[V]) without(key string, hash uint64, shift uint) (next *branch[V
 	return &branch[V]{b.bitmap &^ bit, children}, true
 }
 
-// all calls yield for each entry, in no order, until it returns false.
-func (t table[V]) all(yield func(string, V) bool) {
+// all calls yield for each entry, in no particular order, until it returns false.
+func (t trie[V]) all(yield func(string, V) bool) {
 	if t.root != nil {
 		t.root.all(yield)
 	}
