@@ -219,10 +219,10 @@ func (t *turn) deliverSingly(sub *subscription, seat *seat, d *delivery, asks bo
 	peer := seat.session
 	t.eventDetails(peer.serializer, sub, d.publication)
 	if d.options.retain {
-		t.details.Bool("_retain", true)
+		t.details.Bool(wamp.KeyRetain, true)
 	}
 	if asks {
-		t.details.Bool("_confirm", true)
+		t.details.Bool(wamp.KeyConfirm, true)
 	}
 	event := d.event(sub)
 	event.Dict = t.details.Dict()
@@ -280,7 +280,7 @@ func asksToConfirm(details codec.Dict) bool {
 		return false
 	}
 	for f := details.Fields(); f.Next(); {
-		if string(f.Key()) == "_confirm" {
+		if string(f.Key()) == wamp.KeyConfirm {
 			return true
 		}
 	}

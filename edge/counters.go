@@ -84,6 +84,6 @@ func (m *realm) status() RealmStatus {
 		Name:          m.name,
 		Sessions:      sessions,
 		Subscriptions: m.topics.Load().Len(),
-		Registrations: m.procedures.Load().Len() + m.away.Load().Len(),
+		Registrations: m.procedures.Load().Len() + m.fallbacks.Load().Len(),
 	}
 }

@@ -322,7 +322,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 		seat := &calleeSeat{
 			session: s, uri: uri, match: options.match, node: cmp.Or(options.node, s.authid), granted: grant.asked,
 			forwardTimeout: options.forwardTimeout, discloseCaller: options.discloseCaller, concurrency: options.concurrency,
-			away: options.away && s.internal(), role: role,
+			fallback: options.fallback && s.internal(), role: role,
 		}
 		if err := s.realm.register(t, seat, &options, m.Request); err != errOutdated {
 			return err

@@ -24,7 +24,7 @@ const (
 // mayForward reports whether what the session says of the way is heeded.
 func (s *session) mayForward() bool { return s.internal() || s.role().Forwards() }
 
-func isForwarded(key []byte) bool { return string(key) == "forward_for" || string(key) == "_time" }
+func isForwarded(key []byte) bool { return string(key) == "forward_for" || string(key) == wamp.KeyTime }
 
 // heedForwarding checks what a PUBLISH or CALL says of its way, and reports whether there is something to hand on. Of
 // sessions that may not forward only the places of the way are, without anybody's name: so a circle of links ends, however
@@ -64,11 +64,11 @@ func places(way codec.Value) (places []any) {
 		hop, _ := list.Value().Dict()
 		place := make(map[string]any, 2)
 		for f := hop.Fields(); f.Next(); {
-			if name, ok := f.Value().Text(); ok && (string(f.Key()) == "_node" || string(f.Key()) == "_tag") {
+			if name, ok := f.Value().Text(); ok && (string(f.Key()) == wamp.KeyNode || string(f.Key()) == wamp.KeyTag) {
 				place[string(f.Key())] = string(name)
 			}
 		}
-		if place["_node"] != nil {
+		if place[wamp.KeyNode] != nil {
 			places = append(places, place)
 		}
 	}
@@ -83,7 +83,7 @@ func checkForwarded(d codec.Dict) error {
 			if err := checkWay(f.Value()); err != nil {
 				return err
 			}
-		case "_time":
+		case wamp.KeyTime:
 			if ms, ok := f.Value().Uint(); !ok || ms > lastTime {
 				return wrongType(f.Key(), "a time in ms since 1970")
 			}

@@ -235,10 +235,10 @@ func (s *session) welcomeWith(roles codec.Value, extra map[string]any) (codec.Me
 	b.String("authmethod", s.authmethod)
 	b.String("authprovider", s.authprovider)
 	if node := s.realm.router.options().Node; node != "" {
-		b.String("_node", node+"/"+s.realm.name)
+		b.String(wamp.KeyNode, node+"/"+s.realm.name)
 	}
 	if s.node != nil {
-		b.Any("_nodes", s.realm.nodes())
+		b.Any(wamp.KeyNodes, s.realm.nodes())
 	}
 	if extra != nil {
 		b.Any("authextra", extra)

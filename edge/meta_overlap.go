@@ -15,7 +15,7 @@ const maxOverlaps = 256
 
 // overlaps returns the patterns that the call asks for; nil if it asks for none.
 func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
-	wanted := c.keyword("_overlaps")
+	wanted := c.keyword(wamp.KeyOverlaps)
 	if !given(wanted) {
 		return nil, nil
 	}
@@ -85,7 +85,7 @@ func (c *metaCall) tellSubscription(s *subscription) map[string]any {
 	if s.history != nil {
 		details["history"] = true
 	}
-	if !c.flag("_members") {
+	if !c.flag(wamp.KeyMembers) {
 		return details
 	}
 	members := []any{}
@@ -100,7 +100,7 @@ func (c *metaCall) tellSubscription(s *subscription) map[string]any {
 
 func (c *metaCall) tellRegistration(r *registration) map[string]any {
 	details := r.details()
-	if !c.flag("_members") {
+	if !c.flag(wamp.KeyMembers) {
 		return details
 	}
 	members := []any{}

@@ -33,9 +33,9 @@ func (c *metaCall) registrationList() ([]any, error) {
 	}
 	if wanted != nil {
 		return overlapping(wanted, func(r *registration) wamp.Pattern { return wamp.Pattern{URI: r.uri, Match: r.match} },
-			c.tellRegistration, c.realm.procedures.Load(), c.realm.away.Load())
+			c.tellRegistration, c.realm.procedures.Load(), c.realm.fallbacks.Load())
 	}
-	return []any{lists(func(r *registration) (wamp.Match, wamp.ID) { return r.match, r.id }, c.realm.procedures.Load(), c.realm.away.Load())}, nil
+	return []any{lists(func(r *registration) (wamp.Match, wamp.ID) { return r.match, r.id }, c.realm.procedures.Load(), c.realm.fallbacks.Load())}, nil
 }
 
 func (c *metaCall) registrationLookup() ([]any, error) {
@@ -71,7 +71,7 @@ func (c *metaCall) registration() (*registration, error) {
 		return nil, err
 	}
 	var found *registration
-	for _, table := range []*procedures{c.realm.procedures.Load(), c.realm.away.Load()} {
+	for _, table := range []*procedures{c.realm.procedures.Load(), c.realm.fallbacks.Load()} {
 		table.All(func(r *registration) bool {
 			if r.id == id {
 				found = r

@@ -32,7 +32,7 @@ type prober interface{ Probe(time.Duration) bool }
 
 // announceNode reads HELLO.Details._node. Other text under this key is ignored, as any unknown detail.
 func (s *session) announceNode(details map[string]any) {
-	if n, ok := wamp.ReadNode(details["_node"]); ok {
+	if n, ok := wamp.ReadNode(details[wamp.KeyNode]); ok {
 		s.node = &n
 	}
 }

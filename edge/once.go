@@ -22,7 +22,7 @@ const maxNode = 255 // bytes of an origin's node
 func readOrigin(d codec.Dict) (key dedup.Key, sequence uint64, err error) {
 	err = refusal{wamp.InvalidArgument, "option \"_origin\" must be [node, epoch, sequence]"}
 	for f := d.Fields(); f.Next(); {
-		if string(f.Key()) != "_origin" {
+		if string(f.Key()) != wamp.KeyOrigin {
 			continue
 		}
 		var of [4]codec.Value

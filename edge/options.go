@@ -107,13 +107,13 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 			err = boolOption(&f, &o.excludeMe)
 		case "retain":
 			err = boolOption(&f, &o.retain)
-		case "_ttl":
+		case wamp.KeyTTL:
 			err = msOption(&f, &o.ttl)
 		case "rkey":
 			err = textOption(&f, &o.resource)
-		case "forward_for", "_time":
+		case "forward_for", wamp.KeyTime:
 			o.forwarded = true
-		case "_origin":
+		case wamp.KeyOrigin:
 			o.origin = true
 		default:
 			o.filtered = o.filtered || isList(key)
@@ -153,9 +153,9 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 			err = textOption(&f, &o.node)
 		case "get_retained":
 			err = boolOption(&f, &o.getRetained)
-		case "_confirm":
+		case wamp.KeyConfirm:
 			err = boolOption(&f, &o.confirm)
-		case "_retain":
+		case wamp.KeyRetain:
 			err = boolOption(&f, &o.tell)
 		}
 	}
@@ -171,7 +171,7 @@ type registerOptions struct {
 	discloseCaller bool
 	force          bool // force_reregister: who has it, loses it
 	concurrency    int  // how many calls the callee takes at a time; 0: any number
-	away           bool // see away.go
+	fallback       bool // see fallback.go
 }
 
 func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
@@ -191,8 +191,8 @@ func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
 			err = boolOption(&f, &o.force)
 		case "concurrency":
 			err = countOption(&f, &o.concurrency)
-		case "_away":
-			err = boolOption(&f, &o.away)
+		case wamp.KeyFallback:
+			err = boolOption(&f, &o.fallback)
 		}
 	}
 	return o, err

@@ -39,7 +39,7 @@ type calleeSeat struct {
 	forwardTimeout bool       // the callee minds CALL.Options.timeout itself
 	discloseCaller bool       // the callee is told who calls
 	concurrency    int        // how many calls it takes at a time; 0: any number
-	away           bool       // see away.go
+	fallback       bool       // see fallback.go
 
 	gone  bool         // no INVOCATION any more. Guarded by realm.pending.mu.
 	calls atomic.Int32 // under way; changed under realm.pending.mu

@@ -24,7 +24,7 @@ type realm struct {
 	policy     atomic.Pointer[policy]
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
-	away       atomic.Pointer[procedures] // offered by uplinks, see away.go
+	fallbacks  atomic.Pointer[procedures] // see fallback.go
 
 	updating  sync.Mutex    // held while the realm is updated
 	histories []*history    // guarded by updating, and by nothing before the realm opens
@@ -63,7 +63,7 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 	m.retention.max, m.retention.memory = r.options().MaxRetained, r.options().Memory
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
-	m.away.Store(&procedures{})
+	m.fallbacks.Store(&procedures{})
 	return m, nil
 }
 

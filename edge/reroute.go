@@ -24,7 +24,7 @@ func newReroute(m *codec.Message, seat *calleeSeat, o callOptions) *reroute {
 
 // reroutes reports whether a call is kept for the case that its callee can't attend to it.
 func (reg *registration) reroutes(seat *calleeSeat) bool {
-	return seat.session.features.has(calleeReroute) || seat.away && len(reg.callees) > 1
+	return seat.session.features.has(calleeReroute) || seat.fallback && len(reg.callees) > 1
 }
 
 // passesOn reports whether its callee's ERROR hands the call to another. Of a link it does if the call has not gone
@@ -44,7 +44,7 @@ func isUnsent(details codec.Dict) bool {
 		return false
 	}
 	for f := details.Fields(); nextOption(&f); {
-		if string(f.Key()) == "_unsent" {
+		if string(f.Key()) == wamp.KeyUnsent {
 			unsent, _ := f.Value().Bool()
 			return unsent
 		}
@@ -96,7 +96,7 @@ func (p *pending) hand(t *turn, c *call, reg *registration, seat *calleeSeat) bo
 		return false
 	}
 	before.calls.Add(-1)
-	if !callee.features.has(calleeReroute) && !seat.away {
+	if !callee.features.has(calleeReroute) && !seat.fallback {
 		c.reroute = nil // its answer stands
 	}
 	return true

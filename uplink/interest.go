@@ -64,7 +64,7 @@ func (l *Link) wanted(r *rule, topic string, e *client.Event) bool {
 	if r.static || r.store == spool.Durable || known == nil || known.in(topic) {
 		return true
 	}
-	retained, _ := e.Detail("_retain").Bool()
+	retained, _ := e.Detail(wamp.KeyRetain).Bool()
 	return retained
 }
 
@@ -260,7 +260,7 @@ func overlap(one, other []wamp.Pattern) bool {
 
 // subscribe makes the subscription that brings a rule's events.
 func (l *Link) subscribe(s share) (end func(), err error) {
-	from, forward, told := &l.local, l.keep, map[string]any{"_retain": true}
+	from, forward, told := &l.local, l.keep, map[string]any{wamp.KeyRetain: true}
 	if s.rule.direction == imports {
 		from, forward, told = &l.remote, l.bring, nil
 	}

@@ -25,7 +25,7 @@ func (l *Link) register(s share) (end func(), err error) {
 	o := client.RegisterOptions{Match: s.Match, Invoke: s.invoke, ForwardTimeout: true, Persist: true}
 	if s.rule.direction == imports {
 		h.home, h.abroad, h.counts = h.abroad, h.home, &l.status.callsUp
-		o.Invoke, o.Extra = wamp.First, map[string]any{"_away": true}
+		o.Invoke, o.Extra = wamp.First, map[string]any{wamp.KeyFallback: true}
 	}
 	o.Refused = l.refusal(s, h.abroad)
 	r, err := h.abroad.client.Register(atOnce, s.URI, o, h.forward)
@@ -90,7 +90,7 @@ var errUnsent = func() *client.Error {
 	e := client.NewError(wamp.NetworkFailure.Error(), "the link is down")
 	var d codec.Builder
 	d.Reset(wamp.CBOR, nil)
-	d.Bool("_unsent", true)
+	d.Bool(wamp.KeyUnsent, true)
 	e.Details = d.Dict()
 	return e
 }()

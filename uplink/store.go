@@ -84,7 +84,7 @@ func (l *Link) durableFailed(err error) {
 // the event comes from, the same as that of the event before.
 func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
 	extra := passthru(b)
-	retain, _ := b.Detail("_retain").Bool()
+	retain, _ := b.Detail(wamp.KeyRetain).Bool()
 	plain := len(extra) == 0 && !retain && len(way) == 1
 	if plain && l.from.encoded != nil && l.from.hop == way[0] {
 		return l.from.encoded
@@ -109,14 +109,14 @@ func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte 
 		d.String(key, value.(string))
 	}
 	if retain {
-		d.Bool("_retain", true)
+		d.Bool(wamp.KeyRetain, true)
 	}
 	if len(way) > 0 {
 		hops := make([]any, len(way))
 		for i, h := range way {
-			hop := map[string]any{"_node": h.Node}
+			hop := map[string]any{wamp.KeyNode: h.Node}
 			if h.Tag != "" {
-				hop["_tag"] = h.Tag
+				hop[wamp.KeyTag] = h.Tag
 			}
 			if h.Session != 0 {
 				hop["session"] = h.Session
@@ -247,7 +247,7 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 func howToPublish(crossing []byte) (o client.PublishOptions) {
 	b := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: crossing}}
 	o.ForwardFor, o.Extra = b.ForwardFor(), passthru(&b)
-	o.Retain, _ = b.Detail("_retain").Bool()
+	o.Retain, _ = b.Detail(wamp.KeyRetain).Bool()
 	return o
 }
 

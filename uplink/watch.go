@@ -346,7 +346,7 @@ func (w *watch) list(ctx context.Context) error {
 		overlaps = append(overlaps, []any{p.URI, p.Match.String()})
 	}
 	r, err := w.side.client.Call(ctx, w.census.prefix+"list", client.CallOptions{},
-		client.Kwargs(map[string]any{"_overlaps": overlaps, "_members": w.members}))
+		client.Kwargs(map[string]any{wamp.KeyOverlaps: overlaps, wamp.KeyMembers: w.members}))
 	if err != nil {
 		return err
 	}

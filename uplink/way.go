@@ -39,7 +39,7 @@ func (s *side) place() place {
 
 func nodeOf(w client.Welcome) string {
 	for f := w.Details.Fields(); f.Next(); {
-		if string(f.Key()) == "_node" {
+		if string(f.Key()) == wamp.KeyNode {
 			name, _ := f.Value().Text()
 			return string(name)
 		}

@@ -13,8 +13,6 @@ import (
 // waits for with the detail _confirm; they are answered with EVENT_RECEIVED, or with ERROR for EVENT. The router heeds
 // SUBSCRIBE.Options._confirm for sessions of its own process only; of another router nothing is ever confirmed.
 
-const confirmKey = "_confirm"
-
 // Confirm says that the event is taken care of or, with an error, that it can't be: the publisher gets it as *Error or
 // wamp.Failure, any other as "wamp.error.runtime_error" with its text. It may be called after the handler has returned
 // and by any goroutine; the first call for an event counts. It does not wait. It does nothing where nobody waits for it:

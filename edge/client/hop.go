@@ -30,20 +30,16 @@ type Origin struct {
 	Sequence uint64 // counts from 1
 }
 
-// The details that only a router may set, or a link for it (see docs/protocol.md, "What links say").
-const (
-	forwardForKey = "forward_for"
-	timeKey       = "_time"
-	originKey     = "_origin"
-)
+// forwardForKey names the detail that lists the hops (see docs/protocol.md, "What links say").
+const forwardForKey = "forward_for"
 
 func (h Hop) fields() map[string]any {
 	fields := map[string]any{"session": h.Session, "authid": h.Authid, "authrole": h.Authrole}
 	if h.Node != "" {
-		fields["_node"] = h.Node
+		fields[wamp.KeyNode] = h.Node
 	}
 	if h.Tag != "" {
-		fields["_tag"] = h.Tag
+		fields[wamp.KeyTag] = h.Tag
 	}
 	return fields
 }
@@ -61,7 +57,7 @@ func setHops(b *codec.Builder, way []Hop) {
 
 func (o *Origin) set(b *codec.Builder) {
 	if o != nil {
-		b.Any(originKey, []any{o.Node, o.Epoch, o.Sequence})
+		b.Any(wamp.KeyOrigin, []any{o.Node, o.Epoch, o.Sequence})
 	}
 }
 
@@ -74,7 +70,7 @@ func (b *Body) ForwardFor() (way []Hop) {
 		var h Hop
 		h.Session, _ = field(entry, "session").Uint()
 		h.Authid, h.Authrole = textOf(entry, "authid"), textOf(entry, "authrole")
-		h.Node, h.Tag = textOf(entry, "_node"), textOf(entry, "_tag")
+		h.Node, h.Tag = textOf(entry, wamp.KeyNode), textOf(entry, wamp.KeyTag)
 		way = append(way, h)
 	}
 	return way
@@ -87,7 +83,7 @@ func textOf(d codec.Dict, key string) string {
 
 // Time returns when the event was published first, if it has come late, through a spool; else the zero time.
 func (e *Event) Time() time.Time {
-	ms, ok := e.Detail(timeKey).Uint()
+	ms, ok := e.Detail(wamp.KeyTime).Uint()
 	if !ok || ms > lastTime {
 		return time.Time{}
 	}

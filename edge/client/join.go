@@ -35,7 +35,7 @@ func (w Welcome) Feature(role, name string) bool {
 
 // Nodes returns the router and those that its links lead to, the nearest first. Only a Runnel tells them, and only a link.
 func (w Welcome) Nodes() (nodes []wamp.Node) {
-	for list, ok := field(w.Details, "_nodes").Items(); ok && list.Next(); {
+	for list, ok := field(w.Details, wamp.KeyNodes).Items(); ok && list.Next(); {
 		v, _ := list.Value().Any()
 		if n, ok := wamp.ReadNode(v); ok {
 			nodes = append(nodes, n)
@@ -134,7 +134,7 @@ func (s *session) hello(auth []Auth) (*outbound, error) {
 	o := s.client.opts
 	details := map[string]any{"roles": roles, "agent": o.Agent}
 	if o.Node.Boot != "" {
-		details["_node"] = o.Node.Fields()
+		details[wamp.KeyNode] = o.Node.Fields()
 	}
 	if o.Authid != "" {
 		details["authid"] = o.Authid

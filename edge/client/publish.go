@@ -144,7 +144,7 @@ func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	setHops(&b, o.ForwardFor)
 	o.Origin.set(&b)
 	if ms := o.Time.UnixMilli(); !o.Time.IsZero() && ms >= 0 {
-		b.Uint(timeKey, uint64(ms))
+		b.Uint(wamp.KeyTime, uint64(ms))
 	}
 	return finish(&b, o.Extra)
 }

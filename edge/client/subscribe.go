@@ -49,7 +49,7 @@ func (c *Client) Subscribe(
 		options["get_retained"] = true
 	}
 	if o.Confirm {
-		options[confirmKey] = true
+		options[wamp.KeyConfirm] = true
 		c.confirming.Store(true)
 	}
 	sub := &Subscription{
@@ -98,7 +98,7 @@ func (s *session) event(m *codec.Message) {
 	s.client.mu.Unlock()
 	waiting := false
 	if s.client.confirming.Load() {
-		waiting, _ = field(m.Dict, confirmKey).Bool()
+		waiting, _ = field(m.Dict, wamp.KeyConfirm).Bool()
 	}
 	switch {
 	case len(list) > 0:

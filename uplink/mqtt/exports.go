@@ -140,6 +140,6 @@ func (s *session) landed(id uint16, released bool) {
 
 // retains reports whether the local router keeps the event for late subscribers.
 func retains(e *client.Event) bool {
-	set, _ := e.Detail("_retain").Bool()
+	set, _ := e.Detail(wamp.KeyRetain).Bool()
 	return set
 }
