@@ -88,7 +88,7 @@ func (p programs) startRunnel(dir string, port int, secure bool) (*exec.Cmd, err
 		}
 		listen = fmt.Sprintf("[[listen]]\nurl = \"tls://127.0.0.1:%d\"\ncertificate = %q\nkey = %q\n", port, cert, key)
 	}
-	config := "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"bench\"\n[[realm.role]]\nname = \"bench\"\n" +
+	config := "version = 1\n[limits]\nmax_subscriptions = 1000000\n[[realm]]\nname = \"realm1\"\nanonymous = \"bench\"\n[[realm.role]]\nname = \"bench\"\n" +
 		"[[realm.role.permission]]\nuri = \"bench.\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n" + listen
 	file := filepath.Join(dir, "runnel.toml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
