@@ -50,7 +50,7 @@ func readAdmission(answer any, realm string) (*admission, error) {
 	case map[string]any:
 		return readAdmissionDict(a, realm)
 	}
-	return nil, nonsense(fmt.Sprintf("a %T, not a role or a dict with one", answer))
+	return nil, invalidAnswer(fmt.Sprintf("a %T, not a role or a dict with one", answer))
 }
 
 func readAdmissionDict(fields map[string]any, realm string) (*admission, error) {
@@ -61,13 +61,13 @@ func readAdmissionDict(fields map[string]any, realm string) (*admission, error) 
 	}
 	switch {
 	case a.role == "":
-		return nil, nonsense("there is no role in it")
+		return nil, invalidAnswer("there is no role in it")
 	case in != "" && in != realm:
-		return nil, nonsense(fmt.Sprintf("it names the realm %.100q", in))
+		return nil, invalidAnswer(fmt.Sprintf("it names the realm %.100q", in))
 	}
 	var ok bool
 	if a.extra, ok = fields["extra"].(map[string]any); !ok && fields["extra"] != nil {
-		return nil, nonsense("extra is not a dict")
+		return nil, invalidAnswer("extra is not a dict")
 	}
 	return a, nil
 }
@@ -92,7 +92,7 @@ func (a *admission) principal(r *auth.Request, method string) (auth.Principal, e
 		p.Authid = a.authid
 	}
 	if p.Authid == "" {
-		return p, nonsense("neither HELLO nor it names an authid")
+		return p, invalidAnswer("neither HELLO nor it names an authid")
 	}
 	var err error
 	switch method {
@@ -143,7 +143,7 @@ func (a *admission) keys() ([]ed25519.PublicKey, error) {
 		for _, item := range list {
 			key, err := readKey(item)
 			if err != nil {
-				return nil, nonsense(fmt.Sprintf("%s: %v", name, err))
+				return nil, invalidAnswer(fmt.Sprintf("%s: %v", name, err))
 			}
 			keys = append(keys, key)
 		}
@@ -165,7 +165,7 @@ func readKey(item any) (ed25519.PublicKey, error) {
 func (a *admission) text(name string, into *string) error {
 	var ok bool
 	if *into, ok = a.fields[name].(string); !ok && a.fields[name] != nil {
-		return nonsense(name + " is not a string")
+		return invalidAnswer(name + " is not a string")
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (a *admission) number(name string, into *int) error {
 	}
 	n, ok := a.fields[name].(int64)
 	if !ok || n < 0 || n > math.MaxInt32 {
-		return nonsense(name + " is not a number that can be")
+		return invalidAnswer(name + " is not a number that can be")
 	}
 	*into = int(n)
 	return nil
@@ -191,7 +191,7 @@ func (a *admission) octets(name string, read func(string) ([]byte, error), into 
 		*into, err = read(v)
 	}
 	if err != nil || len(*into) == 0 {
-		return nonsense(name + " is not there, or not to be read")
+		return invalidAnswer(name + " is not there, or not to be read")
 	}
 	return nil
 }

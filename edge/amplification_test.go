@@ -99,7 +99,7 @@ func TestNoAmplification(t *testing.T) {
 // HELLO and AUTHENTICATE are decoded, and so have a bound on what may be in them.
 func TestStrangersHaveFewValues(t *testing.T) {
 	roles := map[string]any{"caller": map[string]any{}}
-	lists, empty := many("\x80", 12<<10), many("\x80", maxStrangerValues/2)
+	lists, empty := many("\x80", 12<<10), many("\x80", maxHandshakeValues/2)
 	tagged := codec.Value{Serializer: wamp.CBOR, Raw: append([]byte{0xd8, 40}, lists.Raw...)}
 	const violated = `[3,{"message":"*"},"wamp.error.protocol_violation"]`
 	for _, extra := range []any{lists, tagged, map[string]any{"a": []any{lists}}} {

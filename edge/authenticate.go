@@ -12,8 +12,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// byPlace is the method of those whom their listener or serial line names.
-const byPlace = "transport"
+// byTransport is the method of those whom their listener or serial line names.
+const byTransport = "transport"
 
 // failureDelay is how long a peer waits for its ABORT when it did not authenticate: what a guess costs.
 const failureDelay = 500 * time.Millisecond
@@ -26,7 +26,7 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 		return nil, refusal{wamp.NotAuthorized, fmt.Sprintf("%s leads to the realm %s only", transport.Listener, transport.Realm)}
 	}
 	if transport.Role != "" {
-		return &auth.Identity{Authid: transport.Authid, Role: transport.Role, Method: byPlace, Provider: "static"}, nil
+		return &auth.Identity{Authid: transport.Authid, Role: transport.Role, Method: byTransport, Provider: "static"}, nil
 	}
 	request := auth.Request{Realm: m.name, Session: s.id, Transport: transport}
 	request.Authid, _ = details["authid"].(string)
@@ -117,7 +117,7 @@ func (s *session) challenge(exchange auth.Exchange) (identity auth.Identity, err
 	default:
 		return identity, violation("CHALLENGE must be answered with AUTHENTICATE, not with " + m.Type.String())
 	}
-	extra, err := m.Dict.MapUpTo(maxStrangerValues)
+	extra, err := m.Dict.MapUpTo(maxHandshakeValues)
 	if err != nil {
 		return identity, violation("AUTHENTICATE.Extra: " + err.Error())
 	}

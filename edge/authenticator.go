@@ -33,9 +33,9 @@ import (
 // dynamicMethods are the methods that a procedure may decide about, the strongest first.
 var dynamicMethods = []string{"cryptosign", "wamp-scram", "scram", "wampcra", "ticket", "anonymous"}
 
-// maxStrangersAsking is how many peers of one realm may wait for its authenticators at a time: the rest of the router's
+// maxAuthenticating is how many peers of one realm may wait for its authenticators at a time: the rest of the router's
 // calls is for those who have joined.
-const maxStrangersAsking = maxAsks / 4
+const maxAuthenticating = maxAsks / 4
 
 // authenticators are a realm's. nil: there are none.
 type authenticators struct {
@@ -55,7 +55,7 @@ func newAuthenticators(o *RealmOptions) (*authenticators, error) {
 	}
 	a := &authenticators{
 		procedures: make(map[string]string),
-		slots:      make(chan struct{}, maxStrangersAsking),
+		slots:      make(chan struct{}, maxAuthenticating),
 		decoys:     make(map[string]*auth.Principals),
 		shaped:     make(map[string]bool),
 	}
@@ -183,7 +183,7 @@ func (s *session) inquire(r auth.Request, method string, ticket *string) (*admis
 		"authmethod": method,
 		"authextra":  r.Extra,
 		"session":    r.Session,
-		"transport":  strangerDetails(r.Transport),
+		"transport":  peerDetails(r.Transport),
 	}
 	if r.Extra == nil {
 		details["authextra"] = map[string]any{}
@@ -203,7 +203,7 @@ func (s *session) inquire(r auth.Request, method string, ticket *string) (*admis
 	if err == nil {
 		return named, nil
 	}
-	m.complain("authenticator", procedure, err)
+	m.reportProcedure("authenticator", procedure, err)
 	return nil, notAdmitted(procedure, err)
 }
 
@@ -216,7 +216,7 @@ func (s *session) askAuthenticator(procedure string, args []any) (any, error) {
 		defer func() { <-a.slots }()
 	case <-ctx.Done():
 		return nil, refusal{wamp.Timeout, "too many peers are waiting to be authenticated"}
-	case <-m.asks.over:
+	case <-m.asks.closed:
 		return nil, wamp.CloseShutdown
 	}
 	results, named, err := m.ask(ctx, procedure, args, nil)
@@ -235,20 +235,20 @@ func notAdmitted(procedure string, err error) *auth.Refused {
 // errRefused is an answer that refuses.
 var errRefused = errors.New("it refuses")
 
-// nonsense is an answer that a procedure which the router asks should not give.
-type nonsense string
+// invalidAnswer is an answer that a procedure which the router asks should not give.
+type invalidAnswer string
 
-func (n nonsense) Error() string { return "it answers nonsense: " + string(n) }
+func (n invalidAnswer) Error() string { return "it answers nonsense: " + string(n) }
 
-// complain tells the log of a procedure that is asked and does not do its work; that it refuses is its work.
-func (m *realm) complain(what, procedure string, err error) {
+// reportProcedure tells the log of a procedure that is asked and does not do its work; that it refuses is its work.
+func (m *realm) reportProcedure(what, procedure string, err error) {
 	if errors.Is(err, errRefused) || isDenial(err) || errors.Is(err, wamp.CloseShutdown) {
 		return
 	}
 	if failure := wamp.Failure(""); errors.As(err, &failure) && !wamp.Reserved(string(failure)) {
 		return // the application's own error
 	}
-	if others, ok := m.trouble.pass(); ok {
+	if others, ok := m.trouble.allow(); ok {
 		m.log.Error(what+" does not work", "procedure", procedure, "because", fmt.Sprintf("%.200s", err.Error()), "others since the last such line", others)
 	}
 }
@@ -263,8 +263,8 @@ func isDenial(err error) bool {
 	return false
 }
 
-// strangerDetails is what an authenticator is told of a peer's connection.
-func strangerDetails(t *wamp.Transport) map[string]any {
+// peerDetails is what an authenticator is told of a peer's connection.
+func peerDetails(t *wamp.Transport) map[string]any {
 	details := transportDetails(t)
 	if t.HasCred {
 		details["credentials"] = map[string]any{"uid": t.UID, "gid": t.GID, "pid": t.PID}
@@ -291,15 +291,15 @@ func (e *ticketShown) Answer(ticket string, _ map[string]any) (auth.Identity, er
 	}
 	identity := auth.Identity{Authid: e.request.Authid, Role: named.role, Method: "ticket", Provider: dynamicProvider}
 	if identity = named.identity(identity); identity.Authid == "" {
-		return auth.Identity{}, e.session.unfit("ticket", nonsense("neither HELLO nor it names an authid"))
+		return auth.Identity{}, e.session.rejectAnswer("ticket", invalidAnswer("neither HELLO nor it names an authid"))
 	}
 	return identity, nil
 }
 
-// unfit tells the log that an authenticator's answer is no good, and the peer that it is refused.
-func (s *session) unfit(method string, err error) *auth.Refused {
+// rejectAnswer tells the log that an authenticator's answer is no good, and the peer that it is refused.
+func (s *session) rejectAnswer(method string, err error) *auth.Refused {
 	procedure := s.policy.asks(method)
-	s.realm.complain("authenticator", procedure, err)
+	s.realm.reportProcedure("authenticator", procedure, err)
 	return notAdmitted(procedure, err)
 }
 
@@ -322,7 +322,7 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 		e.named = named
 		who, err = a.admit(&r, method, named)
 		if err != nil {
-			err = s.unfit(method, err)
+			err = s.rejectAnswer(method, err)
 		}
 	}
 	if err != nil {
@@ -360,7 +360,7 @@ func (a *authenticators) admit(r *auth.Request, method string, named *admission)
 	}
 	who, err := auth.NewPrincipals([]auth.Principal{principal})
 	if err != nil {
-		return nil, nonsense(err.Error())
+		return nil, invalidAnswer(err.Error())
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -394,7 +394,7 @@ func TestAuthenticatorSeesTheConnection(t *testing.T) {
 func TestStrangersAskingAreBounded(t *testing.T) {
 	tell(t, Options{}, decided(t, "ticket"), func(s *story) {
 		d := s.desk(authenticator, ``)
-		const crowd = maxStrangersAsking + 10
+		const crowd = maxAuthenticating + 10
 		var peers []*peer
 		for range crowd {
 			p := s.connect(memory.Options{})
@@ -403,7 +403,7 @@ func TestStrangersAskingAreBounded(t *testing.T) {
 			p.say(`[5,"guess",{}]`)
 			peers = append(peers, p)
 		}
-		d.count(maxStrangersAsking)
+		d.count(maxAuthenticating)
 		for _, p := range peers {
 			p.hear(refusedHello)
 		}
@@ -413,13 +413,13 @@ func TestStrangersAskingAreBounded(t *testing.T) {
 func TestCloseWhileAnAuthenticatorIsAsked(t *testing.T) {
 	tell(t, Options{AskTimeout: time.Hour}, decided(t, "ticket"), func(s *story) {
 		d := s.desk(authenticator, ``)
-		for range maxStrangersAsking + 1 { // one of them waits before it
+		for range maxAuthenticating + 1 { // one of them waits before it
 			p := s.connect(memory.Options{})
 			p.say(helloAs("joe", `["ticket"]`))
 			p.hear(`[4,"ticket",{}]`)
 			p.say(`[5,"secret",{}]`)
 		}
-		d.count(maxStrangersAsking)
+		d.count(maxAuthenticating)
 		s.closesSoon()
 	})
 }

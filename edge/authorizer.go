@@ -101,7 +101,7 @@ func (s *session) authorize(t *turn, procedure string, q question, options codec
 		var keep bool
 		d, keep, err = s.askAuthorizer(procedure, reg, q, options)
 		if err != nil {
-			s.realm.complain("authorizer", procedure, err)
+			s.realm.reportProcedure("authorizer", procedure, err)
 			return false, wamp.AuthorizationFailed
 		}
 		if keep {
@@ -147,7 +147,7 @@ func (c *decisions) keep(by *registration, q question, d decision) {
 // askAuthorizer asks the authorizer. keep says that the answer may be kept.
 func (s *session) askAuthorizer(procedure string, reg *registration, q question, options codec.Dict) (d decision, keep bool, err error) {
 	if reg != nil && reg.isOf(s) {
-		return d, false, nonsense("it cannot be asked about the session that offers it")
+		return d, false, invalidAnswer("it cannot be asked about the session that offers it")
 	}
 	told, err := q.options(options)
 	if err != nil {
@@ -204,12 +204,12 @@ func readDecision(answer any) (d decision, keep bool, err error) {
 	fields, ok := answer.(map[string]any)
 	if !ok {
 		if d.allow, ok = answer.(bool); !ok {
-			return d, false, nonsense(fmt.Sprintf("a %T, neither a bool nor a dict", answer))
+			return d, false, invalidAnswer(fmt.Sprintf("a %T, neither a bool nor a dict", answer))
 		}
 		return d, true, nil
 	}
 	if d.allow, ok = fields["allow"].(bool); !ok {
-		return d, false, nonsense("allow is not a bool")
+		return d, false, invalidAnswer("allow is not a bool")
 	}
 	keep = true
 	for name, into := range map[string]*bool{"disclose": &d.disclose, "cache": &keep} {
@@ -218,7 +218,7 @@ func readDecision(answer any) (d decision, keep bool, err error) {
 			continue
 		}
 		if *into, ok = given.(bool); !ok {
-			return d, false, nonsense(name + " is not a bool")
+			return d, false, invalidAnswer(name + " is not a bool")
 		}
 	}
 	return d, keep, nil

@@ -58,7 +58,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if wamp.Reserved(m.Text) || !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return ifAcknowledged(options, wamp.InvalidURI)
 	}
-	if err := s.mayTell(m.Text); err != nil {
+	if err := s.checkTopic(m.Text); err != nil {
 		return ifAcknowledged(options, err)
 	}
 	disclose, err := s.permitted(t, auth.Publish, m.Text, m.Dict)
@@ -69,7 +69,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		return ifAcknowledged(options, err)
 	}
 	if options.forwarded || options.origin {
-		if options.forwarded, err = s.heedForwarding(m, options.forwarded); err != nil {
+		if options.forwarded, err = s.acceptForwarding(m, options.forwarded); err != nil {
 			return ifAcknowledged(options, err)
 		}
 		options.origin = options.origin && s.mayForward()
@@ -183,7 +183,7 @@ func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 		return
 	}
 	asks := d.receipt != nil && seat.confirms.Load()
-	if asks || p.options.retain && seat.told.Load() {
+	if asks || p.options.retain && seat.wantsRetained.Load() {
 		t.deliverSingly(sub, seat, d, asks)
 		return
 	}
@@ -203,9 +203,9 @@ func (t *turn) append(place *seat, msg []byte, mayWait bool) {
 	peer := place.session
 	v, full := peer.out.appendEvent(place, msg)
 	if v == noRoom {
-		v, full = t.squeeze(place, msg, mayWait)
+		v, full = t.retryAppend(place, msg, mayWait)
 	}
-	t.note(peer, v, full)
+	t.noteAppend(peer, v, full)
 	if v == first && mayWait && peer.out.account.Tight() {
 		t.flush()
 	}
@@ -302,7 +302,7 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		place.guarded.Store(grant.partly)
 		place.granted.Store(grant.asked)
 		place.confirms.Store(options.confirm && s.internal())
-		place.told.Store((options.confirm || options.tell) && s.internal())
+		place.wantsRetained.Store((options.confirm || options.wantsRetained) && s.internal())
 		place, sub, err := s.realm.subscribe(t, place, m.Request)
 		if err == errOutdated {
 			continue
@@ -347,8 +347,8 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 		if place.confirms.Load() && !own.confirms.Swap(true) {
 			r.confirming.Add(1)
 		}
-		if place.told.Load() {
-			own.told.Store(true)
+		if place.wantsRetained.Load() {
+			own.wantsRetained.Store(true)
 		}
 		return own, sub, nil
 	}

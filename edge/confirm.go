@@ -195,9 +195,9 @@ func (s *session) refusePublication(t *turn, request wamp.ID, err error) {
 	t.send(s, &m)
 }
 
-// leave resolves what s was part of. What it had to confirm has failed. What it published is dropped, unless it has an
+// removeSession resolves what s was part of. What it had to confirm has failed. What it published is dropped, unless it has an
 // origin and may come again.
-func (a *acknowledgements) leave(t *turn, s *session) {
+func (a *acknowledgements) removeSession(t *turn, s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, w := range s.withheld {
@@ -257,7 +257,7 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 	acks.expect(w, peer) // before the EVENT can be answered
 	t.count.events++
 	v, full := peer.out.appendAsking(seat, msg)
-	t.note(peer, v, full)
+	t.noteAppend(peer, v, full)
 	switch v {
 	case refused:
 		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event does not take it"})

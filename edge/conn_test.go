@@ -53,13 +53,13 @@ func TestStrangersMayNotSendMuch(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		p, c := s.enable()
 		synctest.Wait()
-		if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxUnread}) {
+		if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxHandshakeRead}) {
 			t.Errorf("before HELLO: %s", got)
 		}
 		p.say(hello)
 		p.hear(`[2,"*","*"]`)
 		synctest.Wait()
-		if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxUnread, 0}) {
+		if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxHandshakeRead, 0}) {
 			t.Errorf("after WELCOME: %s", got)
 		}
 	})
@@ -85,7 +85,7 @@ func TestHangUp(t *testing.T) {
 			if err := p.closed(); err != nil {
 				t.Errorf("the session ended with %v", err)
 			}
-			if took := time.Since(start); closes && took > 0 || !closes && (took != anotherHello+farewell || c.closedHalf() != 1) {
+			if took := time.Since(start); closes && took > 0 || !closes && (took != nextHelloTimeout+closeGrace || c.closedHalf() != 1) {
 				t.Errorf("it took %v, closed for writing %d times", took, c.closedHalf())
 			}
 		})

@@ -80,8 +80,8 @@ func (s *session) forgetCookies(choose func(auth.Identity) bool) {
 	jar.Drop(s.realm.name, choose, own)
 }
 
-// stillKnown reports whether the cookie by which the session joins has not been forgotten meanwhile.
-func (s *session) stillKnown() bool {
+// cookieValid reports whether the cookie by which the session joins has not been forgotten meanwhile.
+func (s *session) cookieValid() bool {
 	jar := s.realm.router.options().Cookies
 	return s.authmethod != byCookie || jar != nil && jar.Known(s.conn.Transport().Cookie.Value)
 }

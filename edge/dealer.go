@@ -35,7 +35,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 		return s.callMeta(t, m)
 	}
 	if options.forwarded {
-		if options.forwarded, err = s.heedForwarding(m, true); err != nil {
+		if options.forwarded, err = s.acceptForwarding(m, true); err != nil {
 			return err
 		}
 	}
@@ -56,7 +56,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 // invoke sends the INVOCATION for the CALL m. It returns false if the callee is gone.
 func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) (bool, error) {
 	callee, p := seat.session, &s.realm.pending
-	if err := callee.takes(o); err != nil {
+	if err := callee.accepts(o); err != nil {
 		return false, err
 	}
 	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id}
@@ -116,8 +116,8 @@ func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	return nil
 }
 
-// takes reports why the session, as a callee, can't be given a call with these options.
-func (s *session) takes(o callOptions) error {
+// accepts reports why the session, as a callee, can't be given a call with these options.
+func (s *session) accepts(o callOptions) error {
 	switch {
 	case s.out.congested():
 		return refusal{wamp.Unavailable, "the callee does not keep up with its invocations"}
@@ -132,7 +132,7 @@ func (s *session) takes(o callOptions) error {
 // invocationDetails makes INVOCATION.Details for a CALL of procedure with the given options.
 func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.Dict, seat *calleeSeat, o callOptions) codec.Dict {
 	callee := seat.session
-	progress := o.receiveProgress && callee.takesProgress()
+	progress := o.receiveProgress && callee.acceptsProgress()
 	forward := o.timeout > 0 && seat.forwardTimeout
 	trust, trusted := caller.role().Trust(procedure)
 	disclose := o.discloseMe || seat.discloseCaller
@@ -170,10 +170,10 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	return b.Dict()
 }
 
-// takesProgress reports whether the session, as a callee, may be asked for progressive results. The letter of
+// acceptsProgress reports whether the session, as a callee, may be asked for progressive results. The letter of
 // advanced/rpc_progressive_call_results.md wants call_canceling announced as well; autobahn-js does not announce it, so
 // only a strict realm insists.
-func (s *session) takesProgress() bool {
+func (s *session) acceptsProgress() bool {
 	if s.strict {
 		return s.features.has(calleeProgressiveResults | calleeCanceling)
 	}
@@ -204,7 +204,7 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 	}
 	result := codec.Message{Type: wamp.Result, Payload: m.Payload}
 	p := &s.realm.pending
-	c, err := p.answered(t, s, m.Request, &result.Payload)
+	c, err := p.findAnswered(t, s, m.Request, &result.Payload)
 	if c == nil {
 		return err
 	}
@@ -250,13 +250,13 @@ func (s *session) invocationError(t *turn, m *codec.Message) error {
 		answer = failureMessage(s.serializer, wamp.Call, 0, refusal{wamp.InvalidURI, "the callee answered with an error that is not a URI"})
 	}
 	p := &s.realm.pending
-	c, err := p.answered(t, s, m.Request, &answer.Payload)
+	c, err := p.findAnswered(t, s, m.Request, &answer.Payload)
 	if c == nil {
 		return err
 	}
 	defer p.mu.Unlock()
-	if c.passesOn(m) {
-		p.callAnother(t, c)
+	if c.mayReroute(m) {
+		p.rerouteCall(t, c)
 		return nil
 	}
 	p.remove(c)
@@ -306,7 +306,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
-	if err := s.mayOffer(uri, options.match); err != nil {
+	if err := s.checkProcedure(uri, options.match); err != nil {
 		return err
 	}
 	// A pattern is offered whole or not at all: calls go by the best match, which knows nothing of the callee's rights.

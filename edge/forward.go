@@ -26,10 +26,10 @@ func (s *session) mayForward() bool { return s.internal() || s.role().Forwards()
 
 func isForwarded(key []byte) bool { return string(key) == "forward_for" || string(key) == wamp.KeyTime }
 
-// heedForwarding checks what a PUBLISH or CALL says of its way, and reports whether there is something to hand on. Of
+// acceptForwarding checks what a PUBLISH or CALL says of its way, and reports whether there is something to hand on. Of
 // sessions that may not forward only the places of the way are, without anybody's name: so a circle of links ends, however
 // its routers are configured, and nobody can pass for another.
-func (s *session) heedForwarding(m *codec.Message, forwarded bool) (bool, error) {
+func (s *session) acceptForwarding(m *codec.Message, forwarded bool) (bool, error) {
 	if !forwarded {
 		return false, nil
 	}

@@ -46,30 +46,30 @@ func (c inner) Transport() *wamp.Transport { return &innerTransport }
 
 // asks bounds the calls of the router's own in one realm.
 type asks struct {
-	slots chan struct{}
-	over  chan struct{} // closed when nobody is to wait for an answer any more
+	slots  chan struct{}
+	closed chan struct{} // closed when nobody is to wait for an answer any more
 }
 
 func newAsks() asks { return asks{make(chan struct{}, maxAsks), make(chan struct{})} }
 
-// enter waits for a slot; leave gives it back.
-func (a *asks) enter(ctx context.Context) error {
+// acquire waits for a slot; leave gives it back.
+func (a *asks) acquire(ctx context.Context) error {
 	full := refusal{wamp.Timeout, "too many questions are waiting for an answer"}
 	select {
 	case a.slots <- struct{}{}:
 	case <-ctx.Done():
 		return full
-	case <-a.over:
+	case <-a.closed:
 		return wamp.CloseShutdown
 	}
 	if ctx.Err() != nil { // both at once: there is no time left to ask
-		a.leave()
+		a.release()
 		return full
 	}
 	return nil
 }
 
-func (a *asks) leave() { <-a.slots }
+func (a *asks) release() { <-a.slots }
 
 // ask calls a procedure of the realm and waits for its result, until ctx is done or the realm is closed. An error has the
 // wamp.Failure that the call failed with, or was answered with. No lock may be held.
@@ -78,10 +78,10 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 	if err != nil {
 		return nil, nil, refusal{wamp.InvalidArgument, err.Error()}
 	}
-	if err := m.asks.enter(ctx); err != nil {
+	if err := m.asks.acquire(ctx); err != nil {
 		return nil, nil, err
 	}
-	defer m.asks.leave()
+	defer m.asks.release()
 	conn := inner{make(chan []byte, 1)}
 	s := &session{id: wamp.NewID(), realm: m, conn: conn, serializer: wamp.CBOR}
 	s.rights.Store(innerRole)
@@ -95,7 +95,7 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 	case <-ctx.Done():
 		s.giveUp()
 		return nil, nil, refusal{wamp.Timeout, "no answer came in time"}
-	case <-m.asks.over:
+	case <-m.asks.closed:
 		s.giveUp()
 		return nil, nil, wamp.CloseShutdown
 	}
@@ -162,8 +162,8 @@ type throttle struct {
 	silent int
 }
 
-// pass reports whether a line may be written now and how many were not since the last.
-func (t *throttle) pass() (others int, ok bool) {
+// allow reports whether a line may be written now and how many were not since the last.
+func (t *throttle) allow() (others int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()

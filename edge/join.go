@@ -9,27 +9,27 @@ import (
 	"runnel/edge/wamp"
 )
 
-// maxStranger is the longest message in octets that is taken from a peer who has not joined: details that are decoded
+// maxHandshake is the longest message in octets that is taken from a peer who has not joined: details that are decoded
 // can need many times their length.
-const maxStranger = 16 << 10
+const maxHandshake = 16 << 10
 
-// maxStrangerValues is how many values there may be in it. Each needs some 64 octets or more when it is decoded.
-const maxStrangerValues = 1000
+// maxHandshakeValues is how many values there may be in it. Each needs some 64 octets or more when it is decoded.
+const maxHandshakeValues = 1000
 
 // join takes a peer from HELLO to WELCOME, or answers ABORT and returns why. first is HELLO, if it has come already.
 func (r *Router) join(conn Conn, first []byte) (*session, error) {
 	s := r.newSession(conn)
 	if int(r.open.Load()) > r.options().MaxSessions && !conn.Transport().Internal {
-		s.turnAway(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
+		s.abortJoin(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
 		return nil, errors.New("join: too many sessions")
 	}
 	err := s.openAccount(r)
 	if err == nil {
-		limitReads(conn, maxUnread)
+		limitReads(conn, maxHandshakeRead)
 		err = s.hello(r, first)
 	}
 	if err != nil {
-		s.turnAway(r, err)
+		s.abortJoin(r, err)
 		err = s.cause(err)
 		s.closeAccount()
 		r.logRefusal(conn, err)
@@ -52,9 +52,9 @@ func (s *session) hello(r *Router, data []byte) (err error) {
 	return r.admit(s, data)
 }
 
-// maxUnread is the longest message in octets of which any is read from a peer who has not joined: while it is on its way
+// maxHandshakeRead is the longest message in octets of which any is read from a peer who has not joined: while it is on its way
 // it takes memory. One that is longer than maxStranger, but not so long, is answered.
-const maxUnread = 64 << 10
+const maxHandshakeRead = 64 << 10
 
 func limitReads(conn Conn, octets int) {
 	if l, ok := conn.(limiter); ok {
@@ -92,7 +92,7 @@ func (s *session) await(r *Router, expected wamp.Type) ([]byte, error) {
 	late := time.AfterFunc(limit, func() {
 		defer close(told)
 		s.abort(wamp.Timeout, fmt.Sprintf("no %v within %v", expected, limit))
-		s.out.settle(r.options().CloseTimeout)
+		s.out.flushWithin(r.options().CloseTimeout)
 		s.closeWrite()
 	})
 	data, _, err := s.conn.ReadMessage()
@@ -107,8 +107,8 @@ func (s *session) await(r *Router, expected wamp.Type) ([]byte, error) {
 }
 
 func checkLength(of wamp.Type, data []byte) error {
-	if len(data) > maxStranger {
-		return violation(fmt.Sprintf("%v is longer than %d octets", of, maxStranger))
+	if len(data) > maxHandshake {
+		return violation(fmt.Sprintf("%v is longer than %d octets", of, maxHandshake))
 	}
 	return nil
 }
@@ -121,8 +121,8 @@ func aborted(m *codec.Message) error { return fmt.Errorf("%w: %s", errAborted, m
 // errLate is why a peer is turned away that has had its ABORT already: it let its time to join pass.
 var errLate = errors.New("join: too late")
 
-// turnAway answers with the ABORT that says err, and closes the connection once the peer has it.
-func (s *session) turnAway(r *Router, err error) {
+// abortJoin answers with the ABORT that says err, and closes the connection once the peer has it.
+func (s *session) abortJoin(r *Router, err error) {
 	defer s.out.close()
 	if errors.Is(err, errAborted) || errors.Is(err, errLate) {
 		return
@@ -134,8 +134,8 @@ func (s *session) turnAway(r *Router, err error) {
 		message = with.message
 	}
 	s.abort(reason, message)
-	s.out.settle(r.options().CloseTimeout)
-	s.hangUp()
+	s.out.flushWithin(r.options().CloseTimeout)
+	s.closeGracefully()
 }
 
 // admit checks HELLO, lets the session into its realm and sends WELCOME.
@@ -158,11 +158,11 @@ func (r *Router) admit(s *session, data []byte) error {
 	if m == nil {
 		return refusal{wamp.NoSuchRealm, fmt.Sprintf("there is no realm %q here", hello.Text)}
 	}
-	details, err := hello.Dict.MapUpTo(maxStrangerValues)
+	details, err := hello.Dict.MapUpTo(maxHandshakeValues)
 	if err != nil {
 		return violation("HELLO.Details: " + err.Error())
 	}
-	s.realm, s.joined, s.policy = m, time.Now(), m.policy.Load()
+	s.realm, s.joinedAt, s.policy = m, time.Now(), m.policy.Load()
 	s.strict = s.policy.strict
 	if s.features, err = announced(details); err != nil {
 		return err
@@ -182,7 +182,7 @@ func (r *Router) admit(s *session, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := m.joinOnce(s); err != nil {
+	if err := m.joinNode(s); err != nil {
 		return err
 	}
 	s.out.account.Joined()
@@ -199,7 +199,7 @@ func (r *Router) admit(s *session, data []byte) error {
 }
 
 func (s *session) logJoin() {
-	if !s.realm.router.logbook.pass(joins) {
+	if !s.realm.router.logbook.allow(joins) {
 		return
 	}
 	t := s.conn.Transport()

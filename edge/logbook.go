@@ -37,8 +37,8 @@ const (
 	linesLogged = 20 // of a kind in a window
 )
 
-// pass reports whether a line of this kind may be written now.
-func (b *logbook) pass(k lineKind) bool {
+// allow reports whether a line of this kind may be written now.
+func (b *logbook) allow(k lineKind) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if now := time.Now(); b.timer == nil && now.Sub(b.begun) >= logWindow {

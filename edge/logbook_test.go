@@ -17,10 +17,10 @@ func TestLogbook(t *testing.T) {
 		const minutes, rate = 10, 100
 		written := 0
 		for range minutes * 60 * rate {
-			if book.pass(joins) {
+			if book.allow(joins) {
 				written++
 			}
-			book.pass(ends)
+			book.allow(ends)
 			time.Sleep(time.Second / rate)
 		}
 		book.close()
@@ -42,7 +42,7 @@ func TestLogbookOfFew(t *testing.T) {
 	var text bytes.Buffer
 	book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
 	for range linesLogged {
-		if !book.pass(joins) || !book.pass(ends) {
+		if !book.allow(joins) || !book.allow(ends) {
 			t.Fatal("a line is left out")
 		}
 	}

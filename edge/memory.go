@@ -66,9 +66,9 @@ func (s *session) freeSeat(uri string) {
 
 func (s *session) memory() *budget.Budget { return s.realm.router.options().Memory }
 
-// squeeze gives an EVENT that there was no memory for another chance: what waits is flushed, and the publisher waits for
+// retryAppend gives an EVENT that there was no memory for another chance: what waits is flushed, and the publisher waits for
 // room as it would for a slow peer. If there still is none, the event is dropped for this peer, and counted.
-func (t *turn) squeeze(place *seat, msg []byte, mayWait bool) (v verdict, full bool) {
+func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, full bool) {
 	peer := place.session
 	if mayWait {
 		t.flush()

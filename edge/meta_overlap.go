@@ -79,8 +79,8 @@ func byPolicy(ids [3][]any) map[string]any {
 	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
 }
 
-// tellSubscription is a subscription's details. One that keeps a history has somebody to keep events for in any case.
-func (c *metaCall) tellSubscription(s *subscription) map[string]any {
+// subscriptionDetails is a subscription's details. One that keeps a history has somebody to keep events for in any case.
+func (c *metaCall) subscriptionDetails(s *subscription) map[string]any {
 	details := s.details()
 	if s.history != nil {
 		details["history"] = true
@@ -98,7 +98,7 @@ func (c *metaCall) tellSubscription(s *subscription) map[string]any {
 	return details
 }
 
-func (c *metaCall) tellRegistration(r *registration) map[string]any {
+func (c *metaCall) registrationDetails(r *registration) map[string]any {
 	details := r.details()
 	if !c.flag(wamp.KeyMembers) {
 		return details

@@ -33,7 +33,7 @@ func (c *metaCall) registrationList() ([]any, error) {
 	}
 	if wanted != nil {
 		return overlapping(wanted, func(r *registration) wamp.Pattern { return wamp.Pattern{URI: r.uri, Match: r.match} },
-			c.tellRegistration, c.realm.procedures.Load(), c.realm.fallbacks.Load())
+			c.registrationDetails, c.realm.procedures.Load(), c.realm.fallbacks.Load())
 	}
 	return []any{lists(func(r *registration) (wamp.Match, wamp.ID) { return r.match, r.id }, c.realm.procedures.Load(), c.realm.fallbacks.Load())}, nil
 }

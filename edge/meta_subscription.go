@@ -38,7 +38,7 @@ func (c *metaCall) subscriptionList() ([]any, error) {
 	}
 	if wanted != nil {
 		return overlapping(wanted, func(s *subscription) wamp.Pattern { return wamp.Pattern{URI: s.uri, Match: s.match} },
-			c.tellSubscription, c.realm.topics.Load())
+			c.subscriptionDetails, c.realm.topics.Load())
 	}
 	return []any{lists(func(s *subscription) (wamp.Match, wamp.ID) { return s.match, s.id }, c.realm.topics.Load())}, nil
 }

@@ -42,9 +42,9 @@ type rivalry struct{ member *session }
 
 func (r rivalry) Error() string { return "another session has this node id" }
 
-// joinOnce is join for what may be the link of a node.
-func (m *realm) joinOnce(s *session) error {
-	if err := m.clashesAbove(s); err != nil {
+// joinNode is join for what may be the link of a node.
+func (m *realm) joinNode(s *session) error {
+	if err := m.checkNode(s); err != nil {
 		return err
 	}
 	for {
@@ -52,16 +52,16 @@ func (m *realm) joinOnce(s *session) error {
 		var r rivalry
 		if !errors.As(err, &r) {
 			if err == nil {
-				m.tellNamesake(s)
+				m.reportNamesake(s)
 			}
 			return err
 		}
 		if alive(r.member) {
-			return m.refuseNode(s, place(r.member))
+			return m.refuseNode(s, address(r.member))
 		}
-		r.member.deposed.Store(true)
+		r.member.displaced.Store(true)
 		m.log.Warn("a session of the same node gives no sign of life and makes room", "node", s.node.ID,
-			"session", r.member.id, "peer", place(r.member), "for", place(s))
+			"session", r.member.id, "peer", address(r.member), "for", address(s))
 		r.member.conn.Close()
 	}
 }
@@ -85,7 +85,7 @@ func (m *realm) rival(s *session) *session {
 }
 
 func (s *session) clashesWith(other *session) bool {
-	return s.node != nil && !s.deposed.Load() && s.node.ClashesWith(*other.node)
+	return s.node != nil && !s.displaced.Load() && s.node.ClashesWith(*other.node)
 }
 
 // keepsOut reports whether a session may keep out another one of its node's id.
@@ -93,8 +93,8 @@ func (s *session) keepsOut(other *session) bool {
 	return s.mayForward() || !other.mayForward() && s.role().Name() == other.role().Name()
 }
 
-// tellNamesake raises the alarm for a session that was let in beside another of its node's id.
-func (m *realm) tellNamesake(s *session) {
+// reportNamesake raises the alarm for a session that was let in beside another of its node's id.
+func (m *realm) reportNamesake(s *session) {
 	if s.node == nil {
 		return
 	}
@@ -106,14 +106,14 @@ func (m *realm) tellNamesake(s *session) {
 		}
 	}
 	m.mu.Unlock()
-	if namesake != nil && m.clash(s, place(namesake)) {
+	if namesake != nil && m.noteClash(s, address(namesake)) {
 		m.log.Error("node id is used twice; both are let in, for they have different roles", "node", s.node.ID,
-			"first", place(namesake), "second", place(s), "authid", s.authid)
+			"first", address(namesake), "second", address(s), "authid", s.authid)
 	}
 }
 
-// clashesAbove refuses a node whose id this router has, or one that its links lead to.
-func (m *realm) clashesAbove(s *session) error {
+// checkNode refuses a node whose id this router has, or one that its links lead to.
+func (m *realm) checkNode(s *session) error {
 	if s.node == nil {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (m *realm) clashesAbove(s *session) error {
 		return m.refuseNode(s, "this router itself")
 	}
 	m.mu.Lock()
-	link := m.linkTo(*s.node)
+	link := m.nodeAbove(*s.node)
 	m.mu.Unlock()
 	if link != "" {
 		return m.refuseNode(s, "a router above this one, over "+link)
@@ -129,11 +129,11 @@ func (m *realm) clashesAbove(s *session) error {
 	return nil
 }
 
-// linkTo returns the name of the link that leads to another node of the same id; "" if there is none. Holds mu.
+// nodeAbove returns the name of the link that leads to another node of the same id; "" if there is none. Holds mu.
 //
 // What the next router says of those above it may be old: one of them may have been started again since, and may be the
 // very node that joins, where the links make a ring. So only another installation makes another node of these.
-func (m *realm) linkTo(n wamp.Node) string {
+func (m *realm) nodeAbove(n wamp.Node) string {
 	for p, nodes := range m.above {
 		for i, other := range nodes {
 			if i == 0 && other.ClashesWith(n) || other.ID == n.ID && other.InstalledElsewhere(n) {
@@ -146,17 +146,17 @@ func (m *realm) linkTo(n wamp.Node) string {
 
 // refuseNode makes the refusal of a session and tells of it.
 func (m *realm) refuseNode(s *session, first string) error {
-	err := duplicateNode(s.node.ID, first, place(s))
-	if m.clash(s, first) {
-		m.log.Error("node id is used twice; the second link is refused", "node", s.node.ID, "first", first, "second", place(s),
+	err := duplicateNode(s.node.ID, first, address(s))
+	if m.noteClash(s, first) {
+		m.log.Error("node id is used twice; the second link is refused", "node", s.node.ID, "first", first, "second", address(s),
 			"authid", s.authid)
 	}
 	return err
 }
 
-// clash notes that a session has the node id of another. It reports whether that is news.
-func (m *realm) clash(s *session, first string) (news bool) {
-	return m.router.clashes.add(Clash{Realm: m.name, Node: s.node.ID, First: first, Second: place(s), Seen: time.Now()})
+// noteClash notes that a session has the node id of another. It reports whether that is news.
+func (m *realm) noteClash(s *session, first string) (news bool) {
+	return m.router.clashes.add(Clash{Realm: m.name, Node: s.node.ID, First: first, Second: address(s), Seen: time.Now()})
 }
 
 func duplicateNode(id, first, second string) refusal {
@@ -164,8 +164,8 @@ func duplicateNode(id, first, second string) refusal {
 		id, first, second)}
 }
 
-// place says where a session comes from.
-func place(s *session) string {
+// address says where a session comes from.
+func address(s *session) string {
 	t := s.conn.Transport()
 	return strings.TrimSpace(cmp.Or(t.Remote, "a local peer") + " at " + t.Listener)
 }
@@ -190,13 +190,13 @@ func (m *realm) nodes() (list []any) {
 // maxNodes is how many routers WELCOME names: a chain is not longer than what may cross it (forward.go).
 const maxNodes = maxHops
 
-// passage is what leads from a realm to other routers.
-type passage struct{ name string }
+// upstream is what leads from a realm to other routers.
+type upstream struct{ name string }
 
 // Above returns the function by which a part of this process says which routers it leads to, the next one first; none while it
 // is down. A session of a node that clashes with one of them gets GOODBYE, and will be refused when it comes back.
 func (r *Router) Above(realm, name string) func([]wamp.Node) {
-	p := &passage{name} // two have the same name while one takes the place of the other
+	p := &upstream{name} // two have the same name while one takes the place of the other
 	return func(nodes []wamp.Node) {
 		if m := r.realm([]byte(realm)); m != nil {
 			m.setAbove(p, nodes)
@@ -204,11 +204,11 @@ func (r *Router) Above(realm, name string) func([]wamp.Node) {
 	}
 }
 
-func (m *realm) setAbove(p *passage, nodes []wamp.Node) {
+func (m *realm) setAbove(p *upstream, nodes []wamp.Node) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.above == nil {
-		m.above = make(map[*passage][]wamp.Node)
+		m.above = make(map[*upstream][]wamp.Node)
 	}
 	if len(nodes) == 0 {
 		delete(m.above, p)
@@ -216,8 +216,8 @@ func (m *realm) setAbove(p *passage, nodes []wamp.Node) {
 	}
 	m.above[p] = nodes
 	for _, s := range m.members {
-		if s.node != nil && m.linkTo(*s.node) != "" {
-			go s.kill(wamp.DuplicateNode, duplicateNode(s.node.ID, "a router above this one, over "+p.name, place(s)).message)
+		if s.node != nil && m.nodeAbove(*s.node) != "" {
+			go s.kill(wamp.DuplicateNode, duplicateNode(s.node.ID, "a router above this one, over "+p.name, address(s)).message)
 		}
 	}
 }

@@ -42,9 +42,9 @@ func readOrigin(d codec.Dict) (key dedup.Key, sequence uint64, err error) {
 	return key, 0, err
 }
 
-// numberer returns the authid that owns the session's numberings. An anonymous authid differs after each reconnect, so
+// numberingOwner returns the authid that owns the session's numberings. An anonymous authid differs after each reconnect, so
 // anonymous sessions share the numberings of their role.
-func (s *session) numberer() string {
+func (s *session) numberingOwner() string {
 	if s.authmethod == "anonymous" || s.authid == "" {
 		return "\x00" + s.role().Name() // no configured authid begins like this
 	}
@@ -57,7 +57,7 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 	if err != nil {
 		return err
 	}
-	key.Authid = s.numberer()
+	key.Authid = s.numberingOwner()
 	acks := &s.realm.acknowledgements
 	if err := acks.full(s); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (s *state) openRouted(m *realm) {
 		Recorded: func(batch []*dedup.Mark[*withheld]) { acks.recorded(m.router, batch) },
 		Report:   s.reportRouted,
 	})
-	if s.opened(dir, found, unusable, err) {
+	if s.reportOpened(dir, found, unusable, err) {
 		s.routed = log
 	}
 }

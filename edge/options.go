@@ -137,11 +137,11 @@ func addPassthru(b *codec.Builder, from codec.Dict) {
 
 // subscribeOptions is SUBSCRIBE.Options.
 type subscribeOptions struct {
-	match       wamp.Match
-	node        string // nkey, see shard.go
-	getRetained bool
-	confirm     bool // see confirm.go
-	tell        bool // which events are retained
+	match         wamp.Match
+	node          string // nkey, see shard.go
+	getRetained   bool
+	confirm       bool // see confirm.go
+	wantsRetained bool // which events are retained
 }
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
@@ -156,7 +156,7 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 		case wamp.KeyConfirm:
 			err = boolOption(&f, &o.confirm)
 		case wamp.KeyRetain:
-			err = boolOption(&f, &o.tell)
+			err = boolOption(&f, &o.wantsRetained)
 		}
 	}
 	return o, err

@@ -313,7 +313,7 @@ func (o *outbox) wrote(batch *buffer, err error) (more bool) {
 	}
 	o.mu.Unlock()
 	if drops > 0 && o.owner != nil {
-		o.owner.lost(drops)
+		o.owner.noteDrops(drops)
 	}
 	return false
 }
@@ -331,9 +331,9 @@ func (o *outbox) fail() {
 	go o.conn.Close() // Close may wait for a Write that is under way, and mu is held
 }
 
-// await waits until a write has taken what waits, for limit at most and as long as the peer's own patience lasts; then
+// waitForRoom waits until a write has taken what waits, for limit at most and as long as the peer's own patience lasts; then
 // the peer is stalled. Without a limit left it is stalled at once. It reports whether this wait stalled it.
-func (o *outbox) await(limit time.Duration) (stalls bool) {
+func (o *outbox) waitForRoom(limit time.Duration) (stalls bool) {
 	o.mu.Lock()
 	if o.dead || o.stalled || o.waiting() <= o.high {
 		o.mu.Unlock()
@@ -344,7 +344,7 @@ func (o *outbox) await(limit time.Duration) (stalls bool) {
 	}
 	room, patience := o.room, o.nextPatience()
 	o.mu.Unlock()
-	if !waited(room, min(patience, limit)) {
+	if !timesOut(room, min(patience, limit)) {
 		return false
 	}
 	o.mu.Lock()
@@ -358,7 +358,7 @@ func (o *outbox) await(limit time.Duration) (stalls bool) {
 	}
 	o.mu.Unlock()
 	if stalls && o.owner != nil {
-		o.owner.stalled()
+		o.owner.noteStall()
 	}
 	return stalls
 }
@@ -370,8 +370,8 @@ func (o *outbox) proven() bool {
 	return o.taken >= o.high
 }
 
-// waited waits for room and reports whether limit was over first.
-func waited(room <-chan struct{}, limit time.Duration) bool {
+// timesOut waits for room and reports whether limit was over first.
+func timesOut(room <-chan struct{}, limit time.Duration) bool {
 	if limit <= 0 {
 		return true
 	}
@@ -397,8 +397,8 @@ func (o *outbox) nextPatience() time.Duration {
 	return o.patience
 }
 
-// settle flushes and waits until all is written or the peer is gone, at most for limit.
-func (o *outbox) settle(limit time.Duration) {
+// flushWithin flushes and waits until all is written or the peer is gone, at most for limit.
+func (o *outbox) flushWithin(limit time.Duration) {
 	o.flush()
 	o.mu.Lock()
 	if !o.writing {
@@ -418,10 +418,10 @@ func (o *outbox) settle(limit time.Duration) {
 	}
 }
 
-// retire writes what waits, within limit, and ends the outbox without its connection, on which another outbox may write from
+// detach writes what waits, within limit, and ends the outbox without its connection, on which another outbox may write from
 // now on. It reports false if that can't be.
-func (o *outbox) retire(limit time.Duration) bool {
-	o.settle(limit)
+func (o *outbox) detach(limit time.Duration) bool {
+	o.flushWithin(limit)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.dead || o.writing {

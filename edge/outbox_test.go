@@ -108,7 +108,7 @@ func TestPatienceShrinks(t *testing.T) {
 		stall := func() time.Duration {
 			o.buf, o.high, o.stalled = &buffer{bytes: make([]byte, 2)}, 1, false
 			start := time.Now()
-			o.await(maxPatience)
+			o.waitForRoom(maxPatience)
 			if !o.stalled {
 				t.Fatal("the wait did not run out")
 			}

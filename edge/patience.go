@@ -43,18 +43,18 @@ func (p *patience) recover() {
 	p.at = now
 }
 
-// grace is the least time that a turn gives peers which have taken what they were sent so far.
-const grace = 2 * time.Millisecond
+// minGrace is the least time that a turn gives peers which have taken what they were sent so far.
+const minGrace = 2 * time.Millisecond
 
 // patiences are a realm's: one for peers that have shown that they take what they are sent, and one for those that have
 // not yet, so that these can't use up the time of those.
 type patiences struct{ proven, newcomers patience }
 
-// relieve runs after each message of self: it flushes the outboxes that have much in them, and it waits for the peers
+// applyBackpressure runs after each message of self: it flushes the outboxes that have much in them, and it waits for the peers
 // whose outboxes are over the mark, which is the back-pressure on whoever fills them. All of them have the same time
 // together: the wait ends when the realm's patience does, however many are slow. A peer that is still over the mark then
 // is stalled. self waits for its own outbox at its own expense, and so does every peer for the sessions of this process.
-func (t *turn) relieve(self *session) {
+func (t *turn) applyBackpressure(self *session) {
 	t.ripe = flushAll(t.ripe)
 	if t.work > 0 && t.memory.Tight() {
 		t.dropWork()
@@ -64,19 +64,19 @@ func (t *turn) relieve(self *session) {
 	}
 	t.flush()
 	all := &self.realm.patiences
-	proven, newcomers := max(all.proven.left(), grace), all.newcomers.left()
+	proven, newcomers := max(all.proven.left(), minGrace), all.newcomers.left()
 	start := time.Now()
 	var inVain struct{ proven, newcomers time.Duration }
 	for i, peer := range t.crowded {
 		t.crowded[i] = nil
 		switch {
 		case peer == self || peer.internal():
-			peer.out.await(maxPatience - time.Since(start))
+			peer.out.waitForRoom(maxPatience - time.Since(start))
 		case peer.out.proven():
-			if peer.out.await(proven - time.Since(start)) {
+			if peer.out.waitForRoom(proven - time.Since(start)) {
 				inVain.proven = time.Since(start)
 			}
-		case peer.out.await(newcomers - time.Since(start)):
+		case peer.out.waitForRoom(newcomers - time.Since(start)):
 			inVain.newcomers = time.Since(start)
 		}
 	}

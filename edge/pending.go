@@ -101,9 +101,9 @@ func (c *call) restart() {
 	}
 }
 
-// answered finds the call that callee answers and translates the answer's payload for its caller. If there is such a
+// findAnswered finds the call that callee answers and translates the answer's payload for its caller. If there is such a
 // call it returns with mu held. Without one the error is nil if the call has ended before: its late answer is dropped.
-func (p *pending) answered(t *turn, callee *session, invocation wamp.ID, payload *codec.Payload) (*call, error) {
+func (p *pending) findAnswered(t *turn, callee *session, invocation wamp.ID, payload *codec.Payload) (*call, error) {
 	p.mu.Lock()
 	c := callee.invocations[invocation]
 	if c != nil && c.caller.serializer != callee.serializer && payload.Items > 0 {
@@ -167,9 +167,9 @@ func (p *pending) expire(c *call) {
 	t.endDetached(c.caller.realm.router)
 }
 
-// leave ends all calls that s is part of: a caller that leaves has its calls interrupted, a callee that leaves fails
+// endCalls ends all calls that s is part of: a caller that leaves has its calls interrupted, a callee that leaves fails
 // them at once (basic/remote_procedure_call.md).
-func (p *pending) leave(t *turn, s *session) {
+func (p *pending) endCalls(t *turn, s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range s.calls {

@@ -63,7 +63,7 @@ func (p *policy) keeps(s *session, before *policy) bool {
 	switch {
 	case role == nil:
 		return false
-	case s.authmethod == byPlace:
+	case s.authmethod == byTransport:
 		return true
 	case s.authprovider == dynamicProvider:
 		return p.asks(method) != "" && p.asks(method) == before.asks(method)

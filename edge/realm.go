@@ -42,9 +42,9 @@ type realm struct {
 	mu      sync.Mutex // the writers' lock
 	lastID  wamp.ID    // of subscriptions and registrations
 	members map[wamp.ID]*session
-	above   map[*passage][]wamp.Node // the routers that parts of this process lead to
-	closed  bool                     // no one may join
-	present sync.WaitGroup           // the members, until they have left for good
+	above   map[*upstream][]wamp.Node // the routers that parts of this process lead to
+	closed  bool                      // no one may join
+	present sync.WaitGroup            // the members, until they have left for good
 }
 
 func newRealm(r *Router, opts RealmOptions) (*realm, error) {
@@ -77,7 +77,7 @@ func (m *realm) join(s *session) error {
 	if m.members[s.id] != nil { // one in 2^53 for each member; its id may be part of what the peer has signed
 		return wamp.Unavailable
 	}
-	if err := m.confirm(s); err != nil {
+	if err := m.revalidate(s); err != nil {
 		return err
 	}
 	if rival := m.rival(s); rival != nil {
@@ -88,8 +88,8 @@ func (m *realm) join(s *session) error {
 	return nil
 }
 
-// leave takes s out of the tables and fails the calls it was part of.
-func (m *realm) leave(s *session) {
+// remove takes s out of the tables and fails the calls it was part of.
+func (m *realm) remove(s *session) {
 	defer m.present.Done()
 	t := turns.Get().(*turn)
 	m.mu.Lock()
@@ -97,9 +97,9 @@ func (m *realm) leave(s *session) {
 	m.dropSubscriptions(t, s)
 	m.dropRegistrations(t, s)
 	m.mu.Unlock()
-	m.pending.leave(t, s)
-	m.acknowledgements.leave(t, s)
-	for _, what := range m.reflection.leave(s) {
+	m.pending.endCalls(t, s)
+	m.acknowledgements.removeSession(t, s)
+	for _, what := range m.reflection.removeAll(s) {
 		m.announce(t, "wamp.reflect.on_undefine", what.uri, what.kind)
 	}
 	s.publishTestaments(t)
@@ -120,9 +120,9 @@ func (m *realm) sessions() []*session {
 
 // close lets nobody in any more and asks all members to leave.
 func (m *realm) close(reason wamp.Failure) {
-	m.shut()
+	m.stopJoining()
 	for _, s := range m.sessions() {
-		s.end(reason, "")
+		s.sendGoodbye(reason, "")
 	}
 }
 

@@ -55,7 +55,7 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 		return nil, err
 	}
 	if wamp.OfNode(what.uri) {
-		if err := c.caller.mayOffer(what.uri, wamp.Exact); err != nil {
+		if err := c.caller.checkProcedure(what.uri, wamp.Exact); err != nil {
 			return nil, err
 		}
 	}
@@ -67,7 +67,7 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 	}
 	r := &c.realm.reflection
 	if !given(c.arg(1)) {
-		if r.forget(what, c.caller) {
+		if r.undefine(what, c.caller) {
 			c.realm.announce(c.turn, "wamp.reflect.on_undefine", what.uri, what.kind)
 		}
 		return nil, nil
@@ -143,8 +143,8 @@ func (r *reflection) remove(what described) {
 	delete(r.known, what)
 }
 
-// forget removes a session's own description.
-func (r *reflection) forget(what described, by *session) bool {
+// undefine removes a session's own description.
+func (r *reflection) undefine(what described, by *session) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	own := r.known[what].by == by
@@ -154,8 +154,8 @@ func (r *reflection) forget(what described, by *session) bool {
 	return own
 }
 
-// leave removes what s has described and returns it.
-func (r *reflection) leave(s *session) (gone []described) {
+// removeAll removes what s has described and returns it.
+func (r *reflection) removeAll(s *session) (gone []described) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for what, d := range r.known {

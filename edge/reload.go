@@ -66,7 +66,7 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	}
 	m.updating.Lock()
 	defer m.updating.Unlock()
-	m.adopt(p)
+	m.setPolicy(p)
 	if jar := m.router.options().Cookies; jar != nil {
 		jar.Keep(m.name, func(id auth.Identity) bool { return p.basis(id) != nil })
 	}
@@ -93,18 +93,18 @@ func (r *Router) RemoveRealm(name string) error {
 	if m == nil {
 		return fmt.Errorf("remove realm %s: there is none of this name", name)
 	}
-	m.shut()
+	m.stopJoining()
 	for _, s := range m.sessions() {
 		s.kill(wamp.CloseRealm, "the realm is no longer served")
 	}
 	m.present.Wait()
 	closeStates([]*realm{m})
-	m.forget()
+	m.freeMemory()
 	return nil
 }
 
-// forget frees the memory of what a realm that is no more kept.
-func (m *realm) forget() {
+// freeMemory frees the memory of what a realm that is no more kept.
+func (m *realm) freeMemory() {
 	m.updating.Lock()
 	defer m.updating.Unlock()
 	for _, h := range m.histories {
@@ -113,9 +113,9 @@ func (m *realm) forget() {
 	m.retention.drop()
 }
 
-// End ends the sessions whose connections are chosen, with GOODBYE, and closes the connections that have no session yet.
+// CloseSessions ends the sessions whose connections are chosen, with GOODBYE, and closes the connections that have no session yet.
 // It does not wait for them to be gone. It returns how many sessions there were.
-func (r *Router) End(choose func(*wamp.Transport) bool, reason wamp.Failure, message string) (sessions int) {
+func (r *Router) CloseSessions(choose func(*wamp.Transport) bool, reason wamp.Failure, message string) (sessions int) {
 	r.mu.Lock()
 	realms := r.list()
 	for conn := range r.joining {
@@ -135,8 +135,8 @@ func (r *Router) End(choose func(*wamp.Transport) bool, reason wamp.Failure, mes
 	return sessions
 }
 
-// adopt replaces the realm's policy.
-func (m *realm) adopt(p *policy) {
+// setPolicy replaces the realm's policy.
+func (m *realm) setPolicy(p *policy) {
 	t := turns.Get().(*turn)
 	var gone []*session
 	m.mu.Lock()
@@ -147,9 +147,9 @@ func (m *realm) adopt(p *policy) {
 	m.policy.Store(p)
 	for _, s := range m.members {
 		if p.keeps(s, before) {
-			m.review(t, s, p.roles[s.role().Name()])
+			m.applyRole(t, s, p.roles[s.role().Name()])
 		} else {
-			m.expel(t, s)
+			m.stripRights(t, s)
 			gone = append(gone, s)
 		}
 	}
@@ -161,8 +161,8 @@ func (m *realm) adopt(p *policy) {
 	}
 }
 
-// confirm looks whether the session that is about to join may do so under the realm's policy of now. Holds mu.
-func (m *realm) confirm(s *session) error {
+// revalidate looks whether the session that is about to join may do so under the realm's policy of now. Holds mu.
+func (m *realm) revalidate(s *session) error {
 	now := m.policy.Load()
 	if s.policy != now {
 		if !now.keeps(s, s.policy) {
@@ -172,24 +172,24 @@ func (m *realm) confirm(s *session) error {
 		s.strict = now.strict
 	}
 	s.policy = nil
-	if !s.stillKnown() {
+	if !s.cookieValid() {
 		return refusal{wamp.NotAuthorized, "the cookie has just been forgotten"}
 	}
 	return nil
 }
 
-// expel leaves the session without rights until it is gone. Holds mu.
-func (m *realm) expel(t *turn, s *session) {
+// stripRights leaves the session without rights until it is gone. Holds mu.
+func (m *realm) stripRights(t *turn, s *session) {
 	s.rights.Store(auth.NewRole(s.role().Name(), nil))
 	m.dropSubscriptions(t, s)
 	m.dropRegistrations(t, s)
 }
 
-// noLonger is the reason of what is revoked, for those who announced that they understand it.
-const noLonger = "no longer permitted"
+// reasonRevoked is the reason of what is revoked, for those who announced that they understand it.
+const reasonRevoked = "no longer permitted"
 
-// review gives the session its role anew and revokes what that does not allow. Holds mu.
-func (m *realm) review(t *turn, s *session, role *auth.Role) {
+// applyRole gives the session its role anew and revokes what that does not allow. Holds mu.
+func (m *realm) applyRole(t *turn, s *session, role *auth.Role) {
 	before := s.role()
 	s.rights.Store(role)
 	asks := role.Authorizer() != "" && role.Authorizer() == before.Authorizer()
@@ -197,7 +197,7 @@ func (m *realm) review(t *turn, s *session, role *auth.Role) {
 		allowed, partly := role.DecidePattern(auth.Subscribe, place.uri, place.match)
 		granted := !allowed && asks && place.granted.Load() && !role.Covers(place.uri, place.match)
 		if !allowed && !granted {
-			m.revokeSeat(t, place, noLonger)
+			m.revokeSeat(t, place, reasonRevoked)
 			continue
 		}
 		place.guarded.Store(partly)
@@ -207,17 +207,17 @@ func (m *realm) review(t *turn, s *session, role *auth.Role) {
 		allowed, partly := role.DecidePattern(auth.Register, seat.uri, seat.match)
 		granted := !allowed && asks && seat.granted && !role.Covers(seat.uri, seat.match)
 		if partly || !allowed && !granted {
-			m.revokeCallee(t, seat, noLonger)
+			m.revokeCallee(t, seat, reasonRevoked)
 		}
 	}
 }
 
-// shut lets nobody in any more.
-func (m *realm) shut() {
+// stopJoining lets nobody in any more.
+func (m *realm) stopJoining() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !m.closed {
 		m.closed = true
-		close(m.asks.over)
+		close(m.asks.closed)
 	}
 }

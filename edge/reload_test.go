@@ -268,7 +268,7 @@ func TestEnd(t *testing.T) {
 		stays, leaves := s.joinAs(memory.Options{Name: "a"}, hello), s.joinAs(memory.Options{Name: "b"}, hello)
 		joining := s.connect(memory.Options{Name: "b"})
 		joining.silent()
-		n := s.router.End(func(t *wamp.Transport) bool { return t.Listener == "b" }, wamp.CloseNormal, "bye")
+		n := s.router.CloseSessions(func(t *wamp.Transport) bool { return t.Listener == "b" }, wamp.CloseNormal, "bye")
 		if n != 1 {
 			t.Errorf("%d sessions", n)
 		}

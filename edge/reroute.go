@@ -27,9 +27,9 @@ func (reg *registration) reroutes(seat *calleeSeat) bool {
 	return seat.session.features.has(calleeReroute) || seat.fallback && len(reg.callees) > 1
 }
 
-// passesOn reports whether its callee's ERROR hands the call to another. Of a link it does if the call has not gone
+// mayReroute reports whether its callee's ERROR hands the call to another. Of a link it does if the call has not gone
 // anywhere: what a session at the centre took with it may have been done.
-func (c *call) passesOn(m *codec.Message) bool {
+func (c *call) mayReroute(m *codec.Message) bool {
 	switch {
 	case c.reroute == nil || c.killed:
 		return false
@@ -52,9 +52,9 @@ func isUnsent(details codec.Dict) bool {
 	return false
 }
 
-// callAnother hands c to the next callee of its registration, or tells the caller that there is none. c stays in the
+// rerouteCall hands c to the next callee of its registration, or tells the caller that there is none. c stays in the
 // caller's map all the while, so that a CANCEL finds it. Holds mu.
-func (p *pending) callAnother(t *turn, c *call) {
+func (p *pending) rerouteCall(t *turn, c *call) {
 	again := c.reroute
 	for {
 		reg, ok := c.caller.realm.procedure(again.procedure)
@@ -66,7 +66,7 @@ func (p *pending) callAnother(t *turn, c *call) {
 			break
 		}
 		again.tried = append(again.tried, seat)
-		if p.hand(t, c, reg, seat) {
+		if p.reinvoke(t, c, reg, seat) {
 			return
 		}
 	}
@@ -78,10 +78,10 @@ func (p *pending) callAnother(t *turn, c *call) {
 	}
 }
 
-// hand gives c to another callee. Holds mu.
-func (p *pending) hand(t *turn, c *call, reg *registration, seat *calleeSeat) bool {
+// reinvoke gives c to another callee. Holds mu.
+func (p *pending) reinvoke(t *turn, c *call, reg *registration, seat *calleeSeat) bool {
 	again, callee := c.reroute, seat.session
-	if seat.gone || seat.busy() || callee.takes(again.options) != nil {
+	if seat.gone || seat.busy() || callee.accepts(again.options) != nil {
 		return false
 	}
 	payload, err := t.translate(again.payload, callee.serializer)

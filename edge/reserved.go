@@ -17,8 +17,8 @@ import (
 // ownURIs is what is reserved.
 var ownURIs = wamp.Pattern{URI: "runnel.", Match: wamp.Prefix}
 
-// mayOffer reports why the session can't register, or describe, a URI or pattern that its role may allow.
-func (s *session) mayOffer(uri string, match wamp.Match) error {
+// checkProcedure reports why the session can't register, or describe, a URI or pattern that its role may allow.
+func (s *session) checkProcedure(uri string, match wamp.Match) error {
 	switch {
 	case s.internal() || !ownURIs.Overlaps(wamp.Pattern{URI: uri, Match: match}) || match == wamp.Wildcard && !wamp.OfNode(uri):
 		return nil
@@ -34,8 +34,8 @@ func (r *registration) answersFor(uri []byte) bool {
 	return !wamp.OfNode(uri) || r.callees[0].session.internal()
 }
 
-// mayTell reports why the session can't publish to a topic that its role may allow.
-func (s *session) mayTell(topic []byte) error {
+// checkTopic reports why the session can't publish to a topic that its role may allow.
+func (s *session) checkTopic(topic []byte) error {
 	if !wamp.OfNode(topic) || s.internal() || s.role().Forwards() || slices.Contains(s.realm.router.options().Reports, string(topic)) {
 		return nil
 	}

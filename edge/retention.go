@@ -225,7 +225,7 @@ func (t *turn) deliverRetained(r *realm, place *seat, sub *subscription) {
 		var err error
 		if f.bytes, err = codec.Append(f.bytes[:0], s.serializer, &event); err == nil {
 			t.append(place, f.bytes, true)
-			t.relieve(s)
+			t.applyBackpressure(s)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (c *metaCall) revoked() (id wamp.ID, member *session, reason string, err er
 func (r *realm) revokeSeat(t *turn, place *seat, reason string) {
 	r.dropSeat(t, place)
 	if s := place.session; s.features.has(subscriberRevocation) {
-		t.tellRevoked(s, wamp.Unsubscribed, "subscription", place.subscription, reason)
+		t.sendRevoked(s, wamp.Unsubscribed, "subscription", place.subscription, reason)
 	}
 }
 
@@ -74,11 +74,11 @@ func (r *realm) revokeSeat(t *turn, place *seat, reason string) {
 func (r *realm) revokeCallee(t *turn, seat *calleeSeat, reason string) {
 	r.dropCallee(t, seat)
 	if s := seat.session; s.features.has(calleeRevocation) {
-		t.tellRevoked(s, wamp.Unregistered, "registration", seat.registration, reason)
+		t.sendRevoked(s, wamp.Unregistered, "registration", seat.registration, reason)
 	}
 }
 
-func (t *turn) tellRevoked(s *session, message wamp.Type, key string, id wamp.ID, reason string) {
+func (t *turn) sendRevoked(s *session, message wamp.Type, key string, id wamp.ID, reason string) {
 	t.details.Reset(s.serializer, nil)
 	t.details.Uint(key, id)
 	if reason != "" {

@@ -173,14 +173,14 @@ func (r *Router) Serve(conn Conn) error {
 			return err
 		}
 		cause := s.serve()
-		again := s.leave(cause)
+		again := s.finish(cause)
 		if cause != errGoodbye {
 			return cause
 		}
 		if !again || !r.reenter(conn) {
 			return nil
 		}
-		if hello = s.another(); hello == nil {
+		if hello = s.nextHello(); hello == nil {
 			r.mu.Lock()
 			delete(r.joining, conn)
 			r.mu.Unlock()

@@ -26,7 +26,7 @@ type session struct {
 	proved       string   // of one who came with a cookie: the method by which he got it
 	strict       bool     // the realm insisted on the letter when the session joined
 	features     features // what the peer announced
-	joined       time.Time
+	joinedAt     time.Time
 	node         *wamp.Node // the router that the peer is a link of, if it says so
 
 	out         outbox // locks for itself
@@ -40,9 +40,9 @@ type session struct {
 	testaments  [2][]testament // by scope, see testament.go
 	decisions   decisions      // of the role's authorizer
 
-	rights  atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the name stays
-	parting atomic.Int32              // parting: who said GOODBYE first
-	deposed atomic.Bool               // it gives no sign of life, and another session of its node has joined
+	rights    atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the name stays
+	closing   atomic.Int32              // parting: who said GOODBYE first
+	displaced atomic.Bool               // it gives no sign of life, and another session of its node has joined
 
 	// Guarded by realm.mu.
 	subscriptions map[wamp.ID]*seat
@@ -64,9 +64,9 @@ type session struct {
 
 // parting is who said GOODBYE first.
 const (
-	staying int32 = iota
-	asked         // the router: nothing but GOODBYE is of interest
-	left          // the peer, which may begin another session on the same connection
+	notClosing      int32 = iota
+	closingByRouter       // the router: nothing but GOODBYE is of interest
+	closingByPeer         // the peer, which may begin another session on the same connection
 )
 
 // internal reports whether the session's peer is a part of the router's own process: its options that begin with "_" are
@@ -112,7 +112,7 @@ func (s *session) serve() error {
 		}
 		t.count.messages++
 		err = s.handle(t, data)
-		t.relieve(s)
+		t.applyBackpressure(s)
 		if err != nil || !more {
 			t.end(s.realm.router)
 			t = nil
@@ -129,7 +129,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	if err := codec.Parse(s.serializer, data, m); err != nil {
 		return violation(err.Error())
 	}
-	if s.parting.Load() != staying && m.Type != wamp.Goodbye {
+	if s.closing.Load() != notClosing && m.Type != wamp.Goodbye {
 		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
 	}
 	if s.strict {
@@ -201,7 +201,7 @@ func (s *session) checkSequence(m *codec.Message) error {
 // send appends a message to peer's outbox. The peer may be s itself.
 func (t *turn) send(peer *session, m *codec.Message) error {
 	v, full, err := peer.out.append(m)
-	t.note(peer, v, full)
+	t.noteAppend(peer, v, full)
 	if v == tooLong && err == nil {
 		return refusal{wamp.PayloadSizeExceeded, "the receiver takes no message of this length"}
 	}
@@ -235,13 +235,13 @@ func failureMessage(serializer wamp.Serializer, request wamp.Type, id wamp.ID, e
 
 // goodbye answers the peer's GOODBYE, or takes its answer to ours.
 func (s *session) goodbye(t *turn, m *codec.Message) error {
-	if s.parting.Load() == staying && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
+	if s.closing.Load() == notClosing && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return refusal{wamp.InvalidURI, "GOODBYE.Reason is not a URI"}
 	}
 	if string(m.Text) == string(wamp.CloseLogout) {
 		s.forgetCookie()
 	}
-	if s.parting.CompareAndSwap(staying, left) {
+	if s.closing.CompareAndSwap(notClosing, closingByPeer) {
 		t.send(s, &codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
 	}
 	return errGoodbye
@@ -254,7 +254,7 @@ func (s *session) close(cause error) error {
 		s.abort(reason, message)
 		cause = fmt.Errorf("protocol violation: %w", cause)
 	}
-	s.out.settle(s.realm.router.options().CloseTimeout)
+	s.out.flushWithin(s.realm.router.options().CloseTimeout)
 	return cause
 }
 
@@ -282,10 +282,10 @@ func abortMessage(serializer wamp.Serializer, reason wamp.Failure, message strin
 	return codec.Message{Type: wamp.Abort, Dict: dict, Text: []byte(reason)}
 }
 
-// end asks the peer to leave, if neither has said GOODBYE: GOODBYE, with a message if it is not empty; the connection is
+// sendGoodbye asks the peer to leave, if neither has said GOODBYE: GOODBYE, with a message if it is not empty; the connection is
 // closed when the peer has answered. Any goroutine.
-func (s *session) end(reason wamp.Failure, message string) {
-	if !s.parting.CompareAndSwap(staying, asked) {
+func (s *session) sendGoodbye(reason wamp.Failure, message string) {
+	if !s.closing.CompareAndSwap(notClosing, closingByRouter) {
 		return
 	}
 	goodbye := codec.Message{Type: wamp.Goodbye, Text: []byte(reason)}
@@ -299,19 +299,19 @@ func (s *session) end(reason wamp.Failure, message string) {
 // kill is end for a peer that may not stay: its connection is closed in any case, unless the session has ended already.
 // Any goroutine.
 func (s *session) kill(reason wamp.Failure, message string) {
-	if s.end(reason, message); s.parting.Load() == left {
+	if s.sendGoodbye(reason, message); s.closing.Load() == closingByPeer {
 		return // the connection may be another session's by now
 	}
 	time.AfterFunc(s.realm.router.options().CloseTimeout, func() { s.conn.Close() })
 }
 
-// leave takes the session out of everything it is part of. It runs when the read loop has ended. It reports whether the
+// finish takes the session out of everything it is part of. It runs when the read loop has ended. It reports whether the
 // peer may begin another session on its connection; if not, the connection is closed.
-func (s *session) leave(cause error) (again bool) {
-	s.realm.leave(s)
-	again = cause == errGoodbye && s.parting.Load() == left && s.out.retire(s.realm.router.options().CloseTimeout)
+func (s *session) finish(cause error) (again bool) {
+	s.realm.remove(s)
+	again = cause == errGoodbye && s.closing.Load() == closingByPeer && s.out.detach(s.realm.router.options().CloseTimeout)
 	if _, _, broke := breach(cause); !again && (broke || cause == errGoodbye) {
-		s.hangUp()
+		s.closeGracefully()
 	}
 	if !again {
 		s.out.close()
@@ -326,10 +326,10 @@ func (s *session) logEnd(cause error) {
 	if breach := violation(""); errors.As(cause, &breach) {
 		kind = breaches
 	}
-	if !s.realm.router.logbook.pass(kind) {
+	if !s.realm.router.logbook.allow(kind) {
 		return
 	}
-	attrs := []any{"after", time.Since(s.joined).Round(time.Millisecond).String()}
+	attrs := []any{"after", time.Since(s.joinedAt).Round(time.Millisecond).String()}
 	if s.out.overrun {
 		cause = errors.New("it did not take its replies")
 	}
@@ -339,16 +339,16 @@ func (s *session) logEnd(cause error) {
 	s.log().Info("session ended", attrs...)
 }
 
-// hangUp lets the peer close the connection first, if it does so soon. Some take it for a failure when it is closed while
+// closeGracefully lets the peer close the connection first, if it does so soon. Some take it for a failure when it is closed while
 // they are about to: Twisted does on Unix sockets and TLS. And a TCP connection that is closed with octets unread is
 // reset, so that the peer might never read the last message, ABORT or GOODBYE.
-func (s *session) hangUp() {
+func (s *session) closeGracefully() {
 	late := s.closeWrite()
 	if late == nil {
 		return
 	}
 	defer late.Stop()
-	for range lastWords {
+	for range maxDiscarded {
 		if _, _, err := s.conn.ReadMessage(); err != nil {
 			return
 		}
@@ -363,31 +363,31 @@ func (s *session) closeWrite() (late *time.Timer) {
 		s.conn.Close()
 		return nil
 	}
-	return time.AfterFunc(farewell, func() { s.conn.Close() })
+	return time.AfterFunc(closeGrace, func() { s.conn.Close() })
 }
 
 const (
-	farewell  = time.Second // that a peer has to close the connection after GOODBYE or ABORT
-	lastWords = 1000        // messages of a peer that are thrown away meanwhile
+	closeGrace   = time.Second // that a peer has to close the connection after GOODBYE or ABORT
+	maxDiscarded = 1000        // messages of a peer that are thrown away meanwhile
 )
 
 func (s *session) log() *slog.Logger {
 	return s.realm.log.With("session", s.id, "authid", s.authid, "peer", s.conn.Transport().Remote)
 }
 
-// stalled hears from the outbox that the peer does not read.
-func (s *session) stalled() {
+// noteStall hears from the outbox that the peer does not read.
+func (s *session) noteStall() {
 	s.realm.router.counters.stalls.Add(1)
-	if !s.realm.router.logbook.pass(stalls) {
+	if !s.realm.router.logbook.allow(stalls) {
 		return
 	}
 	s.log().Warn("peer does not take what it is sent; its oldest events will be dropped until it has caught up")
 }
 
-// lost hears from the outbox that a slow peer has caught up, and what it has lost.
-func (s *session) lost(events uint64) {
+// noteDrops hears from the outbox that a slow peer has caught up, and what it has lost.
+func (s *session) noteDrops(events uint64) {
 	s.realm.router.counters.drops.Add(events)
-	if !s.realm.router.logbook.pass(losses) {
+	if !s.realm.router.logbook.allow(losses) {
 		return
 	}
 	s.log().Warn("slow peer lost events", "events", events, "in all", s.out.dropped.Load())

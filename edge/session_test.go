@@ -64,7 +64,7 @@ func TestGarbageInsteadOfHello(t *testing.T) {
 func TestLongHello(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		p := s.connect(memory.Options{})
-		p.say(`[1,"realm1",{"roles":{"caller":{}},"x":"` + strings.Repeat("x", maxStranger) + `"}]`)
+		p.say(`[1,"realm1",{"roles":{"caller":{}},"x":"` + strings.Repeat("x", maxHandshake) + `"}]`)
 		p.hear(`[3,{"message":"HELLO is longer than 16384 octets"},"wamp.error.protocol_violation"]`)
 		p.closed()
 	})

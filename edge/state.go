@@ -43,7 +43,7 @@ type state struct {
 	trouble   trouble               // locks for itself
 
 	wake  chan struct{} // is full when something has changed
-	order chan func()   // what run is to do between its own affairs
+	tasks chan func()   // what run is to do between its own affairs
 	stop  chan struct{}
 	done  chan struct{}
 	close func() // stops run and waits for it
@@ -77,7 +77,7 @@ const (
 func openState(m *realm, dir string, interval time.Duration) *state {
 	s := &state{
 		log: m.log, interval: interval, retention: &m.retention, dir: dir,
-		wake: make(chan struct{}, 1), order: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), tasks: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.close = sync.OnceFunc(func() {
 		close(s.stop)
@@ -114,7 +114,7 @@ func (s *state) openRetained(dir string) {
 		}
 	})
 	unread += s.retention.restored()
-	if s.opened(dir, found, unread, err) {
+	if s.reportOpened(dir, found, unread, err) {
 		s.retained, s.rewrite = log, len(found.Bad) > 0
 		s.retention.save(s.changed)
 	}
@@ -135,7 +135,7 @@ func (s *state) openHistory(h *history) *archive {
 			h.append(e)
 		}
 	})
-	if !s.opened(dir, found, unread, err) {
+	if !s.reportOpened(dir, found, unread, err) {
 		return nil
 	}
 	h.changed = s.changed
@@ -174,14 +174,14 @@ func (s *state) dropHistory(h *history) {
 func (s *state) do(what func()) {
 	done := make(chan struct{})
 	select {
-	case s.order <- func() { defer close(done); what() }:
+	case s.tasks <- func() { defer close(done); what() }:
 		<-done
 	case <-s.done:
 	}
 }
 
-// opened tells what was found in a log.
-func (s *state) opened(dir string, found journal.Found, unread int, err error) bool {
+// reportOpened tells what was found in a log.
+func (s *state) reportOpened(dir string, found journal.Found, unread int, err error) bool {
 	if err != nil {
 		s.trouble.set(filepath.Base(dir), err)
 		s.log.Error("state can't be read, and will not be kept", "directory", dir, "because", err)
@@ -238,11 +238,11 @@ func (s *state) run() {
 		case <-wake:
 			s.saveAt = time.Now().Add(saveDelay)
 		case <-due:
-			s.attend(time.Now())
-		case what := <-s.order:
+			s.runDue(time.Now())
+		case what := <-s.tasks:
 			what()
 		case <-s.stop:
-			s.finish()
+			s.finishUp()
 			return
 		}
 	}
@@ -276,12 +276,12 @@ func earliest(times ...time.Time) (first time.Time) {
 	return first
 }
 
-// attend does what is due.
-func (s *state) attend(now time.Time) {
+// runDue does what is due.
+func (s *state) runDue(now time.Time) {
 	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
 	if due(s.saveAt) || due(s.expireAt) {
 		s.saveAt = time.Time{}
-		if s.report(s.save()) && s.syncAt.IsZero() {
+		if s.noteResult(s.save()) && s.syncAt.IsZero() {
 			s.syncAt = now.Add(s.interval)
 		}
 		if s.expireAt = s.nextExpiry(); !s.expireAt.IsZero() && s.expireAt.Before(now.Add(saveDelay)) {
@@ -291,13 +291,13 @@ func (s *state) attend(now time.Time) {
 	if due(s.syncAt) {
 		s.syncAt = time.Time{}
 		if err := s.sync(); err != nil {
-			s.report(err) // and what the logs have lost is written again
+			s.noteResult(err) // and what the logs have lost is written again
 		}
 	}
 }
 
-// report tells of a failure, and plans another attempt; or that the last one is past.
-func (s *state) report(err error) bool {
+// noteResult tells of a failure, and plans another attempt; or that the last one is past.
+func (s *state) noteResult(err error) bool {
 	s.trouble.set("events", err)
 	switch {
 	case err != nil:
@@ -311,8 +311,8 @@ func (s *state) report(err error) bool {
 	return err == nil
 }
 
-// finish writes what is left.
-func (s *state) finish() {
+// finishUp writes what is left.
+func (s *state) finishUp() {
 	err := errors.Join(s.save(), s.sync())
 	if journal.Lost(err) {
 		err = errors.Join(s.save(), s.sync())

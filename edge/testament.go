@@ -59,7 +59,7 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, c.caller.strict) {
 		return nil, wamp.InvalidURI
 	}
-	if err := s.mayTell([]byte(topic)); err != nil {
+	if err := s.checkTopic([]byte(topic)); err != nil {
 		return nil, err
 	}
 	if len(s.testaments[0])+len(s.testaments[1]) >= maxTestaments {
@@ -130,7 +130,7 @@ func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
 	}
 	if err == nil {
 		m := codec.Message{Dict: d}
-		o.forwarded, err = c.caller.heedForwarding(&m, o.forwarded)
+		o.forwarded, err = c.caller.acceptForwarding(&m, o.forwarded)
 		d, o.origin = m.Dict, o.origin && c.caller.mayForward()
 	}
 	return d, o, err
@@ -162,7 +162,7 @@ func (s *session) publishTestaments(t *turn) {
 func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
 	topic, role := []byte(w.topic), s.role()
 	allowed, _ := role.Decide(auth.Publish, topic)
-	if s.mayTell(topic) != nil || !allowed && !time.Now().Before(end) {
+	if s.checkTopic(topic) != nil || !allowed && !time.Now().Before(end) {
 		return
 	}
 	disclose, err := s.permitted(t, auth.Publish, topic, w.dict)
@@ -170,7 +170,7 @@ func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
 		return
 	}
 	request := codec.Message{Dict: w.dict}
-	if w.options.forwarded, err = s.heedForwarding(&request, w.options.forwarded); err != nil {
+	if w.options.forwarded, err = s.acceptForwarding(&request, w.options.forwarded); err != nil {
 		return
 	}
 	p := publication{

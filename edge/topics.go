@@ -42,8 +42,8 @@ type seat struct {
 	guarded atomic.Bool // the role may not have all that the pattern matches: each topic is to be asked for
 	granted atomic.Bool // by the role's authorizer, which the role's permissions restrict
 
-	confirms atomic.Bool // it answers for acknowledged publications, see confirm.go
-	told     atomic.Bool // which events are retained, as all are that confirm
+	confirms      atomic.Bool // it answers for acknowledged publications, see confirm.go
+	wantsRetained atomic.Bool // which events are retained, as all are that confirm
 
 	left atomic.Bool // what gone says, for those who don't hold session.out.mu
 

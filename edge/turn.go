@@ -45,8 +45,8 @@ type counts struct{ messages, publications, events, calls uint64 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
 
-// note records what became of an append to peer's outbox.
-func (t *turn) note(peer *session, v verdict, full bool) {
+// noteAppend records what became of an append to peer's outbox.
+func (t *turn) noteAppend(peer *session, v verdict, full bool) {
 	switch v {
 	case first:
 		t.touched = append(t.touched, peer)

@@ -77,7 +77,7 @@ func (n *node) endListeners(p *plan, r *prepared) {
 		l.work.stop() // and its own Run waits for the sessions
 		l.Close()
 		at := l.URL()
-		n.router.End(func(t *wamp.Transport) bool { return t.Network != "serial" && t.Listener == at }, wamp.CloseShutdown, reloaded)
+		n.router.CloseSessions(func(t *wamp.Transport) bool { return t.Network != "serial" && t.Listener == at }, wamp.CloseShutdown, reloaded)
 		if l.isOneOf(p.listens.gone) {
 			p.say("listener %s closed", at)
 		}
@@ -99,7 +99,7 @@ func (n *node) endLines(p *plan) {
 			continue
 		}
 		l.work.stop()
-		n.router.End(func(t *wamp.Transport) bool { return t.Network == "serial" && t.Listener == l.config.Name }, wamp.CloseShutdown, reloaded)
+		n.router.CloseSessions(func(t *wamp.Transport) bool { return t.Network == "serial" && t.Listener == l.config.Name }, wamp.CloseShutdown, reloaded)
 		l.work.end() // the port is to be free for another line
 		if named(gone, l) {
 			p.say("serial line %s ended", l.config.Name)

@@ -200,7 +200,7 @@ func (n *node) bidFarewell() {
 	n.router.Refuse()
 	for end := time.Now().Add(farewell); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		left := 0
-		n.router.End(func(t *wamp.Transport) bool {
+		n.router.CloseSessions(func(t *wamp.Transport) bool {
 			if t.Internal {
 				return false
 			}

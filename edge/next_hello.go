@@ -11,20 +11,20 @@ import (
 // session is a new one in every respect, with limits and an authentication of its own. Most peers just close the connection,
 // and some wait for the router to do it.
 
-// anotherHello is how long a peer that has said GOODBYE has to begin another session.
-const anotherHello = time.Second
+// nextHelloTimeout is how long a peer that has said GOODBYE has to begin another session.
+const nextHelloTimeout = time.Second
 
-// another waits for the HELLO of the peer's next session. It returns nil if the peer leaves, waits too long, or says anything
+// nextHello waits for the HELLO of the peer's next session. It returns nil if the peer leaves, waits too long, or says anything
 // else, of which it is not told: its session was over. Then nothing more is written to the connection.
-func (s *session) another() []byte {
-	limitReads(s.conn, maxUnread)
-	late := time.AfterFunc(anotherHello, func() { s.closeWrite() })
+func (s *session) nextHello() []byte {
+	limitReads(s.conn, maxHandshakeRead)
+	late := time.AfterFunc(nextHelloTimeout, func() { s.closeWrite() })
 	data, _, err := s.conn.ReadMessage()
 	if !late.Stop() || err != nil {
 		return nil
 	}
 	if codec.TypeOf(s.serializer, data) != wamp.Hello {
-		s.hangUp()
+		s.closeGracefully()
 		return nil
 	}
 	return data

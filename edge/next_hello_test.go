@@ -94,7 +94,7 @@ func TestAfterGoodbye(t *testing.T) {
 			p.sayAll(`[6,{},"wamp.close.normal"]`)
 			p.hear(`[6,{},"wamp.close.goodbye_and_out"]`)
 			synctest.Wait()
-			if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxUnread, 0, maxUnread}) {
+			if got := fmt.Sprint(c.limits); got != fmt.Sprint([]int{maxHandshakeRead, 0, maxHandshakeRead}) {
 				t.Errorf("limits %s", got)
 			}
 			p.say(say)
