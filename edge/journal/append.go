@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Append adds records to the end of the log. When it fails, the first n of them are there, unless the error is a
-// LostError. A record longer than 256 MiB is left out.
+// Append adds records to the end of the log. If it fails, the first n of them have been appended, unless the error is a
+// LostError. Records longer than 256 MiB are skipped.
 func (j *Journal) Append(records iter.Seq[[]byte]) (n int, err error) {
 	pending := 0
 	for record := range records {
@@ -27,18 +27,18 @@ func (j *Journal) Append(records iter.Seq[[]byte]) (n int, err error) {
 		return n, err
 	}
 	if cap(j.buf) > 2*batch {
-		j.buf = nil // a long record came
+		j.buf = nil // do not keep the memory of a long record
 	}
 	return n + pending, nil
 }
 
-// add puts a record into buf, for the segment that it will be in.
+// add encodes a record into buf, for the segment that it will be written to.
 func (j *Journal) add(record []byte) error {
 	if len(record) > maxRecord {
 		return nil
 	}
 	if len(j.buf) == 0 {
-		if err := j.ready(); err != nil {
+		if err := j.prepare(); err != nil {
 			return err
 		}
 	}
@@ -47,7 +47,7 @@ func (j *Journal) add(record []byte) error {
 	return nil
 }
 
-// write appends buf, which holds so many records, whole or not at all.
+// write appends buf, which holds the given number of records, completely or not at all.
 func (j *Journal) write(records int) error {
 	if len(j.buf) == 0 {
 		return nil
@@ -57,7 +57,7 @@ func (j *Journal) write(records int) error {
 	s := j.segments[len(j.segments)-1]
 	j.unsynced = true
 	if _, err := j.active.Write(data); err != nil {
-		// A part may be there, and nothing may be written behind it.
+		// A part of the data may have been written. Nothing may follow it.
 		if j.active.Truncate(s.octets) != nil {
 			s.sealed = true
 		}
@@ -68,8 +68,8 @@ func (j *Journal) write(records int) error {
 	return nil
 }
 
-// ready makes the newest segment one to append to, with its file open.
-func (j *Journal) ready() error {
+// prepare makes sure that the newest segment is open and has room for another record.
+func (j *Journal) prepare() error {
 	j.dropBegun()
 	if n := len(j.segments); n > 0 {
 		s := j.segments[n-1]
@@ -92,7 +92,7 @@ func (j *Journal) ready() error {
 	return j.begin()
 }
 
-// dropBegun deletes the newest segments that were only begun: it may be that their names are not on the disk.
+// dropBegun deletes the newest segments that have no records. Their names may be missing on disk.
 func (j *Journal) dropBegun() {
 	for n := len(j.segments); n > 0 && j.active == nil; n-- {
 		s := j.segments[n-1]
@@ -103,11 +103,11 @@ func (j *Journal) dropBegun() {
 	}
 }
 
-// reopen opens the newest segment of an earlier run and cuts off its torn tail. One that can't be opened, and has no such
-// tail, is left as it is.
+// reopen opens the newest segment of an earlier run and cuts off its torn tail. A segment that cannot be opened is
+// sealed if it has no torn tail.
 func (j *Journal) reopen(s *segment) error {
 	if err := j.disk.SyncDir(j.dir); err != nil {
-		return err // a newer segment, which is gone, may come back after a power cut
+		return err // without this sync, a deleted newer segment may reappear after a power cut
 	}
 	f, err := j.disk.Append(j.path(s.number), false)
 	if err != nil && !s.torn {
@@ -128,8 +128,8 @@ func (j *Journal) reopen(s *segment) error {
 	return nil
 }
 
-// begin makes a new segment. It is on the disk, with its header, before anything is written to it: so a segment of zeros
-// is damage, and not torn.
+// begin creates a new segment. Its header is on disk before any record is written, so a segment of zeros is damaged and
+// not torn.
 func (j *Journal) begin() error {
 	if err := j.disk.MkdirAll(j.dir); err != nil {
 		return fmt.Errorf("write journal: %w", err)
@@ -141,7 +141,7 @@ func (j *Journal) begin() error {
 	}
 	j.next++
 	j.segments = append(j.segments, s)
-	if err = j.head(f, s); err == nil {
+	if err = j.writeHeader(f, s); err == nil {
 		err = j.syncNames()
 	}
 	if err == nil {
@@ -156,11 +156,11 @@ func (j *Journal) begin() error {
 	return fmt.Errorf("write journal: %w", err)
 }
 
-// head writes the header of a segment and syncs it.
-func (j *Journal) head(f File, s *segment) error {
-	var previous claim
+// writeHeader writes and syncs the header of a segment.
+func (j *Journal) writeHeader(f File, s *segment) error {
+	var previous predecessor
 	if i := slices.Index(j.segments, s); i > 0 {
-		previous = claim{j.segments[i-1].number, j.segments[i-1].octets}
+		previous = predecessor{j.segments[i-1].number, j.segments[i-1].octets}
 	}
 	header := appendHeader(nil, s.number, previous)
 	if _, err := f.Write(header); err != nil {
@@ -174,7 +174,7 @@ func (j *Journal) head(f File, s *segment) error {
 	return nil
 }
 
-// syncNames has the name of a new segment on the disk, and that of the directory, which may be new.
+// syncNames syncs the directory entry of a new segment, and that of the directory itself if it may be new.
 func (j *Journal) syncNames() error {
 	err := j.disk.SyncDir(j.dir)
 	if err == nil && len(j.segments) == 1 {
@@ -183,7 +183,7 @@ func (j *Journal) syncNames() error {
 	return err
 }
 
-// deactivate closes the file that is appended to, if there is one.
+// deactivate closes the active file, if there is one.
 func (j *Journal) deactivate() {
 	if j.active != nil {
 		j.active.Close()
@@ -191,7 +191,8 @@ func (j *Journal) deactivate() {
 	}
 }
 
-// Sync returns when all that was appended is on the disk. After a LostError the log is as it was after the last good sync.
+// Sync returns once all appended records are on disk. After a LostError the log is as it was after the last successful
+// sync.
 func (j *Journal) Sync() error {
 	if !j.unsynced || j.active == nil {
 		return nil
@@ -206,10 +207,10 @@ func (j *Journal) Sync() error {
 	return nil
 }
 
-// abandon takes what is not on the disk out of the newest segment, which is not used any more.
+// abandon seals the newest segment and removes all records from it that are not known to be on disk.
 func (j *Journal) abandon(s *segment) {
 	s.octets, s.records, s.sealed = s.synced, s.syncedRecords, true
-	j.active.Truncate(s.octets) // if that fails, the next segment's header says what counts
+	j.active.Truncate(s.octets) // if this fails, the header of the next segment states the valid size
 	j.deactivate()
 }
 

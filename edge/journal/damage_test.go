@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// Each segment of a log is emptied, zeroed, cut, replaced by a copy of another: the records of the others are there, and
-// the damage is found. Only a file that is gone can't be told from one that was deleted.
+// Each segment of a log in turn is emptied, zeroed, cut, or replaced by a copy of another. The records of the other
+// segments are read, and the damage is reported. Only a missing file cannot be told from a deleted one.
 func TestDamagedSegments(t *testing.T) {
 	records := []string{"first, long enough", "second, long enough", "third, long enough", "fourth, long enough"}
-	torn := []string{"emptied", "cut in the header", "header only", "cut in the record", "zeros at its end"} // of the newest
+	torn := []string{"emptied", "cut in the header", "header only", "cut in the record", "zeros at its end"} // applies to the newest segment
 	for name, change := range map[string]func(b, other []byte) []byte{
 		"emptied":            func(b, _ []byte) []byte { return nil },
 		"zeroed":             func(b, _ []byte) []byte { clear(b); return b },
@@ -39,10 +39,10 @@ func TestDamagedSegments(t *testing.T) {
 			l = l.again()
 			last := i == len(records)-1
 			switch lossless, mayBeTorn := name == "a record more" && !last, slices.Contains(torn, name); {
-			case lossless: // the next header says that the rest does not count
+			case lossless: // the next header states the valid size
 				l.holds(records...)
 			case name == "without header", name == "a record more":
-				// found all the same, or not: it stands elsewhere
+				// The records stand at other offsets, so they may or may not be found.
 			default:
 				l.holds(slices.Concat(records[:i], records[i+1:])...)
 				if len(l.found.Bad) != 1 && !(last && mayBeTorn) {
@@ -58,7 +58,7 @@ func TestDamagedSegments(t *testing.T) {
 	}
 }
 
-// A log of the version before is read and goes on, in segments of the new form.
+// A log in the legacy format is read, and continues in segments of the new format.
 func TestLegacyLogGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(b []byte) []byte
@@ -92,7 +92,7 @@ func TestLegacyLogGoesOn(t *testing.T) {
 	}
 }
 
-// failing is a disk of which some operations fail.
+// failing is a disk with operations that fail.
 type failing struct {
 	Disk
 	sync, syncDir, remove, truncate error
@@ -133,8 +133,8 @@ func (f failingFile) Truncate(size int64) error {
 	return f.File.Truncate(size)
 }
 
-// After a failed sync the log is what it was at the last good one, the segment is left alone, and what is appended then
-// stands in another.
+// After a failed sync the log is in the state of the last successful one. The segment is not used again, and new records
+// go to another segment.
 func TestFailedSync(t *testing.T) {
 	broken := errors.New("broken")
 	for _, truncate := range []error{nil, broken} {
@@ -154,19 +154,19 @@ func TestFailedSync(t *testing.T) {
 		_, after := l.Newest()
 		disk.sync, disk.truncate = broken, truncate
 		if err := l.Sync(); !Lost(err) || !errors.Is(err, broken) {
-			t.Fatalf("%v is no loss", err)
+			t.Fatalf("%v is not a LostError", err)
 		}
 		if !l.Holds(number, before) || l.Holds(number, after) || l.Records() != 1 {
-			t.Errorf("the log holds what was lost: %d records", l.Records())
+			t.Errorf("the log still has the lost records: %d records", l.Records())
 		}
 		syncs := disk.syncs
 		if err := l.Sync(); err != nil || disk.syncs != syncs {
-			t.Errorf("a failed sync is tried again: %v", err)
+			t.Errorf("a failed sync was retried: %v", err)
 		}
 		disk.sync = nil
 		l.add("three")
 		if newest, _ := l.Newest(); newest == number {
-			t.Error("the segment is appended to after a failed sync")
+			t.Error("a record was appended to the segment of a failed sync")
 		}
 		l = l.again()
 		l.holds("one", "three")
@@ -176,7 +176,7 @@ func TestFailedSync(t *testing.T) {
 	}
 }
 
-// A full segment that can't be synced is an error of the Append that would begin the next one.
+// The Append that would begin the next segment fails if the full one cannot be synced.
 func TestFailedSyncOfAFullSegment(t *testing.T) {
 	disk := &failing{Disk: Machine}
 	l := &log{T: t, dir: t.TempDir()}
@@ -189,7 +189,7 @@ func TestFailedSyncOfAFullSegment(t *testing.T) {
 	}
 }
 
-// A segment whose name is not on the disk is not used.
+// A segment is not used unless its name is on disk.
 func TestFailedSyncOfADirectory(t *testing.T) {
 	broken := errors.New("broken")
 	for _, remove := range []error{nil, broken} {

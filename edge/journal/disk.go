@@ -7,18 +7,19 @@ import (
 	"path/filepath"
 )
 
-// Disk is where the files of a log are. Its methods are those of package os.
+// Disk is the file system that a log is stored on. Its methods behave like the functions of the same names in package
+// os.
 type Disk interface {
 	ReadDir(dir string) ([]fs.DirEntry, error)
-	MkdirAll(dir string) error                     // returns when the names of new directories are on the disk
-	Open(name string) (File, error)                // to be read
-	Append(name string, create bool) (File, error) // to be written to at its end; create: it must not be there
+	MkdirAll(dir string) error                     // returns once the names of new directories are on disk
+	Open(name string) (File, error)                // opens a file for reading
+	Append(name string, create bool) (File, error) // opens a file for writing at its end; with create, the file must not exist
 	Remove(name string) error
 	Rename(from, to string) error
-	SyncDir(dir string) error // returns when the names in it are on the disk
+	SyncDir(dir string) error // returns once the names in dir are on disk
 }
 
-// File is an open file of a Disk.
+// File is an open file on a Disk.
 type File interface {
 	io.ReaderAt
 	io.WriteCloser

@@ -5,33 +5,34 @@ import (
 	"hash/crc32"
 )
 
-// A segment is a header and records. All numbers are little-endian.
+// A segment is a header followed by records. All numbers are little-endian.
 //
-//	header   magic, 8 octets of the previous segment's number, 8 of its length, CRC-32C of segment number and these 16
-//	record   4 octets of length, CRC-32C of segment number, offset and length; the record; CRC-32C that goes on from the
-//	         first over the record; an octet that is not zero
+//	header   magic; 8 octets: number of the previous segment; 8 octets: length of the previous segment; 4 octets: CRC-32C
+//	         of this segment's number and the preceding 16 octets
+//	record   4 octets: length; 4 octets: CRC-32C of segment number, offset and length; the record; 4 octets: the same CRC
+//	         continued over the record; 1 octet that is not zero
 //
-// The first checksum tells a head from anything else, so the reader finds the next record behind a damaged one, and skips
-// a damaged record whose head is intact. As it covers the place, neither a record inside a payload, nor a copy of a
-// segment under another number, nor an old block of the disk is taken for a record. The last octet tells damage from a
-// write that was cut short: that one leaves a short file, or zeros at its end.
+// The first checksum identifies the head of a record. It lets the reader find the next record after damage, and skip a
+// damaged record whose head is intact. Because it covers the position, the reader never mistakes other data for a
+// record: neither a record inside a payload, nor a segment copied under another number, nor a stale disk block. The last
+// octet distinguishes damage from an interrupted write, which leaves a short file or zeros at its end.
 //
-// The header says how long the previous segment was when it was left. What is behind that does not count: a failed write
-// or a failed sync left it there. A previous segment that is shorter has lost its end.
+// The header states how long the previous segment was when the log moved on. Bytes beyond that length are left over from
+// a failed write or a failed sync and are ignored. A previous segment that is shorter has lost its end.
 const (
 	magic      = "RUNNELJ2"
 	headerSize = len(magic) + 8 + 8 + 4
 	headSize   = 4 + 4
 	tailSize   = 4 + 1
 	recordEnd  = '\n'
-	maxRecord  = 1 << 28 // octets; a length beyond is damage
+	maxRecord  = 1 << 28 // octets; a greater length is damage
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// place is where a record stands. It has the scratch space for its checksum.
+// place computes the checksums of record heads in one segment.
 type place struct {
-	seed uint32 // CRC of the segment's number
+	seed uint32 // CRC of the segment number
 	buf  [12]byte
 }
 
@@ -42,14 +43,14 @@ func newPlace(number uint64) *place {
 	return &p
 }
 
-// checksum is that of a record's head.
+// checksum returns the checksum of the head of a record.
 func (p *place) checksum(offset int64, length uint32) uint32 {
 	binary.LittleEndian.PutUint64(p.buf[:], uint64(offset))
 	binary.LittleEndian.PutUint32(p.buf[8:], length)
 	return crc32.Update(p.seed, castagnoli, p.buf[:])
 }
 
-// appendRecord appends a record that will stand at offset.
+// appendRecord appends a record that will stand at the given offset of its segment.
 func appendRecord(dst []byte, p *place, offset int64, record []byte) []byte {
 	check := p.checksum(offset, uint32(len(record)))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(record)))
@@ -59,13 +60,13 @@ func appendRecord(dst []byte, p *place, offset int64, record []byte) []byte {
 	return append(dst, recordEnd)
 }
 
-// claim is what a segment's header says of the segment before it.
-type claim struct {
-	number uint64 // 0: there was none
+// predecessor is what the header of a segment says about the segment before it.
+type predecessor struct {
+	number uint64 // 0: none
 	octets int64
 }
 
-func appendHeader(dst []byte, number uint64, previous claim) []byte {
+func appendHeader(dst []byte, number uint64, previous predecessor) []byte {
 	from := len(dst) + len(magic)
 	dst = append(dst, magic...)
 	dst = binary.LittleEndian.AppendUint64(dst, previous.number)
@@ -73,8 +74,8 @@ func appendHeader(dst []byte, number uint64, previous claim) []byte {
 	return binary.LittleEndian.AppendUint32(dst, crc32.Update(newPlace(number).seed, castagnoli, dst[from:]))
 }
 
-// parseHeader reads the header of the segment with that number.
-func parseHeader(header []byte, number uint64) (previous claim, ok bool) {
+// parseHeader parses the header of the segment with the given number.
+func parseHeader(header []byte, number uint64) (previous predecessor, ok bool) {
 	if len(header) < headerSize || string(header[:len(magic)]) != magic {
 		return previous, false
 	}

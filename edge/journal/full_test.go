@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// A full disk takes a part of a write. What was appended before stays, and when there is room again the log goes on.
-// The limit holds for the whole process, so it is one of its own.
+// A full disk accepts a part of a write. Earlier records stay, and the log continues once there is space again. The
+// limit applies to the whole process, so the test runs in a process of its own.
 func TestFullDisk(t *testing.T) {
 	if os.Getenv("RUNNEL_FULL_DISK") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestFullDisk$")
@@ -36,10 +36,10 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 	if err == nil {
-		t.Fatal("no end")
+		t.Fatal("appended without end")
 	}
 	if err := l.Rewrite(list([]string{record, record, record, record, record})); err == nil {
-		t.Error("rewritten without room")
+		t.Error("Rewrite succeeded without space")
 	}
 	if names := l.files(); len(names) != 1 {
 		t.Errorf("the rewrite left %v", names)
@@ -53,7 +53,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// limitFiles lets no file of this process grow beyond so many octets, until undone.
+// limitFiles limits the size of files written by this process to the given number of bytes, until undo is called.
 func limitFiles(t *testing.T, octets uint64) (undo func()) {
 	t.Helper()
 	signal.Ignore(syscall.SIGXFSZ)

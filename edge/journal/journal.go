@@ -1,22 +1,24 @@
-// Package journal keeps records in a directory: an append-only log of segment files, made for flash memory and for
-// machines whose power is cut.
+// Package journal keeps records in a directory, as an append-only log of segment files. It is made for flash memory and
+// for machines that lose power without warning.
 //
-// New records go to the end of the newest segment, many with one write; a full segment is followed by a new one. Nothing
-// is ever written over. What is no longer wanted goes away with whole segments: Trim deletes the oldest ones, Rewrite
-// writes all that still counts to new ones and deletes the others. The octets of a segment are described in format.go.
+// New records go to the end of the newest segment, many in one write. A full segment is followed by a new one. Nothing
+// is overwritten. Space is reclaimed by whole segments: Trim deletes the oldest ones, and Rewrite replaces all segments
+// by new ones with the records that are still wanted. The byte layout of a segment is described in format.go.
 //
-// A failed sync fails everything appended since the last good one. What the disk holds of it is unknown, and a second sync
-// would not tell. So these records leave the log, their segment is never synced or appended to again, and the next record
-// begins a new one. The error is a LostError, for owners that must append them again.
+// A failed sync fails every record appended since the last successful one. The state of those records on disk is
+// unknown, and another sync would not reveal it. They are therefore removed from the log, and their segment is never
+// synced or appended to again. The next record begins a new segment. The error is a LostError; the owner must append
+// these records again.
 //
-// Reading never fails because of what is in the files, and changes nothing. A damaged record costs itself only: reading
-// goes on with the next intact one. A torn tail is what a power cut leaves behind the last record of the newest segment;
-// it is not a part of the log, and the next write cuts it off. Any other damage makes a segment bad, and so does a
-// segment that is empty, has no header or is shorter than its successor says. When its turn to be deleted comes a bad
-// segment is renamed to end in ".bad" instead, to be examined. The owner of a log with a bad segment should Rewrite.
+// Reading changes nothing and never fails because of the contents of the files. A damaged record costs only itself:
+// reading continues at the next intact record. A torn tail is what a power cut leaves behind the last record of the
+// newest segment. It is not part of the log, and the next write cuts it off. Any other damage makes a segment bad. So
+// does a segment that is empty, has no header, or is shorter than its successor's header says. A bad segment that is due
+// for deletion is renamed to end in ".bad" instead, so that it can be examined. The owner of a log with a bad segment
+// should call Rewrite.
 //
-// Records may be read twice after a write failed or a Rewrite was cut short, always in their order; an owner whose
-// records each say a whole state (of one topic, say) need not care.
+// Records may be read twice after a failed write or an interrupted Rewrite, but always in order. This is harmless to an
+// owner whose records each replace an earlier state, for example that of one topic.
 package journal
 
 import (
@@ -30,49 +32,49 @@ import (
 	"strings"
 )
 
-// Journal is a log in one directory, which must be its own. It is used by one goroutine at a time.
+// Journal is a log in a directory of its own. It must be used by one goroutine at a time, except for Each.
 type Journal struct {
 	// Static after Open.
 	disk  Disk
 	dir   string
-	limit int64 // octets in a segment after which a new one is begun
+	limit int64 // size in bytes at which a segment is full
 
-	segments []*segment // from old to new
-	active   File       // the newest segment, if it is open to be appended to
-	next     uint64     // the number of the next segment
-	unsynced bool       // something was appended since the last sync
-	buf      []byte     // records that are being encoded
+	segments []*segment // oldest first
+	active   File       // the newest segment, while it is open for appending
+	next     uint64     // number of the next segment
+	unsynced bool       // records were appended since the last sync
+	buf      []byte     // encoded records that are not written yet
 }
 
 // segment is one file.
 type segment struct {
 	number  uint64
-	place   *place // nil: not appended to yet
-	octets  int64  // that count: without a torn tail
+	place   *place // nil until the segment is appended to
+	octets  int64  // valid size, without a torn tail
 	records int
-	torn    bool // there is a tail to be cut off
+	torn    bool // a tail must be cut off before the next write
 	bad     bool
-	sealed  bool // it is not appended to any more
+	sealed  bool // never appended to again
 
-	synced        int64 // so many octets are on the disk
+	synced        int64 // bytes known to be on disk
 	syncedRecords int
 }
 
-// Found says what Open has read.
+// Found describes what Open has read.
 type Found struct {
 	Records int
-	Torn    int64    // octets of a torn tail, which do not count
-	Bad     []string // files with damage in their midst
+	Torn    int64    // bytes of the torn tail, which are not part of the log
+	Bad     []string // paths of damaged segments
 }
 
 const (
-	suffix   = ".log"
-	aside    = ".bad"
-	maxAside = 3        // so many bad files are kept
-	batch    = 64 << 10 // octets in one write; roughly
+	suffix      = ".log"
+	badSuffix   = ".bad"
+	maxBadFiles = 3        // number of bad files to keep
+	batch       = 64 << 10 // approximate size of one write in bytes
 )
 
-// LostError says that a sync failed. The records appended since the last good one are not in the log any more.
+// LostError reports a failed sync. The records appended since the last successful sync are no longer in the log.
 type LostError struct{ Err error }
 
 func (e *LostError) Error() string { return "sync journal: " + e.Err.Error() }
@@ -84,13 +86,14 @@ func Lost(err error) bool {
 	return errors.As(err, &lost)
 }
 
-// Open reads the log in dir from its first record to its last. A record's bytes are valid during the call of each. A
-// directory that is not there is an empty log; the first Append makes it. limit is how long a segment may be, roughly.
+// Open reads the log in dir from its first record to its last and calls each for every record. The bytes of a record are
+// valid only during that call. A missing directory is an empty log; the first Append creates it. limit is the
+// approximate size of a segment in bytes.
 func Open(dir string, limit int64, each func(record []byte)) (*Journal, Found, error) {
 	return OpenOn(Machine, dir, limit, func(_ uint64, record []byte) { each(record) })
 }
 
-// OpenOn is Open on a disk. It says of each record which segment it is in.
+// OpenOn is Open on a given Disk. each also gets the number of the segment that holds the record.
 func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record []byte)) (*Journal, Found, error) {
 	j := &Journal{disk: disk, dir: dir, limit: limit, next: 1}
 	var found Found
@@ -115,7 +118,7 @@ func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record
 	}
 	for i, s := range j.segments {
 		if i < last {
-			j.read(s, j.claimOf(j.segments[i+1], s), &found, each)
+			j.read(s, j.statedSize(j.segments[i+1], s), &found, each)
 		} else {
 			j.read(s, newest, &found, each)
 		}
@@ -123,13 +126,15 @@ func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record
 	return j, found, nil
 }
 
-// onlyBegun reports whether a segment has no header. Then nothing was written to it, and the one before it is the newest.
+// onlyBegun reports whether a segment has no complete header. Nothing was appended to such a segment, so the one before
+// it is the newest.
 func (j *Journal) onlyBegun(s *segment) bool {
 	header := j.headerOf(s)
 	return len(header) < headerSize && begun(string(header))
 }
 
-// headerOf returns the first octets of a segment.
+// headerOf returns the first bytes of a segment, at most the size of a header. An unreadable header is returned as
+// zeros.
 func (j *Journal) headerOf(s *segment) []byte {
 	header := make([]byte, headerSize)
 	f, err := j.disk.Open(j.path(s.number))
@@ -141,14 +146,14 @@ func (j *Journal) headerOf(s *segment) []byte {
 	return header[:n]
 }
 
-// What is known of a segment's length before it is read, if it is not a number of octets.
+// Values for the expected size of a segment that no header states.
 const (
-	unknown = -1 - iota // it has a successor
-	newest              // it has none, and may be torn
+	unknown = -1 - iota // the segment has a successor
+	newest              // the segment has no successor and may be torn
 )
 
-// claimOf returns how long next says that s is, or unknown.
-func (j *Journal) claimOf(next, s *segment) int64 {
+// statedSize returns the size of s according to the header of the segment after it, or unknown.
+func (j *Journal) statedSize(next, s *segment) int64 {
 	header := j.headerOf(next)
 	if previous, ok := parseHeader(header, next.number); ok && previous.number == s.number {
 		return previous.octets
@@ -156,7 +161,7 @@ func (j *Journal) claimOf(next, s *segment) int64 {
 	return unknown
 }
 
-// segmentNumber reads the number out of a file's name.
+// segmentNumber parses the name of a segment file.
 func segmentNumber(name string) (uint64, bool) {
 	digits, ok := strings.CutSuffix(name, suffix)
 	if !ok {
@@ -170,8 +175,8 @@ func (j *Journal) path(number uint64) string {
 	return filepath.Join(j.dir, fmt.Sprintf("%010d%s", number, suffix))
 }
 
-// read reads one segment, of which so many octets count.
-func (j *Journal) read(s *segment, octets int64, found *Found, each func(uint64, []byte)) {
+// read scans one segment. expected is its size according to its successor, or unknown or newest.
+func (j *Journal) read(s *segment, expected int64, found *Found, each func(uint64, []byte)) {
 	count := func(record []byte) {
 		s.records++
 		each(s.number, record)
@@ -179,19 +184,19 @@ func (j *Journal) read(s *segment, octets int64, found *Found, each func(uint64,
 	size, r := int64(0), result{condition: bad}
 	if f, err := j.disk.Open(j.path(s.number)); err == nil {
 		if size, err = f.Size(); err == nil {
-			if octets >= 0 {
-				size = min(size, octets)
+			if expected >= 0 {
+				size = min(size, expected)
 			}
 			r = scan(f, s.number, size, count)
 		}
 		f.Close()
 	}
-	s.octets, s.sealed = r.good, r.old || octets != newest
+	s.octets, s.sealed = r.good, r.old || expected != newest
 	switch {
-	case octets == newest && r.condition == torn:
+	case expected == newest && r.condition == torn:
 		s.torn = true
 		found.Torn += size - r.good
-	case r.condition != whole, octets >= 0 && size < octets, octets == unknown && size == 0:
+	case r.condition != whole, expected >= 0 && size < expected, expected == unknown && size == 0:
 		s.bad, s.sealed, s.octets = true, true, size
 		found.Bad = append(found.Bad, j.path(s.number))
 	}
@@ -199,7 +204,7 @@ func (j *Journal) read(s *segment, octets int64, found *Found, each func(uint64,
 	found.Records += s.records
 }
 
-// Octets returns how long the log is.
+// Octets returns the size of the log in bytes.
 func (j *Journal) Octets() (n int64) {
 	for _, s := range j.segments {
 		n += s.octets
@@ -207,7 +212,7 @@ func (j *Journal) Octets() (n int64) {
 	return n
 }
 
-// Records returns how many records are in the log.
+// Records returns the number of records in the log.
 func (j *Journal) Records() (n int) {
 	for _, s := range j.segments {
 		n += s.records
@@ -215,7 +220,7 @@ func (j *Journal) Records() (n int) {
 	return n
 }
 
-// Newest returns the segment that was appended to last and how long it is; 0 if there is none.
+// Newest returns the number and the size in bytes of the newest segment. The number is 0 if there is none.
 func (j *Journal) Newest() (number uint64, octets int64) {
 	if len(j.segments) == 0 {
 		return 0, 0
@@ -224,20 +229,21 @@ func (j *Journal) Newest() (number uint64, octets int64) {
 	return s.number, s.octets
 }
 
-// Segment is what there is of a log.
+// Segment describes one segment of a log.
 type Segment struct {
 	Number uint64
 	Octets int64
-	Sealed bool // it is not appended to any more
+	Sealed bool // never appended to again
 }
 
-// Holds reports whether a segment counts up to an offset. It does not hold what a failed sync has lost.
+// Holds reports whether the log includes the first octets bytes of a segment. Records lost by a failed sync are not
+// included.
 func (j *Journal) Holds(number uint64, octets int64) bool {
 	i := slices.IndexFunc(j.segments, func(s *segment) bool { return s.number == number })
 	return i >= 0 && octets <= j.segments[i].octets
 }
 
-// Segments returns all segments, from old to new.
+// Segments returns all segments, oldest first.
 func (j *Journal) Segments() (list []Segment) {
 	for _, s := range j.segments {
 		list = append(list, Segment{Number: s.number, Octets: s.octets, Sealed: s.sealed})
@@ -245,8 +251,8 @@ func (j *Journal) Segments() (list []Segment) {
 	return list
 }
 
-// Each reads the first so many octets of a segment, whatever state they are in. Unlike all else it may be called by any
-// goroutine at any time, as long as these octets are there. A segment that is gone has no records.
+// Each reads the intact records in the first octets bytes of a segment. Unlike the other methods, it may be called from
+// any goroutine at any time, provided that these bytes have been written. A segment that was deleted has no records.
 func (j *Journal) Each(number uint64, octets int64, each func(record []byte)) error {
 	f, err := j.disk.Open(j.path(number))
 	if err != nil {
@@ -260,7 +266,7 @@ func (j *Journal) Each(number uint64, octets int64, each func(record []byte)) er
 	return nil
 }
 
-// Seal has the next Append begin a new segment.
+// Seal makes the next Append begin a new segment.
 func (j *Journal) Seal() {
 	if n := len(j.segments); n > 0 {
 		j.segments[n-1].sealed = true

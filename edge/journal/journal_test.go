@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// log is a journal with what was read when it was opened.
+// log is a journal with the records that Open has read.
 type log struct {
 	*testing.T
 	*Journal
@@ -32,7 +32,7 @@ func open(t *testing.T, dir string, limit int64) *log {
 	return l
 }
 
-// again closes the log and opens it anew, as after a restart.
+// again closes and reopens the log, as after a restart.
 func (l *log) again() *log {
 	l.Helper()
 	if err := l.Journal.Close(); err != nil {
@@ -44,7 +44,7 @@ func (l *log) again() *log {
 func (l *log) add(records ...string) {
 	l.Helper()
 	if n, err := l.Append(list(records)); err != nil || n != len(records) {
-		l.Fatalf("%d of %d records: %v", n, len(records), err)
+		l.Fatalf("appended %d of %d records: %v", n, len(records), err)
 	}
 }
 
@@ -61,11 +61,11 @@ func list(records []string) iter.Seq[[]byte] {
 func (l *log) holds(want ...string) {
 	l.Helper()
 	if !slices.Equal(l.read, want) {
-		l.Fatalf("the log holds %.200q, expected %.200q", l.read, want)
+		l.Fatalf("the log has the records %.200q, want %.200q", l.read, want)
 	}
 }
 
-// files returns the names of the segments and of what was set aside.
+// files returns the names of the segments and of the files renamed as bad.
 func (l *log) files() (names []string) {
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
@@ -77,7 +77,7 @@ func (l *log) files() (names []string) {
 	return names
 }
 
-// edit changes the newest segment.
+// edit changes the contents of the newest segment.
 func (l *log) edit(change func(data []byte) []byte) {
 	l.Helper()
 	names := l.files()
@@ -109,7 +109,7 @@ func TestRecordsStay(t *testing.T) {
 	l.holds("one", "", strings.Repeat("x", 300_000), "two")
 	l.add("three")
 	if n := l.files(); len(n) != 1 {
-		t.Errorf("a restart begins a new segment: %v", n)
+		t.Errorf("a restart began a new segment: %v", n)
 	}
 	l = l.again()
 	if l.read[4] != "three" || l.Records() != 5 || l.found.Records != 5 {
@@ -117,14 +117,14 @@ func TestRecordsStay(t *testing.T) {
 	}
 	info, err := os.Stat(filepath.Join(dir, l.files()[0]))
 	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != l.Octets() {
-		t.Errorf("%v, %v; the log counts %d octets", info, err, l.Octets())
+		t.Errorf("%v, %v; the log reports %d bytes", info, err, l.Octets())
 	}
 	if info, _ := os.Stat(dir); info.Mode().Perm() != 0o700 {
-		t.Errorf("the directory is %v", info.Mode())
+		t.Errorf("the directory has mode %v", info.Mode())
 	}
 }
 
-// What a crash leaves at the end does not count, and is gone with the next write.
+// An incomplete write at the end of the log is not read, and the next write removes it.
 func TestTail(t *testing.T) {
 	const second = headSize + len("second") + tailSize
 	for name, cut := range map[string]func([]byte) []byte{
@@ -158,7 +158,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// A segment of which nothing but the beginning was written is no damage.
+// A segment with an incomplete header is not damage.
 func TestBegun(t *testing.T) {
 	for _, n := range []int{0, 3, len(magic), headerSize - 1, headerSize} {
 		for _, zeroed := range []int{0, 1, headerSize - n, 5000} {
@@ -181,7 +181,7 @@ func TestBegun(t *testing.T) {
 	}
 }
 
-// Flipped bits cost the record that they are in. What can be read counts, and the file is kept when the log is rewritten.
+// A flipped bit costs only the record that it is in. All other records are read, and Rewrite keeps the damaged file.
 func TestDamage(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func([]byte) []byte
@@ -229,7 +229,7 @@ func TestDamage(t *testing.T) {
 
 func TestFewBadFilesAreKept(t *testing.T) {
 	l := open(t, t.TempDir(), 1<<20)
-	for i := range 3 * maxAside {
+	for i := range 3 * maxBadFiles {
 		l.add(fmt.Sprint(i), "x", "y")
 		l.edit(func(b []byte) []byte { b[headerSize+headSize] ^= 1; return b })
 		l = l.again()
@@ -237,8 +237,8 @@ func TestFewBadFilesAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if names := l.files(); len(names) != maxAside+1 {
-		t.Errorf("there are %v", names)
+	if names := l.files(); len(names) != maxBadFiles+1 {
+		t.Errorf("files: %v", names)
 	}
 }
 
@@ -250,28 +250,28 @@ func TestSegments(t *testing.T) {
 		l.add(all[i])
 	}
 	if n := len(l.files()); n < 8 || n > 14 {
-		t.Fatalf("%d segments for 11,300 octets", n)
+		t.Fatalf("%d segments for 11,300 bytes", n)
 	}
 	for _, keep := range []int{100, 91, 55, 7} {
 		if err := l.Trim(keep); err != nil {
 			t.Fatal(err)
 		}
 		if l.Records() < keep || l.Records() > keep+12 {
-			t.Errorf("%d records are left, %d wanted", l.Records(), keep)
+			t.Errorf("%d records are left, want %d", l.Records(), keep)
 		}
 		l = l.again()
 		l.holds(all[100-l.Records():]...)
 	}
 	l.add("more")
 	if err := l.Trim(0); err != nil || len(l.files()) != 0 || l.Octets() != 0 {
-		t.Errorf("%v; %v and %d octets are left", err, l.files(), l.Octets())
+		t.Errorf("%v; %v and %d bytes are left", err, l.files(), l.Octets())
 	}
 	l.add("again")
 	l = l.again()
 	l.holds("again")
 }
 
-// A tail is torn only where the log ends; an older segment that ends so has lost something.
+// Only the newest segment can be torn. An older segment that ends within a record is damaged.
 func TestTornInTheMidst(t *testing.T) {
 	l := open(t, t.TempDir(), 10)
 	l.add("first, long enough")
@@ -299,19 +299,19 @@ func TestRewrite(t *testing.T) {
 	l = l.again()
 	l.holds("live 1", "live 2", "live 3")
 	if err := l.Rewrite(list(nil)); err != nil || len(l.files()) != 0 {
-		t.Errorf("%v: %v is left of nothing", err, l.files())
+		t.Errorf("%v: %v is left of an empty log", err, l.files())
 	}
 }
 
-// The log of a directory that can't be written to can be read, and says why it can't be appended to; when it can again,
-// all is as before.
+// A log in a directory that cannot be written to can be read, and Append returns the cause. Once the directory is
+// writable, the log works again.
 func TestNoPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := Open(filepath.Join(file, "log"), 1000, nil); err == nil {
-		t.Error("a log was opened below a file")
+		t.Error("opened a log below a regular file")
 	}
 	parent := filepath.Join(t.TempDir(), "parent")
 	l := open(t, filepath.Join(parent, "log"), 1000)

@@ -2,16 +2,16 @@ package journal
 
 import "encoding/binary"
 
-// The form that was written before: a magic word; then records, each its length, the CRC-32C of length and record, and the
-// record. Segments in it are read, and never appended to.
+// The legacy format: a magic word, then records. Each record is its length, the CRC-32C of length and record, and the
+// record. Segments in this format are read but never appended to.
 const legacyMagic = "RUNNELJ1"
 
-// legacyWork bounds the search for the next record behind damage: octets to compute checksums over, beside four times the
-// segment's size. Nothing but the checksum of the whole record tells a record of this form.
+// legacyWork limits the search for the next record after damage. It is the number of bytes to checksum, in addition to
+// four times the size of the segment. Only the checksum over the whole record identifies a record in this format.
 const legacyWork = 64 << 20
 
-// legacy reads the records of a segment in the old form from an offset on.
-func (s *scanner) legacy(offset int64) {
+// scanLegacy reads the legacy records of a segment, starting at offset.
+func (s *scanner) scanLegacy(offset int64) {
 	if s.condition == whole {
 		s.good = offset
 	}
@@ -20,7 +20,7 @@ func (s *scanner) legacy(offset int64) {
 		end, ok := s.legacyRecord(offset)
 		if ok {
 			s.each(s.at(offset+headSize, end-offset-headSize))
-			s.intact(end)
+			s.noteIntact(end)
 			offset = end
 			continue
 		}
@@ -28,11 +28,12 @@ func (s *scanner) legacy(offset int64) {
 		offset = s.findLegacy(offset+1, &work)
 	}
 	if s.suspect {
-		s.cutShort()
+		s.noteTorn()
 	}
 }
 
-// legacyRecord checks a record and returns where it ends; the segment's size if its length can't be right.
+// legacyRecord verifies the record at offset and returns the offset of its end. If the length is out of range, it
+// returns the size of the segment.
 func (s *scanner) legacyRecord(offset int64) (end int64, ok bool) {
 	head := s.at(offset, headSize)
 	if len(head) < headSize {
@@ -47,7 +48,8 @@ func (s *scanner) legacyRecord(offset int64) (end int64, ok bool) {
 	return offset + headSize + length, crc == sum
 }
 
-// findLegacy returns the offset of the next intact record; the segment's size if there is none, or it takes too much work.
+// findLegacy returns the offset of the next intact record. It returns the size of the segment if there is none or if
+// work is used up.
 func (s *scanner) findLegacy(offset int64, work *int64) int64 {
 	for ; offset+headSize <= s.size && *work > 0; offset++ {
 		head := s.at(offset, headSize)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// appendLegacy appends a record in the form that was written before.
+// appendLegacy appends a record in the legacy format.
 func appendLegacy(dst []byte, record string) []byte {
 	at := len(dst)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(record)))
@@ -32,7 +32,7 @@ func appendHere(data []byte, record string) []byte {
 }
 
 func segmentOf(records ...string) []byte {
-	data := appendHeader(nil, 1, claim{})
+	data := appendHeader(nil, 1, predecessor{})
 	for _, r := range records {
 		data = appendHere(data, r)
 	}
@@ -46,7 +46,7 @@ func scanned(data []byte) (read []string, r result) {
 
 var sample = []string{"first", "", "the third one", strings.Repeat("long ", 40), "\x00\x00\x00\x00", "the last\x00"}
 
-// Each flipped bit costs one record at most, and a loss is never taken for an orderly end.
+// Each flipped bit costs one record at most, and a lost record always makes the segment bad.
 func TestEveryBit(t *testing.T) {
 	whole := segmentOf(sample...)
 	for i := range whole {
@@ -55,16 +55,16 @@ func TestEveryBit(t *testing.T) {
 			data[i] ^= 1 << bit
 			read, r := scanned(data)
 			if !almost(read, sample) {
-				t.Fatalf("bit %d of octet %d: read %q", bit, i, read)
+				t.Fatalf("bit %d of byte %d: read %q", bit, i, read)
 			}
 			if len(read) < len(sample) && r.condition != bad {
-				t.Fatalf("bit %d of octet %d: %d of %d records, and the segment is %v", bit, i, len(read), len(sample), r.condition)
+				t.Fatalf("bit %d of byte %d: %d of %d records, and the segment is %v", bit, i, len(read), len(sample), r.condition)
 			}
 		}
 	}
 }
 
-// The same in the form that was written before, where the last record can't be told from one that was cut short.
+// The same for the legacy format, where damage to the last record cannot be told from an interrupted write.
 func TestEveryBitOfLegacy(t *testing.T) {
 	whole := legacySegment(sample...)
 	for i := range whole {
@@ -73,16 +73,16 @@ func TestEveryBitOfLegacy(t *testing.T) {
 			data[i] ^= 1 << bit
 			read, r := scanned(data)
 			if !almost(read, sample) {
-				t.Fatalf("bit %d of octet %d: read %q", bit, i, read)
+				t.Fatalf("bit %d of byte %d: read %q", bit, i, read)
 			}
 			if len(read) < len(sample) && r.condition == 0 || len(read) > 0 && read[len(read)-1] == sample[5] && len(read) < 6 && r.condition != bad {
-				t.Fatalf("bit %d of octet %d: %d of %d records, and the segment is %v", bit, i, len(read), len(sample), r.condition)
+				t.Fatalf("bit %d of byte %d: %d of %d records, and the segment is %v", bit, i, len(read), len(sample), r.condition)
 			}
 		}
 	}
 }
 
-// almost reports whether read is all but one of records, or all.
+// almost reports whether read equals records, with one record missing at most.
 func almost(read, records []string) bool {
 	if slices.Equal(read, records) {
 		return true
@@ -95,7 +95,7 @@ func almost(read, records []string) bool {
 	return false
 }
 
-// A file that was cut anywhere is torn, and what is in front of the cut is there.
+// A file that was cut anywhere is torn, and all records before the cut are read.
 func TestEveryCut(t *testing.T) {
 	for name, data := range map[string][]byte{"now": segmentOf(sample...), "legacy": legacySegment(sample...)} {
 		for n := range data {
@@ -103,25 +103,25 @@ func TestEveryCut(t *testing.T) {
 				cut := append(bytes.Clone(data[:n]), make([]byte, zeros)...)
 				read, r := scanned(cut)
 				if !slices.Equal(read, sample[:len(read)]) || r.condition == bad && n >= headerSize {
-					t.Fatalf("%s: %d octets and %d zeros: read %q, %v", name, n, zeros, read, r.condition)
+					t.Fatalf("%s: %d bytes and %d zeros: read %q, %v", name, n, zeros, read, r.condition)
 				}
 				if n < headerSize && zeros > headerSize && r.condition != bad && name == "now" {
-					t.Fatalf("%s: %d octets and %d zeros are no damage", name, n, zeros)
+					t.Fatalf("%s: %d bytes and %d zeros are not damage", name, n, zeros)
 				}
 				good, again := scanned(cut[:r.good])
 				if r.condition != bad && (again.condition != whole || len(good) != len(read)) {
-					t.Fatalf("%s: %d octets and %d zeros: the good part %d is %v", name, n, zeros, r.good, again.condition)
+					t.Fatalf("%s: %d bytes and %d zeros: the good part %d is %v", name, n, zeros, r.good, again.condition)
 				}
 			}
 		}
 	}
 }
 
-// A segment inside a record's payload is not a part of the log, nor is one under another number.
+// A segment inside the payload of a record is not part of the log. Neither is a segment with another number.
 func TestOnlyWhatWasAppended(t *testing.T) {
 	inner := string(segmentOf("forged", "forged"))
 	data := segmentOf("one", inner, "two")
-	data[bytes.Index(data, []byte(inner))-headSize] ^= 1 // the length
+	data[bytes.Index(data, []byte(inner))-headSize] ^= 1 // its length
 	if read, r := scanned(data); !slices.Equal(read, []string{"one", "two"}) || r.condition != bad {
 		t.Errorf("read %q, %v", read, r.condition)
 	}
@@ -131,7 +131,7 @@ func TestOnlyWhatWasAppended(t *testing.T) {
 	}
 }
 
-// counter counts what is read.
+// counter counts the bytes that are read.
 type counter struct {
 	*bytes.Reader
 	octets int64
@@ -143,7 +143,8 @@ func (c *counter) ReadAt(b []byte, at int64) (int, error) {
 	return n, err
 }
 
-// Garbage takes work in proportion to its size, whatever lengths it seems to have; and what is behind it is found.
+// The work to read garbage is proportional to its size, whatever lengths it seems to contain. A record after it is
+// found.
 func TestGarbage(t *testing.T) {
 	const size = 8 << 20
 	random := rand.NewChaCha8([32]byte{})
@@ -166,7 +167,7 @@ func TestGarbage(t *testing.T) {
 			var read []string
 			r := scan(c, 1, int64(len(data)), func(b []byte) { read = append(read, string(b)) })
 			if limit := 2*int64(legacyWork) + 16*size; c.octets > limit {
-				t.Errorf("%s after %.8q: %d octets were read of %d", name, start, c.octets, size)
+				t.Errorf("%s after %.8q: read %d bytes of %d", name, start, c.octets, size)
 			}
 			found := len(read) > 0 && read[len(read)-1] == "behind"
 			if start != legacyMagic && (!found || r.condition != bad) {
@@ -176,7 +177,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// Whatever the damage, what a segment holds in front of it and behind it is found again.
+// Whatever the damage, the records before and after it are found.
 func FuzzScan(f *testing.F) {
 	f.Add([]byte{}, false)
 	f.Add([]byte{3, 0, 0, 0, 1, 2, 3, 4, 'a', 'b', 'c'}, true)
@@ -197,24 +198,24 @@ func FuzzScan(f *testing.F) {
 				t.Fatalf("read %q, %+v", read, r)
 			}
 			if len(data) > end && !old && !headIn(damage, start) && read[len(read)-1] != "three" && read[len(read)-1] != "four" {
-				t.Fatalf("what is behind the damage was not found: %q", read)
+				t.Fatalf("the record after the damage was not found: %q", read)
 			}
 			if r.good > int64(len(data)) || (r.condition == whole) != (r.good == int64(len(data))) {
-				t.Fatalf("%+v of %d octets", r, len(data))
+				t.Fatalf("%+v of %d bytes", r, len(data))
 			}
 			again, good := scanned(data[:r.good])
 			if good.good != r.good || good.condition != whole || !slices.Equal(again, read[:len(again)]) {
 				t.Fatalf("the good part: %+v of %+v", good, r)
 			}
 		}
-		r := scan(bytes.NewReader(damage), 1, int64(len(damage)), func([]byte) {}) // without a beginning
+		r := scan(bytes.NewReader(damage), 1, int64(len(damage)), func([]byte) {}) // without a header
 		if r.good > int64(len(damage)) || r.condition == whole && r.good != int64(len(damage)) {
-			t.Fatalf("%+v of %d octets", r, len(damage))
+			t.Fatalf("%+v of %d bytes", r, len(damage))
 		}
 	})
 }
 
-// headIn reports whether the damage has an intact head, which may reach over what is behind it.
+// headIn reports whether the damage contains an intact head. The record of that head may extend beyond the damage.
 func headIn(damage []byte, start int64) bool {
 	p := newPlace(1)
 	for i := 0; i+headSize <= len(damage); i++ {

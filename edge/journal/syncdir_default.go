@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// syncDir succeeds where the file system cannot sync a directory (EINVAL, ENOTSUP): there it need not.
+// syncDir syncs a directory. EINVAL and ENOTSUP count as success: such file systems need no sync of directories.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -1,4 +1,4 @@
 package journal
 
-// syncDir does nothing: Windows has no handle of a directory that could be synced without more rights.
+// syncDir does nothing: on Windows, a directory handle that can be synced needs additional privileges.
 func syncDir(string) error { return nil }

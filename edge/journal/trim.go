@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Trim deletes the oldest segments, as long as at least the newest keep records are left.
+// Trim deletes the oldest segments as long as at least keep records remain.
 func (j *Journal) Trim(keep int) error {
 	left := j.Records()
 	for len(j.segments) > 0 && left-j.segments[0].records >= keep {
@@ -23,7 +23,7 @@ func (j *Journal) Trim(keep int) error {
 	return nil
 }
 
-// Remove deletes one segment.
+// Remove deletes the segment with the given number. It does nothing if there is none.
 func (j *Journal) Remove(number uint64) error {
 	i := slices.IndexFunc(j.segments, func(s *segment) bool { return s.number == number })
 	if i < 0 {
@@ -36,7 +36,7 @@ func (j *Journal) Remove(number uint64) error {
 	return nil
 }
 
-// remove deletes the file of a segment, or sets it aside if it is bad.
+// remove deletes the file of a segment. A bad segment is renamed instead.
 func (j *Journal) remove(s *segment) error {
 	if s == j.segments[len(j.segments)-1] {
 		j.deactivate()
@@ -45,8 +45,8 @@ func (j *Journal) remove(s *segment) error {
 	path := j.path(s.number)
 	var err error
 	if s.bad {
-		err = j.disk.Rename(path, path+aside)
-		j.thinOut()
+		err = j.disk.Rename(path, path+badSuffix)
+		j.pruneBad()
 	} else {
 		err = j.disk.Remove(path)
 	}
@@ -56,22 +56,22 @@ func (j *Journal) remove(s *segment) error {
 	return nil
 }
 
-// thinOut deletes all but the newest of the bad segments.
-func (j *Journal) thinOut() {
+// pruneBad deletes all but the newest of the files that were renamed as bad.
+func (j *Journal) pruneBad() {
 	entries, _ := j.disk.ReadDir(j.dir) // sorted by name
 	var set []string
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), suffix+aside) {
+		if strings.HasSuffix(e.Name(), suffix+badSuffix) {
 			set = append(set, e.Name())
 		}
 	}
-	for len(set) > maxAside {
+	for len(set) > maxBadFiles {
 		j.disk.Remove(filepath.Join(j.dir, set[0]))
 		set = set[1:]
 	}
 }
 
-// Rewrite replaces the whole log by records. When it fails, the log is as it was.
+// Rewrite replaces the whole log by the given records. If it fails, the log is unchanged.
 func (j *Journal) Rewrite(records iter.Seq[[]byte]) error {
 	old := j.segments
 	if len(old) > 0 {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// unprivileged has the test go on without the right to write everywhere, which root has.
+// unprivileged skips the test if it runs as root, which may write everywhere.
 func unprivileged(t *testing.T, _ string) {
 	t.Helper()
 	if os.Geteuid() == 0 {

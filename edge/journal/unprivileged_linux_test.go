@@ -10,8 +10,8 @@ import (
 
 const nobody = 65534
 
-// unprivileged has the test go on without the right to write everywhere, which root has. The directory, made by TempDir, is
-// the test's own as before.
+// unprivileged makes a test that runs as root continue as an unprivileged user. The directory, made by TempDir, becomes
+// that user's.
 func unprivileged(t *testing.T, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -22,7 +22,7 @@ func unprivileged(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 	}
-	runtime.LockOSThread() // Linux has a thread's own user for files
+	runtime.LockOSThread() // the file system user is set per thread
 	t.Cleanup(func() {
 		syscall.Setfsuid(0)
 		runtime.UnlockOSThread()
@@ -33,6 +33,6 @@ func unprivileged(t *testing.T, dir string) {
 	if file, err := os.Create("/" + filepath.Base(dir)); err == nil {
 		file.Close()
 		os.Remove(file.Name())
-		t.Fatal("it may still write everywhere")
+		t.Fatal("the user may still write everywhere")
 	}
 }

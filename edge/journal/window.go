@@ -7,25 +7,26 @@ import (
 
 const (
 	windowSize = 64 << 10
-	blockSize  = 4 << 10 // of which one that can't be read is left out
+	blockSize  = 4 << 10 // unit in which unreadable parts are skipped
 )
 
-// window reads the octets of a segment, some at a time. Where the disk gives none there are zeros, and failed is set.
+// window gives access to the bytes of a segment through a buffer. Unreadable parts are replaced by zeros, and failed is
+// set.
 type window struct {
 	from   io.ReaderAt
 	size   int64 // of the segment
 	failed bool
 
-	start int64 // the offset of buf
+	start int64 // offset of buf in the segment
 	buf   []byte
-	far   []byte // for what does not fit buf
+	far   []byte // for reads that do not fit into buf
 }
 
 func newWindow(from io.ReaderAt, size int64) *window {
 	return &window{from: from, size: size, buf: make([]byte, 0, min(windowSize, size))}
 }
 
-// at returns n octets from an offset on, fewer at the end of the segment. They are valid until the next call.
+// at returns n bytes from offset on, or fewer at the end of the segment. They are valid until the next call.
 func (w *window) at(offset, n int64) []byte {
 	n = min(n, w.size-offset)
 	if n <= 0 {
@@ -35,7 +36,7 @@ func (w *window) at(offset, n int64) []byte {
 		return w.buf[offset-w.start:][:n]
 	}
 	if n > int64(cap(w.buf)) {
-		return w.distant(offset, n)
+		return w.readFar(offset, n)
 	}
 	w.start = offset
 	w.buf = w.buf[:min(int64(cap(w.buf)), w.size-offset)]
@@ -47,8 +48,8 @@ func (w *window) holds(offset, n int64) bool {
 	return offset >= w.start && offset+n <= w.start+int64(len(w.buf))
 }
 
-// distant is at without moving buf.
-func (w *window) distant(offset, n int64) []byte {
+// readFar is at without moving buf.
+func (w *window) readFar(offset, n int64) []byte {
 	if int64(cap(w.far)) < n {
 		w.far = make([]byte, n)
 	}
@@ -71,18 +72,18 @@ func (w *window) fill(data []byte, offset int64) {
 	}
 }
 
-// checksum continues a CRC over n octets from an offset on.
+// checksum continues a CRC over n bytes from offset on.
 func (w *window) checksum(crc uint32, offset, n int64) uint32 {
 	if w.holds(offset, n) {
 		return crc32.Update(crc, castagnoli, w.buf[offset-w.start:][:n])
 	}
 	for n > 0 {
-		data := w.distant(offset, min(n, windowSize))
+		data := w.readFar(offset, min(n, windowSize))
 		crc = crc32.Update(crc, castagnoli, data)
 		offset, n = offset+int64(len(data)), n-int64(len(data))
 	}
 	return crc
 }
 
-// last returns the segment's last octet.
+// last returns the last byte of the segment.
 func (w *window) last() byte { return w.at(w.size-1, 1)[0] }
