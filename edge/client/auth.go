@@ -7,36 +7,38 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Auth proves who a client is by one of the protocol's methods. Ticket, CRA, SCRAM and Cryptosign make those this package has.
+// Auth is one of the protocol's authentication methods. Ticket, CRA, SCRAM and Cryptosign return the methods of this
+// package.
 type Auth interface {
-	// Method is the method's name in HELLO.Details.authmethods.
+	// Method returns the method's name in HELLO.Details.authmethods.
 	Method() string
 
-	// Extra is what HELLO.Details.authextra must hold; nil if nothing.
+	// Extra returns the method's fields of HELLO.Details.authextra; nil if it has none.
 	Extra() map[string]any
 
 	// Answer returns the signature for AUTHENTICATE.
 	Answer(Challenge) (signature string, err error)
 }
 
-// Challenge is what the router's CHALLENGE asks.
+// Challenge is the content of the router's CHALLENGE.
 type Challenge struct {
 	Method string
 	Extra  codec.Dict
 }
 
-// attempt is an Auth for one attempt to join: it remembers what was said, and has the last word.
+// statefulAuth is an Auth for one attempt to join. It keeps the state of the exchange and verifies the router at the
+// end.
 type statefulAuth interface {
 	Auth
 
-	// answerExtra is what AUTHENTICATE.Extra must hold.
+	// answerExtra returns AUTHENTICATE.Extra.
 	answerExtra() map[string]any
 
-	// check checks WELCOME.Details: whether the router has proved, too, that it knows the secret.
+	// check verifies by WELCOME.Details that the router knows the secret, too.
 	check(codec.Dict) error
 }
 
-// begin returns the methods for one attempt to join, over a connection that is described by t.
+// startAttempts returns the methods for one attempt to join over a connection with transport t.
 func startAttempts(methods []Auth, t *wamp.Transport) ([]Auth, error) {
 	begun := make([]Auth, len(methods))
 	for i, a := range methods {
@@ -55,12 +57,12 @@ func startAttempts(methods []Auth, t *wamp.Transport) ([]Auth, error) {
 	return begun, nil
 }
 
-// chosen returns the method that the router chose.
+// chosen returns the method that the router has chosen.
 func chosen(methods []Auth, c Challenge) (Auth, error) {
 	for _, a := range methods {
 		if a.Method() == c.Method {
 			return a, nil
 		}
 	}
-	return nil, fmt.Errorf("the router asks for %q, which was not offered", c.Method)
+	return nil, fmt.Errorf("the router chose method %q, which was not offered", c.Method)
 }

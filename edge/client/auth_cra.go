@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-// CRA authenticates by a shared secret that does not travel (advanced/authentication_cra.md, method "wampcra").
+// CRA authenticates by a shared secret that is never sent (advanced/authentication_cra.md, method "wampcra").
 func CRA(secret string) Auth { return craAuth(secret) }
 
 type craAuth string
@@ -31,14 +31,14 @@ func (a craAuth) Answer(c Challenge) (string, error) {
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil)), nil
 }
 
-// The router chooses how long the client calculates. A million rounds take seconds on the smallest boards.
+// The router chooses the amount of work. A million rounds take seconds on the smallest boards.
 const (
 	maxIterations = 1_000_000
 	maxKeyLength  = 64
 )
 
-// key is the secret itself or, if the router stores it salted, the key derived from it. The derived key's base64 form is
-// what signs: the specification does not say so, but every implementation does.
+// key returns the secret itself or, if the router stores it salted, a key derived from it. The HMAC key is the base64
+// form of the derived key: the specification does not say so, but every implementation does it.
 func (a craAuth) key(c Challenge) ([]byte, error) {
 	salt, ok := field(c.Extra, "salt").Text()
 	if !ok || len(salt) == 0 {
@@ -52,7 +52,7 @@ func (a craAuth) key(c Challenge) ([]byte, error) {
 		length = n
 	}
 	if iterations-1 >= maxIterations || length-1 >= maxKeyLength {
-		return nil, fmt.Errorf("the router asks for %d iterations and a key of %d octets", iterations, length)
+		return nil, fmt.Errorf("the router asks for %d iterations and a key of %d bytes", iterations, length)
 	}
 	key, err := pbkdf2.Key(sha256.New, string(a), salt, int(iterations), int(length))
 	if err != nil {

@@ -13,14 +13,14 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Cryptosign authenticates by an Ed25519 key (advanced/authentication_cryptosign.md), without channel binding unless Bind
-// adds it.
+// Cryptosign authenticates by an Ed25519 key (advanced/authentication_cryptosign.md). It uses channel binding only if
+// Bind adds it.
 func Cryptosign(key ed25519.PrivateKey) Auth { return cryptosign{key: key} }
 
 type cryptosign struct {
 	key     ed25519.PrivateKey
-	binding string // the kind of channel binding; "": none
-	channel []byte // the 32 octets of the connection, of an attempt that is bound
+	binding string // kind of channel binding; "": none
+	channel []byte // channel id of the attempt's connection, 32 octets; nil without binding
 }
 
 func (cryptosign) Method() string { return "cryptosign" }
@@ -50,14 +50,14 @@ func (c cryptosign) Answer(ch Challenge) (string, error) {
 	if !ok {
 		return "", errors.New("cryptosign: the router sent no challenge")
 	}
-	// 32 octets and no other number: the key must not sign whatever a router likes to have signed.
+	// Exactly 32 octets: a router must not get a signature on data of its choice.
 	challenge, err := hex.DecodeString(string(text))
 	if err != nil || len(challenge) != 32 {
 		return "", errors.New("cryptosign: the challenge is not 32 octets in hex")
 	}
 	if c.binding != "" {
 		if kind, _ := field(ch.Extra, "channel_binding").Text(); string(kind) != c.binding || len(c.channel) != len(challenge) {
-			return "", fmt.Errorf("cryptosign: the router does not bind to the connection by %s", c.binding)
+			return "", fmt.Errorf("cryptosign: the router does not support channel binding %s", c.binding)
 		}
 		subtle.XORBytes(challenge, challenge, c.channel)
 	}
@@ -65,8 +65,8 @@ func (c cryptosign) Answer(ch Challenge) (string, error) {
 	return hex.EncodeToString(signed), nil
 }
 
-// ParseKey reads the key for Cryptosign from a file's content: the 32-octet seed in hex, or PKCS #8 in PEM as
-// "openssl genpkey -algorithm ed25519" writes it.
+// ParseKey reads a key for Cryptosign from the content of a file. It accepts the 32-octet seed in hex, and PKCS #8 in
+// PEM as written by "openssl genpkey -algorithm ed25519".
 func ParseKey(data []byte) (ed25519.PrivateKey, error) {
 	if block, _ := pem.Decode(data); block != nil {
 		return parsePEM(block)

@@ -19,24 +19,24 @@ import (
 	"runnel/edge/wamp"
 )
 
-// SCRAM authenticates by a password that neither travels nor is known to the router, which has to prove that it knows
-// the keys that were made of it (advanced/authentication_scram.md, method "wamp-scram"), without channel binding unless
-// Bind adds it.
+// SCRAM authenticates by a password that is neither sent nor known to the router. The router proves in turn that it has
+// the keys derived from the password (advanced/authentication_scram.md, method "wamp-scram"). SCRAM uses channel
+// binding only if Bind adds it.
 func SCRAM(authid, password string) Auth {
 	return scramAuth{authid: authid, password: password}
 }
 
 type scramAuth struct {
 	authid, password string
-	binding          string // the kind of channel binding; "": none
+	binding          string // kind of channel binding; "": none
 }
 
 func (scramAuth) Method() string        { return "wamp-scram" }
 func (scramAuth) Extra() map[string]any { return nil }
 
-// Answer is the attempt's affair.
+// Answer fails: only the scramAttempt of an attempt to join can answer.
 func (scramAuth) Answer(Challenge) (string, error) {
-	return "", errors.New("scram: no attempt was begun")
+	return "", errors.New("scram: no attempt to join was started")
 }
 
 func (a scramAuth) bound(kind string) Auth {
@@ -54,20 +54,21 @@ func (a scramAuth) attempt(t *wamp.Transport) (_ Auth, err error) {
 	return try, err
 }
 
-// scramAttempt follows the names of RFC 5802; the messages are spread over HELLO, CHALLENGE, AUTHENTICATE and WELCOME.
+// scramAttempt is one exchange, with the names of RFC 5802. HELLO, CHALLENGE, AUTHENTICATE and WELCOME carry its
+// messages.
 type scramAttempt struct {
 	scramAuth
-	channel     []byte // what binds to the connection
+	channel     []byte // channel binding data; nil without binding
 	clientNonce string
-	nonce       string // the client's and the router's, joined
-	verifier    []byte // what the router has to prove that it can make
+	nonce       string // nonce of both sides: the client's, extended by the router
+	verifier    []byte // signature by which the router proves that it has the keys
 }
 
 func (a *scramAttempt) Extra() map[string]any {
 	return map[string]any{"nonce": a.clientNonce, "channel_binding": a.kind()}
 }
 
-// kind is the channel_binding of the messages, null without one.
+// kind returns the channel_binding of the messages: null without binding.
 func (a *scramAttempt) kind() any {
 	if a.binding == "" {
 		return nil
@@ -75,7 +76,7 @@ func (a *scramAttempt) kind() any {
 	return a.binding
 }
 
-// gs2 is what "c=" carries: the header and what binds to the connection.
+// gs2 returns the content of "c=": the GS2 header and the channel binding data.
 func (a *scramAttempt) gs2() []byte {
 	if a.binding == "" {
 		return []byte("n,,")
@@ -103,7 +104,7 @@ func (a *scramAttempt) answer(extra codec.Dict) ([]byte, error) {
 	nonce, _ := field(extra, "nonce").Text()
 	a.nonce = string(nonce)
 	if !strings.HasPrefix(a.nonce, a.clientNonce) || len(a.nonce) == len(a.clientNonce) {
-		return nil, errors.New("the router's nonce does not continue ours")
+		return nil, errors.New("the router's nonce does not extend the client's")
 	}
 	cost, err := readCost(extra)
 	if err != nil {
@@ -130,25 +131,25 @@ func (a *scramAttempt) answer(extra codec.Dict) ([]byte, error) {
 
 var escapeName = strings.NewReplacer(",", "=2C", "=", "=3D")
 
-// check has the router prove that it has the keys of our password. One that can't may be anybody.
+// check verifies the router's signature. A router without it may be an impostor.
 func (a *scramAttempt) check(welcome codec.Dict) error {
 	extra, _ := field(welcome, "authextra").Dict()
 	text, _ := field(extra, "verifier").Text()
 	verifier, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(string(text), "v="))
 	if err != nil || !hmac.Equal(verifier, a.verifier) {
-		return errors.New("scram: the router does not prove that it knows the password's keys")
+		return errors.New("scram: the router did not prove that it has the keys of the password")
 	}
 	return nil
 }
 
-// cost says how a key is made of the password; the router chooses.
+// cost holds the router's parameters for deriving a key from the password.
 type cost struct {
 	kdf                string
 	salt               []byte
 	iterations, memory int // memory in KiB
 }
 
-// What this client puts up with: a quarter of a GiB, and some seconds on the smallest boards.
+// Limits of this client: 256 MiB, and some seconds on the smallest boards.
 const (
 	maxArgon2Iterations = 64
 	maxArgon2Memory     = 256 << 10
@@ -165,11 +166,11 @@ func readCost(extra codec.Dict) (c cost, err error) {
 	most, needs := uint64(maxIterations), uint64(0)
 	switch c.kdf = string(kdf); c.kdf {
 	case "argon2id13", "argon2id-13":
-		most, needs = maxArgon2Iterations, 8 // Argon2's own least
+		most, needs = maxArgon2Iterations, 8 // the minimum of Argon2
 	case "pbkdf2":
 		memory = 0
 	default:
-		return c, fmt.Errorf("the router asks for the unknown key derivation %.40q", kdf)
+		return c, fmt.Errorf("the router asks for unknown key derivation %.40q", kdf)
 	}
 	if iterations-1 >= most || memory > maxArgon2Memory || memory < needs {
 		return c, fmt.Errorf("the router asks for %s with %d iterations and %d KiB", kdf, iterations, memory)
@@ -179,7 +180,7 @@ func readCost(extra codec.Dict) (c cost, err error) {
 }
 
 func (c cost) saltedPassword(password string) ([]byte, error) {
-	if c.kdf == "argon2id-13" { // an earlier draft's, as Crossbar.io has it: not normalized, and the hash's text is the key
+	if c.kdf == "argon2id-13" { // earlier draft, used by Crossbar.io: no SASLprep, and the key is the hash in base64
 		return base64.RawStdEncoding.AppendEncode(nil, c.argon2(password)), nil
 	}
 	normal, err := saslprep.Prepare(password)

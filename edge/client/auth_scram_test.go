@@ -17,7 +17,7 @@ func dict(t *testing.T, m map[string]any) codec.Dict {
 	return d
 }
 
-// begun returns a method for one attempt to join.
+// begun returns a method prepared for one attempt to join.
 func begun(t *testing.T, a Auth) Auth {
 	t.Helper()
 	methods, err := startAttempts([]Auth{a}, new(wamp.Transport))
@@ -27,7 +27,7 @@ func begun(t *testing.T, a Auth) Auth {
 	return methods[0]
 }
 
-// The exchange is that of RFC 7677, section 3, whose proof and verifier the specification prints too.
+// The exchange of RFC 7677, section 3. The specification has the same proof and verifier.
 func TestSCRAMVector(t *testing.T) {
 	a := begun(t, SCRAM("user", "pencil")).(*scramAttempt)
 	a.clientNonce = "rOprNGfwEbeRWgbNEkqO"
@@ -43,7 +43,7 @@ func TestSCRAMVector(t *testing.T) {
 	}
 	for verifier, ok := range map[string]bool{
 		"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=": true,
-		"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=":   true, // as in examples of other implementations
+		"6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=":   true, // without "v=", as other implementations send it
 		"v=7rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=": false,
 		"v=":   false,
 		"":     false,
@@ -73,14 +73,14 @@ func TestSCRAMIsNewEachTime(t *testing.T) {
 	}
 }
 
-// A router can neither reuse an old nonce nor have the client work for ever.
+// A router can neither reuse an old nonce nor keep the client busy for ever.
 func TestSCRAMChallenges(t *testing.T) {
 	good := map[string]any{"salt": "W22ZaJ0SNY7soEsUEjb6gQ==", "kdf": "argon2id13", "iterations": 1, "memory": 8}
 	for want, change := range map[string]map[string]any{
-		"":                                {},
-		"scram: the router's nonce":       {"nonce": "another"},
-		"scram: the router's salt":        {"salt": "?"},
-		"scram: the router asks for the ": {"kdf": "md5"},
+		"":                          {},
+		"scram: the router's nonce": {"nonce": "another"},
+		"scram: the router's salt":  {"salt": "?"},
+		"scram: the router asks for unknown key derivation ":                         {"kdf": "md5"},
 		"scram: the router asks for argon2id13 with 0 iterations and 8 KiB":          {"iterations": 0},
 		"scram: the router asks for argon2id13 with 65 iterations and 8 KiB":         {"iterations": 65},
 		"scram: the router asks for argon2id13 with 1 iterations and 7 KiB":          {"memory": 7},

@@ -33,11 +33,11 @@ func TestCRA(t *testing.T) {
 		{"salted, defaults", map[string]any{"challenge": text, "salt": "salt123"}, "MowkuxYcgggby7lnvQonVTlHMWCbuH9VbCPfM/KJbWY=", ""},
 		{"no challenge", nil, "", "wampcra: the router sent no challenge"},
 		{"endless work", map[string]any{"challenge": text, "salt": "x", "iterations": int64(1) << 50}, "",
-			"wampcra: the router asks for 1125899906842624 iterations and a key of 32 octets"},
+			"wampcra: the router asks for 1125899906842624 iterations and a key of 32 bytes"},
 		{"no work", map[string]any{"challenge": text, "salt": "x", "iterations": 0}, "",
-			"wampcra: the router asks for 0 iterations and a key of 32 octets"},
+			"wampcra: the router asks for 0 iterations and a key of 32 bytes"},
 		{"a huge key", map[string]any{"challenge": text, "salt": "x", "keylen": int64(1) << 40}, "",
-			"wampcra: the router asks for 1000 iterations and a key of 1099511627776 octets"},
+			"wampcra: the router asks for 1000 iterations and a key of 1099511627776 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := client.CRA("secret1").Answer(challenge(t, "wampcra", c.extra))

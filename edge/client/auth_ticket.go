@@ -1,7 +1,7 @@
 package client
 
-// Ticket authenticates by a secret that is sent as it is (advanced/authentication_ticket.md): only over a transport
-// that nobody else can read.
+// Ticket authenticates by a secret that is sent in clear text (advanced/authentication_ticket.md). Use it only over an
+// encrypted or local transport.
 func Ticket(ticket string) Auth { return ticketAuth(ticket) }
 
 type ticketAuth string

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Backoff counts the pauses between attempts: full jitter under a bound that doubles. Full jitter, because after a power
-// cut a thousand devices come back in the same second. It belongs to one goroutine.
+// Backoff yields the pauses between attempts: full jitter under a bound that doubles. After a power cut a thousand
+// devices come back in the same second; the jitter spreads them. A Backoff belongs to one goroutine.
 type Backoff struct {
 	min, max time.Duration
-	bound    time.Duration // of the next pause; 0: min
+	bound    time.Duration // bound of the next pause; 0: min
 }
 
-// Backoff returns the pauses of the policy, from the shortest on. Min and Max must be set.
+// Backoff returns the pauses of the policy, starting with the shortest. Min and Max must be set.
 func (r Reconnect) Backoff() Backoff { return Backoff{min: r.Min, max: r.Max} }
 
 // Next returns how long to wait before the next attempt.
@@ -23,10 +23,10 @@ func (b *Backoff) Next() time.Duration {
 	return rand.N(min(bound, b.max) + 1)
 }
 
-// Reset starts again with the shortest pauses.
+// Reset starts again with the shortest pause.
 func (b *Backoff) Reset() { b.bound = 0 }
 
-// Sleep waits for d. It reports false if ctx is done before.
+// Sleep waits for d. It returns false early if ctx is done.
 func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

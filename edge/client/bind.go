@@ -7,10 +7,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Bind returns those of the methods that can be bound to the TLS connection, Cryptosign and SCRAM, bound to it in the given
-// way: "tls-unique" (RFC 5929, TLS 1.2), "tls-exporter" (RFC 9266) or, for SCRAM, "tls-server-end-point". What they prove is
-// then worth nothing on another connection: somebody in between can't pass it on. A connection or a router that can't bind
-// is not joined.
+// Bind returns the methods that support channel binding, Cryptosign and SCRAM, bound to the TLS connection. kind is
+// "tls-unique" (RFC 5929, TLS 1.2), "tls-exporter" (RFC 9266) or, for SCRAM only, "tls-server-end-point". A bound proof
+// is invalid on any other connection, so a man in the middle cannot relay it. The client does not join if the
+// connection or the router does not support the binding.
 func Bind(kind string, methods ...Auth) (bound []Auth) {
 	for _, a := range methods {
 		if b, ok := a.(interface{ bound(string) Auth }); ok {
@@ -20,20 +20,20 @@ func Bind(kind string, methods ...Auth) (bound []Auth) {
 	return bound
 }
 
-// channelData returns what binds to a connection.
+// channelData returns the channel binding data of a connection.
 func channelData(t *wamp.Transport, kind string) ([]byte, error) {
 	if t.ChannelBinding == nil {
 		return nil, fmt.Errorf("channel binding %s: the connection is not TLS", kind)
 	}
 	data, ok := t.ChannelBinding(kind)
 	if !ok || len(data) == 0 {
-		return nil, fmt.Errorf("channel binding %s: the connection has none; of TLS 1.3 there is tls-exporter only", kind)
+		return nil, fmt.Errorf("channel binding %s: not available on this connection; TLS 1.3 has only tls-exporter", kind)
 	}
 	return data, nil
 }
 
-// channelID is the 32 octets that Cryptosign binds with: the exporter's or, of the 12 of tls-unique, the hash, as Autobahn
-// has it.
+// channelID returns the 32 octets that Cryptosign binds to: the exporter's value, or the SHA-256 hash of the 12 octets
+// of tls-unique. Autobahn uses the same hash.
 func channelID(t *wamp.Transport, kind string) ([]byte, error) {
 	data, err := channelData(t, kind)
 	if err == nil && kind != "tls-exporter" {

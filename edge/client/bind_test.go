@@ -25,7 +25,7 @@ import (
 	"runnel/transport"
 )
 
-// certificate makes one for 127.0.0.1, and the authorities that trust it.
+// certificate returns a certificate for 127.0.0.1 and a pool that trusts it.
 func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -43,7 +43,7 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
 }
 
-// secured is a router behind real TLS, where "joe" has a key and a password.
+// secured is a router behind real TLS. Its principal "joe" has a key and a password.
 type secured struct {
 	url   string
 	trust *x509.CertPool
@@ -76,7 +76,7 @@ func serveTLS(t *testing.T) secured {
 	return secured{l.URL(), trust, key}
 }
 
-// join joins once, with TLS of at most that version.
+// join joins once, with at most the given version of TLS.
 func (s secured) join(t *testing.T, newest uint16, methods ...client.Auth) error {
 	c, err := client.Connect(t.Context(), client.Options{
 		Realm: "realm1", Authid: "joe", Auth: methods, Reconnect: client.Reconnect{Disabled: true},
@@ -97,13 +97,13 @@ func TestBindOverTLS(t *testing.T) {
 	for _, c := range []struct {
 		kind        string
 		newest      uint16
-		scram, sign string // the error, "" if there is none
+		scram, sign string // expected error; "": none
 	}{
 		{"tls-exporter", tls.VersionTLS13, "", ""},
 		{"tls-exporter", tls.VersionTLS12, "", ""},
 		{"tls-unique", tls.VersionTLS12, "", ""},
-		{"tls-unique", tls.VersionTLS13, "of TLS 1.3 there is tls-exporter only", "of TLS 1.3 there is tls-exporter only"},
-		{"tls-server-end-point", tls.VersionTLS13, "", "does not bind to the connection by tls-server-end-point"},
+		{"tls-unique", tls.VersionTLS13, "TLS 1.3 has only tls-exporter", "TLS 1.3 has only tls-exporter"},
+		{"tls-server-end-point", tls.VersionTLS13, "", "does not support channel binding tls-server-end-point"},
 	} {
 		for i, method := range []client.Auth{client.SCRAM("joe", password), client.Cryptosign(s.key)} {
 			want := []string{c.scram, c.sign}[i]
@@ -118,8 +118,8 @@ func TestBindOverTLS(t *testing.T) {
 	}
 }
 
-// What is proved on one connection is no proof on another: there is somebody in between, whom the client trusts.
-func TestBindStopsOneInBetween(t *testing.T) {
+// A bound proof made on one connection is invalid on another, even if the client trusts the man in the middle.
+func TestBindStopsManInTheMiddle(t *testing.T) {
 	s := serveTLS(t)
 	between := serveBetween(t, s)
 	for _, bound := range []bool{false, true} {
@@ -136,7 +136,7 @@ func TestBindStopsOneInBetween(t *testing.T) {
 	}
 }
 
-// serveBetween hands messages to and fro between its peers and a router.
+// serveBetween relays messages between its peers and a router.
 func serveBetween(t *testing.T, s secured) secured {
 	t.Helper()
 	certificate, trust := certificate(t)
@@ -179,7 +179,7 @@ func handOn(from, to transport.Conn) {
 	}
 }
 
-func TestBindChoosesWhatCanBeBound(t *testing.T) {
+func TestBindSkipsOtherMethods(t *testing.T) {
 	key := ed25519.NewKeyFromSeed(make([]byte, 32))
 	var names []string
 	for _, a := range client.Bind("tls-exporter", client.Ticket("x"), client.Cryptosign(key), client.CRA("x"), client.SCRAM("joe", "x")) {
@@ -190,7 +190,7 @@ func TestBindChoosesWhatCanBeBound(t *testing.T) {
 	}
 }
 
-// Without TLS there is nothing to bind to, and a router that does not bind is not answered.
+// Without TLS there is nothing to bind to. A challenge without binding is not answered.
 func TestBindNeedsTheConnectionAndTheRouter(t *testing.T) {
 	s := serveTLS(t)
 	n := newNetwork(t)
@@ -229,7 +229,7 @@ func TestBindNeedsTheConnectionAndTheRouter(t *testing.T) {
 		"challenge": strings.Repeat("ff", 32), "channel_binding": nil,
 	})})
 	p.expect(wamp.Abort)
-	if err := <-joined; err == nil || !strings.Contains(err.Error(), "does not bind") {
+	if err := <-joined; err == nil || !strings.Contains(err.Error(), "does not support") {
 		t.Errorf("a router that does not bind: %v", err)
 	}
 }

@@ -11,44 +11,46 @@ import (
 	"runnel/edge/wamp"
 )
 
-// CallOptions say how a procedure is called.
+// CallOptions say how to call a procedure.
 type CallOptions struct {
-	// Timeout ends the call with wamp.Timeout when nothing has come for so long: no result, and no progress. It is the
-	// router's to keep, or the callee's; where the router does not announce that it can, the client keeps it.
+	// Timeout is the longest wait for the result, and for each progressive result. When it has passed, the call ends
+	// with wamp.Timeout. The router or the callee measures it; if the router does not announce that feature, the client
+	// does.
 	Timeout time.Duration
 
-	// Progress asks for progressive results. It gets each of them, called by the goroutine that is in Call. When it
-	// falls back by more than Options.EventBuffer for longer than Options.HandlerWait, the call is canceled.
+	// Progress requests progressive results and is called with each, by the goroutine that called Call. If more than
+	// Options.EventBuffer bytes of results wait for longer than Options.HandlerWait, the client cancels the call.
 	Progress func(*Result)
 
-	// Input makes it a call whose arguments come in chunks, of which Call's payload is the first. It is asked for one
-	// after the other, by a goroutine of its own, until it reports that there are no more. Its error, or the end of the
-	// call, ends that; ctx is done then.
+	// Input makes this a call with chunked arguments; the payload given to Call is the first chunk. A goroutine of the
+	// call calls Input for each further chunk until more is false. An error cancels the call. ctx is done when the call
+	// ends.
 	Input func(ctx context.Context) (p Payload, more bool, err error)
 
-	DiscloseMe bool // tell the callee who calls
+	DiscloseMe bool // tell the callee the caller's identity
 
-	// ForwardFor is the way that the call has come over links, the oldest hop first. Routers heed it from those only who
+	// ForwardFor lists the links that the call came over, oldest hop first. Routers accept it only from sessions that
 	// may forward.
 	ForwardFor []Hop
 
-	// CancelMode is how the call is canceled when ctx is done. With wamp.KillNoWait, the default, and wamp.Skip, Call
-	// returns ctx's error at once. With wamp.Kill it waits for the callee's answer, Options.RequestTimeout at most, and
-	// returns a result if the callee still has one; otherwise the error is both ctx's and the callee's.
+	// CancelMode says how the call is canceled when ctx is done. With wamp.KillNoWait, the default, and with wamp.Skip,
+	// Call returns ctx's error at once. With wamp.Kill it waits for the callee's answer, at most
+	// Options.RequestTimeout. Then it returns the result if there still is one, and otherwise an error that wraps both
+	// ctx's and the callee's.
 	//
-	// If ctx is that of an Invocation that was interrupted, the interrupt's mode is used instead.
+	// If ctx belongs to an Invocation that was interrupted, the mode of the interrupt applies instead.
 	CancelMode wamp.CancelMode
 
 	Extra map[string]any // further fields of CALL.Options
 }
 
-// Result is what a procedure returned, at last or on the way. It may be kept.
+// Result is a final or progressive result of a call. The application may keep it.
 type Result struct {
 	Body
 }
 
-// Call calls a procedure and returns its result. What the router or the callee answer as an error is an *Error. When ctx
-// is done the call is canceled.
+// Call calls a procedure and returns its result. An error answered by the router or the callee is an *Error. When ctx
+// is done, the call is canceled.
 func (c *Client) Call(ctx context.Context, procedure string, o CallOptions, p Payload) (*Result, error) {
 	s, err := c.session()
 	if err != nil {
@@ -92,22 +94,22 @@ func (o *CallOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	return finish(&b, o.Extra)
 }
 
-// milliseconds rounds up: 0 would mean no timeout.
+// milliseconds rounds up, because 0 means no timeout.
 func milliseconds(d time.Duration) uint64 {
 	return uint64((d + time.Millisecond - 1) / time.Millisecond)
 }
 
-// call is a call under way.
+// call is a CALL that is not over.
 type call struct {
 	session *session
-	id      wamp.ID       // set before the caller waits; the read loop uses the message's
-	changed chan struct{} // room for one: something below has changed
-	room    chan struct{} // room for one: progressed has been emptied
+	id      wamp.ID       // set before wait is called; the read loop uses the message's id
+	changed chan struct{} // room for one: a field guarded by mu has changed
+	room    chan struct{} // room for one: progressed was emptied
 
 	mu sync.Mutex
 	// Guarded by mu.
 	progressed []*Result
-	size       int // of progressed
+	size       int // bytes of progressed
 	over       bool
 	result     *Result
 	err        error
@@ -130,14 +132,13 @@ func newResult(m *codec.Message) *Result {
 	return &Result{Body{Details: m.Dict.Clone(), Payload: m.Payload.Clone()}}
 }
 
-// inProgress reports whether a RESULT, or what else has details, is not the last one.
+// inProgress reports whether a message has the detail progress, so that further ones follow.
 func inProgress(m *codec.Message) bool {
 	set, _ := field(m.Dict, "progress").Bool()
 	return set
 }
 
-// progress takes a progressive result. It runs in the read loop, and waits a bounded time for a caller that does not
-// keep up.
+// progress takes a progressive result. The read loop calls it; it waits up to HandlerWait for a slow caller.
 func (k *call) progress(m *codec.Message) {
 	r := newResult(m)
 	size := len(r.Details.Raw) + len(r.Payload.Raw) + eventCost
@@ -174,7 +175,7 @@ func (k *call) full(size int) bool {
 	return k.size > 0 && k.size+size > k.session.client.opts.EventBuffer && !k.over
 }
 
-// giveUp cancels a call whose caller does not take its progressive results.
+// cancelSlow cancels a call whose caller does not take its progressive results.
 func (s *session) cancelSlow(id wamp.ID, k *call) {
 	if s.forget(id) {
 		s.sendCancel(id, wamp.KillNoWait)
@@ -184,7 +185,7 @@ func (s *session) cancelSlow(id wamp.ID, k *call) {
 
 var errProgressNotTaken = errors.New("progressive results were not taken in time")
 
-// take returns what has come since the last time.
+// take returns the progressive results since the last time, and whether the call is over.
 func (k *call) take() (progressed []*Result, over bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -193,7 +194,7 @@ func (k *call) take() (progressed []*Result, over bool) {
 	return progressed, k.over
 }
 
-// wait is the caller's part: it hands over progress until the call is over or given up.
+// wait passes progressive results on until the call is over or canceled. The calling goroutine runs it.
 func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
 	expired, restart, stop := k.startTimeout(o)
 	defer stop()
@@ -220,7 +221,8 @@ func (k *call) wait(ctx context.Context, o *CallOptions) (*Result, error) {
 	}
 }
 
-// clock is the client's own for the call's timeout. It stands still if the router keeps the timeout, or there is none.
+// startTimeout starts the client's own timer for the call. There is none without a timeout, or if the router measures
+// it.
 func (k *call) startTimeout(o *CallOptions) (expired <-chan time.Time, restart, stop func()) {
 	if o.Timeout <= 0 || k.session.welcome.Feature("dealer", "call_timeout") {
 		return nil, func() {}, func() {}
@@ -231,13 +233,13 @@ func (k *call) startTimeout(o *CallOptions) (expired <-chan time.Time, restart, 
 
 func (k *call) timedOut(after time.Duration) (*Result, error) {
 	if !k.session.forget(k.id) {
-		return k.awaitEnd(context.Background()) // the answer came at the same time
+		return k.awaitEnd(context.Background()) // the answer arrived at the same time
 	}
 	k.session.sendCancel(k.id, wamp.KillNoWait)
 	return nil, &Error{URI: wamp.Timeout.Error(), cause: fmt.Errorf("no answer for %v", after)}
 }
 
-// cancel ends a call whose caller's ctx is done.
+// cancel ends a call whose ctx is done.
 func (k *call) cancel(ctx context.Context, o *CallOptions) (*Result, error) {
 	mode := o.CancelMode
 	var interrupt *Interrupt
@@ -260,7 +262,7 @@ func (k *call) cancel(ctx context.Context, o *CallOptions) (*Result, error) {
 	return nil, &canceledError{ctx.Err(), err}
 }
 
-// await waits for the end of a call, whose progress is of no interest any more.
+// awaitEnd waits for the end of a call and discards its progressive results.
 func (k *call) awaitEnd(ctx context.Context) (*Result, error) {
 	for {
 		select {
@@ -275,13 +277,13 @@ func (k *call) awaitEnd(ctx context.Context) (*Result, error) {
 	}
 }
 
-// canceledError is what a call ends with that was canceled and whose callee has answered.
+// canceledError is the error of a canceled call that the callee has answered.
 type canceledError struct{ ctx, answer error }
 
 func (e *canceledError) Error() string   { return e.answer.Error() }
 func (e *canceledError) Unwrap() []error { return []error{e.answer, e.ctx} }
 
-// sendCancel asks the router to cancel a call. If it can't be sent the session is over, and the call with it.
+// sendCancel asks the router to cancel a call. If sending fails, the session is over, and so is the call.
 func (s *session) sendCancel(id wamp.ID, mode wamp.CancelMode) {
 	var b codec.Builder
 	b.Reset(s.out.serializer, make([]byte, 0, 32))

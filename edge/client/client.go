@@ -11,37 +11,37 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Client is a peer of one realm that stays connected. Its methods may be called from any goroutine.
+// Client is a peer of one realm that stays connected. Any goroutine may call its methods.
 type Client struct {
 	// Static after New.
 	opts   Options
-	events *eventQueue // locks for itself
+	events *eventQueue // has its own lock
 	calls  *handlerPool
 
 	current    atomic.Pointer[session] // nil while there is none
-	confirming atomic.Bool             // there was a subscription with Confirm
+	confirming atomic.Bool             // a subscription was made with Confirm
 
-	started   atomic.Bool // Run or Connect has taken charge
+	started   atomic.Bool // by Run or Connect
 	closeOnce sync.Once
 	closing   chan struct{}   // closed by Close
-	closeCtx  context.Context // how long closing may take; to be read after closing is closed
+	closeCtx  context.Context // how long closing may take; set before closing is closed
 	done      chan struct{}   // closed when Run has returned
 
 	mu sync.Mutex
 	// Guarded by mu.
 	err       error         // why Run returned
 	up        chan struct{} // closed while there is a session
-	endpoints []endpoint    // to be established in every session, in the order in which they were added
+	endpoints []endpoint    // established in every session, in this order
 
-	// Rooms for one.
-	added   chan struct{} // something new waits to be made at the router
-	revoked chan struct{} // something that was there was revoked
-	rejoin  chan struct{} // the session is to be exchanged for another
+	// Signals, each with room for one.
+	added   chan struct{} // an endpoint was added
+	revoked chan struct{} // the router revoked an endpoint
+	rejoin  chan struct{} // Rejoin was called
 
-	rejoining bool // owned by live
+	rejoining bool // owned by run: the next session starts without a pause
 }
 
-// New makes a client that is not connected; Run connects it.
+// New returns a client that is not connected. Run connects it.
 func New(opts Options) *Client {
 	opts = opts.withDefaults()
 	return &Client{
@@ -57,8 +57,8 @@ func New(opts Options) *Client {
 	}
 }
 
-// Connect joins the realm and returns once it has; ctx bounds only this. If the router can't be reached or refuses, it
-// returns why. The client it returns stays connected until Close.
+// Connect joins the realm and returns a client that stays connected until Close. ctx bounds joining only. The error
+// says why the router could not be reached, or why it refused.
 func Connect(ctx context.Context, opts Options) (*Client, error) {
 	c := New(opts)
 	s, err := c.join(ctx)
@@ -71,17 +71,17 @@ func Connect(ctx context.Context, opts Options) (*Client, error) {
 	return c, nil
 }
 
-// Run joins the realm and stays connected until ctx is done or Close is called; then it says GOODBYE and returns nil.
-// With Reconnect.Disabled it returns why the session ended or could not begin. It may be called once, and not on a client
-// made by Connect.
+// Run joins the realm and stays connected until ctx is done or Close is called. Then it sends GOODBYE and returns nil.
+// With Reconnect.Disabled it returns why the session ended or could not start. It may be called once, and not on a
+// client returned by Connect.
 func (c *Client) Run(ctx context.Context) error {
 	c.started.Store(true)
 	c.run(ctx, nil)
 	return c.Err()
 }
 
-// Close says GOODBYE, waits for the answer and for the handlers that run, and frees everything, all no longer than until
-// ctx is done. It may be called any number of times, but not by a handler, which would wait for itself.
+// Close sends GOODBYE, waits for the answer and for running handlers, and releases everything. It returns an error if
+// ctx is done first. It may be called any number of times, but not by a handler, which would wait for itself.
 func (c *Client) Close(ctx context.Context) error {
 	c.closeOnce.Do(func() {
 		c.closeCtx = ctx
@@ -98,20 +98,20 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 }
 
-// Rejoin ends the present session in good order and joins anew at once, without a pause: another router is to be dialled.
+// Rejoin closes the present session and joins again at once, without a pause. It is for switching to another router.
 func (c *Client) Rejoin() { wake(c.rejoin) }
 
-// Done is closed when the client has ended for good: after Close, or with Reconnect.Disabled after its only session.
+// Done is closed when the client has ended for good: after Close or, with Reconnect.Disabled, after its only session.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Err returns why the client has ended; nil if it was closed, or has not ended.
+// Err returns why the client has ended. It is nil while the client runs, and after Close.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// Welcome returns what the router said of the present session; false if there is none.
+// Welcome returns what the router sent when it accepted the present session. It is false without a session.
 func (c *Client) Welcome() (Welcome, bool) {
 	s := c.current.Load()
 	if s == nil {
@@ -120,7 +120,7 @@ func (c *Client) Welcome() (Welcome, bool) {
 	return s.welcome, true
 }
 
-// WaitUp waits until there is a session.
+// WaitUp waits until the client is connected. It fails if the client ends or ctx is done.
 func (c *Client) WaitUp(ctx context.Context) error {
 	for c.current.Load() == nil {
 		c.mu.Lock()
@@ -137,7 +137,7 @@ func (c *Client) WaitUp(ctx context.Context) error {
 	return nil
 }
 
-// session returns the present session, or the failure that a request gets without one.
+// session returns the present session, or the error for a request without a session.
 func (c *Client) session() (*session, error) {
 	if s := c.current.Load(); s != nil {
 		return s, nil
@@ -156,20 +156,20 @@ func (c *Client) notConnected() error {
 	}
 }
 
-// live is the life of a client: session after session, until it is closed. s is the first one, if there is one already.
+// run opens one session after the other until the client is closed. s is the first session; nil: run opens it.
 func (c *Client) run(ctx context.Context, s *session) {
 	ctx, cancel := c.untilClosed(ctx)
 	defer cancel()
 	var work sync.WaitGroup
 	work.Go(c.events.deliver)
 	c.setErr(c.runSessions(ctx, s))
-	c.events.close(ctx.Err() != nil) // events that came before the router went away are still delivered
+	c.events.close(ctx.Err() != nil) // events received before the connection was lost are still delivered
 	work.Wait()
 	c.calls.wait()
 	close(c.done)
 }
 
-// untilClosed returns a context that is done when ctx is or Close is called.
+// untilClosed returns a context that is done when ctx is done or Close is called.
 func (c *Client) untilClosed(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
@@ -182,7 +182,7 @@ func (c *Client) untilClosed(ctx context.Context) (context.Context, context.Canc
 	return ctx, cancel
 }
 
-// sessions opens and tends one session after the other. It returns nil when ctx is done.
+// runSessions joins and runs one session after the other. It returns nil when ctx is done.
 func (c *Client) runSessions(ctx context.Context, s *session) error {
 	pause := c.opts.Reconnect.Backoff()
 	for failed := 0; ; {
@@ -216,7 +216,7 @@ func (c *Client) runSessions(ctx context.Context, s *session) error {
 	}
 }
 
-// attempt tries once to open a session.
+// tryJoin makes one attempt to open a session.
 func (c *Client) tryJoin(ctx context.Context) (*session, error) {
 	s, err := c.join(ctx)
 	if err != nil {
@@ -229,15 +229,15 @@ func (c *Client) tryJoin(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// complain logs that there is no session, the first, second, fourth, eighth time and so on in a row: a router that is
-// away for a week is not worth a line a minute.
+// logFailure logs the first, second, fourth, eighth and so on of consecutive failures. A router that is unreachable for
+// a week is not worth one line a minute.
 func (c *Client) logFailure(failed int, err error) {
 	if failed == 0 || failed&(failed-1) == 0 {
-		c.opts.Log.Warn("not connected, trying again", "realm", c.opts.Realm, "error", err)
+		c.opts.Log.Warn("not connected to router; retrying", "realm", c.opts.Realm, "err", err)
 	}
 }
 
-// install makes s the session that requests go to.
+// install makes s the session for new requests.
 func (c *Client) install(s *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -245,10 +245,10 @@ func (c *Client) install(s *session) {
 	close(c.up)
 }
 
-// tend keeps a session: it reads, makes the subscriptions and registrations again, and returns why the session ended.
+// runSession runs s until it has ended and returns why. It establishes the endpoints and keeps them established.
 func (c *Client) runSession(ctx context.Context, s *session) error {
 	select {
-	case <-c.rejoin: // it was meant for the session before
+	case <-c.rejoin: // Rejoin was called for the session before
 	default:
 	}
 	go s.run()
@@ -266,7 +266,8 @@ func (c *Client) runSession(ctx context.Context, s *session) error {
 	return s.reason
 }
 
-// patience returns how long saying GOODBYE may take: as long as Close was told, a second if Run's context ended.
+// goodbyeContext returns the time for GOODBYE: what the caller of Close grants, or goodbyeTimeout if Run's context
+// ended.
 func (c *Client) goodbyeContext() (context.Context, context.CancelFunc) {
 	select {
 	case <-c.closing:
@@ -276,7 +277,7 @@ func (c *Client) goodbyeContext() (context.Context, context.CancelFunc) {
 	}
 }
 
-// uninstall takes the session off, and with it everything that was established in it.
+// uninstall removes the current session. All endpoints established in it are absent again.
 func (c *Client) uninstall() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -293,10 +294,10 @@ func (c *Client) setErr(err error) {
 	c.err = err
 }
 
-// Dropped returns how many events were dropped because the handlers did not keep up.
+// Dropped returns how many events were dropped because handlers did not keep up.
 func (c *Client) Dropped() uint64 { return c.events.dropped.Load() }
 
-// wake puts a token into a channel that has room for one.
+// wake sends a signal through a channel with room for one. It never blocks.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -313,7 +314,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// pattern is what a subscription is for.
+// pattern is a topic or procedure and how it is matched.
 type pattern struct {
 	uri   string
 	match wamp.Match

@@ -80,7 +80,7 @@ func TestConnectSaysWhyTheRouterRefuses(t *testing.T) {
 		{"a challenge not offered", func(p *peer) {
 			p.send(codec.Message{Type: wamp.Challenge, Text: []byte("ticket")})
 			p.expect(wamp.Abort)
-		}, `join realm1: authenticate: the router asks for "ticket", which was not offered`},
+		}, `join realm1: authenticate: the router chose method "ticket", which was not offered`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := newNetwork(t)
@@ -138,7 +138,7 @@ func TestCloseSaysGoodbye(t *testing.T) {
 }
 
 func TestClosingIsBounded(t *testing.T) {
-	check(t, client.New(client.Options{}).Close(t.Context())) // one that never ran
+	check(t, client.New(client.Options{}).Close(t.Context())) // never started
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _ := start(t, client.Options{})
 		began := time.Now()
@@ -401,10 +401,11 @@ func TestBackoffGrowsAndEndsWithTheContext(t *testing.T) {
 		defer cancel()
 		c := client.New(client.Options{Realm: "realm1", Dial: func(context.Context) (client.Conn, error) {
 			attempts = append(attempts, time.Now())
-			return nil, errors.New("nobody there")
+			return nil, errors.New("connection refused")
 		}})
 		check(t, c.Run(ctx))
-		// Pauses of 30 s on average: about 120 attempts. No draw makes it 20 or 1000.
+		// The pauses are 30 s on average: about 120 attempts. Fewer than 20 or more than 1000 are practically
+		// impossible.
 		if n := len(attempts); n < 70 || n > 400 {
 			t.Errorf("%d attempts in an hour", n)
 		}
@@ -418,7 +419,7 @@ func TestBackoffGrowsAndEndsWithTheContext(t *testing.T) {
 }
 
 func TestFirstFailureEndsAClientThatDoesNotReconnect(t *testing.T) {
-	away := errors.New("nobody there")
+	away := errors.New("connection refused")
 	c := client.New(client.Options{
 		Realm: "realm1", Reconnect: client.Reconnect{Disabled: true},
 		Dial: func(context.Context) (client.Conn, error) { return nil, away },

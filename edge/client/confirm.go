@@ -8,32 +8,33 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A confirming subscriber (SubscribeOptions.Confirm) takes responsibility for events: a publisher that asked for an
-// acknowledgement gets it when the subscriber has confirmed, or hears why it has not. The router marks the EVENTs that it
-// waits for with the detail _confirm; they are answered with EVENT_RECEIVED, or with ERROR for EVENT. The router heeds
-// SUBSCRIBE.Options._confirm for sessions of its own process only; of another router nothing is ever confirmed.
+// A confirming subscriber (SubscribeOptions.Confirm) takes responsibility for events. A publisher that requests an
+// acknowledgement gets it once the subscriber has confirmed the event, or gets the subscriber's error. The router marks
+// such EVENTs with the detail _confirm. The client answers them with EVENT_RECEIVED, or with ERROR for EVENT. The
+// router accepts SUBSCRIBE.Options._confirm only from sessions of its own process. Other routers never mark an EVENT.
 
-// Confirm says that the event is taken care of or, with an error, that it can't be: the publisher gets it as *Error or
-// wamp.Failure, any other as "wamp.error.runtime_error" with its text. It may be called after the handler has returned
-// and by any goroutine; the first call for an event counts. It does not wait. It does nothing where nobody waits for it:
-// the subscription was not made with Confirm, the publisher asked for no acknowledgement, or the session has ended.
+// Confirm says that the event was handled or, with an error, that it was not. The publisher receives an *Error or a
+// wamp.Failure as it is, and any other error as "wamp.error.runtime_error" with its text. Any goroutine may call
+// Confirm, also after the handler has returned. It does not block, and only the first call for an event takes effect.
+// It has no effect if the subscription was made without Confirm, if the publisher requested no acknowledgement, or if
+// the session has ended.
 func (e *Event) Confirm(err error) {
 	if e.vote != nil && !e.vote.cast.Swap(true) {
 		e.vote.on.resolve(err)
 	}
 }
 
-// vote is one handler's part of a confirmation.
+// vote is one handler's part in a confirmation.
 type vote struct {
 	on   *confirmation
 	cast atomic.Bool
 }
 
-// confirmation is the answer to one EVENT, once all the confirming handlers of its subscription have spoken.
+// confirmation is the answer to one EVENT. It is sent when all confirming handlers of the subscription have voted.
 type confirmation struct {
 	session     *session
 	publication wamp.ID
-	outstanding atomic.Int32 // who has not spoken; from the beginning one for deliver itself
+	outstanding atomic.Int32 // votes to come, plus one until deliver has returned
 }
 
 func (s *session) newConfirmation(m *codec.Message) *confirmation {
@@ -42,7 +43,7 @@ func (s *session) newConfirmation(m *codec.Message) *confirmation {
 	return c
 }
 
-// say takes one of those who have to speak. The first error is the answer.
+// resolve takes one vote. The first error is the answer.
 func (c *confirmation) resolve(err error) {
 	if err != nil {
 		if c.outstanding.Swap(0) > 0 {
@@ -69,18 +70,18 @@ func (c *confirmation) refuse(e *Error) {
 		Type: wamp.Error, ErrorType: wamp.Event, Request: c.publication, Dict: e.Details, Payload: e.Payload,
 	}}
 	if c.send(&m) != nil {
-		m.Dict, m.Payload = codec.Dict{}, codec.Payload{} // it was too large, or could not be encoded
+		m.Dict, m.Payload = codec.Dict{}, codec.Payload{} // the error was too large, or could not be encoded
 		c.send(&m)
 	}
 }
 
-// send does not wait for room: what can gather is bounded by what the router waits for.
+// send does not wait for room: the router limits the number of events that wait for confirmation.
 func (c *confirmation) send(m *outbound) error {
 	return c.session.out.send(context.Background(), m, control)
 }
 
-// handOver gives an event that the router waits for to the handlers of its subscription. Each gets an Event of its own,
-// for Confirm may be called when this one is long handled.
+// deliver calls the handlers of the subscription. Each gets an Event of its own, because it may keep the Event to call
+// Confirm later.
 func (c *confirmation) deliver(ev Event, subscriptions []*Subscription) {
 	for _, sub := range subscriptions {
 		if sub.closed() {

@@ -13,21 +13,21 @@ import (
 	"runnel/edge/wamp"
 )
 
-// outcome is what Done was called with.
+// outcome holds the arguments of a call of Done.
 type outcome struct {
 	publication wamp.ID
 	err         error
 }
 
-// tells returns a Done that hands over what it hears.
-func tells() (chan outcome, func(wamp.ID, error)) {
+// onDone returns a Done that passes its arguments on.
+func onDone() (chan outcome, func(wamp.ID, error)) {
 	heard := make(chan outcome, 100)
 	return heard, func(id wamp.ID, err error) { heard <- outcome{id, err} }
 }
 
 func TestPublishWithDone(t *testing.T) {
 	c, p, _ := start(t, client.Options{})
-	heard, done := tells()
+	heard, done := onDone()
 	for range 3 {
 		check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{Done: done, More: true}, client.Payload{}))
 	}
@@ -56,7 +56,7 @@ func TestPublishWithDone(t *testing.T) {
 
 func TestPublishWithDoneWaitsForTheWindow(t *testing.T) {
 	c, p, _ := start(t, client.Options{Unacknowledged: 2})
-	heard, done := tells()
+	heard, done := onDone()
 	publish := func(ctx context.Context) error {
 		return c.Publish(ctx, "a.b", client.PublishOptions{Done: done}, client.Payload{})
 	}
@@ -76,7 +76,7 @@ func TestPublishWithDoneWaitsForTheWindow(t *testing.T) {
 	if m := p.expect(wamp.Publish); m.Request != 3 {
 		t.Errorf("request %d", m.Request)
 	}
-	// What does not leave leaves its place.
+	// A message that was not sent frees its place in the window.
 	p.send(codec.Message{Type: wamp.Published, Request: 2, ID: 5})
 	<-heard
 	for range 5 {
@@ -129,7 +129,7 @@ func TestPublishTellsTheWay(t *testing.T) {
 	}
 }
 
-// confirming subscribes handlers to one topic, some of which confirm, under the subscription's id 7.
+// confirming subscribes handlers to one topic under id 7. Some of them confirm.
 func confirming(t *testing.T, c *client.Client, p *peer, confirm bool, handle func(*client.Event)) *client.Subscription {
 	t.Helper()
 	var sub *client.Subscription
@@ -145,8 +145,8 @@ func confirming(t *testing.T, c *client.Client, p *peer, confirm bool, handle fu
 	return sub
 }
 
-// asked is an EVENT that the router waits for.
-func (p *peer) asked(publication wamp.ID) codec.Message {
+// awaited returns an EVENT that the router wants confirmed.
+func (p *peer) awaited(publication wamp.ID) codec.Message {
 	e := p.event(7, "x")
 	e.Publication, e.Dict = publication, p.dict(map[string]any{"_confirm": true})
 	return e
@@ -156,11 +156,11 @@ func TestConfirm(t *testing.T) {
 	c, p, _ := start(t, client.Options{})
 	kept := make(chan *client.Event, 10)
 	confirming(t, c, p, true, func(e *client.Event) { kept <- e })
-	p.send(p.asked(1), p.asked(2), p.event(7))
+	p.send(p.awaited(1), p.awaited(2), p.event(7))
 	first, second, third := <-kept, <-kept, <-kept
-	third.Confirm(nil) // nobody waits for it
+	third.Confirm(nil) // not requested
 	second.Confirm(nil)
-	second.Confirm(wamp.Unavailable) // it is said
+	second.Confirm(wamp.Unavailable) // already answered
 	if m := p.expect(wamp.EventReceived); m.ID != 2 {
 		t.Errorf("confirmed %d", m.ID)
 	}
@@ -170,7 +170,7 @@ func TestConfirm(t *testing.T) {
 		t.Errorf("refused: %+v %v", m, args)
 	}
 	first.Confirm(nil)
-	p.send(p.asked(3))
+	p.send(p.awaited(3))
 	(<-kept).Confirm(nil)
 	if m := p.expect(wamp.EventReceived); m.ID != 3 {
 		t.Errorf("confirmed %d", m.ID)
@@ -182,11 +182,11 @@ func TestConfirmOfSeveralHandlers(t *testing.T) {
 	a, b := make(chan *client.Event, 10), make(chan *client.Event, 10)
 	confirming(t, c, p, true, func(e *client.Event) { a <- e })
 	sub := confirming(t, c, p, true, func(e *client.Event) { b <- e })
-	confirming(t, c, p, false, func(e *client.Event) { e.Confirm(wamp.Unavailable) }) // it has no say
-	p.send(p.asked(1))
+	confirming(t, c, p, false, func(e *client.Event) { e.Confirm(wamp.Unavailable) }) // without Confirm in its options
+	p.send(p.awaited(1))
 	(<-a).Confirm(nil)
 	e := <-b
-	p.send(p.asked(2))
+	p.send(p.awaited(2))
 	(<-a).Confirm(wamp.Unavailable)
 	if m := p.expect(wamp.Error); m.Request != 2 {
 		t.Errorf("refused %d", m.Request)
@@ -196,15 +196,15 @@ func TestConfirmOfSeveralHandlers(t *testing.T) {
 	if m := p.expect(wamp.EventReceived); m.ID != 1 {
 		t.Errorf("confirmed %d", m.ID)
 	}
-	// Who is gone is not waited for.
+	// The client does not wait for an ended subscription.
 	check(t, sub.Unsubscribe(t.Context()))
-	p.send(p.asked(3))
+	p.send(p.awaited(3))
 	(<-a).Confirm(nil)
 	if m := p.expect(wamp.EventReceived); m.ID != 3 {
 		t.Errorf("confirmed %d", m.ID)
 	}
-	// An event of a subscription that has just been ended here has nobody to confirm it.
-	last := p.asked(4)
+	// An event for a subscription that has just ended is confirmed at once.
+	last := p.awaited(4)
 	last.ID = 8
 	p.send(last)
 	if m := p.expect(wamp.EventReceived); m.ID != 4 {
@@ -216,15 +216,15 @@ func TestConfirmAfterTheSession(t *testing.T) {
 	c, p, n := start(t, client.Options{Reconnect: client.Reconnect{Min: 1, Max: 1}})
 	kept := make(chan *client.Event, 10)
 	confirming(t, c, p, true, func(e *client.Event) { kept <- e })
-	p.send(p.asked(1))
+	p.send(p.awaited(1))
 	e := <-kept
 	p.conn.Close()
 	next := n.welcome()
 	if m := next.subscribed(7); next.options(m)["_confirm"] != true {
 		t.Error("it is not asked for in the next session")
 	}
-	e.Confirm(nil) // of the session before
-	next.send(next.asked(2))
+	e.Confirm(nil) // of the previous session
+	next.send(next.awaited(2))
 	(<-kept).Confirm(nil)
 	if m := next.expect(wamp.EventReceived); m.ID != 2 {
 		t.Errorf("confirmed %d", m.ID)
@@ -240,7 +240,7 @@ func TestDroppedEventsAreNotConfirmed(t *testing.T) {
 	})
 	long := p.payload(make([]byte, 10<<10))
 	for i := range 20 {
-		m := p.asked(wamp.ID(i + 1))
+		m := p.awaited(wamp.ID(i + 1))
 		m.Payload = long
 		p.send(m)
 	}

@@ -1,5 +1,5 @@
-// Package client is a WAMP client session: the uplink's, the command line's, and any Go program's. It works with every
-// WAMP router.
+// Package client is a WAMP client. Uplinks, the command line and other Go programs use it. It works with every WAMP
+// router.
 //
 //	c, err := client.Connect(ctx, client.Options{
 //		Dial:  func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, "tcp://127.0.0.1:8080", ...) },
@@ -19,34 +19,34 @@
 //	err = c.Publish(ctx, "com.example.weather", client.PublishOptions{}, client.Args(21.5))
 //	sum, err := c.Call(ctx, "com.example.add", client.CallOptions{}, client.Args(2, 3))
 //
-// # The life of a client
+// # Connecting
 //
-// Connect joins and keeps the client connected until Close. A part of a larger program that must start while the router
-// is away calls New and Run instead. When a session ends, the client dials again after a pause (exponential back-off,
-// full jitter) and makes every Subscription and Registration anew, so that they stay valid; one that the router refuses
-// is reported and tried again. Requests never wait for a router that is away: they fail at once with
-// wamp.NetworkFailure, and so do the ones under way when a session ends. WaitUp waits for the next session.
+// Connect joins a realm and keeps the client connected until Close. A program that must start while the router is
+// unreachable calls New and Run instead. When a session ends, the client dials again after a pause (exponential
+// back-off, full jitter) and establishes every Subscription and Registration again. If the router refuses one, the
+// client reports that and retries. Requests never wait for a connection: without a session they fail at once with
+// wamp.NetworkFailure. Pending requests fail with it when the session ends. WaitUp waits for the next session.
 //
 // # Order and back-pressure
 //
-// Events are handed to their handlers one at a time, in the order in which they came, by one goroutine of the client. A
-// handler may call any method of the client but Close. When handlers do not keep up, events gather in a queue bounded
-// by Options.EventBuffer; once it is full the client stops reading, which slows down the router. It reads on while
-// requests of this client are unanswered, for a handler may be waiting for the answer, up to four times the buffer. Since
-// PING and replies must get through whatever a handler does, this waiting lasts for Options.HandlerWait at most: then
-// the oldest events are dropped, counted (Dropped) and logged once, until the queue has half emptied.
+// One goroutine of the client calls the handlers of events, one event at a time, in the order of arrival. A handler may
+// call any method of the client but Close. When handlers do not keep up, events wait in a queue bounded by
+// Options.EventBuffer. Once it is full, the client stops reading, which slows down the router. While requests of this
+// client are unanswered it reads on, up to four times the buffer, because a handler may be waiting for the answer. The
+// client stops reading for Options.HandlerWait at most, so that PING and replies still get through. After that it drops
+// the oldest events until the queue is half empty. Dropped counts them; the log has one line for it.
 //
-// Invocations run at the same time, up to Options.Invocations; more wait, up to Options.EventBuffer in bytes, and what
-// is beyond that is answered with wamp.error.unavailable. Progressive results are handed over by the goroutine that is
-// in Call.
+// Invocations run concurrently, up to Options.Invocations. Further ones wait in a queue of Options.EventBuffer bytes;
+// beyond that they are answered with wamp.error.unavailable. Progressive results are passed on by the goroutine that
+// called Call.
 //
-// Messages going out gather in a buffer bounded by Options.WriteBuffer: Publish, Call and Progress wait while it is full.
-// Publish with PublishOptions.Done waits as well while Options.Unacknowledged publications are not acknowledged.
-// The goroutine that finds nobody writing writes at once; whatever comes while it does goes out in one piece behind it.
+// Outgoing messages wait in a buffer bounded by Options.WriteBuffer: Publish, Call and Progress block while it is full.
+// Publish with PublishOptions.Done also blocks while Options.Unacknowledged publications are not acknowledged. A
+// goroutine that finds no write in progress writes its message itself. Messages sent meanwhile follow in one write.
 //
 // # Payloads
 //
-// Arguments travel in a Payload, made of Go values by Args and Kwargs, or of bytes as they came from another peer by Raw.
-// What is received holds its payload as bytes, which Args, Kwargs and Decode read. The bytes of an Event are valid until
-// the handler returns; Clone keeps them.
+// Arguments travel in a Payload. Args and Kwargs make one of Go values, Raw makes one of the bytes received from
+// another peer. Received messages hold their payload as bytes, which Args, Kwargs and Decode read. The bytes of an
+// Event are valid until the handler returns; Clone keeps them.
 package client

@@ -7,9 +7,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Drain ends all subscriptions and returns once the events that the router sent before it knew have been handled, so that
-// none of them is lost: Unsubscribe and Close drop what still waits for its handler. The client stays joined, and does not
-// subscribe again after a reconnect. When ctx is done first, Drain returns its error; then events may be lost.
+// Drain ends all subscriptions without losing an event. It returns when every event that the router sent before it
+// processed UNSUBSCRIBE has been handled. (Unsubscribe and Close drop events that still wait for their handler.) The
+// client stays joined, and does not subscribe again after a reconnect. If ctx is done first, Drain returns its error,
+// and events may be lost.
 func (c *Client) Drain(ctx context.Context) error {
 	c.mu.Lock()
 	s := c.current.Load()
@@ -40,8 +41,8 @@ func (c *Client) Drain(ctx context.Context) error {
 	}
 }
 
-// endSubscriptions takes the subscriptions off the list of what is made again, and sends UNSUBSCRIBE for each that s has.
-// The session goes on knowing them: their EVENTs still come. c.mu is held.
+// endSubscriptions removes the subscriptions from c.endpoints and sends UNSUBSCRIBE for those established in s. Their
+// EVENTs are still delivered. c.mu is held.
 func (c *Client) endSubscriptions(s *session) (ended []*Subscription, answers []<-chan error) {
 	var others []endpoint
 	told := make(map[wamp.ID]bool)
@@ -68,7 +69,7 @@ func (c *Client) endSubscriptions(s *session) (ended []*Subscription, answers []
 	return ended, answers
 }
 
-// emptied returns a channel that is closed when no event waits or is being handled.
+// whenEmpty returns a channel that is closed when no event waits or is being handled.
 func (q *eventQueue) whenEmpty() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -80,7 +81,7 @@ func (q *eventQueue) whenEmpty() <-chan struct{} {
 	return empty
 }
 
-// tellEmpty wakes those who wait for an empty queue, if it is. mu is held.
+// signalEmpty closes the channel of whenEmpty if the queue is empty. mu is held.
 func (q *eventQueue) signalEmpty() {
 	if q.empty != nil && (q.size == 0 || q.discard) {
 		close(q.empty)

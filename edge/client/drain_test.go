@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Events that the router has sent before it hears of the end are handled, also those that wait for a slow handler.
+// Events that the router sent before UNSUBSCRIBE are handled, even if a slow handler delays them.
 func TestDrain(t *testing.T) {
 	c, p, _ := start(t, client.Options{})
 	var heard []any

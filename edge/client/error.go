@@ -9,13 +9,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Error is an error of the protocol: what the router or a callee answered, or what a handler wants its caller to get.
-// errors.Is compares its URI with a wamp.Failure:
+// Error is a WAMP error: received from the router or a callee, or returned by a handler for its caller. errors.Is
+// compares its URI with a wamp.Failure:
 //
 //	if errors.Is(err, wamp.NoSuchProcedure) { ... }
 type Error struct {
 	URI  string
-	Body // what came with it, or shall be sent with it
+	Body // details and payload, received or to be sent
 
 	cause error
 }
@@ -33,13 +33,13 @@ func NewError(uri string, args ...any) *Error {
 	return e
 }
 
-// runtimeError is the URI of an error that says no more than its text; the other clients in the field use it too.
+// runtimeError is the URI of an error that has only a text. Other WAMP clients use the same.
 const runtimeError = "wamp.error.runtime_error"
 
-// ErrClosed is the cause of a request's failure after Close.
+// ErrClosed is the cause when a request fails because of Close.
 var ErrClosed = errors.New("client closed")
 
-// Error returns the URI and, where there is one, the sentence that came with it.
+// Error returns the URI, followed by the error's message if there is one.
 func (e *Error) Error() string {
 	if message := e.message(); message != "" {
 		return e.URI + ": " + message
@@ -61,7 +61,7 @@ func (e *Error) message() string {
 	return ""
 }
 
-// Unwrap returns what made this client fail; nil if the error came from the router.
+// Unwrap returns the local cause; nil if the error came from the router.
 func (e *Error) Unwrap() error { return e.cause }
 
 // Is reports whether target is the wamp.Failure with this URI.
@@ -70,17 +70,17 @@ func (e *Error) Is(target error) bool {
 	return ok && (string(failure) == e.URI || failure == wamp.Canceled && wamp.IsCanceled(e.URI))
 }
 
-// networkFailure is what requests get when there is no session, or no longer the one they were sent in.
+// networkFailure is the error of a request without a session, or whose session ended before the reply.
 func networkFailure(cause error) *Error {
 	return &Error{URI: wamp.NetworkFailure.Error(), cause: cause}
 }
 
-// received makes an Error of an ERROR, ABORT or GOODBYE; it owns its bytes.
+// received returns the Error in an ERROR, ABORT or GOODBYE. It owns its bytes.
 func received(m *codec.Message) *Error {
 	return &Error{URI: string(m.Text), Body: Body{Details: m.Dict.Clone(), Payload: m.Payload.Clone()}}
 }
 
-// asError finds the Error that a handler's error stands for: what ERROR shall carry.
+// asError returns the Error to be sent for a handler's error.
 func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -98,7 +98,7 @@ func asError(err error) *Error {
 	return describe(runtimeError, err)
 }
 
-// describe makes an Error whose argument is the text of err, unless the text is the URI over again.
+// describe returns an Error whose argument is the text of err. It has no argument if the text is only the URI.
 func describe(uri string, err error) *Error {
 	if err.Error() == uri {
 		return &Error{URI: uri}
@@ -106,7 +106,7 @@ func describe(uri string, err error) *Error {
 	return NewError(uri, err.Error())
 }
 
-// withMessage puts the cause, which does not travel, into the arguments, which do.
+// withMessage returns e with its cause as an argument: the cause itself is not sent.
 func (e *Error) withMessage() *Error {
 	if e.cause == nil || e.Payload.Items > 0 {
 		return e
@@ -114,7 +114,7 @@ func (e *Error) withMessage() *Error {
 	return NewError(e.URI, e.cause.Error())
 }
 
-// violation is a breach of the protocol by the router; it gets ABORT with this text.
+// violation is a violation of the protocol by the router. The client sends it as the message of ABORT.
 type violation string
 
 func (v violation) Error() string { return "protocol violation: " + string(v) }

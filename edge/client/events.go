@@ -11,33 +11,32 @@ import (
 	"runnel/edge/wamp"
 )
 
-// eventQueue holds the events that were read and not yet handled, in the order in which they came. The read loop puts
-// them in, the deliver goroutine hands them to their handlers. It outlives sessions, so that a reconnect does not reorder
-// what came before it.
+// eventQueue holds events between the read loop, which puts them in, and the deliver goroutine, which calls their
+// handlers. It outlives sessions: events received before a reconnect keep their order.
 //
-// Events stand in chunks: their bytes one after the other, beside a list of where each begins. A chunk is filled, handled
-// and used again whole, so that a steady flow allocates nothing.
+// Events are stored in chunks: their bytes in sequence, and a list of their offsets. A chunk is filled, handled and
+// reused as a whole, so that a steady flow allocates nothing.
 type eventQueue struct {
 	// Static after newEventQueue.
 	limit   int
 	wait    time.Duration
 	log     *slog.Logger
 	arrived chan struct{} // room for one
-	room    chan struct{} // room for one: the read loop may try again
+	room    chan struct{} // room for one: the read loop may continue
 
 	dropped    atomic.Uint64
-	unanswered atomic.Int64 // requests of this client that wait for the router
-	waiting    atomic.Bool  // the read loop waits in put
+	unanswered atomic.Int64 // requests of this client without a reply
+	waiting    atomic.Bool  // the read loop waits in waitForRoom
 
 	mu sync.Mutex
 	// Guarded by mu.
 	chunks   []*chunk
 	free     []*chunk // at most keptChunks
-	size     int      // of all events in chunks and of those being handled
-	dropping bool     // the queue was full for too long: nothing waits until it has half emptied
+	size     int      // cost of the events in chunks, and of those being handled
+	dropping bool     // the queue was full for too long: put drops instead of waiting, until half is free
 	closed   bool
-	discard  bool          // closed, and what is left is not delivered
-	empty    chan struct{} // closed when size is 0; nil: nobody waits for that
+	discard  bool          // closed, and the remaining events are not delivered
+	empty    chan struct{} // closed when size is 0; nil: no goroutine waits for that
 }
 
 type chunk struct {
@@ -45,21 +44,21 @@ type chunk struct {
 	events []queued
 }
 
-// queued is an event in a chunk: its details end where its payload begins.
+// queued is an event in a chunk. Its details are bytes[start:middle], its payload is bytes[middle:end].
 type queued struct {
 	subscriptions      []*Subscription
 	publication        wamp.ID
 	start, middle, end int
 	items              int
 	serializer         wamp.Serializer
-	confirm            *confirmation // nil: the router does not wait
+	confirm            *confirmation // nil: the router does not wait for a confirmation
 }
 
 const (
 	chunkSize  = 32 << 10
 	keptChunks = 4
-	eventCost  = 64 // what an event takes beside its bytes
-	hardFactor = 4  // how far beyond the limit the queue grows while a handler may be waiting for a reply
+	eventCost  = 64 // memory of an event besides its bytes
+	hardFactor = 4  // the queue may grow to this multiple of the limit while a handler may be waiting for a reply
 )
 
 func (q queued) size() int { return q.end - q.start + eventCost }
@@ -71,8 +70,8 @@ func newEventQueue(o Options) *eventQueue {
 	}
 }
 
-// requested notes that n more requests wait for a reply. It lets the read loop go on, for the reply may be what the
-// handler waits for.
+// addUnanswered counts n more requests without a reply. It wakes the read loop: a handler that blocks the queue may be
+// waiting for one of these replies.
 func (q *eventQueue) addUnanswered(n int) {
 	q.unanswered.Add(int64(n))
 	if q.waiting.Load() {
@@ -80,7 +79,7 @@ func (q *eventQueue) addUnanswered(n int) {
 	}
 }
 
-// put appends an event. When the queue is full it waits for room, then makes some.
+// put appends an event. If the queue is full it waits for room, and then drops events to make room.
 func (q *eventQueue) put(subscriptions []*Subscription, s wamp.Serializer, m *codec.Message, c *confirmation) {
 	size := len(m.Dict.Raw) + len(m.Payload.Raw) + eventCost
 	q.mu.Lock()
@@ -94,7 +93,7 @@ func (q *eventQueue) put(subscriptions []*Subscription, s wamp.Serializer, m *co
 	wake(q.arrived)
 }
 
-// full reports whether there is no room for size more bytes. An empty queue takes an event of any size. mu is held.
+// full reports whether there is no room for size more bytes. An empty queue accepts an event of any size. mu is held.
 func (q *eventQueue) full(size int) bool {
 	limit := q.limit
 	if q.unanswered.Load() > 0 {
@@ -103,7 +102,7 @@ func (q *eventQueue) full(size int) bool {
 	return q.size > 0 && q.size+size > limit && !q.closed
 }
 
-// makeRoom waits for the handlers and, if they don't come, drops the oldest events. mu is held, but not while it waits.
+// makeRoom waits for the handlers and drops the oldest events if the wait times out. mu is held, except while waiting.
 func (q *eventQueue) makeRoom(size int) {
 	if !q.dropping {
 		q.waitForRoom(size)
@@ -114,7 +113,7 @@ func (q *eventQueue) makeRoom(size int) {
 	}
 	if q.dropped.Load() > before && !q.dropping {
 		q.dropping = true
-		q.log.Warn("a handler does not keep up, dropping the oldest events")
+		q.log.Warn("handler too slow; dropping oldest events")
 	}
 }
 
@@ -138,7 +137,7 @@ func (q *eventQueue) waitForRoom(size int) {
 	}
 }
 
-// dropOldest drops the oldest chunk.
+// dropOldest drops the oldest chunk and counts its events.
 func (q *eventQueue) dropOldest() {
 	c := q.chunks[0]
 	q.chunks = append(q.chunks[:0], q.chunks[1:]...)
@@ -152,7 +151,7 @@ func (q *eventQueue) dropOldest() {
 	q.recycle(c)
 }
 
-// errNotHandled is what a publisher hears of an event that was dropped before the one who is to confirm it had it.
+// errNotHandled is the publisher's error if the event it waits for was dropped before a handler confirmed it.
 var errNotHandled = &Error{URI: wamp.Unavailable.Error(), cause: errors.New("the subscriber does not keep up")}
 
 // append copies the event into the last chunk. mu is held.
@@ -170,7 +169,7 @@ func (q *eventQueue) append(subscriptions []*Subscription, s wamp.Serializer, m 
 	q.size += e.size()
 }
 
-// chunkFor returns a chunk with room for n more bytes.
+// chunkFor returns a chunk with room for n more bytes. mu is held.
 func (q *eventQueue) chunkFor(n int) *chunk {
 	if last := len(q.chunks) - 1; last >= 0 && len(q.chunks[last].bytes)+n <= chunkSize {
 		return q.chunks[last]
@@ -185,17 +184,17 @@ func (q *eventQueue) chunkFor(n int) *chunk {
 	return c
 }
 
-// recycle keeps a few chunks of ordinary size. mu is held.
+// recycle keeps up to keptChunks chunks of ordinary size for reuse. mu is held.
 func (q *eventQueue) recycle(c *chunk) {
 	if cap(c.bytes) > 2*chunkSize || len(q.free) == keptChunks {
 		return
 	}
-	clear(c.events) // lets go of subscriptions
+	clear(c.events) // releases the subscriptions
 	c.bytes, c.events = c.bytes[:0], c.events[:0]
 	q.free = append(q.free, c)
 }
 
-// take waits for the next chunk; nil when the queue is closed. handled, if not nil, is the chunk done with.
+// take waits for the next chunk and returns nil once the queue is closed. handled is the chunk taken before, if any.
 func (q *eventQueue) take(handled *chunk) *chunk {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -245,7 +244,7 @@ func (q *eventQueue) deliver() {
 	}
 }
 
-// handled gives back an event's room, and reports whether the rest is not to be delivered.
+// handled frees the room of one event, and reports whether the rest must not be delivered.
 func (q *eventQueue) handled(size int) (stop bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -260,7 +259,7 @@ func (q *eventQueue) handled(size int) (stop bool) {
 	return q.discard
 }
 
-// close ends deliver: at once with discard, else after the last event.
+// close ends deliver: at once with discard, otherwise after the last event.
 func (q *eventQueue) close(discard bool) {
 	q.mu.Lock()
 	q.closed, q.discard = true, discard

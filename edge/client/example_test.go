@@ -15,8 +15,8 @@ import (
 	"runnel/transport/memory"
 )
 
-// exampleRouter routes one realm whose anonymous sessions may do everything. dial connects to it within this process; a
-// program that connects to a router elsewhere uses transport.Dial in its place.
+// exampleRouter routes one realm whose anonymous sessions may do everything. dial connects to it within this process.
+// Other programs use transport.Dial instead.
 func exampleRouter() (dial func(context.Context) (client.Conn, error), stop func()) {
 	guest := auth.NewRole("guest", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
 	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
@@ -85,7 +85,7 @@ func ExampleClient_Subscribe() {
 	// Output: com.example.weather.roof [21.5]
 }
 
-// An acknowledged publication returns once the router has it, or with the reason why the router refuses it.
+// An acknowledged Publish returns once the router has accepted the event, or with the router's reason for rejecting it.
 func ExampleClient_Publish() {
 	dial, stop := exampleRouter()
 	defer stop()
@@ -102,7 +102,7 @@ func ExampleClient_Publish() {
 	// true
 }
 
-// Each call of a procedure runs in a goroutine of its own.
+// Each call of a procedure runs in its own goroutine.
 func ExampleClient_Register() {
 	dial, stop := exampleRouter()
 	defer stop()
@@ -129,7 +129,7 @@ func ExampleClient_Register() {
 	// Output: hello world
 }
 
-// An error of the callee or of the router carries a URI, which errors.Is compares.
+// An error of the callee or the router carries a URI. errors.Is compares it.
 func ExampleClient_Call() {
 	dial, stop := exampleRouter()
 	defer stop()

@@ -8,29 +8,28 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Hop is one entry of the way that an event or a call has come over links between routers: whom the link at that point
-// had it from.
+// Hop is one entry of forward_for: the session from which a link received the event or call that it forwards.
 type Hop struct {
 	Session  wamp.ID
 	Authid   string
 	Authrole string
-	Node     string // which router it was; "" if its link does not say
-	Tag      string // tells it from another router of the same name; "" if nothing does
+	Node     string // node id of the router that the link belongs to; "" if unknown
+	Tag      string // distinguishes routers with the same node id; "" if there is no need
 }
 
-// String shows a hop to people: who it was and where.
+// String formats the hop for logs: session, identity and node.
 func (h Hop) String() string {
 	return fmt.Sprintf("{%d %s %s %s}", h.Session, h.Authid, h.Authrole, h.Node)
 }
 
-// Origin names an event once and for all, so that a router that was sent it before does not route it again.
+// Origin identifies an event across links. A router that receives the same origin again does not route the event again.
 type Origin struct {
-	Node     string // whose numbering it is: the sender's spool
-	Epoch    uint64 // of that numbering
-	Sequence uint64 // counts from 1
+	Node     string // node id of the sender's spool, which assigns the numbers
+	Epoch    uint64 // distinguishes the numberings of one node
+	Sequence uint64 // starts at 1
 }
 
-// forwardForKey names the detail that lists the hops (see docs/protocol.md, "What links say").
+// forwardForKey is the detail that lists the hops (docs/protocol.md, "What links say").
 const forwardForKey = "forward_for"
 
 func (h Hop) fields() map[string]any {
@@ -61,8 +60,8 @@ func (o *Origin) set(b *codec.Builder) {
 	}
 }
 
-// ForwardFor returns the way that the event or the call has come over links, the oldest hop first; nil if it has come
-// over none, or that is not told.
+// ForwardFor returns the links that the event or call came over, oldest hop first. It is nil if there were none, or if
+// the router does not disclose them.
 func (b *Body) ForwardFor() (way []Hop) {
 	list, ok := b.Detail(forwardForKey).Items()
 	for ok && list.Next() {
@@ -81,7 +80,7 @@ func textOf(d codec.Dict, key string) string {
 	return string(text)
 }
 
-// Time returns when the event was published first, if it has come late, through a spool; else the zero time.
+// Time returns when the event was first published, if it was delayed by a spool. Otherwise it returns the zero time.
 func (e *Event) Time() time.Time {
 	ms, ok := e.Detail(wamp.KeyTime).Uint()
 	if !ok || ms > lastTime {
@@ -90,4 +89,4 @@ func (e *Event) Time() time.Time {
 	return time.UnixMilli(int64(ms))
 }
 
-const lastTime = 253402300799999 // the end of the year 9999, in ms
+const lastTime = 253402300799999 // end of the year 9999, in ms

@@ -10,38 +10,39 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Handler answers the calls of a procedure. Its result is the call's; an error that is or wraps an *Error or a
-// wamp.Failure goes to the caller with its URI, any other as "wamp.error.runtime_error" with its text.
+// Handler handles the calls of a procedure and returns the result. If the error is or wraps an *Error or a
+// wamp.Failure, the caller receives its URI. It receives any other error as "wamp.error.runtime_error" with its text.
 //
-// ctx is done when the call is canceled (its cause is an *Interrupt), has timed out, or the session has ended.
+// ctx is done when the call was canceled (then its cause is an *Interrupt), has timed out, or when the session has
+// ended.
 type Handler func(ctx context.Context, inv *Invocation) (Payload, error)
 
-// Invocation is one call of a procedure on offer.
+// Invocation is one call of a registered procedure.
 type Invocation struct {
 	Body
 	Registration *Registration
 
 	session *session
-	chunks  *chunks // of the arguments; nil if they have come whole
+	chunks  *chunks // for chunked arguments; otherwise nil
 	id      wamp.ID // INVOCATION.Request
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 
 	mu       sync.Mutex
-	answered bool        // the last answer was sent. Guarded by mu.
+	answered bool        // the final answer was sent. Guarded by mu.
 	timer    *time.Timer // nil without a timeout. Guarded by mu.
 }
 
-// Interrupt is the cause of a Handler's context when the call was canceled.
+// Interrupt is the cause of a Handler's context after the call was canceled.
 type Interrupt struct {
-	Mode   wamp.CancelMode // whether anybody still waits for the answer
-	Reason string          // the router's word for why, a URI; may be empty
+	Mode   wamp.CancelMode // says whether the caller still waits for the answer
+	Reason string          // URI sent by the router; may be empty
 }
 
 func (i *Interrupt) Error() string { return "interrupted (" + i.Mode.String() + ")" }
 func (i *Interrupt) Unwrap() error { return wamp.Canceled }
 
-// Procedure returns the procedure called, which for a pattern is not the one registered.
+// Procedure returns the procedure that was called. It differs from the registered one if that is a pattern.
 func (inv *Invocation) Procedure() string {
 	if procedure := inv.text("procedure"); procedure != "" {
 		return procedure
@@ -61,16 +62,17 @@ func (inv *Invocation) CallerAuthid() string { return inv.text("caller_authid") 
 // CallerAuthrole returns the caller's role; "" if it was not disclosed.
 func (inv *Invocation) CallerAuthrole() string { return inv.text("caller_authrole") }
 
-// Timeout returns the time that the caller leaves for an answer, or between two; 0 if it waits for ever or the router
-// keeps the time. When it is over the client answers wamp.Timeout and cancels the handler's context.
+// Timeout returns how long the caller waits for the result, and for each progressive result. It is 0 if there is no
+// limit, or if the router measures it. When it has passed, the client answers wamp.Timeout and cancels the handler's
+// context.
 func (inv *Invocation) Timeout() time.Duration {
 	ms, _ := inv.Detail("timeout").Uint()
 	return time.Duration(min(ms, uint64(maxTimeout/time.Millisecond))) * time.Millisecond
 }
 
-const maxTimeout = 365 * 24 * time.Hour // beyond it, a timeout means nothing and would overflow
+const maxTimeout = 365 * 24 * time.Hour // longer timeouts would overflow, and never pass anyway
 
-// Progress sends a progressive result; if the caller did not ask for any it does nothing. It waits while the outgoing
+// Progress sends a progressive result. It does nothing if the caller did not request any. It blocks while the outgoing
 // buffer is full.
 func (inv *Invocation) Progress(p Payload) error {
 	if !inv.ReceiveProgress() {
@@ -87,7 +89,7 @@ func (inv *Invocation) Progress(p Payload) error {
 	return inv.yield(inv.ctx, p, true)
 }
 
-// invocation starts the handler of an INVOCATION.
+// invocation handles INVOCATION: it starts the handler, or passes a further chunk to the running one.
 func (s *session) invocation(m *codec.Message) error {
 	if s.continueStream(m) {
 		return nil
@@ -116,7 +118,7 @@ func (s *session) invocation(m *codec.Message) error {
 	return nil
 }
 
-// begin notes the invocation.
+// addInvocation adds inv to the running invocations. It reports false if the id is in use.
 func (s *session) addInvocation(inv *Invocation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,7 +138,7 @@ func (inv *Invocation) startClock() {
 	}
 }
 
-// handle runs the handler, unless the call is over already.
+// handle runs the handler, unless the call is over.
 func (inv *Invocation) handle() {
 	if inv.ctx.Err() != nil {
 		inv.finish(Payload{}, context.Cause(inv.ctx))
@@ -146,7 +148,8 @@ func (inv *Invocation) handle() {
 	inv.finish(p, err)
 }
 
-// finish sends the last answer, the handler's or, if that comes too late, the one for the timeout.
+// finish sends the final answer: the handler's or, if the timeout was first, an error. Only the first call has an
+// effect.
 func (inv *Invocation) finish(p Payload, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
@@ -176,7 +179,7 @@ func (s *session) removeInvocation(inv *Invocation) {
 	}
 }
 
-// yield sends YIELD.
+// yield sends YIELD for a progressive or final result.
 func (inv *Invocation) yield(ctx context.Context, p Payload, progress bool) error {
 	s := inv.session
 	m := outbound{Message: codec.Message{Type: wamp.Yield, Request: inv.id}}
@@ -195,8 +198,8 @@ func (inv *Invocation) yield(ctx context.Context, p Payload, progress bool) erro
 	return s.out.send(ctx, &m, immediate)
 }
 
-// error sends ERROR. The read loop calls it too, so it does not wait for room. An error too large to be sent goes
-// without its payload.
+// error sends ERROR. It does not wait for room, because the read loop calls it, too. If the error is too large, it is
+// sent without details and payload.
 func (inv *Invocation) error(e *Error) {
 	m := outbound{text: e.URI, Message: codec.Message{
 		Type: wamp.Error, ErrorType: wamp.Invocation, Request: inv.id, Dict: e.Details, Payload: e.Payload,
@@ -208,7 +211,7 @@ func (inv *Invocation) error(e *Error) {
 	}
 }
 
-// interrupt cancels the invocation that INTERRUPT names. One that is answered already is none of its business.
+// interrupt handles INTERRUPT: it cancels the handler's context. An invocation that was answered is ignored.
 func (s *session) interrupt(m *codec.Message) {
 	s.mu.Lock()
 	inv := s.invocations[m.Request]
@@ -222,7 +225,7 @@ func (s *session) interrupt(m *codec.Message) {
 	inv.cancel(&Interrupt{Mode: parsed, Reason: string(reason)})
 }
 
-// cancelInvocations cancels what runs for a session that is over.
+// cancelInvocations cancels all running invocations, because the session is over.
 func (s *session) cancelInvocations(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -231,24 +234,24 @@ func (s *session) cancelInvocations(cause error) {
 	}
 }
 
-// handlerPool runs the handlers of invocations: up to limit at the same time, while further ones wait in their order.
+// handlerPool runs the handlers of invocations, up to limit concurrently. Further invocations wait in order.
 type handlerPool struct {
-	limit int // of handlers
-	bytes int // of what waits
+	limit int // of concurrent handlers
+	bytes int // of waiting invocations
 	work  sync.WaitGroup
 
 	mu sync.Mutex
 	// Guarded by mu.
 	running int
 	queue   []*Invocation
-	size    int // of queue
+	size    int // bytes of queue
 }
 
 func newHandlerPool(o Options) *handlerPool {
 	return &handlerPool{limit: o.Invocations, bytes: o.EventBuffer}
 }
 
-// submit runs inv's handler, now or later. It reports false if there is no room for it.
+// submit runs inv's handler now or later. It reports false if the queue is full.
 func (p *handlerPool) submit(inv *Invocation) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -269,7 +272,7 @@ func (inv *Invocation) size() int {
 	return len(inv.Details.Raw) + len(inv.Payload.Raw) + invocationCost
 }
 
-const invocationCost = 512 // what a waiting invocation takes beside its bytes
+const invocationCost = 512 // memory of a waiting invocation besides its bytes
 
 func (p *handlerPool) run(inv *Invocation) {
 	for ; inv != nil; inv = p.next() {
@@ -277,7 +280,7 @@ func (p *handlerPool) run(inv *Invocation) {
 	}
 }
 
-// next returns what waits longest; with nil the goroutine that asks is to end.
+// next returns the oldest waiting invocation; nil tells the goroutine to end.
 func (p *handlerPool) next() *Invocation {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -10,20 +10,20 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Welcome is what the router said of a session when it began.
+// Welcome is the content of the router's WELCOME.
 type Welcome struct {
 	Session   wamp.ID
 	Details   codec.Dict
 	Transport *wamp.Transport
 }
 
-// Authid returns who the router takes this client for.
+// Authid returns the authid that the router assigned.
 func (w Welcome) Authid() string { return w.text("authid") }
 
-// Authrole returns the role this client has.
+// Authrole returns the role that the router assigned.
 func (w Welcome) Authrole() string { return w.text("authrole") }
 
-// Feature reports whether the router announced a feature of its role, "broker" or "dealer".
+// Feature reports whether the router announced a feature of a role, "broker" or "dealer".
 func (w Welcome) Feature(role, name string) bool {
 	d := w.Details
 	for _, key := range []string{"roles", role, "features"} {
@@ -33,7 +33,8 @@ func (w Welcome) Feature(role, name string) bool {
 	return announced
 }
 
-// Nodes returns the router and those that its links lead to, the nearest first. Only a Runnel tells them, and only a link.
+// Nodes returns the router and those reached through its links, nearest first. Only Runnel sends them, and only to
+// links.
 func (w Welcome) Nodes() (nodes []wamp.Node) {
 	for list, ok := field(w.Details, wamp.KeyNodes).Items(); ok && list.Next(); {
 		v, _ := list.Value().Any()
@@ -49,7 +50,7 @@ func (w Welcome) text(key string) string {
 	return string(text)
 }
 
-// roles announces what this package does; the features' names are the specification's (advanced/features.md).
+// roles is HELLO.Details.roles: the features of this package, named as in advanced/features.md.
 var roles = map[string]any{
 	"publisher": features("publisher_identification", "publisher_exclusion", "subscriber_blackwhite_listing",
 		"payload_passthru_mode"),
@@ -78,7 +79,7 @@ func (c *Client) join(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err // the transport's error names the address
 	}
-	// Nothing but Close ends a ReadMessage that waits.
+	// Only Close unblocks ReadMessage.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	s := newSession(c, conn)
 	err = s.open(ctx)
@@ -95,7 +96,7 @@ func (c *Client) join(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// open exchanges HELLO and WELCOME, with a challenge between them if the router has one.
+// open exchanges HELLO and WELCOME, and CHALLENGE and AUTHENTICATE if the router requires them.
 func (s *session) open(ctx context.Context) error {
 	methods, err := startAttempts(s.client.opts.Auth, s.conn.Transport())
 	if err != nil {
@@ -129,7 +130,7 @@ func (s *session) open(ctx context.Context) error {
 	}
 }
 
-// hello makes the HELLO message.
+// hello returns the HELLO message.
 func (s *session) hello(auth []Auth) (*outbound, error) {
 	o := s.client.opts
 	details := map[string]any{"roles": roles, "agent": o.Agent}
@@ -160,7 +161,7 @@ func (s *session) hello(auth []Auth) (*outbound, error) {
 	return &outbound{Message: codec.Message{Type: wamp.Hello, Dict: dict}, text: o.Realm}, nil
 }
 
-// authenticate answers a CHALLENGE. What it can't answer ends the attempt with ABORT.
+// authenticate answers CHALLENGE. If it cannot, it sends ABORT.
 func (s *session) authenticate(methods []Auth, m *codec.Message) (Auth, error) {
 	c := Challenge{Method: string(m.Text), Extra: m.Dict}
 	answer := codec.Message{Type: wamp.Authenticate}
@@ -180,7 +181,7 @@ func (s *session) authenticate(methods []Auth, m *codec.Message) (Auth, error) {
 	return used, s.out.sendAlone(&outbound{Message: answer, text: signature})
 }
 
-// check looks whether the router has proved who it is, if the method is one by which it does.
+// check verifies the router, if the authentication method does that.
 func (s *session) check(used Auth, welcome *codec.Message) error {
 	a, ok := used.(statefulAuth)
 	if !ok {
@@ -192,13 +193,13 @@ func (s *session) check(used Auth, welcome *codec.Message) error {
 	return nil
 }
 
-// turnDown ends the attempt to join with ABORT.
+// abortJoin sends ABORT and returns the error of the attempt to join.
 func (s *session) abortJoin(because error) error {
 	s.out.sendAlone(&outbound{Message: codec.Message{Type: wamp.Abort}, text: wamp.AuthenticationFailed.Error()})
 	return fmt.Errorf("authenticate: %w", because)
 }
 
-// refuse says why a message is no answer to HELLO.
+// joinRefused returns the error for a message that is neither WELCOME nor an expected CHALLENGE.
 func (s *session) joinRefused(m *codec.Message) error {
 	if m.Type == wamp.Abort {
 		return &endedError{m.Type, received(m)}
@@ -208,7 +209,7 @@ func (s *session) joinRefused(m *codec.Message) error {
 	return breach
 }
 
-// hear reads one message.
+// readHandshake reads one message before WELCOME.
 func (s *session) readHandshake() (*codec.Message, error) {
 	data, _, err := s.conn.ReadMessage()
 	if err != nil {
@@ -221,12 +222,12 @@ func (s *session) readHandshake() (*codec.Message, error) {
 	return m, nil
 }
 
-// Refused reports whether err is the router's refusal to let this client in, as opposed to a router that is away.
+// Refused reports whether err means that the router refused to let this client join, rather than being unreachable.
 func Refused(err error) bool {
 	var e *endedError
 	return errors.As(err, &e) && e.message == wamp.Abort
 }
 
-// lived reports whether a session begun at start was long enough to call the router well. A router that ends every
-// session at once must not be called again and again with the shortest pause.
+// stable reports whether a session that started at start lasted long enough to reset the back-off. Without this
+// condition, a router that ends every session at once would be dialled again and again after the shortest pause.
 func stable(start time.Time) bool { return time.Since(start) >= 10*time.Second }

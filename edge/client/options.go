@@ -8,60 +8,61 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Conn is a connection to a router, dialled by Options.Dial. The transports make such connections.
+// Conn is a connection to a router, returned by Options.Dial. The transports implement it.
 type Conn interface {
-	// ReadMessage returns the router's next message. Its bytes are valid until the next call. more reports whether a
-	// further message is buffered already.
+	// ReadMessage returns the next message from the router. Its bytes are valid until the next call. more reports
+	// whether another message is already buffered.
 	ReadMessage() (msg []byte, more bool, err error)
 
-	// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all
-	// of it is written. Without, it takes what the wire takes at once and returns n < len(batch), perhaps in
-	// mid-message; the client goes on with batch[n:]. One goroutine at a time.
+	// Write sends a batch of messages, each preceded by its length in four octets, big-endian. With wait it returns
+	// when the whole batch is written. Without wait it writes what the connection accepts at once and returns n <
+	// len(batch), possibly in the middle of a message; the client continues with batch[n:]. Only one goroutine may call
+	// it at a time.
 	Write(batch []byte, wait bool) (n int, err error)
 
 	// Close unblocks ReadMessage and Write. Any goroutine may call it, any number of times.
 	Close() error
 
-	// Transport says how the router is reached; it does not change.
+	// Transport describes how the router is reached. It does not change.
 	Transport() *wamp.Transport
 }
 
-// Options say how a Client connects. Dial and Realm are needed, the rest has defaults.
+// Options configure a Client. Dial and Realm are required, all other fields have defaults.
 type Options struct {
 	Dial  func(ctx context.Context) (Conn, error)
 	Realm string
 
-	Authid string // HELLO.Details.authid; "" leaves it to the router
-	Auth   []Auth // what the client can prove, in order of preference; none: anonymous
+	Authid string // HELLO.Details.authid; "": the router chooses
+	Auth   []Auth // methods in order of preference; none: anonymous
 	Agent  string // HELLO.Details.agent, "runnel/1.2.3"; default "runnel"
 
-	Node wamp.Node // the router that the client is a link of: HELLO.Details._node; the zero value: it is none
+	Node wamp.Node // the local router, if the client is one of its links (HELLO.Details._node); zero: no link
 
 	Reconnect      Reconnect
-	RequestTimeout time.Duration // for everything but a call, and for dialling and joining; default 30 s
+	RequestTimeout time.Duration // for dialling, joining and every request but a call; default 30 s
 
-	// OnUp is called when the client has joined and made its subscriptions and registrations again; OnDown when that
-	// session has ended, with the reason; OnFailed when an attempt to join has come to nothing. OnUp and OnDown
-	// alternate. All are called by one goroutine, and delay the reconnect while they run.
+	// OnUp is called once the client has joined and established its subscriptions and registrations. OnDown is called
+	// with the reason when that session has ended; the two alternate. OnFailed is called when an attempt to join has
+	// failed. One goroutine calls all three, and does not reconnect while they run.
 	OnUp     func(Welcome)
 	OnDown   func(error)
 	OnFailed func(error)
 
-	Log *slog.Logger // default: nothing is logged
+	Log *slog.Logger // default: no log
 
-	WriteBuffer int           // bytes waiting to be written; default 1 MiB
-	EventBuffer int           // bytes waiting for a handler; default 1 MiB
-	HandlerWait time.Duration // how long a full queue may keep the client from reading; default 2 s
-	Invocations int           // handlers of procedures running at the same time; default 1024
+	WriteBuffer int           // limit of bytes waiting to be written; default 1 MiB
+	EventBuffer int           // limit of bytes waiting for a handler; default 1 MiB
+	HandlerWait time.Duration // how long a full queue may stop the client from reading; default 2 s
+	Invocations int           // limit of handlers of invocations running concurrently; default 1024
 
-	Unacknowledged int // publications with PublishOptions.Done under way at the same time; default 1024
+	Unacknowledged int // limit of pending publications with PublishOptions.Done; default 1024
 }
 
-// Reconnect is the policy for joining again: exponential back-off with full jitter, that is a random pause between 0 and
-// a bound which doubles with each failure.
+// Reconnect is the policy for joining again: exponential back-off with full jitter. Each pause is random between 0 and
+// a bound that doubles with every failure.
 type Reconnect struct {
-	Disabled bool          // the end of the first session is the end of the client
-	Min, Max time.Duration // the bound on the pause, at first and at last; default 500 ms and 60 s
+	Disabled bool          // the client ends with its first session
+	Min, Max time.Duration // first and last bound on the pause; default 500 ms and 60 s
 }
 
 const (

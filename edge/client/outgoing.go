@@ -11,57 +11,58 @@ import (
 	"runnel/edge/wamp"
 )
 
-// outgoing is a session's way out: messages gather in a batch, and one goroutine at a time writes what has gathered.
+// outgoing is the outgoing buffer of a session. Messages are appended to a batch, and one goroutine at a time writes
+// the batch.
 //
-//	send   append; if nobody writes, write at once what the wire takes at once
-//	drain  the session's writer goroutine: writes what send could not, and whatever gathers meanwhile
+//	send       appends; if no write is in progress, writes what the connection accepts at once
+//	runWriter  the session's writer goroutine: writes what send could not, and what was appended meanwhile
 //
-// So a lone message costs one write on its sender's goroutine, and of many senders at the same time all but the first
-// find their messages written together.
+// A single message costs one write by the goroutine of its sender. Of several concurrent messages, all but the first
+// are written together.
 type outgoing struct {
 	// Static after newOutgoing.
 	conn       Conn
 	serializer wamp.Serializer
-	limit      int                    // the longest message; 0: no limit
-	bound      int                    // bytes that may wait
-	expect     func(wamp.ID, request) // notes a request whose id was just given out
-	work       chan struct{}          // room for one: the writer is to write
+	limit      int                    // of one message, in bytes; 0: no limit
+	bound      int                    // limit of bytes waiting to be written
+	expect     func(wamp.ID, request) // registers a request under its new id
+	work       chan struct{}          // room for one: the writer has to write
 
 	mu sync.Mutex
 	// Guarded by mu.
-	batch   []byte        // whole messages, each behind its length
-	spare   []byte        // the buffer of the batch before
+	batch   []byte        // complete messages, each behind its length
+	spare   []byte        // the buffer of the previous batch, empty
 	text    []byte        // scratch for a message's Text
-	flight  []byte        // the batch being written; who writes may read it without mu
-	written int           // of flight
-	writing bool          // some goroutine writes, or the writer is told to
-	last    wamp.ID       // of the requests of this session
-	err     error         // why nothing can be sent any more
-	broken  bool          // nothing can be written any more
-	room    chan struct{} // closed when there is room again; nil if nobody waits
-	idle    chan struct{} // closed when nothing is left to write; nil if nobody waits
+	flight  []byte        // the batch being written; the goroutine that writes may read it without mu
+	written int           // bytes of flight
+	writing bool          // a goroutine is writing, or the writer was told to
+	last    wamp.ID       // newest request id of this session
+	err     error         // why nothing more can be sent
+	broken  bool          // a write failed: nothing more can be written
+	room    chan struct{} // closed when there is room; nil: no goroutine waits
+	idle    chan struct{} // closed when everything is written; nil: no goroutine waits
 }
 
-// outbound is a message to be sent. Its Text stands in text, for it is mostly a string.
+// outbound is a message to be sent. Its Text is kept as a string in text.
 type outbound struct {
 	codec.Message
 	text    string
-	hasID   bool    // it belongs to a request that was made already, and has its id
-	request request // what waits for the reply; nil if nothing does
+	hasID   bool    // the message continues an earlier request, and keeps its id
+	request request // gets the reply; nil if there will be none
 }
 
-// urgency says how a message leaves.
+// urgency says when and by which goroutine a message is written.
 type urgency uint8
 
 const (
-	immediate urgency = iota // waits for room; written by the sender's goroutine if nobody else writes
-	batched                  // waits for room; left to the writer, for more will follow
-	control                  // does not wait for room, nor for anything else: for the reader and under locks
+	immediate urgency = iota // waits for room; the sender's goroutine writes, if no other does
+	batched                  // waits for room; the writer writes, because more messages follow
+	control                  // never waits; for the read loop, and while locks are held
 )
 
 const (
 	frameHeader = 4
-	keptBuffer  = 64 << 10 // a larger buffer is given back when nothing is left to write
+	keptBuffer  = 64 << 10 // larger buffers are released when everything is written
 )
 
 func newOutgoing(conn Conn, bound int, expect func(wamp.ID, request)) *outgoing {
@@ -72,8 +73,8 @@ func newOutgoing(conn Conn, bound int, expect func(wamp.ID, request)) *outgoing 
 	}
 }
 
-// send appends m and sees to it that it is written. An error says that m was not sent. Without one m may still be lost,
-// if the connection breaks.
+// send appends m and makes sure that it gets written. An error means that m was not sent. Without an error, m may still
+// be lost if the connection breaks.
 func (o *outgoing) send(ctx context.Context, m *outbound, u urgency) error {
 	o.mu.Lock()
 	if u != control {
@@ -92,7 +93,7 @@ func (o *outgoing) send(ctx context.Context, m *outbound, u urgency) error {
 		return nil
 	}
 	o.writing = true
-	o.take()
+	o.startFlight()
 	batch := o.flight
 	o.mu.Unlock()
 	n, err := o.conn.Write(batch, false)
@@ -108,7 +109,7 @@ func (o *outgoing) send(ctx context.Context, m *outbound, u urgency) error {
 	return nil
 }
 
-// sendAlone writes m whole before it returns. It is for the time before the session is open, when nobody else sends.
+// sendAlone writes m completely before it returns. It is for the handshake, when no other goroutine sends.
 func (o *outgoing) sendAlone(m *outbound) error {
 	o.mu.Lock()
 	err := o.append(m)
@@ -122,7 +123,7 @@ func (o *outgoing) sendAlone(m *outbound) error {
 	return o.err
 }
 
-// waitForRoom waits, with mu held on entry and return, until less than bound waits to be written.
+// waitForRoom waits until fewer than bound bytes wait to be written. mu is held on entry and return.
 func (o *outgoing) waitForRoom(ctx context.Context) error {
 	for o.err == nil && len(o.batch)+len(o.flight)-o.written >= o.bound {
 		if o.room == nil {
@@ -142,8 +143,8 @@ func (o *outgoing) waitForRoom(ctx context.Context) error {
 	return o.err
 }
 
-// append encodes m behind its length, or leaves everything as it was. Request ids must leave in sequence, so they are
-// given out here, under the lock that orders the messages.
+// append encodes m behind its length. On an error it changes nothing. Request ids must be sent in sequence, so append
+// assigns them under the lock that orders the messages. mu is held.
 func (o *outgoing) append(m *outbound) error {
 	if o.err != nil {
 		return o.err
@@ -162,7 +163,7 @@ func (o *outgoing) append(m *outbound) error {
 	}
 	length := len(batch) - start - frameHeader
 	if o.limit > 0 && length > o.limit {
-		err = fmt.Errorf("%s has %d octets, the router takes %d", m.Type, length, o.limit)
+		err = fmt.Errorf("%s is too large: %d bytes, the router accepts %d", m.Type, length, o.limit)
 		return &Error{URI: wamp.PayloadSizeExceeded.Error(), cause: err}
 	}
 	binary.BigEndian.PutUint32(batch[start:], uint32(length))
@@ -176,7 +177,7 @@ func (o *outgoing) append(m *outbound) error {
 	return nil
 }
 
-// numbered reports whether a message opens a request, and so takes the next id of the sequence.
+// numbered reports whether a message of type t starts a request, and so takes the next request id.
 func numbered(t wamp.Type) bool {
 	switch t {
 	case wamp.Publish, wamp.Subscribe, wamp.Unsubscribe, wamp.Call, wamp.Register, wamp.Unregister:
@@ -185,8 +186,8 @@ func numbered(t wamp.Type) bool {
 	return false
 }
 
-// wake tells the writer to write, unless somebody does already. mu is held; it never blocks, for writing stays set until
-// the writer has taken the word from the channel and done what it says.
+// wakeWriter tells the writer to write, unless a goroutine is writing. mu is held. It never blocks: writing stays set
+// until the writer has taken the signal and written everything.
 func (o *outgoing) wakeWriter() {
 	if !o.writing {
 		o.writing = true
@@ -194,12 +195,12 @@ func (o *outgoing) wakeWriter() {
 	}
 }
 
-// take puts the gathered batch in flight. mu is held.
-func (o *outgoing) take() {
+// startFlight makes the batch the one being written. mu is held.
+func (o *outgoing) startFlight() {
 	o.flight, o.batch, o.spare = o.batch, o.spare[:0], nil
 }
 
-// wrote notes what became of a write of n more bytes in flight. mu is held.
+// advance records the result of a write of n more bytes of flight. mu is held.
 func (o *outgoing) advance(n int, err error) {
 	o.written += n
 	if err != nil {
@@ -218,7 +219,7 @@ func (o *outgoing) advance(n int, err error) {
 	o.signalRoom()
 }
 
-// drain is the writer goroutine: it writes when told to, until the session ends.
+// runWriter is the writer goroutine. It writes when told to, until done is closed.
 func (o *outgoing) runWriter(done <-chan struct{}) {
 	for {
 		select {
@@ -236,7 +237,7 @@ func (o *outgoing) writeOut() {
 	defer o.mu.Unlock()
 	for !o.broken && (len(o.flight) > 0 || len(o.batch) > 0) {
 		if len(o.flight) == 0 {
-			o.take()
+			o.startFlight()
 		}
 		rest := o.flight[o.written:]
 		o.mu.Unlock()
@@ -248,14 +249,14 @@ func (o *outgoing) writeOut() {
 	o.signalIdle()
 }
 
-// close makes every further send fail with err. What was sent before is still written.
+// close makes every further send fail with err. Messages sent before are still written.
 func (o *outgoing) close(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closeLocked(err)
 }
 
-// closeWith sends a last message, m; every further send fails with err.
+// closeWith sends m as the last message. Every further send fails with err.
 func (o *outgoing) closeWith(m *outbound, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -265,7 +266,7 @@ func (o *outgoing) closeWith(m *outbound, err error) {
 	o.closeLocked(err)
 }
 
-// stop is close with mu held.
+// closeLocked is close with mu held.
 func (o *outgoing) closeLocked(err error) {
 	if o.err == nil {
 		o.err = err
@@ -273,7 +274,7 @@ func (o *outgoing) closeLocked(err error) {
 	o.signalRoom()
 }
 
-// open lets those who wait for room try again.
+// signalRoom wakes the goroutines that wait for room. mu is held.
 func (o *outgoing) signalRoom() {
 	if o.room != nil {
 		close(o.room)
@@ -281,7 +282,7 @@ func (o *outgoing) signalRoom() {
 	}
 }
 
-// settle tells those who wait for everything to be written.
+// signalIdle wakes the goroutines that wait until everything is written. mu is held.
 func (o *outgoing) signalIdle() {
 	if o.idle != nil {
 		close(o.idle)
@@ -289,7 +290,7 @@ func (o *outgoing) signalIdle() {
 	}
 }
 
-// flush waits until everything is written, but not longer than d.
+// flush waits until everything is written, but at most d.
 func (o *outgoing) flush(d time.Duration) {
 	o.mu.Lock()
 	if !o.writing {
@@ -309,7 +310,7 @@ func (o *outgoing) flush(d time.Duration) {
 	}
 }
 
-// lastID returns the newest request id.
+// lastID returns the newest request id of the session.
 func (o *outgoing) lastID() wamp.ID {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// sink is a connection that takes everything, and counts the writes.
+// sink is a connection that accepts everything and counts the writes.
 type sink struct {
 	Conn
 	writes int
@@ -55,7 +55,7 @@ func TestWhatGathersGoesOutInOneWrite(t *testing.T) {
 	}
 	first := make(chan struct{})
 	go func() { send(); close(first) }()
-	for { // until it writes
+	for { // until the write has started
 		o.mu.Lock()
 		writing := o.writing
 		o.mu.Unlock()

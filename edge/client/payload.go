@@ -7,29 +7,29 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Payload is what a message carries for the application: arguments, by position and by keyword. The zero Payload is
-// empty. Args and Kwargs may hold any value of the basic kinds, slices, maps with string keys, []byte, and whatever
-// encoding/json can encode.
+// Payload is the application data of a message: positional and keyword arguments. The zero Payload is empty. Args and
+// Kwargs may hold values of the basic kinds, slices, maps with string keys, []byte, and whatever encoding/json can
+// encode.
 type Payload struct {
 	Args   []any
 	Kwargs map[string]any
-	Raw    codec.Payload // if not empty it is sent as it is, and Args and Kwargs are not looked at
+	Raw    codec.Payload // if not empty it is sent unchanged, and Args and Kwargs are ignored
 
-	// Extra is for a Handler's result: further fields of YIELD.Options, such as ppt_scheme.
+	// Extra is for the result of a Handler: further fields of YIELD.Options, such as ppt_scheme.
 	Extra map[string]any
 }
 
-// Args makes a Payload of arguments by position.
+// Args returns a Payload of positional arguments.
 func Args(args ...any) Payload { return Payload{Args: args} }
 
-// Kwargs makes a Payload of arguments by keyword.
+// Kwargs returns a Payload of keyword arguments.
 func Kwargs(kwargs map[string]any) Payload { return Payload{Kwargs: kwargs} }
 
-// Raw makes a Payload of one that came in another message. It is spliced in untouched; between serializers it is
-// transcoded.
+// Raw returns a Payload with the bytes of a received message. They are copied unchanged, or transcoded if the
+// serializer differs.
 func Raw(p codec.Payload) Payload { return Payload{Raw: p} }
 
-// encode returns the payload's bytes. Values are encoded here, before any lock is taken.
+// encode returns the payload's bytes. It encodes before any lock is taken.
 func (p *Payload) encode(s wamp.Serializer) (codec.Payload, error) {
 	if p.Raw.Items > 0 || len(p.Args) == 0 && len(p.Kwargs) == 0 {
 		return p.Raw, nil
@@ -41,17 +41,17 @@ func (p *Payload) encode(s wamp.Serializer) (codec.Payload, error) {
 	return raw, nil
 }
 
-// Body is what a received message carries: details by the router, and the other peer's payload.
+// Body is the content of a received message: the router's details and the other peer's payload.
 type Body struct {
 	Details codec.Dict
 	Payload codec.Payload
 }
 
-// Decode reads the payload into Go values: int64 (uint64 beyond), float64, string, []byte, bool, nil, []any and
+// Decode decodes the payload into Go values: int64 (uint64 if larger), float64, string, []byte, bool, nil, []any and
 // map[string]any.
 func (b *Body) Decode() (args []any, kwargs map[string]any, err error) { return b.Payload.Decode() }
 
-// Args decodes the arguments by position; nil if there are none, or if they can't be read as Go values.
+// Args decodes the positional arguments. It returns nil if there are none, or if they are not valid.
 func (b *Body) Args() []any {
 	args, _, err := b.Payload.Decode()
 	if err != nil {
@@ -60,7 +60,7 @@ func (b *Body) Args() []any {
 	return args
 }
 
-// Kwargs decodes the arguments by keyword; nil if there are none, or if they can't be read as Go values.
+// Kwargs decodes the keyword arguments. It returns nil if there are none, or if they are not valid.
 func (b *Body) Kwargs() map[string]any {
 	_, kwargs, err := b.Payload.Decode()
 	if err != nil {
@@ -69,7 +69,7 @@ func (b *Body) Kwargs() map[string]any {
 	return kwargs
 }
 
-// Detail returns a field of the details; a Value without Raw if there is none.
+// Detail returns a field of the details; a Value without Raw if it is missing.
 func (b *Body) Detail(key string) codec.Value { return field(b.Details, key) }
 
 // Clone returns a copy that owns its bytes.
@@ -90,7 +90,7 @@ func (b *Body) sessionID(key string) wamp.ID {
 	return id
 }
 
-// field finds a field of a dict.
+// field returns a field of a dict; a Value without Raw if it is missing.
 func field(d codec.Dict, key string) codec.Value {
 	if d.Empty() {
 		return codec.Value{}

@@ -17,14 +17,14 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// peer is a router made by hand: a test says what it reads and writes.
+// peer is a scripted router: the test says what it reads and writes.
 type peer struct {
 	t    *testing.T
 	conn *memory.Conn
 	s    wamp.Serializer
 }
 
-// network hands out connections, the other ends of which the test plays.
+// network provides connections whose other ends belong to the test.
 type network struct {
 	t       *testing.T
 	opts    memory.Options
@@ -43,19 +43,19 @@ func (n *network) dial(ctx context.Context) (client.Conn, error) {
 	}
 }
 
-// accept takes the next connection.
+// accept returns the test's end of the next connection.
 func (n *network) accept() *peer {
 	n.t.Helper()
 	select {
 	case conn := <-n.dialled:
 		return &peer{n.t, conn, conn.Transport().Serializer}
 	case <-n.t.Context().Done():
-		n.t.Fatal("nobody dialled")
+		n.t.Fatal("no connection")
 		return nil
 	}
 }
 
-// welcome takes the next connection and lets the client in.
+// welcome accepts the next connection and its HELLO.
 func (n *network) welcome() *peer {
 	n.t.Helper()
 	p := n.accept()
@@ -67,7 +67,7 @@ func (n *network) welcome() *peer {
 	return p
 }
 
-// start connects a client and returns it with the router's end. It is closed when the test ends.
+// start connects a client and returns it with the router's end. The client is closed when the test ends.
 func start(t *testing.T, opts client.Options) (*client.Client, *peer, *network) {
 	t.Helper()
 	n := newNetwork(t)
@@ -94,7 +94,7 @@ func (n *network) connect(opts client.Options) (*client.Client, *peer) {
 	return c, p
 }
 
-// closeNow closes a client whose router does not answer GOODBYE any more.
+// closeNow closes a client whose router no longer answers GOODBYE.
 func closeNow(c *client.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -167,7 +167,7 @@ func (p *peer) options(m *codec.Message) map[string]any {
 	return options
 }
 
-// subscribed lets the next SUBSCRIBE pass under id.
+// subscribed answers the next SUBSCRIBE with id.
 func (p *peer) subscribed(id wamp.ID) *codec.Message {
 	p.t.Helper()
 	m := p.expect(wamp.Subscribe)
@@ -175,7 +175,7 @@ func (p *peer) subscribed(id wamp.ID) *codec.Message {
 	return m
 }
 
-// registered lets the next REGISTER pass under id.
+// registered answers the next REGISTER with id.
 func (p *peer) registered(id wamp.ID) *codec.Message {
 	p.t.Helper()
 	m := p.expect(wamp.Register)
@@ -194,7 +194,7 @@ func (p *peer) event(id wamp.ID, args ...any) codec.Message {
 	return codec.Message{Type: wamp.Event, ID: id, Publication: 99, Payload: p.payload(args...)}
 }
 
-// run runs f beside the test's script and returns what it says.
+// run runs f in a goroutine and returns its result through a channel.
 func run(f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()

@@ -8,39 +8,39 @@ import (
 	"runnel/edge/wamp"
 )
 
-// PublishOptions say how an event is published and to whom. Each list narrows the receivers down; a list that is empty
-// but not nil counts.
+// PublishOptions say how to publish an event, and to which subscribers. Each list restricts the receivers; a list that
+// is empty but not nil takes effect, too.
 type PublishOptions struct {
-	Acknowledge bool // wait until the router has it, or refuses it
+	Acknowledge bool // wait until the router accepts or rejects the event
 
-	// Done has the publication acknowledged without Publish waiting for that: it returns when the event is on its way, and
-	// then Done is called, once, with the publication's id, the router's ERROR, or wamp.NetworkFailure if the session ends
-	// before. If Publish returns an error Done is not called. The goroutine that calls it is the one that reads: Done must
-	// not wait for this client. When Options.Unacknowledged of them are under way Publish waits.
+	// Done requests an acknowledgement that Publish does not wait for. Once the router has answered, Done is called
+	// with the publication id or the router's ERROR, or with wamp.NetworkFailure if the session ends first. It is
+	// called once, or not at all if Publish returns an error. The goroutine that reads calls it, so Done must not wait
+	// for this client. Publish blocks while Options.Unacknowledged such publications are pending.
 	Done func(publication wamp.ID, err error)
 
-	IncludeMe  bool // deliver the event to this client too, if it has subscribed
-	DiscloseMe bool // tell the subscribers who publishes
-	Retain     bool // the router keeps the event for those who ask for it when they subscribe
+	IncludeMe  bool // deliver the event to this client, too, if it has subscribed
+	DiscloseMe bool // tell the subscribers the publisher's identity
+	Retain     bool // the router keeps the event for later subscribers with get_retained
 
-	Eligible, Exclude                 []wamp.ID // sessions
+	Eligible, Exclude                 []wamp.ID // session ids
 	EligibleAuthid, ExcludeAuthid     []string
 	EligibleAuthrole, ExcludeAuthrole []string
 
-	// What a link says of an event that it passes on. Routers heed it from those only who may forward.
-	ForwardFor []Hop     // the way it has come, the oldest hop first
-	Origin     *Origin   // so that it is routed once, however often it is sent; needs Acknowledge or Done
-	Time       time.Time // when it was published first, if that is worth telling
+	// Set by links for events that they forward. Routers accept these only from sessions that may forward.
+	ForwardFor []Hop     // the links that the event came over, oldest hop first
+	Origin     *Origin   // identifies the event, so that it is routed once even if sent again; needs Acknowledge or Done
+	Time       time.Time // when the event was first published; zero: not sent
 
 	Extra map[string]any // further fields of PUBLISH.Options
 
-	// More says that further messages will follow at once: this one need not be written by itself.
+	// More announces further messages: the client may delay this one to write them together.
 	More bool
 }
 
-// Publish publishes an event. Without Acknowledge it returns when the event is on its way, and there is no telling
-// whether the router refuses it or the connection breaks. While the client is not connected, and while its outgoing
-// buffer is full and ctx done, it returns an error and nothing is published.
+// Publish publishes an event. Without Acknowledge and Done it returns when the event is in the outgoing buffer; a
+// rejection by the router or a broken connection stays unnoticed. Without a session, or if ctx is done before there is
+// room, Publish returns an error and nothing is published.
 func (c *Client) Publish(ctx context.Context, topic string, o PublishOptions, p Payload) error {
 	s, err := c.session()
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *Client) Publish(ctx context.Context, topic string, o PublishOptions, p 
 	return s.out.send(ctx, &m, urgency)
 }
 
-// publishWithin publishes when fewer than Options.Unacknowledged such publications are under way.
+// publishWithin publishes once fewer than Options.Unacknowledged such publications are pending.
 func (s *session) publishWithin(ctx context.Context, m *outbound, done func(wamp.ID, error), u urgency) error {
 	select {
 	case s.window <- struct{}{}:
@@ -81,7 +81,7 @@ func (s *session) publishWithin(ctx context.Context, m *outbound, done func(wamp
 	return err
 }
 
-// delivery is the request of a PUBLISH that nobody waits for.
+// delivery is the request of a PUBLISH with PublishOptions.Done.
 type delivery struct {
 	session *session
 	done    func(wamp.ID, error)
@@ -113,7 +113,7 @@ func (s *session) publishAcknowledged(ctx context.Context, m outbound) error {
 	}
 }
 
-// acknowledgement is the request of a PUBLISH that wants PUBLISHED.
+// acknowledgement is the request of a PUBLISH with PublishOptions.Acknowledge.
 type acknowledgement struct {
 	done chan error // room for one
 }
@@ -122,7 +122,7 @@ func (a *acknowledgement) kind() (sent, reply wamp.Type) { return wamp.Publish, 
 func (a *acknowledgement) answer(*codec.Message)         { a.done <- nil }
 func (a *acknowledgement) fail(err error)                { a.done <- err }
 
-// dict encodes the options; most events have none.
+// dict encodes the options. Most events have none.
 func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	if o.plain() {
 		return codec.Dict{}, nil
@@ -168,7 +168,7 @@ func setList[T any](b *codec.Builder, key string, list []T) {
 	}
 }
 
-// finish adds the fields that the caller gave and returns the dict.
+// finish adds the application's own fields and returns the dict.
 func finish(b *codec.Builder, extra map[string]any) (codec.Dict, error) {
 	for key, value := range extra {
 		b.Any(key, value)

@@ -68,7 +68,7 @@ func TestPublishRefusesWhatCannotBeSent(t *testing.T) {
 	}
 }
 
-// limited is a connection whose router takes no more than limit octets a message.
+// limited is a connection to a router that accepts at most limit bytes a message.
 type limited struct {
 	client.Conn
 	limit int
@@ -175,7 +175,7 @@ func TestSubscribe(t *testing.T) {
 	if o := p.options(m); o["match"] != "wildcard" || o["x_own"] != int64(1) || o["get_retained"] != nil {
 		t.Errorf("SUBSCRIBE %v", o)
 	}
-	// The event comes with the same read as SUBSCRIBED.
+	// The event is read together with SUBSCRIBED.
 	event := p.event(3, "x")
 	event.Dict = p.dict(map[string]any{"topic": "a.b.c", "publisher": 55, "retained": true})
 	p.send(codec.Message{Type: wamp.Subscribed, Request: m.Request, ID: 3}, event)
@@ -221,7 +221,7 @@ func TestTwoHandlersOfOneTopic(t *testing.T) {
 	if a, b := <-got, <-got; a != "first" || b != "second" {
 		t.Errorf("handlers called: %s, %s", a, b)
 	}
-	// The router counts them as one: it hears of the end of the last.
+	// To the router they are one subscription: only the last end is sent.
 	check(t, subs[0].Unsubscribe(t.Context()))
 	p.send(p.event(3))
 	if a := <-got; a != "second" {
@@ -254,7 +254,7 @@ func TestSubscribeGivenUpIsEndedAtTheRouter(t *testing.T) {
 	}
 }
 
-// TestSlowHandler has a handler that does not return while events pour in.
+// TestSlowHandler has a handler that blocks while more and more events arrive.
 func TestSlowHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _ := start(t, client.Options{EventBuffer: 64 << 10, HandlerWait: time.Second})
@@ -275,7 +275,7 @@ func TestSlowHandler(t *testing.T) {
 		for i := range total {
 			p.send(p.event(3, i, filler))
 		}
-		// The read loop has waited once and then dropped: everything has been read.
+		// The read loop has waited once and then dropped events: everything has been read.
 		synctest.Wait()
 		if waited := time.Since(began); waited != time.Second {
 			t.Errorf("reading 1000 events took %v", waited)
@@ -300,7 +300,7 @@ func TestSlowHandler(t *testing.T) {
 	})
 }
 
-// TestHandlerMayCall has a handler that makes a request of its own while more events wait than the queue takes.
+// TestHandlerMayCall has a handler that makes a request while more events wait than the queue holds.
 func TestHandlerMayCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _ := start(t, client.Options{EventBuffer: 4 << 10})
@@ -314,7 +314,7 @@ func TestHandlerMayCall(t *testing.T) {
 		})
 		p.subscribed(3)
 		check(t, <-done)
-		for range 10 { // beyond the limit, within what a pending request allows
+		for range 10 { // beyond the limit, but within what a pending request allows
 			p.send(p.event(3, strings.Repeat("x", 1000)))
 		}
 		began := time.Now()

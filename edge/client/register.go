@@ -7,32 +7,32 @@ import (
 	"runnel/edge/wamp"
 )
 
-// RegisterOptions say what to register and how.
+// RegisterOptions say how to register a procedure.
 type RegisterOptions struct {
 	Match          wamp.Match
 	Invoke         wamp.Invoke
-	DiscloseCaller bool // ask the router to say who calls
-	ForwardTimeout bool // ask the router to leave a call's timeout to this client, see Invocation.Timeout
+	DiscloseCaller bool // ask the router to disclose the callers
+	ForwardTimeout bool // the client measures a call's timeout, not the router; see Invocation.Timeout
 
 	Extra map[string]any // further fields of REGISTER.Options
 
-	// Persist makes Register return at once, connected or not: the client registers when it can, and tries again what is
-	// refused. Without it a first refusal is Register's error.
+	// Persist makes Register return at once, connected or not. The client registers as soon as it can, and retries
+	// after a refusal. Without Persist, Register returns the first refusal as its error.
 	Persist bool
 
-	// Refused is called when the router refuses a registration that the client keeps trying to make: with Persist, or
-	// after a reconnect; a refusal like the one before is not reported again. It is called with nil when the router has
-	// agreed after all. It must not wait for the client. By default both are logged.
+	// Refused is called when the router refuses or revokes a registration that the client retries: one with Persist, or
+	// after a reconnect. The same refusal is reported once. Refused(nil) means that the router has accepted. Refused
+	// must not wait for the client. If it is nil, the client logs both.
 	Refused func(error)
 }
 
-// Registration is a procedure on offer, from Register to Unregister, over any number of sessions.
+// Registration is a registered procedure, from Register to Unregister, across any number of sessions.
 type Registration struct {
 	endpointBase
 	handler Handler
 }
 
-// Register offers a procedure and returns when the router has agreed. The package's comment says how handle is called.
+// Register registers a procedure and returns when the router has accepted. For calls of handle see the package comment.
 func (c *Client) Register(ctx context.Context, procedure string, o RegisterOptions, handle Handler) (*Registration, error) {
 	options := maps.Clone(o.Extra)
 	if options == nil {
@@ -62,10 +62,10 @@ func (c *Client) Register(ctx context.Context, procedure string, o RegisterOptio
 	return r, nil
 }
 
-// Unregister ends the registration. Invocations under way go on.
+// Unregister ends the registration. Running invocations continue.
 func (r *Registration) Unregister(ctx context.Context) error { return r.client.end(ctx, r) }
 
-// Procedure returns the procedure or pattern registered.
+// Procedure returns the registered procedure or pattern.
 func (r *Registration) Procedure() string { return r.pattern.uri }
 
 // Match returns how Procedure is matched.
@@ -73,5 +73,5 @@ func (r *Registration) Match() wamp.Match { return r.pattern.match }
 
 func (r *Registration) addTo(in *session) { in.registrations[r.id] = r }
 
-// leave leaves it known: until the router confirms, invocations may still come.
+// removeFrom keeps the id known: invocations may arrive until the router has answered UNREGISTER.
 func (r *Registration) removeFrom(*session) (tell bool) { return true }

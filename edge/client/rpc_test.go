@@ -91,7 +91,7 @@ func TestProgressNobodyTakesEndsTheCall(t *testing.T) {
 			t.Errorf("CANCEL %d %v", cancel.Request, p.options(cancel))
 		}
 		<-sending
-		p.refuse(m, wamp.Canceled) // comes too late, and is ignored
+		p.refuse(m, wamp.Canceled) // too late: ignored
 		close(stuck)
 		if err := <-done; !errors.Is(err, wamp.Canceled) {
 			t.Errorf("call ended with %v", err)
@@ -172,7 +172,7 @@ func TestCallTimeoutIsKeptWhereTheRouterDoesNot(t *testing.T) {
 	})
 }
 
-// serve registers a procedure with the handler and returns the router's end.
+// serve registers handle for a procedure and returns the router's end.
 func serve(t *testing.T, o client.Options, ro client.RegisterOptions, h client.Handler) (*client.Client, *peer, *client.Registration) {
 	t.Helper()
 	c, p, _ := start(t, o)
@@ -211,7 +211,7 @@ func TestInvocation(t *testing.T) {
 	if m.ID != 9 {
 		t.Errorf("UNREGISTER %d", m.ID)
 	}
-	// An invocation that was under way is still answered, one after the end is not the handler's.
+	// An invocation that is under way is still answered. A later one does not reach the handler.
 	p.send(invocation(p, 2, map[string]any{"procedure": "a.bc", "caller": 44}), codec.Message{Type: wamp.Unregistered, Request: m.Request})
 	p.expect(wamp.Yield)
 	check(t, <-done)
@@ -297,7 +297,7 @@ func TestInterrupt(t *testing.T) {
 	if m := p.expect(wamp.Error); m.Request != 1 || string(m.Text) != wamp.Canceled.Error() {
 		t.Errorf("ERROR %d %s", m.Request, m.Text)
 	}
-	p.send(codec.Message{Type: wamp.Interrupt, Request: 1}) // comes too late, and is ignored
+	p.send(codec.Message{Type: wamp.Interrupt, Request: 1}) // too late: ignored
 	p.send(invocation(p, 2, nil))
 	<-started
 	p.send(codec.Message{Type: wamp.Interrupt, Request: 2})
@@ -306,7 +306,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// TestInterruptIsHandedOn has a handler that calls further with its context: the uplink's case.
+// TestInterruptIsHandedOn has a handler that makes a call with its own context, as an uplink does.
 func TestInterruptIsHandedOn(t *testing.T) {
 	var c *client.Client
 	ready := make(chan struct{})
@@ -356,7 +356,7 @@ func TestInvocationsBeyondTheBoundWaitInOrder(t *testing.T) {
 	for i := range wamp.ID(8) {
 		p.send(invocation(p, i+1, nil, i))
 	}
-	// Two run, three wait, three are refused.
+	// Two run, three wait, three are rejected.
 	for range 3 {
 		if m := p.expect(wamp.Error); m.Request < 6 || string(m.Text) != wamp.Unavailable.Error() {
 			t.Errorf("ERROR %d %s", m.Request, m.Text)

@@ -15,7 +15,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// The real router and the client take each other for who they are, with every key derivation.
+// The real router and the client authenticate each other with every key derivation.
 func TestSCRAMWithTheRouter(t *testing.T) {
 	const authid, password = "joe, =the first=", "pass\u00a0wörd"
 	for _, kdf := range []string{"argon2id13", "pbkdf2", "argon2id-13"} {
@@ -58,7 +58,7 @@ func TestSCRAMWithTheRouter(t *testing.T) {
 	}
 }
 
-// A router that can't prove that it knows the keys is left.
+// The client leaves a router that cannot prove that it has the keys.
 func TestSCRAMUnprovedRouter(t *testing.T) {
 	n := newNetwork(t)
 	joined := run(func() error {
@@ -85,7 +85,7 @@ func TestSCRAMUnprovedRouter(t *testing.T) {
 	if m := p.expect(wamp.Abort); string(m.Text) != string(wamp.AuthenticationFailed) {
 		t.Errorf("reason %s", m.Text)
 	}
-	if err := <-joined; err == nil || !strings.Contains(err.Error(), "does not prove") {
+	if err := <-joined; err == nil || !strings.Contains(err.Error(), "did not prove") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -11,41 +11,41 @@ import (
 	"runnel/edge/wamp"
 )
 
-// session is one session with the router, from WELCOME to the end of its connection.
+// session is one session at the router, from WELCOME until its connection is closed.
 type session struct {
 	// Static after join.
 	client  *Client
 	conn    Conn
 	welcome Welcome
-	out     *outgoing     // locks for itself
-	ended   chan struct{} // closed when nothing more will come of the session and its goroutines are gone
-	window  chan struct{} // has an item for each publication of which nobody waits for the acknowledgement
+	out     *outgoing     // has its own lock
+	ended   chan struct{} // closed when the session is over and its goroutines have returned
+	window  chan struct{} // one item for each pending publication with PublishOptions.Done
 
-	reason  error       // why it ended; to be read after ended is closed
-	closing atomic.Bool // GOODBYE was sent: nothing but GOODBYE is of interest
+	reason  error       // why it ended; set before ended is closed
+	closing atomic.Bool // GOODBYE was sent: other messages from the router are ignored
 
 	// Guarded by client.mu.
-	subscriptions map[wamp.ID][]*Subscription // the slices are never edited: the read loop uses them without the lock
-	subscribing   map[pattern]int             // SUBSCRIBE sent and not yet answered
+	subscriptions map[wamp.ID][]*Subscription // slices are immutable: the read loop uses them without the lock
+	subscribing   map[pattern]int             // number of SUBSCRIBEs that the router has not answered
 	registrations map[wamp.ID]*Registration
 
 	mu sync.Mutex
 	// Guarded by mu.
 	pending     map[wamp.ID]request
 	invocations map[wamp.ID]*Invocation
-	unfinished  []wamp.ID // invocations that ended while more of their arguments were to come
+	unfinished  []wamp.ID // streams of arguments that were answered before their last chunk
 }
 
-// request waits for the router's reply to a message that this client sent. Either answer or fail is called, once, by who
-// takes the request off pending.
+// request is a message of this client that the router will answer. The code that removes it from pending calls answer
+// or fail, once.
 type request interface {
-	// kind is the message's type, and what its reply's type is.
+	// kind returns the type of the message and the type of its reply.
 	kind() (sent, reply wamp.Type)
 
-	// answer takes the reply; it is called by the read loop.
+	// answer takes the reply. The read loop calls it.
 	answer(*codec.Message)
 
-	// fail takes the reason why there is no reply, or the router's ERROR.
+	// fail takes the router's ERROR, or the reason why no reply will come.
 	fail(error)
 }
 
@@ -63,7 +63,7 @@ func newSession(c *Client, conn Conn) *session {
 	return s
 }
 
-// expect notes a request that was just given its id.
+// expect adds a request that has just been given its id.
 func (s *session) expect(id wamp.ID, r request) {
 	s.mu.Lock()
 	s.pending[id] = r
@@ -71,7 +71,7 @@ func (s *session) expect(id wamp.ID, r request) {
 	s.client.events.addUnanswered(1)
 }
 
-// forget reports whether the request was still pending, and takes it off.
+// forget removes a request from pending, and reports whether it was there.
 func (s *session) forget(id wamp.ID) bool {
 	s.mu.Lock()
 	_, found := s.pending[id]
@@ -83,7 +83,7 @@ func (s *session) forget(id wamp.ID) bool {
 	return found
 }
 
-// run is the read loop, with the writer beside it. It returns when the session is over and its connection closed.
+// run is the read loop. It starts the writer, and returns when the session is over and both have ended.
 func (s *session) run() {
 	var writer sync.WaitGroup
 	quit := make(chan struct{})
@@ -95,7 +95,7 @@ func (s *session) run() {
 	close(s.ended)
 }
 
-// read handles messages until the session is over, and says why it is.
+// read handles messages until the session is over and returns why.
 func (s *session) read() error {
 	var m codec.Message
 	for {
@@ -117,17 +117,17 @@ func (s *session) read() error {
 	}
 }
 
-// isExtension reports whether a message could not be parsed because its code is one of those that basic/messages.md
-// leaves to extensions. Such messages are ignored.
+// isExtension reports whether a message has a type that basic/messages.md reserves for extensions. Such messages are
+// ignored.
 func isExtension(err error) bool {
 	var unknown codec.UnknownType
 	return errors.As(err, &unknown) && unknown >= 256 && unknown < 1024
 }
 
-// handle does what one message asks for. An error ends the session.
+// handle handles one message. An error ends the session.
 func (s *session) handle(m *codec.Message) error {
 	if s.closing.Load() && m.Type != wamp.Goodbye && m.Type != wamp.Abort {
-		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
+		return nil // basic/sessions.md: after sending GOODBYE, a peer ignores everything but GOODBYE
 	}
 	switch m.Type {
 	case wamp.Event:
@@ -143,7 +143,7 @@ func (s *session) handle(m *codec.Message) error {
 		return s.reply(m, m.Type)
 	case wamp.Error:
 		if m.ErrorType == wamp.Cancel {
-			m.ErrorType = wamp.Call // the specification has both for a call that was canceled
+			m.ErrorType = wamp.Call // the specification has both for a canceled call
 		}
 		return s.reply(m, m.ErrorType)
 	case wamp.Invocation:
@@ -156,13 +156,12 @@ func (s *session) handle(m *codec.Message) error {
 	case wamp.Abort:
 		return &endedError{m.Type, received(m)}
 	case wamp.EventReceived:
-		return nil // acknowledged delivery is not asked for
+		return nil // the client did not request acknowledged delivery
 	}
-	return violated("received %s in a session", m.Type)
+	return violated("received %s in an open session", m.Type)
 }
 
-// reply hands a reply to the request it is for. kind is the type that the request must have as its reply or, for ERROR,
-// as its own.
+// reply passes a reply to its request. kind is the type of the reply; for ERROR it is the type of the failed request.
 func (s *session) reply(m *codec.Message, kind wamp.Type) error {
 	s.mu.Lock()
 	r, found := s.pending[m.Request]
@@ -189,18 +188,19 @@ func (s *session) reply(m *codec.Message, kind wamp.Type) error {
 	return nil
 }
 
-// unexpected tells a reply to a request given up, which is ignored, from one to a request never made.
+// unmatched handles a reply without a pending request. If the request was given up, the reply is ignored. If it was
+// never sent, the reply is a protocol violation.
 func (s *session) unmatched(m *codec.Message, kind wamp.Type) error {
 	if m.Type == wamp.Error && !numbered(kind) {
 		return violated("received ERROR for %s", kind)
 	}
 	if m.Request > s.out.lastID() {
-		return violated("received %s for request %d, which was not made", m.Type, m.Request)
+		return violated("received %s for request %d, which was never sent", m.Type, m.Request)
 	}
 	return nil
 }
 
-// goodbye answers the router's GOODBYE, or takes its answer to ours. The session is over.
+// goodbye handles GOODBYE: it answers the router's, or accepts the answer to the client's. The session is over.
 func (s *session) goodbye(m *codec.Message) error {
 	if s.closing.Load() {
 		return ErrClosed
@@ -213,10 +213,10 @@ func (s *session) goodbye(m *codec.Message) error {
 	return reason
 }
 
-// lastWords is how long GOODBYE or ABORT may take to be written before the connection is closed.
+// goodbyeTimeout is how long writing GOODBYE or ABORT may take before the connection is closed.
 const goodbyeTimeout = time.Second
 
-// abort tells the router what it did wrong, if that is why the session ends.
+// abortOnViolation sends ABORT if the session ends because the router violated the protocol.
 func (s *session) abortOnViolation(err error) {
 	breach, ok := err.(violation)
 	if !ok {
@@ -232,7 +232,7 @@ func (s *session) abortOnViolation(err error) {
 	s.out.flush(goodbyeTimeout)
 }
 
-// leave says GOODBYE and waits until the router has answered and the session is over, or until ctx is done.
+// close sends GOODBYE and waits for the answer. When ctx is done it closes the connection.
 func (s *session) close(ctx context.Context) {
 	s.closing.Store(true)
 	s.out.closeWith(&outbound{
@@ -248,7 +248,7 @@ func (s *session) close(ctx context.Context) {
 	}
 }
 
-// end fails whatever waits for the session.
+// cleanUp closes the connection and fails all that depends on the session.
 func (s *session) cleanUp() {
 	s.client.uninstall()
 	failure := networkFailure(s.reason)
@@ -269,9 +269,9 @@ func (s *session) failPending(err error) {
 	}
 }
 
-// endedError is a session's end, or its not beginning, by the router's word.
+// endedError means that the router ended the session, or refused it, by ABORT or GOODBYE.
 type endedError struct {
-	message wamp.Type // ABORT or GOODBYE
+	message wamp.Type // wamp.Abort or wamp.Goodbye
 	err     *Error
 }
 

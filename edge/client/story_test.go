@@ -18,7 +18,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// router is a real one, with one realm in which everybody may do everything.
+// router is a real router with one realm, in which every session may do everything.
 type router struct {
 	t      *testing.T
 	router *edge.Router
@@ -37,7 +37,7 @@ func newRouter(t *testing.T, strict bool) *router {
 	return r
 }
 
-// client joins a client that speaks s.
+// client joins a client that uses serializer s.
 func (r *router) client(s wamp.Serializer, o client.Options) *client.Client {
 	r.t.Helper()
 	o.Realm, o.Dial = "realm1", func(context.Context) (client.Conn, error) {
@@ -53,8 +53,8 @@ func (r *router) client(s wamp.Serializer, o client.Options) *client.Client {
 	return c
 }
 
-// cut breaks all connections, the newest first: the caller's before the callee's, for the router would say that the
-// callee has left.
+// cut breaks all connections, newest first. The caller's breaks before the callee's, because the router would report to
+// it that the callee has left.
 func (r *router) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,8 +77,8 @@ func (r *router) close(clients ...*client.Client) {
 	r.served.Wait()
 }
 
-// tell tells a story with two clients, for every serializer of one of them, in a realm that insists on the letter.
-func tell(t *testing.T, plot func(t *testing.T, r *router, a, b *client.Client)) {
+// story runs a story of two clients in a strict realm, once for each serializer of one of them.
+func story(t *testing.T, plot func(t *testing.T, r *router, a, b *client.Client)) {
 	for _, s := range wamp.Serializers {
 		t.Run(s.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -92,7 +92,7 @@ func tell(t *testing.T, plot func(t *testing.T, r *router, a, b *client.Client))
 }
 
 func TestStoryPublishSubscribe(t *testing.T) {
-	tell(t, func(t *testing.T, r *router, a, b *client.Client) {
+	story(t, func(t *testing.T, r *router, a, b *client.Client) {
 		got := make(chan string, 9)
 		for _, c := range []*client.Client{a, b} {
 			_, err := c.Subscribe(t.Context(), "com.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
@@ -115,7 +115,7 @@ func TestStoryPublishSubscribe(t *testing.T) {
 }
 
 func TestStoryCall(t *testing.T) {
-	tell(t, func(t *testing.T, r *router, a, b *client.Client) {
+	story(t, func(t *testing.T, r *router, a, b *client.Client) {
 		_, err := a.Register(t.Context(), "com.count", client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 			if len(inv.Args()) == 0 {
 				return client.Payload{}, client.NewError("com.error.empty", 1, "two")
@@ -148,7 +148,7 @@ func TestStoryCall(t *testing.T) {
 }
 
 func TestStoryCancel(t *testing.T) {
-	tell(t, func(t *testing.T, r *router, a, b *client.Client) {
+	story(t, func(t *testing.T, r *router, a, b *client.Client) {
 		modes := make(chan string, 9)
 		_, err := a.Register(t.Context(), "com.slow", client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 			select {
@@ -187,7 +187,7 @@ func TestStoryCancel(t *testing.T) {
 }
 
 func TestStoryReconnect(t *testing.T) {
-	tell(t, func(t *testing.T, r *router, a, b *client.Client) {
+	story(t, func(t *testing.T, r *router, a, b *client.Client) {
 		events := make(chan any, 9)
 		_, err := a.Subscribe(t.Context(), "com.topic", client.SubscribeOptions{}, func(e *client.Event) { events <- e.Args()[0] })
 		check(t, err)

@@ -10,10 +10,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Calls whose arguments come in chunks (advanced/rpc_progressive_call_invocations.md): CallOptions.Input makes one,
-// Invocation.Input takes it. The chunks of a call are CALL messages, and INVOCATION messages, with one id.
+// Calls with chunked arguments (advanced/rpc_progressive_call_invocations.md). CallOptions.Input sends the chunks,
+// Invocation.Input receives them. All chunks of a call are CALL messages, and INVOCATION messages, with the same id.
 
-// stream sends the further chunks of a call as Input has them, until the last one, or until ctx is done.
+// stream sends the chunks that o.Input returns, until the last one or until ctx is done.
 func (k *call) stream(ctx context.Context, procedure string, o *CallOptions) error {
 	for {
 		p, more, err := o.Input(ctx)
@@ -36,7 +36,7 @@ func (k *call) stream(ctx context.Context, procedure string, o *CallOptions) err
 	}
 }
 
-// withInput waits for the call while its chunks are sent. Where they fail to come, the call is canceled.
+// withInput sends the chunks and waits for the result. If o.Input fails, the call is canceled.
 func (k *call) withInput(ctx context.Context, procedure string, o *CallOptions) (*Result, error) {
 	streaming, stop := context.WithCancelCause(ctx)
 	var work sync.WaitGroup
@@ -58,18 +58,18 @@ func (k *call) withInput(ctx context.Context, procedure string, o *CallOptions) 
 
 var errNoStreams = &Error{
 	URI:  wamp.FeatureNotSupported.Error(),
-	Body: Body{Payload: mustPayload("the router does not know calls whose arguments come in chunks")},
+	Body: Body{Payload: mustPayload("the router does not support calls with chunked arguments")},
 }
 
 func mustPayload(text string) codec.Payload {
 	p, err := codec.NewPayload(wamp.CBOR, []any{text}, nil)
 	if err != nil {
-		panic(err) // it is a constant
+		panic(err) // the argument is a constant
 	}
 	return p
 }
 
-// chunks is what has come of an invocation's arguments and was not taken yet.
+// chunks holds the chunks of an invocation's arguments that the handler has not taken yet.
 type chunks struct {
 	arrived chan struct{} // room for one
 	room    chan struct{} // room for one
@@ -78,14 +78,14 @@ type chunks struct {
 	// Guarded by mu.
 	list []codec.Payload
 	size int
-	open bool // more are to come
+	open bool // more chunks will come
 }
 
-// More reports whether the invocation's arguments come in chunks, of which its payload is the first.
+// More reports whether the arguments are chunked. Then the invocation's payload is the first chunk.
 func (inv *Invocation) More() bool { return inv.chunks != nil }
 
-// Input waits for the next chunk of arguments, and reports whether it is not the last. After the last it must not be called
-// again. It fails when ctx is done, or the invocation is over.
+// Input waits for the next chunk of arguments. more is false for the last one; Input must not be called after it. Input
+// fails when ctx is done or the invocation is over.
 func (inv *Invocation) Input(ctx context.Context) (p codec.Payload, more bool, err error) {
 	for c := inv.chunks; ; {
 		c.mu.Lock()
@@ -108,7 +108,7 @@ func (inv *Invocation) Input(ctx context.Context) (p codec.Payload, more bool, e
 	}
 }
 
-// feed takes a further chunk. It runs in the read loop, and waits a bounded time for a handler that does not keep up.
+// addChunk takes a further chunk. The read loop calls it; it waits up to HandlerWait for a slow handler.
 func (inv *Invocation) addChunk(m *codec.Message) {
 	c, size := inv.chunks, len(m.Payload.Raw)+eventCost
 	if !inv.waitForRoom(size) {
@@ -130,7 +130,7 @@ func (inv *Invocation) waitForRoom(size int) bool {
 		select {
 		case <-inv.chunks.room:
 		case <-inv.ctx.Done():
-			return true // nobody wants it
+			return true // over: the chunk does no harm
 		case <-timer.C:
 			return false
 		}
@@ -145,10 +145,10 @@ func (inv *Invocation) full(size int) bool {
 	return c.size > 0 && c.size+size > inv.session.client.opts.EventBuffer
 }
 
-// maxCutStreams is for how many invocations, answered before their last chunk, a session remembers that more may come.
+// maxUnfinished bounds session.unfinished.
 const maxUnfinished = 64
 
-// cut notes that an invocation is over before its last chunk. s.mu is held.
+// noteUnfinished remembers that further chunks may come for an invocation that is over. s.mu is held.
 func (s *session) noteUnfinished(inv *Invocation) {
 	c := inv.chunks
 	c.mu.Lock()
@@ -162,7 +162,7 @@ func (s *session) noteUnfinished(inv *Invocation) {
 	s.unfinished = append(s.unfinished, inv.id)
 }
 
-// resume takes an INVOCATION that is not the first of its id: a further chunk, or one that comes too late.
+// continueStream handles an INVOCATION with a known id: a further chunk, or a late one. It reports false for a new id.
 func (s *session) continueStream(m *codec.Message) bool {
 	s.mu.Lock()
 	inv := s.invocations[m.Request]

@@ -35,7 +35,7 @@ func TestChunksAfterTheAnswerAreIgnored(t *testing.T) {
 	}
 }
 
-func TestChunksThatNobodyTakes(t *testing.T) {
+func TestChunksNotTaken(t *testing.T) {
 	_, p, _ := serve(t, client.Options{EventBuffer: 300, HandlerWait: 1}, client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 		<-ctx.Done()
 		return client.Payload{}, ctx.Err()

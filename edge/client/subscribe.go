@@ -9,32 +9,32 @@ import (
 	"runnel/edge/wamp"
 )
 
-// SubscribeOptions say what to subscribe to and how.
+// SubscribeOptions say how to subscribe to a topic.
 type SubscribeOptions struct {
 	Match       wamp.Match
-	GetRetained bool           // also deliver the event that the router retains for the topic
-	Confirm     bool           // publishers that want to know hear of their event when Event.Confirm was called, not before
+	GetRetained bool           // also deliver the topic's retained event
+	Confirm     bool           // acknowledge events to their publishers by Event.Confirm
 	Extra       map[string]any // further fields of SUBSCRIBE.Options
 
-	// Persist makes Subscribe return at once, connected or not: the client subscribes when it can, and tries again what
-	// is refused. Without it a first refusal is Subscribe's error.
+	// Persist makes Subscribe return at once, connected or not. The client subscribes as soon as it can, and retries
+	// after a refusal. Without Persist, Subscribe returns the first refusal as its error.
 	Persist bool
 
-	// Refused is called when the router refuses a subscription that the client keeps trying to make: with Persist, or
-	// after a reconnect; a refusal like the one before is not reported again. It is called with nil when the router has
-	// agreed after all. It must not wait for the client. By default both are logged.
+	// Refused is called when the router refuses or revokes a subscription that the client retries: one with Persist, or
+	// after a reconnect. The same refusal is reported once. Refused(nil) means that the router has accepted. Refused
+	// must not wait for the client. If it is nil, the client logs both.
 	Refused func(error)
 }
 
-// Subscription is interest in a topic, from Subscribe to Unsubscribe, over any number of sessions.
+// Subscription is a subscribed topic, from Subscribe to Unsubscribe, across any number of sessions.
 type Subscription struct {
 	endpointBase
 	handler  func(*Event)
 	confirms bool
 }
 
-// Subscribe asks for a topic's events and returns when the router has agreed. The package's comment says how handle is
-// called.
+// Subscribe subscribes to a topic and returns when the router has accepted. For calls of handle see the package
+// comment.
 func (c *Client) Subscribe(
 	ctx context.Context, topic string, o SubscribeOptions, handle func(*Event),
 ) (*Subscription, error) {
@@ -64,10 +64,10 @@ func (c *Client) Subscribe(
 	return sub, nil
 }
 
-// Unsubscribe ends the subscription. The handler is not called after it has returned, unless it runs already.
+// Unsubscribe ends the subscription. After it returns, handle is not called again; a running call may continue.
 func (s *Subscription) Unsubscribe(ctx context.Context) error { return s.client.end(ctx, s) }
 
-// Topic returns the topic or pattern subscribed to.
+// Topic returns the subscribed topic or pattern.
 func (s *Subscription) Topic() string { return s.pattern.uri }
 
 // Match returns how Topic is matched.
@@ -79,8 +79,8 @@ func (s *Subscription) addTo(in *session) {
 	}
 }
 
-// leave says that the router is to be told only when nobody else here is interested: it counts the subscriptions of a
-// session to the same topic as one.
+// removeFrom reports that the router must be told if this was the session's last subscription to the topic: to the
+// router, a session subscribes to a topic only once.
 func (s *Subscription) removeFrom(in *session) (tell bool) {
 	rest := slices.DeleteFunc(slices.Clone(in.subscriptions[s.id]), func(other *Subscription) bool { return other == s })
 	if len(rest) > 0 {
@@ -91,7 +91,7 @@ func (s *Subscription) removeFrom(in *session) (tell bool) {
 	return in.subscribing[s.pattern] == 0
 }
 
-// event queues an EVENT for the handlers of its subscription. One that is just being ended has none any more.
+// event queues an EVENT for the handlers of its subscription. Events of a subscription that has just ended are ignored.
 func (s *session) event(m *codec.Message) {
 	s.client.mu.Lock()
 	list := s.subscriptions[m.ID]
@@ -112,17 +112,17 @@ func (s *session) event(m *codec.Message) {
 	}
 }
 
-// Event is an event as a handler gets it. It and its bytes are the handler's until that returns.
+// Event is a received event. The Event and its bytes are valid until the handler returns.
 type Event struct {
 	Body
 	Subscription *Subscription
 	Publication  wamp.ID
-	More         bool // further events are waiting for their handlers
+	More         bool // further events wait for their handlers
 
-	vote *vote // nil: Confirm has nothing to say
+	vote *vote // nil: Confirm has no effect
 }
 
-// Topic returns the topic published to, which for a pattern is not the one subscribed to.
+// Topic returns the topic of the event. It differs from the subscribed one if that is a pattern.
 func (e *Event) Topic() string {
 	if topic := e.text("topic"); topic != "" {
 		return topic
@@ -130,10 +130,10 @@ func (e *Event) Topic() string {
 	return e.Subscription.pattern.uri
 }
 
-// Retained reports whether the event is not new but the one that the router keeps for the topic.
+// Retained reports whether this is the topic's retained event, and not a new one.
 func (e *Event) Retained() bool { return e.flag("retained") }
 
-// Publisher returns the publisher's session; 0 if it was not disclosed.
+// Publisher returns the publisher's session id; 0 if it was not disclosed.
 func (e *Event) Publisher() wamp.ID { return e.sessionID("publisher") }
 
 // PublisherAuthid returns the publisher's authid; "" if it was not disclosed.
@@ -142,7 +142,7 @@ func (e *Event) PublisherAuthid() string { return e.text("publisher_authid") }
 // PublisherAuthrole returns the publisher's role; "" if it was not disclosed.
 func (e *Event) PublisherAuthrole() string { return e.text("publisher_authrole") }
 
-// Clone returns a copy that may be kept.
+// Clone returns a copy that the application may keep.
 func (e *Event) Clone() *Event {
 	clone := *e
 	clone.Body = e.Body.Clone()

@@ -82,7 +82,7 @@ func start(t *testing.T, config string) *router {
 		if status, err := p.Wait(); err != nil || status != 0 {
 			t.Errorf("the router ended with %d, %v", status, err)
 		}
-		if strings.Contains(p.Stderr.Text(), "not connected, trying again") {
+		if strings.Contains(p.Stderr.Text(), "not connected to router; retrying") {
 			t.Error("a sensor's session did not end in good order")
 		}
 		if t.Failed() {

@@ -22,7 +22,7 @@ func TestSIGTERMDrains(t *testing.T) {
 		t.Errorf("the router ended with %d", status)
 	}
 	for _, s := range subscribers {
-		s.logs(`not connected, trying again.*wamp\.close\.system_shutdown`)
+		s.logs(`not connected to router; retrying.*wamp\.close\.system_shutdown`)
 		s.Signal(syscall.SIGTERM)
 		if status := s.wait(); status != 0 {
 			t.Errorf("a subscriber ended with %d", status)
