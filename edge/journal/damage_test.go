@@ -95,8 +95,10 @@ func TestLegacyLogGoesOn(t *testing.T) {
 // failing is a disk with operations that fail.
 type failing struct {
 	Disk
-	sync, syncDir, remove, truncate error
-	syncs                           int
+	sync, syncDir, remove, rename, truncate, append error
+
+	syncs, appends int // calls of Sync and Append
+	open           int // files that are open now
 }
 
 type failingFile struct {
@@ -105,11 +107,33 @@ type failingFile struct {
 }
 
 func (d *failing) Append(name string, create bool) (File, error) {
-	f, err := d.Disk.Append(name, create)
+	d.appends++
+	if d.append != nil {
+		return nil, d.append
+	}
+	return d.opened(d.Disk.Append(name, create))
+}
+
+func (d *failing) Open(name string) (File, error) { return d.opened(d.Disk.Open(name)) }
+
+func (d *failing) opened(f File, err error) (File, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.open++
 	return failingFile{f, d}, nil
+}
+
+func (f failingFile) Close() error {
+	f.disk.open--
+	return f.File.Close()
+}
+
+func (d *failing) Rename(from, to string) error {
+	if d.rename != nil {
+		return d.rename
+	}
+	return d.Disk.Rename(from, to)
 }
 
 func (d *failing) SyncDir(dir string) error { return errors.Join(d.syncDir, d.Disk.SyncDir(dir)) }

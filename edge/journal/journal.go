@@ -112,9 +112,12 @@ func OpenOn(disk Disk, dir string, limit int64, each func(segment uint64, record
 		}
 	}
 	slices.SortFunc(j.segments, func(a, b *segment) int { return cmp.Compare(a.number, b.number) })
-	last := len(j.segments) - 1
-	for last > 0 && j.onlyBegun(j.segments[last]) {
-		last--
+	last := 0
+	for i, s := range slices.Backward(j.segments) {
+		if !j.onlyBegun(s) {
+			last = i
+			break
+		}
 	}
 	for i, s := range j.segments {
 		if i < last {
@@ -146,7 +149,8 @@ func (j *Journal) headerOf(s *segment) []byte {
 	return header[:n]
 }
 
-// Values for the expected size of a segment that no header states.
+// Values for the expected size of a segment that no header states. They are negative, so that
+// no segment is too short for them.
 const (
 	unknown = -1 - iota // the segment has a successor
 	newest              // the segment has no successor and may be torn
@@ -196,7 +200,7 @@ func (j *Journal) read(s *segment, expected int64, found *Found, each func(uint6
 	case expected == newest && r.condition == torn:
 		s.torn = true
 		found.Torn += size - r.good
-	case r.condition != whole, expected >= 0 && size < expected, expected == unknown && size == 0:
+	case r.condition != whole, size < expected, expected == unknown && size == 0:
 		s.bad, s.sealed, s.octets = true, true, size
 		found.Bad = append(found.Bad, j.path(s.number))
 	}

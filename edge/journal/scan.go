@@ -45,7 +45,7 @@ type scanner struct {
 
 	result
 	suspect bool // data after the last intact record is damaged; it is a torn tail if no intact record follows
-	records int
+	found   bool // there was an intact record
 }
 
 func (s *scanner) scanSegment(number uint64) {
@@ -77,7 +77,7 @@ func begun(header string) bool {
 // scanHeadless reads a segment that has no valid beginning. It accepts records of both formats.
 func (s *scanner) scanHeadless() {
 	s.condition = bad
-	if s.scanRecords(s.findHead(0)); s.records == 0 {
+	if s.scanRecords(s.findHead(0)); !s.found {
 		s.scanLegacy(0)
 	}
 }
@@ -127,7 +127,7 @@ func (s *scanner) noteIntact(end int64) {
 	if s.condition == whole {
 		s.good = end
 	}
-	s.records++
+	s.found = true
 }
 
 // parseHead parses the head of the record at offset.
