@@ -18,7 +18,8 @@
 //	watch.go        what is subscribed and registered on the other side
 //	interest.go     what therefore crosses
 //	way.go          where what crosses has been
-//	store.go        exported events go through the spool
+//	store.go        exported events go into the spool; drain.go: and from there to the centre
+//	closing.go      the event for which the centre closes the connection; trial.go: how it is found
 //	topics.go       imported events
 //	procedures.go   a call's way
 //	state.go        how the link is doing

@@ -64,8 +64,13 @@ type Link struct {
 	to       atomic.Pointer[Handover]        // to the link that takes this one's place; nil: none does
 	up       atomic.Pointer[context.Context] // lasts as long as the session at the centre; nil while there is none
 	rejected atomic.Bool                     // an event was refused in this session
-	draining *drain                          // owned by the remote client's goroutine
-	from     source                          // of the last event; owned by who hands over local events
+	trial    Trial                           // locks for itself
+
+	// Owned by the remote client's goroutine.
+	draining  *drain
+	searching bool // the centre has ended the last session with events under way
+
+	from source // of the last event; owned by who hands over local events
 
 	interest atomic.Pointer[interest] // in exported topics; nil: not known
 	running  context.Context          // Run's, set before anything can happen
@@ -288,7 +293,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 
 func (l *Link) remoteLeft(err error) {
 	l.leadsTo(nil)
-	l.endDrain()
+	err = l.endDrain(err)
 	l.interest.Store(nil)
 	l.status.left(l.remotes.fate(l.pulse.fate(err)))
 	l.noteClash(err)

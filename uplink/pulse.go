@@ -118,9 +118,15 @@ func (p *pulse) limit() time.Duration {
 	return p.patience + min(time.Duration(max(p.owed.Load(), 0))*time.Second/slowest, mostSlack)
 }
 
+// gaveUp reports whether the present connection was given up as dead.
+func (p *pulse) gaveUp() bool {
+	conn := p.conn.Load()
+	return conn != nil && conn.dead.Load()
+}
+
 // fate says why a session has ended, if the link knows better than the connection.
 func (p *pulse) fate(err error) error {
-	if conn := p.conn.Load(); conn != nil && conn.dead.Load() {
+	if p.gaveUp() {
 		return fmt.Errorf("the central router has not answered for %v", p.patience)
 	}
 	return err

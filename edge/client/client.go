@@ -38,7 +38,9 @@ type Client struct {
 	revoked chan struct{} // the router revoked an endpoint
 	rejoin  chan struct{} // Rejoin was called
 
-	rejoining bool // owned by run: the next session starts without a pause
+	// Owned by run.
+	rejoining bool // the next session starts without a pause
+	backoff   Backoff
 }
 
 // New returns a client that is not connected. Run connects it.
@@ -100,6 +102,10 @@ func (c *Client) Close(ctx context.Context) error {
 
 // Rejoin closes the present session and joins again at once, without a pause. It is for switching to another router.
 func (c *Client) Rejoin() { wake(c.rejoin) }
+
+// ResetBackoff makes the next pause between two sessions one of the shortest. Only Options.OnDown may call it, where the
+// caller knows that the router is reachable.
+func (c *Client) ResetBackoff() { c.backoff.Reset() }
 
 // Done is closed when the client has ended for good: after Close or, with Reconnect.Disabled, after its only session.
 func (c *Client) Done() <-chan struct{} { return c.done }
@@ -184,7 +190,7 @@ func (c *Client) untilClosed(ctx context.Context) (context.Context, context.Canc
 
 // runSessions joins and runs one session after the other. It returns nil when ctx is done.
 func (c *Client) runSessions(ctx context.Context, s *session) error {
-	pause := c.opts.Reconnect.Backoff()
+	c.backoff = c.opts.Reconnect.Backoff()
 	for failed := 0; ; {
 		var err error
 		if s == nil {
@@ -199,7 +205,7 @@ func (c *Client) runSessions(ctx context.Context, s *session) error {
 				continue
 			}
 			if stable(start) {
-				pause.Reset()
+				c.backoff.Reset()
 			}
 		}
 		if ctx.Err() != nil {
@@ -210,7 +216,7 @@ func (c *Client) runSessions(ctx context.Context, s *session) error {
 		}
 		c.logFailure(failed, err)
 		failed++
-		if !Sleep(ctx, pause.Next()) {
+		if !Sleep(ctx, c.backoff.Next()) {
 			return nil
 		}
 	}

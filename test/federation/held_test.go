@@ -3,6 +3,7 @@ package federation
 import (
 	"fmt"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -56,12 +57,17 @@ func (n *node) command(args ...string) string {
 // mend corrects the typo and has the router read its configuration again.
 func (n *node) mend(t *testing.T) {
 	t.Helper()
-	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", n.name,
-		strings.Replace(typo, "com.exmple.", "com.", 1)+listening))
+	n.configure(strings.Replace(typo, "com.exmple.", "com.", 1) + listening)
 	n.process.Signal(syscall.SIGHUP)
 	if _, err := n.process.Logs("configuration applied"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// configure writes another configuration.
+func (n *node) configure(text string) {
+	n.Helper()
+	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", n.name, text))
 }
 
 // Events that the centre rejects are held on disk, topic by topic, while others cross. They survive a crash, and arrive in
@@ -118,4 +124,69 @@ func TestRejectedEventsAreHeld(t *testing.T) {
 		}
 	}
 	await(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
+}
+
+// A WebSocket has no answer to a message that is too large: the centre closes the connection. The link finds the events and
+// holds their topics, while all others cross. When the centre's limit is raised, what was held arrives in order.
+func TestTooLargeForTheCentre(t *testing.T) {
+	for _, scheme := range []string{"tcp", "ws"} {
+		t.Run(scheme, func(t *testing.T) {
+			limit := "[limits]\nmax_message = \"64KiB\"\n"
+			centre := start(t, "centre", limit)
+			url := scheme + strings.TrimPrefix(centre.url, "tcp")
+			if scheme == "ws" {
+				url += "/ws"
+			}
+			gateway := start(t, "gateway", strings.Replace(linkTo("central", centre, shares(`export topic com. store="durable"`, `export topic org.`)), centre.url, url, 1))
+			up := centre.join()
+			good := centre.listen(up, "com.good.", wamp.Prefix)
+			late := centre.listen(up, "org.", wamp.Prefix)
+			here := gateway.join()
+			picture := strings.Repeat("x", 100_000)
+			for i := range 20 {
+				switch i % 5 {
+				case 0:
+					gateway.publish(here, "com.example.picture", i, picture)
+				case 2:
+					gateway.publish(here, "com.example.film", i, picture)
+				case 4:
+					gateway.publish(here, "org.picture", i, picture)
+				}
+				gateway.publish(here, "com.good.one", i)
+			}
+			for i := range 20 {
+				good.has(t, fmt.Sprintf("com.good.one[%d]", i), 1)
+			}
+			gateway.publish(here, "org.last", 1)
+			late.has(t, "org.last[1]", 1) // what is not kept on disk does not stay in the way either
+			await(t, "the topics are held", func() bool {
+				text := gateway.command("queue", "ls")
+				return strings.Contains(text, "held: com.example.picture, 4 events") && strings.Contains(text, "held: com.example.film, 4 events")
+			})
+			log := gateway.process.Stderr.Text()
+			for _, want := range []string{`topic held.* topic=com.example.picture size=1000\d\d`, `topic held.* topic=com.example.film size=1000\d\d`} {
+				if n := len(regexp.MustCompile(want).FindAllString(log, -1)); n != 1 {
+					t.Errorf("%d lines of %s", n, want)
+				}
+			}
+			if dropped := gateway.link(here, "central").EventsUp.Dropped; dropped != 0 && dropped != 4 {
+				t.Errorf("%d events were dropped", dropped)
+			}
+			centre.line.become(quality{cut: true})
+			centre.kill()
+			centre.configure(everybody + listening + strings.Replace(limit, "64", "256", 1))
+			centre.run()
+			large := centre.listen(centre.join(), "com.example.", wamp.Prefix)
+			centre.line.become(quality{})
+			for i := range 20 {
+				switch i % 5 {
+				case 0:
+					large.has(t, fmt.Sprintf("com.example.picture[%d %s]", i, picture), 1)
+				case 2:
+					large.has(t, fmt.Sprintf("com.example.film[%d %s]", i, picture), 1)
+				}
+			}
+			await(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
+		})
+	}
 }

@@ -29,9 +29,6 @@ func (c *closing) Unwrap() error { return c.err }
 // closed looks into how a connection has ended, and makes the error of it.
 func (l *Link) closed(s *session, err error) error {
 	landed, open := l.flight.outcome()
-	if landed > 0 {
-		l.vain = 0
-	}
 	accused := l.judge(s, err, open)
 	return l.takenOver(s, l.explain(err, open), !accused && (landed > 0 || len(open) == 0))
 }

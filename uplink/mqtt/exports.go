@@ -132,7 +132,7 @@ func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
 // landed takes an event out of the spool that the broker has acknowledged.
 func (s *session) landed(id uint16, released bool) {
 	if sequence, ok := s.link.flight.landed(id, released); ok {
-		s.link.trial.acquit(sequence)
+		s.link.trial.Acquit(sequence)
 		s.link.opts.Spool.Ack(sequence)
 		s.link.status.eventsUp.passed()
 	}

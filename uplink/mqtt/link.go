@@ -71,7 +71,7 @@ type Link struct {
 	way      []client.Hop // of what comes from the broker
 	status   status       // locks for itself
 	flight   *flight
-	trial    *trial // locks for itself
+	trial    uplink.Trial // locks for itself
 	echoes   *echoes
 	inbox    inbox // locks for itself
 	resent   *resent
@@ -89,7 +89,6 @@ type Link struct {
 	// Owned by Run.
 	ways      []way
 	turn      int  // the way to be tried next
-	vain      int  // events that were convicted since one was acknowledged
 	searching bool // the last connection was closed by the broker with events under way
 	takeovers takeovers
 }
@@ -110,7 +109,7 @@ type subscription struct {
 // New makes a Link and checks its options; Run runs it.
 func New(opts Options) (*Link, error) {
 	l := &Link{
-		opts: opts, log: opts.Log, hears: make(chan struct{}), trial: newTrial(),
+		opts: opts, log: opts.Log, hears: make(chan struct{}),
 		status: status{since: time.Now(), refused: make(map[string]string)},
 	}
 	if l.log == nil {
@@ -273,7 +272,7 @@ func (l *Link) connections(ctx context.Context) {
 		}
 		failed++
 		long := time.Since(start) > l.opts.Reconnect.Min
-		if up && (l.searching && l.vain < mostVain || long && !l.takeovers.sure()) {
+		if up && (l.searching && l.trial.Promising() || long && !l.takeovers.sure()) {
 			pause.Reset()
 		}
 		if !client.Sleep(ctx, pause.Next()) {

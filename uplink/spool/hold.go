@@ -116,6 +116,13 @@ type HeldTopic struct {
 	Since  time.Time // by the time of day
 }
 
+// ReasonCloses is the reason to give Hold for an event for which the far side closes the connection. Every retry of its topic
+// may cost a connection, so such topics are retried one at a time, in turn; Retry retries them all.
+const ReasonCloses = "the far side closes the connection when it is sent this event"
+
+// costly reports whether a retry of the topic may cost the connection.
+func (t *heldTopic) costly() bool { return t.reason == ReasonCloses }
+
 // Hold says that the far side has rejected an event that Next has returned, and why. It reports false if the event is not
 // of a kind that is held: of class Memory, or a gap. Then the caller acknowledges it, to drop it.
 func (s *Spool) Hold(sequence uint64, reason string) bool {
@@ -248,6 +255,32 @@ func (h *held) retry() {
 	}
 }
 
+// retryCheap retries the topics of which a retry costs a message, and one of the others.
+func (h *held) retryCheap() {
+	one := h.nextCostly()
+	for t := h.front; t != nil; t = t.next {
+		if t == one || !t.costly() {
+			h.retryTopic(t)
+		}
+	}
+}
+
+// nextCostly returns the costly topic whose turn it is; nil: there is none.
+func (h *held) nextCostly() *heldTopic {
+	t := h.turn
+	for range len(h.topics) {
+		if t == nil {
+			t = h.front
+		}
+		if t.costly() {
+			h.turn = t.next
+			return t
+		}
+		t = t.next
+	}
+	return nil
+}
+
 func (h *held) retryTopic(t *heldTopic) {
 	if t.state == waits {
 		t.state = due
@@ -286,7 +319,7 @@ func (s *Spool) retryDue() time.Duration {
 			h.schedule(max(pause/time.Duration(len(h.topics)), s.opts.RetryFirst))
 			h.pause = pause
 		} else {
-			h.retry()
+			h.retryCheap()
 			h.schedule(pause)
 		}
 	}

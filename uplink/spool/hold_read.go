@@ -55,6 +55,7 @@ func (s *Spool) collectHeld(n int) (events []Event, lack *heldSegment) {
 		default:
 			out := e.Event
 			out.Held, out.Probe = true, f.topic.state == due
+			out.Alone = out.Probe && f.topic.costly()
 			s.handHeld(e, f)
 			octets += e.octets
 			events = append(events, out)
@@ -177,7 +178,7 @@ func (s *Spool) settleHeld(sequence uint64) bool {
 	if t.state == probing || t.state == due && f.attempt != h.attempt {
 		t.state = opened
 		h.schedule(s.opts.RetryFirst) // others may have been mended, too
-		if s.opts.RetryOne {
+		if s.opts.RetryOne || t.costly() {
 			h.retryAt = time.Now()
 		}
 	}

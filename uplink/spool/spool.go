@@ -62,6 +62,7 @@ type Event struct {
 
 	Held  bool // the far side has rejected it, or an earlier event of its topic; Next and Peek set it
 	Probe bool // it is held, and shows whether it still has to be: nothing else of its topic comes before the answer
+	Alone bool // it is a probe that may cost the connection (ReasonCloses): send it with nothing else under way
 
 	Gap *Gap // not nil: it stands for events that were dropped, and is to be forwarded like one; it has no topic
 }

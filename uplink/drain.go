@@ -1,0 +1,222 @@
+package uplink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/uplink/spool"
+)
+
+// drain publishes what waits in the spool, as long as one session at the centre lasts.
+type drain struct {
+	// Static after construction.
+	link   *Link
+	ctx    context.Context // ends with the session
+	stop   func()
+	done   chan struct{}
+	heard  uint64 // messages of the centre when it began
+	flight *flight
+
+	// Owned by run.
+	options []byte                // of the last event
+	how     client.PublishOptions // what they say
+
+	mu    sync.Mutex
+	again func() // ends the present attempt. Guarded by mu
+}
+
+// beginDrain is called when the centre was joined, endDrain before the client dials again.
+func (l *Link) beginDrain() {
+	d := &drain{link: l, done: make(chan struct{}), flight: newFlight(), heard: l.pulse.heard.Load()}
+	d.ctx, d.stop = context.WithCancel(context.Background())
+	l.draining = d
+	if !l.searching {
+		l.spool.Retry() // the centre may accept now what it has rejected
+	}
+	l.up.Store(&d.ctx)
+	go d.run()
+}
+
+// endDrain ends the drain of a session that has ended with err, and returns the error to show for it.
+func (l *Link) endDrain(err error) error {
+	d := l.draining
+	if d == nil {
+		return err
+	}
+	l.up.Store(nil)
+	d.stop()
+	<-d.done
+	l.draining = nil
+	return l.judge(err, d.flight.open())
+}
+
+// run makes attempt after attempt: one ends when the centre can't take an event now. Then what is under
+// way is awaited, so that nothing overtakes more than it must.
+func (d *drain) run() {
+	defer close(d.done)
+	for pause := firstPause; d.ctx.Err() == nil; pause = min(2*pause, lastPause) {
+		ctx, cancel := context.WithCancel(d.ctx)
+		d.mu.Lock()
+		d.again = cancel
+		d.mu.Unlock()
+		before := d.link.status.eventsUp.forwarded.Load()
+		d.attempt(ctx)
+		cancel()
+		d.flight.wait(d.ctx)
+		if d.link.status.eventsUp.forwarded.Load() > before {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause):
+		case <-d.ctx.Done():
+		}
+	}
+}
+
+// attempt publishes from the first event that is not acknowledged on, until ctx ends or an event can't be published now.
+func (d *drain) attempt(ctx context.Context) {
+	d.link.spool.Rewind()
+	for after := uint64(0); ; {
+		events, err := d.link.spool.Next(ctx, after, drainBatch)
+		if err != nil {
+			return
+		}
+		// A probe may cost the session. No event of its topic is behind it.
+		slices.SortStableFunc(events, func(a, b spool.Event) int { return rank(&a) - rank(&b) })
+		for i := range events {
+			e := &events[i]
+			if ctx.Err() != nil {
+				return
+			}
+			if err := d.send(ctx, e, i < len(events)-1); err != nil {
+				if ctx.Err() != nil || isDown(err) {
+					return
+				}
+				d.reject(e.Sequence, err)
+			}
+			if !e.Held {
+				after = e.Sequence
+			}
+		}
+	}
+}
+
+func rank(e *spool.Event) int {
+	if e.Alone {
+		return 1
+	}
+	return 0
+}
+
+// send publishes an event. If the centre may close the connection for it, send first waits for a sign of life of the centre
+// and until nothing is under way, and then for the answer.
+func (d *drain) send(ctx context.Context, e *spool.Event, more bool) error {
+	if !e.Alone && !d.link.trial.Suspects(e.Sequence) {
+		return d.publish(ctx, e, more)
+	}
+	d.flight.wait(ctx)
+	d.prove(ctx)
+	err := d.publish(ctx, e, false)
+	d.flight.wait(ctx)
+	return err
+}
+
+// proven reports whether the centre has sent anything since the session began.
+func (d *drain) proven() bool { return d.link.pulse.heard.Load() > d.heard }
+
+// prove waits for a sign of life of the centre, but no longer than the link waits for any.
+func (d *drain) prove(ctx context.Context) {
+	if d.proven() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.link.pulse.limit())
+	defer cancel()
+	d.link.remote.client.Call(ctx, question, client.CallOptions{}, client.Args(question)) // any answer will do
+}
+
+func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
+	topic, p := e.Topic, client.Raw(e.Payload)
+	if d.options == nil || !bytes.Equal(d.options, e.Options) {
+		d.options, d.how = e.Options, howToPublish(e.Options)
+	}
+	o := d.how
+	o.More = more
+	if time.Since(e.Time).Abs() > late {
+		o.Time = e.Time
+	}
+	if e.Gap != nil {
+		topic, p = GapTopic, d.link.gap(e.Gap)
+	}
+	o.Origin = &client.Origin{Node: d.link.opts.Node, Epoch: e.Epoch, Sequence: e.Sequence}
+	sequence := e.Sequence
+	o.Done = func(_ wamp.ID, err error) { d.answered(sequence, err) }
+	d.flight.add(shipment{
+		sequence: sequence, topic: topic, size: len(e.Payload.Raw), probe: e.Alone, proven: d.proven(),
+	})
+	err := d.link.remote.client.Publish(ctx, topic, o, p)
+	if err != nil {
+		d.flight.remove(sequence)
+	}
+	return err
+}
+
+// howToPublish reads what crossing has encoded.
+func howToPublish(crossing []byte) (o client.PublishOptions) {
+	b := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: crossing}}
+	o.ForwardFor, o.Extra = b.ForwardFor(), passthru(&b)
+	o.Retain, _ = b.Detail(wamp.KeyRetain).Bool()
+	return o
+}
+
+// gap is what the centre is told of events that are missing.
+func (l *Link) gap(g *spool.Gap) client.Payload {
+	return client.Kwargs(map[string]any{
+		"node": l.opts.Node, "uplink": l.opts.Name, "reason": string(g.Reason), "first": g.First, "last": g.Last,
+		"count": g.Count, "octets": g.Octets, "since": g.Since.UTC().Format(time.RFC3339),
+	})
+}
+
+// answered is called by the goroutine that reads from the centre.
+func (d *drain) answered(sequence uint64, err error) {
+	switch {
+	case err == nil:
+		d.link.trial.Acquit(sequence)
+		d.link.status.eventsUp.forwarded.Add(1)
+		d.link.spool.Ack(sequence)
+	case d.ctx.Err() != nil:
+		// The session has ended: the next one sends it again.
+	case isDown(err):
+		d.flight.end() // the session is just ending
+		d.stopAttempt()
+	case errors.Is(err, wamp.Unavailable):
+		d.stopAttempt() // the centre is full, and may be so for long
+	default:
+		d.reject(sequence, err)
+	}
+	d.flight.remove(sequence)
+}
+
+func (d *drain) stopAttempt() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.again()
+}
+
+// reject holds an event that the centre does not take, or drops it if its class promises nothing. The first that is dropped
+// in a session is worth a line in the log; for those that are held the spool has one for each topic.
+func (d *drain) reject(sequence uint64, err error) {
+	if d.link.spool.Hold(sequence, err.Error()) {
+		return
+	}
+	if d.link.status.eventsUp.dropped.Add(1); !d.link.rejected.Swap(true) {
+		d.link.remote.log.Warn("events rejected by the centre are dropped", "err", err)
+	}
+	d.link.spool.Ack(sequence)
+}

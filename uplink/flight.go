@@ -1,0 +1,96 @@
+package uplink
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+)
+
+// flight is the events that one session at the centre has sent and that the centre has not answered. Its methods may be
+// called from any goroutine.
+type flight struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	under map[uint64]shipment // by number
+	over  bool                // the session has ended: under stays as it was at the end
+	empty chan struct{}       // closed when nothing is under way; nil: nothing waits for that
+}
+
+// shipment is an event under way.
+type shipment struct {
+	sequence uint64
+	topic    string
+	size     int  // bytes of the payload
+	probe    bool // its topic is held, and it shows whether the topic still has to be
+	proven   bool // the centre had answered in this session before the event was sent
+}
+
+func newFlight() *flight { return &flight{under: make(map[uint64]shipment)} }
+
+// add notes an event that is about to be sent.
+func (f *flight) add(s shipment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.over {
+		f.under[s.sequence] = s
+	}
+}
+
+// remove takes an event off that was answered or could not be sent.
+func (f *flight) remove(sequence uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over {
+		return
+	}
+	delete(f.under, sequence)
+	if len(f.under) == 0 {
+		f.release()
+	}
+}
+
+// end notes that the session has ended.
+func (f *flight) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	f.release()
+}
+
+// release ends wait. mu is held.
+func (f *flight) release() {
+	if f.empty != nil {
+		close(f.empty)
+		f.empty = nil
+	}
+}
+
+// wait returns when nothing is under way, when the session has ended, or when ctx is done.
+func (f *flight) wait(ctx context.Context) {
+	f.mu.Lock()
+	if f.over || len(f.under) == 0 {
+		f.mu.Unlock()
+		return
+	}
+	if f.empty == nil {
+		f.empty = make(chan struct{})
+	}
+	empty := f.empty
+	f.mu.Unlock()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+}
+
+// open returns the events under way, in order.
+func (f *flight) open() (list []shipment) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.under {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b shipment) int { return cmp.Compare(a.sequence, b.sequence) })
+	return list
+}

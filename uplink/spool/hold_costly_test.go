@@ -1,0 +1,54 @@
+package spool
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Where each retry may cost a connection, topics are retried one at a time and in turn. Topics that were rejected by an
+// answer are all retried. So is everything after a restart and when Retry asks for it.
+func TestRetryOfCostlyTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		for _, name := range []string{"a", "cheap1", "b", "cheap2", "c"} {
+			if err := b.store(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// reject has the far side reject what comes, and returns the names of it and of those that are to be sent alone.
+		reject := func() (names, alone []string) {
+			for _, e := range b.next(0, 10) {
+				name, reason := b.name(e), ReasonCloses
+				if name[0] == 'c' && len(name) > 1 {
+					reason = "wamp.error.not_authorized"
+				}
+				names = append(names, name)
+				if e.Alone {
+					alone = append(alone, name)
+				}
+				b.Hold(e.Sequence, reason)
+			}
+			slices.Sort(names)
+			return names, alone
+		}
+		if names, alone := reject(); len(names) != 5 || len(alone) != 0 {
+			t.Errorf("first sent %q, alone %q", names, alone)
+		}
+		for round, want := range []string{"a", "b", "c", "a"} {
+			time.Sleep(2 * time.Minute)
+			if names, alone := reject(); !slices.Equal(alone, []string{want}) || len(names) != 3 {
+				t.Errorf("round %d: sent %q, alone %q", round, names, alone)
+			}
+		}
+		b = b.again(Options{})
+		if names, alone := reject(); len(names) != 5 || len(alone) != 3 {
+			t.Errorf("after a restart: sent %q, alone %q", names, alone)
+		}
+		b.Retry()
+		if names, alone := reject(); len(names) != 5 || len(alone) != 3 {
+			t.Errorf("after Retry: sent %q, alone %q", names, alone)
+		}
+	})
+}

@@ -1,0 +1,97 @@
+package uplink
+
+import "sync"
+
+// Trial finds the event for which the far side closes the connection. A broker of MQTT 3.1.1 has no other answer to an
+// event that is too large or not allowed, and a WebSocket has none to a message that is too large. For each event that was
+// under way at such an end, Trial keeps a state:
+//
+//	clear      nothing is known against the event
+//	noted      the far side has closed the connection once with the event under way
+//	suspect    it has done so twice: from now on the event is sent alone, after the far side has shown that it is there
+//	convicted  it has done so twice with nothing else under way: the link holds the event's topic
+//
+// An acknowledged event is clear again. A far side that restarts or a bad line convicts nothing, because only an end after a
+// sign of life in the same connection counts towards a conviction. The event of a held topic that is sent as a probe was
+// convicted before, so one such end convicts it again.
+//
+// The zero value is ready. Methods may be called from any goroutine.
+type Trial struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	seen   map[uint64]suspicion // by the event's number; missing: clear
+	streak int                  // convictions since the last acknowledgement, probes not counted
+}
+
+// suspicion counts the ends of connections against an event.
+type suspicion struct {
+	ends  int // with the event under way
+	alone int // of these, with nothing else under way and after a sign of life
+}
+
+const (
+	suspectAt = 2 // ends
+	convictAt = 2 // ends alone
+	maxSeen   = 1024
+
+	// A far side that convicts so many events in a row and acknowledges none is taken to accept nothing at all.
+	maxStreak = 3
+)
+
+// Known reports whether the far side has closed the connection with an event under way.
+func (t *Trial) Known(sequence uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen[sequence].ends > 0
+}
+
+// Suspects reports whether an event is to be sent alone.
+func (t *Trial) Suspects(sequence uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen[sequence].ends >= suspectAt
+}
+
+// Acquit notes that an event was acknowledged.
+func (t *Trial) Acquit(sequence uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.seen, sequence)
+	t.streak = 0
+}
+
+// Ended notes that the far side has closed the connection with the events of open under way. proven says that the far side
+// had answered in the connection before, probe that the only event was sent as a probe. Ended reports whether the only
+// event is convicted.
+func (t *Trial) Ended(open []uint64, proven, probe bool) (convicted bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.seen == nil || len(t.seen) > maxSeen { // the spool may have dropped some of them
+		t.seen = make(map[uint64]suspicion)
+	}
+	alone := len(open) == 1 && proven
+	for _, sequence := range open {
+		s := t.seen[sequence]
+		s.ends++
+		if alone {
+			s.alone++
+		}
+		t.seen[sequence] = s
+	}
+	if !alone || t.seen[open[0]].alone < convictAt && !probe {
+		return false
+	}
+	delete(t.seen, open[0])
+	if !probe {
+		t.streak++
+	}
+	return true
+}
+
+// Promising reports whether the search is worth short pauses between connections: the far side does not just reject every
+// event.
+func (t *Trial) Promising() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.streak < maxStreak
+}
