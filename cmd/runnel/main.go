@@ -100,7 +100,7 @@ realms to a central router.`,
 			return nil
 		},
 	}
-	root.AddCommand(runCommand(), checkCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
+	root.AddCommand(initCommand(), runCommand(), checkCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()

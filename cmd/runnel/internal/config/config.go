@@ -77,23 +77,24 @@ type UplinkCheck func(*Config, Uplink) error
 // Load reads the file and the conf.d/*.toml beside it. Without a file it is /etc/runnel/runnel.toml, or the
 // built-in default where there is none. The check of uplinks may be nil. The error is Problems, or that the file can't be
 // read.
-func Load(file string, check UplinkCheck) (*Config, error) {
-	source, err := readSource(file)
+func Load(file string, check UplinkCheck) (*Config, error) { return LoadDraft(file, nil, check) }
+
+// LoadDraft is Load with files that are not written yet: a draft stands in for the file of its name, or joins the files of
+// conf.d. So a file can be checked together with the others before it takes effect.
+func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
+	source, err := drafts.source(file)
 	if err != nil {
 		return nil, err
 	}
-	name, dir := file, filepath.Dir(file)
-	if file == "" {
-		name, dir = systemConfig, filepath.Dir(systemConfig)
-	}
+	name, dir := File(file), filepath.Dir(File(file))
 	if source == nil {
 		name, source = builtIn, []byte(Default)
 	}
 	c, problems := &Config{Name: name}, Problems{}
 	readConfig(c, name, string(source), &problems)
 	c.dropInDir = isDirectory(filepath.Join(dir, "conf.d"))
-	for _, dropIn := range dropIns(dir) {
-		b, err := os.ReadFile(dropIn)
+	for _, dropIn := range drafts.dropIns(dir) {
+		b, err := drafts.read(dropIn)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/setup"
+	"runnel/edge/wamp"
+)
+
+func initCommand() *cobra.Command {
+	i := setup.Init{Out: stdout}
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "init [gateway|centre|standalone]",
+		Short: "Write a complete configuration",
+		Long: `Writes a complete configuration, with roles, listeners and keys, and a comment on
+each table. It asks for what no flag tells; with --yes it asks nothing and takes
+the defaults.
+
+  gateway      devices and programs here, and a link to a centre
+  centre       gateways link to it over TLS; its certificate is made, too
+  standalone   this machine alone
+
+A configuration that was changed is not replaced without --force, which keeps it
+as FILE.old. Keys that are there are used, not replaced. What is written passes
+"runnel check" together with the files of conf.d. A router that runs with this
+configuration reloads it.`,
+		Example: `  runnel init
+  runnel init centre --yes
+  runnel init gateway --centre tls://centre.local:8443 --pin SHA256 --id gw-001
+  runnel init standalone -c ./runnel.toml --yes`,
+		Args: cobra.MaximumNArgs(1), ValidArgs: setup.Kinds,
+		RunE: func(_ *cobra.Command, args []string) error {
+			i.Kind = strings.Join(args, "")
+			return runInit(&i, setup.NewAsker(os.Stdin, os.Stderr, yes))
+		},
+	}
+	configFlag(cmd, &i.File)
+	cmd.Flags().Lookup("config").Usage = "configuration `FILE` to write (default: /etc/runnel/runnel.toml)"
+	f := cmd.Flags()
+	f.BoolVarP(&yes, "yes", "y", false, "ask nothing: take the defaults")
+	f.BoolVar(&i.Force, "force", false, "replace a configuration that was changed, and keep it as FILE.old")
+	f.StringVar(&i.ID, "id", "", "`ID` of this node (default: the host name)")
+	f.StringVar(&i.Realm, "realm", "", "`NAME` of the realm (default: realm1)")
+	f.StringVar(&i.Prefix, "prefix", "", "`BEGINNING` of the application's URIs (default: com.example.)")
+	f.StringSliceVar(&i.Listen, "listen", nil, "`URL` to listen at instead of the usual ones; more of them with commas between")
+	f.StringSliceVar(&i.Centres, "centre", nil, "`URL` of a gateway's centre; more of them with commas between are tried in turn")
+	f.StringVar(&i.Remote, "remote-realm", "", "`NAME` of the realm at the centre (default: as here)")
+	f.StringVar(&i.Pin, "pin", "", "`SHA256` of the centre's certificate or public key")
+	f.StringVar(&i.CA, "ca", "", "`FILE` with the certificates that the centre's must be signed by")
+	f.StringVar(&i.Certificate, "certificate", "", "`FILE` with the certificate of tls:// listeners (default: one is made)")
+	f.StringVar(&i.CertificateKey, "certkey", "", "`FILE` with the certificate's key")
+	return cmd
+}
+
+func runInit(i *setup.Init, ask *setup.Asker) error {
+	i.Check = checkUplink
+	if err := i.Complete(ask); err != nil {
+		return usageError(err.Error())
+	}
+	before, _ := config.Load(i.File, nil) // none, or an invalid one: no router runs with it
+	c, err := i.Run()
+	if err != nil {
+		return err
+	}
+	lines, url, err := reloadRunning(before, c)
+	switch {
+	case errors.Is(err, errNoRouter):
+		_, err = fmt.Fprintf(stdout, "\nStart the router:\n\n  %s\n", i.NextCommand())
+		return err
+	case err != nil:
+		return fmt.Errorf("reload the router at %s: %w; the configuration is written: restart the router (%s)", url, err, i.NextCommand())
+	}
+	fmt.Fprintf(stdout, "\nThe router at %s has applied it:\n", url)
+	for _, line := range lines {
+		fmt.Fprintln(stdout, "  "+line)
+	}
+	return nil
+}
+
+var errNoRouter = errors.New("no router runs with this configuration")
+
+// reloadRunning has the router that runs with one of the configurations reload, and returns what has changed there. It
+// looks for the router at their Unix sockets: only there may every configuration be expected to allow it.
+func reloadRunning(configs ...*config.Config) (lines []string, url string, err error) {
+	for _, c := range configs {
+		if c == nil {
+			continue
+		}
+		for _, l := range c.Listens {
+			url, err := config.ListenURL(l.URL)
+			path, isUnix := strings.CutPrefix(url, "unix://")
+			if err != nil || !isUnix || !answers(path) {
+				continue
+			}
+			p := peer{url: url, realm: c.Realms[0].Name, serializer: "cbor"}
+			ctx, stop := untilSignal(time.Minute)
+			defer stop()
+			lines, err := p.reloadSteadily(ctx)
+			return lines, url, err
+		}
+	}
+	return nil, "", errNoRouter
+}
+
+// reloadSteadily reloads, also where the reload ends the session that asks for it.
+func (p *peer) reloadSteadily(ctx context.Context) ([]string, error) {
+	lines, err := p.reload(ctx)
+	if errors.Is(err, wamp.NetworkFailure) {
+		lines, err = p.reloadAgain(ctx)
+	}
+	if err != nil {
+		err = because(ctx, p.denied(reloadProcedure, reloadError(err)))
+	}
+	return lines, err
+}
+
+// answers reports whether a process listens at a Unix socket.
+func answers(path string) bool {
+	conn, err := net.DialTimeout("unix", path, 5*time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}

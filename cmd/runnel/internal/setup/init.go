@@ -1,0 +1,342 @@
+// Package setup writes the configuration of a new installation, and of devices that are added to it.
+//
+//	init.go         the answers that a configuration is made of, and the files that follow from them
+//	template.go     answers -> the text of the configuration
+//	line.go         a serial line that was heard -> its file in conf.d
+//	key.go, certificate.go, file.go, ask.go   what the two need
+//
+// Nothing is written that does not pass the checks of package config together with the files that are there.
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"runnel/boards/packaging"
+	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/wamp"
+	"runnel/transport"
+)
+
+// Kinds of installations.
+const (
+	Gateway    = "gateway"
+	Centre     = "centre"
+	Standalone = "standalone"
+)
+
+// Kinds lists the kinds of installations.
+var Kinds = []string{Gateway, Centre, Standalone}
+
+// Answers are what a configuration is made of. Fields left empty are asked for, or get their defaults.
+type Answers struct {
+	Kind    string
+	ID      string // of the node
+	Realm   string
+	Prefix  string   // of the application's URIs
+	Listen  []string // URLs for peers on the network; nil: the usual ones of the kind
+	Centres []string // of a gateway: URLs of the centre
+	Remote  string   // of a gateway: the centre's realm; "": that of the same name
+	Pin, CA string   // of a gateway: how it knows the centre's certificate
+
+	Certificate, CertificateKey string // of TLS listeners; "": made
+
+	file string // of the configuration, an absolute path
+}
+
+// system reports whether the configuration is the one that the service reads.
+func (a *Answers) system() bool { return a.file == config.File("") }
+
+func (a *Answers) beside(name string) string { return filepath.Join(filepath.Dir(a.file), name) }
+
+// keyFile is the gateway's key.
+func (a *Answers) keyFile() string { return a.beside("gateway.key") }
+
+// socket is the path of the Unix socket.
+func (a *Answers) socket() string {
+	if a.system() {
+		return config.SystemSocket
+	}
+	return a.beside("runnel.sock")
+}
+
+// usageError is an answer that makes no sense.
+type usageError struct{ error }
+
+// IsUsage reports whether an error is one of the command line.
+func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
+
+// Complete asks for what is missing.
+func (a *Answers) Complete(ask *Asker) (err error) {
+	for _, q := range []struct {
+		question, usual string
+		answer          *string
+		check           func(string) error
+		only            string
+	}{
+		{"What is this machine: " + strings.Join(Kinds, ", "), Standalone, &a.Kind, checkKind, ""},
+		{"Id of this node; no two linked routers may have the same", defaultID(), &a.ID, checkID, ""},
+		{"Realm", "realm1", &a.Realm, checkURI, ""},
+		{"Beginning of the application's URIs", "com.example.", &a.Prefix, checkPrefix, ""},
+	} {
+		given := *q.answer != ""
+		if given {
+			err = q.check(*q.answer)
+		} else {
+			*q.answer, err = ask.Text(q.question, q.usual, q.check)
+		}
+		if err != nil {
+			return usageError{err}
+		}
+	}
+	if !strings.HasSuffix(a.Prefix, ".") {
+		a.Prefix += "."
+	}
+	if err := a.completeLink(ask); err != nil {
+		return usageError{err}
+	}
+	if a.Listen == nil {
+		a.Listen = []string{"tcp://127.0.0.1:8080"}
+		if a.Kind == Centre {
+			a.Listen = append(a.Listen, "tls://0.0.0.0:8443")
+		}
+	}
+	return nil
+}
+
+func (a *Answers) completeLink(ask *Asker) error {
+	if a.Kind != Gateway {
+		if len(a.Centres) > 0 || a.Pin != "" || a.CA != "" {
+			return errors.New("--centre, --pin and --ca are for a gateway: runnel init gateway")
+		}
+		return nil
+	}
+	if len(a.Centres) == 0 {
+		centre, err := ask.Text("URL of the centre, like tls://centre.local:8443", "", checkCentre)
+		if err != nil {
+			return err
+		}
+		a.Centres = []string{centre}
+		if secure(centre) && a.Pin == "" && a.CA == "" {
+			if a.Pin, err = ask.Text("Pin of the centre's certificate (\"runnel init centre\" prints it; empty: the system's authorities know it)", "", checkPin); err != nil {
+				return err
+			}
+		}
+	}
+	for _, centre := range a.Centres {
+		if err := checkCentre(centre); err != nil {
+			return err
+		}
+	}
+	if a.Pin != "" && !slices.ContainsFunc(a.Centres, secure) {
+		return errors.New("--pin is for the certificate of a tls:// or wss:// centre, and the URL is neither")
+	}
+	return checkPin(a.Pin)
+}
+
+func secure(url string) bool {
+	return strings.HasPrefix(url, "tls://") || strings.HasPrefix(url, "wss://")
+}
+
+func checkKind(kind string) error {
+	if !slices.Contains(Kinds, kind) {
+		return fmt.Errorf("%q is not known; use %s", kind, config.OneOf(Kinds...))
+	}
+	return nil
+}
+
+// checkID takes what can be a component of a URI, for {node}, and an authid.
+func checkID(id string) error {
+	if len(id) > 64 || !wamp.ValidURI(id, wamp.Exact, false) || strings.ContainsAny(id, "./{}\"'\\") || strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
+		return fmt.Errorf("%.80q is not an id of a node; write at most 64 letters, digits, \"-\" and \"_\", like \"gw-001\"", id)
+	}
+	return nil
+}
+
+func checkURI(uri string) error {
+	if !wamp.ValidURI(uri, wamp.Exact, false) || strings.ContainsAny(uri, "{}") {
+		return fmt.Errorf("%.80q is not a WAMP URI; write components with dots between, like \"realm1\"", uri)
+	}
+	return nil
+}
+
+func checkPrefix(prefix string) error {
+	if !wamp.ValidURI(strings.TrimSuffix(prefix, "."), wamp.Exact, false) || strings.ContainsAny(prefix, "{}*") {
+		return fmt.Errorf("%.80q is not the beginning of WAMP URIs; write it like \"com.example.\"", prefix)
+	}
+	for _, own := range []string{"runnel.", "wamp."} {
+		if strings.HasPrefix(prefix+".", own) {
+			return fmt.Errorf("%q is the router's own; write the beginning of the application's URIs, like \"com.example.\"", prefix)
+		}
+	}
+	return nil
+}
+
+func checkPin(pin string) error {
+	if pin == "" {
+		return nil
+	}
+	_, err := transport.ParsePin(pin)
+	return err
+}
+
+func checkCentre(centre string) error {
+	u, err := url.Parse(centre)
+	switch {
+	case centre == "":
+		return errors.New("the URL of the centre is missing; write --centre tls://HOST:8443")
+	case err != nil || !slices.Contains([]string{"tls", "tcp", "wss", "ws", "unix"}, u.Scheme):
+		return fmt.Errorf("%q is not the URL of a centre; write it like \"tls://centre.local:8443\"", transport.Shown(centre))
+	case u.Host == "" && u.Scheme != "unix", u.Port() == "" && (u.Scheme == "tls" || u.Scheme == "tcp"):
+		return fmt.Errorf("%q: the host or the port is missing; write it like \"tls://centre.local:8443\"", transport.Shown(centre))
+	}
+	return nil
+}
+
+// defaultID is the host name. Where that is the name of an image, which many machines have, the end of the machine's
+// network address follows it.
+func defaultID() string {
+	host, err := os.Hostname()
+	host, _, _ = strings.Cut(host, ".")
+	if err != nil || checkID(host) != nil {
+		host = "node"
+	}
+	if slices.Contains([]string{"node", "localhost", "raspberrypi", "debian", "ubuntu", "openwrt", "alpine", "beaglebone", "orangepi", "armbian", "buildroot"}, strings.ToLower(host)) {
+		links, _ := net.Interfaces() // none: the name alone
+		for _, link := range links {
+			if n := len(link.HardwareAddr); link.Flags&net.FlagLoopback == 0 && n >= 6 {
+				return fmt.Sprintf("%s-%x", host, []byte(link.HardwareAddr[n-3:]))
+			}
+		}
+	}
+	return host
+}
+
+// Init writes a configuration.
+type Init struct {
+	Answers
+	File  string // "": the system's
+	Force bool   // replace a configuration that was changed
+	Check config.UplinkCheck
+	Out   io.Writer
+
+	// Enrol makes the gateway known to its centre, with the configuration that is about to be written; nil: it is known,
+	// or will be made known by hand.
+	Enrol func(Enrolment) error
+}
+
+// Enrolment is what makes a gateway known to its centre.
+type Enrolment struct {
+	Node      string
+	PublicKey string // a line of OpenSSH
+	Uplink    config.Uplink
+}
+
+// Run writes the files and says what it wrote. The configuration itself comes last: what is there before stays in effect
+// until everything else has worked.
+func (i *Init) Run() (*config.Config, error) {
+	file, err := filepath.Abs(config.File(i.File))
+	if err != nil {
+		return nil, err
+	}
+	i.Answers.file = file
+	if err := i.mayReplace(); err != nil {
+		return nil, err
+	}
+	if err := makeDir(i.beside("conf.d")); err != nil {
+		return nil, err
+	}
+	public, pin, err := i.writeKeys()
+	if err != nil {
+		return nil, err
+	}
+	text := sealed(i.text())
+	c, err := config.LoadDraft(file, config.Drafts{file: text}, i.Check)
+	if err != nil {
+		return nil, err
+	}
+	if i.Enrol != nil {
+		if err := i.Enrol(Enrolment{i.ID, public, c.Uplinks[slices.IndexFunc(c.Uplinks, func(u config.Uplink) bool { return u.Name == uplinkName })]}); err != nil {
+			return nil, err
+		}
+	}
+	if err := i.keepOld(); err != nil {
+		return nil, err
+	}
+	if err := writeFile(file, []byte(text), 0o640); err != nil {
+		return nil, fmt.Errorf("write configuration %s: %w%s", file, bare(err), asRoot(err))
+	}
+	fmt.Fprintf(i.Out, "wrote %s: node %s, realm %s\n", file, i.ID, i.Realm)
+	i.tell(public, pin)
+	return c, nil
+}
+
+// mayReplace refuses to replace a configuration that was changed since it was written.
+func (i *Init) mayReplace() error {
+	text, err := os.ReadFile(i.file)
+	switch {
+	case errors.Is(err, os.ErrNotExist) || err == nil && (i.Force || string(text) == packaging.Config || unchanged(string(text))):
+		return nil
+	case err != nil:
+		return fmt.Errorf("read configuration %s: %w%s", i.file, bare(err), asRoot(err))
+	}
+	return fmt.Errorf("write configuration %s: there is one already; --force replaces it and keeps it as %s.old, -c writes another file", i.file, filepath.Base(i.file))
+}
+
+// keepOld keeps the configuration that is to be replaced, unless it can be had again.
+func (i *Init) keepOld() error {
+	text, err := os.ReadFile(i.file)
+	if err != nil || string(text) == packaging.Config {
+		return nil
+	}
+	if err := writeFile(i.file+".old", text, 0o640); err != nil {
+		return fmt.Errorf("keep the old configuration %s.old: %w", i.file, bare(err))
+	}
+	return nil
+}
+
+// writeKeys makes the gateway's key and the certificate of TLS listeners, where they are not there yet.
+func (i *Init) writeKeys() (public, pin string, err error) {
+	if i.Kind == Gateway {
+		key, made, err := openKey(i.keyFile())
+		if err != nil {
+			return "", "", err
+		}
+		public = AuthorizedKey(publicKey(key), i.ID)
+		if made {
+			fmt.Fprintf(i.Out, "wrote %s: the key by which the centre knows this node\n", i.keyFile())
+		}
+	}
+	if !slices.ContainsFunc(i.Listen, secure) {
+		return public, "", nil
+	}
+	given := i.Certificate != ""
+	i.Certificate = cmp.Or(i.Certificate, i.beside("runnel.crt"))
+	i.CertificateKey = cmp.Or(i.CertificateKey, strings.TrimSuffix(i.Certificate, filepath.Ext(i.Certificate))+".key")
+	for _, file := range []*string{&i.Certificate, &i.CertificateKey} {
+		if *file, err = filepath.Abs(*file); err != nil {
+			return "", "", err
+		}
+	}
+	if given {
+		_, err := os.Stat(i.Certificate)
+		if err != nil {
+			return "", "", fmt.Errorf("read certificate %s: %w; without --certificate one is made", i.Certificate, bare(err))
+		}
+	}
+	before := time.Now()
+	pin, err = openCertificate(i.Certificate, i.CertificateKey, ownNames(i.ID))
+	if info, missing := os.Stat(i.Certificate); err == nil && missing == nil && !info.ModTime().Before(before.Truncate(time.Second)) && !given {
+		fmt.Fprintf(i.Out, "wrote %s and %s: a certificate for this machine, valid for %d years\n", i.Certificate, filepath.Base(i.CertificateKey), certificateYears)
+	}
+	return public, pin, err
+}

@@ -1,0 +1,61 @@
+package setup
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"runnel/edge/client"
+)
+
+// openKey reads the Ed25519 key in a file, or makes one where there is no file. A key that is there is never replaced: it
+// may be the one by which a centre knows the node.
+func openKey(file string) (key ed25519.PrivateKey, made bool, err error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		key, err = makeKey(file)
+		return key, err == nil, err
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if key, err = client.ParseKey(text); err != nil {
+		err = fmt.Errorf("read key %s: %w; remove the file to have a new key made", file, err)
+	}
+	return key, false, err
+}
+
+func makeKey(file string) (ed25519.PrivateKey, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeNew(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o640); err != nil {
+		return nil, fmt.Errorf("write key %s: %w%s", file, bare(err), asRoot(err))
+	}
+	return private, nil
+}
+
+// AuthorizedKey writes a public key as OpenSSH does (RFC 8709), which a principal's authorized_keys take.
+func AuthorizedKey(key ed25519.PublicKey, comment string) string {
+	var blob []byte
+	for _, part := range [][]byte{[]byte("ssh-ed25519"), key} {
+		blob = append(binary.BigEndian.AppendUint32(blob, uint32(len(part))), part...)
+	}
+	return "ssh-ed25519 " + base64.StdEncoding.EncodeToString(blob) + " " + comment
+}
+
+func publicKey(key ed25519.PrivateKey) ed25519.PublicKey {
+	return key.Public().(ed25519.PublicKey) // it is always one
+}

@@ -1,0 +1,94 @@
+package stories
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// place makes a directory whose path is short enough for a Unix socket.
+func place(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "runnel")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// "runnel init" writes configurations that are valid without a warning, and serve at once.
+func TestInitWritesWhatRuns(t *testing.T) {
+	for kind, flags := range map[string][]string{
+		"standalone": {"--listen", "tcp://127.0.0.1:0"},
+		"centre":     {"--listen", "tcp://127.0.0.1:0,tls://127.0.0.1:0", "--prefix", "org.plant"},
+		"gateway":    {"--listen", "tcp://127.0.0.1:0", "--centre", "tls://127.0.0.1:1", "--id", "gw-001", "--pin", strings.Repeat("ab", 32)},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			dir := place(t)
+			file := filepath.Join(dir, "runnel.toml")
+			url := "unix://" + filepath.Join(dir, "runnel.sock")
+			args := append([]string{"init", kind, "-c", file, "--yes"}, flags...)
+			runnel(t, args...).expect(t, 0, "runnel run -c "+file, "")
+			checked := runnel(t, "check", "-c", file)
+			checked.expect(t, 0, "is valid", "")
+			if checked.stderr != "" {
+				t.Error(checked.stderr)
+			}
+			for _, secret := range []string{"gateway.key", "runnel.key"} {
+				if info, err := os.Stat(filepath.Join(dir, secret)); err == nil && info.Mode().Perm()&0o007 != 0 {
+					t.Errorf("%s has mode %v", secret, info.Mode())
+				}
+			}
+			p := start(t, "run", "-c", file)
+			p.logs(`url=unix://`)
+			runnel(t, "status", "--url", url).expect(t, 0, "realm1", "")
+
+			// The same again changes nothing; another id does, and the router applies it.
+			runnel(t, args...).expect(t, 0, "has applied it", "")
+			runnel(t, append(args, "--prefix", "org.other")...).expect(t, 0, "realm realm1", "")
+		})
+	}
+}
+
+// A configuration that was changed is not replaced, and one that would be invalid is not written.
+func TestInitReplacesNothing(t *testing.T) {
+	dir := place(t)
+	file := filepath.Join(dir, "runnel.toml")
+	own := "# my own\nversion = 1\n[[realm]]\nname = \"mine\"\n"
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runnel(t, "init", "standalone", "-c", file, "--yes").expect(t, 1, "", "--force")
+	if text, _ := os.ReadFile(file); string(text) != own {
+		t.Errorf("replaced by %s", text)
+	}
+	runnel(t, "init", "standalone", "-c", file, "--yes", "--force").expect(t, 0, "wrote", "")
+	if text, _ := os.ReadFile(file + ".old"); string(text) != own {
+		t.Errorf("kept %s", text)
+	}
+	before, _ := os.ReadFile(file)
+	if err := os.WriteFile(filepath.Join(dir, "conf.d", "a.toml"), []byte("[[serial]]\nname = \"a\"\ndevice = \"/dev/ttyS9\"\nrealm = \"realm1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runnel(t, "init", "standalone", "-c", file, "--yes", "--realm", "other").expect(t, 3, "", "a.toml:4: serial.realm")
+	if text, _ := os.ReadFile(file); string(text) != string(before) {
+		t.Error("the configuration was replaced by one that is invalid")
+	}
+}
+
+// Without flags it asks; what makes no sense is asked again from a terminal's user, and is wrong usage from a flag.
+func TestInitAsks(t *testing.T) {
+	file := filepath.Join(place(t), "runnel.toml")
+	cmd := command("init", "-c", file)
+	cmd.Stdin = strings.NewReader("gateway\ngw 1\ngw-1\n\norg.plant\ntcp://127.0.0.1:1\n")
+	finish(t, cmd).expect(t, 0, "node gw-1, realm realm1", `"gw 1" is not an id`)
+	for _, c := range []struct{ args, says string }{
+		{"bogus", `"bogus" is not known`}, {"gateway", "--centre"}, {"gateway --centre ftp://x", "tls://"}, {"gateway --centre tls://x", "port"},
+		{"gateway --centre tls://x:1 --pin 12", "pin"}, {"standalone --pin 12", "gateway"}, {"standalone --id a.b", "id of a node"},
+		{"standalone --realm a..b", "WAMP URI"}, {"standalone --prefix wamp.", "router's own"}, {"centre extra", "at most 1"},
+	} {
+		runnel(t, append(append([]string{"init"}, strings.Fields(c.args)...), "--yes", "-c", file+".other")...).expect(t, 2, "", c.says)
+	}
+}
