@@ -6,19 +6,19 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Builder encodes a Dict field by field, without a map and, in a buffer that is large enough, without allocation. Use
-// Reset first. A field that can't be encoded is left out and reported by Err.
+// Builder encodes a Dict field by field, without a map. It allocates nothing if its buffer is large enough. Call Reset
+// first. A field that cannot be encoded is left out and reported by Err.
 type Builder struct {
 	serializer wamp.Serializer
-	buf        []byte // the first builderHead octets are left free for the head
+	buf        []byte // the first builderHead octets are reserved for the head
 	n          int
 	err        error
 }
 
 const builderHead = 5
 
-// Reset begins a new Dict in the serializer s. The Builder uses buf's memory, or with nil its own of before; the Dict
-// that it made there is gone.
+// Reset starts a new Dict in serializer s. The Builder uses the memory of buf or, if buf is nil, its own buffer. The
+// bytes of the previous Dict in that buffer become invalid.
 func (b *Builder) Reset(s wamp.Serializer, buf []byte) {
 	if buf == nil {
 		buf = b.buf
@@ -32,7 +32,7 @@ func (b *Builder) Reset(s wamp.Serializer, buf []byte) {
 // Err returns the first error.
 func (b *Builder) Err() error { return b.err }
 
-// Dict returns what was built. Its bytes are the Builder's: they are valid until the next call of another method.
+// Dict returns the encoded fields. Its bytes are valid until the next call of another method.
 func (b *Builder) Dict() Dict {
 	if b.n == 0 {
 		return Dict{}
@@ -48,7 +48,7 @@ func (b *Builder) Dict() Dict {
 	return Dict{b.serializer, b.buf[start:]}
 }
 
-// key begins a field and returns where, to take it back.
+// key appends a field's key and returns the field's start, for undo.
 func (b *Builder) key(k string) (start int) {
 	start = len(b.buf)
 	if b.serializer == wamp.JSON && b.n > 0 {
@@ -62,7 +62,8 @@ func (b *Builder) key(k string) (start int) {
 	return start
 }
 
-func (b *Builder) takeBack(start int, err error) {
+// undo removes the field that begins at start and records the error.
+func (b *Builder) undo(start int, err error) {
 	b.buf = b.buf[:start]
 	b.n--
 	if b.err == nil {
@@ -70,8 +71,8 @@ func (b *Builder) takeBack(start int, err error) {
 	}
 }
 
-// ready reports whether a field can follow. Keys are the caller's own words; they must be UTF-8 all the same.
-func (b *Builder) ready(k string) bool {
+// canAdd reports whether a field with key k can be added. Keys come from the program, but must be UTF-8 all the same.
+func (b *Builder) canAdd(k string) bool {
 	if b.serializer.Known() && utf8.ValidString(k) {
 		return true
 	}
@@ -83,7 +84,7 @@ func (b *Builder) ready(k string) bool {
 
 // Bool adds a boolean.
 func (b *Builder) Bool(k string, v bool) {
-	if b.ready(k) {
+	if b.canAdd(k) {
 		b.key(k)
 		b.buf = appendBool(b.buf, b.serializer, v)
 	}
@@ -91,7 +92,7 @@ func (b *Builder) Bool(k string, v bool) {
 
 // Uint adds an integer, such as an id.
 func (b *Builder) Uint(k string, v uint64) {
-	if b.ready(k) {
+	if b.canAdd(k) {
 		b.key(k)
 		b.buf = appendUint(b.buf, b.serializer, v)
 	}
@@ -99,12 +100,12 @@ func (b *Builder) Uint(k string, v uint64) {
 
 // Text adds a string.
 func (b *Builder) Text(k string, t []byte) {
-	if !b.ready(k) {
+	if !b.canAdd(k) {
 		return
 	}
 	start := b.key(k)
 	if !validText(t) {
-		b.takeBack(start, faultText)
+		b.undo(start, faultText)
 		return
 	}
 	b.buf = appendText(b.buf, b.serializer, t)
@@ -112,26 +113,26 @@ func (b *Builder) Text(k string, t []byte) {
 
 // String adds a string.
 func (b *Builder) String(k, t string) {
-	if !b.ready(k) {
+	if !b.canAdd(k) {
 		return
 	}
 	start := b.key(k)
 	if !utf8.ValidString(t) {
-		b.takeBack(start, faultText)
+		b.undo(start, faultText)
 		return
 	}
 	b.buf = appendString(b.buf, b.serializer, t)
 }
 
-// Value adds a value that came in another Dict, perhaps in another serializer.
+// Value adds a value of another Dict. It is transcoded if the serializer differs.
 func (b *Builder) Value(k string, v Value) {
-	if !b.ready(k) {
+	if !b.canAdd(k) {
 		return
 	}
 	start := b.key(k)
 	buf, err := transcode(b.buf, b.serializer, v.Serializer, v.Raw, MaxDepth-1)
 	if err != nil {
-		b.takeBack(start, err)
+		b.undo(start, err)
 		return
 	}
 	b.buf = buf
@@ -139,13 +140,13 @@ func (b *Builder) Value(k string, v Value) {
 
 // Any adds a Go value, see AppendValue.
 func (b *Builder) Any(k string, v any) {
-	if !b.ready(k) {
+	if !b.canAdd(k) {
 		return
 	}
 	start := b.key(k)
 	buf, err := appendValue(b.buf, b.serializer, v, MaxDepth-1)
 	if err != nil {
-		b.takeBack(start, err)
+		b.undo(start, err)
 		return
 	}
 	b.buf = buf

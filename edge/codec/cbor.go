@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// CBOR's major types (RFC 8949, section 3.1), and the octets that matter by themselves.
+// Major types of CBOR (RFC 8949, section 3.1) and single octets with a meaning of their own.
 const (
 	cborUint   = 0
 	cborNint   = 1
@@ -67,7 +67,7 @@ func parseCBOR(data []byte, m *Message) (*layout, error) {
 		m.payload(wamp.CBOR, items, data, start, keys, pos)
 	}
 	if data[0] == cborArray<<5|cborIndefinite {
-		pos++ // the break, which cborMessage has seen
+		pos++ // cborMessage has checked that the break is there
 	}
 	if pos != len(data) {
 		return l, l.broken(faultFollows)
@@ -75,7 +75,7 @@ func parseCBOR(data []byte, m *Message) (*layout, error) {
 	return l, nil
 }
 
-// cborMessage reads the head of the message's list: how many items it has, and where the first stands.
+// cborMessage reads the head of the message's list. It returns the number of items and the position of the first.
 func cborMessage(data []byte) (n, pos int) {
 	if len(data) > 0 && data[0]-cborArray<<5 < 24 {
 		return int(data[0] - cborArray<<5), 1
@@ -93,8 +93,8 @@ func cborMessage(data []byte) (n, pos int) {
 	return int(min(arg, uint64(len(data)))), pos
 }
 
-// cborCount counts the items of a message's list of indefinite length. Few libraries send such, so that reading it twice
-// is cheaper than a parser that knows no count.
+// cborCount counts the items of a message's list of indefinite length. Few libraries send such lists, so reading them
+// twice costs less than a parser that works without a count.
 func cborCount(data []byte) (n, pos int) {
 	for pos = 1; pos < len(data) && data[pos] != cborBreak; n++ {
 		if pos = cborSkip(data, pos, MaxDepth); pos < 0 {
@@ -136,7 +136,7 @@ func cborElement(data []byte, pos int, f field, m *Message) int {
 }
 
 func cborID(data []byte, pos int) (wamp.ID, int) {
-	if len(data)-pos >= 5 && data[pos] == 26 { // most ids that are not small
+	if len(data)-pos >= 5 && data[pos] == 26 { // most ids above 16 bits
 		id := binary.BigEndian.Uint32(data[pos+1:])
 		if id != 0 {
 			return wamp.ID(id), pos + 5
@@ -198,7 +198,7 @@ func peekCBOR(data []byte) uint64 {
 	return code
 }
 
-// cborUnsigned reads an unsigned integer in any of its widths.
+// cborUnsigned reads an unsigned integer of any width.
 func cborUnsigned(data []byte, pos int) (uint64, int) {
 	if pos >= len(data) {
 		return 0, faultEnds.at()
@@ -213,8 +213,8 @@ func cborUnsigned(data []byte, pos int) (uint64, int) {
 	return cborArgument(data, pos)
 }
 
-// cborArgument reads the argument of the head at pos, which is there (section 3). Heads of indefinite length and those
-// that mean nothing are faults here.
+// cborArgument reads the argument of the head at pos (section 3). The head's first octet must exist. Indefinite length
+// and reserved heads are faults.
 func cborArgument(data []byte, pos int) (arg uint64, next int) {
 	short := data[pos] & 31
 	pos++
@@ -237,7 +237,7 @@ func cborArgument(data []byte, pos int) (arg uint64, next int) {
 	return 0, faultForm.at()
 }
 
-// cborText reads a text string. One in chunks is joined, in new memory.
+// cborText reads a text string. Chunks are joined in new memory.
 func cborText(data []byte, pos int) ([]byte, int) {
 	if pos >= len(data) {
 		return nil, faultEnds.at()
@@ -267,7 +267,7 @@ func cborText(data []byte, pos int) ([]byte, int) {
 	return text, pos + int(n)
 }
 
-// cborJoin appends the chunks of the string of indefinite length at pos, which was checked.
+// cborJoin appends the chunks of the string of indefinite length at pos. The string must have been checked.
 func cborJoin(dst, data []byte, pos int) []byte {
 	for pos++; data[pos] != cborBreak; {
 		n, start := cborArgument(data, pos)
@@ -277,8 +277,9 @@ func cborJoin(dst, data []byte, pos int) []byte {
 	return dst
 }
 
-// cborSkip checks the item at pos and returns the place behind it. depth is how many levels may follow. It calls itself
-// for the items of lists and maps, MaxDepth deep at most; a declared length costs nothing until its items are there.
+// cborSkip checks the item at pos and returns the position after it. depth is the number of levels still allowed. It
+// calls itself for the items of lists and maps, at most MaxDepth deep. A declared length costs nothing until its items
+// arrive.
 func cborSkip(data []byte, pos, depth int) int {
 	if pos >= len(data) {
 		return faultEnds.at()
@@ -319,7 +320,7 @@ func cborSkip(data []byte, pos, depth int) int {
 		}
 		return cborSkip(data, pos, depth-1)
 	case cborSimple:
-		if c&31 == 24 && arg < 32 { // these have a shorter form, and only that (section 3.3)
+		if c&31 == 24 && arg < 32 { // these have a shorter form, which is mandatory (section 3.3)
 			return faultForm.at()
 		}
 	}
@@ -389,8 +390,8 @@ func cborSkipIndefinite(data []byte, pos, depth int) int {
 	return pos + 1
 }
 
-// cborSkipChunks checks the chunks of a string of indefinite length. Each is a string of the same major type and of
-// definite length, and each text chunk is UTF-8 by itself (section 3.2.3).
+// cborSkipChunks checks the chunks of a string of indefinite length. Each chunk has the same major type and a definite
+// length, and each text chunk is valid UTF-8 by itself (section 3.2.3).
 func cborSkipChunks(data []byte, pos int, major byte) int {
 	for pos < len(data) && data[pos] != cborBreak {
 		if data[pos]>>5 != major || data[pos]&31 == cborIndefinite {
@@ -468,7 +469,7 @@ func cborAppendFloat(dst []byte, f float64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, cborFloat64), math.Float64bits(f))
 }
 
-// cborToken reads the next token of checked data. Tags are dropped, except that a bignum becomes an integer.
+// cborToken reads the next token of checked data. Tags are dropped; only a bignum becomes an integer.
 func (r *reader) cborToken() token {
 	c := r.data[r.pos]
 	if c == cborBreak {
@@ -534,7 +535,7 @@ func (r *reader) cborTagged(tag uint64) token {
 	return token{kind: kind, uint: binary.BigEndian.Uint64(low[:])}
 }
 
-// cborSimpleToken reads the values of major type 7. undefined and what nobody has assigned yet are null.
+// cborSimpleToken reads the values of major type 7. undefined and unassigned values become null.
 func cborSimpleToken(c byte, arg uint64) token {
 	switch c {
 	case cborFalse, cborTrue:
@@ -549,7 +550,7 @@ func cborSimpleToken(c byte, arg uint64) token {
 	return token{kind: kindNull}
 }
 
-// halfFloat widens an IEEE 754 binary16 (RFC 8949, appendix D).
+// halfFloat converts an IEEE 754 binary16 (RFC 8949, appendix D).
 func halfFloat(h uint16) float64 {
 	exponent, fraction := int(h>>10&31), float64(h&0x3ff)
 	var f float64
@@ -569,8 +570,7 @@ func halfFloat(h uint16) float64 {
 	return f
 }
 
-// cborPatchHead writes the count of a list or a map whose head was left open, one octet at mark, until the count was
-// known.
+// cborPatchHead writes the head of a list or map of n items. openList has reserved one octet for it at mark.
 func cborPatchHead(dst []byte, mark int, major byte, n int) []byte {
 	var head [9]byte
 	h := cborAppendHead(head[:0], major, uint64(n))

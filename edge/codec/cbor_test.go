@@ -178,8 +178,8 @@ func TestCBORMessages(t *testing.T) {
 		"9f":                            "message: the message ends early",
 		"9f ff":                         "message: an empty list",
 		"9f 10 01 a0 61 61":             "message: the message ends early",
-		"9f 10 01 a0 61 61 ff 00":       "PUBLISH: something follows the end of the message",
-		"84 10 01 a0 61 61 00":          "PUBLISH: something follows the end of the message",
+		"9f 10 01 a0 61 61 ff 00":       "PUBLISH: data after the end of the message",
+		"84 10 01 a0 61 61 00":          "PUBLISH: data after the end of the message",
 		"d9 d9f7 84 10 01 a0 61 61":     "message: not a list",
 		"80":                            "message: an empty list",
 		"80 10":                         "message: an empty list",
@@ -194,7 +194,7 @@ func TestCBORMessages(t *testing.T) {
 		"84 10 01 a0 7f 61 61":          "PUBLISH: topic: the message ends early",
 		"85 10 01 a0 61 61 c0 80":       "PUBLISH: arguments is neither a list nor a binary",
 		"85 10 01 a0 61 61 81 61 ff":    "PUBLISH: arguments: a string is not UTF-8",
-		"86 10 01 a0 61 61 80 a1 01 02": "PUBLISH: keyword arguments: a map's key is not a string",
+		"86 10 01 a0 61 61 80 a1 01 02": "PUBLISH: keyword arguments: a map key is not a string",
 	} {
 		var m Message
 		if err := Parse(wamp.CBOR, spaced(t, octets), &m); err == nil || err.Error() != want {

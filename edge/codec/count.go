@@ -8,8 +8,8 @@ import (
 
 var errTooMany = errors.New("too many values")
 
-// MapUpTo is Map for a dict that a stranger has sent: it fails if there are more than limit values in it, at any depth, so
-// that what is decoded is bounded by a number of values and not only by octets.
+// MapUpTo decodes d like Map, but fails if d contains more than limit values at any depth. It bounds the memory for
+// dicts received from unauthenticated peers.
 func (d Dict) MapUpTo(limit int) (map[string]any, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
@@ -20,7 +20,7 @@ func (d Dict) MapUpTo(limit int) (map[string]any, error) {
 	return d.Map()
 }
 
-// Check reports what is wrong with a dict that did not come from Parse.
+// Check validates a dict that was not made by Parse.
 func (d Dict) Check() error {
 	if len(d.Raw) == 0 {
 		return nil
@@ -31,7 +31,7 @@ func (d Dict) Check() error {
 	return check(d.Serializer, d.Raw, MaxDepth)
 }
 
-// count counts v and the values in it; it stops beyond limit.
+// count counts v and the values in it. It stops beyond limit.
 func (v Value) count(limit int) int {
 	n := 1
 	v = v.untagged()
@@ -47,7 +47,7 @@ func (v Value) count(limit int) int {
 	return n
 }
 
-// untagged returns what CBOR's tags stand in front of.
+// untagged returns the value inside CBOR tags.
 func (v Value) untagged() Value {
 	for v.Serializer == wamp.CBOR && len(v.Raw) > 0 && v.Raw[0]>>5 == cborTag {
 		_, pos := cborArgument(v.Raw, 0)

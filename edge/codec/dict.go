@@ -6,7 +6,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Dict is a message's options, details or extra, encoded. Empty Raw stands for {}.
+// Dict is the options, details or extra of a message, encoded. An empty Raw means {}.
 type Dict struct {
 	Serializer wamp.Serializer
 	Raw        []byte
@@ -24,7 +24,7 @@ func (d Dict) Empty() bool {
 // Clone returns a copy that shares no memory with d.
 func (d Dict) Clone() Dict { return Dict{d.Serializer, bytes.Clone(d.Raw)} }
 
-// Map decodes d, see Value.Any.
+// Map decodes d. For the Go types see Value.Any.
 func (d Dict) Map() (map[string]any, error) {
 	if len(d.Raw) == 0 {
 		return map[string]any{}, nil
@@ -40,7 +40,7 @@ func (d Dict) Map() (map[string]any, error) {
 	return m, nil
 }
 
-// NewDict encodes m, see AppendValue.
+// NewDict encodes m. For the accepted types see AppendValue.
 func NewDict(s wamp.Serializer, m map[string]any) (Dict, error) {
 	if len(m) == 0 {
 		return Dict{}, nil
@@ -59,14 +59,14 @@ func (d Dict) appendTo(dst []byte, s wamp.Serializer) ([]byte, error) {
 	return Transcode(dst, s, d.Serializer, d.Raw)
 }
 
-// Fields returns an iterator over d's fields, in their order:
+// Fields returns an iterator over the fields of d, in order:
 //
 //	for f := d.Fields(); f.Next(); {
 //		f.Key(), f.Value()
 //	}
 //
-// It allocates nothing unless a key has JSON escapes or comes in CBOR chunks. Where d.Raw is broken, which it is not when
-// it came from Parse, the iteration ends.
+// It allocates nothing, except for keys with JSON escapes or in CBOR chunks. The iteration ends early if d.Raw is
+// malformed, which it never is after Parse.
 func (d Dict) Fields() Fields {
 	var f Fields
 	f.open(d.Serializer, d.Raw, kindDict)
@@ -80,7 +80,7 @@ type Fields struct {
 	value Value
 }
 
-// Next goes to the next field and reports whether there is one.
+// Next advances to the next field and reports whether there is one.
 func (f *Fields) Next() bool {
 	if !f.more() {
 		return false
@@ -92,21 +92,21 @@ func (f *Fields) Next() bool {
 	return f.value.Raw != nil
 }
 
-// Key is the field's name: a part of the dict's bytes, or new memory.
+// Key returns the field's name. It is a part of the dict's bytes, or new memory.
 func (f *Fields) Key() []byte { return f.key }
 
-// Value is the field's value, a part of the dict's bytes.
+// Value returns the field's value. It is a part of the dict's bytes.
 func (f *Fields) Value() Value { return f.value }
 
-// cursor walks along the items of one list or map. It stops at what is broken.
+// cursor iterates over the items of one list or map. It stops at malformed data.
 type cursor struct {
 	serializer wamp.Serializer
 	data       []byte
 	pos        int
-	left       int // items to come, or unknownCount: up to the end
+	left       int // remaining items, or unknownCount: until the end
 }
 
-// open goes to the first item of raw, which must be a list or a map as k says.
+// open moves to the first item of raw, which must be a list or a map, as k says.
 func (c *cursor) open(s wamp.Serializer, raw []byte, k kind) bool {
 	if len(raw) == 0 || kindOf(s, raw[0]) != k {
 		return false
@@ -124,7 +124,7 @@ func (c *cursor) open(s wamp.Serializer, raw []byte, k kind) bool {
 	return true
 }
 
-// kindOf tells a list and a map by their first octet. Anything else is kindNull.
+// kindOf distinguishes lists and maps by their first octet. It returns kindNull for anything else.
 func kindOf(s wamp.Serializer, c byte) kind {
 	list, dict := false, false
 	switch s {
@@ -144,7 +144,7 @@ func kindOf(s wamp.Serializer, c byte) kind {
 	return kindNull
 }
 
-// headCount reads the count of a list or a map of definite length.
+// headCount reads the count of a list or map of definite length.
 func headCount(s wamp.Serializer, raw []byte) (uint64, int) {
 	if s == wamp.CBOR {
 		return cborArgument(raw, 0)
@@ -173,7 +173,7 @@ func (c *cursor) more() bool {
 	return c.pos < len(c.data) && c.data[c.pos] != ']' && c.data[c.pos] != '}'
 }
 
-// text reads a key and goes to its value.
+// text reads a key and moves to its value.
 func (c *cursor) text() []byte {
 	var text []byte
 	pos := c.pos
@@ -192,7 +192,7 @@ func (c *cursor) text() []byte {
 	}
 	c.pos = pos
 	if text == nil {
-		text = []byte{} // "" in chunks
+		text = []byte{} // "" in chunks is not nil
 	}
 	return text
 }

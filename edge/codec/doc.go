@@ -1,35 +1,35 @@
 // Package codec reads and writes WAMP messages in CBOR, MessagePack and JSON.
 //
-// A router needs little of a message: its head. The payload, Arguments and ArgumentsKw, is the tail of a message in every
-// serializer, so Parse leaves it as the bytes that it is and Append splices them into the next message. Only from one
-// serializer to another is anything transcoded, token by token.
+// A router needs only the head of a message. The payload, Arguments and ArgumentsKw, is the tail of a message in every
+// serializer. Parse leaves it as bytes, and Append copies these bytes into the next message. The payload is transcoded,
+// token by token, only between different serializers.
 //
-// Where to look: message.go has the table of all messages, Parse and Append; cbor.go, msgpack.go and json.go have, for one
-// serializer each, the head's parser, the scanner that checks a value, the writers, and the reader of tokens;
-// transcode.go goes from tokens to bytes, value.go from tokens to Go values, encode.go from Go values to bytes; dict.go and
-// builder.go read and make options and details; options.go says what kinds those have to be of.
+// Where to look: message.go has the table of all messages, Parse and Append. cbor.go, msgpack.go and json.go each have
+// one serializer's parser for the head, its scanner that checks values, its writers and its token reader. transcode.go
+// converts tokens to bytes, value.go tokens to Go values, and encode.go Go values to bytes. dict.go and builder.go read
+// and make options and details; options.go says which types their values must have.
 //
 // # What Parse checks
 //
-// A message that Parse accepts is well-formed from its first octet to its last, so that nothing broken reaches another
-// peer:
+// A message that Parse accepts is well-formed from its first octet to its last. Nothing malformed reaches another peer:
 //
-//   - It is one list of the length that its type has, and nothing follows it. An unknown type is an UnknownType error.
-//   - Ids are integers in [1, 2^53]; 1.0 is none. Request may be 0 in UNSUBSCRIBED and UNREGISTERED only.
-//   - Options, details and extra are maps. Of options and details that the protocol knows, the kind of the value is
-//     checked (options.go); null stands for one that is not set.
-//   - Arguments is a list or, for a transparent payload, one binary; a text also, where the options have enc_algo or
-//     ppt_scheme. ArgumentsKw is a map. null stands for one that is absent (null.go).
-//   - All strings are UTF-8; half a surrogate pair in JSON stands for no character and is refused. Keys of maps are strings.
+//   - It is one list of the length that its type requires, and nothing follows it. An unknown type is an UnknownType
+//     error.
+//   - Ids are integers in [1, 2^53]; 1.0 is not an id. Request may be 0 only in UNSUBSCRIBED and UNREGISTERED.
+//   - Options, details and extra are maps. Options and details that the protocol defines have values of the right type
+//     (options.go). null means that one is not set.
+//   - Arguments is a list or, for a transparent payload, one binary. It may be a text if the options have enc_algo or
+//     ppt_scheme. ArgumentsKw is a map. null means that one is absent (null.go).
+//   - All strings are UTF-8; half a surrogate pair in JSON is rejected. Keys of maps are strings.
 //   - No element nests lists, maps and CBOR tags deeper than MaxDepth.
-//   - CBOR: all of RFC 8949, with indefinite lengths, tags, half floats and simple values. MessagePack: version 5. JSON:
-//     RFC 8259 without a byte order mark.
+//   - CBOR: all of RFC 8949, with indefinite lengths, tags, half floats and simple values. MessagePack: version 5.
+//     JSON: RFC 8259 without a byte order mark.
 //
-// A name that stands twice in a map is let through as it is; for Value.Any the last one counts. A length that a message
-// declares costs nothing until the octets are there. What decodes to Go values (Any, Map, Decode) may need some 64 times the
-// octets in memory, as for a list of empty maps; Fields and Items need none.
+// Duplicate keys in a map are not an error; Value.Any uses the last one. A declared length costs nothing until the data
+// arrives. Decoding to Go values (Any, Map, Decode) may need some 64 times the memory of the bytes, for example for a
+// list of empty maps. Fields and Items need none.
 //
-// # What becomes of a value in another serializer
+// # How values are transcoded
 //
 //	CBOR                    MessagePack             JSON
 //	integers, [-2^63,2^64)  integer                 the same digits
@@ -53,18 +53,18 @@
 //	fraction or exponent    float64                 float64
 //	"\u0000" and base64     byte string             bin
 //
-// Integers never pass through a float64 as long as the other side has an integer for them. JSON's -0 is the integer 0. A
-// JSON string that begins with \u0000 but does not go on in canonical base64 with padding is a text and stays one. A text
-// of CBOR or MessagePack that looks like a binary of JSON arrives as a binary: JSON has no way to tell them apart. Keys of
-// maps are always text. A timestamp beyond the years 0 to 9999 is treated as any other ext. Lists, maps and strings get
-// definite lengths, and all heads and integers their shortest form; floats are always written as float64.
+// Integers never pass through a float64 if the other serializer has an integer for them. JSON's -0 is the integer 0. A
+// JSON string that begins with \u0000 but is not canonical base64 with padding after that is a text, and stays one. A
+// text of CBOR or MessagePack that looks like a binary of JSON arrives as a binary: JSON cannot distinguish them. Keys
+// of maps are always text. A timestamp outside the years 0 to 9999 is treated like any other ext. Lists, maps and
+// strings get definite lengths. Heads and integers get their shortest form. Floats are always written as float64.
 //
-// # Who owns the bytes
+// # Ownership of bytes
 //
-// What Parse puts into a Message are parts of the data that it was given, except a text with JSON escapes or in CBOR
-// chunks. The same is true of Fields, Items and Value.Text. They are valid as long as the data is, and nobody may change
-// it meanwhile; Clone makes a copy to keep. Append and Transcode copy all they write and keep nothing. A Builder owns the
-// bytes of its Dict until its next use. Value.Any, Dict.Map and Payload.Decode share nothing with the bytes.
+// The bytes that Parse puts into a Message are parts of its input, except a text with JSON escapes or in CBOR chunks.
+// The same is true of Fields, Items and Value.Text. They are valid as long as the input is, and must not be changed.
+// Clone makes an independent copy. Append and Transcode copy everything they write and keep nothing. A Builder owns the
+// bytes of its Dict until its next use. Value.Any, Dict.Map and Payload.Decode share no memory with the bytes.
 //
-// Nothing here has state: everything may be called from any number of goroutines, a Builder by one at a time.
+// The package has no state: any number of goroutines may call everything. A Builder belongs to one goroutine at a time.
 package codec

@@ -12,10 +12,11 @@ import (
 	"runnel/edge/wamp"
 )
 
-// AppendValue appends v, encoded by s. It knows nil, booleans, integers, floats, strings, []byte (a binary), json.Number,
-// this package's Value and Dict, and slices, arrays, pointers and maps with string keys of all these, whose fields it
-// sorts by name. Anything else (structs, types with a MarshalJSON or MarshalText method) goes through encoding/json, with
-// its rules. It fails on text that is not UTF-8 and on what nests deeper than MaxDepth, and returns dst as it was.
+// AppendValue appends v, encoded by s. It accepts nil, booleans, integers, floats, strings, []byte (a binary),
+// json.Number, this package's Value and Dict, and slices, arrays, pointers and maps with string keys of all these. Maps
+// are sorted by key. Other types (structs, types with a MarshalJSON or MarshalText method) are encoded by the rules of
+// encoding/json. On text that is not UTF-8, and on values nested deeper than MaxDepth, it fails and returns dst
+// unchanged.
 func AppendValue(dst []byte, s wamp.Serializer, v any) ([]byte, error) {
 	if !s.Known() {
 		return dst, errSerializer
@@ -67,7 +68,7 @@ func appendValue(dst []byte, s wamp.Serializer, v any, depth int) ([]byte, error
 	return appendReflected(dst, s, reflect.ValueOf(v), depth)
 }
 
-// appendReflected appends what is of a basic kind under another type's name, or made of such.
+// appendReflected appends a named type with a basic underlying type, and types composed of these.
 func appendReflected(dst []byte, s wamp.Serializer, v reflect.Value, depth int) ([]byte, error) {
 	t := v.Type()
 	switch t.Kind() {
@@ -85,13 +86,13 @@ func appendReflected(dst []byte, s wamp.Serializer, v reflect.Value, depth int) 
 		if v.IsNil() {
 			return appendNull(dst, s), nil
 		}
-		if depth == 0 { // a pointer that leads to itself never ends
+		if depth == 0 { // a pointer may lead to itself
 			return dst, faultDepth
 		}
 		return appendValue(dst, s, v.Elem().Interface(), depth-1)
 	case reflect.Slice, reflect.Array:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return appendBinary(dst, s, octets(v)), nil
+			return appendBinary(dst, s, copyBytes(v)), nil
 		}
 		return appendItems(dst, s, v.Len(), depth, func(i int) any { return v.Index(i).Interface() })
 	case reflect.Map:
@@ -104,8 +105,8 @@ func appendReflected(dst []byte, s wamp.Serializer, v reflect.Value, depth int) 
 
 var textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 
-// octets copies a slice or an array of octets, whatever they are called.
-func octets(v reflect.Value) []byte {
+// copyBytes copies a slice or array whose elements are bytes, of any named type.
+func copyBytes(v reflect.Value) []byte {
 	b := make([]byte, v.Len())
 	for i := range b {
 		b[i] = byte(v.Index(i).Uint())

@@ -6,13 +6,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A fault says what is wrong with some bytes. The scanners return positions, and a fault as a negative one, so that the
-// hot path carries a single int; an error is made of it only once, where the message's type and element are known.
+// A fault is a kind of malformed data. Scanners return positions, and a fault as a negative position, so that the hot
+// path carries a single int. The error is made only once, where the message's type and element are known.
 type fault int
 
 const (
 	faultNone fault = iota
-	faultKind       // another kind of value than the element's
+	faultKind       // not the type that the element must have
 	faultEnds
 	faultFollows
 	faultText
@@ -27,38 +27,38 @@ const (
 )
 
 var faultTexts = [...]string{
-	faultKind:      "is of the wrong kind",
+	faultKind:      "has the wrong type",
 	faultEnds:      "the message ends early",
-	faultFollows:   "something follows the end of the message",
+	faultFollows:   "data after the end of the message",
 	faultText:      "a string is not UTF-8",
-	faultKey:       "a map's key is not a string",
+	faultKey:       "a map key is not a string",
 	faultDepth:     "nested deeper than " + strconv.Itoa(MaxDepth) + " levels",
-	faultForm:      "an octet that begins no value",
-	faultEscape:    "a broken escape in a string",
+	faultForm:      "an invalid first octet of a value",
+	faultEscape:    "an invalid escape in a string",
 	faultSurrogate: "half a surrogate pair in a string",
-	faultControl:   "a bare control character in a string",
-	faultNumber:    "a broken number",
-	faultSyntax:    "a broken list or map",
+	faultControl:   "an unescaped control character in a string",
+	faultNumber:    "an invalid number",
+	faultSyntax:    "a malformed list or map",
 }
 
-// at is f as a position: negative.
+// at returns f as a negative position.
 func (f fault) at() int { return -int(f) }
 
 func (f fault) Error() string { return faultTexts[f] }
 
-// UnknownType is Parse's error for a well-begun message whose code stands for no message of the protocol that Runnel
-// knows. Its value is the code.
+// UnknownType is the error of Parse for a list that begins with a message code that Runnel does not know. Its value is
+// the code.
 type UnknownType uint64
 
 func (u UnknownType) Error() string {
 	return "unknown message type " + strconv.FormatUint(uint64(u), 10)
 }
 
-// messageError tells which element of which message is wrong: "PUBLISH: topic is not a string".
+// messageError names the faulty element of a message: "PUBLISH: topic is not a string".
 type messageError struct {
-	message wamp.Type // 0: not known yet
-	element string    // "": the message as a whole
-	text    string    // "is not a string", or what is wrong inside of the element
+	message wamp.Type // 0: unknown
+	element string    // "": the whole message
+	text    string    // "is not a string", or a fault inside the element
 	inside  bool
 }
 
@@ -76,7 +76,7 @@ func (e *messageError) Error() string {
 	return name + ": " + e.element + " " + e.text
 }
 
-// wrong makes the error for an element at which a scanner returned the negative position at.
+// wrong returns the error for an element. at is the negative position that a scanner returned.
 //
 //go:noinline
 func (l *layout) wrong(e element, at int) error {
@@ -86,12 +86,12 @@ func (l *layout) wrong(e element, at int) error {
 	return &messageError{message: l.message, element: e.name, text: fault(-at).Error(), inside: true}
 }
 
-// broken makes the error for a message that is wrong as a whole.
+// broken returns the error for a message that is malformed as a whole.
 //
 //go:noinline
 func (l *layout) broken(f fault) error { return &messageError{message: l.message, text: f.Error()} }
 
-// notMessage makes the error for bytes that do not even begin like a message.
+// notMessage returns the error for data that does not begin like a message.
 func notMessage(at int) error {
 	if fault(-at) == faultKind {
 		return &messageError{text: "not a list"}
@@ -99,7 +99,7 @@ func notMessage(at int) error {
 	return &messageError{text: fault(-at).Error()}
 }
 
-// noType makes the error for a list of n items that does not begin with a message's code.
+// noType returns the error for a list of n items that does not begin with a message code.
 func noType(n, at int) error {
 	if n == 0 {
 		return &messageError{text: "an empty list"}

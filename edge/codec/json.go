@@ -13,7 +13,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// jsonBinary begins the string that stands for a binary (advanced/serialization_binary_json.md): base64 follows.
+// jsonBinary begins a string that represents a binary (advanced/serialization_binary_json.md). base64 follows.
 const jsonBinary = `\u0000`
 
 func parseJSON(data []byte, m *Message) (*layout, error) {
@@ -45,7 +45,7 @@ func parseJSON(data []byte, m *Message) (*layout, error) {
 	return l, nil
 }
 
-// jsonElements reads the elements behind the code, up to the closing bracket, whose place it returns.
+// jsonElements reads the elements after the code and returns the position of the closing bracket.
 func jsonElements(data []byte, pos int, l *layout, m *Message) (int, error) {
 	for i := range l.elements {
 		next := jsonNext(data, pos)
@@ -79,7 +79,7 @@ func jsonElements(data []byte, pos int, l *layout, m *Message) (int, error) {
 	return next, nil
 }
 
-// jsonNext finds the comma or the closing bracket that must follow an item of a list.
+// jsonNext returns the position of the comma or closing bracket that must follow an item of a list.
 func jsonNext(data []byte, pos int) int {
 	pos = jsonSpace(data, pos)
 	if pos >= len(data) {
@@ -185,7 +185,7 @@ func peekJSON(data []byte) uint64 {
 	return code
 }
 
-// jsonSpace returns the place of the first octet from pos on that is not white space.
+// jsonSpace returns the position of the first octet at or after pos that is not white space.
 func jsonSpace(data []byte, pos int) int {
 	for pos < len(data) && data[pos] <= ' ' && (data[pos] == ' ' || data[pos] == '\n' || data[pos] == '\r' || data[pos] == '\t') {
 		pos++
@@ -193,8 +193,8 @@ func jsonSpace(data []byte, pos int) int {
 	return pos
 }
 
-// jsonUnsigned reads an integer that is not negative and fits 64 bits. A fraction or an exponent makes it another kind of
-// number, even in 1.0.
+// jsonUnsigned reads a non-negative integer of up to 64 bits. A number with a fraction or an exponent is not an
+// integer, not even 1.0.
 func jsonUnsigned(data []byte, pos int) (v uint64, next int) {
 	start := pos
 	for pos < len(data) && data[pos]-'0' <= 9 {
@@ -217,7 +217,7 @@ func jsonUnsigned(data []byte, pos int) (v uint64, next int) {
 	return v, pos
 }
 
-// jsonText reads a string. One with escapes is written out in new memory.
+// jsonText reads a string. If it has escapes, the text is in new memory.
 func jsonText(data []byte, pos int) ([]byte, int) {
 	if pos >= len(data) {
 		return nil, faultEnds.at()
@@ -236,8 +236,8 @@ func jsonText(data []byte, pos int) ([]byte, int) {
 	return text, next
 }
 
-// jsonSkip checks the value at pos and returns the place behind it. depth is how many levels may follow. It calls itself
-// for the items of lists and maps, MaxDepth deep at most.
+// jsonSkip checks the value at pos and returns the position after it. depth is the number of levels still allowed. It
+// calls itself for the items of lists and maps, at most MaxDepth deep.
 func jsonSkip(data []byte, pos, depth int) int {
 	if pos >= len(data) {
 		return faultEnds.at()
@@ -311,7 +311,7 @@ func jsonSkipMap(data []byte, pos, depth int) int {
 	}
 }
 
-// jsonSkipKey checks a key and its colon and returns the place of the value.
+// jsonSkipKey checks a key and its colon and returns the position of the value.
 func jsonSkipKey(data []byte, pos int) int {
 	if pos >= len(data) {
 		return faultEnds.at()
@@ -382,7 +382,7 @@ func jsonDigits(data []byte, pos int) int {
 	return pos
 }
 
-// jsonString checks the string whose opening quote stands before pos. next is the place behind its closing quote.
+// jsonString checks the string whose opening quote precedes pos. next is the position after its closing quote.
 func jsonString(data []byte, pos int) (next int, escaped bool) {
 	for {
 		for len(data)-pos >= 8 {
@@ -415,8 +415,8 @@ func jsonString(data []byte, pos int) (next int, escaped bool) {
 	}
 }
 
-// jsonSpecial marks the octets among eight that end a run of plain text: quotes, backslashes, controls and what is not
-// ASCII. The lowest mark is exact; those above it may be false.
+// jsonSpecial marks those of eight octets that end a run of plain text: quotes, backslashes, controls and non-ASCII
+// octets. The lowest mark is exact; higher ones may be false.
 func jsonSpecial(w uint64) uint64 {
 	const ones = 0x0101010101010101
 	quote := w ^ ones*'"'
@@ -432,7 +432,7 @@ func jsonRune(data []byte, pos int) int {
 	return pos + size
 }
 
-// jsonEscape checks the escape at pos. Half a surrogate pair stands for no character and has no form in the other
+// jsonEscape checks the escape at pos. Half a surrogate pair is not a character and cannot be represented in the other
 // serializers.
 func jsonEscape(data []byte, pos int) int {
 	if pos+1 >= len(data) {
@@ -477,7 +477,7 @@ func jsonHex(data []byte, pos int) (r rune, ok bool) {
 	return r, true
 }
 
-// jsonUnescape appends the text that the inside of a checked string stands for.
+// jsonUnescape appends the text of a checked string. text is the part between its quotes.
 func jsonUnescape(dst, text []byte) []byte {
 	for {
 		plain := bytes.IndexByte(text, '\\')
@@ -518,14 +518,14 @@ func jsonUnescaped(c byte) byte {
 	return c
 }
 
-// jsonIsBinary reports whether the inside of a checked string stands for a binary.
+// jsonIsBinary reports whether the inside of a checked string represents a binary.
 func jsonIsBinary(text []byte) bool {
 	_, ok := jsonDecodeBinary(nil, text)
 	return ok
 }
 
-// jsonDecodeBinary appends the binary that the inside of a checked string stands for, if it does: base64 with padding
-// and in its one canonical form, so that no text changes on its way through another serializer.
+// jsonDecodeBinary appends the binary that the inside of a checked string represents. It accepts only canonical base64
+// with padding, so that no text changes when it passes through another serializer.
 func jsonDecodeBinary(dst, text []byte) ([]byte, bool) {
 	if len(text) < len(jsonBinary) || string(text[:len(jsonBinary)]) != jsonBinary {
 		return dst, false
@@ -533,7 +533,7 @@ func jsonDecodeBinary(dst, text []byte) ([]byte, bool) {
 	text = text[len(jsonBinary):]
 	if bytes.IndexByte(text, '\\') >= 0 { // some encoders escape "/" and "+"
 		text = jsonUnescape(nil, text)
-		if bytes.ContainsAny(text, "\r\n") { // which encoding/base64 would pass over
+		if bytes.ContainsAny(text, "\r\n") { // encoding/base64 would ignore these
 			return dst, false
 		}
 	}
@@ -626,7 +626,7 @@ func jsonAppendBinary(dst, b []byte) []byte {
 	return append(dst, '"')
 }
 
-const leastInteger = "-18446744073709551616" // -2^64, the least that CBOR has an integer for
+const leastInteger = "-18446744073709551616" // -2^64, the smallest integer of CBOR
 
 // jsonAppendNegative appends -1-v.
 func jsonAppendNegative(dst []byte, v uint64) []byte {
@@ -636,8 +636,8 @@ func jsonAppendNegative(dst []byte, v uint64) []byte {
 	return strconv.AppendUint(append(dst, '-'), v+1, 10)
 }
 
-// jsonAppendFloat appends a number that reads back as a float: it always has a fraction or an exponent. What JSON can't
-// say is null.
+// jsonAppendFloat appends a number that is read back as a float: it always has a fraction or an exponent. NaN and
+// infinities become null.
 func jsonAppendFloat(dst []byte, f float64) []byte {
 	if math.IsNaN(f) || math.IsInf(f, 0) {
 		return append(dst, "null"...)
@@ -653,7 +653,7 @@ func jsonAppendFloat(dst []byte, f float64) []byte {
 	return dst
 }
 
-// jsonToken reads the next token of checked data. Commas and colons say nothing that the brackets and the order do not.
+// jsonToken reads the next token of checked data. Commas and colons carry no information and are skipped.
 func (r *reader) jsonToken() token {
 	c := r.jsonSeek()
 	switch c {
@@ -682,7 +682,7 @@ func (r *reader) jsonToken() token {
 	return jsonNumber(r.take(end - r.pos))
 }
 
-// jsonSeek goes to the next octet that begins or ends something.
+// jsonSeek moves to the next octet that begins or ends something.
 func (r *reader) jsonSeek() byte {
 	for {
 		c := r.data[r.pos]
@@ -709,7 +709,7 @@ func (r *reader) jsonStringToken() token {
 	return token{kind: kindText, bytes: r.scratch}
 }
 
-// jsonKey reads a map's key, which is text even where a value of the same form would be a binary.
+// jsonKey reads a map's key. It is always text, even if a value of the same form would be a binary.
 func (r *reader) jsonKey() token {
 	if c := r.jsonSeek(); c == '}' {
 		r.pos++
@@ -726,7 +726,7 @@ func (r *reader) jsonKey() token {
 	return token{kind: kindText, bytes: text}
 }
 
-// jsonNumber reads a number in integer syntax as an integer if it is in [-2^64, 2^64), any other as a float.
+// jsonNumber reads a number in integer syntax as an integer if it is in [-2^64, 2^64), and any other number as a float.
 func jsonNumber(text []byte) token {
 	digits, negative := bytes.CutPrefix(text, []byte{'-'})
 	var v uint64
@@ -736,7 +736,7 @@ func jsonNumber(text []byte) token {
 			if string(text) == leastInteger {
 				return token{kind: kindNegative, uint: math.MaxUint64}
 			}
-			f, _ := strconv.ParseFloat(string(text), 64) // beyond its range: an infinity
+			f, _ := strconv.ParseFloat(string(text), 64) // out of range: an infinity
 			return token{kind: kindFloat, float: f}
 		}
 		v = v*10 + digit

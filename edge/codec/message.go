@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Message is any WAMP message, parsed as far as a router needs: the head in fields, the payload left as bytes.
+// Message is a WAMP message of any type. Its head is parsed into fields, its payload is left as bytes.
 type Message struct {
 	Type        wamp.Type
 	ErrorType   wamp.Type // ERROR: the type of the request that failed
@@ -17,15 +17,15 @@ type Message struct {
 	Text        []byte  // realm, topic, procedure, error URI, reason, auth method or signature
 	Dict        Dict    // options, details or extra
 	Payload     Payload // Arguments and ArgumentsKw
-	Nulls       bool    // one of these was null, which stands for an element that is absent
+	Nulls       bool    // Arguments or ArgumentsKw was null, which means absent
 }
 
-// field is the part of a Message that an element of the message on the wire fills.
+// field is the field of Message that an element on the wire belongs to.
 type field uint8
 
 const (
 	fieldRequest   field = iota
-	fieldRevoked         // Request, in which 0 says that the router acts on its own
+	fieldRevoked         // Request, where 0 means that the router acts on its own
 	fieldErrorType       //
 	fieldID
 	fieldPublication
@@ -52,13 +52,13 @@ type element struct {
 	name  string
 }
 
-// layout is what stands behind a message's code. The first min elements are always there; elements up to
-// len(elements) may be left out; then Arguments and ArgumentsKw follow where the message has a payload.
+// layout describes the elements after a message's code. The first min elements are mandatory; elements up to
+// len(elements) are optional. Arguments and ArgumentsKw follow if the message has a payload.
 type layout struct {
 	message  wamp.Type
 	min, max int
 	payload  bool
-	options  bool // the dict holds options or details whose types are known, see checkOptions
+	options  bool // the dict holds options or details with known types, see checkOptions
 	elements []element
 }
 
@@ -72,8 +72,8 @@ var (
 	procedure = element{fieldText, "procedure"}
 )
 
-// layouts are the protocol's messages by code (basic/messages.md). EVENT_RECEIVED, whose code is far from the others',
-// has place 0.
+// layouts are the protocol's messages by code (basic/messages.md). EVENT_RECEIVED has index 0, because its code is far
+// from the others.
 var layouts = [...]layout{
 	wamp.Hello:        {elements: []element{{fieldText, "realm"}, details}},
 	wamp.Welcome:      {elements: []element{{fieldID, "session"}, details}},
@@ -121,7 +121,7 @@ func init() {
 	}
 }
 
-// layoutOf returns the layout of a message's code, nil if there is none.
+// layoutOf returns the layout of a message code; nil if it is unknown.
 func layoutOf(code uint64) *layout {
 	if code == uint64(wamp.EventReceived) {
 		return &layouts[0]
@@ -132,8 +132,8 @@ func layoutOf(code uint64) *layout {
 	return &layouts[code]
 }
 
-// Parse reads one whole message into m. It checks all of it, the payload too (see the package's comment). The bytes in m
-// are parts of data, except a JSON text with escapes and a CBOR text in chunks. After an error m is undefined.
+// Parse reads one complete message into m. It checks everything, the payload too (see the package comment). The bytes
+// in m are parts of data, except a JSON text with escapes and a CBOR text in chunks. After an error m is undefined.
 func Parse(s wamp.Serializer, data []byte, m *Message) error {
 	*m = Message{}
 	var l *layout
@@ -156,7 +156,7 @@ func Parse(s wamp.Serializer, data []byte, m *Message) error {
 
 var errSerializer = errors.New("unknown serializer")
 
-// known finds the layout of a message whose code was read, for all serializers.
+// known returns the layout of a message whose code was read, for all serializers.
 func known(m *Message, code uint64) (*layout, error) {
 	l := layoutOf(code)
 	if l == nil {
@@ -166,9 +166,9 @@ func known(m *Message, code uint64) (*layout, error) {
 	return l, nil
 }
 
-// Append appends m, encoded by s. Dict and Payload are spliced in as they are, or transcoded where they came in another
-// serializer. It refuses nothing that Parse accepted; it fails on an unknown Type, on text that is not UTF-8 and on bytes
-// that are not what their Serializer says, and returns dst as it was.
+// Append appends m, encoded by s. Dict and Payload are copied as they are, or transcoded from another serializer. It
+// accepts everything that Parse accepts. It fails on an unknown Type, on text that is not UTF-8, and on bytes that do
+// not match their Serializer. Then it returns dst unchanged.
 func Append(dst []byte, s wamp.Serializer, m *Message) ([]byte, error) {
 	l := layoutOf(uint64(m.Type))
 	if l == nil {
@@ -184,7 +184,7 @@ func Append(dst []byte, s wamp.Serializer, m *Message) ([]byte, error) {
 			return dst, l.invalid(arguments, errItems)
 		}
 	}
-	// Room for the head at once: each id is 9 octets at most, 16 digits in JSON, and 3 strings have lengths.
+	// Reserve the head at once: an id takes at most 9 octets, 16 digits in JSON, and 3 strings have lengths.
 	dst = slices.Grow(dst, 96+len(m.Text)+len(m.Dict.Raw)+len(m.Payload.Raw))
 	switch s {
 	case wamp.CBOR:
@@ -197,12 +197,12 @@ func Append(dst []byte, s wamp.Serializer, m *Message) ([]byte, error) {
 	return dst, errSerializer
 }
 
-// invalid makes the error for a field of m that can't be encoded.
+// invalid returns the error for a field of m that cannot be encoded.
 func (l *layout) invalid(e element, err error) error {
 	return &messageError{message: l.message, element: e.name, text: err.Error(), inside: true}
 }
 
-// TypeOf peeks at a message's type without checking the rest. It returns 0 if data does not begin like a message of a
+// TypeOf returns a message's type without checking the rest. It returns 0 if data does not begin like a message of a
 // known type.
 func TypeOf(s wamp.Serializer, data []byte) wamp.Type {
 	var code uint64

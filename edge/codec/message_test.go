@@ -143,7 +143,7 @@ func TestRefused(t *testing.T) {
 		`[16,1,{},5]`:                           "PUBLISH: topic is not a string",
 		`[16,1,{}]`:                             "PUBLISH: topic is missing",
 		`[16,1,{},"a",{}]`:                      "PUBLISH: arguments is neither a list nor a binary",
-		`[16,1,{},"a",nul]`:                     "PUBLISH: arguments: an octet that begins no value",
+		`[16,1,{},"a",nul]`:                     "PUBLISH: arguments: an invalid first octet of a value",
 		`[16,1,{},"a","text"]`:                  "PUBLISH: arguments is neither a list nor a binary",
 		`[16,1,{"ppt_scheme":null},"a","text"]`: "PUBLISH: arguments is neither a list nor a binary",
 		`[16,1,{},"a","\u0000A"]`:               "PUBLISH: arguments is neither a list nor a binary",
@@ -298,7 +298,7 @@ func TestAppendRefuses(t *testing.T) {
 		want string
 	}{
 		"text":        {Message{Type: wamp.Publish, Text: []byte("\xff")}, "PUBLISH: topic: a string is not UTF-8"},
-		"items":       {Message{Type: wamp.Publish, Payload: Payload{Items: 3}}, "PUBLISH: arguments: neither one item nor two"},
+		"items":       {Message{Type: wamp.Publish, Payload: Payload{Items: 3}}, "PUBLISH: arguments: neither one nor two items"},
 		"no payload":  {Message{Type: wamp.Publish, Payload: Payload{Items: 1}}, "PUBLISH: arguments: unknown serializer"},
 		"no dict":     {Message{Type: wamp.Publish, Dict: Dict{Raw: []byte("{}")}}, "PUBLISH: options: unknown serializer"},
 		"broken dict": {Message{Type: wamp.Publish, Dict: Dict{99, []byte("{")}}, "PUBLISH: options: unknown serializer"},

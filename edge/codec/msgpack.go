@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// MessagePack's formats as far as the code names them (specification, version 5).
+// Formats of MessagePack that the code uses by name (specification, version 5).
 const (
 	msgpackFixMap   = 0x80
 	msgpackFixArray = 0x90
@@ -31,18 +31,18 @@ const (
 	msgpackTimestamp = 0xff // the extension's type, -1
 )
 
-// msgpackClass groups the formats by what follows their first octet.
+// msgpackClass groups formats by what follows their first octet.
 type msgpackClass uint8
 
 const (
 	msgpackReserved msgpackClass = iota
-	msgpackScalar                // width octets of value
-	msgpackBin                   // the next four: width octets of length, and then as much
+	msgpackScalar                // value of width octets
+	msgpackBin                   // the next four: length of width octets, then that many octets
 	msgpackExt
 	msgpackStr
 	msgpackArray
 	msgpackMap
-	msgpackFixExt // a type and width octets of data
+	msgpackFixExt // type, then width octets of data
 )
 
 // msgpackForms are the formats 0xc0 to 0xdf.
@@ -103,7 +103,7 @@ func parseMsgPack(data []byte, m *Message) (*layout, error) {
 	return l, nil
 }
 
-// msgpackMessage reads the head of the message's list: how many items it has, and where the first stands.
+// msgpackMessage reads the head of the message's list. It returns the number of items and the position of the first.
 func msgpackMessage(data []byte) (n, pos int) {
 	if len(data) == 0 {
 		return 0, faultEnds.at()
@@ -209,7 +209,7 @@ func peekMsgPack(data []byte) uint64 {
 	return code
 }
 
-// msgpackUnsigned reads an integer that is not negative, in any of its widths, of the signed ones too.
+// msgpackUnsigned reads a non-negative integer of any width. It accepts the signed formats, too.
 func msgpackUnsigned(data []byte, pos int) (uint64, int) {
 	if pos >= len(data) {
 		return 0, faultEnds.at()
@@ -229,7 +229,7 @@ func msgpackUnsigned(data []byte, pos int) (uint64, int) {
 	return v, next
 }
 
-// msgpackBig reads a big-endian number of width octets.
+// msgpackBig reads a big-endian integer of width octets.
 func msgpackBig(data []byte, pos, width int) (uint64, int) {
 	if len(data)-pos < width {
 		return 0, faultEnds.at()
@@ -271,9 +271,9 @@ func msgpackText(data []byte, pos int) ([]byte, int) {
 	return text, pos + int(n)
 }
 
-// msgpackSkip checks the value at pos and returns the place behind it. depth is how many levels may follow. It calls
-// itself for the items of lists and maps, MaxDepth deep at most; a declared length costs nothing until its items are
-// there.
+// msgpackSkip checks the value at pos and returns the position after it. depth is the number of levels still allowed.
+// It calls itself for the items of lists and maps, at most MaxDepth deep. A declared length costs nothing until its
+// items arrive.
 func msgpackSkip(data []byte, pos, depth int) int {
 	if pos >= len(data) {
 		return faultEnds.at()
@@ -293,7 +293,7 @@ func msgpackSkip(data []byte, pos, depth int) int {
 	return msgpackSkipForm(data, pos, c, depth)
 }
 
-// msgpackSkipForm checks what follows one of the first octets 0xc0 to 0xdf.
+// msgpackSkipForm checks a value whose first octet is in 0xc0 to 0xdf.
 func msgpackSkipForm(data []byte, pos int, c byte, depth int) int {
 	form := msgpackForms[c-msgpackNil]
 	switch form.class {
@@ -414,7 +414,7 @@ func appendMsgPack(dst []byte, l *layout, m *Message, n, items int) ([]byte, err
 	return dst, nil
 }
 
-// The appending functions choose the shortest form.
+// The append functions choose the shortest form.
 
 func msgpackAppendUint(dst []byte, v uint64) []byte {
 	switch {
@@ -430,7 +430,7 @@ func msgpackAppendUint(dst []byte, v uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(dst, msgpackUint8+3), v)
 }
 
-// msgpackAppendNegative appends -1-v. What an int64 does not hold becomes a float.
+// msgpackAppendNegative appends -1-v. It becomes a float if an int64 cannot hold it.
 func msgpackAppendNegative(dst []byte, v uint64) []byte {
 	switch {
 	case v < 32:
@@ -465,7 +465,7 @@ func msgpackAppendBin(dst, b []byte) []byte {
 	return append(msgpackAppendLength(dst, msgpackBin8, len(b)), b...)
 }
 
-// msgpackAppendLength appends the head of a string or a binary; form is the one with a length of one octet.
+// msgpackAppendLength appends the head of a string or binary. form is the format with a length of one octet.
 func msgpackAppendLength(dst []byte, form byte, n int) []byte {
 	switch {
 	case n <= math.MaxUint8:
@@ -476,7 +476,7 @@ func msgpackAppendLength(dst []byte, form byte, n int) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, form+2), uint32(n))
 }
 
-// msgpackAppendCount appends the head of a list or a map, by its fix form and its 16-bit form.
+// msgpackAppendCount appends the head of a list or map. fix is its fix format, form its 16-bit format.
 func msgpackAppendCount(dst []byte, fix, form byte, n int) []byte {
 	switch {
 	case n < 16:
@@ -553,11 +553,11 @@ func (r *reader) msgpackScalar(c byte, width int) token {
 	return token{kind: kindUint, uint: v}
 }
 
-// msgpackUndefined is JavaScript's undefined as its msgpackr writes it, and with it wampy: extension 0 of one zero octet.
+// msgpackUndefined is JavaScript's undefined as encoded by msgpackr, which wampy uses: extension 0 with one zero octet.
 const msgpackUndefined = "\xd4\x00\x00"
 
-// msgpackExtension reads an extension of n octets: a timestamp becomes text as in RFC 3339, undefined null, and any other
-// is binary.
+// msgpackExtension reads an extension of n octets. A timestamp becomes text as in RFC 3339, undefined becomes null, and
+// any other extension becomes a binary.
 func (r *reader) msgpackExtension(n int) token {
 	kind := r.take(1)[0]
 	data := r.take(n)
@@ -571,7 +571,7 @@ func (r *reader) msgpackExtension(n int) token {
 	return token{kind: kindBinary, bytes: data}
 }
 
-// msgpackTime reads a timestamp in its three widths. It refuses what RFC 3339 can't say.
+// msgpackTime reads a timestamp of any of the three widths. It rejects times that RFC 3339 cannot express.
 func msgpackTime(data []byte) (t time.Time, ok bool) {
 	var seconds int64
 	var nanos uint32

@@ -111,10 +111,10 @@ func TestMsgPackMessages(t *testing.T) {
 		"94 10 c3 80 a1 61":                  "PUBLISH: request is not an id",
 		"94 10 01 80 c4 01 61":               "PUBLISH: topic is not a string",
 		"94 10 01 80 a1 ff":                  "PUBLISH: topic: a string is not UTF-8",
-		"94 10 01 80 a1 61 00":               "PUBLISH: something follows the end of the message",
+		"94 10 01 80 a1 61 00":               "PUBLISH: data after the end of the message",
 		"95 10 01 80 a1 61 d4 05 01":         "PUBLISH: arguments is neither a list nor a binary",
-		"95 10 01 80 a1 61 91 c1":            "PUBLISH: arguments: an octet that begins no value",
-		"96 10 01 80 a1 61 90 81 01 02":      "PUBLISH: keyword arguments: a map's key is not a string",
+		"95 10 01 80 a1 61 91 c1":            "PUBLISH: arguments: an invalid first octet of a value",
+		"96 10 01 80 a1 61 90 81 01 02":      "PUBLISH: keyword arguments: a map key is not a string",
 	} {
 		var m Message
 		if err := Parse(wamp.MsgPack, spaced(t, octets), &m); err == nil || err.Error() != want {

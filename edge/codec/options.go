@@ -6,8 +6,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// optionKind is what the value of an option or a detail must be, where the protocol says so. null, which some clients
-// send for what is not set, is always let through, and so is every option that nothing is known of.
+// optionKind is the type that the protocol requires of an option or detail. null is always allowed, because some
+// clients send it for options that are not set. Unknown options may have any value.
 type optionKind uint8
 
 const (
@@ -35,7 +35,7 @@ var optionRules = [...]string{
 	optionSerializer: "is not a known serializer",
 }
 
-// optionOf returns what is known of a name. A name means the same in whichever message it stands.
+// optionOf returns the type of the option with the given name. A name has the same meaning in all messages.
 func optionOf(name []byte) optionKind {
 	switch string(name) {
 	case "acknowledge", "disclose_me", "exclude_me", "retain", "retained", "get_retained", "progress", "receive_progress",
@@ -62,7 +62,7 @@ func optionOf(name []byte) optionKind {
 	return optionAny
 }
 
-// checkOptions checks the kinds of the options or details that the protocol knows.
+// checkOptions checks the types of the options or details that the protocol defines.
 func checkOptions(l *layout, d Dict) error {
 	for f := d.Fields(); f.Next(); {
 		kind := optionOf(f.key)
@@ -90,7 +90,7 @@ func (k optionKind) allows(v Value) bool {
 		return all(v, isDict)
 	}
 	text, ok := v.Text()
-	return ok && k.names(text)
+	return ok && k.allowsText(text)
 }
 
 func isID(v Value) bool {
@@ -103,8 +103,8 @@ func isListedID(v Value) bool {
 	return ok
 }
 
-// ListedID returns an id of a list of sessions, which may also be a float: JavaScript's cbor-x and msgpackr write integers
-// beyond 32 bits so.
+// ListedID returns an id in a list of sessions. It accepts floats, too: JavaScript's cbor-x and msgpackr encode
+// integers beyond 32 bits as floats.
 func (v Value) ListedID() (id wamp.ID, ok bool) {
 	if id, ok = v.Uint(); ok {
 		return id, wamp.ValidID(id)
@@ -116,7 +116,7 @@ func (v Value) ListedID() (id wamp.ID, ok bool) {
 	return wamp.ID(f), true
 }
 
-// isText lets a binary through, because a text that looks like one becomes one on its way through JSON.
+// isText accepts a binary, too: a text that looks like a binary of JSON becomes one when it is transcoded from JSON.
 func isText(v Value) bool {
 	if len(v.Raw) == 0 {
 		return false
@@ -144,9 +144,9 @@ func all(v Value, is func(Value) bool) bool {
 	return ok
 }
 
-// names reports whether text is one of the words that the option may have. The names for transparent payloads are those
-// of the specification's test vectors; "x_" begins a name that somebody made for himself.
-func (k optionKind) names(text []byte) bool {
+// allowsText reports whether text is one of the words that the option allows. The names for transparent payloads are
+// those of the specification's test vectors; custom names begin with "x_".
+func (k optionKind) allowsText(text []byte) bool {
 	switch k {
 	case optionMatch:
 		_, known := wamp.ParseMatch(string(text))
@@ -165,8 +165,8 @@ func (k optionKind) names(text []byte) bool {
 	return len(text) > 2 && string(text[:2]) == "x_"
 }
 
-// transparent reports whether the options or details announce a payload that the router does not look into. Such a one
-// is a binary, but some clients send text.
+// transparent reports whether the options or details announce a payload that the router must not interpret. It is a
+// binary, but some clients send text.
 func transparent(d Dict) bool {
 	for f := d.Fields(); f.Next(); {
 		if string(f.key) == "enc_algo" || string(f.key) == "ppt_scheme" {

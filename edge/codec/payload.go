@@ -7,19 +7,19 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Payload is a message's Arguments and ArgumentsKw, encoded.
+// Payload is the Arguments and ArgumentsKw of a message, encoded.
 type Payload struct {
 	Serializer wamp.Serializer
 	Items      int    // 0: none; 1: Arguments, a list or one binary; 2: Arguments and ArgumentsKw
-	Raw        []byte // as they stand in the message: in JSON with the comma between, without the message's own bracket
+	Raw        []byte // as in the message: in JSON with the comma between, but without the brackets of the message
 }
 
-var errItems = errors.New("neither one item nor two")
+var errItems = errors.New("neither one nor two items")
 
 // Clone returns a copy that shares no memory with p.
 func (p Payload) Clone() Payload { return Payload{p.Serializer, p.Items, bytes.Clone(p.Raw)} }
 
-// NewPayload encodes a payload, see AppendValue. Empty ArgumentsKw are left out, and empty Arguments with them.
+// NewPayload encodes a payload, see AppendValue. It leaves out empty ArgumentsKw, and empty Arguments with them.
 func NewPayload(s wamp.Serializer, args []any, kwargs map[string]any) (Payload, error) {
 	if !s.Known() {
 		return Payload{}, errSerializer
@@ -38,7 +38,7 @@ func NewPayload(s wamp.Serializer, args []any, kwargs map[string]any) (Payload, 
 	return Payload{s, 2, raw}, err
 }
 
-// Decode decodes p, see Value.Any. A transparent payload comes as the only one of args.
+// Decode decodes p. For the Go types see Value.Any. A transparent payload is the only element of args.
 func (p Payload) Decode() (args []any, kwargs map[string]any, err error) {
 	if p.Items == 0 {
 		return nil, nil, nil
@@ -63,7 +63,7 @@ func (p Payload) Decode() (args []any, kwargs map[string]any, err error) {
 	return args, kwargs, nil
 }
 
-// Split returns p's Arguments and ArgumentsKw, parts of p's bytes; one that p lacks has no Raw.
+// Split returns Arguments and ArgumentsKw as parts of the bytes of p. One that is absent has no Raw.
 func (p Payload) Split() (args, kwargs Value, err error) {
 	args.Serializer, kwargs.Serializer = p.Serializer, p.Serializer
 	if p.Items == 0 {
@@ -82,14 +82,14 @@ func (p Payload) Split() (args, kwargs Value, err error) {
 		return args, kwargs, nil
 	}
 	if start = end; p.Serializer == wamp.JSON {
-		start = jsonSpace(p.Raw, jsonSpace(p.Raw, end)+1) // behind the comma
+		start = jsonSpace(p.Raw, jsonSpace(p.Raw, end)+1) // after the comma
 	}
 	end = skip(p.Serializer, p.Raw, start, MaxDepth)
 	kwargs.Raw = p.Raw[start:end]
 	return args, kwargs, nil
 }
 
-// In returns p in the serializer s, transcoded into buf's memory if s is another than its own.
+// In returns p in serializer s. If that is not the serializer of p, In transcodes p into the memory of buf.
 func (p Payload) In(s wamp.Serializer, buf []byte) (Payload, error) {
 	if p.Serializer == s || p.Items == 0 {
 		return p, nil
@@ -116,8 +116,8 @@ func (p Payload) appendTo(dst []byte, s wamp.Serializer) ([]byte, error) {
 	return t.dst, nil
 }
 
-// check checks that Raw is as many values as Items says. What came from Parse always is; what somebody put together need
-// not be, and must not bring the reader out of step.
+// check checks that Raw contains as many values as Items says. After Parse it always does; a payload made by a program
+// might not, and must not confuse the reader.
 func (p Payload) check() error {
 	if !p.Serializer.Known() {
 		return errSerializer
@@ -155,8 +155,8 @@ func (p Payload) skipItem(pos int) int {
 	return jsonSpace(p.Raw, pos)
 }
 
-// JoinPayload makes a payload of Arguments and ArgumentsKw in one serializer; either may have no Raw. Like NewPayload it
-// leaves empty ones out. ok is false if they are not a list and a dict.
+// JoinPayload returns a payload of Arguments and ArgumentsKw in one serializer; either may have no Raw. Like NewPayload
+// it leaves out empty ones. ok is false if they are not a list and a dict.
 func JoinPayload(args, kwargs Value) (p Payload, ok bool) {
 	p.Serializer = max(args.Serializer, kwargs.Serializer)
 	list, isList := args.Items()

@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep lists, maps and CBOR tags may nest inside of one element of a message: Arguments itself is the
-// first level.
+// MaxDepth is the limit for nested lists, maps and CBOR tags in one element of a message. Arguments itself is the first
+// level.
 const MaxDepth = 64
 
 const highBits = 0x8080808080808080
 
-// validText is utf8.Valid with a shorter way for ASCII, of which nearly all text on these wires consists.
+// validText is utf8.Valid with a fast path for ASCII, which most text is.
 func validText(b []byte) bool {
 	n := len(b)
 	if n < 8 {
@@ -29,7 +29,7 @@ func validText(b []byte) bool {
 			return utf8.Valid(b[i:])
 		}
 	}
-	return word(b[n-8:])&highBits == 0 || utf8.Valid(b[i:]) // the last eight, some of them again
+	return word(b[n-8:])&highBits == 0 || utf8.Valid(b[i:]) // the last eight octets, some of them for the second time
 }
 
 func validShort(b []byte) bool {

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// kind is what a token is, in the terms that all serializers share.
+// kind is the type of a token, common to all serializers.
 type kind uint8
 
 const (
@@ -17,12 +17,12 @@ const (
 	kindBool          // uint is 1 for true
 	kindUint          // uint
 	kindNegative      // -1 - uint, as in CBOR
-	kindBig           // a CBOR bignum beyond that; bytes is its magnitude, count its tag
+	kindBig           // a larger CBOR bignum; bytes is its magnitude, count its tag
 	kindFloat         // float
 	kindText          // bytes
 	kindBinary        // bytes
-	kindList          // count items follow, or all up to kindEnd
-	kindDict          // the same, of keys and values
+	kindList          // followed by count items, or by items until kindEnd
+	kindDict          // the same, with keys and values
 	kindEnd
 )
 
@@ -33,15 +33,15 @@ type token struct {
 	count int
 	uint  uint64
 	float float64
-	bytes []byte // of the data or of the reader's scratch: valid until the next token
+	bytes []byte // part of the data or of the reader's scratch; valid until the next token
 }
 
-// reader takes bytes apart that were checked; it does not check again.
+// reader splits checked data into tokens. It does not check again.
 type reader struct {
 	serializer wamp.Serializer
 	data       []byte
 	pos        int
-	scratch    []byte // texts and binaries that do not stand in data as they are
+	scratch    []byte // texts and binaries that differ from their form in data
 }
 
 func (r *reader) next() token {
@@ -68,7 +68,7 @@ func (r *reader) take(n int) []byte {
 	return b
 }
 
-// skip checks the value at pos and returns the place behind it, negative if it is broken.
+// skip checks the value at pos and returns the position after it; negative if the value is malformed.
 func skip(s wamp.Serializer, data []byte, pos, depth int) int {
 	switch s {
 	case wamp.CBOR:
@@ -79,7 +79,7 @@ func skip(s wamp.Serializer, data []byte, pos, depth int) int {
 	return jsonSkip(data, pos, depth)
 }
 
-// check checks that data is one value and nothing else.
+// check checks that data is exactly one value.
 func check(s wamp.Serializer, data []byte, depth int) error {
 	if !s.Known() {
 		return errSerializer
@@ -94,9 +94,9 @@ func check(s wamp.Serializer, data []byte, depth int) error {
 	return nil
 }
 
-// Transcode appends value, which is one whole value in the serializer from, encoded in the serializer to. See the
-// package's comment for what becomes of what to does not know. It fails if value is not well-formed or nests too deep, and
-// returns dst as it was.
+// Transcode appends value, one complete value of serializer from, encoded in serializer to. The package comment lists
+// what happens to values that to cannot represent. Transcode fails if value is malformed or nested too deep, and then
+// returns dst unchanged.
 func Transcode(dst []byte, to, from wamp.Serializer, value []byte) ([]byte, error) {
 	if !to.Known() {
 		return dst, errSerializer
@@ -119,7 +119,7 @@ func transcode(dst []byte, to, from wamp.Serializer, value []byte, depth int) ([
 	return t.dst, nil
 }
 
-// transcoder writes the tokens of in to dst, one after the other.
+// transcoder writes the tokens of in to dst.
 type transcoder struct {
 	to  wamp.Serializer
 	dst []byte
@@ -172,8 +172,8 @@ func (t *transcoder) dict(count int) {
 	t.dst = closeDict(t.dst, t.to, mark, count, n)
 }
 
-// openList begins a list of count items. Where the count is not known yet, CBOR and MessagePack get one octet, which
-// closeList replaces by the head: most lists are so short that no more is needed.
+// openList begins a list of count items. If the count is unknown, CBOR and MessagePack reserve one octet, which
+// closeList replaces by the head. For most lists one octet is enough.
 func openList(dst []byte, s wamp.Serializer, count int) []byte {
 	switch {
 	case s == wamp.JSON:
@@ -186,7 +186,7 @@ func openList(dst []byte, s wamp.Serializer, count int) []byte {
 	return msgpackAppendCount(dst, msgpackFixArray, msgpackArray16, count)
 }
 
-// closeList ends the list of n items that began at mark.
+// closeList ends the list of n items that begins at mark.
 func closeList(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
 	switch {
 	case s == wamp.JSON:
@@ -223,7 +223,7 @@ func closeDict(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
 	return msgpackPatchCount(dst, mark, msgpackFixMap, msgpackMap16, n)
 }
 
-// appendKey appends a map's key and what separates it from its neighbours.
+// appendKey appends a map's key with its separators.
 func appendKey(dst []byte, s wamp.Serializer, first bool, key []byte) []byte {
 	if s != wamp.JSON {
 		return appendText(dst, s, key)
@@ -342,13 +342,13 @@ func appendBinary(dst []byte, s wamp.Serializer, b []byte) []byte {
 	return jsonAppendBinary(dst, b)
 }
 
-// maxBig is the longest bignum in octets that a float64 can stand for. Longer ones count as infinities, which also bounds
-// the time that writing them in decimal takes.
+// maxBig is the longest bignum, in octets, that a float64 can represent. Longer ones become infinities. This also
+// bounds the time for writing them in decimal.
 const maxBig = 128
 
 func bigInt(v *token) *big.Int {
 	i := new(big.Int).SetBytes(v.bytes)
-	if v.count == 3 { // the tag of -1 - n
+	if v.count == 3 { // the tag of -1-n
 		i.Not(i)
 	}
 	return i

@@ -8,7 +8,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Value is one encoded value, without white space around it.
+// Value is one encoded value, without surrounding white space.
 type Value struct {
 	Serializer wamp.Serializer
 	Raw        []byte
@@ -16,7 +16,7 @@ type Value struct {
 
 var errNotDict = errors.New("not a dict")
 
-// Bool returns a boolean; ok is false for any other value, an integer too.
+// Bool returns a boolean. ok is false for any other value, including integers.
 func (v Value) Bool() (b, ok bool) {
 	if v.Serializer == wamp.JSON {
 		b = string(v.Raw) == "true"
@@ -32,7 +32,7 @@ func (v Value) Bool() (b, ok bool) {
 	return v.Raw[0] != first, true
 }
 
-// Uint returns an integer that is not negative; ok is false for any other value, a float too, even 1.0.
+// Uint returns a non-negative integer. ok is false for any other value, including floats such as 1.0.
 func (v Value) Uint() (u uint64, ok bool) {
 	var end int
 	switch v.Serializer {
@@ -53,7 +53,7 @@ func (v Value) Uint() (u uint64, ok bool) {
 	return u, true
 }
 
-// float returns a float; ok is false for any other value. It decodes nothing else, however much there is.
+// float returns a float. ok is false for any other value. It reads only the first token, however large the value is.
 func (v Value) float() (f float64, ok bool) {
 	if len(v.Raw) == 0 || kindOf(v.Serializer, v.Raw[0]) != kindNull || check(v.Serializer, v.Raw, MaxDepth) != nil {
 		return 0, false
@@ -63,8 +63,8 @@ func (v Value) float() (f float64, ok bool) {
 	return t.float, t.kind == kindFloat
 }
 
-// Text returns a string; ok is false for any other value, a binary too. The text is a part of v's bytes, or new memory if
-// it has JSON escapes or comes in CBOR chunks.
+// Text returns a string. ok is false for any other value, including binaries. The text is a part of the bytes of v, or
+// new memory if it has JSON escapes or comes in CBOR chunks.
 func (v Value) Text() (t []byte, ok bool) {
 	var end int
 	switch v.Serializer {
@@ -84,7 +84,7 @@ func (v Value) Text() (t []byte, ok bool) {
 	return t, true
 }
 
-// IsNull reports whether v is null, or what CBOR, and some clients in MessagePack, write for undefined.
+// IsNull reports whether v is null, or undefined as written in CBOR, and by some clients in MessagePack.
 func (v Value) IsNull() bool {
 	switch v.Serializer {
 	case wamp.CBOR:
@@ -95,7 +95,7 @@ func (v Value) IsNull() bool {
 	return string(v.Raw) == "null"
 }
 
-// Dict returns v as a Dict, if it is a map.
+// Dict returns v as a Dict. ok is false if v is not a map.
 func (v Value) Dict() (d Dict, ok bool) {
 	if len(v.Raw) == 0 || kindOf(v.Serializer, v.Raw[0]) != kindDict {
 		return Dict{}, false
@@ -103,7 +103,7 @@ func (v Value) Dict() (d Dict, ok bool) {
 	return Dict(v), true
 }
 
-// Items returns an iterator over v's items, if it is a list:
+// Items returns an iterator over the items of v. ok is false if v is not a list:
 //
 //	if list, ok := v.Items(); ok {
 //		for list.Next() {
@@ -121,7 +121,7 @@ type Items struct {
 	value Value
 }
 
-// Next goes to the next item and reports whether there is one.
+// Next advances to the next item and reports whether there is one.
 func (i *Items) Next() bool {
 	if !i.more() {
 		return false
@@ -130,11 +130,11 @@ func (i *Items) Next() bool {
 	return i.value.Raw != nil
 }
 
-// Value is the item, a part of the list's bytes.
+// Value returns the item. It is a part of the list's bytes.
 func (i *Items) Value() Value { return i.value }
 
-// Any decodes v into Go values: nil, bool, int64 (uint64 beyond it, float64 beyond that), float64, string, []byte, []any
-// and map[string]any. They share no memory with v.
+// Any decodes v into Go values: nil, bool, int64 (uint64 if larger, float64 beyond that), float64, string, []byte,
+// []any and map[string]any. They share no memory with v.
 func (v Value) Any() (any, error) {
 	if err := check(v.Serializer, v.Raw, MaxDepth); err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func (v Value) Any() (any, error) {
 	return r.any(&t), nil
 }
 
-// any makes a Go value of the token t and of those that belong to it.
+// any returns the Go value of token t and of the tokens that belong to it.
 func (r *reader) any(t *token) any {
 	switch t.kind {
 	case kindBool:
@@ -176,7 +176,7 @@ func (r *reader) any(t *token) any {
 }
 
 func (r *reader) list(count int) []any {
-	list := make([]any, 0, max(count, 0)) // no more than there are octets, check has seen them
+	list := make([]any, 0, max(count, 0)) // check has ensured that count is at most the number of octets
 	for n := 0; n != count; n++ {
 		t := r.next()
 		if t.kind == kindEnd {
@@ -187,7 +187,7 @@ func (r *reader) list(count int) []any {
 	return list
 }
 
-// dict reads a map. Of fields with the same name the last one counts.
+// dict reads a map. Of duplicate keys the last one wins.
 func (r *reader) dict(count int) map[string]any {
 	m := map[string]any{}
 	for n := 0; n != count; n++ {
