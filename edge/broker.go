@@ -5,23 +5,17 @@ import (
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
+	"runnel/edge/filter"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
 // publication is one PUBLISH on its way to the subscribers.
 type publication struct {
-	id        wamp.ID
-	publisher publisher
-	disclosed bool
-	trusted   bool // there is a trust level
-	trust     int
-	retained  bool   // it is given to a late subscriber
-	node      string // of the subscribers with a node key, only this one's are to have it; "": all
-	topic     []byte
-	options   publishOptions
-	dict      codec.Dict // PUBLISH.Options, for what is handed on
-	payload   codec.Payload
-	past      *past // as the histories keep it; nil until one does
+	store.Event
+	options publishOptions
+	node    string      // of the subscribers with a node key, only those with this one get the event; "": all
+	past    *store.Past // shared by the histories; nil until one keeps it
 }
 
 // delivery is a publication that is being routed, and what the functions on its way share.
@@ -38,13 +32,9 @@ type receipt struct {
 	withheld  *withheld // set once a subscriber has to confirm, or the publication to be recorded
 }
 
-// publisher is who published, as subscribers may be told; the zero value is the router itself.
-type publisher struct {
-	id               wamp.ID
-	authid, authrole string
+func (s *session) asPublisher() store.Publisher {
+	return store.Publisher{ID: s.id, Authid: s.authid, Authrole: s.role().Name()}
 }
-
-func (s *session) asPublisher() publisher { return publisher{s.id, s.authid, s.role().Name()} }
 
 // publish routes a PUBLISH. Only an acknowledged one is ever answered (basic/publish_subscribe.md).
 func (s *session) publish(t *turn, m *codec.Message) error {
@@ -65,7 +55,8 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 	if err != nil {
 		return ifAcknowledged(options, err)
 	}
-	if options.filter, err = readFilter(m.Dict, options.filtered); err != nil {
+	lists, err := readFilter(m.Dict, options.filtered)
+	if err != nil {
 		return ifAcknowledged(options, err)
 	}
 	if options.forwarded || options.origin {
@@ -74,16 +65,19 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		}
 		options.origin = options.origin && s.mayForward()
 	}
-	t.publication = publication{
-		id:        wamp.NewID(),
-		publisher: s.asPublisher(),
-		disclosed: disclose || options.discloseMe,
-		topic:     m.Text,
-		options:   options,
-		dict:      m.Dict,
-		payload:   m.Payload,
-	}
-	t.publication.trust, t.publication.trusted = s.role().Trust(m.Text)
+	t.publication = publication{options: options, Event: store.Event{
+		ID:        wamp.NewID(),
+		Publisher: s.asPublisher(),
+		Disclosed: disclose || options.discloseMe,
+		Topic:     m.Text,
+		Dict:      m.Dict,
+		Payload:   m.Payload,
+		ExcludeMe: options.excludeMe,
+		Passthru:  options.passthru,
+		Forwarded: options.forwarded,
+		Filter:    lists,
+	}}
+	t.publication.Trust, t.publication.Trusted = s.role().Trust(m.Text)
 	if options.acknowledge {
 		return s.publishAcknowledged(t, m)
 	}
@@ -92,7 +86,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 
 // route delivers a publication. Without an error it is in all outboxes.
 func (s *session) route(t *turn, d *delivery) error {
-	matched := t.match(s.realm, d.topic)
+	matched := t.match(s.realm, d.Topic)
 	if d.options.acknowledge {
 		if err := unconfirmed(matched); err != nil {
 			return err
@@ -100,7 +94,7 @@ func (s *session) route(t *turn, d *delivery) error {
 	}
 	t.count.publications++
 	if d.options.retain {
-		s.retain(d.publication)
+		s.realm.retained.Keep(&d.Event, d.options.ttl)
 	}
 	d.mayWait = true
 	t.publishMatched(s.realm, d, matched)
@@ -127,14 +121,7 @@ func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
 		r.acknowledgements.delivered(t, d.receipt.withheld)
 		return nil
 	}
-	return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.id})
-}
-
-// retain keeps an event for late subscribers, or clears what is kept.
-func (s *session) retain(p *publication) {
-	if !s.realm.retention.keep(p) && s.realm.retention.full.CompareAndSwap(false, true) {
-		s.realm.log.Warn("no room for more retained events; further ones are not kept", "octets", s.realm.router.options().MaxRetained)
-	}
+	return t.send(s, &codec.Message{Type: wamp.Published, Request: m.Request, ID: t.publication.ID})
 }
 
 func ifAcknowledged(o publishOptions, err error) error {
@@ -147,7 +134,7 @@ func ifAcknowledged(o publishOptions, err error) error {
 // publish appends p to the outbox of everyone who is to have it: one EVENT a subscription
 // (advanced/pubsub_pattern_based_subscription.md).
 func (t *turn) publish(m *realm, p *publication) {
-	t.publishMatched(m, &delivery{publication: p}, t.match(m, p.topic))
+	t.publishMatched(m, &delivery{publication: p}, t.match(m, p.Topic))
 }
 
 // match finds the subscriptions of a topic. The list is valid until the next call.
@@ -161,7 +148,7 @@ func (t *turn) publishMatched(m *realm, d *delivery, matched []*subscription) {
 	p := d.publication
 	for _, sub := range matched {
 		if sub.history != nil {
-			sub.history.record(m, p)
+			p.record(sub.history)
 		}
 		for i := range t.frames {
 			t.frames[i].state = stale
@@ -179,7 +166,7 @@ func (t *turn) publishMatched(m *realm, d *delivery, matched []*subscription) {
 
 func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 	p := d.publication
-	if p.node != "" && seat.node != "" && seat.node != p.node || !p.isFor(seat) {
+	if p.node != "" && seat.node != "" && seat.node != p.node || !mayReceive(&p.Event, seat) {
 		return
 	}
 	asks := d.receipt != nil && seat.confirms.Load()
@@ -211,16 +198,21 @@ func (t *turn) append(place *seat, msg []byte, mayWait bool) {
 	}
 }
 
-// isFor reports whether the session in the seat is one of those who are to have p.
-func (p *publication) isFor(place *seat) bool {
+// mayReceive reports whether the session in the seat may receive an event.
+func mayReceive(e *store.Event, place *seat) bool {
 	peer := place.session
-	if peer.id == p.publisher.id && p.options.excludeMe {
+	if peer.id == e.Publisher.ID && e.ExcludeMe {
 		return false
 	}
-	if p.options.filter != nil && !p.options.filter.admits(peer) {
+	if e.Filter != nil && !peer.admittedBy(e.Filter) {
 		return false
 	}
-	return !place.guarded.Load() || place.sees(p.topic)
+	return !place.guarded.Load() || place.sees(e.Topic)
+}
+
+// admittedBy reports whether black and white lists admit the session.
+func (s *session) admittedBy(lists *filter.Filter) bool {
+	return lists.Admits(s.id, s.authid, s.role().Name())
 }
 
 // sees reports whether the session in a guarded seat may have the events of a topic.
@@ -232,16 +224,16 @@ func (s *seat) sees(topic []byte) bool {
 	return allowed
 }
 
-// event is the EVENT of p for the subscribers of sub, without its details.
-func (p *publication) event(sub *subscription) codec.Message {
-	return codec.Message{Type: wamp.Event, ID: sub.id, Publication: p.id, Payload: p.payload}
+// eventMessage makes the EVENT of e for the subscribers of sub, without its details.
+func eventMessage(e *store.Event, sub *subscription) codec.Message {
+	return codec.Message{Type: wamp.Event, ID: sub.id, Publication: e.ID, Payload: e.Payload}
 }
 
 // encode makes the EVENT of p for all the subscribers of sub that speak the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
-	event := p.event(sub)
-	if p.disclosed || p.trusted || sub.match != wamp.Exact || p.options.passthru || p.options.forwarded {
-		event.Dict = t.eventDetails(serializer, sub, p)
+	event := eventMessage(&p.Event, sub)
+	if p.Disclosed || p.Trusted || sub.match != wamp.Exact || p.Passthru || p.Forwarded {
+		event.Dict = t.eventDetails(serializer, sub, &p.Event, false)
 	}
 	var err error
 	had := cap(f.bytes)
@@ -255,28 +247,29 @@ func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p
 	}
 }
 
-func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, p *publication) codec.Dict {
+// eventDetails makes EVENT.Details. retained says that the event is given to a late subscriber.
+func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *store.Event, retained bool) codec.Dict {
 	b := &t.details
 	b.Reset(serializer, nil)
 	if sub.match != wamp.Exact {
-		b.Text("topic", p.topic)
+		b.Text("topic", e.Topic)
 	}
-	if p.disclosed {
-		b.Uint("publisher", p.publisher.id)
-		b.String("publisher_authid", p.publisher.authid)
-		b.String("publisher_authrole", p.publisher.authrole)
+	if e.Disclosed {
+		b.Uint("publisher", e.Publisher.ID)
+		b.String("publisher_authid", e.Publisher.Authid)
+		b.String("publisher_authrole", e.Publisher.Authrole)
 	}
-	if p.trusted {
-		b.Uint("trustlevel", uint64(p.trust))
+	if e.Trusted {
+		b.Uint("trustlevel", uint64(e.Trust))
 	}
-	if p.retained {
+	if retained {
 		b.Bool("retained", true)
 	}
-	if p.options.passthru {
-		addPassthru(b, p.dict)
+	if e.Passthru {
+		addPassthru(b, e.Dict)
 	}
-	if p.options.forwarded {
-		addForwarded(b, p.dict)
+	if e.Forwarded {
+		addForwarded(b, e.Dict)
 	}
 	return b.Dict()
 }

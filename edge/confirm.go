@@ -217,14 +217,14 @@ func (a *acknowledgements) removeSession(t *turn, s *session) {
 // retained. Its details differ from those of other subscribers.
 func (t *turn) deliverSingly(sub *subscription, seat *seat, d *delivery, asks bool) {
 	peer := seat.session
-	t.eventDetails(peer.serializer, sub, d.publication)
+	t.eventDetails(peer.serializer, sub, &d.Event, false)
 	if d.options.retain {
 		t.details.Bool(wamp.KeyRetain, true)
 	}
 	if asks {
 		t.details.Bool(wamp.KeyConfirm, true)
 	}
-	event := d.event(sub)
+	event := eventMessage(&d.Event, sub)
 	event.Dict = t.details.Dict()
 	f := &t.single
 	var err error
@@ -244,7 +244,7 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 	acks := &peer.realm.acknowledgements
 	w := d.receipt.withheld
 	if w == nil {
-		w = &withheld{id: d.id}
+		w = &withheld{id: d.ID}
 		d.receipt.withheld = w
 		acks.mu.Lock()
 		acks.hold(d.receipt.publisher, d.receipt.request, w)

@@ -77,7 +77,7 @@ func (m *realm) status() RealmStatus {
 	m.mu.Unlock()
 	trouble := ""
 	if m.state != nil {
-		trouble = m.state.trouble.String()
+		trouble = m.state.disk.Trouble().String()
 	}
 	return RealmStatus{
 		Trouble:       trouble,

@@ -34,7 +34,7 @@
 //
 // A session begins in router.go (Serve) and join.go (HELLO to WELCOME) and ends in session.go (close, leave).
 //
-// What a realm keeps for later: retention.go and history.go in memory, state.go and package journal on disk.
+// Retained events and histories are kept by package store; retention.go and history.go deliver and record them.
 //
 // # Locks
 //

@@ -19,6 +19,7 @@ import (
 const (
 	maxHops      = 16
 	maxWayOctets = 4 << 10
+	maxTime      = 253402300799999 // the end of the year 9999, in ms since 1970
 )
 
 // mayForward reports whether what the session says of the way is heeded.
@@ -84,7 +85,7 @@ func checkForwarded(d codec.Dict) error {
 				return err
 			}
 		case wamp.KeyTime:
-			if ms, ok := f.Value().Uint(); !ok || ms > lastTime {
+			if ms, ok := f.Value().Uint(); !ok || ms > maxTime {
 				return wrongType(f.Key(), "a time in ms since 1970")
 			}
 		}

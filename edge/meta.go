@@ -6,6 +6,7 @@ import (
 
 	"runnel/edge/codec"
 	"runnel/edge/patterns"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -175,12 +176,12 @@ func (r *realm) watched(topic string) bool {
 
 // announce publishes a meta event. It costs nothing where nobody subscribes to it. mu may be held.
 func (r *realm) announce(t *turn, topic string, args ...any) {
-	p := publication{id: wamp.NewID(), topic: []byte(topic)}
-	matched := t.match(r, p.topic)
+	p := publication{Event: store.Event{ID: wamp.NewID(), Topic: []byte(topic)}}
+	matched := t.match(r, p.Topic)
 	if len(matched) == 0 {
 		return
 	}
-	p.payload, _ = codec.NewPayload(wamp.CBOR, args, nil)
+	p.Payload, _ = codec.NewPayload(wamp.CBOR, args, nil)
 	t.publishMatched(r, &delivery{publication: &p}, matched)
 }
 

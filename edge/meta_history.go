@@ -8,6 +8,7 @@ import (
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -54,10 +55,10 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	if err != nil || sub.history == nil {
 		return nil, err
 	}
-	mayHave := func(e *past) bool {
-		return (e.options.filter == nil || e.options.filter.admits(c.caller)) && (!place.guarded.Load() || place.sees(e.topic))
+	mayHave := func(e *store.Past) bool {
+		return c.caller.admittedBy(e.Filter) && (!place.guarded.Load() || place.sees(e.Topic))
 	}
-	return c.pastEvents(sub, query.choose(sub.history.all(), mayHave))
+	return c.pastEvents(sub, query.choose(sub.history.All(), mayHave))
 }
 
 // readPastQuery reads the keyword arguments. Unknown ones are ignored, and so is null.
@@ -113,9 +114,9 @@ func readID(v codec.Value, into *wamp.ID) (ok bool) {
 }
 
 // choose returns those of events, which it takes over, that are asked for and may be had.
-func (q *pastQuery) choose(events []*past, mayHave func(*past) bool) []*past {
+func (q *pastQuery) choose(events []*store.Past, mayHave func(*store.Past) bool) []*store.Past {
 	events = q.between(events)
-	events = slices.DeleteFunc(events, func(e *past) bool { return !q.admits(e) || !mayHave(e) })
+	events = slices.DeleteFunc(events, func(e *store.Past) bool { return !q.admits(e) || !mayHave(e) })
 	if q.reverse {
 		slices.Reverse(events)
 	}
@@ -126,7 +127,7 @@ func (q *pastQuery) choose(events []*past, mayHave func(*past) bool) []*past {
 }
 
 // between cuts events down to what stands between the publications that are named.
-func (q *pastQuery) between(events []*past) []*past {
+func (q *pastQuery) between(events []*store.Past) []*store.Past {
 	start, end := 0, len(events)
 	for _, bound := range []struct {
 		id    wamp.ID
@@ -140,7 +141,7 @@ func (q *pastQuery) between(events []*past) []*past {
 		if bound.id == 0 {
 			continue
 		}
-		at := slices.IndexFunc(events, func(e *past) bool { return e.id == bound.id })
+		at := slices.IndexFunc(events, func(e *store.Past) bool { return e.ID == bound.id })
 		if at < 0 {
 			return nil
 		}
@@ -150,9 +151,9 @@ func (q *pastQuery) between(events []*past) []*past {
 }
 
 // admits reports whether e has the topic and the time that are asked for.
-func (q *pastQuery) admits(e *past) bool {
-	t := e.occurred()
-	return (q.topic == "" || string(e.topic) == q.topic) &&
+func (q *pastQuery) admits(e *store.Past) bool {
+	t := e.Occurred()
+	return (q.topic == "" || string(e.Topic) == q.topic) &&
 		(q.from.IsZero() || !t.Before(q.from)) &&
 		(q.after.IsZero() || t.After(q.after)) &&
 		(q.before.IsZero() || t.Before(q.before)) &&
@@ -164,7 +165,7 @@ const resultHead = 64
 
 // pastEvents encodes the events for the caller. They must fit into a message that it takes; and, but for a single one,
 // into three quarters of what may be owed to a peer, or the answer would be the end of its session.
-func (c *metaCall) pastEvents(sub *subscription, events []*past) ([]any, error) {
+func (c *metaCall) pastEvents(sub *subscription, events []*store.Past) ([]any, error) {
 	s := c.caller
 	limit := s.conn.Transport().Limit
 	list := make([]any, 0, len(events))
@@ -185,16 +186,16 @@ func (c *metaCall) pastEvents(sub *subscription, events []*past) ([]any, error) 
 }
 
 // pastEvent encodes one event for the caller.
-func (c *metaCall) pastEvent(sub *subscription, e *past) ([]byte, error) {
-	args, kwargs, err := e.payload.Split()
+func (c *metaCall) pastEvent(sub *subscription, e *store.Past) ([]byte, error) {
+	args, kwargs, err := e.Payload.Split()
 	if err != nil {
 		return nil, err
 	}
 	event := map[string]any{
-		"timestamp":    timestamp(e.at),
+		"timestamp":    timestamp(e.At),
 		"subscription": sub.id,
-		"publication":  e.id,
-		"details":      c.turn.eventDetails(c.caller.serializer, sub, &e.publication),
+		"publication":  e.ID,
+		"details":      c.turn.eventDetails(c.caller.serializer, sub, &e.Event, false),
 		"args":         []any{},
 		"kwargs":       map[string]any{},
 	}

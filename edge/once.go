@@ -2,7 +2,6 @@ package edge
 
 import (
 	"math"
-	"path/filepath"
 
 	"runnel/edge/codec"
 	"runnel/edge/dedup"
@@ -97,25 +96,10 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 		w.answerTo(s, request)
 		return nil, nil
 	}
-	w := &withheld{id: t.publication.id, mark: mark}
+	w := &withheld{id: t.publication.ID, mark: mark}
 	mark.Waiting = w
 	a.hold(s, request, w)
 	return w, nil
-}
-
-// openRouted reads the record of what was routed. It runs before a session joins.
-func (s *state) openRouted(m *realm) {
-	dir := filepath.Join(s.dir, "origins")
-	acks := &m.acknowledgements
-	log, found, unusable, err := dedup.Open(&acks.routed, dir, dedup.Config[*withheld]{
-		Mutex:    &acks.mu,
-		Interval: s.interval,
-		Recorded: func(batch []*dedup.Mark[*withheld]) { acks.recorded(m.router, batch) },
-		Report:   s.reportRouted,
-	})
-	if s.reportOpened(dir, found, unusable, err) {
-		s.routed = log
-	}
 }
 
 // recorded acknowledges publications that were waiting for their record.
@@ -127,14 +111,4 @@ func (a *acknowledgements) recorded(r *Router, batch []*dedup.Mark[*withheld]) {
 	}
 	a.mu.Unlock()
 	t.endDetached(r)
-}
-
-// reportRouted notes the result of a write or sync, and logs when failures begin and end.
-func (s *state) reportRouted(err error) {
-	switch was := s.trouble.set("origins", err); {
-	case err != nil && !was:
-		s.log.Warn("cannot record routed events; duplicates are possible after a restart", "err", err)
-	case err == nil && was:
-		s.log.Info("routed events are recorded again")
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runnel/edge/codec"
+	"runnel/edge/filter"
 	"runnel/edge/wamp"
 )
 
@@ -89,7 +90,6 @@ type publishOptions struct {
 	origin      bool          // there is _origin, see once.go
 	resource    string        // rkey, see shard.go
 	filtered    bool          // there are black or white lists
-	filter      *filter       // these, once they are read (readFilter); nil: there are none
 }
 
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
@@ -116,11 +116,24 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 		case wamp.KeyOrigin:
 			o.origin = true
 		default:
-			o.filtered = o.filtered || isList(key)
+			o.filtered = o.filtered || filter.IsList(key)
 			o.passthru = o.passthru || isPassthru(key)
 		}
 	}
 	return o, err
+}
+
+// readFilter reads the black and white lists of PUBLISH.Options, if there are some. Lists are decoded, so the publisher's
+// permission has to be checked first.
+func readFilter(d codec.Dict, filtered bool) (*filter.Filter, error) {
+	if !filtered {
+		return nil, nil
+	}
+	lists, err := filter.Read(d)
+	if err != nil {
+		return nil, refusal{wamp.InvalidArgument, err.Error()}
+	}
+	return lists, nil
 }
 
 // isPassthru reports whether an option belongs to the payload passthru mode (advanced/payload_passthru_mode.md).

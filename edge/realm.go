@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -26,17 +27,17 @@ type realm struct {
 	procedures atomic.Pointer[procedures]
 	fallbacks  atomic.Pointer[procedures] // see fallback.go
 
-	updating  sync.Mutex    // held while the realm is updated
-	histories []*history    // guarded by updating, and by nothing before the realm opens
-	confirmed []ConfirmRule // likewise
+	updating  sync.Mutex       // held while the realm is updated
+	histories []*store.History // guarded by updating, and by nothing before the realm opens
+	confirmed []ConfirmRule    // likewise
 
 	pending    pending
 	confirming atomic.Int32 // seats that confirm; replaced under mu
 
 	acknowledgements acknowledgements
 
-	patiences  patiences // for the slow among its members
-	retention  retention
+	patiences  patiences       // for the slow among its members
+	retained   *store.Retained // static
 	reflection reflection
 
 	mu      sync.Mutex // the writers' lock
@@ -60,7 +61,7 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 		return nil, err
 	}
 	m.policy.Store(p)
-	m.retention.max, m.retention.memory = r.options().MaxRetained, r.options().Memory
+	m.retained = store.NewRetained(r.options().MaxRetained, m.log, r.options().Memory)
 	m.topics.Store(&topics{})
 	m.procedures.Store(&procedures{})
 	m.fallbacks.Store(&procedures{})

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"runnel/edge/auth"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -26,7 +27,7 @@ func (r *Router) Update(opts Options) {
 	realms := r.list()
 	r.mu.Unlock()
 	for _, m := range realms {
-		m.retention.bound(opts.MaxRetained)
+		m.retained.SetLimit(opts.MaxRetained)
 	}
 }
 
@@ -70,14 +71,14 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	if jar := m.router.options().Cookies; jar != nil {
 		jar.Keep(m.name, func(id auth.Identity) bool { return p.basis(id) != nil })
 	}
-	m.updateHistory(opts.History)
+	m.updateHistories(opts.History)
 	m.requireConfirmation(opts.Confirmed)
 	return nil
 }
 
 // checkRules says what is wrong with the rules of a realm.
 func checkRules(opts *RealmOptions) error {
-	if err := checkHistory(opts.History, opts.Strict); err != nil {
+	if err := store.CheckRules(opts.History, opts.Strict); err != nil {
 		return err
 	}
 	return checkConfirmed(opts.Confirmed, opts.Strict)
@@ -108,9 +109,9 @@ func (m *realm) freeMemory() {
 	m.updating.Lock()
 	defer m.updating.Unlock()
 	for _, h := range m.histories {
-		h.drop()
+		h.Drop()
 	}
-	m.retention.drop()
+	m.retained.Drop()
 }
 
 // CloseSessions ends the sessions whose connections are chosen, with GOODBYE, and closes the connections that have no session yet.

@@ -383,7 +383,7 @@ func TestUpdateHistory(t *testing.T) {
 				// Other bounds, and one more.
 				realm.History = []HistoryRule{one, two}
 				s.update(realm)
-				time.Sleep(2 * saveDelay) // so that it is known what gets to the disk
+				time.Sleep(2 * stateDelay) // so that it is known what gets to the disk
 				p.past(`{}`, "2", "3")
 				p.say(`[16,5,{"acknowledge":true,"exclude_me":false},"com.a",["4"]]`)
 				p.hear(`[36,"$sub","*",{"topic":"com.a"},["4"]]`, `[17,5,"*"]`)

@@ -82,7 +82,7 @@ type RealmOptions struct {
 	Confirmed []ConfirmRule // of which topics and patterns events are acknowledged only if internal sessions confirm them
 
 	// State is the directory where retained events and histories are kept over a restart; it must be this realm's own.
-	// "": they are in memory only. A disk that fails does not keep the realm from opening or routing: see state.go.
+	// "": they are in memory only. A disk that fails does not keep the realm from opening or routing: see package store.
 	State string
 }
 
@@ -127,10 +127,10 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	if err := checkRules(&opts); err != nil {
 		return fmt.Errorf("add realm %s: %w", opts.Name, err)
 	}
-	m.keepHistory(opts.History)
+	m.addHistories(opts.History)
 	m.requireConfirmation(opts.Confirmed)
 	if opts.State != "" && r.realm([]byte(opts.Name)) == nil {
-		m.state = openState(m, opts.State, r.options().StateSync)
+		m.state = openState(m, opts.State)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

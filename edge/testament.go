@@ -7,6 +7,8 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/budget"
 	"runnel/edge/codec"
+	"runnel/edge/filter"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -17,6 +19,7 @@ type testament struct {
 	topic   string
 	dict    codec.Dict
 	options publishOptions
+	lists   *filter.Filter
 	payload codec.Payload
 }
 
@@ -69,7 +72,7 @@ func (c *metaCall) addTestament() ([]any, error) {
 	if will.payload, err = c.willPayload(); err != nil {
 		return nil, err
 	}
-	if will.dict, will.options, err = c.willOptions(); err != nil {
+	if err = c.readWillOptions(&will); err != nil {
 		return nil, err
 	}
 	if s.testamentOctets()+will.octets() > maxTestamentOctets {
@@ -86,11 +89,11 @@ func (c *metaCall) addTestament() ([]any, error) {
 }
 
 func (t *testament) octets() int {
-	return testamentOverhead + len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) + t.options.filter.octets()
+	return testamentOverhead + len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) + t.lists.Bytes()
 }
 
 // size is what it costs in memory; roughly.
-func (t *testament) size() int { return retainedOverhead + t.octets() }
+func (t *testament) size() int { return store.Overhead + t.octets() }
 
 // freeTestaments forgets those of a scope.
 func (s *session) freeTestaments(scope int) {
@@ -117,23 +120,24 @@ func (c *metaCall) willPayload() (p codec.Payload, err error) {
 	return p, nil
 }
 
-func (c *metaCall) willOptions() (d codec.Dict, o publishOptions, err error) {
+func (c *metaCall) readWillOptions(w *testament) (err error) {
 	if v := c.keyword("publish_options"); given(v) {
 		options, ok := v.Dict()
 		if !ok {
-			return d, o, refusal{wamp.InvalidArgument, "publish_options must be a dict"}
+			return refusal{wamp.InvalidArgument, "publish_options must be a dict"}
 		}
-		d = options.Clone()
+		w.dict = options.Clone()
 	}
-	if o, err = readPublishOptions(d); err == nil {
-		o.filter, err = readFilter(d, o.filtered)
+	o := &w.options
+	if *o, err = readPublishOptions(w.dict); err == nil {
+		w.lists, err = readFilter(w.dict, o.filtered)
 	}
 	if err == nil {
-		m := codec.Message{Dict: d}
+		m := codec.Message{Dict: w.dict}
 		o.forwarded, err = c.caller.acceptForwarding(&m, o.forwarded)
-		d, o.origin = m.Dict, o.origin && c.caller.mayForward()
+		w.dict, o.origin = m.Dict, o.origin && c.caller.mayForward()
 	}
-	return d, o, err
+	return err
 }
 
 func (c *metaCall) flushTestaments() ([]any, error) {
@@ -173,18 +177,21 @@ func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
 	if w.options.forwarded, err = s.acceptForwarding(&request, w.options.forwarded); err != nil {
 		return
 	}
-	p := publication{
-		id:        wamp.NewID(),
-		publisher: s.asPublisher(),
-		disclosed: disclose || w.options.discloseMe,
-		topic:     topic,
-		options:   w.options,
-		dict:      request.Dict,
-		payload:   w.payload,
-	}
-	p.trust, p.trusted = role.Trust(p.topic)
+	p := publication{options: w.options, Event: store.Event{
+		ID:        wamp.NewID(),
+		Publisher: s.asPublisher(),
+		Disclosed: disclose || w.options.discloseMe,
+		Topic:     topic,
+		Dict:      request.Dict,
+		Payload:   w.payload,
+		ExcludeMe: w.options.excludeMe,
+		Passthru:  w.options.passthru,
+		Forwarded: w.options.forwarded,
+		Filter:    w.lists,
+	}}
+	p.Trust, p.Trusted = role.Trust(p.Topic)
 	if w.options.retain {
-		s.retain(&p)
+		s.realm.retained.Keep(&p.Event, w.options.ttl)
 	}
 	t.publish(s.realm, &p)
 }

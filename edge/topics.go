@@ -7,6 +7,7 @@ import (
 
 	"runnel/edge/auth"
 	"runnel/edge/patterns"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -21,7 +22,7 @@ type subscription struct {
 	match   wamp.Match
 	created time.Time
 	seats   seats
-	history *history // nil: nobody keeps its events
+	history *store.History // nil: nobody keeps its events
 
 	confirmers int // how many seats must confirm its events, see confirm_rule.go
 }

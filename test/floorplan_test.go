@@ -27,7 +27,7 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // ones above it.
 var floors = map[string][]string{
 	"cmd":            {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
-	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/journal", "edge/patterns", "edge/wamp"},
+	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/filter", "edge/journal", "edge/patterns", "edge/store", "edge/wamp"},
 	"edge/wamp":      {},
 	"edge/budget":    {},
 	"edge/auth":      {"edge/saslprep", "edge/wamp"},
@@ -35,6 +35,8 @@ var floors = map[string][]string{
 	"edge/codec":     {"edge/wamp"},
 	"edge/journal":   {},
 	"edge/patterns":  {"edge/wamp"},
+	"edge/filter":    {"edge/codec", "edge/wamp"},
+	"edge/store":     {"edge/budget", "edge/codec", "edge/filter", "edge/journal", "edge/wamp"},
 	"edge/dedup":     {"edge/codec", "edge/journal", "edge/wamp"},
 	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
 	"transport":      {"transport", "edge/budget", "edge/wamp"},

@@ -166,7 +166,7 @@ func TestLimits(t *testing.T) {
 		p.Sync()
 		unmoved(t, w.Realm())
 		modest(t)
-		logged(t, before, `level=WARN msg="no room for more retained events`)
+		logged(t, before, `level=WARN msg="retained events have reached their limit`)
 	})
 }
 

@@ -1,0 +1,3 @@
+// Package store keeps the events of a realm: the retained events of its topics (Retained), and the histories of topics and
+// patterns (History). Both are in memory and bounded; a Disk writes them to disk behind the routing.
+package store

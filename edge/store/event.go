@@ -1,0 +1,64 @@
+package store
+
+import (
+	"slices"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/filter"
+	"runnel/edge/wamp"
+)
+
+// Event is a publication as its subscribers may see it. An event that is kept is immutable.
+type Event struct {
+	ID        wamp.ID
+	Publisher Publisher
+	Disclosed bool // the publisher may be disclosed
+	Trusted   bool // Trust is set
+	Trust     int
+	Topic     []byte
+	Dict      codec.Dict // PUBLISH.Options
+	Payload   codec.Payload
+
+	// What PUBLISH.Options say. They are read again when an event is restored from disk (Config.ReadOptions).
+	ExcludeMe bool           // the publisher's own session does not get it
+	Passthru  bool           // there are ppt_* options to pass on
+	Forwarded bool           // there is forward_for or wamp.KeyTime to pass on
+	Filter    *filter.Filter // nil: there are no lists
+}
+
+// Publisher identifies the publisher of an event. The zero value is the router itself.
+type Publisher struct {
+	ID               wamp.ID
+	Authid, Authrole string
+}
+
+// Overhead estimates the memory of a kept event beside its topic, options, payload and lists, in bytes.
+const Overhead = 512
+
+// size estimates the memory of a kept event, in bytes.
+func (e *Event) size() int {
+	return Overhead + len(e.Topic) + len(e.Payload.Raw) + len(e.Dict.Raw) + e.Filter.Bytes()
+}
+
+// clone returns a copy that shares no memory with the message the event came in.
+func (e *Event) clone() Event {
+	next := *e
+	next.Topic, next.Payload, next.Dict = slices.Clone(e.Topic), e.Payload.Clone(), e.Dict.Clone()
+	return next
+}
+
+// Past is an event in a history. It is immutable, and may be in several histories.
+type Past struct {
+	Event
+	At   time.Time
+	size int
+}
+
+// NewPast returns a copy of the event for histories.
+func NewPast(e *Event) *Past {
+	return &Past{Event: e.clone(), At: time.Now(), size: e.size()}
+}
+
+// Occurred returns when the event occurred, with the precision that the meta API reports.
+func (e *Past) Occurred() time.Time { return e.At.Truncate(time.Millisecond) }

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/budget"
+	"runnel/edge/wamp"
+)
+
+// Rule names a topic or pattern whose events are kept for later queries (advanced/pubsub_event_history.md). Its
+// subscription exists from the start and stays, whether there are subscribers or not: wamp.subscription.lookup and list
+// find its id. The oldest events are dropped when a bound is reached. On disk, a segment is deleted once all of its events
+// are dropped.
+type Rule struct {
+	URI    string
+	Match  wamp.Match
+	Events int           // most events kept; default 1000
+	Octets int           // most bytes of all of them together; default 4 MiB
+	Age    time.Duration // longest time that an event is kept; 0: no limit
+}
+
+func (r Rule) withDefaults() Rule {
+	r.Events = cmp.Or(r.Events, 1000)
+	r.Octets = cmp.Or(r.Octets, 4<<20)
+	return r
+}
+
+func (r Rule) check(strict bool) error {
+	switch {
+	case !wamp.ValidURI(r.URI, r.Match, strict):
+		return fmt.Errorf("history of %q: not a URI that can be matched as %v", r.URI, r.Match)
+	case r.Events < 0 || r.Octets < 0 || r.Age < 0:
+		return fmt.Errorf("history of %q: a bound is negative", r.URI)
+	}
+	return nil
+}
+
+// CheckRules returns the first error in a realm's rules.
+func CheckRules(rules []Rule, strict bool) error {
+	for i, rule := range rules {
+		if err := rule.check(strict); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(rules[:i], rule.sameTopics) {
+			return fmt.Errorf("history of %q: there are two rules for it, matched as %v", rule.URI, rule.Match)
+		}
+	}
+	return nil
+}
+
+func (r Rule) sameTopics(other Rule) bool { return r.URI == other.URI && r.Match == other.Match }
+
+// History holds the events of one rule, in order of occurrence. The order does not depend on the clock, which may jump on
+// machines without a battery. Any goroutine may use it.
+type History struct {
+	// Static after construction.
+	URI     string
+	Match   wamp.Match
+	log     *slog.Logger
+	memory  *budget.Budget
+	changed func() // called for each event; nil without a disk. It must not wait. Set before the history is used.
+
+	tooLong atomic.Bool // an event was longer than all may be together
+
+	mu      sync.Mutex
+	rule    Rule
+	dropped bool    // nothing is kept any more
+	events  []*Past // oldest first
+	gone    uint64  // how many events were kept before events[0]; so events[i] has the number gone+i
+	bytes   int
+}
+
+// NewHistory returns an empty history.
+func NewHistory(rule Rule, log *slog.Logger, memory *budget.Budget) *History {
+	return &History{URI: rule.URI, Match: rule.Match, rule: rule.withDefaults(), log: log, memory: memory}
+}
+
+// IsFor reports whether the history is for the topics of a rule.
+func (h *History) IsFor(r Rule) bool { return h.URI == r.URI && h.Match == r.Match }
+
+// Record adds an event. Its Filter must not name sessions (filter.BySession).
+func (h *History) Record(e *Past) {
+	h.mu.Lock()
+	limit := h.rule.Octets
+	if e.size <= limit {
+		h.append(e)
+	}
+	h.mu.Unlock()
+	if e.size > limit {
+		if h.tooLong.CompareAndSwap(false, true) {
+			h.log.Warn("event is longer than its history may be; this event and others like it are not kept",
+				"match", h.Match.String(), "uri", h.URI, "topic", string(e.Topic), "limit", limit)
+		}
+		return
+	}
+	if h.changed != nil {
+		h.changed()
+	}
+}
+
+// append adds e, and drops events beyond the bounds. Without memory for it, the oldest events make room; if none are left,
+// e is not kept. Holds mu.
+func (h *History) append(e *Past) {
+	if h.dropped {
+		return
+	}
+	if !h.memory.Keep(budget.Histories, e.size) {
+		for had := h.bytes; had-h.bytes < e.size; h.dropOldest() {
+			if len(h.events) == 0 {
+				return
+			}
+		}
+		h.memory.Drop(budget.Histories, -e.size)
+	}
+	h.events = append(h.events, e)
+	h.bytes += e.size
+	h.trim()
+}
+
+// dropOldest drops the oldest event. Holds mu.
+func (h *History) dropOldest() {
+	h.bytes -= h.events[0].size
+	h.memory.Drop(budget.Histories, h.events[0].size)
+	h.events[0] = nil
+	h.events = h.events[1:]
+	h.gone++
+}
+
+// trim drops the oldest events until the bounds hold. Holds mu.
+func (h *History) trim() {
+	for len(h.events) > 0 && (len(h.events) > h.rule.Events || h.bytes > h.rule.Octets || h.expired(h.events[0])) {
+		h.dropOldest()
+	}
+	if len(h.events) == 0 {
+		h.events = nil
+	}
+}
+
+// expired reports whether e is too old. Holds mu.
+func (h *History) expired(e *Past) bool { return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age }
+
+// All returns the present events, oldest first. After a jump of the clock, an expired event may follow one that is not.
+func (h *History) All() []*Past {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trim()
+	events := slices.Clone(h.events)
+	if h.rule.Age == 0 {
+		return events
+	}
+	return slices.DeleteFunc(events, h.expired)
+}
+
+// Bytes returns the estimated memory of the events.
+func (h *History) Bytes() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.bytes
+}
+
+// SetBounds replaces the bounds of the history by those of a rule for the same topics.
+func (h *History) SetBounds(rule Rule) {
+	h.mu.Lock()
+	h.rule = rule.withDefaults()
+	h.trim()
+	h.mu.Unlock()
+	h.tooLong.Store(false)
+	if h.changed != nil {
+		h.changed()
+	}
+}
+
+// Drop frees the memory of a history that is no longer used.
+func (h *History) Drop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.dropped = true; len(h.events) > 0; {
+		h.dropOldest()
+	}
+}
+
+// since returns the events from a number on, the number of the first, and how many events were dropped.
+func (h *History) since(number uint64) (events []*Past, first, gone uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trim()
+	first = max(number, h.gone)
+	return append(events, h.events[first-h.gone:]...), first, h.gone
+}
+
+// nextExpiry returns when the oldest event expires; the zero time is never.
+func (h *History) nextExpiry() (at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.events) == 0 || h.rule.Age == 0 {
+		return at
+	}
+	return h.events[0].At.Add(h.rule.Age + time.Millisecond)
+}
