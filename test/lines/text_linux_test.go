@@ -84,11 +84,11 @@ func TestBadLines(t *testing.T) {
 		t.Errorf("%v", e)
 	}
 	s := r.state(t, "weather")
-	if s.Lines.Good != 1 || s.Lines.Bad != 4 || s.Lines.Long != 1 || s.Lines.NotUTF8 != 1 || s.Lines.BadLine != `{"id": "a.b"}` || !strings.Contains(s.Lines.BadReason, "can't be a component") {
+	if s.Lines.Good != 1 || s.Lines.Bad != 4 || s.Lines.Long != 1 || s.Lines.NotUTF8 != 1 || s.Lines.BadLine != `{"id": "a.b"}` || !strings.Contains(s.Lines.BadReason, "is not a component") {
 		t.Errorf("%+v", s.Lines)
 	}
 	stdout, _ := run(t, 0, "status", "--url", r.url)
-	if !strings.Contains(stdout, "1 good line, 4 bad") || !strings.Contains(stdout, "can't be a component") {
+	if !strings.Contains(stdout, "1 good line, 4 bad") || !strings.Contains(stdout, "is not a component") {
 		t.Error(stdout)
 	}
 }

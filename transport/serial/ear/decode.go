@@ -109,7 +109,7 @@ func (d *Decoder) text(octets []byte) {
 			continue
 		}
 		if len(d.held) > 0 {
-			d.tell(lines.Legible(d.held))
+			d.tell(lines.Printable(d.held))
 			d.held = d.held[:0]
 		}
 	}

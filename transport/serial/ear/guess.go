@@ -118,7 +118,7 @@ func text(octets []byte) (g Guess) {
 	if len(all) == 0 {
 		return g
 	}
-	g.Kind, g.Pieces, g.Sample = Text, len(all), lines.Shown(all[len(all)-1])
+	g.Kind, g.Pieces, g.Sample = Text, len(all), lines.Excerpt(all[len(all)-1])
 	g.Sure = len(all) >= enough
 	g.Values = 1 + strings.Count(string(all[0]), ",")
 	sentences, values, same := 0, 0, g.Values > 1

@@ -2,24 +2,24 @@ package hdlc
 
 import "hash/crc32"
 
-// good is the CRC over a frame and its FCS if nothing is broken: the complement of the residue DEBB20E3 that the
-// standards name, as crc32 complements its result.
+// good is the CRC over an intact frame including its FCS. The standards name its complement, the residue DEBB20E3;
+// crc32 complements its result.
 const good = ^uint32(0xDEBB20E3)
 
-// Counters count what a Decoder saw. Only Frames came out of it.
+// Counters count the frames a Decoder has seen. Only those in Frames were returned.
 type Counters struct {
-	Frames  uint64 // good ones
-	FCS     uint64 // with a wrong FCS
-	Aborted uint64 // given up by their sender
-	Long    uint64 // longer than agreed on
-	Short   uint64 // too short to be any
+	Frames  uint64 // intact frames
+	FCS     uint64 // frames with a wrong FCS
+	Aborted uint64 // frames that their sender gave up
+	Long    uint64 // frames longer than the agreed maximum
+	Short   uint64 // frames too short to be valid
 	Skipped uint64 // octets outside frames
 }
 
-// Bad is the number of frames that were dropped.
+// Bad returns the number of dropped frames.
 func (c Counters) Bad() uint64 { return c.FCS + c.Aborted + c.Long + c.Short }
 
-// Add adds what another Decoder saw.
+// Add adds the counters of another Decoder.
 func (c *Counters) Add(o Counters) {
 	c.Frames += o.Frames
 	c.FCS += o.FCS
@@ -29,30 +29,30 @@ func (c *Counters) Add(o Counters) {
 	c.Skipped += o.Skipped
 }
 
-// Decoder finds frames in a stream of octets. It belongs to one goroutine at a time.
+// Decoder finds frames in a stream of octets. It may be used by one goroutine at a time.
 type Decoder struct {
-	buf     []byte // the frame so far; its capacity is the longest one
-	open    bool   // a flag was seen, and nothing since that spoils the frame
+	buf     []byte // the frame so far; its capacity is the longest frame
+	open    bool   // inside a frame: a flag was seen, and the frame is still valid
 	escaped bool   // the last octet was an escape
 	count   Counters
 }
 
-// NewDecoder returns a Decoder of frames with at most maxInfo octets of info. It allocates once.
+// NewDecoder returns a Decoder for frames with at most maxInfo octets of info. It allocates once.
 func NewDecoder(maxInfo int) *Decoder {
 	return &Decoder{buf: make([]byte, 0, headSize+maxInfo+fcsSize)}
 }
 
-// Counters returns what was seen so far.
+// Counters returns the counters so far.
 func (d *Decoder) Counters() Counters { return d.count }
 
-// Push takes the next octet. If it closes a good frame, ok is true; the frame is valid until the next call. Bad frames
-// are dropped silently and counted.
+// Push takes the next octet. If it completes an intact frame, ok is true, and the frame is valid until the next call.
+// Bad frames are counted and dropped.
 func (d *Decoder) Push(b byte) (f Frame, ok bool) {
 	switch {
 	case b == Flag:
 		return d.flag()
 	case b == xon || b == xoff:
-		// Even behind an escape: no sender puts one there, but a driver may.
+		// Dropped even after an escape: no sender puts one there, but a driver may.
 	case !d.open:
 		d.count.Skipped++
 	case b == escape && !d.escaped:
@@ -70,11 +70,11 @@ func (d *Decoder) Push(b byte) (f Frame, ok bool) {
 	return Frame{}, false
 }
 
-// flag closes a frame, and opens the next one.
+// flag ends the current frame and begins the next.
 func (d *Decoder) flag() (f Frame, ok bool) {
 	frame := d.buf
 	switch {
-	case !d.open: // the first, or the first after what was too long
+	case !d.open: // the first flag, or the first after a frame that was too long
 	case d.escaped:
 		d.count.Aborted++
 	case len(frame) == 0: // flags fill the time between frames

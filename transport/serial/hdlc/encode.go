@@ -2,8 +2,8 @@ package hdlc
 
 import "hash/crc32"
 
-// Append appends f to dst, between flags. If dst ends with a flag, that one opens the frame as well. It does not
-// allocate if dst has room; a frame takes at most 2*(len(f.Info)+6)+2 octets.
+// Append appends f to dst between flags. If dst ends with a flag, that flag opens the frame. Append does not allocate if
+// dst has room; a frame takes at most 2*(len(f.Info)+6)+2 octets.
 func Append(dst []byte, f Frame) []byte {
 	if len(dst) == 0 || dst[len(dst)-1] != Flag {
 		dst = append(dst, Flag)
@@ -29,7 +29,7 @@ func stuff(dst []byte, b byte) []byte {
 	return append(dst, b)
 }
 
-// sum is the FCS. The head goes through the table by hand: a slice of it would be allocated.
+// sum returns the FCS. The head is summed by hand, as a slice of it would escape to the heap.
 func sum(f Frame) uint32 {
 	crc := ^uint32(0)
 	for _, b := range [headSize]byte{f.Address, f.Control} {

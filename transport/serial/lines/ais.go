@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// armour is the payload of an AIS message: six bits a character, the highest first (IEC 61162-1, ITU-R M.1371).
+// armour is the payload of an AIS message: six bits per character, highest first (IEC 61162-1, ITU-R M.1371).
 type armour []bool
 
 func unarmour(payload string, fill int) (bits armour, err error) {
 	for i := range len(payload) {
 		c := payload[i]
 		if c < '0' || c > 'w' || c > 'W' && c < '`' {
-			return nil, fmt.Errorf("%q is no character of a payload", string(c))
+			return nil, fmt.Errorf("%q is not a payload character", string(c))
 		}
 		if c -= '0'; c > 40 {
 			c -= 8
@@ -30,7 +30,7 @@ func unarmour(payload string, fill int) (bits armour, err error) {
 	return bits[:len(bits)-fill], nil
 }
 
-// number reads bits; ok is false if the message is too short.
+// number reads bits as a number. ok is false if the message is too short.
 func (a armour) number(from, length int) (n int64, ok bool) {
 	if from+length > len(a) {
 		return 0, false
@@ -52,7 +52,7 @@ func (a armour) signed(from, length int) (int64, bool) {
 	return n, ok
 }
 
-// text reads characters of six bits; "@" and blanks at the end are padding.
+// text reads six-bit characters; "@" and blanks at the end are padding.
 func (a armour) text(from, characters int) string {
 	var b strings.Builder
 	for i := range characters {
@@ -68,7 +68,7 @@ func (a armour) text(from, characters int) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// aisLayout says where the fields of a position report begin. Values that stand for "not available" are left out.
+// aisLayout gives the bit offsets of the fields in a position report. Values that mean "not available" are left out.
 type aisLayout struct{ speed, lon, lat, course, heading, status int }
 
 var aisLayouts = map[int64]aisLayout{
@@ -78,11 +78,11 @@ var aisLayouts = map[int64]aisLayout{
 	9: {50, 61, 89, 116, 0, 0}, 21: {0, 164, 192, 0, 0, 0},
 }
 
-// ais reads the values of a sentence VDM or VDO. Of a message in several sentences only the first has the type and the
-// identity.
+// ais reads the values of a VDM or VDO sentence. Of a message split over several sentences only the first has the type
+// and the identity.
 func ais(values []string, r *record) {
 	if len(values) < 6 {
-		r.flaw("payload", errors.New("it is missing"))
+		r.flaw("payload", errors.New("missing"))
 		return
 	}
 	for i, name := range []string{"fragments", "fragment", "message_id"} {
@@ -146,7 +146,7 @@ func (a armour) position(at aisLayout, fields map[string]any) {
 			fields[name] = float64(n) / 10
 		}
 	}
-	if kind := fields["type"]; kind == int64(9) { // an aircraft's is in whole knots
+	if kind := fields["type"]; kind == int64(9) { // aircraft report whole knots
 		if n, ok := a.number(at.speed, 10); ok && n < 1022 {
 			fields["speed_knots"] = float64(n)
 		}

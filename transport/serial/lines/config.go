@@ -12,93 +12,93 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// Format is what a line looks like.
+// Format is the format of a device's lines.
 type Format uint8
 
 const (
-	JSON     Format = iota // an object is arguments by keyword, a list is arguments, anything else is one argument
-	CSV                    // values with a separator between, named by Config.Columns
+	JSON     Format = iota // an object becomes keyword arguments, a list positional arguments, any other value one argument
+	CSV                    // values between separators, named by Config.Columns
 	NMEA                   // NMEA 0183 sentences
-	Pattern                // what the named groups of a regular expression match
-	KeyValue               // names with values: "T:21.5,H=40"
-	Fixed                  // values in columns of a given width
+	Pattern                // a regular expression with named groups
+	KeyValue               // pairs of a name and a value: "T:21.5,H=40"
+	Fixed                  // values in columns of fixed width
 )
 
-// FormatNames are the formats' names in a configuration.
+// FormatNames lists the names of the formats in a configuration, indexed by Format.
 var FormatNames = []string{"json", "csv", "nmea", "regexp", "keyvalue", "fixed"}
 
-// Limits of a line's length.
+// Limits of Config.MaxLine in bytes.
 const (
 	DefaultLine = 1 << 10
 	MinLine     = 16
 	MaxLine     = 64 << 10
 )
 
-// Config says what a device's lines look like, and what is to be made of them.
+// Config describes a device's lines and the events to make from them.
 type Config struct {
 	Format    Format
-	Columns   []string // of CSV and Fixed; one that is "" or "_" is left out
-	Widths    []int    // of Fixed: how many characters each column has
-	Separator string   // of CSV: one character; "" is a comma, " " any white space; of KeyValue: one or more
-	Assign    string   // of KeyValue: between a name and its value; "": "=" and ":"
-	Pattern   string   // of Pattern
-	Patterns  []string // of Pattern, instead: the first that matches is used
-	Sentences []string // of NMEA: those to be published; none: all
-	Unchecked bool     // of NMEA: sentences need no checksum; one that is there has to be right
-	Comma     bool     // numbers have a decimal comma
+	Columns   []string // CSV and Fixed; columns named "" or "_" are left out
+	Widths    []int    // Fixed: width of each column in characters
+	Separator string   // CSV: one character, "" for a comma, " " for any white space; KeyValue: one or more characters
+	Assign    string   // KeyValue: characters between a name and its value; "" for "=" and ":"
+	Pattern   string   // Pattern
+	Patterns  []string // Pattern: further expressions; the first that matches is used
+	Sentences []string // NMEA: sentences to publish; empty for all
+	Unchecked bool     // NMEA: accept sentences without a checksum; a checksum that is present must still be right
+	Comma     bool     // numbers use a decimal comma
 
-	Topic  string // may have names in braces: those of fields, and "sentence" and "talker" of NMEA
-	Time   string // where the time of an event is from: a field, or one of the words below; "": TimeReceiver
+	Topic  string // may hold names in braces: field names, and for NMEA "sentence" and "talker"
+	Time   string // source of an event's time: a field or one of the constants below; "" for TimeReceiver
 	Fields []Field
 
-	MaxLine int  // octets; 0: DefaultLine
-	Latin1  bool // each octet is a character of ISO 8859-1; else lines are UTF-8
+	MaxLine int  // bytes; 0 for DefaultLine
+	Latin1  bool // lines are ISO 8859-1; otherwise UTF-8
 }
 
-// Words for Config.Time.
+// Values of Config.Time.
 const (
 	TimeNone     = "none"     // events have no time
 	TimeArrival  = "arrival"  // when the line arrived
-	TimeReceiver = "receiver" // what a satellite receiver says while it has a fix, else when the line arrived
+	TimeReceiver = "receiver" // the time from a satellite receiver that has a fix, otherwise the time of arrival
 )
 
-// timeField reports whether the time is in a field.
+// timeField reports whether Config.Time names a field.
 func (c Config) timeField() bool {
 	return c.Time != "" && c.Time != TimeNone && c.Time != TimeArrival && c.Time != TimeReceiver
 }
 
-// Field says more of one value.
+// Field describes the conversion of one value.
 type Field struct {
-	Name  string // as the device, the columns or the groups name it
-	As    string // as the event is to name it; "": the same
+	Name  string // name given by the device, the columns or the groups
+	As    string // name in the event; "" for Name
 	Kind  Kind
 	Scale reading.Scale
 	Unit  string
 
-	comma bool // numbers have a decimal comma
+	comma bool // numbers use a decimal comma
 }
 
-// Kind is what a value has to be.
+// Kind is the type of a field's value.
 type Kind uint8
 
 const (
-	Any     Kind = iota // a number if it is written as programs write them, else text; of JSON, what it is
-	Number              // however it is written
-	Text                // even if it looks like a number, such as 007
+	Any     Kind = iota // a number if written in canonical form, otherwise text; for JSON the value's own type
+	Number              // a number in any notation
+	Text                // text, even if it looks like a number, such as 007
 	Boolean             // true, on, yes, 1; false, off, no, 0
-	Hex                 // a whole number in hexadecimal digits, with or without 0x
-	Bits                // likewise, or in decimal digits without 0x: a list of true and false, the lowest bit first
+	Hex                 // an integer in hexadecimal digits, with or without 0x
+	Bits                // an integer, hexadecimal with 0x, else decimal, as a list of booleans, lowest bit first
 )
 
-// KindNames are the kinds' names in a configuration.
+// KindNames lists the names of the kinds in a configuration, indexed by Kind.
 var KindNames = []string{"", "number", "text", "boolean", "hex", "bits"}
 
-// untimed makes a parser of a format that has no use for the time of arrival.
+// untimed adapts the parser of a format that does not need the time of arrival.
 func untimed(parse func(line string) (record, error)) parsing {
 	return func(line string, _ time.Time) (record, error) { return parse(line) }
 }
 
-// parse makes the function that finds a line's fields.
+// parse returns the format's parser. names lists the fields if they are known beforehand, otherwise it is nil.
 func (c Config) parse() (parsing, []string, error) {
 	switch c.Format {
 	case JSON:
@@ -120,10 +120,10 @@ func (c Config) parse() (parsing, []string, error) {
 
 func (c Config) csv() (parsing, []string, error) {
 	if len(c.Columns) == 0 {
-		return nil, nil, errors.New("columns are missing: the names of the values in a line")
+		return nil, nil, errors.New("columns are missing; name each value of a line")
 	}
 	if c.Comma && cmp.Or(c.Separator, ",") == "," {
-		return nil, nil, errors.New("numbers have a decimal comma, so separator needs to be another character, like \";\"")
+		return nil, nil, errors.New("separator is the decimal comma; use another character, such as \";\"")
 	}
 	if len(c.Separator) > 1 || strings.ContainsAny(c.Separator, "\"\r\n") {
 		return nil, nil, fmt.Errorf("separator %q: want one character", c.Separator)
@@ -135,14 +135,14 @@ func (c Config) csv() (parsing, []string, error) {
 	return untimed(csv{c.Columns, cmp.Or(c.Separator, ",")[0]}.parse), names, nil
 }
 
-// names are those of the columns.
+// names returns the names of the columns that are not left out.
 func (c Config) names() (names []string, err error) {
 	for _, name := range c.Columns {
 		if name == "" || name == "_" {
 			continue
 		}
 		if slices.Contains(names, name) {
-			return nil, fmt.Errorf("column %q is there twice", name)
+			return nil, fmt.Errorf("column %q occurs twice", name)
 		}
 		names = append(names, name)
 	}
@@ -151,7 +151,7 @@ func (c Config) names() (names []string, err error) {
 
 func (c Config) fixed() (parsing, []string, error) {
 	if len(c.Columns) == 0 || len(c.Columns) != len(c.Widths) {
-		return nil, nil, fmt.Errorf("%d columns and %d widths; want a width for each column", len(c.Columns), len(c.Widths))
+		return nil, nil, fmt.Errorf("%d columns and %d widths: want one width for each column", len(c.Columns), len(c.Widths))
 	}
 	for _, width := range c.Widths {
 		if width < 1 || width > MaxLine {
@@ -171,7 +171,7 @@ func (c Config) keyValue() (parsing, []string, error) {
 		}
 	}
 	if strings.ContainsAny(separators, assigns) || strings.ContainsAny(separators+assigns, "\"\r\n") || c.Comma && strings.Contains(separators, ",") {
-		return nil, nil, fmt.Errorf("separator %q and assign %q: want different characters, and no decimal comma", separators, assigns)
+		return nil, nil, fmt.Errorf("separator %q and assign %q: want different characters and no decimal comma", separators, assigns)
 	}
 	return untimed(keyValue{separators, assigns, c.Separator == "" || strings.Contains(separators, " ")}.parse), nil, nil
 }
@@ -193,7 +193,7 @@ func (c Config) pattern() (parsing, []string, error) {
 		texts = append([]string{c.Pattern}, texts...)
 	}
 	if len(texts) == 0 {
-		return nil, nil, errors.New("the pattern is missing: a regular expression with named groups, like `t=(?P<temperature>[0-9.]+)`")
+		return nil, nil, errors.New("pattern is missing; write a regular expression with named groups, such as `t=(?P<temperature>[0-9.]+)`")
 	}
 	var all patterns
 	var names []string
@@ -204,7 +204,7 @@ func (c Config) pattern() (parsing, []string, error) {
 		}
 		groups := slices.DeleteFunc(slices.Clone(re.SubexpNames()), func(name string) bool { return name == "" })
 		if len(groups) == 0 {
-			return nil, nil, errors.New("the pattern has no named groups, like (?P<temperature>[0-9.]+)")
+			return nil, nil, errors.New("pattern has no named group, such as (?P<temperature>[0-9.]+)")
 		}
 		for _, name := range groups {
 			if !slices.Contains(names, name) {
@@ -216,18 +216,18 @@ func (c Config) pattern() (parsing, []string, error) {
 	return untimed(all.parse), names, nil
 }
 
-// checkNames notes names that refer to no field, where the fields are known beforehand.
+// checkNames reports a name in c or topic that is not among the format's fields.
 func (c Config) checkNames(names []string, topic reading.Template) error {
 	final := slices.Clone(names)
 	for _, f := range c.Fields {
 		i := slices.Index(names, f.Name)
 		if i < 0 {
-			return fmt.Errorf("field %q: there is none; there are %s", f.Name, strings.Join(names, ", "))
+			return fmt.Errorf("field %q: not found; the fields are %s", f.Name, strings.Join(names, ", "))
 		}
 		final[i] = cmp.Or(f.As, f.Name)
 	}
 	if c.timeField() && !slices.Contains(names, c.Time) {
-		return fmt.Errorf("time %q: there is no such field; there are %s", c.Time, strings.Join(names, ", "))
+		return fmt.Errorf("time %q: no such field; the fields are %s", c.Time, strings.Join(names, ", "))
 	}
 	for _, name := range topic.Names() {
 		if !slices.Contains(final, name) {

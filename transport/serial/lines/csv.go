@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// csv is lines of values with a separator between.
+// csv parses lines of separated values.
 type csv struct {
 	columns   []string
 	separator byte
@@ -19,7 +19,7 @@ func (c csv) parse(line string) (r record, err error) {
 		return r, err
 	}
 	if slices.Equal(values, c.columns) {
-		return r, errIgnored // many devices print a heading
+		return r, errIgnored // a heading, which many devices print
 	}
 	if len(values) != len(c.columns) {
 		return r, fmt.Errorf("%d values, want %d", len(values), len(c.columns))
@@ -45,7 +45,7 @@ func (c csv) split(line string) (values []string, err error) {
 			}
 			rest = strings.TrimLeft(rest, c.blanks())
 			if more = rest != "" && rest[0] == c.separator; rest != "" && !more {
-				return nil, errors.New("text behind a closing quote")
+				return nil, errors.New("text after a closing quote")
 			}
 			rest = strings.TrimPrefix(rest, string(c.separator))
 		} else {
@@ -60,16 +60,16 @@ func (c csv) split(line string) (values []string, err error) {
 	}
 }
 
-// blanks are what may stand around a value and is none of it.
+// blanks returns the characters that may surround a value.
 func (c csv) blanks() string { return strings.ReplaceAll(" \t", string(c.separator), "") }
 
-// quoted reads up to the closing quote; two in a row are one of the value's own (RFC 4180).
+// quoted reads a value up to its closing quote; a doubled quote stands for one quote (RFC 4180).
 func quoted(text string) (value, rest string, err error) {
 	var b strings.Builder
 	for {
 		before, behind, found := strings.Cut(text, `"`)
 		if !found {
-			return "", "", errors.New("a quote is not closed")
+			return "", "", errors.New("quote not closed")
 		}
 		b.WriteString(before)
 		if !strings.HasPrefix(behind, `"`) {

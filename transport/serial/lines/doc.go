@@ -1,13 +1,13 @@
-// Package lines understands devices that print text: each line becomes an event.
+// Package lines reads devices that print text and turns each line into an event.
 //
-//	splitter.go   octets -> lines, whatever they end with
-//	config.go     what a line looks like, and what is to be made of it
-//	parser.go     a line -> an event: the fields that the format finds, scaled, stamped, given a topic
+//	splitter.go   bytes -> lines, for any line ending
+//	config.go     Config: the format of a line and the event to make from it
+//	parser.go     a line -> an event: find the fields, convert, scale, add the time and the topic
 //	json.go csv.go keyvalue.go fixed.go pattern.go       the formats
-//	nmea.go nmea_table.go nmea_time.go ais.go            NMEA 0183, and AIS in it
-//	number.go value.go                                   what is a number, and what a field's type makes of it
-//	sensor.go     reads a device, counts, and hands out the events
+//	nmea.go nmea_table.go nmea_time.go ais.go            NMEA 0183, including AIS
+//	number.go value.go                                   numbers, and conversion to a field's type
+//	sensor.go     Sensor: reads a device, counts lines and publishes events
 //
-// Nothing that a device prints is fatal. A line that can't be understood is counted and shown; the next one may be good.
-// The package knows no port and no router.
+// No input is fatal. A line that cannot be parsed is counted and shown in the status, and reading goes on with the next.
+// The package knows neither ports nor the router.
 package lines

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// fixed is lines whose values stand in columns of a given width.
+// fixed parses lines with values in columns of fixed width.
 type fixed struct {
 	columns []string
 	widths  []int
@@ -24,9 +24,9 @@ func (f fixed) parse(line string) (r record, err error) {
 	}
 	switch {
 	case strings.TrimSpace(string(rest)) != "":
-		return r, errors.New("longer than its columns")
+		return r, errors.New("longer than the columns")
 	case len(r.fields) == 0:
-		return r, errors.New("no column has a value")
+		return r, errors.New("all columns are empty")
 	}
 	return r, nil
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// maxDepth bounds the nesting of a line's JSON, so that what a device prints can't be too deep for whoever receives it.
+// maxDepth bounds the nesting of a line's JSON, for the sake of the subscribers that decode it.
 const maxDepth = 16
 
 // Valid reports whether a line is JSON.
@@ -18,11 +18,11 @@ func Valid(line []byte) bool { return json.Valid(line) }
 func parseJSON(line string) (r record, err error) {
 	value, err := decodeJSON(line)
 	if err != nil {
-		mended, ok := mendJSON(line)
+		repaired, ok := repairJSON(line)
 		if !ok {
 			return r, err
 		}
-		if value, err = decodeJSON(mended); err != nil {
+		if value, err = decodeJSON(repaired); err != nil {
 			return r, err
 		}
 	}
@@ -50,22 +50,24 @@ func decodeJSON(line string) (value any, err error) {
 		return nil, fmt.Errorf("not JSON: %w", short(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("not JSON: more follows behind it")
+		return nil, errors.New("not JSON: text after the value")
 	}
 	return value, nil
 }
 
-// unusable begins the text that stands for a value that is no JSON. A device that sends it has its field left out.
+// unusable prefixes the string that replaces a value that is not JSON. A field with such a string is left out, even if
+// the device itself sent it.
 const unusable = "\x00no JSON: "
 
-// bare is a value without quotes that JSON does not know, or the place of one that is missing.
+// bare matches an unquoted value that is not JSON, or the position of a missing value.
 var bare = regexp.MustCompile(`^([:,\[]\s*)([^\s"{}\[\],:]+|[,}\]])`)
 
-// maxMended is how many values of a line are left out at most. A line with more is no JSON.
-const maxMended = 64
+// maxRepaired is how many values of a line may be left out. A line with more is rejected.
+const maxRepaired = 64
 
-// mendJSON replaces values that are no JSON, such as nan, 007 or none at all, so that the others can be read.
-func mendJSON(line string) (mended string, ok bool) {
+// repairJSON replaces values that are not JSON, such as nan, 007 or a missing value, so that the other values can be
+// read. ok is false if nothing was replaced or too much would be.
+func repairJSON(line string) (repaired string, ok bool) {
 	var b strings.Builder
 	for i, count := 0, 0; i < len(line); {
 		if line[i] == '"' {
@@ -86,7 +88,7 @@ func mendJSON(line string) (mended string, ok bool) {
 			i++
 			continue
 		}
-		if count++; count > maxMended {
+		if count++; count > maxRepaired {
 			return "", false
 		}
 		value := m[2]
@@ -100,16 +102,16 @@ func mendJSON(line string) (mended string, ok bool) {
 	return b.String(), ok
 }
 
-// short leaves out what repeats the line.
+// short drops offsets from errors about truncated JSON.
 func short(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return errors.New("it ends too early")
+		return errors.New("ends too early")
 	}
 	return err
 }
 
-// plain turns the numbers of a value into int64, uint64 or float64, and takes out what is unusable: a field is left out,
-// an element becomes null. name is the field's.
+// plain converts the numbers of a value to int64, uint64 or float64 and removes unusable values: a field is left out, a
+// list element becomes null. name is the field's name.
 func (r *record) plain(name string, value any, depth int) (_ any, err error) {
 	if depth == 0 {
 		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
@@ -119,7 +121,7 @@ func (r *record) plain(name string, value any, depth int) (_ any, err error) {
 		return jsonNumber(v), nil
 	case string:
 		if text, no := strings.CutPrefix(v, unusable); no {
-			r.flaw(name, fmt.Errorf("%.40q is no JSON", text))
+			r.flaw(name, fmt.Errorf("%.40q is not JSON", text))
 			return nil, nil
 		}
 	case []any:
@@ -131,7 +133,7 @@ func (r *record) plain(name string, value any, depth int) (_ any, err error) {
 	case map[string]any:
 		for key, inner := range v {
 			if text, isText := inner.(string); isText && strings.HasPrefix(text, unusable) {
-				r.flaw(key, fmt.Errorf("%.40q is no JSON", text[len(unusable):]))
+				r.flaw(key, fmt.Errorf("%.40q is not JSON", text[len(unusable):]))
 				delete(v, key)
 			} else if v[key], err = r.plain(key, inner, depth-1); err != nil {
 				return nil, err
@@ -141,7 +143,7 @@ func (r *record) plain(name string, value any, depth int) (_ any, err error) {
 	return value, nil
 }
 
-// jsonNumber reads a number. A whole one with more digits than a number has stays text, with all of them.
+// jsonNumber reads a number. An integer that does not fit into 64 bits stays text, so that no digit is lost.
 func jsonNumber(n json.Number) any {
 	if number, exact := parse(n.String()); exact {
 		return number

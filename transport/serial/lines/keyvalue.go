@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// keyValue is lines of names and values: "T:21.5,H=40", "temp=21.5 hum=40", "T = 21.5; H = 40".
+// keyValue parses lines of names and values: "T:21.5,H=40", "temp=21.5 hum=40", "T = 21.5; H = 40".
 type keyValue struct {
 	separators string // between pairs
 	assigns    string // between a name and its value
-	blanks     bool   // separate as well
+	blanks     bool   // blanks separate pairs as well
 }
 
-// Separators of keyValue where the configuration names none. A blank separates as well, but not around an assignment.
+// Default separators of keyValue. Blanks separate pairs as well, except around an assignment.
 const (
 	anySeparator = ",;|&\t"
 	anyAssign    = "=:"
@@ -23,10 +23,10 @@ func (k keyValue) parse(line string) (r record, err error) {
 	for piece, ok := k.next(&line); ok; piece, ok = k.next(&line) {
 		name, value, found := k.cut(piece)
 		if !found {
-			continue // a heading, or a unit
+			continue // a heading or a unit
 		}
 		if _, twice := r.fields[name]; twice {
-			r.flaw(name, errors.New("it is there twice"))
+			r.flaw(name, errors.New("occurs twice"))
 			continue
 		}
 		if value != "" {
@@ -34,12 +34,12 @@ func (k keyValue) parse(line string) (r record, err error) {
 		}
 	}
 	if len(r.fields) == 0 && len(r.flaws) == 0 {
-		return r, errors.New("no name with a value")
+		return r, errors.New("no name with a value found")
 	}
 	return r, nil
 }
 
-// next takes the next piece off the line. Quotes may be around a value with separators in it.
+// next cuts the next piece off the line. A quoted value may hold separators.
 func (k keyValue) next(line *string) (piece string, ok bool) {
 	if *line == "" {
 		return "", false
@@ -59,7 +59,7 @@ func (k keyValue) next(line *string) (piece string, ok bool) {
 	return piece, true
 }
 
-// blank reports whether the blank at i separates: not beside an assignment, nor beside another blank that does not.
+// blank reports whether the blank at i separates pairs. Blanks beside an assignment do not, nor do those next to them.
 func (k keyValue) blank(line string, i int) bool {
 	if !k.blanks {
 		return false

@@ -49,11 +49,11 @@ func TestParse(t *testing.T) {
 			kwargs: fields{"t": 21.5, "n": int64(3), "s": "x", "in": fields{"a": []any{int64(1), nil}}, "big": uint64(1<<64 - 1), "time": stamp}},
 		{name: "json list", line: `[1, "a"]`, args: []any{int64(1), "a"}, kwargs: fields{"time": stamp}},
 		{name: "json number", line: `21.5`, args: []any{21.5}, kwargs: fields{"time": stamp}},
-		{name: "json twice", line: `{} {}`, err: "not JSON: more follows behind it"},
+		{name: "json twice", line: `{} {}`, err: "not JSON: text after the value"},
 		{name: "json deep", line: strings.Repeat("[", 20) + strings.Repeat("]", 20), err: "nested deeper than 16 levels"},
 		{name: "json topic", config: Config{Topic: "com.example.{id}.weather"}, line: `{"id": "roof"}`, topic: "com.example.roof.weather", kwargs: fields{"id": "roof", "time": stamp}},
-		{name: "json topic hostile", config: Config{Topic: "com.example.{id}"}, line: `{"id": "a.b"}`, err: `{id} is "a.b", which can't be a component of the topic`},
-		{name: "json topic missing", config: Config{Topic: "com.example.{id}"}, line: `{}`, err: "no {id} for the topic"},
+		{name: "json topic hostile", config: Config{Topic: "com.example.{id}"}, line: `{"id": "a.b"}`, err: `topic: value "a.b" of {id} is not a component of a URI`},
+		{name: "json topic missing", config: Config{Topic: "com.example.{id}"}, line: `{}`, err: "topic: no value for {id}"},
 		{name: "json own time", line: `{"time": "now"}`, kwargs: fields{"time": "now"}},
 		{name: "json time none", config: Config{Time: "none"}, line: `{"t": 1}`, kwargs: fields{"t": int64(1)}},
 		{name: "json time field", config: Config{Time: "ts"}, line: `{"ts": 1795348800}`, kwargs: fields{"time": stamp}},
@@ -63,12 +63,12 @@ func TestParse(t *testing.T) {
 		{name: "json time of a clock that was never set", config: Config{Time: "ts"}, line: `{"ts": 315964800, "t": 1}`, kwargs: fields{"t": int64(1)}},
 		{name: "json time missing", config: Config{Time: "ts"}, line: `{"t": 1}`, kwargs: fields{"t": int64(1)}},
 		{name: "json time of arrival", config: Config{Time: "arrival"}, line: `{"time": "now"}`, kwargs: fields{"time": stamp}},
-		{name: "json broken", line: `{"t": 21.`, err: "not JSON: it ends too early"},
+		{name: "json broken", line: `{"t": 21.`, err: "not JSON: ends too early"},
 		{name: "json nan", line: `{"t": nan, "h": 40, "in": {"a": [NaN, 1], "b": -Infinity}, "s": "nan:,nan \\", "e": }`,
 			kwargs: fields{"h": int64(40), "in": fields{"a": []any{nil, int64(1)}}, "s": "nan:,nan \\", "time": stamp}},
 		{name: "json no JSON numbers", line: `{"a": 007, "b": +5, "c": .5, "d": 1,5, "e": 0x10, "h": 1e3}`, err: "not JSON: invalid character '5' looking for beginning of object key string"},
 		{name: "json no JSON numbers left out", line: `{"a": 007, "b": +5, "c": .5, "e": 0x10, "h": 1e3}`, kwargs: fields{"h": 1000.0, "time": stamp}},
-		{name: "json nothing left", line: `{"t": nan}`, err: `t: "nan" is no JSON`},
+		{name: "json nothing left", line: `{"t": nan}`, err: `t: "nan" is not JSON`},
 		{name: "json nan alone", line: `nan`, err: "not JSON: invalid character 'a' in literal null (expecting 'u')"},
 		{name: "json long number", line: `{"n": 123456789012345678901, "m": 18446744073709551615}`, kwargs: fields{"n": "123456789012345678901", "m": uint64(1<<64 - 1), "time": stamp}},
 
@@ -76,9 +76,9 @@ func TestParse(t *testing.T) {
 		{name: "csv empty value", config: csv, line: `,,7`, kwargs: fields{"station": int64(7), "time": stamp}},
 		{name: "csv numbers", config: csv, line: `-0.5e1,,0x10`, kwargs: fields{"temperature": "-0.5e1", "station": "0x10", "time": stamp}},
 		{name: "csv short", config: csv, line: `21.5,1`, err: "2 values, want 3"},
-		{name: "csv heading", config: csv, line: `temperature,_,station`, err: "not wanted"},
-		{name: "csv quote", config: csv, line: `1,2,"x`, err: "a quote is not closed"},
-		{name: "csv behind quote", config: csv, line: `1,"2"3,4`, err: "text behind a closing quote"},
+		{name: "csv heading", config: csv, line: `temperature,_,station`, err: "ignored by the configuration"},
+		{name: "csv quote", config: csv, line: `1,2,"x`, err: "quote not closed"},
+		{name: "csv behind quote", config: csv, line: `1,"2"3,4`, err: "text after a closing quote"},
 		{name: "csv white space", config: with(csv, func(c *Config) { c.Separator = " " }), line: "1   2\t3", kwargs: fields{"temperature": int64(1), "station": int64(3), "time": stamp}},
 		{name: "csv tabs", config: with(csv, func(c *Config) { c.Separator = "\t" }), line: "\t\"2\"\t", kwargs: fields{"time": stamp}},
 		{name: "csv tabs, quoted", config: with(csv, func(c *Config) { c.Separator = "\t" }), line: "\"1\"\t2\t\"a\tb\" ", kwargs: fields{"temperature": int64(1), "station": "a\tb", "time": stamp}},
@@ -91,10 +91,10 @@ func TestParse(t *testing.T) {
 			}
 		}), line: "615,,007", topic: "com.example.007", kwargs: fields{"temp": 21.5, "id": "007", "units": fields{"temp": "°C"}, "time": stamp}},
 		{name: "no number", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,1", kwargs: fields{"station": int64(1), "time": stamp}},
-		{name: "no number, and nothing else", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,", err: `temperature: "nan" is no number`},
+		{name: "no number, and nothing else", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Kind: Number}} }), line: "nan,,", err: `temperature: "nan" is not a number`},
 		{name: "no number for the topic", config: with(csv, func(c *Config) {
 			c.Topic, c.Fields = "com.{station}", []Field{{Name: "station", Kind: Number}}
-		}), line: "1,,x", err: "no {station} for the topic"},
+		}), line: "1,,x", err: "topic: no value for {station}"},
 		{name: "no number once scaled", config: with(csv, func(c *Config) { c.Fields = []Field{{Name: "temperature", Scale: reading.Scale{Factor: 10}}} }), line: "1e308,,1", kwargs: fields{"station": int64(1), "time": stamp}},
 		{name: "swapped", config: with(csv, func(c *Config) {
 			c.Fields = []Field{{Name: "temperature", As: "station"}, {Name: "station", As: "temperature", Kind: Boolean}}
@@ -149,12 +149,12 @@ func TestMoreFormats(t *testing.T) {
 		{"empty", Config{Format: KeyValue}, "t=,h=2", fields{"h": int64(2)}, 0, ""},
 		{"a time", Config{Format: KeyValue, Assign: "=", Separator: ";"}, "at=12:30; t=1,5 C", fields{"at": "12:30", "t": "1,5 C"}, 0, ""},
 		{"decimal comma", Config{Format: KeyValue, Comma: true}, "t=1,5;h=40;p=1.013,2", fields{"t": 1.5, "h": int64(40), "p": "1.013,2"}, 0, ""},
-		{"no pair", Config{Format: KeyValue}, "hello world", nil, 0, "no name with a value"},
+		{"no pair", Config{Format: KeyValue}, "hello world", nil, 0, "no name with a value found"},
 
 		{"fixed", Config{Format: Fixed, Columns: []string{"id", "t", "_", "h"}, Widths: []int{4, 6, 1, 3}}, "A1    21.5x 40", fields{"id": "A1", "t": 21.5, "h": int64(40)}, 0, ""},
 		{"fixed, blanks first", Config{Format: Fixed, Columns: []string{"id", "t"}, Widths: []int{4, 6}}, "      21.5", fields{"t": 21.5}, 0, ""},
 		{"fixed, short", Config{Format: Fixed, Columns: []string{"id", "t"}, Widths: []int{4, 6}}, "A1", fields{"id": "A1"}, 0, ""},
-		{"fixed, long", Config{Format: Fixed, Columns: []string{"id"}, Widths: []int{2}}, "A1x", nil, 0, "longer than its columns"},
+		{"fixed, long", Config{Format: Fixed, Columns: []string{"id"}, Widths: []int{2}}, "A1x", nil, 0, "longer than the columns"},
 
 		{"csv with a decimal comma", Config{Format: CSV, Separator: ";", Columns: []string{"a", "b"}, Comma: true, Fields: []Field{{Name: "b", Kind: Number}}}, "-1,5;+ 2,25", fields{"a": -1.5, "b": 2.25}, 0, ""},
 		{"csv with a point where a comma should be", Config{Format: CSV, Separator: ";", Columns: []string{"a", "b"}, Comma: true, Fields: []Field{{Name: "b", Kind: Number}}}, "1;1.234", fields{"a": int64(1)}, 1, ""},
@@ -164,8 +164,8 @@ func TestMoreFormats(t *testing.T) {
 		{"patterns", Config{Format: Pattern, Patterns: []string{`^T=(?P<t>\S+)`, `^H=(?P<h>\S+)`}}, "H=40", fields{"h": int64(40)}, 0, ""},
 		{"patterns, none", Config{Format: Pattern, Patterns: []string{`^T=(?P<t>\S+)`, `^H=(?P<h>\S+)`}}, "P=1", nil, 0, "does not match the pattern"},
 
-		{"no checksum", Config{Format: NMEA, Unchecked: true}, "$HEHDT,271.1,T", fields{"talker": "HE", "sentence": "HDT", "heading": 271.1}, 0, ""},
-		{"a wrong checksum", Config{Format: NMEA, Unchecked: true}, "$HEHDT,271.1,T*00", nil, 0, "the checksum is 2A, and says 00"},
+		{"checksum is missing", Config{Format: NMEA, Unchecked: true}, "$HEHDT,271.1,T", fields{"talker": "HE", "sentence": "HDT", "heading": 271.1}, 0, ""},
+		{"a wrong checksum", Config{Format: NMEA, Unchecked: true}, "$HEHDT,271.1,T*00", nil, 0, "checksum 2A, want 00"},
 		{"a tag block", Config{Format: NMEA}, "\\g:1-2-1234,s:r3669961,c:1120959341*57\\" + sum("HEHDT,271.1,T"), fields{"talker": "HE", "sentence": "HDT", "heading": 271.1}, 0, ""},
 		{"AIS position", Config{Format: NMEA}, "!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C", fields{
 			"talker": "AI", "sentence": "VDM", "fragments": int64(1), "fragment": int64(1), "channel": "B", "payload": "177KQJ5000G?tO`K>RA1wUbN0TKH",
@@ -198,26 +198,26 @@ func TestConfigs(t *testing.T) {
 		config Config
 		want   string
 	}{
-		{Config{}, "is no URI"},
+		{Config{}, "is not a URI"},
 		{Config{Format: CSV, Topic: topic}, "columns are missing"},
-		{Config{Format: CSV, Topic: topic, Columns: []string{"a", "a"}}, `column "a" is there twice`},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a", "a"}}, `column "a" occurs twice`},
 		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Separator: "ab"}, "want one character"},
 		{Config{Format: CSV, Topic: "com.{b}", Columns: []string{"a"}}, "no field {b}; there are a"},
-		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Fields: []Field{{Name: "b"}}}, `field "b": there is none; there are a`},
-		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Time: "b"}, `time "b": there is no such field`},
-		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Time: "a", Fields: []Field{{Name: "a"}}}, "has the time"},
-		{Config{Format: Pattern, Topic: topic}, "the pattern is missing"},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Fields: []Field{{Name: "b"}}}, `field "b": not found; the fields are a`},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Time: "b"}, `time "b": no such field`},
+		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Time: "a", Fields: []Field{{Name: "a"}}}, "source of the time"},
+		{Config{Format: Pattern, Topic: topic}, "pattern is missing"},
 		{Config{Format: Pattern, Topic: topic, Pattern: "("}, "pattern: error parsing regexp"},
-		{Config{Format: Pattern, Topic: topic, Pattern: "(a)"}, "no named groups"},
+		{Config{Format: Pattern, Topic: topic, Pattern: "(a)"}, "no named group"},
 		{Config{Format: NMEA, Topic: topic, Sentences: []string{"GPRMC"}}, "want three capital letters"},
 		{Config{Format: CSV, Topic: topic, Columns: []string{"a"}, Comma: true}, "decimal comma"},
 		{Config{Format: Fixed, Topic: topic, Columns: []string{"a"}}, "1 columns and 0 widths"},
 		{Config{Format: Fixed, Topic: topic, Columns: []string{"a"}, Widths: []int{0}}, "width 0"},
 		{Config{Format: KeyValue, Topic: topic, Separator: "="}, "want different characters"},
 		{Config{Format: KeyValue, Topic: topic, Separator: ",", Comma: true}, "no decimal comma"},
-		{Config{Format: Pattern, Topic: topic, Patterns: []string{"(?P<a>.)", "x"}}, "no named groups"},
-		{Config{Topic: topic, MaxLine: 1}, "lines of 1 octets"},
-		{Config{Topic: topic, Fields: []Field{{}}}, "a field has no name"},
+		{Config{Format: Pattern, Topic: topic, Patterns: []string{"(?P<a>.)", "x"}}, "no named group"},
+		{Config{Topic: topic, MaxLine: 1}, "max_line 1: "},
+		{Config{Topic: topic, Fields: []Field{{}}}, "field without a name"},
 		{Config{Format: 9, Topic: topic}, "out of range"},
 	} {
 		if _, err := New(c.config); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -272,23 +272,23 @@ func TestNMEA(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ line, want string }{
-		{"GPGGA,1", "does not begin with $"},
-		{"$GPGGA,1", "no checksum"},
-		{"$GPGGA,1*", "is no checksum"},
-		{"$GPGGA,1*123", "is no checksum"},
-		{"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*49", "the checksum is 47, and says 49"},
-		{"$GP*17", "no sentence's address"},
-		{sum("GPGGA,1"), `GGA: utc: "1" is no time`},
-		{sum("GPGGA,256199"), "is no time"},
+		{"GPGGA,1", "no $ or ! at its beginning"},
+		{"$GPGGA,1", "checksum is missing"},
+		{"$GPGGA,1*", "is not a checksum"},
+		{"$GPGGA,1*123", "is not a checksum"},
+		{"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*49", "checksum 47, want 49"},
+		{"$GP*17", "not the address of a sentence"},
+		{sum("GPGGA,1"), `GGA: utc: "1" is not a time`},
+		{sum("GPGGA,256199"), "is not a time"},
 		{sum("GPGGA,,9907.0,N"), "is out of range"},
 		{sum("GPGGA,,4860.0,N"), "is out of range"},
 		{sum("GPGGA,,99999.0,N"), "is out of range"},
 		{sum("GPGGA,,4807.0,X"), "is neither N nor S"},
 		{sum("GPGGA,,4807.0,E"), "is neither N nor S"},
 		{sum("GPGGA,,4807.0"), "is out of range"},
-		{sum("GPRMC,,,,,,,,,991399"), "is no date"},
-		{sum("HEHDT,north"), "is no number"},
-		{sum("HEHDT,1e2"), "is no number"},
+		{sum("GPRMC,,,,,,,,,991399"), "is not a date"},
+		{sum("HEHDT,north"), "is not a number"},
+		{sum("HEHDT,1e2"), "is not a number"},
 		{sum("HEHDT,361"), "is out of range"},
 	} {
 		if _, err := p.Parse([]byte(c.line), noon); c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -488,22 +488,22 @@ func TestSensor(t *testing.T) {
 
 func TestBaudSuspect(t *testing.T) {
 	s := NewSensor(parser(t, Config{}), nil)
-	s.hear(10, noon)
-	s.hear(10, noon.Add(6*time.Second))
+	s.received(10, noon)
+	s.received(10, noon.Add(6*time.Second))
 	if !s.State().BaudSuspect {
 		t.Error("octets without a line, and nothing is suspected")
 	}
-	s.wrong([]byte("hello"), errors.New("no"), noon)
+	s.countBad([]byte("hello"), errors.New("no"), noon)
 	if s.State().BaudSuspect {
 		t.Error("suspected although there is text")
 	}
 }
 
 func TestShown(t *testing.T) {
-	if got := Shown([]byte("a\x1b[2Jb\xff ")); got != "a [2Jb\uFFFD" {
+	if got := Excerpt([]byte("a\x1b[2Jb\xff ")); got != "a [2Jb\uFFFD" {
 		t.Errorf("%q", got)
 	}
-	if got := Shown([]byte(strings.Repeat("x", 500))); len(got) != maxShown+3 {
+	if got := Excerpt([]byte(strings.Repeat("x", 500))); len(got) != maxExcerpt+3 {
 		t.Errorf("%d octets", len(got))
 	}
 }

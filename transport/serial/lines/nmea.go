@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// nmea is lines of NMEA 0183: $GPGGA,...*47, or with "!" in front those that carry AIS.
+// nmea parses sentences of NMEA 0183: $GPGGA,...*47, and those that begin with "!" and carry AIS.
 type nmea struct {
-	wanted    map[string]bool // sentences to be published; none: all
-	unchecked bool            // sentences need no checksum
+	wanted    map[string]bool // sentences to publish; empty for all
+	unchecked bool            // accept sentences without a checksum
 	fix       fix
 }
 
@@ -52,7 +52,7 @@ func (n *nmea) parse(line string, now time.Time) (r record, err error) {
 	return r, nil
 }
 
-// whole leaves out half a position.
+// whole drops a latitude without a longitude, and the reverse.
 func whole(r *record) {
 	_, lat := r.fields["lat"]
 	_, lon := r.fields["lon"]
@@ -60,16 +60,16 @@ func whole(r *record) {
 		delete(r.fields, "lat")
 		delete(r.fields, "lon")
 		if len(r.flaws) == 0 {
-			r.flaw("lat, lon", errors.New("half a position"))
+			r.flaw("lat, lon", errors.New("position is incomplete"))
 		}
 	}
 }
 
-// sentence takes a line apart and verifies its checksum.
+// sentence splits a line into its address and values, and verifies its checksum.
 func sentence(line string, unchecked bool) (address string, values []string, err error) {
 	line = untag(line)
 	if line == "" || line[0] != '$' && line[0] != '!' {
-		return "", nil, errors.New("no NMEA sentence: it does not begin with $")
+		return "", nil, errors.New("not an NMEA sentence: no $ or ! at its beginning")
 	}
 	body, sum, found := strings.Cut(line[1:], "*")
 	if err := verify(body, sum, found, unchecked); err != nil {
@@ -77,12 +77,12 @@ func sentence(line string, unchecked bool) (address string, values []string, err
 	}
 	values = strings.Split(body, ",")
 	if len(values[0]) < 4 {
-		return "", nil, fmt.Errorf("%q is no sentence's address", values[0])
+		return "", nil, fmt.Errorf("%q is not the address of a sentence", values[0])
 	}
 	return values[0], values[1:], nil
 }
 
-// untag takes off a tag block (NMEA 0183 4.0), which stands between backslashes.
+// untag removes a tag block, which stands between backslashes (NMEA 0183 4.0).
 func untag(line string) string {
 	if strings.HasPrefix(line, "\\") {
 		if _, behind, closed := strings.Cut(line[1:], "\\"); closed {
@@ -97,25 +97,25 @@ func verify(body, sum string, found, unchecked bool) error {
 		if unchecked {
 			return nil
 		}
-		return errors.New("no checksum; checksum = \"optional\" takes such sentences")
+		return errors.New("checksum is missing; accept such sentences with checksum = \"optional\"")
 	}
 	want, err := strconv.ParseUint(sum, 16, 8)
 	if err != nil || len(sum) != 2 {
-		return fmt.Errorf("%.10q is no checksum", sum)
+		return fmt.Errorf("%.10q is not a checksum", sum)
 	}
 	if got := Checksum(body); got != byte(want) {
-		return fmt.Errorf("the checksum is %02X, and says %02X", got, want)
+		return fmt.Errorf("checksum %02X, want %02X", got, want)
 	}
 	return nil
 }
 
-// Sentence reports whether a line is a sentence of NMEA 0183, with a checksum that is right.
+// Sentence reports whether a line is a sentence of NMEA 0183 with a valid checksum.
 func Sentence(line string) bool {
 	_, _, err := sentence(line, false)
 	return err == nil
 }
 
-// Checksum is what NMEA 0183 puts behind the "*": the octets between it and the "$", XORed.
+// Checksum returns the checksum of a sentence: the XOR of all bytes between "$" and "*".
 func Checksum(body string) (sum byte) {
 	for i := range len(body) {
 		sum ^= body[i]
@@ -123,7 +123,8 @@ func Checksum(body string) (sum byte) {
 	return sum
 }
 
-// split tells who talks, in two letters, from what is said. Makers' own sentences begin with P.
+// split splits an address into the talker, two letters, and the name of the sentence. Proprietary sentences have the
+// talker P.
 func split(address string) (talker, name string) {
 	if address[0] == 'P' {
 		return "P", address[1:]
@@ -139,7 +140,7 @@ func generic(values []string) []any {
 	return list
 }
 
-// read reads one field from the values that begin with its own. An empty value says nothing.
+// read reads one field; values begin with the field's own value. An empty value adds no field.
 func (s spec) read(values []string, fields map[string]any) (err error) {
 	var v any
 	switch {
@@ -170,7 +171,7 @@ func (s spec) read(values []string, fields map[string]any) (err error) {
 
 func (s spec) numeric(text string) (any, error) {
 	if strings.ContainsAny(text, "eE") {
-		return nil, fmt.Errorf("%.20q is no number", text)
+		return nil, fmt.Errorf("%.20q is not a number", text)
 	}
 	n, err := number(text)
 	if err != nil {
@@ -184,11 +185,11 @@ func (s spec) numeric(text string) (any, error) {
 	return n, nil
 }
 
-// signed reads a number and the letter behind it, which says in which direction it counts.
+// signed reads a number and the letter after it that gives its direction.
 func (s spec) signed(values []string) (any, error) {
 	n, err := strconv.ParseFloat(values[0], 64)
 	if err != nil || strings.Trim(values[0], "0123456789.") != "" {
-		return nil, fmt.Errorf("%.20q is no number", values[0])
+		return nil, fmt.Errorf("%.20q is not a number", values[0])
 	}
 	most, plus, minus := 180.0, "E", "W"
 	if s.name == "lat" {
@@ -213,29 +214,29 @@ func (s spec) signed(values []string) (any, error) {
 	return nil, fmt.Errorf("%.20q is neither %s nor %s", values[1], plus, minus)
 }
 
-// clock reads hhmmss.ss.
+// clock reads a time of day, hhmmss.ss.
 func clock(text string) (any, error) {
 	if len(text) < 6 || strings.Trim(text, "0123456789.") != "" {
-		return nil, fmt.Errorf("%.20q is no time", text)
+		return nil, fmt.Errorf("%.20q is not a time", text)
 	}
 	t := text[:2] + ":" + text[2:4] + ":" + text[4:]
 	within := strings.Replace(t, ":60", ":59", 1)                                               // a leap second
-	if _, err := time.Parse("15:04:05", within); err != nil || strings.HasPrefix(t[3:], "60") { // takes a fraction, too
-		return nil, fmt.Errorf("%.20q is no time", text)
+	if _, err := time.Parse("15:04:05", within); err != nil || strings.HasPrefix(t[3:], "60") { // accepts a fraction as well
+		return nil, fmt.Errorf("%.20q is not a time", text)
 	}
 	return t, nil
 }
 
-// date reads ddmmyy. Devices with two digits of a year are younger than GPS.
+// date reads ddmmyy. Years 69 to 99 become 1969 to 1999.
 func date(text string) (any, error) {
 	t, err := time.Parse("020106", text)
 	if err != nil {
-		return nil, fmt.Errorf("%.20q is no date", text)
+		return nil, fmt.Errorf("%.20q is not a date", text)
 	}
 	return t.Format(time.DateOnly), nil
 }
 
-// identifiers reads the twelve satellites of GSA.
+// identifiers reads the twelve satellite numbers of GSA.
 func identifiers(values []string) any {
 	list := []any{}
 	for _, v := range values[:min(12, len(values))] {
@@ -246,14 +247,14 @@ func identifiers(values []string) any {
 	return list
 }
 
-// inView reads the satellites of GSV, four values each. A single one at the end is the signal's, since NMEA 4.11.
+// inView reads the satellites of GSV, four values each. A single value at the end is the signal identifier of NMEA 4.11.
 func inView(values []string) any {
 	return groups(values, "id", "elevation", "azimuth", "snr")
 }
 
 func transducers(values []string) any { return groups(values, "type", "value", "unit", "name") }
 
-// texts are the names of a group's values that are no numbers.
+// texts holds the names of those values in a group that are text.
 var texts = map[string]bool{"type": true, "unit": true, "name": true}
 
 func groups(values []string, names ...string) any {

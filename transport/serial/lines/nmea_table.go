@@ -11,22 +11,22 @@ const (
 	kindNumber      = 'n'
 	kindClock       = 't'
 	kindDate        = 'd'
-	kindPosition    = 'p' // with N, S, E or W in the next value
-	kindSigned      = 'e' // likewise
-	kindSatellites  = 'S' // all that is left, or what belongs together of it
+	kindPosition    = 'p' // followed by a value with N, S, E or W
+	kindSigned      = 'e' // followed by a value with E or W
+	kindSatellites  = 'S' // a list of the values that follow
 	kindInView      = 'V'
 	kindTransducers = 'X'
 )
 
-// spec is one value of a sentence.
+// spec describes one value of a sentence.
 type spec struct {
 	name string
 	kind byte
 	at   int
 }
 
-// table says what stands where in the sentences that many devices send: a name and a kind for each value; "-" is left
-// out, as it is the value before once more in another unit, or always the same letter.
+// table describes the common sentences: the name and kind of each value in order. "-" marks a value that is skipped: it
+// repeats the one before in another unit, or is always the same letter.
 const table = `
 GGA utc:t lat:p - lon:p - quality:n satellites:n hdop:n altitude:n - geoid_height:n - dgps_age:n dgps_station:s
 GNS utc:t lat:p - lon:p - mode:s satellites:n hdop:n altitude:n geoid_height:n dgps_age:n dgps_station:s
@@ -54,7 +54,7 @@ RSA rudder:n status:s
 XDR transducers:X
 `
 
-// isAngle are the fields that go from 0 to 360 degrees.
+// isAngle holds the fields that range from 0 to 360 degrees.
 var isAngle = map[string]bool{
 	"course": true, "course_magnetic": true, "heading": true, "heading_magnetic": true, "angle": true,
 	"direction": true, "direction_magnetic": true, "wind_direction": true, "wind_direction_magnetic": true,

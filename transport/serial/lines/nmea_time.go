@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// A receiver without a fix sends some date all the same: 1980, that of its last fix, or one that is 1024 weeks behind
-// because its week number has begun anew. So its time is used only with a fix, and if the date is plausible.
+// A receiver without a fix still sends a date: 1980, the date of its last fix, or a date 1024 weeks in the past after its
+// week number has rolled over. Its time is therefore used only with a fix, and only if the date is plausible.
 
-// fixFor is how long a fix is good for sentences that do not say whether there is one.
+// fixFor is how long a reported fix is assumed to last, for sentences that do not report it themselves.
 const fixFor = 10 * time.Second
 
-// fix is what a receiver said last of its fix.
+// fix is the last report of whether the receiver has a fix.
 type fix struct {
 	mu    sync.Mutex
 	valid bool
 	at    time.Time
 }
 
-// time returns the time that a sentence gives, or the zero time if it gives none that can be trusted.
+// time returns the time in a sentence, or the zero time if the sentence has none that can be trusted.
 func (f *fix) time(name string, fields map[string]any, now time.Time) time.Time {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -46,7 +46,7 @@ func (f *fix) time(name string, fields map[string]any, now time.Time) time.Time 
 	return t
 }
 
-// hasFix reports whether a sentence says that there is a fix; says is false if it tells nothing of that.
+// hasFix returns whether a sentence reports a fix. says is false if the sentence does not report it at all.
 func hasFix(name string, fields map[string]any) (valid, says bool) {
 	mode, hasMode := fields["mode"].(string)
 	switch name {
@@ -61,8 +61,8 @@ func hasFix(name string, fields map[string]any) (valid, says bool) {
 	return false, false
 }
 
-// plausible reports whether a receiver's time can be right: the program is not younger than the present. A receiver may
-// be ahead of this machine's clock, which may not have been set for long, but not by years.
+// plausible reports whether t can be right: not before the program was built, and not years ahead of this machine's
+// clock. The clock may be behind, as it may not be set yet.
 func plausible(t, now time.Time) bool {
 	latest := now
 	if latest.Before(built()) {

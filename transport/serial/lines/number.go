@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// canonical is a number as programs print it. Anything else may be a name: 007, 0025 of a hexadecimal number, 1E5 of a
-// serial number, +49 of a telephone.
+// canonical matches a number as programs print it. Other digits may be an identifier: 007, 1E5 in a serial number, +49 in
+// a telephone number, 0025 in hexadecimal.
 var canonical = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 
-// decimal is a number as people and scales write it: "-  450.38", "+5", ".5", "007", "1e5".
+// decimal matches a number as people and scales write it: "-  450.38", "+5", ".5", "007", "1e5".
 var decimal = regexp.MustCompile(`^([+-]?)[ \t]*([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$`)
 
-// guess takes text for a number if it is a canonical one that keeps all its digits.
+// guess returns a number if text is canonical and the number keeps all its digits, otherwise text.
 func guess(text string) any {
 	if !canonical.MatchString(text) {
 		return text
@@ -27,12 +27,12 @@ func guess(text string) any {
 	return n
 }
 
-// number reads the number of a field that has to be one.
+// number reads the value of a field that must be a number.
 func number(text string) (any, error) {
 	text = strings.TrimSpace(text)
 	parts := decimal.FindStringSubmatch(text)
 	if parts == nil {
-		return nil, fmt.Errorf("%.40q is no number", text)
+		return nil, fmt.Errorf("%.40q is not a number", text)
 	}
 	n, exact := parse(parts[1] + parts[2] + parts[3])
 	if !exact {
@@ -41,8 +41,8 @@ func number(text string) (any, error) {
 	return n, nil
 }
 
-// parse reads a decimal number: an int64 or a uint64 if it is a whole one, else a float64. exact is false if it is a
-// whole number with more digits than these have, or out of their range.
+// parse reads a decimal number: an integer as int64 or uint64, any other as float64. exact is false if the number is out
+// of range, or an integer that does not fit into 64 bits.
 func parse(text string) (n any, exact bool) {
 	if !strings.ContainsAny(text, ".eE") {
 		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -53,33 +53,34 @@ func parse(text string) (n any, exact bool) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if f == 0 {
-		f = 0 // a device that rounds prints -0.0
+		f = 0 // no -0.0, which devices print after rounding
 	}
 	return f, err == nil
 }
 
-// point replaces the decimal comma of a number. A point is then none: what has one is no number.
+// point replaces the decimal comma by a point. Text that already has a point becomes invalid, as the point is not the
+// decimal sign.
 func point(text string, comma bool) string {
 	switch {
 	case !comma:
 		return text
 	case strings.Contains(text, "."):
-		return "no number: " + text
+		return "not a number: " + text
 	}
 	return strings.Replace(text, ",", ".", 1)
 }
 
-// hexadecimal reads a whole number in hexadecimal digits.
+// hexadecimal reads an integer in hexadecimal digits.
 func hexadecimal(text string) (any, error) {
 	digits := strings.TrimPrefix(strings.TrimPrefix(strings.TrimSpace(text), "0x"), "0X")
 	u, err := strconv.ParseUint(digits, 16, 64)
 	if err != nil {
-		return nil, fmt.Errorf("%.40q is no hexadecimal number of 64 bits", text)
+		return nil, fmt.Errorf("%.40q is not a hexadecimal number of at most 64 bits", text)
 	}
 	return whole64(u), nil
 }
 
-// whole64 is an int64 if it fits.
+// whole64 returns u as int64 if it fits.
 func whole64(u uint64) any {
 	if u <= math.MaxInt64 {
 		return int64(u)
@@ -87,7 +88,7 @@ func whole64(u uint64) any {
 	return u
 }
 
-// bits reads a whole number as bits, the lowest first: as many as its octets have.
+// bits reads an integer as a list of bits, lowest first, padded to whole bytes.
 func bits(text string) (any, error) {
 	text = strings.TrimSpace(text)
 	u, err := strconv.ParseUint(text, 10, 64)
@@ -95,7 +96,7 @@ func bits(text string) (any, error) {
 		u, err = strconv.ParseUint(lower[2:], 16, 64)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%.40q is no whole number", text)
+		return nil, fmt.Errorf("%.40q is not an integer", text)
 	}
 	list := []any{}
 	for len(list) == 0 || u != 0 {

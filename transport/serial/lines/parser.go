@@ -13,31 +13,31 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// Parser makes events of lines. Its methods may be called from any goroutine.
+// Parser turns lines into events. Its methods may be called from any goroutine.
 type Parser struct {
 	// Static after construction.
 	parse  parsing
 	topic  reading.Template
 	fields []Field
 	time   string
-	units  map[string]any // by the fields' final names
+	units  map[string]any // keyed by the fields' final names
 	latin1 bool
 	format Format
 	comma  bool
-	tabs   bool // separate values, of which the first and the last may be empty
+	tabs   bool // the separator is a tab, so leading and trailing tabs delimit empty values
 	max    int
 }
 
-// record is what a format finds in a line.
+// record holds what a format found in a line.
 type record struct {
-	fields map[string]any // values; those that may still become numbers are raw
-	args   []any          // of JSON that is no object
+	fields map[string]any // values; raw ones may still become numbers
+	args   []any          // JSON that is not an object
 	topic  map[string]string
-	at     time.Time // what the device says of the time; zero: nothing that can be trusted
-	flaws  []string  // fields that were left out, and why
+	at     time.Time // the device's time; zero if there is none that can be trusted
+	flaws  []string  // fields left out, each with its reason
 }
 
-// flaw notes that a field was left out.
+// flaw records that a field is left out.
 func (r *record) flaw(name string, err error) {
 	if name == "" {
 		name = "value"
@@ -45,19 +45,19 @@ func (r *record) flaw(name string, err error) {
 	r.flaws = append(r.flaws, name+": "+err.Error())
 }
 
-// parsing finds the fields of a line that arrived now.
+// parsing finds the fields of a line that arrived at now.
 type parsing func(line string, now time.Time) (record, error)
 
-// raw is text that becomes a number if it looks like one, unless a Field says otherwise.
+// raw is text that becomes a number if it looks like one, unless a Field sets its kind.
 type raw string
 
-// What happens to lines that are not published. Any other error means that the line is bad.
+// Reasons for not publishing a line. Any other error means that the line is bad.
 var (
-	errIgnored = errors.New("not wanted")
+	errIgnored = errors.New("ignored by the configuration")
 	errUTF8    = errors.New("not UTF-8")
 )
 
-// New makes a Parser. The error says what is wrong with c.
+// New returns a Parser, or an error that names the invalid setting in c.
 func New(c Config) (*Parser, error) {
 	topic, err := reading.ParseTemplate(c.Topic)
 	if err != nil {
@@ -73,17 +73,17 @@ func New(c Config) (*Parser, error) {
 		}
 	}
 	if c.MaxLine != 0 && (c.MaxLine < MinLine || c.MaxLine > MaxLine) {
-		return nil, fmt.Errorf("lines of %d octets: want %d to %d", c.MaxLine, MinLine, MaxLine)
+		return nil, fmt.Errorf("max_line %d: want %d to %d bytes", c.MaxLine, MinLine, MaxLine)
 	}
 	p := &Parser{parse: parse, topic: topic, fields: slices.Clone(c.Fields), time: c.Time, latin1: c.Latin1, format: c.Format, comma: c.Comma, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
 	for i, f := range c.Fields {
 		p.fields[i].comma = c.Comma
 		if f.Name == "" {
-			return nil, errors.New("a field has no name")
+			return nil, errors.New("field without a name")
 		}
 		if f.Name == c.Time {
-			return nil, fmt.Errorf("field %q has the time, and nothing else can be made of it", f.Name)
+			return nil, fmt.Errorf("field %q is the source of the time; it cannot be converted", f.Name)
 		}
 		if f.Unit != "" {
 			p.unit(cmp.Or(f.As, f.Name), f.Unit)
@@ -99,21 +99,21 @@ func (p *Parser) unit(field, unit string) {
 	p.units[field] = unit
 }
 
-// Parse makes an event of a line that arrived now.
+// Parse turns a line that arrived at now into an event.
 func (p *Parser) Parse(line []byte, now time.Time) (e reading.Event, err error) {
 	e, _, err = p.read(line, now)
 	return e, err
 }
 
-// read is Parse, and says as well which fields were left out because they can't be used, and why. A line of which
-// nothing is left is bad.
+// read is Parse that also returns the fields it left out, each with its reason. A line of which every field is left out
+// is an error.
 func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []string, err error) {
 	text, err := p.decode(line)
 	if err != nil {
 		return e, nil, err
 	}
 	switch {
-	case p.format == Fixed: // blanks have a meaning
+	case p.format == Fixed: // blanks fill the columns
 	case p.tabs:
 		text = strings.Trim(text, " ")
 	default:
@@ -138,8 +138,9 @@ func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []stri
 	return e, r.flaws, nil
 }
 
-// proves reports whether a line that can be read is whole. The end of an object, a list or a sentence is none.
-func (p *Parser) proves(line []byte) bool {
+// complete reports whether a line that parses is known to be whole, because its format marks both ends: a JSON object
+// or list, or an NMEA sentence with its checksum.
+func (p *Parser) complete(line []byte) bool {
 	line = bytes.TrimSpace(line)
 	return p.format == NMEA && bytes.IndexByte(line, '*') >= 0 || p.format == JSON && len(line) > 0 && (line[0] == '{' || line[0] == '[')
 }
@@ -158,7 +159,7 @@ func (p *Parser) decode(line []byte) (string, error) {
 	return string(runes), nil
 }
 
-// value is what the topic may name.
+// value returns a value that the topic template may use.
 func (r record) value(name string) (any, bool) {
 	if text, ok := r.topic[name]; ok {
 		return text, true
@@ -167,8 +168,8 @@ func (r record) value(name string) (any, bool) {
 	return v, ok
 }
 
-// apply does to the fields what the configuration says of them, and decides what raw ones are. What can't be converted
-// is left out.
+// apply converts the fields as configured, then turns raw values into numbers or text. Values that cannot be converted
+// are left out.
 func (p *Parser) apply(r *record) {
 	for _, f := range p.fields {
 		v, ok := r.fields[f.Name]
@@ -191,7 +192,7 @@ func (p *Parser) apply(r *record) {
 	}
 }
 
-// guess is guess with the device's decimal sign.
+// guess converts raw text, reading numbers with the device's decimal sign.
 func (p *Parser) guess(text string) any {
 	if n := guess(point(text, p.comma)); !p.comma {
 		return n
@@ -201,7 +202,7 @@ func (p *Parser) guess(text string) any {
 	return text
 }
 
-// rename gives the fields their final names, all at once: two may swap theirs.
+// rename gives the fields their final names in one step, so that two fields can swap names.
 func (p *Parser) rename(fields map[string]any) {
 	var moved map[string]any
 	for _, f := range p.fields {
@@ -218,8 +219,8 @@ func (p *Parser) rename(fields map[string]any) {
 	}
 }
 
-// stamp adds the field "time". One that the device sends under this name stays. A time that can't be used is left out:
-// an event without a time is better than one with a wrong time.
+// stamp adds the field "time", unless the device sends a field of this name. A time that cannot be used is left out: an
+// event without a time is better than an event with a wrong one.
 func (p *Parser) stamp(r *record, now time.Time) {
 	switch p.time {
 	case TimeNone:
@@ -238,7 +239,7 @@ func (p *Parser) stamp(r *record, now time.Time) {
 	}
 	v, ok := r.fields[p.time]
 	if !ok {
-		r.flaw(p.time, errors.New("it is missing, and has the time"))
+		r.flaw(p.time, errors.New("missing, so the event has no time"))
 		return
 	}
 	delete(r.fields, p.time)

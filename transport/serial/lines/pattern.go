@@ -5,10 +5,10 @@ import (
 	"regexp"
 )
 
-// pattern is lines that a regular expression finds something in. Go's take time in proportion to the line.
+// pattern parses lines with a regular expression. Go's regular expressions take time linear in the line's length.
 type pattern struct{ re *regexp.Regexp }
 
-// patterns are tried one after the other.
+// patterns are tried in order.
 type patterns []pattern
 
 func (all patterns) parse(line string) (r record, err error) {

@@ -13,80 +13,81 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// readSize is what is asked of the port at once.
+// readSize is the size of one read from the port.
 const readSize = 4 << 10
 
-// suspectAfter is how long text may arrive without one good line before the baud rate is suspected to be wrong, and
-// suspectOctets how much there must be.
+// The baud rate is suspected to be wrong when at least suspectOctets bytes have arrived over suspectAfter without one
+// readable line.
 const (
-	suspectAfter  = 5 * time.Second
-	suspectOctets = 16
+	suspectAfter = 5 * time.Second
+	suspectBytes = 16
 )
 
-// maxShown is how much of a bad line is shown.
-const maxShown = 120
+// maxShown is the length of an excerpt in characters.
+const maxExcerpt = 120
 
-// State is what a sensor has heard.
+// State counts what a sensor has read.
 type State struct {
 	Good    uint64 // lines that became events
-	Bad     uint64 // those that can't be understood; NotUTF8 and Long are among them
+	Bad     uint64 // lines that cannot be parsed, including NotUTF8 and Long
 	NotUTF8 uint64
 	Long    uint64
-	Ignored uint64 // lines that the configuration does not want
-	Partial uint64 // lines that began before the port was opened; they are not counted as bad
+	Ignored uint64 // lines that the configuration leaves out
+	Partial uint64 // lines that began before the port was opened; not counted as bad
 
-	BadFields uint64 // fields of good lines that could not be used, and were left out
-	BadField  string // the last one, and why
-	BadInARow uint64 // bad lines since the last one that was good, or not wanted
+	BadFields uint64 // fields left out of good lines because they cannot be used
+	BadField  string // the last such field and the reason
+	BadInARow uint64 // bad lines since the last good or ignored line
 
 	LastGood  time.Time
 	LastBad   time.Time
-	BadLine   string // the last one, shortened, made printable
+	BadLine   string // excerpt of the last bad line, printable
 	BadReason string
 
-	BaudSuspect bool // text arrives, and for some time no good line among it
+	BaudSuspect bool // text has arrived for some time without a readable line
 }
 
-// Sensor reads a device that prints lines. State may be called from any goroutine; Run by one at a time.
+// Sensor reads a device that prints lines. State may be called from any goroutine, Run from one at a time.
 type Sensor struct {
 	// Static after construction.
 	parser *Parser
-	bad    func(State) // tells of a bad line; may be nil
+	bad    func(State) // called for some bad lines, for the log; may be nil
 
 	mu    sync.Mutex
 	state State
 	noise noise
 }
 
-// noise is what arrived since the last good line.
+// noise is the input since the last readable line.
 type noise struct {
 	octets int
 	since  time.Time
 }
 
-// NewSensor returns a sensor whose lines p understands. bad is called for bad lines, after the first, the second, the
-// fourth, the eighth and so on: it is for the log.
+// NewSensor returns a sensor whose lines are parsed by p. bad may be nil; it is called for the first, second, fourth,
+// eighth bad line and so on.
 func NewSensor(p *Parser, bad func(State)) *Sensor { return &Sensor{parser: p, bad: bad} }
 
-// State returns what was heard so far.
+// State returns the current counters.
 func (s *Sensor) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.state
 }
 
-// Run reads lines until the device fails, and returns why. A line that it is in the middle of at first is skipped.
+// Run reads lines and publishes events until a read fails, and returns that error. A line that began before Run is
+// skipped unless its format proves that it is complete.
 func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	s.mu.Lock()
 	s.noise, s.state.BaudSuspect = noise{}, false
 	s.mu.Unlock()
-	split := newSplitter(s.parser.max, time.Now(), s.tooLong, func(line []byte) { s.first(line, publish) })
+	split := newSplitter(s.parser.max, time.Now(), s.countLong, func(line []byte) { s.partial(line, publish) })
 	buf := make([]byte, readSize)
 	for {
 		n, err := device.Read(buf)
 		now := time.Now()
 		split.push(buf[:n], now, func(line []byte) { s.line(line, now, publish) })
-		s.hear(n, now)
+		s.received(n, now)
 		if err != nil {
 			return err
 		}
@@ -100,41 +101,41 @@ func (s *Sensor) line(line []byte, now time.Time, publish func(reading.Event)) {
 	e, flaws, err := s.parser.read(line, now)
 	switch {
 	case err == nil:
-		s.good(flaws, now)
+		s.countGood(flaws, now)
 		publish(e)
 	case errors.Is(err, errIgnored):
-		s.ignored()
+		s.countIgnored()
 	default:
-		s.wrong(line, err, now)
+		s.countBad(line, err, now)
 	}
 }
 
-// hear counts octets.
-func (s *Sensor) hear(n int, now time.Time) {
+// received counts n bytes that arrived at now.
+func (s *Sensor) received(n int, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.noise.octets == 0 {
 		s.noise.since = now
 	}
 	s.noise.octets += n
-	if s.noise.octets >= suspectOctets && now.Sub(s.noise.since) >= suspectAfter {
+	if s.noise.octets >= suspectBytes && now.Sub(s.noise.since) >= suspectAfter {
 		s.state.BaudSuspect = true
 	}
 }
 
-func (s *Sensor) good(flaws []string, now time.Time) {
+func (s *Sensor) countGood(flaws []string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Good++
 	s.state.LastGood, s.state.BadInARow = now, 0
 	if len(flaws) > 0 {
 		s.state.BadFields += uint64(len(flaws))
-		s.state.BadField = Shown([]byte(flaws[len(flaws)-1]))
+		s.state.BadField = Excerpt([]byte(flaws[len(flaws)-1]))
 	}
 	s.noise, s.state.BaudSuspect = noise{}, false
 }
 
-func (s *Sensor) ignored() {
+func (s *Sensor) countIgnored() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Ignored++
@@ -142,12 +143,12 @@ func (s *Sensor) ignored() {
 	s.noise, s.state.BaudSuspect = noise{}, false
 }
 
-// first is for a line that may have begun before the port was opened. If its format tells that it is whole, it is used.
-func (s *Sensor) first(line []byte, publish func(reading.Event)) {
+// partial handles a line that may have begun before the port was opened. It is used if its format proves it complete.
+func (s *Sensor) partial(line []byte, publish func(reading.Event)) {
 	now := time.Now()
-	if s.parser.proves(line) {
+	if s.parser.complete(line) {
 		if e, flaws, err := s.parser.read(line, now); err == nil {
-			s.good(flaws, now)
+			s.countGood(flaws, now)
 			publish(e)
 			return
 		}
@@ -157,23 +158,23 @@ func (s *Sensor) first(line []byte, publish func(reading.Event)) {
 	s.state.Partial++
 }
 
-func (s *Sensor) tooLong() {
+func (s *Sensor) countLong() {
 	s.mu.Lock()
 	s.state.Long++
 	s.mu.Unlock()
-	s.wrong(nil, errors.New("too long"), time.Now())
+	s.countBad(nil, errors.New("longer than max_line"), time.Now())
 }
 
-func (s *Sensor) wrong(line []byte, err error, now time.Time) {
+func (s *Sensor) countBad(line []byte, err error, now time.Time) {
 	s.mu.Lock()
 	s.state.Bad++
 	s.state.BadInARow++
 	if errors.Is(err, errUTF8) {
 		s.state.NotUTF8++
 	}
-	s.state.LastBad, s.state.BadLine, s.state.BadReason = now, Shown(line), Shown([]byte(err.Error()))
+	s.state.LastBad, s.state.BadLine, s.state.BadReason = now, Excerpt(line), Excerpt([]byte(err.Error()))
 	if len(line) > 0 && legible(line) {
-		s.noise, s.state.BaudSuspect = noise{}, false // another baud rate's text is none
+		s.noise, s.state.BaudSuspect = noise{}, false // text at a wrong baud rate is not legible
 	}
 	state := s.state
 	s.mu.Unlock()
@@ -182,8 +183,8 @@ func (s *Sensor) wrong(line []byte, err error, now time.Time) {
 	}
 }
 
-// Legible makes of a line what a terminal can be trusted with.
-func Legible(line []byte) string {
+// Printable returns line as valid UTF-8 with everything unprintable replaced by blanks, safe for a terminal.
+func Printable(line []byte) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
@@ -196,11 +197,11 @@ func legible(line []byte) bool {
 	return bytes.IndexFunc(line, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && r != '\t' }) < 0
 }
 
-// Shown makes of a line what can be shown: printable, and not long.
-func Shown(line []byte) string {
-	runes := []rune(strings.TrimSpace(Legible(line[:min(len(line), 2*maxShown)])))
-	if len(runes) > maxShown {
-		return string(runes[:maxShown]) + "..."
+// Excerpt returns the printable beginning of line, at most maxShown characters.
+func Excerpt(line []byte) string {
+	runes := []rune(strings.TrimSpace(Printable(line[:min(len(line), 2*maxExcerpt)])))
+	if len(runes) > maxExcerpt {
+		return string(runes[:maxExcerpt]) + "..."
 	}
 	return string(runes)
 }

@@ -2,29 +2,29 @@ package lines
 
 import "time"
 
-// silence is how long a port has to be silent so that what comes next is the beginning of a line. Within a line octets
-// follow each other; USB adapters hand them on some 16 ms apart.
+// silence is how long a port must be silent before the next byte is taken as the beginning of a line. Bytes of one line
+// follow each other closely; USB adapters deliver them in chunks up to about 16 ms apart.
 const silence = 50 * time.Millisecond
 
-// splitter finds lines in a stream of octets. They end with CR, LF or both. It belongs to one goroutine.
+// splitter splits a stream of bytes into lines that end with CR, LF or both. It belongs to one goroutine.
 type splitter struct {
-	buf  []byte    // the line so far; its capacity is the longest one
-	skip bool      // up to the next end or silence: the line is too long
-	cut  bool      // the line began before the port was opened; buf has what has come of it
-	last time.Time // the last octets
+	buf  []byte    // the line so far; its capacity is the longest line
+	skip bool      // the line is too long: drop bytes until its end or silence
+	cut  bool      // the line began before the port was opened; buf holds the part that arrived
+	last time.Time // when the last bytes arrived
 
 	long    func()            // called for each line that is too long
-	partial func(line []byte) // called for each line that began before the port was opened, or may have
+	partial func(line []byte) // called for each line that began, or may have begun, before the port was opened
 }
 
-// newSplitter returns a splitter that may be in the middle of a line: where a device is when its port is opened is
-// known only if it is silent.
+// newSplitter returns a splitter that takes the first line for a partial one, unless the port is silent before it: a
+// device may be in the middle of a line when its port is opened.
 func newSplitter(max int, now time.Time, long func(), partial func([]byte)) *splitter {
 	return &splitter{buf: make([]byte, 0, max), cut: true, last: now, long: long, partial: partial}
 }
 
-// push takes octets that have arrived now and calls line for each line that they end. The line is valid during the call
-// only. Empty lines are none; NULs, which a UART invents when its other end is switched on, are dropped.
+// push takes bytes that arrived at now and calls line for each line they complete. The line is valid during the call
+// only. Empty lines are skipped. NULs are dropped: a UART reads them when the device is switched on.
 func (s *splitter) push(octets []byte, now time.Time, line func([]byte)) {
 	if len(octets) == 0 {
 		return
@@ -49,7 +49,7 @@ func (s *splitter) push(octets []byte, now time.Time, line func([]byte)) {
 	}
 }
 
-// end ends a line: what follows is the beginning of the next one.
+// end completes the current line.
 func (s *splitter) end(line func([]byte)) {
 	switch {
 	case len(s.buf) == 0:

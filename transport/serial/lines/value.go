@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// convert makes of a value what the field has to be, and scales it.
+// convert converts a value to the field's kind and scales it.
 func (f Field) convert(v any) (any, error) {
 	kind := f.Kind
 	if kind == Any && !f.Scale.None() {
@@ -52,13 +52,13 @@ func (f Field) number(v any) (any, error) {
 	case float64:
 		n = v
 	default:
-		return nil, fmt.Errorf("%.40q is no number", fmt.Sprint(v))
+		return nil, fmt.Errorf("%.40q is not a number", fmt.Sprint(v))
 	}
 	if f.Scale.None() {
 		return v, nil
 	}
 	if n = f.Scale.Apply(n); math.IsInf(n, 0) {
-		return nil, fmt.Errorf("%.40q is out of range once it is scaled", fmt.Sprint(v))
+		return nil, fmt.Errorf("%.40q is out of range after scaling", fmt.Sprint(v))
 	}
 	return n, nil
 }
@@ -73,7 +73,8 @@ func boolean(v any) (any, error) {
 	return nil, fmt.Errorf("%.40q is neither true nor false", fmt.Sprint(v))
 }
 
-// earliestMoment is the first time that a device's clock can have: clocks that were never set begin in 1970, 1980 or 2000.
+// earliestMoment is the earliest time accepted from a device's clock: clocks that were never set start in 1970, 1980 or
+// 2000.
 var earliestMoment = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // moment reads a time: RFC 3339, or seconds or milliseconds since 1970.
@@ -86,7 +87,7 @@ func moment(v any) (t time.Time, err error) {
 	}
 	text, ok := v.(string)
 	if !ok {
-		return t, fmt.Errorf("%.40q is no time", fmt.Sprint(v))
+		return t, fmt.Errorf("%.40q is not a time", fmt.Sprint(v))
 	}
 	if t, err = time.Parse(time.RFC3339, text); err != nil {
 		if t, err = epoch(text); err != nil {
@@ -94,7 +95,7 @@ func moment(v any) (t time.Time, err error) {
 		}
 	}
 	if t.Before(earliestMoment) {
-		return t, fmt.Errorf("%.40q is no time of a clock that was set", text)
+		return t, fmt.Errorf("%.40q is too early; the device's clock is not set", text)
 	}
 	return t, nil
 }
@@ -103,14 +104,14 @@ func moment(v any) (t time.Time, err error) {
 func epoch(text string) (time.Time, error) {
 	seconds, err := strconv.ParseFloat(text, 64)
 	if err != nil || strings.Trim(text, "0123456789.+-eE") != "" {
-		return time.Time{}, fmt.Errorf("%.40q is no time; want RFC 3339, or seconds since 1970", text)
+		return time.Time{}, fmt.Errorf("%.40q is not a time; want RFC 3339, or seconds since 1970", text)
 	}
-	// 100 billion seconds are the year 5138: what is beyond are milliseconds.
+	// 1e11 seconds is the year 5138: larger numbers are milliseconds.
 	if seconds > 1e11 {
 		seconds /= 1000
 	}
 	if seconds < 0 || seconds > 1e11 {
-		return time.Time{}, fmt.Errorf("%.40q is no time since 1970", text)
+		return time.Time{}, fmt.Errorf("%.40q is not a time since 1970", text)
 	}
 	return time.UnixMilli(int64(seconds*1000 + 0.5)), nil
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Device is a simulated device's end of a serial port. As with a real device, the port's other end may be opened and
-// closed any number of times: what is written while nobody has it open is lost, and Read waits.
+// Device is the device's end of a simulated serial port. As with a real device, the other end may be opened and closed any
+// number of times: data written while it is closed is lost, and Read waits.
 type Device struct {
 	// Static after construction.
 	master *os.File
@@ -22,8 +22,8 @@ type Device struct {
 	closed chan struct{}
 }
 
-// Plug makes a port and has the symbolic link point to it, in place of an older link. A device that is plugged in again
-// has the same link, and perhaps another port, as with USB.
+// Plug creates a port and points the symbolic link at it, replacing an older link. As with USB, plugging in again keeps
+// the link but may change the port.
 func Plug(link string) (*Device, error) {
 	master, slave, err := Open()
 	if err != nil {
@@ -36,10 +36,10 @@ func Plug(link string) (*Device, error) {
 	return &Device{master: master, slave: slave, link: link, closed: make(chan struct{})}, nil
 }
 
-// point replaces a symbolic link, but nothing else, at once.
+// point atomically replaces a symbolic link, but no other file.
 func point(link, to string) error {
 	if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink == 0 {
-		return fmt.Errorf("%w, and is no symbolic link", fs.ErrExist)
+		return fmt.Errorf("%w and is not a symbolic link", fs.ErrExist)
 	}
 	next := fmt.Sprintf("%s.%d", link, os.Getpid())
 	if err := os.Symlink(to, next); err != nil {
@@ -55,14 +55,14 @@ func point(link, to string) error {
 // Port returns the path of the port that the link points to.
 func (d *Device) Port() string { return d.slave }
 
-// Read reads what the program at the other end wrote.
+// Read reads data from the program at the other end.
 func (d *Device) Read(b []byte) (int, error) {
 	for {
 		n, err := d.master.Read(b)
 		if !errors.Is(err, syscall.EIO) {
 			return n, err
 		}
-		// Nobody has the other end open, and nothing tells when somebody will.
+		// EIO: the other end is not open. There is no event to wait for, so poll.
 		if !d.wait(10 * time.Millisecond) {
 			return 0, os.ErrClosed
 		}
@@ -80,10 +80,10 @@ func (d *Device) wait(t time.Duration) (plugged bool) {
 	}
 }
 
-// Write sends b to the program at the other end. It waits when nobody reads, once the port's buffer is full.
+// Write sends b to the program at the other end. Once the port's buffer is full, it waits for the program to read.
 func (d *Device) Write(b []byte) (int, error) { return d.master.Write(b) }
 
-// Close unplugs the device: the port is gone, and the program at the other end sees its reads and writes fail.
+// Close unplugs the device: the port is gone, and the other end's reads and writes fail.
 func (d *Device) Close() (err error) {
 	d.close.Do(func() {
 		if to, err := os.Readlink(d.link); err == nil && to == d.slave {

@@ -1,5 +1,5 @@
-// Package pty makes pseudo-terminals: serial ports without hardware. What is written to one end is read at the other.
-// The demo plays its sensor on one, and so can anybody who writes a device's program before the device is there.
+// Package pty creates pseudo-terminals: serial ports without hardware. Data written to one end is read at the other. The
+// demo simulates its sensor with one; use it to develop a program for a device that you do not have yet.
 //
 //	d, err := pty.Plug("/tmp/sensor")   // the router opens /tmp/sensor as its serial device
 //	d.Write(...)                        // and reads this

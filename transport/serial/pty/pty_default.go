@@ -9,7 +9,7 @@ import (
 	"runtime"
 )
 
-// Open says that there are no pseudo-terminals to be had here.
+// Open returns an error: pseudo-terminals are implemented on Linux only.
 func Open() (master *os.File, slave string, err error) {
 	return nil, "", fmt.Errorf("open pseudo-terminal: %w on %s", errors.ErrUnsupported, runtime.GOOS)
 }

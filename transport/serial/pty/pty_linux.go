@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open makes a pseudo-terminal in raw mode. It returns one end, open, and the path of the other. The other end is gone
-// when the first is closed.
+// Open creates a pseudo-terminal in raw mode. It returns the open master end and the path of the slave end, which
+// disappears when the master is closed.
 func Open() (master *os.File, slave string, err error) {
 	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -30,7 +30,7 @@ func setUp(master *os.File) (slave string, err error) {
 	}
 	var number int
 	var failed error
-	// Not master.Fd(): that would take the file out of the runtime's poller.
+	// Not master.Fd(): that would remove the file from the runtime's poller.
 	err = raw.Control(func(fd uintptr) { number, failed = unlock(int(fd)) })
 	if err == nil {
 		err = failed
@@ -38,7 +38,7 @@ func setUp(master *os.File) (slave string, err error) {
 	return "/dev/pts/" + strconv.Itoa(number), err
 }
 
-// unlock allows the other end to be opened. Both ends have the same settings, so they can be made raw from here.
+// unlock allows the slave to be opened. Both ends share their settings, so raw mode is set from the master.
 func unlock(fd int) (number int, err error) {
 	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
 		return 0, fmt.Errorf("unlock: %w", err)

@@ -1,17 +1,18 @@
-// Package reading is what a device that speaks no WAMP has measured, on its way to an event: a topic, and values in units.
+// Package reading holds the measurement of a device that speaks no WAMP: the event to publish, with a topic and scaled
+// values.
 //
-//	scale.go      a number of the device's, in the unit that people want
-//	template.go   "com.example.{name}": a topic made of what was measured
+//	scale.go      Scale: from the device's numbers to the wanted unit
+//	template.go   Template: topics with placeholders, "com.example.{name}"
 package reading
 
 import "time"
 
-// Event is what is to be published.
+// Event is an event to publish.
 type Event struct {
 	Topic  string
 	Args   []any
 	Kwargs map[string]any
 }
 
-// Stamp writes a time as events carry it: RFC 3339 in UTC, to the millisecond.
+// Stamp formats a time the way events carry it: RFC 3339 in UTC with milliseconds.
 func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

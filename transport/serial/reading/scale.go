@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Scale makes of a device's number the one that people want: number*Factor + Offset. The zero Scale changes nothing.
+// Scale converts a device's number to the wanted unit: number*Factor + Offset. The zero Scale changes nothing.
 type Scale struct{ Factor, Offset float64 }
 
 // None reports whether s changes nothing.
@@ -18,10 +18,10 @@ func (s Scale) factor() float64 {
 	return s.Factor
 }
 
-// Apply scales n. The result has 12 significant digits: 3 * 0.1 is 0.3 to everybody but a computer.
+// Apply scales n and rounds to 12 significant digits, so that 3 * 0.1 is 0.3.
 func (s Scale) Apply(n float64) float64 { return round(n*s.factor() + s.Offset) }
 
-// Invert returns the number that Apply makes n of.
+// Invert returns the number that Apply turns into n.
 func (s Scale) Invert(n float64) float64 { return round((n - s.Offset) / s.factor()) }
 
 func round(n float64) float64 {

@@ -9,17 +9,17 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Template is a topic with names in braces, which values stand in for: "com.example.{station}.{sensor}".
+// Template is a topic with names in braces that are replaced by values: "com.example.{station}.{sensor}".
 type Template struct {
 	parts []string // text and names in turn, beginning with text
 }
 
-// ParseTemplate reads a template. It must be a URI once its names are filled in.
+// ParseTemplate parses a template. With its names filled in it must be a URI.
 func ParseTemplate(text string) (t Template, err error) {
 	for rest := text; ; {
 		before, after, found := strings.Cut(rest, "{")
 		if strings.Contains(before, "}") {
-			return t, fmt.Errorf("topic %q: a } without its {", text)
+			return t, fmt.Errorf("topic %q: } without {", text)
 		}
 		t.parts = append(t.parts, before)
 		if !found {
@@ -34,7 +34,7 @@ func ParseTemplate(text string) (t Template, err error) {
 	}
 	sample, err := t.Topic(func(string) (any, bool) { return "x", true })
 	if err != nil || !wamp.ValidURI(sample, wamp.Exact, false) {
-		return t, fmt.Errorf("topic %q is no URI; write components with dots between, like \"com.example.{name}\"", text)
+		return t, fmt.Errorf("topic %q is not a URI; write components separated by dots, such as \"com.example.{name}\"", text)
 	}
 	return t, nil
 }
@@ -47,11 +47,11 @@ func (t Template) Names() (names []string) {
 	return names
 }
 
-// Uses reports whether name is among them.
+// Uses reports whether the template contains name.
 func (t Template) Uses(name string) bool { return slices.Contains(t.Names(), name) }
 
-// Topic fills in the values. A value comes from a device, which must not choose more of a topic than its own component:
-// one with a dot in it, or with nothing in it, is refused.
+// Topic fills in the values. A device must not choose more of a topic than one component: an empty value, or one with a
+// dot, is an error.
 func (t Template) Topic(value func(name string) (any, bool)) (string, error) {
 	if len(t.parts) == 1 {
 		return t.parts[0], nil
@@ -64,22 +64,22 @@ func (t Template) Topic(value func(name string) (any, bool)) (string, error) {
 		}
 		v, ok := value(part)
 		if !ok {
-			return "", fmt.Errorf("no {%s} for the topic", part)
+			return "", fmt.Errorf("topic: no value for {%s}", part)
 		}
 		text, ok := component(v)
 		if !ok {
-			return "", fmt.Errorf("{%s} is %.40q, which can't be a component of the topic", part, fmt.Sprint(v))
+			return "", fmt.Errorf("topic: value %.40[2]q of {%[1]s} is not a component of a URI", part, fmt.Sprint(v))
 		}
 		b.WriteString(text)
 	}
 	topic := b.String()
 	if !wamp.ValidURI(topic, wamp.Exact, false) || wamp.Reserved(topic) {
-		return "", fmt.Errorf("%.80q can't be a topic", topic)
+		return "", fmt.Errorf("topic %.80q is not a URI", topic)
 	}
 	return topic, nil
 }
 
-// maxComponent bounds what a device contributes to a topic.
+// maxComponent is how many bytes a value may add to a topic.
 const maxComponent = 64
 
 func component(v any) (text string, ok bool) {

@@ -47,7 +47,7 @@ func TestLineFormats(t *testing.T) {
 		{"format = \"nmea\"\nchecksum = \"optional\"\ntime = \"arrival\"", ""},
 		{"format = \"nmea\"\nchecksum = \"none\"", `serial.checksum: "none" is not known; use "required" or "optional"`},
 		{"format = \"csv\"\ncolumns = [\"a\"]\nwidths = [3]", `serial.widths: only for format = "fixed"; remove it`},
-		{"format = \"csv\"\ncolumns = [\"a\"]\ndecimal = \"comma\"", "separator needs to be another character"},
+		{"format = \"csv\"\ncolumns = [\"a\"]\ndecimal = \"comma\"", "separator is the decimal comma"},
 		{"format = \"json\"\nassign = \"=\"", `serial.assign: only for format = "keyvalue"; remove it`},
 		{"format = \"json\"\ndecimal = \"point\"", `serial.decimal: only for format = "csv", "regexp", "keyvalue" or "fixed"; remove it`},
 		{"format = \"json\"\nexpect_every = \"x\"", `serial.expect_every: "x" is not a duration`},
