@@ -1,9 +1,9 @@
-// Package rawsocket carries WAMP messages over any stream of octets: TCP, TLS, a Unix socket, a serial line
+// Package rawsocket carries WAMP messages over any byte stream: TCP, TLS, a Unix socket, a serial line
 // (advanced/transport_rawsocket.md).
 //
-// Server and Client make the handshake and return a Conn. A Conn over a TCP or Unix socket holds no buffer while it
-// waits, hands messages out without a copy, writes a batch with one write(2), and can write without waiting. Over
-// anything else it does the same, except that every write waits.
+// Server and Client perform the handshake and return a Conn. Over a TCP or Unix socket, a Conn holds no buffer while it
+// waits. It returns messages without copying them, writes a batch with one write(2), and can write without blocking. Over
+// any other stream every write blocks.
 package rawsocket
 
 import (
@@ -17,8 +17,8 @@ import (
 	"runnel/transport/wire"
 )
 
-// Conn is one connection, after the handshake. ReadMessage belongs to one goroutine at a time, Write to one at a time,
-// Close and Transport to any.
+// Conn is one connection, after the handshake. One goroutine at a time may call ReadMessage, and one at a time Write.
+// Any goroutine may call Close and Transport.
 type Conn struct {
 	// Static after construction.
 	wire      *wire.Conn
@@ -27,34 +27,37 @@ type Conn struct {
 	account   *budget.Account
 
 	// Owned by ReadMessage.
-	read   int // length of the frame that was handed out
-	lowest int // of limits on inbound frames, if it is not 0
+	returned  int // length of the frame that ReadMessage returned last
+	readLimit int // a lower limit on inbound frames; 0: none
 
-	// Owned by Write. While octets of a cut frame are due, Write keeps the right to write: no PONG gets into it.
-	due int
+	// Owned by Write. While bytes of a partly written frame are missing, Write keeps the right to write, so that no PONG
+	// gets into the frame.
+	missing int
 }
 
-// Transport says how the peer is reached. Its Limit is the peer's.
+// Transport describes how the peer is reached. Its Limit is the longest message that the peer accepts.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 
-// Account is what the peer's memory is charged to; nil if it is not bounded.
+// Account is charged for the peer's memory. It is nil if memory is not bounded.
 func (c *Conn) Account() *budget.Account { return c.account }
 
-// Close closes the connection; ReadMessage and Write return.
+// Close closes the connection and unblocks ReadMessage and Write.
 func (c *Conn) Close() error { return c.wire.Close() }
 
-// SetReadLimit has a longer frame end the connection, until it is called with 0. It belongs to the goroutine that reads.
-func (c *Conn) SetReadLimit(octets int) { c.lowest = octets }
+// SetReadLimit lowers the limit on inbound frames; 0 restores the agreed limit. A longer frame ends the connection. Only
+// the goroutine that reads may call it.
+func (c *Conn) SetReadLimit(bytes int) { c.readLimit = bytes }
 
-// CloseWrite tells the peer that nothing more comes, and goes on reading. Nobody may be writing, nor write after it.
+// CloseWrite ends the outbound stream; the peer's messages are still read. It fails while another goroutine writes. Write
+// must not be called after it.
 func (c *Conn) CloseWrite() error {
 	if !c.wire.Acquire(false) {
-		return fmt.Errorf("rawsocket: close for writing: somebody writes")
+		return fmt.Errorf("rawsocket: close for writing: a write is in progress")
 	}
 	return wrap(c.wire.CloseWrite())
 }
 
-// start turns the keep-alive on.
+// start starts the keep-alive.
 func (c *Conn) start(o Options) {
 	timeout := o.PingTimeout
 	if timeout <= 0 {
@@ -63,11 +66,11 @@ func (c *Conn) start(o Options) {
 	c.wire.KeepAlive(o.PingInterval, timeout, c.ping)
 }
 
-// ReadMessage returns the peer's next message, which is valid until the next call, and whether the one after it is
-// buffered. At the end of the stream the error is io.EOF.
+// ReadMessage returns the peer's next message, which is valid until the next call. more reports whether the message after
+// it is buffered. At the end of the stream the error is io.EOF.
 func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
-	c.wire.Discard(c.read)
-	c.read = 0
+	c.wire.Discard(c.returned)
+	c.returned = 0
 	for {
 		frame, k, err := c.frame()
 		if err != nil {
@@ -75,7 +78,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 		}
 		switch k {
 		case message:
-			c.read = len(frame)
+			c.returned = len(frame)
 			return frame[headSize:], wholeMessage(c.wire.Buffered()[len(frame):]), nil
 		case ping:
 			err = c.pong(frame)
@@ -87,14 +90,14 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	}
 }
 
-// frame waits for a whole frame, and leaves it in the buffer.
+// frame waits for a whole frame and leaves it in the buffer.
 func (c *Conn) frame() ([]byte, kind, error) {
 	if err := c.wire.Fill(headSize); err != nil {
 		return nil, 0, wrap(err)
 	}
 	limit := c.limit
-	if c.lowest > 0 {
-		limit = min(limit, c.lowest)
+	if c.readLimit > 0 {
+		limit = min(limit, c.readLimit)
 	}
 	k, length, err := parseHead(c.wire.Buffered(), limit)
 	if err != nil {
@@ -108,8 +111,8 @@ func (c *Conn) frame() ([]byte, kind, error) {
 	return c.wire.Buffered()[:size:size], k, nil
 }
 
-// pong answers a PING with its own octets. It waits for its turn and for the peer to take it, and meanwhile nothing is
-// read: a peer that sends PINGs and reads no PONGs holds up itself.
+// pong answers a PING with the same payload. It blocks until the PONG is written, and nothing is read meanwhile: a peer
+// that sends PINGs without reading the PONGs only blocks itself.
 func (c *Conn) pong(frame []byte) error {
 	frame[0] = frame[0]&^7 | byte(pong)
 	if !c.wire.Acquire(true) {
@@ -122,10 +125,11 @@ func (c *Conn) pong(frame []byte) error {
 	return nil
 }
 
-// pingText is what our PINGs carry: autobahn-js answers an empty one only when it reads the next frame.
+// pingText is the payload of the router's PINGs. It is not empty because autobahn-js answers an empty PING only when it
+// reads the next frame.
 const pingText = "ping"
 
-// ping sends a PING of our own, if nobody is writing.
+// ping sends a PING unless another goroutine is writing. It reports whether the PING was written.
 func (c *Conn) ping() bool {
 	if !c.wire.Acquire(false) {
 		return false
@@ -138,29 +142,29 @@ func (c *Conn) ping() bool {
 	return err == nil
 }
 
-// Probe asks the peer for a sign of life, and reports whether one comes within the time.
+// Probe sends a PING and reports whether the peer sends anything within the given time.
 func (c *Conn) Probe(within time.Duration) bool { return c.wire.Probe(func() { c.ping() }, within) }
 
-// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all is
-// written. Without, it writes what the wire takes at once and returns n < len(batch), perhaps in mid-message; the next
-// Write must go on with batch[n:].
+// Write sends a batch: messages, each preceded by its length in four bytes, big-endian. With wait it returns when the
+// whole batch is written. Without wait it writes as much as the socket takes at once, possibly part of a message. The next
+// Write must then continue with batch[n:].
 func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
-	if c.due == 0 && !c.wire.Acquire(wait) {
+	if c.missing == 0 && !c.wire.Acquire(wait) {
 		return 0, wrap(c.wire.Err())
 	}
 	n, err = c.wire.Write(batch, wait)
 	if err != nil {
-		c.due = 0
+		c.missing = 0
 	} else {
-		c.due = due(batch, c.due, n)
+		c.missing = missing(batch, c.missing, n)
 	}
-	if c.due == 0 {
+	if c.missing == 0 {
 		c.wire.Release()
 	}
 	return n, wrap(err)
 }
 
-// wrap names the package in an error. io.EOF stays: it is how a peer leaves.
+// wrap prefixes an error with the package's name. io.EOF is returned as it is, because it means a clean close.
 func wrap(err error) error {
 	if err == nil || err == io.EOF {
 		return err

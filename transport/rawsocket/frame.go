@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// A frame is a head of four octets, RRRR XTTT and a length of 24 bits, and the payload. X stands for a length of
-// exactly 2^24. Read as a big-endian word, a message's head is its length, which is why a batch goes to the wire as it
-// is.
+// A frame is a head of four octets (RRRR XTTT and a length of 24 bits) followed by the payload. X stands for a length of
+// exactly 2^24 octets. A message's head, read as a big-endian word, is the message's length. Batches are therefore written
+// unchanged.
 const (
 	headSize   = 4
 	lengthBits = 1<<24 - 1
 	extraBit   = 1 << 27 // X
 )
 
-// The kinds of frame, TTT.
+// kind is a frame's type, TTT.
 type kind byte
 
 const (
@@ -23,7 +23,7 @@ const (
 	pong    kind = 2
 )
 
-// parseHead reads a frame's head. The length of its payload is at most limit.
+// parseHead parses a frame's head. It returns an error if the head is invalid or the payload is longer than limit.
 func parseHead(head []byte, limit int) (k kind, length int, err error) {
 	word := binary.BigEndian.Uint32(head)
 	k = kind(word >> 24 & 7)
@@ -32,7 +32,7 @@ func parseHead(head []byte, limit int) (k kind, length int, err error) {
 		return 0, 0, fmt.Errorf("frame % x uses reserved bits", head[:headSize])
 	}
 	if k > pong {
-		return 0, 0, fmt.Errorf("frame % x is of reserved type %d", head[:headSize], k)
+		return 0, 0, fmt.Errorf("frame % x has reserved type %d", head[:headSize], k)
 	}
 	if word&extraBit != 0 {
 		if length != 0 {
@@ -41,12 +41,12 @@ func parseHead(head []byte, limit int) (k kind, length int, err error) {
 		length = 1 << 24
 	}
 	if length > limit {
-		return 0, 0, fmt.Errorf("frame of %d octets is longer than the %d agreed on", length, limit)
+		return 0, 0, fmt.Errorf("frame of %d bytes is longer than the %d agreed on", length, limit)
 	}
 	return k, length, nil
 }
 
-// wholeMessage reports whether b starts with all of a message.
+// wholeMessage reports whether b starts with a complete message.
 func wholeMessage(b []byte) bool {
 	if len(b) < headSize {
 		return false
@@ -55,13 +55,13 @@ func wholeMessage(b []byte) bool {
 	return word <= lengthBits && len(b)-headSize >= int(word)
 }
 
-// due returns how many octets of a batch's last begun frame are not written after n octets of the batch, which began
-// with the last before octets of a frame.
-func due(batch []byte, before, n int) int {
+// missing returns how many bytes of a partly written frame are still to be written. n bytes of the batch are written. The
+// batch begins with the last rest bytes of a frame that an earlier Write began.
+func missing(batch []byte, rest, n int) int {
 	if n == len(batch) {
 		return 0
 	}
-	end := before
+	end := rest
 	for end < n {
 		end += headSize + int(binary.BigEndian.Uint32(batch[end:])&lengthBits)
 	}

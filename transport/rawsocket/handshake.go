@@ -13,11 +13,11 @@ import (
 	"runnel/transport/wire"
 )
 
-// Magic is the first octet of every RawSocket connection. No HTTP request starts with it.
+// Magic is the first octet of every RawSocket connection. No HTTP request begins with it.
 const Magic = 0x7F
 
-// Limits that the handshake can express. MaxMessage's default holds a JPEG of a small camera, and keeps what one peer
-// can make the router hold small.
+// Limits that the handshake can express, in bytes. The default is enough for a JPEG from a small camera and keeps the
+// memory small that one peer can occupy.
 const (
 	minLimit         = 1 << 9
 	maxLimit         = 1 << 24
@@ -26,10 +26,10 @@ const (
 	pingTimeout      = 10 * time.Second
 )
 
-// Refusal is the router's answer to a handshake that it declines.
+// Refusal is the router's error answer to a handshake.
 type Refusal byte
 
-// The specification's refusals. The others are reserved.
+// The refusals that the specification defines. The other values are reserved.
 const (
 	BadSerializer      Refusal = 1
 	BadLength          Refusal = 2
@@ -51,58 +51,58 @@ func (r Refusal) Error() string {
 	return fmt.Sprintf("refusal %d", byte(r))
 }
 
-// Options say how to speak. The zero value is the default.
+// Options configure a connection. The zero value is the default.
 type Options struct {
-	// Serializer is the one a client asks for; 0: CBOR. A server speaks what the client asks for.
+	// Serializer is the serializer that a client requests; 0: CBOR. A server uses the one that the client requests.
 	Serializer wamp.Serializer
 
-	// MaxMessage is the longest message in octets to accept, at most 16 MiB; it is rounded down to a power of two, at
-	// least 512. 0: 1 MiB.
+	// MaxMessage is the length of the longest message to accept, in bytes: 512 to 16 MiB, rounded down to a power of two.
+	// 0: 1 MiB.
 	MaxMessage int
 
-	// A peer that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s) after
-	// that is given up. PingInterval 0: no PING is sent, because some clients do not know it.
+	// PingInterval is how long the peer may be silent before a PING is sent. PingTimeout is how long it may stay silent
+	// after the PING before the connection is closed (0: 10 s). PingInterval 0: no PING is sent, because some clients do
+	// not support it.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
 	// HandshakeTimeout bounds the handshake. 0: 10 s; negative: no bound.
 	HandshakeTimeout time.Duration
 
-	// Head holds octets of the peer that have been read already, at most the handshake's four.
+	// Head holds bytes of the peer's handshake that the caller has read already, at most four.
 	Head []byte
 
 	// Account is charged for the peer's messages; nil: memory is not bounded.
 	Account *budget.Account
 
-	// Transport is what the caller knows of the peer. Protocol, Serializer and Limit are filled in by the handshake.
+	// Transport describes the peer as far as the caller knows it. The handshake fills in Protocol, Serializer and Limit.
 	Transport wamp.Transport
 }
 
-// Server answers a client's handshake on rw. If it fails, rw is closed; if the client was refused, the error is a
-// Refusal.
+// Server answers a client's handshake on rw. On failure it closes rw; if it refused the client, the error is a Refusal.
 func Server(rw io.ReadWriteCloser, opts Options) (*Conn, error) {
-	c, err := opts.shake(rw, opts.serve)
+	c, err := opts.shakeHands(rw, opts.serve)
 	if err != nil {
 		return nil, fmt.Errorf("rawsocket handshake: %w", err)
 	}
 	return c, nil
 }
 
-// Client makes the handshake with a router on rw. If it fails, rw is closed; if the router refused, the error is a
+// Client performs the handshake with a router on rw. On failure it closes rw; if the router refused, the error is a
 // Refusal.
 func Client(rw io.ReadWriteCloser, opts Options) (*Conn, error) {
-	c, err := opts.shake(rw, opts.ask)
+	c, err := opts.shakeHands(rw, opts.request)
 	if err != nil {
 		return nil, fmt.Errorf("rawsocket handshake: %w", err)
 	}
 	return c, nil
 }
 
-// Refuse reads a client's handshake, whose octets in opts.Head have been read already, answers it with why, and closes
-// rw.
+// Refuse reads a client's handshake, answers it with the refusal why, and closes rw. opts.Head holds bytes of the handshake
+// that the caller has read already.
 func Refuse(rw io.ReadWriteCloser, opts Options, why Refusal) error {
-	_, err := opts.shake(rw, func(rw io.ReadWriteCloser) (*Conn, error) {
-		if _, err := opts.hear(rw); err != nil {
+	_, err := opts.shakeHands(rw, func(rw io.ReadWriteCloser) (*Conn, error) {
+		if _, err := opts.readWord(rw); err != nil {
 			return nil, err
 		}
 		return nil, refuse(rw, why)
@@ -113,12 +113,12 @@ func Refuse(rw io.ReadWriteCloser, opts Options, why Refusal) error {
 	return fmt.Errorf("rawsocket handshake: %w", err)
 }
 
-// shake runs one side's part within the time allowed.
-func (o Options) shake(rw io.ReadWriteCloser, part func(io.ReadWriteCloser) (*Conn, error)) (*Conn, error) {
-	stop := o.bound(rw)
+// shakeHands runs one side's part of the handshake within HandshakeTimeout.
+func (o Options) shakeHands(rw io.ReadWriteCloser, part func(io.ReadWriteCloser) (*Conn, error)) (*Conn, error) {
+	stop := o.limitTime(rw)
 	c, err := part(rw)
 	if late := stop(); late && err != nil {
-		err = fmt.Errorf("not done within %v", o.timeout())
+		err = fmt.Errorf("not completed within %v", o.timeout())
 	}
 	if err != nil {
 		rw.Close()
@@ -135,8 +135,8 @@ func (o Options) timeout() time.Duration {
 	return o.HandshakeTimeout
 }
 
-// bound limits the time for rw's reads and writes until stop is called, which reports whether it was over.
-func (o Options) bound(rw io.ReadWriteCloser) (stop func() (late bool)) {
+// limitTime bounds the time for reads and writes of rw until stop is called. stop reports whether the time was over.
+func (o Options) limitTime(rw io.ReadWriteCloser) (stop func() (late bool)) {
 	limit := o.timeout()
 	if limit < 0 {
 		return func() bool { return false }
@@ -154,9 +154,9 @@ func (o Options) bound(rw io.ReadWriteCloser) (stop func() (late bool)) {
 	return func() bool { return !t.Stop() }
 }
 
-// serve is the server's part.
+// serve is the server's part of the handshake.
 func (o Options) serve(rw io.ReadWriteCloser) (*Conn, error) {
-	word, err := o.hear(rw)
+	word, err := o.readWord(rw)
 	if err != nil {
 		return nil, err
 	}
@@ -167,23 +167,23 @@ func (o Options) serve(rw io.ReadWriteCloser) (*Conn, error) {
 	if !s.Known() {
 		return nil, refuse(rw, BadSerializer)
 	}
-	// Every length is acceptable: what is too long for this peer is not sent to it.
-	if _, err := rw.Write(o.hello(s)); err != nil {
+	// Every length is acceptable: the router sends no message that is too long for the peer.
+	if _, err := rw.Write(o.word(s)); err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
 	return o.conn(rw, s, word[1]), nil
 }
 
-// ask is the client's part.
-func (o Options) ask(rw io.ReadWriteCloser) (*Conn, error) {
+// request is the client's part of the handshake.
+func (o Options) request(rw io.ReadWriteCloser) (*Conn, error) {
 	s := o.Serializer
 	if s == 0 {
 		s = wamp.CBOR
 	}
-	if _, err := rw.Write(o.hello(s)); err != nil {
+	if _, err := rw.Write(o.word(s)); err != nil {
 		return nil, fmt.Errorf("write: %w", err)
 	}
-	word, err := o.hear(rw)
+	word, err := o.readWord(rw)
 	if err != nil {
 		return nil, err
 	}
@@ -191,15 +191,15 @@ func (o Options) ask(rw io.ReadWriteCloser) (*Conn, error) {
 	case got == 0:
 		return nil, Refusal(word[1] >> 4)
 	case got != s:
-		return nil, fmt.Errorf("answered with serializer %d, asked for %v", got, s)
+		return nil, fmt.Errorf("the router chose serializer %d, the client requested %v", got, s)
 	case word[2]|word[3] != 0:
 		return nil, fmt.Errorf("answer % x uses reserved bits", word)
 	}
 	return o.conn(rw, s, word[1]), nil
 }
 
-// hear reads the other side's four octets, and not one more: what follows belongs to the first frame.
-func (o Options) hear(r io.Reader) (word [4]byte, err error) {
+// readWord reads the peer's handshake: exactly four octets, because the octets after them belong to the first frame.
+func (o Options) readWord(r io.Reader) (word [4]byte, err error) {
 	n := copy(word[:], o.Head)
 	for err == nil && n < len(word) && (n == 0 || word[0] == Magic) {
 		var m int
@@ -217,12 +217,12 @@ func (o Options) hear(r io.Reader) (word [4]byte, err error) {
 	return word, fmt.Errorf("read: %w", err)
 }
 
-// hello is our own word: the longest message we accept, and the serializer.
-func (o Options) hello(s wamp.Serializer) []byte {
+// word is this side's handshake: the longest message that it accepts, and the serializer.
+func (o Options) word(s wamp.Serializer) []byte {
 	return []byte{Magic, byte(bits.Len(uint(o.limit()))-10)<<4 | byte(s), 0, 0}
 }
 
-// limit is MaxMessage as the handshake can express it.
+// limit is MaxMessage rounded down to a length that the handshake can express.
 func (o Options) limit() int {
 	n := o.MaxMessage
 	if n == 0 {
@@ -242,7 +242,7 @@ func (o Options) conn(rw io.ReadWriteCloser, s wamp.Serializer, word byte) *Conn
 	return &Conn{wire: w, transport: t, limit: o.limit(), account: o.Account}
 }
 
-// refuse answers a client with an error.
+// refuse answers a client with a refusal, and returns it as the error.
 func refuse(w io.Writer, why Refusal) error {
 	if _, err := w.Write([]byte{Magic, byte(why) << 4, 0, 0}); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("%w (and write: %w)", why, err)

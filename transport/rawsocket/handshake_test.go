@@ -164,7 +164,7 @@ func TestHandshakeTimeout(t *testing.T) {
 				go a.Write([]byte{Magic, 0x73})
 				start := time.Now()
 				_, err := Server(wrap(b), Options{HandshakeTimeout: 3 * time.Second})
-				if err == nil || !strings.Contains(err.Error(), "not done within 3s") || time.Since(start) != 3*time.Second {
+				if err == nil || !strings.Contains(err.Error(), "not completed within 3s") || time.Since(start) != 3*time.Second {
 					t.Errorf("after %v: %v", time.Since(start), err)
 				}
 			})

@@ -12,18 +12,18 @@ import (
 	"runnel/transport/subprotocol"
 )
 
-// Buffers between coder/websocket and the socket, which has its own: they need only hold a frame's head.
+// Sizes of coder/websocket's buffers, in bytes. They need to hold only a frame's head, because socket has its own buffers.
 const (
 	readerSize = 16
 	writerSize = 256
 )
 
-// Accept upgrades a request, whose origin has been checked. If it can't, it has answered the request when it returns the error. The Conn outlives the
-// handler that calls Accept.
+// Accept upgrades a request to a WebSocket. The caller has checked the request's origin. On failure Accept answers the
+// request before it returns the error. The Conn outlives the handler that calls Accept.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	p, ok := choose(r.Header.Values("Sec-WebSocket-Protocol"))
 	if !ok && r.Header.Get("Upgrade") != "" {
-		err := fmt.Errorf("no common subprotocol: asked for %q, spoken here: %s",
+		err := fmt.Errorf("no common subprotocol: the client requested %q, the router supports %s",
 			strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", "), strings.Join(subprotocol.Names(), ", "))
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return nil, fmt.Errorf("websocket handshake: %w", err)
@@ -31,7 +31,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	h := &hijacker{ResponseWriter: w}
 	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{
 		Subprotocols:       []string{p.String()},
-		InsecureSkipVerify: true, // the listener has checked the origin
+		InsecureSkipVerify: true, // the listener checked the origin
 		CompressionMode:    o.compression(),
 	})
 	if err != nil {
@@ -43,7 +43,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	return newConn(ws, h.socket, p, o), nil
 }
 
-// hijacker puts a socket between coder/websocket and the connection.
+// hijacker inserts a socket between coder/websocket and the connection.
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket

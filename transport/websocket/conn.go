@@ -1,11 +1,12 @@
 // Package websocket carries WAMP messages over WebSocket (basic/building_blocks.md, "WebSocket Transport", and
-// advanced/transport_batched_websocket.md). The WebSocket protocol itself is coder/websocket's business.
+// advanced/transport_batched_websocket.md). The library coder/websocket implements the WebSocket protocol itself.
 //
-//	accept.go   a browser or a program comes to the router
-//	dial.go     a client goes to a router
-//	read.go     one message at a time, also out of a batch
-//	write.go    a batch becomes frames, and the frames one write
-//	socket.go   the connection below coder/websocket: gathers frames, and holds no buffer while it waits
+//	accept.go   upgrades a request to a WebSocket
+//	dial.go     connects to a router
+//	read.go     returns one message at a time, also from a batch
+//	write.go    turns a batch into frames, and the frames into one write
+//	socket.go   the connection below coder/websocket: reads frame by frame and holds no buffer while it waits
+//	outbox.go   the frames that the connection has not taken yet
 package websocket
 
 import (
@@ -30,38 +31,38 @@ const (
 	defaultLimit   = 1 << 20
 	pingTimeout    = 10 * time.Second
 	closeTime      = time.Second            // for the peer to answer CLOSE
-	stuckCloseTime = 200 * time.Millisecond // the same for a peer that did not take what it was sent before
-	maxCloseWords  = 123                    // octets of a reason that fit into CLOSE
+	stuckCloseTime = 200 * time.Millisecond // the same, for a peer that has not taken earlier frames
+	maxCloseReason = 123                    // bytes that fit into CLOSE (RFC 6455, 5.5)
 )
 
-// Options say how to speak. The zero value is the default.
+// Options configure a connection. The zero value is the default.
 type Options struct {
-	// Serializer is the one a client asks for; 0: CBOR. A server speaks what the client asks for first.
+	// Serializer is the serializer that a client requests; 0: CBOR. A server uses the first supported one of the client's.
 	Serializer wamp.Serializer
 
-	// Batched makes a client ask for the batched form of the protocol first.
+	// Batched makes a client request the batched form of the protocol first.
 	Batched bool
 
-	// MaxMessage is the longest WebSocket message in octets to accept, which may be a batch. 0: 1 MiB.
+	// MaxMessage is the length of the longest WebSocket message to accept, in bytes. The message may be a batch. 0: 1 MiB.
 	MaxMessage int
 
-	// A peer that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s) after
-	// that is given up. PingInterval 0: no PING is sent.
+	// PingInterval is how long the peer may be silent before a PING is sent. PingTimeout is how long it may stay silent
+	// after the PING before the connection is closed (0: 10 s). PingInterval 0: no PING is sent.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
-	// Compress offers permessage-deflate, which costs much memory and time a connection.
+	// Compress offers permessage-deflate, which costs each connection much memory and CPU time.
 	Compress bool
 
 	// Account is charged for the peer's messages; nil: memory is not bounded.
 	Account *budget.Account
 
-	// Transport is what the caller knows of the peer. Protocol and Serializer are filled in by the handshake.
+	// Transport describes the peer as far as the caller knows it. The handshake fills in Protocol and Serializer.
 	Transport wamp.Transport
 }
 
-// Conn is one connection, after the handshake. ReadMessage belongs to one goroutine at a time, Write to one at a time,
-// Close, Done and Transport to any.
+// Conn is one connection, after the handshake. One goroutine at a time may call ReadMessage, and one at a time Write.
+// Any goroutine may call Close, Done and Transport.
 type Conn struct {
 	// Static after construction.
 	ws        *websocket.Conn
@@ -74,11 +75,11 @@ type Conn struct {
 	// Owned by ReadMessage.
 	buf    []byte    // the WebSocket message
 	loan   wire.Loan // of buf
-	charge int       // octets that the account was charged for buf
-	rest   []byte    // of buf: messages of a batch that are still to be handed out
+	charge int       // bytes that the account was charged for buf
+	rest   []byte    // of buf: messages of a batch that ReadMessage has still to return
 
 	// Owned by Write.
-	framed  int    // octets at the start of the next batch that are in the socket's buffer already
+	framed  int    // bytes at the start of the next batch whose frames are in the outbox already
 	scratch []byte // a batch in JSON
 
 	closed atomic.Bool
@@ -112,63 +113,65 @@ func (o Options) limit() int {
 
 func (o Options) compression() websocket.CompressionMode {
 	if o.Compress {
-		return websocket.CompressionNoContextTakeover // with it, an idle connection would keep its window
+		return websocket.CompressionNoContextTakeover // with context takeover, an idle connection would keep its window
 	}
 	return websocket.CompressionDisabled
 }
 
-// SetReadLimit has a longer WebSocket message end the connection, until it is called with 0. It belongs to the goroutine
-// that reads.
-func (c *Conn) SetReadLimit(octets int) {
-	if octets <= 0 || octets > c.limit {
-		octets = c.limit
+// SetReadLimit lowers the limit on inbound WebSocket messages; 0 restores MaxMessage. A longer message ends the
+// connection. Only the goroutine that reads may call it.
+func (c *Conn) SetReadLimit(bytes int) {
+	if bytes <= 0 || bytes > c.limit {
+		bytes = c.limit
 	}
-	c.ws.SetReadLimit(int64(octets))
+	c.ws.SetReadLimit(int64(bytes))
 }
 
-// Transport says how the peer is reached.
+// Transport describes how the peer is reached.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 
-// Account is what the peer's memory is charged to; nil if it is not bounded.
+// Account is charged for the peer's memory. It is nil if memory is not bounded.
 func (c *Conn) Account() *budget.Account { return c.socket.account }
 
-// Close closes the connection; ReadMessage and Write return, at the latest when the peer has had a second to answer
-// CLOSE.
+// Close starts the closing handshake and returns at once. ReadMessage and Write return when the peer has answered CLOSE,
+// at the latest after a second.
 func (c *Conn) Close() error {
 	c.close(websocket.StatusNormalClosure, "")
 	return nil
 }
 
-// Done is closed when the connection is: a little after Close.
+// Done returns a channel that is closed when the connection is closed, shortly after Close.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// fail closes the connection because of what ReadMessage got from the peer, and tells it.
+// fail closes the connection because the peer sent an invalid message. The peer receives err as the reason.
 func (c *Conn) fail(code websocket.StatusCode, err error) error {
 	c.giveBack()
 	c.close(code, err.Error())
 	return fmt.Errorf("websocket: %w", err)
 }
 
-func (c *Conn) close(code websocket.StatusCode, words string) {
+func (c *Conn) close(code websocket.StatusCode, reason string) {
 	c.closed.Store(true)
-	c.once.Do(func() { go c.bye(code, words[:min(len(words), maxCloseWords)]) })
+	c.once.Do(func() { go c.closeHandshake(code, reason[:min(len(reason), maxCloseReason)]) })
 }
 
-// bye makes the closing handshake, if the peer takes what it is sent.
-func (c *Conn) bye(code websocket.StatusCode, words string) {
+// closeHandshake performs the closing handshake within closeTime and closes the socket. A peer that has not taken earlier
+// frames gets stuckCloseTime only.
+func (c *Conn) closeHandshake(code websocket.StatusCode, reason string) {
 	defer close(c.done)
 	limit := closeTime
-	if c.socket.stuck() { // or about to find that the peer has taken everything: then CLOSE still gets out
-		limit = stuckCloseTime
+	if c.socket.stuck() {
+		limit = stuckCloseTime // enough for CLOSE if the peer resumes reading just now
 	}
 	late := time.AfterFunc(limit, func() { c.socket.Close() })
 	defer late.Stop()
-	c.ws.Close(code, words)
+	c.ws.Close(code, reason)
 	c.socket.Close()
-	c.loan.Forget() // the reader may not come back
+	c.loan.Forget() // the reader may never give it back
 }
 
-// ping sends a PING. Whatever the peer sends then counts as its answer.
+// ping sends a PING in a goroutine of its own. It reports whether the connection takes it at once. Any bytes that the peer
+// sends afterwards prove that it is alive.
 func (c *Conn) ping(timeout time.Duration) bool {
 	stuck := c.socket.stuck()
 	go func() {
@@ -179,22 +182,23 @@ func (c *Conn) ping(timeout time.Duration) bool {
 	return !stuck
 }
 
-// Probe asks the peer for a sign of life, and reports whether one comes within the time.
+// Probe sends a PING and reports whether the peer sends anything within the given time.
 func (c *Conn) Probe(within time.Duration) bool {
 	return c.socket.wire.Probe(func() { c.ping(within) }, within)
 }
 
-// explain turns coder/websocket's error into ours. A peer that says CLOSE, or just leaves, is io.EOF.
+// explain turns an error of coder/websocket into one of this package. It returns io.EOF if the peer sent CLOSE with a
+// normal status or closed the connection.
 func (c *Conn) explain(err error) error {
 	if c.closed.Load() {
 		return fmt.Errorf("websocket: %w", net.ErrClosed)
 	}
-	var said websocket.CloseError
-	if errors.As(err, &said) {
-		if said.Code == websocket.StatusNormalClosure || said.Code == websocket.StatusGoingAway || said.Code == websocket.StatusNoStatusRcvd {
+	var sent websocket.CloseError
+	if errors.As(err, &sent) {
+		if sent.Code == websocket.StatusNormalClosure || sent.Code == websocket.StatusGoingAway || sent.Code == websocket.StatusNoStatusRcvd {
 			return io.EOF
 		}
-		return fmt.Errorf("websocket: the peer closed with %d %q", said.Code, said.Reason)
+		return fmt.Errorf("websocket: the peer closed with %d %q", sent.Code, sent.Reason)
 	}
 	if cause := c.socket.wire.Err(); cause != nil && !errors.Is(cause, net.ErrClosed) {
 		err = cause

@@ -17,15 +17,15 @@ import (
 	"runnel/transport/subprotocol"
 )
 
-// DialFunc connects to a host and port; for wss the connection it returns is TLS already.
+// DialFunc connects to a host and port. For wss it returns a TLS connection after its handshake.
 type DialFunc func(ctx context.Context, address string) (net.Conn, error)
 
-// Dial connects to the router at a ws or wss URL. The connection is made by dial.
+// Dial connects to the router at a ws or wss URL, over a connection that dial opens.
 func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, error) {
-	t := &tripper{dial: dial}
+	t := &roundTripper{dial: dial}
 	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
 		HTTPClient:      &http.Client{Transport: t},
-		Subprotocols:    o.wishes(),
+		Subprotocols:    o.subprotocols(),
 		CompressionMode: o.compression(),
 	})
 	if err != nil {
@@ -34,31 +34,32 @@ func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, err
 	p, ok := subprotocol.Parse(ws.Subprotocol())
 	if !ok {
 		ws.CloseNow()
-		return nil, fmt.Errorf("websocket handshake: the server chose no subprotocol; asked for %s", strings.Join(o.wishes(), ", "))
+		return nil, fmt.Errorf("websocket handshake: the server chose no subprotocol; the client requested %s", strings.Join(o.subprotocols(), ", "))
 	}
 	return newConn(ws, t.socket, p, o), nil
 }
 
-// refusal adds what the server said to the error.
+// refusal describes a failed handshake by the server's status and the first 1 KiB of its answer. It returns err if there
+// is no such answer.
 func refusal(err error, resp *http.Response) error {
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil {
 		return err
 	}
-	said, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
-	if s := strings.TrimSpace(string(said)); s != "" {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 1024))
+	if s := strings.TrimSpace(string(body)); s != "" {
 		return fmt.Errorf("%s: %s", resp.Status, s)
 	}
 	return errors.New(resp.Status)
 }
 
-// tripper makes the one HTTP request of a handshake, and keeps the connection for what follows.
-type tripper struct {
+// roundTripper sends the HTTP request of a handshake and keeps the connection for the WebSocket.
+type roundTripper struct {
 	dial   DialFunc
 	socket *socket
 }
 
-// RoundTrip is called by websocket.Dial, again after a redirect.
-func (t *tripper) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip is called by websocket.Dial, again after each redirect.
+func (t *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	address := r.URL.Host
 	if r.URL.Port() == "" {
 		port := "80"
@@ -73,17 +74,17 @@ func (t *tripper) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if _, ok := conn.(*tls.Conn); ok != (r.URL.Scheme == "https") {
 		conn.Close()
-		return nil, fmt.Errorf("redirected to %s, which is another scheme", r.URL)
+		return nil, fmt.Errorf("redirected to %s: the scheme differs", r.URL)
 	}
-	resp, err := t.ask(conn, r)
+	resp, err := t.request(conn, r)
 	if err != nil {
 		conn.Close()
 	}
 	return resp, err
 }
 
-// ask sends the request and reads the answer's head.
-func (t *tripper) ask(conn net.Conn, r *http.Request) (*http.Response, error) {
+// request sends the request and reads the head of the response.
+func (t *roundTripper) request(conn net.Conn, r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

@@ -17,8 +17,8 @@ func choose(headers []string) (p subprotocol.Protocol, ok bool) {
 	return subprotocol.Choose(names)
 }
 
-// wishes are the subprotocols a client asks for, the best first.
-func (o Options) wishes() []string {
+// subprotocols returns the subprotocols that a client requests, the preferred one first.
+func (o Options) subprotocols() []string {
 	s := o.Serializer
 	if s == 0 {
 		s = wamp.CBOR

@@ -14,8 +14,8 @@ import (
 
 var errBatch = errors.New("broken batch")
 
-// ReadMessage returns the peer's next message, which is valid until the next call, and whether the one after it is
-// buffered. When the peer has closed the connection in good order, the error is io.EOF.
+// ReadMessage returns the peer's next message, which is valid until the next call. more reports whether the message after
+// it is buffered. After a clean close by the peer the error is io.EOF.
 func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	if len(c.rest) == 0 {
 		if err := c.receive(); err != nil {
@@ -32,7 +32,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	return c.take(length, before, after)
 }
 
-// take hands out a message of length octets that has before octets in front of it and after behind.
+// take removes the first message from c.rest: length bytes, with before bytes in front of it and after bytes behind it.
 func (c *Conn) take(length, before, after int) (msg []byte, more bool, err error) {
 	end := before + length
 	msg = c.rest[before:end:end]
@@ -43,14 +43,14 @@ func (c *Conn) take(length, before, after int) (msg []byte, more bool, err error
 // receive reads a WebSocket message into c.rest.
 func (c *Conn) receive() error {
 	if c.closed.Load() {
-		return c.lost(nil)
+		return c.readFailed(nil)
 	}
-	if !c.socket.more() { // it will wait
+	if !c.socket.more() { // Reader will wait
 		c.giveBack()
 	}
 	kind, r, err := c.ws.Reader(context.Background())
 	if err != nil {
-		return c.lost(err)
+		return c.readFailed(err)
 	}
 	if kind != c.kind {
 		return c.fail(websocket.StatusUnsupportedData, fmt.Errorf("%v message, but %v carries %v messages",
@@ -61,10 +61,10 @@ func (c *Conn) receive() error {
 	}
 	n, err := c.fill(r)
 	if err != nil {
-		return c.lost(err)
+		return c.readFailed(err)
 	}
 	if c.closed.Load() {
-		return c.lost(nil)
+		return c.readFailed(nil)
 	}
 	if n == 0 && c.protocol.Batched {
 		return c.fail(websocket.StatusProtocolError, fmt.Errorf("empty batch"))
@@ -73,7 +73,7 @@ func (c *Conn) receive() error {
 	return nil
 }
 
-// fill reads r to its end into c.buf, which grows as octets arrive.
+// fill reads r to its end into c.buf. The buffer grows with the bytes that arrive.
 func (c *Conn) fill(r io.Reader) (n int, err error) {
 	for {
 		m, err := r.Read(c.buf[n:])
@@ -97,16 +97,16 @@ func (c *Conn) fill(r io.Reader) (n int, err error) {
 	}
 }
 
-// giveBack gives the buffer back, so that a connection that waits has none.
+// giveBack returns the buffer, so that a waiting connection holds none.
 func (c *Conn) giveBack() {
 	c.loan.Give(c.buf)
 	c.socket.account.Shrink(budget.Reading, c.charge)
 	c.buf, c.rest, c.charge = nil, nil, 0
 }
 
-// lost explains why nothing more can be read, and closes the connection. coder/websocket has sent CLOSE where one is
-// due.
-func (c *Conn) lost(err error) error {
+// readFailed closes the connection after a failed read and returns the cause. coder/websocket has sent CLOSE already where
+// RFC 6455 requires it.
+func (c *Conn) readFailed(err error) error {
 	c.giveBack()
 	err = c.explain(err)
 	c.close(websocket.StatusProtocolError, "")

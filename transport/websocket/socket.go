@@ -3,57 +3,42 @@ package websocket
 import (
 	"encoding/binary"
 	"net"
-	"sync"
 
 	"runnel/edge/budget"
 	"runnel/transport/wire"
 )
 
-// roomForControls is how many octets of PONG, PING and CLOSE may gather behind frames that the peer does not take. Then
-// whoever writes one waits, and coder/websocket gives up the connection after 5 s.
-const roomForControls = 4 << 10
-
-// socket is the connection as coder/websocket sees it. Its reads end where frames end, so that what follows stays in
-// the wire's buffer, where it can be looked at. Its writes can be gathered.
+// socket is the connection that coder/websocket uses. A read ends where a frame ends, so that the bytes after the frame
+// stay in the wire's buffer, where more can inspect them. Written frames pass through the outbox.
 type socket struct {
 	net.Conn
-	wire    *wire.Conn
-	account *budget.Account // set by charge; nil: memory is not bounded
+	outbox
 
-	left uint64 // octets of the frame being read that are still to come. Owned by the reader
-
-	mu       sync.Mutex
-	out      []byte    // frames that the wire has not taken yet
-	start    int       // out[start:]
-	first    []byte    // the buffer that out started in
-	loan     wire.Loan // of first
-	charged  int       // octets that the account was charged for out
-	waits    bool      // with corked: the writer waits
-	corked   bool      // frames gather until they are flushed
-	owed     bool      // Write's caller has been told that there is more to write: it will flush
-	controls int       // octets that others have added since it was told
+	left uint64 // bytes of the current frame that are still to be read. Owned by the reader
 }
 
 func newSocket(conn net.Conn, head []byte) *socket {
-	return &socket{Conn: conn, wire: wire.New(conn, head)}
+	return &socket{Conn: conn, outbox: outbox{wire: wire.New(conn, head)}}
 }
 
-// charge has an account pay for long messages. It is called before the socket is shared.
+// charge sets the account that is charged for long messages. It is called before the socket is shared.
 func (s *socket) charge(a *budget.Account) {
 	s.account = a
 	s.wire.Charge(a)
 }
 
-// Close closes the connection without any words.
+// Write is called by coder/websocket for a frame or a part of a frame: by Conn.Write between cork and uncork, and by the
+// senders of control frames.
+func (s *socket) Write(p []byte) (int, error) { return s.write(p) }
+
+// Close closes the connection without sending CLOSE.
 func (s *socket) Close() error {
 	err := s.wire.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.loan.Forget() // somebody may be writing from it
+	s.forget()
 	return err
 }
 
-// Read returns octets of one frame.
+// Read returns bytes of one frame.
 func (s *socket) Read(p []byte) (int, error) {
 	if s.left == 0 {
 		if err := s.nextFrame(); err != nil {
@@ -73,7 +58,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nextFrame waits for a frame's head.
+// nextFrame waits for the head of a frame.
 func (s *socket) nextFrame() error {
 	for need := 2; ; {
 		if err := s.wire.Fill(need); err != nil {
@@ -88,8 +73,9 @@ func (s *socket) nextFrame() error {
 	}
 }
 
-// frameSize returns the length of the frame that b starts with, or 0 and the length of its head if that is not all
-// there (RFC 6455, 5.2). Whether a frame is legal is not looked at.
+// frameSize returns the length of the frame that b starts with. If the frame's head is incomplete, size is 0 and head is
+// the number of bytes that the head needs, as far as b tells (RFC 6455, 5.2). frameSize does not check that the frame is
+// valid.
 func frameSize(b []byte) (size uint64, head int) {
 	head = 2
 	if len(b) < head {
@@ -117,7 +103,7 @@ func frameSize(b []byte) (size uint64, head int) {
 	return uint64(head) + length&(1<<63-1), head
 }
 
-// more reports whether all of a message is buffered behind the present one.
+// more reports whether a complete message is buffered behind the current frame.
 func (s *socket) more() bool {
 	const final, data = 0x80, 0x0F
 	b := s.wire.Buffered()
@@ -127,133 +113,4 @@ func (s *socket) more() bool {
 	op := b[0] & data
 	size, _ := frameSize(b)
 	return (op == 1 || op == 2) && size > 0 && size <= uint64(len(b))
-}
-
-// Write is called by coder/websocket, for one frame at a time: from Conn.Write, corked, and from whoever sends PONG,
-// PING and CLOSE.
-func (s *socket) Write(p []byte) (int, error) {
-	if len(p) > portion && s.passes() {
-		return s.pass(p)
-	}
-	if s.gather(p) {
-		return len(p), nil
-	}
-	if _, err := s.flush(true); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// gather adds octets to those waiting, and reports whether somebody else will write them.
-func (s *socket) gather(p []byte) (left bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.out == nil {
-		s.first = s.loan.Take()
-		s.out = s.first[:0]
-		if s.wire.Err() != nil { // Close may have come and gone
-			s.loan.Forget()
-		}
-	}
-	s.out = append(s.out, p...)
-	if more := cap(s.out) - cap(s.first) - s.charged; more > 0 {
-		s.account.Grow(budget.Outboxes, more)
-		s.charged += more
-	}
-	if s.corked {
-		return true
-	}
-	s.controls += len(p)
-	return s.owed && s.controls <= roomForControls
-}
-
-// passes reports whether a long payload may be written past the buffer: its writer waits.
-func (s *socket) passes() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.corked && s.waits
-}
-
-// pass writes what was gathered, which p follows, and then p without a copy.
-func (s *socket) pass(p []byte) (int, error) {
-	if _, err := s.flush(true); err != nil {
-		return 0, err
-	}
-	if !s.wire.Acquire(true) {
-		return 0, s.wire.Err()
-	}
-	defer s.wire.Release()
-	return s.wire.Write(p, true)
-}
-
-// cork starts gathering; wait says that the writer will wait until all is written.
-func (s *socket) cork(wait bool) {
-	s.mu.Lock()
-	s.corked, s.waits = true, wait
-	s.mu.Unlock()
-}
-
-// uncork ends gathering and writes what was gathered, without wait only what the wire takes at once. If not all of it is
-// written, the caller owes another flush.
-func (s *socket) uncork(wait bool) (done bool, err error) {
-	s.mu.Lock()
-	s.corked, s.owed, s.controls = false, !wait, 0
-	s.mu.Unlock()
-	done, err = s.flush(wait)
-	if wait || !done {
-		return done, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.owed = s.start < len(s.out) // somebody added a frame in the last moment, and relies on this caller
-	return !s.owed, nil
-}
-
-// flush writes what waits.
-func (s *socket) flush(wait bool) (done bool, err error) {
-	if !s.wire.Acquire(wait) {
-		return false, s.wire.Err()
-	}
-	defer s.wire.Release()
-	for {
-		p := s.waiting()
-		if len(p) == 0 {
-			return true, nil
-		}
-		n, err := s.wire.Write(p, wait)
-		s.written(n)
-		if err != nil || n < len(p) {
-			return false, err
-		}
-	}
-}
-
-// waiting returns the octets to write. Those added meanwhile go behind them, or to another buffer.
-func (s *socket) waiting() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out[s.start:]
-}
-
-func (s *socket) written(n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.start += n
-	if s.start == len(s.out) && s.out != nil {
-		s.drop()
-	}
-}
-
-// drop empties the buffer and gives it back. s.mu is held.
-func (s *socket) drop() {
-	s.loan.Give(s.first)
-	s.account.Shrink(budget.Outboxes, s.charged)
-	s.out, s.start, s.first, s.charged = nil, 0, nil, 0
-}
-
-// stuck reports whether the peer has not taken what was written last.
-func (s *socket) stuck() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.start < len(s.out)
 }

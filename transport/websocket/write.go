@@ -7,16 +7,18 @@ import (
 )
 
 const (
-	headSize = 4        // of a message in a batch
-	portion  = 48 << 10 // octets of messages that are framed before they are written
+	headSize  = 4        // bytes of the length in front of a message of a batch
+	chunkSize = 48 << 10 // bytes of messages that are framed before they are written
 )
 
-// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all is
-// written. Without, it writes what the wire takes at once and returns n < len(batch); the next Write must go on with
-// batch[n:]. Frames that the wire takes only in part stay in the socket's buffer, less than a portion and one message;
-// as long as they do, the last octet of what they stand for counts as not written.
+// Write sends a batch: messages, each preceded by its length in four bytes, big-endian. With wait it returns when the
+// whole batch is written. Without wait it writes as much as the socket takes at once. If n < len(batch), the next Write
+// must continue with batch[n:].
+//
+// Frames that the socket took only in part stay in the outbox: less than one chunk and one message. Until the outbox is
+// empty, n leaves out the last byte of the messages in it, so that the caller comes back.
 func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
-	if !wait && !c.socket.wire.Tries() {
+	if !wait && !c.socket.wire.NonBlocking() {
 		return 0, c.writeError(c.socket.wire.Err())
 	}
 	if c.framed > 0 {
@@ -26,8 +28,8 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 		n, c.framed = c.framed, 0
 	}
 	for n < len(batch) {
-		if !wait && long(batch[n:]) {
-			return n, nil // the next Write waits, and needs no copy of it
+		if !wait && startsLong(batch[n:]) {
+			return n, nil // the next Write waits, and can then write the message without a copy
 		}
 		size, err := c.frame(batch[n:], wait)
 		if err != nil {
@@ -46,15 +48,15 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	return n, nil
 }
 
-// frame turns the first messages of a batch into frames in the socket's buffer.
+// frame adds the first messages of a batch to the outbox as frames: one chunk, or one longer message alone.
 func (c *Conn) frame(batch []byte, wait bool) (size int, err error) {
 	c.socket.cork(wait)
-	for size < portion && size < len(batch) {
+	for size < chunkSize && size < len(batch) {
 		m, err := messageSize(batch[size:])
 		if err != nil {
 			return size, err
 		}
-		if size > 0 && m > portion {
+		if size > 0 && m > chunkSize {
 			break
 		}
 		if !c.protocol.Batched {
@@ -71,27 +73,27 @@ func (c *Conn) frame(batch []byte, wait bool) (size int, err error) {
 	return size, err
 }
 
-// long reports whether the first message of a batch is longer than a portion.
-func long(batch []byte) bool {
-	return len(batch) >= headSize && binary.BigEndian.Uint32(batch) > portion
+// startsLong reports whether the first message of a batch is longer than a chunk.
+func startsLong(batch []byte) bool {
+	return len(batch) >= headSize && binary.BigEndian.Uint32(batch) > chunkSize
 }
 
-// pack turns messages into one batch as the subprotocol has it. In binary it is the same.
+// pack encodes messages as one batch of the subprotocol. Binary subprotocols use the same form.
 func (c *Conn) pack(batch []byte) []byte {
 	if !c.protocol.Text() {
 		return batch
 	}
 	b := c.protocol.Pack(c.scratch[:0], batch)
 	c.scratch = b
-	if cap(b) > 2*portion {
+	if cap(b) > 2*chunkSize {
 		c.scratch = nil
 	}
 	return b
 }
 
-var errShortBatch = errors.New("batch ends in mid-message")
+var errShortBatch = errors.New("the batch ends inside a message")
 
-// messageSize returns the length of a batch's first message with its head.
+// messageSize returns the length of a batch's first message, including the four bytes in front of it.
 func messageSize(batch []byte) (int, error) {
 	if len(batch) < headSize {
 		return 0, errShortBatch
@@ -103,7 +105,7 @@ func messageSize(batch []byte) (int, error) {
 	return headSize + int(n), nil
 }
 
-// writeError explains err and closes the connection.
+// writeError closes the connection after a failed write and returns the cause; nil stays nil.
 func (c *Conn) writeError(err error) error {
 	if err == nil {
 		return nil

@@ -199,7 +199,7 @@ func TestSlowPeer(t *testing.T) {
 			t.Fatal("64 MiB were taken for a peer that reads nothing")
 		}
 	}
-	if n := len(conn.socket.out); n > portion+len(batch) {
+	if n := len(conn.socket.frames); n > chunkSize+len(batch) {
 		t.Errorf("%d octets are held", n)
 	}
 	// A PING meanwhile holds up nobody: its PONG waits behind the frames.

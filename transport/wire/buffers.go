@@ -8,11 +8,12 @@ import (
 	"runnel/edge/budget"
 )
 
-// bufferSize is the size of a borrowed read buffer: some 300 events of 200 octets in one read.
+// bufferSize is the size of a lent buffer in bytes: about 300 events of 200 bytes in one read.
 const bufferSize = 64 << 10
 
-// The pool lends at most lentMax buffers (16 MiB, or less by LimitBuffers) and keeps at most idleMax (1 MiB). A reader that comes when all are
-// lent gets a small one of its own: peers that hold on to buffers cost others speed, not the router its memory.
+// The pool lends at most lentMax buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them (1 MiB). When
+// all are lent, a reader gets a small buffer of its own. Peers that occupy buffers thus slow other peers down, but do not
+// use up the router's memory.
 const (
 	lentMax   = 256
 	lentMin   = 16
@@ -22,21 +23,21 @@ const (
 
 var buffers pool
 
-// LimitBuffers bounds what the pool lends, in octets, within its bounds.
-func LimitBuffers(octets int64) {
+// LimitBuffers bounds the memory that the pool lends, in bytes. The result is kept between lentMin and lentMax buffers.
+func LimitBuffers(bytes int64) {
 	buffers.mu.Lock()
 	defer buffers.mu.Unlock()
-	buffers.max = int(min(max(octets/bufferSize, lentMin), lentMax))
+	buffers.max = int(min(max(bytes/bufferSize, lentMin), lentMax))
 }
 
-// WaitFor charges a reader's account for a buffer of size octets, and waits while memory is short. Meanwhile it has its
-// present one, of have octets, which is charged as well if it is a borrowed one.
-func WaitFor(a *budget.Account, l *Loan, have, size int, gone <-chan struct{}) error {
-	if a != nil && l.out() {
+// WaitFor charges a reader's account for a buffer of size bytes, and blocks while memory is short or until closed is
+// closed. During the wait, the reader still holds its present buffer of have bytes; a lent one is charged meanwhile.
+func WaitFor(a *budget.Account, l *Loan, have, size int, closed <-chan struct{}) error {
+	if a != nil && l.active() {
 		a.Grow(budget.Reading, have)
 		defer a.Shrink(budget.Reading, have)
 	}
-	return a.Wait(size, gone)
+	return a.Wait(size, closed)
 }
 
 type pool struct {
@@ -46,7 +47,7 @@ type pool struct {
 	max  int // 0: lentMax
 }
 
-// get returns a buffer, and whether it is lent: then it must be put back, or counted as gone.
+// get returns a buffer and reports whether it is lent. A lent buffer must be returned by put or written off by abandon.
 func (p *pool) get() (b []byte, lent bool) {
 	p.mu.Lock()
 	if p.lent >= cmp.Or(p.max, lentMax) {
@@ -74,37 +75,37 @@ func (p *pool) put(b []byte) {
 	}
 }
 
-func (p *pool) gone() {
+func (p *pool) abandon() {
 	p.mu.Lock()
 	p.lent--
 	p.mu.Unlock()
 }
 
-// Loan is the place of one buffer that may be borrowed. Take and Give belong to the goroutine that uses the buffer,
-// Forget to any.
+// Loan records whether one buffer is lent by the pool. Only the goroutine that uses the buffer may call Take and Give. Any
+// goroutine may call Forget.
 type Loan struct{ lent atomic.Bool }
 
-// Take returns a buffer of some 64 KiB, or a smaller one when too many are lent.
+// Take returns a buffer of 64 KiB, or a small one of the caller's own if all are lent.
 func (l *Loan) Take() []byte {
 	b, lent := buffers.get()
 	l.lent.Store(lent)
 	return b
 }
 
-// Give gives the buffer back, if it is a borrowed one.
+// Give returns the buffer to the pool, if the pool lent it.
 func (l *Loan) Give(b []byte) {
 	if l.lent.CompareAndSwap(true, false) {
 		buffers.put(b)
 	}
 }
 
-// Forget is for when the buffer may still be looked at, but nobody will come to give it back: it goes to the garbage
-// collector in time. A connection that is closed forgets its loans.
+// Forget writes the buffer off: the pool may lend another one, and the garbage collector frees this one. A connection
+// forgets its loans when it is closed, because a reader or writer may still use the buffer and need not come back.
 func (l *Loan) Forget() {
 	if l.lent.CompareAndSwap(true, false) {
-		buffers.gone()
+		buffers.abandon()
 	}
 }
 
-// out reports whether the buffer is a borrowed one.
-func (l *Loan) out() bool { return l.lent.Load() }
+// active reports whether the pool lent the buffer.
+func (l *Loan) active() bool { return l.lent.Load() }

@@ -4,7 +4,7 @@ package wire
 
 import "io"
 
-// descriptors says that this system's sockets are read and written through Read and Write.
+// descriptors is false: on this system, sockets are read and written by Read and Write.
 const descriptors = false
 
 func readFD(uintptr, []byte) (n int, again bool, err error) { return 0, false, io.ErrUnexpectedEOF }

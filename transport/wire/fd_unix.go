@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// descriptors says that sockets are read and written through their descriptors, which the runtime has set not to block.
+// descriptors is true: sockets are read and written through their descriptors, which the runtime has made non-blocking.
 const descriptors = true
 
-// readFD reads once. again: nothing is there yet.
+// readFD reads once. again reports that nothing has arrived yet.
 func readFD(fd uintptr, p []byte) (n int, again bool, err error) {
 	for {
 		n, err = syscall.Read(int(fd), p)
@@ -28,7 +28,7 @@ func readFD(fd uintptr, p []byte) (n int, again bool, err error) {
 	}
 }
 
-// writeFD writes once. again: there is no room yet.
+// writeFD writes once. again reports that the socket has no room yet.
 func writeFD(fd uintptr, p []byte) (n int, again bool, err error) {
 	for {
 		n, err = syscall.Write(int(fd), p)

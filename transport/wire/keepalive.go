@@ -6,27 +6,28 @@ import (
 	"time"
 )
 
-// keepAlive finds a peer that is gone without a word. It has a timer, no goroutine.
+// keepAlive detects a peer that has vanished without closing the connection. It has a timer and no goroutine.
 //
-// Silence counts only while the reader waits for octets: a reader that is busy, or held up because others are slow,
-// hears nothing by its own fault.
+// The peer's silence is measured only while the reader waits for it. A reader that is busy, or blocked by slow subscribers,
+// receives nothing for reasons that are not the peer's.
 type keepAlive struct {
 	conn     *Conn
 	interval time.Duration
 	timeout  time.Duration
 	ping     func() bool
 
-	mu     sync.Mutex
-	timer  *time.Timer
-	life   uint32 // the Conn's counters at the last tick
-	taken  uint32
-	pinged bool // a PING was due, and is awaited or still on its way
-	out    bool // it was written
+	mu       sync.Mutex
+	timer    *time.Timer
+	received uint32 // the Conn's counters at the last tick
+	sent     uint32
+	pinged   bool // a PING was due
+	written  bool // and was written
 }
 
-// KeepAlive calls ping when the peer has been silent for interval (and before 2*interval are over), and closes the
-// connection if nothing arrives for timeout after that. ping sends a PING, may wait for the wire, and reports whether
-// it got out; if not, octets that the peer takes count as life. KeepAlive is called once, before the Conn is shared.
+// KeepAlive calls ping after the peer has been silent for interval, at the latest after 2*interval. It closes the
+// connection if nothing arrives for timeout after that. ping sends a PING, may block, and reports whether the PING was
+// written. If it was not, the connection stays open as long as the peer takes outbound bytes. KeepAlive is called once,
+// before the Conn is shared.
 func (c *Conn) KeepAlive(interval, timeout time.Duration, ping func() bool) {
 	if interval <= 0 {
 		return
@@ -47,42 +48,42 @@ func (k *keepAlive) stop() {
 	k.mu.Unlock()
 }
 
-// tick looks whether the peer was silent since the last tick.
+// tick checks whether the peer was silent since the last tick.
 func (k *keepAlive) tick() {
 	if k.conn.Err() != nil {
 		return
 	}
-	send, err := k.look()
+	send, err := k.check()
 	if err != nil {
 		k.conn.Fail(err)
 		return
 	}
 	if send && k.ping() {
 		k.mu.Lock()
-		k.out = true
+		k.written = true
 		k.mu.Unlock()
 	}
 }
 
-// look decides what a tick means, and sets the next one.
-func (k *keepAlive) look() (send bool, err error) {
+// check decides whether a PING is due or the peer has timed out, and sets the next tick.
+func (k *keepAlive) check() (send bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	life, taken := k.conn.life.Load(), k.conn.taken.Load()
-	silent := life == k.life && life&1 == 1
-	stuck := taken == k.taken
-	k.life, k.taken = life, taken
+	received, sent := k.conn.received.Load(), k.conn.sent.Load()
+	silent := received == k.received && received&readerWaits != 0
+	stuck := sent == k.sent
+	k.received, k.sent = received, sent
 	switch {
 	case !silent:
-		k.pinged, k.out = false, false
+		k.pinged, k.written = false, false
 		k.timer.Reset(k.interval)
 		return false, nil
-	case k.pinged && k.out:
+	case k.pinged && k.written:
 		return false, fmt.Errorf("no answer to PING in %v", k.timeout)
 	case k.pinged && stuck:
-		return false, fmt.Errorf("the peer took no octets for %v", k.timeout)
+		return false, fmt.Errorf("the peer took no bytes for %v", k.timeout)
 	}
-	k.pinged, k.out = true, false
+	k.pinged, k.written = true, false
 	k.timer.Reset(k.timeout)
 	return true, nil
 }

@@ -2,15 +2,15 @@ package wire
 
 import "time"
 
-// probeStep is how often Probe looks.
+// probeStep is how often Probe checks for received bytes.
 const probeStep = 20 * time.Millisecond
 
-// Probe has ping ask the peer for a sign of life, and reports whether any octets come within the time. Any goroutine.
+// Probe calls ping and reports whether any bytes arrive within the given time. Any goroutine may call it.
 func (c *Conn) Probe(ping func(), within time.Duration) bool {
-	before := c.life.Load() >> 1
-	go ping() // it may wait for the wire, until the connection is closed
+	before := c.received.Load() &^ readerWaits
+	go ping() // it may block until the connection is closed
 	for end := time.Now().Add(within); time.Now().Before(end) && c.Err() == nil; time.Sleep(probeStep) {
-		if c.life.Load()>>1 != before {
+		if c.received.Load()&^readerWaits != before {
 			return true
 		}
 	}

@@ -6,23 +6,23 @@ import (
 	"runnel/edge/budget"
 )
 
-// Sizes of the buffers that are not borrowed: the rest of a frame whose sender paused, and those of a connection
-// without a descriptor, which needs one even while it waits.
+// Sizes of the buffers that are not lent by the pool, in bytes: those for the part of a frame whose sender paused, and
+// those of a connection without a descriptor, which needs a buffer even while it waits.
 const (
 	restMin  = 512
-	restMax  = 4 << 10 // a longer rest is not copied into a borrowed buffer, but read on where it is
+	restMax  = 4 << 10 // a longer part of a frame keeps its own buffer and is not copied into a lent one
 	plainMin = 1 << 10
 	plainMax = 16 << 10 // one TLS record
 )
 
-// Buffered returns the octets that are there. They stay valid until the next Fill.
+// Buffered returns the buffered bytes. They are valid until the next Fill.
 func (c *Conn) Buffered() []byte { return c.buf[c.r:c.w] }
 
-// Discard is done with the first n buffered octets.
+// Discard removes the first n buffered bytes.
 func (c *Conn) Discard(n int) { c.r += n }
 
-// Fill waits until at least n octets are buffered. Memory grows with the octets that arrive, not with n. At the end of
-// the stream it returns io.EOF, or io.ErrUnexpectedEOF if octets are buffered, but fewer than n.
+// Fill blocks until at least n bytes are buffered. Memory grows with the bytes that arrive, not with n. At the end of the
+// stream it returns io.EOF, or io.ErrUnexpectedEOF if some bytes are buffered but fewer than n.
 func (c *Conn) Fill(n int) error {
 	for c.w-c.r < n {
 		c.want = n
@@ -57,48 +57,52 @@ func (c *Conn) read() error {
 	return c.failure("read", err)
 }
 
-// readReady is called with a descriptor that may be readable, until it returns true. It reads before it waits, even after
-// a read that did not fill its buffer: the poller has forgotten what became readable before RawConn.Read was called.
+// readReady is called with a descriptor that may be readable, until it returns true. It always reads before it waits, even
+// if the last read did not fill the buffer: the poller does not report data that arrived before RawConn.Read was called.
 func (c *Conn) readReady(fd uintptr) bool {
 	c.borrow()
 	n, again, err := readFD(fd, c.buf[c.w:])
 	if again {
-		c.rest()
-		c.waiting()
+		c.giveBack()
+		c.noteWaiting()
 		return false
 	}
 	c.w += n
 	c.rerr = err
 	if n > 0 {
-		c.heard()
+		c.noteReceived()
 	}
 	return true
 }
 
-// readPlain waits in Read.
+// readPlain reads once by rw.Read, which blocks.
 func (c *Conn) readPlain() {
 	c.roomPlain()
-	c.waiting()
+	c.noteWaiting()
 	n, err := c.rw.Read(c.buf[c.w:])
 	c.filled = n == len(c.buf)-c.w
 	c.w += n
 	if n > 0 {
-		c.heard()
-		return // an error that came with octets comes again
+		c.noteReceived()
+		return // the next Read returns the error again
 	}
 	c.rerr = err
 }
 
-// waiting notes for the keep-alive that the reader waits for its peer.
-func (c *Conn) waiting() { c.life.Store(c.life.Load() | 1) }
+// readerWaits is the bit of Conn.received that is set while the reader waits for the peer.
+const readerWaits = 1
 
-// heard notes for the keep-alive that octets came.
-func (c *Conn) heard() { c.life.Store(c.life.Load()&^1 + 2) }
+// noteWaiting records for the keep-alive that the reader waits for the peer.
+func (c *Conn) noteWaiting() { c.received.Store(c.received.Load() | readerWaits) }
 
-// borrow makes room for octets that are probably there. While little is buffered, in a borrowed buffer.
+// noteReceived records for the keep-alive that bytes arrived.
+func (c *Conn) noteReceived() { c.received.Store(c.received.Load()&^readerWaits + 2) }
+
+// borrow makes room for a read that is likely to return bytes. It borrows a buffer unless much of a frame is buffered
+// already or the frame is longer than a lent buffer.
 func (c *Conn) borrow() {
 	have := c.buf[c.r:c.w]
-	if !c.loan.out() && len(have) <= restMax && c.want <= bufferSize {
+	if !c.loan.active() && len(have) <= restMax && c.want <= bufferSize {
 		b := c.loan.Take()
 		c.r, c.w = 0, copy(b, have)
 		c.buf = b
@@ -109,7 +113,7 @@ func (c *Conn) borrow() {
 	c.room()
 }
 
-// room makes room behind the buffered octets, for one more at least.
+// room makes room for at least one byte behind the buffered ones.
 func (c *Conn) room() {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
@@ -123,7 +127,7 @@ func (c *Conn) room() {
 	}
 }
 
-// roomPlain is room for a connection without a descriptor, whose buffer is its own.
+// roomPlain is room for a connection without a descriptor, which has a buffer of its own.
 func (c *Conn) roomPlain() {
 	if c.r == c.w {
 		size := len(c.buf)
@@ -137,26 +141,26 @@ func (c *Conn) roomPlain() {
 	c.room()
 }
 
-// rest gives the borrowed buffer back before a wait. What is left of a frame moves to a buffer of its size.
-func (c *Conn) rest() {
+// giveBack returns the lent buffer before a wait. The buffered part of a frame moves to a buffer of its size.
+func (c *Conn) giveBack() {
 	have := c.w - c.r
 	if have == 0 {
 		c.release()
 		return
 	}
-	if c.loan.out() {
+	if c.loan.active() {
 		c.replace(max(restMin, min(c.want, 2*have)))
 	}
 }
 
-// replace moves the buffered octets to a buffer of their own.
+// replace moves the buffered bytes to a new buffer of the connection's own, and charges the account for it.
 func (c *Conn) replace(size int) {
 	charge := budget.Buffer(size)
 	c.account.Grow(budget.Reading, charge)
 	c.move(size, charge)
 }
 
-// move moves the buffered octets to a buffer that is charged already.
+// move moves the buffered bytes to a new buffer that the account was charged for already.
 func (c *Conn) move(size, charge int) {
 	b := make([]byte, size)
 	n := copy(b, c.buf[c.r:c.w])
@@ -164,8 +168,8 @@ func (c *Conn) move(size, charge int) {
 	c.buf, c.w, c.charge = b, n, charge
 }
 
-// reserve gets a longer buffer for a message that has filled a long one, for which it waits while memory is short. It does
-// so outside of a read, so that Close need not wait for it.
+// reserve doubles the buffer for a long message that has filled it, and blocks while memory is short. It runs outside of
+// RawConn.Read, so that Close does not block meanwhile.
 func (c *Conn) reserve() error {
 	if c.account == nil || c.r > 0 || c.w < len(c.buf) || len(c.buf) < bufferSize {
 		return nil

@@ -1,14 +1,14 @@
-// Package wire moves octets for the transports that frame them: buffered reading that holds no buffer while it waits,
-// and writing that may refuse to wait.
+// Package wire reads and writes bytes for the transports that frame them. Its reader holds no buffer while it waits. Its
+// writer can write without blocking.
 //
-//	Fill      waits for octets; a socket that is idle has no buffer: one is borrowed when the descriptor is readable
-//	Buffered  shows them, without a copy
-//	Discard   is done with some of them
-//	Write     one write(2) that takes what the socket takes at once, or all of it
-//	Acquire   the right to write: a frame that was cut short keeps it, so that nothing gets between its halves
+//	Fill      waits for bytes; an idle socket has no buffer and borrows one when its descriptor is readable
+//	Buffered  returns them without a copy
+//	Discard   removes some of them
+//	Acquire   gets the right to write; a partly written frame keeps it, so that no other frame gets into it
+//	Write     writes once, as much as the socket takes, or waits until everything is written
 //
-// A TCP or Unix socket is read and written through its descriptor. Anything else (TLS, a serial port, a pipe) through
-// its Read and Write, which wait; then a Write that must not wait writes nothing.
+// TCP and Unix sockets are read and written through their descriptors. Other connections (TLS, a serial port, a pipe) are
+// read and written by their blocking Read and Write. On those, a Write that must not wait writes nothing.
 package wire
 
 import (
@@ -23,8 +23,8 @@ import (
 	"runnel/edge/budget"
 )
 
-// Conn is one connection. Fill, Buffered and Discard belong to one goroutine at a time, Write to the one that has
-// Acquired it. Close, Fail and Err may be called by any.
+// Conn is one connection. One goroutine at a time may call Fill, Buffered and Discard. Only the goroutine that called
+// Acquire may call Write. Any goroutine may call Close, Fail and Err.
 type Conn struct {
 	// Static after construction.
 	rw   io.ReadWriteCloser
@@ -37,33 +37,33 @@ type Conn struct {
 	// Owned by the reader.
 	buf    []byte
 	r, w   int  // buf[r:w] is buffered
-	want   int  // octets the reader needs in all
+	want   int  // bytes that the reader needs in all
 	filled bool // the last Read filled buf
 	rerr   error
 	loan   Loan // of buf
-	charge int  // octets that account was charged for buf
+	charge int  // bytes that account was charged for buf
 
-	// Owned by whoever has Acquired the right to write.
-	out  []byte
-	sent int
-	wait bool
-	werr error
+	// Owned by the holder of the right to write.
+	out     []byte // being written
+	written int    // bytes of out
+	wait    bool
+	werr    error
 
-	turn chan struct{} // holds an element while somebody may write
+	writing chan struct{} // holds an element while the right to write is acquired
 
-	life  atomic.Uint32 // bit 0: the reader waits; the rest changes whenever octets arrive
-	taken atomic.Uint32 // changes whenever the wire takes octets
-	alive *keepAlive    // nil without keep-alive
+	received atomic.Uint32 // bit readerWaits; the other bits change whenever bytes arrive
+	sent     atomic.Uint32 // changes whenever the connection takes bytes
+	alive    *keepAlive    // nil without keep-alive
 
 	closing sync.Once
 	done    chan struct{} // closed by Fail
-	cause   error         // why; valid when done is closed
-	cerr    error         // what rw.Close said; valid after closing.Do
+	cause   error         // of Fail; valid once done is closed
+	cerr    error         // of rw.Close; valid after closing.Do
 }
 
-// New returns a Conn over rw, whose stream head precedes: octets somebody else read before. head is not kept.
+// New returns a Conn over rw. head holds bytes that the caller has read from rw already; it is copied.
 func New(rw io.ReadWriteCloser, head []byte) *Conn {
-	c := &Conn{rw: rw, turn: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &Conn{rw: rw, writing: make(chan struct{}, 1), done: make(chan struct{})}
 	if c.raw = rawConn(rw); c.raw != nil {
 		c.tryR, c.tryW = c.readReady, c.writeReady
 	}
@@ -74,11 +74,11 @@ func New(rw io.ReadWriteCloser, head []byte) *Conn {
 	return c
 }
 
-// Charge has long messages paid for by an account. It is called once, before the Conn is shared.
+// Charge sets the account that is charged for long messages. It is called once, before the Conn is shared.
 func (c *Conn) Charge(a *budget.Account) { c.account = a }
 
-// rawConn finds the descriptor below rw, if reading and writing it is the same as reading and writing rw. A wrapper that
-// adds nothing to either shows the socket below through its method Socket.
+// rawConn returns the descriptor of rw, or nil if rw can be used only by its Read and Write. A wrapper that changes neither
+// returns the wrapped socket by its method Socket.
 func rawConn(rw any) syscall.RawConn {
 	var s syscall.Conn
 	switch v := rw.(type) {
@@ -98,24 +98,24 @@ func rawConn(rw any) syscall.RawConn {
 	return raw
 }
 
-// Close closes the connection and unblocks whoever waits in it.
+// Close closes the connection and unblocks Fill, Write and Acquire.
 func (c *Conn) Close() error {
 	c.Fail(net.ErrClosed)
 	return c.cerr
 }
 
-// Fail closes the connection for the given cause, which Fill, Write and Err report from then on. The first cause stays.
+// Fail closes the connection. Fill, Write and Err return cause from then on; the cause of the first call holds.
 func (c *Conn) Fail(cause error) {
 	c.closing.Do(func() {
 		c.cause = cause
 		close(c.done)
-		c.loan.Forget() // the reader may not come back
+		c.loan.Forget() // the reader may never give it back
 		c.alive.stop()
 		c.cerr = c.rw.Close()
 	})
 }
 
-// Err is nil while the connection is open, then why it is not.
+// Err returns nil while the connection is open, and then the cause of its end.
 func (c *Conn) Err() error {
 	select {
 	case <-c.done:
@@ -125,13 +125,13 @@ func (c *Conn) Err() error {
 	}
 }
 
-// Tries reports whether a Write that does not wait can write at all.
-func (c *Conn) Tries() bool { return c.raw != nil }
+// NonBlocking reports whether the connection can be written without waiting. If not, Write without wait writes nothing.
+func (c *Conn) NonBlocking() bool { return c.raw != nil }
 
-// Done is closed when the connection is.
+// Done returns a channel that is closed when the connection is closed.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// failure turns the error of a read or a write into what the caller is told, and closes the connection.
+// failure closes the connection after a failed read or write, and returns the cause to report.
 func (c *Conn) failure(verb string, err error) error {
 	if err != io.EOF && err != io.ErrUnexpectedEOF && !errors.Is(err, net.ErrClosed) {
 		err = fmt.Errorf("%s: %w", verb, err)

@@ -106,7 +106,7 @@ func TestEndInTheMiddle(t *testing.T) {
 // TestLoans: a connection that waits, is closed, or was left by its reader, has no borrowed buffer.
 func TestLoans(t *testing.T) {
 	waits := func(c *Conn) { // until the reader sleeps
-		for c.life.Load()&1 == 0 {
+		for c.received.Load()&readerWaits == 0 {
 			runtime.Gosched()
 		}
 	}

@@ -5,40 +5,40 @@ import (
 	"io"
 )
 
-// Acquire gets the right to write. Without wait it returns false if somebody else has it; with wait only if the
-// connection is closed.
+// Acquire gets the right to write. Without wait it returns false if another goroutine has it. With wait it returns false
+// only if the connection is closed.
 func (c *Conn) Acquire(wait bool) bool {
 	if !wait {
 		select {
-		case c.turn <- struct{}{}:
+		case c.writing <- struct{}{}:
 			return true
 		default:
 			return false
 		}
 	}
 	select {
-	case c.turn <- struct{}{}:
+	case c.writing <- struct{}{}:
 		return true
 	case <-c.done:
 		return false
 	}
 }
 
-// Release gives the right to write back.
-func (c *Conn) Release() { <-c.turn }
+// Release releases the right to write.
+func (c *Conn) Release() { <-c.writing }
 
-// Write writes p, which is not kept. With wait it returns when all of p is written; without, after one try, with what
-// the wire took, perhaps nothing. The caller has Acquired the right to.
+// Write writes p and does not keep it. With wait it returns when all of p is written. Without wait it writes once, as much
+// as the socket takes at once, possibly nothing. The caller holds the right to write.
 func (c *Conn) Write(p []byte, wait bool) (n int, err error) {
 	if c.raw == nil {
 		return c.writePlain(p, wait)
 	}
-	c.out, c.sent, c.wait, c.werr = p, 0, wait, nil
+	c.out, c.written, c.wait, c.werr = p, 0, wait, nil
 	err = c.raw.Write(c.tryW)
 	if err == nil {
 		err = c.werr
 	}
-	n, c.out = c.sent, nil
+	n, c.out = c.written, nil
 	if err != nil {
 		return n, c.failure("write", err)
 	}
@@ -47,11 +47,11 @@ func (c *Conn) Write(p []byte, wait bool) (n int, err error) {
 
 // writeReady is called with a descriptor that may be writable, until it returns true.
 func (c *Conn) writeReady(fd uintptr) bool {
-	for c.sent < len(c.out) {
-		n, again, err := writeFD(fd, c.out[c.sent:])
+	for c.written < len(c.out) {
+		n, again, err := writeFD(fd, c.out[c.written:])
 		if n > 0 {
-			c.sent += n
-			c.taken.Add(1)
+			c.written += n
+			c.sent.Add(1)
 		}
 		switch {
 		case err != nil:
@@ -66,8 +66,8 @@ func (c *Conn) writeReady(fd uintptr) bool {
 	return true
 }
 
-// CloseWrite ends the stream of octets to the peer; those of the peer are still read. Not every connection can. The caller
-// has Acquired the right to write, and keeps it.
+// CloseWrite ends the outbound stream; the peer's bytes are still read. It returns errors.ErrUnsupported if the connection
+// cannot be closed by halves. The caller holds the right to write and keeps it.
 func (c *Conn) CloseWrite() error {
 	half, ok := c.rw.(interface{ CloseWrite() error })
 	if !ok {
@@ -76,14 +76,14 @@ func (c *Conn) CloseWrite() error {
 	return half.CloseWrite()
 }
 
-// writePlain waits in Write, or does nothing.
+// writePlain writes by rw.Write, which blocks. Without wait it writes nothing.
 func (c *Conn) writePlain(p []byte, wait bool) (n int, err error) {
 	if !wait {
 		return 0, c.Err()
 	}
 	n, err = c.rw.Write(p)
 	if n > 0 {
-		c.taken.Add(1)
+		c.sent.Add(1)
 	}
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
