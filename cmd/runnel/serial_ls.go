@@ -15,11 +15,11 @@ import (
 func serialCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serial",
-		Short: "Look at serial ports",
+		Short: "Look at serial ports, and add lines",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(serialListCommand(), serialSniffCommand(), serialProbeCommand())
+	cmd.AddCommand(serialListCommand(), serialSniffCommand(), serialProbeCommand(), serialAddCommand())
 	return cmd
 }
 

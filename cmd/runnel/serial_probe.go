@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/setup"
 	"runnel/transport/serial"
 	"runnel/transport/serial/ear"
 )
@@ -44,6 +44,16 @@ it finds it prints as a piece of configuration. The port must be free.`,
 }
 
 func probe(c serial.Config, each time.Duration, w io.Writer) error {
+	best, g, err := hear(c, each)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(w, (&setup.Line{Port: best, Heard: g}).Text())
+	return err
+}
+
+// hear finds out how a port has to be set, and what its device says then. It tells of each try on standard error.
+func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error) {
 	ctx, stop := untilSignal(0)
 	defer stop()
 	open := func(ctx context.Context, c serial.Config) (ear.Port, error) {
@@ -58,13 +68,12 @@ func probe(c serial.Config, each time.Duration, w io.Writer) error {
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {
-		return because(ctx, whichPort(err))
+		return c, g, because(ctx, whichPort(err))
 	}
 	if g.Kind <= ear.Nonsense {
-		return errNothingHeard
+		return c, g, errNothingHeard
 	}
-	_, err = fmt.Fprint(w, snippet(best, g))
-	return err
+	return best, g, nil
 }
 
 // framing writes "8N1".
@@ -74,49 +83,4 @@ func framing(c serial.Config) string {
 		bits = 8
 	}
 	return fmt.Sprintf("%d%s1", bits, strings.ToUpper(c.Parity.String()[:1]))
-}
-
-// snippet is the configuration of a line at which g was heard.
-func snippet(c serial.Config, g ear.Guess) string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# %d octets heard: %v, such as", g.Octets, g.Kind)
-	line("#   %s", harmless(strings.ReplaceAll(g.Sample, "\n", " ")))
-	if !g.Sure {
-		line("# It is little to go by; --each longer hears more.")
-	}
-	line("[[serial]]\nname = %q\ndevice = %q\nbaud = %d", filepath.Base(c.Device), c.Device, c.Baud)
-	if c.Parity != serial.None {
-		line("parity = %q", c.Parity)
-	}
-	if c.DataBits != 0 {
-		line("data_bits = %d", c.DataBits)
-	}
-	switch g.Kind {
-	case ear.Link:
-		line(`framing = "hdlc"`)
-	case ear.RawSocket:
-		line(`framing = "none"`)
-	case ear.Modbus:
-		line("mode = \"modbus\"\ntopic = \"com.example.{slave}.{name}\"\n# A master is asking already; there can be only one.\n[[serial.modbus]]\nname = \"\"\nslave = 1\ntable = \"holding\"\naddress = 0")
-	default:
-		line("mode = \"lines\"\n%s", format(g))
-	}
-	return b.String()
-}
-
-func format(g ear.Guess) string {
-	switch g.Kind {
-	case ear.NMEA:
-		return "format = \"nmea\"\ntopic = \"com.example.{sentence}\""
-	case ear.JSON:
-		return "format = \"json\"\ntopic = \"com.example.reading\""
-	case ear.CSV:
-		names := make([]string, g.Values)
-		for i := range names {
-			names[i] = fmt.Sprintf("\"value%d\"", i+1)
-		}
-		return "format = \"csv\"\ncolumns = [" + strings.Join(names, ", ") + "]\ntopic = \"com.example.reading\""
-	}
-	return "format = \"regexp\"\npattern = '(?P<text>.*)'\ntopic = \"com.example.reading\""
 }

@@ -1,10 +1,12 @@
 package stories
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // place makes a directory whose path is short enough for a Unix socket.
@@ -91,4 +93,58 @@ func TestInitAsks(t *testing.T) {
 	} {
 		runnel(t, append(append([]string{"init"}, strings.Fields(c.args)...), "--yes", "-c", file+".other")...).expect(t, 2, "", c.says)
 	}
+}
+
+// "runnel serial add" hears the device, writes the line's file, and the running router reads the device at once.
+func TestSerialAdd(t *testing.T) {
+	dir := place(t)
+	file, tty := filepath.Join(dir, "runnel.toml"), filepath.Join(dir, "tty")
+	url := "unix://" + filepath.Join(dir, "runnel.sock")
+	runnel(t, "init", "standalone", "-c", file, "--yes", "--listen", "tcp://127.0.0.1:0", "--prefix", "org.plant").expect(t, 0, "", "")
+	p := start(t, "run", "-c", file)
+	p.logs(`url=unix://`)
+	talk(t, plug(t, tty), "{\"temperature\": 21.5}\n")
+
+	add := func(args ...string) result {
+		return runnel(t, append([]string{"serial", "add", "-c", file, "--yes", "--each", "10s"}, args...)...)
+	}
+	add(tty).expect(t, 0, "serial line tty started", "lines of JSON")
+	runnel(t, "sub", "org.plant.reading", "-n", "1", "--timeout", "50s", "--url", url).expect(t, 0, "temperature=21.5", "")
+	runnel(t, "check", "-c", file).expect(t, 0, "1 serial line", "")
+
+	// The same port, and the same name, are not added twice.
+	add(tty, "--name", "other").expect(t, 1, "", `the line "tty" has this port already`)
+	second := filepath.Join(dir, "second")
+	talk(t, plug(t, second), "$GPGGA,1,2*41\r\nlevel=7\r\n")
+	add(second, "--name", "tty").expect(t, 1, "", "is there already; choose another --name")
+	add(filepath.Join(dir, "missing")).expect(t, 1, "", "runnel serial ls")
+	add(second, "--name", "../x").expect(t, 2, "", "not the name of a line")
+	add(second, "--role", "nothing").expect(t, 3, "", `has no role "nothing"`)
+	if _, err := os.Stat(filepath.Join(dir, "conf.d", "second.toml")); err == nil {
+		t.Error("an invalid line was written")
+	}
+
+	// A user may decline.
+	cmd := command("serial", "add", second, "-c", file)
+	cmd.Stdin = strings.NewReader("level\norg.plant.level\nn\n")
+	finish(t, cmd).expect(t, 1, `topic = "org.plant.level"`, "nothing was written")
+}
+
+// talk has a device print the same text again and again.
+func talk(t *testing.T, d io.Writer, text string) {
+	t.Helper()
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	go func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				io.WriteString(d, text)
+			case <-done:
+				return
+			}
+		}
+	}()
 }

@@ -16,6 +16,14 @@ func (c Config) find() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return c.Find(ports)
+}
+
+// Find returns the path of the device that c means, among ports that List has returned.
+func (c Config) Find(ports []Info) (string, error) {
+	if c.Device != "" {
+		return c.Device, nil
+	}
 	info, err := choose(c.USB, ports)
 	return info.Device, err
 }

@@ -1,0 +1,227 @@
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/wamp"
+	"runnel/transport/serial"
+	"runnel/transport/serial/ear"
+)
+
+// Line is a serial line whose device was heard.
+type Line struct {
+	Name  string // default: the last part of the device's path
+	Realm string // "": the only one
+	Role  string // "": that of anonymous sessions
+	Topic string // "": as the format suggests; none for a device that speaks WAMP
+	Port  serial.Config
+	USB   serial.USB // by which the port is known, whatever name it gets; zero: by Port.Device
+	Heard ear.Guess
+}
+
+// Lines reports whether the device prints readings, which are published under a topic.
+func (l *Line) Lines() bool { return l.Heard.Kind != ear.Link && l.Heard.Kind != ear.RawSocket }
+
+// SuggestTopic is the topic for what was heard, below a prefix.
+func (l *Line) SuggestTopic(prefix string) string {
+	switch l.Heard.Kind {
+	case ear.NMEA:
+		return prefix + "{sentence}"
+	case ear.Modbus:
+		return prefix + "{slave}.{name}"
+	}
+	return prefix + "reading"
+}
+
+// Text is the line's table.
+func (l *Line) Text() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# %d octets heard: %v, such as", l.Heard.Octets, l.Heard.Kind)
+	line("#   %s", printable(l.Heard.Sample))
+	if !l.Heard.Sure {
+		line("# It is little to go by; --each longer hears more.")
+	}
+	line("[[serial]]\nname = %s", quoted(cmp.Or(l.Name, filepath.Base(l.Port.Device))))
+	if l.USB != (serial.USB{}) {
+		line("%s", usbKey(l.USB))
+	} else {
+		line("device = %s", quoted(l.Port.Device))
+	}
+	line("baud = %d", l.Port.Baud)
+	if l.Port.Parity != serial.None {
+		line("parity = %s", quoted(l.Port.Parity.String()))
+	}
+	if l.Port.DataBits != 0 {
+		line("data_bits = %d", l.Port.DataBits)
+	}
+	for _, option := range []struct{ key, value string }{{"realm", l.Realm}, {"role", l.Role}} {
+		if option.value != "" {
+			line("%s = %s", option.key, quoted(option.value))
+		}
+	}
+	b.WriteString(l.format())
+	return b.String()
+}
+
+// format is how the device is understood.
+func (l *Line) format() string {
+	topic := "topic = " + quoted(cmp.Or(l.Topic, l.SuggestTopic("com.example."))) + "\n"
+	lines := "mode = \"lines\"\nformat = "
+	switch l.Heard.Kind {
+	case ear.Link:
+		return "framing = \"hdlc\"\n"
+	case ear.RawSocket:
+		return "framing = \"none\"\n"
+	case ear.Modbus:
+		return "mode = \"modbus\"\n" + topic + "# A master is asking already; there can be only one.\n[[serial.modbus]]\nname = \"\"\nslave = 1\ntable = \"holding\"\naddress = 0\n"
+	case ear.NMEA:
+		return lines + "\"nmea\"\n" + topic
+	case ear.JSON:
+		return lines + "\"json\"\n" + topic
+	case ear.CSV:
+		names := make([]string, l.Heard.Values)
+		for i := range names {
+			names[i] = fmt.Sprintf("\"value%d\"", i+1)
+		}
+		return lines + "\"csv\"\ncolumns = [" + strings.Join(names, ", ") + "]\n" + topic
+	}
+	return lines + "\"regexp\"\npattern = '(?P<text>.*)'\n" + topic
+}
+
+func usbKey(u serial.USB) string {
+	keys := []string{"vid = " + quoted(u.VID), "pid = " + quoted(u.PID)}
+	if u.Serial != "" {
+		keys = append(keys, "serial = "+quoted(u.Serial))
+	}
+	if u.Interface != "" {
+		keys = append(keys, "interface = "+quoted(u.Interface))
+	}
+	return "usb = { " + strings.Join(keys, ", ") + " }"
+}
+
+// printable makes a line that fits into a comment, and that no terminal obeys.
+func printable(sample string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return ' '
+		}
+		if !unicode.IsGraphic(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(sample, "?"))
+}
+
+// Identify returns how a port is known best: by the USB identity of its adapter where no other port has the same, else by
+// its path, which for an adapter is the place where it is plugged in.
+func Identify(device string, ports []serial.Info) (usb serial.USB, path string) {
+	i := slices.IndexFunc(ports, func(p serial.Info) bool { return samePort(p.Device, device) })
+	if i < 0 || ports[i].USB.VID == "" || ports[i].USB.PID == "" {
+		return usb, device
+	}
+	usb = ports[i].USB
+	same := 0
+	for _, p := range ports {
+		if p.USB == usb {
+			same++
+		}
+	}
+	if same == 1 {
+		return usb, device
+	}
+	for _, name := range ports[i].Names {
+		if strings.Contains(name, "by-path") {
+			return serial.USB{}, name
+		}
+	}
+	return serial.USB{}, device
+}
+
+func samePort(a, b string) bool { return resolved(a) == resolved(b) }
+
+func resolved(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// Taken returns the error that a configuration has a line for the port already; nil if it has none.
+func Taken(c *config.Config, device string, ports []serial.Info) error {
+	for _, s := range c.Serials {
+		taken := s.Device != "" && samePort(string(s.Device), device)
+		if s.USB != nil {
+			port, err := s.LineConfig().Port.Find(ports)
+			taken = err == nil && samePort(port, device)
+		}
+		if taken {
+			return fmt.Errorf("add serial line %s: the line %q has this port already, at %s; change it there, or remove it first", device, s.Name, s.Place)
+		}
+	}
+	return nil
+}
+
+// Defaults fills in the role and the topic's prefix that the realm suggests.
+func (l *Line) Defaults(c *config.Config) (prefix string) {
+	prefix = "com.example."
+	for _, r := range c.Realms {
+		if l.Realm != "" && r.Name != l.Realm {
+			continue
+		}
+		for _, role := range r.Roles {
+			if role.Name != cmp.Or(l.Role, "sensor") {
+				continue
+			}
+			l.Role = role.Name
+			for _, p := range role.Permissions {
+				if wamp.Match(p.Match) == wamp.Prefix && p.URI != "" && slices.Contains(p.Allow, "publish") {
+					return strings.TrimSuffix(p.URI, ".") + "."
+				}
+			}
+			return prefix
+		}
+	}
+	return prefix
+}
+
+// CheckLineName takes names that can be a file's.
+func CheckLineName(name string) error {
+	if name == "" || len(name) > 64 || name[0] == '.' || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" {
+		return fmt.Errorf("%.80q is not the name of a line; write letters, digits, \"-\" and \"_\", like \"greenhouse\"", name)
+	}
+	return nil
+}
+
+// Write adds the line's file to a configuration, whose other files are checked together with it. It returns the new
+// configuration and the file.
+func (l *Line) Write(main string, check config.UplinkCheck) (*config.Config, string, error) {
+	file := filepath.Join(filepath.Dir(config.File(main)), "conf.d", l.Name+".toml")
+	if _, err := os.Lstat(file); err == nil {
+		return nil, "", fmt.Errorf("write %s: the file is there already; choose another --name, or remove it", file)
+	}
+	text := l.Text()
+	c, err := config.LoadDraft(main, config.Drafts{file: text}, check)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := makeDir(filepath.Dir(file)); err != nil {
+		return nil, "", err
+	}
+	if err := writeNew(file, []byte(text), 0o640); err != nil {
+		if errors.Is(err, os.ErrExist) {
+			err = errors.New("the file is there already; choose another --name, or remove it")
+		}
+		return nil, "", fmt.Errorf("write %s: %w%s", file, bare(err), asRoot(err))
+	}
+	syncDir(filepath.Dir(file))
+	return c, file, nil
+}

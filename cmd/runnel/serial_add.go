@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/setup"
+	"runnel/transport/serial"
+	"runnel/transport/serial/ear"
+)
+
+// addition is what "runnel serial add" does.
+type addition struct {
+	setup.Line
+	file string // the main configuration file
+	baud int
+	each time.Duration
+	ask  *setup.Asker
+}
+
+func serialAddCommand() *cobra.Command {
+	var a addition
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "add DEVICE",
+		Short: "Find out what a serial device speaks, and add it to the config",
+		Long: `Listens to a serial port as "runnel serial probe" does, shows what it has heard, and
+asks for the line's name and topic and whether to write its file, conf.d/NAME.toml
+beside the config. With --yes it asks nothing. The file is checked together with
+the whole config before it is written; a router that runs with it reloads.
+
+An adapter is named by its USB identity where that is unique, so that it is found
+again under any device name.`,
+		Example: `  sudo runnel serial add /dev/ttyUSB0
+  sudo runnel serial add /dev/ttyACM0 --name greenhouse --topic com.example.greenhouse --yes`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if a.each <= 0 || a.baud < 0 {
+				return usageError("--each and --baud: want more than 0")
+			}
+			a.ask = setup.NewAsker(os.Stdin, os.Stderr, yes)
+			return a.run(args[0])
+		},
+	}
+	configFlag(cmd, &a.file)
+	f := cmd.Flags()
+	f.BoolVarP(&yes, "yes", "y", false, "ask nothing: take the flags and what was heard")
+	f.StringVar(&a.Name, "name", "", "`NAME` of the line (default: the last part of DEVICE)")
+	f.StringVar(&a.Topic, "topic", "", "`URI` under which readings are published (default: from what was heard)")
+	f.StringVar(&a.Realm, "realm", "", "`NAME` of the realm, if there are several")
+	f.StringVar(&a.Role, "role", "", "`NAME` of the line's role (default: sensor, if the realm has it)")
+	f.IntVar(&a.baud, "baud", 0, "try this baud rate only")
+	f.DurationVar(&a.each, "each", 3*time.Second, "how long to listen at each baud rate")
+	return cmd
+}
+
+func (a *addition) run(device string) error {
+	if a.Name != "" {
+		if err := setup.CheckLineName(a.Name); err != nil {
+			return usageError(err.Error())
+		}
+	}
+	c, err := readConfigFiles(a.file)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(device, "tcp://") {
+		if device, err = filepath.Abs(device); err != nil {
+			return err
+		}
+	}
+	ports, _ := serial.List() // without it the path alone names the port
+	if err := setup.Taken(c, device, ports); err != nil {
+		return err
+	}
+	prefix := a.Defaults(c)
+	if a.Port, a.Heard, err = hear(serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
+		return portRemedy(device, err)
+	}
+	if a.Heard.Kind == ear.Modbus {
+		return fmt.Errorf("add serial line %s: a Modbus master polls this bus already, and a bus has one master; disconnect it, then write the line by hand: see docs/serial.md", device)
+	}
+	a.USB, a.Port.Device = setup.Identify(device, ports)
+	if err := a.complete(device, prefix); err != nil {
+		return err
+	}
+	return a.write()
+}
+
+// complete asks for what no flag says.
+func (a *addition) complete(device, prefix string) (err error) {
+	fmt.Fprintf(os.Stderr, "heard %v: %s\n", a.Heard.Kind, harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
+	if a.Name == "" {
+		if a.Name, err = a.ask.Text("Name of the line", filepath.Base(device), setup.CheckLineName); err != nil {
+			return usageError("--name: " + err.Error())
+		}
+	}
+	if !a.Lines() {
+		if a.Topic != "" {
+			return usageError("--topic: the device speaks WAMP, and names its topics itself")
+		}
+		return nil
+	}
+	if a.Topic == "" {
+		a.Topic, err = a.ask.Text("Topic of its readings", a.SuggestTopic(prefix), func(topic string) error {
+			if topic == "" {
+				return errors.New("a topic is missing")
+			}
+			return nil
+		})
+	}
+	return err
+}
+
+func (a *addition) write() error {
+	fmt.Fprintf(stdout, "%s", a.Text())
+	if ok, err := a.ask.Confirm("Write this into conf.d/" + a.Name + ".toml?"); err != nil || !ok {
+		if err == nil {
+			err = errors.New("nothing was written")
+		}
+		return err
+	}
+	c, file, err := a.Write(a.file, checkUplink)
+	if err != nil {
+		return err
+	}
+	for _, w := range c.Warnings {
+		if w.File == file {
+			fmt.Fprintf(os.Stderr, "warning: %v\n", w)
+		}
+	}
+	fmt.Fprintf(stdout, "\nwrote %s\n", file)
+	return reloadFor(c, file, "serial line "+a.Name)
+}
+
+// reloadFor has the running router apply a new file, and checks that it has got the part.
+func reloadFor(c *config.Config, file, part string) error {
+	lines, url, err := reloadRunning(c)
+	switch {
+	case errors.Is(err, errNoRouter):
+		_, err = fmt.Fprintf(stdout, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
+		return err
+	case err != nil:
+		return fmt.Errorf("reload the router at %s: %w; %s is written, \"runnel reload\" applies it", url, err, file)
+	}
+	for _, line := range lines {
+		fmt.Fprintln(stdout, line)
+	}
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, part+" ") }) {
+		return fmt.Errorf("the router at %s has reloaded, and has no %s: it reads another configuration than %s; stop it, or name its file with -c", url, part, c.Name)
+	}
+	return nil
+}
+
+// configArgument writes "-c FILE" for what is not the system's configuration.
+func configArgument(c *config.Config) string {
+	if c.Name == config.File("") || c.Name == "built-in default" {
+		return ""
+	}
+	return " -c " + c.Name
+}
+
+// portRemedy says what to do about a port that can't be opened.
+func portRemedy(device string, err error) error {
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w; run the command with sudo, or add this user to the port's group (ls -l %s names it)", err, device)
+	}
+	var held *serial.Held
+	if errors.As(err, &held) {
+		return fmt.Errorf("%w; stop the program that holds the port, then try again", err)
+	}
+	return err
+}
