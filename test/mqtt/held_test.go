@@ -41,7 +41,7 @@ func TestTooLargeForTheBroker(t *testing.T) {
 			}
 			complete(t, upTo(48), good.lines)
 			await(t, "the topic is held", func() bool { return strings.Contains(g.ask("queue", "ls"), "held: com.example.picture, 4 events") })
-			for _, want := range []string{"topic held", "topic=com.example.picture", "size=400"} {
+			for _, want := range []string{"topic held", "topic=com.example.picture", "bytes=400"} {
 				if log := g.Stderr.Text(); !strings.Contains(log, want) {
 					t.Errorf("the log does not tell of %q:\n%s", want, log)
 				}

@@ -1,4 +1,4 @@
-// Package spool keeps events until the far side of a link has them: store and forward.
+// Package spool stores events until the far side of a link has acknowledged them (store and forward).
 //
 //	s, err := spool.Open(spool.Options{Dir: "/var/lib/runnel/uplink/central", Log: log})
 //	go s.Run(ctx)
@@ -7,62 +7,67 @@
 //		// nil: the event survives a power cut from now on
 //	})
 //
-//	s.Rewind() // at each connect: what is not acknowledged comes again, in order
-//	for after := uint64(0); ; { // the drain: one goroutine
+//	s.Rewind() // after each connect: events that are not acknowledged are returned again, in order
+//	for after := uint64(0); ; { // the drain: a single goroutine
 //		events, err := s.Next(ctx, after, 100)
-//		... send them in this order, and when the far side has one: s.Ack(e.Sequence), or rejects it: s.Hold(e.Sequence, why)
-//		after = events[len(events)-1].Sequence // of the last that is not Held
+//		... send them in this order; s.Ack(e.Sequence) when the far side accepts an event, s.Hold(e.Sequence, reason) when it
+//		    rejects it
+//		after = events[len(events)-1].Sequence // of the last event that is not Held
 //	}
 //
 // # Classes
 //
 //	Memory    is never written
-//	Disk      is written when it has not been acknowledged for SpillAfter, and when Run ends
-//	Durable   is written and synced before Put's callback says so, together with all others of Options.Sync
+//	Disk      is written if it is not acknowledged within SpillAfter, and when Run ends
+//	Durable   is written and synced before its callback is called with nil, together with all others of the last Options.Sync
 //
-// What the far side acknowledges before it is due to be written is not written at all: while a link is up and quick, flash
-// memory has nothing to do.
+// An event that is acknowledged before it is due to be written is never written. While the link is up and fast, the
+// spool causes no wear of flash memory.
 //
 // # Identity
 //
-// Events are numbered in the order of Put. Node, Epoch and Sequence together name an event for all times: the epoch, a
-// random number, is another one after each Open, for an event that was in memory only took its number with it. What is
-// left from an earlier run keeps its own epoch and its number, and comes first. So a receiver that remembers the highest
-// number of each epoch can tell the repeats.
+// Events are numbered in the order of Put. Node, Epoch and Sequence together identify an event for all time. The epoch
+// is a random number that changes with each Open, because the numbers of events that were only in memory are used again.
+// Events left from an earlier run keep their epoch and their number, and are returned first. A receiver that remembers
+// the highest number of each epoch can recognize duplicates.
 //
 // # On disk
 //
-// Disk and Durable have a log each (package journal), below Dir: what is written of one class is in order, and Next
-// merges. A segment is deleted when all in it is acknowledged, and never before. Each record says how far the far side
-// had acknowledged when it was written, so that after a crash little is sent twice. Memory holds what is not written and
-// the newest of what is; the rest of a backlog is read back a segment at a time.
+// Disk and Durable have a log each (package journal), in subdirectories of Dir. Each log is in order, and Next merges
+// them. A segment is deleted once all its events are acknowledged or dropped, and never earlier. Each record also states
+// up to which number events were acknowledged when it was written, so that few events are sent twice after a crash.
+// Events that are not written are in memory, as are the newest of those that are. The rest of a backlog is read back one
+// segment at a time.
 //
-// Opening always succeeds, whatever is in the files: see Open. A full, broken or read-only disk leaves the spool in memory,
-// bounded by MaxMemory, with an alarm (State.Alarm) and a line in the log, until it can be written to again.
+// Open succeeds whatever the files contain: see there. If the disk is full, broken or read-only, the spool continues in
+// memory, bounded by MaxMemory. It raises an alarm (State.Alarm), logs an error, and retries.
 //
 // # Held events
 //
-// An event of class Disk or Durable that the far side rejects is held, and all later ones of its topic with it, in a log of
-// their own: the other topics go on. Retry has the first event of each held topic sent once more; it is called when there is
-// hope, and by the spool itself now and then. Where that event is acknowledged the rest follows in order.
+// An event of class Disk or Durable that the far side rejects is held, together with all later events of its topic. Held
+// events are kept in a log of their own, so that other topics are not delayed. Retry makes Next return the first event
+// of each held topic again. The caller invokes it when success is likely, and the spool itself does so from time to
+// time. Once that event is acknowledged, the other events of the topic follow in order.
 //
-// # Caps
+// # Limits
 //
-// MaxOctets, MaxAge and MaxMemory bound the spool, Drop says what goes when it is full. Each run of drops leaves one Gap, an
-// event of its own, which is forwarded like data where the events are missing. What is under way, from Next to Ack, is
-// not dropped. Held events go first, the oldest of them.
+// MaxOctets, MaxAge and MaxMemory bound the spool. Drop decides which events are dropped when it is full. Each series of
+// drops leaves one Gap: an event that is forwarded in place of the missing ones. Events in flight, from Next to Ack, are
+// not dropped. Held events are dropped first, oldest first.
 //
-// Age is counted by a clock of the spool's own, which goes on only while the spool is open and is written into the
-// records. The time of day may jump from 1970 to today and back: it means nothing here.
+// Age is measured by a clock of the spool's own. It advances only while the spool is open, and its time is written into
+// the records. The time of day may jump, as on a board that boots in 1970, without affecting the age of events.
 //
-//	spool.go     what the caller sees
-//	put.go       an event comes in; the caps
-//	next.go      and goes out: Next, Ack, Peek, Discard
-//	lane.go      the events of one class, in memory and in the log
-//	hold.go      what the far side rejects: topics and their states; hold_move.go: events on their way there;
-//	             hold_read.go: and back to Next; hold_drop.go: or away; hold_log.go, hold_open.go: their log
-//	gap.go       what is left of those that were dropped
-//	run.go       the goroutine that writes: commits, spills, age
+//	spool.go     types, options and state
+//	put.go       Put, and dropping events at the limits
+//	next.go      Next, Ack, Peek and Discard
+//	lane.go      the events of one class, in memory and on disk
+//	hold.go      events that the far side rejects: topics and their states; hold_move.go: moving events to the held ones;
+//	             hold_read.go: returning them from Next; hold_drop.go: dropping them; hold_log.go, hold_open.go: their log
+//	gap.go       gaps
+//	schedule.go  when to write, delete, expire and retry: no I/O
+//	run.go       the goroutine that does so
+//	commit.go    writing events to their log
 //	open.go      recovery
-//	record.go    a record's octets
+//	record.go    the encoding of records
 package spool

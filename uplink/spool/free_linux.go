@@ -2,7 +2,7 @@ package spool
 
 import "syscall"
 
-// freeOctets returns how much more may be written to the disk that dir is on.
+// freeOctets returns the number of bytes that an unprivileged process can still write to the file system of dir.
 func freeOctets(dir string) (free int64, ok bool) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {

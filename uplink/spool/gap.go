@@ -5,32 +5,33 @@ import (
 	"time"
 )
 
-// lost is a run of events that were dropped, or a part of one.
-type lost struct {
+// loss describes events that were dropped at one time.
+type loss struct {
 	reason      Reason
 	first, last uint64 // sequence numbers
 	count       int
 	octets      int64
-	atEnd       bool // it was refused, and stands behind all others
-	held        bool // the far side had rejected it
+	refused     bool // the events were refused, so the gap is behind all others
+	held        bool // the events were held
 }
 
-// run tells runs of drops apart.
-type run struct {
-	reason Reason
-	atEnd  bool
-	held   bool
+// gapKey distinguishes gaps that are extended separately.
+type gapKey struct {
+	reason  Reason
+	refused bool
+	held    bool
 }
 
-// missing notes that events were dropped. A run of them leaves one gap: it stands where the last of them stood, grows with
-// the run, and is closed when Next returns it. Of what was refused, a run ends with the next event that is taken in.
-func (s *Spool) missing(m lost) {
+// recordLoss counts dropped events and leaves a gap for them. Successive losses of a kind extend one gap, which moves to
+// the position of its last event, until Next has returned it. For refused events, the gap also ends with the next event
+// that is accepted.
+func (s *Spool) recordLoss(m loss) {
 	s.drops.Events += uint64(m.count)
 	s.drops.Octets += uint64(m.octets)
 	s.newGaps = true
 	signal(s.wake)
-	key := run{m.reason, m.atEnd, m.held}
-	if e := s.runs[key]; e != nil && !e.gone && e.Sequence > s.handed && (!m.atEnd || e.Gap.Last == m.first-1) {
+	key := gapKey{m.reason, m.refused, m.held}
+	if e := s.openGaps[key]; e != nil && !e.gone && e.Sequence > s.returned && (!m.refused || e.Gap.Last == m.first-1) {
 		s.extend(e, m)
 		return
 	}
@@ -44,18 +45,18 @@ func (s *Spool) missing(m lost) {
 		e.Sequence = s.last
 	}
 	s.drops.Runs++
-	s.runs[key] = e
-	s.log.Warn("dropping events", "because", string(m.reason), "first", m.first)
+	s.openGaps[key] = e
+	s.log.Warn("dropping events", "reason", string(m.reason), "first", m.first)
 	s.lanes[Memory].insert(e)
 	s.count(e)
 }
 
-// movable reports whether the gap has the number of the last event that it stands for. Where that event may have been
-// returned by Next already, the gap has a number of its own, and comes behind all others.
-func (m *lost) movable() bool { return !m.held && m.reason != ByDamage && m.reason != ByOperator }
+// movable reports whether the gap takes the number of its last event. If Next may have returned that event already, the
+// gap gets a new number and comes behind all others.
+func (m *loss) movable() bool { return !m.held && m.reason != ByDamage && m.reason != ByOperator }
 
-// extend lets a gap grow, and moves it behind the last event that it stands for.
-func (s *Spool) extend(e *entry, m lost) {
+// extend adds a loss to a gap, and moves the gap behind its last event.
+func (s *Spool) extend(e *entry, m loss) {
 	g := e.Gap
 	g.First, g.Last = min(g.First, m.first), max(g.Last, m.last)
 	g.Count += uint64(m.count)
@@ -69,7 +70,7 @@ func (s *Spool) extend(e *entry, m lost) {
 	l.insert(e)
 }
 
-// saveGaps writes the gaps, which are few, all of them: those that have grown are to be on disk once.
+// saveGaps rewrites the log of gaps. There are few, and those that have grown must be stored only once.
 func (s *Spool) saveGaps() error {
 	if s.gaps == nil {
 		return nil
@@ -81,10 +82,10 @@ func (s *Spool) saveGaps() error {
 	}
 	s.newGaps = false
 	var records [][]byte
-	settled := s.settledTo()
+	acked := s.ackedTo()
 	for e := s.lanes[Memory].front; e != nil; e = e.next {
 		if e.Gap != nil {
-			records = append(records, appendGap(nil, e, settled))
+			records = append(records, appendGap(nil, e, acked))
 		}
 	}
 	s.mu.Unlock()

@@ -6,61 +6,61 @@ import (
 	"runnel/edge/journal"
 )
 
-// An event that the far side rejects is held under its topic: it and all later events of that topic move to a log of
-// their own, in order, and the other topics go on. So the logs of the lanes stay short, and an event that crosses costs
-// one look into a map while something is held, and nothing otherwise.
+// An event that the far side rejects is held under its topic. The event and all later events of the topic move to a log
+// of their own, in order, so that other topics are not delayed and the logs of the lanes stay short. While events are
+// held, each event that is sent costs one map lookup; otherwise it costs nothing.
 //
-//	Hold    the far side has rejected an event: its topic is held from now on
-//	divert  Next comes to an event of a held topic, and moves it
-//	Retry   the first event of each held topic is sent once more, as a probe; when one is acknowledged its topic is open,
-//	        and the rest of its events follow in order
+//	Hold        the far side rejects an event: hold its topic
+//	moveToHeld  Next reaches an event of a held topic and moves it
+//	Retry       Next returns the first event of each held topic again, as a probe; when the far side accepts it, the topic is
+//	            open and its other events follow in order
 //
-// A topic ends to be held when its last held event is acknowledged or dropped.
+// A topic is no longer held once its last held event is acknowledged or dropped.
 
 const (
-	// A spool holds so many topics at most, and so many bytes of their names. Beyond that the oldest ones are dropped.
+	// Limits on the number of held topics and on the bytes of their names. Beyond them, the oldest topics are dropped.
 	maxHeldTopics = 1 << 14
 	maxHeldNames  = 4 << 20
 
-	// retryCost is added to the pause between two retries for each topic, for each costs a message.
+	// retryCost is added to the pause between retries for each held topic, because each topic costs a message.
 	retryCost = 10 * time.Millisecond
 
 	defaultRetryFirst = 5 * time.Second
 	defaultRetryLast  = time.Minute
 )
 
-// held is what the far side has rejected.
+// held is the state of the events that the far side has rejected.
 type held struct {
-	log *journal.Journal // nil: nothing can be held. Static after Open; appended to and trimmed by Run
+	log *journal.Journal // nil: nothing can be held. Static after Open; only Run appends and deletes
 
 	// Guarded by Spool.mu.
 	topics      map[string]*heldTopic
-	front, back *heldTopic // the topics, the one that is held longest first
-	turn        *heldTopic // whose turn it is to be tried, with Options.RetryOne; nil: the first
-	names       int        // bytes of their names
+	front, back *heldTopic // the held topics, in the order in which they were held
+	nextTopic   *heldTopic // the next topic to retry, with Options.RetryOne; nil: the first
+	names       int        // bytes of the topics' names
 	segments    []*heldSegment
-	tail        []*heldEvent // not written yet
+	tail        []*heldEvent // events that are not written yet
 	dueAt       int64        // when the tail is to be written, by the spool's clock
-	tailBase    int          // how many were in front of tail[0], so far
-	waiting     int          // events of the tail whose callback is due when they are written
+	tailBase    int          // number of events removed from the front of tail so far
+	callbacks   int          // events of the tail with a callback
 	busy        bool         // Run is appending
 	marks       map[string]uint64
-	marksAt     int64    // since when marks are to be written, by the spool's clock
-	commits     uint64   // so far
-	doomed      []doomed // segments to be deleted by Run
-	flight      map[uint64]flying
-	attempt     uint64 // counts the beginnings of Next
+	marksAt     int64      // when marks became non-empty, by the spool's clock
+	commits     uint64     // number of commits so far
+	toDelete    []deletion // segments for Run to delete
+	inFlight    map[uint64]heldFlight
+	attempt     uint64 // number of calls of Rewind
 	events      int
 	octets      int64
-	wanted      int  // topics of which Next is to return something
-	sift        bool // an event was rejected and has not been moved
+	sendable    int  // number of topics with events for Next to return
+	movePending bool // some events returned by Next may have to be moved
 	pass        pass
 	pause       time.Duration // before the next retry
 	retryAt     time.Time
-	lines       lines
-	was         map[string]uint64 // by topic: up to here its events were moved before Open
+	logLimit    logLimit
+	movedTo     map[string]uint64 // by topic: events of earlier runs up to this number were moved
 
-	piece heldPiece // guarded by Spool.reading
+	cache heldCache // guarded by Spool.reading
 }
 
 // heldTopic is a topic that is held.
@@ -72,71 +72,71 @@ type heldTopic struct {
 	state      heldState
 	events     int
 	octets     int64
-	last       uint64 // the highest number that was moved; 0: none was
-	handed     uint64 // the highest that Next has returned, or below the first
-	after      uint64 // the highest that Next has returned in this attempt
-	window     window // what Next has returned and Ack has not settled
-	underWay   int    // how many of these are so in this attempt
-	before     int    // events of the lanes that are under way, and are to be settled before others are moved
-	missed     uint64 // the pass that has left out one of its events
-	counted    bool   // in held.wanted
+	last       uint64 // highest number of a moved event; 0: none
+	returned   uint64 // highest number returned by Next; initially below the first event
+	after      uint64 // highest number returned by Next in this attempt
+	window     window // events returned by Next and not yet acknowledged or dropped
+	inFlight   int    // number of these that were returned in this attempt
+	before     int    // events in flight from the lanes; no event is moved until they are answered
+	skippedIn  uint64 // the last pass that skipped an event of the topic
+	counted    bool   // included in held.sendable
 }
 
 type heldState uint8
 
 const (
-	waits   heldState = iota // for a retry
-	due                      // its first event is to be sent
-	probing                  // it is under way
-	opened                   // it has arrived, and the others follow
+	topicWaiting heldState = iota // for a retry
+	topicDue                      // the first event is to be sent
+	topicProbing                  // the first event is in flight
+	topicOpen                     // the first event was accepted, the others follow
 )
 
-// flying is a held event that is under way.
-type flying struct {
+// heldFlight is a held event that is in flight.
+type heldFlight struct {
 	topic   *heldTopic
 	octets  int64
 	attempt uint64
-	segment *heldSegment // it was read from; nil: from the tail
+	segment *heldSegment // the segment it was read from; nil: the tail
 	entry   *heldEvent
 }
 
-// Held tells of the events that the far side has rejected.
+// Held summarizes the held events.
 type Held struct {
 	Topics, Events int
 	Octets         int64
-	Topic, Reason  string // of the topic that is held longest
+	Topic, Reason  string // of the topic that has been held longest
 }
 
-// HeldTopic is a topic that is held.
+// HeldTopic describes a topic that is held.
 type HeldTopic struct {
 	Topic  string
 	Events int
 	Octets int64
-	Reason string    // what the far side says
+	Reason string    // the error of the far side
 	Since  time.Time // by the time of day
 }
 
-// ReasonCloses is the reason to give Hold for an event for which the far side closes the connection. Every retry of its topic
-// may cost a connection, so such topics are retried one at a time, in turn; Retry retries them all.
+// ReasonCloses is the reason to pass to Hold if the far side closes the connection on receiving the event. Each retry of such
+// a topic may cost a connection, so these topics are retried one at a time. Retry retries them all.
 const ReasonCloses = "the far side closes the connection when it is sent this event"
 
 // costly reports whether a retry of the topic may cost the connection.
 func (t *heldTopic) costly() bool { return t.reason == ReasonCloses }
 
-// Hold says that the far side has rejected an event that Next has returned, and why. It reports false if the event is not
-// of a kind that is held: of class Memory, or a gap. Then the caller acknowledges it, to drop it.
+// Hold reports that the far side has rejected an event returned by Next, with the reason. It returns false if such an
+// event cannot be held: a gap, or an event of class Memory. The caller must then drop it by Ack.
 func (s *Spool) Hold(sequence uint64, reason string) bool {
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	h := &s.held
-	if f, ok := h.flight[sequence]; ok {
-		delete(h.flight, sequence)
+	if f, ok := h.inFlight[sequence]; ok {
+		delete(h.inFlight, sequence)
 		h.rejectedAgain(f, reason)
 		return true
 	}
 	i := s.window.find(sequence)
 	if i < 0 {
-		return true // it was dropped meanwhile
+		return true // dropped in the meantime
 	}
 	u := &s.window.list[i]
 	if u.class == Memory || h.log == nil {
@@ -154,32 +154,32 @@ func (s *Spool) Hold(sequence uint64, reason string) bool {
 		t.reason = reason
 		t.before = max(t.before-1, 0)
 	}
-	t.state = waits
-	h.review(t)
-	h.sift = true
+	t.state = topicWaiting
+	h.recount(t)
+	h.movePending = true
 	signal(s.more)
 	return true
 }
 
-// rejectedAgain notes that a held event was rejected once more.
-func (h *held) rejectedAgain(f flying, reason string) {
+// rejectedAgain notes that a held event was rejected again.
+func (h *held) rejectedAgain(f heldFlight, reason string) {
 	t := f.topic
-	t.reason, t.state, t.after = reason, waits, 0
+	t.reason, t.state, t.after = reason, topicWaiting, 0
 	if f.attempt == h.attempt {
-		t.underWay--
+		t.inFlight--
 	}
-	h.review(t)
+	h.recount(t)
 }
 
-// holdTopic begins to hold a topic.
+// holdTopic starts to hold a topic.
 func (s *Spool) holdTopic(name, reason string, size int) *heldTopic {
 	h := &s.held
 	if len(h.topics) >= maxHeldTopics || h.names+len(name) > maxHeldNames {
-		s.thinOut()
+		s.dropOldestTopics()
 	}
 	t := &heldTopic{name: name, reason: reason, since: time.Now(), prev: h.back}
 	if h.topics == nil {
-		h.topics, h.flight, h.marks = make(map[string]*heldTopic), make(map[uint64]flying), make(map[string]uint64)
+		h.topics, h.inFlight, h.marks = make(map[string]*heldTopic), make(map[uint64]heldFlight), make(map[string]uint64)
 	}
 	h.topics[name] = t
 	h.names += len(name)
@@ -190,19 +190,19 @@ func (s *Spool) holdTopic(name, reason string, size int) *heldTopic {
 		h.schedule(s.opts.RetryFirst)
 	}
 	h.back = t
-	h.tell(s.log.Warn, "topic held, the far side rejects its events", "topic", name, "size", size, "err", reason)
+	h.logTopic(s.log.Warn, "topic held, the far side rejects its events", "topic", name, "bytes", size, "err", reason)
 	return t
 }
 
-// unhold ends to hold a topic of which nothing is held any more.
-func (s *Spool) unhold(t *heldTopic) {
+// unholdTopic removes a topic without held events.
+func (s *Spool) unholdTopic(t *heldTopic) {
 	h := &s.held
-	t.state = waits
-	h.review(t)
+	t.state = topicWaiting
+	h.recount(t)
 	delete(h.topics, t.name)
 	h.names -= len(t.name)
-	if h.turn == t {
-		h.turn = t.next
+	if h.nextTopic == t {
+		h.nextTopic = t.next
 	}
 	if t.prev != nil {
 		t.prev.next = t.next
@@ -214,32 +214,32 @@ func (s *Spool) unhold(t *heldTopic) {
 	} else {
 		h.back = t.prev
 	}
-	h.tell(s.log.Info, "topic no longer held", "topic", t.name)
+	h.logTopic(s.log.Info, "topic no longer held", "topic", t.name)
 }
 
-// unsent is how many events of a topic are not under way.
-func (t *heldTopic) unsent() int { return t.events - t.underWay }
+// unsent returns the number of held events of the topic that are not in flight.
+func (t *heldTopic) unsent() int { return t.events - t.inFlight }
 
-// wants reports whether Next is to return events of a topic.
-func (t *heldTopic) wants() bool {
-	return t.unsent() > 0 && (t.state == opened || t.state == due && t.underWay == 0)
+// canSend reports whether Next may return events of the topic.
+func (t *heldTopic) canSend() bool {
+	return t.unsent() > 0 && (t.state == topicOpen || t.state == topicDue && t.inFlight == 0)
 }
 
-// passes reports whether an event that comes now may overtake no held one of its topic.
-func (t *heldTopic) passes() bool { return t.state == opened && t.unsent() == 0 }
+// canPass reports whether a new event of the topic may be sent without overtaking a held one.
+func (t *heldTopic) canPass() bool { return t.state == topicOpen && t.unsent() == 0 }
 
-// review counts a topic anew whose state has changed.
-func (h *held) review(t *heldTopic) {
-	if w := t.wants(); w != t.counted {
+// recount updates held.sendable after a change of the topic's state.
+func (h *held) recount(t *heldTopic) {
+	if w := t.canSend(); w != t.counted {
 		if t.counted = w; w {
-			h.wanted++
+			h.sendable++
 		} else {
-			h.wanted--
+			h.sendable--
 		}
 	}
 }
 
-// Retry has the first event of each held topic sent once more, and returns how many events are held.
+// Retry makes Next return the first event of each held topic again. It returns the number of held events.
 func (s *Spool) Retry() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -255,7 +255,7 @@ func (h *held) retry() {
 	}
 }
 
-// retryCheap retries the topics of which a retry costs a message, and one of the others.
+// retryCheap retries the topics whose retry costs only a message, and one of the costly topics.
 func (h *held) retryCheap() {
 	one := h.nextCostly()
 	for t := h.front; t != nil; t = t.next {
@@ -265,15 +265,15 @@ func (h *held) retryCheap() {
 	}
 }
 
-// nextCostly returns the costly topic whose turn it is; nil: there is none.
+// nextCostly returns the next costly topic in turn, or nil if there is none.
 func (h *held) nextCostly() *heldTopic {
-	t := h.turn
+	t := h.nextTopic
 	for range len(h.topics) {
 		if t == nil {
 			t = h.front
 		}
 		if t.costly() {
-			h.turn = t.next
+			h.nextTopic = t.next
 			return t
 		}
 		t = t.next
@@ -282,30 +282,30 @@ func (h *held) nextCostly() *heldTopic {
 }
 
 func (h *held) retryTopic(t *heldTopic) {
-	if t.state == waits {
-		t.state = due
-		t.missed = h.pass.number
-		h.review(t)
+	if t.state == topicWaiting {
+		t.state = topicDue
+		t.skippedIn = h.pass.number
+		h.recount(t)
 	}
 }
 
-// retryNext has the next topic in turn tried.
+// retryNext retries the next topic in turn.
 func (h *held) retryNext() {
-	if h.turn == nil {
-		h.turn = h.front
+	if h.nextTopic == nil {
+		h.nextTopic = h.front
 	}
-	t := h.turn
-	h.turn = t.next
+	t := h.nextTopic
+	h.nextTopic = t.next
 	h.retryTopic(t)
 }
 
-// schedule has the next retry made after a pause.
+// schedule sets the time of the next retry.
 func (h *held) schedule(pause time.Duration) {
 	h.pause = pause
 	h.retryAt = time.Now().Add(pause + time.Duration(len(h.topics))*retryCost)
 }
 
-// retryDue makes a retry that is due, and returns how long it is until the next one; 0: there is none.
+// retryDue makes the retry that is due. It returns the time until the next one, or 0 if no topic is held.
 func (s *Spool) retryDue() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -326,24 +326,24 @@ func (s *Spool) retryDue() time.Duration {
 	return max(time.Until(h.retryAt), time.Millisecond)
 }
 
-// Rewind begins anew, as after a disconnect: of what was under way and is not acknowledged nothing is on its way any more.
+// Rewind starts a new attempt, for example after a reconnect. Events that are not acknowledged are no longer in flight.
 func (s *Spool) Rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &s.held
 	h.attempt++
 	for t := h.front; t != nil; t = t.next {
-		t.before, t.underWay, t.after = 0, 0, 0
-		if t.state != waits {
-			t.state = due
-			t.missed = h.pass.number
+		t.before, t.inFlight, t.after = 0, 0, 0
+		if t.state != topicWaiting {
+			t.state = topicDue
+			t.skippedIn = h.pass.number
 		}
-		h.review(t)
+		h.recount(t)
 	}
-	h.sift = h.front != nil
+	h.movePending = h.front != nil
 }
 
-// HeldTopics returns up to n of the topics that are held, the one that is held longest first.
+// HeldTopics returns up to n of the held topics, in the order in which they were held.
 func (s *Spool) HeldTopics(n int) (list []HeldTopic) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -361,19 +361,19 @@ func (h *held) state() (st Held) {
 	return st
 }
 
-// lines bounds what is logged: ten thousand topics are not worth a line each.
-type lines struct {
+// logLimit limits the number of log lines about topics, of which there may be thousands.
+type logLimit struct {
 	since      time.Time
 	n          int
 	suppressed int
 }
 
 const (
-	linesMost = 20 // in linesTime
+	linesMost = 20 // lines in linesTime
 	linesTime = time.Minute
 )
 
-func (l *lines) may() bool {
+func (l *logLimit) allow() bool {
 	if now := time.Now(); now.Sub(l.since) > linesTime {
 		l.since, l.n = now, 0
 	}
@@ -384,14 +384,14 @@ func (l *lines) may() bool {
 	return true
 }
 
-// tell logs a line about a topic, or counts that it does not.
-func (h *held) tell(log func(string, ...any), text string, attributes ...any) {
-	if !h.lines.may() {
+// logTopic logs a line about a topic, or counts it as suppressed.
+func (h *held) logTopic(log func(string, ...any), message string, attributes ...any) {
+	if !h.logLimit.allow() {
 		return
 	}
-	if n := h.lines.suppressed; n > 0 {
+	if n := h.logLimit.suppressed; n > 0 {
 		attributes = append(attributes, "suppressed", n)
-		h.lines.suppressed = 0
+		h.logLimit.suppressed = 0
 	}
-	log(text, attributes...)
+	log(message, attributes...)
 }

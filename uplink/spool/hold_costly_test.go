@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Where each retry may cost a connection, topics are retried one at a time and in turn. Topics that were rejected by an
-// answer are all retried. So is everything after a restart and when Retry asks for it.
+// Topics whose retry may cost a connection are retried one at a time, in turn. Topics that were rejected by an
+// answer are all retried. So are all topics after a restart and by Retry.
 func TestRetryOfCostlyTopics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})
@@ -17,7 +17,7 @@ func TestRetryOfCostlyTopics(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// reject has the far side reject what comes, and returns the names of it and of those that are to be sent alone.
+		// reject rejects all events returned by Next. It returns their names, and the names of those to be sent alone.
 		reject := func() (names, alone []string) {
 			for _, e := range b.next(0, 10) {
 				name, reason := b.name(e), ReasonCloses

@@ -1,6 +1,6 @@
 package spool
 
-// dropHeld drops the oldest held events, to make room for what may still cross.
+// dropHeld drops the oldest held events, to make room for events that can be delivered.
 func (s *Spool) dropHeld(reason Reason) bool {
 	h := &s.held
 	if n := len(h.segments); n > 1 || n == 1 && !h.busy {
@@ -18,48 +18,48 @@ func (s *Spool) dropTail(reason Reason) bool {
 			continue
 		}
 		t := in.topic
-		delete(h.flight, in.Sequence)
-		if in.Sequence > t.handed {
-			t.handed = in.Sequence // the first of them that is not
+		delete(h.inFlight, in.Sequence)
+		if in.Sequence > t.returned {
+			t.returned = in.Sequence // it was the first event not returned yet
 		} else {
-			t.window.settle(in.Sequence)
+			t.window.remove(in.Sequence)
 		}
-		s.unshelve(t, flying{octets: in.octets, entry: in}, in.Sequence, ErrFull)
+		s.removeHeld(t, heldFlight{octets: in.octets, entry: in}, in.Sequence, ErrFull)
 		if t.events > 0 {
-			t.underWay = min(t.underWay, t.events)
-			h.review(t)
+			t.inFlight = min(t.inFlight, t.events)
+			h.recount(t)
 		}
 		h.trimTail()
-		s.missing(lost{reason: reason, first: in.Sequence, last: in.Sequence, count: 1, octets: in.octets, held: true})
+		s.recordLoss(loss{reason: reason, first: in.Sequence, last: in.Sequence, count: 1, octets: in.octets, held: true})
 		return true
 	}
 	return false
 }
 
-// dropHeldSegment drops all that is held in a segment.
+// dropHeldSegment drops all events held in a segment.
 func (s *Spool) dropHeldSegment(seg *heldSegment, reason Reason) {
 	h := &s.held
-	for sequence, f := range h.flight {
+	for sequence, f := range h.inFlight {
 		if f.segment == seg || f.entry != nil && f.entry.segment == seg {
-			delete(h.flight, sequence)
-			f.topic.window.settle(sequence)
+			delete(h.inFlight, sequence)
+			f.topic.window.remove(sequence)
 			if f.attempt == h.attempt {
-				f.topic.underWay--
+				f.topic.inFlight--
 			}
 		}
 	}
-	m := lost{reason: reason, first: seg.first, last: seg.last, count: seg.live, octets: seg.liveOctets, held: true}
+	m := loss{reason: reason, first: seg.first, last: seg.last, count: seg.live, octets: seg.liveOctets, held: true}
 	for t, n := range seg.tallies {
 		s.subtractHeld(seg, t, n.events, n.octets)
 	}
 	s.retireHeld()
 	if m.count > 0 {
-		s.missing(m)
+		s.recordLoss(m)
 	}
 }
 
-// thinOut drops the topics that are held longest.
-func (s *Spool) thinOut() {
+// dropOldestTopics drops the topics that have been held longest.
+func (s *Spool) dropOldestTopics() {
 	h := &s.held
 	topics := make(map[*heldTopic]bool)
 	for t := h.front; t != nil && len(topics) < maxHeldTopics/16; t = t.next {
@@ -68,19 +68,19 @@ func (s *Spool) thinOut() {
 	s.dropTopics(topics, BySize)
 }
 
-// dropTopics drops all events of topics, and returns how many it were.
+// dropTopics drops all events of the given topics and returns their number.
 func (s *Spool) dropTopics(topics map[*heldTopic]bool, reason Reason) (dropped int) {
 	h := &s.held
-	m := lost{reason: reason, first: ^uint64(0), held: true}
+	m := loss{reason: reason, first: ^uint64(0), held: true}
 	for t := range topics {
 		m.count += t.events
 		m.octets += t.octets
-		m.first, m.last = min(m.first, t.handed+1), max(m.last, t.last)
+		m.first, m.last = min(m.first, t.returned+1), max(m.last, t.last)
 	}
-	for sequence, f := range h.flight {
+	for sequence, f := range h.inFlight {
 		if topics[f.topic] {
 			m.first = min(m.first, sequence)
-			delete(h.flight, sequence)
+			delete(h.inFlight, sequence)
 		}
 	}
 	for _, in := range h.tail {
@@ -100,20 +100,20 @@ func (s *Spool) dropTopics(topics map[*heldTopic]bool, reason Reason) (dropped i
 	for t := range topics {
 		h.events -= t.events
 		h.octets -= t.octets
-		t.events, t.octets, t.handed, t.window = 0, 0, t.last, window{}
+		t.events, t.octets, t.returned, t.window = 0, 0, t.last, window{}
 		s.mark(t)
-		s.unhold(t)
+		s.unholdTopic(t)
 	}
 	h.trimTail()
 	s.retireHeld()
-	s.freed()
+	s.signalRoom()
 	if m.count > 0 {
-		s.missing(m)
+		s.recordLoss(m)
 	}
 	return m.count
 }
 
-// dropHeldEntry lets go of an event of the tail whose topic is dropped.
+// dropHeldEntry removes an event of the tail. Its topic is dropped.
 func (s *Spool) dropHeldEntry(in *heldEvent) {
 	if !s.leaveTail(in, ErrFull) {
 		s.depth--
@@ -121,10 +121,11 @@ func (s *Spool) dropHeldEntry(in *heldEvent) {
 	}
 }
 
-// DiscardHeld drops all held events of a topic, or of all where it is "", and returns how many it were. It leaves a gap.
+// DiscardHeld drops all held events of a topic, or of all topics if topic is "". It leaves a gap and returns the number
+// of dropped events.
 func (s *Spool) DiscardHeld(topic string) int {
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	defer signal(s.more)
 	topics := make(map[*heldTopic]bool)
 	for t := s.held.front; t != nil; t = t.next {
@@ -148,47 +149,47 @@ func (s *Spool) discardHeld(n int) (dropped int) {
 		if s.discardOne(&e) {
 			dropped++
 		}
-		s.unlockAndTell()
+		s.unlockAndCall()
 	}
 	return dropped
 }
 
-// discardOne drops a held event that peekHeld has returned.
-func (s *Spool) discardOne(e *heldSeen) bool {
+// discardOne drops a held event returned by peekHeld. It returns false if the event is gone.
+func (s *Spool) discardOne(e *heldView) bool {
 	h, t := &s.held, e.topic
-	if h.topics[e.Topic] != t || e.Sequence <= t.handed && !t.window.has(e.Sequence) {
-		return false // gone meanwhile
+	if h.topics[e.Topic] != t || e.Sequence <= t.returned && !t.window.has(e.Sequence) {
+		return false // gone in the meantime
 	}
-	if f, ok := h.flight[e.Sequence]; ok {
-		delete(h.flight, e.Sequence)
+	if f, ok := h.inFlight[e.Sequence]; ok {
+		delete(h.inFlight, e.Sequence)
 		if f.attempt == h.attempt {
-			t.underWay--
+			t.inFlight--
 		}
 	}
-	if e.Sequence > t.handed {
-		t.handed = e.Sequence
-		t.window.add(underWay{sequence: e.Sequence, octets: e.octets, lasting: true})
+	if e.Sequence > t.returned {
+		t.returned = e.Sequence
+		t.window.add(flight{sequence: e.Sequence, octets: e.octets, lasting: true})
 	}
-	t.window.settle(e.Sequence)
-	s.unshelve(t, flying{topic: t, octets: e.octets, segment: e.segment, entry: e.entry}, e.Sequence, ErrFull)
+	t.window.remove(e.Sequence)
+	s.removeHeld(t, heldFlight{topic: t, octets: e.octets, segment: e.segment, entry: e.entry}, e.Sequence, ErrFull)
 	if t.events > 0 {
-		h.review(t)
+		h.recount(t)
 	}
-	s.missing(lost{reason: ByOperator, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets, held: true})
+	s.recordLoss(loss{reason: ByOperator, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets, held: true})
 	signal(s.more)
 	return true
 }
 
-// heldSeen is a held event that is looked at.
-type heldSeen struct {
-	kept
+// heldView is a held event returned by peekHeld.
+type heldView struct {
+	item
 	topic   *heldTopic
 	segment *heldSegment
 	entry   *heldEvent
 }
 
-// peekHeld returns up to n of the oldest held events, fewer where they are long.
-func (s *Spool) peekHeld(n int) (list []heldSeen) {
+// peekHeld returns up to n of the oldest held events, or fewer if they are large.
+func (s *Spool) peekHeld(n int) (list []heldView) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	s.mu.Lock()
@@ -197,22 +198,22 @@ func (s *Spool) peekHeld(n int) (list []heldSeen) {
 	octets := int64(0)
 	for i := 0; i < len(h.segments) && len(list) < n && octets < peekOctets; i++ {
 		seg := h.segments[i]
-		if h.piece.number != seg.number || h.piece.octets < seg.octets {
+		if h.cache.number != seg.number || h.cache.octets < seg.octets {
 			of := heldSegment{number: seg.number, octets: seg.octets, records: seg.records}
 			s.mu.Unlock()
 			s.loadHeld(of)
 			s.mu.Lock()
 			if i >= len(h.segments) || h.segments[i] != seg {
-				break // it has gone meanwhile
+				break // deleted in the meantime
 			}
 		}
-		for j := 0; j < len(h.piece.events) && len(list) < n && octets < peekOctets; j++ {
-			e := &h.piece.events[j]
+		for j := 0; j < len(h.cache.events) && len(list) < n && octets < peekOctets; j++ {
+			e := &h.cache.events[j]
 			t := h.topics[e.Topic]
-			if t == nil || seg.tallies[t].events == 0 || e.Sequence <= t.handed && !t.window.has(e.Sequence) {
+			if t == nil || seg.tallies[t].events == 0 || e.Sequence <= t.returned && !t.window.has(e.Sequence) {
 				continue
 			}
-			list = append(list, heldSeen{kept: *e, topic: t, segment: seg})
+			list = append(list, heldView{item: *e, topic: t, segment: seg})
 			octets += e.octets
 		}
 	}
@@ -221,7 +222,7 @@ func (s *Spool) peekHeld(n int) (list []heldSeen) {
 			break
 		}
 		if !in.gone {
-			list = append(list, heldSeen{kept: in.kept, topic: in.topic, entry: in})
+			list = append(list, heldView{item: in.item, topic: in.topic, entry: in})
 			octets += in.octets
 		}
 	}

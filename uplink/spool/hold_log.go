@@ -7,31 +7,31 @@ import (
 	"slices"
 )
 
-// The log of held events has records of two kinds: events, and marks, which say that a topic's events up to a number are
-// gone. A mark must stay as long as there is a segment before it.
+// The log of held events contains events and marks. A mark states that the events of a topic up to a number are gone. It
+// must be kept as long as there is an older segment.
 
-// heldSegment is what is to be known of one file of held events.
+// heldSegment describes one file of held events.
 type heldSegment struct {
 	number         uint64
-	octets         int64 // of the file
-	sealed         bool  // it was found damaged, and is not appended to
-	records        int   // of events
+	octets         int64 // bytes of the file
+	sealed         bool  // found damaged; not appended to
+	records        int   // number of event records
 	live           int   // events that are still held
-	liveOctets     int64 // of these
+	liveOctets     int64 // bytes of these events
 	first, last    uint64
 	oldest, newest int64 // by the spool's clock
 	tallies        map[*heldTopic]tally
 	marks          map[string]uint64
 }
 
-// tally is what a segment has of one topic.
+// tally counts the events of one topic in a segment.
 type tally struct {
 	events int
 	octets int64
 }
 
-// doomed is a segment to be deleted, after so many commits.
-type doomed struct{ number, commits uint64 }
+// deletion is a segment to be deleted after the given number of commits.
+type deletion struct{ number, commits uint64 }
 
 func newHeldSegment(number uint64) *heldSegment {
 	return &heldSegment{number: number, tallies: make(map[*heldTopic]tally), marks: make(map[string]uint64)}
@@ -55,7 +55,7 @@ func (g *heldSegment) subtract(t *heldTopic, events int, octets int64) {
 	}
 }
 
-// record notes an event's record.
+// record counts the record of an event.
 func (g *heldSegment) record(sequence uint64, at int64) {
 	if g.records++; g.records == 1 {
 		g.first, g.last, g.oldest = sequence, sequence, at
@@ -63,15 +63,15 @@ func (g *heldSegment) record(sequence uint64, at int64) {
 	g.first, g.last, g.newest = min(g.first, sequence), max(g.last, sequence), at
 }
 
-// mark has it written down up to which number a topic's events are gone.
+// mark schedules a mark for a topic: its events up to some number are gone.
 func (s *Spool) mark(t *heldTopic) {
 	h := &s.held
-	gone := t.handed
+	gone := t.returned
 	if first, ok := t.window.first(); ok {
 		gone = first - 1
 	}
 	if len(h.segments) == 0 && !h.busy {
-		return // there is nothing that it would be about
+		return // the log has no events
 	}
 	if len(h.marks) == 0 {
 		h.marksAt = s.clock.now()
@@ -80,7 +80,7 @@ func (s *Spool) mark(t *heldTopic) {
 	h.marks[t.name] = gone
 }
 
-// heldDueAt returns when the held events are to be written.
+// heldDueAt returns the time at which held events and marks are to be written.
 func (s *Spool) heldDueAt() (at int64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,30 +92,30 @@ func (s *Spool) heldDueAt() (at int64, ok bool) {
 	if len(h.tail) > 0 {
 		at = h.dueAt
 	}
-	if s.pinned > s.opts.MaxMemory/2 {
+	if s.memoryOnly > s.opts.MaxMemory/2 {
 		at = 0
 	}
-	if s.alarm != nil && h.waiting == 0 {
+	if s.alarm != nil && h.callbacks == 0 {
 		at = max(at, s.writer.retryAt)
 	}
 	return at, true
 }
 
-// heldBatch is what one write puts into the log.
+// heldBatch is the content of one write to the log.
 type heldBatch struct {
 	events []*heldEvent
 	marks  map[string]uint64
 	number uint64 // of the segment
-	octets int64  // of the segment, with it
+	octets int64  // size of the segment including the batch
 	failed bool
 }
 
-// commitHeld writes what waits to the log of held events and syncs it.
+// commitHeld writes and syncs the held events and marks that are not written.
 func (s *Spool) commitHeld() error {
 	s.mu.Lock()
 	h := &s.held
 	h.busy = true
-	settled, until := s.settledTo(), h.tailBase+len(h.tail)
+	acked, until := s.ackedTo(), h.tailBase+len(h.tail)
 	s.mu.Unlock()
 	var done []heldBatch
 	err := s.writable()
@@ -124,7 +124,7 @@ func (s *Spool) commitHeld() error {
 		if len(b.events)+len(b.marks) == 0 {
 			break
 		}
-		if _, err = h.log.Append(s.heldRecords(b, settled)); err == nil {
+		if _, err = h.log.Append(s.heldRecords(b, acked)); err == nil {
 			b.number, b.octets = h.log.Newest()
 		} else {
 			b.failed = true
@@ -139,7 +139,7 @@ func (s *Spool) commitHeld() error {
 	return err
 }
 
-// gatherHeld takes what one write can hold.
+// gatherHeld takes as many events as fit into one write. Marks follow the last events.
 func (s *Spool) gatherHeld(until int) (b heldBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,34 +158,34 @@ func (s *Spool) gatherHeld(until int) (b heldBatch) {
 		in.writing = true
 		b.events = append(b.events, in)
 	}
-	b.marks, h.marks = h.marks, make(map[string]uint64) // behind the events that they are about
+	b.marks, h.marks = h.marks, make(map[string]uint64) // after the events that they refer to
 	return b
 }
 
-func (s *Spool) heldRecords(b heldBatch, settled uint64) iter.Seq[[]byte] {
+func (s *Spool) heldRecords(b heldBatch, acked uint64) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, in := range b.events {
-			s.writer.scratch = appendHeld(s.writer.scratch[:0], in, settled)
+			s.writer.scratch = appendHeld(s.writer.scratch[:0], in, acked)
 			if !yield(s.writer.scratch) {
 				return
 			}
 		}
 		for topic, gone := range b.marks {
-			s.writer.scratch = appendGone(s.writer.scratch[:0], topic, s.epoch, gone, settled, s.clock.now())
+			s.writer.scratch = appendGone(s.writer.scratch[:0], topic, s.epoch, gone, acked, s.clock.now())
 			if !yield(s.writer.scratch) {
 				return
 			}
 		}
 		if cap(s.writer.scratch) > 2*commitOctets {
-			s.writer.scratch = nil // a long one came
+			s.writer.scratch = nil // do not keep the memory of a long record
 		}
 	}
 }
 
-// heldCommitted notes what has become of a commit.
+// heldCommitted updates the held events after a commit.
 func (s *Spool) heldCommitted(done []heldBatch, err error) {
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	h := &s.held
 	h.busy = false
 	for _, b := range done {
@@ -198,11 +198,11 @@ func (s *Spool) heldCommitted(done []heldBatch, err error) {
 			}
 			continue
 		}
-		s.heldPlaced(b)
+		s.heldWritten(b)
 	}
 	if err != nil {
 		for _, in := range h.tail {
-			s.tellHeld(in, fmt.Errorf("store event: %w", err))
+			s.resolveHeld(in, fmt.Errorf("store event: %w", err))
 		}
 		h.marksAt = s.clock.now()
 	} else {
@@ -210,16 +210,16 @@ func (s *Spool) heldCommitted(done []heldBatch, err error) {
 	}
 	h.trimTail()
 	if len(h.tail) > 0 {
-		h.dueAt = s.clock.now() // they came meanwhile
+		h.dueAt = s.clock.now() // they were added during the commit
 	}
 	s.retireHeld()
 	s.boundHeldFiles()
-	s.freed()
-	signal(s.more) // there is room to move others
+	s.signalRoom()
+	signal(s.more) // there is room to move further events
 }
 
-// heldPlaced notes what was written to a segment.
-func (s *Spool) heldPlaced(b heldBatch) {
+// heldWritten notes that a batch was written to a segment.
+func (s *Spool) heldWritten(b heldBatch) {
 	h := &s.held
 	var seg *heldSegment
 	if n := len(h.segments); n > 0 && h.segments[n-1].number == b.number {
@@ -236,16 +236,16 @@ func (s *Spool) heldPlaced(b heldBatch) {
 			continue
 		}
 		if behind {
-			in.topic.missed = h.pass.number
+			in.topic.skippedIn = h.pass.number
 		}
 		seg.add(in.topic, in.octets)
 		in.gone, in.segment = true, seg
 		s.inMemory -= in.octets
-		s.pinned -= in.octets
-		s.tellHeld(in, nil)
+		s.memoryOnly -= in.octets
+		s.resolveHeld(in, nil)
 		if in.copied {
 			in.copied = false
-			s.settle(in.Sequence)
+			s.remove(in.Sequence)
 			s.depth++
 			s.octets += in.octets
 		}
@@ -255,15 +255,15 @@ func (s *Spool) heldPlaced(b heldBatch) {
 	}
 }
 
-func (s *Spool) tellHeld(in *heldEvent, err error) {
+func (s *Spool) resolveHeld(in *heldEvent, err error) {
 	if in.stored != nil {
-		s.words = append(s.words, word{in.stored, err})
+		s.callbacks = append(s.callbacks, callback{in.stored, err})
 		in.stored = nil
-		s.held.waiting--
+		s.held.callbacks--
 	}
 }
 
-// trimTail lets go of what was written, or is gone, at the front of the tail.
+// trimTail removes events that were written or are gone from the front of the tail.
 func (h *held) trimTail() {
 	n := 0
 	for n < len(h.tail) && h.tail[n].gone && !h.tail[n].writing {
@@ -273,8 +273,8 @@ func (h *held) trimTail() {
 	h.tailBase += n
 }
 
-// retireHeld has segments deleted of which nothing is held any more. Marks that are still needed are written once more
-// before.
+// retireHeld schedules segments without held events for deletion. Marks in them that are still needed are written again
+// first.
 func (s *Spool) retireHeld() {
 	h := &s.held
 	for i := 0; i < len(h.segments); {
@@ -289,36 +289,35 @@ func (s *Spool) retireHeld() {
 			}
 		}
 		h.segments = slices.Delete(h.segments, i, i+1)
-		h.doomed = append(h.doomed, doomed{seg.number, h.commits})
+		h.toDelete = append(h.toDelete, deletion{seg.number, h.commits})
 		signal(s.wake)
 	}
 	if len(h.segments) == 0 && !h.busy {
-		clear(h.marks) // there is nothing that they would be about
+		clear(h.marks) // the log has no events
 	}
 }
 
-// trimHeld deletes the files of segments of which nothing is held any more.
+// trimHeld deletes the files of segments scheduled for deletion.
 func (s *Spool) trimHeld() error {
 	h := &s.held
 	for {
 		s.mu.Lock()
-		if len(h.doomed) == 0 || len(h.segments) > 0 && len(h.marks) > 0 && h.doomed[0].commits >= h.commits {
+		if len(h.toDelete) == 0 || len(h.segments) > 0 && len(h.marks) > 0 && h.toDelete[0].commits >= h.commits {
 			s.mu.Unlock()
 			return nil
 		}
-		number := h.doomed[0].number
+		number := h.toDelete[0].number
 		s.mu.Unlock()
 		if err := h.log.Remove(number); err != nil {
 			return err
 		}
 		s.mu.Lock()
-		h.doomed = slices.DeleteFunc(h.doomed, func(d doomed) bool { return d.number == number })
+		h.toDelete = slices.DeleteFunc(h.toDelete, func(d deletion) bool { return d.number == number })
 		s.mu.Unlock()
 	}
 }
 
-// boundHeldFiles drops what is oldest where the files have become too large, for events that are still held lie scattered
-// in them.
+// boundHeldFiles drops the oldest segments if the files are too large in total. A few events may keep many files alive.
 func (s *Spool) boundHeldFiles() {
 	h, octets := &s.held, int64(0)
 	for _, seg := range h.segments {
@@ -330,7 +329,7 @@ func (s *Spool) boundHeldFiles() {
 	}
 }
 
-// subtractHeld takes events of a segment out whose numbers are not known.
+// subtractHeld removes events from the totals if their numbers are unknown.
 func (s *Spool) subtractHeld(seg *heldSegment, t *heldTopic, events int, octets int64) {
 	h := &s.held
 	seg.subtract(t, events, octets)
@@ -342,13 +341,13 @@ func (s *Spool) subtractHeld(seg *heldSegment, t *heldTopic, events int, octets 
 	s.octets -= octets
 	if t.events == 0 {
 		s.mark(t)
-		s.unhold(t)
+		s.unholdTopic(t)
 	} else {
-		h.review(t)
+		h.recount(t)
 	}
 }
 
-// oldest returns since when the oldest held event waits.
+// oldest returns the time of the oldest held event.
 func (h *held) oldest() (at int64, ok bool) {
 	if len(h.segments) > 0 {
 		return h.segments[0].oldest, true

@@ -30,18 +30,18 @@ func (s *Spool) recoverHeld(r *recovery) error {
 			h.segments = append(h.segments, seg)
 		}
 	}
-	h.was = marks
+	h.movedTo = marks
 	for t := h.front; t != nil; t = t.next {
-		h.was[t.name] = t.last
+		h.movedTo[t.name] = t.last
 	}
 	s.retireHeld()
 	if h.events > 0 {
-		s.log.Warn("topics are held from an earlier run", "topics", len(h.topics), "events", h.events, "size", h.octets)
+		s.log.Warn("held topics of an earlier run restored", "topics", len(h.topics), "events", h.events, "bytes", h.octets)
 	}
 	return nil
 }
 
-// recoverMarks opens the log, and returns up to which number the events of topics are gone.
+// recoverMarks opens the log. It returns the marks: by topic, the number up to which its events are gone.
 func (s *Spool) recoverMarks(r *recovery) (marks map[string]uint64, err error) {
 	h := &s.held
 	dir := filepath.Join(s.opts.Dir, "held")
@@ -59,23 +59,23 @@ func (s *Spool) recoverMarks(r *recovery) (marks map[string]uint64, err error) {
 		}
 	})
 	if err == nil {
-		s.tellOf(dir, found, r)
+		s.logFound(dir, found, r)
 	}
 	return marks, err
 }
 
-// adoptHeld counts a held event that is left from an earlier run.
+// adoptHeld counts a held event left from an earlier run.
 func (s *Spool) adoptHeld(seg *heldSegment, rec *record, marks map[string]uint64) {
 	h := &s.held
 	seg.record(rec.Sequence, rec.at)
 	t := h.topics[rec.Topic]
 	if rec.Sequence <= marks[rec.Topic] || t != nil && rec.Sequence <= t.last {
-		return // gone, or written twice after a failure
+		return // gone, or written twice after a failed write
 	}
 	if t == nil {
-		h.lines.n = linesMost // one line tells of all
+		h.logLimit.n = linesMost // one line covers all topics
 		t = s.holdTopic(rec.Topic, rec.reason, 0)
-		t.since, t.state, t.handed = rec.Time, due, rec.Sequence-1
+		t.since, t.state, t.returned = rec.Time, topicDue, rec.Sequence-1
 	}
 	t.last = rec.Sequence
 	octets := octetsOf(&rec.Event)
@@ -86,13 +86,13 @@ func (s *Spool) adoptHeld(seg *heldSegment, rec *record, marks map[string]uint64
 	h.octets += octets
 	s.depth++
 	s.octets += octets
-	h.review(t)
-	h.lines = lines{}
+	h.recount(t)
+	h.logLimit = logLimit{}
 }
 
-// loadHeld reads a segment back.
+// loadHeld reads a segment into the cache.
 func (s *Spool) loadHeld(seg heldSegment) {
-	p := heldPiece{number: seg.number, octets: seg.octets, events: make([]kept, 0, seg.records)}
+	p := heldCache{number: seg.number, octets: seg.octets, events: make([]item, 0, seg.records)}
 	arena := make([]byte, 0, seg.octets)
 	topic := ""
 	err := s.held.log.Each(seg.number, seg.octets, func(data []byte) {
@@ -100,35 +100,35 @@ func (s *Spool) loadHeld(seg heldSegment) {
 		arena = append(arena, data...)
 		if r, ok := decode(arena[from:], topic); ok && r.kind == heldRecord {
 			topic = r.Topic
-			p.events = append(p.events, kept{r.Event, octetsOf(&r.Event), r.at})
+			p.events = append(p.events, item{r.Event, octetsOf(&r.Event), r.at})
 		}
 	})
-	s.held.piece = p
+	s.held.cache = p
 	if len(p.events) < seg.records {
-		s.heldUnreadable(seg.number, err)
+		s.noteHeldUnreadable(seg.number, err)
 	}
 }
 
-// heldUnreadable notes that held events can't be read any more.
-func (s *Spool) heldUnreadable(number uint64, err error) {
+// noteHeldUnreadable handles held events that can no longer be read.
+func (s *Spool) noteHeldUnreadable(number uint64, err error) {
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	h := &s.held
 	i := slices.IndexFunc(h.segments, func(seg *heldSegment) bool { return seg.number == number })
 	if i < 0 {
-		return // dropped meanwhile
+		return // dropped in the meantime
 	}
 	seg := h.segments[i]
-	seg.records = len(h.piece.events)
+	seg.records = len(h.cache.events)
 	there := make(map[*heldTopic]tally)
-	for j := range h.piece.events {
-		e := &h.piece.events[j]
-		if t := h.topics[e.Topic]; t != nil && (e.Sequence > t.handed || t.window.has(e.Sequence)) {
+	for j := range h.cache.events {
+		e := &h.cache.events[j]
+		if t := h.topics[e.Topic]; t != nil && (e.Sequence > t.returned || t.window.has(e.Sequence)) {
 			n := there[t]
 			there[t] = tally{n.events + 1, n.octets + e.octets}
 		}
 	}
-	m := lost{reason: ByDamage, first: seg.first, last: seg.last, held: true}
+	m := loss{reason: ByDamage, first: seg.first, last: seg.last, held: true}
 	for t, n := range seg.tallies {
 		if missing := n.events - there[t].events; missing > 0 {
 			m.count += missing
@@ -136,9 +136,9 @@ func (s *Spool) heldUnreadable(number uint64, err error) {
 			s.subtractHeld(seg, t, missing, n.octets-there[t].octets)
 		}
 	}
-	s.log.Error("held events can't be read back from disk, and are lost", "events", m.count, "err", err)
+	s.log.Error("held events are unreadable on disk and lost", "events", m.count, "err", err)
 	if m.count > 0 {
-		s.missing(m)
+		s.recordLoss(m)
 	}
 	s.retireHeld()
 }

@@ -2,61 +2,61 @@ package spool
 
 import "time"
 
-// pass goes over the held events in their order, again and again while there are topics of which some are to be sent. Of a
-// topic of which it has left out an event it takes none in the same pass.
+// pass iterates over the held events in order. A new pass begins as long as topics have events to send. Once a pass
+// skips an event of a topic, it skips all later ones of that topic, to keep their order.
 type pass struct {
 	number  uint64
-	segment uint64 // the one it is at; 0: the first
-	record  int    // the next one in it
-	inTail  bool   // it is behind the segments
-	tail    int    // the next one there, counted like held.tailBase
+	segment uint64 // current segment; 0: the first
+	record  int    // next record in it
+	inTail  bool   // the segments are done
+	tail    int    // next event of the tail, counted like held.tailBase
 }
 
-// heldPiece is a segment of held events that was read back.
-type heldPiece struct {
+// heldCache is a segment of held events that was read back.
+type heldCache struct {
 	number uint64
 	octets int64
-	events []kept
+	events []item
 }
 
-// readHeld returns up to n held events that are to be sent. It reads segments back as it needs them, without the lock.
+// readHeld returns up to n held events to send. It loads segments as needed, without holding mu.
 func (s *Spool) readHeld(n int) []Event {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	for {
 		s.mu.Lock()
-		events, lack := s.collectHeld(n)
+		events, needed := s.collectHeld(n)
 		var seg heldSegment
-		if lack != nil {
-			seg = heldSegment{number: lack.number, octets: lack.octets, records: lack.records}
+		if needed != nil {
+			seg = heldSegment{number: needed.number, octets: needed.octets, records: needed.records}
 		}
 		s.mu.Unlock()
-		if lack == nil || len(events) > 0 {
+		if needed == nil || len(events) > 0 {
 			return events
 		}
 		s.loadHeld(seg)
 	}
 }
 
-// collectHeld goes on with the pass. Where a segment must be read first it stops, and returns which.
-func (s *Spool) collectHeld(n int) (events []Event, lack *heldSegment) {
+// collectHeld continues the pass. If a segment must be loaded first, it stops and returns that segment.
+func (s *Spool) collectHeld(n int) (events []Event, needed *heldSegment) {
 	h := &s.held
 	begun := 0
-	for octets := int64(0); h.wanted > 0 && len(events) < n && octets < pieceOctets; {
-		e, f, lack := h.next()
+	for octets := int64(0); h.sendable > 0 && len(events) < n && octets < pieceOctets; {
+		e, f, needed := h.next()
 		switch {
-		case lack != nil:
-			return events, lack
+		case needed != nil:
+			return events, needed
 		case e == nil:
 			if begun++; begun > 2 {
-				return events, nil // what is wanted can't be read
+				return events, nil // the remaining events cannot be read
 			}
 			h.pass = pass{number: h.pass.number + 1}
 		default:
 			out := e.Event
-			out.Held, out.Probe = true, f.topic.state == due
+			out.Held, out.Probe = true, f.topic.state == topicDue
 			out.Alone = out.Probe && f.topic.costly()
-			s.handHeld(e, f)
+			s.markHeldReturned(e, f)
 			octets += e.octets
 			events = append(events, out)
 		}
@@ -64,8 +64,8 @@ func (s *Spool) collectHeld(n int) (events []Event, lack *heldSegment) {
 	return events, nil
 }
 
-// next returns the next event of the pass that is to be sent; nil at its end.
-func (h *held) next() (e *kept, f flying, lack *heldSegment) {
+// next returns the next event of the pass to send, or nil at its end.
+func (h *held) next() (e *item, f heldFlight, needed *heldSegment) {
 	p := &h.pass
 	for !p.inTail {
 		seg := h.segmentFrom(p.segment)
@@ -76,19 +76,19 @@ func (h *held) next() (e *kept, f flying, lack *heldSegment) {
 		if seg.number != p.segment {
 			p.segment, p.record = seg.number, 0
 		}
-		if !h.wantsOf(seg) {
-			h.leaveOut(seg)
+		if !h.mayHave(seg) {
+			h.skipSegment(seg)
 			p.segment, p.record = seg.number+1, 0
 			continue
 		}
-		if h.piece.number != seg.number || h.piece.octets < seg.octets {
+		if h.cache.number != seg.number || h.cache.octets < seg.octets {
 			return nil, f, seg
 		}
-		for p.record < len(h.piece.events) {
-			e = &h.piece.events[p.record]
+		for p.record < len(h.cache.events) {
+			e = &h.cache.events[p.record]
 			p.record++
-			if t := h.topics[e.Topic]; t != nil && seg.tallies[t].events > 0 && h.takes(t, e.Sequence) {
-				return e, flying{topic: t, octets: e.octets, segment: seg}, nil
+			if t := h.topics[e.Topic]; t != nil && seg.tallies[t].events > 0 && h.accepts(t, e.Sequence) {
+				return e, heldFlight{topic: t, octets: e.octets, segment: seg}, nil
 			}
 		}
 		p.segment, p.record = seg.number+1, 0
@@ -96,26 +96,26 @@ func (h *held) next() (e *kept, f flying, lack *heldSegment) {
 	for p.tail = max(p.tail, h.tailBase); p.tail < h.tailBase+len(h.tail); {
 		in := h.tail[p.tail-h.tailBase]
 		p.tail++
-		if !in.gone && h.takes(in.topic, in.Sequence) {
-			return &in.kept, flying{topic: in.topic, octets: in.octets, entry: in}, nil
+		if !in.gone && h.accepts(in.topic, in.Sequence) {
+			return &in.item, heldFlight{topic: in.topic, octets: in.octets, entry: in}, nil
 		}
 	}
 	return nil, f, nil
 }
 
-// takes reports whether the pass takes an event. If it leaves it out, it takes no other one of the topic.
-func (h *held) takes(t *heldTopic, sequence uint64) bool {
-	if sequence <= t.after || sequence <= t.handed && !t.window.has(sequence) {
+// accepts reports whether the pass takes an event. If it skips the event, it skips the rest of the topic.
+func (h *held) accepts(t *heldTopic, sequence uint64) bool {
+	if sequence <= t.after || sequence <= t.returned && !t.window.has(sequence) {
 		return false
 	}
-	if t.missed == h.pass.number || !t.wants() {
-		t.missed = h.pass.number
+	if t.skippedIn == h.pass.number || !t.canSend() {
+		t.skippedIn = h.pass.number
 		return false
 	}
 	return true
 }
 
-// segmentFrom returns the first segment from a number on.
+// segmentFrom returns the first segment with the given number or a higher one.
 func (h *held) segmentFrom(number uint64) *heldSegment {
 	for _, seg := range h.segments {
 		if seg.number >= number {
@@ -125,74 +125,74 @@ func (h *held) segmentFrom(number uint64) *heldSegment {
 	return nil
 }
 
-// wantsOf reports whether something may be to be sent of a segment.
-func (h *held) wantsOf(seg *heldSegment) bool {
-	if h.wanted == len(h.topics) {
+// mayHave reports whether a segment may have events to send.
+func (h *held) mayHave(seg *heldSegment) bool {
+	if h.sendable == len(h.topics) {
 		return true
 	}
 	for t := range seg.tallies {
-		if t.missed != h.pass.number && t.wants() {
+		if t.skippedIn != h.pass.number && t.canSend() {
 			return true
 		}
 	}
 	return false
 }
 
-func (h *held) leaveOut(seg *heldSegment) {
+func (h *held) skipSegment(seg *heldSegment) {
 	for t := range seg.tallies {
-		if t.state != waits {
-			t.missed = h.pass.number
+		if t.state != topicWaiting {
+			t.skippedIn = h.pass.number
 		}
 	}
 }
 
-// handHeld notes that a held event is under way from now on.
-func (s *Spool) handHeld(e *kept, f flying) {
+// markHeldReturned notes that a held event is in flight.
+func (s *Spool) markHeldReturned(e *item, f heldFlight) {
 	h, t := &s.held, f.topic
 	f.attempt = h.attempt
-	h.flight[e.Sequence] = f
-	if e.Sequence > t.handed {
-		t.handed = e.Sequence
-		t.window.add(underWay{sequence: e.Sequence, octets: e.octets, lasting: true})
+	h.inFlight[e.Sequence] = f
+	if e.Sequence > t.returned {
+		t.returned = e.Sequence
+		t.window.add(flight{sequence: e.Sequence, octets: e.octets, lasting: true})
 	}
 	t.after = e.Sequence
-	t.underWay++
-	if t.state == due {
-		t.state = probing
+	t.inFlight++
+	if t.state == topicDue {
+		t.state = topicProbing
 	}
-	h.review(t)
+	h.recount(t)
 }
 
-// settleHeld frees a held event that is under way. It reports false if it is not.
-func (s *Spool) settleHeld(sequence uint64) bool {
+// ackHeld removes a held event that is in flight. It returns false if the event is not.
+func (s *Spool) ackHeld(sequence uint64) bool {
 	h := &s.held
-	f, ok := h.flight[sequence]
+	f, ok := h.inFlight[sequence]
 	if !ok {
 		return false
 	}
-	delete(h.flight, sequence)
+	delete(h.inFlight, sequence)
 	t := f.topic
 	if f.attempt == h.attempt {
-		t.underWay--
+		t.inFlight--
 	}
-	if t.state == probing || t.state == due && f.attempt != h.attempt {
-		t.state = opened
-		h.schedule(s.opts.RetryFirst) // others may have been mended, too
+	if t.state == topicProbing || t.state == topicDue && f.attempt != h.attempt {
+		t.state = topicOpen
+		h.schedule(s.opts.RetryFirst) // the cause may be gone for other topics as well
 		if s.opts.RetryOne || t.costly() {
 			h.retryAt = time.Now()
 		}
 	}
-	t.window.settle(sequence)
-	s.unshelve(t, f, sequence, nil)
+	t.window.remove(sequence)
+	s.removeHeld(t, f, sequence, nil)
 	if t.events > 0 {
-		h.review(t)
+		h.recount(t)
 	}
 	signal(s.more)
 	return true
 }
 
-// unshelve takes a held event out that was acknowledged or dropped.
-func (s *Spool) unshelve(t *heldTopic, f flying, sequence uint64, err error) {
+// removeHeld removes a held event that was acknowledged or dropped.
+func (s *Spool) removeHeld(t *heldTopic, f heldFlight, sequence uint64, err error) {
 	h, copied := &s.held, false
 	if in := f.entry; in != nil {
 		if f.segment = in.segment; f.segment == nil {
@@ -213,24 +213,24 @@ func (s *Spool) unshelve(t *heldTopic, f flying, sequence uint64, err error) {
 	}
 	s.mark(t)
 	if t.events == 0 {
-		s.unhold(t)
+		s.unholdTopic(t)
 	}
-	s.freed()
+	s.signalRoom()
 }
 
-// leaveTail takes an event out of the tail. It reports whether its lane has counted it.
+// leaveTail removes an event from the tail. It reports whether the totals were updated by its lane.
 func (s *Spool) leaveTail(in *heldEvent, err error) (copied bool) {
 	in.gone = true
 	s.inMemory -= in.octets
-	s.pinned -= in.octets
+	s.memoryOnly -= in.octets
 	if in.stored != nil {
-		s.words = append(s.words, word{in.stored, err})
+		s.callbacks = append(s.callbacks, callback{in.stored, err})
 		in.stored = nil
-		s.held.waiting--
+		s.held.callbacks--
 	}
 	if in.copied {
 		in.copied = false
-		return s.settle(in.Sequence)
+		return s.remove(in.Sequence)
 	}
 	return false
 }

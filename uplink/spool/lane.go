@@ -7,23 +7,31 @@ import (
 	"runnel/edge/journal"
 )
 
-// lane holds the events of one class, in order: the older ones in segments of the log, the newer ones in memory. What is
-// in memory is written up to unwritten, and from there on not; the written ones are kept there only to save reading.
+// lane holds the events of one class in order. Older events are in segments of the log, newer ones in a list in memory.
+// The list may begin with events that are also in the log, to avoid reading them back.
+//
+// Two marks divide the list. Each only moves towards the back, except that a failed commit returns nextWrite to the
+// first entry that is not written:
+//
+//	front ... nextRead    returned by Next: in flight, or waiting to be forgotten
+//	nextRead ... back     not yet returned by Next
+//	front ... nextWrite   written, or being written
+//	nextWrite ... back    not yet written
 type lane struct {
 	// Static after Open.
 	class Class
-	limit int64            // octets after which a segment is full
-	log   *journal.Journal // nil for Memory. Appended to and trimmed by Run
+	limit int64            // bytes at which a segment is full
+	log   *journal.Journal // nil for Memory; only Run appends and deletes
 
 	// Guarded by Spool.mu.
 	front, back *entry
-	fresh       *entry // the first that Next has not returned
-	unwritten   *entry // the first that is neither written nor being written
+	nextRead    *entry // the first entry that Next has not returned
+	nextWrite   *entry // the first entry that is neither written nor being written
 	segments    []*segment
-	doomed      []uint64 // segments to be deleted by Run
-	busy        bool     // Run is appending: the newest segment has to stay
+	toDelete    []uint64 // numbers of segments for Run to delete
+	busy        bool     // Run is appending: the newest segment must stay
 
-	piece piece // guarded by Spool.reading
+	cache cachedSegment // guarded by Spool.reading
 }
 
 // entry is an event in memory.
@@ -31,40 +39,40 @@ type entry struct {
 	Event
 	octets     int64
 	at         int64       // by the spool's clock
-	stored     func(error) // the callback; nil: there is none, or it has been called
+	stored     func(error) // nil if there is no callback, or if it was called
 	written    bool
-	writing    bool // Run is at it
-	gone       bool // not in the lane any more
+	writing    bool // Run is writing it
+	gone       bool // removed from the lane
 	prev, next *entry
 }
 
-// segment is what is to be known of one file.
+// segment describes one file of a lane.
 type segment struct {
 	number         uint64
 	first, last    uint64 // sequence numbers
-	octets         int64  // of the file; what is behind does not count
-	sealed         bool   // it was found damaged, and is not appended to
+	octets         int64  // valid bytes of the file
+	sealed         bool   // found damaged; not appended to
 	records        int
-	live           int   // records whose events still wait
-	liveOctets     int64 // of these events
+	live           int   // records of events that are not acknowledged or dropped
+	liveOctets     int64 // bytes of these events
 	oldest, newest int64 // by the spool's clock
 }
 
-// piece is a segment read back.
-type piece struct {
+// cachedSegment is a segment that was read back.
+type cachedSegment struct {
 	number uint64
 	octets int64
-	events []kept
+	events []item
 }
 
-// kept is an event in a piece.
-type kept struct {
+// item is an event with its size and its time by the spool's clock.
+type item struct {
 	Event
 	octets int64
 	at     int64
 }
 
-// cost is what an event counts beside its octets: roughly what it takes in a record, or in memory.
+// cost is added to the bytes of each event. It is roughly the size of its other fields, in a record or in memory.
 const cost = 64
 
 func octetsOf(e *Event) int64 {
@@ -79,17 +87,17 @@ func (l *lane) push(e *entry) {
 		l.front = e
 	}
 	l.back = e
-	if l.fresh == nil {
-		l.fresh = e
+	if l.nextRead == nil {
+		l.nextRead = e
 	}
-	if l.unwritten == nil {
-		l.unwritten = e
+	if l.nextWrite == nil {
+		l.nextWrite = e
 	}
 }
 
-// insert puts e where its sequence number belongs. Next has not returned it.
+// insert adds e at the position of its sequence number. Next must not have returned it.
 func (l *lane) insert(e *entry) {
-	at := l.fresh
+	at := l.nextRead
 	for at != nil && at.Sequence < e.Sequence {
 		at = at.next
 	}
@@ -104,21 +112,21 @@ func (l *lane) insert(e *entry) {
 		l.front = e
 	}
 	at.prev = e
-	if l.fresh == at {
-		l.fresh = e
+	if l.nextRead == at {
+		l.nextRead = e
 	}
-	if l.unwritten == at {
-		l.unwritten = e
+	if l.nextWrite == at {
+		l.nextWrite = e
 	}
 }
 
-// unlink takes e out. Its own next stays, for those who are on their way along the list.
+// unlink removes e. It keeps e.next, for iterations that are at e.
 func (l *lane) unlink(e *entry) {
-	if l.fresh == e {
-		l.fresh = e.next
+	if l.nextRead == e {
+		l.nextRead = e.next
 	}
-	if l.unwritten == e {
-		l.unwritten = e.next
+	if l.nextWrite == e {
+		l.nextWrite = e.next
 	}
 	if e.prev != nil {
 		e.prev.next = e.next
@@ -133,7 +141,8 @@ func (l *lane) unlink(e *entry) {
 	e.gone = true
 }
 
-// find returns the event with that number if it is in memory. It looks from the front: what is asked for is old.
+// find returns the event with the given number if it is in memory. It searches from the front, because most requests are
+// for old events.
 func (l *lane) find(sequence uint64) *entry {
 	e := l.front
 	for e != nil && e.Sequence < sequence {
@@ -145,7 +154,7 @@ func (l *lane) find(sequence uint64) *entry {
 	return e
 }
 
-// segmentOf returns the segment that an event is in.
+// segmentOf returns the segment that holds an event.
 func (l *lane) segmentOf(sequence uint64) *segment {
 	for _, seg := range l.segments {
 		if seg.first <= sequence && sequence <= seg.last {
@@ -155,10 +164,10 @@ func (l *lane) segmentOf(sequence uint64) *segment {
 	return nil
 }
 
-// behind reports whether something is to be written.
-func (l *lane) behind() bool { return l.log != nil && (l.busy || l.unwritten != nil) }
+// behind reports whether events remain to be written.
+func (l *lane) behind() bool { return l.log != nil && (l.busy || l.nextWrite != nil) }
 
-// newest returns the segment that is appended to; nil if there is none.
+// newest returns the segment that is appended to, or nil.
 func (l *lane) newest() *segment {
 	if n := len(l.segments); n > 0 {
 		return l.segments[n-1]
@@ -166,7 +175,7 @@ func (l *lane) newest() *segment {
 	return nil
 }
 
-// oldest returns since when the oldest event waits.
+// oldest returns the time of the oldest event.
 func (l *lane) oldest() (at int64, ok bool) {
 	for _, seg := range l.segments {
 		if seg.live > 0 {
@@ -179,28 +188,28 @@ func (l *lane) oldest() (at int64, ok bool) {
 	return 0, false
 }
 
-// take takes a segment out, for Run to delete its file.
-func (l *lane) take(seg *segment) {
+// removeSegment removes a segment. Run deletes its file.
+func (l *lane) removeSegment(seg *segment) {
 	for i, other := range l.segments {
 		if other == seg {
 			l.segments = append(l.segments[:i:i], l.segments[i+1:]...)
 			break
 		}
 	}
-	l.doomed = append(l.doomed, seg.number)
+	l.toDelete = append(l.toDelete, seg.number)
 }
 
-// doomUnknown has the log's newest segment deleted if there is nothing in it that counts.
-func (l *lane) doomUnknown() {
+// deleteIfEmpty schedules the newest segment of the log for deletion if it holds no event of the lane.
+func (l *lane) deleteIfEmpty() {
 	number, _ := l.log.Newest()
-	if number == 0 || l.newest() != nil && l.newest().number == number || slices.Contains(l.doomed, number) {
+	if number == 0 || l.newest() != nil && l.newest().number == number || slices.Contains(l.toDelete, number) {
 		return
 	}
-	l.doomed = append(l.doomed, number)
+	l.toDelete = append(l.toDelete, number)
 }
 
-// placed notes a record that was written to a segment.
-func (l *lane) placed(number uint64, octets int64, e *entry) {
+// addRecord notes that e was written to a segment, which is now octets bytes long.
+func (l *lane) addRecord(number uint64, octets int64, e *entry) {
 	seg := l.newest()
 	if seg == nil || seg.number != number {
 		seg = &segment{number: number, first: e.Sequence, oldest: e.at}
@@ -214,31 +223,31 @@ func (l *lane) placed(number uint64, octets int64, e *entry) {
 	}
 }
 
-// cursor goes along a lane, in the log and then in memory. It is used with Spool.mu held.
+// cursor iterates over a lane: first over its segments, then over its list. It is used with Spool.mu locked.
 type cursor struct {
 	*lane
-	after  uint64 // the number of the event before
-	handed uint64 // Spool.handed at the beginning
-	entry  *entry // the next one in memory; nil: not looked for yet
-	found  kept
-	state  cursorState
+	after    uint64 // sequence number of the previous event
+	returned uint64 // Spool.returned when the cursor was created
+	entry    *entry // next entry in memory; nil: not searched for yet
+	found    item
+	state    cursorState
 }
 
 type cursorState uint8
 
 const (
-	unknown cursorState = iota
-	ready               // found is the next event
-	lacking             // a segment must be read first
+	unknown       cursorState = iota
+	ready                     // found is the next event
+	segmentNeeded             // a segment must be loaded first
 	atEnd
 )
 
-// peek finds the next event. If a segment must be read for that, it returns it.
-func (c *cursor) peek() (lack *segment) {
+// peek finds the next event. If a segment must be loaded first, it returns that segment.
+func (c *cursor) peek() (needed *segment) {
 	if c.state == ready || c.state == atEnd {
 		return nil
 	}
-	limit := ^uint64(0) // from here on it is in memory
+	limit := ^uint64(0) // from this number on, events are in memory
 	if c.front != nil {
 		limit = c.front.Sequence
 	}
@@ -252,8 +261,8 @@ func (c *cursor) peek() (lack *segment) {
 		if c.search(seg, limit) {
 			return nil
 		}
-		if c.piece.number != seg.number || c.piece.octets < seg.octets {
-			c.state = lacking
+		if c.cache.number != seg.number || c.cache.octets < seg.octets {
+			c.state = segmentNeeded
 			return seg
 		}
 	}
@@ -261,12 +270,12 @@ func (c *cursor) peek() (lack *segment) {
 	return nil
 }
 
-// search looks for the next event in the piece that was read of a segment.
+// search looks for the next event in the loaded segment.
 func (c *cursor) search(seg *segment, limit uint64) bool {
-	if c.piece.number != seg.number {
+	if c.cache.number != seg.number {
 		return false
 	}
-	events := c.piece.events
+	events := c.cache.events
 	i := sort.Search(len(events), func(i int) bool { return events[i].Sequence > c.after })
 	if i == len(events) || events[i].Sequence >= limit {
 		return false
@@ -279,8 +288,8 @@ func (c *cursor) inMemory() {
 	e := c.entry
 	if e == nil {
 		e = c.front
-		if c.after >= c.handed {
-			e = c.fresh
+		if c.after >= c.returned {
+			e = c.nextRead
 		}
 	}
 	for e != nil && e.Sequence <= c.after {
@@ -290,8 +299,8 @@ func (c *cursor) inMemory() {
 		c.state = atEnd
 		return
 	}
-	c.found, c.state = kept{e.Event, e.octets, e.at}, ready
+	c.found, c.state = item{e.Event, e.octets, e.at}, ready
 }
 
-// advance goes behind the event that was found.
+// advance moves beyond the event that was found.
 func (c *cursor) advance() { c.after, c.state = c.found.Sequence, unknown }

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes a file for this process alone, until release or the process's end, however that comes.
+// lockFile locks a file for this process, until release is called or the process ends. The error is ErrInUse if another
+// process has locked it.
 func lockFile(name string) (release func(), err error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -355,7 +355,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add(appendEvent(nil, e, 70))
 	f.Add(appendGap(nil, &entry{Event: Event{Sequence: 9, Gap: &Gap{Reason: ByAge, First: 1, Last: 9, Count: 8}}}, 2))
 	f.Add(appendHead(nil, markRecord, 1, 2, 2, 3))
-	f.Add(appendHeld(nil, &heldEvent{kept: kept{Event: e.Event, at: 5}, reason: "refused"}, 90))
+	f.Add(appendHeld(nil, &heldEvent{item: item{Event: e.Event, at: 5}, reason: "refused"}, 90))
 	f.Add(appendGone(nil, "com.example.weather", 1, 77, 90, 5))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, ok := decode(data, "")
@@ -366,18 +366,18 @@ func FuzzRecord(f *testing.F) {
 		var text []byte
 		switch r.kind {
 		case eventRecord:
-			text = appendEvent(nil, again, r.settled)
+			text = appendEvent(nil, again, r.acked)
 		case gapRecord:
-			text = appendGap(nil, again, r.settled)
+			text = appendGap(nil, again, r.acked)
 		case markRecord:
-			text = appendHead(nil, markRecord, r.Epoch, r.Sequence, r.settled, r.at)
+			text = appendHead(nil, markRecord, r.Epoch, r.Sequence, r.acked, r.at)
 		case heldRecord:
-			text = appendHeld(nil, &heldEvent{kept: kept{Event: r.Event, at: r.at}, reason: r.reason}, r.settled)
+			text = appendHeld(nil, &heldEvent{item: item{Event: r.Event, at: r.at}, reason: r.reason}, r.acked)
 		case goneRecord:
-			text = appendGone(nil, r.Topic, r.Epoch, r.Sequence, r.settled, r.at)
+			text = appendGone(nil, r.Topic, r.Epoch, r.Sequence, r.acked, r.at)
 		}
 		back, ok := decode(text, "")
-		if !ok || back.kind != r.kind || back.Sequence != r.Sequence || back.settled != r.settled || back.at != r.at ||
+		if !ok || back.kind != r.kind || back.Sequence != r.Sequence || back.acked != r.acked || back.at != r.at ||
 			back.Topic != r.Topic || back.reason != r.reason || !bytes.Equal(back.Payload.Raw, r.Payload.Raw) {
 			t.Errorf("%+v became %+v", r, back)
 		}

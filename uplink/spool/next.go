@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// pieceOctets bounds what Next returns at once, roughly, and peekOctets what Peek does.
+// pieceOctets is the approximate limit in bytes for the result of Next, peekOctets for that of Peek.
 const (
 	pieceOctets = 256 << 10
 	peekOctets  = 1 << 20
 )
 
-// Next returns up to n events that have not been acknowledged, in their order, beginning behind the one with the number
-// after. It waits until there is one, or ctx is done, whose error it returns then. To begin again after a disconnect, call
-// Rewind, and Next with 0. What Next has not returned yet it returns in any case, also before after. Held events come in
-// between, with older numbers: after is that of the last event that is not held.
+// Next returns up to n events that are not acknowledged, in order, starting after the sequence number after. It waits
+// for an event; if ctx ends first, it returns the error of ctx. After a reconnect, call Rewind and then Next with 0.
+// Events that Next has never returned are included even if their number is not greater than after. Held events are
+// interleaved, with lower numbers; so after must be the number of the last event that is not held.
 func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) {
 	timer := time.NewTimer(idle)
 	defer timer.Stop()
 	for {
 		wait := s.retryDue()
 		events := s.readHeld((n + 1) / 2)
-		events = append(events, s.read(after, n-len(events), handing)...)
+		events = append(events, s.read(after, n-len(events), draining)...)
 		if len(events) > 0 {
 			return events, nil
 		}
@@ -38,16 +38,16 @@ func (s *Spool) Next(ctx context.Context, after uint64, n int) ([]Event, error) 
 	}
 }
 
-// purpose is what events are read for.
+// purpose tells why events are read.
 type purpose uint8
 
 const (
 	peeking    purpose = iota
-	handing            // over to the drain
-	discarding         // by an operator
+	draining           // for the drain
+	discarding         // for an operator who drops them
 )
 
-// Peek returns up to n of the oldest events that wait, fewer where they are long.
+// Peek returns up to n of the oldest events, or fewer if they are large.
 func (s *Spool) Peek(n int) (events []Event) {
 	octets := int64(0)
 	for _, seen := range s.peekHeld(n) {
@@ -59,7 +59,7 @@ func (s *Spool) Peek(n int) (events []Event) {
 	return append(events, s.peek(n-len(events), octets)...)
 }
 
-// peek is Peek for events that are not held, after so many octets.
+// peek is Peek for events that are not held. octets bytes of the limit are already used.
 func (s *Spool) peek(n int, octets int64) (events []Event) {
 	for after := uint64(0); len(events) < n && octets < peekOctets; after = events[len(events)-1].Sequence {
 		more := s.read(after, n-len(events), peeking)
@@ -74,9 +74,9 @@ func (s *Spool) peek(n int, octets int64) (events []Event) {
 	return events
 }
 
-// Discard drops the n oldest events, those under way too, and returns how many it were. It leaves a gap.
+// Discard drops the n oldest events, including those in flight, and returns their number. It leaves a gap.
 func (s *Spool) Discard(n int) (dropped int) {
-	end := s.State().Last // its own gap does not count
+	end := s.State().Last // do not drop the gap that this call leaves
 	dropped = s.discardHeld(n)
 	for after := uint64(0); dropped < n; {
 		events := s.read(after, min(n-dropped, 1000), discarding)
@@ -94,58 +94,58 @@ func (s *Spool) Discard(n int) (dropped int) {
 
 func (s *Spool) discard(events []Event) (dropped int) {
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	defer signal(s.more)
 	octets := int64(0)
 	for i := range events {
-		if s.settle(events[i].Sequence) {
+		if s.remove(events[i].Sequence) {
 			dropped++
 			octets += octetsOf(&events[i])
 		}
 	}
 	if dropped > 0 {
-		s.missing(lost{reason: ByOperator, first: events[0].Sequence, last: events[len(events)-1].Sequence, count: dropped, octets: octets})
+		s.recordLoss(loss{reason: ByOperator, first: events[0].Sequence, last: events[len(events)-1].Sequence, count: dropped, octets: octets})
 	}
 	return dropped
 }
 
-// read collects events. It reads segments back as it needs them, without the lock.
+// read collects events. It loads segments as needed, without holding mu.
 func (s *Spool) read(after uint64, n int, why purpose) []Event {
 	if n <= 0 {
 		return nil
 	}
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	at := reach{after: after}
+	at := progress{after: after}
 	for {
 		s.mu.Lock()
-		events, l, lack := s.collect(&at, n, why)
+		events, l, needed := s.collect(&at, n, why)
 		var seg segment
-		if lack != nil {
-			seg = *lack
+		if needed != nil {
+			seg = *needed
 		}
 		s.mu.Unlock()
-		if lack == nil || len(events) > 0 {
+		if needed == nil || len(events) > 0 {
 			return events
 		}
 		s.load(l, seg)
 	}
 }
 
-// reach is how far a read has come.
-type reach struct {
+// progress is the state of one call of read.
+type progress struct {
 	after  uint64
-	places [3]uint64 // by lane; up to here nothing is to be returned
+	places [3]uint64 // by class; no event up to this number is returned
 	begun  bool
 }
 
-// begin finds the places to begin at.
-func (s *Spool) begin(at *reach, why purpose) {
+// begin sets the positions at which the search begins.
+func (s *Spool) begin(at *progress, why purpose) {
 	if why != peeking {
-		at.after = min(at.after, s.handed) // nothing is left out
+		at.after = min(at.after, s.returned) // include all events that were never returned
 	}
 	from := at.after
-	if why == handing && s.held.sift {
+	if why == draining && s.held.movePending {
 		if rejected, ok := s.firstRejected(); ok {
 			from = min(from, rejected-1)
 		}
@@ -153,15 +153,15 @@ func (s *Spool) begin(at *reach, why purpose) {
 	at.places, at.begun = [3]uint64{from, from, from}, true
 }
 
-// collect merges the lanes. Where a segment must be read first it stops, and returns which. It goes on behind what was
-// passed then: of a segment in which all is settled only its place is needed, and reading it again would never end.
-func (s *Spool) collect(at *reach, n int, why purpose) (events []Event, l *lane, lack *segment) {
+// collect merges the lanes. If a segment must be loaded first, it stops and returns that segment. The next call then
+// continues from the recorded positions: a segment whose events are all acknowledged would otherwise be loaded forever.
+func (s *Spool) collect(at *progress, n int, why purpose) (events []Event, l *lane, needed *segment) {
 	if !at.begun {
 		s.begin(at, why)
 	}
 	var cursors [3]cursor
 	for i, l := range s.lanes {
-		cursors[i] = cursor{lane: l, after: at.places[i], handed: s.handed}
+		cursors[i] = cursor{lane: l, after: at.places[i], returned: s.returned}
 	}
 	for octets := int64(0); len(events) < n && octets < pieceOctets; {
 		var first *cursor
@@ -181,21 +181,21 @@ func (s *Spool) collect(at *reach, n int, why purpose) (events []Event, l *lane,
 			break
 		}
 		e := &first.found
-		if s.movedBefore(e) {
-			if why == handing {
-				s.hand(e)
-				s.settle(e.Sequence)
+		if s.movedEarlier(e) {
+			if why == draining {
+				s.markReturned(e)
+				s.remove(e.Sequence)
 			}
-		} else if t, ok := s.diverts(e); ok && why == handing {
-			if !s.divert(first, t) {
+		} else if t, ok := s.mustMove(e); ok && why == draining {
+			if !s.moveToHeld(first, t) {
 				break
 			}
-		} else if e.Sequence > s.handed || e.Sequence > at.after && s.window.waits(e.Sequence) {
+		} else if e.Sequence > s.returned || e.Sequence > at.after && s.window.waits(e.Sequence) {
 			events = append(events, e.Event.clone())
 			octets += e.octets
 			if why != peeking {
-				s.hand(e)
-				s.overtakes(t)
+				s.markReturned(e)
+				s.passed(t)
 			}
 		}
 		first.advance()
@@ -203,7 +203,7 @@ func (s *Spool) collect(at *reach, n int, why purpose) (events []Event, l *lane,
 	return events, nil, nil
 }
 
-// clone copies what changes as long as Next has not returned it.
+// clone copies the parts that may change until Next has returned the event.
 func (e Event) clone() Event {
 	if e.Gap != nil {
 		g := *e.Gap
@@ -212,24 +212,24 @@ func (e Event) clone() Event {
 	return e
 }
 
-// hand notes that an event is under way from now on.
-func (s *Spool) hand(e *kept) {
-	if e.Sequence <= s.handed {
-		s.window.again(e.Sequence, s.held.attempt)
+// markReturned notes that an event is in flight.
+func (s *Spool) markReturned(e *item) {
+	if e.Sequence <= s.returned {
+		s.window.returnedAgain(e.Sequence, s.held.attempt)
 		return
 	}
-	s.handed = e.Sequence
-	s.window.add(underWay{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil,
+	s.returned = e.Sequence
+	s.window.add(flight{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil,
 		topic: e.Topic, size: len(e.Payload.Raw), attempt: s.held.attempt})
 	l := s.lanes[e.Class]
-	for l.fresh != nil && l.fresh.Sequence <= e.Sequence {
-		l.fresh = l.fresh.next
+	for l.nextRead != nil && l.nextRead.Sequence <= e.Sequence {
+		l.nextRead = l.nextRead.next
 	}
 }
 
-// load reads a segment back.
+// load reads a segment into the cache of its lane.
 func (s *Spool) load(l *lane, seg segment) {
-	p := piece{number: seg.number, octets: seg.octets, events: make([]kept, 0, seg.records)}
+	p := cachedSegment{number: seg.number, octets: seg.octets, events: make([]item, 0, seg.records)}
 	arena := make([]byte, 0, seg.octets)
 	last, topic := uint64(0), ""
 	err := l.log.Each(seg.number, seg.octets, func(record []byte) {
@@ -239,37 +239,37 @@ func (s *Spool) load(l *lane, seg segment) {
 		if ok && r.kind == eventRecord && r.Sequence > last {
 			last, topic = r.Sequence, r.Topic
 			r.Class = l.class
-			p.events = append(p.events, kept{r.Event, octetsOf(&r.Event), r.at})
+			p.events = append(p.events, item{r.Event, octetsOf(&r.Event), r.at})
 		}
 	})
-	l.piece = p
+	l.cache = p
 	if len(p.events) < seg.records {
-		s.unreadable(l, seg, p.events, err)
+		s.noteUnreadable(l, seg, p.events, err)
 	}
 }
 
-// unreadable notes that records which were in a segment can't be read any more: only those are left.
-func (s *Spool) unreadable(l *lane, seg segment, left []kept, err error) {
+// noteUnreadable handles a segment with records that can no longer be read. left are the events that can.
+func (s *Spool) noteUnreadable(l *lane, seg segment, left []item, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(l.segments, func(other *segment) bool { return other.number == seg.number })
 	if i < 0 || l.segments[i].octets != seg.octets {
-		return // dropped meanwhile; or it has grown, and is read once more
+		return // dropped in the meantime, or appended to and loaded again
 	}
 	now := l.segments[i]
 	live := 0
 	for i := range left {
-		if sequence := left[i].Sequence; sequence > s.handed || s.window.has(sequence) {
+		if sequence := left[i].Sequence; sequence > s.returned || s.window.has(sequence) {
 			live++
 		}
 	}
-	s.forgetUnread(l, now, left)
-	lostOnes := now.live - live
-	s.log.Error("events can't be read back from disk, and are lost", "class", l.class, "events", lostOnes, "err", err)
-	if lostOnes > 0 {
-		s.missing(lost{reason: ByDamage, first: now.first, last: now.last, count: lostOnes})
+	s.forgetUnreadable(l, now, left)
+	unreadable := now.live - live
+	s.log.Error("events are unreadable on disk and lost", "class", l.class, "events", unreadable, "err", err)
+	if unreadable > 0 {
+		s.recordLoss(loss{reason: ByDamage, first: now.first, last: now.last, count: unreadable})
 	}
-	s.depth -= lostOnes
+	s.depth -= unreadable
 	now.records, now.live, now.first, now.last = len(left), live, 0, 0
 	if len(left) > 0 {
 		now.first, now.last = left[0].Sequence, left[len(left)-1].Sequence
@@ -277,30 +277,31 @@ func (s *Spool) unreadable(l *lane, seg segment, left []kept, err error) {
 	s.retire(l)
 }
 
-// forgetUnread settles what is under way of a segment and is not among those that are left of it: it can't be sent again.
-func (s *Spool) forgetUnread(l *lane, seg *segment, left []kept) {
+// forgetUnreadable removes the events of a segment that are in flight but not among left. They cannot be sent again.
+func (s *Spool) forgetUnreadable(l *lane, seg *segment, left []item) {
 	for _, u := range slices.Clone(s.window.list[s.window.head:]) {
-		if u.settled || u.class != l.class || u.sequence < seg.first || u.sequence > seg.last || l.find(u.sequence) != nil {
+		if u.removed || u.class != l.class || u.sequence < seg.first || u.sequence > seg.last || l.find(u.sequence) != nil {
 			continue
 		}
-		if !slices.ContainsFunc(left, func(k kept) bool { return k.Sequence == u.sequence }) {
-			s.window.settle(u.sequence)
+		if !slices.ContainsFunc(left, func(e item) bool { return e.Sequence == u.sequence }) {
+			s.window.remove(u.sequence)
 		}
 	}
 }
 
-// Ack says that the far side has an event, or never will. Events may be acknowledged in any order.
+// Ack removes an event that the far side has accepted, or that it will never accept. Events may be acknowledged in any
+// order.
 func (s *Spool) Ack(sequence uint64) {
 	s.mu.Lock()
-	if !s.settleHeld(sequence) && s.window.waits(sequence) {
-		s.settle(sequence)
+	if !s.ackHeld(sequence) && s.window.waits(sequence) {
+		s.remove(sequence)
 	}
-	s.unlockAndTell()
+	s.unlockAndCall()
 }
 
-// settle frees an event that is under way. It reports false if it is not.
-func (s *Spool) settle(sequence uint64) bool {
-	u, ok := s.window.settle(sequence)
+// remove removes an event that is in flight. It returns false if the event is not in flight.
+func (s *Spool) remove(sequence uint64) bool {
+	u, ok := s.window.remove(sequence)
 	if !ok {
 		return false
 	}
@@ -311,21 +312,21 @@ func (s *Spool) settle(sequence uint64) bool {
 	e := l.find(sequence)
 	if e != nil {
 		s.forget(l, e)
-		s.toTell(e, nil) // the far side has it: that is better than any disk
+		s.resolve(e, nil) // delivered, which is safer than stored
 		if e.Gap != nil {
 			s.newGaps = true
 			signal(s.wake)
 		}
 	}
 	if e == nil || e.written {
-		s.settleOnDisk(l, sequence, u.octets)
+		s.removeRecord(l, sequence, u.octets)
 	}
-	s.freed()
+	s.signalRoom()
 	return true
 }
 
-// settleOnDisk counts a record as settled.
-func (s *Spool) settleOnDisk(l *lane, sequence uint64, octets int64) {
+// removeRecord notes that the event of a record was removed.
+func (s *Spool) removeRecord(l *lane, sequence uint64, octets int64) {
 	if seg := l.segmentOf(sequence); seg != nil {
 		seg.live--
 		seg.liveOctets -= octets
@@ -335,34 +336,34 @@ func (s *Spool) settleOnDisk(l *lane, sequence uint64, octets int64) {
 	}
 }
 
-// settledTo returns up to which number all is settled that may be on disk.
-func (s *Spool) settledTo() uint64 {
+// ackedTo returns the highest number up to which all events that may be on disk are acknowledged or dropped.
+func (s *Spool) ackedTo() uint64 {
 	if first, ok := s.window.first(); ok {
 		return first - 1
 	}
-	return s.handed
+	return s.returned
 }
 
-// window is what is under way, in order.
+// window is the ordered list of the events in flight.
 type window struct {
-	list []underWay
+	list []flight
 	head int
 }
 
-type underWay struct {
+type flight struct {
 	sequence uint64
 	octets   int64
 	class    Class
-	lasting  bool // it may be on disk
-	settled  bool
+	lasting  bool // may be on disk
+	removed  bool
 	topic    string
-	size     int    // of the payload
-	attempt  uint64 // when Next has returned it last
-	rejected bool   // by the far side; it is to be moved to the held events
-	moved    bool   // it is among them, and here until that is on disk
+	size     int    // bytes of the payload
+	attempt  uint64 // the attempt in which Next returned the event last
+	rejected bool   // by the far side; to be moved to the held events
+	moved    bool   // moved to the held events; in the lane until it is written there
 }
 
-func (w *window) add(u underWay) {
+func (w *window) add(u flight) {
 	if w.head > 0 && len(w.list) == cap(w.list) {
 		w.list = w.list[:copy(w.list, w.list[w.head:])]
 		w.head = 0
@@ -373,7 +374,7 @@ func (w *window) add(u underWay) {
 func (w *window) find(sequence uint64) int {
 	open := w.list[w.head:]
 	i := sort.Search(len(open), func(i int) bool { return open[i].sequence >= sequence })
-	if i == len(open) || open[i].sequence != sequence || open[i].settled {
+	if i == len(open) || open[i].sequence != sequence || open[i].removed {
 		return -1
 	}
 	return w.head + i
@@ -381,27 +382,27 @@ func (w *window) find(sequence uint64) int {
 
 func (w *window) has(sequence uint64) bool { return w.find(sequence) >= 0 }
 
-// waits reports whether an event is under way, and not among the held ones.
+// waits reports whether an event is in flight and was not moved to the held events.
 func (w *window) waits(sequence uint64) bool {
 	i := w.find(sequence)
 	return i >= 0 && !w.list[i].moved
 }
 
-// again notes that Next returns an event once more.
-func (w *window) again(sequence, attempt uint64) {
+// returnedAgain notes that Next has returned an event again.
+func (w *window) returnedAgain(sequence, attempt uint64) {
 	if i := w.find(sequence); i >= 0 {
 		w.list[i].attempt = attempt
 	}
 }
 
-func (w *window) settle(sequence uint64) (u underWay, ok bool) {
+func (w *window) remove(sequence uint64) (u flight, ok bool) {
 	i := w.find(sequence)
 	if i < 0 {
 		return u, false
 	}
-	w.list[i].settled = true
+	w.list[i].removed = true
 	u = w.list[i]
-	for w.head < len(w.list) && w.list[w.head].settled {
+	for w.head < len(w.list) && w.list[w.head].removed {
 		w.head++
 	}
 	if w.head == len(w.list) {
@@ -410,10 +411,10 @@ func (w *window) settle(sequence uint64) (u underWay, ok bool) {
 	return u, true
 }
 
-// first returns the first that is not settled of those that may be on disk.
+// first returns the first event that may be on disk.
 func (w *window) first() (sequence uint64, ok bool) {
 	for _, u := range w.list[w.head:] {
-		if !u.settled && u.lasting {
+		if !u.removed && u.lasting {
 			return u.sequence, true
 		}
 	}

@@ -12,9 +12,10 @@ import (
 	"runnel/edge/journal"
 )
 
-// Open opens a spool with what is left in its directory. That succeeds whatever is in the files: a torn tail is cut off;
-// of a damaged segment all intact records are forwarded, then it is set aside as .bad. A loss is logged, and leaves a gap. If the directory can't be read or written to, the spool is in memory, with an alarm. It fails
-// only where another process has the directory (ErrInUse), or the options are wrong.
+// Open opens a spool with the events left in its directory. It succeeds whatever the files contain. A torn tail is cut
+// off. The intact records of a damaged segment are forwarded, then the file is renamed to .bad. Every loss is logged and
+// leaves a gap. If the directory cannot be read or written, the spool works in memory, with an alarm. Open fails only if
+// another process uses the directory (ErrInUse) or if the options are invalid.
 func Open(o Options) (*Spool, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -22,7 +23,7 @@ func Open(o Options) (*Spool, error) {
 	}
 	s := &Spool{
 		opts: o, log: o.Log, epoch: newEpoch(), clock: clock{start: time.Now()}, release: func() {},
-		wake: make(chan struct{}, 1), more: make(chan struct{}, 1), runs: make(map[run]*entry),
+		wake: make(chan struct{}, 1), more: make(chan struct{}, 1), openGaps: make(map[gapKey]*entry),
 	}
 	for i := range s.lanes {
 		s.lanes[i] = &lane{class: Class(i), limit: min(max(o.MaxOctets/16, 4<<10), 256<<10)}
@@ -46,7 +47,7 @@ func Open(o Options) (*Spool, error) {
 	return s, nil
 }
 
-// lock takes the directory. Where there is none and none can be made, there is nothing to be locked either.
+// lock locks the directory. If it does not exist and cannot be created, there is nothing to lock.
 func (s *Spool) lock() error {
 	if err := s.opts.disk.MkdirAll(s.opts.Dir); err != nil {
 		s.report(err)
@@ -67,27 +68,27 @@ func (s *Spool) lock() error {
 	return nil
 }
 
-// newEpoch makes a number that JSON can carry and that nobody has had.
+// newEpoch returns a random number that fits into a JSON number exactly.
 func newEpoch() uint64 {
 	var b [8]byte
 	rand.Read(b[:])
 	return binary.LittleEndian.Uint64(b[:])>>11 | 1
 }
 
-// recovery is what the logs say.
+// recovery collects what the logs state about the earlier run.
 type recovery struct {
-	settled uint64 // all up to this number is
-	last    uint64 // the highest number
-	at      int64  // how far the spool's clock had come
-	bad     int    // files
-	unread  int    // records
+	acked  uint64 // all events up to this number are acknowledged or dropped
+	last   uint64 // highest sequence number
+	at     int64  // latest time of the spool's clock
+	bad    int    // number of damaged files
+	unread int    // number of invalid records
 }
 
 func (r *recovery) note(rec *record) {
-	r.settled, r.last, r.at = max(r.settled, rec.settled), max(r.last, rec.Sequence, rec.settled), max(r.at, rec.at)
+	r.acked, r.last, r.at = max(r.acked, rec.acked), max(r.last, rec.Sequence, rec.acked), max(r.at, rec.at)
 }
 
-// recover reads the logs. It runs before anybody else knows of the spool.
+// recover reads the logs. It runs before any other goroutine knows the spool.
 func (s *Spool) recover() (err error) {
 	var r recovery
 	for _, l := range s.lanes[Disk:] {
@@ -102,28 +103,28 @@ func (s *Spool) recover() (err error) {
 	if err != nil {
 		return err
 	}
-	s.last, s.handed, s.clock.base = r.last, r.settled, r.at
+	s.last, s.returned, s.clock.base = r.last, r.acked, r.at
 	for _, l := range s.lanes[Disk:] {
 		s.adopt(l)
 	}
 	for _, g := range gaps {
-		if g.Sequence > r.settled {
+		if g.Sequence > r.acked {
 			e := &entry{Event: g.Event, octets: cost, at: g.at}
 			s.lanes[Memory].insert(e)
 			s.count(e)
 			if g.Gap.Reason == ByDamage {
-				s.runs[run{reason: ByDamage}] = e // what is found damaged at each start leaves one gap
+				s.openGaps[gapKey{reason: ByDamage}] = e // damage found again at the next start extends this gap
 			}
 		}
 	}
 	if r.unread > 0 {
-		s.log.Error("spool has unusable records", "records", r.unread)
+		s.log.Error("invalid records in spool", "records", r.unread)
 	}
 	if r.bad+r.unread > 0 {
-		s.missing(lost{reason: ByDamage, first: r.settled + 1, last: max(r.last, r.settled+1)})
+		s.recordLoss(loss{reason: ByDamage, first: r.acked + 1, last: max(r.last, r.acked+1)})
 	}
 	if s.depth > 0 {
-		s.log.Info("events wait from an earlier run", "events", s.depth, "octets", s.octets)
+		s.log.Info("events of an earlier run restored", "events", s.depth, "bytes", s.octets)
 	}
 	return nil
 }
@@ -141,7 +142,7 @@ func (s *Spool) recoverLane(l *lane, r *recovery) (err error) {
 		}
 		r.note(&rec)
 		if rec.kind != eventRecord || rec.Sequence <= last {
-			return // written twice, after a failure
+			return // written twice, after a failed write
 		}
 		last = rec.Sequence
 		seg := segments[number]
@@ -157,36 +158,36 @@ func (s *Spool) recoverLane(l *lane, r *recovery) (err error) {
 	if err != nil {
 		return err
 	}
-	// A file that is gone is not to come back after a power cut, with numbers that are used again.
+	// Without this sync, a deleted file may reappear after a power cut, with numbers that are assigned again.
 	if failed := s.opts.disk.SyncDir(dir); failed != nil && !errors.Is(failed, fs.ErrNotExist) {
 		s.report(failed)
 	}
-	s.tellOf(dir, found, r)
+	s.logFound(dir, found, r)
 	for _, info := range l.log.Segments() {
 		if seg := segments[info.Number]; seg != nil {
 			seg.octets, seg.sealed = info.Octets, info.Sealed
 		} else if info.Sealed {
-			l.doomed = append(l.doomed, info.Number) // nothing in it can be read
+			l.toDelete = append(l.toDelete, info.Number) // it has no readable event
 		}
 	}
 	return nil
 }
 
-func (s *Spool) tellOf(dir string, found journal.Found, r *recovery) {
+func (s *Spool) logFound(dir string, found journal.Found, r *recovery) {
 	if found.Torn > 0 {
-		s.log.Warn("spool ends within a record, as after a power cut", "directory", dir, "octets", found.Torn)
+		s.log.Warn("incomplete record at the end of spool, as after a power cut", "file", dir, "bytes", found.Torn)
 	}
 	if len(found.Bad) > 0 {
-		s.log.Error("spool is damaged", "files", found.Bad, "remedy", "intact events are forwarded; the files are then renamed to .bad")
+		s.log.Error("spool is damaged, intact events are forwarded, then the files renamed to .bad", "file", found.Bad)
 		r.bad += len(found.Bad)
 	}
 }
 
-// adopt counts what of a lane's segments still waits.
+// adopt counts the events of a lane that are not acknowledged.
 func (s *Spool) adopt(l *lane) {
 	for _, seg := range l.segments {
 		seg.live = seg.records
-		if seg.first <= s.handed {
+		if seg.first <= s.returned {
 			s.adoptRest(l, seg)
 		}
 		s.depth += seg.live
@@ -195,17 +196,17 @@ func (s *Spool) adopt(l *lane) {
 	for i := len(l.segments) - 1; i >= 0; i-- {
 		if l.segments[i].live == 0 {
 			s.octets -= l.segments[i].liveOctets
-			l.take(l.segments[i])
+			l.removeSegment(l.segments[i])
 		}
 	}
 }
 
-// adoptRest counts in a segment of which a part is settled.
+// adoptRest counts the events of a segment that is acknowledged in part.
 func (s *Spool) adoptRest(l *lane, seg *segment) {
 	last := uint64(0)
 	l.log.Each(seg.number, seg.octets, func(data []byte) {
 		rec, ok := decode(data, "")
-		if ok && rec.kind == eventRecord && rec.Sequence > last && rec.Sequence >= seg.first && rec.Sequence <= s.handed {
+		if ok && rec.kind == eventRecord && rec.Sequence > last && rec.Sequence >= seg.first && rec.Sequence <= s.returned {
 			last = rec.Sequence
 			seg.live--
 			seg.liveOctets -= octetsOf(&rec.Event)
@@ -213,7 +214,7 @@ func (s *Spool) adoptRest(l *lane, seg *segment) {
 	})
 }
 
-// recoverGaps reads the gaps. Where one has grown between two writes, the longer one counts.
+// recoverGaps reads the gaps. Of a gap that was written several times, the last record is valid.
 func (s *Spool) recoverGaps(r *recovery) (gaps []record, err error) {
 	dir := filepath.Join(s.opts.Dir, "gaps")
 	var found journal.Found
@@ -232,6 +233,6 @@ func (s *Spool) recoverGaps(r *recovery) (gaps []record, err error) {
 		}
 		gaps = append(gaps, rec)
 	})
-	s.tellOf(dir, found, r)
+	s.logFound(dir, found, r)
 	return gaps, err
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Put takes an event in. It copies what e holds, and does not wait for the disk. stored, which may be nil, is called once:
-// with nil when the event's class keeps its promise from now on, or with an error when it can't be kept. After ErrFull and
-// ErrClosed the event is not in the spool; after any other error it is, in memory. stored must not wait: Put calls it, or
-// Run.
+// Put adds an event. It copies the bytes of e and does not wait for the disk. stored, which may be nil, is called
+// exactly once: with nil as soon as the promise of the event's class is kept, or with an error if it cannot be kept.
+// After ErrFull and ErrClosed the event is not in the spool; after any other error it is, in memory. stored is called by
+// Put or by Run and must not block.
 func (s *Spool) Put(e Event, stored func(error)) {
 	if e.Class != Memory && s.lanes[e.Class].log == nil {
 		if e.Class == Durable && stored != nil {
@@ -26,9 +26,9 @@ func (s *Spool) Put(e Event, stored func(error)) {
 	in := &entry{Event: e, octets: octetsOf(&e), stored: stored}
 	s.mu.Lock()
 	if err := s.put(in); err != nil || e.Class != Durable {
-		s.toTell(in, err)
+		s.resolve(in, err)
 	}
-	s.unlockAndTell()
+	s.unlockAndCall()
 	signal(s.more)
 }
 
@@ -39,38 +39,38 @@ func (s *Spool) put(e *entry) error {
 	s.last++
 	e.Epoch, e.Sequence, e.at = s.epoch, s.last, s.clock.now()
 	if reason := s.makeRoom(e.octets); reason != "" {
-		s.missing(lost{reason: reason, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets, atEnd: true})
+		s.recordLoss(loss{reason: reason, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets, refused: true})
 		return ErrFull
 	}
 	l := s.lanes[e.Class]
-	first := l.unwritten == nil
+	first := l.nextWrite == nil
 	l.push(e)
 	s.count(e)
 	s.evict()
-	if first || s.pinned > s.opts.MaxMemory/2 || s.alarm != nil && e.Class == Durable {
+	if first || s.memoryOnly > s.opts.MaxMemory/2 || s.alarm != nil && e.Class == Durable {
 		signal(s.wake)
 	}
 	return nil
 }
 
-// count counts an entry that is new in its lane.
+// count adds a new entry to the totals.
 func (s *Spool) count(e *entry) {
 	s.depth++
 	s.octets += e.octets
 	s.inMemory += e.octets
-	s.pinned += e.octets
+	s.memoryOnly += e.octets
 }
 
-// forget takes an entry out of memory. Whether its event still waits is another matter.
+// forget removes an entry from memory. It does not remove the event from the totals.
 func (s *Spool) forget(l *lane, e *entry) {
 	l.unlink(e)
 	s.inMemory -= e.octets
 	if !e.written {
-		s.pinned -= e.octets
+		s.memoryOnly -= e.octets
 	}
 }
 
-// evict makes room in memory by letting go of what is on disk, too.
+// evict makes room in memory by forgetting events that are also on disk.
 func (s *Spool) evict() {
 	for _, l := range s.lanes {
 		for s.inMemory > s.opts.MaxMemory && l.front != nil && l.front.written {
@@ -79,14 +79,14 @@ func (s *Spool) evict() {
 	}
 }
 
-// makeRoom makes room for so many octets, and says why it can't. Empty memory takes an event of any size that the spool
-// is allowed.
+// makeRoom makes room for the given number of bytes, or returns the reason why it cannot. If memory is empty, an event
+// of any size up to MaxOctets is accepted.
 func (s *Spool) makeRoom(octets int64) Reason {
 	if octets > s.opts.MaxOctets {
 		return BySize
 	}
 	for s.octets+octets > s.opts.MaxOctets && s.dropHeld(BySize) {
-		// what can't cross is not to keep out what can
+		// Rejected events give way to events that can be delivered.
 	}
 	if s.opts.Drop == Newest {
 		return s.roomAtEnd(octets)
@@ -96,16 +96,16 @@ func (s *Spool) makeRoom(octets int64) Reason {
 			return BySize
 		}
 	}
-	for s.pinned > 0 && s.pinned+octets > s.opts.MaxMemory {
-		if !s.dropPinned() {
+	for s.memoryOnly > 0 && s.memoryOnly+octets > s.opts.MaxMemory {
+		if !s.dropMemoryOnly() {
 			return ByMemory
 		}
 	}
 	return ""
 }
 
-// roomAtEnd is makeRoom where the newest events go. What is full refuses until a sixteenth is empty, so that there are not
-// more gaps than events.
+// roomAtEnd is makeRoom for Drop Newest. A full spool refuses events until a sixteenth is free, so that it does not
+// produce a gap for every event.
 func (s *Spool) roomAtEnd(octets int64) (full Reason) {
 	size, memory := s.opts.MaxOctets, s.opts.MaxMemory
 	if s.refusing {
@@ -114,14 +114,14 @@ func (s *Spool) roomAtEnd(octets int64) (full Reason) {
 	switch {
 	case s.octets+octets > size && (s.octets > 0 || !s.refusing):
 		full = BySize
-	case s.pinned > 0 && s.pinned+octets > memory:
+	case s.memoryOnly > 0 && s.memoryOnly+octets > memory:
 		full = ByMemory
 	}
 	s.refusing = full != ""
 	return full
 }
 
-// dropOldest drops what has waited longest and is not under way: a whole segment, or an event that is in memory only.
+// dropOldest drops the oldest events that are not in flight: a whole segment, or an event that is in memory only.
 func (s *Spool) dropOldest(reason Reason) bool {
 	var lane *lane
 	var seg *segment
@@ -146,22 +146,22 @@ func (s *Spool) dropOldest(reason Reason) bool {
 	return true
 }
 
-// droppableSegment returns a lane's first segment of which nothing is under way.
+// droppableSegment returns the first segment of a lane that has no events in flight.
 func (s *Spool) droppableSegment(l *lane) *segment {
 	for i, seg := range l.segments {
-		if seg.first > s.handed && (!l.busy || i < len(l.segments)-1) {
+		if seg.first > s.returned && (!l.busy || i < len(l.segments)-1) {
 			return seg
 		}
 	}
 	return nil
 }
 
-// droppableEntry returns a lane's first event that is neither under way nor written, nor being written. Gaps are worth
-// their room.
+// droppableEntry returns the first event of a lane that is not in flight, not written and not being written. Gaps are
+// kept.
 func (s *Spool) droppableEntry(l *lane) *entry {
-	e := l.unwritten
-	if e != nil && e.Sequence <= s.handed {
-		e = l.fresh
+	e := l.nextWrite
+	if e != nil && e.Sequence <= s.returned {
+		e = l.nextRead
 	}
 	for e != nil && e.Gap != nil {
 		e = e.next
@@ -169,8 +169,8 @@ func (s *Spool) droppableEntry(l *lane) *entry {
 	return e
 }
 
-// dropPinned drops the oldest event that is in memory only.
-func (s *Spool) dropPinned() bool {
+// dropMemoryOnly drops the oldest event that is in memory only.
+func (s *Spool) dropMemoryOnly() bool {
 	if s.dropTail(ByMemory) {
 		return true
 	}
@@ -192,8 +192,8 @@ func (s *Spool) dropEntry(l *lane, e *entry, reason Reason) {
 	s.forget(l, e)
 	s.depth--
 	s.octets -= e.octets
-	s.toTell(e, ErrFull)
-	s.missing(lost{reason: reason, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets})
+	s.resolve(e, ErrFull)
+	s.recordLoss(loss{reason: reason, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets})
 }
 
 func (s *Spool) dropSegment(l *lane, seg *segment, reason Reason) {
@@ -202,25 +202,25 @@ func (s *Spool) dropSegment(l *lane, seg *segment, reason Reason) {
 	}
 	s.depth -= seg.live
 	s.octets -= seg.liveOctets
-	l.take(seg)
+	l.removeSegment(seg)
 	signal(s.wake)
 	if seg.live > 0 {
-		s.missing(lost{reason: reason, first: seg.first, last: seg.last, count: seg.live, octets: seg.liveOctets})
+		s.recordLoss(loss{reason: reason, first: seg.first, last: seg.last, count: seg.live, octets: seg.liveOctets})
 	}
 }
 
-// Room waits until the spool is far from dropping anything, but not longer than ctx. A producer that can wait, while the far
-// side takes events, calls it before Put.
-func (s *Spool) Room(ctx context.Context) { s.await(ctx, s.hasRoom) }
+// Room waits until the spool is well below its limits, but not longer than ctx. A producer that can wait calls it before
+// Put while the far side accepts events.
+func (s *Spool) Room(ctx context.Context) { s.waitFor(ctx, s.hasRoom) }
 
-// CatchUp waits for the disk, where memory is full of what is about to be written, but not longer than ctx. A producer
-// calls it before Put while the far side is away. A disk that can't be written to is not waited for.
-func (s *Spool) CatchUp(ctx context.Context) { s.await(ctx, s.caughtUp) }
+// CatchUp waits for the disk while memory is full of events that are about to be written, but not longer than ctx. A
+// producer calls it before Put while the link is down. It does not wait for a disk that is not writable.
+func (s *Spool) CatchUp(ctx context.Context) { s.waitFor(ctx, s.caughtUp) }
 
-func (s *Spool) await(ctx context.Context, so func() bool) {
+func (s *Spool) waitFor(ctx context.Context, done func() bool) {
 	for {
 		s.mu.Lock()
-		if s.closed || so() {
+		if s.closed || done() {
 			s.mu.Unlock()
 			return
 		}
@@ -238,47 +238,47 @@ func (s *Spool) await(ctx context.Context, so func() bool) {
 }
 
 func (s *Spool) hasRoom() bool {
-	return s.octets <= s.opts.MaxOctets-s.opts.MaxOctets/8 && s.pinned <= s.opts.MaxMemory-s.opts.MaxMemory/8
+	return s.octets <= s.opts.MaxOctets-s.opts.MaxOctets/8 && s.memoryOnly <= s.opts.MaxMemory-s.opts.MaxMemory/8
 }
 
 func (s *Spool) caughtUp() bool {
 	behind := s.lanes[Disk].behind() || s.lanes[Durable].behind()
-	return s.pinned <= s.opts.MaxMemory-s.opts.MaxMemory/8 || s.alarm != nil || !behind
+	return s.memoryOnly <= s.opts.MaxMemory-s.opts.MaxMemory/8 || s.alarm != nil || !behind
 }
 
-// freed tells those who wait that there may be room.
-func (s *Spool) freed() {
+// signalRoom wakes the goroutines that wait for room.
+func (s *Spool) signalRoom() {
 	if s.room != nil {
 		close(s.room)
 		s.room = nil
 	}
 }
 
-// word is a callback that is due, to be called without the lock.
-type word struct {
+// callback is a callback to be called without the lock.
+type callback struct {
 	stored func(error)
 	err    error
 }
 
-// toTell has an event's callback called, if it has not been.
-func (s *Spool) toTell(e *entry, err error) {
+// resolve queues the callback of an event, unless it was called before.
+func (s *Spool) resolve(e *entry, err error) {
 	if e.stored != nil {
-		s.words = append(s.words, word{e.stored, err})
+		s.callbacks = append(s.callbacks, callback{e.stored, err})
 		e.stored = nil
 	}
 }
 
-// unlock gives the lock back and calls the callbacks that are due.
-func (s *Spool) unlockAndTell() {
-	words := s.words
-	s.words = nil
+// unlockAndCall unlocks mu and calls the queued callbacks.
+func (s *Spool) unlockAndCall() {
+	callbacks := s.callbacks
+	s.callbacks = nil
 	s.mu.Unlock()
-	for _, w := range words {
-		w.stored(w.err)
+	for _, c := range callbacks {
+		c.stored(c.err)
 	}
 }
 
-// signal fills a channel with room for one.
+// signal sends to a channel of capacity 1, unless it is full.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

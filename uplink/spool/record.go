@@ -14,36 +14,43 @@ type recordKind uint8
 const (
 	eventRecord recordKind = 1 + iota
 	gapRecord
-	markRecord // says only how far the far side has acknowledged
-	heldRecord // an event that is held, and why its topic is
-	goneRecord // says that the held events of a topic are gone, up to a number
+	markRecord // states only up to which number events are acknowledged
+	heldRecord // a held event and the reason why its topic is held
+	goneRecord // held events of a topic up to a number are gone
 )
 
-// record is one of a log. Its octets: kind, epoch, sequence, settled, at; of an event time, topic, options, serializer and
-// items, payload; of a held event class and reason, and the same; of a gap time, reason, first, last, count, octets, since. Numbers are varints, texts have their length in
-// front, and the payload is the rest.
+// record is a record of a log. All kinds begin with kind, epoch, sequence, acked and at. They continue as follows:
+//
+//	event   time, topic, options, serializer, items, payload
+//	held    class, reason, then as event
+//	gap     time, reason, first, last, count, octets, since
+//	gone    topic
+//	mark    nothing
+//
+// Numbers are varints, except the single octets kind, class, serializer and items. Texts are preceded by their length;
+// the payload is the rest of the record.
 type record struct {
 	Event
-	kind    recordKind
-	settled uint64 // all up to this number is
-	reason  string // of a held topic
-	at      int64  // by the spool's clock
+	kind   recordKind
+	acked  uint64 // all events up to this number are acknowledged or dropped
+	reason string // why the topic is held
+	at     int64  // by the spool's clock
 }
 
-func appendHead(dst []byte, k recordKind, epoch, sequence, settled uint64, at int64) []byte {
+func appendHead(dst []byte, k recordKind, epoch, sequence, acked uint64, at int64) []byte {
 	dst = append(dst, byte(k))
 	dst = binary.AppendUvarint(dst, epoch)
 	dst = binary.AppendUvarint(dst, sequence)
-	dst = binary.AppendUvarint(dst, settled)
+	dst = binary.AppendUvarint(dst, acked)
 	return binary.AppendUvarint(dst, uint64(at))
 }
 
-func appendEvent(dst []byte, e *entry, settled uint64) []byte {
-	dst = appendHead(dst, eventRecord, e.Epoch, e.Sequence, settled, e.at)
+func appendEvent(dst []byte, e *entry, acked uint64) []byte {
+	dst = appendHead(dst, eventRecord, e.Epoch, e.Sequence, acked, e.at)
 	return appendBody(dst, &e.Event)
 }
 
-// appendBody appends what the record of an event has behind its head.
+// appendBody appends the part of an event's record that follows the head.
 func appendBody(dst []byte, e *Event) []byte {
 	dst = binary.AppendVarint(dst, e.Time.UnixMicro())
 	dst = append(binary.AppendUvarint(dst, uint64(len(e.Topic))), e.Topic...)
@@ -52,20 +59,20 @@ func appendBody(dst []byte, e *Event) []byte {
 	return append(dst, e.Payload.Raw...)
 }
 
-func appendHeld(dst []byte, in *heldEvent, settled uint64) []byte {
-	dst = appendHead(dst, heldRecord, in.Epoch, in.Sequence, settled, in.at)
+func appendHeld(dst []byte, in *heldEvent, acked uint64) []byte {
+	dst = appendHead(dst, heldRecord, in.Epoch, in.Sequence, acked, in.at)
 	dst = append(dst, byte(in.Class))
 	dst = append(binary.AppendUvarint(dst, uint64(len(in.reason))), in.reason...)
 	return appendBody(dst, &in.Event)
 }
 
-func appendGone(dst []byte, topic string, epoch, gone, settled uint64, at int64) []byte {
-	dst = appendHead(dst, goneRecord, epoch, gone, settled, at)
+func appendGone(dst []byte, topic string, epoch, gone, acked uint64, at int64) []byte {
+	dst = appendHead(dst, goneRecord, epoch, gone, acked, at)
 	return append(binary.AppendUvarint(dst, uint64(len(topic))), topic...)
 }
 
-func appendGap(dst []byte, e *entry, settled uint64) []byte {
-	dst = appendHead(dst, gapRecord, e.Epoch, e.Sequence, settled, e.at)
+func appendGap(dst []byte, e *entry, acked uint64) []byte {
+	dst = appendHead(dst, gapRecord, e.Epoch, e.Sequence, acked, e.at)
 	dst = binary.AppendVarint(dst, e.Time.UnixMicro())
 	dst = append(binary.AppendUvarint(dst, uint64(len(e.Gap.Reason))), e.Gap.Reason...)
 	for _, n := range []uint64{e.Gap.First, e.Gap.Last, e.Gap.Count, e.Gap.Octets} {
@@ -74,11 +81,12 @@ func appendGap(dst []byte, e *entry, settled uint64) []byte {
 	return binary.AppendVarint(dst, e.Gap.Since.UnixMicro())
 }
 
-// decode reads a record. The event's bytes are parts of data; topic is used where it is the same.
+// decode decodes a record. The bytes of the event alias data. If the topic equals topic, that string is used, to save
+// memory.
 func decode(data []byte, topic string) (r record, ok bool) {
 	d := decoder{data: data, ok: true}
 	r.kind = recordKind(d.octet())
-	r.Epoch, r.Sequence, r.settled = d.uvarint(), d.uvarint(), d.uvarint()
+	r.Epoch, r.Sequence, r.acked = d.uvarint(), d.uvarint(), d.uvarint()
 	r.at = int64(d.uvarint())
 	switch r.kind {
 	case heldRecord, eventRecord:
@@ -107,11 +115,11 @@ func decode(data []byte, topic string) (r record, ok bool) {
 	default:
 		return r, false
 	}
-	old := r.kind == heldRecord || r.kind == goneRecord // others may have been settled since
-	return r, d.ok && r.at >= 0 && (old || r.settled <= r.Sequence) && r.Sequence < 1<<62 && r.settled < 1<<62 && r.Class <= Durable
+	old := r.kind == heldRecord || r.kind == goneRecord // events up to a later number may be acknowledged before a held event is written
+	return r, d.ok && r.at >= 0 && (old || r.acked <= r.Sequence) && r.Sequence < 1<<62 && r.acked < 1<<62 && r.Class <= Durable
 }
 
-// decoder reads the fields of a record; when one is not there, ok is false and all others are zero.
+// decoder reads the fields of a record. After a missing or invalid field, ok is false and all further fields are zero.
 type decoder struct {
 	data []byte
 	ok   bool

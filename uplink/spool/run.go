@@ -10,23 +10,23 @@ import (
 )
 
 const (
-	commitOctets  = 48 << 10 // in one write, so that it goes to one segment
+	commitOctets  = 48 << 10 // bytes in one write, which then goes to one segment
 	idle          = time.Hour
 	gapsPause     = time.Second // between two writes of the gaps
 	firstPatience = time.Second
 	lastPatience  = 30 * time.Second
 )
 
-// writer is what Run keeps for itself.
+// writer is the state of Run.
 type writer struct {
-	retryAt  int64         // by the spool's clock: not before, after a failure
-	patience time.Duration // until the next attempt
-	gapsAt   int64         // the gaps are not written before
+	retryAt  int64         // by the spool's clock: no earlier attempt after a failure
+	patience time.Duration // pause before the next attempt
+	gapsAt   int64         // no earlier write of the gaps
 	scratch  []byte
 }
 
-// Run writes what is to be written, deletes what is settled and lets age what waits, until ctx is done. Then it writes what
-// is left, of class Memory nothing, and gives the directory back. It returns nil.
+// Run writes events, deletes segments that are no longer needed and drops expired events, until ctx ends. It then writes
+// all remaining events except those of class Memory, unlocks the directory and returns nil.
 func (s *Spool) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -35,25 +35,25 @@ func (s *Spool) Run(ctx context.Context) error {
 		case <-s.wake:
 		case <-timer.C:
 		case <-ctx.Done():
-			s.finish()
+			s.shutDown()
 			return nil
 		}
-		s.renew()
-		timer.Reset(s.attend())
+		s.applyUpdate()
+		timer.Reset(s.work())
 	}
 }
 
-// Close gives the directory back without writing anything. It is for a spool whose Run is not called.
+// Close unlocks the directory without writing anything. Call it only if Run is never called.
 func (s *Spool) Close() {
 	s.mu.Lock()
 	s.closed = true
-	s.freed()
+	s.signalRoom()
 	s.mu.Unlock()
 	s.release()
 }
 
-// attend does what is due and returns how long until something will be.
-func (s *Spool) attend() time.Duration {
+// work does everything that is due, and returns the time until the next task is due.
+func (s *Spool) work() time.Duration {
 	now := s.clock.now()
 	s.expire(now)
 	err, tried := s.trim(), false
@@ -74,8 +74,8 @@ func (s *Spool) attend() time.Duration {
 		err = errors.Join(err, s.saveGaps())
 		s.writer.gapsAt = s.clock.now() + gapsPause.Milliseconds()
 	}
-	if err == nil && !tried && s.alarmIsOld(now) {
-		err, tried = s.probe(), true
+	if err == nil && !tried && s.alarmDue(now) {
+		err, tried = s.testWrite(), true
 	}
 	if err != nil || tried {
 		s.report(err)
@@ -83,15 +83,15 @@ func (s *Spool) attend() time.Duration {
 	return s.untilDue()
 }
 
-// alarmIsOld reports whether it is time to look whether the alarm still holds.
-func (s *Spool) alarmIsOld(now int64) bool {
+// alarmDue reports whether it is time to check whether the alarm still applies.
+func (s *Spool) alarmDue(now int64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.alarm != nil && s.gaps != nil && now >= s.writer.retryAt
 }
 
-// probe writes something for the sake of writing.
-func (s *Spool) probe() error {
+// testWrite checks that the disk is writable by appending a record without an event.
+func (s *Spool) testWrite() error {
 	if err := s.writable(); err != nil {
 		return err
 	}
@@ -99,15 +99,15 @@ func (s *Spool) probe() error {
 	err := s.appendMark(l)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.doomUnknown()
+	l.deleteIfEmpty()
 	return err
 }
 
 func (s *Spool) appendMark(l *lane) error {
 	s.mu.Lock()
-	last, settled := s.last, s.settledTo()
+	last, acked := s.last, s.ackedTo()
 	s.mu.Unlock()
-	_, err := l.log.Append(all([][]byte{appendHead(nil, markRecord, s.epoch, last, settled, s.clock.now())}))
+	_, err := l.log.Append(all([][]byte{appendHead(nil, markRecord, s.epoch, last, acked, s.clock.now())}))
 	return errors.Join(err, l.log.Sync())
 }
 
@@ -137,11 +137,11 @@ func (s *Spool) untilDue() time.Duration {
 	return time.Duration(max(next-now, 1)) * time.Millisecond
 }
 
-// dueAt returns when a lane is to be committed.
+// dueAt returns the time at which a lane is to be committed.
 func (s *Spool) dueAt(l *lane) (at int64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := l.unwritten
+	e := l.nextWrite
 	if l.log == nil || e == nil {
 		return 0, false
 	}
@@ -150,7 +150,7 @@ func (s *Spool) dueAt(l *lane) (at int64, ok bool) {
 		wait = s.opts.Sync
 	}
 	at = e.at + wait.Milliseconds()
-	if s.pinned > s.opts.MaxMemory/2 {
+	if s.memoryOnly > s.opts.MaxMemory/2 {
 		at = 0
 	}
 	if s.alarm == nil {
@@ -158,18 +158,18 @@ func (s *Spool) dueAt(l *lane) (at int64, ok bool) {
 	}
 	at = max(at, s.writer.retryAt)
 	for e := l.back; e != nil && e.stored != nil; e = e.prev {
-		at = min(at, e.at+wait.Milliseconds()) // somebody waits, and is to hear at least that it can't be done
+		at = min(at, e.at+wait.Milliseconds()) // a publisher is waiting for an answer, even if it is an error
 	}
 	return at, true
 }
 
-// commit writes what waits in a lane to its log and syncs it.
+// commit writes and syncs the events of a lane that are not written.
 func (s *Spool) commit(l *lane) error {
 	s.mu.Lock()
 	l.busy = true
-	until, settled := s.last, s.settledTo()
+	until, acked := s.last, s.ackedTo()
 	if seg := l.newest(); seg != nil && s.opts.MaxAge > 0 && s.clock.now()-seg.oldest > s.opts.MaxAge.Milliseconds()/8 {
-		l.log.Seal() // segments age as a whole
+		l.log.Seal() // a segment expires as a whole, so it must not span too long a time
 	}
 	s.mu.Unlock()
 	var done []placement
@@ -180,7 +180,7 @@ func (s *Spool) commit(l *lane) error {
 			break
 		}
 		p := placement{entries: batch}
-		if _, err = l.log.Append(s.records(batch, settled)); err == nil {
+		if _, err = l.log.Append(s.records(batch, acked)); err == nil {
 			p.number, p.octets = l.log.Newest()
 		} else {
 			p.failed = true
@@ -188,90 +188,90 @@ func (s *Spool) commit(l *lane) error {
 		done = append(done, p)
 	}
 	err = errors.Join(err, l.log.Sync())
-	for i := range done { // a sync that failed, also that of a full segment, has lost all since the last good one
+	for i := range done { // a failed sync, also that of a full segment, loses all records since the last successful one
 		done[i].failed = done[i].failed || !l.log.Holds(done[i].number, done[i].octets)
 	}
-	s.committed(l, done, until, err)
+	s.commitDone(l, done, until, err)
 	return err
 }
 
-// placement says where entries have been written to.
+// placement states where entries were written.
 type placement struct {
 	entries []*entry
 	number  uint64
-	octets  int64 // of the segment, with them
+	octets  int64 // size of the segment including them
 	failed  bool
 }
 
-// gather takes entries that one write can hold.
+// gather takes as many entries as fit into one write.
 func (s *Spool) gather(l *lane, until uint64) (batch []*entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	octets := int64(0)
-	for e := l.unwritten; e != nil && e.Sequence <= until; e = l.unwritten {
+	for e := l.nextWrite; e != nil && e.Sequence <= until; e = l.nextWrite {
 		if octets += e.octets; len(batch) > 0 && octets > commitOctets {
 			break
 		}
 		e.writing = true
 		batch = append(batch, e)
-		l.unwritten = e.next
+		l.nextWrite = e.next
 	}
 	return batch
 }
 
-func (s *Spool) records(batch []*entry, settled uint64) iter.Seq[[]byte] {
+func (s *Spool) records(batch []*entry, acked uint64) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, e := range batch {
-			s.writer.scratch = appendEvent(s.writer.scratch[:0], e, settled)
+			s.writer.scratch = appendEvent(s.writer.scratch[:0], e, acked)
 			if !yield(s.writer.scratch) {
 				return
 			}
 		}
 		if cap(s.writer.scratch) > 2*commitOctets {
-			s.writer.scratch = nil // a long one came
+			s.writer.scratch = nil // do not keep the memory of a long record
 		}
 	}
 }
 
-// committed notes what has become of a commit.
-func (s *Spool) committed(l *lane, done []placement, until uint64, err error) {
+// commitDone updates the lane after a commit.
+func (s *Spool) commitDone(l *lane, done []placement, until uint64, err error) {
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	l.busy = false
 	for _, p := range done {
 		for _, e := range p.entries {
 			if e.writing = false; p.failed {
 				continue
 			}
-			l.placed(p.number, p.octets, e)
+			l.addRecord(p.number, p.octets, e)
 			if !e.gone {
 				e.written = true
-				s.pinned -= e.octets
-				s.toTell(e, nil)
+				s.memoryOnly -= e.octets
+				s.resolve(e, nil)
 			}
 		}
 	}
 	if err != nil {
-		s.uncommitted(l, until, err)
+		s.commitFailed(l, until, err)
 	}
 	s.retire(l)
 	s.evict()
-	s.freed()
+	s.signalRoom()
 }
 
-// uncommitted notes that not all could be written.
-func (s *Spool) uncommitted(l *lane, until uint64, err error) {
-	for l.unwritten = l.front; l.unwritten != nil && l.unwritten.written; {
-		l.unwritten = l.unwritten.next
+// commitFailed updates the lane after a commit that did not write everything.
+func (s *Spool) commitFailed(l *lane, until uint64, err error) {
+	for l.nextWrite = l.front; l.nextWrite != nil && l.nextWrite.written; {
+		l.nextWrite = l.nextWrite.next
 	}
-	for e := l.unwritten; e != nil && e.Sequence <= until; e = e.next {
-		s.toTell(e, fmt.Errorf("store event: %w", err))
+	for e := l.nextWrite; e != nil && e.Sequence <= until; e = e.next {
+		s.resolve(e, fmt.Errorf("store event: %w", err))
 	}
-	l.doomUnknown()
+	l.deleteIfEmpty()
 }
 
-// retire has segments deleted that are settled: the newest one of Durable not before it is half full, for the next commit
-// would only make another one.
+// retire schedules segments without remaining events for deletion. The newest segment of Durable is kept until it is
+// half full, because the next commit would only begin another one.
 func (s *Spool) retire(l *lane) {
 	for i := 0; i < len(l.segments); {
 		seg := l.segments[i]
@@ -281,26 +281,26 @@ func (s *Spool) retire(l *lane) {
 			continue
 		}
 		s.octets -= seg.liveOctets
-		l.take(seg)
+		l.removeSegment(seg)
 		signal(s.wake)
 	}
 }
 
-// trim deletes the files of segments that are settled or dropped.
+// trim deletes the files of segments scheduled for deletion.
 func (s *Spool) trim() (err error) {
 	for _, l := range s.lanes[Disk:] {
 		s.mu.Lock()
-		doomed := l.doomed
-		l.doomed = nil
+		toDelete := l.toDelete
+		l.toDelete = nil
 		s.mu.Unlock()
-		for i, number := range doomed {
+		for i, number := range toDelete {
 			failed := l.log.Remove(number)
 			if failed == nil {
 				continue
 			}
 			err = errors.Join(err, failed)
 			s.mu.Lock()
-			l.doomed = append(l.doomed, doomed[i:]...)
+			l.toDelete = append(l.toDelete, toDelete[i:]...)
 			s.mu.Unlock()
 			break
 		}
@@ -308,14 +308,14 @@ func (s *Spool) trim() (err error) {
 	return err
 }
 
-// expire drops what is too old.
+// expire drops events older than MaxAge.
 func (s *Spool) expire(now int64) {
 	if s.opts.MaxAge == 0 {
 		return
 	}
 	limit := now - s.opts.MaxAge.Milliseconds()
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	for h := &s.held; len(h.segments) > 0 && h.segments[0].newest < limit && s.dropHeld(ByAge); {
 	}
 	for s.held.tailOlder(limit) && s.dropTail(ByAge) {
@@ -328,39 +328,39 @@ func (s *Spool) expire(now int64) {
 			s.dropEntry(l, e, ByAge)
 		}
 	}
-	s.freed()
+	s.signalRoom()
 	signal(s.more)
 }
 
-var errLow = errors.New("too little is free on the disk")
+var errLow = errors.New("too little free space on disk")
 
-// writable says why the disk should not be written to.
+// writable returns an error if the disk has too little free space.
 func (s *Spool) writable() error {
 	if s.opts.MinFree < 0 {
 		return nil
 	}
 	if free, ok := freeOctets(s.opts.Dir); ok && free < s.opts.MinFree {
-		return fmt.Errorf("%w: %d octets, min_free is %d", errLow, free, s.opts.MinFree)
+		return fmt.Errorf("%w: %d bytes, min_free is %d", errLow, free, s.opts.MinFree)
 	}
 	return nil
 }
 
-// report raises the alarm, or ends it.
+// report raises the alarm if err is not nil, and clears it otherwise.
 func (s *Spool) report(err error) {
 	s.mu.Lock()
-	defer s.unlockAndTell()
-	defer s.freed()
+	defer s.unlockAndCall()
+	defer s.signalRoom()
 	w := &s.writer
 	if err == nil {
 		if s.alarm != nil {
-			s.log.Info("spool is on disk again", "after", time.Since(s.alarmed).Round(time.Second).String())
+			s.log.Info("spool writable again", "duration", time.Since(s.alarmed).Round(time.Second).String())
 		}
 		s.alarm, w.patience, w.retryAt = nil, 0, 0
 		return
 	}
 	if s.alarm == nil {
 		s.alarmed = time.Now()
-		s.log.Error("spool can't be kept on disk, only in memory", "because", err)
+		s.log.Error("spool not writable, keeping events in memory", "err", err)
 	}
 	s.alarm = err
 	w.patience = min(max(2*w.patience, firstPatience), lastPatience)
@@ -370,9 +370,9 @@ func (s *Spool) report(err error) {
 	w.retryAt = s.clock.now() + w.patience.Milliseconds()
 }
 
-// relieve makes room on a full disk by dropping what is oldest there, before what is newer must be dropped from memory.
+// relieve makes room on a full disk by dropping the oldest events there, so that newer events in memory are not dropped.
 func (s *Spool) relieve(err error) bool {
-	if s.opts.Drop != Oldest || s.pinned < s.opts.MaxMemory/2 || !errors.Is(err, errLow) && !errors.Is(err, syscall.ENOSPC) {
+	if s.opts.Drop != Oldest || s.memoryOnly < s.opts.MaxMemory/2 || !errors.Is(err, errLow) && !errors.Is(err, syscall.ENOSPC) {
 		return false
 	}
 	for _, l := range s.lanes[Disk:] {
@@ -384,56 +384,56 @@ func (s *Spool) relieve(err error) bool {
 	return false
 }
 
-// finish writes all that is left, and closes.
-func (s *Spool) finish() {
+// shutDown writes all remaining events and closes the logs.
+func (s *Spool) shutDown() {
 	s.mu.Lock()
 	s.closed = true
-	s.freed()
+	s.signalRoom()
 	s.mu.Unlock()
 	if s.gaps != nil {
 		err := s.trim()
 		for _, l := range s.lanes[Disk:] {
 			err = errors.Join(err, s.commit(l))
 		}
-		err = errors.Join(err, s.commitHeld(), s.trimHeld(), s.saveGaps(), s.markSettled())
+		err = errors.Join(err, s.commitHeld(), s.trimHeld(), s.saveGaps(), s.appendAckMark())
 		for _, l := range s.lanes[Disk:] {
 			err = errors.Join(err, l.log.Close())
 		}
 		if err = errors.Join(err, s.held.log.Close(), s.gaps.Close()); err != nil {
-			s.log.Error("spool is not all on disk", "because", err)
+			s.log.Error("cannot write all events to spool", "err", err)
 		}
 	}
 	s.release()
 	s.mu.Lock()
-	defer s.unlockAndTell()
+	defer s.unlockAndCall()
 	lost := 0
 	for _, l := range s.lanes {
 		for e := l.front; e != nil; e = e.next {
-			s.toTell(e, ErrClosed)
+			s.resolve(e, ErrClosed)
 			if !e.written && e.Gap == nil {
 				lost++
 			}
 		}
 	}
 	for _, in := range s.held.tail {
-		s.tellHeld(in, ErrClosed)
+		s.resolveHeld(in, ErrClosed)
 		if !in.gone && !in.copied {
 			lost++
 		}
 	}
 	if lost > 0 {
-		s.log.Warn("events that were in memory only are gone", "events", lost)
+		s.log.Warn("events lost that were only in memory", "events", lost)
 	}
 }
 
-// markSettled writes down how far the far side has acknowledged: of the records that say so, some may be deleted. When all is settled, no
-// file is left.
-func (s *Spool) markSettled() error {
+// appendAckMark writes up to which number events are acknowledged, because the records that stated it may be deleted. If
+// no events remain, it deletes all files instead.
+func (s *Spool) appendAckMark() error {
 	s.mu.Lock()
-	some := s.settledTo() > 0
+	some := s.ackedTo() > 0
 	for _, l := range s.lanes[Disk:] {
 		for i := len(l.segments) - 1; i >= 0 && s.depth == 0; i-- {
-			l.take(l.segments[i])
+			l.removeSegment(l.segments[i])
 		}
 	}
 	s.mu.Unlock()

@@ -11,21 +11,21 @@ import (
 	"runnel/edge/journal"
 )
 
-// Class is what an event is to survive.
+// Class states which failures an event survives.
 type Class uint8
 
 const (
-	Memory  Class = iota // nothing
-	Disk                 // kill -9 and power cuts, but for the last SpillAfter
-	Durable              // both, from the moment on when Put's callback says so
+	Memory  Class = iota // none
+	Disk                 // a crash or a power cut, except for the last SpillAfter
+	Durable              // both, as soon as the callback of Put is called with nil
 )
 
 var classNames = [...]string{"memory", "disk", "durable"}
 
-// String is the class's name in the configuration.
+// String returns the name of the class in the configuration.
 func (c Class) String() string { return classNames[c] }
 
-// ParseClass reads a class's name.
+// ParseClass parses the name of a class.
 func ParseClass(name string) (c Class, ok bool) {
 	for i, n := range classNames {
 		if n == name {
@@ -35,15 +35,15 @@ func ParseClass(name string) (c Class, ok bool) {
 	return 0, false
 }
 
-// Drop is what goes when the spool is full.
+// Drop decides which events are dropped when the spool is full.
 type Drop uint8
 
 const (
-	Oldest Drop = iota // what has waited longest, to make room for the new one
-	Newest             // the new one
+	Oldest Drop = iota // the oldest events, to make room for the new one
+	Newest             // the new event
 )
 
-// String is the policy's name in the configuration.
+// String returns the name of the policy in the configuration.
 func (d Drop) String() string {
 	if d == Newest {
 		return "newest"
@@ -51,62 +51,62 @@ func (d Drop) String() string {
 	return "oldest"
 }
 
-// Event is what is kept. Its bytes are never changed: Next's caller may keep them.
+// Event is an event in the spool. Its bytes are never modified, so the caller of Next may keep them.
 type Event struct {
-	Epoch, Sequence uint64    // its identity, beside the node's; Put sets them
-	Time            time.Time // when it was published, by the time of day; Put sets it if it is zero
+	Epoch, Sequence uint64    // identity within the node; set by Put
+	Time            time.Time // time of publication, by the time of day; set by Put if zero
 	Class           Class
 	Topic           string
-	Options         []byte // what else is to cross, as the drain wants it; the spool does not look into it
+	Options         []byte // other data to transmit; opaque to the spool
 	Payload         codec.Payload
 
-	Held  bool // the far side has rejected it, or an earlier event of its topic; Next and Peek set it
-	Probe bool // it is held, and shows whether it still has to be: nothing else of its topic comes before the answer
-	Alone bool // it is a probe that may cost the connection (ReasonCloses): send it with nothing else under way
+	Held  bool // the event, or an earlier one of its topic, was rejected; set by Next and Peek
+	Probe bool // a held event sent to test its topic; others of the topic follow only after the answer
+	Alone bool // a probe that may cost the connection (ReasonCloses); send it with nothing else in flight
 
-	Gap *Gap // not nil: it stands for events that were dropped, and is to be forwarded like one; it has no topic
+	Gap *Gap // not nil: the event stands for dropped ones and has no topic; forward it as an event
 }
 
-// Gap says which events are missing.
+// Gap describes events that were dropped.
 type Gap struct {
 	Reason      Reason
-	First, Last uint64 // the sequence numbers, of which some between may have arrived
-	Count       uint64 // how many are missing; 0: that can't be told
+	First, Last uint64 // sequence numbers; some events in between may have been delivered
+	Count       uint64 // number of dropped events; 0: unknown
 	Octets      uint64
-	Since       time.Time // when the first of them was dropped, by the time of day
+	Since       time.Time // when the first event was dropped, by the time of day
 }
 
-// Reason is why events were dropped.
+// Reason is the cause of a Gap.
 type Reason string
 
 const (
 	BySize     Reason = "size"     // the spool was full
-	ByMemory   Reason = "memory"   // memory was full, and the disk could not be written to
-	ByAge      Reason = "age"      // they were too old
-	ByDamage   Reason = "damage"   // files can't be read
-	ByOperator Reason = "operator" // somebody said so
+	ByMemory   Reason = "memory"   // memory was full and the disk not writable
+	ByAge      Reason = "age"      // the events were older than MaxAge
+	ByDamage   Reason = "damage"   // files were unreadable
+	ByOperator Reason = "operator" // an operator dropped the events
 )
 
-// Options say how a Spool keeps events. The zero value keeps them in memory.
+// Options configure a Spool. The zero value keeps all events in memory.
 type Options struct {
-	Dir string // its own directory; "": everything is of class Memory
+	Dir string // directory for this spool alone; "": all events become class Memory
 
-	MaxOctets int64         // of all events; default 64 MiB, without Dir 4 MiB
-	MaxMemory int64         // of those that are in memory only, and of those that are there besides; default 4 MiB
+	MaxOctets int64         // bytes of all events; default 64 MiB, without Dir 4 MiB
+	MaxMemory int64         // bytes of events in memory, on disk as well or not; default 4 MiB
 	MaxAge    time.Duration // 0: no limit
-	MinFree   int64         // octets that are to stay free on the disk; default 16 MiB, negative: none
+	MinFree   int64         // bytes to leave free on the disk; default 16 MiB, negative: none
 	Drop      Drop
 
 	SpillAfter time.Duration // default 1 s
-	Sync       time.Duration // how long a durable event waits for others to be committed together with; default 100 ms
+	Sync       time.Duration // how long a durable event waits to be committed together with others; default 100 ms
 
-	RetryFirst time.Duration // until held events are sent once more; the pause doubles up to RetryLast. Default 5 s
+	RetryFirst time.Duration // pause before the first retry of held events; doubles up to RetryLast; default 5 s
 	RetryLast  time.Duration // default 1 min
-	RetryOne   bool          // one topic at a time: each time costs a connection
+	RetryOne   bool          // retry one topic at a time, because each attempt costs a connection
 
-	Log *slog.Logger // default: nothing is logged
+	Log *slog.Logger // default: no logging
 
-	disk journal.Disk // default: the machine's
+	disk journal.Disk // default: the disk of this machine
 }
 
 const (
@@ -118,11 +118,11 @@ const (
 )
 
 var (
-	// ErrFull is what Put's callback gets for an event that there is no room for.
+	// ErrFull is passed to the callback of Put if there is no room for the event.
 	ErrFull = errors.New("spool is full")
-	// ErrClosed is what it gets after the end of Run.
+	// ErrClosed is passed to the callback of Put after Run has ended.
 	ErrClosed = errors.New("spool is closed")
-	// ErrInUse is Open's error when another process has the directory.
+	// ErrInUse is returned by Open if another process uses the directory.
 	ErrInUse = errors.New("in use by another process")
 
 	errNoDisk = errors.New("spool has no directory")
@@ -131,7 +131,7 @@ var (
 func (o Options) withDefaults() (Options, error) {
 	for _, n := range []int64{o.MaxOctets, o.MaxMemory, int64(o.MaxAge), int64(o.SpillAfter), int64(o.Sync), int64(o.RetryFirst), int64(o.RetryLast)} {
 		if n < 0 {
-			return o, fmt.Errorf("open spool: %d is negative", n)
+			return o, fmt.Errorf("open spool: negative option %d", n)
 		}
 	}
 	orDefault(&o.MaxMemory, defaultMemory)
@@ -161,71 +161,71 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Spool holds the events of one link. Its methods may be called from any goroutine; Next by one at a time.
+// Spool holds the events of one link. Its methods may be called from any goroutine, but Next from only one at a time.
 type Spool struct {
-	opts Options // replaced by Run, with mu held; of the others who holds mu reads it
+	opts Options // replaced by Run with mu held; Run reads it without mu, all others with mu
 
 	// Static after Open.
 	log     *slog.Logger
 	epoch   uint64
 	clock   clock
-	lanes   [3]*lane      // by Class; gaps stand in that of Memory
-	wake    chan struct{} // room for one: there is something for Run to look at
-	more    chan struct{} // room for one: there is something for Next to look at
-	release func()        // gives the directory back
+	lanes   [3]*lane      // by Class; gaps are in the lane of Memory
+	wake    chan struct{} // capacity 1: Run has something to do
+	more    chan struct{} // capacity 1: Next may have something to return
+	release func()        // unlocks the directory
 
 	gaps   *journal.Journal // nil without Dir; owned by Run
 	writer writer           // owned by Run
 
-	reading sync.Mutex // held by the one who reads from the logs; taken before mu
+	reading sync.Mutex // held while reading from the logs; locked before mu
 
 	mu sync.Mutex
 	// Guarded by mu.
-	last     uint64 // the sequence number given out last
-	handed   uint64 // the highest one that Next has returned
-	window   window // what Next has returned and Ack has not settled
-	depth    int
-	octets   int64         // of all events
-	inMemory int64         // of those in memory, with what is besides on disk
-	pinned   int64         // of those in memory that are not on disk
-	room     chan struct{} // closed when there is some again; nil: nobody waits
-	drops    Drops
-	runs     map[run]*entry // the gap that each run of drops has left last
-	newGaps  bool           // gaps have changed and are not written
-	refusing bool           // full, and Drop is Newest: until there is room worth the name
-	alarm    error          // why the disk is not written to
-	alarmed  time.Time
-	closed   bool
-	update   *Options // what Update wants; nil: nothing
-	words    []word   // callbacks that are due
-	held     held     // what the far side has rejected
+	last       uint64 // last sequence number assigned
+	returned   uint64 // highest sequence number returned by Next
+	window     window // events returned by Next and not yet acknowledged or dropped
+	depth      int
+	octets     int64         // bytes of all events
+	inMemory   int64         // bytes of events in memory, on disk as well or not
+	memoryOnly int64         // bytes of events that are in memory only
+	room       chan struct{} // closed when there is room again; nil: no goroutine waits
+	drops      Drops
+	openGaps   map[gapKey]*entry // the gap that the latest drops of each kind extend
+	newGaps    bool              // gaps have changed since they were written
+	refusing   bool              // full with Drop Newest: refuse events until a sixteenth is free
+	alarm      error             // why the disk is not writable; nil: it is
+	alarmed    time.Time
+	closed     bool
+	update     *Options   // options passed to Update and not yet applied
+	callbacks  []callback // callbacks to call once mu is unlocked
+	held       held       // events that the far side has rejected
 }
 
-// State is how a spool is doing.
+// State is a snapshot of a spool.
 type State struct {
-	Events   int           // that wait, those under way included
-	Octets   int64         // of these
-	OnDisk   int           // so many of them are written
-	Files    int64         // octets of all files
-	Oldest   time.Duration // how long the oldest of them has waited while the spool was open
+	Events   int           // in the spool, including those in flight
+	Octets   int64         // bytes of these events
+	OnDisk   int           // number of these events that are on disk
+	Files    int64         // bytes of all files
+	Oldest   time.Duration // age of the oldest event, counted while the spool was open
 	Held     Held
 	Dropped  Drops
-	Alarm    string // why the disk is not written to; "": all is well
+	Alarm    string // why the disk is not writable; "": it is
 	AlarmFor time.Duration
 	Epoch    uint64
-	Last     uint64 // the sequence number given out last
+	Last     uint64 // last sequence number assigned
 }
 
-// Drops counts events that were dropped since Open.
+// Drops counts events dropped since Open.
 type Drops struct {
 	Events, Octets uint64
-	Runs           uint64 // so many gaps were left
+	Runs           uint64 // gaps left
 }
 
-// Epoch is that of the events of this run.
+// Epoch returns the epoch of the events put into this Spool.
 func (s *Spool) Epoch() uint64 { return s.epoch }
 
-// State returns how the spool is doing.
+// State returns a snapshot of the spool.
 func (s *Spool) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -253,7 +253,7 @@ func (s *Spool) State() State {
 	return st
 }
 
-// clock counts milliseconds while the spool is open, and goes on after a restart where it was.
+// clock counts milliseconds while the spool is open. After a restart it continues where it was.
 type clock struct {
 	start time.Time
 	base  int64

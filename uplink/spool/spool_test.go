@@ -163,8 +163,8 @@ func TestInOrder(t *testing.T) {
 		b.holds("d")
 		b.ack(b.next(0, 1)...)
 		b.holds()
-		if st := b.State(); st.Octets != 0 || b.inMemory != 0 || b.pinned != 0 {
-			t.Errorf("%+v is left of nothing, %d in memory, %d pinned", st, b.inMemory, b.pinned)
+		if st := b.State(); st.Octets != 0 || b.inMemory != 0 || b.memoryOnly != 0 {
+			t.Errorf("%+v is left of nothing, %d in memory, %d memoryOnly", st, b.inMemory, b.memoryOnly)
 		}
 	})
 }
@@ -456,8 +456,8 @@ func TestFullDisk(t *testing.T) {
 		}
 		b.disk.setRoom(1 << 20)
 		time.Sleep(time.Minute)
-		if st := b.State(); st.Alarm != "" || b.pinned > 10*cost {
-			t.Errorf("%+v, %d pinned", st, b.pinned)
+		if st := b.State(); st.Alarm != "" || b.memoryOnly > 10*cost {
+			t.Errorf("%+v, %d memoryOnly", st, b.memoryOnly)
 		}
 	})
 }

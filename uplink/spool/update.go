@@ -1,7 +1,7 @@
 package spool
 
-// Update replaces the bounds of a spool that runs: MaxOctets, MaxMemory, MaxAge, MinFree, Drop, SpillAfter and Sync. They
-// take effect when Run looks at them next, which is at once. Its directory, its log and its events stay.
+// Update replaces the limits of a running spool: MaxOctets, MaxMemory, MaxAge, MinFree, Drop, SpillAfter, Sync and the
+// retry pauses. Run applies them at once. The directory, the log and the events stay.
 func (s *Spool) Update(o Options) error {
 	s.mu.Lock()
 	o.Dir, o.Log, o.disk = s.opts.Dir, s.log, s.opts.disk
@@ -17,13 +17,13 @@ func (s *Spool) Update(o Options) error {
 	return nil
 }
 
-// renew takes over what Update has left. Only Run calls it, which may therefore read the options without the lock.
-func (s *Spool) renew() {
+// applyUpdate applies the options passed to Update. Only Run calls it, so Run may read the options without the lock.
+func (s *Spool) applyUpdate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.update != nil {
 		s.opts, s.update = *s.update, nil
-		s.freed()
+		s.signalRoom()
 	}
 }
 
