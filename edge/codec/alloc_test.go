@@ -13,8 +13,8 @@ func wantNoAllocs(t *testing.T, what string, s wamp.Serializer, f func()) {
 	}
 }
 
-// The way of a PUBLISH to its EVENTs costs no allocation, with options too, and to other serializers too as long as no
-// string has escapes and no JSON number a fraction.
+// From PUBLISH to its EVENTs nothing is allocated. This includes options, and other serializers as long as no string
+// has escapes and no JSON number a fraction.
 func TestAllocs(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -55,7 +55,7 @@ func check1(t *testing.T, err error) {
 	}
 }
 
-// walk reads the dict of TestAllocs as a broker would.
+// walk reads the dict of TestAllocs as a broker does.
 func walk(t *testing.T, d Dict) {
 	n := 0
 	for f := d.Fields(); f.Next(); n++ {

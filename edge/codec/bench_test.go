@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// publish is the message that the budget is written for: 128 octets of payload.
+// publish is the message of the performance budget: 128 octets of payload.
 func publish(t testing.TB, s wamp.Serializer) []byte {
 	t.Helper()
 	payload, err := NewPayload(s, []any{string(bytes.Repeat([]byte{'x'}, 128))}, nil)

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// spaced decodes hex with spaces.
+// spaced decodes hex digits with spaces.
 func spaced(t testing.TB, text string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
@@ -19,11 +19,11 @@ func spaced(t testing.TB, text string) []byte {
 	return b
 }
 
-// wellFormed is a case of what a scanner makes of some octets: the value in JSON, or the fault.
+// wellFormed is a scanner's result for some octets: the value in JSON, or the fault.
 type wellFormed struct {
 	name, octets string
-	json         string // what it is in JSON
-	fault        fault  // or why it is none
+	json         string // the value in JSON
+	fault        fault  // or why it is malformed
 }
 
 func (c wellFormed) run(t *testing.T, s wamp.Serializer) {
@@ -147,7 +147,7 @@ func TestCBOR(t *testing.T) {
 	}
 }
 
-// power is 2^n + plus.
+// power returns 2^n + plus.
 func power(n uint, plus int64) string {
 	v := token{bytes: make([]byte, n/8+1), count: 2}
 	v.bytes[0] = 1 << (n % 8)
@@ -157,7 +157,7 @@ func power(n uint, plus int64) string {
 
 func TestCBORMessages(t *testing.T) {
 	for octets, want := range map[string]string{
-		"9f 10 01 a0 61 61 81 01 ff":                     `[16,1,{},"a",[1]]`, // of indefinite length
+		"9f 10 01 a0 61 61 81 01 ff":                     `[16,1,{},"a",[1]]`, // indefinite length
 		"9f 10 01 bf ff 61 61 9f ff ff":                  `[16,1,{},"a",[]]`,
 		"98 04 18 10 18 01 b8 00 78 01 61":               `[16,1,{},"a"]`,
 		"84 10 1b 0020000000000000 a0 7f 61 61 61 62 ff": `[16,9007199254740992,{},"ab"]`,

@@ -61,7 +61,7 @@ func TestEmptyDict(t *testing.T) {
 	}
 }
 
-// What somebody put together wrongly ends an iteration, and never panics.
+// An iteration over malformed data ends, and never panics.
 func TestBrokenFields(t *testing.T) {
 	for _, s := range append(wamp.Serializers[:], 0, 9) {
 		for _, raw := range []string{"", "{", "[", `{"a"`, `{"a":`, `{1:2}`, "\xa1", "\xa1\x61", "\xa1\x61a", "\xbf", "\xbb\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -95,7 +95,7 @@ func TestBuilder(t *testing.T) {
 	for _, s := range wamp.Serializers {
 		for _, from := range wamp.Serializers {
 			var b Builder
-			for range 2 { // the second time in memory of the first
+			for range 2 { // the second time in the memory of the first
 				b.Reset(s, nil)
 				b.Bool("yes", true)
 				b.Bool("no", false)
@@ -166,7 +166,7 @@ func TestBuilderLeavesOut(t *testing.T) {
 	}
 }
 
-// deep nests so many lists.
+// deep returns n nested lists.
 func deep(levels int) any {
 	v := any([]any{})
 	for range levels - 1 {

@@ -16,9 +16,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// These tests compare the codec with libraries that others wrote.
+// These tests compare the codec with other libraries.
 
-// randomValue makes a value of the kinds that Value.Any returns.
+// randomValue returns a value of the types that Value.Any returns.
 func randomValue(r *rand.Rand, depth int) any {
 	kinds := 12
 	if depth == 0 {
@@ -90,7 +90,7 @@ var cborDecoder = func() cbor.DecMode {
 	return mode
 }()
 
-// plain turns the kinds that other decoders return into those that Value.Any returns.
+// plain converts the types that other decoders return to those that Value.Any returns.
 func plain(v any) any {
 	switch v := v.(type) {
 	case uint64:
@@ -121,7 +121,7 @@ func plain(v any) any {
 	return v
 }
 
-// jsonInside is the inside of a text's JSON string.
+// jsonInside returns the part of a text's JSON string between the quotes.
 func jsonInside(v string) []byte {
 	quoted := jsonAppendText(nil, []byte(v))
 	return quoted[1 : len(quoted)-1]
@@ -198,7 +198,7 @@ func TestAgainstJSON(t *testing.T) {
 		if err := d.Decode(&theirs); err != nil || !reflect.DeepEqual(plain(theirs), v) {
 			t.Errorf("%s: their %#v, %v, want %#v", data, theirs, err, v)
 		}
-		// Their encoding of what they read; indented, and escaped for HTML.
+		// The library's encoding of its own result, indented and escaped for HTML.
 		data, err = json.MarshalIndent(theirs, " ", "\t")
 		if err != nil {
 			t.Fatal(err)
@@ -211,12 +211,12 @@ func TestAgainstJSON(t *testing.T) {
 	})
 }
 
-// Transcoding is the same as decoding and encoding.
+// Transcoding gives the same result as decoding and encoding.
 func TestAgainstItself(t *testing.T) {
 	eachRandom(t, 1000, func(v any) { sameEverywhere(t, "random value", v) })
 }
 
-// agree checks that a scanner and the library's judge some octets alike, but for what this package alone refuses.
+// agree checks that a scanner and the library agree about some octets, except for what this package alone rejects.
 func agree(t *testing.T, s wamp.Serializer, data []byte) {
 	end := skip(s, data, 0, MaxDepth)
 	ours := end == len(data)
@@ -224,7 +224,7 @@ func agree(t *testing.T, s wamp.Serializer, data []byte) {
 	switch s {
 	case wamp.CBOR:
 		if strconv.IntSize == 32 {
-			return // where the library cuts lengths off at 32 bits, and takes what is then left for well-formed
+			return // the library truncates lengths to 32 bits and accepts what is then left
 		}
 		theirs = cborDecoder.Wellformed(data) == nil
 	case wamp.MsgPack:

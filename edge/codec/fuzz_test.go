@@ -12,7 +12,7 @@ func FuzzParseCBOR(f *testing.F)    { fuzzParse(f, wamp.CBOR) }
 func FuzzParseMsgPack(f *testing.F) { fuzzParse(f, wamp.MsgPack) }
 func FuzzParseJSON(f *testing.F)    { fuzzParse(f, wamp.JSON) }
 
-// fuzzParse: whatever Parse accepts can be written in all serializers, and reads back as the same message.
+// fuzzParse checks that each accepted message can be written in all serializers and is read back the same.
 func fuzzParse(f *testing.F, s wamp.Serializer) {
 	for _, c := range messages {
 		f.Add(in(f, s, c.text))
@@ -52,8 +52,8 @@ func fuzzParse(f *testing.F, s wamp.Serializer) {
 	})
 }
 
-// through sends m to a peer of another serializer and back, twice. The first time may make it simpler, as a JSON number
-// beyond an integer's range becomes a float; what the second time comes out must be the same.
+// through sends m to a peer of another serializer and back, twice. The first time may simplify it: a JSON number beyond
+// the range of integers becomes a float. The second time must not change anything.
 func through(t *testing.T, s, to wamp.Serializer, m *Message) {
 	there := reencode(t, to, m)
 	sameHead(t, m, there)
@@ -91,7 +91,7 @@ func reencode(t *testing.T, to wamp.Serializer, m *Message) *Message {
 	return &out
 }
 
-// sameHead: what stands in front of the payload is the same. A null in place of a payload is not: it is written as absent.
+// sameHead checks that the elements before the payload are the same. A null payload is written as absent.
 func sameHead(t *testing.T, a, b *Message) {
 	if a.Payload.Items != b.Payload.Items || a.Dict.Empty() != b.Dict.Empty() || !bytes.Equal(a.Text, b.Text) {
 		t.Errorf("%+v became %+v", a, b)
@@ -138,8 +138,8 @@ func FuzzTranscode(f *testing.F) {
 	})
 }
 
-// fuzzValue checks a well-formed value: it can be transcoded, and from the second time on nothing changes any more.
-// Where both of the serializers know the value's kinds, nothing changes at all.
+// fuzzValue checks that a well-formed value can be transcoded, and that nothing changes from the second time on. If
+// both serializers have the value's types, nothing changes at all.
 func fuzzValue(t *testing.T, s wamp.Serializer, data []byte) {
 	for _, to := range wamp.Serializers {
 		there := recode(t, to, s, data)
@@ -170,7 +170,7 @@ func recode(t *testing.T, to, from wamp.Serializer, data []byte) []byte {
 	return out
 }
 
-// sameValue is reflect.DeepEqual for which a NaN is a NaN.
+// sameValue is reflect.DeepEqual, but a NaN equals a NaN.
 func sameValue(a, b any) bool {
 	switch x := a.(type) {
 	case float64:

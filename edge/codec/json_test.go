@@ -41,7 +41,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A string is checked eight octets at a time; what ends it must be found in any place.
+// Strings are checked eight octets at a time. The end of a plain run must be found at any position.
 func TestJSONStringPlaces(t *testing.T) {
 	for before := range 20 {
 		for after := range 20 {
@@ -76,7 +76,7 @@ func TestJSONMessages(t *testing.T) {
 		`[16,1,{},"a","\u0000AQ\u003d\u003D"]`:                 `[16,1,{},"a","\u0000AQ=="]`,
 	} {
 		m := parse(t, wamp.JSON, []byte(text))
-		// Over another serializer, as the same one splices the payload in as it came.
+		// Through another serializer, because the same one copies the payload unchanged.
 		data, err := Append(nil, wamp.MsgPack, m)
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// in encodes a message that is written as JSON in the serializer s.
+// in encodes a message, given as JSON, in serializer s.
 func in(t testing.TB, s wamp.Serializer, text string) []byte {
 	t.Helper()
 	data, err := Transcode(nil, s, wamp.JSON, []byte(text))
@@ -30,10 +30,10 @@ func parse(t testing.TB, s wamp.Serializer, data []byte) *Message {
 	return &m
 }
 
-// messages are one of each type, with and without what may be left out.
+// messages has one message of each type, with and without the optional elements.
 var messages = []struct {
 	text string
-	want Message // without Dict and Payload, which are compared by writing the message out
+	want Message // without Dict and Payload, which are compared in encoded form
 }{
 	{`[1,"realm1",{"roles":{"caller":{}}}]`, Message{Type: wamp.Hello, Text: []byte("realm1")}},
 	{`[2,9007199254740992,{"roles":{"broker":{}}}]`, Message{Type: wamp.Welcome, ID: wamp.MaxID}},
@@ -101,7 +101,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// An empty dict at the end is no dict; everything else that came comes back.
+// An empty dict at the end is left out. Everything else is read back as it was.
 func TestEmptyDictAtTheEnd(t *testing.T) {
 	for _, s := range wamp.Serializers {
 		m := parse(t, s, in(t, s, `[67,1,{}]`))
@@ -186,7 +186,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// encodeAny is in for texts that nest too deep for Transcode. Of those that are broken as JSON there is only JSON.
+// encodeAny handles texts nested too deep for Transcode. Malformed JSON is encoded as it is, in JSON only.
 func encodeAny(t *testing.T, s wamp.Serializer, text string) []byte {
 	if s == wamp.JSON {
 		return []byte(text)
@@ -209,9 +209,9 @@ func TestAccepted(t *testing.T) {
 		`[16,1,{"a":` + nested(MaxDepth-1) + `},"a"]`,
 		`[16,1,{"exclude_me":null,"exclude":null,"match":null},"a"]`, // null: not set
 		`[16,1,{"exclude":[],"eligible_authid":[],"unheard_of":[1]},"a"]`,
-		`[16,1,{"exclude":[4294967296.0],"eligible":[9007199254740992.0,1]},"a"]`, // ids as wampy lists them
+		`[16,1,{"exclude":[4294967296.0],"eligible":[9007199254740992.0,1]},"a"]`, // ids as wampy encodes them in lists
 		`[16,1,{"enc_key":"\u0000AQ==","exclude_authid":["\u0000"],"transaction_hash":"\u0000A"},"a"]`,
-		`[1,"realm1",{"authid":null,"topic":1}]`, // free words outside of options
+		`[1,"realm1",{"authid":null,"topic":1}]`, // not options: any type is allowed
 		`[16,1,{"enc_algo":"x_rot13","enc_serializer":"x_xml"},"a"]`,
 	} {
 		for _, from := range wamp.Serializers {
@@ -273,7 +273,7 @@ func TestTypeOf(t *testing.T) {
 	}
 }
 
-// Every message that is cut anywhere, and every message that something follows, is refused, and nothing panics.
+// A message that is cut anywhere, or followed by data, is rejected, and nothing panics.
 func TestCut(t *testing.T) {
 	for _, c := range messages {
 		for _, s := range wamp.Serializers {
@@ -319,7 +319,7 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// A message of another serializer whose payload or dict is broken, which never comes from Parse, is not sent.
+// A message of another serializer with a malformed payload or dict is not sent. Parse never returns such a message.
 func TestAppendChecksWhatItTranscodes(t *testing.T) {
 	for _, p := range []Payload{
 		{wamp.JSON, 1, []byte(`[1`)}, {wamp.JSON, 1, []byte(`[],{}`)}, {wamp.JSON, 2, []byte(`[]`)}, {wamp.JSON, 2, []byte(`[]{}`)},

@@ -33,7 +33,7 @@ func TestNullPayload(t *testing.T) {
 				t.Errorf("%v %s: %v, nulls %v", s, text, err, m.Nulls)
 				continue
 			}
-			for _, to := range wamp.Serializers { // spliced, and transcoded
+			for _, to := range wamp.Serializers { // copied, and transcoded
 				encoded, err := Append(nil, to, &m)
 				if err != nil {
 					t.Errorf("%v %s: %v", s, text, err)
@@ -47,7 +47,7 @@ func TestNullPayload(t *testing.T) {
 	}
 }
 
-// What JavaScript's libraries write for undefined is read as null.
+// The encodings of undefined by JavaScript libraries are read as null.
 func TestUndefinedPayload(t *testing.T) {
 	for s, data := range map[wamp.Serializer]string{
 		wamp.CBOR:    "\x86\x10\x01\xa0\x61a\xf7\xf7",

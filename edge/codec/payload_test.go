@@ -32,7 +32,7 @@ func TestPayloadSplit(t *testing.T) {
 	}
 }
 
-// text returns a value as JSON, "" for one that is not there.
+// text returns a value as JSON; "" if it is absent.
 func text(t *testing.T, v Value) string {
 	if v.Raw == nil {
 		return ""

@@ -2,5 +2,5 @@
 
 package codec
 
-// raceEnabled: the race detector allocates for itself, so that allocations can't be counted.
+// raceEnabled tells tests not to count allocations: the race detector makes some of its own.
 const raceEnabled = true

@@ -83,7 +83,7 @@ func TestTranscode(t *testing.T) {
 	}
 }
 
-// Counts around the borders of every head's width, known beforehand and not.
+// Counts around the limits of every head width, known beforehand and not.
 func TestTranscodeSizes(t *testing.T) {
 	for _, n := range []int{0, 1, 15, 16, 17, 23, 24, 25, 31, 32, 255, 256, 257, 65535, 65536, 65537} {
 		list := make([]any, n)
@@ -96,7 +96,7 @@ func TestTranscodeSizes(t *testing.T) {
 			"nested": []any{list, int64(1), map[string]any{"a": list}, "end"}} {
 			sameEverywhere(t, fmt.Sprintf("%s of %d", name, n), v)
 		}
-		// CBOR's indefinite form of the same.
+		// the indefinite form of the same in CBOR
 		data := append([]byte{0x9f}, bytes.Repeat([]byte{0xf6}, n)...)
 		got, err := Transcode(nil, wamp.MsgPack, wamp.CBOR, append(data, 0xff))
 		if want, _ := AppendValue(nil, wamp.MsgPack, make([]any, n)); err != nil || !bytes.Equal(got, want) {
@@ -105,7 +105,7 @@ func TestTranscodeSizes(t *testing.T) {
 	}
 }
 
-// sameEverywhere checks that transcoding v gives what encoding it gives.
+// sameEverywhere checks that transcoding v gives the same bytes as encoding it.
 func sameEverywhere(t *testing.T, name string, v any) {
 	encoded := map[wamp.Serializer][]byte{}
 	for _, s := range wamp.Serializers {

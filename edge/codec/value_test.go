@@ -236,7 +236,7 @@ func TestAppendValue(t *testing.T) {
 	loop[0] = loop
 	for _, c := range []struct {
 		v    any
-		want string // JSON; "" where it must fail
+		want string // JSON; "": it must fail
 	}{
 		{nil, `null`}, {true, `true`}, {int(-1), `-1`}, {int8(-128), `-128`}, {int16(1), `1`}, {int32(1), `1`}, {int64(math.MinInt64), `-9223372036854775808`},
 		{uint(1), `1`}, {uint8(255), `255`}, {word16(7), `7`}, {uint32(1), `1`}, {uint64(math.MaxUint64), `18446744073709551615`},

@@ -13,7 +13,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// vectors are the protocol's own, which lie beside the project where it is developed.
+// vectors are the specification's test vectors. They are available only where the project is developed.
 const vectors = "../../../shared/wamp-vectors"
 
 type vectorFile struct {
@@ -99,8 +99,7 @@ func (s sample) runBytes(t *testing.T, code wamp.Type, from wamp.Serializer, dat
 	}
 }
 
-// accepts reports whether got is one of the encodings that the vectors accept. Of JSON with spaces after commas, which
-// nobody has to produce, the spaces are no matter.
+// accepts reports whether got is one of the encodings that the vectors accept. Spaces after commas in JSON are ignored.
 func (s sample) accepts(t *testing.T, to wamp.Serializer, got []byte) bool {
 	for _, encoding := range s.Serializers[to.String()] {
 		want := unhex(t, encoding.Hex)
@@ -205,8 +204,8 @@ func decodeJSON(t *testing.T, text []byte) any {
 	return v
 }
 
-// runMessage checks a message that is given as a JSON list in all three serializers: it is accepted, or refused with an
-// error that names the culprit.
+// runMessage checks a message, given as a JSON list, in all three serializers: it is accepted, or rejected with an
+// error that names the faulty element.
 func (s sample) runMessage(t *testing.T, code wamp.Type) {
 	for _, to := range wamp.Serializers {
 		data, err := Transcode(nil, to, wamp.JSON, s.Wmsg)
