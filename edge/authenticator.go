@@ -147,7 +147,7 @@ func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 	case method == "":
 		return nil, nil, wamp.NoMatchingAuthMethod
 	case !ready:
-		return nil, nil, refusal{wamp.AuthenticationFailed, method + ": HELLO.Details does not say who it is"}
+		return nil, nil, refusal{wamp.AuthenticationFailed, method + ": HELLO.Details has no authid"}
 	}
 	if method == "ticket" {
 		r.Methods = []string{method}
@@ -327,7 +327,7 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 	}
 	if err != nil {
 		errors.As(err, &e.refused)
-		if static := s.policy.principals; static != nil && static.StandsIn(all, a.isShaped(method)) {
+		if static := s.policy.principals; static != nil && static.HasDecoy(all, a.isShaped(method)) {
 			_, e.Exchange, err = static.Begin(all)
 			return e, err
 		}

@@ -167,7 +167,7 @@ func TestStaticPrincipalsAreAskedFirst(t *testing.T) {
 		p.hear(`[3,{"message":"the realm realm1 offers unix, cryptosign, wampcra, ticket, anonymous"},"wamp.error.no_matching_auth_method"]`)
 		p = s.connect(memory.Options{})
 		p.say(`[1,"realm1",{"roles":{"caller":{}},"authmethods":["wampcra"]}]`)
-		p.hear(`[3,{"message":"wampcra: HELLO.Details does not say who it is"},"wamp.error.authentication_failed"]`)
+		p.hear(`[3,{"message":"wampcra: HELLO.Details has no authid"},"wamp.error.authentication_failed"]`)
 	})
 	realm := openRealm()
 	realm.Anonymous, realm.Authenticators = "", map[string]string{"scram": "com.auth"}

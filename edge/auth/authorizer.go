@@ -2,8 +2,8 @@ package auth
 
 import "runnel/edge/wamp"
 
-// WithAuthorizer returns a copy of the role that leaves what no permission decides to a procedure. Package edge asks it;
-// a Role itself still denies.
+// WithAuthorizer returns a copy of the role with an authorizer: a procedure that decides where no permission does.
+// Package edge calls it. The Role itself denies in these cases.
 func (r *Role) WithAuthorizer(procedure string) *Role {
 	next := *r
 	next.authorizer = procedure
@@ -13,8 +13,8 @@ func (r *Role) WithAuthorizer(procedure string) *Role {
 // Authorizer returns the procedure that decides where no permission does; "" if there is none.
 func (r *Role) Authorizer() string { return r.authorizer }
 
-// Covers reports whether one permission, whatever it says, matches every URI of the pattern: then what Decide and
-// DecidePattern say is not for an authorizer to change.
+// Covers reports whether a single permission matches every URI of the pattern, whatever it allows. Then the results of
+// Decide and DecidePattern are final, and the authorizer is not asked.
 func (r *Role) Covers(pattern string, match wamp.Match) bool {
 	if match == wamp.Exact {
 		_, ok := r.Explain(pattern)
@@ -28,8 +28,8 @@ func (r *Role) Covers(pattern string, match wamp.Match) bool {
 	return false
 }
 
-// Forbids reports whether the permission that decides about one URI leaves the action out. Where none decides it is
-// false. It does not allocate.
+// Forbids reports whether the permission that decides about a URI does not allow the action. Without such a permission
+// it returns false. It does not allocate.
 func (r *Role) Forbids(a Action, uri []byte) bool {
 	if p, ok := r.exact[string(uri)]; ok {
 		return p.Allow&a == 0

@@ -17,44 +17,45 @@ import (
 	"time"
 )
 
-// Cookies are those by which web clients have proved to be somebody, once, by another method. A listener makes a cookie's
-// value and sends it; here is whom it stands for, until it is too old, or the principal is gone or has other secrets.
+// Cookies holds the identities of browsers that authenticated before, by another method. A listener creates and sends
+// each cookie. Cookies stores which identity it belongs to, until it expires, or until the principal is removed or its
+// secrets change.
 //
-// The values themselves are not kept: a copy of the file lets nobody in.
+// Only hashes of the cookies are stored: a copy of the file is not enough to join.
 type Cookies struct {
 	file string // "": in memory only
 	log  *slog.Logger
 
-	lost chan struct{} // holds an element when one has been forgotten that the file still has
+	forgotten chan struct{} // room for one: a cookie was forgotten that is still in the file
 
 	mu     sync.Mutex
-	known  map[[sha256.Size]byte]cookie // by the value's hash
+	known  map[[sha256.Size]byte]cookie // by the hash of the value
 	dirty  bool
-	failed bool // the last writing
+	failed bool // the last save failed
 }
 
-// cookie is what is known of one. Its fields' names are those in the file.
+// cookie is one entry of Cookies. The fields are named as in the file.
 type cookie struct {
 	Hash     []byte    `json:"hash"`
 	Realm    string    `json:"realm"`
 	Authid   string    `json:"authid"`
 	Role     string    `json:"role"`
-	Method   string    `json:"method"` // by which he has proved to be him
+	Method   string    `json:"method"` // how the identity was proved
 	Provider string    `json:"provider"`
-	From     string    `json:"from"` // the address of the browser that proved it
-	Seal     []byte    `json:"seal"` // of what the proof rested on
+	From     string    `json:"from"` // address of the browser at that time
+	Seal     []byte    `json:"seal"` // see seal
 	Until    time.Time `json:"until"`
 }
 
 const (
-	maxCookies  = 4096 // beyond, the oldest goes
+	maxCookies  = 4096 // beyond that, the one that expires first is forgotten
 	cookiesTime = 2 * time.Second
 )
 
-// OpenCookies reads those that are in a file, which there need not be yet. A file that can't be read is told of, and
-// nobody is known: they authenticate again.
+// OpenCookies reads the cookies from a file, which need not exist. If the file cannot be read, OpenCookies logs that
+// and starts with none: the browsers authenticate again.
 func OpenCookies(file string, log *slog.Logger) *Cookies {
-	c := &Cookies{file: file, log: log, lost: make(chan struct{}, 1), known: make(map[[sha256.Size]byte]cookie)}
+	c := &Cookies{file: file, log: log, forgotten: make(chan struct{}, 1), known: make(map[[sha256.Size]byte]cookie)}
 	if file == "" {
 		return c
 	}
@@ -74,7 +75,7 @@ func OpenCookies(file string, log *slog.Logger) *Cookies {
 	return c
 }
 
-// Known reports whether a value stands for somebody in some realm.
+// Known reports whether a cookie is valid, in any realm.
 func (c *Cookies) Known(value string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -82,18 +83,18 @@ func (c *Cookies) Known(value string) bool {
 	return ok && time.Now().Before(one.Until)
 }
 
-// Proof is what a peer has proved by another method than its cookie.
+// Proof is the result of an authentication by another method than a cookie.
 type Proof struct {
 	Realm    string
 	Identity Identity
-	Basis    []byte        // what the proof rested on
-	Age      time.Duration // how long the cookie counts
-	From     string        // the peer's address
+	Basis    []byte        // what the proof depended on, see Principals.Basis
+	Age      time.Duration // how long the cookie is valid
+	From     string        // the browser's address
 }
 
-// Remember has a value stand for the identity that its browser has proved to be. One that stood for another identity, and
-// not for a browser at the same address, stands for nobody from now on: somebody who has put a cookie of its own into
-// another's browser must not become the other by it.
+// Remember stores that a cookie belongs to the identity that its browser has proved. If the cookie belongs to another
+// identity, proved from another address, it becomes invalid instead. An attacker who plants its own cookie in a
+// victim's browser must not gain the victim's identity by it.
 func (c *Cookies) Remember(value string, p Proof) {
 	hash, id := sha256.Sum256([]byte(value)), p.Identity
 	c.mu.Lock()
@@ -110,7 +111,7 @@ func (c *Cookies) Remember(value string, p Proof) {
 	c.dirty = true
 }
 
-// makeRoom forgets those that are too old, and the one that is next if there are too many. Holds mu.
+// makeRoom removes expired cookies and, if there are too many, the one that expires first. Holds mu.
 func (c *Cookies) makeRoom() {
 	now, next := time.Now(), cookie{}
 	for hash, one := range c.known {
@@ -125,8 +126,8 @@ func (c *Cookies) makeRoom() {
 	}
 }
 
-// Find returns for whom a value stands in a realm. basis returns on what his proof would rest now, nil if he could not
-// give it: then, and if it would be another, the cookie is forgotten.
+// Find returns the identity that a cookie belongs to in a realm. basis returns what a proof of the identity depends on
+// now; nil if the identity cannot be proved any more. If that is nil or has changed, Find forgets the cookie.
 func (c *Cookies) Find(value, realm string, basis func(Identity) []byte) (id Identity, ok bool) {
 	hash := sha256.Sum256([]byte(value))
 	c.mu.Lock()
@@ -145,14 +146,14 @@ func (c *Cookies) Find(value, realm string, basis func(Identity) []byte) (id Ide
 	return id, true
 }
 
-// Forget has a value stand for nobody. The file is written at once.
+// Forget makes a cookie invalid. The file is written at once.
 func (c *Cookies) Forget(value string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forget(sha256.Sum256([]byte(value)))
 }
 
-// forget forgets one, if it is known. Holds mu.
+// forget removes a cookie, if it is stored. Holds mu.
 func (c *Cookies) forget(hash [sha256.Size]byte) {
 	if _, ok := c.known[hash]; !ok {
 		return
@@ -160,16 +161,16 @@ func (c *Cookies) forget(hash [sha256.Size]byte) {
 	delete(c.known, hash)
 	c.dirty = true
 	select {
-	case c.lost <- struct{}{}:
+	case c.forgotten <- struct{}{}:
 	default:
 	}
 }
 
-// Drop forgets those of a realm who are chosen, but for one value.
-func (c *Cookies) Drop(realm string, choose func(Identity) bool, but string) {
+// Drop forgets the cookies of a realm whose identities choose selects, except one.
+func (c *Cookies) Drop(realm string, choose func(Identity) bool, except string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	kept := sha256.Sum256([]byte(but))
+	kept := sha256.Sum256([]byte(except))
 	for hash, one := range c.known {
 		if one.Realm == realm && hash != kept && choose(one.identity()) {
 			c.forget(hash)
@@ -177,7 +178,7 @@ func (c *Cookies) Drop(realm string, choose func(Identity) bool, but string) {
 	}
 }
 
-// Keep forgets those of a realm who are not to be kept.
+// Keep forgets the cookies of a realm whose identities keep does not select.
 func (c *Cookies) Keep(realm string, keep func(Identity) bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -193,14 +194,14 @@ func (c *cookie) identity() Identity {
 	return Identity{Authid: c.Authid, Role: c.Role, Method: c.Method, Provider: c.Provider}
 }
 
-// seal tells whether a basis is still the same, to one who has the cookie's value. Nobody else can try passwords on it.
+// seal returns a MAC of a basis, with the cookie as the key. Without the cookie it cannot be used to try passwords.
 func seal(value string, basis []byte) []byte {
 	h := hmac.New(sha256.New, []byte(value))
 	h.Write(basis)
 	return h.Sum(nil)
 }
 
-// Run writes what changes to the file, until ctx is done.
+// Run saves changes to the file until ctx is done.
 func (c *Cookies) Run(ctx context.Context) error {
 	tick := time.NewTicker(cookiesTime)
 	defer tick.Stop()
@@ -208,7 +209,7 @@ func (c *Cookies) Run(ctx context.Context) error {
 		select {
 		case <-tick.C:
 			c.save()
-		case <-c.lost:
+		case <-c.forgotten:
 			c.save()
 		case <-ctx.Done():
 			c.save()
@@ -227,14 +228,14 @@ func (c *Cookies) save() {
 	if err != nil && !c.failed {
 		c.log.Error("cannot write cookies", "file", c.file, "err", err)
 	}
-	if c.failed = err != nil; c.failed { // and again at the next tick
+	if c.failed = err != nil; c.failed { // tried again at the next tick
 		c.mu.Lock()
 		c.dirty = true
 		c.mu.Unlock()
 	}
 }
 
-// changed returns those there are if that was not asked since they have changed.
+// changed returns all cookies if they have changed since the last call.
 func (c *Cookies) changed() (list []cookie, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -248,7 +249,7 @@ func (c *Cookies) changed() (list []cookie, changed bool) {
 	return list, true
 }
 
-// write puts a new file in the old one's place.
+// write replaces the file.
 func (c *Cookies) write(list []cookie) error {
 	text, err := json.Marshal(list)
 	if err != nil {
@@ -264,7 +265,8 @@ func (c *Cookies) write(list []cookie) error {
 	return os.Rename(temporary, c.file)
 }
 
-// Basis is what a proof by a principal rests on, nil if there is none who could give it: for Cookies.
+// Basis returns what a proof of the identity by a principal depends on; nil if no principal can prove it. It is for
+// Cookies.
 func (p *Principals) Basis(id Identity) []byte {
 	who := p.authids[id.Authid]
 	if who == nil || who.Role != id.Role || who.methods&parseMethod(id.Method)&byChallenge == 0 {

@@ -11,29 +11,29 @@ import (
 	"time"
 )
 
-// CRA is what a principal needs for WAMP-CRA (advanced/authentication_cra.md). Without a Salt the Secret is the password
-// itself. With one it is the key that DeriveCRA makes of it, in base64: the router then does not know the password, but
-// who has the key can join.
+// CRA is a principal's secret for WAMP-CRA (advanced/authentication_cra.md). Without Salt, Secret is the password
+// itself. With Salt it is the key that DeriveCRA derives from it, in base64. Then the router does not know the
+// password, but the key is enough to join.
 type CRA struct {
 	Secret     Secret
 	Salt       string
-	Iterations int // 0: 1000, the number that clients take if the router names none
+	Iterations int // 0: 1000, the default of clients
 	KeyLen     int // in octets; 0: 32
 }
 
-// What clients put up with; Runnel's own gives up beyond.
+// Limits that clients accept; Runnel's own client rejects more.
 const (
 	maxCRAIterations = 1_000_000
 	maxCRAKeyLen     = 64
 )
 
-// DeriveCRA makes a salted CRA of a password. An empty salt is drawn at random; iterations and keyLen of 0 mean 1000 and
-// 32.
+// DeriveCRA returns a salted CRA of a password. An empty salt is replaced by a random one. iterations and keyLen of 0
+// mean 1000 and 32.
 func DeriveCRA(password, salt string, iterations, keyLen int) (CRA, error) {
 	if salt == "" {
 		salt = base64.RawURLEncoding.EncodeToString(random(16))
 	}
-	c := CRA{Salt: salt, Iterations: iterations, KeyLen: keyLen}.filled()
+	c := CRA{Salt: salt, Iterations: iterations, KeyLen: keyLen}.withDefaults()
 	if err := c.checkCost(); err != nil {
 		return CRA{}, err
 	}
@@ -45,8 +45,8 @@ func DeriveCRA(password, salt string, iterations, keyLen int) (CRA, error) {
 	return *c, nil
 }
 
-// filled returns a copy with the defaults in place of zeros.
-func (c CRA) filled() *CRA {
+// withDefaults returns a copy with the defaults in place of zeros.
+func (c CRA) withDefaults() *CRA {
 	if c.Iterations == 0 {
 		c.Iterations = 1000
 	}
@@ -87,19 +87,19 @@ func (c *CRA) checkCost() error {
 
 type cra struct {
 	record CRA
-	text   string // of the challenge
+	text   string // the challenge
 }
 
 func newCRA(a attempt) cra {
 	c := cra{record: *a.who.CRA, text: craChallenge(a, time.Now(), random(16))}
-	if a.standIn != "" && c.record.Salt != "" {
+	if a.decoy != "" && c.record.Salt != "" {
 		length := len(c.record.Salt)
 		c.record.Salt = base64.RawURLEncoding.EncodeToString(a.salt(length))[:length]
 	}
 	return c
 }
 
-// undisclosed stands for the role in a challenge that must not tell it.
+// undisclosed replaces the role in a challenge that must not disclose it.
 const undisclosed = "undisclosed"
 
 // craChallenge returns the JSON text that the client signs.
@@ -108,7 +108,7 @@ func craChallenge(a attempt, now time.Time, nonce []byte) string {
 	if a.Provider != "" {
 		role, provider = undisclosed, a.Provider
 	}
-	text, _ := json.Marshal(struct { // strings and a number: it cannot fail
+	text, _ := json.Marshal(struct { // strings and a number cannot fail
 		Authid       string `json:"authid"`
 		Authrole     string `json:"authrole"`
 		Authmethod   string `json:"authmethod"`
@@ -137,7 +137,7 @@ func (c cra) verify(signature string, _ map[string]any) (map[string]any, *Refuse
 		return nil, malformed("wampcra: the signature is not %d octets in base64", sha256.Size)
 	}
 	if !hmac.Equal(have, hmac256([]byte(c.record.Secret), c.text)) {
-		return nil, wrong("wrong signature")
+		return nil, failed("wrong signature")
 	}
 	return nil, nil
 }

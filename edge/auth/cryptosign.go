@@ -7,14 +7,14 @@ import (
 	"encoding/hex"
 )
 
-// cryptosign lets the client sign with its private key (advanced/authentication_cryptosign.md). A challenge for the
-// router, and a trustroot, in HELLO.Details.authextra are left unanswered: the router has no key of its own.
+// cryptosign lets the client sign with its private key (advanced/authentication_cryptosign.md). It ignores a challenge
+// for the router, and a trustroot, in HELLO.Details.authextra: the router has no key of its own.
 type cryptosign struct {
-	text    [32]byte // the challenge
-	signed  [32]byte // what the client signs: text, or text XOR the channel's id
-	binding any      // the kind of channel binding, nil without
-	keys    []ed25519.PublicKey
-	foreign string // why the client's key is not the principal's, if it is not
+	text       [32]byte // the challenge
+	signed     [32]byte // what the client signs: text, or text XOR channel id
+	binding    any      // kind of channel binding; nil: none
+	keys       []ed25519.PublicKey
+	foreignKey string // why the client's key is not the principal's; "": it is
 }
 
 func newCryptosign(a attempt) (*cryptosign, *Refused) {
@@ -26,7 +26,7 @@ func newCryptosign(a attempt) (*cryptosign, *Refused) {
 	if key != nil {
 		c.keys = []ed25519.PublicKey{key}
 		if !contains(a.who.Keys, key) {
-			c.foreign = "the key is none of the principal's"
+			c.foreignKey = "the key does not belong to the principal"
 		}
 	}
 	copy(c.text[:], random(len(c.text)))
@@ -34,7 +34,7 @@ func newCryptosign(a attempt) (*cryptosign, *Refused) {
 	return c, c.bind(a)
 }
 
-// announcedKey reads authextra.pubkey; nil if there is none: with an authid it can be done without.
+// announcedKey reads authextra.pubkey. It returns nil if there is none, which is allowed with an authid.
 func announcedKey(extra map[string]any) (ed25519.PublicKey, *Refused) {
 	if extra["pubkey"] == nil {
 		return nil, nil
@@ -56,8 +56,8 @@ func contains(keys []ed25519.PublicKey, key ed25519.PublicKey) bool {
 	return false
 }
 
-// bind ties the challenge to the connection, if the client wants it and the connection can. If it cannot, CHALLENGE says
-// so and it is for the client to go on or not.
+// bind binds the challenge to the connection if the client requests it and the connection supports it. If it does not,
+// CHALLENGE says so, and the client decides whether to continue.
 func (c *cryptosign) bind(a attempt) *Refused {
 	kind, err := bindingKind(a.Extra)
 	if err != nil {
@@ -78,7 +78,7 @@ func (r *Request) channelID(kind string) ([]byte, bool) {
 		return nil, false
 	}
 	data, ok := r.channelBinding(kind)
-	if kind == "tls-unique" && ok { // a Finished message: 12 octets with TLS 1.2
+	if kind == "tls-unique" && ok { // a Finished message: 12 octets in TLS 1.2
 		sum := sha256.Sum256(data)
 		return sum[:], true
 	}
@@ -96,19 +96,19 @@ func (c *cryptosign) verify(signature string, _ map[string]any) (map[string]any,
 	}
 	sig, message := answer[:ed25519.SignatureSize], answer[ed25519.SignatureSize:]
 	if len(message) > 0 && subtle.ConstantTimeCompare(message, c.signed[:]) == 0 {
-		return nil, malformed("cryptosign: what is signed is not the challenge")
+		return nil, malformed("cryptosign: the signed data is not the challenge")
 	}
 	for _, key := range c.keys {
 		if ed25519.Verify(key, c.signed[:], sig) {
 			return c.accept()
 		}
 	}
-	return nil, wrong("wrong signature")
+	return nil, failed("wrong signature")
 }
 
 func (c *cryptosign) accept() (map[string]any, *Refused) {
-	if c.foreign != "" {
-		return nil, wrong(c.foreign)
+	if c.foreignKey != "" {
+		return nil, failed(c.foreignKey)
 	}
 	return nil, nil
 }

@@ -8,16 +8,16 @@ import (
 	"fmt"
 )
 
-// Decoys returns principals for whom every peer is a stranger: Begin, by the method, starts an exchange whose challenge
-// looks like that of the principal like and that no answer ends well. It is for those whom somebody else than Principals
-// has refused, and who are not to hear of it before they have answered; see "Who is not there". Of the principal only the
-// shape counts; nil stands for one with the defaults of NewSCRAM, or an unsalted WAMP-CRA.
+// Decoys returns principals that know no peer at all. Begin, with the given method, starts an exchange whose challenge
+// looks like one for the principal like, and which no answer completes. It is for peers that a dynamic authenticator
+// has rejected, but that must not notice it before they have answered (see "Unknown authids"). Only the shape of like
+// matters. nil means the defaults of NewSCRAM, or unsalted WAMP-CRA.
 func Decoys(method string, like *Principal) (*Principals, error) {
 	if like == nil {
 		like = &Principal{}
 	}
 	decoy := Principal{
-		Authid:   hex.EncodeToString(random(32)), // nobody can name it
+		Authid:   hex.EncodeToString(random(32)), // not guessable
 		Role:     cmp.Or(like.Role, "none"),
 		Provider: like.Provider,
 	}
@@ -38,7 +38,7 @@ func decoyCRA(like *CRA) *CRA {
 	if like == nil || like.Salt == "" {
 		return &CRA{Secret: Secret(hex.EncodeToString(random(32)))}
 	}
-	c := like.filled()
+	c := like.withDefaults()
 	c.Secret = Secret(base64.StdEncoding.EncodeToString(random(c.KeyLen)))
 	return c
 }
@@ -48,7 +48,7 @@ func decoySCRAM(like *SCRAM) *SCRAM {
 	if like != nil {
 		s = *like
 	}
-	s.fill()
+	s.setDefaults()
 	s.StoredKey, s.ServerKey = random(32), random(32)
 	return &s
 }

@@ -169,7 +169,7 @@ func TestForeignKey(t *testing.T) {
 	}
 	_, err = e.Answer(clientAnswer(t, client.Cryptosign(seeded(3)), e), nil)
 	var refused *Refused
-	if !errors.As(err, &refused) || refused.Message != "authentication failed" || refused.Cause != "the key is none of the principal's" {
+	if !errors.As(err, &refused) || refused.Message != "authentication failed" || refused.Cause != "the key does not belong to the principal" {
 		t.Errorf("%#v", err)
 	}
 }
@@ -203,13 +203,13 @@ func TestWrongAnswers(t *testing.T) {
 		{"scram, no nonce", "sam", "wamp-scram", zeros(32), map[string]any{"nonce": nil}, "scram: AUTHENTICATE.Extra has no nonce"},
 		{"scram, nonce of another type", "sam", "scram", zeros(32), map[string]any{"nonce": 7}, "scram: AUTHENTICATE.Extra has no nonce"},
 		{"scram, draft without nonce", "sam", "scram", zeros(32), map[string]any{"nonce": nil}, failed},
-		{"scram, other nonce", "sam", "wamp-scram", zeros(32), map[string]any{"nonce": "aa=="}, "scram: the nonce in AUTHENTICATE.Extra is another"},
+		{"scram, other nonce", "sam", "wamp-scram", zeros(32), map[string]any{"nonce": "aa=="}, "scram: wrong nonce in AUTHENTICATE.Extra"},
 		{"scram, binds suddenly", "sam", "wamp-scram", zeros(32), map[string]any{"channel_binding": "tls-unique"}, "scram: the channel binding in AUTHENTICATE.Extra is not the one in HELLO"},
 		{"scram, binding of another type", "sam", "wamp-scram", zeros(32), map[string]any{"channel_binding": 7}, "channel_binding is not a string"},
-		{"scram, data without binding", "sam", "wamp-scram", zeros(32), map[string]any{"cbind_data": "AAAA"}, "scram: there is binding data without channel binding"},
-		{"scram, data of another type", "sam", "wamp-scram", zeros(32), map[string]any{"cbind_data": false}, "scram: there is binding data without channel binding"},
+		{"scram, data without binding", "sam", "wamp-scram", zeros(32), map[string]any{"cbind_data": "AAAA"}, "scram: binding data without channel binding"},
+		{"scram, data of another type", "sam", "wamp-scram", zeros(32), map[string]any{"cbind_data": false}, "scram: binding data without channel binding"},
 		{"cryptosign", "kim", "cryptosign", strings.Repeat("00", 64), nil, failed},
-		{"cryptosign, other message", "kim", "cryptosign", strings.Repeat("00", 96), nil, "cryptosign: what is signed is not the challenge"},
+		{"cryptosign, other message", "kim", "cryptosign", strings.Repeat("00", 96), nil, "cryptosign: the signed data is not the challenge"},
 		{"cryptosign, empty", "kim", "cryptosign", "", nil, signForm},
 		{"cryptosign, short", "kim", "cryptosign", strings.Repeat("00", 63), nil, signForm},
 		{"cryptosign, between", "kim", "cryptosign", strings.Repeat("00", 80), nil, signForm},
@@ -241,7 +241,7 @@ func TestBoundElsewhere(t *testing.T) {
 	p := principals(t, cast(t))
 	hello := map[string]any{"nonce": "aa==", "channel_binding": "tls-unique"}
 	for name, change := range map[string]func(extra map[string]any){
-		"scram: the binding data is of another connection":                           func(x map[string]any) { x["cbind_data"] = "AAAA" },
+		"scram: the binding data does not match the connection":                      func(x map[string]any) { x["cbind_data"] = "AAAA" },
 		"scram: AUTHENTICATE.Extra.cbind_data is not base64":                         func(x map[string]any) { x["cbind_data"] = "!" },
 		"scram: the channel binding in AUTHENTICATE.Extra is not the one in HELLO":   func(x map[string]any) { x["channel_binding"] = nil },
 		"scram: AUTHENTICATE.Extra.cbind_data is not base64 ":                        func(x map[string]any) { x["cbind_data"] = nil },

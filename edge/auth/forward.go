@@ -1,12 +1,12 @@
 package auth
 
-// WithForward returns a copy of the role whose sessions may say where what they publish and call has come from: they are
-// links of other routers. Package edge heeds it.
+// WithForward returns a copy of the role whose sessions are links of other routers: they may set the origin of what
+// they publish and call. Package edge enforces it.
 func (r *Role) WithForward() *Role {
 	next := *r
 	next.forward = true
 	return &next
 }
 
-// Forwards reports whether the role's sessions may pass on what others have published and called.
+// Forwards reports whether the role's sessions may forward the events and calls of other peers.
 func (r *Role) Forwards() bool { return r.forward }

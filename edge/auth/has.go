@@ -2,8 +2,8 @@ package auth
 
 import "runnel/edge/wamp"
 
-// Has reports whether one who has proved to be id, over a transport, could still be: the principal is there, in the same
-// role and with the same method, and who is vouched for by the transport is still the same one.
+// Has reports whether a peer that proved to be id over a transport could still prove it: the principal exists, with the
+// same role and method, and the transport still identifies the same principal.
 func (p *Principals) Has(id Identity, t *wamp.Transport) bool {
 	who, m := p.authids[id.Authid], parseMethod(id.Method)
 	if who == nil || who.Role != id.Role || who.methods&m == 0 {

@@ -12,34 +12,34 @@ import (
 	"runnel/edge/saslprep"
 )
 
-// The key derivation functions of WAMP-SCRAM.
+// Key derivation functions of WAMP-SCRAM.
 const (
 	kdfArgon2      = "argon2id13"
 	kdfArgon2Draft = "argon2id-13"
 	kdfPBKDF2      = "pbkdf2"
 )
 
-// Defaults for new keys. The client calculates, at every join, and may be a microcontroller's neighbour: Argon2id with
-// 19 MiB is OWASP's least, PBKDF2 is well above the 4096 rounds of RFC 7677.
+// Defaults for new keys. The client, perhaps a small board, does this work at every join. Argon2id with 19 MiB is
+// OWASP's minimum; PBKDF2 is well above the 4096 rounds of RFC 7677.
 const (
 	argon2Iterations = 2
 	argon2Memory     = 19 << 10
 	pbkdf2Iterations = 100_000
 )
 
-// What one join may cost a client at most.
+// Limits of the cost of one join for the client.
 const (
 	maxArgon2Iterations = 10_000
 	maxArgon2Memory     = 1 << 20 // 1 GiB
-	minArgon2Memory     = 8       // Argon2's own
+	minArgon2Memory     = 8       // minimum of Argon2
 	maxPBKDF2Iterations = 10_000_000
 )
 
-// NewSCRAM makes the keys of a password, with a random salt. The kdf is "argon2id13", "pbkdf2" or "argon2id-13" (for
-// clients made with Autobahn for Python); iterations and memory, in KiB, of 0 mean the defaults.
+// NewSCRAM returns the keys of a password, with a random salt. kdf is "argon2id13", "pbkdf2" or "argon2id-13" (for
+// clients that use Autobahn for Python). iterations and memory, in KiB, of 0 mean the defaults.
 func NewSCRAM(password, kdf string, iterations, memory int) (SCRAM, error) {
 	s := SCRAM{KDF: kdf, Salt: random(16), Iterations: iterations, Memory: memory}
-	s.fill()
+	s.setDefaults()
 	if err := s.checkCost(); err != nil {
 		return SCRAM{}, err
 	}
@@ -49,7 +49,7 @@ func NewSCRAM(password, kdf string, iterations, memory int) (SCRAM, error) {
 	return s, nil
 }
 
-func (s *SCRAM) fill() {
+func (s *SCRAM) setDefaults() {
 	argon := s.KDF != kdfPBKDF2
 	if s.Iterations == 0 && argon {
 		s.Iterations = argon2Iterations
@@ -71,7 +71,7 @@ func (s *SCRAM) checkCost() error {
 		}
 	case kdfPBKDF2:
 		if most = maxPBKDF2Iterations; s.Memory != 0 {
-			return fmt.Errorf("%s takes no memory", s.KDF)
+			return fmt.Errorf("%s does not use memory", s.KDF)
 		}
 	default:
 		return fmt.Errorf("unknown kdf %q: it is %s, %s or %s", s.KDF, kdfArgon2, kdfPBKDF2, kdfArgon2Draft)
@@ -82,7 +82,7 @@ func (s *SCRAM) checkCost() error {
 	return nil
 }
 
-// derive sets the keys.
+// derive sets StoredKey and ServerKey.
 func (s *SCRAM) derive(password string) error {
 	salted, err := s.saltedPassword(password)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *SCRAM) saltedPassword(password string) ([]byte, error) {
 	if password == "" {
 		return nil, errors.New("the password is empty")
 	}
-	if s.KDF == kdfArgon2Draft { // it does not normalize, and takes the hash's text for the hash
+	if s.KDF == kdfArgon2Draft { // no SASLprep, and the key is the hash in base64
 		return base64.RawStdEncoding.AppendEncode(nil, s.argon2(password)), nil
 	}
 	normal, err := saslprep.Prepare(password)
@@ -114,7 +114,7 @@ func (s *SCRAM) saltedPassword(password string) ([]byte, error) {
 	return key, nil
 }
 
-// argon2 has one lane: the specification fixes it.
+// argon2 uses one lane, as the specification requires.
 func (s *SCRAM) argon2(password string) []byte {
 	return argon2.IDKey([]byte(password), s.Salt, uint32(s.Iterations), uint32(s.Memory), 1, sha256.Size)
 }

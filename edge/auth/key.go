@@ -16,8 +16,8 @@ import (
 
 const sshType = "ssh-ed25519"
 
-// ParseKey reads a public key for WAMP-Cryptosign: 64 hex digits, base64, a line of OpenSSH ("ssh-ed25519 AAAA...", with
-// or without options and comment), or PEM as "openssl pkey -pubout" writes it.
+// ParseKey reads a public key for WAMP-Cryptosign. It accepts 64 hex digits, base64, an OpenSSH line ("ssh-ed25519
+// AAAA...", with or without options and comment), and PEM as written by "openssl pkey -pubout".
 func ParseKey(text string) (ed25519.PublicKey, error) {
 	text = strings.TrimSpace(text)
 	if block, _ := pem.Decode([]byte(text)); block != nil {
@@ -28,7 +28,7 @@ func ParseKey(text string) (ed25519.PublicKey, error) {
 		return parseSSH(words[i+1])
 	}
 	if len(words) > 1 {
-		return nil, fmt.Errorf("the key is not one of type %s", sshType)
+		return nil, fmt.Errorf("the key is not of type %s", sshType)
 	}
 	key, err := hex.DecodeString(text)
 	if err != nil {
@@ -40,7 +40,7 @@ func ParseKey(text string) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
-// parseSSH reads the two strings of an OpenSSH key, each behind its length (RFC 8709).
+// parseSSH reads the two strings of an OpenSSH key, each preceded by its length (RFC 8709).
 func parseSSH(text string) (ed25519.PublicKey, error) {
 	blob, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -51,7 +51,7 @@ func parseSSH(text string) (ed25519.PublicKey, error) {
 	head = binary.BigEndian.AppendUint32(head, ed25519.PublicKeySize)
 	key, ok := bytes.CutPrefix(blob, head)
 	if !ok || len(key) != ed25519.PublicKeySize {
-		return nil, errors.New("decode OpenSSH key: it is not an Ed25519 key")
+		return nil, errors.New("decode OpenSSH key: not an Ed25519 key")
 	}
 	return key, nil
 }

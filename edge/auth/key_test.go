@@ -48,10 +48,10 @@ func TestParseKey(t *testing.T) {
 		keyHex[2:]:         form,
 		keyHex + "00":      form,
 		"ssh-ed25519":      form,
-		rsaSSH:             "the key is not one of type ssh-ed25519",
+		rsaSSH:             "the key is not of type ssh-ed25519",
 		"ssh-ed25519 !":    "decode OpenSSH key: illegal base64 data at input byte 0",
-		"ssh-ed25519 AAAA": "decode OpenSSH key: it is not an Ed25519 key",
-		"ssh-ed25519 " + strings.Fields(rsaSSH)[1]: "decode OpenSSH key: it is not an Ed25519 key",
+		"ssh-ed25519 AAAA": "decode OpenSSH key: not an Ed25519 key",
+		"ssh-ed25519 " + strings.Fields(rsaSSH)[1]: "decode OpenSSH key: not an Ed25519 key",
 		ecPEM: "the key is *ecdsa.PublicKey, not Ed25519",
 	} {
 		if _, err := ParseKey(text); err == nil || err.Error() != want {

@@ -5,7 +5,7 @@ import "strings"
 // methods is a set of authentication methods.
 type methods uint8
 
-// In order of strength.
+// From strong to weak.
 const (
 	byTLS methods = 1 << iota
 	byUnix
@@ -15,14 +15,14 @@ const (
 	byCRA
 	byTicket
 
-	byTransport = byTLS | byUnix // what the connection itself says: no CHALLENGE
+	byTransport = byTLS | byUnix // proved by the connection, without CHALLENGE
 	byAuthid    = bySCRAM | byDraftSCRAM | byCRA | byTicket
 	byChallenge = byCryptosign | byAuthid
 )
 
 var methodNames = [...]string{"tls", "unix", "cryptosign", "wamp-scram", "scram", "wampcra", "ticket"}
 
-// parseMethod reads a method's name; 0 if it is none of this package's.
+// parseMethod returns the method with a name; 0 if this package does not have it.
 func parseMethod(name string) methods {
 	for i, known := range methodNames {
 		if name == known {
@@ -32,7 +32,7 @@ func parseMethod(name string) methods {
 	return 0
 }
 
-// names returns the methods' names, the strongest first.
+// names returns the methods' names, strongest first.
 func (m methods) names() []string {
 	var list []string
 	for i, name := range methodNames {

@@ -4,7 +4,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// credentials are those of a Unix socket's peer; anyID stands for whatever the principal leaves open.
+// credentials are those of a Unix socket's peer. anyID is a wildcard.
 type credentials struct{ uid, gid int }
 
 const anyID = -1
@@ -20,7 +20,8 @@ func (p *Principal) credentials() credentials {
 	return c
 }
 
-// certificateKey tells names from fingerprints, so that no certificate can be named like another's fingerprint.
+// certificateKey keeps names and fingerprints apart, so that no certificate can be named like the fingerprint of
+// another.
 func certificateKey(text string) string {
 	if isFingerprint(text) {
 		return "sha256:" + text
@@ -28,32 +29,32 @@ func certificateKey(text string) string {
 	return "cn:" + text
 }
 
-// peer returns the principal whom the transport vouches for.
-func (p *Principals) peer(m methods, r *Request) (*principal, *Refused) {
+// vouched returns the principal that the transport identifies. It must have the authid in HELLO, if there is one.
+func (p *Principals) vouched(m methods, r *Request) (*principal, *Refused) {
 	who, what := p.byPeer(m, r.Transport)
 	switch {
 	case who == nil:
 		return nil, refuse(wamp.NoSuchPrincipal, "%s", what)
 	case r.Authid != "" && r.Authid != who.Authid:
-		return nil, refuse(wamp.AuthenticationFailed, "%s: HELLO.Details.authid is not the authid that the connection has", m)
+		return nil, refuse(wamp.AuthenticationFailed, "%s: HELLO.Details.authid differs from the authid of the connection", m)
 	}
 	return who, nil
 }
 
-// byPeer returns the principal, or why there is none.
+// byPeer returns the principal that the transport identifies, or why there is none.
 func (p *Principals) byPeer(m methods, t *wamp.Transport) (who *principal, why string) {
 	switch {
 	case m == byTLS && (t == nil || t.Certificate == nil):
 		return nil, "tls: the connection has no client certificate"
 	case m == byTLS:
-		return p.ofCertificate(t.Certificate), "tls: the client certificate is no principal's"
+		return p.ofCertificate(t.Certificate), "tls: no principal has this client certificate"
 	case t == nil || !t.HasCred:
-		return nil, "unix: the connection is no Unix socket"
+		return nil, "unix: the connection is not a Unix socket"
 	}
-	return p.ofProcess(t.UID, t.GID), "unix: the process's uid and gid are no principal's"
+	return p.ofProcess(t.UID, t.GID), "unix: no principal has the uid and gid of the process"
 }
 
-// ofCertificate prefers the fingerprint: it names one certificate, while a name may be issued again.
+// ofCertificate prefers the fingerprint: it identifies one certificate, while a name may be issued again.
 func (p *Principals) ofCertificate(c *wamp.Certificate) *principal {
 	if who := p.certificates[certificateKey(fingerprintOrName(c.SHA256))]; who != nil {
 		return who
@@ -61,7 +62,7 @@ func (p *Principals) ofCertificate(c *wamp.Certificate) *principal {
 	return p.certificates["cn:"+c.CommonName]
 }
 
-// ofProcess prefers the principal that says most.
+// ofProcess prefers the principal with the most specific credentials.
 func (p *Principals) ofProcess(uid, gid int) *principal {
 	for _, c := range []credentials{{uid, gid}, {uid, anyID}, {anyID, gid}} {
 		if who := p.processes[c]; who != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Principal is one who may join a realm, and the ways in which he may prove it, at least one.
+// Principal is a peer that may join a realm, with at least one method to prove its identity.
 type Principal struct {
 	Authid   string
 	Role     string
@@ -22,26 +22,26 @@ type Principal struct {
 	SCRAM  *SCRAM              // methods "wamp-scram" and "scram"
 	Keys   []ed25519.PublicKey // method "cryptosign"
 
-	// UID and GID are the credentials of a process at the other end of a Unix socket, method "unix". If both are
-	// given, both have to match. GID is the process's primary group.
+	// UID and GID are the credentials of the process at the other end of a Unix socket, for method "unix". If both are
+	// set, both must match. GID is the primary group of the process.
 	UID, GID *int
 
-	// Certificate is a client certificate's common name, or its SHA-256 fingerprint: 64 hex digits, with or without
-	// colons. Method "tls".
+	// Certificate is the common name of a client certificate, or its SHA-256 fingerprint in hex, with or without
+	// colons. It is for method "tls".
 	Certificate string
 }
 
-// principal is a Principal as Principals keep it.
+// principal is a compiled Principal.
 type principal struct {
 	Principal
 	methods methods
-	ticket  [sha256.Size]byte // Ticket's digest: equally long whatever the ticket's length
+	ticket  [sha256.Size]byte // SHA-256 of Ticket, so that comparing takes the same time for all lengths
 }
 
-// compile checks p and copies what its maker might still change.
+// compile checks p and copies everything that its caller might change later.
 func compile(p Principal) (*principal, error) {
 	if p.CRA != nil {
-		p.CRA = p.CRA.filled()
+		p.CRA = p.CRA.withDefaults()
 	}
 	if p.SCRAM != nil {
 		copied := *p.SCRAM
@@ -61,9 +61,9 @@ func (p *Principal) check() error {
 	case p.Authid == "":
 		return errors.New("the authid is empty")
 	case p.Role == "":
-		return errors.New("it has no role")
+		return errors.New("no role")
 	case p.methods() == 0:
-		return errors.New("it has no way to authenticate")
+		return errors.New("no authentication method")
 	case p.UID != nil && *p.UID < 0:
 		return fmt.Errorf("uid %d is negative", *p.UID)
 	case p.GID != nil && *p.GID < 0:
@@ -87,7 +87,7 @@ func (p *Principal) check() error {
 	return nil
 }
 
-// methods returns what the principal can authenticate by.
+// methods returns the methods that the principal has a secret or other proof for.
 func (p *Principal) methods() (m methods) {
 	add := func(can bool, by methods) {
 		if can {
@@ -103,7 +103,7 @@ func (p *Principal) methods() (m methods) {
 	return m
 }
 
-// fingerprintOrName returns a fingerprint in lower-case hex, and anything else as it is.
+// fingerprintOrName returns a fingerprint in lower-case hex, and any other text unchanged.
 func fingerprintOrName(text string) string {
 	digits := strings.ToLower(strings.ReplaceAll(text, ":", ""))
 	if isFingerprint(digits) {

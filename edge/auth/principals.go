@@ -13,35 +13,36 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Principals are those who may join a realm. They are immutable: any goroutine may use them.
+// Principals are the peers that may join a realm. They are immutable: any goroutine may use them.
 type Principals struct {
 	authids      map[string]*principal
 	keys         map[string]*principal // by public key
 	certificates map[string]*principal
 	processes    map[credentials]*principal
-	methods      methods // of all
+	methods      methods // of all principals
 
-	key  []byte  // for what unknown authids see
-	ring []place // in order
+	key  []byte  // for the decoys of unknown authids
+	ring []place // sorted
 }
 
-// place is a principal's place on the ring where stand-ins are found.
+// place is a principal's position on the ring on which decoys are found.
 type place struct {
 	at  uint64
 	who *principal
 }
 
-// processKey makes unknown authids see the same through all reloads of the configuration.
+// processKey keeps the decoys of unknown authids the same across reloads of the configuration.
 var processKey = sync.OnceValue(func() []byte { return random(sha256.Size) })
 
-// NewPrincipals compiles the list. What unknown authids see (see the package's comment) is the same until the process
-// ends.
+// NewPrincipals compiles the list. The decoys of unknown authids (see the package comment) stay the same until the
+// process ends.
 func NewPrincipals(list []Principal) (*Principals, error) {
 	return NewPrincipalsWithKey(list, processKey())
 }
 
-// NewPrincipalsWithKey is NewPrincipals with a key that is kept, so that what unknown authids see stays the same over
-// restarts: else one who can wait for a restart knows whose salt did not change. The key has 16 random octets or more.
+// NewPrincipalsWithKey is NewPrincipals with a persistent key, at least 16 random octets. It keeps the decoys of
+// unknown authids the same across restarts. Otherwise a salt that changes with a restart would show that an authid does
+// not exist.
 func NewPrincipalsWithKey(list []Principal, key []byte) (*Principals, error) {
 	if len(key) < 16 {
 		return nil, fmt.Errorf("a key of %d octets, not 16 or more", len(key))
@@ -76,7 +77,7 @@ func (p *Principals) add(who *principal) error {
 		}
 	}
 	if p.authids[who.Authid] != nil {
-		return fmt.Errorf("principal %q: there are two of this authid", who.Authid)
+		return fmt.Errorf("principal %q: duplicate authid", who.Authid)
 	}
 	p.authids[who.Authid] = who
 	for _, key := range who.Keys {
@@ -97,21 +98,22 @@ func (p *Principals) add(who *principal) error {
 	return errors.Join(errs...)
 }
 
-// Methods returns the methods that some principal has, the strongest first.
+// Methods returns the methods that some principal has, strongest first.
 func (p *Principals) Methods() []string { return p.methods.names() }
 
-// Begin picks the first of the client's methods that can be used. The peer's identity is known at once if the method is
-// "tls" or "unix"; else there is an exchange to go through. A client that names no methods has these two tried. Methods
-// that are not this package's are passed over; see Methods for those that are.
+// Begin picks the first of the client's methods that can be used. For the methods "tls" and "unix" it returns the
+// identity at once, for the others an exchange. If the client names no methods, these two are tried. Methods that this
+// package does not have are skipped.
 //
 // The error is a *Refused: AuthenticationRequired if the client names no methods, NoMatchingAuthMethod if none of them
-// is offered, NoSuchPrincipal if the transport vouches for nobody here, AuthenticationFailed if HELLO lacks something.
+// is offered, NoSuchPrincipal if the transport does not identify a principal, AuthenticationFailed if HELLO is
+// incomplete.
 func (p *Principals) Begin(r Request) (*Identity, Exchange, error) {
 	order, set := p.usable(&r)
-	a := p.subject(r, set)
+	a := p.newAttempt(r, set)
 	for _, m := range order {
 		if m&byTransport != 0 {
-			if who, _ := p.peer(m, &r); who != nil {
+			if who, _ := p.vouched(m, &r); who != nil {
 				id := who.identity(m, nil)
 				return &id, nil, nil
 			}
@@ -126,10 +128,10 @@ func (p *Principals) Begin(r Request) (*Identity, Exchange, error) {
 		}
 		return nil, e, nil
 	}
-	return nil, nil, p.whyNot(&r)
+	return nil, nil, p.refusal(&r)
 }
 
-// usable returns the methods that can be used as far as HELLO goes, in the client's order and as a set.
+// usable returns the methods that HELLO is complete for, in the client's order and as a set.
 func (p *Principals) usable(r *Request) (order []methods, set methods) {
 	named := r.Methods
 	if len(named) == 0 {
@@ -137,7 +139,7 @@ func (p *Principals) usable(r *Request) (order []methods, set methods) {
 	}
 	for _, name := range named {
 		m := parseMethod(name) & p.methods
-		if m == 0 || m&set != 0 || p.lacks(m, r) {
+		if m == 0 || m&set != 0 || p.unidentified(m, r) {
 			continue
 		}
 		order, set = append(order, m), set|m
@@ -145,35 +147,35 @@ func (p *Principals) usable(r *Request) (order []methods, set methods) {
 	return order, set
 }
 
-// lacks reports whether HELLO does not say who the client is.
-func (p *Principals) lacks(m methods, r *Request) bool {
+// unidentified reports whether HELLO lacks the identity that the method needs.
+func (p *Principals) unidentified(m methods, r *Request) bool {
 	return r.Authid == "" && (m&byAuthid != 0 || m == byCryptosign && r.Extra["pubkey"] == nil)
 }
 
-// whyNot says why no method could be used.
-func (p *Principals) whyNot(r *Request) *Refused {
+// refusal returns why no method can be used.
+func (p *Principals) refusal(r *Request) *Refused {
 	if len(r.Methods) == 0 {
 		return refuse(wamp.AuthenticationRequired, "authentication is required: %s", p.methods)
 	}
 	for _, name := range r.Methods {
 		m := parseMethod(name) & p.methods
 		if m&byTransport != 0 {
-			_, err := p.peer(m, r)
+			_, err := p.vouched(m, r)
 			return err
 		}
 		if m != 0 {
-			return malformed("%s: HELLO.Details does not say who it is", m)
+			return malformed("%s: HELLO.Details has no authid", m)
 		}
 	}
 	if p.methods == 0 {
-		return refuse(wamp.NoMatchingAuthMethod, "nobody can authenticate here")
+		return refuse(wamp.NoMatchingAuthMethod, "no authentication method is configured")
 	}
-	return refuse(wamp.NoMatchingAuthMethod, "none of the methods is offered; these are: %s", p.methods)
+	return refuse(wamp.NoMatchingAuthMethod, "none of the client's methods is offered; offered: %s", p.methods)
 }
 
-// subject returns whom the request is about: the principal it names, if that has any of the methods, else a stand-in
-// that has.
-func (p *Principals) subject(r Request, set methods) attempt {
+// newAttempt returns the attempt for the principal that the request names. If there is none with one of the methods,
+// the attempt is for a decoy.
+func (p *Principals) newAttempt(r Request, set methods) attempt {
 	a := attempt{Request: r}
 	if set&byChallenge == 0 {
 		return a
@@ -188,18 +190,18 @@ func (p *Principals) subject(r Request, set methods) attempt {
 		a.who = who
 		return a
 	}
-	a.who = p.standIn(name, set&byChallenge)
+	a.who = p.decoyFor(name, set&byChallenge)
 	a.salt = func(length int) []byte { return p.derive("salt", name, length) }
-	a.standIn = fmt.Sprintf("there is no principal %.100q", name)
+	a.decoy = fmt.Sprintf("there is no principal %.100q", name)
 	if who != nil {
-		a.standIn = fmt.Sprintf("the principal %.100q has none of the methods: %s", name, set&byChallenge)
+		a.decoy = fmt.Sprintf("the principal %.100q has none of the methods: %s", name, set&byChallenge)
 	}
 	return a
 }
 
-// standIn returns the principal with any of the methods, of which there must be one, whose place follows the name's: as
-// long as that principal is there, it is the same for the same name.
-func (p *Principals) standIn(name string, set methods) *principal {
+// decoyFor returns the next principal on the ring after the name's position that has one of the methods. There must be
+// one. The result for a name stays the same as long as that principal exists.
+func (p *Principals) decoyFor(name string, set methods) *principal {
 	at := p.place(name)
 	start, _ := slices.BinarySearchFunc(p.ring, at, func(x place, at uint64) int { return cmp.Compare(x.at, at) })
 	for i := range p.ring {
@@ -215,11 +217,11 @@ func (p *Principals) place(name string) uint64 {
 	return binary.BigEndian.Uint64(p.derive("place", name, 8))
 }
 
-// derive returns octets that nobody can tell from random ones, always the same for the same name.
+// derive returns octets that look random, but are always the same for the same name.
 func (p *Principals) derive(purpose, name string, length int) []byte {
 	b, err := hkdf.Expand(sha256.New, p.key, purpose+"\x00"+name, length)
 	if err != nil {
-		panic(fmt.Sprintf("auth: derive %d octets: %v", length, err)) // beyond 255 digests: salts are shorter
+		panic(fmt.Sprintf("auth: derive %d octets: %v", length, err)) // limit: 255 digests; salts are shorter
 	}
 	return b
 }

@@ -168,7 +168,7 @@ func TestBeginTellsWhatIsOffered(t *testing.T) {
 		t.Errorf("Methods: %v", got)
 	}
 	_, _, err := p.Begin(Request{Methods: []string{"otp"}})
-	if want := "none of the methods is offered; these are: " + strings.Join(all, ", "); err == nil || err.Error() != want {
+	if want := "none of the client's methods is offered; offered: " + strings.Join(all, ", "); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
 	p = principals(t, nil)
@@ -289,9 +289,9 @@ func TestStandInFollowsItsPrincipal(t *testing.T) {
 	moved, used := 0, make(map[string]bool)
 	for i := range 500 {
 		name := "nobody" + hex.EncodeToString([]byte{byte(i), byte(i >> 8)})
-		was := before.standIn(name, byTicket).Authid
+		was := before.decoyFor(name, byTicket).Authid
 		used[was] = true
-		if is := after.standIn(name, byTicket).Authid; is != was {
+		if is := after.decoyFor(name, byTicket).Authid; is != was {
 			moved++
 			if was != list[0].Authid {
 				t.Errorf("%s: %s became %s", name, was, is)
@@ -323,8 +323,8 @@ func TestPrincipalsErrors(t *testing.T) {
 		want string
 	}{
 		{"no authid", []Principal{{Role: "r", Ticket: "t"}}, `principal "": the authid is empty`},
-		{"no role", []Principal{{Authid: "a", Ticket: "t"}}, `principal "a": it has no role`},
-		{"no method", []Principal{{Authid: "a", Role: "r"}}, `principal "a": it has no way to authenticate`},
+		{"no role", []Principal{{Authid: "a", Ticket: "t"}}, `principal "a": no role`},
+		{"no method", []Principal{{Authid: "a", Role: "r"}}, `principal "a": no authentication method`},
 		{"uid", []Principal{{Authid: "a", Role: "r", UID: number(-1)}}, `principal "a": uid -1 is negative`},
 		{"gid", []Principal{{Authid: "a", Role: "r", GID: number(-1)}}, `principal "a": gid -1 is negative`},
 		{"key", []Principal{{Authid: "a", Role: "r", Keys: []ed25519.PublicKey{{1}}}}, `principal "a": cryptosign: a key has 1 octets, not 32`},
@@ -337,17 +337,17 @@ func TestPrincipalsErrors(t *testing.T) {
 		{"kdf", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.KDF = "scrypt" })}}, `principal "a": scram: unknown kdf "scrypt": it is argon2id13, pbkdf2 or argon2id-13`},
 		{"iterations", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.Iterations = 0 })}}, `principal "a": scram: argon2id13 with 0 iterations, not 1 to 10000`},
 		{"memory", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.Memory = 1 << 30 })}}, `principal "a": scram: argon2id13 with 1073741824 KiB of memory, not 8 to 1048576`},
-		{"no memory", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.KDF = "pbkdf2" })}}, `principal "a": scram: pbkdf2 takes no memory`},
+		{"no memory", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.KDF = "pbkdf2" })}}, `principal "a": scram: pbkdf2 does not use memory`},
 		{"salt", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.Salt = nil })}}, `principal "a": scram: a salt of 0 octets, not 1 to 1024`},
 		{"stored key", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.StoredKey = nil })}}, `principal "a": scram: a stored key of 0 octets, not 32`},
 		{"server key", []Principal{{Authid: "a", Role: "r", SCRAM: change(func(s *SCRAM) { s.ServerKey = s.ServerKey[1:] })}}, `principal "a": scram: a server key of 31 octets, not 32`},
-		{"two of an authid", []Principal{{Authid: "a", Role: "r", Ticket: "t"}, {Authid: "a", Role: "s", Ticket: "u"}}, `principal "a": there are two of this authid`},
+		{"two of an authid", []Principal{{Authid: "a", Role: "r", Ticket: "t"}, {Authid: "a", Role: "s", Ticket: "u"}}, `principal "a": duplicate authid`},
 		{"two of a key", []Principal{{Authid: "a", Role: "r", Keys: []ed25519.PublicKey{public(1)}}, {Authid: "b", Role: "r", Keys: []ed25519.PublicKey{public(1)}}},
 			`principal "b": the key ` + publicHex(1) + ` is also that of "a"`},
 		{"two of a process", []Principal{{Authid: "a", Role: "r", UID: number(1)}, {Authid: "b", Role: "r", UID: number(1)}}, `principal "b": the pair of uid and gid is also that of "a"`},
 		{"two of a certificate", []Principal{{Authid: "a", Role: "r", Certificate: fingerprint}, {Authid: "b", Role: "r", Certificate: strings.ToUpper("0a:" + fingerprint[2:])}},
 			`principal "b": the certificate ` + fingerprint + ` is also that of "a"`},
-		{"all are told", []Principal{{Authid: "a", Role: "r"}, {Authid: "b"}}, "principal \"a\": it has no way to authenticate\nprincipal \"b\": it has no role"},
+		{"all are told", []Principal{{Authid: "a", Role: "r"}, {Authid: "b"}}, "principal \"a\": no authentication method\nprincipal \"b\": no role"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := NewPrincipals(c.list); err == nil || err.Error() != c.want {
@@ -392,7 +392,7 @@ func TestPrincipalsAreCopied(t *testing.T) {
 
 func TestRefusedTellsTheLogMore(t *testing.T) {
 	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("refused", "because", wrong("wrong ticket"))
+	slog.New(slog.NewTextHandler(&log, nil)).Info("refused", "because", failed("wrong ticket"))
 	if !strings.Contains(log.String(), `because="wrong ticket"`) {
 		t.Errorf("%s", &log)
 	}

@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Action is one or several of the things that a session may be permitted to do with a URI.
+// Action is a set of things that a session may do with a URI.
 type Action uint8
 
 const (
@@ -21,7 +21,7 @@ const (
 
 var actionNames = [...]string{"publish", "subscribe", "call", "register"}
 
-// ParseAction reads the name of one action.
+// ParseAction returns the action with a name.
 func ParseAction(name string) (a Action, ok bool) {
 	i := slices.Index(actionNames[:], name)
 	if i < 0 {
@@ -41,32 +41,32 @@ func (a Action) String() string {
 	return strings.Join(names, ",")
 }
 
-// Permission allows actions on the URIs that it matches, and denies the actions that it leaves out.
+// Permission allows actions on the URIs that it matches, and denies all others on them.
 type Permission struct {
 	URI      string
 	Match    wamp.Match
 	Allow    Action
-	Disclose bool // callers and publishers are always disclosed here
+	Disclose bool // always disclose callers and publishers to their peers
 
-	// Trust is the trust level of the role's calls and publications here, 0 or higher; nil: nothing is said of it
+	// Trust is the trust level of the role's calls and publications to these URIs, 0 or higher; nil: none is sent
 	// (advanced/rpc_call_trustlevels.md, advanced/pubsub_publication_trustlevels.md).
 	Trust *int
 }
 
-// Role is a name with its permissions. It is immutable: any goroutine may use it. The most specific permission that
-// matches a URI decides (exact, then the longest prefix, then the wildcard with the longest literal run in front);
-// without one everything is denied.
+// Role is a name with permissions. It is immutable: any goroutine may use it. The most specific permission that matches
+// a URI decides: an exact one, then the longest prefix, then the wildcard with the most literal components in front.
+// Without a matching permission everything is denied.
 type Role struct {
 	name     string
 	exact    map[string]Permission
-	patterns []Permission // prefixes from long to short, then wildcards from specific to general
+	patterns []Permission // prefixes, longest first, then wildcards, most specific first
 	trusts   bool         // some permission has a trust level
 
 	authorizer string // see authorizer.go
 	forward    bool   // see forward.go
 }
 
-// NewRole compiles permissions. Of two for the same URI and match policy the later counts.
+// NewRole compiles permissions. Of two for the same URI and match policy, the later takes effect.
 func NewRole(name string, permissions []Permission) *Role {
 	r := &Role{name: name, exact: make(map[string]Permission)}
 	for _, p := range permissions {
@@ -86,10 +86,10 @@ func bySpecificity(a, b Permission) int {
 	return wamp.Pattern{URI: a.URI, Match: a.Match}.CompareSpecificity(wamp.Pattern{URI: b.URI, Match: b.Match})
 }
 
-// Name returns the role's name, the session's authrole.
+// Name returns the role's name, which is the session's authrole.
 func (r *Role) Name() string { return r.name }
 
-// Decide says whether the role allows the action on one URI. It does not allocate.
+// Decide reports whether the role allows the action on a URI. It does not allocate.
 func (r *Role) Decide(a Action, uri []byte) (allowed, disclose bool) {
 	if p, ok := r.exact[string(uri)]; ok {
 		return p.Allow&a != 0, p.Disclose
@@ -100,7 +100,7 @@ func (r *Role) Decide(a Action, uri []byte) (allowed, disclose bool) {
 	return false, false
 }
 
-// Trust returns the trust level of what the role calls or publishes at uri; ok is false if nothing is said of it.
+// Trust returns the trust level of the role's calls and publications to uri. ok is false if none is configured.
 func (r *Role) Trust(uri []byte) (level int, ok bool) {
 	if !r.trusts {
 		return 0, false
@@ -112,8 +112,7 @@ func (r *Role) Trust(uri []byte) (level int, ok bool) {
 	return *p.Trust, true
 }
 
-// Explain returns the permission that decides about one URI: it allows the actions it names and denies the others. ok
-// is false if there is none, which denies everything.
+// Explain returns the permission that decides about a URI. ok is false if there is none; then everything is denied.
 func (r *Role) Explain(uri string) (p Permission, ok bool) {
 	if p, ok := r.exact[uri]; ok {
 		return p, true
@@ -124,7 +123,7 @@ func (r *Role) Explain(uri string) (p Permission, ok bool) {
 	return Permission{}, false
 }
 
-// pattern returns the most specific prefix or wildcard that matches uri, nil without one.
+// pattern returns the most specific prefix or wildcard permission that matches uri; nil if there is none.
 func (r *Role) pattern(uri []byte) *Permission {
 	for i := range r.patterns {
 		p := &r.patterns[i]
@@ -139,9 +138,9 @@ func (r *Role) pattern(uri []byte) *Permission {
 	return nil
 }
 
-// DecidePattern says whether the role allows the action (Subscribe or Register) on a pattern. It is allowed if the most
-// specific permission that covers every URI of the pattern allows it. partly reports that a more specific permission
-// may decide otherwise for some of these URIs: then each URI has to be asked for.
+// DecidePattern reports whether the role allows the action (Subscribe or Register) on a pattern. The most specific
+// permission that covers every URI of the pattern decides. partly means that a more specific permission may decide
+// otherwise for some of these URIs: then the caller must decide for each URI.
 func (r *Role) DecidePattern(a Action, pattern string, match wamp.Match) (allowed, partly bool) {
 	if match == wamp.Exact {
 		allowed, _ = r.Decide(a, []byte(pattern))
@@ -151,8 +150,8 @@ func (r *Role) DecidePattern(a Action, pattern string, match wamp.Match) (allowe
 	return ok && p.Allow&a != 0, partly
 }
 
-// ExplainPattern is Explain for a pattern: the permission that covers every URI of the pattern, and whether a more
-// specific one may decide otherwise for some of them.
+// ExplainPattern is Explain for a pattern: it returns the permission that covers every URI of the pattern. partly means
+// that a more specific one may decide otherwise for some of them.
 func (r *Role) ExplainPattern(pattern string, match wamp.Match) (p Permission, ok, partly bool) {
 	if match == wamp.Exact {
 		p, ok = r.Explain(pattern)
@@ -187,13 +186,13 @@ func covers(p Permission, pattern string, match wamp.Match) bool {
 	return true
 }
 
-// overlaps reports whether some URI may match both. It errs on the side of true.
+// overlaps reports whether there may be a URI that both match. It may return true without need.
 func overlaps(p Permission, pattern string, match wamp.Match) bool {
 	a, b := literalStart(p.URI, p.Match), literalStart(pattern, match)
 	return strings.HasPrefix(a, b) || strings.HasPrefix(b, a)
 }
 
-// literalStart returns the characters with which every URI of the pattern begins.
+// literalStart returns the text that every URI of the pattern begins with.
 func literalStart(pattern string, match wamp.Match) string {
 	if match != wamp.Wildcard {
 		return pattern

@@ -12,10 +12,10 @@ import (
 	"runnel/edge/saslprep"
 )
 
-// SCRAM is what the router keeps of a password for WAMP-SCRAM (advanced/authentication_scram.md, "Data Stored on the
-// Server"). Nobody can join with it, but it shows whether a guessed password is right. NewSCRAM makes it.
+// SCRAM is what the router stores of a password for WAMP-SCRAM (advanced/authentication_scram.md, "Data Stored on the
+// Server"). It is not enough to join, but enough to check guesses of the password. NewSCRAM makes it.
 type SCRAM struct {
-	KDF        string // "argon2id13", "pbkdf2", or "argon2id-13" as Autobahn and Crossbar.io derive it
+	KDF        string // "argon2id13", "pbkdf2", or "argon2id-13" as derived by Autobahn and Crossbar.io
 	Salt       Octets
 	Iterations int
 	Memory     int // in KiB; Argon2id only
@@ -41,14 +41,14 @@ func (s *SCRAM) check() error {
 	return nil
 }
 
-// scram follows the names of RFC 5802; the messages are spread over HELLO, CHALLENGE and AUTHENTICATE.
+// scram is an exchange, with the names of RFC 5802. HELLO, CHALLENGE and AUTHENTICATE carry its messages.
 type scram struct {
 	record      SCRAM
-	draft       bool   // method "scram"; see the package's comment
-	authid      string // as HELLO names it
+	draft       bool   // method "scram"; see the package comment
+	authid      string // as in HELLO
 	clientNonce string
-	nonce       string // the client's and the router's, joined
-	bindingKind string // "" without channel binding
+	nonce       string // nonce of both sides: the client's, extended by the router
+	bindingKind string // "": no channel binding
 	binding     []byte
 }
 
@@ -58,7 +58,7 @@ func newSCRAM(a attempt, draft bool) (*scram, *Refused) {
 		return nil, malformed("scram: HELLO.Details.authextra.nonce is not base64")
 	}
 	s := &scram{record: *a.who.SCRAM, draft: draft, authid: a.Authid, clientNonce: nonce}
-	if a.standIn != "" {
+	if a.decoy != "" {
 		s.record.Salt = a.salt(len(s.record.Salt))
 	}
 	s.nonce = nonce + base64.StdEncoding.EncodeToString(random(18))
@@ -76,8 +76,8 @@ func newSCRAM(a attempt, draft bool) (*scram, *Refused) {
 
 const maxNonce = 1024
 
-// isNonce reports whether text is printable and has no comma, as RFC 5802 wants it: AuthMessage is joined by commas. The
-// specification's own example is two texts in base64 joined, which is not base64 any more, so nothing stricter will do.
+// isNonce reports whether text is printable and has no comma, as RFC 5802 requires: commas separate the parts of
+// AuthMessage. Base64 cannot be required: the nonce in the specification's own example is two base64 texts joined.
 func isNonce(text string) bool {
 	for i := range len(text) {
 		if c := text[i]; c <= ' ' || c > '~' || c == ',' {
@@ -97,7 +97,7 @@ func (s *scram) challenge() map[string]any {
 	switch {
 	case s.record.Memory > 0:
 		extra["memory"] = s.record.Memory
-	case !s.draft: // Autobahn cannot read null there
+	case !s.draft: // Autobahn cannot read null here
 		extra["memory"] = nil
 	}
 	return extra
@@ -116,17 +116,17 @@ func (s *scram) verify(signature string, extra map[string]any) (map[string]any, 
 			return s.verifier(message), nil
 		}
 	}
-	return nil, wrong("wrong proof")
+	return nil, failed("wrong proof")
 }
 
-// verifyExtra checks that AUTHENTICATE.Extra repeats the nonce and binds the channel.
+// verifyExtra checks that AUTHENTICATE.Extra repeats the nonce and the channel binding.
 func (s *scram) verifyExtra(extra map[string]any) *Refused {
 	nonce, ok := extra["nonce"].(string)
 	if !ok && (!s.draft || extra["nonce"] != nil) {
 		return malformed("scram: AUTHENTICATE.Extra has no nonce")
 	}
 	if ok && nonce != s.nonce {
-		return malformed("scram: the nonce in AUTHENTICATE.Extra is another")
+		return malformed("scram: wrong nonce in AUTHENTICATE.Extra")
 	}
 	kind, err := bindingKind(extra)
 	if err != nil {
@@ -142,7 +142,7 @@ func (s *scram) verifyBinding(data any) *Refused {
 	text, ok := data.(string)
 	if s.bindingKind == "" {
 		if data != nil && text != "" || data != nil && !ok {
-			return malformed("scram: there is binding data without channel binding")
+			return malformed("scram: binding data without channel binding")
 		}
 		return nil
 	}
@@ -151,13 +151,13 @@ func (s *scram) verifyBinding(data any) *Refused {
 		return malformed("scram: AUTHENTICATE.Extra.cbind_data is not base64")
 	}
 	if subtle.ConstantTimeCompare(have, s.binding) == 0 {
-		return malformed("scram: the binding data is of another connection")
+		return malformed("scram: the binding data does not match the connection")
 	}
 	return nil
 }
 
-// authMessages returns the forms of AuthMessage that the client may have signed. The specification wants authids
-// normalized, but its formula does not; the draft does not escape them and leaves the GS2 header out.
+// authMessages returns the AuthMessages that the client may have signed. The specification requires normalized authids,
+// but its formula does not have them. The draft does not escape authids and omits the GS2 header.
 func (s *scram) authMessages() []string {
 	names := []string{s.authid}
 	if normal, err := saslprep.Prepare(s.authid); err == nil && normal != s.authid {
@@ -175,7 +175,7 @@ func (s *scram) authMessages() []string {
 
 var escape = strings.NewReplacer(",", "=2C", "=", "=3D")
 
-// gs2 returns the header and the binding data that "c=" carries.
+// gs2 returns the content of "c=": the GS2 header and the channel binding data.
 func (s *scram) gs2() []byte {
 	if s.bindingKind == "" {
 		return []byte("n,,")
@@ -191,7 +191,7 @@ func (s *scram) authMessage(name, channel string) string {
 	return clientFirstBare + "," + serverFirst + "," + clientFinalNoProof
 }
 
-// proves reports whether the client that made the proof knew the client key, of which StoredKey is the hash.
+// proves reports whether the client that made the proof knows the client key, of which StoredKey is the hash.
 func (s *scram) proves(proof []byte, message string) bool {
 	clientKey := hmac256(s.record.StoredKey, message)
 	subtle.XORBytes(clientKey, clientKey, proof)
@@ -199,7 +199,7 @@ func (s *scram) proves(proof []byte, message string) bool {
 	return hmac.Equal(storedKey[:], s.record.StoredKey)
 }
 
-// verifier returns what proves to the client that the router knows its keys.
+// verifier returns the signature that proves to the client that the router has its keys.
 func (s *scram) verifier(message string) map[string]any {
 	signature := base64.StdEncoding.EncodeToString(hmac256(s.record.ServerKey, message))
 	extra := map[string]any{"verifier": "v=" + signature}
@@ -209,7 +209,7 @@ func (s *scram) verifier(message string) map[string]any {
 	return extra
 }
 
-// bindingKind reads the channel_binding of HELLO.Details.authextra or AUTHENTICATE.Extra; "" if there is none.
+// bindingKind reads channel_binding in HELLO.Details.authextra or AUTHENTICATE.Extra; "" if there is none.
 func bindingKind(extra map[string]any) (string, *Refused) {
 	switch kind := extra["channel_binding"].(type) {
 	case nil:
@@ -220,7 +220,7 @@ func bindingKind(extra map[string]any) (string, *Refused) {
 	return "", malformed("channel_binding is not a string")
 }
 
-// channelBinding returns what binds to the peer's connection.
+// channelBinding returns the channel binding data of the peer's connection.
 func (r *Request) channelBinding(kind string) (data []byte, ok bool) {
 	if r.Transport == nil || r.Transport.ChannelBinding == nil {
 		return nil, false

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Secret is a text that must not get into a log: it prints as "secret". Convert it to a string to have it.
+// Secret is a text that must not be logged: it prints as "secret". Convert it to a string to use it.
 type Secret string
 
 const hidden = "secret"
@@ -18,10 +18,10 @@ func (s Secret) GoString() string             { return hidden }
 func (s Secret) LogValue() slog.Value         { return slog.StringValue(hidden) }
 func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// Octets are written in base64 in a configuration.
+// Octets are binary data, written in base64 in a configuration.
 type Octets []byte
 
-// UnmarshalText reads base64, standard alphabet, with padding.
+// UnmarshalText decodes base64 in the standard alphabet, with padding.
 func (o *Octets) UnmarshalText(text []byte) error {
 	b, err := decode64(string(text))
 	if err != nil {
@@ -31,13 +31,13 @@ func (o *Octets) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText writes base64.
+// MarshalText encodes base64.
 func (o Octets) MarshalText() ([]byte, error) { return base64.StdEncoding.AppendEncode(nil, o), nil }
 
 // String returns the octets in base64.
 func (o Octets) String() string { return base64.StdEncoding.EncodeToString(o) }
 
-// decode64 reads base64 in its canonical form only: one text for one value, and no white space in it.
+// decode64 decodes base64 in its canonical form only: one text for each value, and no white space.
 func decode64(text string) ([]byte, error) {
 	if strings.ContainsAny(text, "\r\n") {
 		return nil, errors.New("line breaks in base64")

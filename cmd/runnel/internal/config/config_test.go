@@ -87,7 +87,7 @@ func TestProblems(t *testing.T) {
 		{"principals' keys", realm1 + "[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\nwampcra = { salt = \"x\", secret = \"y\" }\n" +
 			"[[realm.principal]]\nauthid = \"b\"\nrole = \"guest\"\nscram = { secret = \"x\", kdf = \"pbkdf2\", memory = 5 }\n" +
 			"[[realm.principal]]\nauthid = \"c\"\nrole = \"guest\"\nscram = { secret = \"x\", salt = \"AAAA\" }\n",
-			[]string{`8: realm.principal: principal "a": wampcra: with a salt, the secret is the derived key`, `12: realm.principal: scram: pbkdf2 takes no memory`,
+			[]string{`8: realm.principal: principal "a": wampcra: with a salt, the secret is the derived key`, `12: realm.principal: scram: pbkdf2 does not use memory`,
 				`16: realm.principal: scram: secret and keys are given`}},
 		{"a file that is no key", realm1 + "[[uplink]]\nname = \"a\"\nurl = \"tcp://127.0.0.1:1\"\nauthid = \"a\"\nkey = \"runnel.toml\"\n[[uplink.export]]\ntopic = \"a\"\n" +
 			"[[listen]]\nurl = \"tls://127.0.0.1:1\"\ncertificate = \"runnel.toml\"\nkey = \"runnel.toml\"\n",
@@ -97,7 +97,7 @@ func TestProblems(t *testing.T) {
 			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,
 				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
 		{"secret without quotes", realm1 + "[[realm.principal]]\nauthid = \"joe\"\nrole = \"guest\"\nticket = 777123\n",
-			[]string{`8: realm.principal: principal "joe": it has no way`, `11: realm.principal.ticket: this is no string; write one in quotes`}},
+			[]string{`8: realm.principal: principal "joe": no authentication method`, `11: realm.principal.ticket: this is no string; write one in quotes`}},
 		{"listener with a password", realm1 + "[[listen]]\nurl = \"tcp://joe:secret@127.0.0.1:1\"\n",
 			[]string{`9: listen.url: "tcp://...@127.0.0.1:1" has a name or a password in it`}},
 		{"listener twice", realm1 + strings.Repeat("[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n", 2),
