@@ -248,8 +248,9 @@ func (m *realm) reportProcedure(what, procedure string, err error) {
 	if failure := wamp.Failure(""); errors.As(err, &failure) && !wamp.Reserved(string(failure)) {
 		return // the application's own error
 	}
-	if others, ok := m.trouble.allow(); ok {
-		m.log.Error(what+" does not work", "procedure", procedure, "because", fmt.Sprintf("%.200s", err.Error()), "others since the last such line", others)
+	if suppressed, ok := m.askFailures.allow(); ok {
+		m.log.Error("procedure that decides about access has failed", "decides", what, "procedure", procedure,
+			"err", fmt.Sprintf("%.200s", err.Error()), "suppressed", suppressed)
 	}
 }
 

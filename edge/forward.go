@@ -7,29 +7,29 @@ import (
 	"runnel/edge/wamp"
 )
 
-// What links say of the events and calls that they pass on. These options are heeded from a session that may forward, a
-// part of this process or one whose role the configuration trusts (auth/forward.go); of any other they are left out, as if
-// they were unknown, but for the places that forward_for names.
+// Forwarding: a router passes on events and calls of another router, and says where they come from. The options below are
+// heeded from internal sessions and from sessions whose role may forward (auth/forward.go). From other sessions they are
+// ignored, except for the nodes that forward_for names.
 //
-//	forward_for  PUBLISH, CALL: the way over other routers, a dict for each hop, the oldest first. It becomes the detail
+//	forward_for  PUBLISH, CALL: the routers on the way, a dict for each hop, the oldest first. It becomes the detail
 //	             forward_for of EVENT and INVOCATION
-//	_time        PUBLISH: when the event was published first, in ms since 1970. It becomes the detail _time of EVENT
-//	_origin      PUBLISH: what the event is to be recognized by if it comes again, see once.go. It goes no further
+//	_time        PUBLISH: when the event was first published, in ms since 1970. It becomes the detail _time of EVENT
+//	_origin      PUBLISH: identifies the event if it is sent again, see once.go. It is not passed on
 
 const (
-	maxHops      = 16
-	maxWayOctets = 4 << 10
-	maxTime      = 253402300799999 // the end of the year 9999, in ms since 1970
+	maxHops     = 16
+	maxWayBytes = 4 << 10
+	maxTime     = 253402300799999 // the end of the year 9999, in ms since 1970
 )
 
-// mayForward reports whether what the session says of the way is heeded.
+// mayForward reports whether the forwarding options of the session are heeded.
 func (s *session) mayForward() bool { return s.internal() || s.role().Forwards() }
 
 func isForwarded(key []byte) bool { return string(key) == "forward_for" || string(key) == wamp.KeyTime }
 
-// acceptForwarding checks what a PUBLISH or CALL says of its way, and reports whether there is something to hand on. Of
-// sessions that may not forward only the places of the way are, without anybody's name: so a circle of links ends, however
-// its routers are configured, and nobody can pass for another.
+// acceptForwarding checks the forwarding options of a PUBLISH or CALL, and reports whether there is something to pass on.
+// From a session that may not forward, only the nodes of the hops are passed on, without the identities. So events cannot
+// go round in a circle, however the routers are configured, and no session can impersonate another.
 func (s *session) acceptForwarding(m *codec.Message, forwarded bool) (bool, error) {
 	if !forwarded {
 		return false, nil
@@ -43,7 +43,7 @@ func (s *session) acceptForwarding(m *codec.Message, forwarded bool) (bool, erro
 	for f := m.Dict.Fields(); nextOption(&f); {
 		switch key := string(f.Key()); {
 		case !isForwarded(f.Key()):
-			b.Value(key, f.Value()) // what is kept of the event on disk is read from the options again
+			b.Value(key, f.Value()) // an event restored from disk reads its options again
 		case key == "forward_for" && !found && checkWay(f.Value()) == nil:
 			if places := places(f.Value()); len(places) > 0 {
 				b.Any(key, places)
@@ -58,7 +58,7 @@ func (s *session) acceptForwarding(m *codec.Message, forwarded bool) (bool, erro
 	return true, nil
 }
 
-// places returns a way of which nothing is told but where it led.
+// places returns the hops of forward_for with their nodes only.
 func places(way codec.Value) (places []any) {
 	list, _ := way.Items()
 	for list.Next() {
@@ -76,7 +76,7 @@ func places(way codec.Value) (places []any) {
 	return places
 }
 
-// checkForwarded checks what is to be passed on from a session that may forward.
+// checkForwarded checks the forwarding options of a session that may forward.
 func checkForwarded(d codec.Dict) error {
 	for f := d.Fields(); nextOption(&f); {
 		switch string(f.Key()) {
@@ -103,13 +103,13 @@ func checkWay(way codec.Value) error {
 	switch {
 	case !ok:
 		return wrongType([]byte("forward_for"), "a list of dicts")
-	case hops > maxHops || len(way.Raw) > maxWayOctets:
-		return refusal{wamp.InvalidArgument, fmt.Sprintf("forward_for has more than %d hops or %d octets", maxHops, maxWayOctets)}
+	case hops > maxHops || len(way.Raw) > maxWayBytes:
+		return refusal{wamp.InvalidArgument, fmt.Sprintf("forward_for has more than %d hops or %d bytes", maxHops, maxWayBytes)}
 	}
 	return nil
 }
 
-// addForwarded hands on what a link says of an event or a call.
+// addForwarded copies the forwarding options of an event or a call that are passed on.
 func addForwarded(b *codec.Builder, from codec.Dict) {
 	for f := from.Fields(); nextOption(&f); {
 		if isForwarded(f.Key()) {

@@ -70,19 +70,12 @@ func (r *Router) newSession(conn Conn) *session {
 	return s
 }
 
-// logRefusal tells of peers that did not join, one a second at most: anybody can connect as often as he likes.
+// logRefusal logs that a peer did not join, at most once a second: a peer may connect as often as it likes.
 func (r *Router) logRefusal(conn Conn, err error) {
-	r.mu.Lock()
-	now := time.Now()
-	if now.Sub(r.refusalLogged) < time.Second {
-		r.refusals++
-		r.mu.Unlock()
-		return
+	if suppressed, ok := r.refusals.allow(); ok {
+		t := conn.Transport()
+		r.options().Log.Warn("session refused", "peer", t.Remote, "listener", t.Listener, "err", err, "suppressed", suppressed)
 	}
-	unlogged := r.refusals
-	r.refusals, r.refusalLogged = 0, now
-	r.mu.Unlock()
-	r.options().Log.Warn("session refused", "peer", conn.Transport().Remote, "at", conn.Transport().Listener, "because", err, "others since the last such line", unlogged)
 }
 
 // await reads the message that the peer has to send next, within HelloTimeout. A peer that is late is told so before its
@@ -118,7 +111,7 @@ var errAborted = errors.New("aborted by the peer")
 
 func aborted(m *codec.Message) error { return fmt.Errorf("%w: %s", errAborted, m.Text) }
 
-// errLate is why a peer is turned away that has had its ABORT already: it let its time to join pass.
+// errLate is why a peer did not join in time; it has had its ABORT.
 var errLate = errors.New("join: too late")
 
 // abortJoin answers with the ABORT that says err, and closes the connection once the peer has it.
@@ -204,7 +197,7 @@ func (s *session) logJoin() {
 	}
 	t := s.conn.Transport()
 	s.realm.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", t.Remote, "role", s.role().Name(),
-		"over", t.Protocol, "serializer", t.Serializer.String())
+		"protocol", t.Protocol, "serializer", t.Serializer.String())
 }
 
 // welcome makes WELCOME; extra is authextra, what the authentication has to tell. A peer that takes no message of that

@@ -62,12 +62,12 @@ func (b *logbook) close() {
 		return
 	}
 	b.timer.Stop()
-	attrs := []any{"within", time.Since(b.begun).Round(time.Millisecond).String()}
+	attrs := []any{"duration", time.Since(b.begun).Round(time.Millisecond).String()}
 	for k, n := range b.seen {
 		if n > linesLogged {
 			attrs = append(attrs, lineKeys[k], n-linesLogged)
 		}
 	}
-	b.log.Warn("more sessions than are logged one by one", attrs...)
+	b.log.Warn("log lines about sessions were suppressed", attrs...)
 	b.timer, b.begun = nil, time.Time{}
 }

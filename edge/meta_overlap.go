@@ -6,9 +6,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// wamp.subscription.list and wamp.registration.list with the keyword argument _overlaps, a list of [URI, match policy],
-// list only what overlaps one of these, and tell its details in a second result: one call, where a link over a narrow line
-// would have to make one for each subscription of a whole fleet. With _members the details list the sessions as well.
+// wamp.subscription.list and wamp.registration.list take the keyword argument _overlaps, a list of [URI, match policy].
+// Then they list only what overlaps one of these patterns, with the details as a second result. So a router behind a slow
+// line makes one call, instead of one for each subscription of a fleet. With _members the details list the sessions, too.
 
 // maxOverlaps is how many patterns a call may name.
 const maxOverlaps = 256

@@ -13,36 +13,36 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Two routers of one id, as a copied SD card makes them, lose events without a word: what comes from the one seems to the
-// other to have come round in a circle, and of two that share a copy of a data directory, to have been routed already. So
-// the router of a link says in HELLO which node it is, and a second one of the same id is refused as long as the first is
-// there. Both sides tell of it: the refused one goes on storing what it exports.
+// Two routers with one node id, such as two gateways made from one SD card, lose events silently. To each of them, the
+// other's events seem to have come round in a circle; and if they share a copy of a data directory, to have been routed
+// already. So a session that belongs to another router names its node in HELLO, and a second node with the same id is
+// refused as long as the first is connected. Both sides report it.
 //
-// A session that is left over from a broken connection is no second node: one of the same process has its boot, and one of
-// a process before is asked for a sign of life and, if it gives none, makes room.
+// A session left over from a broken connection is not a second node. If it is from the same process, it has the same boot.
+// If it is from an earlier process, the router probes it, and closes it if it does not respond.
 //
-// No session can keep out another that is trusted more: one that may not forward is no obstacle to one that may, nor to one
-// of another role. Then both are let in, and the alarm is raised.
+// A session cannot keep out another one that is trusted more: a session that may not forward does not block one that may,
+// nor one with another role. Then both are admitted, and the clash is reported.
 
-// probeTime is how long a session may be silent that is asked for a sign of life.
+// probeTime is how long a session that is probed has to respond.
 const probeTime = 5 * time.Second
 
-// prober is a Conn that can ask its peer for a sign of life. It reports false if nothing comes within the time.
+// prober is a Conn that can probe its peer. Probe reports false if the peer does not respond in time.
 type prober interface{ Probe(time.Duration) bool }
 
-// announceNode reads HELLO.Details._node. Other text under this key is ignored, as any unknown detail.
+// announceNode reads HELLO.Details._node. A value of another form is ignored, like any unknown detail.
 func (s *session) announceNode(details map[string]any) {
 	if n, ok := wamp.ReadNode(details[wamp.KeyNode]); ok {
 		s.node = &n
 	}
 }
 
-// rivalry means that a member of the realm has the node id of the session that joins.
+// rivalry is the error of a session whose node id a member of the realm has already.
 type rivalry struct{ member *session }
 
 func (r rivalry) Error() string { return "another session has this node id" }
 
-// joinNode is join for what may be the link of a node.
+// joinNode is join for a session that may belong to another router.
 func (m *realm) joinNode(s *session) error {
 	if err := m.checkNode(s); err != nil {
 		return err
@@ -60,8 +60,8 @@ func (m *realm) joinNode(s *session) error {
 			return m.refuseNode(s, address(r.member))
 		}
 		r.member.displaced.Store(true)
-		m.log.Warn("a session of the same node gives no sign of life and makes room", "node", s.node.ID,
-			"session", r.member.id, "peer", address(r.member), "for", address(s))
+		m.log.Warn("session of the same node does not respond; it is closed", "node", s.node.ID,
+			"session", r.member.id, "peer", address(r.member), "successor", address(s))
 		r.member.conn.Close()
 	}
 }
@@ -71,7 +71,7 @@ func alive(s *session) bool {
 	return !ok || p.Probe(probeTime)
 }
 
-// rival returns the member that the session can't be beside. Holds mu.
+// rival returns the member that keeps the session out; nil if there is none. Holds mu.
 func (m *realm) rival(s *session) *session {
 	if s.node == nil {
 		return nil
@@ -88,12 +88,12 @@ func (s *session) clashesWith(other *session) bool {
 	return s.node != nil && !s.displaced.Load() && s.node.ClashesWith(*other.node)
 }
 
-// keepsOut reports whether a session may keep out another one of its node's id.
+// keepsOut reports whether a session may keep out another one with its node id.
 func (s *session) keepsOut(other *session) bool {
 	return s.mayForward() || !other.mayForward() && s.role().Name() == other.role().Name()
 }
 
-// reportNamesake raises the alarm for a session that was let in beside another of its node's id.
+// reportNamesake reports a session that was admitted although another one has its node id.
 func (m *realm) reportNamesake(s *session) {
 	if s.node == nil {
 		return
@@ -107,12 +107,12 @@ func (m *realm) reportNamesake(s *session) {
 	}
 	m.mu.Unlock()
 	if namesake != nil && m.noteClash(s, address(namesake)) {
-		m.log.Error("node id is used twice; both are let in, for they have different roles", "node", s.node.ID,
+		m.log.Error("node id is used twice; both sessions are admitted, because their roles differ", "node", s.node.ID,
 			"first", address(namesake), "second", address(s), "authid", s.authid)
 	}
 }
 
-// checkNode refuses a node whose id this router has, or one that its links lead to.
+// checkNode refuses a node that has the id of this router, or of one above it.
 func (m *realm) checkNode(s *session) error {
 	if s.node == nil {
 		return nil
@@ -121,18 +121,19 @@ func (m *realm) checkNode(s *session) error {
 		return m.refuseNode(s, "this router itself")
 	}
 	m.mu.Lock()
-	link := m.nodeAbove(*s.node)
+	above := m.nodeAbove(*s.node)
 	m.mu.Unlock()
-	if link != "" {
-		return m.refuseNode(s, "a router above this one, over "+link)
+	if above != "" {
+		return m.refuseNode(s, "a router above this one, over "+above)
 	}
 	return nil
 }
 
-// nodeAbove returns the name of the link that leads to another node of the same id; "" if there is none. Holds mu.
+// nodeAbove returns the name of the connection to another node of the same id above this router; "" if there is none.
+// Holds mu.
 //
-// What the next router says of those above it may be old: one of them may have been started again since, and may be the
-// very node that joins, where the links make a ring. So only another installation makes another node of these.
+// What the next router says of those above it may be outdated: one of them may have restarted since. In a ring of routers
+// it may even be the node that joins. So of these, only a node of another installation is a different node.
 func (m *realm) nodeAbove(n wamp.Node) string {
 	for p, nodes := range m.above {
 		for i, other := range nodes {
@@ -144,18 +145,18 @@ func (m *realm) nodeAbove(n wamp.Node) string {
 	return ""
 }
 
-// refuseNode makes the refusal of a session and tells of it.
+// refuseNode makes the error that refuses a session, and logs a new clash.
 func (m *realm) refuseNode(s *session, first string) error {
 	err := duplicateNode(s.node.ID, first, address(s))
 	if m.noteClash(s, first) {
-		m.log.Error("node id is used twice; the second link is refused", "node", s.node.ID, "first", first, "second", address(s),
+		m.log.Error("node id is used twice; the second session is refused", "node", s.node.ID, "first", first, "second", address(s),
 			"authid", s.authid)
 	}
 	return err
 }
 
-// noteClash notes that a session has the node id of another. It reports whether that is news.
-func (m *realm) noteClash(s *session, first string) (news bool) {
+// noteClash notes that a session has the node id of another. It reports whether the clash is new.
+func (m *realm) noteClash(s *session, first string) (isNew bool) {
 	return m.router.clashes.add(Clash{Realm: m.name, Node: s.node.ID, First: first, Second: address(s), Seen: time.Now()})
 }
 
@@ -164,13 +165,13 @@ func duplicateNode(id, first, second string) refusal {
 		id, first, second)}
 }
 
-// address says where a session comes from.
+// address returns where a session comes from.
 func address(s *session) string {
 	t := s.conn.Transport()
 	return strings.TrimSpace(cmp.Or(t.Remote, "a local peer") + " at " + t.Listener)
 }
 
-// nodes is WELCOME.Details._nodes: this router, and those above it.
+// nodes returns WELCOME.Details._nodes: this router, and those above it.
 func (m *realm) nodes() (list []any) {
 	if self := m.router.options().Identity; self.Boot != "" {
 		list = append(list, self.Fields())
@@ -187,16 +188,17 @@ func (m *realm) nodes() (list []any) {
 	return list
 }
 
-// maxNodes is how many routers WELCOME names: a chain is not longer than what may cross it (forward.go).
+// maxNodes is how many routers WELCOME names: events cross no longer chain (forward.go).
 const maxNodes = maxHops
 
-// upstream is what leads from a realm to other routers.
+// upstream is a connection from a realm to other routers.
 type upstream struct{ name string }
 
-// Above returns the function by which a part of this process says which routers it leads to, the next one first; none while it
-// is down. A session of a node that clashes with one of them gets GOODBYE, and will be refused when it comes back.
+// Above returns a function by which a part of this process reports which routers it connects the realm to: the next one
+// first, and none while the connection is down. A session whose node clashes with one of them gets GOODBYE, and is refused
+// when it comes back.
 func (r *Router) Above(realm, name string) func([]wamp.Node) {
-	p := &upstream{name} // two have the same name while one takes the place of the other
+	p := &upstream{name} // while one connection replaces another, two have the same name
 	return func(nodes []wamp.Node) {
 		if m := r.realm([]byte(realm)); m != nil {
 			m.setAbove(p, nodes)
@@ -222,17 +224,18 @@ func (m *realm) setAbove(p *upstream, nodes []wamp.Node) {
 	}
 }
 
-// Clash is a node id in use twice.
+// Clash is a node id that is in use twice.
 type Clash struct {
 	Realm  string    `json:"realm"`
 	Node   string    `json:"node"`
-	First  string    `json:"first"`  // where the node is that was there before
-	Second string    `json:"second"` // where the one is that was refused
+	First  string    `json:"first"`  // address of the node that was connected before
+	Second string    `json:"second"` // address of the node that was refused
 	Seen   time.Time `json:"seen"`   // the last attempt
 	Tries  uint64    `json:"tries"`
 }
 
-// clashes are those of late. A link tries again once a minute or more often, so one that was not seen for longer is over.
+// clashes are the recent clashes. A router that is refused retries at least once a minute, so a clash that was not seen
+// for longer is over.
 type clashes struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -244,8 +247,8 @@ const (
 	clashExpiry = 3 * time.Minute
 )
 
-// add notes an attempt. It reports whether that is news.
-func (c *clashes) add(seen Clash) (news bool) {
+// add notes an attempt. It reports whether the clash is new.
+func (c *clashes) add(seen Clash) (isNew bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.expire()
@@ -260,14 +263,14 @@ func (c *clashes) add(seen Clash) (news bool) {
 		}
 		old = new(Clash)
 		c.list[key] = old
-		news = true
+		isNew = true
 	}
 	seen.Tries = old.Tries + 1
 	*old = seen
-	return news
+	return isNew
 }
 
-// present returns those of now, by realm and node.
+// present returns the present clashes, by realm and node.
 func (c *clashes) present() []Clash {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -279,7 +282,7 @@ func (c *clashes) present() []Clash {
 	return list
 }
 
-// Clashes returns the node ids that two links of a realm have.
+// Clashes returns the node ids that are in use twice in a realm.
 func (r *Router) Clashes(realm string) []Clash {
 	return slices.DeleteFunc(r.clashes.present(), func(c Clash) bool { return c.Realm != realm })
 }

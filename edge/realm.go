@@ -19,7 +19,7 @@ type realm struct {
 	asks   asks
 	state  *state // nil: nothing is kept on disk
 
-	trouble throttle // of the procedures that are asked
+	askFailures throttle // bounds the log lines about procedures that the router calls
 
 	// These are read without a lock and replaced under mu.
 	policy     atomic.Pointer[policy]

@@ -8,8 +8,8 @@ import (
 )
 
 // reroute is what it takes to ask another callee when one answers wamp.error.unavailable (advanced/rpc_call_rerouting.md),
-// or when a link answers that it is down. It is kept for callees that announced call_reroute, and for links that are not
-// the only one to offer the procedure. Guarded by pending.mu.
+// or when a fallback answers that it cannot reach its router (wamp.KeyUnsent). It is kept for callees that announced
+// call_reroute, and for fallback registrations with several callees. Guarded by pending.mu.
 type reroute struct {
 	procedure []byte
 	dict      codec.Dict
@@ -22,13 +22,13 @@ func newReroute(m *codec.Message, seat *calleeSeat, o callOptions) *reroute {
 	return &reroute{bytes.Clone(m.Text), m.Dict.Clone(), o, m.Payload.Clone(), []*calleeSeat{seat}}
 }
 
-// reroutes reports whether a call is kept for the case that its callee can't attend to it.
+// reroutes reports whether a call is kept in case its callee cannot handle it.
 func (reg *registration) reroutes(seat *calleeSeat) bool {
 	return seat.session.features.has(calleeReroute) || seat.fallback && len(reg.callees) > 1
 }
 
-// mayReroute reports whether its callee's ERROR hands the call to another. Of a link it does if the call has not gone
-// anywhere: what a session at the centre took with it may have been done.
+// mayReroute reports whether the callee's ERROR lets another callee be asked. A fallback's does only if the call was not
+// sent anywhere: otherwise the procedure may have run already.
 func (c *call) mayReroute(m *codec.Message) bool {
 	switch {
 	case c.reroute == nil || c.killed:
@@ -52,8 +52,8 @@ func isUnsent(details codec.Dict) bool {
 	return false
 }
 
-// rerouteCall hands c to the next callee of its registration, or tells the caller that there is none. c stays in the
-// caller's map all the while, so that a CANCEL finds it. Holds mu.
+// rerouteCall passes c to the next callee of its registration, or answers the caller if there is none. Meanwhile c stays in
+// the caller's map, so that a CANCEL finds it. Holds mu.
 func (p *pending) rerouteCall(t *turn, c *call) {
 	again := c.reroute
 	for {
@@ -74,11 +74,11 @@ func (p *pending) rerouteCall(t *turn, c *call) {
 	if c.callee.features.has(calleeReroute) {
 		p.fail(t, c, wamp.NoAvailableCallee)
 	} else {
-		p.fail(t, c, refusal{wamp.NetworkFailure, "all links that lead to the procedure are down"})
+		p.fail(t, c, refusal{wamp.NetworkFailure, "no router that offers the procedure can be reached"})
 	}
 }
 
-// reinvoke gives c to another callee. Holds mu.
+// reinvoke sends the INVOCATION of c to another callee. Holds mu.
 func (p *pending) reinvoke(t *turn, c *call, reg *registration, seat *calleeSeat) bool {
 	again, callee := c.reroute, seat.session
 	if seat.gone || seat.busy() || callee.accepts(again.options) != nil {

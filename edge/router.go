@@ -19,9 +19,9 @@ import (
 type Options struct {
 	Log   *slog.Logger // default: slog.Default()
 	Agent string       // what WELCOME says the router is; default "runnel"
-	Node  string       // what WELCOME._node says which router it is, for uplinks to recognise loops by; "": nothing
+	Node  string       // the router's id in WELCOME.Details._node, by which other routers recognize loops; "": none
 
-	// Identity tells the router from others, for the links that join it; see node.go. The zero value: none clashes with it.
+	// Identity distinguishes the router from others that connect to it; see node.go. The zero value clashes with none.
 	Identity wamp.Node
 
 	// Reports are topics below "runnel.", which are the router's own, where any session may publish that its role allows to.
@@ -95,13 +95,13 @@ type Router struct {
 	clashes  clashes
 	open     atomic.Int64 // connections in Serve
 
-	mu            sync.Mutex
-	realms        map[string]*realm
-	joining       map[Conn]struct{} // peers that have no session yet
-	closed        bool
-	refusals      int       // that are not logged yet
-	refusalLogged time.Time // the last one
-	serving       sync.WaitGroup
+	refusals throttle // bounds the log lines about peers that did not join
+
+	mu      sync.Mutex
+	realms  map[string]*realm
+	joining map[Conn]struct{} // peers that have no session yet
+	closed  bool
+	serving sync.WaitGroup
 }
 
 // NewRouter returns a router without realms.

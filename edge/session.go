@@ -27,7 +27,7 @@ type session struct {
 	strict       bool     // the realm insisted on the letter when the session joined
 	features     features // what the peer announced
 	joinedAt     time.Time
-	node         *wamp.Node // the router that the peer is a link of, if it says so
+	node         *wamp.Node // the router that the peer belongs to, if it says so
 
 	out         outbox // locks for itself
 	ownsAccount bool   // the session has opened the outbox's account
@@ -329,12 +329,12 @@ func (s *session) logEnd(cause error) {
 	if !s.realm.router.logbook.allow(kind) {
 		return
 	}
-	attrs := []any{"after", time.Since(s.joinedAt).Round(time.Millisecond).String()}
+	attrs := []any{"duration", time.Since(s.joinedAt).Round(time.Millisecond).String()}
 	if s.out.overrun {
-		cause = errors.New("it did not take its replies")
+		cause = errors.New("the peer did not take its replies")
 	}
 	if !errors.Is(cause, errGoodbye) {
-		attrs = append(attrs, "because", cause)
+		attrs = append(attrs, "err", cause)
 	}
 	s.log().Info("session ended", attrs...)
 }
@@ -390,5 +390,5 @@ func (s *session) noteDrops(events uint64) {
 	if !s.realm.router.logbook.allow(losses) {
 		return
 	}
-	s.log().Warn("slow peer lost events", "events", events, "in all", s.out.dropped.Load())
+	s.log().Warn("slow peer lost events", "events", events, "total", s.out.dropped.Load())
 }

@@ -101,8 +101,8 @@ func TestGarbage(t *testing.T) {
 			}
 		})
 	}
-	logged(t, 0, `level=WARN msg="session refused" peer=\S+ at=tcp\S+ because=`)
-	logged(t, 0, `level=INFO msg="session ended" realm=stage\.\S+ session=\d+ authid=\S+ peer=\S+ after=\S+ because="protocol violation: `)
+	logged(t, 0, `level=WARN msg="session refused" peer=\S+ listener=tcp\S+ err=`)
+	logged(t, 0, `level=INFO msg="session ended" realm=stage\.\S+ session=\d+ authid=\S+ peer=\S+ duration=\S+ err="protocol violation: `)
 }
 
 // pour sends octets and waits for the router to hang up, or hangs up itself where that would wait for more.

@@ -308,6 +308,6 @@ cross
 shutdown
 if [ "$failed" -gt 0 ]; then
 	echo "what the router said of it:" >&2
-	grep -h 'level=WARN\|level=ERROR\|because=' "$work"/*.log | grep -v 'because=EOF' | tail -n 40 >&2 || true
+	grep -h 'level=WARN\|level=ERROR\|err=' "$work"/*.log | grep -v 'err=EOF' | tail -n 40 >&2 || true
 fi
 complete=yes

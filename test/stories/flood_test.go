@@ -181,7 +181,7 @@ func TestSubscriberThatStopsReading(t *testing.T) {
 		}
 		got++
 	}
-	lost := r.logs(`msg="slow peer lost events" .*"in all"=(\d+)`)[1]
+	lost := r.logs(`msg="slow peer lost events" .*total=(\d+)`)[1]
 	if fmt.Sprint(n-got) != lost {
 		t.Errorf("%d of %d events came, and %s are reported lost", got, n, lost)
 	}
