@@ -80,25 +80,22 @@ func (s *Spool) mark(t *heldTopic) {
 	h.marks[t.name] = gone
 }
 
-// heldDueAt returns the time at which held events and marks are to be written.
-func (s *Spool) heldDueAt() (at int64, ok bool) {
+// heldQueue describes the held events and marks that are not written.
+func (s *Spool) heldQueue() queue {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &s.held
 	if h.log == nil || len(h.tail)+len(h.marks) == 0 {
-		return 0, false
+		return queue{}
 	}
-	at = h.marksAt + s.opts.SpillAfter.Milliseconds()
+	q := queue{some: true, at: h.marksAt + s.opts.SpillAfter.Milliseconds(), answerBy: never, urgent: s.urgent()}
 	if len(h.tail) > 0 {
-		at = h.dueAt
+		q.at = h.dueAt
 	}
-	if s.memoryOnly > s.opts.MaxMemory/2 {
-		at = 0
+	if h.callbacks > 0 {
+		q.answerBy = q.at
 	}
-	if s.alarm != nil && h.callbacks == 0 {
-		at = max(at, s.writer.retryAt)
-	}
-	return at, true
+	return q
 }
 
 // heldBatch is the content of one write to the log.

@@ -47,7 +47,7 @@ func (s *Spool) put(e *entry) error {
 	l.push(e)
 	s.count(e)
 	s.evict()
-	if first || s.memoryOnly > s.opts.MaxMemory/2 || s.alarm != nil && e.Class == Durable {
+	if first || s.urgent() || s.alarm != nil && e.Class == Durable {
 		signal(s.wake)
 	}
 	return nil

@@ -4,24 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"syscall"
 	"time"
 )
 
-const (
-	commitOctets  = 48 << 10 // bytes in one write, which then goes to one segment
-	idle          = time.Hour
-	gapsPause     = time.Second // between two writes of the gaps
-	firstPatience = time.Second
-	lastPatience  = 30 * time.Second
-)
-
 // writer is the state of Run.
 type writer struct {
-	retryAt  int64         // by the spool's clock: no earlier attempt after a failure
-	patience time.Duration // pause before the next attempt
-	gapsAt   int64         // no earlier write of the gaps
+	schedule schedule
 	scratch  []byte
 }
 
@@ -52,43 +41,73 @@ func (s *Spool) Close() {
 	s.release()
 }
 
-// work does everything that is due, and returns the time until the next task is due.
+// work does everything that is due, and returns the time until the next task is due. Each queue is looked at only when its
+// turn comes, because a commit may take long and make room.
 func (s *Spool) work() time.Duration {
+	c := &s.writer.schedule
 	now := s.clock.now()
 	s.expire(now)
 	err, tried := s.trim(), false
 	for _, l := range s.lanes[Disk:] {
-		if at, ok := s.dueAt(l); ok && at <= now {
+		if c.commitAt(s.queueOf(l)) <= now {
 			tried = true
 			err = errors.Join(err, s.commit(l))
 		}
 	}
-	if at, ok := s.heldDueAt(); ok && at <= now {
+	if c.commitAt(s.heldQueue()) <= now {
 		tried = true
 		err = errors.Join(err, s.commitHeld())
 	}
 	if s.held.log != nil {
 		err = errors.Join(err, s.trimHeld())
 	}
-	if now >= max(s.writer.retryAt, s.writer.gapsAt) {
+	if now >= c.gapsDueAt() {
 		err = errors.Join(err, s.saveGaps())
-		s.writer.gapsAt = s.clock.now() + gapsPause.Milliseconds()
+		c.wroteGaps(s.clock.now())
 	}
-	if err == nil && !tried && s.alarmDue(now) {
+	if err == nil && !tried && c.testDue(now, s.gaps != nil) {
 		err, tried = s.testWrite(), true
 	}
 	if err != nil || tried {
 		s.report(err)
 	}
-	return s.untilDue()
+	now = s.clock.now()
+	return time.Duration(c.wakeAt(now, s.workload())-now) * time.Millisecond
 }
 
-// alarmDue reports whether it is time to check whether the alarm still applies.
-func (s *Spool) alarmDue(now int64) bool {
+// workload returns all that Run may have to do.
+func (s *Spool) workload() workload {
+	w := workload{onDisk: s.gaps != nil, maxAge: s.opts.MaxAge}
+	for _, l := range s.lanes[Disk:] {
+		w.queues = append(w.queues, s.queueOf(l))
+	}
+	w.queues = append(w.queues, s.heldQueue())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.alarm != nil && s.gaps != nil && now >= s.writer.retryAt
+	w.newGaps, w.events = s.newGaps, s.depth
+	return w
 }
+
+// queueOf describes the events of a lane that are not written.
+func (s *Spool) queueOf(l *lane) queue {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.log == nil || l.nextWrite == nil {
+		return queue{}
+	}
+	wait := s.opts.SpillAfter.Milliseconds()
+	if l.class == Durable {
+		wait = s.opts.Sync.Milliseconds()
+	}
+	q := queue{some: true, at: l.nextWrite.at + wait, answerBy: never, urgent: s.urgent()}
+	for e := l.back; s.alarm != nil && e != nil && e.stored != nil; e = e.prev {
+		q.answerBy = min(q.answerBy, e.at+wait)
+	}
+	return q
+}
+
+// urgent reports whether events must be written early to free memory.
+func (s *Spool) urgent() bool { return s.memoryOnly > s.opts.MaxMemory/2 }
 
 // testWrite checks that the disk is writable by appending a record without an event.
 func (s *Spool) testWrite() error {
@@ -109,181 +128,6 @@ func (s *Spool) appendMark(l *lane) error {
 	s.mu.Unlock()
 	_, err := l.log.Append(all([][]byte{appendHead(nil, markRecord, s.epoch, last, acked, s.clock.now())}))
 	return errors.Join(err, l.log.Sync())
-}
-
-// untilDue returns how long until something is to be done.
-func (s *Spool) untilDue() time.Duration {
-	now := s.clock.now()
-	next := now + idle.Milliseconds()
-	for _, l := range s.lanes[Disk:] {
-		if at, ok := s.dueAt(l); ok {
-			next = min(next, at)
-		}
-	}
-	if at, ok := s.heldDueAt(); ok {
-		next = min(next, at)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.newGaps && s.gaps != nil {
-		next = min(next, max(s.writer.retryAt, s.writer.gapsAt))
-	}
-	if s.alarm != nil && s.gaps != nil {
-		next = min(next, s.writer.retryAt)
-	}
-	if age := s.opts.MaxAge.Milliseconds(); age > 0 && s.depth > 0 {
-		next = min(next, now+max(age/16, 1))
-	}
-	return time.Duration(max(next-now, 1)) * time.Millisecond
-}
-
-// dueAt returns the time at which a lane is to be committed.
-func (s *Spool) dueAt(l *lane) (at int64, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := l.nextWrite
-	if l.log == nil || e == nil {
-		return 0, false
-	}
-	wait := s.opts.SpillAfter
-	if l.class == Durable {
-		wait = s.opts.Sync
-	}
-	at = e.at + wait.Milliseconds()
-	if s.memoryOnly > s.opts.MaxMemory/2 {
-		at = 0
-	}
-	if s.alarm == nil {
-		return at, true
-	}
-	at = max(at, s.writer.retryAt)
-	for e := l.back; e != nil && e.stored != nil; e = e.prev {
-		at = min(at, e.at+wait.Milliseconds()) // a publisher is waiting for an answer, even if it is an error
-	}
-	return at, true
-}
-
-// commit writes and syncs the events of a lane that are not written.
-func (s *Spool) commit(l *lane) error {
-	s.mu.Lock()
-	l.busy = true
-	until, acked := s.last, s.ackedTo()
-	if seg := l.newest(); seg != nil && s.opts.MaxAge > 0 && s.clock.now()-seg.oldest > s.opts.MaxAge.Milliseconds()/8 {
-		l.log.Seal() // a segment expires as a whole, so it must not span too long a time
-	}
-	s.mu.Unlock()
-	var done []placement
-	err := s.writable()
-	for err == nil {
-		batch := s.gather(l, until)
-		if len(batch) == 0 {
-			break
-		}
-		p := placement{entries: batch}
-		if _, err = l.log.Append(s.records(batch, acked)); err == nil {
-			p.number, p.octets = l.log.Newest()
-		} else {
-			p.failed = true
-		}
-		done = append(done, p)
-	}
-	err = errors.Join(err, l.log.Sync())
-	for i := range done { // a failed sync, also that of a full segment, loses all records since the last successful one
-		done[i].failed = done[i].failed || !l.log.Holds(done[i].number, done[i].octets)
-	}
-	s.commitDone(l, done, until, err)
-	return err
-}
-
-// placement states where entries were written.
-type placement struct {
-	entries []*entry
-	number  uint64
-	octets  int64 // size of the segment including them
-	failed  bool
-}
-
-// gather takes as many entries as fit into one write.
-func (s *Spool) gather(l *lane, until uint64) (batch []*entry) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	octets := int64(0)
-	for e := l.nextWrite; e != nil && e.Sequence <= until; e = l.nextWrite {
-		if octets += e.octets; len(batch) > 0 && octets > commitOctets {
-			break
-		}
-		e.writing = true
-		batch = append(batch, e)
-		l.nextWrite = e.next
-	}
-	return batch
-}
-
-func (s *Spool) records(batch []*entry, acked uint64) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for _, e := range batch {
-			s.writer.scratch = appendEvent(s.writer.scratch[:0], e, acked)
-			if !yield(s.writer.scratch) {
-				return
-			}
-		}
-		if cap(s.writer.scratch) > 2*commitOctets {
-			s.writer.scratch = nil // do not keep the memory of a long record
-		}
-	}
-}
-
-// commitDone updates the lane after a commit.
-func (s *Spool) commitDone(l *lane, done []placement, until uint64, err error) {
-	s.mu.Lock()
-	defer s.unlockAndCall()
-	l.busy = false
-	for _, p := range done {
-		for _, e := range p.entries {
-			if e.writing = false; p.failed {
-				continue
-			}
-			l.addRecord(p.number, p.octets, e)
-			if !e.gone {
-				e.written = true
-				s.memoryOnly -= e.octets
-				s.resolve(e, nil)
-			}
-		}
-	}
-	if err != nil {
-		s.commitFailed(l, until, err)
-	}
-	s.retire(l)
-	s.evict()
-	s.signalRoom()
-}
-
-// commitFailed updates the lane after a commit that did not write everything.
-func (s *Spool) commitFailed(l *lane, until uint64, err error) {
-	for l.nextWrite = l.front; l.nextWrite != nil && l.nextWrite.written; {
-		l.nextWrite = l.nextWrite.next
-	}
-	for e := l.nextWrite; e != nil && e.Sequence <= until; e = e.next {
-		s.resolve(e, fmt.Errorf("store event: %w", err))
-	}
-	l.deleteIfEmpty()
-}
-
-// retire schedules segments without remaining events for deletion. The newest segment of Durable is kept until it is
-// half full, because the next commit would only begin another one.
-func (s *Spool) retire(l *lane) {
-	for i := 0; i < len(l.segments); {
-		seg := l.segments[i]
-		newest := i == len(l.segments)-1 && !seg.sealed
-		if seg.live > 0 || newest && (l.busy || l.class == Durable && seg.octets < l.limit/2) {
-			i++
-			continue
-		}
-		s.octets -= seg.liveOctets
-		l.removeSegment(seg)
-		signal(s.wake)
-	}
 }
 
 // trim deletes the files of segments scheduled for deletion.
@@ -350,12 +194,13 @@ func (s *Spool) report(err error) {
 	s.mu.Lock()
 	defer s.unlockAndCall()
 	defer s.signalRoom()
-	w := &s.writer
+	c := &s.writer.schedule
 	if err == nil {
 		if s.alarm != nil {
 			s.log.Info("spool writable again", "duration", time.Since(s.alarmed).Round(time.Second).String())
 		}
-		s.alarm, w.patience, w.retryAt = nil, 0, 0
+		s.alarm = nil
+		c.succeeded()
 		return
 	}
 	if s.alarm == nil {
@@ -363,11 +208,11 @@ func (s *Spool) report(err error) {
 		s.log.Error("spool not writable, keeping events in memory", "err", err)
 	}
 	s.alarm = err
-	w.patience = min(max(2*w.patience, firstPatience), lastPatience)
+	now := s.clock.now()
+	c.failed(now)
 	if s.relieve(err) {
-		w.patience = s.opts.Sync
+		c.retryIn(now, s.opts.Sync)
 	}
-	w.retryAt = s.clock.now() + w.patience.Milliseconds()
 }
 
 // relieve makes room on a full disk by dropping the oldest events there, so that newer events in memory are not dropped.
