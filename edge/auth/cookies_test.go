@@ -88,10 +88,10 @@ func TestCookiesAreBounded(t *testing.T) {
 	}
 }
 
-// TestCookiesAreWrittenLater: what can't be written is told of once, and written when it can be.
+// TestCookiesAreWrittenLater: a failed save is logged once, and repeated until it succeeds.
 func TestCookiesAreWrittenLater(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "dir")
-	if err := os.WriteFile(dir, nil, 0o600); err != nil { // in the directory's place
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // a file in place of the directory
 		t.Fatal(err)
 	}
 	var log strings.Builder
@@ -143,8 +143,8 @@ func TestBasis(t *testing.T) {
 	}
 }
 
-// TestForgetCookies: what is forgotten is gone from the file at once; a cookie stands for another user only at the address
-// where it was given.
+// TestForgetCookies: a forgotten cookie is removed from the file at once. A cookie may pass to another user only at the
+// address where it was issued.
 func TestForgetCookies(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "cookies.json")
 	now := cookiePrincipals(t, "secret", "user")
@@ -161,7 +161,7 @@ func TestForgetCookies(t *testing.T) {
 	c.Remember("a", proof(joe, "192.0.2.1"))
 	c.Remember("a", proof(ann, "192.0.2.1"))
 	is("a", "ann")
-	c.Remember("a", proof(joe, "192.0.2.9")) // may have been put there by ann
+	c.Remember("a", proof(joe, "192.0.2.9")) // ann may have planted it
 	is("a", "")
 	c.Remember("b", proof(joe, "192.0.2.1"))
 	c.Remember("b", proof(joe, "192.0.2.9"))

@@ -78,7 +78,7 @@ func TestKnows(t *testing.T) {
 	}
 }
 
-// A decoy's challenge has the shape of the model's, is the same for the same stranger, and no answer is right.
+// The challenge of a decoy has the shape of the model's. It is the same each time for one peer, and no answer is right.
 func TestDecoys(t *testing.T) {
 	cra, err := DeriveCRA("password", "", 2000, 24)
 	if err != nil {
@@ -91,7 +91,7 @@ func TestDecoys(t *testing.T) {
 	for _, c := range []struct {
 		method string
 		like   *Principal
-		fixed  []string // what of the challenge is the model's
+		fixed  []string // fields of the challenge that must equal the model's
 	}{
 		{"wampcra", nil, nil},
 		{"wampcra", &Principal{Role: "r", CRA: &cra}, []string{"iterations", "keylen"}},

@@ -16,10 +16,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// keysOf are the private keys of the cast.
+// keysOf holds the private keys of the principals in cast.
 var keysOf = map[string]byte{"kim": 1, "all": 1}
 
-// right returns the answer that a client with the password "pencil", or the authid's private key, gives.
+// right returns the answer of a client with the password "pencil", or with the private key of the authid.
 func right(t testing.TB, authid string, e Exchange, hello map[string]any) (string, map[string]any) {
 	t.Helper()
 	extra := e.Challenge()
@@ -47,7 +47,7 @@ func clientAnswer(t testing.TB, a client.Auth, e Exchange) string {
 	return signature
 }
 
-// scramAnswer is the client's half of WAMP-SCRAM, from the specification's pseudocode.
+// scramAnswer is the client's part of WAMP-SCRAM, written from the specification's pseudocode.
 func scramAnswer(t testing.TB, authid, password string, challenge, hello map[string]any) (string, map[string]any) {
 	t.Helper()
 	memory, _ := challenge["memory"].(int)
@@ -72,7 +72,7 @@ func scramAnswer(t testing.TB, authid, password string, challenge, hello map[str
 	return base64.StdEncoding.EncodeToString(clientProof(salted, message)), extra
 }
 
-// clientProof is RFC 5802's.
+// clientProof is the proof of RFC 5802.
 func clientProof(salted []byte, message string) []byte {
 	key := hmac256(salted, "Client Key")
 	stored := digest(key)
@@ -160,7 +160,7 @@ func TestKeyIdentifies(t *testing.T) {
 	}
 }
 
-// TestForeignKey signs rightly with a key that is not the principal's.
+// TestForeignKey signs correctly, but with a key of another principal.
 func TestForeignKey(t *testing.T) {
 	p := principals(t, cast(t))
 	_, e, err := p.Begin(Request{Authid: "kim", Methods: []string{"cryptosign"}, Extra: map[string]any{"pubkey": publicHex(3)}})
@@ -183,7 +183,7 @@ func TestWrongAnswers(t *testing.T) {
 	const signForm = "cryptosign: the signature is not 96 octets in hex, nor 64"
 	for _, c := range []struct {
 		name, authid, method, signature string
-		extra                           map[string]any // "nonce" is filled in unless it is there
+		extra                           map[string]any // "nonce" is added if missing
 		want                            string
 	}{
 		{"ticket", "tom", "ticket", "pencil2", nil, failed},
@@ -290,7 +290,7 @@ func TestCRAChallenge(t *testing.T) {
 	}
 }
 
-// TestCRAVectors were computed with Python's hmac and Autobahn's derive_key.
+// TestCRAVectors checks values computed with Python's hmac and Autobahn's derive_key.
 func TestCRAVectors(t *testing.T) {
 	const text = `{"nonce": "LHRTC9zeOIrt_9U3", "authprovider": "userdb", "authid": "peter"}`
 	salted, err := DeriveCRA("secret1", "salt123", 100, 16)
@@ -320,7 +320,7 @@ func TestDeriveCRA(t *testing.T) {
 	}
 }
 
-// TestCryptosignVectors are the specification's (advanced/authentication_cryptosign.md, "Test Vectors").
+// TestCryptosignVectors checks the specification's vectors (advanced/authentication_cryptosign.md, "Test Vectors").
 func TestCryptosignVectors(t *testing.T) {
 	const channel = "62e935ae755f3d48f80d4d59f6121358c435722a67e859cc0caa8b539027f2ff"
 	for _, c := range []struct{ channel, key, challenge, signature string }{

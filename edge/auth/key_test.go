@@ -63,7 +63,7 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
-// TestSecretsDoNotPrint prints a principal in every way that a log might.
+// TestSecretsDoNotPrint prints a principal in every way that a log may use.
 func TestSecretsDoNotPrint(t *testing.T) {
 	p := Principal{Authid: "tom", Ticket: "xyzzy", CRA: &CRA{Secret: "xyzzy"}}
 	var log strings.Builder

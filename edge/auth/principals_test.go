@@ -27,7 +27,7 @@ func publicHex(b byte) string { return hex.EncodeToString(public(b)) }
 
 var fingerprint = strings.Repeat("0a", 32)
 
-// cheap makes SCRAM keys that cost a test nothing.
+// cheap returns SCRAM keys that take a test no time.
 func cheap(t testing.TB, kdf string) *SCRAM {
 	t.Helper()
 	memory := 0
@@ -41,7 +41,7 @@ func cheap(t testing.TB, kdf string) *SCRAM {
 	return &s
 }
 
-// cast is one principal for each way to join, and one for all.
+// cast has one principal for each method, and one with all methods.
 func cast(t testing.TB) []Principal {
 	salted, err := DeriveCRA("pencil", "salt123", 10, 32)
 	if err != nil {
@@ -81,7 +81,7 @@ func certified(name, sum string) *wamp.Transport {
 	return &wamp.Transport{Certificate: &wamp.Certificate{CommonName: name, SHA256: sum}}
 }
 
-// TestBegin says what each HELLO leads to: "=authid" an identity, a method's name its CHALLENGE, or a reason.
+// TestBegin checks the result of each HELLO: "=authid" is an identity, a method's name its CHALLENGE, or else a reason.
 func TestBegin(t *testing.T) {
 	p := principals(t, cast(t))
 	key := func(b byte) map[string]any { return map[string]any{"pubkey": publicHex(b)} }
@@ -186,8 +186,9 @@ func TestTransportIdentity(t *testing.T) {
 	}
 }
 
-// TestNobodyLearnsWhoExists compares what an unknown authid, a known one that has no such secret, and a wrong secret see.
-func TestNobodyLearnsWhoExists(t *testing.T) {
+// TestUnknownAuthidsLookKnown compares what a peer sees of an unknown authid, of a known one without such a secret, and
+// of a wrong secret.
+func TestUnknownAuthidsLookKnown(t *testing.T) {
 	p := principals(t, cast(t))
 	nonce := map[string]any{"nonce": "egVDf3DMJh0="}
 	for _, c := range []struct {
@@ -222,8 +223,8 @@ func TestNobodyLearnsWhoExists(t *testing.T) {
 	}
 }
 
-// TestStandInNeverJoins answers a stand-in's challenge with the secrets of the principal it is modelled after.
-func TestStandInNeverJoins(t *testing.T) {
+// TestDecoyNeverJoins answers a decoy's challenge with the secrets of the principal it is modelled after.
+func TestDecoyNeverJoins(t *testing.T) {
 	p := principals(t, []Principal{
 		{Authid: "all", Role: "r", Ticket: "pencil", CRA: &CRA{Secret: "pencil"}, SCRAM: cheap(t, kdfPBKDF2), Keys: []ed25519.PublicKey{public(1)}},
 	})
@@ -279,8 +280,8 @@ func TestStandInIsStable(t *testing.T) {
 	}
 }
 
-// TestStandInFollowsItsPrincipal: one principal more or less changes what few others see.
-func TestStandInFollowsItsPrincipal(t *testing.T) {
+// TestDecoyFollowsItsPrincipal: adding or removing one principal changes the decoys of few other authids.
+func TestDecoyFollowsItsPrincipal(t *testing.T) {
 	var list []Principal
 	for _, c := range "abcdefghijklmnopqrst" {
 		list = append(list, Principal{Authid: string(c), Role: "r", Ticket: "t"})
@@ -360,7 +361,7 @@ func TestPrincipalsErrors(t *testing.T) {
 	}
 }
 
-// TestPrincipalsAreCopied changes the list after it is compiled.
+// TestPrincipalsAreCopied changes the list after compiling it.
 func TestPrincipalsAreCopied(t *testing.T) {
 	list := cast(t)
 	p := principals(t, list)

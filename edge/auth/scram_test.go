@@ -21,7 +21,7 @@ func octets(t testing.TB, text string) Octets {
 	return o
 }
 
-// TestSCRAMVector is the exchange of RFC 7677, section 3, whose proof and verifier the specification prints too.
+// TestSCRAMVector is the exchange of RFC 7677, section 3. The specification has the same proof and verifier.
 func TestSCRAMVector(t *testing.T) {
 	s := &scram{
 		record:      SCRAM{KDF: kdfPBKDF2, Salt: octets(t, "W22ZaJ0SNY7soEsUEjb6gQ=="), Iterations: 4096},
@@ -120,8 +120,8 @@ func TestNewSCRAM(t *testing.T) {
 		want               string
 	}{
 		{"", "pbkdf2", 0, 0, "the password is empty"},
-		{"a\x00", "pbkdf2", 1, 0, "normalize password: it holds the character U+0000"},
-		{"a\xff", "pbkdf2", 1, 0, "normalize password: it is not UTF-8"},
+		{"a\x00", "pbkdf2", 1, 0, "normalize password: prohibited character U+0000"},
+		{"a\xff", "pbkdf2", 1, 0, "normalize password: not UTF-8"},
 		{"a", "", 0, 0, `unknown kdf "": it is argon2id13, pbkdf2 or argon2id-13`},
 		{"a", "pbkdf2", -1, 0, "pbkdf2 with -1 iterations, not 1 to 10000000"},
 		{"a", "argon2id13", 1, 7, "argon2id13 with 7 KiB of memory, not 8 to 1048576"},
@@ -133,7 +133,7 @@ func TestNewSCRAM(t *testing.T) {
 	}
 }
 
-// TestArgon2 compares with the keys that the Argon2 reference library gives.
+// TestArgon2 compares with keys of the Argon2 reference library.
 func TestArgon2(t *testing.T) {
 	s := SCRAM{KDF: kdfArgon2, Salt: octets(t, "AAECAwQFBgcICQoLDA0ODw=="), Iterations: 3, Memory: 64}
 	if err := s.derive("pencil"); err != nil {

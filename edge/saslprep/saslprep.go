@@ -1,4 +1,4 @@
-// Package saslprep prepares names and passwords for SCRAM, at both ends of it.
+// Package saslprep prepares names and passwords for SCRAM. Client and router use it.
 package saslprep
 
 import (
@@ -11,26 +11,26 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Prepare prepares a name or a password so that the ways to type one text give the same octets (RFC 4013). Two of its
-// checks, which only ever refuse, are left out because their tables are large: text of mixed direction, and characters
-// that Unicode 3.2 did not have.
+// Prepare prepares a name or a password, so that different ways to type the same text give the same octets (RFC 4013).
+// It omits two checks that would only reject texts, because they need large tables: for bidirectional text, and for
+// characters that are not in Unicode 3.2.
 func Prepare(text string) (string, error) {
 	if isPrintable(text) {
 		return text, nil
 	}
 	if !utf8.ValidString(text) {
-		return "", errors.New("it is not UTF-8")
+		return "", errors.New("not UTF-8")
 	}
 	text = norm.NFKC.String(strings.Map(mapSpace, text))
 	for _, c := range text {
 		if prohibited(c) {
-			return "", fmt.Errorf("it holds the character %U", c)
+			return "", fmt.Errorf("prohibited character %U", c)
 		}
 	}
 	return text, nil
 }
 
-// isPrintable reports whether text is ASCII without control characters, of which nothing changes.
+// isPrintable reports whether text is ASCII without control characters. Such a text is not changed.
 func isPrintable(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
@@ -40,7 +40,7 @@ func isPrintable(text string) bool {
 	return true
 }
 
-// mapSpace maps spaces to the space, and to nothing what cannot be seen (RFC 3454, tables B.1 and C.1.2).
+// mapSpace maps every space to ' ' and removes invisible characters (RFC 3454, tables B.1 and C.1.2).
 func mapSpace(c rune) rune {
 	switch {
 	case unicode.Is(invisible, c):
@@ -65,8 +65,8 @@ func prohibited(c rune) bool {
 	return unicode.In(c, unicode.Cc, unicode.Co, unicode.Noncharacter_Code_Point, outOfPlace)
 }
 
-// outOfPlace are separators, marks of direction and deprecated controls (C.2.2), what stands for something lost (C.6),
-// descriptions of characters (C.7), changes of display (C.8) and tags (C.9).
+// outOfPlace contains separators, direction marks and deprecated controls (C.2.2), replacement characters (C.6),
+// description characters (C.7), display properties (C.8) and tags (C.9).
 var outOfPlace = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 0x0340, Hi: 0x0341, Stride: 1}, {Lo: 0x06dd, Hi: 0x06dd, Stride: 1}, {Lo: 0x070f, Hi: 0x070f, Stride: 1},

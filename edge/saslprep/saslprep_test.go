@@ -2,7 +2,7 @@ package saslprep
 
 import "testing"
 
-// TestSASLprep has the examples of RFC 4013, section 3, and some that were compared with passlib's saslprep.
+// TestSASLprep tests the examples of RFC 4013, section 3, and some that were compared with passlib's saslprep.
 func TestSASLprep(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                       "",

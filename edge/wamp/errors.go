@@ -1,14 +1,14 @@
 package wamp
 
-// Failure is an error or a reason of the protocol: its text is the URI. A Failure is a Go error, so that the router's
-// functions can return one and have it turned into ERROR, ABORT or GOODBYE in one place.
+// Failure is an error or a reason of the protocol; its text is the URI. It implements error: the router's functions
+// return Failures, and one place turns them into ERROR, ABORT or GOODBYE.
 type Failure string
 
 // Error returns the URI.
 func (f Failure) Error() string { return string(f) }
 
-// The URIs the specification names (basic/uri_reference.md, advanced/uris.md), and where it contradicts itself the form
-// Runnel sends.
+// URIs of the specification (basic/uri_reference.md, advanced/uris.md). Where it contradicts itself, this is the form
+// that Runnel sends.
 const (
 	InvalidURI             Failure = "wamp.error.invalid_uri"
 	NoSuchProcedure        Failure = "wamp.error.no_such_procedure"
@@ -27,10 +27,10 @@ const (
 	OptionNotAllowed       Failure = "wamp.error.option_not_allowed"
 	DiscloseMeNotAllowed   Failure = "wamp.error.option_disallowed.disclose_me"
 
-	// MaxConcurrency is Crossbar.io's: it gave callees the limit that this tells of.
+	// MaxConcurrency is Crossbar.io's: a callee's concurrency limit is reached. Crossbar.io introduced these limits.
 	MaxConcurrency Failure = "crossbar.error.max_concurrency_reached"
 
-	// RegistrationTaken is Crossbar.io's reason for a registration that another callee took with force_reregister.
+	// RegistrationTaken is Crossbar.io's reason for a registration that another callee replaced with force_reregister.
 	RegistrationTaken Failure = "wamp.error.unregistered"
 
 	NotAuthorized          Failure = "wamp.error.not_authorized"
@@ -44,7 +44,7 @@ const (
 	AuthenticationFailed   Failure = "wamp.error.authentication_failed"
 	AuthenticationRequired Failure = "wamp.error.authentication_required"
 
-	// DuplicateNode is Runnel's own: another router has the id of the one that joins.
+	// DuplicateNode is Runnel's own: another router has the same node id as the one that joins.
 	DuplicateNode Failure = "runnel.error.duplicate_node"
 
 	CloseNormal    Failure = "wamp.close.normal"
@@ -53,7 +53,7 @@ const (
 	CloseLogout    Failure = "wamp.close.logout"
 	CloseKilled    Failure = "wamp.close.killed"
 	GoodbyeAndOut  Failure = "wamp.close.goodbye_and_out"
-	cancelledTwoLs Failure = "wamp.error.cancelled" // basic/remote_procedure_call.md spells it so once
+	cancelledTwoLs Failure = "wamp.error.cancelled" // the spelling of one place in basic/remote_procedure_call.md
 )
 
 // IsCanceled reports whether uri says that a call was canceled, in either of the specification's spellings.

@@ -8,11 +8,11 @@ type ID = uint64
 // MaxID is the largest id, 2^53.
 const MaxID ID = 1 << 53
 
-// NewID draws a global-scope id (sessions, publications), uniform over [1, MaxID].
+// NewID returns a random global-scope id (sessions, publications), uniform over [1, MaxID].
 func NewID() ID { return rand.Uint64N(MaxID) + 1 }
 
 // NextID returns the session-scope id that follows last: ids start at 1 and wrap to 1 after MaxID. Each direction of a
-// session counts for itself.
+// session has its own sequence.
 func NextID(last ID) ID {
 	if last >= MaxID {
 		return 1

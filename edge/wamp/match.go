@@ -15,21 +15,21 @@ var matchNames = [...]string{"exact", "prefix", "wildcard"}
 // String returns the policy's name in the protocol.
 func (m Match) String() string { return matchNames[m] }
 
-// ParseMatch reads a policy's name; the empty string is Exact.
+// ParseMatch returns the policy with a name; the empty string is Exact.
 func ParseMatch(s string) (m Match, ok bool) {
 	i, ok := parseName(matchNames[:], s)
 	return Match(i), ok
 }
 
-// Invoke is the policy that chooses the callee of a shared registration (advanced/rpc_shared_registration.md).
+// Invoke is the policy for choosing a callee of a shared registration (advanced/rpc_shared_registration.md).
 type Invoke uint8
 
 const (
-	Single     Invoke = iota // one callee only
-	First                    // the callee registered longest
-	Last                     // the callee registered last
-	RoundRobin               // each in turn, in order of registration
-	Random                   // any
+	Single     Invoke = iota // at most one callee
+	First                    // the callee that registered first
+	Last                     // the callee that registered last
+	RoundRobin               // all in turn, in order of registration
+	Random                   // a random one
 )
 
 var invokeNames = [...]string{"single", "first", "last", "roundrobin", "random"}
@@ -37,19 +37,19 @@ var invokeNames = [...]string{"single", "first", "last", "roundrobin", "random"}
 // String returns the policy's name in the protocol.
 func (i Invoke) String() string { return invokeNames[i] }
 
-// ParseInvoke reads a policy's name; the empty string is Single.
+// ParseInvoke returns the policy with a name; the empty string is Single.
 func ParseInvoke(s string) (i Invoke, ok bool) {
 	n, ok := parseName(invokeNames[:], s)
 	return Invoke(n), ok
 }
 
-// CancelMode says what CANCEL does to the invocation (advanced/rpc_call_canceling.md).
+// CancelMode says what CANCEL does to an invocation (advanced/rpc_call_canceling.md).
 type CancelMode uint8
 
 const (
-	KillNoWait CancelMode = iota // the caller gets its ERROR at once, the callee an INTERRUPT
-	Kill                         // the callee gets an INTERRUPT; its answer ends the call
-	Skip                         // the caller gets its ERROR at once, the callee hears nothing
+	KillNoWait CancelMode = iota // ERROR to the caller at once, INTERRUPT to the callee
+	Kill                         // INTERRUPT to the callee, whose answer ends the call
+	Skip                         // ERROR to the caller at once, nothing to the callee
 )
 
 var cancelNames = [...]string{"killnowait", "kill", "skip"}
@@ -57,8 +57,8 @@ var cancelNames = [...]string{"killnowait", "kill", "skip"}
 // String returns the mode's name in the protocol.
 func (m CancelMode) String() string { return cancelNames[m] }
 
-// ParseCancelMode reads a mode's name; the empty string is KillNoWait, which the specification leaves open and other
-// routers have chosen.
+// ParseCancelMode returns the mode with a name. The empty string is KillNoWait: the specification does not name a
+// default, and other routers use this one.
 func ParseCancelMode(s string) (m CancelMode, ok bool) {
 	i, ok := parseName(cancelNames[:], s)
 	return CancelMode(i), ok

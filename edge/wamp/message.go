@@ -31,7 +31,7 @@ const (
 	Invocation    Type = 68
 	Interrupt     Type = 69
 	Yield         Type = 70
-	EventReceived Type = 337 // acknowledged event delivery; the code the specification's test suite uses
+	EventReceived Type = 337 // acknowledged event delivery; the code is that of the specification's test suite
 )
 
 var typeNames = map[Type]string{
@@ -43,7 +43,7 @@ var typeNames = map[Type]string{
 	EventReceived: "EVENT_RECEIVED",
 }
 
-// String returns the message's name as the specification writes it, "PUBLISH", or "message 99" for an unknown code.
+// String returns the name as written in the specification, "PUBLISH", or "message 99" for an unknown code.
 func (t Type) String() string {
 	if name, ok := typeNames[t]; ok {
 		return name

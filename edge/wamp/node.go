@@ -1,24 +1,24 @@
 package wamp
 
-// Node is how a router of this kind is told apart from every other one. A link announces its node in HELLO.Details._node;
-// the router that it joins answers with itself and the routers above it in WELCOME.Details._nodes.
+// Node identifies a router among all others. A link sends its router's Node in HELLO.Details._node. The router that it
+// joins answers with its own Node, and those of the routers above it, in WELCOME.Details._nodes.
 type Node struct {
-	ID   string // as the way of an event names it, without the realm; no two routers may have the same
-	Name string // as its events are numbered under; two may have the same, in different installations
+	ID   string // node id, without the realm, as in the hops of an event; must be unique
+	Name string // name in the origins of its events; need not be unique across installations
 
-	// Boot is drawn by each process. It tells a node that comes back, over a connection whose predecessor is not known to be
-	// dead, from another node of the same id.
+	// Boot is random for each process. A node may reconnect before the router notices that its old connection is dead.
+	// Boot tells this case from another node with the same id.
 	Boot string
 
-	// Installation is kept in the data directory; "" without one. It is the same in a copy of that directory.
+	// Installation is stored in the data directory; "" without one. A copy of the directory contains the same.
 	Installation string
 }
 
-// maxNodeText is the longest of a Node's texts in bytes.
+// maxNodeText is the limit for each text of a Node, in bytes.
 const maxNodeText = 255
 
-// ClashesWith reports whether two nodes must not be linked: they have the same id, or number their events alike because
-// one has a copy of the other's data directory. A node never clashes with itself.
+// ClashesWith reports whether two nodes must not be linked. They clash if they have the same id. They also clash if one
+// has a copy of the other's data directory, so that both number their events alike. A node never clashes with itself.
 func (n Node) ClashesWith(other Node) bool {
 	if n.Boot == "" || other.Boot == "" || n.Boot == other.Boot {
 		return false
@@ -26,21 +26,21 @@ func (n Node) ClashesWith(other Node) bool {
 	return n.ID == other.ID || n.Installation != "" && n.Installation == other.Installation && n.Name == other.Name
 }
 
-// InstalledElsewhere reports whether the two are known to have data directories of their own.
+// InstalledElsewhere reports whether the nodes are known to have different data directories.
 func (n Node) InstalledElsewhere(other Node) bool {
 	return n.Installation != "" && other.Installation != "" && n.Installation != other.Installation
 }
 
-// Tag is what stands beside the ID on the way of an event: it tells two nodes of one id apart; "" if nothing can. It is the
-// same after a restart.
+// Tag distinguishes nodes with the same id in the hops of an event; "" without an Installation. It is the same after a
+// restart.
 func (n Node) Tag() string { return n.Installation[:min(len(n.Installation), 8)] }
 
-// Fields returns what is sent of the node.
+// Fields returns the form of the node that is sent.
 func (n Node) Fields() map[string]any {
 	return map[string]any{"id": n.ID, "name": n.Name, "boot": n.Boot, "installation": n.Installation}
 }
 
-// ReadNode reads what Fields has made. It reports false for anything else.
+// ReadNode reads the result of Fields. It returns false for anything else.
 func ReadNode(v any) (n Node, ok bool) {
 	fields, _ := v.(map[string]any)
 	for key, into := range map[string]*string{"id": &n.ID, "name": &n.Name, "boot": &n.Boot, "installation": &n.Installation} {

@@ -2,7 +2,7 @@ package wamp
 
 import "strings"
 
-// Pattern is a URI with the policy by which it matches others.
+// Pattern is a URI with a match policy.
 type Pattern struct {
 	URI   string
 	Match Match
@@ -11,7 +11,7 @@ type Pattern struct {
 // Matches reports whether the pattern matches uri.
 func (p Pattern) Matches(uri string) bool { return p.Match.Matches(p.URI, uri) }
 
-// Overlaps reports whether there is a URI that both match.
+// Overlaps reports whether there is a URI that both patterns match.
 func (p Pattern) Overlaps(q Pattern) bool {
 	switch {
 	case p.Match == Exact:
@@ -29,7 +29,7 @@ func (p Pattern) Overlaps(q Pattern) bool {
 		pairwise(p.URI, q.URI, func(a, b string, _ bool) bool { return a == "" || b == "" || a == b })
 }
 
-// Covers reports whether p matches all that q matches.
+// Covers reports whether p matches every URI that q matches.
 func (p Pattern) Covers(q Pattern) bool {
 	switch {
 	case q.Match == Exact:
@@ -47,15 +47,15 @@ func (p Pattern) Covers(q Pattern) bool {
 		pairwise(p.URI, q.URI, func(a, b string, _ bool) bool { return a == "" || a == b })
 }
 
-// meets reports whether a URI may begin with prefix and match the wildcard.
+// meets reports whether there is a URI that begins with prefix and matches the wildcard.
 func meets(prefix, wildcard string) bool {
 	return pairwise(prefix, wildcard, func(a, b string, last bool) bool {
 		return b == "" || a == b || last && strings.HasPrefix(b, a)
 	})
 }
 
-// pairwise reports whether alike holds for each component of a and the one of b in its place, of which there must be as
-// many at least.
+// pairwise reports whether alike holds for every component of a and the component of b at the same position. b must
+// have at least as many components.
 func pairwise(a, b string, alike func(a, b string, last bool) bool) bool {
 	for more := true; more; {
 		var one, other string

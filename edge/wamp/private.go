@@ -1,10 +1,11 @@
 package wamp
 
 // Private options and details: Runnel's own additions to the protocol. Their keys begin with an underscore, as the
-// specification requires. A router ignores keys that it does not know or does not heed, so they are safe to send.
+// specification requires. A router ignores keys that it does not know or does not accept, so it is safe to send them.
 //
-// "Internal" keys are heeded only from sessions of the router's own process. "Forwarding" keys are heeded from these and
-// from roles that may forward (configured with forward = true). docs/protocol.md describes them for other implementations.
+// "Internal" keys are accepted only from sessions of the router's own process. "Forwarding" keys are accepted from
+// these, and from roles that may forward (configured with forward = true). docs/protocol.md describes them for other
+// implementations.
 const (
 	// KeyConfirm: SUBSCRIBE.Options, internal, bool. The subscriber takes responsibility for events: PUBLISHED waits until
 	// it has answered. EVENT.Details, bool: the router waits for EVENT_RECEIVED, or ERROR for EVENT.
@@ -21,34 +22,33 @@ const (
 	// EVENT.Details: the same.
 	KeyTime = "_time"
 
-	// KeyOrigin: PUBLISH.Options, forwarding, [node, epoch, sequence]. Identifies an event, so that the router recognizes
-	// it when it is sent again. Heeded with acknowledge only. It is not passed on.
+	// KeyOrigin: PUBLISH.Options, forwarding, [node, epoch, sequence]. Identifies an event, so that the router
+	// recognizes it when it is sent again. Accepted only together with acknowledge. It is not passed on.
 	KeyOrigin = "_origin"
 
-	// KeyFallback: REGISTER.Options, internal, bool. The procedure is offered in the name of another router: it is called
-	// only where no registration of the realm's own matches, and neither keeps the other from registering.
+	// KeyFallback: REGISTER.Options, internal, bool. The procedure is registered on behalf of another router. It is
+	// called only if no registration of the realm itself matches. Neither prevents the other from being registered.
 	KeyFallback = "_away"
 
-	// KeyUnsent: ERROR.Details, internal, bool. With wamp.error.network_failure: the call was not sent anywhere, so another
-	// callee may be asked.
+	// KeyUnsent: ERROR.Details, internal, bool. Together with wamp.error.network_failure: the call was not sent, so the
+	// router may try another callee.
 	KeyUnsent = "_unsent"
 
-	// KeyNode: HELLO.Details, dict. Which router the session belongs to (Node.Fields).
-	// WELCOME.Details, string: the router and its realm, as the hops of forward_for name them.
-	// A hop of forward_for, string: the router at that hop.
+	// KeyNode: HELLO.Details, dict: the router that the session belongs to (Node.Fields). WELCOME.Details, string: the
+	// router and its realm, as named in the hops of forward_for. A hop of forward_for, string: the router at that hop.
 	KeyNode = "_node"
 
-	// KeyNodes: WELCOME.Details, list of dicts. This router and those above it, the nearest first. Sent to sessions that
-	// have KeyNode in HELLO.
+	// KeyNodes: WELCOME.Details, list of dicts. This router and those above it, nearest first. Sent to sessions whose
+	// HELLO has KeyNode.
 	KeyNodes = "_nodes"
 
-	// KeyTag: a hop of forward_for, string. Tells two routers of one id apart (Node.Tag).
+	// KeyTag: a hop of forward_for, string. Distinguishes routers with the same id (Node.Tag).
 	KeyTag = "_tag"
 
 	// KeyOverlaps: keyword argument of wamp.subscription.list and wamp.registration.list, list of [URI, match policy].
-	// Only what overlaps one of these patterns is listed, with its details as a second result.
+	// Lists only what overlaps one of these patterns, with the details as a second result.
 	KeyOverlaps = "_overlaps"
 
-	// KeyMembers: keyword argument beside KeyOverlaps, bool. The details list the sessions, too.
+	// KeyMembers: keyword argument besides KeyOverlaps, bool. The details list the sessions, too.
 	KeyMembers = "_members"
 )

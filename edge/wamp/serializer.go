@@ -1,6 +1,6 @@
 package wamp
 
-// Serializer names a serialization. Its value is the one the RawSocket handshake uses (transport_rawsocket.md).
+// Serializer is a serialization. Its value is the code of the RawSocket handshake (transport_rawsocket.md).
 type Serializer uint8
 
 const (
@@ -9,10 +9,10 @@ const (
 	CBOR    Serializer = 3
 )
 
-// Serializers lists those Runnel speaks, in order of preference.
+// Serializers lists the serializers of Runnel, in order of preference.
 var Serializers = [...]Serializer{CBOR, MsgPack, JSON}
 
-// String returns "json", "msgpack" or "cbor", as in the WebSocket subprotocol's name.
+// String returns "json", "msgpack" or "cbor", as in the name of the WebSocket subprotocol.
 func (s Serializer) String() string {
 	switch s {
 	case JSON:
@@ -25,10 +25,10 @@ func (s Serializer) String() string {
 	return "no serializer"
 }
 
-// Known reports whether Runnel speaks s.
+// Known reports whether Runnel supports s.
 func (s Serializer) Known() bool { return s >= JSON && s <= CBOR }
 
-// ParseSerializer reads "json", "msgpack" or "cbor".
+// ParseSerializer returns the serializer with the name "json", "msgpack" or "cbor".
 func ParseSerializer(name string) (s Serializer, ok bool) {
 	for _, s := range Serializers {
 		if s.String() == name {

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// CompareSpecificity orders patterns that match the same URI: negative if p decides before q. An exact URI comes first,
-// then the longest prefix, then the wildcard whose literal components reach further to the right
-// (advanced/rpc_pattern_based_registration.md). Permissions and the rules of links are chosen by this order.
+// CompareSpecificity orders patterns that match the same URI: it is negative if p takes precedence over q. An exact URI
+// comes first, then the longest prefix, then the wildcard whose literal components reach further to the right
+// (advanced/rpc_pattern_based_registration.md). This order decides between permissions, and between the rules of a
+// link.
 func (p Pattern) CompareSpecificity(q Pattern) int {
 	switch {
 	case p.Match != q.Match:
@@ -20,7 +21,7 @@ func (p Pattern) CompareSpecificity(q Pattern) int {
 	return compareWildcards(p.URI, q.URI)
 }
 
-// compareWildcards finds the first component that is literal in one pattern only: that pattern is the more specific one.
+// compareWildcards finds the first component that is literal in only one pattern: that pattern is more specific.
 func compareWildcards(p, q string) int {
 	for {
 		a, restP, moreP := strings.Cut(p, ".")

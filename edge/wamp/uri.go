@@ -2,14 +2,14 @@ package wamp
 
 import "strings"
 
-// MaxURI is the longest URI in octets that Runnel accepts. The specification sets no bound; the cost of matching grows
-// with a URI's length, so there must be one.
+// MaxURI is the longest URI in octets that Runnel accepts. The specification has no limit, but the cost of matching
+// grows with the length.
 const MaxURI = 1024
 
-// ValidURI reports whether uri may stand in a message (basic/uri.md, "URIs").
+// ValidURI reports whether uri is valid in a message (basic/uri.md, "URIs").
 //
-// Loose rules, which always hold: components separated by ".", none with white space, "#" or a control character.
-// Strict rules: components of lower-case letters, digits and "_" only. Empty components are legal only in a pattern:
+// Loose rules always apply: components are separated by ".", and contain no white space, "#" or control character. With
+// strict rules, components consist of lower-case letters, digits and "_". Empty components are valid only in patterns:
 // anywhere in a wildcard, and as a trailing "." or an empty string in a prefix.
 func ValidURI[T string | []byte](uri T, match Match, strict bool) bool {
 	if len(uri) > MaxURI {
@@ -35,8 +35,8 @@ func ValidURI[T string | []byte](uri T, match Match, strict bool) bool {
 	return start < len(uri) || match != Exact
 }
 
-// looseInvalid marks the octets that no URI holds: ASCII white space, controls and "#". Other white space of Unicode is
-// let through: "\s" of the specification's regular expression means ASCII in most of its implementations.
+// looseInvalid marks the octets that no URI contains: ASCII white space, controls and "#". Other Unicode white space is
+// valid: most implementations of the specification's regular expression read "\s" as ASCII.
 var looseInvalid = func() (t [256]bool) {
 	for c := 0; c <= ' '; c++ {
 		t[c] = true
@@ -49,18 +49,19 @@ func strictInvalid(c byte) bool {
 	return !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_')
 }
 
-// Reserved reports whether uri's first component is "wamp", which only the router itself may use (basic/uri.md).
+// Reserved reports whether the first component of uri is "wamp". Only the router itself may use such URIs
+// (basic/uri.md).
 func Reserved[T string | []byte](uri T) bool {
 	return len(uri) >= 4 && string(uri[:4]) == "wamp" && (len(uri) == 4 || uri[4] == '.')
 }
 
-// OfNode reports whether uri's first component is "runnel": what a router tells and answers of itself, which is of interest
-// where it runs. It crosses links only where a rule names it.
+// OfNode reports whether the first component of uri is "runnel". These URIs are about the router itself and its
+// machine. They cross a link only if a rule names them.
 func OfNode[T string | []byte](uri T) bool {
 	return len(uri) >= 7 && string(uri[:7]) == "runnel."
 }
 
-// Matches reports whether the pattern, under the policy m, matches uri.
+// Matches reports whether the pattern matches uri under policy m.
 func (m Match) Matches(pattern, uri string) bool {
 	switch m {
 	case Prefix:
@@ -71,8 +72,8 @@ func (m Match) Matches(pattern, uri string) bool {
 	return pattern == uri
 }
 
-// MatchesWildcard reports whether uri has as many components as the pattern and equals it in all those that the pattern
-// does not leave empty.
+// MatchesWildcard reports whether uri has as many components as the pattern and equals it in all components that are
+// not empty in the pattern.
 func MatchesWildcard[T string | []byte](pattern string, uri T) bool {
 	at := 0
 	for i := 0; ; i++ {
