@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// Config is a bus and what is wanted of it.
+// Config describes a bus and the values to read from it.
 type Config struct {
 	Points  []Point
-	Baud    int           // 0: 115200
-	Timeout time.Duration // for an answer to begin; 0: 500 ms
-	TCP     bool          // requests go through TCP, so that units 0 and 255 answer, and the answers are known by their number
-	Gap     time.Duration // of silence between frames, if slaves need more than the 3.5 characters that they may want
+	Baud    int           // 0 for 115200
+	Timeout time.Duration // until an answer begins; 0 for 500 ms
+	TCP     bool          // requests go over Modbus TCP: units 0 and 255 answer, and answers carry the number of their request
+	Gap     time.Duration // silence between frames; at least 3.5 characters are always kept
 
-	// Turned is called when a slave falls silent, and when it answers again (err is nil then). It must not wait.
+	// Turned is called when a slave falls silent, and with a nil err when it answers again. It must not block.
 	Turned func(slave byte, err error)
 
-	// Late is called when a slave needs longer than Timeout, with how long and the timeout that it needs, and when it no
-	// longer does (both are 0 then). It must not wait.
+	// Late is called when a slave's answers take longer than Timeout, with the time they take and a sufficient timeout.
+	// It is called with zeros when the answers are in time again. It must not block.
 	Late func(slave byte, needs, suggested time.Duration)
 }
 
@@ -29,14 +29,14 @@ const (
 	maxTimeout     = time.Minute
 	maxGap         = time.Second
 	maxPoints      = 4096
-	bitsPerOctet   = 11 // start, eight, parity, stop; or two stops
+	bitsPerOctet   = 11 // start bit, eight data bits, parity bit and stop bit, or two stop bits
 )
 
-// Validate reports what is wrong with c.
+// Validate returns an error that names the invalid setting in c.
 func (c Config) Validate() error {
 	switch {
 	case len(c.Points) == 0:
-		return errors.New("there is nothing to ask for")
+		return errors.New("no points configured")
 	case len(c.Points) > maxPoints:
 		return fmt.Errorf("%d points: want at most %d", len(c.Points), maxPoints)
 	case c.Timeout < 0 || c.Timeout > maxTimeout:
@@ -65,7 +65,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// frameGap is the silence that ends a frame: 3.5 characters, but 1.75 ms beyond 19,200 baud.
+// frameGap returns the silence that ends a frame: 3.5 characters, but 1.75 ms above 19,200 baud.
 func (c Config) frameGap() time.Duration {
 	if c.Baud > 19200 {
 		return 1750 * time.Microsecond
@@ -73,7 +73,7 @@ func (c Config) frameGap() time.Duration {
 	return c.transmission(7) / 2
 }
 
-// transmission is how long octets take on the wires.
+// transmission returns how long a number of octets takes on the wire.
 func (c Config) transmission(octets int) time.Duration {
 	return time.Duration(octets) * bitsPerOctet * time.Second / time.Duration(c.Baud)
 }

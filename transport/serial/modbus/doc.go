@@ -1,21 +1,21 @@
-// Package modbus asks the slaves of a Modbus RTU bus for their values, and turns what they answer into events.
+// Package modbus is a master for Modbus: it reads the values of slaves and turns them into events.
 //
-//	frame.go      requests and answers: a slave, a function, data, a CRC-16
-//	point.go      a value on the bus: which registers it has
-//	value.go      what the registers mean
-//	config.go     the bus: its points, its timing
-//	query.go      which points are asked for together
-//	schedule.go   whose turn it is
-//	ledger.go     which answers may still come, and what a frame is taken for
-//	receive.go    finds frames in what arrives
+//	frame.go      requests and answers on the wire: slave, function, data, CRC-16
+//	point.go      Point: a value and its registers
+//	value.go      conversion between registers and values
+//	config.go     Config: the points and the timing of a bus
+//	query.go      which points share one request
+//	schedule.go   which query is sent next
+//	tracker.go    which answers may still arrive, and which request a frame answers
+//	receive.go    finds frames in the received bytes
 //	exchange.go   one request and its answer
-//	tcp.go        the same over Modbus TCP
-//	master.go     Master: asks, publishes, writes
-//	state.go      what each slave did
+//	tcp.go        Modbus TCP
+//	master.go     Master: polls, publishes and writes
+//	state.go      counters for each slave
 //
-// All share one pair of wires, and one that is silent must not keep the others waiting: each time it does not answer it
-// is left alone for longer, up to a minute. The port is none of its concern, and stays open.
+// All slaves share one bus, so a silent slave must not delay the others: after each missing answer it is left alone for
+// longer, up to a minute. The port stays open meanwhile.
 //
-// The package knows no port and no router. The specification is "MODBUS Application Protocol Specification V1.1b3" and
-// "MODBUS over Serial Line V1.02".
+// The package knows neither ports nor the router. The specifications are "MODBUS Application Protocol Specification
+// V1.1b3" and "MODBUS over Serial Line V1.02".
 package modbus

@@ -8,45 +8,45 @@ import (
 	"time"
 )
 
-// Why there is no answer.
+// Reasons for a missing answer.
 var (
 	ErrSilent = errors.New("no answer")
 	ErrBroken = errors.New("broken answer")
 
-	errLength = fmt.Errorf("%w: its length is not the one that was asked for", ErrBroken)
-	errUnsure = errors.New("answer not certain") // the request is sent once more
+	errLength = fmt.Errorf("%w: unexpected length", ErrBroken)
+	errUnsure = errors.New("answer is ambiguous") // the request is sent once more
 )
 
-// hush is the silence after which a broken answer is taken to have ended. USB adapters hand octets on in lumps, some
-// 16 ms apart, so the 1.5 characters of the specification can't be told.
-const hush = 50 * time.Millisecond
+// silence is how long the bus must be silent after a broken answer. USB adapters deliver octets in chunks up to 16 ms
+// apart, so the 1.5 characters of the specification cannot be measured.
+const silence = 50 * time.Millisecond
 
-// turnaround is how long slaves have to carry out what all were told, as none answers.
+// turnaround is the time for slaves to execute a request to all of them, which none answers.
 const turnaround = 100 * time.Millisecond
 
-// wires is the bus during one opening of the port. It belongs to one goroutine; a second one reads.
-type wires struct {
-	config Config
-	port   io.Writer
-	in     chan []byte  // what arrives; closed when the port has failed
-	failed func() error // why, after in is closed
-	ledger *ledger
-	rx     receiver
-	quiet  time.Time // the last octet either way
-	probed bool      // a read was sent, so that its echo would have been seen
+// bus is the bus while a port is open. It belongs to one goroutine; a second one reads from the port.
+type bus struct {
+	config  Config
+	port    io.Writer
+	in      chan []byte  // received octets; closed when the port has failed
+	failed  func() error // the port's error, valid once in is closed
+	tracker *tracker
+	rx      receiver
+	quiet   time.Time // when the last octet was sent or received
+	probed  bool      // a read request was sent, so an echo would have been noticed
 
-	answered func(d *debt, frame []byte) // an answer has come after its time
+	answered func(d *pending, frame []byte) // called for an answer that arrives late
 }
 
-// exchange sends a request and returns the answer: a whole frame of the slave and function that were asked, with a CRC
-// that is right, which may be an exception. The error is ErrSilent, ErrBroken, errUnsure or the port's. It is called
-// when the ledger says that the request is free.
-func (w *wires) exchange(q query) (answer []byte, err error) {
-	if err := w.settle(); err != nil {
+// exchange sends a request and returns its answer: a whole frame with the right slave, function and CRC, possibly an
+// exception. The error is ErrSilent, ErrBroken, errUnsure or that of the port. Call it only when the tracker reports the
+// request free.
+func (w *bus) exchange(q query) (answer []byte, err error) {
+	if err := w.awaitSilence(); err != nil {
 		return nil, err
 	}
-	if now := time.Now(); w.ledger.free(q, now).After(now) {
-		return nil, errUnsure // what has arrived meanwhile came first
+	if now := time.Now(); w.tracker.free(q, now).After(now) {
+		return nil, errUnsure // a frame that arrived meanwhile has changed that
 	}
 	if _, err := w.port.Write(q.request); err != nil {
 		return nil, err
@@ -57,8 +57,8 @@ func (w *wires) exchange(q query) (answer []byte, err error) {
 	}
 	w.rx.begin(q.request)
 	wire := w.config.transmission(len(q.request) + q.expect)
-	w.ledger.sent(q, wire, time.Now())
-	end := time.Now().Add(w.ledger.wait(q.slave(), q.function()) + wire)
+	w.tracker.sent(q, wire, time.Now())
+	end := time.Now().Add(w.tracker.wait(q.slave(), q.function()) + wire)
 	timer := time.NewTimer(time.Until(end))
 	defer timer.Stop()
 	defer func() {
@@ -72,18 +72,18 @@ func (w *wires) exchange(q query) (answer []byte, err error) {
 				return nil, w.failed()
 			}
 			w.rx.push(octets)
-			answer, doubt := w.sort(q, false)
+			answer, doubt := w.dispatch(q, false)
 			if answer != nil {
 				return answer, nil
 			}
 			if doubt {
-				timer.Reset(min(w.ledger.second(q.slave(), q.function()), time.Until(end)))
+				timer.Reset(min(w.tracker.second(q.slave(), q.function()), time.Until(end)))
 			}
 			if w.rx.broken[[2]byte{q.slave(), q.function()}] {
-				timer.Reset(min(hush, time.Until(end))) // a bus that never falls silent must not keep us
+				timer.Reset(min(silence, time.Until(end))) // bounds the wait on a bus that never falls silent
 			}
 		case <-timer.C:
-			if answer, _ := w.sort(q, true); answer != nil {
+			if answer, _ := w.dispatch(q, true); answer != nil {
 				return answer, nil
 			}
 			return nil, w.missed(q)
@@ -91,14 +91,14 @@ func (w *wires) exchange(q query) (answer []byte, err error) {
 	}
 }
 
-// missed says why there is no answer in time.
-func (w *wires) missed(q query) error {
+// missed returns the reason for the missing answer.
+func (w *bus) missed(q query) error {
 	broken := w.rx.broken[[2]byte{q.slave(), q.function()}]
-	w.ledger.missed(q, broken || w.rx.odd)
-	switch d := w.ledger.owed(q.slave(), q.function()); {
+	w.tracker.missed(q, broken || w.rx.wrongLength)
+	switch d := w.tracker.pendingFor(q.slave(), q.function()); {
 	case d != nil && d.candidate != nil:
 		return errUnsure
-	case w.rx.odd:
+	case w.rx.wrongLength:
 		return errLength
 	case broken:
 		return ErrBroken
@@ -106,19 +106,19 @@ func (w *wires) missed(q query) error {
 	return ErrSilent
 }
 
-// sort goes through the frames that have arrived and returns the answer to q if it is among them; doubt says that one
-// may be the answer. Answers to earlier requests go to answered.
-func (w *wires) sort(q query, last bool) (answer []byte, doubt bool) {
+// dispatch handles the frames that have arrived. It returns the answer to q if it is among them. doubt is true if a
+// frame may be the answer. Answers to earlier requests are passed to answered.
+func (w *bus) dispatch(q query, last bool) (answer []byte, doubt bool) {
 	for {
 		frame := w.rx.next(last)
 		if frame == nil {
 			return answer, doubt
 		}
-		judged, d := w.ledger.take(frame, time.Now())
+		judged, d := w.tracker.judge(frame, time.Now())
 		switch ours := d != nil && bytes.Equal(d.request, q.request); {
 		case judged == doubtful && ours:
 			doubt = true
-		case judged != taken:
+		case judged != accepted:
 		case ours && answer == nil:
 			answer, w.rx.request = frame, nil
 		default:
@@ -127,15 +127,15 @@ func (w *wires) sort(q query, last bool) (answer []byte, doubt bool) {
 	}
 }
 
-// overhear takes octets that arrive while no request is under way.
-func (w *wires) overhear(octets []byte) {
+// receiveIdle takes octets that arrive while no request is pending.
+func (w *bus) receiveIdle(octets []byte) {
 	w.quiet = time.Now()
 	w.rx.push(octets)
-	w.sort(query{}, false)
+	w.dispatch(query{}, false)
 }
 
-// settle waits until the bus was silent for long enough to begin a frame. It is ErrBroken if the bus never falls silent.
-func (w *wires) settle() error {
+// awaitSilence waits until the bus was silent for a frame gap. It returns ErrBroken if the bus does not fall silent.
+func (w *bus) awaitSilence() error {
 	end := time.Now().Add(w.config.Gap + w.config.Timeout)
 	for {
 		wait := time.Until(w.quiet.Add(w.config.Gap))
@@ -149,7 +149,7 @@ func (w *wires) settle() error {
 			if !ok {
 				return w.failed()
 			}
-			if w.overhear(octets); w.quiet.After(end) {
+			if w.receiveIdle(octets); w.quiet.After(end) {
 				return ErrBroken
 			}
 		case <-timer.C:
@@ -163,7 +163,7 @@ func (w *wires) settle() error {
 			}
 			w.rx.push(octets)
 		default:
-			w.sort(query{}, true)
+			w.dispatch(query{}, true)
 			return nil
 		}
 	}

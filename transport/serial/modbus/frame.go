@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Functions of the protocol.
+// Function codes.
 const (
 	readCoils     = 1
 	readDiscrete  = 2
@@ -16,7 +16,7 @@ const (
 	writeCoils    = 15
 	writeMany     = 16
 
-	failed = 0x80 // is added to the function of an answer that is an exception
+	failed = 0x80 // added to the function code in an exception
 )
 
 // Sizes in octets.
@@ -26,10 +26,10 @@ const (
 	minFrame      = headSize + crcSize
 	maxFrame      = 256
 	exceptionSize = headSize + 1 + crcSize
-	echoSize      = headSize + 4 + crcSize // of the answer to a write
+	echoSize      = headSize + 4 + crcSize // the answer to a write
 )
 
-// CRC is the CRC-16 at the end of a frame, low octet first.
+// CRC returns the CRC-16 of a frame, which is appended low octet first.
 func CRC(octets []byte) uint16 {
 	crc := uint16(0xFFFF)
 	for _, b := range octets {
@@ -45,23 +45,23 @@ func CRC(octets []byte) uint16 {
 	return crc
 }
 
-// seal adds the CRC.
+// seal appends the CRC.
 func seal(frame []byte) []byte { return binary.LittleEndian.AppendUint16(frame, CRC(frame)) }
 
-// Sealed reports whether a frame's CRC is right.
+// Sealed reports whether frame ends with the right CRC.
 func Sealed(frame []byte) bool {
 	n := len(frame) - crcSize
 	return n >= headSize && CRC(frame[:n]) == binary.LittleEndian.Uint16(frame[n:])
 }
 
-// request makes a request that is of an address and a number: to read so many, or to write one.
+// request builds a request with an address and a number: a count to read, or a value to write.
 func request(slave, function byte, address, number uint16) []byte {
 	frame := []byte{slave, function}
 	frame = binary.BigEndian.AppendUint16(frame, address)
 	return seal(binary.BigEndian.AppendUint16(frame, number))
 }
 
-// requestMany makes a request to write several.
+// requestMany builds a request that writes several values.
 func requestMany(slave, function byte, address, number uint16, data []byte) []byte {
 	frame := []byte{slave, function}
 	frame = binary.BigEndian.AppendUint16(frame, address)
@@ -70,7 +70,7 @@ func requestMany(slave, function byte, address, number uint16, data []byte) []by
 	return seal(append(frame, data...))
 }
 
-// answerSize returns how long the answer is that begins with head; 0 if there is too little of it to tell.
+// answerSize returns the size of the answer that begins with head, or 0 if head is too short to tell.
 func answerSize(head []byte) int {
 	switch {
 	case len(head) < headSize:
@@ -85,18 +85,18 @@ func answerSize(head []byte) int {
 	return headSize + 1 + int(head[2]) + crcSize
 }
 
-// Exception is what a slave answers that refuses a request.
+// Exception is the code with which a slave rejects a request.
 type Exception byte
 
-// Exceptions that say that something is wrong with the request.
+// Exceptions that mean that the request itself is wrong.
 const (
 	illegalAddress = 2
 	illegalValue   = 3
-	deviceFailure  = 4 // of some slaves for what they don't have
+	deviceFailure  = 4 // from some slaves for addresses they do not have
 )
 
 var exceptions = []string{
-	1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledged, still at work",
+	1: "illegal function", 2: "illegal address", 3: "illegal value", 4: "device failure", 5: "acknowledged, in progress",
 	6: "busy", 8: "memory parity error", 10: "gateway path unavailable", 11: "gateway target does not respond",
 }
 

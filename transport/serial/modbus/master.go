@@ -14,16 +14,16 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// maxWrites is how many writes may wait for the bus.
+// maxWrites is how many writes may be queued.
 const maxWrites = 16
 
-// ErrAbsent is why nothing can be written while the port is not open.
-var ErrAbsent = errors.New("the bus is not there")
+// ErrAbsent means that the port is not open, so nothing can be written.
+var ErrAbsent = errors.New("bus not connected")
 
-// ErrBusy says that too many writes wait for the bus already.
-var ErrBusy = errors.New("too much waits for the bus")
+// ErrBusy means that too many writes are queued.
+var ErrBusy = errors.New("too many writes queued")
 
-// Master asks the slaves of a bus, one after the other. Write and State may be called from any goroutine, Run by one at
+// Master polls the slaves of a bus one after the other. Write and State may be called from any goroutine, Run from one at
 // a time.
 type Master struct {
 	// Static after construction.
@@ -37,40 +37,40 @@ type Master struct {
 	slaves  map[byte]*SlaveState
 
 	// Owned by Run.
-	schedule *schedule
-	shown    []shown // of each point
-	waiting  *write  // a write that the bus is not free for yet
+	schedule  *schedule
+	published []published // for each point
+	waiting   *write      // a write that waits until the bus is free for it
 }
 
-// shown is what was published of a point.
-type shown struct {
-	values []any // nil: nothing yet
+// published is the last publication of a point.
+type published struct {
+	values []any // nil before the first
 	at     time.Time
 }
 
-// write is a request that somebody waits for.
+// write is a queued write request. Its caller waits for done.
 type write struct {
 	point int
 	query query
-	done  chan error // room for one
+	done  chan error // capacity 1
 }
 
-// New makes the master of a bus. The error says what is wrong with c.
+// New returns the master of a bus, or an error that names the invalid setting in c.
 func New(c Config) (*Master, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Master{config: c.withDefaults(), writes: make(chan *write, maxWrites), slaves: map[byte]*SlaveState{}, shown: make([]shown, len(c.Points))}
+	m := &Master{config: c.withDefaults(), writes: make(chan *write, maxWrites), slaves: map[byte]*SlaveState{}, published: make([]published, len(c.Points))}
 	for _, p := range c.Points {
 		m.slaves[p.Slave] = &SlaveState{Slave: p.Slave}
 	}
 	return m, nil
 }
 
-// Run asks and writes until the port fails, closes it and returns why. Values that were published before, over another
-// opening of the port, are not published again unless they have changed.
+// Run polls and writes until the port fails, then closes it and returns the error. Values that were published before, from
+// an earlier port, are published again only if they have changed.
 func (m *Master) Run(port io.ReadWriteCloser, publish func(reading.Event)) error {
-	w := m.wires(port)
+	w := m.newBus(port)
 	var reader sync.WaitGroup
 	defer reader.Wait()
 	defer port.Close()
@@ -82,9 +82,9 @@ func (m *Master) Run(port io.ReadWriteCloser, publish func(reading.Event)) error
 		defer close(w.in)
 		cause = receive(port, w.in, stop)
 	})
-	m.attend(true)
-	defer m.attend(false)
-	w.answered = func(d *debt, frame []byte) { m.catchUp(w, d, frame, publish) }
+	m.setRunning(true)
+	defer m.setRunning(false)
+	w.answered = func(d *pending, frame []byte) { m.handleLate(w, d, frame, publish) }
 	m.schedule = newSchedule(m.config.Points, time.Now())
 	for {
 		if err := m.step(w, publish); err != nil {
@@ -93,20 +93,20 @@ func (m *Master) Run(port io.ReadWriteCloser, publish func(reading.Event)) error
 	}
 }
 
-// wires makes the bus of an opening of the port.
-func (m *Master) wires(port io.Writer) *wires {
-	w := &wires{config: m.config, port: port, in: make(chan []byte, 16), quiet: time.Now()}
-	w.ledger = newLedger(m.config.Timeout, slices.Collect(maps.Keys(m.slaves)), time.Now())
+// newBus returns the bus for an open port.
+func (m *Master) newBus(port io.Writer) *bus {
+	w := &bus{config: m.config, port: port, in: make(chan []byte, 16), quiet: time.Now()}
+	w.tracker = newTracker(m.config.Timeout, slices.Collect(maps.Keys(m.slaves)), time.Now())
 	if m.config.TCP {
-		for _, a := range w.ledger.accounts {
-			a.doubt = time.Time{} // nothing of another connection can come over this one
+		for _, a := range w.tracker.slaves {
+			a.doubtUntil = time.Time{} // answers of an earlier connection cannot arrive on this one
 		}
 	}
-	w.rx = receiver{ledger: w.ledger, echoes: m.State().Echo}
+	w.rx = receiver{tracker: w.tracker, echoes: m.State().Echo}
 	return w
 }
 
-// receive hands on what arrives until the port fails, and returns why.
+// receive passes on received octets until the port fails, and returns the error.
 func receive(port io.Reader, in chan<- []byte, stop <-chan struct{}) error {
 	buf := make([]byte, maxFrame)
 	for {
@@ -122,8 +122,8 @@ func receive(port io.Reader, in chan<- []byte, stop <-chan struct{}) error {
 	}
 }
 
-// attend says whether somebody takes the writes. Those that wait when nobody does any more are told.
-func (m *Master) attend(running bool) {
+// setRunning records whether Run accepts writes. When it stops, the queued writes fail with ErrAbsent.
+func (m *Master) setRunning(running bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.running = running
@@ -141,33 +141,33 @@ func (m *Master) attend(running bool) {
 	}
 }
 
-// step does what is next: a write, or a look at the point that is due. It returns the port's error.
-func (m *Master) step(w *wires, publish func(reading.Event)) error {
+// step performs the next action, a write or the poll that is due. It returns an error of the port only.
+func (m *Master) step(w *bus, publish func(reading.Event)) error {
 	if m.waiting == nil {
 		select {
-		case m.waiting = <-m.writes: // its caller waits
+		case m.waiting = <-m.writes: // a caller is waiting for it
 		default:
 		}
 	}
 	now := time.Now()
-	next, at, ok := m.schedule.next(func(q query) time.Time { return w.ledger.free(q, now) })
+	next, at, ok := m.schedule.next(func(q query) time.Time { return w.tracker.free(q, now) })
 	wait := time.Hour
 	if ok {
 		wait = at.Sub(now)
 	}
 	writes := m.writes
 	if m.waiting != nil {
-		writes = nil // one after the other
-		free := w.ledger.free(m.waiting.query, now).Sub(now)
+		writes = nil // one write at a time
+		free := w.tracker.free(m.waiting.query, now).Sub(now)
 		if free <= 0 {
-			return m.carryOut(w)
+			return m.executeWrite(w)
 		}
 		wait = min(wait, free)
 	} else if wait <= 0 {
-		return m.look(w, next, publish)
+		return m.pollOnce(w, next, publish)
 	}
 	if ok && at.Sub(now) <= 0 {
-		return m.look(w, next, publish)
+		return m.pollOnce(w, next, publish)
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -177,25 +177,25 @@ func (m *Master) step(w *wires, publish func(reading.Event)) error {
 		if !open {
 			return w.failed()
 		}
-		w.overhear(octets)
+		w.receiveIdle(octets)
 	case <-timer.C:
 	}
 	return nil
 }
 
-// ask makes an exchange and keeps the books on the slave. Of an exception it returns no answer and an Exception.
-func (m *Master) ask(w *wires, q query) (answer []byte, err error) {
+// ask performs an exchange and updates the slave's state. For an exception it returns no answer and an Exception.
+func (m *Master) ask(w *bus, q query) (answer []byte, err error) {
 	id := q.slave()
 	answer, err = w.exchange(q)
-	m.learn(w, id)
+	m.updateTiming(w, id)
 	switch {
 	case err == errUnsure:
 		return nil, err
 	case err != nil && err != ErrSilent && !errors.Is(err, ErrBroken):
 		return nil, portError{err}
 	}
-	m.asked(id)
-	m.settle(id, answer, err)
+	m.countRequest(id)
+	m.resolve(id, answer, err)
 	if err != nil {
 		return nil, err
 	}
@@ -205,21 +205,21 @@ func (m *Master) ask(w *wires, q query) (answer []byte, err error) {
 	return answer, nil
 }
 
-// settle notes what a request has come to.
-func (m *Master) settle(id byte, answer []byte, err error) {
-	m.note(id, answer, err)
+// resolve records the outcome of a request.
+func (m *Master) resolve(id byte, answer []byte, err error) {
+	m.countResult(id, answer, err)
 	s := m.schedule.slaves[id]
 	switch {
 	case err == nil && s.answered():
-		m.turned(id, nil)
+		m.setSilent(id, nil)
 	case err != nil && s.failed(time.Now()):
-		m.turned(id, err)
+		m.setSilent(id, err)
 	}
 }
 
-// learn takes over what the bus has shown.
-func (m *Master) learn(w *wires, id byte) {
-	a := w.ledger.accounts[id]
+// updateTiming records what the bus has learnt about the slave.
+func (m *Master) updateTiming(w *bus, id byte) {
+	a := w.tracker.slaves[id]
 	switch news := m.count(id, a); {
 	case news && a.late:
 		m.config.Late(id, a.latest, suggested(a.latest))
@@ -231,39 +231,39 @@ func (m *Master) learn(w *wires, id byte) {
 	m.echo = w.rx.echoes
 }
 
-// portError is an error of the port, which ends Run.
+// portError wraps an error of the port, which ends Run.
 type portError struct{ error }
 
 func (e portError) Unwrap() error { return e.error }
 
-// look makes a query and publishes what is new.
-func (m *Master) look(w *wires, i int, publish func(reading.Event)) error {
+// pollOnce sends the query of poll i and publishes the values that changed.
+func (m *Master) pollOnce(w *bus, i int, publish func(reading.Event)) error {
 	q := m.schedule.polls[i].query
 	answer, err := m.ask(w, q)
 	if failure := (portError{}); errors.As(err, &failure) {
 		return failure.error
 	}
 	if err == errUnsure {
-		return nil // again as soon as the bus is free for it
+		return nil // repeated as soon as the bus is free for it
 	}
 	if err == ErrSilent || errors.Is(err, ErrBroken) {
 		if !m.schedule.slaves[q.slave()].rest.IsZero() {
-			m.schedule.looked(q.points, time.Now())
+			m.schedule.polled(q.points, time.Now())
 		}
-		return nil // likewise
+		return nil // repeated as well
 	}
-	m.took(q, answer, err, publish)
+	m.handleAnswer(q, answer, err, publish)
 	return nil
 }
 
-// took takes an answer, or the exception in its place.
-func (m *Master) took(q query, answer []byte, err error, publish func(reading.Event)) {
+// handleAnswer takes an answer, or an exception in its place.
+func (m *Master) handleAnswer(q query, answer []byte, err error, publish func(reading.Event)) {
 	if refused(err) && m.schedule.split(q.points, time.Now()) {
-		return // one of them, or a hole between them, may be the reason
+		return // one of the points, or a gap between them, may be the reason
 	}
-	m.schedule.looked(q.points, time.Now())
+	m.schedule.polled(q.points, time.Now())
 	if err != nil {
-		return // counted
+		return // already counted
 	}
 	data := answer[headSize+1 : len(answer)-crcSize]
 	for _, i := range q.points {
@@ -271,52 +271,52 @@ func (m *Master) took(q query, answer []byte, err error, publish func(reading.Ev
 	}
 }
 
-// refused reports whether a slave has refused what it was asked for, not only this time.
+// refused reports whether a slave has rejected a request for good, not only for now.
 func refused(err error) bool {
 	return err == Exception(illegalAddress) || err == Exception(illegalValue) || err == Exception(deviceFailure)
 }
 
-// catchUp takes an answer that has come after its time: it is certain which request it answers, so its value is right.
-func (m *Master) catchUp(w *wires, d *debt, frame []byte, publish func(reading.Event)) {
-	m.learn(w, d.slave())
-	m.settle(d.slave(), frame, nil)
+// handleLate takes an answer that arrived late. Its request is certain, so its values are valid.
+func (m *Master) handleLate(w *bus, d *pending, frame []byte, publish func(reading.Event)) {
+	m.updateTiming(w, d.slave())
+	m.resolve(d.slave(), frame, nil)
 	switch {
 	case len(d.points) == 0:
 	case frame[1]&failed != 0:
-		m.took(d.query, nil, Exception(frame[2]), publish)
+		m.handleAnswer(d.query, nil, Exception(frame[2]), publish)
 	default:
-		m.took(d.query, frame, nil, publish)
+		m.handleAnswer(d.query, frame, nil, publish)
 	}
 }
 
-// read takes a point's part of an answer.
+// read decodes a point's part of an answer.
 func (m *Master) read(i int, data []byte, publish func(reading.Event)) {
 	p := &m.config.Points[i]
 	values, err := p.decode(data)
 	if err != nil {
-		m.blame(p.Slave, err)
+		m.setErr(p.Slave, err)
 		return
 	}
-	m.show(i, values, publish)
+	m.publishChanged(i, values, publish)
 }
 
-func (m *Master) blame(id byte, err error) {
+func (m *Master) setErr(id byte, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.slaves[id].Err = err
 }
 
-// show publishes values if they are worth it.
-func (m *Master) show(i int, values []any, publish func(reading.Event)) {
-	p, last, now := &m.config.Points[i], &m.shown[i], time.Now()
+// publishChanged publishes the values of a point if they have changed or are due.
+func (m *Master) publishChanged(i int, values []any, publish func(reading.Event)) {
+	p, last, now := &m.config.Points[i], &m.published[i], time.Now()
 	old := p.Refresh > 0 && now.Sub(last.at) >= p.Refresh
 	if !p.Always && !old && last.values != nil && !differ(last.values, values, p.Deadband) {
 		return
 	}
-	*last = shown{values, now}
+	*last = published{values, now}
 	topic, err := p.Topic.Topic(p.lookup)
 	if err != nil {
-		m.blame(p.Slave, err)
+		m.setErr(p.Slave, err)
 		return
 	}
 	e := reading.Event{Topic: topic, Kwargs: map[string]any{"name": p.Name, "slave": int64(p.Slave), "time": reading.Stamp(now)}}
@@ -337,7 +337,7 @@ func (p *Point) lookup(name string) (any, bool) {
 	return p.Name, true
 }
 
-// differ reports whether one of the values has changed by the deadband at least.
+// differ reports whether a value has changed, by the deadband at least.
 func differ(before, now []any, deadband float64) bool {
 	for i := range now {
 		a, aIsNumber := float(before[i])
@@ -353,18 +353,18 @@ func differ(before, now []any, deadband float64) bool {
 	return false
 }
 
-// carryOut makes the write that waits, and has the point looked at next.
-func (m *Master) carryOut(w *wires) error {
+// executeWrite performs the waiting write and makes the point's poll due.
+func (m *Master) executeWrite(w *bus) error {
 	job := m.waiting
 	if !w.probed && job.query.slave() != 0 && !m.config.TCP {
 		return m.probe(w)
 	}
 	_, err := m.ask(w, job.query)
 	if err == errUnsure {
-		return nil // later
+		return nil // repeated later
 	}
 	m.waiting = nil
-	m.schedule.hurry(job.point, time.Now())
+	m.schedule.pollNow(job.point, time.Now())
 	if failure := (portError{}); errors.As(err, &failure) {
 		job.done <- fmt.Errorf("%w: %w", ErrAbsent, failure.error)
 		return failure.error
@@ -373,9 +373,9 @@ func (m *Master) carryOut(w *wires) error {
 	return nil
 }
 
-// probe reads what the write that waits is to change. The answer does not matter: on a bus that sends requests back, the
-// echo of the first write would pass for its answer.
-func (m *Master) probe(w *wires) error {
+// probe reads the point that is about to be written and ignores the answer. On a bus with echoes the echo of the first
+// write would otherwise pass for its answer.
+func (m *Master) probe(w *bus) error {
 	q := ask(m.config.Points, []int{m.waiting.point})
 	q.points = nil
 	_, err := m.ask(w, q)
@@ -386,8 +386,8 @@ func (m *Master) probe(w *wires) error {
 	return nil
 }
 
-// Write sets a point and returns when the slave has said that it is set. The error is ErrValue, ErrAbsent, ErrBusy,
-// ErrSilent, one that wraps ErrBroken, an Exception, or ctx's; after ctx is done it may still be set.
+// Write sets a point and returns once the slave has acknowledged it. The error is ErrValue, ErrAbsent, ErrBusy, ErrSilent,
+// an error that wraps ErrBroken, an Exception, or ctx's. If ctx ends first, the point may still be set.
 func (m *Master) Write(ctx context.Context, point int, value any) error {
 	request, err := m.config.Points[point].write(value)
 	if err != nil {

@@ -148,19 +148,19 @@ func TestValidate(t *testing.T) {
 		{func(p *Point) { p.Slave = 0 }, "slave 0"},
 		{func(p *Point) { p.Slave, p.WriteOnly = 0, true }, ""},
 		{func(p *Point) { p.Slave = 254 }, ""},
-		{func(p *Point) { p.Bit = 17 }, "a bit is 0 to 15"},
-		{func(p *Point) { p.Bit, p.Type = 1, Int32 }, "a bit is 0 to 15"},
-		{func(p *Point) { p.Type, p.Deadband = Text, 1 }, "text has no scale"},
+		{func(p *Point) { p.Bit = 17 }, "bit: want 0 to 15"},
+		{func(p *Point) { p.Bit, p.Type = 1, Int32 }, "bit: want 0 to 15"},
+		{func(p *Point) { p.Type, p.Deadband = Text, 1 }, "not for text"},
 		{func(p *Point) { p.Slave = 255 }, "slave 255"},
 		{func(p *Point) { p.Count = 126 }, "at most 125 registers"},
 		{func(p *Point) { p.Count, p.Type = math.MaxInt/2+1, Float32 }, "at most 125 registers"},
 		{func(p *Point) { p.Count, p.Type = 63, Float32 }, "at most 125 registers"},
 		{func(p *Point) { p.Table, p.Count = Coil, 2001 }, "or 2000 bits"},
-		{func(p *Point) { p.Address, p.Type = 0xffff, Uint32 }, "the last one is 65535"},
-		{func(p *Point) { p.Table, p.Deadband = Coil, 1 }, "bits have no type"},
+		{func(p *Point) { p.Address, p.Type = 0xffff, Uint32 }, "beyond the last address, 65535"},
+		{func(p *Point) { p.Table, p.Deadband = Coil, 1 }, "not for bits"},
 		{func(p *Point) { p.Every = 0 }, "every 0s"},
 		{func(p *Point) { p.Every, p.WriteOnly = 0, true }, ""},
-		{func(p *Point) { p.Topic = topic(t, "com.{unit}") }, "there is no {unit}"},
+		{func(p *Point) { p.Topic = topic(t, "com.{unit}") }, "unknown placeholder {unit}"},
 		{func(p *Point) { p.Table = 9 }, "out of range"},
 	} {
 		p := good
@@ -186,7 +186,7 @@ func TestFrameGap(t *testing.T) {
 }
 
 // bus is the far end of the wires, with simulated slaves.
-type bus struct {
+type fakeBus struct {
 	in     chan []byte
 	closed chan struct{}
 	close  sync.Once
@@ -200,11 +200,11 @@ type bus struct {
 	split    bool // answers come octet by octet
 }
 
-func newBus() *bus {
-	return &bus{in: make(chan []byte, 100), closed: make(chan struct{}), slaves: map[byte]func([]byte) []byte{}, requests: map[byte]int{}, gap: time.Hour}
+func newFakeBus() *fakeBus {
+	return &fakeBus{in: make(chan []byte, 100), closed: make(chan struct{}), slaves: map[byte]func([]byte) []byte{}, requests: map[byte]int{}, gap: time.Hour}
 }
 
-func (b *bus) Read(p []byte) (int, error) {
+func (b *fakeBus) Read(p []byte) (int, error) {
 	select {
 	case octets := <-b.in:
 		return copy(p, octets), nil
@@ -213,7 +213,7 @@ func (b *bus) Read(p []byte) (int, error) {
 	}
 }
 
-func (b *bus) Write(p []byte) (int, error) {
+func (b *fakeBus) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !b.last.IsZero() {
@@ -232,7 +232,7 @@ func (b *bus) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (b *bus) say(octets []byte) {
+func (b *fakeBus) say(octets []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last = time.Now()
@@ -245,18 +245,18 @@ func (b *bus) say(octets []byte) {
 	}
 }
 
-func (b *bus) Close() error {
+func (b *fakeBus) Close() error {
 	b.close.Do(func() { close(b.closed) })
 	return nil
 }
 
-func (b *bus) count(slave byte) int {
+func (b *fakeBus) count(slave byte) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.requests[slave]
 }
 
-func (b *bus) set(slave byte, answer func([]byte) []byte) {
+func (b *fakeBus) set(slave byte, answer func([]byte) []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.slaves[slave] = answer
@@ -305,7 +305,7 @@ func (r *registers) answer(request []byte) []byte {
 }
 
 // master runs one on a bus until the test ends.
-func master(t *testing.T, b *bus, c Config) (*Master, chan reading.Event) {
+func master(t *testing.T, b *fakeBus, c Config) (*Master, chan reading.Event) {
 	t.Helper()
 	m, err := New(c)
 	if err != nil {
@@ -336,7 +336,7 @@ func values(events chan reading.Event) (list []any) {
 
 func TestPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, r := newBus(), newRegisters(215, 7)
+		b, r := newFakeBus(), newRegisters(215, 7)
 		b.set(1, r.answer)
 		b.split = true
 		at := topic(t, "com.example.{slave}.{name}")
@@ -369,7 +369,7 @@ func TestPolling(t *testing.T) {
 
 func TestAlwaysAndRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus()
+		b := newFakeBus()
 		b.set(1, newRegisters(1, 2).answer)
 		at := topic(t, "com.x")
 		_, events := master(t, b, Config{Points: []Point{
@@ -391,7 +391,7 @@ func TestAlwaysAndRefresh(t *testing.T) {
 // TestSilentSlave holds that one that does not answer is left alone more and more, and does not keep the others waiting.
 func TestSilentSlave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus()
+		b := newFakeBus()
 		r, back := newRegisters(0), newRegisters(9)
 		b.set(1, r.answer)
 		at := topic(t, "com.s{slave}")
@@ -436,11 +436,11 @@ func TestSilentSlave(t *testing.T) {
 // One answer that gets lost, or broken, is asked for again.
 func TestDisturbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, r := newBus(), newRegisters(5)
-		asked := 0
+		b, r := newFakeBus(), newRegisters(5)
+		countRequest := 0
 		b.set(1, func(request []byte) []byte {
 			answer := r.answer(request)
-			switch asked++; asked {
+			switch countRequest++; countRequest {
 			case 3:
 				return nil
 			case 5:
@@ -466,12 +466,12 @@ func TestDisturbed(t *testing.T) {
 // another register.
 func TestLateAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, r := newBus(), newRegisters(10)
+		b, r := newFakeBus(), newRegisters(10)
 		r.set(100, 20)
-		asked := 0
+		countRequest := 0
 		b.set(1, func(request []byte) []byte {
 			wait, answer := 50*time.Millisecond, r.answer(request)
-			if asked++; asked == 1 {
+			if countRequest++; countRequest == 1 {
 				wait = 520 * time.Millisecond
 			}
 			time.AfterFunc(wait, func() { b.say(answer) })
@@ -492,7 +492,7 @@ func TestLateAnswer(t *testing.T) {
 // TestOtherWritesAnswer holds that a write is done only when its own answer says so.
 func TestOtherWritesAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus()
+		b := newFakeBus()
 		b.set(1, func(request []byte) []byte {
 			request[3]++
 			return seal(request[:6])
@@ -508,7 +508,7 @@ func TestOtherWritesAnswer(t *testing.T) {
 // TestLongAnswer holds that a slow line has time for the longest answer.
 func TestLongAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, r := newBus(), newRegisters(make([]uint16, maxRegisters)...)
+		b, r := newFakeBus(), newRegisters(make([]uint16, maxRegisters)...)
 		b.set(1, func(request []byte) []byte {
 			answer := r.answer(request)
 			time.AfterFunc(400*time.Millisecond+time.Duration(len(answer))*bitsPerOctet*time.Second/1200, func() { b.say(answer) })
@@ -525,7 +525,7 @@ func TestLongAnswer(t *testing.T) {
 // TestNeverSilent holds that a device that never stops talking does not keep the master for ever.
 func TestNeverSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus()
+		b := newFakeBus()
 		m, _ := master(t, b, Config{Baud: 9600, Points: []Point{{Slave: 1, Every: time.Second, Topic: topic(t, "com.x")}}})
 		stop := make(chan struct{})
 		var talker sync.WaitGroup
@@ -570,9 +570,9 @@ func TestEchoInPieces(t *testing.T) {
 
 // expecting returns a receiver that waits for the answer to a request of one register.
 func expecting(sent []byte) *receiver {
-	l := newLedger(time.Second, []byte{sent[0]}, time.Time{})
+	l := newTracker(time.Second, []byte{sent[0]}, time.Time{})
 	l.sent(query{request: sent, expect: headSize + 1 + 2 + crcSize, points: []int{0}}, 0, time.Time{})
-	r := &receiver{ledger: l}
+	r := &receiver{tracker: l}
 	r.begin(sent)
 	return r
 }
@@ -580,7 +580,7 @@ func expecting(sent []byte) *receiver {
 func TestWrite(t *testing.T) {
 	for _, echo := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			b, r := newBus(), newRegisters(1)
+			b, r := newFakeBus(), newRegisters(1)
 			b.echo = echo
 			b.set(1, r.answer)
 			m, events := master(t, b, Config{Points: []Point{
@@ -629,7 +629,7 @@ func TestWriteWithoutBus(t *testing.T) {
 		if err := m.Write(t.Context(), 0, int64(1)); err != ErrAbsent {
 			t.Error(err)
 		}
-		b := newBus()
+		b := newFakeBus()
 		done := make(chan error)
 		go func() { done <- m.Run(b, nil) }()
 		synctest.Wait()

@@ -9,7 +9,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// Table is one of the four tables that a slave has.
+// Table is one of a slave's four tables.
 type Table uint8
 
 const (
@@ -19,14 +19,14 @@ const (
 	Discrete              // bits that can be read
 )
 
-// TableNames are the tables' names in a configuration.
+// TableNames lists the names of the tables in a configuration, indexed by Table.
 var TableNames = []string{"holding", "input", "coil", "discrete"}
 
 func (t Table) bits() bool { return t == Coil || t == Discrete }
 
 func (t Table) read() byte { return [...]byte{readHolding, readInput, readCoils, readDiscrete}[t] }
 
-// maxSlave is the last slave's number. Those beyond 247 are reserved by the specification, and some devices have them.
+// The highest slave numbers. Those above maxStandard are reserved by the specification, but some devices use them.
 const (
 	maxSlave    = 254
 	maxStandard = 247
@@ -41,30 +41,30 @@ const (
 	maxWrittenBits = 1968
 )
 
-// Point is a value on the bus, or some of the same kind in a row.
+// Point is a value on the bus, or several consecutive values of the same kind.
 type Point struct {
-	Name      string // in events
-	Slave     byte   // 1 to 254; 0 is all of them: they can be written, and do not answer
+	Name      string // the name in events
+	Slave     byte   // 1 to 254; 0 addresses all slaves, which can be written and do not answer
 	Table     Table
-	Address   uint16 // from 0
-	Count     int    // how many values, or of Text how many registers; 0: 1
+	Address   uint16 // the first is 0
+	Count     int    // number of values, for Text of registers; 0 for 1
 	Type      Type
 	Order     Order
-	Bit       int // 1 to 16: the value is this bit of the register, the lowest is 1; 0: the value is the register
+	Bit       int // 1 to 16: the value is this bit of the register, 1 being the lowest; 0 for the whole register
 	Scale     reading.Scale
 	Unit      string
 	Topic     reading.Template // may use {name} and {slave}
-	Every     time.Duration    // from one look to the next
-	Always    bool             // each look is published; else changes are
-	Deadband  float64          // what is less is no change
-	Refresh   time.Duration    // after which a value is published that has not changed; 0: never
-	WriteOnly bool             // never looked at
-	Many      bool             // one register is written by the function that writes several
+	Every     time.Duration    // polling interval
+	Always    bool             // publish each value read; otherwise only changes
+	Deadband  float64          // smaller differences are not a change
+	Refresh   time.Duration    // publish an unchanged value after this time; 0 for never
+	WriteOnly bool             // never polled
+	Many      bool             // write a single register with the function for several
 }
 
 func (p *Point) count() int { return max(p.Count, 1) }
 
-// values is how many values the point has.
+// values returns the number of values of the point.
 func (p *Point) values() int {
 	if p.Type == Text {
 		return 1
@@ -72,7 +72,7 @@ func (p *Point) values() int {
 	return p.count()
 }
 
-// size is how many registers or bits the point takes.
+// size returns the number of registers or bits that the point takes.
 func (p *Point) size() int {
 	if p.Table.bits() {
 		return p.count()
@@ -80,7 +80,7 @@ func (p *Point) size() int {
 	return p.count() * p.Type.words()
 }
 
-// octets is how many octets of an answer the point takes.
+// octets returns the number of octets that the point takes in an answer.
 func (p *Point) octets() int {
 	if p.Table.bits() {
 		return (p.size() + 7) / 8
@@ -97,33 +97,33 @@ func (p *Point) validate(tcp bool) error {
 	case p.Slave > maxSlave && !tcp:
 		return fmt.Errorf("slave %d: want 1 to %d", p.Slave, maxSlave)
 	case p.Slave == 0 && !p.WriteOnly && !tcp:
-		return errors.New("slave 0 is all slaves, which do not answer; it can only be written (publish = \"never\")")
+		return errors.New("slave 0 addresses all slaves, and none answers; only write to it (publish = \"never\")")
 	case p.Table > Discrete || p.Type > Text || p.Order > DCBA:
 		return errors.New("table, type or order: out of range")
 	case p.Count < 0 || p.Count > limit || p.size() > limit:
-		return fmt.Errorf("count %d: at most %d registers or %d bits go into one request", p.Count, maxRegisters, maxBits)
+		return fmt.Errorf("count %d: at most %d registers or %d bits fit into one request", p.Count, maxRegisters, maxBits)
 	case p.Bit < 0 || p.Bit > 16 || p.Bit > 0 && (p.Table.bits() || p.Type != Uint16 || p.count() > 1 || !p.Scale.None() || p.Deadband != 0):
-		return errors.New("a bit is 0 to 15 of one register of the type uint16, without a scale and a deadband")
+		return errors.New("bit: want 0 to 15 of one uint16 register, without scale and deadband")
 	case p.Type == Text && (!p.Scale.None() || p.Deadband != 0):
-		return errors.New("text has no scale and no deadband")
+		return errors.New("scale or deadband: not for text")
 	case int(p.Address)+p.size() > 1<<16:
-		return fmt.Errorf("address %d: the last one is %d", p.Address, 1<<16-1)
+		return fmt.Errorf("address %d: the point ends beyond the last address, %d", p.Address, 1<<16-1)
 	case p.Table.bits() && (!p.Scale.None() || p.Deadband != 0 || p.Type != Uint16):
-		return errors.New("bits have no type, no scale and no deadband")
+		return errors.New("type, scale or deadband: not for bits")
 	case !p.WriteOnly && p.Every < 10*time.Millisecond:
 		return fmt.Errorf("every %v: want at least 10ms", p.Every)
 	case p.Deadband < 0 || p.Refresh < 0:
 		return errors.New("deadband or refresh: out of range")
 	case math.IsNaN(p.Scale.Factor) || math.IsInf(p.Scale.Factor, 0) || math.IsNaN(p.Scale.Offset) || math.IsInf(p.Scale.Offset, 0):
-		return errors.New("scale or offset: no number")
+		return errors.New("scale or offset: not a number")
 	}
 	for _, name := range p.Topic.Names() {
 		if name != "name" && name != "slave" {
-			return fmt.Errorf("topic: there is no {%s}; there are {name} and {slave}", name)
+			return fmt.Errorf("topic: unknown placeholder {%s}; use {name} and {slave}", name)
 		}
 	}
 	return nil
 }
 
-// ErrValue is a value that can't be written to a point.
-var ErrValue = errors.New("not a value for this point")
+// ErrValue means that a value cannot be written to a point.
+var ErrValue = errors.New("value does not fit the point")

@@ -5,35 +5,35 @@ import (
 	"slices"
 )
 
-// query is a request and what is known of its answer.
+// query is a request and the expected answer.
 type query struct {
 	request []byte
-	expect  int   // octets of the answer, if it is no exception
-	points  []int // whose values the answer has; none: a write
-	first   int   // the address of the first register or bit
+	expect  int   // size of the answer in octets, unless it is an exception
+	points  []int // indexes of the points in the answer; empty for a write
+	first   int   // address of the first register or bit
 }
 
 func (q query) slave() byte    { return q.request[0] }
 func (q query) function() byte { return q.request[1] }
 
-// Points of a slave that are looked at equally often are read by one request if they are neighbours. A hole of a few
-// registers between them is read as well: that costs less than another request. If the slave refuses such a request, holes
-// are left out, and then each point is asked for by itself.
+// Neighbouring points of a slave with the same polling interval share one request. Small gaps between them are read as
+// well, which costs less than another request. If the slave rejects such a request, the gaps are left out; if it still
+// does, each point gets its own request.
 const (
 	maxHole     = 4  // registers
 	maxHoleBits = 32 // bits
 )
 
-// grouping says how much is read by one request.
+// grouping is the rule for sharing requests.
 type grouping uint8
 
 const (
-	bridged  grouping = iota // neighbours, and small holes between them
+	bridged  grouping = iota // neighbours and small gaps between them
 	adjacent                 // neighbours
 	single                   // one point
 )
 
-// group makes the queries for points, which are given by their place in all.
+// group builds the queries for points, which are indexes into all.
 func group(all []Point, points []int, how grouping) (queries []query) {
 	sorted := slices.Clone(points)
 	slices.SortStableFunc(sorted, func(a, b int) int {
@@ -52,10 +52,10 @@ func group(all []Point, points []int, how grouping) (queries []query) {
 	return queries
 }
 
-// end is the address behind the point.
+// end returns the address after the point.
 func (p *Point) end() int { return int(p.Address) + p.size() }
 
-// joins reports whether next can be read by the request that begins with first and has reached end.
+// joins reports whether next can share the request that begins with first and extends to end.
 func joins(first, next *Point, end int, how grouping) bool {
 	hole, limit := maxHole, maxRegisters
 	if first.Table.bits() {
@@ -68,7 +68,7 @@ func joins(first, next *Point, end int, how grouping) bool {
 		int(next.Address) <= end+hole && max(end, next.end())-int(first.Address) <= limit
 }
 
-// ask makes the query for points that lie together, in the order of their addresses.
+// ask builds one query for points that are sorted by address.
 func ask(all []Point, points []int) query {
 	first := &all[points[0]]
 	size := 0
@@ -85,7 +85,7 @@ func ask(all []Point, points []int) query {
 	}
 }
 
-// cut returns a point's part of an answer's data.
+// cut returns a point's part of the data in an answer.
 func (q query) cut(p *Point, data []byte) []byte {
 	at := int(p.Address) - q.first
 	if !p.Table.bits() {

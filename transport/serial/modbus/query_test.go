@@ -82,7 +82,7 @@ func TestNeighbours(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, r := newBus(), newRegisters()
+				b, r := newFakeBus(), newRegisters()
 				for i := range uint16(50) {
 					r.set(i, i)
 				}
@@ -126,7 +126,7 @@ func TestNeighbours(t *testing.T) {
 // TestBroadcast holds that what all slaves are told is sent, and not waited for.
 func TestBroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBus()
+		b := newFakeBus()
 		m, _ := master(t, b, Config{Points: []Point{{Slave: 0, Address: 7, WriteOnly: true}}})
 		synctest.Wait()
 		if err := m.Write(t.Context(), 0, int64(1)); err != nil || b.count(0) != 1 {

@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// functions are those that Scan knows.
+// functions lists the function codes that Scan knows.
 var functions = []byte{readCoils, readDiscrete, readHolding, readInput, writeCoil, writeRegister, writeCoils, writeMany}
 
-// Scan finds a whole frame at the beginning of octets, of whichever side, and returns its length; 0 if there is none.
-// A CRC of 16 bits is right by chance now and then: one frame alone proves little.
+// Scan returns the length of a whole frame, request or answer, at the beginning of octets; 0 if there is none. A 16-bit
+// CRC matches by chance now and then, so a single frame proves little.
 func Scan(octets []byte) int {
 	if len(octets) < minFrame || octets[0] > maxStandard || !slices.Contains(functions, octets[1]&^failed) {
 		return 0
@@ -27,7 +27,7 @@ func Scan(octets []byte) int {
 	return 0
 }
 
-// Describe writes what a whole frame says, for people. Whether it is a request or an answer the frame does not tell.
+// Describe returns a frame as text for people. It cannot tell a request from an answer: the frame does not say.
 func Describe(frame []byte) string {
 	body := frame[headSize : len(frame)-crcSize]
 	if frame[1]&failed != 0 && len(body) == 1 {

@@ -5,43 +5,43 @@ import (
 	"time"
 )
 
-// How long a slave is left alone that does not answer: not at all after the first time, as anything may disturb one
-// answer, then twice as long each time.
+// A slave that does not answer is left alone. The first failure has no effect, as any disturbance can spoil one answer;
+// after that the time doubles with each failure.
 const (
-	patience = 2 // failures in a row that make a slave silent
-	restMin  = time.Second
-	restMax  = time.Minute
+	silentAfter = 2 // consecutive failures that make a slave silent
+	restMin     = time.Second
+	restMax     = time.Minute
 )
 
-// slave is what the schedule knows of a slave.
+// slave is the schedule's state of a slave.
 type slave struct {
-	failures int       // in a row
-	rest     time.Time // until when it is left alone
+	failures int       // consecutive
+	rest     time.Time // left alone until then
 }
 
-// answered notes an answer, failed the want of one. They report whether the slave has turned from one to the other.
+// answered records an answer, failed a missing one. They report whether the slave has become available or silent by it.
 func (s *slave) answered() (news bool) {
-	news = s.failures >= patience
+	news = s.failures >= silentAfter
 	*s = slave{}
 	return news
 }
 
 func (s *slave) failed(now time.Time) (news bool) {
 	s.failures++
-	if s.failures >= patience {
-		s.rest = now.Add(min(restMax, restMin<<min(s.failures-patience, 10)))
+	if s.failures >= silentAfter {
+		s.rest = now.Add(min(restMax, restMin<<min(s.failures-silentAfter, 10)))
 	}
-	return s.failures == patience
+	return s.failures == silentAfter
 }
 
-// poll is a query that is asked again and again.
+// poll is a query that is repeated.
 type poll struct {
 	query
 	how grouping
 	due time.Time
 }
 
-// schedule says whose turn it is. It has no goroutine and no clock.
+// schedule decides which query is sent next. It has no goroutine and no clock.
 type schedule struct {
 	points []Point
 	polls  []poll
@@ -50,14 +50,14 @@ type schedule struct {
 
 func newSchedule(points []Point, now time.Time) *schedule {
 	s := &schedule{points: points, slaves: map[byte]*slave{}}
-	var looked []int
+	var polled []int
 	for i, p := range points {
 		s.slaves[p.Slave] = &slave{}
 		if !p.WriteOnly {
-			looked = append(looked, i)
+			polled = append(polled, i)
 		}
 	}
-	s.add(group(points, looked, bridged), bridged, now)
+	s.add(group(points, polled, bridged), bridged, now)
 	return s
 }
 
@@ -67,8 +67,8 @@ func (s *schedule) add(queries []query, how grouping, due time.Time) {
 	}
 }
 
-// next returns what is asked next, and when; free says when a query may be. Of several that may be asked at the same time
-// the one that has waited longest is first. ok is false if there is none.
+// next returns the poll to send next and when to send it. free returns when a query may be sent. Of several polls that may
+// be sent at the same time, the one due longest is first. ok is false if there are no polls.
 func (s *schedule) next(free func(query) time.Time) (next int, at time.Time, ok bool) {
 	for i := range s.polls {
 		p := &s.polls[i]
@@ -80,9 +80,9 @@ func (s *schedule) next(free func(query) time.Time) (next int, at time.Time, ok 
 	return next, at, ok
 }
 
-// looked notes that points were asked for. What is late is not asked twice to make up for it.
-func (s *schedule) looked(points []int, now time.Time) {
-	i := s.of(points)
+// polled records that points were polled. Polls that were missed are not made up for.
+func (s *schedule) polled(points []int, now time.Time) {
+	i := s.pollOf(points)
 	if i < 0 {
 		return
 	}
@@ -94,21 +94,21 @@ func (s *schedule) looked(points []int, now time.Time) {
 	s.polls[i].due = next
 }
 
-// of returns the poll that asks for points, and maybe for others; -1 if there is none.
-func (s *schedule) of(points []int) int {
+// pollOf returns the index of the poll that reads points, or -1.
+func (s *schedule) pollOf(points []int) int {
 	return slices.IndexFunc(s.polls, func(p poll) bool { return len(points) > 0 && slices.Contains(p.points, points[0]) })
 }
 
-// hurry has a point looked at next.
-func (s *schedule) hurry(point int, now time.Time) {
-	if i := s.of([]int{point}); i >= 0 {
+// pollNow makes the poll of a point due.
+func (s *schedule) pollNow(point int, now time.Time) {
+	if i := s.pollOf([]int{point}); i >= 0 {
 		s.polls[i].due = now
 	}
 }
 
-// split has points that were asked for together asked for by smaller requests. It reports whether it could.
+// split replaces the poll of points by smaller ones. It returns false if there is only one point.
 func (s *schedule) split(points []int, now time.Time) bool {
-	i := s.of(points)
+	i := s.pollOf(points)
 	if i < 0 || len(s.polls[i].points) < 2 {
 		return false
 	}

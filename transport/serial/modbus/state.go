@@ -5,36 +5,36 @@ import (
 	"time"
 )
 
-// State is what a bus has done.
+// State is the state of a bus.
 type State struct {
-	Echo   bool // what is sent comes back
+	Echo   bool // requests come back as echoes
 	Slaves []SlaveState
 }
 
-// SlaveState is what a slave has done.
+// SlaveState is the state of a slave and its counters.
 type SlaveState struct {
 	Slave      byte
-	Silent     bool      // it does not answer, and is asked more and more rarely
-	Since      time.Time // of Silent
+	Silent     bool      // the slave does not answer and is polled less and less often
+	Since      time.Time // when Silent last changed
 	Requests   uint64
-	Answers    uint64 // Exceptions are among them
+	Answers    uint64 // including Exceptions
 	Exceptions uint64
 	Timeouts   uint64 // no answer
 	Broken     uint64 // answers with a wrong CRC
 	Late       uint64 // answers that took longer than the timeout
-	Strays     uint64 // frames that nobody asked for: duplicates, or answers that were given up
+	Strays     uint64 // unexpected frames: duplicates, or answers that were no longer expected
 	LastAnswer time.Time
-	LastGood   time.Time // the last answer that was no exception
-	Err        error     // the last one; nil if there was none
+	LastGood   time.Time // the last answer that was not an exception
+	Err        error     // the last error, or nil
 
-	Slowest  time.Duration // what the slave needs, while it needs longer than the timeout; else 0
-	Suggest  time.Duration // the timeout that it needs; 0: the one that is set is enough
-	Straying bool          // frames that nobody asked for have come lately
+	Slowest  time.Duration // how long answers take while they take longer than the timeout; otherwise 0
+	Suggest  time.Duration // a sufficient timeout; 0 if the configured one is sufficient
+	Straying bool          // unexpected frames have arrived lately
 
-	careful time.Time // until when Straying is true
+	carefulUntil time.Time // Straying is true until then
 }
 
-// State returns what the bus has done, the slaves in their order.
+// State returns the state of the bus with its slaves in ascending order.
 func (m *Master) State() State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -42,20 +42,20 @@ func (m *Master) State() State {
 	for id := range 1 << 8 {
 		if slave := m.slaves[byte(id)]; slave != nil {
 			s.Slaves = append(s.Slaves, *slave)
-			s.Slaves[len(s.Slaves)-1].Straying = time.Now().Before(slave.careful)
+			s.Slaves[len(s.Slaves)-1].Straying = time.Now().Before(slave.carefulUntil)
 		}
 	}
 	return s
 }
 
-func (m *Master) asked(id byte) {
+func (m *Master) countRequest(id byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.slaves[id].Requests++
 }
 
-// note counts what an exchange has come to.
-func (m *Master) note(id byte, answer []byte, err error) {
+// countResult counts the outcome of an exchange.
+func (m *Master) countResult(id byte, answer []byte, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.slaves[id]
@@ -79,26 +79,26 @@ func (m *Master) note(id byte, answer []byte, err error) {
 	}
 }
 
-// count takes over what the ledger knows of a slave, and reports whether it has turned late or prompt.
-func (m *Master) count(id byte, a *account) (news bool) {
+// countTiming takes over the tracker's counters of a slave. It reports whether the slave has become late or prompt.
+func (m *Master) count(id byte, a *tracked) (news bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.slaves[id]
 	s.Late += a.lateCount
 	s.Strays += a.strays
-	s.careful = a.careful
+	s.carefulUntil = a.carefulUntil
 	a.lateCount, a.strays = 0, 0
 	before := s.Suggest != 0
 	if !a.late {
 		s.Slowest, s.Suggest = 0, 0
 		return before
 	}
-	s.Slowest, s.Suggest = a.latest, max(s.Suggest, suggested(a.latest)) // it does not change with every answer
+	s.Slowest, s.Suggest = a.latest, max(s.Suggest, suggested(a.latest)) // it only rises, so that it does not change with every answer
 	return !before
 }
 
-// turned notes that a slave has fallen silent, or answers again.
-func (m *Master) turned(id byte, err error) {
+// setSilent records that a slave has fallen silent, or with a nil err that it answers again.
+func (m *Master) setSilent(id byte, err error) {
 	m.mu.Lock()
 	s := m.slaves[id]
 	s.Silent, s.Since = err != nil, time.Now()

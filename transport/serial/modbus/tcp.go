@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// The head of a frame of Modbus TCP: a number of the request, which its answer repeats, zero, the length of what follows,
-// and the unit, which is the slave's number.
+// The header of a Modbus TCP frame: the number of the request, which the answer repeats; zero; the length of the rest; and
+// the unit, which is the slave's number.
 const (
 	mbapSize   = 7
-	mbapLength = 6 // octets before those that the length counts
+	mbapLength = 6 // octets before the part that the length counts
 	maxWaiting = 64
 )
 
 var errMBAP = errors.New("not a frame of Modbus TCP")
 
-// TCP makes of a connection to a Modbus TCP server a bus for a Master: its frames go out with the head of Modbus TCP in
-// place of a CRC, and answers come in likewise. An answer whose number nobody waits for is dropped. One goroutine may
-// read while another writes.
+// TCP adapts a connection to a Modbus TCP server for use by a Master. Frames are sent with the header of Modbus TCP in
+// place of the CRC; answers are converted back. Answers to unknown requests are dropped. One goroutine may read while
+// another writes.
 func TCP(conn io.ReadWriteCloser) io.ReadWriteCloser {
 	return &tcp{ReadWriteCloser: conn, waiting: map[uint16]byte{}}
 }
@@ -29,16 +29,16 @@ type tcp struct {
 	io.ReadWriteCloser
 
 	mu      sync.Mutex
-	number  uint16          // guarded by mu: of the last request
-	waiting map[uint16]byte // guarded by mu: the units that were asked, by number
+	number  uint16          // guarded by mu: number of the last request
+	waiting map[uint16]byte // guarded by mu: units of the pending requests, by number
 
-	rest []byte // owned by the reader: what was not handed out
+	rest []byte // owned by the reader: part of an answer not yet returned
 }
 
 // Write sends a request.
 func (t *tcp) Write(frame []byte) (int, error) {
 	if len(frame) < minFrame {
-		return 0, fmt.Errorf("write %d octets: %w", len(frame), errMBAP)
+		return 0, fmt.Errorf("write %d bytes: %w", len(frame), errMBAP)
 	}
 	body := frame[:len(frame)-crcSize]
 	t.mu.Lock()
@@ -56,8 +56,8 @@ func (t *tcp) Write(frame []byte) (int, error) {
 	return len(frame), nil
 }
 
-// Read hands out answers, with a CRC. A server that sends anything else is given up: where its next frame begins is not
-// known.
+// Read returns answers with a CRC appended. Any other frame is an error that ends the connection, as the start of the next
+// frame is unknown.
 func (t *tcp) Read(b []byte) (int, error) {
 	for len(t.rest) == 0 {
 		frame, err := t.answer()
@@ -71,7 +71,7 @@ func (t *tcp) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// answer reads a frame; it returns nothing if nobody waits for it.
+// answer reads a frame. It returns nil if the frame answers no pending request.
 func (t *tcp) answer() ([]byte, error) {
 	var head [mbapSize]byte
 	if _, err := io.ReadFull(t.ReadWriteCloser, head[:]); err != nil {
@@ -88,8 +88,8 @@ func (t *tcp) answer() ([]byte, error) {
 	number := binary.BigEndian.Uint16(head[:])
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	unit, asked := t.waiting[number]
-	if !asked {
+	unit, countRequest := t.waiting[number]
+	if !countRequest {
 		return nil, nil
 	}
 	delete(t.waiting, number)

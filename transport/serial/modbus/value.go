@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// Type is what the registers of a value mean. Coils and discrete inputs have none: they are true or false.
+// Type is the meaning of a value's registers. Coils and discrete inputs have no type: they are booleans.
 type Type uint8
 
 const (
@@ -21,31 +21,31 @@ const (
 	Uint64
 	Int64
 	Float64
-	Text // two characters a register, padded with NULs or blanks
+	Text // two characters per register, padded with NULs or blanks
 )
 
-// TypeNames are the types' names in a configuration.
+// TypeNames lists the names of the types in a configuration, indexed by Type.
 var TypeNames = []string{"uint16", "int16", "uint32", "int32", "float32", "uint64", "int64", "float64", "text"}
 
-// words is how many registers a value takes.
+// words returns the number of registers of a value.
 func (t Type) words() int {
 	return [...]int{Uint16: 1, Int16: 1, Uint32: 2, Int32: 2, Float32: 2, Uint64: 4, Int64: 4, Float64: 4, Text: 1}[t]
 }
 
-// Order says in which order the octets of a value come. A is the highest; values of other lengths follow suit.
+// Order is the order of a value's octets. A is the highest octet of four; values of other sizes are ordered alike.
 type Order uint8
 
 const (
-	ABCD Order = iota // as the specification has it
-	CDAB              // the register with the lowest octets comes first
+	ABCD Order = iota // the order of the specification
+	CDAB              // the register with the lowest octets first
 	BADC              // the octets of each register are swapped
-	DCBA              // both: the lowest octet comes first
+	DCBA              // both: the lowest octet first
 )
 
-// OrderNames are the orders' names in a configuration.
+// OrderNames lists the names of the orders in a configuration, indexed by Order.
 var OrderNames = []string{"abcd", "cdab", "badc", "dcba"}
 
-// arrange turns octets from an order into ABCD, or back.
+// arrange converts octets from the order to ABCD, or back.
 func (o Order) arrange(octets []byte) []byte {
 	sorted := make([]byte, len(octets))
 	for i := range octets {
@@ -61,11 +61,11 @@ func (o Order) arrange(octets []byte) []byte {
 	return sorted
 }
 
-// decode reads the values of an answer's data: a bool, text or a number each. A number is an int64 or uint64 if it is
-// whole and not scaled, else a float64.
+// decode returns the values in an answer's data: booleans, text or numbers. An unscaled integer is an int64 or uint64, any
+// other number a float64.
 func (p *Point) decode(data []byte) ([]any, error) {
 	if len(data) != p.octets() {
-		return nil, fmt.Errorf("an answer with %d octets, want %d", len(data), p.octets())
+		return nil, fmt.Errorf("answer has %d bytes: want %d", len(data), p.octets())
 	}
 	values := make([]any, p.values())
 	for i := range values {
@@ -82,7 +82,7 @@ func (p *Point) decode(data []byte) ([]any, error) {
 	return values, nil
 }
 
-// text reads characters; what can't be shown is left out.
+// text returns the point's characters without those that are not printable.
 func (p *Point) text(data []byte) string {
 	text := make([]byte, 0, len(data))
 	for i := 0; i < len(data); i += 2 {
@@ -101,7 +101,7 @@ func (p *Point) text(data []byte) string {
 	}, before))
 }
 
-// number reads the octets of one value.
+// number decodes one value.
 func (p *Point) number(data []byte) any {
 	n := p.Type.number(data)
 	if p.Bit > 0 {
@@ -119,7 +119,7 @@ func (p *Point) number(data []byte) any {
 	} else if !math.IsNaN(scaled) && !math.IsInf(scaled, 0) {
 		return scaled
 	}
-	return nil // the usual way to say that there is none; JSON has no such numbers
+	return nil // NaN or infinity, by convention "no value"; JSON cannot express them
 }
 
 func (t Type) number(data []byte) any {
@@ -144,8 +144,7 @@ func (t Type) number(data []byte) any {
 	return u
 }
 
-// shortest makes 21.5 of a float32 that was meant to be 21.5, and 0.1 of 0.1: the float64 with the fewest digits that
-// the float32 is nearest to.
+// shortest returns the float64 with the fewest digits that converts to f, so that 21.5 stays 21.5 and 0.1 becomes 0.1.
 func shortest(f float32) float64 {
 	wide := float64(f)
 	if math.IsNaN(wide) || math.IsInf(wide, 0) || wide == 0 {
@@ -164,7 +163,7 @@ func shortest(f float32) float64 {
 	return wide
 }
 
-// write makes the request that sets the point. value is one value, or a list if there are several.
+// write builds the request that sets the point. value is a single value, or a list if the point has several.
 func (p *Point) write(value any) ([]byte, error) {
 	values, isList := value.([]any)
 	if !isList {
@@ -174,13 +173,13 @@ func (p *Point) write(value any) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %d values, want %d", ErrValue, len(values), p.values())
 	}
 	if p.Bit > 0 || !p.Table.bits() && p.size() > maxWritten || p.Table.bits() && p.size() > maxWrittenBits {
-		return nil, fmt.Errorf("%w: a bit of a register can't be written, nor more than %d registers or %d bits", ErrValue, maxWritten, maxWrittenBits)
+		return nil, fmt.Errorf("%w: bits of a register cannot be written, nor more than %d registers or %d bits", ErrValue, maxWritten, maxWrittenBits)
 	}
 	if p.Table == Coil {
 		return p.writeBits(values)
 	}
 	if p.Table != Holding {
-		return nil, fmt.Errorf("%w: this table can't be written", ErrValue)
+		return nil, fmt.Errorf("%w: the table is read-only", ErrValue)
 	}
 	var data []byte
 	for _, v := range values {
@@ -213,7 +212,7 @@ func (p *Point) writeBits(values []any) ([]byte, error) {
 	return requestMany(p.Slave, writeCoils, p.Address, uint16(len(values)), data), nil
 }
 
-// encode makes registers of one value.
+// encode converts one value to registers.
 func (p *Point) encode(v any) ([]byte, error) {
 	if p.Type == Text {
 		return p.encodeText(v)
@@ -229,7 +228,7 @@ func (p *Point) encode(v any) ([]byte, error) {
 func (p *Point) encodeText(v any) ([]byte, error) {
 	text, ok := v.(string)
 	if !ok || len(text) > 2*p.count() {
-		return nil, fmt.Errorf("%w: want text of at most %d octets", ErrValue, 2*p.count())
+		return nil, fmt.Errorf("%w: want text of at most %d bytes", ErrValue, 2*p.count())
 	}
 	data := make([]byte, 2*p.count())
 	copy(data, text)
@@ -241,14 +240,14 @@ func (p *Point) encodeText(v any) ([]byte, error) {
 	return data, nil
 }
 
-// bits are the value's, the lowest ones of 64.
+// bits returns the value's binary form in the lowest bits.
 func (p *Point) bits(v any) (uint64, error) {
-	outOfRange := fmt.Errorf("%w: out of the range of %s", ErrValue, TypeNames[p.Type])
+	outOfRange := fmt.Errorf("%w: out of range for %s", ErrValue, TypeNames[p.Type])
 	n, ok := float(v)
 	if !ok {
 		return 0, fmt.Errorf("%w: want a number", ErrValue)
 	}
-	if p.Scale.None() { // exact, as a float64 is not
+	if p.Scale.None() { // exact, which a float64 may not be
 		switch i := v.(type) {
 		case int64:
 			if p.Type == Int64 || p.Type == Uint64 && i >= 0 {

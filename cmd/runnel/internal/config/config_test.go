@@ -130,7 +130,7 @@ func TestProblems(t *testing.T) {
 				`19: serial.modbus.slave: missing`, `19: serial.modbus.address: missing`, `21: serial.modbus.table: "x" is not known`, `22: serial.modbus.words: "big" is not known`,
 				`23: serial.modbus.publish: it is neither published nor written`}},
 		{"modbus values", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"modbus\"\ntopic = \"com.{unit}\"\n[[serial.modbus]]\nname = \"t\"\nslave = 1\ntable = \"input\"\naddress = 0\n",
-			[]string{`8: serial: t: topic: there is no {unit}`}},
+			[]string{`8: serial: t: topic: unknown placeholder {unit}`}},
 		{"serial", realm1 + "[[serial]]\nmode = \"x\"\ntopic = \"a\"\nrole = \"gues\"\ndtr = \"up\"\n",
 			[]string{`8: serial.name: missing`, `8: serial.device: missing`, `9: serial.mode: "x" is not known`,
 				`10: serial.topic: only for mode = "lines" and "modbus"`, `11: serial.role: realm "realm1" has no role "gues"`, `12: serial.dtr: "up" is not known`}},
