@@ -78,11 +78,11 @@ func TestRegisters(t *testing.T) {
 		{"slave = 1\naddress = -1\ntable = \"input\"", "error -1 is out of range"},
 		{"slave = 1\naddress = 5\ntable = \"input\"\nbit = 16", "error want 0 to 15"},
 		{"slave = 1\naddress = 5\ntable = \"input\"\ntype = \"int32\"\nwords = \"low\"\norder = \"cdab\"", "error order says it already"},
-		{"slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
+		{"slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 addresses all slaves"},
 		{"slave = 255\naddress = 5\ntable = \"holding\"", "error 255 is out of range"},
 		{"TCP slave = 255\naddress = 5\ntable = \"holding\"", "holding 5"},
 		{"TCP slave = 0\naddress = 5\ntable = \"holding\"", "holding 5"},
-		{"RTU slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 is all slaves"},
+		{"RTU slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 addresses all slaves"},
 		{"BAD slave = 1\naddress = 5\ntable = \"holding\"", `error device "tcp://10.0.0.7": want tcp://HOST:PORT`},
 		{"TTY slave = 1\naddress = 5\ntable = \"holding\"", `error "tcp" needs device = "tcp://HOST:PORT"`},
 	} {
