@@ -300,7 +300,7 @@ func TestDecoyFollowsItsPrincipal(t *testing.T) {
 		}
 	}
 	if moved == 500 || len(used) < 5 {
-		t.Errorf("%d of 500 moved; %d stand-ins", moved, len(used))
+		t.Errorf("%d of 500 moved; %d decoys", moved, len(used))
 	}
 }
 

@@ -287,7 +287,7 @@ func TestWAMPSCRAM(t *testing.T) {
 			p.Closed()
 		})
 	}
-	// Who is not there gets a challenge too, always with the same salt.
+	// An unknown authid is challenged, too, always with the same salt.
 	house.EveryIn(t, "mock challenge", guarded, func(s *stage.Scene) {
 		for range 2 {
 			p := s.Connect()

@@ -102,7 +102,7 @@ func (s *SCRAM) compile(authid string) (*auth.SCRAM, error) {
 }
 
 // derived holds the keys that were made of passwords, by what they were made of: a reload takes no time for them, and does
-// not show by a new salt whose authids are there (package auth, "Who is not there").
+// not show by a new salt whose authids are there (package auth, "Unknown authids").
 var derived sync.Map // digest to auth.SCRAM
 
 // derive makes the keys of the password itself, anew at each start.
