@@ -163,7 +163,7 @@ func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 	if role := p.anonymousBy(r.Transport); role != nil {
 		return &auth.Identity{Authid: anonymousAuthid(), Role: role.Name(), Method: "anonymous", Provider: "static"}, nil
 	}
-	if p.asks("anonymous") == "" {
+	if p.authenticator("anonymous") == "" {
 		return nil, nil
 	}
 	named, err := s.inquire(r, "anonymous", nil)
@@ -178,7 +178,7 @@ func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 // inquire asks the authenticator about the peer. The error is an *auth.Refused.
 func (s *session) inquire(r auth.Request, method string, ticket *string) (*admission, error) {
 	m := s.realm
-	procedure := s.policy.asks(method)
+	procedure := s.policy.authenticator(method)
 	details := map[string]any{
 		"authmethod": method,
 		"authextra":  r.Extra,
@@ -299,7 +299,7 @@ func (e *ticketShown) Answer(ticket string, _ map[string]any) (auth.Identity, er
 
 // rejectAnswer tells the log that an authenticator's answer is no good, and the peer that it is refused.
 func (s *session) rejectAnswer(method string, err error) *auth.Refused {
-	procedure := s.policy.asks(method)
+	procedure := s.policy.authenticator(method)
 	s.realm.reportProcedure("authenticator", procedure, err)
 	return notAdmitted(procedure, err)
 }

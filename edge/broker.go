@@ -189,11 +189,11 @@ func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 func (t *turn) append(place *seat, msg []byte, mayWait bool) {
 	peer := place.session
 	v, full := peer.out.appendEvent(place, msg)
-	if v == noRoom {
+	if v == noMemory {
 		v, full = t.retryAppend(place, msg, mayWait)
 	}
 	t.noteAppend(peer, v, full)
-	if v == first && mayWait && peer.out.account.Tight() {
+	if v == needsFlush && mayWait && peer.out.account.Tight() {
 		t.flush()
 	}
 }

@@ -256,14 +256,14 @@ func (t *turn) deliverAsking(sub *subscription, seat *seat, d *delivery, msg []b
 	}
 	acks.expect(w, peer) // before the EVENT can be answered
 	t.count.events++
-	v, full := peer.out.appendAsking(seat, msg)
+	v, full := peer.out.appendConfirmable(seat, msg)
 	t.noteAppend(peer, v, full)
 	switch v {
-	case refused:
+	case peerGone:
 		acks.fail(t, w, refusal{wamp.Unavailable, "a subscriber that was to confirm the event does not take it"})
 	case tooLong:
 		acks.fail(t, w, refusal{wamp.PayloadSizeExceeded, "a subscriber that was to confirm the event takes none of this length"})
-	case gone:
+	case noSeat:
 		// The subscriber left between the look-up and here. Its successor is asked as well, if it was there already.
 		// Otherwise the event may have reached no confirmer.
 		if sub.confirmers > 0 && sub.confirmedBy(sub.confirmers) {

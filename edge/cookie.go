@@ -88,7 +88,7 @@ func (s *session) cookieValid() bool {
 
 // basis is what a proof of that identity rests on; nil if nobody could give it.
 func (p *policy) basis(id auth.Identity) []byte {
-	asked := p.asks(id.Method)
+	asked := p.authenticator(id.Method)
 	switch {
 	case p.roles[id.Role] == nil:
 	case id.Provider == dynamicProvider && asked != "":

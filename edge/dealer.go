@@ -18,7 +18,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if err != nil {
 		return err
 	}
-	if resumed, err := s.resume(t, m, options); resumed || err != nil {
+	if resumed, err := s.continueStream(t, m, options); resumed || err != nil {
 		return err
 	}
 	if options.passthru && !s.features.has(callerPassthru) {
@@ -81,7 +81,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 		return false, err
 	}
 	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
-	if err := p.place(t, c, seat, &invocation); err != nil {
+	if err := p.invoke(t, c, seat, &invocation); err != nil {
 		if o.progress {
 			s.memory().Drop(budget.Calls, len(m.Dict.Raw))
 		}
@@ -93,10 +93,10 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	}
 	if o.progress {
 		c.stream = newStream(m, seat, o)
-		c.keep(len(c.stream.dict.Raw))
+		c.addKept(len(c.stream.dict.Raw))
 	} else if octets := len(m.Dict.Raw) + len(m.Payload.Raw); reg.reroutes(seat) && s.mayKeep(octets) {
 		c.reroute = newReroute(m, seat, o)
-		c.keep(octets)
+		c.addKept(octets)
 	}
 	t.count.calls++
 	return true, nil
@@ -228,7 +228,7 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 		result.Dict = t.details.Dict()
 	}
 	if options.progress {
-		c.restart()
+		c.restartTimeout()
 	} else {
 		p.remove(c)
 	}

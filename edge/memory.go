@@ -74,7 +74,7 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 		t.flush()
 		start, patience := time.Now(), &peer.realm.patiences.newcomers
 		if peer.memory().Room(len(msg)+bufferStep, patience.left()) {
-			if v, full = peer.out.appendEvent(place, msg); v != noRoom {
+			if v, full = peer.out.appendEvent(place, msg); v != noMemory {
 				return v, full
 			}
 		}
@@ -121,25 +121,25 @@ func (t *turn) dropWork() {
 
 // keepCall charges for one more call of the session, a chunk of calls at a time. Holds pending.mu.
 func (s *session) keepCall() error {
-	if len(s.calls) < s.callsPaid || s.out.account == nil { // nil: the router's own call, which is one of a few
+	if len(s.calls) < s.callsCharged || s.out.account == nil { // nil: the router's own call, which is one of a few
 		return nil
 	}
 	keep := s.memory().Keep
-	if s.callsPaid == 0 { // full tables must not keep a session from calling at all
+	if s.callsCharged == 0 { // full tables must not keep a session from calling at all
 		keep = s.memory().KeepBasic
 	}
 	if !keep(budget.Calls, callsCost) {
 		return refusal{wamp.Unavailable, "the router has no memory for more calls"}
 	}
-	s.callsPaid += callsChunk
+	s.callsCharged += callsChunk
 	return nil
 }
 
 // freeCalls frees what the session does not need any more, but for one chunk, so that a call now and then costs nothing;
 // all of it when the session leaves. Holds pending.mu.
 func (s *session) freeCalls(all bool) {
-	for s.callsPaid > len(s.calls)+2*callsChunk || all && s.callsPaid > 0 {
-		s.callsPaid -= callsChunk
+	for s.callsCharged > len(s.calls)+2*callsChunk || all && s.callsCharged > 0 {
+		s.callsCharged -= callsChunk
 		s.memory().Drop(budget.Calls, callsCost)
 	}
 }

@@ -27,19 +27,19 @@ type outbox struct {
 	high    int             // octets waiting above which read loops wait
 	hard    int             // octets waiting above which the peer is cut
 
-	mu       sync.Mutex
-	buf      *buffer // messages that no write has taken yet; nil while there are none
-	writing  bool    // a flush or a drain is in conn.Write
-	flushing bool    // a read loop has the outbox on its list and will flush it
-	stalled  bool
-	asked    bool          // EVENTs have been appended that must be answered
-	kept     int           // octets at the start of buf of which dropEvents has found nothing to drop
-	dead     bool          // the connection failed or is closed: appends vanish
-	idle     chan struct{} // closed when the present writing ends; made by whoever waits for that
-	room     chan struct{} // closed when buf is taken by a write; made by whoever waits for that
-	patience time.Duration // how long the next wait for this peer may take
-	timedOut time.Time     // when a wait last ran out
-	taken    int           // octets that the peer has taken since it last stalled; not counted beyond high
+	mu          sync.Mutex
+	buf         *buffer // messages that no write has taken yet; nil while there are none
+	writing     bool    // a flush or a drain is in conn.Write
+	flushing    bool    // a read loop has the outbox on its list and will flush it
+	stalled     bool
+	confirmable bool          // EVENTs have been appended that must be answered
+	kept        int           // octets at the start of buf of which dropEvents has found nothing to drop
+	dead        bool          // the connection failed or is closed: appends vanish
+	idle        chan struct{} // closed when the present writing ends; made by whoever waits for that
+	room        chan struct{} // closed when buf is taken by a write; made by whoever waits for that
+	patience    time.Duration // how long the next wait for this peer may take
+	timedOut    time.Time     // when a wait last ran out
+	taken       int           // octets that the peer has taken since it last stalled; not counted beyond high
 
 	reported uint64 // how many drops the owner has heard of
 	overrun  bool   // the peer was cut because it took no replies
@@ -64,13 +64,13 @@ func (o *outbox) init(conn Conn, owner *session, high int) {
 type verdict uint8
 
 const (
-	appended verdict = iota
-	first            // appended, and the caller must see that the outbox is flushed
-	ripe             // appended, and the caller should flush the outbox now
-	refused          // the peer is gone
-	tooLong          // the peer takes no message of this length
-	noRoom           // there is no memory for it
-	gone             // the seat is not there any more
+	appended   verdict = iota
+	needsFlush         // appended, and the caller must see that the outbox is flushed
+	flushNow           // appended, and the caller should flush the outbox now
+	peerGone           // the peer is gone
+	tooLong            // the peer takes no message of this length
+	noMemory           // there is no memory for it
+	noSeat             // the seat is not there any more
 )
 
 // begin locks the outbox and returns its buffer, with room for a message of about n octets, for the caller to append to;
@@ -80,7 +80,7 @@ func (o *outbox) begin(n int) []byte {
 	if o.buf == nil {
 		o.buf = smallBuffers.take()
 	}
-	if o.lacks(n + frameHeader) {
+	if o.needsRoom(n + frameHeader) {
 		o.grow(n+frameHeader, true)
 	}
 	return o.buf.bytes
@@ -92,7 +92,7 @@ func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
 	if o.buf == nil {
 		o.buf = smallBuffers.take()
 	}
-	if o.lacks(n+frameHeader) && !o.grow(n+frameHeader, false) {
+	if o.needsRoom(n+frameHeader) && !o.grow(n+frameHeader, false) {
 		o.cancel(o.buf.bytes)
 		return nil, false
 	}
@@ -102,24 +102,24 @@ func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
 // commit takes back the buffer that begin gave, and unlocks.
 func (o *outbox) commit(buf []byte) verdict {
 	defer o.mu.Unlock()
-	o.keep(buf)
+	o.putBack(buf)
 	if o.dead {
 		o.empty()
-		return refused
+		return peerGone
 	}
 	switch {
 	case len(buf) > flushAt && !o.writing:
-		return ripe
+		return flushNow
 	case o.flushing:
 		return appended
 	}
 	o.flushing = true
-	return first
+	return needsFlush
 }
 
 // cancel takes back the buffer that begin gave, with nothing added, and unlocks.
 func (o *outbox) cancel(buf []byte) {
-	if o.keep(buf); len(buf) == 0 {
+	if o.putBack(buf); len(buf) == 0 {
 		o.empty()
 	}
 	o.mu.Unlock()
@@ -128,7 +128,7 @@ func (o *outbox) cancel(buf []byte) {
 // empty gives the buffer back. Holds mu.
 func (o *outbox) empty() {
 	if o.buf != nil {
-		o.give(o.buf)
+		o.release(o.buf)
 		o.buf, o.kept = nil, 0
 	}
 }
@@ -170,7 +170,7 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 	}
 	buf, ok := o.beginEvent(len(msg))
 	if !ok {
-		return noRoom, false
+		return noMemory, false
 	}
 	if seat.gone {
 		o.cancel(buf)
@@ -191,23 +191,23 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 
 // appendAsking is appendEvent for an EVENT that has to be answered. It is never dropped once it is appended, but it is
 // refused if the peer is stalled and has no room.
-func (o *outbox) appendAsking(seat *seat, msg []byte) (v verdict, full bool) {
+func (o *outbox) appendConfirmable(seat *seat, msg []byte) (v verdict, full bool) {
 	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
 		return tooLong, false
 	}
 	buf, ok := o.beginEvent(len(msg))
 	if !ok {
-		return refused, false
+		return peerGone, false
 	}
 	if seat.gone {
 		o.cancel(buf)
-		return gone, false
+		return noSeat, false
 	}
 	if o.stalled && len(buf)+len(msg) > o.high {
 		o.cancel(buf)
-		return refused, false
+		return peerGone, false
 	}
-	o.asked = true
+	o.confirmable = true
 	buf = binary.BigEndian.AppendUint32(buf, uint32(len(msg)))
 	buf = append(buf, msg...)
 	full = len(buf) > o.high && !o.stalled
@@ -215,9 +215,9 @@ func (o *outbox) appendAsking(seat *seat, msg []byte) (v verdict, full bool) {
 }
 
 // hasAsked reports whether a message is an EVENT that the peer has to answer. Holds mu.
-func (o *outbox) hasAsked(msg []byte) bool {
+func (o *outbox) mustBeConfirmed(msg []byte) bool {
 	var m codec.Message
-	return o.asked && codec.Parse(o.conn.Transport().Serializer, msg, &m) == nil && asksToConfirm(m.Dict)
+	return o.confirmable && codec.Parse(o.conn.Transport().Serializer, msg, &m) == nil && asksToConfirm(m.Dict)
 }
 
 // congested reports whether the peer is stalled with a full outbox: it should not be asked to do more.
@@ -233,7 +233,7 @@ func (o *outbox) dropEvents(buf []byte) []byte {
 	keep, at := o.kept, o.kept // what may not be dropped is looked at once, however often there is no room
 	for at < len(buf) && at-keep < o.high/4 {
 		next := at + frameHeader + int(binary.BigEndian.Uint32(buf[at:]))
-		if msg := buf[at+frameHeader : next]; codec.TypeOf(serializer, msg) == wamp.Event && !o.hasAsked(msg) {
+		if msg := buf[at+frameHeader : next]; codec.TypeOf(serializer, msg) == wamp.Event && !o.mustBeConfirmed(msg) {
 			o.dropped.Add(1)
 		} else {
 			keep += copy(buf[keep:], buf[at:next])
@@ -261,7 +261,7 @@ func (o *outbox) flush() {
 			go o.drain(batch, n)
 			return
 		}
-		if !o.wrote(batch, err) {
+		if !o.endWrite(batch, err) {
 			return
 		}
 	}
@@ -272,7 +272,7 @@ func (o *outbox) drain(batch *buffer, n int) {
 	for {
 		o.account.Stuck()
 		_, err := o.conn.Write(batch.bytes[n:], true)
-		if !o.wrote(batch, err) {
+		if !o.endWrite(batch, err) {
 			return
 		}
 		batch, n = o.take(), 0
@@ -292,9 +292,9 @@ func (o *outbox) take() *buffer {
 }
 
 // wrote ends a write. If there is more to write it returns true and holds mu; else the writing is over.
-func (o *outbox) wrote(batch *buffer, err error) (more bool) {
+func (o *outbox) endWrite(batch *buffer, err error) (more bool) {
 	n := len(batch.bytes)
-	o.give(batch)
+	o.release(batch)
 	o.mu.Lock()
 	if err != nil {
 		o.fail()

@@ -9,7 +9,7 @@ import "runnel/edge/budget"
 const bufferStep = 16 << 10
 
 // lacks reports whether the buffer has no room for n more octets. Holds mu.
-func (o *outbox) lacks(n int) bool { return cap(o.buf.bytes)-len(o.buf.bytes) < n }
+func (o *outbox) needsRoom(n int) bool { return cap(o.buf.bytes)-len(o.buf.bytes) < n }
 
 // grow replaces the buffer by one with room for n more octets. Without must it reports false if there is no memory. Holds
 // mu.
@@ -19,7 +19,7 @@ func (o *outbox) grow(n int, must bool) bool {
 		return false
 	}
 	next.bytes = append(next.bytes, o.buf.bytes...)
-	o.give(o.buf)
+	o.release(o.buf)
 	o.buf = next
 	return true
 }
@@ -45,7 +45,7 @@ func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
 }
 
 // keep puts back a buffer that was appended to, perhaps beyond what was expected. Holds mu.
-func (o *outbox) keep(buf []byte) {
+func (o *outbox) putBack(buf []byte) {
 	if grown := cap(buf) - cap(o.buf.bytes); grown > 0 {
 		o.account.Grow(budget.Outboxes, grown)
 		o.buf.charged += grown
@@ -54,7 +54,7 @@ func (o *outbox) keep(buf []byte) {
 }
 
 // give gives a buffer back that is not used any more.
-func (o *outbox) give(b *buffer) {
+func (o *outbox) release(b *buffer) {
 	if b.charged > 0 {
 		o.account.Shrink(budget.Outboxes, b.charged)
 		b.charged = 0

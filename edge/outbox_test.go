@@ -238,7 +238,7 @@ func TestDropEventsGoesOn(t *testing.T) {
 	plain := func(n int) []byte { return fmt.Appendf(nil, `[36,1,%d,{}]`, n) }
 	asked := 0
 	for ; ; asked++ {
-		if v, _ := o.appendAsking(place, asking(asked+1)); v == refused {
+		if v, _ := o.appendConfirmable(place, asking(asked+1)); v == peerGone {
 			break
 		}
 	}

@@ -55,7 +55,7 @@ type patiences struct{ proven, newcomers patience }
 // together: the wait ends when the realm's patience does, however many are slow. A peer that is still over the mark then
 // is stalled. self waits for its own outbox at its own expense, and so does every peer for the sessions of this process.
 func (t *turn) applyBackpressure(self *session) {
-	t.ripe = flushAll(t.ripe)
+	t.large = flushAll(t.large)
 	if t.work > 0 && t.memory.Tight() {
 		t.dropWork()
 	}

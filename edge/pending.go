@@ -42,14 +42,14 @@ type call struct {
 const maxKept = 4 << 20
 
 // keep notes what is kept of the CALL, which mayKeep has charged. Holds mu.
-func (c *call) keep(octets int) {
+func (c *call) addKept(octets int) {
 	c.octets = octets
 	c.caller.kept += octets
 }
 
 // place numbers the INVOCATION for c, sends it to the callee and notes the call. All under one lock: a callee sees
 // INVOCATION.Request count 1, 2, 3 ... Holds mu.
-func (p *pending) place(t *turn, c *call, seat *calleeSeat, invocation *codec.Message) error {
+func (p *pending) invoke(t *turn, c *call, seat *calleeSeat, invocation *codec.Message) error {
 	callee := seat.session
 	invocation.Request = wamp.NextID(callee.lastInvocation)
 	if err := t.send(callee, invocation); err != nil {
@@ -89,13 +89,13 @@ func (p *pending) remove(c *call) {
 		c.timer.Stop()
 	}
 	if c.stream != nil && c.stream.open {
-		c.caller.cutStream(c.request)
+		c.caller.noteUnfinished(c.request)
 	}
 }
 
 // restart gives the callee its time anew: with progressive results the timeout runs between results
 // (advanced/rpc_progressive_call_results.md). Holds mu.
-func (c *call) restart() {
+func (c *call) restartTimeout() {
 	if c.timer != nil {
 		c.timer.Reset(c.timeout)
 	}

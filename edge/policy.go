@@ -46,7 +46,7 @@ func (p *policy) anonymousBy(t *wamp.Transport) *auth.Role {
 }
 
 // asks returns the procedure that decides about peers with the method; "" if none does.
-func (p *policy) asks(method string) string {
+func (p *policy) authenticator(method string) string {
 	if p.authenticators == nil {
 		return ""
 	}
@@ -55,7 +55,7 @@ func (p *policy) asks(method string) string {
 
 // keeps reports whether a session that has joined under another policy may stay under this one. A secret that has
 // changed does not matter: it was asked for when the session joined.
-func (p *policy) keeps(s *session, before *policy) bool {
+func (p *policy) permits(s *session, before *policy) bool {
 	role, method := p.roles[s.role().Name()], s.authmethod
 	if method == byCookie {
 		method = s.proved
@@ -66,7 +66,7 @@ func (p *policy) keeps(s *session, before *policy) bool {
 	case s.authmethod == byTransport:
 		return true
 	case s.authprovider == dynamicProvider:
-		return p.asks(method) != "" && p.asks(method) == before.asks(method)
+		return p.authenticator(method) != "" && p.authenticator(method) == before.authenticator(method)
 	case s.authmethod == "anonymous":
 		return p.anonymousBy(s.conn.Transport()) == role
 	}

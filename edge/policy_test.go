@@ -35,10 +35,10 @@ func TestListenersAnonymousRole(t *testing.T) {
 		}
 		s := &session{conn: conn, authmethod: "anonymous", policy: p}
 		s.rights.Store(c.want)
-		if !p.keeps(s, p) {
+		if !p.permits(s, p) {
 			t.Errorf("%q: the session may not stay", c.listener)
 		}
-		if less, _ := newPolicy(&RealmOptions{Name: "realm1", Roles: []*auth.Role{local}}); less.keeps(s, p) {
+		if less, _ := newPolicy(&RealmOptions{Name: "realm1", Roles: []*auth.Role{local}}); less.permits(s, p) {
 			t.Errorf("%q: the session stays without its role", c.listener)
 		}
 	}

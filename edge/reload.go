@@ -147,7 +147,7 @@ func (m *realm) setPolicy(p *policy) {
 	}
 	m.policy.Store(p)
 	for _, s := range m.members {
-		if p.keeps(s, before) {
+		if p.permits(s, before) {
 			m.applyRole(t, s, p.roles[s.role().Name()])
 		} else {
 			m.stripRights(t, s)
@@ -166,7 +166,7 @@ func (m *realm) setPolicy(p *policy) {
 func (m *realm) revalidate(s *session) error {
 	now := m.policy.Load()
 	if s.policy != now {
-		if !now.keeps(s, s.policy) {
+		if !now.permits(s, s.policy) {
 			return refusal{wamp.NotAuthorized, "the realm has just changed who may join"}
 		}
 		s.rights.Store(now.roles[s.role().Name()])

@@ -92,7 +92,7 @@ func (p *pending) reinvoke(t *turn, c *call, reg *registration, seat *calleeSeat
 	invocation.Dict = t.invocationDetails(c.caller, again.procedure, again.dict, seat, again.options)
 	delete(c.callee.invocations, c.invocation)
 	before := c.seat
-	if p.place(t, c, seat, &invocation) != nil {
+	if p.invoke(t, c, seat, &invocation) != nil {
 		return false
 	}
 	before.calls.Add(-1)

@@ -177,7 +177,7 @@ func (r *Router) Serve(conn Conn) error {
 		if cause != errGoodbye {
 			return cause
 		}
-		if !again || !r.reenter(conn) {
+		if !again || !r.awaitHello(conn) {
 			return nil
 		}
 		if hello = s.nextHello(); hello == nil {
@@ -190,7 +190,7 @@ func (r *Router) Serve(conn Conn) error {
 }
 
 // reenter notes that a connection has no session any more, but may have another.
-func (r *Router) reenter(conn Conn) bool {
+func (r *Router) awaitHello(conn Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.closed {

@@ -52,9 +52,9 @@ type session struct {
 	calls          map[wamp.ID]*call // as a caller, by CALL.Request
 	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
 	lastInvocation wamp.ID
-	callsPaid      int       // calls that memory is charged for
+	callsCharged   int       // calls that memory is charged for
 	kept           int       // octets of its CALLs, see pending.go
-	cutStreams     []wamp.ID // as a caller, see stream.go
+	unfinished     []wamp.ID // as a caller, see stream.go
 
 	// Guarded by realm.acknowledgements.mu.
 	withheld    map[wamp.ID]*withheld   // as a publisher, by publication
@@ -188,7 +188,7 @@ func (s *session) checkSequence(m *codec.Message) error {
 	default:
 		return nil
 	}
-	if m.Type == wamp.Call && s.streams(m.Request) {
+	if m.Type == wamp.Call && s.mayContinue(m.Request) {
 		return nil // a further chunk of a progressive call
 	}
 	if want := wamp.NextID(s.lastRequest); m.Request != want {
@@ -250,7 +250,7 @@ func (s *session) goodbye(t *turn, m *codec.Message) error {
 // close ends the connection after the read loop has: a violation is answered with ABORT, and what is still in the
 // outbox is given a moment to get out.
 func (s *session) close(cause error) error {
-	if reason, message, broke := breach(cause); broke {
+	if reason, message, broke := abortReason(cause); broke {
 		s.abort(reason, message)
 		cause = fmt.Errorf("protocol violation: %w", cause)
 	}
@@ -259,7 +259,7 @@ func (s *session) close(cause error) error {
 }
 
 // breach returns what ABORT says to a peer whose session ends with err, if it is the peer's fault.
-func breach(err error) (reason wamp.Failure, message string, broke bool) {
+func abortReason(err error) (reason wamp.Failure, message string, broke bool) {
 	var rule violation
 	var refused refusal
 	switch {
@@ -310,7 +310,7 @@ func (s *session) kill(reason wamp.Failure, message string) {
 func (s *session) finish(cause error) (again bool) {
 	s.realm.remove(s)
 	again = cause == errGoodbye && s.closing.Load() == closingByPeer && s.out.detach(s.realm.router.options().CloseTimeout)
-	if _, _, broke := breach(cause); !again && (broke || cause == errGoodbye) {
+	if _, _, broke := abortReason(cause); !again && (broke || cause == errGoodbye) {
 		s.closeGracefully()
 	}
 	if !again {

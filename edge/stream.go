@@ -24,28 +24,28 @@ func newStream(m *codec.Message, seat *calleeSeat, o callOptions) *stream {
 }
 
 // maxCutStreams is for how many calls, ended before their last chunk, a session remembers that more may come.
-const maxCutStreams = 64
+const maxUnfinished = 64
 
 // cutStream notes that a call has ended before its last chunk: the caller, which can't know yet, may send more. Holds
 // pending.mu.
-func (s *session) cutStream(request wamp.ID) {
-	if len(s.cutStreams) == maxCutStreams {
-		s.cutStreams = s.cutStreams[1:]
+func (s *session) noteUnfinished(request wamp.ID) {
+	if len(s.unfinished) == maxUnfinished {
+		s.unfinished = s.unfinished[1:]
 	}
-	s.cutStreams = append(s.cutStreams, request)
+	s.unfinished = append(s.unfinished, request)
 }
 
 // streams reports whether a further CALL may come under an id that was used before.
-func (s *session) streams(request wamp.ID) bool {
+func (s *session) mayContinue(request wamp.ID) bool {
 	s.realm.pending.mu.Lock()
 	defer s.realm.pending.mu.Unlock()
 	c := s.calls[request]
-	return c != nil && c.stream != nil || slices.Contains(s.cutStreams, request)
+	return c != nil && c.stream != nil || slices.Contains(s.unfinished, request)
 }
 
 // resume takes a CALL that is not the first of its id: a further chunk goes to the same callee under the same
 // INVOCATION.Request; a chunk that comes after its call has ended is dropped. It returns false if m is a new call.
-func (s *session) resume(t *turn, m *codec.Message, o callOptions) (bool, error) {
+func (s *session) continueStream(t *turn, m *codec.Message, o callOptions) (bool, error) {
 	if o.progress && !s.features.has(callerProgressiveInvocations) {
 		return false, violation("progressive CALL, which the caller did not announce")
 	}
@@ -55,7 +55,7 @@ func (s *session) resume(t *turn, m *codec.Message, o callOptions) (bool, error)
 	c := s.calls[m.Request]
 	switch {
 	case c == nil:
-		return s.dropLate(m.Request, o.progress), nil
+		return s.dropLateChunk(m.Request, o.progress), nil
 	case c.stream == nil || !c.stream.open:
 		return false, violation(fmt.Sprintf("CALL.Request %d is under way already", m.Request))
 	case !bytes.Equal(c.stream.procedure, m.Text):
@@ -66,10 +66,10 @@ func (s *session) resume(t *turn, m *codec.Message, o callOptions) (bool, error)
 
 // dropLate reports whether a CALL is a chunk of a call that has ended, the last one unless more are to come. Holds
 // pending.mu.
-func (s *session) dropLate(request wamp.ID, more bool) bool {
-	i := slices.Index(s.cutStreams, request)
+func (s *session) dropLateChunk(request wamp.ID, more bool) bool {
+	i := slices.Index(s.unfinished, request)
 	if i >= 0 && !more {
-		s.cutStreams = slices.Delete(s.cutStreams, i, i+1)
+		s.unfinished = slices.Delete(s.unfinished, i, i+1)
 	}
 	return i >= 0
 }

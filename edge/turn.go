@@ -13,7 +13,7 @@ import (
 type turn struct {
 	msg         codec.Message
 	touched     []*session // whose outboxes this turn has to flush
-	ripe        []*session // whose outboxes are worth a flush before the turn is over
+	large       []*session // whose outboxes are worth a flush before the turn is over
 	crowded     []*session // whose outboxes are over their high mark
 	publication publication
 	matched     []*subscription      // of the PUBLISH at hand
@@ -48,10 +48,10 @@ var turns = sync.Pool{New: func() any { return new(turn) }}
 // noteAppend records what became of an append to peer's outbox.
 func (t *turn) noteAppend(peer *session, v verdict, full bool) {
 	switch v {
-	case first:
+	case needsFlush:
 		t.touched = append(t.touched, peer)
-	case ripe:
-		t.ripe = append(t.ripe, peer)
+	case flushNow:
+		t.large = append(t.large, peer)
 	}
 	if full {
 		t.crowded = append(t.crowded, peer)
@@ -60,7 +60,7 @@ func (t *turn) noteAppend(peer *session, v verdict, full bool) {
 
 // flush sends what the turn has caused.
 func (t *turn) flush() {
-	t.ripe = flushAll(t.ripe)
+	t.large = flushAll(t.large)
 	t.touched = flushAll(t.touched)
 }
 
