@@ -189,6 +189,45 @@ func TestDeclaredLength(t *testing.T) {
 	}
 }
 
+// readSlowly writes a message of size bytes to a peer that reads a number of bytes each second. The write must succeed
+// however long it takes.
+func readSlowly(t *testing.T, c *Conn, peer io.Reader, bytesPerSecond, size int) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Write([]byte(frame(0, strings.Repeat("x", size))), true)
+		done <- err
+	}()
+	left := headSize + size
+	for b := make([]byte, bytesPerSecond); left > 0; time.Sleep(time.Second) {
+		n, err := io.ReadFull(peer, b[:min(len(b), left)])
+		if left -= n; err != nil {
+			t.Errorf("%d bytes are missing: %v", left, err)
+			break
+		}
+	}
+	if err := <-done; err != nil {
+		t.Errorf("write at %d bytes/s: %v", bytesPerSecond, err)
+	}
+}
+
+// TestSlowLine: a peer at the end of a serial line of 1200 baud takes its time for a long message, and keeps its connection.
+func TestSlowLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, peer := net.Pipe()
+		defer peer.Close()
+		go io.WriteString(peer, "\x7f\xf3\x00\x00")
+		go io.ReadFull(peer, make([]byte, 4))
+		c, err := Server(struct{ io.ReadWriteCloser }{a}, Options{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go c.ReadMessage()
+		readSlowly(t, c, peer, 120, 20_000)
+	})
+}
+
 // TestKeepAlive looks at time with a clock of its own.
 func TestKeepAlive(t *testing.T) {
 	opts := Options{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
@@ -216,6 +255,18 @@ func TestKeepAlive(t *testing.T) {
 			if err == nil || err.Error() != "rawsocket: the peer took no bytes for 10s" {
 				t.Errorf("error is %v", err)
 			}
+		},
+		"a peer that reads slowly but steadily": func(t *testing.T, e ends) {
+			go e.c.ReadMessage()
+			readSlowly(t, e.c, e.peer, 2000, 200_000)
+			e.c.Close()
+		},
+		"a peer that reads more slowly each time": func(t *testing.T, e ends) {
+			go e.c.ReadMessage()
+			readSlowly(t, e.c, e.peer, 4000, 100_000)
+			readSlowly(t, e.c, e.peer, 400, 40_000)
+			readSlowly(t, e.c, e.peer, 100, 10_000)
+			e.c.Close()
 		},
 		"a peer that answers": func(t *testing.T, e ends) {
 			go func() {

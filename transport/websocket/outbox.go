@@ -14,12 +14,12 @@ const maxControls = 4 << 10
 // outbox holds the frames that the connection has not taken yet. Data frames come from Conn.Write. Control frames come
 // from any goroutine, between them. The outbox decides who writes a frame:
 //
-//	state         Conn.Write               a control frame is written by   leaves by
-//	idle          is not under way         its sender                      cork
-//	gathering     adds frames              Conn.Write, with its frames     uncork
-//	gatheringWait the same, will block     the same                        uncork
-//	promised      has frames left and      Conn.Write, up to maxControls;  uncork, once the outbox is empty or
-//	              will call uncork again   then by its sender              if Conn.Write waits
+//	state          Conn.Write                     a control frame is written by        leaves by
+//	idle           is not in progress             its sender                           cork
+//	gathering      adds frames                    Conn.Write, with its own frames      uncork
+//	gatheringWait  adds frames, then blocks       Conn.Write, with its own frames      uncork
+//	promised       writes the frames, or will     Conn.Write, up to maxControls bytes; uncork, once the outbox
+//	               call uncork again to do so     then its sender                      is empty
 type outbox struct {
 	// Static after construction.
 	wire    *wire.Conn
@@ -104,7 +104,7 @@ func (o *outbox) writeDirect(p []byte) (int, error) {
 	return o.wire.Write(p, true)
 }
 
-// cork makes Conn.Write's frames gather. wait says that uncork will wait, too.
+// cork makes the frames of Conn.Write gather. wait is the same as for uncork.
 func (o *outbox) cork(wait bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -114,26 +114,49 @@ func (o *outbox) cork(wait bool) {
 	}
 }
 
-// uncork writes the frames of the outbox: without wait as much as the connection takes at once. If it returns false, the
-// caller must call it again.
+// uncork writes the frames of the outbox. Without wait it writes as much as the connection takes at once; if it returns
+// false, the caller must call it again. With wait it returns when the outbox is empty.
 func (o *outbox) uncork(wait bool) (done bool, err error) {
-	o.mu.Lock()
-	o.state, o.controls = promised, 0
-	if wait {
-		o.state = idle
+	o.promise()
+	for {
+		done, err = o.flush(wait)
+		switch {
+		case err != nil && o.onlyControls():
+			return true, nil // the frames of Conn.Write are written; its next call returns the error
+		case err != nil || !done:
+			return false, err
+		case o.kept():
+			return true, nil
+		case !wait:
+			return false, nil
+		}
 	}
-	o.mu.Unlock()
-	done, err = o.flush(wait)
-	if wait || !done {
-		return done, err
-	}
+}
+
+// promise starts the state promised.
+func (o *outbox) promise() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.start < len(o.frames) { // a control frame was added after the flush, and its sender relies on this caller
-		return false, nil
+	o.state, o.controls = promised, 0
+}
+
+// onlyControls reports whether all frames of Conn.Write are written: control frames stand behind them.
+func (o *outbox) onlyControls() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.frames)-o.start <= o.controls
+}
+
+// kept ends the state promised and returns true if the outbox is empty. It is not if a control frame was added after the
+// flush: the sender of that frame relies on Conn.Write.
+func (o *outbox) kept() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.start < len(o.frames) {
+		return false
 	}
 	o.state = idle
-	return true, nil
+	return true
 }
 
 // flush writes the frames of the outbox. done reports that all are written.

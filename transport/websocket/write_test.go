@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,7 +86,7 @@ func TestOneWritePerBatch(t *testing.T) {
 	before := wire.writes.Load()
 	messages := make([]string, 200)
 	for i := range messages {
-		messages[i] = strings.Repeat("m", 200)
+		messages[i] = strings.Repeat("m", 60)
 	}
 	if _, err := near.Write(batchOf(messages...), true); err != nil {
 		t.Fatal(err)
@@ -239,6 +240,25 @@ func piped(t *testing.T, o Options) (*Conn, *client) {
 	return conn, peer
 }
 
+// readSlowly writes 400 KB to a peer that takes 2000 bytes each second and sends nothing, over a connection on which every
+// write waits. The peer must get all of it.
+func readSlowly(t *testing.T, o Options, message string) {
+	conn, peer := piped(t, o)
+	go conn.ReadMessage()
+	go func() {
+		b := make([]byte, 2000)
+		for err := error(nil); err == nil; time.Sleep(time.Second) {
+			_, err = io.ReadFull(peer.r, b)
+		}
+	}()
+	if _, err := conn.Write(batchOf(slices.Repeat([]string{message}, 400_000/len(message))...), true); err != nil {
+		t.Error(err)
+	}
+	peer.Conn.Close()
+	<-conn.Done()
+	time.Sleep(2 * time.Second) // the peer ends
+}
+
 func TestKeepAlive(t *testing.T) {
 	o := Options{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
 	t.Run("a peer that is gone", func(t *testing.T) {
@@ -256,6 +276,13 @@ func TestKeepAlive(t *testing.T) {
 			<-conn.Done()
 			peer.Conn.Close()
 		})
+	})
+	t.Run("a peer that reads slowly but steadily", func(t *testing.T) {
+		for name, message := range map[string]string{"short messages": strings.Repeat("m", 500), "long messages": strings.Repeat("m", 100_000)} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { readSlowly(t, o, message) })
+			})
+		}
 	})
 	t.Run("a peer that answers", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -48,6 +48,7 @@ type Conn struct {
 	written int    // bytes of out
 	wait    bool
 	werr    error
+	piece   int // bytes that writePlain writes at once
 
 	writing chan struct{} // holds an element while the right to write is acquired
 
@@ -63,7 +64,7 @@ type Conn struct {
 
 // New returns a Conn over rw. head holds bytes that the caller has read from rw already; it is copied.
 func New(rw io.ReadWriteCloser, head []byte) *Conn {
-	c := &Conn{rw: rw, writing: make(chan struct{}, 1), done: make(chan struct{})}
+	c := &Conn{rw: rw, piece: firstPiece(rw), writing: make(chan struct{}, 1), done: make(chan struct{})}
 	if c.raw = rawConn(rw); c.raw != nil {
 		c.tryR, c.tryW = c.readReady, c.writeReady
 	}

@@ -3,6 +3,8 @@ package wire
 import (
 	"errors"
 	"io"
+	"net"
+	"time"
 )
 
 // Acquire gets the right to write. Without wait it returns false if another goroutine has it. With wait it returns false
@@ -76,11 +78,47 @@ func (c *Conn) CloseWrite() error {
 	return half.CloseWrite()
 }
 
-// writePlain writes by rw.Write, which blocks. Without wait it writes nothing.
+// Sizes of the pieces in which writePlain writes, in bytes. rw.Write reports no progress before it returns. With pieces,
+// the keep-alive sees that a slow peer still takes bytes. Writes over TLS begin with long pieces, each of which is one TLS
+// record. Writes to other streams, such as serial lines, begin with short ones: 1 KiB takes 8.5 s at 1200 baud.
+const (
+	pieceMin   = 256
+	pieceStart = 1 << 10
+	pieceMax   = 16 << 10
+)
+
+// firstPiece returns the size of the first piece that is written to rw.
+func firstPiece(rw any) int {
+	if _, ok := rw.(net.Conn); ok {
+		return pieceMax
+	}
+	return pieceStart
+}
+
+// Times after which the next piece is half as long, and within which it is twice as long.
+const (
+	slowPiece = 2 * time.Second
+	fastPiece = 100 * time.Millisecond
+)
+
+// writePlain writes by rw.Write, which blocks, piece by piece. Without wait it writes nothing.
 func (c *Conn) writePlain(p []byte, wait bool) (n int, err error) {
 	if !wait {
 		return 0, c.Err()
 	}
+	for n < len(p) {
+		m, err := c.writePiece(p[n:min(n+c.piece, len(p))])
+		n += m
+		if err != nil {
+			return n, c.failure("write", err)
+		}
+	}
+	return n, nil
+}
+
+// writePiece writes one piece and adapts the size of the next one to the time that it took.
+func (c *Conn) writePiece(p []byte) (n int, err error) {
+	start := time.Now()
 	n, err = c.rw.Write(p)
 	if n > 0 {
 		c.sent.Add(1)
@@ -88,8 +126,11 @@ func (c *Conn) writePlain(p []byte, wait bool) (n int, err error) {
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}
-	if err != nil {
-		return n, c.failure("write", err)
+	switch took := time.Since(start); {
+	case took > slowPiece:
+		c.piece = max(c.piece/2, pieceMin)
+	case took < fastPiece && len(p) == c.piece:
+		c.piece = min(2*c.piece, pieceMax)
 	}
-	return n, nil
+	return n, err
 }
