@@ -57,9 +57,7 @@ func (s *Spool) gather(l *lane, until uint64) (batch []*entry) {
 		if octets += e.octets; len(batch) > 0 && octets > commitOctets {
 			break
 		}
-		e.writing = true
-		batch = append(batch, e)
-		l.nextWrite = e.next
+		batch = append(batch, l.startWrite())
 	}
 	return batch
 }
@@ -85,12 +83,13 @@ func (s *Spool) commitDone(l *lane, done []placement, until uint64, err error) {
 	l.busy = false
 	for _, p := range done {
 		for _, e := range p.entries {
-			if e.writing = false; p.failed {
+			if p.failed {
+				e.state = unwritten
 				continue
 			}
+			e.state = written
 			l.addRecord(p.number, p.octets, e)
 			if !e.gone {
-				e.written = true
 				s.memoryOnly -= e.octets
 				s.resolve(e, nil)
 			}
@@ -106,9 +105,7 @@ func (s *Spool) commitDone(l *lane, done []placement, until uint64, err error) {
 
 // commitFailed updates the lane after a commit that did not write everything.
 func (s *Spool) commitFailed(l *lane, until uint64, err error) {
-	for l.nextWrite = l.front; l.nextWrite != nil && l.nextWrite.written; {
-		l.nextWrite = l.nextWrite.next
-	}
+	l.rewindWrite()
 	for e := l.nextWrite; e != nil && e.Sequence <= until; e = e.next {
 		s.resolve(e, fmt.Errorf("store event: %w", err))
 	}

@@ -61,7 +61,7 @@
 //	spool.go     types, options and state
 //	put.go       Put, and dropping events at the limits
 //	next.go      Next, Ack, Peek and Discard
-//	lane.go      the events of one class, in memory and on disk
+//	lane.go      the events of one class, on disk and in memory; list.go: those in memory; cursor.go: iterating over both
 //	hold.go      events that the far side rejects: topics and their states; hold_move.go: moving events to the held ones;
 //	             hold_read.go: returning them from Next; hold_drop.go: dropping them; hold_log.go, hold_open.go: their log
 //	gap.go       gaps

@@ -64,10 +64,7 @@ func (s *Spool) extend(e *entry, m loss) {
 	if !m.movable() || g.Last == e.Sequence {
 		return
 	}
-	l := s.lanes[Memory]
-	l.unlink(e)
-	e.Sequence, e.gone, e.prev, e.next = g.Last, false, nil, nil
-	l.insert(e)
+	s.lanes[Memory].renumber(e, g.Last)
 }
 
 // saveGaps rewrites the log of gaps. There are few, and those that have grown must be stored only once.

@@ -55,7 +55,7 @@ func (s *Spool) moveToHeld(c *cursor, t *heldTopic) bool {
 		in.Class = Disk
 	}
 	own := c.entry
-	if own != nil && own.Sequence == e.Sequence && !own.written && !own.writing {
+	if own != nil && own.Sequence == e.Sequence && own.state == unwritten {
 		in.stored, own.stored = own.stored, nil
 		s.remove(e.Sequence)
 		s.depth++

@@ -2,21 +2,12 @@ package spool
 
 import (
 	"slices"
-	"sort"
 
 	"runnel/edge/journal"
 )
 
-// lane holds the events of one class in order. Older events are in segments of the log, newer ones in a list in memory.
-// The list may begin with events that are also in the log, to avoid reading them back.
-//
-// Two marks divide the list. Each only moves towards the back, except that a failed commit returns nextWrite to the
-// first entry that is not written:
-//
-//	front ... nextRead    returned by Next: in flight, or waiting to be forgotten
-//	nextRead ... back     not yet returned by Next
-//	front ... nextWrite   written, or being written
-//	nextWrite ... back    not yet written
+// lane holds the events of one class in order. Older events are in segments of the log, newer ones in a list in memory. The
+// list may begin with events that are also in the log, to avoid reading them back.
 type lane struct {
 	// Static after Open.
 	class Class
@@ -24,26 +15,12 @@ type lane struct {
 	log   *journal.Journal // nil for Memory; only Run appends and deletes
 
 	// Guarded by Spool.mu.
-	front, back *entry
-	nextRead    *entry // the first entry that Next has not returned
-	nextWrite   *entry // the first entry that is neither written nor being written
-	segments    []*segment
-	toDelete    []uint64 // numbers of segments for Run to delete
-	busy        bool     // Run is appending: the newest segment must stay
+	list
+	segments []*segment
+	toDelete []uint64 // numbers of segments for Run to delete
+	busy     bool     // Run is appending: the newest segment must stay
 
 	cache cachedSegment // guarded by Spool.reading
-}
-
-// entry is an event in memory.
-type entry struct {
-	Event
-	octets     int64
-	at         int64       // by the spool's clock
-	stored     func(error) // nil if there is no callback, or if it was called
-	written    bool
-	writing    bool // Run is writing it
-	gone       bool // removed from the lane
-	prev, next *entry
 }
 
 // segment describes one file of a lane.
@@ -77,81 +54,6 @@ const cost = 64
 
 func octetsOf(e *Event) int64 {
 	return int64(len(e.Topic)+len(e.Options)+len(e.Payload.Raw)) + cost
-}
-
-func (l *lane) push(e *entry) {
-	e.prev = l.back
-	if l.back != nil {
-		l.back.next = e
-	} else {
-		l.front = e
-	}
-	l.back = e
-	if l.nextRead == nil {
-		l.nextRead = e
-	}
-	if l.nextWrite == nil {
-		l.nextWrite = e
-	}
-}
-
-// insert adds e at the position of its sequence number. Next must not have returned it.
-func (l *lane) insert(e *entry) {
-	at := l.nextRead
-	for at != nil && at.Sequence < e.Sequence {
-		at = at.next
-	}
-	if at == nil {
-		l.push(e)
-		return
-	}
-	e.prev, e.next = at.prev, at
-	if at.prev != nil {
-		at.prev.next = e
-	} else {
-		l.front = e
-	}
-	at.prev = e
-	if l.nextRead == at {
-		l.nextRead = e
-	}
-	if l.nextWrite == at {
-		l.nextWrite = e
-	}
-}
-
-// unlink removes e. It keeps e.next, for iterations that are at e.
-func (l *lane) unlink(e *entry) {
-	if l.nextRead == e {
-		l.nextRead = e.next
-	}
-	if l.nextWrite == e {
-		l.nextWrite = e.next
-	}
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else {
-		l.front = e.next
-	}
-	if e.next != nil {
-		e.next.prev = e.prev
-	} else {
-		l.back = e.prev
-	}
-	e.gone = true
-}
-
-// find returns the event with the given number if it is in memory. It searches from the front, because most requests are
-// for old events.
-func (l *lane) find(sequence uint64) *entry {
-	e := l.front
-	for e != nil && e.Sequence < sequence {
-		e = e.next
-	}
-	if e == nil || e.Sequence != sequence {
-		return nil
-	}
-	return e
 }
 
 // segmentOf returns the segment that holds an event.
@@ -222,85 +124,3 @@ func (l *lane) addRecord(number uint64, octets int64, e *entry) {
 		seg.liveOctets += e.octets
 	}
 }
-
-// cursor iterates over a lane: first over its segments, then over its list. It is used with Spool.mu locked.
-type cursor struct {
-	*lane
-	after    uint64 // sequence number of the previous event
-	returned uint64 // Spool.returned when the cursor was created
-	entry    *entry // next entry in memory; nil: not searched for yet
-	found    item
-	state    cursorState
-}
-
-type cursorState uint8
-
-const (
-	unknown       cursorState = iota
-	ready                     // found is the next event
-	segmentNeeded             // a segment must be loaded first
-	atEnd
-)
-
-// peek finds the next event. If a segment must be loaded first, it returns that segment.
-func (c *cursor) peek() (needed *segment) {
-	if c.state == ready || c.state == atEnd {
-		return nil
-	}
-	limit := ^uint64(0) // from this number on, events are in memory
-	if c.front != nil {
-		limit = c.front.Sequence
-	}
-	for _, seg := range c.segments {
-		if seg.last <= c.after {
-			continue
-		}
-		if seg.first >= limit {
-			break
-		}
-		if c.search(seg, limit) {
-			return nil
-		}
-		if c.cache.number != seg.number || c.cache.octets < seg.octets {
-			c.state = segmentNeeded
-			return seg
-		}
-	}
-	c.inMemory()
-	return nil
-}
-
-// search looks for the next event in the loaded segment.
-func (c *cursor) search(seg *segment, limit uint64) bool {
-	if c.cache.number != seg.number {
-		return false
-	}
-	events := c.cache.events
-	i := sort.Search(len(events), func(i int) bool { return events[i].Sequence > c.after })
-	if i == len(events) || events[i].Sequence >= limit {
-		return false
-	}
-	c.found, c.state = events[i], ready
-	return true
-}
-
-func (c *cursor) inMemory() {
-	e := c.entry
-	if e == nil {
-		e = c.front
-		if c.after >= c.returned {
-			e = c.nextRead
-		}
-	}
-	for e != nil && e.Sequence <= c.after {
-		e = e.next
-	}
-	if c.entry = e; e == nil {
-		c.state = atEnd
-		return
-	}
-	c.found, c.state = item{e.Event, e.octets, e.at}, ready
-}
-
-// advance moves beyond the event that was found.
-func (c *cursor) advance() { c.after, c.state = c.found.Sequence, unknown }

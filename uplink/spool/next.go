@@ -221,10 +221,7 @@ func (s *Spool) markReturned(e *item) {
 	s.returned = e.Sequence
 	s.window.add(flight{sequence: e.Sequence, octets: e.octets, class: e.Class, lasting: e.Class != Memory || e.Gap != nil,
 		topic: e.Topic, size: len(e.Payload.Raw), attempt: s.held.attempt})
-	l := s.lanes[e.Class]
-	for l.nextRead != nil && l.nextRead.Sequence <= e.Sequence {
-		l.nextRead = l.nextRead.next
-	}
+	s.lanes[e.Class].returnedTo(e.Sequence)
 }
 
 // load reads a segment into the cache of its lane.
@@ -318,7 +315,7 @@ func (s *Spool) remove(sequence uint64) bool {
 			signal(s.wake)
 		}
 	}
-	if e == nil || e.written {
+	if e == nil || e.state == written {
 		s.removeRecord(l, sequence, u.octets)
 	}
 	s.signalRoom()

@@ -65,7 +65,7 @@ func (s *Spool) count(e *entry) {
 func (s *Spool) forget(l *lane, e *entry) {
 	l.unlink(e)
 	s.inMemory -= e.octets
-	if !e.written {
+	if e.state != written {
 		s.memoryOnly -= e.octets
 	}
 }
@@ -73,8 +73,8 @@ func (s *Spool) forget(l *lane, e *entry) {
 // evict makes room in memory by forgetting events that are also on disk.
 func (s *Spool) evict() {
 	for _, l := range s.lanes {
-		for s.inMemory > s.opts.MaxMemory && l.front != nil && l.front.written {
-			s.forget(l, l.front)
+		for e := l.evictable(); e != nil && s.inMemory > s.opts.MaxMemory; e = l.evictable() {
+			s.forget(l, e)
 		}
 	}
 }
@@ -197,8 +197,8 @@ func (s *Spool) dropEntry(l *lane, e *entry, reason Reason) {
 }
 
 func (s *Spool) dropSegment(l *lane, seg *segment, reason Reason) {
-	for l.front != nil && l.front.written && l.front.Sequence <= seg.last {
-		s.forget(l, l.front)
+	for e := l.evictable(); e != nil && e.Sequence <= seg.last; e = l.evictable() {
+		s.forget(l, e)
 	}
 	s.depth -= seg.live
 	s.octets -= seg.liveOctets

@@ -255,7 +255,7 @@ func (s *Spool) shutDown() {
 	for _, l := range s.lanes {
 		for e := l.front; e != nil; e = e.next {
 			s.resolve(e, ErrClosed)
-			if !e.written && e.Gap == nil {
+			if e.state != written && e.Gap == nil {
 				lost++
 			}
 		}

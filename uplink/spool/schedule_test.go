@@ -42,21 +42,21 @@ func TestWakeAt(t *testing.T) {
 		work     workload
 		want     int64
 	}{
-		"nothing":                    {works, workload{}, hour},
-		"the first queue":            {works, workload{queues: []queue{q(now + 5), q(now + 9), {}}}, now + 5},
-		"the last queue":             {works, workload{queues: []queue{{}, q(now + 9), q(now + 5)}}, now + 5},
-		"overdue":                    {works, workload{queues: []queue{q(now - 5)}}, now + 1},
-		"gaps":                       {schedule{gapsAt: now + 300}, workload{onDisk: true, newGaps: true}, now + 300},
-		"gaps, overdue":              {works, workload{onDisk: true, newGaps: true}, now + 1},
-		"gaps, failing":              {failing, workload{onDisk: true, newGaps: true}, now + 700},
-		"gaps without a disk":        {schedule{gapsAt: now + 300}, workload{newGaps: true}, hour},
-		"no new gaps":                {schedule{gapsAt: now + 300}, workload{onDisk: true}, hour},
-		"a test of the disk":         {failing, workload{onDisk: true}, now + 700},
-		"failing without a disk":     {failing, workload{}, hour},
-		"age":                        {works, workload{maxAge: 1600 * time.Millisecond, events: 1}, now + 100},
-		"age, short":                 {works, workload{maxAge: time.Millisecond, events: 1}, now + 1},
-		"age of nothing":             {works, workload{maxAge: 1600 * time.Millisecond}, hour},
-		"age that is longer than it": {works, workload{maxAge: 1000 * time.Hour, events: 1}, hour},
+		"nothing":                {works, workload{}, hour},
+		"the first queue":        {works, workload{queues: []queue{q(now + 5), q(now + 9), {}}}, now + 5},
+		"the last queue":         {works, workload{queues: []queue{{}, q(now + 9), q(now + 5)}}, now + 5},
+		"overdue":                {works, workload{queues: []queue{q(now - 5)}}, now + 1},
+		"gaps":                   {schedule{gapsAt: now + 300}, workload{onDisk: true, newGaps: true}, now + 300},
+		"gaps, overdue":          {works, workload{onDisk: true, newGaps: true}, now + 1},
+		"gaps, failing":          {failing, workload{onDisk: true, newGaps: true}, now + 700},
+		"gaps without a disk":    {schedule{gapsAt: now + 300}, workload{newGaps: true}, hour},
+		"no new gaps":            {schedule{gapsAt: now + 300}, workload{onDisk: true}, hour},
+		"a test of the disk":     {failing, workload{onDisk: true}, now + 700},
+		"failing without a disk": {failing, workload{}, hour},
+		"age":                    {works, workload{maxAge: 1600 * time.Millisecond, events: 1}, now + 100},
+		"age, short":             {works, workload{maxAge: time.Millisecond, events: 1}, now + 1},
+		"age of nothing":         {works, workload{maxAge: 1600 * time.Millisecond}, hour},
+		"age, long":              {works, workload{maxAge: 1000 * time.Hour, events: 1}, hour},
 	} {
 		if got := c.schedule.wakeAt(now, c.work); got != c.want {
 			t.Errorf("%s: at %d, want %d", name, got-now, c.want-now)
