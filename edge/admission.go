@@ -12,22 +12,22 @@ import (
 	"runnel/edge/auth"
 )
 
-// dynamicProvider is WELCOME.Details.authprovider of those whom an authenticator has admitted.
+// dynamicProvider is WELCOME.Details.authprovider of sessions that an authenticator has admitted.
 const dynamicProvider = "dynamic"
 
 // admission is an authenticator's answer: a role, or a dict of
 //
-//	role    the session's
-//	authid  the session's; default: as HELLO names it
-//	extra   what WELCOME.Details.authextra is to hold
-//	realm   may only be the realm itself
+//	role    the session's role
+//	authid  the session's authid; default: as in HELLO
+//	extra   WELCOME.Details.authextra
+//	realm   must be this realm, if present
 //
-// and, for a client that is to be challenged,
+// and, for a client that is challenged,
 //
-//	wampcra     secret; with salt, and perhaps iterations and keylen, the secret is the derived key in base64
-//	wamp-scram  kdf, salt, iterations, memory, stored_key, server_key (or with "-", as Crossbar.io has them), in base64 as
-//	            in a configuration or in hex as in Crossbar.io's, or as binaries
-//	cryptosign  pubkey or pubkeys: one or a list, in any form that a configuration may have, or as binaries
+//	wampcra     secret; with salt (and optionally iterations and keylen) the secret is the derived key in base64
+//	wamp-scram  kdf, salt, iterations, memory, stored_key, server_key (or with "-", as in Crossbar.io), in base64 as in a
+//	            configuration, in hex as in Crossbar.io, or as binaries
+//	cryptosign  pubkey or pubkeys: one key or a list, in any form that a configuration accepts, or as binaries
 type admission struct {
 	role, authid string
 	extra        map[string]any
@@ -61,9 +61,9 @@ func readAdmissionDict(fields map[string]any, realm string) (*admission, error) 
 	}
 	switch {
 	case a.role == "":
-		return nil, invalidAnswer("there is no role in it")
+		return nil, invalidAnswer("role is missing")
 	case in != "" && in != realm:
-		return nil, invalidAnswer(fmt.Sprintf("it names the realm %.100q", in))
+		return nil, invalidAnswer(fmt.Sprintf("realm is %.100q", in))
 	}
 	var ok bool
 	if a.extra, ok = fields["extra"].(map[string]any); !ok && fields["extra"] != nil {
@@ -72,27 +72,27 @@ func readAdmissionDict(fields map[string]any, realm string) (*admission, error) 
 	return a, nil
 }
 
-// identity returns what id becomes by what the authenticator says.
+// identity returns id with the authid and the extra fields of the answer.
 func (a *admission) identity(id auth.Identity) auth.Identity {
 	if a.authid != "" {
 		id.Authid = a.authid
 	}
 	if len(a.extra) > 0 {
 		extra := maps.Clone(a.extra)
-		maps.Copy(extra, id.Extra) // a method's own fields, which prove the router to the client, stand
+		maps.Copy(extra, id.Extra) // the method's own fields, which prove the router to the client, take precedence
 		id.Extra = extra
 	}
 	return id
 }
 
-// principal makes the principal that the client has to prove to be: as HELLO names it, with the keys of the answer.
+// principal makes the principal that the client has to authenticate as: named as in HELLO, with the keys of the answer.
 func (a *admission) principal(r *auth.Request, method string) (auth.Principal, error) {
 	p := auth.Principal{Authid: r.Authid, Role: a.role, Provider: dynamicProvider}
 	if p.Authid == "" {
 		p.Authid = a.authid
 	}
 	if p.Authid == "" {
-		return p, invalidAnswer("neither HELLO nor it names an authid")
+		return p, invalidAnswer("neither HELLO nor the answer names an authid")
 	}
 	var err error
 	switch method {
@@ -116,13 +116,13 @@ func (a *admission) cra() (*auth.CRA, error) {
 }
 
 func (a *admission) scram() (*auth.SCRAM, error) {
-	for _, name := range []string{"stored", "server"} { // as Crossbar.io spells them
+	for _, name := range []string{"stored", "server"} { // Crossbar.io's spelling
 		if dashed, ok := a.fields[name+"-key"]; ok {
 			a.fields[name+"_key"] = dashed
 		}
 	}
 	var s auth.SCRAM
-	// One form for all three: the salt alone might be read as hex and as base64.
+	// All three have the same form: the salt alone could be read both as hex and as base64.
 	read := decodeOctets
 	if stored, _ := a.fields["stored_key"].(string); len(stored) == hex.EncodedLen(sha256.Size) {
 		read = hex.DecodeString
@@ -158,7 +158,7 @@ func readKey(item any) (ed25519.PublicKey, error) {
 	case []byte:
 		return k, nil
 	}
-	return nil, fmt.Errorf("a %T is no key", item)
+	return nil, fmt.Errorf("a %T is not a key", item)
 }
 
 // text reads an optional string.
@@ -177,12 +177,13 @@ func (a *admission) number(name string, into *int) error {
 	}
 	n, ok := a.fields[name].(int64)
 	if !ok || n < 0 || n > math.MaxInt32 {
-		return invalidAnswer(name + " is not a number that can be")
+		return invalidAnswer(name + " is not an integer in range")
 	}
 	*into = int(n)
 	return nil
 }
 
+// octets reads a required binary, given as such or as text.
 func (a *admission) octets(name string, read func(string) ([]byte, error), into *auth.Octets) (err error) {
 	switch v := a.fields[name].(type) {
 	case []byte:
@@ -191,7 +192,7 @@ func (a *admission) octets(name string, read func(string) ([]byte, error), into 
 		*into, err = read(v)
 	}
 	if err != nil || len(*into) == 0 {
-		return invalidAnswer(name + " is not there, or not to be read")
+		return invalidAnswer(name + " is missing or cannot be decoded")
 	}
 	return nil
 }

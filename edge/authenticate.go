@@ -12,18 +12,18 @@ import (
 	"runnel/edge/wamp"
 )
 
-// byTransport is the method of those whom their listener or serial line names.
+// byTransport is the authmethod of sessions that their listener or serial line identifies.
 const byTransport = "transport"
 
-// failureDelay is how long a peer waits for its ABORT when it did not authenticate: what a guess costs.
+// failureDelay delays the ABORT of a peer that failed to authenticate, so that guessing is slow.
 const failureDelay = 500 * time.Millisecond
 
-// identify finds out who the peer is: whom its listener or serial line names, whom its transport or an exchange of
-// CHALLENGE and AUTHENTICATE proves it to be, or nobody in particular.
+// identify establishes the peer's identity: from its listener or serial line, from its transport, from its cookie, by an
+// exchange of CHALLENGE and AUTHENTICATE, or as an anonymous session.
 func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 	m, transport := s.realm, s.conn.Transport()
 	if transport.Realm != "" && transport.Realm != m.name {
-		return nil, refusal{wamp.NotAuthorized, fmt.Sprintf("%s leads to the realm %s only", transport.Listener, transport.Realm)}
+		return nil, refusal{wamp.NotAuthorized, fmt.Sprintf("%s serves the realm %s only", transport.Listener, transport.Realm)}
 	}
 	if transport.Role != "" {
 		return &auth.Identity{Authid: transport.Authid, Role: transport.Role, Method: byTransport, Provider: "static"}, nil
@@ -38,7 +38,7 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 	if identity := s.fromCookie(&request, methods); identity != nil {
 		return identity, nil
 	}
-	for _, step := range steps(methods) {
+	for _, step := range methodRuns(methods) {
 		if step == nil {
 			if identity, err := s.anonymous(request); identity != nil || err != nil {
 				return identity, err
@@ -46,16 +46,16 @@ func (s *session) identify(details map[string]any) (*auth.Identity, error) {
 			continue
 		}
 		request.Methods = step
-		if identity, err := s.prove(request); err == nil || !isUnmatched(err) {
+		if identity, err := s.authenticate(request); err == nil || !isUnmatched(err) {
 			return identity, err
 		}
 	}
 	return nil, s.unmatched(methods)
 }
 
-// steps cuts a client's methods, in its order, into runs that are tried together; nil stands for "anonymous". A client
-// that names none is taken for whom its transport proves it to be, else for anonymous.
-func steps(methods []string) [][]string {
+// methodRuns splits a client's methods, in the client's order, into runs that are tried together; nil stands for
+// "anonymous". A client that names no method is identified by its transport, or else anonymous.
+func methodRuns(methods []string) [][]string {
 	if len(methods) == 0 {
 		return [][]string{{}, nil}
 	}
@@ -73,13 +73,13 @@ func steps(methods []string) [][]string {
 	return [][]string{methods[:i], nil, methods[i+1:]}
 }
 
-// isUnmatched reports whether an authentication did not begin, so that another method may be tried.
+// isUnmatched reports whether an authentication did not begin, so another method may be tried.
 func isUnmatched(err error) bool {
 	return errors.Is(err, wamp.NoMatchingAuthMethod) || errors.Is(err, wamp.AuthenticationRequired) || errors.Is(err, wamp.NoSuchPrincipal)
 }
 
-// prove goes through an authentication with the peer.
-func (s *session) prove(request auth.Request) (*auth.Identity, error) {
+// authenticate runs one authentication with the peer.
+func (s *session) authenticate(request auth.Request) (*auth.Identity, error) {
 	identity, exchange, err := s.begin(request)
 	if err != nil || exchange == nil {
 		return identity, err
@@ -89,7 +89,7 @@ func (s *session) prove(request auth.Request) (*auth.Identity, error) {
 		time.Sleep(failureDelay)
 	}
 	if err == nil {
-		s.remember(&proved)
+		s.rememberCookie(&proved)
 	}
 	return &proved, err
 }
@@ -142,12 +142,12 @@ func authmethods(details map[string]any) ([]string, error) {
 	return methods, nil
 }
 
-// unmatched says what the realm offers to a client whose methods are of no use.
+// unmatched makes the error for a client whose methods do not match; it lists the methods that the realm offers.
 func (s *session) unmatched(methods []string) error {
 	m, offered := s.realm, s.policy.offered(s.conn.Transport())
 	what := "the realm " + m.name + " offers " + strings.Join(offered, ", ")
 	if len(offered) == 0 {
-		what = "the realm " + m.name + " lets nobody in"
+		what = "the realm " + m.name + " offers no authentication method here"
 	}
 	if len(methods) == 0 {
 		return refusal{wamp.AuthenticationRequired, what}
@@ -155,7 +155,7 @@ func (s *session) unmatched(methods []string) error {
 	return refusal{wamp.NoMatchingAuthMethod, what}
 }
 
-// anonymousAuthid makes a name that tells one anonymous session from another.
+// anonymousAuthid makes an authid that distinguishes anonymous sessions.
 func anonymousAuthid() string {
 	const letters = "abcdefghijkmnpqrstuvwxyz23456789"
 	var b strings.Builder

@@ -29,7 +29,7 @@ func TestSteps(t *testing.T) {
 		{[]string{"ticket", "anonymous"}, [][]string{{"ticket"}, nil}},
 		{[]string{"cryptosign", "anonymous", "ticket"}, [][]string{{"cryptosign"}, nil, {"ticket"}}},
 	} {
-		got := steps(c.methods)
+		got := methodRuns(c.methods)
 		if !slices.EqualFunc(got, c.want, func(a, b []string) bool { return slices.Equal(a, b) && (a == nil) == (b == nil) }) {
 			t.Errorf("%v: %v", c.methods, got)
 		}

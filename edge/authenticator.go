@@ -13,39 +13,37 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Dynamic authenticators: a procedure of the realm decides who may join. It is asked about those whom no static principal
-// is made for, and called, as Crossbar.io calls its own, with
+// Dynamic authenticators: a procedure of the realm decides who may join. The router calls it about peers without a static
+// principal. Its arguments are those of Crossbar.io's authenticators:
 //
 //	realm    string
-//	authid   string or null, as HELLO names it
+//	authid   string or null, as in HELLO
 //	details  {authmethod, authextra, session, transport, ticket}
 //
-// For a ticket it is asked when the client has shown the ticket; for anonymous sessions at once; for the others in front
-// of CHALLENGE, and its answer has what the client is challenged with: see admission.go. It answers with a role, or with a
-// dict that has one. Null, false and an ERROR refuse the peer.
+// For a ticket it is called once the client has sent the ticket, and for an anonymous session at once. For other methods it
+// is called before CHALLENGE, and its answer contains the keys for the challenge (admission.go). It answers with a role, or
+// with a dict that has one. Null, false and an ERROR refuse the peer.
 //
-// Nobody is to find out by trying which authids exist, so static principals are challenged in the same words and after the
-// same time as strangers: see known.go.
-//
-// A peer that is refused in front of CHALLENGE is challenged all the same, like one whom a static principal is not made
-// for, and refused when it has answered. So is everyone while the authenticator does not work; the log says so.
+// A peer must not be able to find out which authids exist. So static principals are challenged in the same form and after
+// the same time as unknown peers (static.go). A peer that is refused before CHALLENGE is challenged all the same, with a
+// decoy, and refused when it has answered. The same happens while the authenticator fails, which is logged.
 
 // dynamicMethods are the methods that a procedure may decide about, the strongest first.
 var dynamicMethods = []string{"cryptosign", "wamp-scram", "scram", "wampcra", "ticket", "anonymous"}
 
-// maxAuthenticating is how many peers of one realm may wait for its authenticators at a time: the rest of the router's
-// calls is for those who have joined.
+// maxAuthenticating is how many peers of one realm may wait for its authenticators at a time. The rest of the router's own
+// calls is reserved for sessions that have joined.
 const maxAuthenticating = maxAsks / 4
 
-// authenticators are a realm's. nil: there are none.
+// authenticators are the authenticators of a realm; nil if there are none.
 type authenticators struct {
 	// Static after construction.
 	procedures map[string]string // by method
 	slots      chan struct{}
 
-	mu     sync.Mutex
-	decoys map[string]*auth.Principals // by method
-	shaped map[string]bool             // the method's decoys look like a principal that an authenticator has named
+	mu       sync.Mutex
+	decoys   map[string]*auth.Principals // by method
+	modelled map[string]bool             // the method's decoys are modelled on a principal that an authenticator has named
 }
 
 // newAuthenticators checks the options and makes the authenticators.
@@ -57,11 +55,11 @@ func newAuthenticators(o *RealmOptions) (*authenticators, error) {
 		procedures: make(map[string]string),
 		slots:      make(chan struct{}, maxAuthenticating),
 		decoys:     make(map[string]*auth.Principals),
-		shaped:     make(map[string]bool),
+		modelled:   make(map[string]bool),
 	}
 	for method, procedure := range o.Authenticators {
 		if !slices.Contains(dynamicMethods, method) {
-			return nil, fmt.Errorf("authenticator for %q: it can be for %s", method, strings.Join(dynamicMethods, ", "))
+			return nil, fmt.Errorf("authenticator for %q: unknown method; use one of %s", method, strings.Join(dynamicMethods, ", "))
 		}
 		if err := askable(procedure, o.Strict); err != nil {
 			return nil, fmt.Errorf("authenticator for %s: %w", method, err)
@@ -71,7 +69,7 @@ func newAuthenticators(o *RealmOptions) (*authenticators, error) {
 	if a.procedures["anonymous"] != "" && o.Anonymous != "" {
 		return nil, fmt.Errorf("authenticator for anonymous: anonymous sessions have the role %q already", o.Anonymous)
 	}
-	// Clients name one method in two ways; who decides about one decides about both.
+	// Clients use two names for one method, so its authenticator is listed under both.
 	for name, other := range map[string]string{"scram": "wamp-scram", "wamp-scram": "scram"} {
 		if o.Authenticators[name] == "" && o.Authenticators[other] != "" {
 			a.procedures[name] = o.Authenticators[other]
@@ -80,7 +78,7 @@ func newAuthenticators(o *RealmOptions) (*authenticators, error) {
 	return a, nil
 }
 
-// methods returns what the authenticators decide about, the strongest first.
+// methods returns the methods that the authenticators decide about, the strongest first.
 func (a *authenticators) methods() (list []string) {
 	if a == nil {
 		return nil
@@ -93,8 +91,8 @@ func (a *authenticators) methods() (list []string) {
 	return list
 }
 
-// pick returns the first of the client's methods that an authenticator decides about; ready says that HELLO names
-// whom it is about.
+// pick returns the first of the client's methods that an authenticator decides about. ready says that HELLO identifies the
+// client sufficiently for it.
 func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 	if a == nil {
 		return "", false
@@ -104,7 +102,7 @@ func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 			continue
 		}
 		switch {
-		case name == "ticket": // which may tell who shows it
+		case name == "ticket": // the ticket may identify the client
 			return name, true
 		case r.Authid != "" || name == "cryptosign" && r.Extra["pubkey"] != nil:
 			return name, true
@@ -131,8 +129,8 @@ func (p *policy) offered(t *wamp.Transport) []string {
 	return list
 }
 
-// begin begins an authentication: with a static principal, if there is one for the peer, else with whom an authenticator
-// names.
+// begin begins an authentication: with a static principal if there is one for the peer, or else with the principal that an
+// authenticator names.
 func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 	p := s.policy
 	method, ready := p.authenticators.pick(&r)
@@ -143,7 +141,7 @@ func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 	case p.principals != nil && method == "":
 		return p.principals.Begin(r)
 	case p.principals != nil && p.principals.Knows(r):
-		return s.beginKnown(r, method)
+		return s.beginStatic(r, method)
 	case method == "":
 		return nil, nil, wamp.NoMatchingAuthMethod
 	case !ready:
@@ -157,7 +155,7 @@ func (s *session) begin(r auth.Request) (*auth.Identity, auth.Exchange, error) {
 	return nil, exchange, err
 }
 
-// anonymous makes the peer an anonymous session if the realm takes them; the identity is nil if it does not.
+// anonymous makes the peer an anonymous session if the realm admits them; the identity is nil if it does not.
 func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 	p := s.policy
 	if role := p.anonymousBy(r.Transport); role != nil {
@@ -175,7 +173,7 @@ func (s *session) anonymous(r auth.Request) (*auth.Identity, error) {
 	return &identity, nil
 }
 
-// inquire asks the authenticator about the peer. The error is an *auth.Refused.
+// inquire calls the authenticator about the peer. An error is an *auth.Refused.
 func (s *session) inquire(r auth.Request, method string, ticket *string) (*admission, error) {
 	m := s.realm
 	procedure := s.policy.authenticator(method)
@@ -223,7 +221,7 @@ func (s *session) askAuthenticator(procedure string, args []any) (any, error) {
 	return answerOf(results, named), err
 }
 
-// notAdmitted is what the peer hears, who is not to know why, and what the log says.
+// notAdmitted makes a refusal with a neutral message for the peer; the cause goes to the log.
 func notAdmitted(procedure string, err error) *auth.Refused {
 	return &auth.Refused{
 		Reason:  wamp.AuthenticationFailed,
@@ -232,21 +230,21 @@ func notAdmitted(procedure string, err error) *auth.Refused {
 	}
 }
 
-// errRefused is an answer that refuses.
-var errRefused = errors.New("it refuses")
+// errRefused means that a procedure has refused the peer.
+var errRefused = errors.New("refused")
 
-// invalidAnswer is an answer that a procedure which the router asks should not give.
+// invalidAnswer is the error of an answer that a procedure called by the router must not give.
 type invalidAnswer string
 
-func (n invalidAnswer) Error() string { return "it answers nonsense: " + string(n) }
+func (n invalidAnswer) Error() string { return "invalid answer: " + string(n) }
 
-// reportProcedure tells the log of a procedure that is asked and does not do its work; that it refuses is its work.
+// reportProcedure logs that a procedure called by the router has failed. A refusal is not a failure.
 func (m *realm) reportProcedure(what, procedure string, err error) {
 	if errors.Is(err, errRefused) || isDenial(err) || errors.Is(err, wamp.CloseShutdown) {
 		return
 	}
 	if failure := wamp.Failure(""); errors.As(err, &failure) && !wamp.Reserved(string(failure)) {
-		return // the application's own error
+		return // an error of the application
 	}
 	if suppressed, ok := m.askFailures.allow(); ok {
 		m.log.Error("procedure that decides about access has failed", "decides", what, "procedure", procedure,
@@ -254,7 +252,7 @@ func (m *realm) reportProcedure(what, procedure string, err error) {
 	}
 }
 
-// isDenial reports whether a procedure that was asked has said no by one of the protocol's own errors.
+// isDenial reports whether a procedure has refused by one of the protocol's own errors.
 func isDenial(err error) bool {
 	for _, failure := range []wamp.Failure{wamp.NotAuthorized, wamp.AuthenticationDenied, wamp.AuthenticationFailed, wamp.NoSuchPrincipal, wamp.NoSuchRole} {
 		if errors.Is(err, failure) {
@@ -264,7 +262,7 @@ func isDenial(err error) bool {
 	return false
 }
 
-// peerDetails is what an authenticator is told of a peer's connection.
+// peerDetails returns the details of a peer's connection for an authenticator.
 func peerDetails(t *wamp.Transport) map[string]any {
 	details := transportDetails(t)
 	if t.HasCred {
@@ -276,7 +274,7 @@ func peerDetails(t *wamp.Transport) map[string]any {
 	return details
 }
 
-// ticketShown is the exchange of a ticket that an authenticator is shown.
+// ticketShown is the exchange of a ticket that an authenticator checks.
 type ticketShown struct {
 	session *session
 	request auth.Request
@@ -292,12 +290,12 @@ func (e *ticketShown) Answer(ticket string, _ map[string]any) (auth.Identity, er
 	}
 	identity := auth.Identity{Authid: e.request.Authid, Role: named.role, Method: "ticket", Provider: dynamicProvider}
 	if identity = named.identity(identity); identity.Authid == "" {
-		return auth.Identity{}, e.session.rejectAnswer("ticket", invalidAnswer("neither HELLO nor it names an authid"))
+		return auth.Identity{}, e.session.rejectAnswer("ticket", invalidAnswer("neither HELLO nor the answer names an authid"))
 	}
 	return identity, nil
 }
 
-// rejectAnswer tells the log that an authenticator's answer is no good, and the peer that it is refused.
+// rejectAnswer logs that an authenticator's answer is invalid, and returns the refusal of the peer.
 func (s *session) rejectAnswer(method string, err error) *auth.Refused {
 	procedure := s.policy.authenticator(method)
 	s.realm.reportProcedure("authenticator", procedure, err)
@@ -311,8 +309,8 @@ type namedExchange struct {
 	refused *auth.Refused // why it is a decoy; nil if it is not
 }
 
-// beginNamed asks the authenticator and begins an exchange with whom it names. The error says what HELLO lacks, for
-// whomever it is about.
+// beginNamed calls the authenticator and begins an exchange with the principal that it names, or with a decoy. An error
+// says what HELLO lacks, and is the same for every authid.
 func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, error) {
 	a, all := s.policy.authenticators, r
 	r.Methods = []string{method}
@@ -328,7 +326,7 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 	}
 	if err != nil {
 		errors.As(err, &e.refused)
-		if static := s.policy.principals; static != nil && static.HasDecoy(all, a.isShaped(method)) {
+		if static := s.policy.principals; static != nil && static.HasDecoy(all, a.hasModel(method)) {
 			_, e.Exchange, err = static.Begin(all)
 			return e, err
 		}
@@ -353,7 +351,7 @@ func (e *namedExchange) Answer(signature string, extra map[string]any) (auth.Ide
 	return e.named.identity(identity), nil
 }
 
-// admit makes the principal that an authenticator has named, and the first of them the model of the decoys.
+// admit makes the principal that an authenticator has named. The first one of a method is the model of its decoys.
 func (a *authenticators) admit(r *auth.Request, method string, named *admission) (*auth.Principals, error) {
 	principal, err := named.principal(r, method)
 	if err != nil {
@@ -365,24 +363,24 @@ func (a *authenticators) admit(r *auth.Request, method string, named *admission)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.shaped[method] {
+	if !a.modelled[method] {
 		decoys, err := auth.Decoys(method, &principal)
 		if err != nil {
 			return nil, err
 		}
-		a.decoys[method], a.shaped[method] = decoys, true
+		a.decoys[method], a.modelled[method] = decoys, true
 	}
 	return who, nil
 }
 
-// isShaped reports whether the method's decoys look like a principal that an authenticator has named.
-func (a *authenticators) isShaped(method string) bool {
+// hasModel reports whether the method's decoys are modelled on a principal that an authenticator has named.
+func (a *authenticators) hasModel(method string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.shaped[method]
+	return a.modelled[method]
 }
 
-// decoysFor returns the principals for those whom an authenticator refuses.
+// decoysFor returns the principals that stand in when an authenticator refuses a peer.
 func (a *authenticators) decoysFor(method string) (*auth.Principals, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

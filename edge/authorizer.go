@@ -10,32 +10,32 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Dynamic authorizers: where no permission of a role decides, the procedure that the role names does (auth.Role,
-// Authorizer). It is called, as Crossbar.io calls its own, with
+// Dynamic authorizers: if no permission of a role decides, the procedure that the role names does (auth.Role, Authorizer).
+// Its arguments are those of Crossbar.io's authorizers:
 //
-//	session  the asking session's details, as in the meta API, and its realm
+//	session  details of the requesting session, as in the meta API, and its realm
 //	uri      string
 //	action   "publish", "subscribe", "call" or "register"
-//	options  those of the request, with match for subscribe and register
+//	options  options of the request, with match for subscribe and register
 //
-// and answers with a bool, or with a dict of allow, disclose (callers and publishers are disclosed) and cache (default
-// true). An ERROR wamp.error.not_authorized is a no. Where it is absent, late or answers anything else, the request fails
-// with wamp.error.authorization_failed.
+// It answers with a bool, or with a dict of allow, disclose (callers and publishers are disclosed) and cache (default
+// true). An ERROR wamp.error.not_authorized refuses the request. If the authorizer is missing, late or answers anything
+// else, the request fails with wamp.error.authorization_failed.
 //
-// The session's read loop waits for the answer, so that its requests keep their order; nobody else does. An answer is
-// kept for the session, the action and the URI, for a minute, and until a callee of the authorizer comes or goes. What it
-// says of a pattern stands for the topics of the pattern as long as the subscription; nobody is asked at an EVENT.
+// The session's read loop waits for the answer, so its requests keep their order. Other sessions do not wait. An answer is
+// cached for the session, the action and the URI, for a minute, and until a callee of the authorizer registers or leaves.
+// An answer about a pattern is valid for all its topics as long as the subscription; EVENTs cause no calls.
 //
-// A session that offers the authorizer is not asked about itself, which would be a wait for itself: what it needs must be
-// among its role's permissions.
+// A session that offers the authorizer is never asked about itself, because it would wait for itself. Its role's
+// permissions must contain what it needs.
 
-// What is kept of an authorizer's answers.
+// Bounds of the cached answers.
 const (
-	maxDecisions = 64 // a session
+	maxDecisions = 64 // of one session
 	decisionAge  = time.Minute
 )
 
-// question is what an authorizer is asked, and by what its answers are kept.
+// question is a request that an authorizer decides about. It is the key of cached answers.
 type question struct {
 	action auth.Action
 	match  wamp.Match
@@ -48,14 +48,14 @@ type decision struct {
 	made            time.Time
 }
 
-// decisions are the answers that a session keeps.
+// decisions are the cached answers of a session.
 type decisions struct {
-	by      *registration // of the authorizer, when they were made
+	by      *registration // the authorizer's registration when the answers were made
 	answers map[question]decision
 }
 
-// permitted reports whether the session may do what it asks for at one URI: the error says why not. disclose says that
-// others are to know who it is. Called from the session's own read loop, without locks.
+// permitted checks whether the session may perform an action on one URI; the error says why not. disclose says that the
+// session is disclosed to others. It is called from the session's own read loop, without locks.
 func (s *session) permitted(t *turn, a auth.Action, uri []byte, options codec.Dict) (disclose bool, err error) {
 	role := s.role()
 	allowed, disclose := role.Decide(a, uri)
@@ -72,10 +72,10 @@ func (s *session) permitted(t *turn, a auth.Action, uri []byte, options codec.Di
 	return s.authorize(t, role.Authorizer(), q, options)
 }
 
-// grant is by what right a session subscribes to, or registers, a pattern.
+// grant says why a session may subscribe to, or register, a pattern.
 type grant struct {
-	partly bool // the role's permissions forbid some of what it matches, so that each URI is to be asked for
-	asked  bool // the authorizer has allowed what no permission decides
+	partly bool // the role's permissions forbid some of the URIs that it matches, so each URI has to be checked
+	asked  bool // the authorizer has allowed it, because no permission decides
 }
 
 // permittedPattern is permitted for SUBSCRIBE and REGISTER.
@@ -92,12 +92,12 @@ func (s *session) permittedPattern(t *turn, q question, options codec.Dict) (gra
 	return grant{partly: partly, asked: true}, err
 }
 
-// authorize finds out what the role's authorizer, the procedure, says.
+// authorize returns the decision of the role's authorizer, from the cache or by calling the procedure.
 func (s *session) authorize(t *turn, procedure string, q question, options codec.Dict) (disclose bool, err error) {
 	reg, _ := s.realm.procedure([]byte(procedure))
 	d, known := s.decisions.find(reg, q)
 	if !known {
-		t.flush() // what others are to get must not wait for the answer
+		t.flush() // messages to others must not wait for the answer
 		var keep bool
 		d, keep, err = s.askAuthorizer(procedure, reg, q, options)
 		if err != nil {
@@ -114,7 +114,7 @@ func (s *session) authorize(t *turn, procedure string, q question, options codec
 	return d.disclose, nil
 }
 
-// find returns the answer to q that is kept, if the authorizer is the same as then.
+// find returns the cached answer to q, if the authorizer's registration is still the same.
 func (c *decisions) find(by *registration, q question) (d decision, ok bool) {
 	if c.by != by {
 		c.by, c.answers = by, nil
@@ -127,7 +127,8 @@ func (c *decisions) find(by *registration, q question) (d decision, ok bool) {
 	return d, ok
 }
 
-// keep keeps an answer of the authorizer that by was when it was asked, in place of the oldest if there are too many.
+// keep caches an answer; by is the authorizer's registration when it was called. If the cache is full, the oldest answer is
+// replaced.
 func (c *decisions) keep(by *registration, q question, d decision) {
 	if c.answers == nil {
 		c.answers = make(map[question]decision)
@@ -144,12 +145,12 @@ func (c *decisions) keep(by *registration, q question, d decision) {
 	c.answers[q] = d
 }
 
-// askAuthorizer asks the authorizer. keep says that the answer may be kept.
+// askAuthorizer calls the authorizer. keep says that the answer may be cached.
 func (s *session) askAuthorizer(procedure string, reg *registration, q question, options codec.Dict) (d decision, keep bool, err error) {
 	if reg != nil && reg.isOf(s) {
-		return d, false, invalidAnswer("it cannot be asked about the session that offers it")
+		return d, false, invalidAnswer("an authorizer cannot decide about the session that offers it")
 	}
-	told, err := q.options(options)
+	options, err = q.options(options)
 	if err != nil {
 		return d, false, err
 	}
@@ -157,7 +158,7 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 	details["realm"] = s.realm.name
 	ctx, cancel := context.WithTimeout(context.Background(), s.realm.router.options().AskTimeout)
 	defer cancel()
-	results, named, err := s.realm.ask(ctx, procedure, []any{details, q.uri, q.action.String(), told}, nil)
+	results, named, err := s.realm.ask(ctx, procedure, []any{details, q.uri, q.action.String(), options}, nil)
 	if isDenial(err) {
 		return d, false, nil
 	}
@@ -167,8 +168,8 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 	return readDecision(answerOf(results, named))
 }
 
-// options returns a request's options as an authorizer is told them. They are not decoded: the one who asks may not be
-// allowed anything.
+// options returns the request's options for the authorizer. They are not decoded, because the session may have no
+// permission at all.
 func (q question) options(given codec.Dict) (codec.Dict, error) {
 	if q.action != auth.Subscribe && q.action != auth.Register {
 		return given, nil

@@ -10,7 +10,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// publication is one PUBLISH on its way to the subscribers.
+// publication is a PUBLISH that is being routed.
 type publication struct {
 	store.Event
 	options publishOptions
@@ -36,7 +36,7 @@ func (s *session) asPublisher() store.Publisher {
 	return store.Publisher{ID: s.id, Authid: s.authid, Authrole: s.role().Name()}
 }
 
-// publish routes a PUBLISH. Only an acknowledged one is ever answered (basic/publish_subscribe.md).
+// publish routes a PUBLISH. It is answered only if it asks for an acknowledgement (basic/publish_subscribe.md).
 func (s *session) publish(t *turn, m *codec.Message) error {
 	options, err := readPublishOptions(m.Dict)
 	if err != nil {
@@ -101,7 +101,7 @@ func (s *session) route(t *turn, d *delivery) error {
 	return nil
 }
 
-// publishAcknowledged routes the turn's publication and answers with PUBLISHED, now or when it may.
+// publishAcknowledged routes the turn's publication and answers with PUBLISHED, at once or when it was confirmed.
 func (s *session) publishAcknowledged(t *turn, m *codec.Message) error {
 	r := s.realm
 	if t.publication.options.origin {
@@ -131,7 +131,7 @@ func ifAcknowledged(o publishOptions, err error) error {
 	return nil
 }
 
-// publish appends p to the outbox of everyone who is to have it: one EVENT a subscription
+// publish appends p to the outboxes of its receivers, with one EVENT for each subscription
 // (advanced/pubsub_pattern_based_subscription.md).
 func (t *turn) publish(m *realm, p *publication) {
 	t.publishMatched(m, &delivery{publication: p}, t.match(m, p.Topic))
@@ -164,6 +164,7 @@ func (t *turn) publishMatched(m *realm, d *delivery, matched []*subscription) {
 	}
 }
 
+// deliver appends an EVENT to the outbox of the session in a seat, if the session may receive it.
 func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 	p := d.publication
 	if p.node != "" && seat.node != "" && seat.node != p.node || !mayReceive(&p.Event, seat) {
@@ -185,7 +186,8 @@ func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 	}
 }
 
-// append gives an EVENT to the peer in the seat. When memory is short it is flushed at once, so that its buffer is free.
+// append appends an EVENT to the outbox of the peer in the seat. When memory is short, the outbox is flushed at once to free
+// its buffer.
 func (t *turn) append(place *seat, msg []byte, mayWait bool) {
 	peer := place.session
 	v, full := peer.out.appendEvent(place, msg)
@@ -215,7 +217,7 @@ func (s *session) admittedBy(lists *filter.Filter) bool {
 	return lists.Admits(s.id, s.authid, s.role().Name())
 }
 
-// sees reports whether the session in a guarded seat may have the events of a topic.
+// sees reports whether the session in a guarded seat may receive the events of a topic.
 func (s *seat) sees(topic []byte) bool {
 	if s.granted.Load() {
 		return !s.session.role().Forbids(auth.Subscribe, topic)
@@ -229,7 +231,7 @@ func eventMessage(e *store.Event, sub *subscription) codec.Message {
 	return codec.Message{Type: wamp.Event, ID: sub.id, Publication: e.ID, Payload: e.Payload}
 }
 
-// encode makes the EVENT of p for all the subscribers of sub that speak the serializer.
+// encode makes the EVENT of p for all subscribers of sub that use the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
 	event := eventMessage(&p.Event, sub)
 	if p.Disclosed || p.Trusted || sub.match != wamp.Exact || p.Passthru || p.Forwarded {
@@ -274,7 +276,7 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *st
 	return b.Dict()
 }
 
-// subscribe answers SUBSCRIBE. Who subscribes again to what it has gets the same subscription
+// subscribe answers SUBSCRIBE. A session that subscribes again to the same topic gets the same subscription
 // (basic/publish_subscribe.md).
 func (s *session) subscribe(t *turn, m *codec.Message) error {
 	options, err := readSubscribeOptions(m.Dict)
@@ -300,14 +302,14 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		if err == errOutdated {
 			continue
 		}
-		if err == nil && options.getRetained { // now that the seat is there, so that no event is missed
+		if err == nil && options.getRetained { // after the seat exists, so that no event is missed
 			t.deliverRetained(s.realm, place, sub)
 		}
 		return err
 	}
 }
 
-// subscribe gives the session a seat, place or the one that it has already.
+// subscribe gives the session a seat: place, or the seat that it has already.
 func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscription, error) {
 	s := place.session
 	r.mu.Lock()
@@ -321,9 +323,9 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 		sub = &subscription{id: r.nextID(), uri: place.uri, match: place.match, created: time.Now()}
 	}
 	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.options().MaxSubscriptions {
-		return nil, nil, refusal{wamp.Unavailable, "the session has as many subscriptions as it may"}
+		return nil, nil, refusal{wamp.Unavailable, "the session has reached its limit of subscriptions"}
 	}
-	// SUBSCRIBED is appended before the table that holds the seat is stored, so that no EVENT can be in front of it.
+	// SUBSCRIBED is appended before the table that holds the seat is stored, so no EVENT can precede it.
 	own := s.subscriptions[sub.id]
 	if own == nil {
 		if err := s.keepSeat(place.uri); err != nil {
@@ -349,7 +351,7 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 	return place, sub, nil
 }
 
-// seat adds a seat to a subscription, which created says is new. Holds mu.
+// seat adds a seat to a subscription; created says that the subscription is new. Holds mu.
 func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
 	s := place.session
 	if s.subscriptions == nil {
@@ -377,7 +379,7 @@ func (s *session) unsubscribe(t *turn, m *codec.Message) error {
 	return t.send(s, &codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
 }
 
-// dropSeat takes a seat out of its subscription; no EVENT goes to it from now on. Holds mu.
+// dropSeat removes a seat from its subscription. No EVENT is appended for it afterwards. Holds mu.
 func (r *realm) dropSeat(t *turn, place *seat) {
 	s := place.session
 	delete(s.subscriptions, place.subscription)
@@ -398,7 +400,7 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 		table = table.With(place.match, place.uri, sub)
 	}
 	r.topics.Store(table)
-	// A publisher may hold the old table still: EVENT must not follow UNSUBSCRIBED, clients treat it as a protocol error.
+	// A publisher may still hold the old table. EVENT must not follow UNSUBSCRIBED: clients treat it as a protocol error.
 	s.out.mu.Lock()
 	place.gone = true
 	place.left.Store(true)

@@ -2,15 +2,16 @@ package edge
 
 import "sync"
 
-// buffer is what an outbox fills and a write empties. Only an outbox with something in it has one.
+// buffer holds the messages of an outbox until they are written. An empty outbox has no buffer.
 type buffer struct {
 	bytes   []byte
-	charged int // octets that the peer's account was charged for it
+	charged int // bytes that the peer's account was charged for it
 }
 
-// Buffers come in two sizes: most batches fit the small one, and what outgrows it gets a large one at once rather than
-// by doubling. Both are kept in lists of their own: a sync.Pool is emptied by every collection, and with the small heap
-// of a router collections are frequent just when buffers are wanted. What outgrows the large size is the collector's.
+// Buffers have two sizes. Most batches fit the small one, and an outbox that outgrows it gets a large one at once rather
+// than by doubling. Unused buffers are kept in lists rather than in a sync.Pool: every garbage collection empties a pool,
+// and with a router's small heap collections are frequent when buffers are needed most. Buffers beyond the large size are
+// left to the garbage collector.
 const (
 	smallBuffer = 4 << 10
 	largeBuffer = 128 << 10
@@ -50,7 +51,7 @@ func (s *stock) give(b *buffer) {
 	s.mu.Unlock()
 }
 
-// giveBuffer takes back a buffer that nobody uses any more.
+// giveBuffer takes back a buffer that is no longer used.
 func giveBuffer(b *buffer) {
 	switch cap(b.bytes) {
 	case smallBuffer:

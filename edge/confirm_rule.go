@@ -8,16 +8,16 @@ import (
 	"runnel/edge/wamp"
 )
 
-// ConfirmRule names a topic or pattern whose events are safe only with subscribers that confirm them (confirm.go). As long
-// as fewer internal sessions than By confirm it, a PUBLISH that asks for an acknowledgement fails and nothing is routed. Like
-// a history's, its subscription is there from the start, whether there are subscribers or not.
+// ConfirmRule names a topic or pattern whose events are safe only with subscribers that confirm them (confirm.go). While
+// fewer internal sessions than By confirm it, a PUBLISH that asks for an acknowledgement fails, and nothing is routed. Like
+// that of a history, its subscription exists from the start, whether there are subscribers or not.
 type ConfirmRule struct {
 	URI   string
 	Match wamp.Match
-	By    int // how many sessions confirm it; default 1
+	By    int // how many sessions must confirm an event; default 1
 }
 
-// checkConfirmed says what is wrong with rules.
+// checkConfirmed returns the first error in rules.
 func checkConfirmed(rules []ConfirmRule, strict bool) error {
 	for _, r := range rules {
 		if !wamp.ValidURI(r.URI, r.Match, strict) {
@@ -27,7 +27,7 @@ func checkConfirmed(rules []ConfirmRule, strict bool) error {
 	return nil
 }
 
-// requireConfirmation makes the realm's rules these, which were checked. Holds updating, once the realm is open.
+// requireConfirmation replaces the realm's rules by others, which were checked. Holds updating, once the realm is open.
 func (m *realm) requireConfirmation(rules []ConfirmRule) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -40,7 +40,7 @@ func (m *realm) requireConfirmation(rules []ConfirmRule) {
 	m.confirmed = slices.Clone(rules)
 }
 
-// setConfirmers notes in the rule's subscription how many must confirm. Holds mu.
+// setConfirmers sets in the rule's subscription how many sessions must confirm. Holds mu.
 func (m *realm) setConfirmers(rule ConfirmRule, by int) {
 	table := m.topics.Load()
 	next := subscription{uri: rule.URI, match: rule.Match}
@@ -56,17 +56,17 @@ func (m *realm) setConfirmers(rule ConfirmRule, by int) {
 	}
 }
 
-// unconfirmed reports why an event for these subscriptions can't be acknowledged.
+// unconfirmed reports why an event for these subscriptions cannot be acknowledged.
 func unconfirmed(matched []*subscription) error {
 	for _, sub := range matched {
 		if sub.confirmers > 0 && !sub.confirmedBy(sub.confirmers) {
-			return refusal{wamp.Unavailable, "the subscriber that is to take charge of the event is absent; publish it again later"}
+			return refusal{wamp.Unavailable, "the subscriber that has to confirm the event is absent; publish it again later"}
 		}
 	}
 	return nil
 }
 
-// confirmedBy reports whether so many seats confirm.
+// confirmedBy reports whether at least n seats confirm.
 func (s *subscription) confirmedBy(n int) bool {
 	for _, chunk := range s.seats {
 		for _, seat := range chunk {

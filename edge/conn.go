@@ -5,37 +5,37 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Conn is a peer's message transport. The router reads it from one goroutine and writes it from one goroutine at a
-// time, which may be another.
+// Conn is a peer's message transport. The router reads from one goroutine, and writes from one goroutine at a time, which
+// may be a different one.
 type Conn interface {
-	// ReadMessage returns the peer's next message. Its bytes are valid until the next call. more reports whether a
-	// further message is buffered already, so that the next call will not wait.
+	// ReadMessage returns the peer's next message. Its bytes are valid until the next call. more reports whether another
+	// message is buffered already, so that the next call will not wait.
 	ReadMessage() (msg []byte, more bool, err error)
 
-	// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all
-	// of it is written. Without, it takes what the wire takes at once and returns n < len(batch), perhaps in
-	// mid-message; the router goes on with batch[n:] and nothing else. The batch is not kept after the return.
+	// Write sends a batch of messages, each preceded by its length in four octets, big-endian. If wait is true, it returns
+	// when the whole batch is written. Otherwise it writes what it can without waiting, and may return n < len(batch), even
+	// in the middle of a message; the router continues with batch[n:] and nothing else. The batch is not kept.
 	Write(batch []byte, wait bool) (n int, err error)
 
 	// Close unblocks ReadMessage and Write. Any goroutine may call it, any number of times.
 	Close() error
 
-	// Transport says what is known of the peer; it does not change.
+	// Transport describes the peer. It does not change.
 	Transport() *wamp.Transport
 }
 
-// A Conn may have more, which the router uses where it is:
+// A Conn may have optional methods:
 type (
-	// limiter has a message longer than that end the connection, until it is called with 0. It belongs to the goroutine
-	// that reads.
-	limiter interface{ SetReadLimit(octets int) }
+	// limiter closes the connection when a longer message arrives, in bytes; 0 lifts the limit. The reading goroutine calls
+	// it.
+	limiter interface{ SetReadLimit(limit int) }
 
-	// halfCloser tells the peer that nothing more comes, while ReadMessage goes on.
+	// halfCloser tells the peer that no more messages follow, while ReadMessage continues to work.
 	halfCloser interface{ CloseWrite() error }
 
-	// owner has an account of the memory that the peer takes, and closes it. The router opens one for other peers.
+	// owner has opened an account for the memory that the peer uses, and closes it. Without one, the router opens it.
 	owner interface{ Account() *budget.Account }
 )
 
-// frameHeader is the length in front of each message of a batch, in octets.
+// frameHeader is the length field of each message in a batch, in octets.
 const frameHeader = 4

@@ -7,15 +7,15 @@ import (
 	"runnel/edge/auth"
 )
 
-// Cookies: a web client that has authenticated by another method need not do so again, until its cookie is too old. The
-// listener gives each WebSocket (and long-poll transport) a cookie; one that is fresh stands for nobody until its client
-// has answered a CHALLENGE. A new authentication over the same cookie replaces whom it stands for, within the limits of
-// auth.Cookies.Remember; logout and an operator's kill end it.
+// Cookies: a web client that has authenticated by another method need not do so again until its cookie expires. The
+// listener gives each WebSocket and each long-poll transport a cookie. A fresh cookie identifies no client until its client
+// has answered a CHALLENGE. A new authentication with the same cookie replaces the identity, within the limits of
+// auth.Cookies.Remember. Logout and an operator's kill end it.
 
-// byCookie is the method of those whom their cookie names.
+// byCookie is the authmethod of sessions that their cookie identifies.
 const byCookie = "cookie"
 
-// fromCookie returns whom the connection's cookie names, if that is who the client says to be.
+// fromCookie returns the identity of the connection's cookie, if it does not contradict HELLO; else nil.
 func (s *session) fromCookie(r *auth.Request, methods []string) *auth.Identity {
 	c, jar := r.Transport.Cookie, s.realm.router.options().Cookies
 	if c == nil || c.Fresh || jar == nil || len(methods) > 0 && !slices.Contains(methods, byCookie) {
@@ -30,8 +30,8 @@ func (s *session) fromCookie(r *auth.Request, methods []string) *auth.Identity {
 	return &id
 }
 
-// remember has the connection's cookie stand for the peer, who has answered a CHALLENGE.
-func (s *session) remember(id *auth.Identity) {
+// rememberCookie has the connection's cookie identify the peer, which has answered a CHALLENGE.
+func (s *session) rememberCookie(id *auth.Identity) {
 	c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies
 	if c == nil || jar == nil {
 		return
@@ -41,7 +41,7 @@ func (s *session) remember(id *auth.Identity) {
 	}
 }
 
-// host is the peer's address without its port.
+// host returns the peer's address without its port.
 func (s *session) host() string {
 	remote := s.conn.Transport().Remote
 	if host, _, err := net.SplitHostPort(remote); err == nil {
@@ -50,14 +50,14 @@ func (s *session) host() string {
 	return remote
 }
 
-// forgetCookie has the connection's cookie stand for nobody.
+// forgetCookie ends the identity of the connection's cookie.
 func (s *session) forgetCookie() {
 	if c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies; c != nil && jar != nil {
 		jar.Forget(c.Value)
 	}
 }
 
-// forgetOwnCookie has the connection's cookie stand for nobody if it stands for whom the session is.
+// forgetOwnCookie ends the identity of the connection's cookie if it is the session's.
 func (s *session) forgetOwnCookie() {
 	c, jar := s.conn.Transport().Cookie, s.realm.router.options().Cookies
 	if c == nil || jar == nil {
@@ -68,7 +68,8 @@ func (s *session) forgetOwnCookie() {
 	}
 }
 
-// forgetCookies ends the cookies of those whom the session kills, whether they are connected or not. Its own stays.
+// forgetCookies ends the cookies of the identities that the session kills, whether they are connected or not. Its own
+// cookie stays.
 func (s *session) forgetCookies(choose func(auth.Identity) bool) {
 	jar, own := s.realm.router.options().Cookies, ""
 	if jar == nil {
@@ -80,13 +81,13 @@ func (s *session) forgetCookies(choose func(auth.Identity) bool) {
 	jar.Drop(s.realm.name, choose, own)
 }
 
-// cookieValid reports whether the cookie by which the session joins has not been forgotten meanwhile.
+// cookieValid reports whether the cookie by which the session joins is still valid.
 func (s *session) cookieValid() bool {
 	jar := s.realm.router.options().Cookies
 	return s.authmethod != byCookie || jar != nil && jar.Known(s.conn.Transport().Cookie.Value)
 }
 
-// basis is what a proof of that identity rests on; nil if nobody could give it.
+// basis returns what a proof of the identity depends on; nil if the policy does not admit the identity.
 func (p *policy) basis(id auth.Identity) []byte {
 	asked := p.authenticator(id.Method)
 	switch {

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 )
 
-// counters are the router's own, since it started.
+// counters count since the router started.
 type counters struct {
 	messages     atomic.Uint64
 	publications atomic.Uint64
@@ -25,15 +25,15 @@ func (c *counters) add(n counts) {
 	}
 }
 
-// Status is a snapshot of what the router does. Counters count since its start.
+// Status is a snapshot of the router. Counters count since its start.
 type Status struct {
-	Connections  int64         `json:"connections"`  // sessions, and connections on the way to one
-	Messages     uint64        `json:"messages"`     // that peers have sent
+	Connections  int64         `json:"connections"`  // sessions, and connections that have not joined yet
+	Messages     uint64        `json:"messages"`     // messages received
 	Publications uint64        `json:"publications"` // PUBLISH accepted
-	Events       uint64        `json:"events"`       // EVENTs made of them
+	Events       uint64        `json:"events"`       // EVENTs made from them
 	Calls        uint64        `json:"calls"`        // CALLs that reached a callee
-	Drops        uint64        `json:"drops"`        // EVENTs that slow peers have lost
-	Stalls       uint64        `json:"stalls"`       // how often a peer did not take what it was sent
+	Drops        uint64        `json:"drops"`        // EVENTs dropped for slow peers
+	Stalls       uint64        `json:"stalls"`       // how often a peer was stalled
 	Realms       []RealmStatus `json:"realms"`       // by name
 	Clashes      []Clash       `json:"clashes"`      // node ids in use twice, see node.go
 }
@@ -45,11 +45,11 @@ type RealmStatus struct {
 	Subscriptions int    `json:"subscriptions"` // topics and patterns subscribed to
 	Registrations int    `json:"registrations"` // procedures and patterns registered
 
-	// Trouble is what should be kept on disk and is not, with the reason; "" if all is well, or nothing is to be kept.
+	// Trouble says what should be kept on disk but is not, with the reason; "" if there is no trouble.
 	Trouble string `json:"trouble,omitempty"`
 }
 
-// Status returns the present figures.
+// Status returns the present state.
 func (r *Router) Status() Status {
 	c := &r.counters
 	status := Status{

@@ -49,7 +49,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 		if placed || err != nil {
 			return err
 		}
-		// The callee left between the look-up and the INVOCATION; the table of now does not hold it any more.
+		// The callee left between the look-up and the INVOCATION. The present table does not contain it.
 	}
 }
 
@@ -73,9 +73,9 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 		return false, nil
 	case seat.busy():
 		if next := reg.choose(o); next != seat && !next.busy() {
-			return false, nil // another is free by now
+			return false, nil // another callee is free by now
 		}
-		return false, refusal{wamp.MaxConcurrency, fmt.Sprintf("the callee takes %d calls at a time", seat.concurrency)}
+		return false, refusal{wamp.MaxConcurrency, fmt.Sprintf("the callee accepts %d calls at a time", seat.concurrency)}
 	}
 	if err := s.mayCall(m, o); err != nil {
 		return false, err
@@ -102,10 +102,10 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	return true, nil
 }
 
-// mayCall reports why the session can't have one more call under way. Holds pending.mu.
+// mayCall reports why the session cannot have another call under way. Holds pending.mu.
 func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	if len(s.calls) >= s.realm.router.options().MaxCalls {
-		return refusal{wamp.Unavailable, "the session has as many calls under way as it may"}
+		return refusal{wamp.Unavailable, "the session has reached its limit of calls under way"}
 	}
 	if err := s.keepCall(); err != nil {
 		return err
@@ -116,7 +116,7 @@ func (s *session) mayCall(m *codec.Message, o callOptions) error {
 	return nil
 }
 
-// accepts reports why the session, as a callee, can't be given a call with these options.
+// accepts reports why the session, as a callee, cannot be given a call with these options.
 func (s *session) accepts(o callOptions) error {
 	switch {
 	case s.out.congested():
@@ -170,9 +170,9 @@ func (t *turn) invocationDetails(caller *session, procedure []byte, dict codec.D
 	return b.Dict()
 }
 
-// acceptsProgress reports whether the session, as a callee, may be asked for progressive results. The letter of
-// advanced/rpc_progressive_call_results.md wants call_canceling announced as well; autobahn-js does not announce it, so
-// only a strict realm insists.
+// acceptsProgress reports whether the session, as a callee, may be asked for progressive results.
+// advanced/rpc_progressive_call_results.md requires call_canceling as well. autobahn-js does not announce it, so only a
+// strict realm insists.
 func (s *session) acceptsProgress() bool {
 	if s.strict {
 		return s.features.has(calleeProgressiveResults | calleeCanceling)
@@ -192,8 +192,8 @@ func (t *turn) translate(p codec.Payload, serializer wamp.Serializer) (codec.Pay
 	return p, err
 }
 
-// yield routes a YIELD to the caller as RESULT. One for a call that has ended meanwhile (canceled, timed out, its caller
-// gone) is no violation: it is dropped. One for an INVOCATION that was never sent is.
+// yield routes a YIELD to the caller as RESULT. A YIELD for a call that has ended meanwhile (canceled, timed out, its caller
+// gone) is dropped. A YIELD for an INVOCATION that was never sent is a protocol violation.
 func (s *session) yield(t *turn, m *codec.Message) error {
 	options, err := readYieldOptions(m.Dict)
 	if err != nil {
@@ -264,7 +264,7 @@ func (s *session) invocationError(t *turn, m *codec.Message) error {
 	return nil
 }
 
-// cancel handles CANCEL (advanced/rpc_call_canceling.md). One for a call that has ended is ignored.
+// cancel handles CANCEL (advanced/rpc_call_canceling.md). It is ignored for a call that has ended.
 func (s *session) cancel(t *turn, m *codec.Message) error {
 	mode, err := readCancelMode(m.Dict)
 	if err != nil {
@@ -309,7 +309,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 	if err := s.checkProcedure(uri, options.match); err != nil {
 		return err
 	}
-	// A pattern is offered whole or not at all: calls go by the best match, which knows nothing of the callee's rights.
+	// A pattern is registered completely or not at all: calls use the best match, whatever the callee's permissions.
 	for {
 		role := s.role()
 		grant, err := s.permittedPattern(t, question{auth.Register, options.match, uri}, m.Dict)
@@ -330,6 +330,7 @@ func (s *session) register(t *turn, m *codec.Message) error {
 	}
 }
 
+// register adds the seat to its registration. errOutdated means that the session's role has changed meanwhile.
 func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request wamp.ID) error {
 	s := seat.session
 	r.mu.Lock()
@@ -338,7 +339,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 		return errOutdated
 	}
 	if len(s.registrations) >= r.router.options().MaxRegistrations {
-		return refusal{wamp.Unavailable, "the session has as many registrations as it may"}
+		return refusal{wamp.Unavailable, "the session has reached its limit of registrations"}
 	}
 	reg, ok := r.table(seat).Load().Get(seat.match, seat.uri)
 	if ok && o.force {
@@ -352,7 +353,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	} else if reg.invoke != o.invoke || o.invoke == wamp.Single || s.registrations[reg.id] != nil {
 		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}
-	// REGISTERED is appended before the table that holds the seat is stored, so that no INVOCATION can be in front of it.
+	// REGISTERED is appended before the table that holds the seat is stored, so no INVOCATION can precede it.
 	if err := s.keepSeat(seat.uri); err != nil {
 		return err
 	}
@@ -370,8 +371,8 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	return nil
 }
 
-// takeFrom revokes a registration from all that have it, for a callee that insists on it with force_reregister, as
-// Crossbar.io does. What the router itself offers stays. Holds mu.
+// takeFrom revokes a registration from all its callees, for a callee that sent force_reregister, as Crossbar.io does. It
+// fails for a procedure of an internal session. Holds mu.
 func (r *realm) takeFrom(t *turn, reg *registration) error {
 	for _, seat := range reg.callees {
 		if seat.session.internal() {
@@ -397,7 +398,7 @@ func (s *session) unregister(t *turn, m *codec.Message) error {
 	return t.send(s, &codec.Message{Type: wamp.Unregistered, Request: m.Request})
 }
 
-// dropCallee takes a seat out of its registration; no INVOCATION goes to it from now on. Holds mu.
+// dropCallee removes a seat from its registration. No INVOCATION is sent to it afterwards. Holds mu.
 func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
 	seat.session.freeSeat(seat.uri)
@@ -412,7 +413,7 @@ func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 		table = table.With(seat.match, seat.uri, reg)
 	}
 	r.table(seat).Store(table)
-	// Stored first, then marked: a caller that finds the mark finds the new table when it looks again.
+	// The table is stored before the seat is marked: a caller that sees the mark finds the new table when it looks again.
 	r.pending.mu.Lock()
 	seat.gone = true
 	r.pending.mu.Unlock()

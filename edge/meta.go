@@ -120,8 +120,8 @@ func (c *metaCall) keyword(name string) (v codec.Value) {
 	return v
 }
 
-// given reports whether there is such an argument.
-func given(v codec.Value) bool { return len(v.Raw) > 0 }
+// isGiven reports whether there is such an argument.
+func isGiven(v codec.Value) bool { return len(v.Raw) > 0 }
 
 // idOf returns an id.
 func idOf(v codec.Value) (wamp.ID, bool) {
@@ -153,7 +153,7 @@ func (c *metaCall) text(i int) (string, error) {
 
 // match returns the match policy of an optional dict of options at i.
 func (c *metaCall) match(i int) (m wamp.Match, err error) {
-	if !given(c.arg(i)) {
+	if !isGiven(c.arg(i)) {
 		return wamp.Exact, nil
 	}
 	options, ok := c.arg(i).Dict()

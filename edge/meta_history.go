@@ -49,7 +49,7 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	place.guarded.Store(grant.partly)
 	place.granted.Store(grant.asked)
 	query, err := c.readPastQuery()
-	if v := c.arg(1); err == nil && given(v) && query.limit == 0 && !readLimit(v, &query.limit) {
+	if v := c.arg(1); err == nil && isGiven(v) && query.limit == 0 && !readLimit(v, &query.limit) {
 		err = refusal{wamp.InvalidArgument, "argument 2, the limit, must be a positive integer"}
 	}
 	if err != nil || sub.history == nil {
@@ -83,7 +83,7 @@ func (c *metaCall) readPastQuery() (q pastQuery, err error) {
 		{"before_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.before) }},
 		{"until_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.until) }},
 	} {
-		if v := c.keyword(a.key); given(v) && !a.read(v) {
+		if v := c.keyword(a.key); isGiven(v) && !a.read(v) {
 			return q, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %q must be %s", a.key, a.want)}
 		}
 	}

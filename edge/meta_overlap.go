@@ -16,7 +16,7 @@ const maxOverlaps = 256
 // overlaps returns the patterns that the call asks for; nil if it asks for none.
 func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
 	wanted := c.keyword(wamp.KeyOverlaps)
-	if !given(wanted) {
+	if !isGiven(wanted) {
 		return nil, nil
 	}
 	wrong := refusal{wamp.InvalidArgument, "_overlaps must be a list of [URI, match policy]"}

@@ -40,7 +40,7 @@ func (m *realm) clients() []*session { return slices.DeleteFunc(m.sessions(), (*
 // filtered returns the clients whose role is in the optional list that is the call's first argument.
 func (c *metaCall) filtered() ([]*session, error) {
 	members := c.realm.clients()
-	if !given(c.arg(0)) {
+	if !isGiven(c.arg(0)) {
 		return members, nil
 	}
 	roles, ok := rolesOf(c.arg(0))
@@ -147,12 +147,12 @@ func (c *metaCall) sessionKillAll() ([]any, error) {
 // are forgotten first, and with them those of the identities that are chosen, connected or not; nil chooses none.
 func (c *metaCall) kill(choose func(*session) bool, known func(auth.Identity) bool) ([]*session, error) {
 	reason, message := string(wamp.CloseKilled), ""
-	if v := c.keyword("reason"); given(v) {
+	if v := c.keyword("reason"); isGiven(v) {
 		if reason, _ = textOf(v); !wamp.ValidURI(reason, wamp.Exact, c.caller.strict) {
 			return nil, wamp.InvalidURI
 		}
 	}
-	if v := c.keyword("message"); given(v) {
+	if v := c.keyword("message"); isGiven(v) {
 		text, ok := textOf(v)
 		if !ok {
 			return nil, refusal{wamp.InvalidArgument, "message must be a string"}

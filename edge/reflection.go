@@ -66,7 +66,7 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 		return nil, refusal{wamp.InvalidArgument, "argument 2 must be the description, or null"}
 	}
 	r := &c.realm.reflection
-	if !given(c.arg(1)) {
+	if !isGiven(c.arg(1)) {
 		if r.undefine(what, c.caller) {
 			c.realm.announce(c.turn, "wamp.reflect.on_undefine", what.uri, what.kind)
 		}
@@ -90,7 +90,7 @@ func (c *metaCall) described() (described, error) {
 		return described{}, err
 	}
 	kind := "procedure"
-	if v := c.keyword("kind"); given(v) {
+	if v := c.keyword("kind"); isGiven(v) {
 		kind, _ = textOf(v)
 	}
 	if _, ok := reflected[kind]; !ok {

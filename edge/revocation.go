@@ -49,7 +49,7 @@ func (c *metaCall) revoked() (id wamp.ID, member *session, reason string, err er
 	if id, err = c.id(0); err != nil {
 		return 0, nil, "", err
 	}
-	if given(c.arg(2)) {
+	if isGiven(c.arg(2)) {
 		if reason, err = c.text(2); err != nil {
 			return 0, nil, "", err
 		}

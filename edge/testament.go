@@ -37,7 +37,7 @@ var scopes = [...]string{"detached", "destroyed"}
 // scope returns the bucket that the call names; the default is destroyed.
 func (c *metaCall) scope() (int, error) {
 	v := c.keyword("scope")
-	if !given(v) {
+	if !isGiven(v) {
 		return 1, nil
 	}
 	named, _ := textOf(v)
@@ -121,7 +121,7 @@ func (c *metaCall) willPayload() (p codec.Payload, err error) {
 }
 
 func (c *metaCall) readWillOptions(w *testament) (err error) {
-	if v := c.keyword("publish_options"); given(v) {
+	if v := c.keyword("publish_options"); isGiven(v) {
 		options, ok := v.Dict()
 		if !ok {
 			return refusal{wamp.InvalidArgument, "publish_options must be a dict"}

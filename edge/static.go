@@ -10,9 +10,9 @@ import (
 // principal takes as long, it is asked about that one, too, in front of CHALLENGE or, with a ticket, when the ticket is
 // wrong. Its answer does not matter, and it gets to know no secret.
 
-// beginKnown begins an authentication with a static principal; the authenticator for the method would decide if there were
+// beginStatic begins an authentication with a static principal; the authenticator for the method would decide if there were
 // none.
-func (s *session) beginKnown(r auth.Request, method string) (*auth.Identity, auth.Exchange, error) {
+func (s *session) beginStatic(r auth.Request, method string) (*auth.Identity, auth.Exchange, error) {
 	if identity, _, err := s.policy.principals.Begin(r); identity != nil && err == nil {
 		return identity, nil, nil // the transport vouches for it
 	}
@@ -23,20 +23,20 @@ func (s *session) beginKnown(r auth.Request, method string) (*auth.Identity, aut
 	}
 	identity, exchange, err := s.policy.principals.Begin(r)
 	if err == nil && method == "ticket" {
-		exchange = &knownTicket{exchange, s, asked}
+		exchange = &staticTicket{exchange, s, asked}
 	}
 	return identity, exchange, err
 }
 
-// knownTicket is the exchange of a static principal whose ticket an authenticator would be shown if it were a stranger.
-type knownTicket struct {
+// staticTicket is the exchange of a static principal whose ticket an authenticator would be shown if it were a stranger.
+type staticTicket struct {
 	auth.Exchange
 	session *session
 	request auth.Request
 }
 
 // Answer has a wrong ticket take as long as a stranger's. The authenticator is shown a random one.
-func (e *knownTicket) Answer(ticket string, extra map[string]any) (auth.Identity, error) {
+func (e *staticTicket) Answer(ticket string, extra map[string]any) (auth.Identity, error) {
 	identity, err := e.Exchange.Answer(ticket, extra)
 	if err != nil {
 		another := rand.Text()
