@@ -10,7 +10,7 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// Role is an end of the line. It decides about addresses, and about who asks for a connection when.
+// Role is the role of an end. It determines the addresses and when the end calls.
 type Role uint8
 
 const (
@@ -30,37 +30,37 @@ const (
 	defaultPoll = 20 * time.Millisecond
 	minT1       = 100 * time.Millisecond
 	maxTimer    = time.Minute
-	turnaround  = 20 * time.Millisecond // what drivers, USB adapters and the other end's program add to a way
+	turnaround  = 20 * time.Millisecond // delay added by drivers, USB adapters and the other end's program, each way
 	callSlow    = time.Second           // between calls to an end that does not answer
 )
 
-// Config says which end of the link this is, and how it behaves. The zero value is a gateway's default. Both ends
-// should have the same Window and Info; if they tell each other, the smaller ones count.
+// Config holds the role and the parameters of an end. The zero value is a gateway with defaults. Both ends should have the
+// same Window and Info; if they exchange them, the smaller values take effect.
 type Config struct {
 	Role Role
-	Baud int // for T1; 0: 115200
+	Baud int // used for T1; 0 for 115200
 
-	Info    int // N1, octets in a frame, 32 to 1024; 0: 128
-	Window  int // k, frames under way, 1 to 7; 0: 4
-	Retries int // N2, how often in a row T1 may expire; 0: 5
+	Info    int // N1, octets per frame, 32 to 1024; 0 for 128
+	Window  int // k, unacknowledged frames, 1 to 7; 0 for 4
+	Retries int // N2, consecutive timeouts of T1, up to 20; 0 for 5
 
-	T1 time.Duration // for an answer; 0: 3 times (Window frames' time + 20 ms), at least 100 ms
-	T2 time.Duration // how long an acknowledgement may wait for a frame to travel with, at most T1/4; 0: T1/4
-	T3 time.Duration // of silence before the other end is asked whether it is there; 0: 5 s
+	T1 time.Duration // timeout of an answer; 0 for 3 times (Window frames' time + 20 ms), at least 100 ms
+	T2 time.Duration // delay of an acknowledgement that waits for an I frame, at most T1/4; 0 for T1/4
+	T3 time.Duration // silence after which the other end is polled; 0 for 5 s
 
-	// HalfDuplex is for lines where only one may speak at a time: the window is 1, and the device speaks only when the
-	// gateway has asked it to, every Poll (0: 20 ms) at least.
+	// HalfDuplex is for lines on which only one end may send at a time. The window is 1, and the device sends only when
+	// the gateway has polled it, which happens at least once per Poll (0 for 20 ms).
 	HalfDuplex bool
 	Poll       time.Duration
 
-	// Name (at most 32 octets of UTF-8) and BootID are told to the other end, for its log. NoXID says nothing, and
-	// leaves the other end to its own idea of Window and Info.
+	// Name (at most 32 octets of UTF-8) and BootID are sent to the other end for its log. With NoXID nothing is sent, and
+	// the other end uses its own Window and Info.
 	Name   string
 	BootID uint32
 	NoXID  bool
 }
 
-// Validate reports what is wrong with c.
+// Validate returns an error that names the invalid parameter in c.
 func (c Config) Validate() error {
 	switch {
 	case c.Role > Device:
@@ -91,7 +91,7 @@ func (c Config) validateTimers() error {
 		}
 	}
 	if c.T2 > c.withDefaults().T1/4 {
-		return fmt.Errorf("T2 %v: want at most a quarter of T1, %v", c.T2, c.withDefaults().T1/4)
+		return fmt.Errorf("T2 %v: want at most a quarter of T1 (%v)", c.T2, c.withDefaults().T1/4)
 	}
 	if c.Poll != 0 && !c.HalfDuplex {
 		return errors.New("poll is for half-duplex only")
@@ -114,19 +114,19 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// frameTime is how long a frame takes on the wire, with two octets of 8N1 for escapes, which is what random info needs.
+// frameTime returns the transmission time of a frame at 8N1, with two octets for escapes, the average for random info.
 func (c Config) frameTime() time.Duration {
 	return time.Duration(c.Info+hdlc.Overhead+2) * 10 * time.Second / time.Duration(c.Baud)
 }
 
-// sendRoom is how many octets wait for the other end, at most: a window under way, and one to follow it.
+// sendRoom returns how many octets may wait to be acknowledged: one window on the line and one to follow it.
 func (c Config) sendRoom() int { return 2 * c.Window * c.Info }
 
-// receiveRoom is how many octets wait for the reader, at most.
+// receiveRoom returns how many octets may wait to be read.
 func (c Config) receiveRoom() int { return max(4096, 4*c.reserve()) }
 
-// reserve is what may still arrive when the other end is told to stop.
+// reserve returns how many octets may still arrive after the other end was told to stop.
 func (c Config) reserve() int { return c.Window * c.Info }
 
-// linger is how long a stream that was closed goes on with what was written to it.
+// linger returns how long a closed stream keeps sending the data written to it.
 func (c Config) linger() time.Duration { return time.Duration(c.Retries) * c.T1 }

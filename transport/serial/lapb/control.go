@@ -1,6 +1,6 @@
 package lapb
 
-// Addresses. A command carries the address of the one it is for, a response that of the one it is from.
+// Addresses. A command carries the address of its receiver, a response the address of its sender.
 const (
 	toDevice  = 0x03 // the gateway's commands, the device's responses
 	toGateway = 0x01 // the device's commands, the gateway's responses
@@ -22,10 +22,10 @@ const (
 	pf = 0x10 // P of a command, F of a response
 )
 
-// modulus is that of the frame numbers, three bits.
+// modulus is the modulus of the three-bit frame numbers.
 const modulus = 8
 
-// ahead is how far b is ahead of a.
+// ahead returns how far b is ahead of a.
 func ahead(a, b uint8) int { return int(b-a) % modulus }
 
 func next(n uint8) uint8 { return (n + 1) % modulus }
@@ -41,7 +41,7 @@ func final(p bool) byte {
 	return 0
 }
 
-// fields takes the numbers out of a control octet.
+// fields splits a control octet.
 func fields(control byte) (ns, nr uint8, p bool) {
 	return control >> 1 & (modulus - 1), control >> 5, control&pf != 0
 }

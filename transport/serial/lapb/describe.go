@@ -10,7 +10,7 @@ var controlNames = map[byte]string{
 	rr: "RR", rnr: "RNR", rej: "REJ", sabm: "SABM", ua: "UA", disc: "DISC", dm: "DM", frmr: "FRMR", xid: "XID", ui: "UI",
 }
 
-// Describe writes what a frame says, for people: "I 3,2 P 7f010000", "SABM P", "UI \"started\"".
+// Describe returns a frame as text for people: "I 3,2 P 7f010000", "SABM P", "UI \"started\"".
 func Describe(f hdlc.Frame) string {
 	ns, nr, p := fields(f.Control)
 	final := ""

@@ -1,21 +1,21 @@
-// Package lapb makes a reliable stream of octets out of a serial line, which drops, flips and invents octets and has
-// devices restart at its end. It is a subset of LAPB (ISO 7776) in frames of the package hdlc: numbered frames, a window
-// of up to seven, resent from the first that is missing (go-back-N).
+// Package lapb turns a serial line into a reliable stream of octets. The line may drop, flip and invent octets, and the
+// device at its end may restart. The protocol is a subset of LAPB (ISO 7776) in frames of package hdlc: numbered frames
+// and a window of up to seven, resent from the first missing frame (go-back-N).
 //
-//	config.go    Config: which end, and the parameters with their defaults
+//	config.go    Config: the role and the parameters with their defaults
 //	control.go   the control octet
-//	identity.go  what the ends tell each other of themselves (XID)
-//	link.go      Link: the state machine. It has no goroutine and no clock: time is told, octets are handed in and out
-//	setup.go     up, down, and what restarts mean
-//	receive.go   an I or S frame comes in
-//	window.go    octets under way, until they are acknowledged
-//	send.go      what is due goes out
-//	turn.go      the same on a line where only one may speak (RS-485)
-//	station.go   Station: a Link on a port, with the goroutines that reads, writes and clocks need
+//	identity.go  Identity: what the ends tell each other about themselves (XID)
+//	link.go      Link: the state machine, without goroutine or clock; the caller passes in time and frames
+//	setup.go     connecting, disconnecting and restarts
+//	receive.go   receiving I and S frames
+//	window.go    octets that are not acknowledged yet
+//	send.go      sending the frames that are due
+//	turn.go      sending on half-duplex lines (RS-485)
+//	station.go   Station: a Link on a port, with goroutines for reads, writes and timers
 //	stream.go    Stream: one connection of the link, as an io.ReadWriteCloser
 //
-// The two ends are the same but for their addresses and for who begins: the gateway asks the device to connect for as
-// long as the port is open, and the device asks when it boots. Each time the link comes up a new stream begins. It ends
-// when either end restarts, leaves, or falls silent; a stream never goes on in another connection, so what is read from
-// it is always what was written to it, from the first octet on, each once.
+// The two ends differ only in their addresses and in who calls: the gateway calls the device for as long as the port is
+// open, the device calls when it boots. Each connection is a new stream. A stream ends when either end restarts,
+// disconnects or falls silent, and never continues in another connection. What is read from it is therefore exactly what
+// was written to it, from the first octet on, each octet once.
 package lapb

@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// identityVersion is the first octet of an XID's info, and identityHead the length without the name.
+// identityVersion is the first octet of an XID's info; identityHead is the length without the name.
 const (
 	identityVersion = 0x01
 	identityHead    = 8
 )
 
-// Identity is what an end tells of itself: 01 | k | N1, 16 bits | boot id, 32 bits | name, both little-endian.
+// Identity is what an end tells about itself: 01 | k | N1, 16 bits | boot id, 32 bits | name. Numbers are little-endian.
 type Identity struct {
 	Window, Info int
 	BootID       uint32
@@ -25,7 +25,7 @@ func (i Identity) append(dst []byte) []byte {
 	return append(dst, i.Name...)
 }
 
-// parseIdentity reads an XID's info. One that says what cannot be is none.
+// parseIdentity reads an XID's info. ok is false if a value is out of range.
 func parseIdentity(info []byte) (i Identity, ok bool) {
 	if len(info) < identityHead || len(info) > identityHead+maxName || info[0] != identityVersion {
 		return i, false

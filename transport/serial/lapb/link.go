@@ -8,7 +8,7 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// Why a connection ended. io.EOF is added to these: the other end left in good order.
+// Reasons for the end of a connection, besides io.EOF: the other end disconnected in good order.
 var (
 	ErrRestarted = errors.New("the other end restarted")
 	ErrUnknown   = errors.New("the other end knows of no connection")
@@ -17,7 +17,7 @@ var (
 	ErrConfused  = errors.New("the other end answered what was not sent")
 )
 
-// User is who the link works for. The Link calls it, from the goroutine that called the Link.
+// User is served by a Link, which calls it from the goroutine that called the Link.
 type User interface {
 	Up()              // a connection begins
 	Receive(p []byte) // octets of the connection arrived; not kept by the Link
@@ -28,57 +28,57 @@ type User interface {
 type phase uint8
 
 const (
-	calling   phase = iota // there is no connection, and one is asked for
-	connected              // there is one
-	leaving                // DISC is due
-	left                   // it was sent; its answer must not be taken for another's by the port's next user
+	calling       phase = iota // there is no connection, and this end calls
+	connected                  // there is a connection
+	disconnecting              // DISC is due
+	disconnected               // DISC was sent; wait for its answer, so that the port's next user does not take it for its own
 	stopped
 )
 
-// due says what is to be sent next.
+// due holds the frames to be sent next.
 type due uint16
 
 const (
 	dueCall     due = 1 << iota // SABM
 	dueUA                       // the answer to SABM or DISC
 	dueDM                       // there is no connection
-	dueIdentity                 // an XID that was asked for: the answer to one with P
-	dueHello                    // an XID that goes before UA, as the other end may not answer (half-duplex)
+	dueIdentity                 // an XID in answer to one with P
+	dueHello                    // an XID sent before UA, when this end may not be polled later (half-duplex)
 	dueFinal                    // the answer to P
 	dueReject                   // REJ
-	dueState                    // RR or RNR: whether there is room has changed
-	dueAck                      // RR, if no frame takes the acknowledgement along
+	dueState                    // RR or RNR, as the receive room has changed
+	dueAck                      // RR, unless an I frame carries the acknowledgement
 	duePoll                     // a command with P
 )
 
-// stuckFactor is how many times Retries the timer may expire while the other end answers but takes no frame: it is
-// there, and the line very bad.
+// stuckFactor times Retries is how often T1 may expire while the other end answers but accepts no frame: it is alive, but
+// the line is very bad.
 const stuckFactor = 4
 
-// On a noisy line short frames get through sooner. Each time some are lost the next ones are half as long, and each one
-// that arrives lets them grow by growth.
+// Short frames pass a noisy line more easily. After a loss new frames are half as long; each acknowledged frame lets them
+// grow by growth octets.
 const growth = 8
 
-// maxAnswers is how many UAs may be due: calls are T1 apart, in which one is answered or lost; one may be late.
+// maxAnswers is how many UAs may be pending. Calls are T1 apart, so each is answered or lost by the next; one may be late.
 const maxAnswers = 2
 
-// maxLogs is how many log lines wait to be sent.
+// maxLogs is how many log lines may wait to be sent.
 const maxLogs = 8
 
-// Counters count what a link did.
+// Counters count the events of a link.
 type Counters struct {
-	FramesIn, FramesOut uint64 // frames with a good FCS, of all kinds
-	Resent              uint64 // I frames that were sent again
+	FramesIn, FramesOut uint64 // frames with a valid FCS, of all kinds
+	Resent              uint64 // I frames sent again
 	RejectsIn           uint64
 	RejectsOut          uint64
 	Timeouts            uint64 // T1 expired
 	Connections         uint64
-	Resets              uint64 // connections that were lost, not ended by either side
-	Ignored             uint64 // frames that made no sense, such as our own echo
+	Resets              uint64 // connections lost, not closed by either end
+	Ignored             uint64 // invalid frames, such as an echo
 	Logs                uint64 // log lines
 }
 
-// Add adds what another link did.
+// Add adds the counters of another link.
 func (c *Counters) Add(o Counters) {
 	c.FramesIn += o.FramesIn
 	c.FramesOut += o.FramesOut
@@ -92,80 +92,80 @@ func (c *Counters) Add(o Counters) {
 	c.Logs += o.Logs
 }
 
-// Link is one end of the link as a state machine. Frames that arrive go in through Frame, frames to send come out of
-// Append, which is called after every other call, and when Deadline has come. It belongs to one goroutine at a time.
+// Link is one end of the link as a state machine. Received frames are passed to Frame; Append returns the frames to send.
+// Call Append after every other method and at Deadline. A Link may be used by one goroutine at a time.
 type Link struct {
 	// Static after construction.
 	c    Config
 	user User
 
-	now   time.Time // of the call under way
+	now   time.Time // time of the current call
 	phase phase
 	due   due
 	count Counters
 
 	// Setup.
-	calls   int       // SABMs sent since the last connection
-	answers int       // UAs that may still come
-	met     bool      // the other end called as well, and was answered
-	upAt    time.Time // when the connection begins for that reason
-	callAt  time.Time // when the next one is due
-	spoke   time.Time // when the last SABM or DM was sent
-	dmAt    time.Time // when a DM is due
-	uaF     bool      // the UA that is due answers P
-	peer    Identity  // what the other end said of itself
+	calls     int       // SABMs sent since the last connection
+	answers   int       // UAs that may still arrive
+	calledToo bool      // the other end called as well, and its call was answered
+	upAt      time.Time // when the connection begins for that reason
+	callAt    time.Time // when the next SABM is due
+	lastSetup time.Time // when the last SABM or DM was sent
+	dmAt      time.Time // when a DM is due
+	uaF       bool      // the UA that is due answers P
+	peer      Identity  // from the other end's XID
 
-	// Agreed on for the connection.
+	// Negotiated for the connection.
 	window int
 	info   int
 
 	// The connection, sending.
 	out        window
-	size       int  // of new frames, at most info: noise breaks long ones first
+	size       int  // size of new frames, at most info; smaller on a noisy line
 	peerBusy   bool // RNR
-	polled     bool // a command with P was sent, and F not seen
-	recovering bool // the poll was sent because something may be lost: until F is seen nothing new is sent
-	tries      int  // T1 expired so often and nothing was heard since
-	stuck      int  // T1 expired so often and nothing was acknowledged since
+	polled     bool // a command with P was sent, and F is outstanding
+	recovering bool // the poll was sent after a possible loss; no new frames until F arrives
+	tries      int  // consecutive timeouts of T1 without any frame received
+	stuck      int  // consecutive timeouts of T1 without an acknowledgement
 	t1, t3     time.Time
-	closing    bool      // the stream was closed: the connection ends when all is acknowledged, or at lingerAt
-	stopping   bool      // and the link with it
-	lingerAt   time.Time // set while closing, leaving or left
+	closing    bool      // the stream was closed; the connection ends when all is acknowledged, or at lingerAt
+	stopping   bool      // the link stops after closing
+	lingerAt   time.Time // set while closing, disconnecting or disconnected
 
 	// The connection, receiving.
-	vr        uint8 // V(R), the number of the frame that is expected
-	heard     bool  // a frame of the connection has arrived
-	room      int   // octets that User can take
-	busy      bool  // told the other end so, or about to
-	owed      int   // frames that arrived since V(R) was last sent
-	rejecting bool  // REJ was sent, and the frame it asks for has not come
-	gap       int   // how far the last frame out of sequence was ahead of it
-	t2        time.Time
+	vr             uint8 // V(R), the number of the expected frame
+	heard          bool  // a frame of the connection has arrived
+	room           int   // octets that User can still take
+	busy           bool  // RNR was sent or is due
+	unacknowledged int   // frames received since V(R) was last sent
+	rejecting      bool  // REJ was sent, and the requested frame has not arrived
+	gap            int   // distance of the last out-of-sequence frame from the expected one
+	t2             time.Time
 
 	// Half-duplex.
-	turn   bool      // a device's: it was asked to speak
-	pollAt time.Time // a gateway's: when it asks again
+	turn   bool      // device: it was polled and may send
+	pollAt time.Time // gateway: time of the next poll
 
-	logs [][]byte // that wait to be sent
+	logs [][]byte // waiting to be sent
 }
 
-// NewLink returns a link that is down, and calls the other end. c is valid.
+// NewLink returns a link that is down and calls the other end. c must be valid.
 func NewLink(c Config, user User, now time.Time) *Link {
 	l := &Link{c: c.withDefaults(), user: user, now: now}
 	l.call(now)
 	return l
 }
 
-// Counters returns what the link did so far.
+// Counters returns the counters so far.
 func (l *Link) Counters() Counters { return l.count }
 
-// Peer returns what the other end said of itself, if it did.
+// Peer returns the identity of the other end, or the zero Identity.
 func (l *Link) Peer() Identity { return l.peer }
 
-// Stopped reports whether the link is at its end: after Stop, when there is nothing left to send.
+// Stopped reports whether the link has stopped: Stop was called and there is nothing left to send.
 func (l *Link) Stopped() bool { return l.phase == stopped }
 
-// Send takes octets to send over the connection, as many as there is room for; 0 without a connection.
+// Send takes octets to send and returns how many it took; 0 without a connection.
 func (l *Link) Send(p []byte) int {
 	if l.phase != connected || l.closing {
 		return 0
@@ -173,7 +173,7 @@ func (l *Link) Send(p []byte) int {
 	return l.out.put(p)
 }
 
-// Free says that the user has room for n more octets: it has read what it received.
+// Free adds n octets of receive room: the user has consumed them.
 func (l *Link) Free(n int) {
 	l.room += n
 	if l.busy && l.room >= 2*l.c.reserve() {
@@ -182,7 +182,7 @@ func (l *Link) Free(n int) {
 	}
 }
 
-// Finish ends the connection when all that was sent has arrived, and calls the other end anew.
+// Finish closes the connection once all data is acknowledged, then calls the other end again.
 func (l *Link) Finish(now time.Time) {
 	l.now = now
 	if l.phase == connected && !l.closing {
@@ -190,17 +190,17 @@ func (l *Link) Finish(now time.Time) {
 	}
 }
 
-// Stop ends the connection when all that was sent has arrived, tells the other end, and does no more.
+// Stop closes the connection once all data is acknowledged, disconnects, and stops the link.
 func (l *Link) Stop(now time.Time) {
 	l.Finish(now)
 	l.stopping = true
 	if l.phase == calling {
-		l.leave()
+		l.queueDisc()
 	}
 }
 
-// Say sends a log line, cut to what fits in a frame. It may get lost, and is lost if many wait.
-func (l *Link) Say(line string) {
+// SendLog sends a log line, cut to the size of a frame. It may be lost; it is dropped if too many are waiting.
+func (l *Link) SendLog(line string) {
 	if len(l.logs) == maxLogs {
 		return
 	}
@@ -213,7 +213,7 @@ func (l *Link) Say(line string) {
 	l.logs = append(l.logs, []byte(line))
 }
 
-// Frame takes a frame that has arrived.
+// Frame takes a received frame.
 func (l *Link) Frame(f hdlc.Frame, now time.Time) {
 	l.now = now
 	l.count.FramesIn++
@@ -230,8 +230,8 @@ func (l *Link) Frame(f hdlc.Frame, now time.Time) {
 	}
 }
 
-// address is that of what this end sends: its commands, or its responses. The other end's commands have the address of
-// our responses, and so on.
+// address returns the address of this end's commands or responses. The other end's commands carry the address of this
+// end's responses, and the reverse.
 func (l *Link) address(command bool) byte {
 	if (l.c.Role == Gateway) == command {
 		return toDevice
@@ -239,7 +239,7 @@ func (l *Link) address(command bool) byte {
 	return toGateway
 }
 
-// Deadline returns when Append is to be called even if nothing else happens; zero means never.
+// Deadline returns when Append must be called even if nothing else happens; the zero time means never.
 func (l *Link) Deadline() (at time.Time) {
 	earlier := func(t time.Time) {
 		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
@@ -252,7 +252,7 @@ func (l *Link) Deadline() (at time.Time) {
 	return at
 }
 
-// expired reports whether the time has come, and if so stops the timer.
+// expired reports whether a timer has expired, and stops it then.
 func (l *Link) expired(t *time.Time) bool {
 	if t.IsZero() || l.now.Before(*t) {
 		return false
@@ -261,7 +261,7 @@ func (l *Link) expired(t *time.Time) bool {
 	return true
 }
 
-// expire looks at the timers.
+// expire handles the timers that have expired.
 func (l *Link) expire() {
 	if l.expired(&l.upAt) {
 		l.up()
@@ -273,14 +273,14 @@ func (l *Link) expire() {
 		l.timeout()
 	}
 	if l.expired(&l.t3) {
-		l.silent()
+		l.checkPeer()
 	}
 	if l.expired(&l.pollAt) {
 		l.due |= duePoll
 	}
 	late := l.expired(&l.lingerAt)
 	switch {
-	case late && l.phase > connected: // not asked to speak (half-duplex), or not answered
+	case late && l.phase > connected: // not polled (half-duplex), or not answered
 		l.phase = stopped
 	case l.closing && (late || l.out.empty()):
 		l.closed()
@@ -293,7 +293,7 @@ func (l *Link) expire() {
 	}
 }
 
-// timeout has the other end asked what it has, or gives it up.
+// timeout polls the other end, or gives it up after too many attempts.
 func (l *Link) timeout() {
 	l.count.Timeouts++
 	l.tries++
@@ -313,8 +313,8 @@ func (l *Link) timeout() {
 	}
 }
 
-// silent has the other end asked whether it is there. A half-duplex device cannot ask.
-func (l *Link) silent() {
+// checkPeer polls the other end after silence. A half-duplex device cannot poll.
+func (l *Link) checkPeer() {
 	switch {
 	case l.c.HalfDuplex && l.c.Role == Device:
 		l.down(ErrSilent)

@@ -729,11 +729,11 @@ func TestIdentity(t *testing.T) {
 
 func TestLogs(t *testing.T) {
 	d := newRig(t, Config{Role: Device, NoXID: true, Info: 32})
-	d.Say("boot")
-	d.Say(strings.Repeat("é", 17))
+	d.SendLog("boot")
+	d.SendLog(strings.Repeat("é", 17))
 	d.sends("SABM P; UI boot; UI " + strings.Repeat("é", 16))
 	for i := range 20 {
-		d.Say(fmt.Sprint(i))
+		d.SendLog(fmt.Sprint(i))
 	}
 	if n := len(d.frames()); n != maxLogs {
 		t.Errorf("%d lines wait", n)
@@ -796,7 +796,7 @@ func TestHalfDuplexGateway(t *testing.T) {
 
 func TestHalfDuplexDevice(t *testing.T) {
 	r := newRig(t, Config{Role: Device, HalfDuplex: true, Name: "mcu"})
-	r.Say("boot")
+	r.SendLog("boot")
 	r.after(time.Hour)
 	r.sends("") // it does not call
 	r.gets("RR 0 P")
@@ -962,7 +962,7 @@ func FuzzLink(f *testing.F) {
 				u.held -= n
 				l.Free(n)
 			case 6:
-				l.Say(string(make([]byte, take())))
+				l.SendLog(string(make([]byte, take())))
 			case 7:
 				switch take() % 16 {
 				case 0:

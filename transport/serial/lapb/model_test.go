@@ -115,7 +115,7 @@ func model(t *testing.T, seed uint64, halfDuplex bool) {
 			n := r.IntN(e.held + 1)
 			e.held -= n
 			e.link.Free(n)
-		case action < 123 && now.Sub(e.link.spoke) > e.link.c.T1:
+		case action < 123 && now.Sub(e.link.lastSetup) > e.link.c.T1:
 			// No sooner after its last SABM: a UA does not say what it answers, and one that finds another program at its
 			// goal is taken for the answer to that one's.
 			e.boot(now)

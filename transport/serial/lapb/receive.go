@@ -18,9 +18,9 @@ func (l *Link) information(f hdlc.Frame, command bool) {
 	}
 	switch gap := ahead(l.vr, ns); {
 	case gap != 0:
-		l.misplaced(gap)
+		l.outOfSequence(gap)
 	case len(f.Info) > l.room:
-		// More than we allowed. It will be sent again when there is room.
+		// More than the receive room. It is sent again later.
 		l.busy = true
 		l.due |= dueState
 	default:
@@ -28,16 +28,16 @@ func (l *Link) information(f hdlc.Frame, command bool) {
 	}
 }
 
-// numbered does what I and S frames have in common. It returns false if the frame is of no connection.
+// numbered does the common part of I and S frames. It returns false if the frame belongs to no connection.
 func (l *Link) numbered(nr uint8, command, p bool) bool {
 	if command && p {
 		l.turn = true
 	}
-	if l.phase == calling && l.met && l.c.Role == Gateway {
+	if l.phase == calling && l.calledToo && l.c.Role == Gateway {
 		l.up()
 	}
 	if l.phase != connected {
-		l.strange()
+		l.unconnected()
 		return false
 	}
 	l.alive()
@@ -54,7 +54,7 @@ func (l *Link) numbered(nr uint8, command, p bool) bool {
 	return true
 }
 
-// alive notes that the other end is there.
+// alive records that the other end is there.
 func (l *Link) alive() {
 	l.heard, l.tries = true, 0
 	switch {
@@ -65,7 +65,7 @@ func (l *Link) alive() {
 	}
 }
 
-// acknowledged drops the frames that the other end has.
+// acknowledged drops the frames that the other end has received.
 func (l *Link) acknowledged(nr uint8) (ok bool) {
 	n, ok := l.out.acknowledge(nr)
 	if n == 0 {
@@ -80,19 +80,19 @@ func (l *Link) acknowledged(nr uint8) (ok bool) {
 	return true
 }
 
-// startT1 starts the timer, if it does not run. A half-duplex device has none: it sends again when it is asked again.
+// startT1 starts T1 unless it runs. A half-duplex device has no T1: it sends again when it is polled again.
 func (l *Link) startT1() {
 	if l.t1.IsZero() && !(l.c.HalfDuplex && l.c.Role == Device) {
 		l.t1 = l.now.Add(l.c.T1)
 	}
 }
 
-// checkpoint takes the answer to our P: what was sent before it and is not acknowledged is lost.
+// checkpoint takes the answer to a poll: frames sent before the poll and not acknowledged are lost.
 func (l *Link) checkpoint() {
 	l.polled = false
 	l.t1 = time.Time{}
 	if l.recovering {
-		l.again()
+		l.resend()
 		l.recovering = false
 	}
 	if l.out.cut > 0 || l.peerBusy {
@@ -103,7 +103,7 @@ func (l *Link) checkpoint() {
 	}
 }
 
-// accept takes the info that was expected next.
+// accept takes the info of the expected frame.
 func (l *Link) accept(info []byte) {
 	l.vr = next(l.vr)
 	l.rejecting = false
@@ -112,8 +112,8 @@ func (l *Link) accept(info []byte) {
 		l.busy = true
 		l.due |= dueState
 	}
-	// The other end's window must not run dry: half of it is acknowledged at once.
-	if l.owed++; 2*l.owed >= l.window {
+	// Acknowledge half a window at once, so that the other end's window does not run out.
+	if l.unacknowledged++; 2*l.unacknowledged >= l.window {
 		l.due |= dueAck
 	} else if l.t2.IsZero() {
 		l.t2 = l.now.Add(l.c.T2)
@@ -123,17 +123,17 @@ func (l *Link) accept(info []byte) {
 	}
 }
 
-// misplaced takes an I frame that is gap ahead of the expected one.
-func (l *Link) misplaced(gap int) {
+// outOfSequence takes an I frame that is gap ahead of the expected one.
+func (l *Link) outOfSequence(gap int) {
 	if gap >= l.window {
-		l.due |= dueAck // too far ahead: it came before, and our acknowledgement was lost
+		l.due |= dueAck // too far ahead: a repeated frame, whose acknowledgement was lost
 		return
 	}
 	if l.rejecting && gap > l.gap {
-		l.gap = gap // sent before the other end saw our REJ
+		l.gap = gap // sent before the other end received the REJ
 		return
 	}
-	// The first one, or the other end has gone back and the frame we want was lost again.
+	// The first such frame, or the requested frame was lost again.
 	l.rejecting, l.gap = true, gap
 	l.due |= dueReject
 }
@@ -153,19 +153,19 @@ func (l *Link) supervisory(f hdlc.Frame, command bool) {
 	switch kind {
 	case rr:
 		if l.out.cut == 0 && !l.polled {
-			l.t1 = time.Time{} // it ran to ask whether there is room again
+			l.t1 = time.Time{} // it ran to poll a busy peer
 		}
 	case rnr:
-		l.startT1() // to ask again: the RR that ends this may get lost
+		l.startT1() // poll again, as the RR that ends the busy state may be lost
 	case rej:
 		l.count.RejectsIn++
 		l.polled, l.recovering, l.t1 = false, false, time.Time{}
-		l.again()
+		l.resend()
 	}
 }
 
-// again has sent again what was under way.
-func (l *Link) again() {
+// resend makes all unacknowledged frames due again.
+func (l *Link) resend() {
 	if l.out.rewind() > 0 {
 		l.size = max(l.size/2, min(MinInfo, l.info))
 	}

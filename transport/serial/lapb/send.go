@@ -6,7 +6,7 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// Append appends to dst the frames that are to be sent now. It does not allocate if dst has room for a window.
+// Append appends the frames that are due to dst. It does not allocate if dst has room for a window of frames.
 func (l *Link) Append(dst []byte, now time.Time) []byte {
 	l.now = now
 	l.expire()
@@ -21,7 +21,7 @@ func (l *Link) Append(dst []byte, now time.Time) []byte {
 	return dst
 }
 
-// done reports whether something was due, which now is not.
+// done clears d and reports whether any of it was due.
 func (l *Link) done(d due) bool {
 	was := l.due&d != 0
 	l.due &^= d
@@ -36,7 +36,7 @@ func (l *Link) append(dst []byte, command bool, control byte, info []byte) []byt
 // appendSetup appends U frames.
 func (l *Link) appendSetup(dst []byte) []byte {
 	if l.done(dueDM) {
-		l.spoke = l.now
+		l.lastSetup = l.now
 		dst = l.append(dst, false, dm|pf, nil)
 	}
 	if l.done(dueIdentity) {
@@ -51,14 +51,14 @@ func (l *Link) appendSetup(dst []byte) []byte {
 	if l.done(dueCall) {
 		dst = l.appendCall(dst)
 	}
-	if l.phase == leaving {
+	if l.phase == disconnecting {
 		dst = l.append(dst, true, disc|pf, nil)
-		l.phase, l.lingerAt = left, l.now.Add(l.c.T1)
+		l.phase, l.lingerAt = disconnected, l.now.Add(l.c.T1)
 	}
 	return dst
 }
 
-// appendCall appends SABM, and before it what we have to say of ourselves.
+// appendCall appends SABM, preceded by this end's identity.
 func (l *Link) appendCall(dst []byte) []byte {
 	if !l.c.NoXID {
 		dst = l.appendIdentity(dst, true, !l.c.HalfDuplex)
@@ -66,7 +66,7 @@ func (l *Link) appendCall(dst []byte) []byte {
 	l.callAt = l.now.Add(l.callGap())
 	l.calls++
 	l.answers = min(l.answers+1, maxAnswers)
-	l.spoke = l.now
+	l.lastSetup = l.now
 	return l.append(dst, true, sabm|pf, nil)
 }
 
@@ -103,8 +103,8 @@ func (l *Link) appendConnected(dst []byte) []byte {
 	return dst
 }
 
-// appendPoll asks the other end what it has. The first frame that is not acknowledged goes with P, and a short frame
-// behind it, which gets through a line that is too noisy for long ones.
+// appendPoll polls the other end. The first unacknowledged frame carries P; a short frame follows it, which passes a
+// line that is too noisy for long ones.
 func (l *Link) appendPoll(dst []byte) []byte {
 	l.recovering = l.out.cut > 0
 	if l.recovering && !l.peerBusy {
@@ -116,17 +116,17 @@ func (l *Link) appendPoll(dst []byte) []byte {
 	return dst
 }
 
-// appendInformation appends the next I frame, which there is.
+// appendInformation appends the next I frame. There must be one.
 func (l *Link) appendInformation(dst []byte, p bool) []byte {
 	ns, info, again, _ := l.out.take(l.window, l.size)
 	if again {
 		l.count.Resent++
 	}
-	l.told()
+	l.acknowledgementSent()
 	return l.append(dst, true, informationControl(ns, l.vr, p), info)
 }
 
-// appendState appends RR, RNR or REJ, which all acknowledge.
+// appendState appends RR, RNR or REJ. All of them acknowledge.
 func (l *Link) appendState(dst []byte, command, p bool) []byte {
 	kind := byte(rr)
 	switch reject := l.done(dueReject); {
@@ -137,12 +137,12 @@ func (l *Link) appendState(dst []byte, command, p bool) []byte {
 		l.count.RejectsOut++
 	}
 	l.due &^= dueState
-	l.told()
+	l.acknowledgementSent()
 	return l.append(dst, command, supervisoryControl(kind, l.vr, p), nil)
 }
 
-// told notes that V(R) is under way to the other end.
-func (l *Link) told() {
+// acknowledgementSent records that V(R) was sent.
+func (l *Link) acknowledgementSent() {
 	l.due &^= dueAck
-	l.owed, l.t2 = 0, time.Time{}
+	l.unacknowledged, l.t2 = 0, time.Time{}
 }

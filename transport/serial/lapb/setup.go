@@ -14,7 +14,7 @@ func (l *Link) unnumbered(f hdlc.Frame, command bool) {
 		l.turn = true
 	}
 	switch kind := f.Control &^ pf; {
-	case l.phase == left && !command && (kind == ua || kind == dm):
+	case l.phase == disconnected && !command && (kind == ua || kind == dm):
 		l.phase, l.lingerAt = stopped, time.Time{}
 	case kind == xid:
 		l.identity(f.Info, command, p)
@@ -22,11 +22,11 @@ func (l *Link) unnumbered(f hdlc.Frame, command bool) {
 		l.count.Logs++
 		l.user.Log(f.Info)
 	case kind == sabm && command:
-		l.called(p)
+		l.receiveCall(p)
 	case kind == disc && command:
-		l.dismissed(p)
+		l.receiveDisc(p)
 	case kind == ua && !command:
-		l.answered()
+		l.receiveUA()
 	case (kind == dm || kind == frmr) && !command:
 		l.refused(kind)
 	default:
@@ -34,7 +34,7 @@ func (l *Link) unnumbered(f hdlc.Frame, command bool) {
 	}
 }
 
-// identity takes what the other end says of itself. It counts for the next connection.
+// identity takes the other end's identity. It takes effect with the next connection.
 func (l *Link) identity(info []byte, command, p bool) {
 	peer, ok := parseIdentity(info)
 	if !ok {
@@ -51,8 +51,8 @@ func (l *Link) identity(info []byte, command, p bool) {
 	}
 }
 
-// called takes a SABM: the other end has no connection, whatever we think.
-func (l *Link) called(p bool) {
+// receiveCall takes a SABM: the other end has no connection, whatever this end's state.
+func (l *Link) receiveCall(p bool) {
 	if l.phase > connected {
 		return // DISC is the answer
 	}
@@ -60,36 +60,36 @@ func (l *Link) called(p bool) {
 	l.uaF = p
 	switch {
 	case l.phase == calling:
-		l.meet()
+		l.acceptCall()
 	case !l.heard:
-		// The SABM that this connection began with, sent again because our UA was late or lost, or that of another end
-		// which restarted meanwhile. As nothing was heard of that end, it has acknowledged nothing and all octets from the
-		// first on are there to be sent: the connection is as good as a new one, and cutting it would only cost time.
+		// This SABM began the current connection and is sent again because the UA was late or lost, or it comes from
+		// another end that has restarted meanwhile. As nothing was received from that end, it has acknowledged nothing,
+		// and all octets can still be sent: the connection is as good as a new one.
 	default:
-		l.end(ErrRestarted)
+		l.disconnect(ErrRestarted)
 		if l.stopping {
-			l.leave()
+			l.queueDisc()
 			return
 		}
 		l.up()
 	}
 }
 
-// meet begins a connection that the other end asks for. If we have asked as well and our SABM may be under way, the other
-// end will begin anew when it arrives, and what it sends until then belongs to a connection that it is about to end: wait
-// for its UA, or for so long that it must have come. A gateway takes an I or S frame for it too: the device sends none
-// unless it has our UA.
-func (l *Link) meet() {
-	arrived := l.spoke.Add(l.c.T1)
+// acceptCall begins the connection that the other end asks for. If this end has called as well, its SABM may still be on
+// the line and will make the other end begin anew: frames sent until then belong to a connection that is about to end. So
+// wait for the UA, or until it must have arrived. A gateway takes an I or S frame for the UA, as a device sends none before
+// it has the gateway's UA.
+func (l *Link) acceptCall() {
+	arrived := l.lastSetup.Add(l.c.T1)
 	if !l.now.Before(arrived) || l.c.HalfDuplex && l.c.Role == Device {
 		l.up()
 		return
 	}
-	l.met, l.upAt = true, arrived
+	l.calledToo, l.upAt = true, arrived
 }
 
-// dismissed takes a DISC. The other end gets time to be gone before it is called again.
-func (l *Link) dismissed(p bool) {
+// receiveDisc takes a DISC. The other end gets time to disappear before it is called again.
+func (l *Link) receiveDisc(p bool) {
 	if l.phase != connected {
 		l.due |= dueDM
 		return
@@ -102,10 +102,10 @@ func (l *Link) dismissed(p bool) {
 	}
 }
 
-// answered takes a UA. While the link is up it is late, or the answer to a call that was repeated. One more than there
-// were calls shows that the first was the answer to another's call, of a program that has restarted since: the other end
-// has begun anew after it, and this connection is in truth two.
-func (l *Link) answered() {
+// receiveUA takes a UA. With a connection it is late, or answers a repeated call. One UA more than calls were made means
+// that the first answered a program that has restarted since. The other end has begun anew after it, so this connection
+// is in fact two.
+func (l *Link) receiveUA() {
 	switch {
 	case l.answers == 0 && l.phase == connected:
 		l.down(ErrConfused)
@@ -117,7 +117,7 @@ func (l *Link) answered() {
 	}
 }
 
-// refused takes a DM or FRMR. While there is no connection it tells nothing new: the next SABM is under way.
+// refused takes a DM or FRMR. Without a connection it says nothing new, as the next SABM is due anyway.
 func (l *Link) refused(kind byte) {
 	if l.phase != connected {
 		return
@@ -129,12 +129,12 @@ func (l *Link) refused(kind byte) {
 	l.down(ErrUnknown)
 }
 
-// strange answers an I or S frame without a connection. A SABM does what a DM does, and one that is under way must not be
-// followed by a DM: it would arrive in the connection that the SABM began, and end it.
-func (l *Link) strange() {
+// unconnected answers an I or S frame without a connection. A SABM has the effect of a DM. A DM must not follow a SABM: it
+// would end the connection that the SABM began.
+func (l *Link) unconnected() {
 	l.count.Ignored++
 	if l.phase == calling && l.dmAt.IsZero() {
-		l.dmAt = latest(l.now, l.spoke.Add(l.c.T1))
+		l.dmAt = latest(l.now, l.lastSetup.Add(l.c.T1))
 	}
 }
 
@@ -145,17 +145,17 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// call asks for a connection, at once or at the given time, but no sooner than T1 after the last SABM: its answer may
-// be under way, and must not be taken for the next one's. (On a slow line that is more than anybody wants to wait.)
+// call schedules a SABM at the given time, but at least T1 after the last one: the answer to that may still be on the
+// line, and must not be taken for the answer to the next. (This matters on slow lines.)
 func (l *Link) call(at time.Time) {
-	l.phase, l.calls, l.answers, l.met = calling, 0, 0, false
+	l.phase, l.calls, l.answers, l.calledToo = calling, 0, 0, false
 	if l.c.HalfDuplex && l.c.Role == Device {
-		return // it is asked
+		return // pending already
 	}
-	l.callAt = latest(at, l.spoke.Add(min(l.c.T1, callSlow)))
+	l.callAt = latest(at, l.lastSetup.Add(min(l.c.T1, callSlow)))
 }
 
-// callGap is the time to the next SABM. The gateway begins quickly, as somebody may wait.
+// callGap returns the time to the next SABM. The gateway begins with short gaps, as a program may be waiting.
 func (l *Link) callGap() time.Duration {
 	gap := callSlow
 	if l.c.Role == Gateway {
@@ -164,11 +164,11 @@ func (l *Link) callGap() time.Duration {
 	return gap
 }
 
-// up begins a connection: all counters are 0.
+// up begins a connection with all counters at 0.
 func (l *Link) up() {
 	l.phase = connected
 	l.due &= dueUA | dueIdentity | dueHello
-	l.callAt, l.upAt, l.dmAt, l.calls, l.met = time.Time{}, time.Time{}, time.Time{}, 0, false
+	l.callAt, l.upAt, l.dmAt, l.calls, l.calledToo = time.Time{}, time.Time{}, time.Time{}, 0, false
 	l.window, l.info = l.c.Window, l.c.Info
 	if l.peer.Window > 0 {
 		l.window, l.info = min(l.window, l.peer.Window), min(l.info, l.peer.Info)
@@ -176,7 +176,7 @@ func (l *Link) up() {
 	l.out.reset(l.c.sendRoom())
 	l.size = l.info
 	l.peerBusy, l.polled, l.recovering, l.tries, l.stuck = false, false, false, 0, 0
-	l.vr, l.heard, l.room, l.busy, l.owed, l.rejecting = 0, false, l.c.receiveRoom(), false, 0, false
+	l.vr, l.heard, l.room, l.busy, l.unacknowledged, l.rejecting = 0, false, l.c.receiveRoom(), false, 0, false
 	l.closing, l.lingerAt = false, time.Time{}
 	l.alive()
 	l.heard = false
@@ -187,8 +187,8 @@ func (l *Link) up() {
 	l.user.Up()
 }
 
-// end is the end of the connection, without a next one.
-func (l *Link) end(cause error) {
+// disconnect ends the connection without calling again.
+func (l *Link) disconnect(cause error) {
 	l.t1, l.t2, l.t3, l.pollAt, l.lingerAt = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	l.due &= dueUA | dueIdentity
 	if cause != io.EOF && !l.closing {
@@ -198,27 +198,27 @@ func (l *Link) end(cause error) {
 	l.user.Down(cause)
 }
 
-// down is the end of the connection; the next one is asked for.
+// down ends the connection and calls again.
 func (l *Link) down(cause error) {
-	l.end(cause)
+	l.disconnect(cause)
 	l.call(l.now)
 	if l.stopping {
-		l.leave()
+		l.queueDisc()
 	}
 }
 
-// closed is the end that we want ourselves.
+// closed ends a connection that this end has closed.
 func (l *Link) closed() {
-	l.end(io.EOF)
-	l.call(l.now) // a SABM tells the other end that its stream is over
+	l.disconnect(io.EOF)
+	l.call(l.now) // a SABM tells the other end that its stream has ended
 	if l.stopping {
-		l.leave()
+		l.queueDisc()
 	}
 }
 
-// leave has DISC sent.
-func (l *Link) leave() {
-	l.phase, l.due = leaving, 0
+// queueDisc makes DISC due.
+func (l *Link) queueDisc() {
+	l.phase, l.due = disconnecting, 0
 	l.callAt, l.upAt, l.dmAt = time.Time{}, time.Time{}, time.Time{}
 	l.lingerAt = l.now.Add(l.c.linger())
 }

@@ -12,23 +12,23 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// readSize is what is asked for at once: some frames.
+// readSize is the size of one read: a few frames.
 const readSize = 1 << 10
 
-// suspectAfter is how long octets may arrive without one good frame before the baud rate is suspected to be wrong, and
-// suspectOctets how many there must be.
+// The baud rate is suspected to be wrong when at least suspectOctets octets have arrived over suspectAfter without one
+// valid frame.
 const (
 	suspectAfter  = 5 * time.Second
 	suspectOctets = 16
 )
 
-// Status is what a station is doing and has done.
+// Status is the state of a station and its counters.
 type Status struct {
 	Up          bool
-	Since       time.Time // of the connection, or of its absence
+	Since       time.Time // when Up last changed
 	Err         error     // why the last connection ended
-	Peer        Identity  // what the other end says of itself; zero if it does not
-	BaudSuspect bool      // octets arrive, and for 5 s no frame among them
+	Peer        Identity  // from the other end's XID; zero if there was none
+	BaudSuspect bool      // octets have arrived for 5 s without a valid frame
 	T1          time.Duration
 
 	In, Out uint64 // octets on the wire
@@ -36,42 +36,42 @@ type Status struct {
 	Framing hdlc.Counters
 }
 
-// Hooks are called by a station's Run when there is something to tell. Both may be nil.
+// Hooks are called from a station's Run. Each may be nil.
 type Hooks struct {
-	Log         func(line string) // a log line of the other end, one line of printable text
+	Log         func(line string) // the other end sent a log line; line is printable text
 	BaudSuspect func()            // Status.BaudSuspect has become true
 }
 
-// Station is a link on an open port. Run moves the octets; Accept hands out the streams.
+// Station is a link on an open port. Run moves the data, Accept returns the streams.
 type Station struct {
 	// Static after construction.
 	config Config
 	port   io.ReadWriteCloser
 	hooks  Hooks
-	once   bool // for one connection
+	single bool // ends with its first connection
 
 	mu      sync.Mutex
-	changed sync.Cond // on mu: something that somebody may wait for is different
+	changed sync.Cond // on mu: signals any change that a method may be waiting for
 
 	// Guarded by mu.
-	link    *Link
-	current *Stream // nil while the link is down
-	fresh   bool    // current was not accepted yet
-	since   time.Time
-	cause   error    // why the last connection ended
-	lines   []string // of the device, not yet told
-	in, out uint64
-	failed  error // why the station does not work any more
-	noise   noise
+	link       *Link
+	current    *Stream // nil while the link is down
+	unaccepted bool    // current was not accepted yet
+	since      time.Time
+	cause      error    // why the last connection ended
+	lines      []string // log lines received and not yet passed to the hook
+	in, out    uint64
+	failed     error // why the station has stopped
+	noise      noise
 
-	// Owned by Run's reader, but for its counters, which are guarded by mu.
+	// Owned by Run's reader; its counters are guarded by mu.
 	decoder *hdlc.Decoder
 
 	stop sync.Once
 	done chan struct{} // closed when Run has returned
 }
 
-// New returns a station on an open port, which it owns. The error says what is wrong with c.
+// New returns a station that owns the open port, or an error that names the invalid parameter in c.
 func New(port io.ReadWriteCloser, c Config, hooks Hooks) (*Station, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func newStation(port io.ReadWriteCloser, c Config, hooks Hooks) *Station {
 	return s
 }
 
-// Run works until the port fails or Close is called, and closes the port. It is called once. It returns why, which is
-// os.ErrClosed after Close.
+// Run works until the port fails or Close is called, then closes the port and returns the reason: os.ErrClosed after Close.
+// Call it once.
 func (s *Station) Run() error {
 	defer close(s.done)
 	reading := make(chan struct{})
@@ -96,13 +96,13 @@ func (s *Station) Run() error {
 		s.fail(s.receive())
 	}()
 	s.fail(s.transmit())
-	s.port.Close() // which ends the reader
+	s.port.Close() // makes the reader return
 	<-reading
 	return s.failed
 }
 
-// Accept waits for the next connection. Streams that were over before anybody accepted them are skipped. A port that
-// fails, ctx and Close end the waiting.
+// Accept waits for the next connection. Connections that ended before they were accepted are skipped. Accept returns an
+// error when the port fails, ctx ends or the station is closed.
 func (s *Station) Accept(ctx context.Context) (*Stream, error) {
 	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
@@ -114,16 +114,16 @@ func (s *Station) Accept(ctx context.Context) (*Stream, error) {
 			return nil, s.failed
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case s.fresh:
-			s.fresh = false
+		case s.unaccepted:
+			s.unaccepted = false
 			return s.current, nil
 		}
 		s.changed.Wait()
 	}
 }
 
-// Close sends what was written, tells the other end, and has Run close the port and return, for which it waits. If the
-// other end or the port takes nothing, that is over in some time.
+// Close sends the data already written, disconnects, and waits until Run has closed the port and returned. The wait is
+// bounded, even if the other end or the port does not react.
 func (s *Station) Close() error {
 	s.stop.Do(func() {
 		s.mu.Lock()
@@ -140,15 +140,15 @@ func (s *Station) Close() error {
 	return nil
 }
 
-// Log sends a line to the other end's log. It may get lost.
+// Log sends a line for the other end's log. It may be lost.
 func (s *Station) Log(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.link.Say(line)
+	s.link.SendLog(line)
 	s.changed.Broadcast()
 }
 
-// Status returns the station's state.
+// Status returns the current status.
 func (s *Station) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +164,7 @@ func (s *Station) wake() {
 	s.changed.Broadcast()
 }
 
-// fail ends everything. The first reason stays.
+// fail stops the station. The first reason is kept.
 func (s *Station) fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,15 +173,15 @@ func (s *Station) fail(err error) {
 	}
 	s.failed = err
 	if s.current != nil {
-		s.over(err, time.Now())
+		s.endStream(err, time.Now())
 	}
 	s.changed.Broadcast()
 }
 
-// over ends the current stream.
-func (s *Station) over(cause error, now time.Time) {
+// endStream ends the current stream.
+func (s *Station) endStream(cause error, now time.Time) {
 	s.current.err = cause
-	s.current, s.fresh = nil, false
+	s.current, s.unaccepted = nil, false
 	s.since, s.cause = now, cause
 	s.changed.Broadcast()
 }
@@ -191,7 +191,7 @@ func (s *Station) receive() error {
 	buf := make([]byte, readSize)
 	for {
 		n, err := s.port.Read(buf)
-		lines, suspect := s.take(buf[:n])
+		lines, suspect := s.process(buf[:n])
 		for _, line := range lines {
 			s.hooks.Log(line)
 		}
@@ -204,8 +204,8 @@ func (s *Station) receive() error {
 	}
 }
 
-// take hands octets to the link. It returns what is to be told.
-func (s *Station) take(p []byte) (lines []string, suspect bool) {
+// process passes octets to the link. It returns what the hooks have to be called with.
+func (s *Station) process(p []byte) (lines []string, suspect bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.in += uint64(len(p))
@@ -222,11 +222,11 @@ func (s *Station) take(p []byte) (lines []string, suspect bool) {
 	return lines, suspect
 }
 
-// transmit writes what is due, until the port fails or the link is stopped.
+// transmit writes the frames that are due until the port fails or the link is stopped.
 func (s *Station) transmit() error {
 	timer := time.AfterFunc(time.Hour, s.wake)
 	defer timer.Stop()
-	buf := []byte{hdlc.Flag, hdlc.Flag} // what the other end has heard so far, if anything, was no frame
+	buf := []byte{hdlc.Flag, hdlc.Flag} // terminate whatever the other end has received so far
 	for len(buf) > 0 {
 		if _, err := s.port.Write(buf); err != nil {
 			return err
@@ -236,7 +236,7 @@ func (s *Station) transmit() error {
 	return os.ErrClosed
 }
 
-// next waits until something is due. It returns nothing when that will not be.
+// next waits until something is due. It returns nothing once the link is stopped or the station has failed.
 func (s *Station) next(buf []byte, timer *time.Timer) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -255,12 +255,12 @@ func (s *Station) next(buf []byte, timer *time.Timer) []byte {
 	return nil
 }
 
-// user is the Station as its Link calls it, with mu held.
+// user is the Station as seen by its Link, which calls it with mu held.
 type user Station
 
 func (u *user) Up() {
 	s := (*Station)(u)
-	s.current, s.fresh = &Stream{station: s}, true
+	s.current, s.unaccepted = &Stream{station: s}, true
 	s.since = s.link.now
 	s.changed.Broadcast()
 }
@@ -275,8 +275,8 @@ func (u *user) Receive(p []byte) {
 
 func (u *user) Down(cause error) {
 	s := (*Station)(u)
-	s.over(cause, s.link.now)
-	if s.once && s.failed == nil && !s.link.stopping {
+	s.endStream(cause, s.link.now)
+	if s.single && s.failed == nil && !s.link.stopping {
 		s.failed = cause
 	}
 }
@@ -287,7 +287,7 @@ func (u *user) Log(line []byte) {
 	}
 }
 
-// printable makes a line of text of what a device sent.
+// printable returns line as one line of printable text.
 func printable(line []byte) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
@@ -297,14 +297,14 @@ func printable(line []byte) string {
 	}, strings.TrimSpace(strings.ToValidUTF8(string(line), "\uFFFD")))
 }
 
-// noise is what arrived since the last good frame.
+// noise is the input since the last valid frame.
 type noise struct {
 	count   int
 	first   time.Time
 	suspect bool
 }
 
-// octets reports whether noise has become suspect.
+// octets adds to the noise and reports whether it has become suspect.
 func (n *noise) octets(count int, now time.Time) (news bool) {
 	if n.count == 0 {
 		n.first = now
@@ -317,15 +317,15 @@ func (n *noise) octets(count int, now time.Time) (news bool) {
 	return true
 }
 
-// Dial calls the other end over an open port, which it owns, and returns the stream when the link is up, or an error
-// when ctx is done. The port is closed with the stream, and used for no other.
+// Dial calls the other end over an open port, which it owns. It returns the stream when the link is up, or an error when
+// ctx ends. The port is closed with the stream.
 func Dial(ctx context.Context, port io.ReadWriteCloser, c Config, hooks Hooks) (*Stream, error) {
 	if err := c.Validate(); err != nil {
 		port.Close()
 		return nil, err
 	}
 	s := newStation(port, c.withDefaults(), hooks)
-	s.once = true
+	s.single = true
 	go s.Run()
 	stream, err := s.Accept(ctx)
 	if err != nil {

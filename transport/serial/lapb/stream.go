@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Stream is one connection of the link: octets arrive as they were sent, each once and in order, or the stream ends.
-// Read belongs to one goroutine at a time, Write to one at a time, the rest to any.
+// Stream is one connection of the link. Octets arrive as they were sent, in order and each once, or the stream ends.
+// Read and Write may each be used by one goroutine at a time, the other methods by any.
 type Stream struct {
 	// Static after construction.
 	station *Station
 
 	// Guarded by station.mu.
-	in       []byte // received and not read
+	in       []byte // received and not yet read
 	err      error  // why the connection has ended
 	closed   bool   // by Close
 	deadline time.Time
 	timer    *time.Timer // wakes Read and Write at the deadline
 }
 
-// Read reads what the other end wrote. When the connection has ended, what arrived before can still be read; then the
-// error says why, and is io.EOF if the other end left in good order.
+// Read reads what the other end wrote. After the end of the connection the data received before can still be read; then
+// Read returns the reason, which is io.EOF if the other end disconnected in good order.
 func (s *Stream) Read(p []byte) (int, error) {
 	s.station.mu.Lock()
 	defer s.station.mu.Unlock()
@@ -49,13 +49,13 @@ func (s *Stream) read(p []byte) int {
 		s.station.changed.Broadcast()
 	}
 	if len(s.in) == 0 {
-		s.in = nil // an idle line keeps no buffer
+		s.in = nil // idle streams keep no buffer
 	}
 	return n
 }
 
-// Write sends p. It returns when all of it is with the link, which keeps trying for as long as the connection lasts; it
-// waits while the link has enough to send.
+// Write sends p. It returns when the link has taken all of it, and waits while the link's buffer is full. The link repeats
+// what is lost for as long as the connection lasts.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	s.station.mu.Lock()
 	defer s.station.mu.Unlock()
@@ -111,8 +111,8 @@ func (s *Stream) stopTimer() {
 	}
 }
 
-// Close ends the stream: Read and Write fail. What was written is still sent, and then the other end is told; Close
-// waits for that only if the port is closed with the stream.
+// Close ends the stream; Read and Write fail from then on. Data already written is still sent before the link
+// disconnects. Close waits for that only if the port is closed with the stream.
 func (s *Stream) Close() error {
 	s.station.mu.Lock()
 	if !s.closed {
@@ -126,7 +126,7 @@ func (s *Stream) Close() error {
 		s.station.changed.Broadcast()
 	}
 	s.station.mu.Unlock()
-	if s.station.once {
+	if s.station.single {
 		return s.station.Close()
 	}
 	return nil

@@ -2,8 +2,8 @@ package lapb
 
 import "time"
 
-// On a half-duplex line the gateway sends one frame with P and is silent until the device has answered with F, or T1
-// has passed. The device speaks only then: log lines, one I frame, and last the frame with F, which gives the line back.
+// On a half-duplex line the gateway sends one frame with P and is silent until the device has answered with F or T1 has
+// expired. The device sends only then: log lines, one I frame, and last the frame with F, which returns the line.
 
 func (l *Link) appendTurn(dst []byte) []byte {
 	if l.c.Role == Device {
@@ -14,13 +14,13 @@ func (l *Link) appendTurn(dst []byte) []byte {
 
 func (l *Link) appendGatewayTurn(dst []byte) []byte {
 	if l.phase == connected && l.polled && l.t1.After(l.now) {
-		return dst // the device may speak
+		return dst // the device may be sending
 	}
 	dst = l.appendSetup(dst)
 	if l.phase != connected || l.due == 0 && (l.peerBusy || !l.out.ready(1)) {
 		return dst
 	}
-	// A long frame may not get through a noisy line; every other try is a short one.
+	// A long frame may not pass a noisy line, so every other attempt is a short one.
 	short := l.peerBusy || !l.out.ready(1) || l.due&(dueState|dueReject) != 0 || l.tries%2 == 1
 	l.done(duePoll | dueFinal)
 	if short {
@@ -38,7 +38,7 @@ func (l *Link) appendDeviceTurn(dst []byte) []byte {
 		return dst
 	}
 	l.turn = false
-	answered := l.due&(dueUA|dueDM|dueIdentity) != 0 || l.phase == leaving
+	answered := l.due&(dueUA|dueDM|dueIdentity) != 0 || l.phase == disconnecting
 	if !answered {
 		dst = l.appendLogs(dst)
 	}
@@ -46,7 +46,7 @@ func (l *Link) appendDeviceTurn(dst []byte) []byte {
 	if answered || l.phase != connected {
 		return dst
 	}
-	l.out.rewind() // what the gateway has, it has acknowledged in the frame that asked us to speak
+	l.out.rewind() // frames received by the gateway were acknowledged by its poll
 	if !l.peerBusy && l.out.ready(1) {
 		dst = l.appendInformation(dst, false)
 	}

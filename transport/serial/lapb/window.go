@@ -1,19 +1,19 @@
 package lapb
 
-// window holds the octets that were sent, until the other end has acknowledged them, and those that wait to be sent.
-// They are cut into frames when they are first sent. A frame keeps its octets when it is sent again: the other end may
-// have it already, and only its acknowledgement been lost.
+// window holds the octets that are not acknowledged yet and those waiting to be sent. They are cut into frames when first
+// sent. A frame keeps its octets when it is sent again, as the other end may have received it and only the acknowledgement
+// was lost.
 type window struct {
 	base   uint8  // V(A), the number of the first frame
-	octets []byte // of all frames, and behind them what is not cut yet
+	octets []byte // octets of all frames, followed by those not yet cut
 
-	sizes [MaxWindow]int // of the frames
-	cut   int            // frames
-	used  int            // their octets
-	under int            // of the frames, how many are under way: V(S) is base + under; the others are to be sent again
+	sizes [MaxWindow]int // sizes of the frames
+	cut   int            // number of frames
+	used  int            // octets in frames
+	under int            // frames sent: V(S) is base + under; the other frames are to be sent again
 }
 
-// reset empties w, and has it hold at most room octets.
+// reset empties w and sets its capacity to at least room octets.
 func (w *window) reset(room int) {
 	octets := w.octets[:0]
 	if cap(octets) < room {
@@ -22,7 +22,7 @@ func (w *window) reset(room int) {
 	*w = window{octets: octets}
 }
 
-// put takes what there is room for.
+// put takes as much of p as there is room for.
 func (w *window) put(p []byte) int {
 	n := min(len(p), cap(w.octets)-len(w.octets))
 	w.octets = append(w.octets, p[:n]...)
@@ -31,7 +31,7 @@ func (w *window) put(p []byte) int {
 
 func (w *window) empty() bool { return len(w.octets) == 0 }
 
-// acknowledge drops the frames before the one numbered nr. ok is false if nr is none that the other end can expect.
+// acknowledge drops the frames before number nr. ok is false if nr is out of range.
 func (w *window) acknowledge(nr uint8) (frames int, ok bool) {
 	n := ahead(w.base, nr)
 	if n > w.cut {
@@ -50,20 +50,20 @@ func (w *window) acknowledge(nr uint8) (frames int, ok bool) {
 	return n, true
 }
 
-// rewind has all frames sent again, and returns how many were under way.
+// rewind makes all frames due again and returns how many had been sent.
 func (w *window) rewind() int {
 	n := w.under
 	w.under = 0
 	return n
 }
 
-// ready reports whether take has a frame.
+// ready reports whether take would return a frame.
 func (w *window) ready(frames int) bool {
 	return w.under < w.cut || w.cut < frames && w.used < len(w.octets)
 }
 
-// take returns the next frame to send, of at most info octets, if no more than frames are under way with it. again
-// says that it was sent before. The octets are valid until the next call of any method.
+// take returns the next frame to send, of at most info octets, if at most frames are unacknowledged with it. again is true
+// for a frame sent before. The octets are valid until the next call of any method.
 func (w *window) take(frames, info int) (ns uint8, p []byte, again, ok bool) {
 	if !w.ready(frames) {
 		return 0, nil, false, false
