@@ -41,7 +41,7 @@ func execute(args []string) int {
 	if err == nil || errors.Is(err, errNobodyReads) {
 		return exitDone
 	}
-	if err == config.ErrDenied {
+	if err == config.ErrDenied || err == errUnhealthy {
 		return exitFailed
 	}
 	var usage usageError
@@ -100,7 +100,7 @@ realms to a central router.`,
 			return nil
 		},
 	}
-	root.AddCommand(initCommand(), runCommand(), checkCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
+	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()

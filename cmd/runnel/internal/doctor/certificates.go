@@ -1,0 +1,66 @@
+package doctor
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"time"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/transport"
+)
+
+// checkCertificates looks at the validity of the certificates that the router shows, and of those it trusts.
+func checkCertificates(_ context.Context, e *examination) {
+	if e.config == nil {
+		return
+	}
+	for _, l := range e.config.Listens {
+		e.pair("listener "+l.URL, l.Certificate, l.Key)
+		e.authorities("listener "+l.URL, "client_ca", l.ClientCA)
+	}
+	for _, u := range e.config.Uplinks {
+		if u.Certificate != "" {
+			e.pair("uplink "+u.Name, u.Certificate, u.Key)
+		}
+		e.authorities("uplink "+u.Name, "ca", u.CA)
+	}
+}
+
+func (e *examination) pair(object string, file, key config.Path) {
+	if file == "" {
+		return
+	}
+	pair, err := transport.OpenKeyPair(string(file), string(key))
+	if err != nil {
+		e.add(Finding{"certificate", Error, object, err.Error(), "correct the files that certificate and key name"})
+		return
+	}
+	now := time.Now()
+	c := pair.Certificate()
+	switch alarm := c.Alarm(now); {
+	case now.Before(c.NotBefore):
+		e.add(Finding{"certificate", Error, object, fmt.Sprintf("the certificate %s is valid from %s on: it is too new, or the clock is wrong", file, c.NotBefore.UTC().Format(time.DateOnly)), "date shows the clock"})
+	case alarm != "" && !c.Soon(now):
+		e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s: %s", file, alarm), "renew it; the router takes the new files by itself"})
+	case alarm != "" || c.Soon(now):
+		e.add(Finding{"certificate", Warning, object, fmt.Sprintf("the certificate %s expires at %s", file, c.NotAfter.UTC().Format(time.RFC3339)), "renew it; the router takes the new files by itself"})
+	}
+}
+
+// authorities finds certificates of authorities that are not valid now.
+func (e *examination) authorities(object, key string, file config.Path) {
+	text, err := os.ReadFile(string(file))
+	if file == "" || err != nil {
+		return // said by the configuration's check
+	}
+	now := time.Now()
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err == nil && (now.After(c.NotAfter) || now.Before(c.NotBefore)) {
+			e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s %s: the certificate of %s is valid from %s to %s, and not now", key, file, c.Subject, c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly)), "get the authority's new certificate; date shows the clock"})
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"runnel/cmd/runnel/internal/config"
+)
+
+// room is how much should be free where no uplink says: less, and a queue has soon no place to grow.
+const room = 32 << 20
+
+// space is what a file system has left.
+type space struct {
+	free, total  uint64 // bytes
+	inodes       uint64 // files that can still be made
+	countsInodes bool
+	readOnly     bool
+}
+
+func checkDisk(_ context.Context, e *examination) {
+	if e.config == nil {
+		return
+	}
+	dir := config.DataDir(e.config)
+	if dir == "" {
+		e.noData()
+		return
+	}
+	at := existing(dir)
+	s, err := spaceAt(at)
+	if err != nil {
+		return // a system that does not tell
+	}
+	least := uint64(room)
+	for _, u := range e.config.Uplinks {
+		least = max(least, uint64(u.MinFree))
+	}
+	switch {
+	case s.readOnly:
+		e.add(Finding{"disk", Error, dir, "the file system is mounted read-only: events are not stored", "look for the cause with dmesg, then: sudo mount -o remount,rw " + mountPoint(at)})
+	case s.free < least:
+		e.add(Finding{"disk", Error, dir, fmt.Sprintf("%d MB are free of %d MB, and %d MB should be: queues can't grow", s.free>>20, s.total>>20, least>>20), "du -xsh " + dir + "/* shows what takes the space; sudo journalctl --vacuum-size=50M frees some"})
+	case s.countsInodes && s.inodes < 64:
+		e.add(Finding{"disk", Error, dir, "the file system has no room for more files (no inodes)", "df -i " + dir})
+	}
+	e.mayWrite(dir, at)
+}
+
+// noData warns of a router that keeps nothing, if it has something to keep.
+func (e *examination) noData() {
+	for _, u := range e.config.Uplinks {
+		for _, s := range u.Exports {
+			if s.Topic != nil {
+				e.add(Finding{"disk", Warning, "uplink " + u.Name, "there is no data directory: its queue is in memory and ends with the router", `write [node] data = "/var/lib/runnel" into the configuration`})
+				return
+			}
+		}
+	}
+}
+
+func (e *examination) mayWrite(dir, at string) {
+	info, err := os.Stat(at)
+	if err != nil {
+		e.add(Finding{"disk", Error, dir, err.Error(), fmt.Sprintf("sudo install -d -m 0750 -o %s %s", e.user.name, dir)})
+		return
+	}
+	if !e.user.may(info, 0o3) {
+		e.add(Finding{"disk", Error, dir, fmt.Sprintf("user %s may not write here (%s)", e.user.name, owners(info)), fmt.Sprintf("sudo install -d -m 0750 -o %s %s", e.user.name, dir)})
+	}
+}
+
+// existing returns the path, or the nearest directory above it that is there.
+func existing(path string) string {
+	for path != filepath.Dir(path) {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path
+		}
+		path = filepath.Dir(path)
+	}
+	return path
+}
+
+// mountPoint returns the directory at which the file system of a path is mounted.
+func mountPoint(path string) string {
+	for parent := filepath.Dir(path); parent != path; parent = filepath.Dir(path) {
+		if !sameDevice(path, parent) {
+			break
+		}
+		path = parent
+	}
+	return cmp.Or(path, "/")
+}

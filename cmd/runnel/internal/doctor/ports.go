@@ -1,0 +1,151 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/transport/serial"
+)
+
+const listPorts = "runnel serial ls shows the ports that are there"
+
+// checkPorts looks whether the router can open the port of each serial line.
+func checkPorts(ctx context.Context, e *examination) {
+	if e.config == nil {
+		return
+	}
+	for _, s := range e.config.Serials {
+		port := s.LineConfig().Port
+		if port.Networked() {
+			e.reachServer(ctx, s)
+			continue
+		}
+		device, err := port.Find(e.ports)
+		if err != nil {
+			cause, _ := split(err.Error())
+			e.add(Finding{"serial", Error, "serial line " + s.Name, "its device is not there: " + cause, "plug it in; " + listPorts})
+			continue
+		}
+		e.checkPort(s, device)
+	}
+	e.modemManager()
+}
+
+// reachServer connects to a device server, which may let in only one: the router that runs has it then.
+func (e *examination) reachServer(ctx context.Context, s config.Serial) {
+	if e.running != nil {
+		return
+	}
+	at, err := url.Parse(string(s.Device))
+	if err == nil {
+		err = reach(ctx, at, "502")
+	}
+	if err != nil {
+		e.add(Finding{"serial", Error, "serial line " + s.Name, fmt.Sprintf("the device server %s is not reached: %v", s.Device, err), "check its power, its address and its port"})
+	}
+}
+
+func (e *examination) checkPort(s config.Serial, device string) {
+	object := "serial line " + s.Name
+	info, err := os.Stat(device)
+	if err != nil {
+		e.add(Finding{"serial", Error, object, fmt.Sprintf("its device %s is not there", device), "plug it in; " + listPorts})
+		return
+	}
+	if !e.user.may(info, 0o6) {
+		remedy := "sudo chmod 0660 " + device
+		if _, gid, ok := ownerIDs(info); ok && gid != 0 {
+			remedy = fmt.Sprintf("sudo usermod -aG %s %s && sudo systemctl restart runnel", groupName(gid), e.user.name)
+			if e.user.name != serviceUser {
+				remedy = fmt.Sprintf("sudo usermod -aG %s %s, then log in again", groupName(gid), e.user.name)
+			}
+		}
+		e.add(Finding{"serial", Error, object, fmt.Sprintf("user %s may not open %s (%s)", e.user.name, device, owners(info)), remedy})
+	}
+	e.holders(object, device)
+	if slices.Contains(consoles(), filepath.Base(resolve(device))) {
+		e.add(Finding{"serial", Error, object, "the kernel's console is on " + device + ": it writes into the device's data", "take console=... for this port out of /boot/firmware/cmdline.txt (or raspi-config: Interface Options, Serial Port, login shell: no) and reboot"})
+	}
+}
+
+// holders names the programs that have the port, other than a router.
+func (e *examination) holders(object, device string) {
+	for _, p := range e.ports {
+		if resolve(p.Device) != resolve(device) {
+			continue
+		}
+		for _, h := range p.Holders {
+			if h.Name == "runnel" && e.running != nil || h.PID == os.Getpid() {
+				continue
+			}
+			e.add(Finding{"serial", Error, object, fmt.Sprintf("%s is held by %v", device, h), release(h, device)})
+		}
+	}
+}
+
+// release is what frees a port.
+func release(h serial.Process, device string) string {
+	switch name := strings.ToLower(h.Name); {
+	case strings.HasPrefix(name, "modemmanager"):
+		return "sudo systemctl mask --now ModemManager"
+	case strings.Contains(name, "getty"):
+		return "sudo systemctl mask --now serial-getty@" + filepath.Base(resolve(device)) + ".service"
+	case strings.HasPrefix(name, "brltty"):
+		return "sudo apt remove brltty"
+	case strings.HasPrefix(name, "gpsd"):
+		return "sudo systemctl disable --now gpsd gpsd.socket"
+	}
+	return fmt.Sprintf("stop it (sudo kill %d), and keep it from starting again", h.PID)
+}
+
+// rules are files by which udev keeps ModemManager away from serial adapters; the first one comes with the packages.
+var rules = []string{"/usr/lib/udev/rules.d/70-runnel-serial.rules", "/etc/udev/rules.d/70-runnel-serial.rules", "/lib/udev/rules.d/70-runnel-serial.rules"}
+
+// modemManager warns of ModemManager, which tries each new serial adapter with modem commands.
+func (e *examination) modemManager() {
+	if len(e.config.Serials) == 0 || !runs("ModemManager") {
+		return
+	}
+	for _, file := range rules {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+	}
+	e.add(Finding{"serial", Warning, "ModemManager", "it runs here, and sends modem commands to each serial adapter that is plugged in", "sudo systemctl mask --now ModemManager, or install boards/packaging/70-runnel-serial.rules into /etc/udev/rules.d"})
+}
+
+func resolve(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// consoles lists the serial ports that are the kernel's consoles.
+func consoles() (names []string) {
+	text, _ := os.ReadFile("/proc/cmdline") // a system without it has other ways
+	for _, word := range strings.Fields(string(text)) {
+		if console, ok := strings.CutPrefix(word, "console="); ok {
+			name, _, _ := strings.Cut(console, ",")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// runs reports whether a process of a name runs.
+func runs(name string) bool {
+	files, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil && strings.TrimSpace(string(text)) == name {
+			return true
+		}
+	}
+	return false
+}

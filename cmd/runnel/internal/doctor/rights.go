@@ -1,0 +1,123 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// probeName is the last component of the URIs with which a prefix is tried.
+const probeName = "runnel_doctor"
+
+// rights asks the centre for each permission that the link's rules need:
+//
+//	export topic       PUBLISH, which no session is eligible for but this one
+//	export procedure   REGISTER, and UNREGISTER at once; where another session has it, that is permission enough
+//	import topic       SUBSCRIBE, and UNSUBSCRIBE at once
+//	import procedure   SUBSCRIBE to what the centre tells of its registrations
+//
+// Prefixes are tried with a URI below them, so that no call and no event is led astray meanwhile.
+func (e *examination) rights(ctx context.Context, object string, u config.Uplink, c *client.Client) {
+	role := ""
+	if w, ok := c.Welcome(); ok {
+		role = w.Authrole()
+	}
+	judge := func(action, uri string, match wamp.Match, err error) {
+		switch {
+		case err == nil, errors.Is(err, wamp.ProcedureAlreadyExists), errors.Is(err, wamp.OptionNotAllowed):
+		case errors.Is(err, wamp.NotAuthorized), errors.Is(err, wamp.AuthorizationFailed):
+			e.add(Finding{"uplink", Error, object, fmt.Sprintf("the centre does not permit role %q to %s %s", role, action, uri), permit(role, action, uri, match)})
+		default:
+			e.add(Finding{"uplink", Warning, object, fmt.Sprintf("%s %s: %v", action, uri, err), "look at the log of the centre"})
+		}
+	}
+	for _, s := range u.Exports {
+		if s.Topic != nil {
+			uri := remote(s, *s.Topic)
+			judge("publish", uri, wamp.Match(s.Match), publish(ctx, c, below(uri, s.Match)))
+		} else {
+			uri := remote(s, *s.Procedure)
+			judge("register", uri, wamp.Match(s.Match), register(ctx, c, below(uri, s.Match)))
+		}
+	}
+	for _, s := range u.Imports {
+		if s.Topic != nil {
+			judge("subscribe", *s.Topic, wamp.Match(s.Match), subscribe(ctx, c, *s.Topic, wamp.Match(s.Match)))
+		}
+	}
+	e.interest(ctx, object, role, u, c)
+}
+
+// interest asks for the meta API by which a link follows what is wanted. Without it everything crosses.
+func (e *examination) interest(ctx context.Context, object, role string, u config.Uplink, c *client.Client) {
+	for _, uri := range []string{"wamp.subscription.", "wamp.registration."} {
+		if err := subscribe(ctx, c, uri, wamp.Prefix); errors.Is(err, wamp.NotAuthorized) {
+			e.add(Finding{"uplink", Note, object, fmt.Sprintf("the centre does not permit role %q to follow %s: every exported event crosses the link, wanted or not", role, uri), permit(role, "subscribe", uri, wamp.Prefix)})
+		}
+	}
+}
+
+// below returns a URI that a rule matches.
+func below(uri string, match config.Match) string {
+	switch wamp.Match(match) {
+	case wamp.Prefix:
+		if uri == "" || strings.HasSuffix(uri, ".") {
+			return uri + probeName
+		}
+		return uri + "." + probeName
+	case wamp.Wildcard:
+		parts := strings.Split(uri, ".")
+		for i := range parts {
+			if parts[i] == "" {
+				parts[i] = probeName
+			}
+		}
+		return strings.Join(parts, ".")
+	}
+	return uri
+}
+
+func publish(ctx context.Context, c *client.Client, topic string) error {
+	w, _ := c.Welcome()
+	return c.Publish(ctx, topic, client.PublishOptions{Acknowledge: true, Eligible: []wamp.ID{w.Session}}, client.Payload{})
+}
+
+func register(ctx context.Context, c *client.Client, procedure string) error {
+	r, err := c.Register(ctx, procedure, client.RegisterOptions{}, func(context.Context, *client.Invocation) (client.Payload, error) {
+		return client.Payload{}, wamp.Unavailable
+	})
+	if err == nil {
+		err = r.Unregister(ctx)
+	}
+	return err
+}
+
+func subscribe(ctx context.Context, c *client.Client, topic string, match wamp.Match) error {
+	s, err := c.Subscribe(ctx, topic, client.SubscribeOptions{Match: match}, func(*client.Event) {})
+	if err == nil {
+		err = s.Unsubscribe(ctx)
+	}
+	return err
+}
+
+// permit is the permission to add at the centre.
+func permit(role, action, uri string, match wamp.Match) string {
+	text := fmt.Sprintf("add at the centre, below [[realm.role]] name = %q: [[realm.role.permission]] uri = %q", role, uri)
+	if match != wamp.Exact {
+		text += fmt.Sprintf(" match = %q", match)
+	}
+	return text + fmt.Sprintf(" allow = [%q]; then there: runnel reload", action)
+}
+
+// remote returns the URI at the centre that a rule gives to one of here.
+func remote(s config.Share, uri string) string {
+	if rest, ok := strings.CutPrefix(uri, s.LocalPrefix); ok {
+		return s.RemotePrefix + rest
+	}
+	return uri
+}

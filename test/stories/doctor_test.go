@@ -1,0 +1,151 @@
+package stories
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// examine runs "runnel doctor --json" and returns the findings that count, as "check: object: text | remedy".
+func examine(t *testing.T, file string, status int) (findings []string) {
+	t.Helper()
+	got := runnel(t, "doctor", "-c", file, "--json")
+	var report struct {
+		Healthy  bool
+		Findings []struct{ Check, Level, Object, Text, Remedy string }
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &report); err != nil {
+		t.Fatalf("%v\n%s%s", err, got.stdout, got.stderr)
+	}
+	for _, f := range report.Findings {
+		if f.Level != "note" {
+			findings = append(findings, fmt.Sprintf("%s: %s: %s | %s", f.Check, f.Object, f.Text, f.Remedy))
+		}
+		if f.Remedy == "" {
+			t.Errorf("no remedy: %v", f)
+		}
+	}
+	if got.status != status || report.Healthy != (status == 0) {
+		t.Errorf("status %d, healthy %v\n%s", got.status, report.Healthy, strings.Join(findings, "\n"))
+	}
+	return findings
+}
+
+// found checks that one of the findings holds all the texts.
+func found(t *testing.T, findings []string, texts ...string) {
+	t.Helper()
+	for _, f := range findings {
+		holds := true
+		for _, text := range texts {
+			holds = holds && strings.Contains(f, text)
+		}
+		if holds {
+			return
+		}
+	}
+	t.Errorf("no finding with %q in\n%s", texts, strings.Join(findings, "\n"))
+}
+
+// gatewayFile writes a gateway's configuration beside its key, and returns the file.
+func gatewayFile(t *testing.T, more string) string {
+	t.Helper()
+	file := filepath.Join(place(t), "runnel.toml")
+	if err := os.WriteFile(file, []byte(fmt.Sprintf(`version = 1
+[node]
+id = "gw-1"
+data = "data"
+[[realm]]
+name = "realm1"
+anonymous = "local"
+[[realm.role]]
+name = "local"
+[[realm.role.permission]]
+uri = ""
+match = "prefix"
+allow = ["publish", "subscribe", "call", "register"]
+[[listen]]
+url = "unix://%s/runnel.sock"
+`, filepath.Dir(file))+more), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func link(url string) string {
+	return fmt.Sprintf(`
+[[uplink]]
+name = "central"
+url = [%q]
+reconnect_max = "500ms"
+[[uplink.export]]
+topic = "story."
+match = "prefix"
+[[uplink.export]]
+procedure = "story.pump"
+[[uplink.import]]
+topic = "command."
+match = "prefix"
+`, url)
+}
+
+// A healthy gateway has no findings. A permission that the centre lacks is one, with the URI and what to add.
+func TestDoctorOfALink(t *testing.T) {
+	centre := serve(t, "")
+	file := gatewayFile(t, link(centre.tcp))
+	p := start(t, "run", "-c", file)
+	p.logs("link is up")
+	examine(t, file, 0)
+	runnel(t, "doctor", "-c", file).expect(t, 0, "healthy", "")
+
+	narrow := serve(t, `
+[[realm.role.permission]]
+uri = "story."
+match = "prefix"
+allow = ["subscribe", "call"]
+[[realm.role.permission]]
+uri = "command."
+match = "prefix"
+allow = ["publish"]
+`)
+	findings := examine(t, gatewayFile(t, link(narrow.tcp)), 1)
+	found(t, findings, "uplink: uplink central", "publish story.", `uri = "story." match = "prefix" allow = ["publish"]`)
+	found(t, findings, "register story.pump", `uri = "story.pump" allow = ["register"]`)
+	found(t, findings, "subscribe command.", `uri = "command." match = "prefix" allow = ["subscribe"]`)
+
+	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "remote_realm = \"other\"\n[[uplink.export]]", 1)), 1), `no realm "other"`)
+	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "authid = \"gw-1\"\nticket = \"x\"\n[[uplink.export]]", 1)), 1), "does not let gw-1 in")
+}
+
+// What is wrong with the machine and its surroundings is found without a router that runs.
+func TestDoctorOfAMachine(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	findings := examine(t, gatewayFile(t, fmt.Sprintf(`
+[[listen]]
+url = "tcp://%s"
+[[serial]]
+name = "gone"
+device = "/dev/ttyGone0"
+`, taken.Addr())+link("tls://centre.invalid:8443")), 1)
+	found(t, findings, "listener: listener tcp://"+taken.Addr().String(), "the port is taken by")
+	found(t, findings, "serial: serial line gone", "/dev/ttyGone0 is not there", "runnel serial ls")
+	found(t, findings, "network: uplink central", "centre.invalid does not resolve")
+
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	found(t, examine(t, gatewayFile(t, link("tcp://"+address)), 1), "uplink: uplink central", "connection refused")
+	found(t, examine(t, gatewayFile(t, link("tls://"+taken.Addr().String())), 1), "uplink: uplink central")
+	found(t, examine(t, gatewayFile(t, "bogus = 1\n"), 1), "config: ", "unknown key")
+	found(t, examine(t, "/nowhere/runnel.toml", 1), "config: ", "no such file", "runnel init")
+}
