@@ -24,12 +24,12 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
 # The suites: whole routers from outside. The rest of the tests are units, and the stories.
-SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile lines load mcu memory mqtt seriallink)
+SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile installed lines load mcu memory mqtt seriallink)
 
 # Systems beside Linux that the router builds for, without boards.
 SYSTEMS := darwin windows freebsd
 
-.PHONY: build demo test suites lint cross bench perf share packages size mcu-size fuzz clean
+.PHONY: build demo test suites lint cross bench perf share packages deb size mcu-size fuzz clean
 
 build:
 	$(BUILD) -o bin/runnel ./cmd/runnel
@@ -96,6 +96,12 @@ packages: $(sort $(foreach p,$(PACKAGES),dist/runnel-linux-$(lastword $(subst :,
 	  ARCH=$${p#*:} BINARY=dist/runnel-linux-$${p#*:} VERSION=$(VERSION:v%=%) \
 	    bin/nfpm package -f boards/packaging/nfpm.yaml -p $${p%:*} -t dist/ || exit 1; \
 	done
+
+# The Debian package for this machine alone, into the directory DEB.
+DEB ?= dist
+deb: build share
+	@GOBIN=$(CURDIR)/bin $(GO) install $(NFPM)
+	@ARCH=$$($(GO) env GOARCH) BINARY=bin/runnel VERSION=$(VERSION:v%=%) bin/nfpm package -f boards/packaging/nfpm.yaml -p deb -t $(DEB)
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -145,10 +145,7 @@ func TestIdleMemory(t *testing.T) {
 		}
 		const limit = 8 << 10
 		grown := (memory() - before) / conns
-		for range 100 { // readers may not have come to wait yet
-			if grown <= limit {
-				break
-			}
+		for end := time.Now().Add(time.Minute); grown > limit && time.Now().Before(end); { // until the readers wait
 			time.Sleep(10 * time.Millisecond)
 			grown = (memory() - before) / conns
 		}

@@ -1,0 +1,74 @@
+package installed
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+
+func runAll(m *testing.M) int {
+	if os.Getenv("RUNNEL_MACHINES") == "" {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "runnel-installed-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = prepare(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// needsMachines skips a test where no machines were asked for.
+func needsMachines(t *testing.T) {
+	if os.Getenv("RUNNEL_MACHINES") == "" {
+		t.Skip("boots Debian in containers, as root: RUNNEL_MACHINES=1")
+	}
+}
+
+// prepare makes the base system and two versions of the package.
+func prepare(dir string) error {
+	base = filepath.Join(dir, "base")
+	bootstrap := []string{"mmdebstrap", "--quiet", "--variant=minbase", "--include=" +
+		"systemd,systemd-sysv,dbus,udev,procps,socat,mosquitto,mosquitto-clients", "bookworm", base}
+	if ready := os.Getenv("RUNNEL_MACHINES_BASE"); ready != "" { // a base system of an earlier run
+		bootstrap = []string{"cp", "-a", ready, base}
+	}
+	// Without an old file of that name nspawn makes an id, and the journal of the host would have to know the machine.
+	for _, c := range [][]string{bootstrap, {"rm", "-f", base + "/etc/machine-id"}, {"mkdir", "-p", "/run/systemd/nspawn"}} {
+		if err := command(dir, c...); err != nil {
+			return err
+		}
+	}
+	for i, version := range []string{"1.0.0", "1.0.1"} {
+		out := filepath.Join(dir, version)
+		if err := os.Mkdir(out, 0o755); err != nil {
+			return err
+		}
+		if err := command("../..", "make", "--silent", "deb", "VERSION=v"+version, "DEB="+out); err != nil {
+			return err
+		}
+		found, err := filepath.Glob(out + "/runnel_*.deb")
+		if err != nil || len(found) != 1 {
+			return fmt.Errorf("packages in %s: %v, want one (%v)", out, found, err)
+		}
+		packages[i] = found[0]
+	}
+	return nil
+}
+
+func command(dir string, args ...string) error {
+	c := exec.Command(args[0], args[1:]...)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", args, err, out)
+	}
+	return nil
+}
