@@ -215,6 +215,6 @@ func TestNoiseOnALine(t *testing.T) {
 		}
 		unmoved(t, w.Realm())
 	}
-	logged(t, before, `level=WARN msg="serial device sends octets that are no RawSocket handshake; skipping them"`)
+	logged(t, before, `level=WARN msg="serial device sends bytes that are not a RawSocket handshake; skipping them"`)
 	modest(t)
 }

@@ -125,7 +125,7 @@ func calibrate(t *testing.T, c *client.Client, correction float64) <-chan string
 func TestEventsAndCalls(t *testing.T) {
 	boards(t, func(t *testing.T, b board) {
 		g := newGateway(t, b.port())
-		g.logs("serial device says.*greenhouse node is here")
+		g.logs("serial device log.*greenhouse node is here")
 		c := g.join()
 		asked := calibrate(t, c, 0.5)
 		seen := readings(t, c)

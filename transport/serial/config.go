@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// Config says which port to open and how. Device or USB is needed; the rest may be left out: 115200 baud, 8N1, modem
-// lines as the system sets them.
+// Config says which port to open and how. Device or USB is required. The defaults are 115200 baud, 8N1, and modem lines
+// as the system sets them.
 type Config struct {
-	Device   string // "/dev/ttyUSB0", or a name that links to one, such as those of /dev/serial/by-path; or "tcp://HOST:PORT"
+	Device   string // "/dev/ttyUSB0", a link such as those in /dev/serial/by-path, or "tcp://HOST:PORT"
 	USB      USB
-	Baud     int // 0: 115200
-	DataBits int // 5 to 8; 0: 8
-	StopBits int // 1 or 2; 0: 1
+	Baud     int // 0 for 115200
+	DataBits int // 5 to 8; 0 for 8
+	StopBits int // 1 or 2; 0 for 1
 	Parity   Parity
 	DTR, RTS Signal
-	RS485    *RS485        // nil: the port is not switched between sending and receiving, or switches by itself
-	Settle   time.Duration // how long to wait after opening: an Arduino restarts when its port is opened
+	RS485    *RS485        // nil if the port does not switch direction, or does so by itself
+	Settle   time.Duration // delay after opening: an Arduino restarts when its port is opened
 }
 
-// RS485 says how the kernel switches a UART's driver to a bus of which only one may send at a time. The zero value is
-// what most hardware wants: RTS is on while sending.
+// RS485 says how the kernel switches a UART's driver on a bus on which only one end may send at a time. The zero value
+// suits most hardware: RTS is on while sending.
 type RS485 struct {
-	Inverted    bool          // RTS is off while sending, and on else
-	ReceiveOwn  bool          // what is sent is received, too
-	Terminate   bool          // the bus is terminated here
+	Inverted    bool          // RTS is off while sending and on otherwise
+	ReceiveOwn  bool          // receive the port's own transmissions
+	Terminate   bool          // enable bus termination at this end
 	DelayBefore time.Duration // from RTS to the first bit; whole milliseconds
-	DelayBehind time.Duration // from the last bit to RTS
+	DelayBehind time.Duration // from the last bit to the release of RTS; whole milliseconds
 }
 
-// maxTurn bounds the delays: the kernel takes no longer ones.
+// maxTurn is the kernel's limit for the delays.
 const maxTurn = 100 * time.Millisecond
 
 func (r *RS485) validate() error {
@@ -44,14 +44,14 @@ func (r *RS485) validate() error {
 	return nil
 }
 
-// USB is the identity of a USB serial adapter, as sysfs and lsusb print it. Empty fields match anything.
+// USB is the identity of a USB serial adapter, as printed by sysfs and lsusb. Empty fields match anything.
 type USB struct {
 	VID, PID  string // four hexadecimal digits
 	Serial    string
-	Interface string // of adapters with several ports: the interface's number, "00" or "0"
+	Interface string // for adapters with several ports: the interface number, "00" or "0"
 }
 
-// Parity is the parity bit's rule.
+// Parity is the parity of a character.
 type Parity uint8
 
 const (
@@ -62,11 +62,11 @@ const (
 	Space
 )
 
-// Signal says what to do with a modem line when the port is opened.
+// Signal is the state of a modem line after opening.
 type Signal uint8
 
 const (
-	Keep Signal = iota // as the system has it, which is "on" when the port is opened first
+	Keep Signal = iota // as set by the system: on after the first opening
 	On
 	Off
 )
@@ -102,13 +102,13 @@ func pick(what string, names []string, s string) (int, error) {
 	return 0, fmt.Errorf("%s %q: want %s", what, s, strings.Join(names, ", "))
 }
 
-// Validate reports what is wrong with c, without looking at any device.
+// Validate returns an error that names the invalid setting in c. It does not access any device.
 func (c Config) Validate() error {
 	switch {
 	case c.Device == "" && c.USB == USB{}:
-		return errors.New("neither a device nor a USB identity is given")
+		return errors.New("device or USB identity is missing")
 	case c.Device != "" && c.USB != USB{}:
-		return errors.New("both a device and a USB identity are given")
+		return errors.New("device and USB identity exclude each other")
 	case c.Baud < 0 || c.Baud > 12_000_000:
 		return fmt.Errorf("baud %d: out of range", c.Baud)
 	case c.DataBits != 0 && (c.DataBits < 5 || c.DataBits > 8):
@@ -137,7 +137,7 @@ func (c Config) Validate() error {
 
 func (u USB) validate() error {
 	if u.VID == "" && u.PID != "" {
-		return fmt.Errorf("USB product %s without its vendor", u.PID)
+		return fmt.Errorf("USB product %s: vendor is missing", u.PID)
 	}
 	for _, id := range [...]string{u.VID, u.PID} {
 		if _, err := strconv.ParseUint(id, 16, 16); id != "" && (err != nil || len(id) != 4) {
@@ -150,7 +150,7 @@ func (u USB) validate() error {
 	return nil
 }
 
-// target names what c is looking for, for errors and logs.
+// target returns the configured device or identity, for errors and logs.
 func (c Config) target() string {
 	if c.Device != "" {
 		return c.Device
@@ -158,7 +158,7 @@ func (c Config) target() string {
 	return c.USB.String()
 }
 
-// String writes "usb 2341:0043 serial 9573 interface 00", with "*" for what may be anything.
+// String returns "usb 2341:0043 serial 9573 interface 00", with "*" for an unspecified id.
 func (u USB) String() string {
 	any := func(s string) string {
 		if s == "" {
@@ -189,7 +189,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// mode writes "115200 8N1".
+// mode returns the format "115200 8N1".
 func (c Config) mode() string {
 	return fmt.Sprintf("%d %d%s%d", c.Baud, c.DataBits, strings.ToUpper(c.Parity.String()[:1]), c.StopBits)
 }

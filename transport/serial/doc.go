@@ -1,16 +1,16 @@
-// Package serial reaches the devices at the end of a serial port.
+// Package serial connects devices on serial ports.
 //
-// Open opens a port for one program alone and List says which there are. A Line keeps a port in use for as long as the
-// program runs: it opens it, hands each peer that speaks up to the router, and when the device is unplugged it waits
-// for it to come back. The way of a device from its plug to a session:
+// Open opens a port exclusively, and List lists the ports of the machine. A Line keeps a port in use for as long as the
+// program runs: it opens the port, hands each peer to the router, and waits for the device to return after it was
+// unplugged. The way of a device from its plug to a session:
 //
-//	find.go     which device is meant: a path, or a USB identity
-//	port.go     open it: locked, raw, flushed (port_linux.go, lock_linux.go, holder_linux.go)
-//	line.go     Run: open, serve, lose, wait, open again
-//	resync.go   skip what a device was in the middle of saying, up to its RawSocket handshake
-//	stream.go   one peer's time on the port
-//	link.go     instead of the last two, with framing "hdlc": the link (hdlc, lapb) says where a peer's time begins
+//	find.go     find the device: a path or a USB identity
+//	port.go     open the port: lock, raw mode, flush (port_linux.go, lock_linux.go, holder_linux.go)
+//	line.go     Line.Run: open, serve, lose, wait, open again
+//	resync.go   skip input up to the RawSocket handshake
+//	stream.go   the connection of one peer on the port
+//	link.go     framing "hdlc": the link (hdlc, lapb) takes the place of resync.go and stream.go
 //
-// What a device speaks over the stream is none of this package's business, with one exception: bare RawSocket octets
-// (framing "none") have no frame to find a beginning by, so resync.go knows what a RawSocket handshake looks like.
+// The package does not look into the stream, with one exception: bare RawSocket (framing "none") has no frames to
+// synchronize on, so resync.go looks for a RawSocket handshake.
 package serial

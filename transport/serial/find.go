@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// find returns the path of the device that c means.
+// find returns the path of the device described by c.
 func (c Config) find() (string, error) {
 	if c.Device != "" {
 		return c.Device, nil
@@ -19,7 +19,7 @@ func (c Config) find() (string, error) {
 	return c.Find(ports)
 }
 
-// Find returns the path of the device that c means, among ports that List has returned.
+// Find returns the path of the device described by c among ports, a result of List.
 func (c Config) Find(ports []Info) (string, error) {
 	if c.Device != "" {
 		return c.Device, nil
@@ -28,7 +28,7 @@ func (c Config) Find(ports []Info) (string, error) {
 	return info.Device, err
 }
 
-// present reports whether the device that c means is there.
+// present reports whether the device described by c is there.
 func (c Config) present() bool {
 	if c.Networked() {
 		return true
@@ -41,8 +41,8 @@ func (c Config) present() bool {
 	return err == nil
 }
 
-// choose picks the one port with the identity u. Two that match are refused: which of them is meant is not for us to
-// guess, and a guess might change with the next boot.
+// choose returns the port with identity u. It is an error if several match: the router must not guess, and the guess might
+// change with the next boot.
 func choose(u USB, ports []Info) (Info, error) {
 	var found []Info
 	for _, p := range ports {
@@ -60,7 +60,7 @@ func choose(u USB, ports []Info) (Info, error) {
 		len(found), join(found))
 }
 
-// offer says what is there instead.
+// offer describes the ports that exist instead.
 func offer(ports []Info) string {
 	var usb []Info
 	for _, p := range ports {
@@ -82,7 +82,7 @@ func join(ports []Info) string {
 	return strings.Join(names, ", ")
 }
 
-// matches reports whether a port with the identity port is one that u means.
+// matches reports whether u describes a port with identity port.
 func (u USB) matches(port USB) bool {
 	return port != (USB{}) &&
 		(u.VID == "" || strings.EqualFold(u.VID, port.VID)) &&
@@ -91,11 +91,11 @@ func (u USB) matches(port USB) bool {
 		(u.Interface == "" || hex(u.Interface) == hex(port.Interface))
 }
 
-// hex makes "0" and "00" equal.
+// hex parses an interface number, so that "0" and "00" are equal.
 func hex(s string) uint64 {
 	n, err := strconv.ParseUint(s, 16, 8)
 	if err != nil {
-		return 1 << 32 // no interface's number
+		return 1 << 32 // not an interface number
 	}
 	return n
 }

@@ -13,10 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deviceID tells devices apart, whatever name they are reached by.
+// deviceID identifies a device independently of its path.
 type deviceID struct {
 	rdev uint64
-	dev  uint64 // of the file system it is on, for pseudo-terminals: every container counts its own from 0
+	dev  uint64 // pseudo-terminals only: the file system, as every container numbers them from 0
 }
 
 func identify(path string) (id deviceID, ok bool) {
@@ -35,8 +35,8 @@ func identify(path string) (id deviceID, ok bool) {
 	return id, true
 }
 
-// holders lists the processes that have the device open, as far as this process is allowed to see. /proc/*/fd of other
-// users' processes is closed to all but root, but /proc/locks is open and names whoever locked the device.
+// holders lists the processes that have the device open, as far as this process may see. /proc/*/fd of other users is
+// readable by root only, but /proc/locks is public and names the process that locked the device.
 func holders(device string) []Process {
 	id, ok := identify(device)
 	if !ok {
@@ -49,7 +49,7 @@ func holders(device string) []Process {
 	return found
 }
 
-// allHolders looks through all processes once.
+// allHolders scans all processes once.
 func allHolders() map[deviceID][]Process {
 	found := make(map[deviceID][]Process)
 	for _, pid := range processes() {
@@ -70,7 +70,7 @@ func processes() (pids []int) {
 	return pids
 }
 
-// openDevices lists the character devices that pid has open, each once.
+// openDevices lists the character devices that pid has open, without duplicates.
 func openDevices(pid int) (ids []deviceID) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	entries, _ := os.ReadDir(dir)
@@ -78,7 +78,7 @@ func openDevices(pid int) (ids []deviceID) {
 		fd := filepath.Join(dir, e.Name())
 		name, err := os.Readlink(fd)
 		if err != nil || !strings.HasPrefix(name, "/dev/") || strings.HasSuffix(name, " (deleted)") {
-			continue // a pseudo-terminal that is gone, whose number another may have by now
+			continue // a pseudo-terminal that is gone and whose number may be in use again
 		}
 		if id, ok := identify(fd); ok && !slices.Contains(ids, id) {
 			ids = append(ids, id)
@@ -87,7 +87,7 @@ func openDevices(pid int) (ids []deviceID) {
 	return ids
 }
 
-// lockers lists the processes that have a flock on the device.
+// lockers lists the processes that hold a flock on the device.
 func lockers(device string) (found []Process) {
 	var st unix.Stat_t
 	if unix.Stat(device, &st) != nil {

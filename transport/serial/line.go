@@ -13,28 +13,28 @@ import (
 	"runnel/transport/serial/lapb"
 )
 
-// How long a line waits. A device that comes back has to be served again within 1.5 s: one poll, and one try more
-// because udev sets a new device's group only after it has appeared.
+// Waiting times of a line. A device that returns must be served within 1.5 s: one poll and one retry, as udev sets the
+// group of a new device only after the device appears.
 const (
-	poll      = 250 * time.Millisecond // between looks for a device that is not there
-	retryMin  = time.Second            // between tries at a port that cannot be opened, or is lost as soon as it is
+	poll      = 250 * time.Millisecond // between checks for a missing device
+	retryMin  = time.Second            // between attempts to open a port that cannot be opened or fails at once
 	retryMax  = 5 * time.Second
 	pauseMin  = 100 * time.Millisecond // between peers that fail at once
 	pauseMax  = time.Second
-	steady    = time.Second // what lasts this long has not failed at once
-	noiseNote = 64          // octets that are no handshake before it is worth a warning
+	steady    = time.Second // whatever lasts this long has not failed at once
+	noiseNote = 64          // bytes without a handshake that cause a warning
 )
 
-// LineConfig says which port a line keeps in use.
+// LineConfig describes a line.
 type LineConfig struct {
-	Name    string // for the logs; "": the device
+	Name    string // for logs; "" for the device
 	Port    Config
 	Framing Framing
-	Link    lapb.Config  // with framing HDLC; the line fills in Role and Baud
-	Log     *slog.Logger // nil: slog.Default()
+	Link    lapb.Config  // framing HDLC only; the line sets Role and Baud
+	Log     *slog.Logger // nil for slog.Default()
 }
 
-// Line keeps a serial port in use. Its methods may be called from any goroutine; Run by one at a time.
+// Line keeps a serial port in use. Its methods may be called from any goroutine, Run from one at a time.
 type Line struct {
 	// Static after construction.
 	port    Config
@@ -48,7 +48,7 @@ type Line struct {
 	uart   uartState
 }
 
-// NewLine returns a line that does nothing before Run.
+// NewLine returns a line. It does nothing until Run is called.
 func NewLine(c LineConfig) *Line {
 	log := cmp.Or(c.Log, slog.Default()).With("line", cmp.Or(c.Name, c.Port.target()))
 	l := &Line{port: c.Port, framing: c.Framing, framed: linkConfig(c.Link, lapb.Gateway, c.Port), log: log}
@@ -56,7 +56,7 @@ func NewLine(c LineConfig) *Line {
 	return l
 }
 
-// Validate reports what is wrong with c, without looking at any device.
+// Validate returns an error that names the invalid setting in c. It does not access any device.
 func (c LineConfig) Validate() error {
 	if err := c.Port.Validate(); err != nil || c.Framing != HDLC {
 		return err
@@ -64,16 +64,15 @@ func (c LineConfig) Validate() error {
 	return validateLink(c.Link, c.Port)
 }
 
-// Run opens the port and calls serve for each peer that speaks up on it: the next octets of the stream are the peer's
-// RawSocket handshake. With framing HDLC each connection of the link is a peer. serve has the stream for itself until it
-// returns, and closing the stream ends the peer's time, not the port's. If the device goes away, reads and writes fail at
-// once; when serve has returned the port is closed and Run waits for the device to come back.
+// Run opens the port and calls serve for each peer that connects: the stream begins with the peer's RawSocket handshake.
+// With framing HDLC each connection of the link is a peer. The stream belongs to serve until it returns. Closing the
+// stream ends the peer's connection, not the port. When the device is unplugged, reads and writes fail at once; after serve
+// has returned, Run closes the port and waits for the device to return.
 //
-// With framing Foreign nobody has to speak up: serve is called when the port is open, and gets all octets.
+// With framing Foreign there is no handshake: serve is called when the port is open, and receives all bytes.
 //
-// Run returns nil when ctx is done. It does not cut off the peer that is being served, who may want to say GOODBYE: it
-// waits for serve. What is Foreign says no GOODBYE: its stream ends with ctx. Run returns an error only if the config is
-// wrong.
+// Run returns nil when ctx is done. It waits for serve to return, so that the current session can say GOODBYE. With framing
+// Foreign there is no session, and the stream ends with ctx. Run returns an error only if the configuration is invalid.
 func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) error {
 	if err := (LineConfig{Port: l.port, Framing: l.framing, Link: l.framed}).Validate(); err != nil {
 		return fmt.Errorf("run serial line %s: %w", l.port.target(), err)
@@ -108,27 +107,27 @@ func (l *Line) Run(ctx context.Context, serve func(io.ReadWriteCloser) error) er
 	return nil
 }
 
-// hold waits for d before a port that was lost as soon as it was open is tried again, but no longer than the device is
-// there: one that comes back is another one.
+// hold waits for d before it reopens a port that failed at once. It returns early when the device disappears: a device
+// that returns is a new one.
 func (l *Line) hold(ctx context.Context, d time.Duration) {
 	for ; d > 0 && ctx.Err() == nil && l.port.present(); d -= poll {
 		sleep(ctx, min(d, poll))
 	}
 }
 
-// waitToOpen waits for the next try. A device that is not there is looked for often, as that costs little.
+// waitToOpen waits for the next attempt to open the port. Checking for a missing device is cheap, so it is checked often.
 func (l *Line) waitToOpen(ctx context.Context, err error, retry *delay) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.Is(err, os.ErrNotExist):
 		if l.status.enter(Waiting, "", err) {
-			l.log.Info("serial device is not there, waiting for it", "err", err)
+			l.log.Info("serial device not found; waiting for it", "err", err)
 		}
 		*retry = delay{min: retry.min, max: retry.max}
 		sleep(ctx, poll)
 	default:
 		if l.status.enter(Refused, "", err) {
-			l.log.Warn("cannot open serial port, trying again", "err", err)
+			l.log.Warn("cannot open serial port; retrying", "err", err)
 		}
 		retry.next(0)
 		sleep(ctx, retry.current)
@@ -148,7 +147,7 @@ func (l *Line) lost(p *Port, err error) {
 	l.log.Warn("serial port lost", "device", p.Device(), "err", err)
 }
 
-// useForeign serves whatever speaks on the port until the port fails or ctx is done. It returns why.
+// useForeign serves the port until it fails or ctx is done, and returns the reason.
 func (l *Line) useForeign(ctx context.Context, port *Port, serve func(io.ReadWriteCloser) error) error {
 	s := &stream{port: port, count: &l.count}
 	stop := context.AfterFunc(ctx, func() { s.Close() })
@@ -182,7 +181,7 @@ func (l *Line) use(ctx context.Context, port *Port, serve func(io.ReadWriteClose
 	return nil
 }
 
-// await waits for a peer's handshake, or for ctx.
+// await waits for a peer's handshake or for ctx.
 func (l *Line) await(ctx context.Context, s *stream) error {
 	l.status.enter(Listening, s.port.Device(), nil)
 	stop := context.AfterFunc(ctx, func() { s.Close() })
@@ -191,7 +190,7 @@ func (l *Line) await(ctx context.Context, s *stream) error {
 	return s.resync(func(n int) {
 		l.count.skipped.Add(uint64(n))
 		if noise < noiseNote && noise+n >= noiseNote {
-			l.log.Warn("serial device sends octets that are no RawSocket handshake; skipping them", "device", s.port.Device())
+			l.log.Warn("serial device sends bytes that are not a RawSocket handshake; skipping them", "device", s.port.Device())
 		}
 		noise += n
 	})
@@ -203,12 +202,12 @@ func (l *Line) serve(s *stream, serve func(io.ReadWriteCloser) error) error {
 	return serve(s)
 }
 
-// delay grows from min to max while what it delays keeps failing.
+// delay grows from min to max with consecutive failures.
 type delay struct {
 	min, max, current time.Duration
 }
 
-// next sets the delay after something that lasted for a time; 0 after what was steady.
+// next sets the delay after an attempt that lasted for a time; after a steady one it is 0.
 func (d *delay) next(lasted time.Duration) {
 	switch {
 	case lasted >= steady:

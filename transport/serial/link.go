@@ -13,13 +13,13 @@ import (
 	"runnel/transport/serial/lapb"
 )
 
-// Framing says what stands on the wire.
+// Framing is the framing on the wire.
 type Framing uint8
 
 const (
-	Bare    Framing = iota // the stream's own octets
-	HDLC                   // a link that makes a reliable stream of an unreliable line; see lapb
-	Foreign                // something that is no stream of RawSocket's at all: text, or a bus
+	Bare    Framing = iota // the bytes of the stream
+	HDLC                   // the link, which makes an unreliable line reliable; see lapb
+	Foreign                // a protocol other than RawSocket: text or a bus
 )
 
 var framingNames = []string{"none", "hdlc", "foreign"}
@@ -33,7 +33,7 @@ func (f *Framing) UnmarshalText(text []byte) error {
 	return err
 }
 
-// linkConfig completes what the user says of the link with what the port says.
+// linkConfig completes the link's configuration with the role and the port's baud rate.
 func linkConfig(link lapb.Config, role lapb.Role, port Config) lapb.Config {
 	link.Role = role
 	link.Baud = port.withDefaults().Baud
@@ -43,7 +43,7 @@ func linkConfig(link lapb.Config, role lapb.Role, port Config) lapb.Config {
 	return link
 }
 
-// validateLink reports what is wrong with a link on a port.
+// validateLink reports settings of a link that do not fit the port.
 func validateLink(link lapb.Config, port Config) error {
 	if bits := port.withDefaults().DataBits; bits != 8 {
 		return fmt.Errorf(`%d data bits: framing "hdlc" needs 8`, bits)
@@ -51,11 +51,11 @@ func validateLink(link lapb.Config, port Config) error {
 	return link.Validate()
 }
 
-// linkState is what a line keeps of its link over several openings of the port.
+// linkState holds the state of a line's link across openings of the port.
 type linkState struct {
 	mu      sync.Mutex
 	station *lapb.Station // nil while the port is closed
-	past    lapb.Status   // of the stations before: the counters are sums
+	past    lapb.Status   // sums of the counters of earlier stations
 }
 
 func (s *linkState) begin(station *lapb.Station) {
@@ -92,12 +92,12 @@ func (s *linkState) status() lapb.Status {
 	return s.sum()
 }
 
-// useLink keeps the gateway's end of a link on the port, and serves one stream of it after the other until the port
-// fails or ctx is done. It closes the port and returns the port's error.
+// useLink runs the gateway's end of a link on the port and serves one stream after the other, until the port fails or ctx
+// is done. It closes the port and returns the port's error.
 func (l *Line) useLink(ctx context.Context, port *Port, serve func(io.ReadWriteCloser) error) error {
-	station, err := lapb.New(port, l.framed, lapb.Hooks{Log: l.say, BaudSuspect: l.doubtBaud})
+	station, err := lapb.New(port, l.framed, lapb.Hooks{Log: l.logDevice, BaudSuspect: l.doubtBaud})
 	if err != nil {
-		return err // not so: Run has validated it
+		return err // cannot happen: Run has validated the configuration
 	}
 	l.link.begin(station)
 	defer l.link.end()
@@ -128,7 +128,7 @@ func (l *Line) serveStreams(ctx context.Context, port *Port, station *lapb.Stati
 
 func (l *Line) serveStream(s *lapb.Stream, port *Port, peer lapb.Identity, serve func(io.ReadWriteCloser) error) error {
 	defer s.Close()
-	l.log.Info("serial link is up", "device", port.Device(), "name", peer.Name, "boot", peer.BootID)
+	l.log.Info("serial link up", "device", port.Device(), "name", peer.Name, "boot", peer.BootID)
 	l.count.peers.Add(1)
 	l.status.enter(Serving, port.Device(), nil)
 	err := serve(s)
@@ -138,9 +138,9 @@ func (l *Line) serveStream(s *lapb.Stream, port *Port, peer lapb.Identity, serve
 	return err
 }
 
-// say logs what the device says.
-func (l *Line) say(line string) { l.log.Info("serial device says", "text", line) }
+// logDevice logs a log line of the device.
+func (l *Line) logDevice(line string) { l.log.Info("serial device log", "text", line) }
 
 func (l *Line) doubtBaud() {
-	l.log.Warn("serial device sends octets but no frames; perhaps its baud rate is another", "baud", l.framed.Baud)
+	l.log.Warn("serial device sends bytes but no valid frames; check its baud rate", "baud", l.framed.Baud)
 }

@@ -2,20 +2,20 @@ package serial
 
 import "strings"
 
-// Info is what is known of a serial port without opening it.
+// Info describes a serial port. It is gathered without opening the port.
 type Info struct {
 	Device string // "/dev/ttyUSB0"
 	Driver string // "ftdi_sio", "uart-pl011"; "" if unknown
 
-	USB          USB // zero if the port is none of USB's
+	USB          USB // zero unless it is a USB port
 	Manufacturer string
 	Product      string
 
 	Names   []string  // other names of the device, under /dev/serial/by-id and by-path
-	Holders []Process // who has it open, as far as this process is allowed to see
+	Holders []Process // processes that have it open, as far as this process may see
 }
 
-// List lists the serial ports that are there.
+// List lists the serial ports of the machine.
 func List() ([]Info, error) {
 	ports, err := ports()
 	if err != nil {
@@ -25,7 +25,7 @@ func List() ([]Info, error) {
 	return ports, nil
 }
 
-// String writes "/dev/ttyUSB0 (usb 0403:6001 serial A900 interface 00, FT232R, by-path/...)".
+// String returns "/dev/ttyUSB0 (usb 0403:6001 serial A900 interface 00, FT232R, by-path/...)".
 func (i Info) String() string {
 	var about []string
 	if i.USB != (USB{}) {

@@ -4,7 +4,7 @@ package serial
 
 import bugst "go.bug.st/serial"
 
-// ports knows the names only: the port library's enumerator needs cgo on some of these systems.
+// ports returns names only: the port library's enumerator needs cgo on some systems.
 func ports() ([]Info, error) {
 	names, err := bugst.GetPortsList()
 	if err != nil {

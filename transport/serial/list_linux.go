@@ -11,7 +11,7 @@ import (
 
 func ports() ([]Info, error) { return portsUnder("/") }
 
-// portsUnder reads sysfs below root: no port is opened, as opening one moves its modem lines.
+// portsUnder reads sysfs below root. It opens no port, as opening changes the modem lines.
 func portsUnder(root string) ([]Info, error) {
 	class := filepath.Join(root, "sys/class/tty")
 	entries, err := os.ReadDir(class)
@@ -29,8 +29,8 @@ func portsUnder(root string) ([]Info, error) {
 	return found, nil
 }
 
-// describe reads one entry of the tty class. Consoles and pseudo-terminals have no device behind them, and the UARTs
-// that a kernel sets aside without finding one have the type 0.
+// describe reads one entry of the tty class. Consoles and pseudo-terminals have no device; UARTs that the kernel reserves
+// without hardware have type 0.
 func describe(class string) (info Info, ok bool) {
 	device, err := filepath.EvalSymlinks(filepath.Join(class, "device"))
 	if err != nil || attribute(class, "type") == "0" {
@@ -42,8 +42,8 @@ func describe(class string) (info Info, ok bool) {
 	return info, true
 }
 
-// driver looks upwards for the driver that has the hardware. Since Linux 6.5 a UART's first two parents are the serial
-// core's own, "port" and "ctrl".
+// driver searches the parents for the driver of the hardware. Since Linux 6.5 the first two parents of a UART belong to
+// the serial core: "port" and "ctrl".
 func driver(device string) string {
 	for range 4 {
 		path, err := os.Readlink(filepath.Join(device, "driver"))
@@ -55,7 +55,7 @@ func driver(device string) string {
 	return ""
 }
 
-// describeUSB looks upwards for the USB interface and the USB device that the port belongs to.
+// describeUSB searches the parents for the USB interface and device of the port.
 func describeUSB(device string, info *Info) {
 	for dir := device; strings.Contains(dir, "/usb"); dir = filepath.Dir(dir) {
 		if n := attribute(dir, "bInterfaceNumber"); n != "" {
@@ -91,7 +91,7 @@ func addNames(root string, ports []Info) {
 	}
 }
 
-// natural orders ttyUSB2 before ttyUSB10.
+// natural compares names so that ttyUSB2 comes before ttyUSB10.
 func natural(a, b string) int {
 	stem := func(s string) string { return strings.TrimRight(s, "0123456789") }
 	if stem(a) == stem(b) && len(a) != len(b) {

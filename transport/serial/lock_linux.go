@@ -13,24 +13,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDirs is where programs look for each other's lock files, the present place first.
+// lockDirs lists the directories of UUCP lock files, the current one first.
 var lockDirs = [...]string{"/run/lock", "/var/lock"}
 
-// claim is what makes a port ours in the eyes of other programs: a flock (ours, tio, picocom, systemd), a lock file of
-// UUCP's (minicom, pppd, gpsd), and the exclusive flag that port_linux.go sets (everybody but root).
+// claim marks a port as used towards other programs: by a flock (as tio, picocom and systemd use), by a UUCP lock file
+// (minicom, pppd, gpsd), and by the exclusive flag that port_linux.go sets (all but root).
 type claim struct {
-	file string // the lock file; "" if there is none
+	file string // the lock file, or ""
 }
 
-// claimDevice refuses a device that somebody else has, with a *Held. The flock ends with f.
+// claimDevice claims a device, or returns a *Held if another process has it. The flock ends with f.
 func claimDevice(f *os.File, device string) (*claim, error) {
 	if locked, err := flock(f); err != nil {
-		return nil, fmt.Errorf("lock it: %w", err)
+		return nil, fmt.Errorf("lock: %w", err)
 	} else if !locked {
-		f.Close() // or we would find ourselves
+		f.Close() // so that this process is not found as a holder
 		return nil, &Held{By: holders(device)}
 	}
-	// Not everybody locks: getty does not, nor does cat.
+	// Some programs do not lock, such as getty and cat.
 	if by := others(holders(device)); len(by) > 0 {
 		return nil, &Held{By: by}
 	}
@@ -55,8 +55,8 @@ func others(all []Process) []Process {
 	return slices.DeleteFunc(all, func(p Process) bool { return p.PID == os.Getpid() })
 }
 
-// claimFile makes the lock file in the first directory that there is. One that cannot be written is no reason to
-// refuse the port: the flock holds.
+// claimFile creates a lock file in the first directory that exists. A directory that cannot be written is no error, as
+// the flock holds.
 func claimFile(device string) (*claim, error) {
 	for _, dir := range lockDirs {
 		c, err := lockFile(dir, device)
@@ -85,17 +85,17 @@ func lockFile(dir, device string) (*claim, error) {
 			return nil, err
 		}
 	}
-	return nil, fs.ErrExist // somebody is quicker than we are; the flock decides
+	return nil, fs.ErrExist // another program was quicker; the flock decides
 }
 
-// writeLock makes the file with its content at once: a reader must never see it empty.
+// writeLock creates the file with its content in one step, so that no reader sees it empty.
 func writeLock(path string) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "LCK..runnel")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(tmp.Name())
-	_, err = fmt.Fprintf(tmp, "%10d\n", os.Getpid()) // the format that HDB UUCP set
+	_, err = fmt.Fprintf(tmp, "%10d\n", os.Getpid()) // the format of HDB UUCP
 	err = errors.Join(err, tmp.Chmod(0o644), tmp.Close())
 	if err != nil {
 		return err
@@ -103,8 +103,8 @@ func writeLock(path string) error {
 	return os.Link(tmp.Name(), path)
 }
 
-// lockOwner returns the process a lock file names, if it lives and there is no reason to doubt that it is the one that
-// wrote it: a pid is used again, after a reboot at the latest. As we have the flock, a file with our own pid is old.
+// lockOwner returns the process named in a lock file if it is alive and plausibly wrote the file: pids are reused, at the
+// latest after a reboot. A file with this process's pid is old, as this process holds the flock.
 func lockOwner(path, device string) (p Process, live bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

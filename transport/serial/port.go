@@ -12,16 +12,16 @@ import (
 	bugst "go.bug.st/serial"
 )
 
-// ErrUnplugged says that the device is gone. The port is of no more use; the device may come back under the same name
-// or another.
+// ErrUnplugged means that the device is gone. The port cannot be used any more; the device may return under the same or
+// another name.
 var ErrUnplugged = errors.New("unplugged")
 
-// ErrSetting says that the port cannot be set to the baud rate, or to the character format.
+// ErrSetting means that the port does not support the baud rate or the character format.
 var ErrSetting = errors.New("set")
 
-// Held says that another process, or another part of this one, has the port.
+// Held means that another process, or another part of this one, has the port open.
 type Held struct {
-	By []Process // none if the system does not say who
+	By []Process // empty if the system does not tell
 }
 
 // Process is a running program.
@@ -43,8 +43,8 @@ func (h *Held) Error() string {
 	return "held by " + strings.Join(names, ", ")
 }
 
-// Open finds the port, opens it for this program alone, sets it up, throws away what waits in its buffers and lets the
-// device settle. The error wraps os.ErrNotExist if no such port is there, and a *Held if somebody else has it.
+// Open finds the port, opens it exclusively, configures it, flushes its buffers and waits for the device to settle. The
+// error wraps os.ErrNotExist if there is no such port, and a *Held if it is in use.
 func Open(ctx context.Context, c Config) (*Port, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("open serial %s: %w", c.target(), err)
@@ -86,10 +86,10 @@ func settle(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Device returns the path of the device, all links resolved.
+// Device returns the path of the device with all links resolved.
 func (p *Port) Device() string { return p.device }
 
-// Read reads what has arrived, at least one octet. Close unblocks it.
+// Read reads at least one byte. Close unblocks it.
 func (p *Port) Read(b []byte) (int, error) {
 	n, err := p.rw.Read(b)
 	return n, p.failure("read", err)
@@ -101,7 +101,7 @@ func (p *Port) Write(b []byte) (int, error) {
 	return n, p.failure("write", err)
 }
 
-// failure tells an unplugged device from other errors. A terminal whose device is gone reads as an end of file.
+// failure turns the errors of an unplugged device into ErrUnplugged. A terminal whose device is gone reads as end of file.
 func (p *Port) failure(verb string, err error) error {
 	if err == nil {
 		return nil
@@ -115,7 +115,7 @@ func (p *Port) failure(verb string, err error) error {
 	return fmt.Errorf("%s serial %s: %w", verb, p.device, bare(cause))
 }
 
-// bare takes off what names the operation and the path, which the caller says in its own words.
+// bare removes the operation and the path from an error, as the caller adds its own.
 func bare(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -124,7 +124,7 @@ func bare(err error) error {
 	return err
 }
 
-// portMode is c in the port library's words.
+// portMode converts c for the port library.
 func (c Config) portMode() *bugst.Mode {
 	m := &bugst.Mode{BaudRate: c.Baud, DataBits: c.DataBits, Parity: bugst.Parity(c.Parity)}
 	if c.StopBits == 2 {

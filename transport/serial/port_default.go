@@ -13,11 +13,11 @@ import (
 	bugst "go.bug.st/serial"
 )
 
-// Port is an open serial port, by the port library alone: without deadlines, and Close interrupts Read but not Write.
+// Port is an open serial port of the port library: it has no deadlines, and Close interrupts Read but not Write.
 type Port struct {
 	// Static after construction.
 	device string
-	rw     io.ReadWriteCloser // a bugst.Port, or a connection to another machine
+	rw     io.ReadWriteCloser // a bugst.Port or a network connection
 
 	close sync.Once
 }
@@ -37,7 +37,7 @@ func open(device string, c Config) (*Port, error) {
 
 func (p *Port) setUp(c Config) error {
 	if c.RS485 != nil {
-		return errors.New("RS-485 is for Linux")
+		return errors.New("RS-485: supported on Linux only")
 	}
 	lib := p.rw.(bugst.Port)
 	if c.DTR != Keep {
@@ -69,10 +69,10 @@ func translate(err error) error {
 	return err
 }
 
-// errors says that nothing is counted here.
+// errors returns false: nothing is counted on this system.
 func (p *Port) errors() (e Errors, ok bool) { return e, false }
 
-// SetDeadline says that there are none here, but for connections to another machine.
+// SetDeadline returns an error, except for network connections: local ports have no deadlines on this system.
 func (p *Port) SetDeadline(t time.Time) error {
 	if conn, ok := p.rw.(net.Conn); ok {
 		return conn.SetDeadline(t)
@@ -80,7 +80,7 @@ func (p *Port) SetDeadline(t time.Time) error {
 	return os.ErrNoDeadline
 }
 
-// Close gives the port back.
+// Close closes the port.
 func (p *Port) Close() (err error) {
 	p.close.Do(func() { err = p.rw.Close() })
 	return err

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connection is what moves the octets of a port.
+// connection moves the bytes of a port.
 type connection interface {
 	io.ReadWriteCloser
 	SetDeadline(t time.Time) error
@@ -25,15 +25,14 @@ type connection interface {
 
 // Port is an open serial port. Read, Write and Close may be called from different goroutines.
 //
-// The port library sets the device up, but the octets go through a descriptor of our own: the library waits in
-// select(2), which cannot take a descriptor beyond 1023 (a router has thousands), a write of its cannot be
-// interrupted, and its descriptors are inherited by child processes. What the library sets belongs to the device, not
-// to its descriptor, so it stays.
+// The port library configures the device, but data goes through a descriptor of this package. The library waits in
+// select(2), which cannot handle descriptors above 1023 (a router has thousands), cannot interrupt a write, and lets child
+// processes inherit its descriptors. Settings belong to the device rather than to the descriptor, so they persist.
 type Port struct {
 	// Static after construction.
 	device string
-	rw     connection // deadlines work, and Close interrupts
-	file   *os.File   // rw, in the runtime's poller; nil if the port is another machine's
+	rw     connection // supports deadlines, and Close interrupts Read and Write
+	file   *os.File   // rw as a file in the runtime's poller; nil for a network connection
 
 	close sync.Once
 	claim *claim
@@ -56,7 +55,7 @@ func open(device string, c Config) (*Port, error) {
 	return p, nil
 }
 
-// setUp does things in this order: nothing about the device is changed before it is ours.
+// setUp claims the device before it changes any setting.
 func (p *Port) setUp(c Config) (err error) {
 	if err := p.control(isTerminal); err != nil {
 		return fmt.Errorf("not a serial port: %w", err)
@@ -70,8 +69,8 @@ func (p *Port) setUp(c Config) (err error) {
 	return p.control(func(fd int) error { return finish(fd, c) })
 }
 
-// configure sets speed, character size and raw mode. The library's descriptor lives only this long, and no child process
-// starts meanwhile: it would inherit the descriptor and hold the device for as long as it lives.
+// configure sets speed, character format and raw mode. The library's descriptor is open only meanwhile. No child process is
+// started at that time: it would inherit the descriptor and hold the device.
 func configure(device string, c Config) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -82,15 +81,15 @@ func configure(device string, c Config) error {
 	return lib.Close()
 }
 
-// finish sets what the library has no words for: nobody else may open the port (the library takes that back when it
-// closes), closing it does not drop DTR, which would restart an Arduino.
+// finish makes settings that the library does not offer: exclusive use, which the library cancels on closing, and no HUPCL,
+// so that closing does not drop DTR and restart an Arduino.
 func finish(fd int, c Config) error {
 	if err := unix.IoctlSetInt(fd, unix.TIOCEXCL, 0); optional(err) != nil {
-		return fmt.Errorf("make it exclusive: %w", err)
+		return fmt.Errorf("make exclusive: %w", err)
 	}
 	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
 	if err != nil {
-		return fmt.Errorf("read its settings: %w", err)
+		return fmt.Errorf("read settings: %w", err)
 	}
 	t.Cflag &^= unix.HUPCL
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, t); err != nil {
@@ -120,7 +119,7 @@ func setSignal(fd, line int, s Signal) error {
 	return nil
 }
 
-// optional forgives a device that does not know the request: a pseudo-terminal has no modem lines.
+// optional ignores requests that the device does not support: a pseudo-terminal has no modem lines.
 func optional(err error) error {
 	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) {
 		return nil
@@ -151,11 +150,11 @@ func (p *Port) control(do func(fd int) error) error {
 // SetDeadline sets the time after which Read and Write fail with os.ErrDeadlineExceeded; zero means never.
 func (p *Port) SetDeadline(t time.Time) error { return p.rw.SetDeadline(t) }
 
-// Close gives the port back. What has been written is still sent.
+// Close closes the port. Data already written is still sent.
 func (p *Port) Close() (err error) {
 	p.close.Do(func() {
 		if p.claim != nil {
-			// A pseudo-terminal would stay exclusive for as long as its other end is open.
+			// A pseudo-terminal would stay exclusive until its other end is closed.
 			p.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TIOCNXCL, 0) })
 			p.claim.release()
 		}
@@ -164,7 +163,7 @@ func (p *Port) Close() (err error) {
 	return err
 }
 
-// explain says what is behind the refusal to open a device.
+// explain adds the remedy to an error of opening a device.
 func explain(device string, err error) error {
 	switch {
 	case errors.Is(err, unix.EBUSY):
@@ -175,7 +174,7 @@ func explain(device string, err error) error {
 	return bare(err)
 }
 
-// groupHint names the group that may open the device.
+// groupHint names the group whose members may open the device.
 func groupHint(device string) string {
 	info, err := os.Stat(device)
 	if err != nil {

@@ -223,7 +223,7 @@ func TestOpenErrors(t *testing.T) {
 		{Config{Device: file}, "open serial " + file + ": not a serial port: inappropriate ioctl for device"},
 		{Config{Device: "/dev/null"}, "open serial /dev/null: not a serial port: inappropriate ioctl for device"},
 		{Config{Device: dir}, "open serial " + dir + ": is a directory"},
-		{Config{}, "open serial usb *:*: neither a device nor a USB identity is given"},
+		{Config{}, "open serial usb *:*: device or USB identity is missing"},
 		{Config{USB: USB{VID: "ffff", PID: "fffe"}}, "open serial usb ffff:fffe: file does not exist: there is "},
 	} {
 		_, err := Open(context.Background(), c.config)

@@ -9,10 +9,9 @@ import (
 // handshakeLen is the length of RawSocket's handshake: 7F, LLLLSSSS, 00, 00 (advanced/transport_rawsocket.md).
 const handshakeLen = 4
 
-// Resync reads until it has what looks like the handshake of a RawSocket client, and returns it with whatever arrived
-// behind it; the octets before it are dropped. A device may be in the middle of a message when its port is opened, or
-// print boot messages, and a RawSocket stream without a link layer has no other mark to begin at. skipped is told how
-// many octets were dropped, each time some are.
+// Resync reads until a RawSocket client's handshake appears, drops everything before it, and returns the handshake with
+// any input after it. A device may be in the middle of a message when its port is opened, or print boot messages; RawSocket
+// without framing has no other mark to synchronize on. skipped is called with the number of bytes dropped each time.
 func Resync(r io.Reader, skipped func(n int)) (head []byte, err error) {
 	buf := make([]byte, 256)
 	have := 0
@@ -33,7 +32,7 @@ func Resync(r io.Reader, skipped func(n int)) (head []byte, err error) {
 	}
 }
 
-// findHandshake returns where the first handshake begins, or the beginning of one that may still become whole.
+// findHandshake returns the index of the first handshake, complete or possibly incomplete at the end.
 func findHandshake(b []byte) (at int, whole bool) {
 	for at = range b {
 		if plausible(b[at:]) {
@@ -43,8 +42,8 @@ func findHandshake(b []byte) (at int, whole bool) {
 	return len(b), false
 }
 
-// plausible reports whether b, as far as it goes, is a handshake that asks for a serializer we speak. Others are not
-// worth the risk: in the middle of a message anything may look like a handshake.
+// plausible reports whether b is the beginning of a handshake with a known serializer. Other serializers are not accepted,
+// as too much data in the middle of a message would look like a handshake.
 func plausible(b []byte) bool {
 	return b[0] == 0x7F &&
 		(len(b) < 2 || wamp.Serializer(b[1]&0x0F).Known()) &&

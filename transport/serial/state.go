@@ -8,42 +8,42 @@ import (
 	"runnel/transport/serial/lapb"
 )
 
-// Phase says what a line is doing.
+// Phase is what a line is currently doing.
 type Phase string
 
 const (
 	Stopped   Phase = "stopped"   // Run is not running
-	Waiting   Phase = "waiting"   // the device is not there
-	Refused   Phase = "refused"   // it is there and cannot be opened; see State.Err
-	Listening Phase = "listening" // the port is open, and no peer speaks
-	Serving   Phase = "serving"   // a peer has the port
+	Waiting   Phase = "waiting"   // the device is missing
+	Refused   Phase = "refused"   // the port cannot be opened; see State.Err
+	Listening Phase = "listening" // the port is open, without a peer
+	Serving   Phase = "serving"   // a peer uses the port
 )
 
-// State is what a line is doing and has done.
+// State is the state of a line and its counters.
 type State struct {
 	Phase  Phase
-	Since  time.Time // of the phase
-	Device string    // the device that is open; "" if none is
-	Err    error     // why the port could not be opened, or was lost, the last time; nil if it never happened
+	Since  time.Time // when Phase last changed
+	Device string    // the open device, or ""
+	Err    error     // last reason for failing to open or losing the port, or nil
 
-	ErrAt time.Time // when that was
+	ErrAt time.Time // when Err occurred
 
-	Opens   uint64 // times the port was opened
-	Losses  uint64 // times the device went away
-	Peers   uint64 // peers that were served
-	In, Out uint64 // octets
-	Skipped uint64 // octets in that were no peer's
+	Opens   uint64 // successful openings of the port
+	Losses  uint64 // failures of the open port
+	Peers   uint64 // peers served
+	In, Out uint64 // bytes
+	Skipped uint64 // bytes received outside of any peer's stream
 
-	UART *Errors      // what the hardware complains of, since Run began; nil if the driver does not count it
-	Link *lapb.Status // with framing HDLC, else nil; its counters are those since Run began
+	UART *Errors      // hardware errors since Run began; nil if the driver does not count them
+	Link *lapb.Status // framing HDLC only: the link's status, with counters since Run began
 }
 
-// Errors are characters that a UART could not take as it should.
+// Errors counts characters that a UART received wrongly.
 type Errors struct {
-	Framing uint64 // without a stop bit: another baud rate, or noise
+	Framing uint64 // missing stop bit: wrong baud rate or noise
 	Parity  uint64
-	Overrun uint64 // lost because nobody took them in time: in the UART, or in the driver
-	Breaks  uint64 // the line was held low: unplugged, or without power
+	Overrun uint64 // lost because the UART or the driver was not read in time
+	Breaks  uint64 // break conditions: unplugged or without power
 }
 
 func (e Errors) plus(o Errors) Errors {
@@ -54,14 +54,14 @@ func (e Errors) minus(o Errors) Errors {
 	return Errors{e.Framing - o.Framing, e.Parity - o.Parity, e.Overrun - o.Overrun, e.Breaks - o.Breaks}
 }
 
-// uartState sums up what the ports counted. A driver counts from when it was loaded, for all programs.
+// uartState sums the counters of the ports opened so far. A driver counts since it was loaded, for all programs.
 type uartState struct {
 	mu     sync.Mutex
-	port   *Port // nil while none is open
+	port   *Port // nil while no port is open
 	before Errors
-	now    Errors // since then, when it was last looked at: who is unplugged says nothing
+	now    Errors // since before, as last read; an unplugged port cannot be read
 	past   Errors
-	known  bool // some driver counts
+	known  bool // the driver of some port counts
 }
 
 func (u *uartState) begin(p *Port) {
@@ -72,7 +72,7 @@ func (u *uartState) begin(p *Port) {
 	}
 }
 
-// end keeps what the port has counted.
+// end keeps the counters of the port.
 func (u *uartState) end() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -80,7 +80,7 @@ func (u *uartState) end() {
 	u.port = nil
 }
 
-// sum is called with mu held.
+// sum returns the total. Call it with mu held.
 func (u *uartState) sum() Errors {
 	if u.port == nil {
 		return u.past
@@ -105,7 +105,7 @@ type counters struct {
 	opens, losses, peers, in, out, skipped atomic.Uint64
 }
 
-// status is the part of State that changes as a whole.
+// status is the part of State that changes together.
 type status struct {
 	mu     sync.Mutex
 	phase  Phase
@@ -115,7 +115,7 @@ type status struct {
 	errAt  time.Time
 }
 
-// enter reports whether this is news: another phase, or another reason for it.
+// enter changes the state. It reports whether the phase or the error is new.
 func (s *status) enter(phase Phase, device string, err error) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,7 @@ func (s *status) enter(phase Phase, device string, err error) (news bool) {
 	return news
 }
 
-// State returns the line's state.
+// State returns the current state.
 func (l *Line) State() State {
 	l.status.mu.Lock()
 	defer l.status.mu.Unlock()

@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// stream is one peer's time on an open port. Closing it ends the peer's time, not the port: what Read and Write are
-// waiting for is broken off, and the next stream begins on the same port.
+// stream is one peer's connection on an open port. Closing it interrupts pending reads and writes but leaves the port open
+// for the next stream.
 type stream struct {
 	port  *Port
 	count *counters
 
 	mu     sync.Mutex
 	closed bool
-	busy   sync.WaitGroup // calls under way; added to under mu while not closed
+	busy   sync.WaitGroup // calls in progress; added to under mu while not closed
 
-	// Owned by the reader, and by Line while there is none.
-	ahead []byte // read before, not yet handed out
-	hello int    // what is left to hand out of the peer's handshake
-	tail  tail   // the last octets handed out behind the handshake
+	// Owned by the reader; by Line while there is none.
+	ahead []byte // read from the port but not yet returned
+	hello int    // bytes of the peer's handshake not yet returned
+	tail  tail   // the last bytes returned after the handshake
 
-	lost error // guarded by mu: the port itself failed
+	lost error // guarded by mu: the port's error
 }
 
-// begin makes the port's deadlines ours for the call.
+// begin marks a call as in progress, which keeps the port's deadlines with this stream.
 func (s *stream) begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *stream) end(err error) error {
 	return err
 }
 
-// Read reads what the device sent.
+// Read reads data from the device.
 func (s *stream) Read(b []byte) (n int, err error) {
 	if err := s.begin(); err != nil {
 		return 0, err
@@ -90,7 +90,7 @@ func (s *stream) SetDeadline(t time.Time) error {
 	return s.port.SetDeadline(t)
 }
 
-// Close ends the stream. Any goroutine, any number of times.
+// Close ends the stream. It may be called from any goroutine, repeatedly.
 func (s *stream) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func (s *stream) Close() error {
 	}
 	s.closed = true
 	if err := s.port.SetDeadline(time.Unix(1, 0)); errors.Is(err, os.ErrNoDeadline) {
-		// Not every system can break off a read. Then the port has to go and come back.
+		// Without deadlines a read cannot be interrupted: close the port, which Line opens again.
 		s.lost = errors.Join(s.lost, s.port.Close())
 		if s.lost == nil {
 			s.lost = os.ErrClosed
@@ -108,7 +108,7 @@ func (s *stream) Close() error {
 	return nil
 }
 
-// resync waits for a peer's handshake, which is then the next to be read.
+// resync waits for a peer's handshake, which Read returns first.
 func (s *stream) resync(skipped func(n int)) error {
 	head, err := Resync(s, skipped)
 	if err != nil {
@@ -119,11 +119,11 @@ func (s *stream) resync(skipped func(n int)) error {
 	return nil
 }
 
-// rest returns what the next stream on the port has to look at first.
+// rest returns the input that the next stream on the port must check first.
 func (s *stream) rest() []byte { return append(s.tail.octets(), s.ahead...) }
 
-// finish closes the stream, waits for the calls under way, makes the port fit for the next stream and returns the
-// port's error if it has failed.
+// finish closes the stream, waits for calls in progress, and prepares the port for the next stream. It returns the
+// port's error if the port has failed.
 func (s *stream) finish() error {
 	s.Close()
 	s.busy.Wait()
@@ -135,8 +135,8 @@ func (s *stream) finish() error {
 	return s.lost
 }
 
-// tail remembers the last octets of a stream. A device that restarts sends its handshake into the old stream, which
-// breaks on it; it is the last the device sends until it is answered. So the next stream looks there first.
+// tail keeps the last bytes of a stream. A device that restarts sends its handshake into the old stream, which fails on
+// it, and then waits for the answer. The next stream therefore checks these bytes first.
 type tail struct {
 	buf [handshakeLen]byte
 	n   int

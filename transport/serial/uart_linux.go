@@ -17,7 +17,7 @@ type rs485 struct {
 	_              [5]uint32
 }
 
-// Its flags.
+// Bits of rs485.flags.
 const (
 	rs485Enabled    = 1 << 0
 	rs485OnSend     = 1 << 1
@@ -41,9 +41,9 @@ func (r RS485) kernel() (k rs485) {
 	return k
 }
 
-var errNoRS485 = errors.New("the driver does none; adapters that switch by themselves need no rs485")
+var errNoRS485 = errors.New("not supported by the driver; leave rs485 out if the adapter switches by itself")
 
-// setRS485 sets it, and looks whether the driver obeys: what one does not know it leaves out without a word.
+// setRS485 applies r and reads it back, as drivers silently ignore what they do not support.
 func setRS485(fd int, r RS485) error {
 	want := r.kernel()
 	got := want
@@ -54,15 +54,15 @@ func setRS485(fd int, r RS485) error {
 	}
 	got = rs485{}
 	if err := control(fd, unix.TIOCGRS485, unsafe.Pointer(&got)); err != nil {
-		return fmt.Errorf("read it back: %w", err)
+		return fmt.Errorf("read back: %w", err)
 	}
 	if differ := want.differences(got); len(differ) > 0 {
-		return fmt.Errorf("the driver does not obey %s", strings.Join(differ, ", "))
+		return fmt.Errorf("the driver does not support %s", strings.Join(differ, ", "))
 	}
 	return nil
 }
 
-// differences names what the driver did otherwise, in the words of a configuration.
+// differences lists the settings that the driver changed, by their configuration keys.
 func (k rs485) differences(got rs485) (names []string) {
 	for _, f := range [...]struct {
 		flag uint32
@@ -88,7 +88,7 @@ type icounter struct {
 	_                                       [9]int32
 }
 
-// errors returns what the driver has counted since it was loaded; a pseudo-terminal counts nothing.
+// errors returns the driver's counters since it was loaded. ok is false for a pseudo-terminal, which counts nothing.
 func (p *Port) errors() (e Errors, ok bool) {
 	var c icounter
 	err := p.control(func(fd int) error { return control(fd, unix.TIOCGICOUNT, unsafe.Pointer(&c)) })

@@ -49,7 +49,7 @@ func TestRS485(t *testing.T) {
 func TestRS485IsRefused(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
 	_, err := Open(context.Background(), Config{Device: d.Port(), RS485: &RS485{}})
-	if err == nil || !strings.Contains(err.Error(), "set RS-485: the driver does none") {
+	if err == nil || !strings.Contains(err.Error(), "set RS-485: not supported by the driver") {
 		t.Errorf("Open: %v", err)
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"runnel/transport/serial/lapb"
 )
 
-// OpenURL opens the port that a URL names, for a client that dials:
+// OpenURL opens the port described by a URL, for a client that dials:
 //
 //	serial:///dev/ttyUSB0?baud=115200&framing=hdlc
 //	serial:?vid=2341&pid=0043
 //
-// With framing=hdlc the program is the device at the far end of the line, as a microcontroller would be, and OpenURL
-// returns when the link is up. See ParseURL for the keys.
+// With framing=hdlc the program acts as the device at the end of the line, like a microcontroller, and OpenURL returns
+// when the link is up. ParseURL lists the keys.
 func OpenURL(ctx context.Context, u *url.URL) (io.ReadWriteCloser, error) {
 	c, err := ParseURL(u)
 	if err != nil {
@@ -26,21 +26,21 @@ func OpenURL(ctx context.Context, u *url.URL) (io.ReadWriteCloser, error) {
 	}
 	p, err := Open(ctx, c.Port)
 	if err != nil {
-		return nil, err // not p: an interface that holds a nil *Port is not nil
+		return nil, err // not p: an interface holding a nil *Port is not nil
 	}
 	if c.Framing == Bare {
 		return p, nil
 	}
 	stream, err := lapb.Dial(ctx, p, linkConfig(c.Link, lapb.Device, c.Port), lapb.Hooks{})
 	if err != nil {
-		return nil, fmt.Errorf("call over serial %s: %w", p.Device(), err)
+		return nil, fmt.Errorf("connect over serial %s: %w", p.Device(), err)
 	}
 	return stream, nil
 }
 
-// ParseURL reads a serial URL: the path is the device; the query may hold baud, data_bits, stop_bits, parity, dtr, rts,
-// settle, framing ("none", which is the default, or "hdlc"), and instead of a path vid, pid, serial and interface.
-// With framing=hdlc it may also hold window, frame, retries, t1, t2, t3, half_duplex and name.
+// ParseURL parses a serial URL. Its path is the device. The query may hold baud, data_bits, stop_bits, parity, dtr, rts,
+// settle and framing ("none", the default, or "hdlc"), and instead of a path vid, pid, serial and interface. With
+// framing=hdlc it may also hold window, frame, retries, t1, t2, t3, half_duplex and name.
 func ParseURL(u *url.URL) (LineConfig, error) {
 	fail := func(err error) (LineConfig, error) {
 		return LineConfig{}, fmt.Errorf("parse %s: %w", u.Redacted(), err)
@@ -58,7 +58,7 @@ func ParseURL(u *url.URL) (LineConfig, error) {
 	c := LineConfig{Port: Config{Device: u.Path}}
 	for key, values := range query {
 		if len(values) != 1 {
-			return fail(fmt.Errorf("%s is given %d times", key, len(values)))
+			return fail(fmt.Errorf("%s: given %d times", key, len(values)))
 		}
 		if err := c.set(key, values[0]); err != nil {
 			return fail(err)

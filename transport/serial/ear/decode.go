@@ -11,34 +11,34 @@ import (
 	"runnel/transport/serial/modbus"
 )
 
-// Ways to decode, as a command line names them.
+// Ways lists the decoders by their names on the command line.
 var Ways = []string{"auto", "hdlc", "text", "modbus", "hex"}
 
-// How long auto makes up its mind, and what ends a frame of Modbus or a lump of octets.
+// Limits of auto's decision, and the pause that ends a Modbus frame or a chunk.
 const (
 	undecidedOctets = 512
 	undecidedTime   = 2 * time.Second
 	Pause           = 30 * time.Millisecond
 )
 
-// maxText is the longest line of text that is shown as one.
+// maxText is the longest line of text shown in one piece.
 const maxText = 1 << 10
 
-// Decoder makes lines for people of what is heard. It belongs to one goroutine.
+// Decoder turns received bytes into lines for people. It belongs to one goroutine.
 type Decoder struct {
-	way   string // of Ways
+	way   string // one of Ways
 	tell  func(line string)
-	held  []byte // auto: what was heard so far; modbus, hex: what no pause has ended; text: the line so far
+	held  []byte // auto: the input so far; modbus, hex: input since the last pause; text: the line so far
 	since time.Time
 	hdlc  *hdlc.Decoder
 }
 
-// NewDecoder returns a Decoder of one of the Ways.
+// NewDecoder returns a Decoder for one of Ways.
 func NewDecoder(way string, tell func(line string)) *Decoder {
 	return &Decoder{way: way, tell: tell, hdlc: hdlc.NewDecoder(lapb.MaxInfo)}
 }
 
-// Hear takes octets that have arrived.
+// Hear takes received bytes.
 func (d *Decoder) Hear(octets []byte, now time.Time) {
 	switch d.way {
 	case "hdlc":
@@ -58,7 +58,7 @@ func (d *Decoder) Hear(octets []byte, now time.Time) {
 	}
 }
 
-// Silent is told that nothing has arrived for a Pause.
+// Silent is called when nothing has arrived for a Pause.
 func (d *Decoder) Silent(now time.Time) {
 	switch {
 	case len(d.held) == 0 || d.way == "text" || d.way == "hdlc":
@@ -69,7 +69,7 @@ func (d *Decoder) Silent(now time.Time) {
 	}
 }
 
-// decide chooses a way when what was heard suffices, or too much time has passed.
+// decide selects a decoder once the input is clear or the time is up.
 func (d *Decoder) decide(now time.Time) {
 	g := Look(d.held)
 	if !g.Sure && len(d.held) < undecidedOctets && now.Sub(d.since) < undecidedTime {
@@ -115,7 +115,7 @@ func (d *Decoder) text(octets []byte) {
 	}
 }
 
-// lump tells of octets between two pauses: frames of Modbus, and what is none in hexadecimal.
+// lump decodes the bytes between two pauses: Modbus frames, and the rest in hexadecimal.
 func (d *Decoder) lump() {
 	var odd []byte
 	flush := func() {

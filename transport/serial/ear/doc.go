@@ -1,8 +1,8 @@
-// Package ear listens to serial lines of which nobody knows what they speak.
+// Package ear identifies what a serial line carries.
 //
-//	guess.go    what octets look like: frames of the link, Modbus, NMEA, text, or nothing known
-//	decode.go   octets -> lines for people, one a frame or a line of text
-//	probe.go    tries baud rates until one makes sense
+//	guess.go    Look: frames of the link, Modbus, NMEA, text or unknown
+//	decode.go   Decoder: received bytes -> text for people, one line per frame
+//	probe.go    Prober: tries baud rates until the input makes sense
 //
-// It only listens: what it opens it does not write to.
+// The package only listens: it never writes to a port.
 package ear

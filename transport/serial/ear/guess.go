@@ -13,18 +13,18 @@ import (
 	"runnel/transport/serial/modbus"
 )
 
-// Kind is what a line speaks.
+// Kind is the protocol on a line.
 type Kind uint8
 
 const (
 	Silence   Kind = iota // nothing at all
-	Nonsense              // octets that make no sense: another baud rate, or something unknown
+	Nonsense              // unreadable bytes: a wrong baud rate or an unknown protocol
 	Text                  // lines of text
 	JSON                  // lines of JSON
-	CSV                   // lines of values with commas between, of the same number each
-	NMEA                  // sentences of NMEA 0183, with checksums that are right
+	CSV                   // lines with equal numbers of comma-separated values
+	NMEA                  // sentences of NMEA 0183 with valid checksums
 	Modbus                // frames of Modbus RTU
-	RawSocket             // a peer that wants to speak WAMP, without a link
+	RawSocket             // a peer that opens RawSocket without the link
 	Link                  // frames of the link
 )
 
@@ -32,20 +32,20 @@ var kindNames = []string{"silence", "octets that make no sense", "text", "lines 
 
 func (k Kind) String() string { return kindNames[k] }
 
-// Guess is what octets look like.
+// Guess is the likely protocol of received bytes.
 type Guess struct {
 	Kind   Kind
-	Sure   bool // what was heard can hardly be anything else
+	Sure   bool // another protocol is very unlikely
 	Octets int
-	Pieces int    // frames, sentences or lines
+	Pieces int    // number of frames, sentences or lines
 	Sample string // one of them
-	Values int    // of CSV: how many in a line
+	Values int    // CSV: values per line
 }
 
-// enough is how many lines of text have to make sense.
+// enough is how many pieces make a guess sure.
 const enough = 3
 
-// Look says what octets look like.
+// Look guesses the protocol of received bytes.
 func Look(octets []byte) Guess {
 	if len(octets) == 0 {
 		return Guess{}
@@ -70,7 +70,7 @@ func frames(octets []byte) (g Guess) {
 	return g
 }
 
-// handshake looks for RawSocket's: 7F, limits and serializer, 0, 0.
+// handshake looks for a RawSocket handshake: 7F, limits and serializer, 0, 0.
 func handshake(octets []byte) (g Guess) {
 	for rest := octets; len(rest) >= 4; rest = rest[1:] {
 		if rest[0] == 0x7F && wamp.Serializer(rest[1]&0x0F).Known() && rest[2] == 0 && rest[3] == 0 {
@@ -81,7 +81,7 @@ func handshake(octets []byte) (g Guess) {
 	return g
 }
 
-// telegrams looks for frames of Modbus, which have to be most of what there is.
+// telegrams looks for Modbus frames, which must cover most of the input.
 func telegrams(octets []byte) (g Guess) {
 	covered := 0
 	for rest := octets; len(rest) > 0; {
@@ -102,7 +102,7 @@ func telegrams(octets []byte) (g Guess) {
 	return g
 }
 
-// text looks for lines. The first may be half of one, the last too.
+// text looks for lines. The first and the last may be incomplete.
 func text(octets []byte) (g Guess) {
 	octets = bytes.ReplaceAll(octets, []byte{0}, nil)
 	all := bytes.FieldsFunc(octets, func(r rune) bool { return r == '\r' || r == '\n' })
@@ -141,7 +141,7 @@ func text(octets []byte) (g Guess) {
 	return g
 }
 
-// legible reports whether octets are text but for one in 32: a line breaks now and then.
+// legible reports whether at most one in 32 characters is unprintable, as lines have occasional errors.
 func legible(octets []byte) bool {
 	bad, total := 0, 0
 	for len(octets) > 0 {

@@ -16,24 +16,24 @@ type Port interface {
 	SetDeadline(time.Time) error
 }
 
-// Bauds are the rates that are tried, the usual ones first.
+// Bauds lists the baud rates to try, the usual ones first.
 var Bauds = []int{115200, 9600, 57600, 38400, 19200, 4800, 230400, 460800, 921600, 2400, 1200}
 
-// keep is how much of what is heard is kept.
+// keep is how many received bytes are kept.
 const keep = 16 << 10
 
-// Prober finds out what a line speaks.
+// Prober finds the settings and the protocol of a line.
 type Prober struct {
-	Each time.Duration                                      // how long each try listens, unless it is sure before
+	Each time.Duration                                      // how long each try listens, unless it is sure earlier
 	Open func(context.Context, serial.Config) (Port, error) // opens the port
-	Tell func(serial.Config, Guess)                         // is told what each try has heard
+	Tell func(serial.Config, Guess)                         // called with the result of each try
 
 	best  serial.Config
 	guess Guess
 }
 
-// Probe returns how the port has to be set, and what is to be heard then. c says which port it is; its Baud, if there is
-// one, is the only one that is tried.
+// Probe returns the port's settings and what it receives with them. c names the port; if c has a baud rate, no other is
+// tried.
 func (p *Prober) Probe(ctx context.Context, c serial.Config) (serial.Config, Guess, error) {
 	p.best, p.guess = c, Guess{}
 	bauds := Bauds
@@ -52,7 +52,7 @@ func (p *Prober) Probe(ctx context.Context, c serial.Config) (serial.Config, Gue
 	return p.best, p.guess, err
 }
 
-// withParity makes the tries where octets came and made no sense: the parity bit may be to blame.
+// withParity repeats the tries that received unreadable bytes with other parities.
 func withParity(doubtful []serial.Config) (tries []serial.Config) {
 	for _, c := range doubtful {
 		c.Parity = serial.Even
@@ -63,12 +63,12 @@ func withParity(doubtful []serial.Config) (tries []serial.Config) {
 	return tries
 }
 
-// try listens at each setting until it is sure. It returns those at which octets made no sense.
+// try listens with each setting until it is sure. It returns the settings with unreadable input.
 func (p *Prober) try(ctx context.Context, tries []serial.Config) (doubtful []serial.Config, err error) {
 	for _, c := range tries {
 		heard, err := p.listen(ctx, c)
 		if errors.Is(err, serial.ErrSetting) {
-			continue // not a rate of this port
+			continue // a baud rate the port does not support
 		}
 		if err != nil {
 			return nil, err
