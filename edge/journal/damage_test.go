@@ -95,7 +95,7 @@ func TestLegacyLogGoesOn(t *testing.T) {
 // failing is a disk with operations that fail.
 type failing struct {
 	Disk
-	sync, syncDir, remove, rename, truncate, append error
+	sync, syncDir, remove, rename, truncate, append, write error
 
 	syncs, appends int // calls of Sync and Append
 	open           int // files that are open now
@@ -143,6 +143,13 @@ func (d *failing) Remove(name string) error {
 		return d.remove
 	}
 	return d.Disk.Remove(name)
+}
+
+func (f failingFile) Write(b []byte) (int, error) {
+	if f.disk.write != nil {
+		return 0, f.disk.write
+	}
+	return f.File.Write(b)
 }
 
 func (f failingFile) Sync() error {
