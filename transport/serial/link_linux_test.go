@@ -183,11 +183,11 @@ func TestDialLink(t *testing.T) {
 
 func TestLinkConfigIsWrong(t *testing.T) {
 	for want, c := range map[string]LineConfig{
-		`run serial line /dev/ttyS0: 7 data bits: framing "hdlc" needs 8`:              {Port: Config{Device: "/dev/ttyS0", DataBits: 7}, Framing: HDLC},
-		"run serial line /dev/ttyS0: window of 8 frames: want 1 to 7":                  {Port: Config{Device: "/dev/ttyS0"}, Framing: HDLC, Link: lapb.Config{Window: 8}},
-		"run serial line usb *:*: device or USB identity is missing":        {Framing: HDLC},
-		"run serial line /dev/ttyS0: baud -1: out of range":                            {Port: Config{Device: "/dev/ttyS0", Baud: -1}, Framing: HDLC},
-		"run serial line /dev/ttyS0: frames of 5 octets: want 32 to 1024":              {Port: Config{Device: "/dev/ttyS0"}, Framing: HDLC, Link: lapb.Config{Info: 5}},
+		`run serial line /dev/ttyS0: 7 data bits: framing "hdlc" needs 8`:               {Port: Config{Device: "/dev/ttyS0", DataBits: 7}, Framing: HDLC},
+		"run serial line /dev/ttyS0: window of 8 frames: want 1 to 7":                   {Port: Config{Device: "/dev/ttyS0"}, Framing: HDLC, Link: lapb.Config{Window: 8}},
+		"run serial line usb *:*: device or USB identity is missing":                    {Framing: HDLC},
+		"run serial line /dev/ttyS0: baud -1: out of range":                             {Port: Config{Device: "/dev/ttyS0", Baud: -1}, Framing: HDLC},
+		"run serial line /dev/ttyS0: frames of 5 octets: want 32 to 1024":               {Port: Config{Device: "/dev/ttyS0"}, Framing: HDLC, Link: lapb.Config{Info: 5}},
 		"run serial line /dev/ttyS0: T2 1s: want at most a quarter of T1 (50.677083ms)": {Port: Config{Device: "/dev/ttyS0"}, Framing: HDLC, Link: lapb.Config{T2: time.Second}},
 	} {
 		if err := NewLine(c).Run(context.Background(), nil); err == nil || err.Error() != want {

@@ -1,0 +1,109 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestOtherWritesAnswer holds that a write is done only when its own answer says so.
+func TestOtherWritesAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBus()
+		b.set(1, func(request []byte) []byte {
+			request[3]++
+			return seal(request[:6])
+		})
+		m, _ := master(t, b, Config{Points: []Point{{Slave: 1, Address: 7, WriteOnly: true}}})
+		synctest.Wait()
+		if err := m.Write(t.Context(), 0, int64(1)); err != ErrSilent {
+			t.Errorf("the answer to another write: %v", err)
+		}
+	})
+}
+
+func TestWrite(t *testing.T) {
+	for _, echo := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b, r := newFakeBus(), newRegisters(1)
+			b.echo = echo
+			b.set(1, r.answer)
+			m, events := master(t, b, Config{Points: []Point{
+				{Slave: 1, Every: time.Minute, Topic: topic(t, "com.x")},
+				{Slave: 1, Address: 7, WriteOnly: true, Type: Uint32},
+				{Slave: 3, Address: 7, WriteOnly: true},
+			}})
+			time.Sleep(time.Second)
+			if got := values(events); !reflect.DeepEqual(got, []any{int64(1)}) {
+				t.Fatal(got)
+			}
+			if err := m.Write(t.Context(), 0, int64(42)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // what was written is looked at
+			if got := values(events); !reflect.DeepEqual(got, []any{int64(42)}) {
+				t.Error(got)
+			}
+			if m.State().Echo != echo {
+				t.Errorf("echo %v: %+v", echo, m.State())
+			}
+			if err := m.Write(t.Context(), 1, int64(42)); err != Exception(1) {
+				t.Errorf("a function that the slave has not: %v", err)
+			}
+			if err := m.Write(t.Context(), 2, int64(42)); err != ErrSilent {
+				t.Errorf("a slave that is not there: %v", err)
+			}
+			if err := m.Write(t.Context(), 0, "x"); !errors.Is(err, ErrValue) {
+				t.Errorf("no value: %v", err)
+			}
+			late, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := m.Write(late, 2, int64(1)); err != context.Canceled {
+				t.Errorf("canceled: %v", err)
+			}
+		})
+	}
+}
+
+func TestWriteWithoutBus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := New(Config{Points: []Point{{Slave: 1, WriteOnly: true}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Write(t.Context(), 0, int64(1)); err != ErrAbsent {
+			t.Error(err)
+		}
+		b := newFakeBus()
+		done := make(chan error)
+		go func() { done <- m.Run(b, nil) }()
+		synctest.Wait()
+		written := make(chan error, 30)
+		for range 30 {
+			go func() { written <- m.Write(t.Context(), 0, int64(1)) }()
+		}
+		time.Sleep(time.Millisecond)
+		b.Close()
+		if err := <-done; err != io.EOF {
+			t.Error(err)
+		}
+		absent, busy := 0, 0
+		for range 30 {
+			switch err := <-written; {
+			case errors.Is(err, ErrAbsent):
+				absent++
+			case err == ErrBusy:
+				busy++
+			default:
+				t.Error(err)
+			}
+		}
+		if absent < maxWrites || absent > maxWrites+1 || busy != 30-absent {
+			t.Errorf("%d absent, %d busy", absent, busy)
+		}
+	})
+}
