@@ -23,7 +23,7 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 	"bin", "dist"} // the last two are built
 
 // floors says what the packages under a path may import of the project's own: the paths listed, with all below them. The
-// longest matching path counts. Imports point down only, so that each part can be read, tested and replaced without the
+// longest matching path counts; a path behind "=" stands for that package alone. Imports point down only, so that each part can be read, tested and replaced without the
 // ones above it.
 var floors = map[string][]string{
 	"cmd":            {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
@@ -40,7 +40,10 @@ var floors = map[string][]string{
 	"edge/dedup":     {"edge/codec", "edge/journal", "edge/wamp"},
 	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
 	"transport":      {"transport", "edge/budget", "edge/wamp"},
-	"uplink":         {"uplink", "edge/client", "edge/codec", "edge/journal", "edge/wamp"},
+	"uplink":         {"uplink/spool", "edge/client", "edge/wamp"},
+	"uplink/spool":   {"edge/codec", "edge/journal", "edge/wamp"},
+	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"}, // beside each other: no link
+	"uplink/mqtt":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
 	"boards":         {},
 	"examples":       {"edge/client", "transport"},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
@@ -151,6 +154,11 @@ func TestObjections(t *testing.T) {
 		{"transport/rawsocket", false, "go.bug.st/serial", false},
 		{"transport/rawsocket", false, "runnel/edge", false},
 		{"uplink", false, "runnel/transport", false},
+		{"uplink", false, "runnel/uplink/wamp", false},
+		{"uplink/wamp", false, "runnel/uplink", true},
+		{"uplink/wamp", false, "runnel/uplink/mqtt", false},
+		{"uplink/mqtt", false, "runnel/uplink/wamp", false},
+		{"uplink/spool", false, "runnel/uplink", false},
 		{"boards", false, "runnel/edge/wamp", false},
 		{"cmd/runnel", false, "runnel/uplink", true},
 		{"cmd/runnel", false, "go.uber.org/goleak", false},
@@ -254,7 +262,12 @@ func within(name string, paths []string) bool {
 	return slices.ContainsFunc(paths, func(p string) bool { return below(name, p) })
 }
 
-func below(name, p string) bool { return name == p || strings.HasPrefix(name, p+"/") }
+func below(name, p string) bool {
+	if alone, ok := strings.CutPrefix(p, "="); ok {
+		return name == alone
+	}
+	return name == p || strings.HasPrefix(name, p+"/")
+}
 
 // longest finds the entry of the longest path that pkg lies in.
 func longest(rules map[string][]string, pkg string) (rule []string, ok bool) {

@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink/spool"
 )
@@ -15,14 +14,14 @@ import (
 //
 //	GiveTo    the old link notes which publications it stores from now on
 //	Run       the new link subscribes; its events wait
-//	          the old link is stopped: it unsubscribes, and stores what the router has sent it before (Left)
-//	          the new link stores what has waited, except what the old one has stored already (Stored)
-//	          the old link has left the far side (Ended): the new one dials
+//	          the old link is stopped: it unsubscribes, and stores what the router has sent it before (leave)
+//	          the new link stores what has waited, except what the old one has stored already (hasStored)
+//	          the old link has left the far side (end): the new one dials
 //
 // The order of events holds across the exchange.
 type Handover struct {
-	left  chan struct{} // closed by Left
-	ended chan struct{} // closed by Ended
+	left  chan struct{} // closed by leave
+	ended chan struct{} // closed by end
 
 	stop func() // ends the spool's Run; set before ended is closed
 
@@ -31,9 +30,8 @@ type Handover struct {
 }
 
 const (
-	maxStored    = 1 << 16          // publications that a handover remembers; repeats of more than that are possible
-	storedFor    = time.Minute      // from Left on; what has waited is stored by then
-	handoverTime = 10 * time.Second // for what the router has sent before
+	maxStored = 1 << 16     // publications that a handover remembers; repeats of more than that are possible
+	storedFor = time.Minute // from leave on; what has waited is stored by then
 
 	// A publisher may route by a table of topics that is older than the new link's subscription. It is long done with it when
 	// so much time has passed.
@@ -45,8 +43,8 @@ func NewHandover() *Handover {
 	return &Handover{left: make(chan struct{}), ended: make(chan struct{}), stored: make(map[wamp.ID]struct{})}
 }
 
-// Store notes a publication that the old link stores. h may be nil: there is no exchange.
-func (h *Handover) Store(id wamp.ID) {
+// store notes a publication that the old link stores. h may be nil: there is no exchange.
+func (h *Handover) store(id wamp.ID) {
 	if h == nil {
 		return
 	}
@@ -57,14 +55,14 @@ func (h *Handover) Store(id wamp.ID) {
 	}
 }
 
-// Settle waits until every event reaches the new link. The old link calls it when it is stopped.
-func (h *Handover) Settle() { time.Sleep(stragglers) }
+// settle waits until every event reaches the new link. The old link calls it when it is stopped.
+func (h *Handover) settle() { time.Sleep(stragglers) }
 
-// HasLeft waits for Left. The old link's local session stays as long.
-func (h *Handover) HasLeft() { <-h.left }
+// waitLeft waits for leave. The old link's local session stays as long.
+func (h *Handover) waitLeft() { <-h.left }
 
-// Left says that the old link stores nothing more.
-func (h *Handover) Left() {
+// leave says that the old link stores nothing more.
+func (h *Handover) leave() {
 	close(h.left)
 	time.AfterFunc(storedFor, h.forget)
 }
@@ -75,8 +73,8 @@ func (h *Handover) forget() {
 	h.stored = nil
 }
 
-// Stored waits until the old link stores nothing more, and reports whether it has stored this publication. h may be nil.
-func (h *Handover) Stored(id wamp.ID) bool {
+// hasStored waits until the old link stores nothing more, and reports whether it has stored this publication. h may be nil.
+func (h *Handover) hasStored(id wamp.ID) bool {
 	if h == nil {
 		return false
 	}
@@ -88,22 +86,22 @@ func (h *Handover) Stored(id wamp.ID) bool {
 	return ok
 }
 
-// Ended says that the old link has ended. stop ends the spool's Run and waits for it.
-func (h *Handover) Ended(stop func()) {
+// end says that the old link has ended. stop ends the spool's Run and waits for it.
+func (h *Handover) end(stop func()) {
 	h.stop = stop
 	close(h.ended)
 }
 
-// Wait waits until the old link has ended. h may be nil.
-func (h *Handover) Wait() {
+// wait waits until the old link has ended. h may be nil.
+func (h *Handover) wait() {
 	if h != nil {
 		<-h.ended
 	}
 }
 
-// RunSpool runs a link's spool, unless it runs already because the link before has left it so, and returns what ends it. It
-// is called after Wait, or when h is nil.
-func (h *Handover) RunSpool(s *spool.Spool) (stop func()) {
+// runSpool runs a link's spool, unless it runs already because the link before has left it so, and returns what ends it. It
+// is called after wait, or when h is nil.
+func (h *Handover) runSpool(s *spool.Spool) (stop func()) {
 	if h != nil {
 		return h.stop
 	}
@@ -116,35 +114,5 @@ func (h *Handover) RunSpool(s *spool.Spool) (stop func()) {
 	return func() {
 		cancel()
 		<-done
-	}
-}
-
-// Exports is what a link's export of events has to bring to an end before its local session leaves.
-type Exports struct{ confirming sync.WaitGroup }
-
-// Confirming is called before an event is stored that the publisher waits for; the function it returns when it is.
-func (x *Exports) Confirming() (confirmed func()) {
-	x.confirming.Add(1)
-	return x.confirming.Done
-}
-
-// Finish has the local router send no more events, and returns when those that it has sent are stored and confirmed, or
-// when that takes too long.
-func (x *Exports) Finish(local *client.Client) error {
-	ctx, cancel := context.WithTimeout(context.Background(), handoverTime)
-	defer cancel()
-	if err := local.Drain(ctx); err != nil {
-		return err
-	}
-	confirmed := make(chan struct{})
-	go func() {
-		x.confirming.Wait()
-		close(confirmed)
-	}()
-	select {
-	case <-confirmed:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

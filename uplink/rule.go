@@ -1,17 +1,14 @@
 package uplink
 
 import (
-	"errors"
-	"fmt"
 	"strings"
-	"sync/atomic"
 
 	"runnel/edge/wamp"
 	"runnel/uplink/spool"
 )
 
-// Rule says what crosses a link: a topic or a procedure, by URI or pattern. In Options.Export it is a local one, in
-// Options.Import one of the central router.
+// Rule says what crosses a link: a topic or a procedure, by URI or pattern. An exported one is named as it is here, an
+// imported one as it is at the far side.
 type Rule struct {
 	Topic, Procedure string // one of them
 	Match            wamp.Match
@@ -20,99 +17,56 @@ type Rule struct {
 	// with the prefix of its side.
 	LocalPrefix, RemotePrefix string
 
-	Store spool.Class // of exported topics: what their events are to survive until the centre has them
+	Store spool.Class // of exported topics: what their events survive until the far side has them
 
-	// Static makes it cross whether somebody is interested on the other side or not.
+	// Static makes the rule cross whether it is wanted on the other side or not.
 	Static bool
 }
 
-// direction is which way a rule offers something.
-type direction bool
-
-const (
-	exports direction = true
-	imports direction = false
-)
-
-func (d direction) String() string {
-	if d == exports {
-		return "export"
-	}
-	return "import"
-}
-
-// rule is a Rule, checked, with its direction.
-type rule struct {
-	direction direction
-	kind      string // "topic" or "procedure"
-	uri       string // where it comes from
-	match     wamp.Match
-	from, to  string // the prefixes exchanged on the way
-	static    bool   // nobody's interest is asked for
-	store     spool.Class
-	number    int // in the order in which they were given
-
-	subscribed atomic.Int32 // how many subscriptions bring events
-	recent     recent       // owned by who hands over events
-}
-
-// home is the rule's pattern where it comes from, abroad where it goes to.
-func (r *rule) home() wamp.Pattern   { return wamp.Pattern{URI: r.uri, Match: r.match} }
-func (r *rule) abroad() wamp.Pattern { return wamp.Pattern{URI: r.rewrite(r.uri), Match: r.match} }
-
-// newRule checks r.
-func newRule(d direction, r Rule) (*rule, error) {
-	n := &rule{direction: d, kind: "topic", uri: r.Topic, match: r.Match, from: r.LocalPrefix, to: r.RemotePrefix,
-		static: r.Static, store: r.Store}
-	if d == imports {
-		n.from, n.to = n.to, n.from
-	}
+// URI returns the rule's procedure or topic.
+func (r *Rule) URI() string {
 	if r.Procedure != "" {
-		n.kind, n.uri = "procedure", r.Procedure
+		return r.Procedure
 	}
-	if err := n.check(r); err != nil {
-		return nil, fmt.Errorf("%s: %w", n, err)
-	}
-	return n, nil
+	return r.Topic
 }
 
-func (r *rule) check(given Rule) error {
-	switch {
-	case given.Topic != "" && given.Procedure != "":
-		return errors.New("both a topic and a procedure")
-	case !wamp.ValidURI(r.uri, r.match, false):
-		return fmt.Errorf("%q is not a valid URI", r.uri)
-	case !wamp.ValidURI(r.from, wamp.Prefix, false) || !wamp.ValidURI(r.to, wamp.Prefix, false):
-		return errors.New("a prefix to exchange is not a valid one")
-	case !strings.HasPrefix(r.uri, r.from):
-		return fmt.Errorf("it does not begin with the prefix to exchange, %q", r.from)
-	case !wamp.ValidURI(r.rewrite(r.uri), r.match, false):
-		return fmt.Errorf("it would become %q, which is not a valid URI", r.rewrite(r.uri))
-	}
-	return nil
-}
+// ToRemote returns what a local URI or pattern is called at the far side.
+func (r *Rule) ToRemote(uri string) string { return exchange(uri, r.LocalPrefix, r.RemotePrefix) }
 
-// rewrite returns what a URI that the rule matches, or its pattern, is called on the other side.
-func (r *rule) rewrite(uri string) string {
-	if r.from == r.to {
+// ToLocal undoes ToRemote.
+func (r *Rule) ToLocal(uri string) string { return exchange(uri, r.RemotePrefix, r.LocalPrefix) }
+
+func exchange(uri, from, to string) string {
+	if from == to {
 		return uri
 	}
-	return r.to + strings.TrimPrefix(uri, r.from)
+	return to + strings.TrimPrefix(uri, from)
 }
 
-// reverse undoes rewrite.
-func (r *rule) reverse(uri string) string {
-	if r.from == r.to {
-		return uri
-	}
-	return r.from + strings.TrimPrefix(uri, r.to)
+// RuleSet finds the rule that decides about a URI, so that a rule can be an exception to another and nothing crosses
+// twice. The zero value is an empty set. It may be read by several goroutines at a time.
+type RuleSet[R any] struct {
+	patterns []wamp.Pattern
+	rules    []R
 }
 
-// String names the rule as the configuration does: "export topic com.example. (prefix)".
-func (r *rule) String() string {
-	name := r.direction.String() + " " + r.kind + " " + r.uri
-	if r.match != wamp.Exact {
-		name += " (" + r.match.String() + ")"
+// Add adds a rule and what it is for.
+func (s *RuleSet[R]) Add(p wamp.Pattern, rule R) {
+	s.patterns, s.rules = append(s.patterns, p), append(s.rules, rule)
+}
+
+// Best returns the rule with the most specific pattern that matches the URI: an exact one, else the longest prefix, else a
+// wildcard. Of equal ones it is the one that was added first. Without a match ok is false.
+func (s *RuleSet[R]) Best(uri string) (rule R, ok bool) {
+	best := -1
+	for i, p := range s.patterns {
+		if p.Matches(uri) && (best < 0 || p.CompareSpecificity(s.patterns[best]) < 0) {
+			best = i
+		}
 	}
-	return name
+	if best < 0 {
+		return rule, false
+	}
+	return s.rules[best], true
 }

@@ -13,6 +13,7 @@ import (
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
+	wamplink "runnel/uplink/wamp"
 )
 
 // linker is an uplink, whatever its far side is.
@@ -67,7 +68,7 @@ func (n *node) linkTo(c *config.Config, l *link) (linker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return uplink.New(opts)
+	return wamplink.New(opts)
 }
 
 // remains says what waits in the queue of a link that has ended for good.
@@ -81,9 +82,9 @@ func (l *link) remains() string {
 	return ""
 }
 
-func (n *node) uplinkOptions(c *config.Config, l *link) (opts uplink.Options, err error) {
+func (n *node) uplinkOptions(c *config.Config, l *link) (opts wamplink.Options, err error) {
 	u := l.config
-	opts = uplink.Options{
+	opts = wamplink.Options{
 		Spool: l.spool, From: l.from,
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
 		Local:     n.within(config.LinkRole, u.Realm),
@@ -119,7 +120,7 @@ func (n *node) uplinkOptions(c *config.Config, l *link) (opts uplink.Options, er
 	}
 	for _, text := range u.URL {
 		dial := func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, text, how) }
-		opts.Remote = append(opts.Remote, uplink.Remote{URL: transport.Shown(text), Dial: dial})
+		opts.Remote = append(opts.Remote, wamplink.Remote{URL: transport.Shown(text), Dial: dial})
 	}
 	return opts, nil
 }

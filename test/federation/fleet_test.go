@@ -21,6 +21,7 @@ import (
 	"runnel/transport"
 	"runnel/transport/memory"
 	"runnel/uplink"
+	wamplink "runnel/uplink/wamp"
 )
 
 // These measure, and assert nothing but that it works: RUNNEL_MEASURE=1 go test -v -run 'Fleet|Throughput' ./test/federation
@@ -34,7 +35,7 @@ func measuring(t *testing.T) {
 // gateway is a simulated one: a router, a program and the link, all within this process.
 type gateway struct {
 	router *edge.Router
-	link   *uplink.Link
+	link   *wamplink.Link
 	here   *client.Client
 	served sync.WaitGroup
 	stop   context.CancelFunc
@@ -55,9 +56,9 @@ func newGateway(t *testing.T, i int, centre string, commands *atomic.Int64) *gat
 		return near, nil
 	}
 	var err error
-	g.link, err = uplink.New(uplink.Options{
+	g.link, err = wamplink.New(wamplink.Options{
 		Name: "central", Realm: "realm1", RemoteRealm: "realm1", Local: local, Authid: "gateway", Auth: []client.Auth{client.Ticket("gateway's")},
-		Remote: []uplink.Remote{{URL: "tcp://" + centre, Dial: func(ctx context.Context) (client.Conn, error) {
+		Remote: []wamplink.Remote{{URL: "tcp://" + centre, Dial: func(ctx context.Context) (client.Conn, error) {
 			return transport.Dial(ctx, "tcp://"+centre, transport.DialOptions{})
 		}}},
 		Export: []uplink.Rule{

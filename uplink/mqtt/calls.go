@@ -104,25 +104,25 @@ func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket)
 	if !ok {
 		return false
 	}
-	r, local := findProcedure(l.opts.Export, procedure)
+	r, _ := l.offered.Best(procedure)
 	if r == nil {
 		return false
 	}
 	if p.Retain {
-		l.refuse(&l.status.callsDown, "call not made", p.TopicName, errors.New("a retained request"))
+		l.refuse(&l.status.CallsDown, "call not made", p.TopicName, errors.New("a retained request"))
 		return true
 	}
 	q, err := l.opts.Format.request(p.Payload)
 	if err != nil {
-		l.refuse(&l.status.callsDown, "call not made", p.TopicName, err)
+		l.refuse(&l.status.CallsDown, "call not made", p.TopicName, err)
 		return true
 	}
-	q.procedure = local
+	q.procedure = r.ToLocal(procedure)
 	q.reply = strings.TrimSuffix(p.TopicName, requestLevel) + responseLevel + "/" + q.reply
 	again, full := l.calls.begin(q.reply)
 	switch {
 	case full:
-		l.refuse(&l.status.callsDown, "call not made", p.TopicName, errors.New("too many calls are under way"))
+		l.refuse(&l.status.CallsDown, "call not made", p.TopicName, errors.New("too many calls are under way"))
 		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are under way"))
 	case !again:
 		l.calls.work.Go(func() {
@@ -139,7 +139,7 @@ func (l *Link) call(ctx context.Context, q request) {
 	defer cancel()
 	result, err := l.local.Call(ctx, q.procedure, client.CallOptions{}, client.Raw(q.payload))
 	if err == nil {
-		l.status.callsDown.passed()
+		l.status.CallsDown.Forward()
 		l.respond(q, result.Body, nil)
 		return
 	}
@@ -152,9 +152,9 @@ func (l *Link) call(ctx context.Context, q request) {
 		failure = client.NewError(wamp.Canceled.Error(), err.Error())
 	}
 	if errors.Is(err, wamp.NetworkFailure) {
-		l.status.callsDown.lost()
+		l.status.CallsDown.Drop()
 	} else {
-		l.status.callsDown.passed() // an error is an answer, too
+		l.status.CallsDown.Forward() // an error is an answer, too
 	}
 	l.respond(q, failure.Body, failure)
 }

@@ -1,8 +1,6 @@
 package mqtt
 
-import (
-	"fmt"
-)
+import "fmt"
 
 // closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, so it tells what had been
 // sent.

@@ -59,7 +59,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		return nil
 	}
 	if p.Qos == 0 {
-		s.link.status.eventsUp.passed()
+		s.link.status.EventsUp.Forward()
 		s.send(p)
 		return s.out.room()
 	}
@@ -107,6 +107,6 @@ func (l *Link) reject(e *spool.Event, err error) {
 	if l.opts.Spool.Hold(e.Sequence, err.Error()) {
 		return
 	}
-	l.refuse(&l.status.eventsUp, "event not forwarded", e.Topic, err)
+	l.refuse(&l.status.EventsUp, "event not forwarded", e.Topic, err)
 	l.opts.Spool.Ack(e.Sequence)
 }

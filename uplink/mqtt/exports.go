@@ -31,7 +31,7 @@ func (l *Link) declare(ctx context.Context) error {
 		_, err := l.local.Subscribe(ctx, r.Topic, client.SubscribeOptions{
 			Match: r.Match, Persist: true, Confirm: true,
 			Refused: func(err error) {
-				if l.status.ruled(rule, err) && err != nil {
+				if l.status.Ruled(rule, err) && err != nil {
 					l.log.Warn("rule refused, trying again", "rule", rule, "error", err)
 				}
 			},
@@ -46,26 +46,26 @@ func (l *Link) declare(ctx context.Context) error {
 // export puts a local event into the spool: there is one way for all, whether the broker is there or not, and one order.
 func (l *Link) export(r *Rule, e *client.Event) {
 	topic := e.Topic()
-	if wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(r.Topic) || findExport(l.opts.Export, topic) != r {
+	if wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(r.Topic) || !l.decides(r, topic) {
 		e.Confirm(nil)
 		return // a wide pattern matches the router's own events too, and patterns overlap
 	}
-	if l.opts.From.Stored(e.Publication) {
+	if l.exporter.Stored(e.Publication) {
 		e.Confirm(nil)
 		return
 	}
 	if l.wasThere(e) {
-		l.status.looped.Add(1)
+		l.status.Looped.Add(1)
 		e.Confirm(nil)
 		return
 	}
-	remote := r.abroad(topic)
+	remote := r.ToRemote(topic)
 	_, err := topicOf(remote)
 	if err == nil {
 		err = l.opts.Format.accepts(e.Payload)
 	}
 	if err != nil {
-		l.refuse(&l.status.eventsUp, "event not forwarded", topic, err)
+		l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
 		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to MQTT: "+err.Error()))
 		return
 	}
@@ -73,21 +73,26 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	if r.Retain || retains(e) {
 		event.Options = retainOption
 	}
-	l.to.Load().Store(e.Publication)
+	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
+		if err != nil {
+			l.refuse(&l.status.EventsUp, "event not stored", topic, err)
+		}
+		return err
+	})
+}
+
+// decides reports whether a rule is the one that a local topic goes by.
+func (l *Link) decides(r *Rule, topic string) bool {
+	best, _ := l.exported.Best(topic)
+	return best == r
+}
+
+// awaitRoom makes the router wait, for a while, as long as the broker takes events: a burst is to be taken in, an outage to
+// be kept within bounds.
+func (l *Link) awaitRoom() {
 	if s := l.current.Load(); s != nil {
-		// The router has to wait, for a while, as long as the broker takes events: a burst is to be taken in, an outage to be
-		// kept within bounds.
 		l.opts.Spool.Room(s.open)
 	}
-	kept := *e // the handler's own is used for the next event
-	confirmed := l.exports.Confirming()
-	l.opts.Spool.Put(event, func(err error) {
-		if err != nil {
-			l.refuse(&l.status.eventsUp, "event not stored", topic, err)
-		}
-		kept.Confirm(err)
-		confirmed()
-	})
 }
 
 // wasThere reports whether an event has come from the same broker, by another gateway and a router that both have: MQTT
@@ -134,7 +139,7 @@ func (s *session) landed(id uint16, released bool) {
 	if sequence, ok := s.link.flight.landed(id, released); ok {
 		s.link.trial.Acquit(sequence)
 		s.link.opts.Spool.Ack(sequence)
-		s.link.status.eventsUp.passed()
+		s.link.status.EventsUp.Forward()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/uplink"
 )
 
 // inbox holds the ids of the messages of QoS 2 that have come and are not released: what comes under such an id again is
@@ -86,7 +87,7 @@ func (s *session) arrived(p *packets.PublishPacket) {
 
 // tooLarge acknowledges a message that was not taken.
 func (s *session) tooLarge(p *packets.PublishPacket) {
-	s.link.refuse(&s.link.status.eventsDown, "message not taken", p.TopicName, errTooLarge)
+	s.link.refuse(&s.link.status.EventsDown, "message not taken", p.TopicName, errTooLarge)
 	switch p.Qos {
 	case 1:
 		s.answer(packets.Puback, p.MessageID)
@@ -96,8 +97,8 @@ func (s *session) tooLarge(p *packets.PublishPacket) {
 }
 
 // refuse counts what can't cross. The first of a run is worth a line in the log.
-func (l *Link) refuse(f *flow, what, name string, err error) {
-	if f.lost() {
+func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
+	if f.Drop() {
 		l.log.Warn(what+", and further ones are only counted", "name", name, "error", err)
 	}
 }
@@ -106,7 +107,7 @@ func (l *Link) refuse(f *flow, what, name string, err error) {
 func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) {
 	uri, err := uriOf(p.TopicName)
 	if err != nil {
-		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
+		l.refuse(&l.status.EventsDown, "message not taken", p.TopicName, err)
 		done()
 		return
 	}
@@ -114,7 +115,7 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 		done()
 		return
 	}
-	r, topic := findTopic(l.opts.Import, uri)
+	r, _ := l.imported.Best(uri)
 	if r == nil || l.echoes.heard(p.TopicName, p.Payload, p.Retain) || l.resent.known(p.TopicName, p.Payload, p.Retain) {
 		done()
 		return
@@ -126,8 +127,8 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 			done()
 		}
 	}
-	if err := l.publish(s.open, r, topic, p, taken, lost); err != nil {
-		l.refuse(&l.status.eventsDown, "message not taken", p.TopicName, err)
+	if err := l.publish(s.open, r, r.ToLocal(uri), p, taken, lost); err != nil {
+		l.refuse(&l.status.EventsDown, "message not taken", p.TopicName, err)
 		done()
 	}
 }
@@ -156,7 +157,7 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.Pu
 	case err != nil:
 		return err
 	case p.Qos == 0:
-		l.status.eventsDown.passed()
+		l.status.EventsDown.Forward()
 		done()
 	}
 	return nil
@@ -166,12 +167,12 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.Pu
 func (l *Link) published(topic string, err error, done, lost func()) {
 	switch {
 	case err == nil:
-		l.status.eventsDown.passed()
+		l.status.EventsDown.Forward()
 		done()
 	case errors.Is(err, wamp.NetworkFailure):
 		lost()
 	default:
-		l.refuse(&l.status.eventsDown, "event refused by the local router", topic, err)
+		l.refuse(&l.status.EventsDown, "event refused by the local router", topic, err)
 		done()
 	}
 }

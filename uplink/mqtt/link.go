@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 )
@@ -63,22 +64,22 @@ const (
 // Link is one uplink. Its methods may be called from any goroutine.
 type Link struct {
 	// Static after New.
-	opts     Options
-	log      *slog.Logger
-	local    *client.Client
-	filters  []subscription
-	clean    bool         // the broker is to keep nothing of us
-	way      []client.Hop // of what comes from the broker
-	status   status       // locks for itself
-	flight   *flight
-	trial    uplink.Trial // locks for itself
-	echoes   *echoes
-	inbox    inbox // locks for itself
-	resent   *resent
-	standing *standing
-	calls    calls // locks for itself
-	exports  uplink.Exports
-	to       atomic.Pointer[uplink.Handover] // to the link that takes this one's place; nil: none does
+	opts                        Options
+	log                         *slog.Logger
+	local                       *client.Client
+	filters                     []subscription
+	clean                       bool         // the broker is to keep nothing of us
+	way                         []client.Hop // of what comes from the broker
+	status                      *uplink.Status
+	flight                      *flight
+	trial                       uplink.Trial // locks for itself
+	echoes                      *echoes
+	inbox                       inbox // locks for itself
+	resent                      *resent
+	standing                    *standing
+	calls                       calls // locks for itself
+	exporter                    uplink.Exporter
+	exported, imported, offered uplink.RuleSet[*Rule] // topics and procedures; imported by their names at the broker
 
 	current   atomic.Pointer[session] // nil while there is none
 	roundTrip atomic.Int64            // ns, to the broker and back, as measured last
@@ -110,7 +111,7 @@ type subscription struct {
 func New(opts Options) (*Link, error) {
 	l := &Link{
 		opts: opts, log: opts.Log, hears: make(chan struct{}),
-		status: status{since: time.Now(), refused: make(map[string]string)},
+		status: uplink.NewStatus(),
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -134,6 +135,7 @@ func New(opts Options) (*Link, error) {
 		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, Log: l.log.With("router", "local"),
 		OnUp: func(client.Welcome) { l.hearsOnce.Do(func() { close(l.hears) }) },
 	})
+	l.exporter.Spool, l.exporter.From, l.exporter.Local, l.exporter.Log = l.opts.Spool, opts.From, l.local, l.log
 	return l, nil
 }
 
@@ -161,8 +163,10 @@ func (l *Link) prepare() error {
 			return fmt.Errorf("export: %w", err)
 		}
 		if r.Procedure == "" {
+			l.exported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
 			continue
 		}
+		l.offered.Add(wamp.Pattern{URI: r.ToRemote(r.Procedure), Match: r.Match}, r)
 		filters, _ := r.requests() // checked
 		for _, f := range filters {
 			// QoS 0, for a broker keeps nothing of it while the link is down: a call is made now or never.
@@ -175,6 +179,7 @@ func (l *Link) prepare() error {
 		if err := r.CheckImport(); err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
+		l.imported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
 		f, _ := filterOf(r.Topic, r.Match) // checked
 		imports = append(imports, f)
 	}
@@ -200,7 +205,7 @@ func CheckStateTopic(topic string) error {
 func (l *Link) Hears() <-chan struct{} { return l.hears }
 
 // GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
-func (l *Link) GiveTo(h *uplink.Handover) { l.to.Store(h) }
+func (l *Link) GiveTo(h *uplink.Handover) { l.exporter.GiveTo(h) }
 
 // Run keeps the link until ctx is done. It joins the local realm first and leaves it last, so that what is published here
 // is stored whether the broker is there or not.
@@ -212,41 +217,22 @@ func (l *Link) Run(ctx context.Context) error {
 	defer leave()
 	var member sync.WaitGroup
 	member.Go(func() { l.local.Run(here) })
-	l.opts.From.Wait()
+	l.exporter.Await()
 	l.standing.take(l.opts.ClientID)
 	l.flight = newFlight(underWay, l.opts.Spool.State().Last)
-	store := l.opts.From.RunSpool(l.opts.Spool)
+	l.exporter.RunSpool()
 	member.Go(func() {
 		<-ctx.Done()
-		if to := l.to.Load(); to != nil {
-			to.Settle()
-			l.finish()
-			to.Left()
-		}
+		l.exporter.Stop()
 	})
 	l.connections(ctx)
 	l.calls.wait()
-	if to := l.to.Load(); to != nil {
-		to.HasLeft()
-	} else {
-		l.finish()
-	}
+	l.exporter.Finish()
 	leave()
 	member.Wait()
 	l.standing.leave(l.opts.ClientID)
-	if to := l.to.Load(); to != nil {
-		to.Ended(store)
-	} else {
-		store() // now that nothing more comes in
-	}
+	l.exporter.Close() // now that nothing more comes in
 	return nil
-}
-
-// finish stores what the local router has sent, and has it send no more.
-func (l *Link) finish() {
-	if err := l.exports.Finish(l.local); err != nil {
-		l.log.Warn("exported events may be lost", "err", err)
-	}
 }
 
 // connections opens and serves one connection after the other until ctx is done.
@@ -289,11 +275,11 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	if err != nil {
 		err = fmt.Errorf("%s: %w", w.URL, err)
 		l.takeovers.refused()
-		l.status.ended(err)
+		l.status.Ended(err)
 		return false, err
 	}
 	l.turn = 0
-	l.status.joined(w.URL)
+	l.status.Joined(w.URL)
 	l.log.Info("link is up", "url", w.URL, "client", l.opts.ClientID)
 	if !l.searching {
 		l.opts.Spool.Retry() // the broker may have been mended meanwhile
@@ -306,13 +292,13 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	} else {
 		err = l.closed(s, err)
 	}
-	l.status.ended(err)
+	l.status.Ended(err)
 	return true, err
 }
 
 // State returns how the link is doing.
 func (l *Link) State() uplink.State {
-	state := l.status.snapshot()
+	state := l.status.Snapshot()
 	state.Name = l.opts.Name
 	state.RoundTrip = time.Duration(l.roundTrip.Load())
 	state.Queue = l.opts.Spool.State()

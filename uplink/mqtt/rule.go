@@ -33,38 +33,19 @@ var (
 	errPlain    = errors.New("calls need the format json or cbor")
 )
 
-// pattern is what the rule is for, named as it is where it comes from.
-func (r *Rule) pattern() string {
-	if r.Procedure != "" {
-		return r.Procedure
-	}
-	return r.Topic
-}
-
-// abroad returns what a local URI or pattern is called at the broker, home the reverse.
-func (r *Rule) abroad(uri string) string { return exchange(uri, r.LocalPrefix, r.RemotePrefix) }
-func (r *Rule) home(uri string) string   { return exchange(uri, r.RemotePrefix, r.LocalPrefix) }
-
-func exchange(uri, from, to string) string {
-	if from == to {
-		return uri
-	}
-	return to + strings.TrimPrefix(uri, from)
-}
-
 // CheckExport says what keeps a rule from being exported in a format.
 func (r *Rule) CheckExport(f Format) error {
 	if err := r.check(r.LocalPrefix); err != nil {
 		return err
 	}
 	if r.Procedure == "" {
-		return nameable(r.abroad(r.Topic))
+		return nameable(r.ToRemote(r.Topic))
 	}
 	if !f.structured() {
 		return errPlain
 	}
 	_, err := r.requests()
-	return named(r.abroad(r.Procedure), err)
+	return named(r.ToRemote(r.Procedure), err)
 }
 
 // CheckImport says what keeps a rule from being imported.
@@ -75,8 +56,8 @@ func (r *Rule) CheckImport() error {
 	if err := r.check(r.RemotePrefix); err != nil {
 		return err
 	}
-	if !wamp.ValidURI(r.home(r.Topic), r.Match, false) {
-		return fmt.Errorf("it would become %q, which is not a valid URI", r.home(r.Topic))
+	if !wamp.ValidURI(r.ToLocal(r.Topic), r.Match, false) {
+		return fmt.Errorf("it would become %q, which is not a valid URI", r.ToLocal(r.Topic))
 	}
 	_, err := filterOf(r.Topic, r.Match)
 	return named(r.Topic, err)
@@ -88,12 +69,12 @@ func (r *Rule) check(prefix string) error {
 		return errBoth
 	case r.Topic == "" && r.Procedure == "" && r.Match == wamp.Exact:
 		return errNeither
-	case !wamp.ValidURI(r.pattern(), r.Match, false):
-		return fmt.Errorf("%q is not a valid URI", r.pattern())
+	case !wamp.ValidURI(r.URI(), r.Match, false):
+		return fmt.Errorf("%q is not a valid URI", r.URI())
 	case !wamp.ValidURI(r.LocalPrefix, wamp.Prefix, false) || !wamp.ValidURI(r.RemotePrefix, wamp.Prefix, false):
 		return errors.New("a prefix to exchange is not a valid one")
-	case !strings.HasPrefix(r.pattern(), prefix):
-		return fmt.Errorf("%q does not begin with the prefix to exchange, %q", r.pattern(), prefix)
+	case !strings.HasPrefix(r.URI(), prefix):
+		return fmt.Errorf("%q does not begin with the prefix to exchange, %q", r.URI(), prefix)
 	}
 	return nil
 }
@@ -117,7 +98,7 @@ func named(uri string, err error) error {
 
 // requests returns the filters of the requests for the procedures that the rule exports.
 func (r *Rule) requests() (filters []string, err error) {
-	filter, err := filterOf(r.abroad(r.Procedure), r.Match)
+	filter, err := filterOf(r.ToRemote(r.Procedure), r.Match)
 	if err != nil {
 		return nil, err
 	}
@@ -130,41 +111,4 @@ func (r *Rule) requests() (filters []string, err error) {
 		filters = append(filters, filter+requestLevel)
 	}
 	return filters, nil
-}
-
-// findTopic returns the rule that imports what is called so at the broker, and its name here.
-func findTopic(rules []Rule, uri string) (*Rule, string) {
-	r := mostSpecific(rules, uri, func(r *Rule) (string, bool) { return r.Topic, r.Procedure == "" })
-	if r == nil {
-		return nil, ""
-	}
-	return r, r.home(uri)
-}
-
-// findExport returns the rule that exports a local topic.
-func findExport(rules []Rule, topic string) *Rule {
-	return mostSpecific(rules, topic, func(r *Rule) (string, bool) { return r.Topic, r.Procedure == "" })
-}
-
-// findProcedure returns the rule that exports what is called so at the broker, and its name here.
-func findProcedure(rules []Rule, uri string) (*Rule, string) {
-	r := mostSpecific(rules, uri, func(r *Rule) (string, bool) { return r.abroad(r.Procedure), r.Procedure != "" })
-	if r == nil {
-		return nil, ""
-	}
-	return r, r.home(uri)
-}
-
-// mostSpecific returns the rule that decides about a URI; of equal ones the first. pattern returns what a rule is to
-// match, and whether the rule takes part.
-func mostSpecific(rules []Rule, uri string, pattern func(*Rule) (string, bool)) (best *Rule) {
-	var decides wamp.Pattern
-	for i := range rules {
-		name, takesPart := pattern(&rules[i])
-		p := wamp.Pattern{URI: name, Match: rules[i].Match}
-		if takesPart && p.Matches(uri) && (best == nil || p.CompareSpecificity(decides) < 0) {
-			best, decides = &rules[i], p
-		}
-	}
-	return best
 }

@@ -377,7 +377,7 @@ func (s *session) subscribed(p *packets.SubackPacket) error {
 		} else {
 			s.link.standing.added(s.url, f)
 		}
-		if s.link.status.ruled(f.rule+", "+f.filter, err) && err != nil {
+		if s.link.status.Ruled(f.rule+", "+f.filter, err) && err != nil {
 			s.link.log.Warn("rule refused", "rule", f.rule, "error", err)
 		}
 	}

@@ -24,7 +24,7 @@ func (l *Link) judge(s *session, err error, open []sent) (accused bool) {
 	if l.opts.Spool.Hold(guilty.sequence, spool.ReasonCloses) {
 		return true
 	}
-	l.status.eventsUp.lost()
+	l.status.EventsUp.Drop()
 	l.log.Error("event dropped, the broker closes the connection for it", "topic", guilty.topic, "size", guilty.size)
 	l.opts.Spool.Ack(guilty.sequence)
 	return true

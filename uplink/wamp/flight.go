@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"cmp"

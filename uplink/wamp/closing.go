@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"errors"
@@ -41,7 +41,7 @@ func (l *Link) hold(e *shipment) {
 	if l.spool.Hold(e.sequence, spool.ReasonCloses) {
 		return
 	}
-	l.status.eventsUp.dropped.Add(1)
+	l.status.EventsUp.Drop()
 	l.remote.log.Error("event dropped, the centre closes the connection for it", "topic", e.topic, "size", e.size)
 	l.spool.Ack(e.sequence)
 }

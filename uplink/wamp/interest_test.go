@@ -1,4 +1,4 @@
-package uplink_test
+package wamp_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink"
+	wamplink "runnel/uplink/wamp"
 )
 
 func (w *world) crossed(want uint64) {
@@ -263,9 +264,9 @@ func TestTheNextLinkIsCalled(t *testing.T) {
 	tell(t, nil, rules, func(t *testing.T, w *world) {
 		spare := newSite(t)
 		defer spare.close()
-		other, err := uplink.New(uplink.Options{
+		other, err := wamplink.New(wamplink.Options{
 			Name: "spare", Realm: "realm1", RemoteRealm: "realm1", Local: w.edge.dial, Import: rules,
-			Remote: []uplink.Remote{{URL: "tcp://spare", Dial: spare.dial}},
+			Remote: []wamplink.Remote{{URL: "tcp://spare", Dial: spare.dial}},
 		})
 		check(t, err)
 		ctx, stop := context.WithCancel(context.Background())

@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/uplink"
 	"runnel/uplink/spool"
 )
 
@@ -66,11 +67,11 @@ func (d *drain) run() {
 		d.mu.Lock()
 		d.again = cancel
 		d.mu.Unlock()
-		before := d.link.status.eventsUp.forwarded.Load()
+		before := d.link.status.EventsUp.Forwarded()
 		d.attempt(ctx)
 		cancel()
 		d.flight.wait(d.ctx)
-		if d.link.status.eventsUp.forwarded.Load() > before {
+		if d.link.status.EventsUp.Forwarded() > before {
 			pause = firstPause
 		}
 		select {
@@ -152,7 +153,7 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 		o.Time = e.Time
 	}
 	if e.Gap != nil {
-		topic, p = GapTopic, d.link.gap(e.Gap)
+		topic, p = uplink.GapTopic, d.link.gap(e.Gap)
 	}
 	o.Origin = &client.Origin{Node: d.link.opts.Node, Epoch: e.Epoch, Sequence: e.Sequence}
 	sequence := e.Sequence
@@ -188,7 +189,7 @@ func (d *drain) answered(sequence uint64, err error) {
 	switch {
 	case err == nil:
 		d.link.trial.Acquit(sequence)
-		d.link.status.eventsUp.forwarded.Add(1)
+		d.link.status.EventsUp.Forward()
 		d.link.spool.Ack(sequence)
 	case d.ctx.Err() != nil:
 		// The session has ended: the next one sends it again.
@@ -215,7 +216,8 @@ func (d *drain) reject(sequence uint64, err error) {
 	if d.link.spool.Hold(sequence, err.Error()) {
 		return
 	}
-	if d.link.status.eventsUp.dropped.Add(1); !d.link.rejected.Swap(true) {
+	d.link.status.EventsUp.Drop()
+	if !d.link.rejected.Swap(true) {
 		d.link.remote.log.Warn("events rejected by the centre are dropped", "err", err)
 	}
 	d.link.spool.Ack(sequence)

@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ func (l *Link) leadsTo(nodes []wamp.Node) {
 }
 
 func (l *Link) remoteFailed(err error) {
-	l.status.failed(err)
+	l.status.Ended(err)
 	l.noteClash(err)
 }
 
@@ -23,7 +23,7 @@ func (l *Link) remoteFailed(err error) {
 // operator does something about it; what is exported waits in the spool.
 func (l *Link) noteClash(err error) {
 	var refused *client.Error
-	if errors.Is(err, wamp.DuplicateNode) && errors.As(err, &refused) && l.status.clashes(refused.Error()) {
+	if errors.Is(err, wamp.DuplicateNode) && errors.As(err, &refused) && l.status.Clashes(refused.Error(), 0) {
 		l.log.Error("another node has the id of this one; events are kept until one of them has another", "node", l.opts.Identity.ID, "err", err)
 	}
 }
@@ -31,7 +31,7 @@ func (l *Link) noteClash(err error) {
 // loops counts what has come round, or too far. The first is worth a line in the log: in a ring of routers it is the normal
 // thing, in a tree it means that two nodes have the same id and can't be told apart.
 func (l *Link) loops(left place) {
-	if l.status.looped.Add(1) == 1 {
+	if l.status.Looped.Add(1) == 1 {
 		l.log.Warn("an event or a call has come round in a circle, or too far; where the links make no ring, two nodes have the same id",
 			"place", left.name)
 	}
@@ -39,7 +39,7 @@ func (l *Link) loops(left place) {
 
 // foreign tells of a router that has the name of one of the link's sides. The link goes on.
 func (l *Link) foreign(name string) {
-	if text := "events come from another router with the node id of " + name + "; give each its own [node] id"; l.status.clashes(text) {
+	if text := "events come from another router with the node id of " + name + "; give each its own [node] id"; l.status.Clashes(text, 0) {
 		l.log.Error("node id is used twice", "place", name, "err", text)
 	}
 }

@@ -1,4 +1,4 @@
-package uplink_test
+package wamp_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/uplink"
+	wamplink "runnel/uplink/wamp"
 )
 
 // deafConn is a connection whose far end can fall silent without a word.
@@ -32,9 +32,9 @@ func (c deafConn) ReadMessage() ([]byte, bool, error) {
 func TestHalfOpenConnectionIsFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var deaf atomic.Bool
-		w := buildWith(t, func(w *world, o *uplink.Options) {
+		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			o.PingInterval, o.PingTimeout = 20*time.Second, 10*time.Second
-			o.Remote = []uplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+			o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
 				conn, err := w.centre.dial(ctx)
 				if err != nil {
 					return nil, err
@@ -71,9 +71,9 @@ func TestFailoverAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var firstIsDown atomic.Bool
 		firstIsDown.Store(true)
-		w := buildWith(t, func(w *world, o *uplink.Options) {
+		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			o.FailBack = 2 * time.Minute
-			o.Remote = []uplink.Remote{
+			o.Remote = []wamplink.Remote{
 				{URL: "tcp://first", Dial: func(ctx context.Context) (client.Conn, error) {
 					if firstIsDown.Load() {
 						return nil, errors.New("refused")
@@ -130,9 +130,9 @@ func TestFailoverAndBack(t *testing.T) {
 
 func TestAnsweringTimeIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := buildWith(t, func(w *world, o *uplink.Options) {
+		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			dial := w.centre.dial
-			o.Remote = []uplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+			o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
 				conn, err := dial(ctx)
 				if err != nil {
 					return nil, err

@@ -1,9 +1,34 @@
-package uplink
+package wamp
 
 import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/uplink/spool"
 )
+
+// subscribe makes the subscription that brings a rule's events.
+func (l *Link) subscribe(s share) (end func(), err error) {
+	from, forward, told := &l.local, l.keep, map[string]any{wamp.KeyRetain: true}
+	if s.rule.direction == imports {
+		from, forward, told = &l.remote, l.bring, nil
+	}
+	sub, err := from.client.Subscribe(atOnce, s.URI, client.SubscribeOptions{
+		Match: s.Match, Persist: true, Refused: l.refusal(s, from),
+		Confirm: s.rule.direction == exports && s.rule.Store == spool.Durable,
+		Extra:   told,
+	}, func(e *client.Event) {
+		if s.rule.first(e.Publication) {
+			forward(s.rule, e)
+		} else {
+			e.Confirm(nil)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.rule.subscribed.Add(1)
+	return func() { s.rule.subscribed.Add(-1); sub.Unsubscribe(atOnce) }, nil
+}
 
 // bring publishes an imported event here. Events of one publisher keep their order, for the client hands them over one at
 // a time. When the local router is slow, Publish waits, and so the router at the centre has to.
@@ -15,19 +40,19 @@ func (l *Link) bring(r *rule, e *client.Event) {
 	if !ok {
 		return
 	}
-	to, counts, ctx := &l.local, &l.status.eventsDown, l.running
+	to, counts, ctx := &l.local, &l.status.EventsDown, l.running
 	o := client.PublishOptions{ForwardFor: way, Extra: passthru(&e.Body), More: e.More}
 	err := to.client.Publish(ctx, topic, o, client.Raw(e.Payload))
 	switch {
 	case err == nil:
-		counts.forwarded.Add(1)
+		counts.Forward()
 		return
 	case isDown(err):
 		to.lose()
 	case ctx.Err() == nil:
 		to.log.Warn("event not forwarded", "rule", r.String(), "error", err)
 	}
-	counts.dropped.Add(1)
+	counts.Drop()
 }
 
 // admit returns an event's topic on the other side and its way there; false if it is not to cross.

@@ -1,4 +1,4 @@
-package uplink_test
+package wamp_test
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
@@ -20,8 +22,7 @@ import (
 	"runnel/transport/memory"
 	"runnel/uplink"
 	"runnel/uplink/spool"
-
-	"go.uber.org/goleak"
+	wamplink "runnel/uplink/wamp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -115,7 +116,7 @@ func (s *site) close() {
 type world struct {
 	*testing.T
 	edge, centre *site
-	link         *uplink.Link
+	link         *wamplink.Link
 	log          *journal
 	ended        chan error
 	stop         context.CancelFunc
@@ -155,11 +156,11 @@ func build(t *testing.T, export, imports []uplink.Rule, denied ...auth.Permissio
 }
 
 // buildWith is build with other options.
-func buildWith(t *testing.T, change func(*world, *uplink.Options), export, imports []uplink.Rule, denied ...auth.Permission) *world {
+func buildWith(t *testing.T, change func(*world, *wamplink.Options), export, imports []uplink.Rule, denied ...auth.Permission) *world {
 	w := &world{T: t, edge: newSite(t), centre: newSite(t, denied...), ended: make(chan error, 1), log: new(journal)}
-	opts := uplink.Options{
+	opts := wamplink.Options{
 		Name: "central", Realm: "realm1", RemoteRealm: "realm1", Local: w.edge.dial,
-		Remote: []uplink.Remote{
+		Remote: []wamplink.Remote{
 			{URL: "tcp://first", Dial: func(context.Context) (client.Conn, error) { return nil, errors.New("refused") }},
 			{URL: "tcp://second", Dial: w.centre.dial},
 		},
@@ -168,7 +169,7 @@ func buildWith(t *testing.T, change func(*world, *uplink.Options), export, impor
 	if change != nil {
 		change(w, &opts)
 	}
-	link, err := uplink.New(opts)
+	link, err := wamplink.New(opts)
 	check(t, err)
 	w.link = link
 	ctx, stop := context.WithCancel(context.Background())
@@ -690,14 +691,14 @@ func TestRegistrationConflictIsResolvedByWaiting(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, c := range []struct {
-		o    uplink.Options
+		o    wamplink.Options
 		want string
 	}{
-		{uplink.Options{Name: "x"}, "uplink x: no URL to reach the central router at"},
-		{uplink.Options{Name: "x", Remote: []uplink.Remote{{}}, Export: []uplink.Rule{{Topic: "a..b"}}},
+		{wamplink.Options{Name: "x"}, "uplink x: no URL to reach the central router at"},
+		{wamplink.Options{Name: "x", Remote: []wamplink.Remote{{}}, Export: []uplink.Rule{{Topic: "a..b"}}},
 			`uplink x: export topic a..b: "a..b" is not a valid URI`},
 	} {
-		if _, err := uplink.New(c.o); err == nil || err.Error() != c.want {
+		if _, err := wamplink.New(c.o); err == nil || err.Error() != c.want {
 			t.Errorf("got %v, want %s", err, c.want)
 		}
 	}

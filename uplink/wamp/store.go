@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"context"
@@ -19,9 +19,6 @@ import (
 // The order holds across sessions, for a drain ends before the client dials again, and the next one begins with the first
 // event that is not acknowledged.
 
-// GapTopic is where the centre is told which events were dropped, in place of these.
-const GapTopic = "runnel.uplink.gap"
-
 const (
 	drainWindow = 256 // events under way
 	drainBatch  = 64  // taken from the spool at once
@@ -34,22 +31,18 @@ const (
 // keep puts an exported event into the spool.
 func (l *Link) keep(r *rule, e *client.Event) {
 	topic, way, ok := l.admit(r, &l.local, &l.remote, e)
-	if !ok || l.opts.From.Stored(e.Publication) {
+	if !ok || l.export.Stored(e.Publication) {
 		e.Confirm(nil)
 		return
 	}
-	l.to.Load().Store(e.Publication)
-	l.awaitRoom()
-	kept := *e // the handler's own is used for the next event
-	confirmed := l.exports.Confirming()
-	l.spool.Put(spool.Event{
-		Class: r.store, Time: e.Time(), Topic: topic, Options: l.crossing(&e.Body, way), Payload: e.Payload,
-	}, func(err error) {
-		if err != nil && r.store == spool.Durable {
+	event := spool.Event{
+		Class: r.Store, Time: e.Time(), Topic: topic, Options: l.crossing(&e.Body, way), Payload: e.Payload,
+	}
+	l.export.Put(e, event, l.awaitRoom, func(err error) error {
+		if err != nil && r.Store == spool.Durable {
 			l.durableFailed(err)
 		}
-		kept.Confirm(tellPublisher(err))
-		confirmed()
+		return tellPublisher(err)
 	})
 }
 

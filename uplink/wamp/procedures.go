@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/uplink"
 )
 
 // hop is the way of the calls that one rule is for.
@@ -15,16 +16,16 @@ type hop struct {
 	rule   *rule
 	home   *side // where the procedures are
 	abroad *side // where they are made callable
-	counts *flow
+	counts *uplink.Counter
 }
 
 // register makes procedures callable on the other side. Here they stand behind those of local callees, beside those of
 // other links.
 func (l *Link) register(s share) (end func(), err error) {
-	h := &hop{link: l, rule: s.rule, home: &l.local, abroad: &l.remote, counts: &l.status.callsDown}
+	h := &hop{link: l, rule: s.rule, home: &l.local, abroad: &l.remote, counts: &l.status.CallsDown}
 	o := client.RegisterOptions{Match: s.Match, Invoke: s.invoke, ForwardTimeout: true, Persist: true}
 	if s.rule.direction == imports {
-		h.home, h.abroad, h.counts = h.abroad, h.home, &l.status.callsUp
+		h.home, h.abroad, h.counts = h.abroad, h.home, &l.status.CallsUp
 		o.Invoke, o.Extra = wamp.First, map[string]any{wamp.KeyFallback: true}
 	}
 	o.Refused = l.refusal(s, h.abroad)
@@ -61,7 +62,7 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	if h.home == &h.link.remote {
 		h.link.settle(ctx)
 		if _, up := h.home.client.Welcome(); !up {
-			h.counts.dropped.Add(1)
+			h.counts.Drop()
 			return client.Payload{}, errUnsent
 		}
 		h.link.calls.Add(1)
@@ -75,9 +76,9 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 		result, err = h.home.client.Call(ctx, procedure, o, client.Raw(inv.Payload))
 	}
 	if isDown(err) {
-		h.counts.dropped.Add(1)
+		h.counts.Drop()
 	} else {
-		h.counts.forwarded.Add(1)
+		h.counts.Forward()
 	}
 	if err != nil {
 		return client.Payload{}, err

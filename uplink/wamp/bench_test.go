@@ -1,4 +1,4 @@
-package uplink_test
+package wamp_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 	"runnel/uplink"
+	wamplink "runnel/uplink/wamp"
 )
 
 // BenchmarkForward is one event's way from a program here, through two routers and the link, to a program there, with
@@ -31,8 +32,8 @@ func BenchmarkForward(b *testing.B) {
 		}
 	}
 	ctx, cancel := context.WithCancel(b.Context())
-	link, err := uplink.New(uplink.Options{
-		Realm: "realm1", RemoteRealm: "realm1", Local: dial(0), Remote: []uplink.Remote{{Dial: dial(1)}},
+	link, err := wamplink.New(wamplink.Options{
+		Realm: "realm1", RemoteRealm: "realm1", Local: dial(0), Remote: []wamplink.Remote{{Dial: dial(1)}},
 		Export: []uplink.Rule{{Topic: "com.", Match: wamp.Prefix}},
 	})
 	if err != nil {

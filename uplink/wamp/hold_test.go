@@ -1,4 +1,4 @@
-package uplink_test
+package wamp_test
 
 import (
 	"fmt"
@@ -12,6 +12,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/uplink"
 	"runnel/uplink/spool"
+	wamplink "runnel/uplink/wamp"
 )
 
 // The centre rejects one topic: its events are held in the spool, others cross.
@@ -39,7 +40,7 @@ func tellWith(t *testing.T, export []uplink.Rule, plot func(t *testing.T, w *wor
 	t.Helper()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := buildWith(t, func(w *world, o *uplink.Options) {
+		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			var err error
 			o.Spool, err = spool.Open(spool.Options{Dir: dir, MinFree: -1, Log: o.Log})
 			check(t, err)

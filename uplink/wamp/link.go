@@ -1,4 +1,4 @@
-package uplink
+package wamp
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/uplink"
 	"runnel/uplink/spool"
 )
 
@@ -24,12 +25,12 @@ type Options struct {
 	Local  func(ctx context.Context) (client.Conn, error) // a connection to the local router
 	Remote []Remote                                       // ways to the central router, tried in order
 
-	Export, Import []Rule
-	Spool          *spool.Spool // of the exported events; the Link runs it. Default: one in memory
-	From           *Handover    // of the link whose place this one takes, with its Spool; nil: there is none
-	Node           string       // whose events they are, for the central router to tell repeats
-	Identity       wamp.Node    // which router this is; announced to the central one. The zero value: nothing is
-	MaxHops        int          // how many links an event or a call may cross; default DefaultMaxHops
+	Export, Import []uplink.Rule
+	Spool          *spool.Spool     // of the exported events; the Link runs it. Default: one in memory
+	From           *uplink.Handover // of the link whose place this one takes, with its Spool; nil: there is none
+	Node           string           // whose events they are, for the central router to tell repeats
+	Identity       wamp.Node        // which router this is; announced to the central one. The zero value: nothing is
+	MaxHops        int              // how many links an event or a call may cross; default DefaultMaxHops
 
 	// Above is told of the central router and those above it, whenever it was joined; nil: no one is.
 	Above func([]wamp.Node)
@@ -49,22 +50,22 @@ type Options struct {
 // Link is one uplink. Its methods may be called from any goroutine.
 type Link struct {
 	// Static after New.
-	opts    Options
-	log     *slog.Logger
-	rules   []*rule
-	remotes remotes // locks for itself
-	pulse   pulse
-	calls   atomic.Int64 // under way at the centre
-	status  status       // locks for itself
-	local   side
-	remote  side
+	opts               Options
+	log                *slog.Logger
+	rules              []*rule
+	exported, imported uplink.RuleSet[*rule] // of topics
+	remotes            remotes               // locks for itself
+	pulse              pulse
+	calls              atomic.Int64 // under way at the centre
+	status             *uplink.Status
+	local              side
+	remote             side
 
 	spool    *spool.Spool
-	exports  Exports
-	to       atomic.Pointer[Handover]        // to the link that takes this one's place; nil: none does
+	export   uplink.Exporter
 	up       atomic.Pointer[context.Context] // lasts as long as the session at the centre; nil while there is none
 	rejected atomic.Bool                     // an event was refused in this session
-	trial    Trial                           // locks for itself
+	trial    uplink.Trial                    // locks for itself
 
 	// Owned by the remote client's goroutine.
 	draining  *drain
@@ -80,26 +81,11 @@ type Link struct {
 	localUpOnce sync.Once
 }
 
-// side is one end of the link: our session in a realm.
-type side struct {
-	// Static after New.
-	name    string // "local" or "central"
-	alias   string // what the place is called where its router gives it no name
-	client  *client.Client
-	log     *slog.Logger
-	watches []*watch // of declare; Run and what it begins may look at them
-
-	at             atomic.Pointer[place]
-	session        atomic.Uint64 // its id, of the last one while there is none
-	mayNotDisclose atomic.Bool   // the router refuses to tell a callee who calls
-	lost           atomic.Uint64 // events that could not be published here in this outage
-}
-
 // New makes a Link and checks its rules; Run runs it.
 func New(opts Options) (*Link, error) {
 	l := &Link{
 		opts: opts, log: opts.Log, remotes: remotes{list: opts.Remote}, localUp: make(chan struct{}),
-		status: status{since: time.Now(), refused: make(map[string]string)},
+		status: uplink.NewStatus(),
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -131,6 +117,7 @@ func New(opts Options) (*Link, error) {
 		Node: opts.Identity, Reconnect: opts.Reconnect, OnUp: l.remoteJoined, OnDown: l.remoteLeft, OnFailed: l.remoteFailed,
 		Unacknowledged: drainWindow,
 	})
+	l.export.Spool, l.export.From, l.export.Local, l.export.Log = l.spool, opts.From, l.local.client, l.log
 	return l, nil
 }
 
@@ -148,32 +135,32 @@ func (l *Link) addRules() error {
 	return nil
 }
 
-func (l *Link) addRule(d direction, given Rule) error {
+func (l *Link) addRule(d direction, given uplink.Rule) error {
 	r, err := newRule(d, given)
-	if err == nil {
-		r.number = len(l.rules)
-		l.rules = append(l.rules, r)
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-func (s *side) init(name string, log *slog.Logger, o client.Options) {
-	s.name, s.log = name, log.With("router", name)
-	o.Log = s.log
-	s.client = client.New(o)
+	l.rules = append(l.rules, r)
+	switch {
+	case r.kind == "topic" && d == exports:
+		l.exported.Add(r.home(), r)
+	case r.kind == "topic":
+		l.imported.Add(r.home(), r)
+	}
+	return nil
 }
 
 // Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
 func (l *Link) Hears() <-chan struct{} { return l.localUp }
 
 // GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
-func (l *Link) GiveTo(h *Handover) { l.to.Store(h) }
+func (l *Link) GiveTo(h *uplink.Handover) { l.export.GiveTo(h) }
 
 // Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
 // for, and leaves it last.
 func (l *Link) Run(ctx context.Context) error {
 	l.running = ctx
-	if err := l.export(); err != nil {
+	if err := l.declareExports(); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 	}
 	if l.opts.From == nil {
@@ -185,21 +172,13 @@ func (l *Link) Run(ctx context.Context) error {
 	defer leave()
 	var work sync.WaitGroup
 	work.Go(func() { l.local.client.Run(here) })
-	l.opts.From.Wait()
-	store := l.opts.From.RunSpool(l.spool)
+	l.export.Await()
+	l.export.RunSpool()
 	err := l.serve(ctx, &work)
-	if to := l.to.Load(); to != nil {
-		to.HasLeft()
-	} else {
-		l.finish()
-	}
+	l.export.Finish()
 	leave()
 	work.Wait()
-	if to := l.to.Load(); to != nil {
-		to.Ended(store)
-	} else {
-		store() // when nobody puts anything into it any more
-	}
+	l.export.Close() // now that nothing is put into the spool any more
 	return err
 }
 
@@ -214,11 +193,7 @@ func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
 	defer part()
 	work.Go(func() {
 		<-ctx.Done()
-		if to := l.to.Load(); to != nil {
-			to.Settle()
-			l.finish()
-			to.Left()
-		}
+		l.export.Stop()
 	})
 	work.Go(func() {
 		<-ctx.Done()
@@ -238,13 +213,6 @@ func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
 	return nil
 }
 
-// finish stores what the local router has sent, and has it send no more.
-func (l *Link) finish() {
-	if err := l.exports.Finish(l.local.client); err != nil {
-		l.log.Warn("exported events may be lost", "err", err)
-	}
-}
-
 // dial connects to the centre by the way that is next.
 func (l *Link) dial(ctx context.Context) (client.Conn, error) {
 	conn, err := l.remotes.dial(ctx)
@@ -254,8 +222,8 @@ func (l *Link) dial(ctx context.Context) (client.Conn, error) {
 	return l.pulse.on(conn), nil
 }
 
-// export tells the local client what is exported. It subscribes now and after every reconnect.
-func (l *Link) export() error {
+// declareExports tells the local client what is exported. It subscribes now and after every reconnect.
+func (l *Link) declareExports() error {
 	for _, r := range l.of(exports, "topic") {
 		if _, err := l.subscribe(share{r, offer{Pattern: r.home()}}); err != nil {
 			return fmt.Errorf("%s: %w", r, err)
@@ -283,7 +251,7 @@ func (l *Link) localJoined(w client.Welcome) {
 func (l *Link) remoteJoined(w client.Welcome) {
 	url := l.remotes.joined()
 	l.remote.joined(w)
-	l.status.joined(url)
+	l.status.Joined(url)
 	l.leadsTo(w.Nodes())
 	l.rejected.Store(false)
 	l.beginDrain()
@@ -295,7 +263,7 @@ func (l *Link) remoteLeft(err error) {
 	l.leadsTo(nil)
 	err = l.endDrain(err)
 	l.interest.Store(nil)
-	l.status.left(l.remotes.fate(l.pulse.fate(err)))
+	l.status.Ended(l.remotes.fate(l.pulse.fate(err)))
 	l.noteClash(err)
 	l.stir(&l.remote)
 }
@@ -311,8 +279,8 @@ func (l *Link) stir(s *side) {
 }
 
 // State returns how the link is doing.
-func (l *Link) State() State {
-	state := l.status.snapshot()
+func (l *Link) State() uplink.State {
+	state := l.status.Snapshot()
 	state.Name = l.opts.Name
 	state.RoundTrip = time.Duration(l.pulse.trip.Load())
 	state.Interest = l.declared.Load() && l.following()
@@ -322,26 +290,6 @@ func (l *Link) State() State {
 	return state
 }
 
-// joined notes a new session on this side.
-func (s *side) joined(w client.Welcome) {
-	s.session.Store(w.Session)
-	s.mayNotDisclose.Store(false)
-	if n := s.lost.Swap(0); n > 0 {
-		s.log.Warn("events were dropped while there was no connection", "events", n)
-	}
-}
-
-// lose notes an event that could not be published on this side. The first of an outage is worth a line in the log; joined
-// says how many it were.
-func (s *side) lose() {
-	if s.lost.Add(1) == 1 {
-		s.log.Warn("no connection, dropping events")
-	}
-}
-
-// isSelf reports whether a caller or publisher is the link itself.
-func (s *side) isSelf(session wamp.ID) bool { return session != 0 && session == s.session.Load() }
-
 // refusal makes what is called when this side's router refuses what a rule needs, or comes round.
 func (l *Link) refusal(s share, at *side) func(error) {
 	r, what := s.rule, s.rule.String()
@@ -350,7 +298,7 @@ func (l *Link) refusal(s share, at *side) func(error) {
 	}
 	what += ", at the " + at.name + " router"
 	return func(err error) {
-		l.status.ruled(what, err)
+		l.status.Ruled(what, err)
 		if err != nil {
 			at.log.Warn("rule refused, trying again", "rule", r.String(), "error", err)
 		} else {
@@ -368,3 +316,10 @@ func orDefault[T comparable](field *T, value T) {
 
 // isDown reports whether err is that of a router that can't be reached.
 func isDown(err error) bool { return errors.Is(err, wamp.NetworkFailure) }
+
+// atOnce is a context for requests whose answer nobody waits for.
+var atOnce = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()

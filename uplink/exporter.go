@@ -1,0 +1,118 @@
+package uplink
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink/spool"
+)
+
+// GapTopic is where a link by WAMP publishes which events were dropped, in the place of these events.
+const GapTopic = "runnel.uplink.gap"
+
+// Exporter stores what a link exports in the spool, whether the far side is there or not, and passes spool and duty on to
+// the link that takes this one's place. A link calls its methods in this order:
+//
+//	Await, RunSpool    the link before has ended; from now on the spool is this link's
+//	Stored, Put        for each event of the local router
+//	Stop               in a goroutine of its own, when the link is to end
+//	Finish             when the link has left the far side
+//	Close              when the local session has ended, too
+type Exporter struct {
+	// Static once the link runs.
+	Spool *spool.Spool
+	Local *client.Client
+	From  *Handover // of the link whose place this one takes; nil: there is none
+	Log   *slog.Logger
+
+	to         atomic.Pointer[Handover] // to the link that takes this one's place; nil: none does
+	confirming sync.WaitGroup           // events that are being stored
+	stopSpool  func()                   // owned by the link's Run
+}
+
+// finishTime bounds the wait for what the local router has sent before.
+const finishTime = 10 * time.Second
+
+// GiveTo makes the link hand its spool over when it ends. It is called before the next link runs.
+func (x *Exporter) GiveTo(h *Handover) { x.to.Store(h) }
+
+// Await waits until the link before has ended.
+func (x *Exporter) Await() { x.From.wait() }
+
+// RunSpool runs the spool until Close, unless it runs already.
+func (x *Exporter) RunSpool() { x.stopSpool = x.From.runSpool(x.Spool) }
+
+// Stored waits until the link before stores nothing more, and reports whether it has stored this publication.
+func (x *Exporter) Stored(publication wamp.ID) bool { return x.From.hasStored(publication) }
+
+// Put stores an event that stands for the local router's e. waitForRoom slows the local router down. When the outcome is
+// known, answer turns it into what the publisher is told, if the publisher waits for that.
+func (x *Exporter) Put(e *client.Event, stored spool.Event, waitForRoom func(), answer func(error) error) {
+	x.to.Load().store(e.Publication)
+	waitForRoom()
+	kept := *e // the handler's own is used for the next event
+	x.confirming.Add(1)
+	x.Spool.Put(stored, func(err error) {
+		kept.Confirm(answer(err))
+		x.confirming.Done()
+	})
+}
+
+// Stop tells the link that takes this one's place that nothing more is stored here. It returns at once if there is none.
+func (x *Exporter) Stop() {
+	if to := x.to.Load(); to != nil {
+		to.settle()
+		x.drainLocal()
+		to.leave()
+	}
+}
+
+// Finish returns when everything that the local router has sent is stored.
+func (x *Exporter) Finish() {
+	if to := x.to.Load(); to != nil {
+		to.waitLeft()
+	} else {
+		x.drainLocal()
+	}
+}
+
+// Close ends the spool's Run, or leaves it to the link that takes this one's place.
+func (x *Exporter) Close() {
+	if to := x.to.Load(); to != nil {
+		to.end(x.stopSpool)
+	} else {
+		x.stopSpool()
+	}
+}
+
+// drainLocal stops the local router's events, and returns when those that it has sent are stored and confirmed.
+func (x *Exporter) drainLocal() {
+	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
+	defer cancel()
+	err := x.Local.Drain(ctx)
+	if err == nil {
+		err = x.confirmed(ctx)
+	}
+	if err != nil {
+		x.Log.Warn("exported events may be lost", "err", err)
+	}
+}
+
+func (x *Exporter) confirmed(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		x.confirming.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,58 @@
+package wamp
+
+import (
+	"slices"
+
+	"runnel/edge/wamp"
+)
+
+// watches makes what follows the rules' interest.
+func (l *Link) watches() error {
+	exported, imported := l.of(exports, "topic"), l.of(imports, "topic")
+	if following(exported) {
+		l.watch(&l.remote, subscriptions, abroad(exported), overlap(abroad(exported), home(imported)), l.learnInterest)
+	}
+	topics := &mirror{rules: imported, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe, timid: true}
+	if err := l.mirror(topics, &l.local, subscriptions, overlap(abroad(imported), home(exported))); err != nil {
+		return err
+	}
+	offered, used := l.of(exports, "procedure"), l.of(imports, "procedure")
+	out := &mirror{rules: offered, seen: (*rule).home, named: (*rule).rewrite, make: l.register, timid: true}
+	if err := l.mirror(out, &l.local, registrations, overlap(home(offered), abroad(used))); err != nil {
+		return err
+	}
+	in := &mirror{rules: used, seen: (*rule).home, named: (*rule).rewrite, make: l.register}
+	// What is imported is registered from the beginning and in every outage: a link that is down answers with
+	// network_failure.
+	return l.mirror(in, &l.remote, registrations, overlap(home(used), abroad(offered)))
+}
+
+// mirror begins m and has it follow what is at one side.
+func (l *Link) mirror(m *mirror, at *side, c *census, members bool) error {
+	if len(m.rules) == 0 {
+		return nil
+	}
+	if err := m.begin(); err != nil {
+		return err
+	}
+	var patterns []wamp.Pattern
+	for _, r := range m.rules {
+		patterns = append(patterns, m.seen(r))
+	}
+	if following(m.rules) {
+		l.watch(at, c, patterns, members, m.follow)
+	}
+	return nil
+}
+
+func (l *Link) watch(at *side, c *census, patterns []wamp.Pattern, members bool, found func(knowledge, []offer)) {
+	at.watches = append(at.watches, &watch{
+		side: at, census: c, patterns: patterns, members: members, found: found, wake: make(chan struct{}, 1),
+	})
+}
+
+// following reports whether the central router tells what the link asks for.
+func (l *Link) following() bool {
+	silent := func(w *watch) bool { return !w.tells.Load() }
+	return len(l.remote.watches) > 0 && !slices.ContainsFunc(l.remote.watches, silent)
+}
