@@ -164,7 +164,7 @@ func TestTooLargeForTheCentre(t *testing.T) {
 				return strings.Contains(text, "held: com.example.picture, 4 events") && strings.Contains(text, "held: com.example.film, 4 events")
 			})
 			log := gateway.process.Stderr.Text()
-			for _, want := range []string{`topic held.* topic=com.example.picture size=1000\d\d`, `topic held.* topic=com.example.film size=1000\d\d`} {
+			for _, want := range []string{`topic held.* topic=com.example.picture bytes=1000\d\d`, `topic held.* topic=com.example.film bytes=1000\d\d`} {
 				if n := len(regexp.MustCompile(want).FindAllString(log, -1)); n != 1 {
 					t.Errorf("%d lines of %s", n, want)
 				}

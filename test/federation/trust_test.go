@@ -150,7 +150,7 @@ client_ca = %q
 			edge := start(t, "edge", fmt.Sprintf("[[uplink]]\nname = \"central\"\nurl = [%q]\nreconnect_min = \"50ms\"\nreconnect_max = \"500ms\"\n%s%s",
 				c.url, c.keys, shares("export topic com.")))
 			if c.problem == "" {
-				found, err := edge.process.Logs(`msg="link is up".* authid=(\S+) authrole=gateway`)
+				found, err := edge.process.Logs(`msg="link is up".* authid=(\S+) role=gateway`)
 				if err != nil || found[1] != c.authid {
 					t.Errorf("joined as %v, %v", found, err)
 				}

@@ -198,7 +198,7 @@ func TestUplinkAuthenticates(t *testing.T) {
 		tls, filepath.Join(dir, "ca.pem"), pem, pem)
 	edge := serve(t, b.String())
 	for _, name := range []string{"ticket", "scram", "cra", "key", "cert"} {
-		edge.logs(`msg="link is up" uplink=` + name + ` .*authid=` + name + ` authrole=` + name + `\b`)
+		edge.logs(`msg="link is up" uplink=` + name + ` .*authid=` + name + ` role=` + name + `\b`)
 	}
 }
 

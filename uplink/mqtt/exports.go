@@ -32,7 +32,7 @@ func (l *Link) declare(ctx context.Context) error {
 			Match: r.Match, Persist: true, Confirm: true,
 			Refused: func(err error) {
 				if l.status.Ruled(rule, err) && err != nil {
-					l.log.Warn("rule refused, trying again", "rule", rule, "error", err)
+					l.log.Warn("rule refused, retrying", "rule", rule, "err", err)
 				}
 			},
 		}, func(e *client.Event) { l.export(r, e) })

@@ -99,7 +99,7 @@ func (s *session) tooLarge(p *packets.PublishPacket) {
 // refuse counts what can't cross. The first of a run is worth a line in the log.
 func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 	if f.Drop() {
-		l.log.Warn(what+", and further ones are only counted", "name", name, "error", err)
+		l.log.Warn("message dropped; until one crosses, further ones are only counted", "reason", what, "topic", name, "err", err)
 	}
 }
 

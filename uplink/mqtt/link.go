@@ -254,7 +254,7 @@ func (l *Link) connections(ctx context.Context) {
 		}
 		// The first, second, fourth, eighth failure in a row: a broker that is away for a week is not worth a line a minute.
 		if failed&(failed-1) == 0 {
-			l.log.Warn("not connected to the broker, trying again", "error", err)
+			l.log.Warn("not connected to the broker, retrying", "err", err)
 		}
 		failed++
 		long := time.Since(start) > l.opts.Reconnect.Min
@@ -280,7 +280,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	}
 	l.turn = 0
 	l.status.Joined(w.URL)
-	l.log.Info("link is up", "url", w.URL, "client", l.opts.ClientID)
+	l.log.Info("link is up", "url", w.URL, "client_id", l.opts.ClientID)
 	if !l.searching {
 		l.opts.Spool.Retry() // the broker may have been mended meanwhile
 	}

@@ -378,7 +378,7 @@ func (s *session) subscribed(p *packets.SubackPacket) error {
 			s.link.standing.added(s.url, f)
 		}
 		if s.link.status.Ruled(f.rule+", "+f.filter, err) && err != nil {
-			s.link.log.Warn("rule refused", "rule", f.rule, "error", err)
+			s.link.log.Warn("rule refused", "rule", f.rule, "err", err)
 		}
 	}
 	return nil

@@ -55,7 +55,7 @@ func (l *Link) takenOver(s *session, err error, quiet bool) error {
 	text := fmt.Sprintf("another client takes the session over: the broker accepts the client id %q and ends the connection soon after, %d times in a row; give each gateway its own [node] id or client_id",
 		l.opts.ClientID, len(l.takeovers.ends))
 	if l.status.Clashes(text, takeoverWindow) {
-		l.log.Error("another client has the client id of this link", "client", l.opts.ClientID, "url", s.url, "err", text)
+		l.log.Error("another client has the client id of this link", "client_id", l.opts.ClientID, "url", s.url, "err", text)
 	}
 	return fmt.Errorf("%w; %s", err, text)
 }

@@ -25,7 +25,7 @@ func (l *Link) judge(s *session, err error, open []sent) (accused bool) {
 		return true
 	}
 	l.status.EventsUp.Drop()
-	l.log.Error("event dropped, the broker closes the connection for it", "topic", guilty.topic, "size", guilty.size)
+	l.log.Error("event dropped, the broker closes the connection when it is sent this event", "topic", guilty.topic, "bytes", guilty.size)
 	l.opts.Spool.Ack(guilty.sequence)
 	return true
 }

@@ -24,7 +24,7 @@ func (l *Link) remoteFailed(err error) {
 func (l *Link) noteClash(err error) {
 	var refused *client.Error
 	if errors.Is(err, wamp.DuplicateNode) && errors.As(err, &refused) && l.status.Clashes(refused.Error(), 0) {
-		l.log.Error("another node has the id of this one; events are kept until one of them has another", "node", l.opts.Identity.ID, "err", err)
+		l.log.Error("another node has the id of this one; the centre refuses the link until one of them is changed", "node", l.opts.Identity.ID, "err", err)
 	}
 }
 
@@ -32,14 +32,14 @@ func (l *Link) noteClash(err error) {
 // thing, in a tree it means that two nodes have the same id and can't be told apart.
 func (l *Link) loops(left place) {
 	if l.status.Looped.Add(1) == 1 {
-		l.log.Warn("an event or a call has come round in a circle, or too far; where the links make no ring, two nodes have the same id",
-			"place", left.name)
+		l.log.Warn("message dropped, it has passed this realm or too many links; unless the links form a ring, two nodes have the same id",
+			"realm", left.name)
 	}
 }
 
 // foreign tells of a router that has the name of one of the link's sides. The link goes on.
 func (l *Link) foreign(name string) {
 	if text := "events come from another router with the node id of " + name + "; give each its own [node] id"; l.status.Clashes(text, 0) {
-		l.log.Error("node id is used twice", "place", name, "err", text)
+		l.log.Error("node id is used twice", "node", name, "err", text)
 	}
 }

@@ -256,7 +256,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	l.rejected.Store(false)
 	l.beginDrain()
 	l.stir(&l.remote)
-	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "authrole", w.Authrole())
+	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "role", w.Authrole())
 }
 
 func (l *Link) remoteLeft(err error) {
@@ -300,7 +300,7 @@ func (l *Link) refusal(s share, at *side) func(error) {
 	return func(err error) {
 		l.status.Ruled(what, err)
 		if err != nil {
-			at.log.Warn("rule refused, trying again", "rule", r.String(), "error", err)
+			at.log.Warn("rule refused, retrying", "rule", r.String(), "err", err)
 		} else {
 			at.log.Info("rule accepted", "rule", r.String())
 		}

@@ -123,7 +123,7 @@ func (l *Link) move(ctx context.Context, i int) {
 			return
 		}
 	}
-	l.log.Info("going back", "url", l.remotes.list[i].URL)
+	l.log.Info("failing back", "url", l.remotes.list[i].URL)
 	l.remotes.leave(i)
 	l.remote.client.Rejoin()
 }

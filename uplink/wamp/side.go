@@ -34,7 +34,7 @@ func (s *side) joined(w client.Welcome) {
 	s.session.Store(w.Session)
 	s.mayNotDisclose.Store(false)
 	if n := s.lost.Swap(0); n > 0 {
-		s.log.Warn("events were dropped while there was no connection", "events", n)
+		s.log.Warn("events dropped while not connected", "events", n)
 	}
 }
 
@@ -42,7 +42,7 @@ func (s *side) joined(w client.Welcome) {
 // says how many it were.
 func (s *side) lose() {
 	if s.lost.Add(1) == 1 {
-		s.log.Warn("no connection, dropping events")
+		s.log.Warn("not connected, dropping events")
 	}
 }
 

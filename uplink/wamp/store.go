@@ -66,7 +66,7 @@ func (l *Link) awaitRoom() {
 
 func (l *Link) durableFailed(err error) {
 	if !errors.Is(err, spool.ErrClosed) {
-		l.log.Debug("event not stored", "error", err)
+		l.log.Debug("event not stored", "err", err)
 	}
 }
 

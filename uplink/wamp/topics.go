@@ -50,7 +50,7 @@ func (l *Link) bring(r *rule, e *client.Event) {
 	case isDown(err):
 		to.lose()
 	case ctx.Err() == nil:
-		to.log.Warn("event not forwarded", "rule", r.String(), "error", err)
+		to.log.Warn("event not forwarded", "rule", r.String(), "err", err)
 	}
 	counts.Drop()
 }

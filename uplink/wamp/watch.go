@@ -126,7 +126,7 @@ func (w *watch) digest(ctx context.Context) {
 		err = errTooMany
 	}
 	if w.known == known && (w.refused.Load() || err != nil) {
-		w.side.log.Debug("interest is no longer followed", "api", w.census.prefix, "error", err)
+		w.side.log.Debug("interest is no longer followed", "api", w.census.prefix, "err", err)
 		w.known = denied
 	}
 }
@@ -147,7 +147,7 @@ func (w *watch) begin(ctx context.Context, welcome client.Welcome) knowledge {
 	case isDown(err):
 		return unknown
 	case err != nil || w.refused.Load():
-		w.side.log.Debug("interest is not followed", "api", w.census.prefix, "error", err)
+		w.side.log.Debug("interest is not followed", "api", w.census.prefix, "err", err)
 		return denied
 	}
 	return known
