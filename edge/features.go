@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// features is what a client announced in HELLO that changes how the router treats it.
+// features are the features of a client, announced in HELLO, that affect how the router treats it.
 type features uint16
 
 const (
@@ -23,8 +23,8 @@ const (
 	subscriberRevocation
 )
 
-// clientRoles names the roles of HELLO.Details.roles and those of their features that count. Where the specification
-// spells one in two ways, both do.
+// clientRoles names the roles of HELLO.Details.roles, and their features that the router heeds. Where the specification has
+// two spellings, both are accepted.
 var clientRoles = map[string]map[string]features{
 	"callee": {
 		"progressive_call_results":     calleeProgressiveResults,
@@ -47,10 +47,10 @@ var clientRoles = map[string]map[string]features{
 	},
 }
 
-// routerRoles is WELCOME.Details.roles: what is announced is there.
+// routerRoles is WELCOME.Details.roles.
 var routerRoles = map[string]any{
 	"broker": map[string]any{"reflection": true, "features": map[string]any{
-		"shareded_subscriptions":        true, // so the specification spells it
+		"shareded_subscriptions":        true, // the specification's spelling
 		"sharded_subscription":          true,
 		"event_history":                 true,
 		"event_retention":               true,
@@ -83,8 +83,8 @@ var routerRoles = map[string]any{
 	}},
 }
 
-// rolesFor is routerRoles in each serializer, bareRolesFor the same without the features, for peers that take short
-// messages only.
+// rolesFor is routerRoles in each serializer. bareRolesFor is the same without features, for peers that accept only short
+// messages.
 var (
 	rolesFor     = inEachSerializer(routerRoles)
 	bareRolesFor = inEachSerializer(map[string]any{"broker": map[string]any{}, "dealer": map[string]any{}})
@@ -101,7 +101,7 @@ func inEachSerializer(constant map[string]any) (roles [wamp.CBOR + 1]codec.Value
 	return roles
 }
 
-// announced reads HELLO.Details.roles, of which there must be one (basic/sessions.md).
+// announced reads HELLO.Details.roles. There must be at least one role (basic/sessions.md).
 func announced(details map[string]any) (f features, err error) {
 	roles, _ := details["roles"].(map[string]any)
 	if len(roles) == 0 {
@@ -110,7 +110,7 @@ func announced(details map[string]any) (f features, err error) {
 	for name, role := range roles {
 		known, ok := clientRoles[name]
 		if !ok {
-			return 0, violation(fmt.Sprintf("HELLO.Details.roles: a client has no role %q", name))
+			return 0, violation(fmt.Sprintf("HELLO.Details.roles: %q is not a role of a client", name))
 		}
 		dict, ok := role.(map[string]any)
 		if !ok {

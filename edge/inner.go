@@ -13,30 +13,30 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The router as a caller: it asks its realms' authenticators and authorizers, which are procedures like any other. To the
-// dealer the call comes from a session, so that patterns, shared registrations and callees that leave are the dealer's
-// affair. That session lives for one call. It is no member of the realm, and behind it there is no peer: its Conn hands
-// the answer to the goroutine that waits in ask.
+// The router as a caller: it calls its realms' authenticators and authorizers, which are ordinary procedures. For the dealer
+// the call comes from a session, so patterns, shared registrations and callees that leave are handled as usual. That
+// session exists for one call. It is not a member of the realm, and it has no peer: its Conn passes the answer to the
+// goroutine that waits in ask.
 
 const (
-	maxAsks   = 1024     // calls of the router's own under way in one realm; whoever wants one more waits
-	maxAnswer = 64 << 10 // octets of an answer; the callee's longer one becomes wamp.error.payload_size_exceeded
+	maxAsks   = 1024     // the router's own calls under way in one realm; further ones wait
+	maxAnswer = 64 << 10 // bytes of an answer; a longer one fails with wamp.error.payload_size_exceeded
 )
 
-// innerRole is the router's own: what may be asked is what the configuration names.
+// innerRole is the role of the router's own calls. It may call any procedure that the configuration names.
 var innerRole = auth.NewRole("router", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Call}})
 
 var innerTransport = wamp.Transport{Serializer: wamp.CBOR, Limit: maxAnswer, Protocol: "memory", Network: "memory", Local: true, Internal: true}
 
-// inner is the Conn of a call of the router's own.
-type inner struct{ answer chan []byte } // room for one: a call is answered once
+// inner is the Conn of one of the router's own calls.
+type inner struct{ answer chan []byte } // has room for one: a call is answered once
 
 func (c inner) ReadMessage() ([]byte, bool, error) { return nil, false, io.EOF }
 
 func (c inner) Write(batch []byte, wait bool) (int, error) {
 	select {
 	case c.answer <- bytes.Clone(batch):
-	default: // nobody waits for more than one
+	default: // only the first message is the answer
 	}
 	return len(batch), nil
 }
@@ -44,17 +44,17 @@ func (c inner) Write(batch []byte, wait bool) (int, error) {
 func (c inner) Close() error               { return nil }
 func (c inner) Transport() *wamp.Transport { return &innerTransport }
 
-// asks bounds the calls of the router's own in one realm.
+// asks bounds the router's own calls in one realm.
 type asks struct {
 	slots  chan struct{}
-	closed chan struct{} // closed when nobody is to wait for an answer any more
+	closed chan struct{} // closed when the realm stops, to end all waits
 }
 
 func newAsks() asks { return asks{make(chan struct{}, maxAsks), make(chan struct{})} }
 
-// acquire waits for a slot; leave gives it back.
+// acquire waits for a slot; release gives it back.
 func (a *asks) acquire(ctx context.Context) error {
-	full := refusal{wamp.Timeout, "too many questions are waiting for an answer"}
+	full := refusal{wamp.Timeout, "too many calls of the router are waiting for an answer"}
 	select {
 	case a.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -62,7 +62,7 @@ func (a *asks) acquire(ctx context.Context) error {
 	case <-a.closed:
 		return wamp.CloseShutdown
 	}
-	if ctx.Err() != nil { // both at once: there is no time left to ask
+	if ctx.Err() != nil { // both at once: no time is left for the call
 		a.release()
 		return full
 	}
@@ -71,8 +71,8 @@ func (a *asks) acquire(ctx context.Context) error {
 
 func (a *asks) release() { <-a.slots }
 
-// ask calls a procedure of the realm and waits for its result, until ctx is done or the realm is closed. An error has the
-// wamp.Failure that the call failed with, or was answered with. No lock may be held.
+// ask calls a procedure of the realm and waits for its result, until ctx is done or the realm is closed. An error wraps the
+// wamp.Failure of the call. No lock may be held.
 func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs map[string]any) ([]any, map[string]any, error) {
 	payload, err := codec.NewPayload(wamp.CBOR, args, kwargs)
 	if err != nil {
@@ -101,10 +101,10 @@ func (m *realm) ask(ctx context.Context, procedure string, args []any, kwargs ma
 	}
 }
 
-// askable reports why the router can't ask a procedure.
+// askable reports why the router cannot call a procedure.
 func askable(procedure string, strict bool) error {
 	if wamp.Reserved(procedure) || !wamp.ValidURI(procedure, wamp.Exact, strict) {
-		return fmt.Errorf("%q is no procedure that can be registered", procedure)
+		return fmt.Errorf("%q is not a procedure that can be registered", procedure)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (s *session) callOnce(call *codec.Message) error {
 	return s.call(t, call)
 }
 
-// giveUp ends the call of an inner session; the callee is told if it wants to be.
+// giveUp cancels the call of an inner session. The callee gets INTERRUPT if it announced call canceling.
 func (s *session) giveUp() {
 	t := turns.Get().(*turn)
 	defer t.endDetached(s.realm.router)
@@ -144,7 +144,7 @@ func readAnswer(batch []byte) ([]any, map[string]any, error) {
 	return nil, nil, wamp.Failure(m.Text)
 }
 
-// answerOf returns what a procedure has answered: its first result, or all that it has named.
+// answerOf returns a procedure's answer: its first positional result, or else all keyword results.
 func answerOf(results []any, named map[string]any) any {
 	switch {
 	case len(results) > 0:
@@ -155,22 +155,22 @@ func answerOf(results []any, named map[string]any) any {
 	return nil
 }
 
-// throttle lets one log line a second through: whoever may cause the others can cause them as often as he likes.
+// throttle allows one log line a second, for lines that peers can cause as often as they like. Any goroutine may use it.
 type throttle struct {
-	mu     sync.Mutex
-	last   time.Time
-	silent int
+	mu         sync.Mutex
+	last       time.Time
+	suppressed int
 }
 
-// allow reports whether a line may be written now and how many were not since the last.
-func (t *throttle) allow() (others int, ok bool) {
+// allow reports whether a line may be written now, and how many lines were suppressed since the last one.
+func (t *throttle) allow() (suppressed int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	if now.Sub(t.last) < time.Second {
-		t.silent++
+		t.suppressed++
 		return 0, false
 	}
-	others, t.silent, t.last = t.silent, 0, now
-	return others, true
+	suppressed, t.suppressed, t.last = t.suppressed, 0, now
+	return suppressed, true
 }

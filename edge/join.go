@@ -9,18 +9,18 @@ import (
 	"runnel/edge/wamp"
 )
 
-// maxHandshake is the longest message in octets that is taken from a peer who has not joined: details that are decoded
-// can need many times their length.
+// maxHandshake is the longest message, in bytes, that is accepted from a peer that has not joined. Decoded details can need
+// many times their length.
 const maxHandshake = 16 << 10
 
-// maxHandshakeValues is how many values there may be in it. Each needs some 64 octets or more when it is decoded.
+// maxHandshakeValues is how many values such a message may contain. A decoded value needs about 64 bytes or more.
 const maxHandshakeValues = 1000
 
-// join takes a peer from HELLO to WELCOME, or answers ABORT and returns why. first is HELLO, if it has come already.
+// join takes a peer from HELLO to WELCOME, or answers ABORT and returns the cause. first is HELLO if it was read already.
 func (r *Router) join(conn Conn, first []byte) (*session, error) {
 	s := r.newSession(conn)
 	if int(r.open.Load()) > r.options().MaxSessions && !conn.Transport().Internal {
-		s.abortJoin(r, refusal{wamp.Unavailable, "the router has as many sessions as it takes"})
+		s.abortJoin(r, refusal{wamp.Unavailable, "the router has reached its limit of sessions"})
 		return nil, errors.New("join: too many sessions")
 	}
 	err := s.openAccount(r)
@@ -38,7 +38,7 @@ func (r *Router) join(conn Conn, first []byte) (*session, error) {
 	return s, nil
 }
 
-// hello waits for HELLO, which may have come already, and admits its sender.
+// hello waits for HELLO, unless it was read already, and admits its sender.
 func (s *session) hello(r *Router, data []byte) (err error) {
 	if data == nil {
 		data, err = s.await(r, wamp.Hello)
@@ -52,8 +52,8 @@ func (s *session) hello(r *Router, data []byte) (err error) {
 	return r.admit(s, data)
 }
 
-// maxHandshakeRead is the longest message in octets of which any is read from a peer who has not joined: while it is on its way
-// it takes memory. One that is longer than maxStranger, but not so long, is answered.
+// maxHandshakeRead is the longest message, in bytes, that is read from a peer that has not joined, because a message needs
+// memory while it arrives. A message between maxHandshake and this length is answered with ABORT.
 const maxHandshakeRead = 64 << 10
 
 func limitReads(conn Conn, octets int) {
@@ -62,8 +62,8 @@ func limitReads(conn Conn, octets int) {
 	}
 }
 
-// newSession returns a session that is in no realm yet. Whatever its peer is sent, from CHALLENGE or ABORT on, goes
-// through its one outbox: two goroutines must never write to one connection.
+// newSession returns a session that has not joined a realm yet. All messages to its peer, from CHALLENGE or ABORT on, go
+// through its outbox, because two goroutines must never write to one connection.
 func (r *Router) newSession(conn Conn) *session {
 	s := &session{id: wamp.NewID(), conn: conn, serializer: conn.Transport().Serializer}
 	s.out.init(conn, s, r.options().OutboxBytes)
@@ -78,19 +78,19 @@ func (r *Router) logRefusal(conn Conn, err error) {
 	}
 }
 
-// await reads the message that the peer has to send next, within HelloTimeout. A peer that is late is told so before its
-// connection is closed, which is what ends the read.
+// await reads the message that the peer has to send next, within HelloTimeout. A late peer gets ABORT before its connection
+// is closed, which ends the read.
 func (s *session) await(r *Router, expected wamp.Type) ([]byte, error) {
-	limit, told := r.options().HelloTimeout, make(chan struct{})
+	limit, aborted := r.options().HelloTimeout, make(chan struct{})
 	late := time.AfterFunc(limit, func() {
-		defer close(told)
+		defer close(aborted)
 		s.abort(wamp.Timeout, fmt.Sprintf("no %v within %v", expected, limit))
 		s.out.flushWithin(r.options().CloseTimeout)
 		s.closeWrite()
 	})
 	data, _, err := s.conn.ReadMessage()
 	if !late.Stop() {
-		<-told
+		<-aborted
 		return nil, fmt.Errorf("%w: no %v within %v", errLate, expected, limit)
 	}
 	if err != nil {
@@ -101,20 +101,20 @@ func (s *session) await(r *Router, expected wamp.Type) ([]byte, error) {
 
 func checkLength(of wamp.Type, data []byte) error {
 	if len(data) > maxHandshake {
-		return violation(fmt.Sprintf("%v is longer than %d octets", of, maxHandshake))
+		return violation(fmt.Sprintf("%v is longer than %d bytes", of, maxHandshake))
 	}
 	return nil
 }
 
-// errAborted is why a session ends whose peer says ABORT. That is never answered (basic/sessions.md).
+// errAborted ends a session whose peer has sent ABORT, which is never answered (basic/sessions.md).
 var errAborted = errors.New("aborted by the peer")
 
 func aborted(m *codec.Message) error { return fmt.Errorf("%w: %s", errAborted, m.Text) }
 
-// errLate is why a peer did not join in time; it has had its ABORT.
+// errLate means that a peer did not join in time. It has been sent ABORT already.
 var errLate = errors.New("join: too late")
 
-// abortJoin answers with the ABORT that says err, and closes the connection once the peer has it.
+// abortJoin answers with the ABORT made from err, and closes the connection once the peer has it.
 func (s *session) abortJoin(r *Router, err error) {
 	defer s.out.close()
 	if errors.Is(err, errAborted) || errors.Is(err, errLate) {
@@ -179,7 +179,7 @@ func (r *Router) admit(s *session, data []byte) error {
 		return err
 	}
 	s.out.account.Joined()
-	limitReads(s.conn, 0) // before the peer hears that it has joined: what it sends then may be read by another goroutine
+	limitReads(s.conn, 0) // before WELCOME: what the peer sends after it may be read by another goroutine
 	s.out.append(&welcome)
 	s.out.flush()
 	if m.watched("wamp.session.on_join") {
@@ -200,9 +200,8 @@ func (s *session) logJoin() {
 		"protocol", t.Protocol, "serializer", t.Serializer.String())
 }
 
-// welcome makes WELCOME; extra is authextra, what the authentication has to tell. A peer that takes no message of that
-// length, such as a small device, gets one without the features; one that does not take that either would never know that
-// it has joined.
+// welcome makes WELCOME; extra is authextra, from the authentication. A peer that accepts no message of that length, such as
+// a small device, gets a WELCOME without features. If that is too long as well, the peer cannot join.
 func (s *session) welcome(extra map[string]any) (codec.Message, error) {
 	limit := s.conn.Transport().Limit
 	for _, roles := range []codec.Value{rolesFor[s.serializer], bareRolesFor[s.serializer]} {
@@ -211,10 +210,10 @@ func (s *session) welcome(extra map[string]any) (codec.Message, error) {
 			return m, err
 		}
 	}
-	return codec.Message{}, refusal{wamp.PayloadSizeExceeded, fmt.Sprintf("WELCOME is longer than the %d octets that you take", limit)}
+	return codec.Message{}, refusal{wamp.PayloadSizeExceeded, fmt.Sprintf("WELCOME is longer than your limit of %d bytes", limit)}
 }
 
-// welcomeHead is how long WELCOME is at most without its details, in any serializer.
+// welcomeHead is the maximum length of WELCOME without its details, in any serializer.
 const welcomeHead = 24
 
 func (s *session) welcomeWith(roles codec.Value, extra map[string]any) (codec.Message, error) {

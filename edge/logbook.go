@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// logbook bounds the log lines that peers cause by what they may do as often as they like: join, leave, stall. Within
-// each window the first lines of a kind are written; the others are counted, and a summary at the window's end names
-// the counts. Any goroutine.
+// logbook bounds the log lines about events that peers can cause as often as they like: join, leave, stall. In each window
+// the first lines of a kind are written. The others are counted, and a summary at the end of the window reports the counts.
+// Any goroutine may use it.
 type logbook struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
 	begun time.Time
 	seen  [lineKinds]int
-	timer *time.Timer // writes the summary; nil while every line of the window was written
+	timer *time.Timer // writes the summary; nil while no line was suppressed
 }
 
-// lineKind is a kind of line.
+// lineKind is a kind of log line.
 type lineKind int
 
 const (
 	joins lineKind = iota
 	ends
-	breaches // ends by a violation of the protocol
+	breaches // sessions aborted because of a protocol violation
 	stalls
 	losses
 	lineKinds
@@ -34,7 +34,7 @@ var lineKeys = [lineKinds]string{"joined", "ended", "broke_protocol", "stalled",
 
 const (
 	logWindow   = 10 * time.Second
-	linesLogged = 20 // of a kind in a window
+	linesLogged = 20 // of each kind in a window
 )
 
 // allow reports whether a line of this kind may be written now.
@@ -54,7 +54,7 @@ func (b *logbook) allow(k lineKind) bool {
 	return false
 }
 
-// close writes the summary that is due, if one is.
+// close writes the pending summary, if there is one.
 func (b *logbook) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

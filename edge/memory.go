@@ -7,15 +7,15 @@ import (
 	"runnel/edge/wamp"
 )
 
-// What the router takes beside its buffers, in octets; roughly, and rather too much.
+// Estimates of the memory that the router uses beside its buffers, in bytes; rather too high than too low.
 const (
 	sessionCost = 16 << 10 // of a peer whose transport has no account
-	seatCost    = 768      // of a subscription or a registration, beside its URI, which is in three places
+	seatCost    = 768      // of a subscription or a registration, beside its URI, which is stored three times
 	callsCost   = 32 << 10 // of callsChunk calls under way
 	callsChunk  = 64
 )
 
-// openAccount finds the account of the peer, or opens one.
+// openAccount uses the account of the peer's transport, or opens one.
 func (s *session) openAccount(r *Router) error {
 	if o, ok := s.conn.(owner); ok && o.Account() != nil {
 		s.out.account = o.Account()
@@ -32,14 +32,14 @@ func (s *session) openAccount(r *Router) error {
 	return nil
 }
 
-// closeAccount frees what the peer has, once its connection is closed.
+// closeAccount closes the peer's account, once its connection is closed.
 func (s *session) closeAccount() {
 	if s.ownsAccount {
 		s.out.account.Close()
 	}
 }
 
-// cause returns why the session ended: that it was cut explains why its connection failed.
+// cause returns why the session ended. If memory was short, that explains why its connection failed.
 func (s *session) cause(err error) error {
 	if cut := s.out.account.Err(); cut != nil {
 		return cut
@@ -49,8 +49,8 @@ func (s *session) cause(err error) error {
 
 func seatOctets(uri string) int { return seatCost + 3*len(uri) }
 
-// keepSeat charges a subscription or a registration; freeSeat frees it. Those of this process are not charged: they are
-// what the configuration says.
+// keepSeat charges the memory of a subscription or a registration; freeSeat frees it. Internal sessions are not charged,
+// because the configuration bounds what they do.
 func (s *session) keepSeat(uri string) error {
 	if !s.internal() && !s.memory().Keep(budget.Tables, seatOctets(uri)) {
 		return refusal{wamp.Unavailable, "the router has no memory for more subscriptions and registrations"}
@@ -66,8 +66,8 @@ func (s *session) freeSeat(uri string) {
 
 func (s *session) memory() *budget.Budget { return s.realm.router.options().Memory }
 
-// retryAppend gives an EVENT that there was no memory for another chance: what waits is flushed, and the publisher waits for
-// room as it would for a slow peer. If there still is none, the event is dropped for this peer, and counted.
+// retryAppend gives an EVENT that found no memory another chance: it flushes the outboxes, and the publisher waits for memory
+// as it would for a slow peer. If there still is none, the event is dropped for this peer and counted.
 func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, full bool) {
 	peer := place.session
 	if mayWait {
@@ -85,13 +85,14 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 	return appended, false
 }
 
-// mayKeep charges for octets of a CALL that are kept while it is under way, if the session may have that many. Holds
-// pending.mu.
+// mayKeep charges the bytes of a CALL that are kept while it is under way. It reports false if the session has reached its
+// limit. Holds pending.mu.
 func (s *session) mayKeep(octets int) bool {
 	return s.kept+octets <= maxKept && s.memory().Keep(budget.Calls, octets)
 }
 
-// charge charges what a buffer of the turn has grown from and to, if it is a long one: the others are part of the program.
+// charge charges the growth of one of the turn's buffers. Buffers up to the large size are not charged: they are part of
+// the program's basic memory.
 func (t *turn) charge(from, to int) {
 	if to > largeBuffer && to > from {
 		if from <= largeBuffer {
@@ -102,7 +103,7 @@ func (t *turn) charge(from, to int) {
 	}
 }
 
-// dropWork gives up the turn's long buffers.
+// dropWork frees the turn's large buffers.
 func (t *turn) dropWork() {
 	for i := range t.frames {
 		if cap(t.frames[i].bytes) > largeBuffer {
@@ -119,9 +120,9 @@ func (t *turn) dropWork() {
 	t.work = 0
 }
 
-// keepCall charges for one more call of the session, a chunk of calls at a time. Holds pending.mu.
+// keepCall charges one more call of the session, a chunk of calls at a time. Holds pending.mu.
 func (s *session) keepCall() error {
-	if len(s.calls) < s.callsCharged || s.out.account == nil { // nil: the router's own call, which is one of a few
+	if len(s.calls) < s.callsCharged || s.out.account == nil { // nil: one of the router's own calls, which are few
 		return nil
 	}
 	keep := s.memory().Keep
@@ -135,8 +136,8 @@ func (s *session) keepCall() error {
 	return nil
 }
 
-// freeCalls frees what the session does not need any more, but for one chunk, so that a call now and then costs nothing;
-// all of it when the session leaves. Holds pending.mu.
+// freeCalls frees the chunks that the session no longer needs. It keeps one spare chunk, so that occasional calls cost
+// nothing, unless all is true because the session ends. Holds pending.mu.
 func (s *session) freeCalls(all bool) {
 	for s.callsCharged > len(s.calls)+2*callsChunk || all && s.callsCharged > 0 {
 		s.callsCharged -= callsChunk

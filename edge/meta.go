@@ -11,24 +11,24 @@ import (
 )
 
 // The meta API: procedures that the router answers itself, and events that it publishes itself (advanced/meta_api*.md).
-// Both pass the same authorization as any other: what a role may call and subscribe to decides.
+// Both need the same permissions as other procedures and topics.
 
 // metaCall is a CALL of a meta procedure.
 type metaCall struct {
 	caller *session
 	realm  *realm
 	turn   *turn
-	args   []codec.Value // the first ones, as they came: what needs to be decoded costs no more than it says
+	args   []codec.Value // the first ones, not decoded: an argument that is not used costs nothing
 	kwargs codec.Dict
 }
 
-// maxArguments is how many positional arguments a meta procedure looks at.
+// maxArguments is how many positional arguments a meta procedure reads.
 const maxArguments = 4
 
-// metaProcedures are the procedures of every realm. Each returns RESULT's positional arguments.
+// metaProcedures are the meta procedures of every realm. Each returns the positional arguments of RESULT.
 var metaProcedures map[string]func(*metaCall) ([]any, error)
 
-func init() { // not in the declaration: the procedures reach the map again through call
+func init() { // not in the declaration: the procedures refer to the map again through call
 	metaProcedures = map[string]func(*metaCall) ([]any, error){
 		"wamp.session.count":                  (*metaCall).sessionCount,
 		"wamp.session.list":                   (*metaCall).sessionList,
@@ -84,7 +84,7 @@ func (s *session) callMeta(t *turn, m *codec.Message) error {
 	return t.send(s, &codec.Message{Type: wamp.Result, Request: m.Request, Payload: payload})
 }
 
-// read takes the arguments out of the payload.
+// read reads the arguments from the payload.
 func (c *metaCall) read(p codec.Payload) error {
 	args, kwargs, err := p.Split()
 	if err != nil {
@@ -99,7 +99,7 @@ func (c *metaCall) read(p codec.Payload) error {
 	return nil
 }
 
-// arg returns the positional argument at i; none if it is absent or null.
+// arg returns the positional argument at i; the zero value if it is absent or null.
 func (c *metaCall) arg(i int) (v codec.Value) {
 	if i < len(c.args) && !c.args[i].IsNull() {
 		v = c.args[i]
@@ -107,7 +107,7 @@ func (c *metaCall) arg(i int) (v codec.Value) {
 	return v
 }
 
-// keyword returns a keyword argument; none if it is absent or null.
+// keyword returns a keyword argument; the zero value if it is absent or null.
 func (c *metaCall) keyword(name string) (v codec.Value) {
 	for f := c.kwargs.Fields(); f.Next(); {
 		if string(f.Key()) == name {
@@ -120,16 +120,16 @@ func (c *metaCall) keyword(name string) (v codec.Value) {
 	return v
 }
 
-// isGiven reports whether there is such an argument.
+// isGiven reports whether an argument is present.
 func isGiven(v codec.Value) bool { return len(v.Raw) > 0 }
 
-// idOf returns an id.
+// idOf reads an id.
 func idOf(v codec.Value) (wamp.ID, bool) {
 	id, ok := v.Uint()
 	return wamp.ID(id), ok && wamp.ValidID(id)
 }
 
-// textOf returns a string.
+// textOf reads a string.
 func textOf(v codec.Value) (string, bool) {
 	text, ok := v.Text()
 	return string(text), ok
@@ -151,7 +151,7 @@ func (c *metaCall) text(i int) (string, error) {
 	return "", refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be a string", i+1)}
 }
 
-// match returns the match policy of an optional dict of options at i.
+// match returns the match policy in the optional dict of options at i.
 func (c *metaCall) match(i int) (m wamp.Match, err error) {
 	if !isGiven(c.arg(i)) {
 		return wamp.Exact, nil
@@ -169,12 +169,12 @@ func (c *metaCall) match(i int) (m wamp.Match, err error) {
 	return 0, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %d must be a dict of options with a known match policy", i+1)}
 }
 
-// watched reports whether anybody subscribes to a meta event: what it takes to make one is spared else.
+// watched reports whether a meta event has subscribers, so that it needs to be made at all.
 func (r *realm) watched(topic string) bool {
 	return len(r.topics.Load().Match([]byte(topic), nil)) > 0
 }
 
-// announce publishes a meta event. It costs nothing where nobody subscribes to it. mu may be held.
+// announce publishes a meta event. It costs little if the event has no subscribers. mu may be held.
 func (r *realm) announce(t *turn, topic string, args ...any) {
 	p := publication{Event: store.Event{ID: wamp.NewID(), Topic: []byte(topic)}}
 	matched := t.match(r, p.Topic)
@@ -185,10 +185,10 @@ func (r *realm) announce(t *turn, topic string, args ...any) {
 	t.publishMatched(r, &delivery{publication: &p}, matched)
 }
 
-// timestamp is the form of all times in the meta API.
+// timestamp formats a time as the meta API does.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// lists sorts the ids of tables by match policy, as the list procedures return them.
+// lists groups the ids of tables by match policy, as the list procedures return them.
 func lists[V any](of func(V) (wamp.Match, wamp.ID), tables ...*patterns.Table[V]) map[string]any {
 	ids := [3][]any{{}, {}, {}}
 	for _, table := range tables {

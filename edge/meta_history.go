@@ -12,21 +12,20 @@ import (
 	"runnel/edge/wamp"
 )
 
-// wamp.subscription.get_events(subscription, limit) returns the events that a history keeps, each as one positional result: a
-// dict of timestamp, subscription, publication, details, args and kwargs (advanced/pubsub_event_history.md). The keyword
-// arguments are that section's. What it leaves open:
+// wamp.subscription.get_events(subscription, limit) returns the events of a history, each as one positional result: a dict
+// of timestamp, subscription, publication, details, args and kwargs (advanced/pubsub_event_history.md). The keyword
+// arguments are those of that section. What the section leaves open is handled as follows:
 //
-//   - limit may come by position, as Crossbar.io has it; the keyword argument goes before it.
-//   - A *_publication that the history does not hold, or no more, has no place in the order: there is nothing before it
-//     and nothing after it, and the result is empty.
+//   - limit may also be positional, as in Crossbar.io. The keyword argument takes precedence.
+//   - If a *_publication is not in the history, or no longer, it has no place in the order, and the result is empty.
 //   - limit is applied last: it counts the events that the caller gets. Without reverse these are the oldest.
-//   - A subscription that no history is kept of has had no events.
-//   - An event goes to nobody who was not to have it (by authid, authrole and the right to subscribe to its topic). It is
-//     given to its own publisher, whatever exclude_me was: that is a matter of sessions.
-//   - A result that is too long for one message is an error, which says so; the caller takes less with limit.
-//   - Times are exact to the millisecond, as timestamp is, in the order of the events even where the clock was set back.
+//   - A subscription without a history has no events.
+//   - A caller gets only events that it might have received, by authid, authrole and its permission to subscribe to the
+//     topic. The publisher gets its own events, whatever exclude_me was, because exclude_me is about sessions.
+//   - If the result is too long for one message, the call fails, and the error says so. The caller can use limit.
+//   - Times have a precision of one millisecond, like timestamp. Events are in order even if the clock was set back.
 
-// pastQuery is the keyword arguments of get_events.
+// pastQuery holds the keyword arguments of get_events.
 type pastQuery struct {
 	reverse                    bool
 	limit                      int    // 0: none
@@ -40,7 +39,7 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The rights of one who subscribes now.
+	// The caller needs the permissions of a subscriber.
 	grant, err := c.caller.permittedPattern(c.turn, question{auth.Subscribe, sub.match, sub.uri}, codec.Dict{})
 	if err != nil {
 		return nil, err
@@ -61,7 +60,7 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	return c.pastEvents(sub, query.choose(sub.history.All(), mayHave))
 }
 
-// readPastQuery reads the keyword arguments. Unknown ones are ignored, and so is null.
+// readPastQuery reads the keyword arguments. Unknown arguments and null are ignored.
 func (c *metaCall) readPastQuery() (q pastQuery, err error) {
 	for _, a := range []struct {
 		key  string
@@ -103,7 +102,7 @@ func readLimit(v codec.Value, into *int) bool {
 
 func readTime(v codec.Value, into *time.Time) bool {
 	text, _ := textOf(v)
-	t, err := time.Parse(time.RFC3339, strings.ToUpper(text)) // "t" and "z" may be written small
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(text)) // RFC 3339 allows "t" and "z" in lower case
 	*into = t
 	return err == nil
 }
@@ -113,7 +112,7 @@ func readID(v codec.Value, into *wamp.ID) (ok bool) {
 	return ok
 }
 
-// choose returns those of events, which it takes over, that are asked for and may be had.
+// choose returns the events that the query asks for and the caller may have. It modifies the list.
 func (q *pastQuery) choose(events []*store.Past, mayHave func(*store.Past) bool) []*store.Past {
 	events = q.between(events)
 	events = slices.DeleteFunc(events, func(e *store.Past) bool { return !q.admits(e) || !mayHave(e) })
@@ -126,7 +125,7 @@ func (q *pastQuery) choose(events []*store.Past, mayHave func(*store.Past) bool)
 	return events
 }
 
-// between cuts events down to what stands between the publications that are named.
+// between returns the events between the publications that the query names.
 func (q *pastQuery) between(events []*store.Past) []*store.Past {
 	start, end := 0, len(events)
 	for _, bound := range []struct {
@@ -150,7 +149,7 @@ func (q *pastQuery) between(events []*store.Past) []*store.Past {
 	return events[start:max(start, end)]
 }
 
-// admits reports whether e has the topic and the time that are asked for.
+// admits reports whether e has the topic and the time that the query asks for.
 func (q *pastQuery) admits(e *store.Past) bool {
 	t := e.Occurred()
 	return (q.topic == "" || string(e.Topic) == q.topic) &&
@@ -160,11 +159,11 @@ func (q *pastQuery) admits(e *store.Past) bool {
 		(q.until.IsZero() || !t.After(q.until))
 }
 
-// resultHead is what a RESULT may need beside the events, in octets.
+// resultHead is the maximum length of a RESULT beside its events, in bytes.
 const resultHead = 64
 
-// pastEvents encodes the events for the caller. They must fit into a message that it takes; and, but for a single one,
-// into three quarters of what may be owed to a peer, or the answer would be the end of its session.
+// pastEvents encodes the events for the caller. They must fit into a message that the caller accepts. Several events must
+// also fit into three quarters of what an outbox may hold; otherwise the answer would end the caller's session.
 func (c *metaCall) pastEvents(sub *subscription, events []*store.Past) ([]any, error) {
 	s := c.caller
 	limit := s.conn.Transport().Limit

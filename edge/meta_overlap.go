@@ -10,10 +10,10 @@ import (
 // Then they list only what overlaps one of these patterns, with the details as a second result. So a router behind a slow
 // line makes one call, instead of one for each subscription of a fleet. With _members the details list the sessions, too.
 
-// maxOverlaps is how many patterns a call may name.
+// maxOverlaps is how many patterns one call may name.
 const maxOverlaps = 256
 
-// overlaps returns the patterns that the call asks for; nil if it asks for none.
+// overlaps returns the patterns in the keyword argument; nil without the argument.
 func (c *metaCall) overlaps() (list []wamp.Pattern, err error) {
 	wanted := c.keyword(wamp.KeyOverlaps)
 	if !isGiven(wanted) {
@@ -49,28 +49,28 @@ func patternOf(v codec.Value) (p wamp.Pattern, ok bool) {
 	return wamp.Pattern{URI: of[0], Match: match}, n == 2 && known && wamp.ValidURI(of[0], match, false)
 }
 
-// flag returns a keyword argument that is a bool.
+// flag returns a bool keyword argument; false if it is absent.
 func (c *metaCall) flag(name string) bool {
 	set, _ := c.keyword(name).Bool()
 	return set
 }
 
 // overlapping lists the entries of tables that overlap one of the wanted patterns, by match policy and with details.
-func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, tell func(V) map[string]any, tables ...*patterns.Table[V]) ([]any, error) {
+func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, details func(V) map[string]any, tables ...*patterns.Table[V]) ([]any, error) {
 	ids, list := [3][]any{{}, {}, {}}, []any{}
 	set := patterns.NewSet(wanted)
 	for _, table := range tables {
 		table.All(func(v V) bool {
 			if p := of(v); set.Overlaps(p) {
-				details := tell(v)
-				ids[p.Match] = append(ids[p.Match], details["id"])
-				list = append(list, details)
+				entry := details(v)
+				ids[p.Match] = append(ids[p.Match], entry["id"])
+				list = append(list, entry)
 			}
 			return !set.TooCostly()
 		})
 	}
 	if set.TooCostly() {
-		return nil, refusal{wamp.Unavailable, "too many wildcards are to be compared; ask for fewer patterns at a time"}
+		return nil, refusal{wamp.Unavailable, "too many wildcards to compare; ask for fewer patterns at a time"}
 	}
 	return []any{byPolicy(ids), list}, nil
 }
@@ -79,7 +79,8 @@ func byPolicy(ids [3][]any) map[string]any {
 	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
 }
 
-// subscriptionDetails is a subscription's details. One that keeps a history has somebody to keep events for in any case.
+// subscriptionDetails returns the details of a subscription. "history" says that its events are wanted even without
+// subscribers.
 func (c *metaCall) subscriptionDetails(s *subscription) map[string]any {
 	details := s.details()
 	if s.history != nil {

@@ -10,7 +10,7 @@ func (r *registration) details() map[string]any {
 	}
 }
 
-// announceRegister publishes the events of a new callee; created reports that it is the registration's first.
+// announceRegister publishes the meta events of a new callee; created says that it is the registration's first.
 func (r *realm) announceRegister(t *turn, s *session, reg *registration, created bool) {
 	if created {
 		r.announce(t, "wamp.registration.on_create", s.id, reg.details())
@@ -18,7 +18,7 @@ func (r *realm) announceRegister(t *turn, s *session, reg *registration, created
 	r.announce(t, "wamp.registration.on_register", s.id, reg.id)
 }
 
-// announceUnregister publishes the events of a callee that is gone; deleted reports that it was the last.
+// announceUnregister publishes the meta events of a callee that has left; deleted says that it was the last one.
 func (r *realm) announceUnregister(t *turn, s *session, reg *registration, deleted bool) {
 	r.announce(t, "wamp.registration.on_unregister", s.id, reg.id)
 	if deleted {
@@ -64,7 +64,7 @@ func (c *metaCall) registrationMatch() ([]any, error) {
 	return []any{nil}, nil
 }
 
-// registration returns the one that the call's first argument names.
+// registration returns the registration whose id is the call's first argument.
 func (c *metaCall) registration() (*registration, error) {
 	id, err := c.id(0)
 	if err != nil {

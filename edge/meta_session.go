@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// details is what the meta API says of a session.
+// details returns the session's details for the meta API.
 func (s *session) details() map[string]any {
 	return map[string]any{
 		"session":      s.id,
@@ -31,13 +31,13 @@ func transportDetails(t *wamp.Transport) map[string]any {
 	}
 }
 
-// errInternal refuses what an internal session is no target of: others rely on it.
+// errInternal refuses to act on an internal session, because others rely on it.
 var errInternal = refusal{wamp.NotAuthorized, "the session is a part of the router"}
 
-// clients returns the members that are no part of the router.
+// clients returns the members that are not internal.
 func (m *realm) clients() []*session { return slices.DeleteFunc(m.sessions(), (*session).internal) }
 
-// filtered returns the clients whose role is in the optional list that is the call's first argument.
+// filtered returns the clients whose role is in the call's first argument, an optional list.
 func (c *metaCall) filtered() ([]*session, error) {
 	members := c.realm.clients()
 	if !isGiven(c.arg(0)) {
@@ -50,7 +50,7 @@ func (c *metaCall) filtered() ([]*session, error) {
 	return slices.DeleteFunc(members, func(s *session) bool { return !slices.Contains(roles, s.role().Name()) }), nil
 }
 
-// maxRoles is how many roles a call may name.
+// maxRoles is how many roles one call may name.
 const maxRoles = 256
 
 func rolesOf(v codec.Value) (roles []string, ok bool) {
@@ -83,7 +83,7 @@ func ids(members []*session) []any {
 	return list
 }
 
-// member returns the session that the call's first argument names.
+// member returns the session whose id is the call's first argument.
 func (c *metaCall) member() (*session, error) {
 	id, err := c.id(0)
 	if err != nil {
@@ -108,7 +108,7 @@ func (c *metaCall) sessionGet() ([]any, error) {
 func (c *metaCall) sessionKill() ([]any, error) {
 	s, err := c.member()
 	if err == nil && s == c.caller {
-		err = wamp.NoSuchSession // of no other session
+		err = wamp.NoSuchSession // a session cannot kill itself
 	}
 	if err == nil && s.internal() {
 		err = errInternal
@@ -143,8 +143,8 @@ func (c *metaCall) sessionKillAll() ([]any, error) {
 	return []any{len(killed)}, err
 }
 
-// kill ends the other clients' sessions that are chosen, with the reason and the message that the call gives. Their cookies
-// are forgotten first, and with them those of the identities that are chosen, connected or not; nil chooses none.
+// kill kills the chosen sessions of other clients, with the reason and the message of the call. First it ends their cookies,
+// and the cookies of the identities that known chooses, whether they are connected or not. known may be nil.
 func (c *metaCall) kill(choose func(*session) bool, known func(auth.Identity) bool) ([]*session, error) {
 	reason, message := string(wamp.CloseKilled), ""
 	if v := c.keyword("reason"); isGiven(v) {

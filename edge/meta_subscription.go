@@ -8,8 +8,8 @@ func (s *subscription) details() map[string]any {
 	return map[string]any{"id": s.id, "created": timestamp(s.created), "uri": s.uri, "match": s.match.String()}
 }
 
-// announceSubscribe publishes the events of a new seat; created reports that it is the subscription's first. Of
-// subscriptions below "wamp." nothing is said, as by the other routers: who watches the watchers is no news.
+// announceSubscribe publishes the meta events of a new seat; created says that the subscription is new. Like other routers,
+// it publishes nothing about subscriptions below "wamp.".
 func (r *realm) announceSubscribe(t *turn, s *session, sub *subscription, created bool) {
 	if wamp.Reserved(sub.uri) {
 		return
@@ -20,7 +20,7 @@ func (r *realm) announceSubscribe(t *turn, s *session, sub *subscription, create
 	r.announce(t, "wamp.subscription.on_subscribe", s.id, sub.id)
 }
 
-// announceUnsubscribe publishes the events of a seat that is gone; deleted reports that it was the last.
+// announceUnsubscribe publishes the meta events of a seat that was removed; deleted says that the subscription is gone.
 func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, deleted bool) {
 	if wamp.Reserved(sub.uri) {
 		return
@@ -73,7 +73,7 @@ func (c *metaCall) subscriptionMatch() ([]any, error) {
 	return []any{list}, nil
 }
 
-// subscription returns the one that the call's first argument names.
+// subscription returns the subscription whose id is the call's first argument.
 func (c *metaCall) subscription() (*subscription, error) {
 	id, err := c.id(0)
 	if err != nil {

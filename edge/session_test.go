@@ -65,7 +65,7 @@ func TestLongHello(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		p := s.connect(memory.Options{})
 		p.say(`[1,"realm1",{"roles":{"caller":{}},"x":"` + strings.Repeat("x", maxHandshake) + `"}]`)
-		p.hear(`[3,{"message":"HELLO is longer than 16384 octets"},"wamp.error.protocol_violation"]`)
+		p.hear(`[3,{"message":"HELLO is longer than 16384 bytes"},"wamp.error.protocol_violation"]`)
 		p.closed()
 	})
 }

@@ -6,15 +6,15 @@ import (
 	"runnel/edge/auth"
 )
 
-// Where an authenticator decides about a method, whoever it does not know takes as long as its answer. So that a static
-// principal takes as long, it is asked about that one, too, in front of CHALLENGE or, with a ticket, when the ticket is
-// wrong. Its answer does not matter, and it gets to know no secret.
+// If an authenticator decides about a method, a client that is not a static principal waits for its answer. A static
+// principal must not be recognizable by a faster challenge. So the authenticator is called about static principals, too:
+// before CHALLENGE or, for a ticket, if the ticket is wrong. Its answer is ignored, and it is given no secret.
 
-// beginStatic begins an authentication with a static principal; the authenticator for the method would decide if there were
-// none.
+// beginStatic begins an authentication with a static principal, where an authenticator decides about other principals with
+// the method.
 func (s *session) beginStatic(r auth.Request, method string) (*auth.Identity, auth.Exchange, error) {
 	if identity, _, err := s.policy.principals.Begin(r); identity != nil && err == nil {
-		return identity, nil, nil // the transport vouches for it
+		return identity, nil, nil // identified by its transport
 	}
 	asked := r
 	asked.Methods = []string{method}
@@ -28,14 +28,15 @@ func (s *session) beginStatic(r auth.Request, method string) (*auth.Identity, au
 	return identity, exchange, err
 }
 
-// staticTicket is the exchange of a static principal whose ticket an authenticator would be shown if it were a stranger.
+// staticTicket is the exchange of a static principal's ticket where an authenticator decides about other tickets.
 type staticTicket struct {
 	auth.Exchange
 	session *session
 	request auth.Request
 }
 
-// Answer has a wrong ticket take as long as a stranger's. The authenticator is shown a random one.
+// Answer calls the authenticator with a random ticket if the ticket is wrong, so that it takes as long as an unknown
+// client's.
 func (e *staticTicket) Answer(ticket string, extra map[string]any) (auth.Identity, error) {
 	identity, err := e.Exchange.Answer(ticket, extra)
 	if err != nil {
