@@ -21,6 +21,9 @@ type checker struct {
 // check fills in what follows from the rest and notes what is wrong.
 func (c *Config) check(problems *Problems) {
 	k := checker{problems, c, map[string]bool{}}
+	k.nodeID()
+	c.expandNode()
+	k.merge()
 	if len(c.Realms) == 0 && len(*problems) == 0 {
 		*problems = append(*problems, Problem{File: c.Name, Key: "realm", Text: "there is no realm; write [[realm]] and its name = \"realm1\""})
 	}

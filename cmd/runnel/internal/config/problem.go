@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -44,6 +45,7 @@ func (p Problems) Error() string {
 
 // add notes what is wrong with key of the table at. The key may be empty: the table itself.
 func (p *Problems) add(at Place, key, format string, args ...any) {
+	at = at.whence(key)
 	line, path := at.spot.line, at.Path
 	if key != "" {
 		line, path = at.spot.field(key).line, at.path(key)
@@ -67,6 +69,26 @@ type Place struct {
 	File string
 	Path string // of the table: "realm.role"
 	spot *spot
+
+	adopted map[string]Place // the tables of other files that set keys of this one, see merge.go
+}
+
+// whence returns the table that sets a key: p, or one of another file.
+func (p Place) whence(key string) Place {
+	if at, ok := p.adopted[key]; ok {
+		return at
+	}
+	return p
+}
+
+// adopting returns p with a key that a table of another file sets.
+func (p Place) adopting(key string, at Place) Place {
+	p.adopted = maps.Clone(p.adopted)
+	if p.adopted == nil {
+		p.adopted = map[string]Place{}
+	}
+	p.adopted[key] = at
+	return p
 }
 
 func (p Place) path(key string) string {
@@ -77,18 +99,20 @@ func (p Place) path(key string) string {
 }
 
 // has reports whether the table sets key.
-func (p Place) has(key string) bool { return p.spot.fields[key] != nil }
+func (p Place) has(key string) bool { return p.whence(key).spot.fields[key] != nil }
 
 // String returns "file:line".
 func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.spot.line) }
 
 // of returns the place of the table's key.
 func (p Place) of(key string) Place {
+	p = p.whence(key)
 	return Place{File: p.File, Path: p.path(key), spot: p.spot.field(key)}
 }
 
 // under returns the place of the table under key, or of the i-th of the array there.
 func (p Place) under(key string, i int) Place {
+	p = p.whence(key)
 	n := p.spot.field(key)
 	if i >= 0 {
 		n = n.item(i)

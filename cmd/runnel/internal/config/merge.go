@@ -1,0 +1,109 @@
+package config
+
+import (
+	"slices"
+
+	"runnel/edge/wamp"
+)
+
+// A realm of the same name in several files is one realm: roles, principals, permissions and histories add up. So a device
+// or a gateway has a file of its own in conf.d, with its principal in it. What two files say differently is an error that
+// names both; the same in both counts once. Within one file a name stands once, as ever.
+
+// merge makes one realm of those of a name.
+func (k checker) merge() {
+	var merged []Realm
+	seen := map[[2]string]bool{} // name and file
+	for _, r := range k.c.Realms {
+		id := [2]string{r.Name, r.Place.File}
+		i := slices.IndexFunc(merged, func(m Realm) bool { return m.Name == r.Name && r.Name != "" })
+		if i < 0 || seen[id] { // the second of a file is told of later
+			merged = append(merged, r)
+		} else {
+			k.mergeRealm(&merged[i], r)
+		}
+		seen[id] = true
+	}
+	k.c.Realms = merged
+}
+
+func (k checker) mergeRealm(into *Realm, from Realm) {
+	what := `the realm "` + from.Name + `"`
+	adopt(k, what, &into.Place, "anonymous", &into.Anonymous, from.Place, from.Anonymous)
+	adopt(k, what, &into.Place, "strict", &into.Strict, from.Place, from.Strict)
+	k.mergeAuthenticators(into, from)
+	for _, role := range from.Roles {
+		if i := other(into.Roles, role.Place, func(r Role) (Place, bool) { return r.Place, r.Name == role.Name }); i >= 0 {
+			k.mergeRole(&into.Roles[i], role)
+		} else {
+			into.Roles = append(into.Roles, role)
+		}
+	}
+	for _, p := range from.Principals {
+		i := other(into.Principals, p.Place, func(q Principal) (Place, bool) { return q.Place, q.Authid == p.Authid })
+		switch {
+		case i < 0:
+			into.Principals = append(into.Principals, p)
+		case !Same(into.Principals[i], p):
+			k.add(p.Place, "authid", "the principal %q says something else at %s; write it in one of the two files", p.Authid, into.Principals[i].Place)
+		}
+	}
+	for _, h := range from.Histories {
+		i := other(into.Histories, h.Place, func(g History) (Place, bool) { return g.Place, g.URI == h.URI && g.Match == h.Match })
+		switch {
+		case i < 0:
+			into.Histories = append(into.Histories, h)
+		case !Same(into.Histories[i], h):
+			k.add(h.Place, "uri", "the history of %s %q says something else at %s; write it in one of the two files", h.Match, h.URI, into.Histories[i].Place)
+		}
+	}
+}
+
+func (k checker) mergeAuthenticators(into *Realm, from Realm) {
+	if into.Authenticators == nil && len(from.Authenticators) > 0 {
+		into.Authenticators = map[string]string{}
+		into.Place = into.Place.adopting("authenticator", from.Place)
+	}
+	for method, procedure := range from.Authenticators {
+		if known, ok := into.Authenticators[method]; ok && known != procedure {
+			k.add(from.Place.under("authenticator", -1), method, "the realm %q has another at %s; write it in one of the two files", from.Name, into.Place.of("authenticator"))
+		}
+		into.Authenticators[method] = procedure
+	}
+}
+
+func (k checker) mergeRole(into *Role, from Role) {
+	what := `the role "` + from.Name + `"`
+	adopt(k, what, &into.Place, "authorizer", &into.Authorizer, from.Place, from.Authorizer)
+	adopt(k, what, &into.Place, "forward", &into.Forward, from.Place, from.Forward)
+	for _, p := range from.Permissions {
+		i := other(into.Permissions, p.Place, func(q Permission) (Place, bool) {
+			return q.Place, q.URI == p.URI && q.Match == p.Match && q.Place.has("uri") && p.Place.has("uri")
+		})
+		switch {
+		case i < 0:
+			into.Permissions = append(into.Permissions, p)
+		case !Same(into.Permissions[i], p):
+			k.add(p.Place, "uri", "%s has another permission for %s %q at %s; write it in one of the two files", what, wamp.Match(p.Match), p.URI, into.Permissions[i].Place)
+		}
+	}
+}
+
+// other returns the index of the table that is meant and stands in another file than at; -1 if there is none.
+func other[T any](list []T, at Place, meant func(T) (Place, bool)) int {
+	return slices.IndexFunc(list, func(item T) bool {
+		place, ok := meant(item)
+		return ok && place.File != at.File
+	})
+}
+
+// adopt takes over a key that only the second file sets. Both may set it to the same value.
+func adopt[T comparable](k checker, what string, into *Place, key string, value *T, at Place, next T) {
+	switch {
+	case !at.has(key):
+	case !into.has(key):
+		*value, *into = next, into.adopting(key, at)
+	case *value != next:
+		k.add(at, key, "%s has another %s at %s; write it in one of the two files", what, key, into.of(key))
+	}
+}
