@@ -11,70 +11,70 @@ import (
 	"runnel/edge/wamp"
 )
 
-// outbox is what waits to be written to one peer: whole messages, each behind its length. Any read loop appends; the
-// read loop that appended first flushes when its own batch is done. A flush tries the wire without waiting; what the
-// wire does not take is written by a drain goroutine, which lives until the outbox is empty.
+// outbox holds the messages that wait to be written to one peer, each preceded by its length. Any read loop may append.
+// The read loop that appended first flushes the outbox at the end of its turn. A flush writes what the connection
+// accepts at once. The rest is written by a drain goroutine, which ends when the outbox is empty.
 //
-// It is bounded. Over high, the read loops that fill it wait for room, each wait bounded by the peer's patience
-// (await). A peer that lets a wait run out is stalled: nobody waits for it again until it has taken all it was owed, and
-// meanwhile its oldest EVENTs are dropped and counted. Replies are never dropped: a peer that owes room for more than
-// replies of them is cut.
+// An outbox is bounded. Above high, the read loops that fill it wait for room, each no longer than the peer's patience
+// (await). When such a wait times out, the peer is stalled. Then no read loop waits for it until it has received
+// everything, and its oldest EVENTs are dropped and counted. Replies are never dropped: a peer whose replies exceed
+// hard is disconnected.
 type outbox struct {
 	// Static after construction.
 	conn    Conn
-	account *budget.Account // of the peer; nil: memory is not bounded
-	owner   *session        // is told of stalls and losses; nil where the router asks itself, see inner.go
-	high    int             // octets waiting above which read loops wait
-	hard    int             // octets waiting above which the peer is cut
+	account *budget.Account // of the peer; nil: memory is not limited
+	owner   *session        // notified of stalls and drops; nil for calls by the router itself, see inner.go
+	high    int             // bytes waiting, above which read loops wait
+	hard    int             // bytes waiting, above which the peer is disconnected
 
 	mu          sync.Mutex
-	buf         *buffer // messages that no write has taken yet; nil while there are none
+	buf         *buffer // messages that are not being written yet; nil if there are none
 	writing     bool    // a flush or a drain is in conn.Write
 	flushing    bool    // a read loop has the outbox on its list and will flush it
 	stalled     bool
-	confirmable bool          // EVENTs have been appended that must be answered
-	kept        int           // octets at the start of buf of which dropEvents has found nothing to drop
-	dead        bool          // the connection failed or is closed: appends vanish
-	idle        chan struct{} // closed when the present writing ends; made by whoever waits for that
-	room        chan struct{} // closed when buf is taken by a write; made by whoever waits for that
-	patience    time.Duration // how long the next wait for this peer may take
-	timedOut    time.Time     // when a wait last ran out
-	taken       int           // octets that the peer has taken since it last stalled; not counted beyond high
+	confirmable bool          // EVENTs were appended that the peer must confirm
+	kept        int           // bytes at the start of buf in which dropEvents found nothing to drop
+	dead        bool          // the connection failed or is closed: appends have no effect
+	idle        chan struct{} // closed when the present write ends; made by the goroutine that waits
+	room        chan struct{} // closed when a write takes buf; made by the goroutine that waits
+	patience    time.Duration // limit of the next wait for this peer
+	timedOut    time.Time     // when a wait last timed out
+	taken       int           // bytes received by the peer since it last stalled; counted up to high
 
-	reported uint64 // how many drops the owner has heard of
-	overrun  bool   // the peer was cut because it took no replies
+	reported uint64 // drops that the owner was notified of
+	overrun  bool   // the peer was disconnected because it did not read its replies
 
-	dropped atomic.Uint64 // EVENTs that were dropped
+	dropped atomic.Uint64 // number of dropped EVENTs
 }
 
 const (
-	maxPatience = time.Second           // a peer's first stall delays those who write to it so long
-	minPatience = 50 * time.Millisecond // and one that stalls again and again so long
-	headRoom    = 64                    // octets: a message beside its texts and its payload
-	flushAt     = 64 << 10              // octets: with so much in it an outbox is flushed before the turn is over
-	forgiveness = 30 * time.Second      // a peer that did not stall for so long has its patience doubled
+	maxPatience = time.Second           // longest wait for a peer, at its first stall
+	minPatience = 50 * time.Millisecond // longest wait for a peer that stalls again and again
+	headRoom    = 64                    // bytes of a message besides its texts and its payload
+	flushAt     = 64 << 10              // bytes in an outbox, above which it is flushed before the turn ends
+	forgiveness = 30 * time.Second      // the patience doubles for each such time without a stall
 )
 
-// init readies the outbox for conn; owner may be nil.
+// init prepares the outbox for conn. owner may be nil.
 func (o *outbox) init(conn Conn, owner *session, high int) {
 	o.conn, o.owner, o.high, o.hard = conn, owner, high, 4*high
 }
 
-// verdict is what became of an append.
+// verdict is the result of an append.
 type verdict uint8
 
 const (
 	appended   verdict = iota
-	needsFlush         // appended, and the caller must see that the outbox is flushed
-	flushNow           // appended, and the caller should flush the outbox now
-	peerGone           // the peer is gone
-	tooLong            // the peer takes no message of this length
+	needsFlush         // appended; the caller must make sure that the outbox is flushed
+	flushNow           // appended; the caller should flush the outbox now
+	peerGone           // the peer is disconnected
+	tooLong            // the message exceeds the peer's limit
 	noMemory           // there is no memory for it
-	noSeat             // the seat is not there any more
+	noSeat             // the seat was removed
 )
 
-// begin locks the outbox and returns its buffer, with room for a message of about n octets, for the caller to append to;
-// commit ends it.
+// begin locks the outbox and returns its buffer, with room for a message of about n bytes. The caller appends to the
+// buffer, and then calls commit or cancel.
 func (o *outbox) begin(n int) []byte {
 	o.mu.Lock()
 	if o.buf == nil {
@@ -86,7 +86,7 @@ func (o *outbox) begin(n int) []byte {
 	return o.buf.bytes
 }
 
-// beginEvent is begin for a message that may be dropped if there is no memory for it. Then it unlocks and reports false.
+// beginEvent is begin for a message that may be dropped. If there is no memory for it, it unlocks and returns false.
 func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
 	o.mu.Lock()
 	if o.buf == nil {
@@ -99,7 +99,7 @@ func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
 	return o.buf.bytes, true
 }
 
-// commit takes back the buffer that begin gave, and unlocks.
+// commit puts back the buffer with the caller's message, and unlocks.
 func (o *outbox) commit(buf []byte) verdict {
 	defer o.mu.Unlock()
 	o.putBack(buf)
@@ -117,7 +117,7 @@ func (o *outbox) commit(buf []byte) verdict {
 	return needsFlush
 }
 
-// cancel takes back the buffer that begin gave, with nothing added, and unlocks.
+// cancel puts back the buffer without a new message, and unlocks.
 func (o *outbox) cancel(buf []byte) {
 	if o.putBack(buf); len(buf) == 0 {
 		o.empty()
@@ -125,7 +125,7 @@ func (o *outbox) cancel(buf []byte) {
 	o.mu.Unlock()
 }
 
-// empty gives the buffer back. Holds mu.
+// empty releases the buffer. Holds mu.
 func (o *outbox) empty() {
 	if o.buf != nil {
 		o.release(o.buf)
@@ -133,7 +133,7 @@ func (o *outbox) empty() {
 	}
 }
 
-// waiting returns how many octets no write has taken yet. Holds mu.
+// waiting returns how many bytes are not being written yet. Holds mu.
 func (o *outbox) waiting() int {
 	if o.buf == nil {
 		return 0
@@ -141,8 +141,7 @@ func (o *outbox) waiting() int {
 	return len(o.buf.bytes)
 }
 
-// append adds one message that must not be lost. full reports whether the caller should wait (await) before it makes
-// more.
+// append adds a message that must not be dropped. full means that the caller should wait (await) before it makes more.
 func (o *outbox) append(m *codec.Message) (v verdict, full bool, err error) {
 	transport := o.conn.Transport()
 	buf := o.begin(headRoom + len(m.Text) + len(m.Dict.Raw) + len(m.Payload.Raw))
@@ -161,8 +160,8 @@ func (o *outbox) append(m *codec.Message) (v verdict, full bool, err error) {
 	return o.commit(buf), len(buf) > o.high, nil
 }
 
-// appendEvent is append for an EVENT to seat, which is dropped if the seat is gone, and may be dropped, or take the
-// place of older EVENTs, if the peer is stalled.
+// appendEvent adds an EVENT for seat. It has no effect if the seat was removed. If the peer is stalled, the EVENT
+// replaces older EVENTs, or is dropped.
 func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
 		o.dropped.Add(1)
@@ -189,8 +188,8 @@ func (o *outbox) appendEvent(seat *seat, msg []byte) (v verdict, full bool) {
 	return o.commit(buf), full
 }
 
-// appendAsking is appendEvent for an EVENT that has to be answered. It is never dropped once it is appended, but it is
-// refused if the peer is stalled and has no room.
+// appendConfirmable is appendEvent for an EVENT that the peer must confirm. Once appended it is never dropped. If the
+// peer is stalled and has no room, it is rejected.
 func (o *outbox) appendConfirmable(seat *seat, msg []byte) (v verdict, full bool) {
 	if limit := o.conn.Transport().Limit; limit > 0 && len(msg) > limit {
 		return tooLong, false
@@ -214,23 +213,23 @@ func (o *outbox) appendConfirmable(seat *seat, msg []byte) (v verdict, full bool
 	return o.commit(buf), full
 }
 
-// hasAsked reports whether a message is an EVENT that the peer has to answer. Holds mu.
+// mustBeConfirmed reports whether a message is an EVENT that the peer must confirm. Holds mu.
 func (o *outbox) mustBeConfirmed(msg []byte) bool {
 	var m codec.Message
 	return o.confirmable && codec.Parse(o.conn.Transport().Serializer, msg, &m) == nil && asksToConfirm(m.Dict)
 }
 
-// congested reports whether the peer is stalled with a full outbox: it should not be asked to do more.
+// congested reports whether the peer is stalled with a full outbox. Then it should not be given more work.
 func (o *outbox) congested() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.stalled && o.waiting() > o.high
 }
 
-// dropEvents takes the oldest EVENTs, a quarter of the outbox, out of buf. Holds mu.
+// dropEvents removes the oldest EVENTs, a quarter of the outbox, from buf. Holds mu.
 func (o *outbox) dropEvents(buf []byte) []byte {
 	serializer := o.conn.Transport().Serializer
-	keep, at := o.kept, o.kept // what may not be dropped is looked at once, however often there is no room
+	keep, at := o.kept, o.kept // messages that may not be dropped are inspected only once
 	for at < len(buf) && at-keep < o.high/4 {
 		next := at + frameHeader + int(binary.BigEndian.Uint32(buf[at:]))
 		if msg := buf[at+frameHeader : next]; codec.TypeOf(serializer, msg) == wamp.Event && !o.mustBeConfirmed(msg) {
@@ -244,7 +243,7 @@ func (o *outbox) dropEvents(buf []byte) []byte {
 	return append(buf[:keep], buf[at:]...)
 }
 
-// flush writes what is there, unless another goroutine is at it already. It never waits for the peer.
+// flush writes what is waiting, unless another goroutine is writing. It never waits for the peer.
 func (o *outbox) flush() {
 	o.mu.Lock()
 	o.flushing = false
@@ -267,7 +266,7 @@ func (o *outbox) flush() {
 	}
 }
 
-// drain writes the rest of batch, behind n, and all that has come in the meantime.
+// drain writes the rest of batch, from n, and then everything appended meanwhile.
 func (o *outbox) drain(batch *buffer, n int) {
 	for {
 		o.account.Stuck()
@@ -280,7 +279,7 @@ func (o *outbox) drain(batch *buffer, n int) {
 	}
 }
 
-// take hands out the buffer for a write and tells those who wait for room. Holds mu.
+// take returns the buffer for a write and wakes the read loops that wait for room. Holds mu.
 func (o *outbox) take() *buffer {
 	batch := o.buf
 	o.buf, o.kept = nil, 0
@@ -291,7 +290,7 @@ func (o *outbox) take() *buffer {
 	return batch
 }
 
-// wrote ends a write. If there is more to write it returns true and holds mu; else the writing is over.
+// endWrite ends a write. If there is more to write it returns true with mu held. Otherwise writing is over.
 func (o *outbox) endWrite(batch *buffer, err error) (more bool) {
 	n := len(batch.bytes)
 	o.release(batch)
@@ -318,7 +317,7 @@ func (o *outbox) endWrite(batch *buffer, err error) (more bool) {
 	return false
 }
 
-// fail marks the peer as gone and closes its connection, which ends its read loop. Holds mu.
+// fail marks the peer as disconnected and closes its connection, which ends its read loop. Holds mu.
 func (o *outbox) fail() {
 	if o.dead {
 		return
@@ -328,11 +327,11 @@ func (o *outbox) fail() {
 		close(o.room)
 		o.room = nil
 	}
-	go o.conn.Close() // Close may wait for a Write that is under way, and mu is held
+	go o.conn.Close() // Close may wait for a running Write, and mu is held
 }
 
-// waitForRoom waits until a write has taken what waits, for limit at most and as long as the peer's own patience lasts; then
-// the peer is stalled. Without a limit left it is stalled at once. It reports whether this wait stalled it.
+// waitForRoom waits until a write takes the buffer, for at most limit and the peer's own patience. If the wait times
+// out, the peer is stalled. With limit <= 0 this happens at once. It reports whether this wait stalled the peer.
 func (o *outbox) waitForRoom(limit time.Duration) (stalls bool) {
 	o.mu.Lock()
 	if o.dead || o.stalled || o.waiting() <= o.high {
@@ -348,11 +347,11 @@ func (o *outbox) waitForRoom(limit time.Duration) (stalls bool) {
 		return false
 	}
 	o.mu.Lock()
-	stalls = o.room == room && !o.stalled // nothing was taken since
+	stalls = o.room == room && !o.stalled // no write has taken the buffer since
 	if stalls {
 		o.stalled, o.taken = true, 0
 	}
-	if stalls && limit >= patience { // it had its time
+	if stalls && limit >= patience { // the wait was as long as the peer's patience
 		o.patience = max(patience/2, minPatience)
 		o.timedOut = time.Now()
 	}
@@ -363,14 +362,14 @@ func (o *outbox) waitForRoom(limit time.Duration) (stalls bool) {
 	return stalls
 }
 
-// proven reports whether the peer has taken as much as may wait for it since it joined or last stalled.
+// proven reports whether the peer has received high bytes since it joined or last stalled.
 func (o *outbox) proven() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.taken >= o.high
 }
 
-// timesOut waits for room and reports whether limit was over first.
+// timesOut waits for room and reports whether limit passed first.
 func timesOut(room <-chan struct{}, limit time.Duration) bool {
 	if limit <= 0 {
 		return true
@@ -385,7 +384,7 @@ func timesOut(room <-chan struct{}, limit time.Duration) bool {
 	}
 }
 
-// nextPatience returns how long a wait may take now. Holds mu.
+// nextPatience returns the limit of the next wait. Holds mu.
 func (o *outbox) nextPatience() time.Duration {
 	if o.patience == 0 {
 		return maxPatience
@@ -397,7 +396,7 @@ func (o *outbox) nextPatience() time.Duration {
 	return o.patience
 }
 
-// flushWithin flushes and waits until all is written or the peer is gone, at most for limit.
+// flushWithin flushes and waits until everything is written or the peer is disconnected, for at most limit.
 func (o *outbox) flushWithin(limit time.Duration) {
 	o.flush()
 	o.mu.Lock()
@@ -418,8 +417,8 @@ func (o *outbox) flushWithin(limit time.Duration) {
 	}
 }
 
-// detach writes what waits, within limit, and ends the outbox without its connection, on which another outbox may write from
-// now on. It reports false if that can't be.
+// detach writes what is waiting, within limit, and ends the outbox but not its connection: another outbox may use it
+// from now on. It reports false if it could not.
 func (o *outbox) detach(limit time.Duration) bool {
 	o.flushWithin(limit)
 	o.mu.Lock()
@@ -436,7 +435,7 @@ func (o *outbox) detach(limit time.Duration) bool {
 	return true
 }
 
-// close closes the connection and waits for the drain, which the closed connection ends.
+// close closes the connection and waits for the drain, which ends because of that.
 func (o *outbox) close() {
 	o.mu.Lock()
 	o.dead = true

@@ -2,17 +2,17 @@ package edge
 
 import "runnel/edge/budget"
 
-// An outbox charges the account of its peer for buffers beyond the small ones; these are part of what a connection takes
-// at rest. A buffer is charged when it grows and freed when a write has taken it, so the messages themselves cost nothing.
+// An outbox charges the account of its peer for large buffers. Small ones are part of the cost of an idle connection. A
+// buffer is charged when it grows and freed when it is written, so messages themselves cost nothing.
 
-// bufferStep is what the capacity of a buffer beyond the large size is rounded up to, in octets.
+// bufferStep is the granularity of the capacity of buffers above the large size, in bytes.
 const bufferStep = 16 << 10
 
-// lacks reports whether the buffer has no room for n more octets. Holds mu.
+// needsRoom reports whether the buffer has no room for n more bytes. Holds mu.
 func (o *outbox) needsRoom(n int) bool { return cap(o.buf.bytes)-len(o.buf.bytes) < n }
 
-// grow replaces the buffer by one with room for n more octets. Without must it reports false if there is no memory. Holds
-// mu.
+// grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory.
+// Holds mu.
 func (o *outbox) grow(n int, must bool) bool {
 	next, ok := o.larger(len(o.buf.bytes)+n, must)
 	if !ok {
@@ -24,7 +24,7 @@ func (o *outbox) grow(n int, must bool) bool {
 	return true
 }
 
-// larger returns a charged buffer for n octets in all.
+// larger returns a charged buffer for a total of n bytes.
 func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
 	if n <= largeBuffer && !o.account.Tight() && o.account.Try(budget.Outboxes, largeBuffer) {
 		b = largeBuffers.take()
@@ -33,7 +33,7 @@ func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
 	}
 	size := (n + bufferStep - 1) / bufferStep * bufferStep
 	if !o.account.Tight() {
-		size = max(size, min(n+n/4, 2*o.high)) // several messages may come
+		size = max(size, min(n+n/4, 2*o.high)) // room for several messages
 	}
 	switch {
 	case must:
@@ -44,7 +44,7 @@ func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
 	return &buffer{bytes: make([]byte, 0, size), charged: size}, true
 }
 
-// keep puts back a buffer that was appended to, perhaps beyond what was expected. Holds mu.
+// putBack replaces the buffer's bytes after an append, which may have reallocated them. Holds mu.
 func (o *outbox) putBack(buf []byte) {
 	if grown := cap(buf) - cap(o.buf.bytes); grown > 0 {
 		o.account.Grow(budget.Outboxes, grown)
@@ -53,7 +53,7 @@ func (o *outbox) putBack(buf []byte) {
 	o.buf.bytes = buf
 }
 
-// give gives a buffer back that is not used any more.
+// release frees a buffer.
 func (o *outbox) release(b *buffer) {
 	if b.charged > 0 {
 		o.account.Shrink(budget.Outboxes, b.charged)

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// patience bounds how long the read loops of a realm wait in vain for slow peers. It belongs to the realm: a new session
-// gets no fresh patience while its peers stall already. A wait that a peer ends by taking what it is sent costs
-// nothing: that is the back-pressure on a publisher. The zero value is full. Any goroutine.
+// patience bounds how long the read loops of a realm wait for slow peers without success. It belongs to the realm: a
+// new session gets no fresh patience while its peers already stall. A wait that ends because the peer reads costs
+// nothing; it is the back-pressure on a publisher. The zero value is full patience. Any goroutine may use it.
 type patience struct {
 	mu    sync.Mutex
-	spent time.Duration // waited in vain, less what has come back since; at most maxPatience
-	at    time.Time     // when spent was brought up to date
+	spent time.Duration // time of unsuccessful waits, less what has recovered since; at most maxPatience
+	at    time.Time     // when spent was updated
 }
 
-// recovery is how many times longer patience takes to come back than it took to spend it: in the long run a read loop
-// waits in vain for no more than a tenth of its time.
+// recovery is the ratio of the time to recover patience to the time spent: in the long run a read loop spends at most a
+// tenth of its time in unsuccessful waits.
 const recovery = 10
 
 // left returns how long a turn may wait now, for all slow peers together.
@@ -26,7 +26,7 @@ func (p *patience) left() time.Duration {
 	return maxPatience - p.spent
 }
 
-// spend notes a wait that a peer let run out.
+// spend adds a wait that timed out.
 func (p *patience) spend(waited time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -34,7 +34,7 @@ func (p *patience) spend(waited time.Duration) {
 	p.spent = min(p.spent+waited, maxPatience)
 }
 
-// recover brings spent up to date. Holds mu.
+// recover updates spent. Holds mu.
 func (p *patience) recover() {
 	now := time.Now()
 	if !p.at.IsZero() {
@@ -43,17 +43,17 @@ func (p *patience) recover() {
 	p.at = now
 }
 
-// minGrace is the least time that a turn gives peers which have taken what they were sent so far.
+// minGrace is the minimum wait of a turn for proven peers.
 const minGrace = 2 * time.Millisecond
 
-// patiences are a realm's: one for peers that have shown that they take what they are sent, and one for those that have
-// not yet, so that these can't use up the time of those.
+// patiences belong to a realm. Peers that have proved that they read, and those that have not yet, have separate
+// patience: newcomers cannot use up that of proven peers.
 type patiences struct{ proven, newcomers patience }
 
-// applyBackpressure runs after each message of self: it flushes the outboxes that have much in them, and it waits for the peers
-// whose outboxes are over the mark, which is the back-pressure on whoever fills them. All of them have the same time
-// together: the wait ends when the realm's patience does, however many are slow. A peer that is still over the mark then
-// is stalled. self waits for its own outbox at its own expense, and so does every peer for the sessions of this process.
+// applyBackpressure runs after each message of self. It flushes large outboxes, and waits for peers whose outboxes are
+// over the high mark: this is the back-pressure on the sessions that fill them. The wait is bounded for all peers
+// together, by the realm's patience. A peer still over the mark after that is stalled. Waiting for self's own outbox,
+// and for sessions of this process, costs no patience.
 func (t *turn) applyBackpressure(self *session) {
 	t.large = flushAll(t.large)
 	if t.work > 0 && t.memory.Tight() {

@@ -10,45 +10,45 @@ import (
 	"runnel/edge/wamp"
 )
 
-// pending holds a realm's calls under way. A call stands in its caller's and in its callee's map until it ends; whoever
-// takes it out, under mu, is the one who answers the caller. The answer is appended under mu too, so that nothing of a
-// call can follow its end.
+// pending holds the calls of a realm that are not over. A call is in the maps of its caller and its callee until it
+// ends. The code that removes it, under mu, answers the caller. The answer is appended under mu, too, so that no
+// message of a call follows its end.
 type pending struct {
 	mu sync.Mutex
 }
 
-// call is a CALL on its way between caller and callee.
+// call is a CALL between caller and callee.
 type call struct {
 	// Static after construction.
 	caller   *session
 	request  wamp.ID // CALL.Request
-	progress bool    // the caller wants progressive results
+	progress bool    // the caller requests progressive results
 	timeout  time.Duration
 
 	// Guarded by pending.mu.
 	callee     *session
-	seat       *calleeSeat // of callee
+	seat       *calleeSeat // the callee's
 	invocation wamp.ID     // INVOCATION.Request
-	killed     bool        // CANCEL in mode kill has come
+	killed     bool        // CANCEL in mode kill was received
 	ended      bool
-	timer      *time.Timer // nil without a timeout
-	stream     *stream     // nil unless the caller sends its arguments in chunks
-	reroute    *reroute    // nil unless another callee can be asked
-	octets     int         // of what is kept of the CALL
+	timer      *time.Timer // nil: no timeout
+	stream     *stream     // nil: the arguments are not chunked
+	reroute    *reroute    // nil: no other callee can be tried
+	octets     int         // bytes kept of the CALL
 }
 
-// maxKept is how many octets of a session's CALLs are kept while they are under way: of those that may be re-routed, and of
-// the options of those that come in chunks. Of more, an error of the callee stands.
+// maxKept limits the bytes kept of a session's pending CALLs: of calls that may be rerouted, and of the options of
+// chunked calls. Beyond it, a callee's error is final.
 const maxKept = 4 << 20
 
-// keep notes what is kept of the CALL, which mayKeep has charged. Holds mu.
+// addKept counts bytes kept of the CALL, which mayKeep has charged. Holds mu.
 func (c *call) addKept(octets int) {
 	c.octets = octets
 	c.caller.kept += octets
 }
 
-// place numbers the INVOCATION for c, sends it to the callee and notes the call. All under one lock: a callee sees
-// INVOCATION.Request count 1, 2, 3 ... Holds mu.
+// invoke assigns the INVOCATION its id, sends it to the callee and adds the call. One lock covers all of it, so that a
+// callee sees INVOCATION.Request in sequence 1, 2, 3, ... Holds mu.
 func (p *pending) invoke(t *turn, c *call, seat *calleeSeat, invocation *codec.Message) error {
 	callee := seat.session
 	invocation.Request = wamp.NextID(callee.lastInvocation)
@@ -62,7 +62,7 @@ func (p *pending) invoke(t *turn, c *call, seat *calleeSeat, invocation *codec.M
 	return nil
 }
 
-// add notes c. Holds mu.
+// add adds c to the maps of its caller and its callee. Holds mu.
 func (p *pending) add(c *call) {
 	if c.caller.calls == nil {
 		c.caller.calls = make(map[wamp.ID]*call)
@@ -93,7 +93,7 @@ func (p *pending) remove(c *call) {
 	}
 }
 
-// restart gives the callee its time anew: with progressive results the timeout runs between results
+// restartTimeout starts the callee's time again: the timeout applies between progressive results
 // (advanced/rpc_progressive_call_results.md). Holds mu.
 func (c *call) restartTimeout() {
 	if c.timer != nil {
@@ -101,13 +101,14 @@ func (c *call) restartTimeout() {
 	}
 }
 
-// findAnswered finds the call that callee answers and translates the answer's payload for its caller. If there is such a
-// call it returns with mu held. Without one the error is nil if the call has ended before: its late answer is dropped.
+// findAnswered finds the call that callee answers and transcodes the answer's payload for its caller. If there is such
+// a call, it returns with mu held. If the call has ended before, it returns neither a call nor an error: the late
+// answer is ignored.
 func (p *pending) findAnswered(t *turn, callee *session, invocation wamp.ID, payload *codec.Payload) (*call, error) {
 	p.mu.Lock()
 	c := callee.invocations[invocation]
 	if c != nil && c.caller.serializer != callee.serializer && payload.Items > 0 {
-		p.mu.Unlock() // translating a long payload must not hold up the realm
+		p.mu.Unlock() // transcoding a large payload must not block the realm
 		translated, err := t.translate(*payload, c.caller.serializer)
 		if err != nil {
 			return nil, violation(err.Error())
@@ -138,13 +139,13 @@ func (p *pending) answer(t *turn, c *call, m *codec.Message) {
 	}
 }
 
-// fail sends the caller the ERROR that says err. Holds mu.
+// fail sends the caller an ERROR for err. Holds mu.
 func (p *pending) fail(t *turn, c *call, err error) {
 	m := failureMessage(c.caller.serializer, wamp.Call, c.request, err)
 	t.send(c.caller, &m)
 }
 
-// interrupt sends the callee INTERRUPT, if it announced that it understands it. Holds mu.
+// interrupt sends INTERRUPT to the callee, if it has announced that feature. Holds mu.
 func (p *pending) interrupt(t *turn, c *call, mode wamp.CancelMode) {
 	if !c.callee.features.has(calleeCanceling) {
 		return
@@ -154,7 +155,7 @@ func (p *pending) interrupt(t *turn, c *call, mode wamp.CancelMode) {
 	t.send(c.callee, &codec.Message{Type: wamp.Interrupt, Request: c.invocation, Dict: t.details.Dict()})
 }
 
-// expire ends a call whose time is up. The timer calls it.
+// expire ends a call that has timed out. Its timer calls it.
 func (p *pending) expire(c *call) {
 	t := turns.Get().(*turn)
 	p.mu.Lock()
@@ -167,8 +168,8 @@ func (p *pending) expire(c *call) {
 	t.endDetached(c.caller.realm.router)
 }
 
-// endCalls ends all calls that s is part of: a caller that leaves has its calls interrupted, a callee that leaves fails
-// them at once (basic/remote_procedure_call.md).
+// endCalls ends all calls of s. Its own calls are interrupted, and the calls that it was to answer fail at once
+// (basic/remote_procedure_call.md).
 func (p *pending) endCalls(t *turn, s *session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

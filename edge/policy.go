@@ -7,13 +7,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// policy is who may join a realm, and what they may do there. It is immutable: UpdateRealm puts another in its place.
+// policy says who may join a realm, and what they may do there. It is immutable: UpdateRealm replaces it.
 type policy struct {
-	strict         bool       // of sessions that join from now on
-	anonymous      *auth.Role // nil: anonymous sessions are refused where their listener gives them no role
+	strict         bool       // for sessions that join from now on
+	anonymous      *auth.Role // nil: anonymous sessions need a role of their listener
 	roles          map[string]*auth.Role
-	principals     *auth.Principals // nil: there are none
-	authenticators *authenticators  // nil: there are none
+	principals     *auth.Principals // nil: none
+	authenticators *authenticators  // nil: none
 }
 
 func newPolicy(opts *RealmOptions) (*policy, error) {
@@ -36,8 +36,8 @@ func newPolicy(opts *RealmOptions) (*policy, error) {
 	return p, err
 }
 
-// anonymousBy returns the role of anonymous sessions that come by a listener: its own if the realm has that, else the
-// realm's; nil: they are refused.
+// anonymousBy returns the role of anonymous sessions of a listener: the listener's own if the realm has it, otherwise
+// the realm's. nil means that they are rejected.
 func (p *policy) anonymousBy(t *wamp.Transport) *auth.Role {
 	if role := p.roles[t.Anonymous]; role != nil && t.Anonymous != "" {
 		return role
@@ -45,7 +45,7 @@ func (p *policy) anonymousBy(t *wamp.Transport) *auth.Role {
 	return p.anonymous
 }
 
-// asks returns the procedure that decides about peers with the method; "" if none does.
+// authenticator returns the procedure that decides about peers with the method; "" if there is none.
 func (p *policy) authenticator(method string) string {
 	if p.authenticators == nil {
 		return ""
@@ -53,8 +53,8 @@ func (p *policy) authenticator(method string) string {
 	return p.authenticators.procedures[method]
 }
 
-// keeps reports whether a session that has joined under another policy may stay under this one. A secret that has
-// changed does not matter: it was asked for when the session joined.
+// permits reports whether a session that joined under another policy may stay. A changed secret does not matter: it was
+// checked when the session joined.
 func (p *policy) permits(s *session, before *policy) bool {
 	role, method := p.roles[s.role().Name()], s.authmethod
 	if method == byCookie {

@@ -14,8 +14,8 @@ import (
 // procedures is the immutable table of registrations by procedure and pattern.
 type procedures = patterns.Table[*registration]
 
-// registration is a procedure or pattern that callees offer. It is immutable but for turn: each REGISTER and UNREGISTER
-// makes a new one under the same id.
+// registration is a registered procedure or pattern with its callees. It is immutable, except for turn: each REGISTER
+// and UNREGISTER makes a new version with the same id.
 type registration struct {
 	id      wamp.ID
 	uri     string
@@ -23,7 +23,7 @@ type registration struct {
 	invoke  wamp.Invoke
 	created time.Time
 	callees []*calleeSeat  // in order of registration; never empty
-	turn    *atomic.Uint64 // of roundrobin; shared by all versions
+	turn    *atomic.Uint64 // for roundrobin; shared by all versions
 }
 
 // calleeSeat is one session's place in a registration.
@@ -34,21 +34,21 @@ type calleeSeat struct {
 	uri            string
 	match          wamp.Match
 	node           string     // see shard.go
-	role           *auth.Role // by which the session registered
+	role           *auth.Role // the session's role when it registered
 	granted        bool       // by the role's authorizer
-	forwardTimeout bool       // the callee minds CALL.Options.timeout itself
-	discloseCaller bool       // the callee is told who calls
-	concurrency    int        // how many calls it takes at a time; 0: any number
+	forwardTimeout bool       // the callee enforces CALL.Options.timeout itself
+	discloseCaller bool       // the caller is disclosed to the callee
+	concurrency    int        // limit of concurrent calls; 0: none
 	fallback       bool       // see fallback.go
 
-	gone  bool         // no INVOCATION any more. Guarded by realm.pending.mu.
-	calls atomic.Int32 // under way; changed under realm.pending.mu
+	gone  bool         // no more INVOCATIONs. Guarded by realm.pending.mu.
+	calls atomic.Int32 // running calls; changed under realm.pending.mu
 }
 
-// busy reports whether the callee has as many calls as it takes at a time.
+// busy reports whether the callee has reached its limit of concurrent calls.
 func (s *calleeSeat) busy() bool { return s.concurrency > 0 && int(s.calls.Load()) >= s.concurrency }
 
-// choose picks the callee for a call (advanced/rpc_shared_registration.md).
+// choose returns the callee for a call (advanced/rpc_shared_registration.md).
 func (r *registration) choose(o callOptions) *calleeSeat {
 	n := len(r.callees)
 	switch {
@@ -64,7 +64,7 @@ func (r *registration) choose(o callOptions) *calleeSeat {
 	return r.firstFree(int((r.turn.Add(1) - 1) % uint64(n)))
 }
 
-// firstFree returns the first callee from the one at start that is not busy; if all are, that one.
+// firstFree returns the first callee, from start on, that is not busy. If all are, it returns the one at start.
 func (r *registration) firstFree(start int) *calleeSeat {
 	for i := range r.callees {
 		if seat := r.callees[(start+i)%len(r.callees)]; !seat.busy() {
@@ -74,8 +74,8 @@ func (r *registration) firstFree(start int) *calleeSeat {
 	return r.callees[start]
 }
 
-// chooseAfter picks the callee to ask when those in tried, the last of them just now, can't attend to a call; nil if
-// there is none left (advanced/rpc_call_rerouting.md, "Rerouting Rules").
+// chooseAfter returns the callee to try next, after those in tried could not handle a call. It returns nil if all were
+// tried (advanced/rpc_call_rerouting.md, "Rerouting Rules").
 func (r *registration) chooseAfter(tried []*calleeSeat) *calleeSeat {
 	n := len(r.callees)
 	start, step := slices.Index(r.callees, tried[len(tried)-1]), 1
@@ -101,7 +101,7 @@ func (r *registration) with(seat *calleeSeat) *registration {
 	return &next
 }
 
-// without returns the registration with one callee less.
+// without returns the registration without a callee.
 func (r *registration) without(seat *calleeSeat) *registration {
 	next := *r
 	next.callees = slices.DeleteFunc(slices.Clone(r.callees), func(c *calleeSeat) bool { return c == seat })

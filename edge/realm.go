@@ -10,42 +10,42 @@ import (
 	"runnel/edge/wamp"
 )
 
-// realm is a routing domain: its members, its topics and its procedures.
+// realm is a routing domain with its sessions, topics and procedures.
 type realm struct {
 	// Static after construction.
 	router *Router
 	name   string
 	log    *slog.Logger
 	asks   asks
-	state  *state // nil: nothing is kept on disk
+	state  *state // nil: nothing is stored on disk
 
-	askFailures throttle // bounds the log lines about procedures that the router calls
+	askFailures throttle // limits the log lines about procedures that the router calls
 
-	// These are read without a lock and replaced under mu.
+	// Read without a lock, replaced under mu.
 	policy     atomic.Pointer[policy]
 	topics     atomic.Pointer[topics]
 	procedures atomic.Pointer[procedures]
 	fallbacks  atomic.Pointer[procedures] // see fallback.go
 
-	updating  sync.Mutex       // held while the realm is updated
-	histories []*store.History // guarded by updating, and by nothing before the realm opens
+	updating  sync.Mutex       // held while the realm's options are replaced
+	histories []*store.History // guarded by updating once the realm is open
 	confirmed []ConfirmRule    // likewise
 
 	pending    pending
-	confirming atomic.Int32 // seats that confirm; replaced under mu
+	confirming atomic.Int32 // number of confirming seats; changed under mu
 
 	acknowledgements acknowledgements
 
-	patiences  patiences       // for the slow among its members
+	patiences  patiences       // for slow members
 	retained   *store.Retained // static
 	reflection reflection
 
-	mu      sync.Mutex // the writers' lock
-	lastID  wamp.ID    // of subscriptions and registrations
+	mu      sync.Mutex // held by writers
+	lastID  wamp.ID    // of a subscription or registration
 	members map[wamp.ID]*session
-	above   map[*upstream][]wamp.Node // the routers that parts of this process lead to
-	closed  bool                      // no one may join
-	present sync.WaitGroup            // the members, until they have left for good
+	above   map[*upstream][]wamp.Node // routers that parts of this process connect the realm to
+	closed  bool                      // no session may join
+	present sync.WaitGroup            // one for each member, until it has left completely
 }
 
 func newRealm(r *Router, opts RealmOptions) (*realm, error) {
@@ -75,7 +75,7 @@ func (m *realm) join(s *session) error {
 	if m.closed {
 		return wamp.CloseShutdown
 	}
-	if m.members[s.id] != nil { // one in 2^53 for each member; its id may be part of what the peer has signed
+	if m.members[s.id] != nil { // random ids may collide; the peer may have signed its id, so it is not replaced
 		return wamp.Unavailable
 	}
 	if err := m.revalidate(s); err != nil {
@@ -89,7 +89,7 @@ func (m *realm) join(s *session) error {
 	return nil
 }
 
-// remove takes s out of the tables and fails the calls it was part of.
+// remove removes s from the tables and fails its calls.
 func (m *realm) remove(s *session) {
 	defer m.present.Done()
 	t := turns.Get().(*turn)
@@ -108,7 +108,7 @@ func (m *realm) remove(s *session) {
 	t.endDetached(m.router)
 }
 
-// sessions returns the members of now.
+// sessions returns the present members.
 func (m *realm) sessions() []*session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -119,7 +119,7 @@ func (m *realm) sessions() []*session {
 	return list
 }
 
-// close lets nobody in any more and asks all members to leave.
+// close lets no more sessions join and sends GOODBYE to all members.
 func (m *realm) close(reason wamp.Failure) {
 	m.stopJoining()
 	for _, s := range m.sessions() {
@@ -127,9 +127,9 @@ func (m *realm) close(reason wamp.Failure) {
 	}
 }
 
-// nextID numbers subscriptions and registrations, whose ids the router may choose (basic/building_blocks.md, "IDs"). They
-// stay within 32 bits: JavaScript's cbor-x and msgpackr write a longer integer as a float, which is no id. The first is
-// random, so that an id of a former life means nothing. Holds mu.
+// nextID returns an id for a subscription or registration, which the router may choose (basic/building_blocks.md,
+// "IDs"). Ids stay within 32 bits: JavaScript's cbor-x and msgpackr encode larger integers as floats, which are not
+// valid ids. The first id is random, so that ids from before a restart are not valid by accident. Holds mu.
 func (r *realm) nextID() wamp.ID {
 	if r.lastID == 0 || r.lastID >= 1<<32-1 {
 		r.lastID = rand.Uint64N(1 << 31)
