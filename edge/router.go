@@ -15,33 +15,33 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Options configures a Router. The zero value of each field stands for the default it names.
+// Options configure a Router. The zero value of each field means its default.
 type Options struct {
 	Log   *slog.Logger // default: slog.Default()
-	Agent string       // what WELCOME says the router is; default "runnel"
-	Node  string       // the router's id in WELCOME.Details._node, by which other routers recognize loops; "": none
+	Agent string       // WELCOME.Details.agent; default "runnel"
+	Node  string       // the router's id in WELCOME.Details._node, by which other routers detect loops; "": none
 
 	// Identity distinguishes the router from others that connect to it; see node.go. The zero value clashes with none.
 	Identity wamp.Node
 
-	// Reports are topics below "runnel.", which are the router's own, where any session may publish that its role allows to.
+	// Reports are the topics below "runnel." on which all sessions with permission may publish.
 	Reports []string
 
-	Cookies *auth.Cookies // whom web clients' cookies stand for; nil: no cookie is heeded
+	Cookies *auth.Cookies // identities of web clients by cookie; nil: cookies are ignored
 
 	HelloTimeout time.Duration // from connection to HELLO; default 10 s
-	CloseTimeout time.Duration // for what is left to write when a session closes; default 2 s
-	AskTimeout   time.Duration // for what an authenticator or an authorizer answers; default 5 s
+	CloseTimeout time.Duration // for writing the outbox when a session closes; default 2 s
+	AskTimeout   time.Duration // for an answer of an authenticator or authorizer; default 5 s
 
-	MaxSessions      int // sessions of all realms, those that have not said HELLO included; default 50,000. Internal ones always join
-	MaxSubscriptions int // a session; default 10,000
-	MaxRegistrations int // a session; default 10,000
-	MaxCalls         int // a session's calls under way; default 10,000
+	MaxSessions      int // of all realms, including connections before HELLO; default 50,000. Internal sessions always join
+	MaxSubscriptions int // per session; default 10,000
+	MaxRegistrations int // per session; default 10,000
+	MaxCalls         int // pending calls per session; default 10,000
 
-	MaxRetained int           // octets of a realm's retained events; default 16 MiB
+	MaxRetained int           // bytes of a realm's retained events; default 16 MiB
 	StateSync   time.Duration // how often a realm's state is synced to disk; default 5 s
 
-	Memory *budget.Budget // what all sessions and realms together may take; nil: no bound
+	Memory *budget.Budget // memory of all sessions and realms together; nil: no limit
 
 	// OutboxBytes is how much may wait for one peer before those who write to it have to wait, in octets; default
 	// 256 KiB. A peer that is owed four times as much in replies is cut. A message in the making may exceed both.
@@ -66,40 +66,40 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// RealmOptions describes a realm.
+// RealmOptions configure a realm.
 type RealmOptions struct {
 	Name       string
-	Strict     bool   // strict URIs, request ids in sequence, and the letter of the specification where others are lax
-	Anonymous  string // the role of sessions without an identity; "": they are refused
+	Strict     bool   // strict URIs, request ids in sequence, and other rules that many implementations do not enforce
+	Anonymous  string // role of sessions without an identity; "": they are rejected
 	Roles      []*auth.Role
-	Principals *auth.Principals // who else may join, and how they prove who they are; nil: nobody
+	Principals *auth.Principals // the peers that may join, and how they authenticate; nil: none
 
-	// Authenticators are procedures of the realm that decide who may join beside Principals, by authentication method:
-	// ticket, wampcra, wamp-scram, scram, cryptosign, anonymous. See authenticator.go for what they are asked.
+	// Authenticators are procedures of the realm that decide, besides Principals, who may join. Keys are authentication
+	// methods: ticket, wampcra, wamp-scram, scram, cryptosign, anonymous. For their arguments see authenticator.go.
 	Authenticators map[string]string
 
-	History   []HistoryRule // of which topics and patterns events are kept for those who ask later
-	Confirmed []ConfirmRule // of which topics and patterns events are acknowledged only if internal sessions confirm them
+	History   []HistoryRule // topics and patterns whose events are kept for queries
+	Confirmed []ConfirmRule // topics and patterns whose events are acknowledged only after internal sessions have confirmed them
 
-	// State is the directory where retained events and histories are kept over a restart; it must be this realm's own.
-	// "": they are in memory only. A disk that fails does not keep the realm from opening or routing: see package store.
+	// State is the directory for retained events and histories; it must belong to this realm only. "": they are in
+	// memory only. If the disk fails, the realm still opens and routes: see package store.
 	State string
 }
 
-// Router routes between the sessions of its realms. Its methods may be called from any goroutine.
+// Router routes between the sessions of its realms. Any goroutine may call its methods.
 type Router struct {
-	opts atomic.Pointer[Options] // with its defaults; replaced by Update
+	opts atomic.Pointer[Options] // with defaults; replaced by Update
 
 	counters counters
 	logbook  logbook
 	clashes  clashes
 	open     atomic.Int64 // connections in Serve
 
-	refusals throttle // bounds the log lines about peers that did not join
+	refusals throttle // limits the log lines about peers that did not join
 
 	mu      sync.Mutex
 	realms  map[string]*realm
-	joining map[Conn]struct{} // peers that have no session yet
+	joining map[Conn]struct{} // peers without a session
 	closed  bool
 	serving sync.WaitGroup
 }
@@ -115,7 +115,7 @@ func NewRouter(opts Options) *Router {
 
 func (r *Router) options() *Options { return r.opts.Load() }
 
-// AddRealm opens a realm for sessions to join.
+// AddRealm opens a realm. Sessions may join at once.
 func (r *Router) AddRealm(opts RealmOptions) error {
 	if !wamp.ValidURI(opts.Name, wamp.Exact, false) {
 		return fmt.Errorf("add realm %q: not a URI", opts.Name)
@@ -153,8 +153,8 @@ func (r *Router) realm(name []byte) *realm {
 	return r.realms[string(name)]
 }
 
-// Serve is the one entrance: it holds the session of the peer behind conn, from HELLO to its end, and returns why it
-// ended; nil is a session closed in good order. It closes conn.
+// Serve runs the sessions of the peer behind conn, from HELLO to the end, and closes conn. All peers enter here. It
+// returns why the session ended; nil means that it was closed.
 func (r *Router) Serve(conn Conn) error {
 	if !r.enter(conn) {
 		conn.Close()
@@ -189,7 +189,7 @@ func (r *Router) Serve(conn Conn) error {
 	}
 }
 
-// reenter notes that a connection has no session any more, but may have another.
+// awaitHello notes that the session of a connection has ended, and another may start on it.
 func (r *Router) awaitHello(conn Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -211,21 +211,21 @@ func (r *Router) enter(conn Conn) bool {
 	return true
 }
 
-// Refuse refuses connections from now on. The sessions that there are stay.
+// Refuse rejects all further connections. Present sessions stay.
 func (r *Router) Refuse() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = true
 }
 
-// Close says GOODBYE wamp.close.system_shutdown to all sessions and returns when they are gone and what the realms keep is
-// on disk. When ctx is done first, it closes the connections that are left. Connections that come later are refused.
+// Close sends GOODBYE wamp.close.system_shutdown to all sessions. It returns when they have ended and all state is on
+// disk. When ctx is done first, it closes the remaining connections. Later connections are rejected.
 func (r *Router) Close(ctx context.Context) error {
 	r.mu.Lock()
 	r.closed = true
 	realms := r.list()
 	for conn := range r.joining {
-		go conn.Close() // may wait for a write that is under way
+		go conn.Close() // may wait for a running write
 	}
 	r.mu.Unlock()
 	defer closeStates(realms) // the last event may be a testament

@@ -13,7 +13,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// session is one peer in one realm, from WELCOME to the end of its connection.
+// session is a peer in a realm, from WELCOME until its connection is closed.
 type session struct {
 	// Static after join.
 	id           wamp.ID
@@ -23,26 +23,26 @@ type session struct {
 	authid       string
 	authmethod   string
 	authprovider string
-	proved       string   // of one who came with a cookie: the method by which he got it
-	strict       bool     // the realm insisted on the letter when the session joined
-	features     features // what the peer announced
+	proved       string   // method by which the peer earned its cookie, if it joined with one
+	strict       bool     // the realm was strict when the session joined
+	features     features // announced by the peer
 	joinedAt     time.Time
-	node         *wamp.Node // the router that the peer belongs to, if it says so
+	node         *wamp.Node // router that the peer belongs to; nil: none
 
-	out         outbox // locks for itself
-	ownsAccount bool   // the session has opened the outbox's account
+	out         outbox // has its own lock
+	ownsAccount bool   // the session opened the outbox's account
 
 	// Owned by join.
-	policy *policy // by which the peer is admitted
+	policy *policy // policy that admitted the peer
 
 	// Owned by serve.
-	lastRequest wamp.ID        // of a strict realm's sequence
+	lastRequest wamp.ID        // for the sequence of request ids in a strict realm
 	testaments  [2][]testament // by scope, see testament.go
 	decisions   decisions      // of the role's authorizer
 
-	rights    atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the name stays
-	closing   atomic.Int32              // parting: who said GOODBYE first
-	displaced atomic.Bool               // it gives no sign of life, and another session of its node has joined
+	rights    atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the role's name stays
+	closing   atomic.Int32              // notClosing, closingByRouter or closingByPeer
+	displaced atomic.Bool               // it does not respond, and another session of its node has joined
 
 	// Guarded by realm.mu.
 	subscriptions map[wamp.ID]*seat
@@ -52,37 +52,37 @@ type session struct {
 	calls          map[wamp.ID]*call // as a caller, by CALL.Request
 	invocations    map[wamp.ID]*call // as a callee, by INVOCATION.Request
 	lastInvocation wamp.ID
-	callsCharged   int       // calls that memory is charged for
-	kept           int       // octets of its CALLs, see pending.go
+	callsCharged   int       // calls whose memory was charged
+	kept           int       // bytes kept of its CALLs, see pending.go
 	unfinished     []wamp.ID // as a caller, see stream.go
 
 	// Guarded by realm.acknowledgements.mu.
-	withheld    map[wamp.ID]*withheld   // as a publisher, by publication
-	unconfirmed map[wamp.ID]*withheld   // as a subscriber that has to confirm
+	withheld    map[wamp.ID]*withheld   // as a publisher, by publication id
+	unconfirmed map[wamp.ID]*withheld   // as a confirming subscriber
 	numberings  dedup.Client[*withheld] // see once.go
 }
 
-// parting is who said GOODBYE first.
+// Values of session.closing: which side sent GOODBYE first.
 const (
 	notClosing      int32 = iota
-	closingByRouter       // the router: nothing but GOODBYE is of interest
-	closingByPeer         // the peer, which may begin another session on the same connection
+	closingByRouter       // everything but GOODBYE is ignored
+	closingByPeer         // the peer may start another session on the same connection
 )
 
-// internal reports whether the session's peer is a part of the router's own process: its options that begin with "_" are
-// heeded, and it is no target for others.
+// internal reports whether the peer is a part of the router's own process. Such a session may use internal options
+// (wamp/private.go), and meta procedures cannot remove it.
 func (s *session) internal() bool { return s.conn.Transport().Internal }
 
-// role returns what the session may do, as of now.
+// role returns the session's present role.
 func (s *session) role() *auth.Role { return s.rights.Load() }
 
-// violation is a breach of the protocol: the peer gets ABORT wamp.error.protocol_violation with this text, and its
+// violation is a violation of the protocol. The peer gets ABORT wamp.error.protocol_violation with this text, and its
 // connection is closed (basic/building_blocks.md, "Protocol Violations").
 type violation string
 
 func (v violation) Error() string { return string(v) }
 
-// refusal is a Failure with a sentence for the developer at the other end, sent as ERROR's first argument.
+// refusal is a Failure with an explanation for developers, sent as the first argument of ERROR.
 type refusal struct {
 	wamp.Failure
 	message string
@@ -91,11 +91,11 @@ type refusal struct {
 func (r refusal) Error() string { return fmt.Sprintf("%s: %s", r.Failure, r.message) }
 func (r refusal) Unwrap() error { return r.Failure }
 
-// errGoodbye ends the read loop of a session that closed in good order.
+// errGoodbye ends the read loop of a session that was closed.
 var errGoodbye = errors.New("session closed")
 
-// serve is the session's read loop. It routes: whatever a message causes is appended to the outboxes concerned, and
-// they are flushed when no further message is buffered. It returns why the session ended.
+// serve is the session's read loop, and it routes: what a message causes is appended to outboxes. They are flushed when
+// no further message is buffered. serve returns why the session ended.
 func (s *session) serve() error {
 	var t *turn
 	for {
@@ -123,14 +123,14 @@ func (s *session) serve() error {
 	}
 }
 
-// handle does what one message asks for. An error ends the session.
+// handle handles one message. An error ends the session.
 func (s *session) handle(t *turn, data []byte) error {
 	m := &t.msg
 	if err := codec.Parse(s.serializer, data, m); err != nil {
 		return violation(err.Error())
 	}
 	if s.closing.Load() != notClosing && m.Type != wamp.Goodbye {
-		return nil // basic/sessions.md: after GOODBYE was sent, only GOODBYE counts
+		return nil // basic/sessions.md: after sending GOODBYE, a peer ignores everything but GOODBYE
 	}
 	if s.strict {
 		if err := s.checkStrictly(m); err != nil {
@@ -162,7 +162,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	case wamp.Abort:
 		return aborted(m)
 	case wamp.EventReceived:
-		// Only parts of this process are asked for it; basic/messages.md lets a router ignore what it does not use.
+		// Only sessions of this process are asked to confirm. From others it is ignored, as basic/messages.md allows.
 		s.realm.acknowledgements.confirmed(t, s, m.ID)
 	default:
 		return violation("a client may not send " + m.Type.String() + " in a session")
@@ -173,7 +173,7 @@ func (s *session) handle(t *turn, data []byte) error {
 	return s.refuse(t, m, err)
 }
 
-// checkStrictly holds what only a strict realm insists on.
+// checkStrictly checks the rules that apply only in strict realms.
 func (s *session) checkStrictly(m *codec.Message) error {
 	if m.Nulls {
 		return violation(m.Type.String() + ": null is neither a list of arguments nor a dict of keyword arguments")
@@ -181,7 +181,7 @@ func (s *session) checkStrictly(m *codec.Message) error {
 	return s.checkSequence(m)
 }
 
-// checkSequence holds the rule for session-scope request ids, which a strict realm insists on.
+// checkSequence checks the sequence of session-scope request ids, in strict realms only.
 func (s *session) checkSequence(m *codec.Message) error {
 	switch m.Type {
 	case wamp.Publish, wamp.Subscribe, wamp.Unsubscribe, wamp.Call, wamp.Register, wamp.Unregister:
@@ -189,7 +189,7 @@ func (s *session) checkSequence(m *codec.Message) error {
 		return nil
 	}
 	if m.Type == wamp.Call && s.mayContinue(m.Request) {
-		return nil // a further chunk of a progressive call
+		return nil // a further chunk of a call's arguments
 	}
 	if want := wamp.NextID(s.lastRequest); m.Request != want {
 		return violation(fmt.Sprintf("%s.Request is %d, and %d was next", m.Type, m.Request, want))
@@ -208,7 +208,7 @@ func (t *turn) send(peer *session, m *codec.Message) error {
 	return err
 }
 
-// refuse answers a request with ERROR if err says how; any other error ends the session.
+// refuse answers a request with ERROR if err is a wamp.Failure. Any other error ends the session.
 func (s *session) refuse(t *turn, request *codec.Message, err error) error {
 	if failure := wamp.Failure(""); !errors.As(err, &failure) {
 		return err
@@ -218,7 +218,7 @@ func (s *session) refuse(t *turn, request *codec.Message, err error) error {
 	return nil
 }
 
-// failureMessage makes the ERROR that says err, which holds a wamp.Failure.
+// failureMessage returns the ERROR for err, which wraps a wamp.Failure.
 func failureMessage(serializer wamp.Serializer, request wamp.Type, id wamp.ID, err error) codec.Message {
 	m := codec.Message{Type: wamp.Error, ErrorType: request, Request: id}
 	var failure wamp.Failure
@@ -233,7 +233,7 @@ func failureMessage(serializer wamp.Serializer, request wamp.Type, id wamp.ID, e
 	return m
 }
 
-// goodbye answers the peer's GOODBYE, or takes its answer to ours.
+// goodbye handles GOODBYE: it answers the peer's, or accepts the answer to the router's.
 func (s *session) goodbye(t *turn, m *codec.Message) error {
 	if s.closing.Load() == notClosing && !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return refusal{wamp.InvalidURI, "GOODBYE.Reason is not a URI"}
@@ -247,8 +247,7 @@ func (s *session) goodbye(t *turn, m *codec.Message) error {
 	return errGoodbye
 }
 
-// close ends the connection after the read loop has: a violation is answered with ABORT, and what is still in the
-// outbox is given a moment to get out.
+// close sends ABORT after a violation, and gives the outbox some time to be written. It runs after the read loop.
 func (s *session) close(cause error) error {
 	if reason, message, broke := abortReason(cause); broke {
 		s.abort(reason, message)
@@ -258,7 +257,7 @@ func (s *session) close(cause error) error {
 	return cause
 }
 
-// breach returns what ABORT says to a peer whose session ends with err, if it is the peer's fault.
+// abortReason returns the content of ABORT for a session that ends with err. broke is false if the peer gets no ABORT.
 func abortReason(err error) (reason wamp.Failure, message string, broke bool) {
 	var rule violation
 	var refused refusal
@@ -271,7 +270,7 @@ func abortReason(err error) (reason wamp.Failure, message string, broke bool) {
 	return "", "", false
 }
 
-// abort tells the peer why it is cut.
+// abort sends ABORT.
 func (s *session) abort(reason wamp.Failure, message string) {
 	m := abortMessage(s.serializer, reason, message)
 	s.out.append(&m)
@@ -282,8 +281,8 @@ func abortMessage(serializer wamp.Serializer, reason wamp.Failure, message strin
 	return codec.Message{Type: wamp.Abort, Dict: dict, Text: []byte(reason)}
 }
 
-// sendGoodbye asks the peer to leave, if neither has said GOODBYE: GOODBYE, with a message if it is not empty; the connection is
-// closed when the peer has answered. Any goroutine.
+// sendGoodbye sends GOODBYE, with a message unless it is empty, if neither side has sent it. The connection is closed
+// when the peer has answered. Any goroutine may call it.
 func (s *session) sendGoodbye(reason wamp.Failure, message string) {
 	if !s.closing.CompareAndSwap(notClosing, closingByRouter) {
 		return
@@ -296,17 +295,17 @@ func (s *session) sendGoodbye(reason wamp.Failure, message string) {
 	s.out.flush()
 }
 
-// kill is end for a peer that may not stay: its connection is closed in any case, unless the session has ended already.
-// Any goroutine.
+// kill sends GOODBYE, and closes the connection after a while even if the peer does not answer. Any goroutine may call
+// it.
 func (s *session) kill(reason wamp.Failure, message string) {
 	if s.sendGoodbye(reason, message); s.closing.Load() == closingByPeer {
-		return // the connection may be another session's by now
+		return // another session may own the connection by now
 	}
 	time.AfterFunc(s.realm.router.options().CloseTimeout, func() { s.conn.Close() })
 }
 
-// finish takes the session out of everything it is part of. It runs when the read loop has ended. It reports whether the
-// peer may begin another session on its connection; if not, the connection is closed.
+// finish removes the session from the realm, after its read loop has ended. It reports whether the peer may start
+// another session on its connection. If not, it closes the connection.
 func (s *session) finish(cause error) (again bool) {
 	s.realm.remove(s)
 	again = cause == errGoodbye && s.closing.Load() == closingByPeer && s.out.detach(s.realm.router.options().CloseTimeout)
@@ -339,9 +338,9 @@ func (s *session) logEnd(cause error) {
 	s.log().Info("session ended", attrs...)
 }
 
-// closeGracefully lets the peer close the connection first, if it does so soon. Some take it for a failure when it is closed while
-// they are about to: Twisted does on Unix sockets and TLS. And a TCP connection that is closed with octets unread is
-// reset, so that the peer might never read the last message, ABORT or GOODBYE.
+// closeGracefully lets the peer close the connection first, for a short time. Some peers report an error if the router
+// closes it first: Twisted does on Unix sockets and TLS. And a TCP connection that is closed with unread data is reset,
+// so that the peer might never read ABORT or GOODBYE.
 func (s *session) closeGracefully() {
 	late := s.closeWrite()
 	if late == nil {
@@ -355,8 +354,8 @@ func (s *session) closeGracefully() {
 	}
 }
 
-// closeWrite tells the peer that nothing more comes, and closes the connection after a while. Where that can't be told it
-// closes the connection at once, and returns nil.
+// closeWrite signals the end of the data to the peer, and starts a timer that closes the connection. If the transport
+// cannot signal that, closeWrite closes the connection at once and returns nil.
 func (s *session) closeWrite() (late *time.Timer) {
 	half, ok := s.conn.(halfCloser)
 	if !ok || half.CloseWrite() != nil {
@@ -367,15 +366,15 @@ func (s *session) closeWrite() (late *time.Timer) {
 }
 
 const (
-	closeGrace   = time.Second // that a peer has to close the connection after GOODBYE or ABORT
-	maxDiscarded = 1000        // messages of a peer that are thrown away meanwhile
+	closeGrace   = time.Second // for the peer to close the connection after GOODBYE or ABORT
+	maxDiscarded = 1000        // messages of the peer that are discarded meanwhile
 )
 
 func (s *session) log() *slog.Logger {
 	return s.realm.log.With("session", s.id, "authid", s.authid, "peer", s.conn.Transport().Remote)
 }
 
-// noteStall hears from the outbox that the peer does not read.
+// noteStall logs that the peer does not read. The outbox calls it.
 func (s *session) noteStall() {
 	s.realm.router.counters.stalls.Add(1)
 	if !s.realm.router.logbook.allow(stalls) {
@@ -384,7 +383,7 @@ func (s *session) noteStall() {
 	s.log().Warn("peer does not take what it is sent; its oldest events will be dropped until it has caught up")
 }
 
-// noteDrops hears from the outbox that a slow peer has caught up, and what it has lost.
+// noteDrops logs how many events a slow peer has lost. The outbox calls it once the peer has caught up.
 func (s *session) noteDrops(events uint64) {
 	s.realm.router.counters.drops.Add(events)
 	if !s.realm.router.logbook.allow(losses) {

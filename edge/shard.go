@@ -6,9 +6,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Sharding: where many nodes do the same work, those of one resource key go to one node
-// (advanced/pubsub_sharded_subscription.md, advanced/rpc_sharded_registration.md). The specification names the options
-// and leaves the rest open; here
+// Sharding: if several nodes share work, everything for one resource key goes to one node
+// (advanced/pubsub_sharded_subscription.md, advanced/rpc_sharded_registration.md). The specification only names the
+// options. In this router:
 //
 //   - a subscriber or callee names its node with SUBSCRIBE.Options.nkey or REGISTER.Options.nkey (a callee without one is
 //     known by its authid);
@@ -17,22 +17,22 @@ import (
 //   - a call with CALL.Options.runmode "partition" and rkey goes to the callee of one node, whatever the registration's
 //     invocation policy.
 //
-// The node is chosen by rendezvous hashing: it stays the same as long as that node is there, and when nodes come and go
+// The node is chosen by rendezvous hashing. It stays the same as long as the node is connected. When nodes come and go,
 // few resource keys move.
 
-// weigh returns how much a node attracts a resource key. It is the same in every router and after every restart.
+// weigh returns the weight of a node for a resource key. It is the same in every router and after every restart.
 func weigh(node, resource string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(node))
 	h.Write([]byte{0})
 	h.Write([]byte(resource))
-	x := h.Sum64() // FNV's high bits hardly depend on the last octets; this finish spreads them
+	x := h.Sum64() // the high bits of FNV hardly depend on the last octets; this step mixes them
 	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
 	return x ^ x>>33
 }
 
-// node returns the node key of the subscribers that an event with the resource key goes to; "" if none has one.
+// node returns the node key whose subscribers get an event with the resource key; "" if no subscriber has one.
 func (s *subscription) node(resource string) (best string) {
 	var weight uint64
 	for _, chunk := range s.seats {
@@ -56,11 +56,11 @@ func (r *registration) chooseFor(resource string) (best *calleeSeat) {
 	return best
 }
 
-// checkRunmode checks what CALL.Options say of sharding.
+// checkRunmode checks the sharding options of CALL.
 func (o *callOptions) checkRunmode() error {
 	switch o.runmode {
 	case "":
-		o.resource = "" // it only counts with a runmode
+		o.resource = "" // used only together with runmode
 		return nil
 	case "partition":
 		if o.resource == "" {

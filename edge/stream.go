@@ -9,8 +9,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// stream is what a call whose arguments come in chunks remembers of its first CALL: all options but progress are frozen
-// (advanced/rpc_progressive_call_invocations.md). Guarded by pending.mu.
+// stream holds the first CALL of a call with chunked arguments. All its options but progress also apply to the further
+// chunks (advanced/rpc_progressive_call_invocations.md). Guarded by pending.mu.
 type stream struct {
 	open      bool // more chunks are to come
 	procedure []byte
@@ -23,11 +23,11 @@ func newStream(m *codec.Message, seat *calleeSeat, o callOptions) *stream {
 	return &stream{open: true, procedure: bytes.Clone(m.Text), dict: m.Dict.Clone(), options: o, seat: seat}
 }
 
-// maxCutStreams is for how many calls, ended before their last chunk, a session remembers that more may come.
+// maxUnfinished bounds session.unfinished.
 const maxUnfinished = 64
 
-// cutStream notes that a call has ended before its last chunk: the caller, which can't know yet, may send more. Holds
-// pending.mu.
+// noteUnfinished remembers a call that ended before its last chunk. The caller cannot know that yet, and may send more.
+// Holds pending.mu.
 func (s *session) noteUnfinished(request wamp.ID) {
 	if len(s.unfinished) == maxUnfinished {
 		s.unfinished = s.unfinished[1:]
@@ -35,7 +35,7 @@ func (s *session) noteUnfinished(request wamp.ID) {
 	s.unfinished = append(s.unfinished, request)
 }
 
-// streams reports whether a further CALL may come under an id that was used before.
+// mayContinue reports whether another CALL with the id of an earlier one is valid.
 func (s *session) mayContinue(request wamp.ID) bool {
 	s.realm.pending.mu.Lock()
 	defer s.realm.pending.mu.Unlock()
@@ -43,8 +43,8 @@ func (s *session) mayContinue(request wamp.ID) bool {
 	return c != nil && c.stream != nil || slices.Contains(s.unfinished, request)
 }
 
-// resume takes a CALL that is not the first of its id: a further chunk goes to the same callee under the same
-// INVOCATION.Request; a chunk that comes after its call has ended is dropped. It returns false if m is a new call.
+// continueStream handles a CALL with a known id. A further chunk goes to the same callee with the same
+// INVOCATION.Request. A chunk of a call that has ended is dropped. It returns false if m is a new call.
 func (s *session) continueStream(t *turn, m *codec.Message, o callOptions) (bool, error) {
 	if o.progress && !s.features.has(callerProgressiveInvocations) {
 		return false, violation("progressive CALL, which the caller did not announce")
@@ -64,8 +64,8 @@ func (s *session) continueStream(t *turn, m *codec.Message, o callOptions) (bool
 	return true, p.forward(t, c, m.Payload, o.progress)
 }
 
-// dropLate reports whether a CALL is a chunk of a call that has ended, the last one unless more are to come. Holds
-// pending.mu.
+// dropLateChunk reports whether a CALL is a chunk of a call that has ended. The last chunk ends the memory of that
+// call. Holds pending.mu.
 func (s *session) dropLateChunk(request wamp.ID, more bool) bool {
 	i := slices.Index(s.unfinished, request)
 	if i >= 0 && !more {

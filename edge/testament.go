@@ -12,9 +12,9 @@ import (
 	"runnel/edge/wamp"
 )
 
-// testament is a PUBLISH that a session leaves behind (advanced/pubsub_testament.md). It is published when the session
-// ends, however it ends, unless it is flushed before; with the session's black and white lists, and if the session may
-// publish it then. That it might when it made the testament is not enough: its role may have changed.
+// testament is a PUBLISH for the time when its session has ended (advanced/pubsub_testament.md). The router publishes
+// it however the session ends, unless it was flushed before. The session's black and white lists apply. The session's
+// permission is checked when the testament is published, because its role may have changed since.
 type testament struct {
 	topic   string
 	dict    codec.Dict
@@ -23,18 +23,18 @@ type testament struct {
 	payload codec.Payload
 }
 
-// What one session may leave behind, in both scopes together.
+// Limits of a session's testaments, in both scopes together.
 const (
 	maxTestaments      = 100
 	maxTestamentOctets = 1 << 20 // of topics, options and payloads
-	testamentOverhead  = 256     // octets that one costs beside these; roughly
+	testamentOverhead  = 256     // estimated memory of a testament besides these, in bytes
 )
 
-// scopes are the two buckets, in the order in which they are published. There is no session resumption, so that a
-// session that is detached is destroyed at once.
+// scopes are the two buckets, in the order in which they are published. There is no session resumption, so a detached
+// session is also destroyed.
 var scopes = [...]string{"detached", "destroyed"}
 
-// scope returns the bucket that the call names; the default is destroyed.
+// scope returns the bucket that the call selects; the default is destroyed.
 func (c *metaCall) scope() (int, error) {
 	v := c.keyword("scope")
 	if !isGiven(v) {
@@ -92,10 +92,10 @@ func (t *testament) octets() int {
 	return testamentOverhead + len(t.topic) + len(t.dict.Raw) + len(t.payload.Raw) + t.lists.Bytes()
 }
 
-// size is what it costs in memory; roughly.
+// size returns the estimated memory of the testament.
 func (t *testament) size() int { return store.Overhead + t.octets() }
 
-// freeTestaments forgets those of a scope.
+// freeTestaments removes the testaments of a scope.
 func (s *session) freeTestaments(scope int) {
 	for i := range s.testaments[scope] {
 		s.memory().Drop(budget.Testaments, s.testaments[scope][i].size())
@@ -148,8 +148,8 @@ func (c *metaCall) flushTestaments() ([]any, error) {
 	return nil, err
 }
 
-// publishTestaments publishes what s leaves behind and may publish now. s is not a member any more. An authorizer is asked
-// anew; when it has had its time once, the testaments that need its answer are given up.
+// publishTestaments publishes the testaments that s may publish now. s is no longer a member. An authorizer is asked
+// again. If it times out once, the remaining testaments that need its answer are dropped.
 func (s *session) publishTestaments(t *turn) {
 	s.decisions = decisions{}
 	end := time.Now().Add(s.realm.router.options().AskTimeout)

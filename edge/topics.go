@@ -14,44 +14,44 @@ import (
 // topics is the immutable table of subscriptions by topic and pattern.
 type topics = patterns.Table[*subscription]
 
-// subscription is a topic or pattern that somebody subscribes to. It is immutable: each SUBSCRIBE and UNSUBSCRIBE makes
-// a new one under the same id.
+// subscription is a topic or pattern with its subscribers. It is immutable: each SUBSCRIBE and UNSUBSCRIBE makes a new
+// version with the same id.
 type subscription struct {
 	id      wamp.ID
 	uri     string
 	match   wamp.Match
 	created time.Time
 	seats   seats
-	history *store.History // nil: nobody keeps its events
+	history *store.History // nil: no history is kept
 
-	confirmers int // how many seats must confirm its events, see confirm_rule.go
+	confirmers int // number of seats that must confirm its events, see confirm_rule.go
 }
 
-// wanted reports whether the subscription is to stay.
+// wanted reports whether the subscription must stay in the table.
 func (s *subscription) wanted() bool { return len(s.seats) > 0 || s.history != nil || s.confirmers > 0 }
 
-// seat is one session's place in a subscription.
+// seat is a session's place in a subscription.
 type seat struct {
 	// Static after construction.
 	session      *session
 	subscription wamp.ID
 	uri          string
 	match        wamp.Match
-	role         *auth.Role // by which the session subscribed
+	role         *auth.Role // the session's role when it subscribed
 	node         string     // the subscriber's node key, see shard.go
 
-	guarded atomic.Bool // the role may not have all that the pattern matches: each topic is to be asked for
-	granted atomic.Bool // by the role's authorizer, which the role's permissions restrict
+	guarded atomic.Bool // the role may not subscribe to all topics of the pattern: each topic is checked
+	granted atomic.Bool // by the role's authorizer; the role's permissions restrict it
 
-	confirms      atomic.Bool // it answers for acknowledged publications, see confirm.go
-	wantsRetained atomic.Bool // which events are retained, as all are that confirm
+	confirms      atomic.Bool // confirms events to their publishers, see confirm.go
+	wantsRetained atomic.Bool // is told which events are retained; true for all seats that confirm
 
-	left atomic.Bool // what gone says, for those who don't hold session.out.mu
+	left atomic.Bool // the same as gone, readable without session.out.mu
 
-	gone bool // no EVENT any more. Guarded by session.out.mu.
+	gone bool // no more EVENTs. Guarded by session.out.mu.
 }
 
-// seats are a subscription's seats in order of arrival, in chunks, so that one more copies little.
+// seats are a subscription's seats in order of arrival. They are in chunks, so that adding one copies little.
 type seats [][]*seat
 
 const seatChunk = 128
@@ -89,7 +89,7 @@ func (s *subscription) with(seat *seat) *subscription {
 	return &next
 }
 
-// without returns the subscription with one seat less.
+// without returns the subscription without a seat.
 func (s *subscription) without(seat *seat) *subscription {
 	next := *s
 	next.seats = s.seats.without(seat)

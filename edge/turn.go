@@ -8,19 +8,19 @@ import (
 	"runnel/edge/wamp"
 )
 
-// turn is what a read loop needs from the moment it has a message until nothing more is buffered and all that it caused
-// is flushed. An idle session has none, which keeps it small.
+// turn is the scratch memory of a read loop while it handles messages: from the first one until no more are buffered
+// and all outboxes are flushed. An idle session has none, which keeps it small.
 type turn struct {
 	msg         codec.Message
-	touched     []*session // whose outboxes this turn has to flush
-	large       []*session // whose outboxes are worth a flush before the turn is over
-	crowded     []*session // whose outboxes are over their high mark
+	touched     []*session // outboxes to be flushed by this turn
+	large       []*session // outboxes to be flushed before the turn ends
+	crowded     []*session // outboxes over their high mark
 	publication publication
-	matched     []*subscription      // of the PUBLISH at hand
-	frames      [wamp.CBOR + 1]frame // the EVENT at hand, encoded once per serializer
-	single      frame                // an EVENT for one subscriber only
-	memory      *budget.Budget       // of the router whose messages these are
-	work        int                  // octets that it was charged for buffers beyond the large size
+	matched     []*subscription      // by the present PUBLISH
+	frames      [wamp.CBOR + 1]frame // the present EVENT, encoded once per serializer
+	single      frame                // an EVENT for a single subscriber
+	memory      *budget.Budget       // of the router
+	work        int                  // bytes charged for the turn's large buffers
 	details     codec.Builder
 	scratch     []byte
 	count       counts
@@ -36,16 +36,16 @@ type frameState uint8
 
 const (
 	stale  frameState = iota // of an earlier EVENT
-	ready                    // of the EVENT at hand
-	failed                   // it can't be said in this serializer
+	ready                    // of the present EVENT
+	failed                   // the EVENT cannot be encoded in this serializer
 )
 
-// counts are what one turn adds to the router's counters.
+// counts is what one turn adds to the router's counters.
 type counts struct{ messages, publications, events, calls uint64 }
 
 var turns = sync.Pool{New: func() any { return new(turn) }}
 
-// noteAppend records what became of an append to peer's outbox.
+// noteAppend records the result of an append to peer's outbox.
 func (t *turn) noteAppend(peer *session, v verdict, full bool) {
 	switch v {
 	case needsFlush:
@@ -58,7 +58,7 @@ func (t *turn) noteAppend(peer *session, v verdict, full bool) {
 	}
 }
 
-// flush sends what the turn has caused.
+// flush flushes the outboxes that the turn has appended to.
 func (t *turn) flush() {
 	t.large = flushAll(t.large)
 	t.touched = flushAll(t.touched)
@@ -72,14 +72,14 @@ func flushAll(peers []*session) []*session {
 	return peers[:0]
 }
 
-// endDetached ends a turn started by a timer, by leave or by the router itself. It never waits for a slow peer.
+// endDetached ends a turn that was not started by a read loop. It never waits for a slow peer.
 func (t *turn) endDetached(r *Router) {
 	clear(t.crowded)
 	t.crowded = t.crowded[:0]
 	t.end(r)
 }
 
-// end gives the turn back.
+// end puts the turn back into the pool.
 func (t *turn) end(r *Router) {
 	t.flush()
 	r.counters.add(t.count)
@@ -88,6 +88,6 @@ func (t *turn) end(r *Router) {
 	t.memory = nil
 	clear(t.matched)
 	t.matched = t.matched[:0]
-	t.msg, t.publication = codec.Message{}, publication{} // their bytes are the transport's
+	t.msg, t.publication = codec.Message{}, publication{} // their bytes belong to the transport
 	turns.Put(t)
 }
