@@ -24,29 +24,31 @@ var (
 		"on_create", "on_delete", "on_register", "on_unregister", "list_callees"}
 )
 
-// list asks what there is. A Runnel tells all that overlaps in one answer; another router lists ids, and is asked for
-// each.
-func (w *watch) list(ctx context.Context) error {
-	w.items, w.ignored, w.strange, w.full = make(map[wamp.ID]*item), make(map[wamp.ID]bool), nil, false
+// maxQuestions is how many questions to the router are under way at the same time.
+const maxQuestions = 16
+
+// list fills a catalog. A Runnel returns everything that overlaps the patterns in one answer. Another router lists ids, and
+// is asked for the details of each.
+func (c *census) list(ctx context.Context, router *client.Client, into *catalog) error {
 	var overlaps []any
-	for _, p := range w.patterns {
+	for _, p := range into.patterns {
 		overlaps = append(overlaps, []any{p.URI, p.Match.String()})
 	}
-	r, err := w.side.client.Call(ctx, w.census.prefix+"list", client.CallOptions{},
-		client.Kwargs(map[string]any{wamp.KeyOverlaps: overlaps, wamp.KeyMembers: w.members}))
+	r, err := router.Call(ctx, c.prefix+"list", client.CallOptions{},
+		client.Kwargs(map[string]any{wamp.KeyOverlaps: overlaps, wamp.KeyMembers: into.members}))
 	if err != nil {
 		return err
 	}
 	args := r.Args()
-	if w.whole = len(args) > 1; w.whole {
+	if into.complete = len(args) > 1; into.complete {
 		list, _ := args[1].([]any)
 		for _, v := range list {
 			details, _ := v.(map[string]any)
-			w.add(details)
+			into.add(details)
 		}
 		return nil
 	}
-	return w.askEach(ctx, listed(args))
+	return c.askEach(ctx, router, listed(args), into)
 }
 
 // listed returns the ids of all match policies.
@@ -64,50 +66,60 @@ func listed(args []any) (ids []wamp.ID) {
 	return ids
 }
 
-var errTooMany = errors.New("there is more than can be followed")
+// complete asks for what others have entered and the router has not reported.
+func (c *census) complete(ctx context.Context, router *client.Client, into *catalog) error {
+	ids := into.unlisted
+	into.unlisted = nil
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := c.askEach(ctx, router, ids, into); err != nil {
+		return err
+	}
+	into.ignore(ids)
+	return nil
+}
 
-// askEach asks for the details of each id, and who has a seat if that matters.
-func (w *watch) askEach(ctx context.Context, ids []wamp.ID) error {
+// askEach asks for the details of each id, and for its members if they are followed.
+func (c *census) askEach(ctx context.Context, router *client.Client, ids []wamp.ID, into *catalog) error {
 	if len(ids) > maxItems {
 		return errTooMany
 	}
 	answers := make([]map[string]any, len(ids))
-	errs := make([]error, askers)
+	errs := make([]error, maxQuestions)
 	var next atomic.Int64
 	var work sync.WaitGroup
-	for n := range askers {
+	for n := range maxQuestions {
 		work.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(ids) && errs[n] == nil; i = int(next.Add(1)) - 1 {
-				answers[i], errs[n] = w.ask(ctx, ids[i])
+				answers[i], errs[n] = c.ask(ctx, router, ids[i], into)
 			}
 		})
 	}
 	work.Wait()
 	for _, details := range answers {
-		w.add(details)
+		into.add(details)
 	}
 	return errors.Join(errs...)
 }
 
-func (w *watch) ask(ctx context.Context, id wamp.ID) (map[string]any, error) {
-	details, err := w.question(ctx, "get", id)
+// ask returns the details of an id; nil if it has ended since it was listed. It only reads from the catalog.
+func (c *census) ask(ctx context.Context, router *client.Client, id wamp.ID, in *catalog) (map[string]any, error) {
+	details, err := c.question(ctx, router, "get", id)
 	found, _ := details.(map[string]any)
-	if gone(err) || found == nil {
-		return nil, harmless(err)
+	if isGone(err) || found == nil {
+		return nil, unlessGone(err)
 	}
-	uri, _ := found["uri"].(string)
-	policy, _ := found["match"].(string)
-	match, ok := wamp.ParseMatch(policy)
-	if !ok || !w.members || !w.counts(wamp.Pattern{URI: uri, Match: match}) {
+	if p, ok := patternOf(found); !ok || !in.members || !in.overlaps(p) {
 		return found, nil
 	}
-	members, err := w.question(ctx, w.census.members, id)
+	members, err := c.question(ctx, router, c.members, id)
 	found["members"] = members
-	return found, harmless(err)
+	return found, unlessGone(err)
 }
 
-func (w *watch) question(ctx context.Context, procedure string, id wamp.ID) (any, error) {
-	r, err := w.side.client.Call(ctx, w.census.prefix+procedure, client.CallOptions{}, client.Args(id))
+func (c *census) question(ctx context.Context, router *client.Client, procedure string, id wamp.ID) (any, error) {
+	r, err := router.Call(ctx, c.prefix+procedure, client.CallOptions{}, client.Args(id))
 	if err != nil {
 		return nil, err
 	}
@@ -117,25 +129,14 @@ func (w *watch) question(ctx context.Context, procedure string, id wamp.ID) (any
 	return nil, nil
 }
 
-// gone reports whether what was asked for has ended since it was listed.
-func gone(err error) bool {
+// isGone reports whether what was asked for has ended since it was listed.
+func isGone(err error) bool {
 	return errors.Is(err, wamp.NoSuchSubscription) || errors.Is(err, wamp.NoSuchRegistration)
 }
 
-func harmless(err error) error {
-	if gone(err) {
+func unlessGone(err error) error {
+	if isGone(err) {
 		return nil
 	}
 	return err
-}
-
-// idOf returns an id as it comes in a payload; 0 is none.
-func idOf(v any) wamp.ID {
-	switch id := v.(type) {
-	case int64:
-		return wamp.ID(max(id, 0))
-	case uint64:
-		return id
-	}
-	return 0
 }

@@ -15,7 +15,8 @@
 //	rules.go        the rules, checked
 //	remote.go       the URLs of the centre: failing over and failing back
 //	pulse.go        the heartbeat
-//	watch.go        follows what is subscribed and registered on the other side; census.go: asks for it
+//	watch.go        follows what is subscribed and registered on the other side; inbox.go: the events of the meta API;
+//	                catalog.go: what there is; census.go: asks for it
 //	follow.go       what the link follows; interest.go, mirror.go: what therefore crosses
 //	way.go          the routers that an event or a call has passed; clash.go: two routers of one id
 //	store.go        exported events go into the spool; drain.go: and from there to the centre; flight.go: those under way

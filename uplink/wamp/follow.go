@@ -47,12 +47,12 @@ func (l *Link) mirror(m *mirror, at *side, c *census, members bool) error {
 
 func (l *Link) watch(at *side, c *census, patterns []wamp.Pattern, members bool, found func(knowledge, []offer)) {
 	at.watches = append(at.watches, &watch{
-		side: at, census: c, patterns: patterns, members: members, found: found, wake: make(chan struct{}, 1),
+		side: at, census: c, patterns: patterns, members: members, found: found, inbox: newInbox(),
 	})
 }
 
 // following reports whether the central router tells what the link asks for.
 func (l *Link) following() bool {
-	silent := func(w *watch) bool { return !w.tells.Load() }
+	silent := func(w *watch) bool { return !w.isKnown.Load() }
 	return len(l.remote.watches) > 0 && !slices.ContainsFunc(l.remote.watches, silent)
 }

@@ -110,7 +110,7 @@ func New(opts Options) (*Link, error) {
 	}
 	l.local.init("local", l.log, client.Options{
 		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, Node: opts.Identity, OnUp: l.localJoined,
-		OnDown: func(error) { l.stir(&l.local) },
+		OnDown: func(error) { l.checkWatches(&l.local) },
 	})
 	l.remote.init("central", l.log, client.Options{
 		Dial: l.dial, Realm: opts.RemoteRealm, Authid: opts.Authid, Auth: opts.Auth, Agent: opts.Agent,
@@ -238,13 +238,13 @@ func (l *Link) declare() error {
 		return err
 	}
 	l.declared.Store(true)
-	l.stir(&l.local)
+	l.checkWatches(&l.local)
 	return nil
 }
 
 func (l *Link) localJoined(w client.Welcome) {
 	l.local.joined(w)
-	l.stir(&l.local)
+	l.checkWatches(&l.local)
 	l.localUpOnce.Do(func() { close(l.localUp) })
 }
 
@@ -255,7 +255,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	l.leadsTo(w.Nodes())
 	l.rejected.Store(false)
 	l.beginDrain()
-	l.stir(&l.remote)
+	l.checkWatches(&l.remote)
 	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "role", w.Authrole())
 }
 
@@ -265,16 +265,17 @@ func (l *Link) remoteLeft(err error) {
 	l.interest.Store(nil)
 	l.status.Ended(l.remotes.fate(l.pulse.fate(err)))
 	l.noteClash(err)
-	l.stir(&l.remote)
+	l.checkWatches(&l.remote)
 }
 
-// stir tells the watches of a side, once they are all there, that there is a session, or none any more.
-func (l *Link) stir(s *side) {
+// checkWatches tells the watches of a side that its session has begun or ended. Before the watches are all there it does
+// nothing.
+func (l *Link) checkWatches(s *side) {
 	if !l.declared.Load() {
 		return
 	}
 	for _, w := range s.watches {
-		w.stir()
+		w.check()
 	}
 }
 

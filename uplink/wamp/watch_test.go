@@ -8,26 +8,28 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Of more than can be followed nothing is known: what was left out is not to pass for what nobody wants.
+// If a router has more than can be followed, nothing is known: what was left out must not pass for unwanted.
 func TestMoreThanCanBeFollowed(t *testing.T) {
 	for _, more := range []bool{false, true} {
+		patterns := []wamp.Pattern{{URI: "com.", Match: wamp.Prefix}}
 		w := &watch{
-			side: &side{log: slog.New(slog.DiscardHandler)}, census: subscriptions, known: known, whole: true,
-			patterns: []wamp.Pattern{{URI: "com.", Match: wamp.Prefix}}, items: make(map[wamp.ID]*item),
+			side: &side{log: slog.New(slog.DiscardHandler)}, census: subscriptions, inbox: newInbox(), knowledge: known,
+			catalog: newCatalog(subscriptions, patterns, false),
 		}
+		w.catalog.complete = true
 		n := maxItems
 		if more {
 			n++
 		}
 		for id := range n {
-			w.news = append(w.news, news{what: subscriptions.created, details: map[string]any{"id": int64(id + 1), "uri": "com.x", "match": "exact"}})
+			w.inbox.events = append(w.inbox.events, metaEvent{topic: subscriptions.created, details: map[string]any{"id": int64(id + 1), "uri": "com.x", "match": "exact"}})
 		}
 		want := known
 		if more {
 			want = denied
 		}
-		if w.digest(context.Background()); w.known != want {
-			t.Errorf("with %d subscriptions the knowledge is %d, want %d", n, w.known, want)
+		if w.update(context.Background()); w.knowledge != want {
+			t.Errorf("with %d subscriptions the knowledge is %d, want %d", n, w.knowledge, want)
 		}
 	}
 }

@@ -1,0 +1,51 @@
+package wamp
+
+import (
+	"slices"
+	"testing"
+
+	"runnel/edge/wamp"
+)
+
+// A catalog follows the meta events of a router, leaves out the link's own seats, and notes what it has to ask for.
+func TestCatalog(t *testing.T) {
+	const own, other, third = wamp.ID(7), wamp.ID(8), wamp.ID(9)
+	c := newCatalog(subscriptions, []wamp.Pattern{{URI: "com.", Match: wamp.Prefix}}, true)
+	details := func(id int64, uri string, members ...any) map[string]any {
+		return map[string]any{"id": id, "uri": uri, "match": "exact", "members": members}
+	}
+	wants := func(when string, want ...string) {
+		t.Helper()
+		var got []string
+		for _, o := range c.offers(own) {
+			got = append(got, o.URI)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	c.add(details(1, "com.a", int64(own)))
+	c.add(details(2, "com.b", int64(own), int64(other)))
+	c.add(details(3, "org.c", int64(other)))
+	wants("listed", "com.b")
+	c.apply(metaEvent{topic: subscriptions.entered, session: other, id: 1})
+	c.apply(metaEvent{topic: subscriptions.left, session: other, id: 2})
+	wants("one entered, one left", "com.a")
+	c.apply(metaEvent{topic: subscriptions.created, session: third, id: 4, details: details(4, "com.d")})
+	wants("created", "com.a", "com.d")
+	c.apply(metaEvent{topic: subscriptions.deleted, session: third, id: 4})
+	wants("deleted", "com.a")
+
+	c.apply(metaEvent{topic: subscriptions.entered, session: other, id: 3})
+	c.apply(metaEvent{topic: subscriptions.entered, session: other, id: 5})
+	if !slices.Equal(c.unlisted, []wamp.ID{3, 5}) {
+		t.Errorf("to be asked for: %d", c.unlisted)
+	}
+	c.unlisted = nil
+	c.ignore([]wamp.ID{3})
+	c.apply(metaEvent{topic: subscriptions.entered, session: third, id: 3})
+	if len(c.unlisted) > 0 {
+		t.Errorf("%d is asked for again", c.unlisted)
+	}
+}
