@@ -14,10 +14,12 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// Run accepts peers and has each served, in a goroutine of its own, until ctx is done. serve owns its Conn until it
-// returns. Then Run stops accepting, drops those who have not finished their handshake, waits for serve to return for
-// the others, and closes what remains after the time of grace. As long as it waits for long-poll clients it takes their
-// connections, but no new peers. It is called once.
+// Run accepts peers until ctx is done, and calls serve for each in a goroutine of its own. serve owns its Conn until it
+// returns.
+//
+// When ctx is done, Run stops accepting and drops the connections that have not finished their handshake. It waits
+// ListenOptions.Grace for the calls of serve to return, and then closes the connections that are left. While it waits for
+// long-poll clients it accepts their connections, but no new peers. Run is called once.
 func (l *Listener) Run(ctx context.Context, serve func(Conn)) error {
 	l.serve = serve
 	if l.web != nil {
@@ -29,12 +31,12 @@ func (l *Listener) Run(ctx context.Context, serve func(Conn)) error {
 	l.stop()
 	l.running.Wait()
 	l.mu.Lock()
-	l.patience.Stop()
+	l.grace.Stop()
 	l.mu.Unlock()
 	return err
 }
 
-// stop ends every handshake, and lets no new peers in.
+// stop closes the connections that have not finished their handshake, and admits no new peers.
 func (l *Listener) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,21 +44,21 @@ func (l *Listener) stop() {
 		return
 	}
 	l.stopping = true
-	l.patience = time.AfterFunc(l.opts.Grace, l.cut)
+	l.grace = time.AfterFunc(l.opts.Grace, l.closeServed)
 	l.dropHandshakes()
-	l.shut()
+	l.closeSocket()
 }
 
-// dropHandshakes closes the connections that are not served yet. Holds mu.
+// dropHandshakes closes the connections that are not served yet. The caller holds mu.
 func (l *Listener) dropHandshakes() {
-	for c := range l.shaking {
+	for c := range l.handshaking {
 		c.Close()
 	}
 }
 
-// shut closes the socket and the web server when a Listener that is stopping waits for no long-poll client any more: until
-// then they may need connections to hear how their sessions end, and to answer. Holds mu.
-func (l *Listener) shut() {
+// closeSocket closes the socket and the web server of a Listener that is stopping, once no long-poll client is left. Until
+// then, long-poll clients may need connections to receive the end of their sessions and to answer it. The caller holds mu.
+func (l *Listener) closeSocket() {
 	if !l.stopping || l.polling > 0 {
 		return
 	}
@@ -67,18 +69,18 @@ func (l *Listener) shut() {
 	}
 }
 
-// lastAnswers is how long the web server has for requests that it is answering.
-const lastAnswers = time.Second
+// webGrace is how long the web server may take to answer the last requests.
+const webGrace = time.Second
 
 func (l *Listener) closeWeb() {
-	ctx, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	ctx, cancel := context.WithTimeout(context.Background(), webGrace)
 	defer cancel()
 	l.web.Shutdown(ctx)
-	l.web.Close() // which calls leave
+	l.web.Close() // calls release for each connection
 }
 
-// cut closes the connections that are still being served.
-func (l *Listener) cut() {
+// closeServed closes the connections that are still being served.
+func (l *Listener) closeServed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.serving {
@@ -103,10 +105,10 @@ func (l *Listener) accept(ctx context.Context) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept at %s: %w", l.url.Redacted(), err)
 		}
-		// Most likely the process has no descriptor left. That passes when peers leave.
+		// Most likely the process has no descriptor left. Retry: some become free when peers disconnect.
 		backoff = min(max(2*backoff, 5*time.Millisecond), maxBackoff)
-		if muted, ok := l.badAccept.pass(); ok {
-			l.log.Error("cannot accept connections", "listener", l.URL(), "err", err, "more", muted)
+		if suppressed, ok := l.acceptErrors.pass(); ok {
+			l.log.Error("cannot accept connections", "listener", l.URL(), "err", err, "suppressed", suppressed)
 		}
 		select {
 		case <-time.After(backoff):
@@ -116,10 +118,10 @@ func (l *Listener) accept(ctx context.Context) error {
 	}
 }
 
-// maxRefusing is how many connections at a time are told that there are too many. Others are just closed.
+// maxRefusing is the number of connections at a time that are refused with an answer. Others are closed without one.
 const maxRefusing = 32
 
-// admit finds room for a connection, or refuses it.
+// admit accepts a connection if there is room for it, and refuses it otherwise.
 func (l *Listener) admit(conn net.Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,9 +129,9 @@ func (l *Listener) admit(conn net.Conn) {
 		conn.Close()
 		return
 	}
-	why := errTooMany
+	cause := errTooMany
 	if l.used < l.opts.MaxConns {
-		if why = l.let(conn); why == nil {
+		if cause = l.start(conn); cause == nil {
 			return
 		}
 	}
@@ -139,25 +141,25 @@ func (l *Listener) admit(conn net.Conn) {
 		return
 	}
 	l.refusing++
-	l.shaking[conn] = true
-	l.running.Go(func() { l.refuse(conn, why) })
+	l.handshaking[conn] = true
+	l.running.Go(func() { l.refuse(conn, cause) })
 }
 
-// let lets a connection in, if there is memory and a descriptor for it. Holds mu.
-func (l *Listener) let(conn net.Conn) error {
+// start starts the handshake of a connection, or returns an error if memory or descriptors are short. The caller holds mu.
+func (l *Listener) start(conn net.Conn) error {
 	account, err := l.openAccount(conn)
 	if err != nil {
 		return err
 	}
 	l.used++
 	l.accepted++
-	l.shaking[conn] = true
-	l.running.Go(func() { l.welcome(conn, account) })
+	l.handshaking[conn] = true
+	l.running.Go(func() { l.handle(conn, account) })
 	return nil
 }
 
-// leave is called once for each connection that was admitted.
-func (l *Listener) leave(account *budget.Account) {
+// release frees what start took. It is called once for each connection that start accepted.
+func (l *Listener) release(account *budget.Account) {
 	account.Close()
 	l.opts.Descriptors.give()
 	l.mu.Lock()
@@ -165,30 +167,30 @@ func (l *Listener) leave(account *budget.Account) {
 	l.mu.Unlock()
 }
 
-// shaken takes a connection from those in their handshake.
-func (l *Listener) shaken(conn net.Conn) {
+// endHandshake removes a connection from those in their handshake.
+func (l *Listener) endHandshake(conn net.Conn) {
 	l.mu.Lock()
-	delete(l.shaking, conn)
+	delete(l.handshaking, conn)
 	l.mu.Unlock()
 }
 
-// welcome makes a connection's handshake and serves it.
-func (l *Listener) welcome(conn net.Conn, account *budget.Account) {
-	c, err := l.shake(conn, account)
-	l.shaken(conn)
+// handle performs a connection's handshake and serves it.
+func (l *Listener) handle(conn net.Conn, account *budget.Account) {
+	c, err := l.handshake(conn, account)
+	l.endHandshake(conn)
 	switch {
 	case err != nil:
 		conn.Close()
-		l.leave(account)
-		l.complain(conn.RemoteAddr().String(), err)
+		l.release(account)
+		l.reportFailure(conn.RemoteAddr().String(), err)
 	case c != nil:
 		l.run(c)
-		l.leave(account)
+		l.release(account)
 	}
 }
 
-// shake returns a Conn, or nil if the connection went to the web server.
-func (l *Listener) shake(raw net.Conn, account *budget.Account) (Conn, error) {
+// handshake returns a Conn, or nil if it passed the connection to the web server.
+func (l *Listener) handshake(raw net.Conn, account *budget.Account) (Conn, error) {
 	end := time.Now().Add(l.opts.HandshakeTimeout)
 	conn, err := l.secure(raw, end)
 	if err != nil {
@@ -206,15 +208,15 @@ func (l *Listener) shake(raw net.Conn, account *budget.Account) (Conn, error) {
 		}
 		return c, nil
 	}
-	l.shaken(raw) // before the web server has it: what it serves is no handshake's any more
-	l.inbox.give(&webConn{headed: headed{conn, []byte{first}}, peer: peer, account: account, leave: func() { l.leave(account) }})
+	l.endHandshake(raw) // before the web server serves it, so that stop does not close it
+	l.inbox.give(&webConn{headed: headed{conn, []byte{first}}, peer: peer, account: account, release: func() { l.release(account) }})
 	return nil, nil
 }
 
-// webOnly reports whether the listener's URL is for WebSockets alone.
+// webOnly reports whether the listener accepts HTTP and WebSocket only.
 func (l *Listener) webOnly() bool { return l.url.Scheme == "ws" || l.url.Scheme == "wss" }
 
-// secure makes the TLS handshake, if there is one to make.
+// secure performs the TLS handshake of a listener with TLS. Without TLS it returns raw.
 func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {
 	if l.tls == nil {
 		return raw, nil
@@ -234,8 +236,8 @@ func (l *Listener) secure(raw net.Conn, end time.Time) (net.Conn, error) {
 	return conn, nil
 }
 
-// first reads the octet that tells RawSocket from HTTP or, with secure, TLS from both. A peer that begins with another one
-// is told so.
+// first reads the octet that distinguishes RawSocket from HTTP or, with secure, TLS from both. A peer that begins with
+// another octet gets an answer in its own protocol, as far as it is known.
 func (l *Listener) first(conn net.Conn, end time.Time, secure bool) (byte, error) {
 	if err := conn.SetReadDeadline(end); err != nil {
 		return 0, fmt.Errorf("set deadline: %w", err)
@@ -243,7 +245,7 @@ func (l *Listener) first(conn net.Conn, end time.Time, secure bool) (byte, error
 	var b [1]byte
 	if _, err := io.ReadFull(conn, b[:]); err != nil {
 		if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
-			return 0, fmt.Errorf("said nothing for %v", l.opts.HandshakeTimeout)
+			return 0, fmt.Errorf("the peer sent nothing for %v", l.opts.HandshakeTimeout)
 		}
 		return 0, fmt.Errorf("read first octet: %w", err)
 	}
@@ -269,7 +271,7 @@ func (l *Listener) rawOptions(peer wamp.Transport, account *budget.Account, firs
 	}
 }
 
-// describe says what is known of a peer by its connection.
+// describe describes a peer as far as its connection tells.
 func (l *Listener) describe(raw, conn net.Conn) wamp.Transport {
 	t := wamp.Transport{
 		Network: l.network, Listener: l.URL(),
@@ -282,7 +284,7 @@ func (l *Listener) describe(raw, conn net.Conn) wamp.Transport {
 	return t
 }
 
-// describePeer fills in what the system knows of the far end.
+// describePeer fills in the address or the credentials of the peer.
 func describePeer(t *wamp.Transport, raw net.Conn) {
 	switch c := raw.(type) {
 	case *net.TCPConn:
@@ -296,7 +298,7 @@ func describePeer(t *wamp.Transport, raw net.Conn) {
 	}
 }
 
-// run serves a Conn.
+// run serves a Conn and returns when it is closed.
 func (l *Listener) run(c Conn) {
 	served := &counted{Conn: c, sum: &l.traffic}
 	l.mu.Lock()
@@ -315,18 +317,18 @@ func (l *Listener) run(c Conn) {
 	l.mu.Unlock()
 }
 
-// complain logs that a peer did not get through its handshake.
-func (l *Listener) complain(remote string, err error) {
+// reportFailure counts and logs a connection that failed before its first message.
+func (l *Listener) reportFailure(remote string, err error) {
 	l.mu.Lock()
 	stopping := l.stopping
 	if !stopping {
 		l.failed++
 	}
 	l.mu.Unlock()
-	if stopping || errors.Is(err, io.EOF) { // who says nothing and leaves may be a health check
+	if stopping || errors.Is(err, io.EOF) { // a peer that connects and sends nothing may be a health check
 		return
 	}
-	if muted, ok := l.badPeers.pass(); ok {
-		l.log.Warn("connection failed before its first message", "listener", l.URL(), "remote", remote, "err", err, "more", muted)
+	if suppressed, ok := l.failures.pass(); ok {
+		l.log.Warn("connection failed before its first message", "listener", l.URL(), "peer", remote, "err", err, "suppressed", suppressed)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// describeTLS fills in what an authentication may ask of a TLS connection whose handshake is made. server is the
-// server's certificate; nil if it is not known, because an earlier session was resumed.
+// describeTLS fills in the data of a TLS connection that authentication may need. The TLS handshake is complete. server is
+// the server's certificate. It is nil if it is unknown because an earlier TLS session was resumed.
 func describeTLS(t *wamp.Transport, conn *tls.Conn, server *x509.Certificate) {
 	state := conn.ConnectionState()
 	if len(state.VerifiedChains) > 0 {
@@ -23,7 +23,7 @@ func describeTLS(t *wamp.Transport, conn *tls.Conn, server *x509.Certificate) {
 	t.ChannelBinding = func(kind string) ([]byte, bool) { return binding(conn.ConnectionState(), server, kind) }
 }
 
-// exporterLabel and exporterLength are RFC 9266's.
+// The label and the length of tls-exporter (RFC 9266, 2).
 const (
 	exporterLabel  = "EXPORTER-Channel-Binding"
 	exporterLength = 32
@@ -45,8 +45,8 @@ func binding(state tls.ConnectionState, server *x509.Certificate, kind string) (
 	return data, len(data) > 0
 }
 
-// endPoint is the hash of a server's certificate by the algorithm it is signed with, but by SHA-256 for MD5 and SHA-1
-// (RFC 5929, 4.1). Nothing is defined for signatures without a hash of their own.
+// endPoint returns the hash of a server's certificate by the hash of its signature, and by SHA-256 in place of MD5 and
+// SHA-1 (RFC 5929, 4.1). It returns nil for signatures without a hash of their own, for which the RFC defines none.
 func endPoint(server *x509.Certificate) []byte {
 	if server == nil {
 		return nil
@@ -65,8 +65,8 @@ func endPoint(server *x509.Certificate) []byte {
 	return sum.Sum(nil)
 }
 
-// noteCertificate makes a configuration's certificate be chosen as before, and remembered in l.shown: crypto/tls does
-// not tell a server which one it has shown.
+// noteCertificate makes a configuration record in l.shown which certificate it presents to a peer, because crypto/tls does
+// not report it to the server. The choice of the certificate stays the same.
 func (l *Listener) noteCertificate(c *tls.Config) {
 	get, certificates := c.GetCertificate, c.Certificates
 	c.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -78,7 +78,7 @@ func (l *Listener) noteCertificate(c *tls.Config) {
 	}
 }
 
-// pick chooses a certificate as crypto/tls does.
+// pick chooses a certificate in the same way as crypto/tls.
 func pick(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), certificates []tls.Certificate, hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if get != nil {
 		if c, err := get(hello); c != nil || err != nil {
@@ -96,7 +96,7 @@ func pick(get func(*tls.ClientHelloInfo) (*tls.Certificate, error), certificates
 	return nil, nil
 }
 
-// shownTo returns the certificate that a peer was shown, once.
+// shownTo removes and returns the certificate that was presented to a peer.
 func (l *Listener) shownTo(below net.Conn) *x509.Certificate {
 	v, ok := l.shown.LoadAndDelete(below)
 	if !ok {

@@ -9,12 +9,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// CookieOptions have a listener give cookies to web clients, so that they need to authenticate once only. The cookie is for
-// the router alone: no script reads it, no other site's page makes a browser send it, and over TLS it goes over TLS only.
+// CookieOptions make a listener set a cookie for each web client, so that a client authenticates only once. Scripts cannot
+// read the cookie, and pages of other sites do not make a browser send it. A cookie that was set over TLS is sent over TLS
+// only.
 type CookieOptions struct {
 	Name  string                  // "": "runnel"
-	Age   time.Duration           // how long it counts; 0: a week
-	Known func(value string) bool // whether a value stands for somebody; nil: none does
+	Age   time.Duration           // how long the cookie is valid; 0: a week
+	Known func(value string) bool // reports whether a value belongs to a principal; nil: none does
 }
 
 const (
@@ -22,9 +23,9 @@ const (
 	defaultAge    = 7 * 24 * time.Hour
 )
 
-// bake returns the cookie of whoever makes a request. One that stands for nobody is replaced by a fresh one: a value that
-// another site may have put into the browser must never come to stand for its user.
-func (l *Listener) bake(w http.ResponseWriter, r *http.Request) *wamp.Cookie {
+// cookie returns the cookie of the client that makes a request. A cookie that belongs to no principal is replaced by a
+// fresh one, because another site may have set it: its value must never be bound to the browser's user.
+func (l *Listener) cookie(w http.ResponseWriter, r *http.Request) *wamp.Cookie {
 	o := l.opts.Cookie
 	if o == nil {
 		return nil

@@ -10,16 +10,16 @@ import (
 	"runnel/edge/budget"
 )
 
-// Counters are what a Listener has seen since it was opened. Octets are those of messages, with four for each one's length:
-// what frames, compression and TLS add or save is not in them.
+// Counters are the figures of a Listener since it was opened. Octets count messages, with four for the length of each. The
+// overhead of frames and TLS and the effect of compression are not included.
 type Counters struct {
-	Connections int    `json:"connections"` // there are now, those in their handshake and waiting for HTTP requests included
-	Limit       int    `json:"limit"`       // of these
-	Accepted    uint64 `json:"accepted"`    // in all
-	Refused     uint64 `json:"refused"`     // because there were too many
-	Failed      uint64 `json:"failed"`      // that did not come to their first message
+	Connections int    `json:"connections"` // open now, including those in their handshake and idle HTTP connections
+	Limit       int    `json:"limit"`       // of Connections
+	Accepted    uint64 `json:"accepted"`    // total
+	Refused     uint64 `json:"refused"`     // because of Limit, memory or descriptors
+	Failed      uint64 `json:"failed"`      // before their first message
 
-	RawSocket int `json:"rawsocket"` // peers there are now, by what they speak
+	RawSocket int `json:"rawsocket"` // peers connected now, by protocol
 	WebSocket int `json:"websocket"`
 	LongPoll  int `json:"longpoll"`
 
@@ -51,13 +51,13 @@ func (l *Listener) Counters() Counters {
 	return c
 }
 
-// Traffic adds up what goes over connections.
+// Traffic counts the messages and bytes of one or more connections. Any goroutine may use it.
 type Traffic struct{ messagesIn, messagesOut, octetsIn, octetsOut atomic.Uint64 }
 
-// Octets returns how many there were.
+// Octets returns the number of bytes received and sent.
 func (t *Traffic) Octets() (in, out uint64) { return t.octetsIn.Load(), t.octetsOut.Load() }
 
-// counted is a Conn whose messages are counted, once a batch.
+// counted is a Conn that counts its messages, once a batch.
 type counted struct {
 	Conn
 	sum *Traffic
@@ -66,26 +66,26 @@ type counted struct {
 	messages, octets uint64 // not in sum yet
 
 	// Owned by Write.
-	begun int // octets of the next batch that belong to a message that is counted already
+	begun int // bytes at the start of the next batch that belong to a message that is counted already
 }
 
 const headSize = 4
 
-// SetReadLimit, Probe and CloseWrite are for the router, which asks for them where a Conn has them.
+// SetReadLimit, Probe, Account and CloseWrite are optional methods of a Conn that the router uses.
 
-func (c *counted) SetReadLimit(octets int) {
+func (c *counted) SetReadLimit(bytes int) {
 	if l, ok := c.Conn.(interface{ SetReadLimit(int) }); ok {
-		l.SetReadLimit(octets)
+		l.SetReadLimit(bytes)
 	}
 }
 
-// Probe takes a connection that can't be asked for one that lives.
+// Probe returns true for a Conn that has no Probe.
 func (c *counted) Probe(within time.Duration) bool {
 	p, ok := c.Conn.(interface{ Probe(time.Duration) bool })
 	return !ok || p.Probe(within)
 }
 
-// Account is what the peer's memory is charged to; nil if it is not bounded.
+// Account is charged for the peer's memory. It is nil if memory is not bounded.
 func (c *counted) Account() *budget.Account {
 	if o, ok := c.Conn.(interface{ Account() *budget.Account }); ok {
 		return o.Account()
@@ -127,7 +127,7 @@ func (c *counted) Write(batch []byte, wait bool) (n int, err error) {
 	return n, err
 }
 
-// countedStream is a connection that carries other things than messages.
+// countedStream counts the bytes of a connection that carries another protocol than WAMP.
 type countedStream struct {
 	net.Conn
 	sum *Traffic

@@ -5,49 +5,49 @@ import (
 	"sync"
 )
 
-// Descriptors shares the file descriptors of a process among its listeners, so that peers can't use up those that the
-// router itself needs: for the disk, uplinks, serial ports, a reload. Some are for Unix sockets alone, so that programs
-// and operators on this machine get in when peers elsewhere have taken all others. Any goroutine may use it.
+// Descriptors limits the file descriptors that the listeners of a process use for connections. Peers thus cannot use up
+// those that the router needs for files, uplinks, serial ports and reloads. Some are reserved for Unix sockets, so that
+// local programs and operators can connect while remote peers occupy all others. Any goroutine may use it.
 type Descriptors struct {
-	mu   sync.Mutex
-	used int
-	all  int // connections in all
-	far  int // connections of which there may be as many before only Unix sockets get more
+	mu     sync.Mutex
+	used   int
+	all    int // limit on connections
+	remote int // limit on connections beyond which only Unix sockets get descriptors
 }
 
-var errNoDescriptors = errors.New("no descriptor is left for another connection")
+var errNoDescriptors = errors.New("no file descriptor is left for another connection; raise the limit (LimitNOFILE, ulimit -n)")
 
-// Parts of the descriptors that a process may have.
+// Shares of the process's descriptors.
 const (
-	ownShare   = 8 // the router's own: an eighth, within these bounds
+	ownShare   = 8 // the router's own: one eighth, between ownMin and ownMax
 	ownMin     = 48
 	ownMax     = 1024
-	localShare = 16 // for Unix sockets alone: a sixteenth, at least
+	localShare = 16 // reserved for Unix sockets: one sixteenth, at least localMin
 	localMin   = 8
 )
 
-// NewDescriptors shares those of a process that may have limit.
+// NewDescriptors returns the Descriptors of a process that may open limit files.
 func NewDescriptors(limit int) *Descriptors {
 	own := min(max(limit/ownShare, ownMin), ownMax)
 	all := max(limit-own, limit/4)
-	return &Descriptors{all: all, far: all - max(all/localShare, min(localMin, all/2))}
+	return &Descriptors{all: all, remote: all - max(all/localShare, min(localMin, all/2))}
 }
 
-// take takes one, for a connection of this machine by a Unix socket or for any other.
+// take reserves a descriptor for a connection. local is true for Unix sockets.
 func (d *Descriptors) take(local bool) bool {
 	if d == nil {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.used >= d.all || !local && d.used >= d.far {
+	if d.used >= d.all || !local && d.used >= d.remote {
 		return false
 	}
 	d.used++
 	return true
 }
 
-// give gives one back.
+// give returns a descriptor.
 func (d *Descriptors) give() {
 	if d == nil {
 		return

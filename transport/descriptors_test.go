@@ -16,8 +16,8 @@ func TestDescriptorShares(t *testing.T) {
 		{64, 16, 8}, // a quarter at least
 		{0, 0, 0},
 	} {
-		if d := NewDescriptors(c.limit); d.all != c.all || d.far != c.far {
-			t.Errorf("of %d there are %d for connections, %d for far ones; want %d, %d", c.limit, d.all, d.far, c.all, c.far)
+		if d := NewDescriptors(c.limit); d.all != c.all || d.remote != c.far {
+			t.Errorf("of %d there are %d for connections, %d for remote ones; want %d, %d", c.limit, d.all, d.remote, c.all, c.far)
 		}
 	}
 	var none *Descriptors
@@ -30,7 +30,7 @@ func TestDescriptorShares(t *testing.T) {
 // When strangers have all descriptors that they may have, a program of this machine still gets in by the Unix socket, and
 // what a stranger gives back another gets.
 func TestStrangersLeaveDescriptors(t *testing.T) {
-	shared := &Descriptors{all: 6, far: 4}
+	shared := &Descriptors{all: 6, remote: 4}
 	unix := "unix://" + filepath.Join(t.TempDir(), "s")
 	served := make(chan Conn, 10)
 	ctx, stop := context.WithCancel(context.Background())

@@ -16,36 +16,36 @@ import (
 	"runnel/transport/websocket"
 )
 
-// DialOptions say how to connect. The zero value is the default.
+// DialOptions configure a connection to a router. The zero value is the default.
 type DialOptions struct {
-	// Serializer to speak; 0: CBOR.
+	// Serializer is the serializer to request; 0: CBOR.
 	Serializer wamp.Serializer
 
-	// Batched makes a WebSocket ask for the batched form of the protocol first.
+	// Batched makes a WebSocket request the batched form of the protocol first.
 	Batched bool
 
 	// Compress offers permessage-deflate on a WebSocket.
 	Compress bool
 
-	// MaxMessage is the longest message in octets to accept. 0: 1 MiB.
+	// MaxMessage is the length of the longest message to accept, in bytes. 0: 1 MiB.
 	MaxMessage int
 
-	// A router that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s)
-	// after that is given up. PingInterval 0: no PING is sent.
+	// PingInterval is how long the router may be silent before a PING is sent. PingTimeout is how long it may stay silent
+	// after the PING before the connection is closed (0: 10 s). PingInterval 0: no PING is sent.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
-	// Traffic counts what goes over the connection; nil: nobody does.
+	// Traffic counts the messages and bytes of the connection; nil: they are not counted.
 	Traffic *Traffic
 
 	// Timeout bounds connecting and the handshake. 0: 10 s.
 	Timeout time.Duration
 
-	// TLS for tls and wss URLs; nil: the system's authorities. See ClientFiles.
+	// TLS is the configuration for tls and wss URLs; nil: the system's authorities. See ClientFiles.
 	TLS *tls.Config
 
-	// Pin is the SHA-256 of the router's certificate, or of its public key, in hexadecimal; if it is given, neither the certificate's authority
-	// nor its name matters.
+	// Pin is the SHA-256 of the router's certificate or of its public key, in hexadecimal. With a Pin, the certificate's
+	// authority and names are not checked.
 	Pin string
 }
 
@@ -92,11 +92,11 @@ func (o DialOptions) dial(ctx context.Context, u *url.URL) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.shake(ctx, rw, t)
+	return o.handshake(ctx, rw, t)
 }
 
-// shake makes the RawSocket handshake.
-func (o DialOptions) shake(ctx context.Context, rw io.ReadWriteCloser, t wamp.Transport) (Conn, error) {
+// handshake performs the RawSocket handshake.
+func (o DialOptions) handshake(ctx context.Context, rw io.ReadWriteCloser, t wamp.Transport) (Conn, error) {
 	stop := context.AfterFunc(ctx, func() { rw.Close() })
 	c, err := rawsocket.Client(rw, rawsocket.Options{
 		Serializer:       o.Serializer,
@@ -140,17 +140,17 @@ func (o DialOptions) dialWeb(ctx context.Context, u *url.URL) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	far := c.Transport() // nobody else has it yet
+	far := c.Transport() // not shared yet
 	t.Protocol, t.Serializer, t.Limit = far.Protocol, far.Serializer, far.Limit
 	*far = t
 	return c, nil
 }
 
-// connect opens a TCP or Unix socket, and notes in t what the system knows of its far end.
+// connect opens a TCP or Unix socket and describes the peer in t.
 func (o DialOptions) connect(ctx context.Context, network, address string, t *wamp.Transport) (net.Conn, error) {
 	d := net.Dialer{}
 	if network == "tcp" {
-		d.KeepAliveConfig, d.Control = keepAlive, giveUpUnacknowledged
+		d.KeepAliveConfig, d.Control = keepAlive, setUserTimeout
 	}
 	dial := d.DialContext
 	if network == "tcp" {
@@ -164,7 +164,7 @@ func (o DialOptions) connect(ctx context.Context, network, address string, t *wa
 	return conn, nil
 }
 
-// connectTLS opens a TCP socket and makes the TLS handshake on it.
+// connectTLS opens a TCP socket and performs the TLS handshake.
 func (o DialOptions) connectTLS(ctx context.Context, address string, t *wamp.Transport) (net.Conn, error) {
 	config, err := o.tlsConfig(address)
 	if err != nil {

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// KeyPair is a certificate and its key in files that may change: they are read again when they have. While they can't be
-// read, or do not fit each other because only one of them has been replaced yet, the pair stays as it was. Its methods may be
-// called from any goroutine.
+// KeyPair is a certificate and its key in two files, which are read again when they change. While the files cannot be read,
+// or do not match because only one of them is replaced yet, the previous pair stays in use. Any goroutine may use it.
 type KeyPair struct {
 	certFile, keyFile string
 
@@ -20,14 +19,14 @@ type KeyPair struct {
 	// Guarded by mu.
 	pair      *tls.Certificate
 	cert, key fs.FileInfo // of the files that pair was read from
-	trouble   error       // why the files can't be used as they are now
+	trouble   error       // why the present files cannot be used
 }
 
-// Certificate is what there is to know of a pair's certificate.
+// Certificate describes the certificate of a KeyPair.
 type Certificate struct {
-	NotBefore, NotAfter time.Time // of the certificate or of one in its chain, whichever is narrower
-	Serial              string    // of the certificate
-	Trouble             string    // why the files can't be used as they are now; the certificate is the one before. "": they are
+	NotBefore, NotAfter time.Time // the period in which the certificate and its whole chain are valid
+	Serial              string    // of the certificate, in hexadecimal
+	Trouble             string    // why the present files cannot be used; the previous certificate is in use. "": no trouble
 }
 
 // OpenKeyPair reads a certificate and its key.
@@ -39,8 +38,8 @@ func OpenKeyPair(certificate, key string) (*KeyPair, error) {
 	return k, nil
 }
 
-// Server returns a listener's TLS configuration. clientCA, if it is not "", holds the authorities that certificates of
-// clients must be signed by; a client need not have one.
+// Server returns a listener's TLS configuration. clientCA is a file with the authorities for client certificates; "": none.
+// A client need not present a certificate.
 func (k *KeyPair) Server(clientCA string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return k.get(), nil }}
 	if clientCA == "" {
@@ -54,8 +53,8 @@ func (k *KeyPair) Server(clientCA string) (*tls.Config, error) {
 	return c, nil
 }
 
-// Client returns a client's TLS configuration. ca, if it is not "", holds the authorities that the router's certificate must
-// be signed by, instead of the system's. k may be nil: the client has no certificate.
+// Client returns a client's TLS configuration. ca is a file with the authorities for the router's certificate; "": the
+// system's authorities. k may be nil: the client has no certificate.
 func (k *KeyPair) Client(ca string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if ca != "" {
@@ -71,7 +70,7 @@ func (k *KeyPair) Client(ca string) (*tls.Config, error) {
 	return c, nil
 }
 
-// get returns the pair as the files have it now, or had it when they were whole.
+// get returns the pair in the files, or the previous pair if the files cannot be used.
 func (k *KeyPair) get() *tls.Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,10 +78,10 @@ func (k *KeyPair) get() *tls.Certificate {
 	return k.pair
 }
 
-// Refresh looks whether the files have changed, as each handshake does.
+// Refresh reads the files again if they changed. Each handshake does the same.
 func (k *KeyPair) Refresh() { k.get() }
 
-// Certificate returns what there is to know of the certificate in use.
+// Certificate describes the certificate in use.
 func (k *KeyPair) Certificate() Certificate {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -108,7 +107,7 @@ func (c *Certificate) narrow(link *x509.Certificate) {
 	}
 }
 
-// refresh reads the files again if they have changed. Holds mu.
+// refresh reads the files again if they changed or could not be used. The caller holds mu.
 func (k *KeyPair) refresh() {
 	if k.trouble != nil || !same(k.certFile, k.cert) || !same(k.keyFile, k.key) {
 		k.trouble = k.load()
@@ -137,13 +136,13 @@ func same(file string, was fs.FileInfo) bool {
 	return err == nil && os.SameFile(now, was) && now.ModTime().Equal(was.ModTime()) && now.Size() == was.Size()
 }
 
-// Soon reports whether the certificate expires soon: within two weeks, or for one that lives shorter than two months within a
-// quarter of its life.
+// Soon reports whether the certificate expires within two weeks, or within a quarter of its lifetime if that is shorter.
 func (c Certificate) Soon(now time.Time) bool {
 	return c.NotAfter.Sub(now) < min(14*24*time.Hour, c.NotAfter.Sub(c.NotBefore)/4)
 }
 
-// Alarm says what is wrong with the certificate at a time, in words for an operator; "" if nothing is.
+// Alarm returns a text for the operator if the certificate is not valid, expires soon or cannot be replaced by the present
+// files. It returns "" otherwise.
 func (c Certificate) Alarm(now time.Time) string {
 	alarm := ""
 	switch {

@@ -21,35 +21,38 @@ import (
 	"runnel/transport/origin"
 )
 
-// ListenOptions say who may connect and how. The zero value is the default.
+// ListenOptions configure a Listener. The zero value is the default.
 type ListenOptions struct {
-	// MaxConns is how many connections there may be at a time, those that have said nothing yet included. 0: 4096.
+	// MaxConns is the maximum number of connections, including those before their first message. 0: 4096.
 	MaxConns int
 
 	// HandshakeTimeout bounds the time until a connection carries messages. 0: 10 s.
 	HandshakeTimeout time.Duration
 
-	// Grace is how long Run waits for peers that are being served when its context is done, before it closes their
+	// Grace is how long Run, after its context is done, waits for the peers that are being served before it closes their
 	// connections. 0: 5 s.
 	Grace time.Duration
 
-	// MaxMessage is the longest message in octets to accept. 0: 1 MiB.
+	// MaxMessage is the length of the longest message to accept, in bytes. 0: 1 MiB.
 	MaxMessage int
 
-	// Memory is what connections and their messages are charged to; nil: memory is not bounded.
+	// Memory is charged for connections and their messages; nil: memory is not bounded.
 	Memory *budget.Budget
 
-	// Descriptors are shared by the listeners of a process; nil: as many as the system gives.
+	// Descriptors limits the connections of all listeners of a process together; nil: no limit.
 	Descriptors *Descriptors
 
-	// A peer that has been silent for PingInterval is sent a PING; one that stays silent for PingTimeout (0: 10 s) after
-	// that is given up. 0: 30 s on WebSockets, and none on RawSocket, because clients that do not know PING are in use
-	// (Autobahn for Twisted takes it for a message of 16 MiB): there the system's TCP keep-alive finds dead peers, within
-	// 30 s too. Negative: none. A long-poll client that asks for no messages for as long as both together is gone.
+	// PingInterval is how long a peer may be silent before a PING is sent. PingTimeout is how long it may stay silent
+	// after the PING before the connection is closed (0: 10 s). A long-poll client must ask for messages within the sum
+	// of both.
+	//
+	// PingInterval 0: 30 s on WebSocket; no PING on RawSocket, because some clients in use do not support it (Autobahn for
+	// Twisted reads it as a message of 16 MiB). There, the TCP keep-alive of the system finds dead peers, within 30 s as
+	// well. Negative: no PING.
 	PingInterval time.Duration
 	PingTimeout  time.Duration
 
-	// TLS is needed for tls and wss URLs. See ServerFiles.
+	// TLS is required for tls and wss URLs. See ServerFiles.
 	TLS *tls.Config
 
 	// Mode, Owner and Group of a Unix socket. Mode 0: 0660. Owner and Group are names or numbers; "": as created.
@@ -60,30 +63,31 @@ type ListenOptions struct {
 	// "*" is any. Hosts lists names by which web clients reach the listener besides those of the machine. See package origin.
 	Origins, Hosts []string
 
-	// TrustedProxies are the addresses and networks of reverse proxies. What they say of the client in Forwarded or
-	// X-Forwarded-For is its address in logs and session details.
+	// TrustedProxies are the addresses and networks of reverse proxies. The router takes a client's address from their
+	// Forwarded or X-Forwarded-For header, for logs and session details.
 	TrustedProxies []string
 
-	// Anonymous is the role of anonymous sessions that come here, in realms that have a role of this name; "": the realm's.
+	// Anonymous is the role of anonymous sessions on this listener, in realms that have such a role; "": the realm's.
 	Anonymous string
 
-	// Cookie gives cookies to web clients; nil: none.
+	// Cookie makes the listener set cookies for web clients; nil: no cookies.
 	Cookie *CookieOptions
 
-	// Compress offers permessage-deflate to WebSockets.
+	// Compress offers permessage-deflate to WebSocket clients.
 	Compress bool
 
-	// HTTP answers requests for other paths than the WebSocket's. nil: a page that says what this is.
+	// HTTP answers requests for all other paths. nil: a page that tells that this is a router.
 	HTTP http.Handler
 
-	// An identity that peers of this listener have without authentication; "" where there is none.
+	// Authid, Role and Realm are the identity of peers of this listener, without authentication; "" where there is none.
 	Authid, Role, Realm string
 
-	// Replaces are listeners that are about to be closed: this one may take their addresses. Claim, then close them.
+	// Replaces lists listeners that are about to be closed. The new Listener may take over their addresses: open it, call
+	// Claim, then close them. Over lists other sockets of this process with the same meaning.
 	Replaces []*Listener
-	Over     []net.Listener // likewise, other sockets of this process
+	Over     []net.Listener
 
-	// Log gets a line for what goes wrong, not one for each peer. nil: slog.Default().
+	// Log receives warnings and errors, at most one of a kind in 10 s. nil: slog.Default().
 	Log *slog.Logger
 }
 
@@ -98,41 +102,41 @@ const (
 // Listener accepts peers at one URL.
 type Listener struct {
 	// Static after construction.
-	url     *url.URL // with the port that was chosen, if it was 0
+	url     *url.URL // with the actual port, if it was 0
 	network string   // "tcp", "tls" or "unix"
 	opts    ListenOptions
 	log     *slog.Logger
 	socket  net.Listener
 	tls     *tls.Config      // nil without TLS
 	web     *http.Server     // nil on Unix sockets
-	inbox   *inbox           // what web accepts
+	inbox   *inbox           // the connections for web
 	polls   *longpoll.Server // nil on Unix sockets
 	policy  *origin.Policy   // nil on Unix sockets
 	proxies origin.Proxies
 
 	serve func(Conn) // set by Run
 
-	shown sync.Map // the certificate that a peer was shown, by the connection below TLS, during the TLS handshake
+	shown sync.Map // the certificate presented to a peer, by the connection below TLS, during the TLS handshake
 
-	lastShown atomic.Pointer[x509.Certificate] // of shown; nil without TLS
+	lastShown atomic.Pointer[x509.Certificate] // the certificate presented last; nil without TLS
 
-	badPeers, fullHouse, badAccept throttle
+	failures, refusals, acceptErrors throttle // of log lines
 
 	traffic Traffic
 
 	running sync.WaitGroup // goroutines that Run waits for
 
-	mu       sync.Mutex
-	used     int                // connections there are
-	polling  int                // long-poll transports among them
-	accepted uint64             // in all
-	refused  uint64             // in all
-	failed   uint64             // in all
-	refusing int                // connections beyond, which are being told so
-	shaking  map[io.Closer]bool // connections before the handshake's end
-	serving  map[io.Closer]bool // Conns
-	stopping bool
-	patience *time.Timer // set when stopping; calls cut
+	mu          sync.Mutex
+	used        int                // connections in use
+	polling     int                // long-poll transports among them
+	accepted    uint64             // total
+	refused     uint64             // total
+	failed      uint64             // total
+	refusing    int                // connections that are being refused with an answer
+	handshaking map[io.Closer]bool // connections in their handshake
+	serving     map[io.Closer]bool // Conns
+	stopping    bool
+	grace       *time.Timer // set when stopping; calls closeServed
 }
 
 // Listen listens at a URL:
@@ -148,7 +152,7 @@ func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	l := &Listener{url: u, opts: opts, log: cmp.Or(opts.Log, slog.Default()), shaking: map[io.Closer]bool{}, serving: map[io.Closer]bool{}}
+	l := &Listener{url: u, opts: opts, log: cmp.Or(opts.Log, slog.Default()), handshaking: map[io.Closer]bool{}, serving: map[io.Closer]bool{}}
 	l.opts.MaxConns = cmp.Or(opts.MaxConns, defaultMaxConns)
 	l.opts.HandshakeTimeout = cmp.Or(opts.HandshakeTimeout, defaultTime)
 	l.opts.Grace = cmp.Or(opts.Grace, defaultGrace)
@@ -176,11 +180,11 @@ func (l *Listener) open() (err error) {
 		l.tls = l.opts.TLS.Clone()
 		l.tls.MinVersion = max(l.tls.MinVersion, tls.VersionTLS12)
 		l.noteCertificate(l.tls)
-		l.tls.NextProtos = []string{"http/1.1"} // a WebSocket needs it; RawSocket clients offer nothing
+		l.tls.NextProtos = []string{"http/1.1"} // required by WebSocket; RawSocket clients offer no protocol
 	default:
 		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)
 	}
-	if err := l.openDoor(); err != nil {
+	if err := l.setPolicy(); err != nil {
 		return err
 	}
 	address := l.url.Host
@@ -203,22 +207,22 @@ func (l *Listener) open() (err error) {
 	return nil
 }
 
-// webPorts are those of URLs without one.
+// webPorts are the ports of URLs without a port.
 var webPorts = map[string]string{"ws": "80", "wss": "443"}
 
-// keepAlive makes the system find peers that are gone without a word: 15 s of silence, then three probes.
+// keepAlive makes the system detect peers that vanished: it sends three probes after 15 s of silence.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}
 
-// unacknowledged is how long a peer's system may leave octets unacknowledged before the connection is given up.
-const unacknowledged = 30 * time.Second
+// userTimeout is how long a peer's system may leave bytes unacknowledged before the connection is closed.
+const userTimeout = 30 * time.Second
 
-// Addr is where it listens.
+// Addr returns the address of the listening socket.
 func (l *Listener) Addr() net.Addr { return l.socket.Addr() }
 
-// URL is where it listens, with the port that was chosen if it was 0.
+// URL returns the listener's URL, with the actual port if it was 0.
 func (l *Listener) URL() string { return l.url.String() }
 
-// Claim makes the path of a Unix socket that it takes over from another listener this one's.
+// Claim completes the takeover of a Unix socket from another listener: it moves the new socket to the common path.
 func (l *Listener) Claim() error {
 	if f, ok := l.socket.(*socketFile); ok {
 		return f.claim()
@@ -226,10 +230,10 @@ func (l *Listener) Claim() error {
 	return nil
 }
 
-// Socket is the listening socket, for ListenTCP.
+// Socket returns the listening socket, for ListenTCP.
 func (l *Listener) Socket() net.Listener { return l.socket }
 
-// Close closes a Listener whose Run is not called. It does not harm one that ran.
+// Close closes a Listener whose Run is not called. After Run it does nothing.
 func (l *Listener) Close() error {
 	if err := l.socket.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("close listener %s: %w", l.url.Redacted(), err)

@@ -30,7 +30,7 @@ func TestBadURLs(t *testing.T) {
 		"tcp://127.0.0.1:1/ws":                "has no path",
 		"ws:///ws":                            "the host is missing",
 		"unix://run/x.sock":                   "three slashes",
-		"unix:///" + strings.Repeat("x", 107): "at most 107 octets",
+		"unix:///" + strings.Repeat("x", 107): "a Unix socket's at most 107",
 		"tls://127.0.0.1:0":                   "no certificate",
 		"serial:///dev/ttyUSB0":               `scheme "serial" is not one of tcp, tls, unix, ws, wss`,
 		"tcp://127.0.0.1:99999":               "port",
@@ -77,7 +77,7 @@ func TestDialErrors(t *testing.T) {
 		"nobody answers ws":   {"ws://" + silent.Addr().String(), DialOptions{Timeout: 50 * time.Millisecond}, "deadline exceeded"},
 		"nobody answers tls":  {"tls://" + silent.Addr().String(), DialOptions{Timeout: 50 * time.Millisecond}, "deadline exceeded"},
 		"unknown certificate": {l.URL(), DialOptions{}, "unknown authority"},
-		"another pin":         {l.URL(), DialOptions{Pin: strings.Repeat("00", 32)}, "the pinned one is neither"},
+		"another pin":         {l.URL(), DialOptions{Pin: strings.Repeat("00", 32)}, "does not match the pin"},
 		"half a pin":          {l.URL(), DialOptions{Pin: "00"}, "is not a SHA-256"},
 		"no serial port":      {"serial:///dev/none", DialOptions{}, "/dev/none"},
 	} {

@@ -11,12 +11,12 @@ import (
 	"runnel/transport/mdns"
 )
 
-// systemTime bounds the system's look-up of a name below .local. Where no server answers for these names it takes longer
-// than all that is left.
+// systemTime bounds the look-up of a .local name by the system's resolver. If no DNS server answers for such names, it
+// would use up the whole time for dialling.
 const systemTime = 2 * time.Second
 
-// local dials hosts, those below .local by multicast DNS if the system's resolver does not know them: a static binary
-// does not hear of the system's mDNS (nsswitch.conf).
+// local dials hosts. It resolves .local names by multicast DNS if the system's resolver does not find them: a static binary
+// does not use the mDNS modules of nsswitch.conf.
 type local struct{ net.Dialer }
 
 func (l local) dial(ctx context.Context, network, address string) (net.Conn, error) {
@@ -39,7 +39,7 @@ func (l local) dial(ctx context.Context, network, address string) (net.Conn, err
 	return nil, fmt.Errorf("%s: %w", host, err)
 }
 
-// try dials one address, in its share of the time that is left.
+// try dials one address within its share of the time that is left.
 func (l local) try(ctx context.Context, network, address string, shares int) (net.Conn, error) {
 	if end, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -49,7 +49,7 @@ func (l local) try(ctx context.Context, network, address string, shares int) (ne
 	return l.DialContext(ctx, network, address)
 }
 
-// lookupLocal asks the system first.
+// lookupLocal resolves a name by the system's resolver, and by multicast DNS if that fails.
 func lookupLocal(ctx context.Context, host string) ([]netip.Addr, error) {
 	brief, cancel := context.WithTimeout(ctx, systemTime)
 	found, err := net.DefaultResolver.LookupNetIP(brief, "ip", host)

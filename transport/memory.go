@@ -7,22 +7,22 @@ import (
 	"runnel/transport/wire"
 )
 
-// What a connection takes at rest, in octets: its goroutine, what is known of it, small buffers; over TLS its records, too.
+// The memory of an idle connection in bytes: its goroutine, its state, small buffers, and the record buffers of TLS.
 const (
 	connCost = 20 << 10
 	tlsCost  = 48 << 10
 )
 
-// On a small machine the system's buffers for a connection are bounded, as they take memory as well: a peer that does not
-// read could have megabytes of it. A large one is left to tune them.
+// Limits of the system's socket buffers, in bytes. On a machine with little memory they are bounded, because a peer that
+// does not read could occupy megabytes. On a large machine the system chooses their size.
 const (
-	systemShare = 256 // parts of the budget
+	systemShare = 256 // a socket buffer is at most 1/256 of the budget
 	systemMin   = 32 << 10
-	systemMax   = 1 << 20 // from there on they are left alone
+	systemMax   = 1 << 20 // from this size on, the system chooses
 	systemUsual = 256 << 10
 )
 
-// systemBuffer returns how much the system may hold for a connection in each direction; 0: what it thinks best.
+// systemBuffer returns the size of the system's buffer for each direction of a connection; 0: the system chooses.
 func systemBuffer(limit int64) int {
 	size := max(limit/systemShare, systemMin)
 	if limit == 0 || size >= systemMax {
@@ -31,7 +31,7 @@ func systemBuffer(limit int64) int {
 	return int(size)
 }
 
-// openAccount opens the account of a connection, after it has got a descriptor. It is closed by leave. Holds mu.
+// openAccount reserves a descriptor for a connection and opens its account. release closes it. The caller holds mu.
 func (l *Listener) openAccount(conn net.Conn) (*budget.Account, error) {
 	if !l.opts.Descriptors.take(l.network == "unix") {
 		return nil, errNoDescriptors
@@ -42,7 +42,7 @@ func (l *Listener) openAccount(conn net.Conn) (*budget.Account, error) {
 	}
 	if size := systemBuffer(l.opts.Memory.Limit()); size > 0 {
 		limitSystem(conn, size)
-		peer.System = 2 * size // the system doubles it, for its own needs
+		peer.System = 2 * size // the system doubles the size for its own bookkeeping (socket(7), SO_SNDBUF)
 	}
 	account, err := l.opts.Memory.Open(peer)
 	if err != nil {
@@ -62,7 +62,7 @@ func limitSystem(conn net.Conn, size int) {
 	}
 }
 
-// limitBuffers keeps the read buffers that all connections borrow within the budget.
+// limitBuffers bounds the pool of read buffers, which all connections share, to an eighth of the budget.
 func (l *Listener) limitBuffers() {
 	if limit := l.opts.Memory.Limit(); limit > 0 {
 		wire.LimitBuffers(limit / 8)

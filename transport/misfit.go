@@ -12,18 +12,18 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// First octets of what peers take a port for.
+// First octets of protocols that peers use on a wrong port.
 const (
 	tlsHandshake = 0x16 // a TLS record
 	mqttConnect  = 0x10 // a CONNECT packet
 )
 
-// misfit is a connection whose first octet shows that its peer takes the port for another one. It is answered in the
-// peer's own protocol, and closed at once.
+// misfit is the error of a connection whose first octet belongs to a protocol that the port does not support. The peer
+// gets an answer in its own protocol, and the connection is closed.
 type misfit struct {
 	octet byte
-	port  string // what the port speaks
-	hint  string // what to use instead; may be ""
+	port  string // the protocols that the port supports
+	hint  string // the URL schemes to use instead; may be ""
 }
 
 func (m *misfit) Error() string {
@@ -48,11 +48,11 @@ func (m *misfit) speaks() string {
 	return "unknown"
 }
 
-// isMethod reports whether an octet may stand in an HTTP method. Registered methods are in upper case.
+// isMethod reports whether an octet is an upper-case letter, as in all registered HTTP methods.
 func isMethod(c byte) bool { return c >= 'A' && c <= 'Z' }
 
-// suits returns nil if the listener speaks what begins with the octet; secure says that it is the octet on the wire of a
-// TLS port.
+// suits returns nil if the octet begins a protocol that the listener supports, and a *misfit otherwise. With secure, the
+// octet is the first one before the TLS handshake.
 func (l *Listener) suits(octet byte, secure bool) error {
 	m := &misfit{octet: octet}
 	switch {
@@ -78,11 +78,11 @@ func (l *Listener) suits(octet byte, secure bool) error {
 	return m
 }
 
-// answer tells the peer, and waits a moment for it to close: octets that are not read would reset the connection, answer
-// and all.
+// answer sends the peer an error in its own protocol and reads until the peer closes, at most for refusalTime: closing a
+// socket with unread bytes resets the connection, and the peer may lose the answer.
 func (m *misfit) answer(conn net.Conn) {
 	conn.SetDeadline(time.Now().Add(refusalTime))
-	if _, err := conn.Write(m.words(conn)); err != nil {
+	if _, err := conn.Write(m.reply(conn)); err != nil {
 		return
 	}
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
@@ -90,8 +90,8 @@ func (m *misfit) answer(conn net.Conn) {
 	}
 }
 
-// words are the answer.
-func (m *misfit) words(conn net.Conn) []byte {
+// reply encodes the error in the peer's protocol.
+func (m *misfit) reply(conn net.Conn) []byte {
 	switch m.octet {
 	case rawsocket.Magic:
 		return []byte{rawsocket.Magic, byte(rawsocket.BadSerializer) << 4, 0, 0}
@@ -104,10 +104,10 @@ func (m *misfit) words(conn net.Conn) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 }
 
-// mqttWait is how long the rest of a CONNECT's head is waited for, which comes with its first octet.
+// mqttWait bounds the wait for the rest of a CONNECT's head, which clients send together with its first octet.
 const mqttWait = 50 * time.Millisecond
 
-// connack returns the CONNACK that refuses the version of the protocol, in the form of that version.
+// connack returns a CONNACK that refuses the protocol's version, in the format of that version.
 func connack(conn net.Conn) []byte {
 	conn.SetReadDeadline(time.Now().Add(mqttWait))
 	var head [16]byte
@@ -122,11 +122,11 @@ func connack(conn net.Conn) []byte {
 // maxMethod is longer than any registered HTTP method.
 const maxMethod = 24
 
-// errNotHTTP is how a connection ends that began like HTTP: the web server answers it with 400 and closes.
+// errNotHTTP ends a connection whose first octet looked like HTTP. The web server answers with 400 and closes it.
 var errNotHTTP = errors.New("not an HTTP request")
 
-// methodCheck looks at the first octets of a connection, so that what is no HTTP is found before a line end, which may never
-// come. The zero value is at the first octet.
+// methodCheck checks that a connection begins with an HTTP method. It finds another protocol at once, where a web server
+// would wait for the end of the line. The zero value is ready for the first octet.
 type methodCheck struct {
 	seen int
 	done bool
@@ -147,7 +147,7 @@ func (c *methodCheck) add(octets []byte) error {
 	return nil
 }
 
-// checked is what a Read returns that has filled n octets of p.
+// checked returns the results of a Read into p, or errNotHTTP.
 func (c *methodCheck) checked(p []byte, n int, err error) (int, error) {
 	if c.done {
 		return n, err
@@ -158,8 +158,8 @@ func (c *methodCheck) checked(p []byte, n int, err error) (int, error) {
 	return n, err
 }
 
-// HTTPOnly returns a connection whose reads fail as soon as it shows that its peer speaks no HTTP. A web server answers
-// that with 400 and closes, in place of waiting for a line end that may never come.
+// HTTPOnly returns a connection whose Read fails as soon as the peer's bytes cannot be an HTTP request. A web server then
+// answers with 400 and closes, where it would wait for the end of the line otherwise.
 func HTTPOnly(conn net.Conn) net.Conn { return &httpConn{Conn: conn} }
 
 type httpConn struct {
@@ -172,10 +172,10 @@ func (c *httpConn) Read(p []byte) (int, error) {
 	return c.method.checked(p, n, err)
 }
 
-// headed is a connection of which the first octet has been read.
+// headed is a connection whose first octet was read already. Its Read returns that octet first.
 type headed struct {
 	net.Conn
-	head []byte // the octet, until it is read again. Owned by the reader
+	head []byte // the octet, until Read returns it. Owned by the reader
 }
 
 func (c *headed) Read(p []byte) (int, error) {
@@ -187,16 +187,16 @@ func (c *headed) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// otherScheme says what to try when a router's answer to a handshake may mean that its port speaks something else.
+// otherScheme returns a remedy for an error that may mean that the router's port speaks another protocol, or "".
 func otherScheme(scheme string, err error) string {
 	switch {
 	case scheme == "tcp" && errors.Is(err, rawsocket.BadSerializer):
 		return "; if the port speaks TLS or WebSocket only, use tls://, ws:// or wss://"
 	case (scheme == "tls" || scheme == "wss") && strings.Contains(err.Error(), "remote error: tls: handshake failure"): // crypto/tls exports no type for it
-		return "; if the port speaks no TLS, use tcp:// or ws://"
+		return "; if the port has no TLS, use tcp:// or ws://"
 	}
 	return ""
 }
 
-// alertHandshake is the alert handshake_failure.
+// alertHandshake is the TLS alert handshake_failure (RFC 8446, 6).
 const alertHandshake = 40

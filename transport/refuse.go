@@ -10,19 +10,19 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// refusalTime bounds the time that a connection too many is given attention.
+// refusalTime bounds the time that the listener spends on a refused connection.
 const refusalTime = time.Second
 
-// refuse tells a connection, in its own protocol, that there are too many.
-func (l *Listener) refuse(raw net.Conn, why error) {
+// refuse answers a connection in its own protocol that there are too many connections, and closes it.
+func (l *Listener) refuse(raw net.Conn, cause error) {
 	defer func() {
 		raw.Close()
 		l.mu.Lock()
-		delete(l.shaking, raw)
+		delete(l.handshaking, raw)
 		l.refusing--
 		l.mu.Unlock()
 	}()
-	l.tellFull(raw.RemoteAddr().String(), why)
+	l.logRefusal(raw.RemoteAddr().String(), cause)
 	end := time.Now().Add(refusalTime)
 	raw.SetDeadline(end)
 	conn, err := l.secure(raw, end)
@@ -42,16 +42,16 @@ func (l *Listener) refuse(raw net.Conn, why error) {
 	}
 	io.WriteString(conn, tooMany)
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
-		io.CopyN(io.Discard, conn, 16<<10) // a request that is not read would reset the connection, answer and all
+		io.CopyN(io.Discard, conn, 16<<10) // closing with an unread request would reset the connection and lose the answer
 	}
 }
 
-var errTooMany = errors.New("the listener has as many connections as it may")
+var errTooMany = errors.New("the listener's limit is reached; raise max_connections")
 
-// tellFull logs that there are too many.
-func (l *Listener) tellFull(remote string, why error) {
-	if muted, ok := l.fullHouse.pass(); ok {
-		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "remote", remote, "err", why, "more", muted)
+// logRefusal logs that a connection was refused.
+func (l *Listener) logRefusal(remote string, cause error) {
+	if suppressed, ok := l.refusals.pass(); ok {
+		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "peer", remote, "err", cause, "suppressed", suppressed)
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Shown returns a URL as logs, errors and operators may see it: without a name or a password, and without the query of a
-// WebSocket's URL, in which tokens are common. It takes text that is no URL as well.
+// Shown returns a URL without its secrets, for logs, errors and status: without user name and password, and without the
+// query of a WebSocket URL, which often holds a token. The text need not be a valid URL.
 func Shown(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
@@ -23,7 +23,7 @@ func Shown(text string) string {
 	return scheme + "://" + rest
 }
 
-// shownError is an error whose text repeats nothing secret of a URL.
+// shownError is an error whose text contains no secrets of a URL.
 type shownError struct {
 	cause error
 	text  string
@@ -32,7 +32,7 @@ type shownError struct {
 func (e *shownError) Error() string { return e.text }
 func (e *shownError) Unwrap() error { return e.cause }
 
-// withoutSecrets removes from the text of err what Shown removes from a URL: errors of net/http name the whole of it.
+// withoutSecrets removes the secrets of u from the text of err, because errors of net/http contain the whole URL.
 func withoutSecrets(err error, u *url.URL) error {
 	var hide []string
 	if u.User != nil {

@@ -10,11 +10,11 @@ import (
 	"runnel/edge/wamp"
 )
 
-// credentials are asked for on Linux only.
+// credentials does nothing: the peer's credentials are read on Linux only.
 func credentials(*wamp.Transport, *net.UnixConn) {}
 
-// giveUpUnacknowledged is left to the system's own patience.
-func giveUpUnacknowledged(_, _ string, _ syscall.RawConn) error { return nil }
+// setUserTimeout does nothing: the system's own timeout applies.
+func setUserTimeout(_, _ string, _ syscall.RawConn) error { return nil }
 
-// narrow is not possible before a socket is bound.
-func narrow(syscall.RawConn, fs.FileMode) error { return nil }
+// restrict does nothing: this system has no mode for a socket that is not bound yet.
+func restrict(syscall.RawConn, fs.FileMode) error { return nil }

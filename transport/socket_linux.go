@@ -10,7 +10,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// credentials asks who is at the other end of a Unix socket.
+// credentials reads the user, group and process id of the peer of a Unix socket.
 func credentials(t *wamp.Transport, c *net.UnixConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -24,16 +24,16 @@ func credentials(t *wamp.Transport, c *net.UnixConn) {
 	t.HasCred, t.UID, t.GID, t.PID = true, int(cred.Uid), int(cred.Gid), int(cred.Pid)
 }
 
-// giveUpUnacknowledged makes the system close a connection whose peer acknowledges nothing. The TCP keep-alive does not
-// do that while octets are under way, and the system's own patience is a quarter of an hour.
-func giveUpUnacknowledged(_, _ string, c syscall.RawConn) error {
+// setUserTimeout makes the system close a connection whose peer does not acknowledge sent bytes for userTimeout. The TCP
+// keep-alive is inactive while bytes are unacknowledged, and the system's default timeout is about 15 minutes.
+func setUserTimeout(_, _ string, c syscall.RawConn) error {
 	return control(c, func(fd int) error {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged.Milliseconds()))
+		return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
 	})
 }
 
-// narrow gives a socket its mode before it is bound: its file must not be open to all until Listen gets to chmod.
-func narrow(c syscall.RawConn, mode fs.FileMode) error {
+// restrict sets the mode of a socket before it is bound, so that other users cannot connect before Listen calls chmod.
+func restrict(c syscall.RawConn, mode fs.FileMode) error {
 	return control(c, func(fd int) error { return unix.Fchmod(fd, uint32(mode.Perm()&0o600)) })
 }
 

@@ -9,12 +9,12 @@ import (
 	"runnel/edge/wamp"
 )
 
-// DialStream connects to host:port and returns the plain stream of octets, over TLS if secure says so: for protocols other
-// than WAMP. Of opts the TLS configuration, the pin and the timeout count.
+// DialStream connects to host:port and returns a byte stream, over TLS if secure is set. It is for protocols other than
+// WAMP. Of opts it uses TLS, Pin, Timeout and Traffic.
 func DialStream(ctx context.Context, address string, secure bool, opts DialOptions) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(opts.Timeout, defaultTime))
 	defer cancel()
-	var t wamp.Transport // nobody asks
+	var t wamp.Transport // not used
 	var conn net.Conn
 	var err error
 	if secure {

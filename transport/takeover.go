@@ -7,14 +7,13 @@ import (
 	"syscall"
 )
 
-// When a configuration changes, a new listener may want the address of one that is about to be closed. It is opened before
-// that one closes, so that an address that can't be had is known while nothing has changed, and so that no peer is refused
-// in between.
+// When the configuration changes, a new listener may need the address of one that is about to be closed. The new one is
+// opened first. Thus an address that is not available is found before anything changes, and no peer is refused meanwhile.
 
-// ListenTCP listens at an address. It may be that of one of over, which are sockets of this process that are about to be
-// closed, or overlap it (0.0.0.0 and 127.0.0.1); peers that connect meanwhile wait for either.
+// ListenTCP listens at an address. over lists sockets of this process that are about to be closed. The address may equal
+// one of theirs or overlap it (0.0.0.0 and 127.0.0.1). Until the old socket is closed, either may accept a new peer.
 func ListenTCP(address string, over ...net.Listener) (net.Listener, error) {
-	config := net.ListenConfig{KeepAliveConfig: keepAlive, Control: giveUpUnacknowledged}
+	config := net.ListenConfig{KeepAliveConfig: keepAlive, Control: setUserTimeout}
 	l, err := config.Listen(context.Background(), "tcp", address)
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return l, err
@@ -50,13 +49,14 @@ func tcpSocket(l net.Listener) (*net.TCPListener, bool) {
 	return nil, false
 }
 
-// sameAddress reports whether two addresses are one to the system: all forms of the wildcard are.
+// sameAddress reports whether two addresses are equal for the system. All forms of the wildcard address are equal.
 func sameAddress(a, b *net.TCPAddr) bool {
 	wild := func(ip net.IP) bool { return len(ip) == 0 || ip.IsUnspecified() }
 	return a.Port == b.Port && a.Zone == b.Zone && (wild(a.IP) && wild(b.IP) || a.IP.Equal(b.IP))
 }
 
-// share returns a second handle of a listening socket. Its queue of peers is one; it closes with the last handle.
+// share returns a second handle of a listening socket. Both accept from the same queue, and the socket is closed with the
+// last handle.
 func share(old *net.TCPListener) (net.Listener, error) {
 	f, err := old.File()
 	if err != nil {
@@ -70,7 +70,7 @@ func share(old *net.TCPListener) (net.Listener, error) {
 	return &shared{l.(*net.TCPListener)}, nil
 }
 
-// shared is a handle made by share: it lacks the settings that net.ListenConfig gives to what it accepts.
+// shared is a handle returned by share. Its Accept sets the keep-alive that a listener of net.ListenConfig would set.
 type shared struct{ *net.TCPListener }
 
 func (s *shared) Accept() (net.Conn, error) {
@@ -78,6 +78,6 @@ func (s *shared) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.SetKeepAliveConfig(keepAlive) // a connection that is gone already shows that when it is read
+	c.SetKeepAliveConfig(keepAlive) // on an error the connection is closed, and its first Read reports that
 	return c, nil
 }

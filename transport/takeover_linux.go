@@ -8,8 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beside listens at an address that overlaps those of near. For the moment of binding all of them have SO_REUSEPORT, which
-// the system heeds among sockets of one user only; an address that another process has stays refused.
+// beside listens at an address that overlaps those of near. It sets SO_REUSEPORT on all of them while it binds the new
+// socket. The system shares an address only among such sockets of the same user, so an address of another process is
+// still refused.
 func beside(config net.ListenConfig, address string, near []*net.TCPListener, _ error) (net.Listener, error) {
 	for _, old := range near {
 		if err := reusePort(old, 1); err != nil {

@@ -5,26 +5,26 @@ import (
 	"time"
 )
 
-// logInterval is how often the same kind of trouble is logged: many peers must not fill the disk.
+// logInterval is the minimum time between two log lines of the same kind, so that many peers cannot fill the disk.
 const logInterval = 10 * time.Second
 
-// throttle lets one log line through in an interval, and counts the others.
+// throttle passes one log line in logInterval and counts the suppressed ones. Any goroutine may use it.
 type throttle struct {
-	mu    sync.Mutex
-	next  time.Time
-	muted int
+	mu         sync.Mutex
+	next       time.Time
+	suppressed int
 }
 
-// pass reports whether to log now, and how many lines were left out since the last one.
-func (t *throttle) pass() (muted int, ok bool) {
+// pass reports whether to log now, and how many lines were suppressed since the last one.
+func (t *throttle) pass() (suppressed int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
 	if now.Before(t.next) {
-		t.muted++
+		t.suppressed++
 		return 0, false
 	}
-	muted, t.muted = t.muted, 0
+	suppressed, t.suppressed = t.suppressed, 0
 	t.next = now.Add(logInterval)
-	return muted, true
+	return suppressed, true
 }

@@ -38,34 +38,34 @@ func readPool(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("read certificates %s: there is none in it", file)
+		return nil, fmt.Errorf("read certificates %s: the file holds no PEM certificate", file)
 	}
 	return pool, nil
 }
 
-// ParsePin reads the SHA-256 of a certificate or a public key, in hexadecimal with or without colons.
+// ParsePin parses the SHA-256 of a certificate or a public key, in hexadecimal with or without colons.
 func ParsePin(pin string) (sum [sha256.Size]byte, err error) {
-	octets, err := hex.DecodeString(strings.ReplaceAll(pin, ":", ""))
-	if err != nil || len(octets) != len(sum) {
+	b, err := hex.DecodeString(strings.ReplaceAll(pin, ":", ""))
+	if err != nil || len(b) != len(sum) {
 		return sum, fmt.Errorf("pin %q is not a SHA-256 in hexadecimal", pin)
 	}
-	return [sha256.Size]byte(octets), nil
+	return [sha256.Size]byte(b), nil
 }
 
-// pinned returns c with a check for one certificate, or one public key, given by its SHA-256, in the place of the check
-// for authorities and names.
+// pinned returns a copy of c that accepts one certificate or one public key, given by its SHA-256. It replaces the check of
+// authorities and names.
 func pinned(c *tls.Config, pin string) (*tls.Config, error) {
 	want, err := ParsePin(pin)
 	if err != nil {
 		return nil, err
 	}
 	c = c.Clone()
-	c.InsecureSkipVerify = true // of what VerifyConnection does instead
+	c.InsecureSkipVerify = true // VerifyConnection checks the pin instead
 	c.VerifyConnection = func(s tls.ConnectionState) error {
 		shown := s.PeerCertificates[0]
 		certificate, key := sha256.Sum256(shown.Raw), sha256.Sum256(shown.RawSubjectPublicKeyInfo)
 		if certificate != want && key != want {
-			return fmt.Errorf("the SHA-256 of the certificate is %x and of its key %x; the pinned one is neither", certificate, key)
+			return fmt.Errorf("the certificate does not match the pin: its SHA-256 is %x, that of its key is %x", certificate, key)
 		}
 		return nil
 	}

@@ -17,23 +17,23 @@ import (
 
 const defaultMode = 0o660
 
-// socketFile is a listening Unix socket that removes its file when it is closed, unless somebody has put another there.
+// socketFile is a listening Unix socket. Close removes its file unless the file was replaced.
 type socketFile struct {
 	*net.UnixListener
-	path  string
-	place string // where it belongs, if another listener of this process still has that; else ""
-	info  fs.FileInfo
+	path   string
+	target string // the path to move to, while another listener of this process still uses it; else ""
+	info   fs.FileInfo
 }
 
-// claim puts the socket in its place.
+// claim moves the socket to its target.
 func (f *socketFile) claim() error {
-	if f.place == "" {
+	if f.target == "" {
 		return nil
 	}
-	if err := os.Rename(f.path, f.place); err != nil {
+	if err := os.Rename(f.path, f.target); err != nil {
 		return err
 	}
-	f.path, f.place = f.place, ""
+	f.path, f.target = f.target, ""
 	return nil
 }
 
@@ -44,14 +44,14 @@ func (f *socketFile) Close() error {
 	return f.UnixListener.Close()
 }
 
-// listenUnix makes the socket, in the place of one that is left over from a process that is no more.
+// listenUnix opens a Unix socket. It replaces a socket file that a process left behind.
 func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	place := ""
+	target := ""
 	if replaces(opts.Replaces, path) {
-		place, path = path, filepath.Join(filepath.Dir(path), ".new")
+		target, path = path, filepath.Join(filepath.Dir(path), ".new")
 	}
 	if err := takeOver(path); err != nil {
 		return nil, err
@@ -64,12 +64,12 @@ func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	if mode == 0 {
 		mode = defaultMode
 	}
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return narrow(c, mode) }}
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return restrict(c, mode) }}
 	l, err := config.Listen(context.Background(), "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	f := &socketFile{UnixListener: l.(*net.UnixListener), path: path, place: place}
+	f := &socketFile{UnixListener: l.(*net.UnixListener), path: path, target: target}
 	f.SetUnlinkOnClose(false)
 	if err := f.own(mode, uid, gid); err != nil {
 		f.UnixListener.Close()
@@ -79,7 +79,7 @@ func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	return f, nil
 }
 
-// replaces reports whether one of the listeners has the path.
+// replaces reports whether one of the listeners uses the path.
 func replaces(listeners []*Listener, path string) bool {
 	return slices.ContainsFunc(listeners, func(l *Listener) bool {
 		f, ok := l.socket.(*socketFile)
@@ -101,7 +101,7 @@ func (f *socketFile) own(mode fs.FileMode, uid, gid int) (err error) {
 	return err
 }
 
-// takeOver removes a socket that nobody listens on. Anything else in its place is an error.
+// takeOver removes a socket file on which no process listens. It returns an error if the path holds anything else.
 func takeOver(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -124,13 +124,13 @@ func takeOver(path string) error {
 	return os.Remove(path)
 }
 
-// LookupOwner returns the error of a Unix socket whose owner or group is not known to this machine.
+// LookupOwner returns an error if the owner or the group of a Unix socket does not exist on this machine.
 func LookupOwner(owner, group string) error {
 	_, _, err := lookup(owner, group)
 	return err
 }
 
-// lookup turns names or numbers into ids; -1 stands for "".
+// lookup returns the ids of names or numbers, and -1 for "".
 func lookup(owner, group string) (uid, gid int, err error) {
 	uid, gid = -1, -1
 	if owner != "" {

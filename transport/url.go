@@ -5,11 +5,11 @@ import (
 	"net/url"
 )
 
-// parseURL reads a URL to listen at or to dial.
+// parseURL parses a URL to listen at or to dial.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a URL", Shown(raw)) // url.Parse's error names passwords
+		return nil, fmt.Errorf("%q is not a URL", Shown(raw)) // the error of url.Parse may contain a password
 	}
 	switch u.Scheme {
 	case "tcp", "tls", "ws", "wss":
@@ -27,7 +27,7 @@ func parseURL(raw string) (*url.URL, error) {
 	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", Shown(u.String()), u.Scheme)
 }
 
-// CheckURL says what keeps a URL from being one to listen at or to dial.
+// CheckURL returns an error if a URL is not valid to listen at or to dial.
 func CheckURL(raw string) error {
 	_, err := parseURL(raw)
 	return err
@@ -49,12 +49,12 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// maxUnixPath is the longest path that a socket address holds (sun_path, less the final zero).
+// maxUnixPath is the length of the longest path in a socket address, in bytes (sun_path without the final zero).
 const maxUnixPath = 107
 
 func checkPath(u *url.URL) error {
 	if len(u.Path) > maxUnixPath {
-		return fmt.Errorf("%s: the path of a Unix socket has at most %d octets, this one %d", Shown(u.String()), maxUnixPath, len(u.Path))
+		return fmt.Errorf("%s: the path has %d bytes, a Unix socket's at most %d; choose a shorter one", Shown(u.String()), len(u.Path), maxUnixPath)
 	}
 	return nil
 }

@@ -31,8 +31,8 @@ type webConn struct {
 
 	account *budget.Account
 
-	leave func() // called when it is closed
-	once  sync.Once
+	release func() // called once, by Close
+	once    sync.Once
 }
 
 func (c *webConn) Read(p []byte) (int, error) {
@@ -40,17 +40,17 @@ func (c *webConn) Read(p []byte) (int, error) {
 	return c.method.checked(p, n, err)
 }
 
-// Close is called by the web server, or by the WebSocket that the connection has become.
+// Close is called by the web server, or by the WebSocket to which the connection was upgraded.
 func (c *webConn) Close() error {
-	c.once.Do(c.leave)
+	c.once.Do(c.release)
 	return c.Conn.Close()
 }
 
-// Socket shows the socket to those who read and write it directly (see wire), which they can't below TLS. They do so
-// after the request, so head is empty.
+// Socket returns the connection below, for package wire, which reads and writes a socket directly. wire does so only after
+// the HTTP request, so that head is empty.
 func (c *webConn) Socket() net.Conn { return c.Conn }
 
-// inbox is the web server's listener: it is given connections.
+// inbox is the web server's net.Listener. It accepts the connections that give passes to it.
 type inbox struct {
 	addr   net.Addr
 	conns  chan net.Conn
@@ -84,14 +84,14 @@ func (b *inbox) Addr() net.Addr { return b.addr }
 
 type connKey struct{}
 
-// pollPath is where long-poll transports are, in front of an id.
+// pollPath is the path of long-poll requests, in front of the transport's id.
 const pollPath = "/lp/"
 
-// startWeb prepares the web server.
+// startWeb creates the web server. Run starts it.
 func (l *Listener) startWeb() {
 	l.inbox = &inbox{addr: l.socket.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
 	idle := l.opts.PingInterval
-	if idle <= 0 { // somebody who does not ask for messages can't be kept for ever
+	if idle <= 0 { // a long-poll client that does not ask for messages must time out in any case
 		idle = defaultPing
 	}
 	l.polls = longpoll.NewServer(longpoll.Options{
@@ -106,7 +106,7 @@ func (l *Listener) startWeb() {
 		ReadHeaderTimeout: l.opts.HandshakeTimeout,
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug), // mostly of bad requests
+		ErrorLog:          slog.NewLogLogger(l.log.Handler(), slog.LevelDebug), // mostly invalid requests
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -121,7 +121,7 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		w.Header().Set("Connection", "close")
 		http.Error(w, "runnel: "+err.Error(), http.StatusForbidden)
-		l.complain(peer.Remote, err)
+		l.reportFailure(peer.Remote, err)
 		return
 	}
 	rest, poll := strings.CutPrefix(r.URL.Path, pollPath)
@@ -130,10 +130,10 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 		l.upgrade(w, r, peer)
 	case poll:
 		if rest == longpoll.Open && r.Method == http.MethodPost {
-			peer.Cookie = l.bake(w, r)
+			peer.Cookie = l.cookie(w, r)
 		}
 		if err := l.polls.Answer(w, r, rest, peer); err != nil && !errors.Is(err, longpoll.ErrFull) {
-			l.complain(peer.Remote, err)
+			l.reportFailure(peer.Remote, err)
 		}
 	case l.opts.HTTP != nil:
 		l.opts.HTTP.ServeHTTP(w, r)
@@ -142,9 +142,9 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bound bounds the time of a request that is no WebSocket's. A body that no handler reads counts, too: the web server reads
-// it before it sends the answer, and would wait for it for ever. Where there is none, it reads on to learn when the client
-// leaves.
+// bound sets the deadlines of a request that is not upgraded. The read deadline covers a body that no handler reads: the
+// web server reads it before it sends the answer, and would wait without limit. A request without a body gets no read
+// deadline, because the web server then reads to detect that the client disconnects.
 func (l *Listener) bound(w http.ResponseWriter, r *http.Request) {
 	control, end := http.NewResponseController(w), time.Now().Add(l.opts.HandshakeTimeout)
 	control.SetWriteDeadline(end)
@@ -153,7 +153,7 @@ func (l *Listener) bound(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// path is where WebSockets are.
+// path returns the path of WebSocket requests.
 func (l *Listener) path() string {
 	if l.url.Path == "" || !l.webOnly() {
 		return defaultPath
@@ -161,10 +161,10 @@ func (l *Listener) path() string {
 	return l.url.Path
 }
 
-// upgrade makes a request a WebSocket. It does not outlive the handshake, so that the web server's memory for the request
-// goes; the WebSocket is served by another goroutine.
+// upgrade upgrades a request to a WebSocket, which another goroutine serves. upgrade returns after the handshake, so that
+// the web server's memory for the request is freed.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, peer wamp.Transport) {
-	peer.Cookie = l.bake(w, r)
+	peer.Cookie = l.cookie(w, r)
 	c, err := websocket.Accept(w, r, websocket.Options{
 		MaxMessage:   l.opts.MaxMessage,
 		PingInterval: cmp.Or(l.opts.PingInterval, defaultPing),
@@ -174,19 +174,20 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, peer wamp.Tra
 		Account:      r.Context().Value(connKey{}).(*webConn).account,
 	})
 	if err != nil {
-		l.complain(peer.Remote, err)
+		l.reportFailure(peer.Remote, err)
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.stopping { // Run may have stopped waiting
+	if l.stopping { // Run may have returned from its wait
 		c.Close()
 		return
 	}
 	l.running.Go(func() { l.run(c) })
 }
 
-// servePoll serves a new long-poll transport, which counts as a connection, if there is room for it.
+// servePoll serves a new long-poll transport in a goroutine of its own. It returns false if there is no room for it: a
+// transport counts as a connection.
 func (l *Listener) servePoll(c *longpoll.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -195,7 +196,7 @@ func (l *Listener) servePoll(c *longpoll.Conn) bool {
 		return false
 	case l.used >= l.opts.MaxConns:
 		l.refused++
-		l.tellFull(c.Transport().Remote, errTooMany)
+		l.logRefusal(c.Transport().Remote, errTooMany)
 		return false
 	}
 	l.used++
@@ -207,12 +208,12 @@ func (l *Listener) servePoll(c *longpoll.Conn) bool {
 		defer l.mu.Unlock()
 		l.used--
 		l.polling--
-		l.shut()
+		l.closeSocket()
 	})
 	return true
 }
 
-// page answers whoever comes by accident.
+// page answers requests for other paths, such as those of a browser that was pointed at the port.
 func (l *Listener) page(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if r.URL.Path != "/" {

@@ -140,7 +140,7 @@ client_ca = %q
 		{"a client certificate", tls, trusted + fmt.Sprintf("authid = \"gw-tls\"\ncertificate = %q\nkey = %q\n", files["own.pem"], files["own.key"]), "gw-tls", ""},
 		{"a pinned certificate", tls, ticket + pin(sum), "gw-ticket", ""},
 		{"a pinned key", web, ticket + pin(spki), "gw-ticket", ""},
-		{"another's certificate", tls, ticket + trusted + pin(wrong), "", "the pinned one is neither"},
+		{"another's certificate", tls, ticket + trusted + pin(wrong), "", "does not match the pin"},
 		{"an unknown authority", tls, ticket, "", "unknown authority"},
 		{"another authority", tls, ticket + fmt.Sprintf("ca = %q\n", files["other.pem"]), "", "unknown authority"},
 		{"a wrong ticket", tls, trusted + "authid = \"gw-ticket\"\nticket = \"none\"\n", "", "wamp.error.authentication_failed"},

@@ -151,7 +151,7 @@ func TestSilentConnections(t *testing.T) {
 	waitFor(t, "a place", func() bool {
 		return runnel(t, "pub", "story.work", "--ack", "--url", r.tcp).status == 0
 	})
-	if text := r.Stderr.Text(); !strings.Contains(text, "too many connections") && !strings.Contains(text, "said nothing") {
+	if text := r.Stderr.Text(); !strings.Contains(text, "too many connections") && !strings.Contains(text, "the peer sent nothing") {
 		t.Errorf("no word of it: %s", text)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"runnel/transport/origin"
 )
 
-// openDoor compiles which web pages may connect, by which names, and which proxies are believed.
-func (l *Listener) openDoor() (err error) {
+// setPolicy compiles the options on web clients: the pages that may connect, the names of the listener, the trusted
+// proxies.
+func (l *Listener) setPolicy() (err error) {
 	hosts := l.opts.Hosts
 	if name := l.url.Hostname(); name != "" && !unspecified(name) {
 		hosts = append(hosts[:len(hosts):len(hosts)], name)
@@ -23,14 +24,14 @@ func (l *Listener) openDoor() (err error) {
 	return err
 }
 
-// unspecified reports whether a host stands for all addresses of the machine.
+// unspecified reports whether a host is 0.0.0.0 or ::.
 func unspecified(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsUnspecified()
 }
 
-// client returns what is known of the client that makes a request, or refuses the request. Every request comes by here,
-// whatever its path.
+// client describes the client that makes a request, or returns an error that refuses the request. It is called for every
+// request, whatever its path.
 func (l *Listener) client(conn *webConn, r *http.Request) (wamp.Transport, error) {
 	peer := conn.peer
 	if named, ok := l.proxies.Client(r, peer.Remote); ok {
@@ -39,8 +40,8 @@ func (l *Listener) client(conn *webConn, r *http.Request) (wamp.Transport, error
 	return peer, l.policy.Check(r, l.names()...)
 }
 
-// names are those in the certificate that was shown last. A browser that checks certificates reaches the listener by no
-// other name.
+// names returns the names in the certificate that was presented last. A browser that checks certificates can reach the
+// listener by no other name.
 func (l *Listener) names() []string {
 	shown := l.lastShown.Load()
 	if shown == nil {
@@ -53,8 +54,7 @@ func (l *Listener) names() []string {
 	return names
 }
 
-// overTLS reports whether the client's way to the router is encrypted, as far as it is known: a trusted proxy may have
-// taken the encryption off.
+// overTLS reports whether the client connects over TLS, to the listener or to a trusted proxy in front of it.
 func (l *Listener) overTLS(r *http.Request) bool {
 	if l.tls != nil {
 		return true
