@@ -315,11 +315,11 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 	a, all := s.policy.authenticators, r
 	r.Methods = []string{method}
 	e := &namedExchange{}
-	var who *auth.Principals
+	var principals *auth.Principals
 	named, err := s.inquire(r, method, nil)
 	if err == nil {
 		e.named = named
-		who, err = a.admit(&r, method, named)
+		principals, err = a.admit(&r, method, named)
 		if err != nil {
 			err = s.rejectAnswer(method, err)
 		}
@@ -330,11 +330,11 @@ func (s *session) beginNamed(r auth.Request, method string) (auth.Exchange, erro
 			_, e.Exchange, err = static.Begin(all)
 			return e, err
 		}
-		if who, err = a.decoysFor(method); err != nil {
+		if principals, err = a.decoysFor(method); err != nil {
 			return nil, err
 		}
 	}
-	if _, e.Exchange, err = who.Begin(r); err != nil {
+	if _, e.Exchange, err = principals.Begin(r); err != nil {
 		return nil, err
 	}
 	return e, nil
@@ -357,7 +357,7 @@ func (a *authenticators) admit(r *auth.Request, method string, named *admission)
 	if err != nil {
 		return nil, err
 	}
-	who, err := auth.NewPrincipals([]auth.Principal{principal})
+	principals, err := auth.NewPrincipals([]auth.Principal{principal})
 	if err != nil {
 		return nil, invalidAnswer(err.Error())
 	}
@@ -370,7 +370,7 @@ func (a *authenticators) admit(r *auth.Request, method string, named *admission)
 		}
 		a.decoys[method], a.modelled[method] = decoys, true
 	}
-	return who, nil
+	return principals, nil
 }
 
 // hasModel reports whether the method's decoys are modelled on a principal that an authenticator has named.

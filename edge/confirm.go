@@ -213,8 +213,8 @@ func (a *acknowledgements) removeSession(t *turn, s *session) {
 	}
 }
 
-// deliverSingly encodes the event for one seat: one that has to confirm it, or one that is told whether an event is
-// retained. Its details differ from those of other subscribers.
+// deliverSingly encodes the event for one seat, whose details differ from those of other subscribers: it has to confirm the
+// event, or wants to know whether the event is retained.
 func (t *turn) deliverSingly(sub *subscription, seat *seat, d *delivery, asks bool) {
 	peer := seat.session
 	t.eventDetails(peer.serializer, sub, &d.Event, false)

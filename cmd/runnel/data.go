@@ -29,9 +29,9 @@ func claimData(c *config.Config, log *slog.Logger) (*os.File, error) {
 		return nil, fmt.Errorf("data directory %s: %w", dir, err)
 	case errors.As(err, &held):
 		c.KeepsNothing = true
-		log.Warn("nothing is kept on disk; [node] data can name a directory for this router", "usual place", dir, "because", err)
+		log.Warn("nothing is kept on disk; [node] data can name a directory for this router", "file", dir, "err", err)
 	case err != nil:
-		log.Warn("the data directory can't be locked against other routers", "directory", dir, "because", err)
+		log.Warn("the data directory can't be locked against other routers", "file", dir, "err", err)
 	}
 	return f, nil
 }

@@ -52,7 +52,7 @@ func (n *node) reload() (said []string, err error) {
 		}
 	} else {
 		n.retryHeld()
-		n.log.Info(status, "config", c.Name, "changes", len(said))
+		n.log.Info("configuration applied", "config", c.Name, "changes", len(said))
 	}
 	if err := o.leave(); err != nil {
 		n.log.Warn("cannot tell how the reload went", "err", err)

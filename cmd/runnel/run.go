@@ -79,6 +79,6 @@ func run(file string) error {
 
 func tellSystemd(state string, log *slog.Logger) {
 	if err := notify(state); err != nil {
-		log.Warn("systemd not told", "error", err)
+		log.Warn("cannot notify systemd", "err", err)
 	}
 }

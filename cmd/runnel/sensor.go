@@ -104,7 +104,7 @@ func (s *sensor) offered(procedure string, err error) {
 		return
 	}
 	s.refused[procedure] = err.Error()
-	s.log.Warn("serial line may not offer its procedure", "procedure", procedure, "error", err)
+	s.log.Warn("serial line may not offer its procedure", "procedure", procedure, "err", err)
 }
 
 func (s *sensor) publish(ctx context.Context, e reading.Event) {
@@ -132,7 +132,7 @@ func (s *sensor) published(topic string, err error) {
 	default:
 		s.state.Refused++
 		if refusal = topic + ": " + err.Error(); s.state.Refusal == "" {
-			s.log.Warn("serial line may not publish", "topic", topic, "error", err)
+			s.log.Warn("serial line may not publish", "topic", topic, "err", err)
 		}
 		s.state.Refusal = refusal
 	}

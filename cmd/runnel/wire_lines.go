@@ -13,7 +13,7 @@ func (n *node) newLines(s config.Serial) (*sensor, *lines.Sensor) {
 	made := n.newSensor(s)
 	parser, _ := lines.New(s.LinesConfig())
 	heard := lines.NewSensor(parser, func(state lines.State) {
-		made.log.Warn("serial device prints what can't be understood", "text", state.BadLine, "because", state.BadReason, "so far", state.Bad)
+		made.log.Warn("serial device prints what can't be understood", "text", state.BadLine, "reason", state.BadReason, "total", state.Bad)
 	})
 	made.watch.heard = func() words { return wordsOf(heard.State()) }
 	write := newWriter(s.LineEnd())

@@ -23,7 +23,7 @@ type listener struct {
 func (n *node) listen(l config.Listen, over []*transport.Listener, sockets []net.Listener) (*listener, error) {
 	url, err := config.ListenURL(l.URL)
 	if err != nil {
-		n.log.Warn("no Unix socket", "because", err)
+		n.log.Warn("no Unix socket", "err", err)
 		return nil, nil
 	}
 	opts := transport.ListenOptions{

@@ -22,7 +22,7 @@ func (n *node) newModbus(s config.Serial) (*sensor, *modbus.Master) {
 	config := s.ModbusConfig()
 	config.Turned = func(slave byte, err error) {
 		if err != nil {
-			made.log.Warn("Modbus slave does not answer, asking it less often", "slave", slave, "because", err)
+			made.log.Warn("Modbus slave does not answer, asking it less often", "slave", slave, "err", err)
 			return
 		}
 		made.log.Info("Modbus slave answers again", "slave", slave)

@@ -140,10 +140,10 @@ func (c *Client) report(e endpoint, err error) {
 }
 
 func (c *Client) logAnswer(b *endpointBase, err error) {
-	log := c.opts.Log.With("uri", b.pattern.uri, "match", b.pattern.match.String())
+	log := c.opts.Log.With("uri", b.pattern.uri, "match", b.pattern.match.String(), "request", b.messages.name)
 	if err == nil {
-		log.Info(b.messages.name + " accepted")
+		log.Info("request accepted after a refusal")
 	} else {
-		log.Warn(b.messages.name+" refused; retrying", "err", err)
+		log.Warn("request refused; retrying", "err", err)
 	}
 }
