@@ -29,7 +29,7 @@ SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile 
 # Systems beside Linux that the router builds for, without boards.
 SYSTEMS := darwin windows freebsd
 
-.PHONY: build demo test suites lint cross bench perf share packages deb size mcu-size fuzz clean
+.PHONY: build demo test suites lint cross bench perf share packages image release deb size mcu-size fuzz clean
 
 build:
 	$(BUILD) -o bin/runnel ./cmd/runnel
@@ -96,6 +96,25 @@ packages: $(sort $(foreach p,$(PACKAGES),dist/runnel-linux-$(lastword $(subst :,
 	  ARCH=$${p#*:} BINARY=dist/runnel-linux-$${p#*:} VERSION=$(VERSION:v%=%) \
 	    bin/nfpm package -f boards/packaging/nfpm.yaml -p $${p%:*} -t dist/ || exit 1; \
 	done
+
+# An OCI image, from scratch, for ARM and PCs: dist/runnel-VERSION-image.tar.
+CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
+image: $(foreach a,arm6 arm7 arm64 amd64,dist/runnel-linux-$(a))
+	@echo "compiling crane, which takes a minute the first time"
+	@GOBIN=$(CURDIR)/bin $(GO) install $(CRANE)
+	@sh boards/packaging/image.sh bin/crane dist $(VERSION:v%=%)
+
+# Everything that a release consists of, with its check sums. The version is that of the git tag, and CHANGELOG.md has to
+# have a heading for it.
+RELEASE_SYSTEMS := windows/amd64 windows/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
+release: packages image
+	@for s in $(RELEASE_SYSTEMS); do \
+	  end=; case $$s in windows/*) end=.exe;; esac; echo "building dist/runnel-$${s%/*}-$${s#*/}$$end"; \
+	  env GOOS=$${s%/*} GOARCH=$${s#*/} $(BUILD) -o dist/runnel-$${s%/*}-$${s#*/}$$end ./cmd/runnel || exit 1; \
+	done
+	@cd dist && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS
+	@grep -q '^## $(VERSION:v%=%)' CHANGELOG.md || echo "release: CHANGELOG.md has no heading \"## $(VERSION:v%=%)\"; tag the commit, and describe the version there" >&2
+	@echo "dist/SHA256SUMS"
 
 # The Debian package for this machine alone, into the directory DEB.
 DEB ?= dist
