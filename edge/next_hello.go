@@ -7,15 +7,16 @@ import (
 	"runnel/edge/wamp"
 )
 
-// GOODBYE ends a session, but not necessarily its connection: the peer may send HELLO again (basic/sessions.md). The next
-// session is new in every respect, with its own limits and authentication. Most peers just close the connection, and some
-// wait for the router to close it.
+// A session ends with GOODBYE, but its connection may stay: the peer may send another HELLO (basic/sessions.md). The
+// next session is independent, with its own limits and authentication. Most peers close the connection instead, and
+// some wait for the router to close it.
 
-// nextHelloTimeout is how long a peer that has sent GOODBYE has to begin another session.
+// nextHelloTimeout is the time that a peer has after GOODBYE to start another session.
 const nextHelloTimeout = time.Second
 
-// nextHello waits for the HELLO of the peer's next session. It returns nil if the peer disconnects, waits too long, or sends
-// anything else. Then nothing more is written to the connection, because the session was over.
+// nextHello waits for the HELLO of the peer's next session. It returns nil if the peer closes the connection, sends
+// anything else, or does not send HELLO in time. Then nothing more is written to the connection, because the session is
+// over.
 func (s *session) nextHello() []byte {
 	limitReads(s.conn, maxHandshakeRead)
 	late := time.AfterFunc(nextHelloTimeout, func() { s.closeWrite() })

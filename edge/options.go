@@ -11,10 +11,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The options of each request, read without building Go values. Unknown keys are ignored (basic/messages.md), and so is
-// null; a known key of the wrong type is a refusal that names it, where package codec has not refused it already.
+// The options of requests are read without building Go values. Unknown keys are ignored (basic/messages.md), and so is
+// null. A known key with a value of the wrong type is rejected by name, unless package codec has rejected it already.
 
-// nextOption goes to the next option that is set.
+// nextOption advances to the next option that is set.
 func nextOption(f *codec.Fields) bool {
 	for f.Next() {
 		if !f.Value().IsNull() {
@@ -37,7 +37,7 @@ func boolOption(f *codec.Fields, into *bool) error {
 	return nil
 }
 
-// msOption reads a number of milliseconds, at most what a time.Duration can hold.
+// msOption reads a number of milliseconds. It is capped at what a time.Duration can hold.
 func msOption(f *codec.Fields, into *time.Duration) error {
 	ms, ok := f.Value().Uint()
 	if !ok || ms > math.MaxInt64/uint64(time.Millisecond) {
@@ -56,7 +56,7 @@ func textOption(f *codec.Fields, into *string) error {
 	return nil
 }
 
-// countOption reads a number that is not 0.
+// countOption reads a number greater than 0.
 func countOption(f *codec.Fields, into *int) error {
 	n, ok := f.Value().Uint()
 	if !ok || n == 0 {
@@ -66,7 +66,7 @@ func countOption(f *codec.Fields, into *int) error {
 	return nil
 }
 
-// nameOption reads an option that names one of a few policies.
+// nameOption reads an option whose value is the name of a policy.
 func nameOption[T any](f *codec.Fields, parse func(string) (T, bool), into *T) error {
 	text, ok := f.Value().Text()
 	if ok {
@@ -84,12 +84,12 @@ type publishOptions struct {
 	discloseMe  bool
 	excludeMe   bool
 	retain      bool
-	ttl         time.Duration // of a retained event; 0: for ever
-	passthru    bool          // there are ppt_* options to hand on
-	forwarded   bool          // there is forward_for or _time to hand on, see forward.go
-	origin      bool          // there is _origin, see once.go
+	ttl         time.Duration // of a retained event; 0: no limit
+	passthru    bool          // ppt_* options must be passed on
+	forwarded   bool          // forward_for or _time must be passed on, see forward.go
+	origin      bool          // _origin is present, see once.go
 	resource    string        // rkey, see shard.go
-	filtered    bool          // there are black or white lists
+	filtered    bool          // black or white lists are present
 }
 
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
@@ -123,8 +123,8 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 	return o, err
 }
 
-// readFilter reads the black and white lists of PUBLISH.Options, if there are some. Lists are decoded, so the publisher's
-// permission has to be checked first.
+// readFilter reads the black and white lists of PUBLISH.Options, if there are any. It decodes lists, so the publisher's
+// permission must have been checked before.
 func readFilter(d codec.Dict, filtered bool) (*filter.Filter, error) {
 	if !filtered {
 		return nil, nil
@@ -139,7 +139,7 @@ func readFilter(d codec.Dict, filtered bool) (*filter.Filter, error) {
 // isPassthru reports whether an option belongs to the payload passthru mode (advanced/payload_passthru_mode.md).
 func isPassthru(key []byte) bool { return bytes.HasPrefix(key, []byte("ppt_")) }
 
-// addPassthru hands the ppt_* options of a request on.
+// addPassthru copies the ppt_* options of a request.
 func addPassthru(b *codec.Builder, from codec.Dict) {
 	for f := from.Fields(); f.Next(); {
 		if isPassthru(f.Key()) {
@@ -154,7 +154,7 @@ type subscribeOptions struct {
 	node          string // nkey, see shard.go
 	getRetained   bool
 	confirm       bool // see confirm.go
-	wantsRetained bool // which events are retained
+	wantsRetained bool // is told which events are retained
 }
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
@@ -182,8 +182,8 @@ type registerOptions struct {
 	node           string // nkey, see shard.go
 	forwardTimeout bool
 	discloseCaller bool
-	force          bool // force_reregister: who has it, loses it
-	concurrency    int  // how many calls the callee takes at a time; 0: any number
+	force          bool // force_reregister: replaces the present callee
+	concurrency    int  // limit of concurrent calls; 0: none
 	fallback       bool // see fallback.go
 }
 
@@ -215,12 +215,12 @@ func readRegisterOptions(d codec.Dict) (o registerOptions, err error) {
 type callOptions struct {
 	discloseMe      bool
 	receiveProgress bool
-	progress        bool // more chunks of the arguments follow
+	progress        bool // further chunks of the arguments follow
 	passthru        bool
-	forwarded       bool          // there is forward_for to hand on, see forward.go
+	forwarded       bool          // forward_for must be passed on, see forward.go
 	runmode         string        // see shard.go
 	resource        string        // rkey
-	timeout         time.Duration // 0: none
+	timeout         time.Duration // 0: no timeout
 }
 
 func readCallOptions(d codec.Dict) (o callOptions, err error) {

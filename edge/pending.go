@@ -123,7 +123,7 @@ func (p *pending) findAnswered(t *turn, callee *session, invocation wamp.ID, pay
 	last := callee.lastInvocation
 	p.mu.Unlock()
 	if invocation > last {
-		return nil, violation(fmt.Sprintf("there was no INVOCATION %d", invocation))
+		return nil, violation(fmt.Sprintf("unknown INVOCATION %d", invocation))
 	}
 	return nil, nil
 }

@@ -29,7 +29,7 @@ func newPolicy(opts *RealmOptions) (*policy, error) {
 	}
 	p.anonymous = p.roles[opts.Anonymous]
 	if opts.Anonymous != "" && p.anonymous == nil {
-		return nil, fmt.Errorf("anonymous sessions are to have the role %q, which it lacks", opts.Anonymous)
+		return nil, fmt.Errorf("role of anonymous sessions %q: no such role in the realm", opts.Anonymous)
 	}
 	var err error
 	p.authenticators, err = newAuthenticators(opts)

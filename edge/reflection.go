@@ -10,8 +10,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Reflection: peers describe procedures, topics and errors, and others list and read what is described
-// (advanced/interface_reflection.md). The specification only names the procedures and events; here
+// Reflection: peers describe procedures, topics and errors, and other peers list and read the descriptions
+// (advanced/interface_reflection.md). The specification only names the procedures and events. In this router:
 //
 //	wamp.reflect.define(uri, description, kind=)   kind: "procedure" (default), "topic" or "error"; null undefines
 //	wamp.reflect.describe(uri)                     the description, or null
@@ -19,30 +19,31 @@ import (
 //	wamp.reflection.KIND.describe(uri)             as above, of that kind
 //	wamp.reflect.on_define(uri, kind, description), wamp.reflect.on_undefine(uri, kind)
 //
-// What is registered or subscribed to is listed too, described or not. A description goes with the session that made it.
+// Registered and subscribed URIs are listed, too, even without a description. A description is removed when its session
+// ends.
 type reflection struct {
 	mu     sync.Mutex
 	known  map[described]description
-	octets int // of all descriptions
+	octets int // bytes of all descriptions
 }
 
-// described is what a description is of.
+// described identifies what a description is about.
 type described struct{ kind, uri string }
 
 type description struct {
 	by    *session
-	value codec.Payload // one positional argument, as it came
+	value codec.Payload // one positional argument, unchanged
 }
 
 const (
-	maxDescriptions = 1000     // a session
-	maxDescription  = 64 << 10 // octets
-	maxDescribed    = 4 << 20  // octets of all descriptions in a realm
+	maxDescriptions = 1000     // per session
+	maxDescription  = 64 << 10 // bytes
+	maxDescribed    = 4 << 20  // bytes of all descriptions in a realm
 
-	descriptionOverhead = 256 // octets that a description costs beside its text; roughly
+	descriptionOverhead = 256 // estimated memory of a description besides its text, in bytes
 )
 
-// reflected are the kinds, each with the right that one needs to describe, and to see.
+// reflected lists the kinds, each with the permissions needed to define a description and to see it.
 var reflected = map[string]struct{ define, see auth.Action }{
 	"procedure": {auth.Register, auth.Call},
 	"topic":     {auth.Publish, auth.Subscribe},
@@ -83,7 +84,7 @@ func (c *metaCall) reflectDefine() ([]any, error) {
 	return nil, nil
 }
 
-// described reads the URI and the kind that a call names.
+// described reads the URI and the kind in the arguments of a call.
 func (c *metaCall) described() (described, error) {
 	uri, err := c.text(0)
 	if err != nil {
@@ -129,7 +130,7 @@ func (r *reflection) define(what described, d description) error {
 	return nil
 }
 
-// octets is what a description takes; nothing if it is none.
+// octets returns the memory of a description; 0 for the zero description.
 func (d description) octets(what described) int {
 	if d.by == nil {
 		return 0
@@ -137,7 +138,7 @@ func (d description) octets(what described) int {
 	return descriptionOverhead + len(what.uri) + len(d.value.Raw)
 }
 
-// remove takes a description out. Holds mu.
+// remove removes a description. Holds mu.
 func (r *reflection) remove(what described) {
 	r.octets -= r.known[what].octets(what)
 	delete(r.known, what)
@@ -154,7 +155,7 @@ func (r *reflection) undefine(what described, by *session) bool {
 	return own
 }
 
-// removeAll removes what s has described and returns it.
+// removeAll removes the descriptions of s and returns their keys.
 func (r *reflection) removeAll(s *session) (gone []described) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -167,7 +168,7 @@ func (r *reflection) removeAll(s *session) (gone []described) {
 	return gone
 }
 
-// reflectDescribe answers for any kind, or for the one that is given.
+// reflectDescribe answers for one of the given kinds or, without any, for all kinds.
 func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
 	uri, err := c.text(0)
 	if err != nil {
@@ -190,7 +191,7 @@ func (c *metaCall) reflectDescribe(kinds ...string) ([]any, error) {
 	return []any{nil}, nil
 }
 
-// reflectList lists what the caller may use of a kind, by its role's permissions: an authorizer is not asked about each.
+// reflectList lists the URIs of a kind that the caller may use by its role's permissions. The authorizer is not asked.
 func (c *metaCall) reflectList(kind string) ([]any, error) {
 	uris := make(map[string]bool)
 	c.realm.reflection.mu.Lock()

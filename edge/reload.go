@@ -10,14 +10,14 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A router whose configuration has changed goes on: realms come and go, and get another policy, while the sessions that
-// the change does not concern notice nothing.
+// A change of the configuration does not restart the router. Realms are added, removed, or get another policy. Sessions
+// that are not affected do not notice it.
 
-// errOutdated is that the role by which a session was allowed a seat has been replaced meanwhile: it is to be asked again.
-var errOutdated = errors.New("the role has changed")
+// errOutdated means that the session's role changed while a request was checked. The request must be checked again.
+var errOutdated = errors.New("the role changed during the request")
 
-// Update replaces what the router's options bound. Log, Agent, StateSync, Cookies and Reports stay, and sessions that there are keep their
-// outboxes. What is beyond a new bound already stays as well: the next one is refused.
+// Update replaces the limits in the router's options. Log, Agent, StateSync, Cookies and Reports do not change. Present
+// sessions keep the sizes of their outboxes. Whatever already exceeds a new limit stays; only additions are rejected.
 func (r *Router) Update(opts Options) {
 	old := r.options()
 	opts.Log, opts.Agent, opts.StateSync, opts.Cookies, opts.Reports, opts.Memory = old.Log, old.Agent, old.StateSync, old.Cookies, old.Reports, old.Memory
@@ -31,7 +31,7 @@ func (r *Router) Update(opts Options) {
 	}
 }
 
-// CheckRealm returns the error that AddRealm or UpdateRealm would have for these options, whether the realm is there or not.
+// CheckRealm returns the error that AddRealm or UpdateRealm would return for opts, except for the realm's existence.
 func (r *Router) CheckRealm(opts RealmOptions) error {
 	if !wamp.ValidURI(opts.Name, wamp.Exact, false) {
 		return fmt.Errorf("realm %q: not a URI", opts.Name)
@@ -45,18 +45,18 @@ func (r *Router) CheckRealm(opts RealmOptions) error {
 	return nil
 }
 
-// UpdateRealm replaces who may join a realm and what they may do there, Anonymous, Roles, Principals and Authenticators,
-// and its History and Confirmed; State stays as it is. Strict is for sessions that join from now on: a session's request ids are in
-// sequence from the first, or not. All else counts from its return on for the sessions that there are, too: what they
-// subscribe to or have registered and may no longer is revoked, and those whose principal or role is gone get GOODBYE.
-// What a history that is no more has on disk is left there. On an error nothing has changed.
+// UpdateRealm replaces the policy of a realm (Anonymous, Roles, Principals and Authenticators), and its History and
+// Confirmed. State does not change. Strict applies to sessions that join from now on, because it concerns all request
+// ids of a session. Everything else also applies to the present sessions as soon as UpdateRealm returns. Subscriptions
+// and registrations that are no longer permitted are revoked. Sessions whose principal or role was removed get GOODBYE.
+// The files of a removed history are not deleted. If UpdateRealm returns an error, nothing has changed.
 //
-// What an authorizer has allowed stays allowed while the role's authorizer is the same. What only an authorizer could
-// allow now is revoked: the session that asks for it again has it asked.
+// What an authorizer has allowed stays allowed as long as the role has the same authorizer. What only another
+// authorizer could allow is revoked; if the session requests it again, that authorizer is asked.
 func (r *Router) UpdateRealm(opts RealmOptions) error {
 	m := r.realm([]byte(opts.Name))
 	if m == nil {
-		return fmt.Errorf("update realm %s: there is none of this name", opts.Name)
+		return fmt.Errorf("update realm %s: no such realm", opts.Name)
 	}
 	p, err := newPolicy(&opts)
 	if err == nil {
@@ -76,7 +76,7 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	return nil
 }
 
-// checkRules says what is wrong with the rules of a realm.
+// checkRules validates the rules in the options of a realm.
 func checkRules(opts *RealmOptions) error {
 	if err := store.CheckRules(opts.History, opts.Strict); err != nil {
 		return err
@@ -84,15 +84,15 @@ func checkRules(opts *RealmOptions) error {
 	return checkConfirmed(opts.Confirmed, opts.Strict)
 }
 
-// RemoveRealm ends the sessions of a realm with GOODBYE wamp.close.close_realm, and the realm. It returns when they are
-// gone and what the realm keeps is on disk.
+// RemoveRealm closes the sessions of a realm with GOODBYE wamp.close.close_realm, and removes the realm. It returns
+// when the sessions have ended and the realm's state is on disk.
 func (r *Router) RemoveRealm(name string) error {
 	r.mu.Lock()
 	m := r.realms[name]
 	delete(r.realms, name)
 	r.mu.Unlock()
 	if m == nil {
-		return fmt.Errorf("remove realm %s: there is none of this name", name)
+		return fmt.Errorf("remove realm %s: no such realm", name)
 	}
 	m.stopJoining()
 	for _, s := range m.sessions() {
@@ -104,7 +104,7 @@ func (r *Router) RemoveRealm(name string) error {
 	return nil
 }
 
-// freeMemory frees the memory of what a realm that is no more kept.
+// freeMemory frees the memory that a removed realm has charged.
 func (m *realm) freeMemory() {
 	m.updating.Lock()
 	defer m.updating.Unlock()
@@ -114,14 +114,14 @@ func (m *realm) freeMemory() {
 	m.retained.Drop()
 }
 
-// CloseSessions ends the sessions whose connections are chosen, with GOODBYE, and closes the connections that have no session yet.
-// It does not wait for them to be gone. It returns how many sessions there were.
+// CloseSessions sends GOODBYE to the sessions whose connections choose selects, and closes selected connections that
+// have no session yet. It does not wait for the end of the sessions. It returns their number.
 func (r *Router) CloseSessions(choose func(*wamp.Transport) bool, reason wamp.Failure, message string) (sessions int) {
 	r.mu.Lock()
 	realms := r.list()
 	for conn := range r.joining {
 		if choose(conn.Transport()) {
-			go conn.Close() // may wait for a write that is under way
+			go conn.Close() // may wait for a running write
 		}
 	}
 	r.mu.Unlock()
@@ -143,7 +143,7 @@ func (m *realm) setPolicy(p *policy) {
 	m.mu.Lock()
 	before := m.policy.Load()
 	if a := before.authenticators; a != nil && p.authenticators != nil && maps.Equal(a.procedures, p.authenticators.procedures) {
-		p.authenticators = a // so that strangers see the same as before
+		p.authenticators = a // keeps the decoys of unknown authids the same
 	}
 	m.policy.Store(p)
 	for _, s := range m.members {
@@ -157,39 +157,39 @@ func (m *realm) setPolicy(p *policy) {
 	m.mu.Unlock()
 	t.endDetached(m.router)
 	for _, s := range gone {
-		s.log().Info("session may not stay: its principal or its role is gone")
-		s.kill(wamp.CloseKilled, "who you are, or your role, is no longer known here")
+		s.log().Info("session killed: principal or role removed")
+		s.kill(wamp.CloseKilled, "the principal or role of this session was removed")
 	}
 }
 
-// revalidate looks whether the session that is about to join may do so under the realm's policy of now. Holds mu.
+// revalidate checks that a session that is about to join may do so under the realm's present policy. Holds mu.
 func (m *realm) revalidate(s *session) error {
 	now := m.policy.Load()
 	if s.policy != now {
 		if !now.permits(s, s.policy) {
-			return refusal{wamp.NotAuthorized, "the realm has just changed who may join"}
+			return refusal{wamp.NotAuthorized, "the policy of the realm changed during the join; join again"}
 		}
 		s.rights.Store(now.roles[s.role().Name()])
 		s.strict = now.strict
 	}
 	s.policy = nil
 	if !s.cookieValid() {
-		return refusal{wamp.NotAuthorized, "the cookie has just been forgotten"}
+		return refusal{wamp.NotAuthorized, "the cookie became invalid during the join; join again"}
 	}
 	return nil
 }
 
-// stripRights leaves the session without rights until it is gone. Holds mu.
+// stripRights takes all permissions from a session until it has ended. Holds mu.
 func (m *realm) stripRights(t *turn, s *session) {
 	s.rights.Store(auth.NewRole(s.role().Name(), nil))
 	m.dropSubscriptions(t, s)
 	m.dropRegistrations(t, s)
 }
 
-// reasonRevoked is the reason of what is revoked, for those who announced that they understand it.
+// reasonRevoked is the reason sent with revocations.
 const reasonRevoked = "no longer permitted"
 
-// applyRole gives the session its role anew and revokes what that does not allow. Holds mu.
+// applyRole gives the session its new role and revokes what that role does not allow. Holds mu.
 func (m *realm) applyRole(t *turn, s *session, role *auth.Role) {
 	before := s.role()
 	s.rights.Store(role)
@@ -213,7 +213,7 @@ func (m *realm) applyRole(t *turn, s *session, role *auth.Role) {
 	}
 }
 
-// stopJoining lets nobody in any more.
+// stopJoining lets no more sessions join.
 func (m *realm) stopJoining() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,10 +7,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Revocation: the router takes a subscription or a registration away from a session
-// (advanced/pubsub_subscription_revocation.md, advanced/rpc_registration_revocation.md). The session hears of it with
-// UNSUBSCRIBED or UNREGISTERED for request 0, if it announced that it understands it. The meta procedures that cause it
-// have the names that Crossbar.io gave them: the specification has none.
+// Revocation: the router takes a subscription or registration from a session
+// (advanced/pubsub_subscription_revocation.md, advanced/rpc_registration_revocation.md). If the session has announced
+// that feature, it gets UNSUBSCRIBED or UNREGISTERED for request 0. The meta procedures for it are named as in
+// Crossbar.io, because the specification does not name any.
 
 // subscriptionRemoveSubscriber answers wamp.subscription.remove_subscriber(subscription, session, reason).
 func (c *metaCall) subscriptionRemoveSubscriber() ([]any, error) {
@@ -44,7 +44,7 @@ func (c *metaCall) registrationRemoveCallee() ([]any, error) {
 	return nil, nil
 }
 
-// revoked reads the arguments of both. An internal session keeps what it has.
+// revoked reads the arguments of both procedures. Internal sessions cannot be selected.
 func (c *metaCall) revoked() (id wamp.ID, member *session, reason string, err error) {
 	if id, err = c.id(0); err != nil {
 		return 0, nil, "", err
@@ -70,7 +70,7 @@ func (r *realm) revokeSeat(t *turn, place *seat, reason string) {
 	}
 }
 
-// revokeCallee takes a registration from a session. Its calls under way go on. Holds mu.
+// revokeCallee takes a registration from a session. Running calls continue. Holds mu.
 func (r *realm) revokeCallee(t *turn, seat *calleeSeat, reason string) {
 	r.dropCallee(t, seat)
 	if s := seat.session; s.features.has(calleeRevocation) {

@@ -43,8 +43,8 @@ type Options struct {
 
 	Memory *budget.Budget // memory of all sessions and realms together; nil: no limit
 
-	// OutboxBytes is how much may wait for one peer before those who write to it have to wait, in octets; default
-	// 256 KiB. A peer that is owed four times as much in replies is cut. A message in the making may exceed both.
+	// OutboxBytes is the number of bytes waiting for one peer above which the sessions that send to it wait; default
+	// 256 KiB. A peer with four times as much in replies is disconnected. A single message may exceed both.
 	OutboxBytes int
 }
 
@@ -135,7 +135,7 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.realms[opts.Name] != nil {
-		return fmt.Errorf("add realm %s: there is one of this name", opts.Name)
+		return fmt.Errorf("add realm %s: the realm already exists", opts.Name)
 	}
 	if r.closed {
 		return fmt.Errorf("add realm %s: the router is closed", opts.Name)

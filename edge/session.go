@@ -330,7 +330,7 @@ func (s *session) logEnd(cause error) {
 	}
 	attrs := []any{"duration", time.Since(s.joinedAt).Round(time.Millisecond).String()}
 	if s.out.overrun {
-		cause = errors.New("the peer did not take its replies")
+		cause = errors.New("the peer did not read its replies")
 	}
 	if !errors.Is(cause, errGoodbye) {
 		attrs = append(attrs, "err", cause)
@@ -380,7 +380,7 @@ func (s *session) noteStall() {
 	if !s.realm.router.logbook.allow(stalls) {
 		return
 	}
-	s.log().Warn("peer does not take what it is sent; its oldest events will be dropped until it has caught up")
+	s.log().Warn("peer reads too slowly; dropping its oldest events until it has caught up")
 }
 
 // noteDrops logs how many events a slow peer has lost. The outbox calls it once the peer has caught up.
@@ -389,5 +389,5 @@ func (s *session) noteDrops(events uint64) {
 	if !s.realm.router.logbook.allow(losses) {
 		return
 	}
-	s.log().Warn("slow peer lost events", "events", events, "total", s.out.dropped.Load())
+	s.log().Warn("slow peer has caught up; events were dropped", "events", events, "total", s.out.dropped.Load())
 }

@@ -30,7 +30,7 @@ func TestSubscriberThatDoesNotRead(t *testing.T) {
 			sub.Say(`[32,1,{},"deaf.topic"]`)
 			sub.Hear(`[33,1,"*"]`)
 			pad := strings.Repeat("x", 100_000)
-			const full = `level=WARN msg="peer does not take what it is sent; its oldest events will be dropped`
+			const full = `level=WARN msg="peer reads too slowly; dropping its oldest events`
 			const most, more = 300, 20 // 30 MB are more than sockets and outbox ever hold
 			for i, end := 0, most; i < end; i++ {
 				pub.Say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"deaf.topic",[%d,%q]]`, i+1, i, pad))
