@@ -50,8 +50,21 @@ var floors = map[string][]string{
 	"test/say":       {"edge/wamp"},
 	"transport/wire": {"edge/budget", "edge/wamp"},
 
-	// The configuration is read and checked without a router that runs: no package of cmd is below it.
-	"cmd/runnel/internal/config": {"uplink", "transport", "edge"},
+	// Peers that speak no WAMP have a session of their own, as a client over the in-process transport.
+	"transport/guest": {"edge/client", "edge/wamp", "transport/memory", "transport/serial"},
+
+	// The configuration is read and checked without a router that runs: no package of cmd is below it. The node makes parts of
+	// it, and knows the reports that the parts fill in; neither knows a command.
+	"cmd/runnel/internal/config":  {"uplink", "transport", "edge"},
+	"cmd/runnel/internal/term":    {"edge/codec", "edge/wamp"},
+	"cmd/runnel/internal/manual":  {},
+	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/config", "cmd/runnel/internal/report", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
+	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term"},
+	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
 	// What devices say that speak no WAMP is understood without a port and without a router: cmd joins the three.
 	"transport/serial/reading": {"edge/wamp"},
@@ -65,6 +78,8 @@ var testFloors = map[string][]string{
 	"edge/auth":   {"edge/codec", "edge/client"},                          // its client is the other side
 	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"}, // TLS is real
 	"uplink":      {"edge", "edge/auth", "transport/memory"},
+
+	"cmd/runnel/internal/term": {"transport/serial/pty"}, // a terminal that hides what is typed
 }
 
 // standardOnly lists packages without any dependency.

@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
 
 func callCommand() *cobra.Command {
-	c := caller{out: stdout}
+	c := caller{out: term.Stdout}
 	cmd := &cobra.Command{
 		Use:   "call URI [ARG...]",
 		Short: "Call a procedure and print the result",
@@ -100,18 +101,18 @@ func (c *caller) text(args []any, kwargs map[string]any, progress bool) (string,
 		if progress {
 			object["progress"] = true
 		}
-		withPayload(object, args, kwargs)
-		return jsonText(object)
+		term.AddPayload(object, args, kwargs)
+		return term.JSONText(object)
 	}
 	if len(args) == 1 && len(kwargs) == 0 {
 		if text, ok := args[0].(string); ok {
-			if forPeople(c.out) {
-				text = safeLines(text)
+			if term.ForPeople(c.out) {
+				text = term.SafeLines(text)
 			}
 			return text, nil
 		}
 	}
-	return plainText(args, kwargs)
+	return term.PlainText(args, kwargs)
 }
 
 // wampError is an error of the protocol as the command line shows it: the URI, then what came with it.
@@ -133,16 +134,16 @@ func (e wampError) Unwrap() error { return e.err }
 
 func (e wampError) Error() string {
 	args, kwargs, _ := e.err.Decode()
-	text, err := plainText(args, kwargs)
+	text, err := term.PlainText(args, kwargs)
 	switch {
 	case err == nil && text != "" && e.subject != "":
-		return printable(e.err.URI) + ": call " + printable(e.subject) + ": " + text
+		return term.Printable(e.err.URI) + ": call " + term.Printable(e.subject) + ": " + text
 	case err == nil && text != "":
-		return printable(e.err.URI) + ": " + text
+		return term.Printable(e.err.URI) + ": " + text
 	case e.subject != "":
-		return safe(e.err.Error()) + ": call " + printable(e.subject)
+		return term.Safe(e.err.Error()) + ": call " + term.Printable(e.subject)
 	}
-	return safe(e.err.Error())
+	return term.Safe(e.err.Error())
 }
 
 // callError finds the error of the protocol in err, if there is one.

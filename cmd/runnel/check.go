@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
-	"runnel/edge"
-	"runnel/uplink/spool"
+	"runnel/cmd/runnel/internal/node"
+	"runnel/cmd/runnel/internal/term"
 )
 
 func checkCommand() *cobra.Command {
@@ -45,7 +44,7 @@ line. The exit status is 0 if it is allowed, 1 if not.`,
 				return checkPermission(file, realm, match, args)
 			}
 			if printDefault {
-				_, err := fmt.Fprint(stdout, config.Default)
+				_, err := fmt.Fprint(term.Stdout, config.Default)
 				return err
 			}
 			return check(file)
@@ -64,11 +63,11 @@ func checkPermission(file, realm, match string, args []string) error {
 	if err != nil {
 		return usageError("--match: " + err.Error())
 	}
-	c, err := readConfigFiles(file)
+	c, err := readConfig(file)
 	if err != nil {
 		return err
 	}
-	err = config.Explain(c, realm, m, args, stdout)
+	err = config.Explain(c, realm, m, args, term.Stdout)
 	var question config.QuestionError
 	if errors.As(err, &question) {
 		return usageError(question.Error())
@@ -82,41 +81,17 @@ func configFlag(cmd *cobra.Command, file *string) {
 }
 
 func check(file string) error {
-	c, err := readConfigFiles(file)
+	c, err := readConfig(file)
 	if err != nil {
 		return err
 	}
 	for _, w := range c.Warnings {
 		fmt.Fprintf(os.Stderr, "warning: %v\n", w)
 	}
-	_, err = fmt.Fprintf(stdout, "%s is valid: %s, %s, %s, %s\n", c.Name, count(len(c.Realms), "realm"), count(len(c.Listens), "listener"),
-		count(len(c.Serials), "serial line"), count(len(c.Uplinks), "uplink"))
+	_, err = fmt.Fprintf(term.Stdout, "%s is valid: %s, %s, %s, %s\n", c.Name, term.Count(len(c.Realms), "realm"), term.Count(len(c.Listens), "listener"),
+		term.Count(len(c.Serials), "serial line"), term.Count(len(c.Uplinks), "uplink"))
 	return err
 }
 
-// count writes "no listeners", "1 listener", "2 listeners".
-func count(n int, noun string) string {
-	switch n {
-	case 0:
-		return "no " + noun + "s"
-	case 1:
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// readConfigFiles reads the configuration of "runnel run" and checks it, its uplinks included.
-func readConfigFiles(file string) (*config.Config, error) { return config.Load(file, checkUplink) }
-
-// checkUplink makes an uplink without connecting it, and returns what prevents that.
-func checkUplink(c *config.Config, u config.Uplink) error {
-	log := slog.New(slog.DiscardHandler)
-	n := &node{config: c, log: log, router: edge.NewRouter(edge.Options{Log: log})}
-	store, err := spool.Open(spool.Options{})
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	_, err = n.newLink(c, u, store, nil)
-	return err
-}
+// readConfig reads the configuration of "runnel run" and checks it, its uplinks included.
+func readConfig(file string) (*config.Config, error) { return config.Load(file, node.CheckUplink) }

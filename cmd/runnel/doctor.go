@@ -17,6 +17,9 @@ import (
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/doctor"
+	"runnel/cmd/runnel/internal/node"
+	"runnel/cmd/runnel/internal/report"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 )
 
@@ -44,11 +47,11 @@ Notes do not count. As root it sees more, such as which program holds a port.`,
 		RunE: func(*cobra.Command, []string) error {
 			ctx, stop := untilSignal(0)
 			defer stop()
-			r, err := doctor.Examine(ctx, doctor.Options{File: file, Check: checkUplink, Agent: "runnel/" + version, Status: p.statusOf})
+			r, err := doctor.Examine(ctx, doctor.Options{File: file, Check: node.CheckUplink, Agent: "runnel/" + version, Status: p.statusOf})
 			if err != nil {
 				return err
 			}
-			return printExamination(stdout, r, asJSON)
+			return printExamination(term.Stdout, r, asJSON)
 		},
 	}
 	configFlag(cmd, &file)
@@ -78,13 +81,13 @@ func (p *peer) statusOf(ctx context.Context, c *config.Config) ([]byte, error) {
 		return nil, err
 	}
 	defer leave(conn)
-	result, err := conn.Call(ctx, statusProcedure, client.CallOptions{}, client.Payload{})
+	result, err := conn.Call(ctx, report.ProcedureStatus, client.CallOptions{}, client.Payload{})
 	if err != nil {
-		return nil, ask.denied(statusProcedure, callError(err))
+		return nil, ask.denied(report.ProcedureStatus, callError(err))
 	}
 	args, _, err := result.Decode()
 	if err != nil || len(args) == 0 {
-		return nil, fmt.Errorf("%s: the answer can't be read: %v", statusProcedure, err)
+		return nil, fmt.Errorf("%s: the answer can't be read: %v", report.ProcedureStatus, err)
 	}
 	return json.Marshal(args[0])
 }
@@ -132,9 +135,9 @@ func printFindings(w io.Writer, r *doctor.Report) error {
 		if f.Object != "" {
 			object = f.Object + ": "
 		}
-		fmt.Fprintf(w, "%s: %s: %s\n", f.Level, f.Check, safe(object+f.Text))
+		fmt.Fprintf(w, "%s: %s: %s\n", f.Level, f.Check, term.Safe(object+f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(w, "    %s\n", safe(f.Remedy))
+			fmt.Fprintf(w, "    %s\n", term.Safe(f.Remedy))
 		}
 	}
 	verdict := "healthy"
@@ -145,7 +148,7 @@ func printFindings(w io.Writer, r *doctor.Report) error {
 				n++
 			}
 		}
-		verdict = count(n, "finding")
+		verdict = term.Count(n, "finding")
 	}
 	_, err := fmt.Fprintf(w, "%s: %s (checked: %s)\n", r.Config, verdict, strings.Join(r.Checks, ", "))
 	return err

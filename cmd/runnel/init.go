@@ -12,12 +12,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/node"
+	"runnel/cmd/runnel/internal/report"
 	"runnel/cmd/runnel/internal/setup"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/wamp"
 )
 
 func initCommand() *cobra.Command {
-	i := setup.Init{Out: stdout}
+	i := setup.Init{Out: term.Stdout}
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "init [gateway|centre|standalone]",
@@ -63,7 +66,7 @@ configuration reloads it.`,
 }
 
 func runInit(i *setup.Init, ask *setup.Asker) error {
-	i.Check = checkUplink
+	i.Check = node.CheckUplink
 	if err := i.Complete(ask); err != nil {
 		return usageError(err.Error())
 	}
@@ -75,14 +78,14 @@ func runInit(i *setup.Init, ask *setup.Asker) error {
 	lines, url, err := reloadRunning(before, c)
 	switch {
 	case errors.Is(err, errNoRouter):
-		_, err = fmt.Fprintf(stdout, "\nStart the router:\n\n  %s\n", i.NextCommand())
+		_, err = fmt.Fprintf(term.Stdout, "\nStart the router:\n\n  %s\n", i.NextCommand())
 		return err
 	case err != nil:
 		return fmt.Errorf("reload the router at %s: %w; the configuration is written: restart the router (%s)", url, err, i.NextCommand())
 	}
-	fmt.Fprintf(stdout, "\nThe router at %s has applied it:\n", url)
+	fmt.Fprintf(term.Stdout, "\nThe router at %s has applied it:\n", url)
 	for _, line := range lines {
-		fmt.Fprintln(stdout, "  "+line)
+		fmt.Fprintln(term.Stdout, "  "+line)
 	}
 	return nil
 }
@@ -119,7 +122,7 @@ func (p *peer) reloadSteadily(ctx context.Context) ([]string, error) {
 		lines, err = p.reloadAgain(ctx)
 	}
 	if err != nil {
-		err = because(ctx, p.denied(reloadProcedure, reloadError(err)))
+		err = because(ctx, p.denied(report.ProcedureReload, reloadError(err)))
 	}
 	return lines, err
 }

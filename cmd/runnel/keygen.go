@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"runnel/cmd/runnel/internal/term"
+
 	"github.com/spf13/cobra"
 )
 
@@ -49,7 +51,7 @@ func keygen(file string) error {
 	if err := writeNew(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(stdout, authorizedKey(public, strings.TrimSuffix(filepath.Base(file), ".key")))
+	_, err = fmt.Fprintln(term.Stdout, authorizedKey(public, strings.TrimSuffix(filepath.Base(file), ".key")))
 	return err
 }
 

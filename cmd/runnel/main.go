@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/term"
 )
 
 // version is set by the linker, see the Makefile.
@@ -38,7 +39,7 @@ func execute(args []string) int {
 	root, started := rootCommand()
 	root.SetArgs(maskNumbers(root, args))
 	cmd, err := root.ExecuteC()
-	if err == nil || errors.Is(err, errNobodyReads) {
+	if err == nil || errors.Is(err, term.ErrClosed) {
 		return exitDone
 	}
 	if err == config.ErrDenied || err == errUnhealthy {
@@ -46,7 +47,7 @@ func execute(args []string) int {
 	}
 	var usage usageError
 	if !*started || errors.As(err, &usage) {
-		fmt.Fprintf(os.Stderr, "runnel: %s\nUsage: %s\nTry \"%s --help\".\n", safeLines(err.Error()), cmd.UseLine(), cmd.CommandPath())
+		fmt.Fprintf(os.Stderr, "runnel: %s\nUsage: %s\nTry \"%s --help\".\n", term.SafeLines(err.Error()), cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
 	}
 	var problems config.Problems
@@ -55,10 +56,10 @@ func execute(args []string) int {
 		return exitConfig
 	}
 	if refused := (wampError{}); errors.As(err, &refused) {
-		fmt.Fprintln(os.Stderr, safe(err.Error())) // the URI first, as scripts want it
+		fmt.Fprintln(os.Stderr, term.Safe(err.Error())) // the URI first, as scripts want it
 		return exitFailed
 	}
-	fmt.Fprintf(os.Stderr, "runnel: %s\n", safeLines(err.Error()))
+	fmt.Fprintf(os.Stderr, "runnel: %s\n", term.SafeLines(err.Error()))
 	if errors.Is(err, errTimedOut) {
 		return exitTimedOut
 	}

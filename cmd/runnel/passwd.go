@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/auth"
 )
 
@@ -51,7 +49,7 @@ and is to be kept as secret as the password.`,
 }
 
 func (p *passwords) run(authid string) error {
-	password, err := askPassword(os.Stdin, os.Stderr)
+	password, err := term.ReadPassword(os.Stdin, os.Stderr)
 	if err != nil {
 		return err
 	}
@@ -66,7 +64,7 @@ func (p *passwords) run(authid string) error {
 		}
 		line = fmt.Sprintf("[[realm.principal]]\nauthid = %s\nrole = %s\n%s", quoted(authid), quoted(role), line)
 	}
-	_, err = fmt.Fprintln(stdout, line)
+	_, err = fmt.Fprintln(term.Stdout, line)
 	return err
 }
 
@@ -96,47 +94,4 @@ func (p *passwords) line(password string) (string, error) {
 func quoted(text string) string {
 	b, _ := json.Marshal(text) // a string: it cannot fail
 	return string(b)
-}
-
-// maxPassword bounds what is read, in octets.
-const maxPassword = 4096
-
-var errNoPassword = errors.New("there is no password")
-
-// askPassword asks on a terminal, twice; of anything else it reads a line.
-func askPassword(in *os.File, prompts io.Writer) (string, error) {
-	lines := bufio.NewReader(io.LimitReader(in, 2*maxPassword))
-	show, isTerminal := hideTyping(in)
-	if !isTerminal {
-		return passwordLine(lines)
-	}
-	defer show()
-	fmt.Fprint(prompts, "Password: ")
-	password, err := passwordLine(lines)
-	fmt.Fprintln(prompts)
-	if err != nil {
-		return "", err
-	}
-	fmt.Fprint(prompts, "Once more: ")
-	again, err := passwordLine(lines)
-	fmt.Fprintln(prompts)
-	if err == nil && again != password {
-		err = errors.New("that was not the same password")
-	}
-	return password, err
-}
-
-func passwordLine(lines *bufio.Reader) (string, error) {
-	line, err := lines.ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", fmt.Errorf("read password: %w", err)
-	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
-		return "", errNoPassword
-	}
-	if len(line) > maxPassword {
-		return "", fmt.Errorf("the password is longer than %d octets", maxPassword)
-	}
-	return line, nil
 }

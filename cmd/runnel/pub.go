@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 )
 
@@ -75,5 +76,5 @@ func publishError(topic string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("publish %s: %w", printable(topic), err)
+	return fmt.Errorf("publish %s: %w", term.Printable(topic), err)
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
@@ -40,7 +39,7 @@ func (p *publisher) lines(ctx context.Context, topic string, payload client.Payl
 		}
 	}()
 	s := lineSender{publisher: p, client: c, topic: topic, payload: payload}
-	for text, err := range linesOf(ctx, in) {
+	for text, err := range term.Lines(ctx, in, maxLine) {
 		if err == nil {
 			err = s.line(ctx, text)
 		}
@@ -52,7 +51,7 @@ func (p *publisher) lines(ctx context.Context, topic string, payload client.Payl
 		}
 	}
 	if s.skipped > 0 {
-		return fmt.Errorf("publish %s: %s skipped", printable(topic), counted(s.skipped, "line"))
+		return fmt.Errorf("publish %s: %s skipped", term.Printable(topic), term.Counted(s.skipped, "line"))
 	}
 	return nil
 }
@@ -67,16 +66,16 @@ type lineSender struct {
 	skipped int
 }
 
-func (s *lineSender) line(ctx context.Context, line inputLine) error {
+func (s *lineSender) line(ctx context.Context, line term.Line) error {
 	s.number++
-	if line.octets > maxLine {
-		s.skip(line.octets, fmt.Errorf("a message takes %d at most", maxLine))
+	if line.Size > maxLine {
+		s.skip(line.Size, fmt.Errorf("a message takes %d at most", maxLine))
 		return nil
 	}
 	payload := s.payload
-	payload.Args = append(payload.Args[:len(payload.Args):len(payload.Args)], parseValue(line.text))
+	payload.Args = append(payload.Args[:len(payload.Args):len(payload.Args)], term.ParseValue(line.Text))
 	how := s.how
-	how.Acknowledge = how.Acknowledge || line.octets > suspectLine
+	how.Acknowledge = how.Acknowledge || line.Size > suspectLine
 	pause := client.Reconnect{Min: 100 * time.Millisecond, Max: 10 * time.Second}.Backoff()
 	for tries := 1; ; tries++ {
 		if err := s.client.WaitUp(ctx); err != nil {
@@ -87,14 +86,14 @@ func (s *lineSender) line(ctx context.Context, line inputLine) error {
 		case err == nil, ctx.Err() != nil:
 			return err
 		case errors.Is(err, wamp.PayloadSizeExceeded):
-			s.skip(line.octets, err)
+			s.skip(line.Size, err)
 			return nil
-		case errors.Is(err, wamp.NetworkFailure) && line.octets > suspectLine && tries >= suspectTries:
-			s.skip(line.octets, fmt.Errorf("the router closed the connection %d times", tries))
+		case errors.Is(err, wamp.NetworkFailure) && line.Size > suspectLine && tries >= suspectTries:
+			s.skip(line.Size, fmt.Errorf("the router closed the connection %d times", tries))
 			return nil
 		case errors.Is(err, wamp.Unavailable):
 			if tries == 1 {
-				fmt.Fprintf(os.Stderr, "runnel: line %d, trying again: %s\n", s.number, safe(err.Error()))
+				fmt.Fprintf(os.Stderr, "runnel: line %d, trying again: %s\n", s.number, term.Safe(err.Error()))
 			}
 		case !errors.Is(err, wamp.NetworkFailure) && !errors.Is(err, context.DeadlineExceeded):
 			return publishError(s.topic, err)
@@ -108,75 +107,5 @@ func (s *lineSender) line(ctx context.Context, line inputLine) error {
 // skip tells of a line that can't be published.
 func (s *lineSender) skip(octets int, why error) {
 	s.skipped++
-	fmt.Fprintf(os.Stderr, "runnel: line %d skipped: it has %d bytes: %s\n", s.number, octets, safe(why.Error()))
-}
-
-// inputLine is a line of standard input, without its end. Of one that is longer than maxLine only the length is known.
-type inputLine struct {
-	text   string
-	octets int
-}
-
-// linesOf reads lines until the end of in, or of ctx: a read of a terminal can't be interrupted.
-func linesOf(ctx context.Context, in io.Reader) func(yield func(inputLine, error) bool) {
-	lines, ended := make(chan inputLine), make(chan error, 1)
-	go func() {
-		defer close(lines)
-		r := bufio.NewReaderSize(in, 64<<10)
-		for {
-			line, err := readLine(r)
-			if err == nil || line.octets > 0 {
-				select {
-				case lines <- line:
-				case <-ctx.Done():
-					return
-				}
-			}
-			if err != nil {
-				ended <- err
-				return
-			}
-		}
-	}()
-	return func(yield func(inputLine, error) bool) {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case line, ok := <-lines:
-				if !ok {
-					if err := <-ended; err != io.EOF {
-						yield(line, fmt.Errorf("read standard input: %w", err))
-					}
-					return
-				}
-				if !yield(line, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
-// readLine reads up to the end of a line. It keeps no more than maxLine of it.
-func readLine(r *bufio.Reader) (line inputLine, err error) {
-	var text []byte
-	for {
-		var part []byte
-		part, err = r.ReadSlice('\n')
-		line.octets += len(part)
-		if len(text) <= maxLine {
-			text = append(text, part...)
-		}
-		if err != bufio.ErrBufferFull {
-			break
-		}
-	}
-	if err == nil {
-		line.octets-- // the line's end
-	}
-	if len(text) <= maxLine {
-		line.text = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-	}
-	return line, err
+	fmt.Fprintf(os.Stderr, "runnel: line %d skipped: it has %d bytes: %s\n", s.number, octets, term.Safe(why.Error()))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/program"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
@@ -100,8 +101,8 @@ func (r *callee) prepare(args []string) (how client.RegisterOptions, h client.Ha
 	if r.echo {
 		return how, echo, nil
 	}
-	p, err := findProgram(r.command, args)
-	return how, p.answer, err
+	p, err := program.Find(r.command, args)
+	return how, p.Answer, err
 }
 
 // echo returns the payload without looking at it.

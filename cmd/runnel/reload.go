@@ -5,93 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/report"
+	"runnel/cmd/runnel/internal/service"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
-
-// reloadProcedure has a running router read its configuration again. Like runnel.status it is registered in every realm;
-// who may call it is up to the permissions there.
-const reloadProcedure = "runnel.reload"
-
-// The errors of runnel.reload. Their arguments are lines for people.
-const (
-	errorConfig = "runnel.error.config" // the configuration is invalid; nothing has changed
-	errorReload = "runnel.error.reload" // it could not be applied
-)
-
-// reload reads the configuration again and makes the router that of it. On an error nothing has changed.
-func (n *node) reload() (said []string, err error) {
-	if n.load == nil {
-		return nil, errors.New("this router has no configuration file")
-	}
-	n.reloading.Lock()
-	defer n.reloading.Unlock()
-	o := outcome{PID: os.Getpid(), Began: monotonic()}
-	tellSystemd(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", o.Began), n.log)
-	c, err := n.load()
-	if err == nil {
-		for _, w := range c.Warnings {
-			n.log.Warn("config", "warning", w.Error())
-		}
-		said, err = n.apply(c)
-	}
-	status := "configuration applied"
-	if o.Applied, o.Lines = err == nil, said; err != nil {
-		var problems config.Problems
-		o.Invalid, o.Lines = errors.As(err, &problems), strings.Split(err.Error(), "\n")
-		status = "configuration not applied: " + o.Lines[0]
-		for _, line := range o.Lines {
-			n.log.Error("configuration not applied", "err", line)
-		}
-	} else {
-		n.retryHeld()
-		n.log.Info("configuration applied", "config", c.Name, "changes", len(said))
-	}
-	if err := o.leave(); err != nil {
-		n.log.Warn("cannot tell how the reload went", "err", err)
-	}
-	tellSystemd("READY=1\nSTATUS="+status, n.log)
-	return said, err
-}
-
-// reloadAt reloads at each signal, until ctx is done.
-func (n *node) reloadAt(ctx context.Context, signals <-chan os.Signal) {
-	for {
-		select {
-		case <-signals:
-			n.reload()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (n *node) answerReload(context.Context, *client.Invocation) (client.Payload, error) {
-	said, err := n.reload()
-	if err != nil {
-		uri := errorReload
-		if problems := (config.Problems)(nil); errors.As(err, &problems) {
-			uri = errorConfig
-		}
-		var lines []any
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			lines = append(lines, line)
-		}
-		return client.Payload{}, client.NewError(uri, lines...)
-	}
-	lines := make([]any, len(said))
-	for i, line := range said {
-		lines[i] = line
-	}
-	return client.Args(lines...), nil
-}
 
 func reloadCommand() *cobra.Command {
 	var p peer
@@ -116,7 +42,7 @@ $RUNTIME_DIRECTORY or /run/runnel, how the reload went; systemd's unit does that
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("pid") {
-				return askReload(&p, stdout)
+				return askReload(&p, term.Stdout)
 			}
 			id, err := processID(pid)
 			if err != nil {
@@ -124,7 +50,7 @@ $RUNTIME_DIRECTORY or /run/runnel, how the reload went; systemd's unit does that
 			}
 			ctx, stop := untilSignal(time.Minute)
 			defer stop()
-			return printChanges(stdout)(reloadProcess(ctx, id))
+			return printChanges(term.Stdout)(service.Reload(ctx, id))
 		},
 	}
 	p.flags(cmd)
@@ -143,7 +69,7 @@ func askReload(p *peer, w io.Writer) error {
 		}
 	}
 	if err != nil {
-		return because(ctx, p.denied(reloadProcedure, reloadError(err)))
+		return because(ctx, p.denied(report.ProcedureReload, reloadError(err)))
 	}
 	return printChanges(w)(lines, nil)
 }
@@ -168,7 +94,7 @@ func (p *peer) reload(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer leave(c)
-	result, err := c.Call(ctx, reloadProcedure, client.CallOptions{}, client.Payload{})
+	result, err := c.Call(ctx, report.ProcedureReload, client.CallOptions{}, client.Payload{})
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +121,7 @@ func (p *peer) reloadAgain(ctx context.Context) (lines []string, err error) {
 // reloadError makes of the router's problems what "runnel check" would print.
 func reloadError(err error) error {
 	var e *client.Error
-	if !errors.As(err, &e) || e.URI != errorConfig {
+	if !errors.As(err, &e) || e.URI != report.ErrorConfig {
 		return callError(err)
 	}
 	args, _, _ := e.Decode()
@@ -210,8 +136,17 @@ func reloadError(err error) error {
 func texts(args []any) (lines []string) {
 	for _, arg := range args {
 		if text, ok := arg.(string); ok {
-			lines = append(lines, harmless(text))
+			lines = append(lines, term.Harmless(text))
 		}
 	}
 	return lines
+}
+
+// processID parses the process id that a unit passes as $MAINPID.
+func processID(text string) (int, error) {
+	pid, err := strconv.Atoi(text)
+	if err != nil || pid <= 1 {
+		return 0, usageError(fmt.Sprintf("--pid %q: want the id of a process", text))
+	}
+	return pid, nil
 }

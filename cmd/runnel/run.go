@@ -13,6 +13,8 @@ import (
 
 	"runnel/boards"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/node"
+	"runnel/cmd/runnel/internal/service"
 )
 
 func runCommand() *cobra.Command {
@@ -36,49 +38,64 @@ Without a config it serves the realm "realm1" to the programs of this machine: o
 }
 
 func run(file string) error {
-	hangups := make(chan os.Signal, 1) // from the beginning, or one that comes early ends the process
+	hangups := make(chan os.Signal, 1) // from the start: an early SIGHUP would end the process
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	c, err := readConfigFiles(file)
+	c, err := readConfig(file)
 	if err != nil {
 		return err
 	}
-	log := slog.New(newLogHandler(os.Stderr))
-	setLog(c.Log)
+	handler := node.NewLogHandler(os.Stderr)
+	handler.Set(c.Log)
+	log := slog.New(handler)
 	slog.SetDefault(log)
-	hastenCollector()
+	node.TuneCollector()
 	for _, w := range c.Warnings {
 		log.Warn("config", "warning", w.Error())
 	}
 	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
-	n, err := build(c, log)
+	n, err := node.New(c, node.Options{
+		Log: log, Version: version, SetLog: handler.Set,
+		Load:      func() (*config.Config, error) { return readConfig(file) },
+		Reloading: func() func([]string, error) { return service.Reloading(log) },
+	})
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w; another program listens there, perhaps another Runnel: end it, or write another url (ss -ltnp shows who it is)", err)
+		return fmt.Errorf("%w; another program listens there, perhaps another Runnel: stop it, or configure another url (ss -ltnp shows the program)", err)
 	}
 	if err != nil {
 		return err
 	}
-	n.load = func() (*config.Config, error) { return readConfigFiles(file) }
+	return serve(n, hangups, log)
+}
+
+// serve runs the node until SIGTERM or Ctrl-C, and reloads at each SIGHUP.
+func serve(n *node.Node, hangups <-chan os.Signal, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	told := make(chan struct{})
+	stopping := make(chan struct{})
 	context.AfterFunc(ctx, func() {
-		defer close(told)
+		defer close(stopping)
 		stop() // a second signal ends the process at once
-		tellSystemd("STOPPING=1", log)
+		service.Notify("STOPPING=1", log)
 	})
-	err = n.run(ctx, func() {
-		tellSystemd("READY=1", log)
-		go n.reloadAt(ctx, hangups)
+	err := n.Run(ctx, func() {
+		service.Notify("READY=1", log)
+		go reloadAt(ctx, n, hangups)
 	})
 	if ctx.Err() != nil {
-		<-told // an idle router is gone sooner than that is said
+		<-stopping // an idle router may end before systemd is notified
 	}
 	return err
 }
 
-func tellSystemd(state string, log *slog.Logger) {
-	if err := notify(state); err != nil {
-		log.Warn("cannot notify systemd", "err", err)
+// reloadAt reloads at each signal, until ctx is done. The node logs the outcome.
+func reloadAt(ctx context.Context, n *node.Node, signals <-chan os.Signal) {
+	for {
+		select {
+		case <-signals:
+			n.Reload()
+		case <-ctx.Done():
+			return
+		}
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/node"
 	"runnel/cmd/runnel/internal/setup"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
 	"runnel/transport/serial/ear"
 )
@@ -68,7 +70,7 @@ func (a *addition) run(device string) error {
 			return usageError(err.Error())
 		}
 	}
-	c, err := readConfigFiles(a.file)
+	c, err := readConfig(a.file)
 	if err != nil {
 		return err
 	}
@@ -97,7 +99,7 @@ func (a *addition) run(device string) error {
 
 // complete asks for what no flag says.
 func (a *addition) complete(device, prefix string) (err error) {
-	fmt.Fprintf(os.Stderr, "heard %v: %s\n", a.Heard.Kind, harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
+	fmt.Fprintf(os.Stderr, "heard %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
 	if a.Name == "" {
 		if a.Name, err = a.ask.Text("Name of the line", filepath.Base(device), setup.CheckLineName); err != nil {
 			return usageError("--name: " + err.Error())
@@ -121,14 +123,14 @@ func (a *addition) complete(device, prefix string) (err error) {
 }
 
 func (a *addition) write() error {
-	fmt.Fprintf(stdout, "%s", a.Text())
+	fmt.Fprintf(term.Stdout, "%s", a.Text())
 	if ok, err := a.ask.Confirm("Write this into conf.d/" + a.Name + ".toml?"); err != nil || !ok {
 		if err == nil {
 			err = errors.New("nothing was written")
 		}
 		return err
 	}
-	c, file, err := a.Write(a.file, checkUplink)
+	c, file, err := a.Write(a.file, node.CheckUplink)
 	if err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (a *addition) write() error {
 			fmt.Fprintf(os.Stderr, "warning: %v\n", w)
 		}
 	}
-	fmt.Fprintf(stdout, "\nwrote %s\n", file)
+	fmt.Fprintf(term.Stdout, "\nwrote %s\n", file)
 	return reloadFor(c, file, "serial line "+a.Name)
 }
 
@@ -146,13 +148,13 @@ func reloadFor(c *config.Config, file, part string) error {
 	lines, url, err := reloadRunning(c)
 	switch {
 	case errors.Is(err, errNoRouter):
-		_, err = fmt.Fprintf(stdout, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
+		_, err = fmt.Fprintf(term.Stdout, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
 		return err
 	case err != nil:
 		return fmt.Errorf("reload the router at %s: %w; %s is written, \"runnel reload\" applies it", url, err, file)
 	}
 	for _, line := range lines {
-		fmt.Fprintln(stdout, line)
+		fmt.Fprintln(term.Stdout, line)
 	}
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, part+" ") }) {
 		return fmt.Errorf("the router at %s has reloaded, and has no %s: it reads another configuration than %s; stop it, or name its file with -c", url, part, c.Name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
 )
 
@@ -38,9 +39,9 @@ as this user may see (root sees all).`,
 				return err
 			}
 			if asJSON {
-				return listPortsJSON(stdout, ports)
+				return listPortsJSON(term.Stdout, ports)
 			}
-			return listPorts(stdout, ports)
+			return listPorts(term.Stdout, ports)
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
@@ -55,7 +56,7 @@ func listPorts(w io.Writer, ports []serial.Info) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "DEVICE\tDRIVER\tUSB\tHELD BY")
 	for _, p := range ports {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", safe(p.Device), dash(safe(p.Driver)), dash(safe(usbText(p))), dash(safe(holders(p))))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", term.Safe(p.Device), term.Dash(term.Safe(p.Driver)), term.Dash(term.Safe(usbText(p))), term.Dash(term.Safe(holders(p))))
 	}
 	return table.Flush()
 }
@@ -84,13 +85,6 @@ func holders(p serial.Info) string {
 		names = append(names, h.String())
 	}
 	return strings.Join(names, ", ")
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
 
 func listPortsJSON(w io.Writer, ports []serial.Info) error {

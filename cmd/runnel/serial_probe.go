@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/setup"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
 	"runnel/transport/serial/ear"
 )
@@ -35,7 +36,7 @@ it finds it prints as a piece of configuration. The port must be free.`,
 			if each <= 0 || baud < 0 {
 				return usageError("--each and --baud: want more than 0")
 			}
-			return probe(serial.Config{Device: args[0], Baud: baud}, each, stdout)
+			return probe(serial.Config{Device: args[0], Baud: baud}, each, term.Stdout)
 		},
 	}
 	cmd.Flags().IntVar(&baud, "baud", 0, "try this baud rate only")

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
 	"runnel/transport/serial/ear"
 )
@@ -62,7 +63,7 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 			if !slices.Contains(ear.Ways, as) {
 				return usageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(ear.Ways...)))
 			}
-			return sniff(c, as, during, stdout)
+			return sniff(c, as, during, term.Stdout)
 		},
 	}
 	p.flags(cmd, 115200)
@@ -95,7 +96,7 @@ func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error 
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)
 	var broken error
 	d := ear.NewDecoder(as, func(line string) {
-		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), safe(line)); err != nil {
+		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), term.Safe(line)); err != nil {
 			broken = err
 		}
 	})

@@ -11,12 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
 
 func subCommand() *cobra.Command {
-	s := subscriber{out: stdout}
+	s := subscriber{out: term.Stdout}
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "sub URI...",
@@ -105,7 +106,7 @@ func (s *subscriber) event(topic string, e *client.Event) {
 	}
 	text, err := s.text(e)
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "runnel: an event of %s can't be read: %v\n", printable(topic), err)
+		fmt.Fprintf(os.Stderr, "runnel: an event of %s can't be read: %v\n", term.Printable(topic), err)
 		return
 	}
 	if _, err := fmt.Fprintln(s.out, text); err != nil {
@@ -125,11 +126,11 @@ func (s *subscriber) text(e *client.Event) (string, error) {
 	if s.asJSON {
 		return eventJSON(e, args, kwargs)
 	}
-	text, err := plainText(args, kwargs)
+	text, err := term.PlainText(args, kwargs)
 	if err != nil || text == "" {
-		return printable(e.Topic()), err
+		return term.Printable(e.Topic()), err
 	}
-	return printable(e.Topic()) + " " + text, nil
+	return term.Printable(e.Topic()) + " " + text, nil
 }
 
 func eventJSON(e *client.Event, args []any, kwargs map[string]any) (string, error) {
@@ -142,19 +143,8 @@ func eventJSON(e *client.Event, args []any, kwargs map[string]any) (string, erro
 	}
 	object["topic"] = e.Topic()
 	object["publication"] = e.Publication
-	withPayload(object, args, kwargs)
-	return jsonText(object)
-}
-
-// withPayload adds args and kwargs to a JSON object; empty ones too, so that scripts need not look whether they are there.
-func withPayload(object map[string]any, args []any, kwargs map[string]any) {
-	if args == nil {
-		args = []any{}
-	}
-	if kwargs == nil {
-		kwargs = map[string]any{}
-	}
-	object["args"], object["kwargs"] = args, kwargs
+	term.AddPayload(object, args, kwargs)
+	return term.JSONText(object)
 }
 
 func matchFlag(name string) (wamp.Match, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/boards"
+	"runnel/cmd/runnel/internal/term"
 )
 
 func versionCommand() *cobra.Command {
@@ -16,7 +17,7 @@ func versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print version, board and Go version",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return printVersion(stdout, boards.Detect()) },
+		RunE:  func(*cobra.Command, []string) error { return printVersion(term.Stdout, boards.Detect()) },
 	}
 }
 

@@ -1,0 +1,81 @@
+package node
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"runnel/cmd/runnel/internal/config"
+)
+
+// summary writes the changes as one line.
+func (p *Changes) summary() string {
+	var list []string
+	add := func(kind string, added, replaced, gone []string) {
+		for _, part := range []struct {
+			sign  string
+			names []string
+		}{{"+", added}, {"~", replaced}, {"-", gone}} {
+			for _, name := range part.names {
+				list = append(list, part.sign+kind+" "+name)
+			}
+		}
+	}
+	summarize(add, "realm", p.realms, func(r config.Realm) string { return r.Name })
+	summarize(add, "listener", p.listens, func(l config.Listen) string { return l.URL })
+	summarize(add, "line", p.lines, func(s config.Serial) string { return s.Name })
+	summarize(add, "uplink", p.uplinks, func(u config.Uplink) string { return u.Name })
+	slices.Sort(list)
+	return strings.Join(append(append(append(list, p.settings...), p.updated...), p.renewed...), ", ")
+}
+
+func summarize[T any](add func(string, []string, []string, []string), kind string, d difference[T], name func(T) string) {
+	names := func(parts []T) (list []string) {
+		for _, part := range parts {
+			list = append(list, name(part))
+		}
+		return list
+	}
+	add(kind, names(d.added), names(d.starting()[len(d.added):]), names(d.gone))
+}
+
+// planRealm begins each configuration.
+const planRealm = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"guest\"\n[[realm.role]]\nname = \"guest\"\n"
+
+func TestPlan(t *testing.T) {
+	const (
+		listen = "[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n"
+		uplink = "[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:2\"\n[[uplink.export]]\ntopic = \"a.b\"\n"
+		serial = "[[serial]]\nname = \"s\"\ndevice = \"/dev/ttyS9\"\n"
+		whole  = "[node]\nid = \"x\"\n" + listen + uplink + serial
+	)
+	for _, c := range []struct{ old, next, want string }{
+		{whole, whole, ""},
+		{whole, "[node]\nid = \"x\"\n# moved\n" + serial + uplink + listen, ""},
+		{"", listen, "+listener tcp://127.0.0.1:1"},
+		{listen, "", "-listener tcp://127.0.0.1:1"},
+		{listen, listen + "max_connections = 5\n", "~listener tcp://127.0.0.1:1"},
+		{listen, strings.Replace(listen, ":1", ":3", 1), "+listener tcp://127.0.0.1:3, -listener tcp://127.0.0.1:1"},
+		{listen, "[limits]\nmax_message = \"2MB\"\n" + listen, "~listener tcp://127.0.0.1:1"},
+		{listen, "[limits]\nmax_calls = 5\n" + listen, "[limits]"},
+		{uplink, uplink + "match = \"prefix\"\n", "~uplink c"},
+		{whole, strings.Replace(whole, `"x"`, `"y"`, 1), "~uplink c, [node] id: the node is y"},
+		{serial, serial + "baud = 9600\n", "~line s"},
+		{"", "[[realm]]\nname = \"realm2\"\n", "+realm realm2"},
+		{"[[realm]]\nname = \"realm2\"\n", "", "-realm realm2"},
+		{"[node]\ndata = \"/a\"\n", "[node]\ndata = \"/b\"\n", "[node] data: takes effect at the next start"},
+		{"", "[metrics]\nurl = \"http://127.0.0.1:1\"\n", "[metrics] url"},
+		{"", "[log]\nlevel = \"debug\"\n", "[log] level"},
+	} {
+		read := func(text string) *config.Config {
+			config, err := config.Parse("test.toml", planRealm+text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return config
+		}
+		if got := Plan(read(c.old), read(c.next)).summary(); got != c.want {
+			t.Errorf("from\n%s\nto\n%s\ngot  %s\nwant %s", c.old, c.next, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package report
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"runnel/edge"
+)
+
+// metrics are what runnel.status tells, as Prometheus reads it (text format 0.0.4). They are written by these few lines
+// rather than by a library of counters: all figures are there already and are only looked at when somebody asks, and parts
+// that a reload adds or takes away appear and vanish by themselves.
+
+// figure is a metric of the parts of one kind; its name is without the kind's prefix. Those that end in _total only grow.
+type figure[T any] struct {
+	name, help string
+	value      func(*T) float64
+}
+
+// metrics writes all figures.
+func (r *Status) Metrics() []byte {
+	var b bytes.Buffer
+	family(&b, "runnel_", "info", "What runs here.", labelled{`version=` + labelText(r.Version) + `,node=` + labelText(r.Node), 1})
+	family(&b, "process_", "start_time_seconds", "When the router started.", labelled{"", float64(r.Began.UnixMilli()) / 1000})
+	family(&b, "process_", "resident_memory_bytes", "Memory of the process.", labelled{"", residentMemory()})
+	family(&b, "go_", "goroutines", "Goroutines.", labelled{"", float64(runtime.NumGoroutine())})
+	write(&b, "runnel_", routerFigures, []Status{*r}, func(*Status) string { return "" })
+	if r.Memory != nil {
+		writeMemory(&b, r.Memory)
+	}
+	write(&b, "runnel_realm_", realmFigures, r.Router.Realms, func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
+	write(&b, "runnel_listener_", listenerFigures, r.Listeners, (*Listener).labels)
+	writeSome(&b, "runnel_listener_certificate_", certificateFigures, r.Listeners, (*Listener).labels, func(l *Listener) *Certificate { return l.Certificate })
+	write(&b, "runnel_uplink_", uplinkFigures, r.Uplinks, (*Uplink).labels)
+	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, r.Uplinks, (*Uplink).labels, func(u *Uplink) *Certificate { return u.Certificate })
+	write(&b, "runnel_serial_", serialFigures, r.Serial, (*Serial).labels)
+	writeSome(&b, "runnel_serial_uart_", uartFigures, r.Serial, (*Serial).labels, func(s *Serial) *UART { return s.UART })
+	writeSome(&b, "runnel_serial_link_", linkFigures, r.Serial, (*Serial).labels, func(s *Serial) *Link { return s.Link })
+	writeSome(&b, "runnel_serial_", sensorFigures, r.Serial, (*Serial).labels, func(s *Serial) *Sensor { return s.Sensor })
+	writeSome(&b, "runnel_serial_lines_", linesFigures, r.Serial, (*Serial).labels, func(s *Serial) *Lines { return s.Lines })
+	return b.Bytes()
+}
+
+func (l *Listener) labels() string { return "listener=" + labelText(l.URL) }
+
+func (u *Uplink) labels() string {
+	return "uplink=" + labelText(u.Name) + ",realm=" + labelText(u.Realm)
+}
+
+func (s *Serial) labels() string {
+	return "line=" + labelText(s.Name) + ",realm=" + labelText(s.Realm)
+}
+
+// labelled is a sample: a value and what it is of.
+type labelled struct {
+	labels string
+	value  float64
+}
+
+// write writes the figures of all parts of one kind.
+func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T, labels func(*T) string) {
+	for _, f := range figures {
+		var samples []labelled
+		for i := range parts {
+			samples = append(samples, labelled{labels(&parts[i]), f.value(&parts[i])})
+		}
+		family(b, prefix, f.name, f.help, samples...)
+	}
+}
+
+// writeSome is write for what only some parts have.
+func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(*P) string, of func(*P) *T) {
+	for _, f := range figures {
+		var samples []labelled
+		for i := range parts {
+			if part := of(&parts[i]); part != nil {
+				samples = append(samples, labelled{labels(&parts[i]), f.value(part)})
+			}
+		}
+		family(b, prefix, f.name, f.help, samples...)
+	}
+}
+
+// family writes the samples of one metric, if there are any.
+func family(b *bytes.Buffer, prefix, name, help string, samples ...labelled) {
+	if len(samples) == 0 {
+		return
+	}
+	name = prefix + name
+	kind := "gauge"
+	if strings.HasSuffix(name, "_total") {
+		kind = "counter"
+	}
+	b.WriteString("# HELP " + name + " " + help + "\n# TYPE " + name + " " + kind + "\n")
+	for _, s := range samples {
+		b.WriteString(name)
+		if s.labels != "" {
+			b.WriteString("{" + s.labels + "}")
+		}
+		b.WriteString(" " + strconv.FormatFloat(s.value, 'g', -1, 64) + "\n")
+	}
+}
+
+var labelEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func labelText(text string) string {
+	return `"` + labelEscapes.Replace(strings.ToValidUTF8(text, "\uFFFD")) + `"`
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// timestamp is t in seconds since 1970; 0 if there is no time.
+func timestamp(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+// residentMemory is what the kernel says; 0 where it does not.
+func residentMemory() float64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseFloat(fields[1], 64)
+	return pages * float64(os.Getpagesize())
+}

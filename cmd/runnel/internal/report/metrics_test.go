@@ -1,0 +1,88 @@
+package report
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"runnel/edge"
+	"runnel/transport"
+)
+
+// exposition is what a line of the text format looks like.
+var exposition = regexp.MustCompile(`^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z]+="([^"\\\n]|\\[\\"n])*"(,[a-z]+="([^"\\\n]|\\[\\"n])*")*\})? [0-9.e+-]+)$`)
+
+func TestMetrics(t *testing.T) {
+	r := Status{
+		Version: "1", Node: "a \"b\"\\\n", Began: time.Unix(1000, 0),
+		Router:    edge.Status{Messages: 1 << 40, Realms: []edge.RealmStatus{{Name: "realm1", Sessions: 7}}},
+		Listeners: []Listener{{URL: "tcp://127.0.0.1:1", Counters: transport.Counters{WebSocket: 3, OctetsIn: 5}}, {URL: "unix:///x"}},
+		Serial:    []Serial{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &Link{Up: true}, Lines: &Lines{Bad: 2}, Sensor: &Sensor{Silent: true}}},
+		Uplinks:   []Uplink{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: Queue{Events: 4, Alarm: "full"}}},
+	}
+	text := string(r.Metrics())
+	families := map[string]bool{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if !exposition.MatchString(line) {
+			t.Errorf("%q is not the text format", line)
+		}
+		if name, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			name, kind, _ := strings.Cut(name, " ")
+			if families[name] || (kind == "counter") != strings.HasSuffix(name, "_total") {
+				t.Errorf("%s: there are two, or it is no %s", name, kind)
+			}
+			families[name] = true
+		}
+	}
+	for _, want := range []string{
+		`runnel_info{version="1",node="a \"b\"\\\n"} 1`,
+		`process_start_time_seconds 1000`,
+		`runnel_messages_received_total 1.099511627776e+12`,
+		`runnel_realm_sessions{realm="realm1"} 7`,
+		`runnel_listener_websocket_peers{listener="tcp://127.0.0.1:1"} 3`,
+		`runnel_listener_received_bytes_total{listener="tcp://127.0.0.1:1"} 5`,
+		`runnel_listener_received_bytes_total{listener="unix:///x"} 0`,
+		`runnel_serial_received_bytes_total{line="one",realm="realm1"} 9`,
+		`runnel_serial_link_up{line="two",realm=""} 1`,
+		`runnel_serial_lines_bad_total{line="two",realm=""} 2`,
+		`runnel_serial_silent{line="two",realm=""} 1`,
+		`runnel_serial_last_good_timestamp_seconds{line="two",realm=""} 0`,
+		`runnel_uplink_up{uplink="central",realm="realm1"} 1`,
+		`runnel_uplink_round_trip_seconds{uplink="central",realm="realm1"} 0.0025`,
+		`runnel_uplink_queue_events{uplink="central",realm="realm1"} 4`,
+		`runnel_uplink_queue_alarm{uplink="central",realm="realm1"} 1`,
+	} {
+		if !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(text, `runnel_serial_link_up{line="one"`) {
+		t.Error("a line without a link has one")
+	}
+	if families["runnel_serial_uart_overruns_total"] {
+		t.Error("there is a family without samples")
+	}
+}
+
+// Every metric is in docs/operations.md.
+func TestMetricsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Status{
+		Router: edge.Status{Realms: make([]edge.RealmStatus, 1)}, Listeners: make([]Listener, 1), Uplinks: make([]Uplink, 1),
+		Serial: []Serial{{UART: &UART{}, Link: &Link{}, Lines: &Lines{}, Sensor: &Sensor{}}},
+	}
+	for line := range strings.Lines(string(r.Metrics())) {
+		if rest, ok := strings.CutPrefix(line, "# HELP "); ok {
+			name, help, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			if !strings.Contains(string(text), "| `"+name+"` | "+help+" |") {
+				t.Errorf("docs/operations.md lacks\n| `%s` | %s |", name, help)
+			}
+		}
+	}
+}

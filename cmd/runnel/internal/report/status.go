@@ -1,0 +1,49 @@
+package report
+
+import (
+	"time"
+
+	"runnel/edge"
+	"runnel/edge/budget"
+	"runnel/uplink/spool"
+)
+
+// Status is what runnel.status returns.
+type Status struct {
+	Version   string         `json:"version"`
+	Node      string         `json:"node"`   // the node's id
+	Began     time.Time      `json:"began"`  // when the router started
+	Uptime    float64        `json:"uptime"` // seconds
+	Router    edge.Status    `json:"router"`
+	Memory    *budget.Status `json:"memory,omitempty"` // absent if the machine's memory is not known
+	Listeners []Listener     `json:"listeners"`
+	Serial    []Serial       `json:"serial"`
+	Uplinks   []Uplink       `json:"uplinks"`
+}
+
+// Source is the running node. Its methods may be called from any goroutine. Each returns a snapshot.
+type Source interface {
+	Status() Status
+	Listeners() []Listener
+	Serial() []Serial
+	Uplinks() []Uplink
+	Clashes(realm string) []edge.Clash
+	Spools(realm string) []Spool // of the realm's uplinks
+
+	// Reload has the node read its configuration again, and returns what has changed. After an error nothing has changed;
+	// config.Problems is an error of the configuration.
+	Reload() (changes []string, err error)
+}
+
+// Spool is the queue of an uplink.
+type Spool struct {
+	Uplink string // the uplink's name
+	*spool.Spool
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

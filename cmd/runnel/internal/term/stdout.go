@@ -1,0 +1,36 @@
+package term
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// Stdout is the standard output of every command. Its errors include ErrClosed.
+var Stdout io.Writer = output{}
+
+type output struct{}
+
+// ErrClosed means that the reader of standard output has closed it, as head does in "runnel sub ... | head -1". A command
+// then ends without an error.
+var ErrClosed = errors.New("standard output is closed")
+
+// Write writes to standard output. Only here does a broken pipe mean that the reader has gone; on a socket it means that the
+// router has.
+func (output) Write(b []byte) (int, error) {
+	n, err := os.Stdout.Write(b)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EBADF) {
+		err = ErrClosed
+	}
+	return n, err
+}
+
+// ForPeople reports whether w is standard output and a terminal. A file or a pipe is read by programs.
+func ForPeople(w io.Writer) bool {
+	if _, ok := w.(output); !ok {
+		return false
+	}
+	info, err := os.Stdout.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,72 @@
+package term
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf8"
+)
+
+// columns is the width of a report for people. Only a word that is longer makes a wider line.
+const columns = 80
+
+// Table is a report for people: text whose columns, separated by tabs, are aligned. A block of lines without tabs ends a
+// table.
+type Table struct {
+	*tabwriter.Writer
+	text *bytes.Buffer
+	to   io.Writer
+}
+
+// NewTable returns a table to write to. Print sends it to w.
+func NewTable(w io.Writer) Table {
+	text := new(bytes.Buffer)
+	return Table{tabwriter.NewWriter(text, 0, 0, 2, ' ', 0), text, w}
+}
+
+// Print writes the report with its long lines folded.
+func (t Table) Print() error {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(t.text.String()) {
+		fold(&b, strings.TrimRight(line, " \n"))
+	}
+	_, err := io.WriteString(t.to, b.String())
+	return err
+}
+
+// fold writes a line, as several lines if it is too long. The further ones are indented.
+func fold(b *strings.Builder, line string) {
+	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+4)
+	for utf8.RuneCountInString(line) > columns {
+		at := blank(line)
+		if at < 0 {
+			break
+		}
+		b.WriteString(strings.TrimRight(line[:at], " ") + "\n")
+		line = indent + strings.TrimLeft(line[at:], " ")
+	}
+	b.WriteString(line + "\n")
+}
+
+// blank returns where a line is folded: at the last blank that keeps it short enough, else at the first blank.
+func blank(line string) int {
+	from := len(line) - len(strings.TrimLeft(line, " "))
+	at, n := -1, 0
+	for i, r := range line {
+		if n++; r != ' ' || i <= from {
+			continue
+		}
+		if n > columns+1 && at >= 0 {
+			break
+		}
+		at = i
+		if n > columns+1 {
+			break
+		}
+	}
+	return at
+}

@@ -1,0 +1,23 @@
+package term
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestFold(t *testing.T) {
+	for line, want := range map[string]string{
+		"short":                                   "short\n",
+		"  " + strings.Repeat("ab ", 30) + "end":  "  " + strings.TrimRight(strings.Repeat("ab ", 26), " ") + "\n      " + strings.Repeat("ab ", 4) + "end\n",
+		strings.Repeat("x", 100):                  strings.Repeat("x", 100) + "\n",
+		strings.Repeat("x", 100) + " y":           strings.Repeat("x", 100) + "\n    y\n",
+		strings.Repeat("ä", 79) + " " + "ö":       strings.Repeat("ä", 79) + "\n    ö\n",
+		strings.Repeat("ä", 78) + " " + "ö":       strings.Repeat("ä", 78) + " ö\n",
+		strings.Repeat("é", 80) + " and the rest": strings.Repeat("é", 80) + "\n    and the rest\n",
+	} {
+		var b strings.Builder
+		if fold(&b, line); b.String() != want {
+			t.Errorf("%q became %q, expected %q", line, b.String(), want)
+		}
+	}
+}

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package main
-
-import "os/exec"
-
-// alone does nothing where there are no process groups: the program alone is killed.
-func alone(*exec.Cmd) {}

@@ -1,8 +1,0 @@
-//go:build !linux
-
-package main
-
-import "os"
-
-// hideTyping does not know this system's terminals: a line is read as it comes.
-func hideTyping(*os.File) (show func(), isTerminal bool) { return nil, false }
