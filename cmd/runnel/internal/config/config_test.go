@@ -82,7 +82,7 @@ func TestProblems(t *testing.T) {
 		{"procedures that can't decide", realm1 + "[realm.authenticator]\nanonymous = \"a.b\"\n",
 			[]string{`2: realm: authenticator for anonymous: anonymous sessions have the role "guest" already`}},
 		{"the router's own procedure", "[[realm]]\nname = \"a\"\n[realm.authenticator]\nticket = \"wamp.session.get\"\n",
-			[]string{`1: realm: authenticator for ticket: "wamp.session.get" is no procedure that can be registered`}},
+			[]string{`1: realm: authenticator for ticket: "wamp.session.get" is not a procedure that can be registered`}},
 		{"history twice", realm1 + strings.Repeat("[[realm.history]]\nuri = \"a\"\n", 2), []string{`2: realm: history of "a": there are two rules`}},
 		{"principals' keys", realm1 + "[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\nwampcra = { salt = \"x\", secret = \"y\" }\n" +
 			"[[realm.principal]]\nauthid = \"b\"\nrole = \"guest\"\nscram = { secret = \"x\", kdf = \"pbkdf2\", memory = 5 }\n" +
