@@ -113,7 +113,8 @@ release: packages image
 	  env GOOS=$${s%/*} GOARCH=$${s#*/} $(BUILD) -o dist/runnel-$${s%/*}-$${s#*/}$$end ./cmd/runnel || exit 1; \
 	done
 	@cd dist && find . -maxdepth 1 -type f ! -name SHA256SUMS -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS
-	@grep -q '^## $(VERSION:v%=%)' CHANGELOG.md || echo "release: CHANGELOG.md has no heading \"## $(VERSION:v%=%)\"; tag the commit, and describe the version there" >&2
+	@case $(VERSION) in *+*) ;; *) grep -q '^## \[$(VERSION:v%=%)\]' CHANGELOG.md || \
+	  { echo 'release: CHANGELOG.md has no heading "## [$(VERSION:v%=%)]"' >&2; exit 1; };; esac
 	@echo "dist/SHA256SUMS"
 
 # The Debian package for this machine alone, into the directory DEB.
