@@ -17,82 +17,84 @@ import (
 
 const (
 	headSize   = 4
-	bufferSize = 64 << 10        // octets of messages that wait for a request; one longer message may pass alone
-	lingerTime = 2 * time.Second // for the client to fetch what a transport that is closed still has for it, and to close it
+	bufferSize = 64 << 10        // bytes of messages that wait for a request; a single longer message is accepted, too
+	lingerTime = 2 * time.Second // for the client to fetch the last messages after Close, and to close the transport
 )
 
-// Conn is one transport. ReadMessage belongs to one goroutine at a time, Write to one at a time, Close, Done and
-// Transport to any.
+// Conn is one transport. One goroutine at a time may call ReadMessage, and one at a time Write. Any goroutine may call
+// Close, Done and Transport.
 type Conn struct {
 	// Static after construction.
 	server    *Server
 	id        string
 	protocol  subprotocol.Protocol
 	transport wamp.Transport
-	place     *place          // until it has a session
+	place     *place          // held until the transport has a session
 	account   *budget.Account // nil: memory is not bounded
 
-	turn   chan struct{} // holds an element while a request sends
-	bodies chan []byte   // at most one that the reader has not taken yet
-	ended  chan struct{} // closed with cause set: nothing more is taken from the client
-	done   chan struct{} // closed when nothing more can be fetched either
+	sending chan struct{} // holds an element while a send request is in progress
+	bodies  chan []byte   // at most one body that the reader has not taken yet
+	ended   chan struct{} // closed once cause is set: nothing more is accepted from the client
+	done    chan struct{} // closed when nothing more can be fetched either
 
-	limit atomic.Int64 // octets of a body
+	limit atomic.Int64 // bytes of a body
 
 	// Owned by ReadMessage.
-	rest   []byte // messages of a body that are still to be handed out
-	charge int    // octets that the account was charged for the body
+	rest   []byte // messages of a body that ReadMessage has still to return
+	charge int    // bytes that the account was charged for the body
 
-	mu     sync.Mutex
-	room   sync.Cond // on mu: out has been taken, or the transport has ended
-	out    []byte    // messages that no request has fetched, each behind its length
-	at     int       // octets of out that have been fetched
-	poll   *poll     // the request that waits to receive
-	idle   *time.Timer
-	cause  error // why it has ended
-	closed bool  // by the router
-	gone   bool  // done is closed
+	mu      sync.Mutex
+	room    sync.Cond // on mu: messages were fetched, or the transport has ended
+	out     []byte    // messages to fetch, each preceded by its length
+	at      int       // bytes of out that are fetched
+	poll    *poll     // the receive request that waits
+	idle    *time.Timer
+	cause   error // why the transport has ended; nil while it is open
+	closed  bool  // Close was called
+	removed bool  // done is closed
 
-	charged int // octets that the account was charged for out
+	charged int // bytes that the account was charged for out
 }
 
 func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport, place *place) *Conn {
 	c := &Conn{
 		server: s, id: id, protocol: p, transport: peer, place: place,
-		turn: make(chan struct{}, 1), bodies: make(chan []byte, 1), ended: make(chan struct{}), done: make(chan struct{}),
+		sending: make(chan struct{}, 1), bodies: make(chan []byte, 1), ended: make(chan struct{}), done: make(chan struct{}),
 	}
 	c.room.L = &c.mu
 	c.limit.Store(int64(s.opts.MaxMessage))
 	c.transport.Protocol, c.transport.Serializer = "longpoll", p.Serializer
-	c.transport.ChannelBinding = nil // its requests come over more than one connection
+	c.transport.ChannelBinding = nil // the requests arrive over several connections
 	c.mu.Lock()
 	c.idle = time.AfterFunc(s.opts.IdleTime, c.expire)
 	c.mu.Unlock()
 	return c
 }
 
-// SetReadLimit has a longer body be refused, until it is called with 0: then the peer has a session.
-func (c *Conn) SetReadLimit(octets int) {
-	if octets <= 0 {
-		c.place.leave()
+// SetReadLimit lowers the limit on bodies; a longer body is refused. 0 restores MaxMessage, and tells that the peer has a
+// session.
+func (c *Conn) SetReadLimit(bytes int) {
+	if bytes <= 0 {
+		c.place.release()
 	}
-	if octets <= 0 || octets > c.server.opts.MaxMessage {
-		octets = c.server.opts.MaxMessage
+	if bytes <= 0 || bytes > c.server.opts.MaxMessage {
+		bytes = c.server.opts.MaxMessage
 	}
-	c.limit.Store(int64(octets))
+	c.limit.Store(int64(bytes))
 }
 
-// Account is what the peer's memory is charged to; nil if it is not bounded.
+// Account is charged for the peer's memory. It is nil if memory is not bounded.
 func (c *Conn) Account() *budget.Account { return c.account }
 
-// Transport says how the peer is reached.
+// Transport describes how the peer is reached.
 func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 
-// Done is closed when the transport is no more: a little after Close, if there is something left to fetch.
+// Done returns a channel that is closed when the transport no longer exists: at Close, or up to lingerTime later if the
+// client still has messages to fetch.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// ReadMessage returns the peer's next message, which is valid until the next call, and whether the one after it is
-// buffered. When the peer has closed the transport in good order, the error is io.EOF.
+// ReadMessage returns the peer's next message, which is valid until the next call. more reports whether the message after
+// it is buffered. After a clean close by the peer the error is io.EOF.
 func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	if len(c.rest) == 0 {
 		c.account.Shrink(budget.Reading, c.charge)
@@ -104,7 +106,7 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	}
 	before, length, after := 0, len(c.rest), 0
 	if c.protocol.Batched {
-		before, length, after, _ = c.protocol.Split(c.rest) // send has checked it
+		before, length, after, _ = c.protocol.Split(c.rest) // cannot fail: send checked the body
 	}
 	end := before + length
 	msg = c.rest[before:end:end]
@@ -112,7 +114,8 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	return msg, len(c.rest) > 0 || len(c.bodies) > 0, nil
 }
 
-// nextBody waits for a request that sends. What was sent before the peer closed the transport still counts.
+// nextBody waits for the body of a send request. A body that was sent before the peer closed the transport is returned
+// before io.EOF.
 func (c *Conn) nextBody() ([]byte, error) {
 	select {
 	case b := <-c.bodies:
@@ -130,8 +133,8 @@ func (c *Conn) nextBody() ([]byte, error) {
 	}
 }
 
-// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all of it
-// is buffered for the requests that fetch it. Without, it takes the whole messages that there is room for.
+// Write sends a batch: messages, each preceded by its length in four bytes, big-endian. With wait it returns when the whole
+// batch is buffered for receive requests. Without wait it buffers the complete messages for which there is room.
 func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +161,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	return n, nil
 }
 
-// recharge charges what c.out takes beyond a small buffer, or frees it. Holds mu.
+// recharge adjusts the account's charge to the present size of c.out. The caller holds mu.
 func (c *Conn) recharge() {
 	charge := budget.Buffer(cap(c.out))
 	c.account.Grow(budget.Outboxes, charge-c.charged)
@@ -166,13 +169,13 @@ func (c *Conn) recharge() {
 	c.charged = charge
 }
 
-// fits returns the length of the whole messages that there is room for. Holds mu.
+// fits returns the length of the complete messages for which there is room. The caller holds mu.
 func (c *Conn) fits(batch []byte) (n int, err error) {
 	used := len(c.out) - c.at
 	for n < len(batch) {
 		m := messageSize(batch[n:])
 		if m == 0 {
-			return n, errors.New("long-poll: write: batch ends in mid-message")
+			return n, errors.New("long-poll: write: the batch ends inside a message")
 		}
 		if used+n > 0 && used+n+m > bufferSize {
 			break
@@ -182,7 +185,8 @@ func (c *Conn) fits(batch []byte) (n int, err error) {
 	return n, nil
 }
 
-// messageSize returns the length of a batch's first message with its head, 0 if it is not whole.
+// messageSize returns the length of a batch's first message, including the four bytes in front of it. It returns 0 if the
+// message is incomplete.
 func messageSize(batch []byte) int {
 	if len(batch) < headSize {
 		return 0
@@ -194,8 +198,8 @@ func messageSize(batch []byte) int {
 	return headSize + int(n)
 }
 
-// Close ends the transport. What the client has not fetched yet waits for it a moment longer, and so does the transport
-// itself for the client to close it, or to be told that it is no more.
+// Close ends the transport. For lingerTime the client can still fetch the remaining messages, close the transport, or be
+// told that it has ended.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -203,8 +207,8 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	c.closed = true
-	if c.cause != nil { // the client has left, or has been given up
-		c.vanish()
+	if c.cause != nil { // the client has closed the transport or timed out
+		c.remove()
 		return nil
 	}
 	c.end(net.ErrClosed)
@@ -212,17 +216,18 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// leave ends the transport for the client's part; the router hears of it from ReadMessage and closes it.
-func (c *Conn) leave(cause error) {
+// disconnect ends the transport on behalf of the client. ReadMessage returns cause, and the router then calls Close.
+func (c *Conn) disconnect(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.end(cause)
 	if c.closed {
-		c.vanish()
+		c.remove()
 	}
 }
 
-// end lets everybody know that the transport has ended, at the first call. Holds mu.
+// end sets the cause of the transport's end and wakes all waiting goroutines. Further calls do nothing. The caller holds
+// mu.
 func (c *Conn) end(cause error) {
 	if c.cause != nil {
 		return
@@ -233,27 +238,27 @@ func (c *Conn) end(cause error) {
 	c.room.Broadcast()
 }
 
-// vanish takes the transport out of the world. Holds mu.
-func (c *Conn) vanish() {
-	if c.gone {
+// remove removes the transport from the server and frees its memory. The caller holds mu.
+func (c *Conn) remove() {
+	if c.removed {
 		return
 	}
-	c.gone = true
+	c.removed = true
 	c.idle.Stop()
 	c.out, c.at = nil, 0
 	c.account.Close()
-	c.place.leave()
+	c.place.release()
 	c.server.remove(c)
 	close(c.done)
 }
 
-// expire is called when the client has not come back in time.
+// expire is called when the client has sent no receive request within IdleTime or, after Close, lingerTime.
 func (c *Conn) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.closed:
-		c.vanish()
+		c.remove()
 	case c.poll == nil:
 		c.end(fmt.Errorf("the client has not asked for messages for %v", c.server.opts.IdleTime))
 	}

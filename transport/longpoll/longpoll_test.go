@@ -52,7 +52,7 @@ func serve(t testing.TB, o Options) *router {
 		}
 		r.mu.Unlock()
 		for _, c := range left {
-			c.leave(io.EOF)
+			c.disconnect(io.EOF)
 			c.Close()
 		}
 		r.web.Close()
@@ -215,11 +215,11 @@ func TestRefusals(t *testing.T) {
 		{"POST", "open", "[1]", 400, "not a JSON object", nil},
 		{"POST", "open", "{}", 400, "no common protocol", nil},
 		{"POST", "open", `{"protocols":["wamp.2.flatbuffers"]}`, 400, "wamp.2.cbor, wamp.2.msgpack, wamp.2.json, wamp.2.cbor.batched", nil},
-		{"POST", "open", `{"protocols":["` + strings.Repeat("x", 5000) + `"]}`, 413, "longer than 4096 octets", nil},
+		{"POST", "open", `{"protocols":["` + strings.Repeat("x", 5000) + `"]}`, 413, "longer than 4096 bytes", nil},
 		{"POST", "none/send", "[1]", 404, "no such transport", nil},
 		{"POST", single + "sing", "[1]", 404, "send, receive and close", nil},
 		{"POST", single + "send", "", 400, "empty", nil},
-		{"POST", single + "send", strings.Repeat("x", 101), 413, "longer than 100 octets", nil},
+		{"POST", single + "send", strings.Repeat("x", 101), 413, "longer than 100 bytes", nil},
 		{"POST", single + "send", "[1]", 403, "another certificate", []string{"Test-Certificate", "eve"}},
 		{"POST", owned + "receive", "", 403, "another certificate", nil},
 		{"POST", owned + "close", "", 403, "another certificate", []string{"Test-Certificate", "eve"}},
@@ -248,7 +248,7 @@ func TestReadLimit(t *testing.T) {
 		if limit == 0 {
 			took = 100
 		}
-		r.want(t, path+"send", strings.Repeat("x", took+1), http.StatusRequestEntityTooLarge, fmt.Sprintf("longer than %d octets", took))
+		r.want(t, path+"send", strings.Repeat("x", took+1), http.StatusRequestEntityTooLarge, fmt.Sprintf("longer than %d bytes", took))
 		r.want(t, path+"send", strings.Repeat("x", took), http.StatusNoContent, "")
 		hear(t, c, strings.Repeat("x", took), false)
 	}
@@ -483,7 +483,7 @@ func FuzzSend(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c.leave(io.EOF)
+		c.disconnect(io.EOF)
 		octets := 0
 		for {
 			msg, _, err := c.ReadMessage()

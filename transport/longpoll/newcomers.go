@@ -9,17 +9,17 @@ import (
 	"runnel/edge/wamp"
 )
 
-// How many transports may wait for their session at a time. One connection opens any number of them, so their places have
-// bounds of their own: a stranger must not hold all that there are.
+// Limits on transports without a session. A single connection can open any number of transports. These limits keep an
+// unauthenticated client from occupying all transports of the listener.
 const (
 	maxNewOfConn    = 4
 	maxNewOfAddress = 64
 )
 
-// errCrowded is that a client has as many transports without a session as it may have.
-var errCrowded error = refusal{http.StatusTooManyRequests, "too many transports of yours have no session yet; say HELLO on those, or close them"}
+// errCrowded refuses a client that has too many transports without a session.
+var errCrowded error = refusal{http.StatusTooManyRequests, "too many of your transports have no session yet; send HELLO on them, or close them"}
 
-// newcomers counts the transports without a session, by whose they are.
+// newcomers counts the transports without a session, by connection and by address.
 type newcomers struct {
 	mu   sync.Mutex
 	held map[origin]int
@@ -28,14 +28,14 @@ type newcomers struct {
 // origin is a connection or an address.
 type origin struct{ kind, name string }
 
-// place is what a transport holds until it has a session, or is gone.
+// place is one transport's share of the limits. The transport holds it until it has a session or ends.
 type place struct {
 	of   *newcomers
 	by   [2]origin
-	left sync.Once
+	once sync.Once
 }
 
-// enter takes a place for a request's client; nil if there is none.
+// enter reserves a place for the client of a request. It returns nil if a limit is reached.
 func (n *newcomers) enter(r *http.Request, peer *wamp.Transport) *place {
 	p := &place{of: n, by: [2]origin{{"connection", r.RemoteAddr + " " + host(peer.Remote)}, {"address", network(host(peer.Remote))}}}
 	n.mu.Lock()
@@ -52,12 +52,12 @@ func (n *newcomers) enter(r *http.Request, peer *wamp.Transport) *place {
 	return p
 }
 
-// leave gives the place back, once. There may be none.
-func (p *place) leave() {
+// release frees the place. Further calls do nothing. p may be nil.
+func (p *place) release() {
 	if p == nil {
 		return
 	}
-	p.left.Do(func() {
+	p.once.Do(func() {
 		p.of.mu.Lock()
 		defer p.of.mu.Unlock()
 		for _, by := range p.by {
@@ -68,7 +68,7 @@ func (p *place) leave() {
 	})
 }
 
-// host is an address without its port.
+// host returns an address without its port.
 func host(remote string) string {
 	if name, _, err := net.SplitHostPort(remote); err == nil {
 		return name
@@ -76,7 +76,7 @@ func host(remote string) string {
 	return remote
 }
 
-// network is what one client can choose its addresses from: with IPv6, 64 bits of them.
+// network returns the range of addresses that a single client can use: for IPv6 a prefix of 64 bits, for IPv4 the address.
 func network(host string) string {
 	ip, err := netip.ParseAddr(host)
 	if err != nil || ip.Unmap().Is4() {

@@ -27,7 +27,7 @@ func TestNewcomers(t *testing.T) {
 	}
 	r.open(t, "wamp.2.json")
 	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
-	opened[1].leave(io.EOF)
+	opened[1].disconnect(io.EOF)
 	opened[1].Close()
 	r.open(t, "wamp.2.json")
 	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
@@ -58,8 +58,8 @@ func TestNewcomersOfAddress(t *testing.T) {
 		held = append(held, p)
 	}
 	for _, p := range held {
-		p.leave()
-		p.leave()
+		p.release()
+		p.release()
 	}
 	if len(n.held) != 0 {
 		t.Errorf("left: %v", n.held)

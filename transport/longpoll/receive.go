@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// poll is a request that waits for messages.
+// poll is a receive request that waits for messages.
 type poll struct {
-	woken    chan struct{} // holds an element when there is something to look at
-	replaced bool          // another request waits instead. Guarded by Conn.mu
+	woken    chan struct{} // holds an element after a change of the transport
+	replaced bool          // a newer request waits instead. Guarded by Conn.mu
 }
 
-// wake makes the request look; there may be none.
+// wake makes the request check the transport again. p may be nil.
 func (p *poll) wake() {
 	if p == nil {
 		return
@@ -25,8 +25,8 @@ func (p *poll) wake() {
 
 var errReplaced = refusal{http.StatusConflict, "another request waits for this transport's messages"}
 
-// receive answers with a message or, in the batched form, with all that there are; with nothing when there is nothing for
-// a while, or the transport ends.
+// receive answers with a message or, in the batched form, with all buffered messages. It answers with no content if there
+// is no message for PollTime, or if the transport ends.
 func (c *Conn) receive(w http.ResponseWriter, r *http.Request) error {
 	if _, err := c.server.body(w, r, maxAsk); err != nil {
 		return err
@@ -41,12 +41,12 @@ func (c *Conn) receive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := c.answer(w, messages); err != nil && messages != nil {
-		c.leave(err) // the messages are lost, and nobody can ask for them again
+		c.disconnect(err) // the messages are lost: the client cannot request them again
 	}
 	return nil
 }
 
-// answer gets the answer out before the request ends, and with it perhaps the transport.
+// answer writes and flushes the answer. It does so before the request ends, because the listener may end with it.
 func (c *Conn) answer(w http.ResponseWriter, messages []byte) error {
 	control := http.NewResponseController(w)
 	control.SetWriteDeadline(time.Now().Add(c.server.opts.BodyTime))
@@ -70,14 +70,13 @@ func (c *Conn) contentType() string {
 	return "application/octet-stream"
 }
 
-// startPoll makes a request the one that waits. The newest does: an older one may wait at the end of a connection that is
-// no more.
+// startPoll makes a request the waiting one. It replaces an older request, whose connection may be lost already.
 func (c *Conn) startPoll() (*poll, error) {
 	p := &poll{woken: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed && len(c.out) == c.at {
-		c.vanish()
+		c.remove()
 		return nil, errGone
 	}
 	if c.poll != nil {
@@ -89,7 +88,7 @@ func (c *Conn) startPoll() (*poll, error) {
 	return p, nil
 }
 
-// endPoll is called when the request has been answered.
+// endPoll is called when the request is answered. It starts the idle timer unless another request waits.
 func (c *Conn) endPoll(p *poll) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +97,7 @@ func (c *Conn) endPoll(p *poll) {
 	}
 	c.poll = nil
 	switch {
-	case c.gone:
+	case c.removed:
 	case c.closed:
 		c.idle.Reset(lingerTime)
 	default:
@@ -106,7 +105,7 @@ func (c *Conn) endPoll(p *poll) {
 	}
 }
 
-// await waits until there is something to answer a request with.
+// await waits until there are messages, the transport has ended, or PollTime is over.
 func (c *Conn) await(r *http.Request, p *poll) (messages []byte, err error) {
 	late := time.NewTimer(c.server.opts.PollTime)
 	defer late.Stop()
@@ -125,7 +124,7 @@ func (c *Conn) await(r *http.Request, p *poll) (messages []byte, err error) {
 	}
 }
 
-// take returns what there is to fetch. over reports that there will not be any more.
+// take returns messages to answer with, or nil. over reports that no more messages will follow.
 func (c *Conn) take(p *poll) (messages []byte, over bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,7 +140,7 @@ func (c *Conn) take(p *poll) (messages []byte, over bool, err error) {
 	return messages, false, nil
 }
 
-// fetch takes a message, or all, out of those that wait. Holds mu.
+// fetch removes one message or, in the batched form, all messages from c.out. The caller holds mu.
 func (c *Conn) fetch() (messages []byte) {
 	waiting := c.out[c.at:]
 	if c.protocol.Batched {

@@ -10,18 +10,18 @@ import (
 
 var errBatch = errors.New("broken batch")
 
-// send takes a request's body. One request at a time does, so that a client that sends faster than the router reads makes
-// itself wait, with one body in memory and one in the router's hands.
+// send receives the body of a request and passes it to the reader. Send requests are processed one at a time. A client that
+// sends faster than the router reads thus blocks itself, and at most two of its bodies are in memory.
 func (c *Conn) send(w http.ResponseWriter, r *http.Request) error {
 	select {
-	case c.turn <- struct{}{}:
+	case c.sending <- struct{}{}:
 	case <-c.ended:
 		return errGone
 	}
-	defer func() { <-c.turn }()
+	defer func() { <-c.sending }()
 	body, err := c.body(w, r, int(c.limit.Load()))
 	if err == nil {
-		err = c.hand(r, body)
+		err = c.pass(r, body)
 	}
 	if err != nil {
 		c.account.Shrink(budget.Reading, budget.Buffer(cap(body)))
@@ -31,8 +31,8 @@ func (c *Conn) send(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// hand gives a body to the reader, who then has it on the account.
-func (c *Conn) hand(r *http.Request, body []byte) error {
+// pass checks a body and passes it to the reader, together with its charge on the account.
+func (c *Conn) pass(r *http.Request, body []byte) error {
 	if err := c.check(body); err != nil {
 		return err
 	}
@@ -51,14 +51,14 @@ func (c *Conn) hand(r *http.Request, body []byte) error {
 	}
 }
 
-// body is Server.body for a body that may be long: what it takes is on the account, and it waits while memory is short.
+// body reads a body that may be long. It charges the account for it and waits while memory is short.
 func (c *Conn) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	done, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		c.interrupt(w, done)
 	}()
-	defer func() { close(done); <-stopped }() // w is the web server's afterwards
+	defer func() { close(done); <-stopped }() // interrupt must not use w after the handler returns
 	return c.server.read(w, r, limit, func(have, size int) error {
 		if size <= bufferSize {
 			c.account.Grow(budget.Reading, budget.Buffer(size))
@@ -70,8 +70,7 @@ func (c *Conn) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, 
 	})
 }
 
-// interrupt ends the reading of a body when the transport has ended, so that a client that was cut does not keep its
-// memory until the body's time is over.
+// interrupt aborts the read of a body when the transport has ended, so that its memory is freed before BodyTime is over.
 func (c *Conn) interrupt(w http.ResponseWriter, done <-chan struct{}) {
 	select {
 	case <-c.ended:
@@ -80,7 +79,7 @@ func (c *Conn) interrupt(w http.ResponseWriter, done <-chan struct{}) {
 	}
 }
 
-// check says whether ReadMessage will be able to take the body apart.
+// check returns an error if ReadMessage could not split the body into messages.
 func (c *Conn) check(body []byte) error {
 	if len(body) == 0 {
 		return errors.New("the body is empty")

@@ -1,14 +1,15 @@
-// Package longpoll carries WAMP messages over HTTP requests, for clients whose way to the router lets nothing else through
-// (advanced/transport_http_longpoll.md). A client opens a transport, whose id is its secret; it sends messages with
-// requests of their own, and always has one request under way that waits for what the router has to say.
+// Package longpoll carries WAMP messages over HTTP requests, for clients behind proxies that allow nothing else
+// (advanced/transport_http_longpoll.md). A client opens a transport, whose id is secret. It sends messages by send requests.
+// It keeps one receive request pending, which the router answers when it has messages for the client.
 //
-//	server.go    Answer: POST open, and which transport another request is for
-//	send.go      POST <id>/send: a body becomes messages
-//	receive.go   POST <id>/receive: waits, and carries messages away
-//	conn.go      the transport as the router sees it: ReadMessage, Write, Close
+//	server.go      Answer: POST open, and the dispatch of other requests to their transports
+//	send.go        POST <id>/send: splits a body into messages
+//	receive.go     POST <id>/receive: waits for messages and returns them
+//	conn.go        the transport as the router uses it: ReadMessage, Write, Close
+//	newcomers.go   the limits on transports without a session
 //
-// A request that is not answered with 2xx has done nothing. The specification wants send and close answered with "202
-// (no content)"; that is 204, which is also what clients take (Autobahn takes no 202).
+// A request that is not answered with 2xx has no effect. The specification asks for "202 (no content)" as the answer to
+// send and close. The router answers 204, the status for no content, because clients accept that (Autobahn rejects 202).
 package longpoll
 
 import (
@@ -33,34 +34,34 @@ const (
 	defaultPoll   = 10 * time.Second // Autobahn gives up after 12 s
 	defaultIdle   = 40 * time.Second
 	defaultBody   = 10 * time.Second
-	maxAsk        = 4 << 10 // octets of a body that is not a message
-	preflightTime = "600"   // seconds that a browser need not ask again
+	maxAsk        = 4 << 10 // bytes of a body that holds no WAMP message
+	preflightTime = "600"   // seconds for which a browser may cache the answer to OPTIONS
 )
 
 // Open is the path of the request that opens a transport.
 const Open = "open"
 
-// Options say how to serve. The zero value of each field is the default, but for Serve.
+// Options configure a Server. The zero value of each field is the default; Serve is required.
 type Options struct {
-	// MaxMessage is the longest body in octets to accept, which may be a batch. 0: 1 MiB.
+	// MaxMessage is the length of the longest body to accept, in bytes. The body may be a batch. 0: 1 MiB.
 	MaxMessage int
 
-	PollTime time.Duration // after which a request is told that there is nothing to receive; 0: 10 s
-	IdleTime time.Duration // without a request to receive, after which a client is gone; 0: 40 s
-	BodyTime time.Duration // for a request to arrive, and for its answer to be taken; 0: 10 s
+	PollTime time.Duration // after which a receive request is answered without messages; 0: 10 s
+	IdleTime time.Duration // without a receive request, after which a client times out; 0: 40 s
+	BodyTime time.Duration // for a request to arrive, and for its answer to be written; 0: 10 s
 
-	// Memory is what the transports are charged to; nil: memory is not bounded.
+	// Memory is charged for the transports; nil: memory is not bounded.
 	Memory *budget.Budget
 
-	// Serve takes a new transport and serves it in a goroutine of its own, or returns false: there is no room.
+	// Serve serves a new transport in a goroutine of its own and returns true. It returns false if there is no room.
 	Serve func(*Conn) bool
 }
 
-// Server has the transports of one listener. Any goroutine may use it.
+// Server manages the transports of one listener. Any goroutine may use it.
 type Server struct {
 	opts Options // static
 
-	newcomers newcomers // locks for itself
+	newcomers newcomers // has its own lock
 
 	mu    sync.Mutex
 	conns map[string]*Conn
@@ -75,7 +76,7 @@ func NewServer(o Options) *Server {
 	return &Server{opts: o, conns: map[string]*Conn{}}
 }
 
-// Len is how many transports there are.
+// Len returns the number of transports.
 func (s *Server) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,24 +101,24 @@ func (s *Server) remove(c *Conn) {
 	s.mu.Unlock()
 }
 
-// refusal is an error with the HTTP status that says it.
+// refusal is an error with its HTTP status.
 type refusal struct {
 	status int
-	words  string
+	text   string
 }
 
-func (r refusal) Error() string { return r.words }
+func (r refusal) Error() string { return r.text }
 
-// errGone is for ids that are none, or none any more. They look alike.
+// errGone refuses a request for a transport that does not exist or no longer exists. The client cannot tell which.
 var errGone = refusal{http.StatusNotFound, "there is no such transport"}
 
-// ErrFull is that Options.Serve has no room for another transport.
+// ErrFull means that Options.Serve has no room for another transport.
 var ErrFull error = refusal{http.StatusServiceUnavailable, "too many connections"}
 
-// Answer answers a request, whose origin has been checked, for the path behind the base URL. peer is what is known of who asks. The error, which the
-// client has been told, says why no transport was opened.
+// Answer answers a request. The caller has checked its origin. path is the part of the URL's path behind the base URL, and
+// peer describes the client. Answer returns an error if it opened no transport; the client has received it.
 func (s *Server) Answer(w http.ResponseWriter, r *http.Request, path string, peer wamp.Transport) error {
-	share(w.Header(), r)
+	allowPage(w.Header(), r)
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.opts.PollTime + s.opts.BodyTime))
 	var err error
 	switch id, verb, _ := strings.Cut(path, "/"); {
@@ -129,14 +130,15 @@ func (s *Server) Answer(w http.ResponseWriter, r *http.Request, path string, pee
 	case path == Open:
 		return s.refuse(w, s.open(w, r, peer))
 	default:
-		err = s.pass(w, r, id, verb, peer)
+		err = s.dispatch(w, r, id, verb, peer)
 	}
 	s.refuse(w, err)
 	return nil
 }
 
-// share lets the page that asks, whose origin was checked, read the answer, and nobody keep it.
-func share(h http.Header, r *http.Request) {
+// allowPage sets the headers that let the requesting page read the answer (CORS). The page's origin is checked already. No
+// cache may store the answer.
+func allowPage(h http.Header, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	page := r.Header.Get("Origin")
@@ -153,15 +155,15 @@ func share(h http.Header, r *http.Request) {
 	}
 }
 
-// refuse tells the client of an error, if there is one.
+// refuse answers a request with an error and returns the error; nil stays nil.
 func (s *Server) refuse(w http.ResponseWriter, err error) error {
 	if err == nil {
 		return nil
 	}
 	status := http.StatusBadRequest
-	var with refusal
-	if errors.As(err, &with) {
-		status = with.status
+	var refused refusal
+	if errors.As(err, &refused) {
+		status = refused.status
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "10")
@@ -170,35 +172,35 @@ func (s *Server) refuse(w http.ResponseWriter, err error) error {
 	return fmt.Errorf("long-poll: %w", err)
 }
 
-// open makes a transport.
+// open opens a transport and answers with its id and protocol.
 func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transport) error {
 	body, err := s.body(w, r, maxAsk)
 	if err != nil {
 		return err
 	}
-	var wish struct {
+	var request struct {
 		Protocols []string `json:"protocols"`
 	}
-	if err := json.Unmarshal(body, &wish); err != nil {
+	if err := json.Unmarshal(body, &request); err != nil {
 		return fmt.Errorf("the body is not a JSON object with protocols: %w", err)
 	}
-	p, ok := subprotocol.Choose(wish.Protocols)
+	p, ok := subprotocol.Choose(request.Protocols)
 	if !ok {
-		return fmt.Errorf("no common protocol: asked for %.200q, spoken here: %s", wish.Protocols, strings.Join(subprotocol.Names(), ", "))
+		return fmt.Errorf("no common protocol: the client requested %.200q, the router supports %s", request.Protocols, strings.Join(subprotocol.Names(), ", "))
 	}
 	place := s.newcomers.enter(r, &peer)
 	if place == nil {
 		return errCrowded
 	}
 	c := newConn(s, rand.Text(), p, peer, place)
-	if c.account, err = s.opts.Memory.Open(budget.Peer{Name: peer.Remote, Base: connCost, End: func() { c.leave(budget.ErrCut) }}); err != nil {
-		c.leave(io.EOF)
+	if c.account, err = s.opts.Memory.Open(budget.Peer{Name: peer.Remote, Base: connCost, End: func() { c.disconnect(budget.ErrCut) }}); err != nil {
+		c.disconnect(io.EOF)
 		c.Close()
 		return refusal{http.StatusServiceUnavailable, err.Error()}
 	}
 	s.add(c)
 	if !s.opts.Serve(c) {
-		c.leave(io.EOF)
+		c.disconnect(io.EOF)
 		c.Close()
 		return ErrFull
 	}
@@ -207,15 +209,15 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request, peer wamp.Transpor
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(answer) // a client that does not get it does not come back, and is gone in time
+	w.Write(answer) // if the client does not receive it, the transport times out
 	return nil
 }
 
-// pass finds the transport that a request is for.
-func (s *Server) pass(w http.ResponseWriter, r *http.Request, id, verb string, peer wamp.Transport) error {
+// dispatch passes a request to its transport.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, id, verb string, peer wamp.Transport) error {
 	c := s.find(id)
 	switch {
-	case verb == "close" && c == nil: // the session may have ended a moment ago
+	case verb == "close" && c == nil: // the session may have just ended
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	case c == nil:
@@ -230,14 +232,14 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, id, verb string, p
 		return c.receive(w, r)
 	case "close":
 		w.WriteHeader(http.StatusNoContent)
-		http.NewResponseController(w).Flush() // before the transport's end, with which the listener may end
-		c.leave(io.EOF)
+		http.NewResponseController(w).Flush() // before the transport ends, because the listener may end with it
+		c.disconnect(io.EOF)
 		return nil
 	}
 	return refusal{http.StatusNotFound, "a transport has send, receive and close"}
 }
 
-// sameCertificate holds a transport that was opened with a certificate to it.
+// sameCertificate reports whether two requests came with the same client certificate, or both without one.
 func sameCertificate(a, b *wamp.Certificate) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -245,13 +247,13 @@ func sameCertificate(a, b *wamp.Certificate) bool {
 	return *a == *b
 }
 
-// body reads a short request body, in bounded time.
+// body reads a short request body within BodyTime.
 func (s *Server) body(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
 	return s.read(w, r, limit, func(int, int) error { return nil })
 }
 
-// read reads a request's body, in bounded time. Memory grows with the octets that arrive: grow is asked before a buffer of
-// have octets is replaced by one of size.
+// read reads a request's body within BodyTime. The buffer grows with the bytes that arrive. Before a buffer of have bytes
+// is replaced by one of size bytes, read calls grow.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int, grow func(have, size int) error) (body []byte, err error) {
 	if r.ContentLength == 0 {
 		return nil, nil
@@ -275,15 +277,15 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int, grow fu
 	var long *http.MaxBytesError
 	switch {
 	case errors.As(err, &long):
-		return body, refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d octets", limit)}
+		return body, refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", limit)}
 	case err != io.EOF:
 		return body, fmt.Errorf("read body: %w", err)
 	}
-	control.SetReadDeadline(time.Time{}) // net/http goes on reading, to learn when the client leaves
+	control.SetReadDeadline(time.Time{}) // net/http continues to read, to detect that the client disconnects
 	return body, nil
 }
 
 const firstRead = 512
 
-// connCost is what a transport takes at rest, in octets, beside the connections of its requests.
+// connCost is the memory of an idle transport in bytes, without the connections of its requests.
 const connCost = 16 << 10
