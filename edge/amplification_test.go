@@ -12,7 +12,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// heap is how many octets f allocates, all goroutines together.
+// heap returns how many bytes f allocates, in all goroutines together.
 func heap(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -22,7 +22,7 @@ func heap(f func()) int {
 	return int(after.TotalAlloc - before.TotalAlloc)
 }
 
-// many is a list of n times the same octets, in CBOR, as a part of a message.
+// many is a list of n times the same bytes, in CBOR, as a part of a message.
 func many(item string, n int) codec.Value {
 	raw := append([]byte{0x9a, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, bytes.Repeat([]byte(item), n)...)
 	return codec.Value{Serializer: wamp.CBOR, Raw: raw}
@@ -37,7 +37,7 @@ func encoded(t *testing.T, list ...any) []byte {
 	return raw
 }
 
-// A message costs the router not much more than its length, whatever is in it, and whoever sends it.
+// A message costs the router not much more memory than its length, whatever its contents and its sender.
 func TestNoAmplification(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -96,7 +96,7 @@ func TestNoAmplification(t *testing.T) {
 	}
 }
 
-// HELLO and AUTHENTICATE are decoded, and so have a bound on what may be in them.
+// HELLO and AUTHENTICATE are decoded, so their contents are bounded.
 func TestStrangersHaveFewValues(t *testing.T) {
 	roles := map[string]any{"caller": map[string]any{}}
 	lists, empty := many("\x80", 12<<10), many("\x80", maxHandshakeValues/2)
@@ -129,7 +129,7 @@ func TestStrangersHaveFewValues(t *testing.T) {
 	})
 }
 
-// What is kept is accounted with all that is kept of it: lists as they are decoded, and not only as they came.
+// The memory of kept events is accounted completely: lists count in their decoded form, not only as they came.
 func TestKeptListsAreAccounted(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

@@ -77,7 +77,7 @@ func TestTicket(t *testing.T) {
 	})
 }
 
-// Whoever guesses hears the same, and later, whether there is such a principal or not.
+// A wrong guess gets the same late answer, whether the principal exists or not.
 func TestWrongTicket(t *testing.T) {
 	tell(t, Options{}, guarded(t, "all"), func(s *story) {
 		for _, authid := range []string{"pump-7", "nobody", "ann"} {

@@ -22,7 +22,7 @@ import (
 
 const authenticator = `[64,1,{},"com.auth"]`
 
-// decided is a realm where a procedure decides about the methods, and static principals are asked first.
+// decided is a realm where a procedure decides about the methods; static principals take precedence.
 func decided(t *testing.T, methods ...string) RealmOptions {
 	realm := guarded(t, "")
 	realm.Authenticators = map[string]string{}
@@ -62,12 +62,12 @@ func TestAuthenticatorSeesTheTicket(t *testing.T) {
 		if asked := d.count(2)[1]; !strings.HasPrefix(asked, `["realm1",null,`) {
 			t.Errorf("asked %s", asked)
 		}
-		q.say(`[48,1,{},"com.auth",[]]`) // nobody may ask it only because he may join
+		q.say(`[48,1,{},"com.auth",[]]`) // joining does not imply the permission to call it
 		q.hear(`[8,48,1,{},"wamp.error.not_authorized"]`)
 	})
 }
 
-// Whatever goes wrong, and whoever lies, the peer hears the same.
+// Whatever goes wrong, the peer gets the same answer.
 func TestAuthenticatorDoesNotAdmit(t *testing.T) {
 	for _, answer := range []string{
 		`[null]`, `[]`, `[false]`, `!com.error.who_are_you`, `!wamp.error.not_authorized`, // refusals
@@ -223,7 +223,7 @@ func TestAuthenticatorForWampCRA(t *testing.T) {
 		}
 		attempt("ghost", "any", refusedHello)
 		ours := attempt("joe", string(salted.Secret), welcomed("joe", "sensor", "wampcra"))
-		// From now on strangers see the same kind of challenge.
+		// From now on unknown peers get the same kind of challenge.
 		stranger := attempt("ghost", "any", refusedHello)
 		again := attempt("ghost", "any", refusedHello)
 		other := attempt("spook", "any", refusedHello)
@@ -370,7 +370,7 @@ func TestAuthenticatorForAnonymous(t *testing.T) {
 	})
 }
 
-// The authenticator is told what the connection says of the peer.
+// The authenticator gets the details of the peer's connection.
 func TestAuthenticatorSeesTheConnection(t *testing.T) {
 	tell(t, Options{}, decided(t, "anonymous"), func(s *story) {
 		d := s.desk(authenticator, `["sensor"]`)
@@ -390,7 +390,7 @@ func TestAuthenticatorSeesTheConnection(t *testing.T) {
 	})
 }
 
-// Strangers who wait for a slow authenticator leave room for the questions of those who have joined.
+// Peers that wait for a slow authenticator leave room for the calls about sessions that have joined.
 func TestStrangersAskingAreBounded(t *testing.T) {
 	tell(t, Options{}, decided(t, "ticket"), func(s *story) {
 		d := s.desk(authenticator, ``)

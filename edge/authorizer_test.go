@@ -198,7 +198,7 @@ func TestDecisionsThatAreNotKept(t *testing.T) {
 	})
 }
 
-// No session makes the router remember more than so much, and what it asks often stays.
+// The cached answers of a session are bounded, and frequent ones stay.
 func TestDecisionsAreBounded(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
 		d := s.desk(authorizer, `[true]`)
@@ -246,13 +246,13 @@ func TestAuthorizerDoesNotWork(t *testing.T) {
 		time.AfterFunc(time.Second, func() { d.conn.Close() })
 		attempt(broken, time.Second) // it crashes
 		p.say(`[16,1,{},"com.b"]`)
-		p.silent() // nobody hears of a PUBLISH without acknowledge
+		p.silent() // a PUBLISH without acknowledge is never answered
 		s.desk(authorizer, `[true]`)
 		attempt(`[33,1,"*"]`, 0) // it is back
 	})
 }
 
-// While a session waits for the authorizer, what it has caused is on its way and the others go on.
+// While a session waits for the authorizer, its earlier messages are delivered and other sessions continue.
 func TestOthersDoNotWaitForTheAuthorizer(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
 		s.desk(authorizer, ``)
@@ -272,7 +272,7 @@ func TestOthersDoNotWaitForTheAuthorizer(t *testing.T) {
 	})
 }
 
-// Who offers the authorizer does not wait for itself.
+// A session that offers the authorizer does not wait for itself.
 func TestAuthorizerIsNotAskedAboutItself(t *testing.T) {
 	realm := authorized()
 	realm.Roles = append(realm.Roles, auth.NewRole("guard", []auth.Permission{{URI: "com.may", Allow: auth.Register}}).WithAuthorizer("com.may"))
@@ -289,7 +289,7 @@ func TestAuthorizerIsNotAskedAboutItself(t *testing.T) {
 	})
 }
 
-// Two who authorize each other wait for each other, but not for ever.
+// Two sessions that authorize each other wait for each other, but not forever.
 func TestAuthorizersOfEachOther(t *testing.T) {
 	realm := authorized()
 	realm.Roles = append(realm.Roles,
@@ -318,7 +318,7 @@ func TestAuthorizersOfEachOther(t *testing.T) {
 	})
 }
 
-// What the authorizer says of a pattern stands for its topics; what permissions forbid stays forbidden.
+// An answer about a pattern is valid for its topics. What permissions forbid stays forbidden.
 func TestAuthorizerAllowsAPattern(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
 		d := s.desk(authorizer, `[true]`)
@@ -363,7 +363,7 @@ func TestAuthorizerOfATestament(t *testing.T) {
 	})
 }
 
-// A call whose arguments come in chunks is decided once.
+// A call whose arguments come in chunks is authorized once.
 func TestAuthorizerOfAProgressiveCall(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
 		d := s.desk(authorizer, `[{"allow":true,"cache":false}]`)
@@ -386,7 +386,7 @@ func TestCloseWhileAnAuthorizerIsAsked(t *testing.T) {
 	})
 }
 
-// Between a session that asks and its end nothing is left behind.
+// A session that ends while it waits for the authorizer leaves nothing behind.
 func TestPeerLeavesWhileAnAuthorizerIsAsked(t *testing.T) {
 	tell(t, Options{AskTimeout: time.Minute}, authorized(), func(s *story) {
 		d := s.desk(authorizer, ``)
@@ -402,7 +402,7 @@ func TestPeerLeavesWhileAnAuthorizerIsAsked(t *testing.T) {
 	})
 }
 
-// A decision that is kept, and a permission in front of an authorizer, cost a publisher no allocation beyond the URI.
+// A cached decision, and a permission that decides first, cost a publisher no allocation beyond the URI.
 func BenchmarkPublishAuthorized(b *testing.B) {
 	list := seated(b, wamp.CBOR, wamp.CBOR)
 	pub, sub := list[0], list[1]
@@ -421,7 +421,7 @@ func BenchmarkPublishAuthorized(b *testing.B) {
 	})
 }
 
-// Who asks for past events has the rights of one who subscribes now: the authorizer is asked, and what the permissions
+// A query for past events needs the permissions of a subscriber: the authorizer is called, and what the permissions
 // forbid stays forbidden.
 func TestAuthorizerDecidesAboutHistory(t *testing.T) {
 	realm := authorized()
@@ -439,7 +439,7 @@ func TestAuthorizerDecidesAboutHistory(t *testing.T) {
 			publisher.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},%q,[%q]]`, i+1, topic, topic))
 			publisher.hear(`[17,"*","*"]`)
 		}
-		// Covered by permissions: nobody is asked.
+		// Covered by permissions: the authorizer is not called.
 		p.findsHistory("sub", "com.free.", wamp.Prefix)
 		p.past(`{}`, "com.free.b")
 		delete(s.kept, "sub")
@@ -447,7 +447,7 @@ func TestAuthorizerDecidesAboutHistory(t *testing.T) {
 		p.say(`[48,1,{},"wamp.subscription.get_events",["$sub"]]`)
 		p.hear(`[8,48,1,{},"wamp.error.not_authorized"]`)
 		d.count(0)
-		// Not covered: the authorizer says no, then yes, and that is kept.
+		// Not covered: the authorizer refuses, then allows, and that is cached.
 		delete(s.kept, "sub")
 		publisher.findsHistory("sub", "com.", wamp.Prefix)
 		p.say(`[48,2,{},"wamp.subscription.get_events",["$sub"]]`)
@@ -461,14 +461,14 @@ func TestAuthorizerDecidesAboutHistory(t *testing.T) {
 		if ok, err := s.kept.Match(want, asked[1]); !ok {
 			t.Errorf("asked %s, expected %s: %v", asked[1], want, err)
 		}
-		// One who is somebody else is asked about anew.
+		// Another session has no cached answer.
 		q := s.join(hello)
 		q.past(`{}`, "com.a", "com.free.b")
 		d.count(3)
 	})
 }
 
-// An authorizer that is away, or answers nonsense, is no way in.
+// A missing authorizer, or an invalid answer, gives no permission.
 func TestAuthorizerFailsHistory(t *testing.T) {
 	realm := authorized()
 	realm.History = []HistoryRule{comRule}

@@ -29,7 +29,7 @@ type delivery struct {
 type receipt struct {
 	publisher *session
 	request   wamp.ID   // PUBLISH.Request
-	withheld  *withheld // set once a subscriber has to confirm, or the publication to be recorded
+	withheld  *withheld // set once a subscriber has to confirm, or if the publication has an origin
 }
 
 func (s *session) asPublisher() store.Publisher {

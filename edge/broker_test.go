@@ -168,7 +168,7 @@ func TestRefusedPublish(t *testing.T) {
 	})
 }
 
-// An option of the wrong type is a violation, as the specification's test vectors have it; null counts as not given.
+// An option of the wrong type is a violation, as in the specification's test vectors; null is taken as absent.
 func TestWrongOptionTypes(t *testing.T) {
 	for _, bad := range []string{
 		`[16,1,{"exclude_me":1},"com.a"]`, // booleans are not ints
@@ -206,7 +206,7 @@ func TestWrongOptionTypes(t *testing.T) {
 	})
 }
 
-// A pattern subscription shows no topic that its session may not subscribe to.
+// A pattern subscription delivers no topic that its session may not subscribe to.
 func TestPatternDoesNotLeak(t *testing.T) {
 	realm := openRealm()
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{

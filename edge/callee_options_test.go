@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A callee may ask to be told who calls.
+// A callee may ask for the identity of its callers.
 func TestDiscloseCaller(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		curious, other, caller := s.join(helloAll), s.join(helloAll), s.join(helloAll)
@@ -29,7 +29,7 @@ func TestDiscloseCaller(t *testing.T) {
 	})
 }
 
-// force_reregister takes a registration from all that have it, whatever the policy.
+// force_reregister revokes a registration from all its callees, whatever the policy.
 func TestForceReregister(t *testing.T) {
 	for _, invoke := range []string{"single", "roundrobin"} {
 		tell(t, Options{}, RealmOptions{}, func(s *story) {
@@ -65,18 +65,18 @@ func TestForceReregister(t *testing.T) {
 	}
 }
 
-// What a part of the router offers is not taken from it.
+// A procedure of an internal session is not revoked by force_reregister.
 func TestForceReregisterSparesTheRouter(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link, p := s.link(hello), s.join(hello)
-		link.say(`[64,1,{},"com.x"]`)
-		link.hear(`[65,1,"*"]`)
+		part, p := s.internal(hello), s.join(hello)
+		part.say(`[64,1,{},"com.x"]`)
+		part.hear(`[65,1,"*"]`)
 		p.say(`[64,1,{"force_reregister":true},"com.x"]`)
 		p.hear(`[8,64,1,{},` + notAuthorized)
 	})
 }
 
-// concurrency is how many calls a callee takes at a time; a free one is found where the policy lets the router choose.
+// concurrency bounds the calls of a callee at a time; if the policy permits a choice, a free callee is called.
 func TestConcurrency(t *testing.T) {
 	const full = `{},"crossbar.error.max_concurrency_reached",["*"]]`
 	tell(t, Options{}, RealmOptions{}, func(s *story) {

@@ -7,13 +7,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// What is safe only with a confirming subscriber is not acknowledged, or routed, without it.
+// A publication that needs a confirming subscriber is neither acknowledged nor routed without one.
 func TestConfirmationIsRequired(t *testing.T) {
 	realm := openRealm()
 	realm.Confirmed = []ConfirmRule{{URI: "com.safe.", Match: wamp.Prefix}}
 	tell(t, Options{}, realm, func(s *story) {
 		sensor, watcher := s.join(hello), s.join(hello)
-		watcher.say(`[32,1,{"match":"prefix","_confirm":true},"com."]`) // a client's own _confirm is nothing
+		watcher.say(`[32,1,{"match":"prefix","_confirm":true},"com."]`) // a client's _confirm is ignored
 		watcher.hear(`[33,1,"$w"]`)
 		watcher.say(`[32,2,{"match":"prefix","_confirm":true},"com.safe."]`)
 		watcher.hear(`[33,2,"$ws"]`)
@@ -24,22 +24,22 @@ func TestConfirmationIsRequired(t *testing.T) {
 		sensor.say(`[16,2,{"acknowledge":true},"com.other"]`)
 		watcher.hear(`[36,"$w","*",{"topic":"com.other"}]`)
 		sensor.hear(`[17,2,"*"]`)
-		sensor.say(`[16,3,{},"com.safe.a"]`) // nobody relies on it
+		sensor.say(`[16,3,{},"com.safe.a"]`) // it asks for no acknowledgement
 		watcher.hear(`[36,"$w","*","*"]`, `[36,"$ws","*","*"]`)
 
-		link := s.link(hello)
-		link.say(`[32,1,{"match":"prefix","_confirm":true},"com.safe."]`)
-		link.hear(`[33,1,"$ws"]`)
-		link.say(`[16,2,{"acknowledge":true,"_origin":["n",1,1],"exclude_me":false},"com.safe.a"]`)
-		link.hear(`[36,"$ws","$p","*"]`)
-		link.say(`[337,"$p"]`)
-		link.hear(`[17,2,"$p"]`)
+		part := s.internal(hello)
+		part.say(`[32,1,{"match":"prefix","_confirm":true},"com.safe."]`)
+		part.hear(`[33,1,"$ws"]`)
+		part.say(`[16,2,{"acknowledge":true,"_origin":["n",1,1],"exclude_me":false},"com.safe.a"]`)
+		part.hear(`[36,"$ws","$p","*"]`)
+		part.say(`[337,"$p"]`)
+		part.hear(`[17,2,"$p"]`)
 		watcher.hear(`[36,"$w","$p","*"]`, `[36,"$ws","$p","*"]`)
 
-		link.say(`[34,3,"$ws"]`)
-		link.hear(`[35,3]`)
-		link.say(`[16,4,{"acknowledge":true,"_origin":["n",1,2]},"com.safe.a"]`)
-		link.hear(`[8,16,4,{},` + refusal)
+		part.say(`[34,3,"$ws"]`)
+		part.hear(`[35,3]`)
+		part.say(`[16,4,{"acknowledge":true,"_origin":["n",1,2]},"com.safe.a"]`)
+		part.hear(`[8,16,4,{},` + refusal)
 		watcher.silent()
 		late := s.join(hello)
 		late.say(`[32,1,{"get_retained":true},"com.safe.a"]`)
@@ -50,8 +50,8 @@ func TestConfirmationIsRequired(t *testing.T) {
 		if err := s.router.UpdateRealm(realm); err != nil {
 			s.Fatal(err)
 		}
-		link.say(`[16,5,{"acknowledge":true,"_origin":["n",1,2]},"com.safe.a"]`)
-		link.hear(`[17,5,"*"]`)
+		part.say(`[16,5,{"acknowledge":true,"_origin":["n",1,2]},"com.safe.a"]`)
+		part.hear(`[17,5,"*"]`)
 		s.nothingWithheld()
 		realm.Confirmed = []ConfirmRule{{URI: "com.a b"}}
 		if err := s.router.UpdateRealm(realm); err == nil || !strings.Contains(err.Error(), `confirmation of "com.a b"`) {
@@ -60,23 +60,23 @@ func TestConfirmationIsRequired(t *testing.T) {
 	})
 }
 
-// Two links have to confirm where two are to store.
+// If a rule needs two sessions, both have to confirm.
 func TestConfirmationByTwoIsRequired(t *testing.T) {
 	realm := openRealm()
 	realm.Confirmed = []ConfirmRule{{URI: "com.t", By: 2}}
 	tell(t, Options{}, realm, func(s *story) {
-		sensor, one := s.join(hello), s.link(hello)
+		sensor, one := s.join(hello), s.internal(hello)
 		one.say(asking)
 		one.hear(`[33,1,"$s"]`)
 		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
 		sensor.hear(`[8,16,1,{},"wamp.error.unavailable","*"]`)
-		two := s.link(hello)
+		two := s.internal(hello)
 		two.say(asking)
 		two.hear(`[33,1,"$s"]`)
 		sensor.say(`[16,2,{"acknowledge":true},"com.t"]`)
-		for _, link := range []*peer{one, two} {
-			link.hear(`[36,"$s","$p","*"]`)
-			link.say(`[337,"$p"]`)
+		for _, part := range []*peer{one, two} {
+			part.hear(`[36,"$s","$p","*"]`)
+			part.say(`[337,"$p"]`)
 		}
 		sensor.hear(`[17,2,"$p"]`)
 		one.conn.Close()

@@ -18,30 +18,30 @@ func TestPublishedWaitsForConfirmation(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		t.Run(speaks.String(), func(t *testing.T) {
 			tell(t, Options{}, RealmOptions{}, func(s *story) {
-				link, other, sensor := s.linkAs(memory.Options{Serializer: speaks}, hello), s.join(hello), s.join(hello)
-				link.say(asking)
-				link.hear(`[33,1,"$s"]`)
+				part, other, sensor := s.internalAs(memory.Options{Serializer: speaks}, hello), s.join(hello), s.join(hello)
+				part.say(asking)
+				part.hear(`[33,1,"$s"]`)
 				other.say(`[32,1,{},"com.t"]`)
 				other.hear(`[33,1,"$s"]`)
 
 				sensor.say(`[16,1,{"acknowledge":true},"com.t",["x"]]`)
-				link.hear(`[36,"$s","$one",{"_confirm":true},["x"]]`)
+				part.hear(`[36,"$s","$one",{"_confirm":true},["x"]]`)
 				other.hear(`[36,"$s","$one",{},["x"]]`)
 				sensor.say(`[16,2,{"acknowledge":true},"com.t",["y"]]`)
-				link.hear(`[36,"$s","$two",{"_confirm":true},["y"]]`)
+				part.hear(`[36,"$s","$two",{"_confirm":true},["y"]]`)
 				other.hear(`[36,"$s","$two",{},["y"]]`)
 				sensor.silent()
 
-				link.say(`[337,"$two"]`)
+				part.say(`[337,"$two"]`)
 				sensor.hear(`[17,2,"$two"]`)
-				link.say(`[8,36,"$one",{},"com.error.full",["no room"]]`)
+				part.say(`[8,36,"$one",{},"com.error.full",["no room"]]`)
 				sensor.hear(`[8,16,1,{},"com.error.full",["no room"]]`)
-				link.sayAll(`[337,"$one"]`, `[337,"$two"]`, `[337,77]`, `[8,36,"$two",{},"com.late"]`) // all said
+				part.sayAll(`[337,"$one"]`, `[337,"$two"]`, `[337,77]`, `[8,36,"$two",{},"com.late"]`) // all said
 				sensor.silent()
 
-				sensor.say(`[16,3,{},"com.t",["z"]]`) // nobody waits for it
-				link.hear(`[36,"$s","*",{},["z"]]`)
-				sensor.say(`[16,3,{"acknowledge":true},"com.other"]`) // nobody confirms it
+				sensor.say(`[16,3,{},"com.t",["z"]]`) // it asks for no acknowledgement
+				part.hear(`[36,"$s","*",{},["z"]]`)
+				sensor.say(`[16,3,{"acknowledge":true},"com.other"]`) // no subscriber confirms it
 				sensor.hear(`[17,3,"*"]`)
 			})
 		})
@@ -50,7 +50,7 @@ func TestPublishedWaitsForConfirmation(t *testing.T) {
 
 func TestPublishedWaitsForAllConfirmations(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		a, b, sensor := s.link(hello), s.link(hello), s.join(hello)
+		a, b, sensor := s.internal(hello), s.internal(hello), s.join(hello)
 		a.say(`[32,1,{"_confirm":true,"match":"prefix"},"com."]`)
 		a.hear(`[33,1,"$ap"]`)
 		a.say(`[32,2,{},"com.t"]`) // first without, then with
@@ -69,7 +69,7 @@ func TestPublishedWaitsForAllConfirmations(t *testing.T) {
 		}
 		sensor.hear(`[17,1,"$p"]`)
 
-		// An error counts at once, what comes after it not at all.
+		// An ERROR takes effect at once, and later answers are ignored.
 		sensor.say(`[16,2,{"acknowledge":true},"com.t"]`)
 		a.hear(`[36,"$at","$p2",{"_confirm":true}]`, `[36,"$ap","$p2","*"]`)
 		b.hear(`[36,"$at","$p2",{"_confirm":true}]`)
@@ -79,7 +79,7 @@ func TestPublishedWaitsForAllConfirmations(t *testing.T) {
 		a.say(`[337,"$p2"]`)
 		sensor.silent()
 
-		// Who has ended his subscription is not asked.
+		// A session that has unsubscribed is not asked.
 		b.say(`[34,2,"$at"]`)
 		b.hear(`[35,2]`)
 		a.sayAll(`[34,4,"$at"]`, `[34,5,"$ap"]`)
@@ -94,14 +94,14 @@ func TestPublishedWaitsForAllConfirmations(t *testing.T) {
 
 func TestConfirmingSubscriberLeaves(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link, sensor := s.link(hello), s.join(hello)
-		link.say(asking)
-		link.hear(`[33,1,"$s"]`)
+		part, sensor := s.internal(hello), s.join(hello)
+		part.say(asking)
+		part.hear(`[33,1,"$s"]`)
 		sensor.sayAll(`[16,1,{"acknowledge":true},"com.t"]`, `[16,2,{"acknowledge":true},"com.t"]`)
-		link.hear(`[36,"$s","$p","*"]`, `[36,"$s","*","*"]`)
-		link.say(`[337,"$p"]`)
+		part.hear(`[36,"$s","$p","*"]`, `[36,"$s","*","*"]`)
+		part.say(`[337,"$p"]`)
 		sensor.hear(`[17,1,"$p"]`)
-		link.conn.Close()
+		part.conn.Close()
 		sensor.hear(`[8,16,2,{},"wamp.error.unavailable",["a subscriber that was to confirm the event has left"]]`)
 		sensor.say(`[16,3,{"acknowledge":true},"com.t"]`)
 		sensor.hear(`[17,3,"*"]`)
@@ -122,16 +122,16 @@ func (s *story) nothingWithheld() {
 
 func TestPublisherLeavesBeforeConfirmation(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link, sensor := s.link(hello), s.join(hello)
-		link.say(asking)
-		link.hear(`[33,1,"$s"]`)
+		part, sensor := s.internal(hello), s.join(hello)
+		part.say(asking)
+		part.hear(`[33,1,"$s"]`)
 		sensor.say(`[16,1,{"acknowledge":true},"com.t"]`)
-		link.hear(`[36,"$s","$p","*"]`)
+		part.hear(`[36,"$s","$p","*"]`)
 		sensor.conn.Close()
 		synctest.Wait()
 		s.nothingWithheld()
-		link.say(`[337,"$p"]`)
-		link.silent()
+		part.say(`[337,"$p"]`)
+		part.silent()
 	})
 }
 
@@ -152,32 +152,32 @@ func TestConfirmationIsForThisProcessOnly(t *testing.T) {
 
 func TestWithheldAcknowledgementsAreBounded(t *testing.T) {
 	tell(t, Options{MaxCalls: 2}, RealmOptions{}, func(s *story) {
-		link, sensor, another := s.link(hello), s.join(hello), s.join(hello)
-		link.say(asking)
-		link.hear(`[33,1,"$s"]`)
+		part, sensor, another := s.internal(hello), s.join(hello), s.join(hello)
+		part.say(asking)
+		part.hear(`[33,1,"$s"]`)
 		for i := 1; i <= 2; i++ {
 			sensor.say(fmt.Sprintf(`[16,%d,{"acknowledge":true},"com.t"]`, i))
-			link.hear(fmt.Sprintf(`[36,"$s","$p%d","*"]`, i))
+			part.hear(fmt.Sprintf(`[36,"$s","$p%d","*"]`, i))
 		}
 		sensor.say(`[16,3,{"acknowledge":true},"com.t"]`)
 		sensor.hear(`[8,16,3,{},"wamp.error.unavailable",["too many publications wait for their confirmation"]]`)
-		link.silent()
+		part.silent()
 		another.say(`[16,1,{"acknowledge":true},"com.t"]`)
-		link.hear(`[36,"$s","$q","*"]`)
-		link.say(`[337,"$p1"]`)
+		part.hear(`[36,"$s","$q","*"]`)
+		part.say(`[337,"$p1"]`)
 		sensor.hear(`[17,1,"$p1"]`)
 		sensor.say(`[16,4,{"acknowledge":true},"com.t"]`)
-		link.hear(`[36,"$s","$r","*"]`)
+		part.hear(`[36,"$s","$r","*"]`)
 	})
 }
 
-// A confirming subscriber that does not read is no reason to lose an event without a word.
+// If a confirming subscriber does not read, the publisher gets an ERROR.
 func TestConfirmingSubscriberStalls(t *testing.T) {
 	tell(t, Options{OutboxBytes: 4 << 10}, RealmOptions{}, func(s *story) {
-		link := s.serve(memory.Internal(memory.Options{Buffer: 1 << 10}))
+		part := s.serve(memory.Internal(memory.Options{Buffer: 1 << 10}))
 		sensor := s.join(hello)
-		link.say(hello)
-		link.say(asking)
+		part.say(hello)
+		part.say(asking)
 		synctest.Wait()
 		const all = 40
 		for i := 1; i <= all; i++ {
@@ -189,30 +189,30 @@ func TestConfirmingSubscriberStalls(t *testing.T) {
 			refused++
 			synctest.Wait()
 		}
-		link.listen()
-		link.hear(`[2,"*","*"]`, `[33,1,"$s"]`)
+		part.listen()
+		part.hear(`[2,"*","*"]`, `[33,1,"$s"]`)
 		for range all - refused {
-			link.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
-			link.say(`[337,"$p"]`)
+			part.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
+			part.say(`[337,"$p"]`)
 			delete(s.kept, "p")
 			sensor.hear(`[17,"*","*"]`)
 		}
-		link.silent()
+		part.silent()
 		sensor.silent()
 		s.nothingWithheld()
 	})
 }
 
-// What is refused for its length fails, and is heard of.
+// A publication that is too long for a confirming subscriber fails with an ERROR.
 func TestConfirmingSubscriberCannotTakeTheEvent(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		ours, theirs := memory.Internal(memory.Options{})
 		theirs.Transport().Limit = 500
-		link := s.serve(ours, theirs)
-		link.listen()
-		link.say(hello)
+		part := s.serve(ours, theirs)
+		part.listen()
+		part.say(hello)
 		sensor := s.join(hello)
-		link.say(asking)
+		part.say(asking)
 		synctest.Wait()
 		sensor.say(fmt.Sprintf(`[16,1,{"acknowledge":true},"com.t",["%0600d"]]`, 1))
 		sensor.hear(`[8,16,1,{},"wamp.error.payload_size_exceeded","*"]`)
@@ -220,14 +220,14 @@ func TestConfirmingSubscriberCannotTakeTheEvent(t *testing.T) {
 	})
 }
 
-// Publishers, confirmers and the ends of these at the same time: each publication is answered once.
+// Publishers and confirmers that come and go concurrently: each publication is answered once.
 func TestConfirmationRaces(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		const each = 300
 		stop := make(chan struct{})
-		var links, sensors sync.WaitGroup
+		var parts, sensors sync.WaitGroup
 		for range 2 {
-			links.Go(func() { confirmUntil(s, stop) })
+			parts.Go(func() { confirmUntil(s, stop) })
 		}
 		for i := range 2 {
 			sensors.Go(func() {
@@ -237,7 +237,7 @@ func TestConfirmationRaces(t *testing.T) {
 		}
 		sensors.Wait()
 		close(stop)
-		links.Wait()
+		parts.Wait()
 		synctest.Wait()
 		s.nothingWithheld()
 	})

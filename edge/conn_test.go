@@ -10,7 +10,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// able is a Conn that has all that the router may ask for.
+// able is a Conn with all optional methods.
 type able struct {
 	*memory.Conn
 
@@ -65,7 +65,7 @@ func TestStrangersMayNotSendMuch(t *testing.T) {
 	})
 }
 
-// A peer may close the connection first, or not at all: then the router does, when no other session has begun on it.
+// A peer may close the connection first. Otherwise the router closes it, unless another session begins on it.
 func TestHangUp(t *testing.T) {
 	for _, closes := range []bool{true, false} {
 		tell(t, Options{}, RealmOptions{}, func(s *story) {
@@ -90,7 +90,7 @@ func TestHangUp(t *testing.T) {
 			}
 		})
 	}
-	tell(t, Options{}, RealmOptions{}, func(s *story) { // after a violation, too: the peer is to hear of it
+	tell(t, Options{}, RealmOptions{}, func(s *story) { // also after a violation, so that the peer gets the ABORT
 		p, c := s.enable()
 		p.say(hello)
 		p.hear(`[2,"*","*"]`)

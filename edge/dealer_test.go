@@ -50,7 +50,7 @@ func TestCallYourself(t *testing.T) {
 	})
 }
 
-// Request ids count for each direction and session: a callee sees 1, 2, 3 whoever calls.
+// Request ids are numbered for each direction and session: a callee sees 1, 2, 3 from any caller.
 func TestInvocationIDs(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		callee, other, a, b := s.join(hello), s.join(hello), s.join(hello), s.join(hello)

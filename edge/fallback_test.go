@@ -2,17 +2,17 @@ package edge
 
 import "testing"
 
-// What an uplink offers is called only where the realm's own callees offer nothing, whatever the patterns.
+// A fallback registration is called only if no other registration matches, whatever the patterns.
 func TestLocalFirst(t *testing.T) {
 	tell(t, Options{Node: "gw"}, RealmOptions{}, func(s *story) {
-		link, callee, caller := s.link(helloAll), s.join(helloAll), s.join(helloAll)
-		link.say(`[64,1,{"_away":true,"match":"prefix"},"com.x."]`)
-		link.hear(`[65,1,"$all"]`)
-		link.say(`[64,2,{"_away":true},"com.x.same"]`)
-		link.hear(`[65,2,"$away"]`)
+		part, callee, caller := s.internal(helloAll), s.join(helloAll), s.join(helloAll)
+		part.say(`[64,1,{"_away":true,"match":"prefix"},"com.x."]`)
+		part.hear(`[65,1,"$all"]`)
+		part.say(`[64,2,{"_away":true},"com.x.same"]`)
+		part.hear(`[65,2,"$away"]`)
 		caller.say(`[48,1,{},"com.x.same"]`)
-		link.hear(`[68,1,"$away",{}]`)
-		link.say(`[70,1,{},["there"]]`)
+		part.hear(`[68,1,"$away",{}]`)
+		part.say(`[70,1,{},["there"]]`)
 		caller.hear(`[50,1,{},["there"]]`)
 
 		callee.say(`[64,1,{"match":"prefix"},"com."]`) // a shorter prefix, but here
@@ -33,27 +33,27 @@ func TestLocalFirst(t *testing.T) {
 		callee.say(`[66,4,"$here"]`)
 		callee.hear(`[67,4]`)
 		caller.say(`[48,5,{},"com.x.same"]`)
-		link.hear(`[68,2,"$away",{}]`)
-		link.say(`[70,2,{}]`)
+		part.hear(`[68,2,"$away",{}]`)
+		part.say(`[70,2,{}]`)
 		caller.hear(`[50,5,{}]`)
-		link.say(`[66,3,"$away"]`)
-		link.hear(`[67,3]`)
+		part.say(`[66,3,"$away"]`)
+		part.hear(`[67,3]`)
 		caller.say(`[48,6,{},"com.x.same"]`)
-		link.hear(`[68,3,"$all",{"procedure":"com.x.same"}]`)
-		link.say(`[70,3,{}]`)
+		part.hear(`[68,3,"$all",{"procedure":"com.x.same"}]`)
+		part.say(`[70,3,{}]`)
 		caller.hear(`[50,6,{}]`)
 	})
 }
 
-// A link that is down hands its calls to the next, unless they may have been made already.
-func TestLinkThatIsDownHandsItsCallsOn(t *testing.T) {
+// A call that a fallback could not send goes to the next one. A call that may have run already does not.
+func TestUnreachableFallbackIsRerouted(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		first, second, caller := s.link(hello), s.link(hello), s.join(helloAll)
-		for _, link := range []*peer{first, second} {
-			link.say(`[64,1,{"_away":true,"invoke":"first"},"com.x"]`)
-			link.hear(`[65,1,"$away"]`)
+		first, second, caller := s.internal(hello), s.internal(hello), s.join(helloAll)
+		for _, part := range []*peer{first, second} {
+			part.say(`[64,1,{"_away":true,"invoke":"first"},"com.x"]`)
+			part.hear(`[65,1,"$away"]`)
 		}
-		const down = `{"_unsent":true},"wamp.error.network_failure",["the link is down"]]`
+		const down = `{"_unsent":true},"wamp.error.network_failure",["the part is down"]]`
 		caller.say(`[48,1,{},"com.x",["a"]]`)
 		first.hear(`[68,1,"$away",{},["a"]]`)
 		first.say(`[8,68,1,` + down)
@@ -74,7 +74,7 @@ func TestLinkThatIsDownHandsItsCallsOn(t *testing.T) {
 		caller.hear(`[8,48,3,{},"wamp.error.network_failure"]`)
 		second.silent()
 
-		caller.say(`[48,4,{},"com.x"]`) // what a callee there says is no word of the link
+		caller.say(`[48,4,{},"com.x"]`) // an error of the remote callee is not the fallback's own
 		first.hear(`[68,4,"$away",{}]`)
 		first.say(`[8,68,4,{},"wamp.error.unavailable"]`)
 		caller.hear(`[8,48,4,{},"wamp.error.unavailable"]`)

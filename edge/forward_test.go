@@ -20,18 +20,18 @@ func TestForwarding(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		t.Run(speaks.String(), func(t *testing.T) {
 			tell(t, Options{}, RealmOptions{}, func(s *story) {
-				link, peer, stranger := s.link(hello), s.joinAs(memory.Options{Serializer: speaks}, hello), s.join(hello)
+				part, peer, stranger := s.internal(hello), s.joinAs(memory.Options{Serializer: speaks}, hello), s.join(hello)
 				peer.say(`[32,1,{},"com.t"]`)
 				peer.hear(`[33,1,"$s"]`)
 				peer.say(`[64,2,{},"com.p"]`)
 				peer.hear(`[65,2,"$r"]`)
 
-				link.say(`[16,1,{` + along + `},"com.t",["x"]]`)
+				part.say(`[16,1,{` + along + `},"com.t",["x"]]`)
 				peer.hear(`[36,"$s","*",{` + along + `},["x"]]`)
-				link.say(`[48,2,{"forward_for":` + theWay + `},"com.p",["x"]]`)
+				part.say(`[48,2,{"forward_for":` + theWay + `},"com.p",["x"]]`)
 				peer.hear(`[68,1,"$r",{"forward_for":` + theWay + `},["x"]]`)
 
-				// From others it is left out, whatever it is, but for the places: they tell who has had it.
+				// From other sessions it is ignored, except for the nodes.
 				stranger.say(`[16,1,{` + along + `,"_origin":5},"com.t",["x"]]`)
 				peer.hear(`[36,"$s","*",{` + whereabouts + `},["x"]]`)
 				for i, option := range []string{`"_time":"noon"`, `"forward_for":[{"_node":5}]`, `"forward_for":[]`} {
@@ -48,18 +48,18 @@ func TestForwarding(t *testing.T) {
 func TestForwardingIsChecked(t *testing.T) {
 	hops := strings.TrimSuffix(strings.Repeat(`{"session":5},`, maxHops+1), ",")
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link := s.link(hello)
+		part := s.internal(hello)
 		for i, option := range []string{
 			`"forward_for":[` + hops + `]`, fmt.Sprintf(`"forward_for":[{"authid":"%04096d"}]`, 1), `"_time":"noon"`, `"_time":-1`, `"_time":1e18`,
 		} {
-			link.say(fmt.Sprintf(`[16,%d,{"acknowledge":true,%s},"com.t"]`, i+1, option))
-			link.hear(fmt.Sprintf(`[8,16,%d,{},"wamp.error.invalid_argument","*"]`, i+1))
+			part.say(fmt.Sprintf(`[16,%d,{"acknowledge":true,%s},"com.t"]`, i+1, option))
+			part.hear(fmt.Sprintf(`[8,16,%d,{},"wamp.error.invalid_argument","*"]`, i+1))
 		}
-		link.say(`[16,9,{"_time":-1},"com.t"]`) // not answered
-		link.say(`[48,10,{"forward_for":[` + hops + `]},"com.p"]`)
-		link.hear(`[8,48,10,{},"wamp.error.invalid_argument","*"]`)
-		link.say(`[16,11,{"acknowledge":true,"forward_for":null,"_time":null},"com.t"]`)
-		link.hear(`[17,11,"*"]`)
+		part.say(`[16,9,{"_time":-1},"com.t"]`) // not answered
+		part.say(`[48,10,{"forward_for":[` + hops + `]},"com.p"]`)
+		part.hear(`[8,48,10,{},"wamp.error.invalid_argument","*"]`)
+		part.say(`[16,11,{"acknowledge":true,"forward_for":null,"_time":null},"com.t"]`)
+		part.hear(`[17,11,"*"]`)
 	})
 }
 
@@ -100,7 +100,7 @@ func TestForwardingByRole(t *testing.T) {
 	})
 }
 
-// What is kept keeps its way: in memory and on disk. What a stranger says of it does not come in by the way of the disk.
+// Kept events keep their forwarding details, in memory and on disk. Those of an untrusted session are not restored either.
 func TestForwardedEventsAreKept(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()
@@ -146,7 +146,7 @@ func TestTestamentsMayBeForwarded(t *testing.T) {
 	})
 }
 
-// What a stranger says of the way changes nothing of who may have the event, also after a restart.
+// Forwarding details of an untrusted session do not change who may receive the event, also after a restart.
 func TestStrangersWayKeepsTheLists(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()

@@ -166,7 +166,7 @@ func TestHistoryArgumentTypes(t *testing.T) {
 	})
 }
 
-// A subscription that no history is kept of has had no events.
+// A subscription without a history has no events.
 func TestWithoutHistory(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		pub, p := s.join(hello), s.join(hello)
@@ -190,7 +190,7 @@ func TestHistoryIsAnnounced(t *testing.T) {
 	})
 }
 
-// The subscription of a rule is there before anybody subscribes and after everybody has gone.
+// The subscription of a rule exists before the first subscriber and after the last one.
 func TestHistoryWithoutSubscribers(t *testing.T) {
 	tell(t, Options{}, withHistory(HistoryRule{URI: "com.a"}), func(s *story) {
 		pub, p, watcher := s.join(hello), s.join(hello), s.join(hello)
@@ -269,7 +269,7 @@ func TestHistoryBounds(t *testing.T) {
 	})
 }
 
-// What is addressed to sessions is in no history; what is addressed to identities is for these only.
+// An event for certain sessions is in no history. An event for certain identities is given only to these.
 func TestHistoryRights(t *testing.T) {
 	realm := withHistory(comRule, HistoryRule{URI: "org.", Match: wamp.Prefix}, HistoryRule{URI: "com.secret.a"})
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{
@@ -313,7 +313,7 @@ func TestHistoryRights(t *testing.T) {
 	})
 }
 
-// A result that is too long is an error that says what helps.
+// A result that is too long is an error that names the remedy.
 func TestHistoryTooLong(t *testing.T) {
 	tell(t, Options{OutboxBytes: 4000}, withHistory(HistoryRule{URI: "com.a"}), func(s *story) {
 		pub := s.join(hello)
@@ -342,7 +342,7 @@ func TestHistoryTooLong(t *testing.T) {
 	})
 }
 
-// The order is that of occurrence, whatever the clock said.
+// Events are in order of occurrence, whatever the clock showed.
 func TestHistoryOrder(t *testing.T) {
 	at := func(id wamp.ID, second int) *store.Past {
 		return &store.Past{Event: store.Event{ID: id}, At: time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC)}

@@ -14,7 +14,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// desk is a callee that answers by itself.
+// desk is a callee that answers automatically.
 type desk struct {
 	*peer
 	answers []string // the rest of YIELD, or "!" and an error's URI, or "" for silence; the last one counts for all others
@@ -24,7 +24,7 @@ type desk struct {
 	other []string // what else it has heard
 }
 
-// desk joins a session that no one has to authenticate and registers a procedure.
+// desk joins a session that its listener identifies, and registers a procedure.
 func (s *story) desk(register string, answers ...string) *desk {
 	s.Helper()
 	d := &desk{peer: s.trusted("all"), answers: answers}
@@ -34,7 +34,7 @@ func (s *story) desk(register string, answers ...string) *desk {
 	return d
 }
 
-// trusted joins as a peer whose listener says who it is.
+// trusted joins a peer that its listener identifies.
 func (s *story) trusted(role string) *peer {
 	s.Helper()
 	p := s.deaf(memory.Options{})
@@ -73,7 +73,7 @@ func (d *desk) note(list *[]string, text string) {
 	*list = append(*list, text)
 }
 
-// count waits until nothing happens any more, checks how often the desk was asked, and returns what.
+// count waits until all is quiet, checks how often the desk was called, and returns the arguments.
 func (d *desk) count(want int) []string {
 	d.Helper()
 	synctest.Wait()
@@ -85,7 +85,7 @@ func (d *desk) count(want int) []string {
 	return d.asked[:want:want]
 }
 
-// interrupted checks what the desk has heard beside INVOCATIONs: one INTERRUPT.
+// interrupted checks that the desk has received one INTERRUPT beside INVOCATIONs.
 func (d *desk) interrupted(invocation int) {
 	d.Helper()
 	synctest.Wait()
@@ -96,7 +96,7 @@ func (d *desk) interrupted(invocation int) {
 	}
 }
 
-// closesSoon closes the router and checks that nobody waits for an answer that does not come.
+// closesSoon closes the router and checks that no goroutine waits for an answer.
 func (s *story) closesSoon() {
 	s.Helper()
 	start := time.Now()
@@ -136,7 +136,7 @@ func TestAsk(t *testing.T) {
 	})
 }
 
-// The call takes the way of all calls: by patterns, to one callee after another.
+// The router's own call is routed like any other: by patterns, and to shared registrations.
 func TestAskPatternAndSharedRegistration(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		a := s.desk(`[64,1,{"match":"prefix","invoke":"roundrobin"},"com."]`, `["a"]`)
@@ -167,7 +167,7 @@ func TestAskInVain(t *testing.T) {
 	})
 }
 
-// An answer is bounded, and so is the number of questions under way.
+// The length of an answer is bounded, and so is the number of calls under way.
 func TestAskIsBounded(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		d := s.desk(`[64,1,{},"com.x"]`, `["`+strings.Repeat("x", maxAnswer)+`"]`, ``)
@@ -191,7 +191,7 @@ func TestAskIsBounded(t *testing.T) {
 	})
 }
 
-// The router is no member of the realm when it asks.
+// The router's own calls are not members of the realm.
 func TestAskerIsNoMember(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		p := s.join(hello)

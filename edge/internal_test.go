@@ -9,40 +9,40 @@ import (
 
 const notAuthorized = `"wamp.error.not_authorized",["*"]]`
 
-// A part of the router is no target: whatever it stands for, others rely on it.
+// An internal session cannot be killed or revoked, because others rely on it.
 func TestInternalSessionsAreNoTargets(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
-		link := s.linkAs(memory.Options{Authid: "link", Role: "all", Realm: "realm1"}, hello)
-		link.say(`[32,1,{"match":"prefix"},"com."]`)
-		link.hear(`[33,1,"$s"]`)
-		link.say(`[64,2,{},"com.p"]`)
-		link.hear(`[65,2,"$r"]`)
+		part := s.internalAs(memory.Options{Authid: "part", Role: "all", Realm: "realm1"}, hello)
+		part.say(`[32,1,{"match":"prefix"},"com."]`)
+		part.hear(`[33,1,"$s"]`)
+		part.say(`[64,2,{},"com.p"]`)
+		part.hear(`[65,2,"$r"]`)
 		p := s.join(hello)
 		p.say(`[48,1,{},"wamp.registration.list_callees",["$r"]]`)
-		p.hear(`[50,1,{},[["$link"]]]`)
+		p.hear(`[50,1,{},[["$part"]]]`)
 		for i, call := range []string{
-			`"wamp.session.kill",["$link"]`, `"wamp.subscription.remove_subscriber",["$s","$link"]`, `"wamp.registration.remove_callee",["$r","$link"]`,
+			`"wamp.session.kill",["$part"]`, `"wamp.subscription.remove_subscriber",["$s","$part"]`, `"wamp.registration.remove_callee",["$r","$part"]`,
 		} {
 			p.say(fmt.Sprintf(`[48,%d,{},%s]`, i+2, call))
 			p.hear(fmt.Sprintf(`[8,48,%d,{},%s`, i+2, notAuthorized))
 		}
 		for i, c := range []struct{ call, answer string }{
-			{`"wamp.session.kill_all"`, `[0]`}, {`"wamp.session.kill_by_authrole",["all"]`, `[0]`}, {`"wamp.session.kill_by_authid",["link"]`, `[[]]`},
+			{`"wamp.session.kill_all"`, `[0]`}, {`"wamp.session.kill_by_authrole",["all"]`, `[0]`}, {`"wamp.session.kill_by_authid",["part"]`, `[[]]`},
 			{`"wamp.session.count"`, `[1]`},
 		} {
 			p.say(fmt.Sprintf(`[48,%d,{},%s]`, i+5, c.call))
 			p.hear(fmt.Sprintf(`[50,%d,{},%s]`, i+5, c.answer))
 		}
 		p.say(`[16,9,{},"com.t"]`)
-		link.hear(`[36,"$s","*","*"]`)
-		link.silent()
+		part.hear(`[36,"$s","*","*"]`)
+		part.silent()
 	})
 }
 
-// What is the router's own, nobody else offers or tells, whatever the role allows.
+// Only internal sessions register and publish the router's own URIs, whatever the role allows.
 func TestRouterOwnURIs(t *testing.T) {
 	tell(t, Options{Reports: []string{"runnel.report"}}, RealmOptions{}, func(s *story) {
-		p, link := s.join(hello), s.link(hello)
+		p, part := s.join(hello), s.internal(hello)
 		for _, of := range []struct{ match, uri string }{
 			{"exact", "runnel.queue.drop"}, {"prefix", "runnel."}, {"prefix", "runnel"}, {"prefix", "r"}, {"prefix", ""},
 			{"prefix", "runnel.x"}, {"wildcard", "runnel..drop"},
@@ -50,8 +50,8 @@ func TestRouterOwnURIs(t *testing.T) {
 			register := fmt.Sprintf(`[64,1,{"match":%q},%q]`, of.match, of.uri)
 			p.say(register)
 			p.hear(`[8,64,1,{},` + notAuthorized)
-			link.say(register)
-			link.hear(`[65,1,"*"]`)
+			part.say(register)
+			part.hear(`[65,1,"*"]`)
 		}
 		for _, of := range []struct{ match, uri string }{
 			{"exact", "runnel"}, {"exact", "runnels.a"}, {"prefix", "runnel_"}, {"prefix", "com."}, {"wildcard", "com..drop"}, {"wildcard", ""}, {"wildcard", ".queue.retry"}, {"wildcard", ".."},
@@ -73,22 +73,22 @@ func TestRouterOwnURIs(t *testing.T) {
 		p.say(`[16,6,{"acknowledge":true},"runnel.report"]`)
 		p.hear(`[17,6,"*"]`)
 		watcher.hear(`[36,"$s","*","*"]`)
-		link.say(`[16,2,{},"runnel.serial.on_state.x"]`)
+		part.say(`[16,2,{},"runnel.serial.on_state.x"]`)
 		watcher.hear(`[36,"$s","*","*"]`)
 	})
 }
 
-// Strangers that take all places do not keep a part of the router out.
+// Internal sessions join even if other sessions have reached the limit.
 func TestInternalSessionsAlwaysJoin(t *testing.T) {
 	tell(t, Options{MaxSessions: 1}, RealmOptions{}, func(s *story) {
 		s.join(hello)
 		p := s.connect(memory.Options{})
 		p.hear(`[3,"*","wamp.error.unavailable"]`)
-		s.link(hello).say(`[6,{},"wamp.close.normal"]`)
+		s.internal(hello).say(`[6,{},"wamp.close.normal"]`)
 	})
 }
 
-// A role that may forward is another router: it tells what its own node does.
+// A role that may forward is another router: it publishes the state of its own node.
 func TestForwardersTellOfTheirNode(t *testing.T) {
 	tell(t, Options{}, forwarding(), func(s *story) {
 		gateway := s.gateway("gw-1")

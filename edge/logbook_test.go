@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// However often peers come and go, the log has a bounded number of lines about it, and the numbers add up.
+// However often peers join and leave, the number of log lines is bounded, and the counts are complete.
 func TestLogbook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text bytes.Buffer

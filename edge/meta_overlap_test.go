@@ -34,7 +34,7 @@ func TestListsOfWhatOverlaps(t *testing.T) {
 	})
 }
 
-// What a call costs does not grow with the product of its patterns and the realm's subscriptions.
+// The cost of a call does not grow with the product of its patterns and the realm's subscriptions.
 func TestOverlapsAreBounded(t *testing.T) {
 	wanted := make([]wamp.Pattern, 0, maxOverlaps)
 	for i := range maxOverlaps {

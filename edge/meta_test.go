@@ -168,7 +168,7 @@ func TestRegistrationMetaAPI(t *testing.T) {
 	})
 }
 
-// Nothing under wamp. is there for a role that has no right to it, by whatever pattern.
+// A role without the permission gets nothing under wamp., by whatever pattern.
 func TestMetaAPIIsAuthorized(t *testing.T) {
 	realm := openRealm()
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{
@@ -228,7 +228,7 @@ func TestTestaments(t *testing.T) {
 	})
 }
 
-// heardFailure takes an ERROR for CALL 1, with or without a sentence.
+// heardFailure expects an ERROR for CALL 1, with or without a message.
 func heardFailure(p *peer, failure string) {
 	p.Helper()
 	if failure == "invalid_argument" {

@@ -10,7 +10,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// After GOODBYE the connection may have another session, which is a new one in every respect.
+// After GOODBYE another session may begin on the connection. It is new in every respect.
 func TestAnotherSession(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		realm := guarded(t, "all")
@@ -84,7 +84,7 @@ func TestManySessionsInOneBatch(t *testing.T) {
 	})
 }
 
-// What is no HELLO is not answered after GOODBYE, and too long a HELLO is no way around the bound on strangers.
+// After GOODBYE only HELLO is answered, and its length is bounded as before.
 func TestAfterGoodbye(t *testing.T) {
 	for _, say := range []string{`[16,1,{},"com.a"]`, `[6,{},"wamp.close.normal"]`, `[1]`, `[]`} {
 		tell(t, Options{}, RealmOptions{}, func(s *story) {
@@ -120,7 +120,7 @@ func TestKilledSessionIsTheLast(t *testing.T) {
 	})
 }
 
-// A kill that comes when the peer has said GOODBYE concerns nobody any more, above all not the next session.
+// A kill after the peer's GOODBYE has no effect, least of all on the next session.
 func TestKillIsLate(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		p := s.join(hello)

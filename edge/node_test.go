@@ -9,12 +9,12 @@ import (
 	"runnel/transport/memory"
 )
 
-// asNode is HELLO of a link.
+// asNode is the HELLO of a session that belongs to a node.
 func asNode(id, boot, installation string) string {
 	return fmt.Sprintf(`[1,"realm1",{"roles":{"publisher":{}},"_node":{"id":%q,"name":%[1]q,"boot":%q,"installation":%q}}]`, id, boot, installation)
 }
 
-// asking joins a peer of a role and says HELLO; what it hears is up to the caller.
+// asking joins a peer of a role and says HELLO; the caller checks the answer.
 func (s *story) asking(role, hello string) *peer {
 	s.Helper()
 	p := s.deaf(memory.Options{Authid: "gw", Role: role, Realm: "realm1", Name: "here"})
@@ -47,7 +47,7 @@ func TestDuplicateNodes(t *testing.T) {
 			s.Errorf("%+v", list)
 		}
 
-		// What is above: one that is there gets GOODBYE, one that comes is refused; where the links make a ring, it is itself.
+		// Nodes above: a connected session gets GOODBYE, and a new one is refused. In a ring, the node is the same one.
 		above := s.router.Above("realm1", "up")
 		above([]wamp.Node{{ID: "site", Boot: "s", Installation: "ss"}, {ID: "y", Boot: "old", Installation: "yy"}, {ID: "gw", Boot: "g", Installation: "gg"}})
 		first.hear(`[6,"*","runnel.error.duplicate_node"]`)
@@ -59,7 +59,7 @@ func TestDuplicateNodes(t *testing.T) {
 	})
 }
 
-func TestOnlyLinksHearOfNodes(t *testing.T) {
+func TestOnlyNodesGetNodes(t *testing.T) {
 	tell(t, Options{Identity: wamp.Node{ID: "centre", Boot: "c"}}, forwarding(), func(s *story) {
 		s.router.Above("realm1", "up")([]wamp.Node{{ID: "above", Boot: "a"}})
 		m := s.router.realm([]byte("realm1"))

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 )
 
-// sends is a PUBLISH that has an origin.
+// sends is a PUBLISH with an origin.
 func sends(request int, node string, epoch, sequence int) string {
 	return fmt.Sprintf(`[16,%d,{"acknowledge":true,"_origin":["%s",%d,%d]},"com.t",["%s %d %d"]]`, request, node, epoch, sequence, node, epoch, sequence)
 }
@@ -42,7 +42,7 @@ func TestOnceOnly(t *testing.T) {
 		send(gateway, "a", 1, 5, false)
 		send(s.gateway("gw-1"), "a", 1, 9, false) // in another session
 
-		// Without an acknowledgement, or from one who may not forward, an origin is nothing.
+		// Without acknowledge, or from a session that may not forward, an origin is ignored.
 		for range 2 {
 			gateway.say(`[16,99,{"_origin":["a",1,1]},"com.t"]`)
 			watcher.hear(`[36,"$s","*",{}]`)
@@ -90,7 +90,7 @@ func TestOnceOnlyOverARestart(t *testing.T) {
 	}
 }
 
-// PUBLISHED comes when it is on record, also for a router that is killed: what is there at that moment is another's start.
+// PUBLISHED is sent after the record is written, so it survives a kill: another router starts with a copy of the files.
 func TestOnceOnlyIsOnRecordBeforePublished(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()
@@ -120,7 +120,7 @@ func TestOnceOnlyIsOnRecordBeforePublished(t *testing.T) {
 	})
 }
 
-// A disk that can't be written to holds nobody up, is told of in the status, and is written to when it works again.
+// A disk that cannot be written holds up no publication, is reported in the status, and is written when it works again.
 func TestOnceOnlyWithoutADisk(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()
@@ -159,47 +159,47 @@ func TestOnceOnlyWithoutADisk(t *testing.T) {
 	})
 }
 
-// What has failed may come again; what is under way is answered where it was asked for last.
+// A failed publication may come again. One that is under way is answered to the session that sent it last.
 func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 	realm := forwarding()
 	realm.State = t.TempDir()
 	tell(t, Options{}, realm, func(s *story) {
 		gateway := s.gateway("gw-1")
-		link := s.link(hello)
-		link.say(asking)
-		link.hear(`[33,1,"$s"]`)
+		part := s.internal(hello)
+		part.say(asking)
+		part.hear(`[33,1,"$s"]`)
 		gateway.say(sends(1, "a", 1, 1))
-		link.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
+		part.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
 
 		again := s.gateway("gw-1")
 		again.say(sends(5, "a", 1, 1))
 		gateway.hear(`[8,16,1,{},"wamp.error.unavailable",["the publication was sent again"]]`)
-		link.silent()
+		part.silent()
 		gateway.conn.Close()
-		link.say(`[8,36,"$p",{},"com.error.full"]`)
+		part.say(`[8,36,"$p",{},"com.error.full"]`)
 		again.hear(`[8,16,5,{},"com.error.full"]`)
 
 		again.say(sends(6, "a", 1, 1)) // routed again, for it has failed
-		link.hear(`[36,"$s","$q",{"_confirm":true},"*"]`)
-		again.conn.Close() // nobody asks; and then somebody does
+		part.hear(`[36,"$s","$q",{"_confirm":true},"*"]`)
+		again.conn.Close() // first no session asks for the outcome, then one does
 		synctest.Wait()
 		last := s.gateway("gw-1")
 		last.say(sends(7, "a", 1, 1))
 		last.silent()
-		link.say(`[337,"$q"]`)
+		part.say(`[337,"$q"]`)
 		last.hear(`[17,7,"$q"]`)
 		last.say(sends(8, "a", 1, 1))
 		last.hear(`[17,8,"*"]`)
-		link.silent()
+		part.silent()
 
 		last.say(sends(9, "a", 1, 2))
-		link.hear(`[36,"$s","$r",{"_confirm":true},"*"]`)
+		part.hear(`[36,"$s","$r",{"_confirm":true},"*"]`)
 		last.conn.Close()
 		synctest.Wait()
-		link.say(`[337,"$r"]`) // nobody hears of it, but it is routed
+		part.say(`[337,"$r"]`) // no session gets the answer, but the event is routed
 		synctest.Wait()
 		s.nothingWithheld()
 		s.gateway("gw-1").say(sends(1, "a", 1, 2))
-		link.silent()
+		part.silent()
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// anonymousGateway joins a peer that proves nothing, in a role that may forward.
+// anonymousGateway joins an anonymous peer in a role that may forward.
 func (s *story) anonymousGateway() *peer {
 	s.Helper()
 	p := s.deaf(memory.Options{})
@@ -24,7 +24,7 @@ func forwardingAnonymous() RealmOptions {
 	return RealmOptions{Name: "realm1", Anonymous: "gateway", Roles: []*auth.Role{auth.NewRole("gateway", all).WithForward()}}
 }
 
-// An anonymous authid is another one after each reconnect, and across a restart; the numbering is not.
+// An anonymous authid differs after each reconnect and restart. The numbering stays the same.
 func TestOnceOnlyForAnonymousNodes(t *testing.T) {
 	realm := forwardingAnonymous()
 	realm.State = t.TempDir()
@@ -47,7 +47,7 @@ func TestOnceOnlyForAnonymousNodes(t *testing.T) {
 	}
 }
 
-// One client with any number of numberings has the realm forget its own.
+// A client with many numberings displaces only its own.
 func TestOneClientDisplacesNoOtherOrigins(t *testing.T) {
 	for _, realm := range []RealmOptions{forwarding(), forwardingAnonymous()} {
 		tell(t, Options{}, realm, func(s *story) {

@@ -61,7 +61,7 @@ func TestRetainedExpires(t *testing.T) {
 	})
 }
 
-// A subscriber gets the latest event that it would have had when it was published.
+// A subscriber gets the latest event that it would have received when it was published.
 func TestRetainedRights(t *testing.T) {
 	realm := openRealm()
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", []auth.Permission{
@@ -92,7 +92,7 @@ func TestRetainedRights(t *testing.T) {
 		pub.say(`[32,1,{"get_retained":true},"com.a"]`) // exclude_me holds for the publisher
 		pub.hear(`[33,1,"*"]`)
 		pub.silent()
-		for i := range 24 { // what is restricted is kept in small number; what is for all stays
+		for i := range 24 { // few restricted events are kept, and the event for all stays
 			pub.say(fmt.Sprintf(`[16,5,{"retain":true,"eligible":[]},"com.a",[%d]]`, i))
 		}
 		p := s.join(hello)
@@ -117,7 +117,7 @@ func TestRetentionIsBounded(t *testing.T) {
 	})
 }
 
-// However much is kept, a subscriber that does not read makes the router hold no more of it than of other events.
+// However many events are retained, a subscriber that does not read holds no more of them in memory than of other events.
 func TestRetainedEventsWaitForTheSubscriber(t *testing.T) {
 	tell(t, Options{OutboxBytes: 8 << 10}, RealmOptions{}, func(s *story) {
 		const topics, octets = 200, 1000
@@ -142,7 +142,7 @@ func TestRetainedEventsWaitForTheSubscriber(t *testing.T) {
 			t.Fatal("the realm waits for the peer")
 		}
 		r.mu.Unlock()
-		// One that reads gets all of them, in order.
+		// A subscriber that reads gets all of them, in order.
 		p := s.join(hello)
 		p.say(`[32,1,{"match":"prefix","get_retained":true},"com."]`)
 		p.hear(`[33,1,"$s"]`)

@@ -52,14 +52,14 @@ func (s *story) crash(realm RealmOptions) {
 	s.restart(Options{}, realm)
 }
 
-// kept is the realm of these stories.
+// keptRealm is the realm of these stories.
 func keptRealm(t *testing.T, rules ...HistoryRule) RealmOptions {
 	realm := withHistory(rules...)
 	realm.State = filepath.Join(t.TempDir(), "state")
 	return realm
 }
 
-// retains subscribes with get_retained and compares the first arguments of what comes, by topic.
+// retains subscribes with get_retained and compares the first arguments of the events, by topic.
 func (p *peer) retains(want ...string) {
 	p.Helper()
 	p.say(`[32,80,{"match":"prefix","get_retained":true},"com."]`)
@@ -127,8 +127,8 @@ func TestStateOfRetainedEvents(t *testing.T) {
 		pub.publish(`"retain":true`, "com.cleared", "x")
 		pub.publish(`"retain":true,"_ttl":60000`, "com.expires", "x")
 		pub.publish(`"retain":true,"_ttl":60000`, "com.replaced", "for a minute")
-		pub.publish(`"retain":true,"eligible":[1,2]`, "com.sessions", "x") // after a restart these are nobody
-		pub.publish(`"retain":true,"exclude":[1,2]`, "com.sessions2", "x") // or somebody else
+		pub.publish(`"retain":true,"eligible":[1,2]`, "com.sessions", "x") // after a restart the ids belong to no session
+		pub.publish(`"retain":true,"exclude":[1,2]`, "com.sessions2", "x") // or to another one
 		pub.publish(`"retain":true`, "com.sessions3", "for all")
 		pub.publish(`"retain":true,"exclude":[1]`, "com.sessions3", "x")
 		time.Sleep(3 * time.Second)
@@ -170,8 +170,8 @@ func TestStateAfterCrash(t *testing.T) {
 	})
 }
 
-// What damage does to the logs is package journal's affair. Here: the rest is there, all works on, and the next time there
-// is no damage any more.
+// Package journal tests damaged logs. Here the intact part is restored, all continues to work, and at the next start there
+// is no damage left.
 func TestDamagedState(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func([]byte) []byte
@@ -291,7 +291,7 @@ func files(t *testing.T, dir string) (list []string) {
 	return list
 }
 
-// Without a disk the realm works all the same, in memory.
+// Without a disk the realm works in memory.
 func TestStateWithoutDisk(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -308,7 +308,7 @@ func TestStateWithoutDisk(t *testing.T) {
 	})
 }
 
-// A disk that takes nothing is tried less and less often, with a line for each time; when it works, all is written.
+// A disk that fails is retried with growing delays, and each failure is logged. When it works again, all is written.
 func TestStateWithoutRoom(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.a"})
 	parent := filepath.Dir(realm.State)
@@ -351,7 +351,7 @@ func (c counting) Handle(context.Context, slog.Record) error    { c.n.Add(1); re
 func (c counting) WithAttrs([]slog.Attr) slog.Handler           { return c }
 func (c counting) WithGroup(string) slog.Handler                { return c }
 
-// However often events are replaced, the disk holds little more than those that count.
+// However often events are replaced, the disk holds little more than the present ones.
 func TestStateIsBounded(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.h", Events: 20})
 	tell(t, Options{}, realm, func(s *story) {
@@ -384,7 +384,7 @@ func TestStateIsBounded(t *testing.T) {
 	})
 }
 
-// What a write that failed, or a rewrite that was cut short, has left in the log twice is there once.
+// Records that a failed write or an interrupted rewrite has left twice are restored once.
 func TestStateTwice(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.a"})
 	tell(t, Options{}, realm, func(s *story) {
@@ -438,7 +438,7 @@ func TestManyTopicsAtOnce(t *testing.T) {
 	})
 }
 
-// Other bounds and other rules than before the restart hold at once.
+// Bounds and rules that differ from those before the restart take effect at once.
 func TestStateUnderOtherRules(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.a"}, HistoryRule{URI: "com.b"})
 	tell(t, Options{}, realm, func(s *story) {

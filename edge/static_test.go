@@ -12,7 +12,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// seen is what a stranger sees of an authentication that fails, without what is random.
+// seen is what an unknown peer sees of an authentication that fails, without the random parts.
 func (s *story) seen(hello, answer, authid string) (what string) {
 	s.Helper()
 	start := time.Now()
@@ -41,7 +41,7 @@ func (s *story) seen(hello, answer, authid string) (what string) {
 }
 
 // TestStrangersLookLikePrincipals: where an authenticator decides, too, static principals are challenged and refused in the
-// same words and after the same time as those who are not there, whatever the authenticator does.
+// same form and after the same time as unknown peers, whatever the authenticator does.
 func TestStrangersLookLikePrincipals(t *testing.T) {
 	scram, err := auth.NewSCRAM("secret", "pbkdf2", 5000, 0)
 	if err != nil {

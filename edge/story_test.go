@@ -128,10 +128,10 @@ func (s *story) joinAs(opts memory.Options, hello string) *peer {
 	return p
 }
 
-// link joins a peer that is a part of the router's process.
-func (s *story) link(hello string) *peer { return s.linkAs(memory.Options{}, hello) }
+// internal joins a peer that is a part of the router's process.
+func (s *story) internal(hello string) *peer { return s.internalAs(memory.Options{}, hello) }
 
-func (s *story) linkAs(opts memory.Options, hello string) *peer {
+func (s *story) internalAs(opts memory.Options, hello string) *peer {
 	s.Helper()
 	p := s.serve(memory.Internal(opts))
 	p.listen()
