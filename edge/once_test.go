@@ -36,9 +36,9 @@ func TestOnceOnly(t *testing.T) {
 		send(gateway, "a", 1, 2, false)
 		send(gateway, "a", 2, 1, true) // another epoch
 		send(gateway, "b", 1, 1, true) // another node
-		send(other, "a", 1, 1, true)   // of another name
+		send(other, "a", 1, 1, true)   // another authid
 		send(gateway, "a", 1, 9, true) // a gap
-		send(gateway, "a", 1, 5, true) // that is filled
+		send(gateway, "a", 1, 5, true) // the gap is filled
 		send(gateway, "a", 1, 5, false)
 		send(s.gateway("gw-1"), "a", 1, 9, false) // in another session
 
@@ -77,7 +77,7 @@ func TestOnceOnlyOverARestart(t *testing.T) {
 				}
 			}
 			watcher.silent()
-			gateway.say(sends(77, fmt.Sprint("node ", life), 1, 1000)) // a gap over a restart
+			gateway.say(sends(77, fmt.Sprint("node ", life), 1, 1000)) // a gap across a restart
 			gateway.hear(`[17,77,"*"]`)
 			watcher.hear(`[36,"$s","*",{},"*"]`)
 			if life > 0 {
@@ -127,7 +127,7 @@ func TestOnceOnlyWithoutADisk(t *testing.T) {
 	origins := filepath.Join(realm.State, "origins")
 	tell(t, Options{}, realm, func(s *story) {
 		gateway := s.gateway("gw-1")
-		if err := os.WriteFile(origins, nil, 0o600); err != nil { // where the directory should be made
+		if err := os.WriteFile(origins, nil, 0o600); err != nil { // in place of the directory
 			s.Fatal(err)
 		}
 		for sequence := range 2 {
@@ -155,7 +155,7 @@ func TestOnceOnlyWithoutADisk(t *testing.T) {
 			gateway.say(sends(sequence+1, "a", 1, sequence+1))
 			gateway.hear(fmt.Sprintf(`[17,%d,"*"]`, sequence+1))
 		}
-		watcher.silent() // all three are on record
+		watcher.silent() // all three are recorded
 	})
 }
 

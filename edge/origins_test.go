@@ -64,7 +64,7 @@ func TestOneClientDisplacesNoOtherOrigins(t *testing.T) {
 			}
 			away.conn.Close()
 			flood := join("gw-3")
-			for i := range 8300 { // many more than one session may keep
+			for i := range 8300 { // more than one session may keep
 				flood.say(sends(i+1, fmt.Sprint("flood", i), 1, 1))
 				flood.hear(`[17,"*","*"]`)
 			}

@@ -13,7 +13,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// flood makes n publications of about 130 octets, numbered, in batches of 100.
+// flood publishes n numbered events of about 130 bytes, in batches of 100.
 func flood(pub *peer, topic string, n int) {
 	var batch []string
 	for i := range n {
@@ -25,7 +25,7 @@ func flood(pub *peer, topic string, n int) {
 	}
 }
 
-// mute joins and subscribes, and then does not read.
+// mute joins and subscribes, and then stops reading.
 func mute(s *story, topic string) *peer {
 	p := s.deaf(memory.Options{Buffer: 4096})
 	p.say(hello)
@@ -34,7 +34,8 @@ func mute(s *story, topic string) *peer {
 	return p
 }
 
-// catchUp reads what waits for a deaf peer and returns how many EVENTs it was, and the last one's first argument.
+// catchUp reads everything that waits for a deaf peer. It returns the number of EVENTs and the first argument of the
+// last one.
 func (p *peer) catchUp() (events int, last string) {
 	if p.heard == nil {
 		p.listen()
@@ -58,8 +59,8 @@ func (p *peer) out() *outbox {
 	return nil
 }
 
-// A subscriber that stops reading costs the others one bounded wait; it loses its oldest events, counted, and what it
-// gets is whole messages in order.
+// A subscriber that stops reading delays the others by one bounded wait. Its oldest events are dropped and counted. It
+// receives complete messages in order.
 func TestSlowSubscriber(t *testing.T) {
 	tell(t, Options{OutboxBytes: 16 << 10}, RealmOptions{}, func(s *story) {
 		slow := mute(s, "com.a")
@@ -94,14 +95,14 @@ func TestSlowSubscriber(t *testing.T) {
 		if drops := s.router.Status().Drops; drops != out.dropped.Load() {
 			t.Errorf("%d drops are reported, %d were", drops, out.dropped.Load())
 		}
-		pub.say(`[16,9999,{},"com.a",["again"]]`) // it is as good as any other now
+		pub.say(`[16,9999,{},"com.a",["again"]]`) // after it has caught up, it is treated like any other peer
 		if got, last := slow.catchUp(); got != 1 || last != "again" {
 			t.Errorf("after catching up the peer got %d events, %s", got, last)
 		}
 	})
 }
 
-// A peer that stalls again and again costs the others less each time, until it has behaved for long.
+// A peer that stalls again and again delays the others less each time, until it has read for a long time.
 func TestPatienceShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
@@ -132,7 +133,7 @@ func TestPatienceShrinks(t *testing.T) {
 	})
 }
 
-// A peer that takes no replies is cut, and only that one.
+// A peer that does not read its replies is disconnected, and only that one.
 func TestRepliesAreNotDropped(t *testing.T) {
 	tell(t, Options{OutboxBytes: 4 << 10}, RealmOptions{}, func(s *story) {
 		rude := s.deaf(memory.Options{Buffer: 1024})
@@ -161,7 +162,7 @@ func TestRepliesAreNotDropped(t *testing.T) {
 	})
 }
 
-// A callee that does not read its invocations is not cut for it; its callers are told.
+// A callee that does not read its invocations is not disconnected. Its callers get errors.
 func TestCongestedCallee(t *testing.T) {
 	tell(t, Options{OutboxBytes: 4 << 10}, RealmOptions{}, func(s *story) {
 		callee := s.deaf(memory.Options{Buffer: 1024})
@@ -207,7 +208,7 @@ func TestMessageTooLongForTheReceiver(t *testing.T) {
 	})
 }
 
-// A device that takes short messages only gets a WELCOME that it can take, or hears that there is none.
+// A device that accepts only short messages gets a WELCOME within its limit, or an error.
 func TestWelcomeForShortMessages(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		short := s.limited(memory.Options{}, 512)
@@ -223,7 +224,7 @@ func TestWelcomeForShortMessages(t *testing.T) {
 	})
 }
 
-// What may not be dropped is looked at once, not again for each event that finds no room.
+// Messages that may not be dropped are inspected once, and not again for each event that finds no room.
 func TestDropEventsGoesOn(t *testing.T) {
 	s := &session{}
 	ours, theirs := memory.Pipe(memory.Options{Serializer: wamp.JSON})

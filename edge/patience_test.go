@@ -10,13 +10,13 @@ import (
 	"runnel/test/say"
 )
 
-// Many slow subscribers cost a publisher one wait together, and those that come after them next to nothing.
+// Many slow subscribers together delay a publisher by one wait, and later ones hardly delay it.
 func TestManySlowSubscribers(t *testing.T) {
 	tell(t, Options{OutboxBytes: 16 << 10}, RealmOptions{}, func(s *story) {
 		quick, pub := s.join(hello), s.join(hello)
 		quick.say(`[32,1,{},"com.a"]`)
 		quick.hear(`[33,1,"$sub"]`)
-		const n = 1000 // events of 130 octets, so each slow outbox overflows
+		const n = 1000 // of 130 bytes, so that each slow outbox overflows
 		start := time.Now()
 		for round := range 5 {
 			for range 60 {
@@ -44,7 +44,7 @@ func TestManySlowSubscribers(t *testing.T) {
 	})
 }
 
-// A peer that takes what it is sent while it is waited for costs no patience: a publisher may be held up by it for ever.
+// A peer that reads during the wait costs no patience: it may slow down a publisher for ever.
 func TestBackPressureCostsNoPatience(t *testing.T) {
 	tell(t, Options{OutboxBytes: 16 << 10}, RealmOptions{}, func(s *story) {
 		slow, pub := mute(s, "com.a"), s.join(hello)
@@ -63,7 +63,7 @@ func TestBackPressureCostsNoPatience(t *testing.T) {
 	})
 }
 
-// hears reads one message of a deaf peer, which must contain text.
+// hears reads one message of a deaf peer. It must contain text.
 func (p *peer) hears(text string) {
 	p.Helper()
 	data, _, err := p.conn.ReadMessage()
@@ -82,7 +82,7 @@ func TestPatienceComesBack(t *testing.T) {
 			t.Fatalf("at first there is %v", got)
 		}
 		p.spend(maxPatience)
-		p.spend(maxPatience) // by another publisher at the same time
+		p.spend(maxPatience) // by a concurrent publisher
 		if got := p.left(); got != 0 {
 			t.Fatalf("%v is left of it", got)
 		}

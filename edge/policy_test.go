@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// TestListenersAnonymousRole: a listener may give anonymous sessions another role than the realm does, if the realm has it.
+// TestListenersAnonymousRole: a listener may give anonymous sessions another role than the realm, if the realm has it.
 func TestListenersAnonymousRole(t *testing.T) {
 	local, operator := auth.NewRole("local", nil), auth.NewRole("operator", nil)
 	both := RealmOptions{Name: "realm1", Anonymous: "local", Roles: []*auth.Role{local, operator}}

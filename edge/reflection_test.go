@@ -76,7 +76,7 @@ func TestDescriptionsAreBounded(t *testing.T) {
 		q.hear(`[8,48,1,{},"wamp.error.unavailable","*"]`)
 		define(q, "com.more", 10)
 		q.hear(`[50,1,{}]`)
-		define(p, "com.0", each) // in the place of the one before
+		define(p, "com.0", each) // replaces the one before
 		p.hear(`[50,1,{}]`)
 		p.say(`[48,1,{},"wamp.reflect.define",["com.0",null]]`)
 		p.hear(`[50,1,{}]`)

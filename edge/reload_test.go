@@ -10,7 +10,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// ruled is a realm whose role "guest" has the permissions, beside "all", which is that of anonymous sessions.
+// ruled is a realm with the permissions for role "guest". Anonymous sessions have role "all".
 func ruled(permissions ...auth.Permission) RealmOptions {
 	realm := openRealm()
 	realm.Roles = append(realm.Roles, auth.NewRole("guest", permissions))
@@ -64,7 +64,7 @@ func TestUpdateRevokes(t *testing.T) {
 	})
 }
 
-// A pattern that is allowed in part stays, without the topics that are not.
+// A pattern that is allowed in part stays, without the topics that are not allowed.
 func TestUpdateGuardsPatterns(t *testing.T) {
 	prefix := auth.Permission{URI: "com.", Match: wamp.Prefix, Allow: auth.Everything}
 	tell(t, Options{}, ruled(prefix), func(s *story) {
@@ -74,7 +74,7 @@ func TestUpdateGuardsPatterns(t *testing.T) {
 		p.say(`[64,2,{"match":"prefix"},"com.y."]`)
 		p.hear(`[65,2,"$reg"]`)
 		s.update(ruled(prefix, auth.Permission{URI: "com.x.secret"}, auth.Permission{URI: "com.y.secret"}))
-		p.hear(`[67,0,{"registration":"$reg","reason":"no longer permitted"}]`) // a pattern is offered whole or not at all
+		p.hear(`[67,0,{"registration":"$reg","reason":"no longer permitted"}]`) // a pattern is registered as a whole or not at all
 		pub.say(`[16,1,{},"com.x.secret"]`)
 		p.silent()
 		pub.say(`[16,2,{},"com.x.open"]`)
@@ -132,7 +132,7 @@ func TestUpdateEndsSessions(t *testing.T) {
 	})
 }
 
-// Who takes no notice of GOODBYE hears nothing more, and is cut.
+// A peer that ignores GOODBYE receives nothing more, and is disconnected.
 func TestUpdateExpels(t *testing.T) {
 	tell(t, Options{}, ruled(auth.Permission{Match: wamp.Prefix, Allow: auth.Everything}), func(s *story) {
 		p, pub := s.guest(), s.join(hello)
@@ -164,7 +164,7 @@ func TestUpdateRefused(t *testing.T) {
 	})
 }
 
-// A policy that comes while a session joins counts for it.
+// A policy that changes while a session joins applies to that session.
 func TestUpdateWhileJoining(t *testing.T) {
 	realm := ruled()
 	who, err := auth.NewPrincipals([]auth.Principal{{Authid: "joe", Role: "guest", Ticket: "x"}})
@@ -195,7 +195,7 @@ func TestUpdateWhileJoining(t *testing.T) {
 	})
 }
 
-// What an authorizer has allowed stays while it is the same.
+// What an authorizer has allowed stays as long as the authorizer is the same.
 func TestUpdateAndAuthorizers(t *testing.T) {
 	with := func(procedure string, permissions ...auth.Permission) RealmOptions {
 		realm := openRealm()
@@ -278,7 +278,7 @@ func TestEnd(t *testing.T) {
 	})
 }
 
-// Who asks while the policy changes is judged by the new one.
+// Requests that are checked while the policy changes are decided by the new policy.
 func TestUpdateWhileAsking(t *testing.T) {
 	for message, refused := range map[string]string{
 		`[32,1,{},"com.a"]`: `[8,32,1,{},"wamp.error.not_authorized"]`,
@@ -316,7 +316,7 @@ func TestUpdateLimits(t *testing.T) {
 		p.hear(`[68,1,"$p",{}]`)
 		p.say(`[48,6,{},"com.p"]`)
 		p.hear(`[8,48,6,{},"wamp.error.unavailable","*"]`)
-		p.say(`[16,7,{"retain":true},"com.kept",["x"]]`) // there is no room
+		p.say(`[16,7,{"retain":true},"com.kept",["x"]]`) // no room
 
 		s.router.Update(Options{MaxSubscriptions: 2, MaxRegistrations: 2, MaxCalls: 2, MaxSessions: 2})
 		s.join(hello)
@@ -330,7 +330,7 @@ func TestUpdateLimits(t *testing.T) {
 		p.say(`[16,11,{"acknowledge":true,"retain":true,"exclude_me":false},"com.kept",["x"]]`)
 		p.hear(`[36,"$s","$kept",{},["x"]]`, `[17,11,"$kept"]`)
 
-		// What is beyond lower limits stays, and there is no more.
+		// Whatever exceeds the lower limits stays; nothing can be added.
 		s.router.Update(Options{MaxSubscriptions: 1, MaxRegistrations: 1, MaxCalls: 1, MaxRetained: 1, MaxSessions: 1})
 		p.say(`[32,12,{"get_retained":true},"com.kept"]`)
 		p.hear(`[33,12,"$s"]`, `[36,"$s","$kept","*",["x"]]`)
@@ -380,10 +380,10 @@ func TestUpdateHistory(t *testing.T) {
 				p.hear(`[33,4,"$sub"]`)
 				p.past(`{}`, "1", "2", "3")
 
-				// Other bounds, and one more.
+				// Other limits, and one rule more.
 				realm.History = []HistoryRule{one, two}
 				s.update(realm)
-				time.Sleep(2 * stateDelay) // so that it is known what gets to the disk
+				time.Sleep(2 * stateDelay) // so that the state on disk is known
 				p.past(`{}`, "2", "3")
 				p.say(`[16,5,{"acknowledge":true,"exclude_me":false},"com.a",["4"]]`)
 				p.hear(`[36,"$sub","*",{"topic":"com.a"},["4"]]`, `[17,5,"*"]`)
@@ -392,7 +392,7 @@ func TestUpdateHistory(t *testing.T) {
 				p.findsHistory("sub", "com.a", wamp.Exact)
 				p.past(`{}`, "4")
 
-				// The first is no more; who has subscribed does not notice.
+				// The first history is removed. Its subscribers do not notice.
 				realm.History = []HistoryRule{two}
 				s.update(realm)
 				p.say(`[16,6,{"acknowledge":true,"exclude_me":false},"com.a",["5"]]`)
@@ -402,7 +402,7 @@ func TestUpdateHistory(t *testing.T) {
 				p.findsHistory("sub", "com.", wamp.Prefix)
 				p.past(`{}`)
 
-				// It comes again: from disk, or anew.
+				// It is added again: from disk, or empty.
 				realm.History = []HistoryRule{comRule, two}
 				s.update(realm)
 				if kept {
@@ -413,7 +413,7 @@ func TestUpdateHistory(t *testing.T) {
 				p.say(`[16,7,{"acknowledge":true},"com.a",["6"]]`)
 				p.hear(`[17,7,"*"]`)
 
-				// What is wrong changes nothing.
+				// An invalid change has no effect.
 				for _, wrong := range [][]HistoryRule{{two, two}, {{URI: "a b"}}, {{URI: "com.", Match: wamp.Prefix, Events: -1}}} {
 					realm.History = wrong
 					if err := s.router.UpdateRealm(realm); err == nil {
@@ -446,7 +446,7 @@ func TestUpdateHistory(t *testing.T) {
 	}
 }
 
-// Histories come and go while events do.
+// Histories are added and removed while events are published.
 func TestUpdateHistoryRaces(t *testing.T) {
 	realm := openRealm()
 	realm.State = t.TempDir()

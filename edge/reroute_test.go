@@ -9,7 +9,7 @@ import (
 const busy = `,{},"wamp.error.unavailable"]`
 
 func TestReroute(t *testing.T) {
-	for policy, order := range map[string][3][]int{ // who is asked for the first call, the second, the third
+	for policy, order := range map[string][3][]int{ // callees in the order in which they are tried, for the first, second and third call
 		"first":      {{0, 1, 2}, {0, 1}, {0, 1}},
 		"last":       {{2, 1, 0}, {2, 1}, {2, 1}},
 		"roundrobin": {{0, 1, 2}, {1, 2}, {2, 0}},
@@ -37,7 +37,7 @@ func TestReroute(t *testing.T) {
 				one.hear(`[68,"$second","$reg",{}]`)
 				one.say(`[8,68,"$second"` + busy)
 				other.hear(`[68,"$again","$reg",{}]`)
-				one.say(`[70,"$second",{},["late"]]`) // it has given the call away
+				one.say(`[70,"$second",{},["late"]]`) // the call was passed on
 				caller.silent()
 				other.say(`[70,"$again",{},["done"]]`)
 				caller.hear(`[50,2,{},["done"]]`)
@@ -47,13 +47,13 @@ func TestReroute(t *testing.T) {
 				one.hear(`[68,"$third","$reg",{}]`)
 				one.say(`[8,68,"$third"` + busy)
 				other.hear(`[68,"$last","$reg",{}]`)
-				caller.say(`[49,3,{}]`) // finds the call wherever it is
+				caller.say(`[49,3,{}]`) // finds the call at its present callee
 				other.hear(`[69,"$last",{"mode":"killnowait"}]`)
 				caller.hear(`[8,48,3,{},"wamp.error.canceled"]`)
 			})
 		})
 	}
-	tell(t, Options{}, RealmOptions{}, func(s *story) { // single, and a callee that does not know it
+	tell(t, Options{}, RealmOptions{}, func(s *story) { // single, and a callee without the feature
 		caller, knows, not := s.join(helloAll), s.join(helloAll), s.join(hello)
 		knows.say(`[64,1,{},"com.x"]`)
 		not.say(`[64,1,{},"com.y"]`)
@@ -70,7 +70,7 @@ func TestReroute(t *testing.T) {
 	})
 }
 
-// What is kept of calls is bounded: of those beyond it the callee's answer stands.
+// The memory for calls is bounded. Beyond it, the callee's answer is final.
 func TestRerouteKeepsNoMoreThanItMay(t *testing.T) {
 	tell(t, Options{OutboxBytes: 16 << 20}, RealmOptions{}, func(s *story) {
 		caller, callee := s.join(helloAll), s.join(helloAll)
@@ -91,7 +91,7 @@ func TestRerouteKeepsNoMoreThanItMay(t *testing.T) {
 		callee.hear(`[68,4,"*",{},"*"]`)
 		callee.say(`[8,68,4` + busy)
 		caller.hear(`[8,48,4,{},"wamp.error.no_available_callee"]`)
-		// Chunks of arguments come with options, which are kept.
+		// Chunks of arguments have options, which are kept.
 		key := strings.Repeat("k", maxKept/2+100)
 		caller.say(fmt.Sprintf(`[48,5,{"progress":true,"ppt_scheme":"x_own","ppt_keyid":%q},"com.x",["\u0000AA=="]]`, key))
 		callee.hear(`[68,5,"*","*","*"]`)

@@ -21,11 +21,11 @@ func TestRetained(t *testing.T) {
 		pub.hear(`[17,4,"$b"]`)
 		sub.say(`[32,1,{},"com.a"]`)
 		sub.hear(`[33,1,"$sub"]`)
-		sub.silent() // not asked for
+		sub.silent() // not requested
 		who := `"publisher":"*","publisher_authid":"*","publisher_authrole":"all"`
 		sub.say(`[32,2,{"get_retained":true},"com.a"]`)
 		sub.hear(`[33,2,"$sub"]`, `[36,"$sub","*",{"retained":true,`+who+`},["new"],{"k":"\u0000AQID"}]`)
-		sub.say(`[32,3,{"get_retained":true,"match":"prefix"},"com."]`) // one a topic
+		sub.say(`[32,3,{"get_retained":true,"match":"prefix"},"com."]`) // one per topic
 		sub.hear(`[33,3,"$prefix"]`,
 			`[36,"$prefix","*",{"retained":true,"topic":"com.a",`+who+`},["new"],{"k":"\u0000AQID"}]`,
 			`[36,"$prefix","$b",{"retained":true,"topic":"com.a.b"},["b"]]`)
@@ -89,7 +89,7 @@ func TestRetainedRights(t *testing.T) {
 				p.silent()
 			}
 		}
-		pub.say(`[32,1,{"get_retained":true},"com.a"]`) // exclude_me holds for the publisher
+		pub.say(`[32,1,{"get_retained":true},"com.a"]`) // exclude_me applies to the publisher
 		pub.hear(`[33,1,"*"]`)
 		pub.silent()
 		for i := range 24 { // few restricted events are kept, and the event for all stays
@@ -107,7 +107,7 @@ func TestRetentionIsBounded(t *testing.T) {
 		for i := range 20 {
 			pub.say(fmt.Sprintf(`[16,1,{"retain":true},"com.a%d",[%q]]`, i, strings.Repeat("x", 600)))
 		}
-		pub.say(`[16,2,{"retain":true,"acknowledge":true},"com.a0",["again"]]`) // in place of what is there
+		pub.say(`[16,2,{"retain":true,"acknowledge":true},"com.a0",["again"]]`) // replaces the one that is kept
 		pub.hear(`[17,2,"*"]`)
 		if topics, bytes := s.router.realms["realm1"].retained.Size(); bytes > 10_000 || topics == 0 || topics == 20 {
 			t.Errorf("%d bytes, %d topics", bytes, topics)

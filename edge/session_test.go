@@ -88,10 +88,10 @@ func TestViolations(t *testing.T) {
 		`[2,1,{}]`,                // WELCOME from a client
 		`[4,"ticket",{}]`,         // CHALLENGE from a client
 		`[36,1,1,{}]`,             // EVENT from a client
-		`[8,48,1,{},"com.error"]`, // ERROR for something else than INVOCATION
-		`[70,1,{}]`,               // YIELD for an INVOCATION that never was
+		`[8,48,1,{},"com.error"]`, // ERROR for another type than INVOCATION
+		`[70,1,{}]`,               // YIELD for an unknown INVOCATION
 		`[8,68,1,{},"com.error"]`, // the same with ERROR
-		`[49,1,{"mode":"fast"}]`,  // CANCEL in a mode that there is not
+		`[49,1,{"mode":"fast"}]`,  // CANCEL with an unknown mode
 	} {
 		t.Run(say, func(t *testing.T) {
 			tell(t, Options{}, RealmOptions{}, func(s *story) {
@@ -153,7 +153,7 @@ func TestShutdown(t *testing.T) {
 			done <- s.router.Close(ctx)
 		}()
 		polite.hear(`[6,{},"wamp.close.system_shutdown"]`)
-		polite.say(`[48,1,{},"com.nothing"]`) // ignored now
+		polite.say(`[48,1,{},"com.nothing"]`) // ignored after GOODBYE
 		polite.say(`[6,{},"wamp.close.goodbye_and_out"]`)
 		polite.closed()
 		rude.hear(`[6,{},"wamp.close.system_shutdown"]`)
@@ -209,7 +209,7 @@ func TestLimits(t *testing.T) {
 		a.hear(`[33,1,"$sub"]`)
 		a.say(`[32,2,{},"com.b"]`)
 		a.hear(`[8,32,2,{},"wamp.error.unavailable",["*"]]`)
-		a.say(`[32,3,{},"com.a"]`) // no further one
+		a.say(`[32,3,{},"com.a"]`) // one too many
 		a.hear(`[33,3,"$sub"]`)
 		a.say(`[64,4,{},"com.a"]`)
 		a.hear(`[65,4,"*"]`)
@@ -222,7 +222,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// The router's table of sessions, subscriptions and registrations is empty when all have left, however they left.
+// The tables of sessions, subscriptions and registrations are empty when all sessions have ended, in whatever way.
 func TestNothingIsLeftBehind(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		for i := range 3 {

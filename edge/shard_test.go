@@ -58,7 +58,7 @@ func TestShardedSubscription(t *testing.T) {
 		if moved := round(); moved != count["n2"] {
 			t.Errorf("%d resource keys moved when a node with %d left", moved, count["n2"])
 		}
-		pub.say(`[16,1,{},"com.a",["no key"]]`) // goes to everyone
+		pub.say(`[16,1,{},"com.a",["no key"]]`) // goes to all subscribers
 		for _, p := range nodes {
 			p.hear(`[36,"$sub","*",{},["no key"]]`)
 		}

@@ -15,8 +15,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// platter is the machine's disk with a second directory of what a power cut would leave: a file as it was at its last
-// sync. After a failed one nothing more of that file gets there, whatever later ones say.
+// platter is a disk with a copy of what a power cut would leave: each file as of its last sync. After a failed sync,
+// nothing more of that file reaches the copy, even if later syncs succeed.
 type platter struct {
 	journal.Disk
 	from, to string
@@ -76,8 +76,8 @@ func (f platterFile) Sync() error {
 	return err
 }
 
-// What a failed sync may have lost is written again: retained events, a history and what was routed survive a power cut
-// after it.
+// Data that a failed sync may have lost is written again: retained events, a history and the record of routed events
+// survive a power cut after that.
 func TestStateAfterAFailedSync(t *testing.T) {
 	realm := forwarding()
 	realm.History = withHistory(HistoryRule{URI: "com.", Match: wamp.Prefix}).History
@@ -119,7 +119,7 @@ func TestStateAfterAFailedSync(t *testing.T) {
 	})
 }
 
-// A bit in the length of a record costs that record, in each log of a realm.
+// A flipped bit in the length of a record loses only that record, in each log of a realm.
 func TestStateWithADamagedLength(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.", Match: wamp.Prefix})
 	tell(t, Options{}, realm, func(s *story) {
@@ -133,7 +133,7 @@ func TestStateWithADamagedLength(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			start := bytes.LastIndex(data[:bytes.Index(data, []byte("-2-"))], []byte("\n")) // where the record before it ends
+			start := bytes.LastIndex(data[:bytes.Index(data, []byte("-2-"))], []byte("\n")) // the end of the record before
 			data[start+2] ^= 1
 			if err := os.WriteFile(file, data, 0o600); err != nil {
 				t.Fatal(err)

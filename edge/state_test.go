@@ -40,7 +40,7 @@ func (s *story) stop() {
 	s.served.Wait()
 }
 
-// crash opens another router on what is on the disk now.
+// crash opens another router on the present content of the disk.
 func (s *story) crash(realm RealmOptions) {
 	s.Helper()
 	synctest.Wait()
@@ -143,12 +143,12 @@ func TestStateOfRetainedEvents(t *testing.T) {
 		pub = s.join(hello)
 		pub.say(`[48,1,{},"wamp.session.add_testament",["com.will",["gone"],{}],{"publish_options":{"retain":true}}]`)
 		pub.hear(`[50,1,{}]`)
-		s.restart(Options{}, realm) // what the last session leaves behind is kept too
+		s.restart(Options{}, realm) // the testament of the last session is kept, too
 		s.join(hello).retains("com.a=new", "com.replaced=for ever", "com.sessions3=for all", "com.will=gone")
 	})
 }
 
-// A crash costs what was published in the last second.
+// A crash loses what was published in the last second.
 func TestStateAfterCrash(t *testing.T) {
 	realm := keptRealm(t, HistoryRule{URI: "com.a"})
 	tell(t, Options{}, realm, func(s *story) {
@@ -161,7 +161,7 @@ func TestStateAfterCrash(t *testing.T) {
 		p.retains("com.a=1")
 		p.findsHistory("sub", "com.a", wamp.Exact)
 		p.past(`{}`, "1")
-		s.restart(Options{}, realm) // and a shutdown costs nothing
+		s.restart(Options{}, realm) // a shutdown loses nothing
 		p = s.join(hello)
 		p.retains("com.a=2")
 		delete(s.kept, "sub")
@@ -176,7 +176,7 @@ func TestDamagedState(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func([]byte) []byte
 		lost    string
-		sets    int // files set aside
+		sets    int // number of files set aside
 		corrupt string
 	}{
 		"torn":    {change: func(b []byte) []byte { return b[:len(b)-2] }, lost: "5"},
@@ -242,11 +242,11 @@ func TestDamagedState(t *testing.T) {
 }
 
 const (
-	stateDelay   = time.Second // from a change to its writing
+	stateDelay   = time.Second // from a change until it is written
 	stateSegment = 256 << 10   // bytes of a log's segment
 )
 
-// sizeBelow returns how many bytes the files below dir have.
+// sizeBelow returns the size of all files below dir, in bytes.
 func sizeBelow(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	for _, file := range files(t, dir) {
@@ -259,7 +259,7 @@ func sizeBelow(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// records returns how many records the log in dir has.
+// records returns the number of records in the log in dir.
 func records(t *testing.T, dir string) int {
 	t.Helper()
 	_, found, err := journal.Open(dir, stateSegment, func([]byte) {})
@@ -269,7 +269,7 @@ func records(t *testing.T, dir string) int {
 	return found.Records
 }
 
-// files returns the files below dir and checks who may read them.
+// files returns the files below dir and checks their permissions.
 func files(t *testing.T, dir string) (list []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -298,7 +298,7 @@ func TestStateWithoutDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	realm := keptRealm(t, HistoryRule{URI: "com.a"})
-	realm.State = filepath.Join(file, "state") // can't be read
+	realm.State = filepath.Join(file, "state") // cannot be read
 	tell(t, Options{}, realm, func(s *story) {
 		pub, p := s.join(hello), s.join(hello)
 		pub.publish(`"retain":true`, "com.a", "1")
@@ -421,7 +421,7 @@ func TestManyTopicsAtOnce(t *testing.T) {
 	tell(t, Options{}, realm, func(s *story) {
 		pub := s.join(hello)
 		var batch []string
-		const many = 10_100 // more than are noted one by one
+		const many = 10_100 // more than are tracked individually
 		for i := range many {
 			batch = append(batch, fmt.Sprintf(`[16,1,{"retain":true},"com.%05d",["%d"]]`, i, i))
 		}
@@ -463,8 +463,8 @@ func TestStateUnderOtherRules(t *testing.T) {
 		}
 		realm.History = []HistoryRule{{URI: "com.a", Age: 6500 * time.Millisecond}, {URI: "com.b", Events: 3}}
 		s.restart(Options{}, realm)
-		find("com.a").past(`{}`, "6", "7", "8", "9") // it was left alone while there was no rule for it
-		find("com.b").past(`{}`, "7", "8", "9")      // what a segment holds that has not gone as a whole
+		find("com.a").past(`{}`, "6", "7", "8", "9") // not touched while it had no rule
+		find("com.b").past(`{}`, "7", "8", "9")      // the rest of a segment that was not removed as a whole
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := records(t, filepath.Join(realm.State, "history/exact-com.a")); n != 0 {

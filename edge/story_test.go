@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// story is a router with peers that say and hear messages, all written in the form of package say.
+// story is a router with peers that send and receive messages, written in the form of package say.
 type story struct {
 	*testing.T
 	router *Router
@@ -27,7 +27,8 @@ type story struct {
 	served sync.WaitGroup
 }
 
-// tell runs a story in a bubble where time passes as fast as it can and a wait for what never comes fails the test.
+// tell runs a story in a synctest bubble: time passes as fast as possible, and a wait for something that never comes
+// fails.
 func tell(t *testing.T, opts Options, realm RealmOptions, plot func(s *story)) {
 	synctest.Test(t, func(t *testing.T) {
 		opts.Log = slog.New(slog.DiscardHandler)
@@ -53,33 +54,34 @@ func openRealm() RealmOptions {
 	return RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}
 }
 
-// peer is one end of a connection whose other end the router serves.
+// peer is one end of a connection. The router serves the other end.
 type peer struct {
 	*story
 	conn   *memory.Conn
 	speaks wamp.Serializer
 	heard  chan string // all messages, as JSON; closed at the end of the connection
-	ended  chan error  // what Serve returned
+	ended  chan error  // result of Serve
 }
 
-// connect makes a connection that has said nothing yet.
+// connect returns a peer that has sent nothing.
 func (s *story) connect(opts memory.Options) *peer {
 	p := s.deaf(opts)
 	p.listen()
 	return p
 }
 
-// deaf makes a connection that reads nothing until listen.
+// deaf returns a peer that does not read until listen is called.
 func (s *story) deaf(opts memory.Options) *peer { return s.limited(opts, 0) }
 
-// limited is deaf for a peer that takes no longer message than limit octets.
+// limited is deaf with a limit for the length of messages to the peer, in bytes.
 func (s *story) limited(opts memory.Options, limit int) *peer {
 	ours, theirs := memory.Pipe(opts)
 	theirs.Transport().Limit = limit
 	return s.serve(ours, theirs)
 }
 
-// serve has the router serve one end of a connection and returns the peer at the other, which reads nothing yet.
+// serve lets the router serve one end of a connection and returns the peer at the other end. The peer does not read
+// yet.
 func (s *story) serve(ours, theirs *memory.Conn) *peer {
 	p := &peer{story: s, conn: ours, speaks: ours.Transport().Serializer, ended: make(chan error, 1)}
 	s.served.Add(1)
@@ -90,7 +92,7 @@ func (s *story) serve(ours, theirs *memory.Conn) *peer {
 	return p
 }
 
-// listen begins to read. Up to 100,000 messages are kept.
+// listen starts reading. It keeps up to 100,000 messages.
 func (p *peer) listen() {
 	p.heard = make(chan string, 100_000)
 	go func() {
@@ -118,7 +120,7 @@ const helloAll = `[1,"realm1",{"roles":{
 	"callee":{"features":{"progressive_call_results":true,"progressive_call_invocations":true,"call_canceling":true,
 		"call_timeout":true,"call_reroute":true,"payload_passthru_mode":true,"registration_revocation":true}}}}]`
 
-// join connects and says HELLO.
+// join connects and sends HELLO.
 func (s *story) join(hello string) *peer { return s.joinAs(memory.Options{}, hello) }
 
 func (s *story) joinAs(opts memory.Options, hello string) *peer {
@@ -139,12 +141,12 @@ func (s *story) internalAs(opts memory.Options, hello string) *peer {
 	return p
 }
 
-// enter says HELLO and hears WELCOME.
+// enter sends HELLO and expects WELCOME.
 func (p *peer) enter(hello string) {
 	p.Helper()
 	p.say(hello)
 	p.hear(`[2,"*","*"]`)
-	synctest.Wait() // until wamp.session.on_join is out
+	synctest.Wait() // until wamp.session.on_join is published
 }
 
 // say sends one message.
@@ -169,7 +171,7 @@ func (p *peer) sayAll(texts ...string) {
 	}
 }
 
-// raw sends octets that need not be a message.
+// raw sends bytes that need not be a message.
 func (p *peer) raw(data []byte) {
 	p.Helper()
 	batch := append(binary.BigEndian.AppendUint32(nil, uint32(len(data))), data...)
@@ -178,7 +180,7 @@ func (p *peer) raw(data []byte) {
 	}
 }
 
-// hear waits for messages and compares each with what is expected, in order.
+// hear waits for messages and compares them with the expected ones, in order.
 func (p *peer) hear(want ...string) {
 	p.Helper()
 	for _, w := range want {
@@ -194,7 +196,7 @@ func (p *peer) hear(want ...string) {
 	}
 }
 
-// silent checks that nothing is on its way to the peer.
+// silent checks that the peer has received nothing more.
 func (p *peer) silent() {
 	p.Helper()
 	synctest.Wait()
@@ -208,7 +210,7 @@ func (p *peer) silent() {
 	}
 }
 
-// closed waits for the end of the connection and returns what Serve said.
+// closed waits for the end of the connection and returns the result of Serve.
 func (p *peer) closed() error {
 	p.Helper()
 	if got, open := <-p.heard; open {

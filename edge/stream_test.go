@@ -14,7 +14,7 @@ func TestProgressiveInvocations(t *testing.T) {
 		callee.hear(`[68,2,"$reg",{"procedure":"com.other"}]`)
 		callee.say(`[70,1,{"progress":true},["so far"]]`)
 		caller.hear(`[50,1,{"progress":true},["so far"]]`)
-		caller.say(`[48,1,{"progress":true,"disclose_me":false},"com.up",["\u0000AQID"],{"k":1}]`) // options are frozen
+		caller.say(`[48,1,{"progress":true,"disclose_me":false},"com.up",["\u0000AQID"],{"k":1}]`) // the options apply to all chunks
 		callee.hear(`[68,1,"$reg",{"progress":true,` + details + `},["\u0000AQID"],{"k":1}]`)
 		caller.say(`[48,1,{},"com.up",["end"]]`)
 		callee.hear(`[68,1,"$reg",{` + details + `},["end"]]`)
@@ -57,7 +57,7 @@ func TestBrokenProgressiveInvocations(t *testing.T) {
 	}
 }
 
-// In a strict realm request ids count up, but for the chunks of a call that began before.
+// In a strict realm request ids count up, except for further chunks of a call.
 func TestStrictProgressiveInvocations(t *testing.T) {
 	strict := openRealm()
 	strict.Strict = true

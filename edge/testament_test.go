@@ -10,7 +10,8 @@ import (
 	"runnel/transport/memory"
 )
 
-// What an authorizer does not allow any more, or has no answer to, is not published, and does not hold up the leave.
+// A testament that the authorizer rejects, or does not answer for, is not published, and does not delay the session's
+// end.
 func TestAuthorizerRefusesATestamentLater(t *testing.T) {
 	for _, last := range []string{`[false]`, ``} {
 		tell(t, Options{AskTimeout: 3 * time.Second}, authorized(), func(s *story) {
@@ -36,7 +37,7 @@ func TestAuthorizerRefusesATestamentLater(t *testing.T) {
 	}
 }
 
-// A testament is published by the rights that its session has when it ends.
+// A testament is published with the permissions that its session has when it ends.
 func TestTestamentsOfARoleThatHasChanged(t *testing.T) {
 	may := func(uri string) []*auth.Role {
 		return []*auth.Role{auth.NewRole("all", []auth.Permission{
@@ -59,7 +60,7 @@ func TestTestamentsOfARoleThatHasChanged(t *testing.T) {
 		p.conn.Close()
 		watcher.hear(`[36,"*","*",{"topic":"com.will.kept","publisher":"*","publisher_authid":"*","publisher_authrole":"all"},["gone"]]`)
 		watcher.silent()
-		if err := s.router.UpdateRealm(RealmOptions{Name: "realm1", Roles: may("com.will.kept")}); err != nil { // nobody may stay
+		if err := s.router.UpdateRealm(RealmOptions{Name: "realm1", Roles: may("com.will.kept")}); err != nil { // no session may stay
 			s.Fatal(err)
 		}
 		gone.hear(`[6,"*","wamp.close.killed"]`)
