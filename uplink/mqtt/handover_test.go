@@ -27,7 +27,7 @@ func (s *edgeSite) replace(opts mqtt.Options) {
 		defer close(ended)
 		next.Run(ctx)
 	}()
-	<-next.Hears()
+	<-next.Ready()
 	s.stop()
 	s.link, s.stop, s.ended = next, stop, ended
 }

@@ -84,8 +84,8 @@ type Link struct {
 	current   atomic.Pointer[session] // nil while there is none
 	roundTrip atomic.Int64            // ns, to the broker and back, as measured last
 
-	hears     chan struct{} // closed when the local realm was joined and all that is exported is heard
-	hearsOnce sync.Once
+	ready     chan struct{} // closed when the local realm was joined for the first time
+	readyOnce sync.Once
 
 	// Owned by Run.
 	ways      []way
@@ -110,7 +110,7 @@ type subscription struct {
 // New makes a Link and checks its options; Run runs it.
 func New(opts Options) (*Link, error) {
 	l := &Link{
-		opts: opts, log: opts.Log, hears: make(chan struct{}),
+		opts: opts, log: opts.Log, ready: make(chan struct{}),
 		status: uplink.NewStatus(),
 	}
 	if l.log == nil {
@@ -133,7 +133,7 @@ func New(opts Options) (*Link, error) {
 	}
 	l.local = client.New(client.Options{
 		Dial: opts.Local, Realm: opts.Realm, Agent: opts.Agent, Log: l.log.With("router", "local"),
-		OnUp: func(client.Welcome) { l.hearsOnce.Do(func() { close(l.hears) }) },
+		OnUp: func(client.Welcome) { l.readyOnce.Do(func() { close(l.ready) }) },
 	})
 	l.exporter.Spool, l.exporter.From, l.exporter.Local, l.exporter.Log = l.opts.Spool, opts.From, l.local, l.log
 	return l, nil
@@ -201,8 +201,8 @@ func CheckStateTopic(topic string) error {
 	return nil
 }
 
-// Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
-func (l *Link) Hears() <-chan struct{} { return l.hears }
+// Ready returns a channel that is closed when the link has joined the local realm and subscribed to its exports.
+func (l *Link) Ready() <-chan struct{} { return l.ready }
 
 // GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
 func (l *Link) GiveTo(h *uplink.Handover) { l.exporter.GiveTo(h) }
@@ -238,7 +238,7 @@ func (l *Link) Run(ctx context.Context) error {
 // connections opens and serves one connection after the other until ctx is done.
 func (l *Link) connections(ctx context.Context) {
 	select {
-	case <-l.hears:
+	case <-l.ready:
 	case <-ctx.Done():
 		return
 	}

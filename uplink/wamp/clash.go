@@ -7,8 +7,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// leadsTo says which routers the link leads to.
-func (l *Link) leadsTo(nodes []wamp.Node) {
+// reportAbove reports the routers that the link leads to.
+func (l *Link) reportAbove(nodes []wamp.Node) {
 	if l.opts.Above != nil {
 		l.opts.Above(nodes)
 	}
@@ -19,8 +19,8 @@ func (l *Link) remoteFailed(err error) {
 	l.noteClash(err)
 }
 
-// noteClash looks whether the centre refuses the link because another router has this one's id. That ends only when an
-// operator does something about it; what is exported waits in the spool.
+// noteClash reports that the centre refuses the link because another router has this one's id. Only an operator can mend that.
+// Exported events wait in the spool.
 func (l *Link) noteClash(err error) {
 	var refused *client.Error
 	if errors.Is(err, wamp.DuplicateNode) && errors.As(err, &refused) && l.status.Clashes(refused.Error(), 0) {
@@ -28,17 +28,17 @@ func (l *Link) noteClash(err error) {
 	}
 }
 
-// loops counts what has come round, or too far. The first is worth a line in the log: in a ring of routers it is the normal
-// thing, in a tree it means that two nodes have the same id and can't be told apart.
-func (l *Link) loops(left place) {
+// countLoop counts a message that has been at a place already, or has crossed too many links. It logs the first one: in a ring
+// of routers that is normal, in a tree it means that two nodes have the same id.
+func (l *Link) countLoop(left place) {
 	if l.status.Looped.Add(1) == 1 {
 		l.log.Warn("message dropped, it has passed this realm or too many links; unless the links form a ring, two nodes have the same id",
 			"realm", left.name)
 	}
 }
 
-// foreign tells of a router that has the name of one of the link's sides. The link goes on.
-func (l *Link) foreign(name string) {
+// reportTwin reports another router with the name of one of the link's sides. The link stays up.
+func (l *Link) reportTwin(name string) {
 	if text := "events come from another router with the node id of " + name + "; give each its own [node] id"; l.status.Clashes(text, 0) {
 		l.log.Error("node id is used twice", "node", name, "err", text)
 	}

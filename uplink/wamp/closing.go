@@ -9,17 +9,18 @@ import (
 	"syscall"
 
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 	"runnel/uplink/spool"
 )
 
-// A centre that ends the session gives no reason that the link could rely on: a WebSocket is closed for a message that is
-// too large, and a TCP connection is just reset. So the link looks at what was under way.
+// A centre may close the connection for an event instead of answering it, as a WebSocket does for a message that is too large.
+// The link finds such events by what was under way when sessions ended.
 
-// judge looks for an event for which the centre has ended the session, and holds its topic. It returns err with the event
-// that was under way, for State.
+// judge holds the topic of an event if the centre keeps ending the session for it (uplink.Trial). It returns the error for
+// State, which names what was under way.
 func (l *Link) judge(err error, open []shipment) error {
-	ownWill := l.running.Err() != nil || l.remotes.moving() || l.pulse.gaveUp()
-	l.searching = len(open) > 0 && !ownWill && endedByCentre(err)
+	intended := l.running.Err() != nil || l.remotes.moving() || l.pulse.gaveUp()
+	l.searching = len(open) > 0 && !intended && endedByCentre(err)
 	if !l.searching {
 		return err
 	}
@@ -56,17 +57,18 @@ func closedAfter(open []shipment, err error) error {
 		open[0].topic, open[0].size, others, err)
 }
 
-// Reasons of ends that a line or this side has brought about.
+// lineErrors are ends that a broken line or this side has caused.
 var lineErrors = []error{
 	client.ErrClosed, os.ErrDeadlineExceeded,
 	syscall.ETIMEDOUT, syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN,
 }
 
-// endedByCentre reports whether the centre may have ended a session because of what it was sent. GOODBYE with one of the
-// protocol's closing reasons is none such: the centre shuts down, or an operator has killed the session.
+// endedByCentre reports whether the centre may have ended a session because of an event. It has not if its word has one of
+// the protocol's closing reasons, as when it shuts down or an operator kills the session, or if it has found another router
+// with this one's id.
 func endedByCentre(err error) bool {
 	var word *client.Error
-	if errors.As(err, &word) && strings.HasPrefix(word.URI, "wamp.close.") {
+	if errors.As(err, &word) && (strings.HasPrefix(word.URI, "wamp.close.") || errors.Is(word, wamp.DuplicateNode)) {
 		return false
 	}
 	return err != nil && !slices.ContainsFunc(lineErrors, func(e error) bool { return errors.Is(err, e) })

@@ -27,6 +27,7 @@ func TestEndedByCentre(t *testing.T) {
 		{client.NewError(wamp.PayloadSizeExceeded.Error()), true},
 		{client.NewError("wamp.close.system_shutdown"), false},
 		{fmt.Errorf("GOODBYE: %w", client.NewError("wamp.close.killed")), false},
+		{client.NewError(wamp.DuplicateNode.Error()), false},
 		{client.ErrClosed, false},
 		{fmt.Errorf("read: %w", os.ErrDeadlineExceeded), false},
 		{fmt.Errorf("read: %w", syscall.ETIMEDOUT), false},

@@ -2,8 +2,8 @@ package wamp
 
 import "runnel/edge/wamp"
 
-// recent is the publications that have come last: one that several subscriptions of a rule match comes as often, and is
-// to cross once.
+// recent remembers the last publications of a rule. An event that matches several of the rule's subscriptions arrives several
+// times, and crosses once.
 type recent struct {
 	ids  map[wamp.ID]bool
 	ring []wamp.ID
@@ -12,7 +12,7 @@ type recent struct {
 
 const recentEvents = 1024
 
-// first reports whether a publication has not come yet. Only the goroutine that hands over events calls it.
+// first reports whether a publication has not arrived before. Only the goroutine that hands over events may call it.
 func (r *rule) first(id wamp.ID) bool {
 	if r.subscribed.Load() < 2 && r.recent.ids == nil || id == 0 {
 		return true

@@ -15,25 +15,25 @@ import (
 	"runnel/uplink/spool"
 )
 
-// drain publishes what waits in the spool, as long as one session at the centre lasts.
+// drain publishes the events in the spool for as long as one session at the centre lasts.
 type drain struct {
 	// Static after construction.
 	link   *Link
 	ctx    context.Context // ends with the session
 	stop   func()
 	done   chan struct{}
-	heard  uint64 // messages of the centre when it began
+	heard  uint64 // messages of the centre before it began
 	flight *flight
 
 	// Owned by run.
 	options []byte                // of the last event
-	how     client.PublishOptions // what they say
+	how     client.PublishOptions // options, decoded
 
 	mu    sync.Mutex
-	again func() // ends the present attempt. Guarded by mu
+	again func() // cancels the present attempt. Guarded by mu
 }
 
-// beginDrain is called when the centre was joined, endDrain before the client dials again.
+// beginDrain is called after each join at the centre, endDrain before the client dials again.
 func (l *Link) beginDrain() {
 	d := &drain{link: l, done: make(chan struct{}), flight: newFlight(), heard: l.pulse.heard.Load()}
 	d.ctx, d.stop = context.WithCancel(context.Background())
@@ -58,8 +58,8 @@ func (l *Link) endDrain(err error) error {
 	return l.judge(err, d.flight.open())
 }
 
-// run makes attempt after attempt: one ends when the centre can't take an event now. Then what is under
-// way is awaited, so that nothing overtakes more than it must.
+// run makes one attempt after the other. An attempt ends when the centre can't take an event at present. The next one begins
+// when nothing is under way, so that as few events as possible overtake others.
 func (d *drain) run() {
 	defer close(d.done)
 	for pause := firstPause; d.ctx.Err() == nil; pause = min(2*pause, lastPause) {
@@ -81,7 +81,7 @@ func (d *drain) run() {
 	}
 }
 
-// attempt publishes from the first event that is not acknowledged on, until ctx ends or an event can't be published now.
+// attempt publishes from the first unacknowledged event on, until ctx is done or an event can't be published at present.
 func (d *drain) attempt(ctx context.Context) {
 	d.link.spool.Rewind()
 	for after := uint64(0); ; {
@@ -89,7 +89,7 @@ func (d *drain) attempt(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		// A probe may cost the session. No event of its topic is behind it.
+		// A probe to be sent alone may cost the session, so it goes last. No event of its topic follows it.
 		slices.SortStableFunc(events, func(a, b spool.Event) int { return rank(&a) - rank(&b) })
 		for i := range events {
 			e := &events[i]
@@ -145,7 +145,7 @@ func (d *drain) prove(ctx context.Context) {
 func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	topic, p := e.Topic, client.Raw(e.Payload)
 	if d.options == nil || !bytes.Equal(d.options, e.Options) {
-		d.options, d.how = e.Options, howToPublish(e.Options)
+		d.options, d.how = e.Options, publishOptions(e.Options)
 	}
 	o := d.how
 	o.More = more
@@ -168,15 +168,15 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	return err
 }
 
-// howToPublish reads what crossing has encoded.
-func howToPublish(crossing []byte) (o client.PublishOptions) {
+// publishOptions decodes what crossing has encoded.
+func publishOptions(crossing []byte) (o client.PublishOptions) {
 	b := client.Body{Details: codec.Dict{Serializer: wamp.CBOR, Raw: crossing}}
 	o.ForwardFor, o.Extra = b.ForwardFor(), passthru(&b)
 	o.Retain, _ = b.Detail(wamp.KeyRetain).Bool()
 	return o
 }
 
-// gap is what the centre is told of events that are missing.
+// gap returns the report of missing events for the centre.
 func (l *Link) gap(g *spool.Gap) client.Payload {
 	return client.Kwargs(map[string]any{
 		"node": l.opts.Node, "uplink": l.opts.Name, "reason": string(g.Reason), "first": g.First, "last": g.Last,
@@ -184,7 +184,7 @@ func (l *Link) gap(g *spool.Gap) client.Payload {
 	})
 }
 
-// answered is called by the goroutine that reads from the centre.
+// answered handles the centre's answer to an event. The goroutine that reads from the centre calls it.
 func (d *drain) answered(sequence uint64, err error) {
 	switch {
 	case err == nil:
@@ -194,7 +194,7 @@ func (d *drain) answered(sequence uint64, err error) {
 	case d.ctx.Err() != nil:
 		// The session has ended: the next one sends it again.
 	case isDown(err):
-		d.flight.end() // the session is just ending
+		d.flight.end() // the session is ending
 		d.stopAttempt()
 	case errors.Is(err, wamp.Unavailable):
 		d.stopAttempt() // the centre is full, and may be so for long
@@ -210,8 +210,8 @@ func (d *drain) stopAttempt() {
 	d.again()
 }
 
-// reject holds an event that the centre does not take, or drops it if its class promises nothing. The first that is dropped
-// in a session is worth a line in the log; for those that are held the spool has one for each topic.
+// reject holds an event that the centre rejects, or drops it if its class is Memory. It logs the first one that is dropped in a
+// session; the spool logs the topics that are held.
 func (d *drain) reject(sequence uint64, err error) {
 	if d.link.spool.Hold(sequence, err.Error()) {
 		return

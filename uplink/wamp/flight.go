@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// flight is the events that one session at the centre has sent and that the centre has not answered. Its methods may be
-// called from any goroutine.
+// flight holds the events that were sent in one session at the centre and are not answered yet. Its methods may be called
+// from any goroutine.
 type flight struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	under map[uint64]shipment // by number
 	over  bool                // the session has ended: under stays as it was at the end
-	empty chan struct{}       // closed when nothing is under way; nil: nothing waits for that
+	empty chan struct{}       // closed when nothing is under way; nil: no goroutine waits for that
 }
 
 // shipment is an event under way.
@@ -22,7 +22,7 @@ type shipment struct {
 	sequence uint64
 	topic    string
 	size     int  // bytes of the payload
-	probe    bool // its topic is held, and it shows whether the topic still has to be
+	probe    bool // sent to find out whether the centre accepts its held topic now
 	proven   bool // the centre had answered in this session before the event was sent
 }
 
@@ -37,7 +37,7 @@ func (f *flight) add(s shipment) {
 	}
 }
 
-// remove takes an event off that was answered or could not be sent.
+// remove forgets an event that was answered or could not be sent.
 func (f *flight) remove(sequence uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,28 +6,28 @@ import (
 	"runnel/edge/wamp"
 )
 
-// watches makes what follows the rules' interest.
-func (l *Link) watches() error {
+// makeWatches makes the mirrors and watches for the rules.
+func (l *Link) makeWatches() error {
 	exported, imported := l.of(exports, "topic"), l.of(imports, "topic")
 	if following(exported) {
 		l.watch(&l.remote, subscriptions, abroad(exported), overlap(abroad(exported), home(imported)), l.learnInterest)
 	}
-	topics := &mirror{rules: imported, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe, timid: true}
+	topics := &mirror{rules: imported, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe}
 	if err := l.mirror(topics, &l.local, subscriptions, overlap(abroad(imported), home(exported))); err != nil {
 		return err
 	}
 	offered, used := l.of(exports, "procedure"), l.of(imports, "procedure")
-	out := &mirror{rules: offered, seen: (*rule).home, named: (*rule).rewrite, make: l.register, timid: true}
+	out := &mirror{rules: offered, seen: (*rule).home, named: (*rule).rewrite, make: l.register}
 	if err := l.mirror(out, &l.local, registrations, overlap(home(offered), abroad(used))); err != nil {
 		return err
 	}
-	in := &mirror{rules: used, seen: (*rule).home, named: (*rule).rewrite, make: l.register}
-	// What is imported is registered from the beginning and in every outage: a link that is down answers with
+	in := &mirror{rules: used, seen: (*rule).home, named: (*rule).rewrite, make: l.register, eager: true}
+	// Imported procedures are registered from the beginning and in every outage: a link that is down answers with
 	// network_failure.
 	return l.mirror(in, &l.remote, registrations, overlap(home(used), abroad(offered)))
 }
 
-// mirror begins m and has it follow what is at one side.
+// mirror begins m and makes it follow the offers at one side.
 func (l *Link) mirror(m *mirror, at *side, c *census, members bool) error {
 	if len(m.rules) == 0 {
 		return nil
@@ -51,7 +51,7 @@ func (l *Link) watch(at *side, c *census, patterns []wamp.Pattern, members bool,
 	})
 }
 
-// following reports whether the central router tells what the link asks for.
+// following reports whether the central router tells everything that the link asks for.
 func (l *Link) following() bool {
 	silent := func(w *watch) bool { return !w.isKnown.Load() }
 	return len(l.remote.watches) > 0 && !slices.ContainsFunc(l.remote.watches, silent)

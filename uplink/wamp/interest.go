@@ -8,15 +8,15 @@ import (
 	"runnel/uplink/spool"
 )
 
-// What crosses is what somebody on the other side wants:
+// Only what is wanted on the other side crosses:
 //
-//	exported topics      all are heard here; those that nobody at the centre subscribes to do not cross (wanted)
-//	imported topics      what is subscribed to here, is there (mirror)
-//	procedures           what is registered where they are, is on the other side (mirror)
+//	exported topics      the link subscribes to all of them; events without a subscriber at the centre do not cross (wanted)
+//	imported topics      the link subscribes at the centre to what is subscribed to in the local realm (mirror)
+//	procedures           the link registers on one side what is registered on the other (mirror)
 //
-// A rule that is Static crosses as it stands, and so does every rule whose router does not tell.
+// A Static rule crosses as it is, and so does every rule whose router does not tell what is wanted.
 
-// interest is which of the exported topics somebody at the centre wants. It is immutable.
+// interest is the set of exported topics that have a subscriber at the centre. It is immutable.
 type interest struct {
 	exact    map[string]bool
 	prefixes map[string]bool
@@ -42,8 +42,8 @@ func newInterest(found []offer) *interest {
 	return i
 }
 
-// in reports whether somebody wants the topic.
-func (i *interest) in(topic string) bool {
+// has reports whether the topic has a subscriber.
+func (i *interest) has(topic string) bool {
 	if i.exact[topic] {
 		return true
 	}
@@ -55,12 +55,11 @@ func (i *interest) in(topic string) bool {
 	return slices.ContainsFunc(i.rest, func(p wamp.Pattern) bool { return p.Matches(topic) })
 }
 
-// wanted reports whether an event of an export has to cross, by the name that its topic has at the centre. What is not
-// known is wanted: while the link is down, nobody knows who will be there. What is durable, or retained at the centre, is
-// for those as well who come later.
+// wanted reports whether an exported event has to cross. topic is its name at the centre. While interest is unknown, as while
+// the link is down, every event is wanted. Durable events and events to be retained are also for later subscribers.
 func (l *Link) wanted(r *rule, topic string, e *client.Event) bool {
 	known := l.interest.Load()
-	if r.Static || r.Store == spool.Durable || known == nil || known.in(topic) {
+	if r.Static || r.Store == spool.Durable || known == nil || known.has(topic) {
 		return true
 	}
 	retained, _ := e.Detail(wamp.KeyRetain).Bool()

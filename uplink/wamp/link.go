@@ -17,32 +17,32 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Options describe a Link. Realm, RemoteRealm, Local and Remote are needed.
+// Options configure a Link. Realm, RemoteRealm, Local and Remote are required.
 type Options struct {
 	Name               string // for the log and State
 	Realm, RemoteRealm string
 
-	Local  func(ctx context.Context) (client.Conn, error) // a connection to the local router
-	Remote []Remote                                       // ways to the central router, tried in order
+	Local  func(ctx context.Context) (client.Conn, error) // connects to the local router
+	Remote []Remote                                       // routes to the central router, tried in order
 
 	Export, Import []uplink.Rule
-	Spool          *spool.Spool     // of the exported events; the Link runs it. Default: one in memory
-	From           *uplink.Handover // of the link whose place this one takes, with its Spool; nil: there is none
-	Node           string           // whose events they are, for the central router to tell repeats
-	Identity       wamp.Node        // which router this is; announced to the central one. The zero value: nothing is
+	Spool          *spool.Spool     // for the exported events; the Link runs it. Default: one in memory
+	From           *uplink.Handover // from the link that this one replaces, together with its Spool; nil: none
+	Node           string           // names the source of the events, so that the central router recognizes repeats
+	Identity       wamp.Node        // of this router, announced to the central one; the zero value: not announced
 	MaxHops        int              // how many links an event or a call may cross; default DefaultMaxHops
 
-	// Above is told of the central router and those above it, whenever it was joined; nil: no one is.
+	// Above is called with the central router and those above it after each join, and with nil after each end. It may be nil.
 	Above func([]wamp.Node)
 
-	Authid    string        // who the link is at the central router
-	Auth      []client.Auth // and how it proves that
+	Authid    string        // of the link at the central router
+	Auth      []client.Auth // authentication methods, in order of preference
 	Agent     string        // "runnel/1.2.3"
 	Reconnect client.Reconnect
 
-	PingInterval time.Duration // between questions whether the centre is there; default 20 s; less than 0: none
-	PingTimeout  time.Duration // for a sign of life; default 10 s
-	FailBack     time.Duration // how long a better way must have been reachable before the link goes back to it; default 2 min
+	PingInterval time.Duration // between heartbeats; default 20 s; negative: no heartbeat
+	PingTimeout  time.Duration // for any message from the centre after a heartbeat; default 10 s
+	FailBack     time.Duration // how long a preferred route must be reachable before the link returns to it; default 2 min
 
 	Log *slog.Logger // default: nothing is logged
 }
@@ -63,28 +63,28 @@ type Link struct {
 
 	spool    *spool.Spool
 	export   uplink.Exporter
-	up       atomic.Pointer[context.Context] // lasts as long as the session at the centre; nil while there is none
-	rejected atomic.Bool                     // an event was refused in this session
+	up       atomic.Pointer[context.Context] // done when the session at the centre ends; nil without a session
+	rejected atomic.Bool                     // an event was dropped in this session because the centre rejects it
 	trial    uplink.Trial                    // locks for itself
 
 	// Owned by the remote client's goroutine.
 	draining  *drain
 	searching bool // the centre has ended the last session with events under way
 
-	from source // of the last event; owned by who hands over local events
+	from source // of the last event; owned by the goroutine that hands over local events
 
-	interest atomic.Pointer[interest] // in exported topics; nil: not known
-	running  context.Context          // Run's, set before anything can happen
-	declared atomic.Bool              // the sides' watches are all there
+	interest atomic.Pointer[interest] // of the centre in exported topics; nil: unknown
+	running  context.Context          // Run's; set before any goroutine starts
+	declared atomic.Bool              // the watches of both sides are made
 
-	localUp     chan struct{} // closed when the local realm was joined for the first time
-	localUpOnce sync.Once
+	ready     chan struct{} // closed when the local realm was joined for the first time
+	readyOnce sync.Once
 }
 
-// New makes a Link and checks its rules; Run runs it.
+// New returns a Link, or the first error in its options. Run runs the link.
 func New(opts Options) (*Link, error) {
 	l := &Link{
-		opts: opts, log: opts.Log, remotes: remotes{list: opts.Remote}, localUp: make(chan struct{}),
+		opts: opts, log: opts.Log, remotes: remotes{list: opts.Remote}, ready: make(chan struct{}),
 		status: uplink.NewStatus(),
 	}
 	if l.log == nil {
@@ -99,7 +99,7 @@ func New(opts Options) (*Link, error) {
 	orDefault(&l.pulse.patience, defaultPatience)
 	l.remote.alias = fmt.Sprintf("%s>%d", opts.Name, wamp.NewID())
 	if len(opts.Remote) == 0 {
-		return nil, fmt.Errorf("uplink %s: no URL to reach the central router at", opts.Name)
+		return nil, fmt.Errorf("uplink %s: no URL of the central router", opts.Name)
 	}
 	err := l.addRules()
 	if l.spool = opts.Spool; l.spool == nil && err == nil {
@@ -150,21 +150,21 @@ func (l *Link) addRule(d direction, given uplink.Rule) error {
 	return nil
 }
 
-// Hears returns a channel that is closed when the local realm was joined and all that is exported is heard.
-func (l *Link) Hears() <-chan struct{} { return l.localUp }
+// Ready returns a channel that is closed when the link has joined the local realm and subscribed to its exports.
+func (l *Link) Ready() <-chan struct{} { return l.ready }
 
-// GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
+// GiveTo makes the link hand its spool over when it ends. It must be called before the next link runs.
 func (l *Link) GiveTo(h *uplink.Handover) { l.export.GiveTo(h) }
 
-// Run keeps the link until ctx is done. It joins the local realm first, so that a call from the centre finds what it is
-// for, and leaves it last.
+// Run runs the link until ctx is done. It joins the local realm first and leaves it last, so that calls from the centre
+// find their procedures.
 func (l *Link) Run(ctx context.Context) error {
 	l.running = ctx
 	if err := l.declareExports(); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 	}
 	if l.opts.From == nil {
-		if err := l.declare(); err != nil { // so that what it makes is there from the first moment
+		if err := l.declare(); err != nil { // subscribed and registered from the first join on
 			return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 		}
 	}
@@ -178,19 +178,19 @@ func (l *Link) Run(ctx context.Context) error {
 	l.export.Finish()
 	leave()
 	work.Wait()
-	l.export.Close() // now that nothing is put into the spool any more
+	l.export.Close() // nothing is put into the spool any more
 	return err
 }
 
-// serve joins the centre, and keeps both sides together until ctx is done.
+// serve runs the session at the centre and everything that needs both sides, until ctx is done.
 func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
-	if !l.declared.Load() { // the link before had it
+	if !l.declared.Load() { // the previous link had the registrations until now
 		if err := l.declare(); err != nil {
 			return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 		}
 	}
-	there, part := context.WithCancel(context.WithoutCancel(ctx))
-	defer part()
+	there, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
 	work.Go(func() {
 		<-ctx.Done()
 		l.export.Stop()
@@ -198,31 +198,31 @@ func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
 	work.Go(func() {
 		<-ctx.Done()
 		l.linger()
-		part() // which ends the wait for room in the spool, too
+		leave() // this also ends the wait for room in the spool
 	})
-	work.Go(func() { l.beat(ctx) })
+	work.Go(func() { l.heartbeat(ctx) })
 	work.Go(func() { l.failBack(ctx) })
 	for _, w := range slices.Concat(l.local.watches, l.remote.watches) {
 		work.Go(func() { w.run(ctx) })
 	}
 	select {
-	case <-l.localUp:
+	case <-l.ready:
 		l.remote.client.Run(there)
 	case <-ctx.Done():
 	}
 	return nil
 }
 
-// dial connects to the centre by the way that is next.
+// dial connects to the centre by the next route.
 func (l *Link) dial(ctx context.Context) (client.Conn, error) {
 	conn, err := l.remotes.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return l.pulse.on(conn), nil
+	return l.pulse.watch(conn), nil
 }
 
-// declareExports tells the local client what is exported. It subscribes now and after every reconnect.
+// declareExports subscribes to the exported topics. The client subscribes again after every reconnect.
 func (l *Link) declareExports() error {
 	for _, r := range l.of(exports, "topic") {
 		if _, err := l.subscribe(share{r, offer{Pattern: r.home()}}); err != nil {
@@ -232,9 +232,9 @@ func (l *Link) declareExports() error {
 	return nil
 }
 
-// declare tells the clients what else the rules want.
+// declare makes everything else that the rules ask for, and the watches.
 func (l *Link) declare() error {
-	if err := l.watches(); err != nil {
+	if err := l.makeWatches(); err != nil {
 		return err
 	}
 	l.declared.Store(true)
@@ -245,22 +245,22 @@ func (l *Link) declare() error {
 func (l *Link) localJoined(w client.Welcome) {
 	l.local.joined(w)
 	l.checkWatches(&l.local)
-	l.localUpOnce.Do(func() { close(l.localUp) })
+	l.readyOnce.Do(func() { close(l.ready) })
 }
 
 func (l *Link) remoteJoined(w client.Welcome) {
 	url := l.remotes.joined()
 	l.remote.joined(w)
 	l.status.Joined(url)
-	l.leadsTo(w.Nodes())
+	l.reportAbove(w.Nodes())
 	l.rejected.Store(false)
 	l.beginDrain()
 	l.checkWatches(&l.remote)
-	l.log.Info("link is up", "url", url, "realm", l.opts.RemoteRealm, "authid", w.Authid(), "role", w.Authrole())
+	l.log.Info("link is up", "url", url, "remote_realm", l.opts.RemoteRealm, "authid", w.Authid(), "role", w.Authrole())
 }
 
 func (l *Link) remoteLeft(err error) {
-	l.leadsTo(nil)
+	l.reportAbove(nil)
 	err = l.endDrain(err)
 	l.interest.Store(nil)
 	l.status.Ended(l.remotes.fate(l.pulse.fate(err)))
@@ -268,8 +268,8 @@ func (l *Link) remoteLeft(err error) {
 	l.checkWatches(&l.remote)
 }
 
-// checkWatches tells the watches of a side that its session has begun or ended. Before the watches are all there it does
-// nothing.
+// checkWatches tells the watches of a side that its session has begun or ended. It does nothing before declare has made
+// them.
 func (l *Link) checkWatches(s *side) {
 	if !l.declared.Load() {
 		return
@@ -291,7 +291,7 @@ func (l *Link) State() uplink.State {
 	return state
 }
 
-// refusal makes what is called when this side's router refuses what a rule needs, or comes round.
+// refusal returns the callback for a router that refuses a subscription or registration, or accepts it later (err is nil).
 func (l *Link) refusal(s share, at *side) func(error) {
 	r, what := s.rule, s.rule.String()
 	if s.Pattern != r.home() && s.Pattern != r.abroad() {
@@ -315,10 +315,10 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// isDown reports whether err is that of a router that can't be reached.
+// isDown reports whether err says that the router is not reachable.
 func isDown(err error) bool { return errors.Is(err, wamp.NetworkFailure) }
 
-// atOnce is a context for requests whose answer nobody waits for.
+// atOnce is a context for requests that do not wait for their answer: it is done already.
 var atOnce = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

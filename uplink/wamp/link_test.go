@@ -694,7 +694,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		o    wamplink.Options
 		want string
 	}{
-		{wamplink.Options{Name: "x"}, "uplink x: no URL to reach the central router at"},
+		{wamplink.Options{Name: "x"}, "uplink x: no URL of the central router"},
 		{wamplink.Options{Name: "x", Remote: []wamplink.Remote{{}}, Export: []uplink.Rule{{Topic: "a..b"}}},
 			`uplink x: export topic a..b: "a..b" is not a valid URI`},
 	} {

@@ -2,46 +2,46 @@ package wamp
 
 import "runnel/edge/wamp"
 
-// share is what stands on one side for a rule.
+// share is a subscription or registration that the link has on one side for a rule.
 type share struct {
 	rule *rule
 	offer
 }
 
-// mirror keeps on one side what its rules want of what was found on the other. Its fields are owned by its watch's run.
+// mirror keeps shares on one side for the offers found on the other. Its fields are owned by its watch's run.
 type mirror struct {
 	rules []*rule
-	seen  func(*rule) wamp.Pattern   // what the rule is called where the watch looks
-	named func(*rule, string) string // what a URI found there is called where it is made
-	make  func(share) (end func(), e error)
+	seen  func(*rule) wamp.Pattern   // the rule's pattern on the side of the watch
+	named func(*rule, string) string // the name of an offered URI on the side of the shares
+	make  func(share) (end func(), err error)
 	made  map[share]func()
 
-	// timid takes what is not known for what is not there, as long as nothing is known; else it is wanted, so that who
-	// calls over a link that is down hears that.
-	timid bool
+	// Until the offers are known, an eager mirror takes everything for offered, so that a call over a link that is down is
+	// answered. Another one takes nothing for offered.
+	eager bool
 }
 
-// begin makes what stands before anything is known.
+// begin makes the shares that exist before the offers are known.
 func (m *mirror) begin() error {
 	m.made = make(map[share]func())
-	return m.set(m.wants(func(r *rule) bool { return r.Static || !m.timid }, nil))
+	return m.set(m.wants(func(r *rule) bool { return r.Static || m.eager }, nil))
 }
 
-// follow is what a watch calls.
+// follow adapts the shares to the offers that the watch has found.
 func (m *mirror) follow(k knowledge, found []offer) {
-	if k == unknown && m.timid {
-		return // as it was
+	if k == unknown && !m.eager {
+		return // the shares stay as they are
 	}
 	want := m.wants(func(r *rule) bool { return r.Static || k != known }, found)
 	if k == unknown {
 		for s := range m.made {
-			want[s] = true // and more
+			want[s] = true
 		}
 	}
 	m.set(want)
 }
 
-// wants returns what the rules want, given what was found; a static rule wants its own pattern.
+// wants returns the shares for the offers found. A rule for which static is true has one share, with its own pattern.
 func (m *mirror) wants(static func(*rule) bool, found []offer) map[share]bool {
 	want := make(map[share]bool)
 	for _, r := range m.rules {
@@ -63,7 +63,7 @@ func (m *mirror) share(r *rule, o offer) share {
 	return share{r, o}
 }
 
-// narrow returns what of an offer lies within a pattern, or the pattern where that can't be said in one.
+// narrow returns the part of an offer within a pattern. If no single pattern describes that part, it is the whole pattern.
 func narrow(p wamp.Pattern, o offer) (offer, bool) {
 	switch {
 	case wamp.Reserved(o.URI) || !p.Overlaps(o.Pattern):
@@ -74,7 +74,7 @@ func narrow(p wamp.Pattern, o offer) (offer, bool) {
 	return o, true
 }
 
-// set makes what is missing and then ends what is too much, so that nothing is missing in between.
+// set makes the missing shares and then ends those not wanted any more, in this order, so that there is no gap in between.
 func (m *mirror) set(want map[share]bool) error {
 	for s := range want {
 		if m.made[s] != nil {

@@ -10,17 +10,17 @@ import (
 	"runnel/uplink"
 )
 
-// hop is the way of the calls that one rule is for.
+// hop forwards the calls of one share.
 type hop struct {
 	link   *Link
 	rule   *rule
 	home   *side // where the procedures are
-	abroad *side // where they are made callable
+	abroad *side // where they are registered for callers
 	counts *uplink.Counter
 }
 
-// register makes procedures callable on the other side. Here they stand behind those of local callees, beside those of
-// other links.
+// register registers procedures on the other side. In the local realm they are fallback registrations: they stand behind
+// those of local callees and beside those of other links.
 func (l *Link) register(s share) (end func(), err error) {
 	h := &hop{link: l, rule: s.rule, home: &l.local, abroad: &l.remote, counts: &l.status.CallsDown}
 	o := client.RegisterOptions{Match: s.Match, Invoke: s.invoke, ForwardTimeout: true, Persist: true}
@@ -36,16 +36,16 @@ func (l *Link) register(s share) (end func(), err error) {
 	return func() { r.Unregister(atOnce) }, nil
 }
 
-// forward makes the call where the procedure is and hands back what comes of it: the result, the error with its URI and
-// payload, progress on the way. An interrupt cancels ctx, and so the call, in the same mode.
+// forward makes the call on the home side. It returns the result, or the error with its URI and payload, and passes on
+// progressive results. INTERRUPT cancels ctx, and so the call, in the same mode.
 func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 	if h.abroad.isSelf(inv.Caller()) {
-		// The link has made this call itself: it came from the other side, and nobody but the link offers the procedure.
+		// The link has made this call itself, for a caller on the other side. No other callee offers the procedure.
 		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "no callee on either side of the uplink")
 	}
 	way, ok := h.link.cross(&inv.Body, callerOf(inv), h.abroad, h.home)
 	if !ok {
-		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "the call has come round in a circle, or too far")
+		return client.Payload{}, client.NewError(wamp.NoSuchProcedure.Error(), "the call has passed this realm already, or too many links")
 	}
 	o := client.CallOptions{
 		Timeout: inv.Timeout(), DiscloseMe: h.discloses(inv), ForwardFor: way, Extra: passthru(&inv.Body),
@@ -60,7 +60,7 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 		}
 	}
 	if h.home == &h.link.remote {
-		h.link.settle(ctx)
+		h.link.awaitMove(ctx)
 		if _, up := h.home.client.Welcome(); !up {
 			h.counts.Drop()
 			return client.Payload{}, errUnsent
@@ -86,7 +86,7 @@ func (h *hop) forward(ctx context.Context, inv *client.Invocation) (client.Paylo
 	return carry(result), nil
 }
 
-// errUnsent is the answer to a call that has gone nowhere. The router may ask another link.
+// errUnsent is the answer to a call that was not sent anywhere, so the router may try another link.
 var errUnsent = func() *client.Error {
 	e := client.NewError(wamp.NetworkFailure.Error(), "the link is down")
 	var d codec.Builder
@@ -96,14 +96,14 @@ var errUnsent = func() *client.Error {
 	return e
 }()
 
-// discloses reports whether the call is to say that it is the link's: at home if that is here, for forward tells by it
-// what comes back; at the centre if the caller has disclosed itself.
+// discloses reports whether the forwarded call discloses the link. It does in the local realm, where forward recognizes the
+// link's own calls by it, and at the centre if the caller has disclosed itself.
 func (h *hop) discloses(inv *client.Invocation) bool {
 	wanted := h.home == &h.link.local || inv.Caller() != 0
 	return wanted && !h.home.mayNotDisclose.Load()
 }
 
-// carry makes a result the answer to an invocation, untouched.
+// carry returns a result as the answer to an invocation, with its payload unchanged.
 func carry(r *client.Result) client.Payload {
 	return client.Payload{Raw: r.Payload, Extra: passthru(&r.Body)}
 }

@@ -9,47 +9,48 @@ import (
 	"runnel/edge/client"
 )
 
-// A connection can be dead without anybody saying so: the other end, a modem or a proxy has gone, and TCP waits. So the
-// link asks the central router a question now and then, in WAMP: not every router knows the PING of its transport, and a
-// proxy may answer that in a router's place. Any answer will do, an ERROR too. A centre from which nothing at all has come
-// for the time that an answer may take is given up.
+// A connection can be dead without an error: the other end, a modem or a proxy has gone, and TCP waits. So the link makes a
+// call to the central router at intervals. It uses WAMP, because not every router supports the PING of its transport, and a
+// proxy may answer PING in the router's place. Any answer counts, an ERROR too. If no message at all arrives in the time that
+// an answer may take, the link closes the connection.
 
 const (
-	defaultPulse    = 20 * time.Second // between questions
-	defaultPatience = 10 * time.Second // for the answer
-	slowest         = 1 << 10          // octets a second: what stands in front of the question may take so long ...
-	mostSlack       = time.Minute      // ... but not longer than this
+	defaultPulse    = 20 * time.Second // between calls
+	defaultPatience = 10 * time.Second // for any message
+	slowest         = 1 << 10          // bytes a second: the queue in front of the call may take so long ...
+	mostSlack       = time.Minute      // ... but at most this long
 )
 
-// question is a procedure that costs a router little. It need not be allowed, nor be there.
+// question is the procedure that is called. It costs a router little, and need not be allowed or exist.
 const question = "wamp.registration.lookup"
 
-// pulse watches one connection after the other.
+// pulse watches the connections to the centre, one after the other.
 type pulse struct {
 	// Static after New.
 	every, patience time.Duration
 
 	heard atomic.Uint64 // messages
-	owed  atomic.Int64  // octets written since the last question that was answered
-	trip  atomic.Int64  // ns, of the last question and its answer; 0: none yet
+	owed  atomic.Int64  // bytes written since the last call that was answered
+	trip  atomic.Int64  // round trip of the last call in ns; 0: none yet
 	conn  atomic.Pointer[watched]
 }
 
-// watched is a connection to the centre.
+// watched is a connection to the centre that counts what passes.
 type watched struct {
 	client.Conn
 	pulse *pulse
-	dead  atomic.Bool // it was given up
+	dead  atomic.Bool // closed by await
 }
 
-func (p *pulse) on(conn client.Conn) client.Conn {
+// watch makes conn the connection that is watched.
+func (p *pulse) watch(conn client.Conn) client.Conn {
 	w := &watched{Conn: conn, pulse: p}
 	p.owed.Store(0)
 	p.conn.Store(w)
 	return w
 }
 
-// ReadMessage notes that the centre is there.
+// ReadMessage counts the messages of the centre.
 func (w *watched) ReadMessage() (msg []byte, more bool, err error) {
 	msg, more, err = w.Conn.ReadMessage()
 	if err == nil {
@@ -64,8 +65,8 @@ func (w *watched) Write(batch []byte, wait bool) (n int, err error) {
 	return n, err
 }
 
-// beat asks until ctx is done.
-func (l *Link) beat(ctx context.Context) {
+// heartbeat calls the centre at intervals until ctx is done.
+func (l *Link) heartbeat(ctx context.Context) {
 	for l.pulse.every > 0 && l.remote.client.WaitUp(ctx) == nil {
 		conn := l.pulse.conn.Load()
 		l.ask(ctx, conn)
@@ -75,7 +76,7 @@ func (l *Link) beat(ctx context.Context) {
 	}
 }
 
-// ask asks once and waits for a sign of life. The connection is closed if there is none.
+// ask makes one call and waits for any message. Without one it closes the connection.
 func (l *Link) ask(ctx context.Context, conn *watched) {
 	ctx, cancel := context.WithCancel(ctx)
 	answered := make(chan struct{})
@@ -92,7 +93,7 @@ func (l *Link) ask(ctx context.Context, conn *watched) {
 	l.pulse.await(ctx, conn, answered)
 }
 
-// await waits for the answer, or closes the connection when there was no sign of life for too long.
+// await waits for the answer. It closes the connection if no message arrives in time.
 func (p *pulse) await(ctx context.Context, conn *watched, answered <-chan struct{}) {
 	heard, since, limit := p.heard.Load(), time.Now(), p.limit()
 	for {
@@ -113,18 +114,18 @@ func (p *pulse) await(ctx context.Context, conn *watched, answered <-chan struct
 	}
 }
 
-// limit is how long the centre may be silent: on a narrow line what stands in front of the question takes its time.
+// limit is how long the centre may be silent. Slow lines get extra time for the queue in front of the call.
 func (p *pulse) limit() time.Duration {
 	return p.patience + min(time.Duration(max(p.owed.Load(), 0))*time.Second/slowest, mostSlack)
 }
 
-// gaveUp reports whether the present connection was given up as dead.
+// gaveUp reports whether await has closed the present connection.
 func (p *pulse) gaveUp() bool {
 	conn := p.conn.Load()
 	return conn != nil && conn.dead.Load()
 }
 
-// fate says why a session has ended, if the link knows better than the connection.
+// fate returns why a session has ended: err, unless await has closed the connection.
 func (p *pulse) fate(err error) error {
 	if p.gaveUp() {
 		return fmt.Errorf("the central router has not answered for %v", p.patience)

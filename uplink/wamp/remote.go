@@ -9,22 +9,22 @@ import (
 	"runnel/edge/client"
 )
 
-// Remote is a way to the central router.
+// Remote is a route to the central router.
 type Remote struct {
 	URL  string // for the log and State
 	Dial func(ctx context.Context) (client.Conn, error)
 }
 
-// remotes goes through the ways to the centre in their order, one an attempt, and begins again with the first after a
-// session.
+// remotes is the list of routes to the centre. Each attempt dials the next one; after a session the first one is next. Its
+// methods may be called from any goroutine.
 type remotes struct {
 	list []Remote
 
 	mu sync.Mutex
 	// Guarded by mu.
 	next    int
-	at      int  // dialled last
-	leaving bool // a session is given up for a better way
+	at      int  // index of the route that was dialled last
+	leaving bool // the session is being closed for a preferred route
 }
 
 func (r *remotes) dial(ctx context.Context) (client.Conn, error) {
@@ -36,7 +36,7 @@ func (r *remotes) dial(ctx context.Context) (client.Conn, error) {
 	return way.Dial(ctx) // its error names the URL
 }
 
-// joined notes that the way dialled last has led to a session, and returns its URL.
+// joined notes that the last route has led to a session, and returns its URL.
 func (r *remotes) joined() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,21 +44,21 @@ func (r *remotes) joined() string {
 	return r.list[r.at].URL
 }
 
-// better returns the ways before the present one.
+// better returns the routes that are preferred to the present one.
 func (r *remotes) better() []Remote {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.list[:r.at]
 }
 
-// leave has the way at i dialled next, and says that the session's end is meant.
+// leave makes the route at index i the next one, and notes that the session is ended on purpose.
 func (r *remotes) leave(i int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.next, r.leaving = i, true
 }
 
-// fate says why a session has ended, if that was meant.
+// fate returns why a session has ended: err, unless it was ended for another route.
 func (r *remotes) fate(err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +68,7 @@ func (r *remotes) fate(err error) error {
 	return err
 }
 
-// moving reports whether the link is between two sessions by its own will: whoever has to wait need not wait for long.
+// moving reports whether the link is between two sessions on purpose, so that the next one follows soon.
 func (r *remotes) moving() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,17 +77,17 @@ func (r *remotes) moving() bool {
 
 const (
 	defaultFailBack = 2 * time.Minute
-	probes          = 4                // in that time
-	probeTime       = 10 * time.Second // for one
-	moveTime        = time.Minute      // for the calls under way, before the link moves all the same
+	probes          = 4                // in FailBack
+	probeTime       = 10 * time.Second // for one probe, and for a move
+	moveTime        = time.Minute      // for the calls under way; then the link moves anyway
 )
 
-// failBack goes back to a better way, once that can be reached for a while. It runs until ctx is done.
+// failBack moves the link to a preferred route that has been reachable for a while. It runs until ctx is done.
 func (l *Link) failBack(ctx context.Context) {
 	if len(l.remotes.list) < 2 {
 		return
 	}
-	reached := make([]int, len(l.remotes.list)) // how often in a row
+	reached := make([]int, len(l.remotes.list)) // successful probes in a row
 	for client.Sleep(ctx, l.opts.FailBack/probes) {
 		_, up := l.remote.client.Welcome()
 		for i, way := range l.remotes.better() {
@@ -104,7 +104,7 @@ func (l *Link) failBack(ctx context.Context) {
 	}
 }
 
-// reachable reports whether a way leads to a router: the transport's handshake is made, and nothing said.
+// reachable reports whether a router answers at a route. It makes the transport's handshake only.
 func reachable(ctx context.Context, way Remote) bool {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -116,7 +116,8 @@ func reachable(ctx context.Context, way Remote) bool {
 	return true
 }
 
-// move exchanges the session for one by the way at i, if it can when no call is under way: its answer would be lost.
+// move exchanges the session for one by the route at index i. It waits a while for calls under way, whose answers would be
+// lost.
 func (l *Link) move(ctx context.Context, i int) {
 	for end := time.Now().Add(moveTime); l.calls.Load() > 0 && time.Now().Before(end); {
 		if !client.Sleep(ctx, 10*time.Millisecond) {
@@ -128,8 +129,8 @@ func (l *Link) move(ctx context.Context, i int) {
 	l.remote.client.Rejoin()
 }
 
-// settle waits while the link moves: a call that comes meanwhile is worth a moment.
-func (l *Link) settle(ctx context.Context) {
+// awaitMove waits for the next session while the link moves, so that a call in between does not fail.
+func (l *Link) awaitMove(ctx context.Context) {
 	if !l.remotes.moving() {
 		return
 	}

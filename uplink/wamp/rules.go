@@ -11,7 +11,7 @@ import (
 	"runnel/uplink"
 )
 
-// direction is which way a rule offers something.
+// direction says on which side a rule's topics or procedures are.
 type direction bool
 
 const (
@@ -31,13 +31,13 @@ type rule struct {
 	uplink.Rule
 	direction direction
 	kind      string // "topic" or "procedure"
-	uri       string // where it comes from
+	uri       string // as it is named where it comes from
 
-	subscribed atomic.Int32 // how many subscriptions bring events
+	subscribed atomic.Int32 // subscriptions that bring events
 	recent     recent       // owned by the goroutine that hands over events
 }
 
-// home is the rule's pattern where it comes from, abroad where it goes to.
+// home returns the rule's pattern on the side that it comes from, abroad the pattern on the other side.
 func (r *rule) home() wamp.Pattern   { return wamp.Pattern{URI: r.uri, Match: r.Match} }
 func (r *rule) abroad() wamp.Pattern { return wamp.Pattern{URI: r.rewrite(r.uri), Match: r.Match} }
 
@@ -73,7 +73,7 @@ func (r *rule) check() error {
 	return nil
 }
 
-// rewrite returns what a URI that the rule matches, or its pattern, is called on the other side.
+// rewrite returns the name on the other side of a URI that the rule matches, or of its pattern.
 func (r *rule) rewrite(uri string) string {
 	if r.direction == exports {
 		return r.ToRemote(uri)
@@ -129,7 +129,7 @@ func following(rules []*rule) bool {
 	return slices.ContainsFunc(rules, func(r *rule) bool { return !r.Static })
 }
 
-// best reports whether of all rules of its direction this is the one that a topic goes by.
+// best reports whether r is the rule that decides about a topic, among all rules of its direction.
 func (l *Link) best(r *rule, topic string) bool {
 	set := &l.imported
 	if r.direction == exports {

@@ -8,19 +8,19 @@ import (
 	"runnel/edge/wamp"
 )
 
-// side is one end of the link: our session in a realm.
+// side is one end of the link: its session in a realm.
 type side struct {
 	// Static after New.
 	name    string // "local" or "central"
-	alias   string // what the place is called where its router gives it no name
+	alias   string // names the realm if its router gives it no name
 	client  *client.Client
 	log     *slog.Logger
-	watches []*watch // of declare; Run and what it begins may look at them
+	watches []*watch // made by declare; read by Run's goroutines
 
 	at             atomic.Pointer[place]
-	session        atomic.Uint64 // its id, of the last one while there is none
-	mayNotDisclose atomic.Bool   // the router refuses to tell a callee who calls
-	lost           atomic.Uint64 // events that could not be published here in this outage
+	session        atomic.Uint64 // id of the present session, or of the last one
+	mayNotDisclose atomic.Bool   // the router does not allow a caller to disclose itself
+	lost           atomic.Uint64 // events that could not be published in this outage
 }
 
 func (s *side) init(name string, log *slog.Logger, o client.Options) {
@@ -38,13 +38,13 @@ func (s *side) joined(w client.Welcome) {
 	}
 }
 
-// lose notes an event that could not be published on this side. The first of an outage is worth a line in the log; joined
-// says how many it were.
-func (s *side) lose() {
+// drop counts an event that could not be published on this side. It logs the first of an outage; joined logs how many there
+// were.
+func (s *side) drop() {
 	if s.lost.Add(1) == 1 {
 		s.log.Warn("not connected, dropping events")
 	}
 }
 
-// isSelf reports whether a caller or publisher is the link itself.
+// isSelf reports whether a caller or publisher is this link.
 func (s *side) isSelf(session wamp.ID) bool { return session != 0 && session == s.session.Load() }

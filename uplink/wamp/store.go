@@ -11,21 +11,21 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Exported events go through the spool, all of them: there is one way and one order, whether the centre is there or not.
+// All exported events go through the spool, so there is one order, whether the centre is reachable or not:
 //
-//	keep      an event comes from the local router and is put into the spool; what is durable is confirmed when it is
-//	drain     one session at the centre: what waits is published in order, with a window of what is not acknowledged yet
+//	keep      puts an event of the local router into the spool; a durable event is confirmed when it is stored
+//	drain     publishes the waiting events in order during one session at the centre, with a window of unacknowledged ones
 //
-// The order holds across sessions, for a drain ends before the client dials again, and the next one begins with the first
-// event that is not acknowledged.
+// The order holds across sessions: a drain ends before the client dials again, and the next one begins with the first
+// unacknowledged event.
 
 const (
-	drainWindow = 256 // events under way
-	drainBatch  = 64  // taken from the spool at once
+	drainWindow = 256 // events under way at most
+	drainBatch  = 64  // events taken from the spool at a time
 	firstPause  = 500 * time.Millisecond
 	lastPause   = 10 * time.Second
-	late        = time.Second // an event that has waited longer says when it was published
-	lastEvents  = time.Second // for what is under way when the link ends
+	late        = time.Second // an event that has waited longer carries the time when it was published
+	lastEvents  = time.Second // wait for events under way when the link ends
 )
 
 // keep puts an exported event into the spool.
@@ -42,20 +42,21 @@ func (l *Link) keep(r *rule, e *client.Event) {
 		if err != nil && r.Store == spool.Durable {
 			l.durableFailed(err)
 		}
-		return tellPublisher(err)
+		return publisherError(err)
 	})
 }
 
-// tellPublisher has who publishes an event that is not kept at all try it again later; a link that does so is patient.
-func tellPublisher(err error) error {
+// publisherError returns what a publisher is told. If the event was not stored for lack of room, it is to retry later; a
+// link does so.
+func publisherError(err error) error {
 	if errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrClosed) {
 		return client.NewError(wamp.Unavailable.Error(), err.Error())
 	}
 	return err
 }
 
-// awaitRoom slows down the local router, which waits for a while and then drops, when events come faster than the centre
-// takes them, or in its absence the disk.
+// awaitRoom slows down the local router when events come faster than the centre takes them, or without a centre the disk. The
+// router waits for a while and then drops events.
 func (l *Link) awaitRoom() {
 	if up := l.up.Load(); up != nil {
 		l.spool.Room(*up)
@@ -70,8 +71,8 @@ func (l *Link) durableFailed(err error) {
 	}
 }
 
-// crossing encodes what crosses beside topic and payload, as fields of the details that it came with. Mostly that is where
-// the event comes from, the same as that of the event before.
+// crossing encodes what crosses besides topic and payload, in the form of EVENT.Details. Mostly that is the way of the event,
+// which is the same as that of the previous event, so the last encoding is kept.
 func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
 	extra := passthru(b)
 	retain, _ := b.Detail(wamp.KeyRetain).Bool()
@@ -86,7 +87,7 @@ func (l *Link) crossing(b *client.Body, way []client.Hop) []byte {
 	return encoded
 }
 
-// source is a way of one hop, and how that is encoded.
+// source is a way of one hop and its encoding.
 type source struct {
 	hop     client.Hop
 	encoded []byte
@@ -121,7 +122,7 @@ func encodeCrossing(extra map[string]any, retain bool, way []client.Hop) []byte 
 	return d.Dict().Raw
 }
 
-// linger waits at the end for what is under way to the centre, but not for long.
+// linger waits briefly for the events under way when the link ends.
 func (l *Link) linger() {
 	if up := l.up.Load(); up != nil {
 		ctx, cancel := context.WithTimeout(*up, lastEvents)

@@ -6,16 +6,16 @@ import (
 	"runnel/uplink/spool"
 )
 
-// subscribe makes the subscription that brings a rule's events.
+// subscribe makes the subscription for a share of a rule.
 func (l *Link) subscribe(s share) (end func(), err error) {
-	from, forward, told := &l.local, l.keep, map[string]any{wamp.KeyRetain: true}
+	from, forward, extra := &l.local, l.keep, map[string]any{wamp.KeyRetain: true}
 	if s.rule.direction == imports {
-		from, forward, told = &l.remote, l.bring, nil
+		from, forward, extra = &l.remote, l.bring, nil
 	}
 	sub, err := from.client.Subscribe(atOnce, s.URI, client.SubscribeOptions{
 		Match: s.Match, Persist: true, Refused: l.refusal(s, from),
 		Confirm: s.rule.direction == exports && s.rule.Store == spool.Durable,
-		Extra:   told,
+		Extra:   extra,
 	}, func(e *client.Event) {
 		if s.rule.first(e.Publication) {
 			forward(s.rule, e)
@@ -30,11 +30,11 @@ func (l *Link) subscribe(s share) (end func(), err error) {
 	return func() { s.rule.subscribed.Add(-1); sub.Unsubscribe(atOnce) }, nil
 }
 
-// bring publishes an imported event here. Events of one publisher keep their order, for the client hands them over one at
-// a time. When the local router is slow, Publish waits, and so the router at the centre has to.
+// bring publishes an imported event in the local realm. The client hands events over one at a time, so the events of one
+// publisher keep their order. When the local router is slow, Publish waits, and so the central router has to.
 //
-// The publisher is not disclosed: what would be disclosed is the link, and a router that refuses to disclose would drop
-// the event without a word.
+// The event does not disclose its publisher: that would be the link, and a router that refuses disclosure would drop the event
+// without an error.
 func (l *Link) bring(r *rule, e *client.Event) {
 	topic, way, ok := l.admit(r, &l.remote, &l.local, e)
 	if !ok {
@@ -48,18 +48,18 @@ func (l *Link) bring(r *rule, e *client.Event) {
 		counts.Forward()
 		return
 	case isDown(err):
-		to.lose()
+		to.drop()
 	case ctx.Err() == nil:
 		to.log.Warn("event not forwarded", "rule", r.String(), "err", err)
 	}
 	counts.Drop()
 }
 
-// admit returns an event's topic on the other side and its way there; false if it is not to cross.
+// admit returns an event's topic on the other side and the way that it has come. ok is false if the event does not cross.
 func (l *Link) admit(r *rule, from, to *side, e *client.Event) (topic string, way []client.Hop, ok bool) {
 	name := e.Topic()
 	topic = r.rewrite(name)
-	// A wide pattern matches the router's own events too: only a router may publish the ones, the others are about one node.
+	// A wide pattern matches the router's own events, too. Some of them only a router may publish; the others are about one node.
 	if wamp.Reserved(topic) || wamp.OfNode(name) && !wamp.OfNode(r.uri) || !l.best(r, name) || r.direction == exports && !l.wanted(r, topic, e) {
 		return "", nil, false
 	}
@@ -67,8 +67,8 @@ func (l *Link) admit(r *rule, from, to *side, e *client.Event) (topic string, wa
 	return topic, way, ok
 }
 
-// passthru returns what describes a payload that only the peers at its ends understand
-// (advanced/payload_passthru_mode.md): it belongs to the payload and crosses with it. For nearly every message it is nil.
+// passthru returns the attributes of a payload that only the peers at the ends understand
+// (advanced/payload_passthru_mode.md). They cross with the payload. For nearly all messages it returns nil.
 func passthru(b *client.Body) (extra map[string]any) {
 	if len(b.Details.Raw) == 0 {
 		return nil

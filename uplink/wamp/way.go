@@ -7,21 +7,21 @@ import (
 	"runnel/edge/wamp"
 )
 
-// DefaultMaxHops is how many links an event or a call may cross, where Options.MaxHops does not say.
+// DefaultMaxHops is the default of Options.MaxHops.
 const DefaultMaxHops = 8
 
-// What crosses a link carries its way: one client.Hop a link, each naming the place that it left and whom it came from
-// there, if he was disclosed. A place is a realm of a router. A router that is a Runnel tells its own in WELCOME; for
-// another the link invents a name, by which at least this link knows it again.
+// Events and calls that cross a link carry their way: one client.Hop for each link. A hop names the place that was left, and
+// the publisher or caller there if that is disclosed. A place is a realm of a router. A Runnel names its place in WELCOME; for
+// another router the link makes up a name, which at least this link recognizes.
 
-// place is the name of one side's realm, as the router of a session says.
+// place is a realm of a router, as named in a session.
 type place struct {
 	session wamp.ID
 	name    string
-	tag     string // tells the router from another of the same name
+	tag     string // distinguishes routers of the same name
 }
 
-// place returns the name of this side's realm; while there is no session, as it was last; none if it was never known.
+// place returns this side's place. Without a session it is the last one known, or the zero value.
 func (s *side) place() place {
 	known := s.at.Load()
 	if w, up := s.client.Welcome(); up && (known == nil || known.session != w.Session) {
@@ -47,21 +47,21 @@ func nodeOf(w client.Welcome) string {
 	return ""
 }
 
-// cross returns the way of what crosses from one side to the other, with this hop. It reports false if that would lead
-// to where it has been already, or over more links than it may.
+// cross returns the way of a message that crosses from one side to the other, with this hop. ok is false if the message has
+// been at either place already, or would cross too many links.
 func (l *Link) cross(b *client.Body, by client.Hop, from, to *side) (way []client.Hop, ok bool) {
 	left := from.place()
 	by.Node, by.Tag = left.name, left.tag
 	way = b.ForwardFor()
 	if len(way) >= l.opts.MaxHops || l.visited(way, left) || l.visited(way, to.place()) {
-		l.loops(left)
+		l.countLoop(left)
 		return nil, false
 	}
 	return append(way, by), true
 }
 
-// visited reports whether a place is on the way. Another router of the same name is none that was visited, and is told of:
-// what it sends must not seem to have come round.
+// visited reports whether a place is on the way. Another router of the same name does not count, and is reported: its messages
+// have not come back from here.
 func (l *Link) visited(way []client.Hop, p place) bool {
 	if p.name == "" {
 		return false
@@ -72,18 +72,18 @@ func (l *Link) visited(way []client.Hop, p place) bool {
 		case h.Tag == p.tag || h.Tag == "" || p.tag == "":
 			return true
 		default:
-			l.foreign(p.name)
+			l.reportTwin(p.name)
 		}
 	}
 	return false
 }
 
-// publisherOf says who published an event, as far as he is disclosed.
+// publisherOf returns the event's publisher as far as it is disclosed.
 func publisherOf(e *client.Event) client.Hop {
 	return client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()}
 }
 
-// callerOf says who has made a call, as far as he is disclosed.
+// callerOf returns the caller as far as it is disclosed.
 func callerOf(inv *client.Invocation) client.Hop {
 	return client.Hop{Session: inv.Caller(), Authid: inv.CallerAuthid(), Authrole: inv.CallerAuthrole()}
 }

@@ -23,7 +23,7 @@ import (
 type linker interface {
 	Run(ctx context.Context) error
 	State() uplink.State
-	Hears() <-chan struct{} // closed when it has subscribed to its exports
+	Ready() <-chan struct{} // closed when the exports are subscribed to
 	GiveTo(*uplink.Handover)
 }
 
@@ -194,7 +194,7 @@ func (n *Node) awaitReady(links []*link) {
 	defer cancel()
 	for _, l := range links {
 		select {
-		case <-l.Hears():
+		case <-l.Ready():
 		case <-l.work.done:
 		case <-ctx.Done(): // at the limit of sessions
 			n.log.Warn("uplink has not subscribed to its exports yet", "uplink", l.config.Name)
