@@ -1,12 +1,12 @@
-// Package boards knows the small computers that a router at the edge runs on: which one this is, where its serial ports
-// are, and how much memory the router should take. It only reads files, and imports the standard library alone.
+// Package boards knows the small computers that a router at the edge runs on: it detects the board, lists its serial ports
+// and suggests a memory limit. It only reads files and imports only the standard library.
 //
-//	detect.go   which board this is: the device tree, OpenWrt's sysinfo, the PC's DMI
-//	memory.go   a limit for Go's memory, from the machine's and the control group's
-//	catalog.go  the boards, and what is known of them; one catalog_*.go for each maker
+//	detect.go   detects the board from the device tree, OpenWrt's sysinfo or the PC's DMI
+//	memory.go   a limit for Go's memory, from that of the machine and its control group
+//	catalog.go  the known boards; one catalog_*.go for each maker
 //
-// The directory packaging holds what a system needs besides the binary: a systemd unit, a udev rule, an OpenWrt init
-// script and a configuration to begin with. The directory mcu holds the client for microcontrollers, in C.
+// The directory packaging holds the other files of an installation: a systemd unit, a udev rule, an OpenWrt init script and
+// an initial configuration. The directory mcu holds the client for microcontrollers, in C.
 package boards
 
 import (
@@ -16,29 +16,29 @@ import (
 	"strings"
 )
 
-// Board is a kind of computer and, from Detect, the one that this program runs on.
+// Board is a kind of computer; Detect returns the one that this program runs on.
 type Board struct {
 	Name       string   // "Raspberry Pi Zero W"
 	Vendor     string   // "Raspberry Pi"
-	Compatible []string // the names the device tree gives it
+	Compatible []string // its names in the device tree
 	SoC        string   // "BCM2835"
-	Build      string   // the build of the router for it, as "make cross" names them: arm6, arm7, arm64, riscv64, mipsle, amd64
+	Build      string   // the router's build for it, as named by "make cross": arm6, arm7, arm64, riscv64, mipsle, amd64
 	UARTs      []UART
 	Note       string
 
-	Model  string // what the machine calls itself, often with its revision; "" if it does not say
+	Model  string // the machine's own name, often with its revision; "" if unknown
 	Memory int    // in MB, as memory is sold; 0 if unknown
 }
 
 // UART is a serial port of a board.
 type UART struct {
-	Device string // "/dev/ttyAMA0", by default settings of the usual system; "" where that depends
+	Device string // "/dev/ttyAMA0" with the usual system's default settings; "" if that depends
 	Name   string // "UART0 (PL011)"
-	Pins   string // where to connect
-	Note   string // what stands in the way
+	Pins   string // the pins to connect to
+	Note   string // obstacles to its use
 }
 
-// String writes "Raspberry Pi Zero W Rev 1.1 (BCM2835, 512 MB)".
+// String returns "Raspberry Pi Zero W Rev 1.1 (BCM2835, 512 MB)".
 func (b Board) String() string {
 	name := b.Model
 	if name == "" {
@@ -57,7 +57,7 @@ func (b Board) String() string {
 	return name + " (" + strings.Join(about, ", ") + ")"
 }
 
-// size writes "512 MB", "8 GB" or "1.5 GB".
+// size returns "512 MB", "8 GB" or "1.5 GB".
 func size(mb int) string {
 	if mb < 1024 {
 		return strconv.Itoa(mb) + " MB"
@@ -65,7 +65,7 @@ func size(mb int) string {
 	return strconv.FormatFloat(math.Floor(float64(mb)/102.4)/10, 'f', -1, 64) + " GB"
 }
 
-// String writes "/dev/ttyAMA0: UART0 (PL011), TX GPIO14 (pin 8), RX GPIO15 (pin 10). It is ...".
+// String returns "/dev/ttyAMA0: UART0 (PL011), TX GPIO14 (pin 8), RX GPIO15 (pin 10). It is ...".
 func (u UART) String() string {
 	s := fmt.Sprintf("%s, %s", u.Name, u.Pins)
 	if u.Device != "" {

@@ -2,10 +2,10 @@ package boards
 
 import "slices"
 
-// catalog is every board that we know by name.
+// catalog lists the boards that are known by name.
 var catalog = slices.Concat(raspberryPi, beagle, allwinner, rockchip, riscv, openwrt)
 
-// soc is a processor that boards outside the catalog have as well.
+// soc is a processor that is also used on boards outside the catalog.
 type soc struct{ name, build string }
 
 var socs = map[string]soc{
@@ -34,7 +34,7 @@ var socs = map[string]soc{
 	"sophgo,cv1800b":          {"CV1800B", "riscv64"},
 }
 
-// header names two pins of a 26- or 40-pin header as most boards have them, where the Raspberry Pi has its UART.
+// header names the two pins of a 26- or 40-pin header where the Raspberry Pi and most other boards have their UART.
 func header(tx, rx string) string { return "TX " + tx + " (pin 8), RX " + rx + " (pin 10)" }
 
 const consoleNote = "The kernel's console, and usually a login, are on it: a device needs the console moved away (console= on the " +

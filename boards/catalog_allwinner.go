@@ -4,7 +4,7 @@ const allwinnerOverlay = "Needs its device tree overlay (armbian-config, or over
 
 var debugUART0 = UART{"/dev/ttyS0", "UART0", "the 3-pin debug header", consoleNote}
 
-// h616UARTs are those of the Orange Pi Zero 2 and Zero 3, on the 26-pin header.
+// h616UARTs are the UARTs of the Orange Pi Zero 2 and Zero 3, on the 26-pin header.
 var h616UARTs = []UART{
 	debugUART0,
 	{"/dev/ttyS5", "UART5", header("PH2", "PH3"), allwinnerOverlay},

@@ -1,6 +1,6 @@
 package boards
 
-// Debian's kernels since 4.x call the AM335x's UARTs ttyS; older ones called them ttyO.
+// Debian's kernels since 4.x name the AM335x's UARTs ttyS; older ones named them ttyO.
 var boneUARTs = []UART{
 	{"/dev/ttyS0", "UART0", "the 6-pin debug header J1", consoleNote},
 	{"/dev/ttyS1", "UART1", "TX P9.24, RX P9.26", ""},

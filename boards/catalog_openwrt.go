@@ -2,7 +2,7 @@ package boards
 
 const routerConsole = "The kernel's console, and a shell, are on it: comment the askconsole line of /etc/inittab out"
 
-// openwrt are routers and modules with MediaTek's MIPS processors. They are known by their SoC, as there are hundreds.
+// openwrt lists routers and modules with MediaTek's MIPS processors. They are known by SoC, as there are hundreds.
 var openwrt = []Board{
 	{
 		Name: "Onion Omega2", Vendor: "Onion", SoC: "MT7688", Build: "mipsle",

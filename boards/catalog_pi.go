@@ -1,6 +1,6 @@
 package boards
 
-// Raspberry Pi OS puts its console on whichever UART is on the header's pins 8 and 10, and calls it /dev/serial0.
+// Raspberry Pi OS puts its console on the UART at pins 8 and 10 of the header, and names that UART /dev/serial0.
 const piConsole = "Raspberry Pi OS may have its console and a login on it: turn them off with raspi-config"
 
 // piPL011 is the UART of the boards without Bluetooth.
@@ -8,7 +8,7 @@ var piPL011 = []UART{
 	{"/dev/ttyAMA0", "UART0 (PL011)", header("GPIO14", "GPIO15"), "Also /dev/serial0. " + piConsole},
 }
 
-// piMini are the UARTs of the boards with Bluetooth: the good one is taken.
+// piMini are the UARTs of the boards with Bluetooth, which takes the full-featured one.
 var piMini = []UART{
 	{"/dev/ttyS0", "UART1 (mini UART)", header("GPIO14", "GPIO15"),
 		"Also /dev/serial0. Needs enable_uart=1 in config.txt, which also fixes the core clock that its speed hangs on. It has no " +
@@ -17,7 +17,7 @@ var piMini = []UART{
 		"dtoverlay=disable-bt in config.txt puts it on GPIO14 and GPIO15 in place of the mini UART; so does miniuart-bt, which keeps Bluetooth"},
 }
 
-// pi4 are those of the BCM2711.
+// pi4 are the UARTs of the BCM2711.
 var pi4 = append(piMini[:len(piMini):len(piMini)],
 	UART{"", "UART2 (PL011)", "TX GPIO0 (pin 27), RX GPIO1 (pin 28)", "dtoverlay=uart2; the pins are those of the HAT's EEPROM"},
 	UART{"", "UART3 (PL011)", "TX GPIO4 (pin 7), RX GPIO5 (pin 29)", "dtoverlay=uart3"},
@@ -25,7 +25,7 @@ var pi4 = append(piMini[:len(piMini):len(piMini)],
 	UART{"", "UART5 (PL011)", "TX GPIO12 (pin 32), RX GPIO13 (pin 33)", "dtoverlay=uart5"},
 )
 
-// pi5 are those of the BCM2712 and of its I/O chip, the RP1.
+// pi5 are the UARTs of the BCM2712 and of its I/O chip, the RP1.
 var pi5 = []UART{
 	{"/dev/ttyAMA10", "debug UART (PL011)", "the 3-pin connector between the HDMI sockets", "Also /dev/serial0. " + piConsole},
 	{"/dev/ttyAMA0", "UART0 (PL011, RP1)", header("GPIO14", "GPIO15"), "dtparam=uart0=on in config.txt"},
@@ -35,7 +35,7 @@ var pi5 = []UART{
 	{"/dev/ttyAMA4", "UART4 (PL011, RP1)", "TX GPIO12 (pin 32), RX GPIO13 (pin 33)", "dtoverlay=uart4-pi5"},
 }
 
-// piModule is what a compute module has by itself: where its pins are is up to the board it sits on.
+// piModule are the UARTs of a compute module without its carrier board, which determines the pins.
 var piModule = []UART{
 	{"/dev/serial0", "primary UART", "TX GPIO14, RX GPIO15 of the module", "enable_uart=1 in config.txt. " + piConsole},
 }

@@ -2,7 +2,7 @@ package boards
 
 const fastConsole = "It starts at 1,500,000 baud. " + consoleNote
 
-// rkConsole is the UART that Rockchip's boot loaders speak on. Vendor kernels have it as /dev/ttyFIQ0.
+// rkConsole is the UART used by Rockchip's boot loaders. Vendor kernels name it /dev/ttyFIQ0.
 func rkConsole(device, uart, pins string) []UART {
 	return []UART{{device, uart, pins, fastConsole}}
 }

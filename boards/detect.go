@@ -11,17 +11,17 @@ import (
 	"unicode"
 )
 
-// Detect tells which board this is. A machine that is not in the catalog is described as far as it describes itself.
+// Detect returns this machine's board. A machine outside the catalog is described by what it reports itself.
 func Detect() Board { return DetectFS(os.DirFS("/")) }
 
-// DetectFS is Detect for the machine whose root directory is fsys.
+// DetectFS is Detect for a machine with the root directory fsys.
 func DetectFS(fsys fs.FS) Board {
 	b := identify(machine{fsys})
 	b.Memory = soldAs(memTotal(fsys) >> 10)
 	return b
 }
 
-// machine is a root directory.
+// machine is the root directory of a machine.
 type machine struct{ fsys fs.FS }
 
 func identify(m machine) Board {
@@ -37,7 +37,7 @@ func identify(m machine) Board {
 	return m.pc()
 }
 
-// model reads the name that the device tree, or OpenWrt on machines without one, gives the machine.
+// model returns the machine's name from the device tree, or from OpenWrt on machines without one.
 func (m machine) model() string {
 	for _, path := range [...]string{
 		"proc/device-tree/model", "sys/firmware/devicetree/base/model", "tmp/sysinfo/model",
@@ -49,7 +49,7 @@ func (m machine) model() string {
 	return ""
 }
 
-// compatible reads the names by which drivers know the machine, the most specific first.
+// compatible returns the names by which drivers know the machine, the most specific first.
 func (m machine) compatible() []string {
 	for _, path := range [...]string{
 		"proc/device-tree/compatible", "sys/firmware/devicetree/base/compatible", "tmp/sysinfo/board_name",
@@ -61,8 +61,8 @@ func (m machine) compatible() []string {
 	return nil
 }
 
-// lookUp goes through the names in their order: "ti,am335x-bone-green" also is a "ti,am335x-bone-black". What is not in
-// the catalog may still have a SoC that is.
+// lookUp searches the catalog for the names in their order: "ti,am335x-bone-green" also is a "ti,am335x-bone-black". Without
+// a match it searches for a known SoC.
 func lookUp(compatible []string) (b Board, known bool) {
 	for _, name := range compatible {
 		i := slices.IndexFunc(catalog, func(b Board) bool { return slices.Contains(b.Compatible, name) })
@@ -83,7 +83,7 @@ func lookUp(compatible []string) (b Board, known bool) {
 	return b, false
 }
 
-// pc describes a machine without a device tree by its DMI, and one without either by its architecture.
+// pc describes a machine without a device tree by its DMI, otherwise by its architecture.
 func (m machine) pc() Board {
 	b := Board{Name: runtime.GOOS + "/" + runtime.GOARCH, Build: build()}
 	vendor, product := m.dmi("sys_vendor"), m.dmi("product_name")
@@ -104,12 +104,12 @@ func (m machine) pc() Board {
 
 func build() string {
 	if runtime.GOARCH == "arm" {
-		return "arm6" // what this program was built for cannot be asked; arm6 runs everywhere
+		return "arm6" // the program's own build cannot be queried; arm6 runs everywhere
 	}
 	return runtime.GOARCH
 }
 
-// dmi reads one name. Many makers leave what their maker left.
+// dmi reads one name. Many vendors leave the placeholders of the board's maker.
 func (m machine) dmi(name string) string {
 	words := m.words("sys/class/dmi/id/" + name)
 	if len(words) == 0 {
@@ -123,7 +123,7 @@ func (m machine) dmi(name string) string {
 	return words[0]
 }
 
-// words reads a file of strings that end in NUL (device tree) or in a line end (sysfs), at most 4 KiB of it.
+// words reads the strings in a file, separated by NUL (device tree) or line ends (sysfs), at most 4 KiB.
 func (m machine) words(path string) (words []string) {
 	for _, word := range strings.FieldsFunc(read(m.fsys, path), func(r rune) bool { return r == 0 || r == '\n' }) {
 		if word = printable(word); word != "" {
@@ -133,7 +133,7 @@ func (m machine) words(path string) (words []string) {
 	return words
 }
 
-// printable drops what might confuse a terminal.
+// printable removes characters that might confuse a terminal.
 func printable(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
@@ -143,7 +143,7 @@ func printable(s string) string {
 	}, s))
 }
 
-// read returns a small file's text; "" if there is none.
+// read returns the text of a small file, or "".
 func read(fsys fs.FS, path string) string {
 	f, err := fsys.Open(path)
 	if err != nil {
@@ -154,7 +154,7 @@ func read(fsys fs.FS, path string) string {
 	return string(text)
 }
 
-// memTotal returns the machine's memory in KiB; 0 if it does not say.
+// memTotal returns the machine's memory in KiB, or 0.
 func memTotal(fsys fs.FS) int64 {
 	for line := range strings.Lines(read(fsys, "proc/meminfo")) {
 		if w := strings.Fields(line); len(w) >= 2 && w[0] == "MemTotal:" {
@@ -165,8 +165,8 @@ func memTotal(fsys fs.FS) int64 {
 	return 0
 }
 
-// soldAs rounds the memory that Linux has up to the size that was paid for: the firmware, the graphics processor and
-// the kernel keep some. The sizes are the powers of two, and from 1.5 GB on what lies half-way.
+// soldAs rounds Linux's memory up to the size sold: the firmware, the graphics processor and the kernel reserve some. Sizes
+// are powers of two, and from 1.5 GB on also the values half-way between.
 func soldAs(mb int64) int {
 	for size := int64(32); size <= 1<<30; size *= 2 {
 		for _, size := range [...]int64{size, size * 3 / 2} {

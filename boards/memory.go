@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// minLimit is less than which Go's collector would do nothing but collect.
+// minLimit is the lowest useful limit: below it Go's collector would run all the time.
 const minLimit = 16 << 20
 
 // MemoryLimit suggests a limit for the memory of a Go program (see GOMEMLIMIT in package runtime) on the machine whose
-// root directory is fsys: nine tenths of what the control group allows, or half of the machine's memory, as the board
-// has other things to do. It suggests nothing, 0, if the variable GOMEMLIMIT, whose value the caller passes, says
-// something already, or if nothing is known of the machine.
+// root directory is fsys. It is nine tenths of the control group's limit, or half of the machine's memory, which leaves
+// room for other programs. MemoryLimit returns 0, no suggestion, if the caller passes a value of the variable GOMEMLIMIT,
+// or if the memory is unknown.
 func MemoryLimit(fsys fs.FS, gomemlimit string) int64 {
 	if gomemlimit != "" {
 		return 0
@@ -30,7 +30,7 @@ func MemoryLimit(fsys fs.FS, gomemlimit string) int64 {
 	return max(limit, minLimit)
 }
 
-// groupLimit returns the lowest limit of the control groups this process is in, MaxInt64 if there is none.
+// groupLimit returns the lowest limit of the process's control groups, or MaxInt64.
 func groupLimit(fsys fs.FS) int64 {
 	limit := int64(math.MaxInt64)
 	for line := range strings.Lines(read(fsys, "proc/self/cgroup")) {
@@ -53,8 +53,8 @@ func hasController(list, name string) bool {
 	return strings.Contains(","+list+",", ","+name+",")
 }
 
-// lowest goes from the group up to the root: a limit holds for all below it. In a container the root is its own group,
-// and the path may be one that is not there.
+// lowest returns the lowest limit from the group up to the root, as each limit holds for all groups below it. In a
+// container the root is the container's own group, and the path may not exist.
 func lowest(fsys fs.FS, root, group string, files ...string) int64 {
 	limit := int64(math.MaxInt64)
 	for dir := path.Clean("/" + group); ; dir = path.Dir(dir) {
