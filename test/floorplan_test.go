@@ -63,7 +63,8 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term"},
 	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
-	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/config", "transport", "edge"},
+	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
 	// What devices say that speak no WAMP is understood without a port and without a router: cmd joins the three.

@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/boards"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/fleet"
 	"runnel/cmd/runnel/internal/node"
 	"runnel/cmd/runnel/internal/report"
 	"runnel/cmd/runnel/internal/setup"
@@ -22,6 +24,7 @@ import (
 func initCommand() *cobra.Command {
 	i := setup.Init{Out: term.Stdout}
 	var yes bool
+	var token string
 	cmd := &cobra.Command{
 		Use:   "init [gateway|centre|standalone]",
 		Short: "Write a complete configuration",
@@ -34,16 +37,20 @@ the defaults.
   standalone   this machine alone
 
 A configuration that was changed is not replaced without --force, which keeps it
-as FILE.old. Keys that are there are used, not replaced. What is written passes
+as FILE.old. With --token the gateway enrols at its centre: it joins once with the
+token, which "runnel token new" makes there, and hands over its public key. Keys that are there are used, not replaced. What is written passes
 "runnel check" together with the files of conf.d. A router that runs with this
 configuration reloads it.`,
 		Example: `  runnel init
   runnel init centre --yes
-  runnel init gateway --centre tls://centre.local:8443 --pin SHA256 --id gw-001
+  runnel init gateway --centre tls://centre.local:8443 --pin SHA256 --token TOKEN
   runnel init standalone -c ./runnel.toml --yes`,
 		Args: cobra.MaximumNArgs(1), ValidArgs: setup.Kinds,
 		RunE: func(_ *cobra.Command, args []string) error {
 			i.Kind = strings.Join(args, "")
+			if err := withToken(&i, token); err != nil {
+				return err
+			}
 			return runInit(&i, setup.NewAsker(os.Stdin, os.Stderr, yes))
 		},
 	}
@@ -60,15 +67,43 @@ configuration reloads it.`,
 	f.StringVar(&i.Remote, "remote-realm", "", "`NAME` of the realm at the centre (default: as here)")
 	f.StringVar(&i.Pin, "pin", "", "`SHA256` of the centre's certificate or public key")
 	f.StringVar(&i.CA, "ca", "", "`FILE` with the certificates that the centre's must be signed by")
+	f.StringVar(&token, "token", "", "`TOKEN` of the centre, with which the gateway enrols there (a literal, file:PATH or env:NAME)")
 	f.StringVar(&i.Certificate, "certificate", "", "`FILE` with the certificate of tls:// listeners (default: one is made)")
 	f.StringVar(&i.CertificateKey, "certkey", "", "`FILE` with the certificate's key")
 	return cmd
+}
+
+// withToken has a gateway enrol at its centre.
+func withToken(i *setup.Init, token string) error {
+	if token == "" {
+		return nil
+	}
+	text, err := config.NewSecret(token).Value()
+	if err != nil {
+		return fmt.Errorf("read token: %w", err)
+	}
+	if _, _, err := fleet.ParseToken(text); err != nil {
+		return usageError("--token: " + err.Error())
+	}
+	i.Enrol = func(e setup.Enrolment) error {
+		ctx, stop := untilSignal(0)
+		defer stop()
+		n, err := fleet.Join(ctx, text, fleet.Request{Node: e.Node, Key: e.PublicKey, Board: boards.Detect().String(), Version: version}, e.Uplink, "runnel/"+version)
+		if err == nil {
+			fmt.Fprintf(term.Stdout, "enrolled at the centre as %s, with the role %s\n", n.ID, n.Role)
+		}
+		return err
+	}
+	return nil
 }
 
 func runInit(i *setup.Init, ask *setup.Asker) error {
 	i.Check = node.CheckUplink
 	if err := i.Complete(ask); err != nil {
 		return usageError(err.Error())
+	}
+	if i.Enrol != nil && i.Kind != setup.Gateway {
+		return usageError("--token is for a gateway: runnel init gateway")
 	}
 	before, _ := config.Load(i.File, nil) // none, or an invalid one: no router runs with it
 	c, err := i.Run()

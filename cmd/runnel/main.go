@@ -102,7 +102,7 @@ realms to a central router.`,
 		},
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
-		serialCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
+		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
 	root.SetHelpCommand(helpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

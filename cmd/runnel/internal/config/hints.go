@@ -107,7 +107,8 @@ func (k checker) roleHints(r *Realm, role *Role) {
 		k.c.Warnings.add(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
 	}
 	waiting := k.c.dropInDir && len(r.Principals)+len(k.c.Serials) == 0 // for files in conf.d, as what the packages install
-	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !k.isGiven(r, role.Name) {
+	// Links get their role by a token of the fleet.
+	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !role.Forward && !k.isGiven(r, role.Name) {
 		k.c.Warnings.add(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
 	}
 	compiled := role.compile()

@@ -4,14 +4,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"runnel/edge/auth"
 )
 
 // principals compiles those who may join a realm; nil if there are none but anonymous sessions.
-func principals(r Realm) (*auth.Principals, error) {
-	if len(r.Principals) == 0 {
+func principals(r Realm, fleet []auth.Principal) (*auth.Principals, error) {
+	if len(r.Principals)+len(fleet) == 0 {
 		return nil, nil
 	}
 	var list []auth.Principal
@@ -21,6 +22,11 @@ func principals(r Realm) (*auth.Principals, error) {
 			return nil, fmt.Errorf("principal %s of realm %s: %w", p.Authid, r.Name, err)
 		}
 		list = append(list, made)
+	}
+	for _, p := range fleet {
+		if !slices.ContainsFunc(r.Principals, func(q Principal) bool { return q.Authid == p.Authid }) {
+			list = append(list, p)
+		}
 	}
 	return auth.NewPrincipals(list)
 }

@@ -85,7 +85,7 @@ func beyondLoopback(listen string) bool {
 
 // Administration are procedures that change what others do; of each kind one.
 var Administration = []string{
-	"runnel.reload", "runnel.queue.drop", "wamp.session.kill", "wamp.session.kill_all", "wamp.subscription.remove_subscriber", "wamp.registration.remove_callee",
+	"runnel.reload", "runnel.queue.drop", "runnel.token.new", "runnel.fleet.forget", "wamp.session.kill", "wamp.session.kill_all", "wamp.subscription.remove_subscriber", "wamp.registration.remove_callee",
 }
 
 // power says that a role may administer the router, or do everything; "" if it may do neither.

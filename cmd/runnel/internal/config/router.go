@@ -13,11 +13,13 @@ const (
 	ownRoles   = "runnel."
 	LinkRole   = ownRoles + "uplink"
 	StatusRole = ownRoles + "status"
+	EnrolRole  = ownRoles + "enrol" // of sessions that have joined with a token of the fleet
 )
 
-// RealmOptions returns what the router is told of a realm. It reads the secrets that the realm names.
-func RealmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
-	who, err := principals(r)
+// RealmOptions returns what the router is told of a realm. It reads the secrets that the realm names. The principals of the
+// fleet join beside those of the configuration, which win where both have an authid.
+func RealmOptions(c *Config, r Realm, fleet ...auth.Principal) (edge.RealmOptions, error) {
+	who, err := principals(r, fleet)
 	return edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
 		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
@@ -25,10 +27,14 @@ func RealmOptions(c *Config, r Realm) (edge.RealmOptions, error) {
 	}, err
 }
 
+// enrolProcedure is all that a session may call that has joined with a token.
+const enrolProcedure = "runnel.fleet.enrol"
+
 func roles(r Realm) []*auth.Role {
 	list := []*auth.Role{
 		auth.NewRole(LinkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
 		auth.NewRole(StatusRole, []auth.Permission{{URI: "runnel.", Match: wamp.Prefix, Allow: auth.Register | auth.Publish}}),
+		auth.NewRole(EnrolRole, []auth.Permission{{URI: enrolProcedure, Allow: auth.Call, Disclose: true}}),
 	}
 	for _, role := range r.Roles {
 		list = append(list, role.compile())

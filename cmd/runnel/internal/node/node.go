@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/fleet"
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/budget"
@@ -39,9 +40,10 @@ type Node struct {
 	began   time.Time
 	router  *edge.Router
 	cookies *auth.Cookies
-	data    *os.File       // holds the lock of the data directory; nil without a directory
-	memory  *budget.Budget // shared by buffers and tables; nil if the machine's memory is not known
-	process int64          // memory in bytes that the process may have; 0: not known
+	data    *os.File        // holds the lock of the data directory; nil without a directory
+	fleet   *fleet.Registry // of the nodes that have enrolled here
+	memory  *budget.Budget  // shared by buffers and tables; nil if the machine's memory is not known
+	process int64           // memory in bytes that the process may have; 0: not known
 
 	descriptors *transport.Descriptors
 
@@ -81,6 +83,10 @@ func New(c *config.Config, o Options) (*Node, error) {
 
 func build(c *config.Config, o Options) (*Node, error) {
 	n := &Node{opts: o, config: c, log: o.Log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
+	var err error
+	if n.fleet, err = fleet.Open(config.DataDir(c), n.log); err != nil {
+		return nil, err
+	}
 	n.memory = n.newBudget(c)
 	opts := n.routerOptions(c)
 	opts.Memory = n.memory

@@ -47,7 +47,7 @@ func (r *prepared) drop() {
 
 func (n *Node) prepareRealms(p *Changes, r *prepared) error {
 	for _, realm := range p.next.Realms {
-		opts, err := config.RealmOptions(p.next, realm)
+		opts, err := n.realmOptions(p.next, realm)
 		if err == nil {
 			err = n.router.CheckRealm(opts)
 		}

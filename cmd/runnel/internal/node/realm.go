@@ -5,7 +5,6 @@ import (
 	"sync"
 
 	"runnel/cmd/runnel/internal/config"
-	"runnel/cmd/runnel/internal/report"
 	"runnel/edge/client"
 )
 
@@ -20,7 +19,7 @@ type reporter struct {
 }
 
 func (n *Node) addRealm(c *config.Config, r config.Realm) error {
-	opts, err := config.RealmOptions(c, r)
+	opts, err := n.realmOptions(c, r)
 	if err != nil {
 		return err
 	}
@@ -43,7 +42,7 @@ func (n *Node) newReporter(realm string) *reporter {
 
 // startReporter returns when the procedures are registered, so that no session that joins finds them missing.
 func (n *Node) startReporter(r *reporter) {
-	r.work = n.reporting.start(func(ctx context.Context) error { return report.Serve(ctx, r.Client, r.realm, n, n.log) })
+	r.work = n.reporting.start(func(ctx context.Context) error { return n.serve(ctx, r) })
 	select {
 	case <-r.tried:
 	case <-r.work.done:

@@ -1,0 +1,96 @@
+package fleet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/transport"
+)
+
+const enrolRole = config.EnrolRole
+
+// ParseToken takes a token apart.
+func ParseToken(text string) (id, secret string, err error) {
+	parts := strings.Split(strings.TrimSpace(text), "-")
+	if len(parts) != 3 || parts[0] != mark || len(parts[1]) != 8 || len(parts[2]) != base.EncodedLen(secretSize) {
+		return "", "", errors.New("this is not a token; copy the whole line that runnel token new has printed at the centre")
+	}
+	return parts[1], parts[2], nil
+}
+
+// joinTime bounds one attempt to enrol.
+const joinTime = 30 * time.Second
+
+// Join enrols a node at the centre of an uplink, at the first of its URLs that is reached.
+func Join(ctx context.Context, token string, q Request, u config.Uplink, agent string) (Node, error) {
+	id, secret, err := ParseToken(token)
+	if err != nil {
+		return Node{}, err
+	}
+	for _, url := range u.URL {
+		n, attempt := joinAt(ctx, url, id, secret, q, u, agent)
+		refused := new(client.Error)
+		if attempt == nil || client.Refused(attempt) || errors.As(attempt, &refused) && !errors.Is(attempt, wamp.NetworkFailure) {
+			return n, explain(url, u, attempt)
+		}
+		err = errors.Join(err, fmt.Errorf("enrol at %s: %w", transport.Shown(url), attempt))
+	}
+	return Node{}, fmt.Errorf("%w; \"runnel init\" again tries it again, and the key stays the same", err)
+}
+
+func joinAt(ctx context.Context, url, id, secret string, q Request, u config.Uplink, agent string) (n Node, err error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	how := transport.DialOptions{Serializer: wamp.CBOR, Pin: u.Pin}
+	if how.TLS, err = transport.ClientFiles(string(u.CA), "", ""); err != nil {
+		return n, err
+	}
+	c, err := client.Connect(ctx, client.Options{
+		Dial:  func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, url, how) },
+		Realm: u.RemoteRealm, Authid: tokenAuthid(id), Auth: []client.Auth{client.SCRAM(tokenAuthid(id), secret)}, Agent: agent,
+		Reconnect: client.Reconnect{Disabled: true}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return n, err
+	}
+	defer c.Close(ctx)
+	result, err := c.Call(ctx, NodeEnrol, client.CallOptions{}, client.Kwargs(map[string]any{"node": q.Node, "key": q.Key, "board": q.Board, "version": q.Version}))
+	if err != nil {
+		return n, err
+	}
+	if args := result.Args(); len(args) > 0 {
+		text, _ := json.Marshal(args[0]) // maps and texts
+		err = json.Unmarshal(text, &n)
+	}
+	return n, err
+}
+
+// explain says what a refusal means.
+func explain(url string, u config.Uplink, err error) error {
+	if err == nil {
+		return nil
+	}
+	var refused *client.Error
+	text := err.Error()
+	switch {
+	case errors.Is(err, wamp.NoSuchRealm):
+		text = fmt.Sprintf("the centre has no realm %q; name its realm with --remote-realm", u.RemoteRealm)
+	case client.Refused(err):
+		text = "the centre does not know the token: it was revoked, or is that of another centre or realm (" + err.Error() + "); make another one there: runnel token new"
+	case errors.Is(err, wamp.NoSuchProcedure):
+		text = "the centre is no Runnel that enrols nodes; upgrade it, or add this node's key to its configuration"
+	case errors.As(err, &refused):
+		if args := refused.Args(); len(args) > 0 {
+			text = fmt.Sprint(args[0])
+		}
+	}
+	return fmt.Errorf("enrol at %s: %s", transport.Shown(url), text)
+}

@@ -1,0 +1,207 @@
+// Package fleet is a centre's registry of the nodes that link to it, and the way by which a node gets there.
+//
+//	registry.go     the nodes and tokens on disk, and as principals
+//	token.go        tokens: made once, shown once, kept as what verifies them
+//	enrol.go        a token and a public key -> a node
+//	procedures.go   runnel.token. and runnel.fleet., for operators and for nodes that enrol
+//	join.go         the node's side
+//
+// An operator makes a token. A node joins with it once, by wamp-scram, which proves that it has the token and sends nothing
+// that could be used again; its session may call runnel.fleet.enrol and nothing else. There it hands over its public key,
+// and joins by that from then on. The registry keeps no secret: a copy of its file lets nobody in.
+package fleet
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/auth"
+)
+
+// Node is a router that has enrolled.
+type Node struct {
+	ID       string    `json:"id"`
+	Realm    string    `json:"realm"`
+	Role     string    `json:"role"`
+	Key      string    `json:"key"` // public, as a line of OpenSSH
+	Board    string    `json:"board,omitempty"`
+	Version  string    `json:"version,omitempty"`
+	Token    string    `json:"token"` // the id of the token that it used
+	Enrolled time.Time `json:"enrolled"`
+}
+
+// Bounds of a registry.
+const (
+	mostNodes  = 65536
+	mostTokens = 256
+	largest    = 64 << 20 // bytes of the file
+)
+
+// Registry holds the nodes and tokens of all realms. Its methods may be called from any goroutine.
+type Registry struct {
+	file string // "": there is no data directory, and nothing can enrol
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	kept kept
+}
+
+// kept is the content of the file.
+type kept struct {
+	Version int     `json:"version"`
+	Nodes   []Node  `json:"nodes"`
+	Tokens  []Token `json:"tokens"`
+}
+
+// fileName is the registry's file in the data directory.
+const fileName = "fleet.json"
+
+// Open reads the registry in a data directory; "" is none. A file that cannot be read is an error: to start without it
+// would lock out the fleet, and to write it anew would forget the fleet.
+func Open(dir string, log *slog.Logger) (*Registry, error) {
+	r := &Registry{log: log, kept: kept{Version: 1}}
+	if dir == "" {
+		return r, nil
+	}
+	r.file = filepath.Join(dir, fileName)
+	info, err := os.Stat(r.file)
+	if err == nil && info.Size() > largest {
+		return nil, fmt.Errorf("read fleet %s: longer than %d bytes; move it away to begin anew", r.file, largest)
+	}
+	text, err := os.ReadFile(r.file)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return r, nil // a directory that the router can't use is told of elsewhere
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &r.kept)
+	}
+	if err == nil && r.kept.Version != 1 {
+		err = fmt.Errorf("version %d is not known", r.kept.Version)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read fleet %s: %w; restore the file from a backup, or move it away to begin anew", r.file, err)
+	}
+	return r, nil
+}
+
+// change makes a change and writes it. What can't be written is not changed.
+func (r *Registry) change(do func(*kept) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file == "" {
+		return &Error{NoData, `the centre has no data directory to keep a fleet in; write [node] data = "/var/lib/runnel" into its configuration and restart it`}
+	}
+	next := kept{1, slices.Clone(r.kept.Nodes), slices.Clone(r.kept.Tokens)}
+	if err := do(&next); err != nil {
+		return err
+	}
+	if err := write(r.file, next); err != nil {
+		r.log.Error("cannot write fleet", "file", r.file, "err", err)
+		return &Error{NoData, "the centre cannot write its fleet: " + err.Error()}
+	}
+	r.kept = next
+	return nil
+}
+
+// write replaces the file as a whole.
+func write(file string, k kept) error {
+	text, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	if d, err := os.Open(filepath.Dir(file)); err == nil {
+		d.Sync() // a file system that can't do that keeps the rename as it can
+		d.Close()
+	}
+	return nil
+}
+
+// Principals returns those who may join a realm by the registry: its nodes, by their keys, and its tokens. A role that the
+// realm has no more lets nobody in.
+func (r *Registry) Principals(realm config.Realm) (list []auth.Principal) {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, n := range r.kept.Nodes {
+		if n.Realm != realm.Name {
+			continue
+		}
+		if !slices.ContainsFunc(realm.Roles, func(role config.Role) bool { return role.Name == n.Role }) {
+			r.log.Warn("node cannot join: its role is missing", "realm", n.Realm, "node", n.ID, "role", n.Role)
+			continue
+		}
+		if key, err := auth.ParseKey(n.Key); err == nil { // it was parsed when it came
+			list = append(list, auth.Principal{Authid: n.ID, Role: n.Role, Provider: "fleet", Keys: []ed25519Key{key}})
+		}
+	}
+	for _, t := range r.kept.Tokens {
+		if t.Realm == realm.Name {
+			list = append(list, t.principal())
+		}
+	}
+	return list
+}
+
+// Nodes returns a realm's nodes, by id.
+func (r *Registry) Nodes(realm string) []Node {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := []Node{}
+	for _, n := range r.kept.Nodes {
+		if n.Realm == realm {
+			list = append(list, n)
+		}
+	}
+	slices.SortFunc(list, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// Forget removes a node: its key lets it in no more.
+func (r *Registry) Forget(realm, id string) error {
+	err := r.change(func(k *kept) error {
+		i := k.node(realm, id)
+		if i < 0 {
+			return &Error{NoSuchNode, fmt.Sprintf("there is no node %q in realm %s; runnel fleet ls lists them", id, realm)}
+		}
+		k.Nodes = slices.Delete(k.Nodes, i, i+1)
+		return nil
+	})
+	if err == nil {
+		r.log.Info("node forgotten", "realm", realm, "node", id)
+	}
+	return err
+}
+
+func (k *kept) node(realm, id string) int {
+	return slices.IndexFunc(k.Nodes, func(n Node) bool { return n.Realm == realm && n.ID == id })
+}
+
+func (k *kept) token(realm, id string) int {
+	return slices.IndexFunc(k.Tokens, func(t Token) bool { return t.Realm == realm && t.ID == id })
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/fleet"
+	"runnel/cmd/runnel/internal/term"
+)
+
+func tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Manage the tokens with which gateways enrol at this centre",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(tokenNewCommand(), tokenListCommand(), tokenRevokeCommand())
+	return cmd
+}
+
+func tokenNewCommand() *cobra.Command {
+	var p peer
+	var role string
+	var uses int
+	var expires time.Duration
+	cmd := &cobra.Command{
+		Use:   "new --role ROLE",
+		Short: "Make a token, and print it",
+		Long: `Makes a token with which gateways enrol at the running router: each joins with it
+once, hands over its public key, and joins by its key from then on, with the
+token's role. The token is printed here and kept nowhere; the router keeps what
+verifies it.`,
+		Example: `  runnel token new --role gateway
+  runnel token new --role gateway --uses 200 --expires 24h
+  runnel init gateway --centre tls://centre.local:8443 --pin SHA256 --token TOKEN     at the gateway`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			if role == "" {
+				return usageError("--role is missing; write the role that the gateways get, like --role gateway")
+			}
+			if uses < 1 || uses > fleet.MostUses {
+				return usageError(fmt.Sprintf("--uses: want 1 to %d", fleet.MostUses))
+			}
+			if expires < time.Second || expires > fleet.LongestLife {
+				return usageError(fmt.Sprintf("--expires: want 1s to %v", fleet.LongestLife))
+			}
+			var made struct {
+				Token string
+				About fleet.TokenReport
+			}
+			seconds := int64((expires + time.Second - 1) / time.Second)
+			err := p.administer(fleet.TokenNew, map[string]any{"role": role, "uses": uses, "expires": seconds}, &made)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(os.Stderr, "token %s: role %s, %s, until %s\n", made.About.ID, made.About.Role, term.Count(made.About.Uses, "use"), made.About.Expires.Local().Format(time.DateTime))
+			_, err = fmt.Fprintln(term.Stdout, made.Token)
+			return err
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().StringVar(&role, "role", "", "`NAME` of the role that the gateways get")
+	cmd.Flags().IntVar(&uses, "uses", 1, "how many gateways may enrol with it")
+	cmd.Flags().DurationVar(&expires, "expires", 24*time.Hour, "how long it is valid")
+	return cmd
+}
+
+func tokenListCommand() *cobra.Command {
+	var p peer
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls",
+		Short: "List the tokens, without what lets anybody in",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var list []fleet.TokenReport
+			if err := p.administer(fleet.TokenList, nil, &list); err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSONLines(term.Stdout, list)
+			}
+			if len(list) == 0 {
+				_, err := fmt.Fprintln(term.Stdout, "no tokens")
+				return err
+			}
+			t := term.NewTable(term.Stdout)
+			fmt.Fprintln(t, "TOKEN\tROLE\tUSED\tEXPIRES\tSTATE")
+			for _, token := range list {
+				fmt.Fprintf(t, "%s\t%s\t%d of %d\t%s\t%s\n", term.Printable(token.ID), term.Printable(token.Role), token.Used, token.Uses, token.Expires.Local().Format(time.DateTime), term.Printable(token.State))
+			}
+			return t.Print()
+		},
+	}
+	p.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func tokenRevokeCommand() *cobra.Command {
+	var p peer
+	cmd := &cobra.Command{
+		Use:   "revoke TOKEN",
+		Short: "Remove a token; gateways that have enrolled with it stay",
+		Long: `Removes a token, named by its id as "runnel token ls" prints it, or by the token
+itself. Gateways that have enrolled with it stay: "runnel fleet forget" removes one.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			id := args[0]
+			if whole, _, err := fleet.ParseToken(id); err == nil {
+				id = whole
+			}
+			if err := p.administer(fleet.TokenRevoke, nil, nil, id); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintf(term.Stdout, "token %s revoked\n", id)
+			return err
+		},
+	}
+	p.flags(cmd)
+	return cmd
+}
+
+// administer calls a procedure of the router's own and reads its result, if one is wanted.
+func (p *peer) administer(procedure string, kwargs map[string]any, result any, args ...any) error {
+	text, err := p.askWith(procedure, kwargs, args...)
+	if err != nil || result == nil {
+		return err
+	}
+	if err := json.Unmarshal([]byte(text), result); err != nil {
+		return fmt.Errorf("call %s: cannot read the answer: %w", procedure, err)
+	}
+	return nil
+}
+
+func printJSONLines[T any](w io.Writer, list []T) error {
+	for _, item := range list {
+		if err := json.NewEncoder(w).Encode(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
