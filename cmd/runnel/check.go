@@ -94,4 +94,10 @@ func check(file string) error {
 }
 
 // readConfig reads the configuration of "runnel run" and checks it, its uplinks included.
-func readConfig(file string) (*config.Config, error) { return config.Load(file, node.CheckUplink) }
+func readConfig(file string) (*config.Config, error) {
+	c, err := config.Load(file, node.CheckUplink)
+	if err == nil {
+		node.CheckMemory(c)
+	}
+	return c, err
+}

@@ -50,6 +50,7 @@ type Log struct {
 
 // Limits bounds what sessions may take.
 type Limits struct {
+	Place            Place
 	MaxMessage       Size     `toml:"max_message"`       // the longest message taken from a peer
 	MaxSessions      int      `toml:"max_sessions"`      // at a time, of all realms
 	MaxSubscriptions int      `toml:"max_subscriptions"` // a session

@@ -53,6 +53,11 @@ func (p *Problems) add(at Place, key, format string, args ...any) {
 	*p = append(*p, Problem{File: at.File, Line: line, Key: path, Text: fmt.Sprintf(format, args...)})
 }
 
+// Warn adds a warning about key of the table at: its value is valid, but not wise.
+func (c *Config) Warn(at Place, key, format string, args ...any) {
+	c.Warnings.add(at, key, format, args...)
+}
+
 // err returns the problems in order, or nil if there are none.
 func (p Problems) err() error {
 	if len(p) == 0 {

@@ -7,6 +7,7 @@ import (
 
 	"runnel/boards"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/budget"
 )
 
@@ -60,6 +61,16 @@ func processMemory() int64 {
 	return boards.MemoryLimit(os.DirFS("/"), variable)
 }
 
+// CheckMemory adds a warning to the configuration if [limits] memory is more than this machine can give.
+func CheckMemory(c *config.Config) { checkMemory(c, processMemory()) }
+
+func checkMemory(c *config.Config, process int64) {
+	if plan := planMemory(process, int64(c.Limits.Memory)); plan.cut {
+		c.Warn(c.Limits.Place, "memory", "%s is more than this process can have; the router uses %s (GOMEMLIMIT, the control group or the machine's memory sets the limit)",
+			term.Bytes(int64(c.Limits.Memory)), term.Bytes(plan.memory))
+	}
+}
+
 // newBudget returns the budget of a configuration, and sets the limit of Go's collector. It is nil if there is no limit.
 func (n *Node) newBudget(c *config.Config) *budget.Budget {
 	plan := n.planMemory(c)
@@ -78,9 +89,6 @@ func (n *Node) changeMemory(c *config.Config) {
 
 func (n *Node) planMemory(c *config.Config) memoryPlan {
 	plan := planMemory(n.process, int64(c.Limits.Memory))
-	if plan.cut {
-		n.log.Warn("limits.memory is more than this machine can give; using less", "bytes", int64(c.Limits.Memory), "limit", plan.memory)
-	}
 	if os.Getenv("GOMEMLIMIT") == "" && plan.process > 0 {
 		debug.SetMemoryLimit(plan.heap())
 	}

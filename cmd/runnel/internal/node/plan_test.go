@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -44,10 +45,11 @@ const planRealm = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"gues
 
 func TestPlan(t *testing.T) {
 	const (
-		listen = "[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n"
-		uplink = "[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:2\"\n[[uplink.export]]\ntopic = \"a.b\"\n"
-		serial = "[[serial]]\nname = \"s\"\ndevice = \"/dev/ttyS9\"\n"
-		whole  = "[node]\nid = \"x\"\n" + listen + uplink + serial
+		listen  = "[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n"
+		uplink  = "[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:2\"\n[[uplink.export]]\ntopic = \"a.b\"\n"
+		serial  = "[[serial]]\nname = \"s\"\ndevice = \"/dev/ttyS9\"\n"
+		metrics = "[metrics]\nurl = \"http://127.0.0.1:1\"\n"
+		whole   = "[node]\nid = \"x\"\n" + listen + uplink + serial
 	)
 	for _, c := range []struct{ old, next, want string }{
 		{whole, whole, ""},
@@ -65,6 +67,8 @@ func TestPlan(t *testing.T) {
 		{"[[realm]]\nname = \"realm2\"\n", "", "-realm realm2"},
 		{"[node]\ndata = \"/a\"\n", "[node]\ndata = \"/b\"\n", "[node] data: takes effect at the next start"},
 		{"", "[metrics]\nurl = \"http://127.0.0.1:1\"\n", "[metrics] url"},
+		{metrics, metrics + "hosts = [\"gateway.local\"]\n", "[metrics] hosts"},
+		{metrics + "hosts = [\"a.local\"]\n", metrics + "hosts = [\"a.local\"]\n", ""},
 		{"", "[log]\nlevel = \"debug\"\n", "[log] level"},
 	} {
 		read := func(text string) *config.Config {
@@ -74,7 +78,13 @@ func TestPlan(t *testing.T) {
 			}
 			return config
 		}
-		if got := Plan(read(c.old), read(c.next)).summary(); got != c.want {
+		old, next := read(c.old), read(c.next)
+		before, after := fmt.Sprintf("%+v", *old), fmt.Sprintf("%+v", *next)
+		p := Plan(old, next)
+		if fmt.Sprintf("%+v", *old) != before || fmt.Sprintf("%+v", *next) != after {
+			t.Errorf("from\n%s\nto\n%s\nPlan has changed a configuration", c.old, c.next)
+		}
+		if got := p.summary(); got != c.want {
 			t.Errorf("from\n%s\nto\n%s\ngot  %s\nwant %s", c.old, c.next, got, c.want)
 		}
 	}
