@@ -150,7 +150,7 @@ func latest(a, b time.Time) time.Time {
 func (l *Link) call(at time.Time) {
 	l.phase, l.calls, l.answers, l.calledToo = calling, 0, 0, false
 	if l.c.HalfDuplex && l.c.Role == Device {
-		return // pending already
+		return // it calls when the gateway polls it
 	}
 	l.callAt = latest(at, l.lastSetup.Add(min(l.c.T1, callSlow)))
 }
