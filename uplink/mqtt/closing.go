@@ -1,8 +1,13 @@
 package mqtt
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
 
-// closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, so it tells what had been
+	"runnel/uplink/spool"
+)
+
+// closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, so the error says what had been
 // sent.
 type closing struct {
 	sent string // "" if nothing was under way
@@ -24,14 +29,72 @@ func (c *closing) Error() string {
 
 func (c *closing) Unwrap() error { return c.err }
 
-// closed looks into how a connection has ended, and makes the error of it.
-func (l *Link) closed(s *session, err error) error {
-	landed, open := l.flight.outcome()
-	accused := l.judge(s, err, open)
-	return l.takenOver(s, l.explain(err, open), !accused && (landed > 0 || len(open) == 0))
+// ending is what the end of a connection shows.
+type ending uint8
+
+const (
+	failed     ending = iota // the line or this side has failed, or another client takes the session over: nothing
+	idle                     // the broker has closed it with nothing under way: another client may have taken over
+	suspicious               // the broker has closed it with events under way: one of them may be the cause
+)
+
+// endingOf classifies the end of a connection with open events under way. takenOver says that another client is known to
+// take the session over, again and again.
+func endingOf(err error, open int, takenOver bool) ending {
+	switch {
+	case !endedByPeer(err) || open > 0 && takenOver:
+		return failed
+	case open == 0:
+		return idle
+	}
+	return suspicious
 }
 
-// unanswered makes the error of a broker that closes instead of answering CONNECT.
+// closed handles the end of a connection, and returns its error with what is known about the cause.
+func (l *Link) closed(s *session, err error) error {
+	landed, open := l.flight.outcome()
+	l.ending = endingOf(err, len(open), l.takeovers.sure())
+	accused := l.ending == suspicious && l.judge(s, open)
+	harmless := !accused && (landed > 0 || len(open) == 0)
+	return l.takenOver(s, l.explain(err, open), harmless)
+}
+
+// judge holds the topic of an event if the broker keeps closing the connection for it (uplink.Trial). It reports whether one
+// of the events was under way at such an end before.
+func (l *Link) judge(s *session, open []sent) (accused bool) {
+	accused = slices.ContainsFunc(open, func(e sent) bool { return e.probe || l.trial.Known(e.sequence) })
+	numbers := make([]uint64, len(open))
+	for i := range open {
+		numbers[i] = open[i].sequence
+	}
+	if first := &open[0]; l.trial.Ended(numbers, s.proven(), first.probe) {
+		l.hold(first)
+		return true
+	}
+	return accused
+}
+
+// hold holds the topic of an event for which the broker closes the connection, or drops the event if its class is Memory.
+func (l *Link) hold(e *sent) {
+	if l.opts.Spool.Hold(e.sequence, spool.ReasonCloses) {
+		return
+	}
+	l.status.EventsUp.Drop()
+	l.log.Error("event dropped, the broker closes the connection when it is sent this event", "topic", e.topic, "bytes", e.size)
+	l.opts.Spool.Ack(e.sequence)
+}
+
+// proven reports whether the broker has answered a PINGREQ in this connection.
+func (s *session) proven() bool {
+	select {
+	case <-s.answered:
+		return true
+	default:
+		return false
+	}
+}
+
+// unanswered returns the error for a broker that closes the connection instead of answering CONNECT.
 func (l *Link) unanswered(err error) error {
 	if !endedByPeer(err) {
 		return fmt.Errorf("wait for CONNACK: %w", err)
@@ -42,7 +105,7 @@ func (l *Link) unanswered(err error) error {
 	}
 }
 
-// explain makes the error of a connection that the broker has closed with events under way.
+// explain adds to the error of a connection that the broker has closed what had been sent, and a possible cause.
 func (l *Link) explain(err error, open []sent) error {
 	if !endedByPeer(err) {
 		return err
@@ -64,16 +127,16 @@ func (l *Link) explain(err error, open []sent) error {
 	return c
 }
 
-// refusalHints is what to do about a CONNACK (MQTT 3.1.1, 3.2.2.3), by its code.
+// refusalHints are remedies for the codes of CONNACK (MQTT 3.1.1, 3.2.2.3).
 var refusalHints = map[byte]string{
-	1: "it does not speak MQTT 3.1.1",
+	1: "it does not support MQTT 3.1.1",
 	2: "set another client_id",
 	3: "it is not ready for clients",
 	4: "check username and password",
 	5: "this client may not connect; check username, password and client_id",
 }
 
-// refusal is the error that a CONNACK stands for.
+// refusal returns the error for a CONNACK.
 func refusal(code byte, known error) error {
 	text := ""
 	if hint := refusalHints[code]; hint != "" {

@@ -9,7 +9,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// drain sends what is in the spool, in its order, until ctx is done or the connection ends.
+// drain sends the events in the spool in order, until ctx is done or the connection ends.
 func (s *session) drain(ctx context.Context) error {
 	store := s.link.opts.Spool
 	store.Rewind()
@@ -18,7 +18,7 @@ func (s *session) drain(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// A probe may cost the connection. No event of its topic is behind it.
+		// A probe may cost the connection, so it goes last. No event of its topic follows it.
 		slices.SortStableFunc(events, func(a, b spool.Event) int { return rank(&a) - rank(&b) })
 		for i := range events {
 			if err := s.forward(ctx, &events[i]); err != nil {
@@ -72,7 +72,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	return s.out.room()
 }
 
-// forwardAlone sends an event to a broker that has just shown that it is there, with nothing else under way.
+// forwardAlone sends an event with nothing else under way, after the broker has answered a PINGREQ in this connection.
 func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packets.PublishPacket) error {
 	select {
 	case <-s.answered:
@@ -88,7 +88,7 @@ func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packets.P
 	return s.link.flight.clear(ctx)
 }
 
-// launch sends an event that is to be acknowledged.
+// launch sends an event with QoS 1 or 2.
 func (s *session) launch(ctx context.Context, e *spool.Event, p *packets.PublishPacket) error {
 	f, err := s.link.flight.take(ctx, e.Epoch, e.Sequence, freight{p.TopicName, len(p.Payload), e.Probe})
 	if err != nil || f.done {
@@ -102,7 +102,7 @@ func (s *session) launch(ctx context.Context, e *spool.Event, p *packets.Publish
 	return nil
 }
 
-// reject holds an event that can't be sent, or drops it if its class promises nothing.
+// reject holds an event that can't be sent, or drops it if its class is Memory.
 func (l *Link) reject(e *spool.Event, err error) {
 	if l.opts.Spool.Hold(e.Sequence, err.Error()) {
 		return

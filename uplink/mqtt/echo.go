@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// echoes remembers what was sent to the broker and will come back, because the link has subscribed to it too: MQTT 3.1.1
-// has no word for "not to me". It is bounded by number and by time; what it has forgotten comes in once, as a message of
-// somebody else's would, and goes out no more, for the local router does not send an event back to who published it.
+// echoes recognizes the link's own messages. The broker sends them back if the link has subscribed to their topics, because
+// MQTT 3.1.1 can't exclude the sender. The memory is bounded by number and time. A forgotten echo is delivered once, like
+// another client's message; it does not go out again, because the local router does not send an event back to its publisher.
 type echoes struct {
 	seed maphash.Seed
 
-	filters []string // what comes back
+	filters []string // what the link has subscribed to
 
 	mu sync.Mutex
 	// Guarded by mu.
-	due  []echo          // from old to new
-	kept map[string]kept // by topic: what we had the broker retain last
+	due  []echo          // oldest first
+	kept map[string]kept // by topic: the last message that the broker was to retain
 }
 
 type echo struct {
@@ -26,8 +26,8 @@ type echo struct {
 	at  time.Time
 }
 
-// kept is what the broker retains. It comes back once for each time that we subscribe, from a broker that knows bridges,
-// too, unless somebody else has published there meanwhile.
+// kept is a retained message. The broker sends it back once for each SUBSCRIBE, also with the bridge extension, unless another
+// client has published to the topic in the meantime.
 type kept struct {
 	key uint64
 	due bool
@@ -51,7 +51,8 @@ func (e *echoes) key(topic string, payload []byte) uint64 {
 	return h.Sum64()
 }
 
-// expect notes what is about to be sent: live says that it comes back at once, retained that it does when we subscribe.
+// expect notes a message that is about to be sent. live says that it comes back at once, retained that it comes back after
+// each SUBSCRIBE.
 func (e *echoes) expect(topic string, payload []byte, live, retained bool) {
 	if !live && !retained || !matchAny(e.filters, topic) {
 		return
@@ -76,8 +77,8 @@ func matchAny(filters []string, topic string) bool {
 	return slices.ContainsFunc(filters, func(f string) bool { return matches(f, topic) })
 }
 
-// heard reports whether a message is an echo. Each is one once.
-func (e *echoes) heard(topic string, payload []byte, retained bool) bool {
+// take reports whether a message is an echo, and forgets the echo.
+func (e *echoes) take(topic string, payload []byte, retained bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if len(e.due) == 0 && len(e.kept) == 0 {
@@ -92,12 +93,11 @@ func (e *echoes) heard(topic string, payload []byte, retained bool) bool {
 		e.due = slices.Delete(e.due, i, i+1)
 		return true
 	}
-	delete(e.kept, topic) // now it is somebody else's
+	delete(e.kept, topic) // another client has replaced it
 	return false
 }
 
-// subscribing notes that SUBSCRIBE is about to be sent: what the broker retains under these filters comes back. What is
-// sent later is not what it retained before.
+// subscribing notes that SUBSCRIBE is about to be sent: the broker sends back what it retains under these filters.
 func (e *echoes) subscribing(filters []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -108,7 +108,7 @@ func (e *echoes) subscribing(filters []string) {
 	}
 }
 
-// connected begins a connection. What was sent live in the one before comes back only if the broker says so.
+// connected begins a connection. back says that messages of the previous connection may still come back.
 func (e *echoes) connected(back bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

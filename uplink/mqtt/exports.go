@@ -14,13 +14,13 @@ import (
 	"runnel/uplink/spool"
 )
 
-// retainOption is spool.Event.Options of an event that the broker is to retain.
+// retainOption is spool.Event.Options of an event to be retained by the broker.
 var retainOption = []byte("retain")
 
-// gapLevel is the level below the state topic where it is told which events are missing.
+// gapLevel is the level below the state topic where missing events are reported.
 const gapLevel = "gap"
 
-// declare tells the local client what is exported.
+// declare subscribes to the exported topics. The client subscribes again after every reconnect.
 func (l *Link) declare(ctx context.Context) error {
 	for i := range l.opts.Export {
 		r := &l.opts.Export[i]
@@ -43,12 +43,13 @@ func (l *Link) declare(ctx context.Context) error {
 	return nil
 }
 
-// export puts a local event into the spool: there is one way for all, whether the broker is there or not, and one order.
+// export puts a local event into the spool. All events go through it, so there is one order, whether the broker is reachable
+// or not.
 func (l *Link) export(r *Rule, e *client.Event) {
 	topic := e.Topic()
 	if wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(r.Topic) || !l.decides(r, topic) {
 		e.Confirm(nil)
-		return // a wide pattern matches the router's own events too, and patterns overlap
+		return // a wide pattern matches the router's own events, too, and patterns overlap
 	}
 	if l.exporter.Stored(e.Publication) {
 		e.Confirm(nil)
@@ -81,27 +82,27 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	})
 }
 
-// decides reports whether a rule is the one that a local topic goes by.
+// decides reports whether a rule is the one that decides about a local topic.
 func (l *Link) decides(r *Rule, topic string) bool {
 	best, _ := l.exported.Best(topic)
 	return best == r
 }
 
-// awaitRoom makes the router wait, for a while, as long as the broker takes events: a burst is to be taken in, an outage to
-// be kept within bounds.
+// awaitRoom slows down the local router while there is a connection, so that a burst is stored as a whole. In an outage only
+// the bounds of the spool apply.
 func (l *Link) awaitRoom() {
 	if s := l.current.Load(); s != nil {
 		l.opts.Spool.Room(s.open)
 	}
 }
 
-// wasThere reports whether an event has come from the same broker, by another gateway and a router that both have: MQTT
-// can't tell the way of a message, but from there on it is told.
+// wasThere reports whether an event has come from this broker already, through another gateway and a router that both link
+// to. MQTT does not carry the way of a message, but the other gateway's link adds the broker to it.
 func (l *Link) wasThere(e *client.Event) bool {
 	return slices.ContainsFunc(e.ForwardFor(), func(h client.Hop) bool { return h.Node == l.way[0].Node })
 }
 
-// message makes PUBLISH of an event; nil for what is not sent.
+// message returns the PUBLISH for an event; nil if there is nothing to send.
 func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
 	if e.Gap != nil {
 		return l.gap(e.Gap)
@@ -122,7 +123,7 @@ func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
 	return p, nil
 }
 
-// gap tells that events are missing, below the topic of the link's state.
+// gap returns the report of missing events, which goes below the state topic.
 func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
 	if l.opts.StateTopic == "" {
 		return nil, nil
@@ -134,7 +135,7 @@ func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
 	return newPublish(l.opts.StateTopic+"/"+gapLevel, payload, l.opts.QoS), err
 }
 
-// landed takes an event out of the spool that the broker has acknowledged.
+// landed takes an acknowledged event out of the spool.
 func (s *session) landed(id uint16, released bool) {
 	if sequence, ok := s.link.flight.landed(id, released); ok {
 		s.link.trial.Acquit(sequence)
@@ -143,7 +144,7 @@ func (s *session) landed(id uint16, released bool) {
 	}
 }
 
-// retains reports whether the local router keeps the event for late subscribers.
+// retains reports whether the local router retains the event.
 func retains(e *client.Event) bool {
 	set, _ := e.Detail(wamp.KeyRetain).Bool()
 	return set

@@ -103,7 +103,7 @@ func TestIDsAreEvents(t *testing.T) {
 
 func TestEchoes(t *testing.T) {
 	e := newEchoes([]string{"a/#"})
-	say := func(topic string) bool { return e.heard(topic, []byte("x"), false) }
+	say := func(topic string) bool { return e.take(topic, []byte("x"), false) }
 	if say("a/b") {
 		t.Error("an echo of what was not sent")
 	}
@@ -120,7 +120,7 @@ func TestEchoes(t *testing.T) {
 		t.Errorf("%d are remembered", len(e.due))
 	}
 	e.expect("a/kept", []byte("x"), false, true)
-	kept := func(payload string) bool { return e.heard("a/kept", []byte(payload), true) }
+	kept := func(payload string) bool { return e.take("a/kept", []byte(payload), true) }
 	e.connected(false)
 	if kept("x") {
 		t.Error("the broker sends nothing again that it was not asked for")

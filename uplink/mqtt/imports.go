@@ -12,8 +12,8 @@ import (
 	"runnel/uplink"
 )
 
-// inbox holds the ids of the messages of QoS 2 that have come and are not released: what comes under such an id again is
-// a repetition. It outlives connections, as the broker's session does.
+// inbox holds the ids of the QoS 2 messages that have arrived and are not released. A message with such an id is a repetition.
+// The inbox outlives connections, as the broker's session does.
 type inbox struct {
 	mu  sync.Mutex
 	ids map[uint16]*letter
@@ -21,10 +21,10 @@ type inbox struct {
 
 type letter struct {
 	published bool
-	session   *session // that it came in last
+	session   *session // in which it arrived last
 }
 
-// open notes a message. first says that it is not a repetition, done that the broker is to hear that it is here.
+// open notes a message. first says that it is not a repetition, done that it is to be acknowledged.
 func (b *inbox) open(id uint16, in *session) (l *letter, first, done bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,7 +40,7 @@ func (b *inbox) open(id uint16, in *session) (l *letter, first, done bool) {
 	return l, true, false
 }
 
-// published returns the session in which the broker waits to hear of it.
+// published notes that the realm has the message, and returns the session in which to acknowledge it.
 func (b *inbox) published(l *letter) *session {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -48,21 +48,21 @@ func (b *inbox) published(l *letter) *session {
 	return l.session
 }
 
-// released is for PUBREL, forgotten for a message that is to come again.
+// released forgets a message: after PUBREL, or when the broker is to send it again.
 func (b *inbox) released(id uint16) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.ids, id)
 }
 
-// forget is for a broker that has no session of ours.
+// forget forgets all messages: the broker has no session for the link.
 func (b *inbox) forget() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	clear(b.ids)
 }
 
-// arrived handles PUBLISH. The broker hears of it when the event is in the local realm, not before.
+// arrived handles PUBLISH. It acknowledges the message when the local realm has the event, not before.
 func (s *session) arrived(p *packets.PublishPacket) {
 	done := func() {}
 	switch p.Qos {
@@ -78,14 +78,14 @@ func (s *session) arrived(p *packets.PublishPacket) {
 		}
 		done = func() { s.link.inbox.published(l).answer(packets.Pubrec, p.MessageID) }
 	}
-	lost := func() { // it comes again with the next connection
+	lost := func() { // the broker sends it again in the next connection
 		s.link.inbox.released(p.MessageID)
 		s.conn.Close()
 	}
 	s.link.deliver(s, p, done, lost)
 }
 
-// tooLarge acknowledges a message that was not taken.
+// tooLarge drops and acknowledges a message.
 func (s *session) tooLarge(p *packets.PublishPacket) {
 	s.link.refuse(&s.link.status.EventsDown, "message not taken", p.TopicName, errTooLarge)
 	switch p.Qos {
@@ -96,14 +96,15 @@ func (s *session) tooLarge(p *packets.PublishPacket) {
 	}
 }
 
-// refuse counts what can't cross. The first of a run is worth a line in the log.
+// refuse counts a message or call that can't cross. It logs the first of a run.
 func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 	if f.Drop() {
 		l.log.Warn("message dropped; until one crosses, further ones are only counted", "reason", what, "topic", name, "err", err)
 	}
 }
 
-// deliver makes of a message what it is: a call, or an event. Either done or lost is called.
+// deliver delivers a message as a call or an event. It calls done when the message can be acknowledged, or lost when the
+// broker has to send it again.
 func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) {
 	uri, err := uriOf(p.TopicName)
 	if err != nil {
@@ -116,12 +117,12 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 		return
 	}
 	r, _ := l.imported.Best(uri)
-	if r == nil || l.echoes.heard(p.TopicName, p.Payload, p.Retain) || l.resent.known(p.TopicName, p.Payload, p.Retain) {
+	if r == nil || l.echoes.take(p.TopicName, p.Payload, p.Retain) || l.resent.known(p.TopicName, p.Payload, p.Retain) {
 		done()
 		return
 	}
 	taken := done
-	if p.Retain || !s.bridge { // a broker that knows bridges says of live messages, too, whether they are retained
+	if p.Retain || !s.bridge { // with the bridge extension, live messages say whether they are retained, too
 		taken = func() {
 			l.resent.delivered(p.TopicName, p.Payload)
 			done()
@@ -133,14 +134,14 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 	}
 }
 
-// publish publishes a message here. If it returns an error neither done nor lost is called.
+// publish publishes a message in the realm. If it returns an error, neither done nor lost is called.
 func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.PublishPacket, done, lost func()) error {
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
 		return errReserved
 	}
 	o := client.PublishOptions{Retain: p.Retain || r.Retain, ForwardFor: l.way}
 	var payload client.Payload
-	if !(o.Retain && len(p.Payload) == 0) { // MQTT's way to say that nothing is retained any more; WAMP's is no payload
+	if !(o.Retain && len(p.Payload) == 0) { // an empty message clears a retained one; in WAMP an event without payload does
 		var err error
 		if payload, err = l.opts.Format.decode(p.Payload); err != nil {
 			return err
@@ -163,7 +164,7 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.Pu
 	return nil
 }
 
-// published is called when the local router has the event or has refused it.
+// published handles the local router's answer to an event.
 func (l *Link) published(topic string, err error, done, lost func()) {
 	switch {
 	case err == nil:

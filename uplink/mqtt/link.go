@@ -15,28 +15,28 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Options describe a Link. Realm, Local, Brokers and Spool are needed.
+// Options configure a Link. Realm, Local, Brokers and Spool are required.
 type Options struct {
 	Name  string // for the log and State
-	Realm string // the local one
+	Realm string // of the local router
 
-	Local   func(ctx context.Context) (client.Conn, error) // a connection to the local router
-	Brokers []Broker                                       // ways to the broker, tried in order
+	Local   func(ctx context.Context) (client.Conn, error) // connects to the local router
+	Brokers []Broker                                       // routes to the broker, tried in order
 
 	Export, Import []Rule
-	Spool          *spool.Spool     // of the exported events; the Link runs it
-	From           *uplink.Handover // of the link whose place this one takes, with its Spool; nil: there is none
-	Dir            string           // for what the next process is to know; "": nothing is kept
+	Spool          *spool.Spool     // for the exported events; the Link runs it
+	From           *uplink.Handover // from the link that this one replaces, together with its Spool; nil: none
+	Dir            string           // directory of the state for the next process; "": none is kept
 
-	ClientID           string // who the link is at the broker; nobody else may be
+	ClientID           string // must be unique at the broker
 	Username, Password string
 	QoS                byte
 	Format             Format
-	StateTopic         string // tells whether the link is up; "": nothing does
+	StateTopic         string // shows whether the link is up; "": none
 
-	KeepAlive  time.Duration // how often the broker is asked whether it is there; default 20 s
-	AnswerTime time.Duration // for its answer; default 10 s
-	MaxMessage int           // octets of a message, both ways; default 1 MiB
+	KeepAlive  time.Duration // between two PINGREQs; default 20 s
+	AnswerTime time.Duration // for PINGRESP; default 10 s
+	MaxMessage int           // bytes of a message, both ways; default 1 MiB
 
 	Agent     string // "runnel/1.2.3"
 	Reconnect client.Reconnect
@@ -44,7 +44,7 @@ type Options struct {
 	Log *slog.Logger // default: nothing is logged
 }
 
-// Broker is a way to the broker.
+// Broker is a route to the broker.
 type Broker struct {
 	URL  string // for the log and State
 	Dial func(ctx context.Context) (net.Conn, error)
@@ -68,8 +68,8 @@ type Link struct {
 	log                         *slog.Logger
 	local                       *client.Client
 	filters                     []subscription
-	clean                       bool         // the broker is to keep nothing of us
-	way                         []client.Hop // of what comes from the broker
+	clean                       bool         // the broker keeps no session for the link
+	way                         []client.Hop // of messages from the broker
 	status                      *uplink.Status
 	flight                      *flight
 	trial                       uplink.Trial // locks for itself
@@ -81,23 +81,23 @@ type Link struct {
 	exporter                    uplink.Exporter
 	exported, imported, offered uplink.RuleSet[*Rule] // topics and procedures; imported by their names at the broker
 
-	current   atomic.Pointer[session] // nil while there is none
-	roundTrip atomic.Int64            // ns, to the broker and back, as measured last
+	current   atomic.Pointer[session] // nil without a connection
+	roundTrip atomic.Int64            // last one measured, in ns
 
 	ready     chan struct{} // closed when the local realm was joined for the first time
 	readyOnce sync.Once
 
 	// Owned by Run.
 	ways      []way
-	turn      int  // the way to be tried next
-	searching bool // the last connection was closed by the broker with events under way
+	turn      int    // index of the route that is tried next
+	ending    ending // of the last connection
 	takeovers takeovers
 }
 
-// way is a Broker with what is known of it.
+// way is a route to the broker, with what is known of it.
 type way struct {
 	Broker
-	plain bool // it does not know the protocol of bridges
+	plain bool // it does not support the bridge extension
 }
 
 // subscription is a filter that the link subscribes to.
@@ -107,7 +107,7 @@ type subscription struct {
 	rule   string // for State
 }
 
-// New makes a Link and checks its options; Run runs it.
+// New returns a Link, or the first error in its options. Run runs the link.
 func New(opts Options) (*Link, error) {
 	l := &Link{
 		opts: opts, log: opts.Log, ready: make(chan struct{}),
@@ -146,11 +146,11 @@ func orDefault[T comparable](field *T, value T) {
 	}
 }
 
-// prepare checks the rules and makes the filters of them.
+// prepare checks the rules and derives the filters from them.
 func (l *Link) prepare() error {
 	o := &l.opts
 	if len(o.Brokers) == 0 {
-		return fmt.Errorf("no URL to reach the broker at")
+		return fmt.Errorf("no URL of the broker")
 	}
 	if o.StateTopic != "" {
 		if err := CheckStateTopic(o.StateTopic); err != nil {
@@ -169,7 +169,7 @@ func (l *Link) prepare() error {
 		l.offered.Add(wamp.Pattern{URI: r.ToRemote(r.Procedure), Match: r.Match}, r)
 		filters, _ := r.requests() // checked
 		for _, f := range filters {
-			// QoS 0, for a broker keeps nothing of it while the link is down: a call is made now or never.
+			// QoS 0, so that a broker keeps no calls while the link is down: a late call could do harm.
 			l.filters = append(l.filters, subscription{filter: f, rule: "export procedure " + r.Procedure})
 		}
 	}
@@ -192,11 +192,11 @@ func (l *Link) prepare() error {
 	return nil
 }
 
-// CheckStateTopic says what keeps a topic from being published to.
+// CheckStateTopic returns why a topic can't be published to, or nil.
 func CheckStateTopic(topic string) error {
 	_, err := uriOf(topic)
 	if err != nil {
-		return fmt.Errorf("%q is no topic for the link's state: %w", topic, err)
+		return fmt.Errorf("%q is not a valid topic for the link's state: %w", topic, err)
 	}
 	return nil
 }
@@ -204,11 +204,11 @@ func CheckStateTopic(topic string) error {
 // Ready returns a channel that is closed when the link has joined the local realm and subscribed to its exports.
 func (l *Link) Ready() <-chan struct{} { return l.ready }
 
-// GiveTo has the link hand its spool over when it ends. It is called before the next link runs.
+// GiveTo makes the link hand its spool over when it ends. It must be called before the next link runs.
 func (l *Link) GiveTo(h *uplink.Handover) { l.exporter.GiveTo(h) }
 
-// Run keeps the link until ctx is done. It joins the local realm first and leaves it last, so that what is published here
-// is stored whether the broker is there or not.
+// Run runs the link until ctx is done. It joins the local realm first and leaves it last, so that local events are stored
+// whether the broker is reachable or not.
 func (l *Link) Run(ctx context.Context) error {
 	if err := l.declare(ctx); err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
@@ -231,7 +231,7 @@ func (l *Link) Run(ctx context.Context) error {
 	leave()
 	member.Wait()
 	l.standing.leave(l.opts.ClientID)
-	l.exporter.Close() // now that nothing more comes in
+	l.exporter.Close() // nothing is put into the spool any more
 	return nil
 }
 
@@ -252,13 +252,13 @@ func (l *Link) connections(ctx context.Context) {
 		if up {
 			failed = 0
 		}
-		// The first, second, fourth, eighth failure in a row: a broker that is away for a week is not worth a line a minute.
+		// Log the first, second, fourth, eighth failure in a row and so on, so that a long outage does not fill the log.
 		if failed&(failed-1) == 0 {
 			l.log.Warn("not connected to the broker, retrying", "err", err)
 		}
 		failed++
 		long := time.Since(start) > l.opts.Reconnect.Min
-		if up && (l.searching && l.trial.Promising() || long && !l.takeovers.sure()) {
+		if up && (l.ending == suspicious && l.trial.Promising() || long && !l.takeovers.sure()) {
 			pause.Reset()
 		}
 		if !client.Sleep(ctx, pause.Next()) {
@@ -267,7 +267,7 @@ func (l *Link) connections(ctx context.Context) {
 	}
 }
 
-// connection tries the next way, and serves the connection if there comes one about.
+// connection tries the next route, and serves the connection if it succeeds. up reports whether it did.
 func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	w := &l.ways[l.turn]
 	l.turn = (l.turn + 1) % len(l.ways)
@@ -281,14 +281,14 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.turn = 0
 	l.status.Joined(w.URL)
 	l.log.Info("link is up", "url", w.URL, "client_id", l.opts.ClientID)
-	if !l.searching {
-		l.opts.Spool.Retry() // the broker may have been mended meanwhile
+	if l.ending != suspicious {
+		l.opts.Spool.Retry() // the broker may accept now what it has rejected
 	}
 	l.current.Store(s)
 	err = s.run(ctx)
 	l.current.Store(nil)
 	if ctx.Err() != nil {
-		err = nil // it ended because it was to
+		err = nil // it was to end
 	} else {
 		err = l.closed(s, err)
 	}
