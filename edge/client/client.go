@@ -245,6 +245,10 @@ func (c *Client) logFailure(failed int, err error) {
 
 // install makes s the session for new requests.
 func (c *Client) install(s *session) {
+	select {
+	case <-c.rejoin: // Rejoin was called for the session before
+	default:
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.current.Store(s)
@@ -253,10 +257,6 @@ func (c *Client) install(s *session) {
 
 // runSession runs s until it has ended and returns why. It establishes the endpoints and keeps them established.
 func (c *Client) runSession(ctx context.Context, s *session) error {
-	select {
-	case <-c.rejoin: // Rejoin was called for the session before
-	default:
-	}
 	go s.run()
 	c.opts.Log.Debug("joined", "realm", c.opts.Realm, "session", s.welcome.Session)
 	refused := c.restore(ctx, s)
