@@ -73,7 +73,7 @@ func (j *Journal) pruneBad() {
 
 // Rewrite replaces the whole log by the given records. If it fails, the log is unchanged.
 func (j *Journal) Rewrite(records iter.Seq[[]byte]) error {
-	old := j.segments
+	old := slices.Clone(j.segments) // Append may delete some of them (dropBegun)
 	if len(old) > 0 {
 		old[len(old)-1].sealed = true
 	}
@@ -83,9 +83,8 @@ func (j *Journal) Rewrite(records iter.Seq[[]byte]) error {
 	}
 	remove := old
 	if err != nil {
-		remove = j.segments[len(old):]
+		remove = slices.DeleteFunc(slices.Clone(j.segments), func(s *segment) bool { return slices.Contains(old, s) })
 	}
-	remove = slices.Clone(remove)
 	for _, s := range remove {
 		if failed := j.remove(s); failed != nil {
 			return errors.Join(err, failed)
