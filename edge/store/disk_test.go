@@ -1,0 +1,485 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/filter"
+	"runnel/edge/journal"
+	"runnel/edge/wamp"
+)
+
+// kept is a realm's stores on a disk that runs.
+type kept struct {
+	*testing.T
+	disk      *Disk
+	retained  *Retained
+	histories []*History
+	log       *bytes.Buffer
+	closed    bool
+}
+
+// open restores a directory. The disk is closed at the end of the test.
+func open(t *testing.T, dir string, limit int, rules ...Rule) *kept {
+	t.Helper()
+	k := &kept{T: t, log: new(bytes.Buffer)}
+	log := slog.New(slog.NewTextHandler(k.log, nil))
+	k.retained = NewRetained(limit, log, nil)
+	for _, rule := range rules {
+		k.histories = append(k.histories, NewHistory(rule, log, nil))
+	}
+	k.disk = Open(Config{
+		Directory: dir, Log: log, Interval: 5 * time.Second, Retained: k.retained, Histories: k.histories,
+		ReadOptions: func(e *Event) (err error) {
+			if !e.Dict.Empty() {
+				e.Filter, err = filter.Read(e.Dict)
+			}
+			return err
+		},
+	})
+	go k.disk.Run()
+	t.Cleanup(k.close)
+	return k
+}
+
+func (k *kept) close() {
+	if !k.closed {
+		k.closed = true
+		k.disk.Close()
+	}
+}
+
+// event makes an event whose one argument is text; lists are PUBLISH's black and white lists.
+func (k *kept) event(topic, text string, lists map[string]any) *Event {
+	k.Helper()
+	payload, err := codec.NewPayload(wamp.CBOR, []any{text}, nil)
+	if err != nil {
+		k.Fatal(err)
+	}
+	e := &Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: payload}
+	if lists == nil {
+		return e
+	}
+	if e.Dict, err = codec.NewDict(wamp.CBOR, lists); err != nil {
+		k.Fatal(err)
+	}
+	if e.Filter, err = filter.Read(e.Dict); err != nil {
+		k.Fatal(err)
+	}
+	return e
+}
+
+func (k *kept) keep(topic, text string) { k.retained.Keep(k.event(topic, text, nil), 0) }
+
+func textOf(e *Event) string {
+	args, _, _ := e.Payload.Decode()
+	return fmt.Sprint(args...)
+}
+
+// retains checks the latest event of each topic: "topic=text ...".
+func (k *kept) retains(want string) {
+	k.Helper()
+	var list []string
+	for _, topic := range k.retained.Matching(wamp.Prefix, "") {
+		if e := k.retained.Latest(topic, func(*Event) bool { return true }); e != nil {
+			list = append(list, topic+"="+textOf(e))
+		}
+	}
+	if got := strings.Join(list, " "); got != want {
+		k.Errorf("retained: %s; want %s", got, want)
+	}
+}
+
+// holds checks the texts of a history.
+func (k *kept) holds(h *History, want string) {
+	k.Helper()
+	var list []string
+	for _, e := range h.All() {
+		list = append(list, textOf(&e.Event))
+	}
+	if got := strings.Join(list, " "); got != want {
+		k.Errorf("history of %s: %s; want %s", h.URI, got, want)
+	}
+}
+
+// copied returns a copy of the directory as it is now, as a crash would leave it.
+func (k *kept) copied() string {
+	k.Helper()
+	dir := filepath.Join(k.TempDir(), "copy")
+	if err := os.CopyFS(dir, os.DirFS(k.disk.Directory)); err != nil {
+		k.Fatal(err)
+	}
+	return dir
+}
+
+func (k *kept) record(h *History, texts ...string) {
+	k.Helper()
+	for _, text := range texts {
+		h.Record(NewPast(k.event("com.a", text, nil)))
+	}
+}
+
+func sizeBelow(t *testing.T, dir string) (n int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		n += info.Size()
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func story(t *testing.T, tell func(t *testing.T, dir string)) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "state")
+	synctest.Test(t, func(t *testing.T) { tell(t, dir) })
+}
+
+func TestRestart(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		k.keep("com.a", "old")
+		k.keep("com.a", "new")
+		k.keep("com.cleared", "x")
+		k.retained.Keep(&Event{Topic: []byte("com.cleared")}, 0)
+		k.retained.Keep(k.event("com.ttl", "x", nil), time.Minute)
+		k.retained.Keep(k.event("com.roles", "x", map[string]any{"eligible_authrole": []any{"guest"}}), 0)
+		k.retained.Keep(k.event("com.sessions", "x", map[string]any{"eligible": []any{7}}), 0)
+		k.record(k.histories[0], "1", "2", "3")
+		k.close()
+		for range 2 {
+			k = open(t, dir, 1<<20, Rule{URI: "com.a"})
+			k.retains("com.a=new com.roles=x com.ttl=x")
+			k.holds(k.histories[0], "1 2 3")
+			if e := k.retained.Latest("com.roles", func(*Event) bool { return true }); e.Filter.Admits(1, "", "other") {
+				t.Error("the lists are not restored")
+			}
+			k.close()
+		}
+		time.Sleep(time.Minute)
+		k = open(t, dir, 1<<20)
+		k.retains("com.a=new com.roles=x")
+		if s := k.log.String(); strings.Contains(s, "level=WARN") || strings.Contains(s, "level=ERROR") {
+			t.Error(s)
+		}
+	})
+}
+
+// A crash costs at most what was changed within saveDelay.
+func TestCrash(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		k.keep("com.a", "1")
+		k.record(k.histories[0], "1")
+		time.Sleep(saveDelay + time.Millisecond)
+		synctest.Wait()
+		k.keep("com.a", "2")
+		k.record(k.histories[0], "2")
+		crashed := open(t, k.copied(), 1<<20, Rule{URI: "com.a"})
+		crashed.retains("com.a=1")
+		crashed.holds(crashed.histories[0], "1")
+		time.Sleep(saveDelay)
+		synctest.Wait()
+		crashed = open(t, k.copied(), 1<<20, Rule{URI: "com.a"})
+		crashed.retains("com.a=2")
+		crashed.holds(crashed.histories[0], "1 2")
+	})
+}
+
+// A disk that fails is retried with growing delays. When it works again, all is written.
+func TestDiskFails(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		if err := os.WriteFile(dir, nil, 0o600); err != nil { // in place of the directory
+			t.Fatal(err)
+		}
+		k.keep("com.once", "x")
+		k.record(k.histories[0], "1")
+		for i := range 600 {
+			k.keep("com.a", fmt.Sprint(i))
+			time.Sleep(time.Second)
+		}
+		synctest.Wait()
+		if n := strings.Count(k.log.String(), "cannot keep state on disk"); n < 10 || n > 20 {
+			t.Errorf("%d failures are logged in ten minutes", n)
+		}
+		if k.disk.Trouble().String() == "" {
+			t.Error("no trouble is reported")
+		}
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(lastDelay + time.Second)
+		synctest.Wait()
+		if trouble := k.disk.Trouble().String(); trouble != "" || !strings.Contains(k.log.String(), "kept on disk again") {
+			t.Errorf("still in trouble: %s", trouble)
+		}
+		k = open(t, k.copied(), 1<<20, Rule{URI: "com.a"})
+		k.retains("com.a=599 com.once=x")
+		k.holds(k.histories[0], "1")
+	})
+}
+
+// failing is a disk whose files cannot be synced. It counts the attempts.
+type failing struct {
+	journal.Disk
+	fails  bool
+	failed int
+}
+
+type failingFile struct {
+	journal.File
+	disk *failing
+}
+
+func (d *failing) Append(name string, create bool) (journal.File, error) {
+	f, err := d.Disk.Append(name, create)
+	return failingFile{f, d}, err
+}
+
+func (f failingFile) Sync() error {
+	if f.disk.fails {
+		f.disk.failed++
+		return fs.ErrInvalid
+	}
+	return f.File.Sync()
+}
+
+// After a failed sync the logs are rewritten, in other files.
+func TestSyncFails(t *testing.T) {
+	disk := &failing{Disk: journal.Machine}
+	journal.Machine = disk
+	defer func() { journal.Machine = disk.Disk }()
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		k.keep("com.a", "1")
+		k.record(k.histories[0], "1")
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		disk.fails = true
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if disk.failed < 2 || k.disk.Trouble().String() == "" {
+			t.Errorf("%d syncs have failed, trouble: %s", disk.failed, k.disk.Trouble())
+		}
+		disk.fails = false
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if trouble := k.disk.Trouble().String(); trouble != "" {
+			t.Errorf("still in trouble: %s", trouble)
+		}
+		k = open(t, k.copied(), 1<<20, Rule{URI: "com.a"})
+		k.retains("com.a=1")
+		k.holds(k.histories[0], "1")
+	})
+}
+
+// The logs hold little more than the present events.
+func TestLogsAreBounded(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a", Events: 20})
+		most := int64(0)
+		for i := range 400 {
+			text := fmt.Sprint(i, strings.Repeat("x", 5000))
+			k.keep("com.r", text)
+			k.record(k.histories[0], text)
+			time.Sleep(2 * saveDelay)
+			synctest.Wait()
+			most = max(most, sizeBelow(t, dir))
+		}
+		if most < segmentBytes || most > 5*segmentBytes {
+			t.Errorf("%d bytes were on disk", most)
+		}
+		k = open(t, k.copied(), 1<<20, Rule{URI: "com.a", Events: 20})
+		if n := len(k.histories[0].All()); n != 20 {
+			t.Errorf("%d events are restored", n)
+		}
+	})
+}
+
+// Other limits and rules than before a restart take effect at once.
+func TestOtherLimits(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"}, Rule{URI: "com.", Match: wamp.Prefix})
+		for i := range 10 {
+			k.keep(fmt.Sprint("com.t", i), "x")
+			k.record(k.histories[0], fmt.Sprint(i))
+			time.Sleep(time.Second)
+		}
+		k.close()
+		k = open(t, dir, 3000, Rule{URI: "com.a", Events: 2})
+		k.holds(k.histories[0], "8 9")
+		if topics, bytes := k.retained.Size(); topics != 5 || bytes > 3000 {
+			t.Errorf("%d topics with %d bytes", topics, bytes)
+		}
+		if !strings.Contains(k.log.String(), "unusable records") {
+			t.Error("the topics beyond the limit are not logged")
+		}
+		k.close()
+		k = open(t, dir, 3000, Rule{URI: "com.a", Octets: 1700})
+		k.holds(k.histories[0], "7 8 9")
+	})
+}
+
+// Expired events of a history are removed from disk, too.
+func TestExpiredOnDisk(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a", Age: time.Minute})
+		k.record(k.histories[0], "1", "2")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		k.holds(k.histories[0], "")
+		if _, found, err := journal.Open(filepath.Join(dir, "history/exact-com.a"), segmentBytes, func([]byte) {}); err != nil || found.Records != 0 {
+			t.Errorf("%d records are on disk, %v", found.Records, err)
+		}
+	})
+}
+
+// A history comes and goes while the disk runs. What it had on disk stays.
+func TestHistoriesComeAndGo(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20)
+		add := func() *History {
+			h := NewHistory(Rule{URI: "com.a"}, k.disk.Log, nil)
+			k.disk.AddHistory(h)
+			return h
+		}
+		h := add()
+		k.record(h, "1", "2")
+		k.disk.DropHistory(h)
+		k.record(h, "3") // not written any more
+		time.Sleep(2 * saveDelay)
+		k.disk.DropHistory(h) // has no effect
+		h = add()
+		k.holds(h, "1 2")
+		k.record(h, "4")
+		k.close()
+		k.disk.DropHistory(h) // does not wait
+		k = open(t, dir, 1<<20, Rule{URI: "com.a"})
+		k.holds(k.histories[0], "1 2 4")
+	})
+}
+
+// More changes than are noted one by one are all written.
+func TestManyTopics(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 64<<20)
+		for i := range maxUnsaved + 100 {
+			k.keep(fmt.Sprintf("com.%05d", i), "x")
+		}
+		k.keep("com.00000", "again")
+		time.Sleep(2 * saveDelay)
+		synctest.Wait()
+		k = open(t, k.copied(), 64<<20)
+		if topics, _ := k.retained.Size(); topics != maxUnsaved+100 {
+			t.Errorf("%d topics are restored", topics)
+		}
+		if e := k.retained.Latest("com.00000", func(*Event) bool { return true }); e == nil || textOf(e) != "again" {
+			t.Error("the last change is lost")
+		}
+	})
+}
+
+// Damage costs the damaged record, and is repaired.
+func TestDamage(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		for _, text := range []string{"-1-", "-2-", "-3-"} {
+			k.keep("com.r"+text[1:2], text)
+			k.record(k.histories[0], text)
+			time.Sleep(2 * saveDelay)
+		}
+		k.close()
+		var files []string
+		for _, log := range []string{"retained", "history/exact-com.a"} {
+			list, _ := filepath.Glob(filepath.Join(dir, log, "*.log"))
+			files = append(files, list...)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[bytes.Index(data, []byte("-2-"))] ^= 1
+			if err := os.WriteFile(file, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for round := range 2 {
+			k = open(t, dir, 1<<20, Rule{URI: "com.a"})
+			k.retains("com.r1=-1- com.r3=-3-")
+			k.holds(k.histories[0], "-1- -3-")
+			if damaged := strings.Contains(k.log.String(), "state is damaged"); damaged != (round == 0) {
+				t.Errorf("round %d: damage is reported: %v", round, damaged)
+			}
+			time.Sleep(10 * time.Second)
+			k.close()
+		}
+	})
+}
+
+// A log that cannot be read is reported and left alone.
+func TestUnreadable(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"retained", "history"} {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		k.keep("com.a", "x")
+		k.record(k.histories[0], "1")
+		k.holds(k.histories[0], "1")
+		time.Sleep(10 * time.Second)
+		if s := k.disk.Trouble().String(); !strings.Contains(s, "retained: ") || !strings.Contains(s, "exact-com.a: ") {
+			t.Errorf("the trouble is %q", s)
+		}
+	})
+}
+
+func TestTrouble(t *testing.T) {
+	var trouble Trouble
+	if trouble.Set("b", fs.ErrExist) || !trouble.Set("b", fs.ErrInvalid) || trouble.Set("a", fs.ErrExist) {
+		t.Error("Set reports wrongly what was before")
+	}
+	if got := trouble.String(); got != "a: file already exists; b: invalid argument" {
+		t.Error(got)
+	}
+	if !trouble.Set("b", nil) || trouble.Set("b", nil) || !trouble.Set("a", nil) || trouble.String() != "" {
+		t.Errorf("what is left: %q", trouble.String())
+	}
+}
+
+func TestEarliest(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		times []time.Time
+		want  time.Time
+	}{
+		{nil, time.Time{}},
+		{[]time.Time{{}, now, {}}, now},
+		{[]time.Time{now.Add(1), now, now.Add(2)}, now},
+	} {
+		if got := earliest(c.times...); !got.Equal(c.want) {
+			t.Errorf("%v: %v", c.times, got)
+		}
+	}
+}

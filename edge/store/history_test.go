@@ -1,0 +1,172 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/budget"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// past makes an event with a payload of n bytes.
+func past(id wamp.ID, n int) *Past {
+	return NewPast(&Event{ID: id, Topic: []byte("com.a"), Payload: codec.Payload{Items: 1, Raw: make([]byte, n)}})
+}
+
+func idsOf(h *History) string {
+	var ids []wamp.ID
+	for _, e := range h.All() {
+		ids = append(ids, e.ID)
+	}
+	return fmt.Sprint(ids)
+}
+
+func TestHistoryBounds(t *testing.T) {
+	cost := past(1, 100).size
+	for _, c := range []struct {
+		rule Rule
+		want string
+	}{
+		{Rule{URI: "com.a"}, "[1 2 3 4 5]"},
+		{Rule{URI: "com.a", Events: 2}, "[4 5]"},
+		{Rule{URI: "com.a", Octets: 3 * cost}, "[3 4 5]"},
+		{Rule{URI: "com.a", Octets: 3*cost - 1}, "[4 5]"},
+		{Rule{URI: "com.a", Octets: cost - 1}, "[]"},
+	} {
+		h := NewHistory(c.rule, discard, nil)
+		for id := range 5 {
+			h.Record(past(wamp.ID(id+1), 100))
+		}
+		if got := idsOf(h); got != c.want || h.Bytes() != len(h.All())*cost {
+			t.Errorf("%+v: %s, %d bytes; want %s", c.rule, got, h.Bytes(), c.want)
+		}
+	}
+}
+
+func TestHistoryAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHistory(Rule{URI: "com.a", Age: time.Minute}, discard, nil)
+		h.Record(past(1, 0))
+		time.Sleep(time.Minute)
+		h.Record(past(2, 0))
+		if got := idsOf(h); got != "[1 2]" {
+			t.Error(got)
+		}
+		time.Sleep(time.Millisecond)
+		if got := idsOf(h); got != "[2]" {
+			t.Error(got)
+		}
+		h.SetBounds(Rule{URI: "com.a", Age: time.Second})
+		time.Sleep(time.Second)
+		if got := idsOf(h); got != "[]" || h.Bytes() != 0 {
+			t.Error(got)
+		}
+	})
+}
+
+// An event that is longer than all may be is not kept, and does not displace others. That is logged once.
+func TestTooLong(t *testing.T) {
+	var log bytes.Buffer
+	h := NewHistory(Rule{URI: "com.a", Octets: 3000}, slog.New(slog.NewTextHandler(&log, nil)), nil)
+	h.Record(past(1, 0))
+	for range 3 {
+		h.Record(past(2, 3000))
+	}
+	if got := idsOf(h); got != "[1]" || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("%s, %s", got, &log)
+	}
+	h.SetBounds(Rule{URI: "com.a", Octets: 3100})
+	h.Record(past(3, 3000))
+	if strings.Count(log.String(), "\n") != 2 {
+		t.Errorf("after other bounds: %s", &log)
+	}
+}
+
+// Without memory the oldest events make room. What is dropped is given back.
+func TestHistoryWithoutMemory(t *testing.T) {
+	memory := budget.New(1<<20, discard)
+	h := NewHistory(Rule{URI: "com.a", Events: 1e6, Octets: 1 << 30}, discard, memory)
+	kept := 0
+	for id := range 2000 {
+		h.Record(past(wamp.ID(id+1), 1000))
+		kept = max(kept, len(h.All()))
+	}
+	events := h.All()
+	if n := len(events); n == 0 || n == 2000 || n < kept/2 || events[n-1].ID != 2000 {
+		t.Errorf("%d events are kept, at most %d", n, kept)
+	}
+	h.Drop()
+	h.Record(past(1, 0)) // has no effect
+	if len(h.All()) != 0 || h.Bytes() != 0 || !memory.Keep(budget.Histories, 1<<19) {
+		t.Error("a history that was dropped still uses memory")
+	}
+}
+
+func TestCheckRules(t *testing.T) {
+	for _, rules := range [][]Rule{
+		{{URI: "com..a"}}, {{URI: ""}}, {{URI: "com.a"}, {URI: "com.a", Events: 3}}, {{URI: "com.a", Events: -1}},
+		{{URI: "com.a", Octets: -1}}, {{URI: "com.a", Age: -1}},
+	} {
+		if CheckRules(rules, false) == nil {
+			t.Errorf("%+v: no error", rules)
+		}
+	}
+	rules := []Rule{{URI: "com.A"}, {URI: "com.A", Match: wamp.Prefix}, {URI: "com..a", Match: wamp.Wildcard}}
+	if err := CheckRules(rules, false); err != nil {
+		t.Error(err)
+	}
+	if CheckRules(rules, true) == nil {
+		t.Error("a strict realm accepts capitals")
+	}
+}
+
+// A kept event shares no memory with the message that it came in.
+func TestEventsAreCopied(t *testing.T) {
+	message := []byte("com.a payload")
+	e := &Event{ID: 1, Topic: message[:5], Payload: codec.Payload{Items: 1, Raw: message[6:]}}
+	kept := NewPast(e)
+	r := NewRetained(1<<20, discard, nil)
+	r.Keep(e, 0)
+	copy(message, "xxxxxxxxxxxxx")
+	late := r.Latest("com.a", func(*Event) bool { return true })
+	if string(kept.Topic) != "com.a" || string(kept.Payload.Raw) != "payload" || late == nil || string(late.Payload.Raw) != "payload" {
+		t.Errorf("%+v, %+v", kept, late)
+	}
+}
+
+// Retained events beyond the limit are not kept. The first time that is logged, and again after the limit was raised.
+func TestRetainedLimit(t *testing.T) {
+	var log bytes.Buffer
+	memory := budget.New(1<<20, discard)
+	r := NewRetained(3000, slog.New(slog.NewTextHandler(&log, nil)), memory)
+	event := func(i int) *Event {
+		return &Event{Topic: fmt.Appendf(nil, "com.%d", i), Payload: codec.Payload{Items: 1, Raw: make([]byte, 400)}}
+	}
+	for i := range 10 {
+		r.Keep(event(i), 0)
+	}
+	if topics, bytes := r.Size(); topics != 3 || bytes > 3000 || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("%d topics with %d bytes, log: %s", topics, bytes, &log)
+	}
+	r.Keep(event(0), 0) // in place of the old one
+	r.Keep(&Event{Topic: []byte("com.1")}, 0)
+	r.SetLimit(4000)
+	for i := range 10 {
+		r.Keep(event(i), 0)
+	}
+	if topics, _ := r.Size(); topics != 4 || strings.Count(log.String(), "\n") != 2 {
+		t.Errorf("%d topics, log: %s", topics, &log)
+	}
+	r.Drop()
+	if topics, bytes := r.Size(); topics != 0 || bytes != 0 || len(r.Matching(wamp.Prefix, "")) != 0 {
+		t.Errorf("after Drop: %d topics, %d bytes", topics, bytes)
+	}
+}
