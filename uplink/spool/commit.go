@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 )
 
 const commitOctets = 48 << 10 // bytes in one write, which then goes to one segment
@@ -12,6 +13,9 @@ const commitOctets = 48 << 10 // bytes in one write, which then goes to one segm
 func (s *Spool) commit(l *lane) error {
 	s.mu.Lock()
 	l.busy = true
+	if number, _ := l.log.Newest(); slices.Contains(l.toDelete, number) {
+		l.log.Seal() // nothing may be added to a segment that is about to be deleted
+	}
 	until, acked := s.last, s.ackedTo()
 	if seg := l.newest(); seg != nil && s.opts.MaxAge > 0 && s.clock.now()-seg.oldest > s.opts.MaxAge.Milliseconds()/8 {
 		l.log.Seal() // a segment expires as a whole, so it must not span too long a time

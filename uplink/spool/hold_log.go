@@ -112,6 +112,9 @@ func (s *Spool) commitHeld() error {
 	s.mu.Lock()
 	h := &s.held
 	h.busy = true
+	if number, _ := h.log.Newest(); slices.ContainsFunc(h.toDelete, func(d deletion) bool { return d.number == number }) {
+		h.log.Seal() // nothing may be added to a segment that is about to be deleted
+	}
 	acked, until := s.ackedTo(), h.tailBase+len(h.tail)
 	s.mu.Unlock()
 	var done []heldBatch
@@ -271,12 +274,13 @@ func (h *held) trimTail() {
 }
 
 // retireHeld schedules segments without held events for deletion. Marks in them that are still needed are written again
-// first.
+// first. The newest segment stays as long as there is an older one: it is where such marks are written to.
 func (s *Spool) retireHeld() {
 	h := &s.held
 	for i := 0; i < len(h.segments); {
 		seg := h.segments[i]
-		if seg.live > 0 || h.busy && i == len(h.segments)-1 {
+		newest := i == len(h.segments)-1 && !seg.sealed
+		if seg.live > 0 || newest && (h.busy || i > 0) {
 			i++
 			continue
 		}

@@ -3,6 +3,7 @@ package spool
 import (
 	"path/filepath"
 	"slices"
+	"time"
 
 	"runnel/edge/journal"
 )
@@ -73,7 +74,7 @@ func (s *Spool) adoptHeld(seg *heldSegment, rec *record, marks map[string]uint64
 		return // gone, or written twice after a failed write
 	}
 	if t == nil {
-		h.logLimit.n = linesMost // one line covers all topics
+		h.logLimit = logLimit{since: time.Now(), n: linesMost} // one line covers all topics
 		t = s.holdTopic(rec.Topic, rec.reason, 0)
 		t.since, t.state, t.returned = rec.Time, topicDue, rec.Sequence-1
 	}

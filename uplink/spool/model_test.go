@@ -48,7 +48,7 @@ type fact struct {
 }
 
 func (m *model) step() {
-	synctest.Wait() // what happens at this very moment has happened
+	m.consistent()
 	switch n := m.r.IntN(100); {
 	case n < 45:
 		m.add()
