@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -171,6 +172,7 @@ func (r *Router) admit(s *session, data []byte) error {
 	s.rights.Store(role)
 	s.authid, s.authmethod, s.authprovider = identity.Authid, identity.Method, identity.Provider
 	s.announceNode(details)
+	s.brief = s.conn.Transport().Local && details[wamp.KeyBrief] == true
 	welcome, err := s.welcome(identity.Extra)
 	if err != nil {
 		return err
@@ -192,11 +194,12 @@ func (r *Router) admit(s *session, data []byte) error {
 }
 
 func (s *session) logJoin() {
-	if !s.realm.router.logbook.allow(joins) {
+	level, ok := s.logLevel(joins)
+	if !ok {
 		return
 	}
 	t := s.conn.Transport()
-	s.realm.log.Info("session joined", "session", s.id, "authid", s.authid, "peer", t.Remote, "role", s.role().Name(),
+	s.realm.log.Log(context.Background(), level, "session joined", "session", s.id, "authid", s.authid, "peer", t.Remote, "role", s.role().Name(),
 		"protocol", t.Protocol, "serializer", t.Serializer.String())
 }
 

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,7 @@ type session struct {
 	strict       bool     // the realm was strict when the session joined
 	features     features // announced by the peer
 	joinedAt     time.Time
+	brief        bool       // lasts for one command: its beginning and end are logged at level debug
 	node         *wamp.Node // router that the peer belongs to; nil: none
 
 	out         outbox // has its own lock
@@ -325,7 +327,8 @@ func (s *session) logEnd(cause error) {
 	if breach := violation(""); errors.As(cause, &breach) {
 		kind = breaches
 	}
-	if !s.realm.router.logbook.allow(kind) {
+	level, ok := s.logLevel(kind)
+	if !ok {
 		return
 	}
 	attrs := []any{"duration", time.Since(s.joinedAt).Round(time.Millisecond).String()}
@@ -335,7 +338,15 @@ func (s *session) logEnd(cause error) {
 	if !errors.Is(cause, errGoodbye) {
 		attrs = append(attrs, "err", cause)
 	}
-	s.log().Info("session ended", attrs...)
+	s.log().Log(context.Background(), level, "session ended", attrs...)
+}
+
+// logLevel returns the level of a line of this kind about the session; ok is false if the line is suppressed.
+func (s *session) logLevel(kind lineKind) (level slog.Level, ok bool) {
+	if s.brief && kind != breaches {
+		return slog.LevelDebug, s.realm.log.Enabled(context.Background(), slog.LevelDebug)
+	}
+	return slog.LevelInfo, s.realm.router.logbook.allow(kind)
 }
 
 // closeGracefully lets the peer close the connection first, for a short time. Some peers report an error if the router

@@ -108,6 +108,7 @@ func (p *peer) options() (client.Options, error) {
 		Authid: p.authid,
 		Auth:   auth,
 		Agent:  "runnel/" + version,
+		Brief:  true,
 		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}, nil
 }

@@ -45,7 +45,7 @@ func run(file string) error {
 	if err != nil {
 		return err
 	}
-	handler := node.NewLogHandler(os.Stderr)
+	handler := node.NewLogHandler(os.Stderr, service.ToJournal(os.Stderr))
 	handler.Set(c.Log)
 	log := slog.New(handler)
 	slog.SetDefault(log)
@@ -81,6 +81,7 @@ func serve(n *node.Node, hangups <-chan os.Signal, log *slog.Logger) error {
 	err := n.Run(ctx, func() {
 		service.Notify("READY=1", log)
 		go reloadAt(ctx, n, hangups)
+		go service.Watchdog(ctx, n.Probe, log)
 	})
 	if ctx.Err() != nil {
 		<-stopping // an idle router may end before systemd is notified

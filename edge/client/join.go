@@ -137,6 +137,9 @@ func (s *session) hello(auth []Auth) (*outbound, error) {
 	if o.Node.Boot != "" {
 		details[wamp.KeyNode] = o.Node.Fields()
 	}
+	if o.Brief {
+		details[wamp.KeyBrief] = true
+	}
 	if o.Authid != "" {
 		details["authid"] = o.Authid
 	}

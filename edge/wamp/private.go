@@ -42,6 +42,10 @@ const (
 	// HELLO has KeyNode.
 	KeyNodes = "_nodes"
 
+	// KeyBrief: HELLO.Details, from peers of this machine, bool. The session lasts for one command. Its beginning and end are
+	// logged at level debug.
+	KeyBrief = "_brief"
+
 	// KeyTag: a hop of forward_for, string. Distinguishes routers with the same id (Node.Tag).
 	KeyTag = "_tag"
 

@@ -29,6 +29,9 @@ const (
 	uplinkURI   = "runnel.uplink."
 	serialURI   = "runnel.serial."
 	listenerURI = "runnel.listener."
+
+	// ProcedureProbe is the cheapest of these procedures. The node calls it to see whether a realm routes.
+	ProcedureProbe = listenerURI + "list" // -> the names of the listeners
 )
 
 // The errors of these procedures. The arguments of the first two are lines for people.

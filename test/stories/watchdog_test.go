@@ -1,0 +1,33 @@
+package stories
+
+import (
+	"net"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// systemd's watchdog is fed by a router that routes.
+func TestWatchdog(t *testing.T) {
+	dir := t.TempDir()
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer systemd.Close()
+	systemd.SetReadDeadline(time.Now().Add(patience))
+	cmd := command("run", "-c", write(t, dir, "runnel.toml", realm))
+	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+dir+"/notify", "WATCHDOG_USEC=300000")
+	p := launch(t, cmd)
+	var b [256]byte
+	for fed := 0; fed < 2; {
+		n, err := systemd.Read(b[:])
+		if err != nil {
+			t.Fatalf("fed %d times: %v", fed, err)
+		}
+		if string(b[:n]) == "WATCHDOG=1" {
+			fed++
+		}
+	}
+	p.Signal(syscall.SIGTERM)
+}
