@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/ed25519"
 	"fmt"
 	"log/slog"
 	"os"
@@ -191,4 +192,47 @@ func TestForgetCookies(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// The basis changes with every secret of the principal, so that a new secret makes its cookies invalid.
+func TestBasisChangesWithSecrets(t *testing.T) {
+	scram := cheap(t, kdfPBKDF2)
+	other := *scram
+	other.StoredKey = make([]byte, 32)
+	bases := map[string]string{}
+	for name, p := range map[string]Principal{
+		"scram": {SCRAM: scram}, "other scram": {SCRAM: &other}, "cra": {SCRAM: scram, CRA: &CRA{Secret: "x"}},
+		"other cra": {SCRAM: scram, CRA: &CRA{Secret: "y"}}, "ticket": {SCRAM: scram, Ticket: "x"}, "key": {SCRAM: scram, Keys: []ed25519.PublicKey{public(1)}},
+	} {
+		p.Authid, p.Role = "joe", "user"
+		b := string(principals(t, []Principal{p}).Basis(Identity{Authid: "joe", Role: "user", Method: "wamp-scram"}))
+		if before, twice := bases[b]; twice || b == "" {
+			t.Errorf("%s has the basis of %q: %s", name, before, b)
+		}
+		bases[b] = name
+	}
+}
+
+// A full store forgets expired cookies and, if there are none, the one that expires first.
+func TestCookiesMakeRoom(t *testing.T) {
+	joe := Identity{Authid: "joe", Role: "user", Method: "ticket"}
+	c := OpenCookies("", slog.Default())
+	add := func(name string, age time.Duration) {
+		c.Remember(name, Proof{Realm: "realm1", Identity: joe, Age: age})
+	}
+	for i := range maxCookies - 2 {
+		add(fmt.Sprint("c", i), time.Duration(i+2)*time.Hour)
+	}
+	add("expired", -time.Minute)
+	add("next", time.Hour)
+	if add("full", 9999*time.Hour); c.Known("expired") || !c.Known("next") || !c.Known("full") {
+		t.Error("the expired cookie must go first")
+	}
+	if add("one more", 9999*time.Hour); c.Known("next") || !c.Known("c0") || len(c.known) != maxCookies {
+		t.Errorf("the cookie that expires first must go; %d are left", len(c.known))
+	}
+	c.Forget("unknown")
+	if len(c.known) != maxCookies {
+		t.Error("forgetting an unknown cookie has an effect")
+	}
 }

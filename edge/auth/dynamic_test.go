@@ -3,6 +3,7 @@ package auth
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -147,5 +148,64 @@ func TestDecoys(t *testing.T) {
 	}
 	if _, err := Decoys("ticket", nil); err == nil {
 		t.Error("a decoy for tickets")
+	}
+}
+
+// A peer that is not known gets a decoy if one of its methods has a challenge; with half, always the same half of the authids.
+func TestHasDecoy(t *testing.T) {
+	p := principals(t, cast(t))
+	for name, c := range map[string]struct {
+		r    Request
+		want bool
+	}{
+		"ticket":          {Request{Authid: "eve", Methods: []string{"ticket"}}, true},
+		"key":             {Request{Methods: []string{"cryptosign"}, Extra: map[string]any{"pubkey": publicHex(9)}}, true},
+		"no authid":       {Request{Methods: []string{"ticket"}}, false},
+		"transport":       {Request{Authid: "eve", Methods: []string{"tls", "unix"}}, false},
+		"no methods":      {Request{Authid: "eve"}, false},
+		"unknown methods": {Request{Authid: "eve", Methods: []string{"oauth"}}, false},
+	} {
+		if got := p.HasDecoy(c.r, false); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	half := map[string]bool{}
+	for range 2 {
+		for i := range 200 {
+			name := fmt.Sprint("authid", i)
+			got := p.HasDecoy(Request{Authid: name, Methods: []string{"ticket"}}, true)
+			if before, again := half[name]; again && before != got {
+				t.Errorf("%s: %v, then %v", name, before, got)
+			}
+			half[name] = got
+		}
+	}
+	n := 0
+	for _, yes := range half {
+		if yes {
+			n++
+		}
+	}
+	if n < 50 || n > 150 {
+		t.Errorf("%d of 200 have a decoy", n)
+	}
+	if p.HasDecoy(Request{Authid: "authid1", Methods: []string{"tls"}}, true) {
+		t.Error("a decoy for a method without challenge")
+	}
+}
+
+// A challenge that must not disclose the authenticator names neither the role nor the principal's provider.
+func TestUndisclosedChallenge(t *testing.T) {
+	p := principals(t, []Principal{{Authid: "carl", Role: "r2", Provider: "static", CRA: &CRA{Secret: "pencil"}}})
+	for provider, want := range map[string]string{
+		"": `"authrole":"r2","authmethod":"wampcra","authprovider":"static"`, "any": `"authrole":"undisclosed","authmethod":"wampcra","authprovider":"any"`,
+	} {
+		_, e, err := p.Begin(Request{Authid: "carl", Methods: []string{"wampcra"}, Provider: provider})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := e.Challenge()["challenge"].(string); !strings.Contains(text, want) {
+			t.Errorf("challenge %s", text)
+		}
 	}
 }

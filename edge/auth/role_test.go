@@ -118,3 +118,49 @@ func TestActionNames(t *testing.T) {
 		t.Error(`"fly" is taken for an action`)
 	}
 }
+
+func TestForward(t *testing.T) {
+	r := NewRole("r", nil)
+	if link := r.WithForward(); r.Forwards() || !link.Forwards() || link.Name() != "r" {
+		t.Errorf("forwards %v and %v", r.Forwards(), link.Forwards())
+	}
+}
+
+func TestTrust(t *testing.T) {
+	r := NewRole("r", []Permission{
+		{URI: "com.", Match: wamp.Prefix, Trust: number(2)}, {URI: "com.a", Trust: number(0)}, {URI: "com.b"},
+	})
+	for uri, want := range map[string]int{"com.x": 2, "com.a": 0, "com.b": -1, "org.x": -1} {
+		if level, ok := r.Trust([]byte(uri)); ok != (want >= 0) || ok && level != want {
+			t.Errorf("%s: level %d, %v", uri, level, ok)
+		}
+	}
+	if _, ok := NewRole("r", []Permission{{URI: "com.a"}}).Trust([]byte("com.a")); ok {
+		t.Error("a role without trust levels has one")
+	}
+}
+
+// The wildcards here begin and end with an empty component.
+func TestExplainPattern(t *testing.T) {
+	r := NewRole("r", []Permission{
+		{URI: "com.", Match: wamp.Prefix}, {URI: ".state", Match: wamp.Wildcard, Allow: Subscribe}, {URI: "com.a.", Match: wamp.Wildcard, Allow: Call},
+	})
+	for _, c := range []struct {
+		pattern    string
+		match      wamp.Match
+		want       string // URI of the permission; "-": none
+		ok, partly bool
+	}{
+		{"com.x", wamp.Exact, "com.", true, false},
+		{"org", wamp.Exact, "", false, false},
+		{"org.state", wamp.Exact, ".state", true, false},
+		{".state", wamp.Wildcard, ".state", true, true},
+		{"org.", wamp.Wildcard, "", false, true},
+		{"com.a.", wamp.Wildcard, "com.", true, false},
+		{"org.", wamp.Prefix, "", false, true},
+	} {
+		if p, ok, partly := r.ExplainPattern(c.pattern, c.match); p.URI != c.want || ok != c.ok || partly != c.partly {
+			t.Errorf("%q %v: %q, %v, partly %v", c.pattern, c.match, p.URI, ok, partly)
+		}
+	}
+}
