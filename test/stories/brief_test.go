@@ -19,7 +19,7 @@ func TestCommandsAreLoggedAtDebug(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.logs(`session joined.*role=guest`)
-	if n := strings.Count(r.Stderr.String(), "role=guest"); n != 1 {
-		t.Errorf("%d sessions are logged, want 1:\n%s", n, r.Stderr.String())
+	if n := strings.Count(r.Stderr.Text(), "role=guest"); n != 1 {
+		t.Errorf("%d sessions are logged, want 1:\n%s", n, r.Stderr.Text())
 	}
 }
