@@ -66,7 +66,7 @@ func (x *Exporter) Put(e *client.Event, stored spool.Event, waitForRoom func(), 
 // Stop tells the link that takes this one's place that nothing more is stored here. It returns at once if there is none.
 func (x *Exporter) Stop() {
 	if to := x.to.Load(); to != nil {
-		to.settle()
+		to.awaitStragglers()
 		x.drainLocal()
 		to.leave()
 	}

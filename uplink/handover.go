@@ -9,16 +9,16 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Handover passes the spool of a link to the link that takes its place, and with it the duty to store what is exported.
-// Both subscribe to the exports for a moment, so that there is none in which nobody stores them:
+// Handover passes the spool of a link, and the duty to store exported events, to the link that replaces it. For a moment both
+// are subscribed to the exports, so that no event is missed:
 //
 //	GiveTo    the old link notes which publications it stores from now on
 //	Run       the new link subscribes; its events wait
-//	          the old link is stopped: it unsubscribes, and stores what the router has sent it before (leave)
-//	          the new link stores what has waited, except what the old one has stored already (hasStored)
+//	          the old link is stopped: it unsubscribes and stores the events that the router has sent before (leave)
+//	          the new link stores the waiting events, except those that the old one has stored (hasStored)
 //	          the old link has left the far side (end): the new one dials
 //
-// The order of events holds across the exchange.
+// The order of events holds across the replacement.
 type Handover struct {
 	left  chan struct{} // closed by leave
 	ended chan struct{} // closed by end
@@ -26,24 +26,24 @@ type Handover struct {
 	stop func() // ends the spool's Run; set before ended is closed
 
 	mu     sync.Mutex
-	stored map[wamp.ID]struct{} // guarded by mu; nil: nothing has to be looked up any more
+	stored map[wamp.ID]struct{} // guarded by mu; nil: no longer needed
 }
 
 const (
-	maxStored = 1 << 16     // publications that a handover remembers; repeats of more than that are possible
-	storedFor = time.Minute // from leave on; what has waited is stored by then
+	maxStored = 1 << 16     // publications that a handover remembers; with more, repeats are possible
+	storedFor = time.Minute // from leave on; the waiting events are stored by then
 
-	// A publisher may route by a table of topics that is older than the new link's subscription. It is long done with it when
-	// so much time has passed.
+	// A publisher may still route by a topic table that is older than the new link's subscription. After this time it does
+	// not any more.
 	stragglers = 200 * time.Millisecond
 )
 
-// NewHandover makes a Handover for one exchange.
+// NewHandover returns a Handover for one replacement.
 func NewHandover() *Handover {
 	return &Handover{left: make(chan struct{}), ended: make(chan struct{}), stored: make(map[wamp.ID]struct{})}
 }
 
-// store notes a publication that the old link stores. h may be nil: there is no exchange.
+// store notes a publication that the old link stores. h may be nil.
 func (h *Handover) store(id wamp.ID) {
 	if h == nil {
 		return
@@ -55,13 +55,13 @@ func (h *Handover) store(id wamp.ID) {
 	}
 }
 
-// settle waits until every event reaches the new link. The old link calls it when it is stopped.
-func (h *Handover) settle() { time.Sleep(stragglers) }
+// awaitStragglers waits until every event reaches the new link. The old link calls it when it is stopped.
+func (h *Handover) awaitStragglers() { time.Sleep(stragglers) }
 
-// waitLeft waits for leave. The old link's local session stays as long.
+// waitLeft waits for leave. The old link's local session stays until then.
 func (h *Handover) waitLeft() { <-h.left }
 
-// leave says that the old link stores nothing more.
+// leave notes that the old link stores no more events.
 func (h *Handover) leave() {
 	close(h.left)
 	time.AfterFunc(storedFor, h.forget)
@@ -73,7 +73,7 @@ func (h *Handover) forget() {
 	h.stored = nil
 }
 
-// hasStored waits until the old link stores nothing more, and reports whether it has stored this publication. h may be nil.
+// hasStored waits until the old link stores no more events, and reports whether it has stored this publication. h may be nil.
 func (h *Handover) hasStored(id wamp.ID) bool {
 	if h == nil {
 		return false
@@ -86,7 +86,7 @@ func (h *Handover) hasStored(id wamp.ID) bool {
 	return ok
 }
 
-// end says that the old link has ended. stop ends the spool's Run and waits for it.
+// end notes that the old link has ended. stop ends the spool's Run and waits for it.
 func (h *Handover) end(stop func()) {
 	h.stop = stop
 	close(h.ended)
@@ -99,8 +99,8 @@ func (h *Handover) wait() {
 	}
 }
 
-// runSpool runs a link's spool, unless it runs already because the link before has left it so, and returns what ends it. It
-// is called after wait, or when h is nil.
+// runSpool runs a spool, unless the previous link has left it running, and returns the function that ends it. It must be
+// called after wait. h may be nil.
 func (h *Handover) runSpool(s *spool.Spool) (stop func()) {
 	if h != nil {
 		return h.stop

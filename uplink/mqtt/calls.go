@@ -16,52 +16,51 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A call comes as a message to the procedure's topic with the level "request", and is answered to the level "response" and
-// the id that it has:
+// A call is a message to the procedure's topic with the last level "request". The answer goes to the level "response" and the
+// id of the call:
 //
 //	com/example/pump/set/request      {"id": "7", "args": [0.5], "kwargs": {"unit": "bar"}, "timeout": 5000}
 //	com/example/pump/set/response/7   {"id": "7", "args": [true]}
 //	com/example/pump/set/response/7   {"id": "7", "error": "wamp.error.no_such_procedure", "args": [...]}
 //
-// Only the id must be there. The answer goes nowhere else: a topic that the request could choose would let whoever may
-// call publish wherever the gateway may.
+// Only the id is required. A request can't choose the topic of its answer, because every caller could then publish wherever
+// the gateway may.
 //
-// Requests and responses go by QoS 0 and are stored nowhere. A call that nobody answers in time was lost; one that waited
-// in a queue for hours would open the valve when nobody expects it any more. For the same reason a request that is
-// retained is not heeded.
+// Requests and responses use QoS 0 and are not stored. A call without an answer in time is lost. One that waited in a queue
+// for hours would open a valve when no caller expects it any more. For the same reason retained requests are ignored.
 
 const (
-	// maxCalls is how many calls may be under way.
+	// maxCalls bounds the calls under way.
 	maxCalls = 128
 
-	// callTime is how long a call may take that does not say it.
+	// callTime is the default timeout of a call.
 	callTime = 30 * time.Second
 
-	// longestCall is how long it may take at most.
+	// longestCall bounds the timeout of a call.
 	longestCall = time.Hour
 
-	// maxCallID is the longest id in octets.
+	// maxCallID bounds an id, in bytes.
 	maxCallID = 64
 
-	// A request with the id of a call that was answered within repeatTime is a repetition. So many are remembered.
+	// A request with the id of a call that was answered less than repeatTime ago is a repetition. maxRepeats are remembered.
 	repeatTime = 5 * time.Second
 	maxRepeats = 1024
 )
 
-// calls are those under way, and those that were until a moment ago: some brokers send a message once for each
-// subscription that it matches, and a call is to be made once.
+// calls holds the calls under way, and the recently answered ones: some brokers send a message once for each subscription
+// that it matches, and a call must be made once.
 type calls struct {
 	work sync.WaitGroup
 
 	mu sync.Mutex
 	// Guarded by mu.
-	known map[string]time.Time // by the topic of the response: when it was answered; zero: it is under way
-	ended []string             // topics of those that were answered, in that order
+	known map[string]time.Time // time of the answer by the response's topic; zero: under way
+	ended []string             // topics of the answered ones, oldest first
 }
 
 func (c *calls) wait() { c.work.Wait() }
 
-// begin notes a call. again says that it is a repetition, full that too many are under way.
+// begin notes a call. again says that it is a repetition, full that too many calls are under way.
 func (c *calls) begin(reply string) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,16 +88,16 @@ func (c *calls) end(reply string) {
 	c.ended = append(c.ended, reply)
 }
 
-// request is a call as it comes.
+// request is a call from the broker.
 type request struct {
 	id        codec.Value
-	reply     string // the answer's topic
+	reply     string // topic of the answer
 	procedure string
 	timeout   time.Duration
 	payload   codec.Payload
 }
 
-// called reports whether a message is a call, and makes it.
+// called reports whether a message is a call, and if so makes the call.
 func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket) bool {
 	procedure, ok := strings.CutSuffix(uri, "."+requestLevel)
 	if !ok {
@@ -133,7 +132,7 @@ func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket)
 	return true
 }
 
-// call makes a call here and answers it. It ends with the connection: nobody would hear the answer.
+// call makes a call in the realm and answers it. The call is canceled when the connection ends.
 func (l *Link) call(ctx context.Context, q request) {
 	ctx, cancel := context.WithTimeout(ctx, q.timeout)
 	defer cancel()
@@ -154,12 +153,12 @@ func (l *Link) call(ctx context.Context, q request) {
 	if errors.Is(err, wamp.NetworkFailure) {
 		l.status.CallsDown.Drop()
 	} else {
-		l.status.CallsDown.Forward() // an error is an answer, too
+		l.status.CallsDown.Forward() // an error is an answer
 	}
 	l.respond(q, failure.Body, failure)
 }
 
-// respond sends the answer, if there is a connection.
+// respond sends the answer if there is a connection.
 func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 	s := l.current.Load()
 	if s == nil {
@@ -173,7 +172,7 @@ func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 		err = errTooLarge
 	}
 	if err != nil {
-		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer can't be sent by MQTT: "+err.Error())
+		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer can't be sent over MQTT: "+err.Error())
 		payload, err = l.opts.Format.response(q, failure.Body, failure)
 	}
 	if err == nil {
@@ -181,7 +180,7 @@ func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 	}
 }
 
-// request reads a call.
+// request decodes a call.
 func (f Format) request(message []byte) (q request, err error) {
 	q.timeout = callTime
 	raw, err := codec.Transcode(nil, wamp.CBOR, f.serializer(), message)
@@ -210,10 +209,10 @@ func (f Format) request(message []byte) (q request, err error) {
 			ms, ok = v.Uint()
 			q.timeout = time.Duration(min(ms, uint64(longestCall/time.Millisecond))) * time.Millisecond
 		default:
-			return q, fmt.Errorf("%.40q is not known in a request; id, args, kwargs and timeout are", key)
+			return q, fmt.Errorf("%.40q is not a known key of a request; use id, args, kwargs, timeout", key)
 		}
 		if !ok {
-			return q, fmt.Errorf("%s is not what it should be", d.Key())
+			return q, fmt.Errorf("%s has the wrong type", d.Key())
 		}
 	}
 	if q.reply == "" {
@@ -226,7 +225,7 @@ func (f Format) request(message []byte) (q request, err error) {
 	return q, err
 }
 
-// callID returns the level of a topic that an id makes.
+// callID returns the topic level for an id.
 func callID(v codec.Value) (level string, ok bool) {
 	if n, isNumber := v.Uint(); isNumber {
 		return strconv.FormatUint(n, 10), true
@@ -235,7 +234,7 @@ func callID(v codec.Value) (level string, ok bool) {
 	return string(text), ok && len(text) > 0 && len(text) <= maxCallID && checkText(string(text), "/+#") == nil
 }
 
-// response writes the answer to a call.
+// response encodes the answer to a call.
 func (f Format) response(q request, body client.Body, failure *client.Error) ([]byte, error) {
 	args, kwargs, err := body.Payload.Split()
 	if err != nil {

@@ -7,50 +7,50 @@ import (
 	"sync"
 )
 
-// flight is what was sent to the broker and is not acknowledged yet. It outlives connections: what was under way when one
-// ended is sent again in the next.
+// flight holds the events that were sent to the broker and are not acknowledged yet. It outlives connections: events under
+// way at the end of one are sent again in the next.
 //
-// A packet's id follows from the event's identity in the spool, so that a gateway that comes back after a crash sends an
-// event under the same id as before, and a broker that still has the session knows it for a repetition (QoS 2). But events
-// of an earlier process that were lost with it may have left ids with the broker that say "I have this one already". An id
-// that this process has not used yet is therefore released (PUBREL) before a new event takes it.
+// A packet's id follows from the event's identity in the spool. So a gateway sends an event under the same id after a crash,
+// and a broker that still has the session recognizes the repetition (QoS 2). But a process that has crashed may have left ids
+// at the broker for events that were lost with it, and the broker would take new events with these ids for repetitions.
+// Therefore an id that this process has not used yet is released (PUBREL) before a new event uses it.
 type flight struct {
-	most int // events under way
+	most int // limit of events under way
 
 	mu   sync.Mutex
 	room sync.Cond // on mu
 	// Guarded by mu.
-	landing int // how many were acknowledged in this connection
+	landing int // events acknowledged in this connection
 	under   map[uint16]*sent
-	begun   bool                    // there was a connection
-	highest uint64                  // the highest number sent by this process
-	old     uint64                  // events up to this number may have been sent by an earlier one
-	used    *[idSpace/64 + 1]uint64 // the ids that this process has used; nil: the broker holds none of an earlier one's
+	begun   bool                    // there was a connection already
+	highest uint64                  // highest sequence number sent by this process
+	old     uint64                  // an earlier process may have sent events up to this sequence number
+	used    *[idSpace/64 + 1]uint64 // bit set of the ids used by this process; nil: the broker has no ids of an earlier one
 }
 
 // sent is an event under way.
 type sent struct {
 	sequence uint64
-	received bool // the broker has it (PUBREC): only PUBREL is to be sent
+	received bool // after PUBREC: only PUBREL is to be sent
 	freight
 }
 
-// freight tells of an event.
+// freight describes an event for logs and errors.
 type freight struct {
 	topic string
 	size  int  // of the payload
-	probe bool // its topic is held, and it shows whether it still has to be
+	probe bool // sent to find out whether the broker accepts its held topic now
 }
 
-// flying is how an event is to be sent.
+// flying says how an event is to be sent.
 type flying struct {
 	id      uint16
-	again   bool // it may have been sent before
-	done    bool // the broker has it: nothing is to be sent
-	release bool // PUBREL is to be sent first
+	again   bool // set DUP: it may have been sent before
+	done    bool // the broker has it: send nothing
+	release bool // send PUBREL first
 }
 
-// The ids of packets: those from 1 to idSpace are events'.
+// Packet ids from 1 to idSpace belong to events.
 const (
 	idSpace       = 65000
 	idSubscribe   = 65001
@@ -60,14 +60,16 @@ const (
 
 func idOf(epoch, sequence uint64) uint16 { return uint16((epoch%idSpace+sequence%idSpace)%idSpace) + 1 }
 
-// newFlight makes a flight of at most limit events. old is the number of the last event that another process has left.
+// newFlight returns a flight for at most limit events. old is the highest sequence number that an earlier process may have
+// sent.
 func newFlight(limit int, old uint64) *flight {
 	f := &flight{most: limit, old: old, under: make(map[uint16]*sent)}
 	f.room.L = &f.mu
 	return f
 }
 
-// connected begins a connection. session says that the broker has that of the one before. It returns the ids to be released, for the broker has what they stand for.
+// connected begins a connection. session says that the broker still has the session of the previous one. connected returns the
+// ids to release, whose events the broker has.
 func (f *flight) connected(session bool) (release []uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,7 +91,7 @@ func (f *flight) connected(session bool) (release []uint16) {
 	return release
 }
 
-// take waits for room and notes an event that is about to be sent.
+// take waits for room, notes an event that is about to be sent, and says how to send it.
 func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight) (flying, error) {
 	stop := context.AfterFunc(ctx, f.wake)
 	defer stop()
@@ -99,7 +101,7 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight)
 	for ctx.Err() == nil {
 		other := f.under[id]
 		if other != nil && other.sequence == sequence {
-			return flying{id: id, done: true}, nil // the others were taken off by connected
+			return flying{id: id, done: true}, nil // connected has removed the others
 		}
 		if other == nil && len(f.under) < f.most {
 			return f.begin(id, sequence, what), nil
@@ -122,7 +124,7 @@ func (f *flight) begin(id uint16, sequence uint64, what freight) flying {
 	return n
 }
 
-// received notes PUBREC.
+// received handles PUBREC.
 func (f *flight) received(id uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -131,7 +133,8 @@ func (f *flight) received(id uint16) {
 	}
 }
 
-// landed takes an event off: on PUBACK, and with released on PUBCOMP, which may also answer a PUBREL that had no event.
+// landed removes an acknowledged event: on PUBACK, and with released on PUBCOMP. A PUBCOMP may also answer a PUBREL without an
+// event; then ok is false.
 func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -145,7 +148,7 @@ func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
 	return s.sequence, true
 }
 
-// outcome says how this connection went: how many events were acknowledged, and which the broker may not have, in order.
+// outcome returns how many events were acknowledged in this connection, and in order those that the broker may not have.
 func (f *flight) outcome() (landed int, open []sent) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,7 +161,7 @@ func (f *flight) outcome() (landed int, open []sent) {
 	return f.landing, open
 }
 
-// clear waits until nothing is under way. It returns ctx's error if that is done before.
+// clear waits until nothing is under way. It returns ctx's error if ctx is done before.
 func (f *flight) clear(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, f.wake)
 	defer stop()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// outgoing gathers what is to be written. One goroutine writes all that has gathered in one piece, so that nobody else
-// waits for the wire: neither who reads, nor the local realm's client, which acknowledges.
+// outgoing collects packets to be written. One goroutine writes all collected packets in one batch. So neither the reader nor
+// the local client, which acknowledges, waits for the wire.
 type outgoing struct {
 	conn net.Conn
 
@@ -17,18 +17,18 @@ type outgoing struct {
 	changed sync.Cond // on mu
 	// Guarded by mu.
 	next    bytes.Buffer
-	put     uint64 // octets, so far
+	put     uint64 // bytes put in so far
 	written uint64
-	err     error // nothing is written any more
+	err     error // why nothing is written any more
 }
 
 const (
-	// fullMark is how many octets may wait before what can wait does.
+	// fullMark is how many bytes may wait before room blocks.
 	fullMark = 64 << 10
 
-	// writeTime is how long the broker may take nothing before it is given up.
+	// writeTime is how long the broker may accept no bytes before the connection is closed.
 	writeTime = 30 * time.Second
-	piece     = 16 << 10 // octets
+	piece     = 16 << 10 // bytes written at a time
 )
 
 func newOutgoing(conn net.Conn) *outgoing {
@@ -37,10 +37,10 @@ func newOutgoing(conn net.Conn) *outgoing {
 	return o
 }
 
-// packet is what can be written: each kind of the packets'.
+// packet is any packet of the library.
 type packet interface{ Write(io.Writer) error }
 
-// send puts a packet behind the others; it does not wait.
+// send queues a packet. It does not wait.
 func (o *outgoing) send(p packet) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -48,19 +48,19 @@ func (o *outgoing) send(p packet) {
 		return
 	}
 	before := o.next.Len()
-	p.Write(&o.next) // a buffer takes everything
+	p.Write(&o.next) // a buffer does not fail
 	o.put += uint64(o.next.Len() - before)
 	o.changed.Broadcast()
 }
 
-// sent returns how many octets were sent so far.
+// sent returns how many bytes were queued so far.
 func (o *outgoing) sent() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.put
 }
 
-// room waits until not much is left to be written.
+// room waits until at most fullMark bytes are left to write.
 func (o *outgoing) room() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -70,7 +70,7 @@ func (o *outgoing) room() error {
 	return o.err
 }
 
-// flush waits until all that was sent so far is written.
+// flush waits until everything queued so far is written.
 func (o *outgoing) flush() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -80,7 +80,7 @@ func (o *outgoing) flush() error {
 	return o.err
 }
 
-// close ends run and all who wait.
+// close ends run and all waits with err.
 func (o *outgoing) close(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -90,7 +90,7 @@ func (o *outgoing) close(err error) {
 	o.changed.Broadcast()
 }
 
-// run writes until close, or until it can't.
+// run writes until close, or until an error.
 func (o *outgoing) run() error {
 	var batch bytes.Buffer
 	o.mu.Lock()
@@ -117,8 +117,7 @@ func (o *outgoing) run() error {
 	}
 }
 
-// write writes in pieces, each of which has its time: what counts is that the broker takes anything, however narrow the
-// line is.
+// write writes in pieces with a time limit each, so that a slow line is fine as long as the broker accepts bytes.
 func (o *outgoing) write(batch []byte) (written int, err error) {
 	for err == nil && written < len(batch) {
 		var n int

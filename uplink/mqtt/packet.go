@@ -14,7 +14,7 @@ import (
 // errTooLarge comes with a PUBLISH whose payload was left out.
 var errTooLarge = errors.New("the message is too large")
 
-// reader reads a broker's packets. No packet takes more memory than max octets, whatever its head promises.
+// reader reads the broker's packets. No packet takes more than max bytes of memory, whatever its header announces.
 type reader struct {
 	*bufio.Reader
 	max int
@@ -27,7 +27,7 @@ func (r *reader) next() (received, error) {
 	}
 	p := kindOf(head)
 	if p == nil {
-		return nil, fmt.Errorf("a packet of type %d, which brokers don't send", head.MessageType)
+		return nil, fmt.Errorf("the broker sent a packet of type %d, which only clients send", head.MessageType)
 	}
 	if publish, ok := p.(*packets.PublishPacket); ok && head.RemainingLength > r.max {
 		return publish, r.skip(publish)
@@ -48,13 +48,13 @@ func (r *reader) next() (received, error) {
 	return p, nil
 }
 
-// received is what a broker sends: each kind of the packets'. Their common constructor would have all kinds linked.
+// received is any packet that a broker sends. The library's constructor is not used, because it links all kinds of packets.
 type received interface {
 	Unpack(io.Reader) error
 	Details() packets.Details
 }
 
-// kindOf makes the packet that a head is of; nil if brokers send none such.
+// kindOf returns an empty packet for a header; nil if brokers do not send this type.
 func kindOf(head packets.FixedHeader) received {
 	switch head.MessageType {
 	case packets.Connack:
@@ -79,7 +79,7 @@ func kindOf(head packets.FixedHeader) received {
 	return nil
 }
 
-// headOf is the head of a packet of ours. Those that ask for an answer have a 1 where others have their QoS.
+// headOf returns the header of a packet of the link. Some types have the fixed flags 0010 (MQTT 3.1.1, 2.2.2), a QoS of 1.
 func headOf(kind byte) packets.FixedHeader {
 	h := packets.FixedHeader{MessageType: kind}
 	if kind == packets.Subscribe || kind == packets.Unsubscribe || kind == packets.Pubrel {
@@ -88,10 +88,10 @@ func headOf(kind byte) packets.FixedHeader {
 	return h
 }
 
-// identified reports whether packets of a type that a broker sends have an id.
+// identified reports whether packets of this type from a broker have an id.
 func identified(kind byte) bool { return kind >= packets.Publish && kind <= packets.Pubcomp }
 
-// head reads what all packets begin with (MQTT 3.1.1, 2.2).
+// head reads the fixed header (MQTT 3.1.1, 2.2).
 func (r *reader) head() (h packets.FixedHeader, err error) {
 	first, err := r.ReadByte()
 	if err != nil {
@@ -108,11 +108,11 @@ func (r *reader) head() (h packets.FixedHeader, err error) {
 			return h, nil
 		}
 	}
-	return h, errors.New("a length of more than four octets")
+	return h, errors.New("the length of a packet has more than four octets")
 }
 
-// skip reads the topic and the id of a PUBLISH and leaves its payload out: it has to be acknowledged, or the broker would
-// send it over and over.
+// skip reads topic and id of a PUBLISH and discards its payload. The message must be acknowledged, or the broker would send it
+// again and again.
 func (r *reader) skip(p *packets.PublishPacket) error {
 	var word [2]byte
 	if _, err := io.ReadFull(r, word[:]); err != nil {
@@ -132,7 +132,7 @@ func (r *reader) skip(p *packets.PublishPacket) error {
 	}
 	p.TopicName = string(topic)
 	if rest < 0 || p.Qos > 2 {
-		return errors.New("a PUBLISH that is not well-formed")
+		return errors.New("the broker sent a malformed PUBLISH")
 	}
 	if _, err := io.CopyN(io.Discard, r, int64(rest)); err != nil {
 		return err

@@ -11,12 +11,12 @@ import (
 
 // Format is how events and calls are written in MQTT messages.
 //
-// JSON and CBOR: an event with one argument by position and none by keyword is that argument's value, bare; without any
-// it is an empty message. Every other one is a map: {"args": [...], "kwargs": {...}}, of which either may be missing.
-// A bare value that is such a map itself is put into "args", so that what comes back is what was sent.
+// JSON and CBOR: an event with one positional argument and no keyword arguments becomes the bare value of that argument. An
+// event without arguments becomes an empty message. Every other event becomes a map, {"args": [...], "kwargs": {...}}, in
+// which either key may be missing. A bare value that looks like such a map is put into "args", so that it is not changed.
 //
-// Raw and Text: an event has one argument, a string or a binary, whose octets are the message. A message becomes one
-// binary in Raw, one string in Text.
+// Raw and Text: an event has one argument, a string or a binary, whose bytes are the message. A message becomes one binary in
+// Raw, one string in Text.
 type Format uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 	Text
 )
 
-// ParseFormat knows the formats by their names.
+// ParseFormat returns the format of a name.
 func ParseFormat(name string) (Format, bool) {
 	switch name {
 	case "json":
@@ -58,7 +58,7 @@ var (
 	errNoID        = errors.New("the request has no id")
 )
 
-// encode returns the message that stands for a payload.
+// encode returns the message for a payload.
 func (f Format) encode(p codec.Payload) ([]byte, error) {
 	if p.Items == 0 {
 		return nil, nil
@@ -85,7 +85,7 @@ func (f Format) encode(p codec.Payload) ([]byte, error) {
 	return codec.Transcode(nil, f.serializer(), wamp.CBOR, value.Raw)
 }
 
-// accepts says what keeps a payload from being a message, as far as that can be told at little cost.
+// accepts returns why a payload can't be encoded, as far as that can be found out cheaply.
 func (f Format) accepts(p codec.Payload) error {
 	if p.Items == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (f Format) accepts(p codec.Payload) error {
 	return err
 }
 
-// plain returns the octets of a payload that is one string or binary.
+// plain returns the bytes of a payload that is one string or binary.
 func plain(args, kwargs codec.Value) ([]byte, error) {
 	one := args
 	if list, ok := args.Items(); ok {
@@ -120,8 +120,8 @@ func plain(args, kwargs codec.Value) ([]byte, error) {
 	return nil, errNotPlain
 }
 
-// only returns the only argument, if it can stand for itself: without Raw, if there are others or it looks like an
-// envelope.
+// only returns the single argument if it can be sent bare. The result has no Raw if there are other arguments or if the argument
+// looks like an envelope.
 func only(list codec.Items, kwargs codec.Value) codec.Value {
 	if !list.Next() {
 		return codec.Value{}
@@ -149,7 +149,7 @@ func envelope(args, kwargs codec.Value) codec.Value {
 	return codec.Value(b.Dict())
 }
 
-// open takes an envelope apart; without ok the value is none.
+// open returns the content of an envelope. ok is false if v is not an envelope.
 func open(v codec.Value) (args, kwargs codec.Value, ok bool) {
 	dict, isDict := v.Dict()
 	if !isDict {
@@ -173,13 +173,13 @@ func open(v codec.Value) (args, kwargs codec.Value, ok bool) {
 	return args, kwargs, ok
 }
 
-// CBOR's heads of lists of none and of one item.
+// Heads of CBOR lists.
 const (
 	cborListOf0 = 0x80
 	cborListOf1 = 0x81
 )
 
-// decode returns the payload that a message stands for.
+// decode returns the payload for a message.
 func (f Format) decode(message []byte) (client.Payload, error) {
 	switch {
 	case f == Raw:
@@ -202,7 +202,7 @@ func (f Format) decode(message []byte) (client.Payload, error) {
 	return checked(join(args, kwargs))
 }
 
-// join makes a payload of arguments, either of which may be missing.
+// join makes a payload of args and kwargs, either of which may be missing.
 func join(args, kwargs codec.Value) codec.Payload {
 	p := codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: append([]byte{}, args.Raw...)}
 	if len(p.Raw) == 0 {
@@ -214,7 +214,7 @@ func join(args, kwargs codec.Value) codec.Payload {
 	return p
 }
 
-// checked lets no payload through that the router would end the session for, such as one nested too deep.
+// checked rejects payloads for which the router would abort the session, such as one that is nested too deeply.
 func checked(p codec.Payload) (client.Payload, error) {
 	if _, _, err := p.Split(); err != nil {
 		return client.Payload{}, err

@@ -5,15 +5,15 @@ import (
 	"sync"
 )
 
-// resent recognizes retained messages that the broker sends again because the link has subscribed again: after the broker
-// lost the session, or where it keeps none. The realm has had them, and a retained command must not run a second time.
-// The memory is bounded; a forgotten message is delivered again.
+// resent recognizes retained messages that the broker sends again because the link has subscribed again, after the broker lost
+// the session or where it keeps none. The realm has them already, and a retained command must not run twice. The memory is
+// bounded; a forgotten message is delivered again.
 type resent struct {
 	seed maphash.Seed
 
 	mu sync.Mutex
 	// Guarded by mu.
-	last map[string]kept // by topic: the message that was delivered last
+	last map[string]kept // last delivered message by topic
 }
 
 const maxResent = 4096 // topics
@@ -22,7 +22,7 @@ func newResent() *resent {
 	return &resent{seed: maphash.MakeSeed(), last: make(map[string]kept)}
 }
 
-// delivered notes a message that the realm has taken.
+// delivered notes a message that the realm has accepted.
 func (r *resent) delivered(topic string, payload []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -46,7 +46,7 @@ func (r *resent) subscribing(filters []string) {
 	}
 }
 
-// known reports whether a retained message was delivered before and comes only because the link has subscribed again.
+// known reports whether a retained message was delivered before and arrives only because the link has subscribed again.
 func (r *resent) known(topic string, payload []byte, retained bool) bool {
 	if !retained {
 		return false

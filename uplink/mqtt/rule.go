@@ -9,18 +9,18 @@ import (
 	"runnel/uplink"
 )
 
-// Rule says what crosses the link: topics both ways, procedures from here only. Names are WAMP's on both sides; the
-// remote ones are those that the broker's topics stand for.
+// Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs stand
+// for the broker's topics.
 type Rule struct {
 	uplink.Rule
-	Retain bool // all events are retained where they go, not only those that are where they come from
+	Retain bool // events are retained on the other side even if they are not retained where they come from
 }
 
-// requestDepth is how many components a procedure may have behind the prefix that it is exported by: MQTT has no filter
-// for topics that end in "request", however long they are.
+// requestDepth is how many components a procedure may have after the exported prefix. MQTT has no filter for topics of any
+// length that end in "request".
 const requestDepth = 6
 
-// The last levels of the topics that calls go by, see calls.go.
+// Levels of the topics of calls, see calls.go.
 const (
 	requestLevel  = "request"
 	responseLevel = "response"
@@ -33,7 +33,7 @@ var (
 	errPlain    = errors.New("calls need the format json or cbor")
 )
 
-// CheckExport says what keeps a rule from being exported in a format.
+// CheckExport returns why a rule can't be exported in a format, or nil.
 func (r *Rule) CheckExport(f Format) error {
 	if err := r.check(r.LocalPrefix); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (r *Rule) CheckExport(f Format) error {
 	return named(r.ToRemote(r.Procedure), err)
 }
 
-// CheckImport says what keeps a rule from being imported.
+// CheckImport returns why a rule can't be imported, or nil.
 func (r *Rule) CheckImport() error {
 	if r.Procedure != "" {
 		return errImported
@@ -79,7 +79,7 @@ func (r *Rule) check(prefix string) error {
 	return nil
 }
 
-// nameable says whether the topics that a pattern of URIs is for can be named in MQTT, as far as the pattern shows it.
+// nameable returns why the URIs of a pattern can't be MQTT topics, as far as the pattern shows it.
 func nameable(pattern string) error {
 	err := checkText(pattern, "/+#")
 	if err == nil && strings.HasPrefix(pattern, "$") {
@@ -88,7 +88,7 @@ func nameable(pattern string) error {
 	return named(pattern, err)
 }
 
-// named puts the URI in front of what is wrong with it.
+// named adds the URI to an error.
 func named(uri string, err error) error {
 	if err == nil {
 		return nil

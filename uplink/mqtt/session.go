@@ -4,10 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,29 +13,29 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
-// session is one connection with the broker, from CONNACK to its end. The goroutine of run reads; beside it one writes,
-// one sends what is in the spool, and one asks whether the broker is there.
+// session is one connection with the broker, from CONNACK to its end. The goroutine of run reads. Others write, drain the
+// spool, and send PINGREQ.
 type session struct {
 	// Static after join.
 	link   *Link
 	conn   net.Conn
 	in     *reader // owned by run
-	rest   *rest   // what it reads from
+	rest   *rest   // below in
 	out    *outgoing
-	bridge bool // the broker keeps from us what we have sent
+	bridge bool // with the bridge extension: the broker does not send back the link's messages
 	url    string
-	asked  []subscription // SUBSCRIBE is for these
-	heard  bool           // the broker has sent something after CONNACK; owned by run
+	asked  []subscription // filters of the SUBSCRIBE under way
+	heard  bool           // the broker has sent a packet after CONNACK; owned by run
 	open   context.Context
 	end    context.CancelCauseFunc
 
 	began    time.Time
-	pinged   atomic.Int64  // when PINGREQ was sent last, in ns since the session began
-	answered chan struct{} // closed with the first PINGRESP; by run
+	pinged   atomic.Int64  // time of the last PINGREQ, in ns since began
+	answered chan struct{} // closed by run on the first PINGRESP
 }
 
-// The protocol's versions. The bit for bridges is an extension of the field: a broker that knows it does not send back
-// what it has from this connection, and tells of live messages whether they are retained.
+// The protocol's versions. The bridge bit is a common extension. A broker that supports it does not send messages back to the
+// connection that they came from, and keeps the retain flag of live messages.
 const (
 	protocolName  = "MQTT"
 	version311    = 4
@@ -45,15 +43,15 @@ const (
 )
 
 const (
-	// joinTime bounds connecting and the broker's answer.
+	// joinTime bounds dialling and the wait for CONNACK.
 	joinTime = 10 * time.Second
 
-	// A slow link is taken to carry so many octets a second; what was sent may delay an answer, but not for longer than
-	// mostSlack.
+	// A slow line carries at least slowest bytes a second. Bytes sent before may delay an answer accordingly, by mostSlack at
+	// most.
 	slowest   = 1 << 10
 	mostSlack = time.Minute
 
-	// leaveTime is how long the last words may take.
+	// leaveTime bounds the end of a connection in good order.
 	leaveTime = 2 * time.Second
 )
 
@@ -62,22 +60,22 @@ const (
 	offline = "offline"
 )
 
-// join connects and waits for CONNACK. A broker that does not know the protocol of bridges is asked again without it.
+// join connects with the bridge extension if there are imports. If the broker rejects it, join tries again without.
 func (l *Link) join(ctx context.Context, w *way) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	bridge := len(l.opts.Import) > 0 && !w.plain
-	s, err := l.knock(ctx, w, bridge)
+	s, err := l.connect(ctx, w, bridge)
 	if bridge && (errors.Is(err, packets.ErrorRefusedBadProtocolVersion) || errors.Is(err, io.EOF)) {
-		if s, err = l.knock(ctx, w, false); err == nil {
+		if s, err = l.connect(ctx, w, false); err == nil {
 			w.plain = true
 		}
 	}
 	return s, err
 }
 
-// knock opens a connection and asks the broker to take it.
-func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error) {
+// connect opens a connection and waits for CONNACK.
+func (l *Link) connect(ctx context.Context, w *way, bridge bool) (*session, error) {
 	conn, err := w.Dial(ctx)
 	if err != nil {
 		return nil, err
@@ -90,7 +88,7 @@ func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error)
 	s.rest = &rest{Conn: conn}
 	s.in = &reader{bufio.NewReader(s.rest), l.opts.MaxMessage + maxTopic + 8}
 	s.open, s.end = context.WithCancelCause(context.Background())
-	if err := s.shake(); err != nil {
+	if err := s.handshake(); err != nil {
 		s.close(err)
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -100,8 +98,9 @@ func (l *Link) knock(ctx context.Context, w *way, bridge bool) (*session, error)
 	return s, nil
 }
 
-func (s *session) shake() error {
-	if err := s.hello().Write(s.conn); err != nil {
+// handshake sends CONNECT and handles CONNACK.
+func (s *session) handshake() error {
+	if err := s.connectPacket().Write(s.conn); err != nil {
 		return err
 	}
 	p, err := s.in.next()
@@ -110,7 +109,7 @@ func (s *session) shake() error {
 	}
 	ack, ok := p.(*packets.ConnackPacket)
 	if !ok {
-		return errors.New("the broker's first packet is no CONNACK")
+		return errors.New("the broker's first packet is not CONNACK")
 	}
 	if ack.ReturnCode != packets.Accepted {
 		return refusal(ack.ReturnCode, packets.ConnErrors[ack.ReturnCode])
@@ -126,8 +125,8 @@ func (s *session) shake() error {
 	return nil
 }
 
-// hello makes CONNECT.
-func (s *session) hello() *packets.ConnectPacket {
+// connectPacket returns the CONNECT of the link.
+func (s *session) connectPacket() *packets.ConnectPacket {
 	o := &s.link.opts
 	p := &packets.ConnectPacket{FixedHeader: headOf(packets.Connect)}
 	p.ProtocolName, p.ProtocolVersion = protocolName, version311
@@ -149,7 +148,7 @@ func (s *session) hello() *packets.ConnectPacket {
 	return p
 }
 
-// run serves the connection until it ends, or ctx is done, and returns why it ended.
+// run serves the connection until it ends or ctx is done, and returns why it has ended.
 func (s *session) run(ctx context.Context) error {
 	sending, stop := context.WithCancel(s.open)
 	defer stop()
@@ -176,16 +175,16 @@ func (s *session) run(ctx context.Context) error {
 	return context.Cause(s.open)
 }
 
-// close ends the connection and whatever waits for it. The first reason counts.
+// close closes the connection and ends everything that waits for it. The first reason is kept.
 func (s *session) close(why error) {
 	s.end(why)
 	s.out.close(why)
 	s.conn.Close()
 }
 
-// begin says that the link is up, and subscribes to what the broker's session lacks.
+// begin publishes the link's state, and subscribes to the filters that the broker's session lacks.
 func (s *session) begin() {
-	s.tellState(online)
+	s.publishState(online)
 	missing, stale := s.link.standing.compare(s.url, s.link.filters)
 	if len(stale) > 0 {
 		p := &packets.UnsubscribePacket{FixedHeader: headOf(packets.Unsubscribe)}
@@ -207,8 +206,8 @@ func (s *session) begin() {
 	s.out.send(p)
 }
 
-// tellState publishes what the last will says when the link can't.
-func (s *session) tellState(state string) {
+// publishState publishes the link's state. The last will publishes it when the link can't.
+func (s *session) publishState(state string) {
 	o := &s.link.opts
 	if o.StateTopic == "" {
 		return
@@ -218,7 +217,7 @@ func (s *session) tellState(state string) {
 	s.send(p)
 }
 
-// send sends a PUBLISH and remembers that it comes back, if it does.
+// send sends a PUBLISH, and notes its echo.
 func (s *session) send(p *packets.PublishPacket) {
 	s.link.echoes.expect(p.TopicName, p.Payload, !s.bridge, p.Retain)
 	s.out.send(p)
@@ -230,83 +229,25 @@ func newPublish(topic string, payload []byte, qos byte) *packets.PublishPacket {
 	return p
 }
 
-// leave waits for what is under way, as far as the broker is quick, and says goodbye: it is then not to publish the will.
+// leave waits a moment for the events under way and sends DISCONNECT, so that the broker does not publish the will.
 func (s *session) leave() {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
 	s.link.flight.clear(ctx)
-	s.tellState(offline)
+	s.publishState(offline)
 	s.out.send(&packets.DisconnectPacket{FixedHeader: headOf(packets.Disconnect)})
 	s.out.flush()
-	// The broker closes the connection. If we did, with something unread, it would be reset, and the broker might never see
-	// what was said last.
+	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
+	// last packets.
 	select {
 	case <-s.open.Done():
 	case <-ctx.Done():
 	}
 }
 
-// ping asks now and then whether the broker is there.
-func (s *session) ping() {
-	tick := time.NewTicker(s.link.opts.KeepAlive)
-	defer tick.Stop()
-	for {
-		s.pinged.Store(int64(time.Since(s.began)))
-		s.out.send(&packets.PingreqPacket{FixedHeader: headOf(packets.Pingreq)})
-		select {
-		case <-tick.C:
-		case <-s.open.Done():
-			return
-		}
-	}
-}
-
-// pong notes PINGRESP.
-func (s *session) pong() {
-	s.link.roundTrip.Store(int64(time.Since(s.began)) - s.pinged.Load())
-	select {
-	case <-s.answered:
-	default:
-		close(s.answered)
-	}
-}
-
-// wait waits for the broker's next packet. What stands in front of PINGREQ on a slow link is given time.
-func (s *session) wait() error {
-	o := &s.link.opts
-	heard, sent := time.Now(), s.out.sent()
-	for {
-		slack := min(time.Duration(s.out.sent()-sent)*time.Second/slowest, mostSlack)
-		silence := o.KeepAlive + o.AnswerTime + slack
-		if time.Since(heard) >= silence {
-			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)
-		}
-		s.rest.silence = 0
-		s.conn.SetReadDeadline(heard.Add(silence))
-		_, err := s.in.Peek(1)
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			s.rest.silence = silence
-			return err
-		}
-	}
-}
-
-// rest reads the rest of a packet: on a narrow line a long one may take its time, as long as some of it comes.
-type rest struct {
-	net.Conn
-	silence time.Duration // that is borne; 0: the connection's deadline counts. Owned by the session's read
-}
-
-func (r *rest) Read(b []byte) (int, error) {
-	if r.silence > 0 {
-		r.Conn.SetReadDeadline(time.Now().Add(r.silence))
-	}
-	return r.Conn.Read(b)
-}
-
-// read handles the broker's packets until there are no more.
+// read handles the broker's packets until the connection ends.
 func (s *session) read() error {
 	for {
 		if s.in.Buffered() == 0 {
@@ -331,7 +272,7 @@ func (s *session) read() error {
 	}
 }
 
-// handle does what one packet asks for. An error ends the connection.
+// handle handles one packet. An error ends the connection.
 func (s *session) handle(p received) error {
 	s.heard = true
 	switch p := p.(type) {
@@ -353,22 +294,22 @@ func (s *session) handle(p received) error {
 	case *packets.PingrespPacket:
 		s.pong()
 	default:
-		return errors.New("the broker sent CONNACK once more")
+		return errors.New("the broker sent a second CONNACK")
 	}
 	return nil
 }
 
-// answer sends one of the packets that are nothing but an id.
+// answer sends a packet that consists of an id only.
 func (s *session) answer(kind byte, id uint16) {
 	p := packets.PubackPacket{FixedHeader: headOf(kind), MessageID: id}
-	s.out.send(&p) // their form is the same
+	s.out.send(&p) // all kinds have this form
 }
 
-// subscribed notes what the broker says to each filter.
+// subscribed handles SUBACK.
 func (s *session) subscribed(p *packets.SubackPacket) error {
 	filters := s.asked
 	if p.MessageID != idSubscribe || len(p.ReturnCodes) != len(filters) {
-		return errors.New("the broker sent SUBACK for what was not asked for")
+		return errors.New("the broker sent a SUBACK that answers no SUBSCRIBE")
 	}
 	for i, f := range filters {
 		var err error

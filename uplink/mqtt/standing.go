@@ -12,13 +12,13 @@ import (
 	"sync"
 )
 
-// standing is what the sessions at the brokers have subscribed to, by the broker's URL. A broker answers each SUBSCRIBE
-// with all that it retains, so the link subscribes only to what its session lacks.
+// standing records the subscriptions of the sessions at the brokers. A broker answers each SUBSCRIBE with its retained
+// messages, so the link subscribes only to what its session lacks.
 //
-// An orderly end leaves the record on disk for the next process. The next one removes it before it connects: after a crash
-// the link subscribes to everything, since the realm may have lost the last second of its retained events.
+// A clean shutdown leaves the record on disk for the next process, which removes it before it connects. After a crash the link
+// subscribes to everything, because the realm may have lost the last second of its retained events.
 type standing struct {
-	file string // "": nothing is kept across processes
+	file string // "": no record
 	log  *slog.Logger
 
 	mu sync.Mutex
@@ -31,7 +31,7 @@ const standingFile = "subscriptions.json"
 
 // standingRecord is the form of the file.
 type standingRecord struct {
-	Client  string                     `json:"client"` // whose sessions these are
+	Client  string                     `json:"client"` // client id
 	Filters map[string]map[string]byte `json:"filters"`
 }
 
@@ -43,7 +43,7 @@ func newStanding(dir string, log *slog.Logger) *standing {
 	return s
 }
 
-// take reads what the process before has left, and removes it.
+// take reads and removes the record of the previous process.
 func (s *standing) take(client string) {
 	if s.file == "" {
 		return
@@ -53,7 +53,7 @@ func (s *standing) take(client string) {
 		return
 	}
 	if removed := os.Remove(s.file); err == nil {
-		err = removed // a record that stays would be taken for one of an orderly end
+		err = removed // after a crash, a record that stays would be taken for valid
 	}
 	var r standingRecord
 	if err == nil {
@@ -93,7 +93,7 @@ func (s *standing) leave(client string) {
 	}
 }
 
-// compare returns the filters that a broker's session lacks, and those that it has and nobody wants any more.
+// compare returns the filters that a broker's session lacks, and those that it has and the link does not want any more.
 func (s *standing) compare(url string, wanted []subscription) (missing []subscription, stale []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +126,7 @@ func (s *standing) dropped(url string, filters []string) {
 	}
 }
 
-// forget notes that the broker has no session of ours.
+// forget notes that the broker has no session for the link.
 func (s *standing) forget(url string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

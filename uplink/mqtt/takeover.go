@@ -8,25 +8,26 @@ import (
 	"time"
 )
 
-// A broker gives the session to whoever connects last with a client id, and ends the other connection. MQTT 3.1.1 does not
-// say why: all that is seen is the end of the stream. Two gateways of one id, as a copied SD card makes them, throw each
-// other out for ever. The pattern tells: connection after connection that the broker accepts at once, that is in good
-// health, and that the broker ends although nothing was sent that it could object to.
+// A broker gives the session to the client that connects last with a client id, and closes the other connection. MQTT 3.1.1
+// gives no reason for that. Two gateways with one id, as after copying an SD card, disconnect each other again and again. The
+// link detects this by its pattern: several connections in a row that the broker accepts at once, that work, and that the
+// broker closes although nothing was sent that it could reject.
 
 const (
-	takeoversSure  = 3 // such ends in a row
+	takeoversSure  = 3 // ends of this kind in a row
 	takeoverWindow = 5 * time.Minute
 )
 
-// takeovers are the ends of connections that look like it. Owned by Link.Run.
+// takeovers records the ends of connections that look like a takeover. Owned by Link.Run.
 type takeovers struct {
 	ends []time.Time
 }
 
-// refused notes an attempt that the broker did not accept: it is away, and the ends before it had that reason.
+// refused notes a failed attempt: the broker is not reachable, which explains the ends before.
 func (t *takeovers) refused() { t.ends = nil }
 
-// ended notes the end of a connection, and reports whether another client takes the session over.
+// ended notes the end of a connection. like says that it looks like a takeover. ended reports whether another client takes the
+// session over.
 func (t *takeovers) ended(like bool, now time.Time) bool {
 	if !like {
 		t.ends = nil
@@ -42,12 +43,12 @@ func (t *takeovers) ended(like bool, now time.Time) bool {
 // sure reports whether another client takes the session over.
 func (t *takeovers) sure() bool { return len(t.ends) >= takeoversSure }
 
-// takenOver looks whether a connection was ended for another client of the same id, and then says so. quiet says that
-// nothing was sent that the broker could object to.
-func (l *Link) takenOver(s *session, err error, quiet bool) error {
-	like := quiet && endedByPeer(err)
+// takenOver returns err, with an explanation if another client with the same id takes the session over. harmless says that
+// nothing was sent that the broker could reject.
+func (l *Link) takenOver(s *session, err error, harmless bool) error {
+	like := harmless && endedByPeer(err)
 	if like && !s.heard {
-		return err // too short to show anything
+		return err // too short to tell
 	}
 	if !l.takeovers.ended(like, time.Now()) {
 		return err

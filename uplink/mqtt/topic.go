@@ -9,10 +9,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A URI's components are a topic's levels: com.example.weather is com/example/weather. What one side can name and the
-// other can't is refused, never bent into something similar: two names that become one would mix up their data.
+// A URI's components are a topic's levels: com.example.weather is com/example/weather. A name that the other side can't have is
+// an error. It is never changed into a similar one, because two names could become one and mix up their data.
 
-// maxTopic is the longest topic in octets. MQTT allows 65535; no URI of ours is longer than this.
+// maxTopic bounds a topic in bytes. MQTT allows 65535; no URI of the router is longer than this.
 const maxTopic = wamp.MaxURI
 
 var (
@@ -58,8 +58,8 @@ func uriOf(topic string) (string, error) {
 	return uri, nil
 }
 
-// filterOf returns the topic filter that matches what the pattern does, or a little more: `com/example/#` also matches
-// com/example itself, so what comes by it is matched once again.
+// filterOf returns the topic filter for a pattern. It may match more: `com/example/#` also matches com/example itself. So
+// messages are matched against the pattern again.
 func filterOf(pattern string, match wamp.Match) (string, error) {
 	if match == wamp.Exact {
 		return topicOf(pattern)
@@ -85,8 +85,8 @@ func filterOf(pattern string, match wamp.Match) (string, error) {
 	return strings.Join(levels, "/"), nil
 }
 
-// checkText refuses what has one of the characters, and what a broker may take for a malformed packet and end the
-// connection for: text that is not UTF-8, controls, and what Unicode has no character for.
+// checkText rejects text with one of the given characters. It also rejects text that a broker may close the connection for:
+// invalid UTF-8, control characters, and code points that are not characters.
 func checkText(s, without string) error {
 	if len(s) > maxTopic {
 		return errLong
@@ -115,7 +115,7 @@ func matches(filter, topic string) bool {
 	return covers(filter, topic)
 }
 
-// covers reports whether a filter matches all that another one does. A topic is a filter, too.
+// covers reports whether a filter matches everything that another one matches. A topic is a filter, too.
 func covers(filter, other string) bool {
 	for {
 		level, rest, more := strings.Cut(filter, "/")
@@ -135,8 +135,7 @@ func covers(filter, other string) bool {
 	}
 }
 
-// widest returns the filters that none of the others covers: a broker may send a message once for each filter that
-// matches it.
+// widest returns the filters that no other one covers. A broker may send a message once for each filter that matches it.
 func widest(filters []string) (list []string) {
 	for i, f := range filters {
 		covered := false

@@ -1,0 +1,69 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// ping sends PINGREQ at intervals.
+func (s *session) ping() {
+	tick := time.NewTicker(s.link.opts.KeepAlive)
+	defer tick.Stop()
+	for {
+		s.pinged.Store(int64(time.Since(s.began)))
+		s.out.send(&packets.PingreqPacket{FixedHeader: headOf(packets.Pingreq)})
+		select {
+		case <-tick.C:
+		case <-s.open.Done():
+			return
+		}
+	}
+}
+
+// pong handles PINGRESP.
+func (s *session) pong() {
+	s.link.roundTrip.Store(int64(time.Since(s.began)) - s.pinged.Load())
+	select {
+	case <-s.answered:
+	default:
+		close(s.answered)
+	}
+}
+
+// wait waits for the broker's next packet. Slow lines get extra time for the bytes in front of PINGREQ.
+func (s *session) wait() error {
+	o := &s.link.opts
+	heard, sent := time.Now(), s.out.sent()
+	for {
+		slack := min(time.Duration(s.out.sent()-sent)*time.Second/slowest, mostSlack)
+		silence := o.KeepAlive + o.AnswerTime + slack
+		if time.Since(heard) >= silence {
+			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)
+		}
+		s.rest.silence = 0
+		s.conn.SetReadDeadline(heard.Add(silence))
+		_, err := s.in.Peek(1)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			s.rest.silence = silence
+			return err
+		}
+	}
+}
+
+// rest reads the rest of a packet. On a slow line a long packet may take any time as long as bytes arrive.
+type rest struct {
+	net.Conn
+	silence time.Duration // limit between two bytes; 0: the connection's deadline applies. Owned by the session's read
+}
+
+func (r *rest) Read(b []byte) (int, error) {
+	if r.silence > 0 {
+		r.Conn.SetReadDeadline(time.Now().Add(r.silence))
+	}
+	return r.Conn.Read(b)
+}
