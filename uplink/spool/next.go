@@ -254,12 +254,7 @@ func (s *Spool) noteUnreadable(l *lane, seg segment, left []item, err error) {
 		return // dropped in the meantime, or appended to and loaded again
 	}
 	now := l.segments[i]
-	live := 0
-	for i := range left {
-		if sequence := left[i].Sequence; sequence > s.returned || s.window.has(sequence) {
-			live++
-		}
-	}
+	live, first, last := s.survivors(l, now, left)
 	s.forgetUnreadable(l, now, left)
 	unreadable := now.live - live
 	s.log.Error("events are unreadable on disk and lost", "class", l.class, "events", unreadable, "err", err)
@@ -267,11 +262,28 @@ func (s *Spool) noteUnreadable(l *lane, seg segment, left []item, err error) {
 		s.recordLoss(loss{reason: ByDamage, first: now.first, last: now.last, count: unreadable})
 	}
 	s.depth -= unreadable
-	now.records, now.live, now.first, now.last = len(left), live, 0, 0
-	if len(left) > 0 {
-		now.first, now.last = left[0].Sequence, left[len(left)-1].Sequence
-	}
+	now.records, now.live, now.first, now.last = len(left), live, first, last
 	s.retire(l)
+}
+
+// survivors counts the events of an unreadable segment that are not lost, and returns their first and last number. They are
+// among left, or still in memory.
+func (s *Spool) survivors(l *lane, seg *segment, left []item) (live int, first, last uint64) {
+	if len(left) > 0 {
+		first, last = left[0].Sequence, left[len(left)-1].Sequence
+	}
+	for i := range left {
+		if sequence := left[i].Sequence; sequence > s.returned || s.window.has(sequence) {
+			live++
+		}
+	}
+	for e := l.front; e != nil && e.Sequence <= seg.last; e = e.next {
+		if e.Sequence >= seg.first && !slices.ContainsFunc(left, func(i item) bool { return i.Sequence == e.Sequence }) {
+			live++ // it is still in memory
+			first, last = min(cmp.Or(first, e.Sequence), e.Sequence), max(last, e.Sequence)
+		}
+	}
+	return live, first, last
 }
 
 // forgetUnreadable removes the events of a segment that are in flight but not among left. They cannot be sent again.

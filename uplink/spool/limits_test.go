@@ -1,0 +1,321 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNames(t *testing.T) {
+	for _, c := range []Class{Memory, Disk, Durable} {
+		if got, ok := ParseClass(c.String()); got != c || !ok {
+			t.Errorf("%v: %v, %v", c, got, ok)
+		}
+	}
+	if _, ok := ParseClass("tape"); ok {
+		t.Error("an unknown class is parsed")
+	}
+	if Oldest.String() != "oldest" || Newest.String() != "newest" {
+		t.Errorf("%v, %v", Oldest, Newest)
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, o := range []Options{{MaxOctets: -1}, {MaxMemory: -1}, {MaxAge: -1}, {SpillAfter: -1}, {Sync: -1}, {RetryFirst: -1}, {RetryLast: -1}} {
+		if _, err := Open(o); err == nil {
+			t.Errorf("%+v is valid", o)
+		}
+		s, _ := Open(Options{})
+		if s.Update(o) == nil {
+			t.Errorf("an update to %+v is valid", o)
+		}
+	}
+	s, err := Open(Options{MinFree: -1})
+	if err != nil || s.OnDisk() || s.opts.MaxOctets != defaultMemory || s.opts.MaxMemory != defaultMemory {
+		t.Errorf("%v, %+v", err, s.opts)
+	}
+	s.Close()
+	s.Put(event(Memory, "x"), func(e error) { err = e })
+	if !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+// The free space of a disk is that of its file system, and unknown for a directory that is missing.
+func TestFreeSpace(t *testing.T) {
+	dir := t.TempDir()
+	if free, ok := freeOctets(dir); ok && free <= 0 {
+		t.Errorf("%d bytes are free", free)
+	} else if _, again := freeOctets(filepath.Join(dir, "missing")); again {
+		t.Error("the free space of a missing directory is known")
+	} else if _, err := os.Stat("/proc/self"); err == nil && !ok {
+		t.Error("the free space is not known")
+	}
+}
+
+// Where less is free than MinFree, nothing is written, and the alarm names both.
+func TestMinFree(t *testing.T) {
+	dir := t.TempDir()
+	if _, ok := freeOctets(dir); !ok {
+		t.Skip("the free space is not known here")
+	}
+	for _, c := range []struct {
+		free int64
+		low  bool
+	}{{1, false}, {-1, false}, {1 << 60, true}} {
+		s, err := Open(Options{Dir: filepath.Join(dir, fmt.Sprint(c.free)), MinFree: c.free, Sync: time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { s.Run(ctx); close(ended) }()
+		stored := make(chan error, 1)
+		s.Put(event(Durable, "x"), func(err error) { stored <- err })
+		if err := <-stored; errors.Is(err, errLow) != c.low || (err != nil) != c.low {
+			t.Errorf("min_free %d: %v", c.free, err)
+		}
+		if alarm := s.State().Alarm; strings.Contains(alarm, "min_free is") != c.low {
+			t.Errorf("min_free %d: %q", c.free, alarm)
+		}
+		cancel()
+		<-ended
+	}
+}
+
+func TestLockFile(t *testing.T) {
+	if _, err := lockFile(filepath.Join(t.TempDir(), "missing", "lock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// A directory that cannot be used leaves the spool in memory, with an alarm. Durable publishers are told.
+func TestOpenWithoutDisk(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Options{Dir: filepath.Join(file, "spool")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var stored error
+	s.Put(event(Durable, "a"), func(err error) { stored = err })
+	s.Put(event(Disk, "b"), nil)
+	if st := s.State(); st.Alarm == "" || st.Events != 2 || st.OnDisk != 0 || stored == nil {
+		t.Errorf("%+v, %v", st, stored)
+	}
+	if events := s.Peek(5); len(events) != 2 || events[0].Class != Memory {
+		t.Errorf("%+v", events)
+	}
+}
+
+// Segments that become unreadable while the spool runs cost their own events, and leave a gap.
+func TestUnreadableSegment(t *testing.T) {
+	for _, damage := range []string{"a record", "all"} {
+		for _, flight := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				b := open(t, newFlash(), Options{MaxOctets: 64 << 10, MaxMemory: 2 << 10})
+				var names []string
+				for i := range 100 {
+					names = append(names, fmt.Sprint(i))
+					b.CatchUp(t.Context())
+					b.put(Disk, names[i])
+				}
+				time.Sleep(3 * time.Second)
+				b.consistent()
+				first := b.disk.files()[0]
+				if flight {
+					b.poll(5)
+					b.mu.Lock()
+					b.lanes[Disk].cache = cachedSegment{}
+					b.mu.Unlock()
+				}
+				b.disk.mu.Lock()
+				data := b.disk.names[first].data
+				if damage == "all" {
+					clear(data)
+				} else {
+					data[strings.Index(string(data), "com.example.2")] ^= 1
+				}
+				b.disk.mu.Unlock()
+				var got []string
+				events := b.next(0, 1000)
+				events = append(events, b.poll(1000)...)
+				for _, e := range events {
+					got = append(got, b.name(e))
+				}
+				st := b.State()
+				lost := 0
+				for _, name := range names {
+					if !slices.Contains(got, name) {
+						lost++
+					}
+				}
+				if lost == 0 || lost > 90 || (damage == "a record") != (lost == 1) || int(st.Dropped.Events) != lost || st.Dropped.Runs != 1 ||
+					st.Events != 100-lost+1 || !slices.Contains(got, fmt.Sprintf("gap:damage:%d", lost)) {
+					t.Errorf("%s, in flight %v: %d events are lost: %+v\n%q", damage, flight, lost, st, got)
+				}
+				b.consistent()
+				b.ack(events...)
+				if b.consistent(); b.State().Events != 0 {
+					t.Errorf("%+v", b.State())
+				}
+			})
+		}
+	}
+}
+
+// The same for held events.
+func TestUnreadableHeldSegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		b.hold("a.b", 5, 100, true)
+		b.hold("a.c", 5, 100, true)
+		i := slices.IndexFunc(b.disk.files(), func(name string) bool { return strings.Contains(name, "held") })
+		name := b.disk.files()[i]
+		b.disk.mu.Lock()
+		data := b.disk.names[name].data
+		data[strings.Index(string(data), "a.b")] ^= 1
+		data[strings.LastIndex(string(data), "a.c")] ^= 1
+		b.disk.mu.Unlock()
+		if n := len(b.Peek(100)); n != 9 || b.heldEvents("a.b") != 4 || b.heldEvents("a.c") != 4 {
+			t.Errorf("%d events, %+v", n, b.HeldTopics(9))
+		}
+		b.consistent()
+		if st := b.State(); st.Dropped.Events != 2 || st.Dropped.Runs != 1 || st.Dropped.Octets != 2*(100+3+cost) {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// CatchUp waits for the disk and not for the far side; Room waits for the far side.
+func TestCatchUpAndRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxMemory: 8 << 10, MaxOctets: 16 << 10})
+		wait := func(f func(context.Context)) time.Duration {
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			f(ctx)
+			return time.Since(start)
+		}
+		if wait(b.CatchUp) != 0 || wait(b.Room) != 0 {
+			t.Error("an empty spool is waited for")
+		}
+		for range 15 {
+			b.Put(of(Disk, "a.b", 1000), nil)
+			if d := wait(b.CatchUp); d > 2*time.Second {
+				t.Fatalf("waited for %v", d)
+			}
+		}
+		b.consistent()
+		if b.State().Dropped.Runs != 0 {
+			t.Errorf("%+v", b.State())
+		}
+		if d := wait(b.Room); d != time.Minute {
+			t.Errorf("a full spool has room after %v", d)
+		}
+		time.AfterFunc(5*time.Second, func() { b.ack(b.poll(5)...) })
+		if d := wait(b.Room); d < 5*time.Second || d > 10*time.Second {
+			t.Errorf("there is room after %v", d)
+		}
+		b.disk.breakDown(syscall.EIO)
+		for range 12 {
+			b.Put(of(Disk, "a.b", 1000), nil)
+		}
+		if d := wait(b.CatchUp); d > 5*time.Second {
+			t.Errorf("a broken disk is waited for: %v", d)
+		}
+		b.stop()
+		if d := wait(b.Room); d != 0 {
+			t.Errorf("a closed spool is waited for: %v", d)
+		}
+	})
+}
+
+// What is larger than the spool is refused; what is larger than memory is taken in if memory is empty.
+func TestLargeEvents(t *testing.T) {
+	for _, drop := range []Drop{Oldest, Newest} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{MaxMemory: 1000, MaxOctets: 5000, Drop: drop})
+			put := func(size int) (err error) {
+				b.Put(of(Disk, "a", size-cost-1), func(e error) { err = e })
+				b.consistent()
+				return err
+			}
+			if err := put(5001); !errors.Is(err, ErrFull) {
+				t.Errorf("%v: 5001 bytes: %v", drop, err)
+			}
+			b.ack(b.poll(10)...)
+			b.disk.breakDown(syscall.EIO)
+			if err := put(4000); err != nil || b.State().Dropped.Events != 1 {
+				t.Errorf("%v: 4000 bytes: %v, %+v", drop, err, b.State())
+			}
+			err := put(500) // memory is full
+			if st := b.State(); (err != nil) != (drop == Newest) || st.Dropped.Events != 2 {
+				t.Errorf("%v: 500 bytes: %v, %+v", drop, err, st)
+			}
+			for _, e := range b.Peek(9) {
+				if e.Gap != nil && e.Gap.Reason != ByMemory {
+					t.Errorf("%v: %+v", drop, e.Gap)
+				}
+			}
+		})
+	}
+}
+
+// A run of drops leaves one gap with the totals of the run. It ends when the gap is returned, or, where new events are
+// refused, with the next event that is taken in.
+func TestGaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1000
+		b := open(t, nil, Options{MaxOctets: 5 * size})
+		put := func(n int) {
+			for range n {
+				b.Put(of(Memory, "a", size-cost-1), nil)
+				b.consistent()
+			}
+		}
+		put(5)
+		start := time.Now()
+		put(3)
+		time.Sleep(time.Minute)
+		put(1)
+		gap := b.Peek(1)[0]
+		g := gap.Gap
+		if g == nil || g.Reason != BySize || g.First != 1 || g.Last != g.First+g.Count-1 || g.Octets != g.Count*size || gap.Sequence != g.Last || !g.Since.Equal(start) {
+			t.Fatalf("%+v", g)
+		}
+		b.poll(1)
+		put(3)
+		second := b.Peek(3)
+		if second[1].Gap == nil || second[1].Gap.First != g.Last+1 || b.State().Dropped.Runs != 2 || second[1].Epoch != b.Epoch() {
+			t.Errorf("%+v, %+v", second[0].Gap, second[1].Gap)
+		}
+		b = open(t, nil, Options{MaxOctets: 5 * size, Drop: Newest})
+		put(7)
+		b.ack(b.poll(3)...)
+		put(1)
+		put(5)
+		var gaps []string
+		for _, name := range b.Peek(99) {
+			if name.Gap != nil {
+				gaps = append(gaps, fmt.Sprintf("%d-%d:%d", name.Gap.First, name.Gap.Last, name.Gap.Count))
+			}
+		}
+		if len(gaps) != 2 || gaps[0] != "6-7:2" {
+			t.Errorf("%q", gaps)
+		}
+	})
+}
