@@ -12,7 +12,7 @@ func TestMemoryLimit(t *testing.T) {
 		want       int64
 	}{
 		{"half of the machine's", []string{"proc/meminfo", meminfo}, "", 256 * mib},
-		{"somebody has said it", []string{"proc/meminfo", meminfo}, "64MiB", 0},
+		{"GOMEMLIMIT is set", []string{"proc/meminfo", meminfo}, "64MiB", 0},
 		{"nothing is known", nil, "", 0},
 		{"not too little", []string{"proc/meminfo", "MemTotal: 20000 kB\n"}, "", 16 * mib},
 		{"version 2: the unit's limit", []string{"proc/meminfo", meminfo, "proc/self/cgroup", "0::/system.slice/runnel.service\n",

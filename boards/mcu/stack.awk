@@ -1,6 +1,6 @@
 # Reads what gcc -fcallgraph-info=su says of the client, a program that uses it and a port layer, and prints the deepest
 # stack from main on, in octets, and the way there. Calls through pointers go, from the client, to handlers (on_...) and to
-# the port layer (port_...); from the program to its sensor. Recursion is an error: nobody could say how deep it goes.
+# the port layer (port_...); from the program to its sensor. Recursion is an error: its depth would be unknown.
 
 /^node:/ {
 	split($0, part, "\"")

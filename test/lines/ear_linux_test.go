@@ -42,7 +42,7 @@ func talker(t *testing.T, baud uint32, text string) (port string) {
 					said = text
 				}
 			})
-			// What nobody reads is thrown away, as a UART does.
+			// Drop what is not read, as a UART does.
 			raw.Control(func(fd uintptr) {
 				if _, err := unix.Write(int(fd), []byte(said)); err == unix.EAGAIN {
 					unix.IoctlSetInt(int(fd), unix.TCFLSH, unix.TCOFLUSH)

@@ -72,7 +72,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// What can't be understood is counted and shown, and harms nobody.
+// Bad lines are counted and shown, and have no other effect.
 func TestBadLines(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)

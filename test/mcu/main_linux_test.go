@@ -152,7 +152,7 @@ func (g *gateway) logs(pattern string) {
 // stop ends the router, and says what it logged if the test has failed.
 func (g *gateway) stop() { g.end(syscall.SIGTERM) }
 
-// kill gives the router no time to say anything to anybody.
+// kill ends the router without GOODBYE or any other message.
 func (g *gateway) kill() { g.end(syscall.SIGKILL) }
 
 func (g *gateway) end(s syscall.Signal) {

@@ -130,7 +130,7 @@ func TestEventsAndCalls(t *testing.T) {
 		asked := calibrate(t, c, 0.5)
 		seen := readings(t, c)
 		isHere(t, c)
-		b.reset() // it asks when its session begins, which was before anybody answered
+		b.reset() // it calls when its session begins, and the procedure was registered only later
 		who := ""
 		eventually(t, "the node asks for its correction", func() bool {
 			select {
@@ -150,7 +150,7 @@ func TestEventsAndCalls(t *testing.T) {
 		}
 		measures(t, c, 21.87)
 		refuses(t, c, "wamp.error.invalid_argument", measure, "long")
-		// More than the node has room for is refused, and hurts nobody.
+		// A message that is too long for the node is rejected, without any other effect.
 		refuses(t, c, "wamp.error.payload_size_exceeded", measure, strings.Repeat("long ", 200))
 		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("hot ", 200))))
 		if s := isHere(t, c); s["set_point"] != 30.0 {

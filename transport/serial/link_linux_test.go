@@ -177,7 +177,7 @@ func TestDialLink(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
 	if rw, err := OpenURL(ctx, u); rw != nil || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("nobody answers: %v, %v", rw, err)
+		t.Errorf("without an answer: %v, %v", rw, err)
 	}
 }
 

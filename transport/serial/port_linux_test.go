@@ -65,7 +65,8 @@ func TestPortSettings(t *testing.T) {
 	}
 }
 
-// TestExclusive looks at the flag that keeps out everybody but root, as which the test may run.
+// TestExclusive checks the exclusive flag. It keeps out all users but root, so opening the port proves nothing: the test may
+// run as root.
 func TestExclusive(t *testing.T) {
 	d, p := device(t, Config{})
 	other, err := os.OpenFile(d.Port(), os.O_RDWR|unix.O_NOCTTY, 0)
@@ -145,7 +146,7 @@ func TestCloseInterrupts(t *testing.T) {
 		_, err := p.Read(make([]byte, 1))
 		failed <- err
 	}()
-	go func() { // nobody reads: the buffer fills up
+	go func() { // not read at the other end, so the buffer fills up
 		_, err := p.Write(make([]byte, 1<<20))
 		failed <- err
 	}()

@@ -85,7 +85,7 @@ static void measure(struct runnel *r)
 	if (++node.count < node.wanted)
 		return;
 	node.wanted = 0;
-	/* False if the session in which this was asked is over: nobody waits then. */
+	/* False if the caller's session has ended: no answer is expected. */
 	if (runnel_result(r, &node.asked)) {
 		runnel_put_fixed(r, node.sum / node.count, 2);
 		runnel_send(r);
@@ -95,7 +95,7 @@ static void measure(struct runnel *r)
 static void on_calibration(struct runnel *r, struct runnel_message *m, void *context)
 {
 	(void)context;
-	if (m->error) /* nobody offers it: the sensor is taken as it is */
+	if (m->error) /* no such procedure: use the sensor uncalibrated */
 		runnel_log(r, m->error);
 	else if (!runnel_read_fixed(&m->args, 2, &node.correction))
 		runnel_log(r, "the calibration must be a number");
@@ -121,7 +121,7 @@ static void publish(struct runnel *r)
 	int32_t now = temperature();
 	node.heating = now < node.set_point;
 	if (!runnel_publish(r, "com.example.greenhouse.temperature", RUNNEL_RETAIN, 0, 0))
-		return; /* no session: a reading that nobody gets in time is worth nothing */
+		return; /* no session: drop the reading, as it would arrive too late */
 	runnel_put_fixed(r, now, 2);
 	runnel_put_kwargs(r);
 	runnel_put_text(r, "heating");

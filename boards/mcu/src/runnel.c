@@ -8,8 +8,8 @@
  *	link      LAPB (ISO 7776), the device's end: numbered frames, sent again until they are acknowledged
  *	frames    HDLC (RFC 1662), octet by octet
  *
- * The link is the router's transport/serial/lapb in C, and keeps its rules, also those that go beyond the standard: they
- * are what makes restarts of either end safe. What differs is said where it does.
+ * The link is the router's transport/serial/lapb in C, with the same rules. Some of them go beyond the standard: they make
+ * restarts of either end safe. Comments point out the differences.
  */
 #include "runnel.h"
 
@@ -42,18 +42,18 @@ enum timer {
 	T_UP,     /* the connection begins, as the other end called as well */
 	T_DM,     /* a DM is due */
 	T_1,      /* an answer is overdue */
-	T_2,      /* an acknowledgement waited long enough for a frame to travel with */
+	T_2,      /* an acknowledgement has waited long enough for an I frame */
 	T_3,      /* silence */
 	T_LINGER, /* DISC was not answered */
 	T_SPOKE,  /* runs for T1 after a SABM or DM was sent */
 	T_STAGE,  /* of the session */
-	T_OFFER   /* offers that were refused are made again */
+	T_OFFER   /* rejected offers are made again */
 };
 
 enum {
 	T3 = 5000,
-	RETRIES = 5,          /* N2: how often in a row T1 may expire */
-	STUCK = 4 * RETRIES,  /* and how often while the other end answers but takes no frame */
+	RETRIES = 5,          /* N2: consecutive timeouts of T1 */
+	STUCK = 4 * RETRIES,  /* timeouts while the other end answers but accepts no frame */
 	CALL_GAP = 1000,      /* between SABMs */
 	PATIENCE = 10000,     /* for the handshake, WELCOME, and before refused offers are made again */
 	PAUSE_MIN = 1000,     /* before the next session after one that the router ended */
@@ -77,7 +77,7 @@ static uint32_t left(const struct runnel *r, enum timer t)
 	return running(r, t) && (int32_t)in > 0 ? in : 0;
 }
 
-/* Reports whether the time has come, and if so stops the timer. */
+/* Reports whether a timer has expired, and stops it then. */
 static bool expired(struct runnel *r, enum timer t)
 {
 	if (!running(r, t) || left(r, t) > 0)
@@ -123,7 +123,7 @@ static void put(struct runnel *r, uint8_t b)
 		*place(r, r->written++) = b;
 }
 
-/* Sends octets of the stream; there is room for them. */
+/* Sends octets of the stream. There must be room for them. */
 static void add(struct runnel *r, const uint8_t *p, size_t n)
 {
 	for (; n > 0; n--) {
@@ -147,7 +147,7 @@ static void put_head(struct runnel *r, uint8_t major, uint64_t v)
 	put_number(r, v, size);
 }
 
-/* Notes that an item begins. False without a message. */
+/* Records that an item begins. Returns false without a message. */
 static bool item(struct runnel *r)
 {
 	if (r->depth == 0)
@@ -167,7 +167,7 @@ static void enter(struct runnel *r, uint8_t major)
 	r->nest[r->depth].count = 0;
 	r->nest[r->depth].map = major == MAP;
 	r->depth++;
-	put(r, (uint8_t)(major << 5 | 24)); /* the length follows in an octet, which is known at the end */
+	put(r, (uint8_t)(major << 5 | 24)); /* the length follows in an octet, which is set at the end */
 	put(r, 0);
 }
 
@@ -292,7 +292,7 @@ void runnel_put_kwargs(struct runnel *r)
 	runnel_put_map(r);
 }
 
-/* Begins a message, of which the last octets of the ring are not for. */
+/* Begins a message. The last octets of the ring stay reserved. */
 static bool begin(struct runnel *r, uint8_t type, uint8_t reserve)
 {
 	r->written = HEAD;
@@ -335,7 +335,7 @@ struct item {
 	uint64_t value;
 };
 
-/* Takes an item's head, and of strings, lists and maps nothing more. */
+/* Reads the head of an item; of strings, lists and maps nothing more. */
 static bool take(struct runnel_reader *r, struct item *i)
 {
 	uint8_t octets;
@@ -356,20 +356,20 @@ static bool take(struct runnel_reader *r, struct item *i)
 	return true;
 }
 
-/* How many items follow the head of a list or map; 0 for other items. */
+/* Returns how many items follow the head of a list or map; 0 for other items. */
 static uint16_t inside(const struct item *i)
 {
 	if (i->info == 31)
 		return UNTIL_BREAK;
 	if (i->major != ARRAY && i->major != MAP)
 		return 0;
-	/* More than there are octets is found out soon enough. */
+	/* A count beyond the available octets is detected later. */
 	if (i->value >= UNTIL_BREAK / 2)
 		return UNTIL_BREAK - 1;
 	return (uint16_t)((unsigned)i->value << (i->major == MAP));
 }
 
-/* Steps over an item with all that is in it. */
+/* Skips an item with its contents. */
 static bool pass(struct runnel_reader *r)
 {
 	uint16_t nest[RUNNEL_DEPTH];
@@ -431,7 +431,7 @@ static bool next(struct runnel_reader *r, struct runnel_reader *inner, struct it
 		return false;
 	do
 		take(inner, i);
-	while (i->major == TAG); /* what a tag means is for others */
+	while (i->major == TAG); /* tags have no meaning here */
 	inner->end = r->at;
 	inner->left = inside(i);
 	return true;
@@ -692,7 +692,7 @@ static void forget(struct runnel *r)
 			finish_call(r, &r->calls[i], &m);
 }
 
-/* The router does not want this session: wait longer each time. */
+/* The router rejected the session: wait longer each time. */
 static void grow_pause(struct runnel *r)
 {
 	if (r->stage == JOINED && r->now - r->since >= STEADY)
@@ -826,7 +826,7 @@ static uint8_t append(struct runnel *r, uint8_t at, const char *text)
 	return at;
 }
 
-/* The router refused an offer. Its log is where somebody looks; and perhaps it was too early. */
+/* The router rejected an offer: report that in the router's log, and try again later. */
 static void offer_refused(struct runnel *r, struct runnel_offer *o, const char *error)
 {
 	if (r->log_size == 0)
@@ -1132,7 +1132,7 @@ bool runnel_call(struct runnel *r, const char *procedure, uint32_t timeout, runn
 	return begin_args(r);
 }
 
-/* Begins an answer. One for a session that is over would be a fault in the next. */
+/* Begins an answer. An answer for an earlier session would be a protocol error in this one. */
 static bool begin_answer(struct runnel *r, uint8_t type, const struct runnel_invocation *i)
 {
 	r->depth = 0;
@@ -1230,7 +1230,7 @@ enum { NOTHING, STREAM, IDENTITY, LOGS };
 
 enum { IDENTITY_HEAD = 8, MAX_NAME = 32, GROWTH = 8, SMALL = 32 };
 
-/* On half-duplex lines the device speaks when it is asked to: in these steps. */
+/* On half-duplex lines the device sends when it is polled, in these steps. */
 enum { SILENT, ASKED_TO_SPEAK, ANSWERING, TALKING, ENDING };
 
 static bool was_due(struct runnel *r, uint16_t due)
@@ -1253,7 +1253,7 @@ static void abort_frame(struct runnel *r, uint8_t frames)
 		r->out_index = (uint8_t)(r->out_index - frames);
 }
 
-/* Asks for a connection, but no sooner than T1 after the last SABM: its answer may be under way, and must not be taken
+/* Schedules a SABM, but no sooner than T1 after the last SABM: its answer may be under way, and must not be taken
    for the next one's. */
 static void call(struct runnel *r, uint32_t in)
 {
@@ -1280,7 +1280,7 @@ APART static void empty(struct runnel *r)
 	r->depth = 0;
 }
 
-/* Notes that the other end is there. */
+/* Records that the other end is there. */
 APART static void alive(struct runnel *r)
 {
 	r->heard = true;
@@ -1318,7 +1318,7 @@ static void up(struct runnel *r)
 	tell(r, 0);
 }
 
-/* The end of the connection, without a next one. */
+/* Ends the connection without calling again. */
 static void end(struct runnel *r)
 {
 	stop(r, T_1);
@@ -1331,7 +1331,7 @@ static void end(struct runnel *r)
 	forget(r);
 }
 
-/* The end of the connection; the next one is asked for. */
+/* Ends the connection and calls again. */
 static void down(struct runnel *r)
 {
 	end(r);
@@ -1366,7 +1366,7 @@ static void start_t1(struct runnel *r)
 		arm(r, T_1, r->t1);
 }
 
-/* A SABM: the other end has no connection, whatever we think. */
+/* A SABM: the other end has no connection, whatever this end's state. */
 static void called(struct runnel *r, bool p)
 {
 	uint32_t arrived = left(r, T_SPOKE);
@@ -1391,7 +1391,7 @@ static void called(struct runnel *r, bool p)
 	}
 }
 
-/* A DISC. The other end gets time to be gone before it is called again. */
+/* A DISC. The other end gets time to disappear before it is called again. */
 static void dismissed(struct runnel *r, bool p)
 {
 	if (r->phase != CONNECTED) {
@@ -1462,7 +1462,7 @@ static void strange(struct runnel *r)
 		arm(r, T_DM, left(r, T_SPOKE));
 }
 
-/* Drops the octets that the other end has. False if that number is none that it can expect. */
+/* Drops the octets that the other end has received. Returns false if the number is out of range. */
 static bool acknowledged(struct runnel *r, uint8_t nr)
 {
 	uint8_t n = ahead(r->base, nr), i;
@@ -1492,7 +1492,7 @@ static bool acknowledged(struct runnel *r, uint8_t nr)
 	return true;
 }
 
-/* Has all that is under way sent again. On a noisy line short frames get through sooner. */
+/* Makes all unacknowledged frames due again. Short frames pass a noisy line more easily. */
 APART static void again(struct runnel *r)
 {
 	uint16_t least = r->n1 < SMALL ? r->n1 : SMALL;
@@ -1502,7 +1502,7 @@ APART static void again(struct runnel *r)
 	r->size = r->size / 2 < least ? least : r->size / 2;
 }
 
-/* The answer to our P: what was sent before it and is not acknowledged is lost. */
+/* The answer to a poll: frames sent before it and not acknowledged are lost. */
 static void checkpoint(struct runnel *r)
 {
 	r->polled = false;
@@ -1515,7 +1515,7 @@ static void checkpoint(struct runnel *r)
 		start_t1(r);
 }
 
-/* What I and S frames have in common. False if the frame is of no connection. */
+/* The common part of I and S frames. Returns false if the frame belongs to no connection. */
 static bool numbered(struct runnel *r, bool command, bool p)
 {
 	if (command && p)
@@ -1536,13 +1536,13 @@ static bool numbered(struct runnel *r, bool command, bool p)
 	return true;
 }
 
-/* Takes the info that was expected next. It stands in its place already. */
+/* Takes the info of the expected frame, which is already in place. */
 static void accept(struct runnel *r, size_t size)
 {
 	r->vr = (r->vr + 1) & 7;
 	r->rejecting = false;
 	r->used = (uint16_t)(r->used + size);
-	/* The other end's window must not run dry: half of it is acknowledged at once. */
+	/* Acknowledge half a window at once, so that the other end's window does not run out. */
 	if (2 * ++r->owed >= r->k)
 		r->due |= DUE_ACK;
 	else if (!running(r, T_2))
@@ -1553,11 +1553,11 @@ static void accept(struct runnel *r, size_t size)
 static void misplaced(struct runnel *r, uint8_t gap)
 {
 	if (gap >= r->k) {
-		r->due |= DUE_ACK; /* too far ahead: it came before, and our acknowledgement was lost */
+		r->due |= DUE_ACK; /* too far ahead: a repeated frame, whose acknowledgement was lost */
 		return;
 	}
 	if (r->rejecting && gap > r->gap) {
-		r->gap = gap; /* sent before the other end saw our REJ */
+		r->gap = gap; /* sent before the other end received the REJ */
 		return;
 	}
 	r->rejecting = true;
@@ -1574,7 +1574,7 @@ static void information(struct runnel *r, size_t size, bool command, bool p)
 	if (gap != 0) {
 		misplaced(r, gap);
 	} else if (r->used + size > RUNNEL_IN) {
-		r->busy = true; /* it will be sent again when there is room */
+		r->busy = true; /* it is sent again when there is room */
 		r->due |= DUE_STATE;
 	} else {
 		accept(r, size);
@@ -1588,9 +1588,9 @@ static void supervisory(struct runnel *r, bool command, bool p)
 		return;
 	r->peer_busy = kind == RNR;
 	if (kind == RR && r->cut == 0 && !r->polled)
-		stop(r, T_1); /* it ran to ask whether there is room again */
+		stop(r, T_1); /* it ran to poll a busy peer */
 	if (kind == RNR)
-		start_t1(r); /* to ask again: the RR that ends this may get lost */
+		start_t1(r); /* poll again, as the RR that ends the busy state may be lost */
 	if (kind == REJ) {
 		r->polled = r->recovering = false;
 		r->due &= (uint16_t)~DUE_SHORT;
@@ -1606,7 +1606,7 @@ static void frame(struct runnel *r)
 	bool command = r->head[0] == RESPONSE, p = r->head[1] & PF;
 	r->counters.frames++;
 	if ((!command && r->head[0] != COMMAND) || r->phase == STOPPED)
-		return; /* our own echo, or nothing to us */
+		return; /* an echo, or a frame for another address */
 	if (!(r->head[1] & 1))
 		information(r, size, command, p);
 	else if ((r->head[1] & 3) == 1)
@@ -1615,7 +1615,7 @@ static void frame(struct runnel *r)
 		unnumbered(r, r->in + r->used, r->used + size > RUNNEL_IN ? 0 : size, command, p);
 }
 
-/* T1 has expired: asks what the other end has, or gives it up. */
+/* T1 has expired: polls the other end, or gives it up. */
 static void timeout(struct runnel *r)
 {
 	r->tries++;
@@ -1627,7 +1627,7 @@ static void timeout(struct runnel *r)
 		r->due |= DUE_POLL;
 }
 
-/* T3 has expired. A half-duplex device cannot ask. */
+/* T3 has expired. A half-duplex device cannot poll. */
 static void silent(struct runnel *r)
 {
 	if (HALF(r)) {
@@ -1679,7 +1679,7 @@ static bool load_identity(struct runnel *r, uint8_t address, uint8_t control)
 	return load(r, address, control, IDENTITY, IDENTITY_HEAD + (n < MAX_NAME ? n : MAX_NAME));
 }
 
-/* Notes that V(R) is under way to the other end. */
+/* Records that V(R) was sent. */
 static void told(struct runnel *r)
 {
 	r->due &= (uint16_t)~DUE_ACK;
@@ -1687,7 +1687,7 @@ static void told(struct runnel *r)
 	stop(r, T_2);
 }
 
-/* RR, RNR or REJ, which all acknowledge. */
+/* Sends RR, RNR or REJ. All of them acknowledge. */
 static bool load_state(struct runnel *r, uint8_t address, uint8_t pf)
 {
 	bool reject = was_due(r, DUE_REJECT);
@@ -1697,7 +1697,7 @@ static bool load_state(struct runnel *r, uint8_t address, uint8_t pf)
 	return load(r, address, (uint8_t)(r->vr << 5 | pf | kind), NOTHING, 0);
 }
 
-/* Whether there is an I frame to send. */
+/* Reports whether there is an I frame to send. */
 static bool ready(const struct runnel *r)
 {
 	return !r->peer_busy && (r->under < r->cut || (r->cut < r->k && r->sent < r->held));
@@ -1801,7 +1801,7 @@ static bool load_connected(struct runnel *r)
 }
 
 #if RUNNEL_HALF_DUPLEX
-/* The device's turn: a log line, an I frame, and last the frame with F, which gives the line back. */
+/* The device's turn: a log line, an I frame, and last the frame with F, which returns the line. */
 static bool load_turn(struct runnel *r)
 {
 	if (r->turn == ASKED_TO_SPEAK) {
@@ -1856,7 +1856,7 @@ static uint32_t fcs(uint32_t crc, uint8_t b)
 	return table[(crc ^ (uint32_t)b >> 4) & 15] ^ crc >> 4;
 }
 
-/* Closes a frame, and opens the next one. */
+/* Ends the current frame and begins the next. */
 static bool flag(struct runnel *r)
 {
 	bool good = r->open && !r->escaped && r->length >= 6 && r->crc == GOOD;
@@ -1871,7 +1871,7 @@ static bool flag(struct runnel *r)
 	return good;
 }
 
-/* Takes the next octet of the line. True when a frame is complete. */
+/* Takes the next octet from the line. Returns true when a frame is complete. */
 static bool hear(struct runnel *r, uint8_t b)
 {
 	if (b == FLAG)
@@ -1899,7 +1899,7 @@ static bool hear(struct runnel *r, uint8_t b)
 	return false;
 }
 
-/* What the device says of itself: 01 | k | N1 | boot id | name, little-endian. */
+/* Writes the device's identity: 01 | k | N1 | boot id | name, little-endian. */
 static uint8_t identity_octet(struct runnel *r, size_t i)
 {
 	if (i == 0)
@@ -1955,7 +1955,7 @@ static bool speak_abort(struct runnel *r)
 	return true;
 }
 
-/* Sends an octet. False if there is none, or no room. */
+/* Sends an octet. Returns false if there is none, or no room. */
 APART static bool speak(struct runnel *r)
 {
 	bool bare;
@@ -2115,7 +2115,7 @@ void runnel_poll(struct runnel *r)
 	r->polling = false;
 }
 
-/* How long nothing will be due, at most the given time. */
+/* Returns how long nothing will be due, at most the given time. */
 static uint32_t quiet(const struct runnel *r, uint32_t most)
 {
 	int t;

@@ -43,7 +43,7 @@ type direction struct {
 	arrived  []byte
 	on       int // octets on the wire
 	cut      bool
-	overflow int // octets that arrived and were lost because nobody read
+	overflow int // octets lost because they were not read in time
 }
 
 const kernelBuffer = 4096

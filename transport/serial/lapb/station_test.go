@@ -254,7 +254,7 @@ func TestDial(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
 		if _, err := Dial(ctx, b, Config{Role: Device}, Hooks{}); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("nobody is there: %v", err)
+			t.Errorf("without another end: %v", err)
 		}
 		if _, err := Dial(ctx, b, Config{Window: 9}, Hooks{}); err == nil || !b.isClosed() {
 			t.Errorf("a wrong configuration: %v", err)

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// The vectors of the specifications, and of everybody's manuals.
+// TestCRC checks vectors of the specification and of common manuals.
 func TestCRC(t *testing.T) {
 	for _, frame := range []string{"\x02\x07\x41\x12", "\x01\x03\x00\x00\x00\x0a\xc5\xcd", "\x11\x03\x00\x6b\x00\x03\x76\x87", "\x01\x06\x00\x01\x00\x03\x98\x0b"} {
 		if !Sealed([]byte(frame)) {
