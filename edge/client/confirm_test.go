@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -257,5 +258,28 @@ func TestDroppedEventsAreNotConfirmed(t *testing.T) {
 			t.Fatalf("got %s", typ)
 		}
 		answered++
+	}
+}
+
+// An error that is too large for the router is sent without its payload.
+func TestConfirmWithALargeError(t *testing.T) {
+	n := newNetwork(t)
+	var c *client.Client
+	joined := run(func() (err error) {
+		c, err = client.Connect(context.Background(), client.Options{Realm: "realm1", Dial: func(ctx context.Context) (client.Conn, error) {
+			conn, err := n.dial(ctx)
+			return limited{conn, 2000}, err
+		}})
+		return err
+	})
+	p := n.welcome()
+	check(t, <-joined)
+	defer closeNow(c)
+	confirming(t, c, p, true, func(e *client.Event) {
+		e.Confirm(client.NewError("com.error.full", strings.Repeat("x", 3000)))
+	})
+	p.send(p.awaited(1))
+	if m := p.expect(wamp.Error); string(m.Text) != "com.error.full" || m.Request != 1 || m.Payload.Items != 0 {
+		t.Errorf("ERROR %s %+v", m.Text, m.Payload)
 	}
 }

@@ -1,7 +1,10 @@
 package client_test
 
 import (
+	"context"
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"runnel/edge/client"
@@ -39,4 +42,64 @@ func TestDrain(t *testing.T) {
 	p.send(p.event(7, "too late"))
 	check(t, c.Publish(t.Context(), "a.c", client.PublishOptions{}, client.Payload{}))
 	p.expect(wamp.Publish)
+}
+
+// Drain ends each subscription once at the router, leaves registrations, and ends what is not established without a message.
+func TestDrainOfMany(t *testing.T) {
+	c, p, _ := serve(t, client.Options{}, client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
+		return client.Payload{}, nil
+	})
+	for _, id := range []wamp.ID{7, 7, 8} {
+		made := run(func() error {
+			_, err := c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{}, func(*client.Event) {})
+			return err
+		})
+		p.subscribed(id)
+		check(t, <-made)
+	}
+	refused := make(chan error, 9)
+	sub, err := c.Subscribe(t.Context(), "a.c", client.SubscribeOptions{
+		Persist: true, Refused: func(err error) { refused <- err },
+	}, func(*client.Event) {})
+	check(t, err)
+	p.refuse(p.expect(wamp.Subscribe), wamp.NotAuthorized)
+	<-refused
+	drained := run(func() error { return c.Drain(t.Context()) })
+	for _, id := range []wamp.ID{7, 8} {
+		m := p.expect(wamp.Unsubscribe)
+		if m.ID != id {
+			t.Errorf("UNSUBSCRIBE %d", m.ID)
+		}
+		p.send(codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
+	}
+	check(t, <-drained)
+	check(t, sub.Unsubscribe(t.Context()))
+	p.send(invocation(p, 1, nil))
+	p.expect(wamp.Yield)
+}
+
+// Drain returns when ctx is done: before UNSUBSCRIBED, and while a handler runs.
+func TestDrainIsBounded(t *testing.T) {
+	c, p, _ := start(t, client.Options{})
+	begun, proceed := make(chan bool, 1), make(chan bool)
+	made := run(func() error {
+		_, err := c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{}, func(*client.Event) { begun <- true; <-proceed })
+		return err
+	})
+	p.subscribed(7)
+	check(t, <-made)
+	p.send(p.event(7))
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	drained := run(func() error { return c.Drain(ctx) })
+	p.expect(wamp.Unsubscribe)
+	cancel()
+	if err := <-drained; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "UNSUBSCRIBED") {
+		t.Errorf("drained: %v", err)
+	}
+	if err := c.Drain(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "handle events") {
+		t.Errorf("drained: %v", err)
+	}
+	close(proceed)
+	check(t, c.Drain(t.Context()))
 }
