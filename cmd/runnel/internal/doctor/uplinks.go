@@ -127,7 +127,7 @@ func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, r
 		return fmt.Sprintf("the centre does not let %s in: %v", cmp.Or(u.Authid, "an anonymous link"), err), e.admit(u)
 	case errors.As(err, &name), strings.Contains(err.Error(), "lookup "+at.Hostname()):
 		return fmt.Sprintf("the name %s does not resolve", at.Hostname()), "getent hosts " + at.Hostname() + " tries it again; check the network, or write the address into url"
-	case strings.Contains(err.Error(), "the pinned one is neither"):
+	case strings.Contains(err.Error(), "does not match the pin"):
 		return err.Error(), "compare with the pin that the centre prints; write the right one as pin, if the centre has a new certificate"
 	case errors.As(err, &authority):
 		return "the centre's certificate is signed by an authority that is not known here", "write the authority's certificate as ca, or the certificate's SHA-256 as pin"

@@ -62,7 +62,7 @@ func (q Request) check() (ed25519.PublicKey, error) {
 func (r *Registry) Enrol(realm, token string, q Request, taken func(authid string) bool) (n Node, err error) {
 	n, uses, err := r.enrol(realm, token, q, taken)
 	if err != nil {
-		r.log.Warn("enrolment rejected", "realm", realm, "node", printable(q.Node), "token", token, "err", err)
+		r.log.Warn("enrolment rejected", "realm", realm, "node", bounded(q.Node), "token", token, "err", err)
 		return n, err
 	}
 	r.log.Info("node enrolled", "realm", realm, "node", n.ID, "role", n.Role, "token", token, "uses_left", uses, "board", n.Board, "version", n.Version)
@@ -104,9 +104,5 @@ func (r *Registry) enrol(realm, token string, q Request, taken func(string) bool
 	return n, left, err
 }
 
-func printable(text string) string {
-	if len(text) > longest {
-		text = text[:longest]
-	}
-	return fmt.Sprintf("%q", text)
-}
+// bounded cuts a text that a node has sent to what a line of the log can take.
+func bounded(text string) string { return text[:min(len(text), longest)] }

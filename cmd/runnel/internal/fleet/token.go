@@ -68,7 +68,7 @@ func (r *Registry) NewToken(realm, role string, uses int, life time.Duration) (t
 	if err != nil {
 		return "", t, err
 	}
-	now := time.Now().UTC().Truncate(time.Second)
+	now := time.Now().UTC().Round(time.Millisecond)
 	t = Token{
 		ID: hex.EncodeToString(id), Realm: realm, Role: role, Uses: uses, Created: now, Expires: now.Add(life),
 		Proof: proof{made.Salt, made.Iterations, made.StoredKey, made.ServerKey},
