@@ -164,7 +164,7 @@ func TestTheCentreIsKilled(t *testing.T) {
 	p.edge.offer(p.here, "com.example.there", client.RegisterOptions{}, func(context.Context, *client.Invocation) (client.Payload, error) {
 		return client.Args("edge"), nil
 	})
-	p.edge.reaches(p.here, "com.example.probe", p.centre.listen(p.there, "com.example.", wamp.Prefix)) // somebody wants them
+	p.edge.reaches(p.here, "com.example.probe", p.centre.listen(p.there, "com.example.", wamp.Prefix)) // a subscriber wants them
 	const events = 100
 	for i := range events {
 		p.edge.publish(p.here, "com.example.a", i)

@@ -66,8 +66,8 @@ var (
 	ports   = map[int]bool{} // given out, never twice
 )
 
-// freePort finds a port that nobody has. Brokers can't be told to take any. It is none of those that the system gives to
-// whoever takes any, so that it is still free when the broker wants it.
+// freePort finds a free port, because brokers can't choose one. It is not one of those that the system hands out, so that it
+// is still free when the broker binds it.
 func freePort(t *testing.T) int {
 	t.Helper()
 	portsMu.Lock()

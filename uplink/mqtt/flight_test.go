@@ -133,6 +133,6 @@ func TestEchoes(t *testing.T) {
 	e.expect("a/kept", []byte("x"), false, true)
 	e.subscribing([]string{"a/#"})
 	if kept("y") || kept("x") {
-		t.Error("what somebody else has published was taken for an echo")
+		t.Error("another client's message was taken for an echo")
 	}
 }

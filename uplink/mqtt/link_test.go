@@ -448,7 +448,7 @@ func TestNoLoop(t *testing.T) {
 	b.ack(p.MessageID)
 	b.publish(p.TopicName, string(p.Payload), 1, 1) // the echo
 	receive[*packets.PubackPacket](b)
-	b.publish(p.TopicName, string(p.Payload), 1, 2) // somebody else
+	b.publish(p.TopicName, string(p.Payload), 1, 2) // another client
 	receive[*packets.PubackPacket](b)
 	expect(t, ch, "com.example.a [1] map[] false")
 	b.publish("com/example/b", "2", 1, 3)

@@ -28,7 +28,7 @@ func TestEventsCrossWhereSomebodyWantsThem(t *testing.T) {
 		if !w.link.State().Interest {
 			t.Error("interest is not followed")
 		}
-		own := w.listen(here, "com.example.", wamp.Prefix) // makes the link subscribe there: that is nobody's interest
+		own := w.listen(here, "com.example.", wamp.Prefix) // makes the link subscribe there, which does not count as interest
 		w.publish(here, "com.example.a", 1)
 		w.crossed(0)
 		for i, c := range []struct {
@@ -156,7 +156,7 @@ func TestTheBestRuleDecides(t *testing.T) {
 	})
 }
 
-// A local callee wins over the centre's, whatever the patterns and whoever was first.
+// A local callee wins over the centre's, whatever the patterns and the order.
 func TestLocalFirst(t *testing.T) {
 	tell(t, nil, []uplink.Rule{{Procedure: "com.example.", Match: wamp.Prefix}}, func(t *testing.T, w *world) {
 		here, there := w.at(w.edge), w.at(w.centre)

@@ -44,7 +44,7 @@ func TestHalfOpenConnectionIsFound(t *testing.T) {
 		}, both, both)
 		defer w.tearDown()
 		w.settle()
-		time.Sleep(5 * time.Minute) // a link that nobody uses stays up
+		time.Sleep(5 * time.Minute) // an idle link stays up
 		if s := w.link.State(); s.Reconnects != 0 {
 			t.Fatalf("state %+v", s)
 		}
