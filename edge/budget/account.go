@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Buffer returns what a buffer of that many octets is charged: nothing if it is a small one, which is part of what the
-// connection takes at rest.
+// Buffer returns the charge in bytes for a buffer of the given size. A small buffer costs nothing, because it is part of
+// what a connection takes at rest.
 func Buffer(octets int) int {
 	if octets <= 8<<10 {
 		return 0
@@ -15,36 +15,36 @@ func Buffer(octets int) int {
 	return octets
 }
 
-// Account is what one peer has of the budget.
+// Account is the part of the budget that one peer uses.
 type Account struct {
 	// Static after construction.
 	budget *Budget
 	peer   string
 	base   int64
-	system int64 // octets that the system buffers for a peer that takes nothing
+	system int64 // bytes that the system buffers for a peer that reads nothing
 	end    func()
 	vital  bool
 
 	done  chan struct{} // closed when the peer is cut or the account is closed
-	stuck atomic.Int64  // since when the peer takes nothing, in Unix nanoseconds; 0: it does
+	stuck atomic.Int64  // since when the peer reads nothing, in Unix nanoseconds; 0: it reads
 
 	mu       sync.Mutex
 	stranger bool
 	closed   bool
 	cut      bool
-	leaving  int64     // what the peer had when it was cut
-	octets   [2]int64  // of Reading and Outboxes
-	begun    time.Time // when the message began that is being read
+	leaving  int64     // bytes that the peer had when it was cut
+	octets   [2]int64  // bytes of Reading and Outboxes
+	begun    time.Time // when the first byte of the present message arrived
 }
 
-// Peer describes who has an account.
+// Peer describes the owner of an account.
 type Peer struct {
 	Name   string // for the log
-	Base   int    // octets that the connection takes at rest
-	System int    // octets that the system may hold of what the peer does not take
-	End    func() // closes the connection, in a goroutine of its own
-	Joined bool   // it is no stranger
-	Vital  bool   // it is a part of this process: it is never refused, nor cut
+	Base   int    // bytes that the connection takes at rest
+	System int    // bytes that the system may buffer for a peer that reads nothing
+	End    func() // closes the connection; called in a goroutine of its own
+	Joined bool   // the peer has joined a realm
+	Vital  bool   // part of this process; never refused and never cut
 }
 
 // Open opens an account. The error is ErrFull.
@@ -73,7 +73,7 @@ func (b *Budget) add0(k Kind, n int64) {
 	b.used.Add(n)
 }
 
-// Joined says that the peer is no stranger any more.
+// Joined notes that the peer has joined a realm.
 func (a *Account) Joined() {
 	if a == nil {
 		return
@@ -83,7 +83,7 @@ func (a *Account) Joined() {
 	a.mu.Unlock()
 }
 
-// Grow charges memory that is needed in any case. If there is not enough, a peer is cut for it.
+// Grow charges memory that is needed in any case. If the budget is exceeded, peers are cut.
 func (a *Account) Grow(k Kind, octets int) {
 	if a == nil || octets <= 0 || !a.charge(k, int64(octets)) {
 		return
@@ -93,7 +93,7 @@ func (a *Account) Grow(k Kind, octets int) {
 	}
 }
 
-// Try charges memory if there is room for it.
+// Try charges memory if there is room for it, and reports whether there was.
 func (a *Account) Try(k Kind, octets int) bool {
 	if a == nil {
 		return true
@@ -105,7 +105,7 @@ func (a *Account) Try(k Kind, octets int) bool {
 	return true
 }
 
-// charge reports false for an account that is closed.
+// charge returns false if the account is closed.
 func (a *Account) charge(k Kind, n int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -120,7 +120,7 @@ func (a *Account) charge(k Kind, n int64) bool {
 	return true
 }
 
-// Shrink frees what was charged.
+// Shrink releases memory that was charged.
 func (a *Account) Shrink(k Kind, octets int) {
 	if a == nil || octets <= 0 {
 		return
@@ -136,8 +136,8 @@ func (a *Account) Shrink(k Kind, octets int) {
 	}
 }
 
-// Stuck says that the peer takes nothing more at the moment, or has taken something and takes no more again. What the
-// system holds for it is charged as well, until Flows.
+// Stuck notes that the peer reads nothing at the moment, or read a little and stopped again. The memory that the system
+// buffers for it is charged until Flows.
 func (a *Account) Stuck() {
 	if a == nil {
 		return
@@ -147,7 +147,7 @@ func (a *Account) Stuck() {
 	}
 }
 
-// Flows says that the peer has taken all that it was sent.
+// Flows notes that the peer has read all that it was sent.
 func (a *Account) Flows() {
 	if a != nil && a.stuck.Load() != 0 && a.stuck.Swap(0) != 0 {
 		a.Shrink(Outboxes, int(a.system))
@@ -157,7 +157,7 @@ func (a *Account) Flows() {
 // Tight is Budget.Tight.
 func (a *Account) Tight() bool { return a != nil && !a.vital && a.budget.Tight() }
 
-// Err is ErrCut when the peer was cut.
+// Err returns ErrCut if the peer was cut.
 func (a *Account) Err() error {
 	if a == nil {
 		return nil
@@ -170,22 +170,22 @@ func (a *Account) Err() error {
 	return nil
 }
 
-// Close frees all that the peer has, when its connection is closed.
+// Close releases all memory of the peer. Call it once the connection is closed.
 func (a *Account) Close() {
 	if a == nil {
 		return
 	}
 	a.budget.mu.Lock()
 	delete(a.budget.accounts, a)
-	a.settle()
+	a.close0()
 	a.budget.mu.Unlock()
 	if a.budget.waiting.Load() > 0 {
 		a.budget.wake()
 	}
 }
 
-// settle closes the account. Holds budget.mu.
-func (a *Account) settle() {
+// close0 closes the account. It is called with budget.mu held.
+func (a *Account) close0() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -201,7 +201,7 @@ func (a *Account) settle() {
 	a.budget.add0(Outboxes, -a.octets[1])
 }
 
-// held returns what the peer has, and what of it for what.
+// held returns the memory of the peer in bytes, and when its present message began.
 func (a *Account) held() (stranger bool, reading, outbox, all int64, begun time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,17 +1,17 @@
-// Package budget bounds the memory of the router as a whole: messages being read, outboxes, and what is kept.
+// Package budget limits the memory of the router as a whole: messages being read, outboxes, and stored data.
 //
-// A Budget is one number of octets that all parts draw on. Each peer has an Account. Parts charge buffers when they grow
-// and shrink, never messages, so a small message costs nothing here. What is charged is what was received or is really
-// allocated; a length that a peer announces is never charged, nor allocated.
+// A Budget is a number of bytes shared by all parts of the router. Each peer has an Account. Parts charge buffers when
+// these grow and shrink; they do not charge messages, so a small message costs nothing here. Only memory that was
+// received or allocated is charged. A length that a peer announces is neither charged nor allocated.
 //
-//	half             of the budget, at most, is for what is kept: retained events, histories, testaments, tables
-//	three quarters   full: a message longer than a small buffer waits before it is read on (Account.Wait)
-//	full             an EVENT waits for room and is dropped if there is none (Account.Try, Budget.Room); other growth
-//	                 goes ahead, and peers are cut until all fits again: the largest that has not joined, if those
-//	                 together have more than an eighth; else the largest outbox whose peer takes nothing
+//	half             of the budget is the limit for stored data: retained events, histories, testaments, tables
+//	three quarters   used: a message longer than a small buffer waits before it is read further (Account.Wait)
+//	all              used: an EVENT waits for room and is dropped if there is none (Account.Try, Budget.Room); other growth
+//	                 proceeds, and peers are cut until the budget suffices: the largest peer that has not joined, if these
+//	                 together have more than an eighth; otherwise the largest outbox whose peer reads nothing
 //
-// A nil Budget is without bounds, and so is a nil Account; their methods may be called. All methods may be called by any
-// goroutine and with any lock held, as they call nothing back but in a goroutine of its own.
+// A nil Budget has no limit, and neither has a nil Account; their methods may be called. All methods may be called from
+// any goroutine and with any lock held, because callbacks run in goroutines of their own.
 package budget
 
 import (
@@ -22,19 +22,19 @@ import (
 	"time"
 )
 
-// Kind is what memory is used for.
+// Kind is a use of memory.
 type Kind uint8
 
-// The kinds. The first three belong to an Account, the others are kept for the router's users.
+// The kinds. The first three belong to an Account; the others are stored data and work of the router.
 const (
-	Connections Kind = iota // what a connection takes at rest
+	Connections Kind = iota // connections at rest
 	Reading                 // messages being read
 	Outboxes                // messages that wait to be written, in the router and in the system
 	Retained                // retained events
 	Histories               // past events
 	Testaments
 	Tables // subscriptions and registrations
-	Calls  // calls under way
+	Calls  // calls in progress
 	Work   // long messages being routed
 	kinds
 )
@@ -43,21 +43,22 @@ var kindNames = [kinds]string{"connections", "reading", "outboxes", "retained", 
 
 func (k Kind) String() string { return kindNames[k] }
 
-// ErrCut is why a peer is cut; ErrTooLong is why a message is not read.
+// Errors of the budget: ErrCut is why a peer is cut, ErrTooLong why a message is not read, ErrFull why a connection is
+// refused.
 var (
 	ErrCut     = errors.New("the router is out of memory, and this peer had the most of it")
 	ErrTooLong = errors.New("the router has no memory for a message of this length")
 	ErrFull    = errors.New("the router has no memory for more connections")
 )
 
-// Budget is the memory that all parts together may have.
+// Budget is the memory that all parts of the router may use together.
 type Budget struct {
 	log *slog.Logger // static
 
 	limit   atomic.Int64
 	used    atomic.Int64 // by all kinds
-	leaving atomic.Int64 // of used: what peers have that are cut, but not gone yet
-	kept    atomic.Int64 // by those without an account
+	leaving atomic.Int64 // part of used: peers that were cut and are not closed yet
+	kept    atomic.Int64 // by data without an account
 	kinds   [kinds]atomic.Int64
 	refused [kinds]atomic.Uint64
 	waits   atomic.Uint64 // reads that had to wait
@@ -66,14 +67,14 @@ type Budget struct {
 
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
-	readers  []*reader     // who wait to read on, in order
-	freed    chan struct{} // closed when memory is freed; nil while only readers wait
-	barren   time.Time     // until when a search for a peer to cut would find none
+	readers  []*reader     // those that wait to read on, in order
+	freed    chan struct{} // closed when memory is released; nil while only readers wait
+	barren   time.Time     // until when there is no peer to cut
 
 	reports report
 }
 
-// New returns a budget of that many octets.
+// New returns a budget of the given number of bytes.
 func New(octets int64, log *slog.Logger) *Budget {
 	b := &Budget{log: log, accounts: make(map[*Account]struct{})}
 	b.reports.budget = b
@@ -81,7 +82,7 @@ func New(octets int64, log *slog.Logger) *Budget {
 	return b
 }
 
-// SetLimit makes it that many octets. What there is already stays, as far as the rules above let it.
+// SetLimit changes the number of bytes. Existing memory stays as far as the rules above allow.
 func (b *Budget) SetLimit(octets int64) {
 	if b == nil {
 		return
@@ -93,7 +94,7 @@ func (b *Budget) SetLimit(octets int64) {
 	b.wake()
 }
 
-// Limit returns how many octets there are; 0 is without bounds.
+// Limit returns the number of bytes; 0 means no limit.
 func (b *Budget) Limit() int64 {
 	if b == nil {
 		return 0
@@ -101,13 +102,13 @@ func (b *Budget) Limit() int64 {
 	return b.limit.Load()
 }
 
-// Tight reports whether less than a quarter is left: buffers should be small and short-lived.
+// Tight reports whether less than a quarter is left. Buffers should then be small and short-lived.
 func (b *Budget) Tight() bool { return b != nil && b.used.Load() > b.limit.Load()/4*3 }
 
-// over reports whether there would still be too much if those had gone that are cut.
+// over reports whether the budget would still be exceeded once all cut peers are closed.
 func (b *Budget) over() bool { return b.used.Load()-b.leaving.Load() > b.limit.Load() }
 
-// Spend charges working memory that is needed in any case and for a moment; Drop takes it back.
+// Spend charges working memory that is needed in any case and only briefly. Drop releases it.
 func (b *Budget) Spend(octets int) {
 	if b == nil {
 		return
@@ -118,7 +119,7 @@ func (b *Budget) Spend(octets int) {
 	}
 }
 
-// Keep charges what is kept, and reports whether there is room for it.
+// Keep charges stored data, and reports whether there is room for it.
 func (b *Budget) Keep(k Kind, octets int) bool {
 	if b == nil {
 		return true
@@ -126,8 +127,8 @@ func (b *Budget) Keep(k Kind, octets int) bool {
 	return b.keep(k, int64(octets), b.limit.Load()/2)
 }
 
-// KeepBasic is Keep for the little that a peer needs to be served at all. Full tables do not refuse it: it may use the
-// whole budget, not half of it.
+// KeepBasic is Keep for the little that a peer needs to be served at all. It may use the whole budget instead of half of
+// it, so that full tables do not block it.
 func (b *Budget) KeepBasic(k Kind, octets int) bool {
 	if b == nil {
 		return true
@@ -135,7 +136,7 @@ func (b *Budget) KeepBasic(k Kind, octets int) bool {
 	return b.keep(k, int64(octets), b.limit.Load())
 }
 
-// keep charges n if what is kept stays within most, and all of it within the budget.
+// keep charges n if stored data stays within most and all memory within the budget.
 func (b *Budget) keep(k Kind, n, most int64) bool {
 	if n > 0 && (b.kept.Add(n) > most || b.used.Load()+n > b.limit.Load()) {
 		b.kept.Add(-n)
@@ -149,7 +150,7 @@ func (b *Budget) keep(k Kind, n, most int64) bool {
 	return true
 }
 
-// Drop takes back what Keep charged. A negative number charges without a question.
+// Drop releases memory charged by Keep. A negative number charges memory unconditionally.
 func (b *Budget) Drop(k Kind, octets int) {
 	if b == nil || octets == 0 {
 		return
@@ -158,7 +159,7 @@ func (b *Budget) Drop(k Kind, octets int) {
 	b.add(k, -int64(octets))
 }
 
-// add charges, or with a negative number frees.
+// add charges memory, or releases it if n is negative.
 func (b *Budget) add(k Kind, n int64) {
 	b.kinds[k].Add(n)
 	b.used.Add(n)
@@ -167,21 +168,21 @@ func (b *Budget) add(k Kind, n int64) {
 	}
 }
 
-// Refused counts what was dropped because there was no memory for it.
+// Refused counts data that was dropped because there was no memory for it.
 func (b *Budget) Refused(k Kind) {
 	if b != nil {
 		b.refuse(k)
 	}
 }
 
-// refuse counts what there was no room for, and has the log told.
+// refuse counts a refusal and schedules a log line.
 func (b *Budget) refuse(k Kind) {
 	b.refused[k].Add(1)
 	b.reports.note()
 }
 
-// Room waits until there is room for that many octets, at most for limit, and reports whether there is. Peers that take
-// nothing of what they are sent make room for others.
+// Room waits until there is room for the given number of bytes, for at most limit, and reports whether there is. Peers
+// that read nothing may be cut for it.
 func (b *Budget) Room(octets int, limit time.Duration) bool {
 	if b == nil {
 		return true
@@ -197,13 +198,13 @@ func (b *Budget) Room(octets int, limit time.Duration) bool {
 		again := time.NewTimer(min(left, barrenTime))
 		select {
 		case <-freed:
-		case <-again.C: // a peer may have taken nothing for long enough now
+		case <-again.C: // some peer may have read nothing for long enough now
 		}
 		again.Stop()
 	}
 }
 
-// seek reports whether there is room, now that those have gone that may have to. freed is closed when there may be more.
+// seek reports whether there is room, after cutting peers that may be cut. freed is closed when there may be more.
 func (b *Budget) seek(octets int64) (freed <-chan struct{}, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -5,24 +5,24 @@ import (
 )
 
 const (
-	stuckTime  = time.Second            // a peer that has taken nothing for so long may be cut for its outbox
+	stuckTime  = time.Second            // a peer that has read nothing for this long may be cut because of its outbox
 	barrenTime = 100 * time.Millisecond // after a search in vain
 )
 
-// shed cuts peers until all fits or no peer is left to cut.
+// shed cuts peers until the budget suffices or no peer is left to cut.
 func (b *Budget) shed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.over() {
-		// A little too much may pass in a moment; when it is more, the largest goes, whatever it does.
+		// A small excess may pass in a moment. If it is larger, the largest peer is cut even if it does no harm.
 		if limit := b.limit.Load(); !b.cutOne(b.used.Load()-b.leaving.Load() > limit+limit/16) {
 			return
 		}
 	}
 }
 
-// cutOne cuts the peer that has to go first, and reports false if there is none. any lets it be one that does no harm.
-// Holds mu.
+// cutOne cuts the first peer in the order of the package comment, and returns false if there is none. any allows a peer
+// that does no harm. It is called with mu held.
 func (b *Budget) cutOne(any bool) bool {
 	if !any && time.Now().Before(b.barren) {
 		return false
@@ -36,7 +36,7 @@ func (b *Budget) cutOne(any bool) bool {
 	return true
 }
 
-// victim chooses the peer that has to go first; nil if there is none. Holds mu.
+// victim returns the peer to be cut next, or nil. It is called with mu held.
 func (b *Budget) victim(any bool) *Account {
 	var strangers, most int64
 	var stranger, stuck, largest *Account
@@ -71,7 +71,7 @@ func (b *Budget) victim(any bool) *Account {
 	return nil
 }
 
-// cut has a peer's connection closed, so that its memory is freed in a moment. Holds mu.
+// cut closes the connection of a peer, which releases its memory shortly after. It is called with mu held.
 func (b *Budget) cut(a *Account) {
 	delete(b.accounts, a)
 	a.mu.Lock()

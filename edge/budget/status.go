@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Status is a snapshot. Octets are those of now, the counters those since the start.
+// Status is a snapshot. Sizes are current and in bytes; counters count since the start.
 type Status struct {
-	Limit   int64             `json:"limit"` // octets there are; 0: no bound
+	Limit   int64             `json:"limit"` // bytes; 0: no limit
 	Used    int64             `json:"used"`
-	Use     map[string]int64  `json:"use"`     // octets by kind
-	Refused map[string]uint64 `json:"refused"` // by kind: what there was no room for
-	Waits   uint64            `json:"waits"`   // long messages that were read on later
-	Cut     uint64            `json:"cut"`     // peers that were cut because they had the most
+	Use     map[string]int64  `json:"use"`     // bytes by kind
+	Refused map[string]uint64 `json:"refused"` // refusals by kind
+	Waits   uint64            `json:"waits"`   // long messages whose reading was delayed
+	Cut     uint64            `json:"cut"`     // peers that were cut
 }
 
-// Status returns the present figures; nil without a budget.
+// Status returns the current figures, or nil without a budget.
 func (b *Budget) Status() *Status {
 	if b == nil {
 		return nil
@@ -31,22 +31,22 @@ func (b *Budget) Status() *Status {
 	return s
 }
 
-// reportInterval is how often the log is told that memory is short.
+// reportInterval is the shortest time between two log lines about memory.
 const reportInterval = 10 * time.Second
 
-// report tells the log, with a moment's delay so that one line has it all.
+// report logs that memory is short, with a short delay so that one line covers all that happens.
 type report struct {
 	budget *Budget
 
-	mu    sync.Mutex
-	due   bool
-	last  time.Time
-	told  [kinds]uint64
-	waits uint64
-	cuts  uint64
+	mu       sync.Mutex
+	due      bool
+	last     time.Time
+	reported [kinds]uint64
+	waits    uint64
+	cuts     uint64
 }
 
-// note has the log told soon.
+// note schedules a log line.
 func (r *report) note() {
 	if r.budget.log == nil {
 		return
@@ -57,11 +57,11 @@ func (r *report) note() {
 		return
 	}
 	r.due = true
-	time.AfterFunc(max(reportInterval-time.Since(r.last), 100*time.Millisecond), r.tell)
+	time.AfterFunc(max(reportInterval-time.Since(r.last), 100*time.Millisecond), r.write)
 }
 
-// tell writes what has happened since it did so last.
-func (r *report) tell() {
+// write logs what has happened since the last line.
+func (r *report) write() {
 	b := r.budget
 	r.mu.Lock()
 	r.due, r.last = false, time.Now()
@@ -75,9 +75,9 @@ func (r *report) tell() {
 		r.waits = n
 	}
 	for k := range kinds {
-		if n := b.refused[k].Load(); n > r.told[k] {
-			attrs = append(attrs, k.String()+"_refused", n-r.told[k])
-			r.told[k] = n
+		if n := b.refused[k].Load(); n > r.reported[k] {
+			attrs = append(attrs, k.String()+"_refused", n-r.reported[k])
+			r.reported[k] = n
 		}
 	}
 	r.mu.Unlock()

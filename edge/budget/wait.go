@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// reader is one that waits to read on.
+// reader is a peer that waits to read on.
 type reader struct {
 	account *Account
 	octets  int64
-	woken   chan struct{} // holds an element when there may be room
+	woken   chan struct{} // capacity 1: there may be room
 }
 
 const (
-	readPatience = time.Second            // the first reader's, before another is cut for it
-	readAgain    = 100 * time.Millisecond // and for each further one
+	readPatience = time.Second            // of the first reader, before another peer is cut for it
+	readAgain    = 100 * time.Millisecond // of each further one
 )
 
-// Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used up
-// it waits, in the order of those that do. When the first has waited for a second, the peer whose message began before
-// all others is cut to make room. The error is ErrCut if this peer was cut or is gone, ErrTooLong if there can't be room.
+// Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used
+// up, readers wait in order. If the first has waited for a second, the peer whose message began earliest is cut to make
+// room. The error is ErrCut if this peer was cut or is gone, and ErrTooLong if there cannot be room.
 func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	if a == nil || octets <= 0 {
 		return nil
@@ -31,7 +31,7 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 		b.mu.Unlock()
 		return nil
 	}
-	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) { // the idle need not be waited for
+	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) { // peers that read nothing need not be waited for
 	}
 	b.readers = append(b.readers, r)
 	b.mu.Unlock()
@@ -44,10 +44,10 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	return err
 }
 
-// readLimit is how full the budget may be for a long message to be read.
+// readLimit returns how much of the budget may be used for a long message to be read.
 func (b *Budget) readLimit() int64 { return b.limit.Load() / 4 * 3 }
 
-// charge charges r if there is room. Holds mu.
+// charge charges r if there is room. It is called with mu held.
 func (b *Budget) charge(r *reader) bool {
 	if !r.account.vital && b.used.Load()+r.octets > b.readLimit() {
 		return false
@@ -56,7 +56,7 @@ func (b *Budget) charge(r *reader) bool {
 	return true
 }
 
-// await waits until r is the first and is charged.
+// await waits until r is the first reader and is charged.
 func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 	start, patience := time.Now(), time.NewTimer(readPatience)
 	defer patience.Stop()
@@ -85,7 +85,7 @@ func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 	}
 }
 
-// makeRoom cuts a peer for r, if it is the first of those that wait.
+// makeRoom cuts a peer for r if it is the first reader.
 func (b *Budget) makeRoom(r *reader) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -93,7 +93,7 @@ func (b *Budget) makeRoom(r *reader) error {
 		return nil
 	}
 	if b.used.Load()-b.leaving.Load()+r.octets <= b.readLimit() {
-		return nil // as soon as those are gone that are cut
+		return nil // there is room once the peers that were cut are closed
 	}
 	if oldest := b.oldestReader(r.account); oldest != nil {
 		b.cut(oldest)
@@ -106,7 +106,7 @@ func (b *Budget) makeRoom(r *reader) error {
 	return ErrTooLong
 }
 
-// oldestReader returns the account, other than that one, whose message has been on its way for the longest. Holds mu.
+// oldestReader returns the account other than but whose message began earliest. It is called with mu held.
 func (b *Budget) oldestReader(but *Account) (oldest *Account) {
 	var since time.Time
 	for a := range b.accounts {
@@ -118,7 +118,7 @@ func (b *Budget) oldestReader(but *Account) (oldest *Account) {
 	return oldest
 }
 
-// leave takes r out of the queue and lets the next have a look.
+// leave removes r from the queue and wakes the next reader.
 func (b *Budget) leave(r *reader) {
 	b.mu.Lock()
 	b.readers = slices.DeleteFunc(b.readers, func(o *reader) bool { return o == r })
@@ -126,7 +126,7 @@ func (b *Budget) leave(r *reader) {
 	b.wake()
 }
 
-// wake has those look who wait for room.
+// wake wakes the goroutines that wait for room.
 func (b *Budget) wake() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
