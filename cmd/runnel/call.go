@@ -2,17 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
-	"runnel/edge/wamp"
 )
 
 func callCommand() *cobra.Command {
@@ -31,9 +30,9 @@ that takes longer than the timeout is canceled (124), and so it is by Ctrl-C.`,
   runnel call com.example.greenhouse.set_point 24 --kw unit=C --timeout 2s
   runnel call com.example.scan --progress --json`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return c.run(args[0], unmask(args[1:])) },
+		RunE: func(_ *cobra.Command, args []string) error { return c.run(args[0], cli.Unmask(args[1:])) },
 	}
-	c.peer.flags(cmd)
+	c.peer.Flags(cmd, version)
 	f := cmd.Flags()
 	f.StringArrayVar(&c.keywords, "kw", nil, "`KEY=VALUE` argument by keyword; may be given several times")
 	f.DurationVar(&c.timeout, "timeout", 0, "give up after this time, with exit status 124")
@@ -43,7 +42,7 @@ that takes longer than the timeout is canceled (124), and so it is by Ctrl-C.`,
 }
 
 type caller struct {
-	peer     peer
+	peer     remote.Router
 	out      io.Writer
 	keywords []string
 	timeout  time.Duration
@@ -54,25 +53,25 @@ type caller struct {
 }
 
 func (c *caller) run(procedure string, args []string) error {
-	payload, err := parseArgs(args, c.keywords)
+	payload, err := cli.ParseArgs(args, c.keywords)
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(c.timeout)
+	ctx, stop := cli.UntilSignal(c.timeout)
 	defer stop()
 	ctx, c.cancel = context.WithCancelCause(ctx)
-	session, err := c.peer.once(ctx)
+	session, err := c.peer.Connect(ctx)
 	if err != nil {
-		return because(ctx, err)
+		return cli.Because(ctx, err)
 	}
-	defer leave(session)
+	defer remote.Close(session)
 	how := client.CallOptions{}
 	if c.progress {
 		how.Progress = c.onProgress
 	}
 	result, err := session.Call(ctx, procedure, how, payload)
 	if err != nil {
-		return because(ctx, c.peer.denied(procedure, about(procedure, callError(err))))
+		return cli.Because(ctx, c.peer.Explain(procedure, remote.About(procedure, remote.CallError(err))))
 	}
 	return c.print(&result.Body, false)
 }
@@ -113,56 +112,4 @@ func (c *caller) text(args []any, kwargs map[string]any, progress bool) (string,
 		}
 	}
 	return term.PlainText(args, kwargs)
-}
-
-// wampError is an error of the protocol as the command line shows it: the URI, then what came with it.
-type wampError struct {
-	err     *client.Error
-	subject string // the procedure, where the router refused and what it says does not name it
-}
-
-// about has an error of the router's own name the procedure that was called.
-func about(procedure string, err error) error {
-	if e, ok := err.(wampError); ok && strings.HasPrefix(e.err.URI, "wamp.error.") && !strings.Contains(e.Error(), procedure) {
-		e.subject = procedure
-		return e
-	}
-	return err
-}
-
-func (e wampError) Unwrap() error { return e.err }
-
-func (e wampError) Error() string {
-	args, kwargs, _ := e.err.Decode()
-	text, err := term.PlainText(args, kwargs)
-	switch {
-	case err == nil && text != "" && e.subject != "":
-		return term.Printable(e.err.URI) + ": call " + term.Printable(e.subject) + ": " + text
-	case err == nil && text != "":
-		return term.Printable(e.err.URI) + ": " + text
-	case e.subject != "":
-		return term.Safe(e.err.Error()) + ": call " + term.Printable(e.subject)
-	}
-	return term.Safe(e.err.Error())
-}
-
-// callError finds the error of the protocol in err, if there is one.
-func callError(err error) error {
-	var e *client.Error
-	if errors.As(err, &e) {
-		return wampError{err: e}
-	}
-	return err
-}
-
-// because returns why ctx ended, if it has: then err is what came of it. An answer that says that time is out counts as
-// such.
-func because(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if errors.Is(err, wamp.Timeout) {
-		return errTimedOut
-	}
-	return err
 }

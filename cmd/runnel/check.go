@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/node"
 	"runnel/cmd/runnel/internal/term"
@@ -61,7 +62,7 @@ line. The exit status is 0 if it is allowed, 1 if not.`,
 func checkPermission(file, realm, match string, args []string) error {
 	m, err := config.ParseMatch(match)
 	if err != nil {
-		return usageError("--match: " + err.Error())
+		return cli.UsageError("--match: " + err.Error())
 	}
 	c, err := readConfig(file)
 	if err != nil {
@@ -70,7 +71,7 @@ func checkPermission(file, realm, match string, args []string) error {
 	err = config.Explain(c, realm, m, args, term.Stdout)
 	var question config.QuestionError
 	if errors.As(err, &question) {
-		return usageError(question.Error())
+		return cli.UsageError(question.Error())
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/demo"
 	"runnel/cmd/runnel/internal/term"
 )
@@ -23,7 +24,7 @@ exit status 1 if anything that should have happened has not.`,
   runnel demo --for 10s`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			ctx, stop := untilSignal(length)
+			ctx, stop := cli.UntilSignal(length)
 			defer stop()
 			return demo.Run(ctx, term.Stdout, version)
 		},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/fleet"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 )
 
@@ -24,7 +25,7 @@ func fleetCommand() *cobra.Command {
 }
 
 func fleetListCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
@@ -32,7 +33,7 @@ func fleetListCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var list []fleet.NodeReport
-			if err := p.administer(fleet.NodeList, nil, &list); err != nil {
+			if err := p.Read(fleet.NodeList, nil, &list); err != nil {
 				return err
 			}
 			if asJSON {
@@ -50,13 +51,13 @@ func fleetListCommand() *cobra.Command {
 			return t.Print()
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
 }
 
 func fleetShowCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NODE",
@@ -64,7 +65,7 @@ func fleetShowCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var n fleet.NodeReport
-			if err := p.administer(fleet.NodeGet, nil, &n, args[0]); err != nil {
+			if err := p.Read(fleet.NodeGet, nil, &n, args[0]); err != nil {
 				return err
 			}
 			if asJSON {
@@ -73,7 +74,7 @@ func fleetShowCommand() *cobra.Command {
 			return showNode(term.Stdout, n)
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
@@ -90,20 +91,20 @@ func showNode(w io.Writer, n fleet.NodeReport) error {
 }
 
 func fleetForgetCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	cmd := &cobra.Command{
 		Use:   "forget NODE",
 		Short: "Remove a node: its link ends, and its key lets it in no more",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := p.administer(fleet.NodeForget, nil, nil, args[0]); err != nil {
+			if err := p.Read(fleet.NodeForget, nil, nil, args[0]); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(term.Stdout, "node %s forgotten\n", term.Harmless(args[0]))
 			return err
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	return cmd
 }
 

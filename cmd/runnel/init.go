@@ -1,24 +1,21 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"runnel/boards"
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/fleet"
 	"runnel/cmd/runnel/internal/node"
-	"runnel/cmd/runnel/internal/report"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
-	"runnel/edge/wamp"
 )
 
 func initCommand() *cobra.Command {
@@ -83,10 +80,10 @@ func withToken(i *setup.Init, token string) error {
 		return fmt.Errorf("read token: %w", err)
 	}
 	if _, _, err := fleet.ParseToken(text); err != nil {
-		return usageError("--token: " + err.Error())
+		return cli.UsageError("--token: " + err.Error())
 	}
 	i.Enrol = func(e setup.Enrolment) error {
-		ctx, stop := untilSignal(0)
+		ctx, stop := cli.UntilSignal(0)
 		defer stop()
 		n, err := fleet.Join(ctx, text, fleet.Request{Node: e.Node, Key: e.PublicKey, Board: boards.Detect().String(), Version: version}, e.Uplink, "runnel/"+version)
 		if err == nil {
@@ -100,19 +97,19 @@ func withToken(i *setup.Init, token string) error {
 func runInit(i *setup.Init, ask *setup.Asker) error {
 	i.Check = node.CheckUplink
 	if err := i.Complete(ask); err != nil {
-		return usageError(err.Error())
+		return cli.UsageError(err.Error())
 	}
 	if i.Enrol != nil && i.Kind != setup.Gateway {
-		return usageError("--token is for a gateway: runnel init gateway")
+		return cli.UsageError("--token is for a gateway: runnel init gateway")
 	}
 	before, _ := config.Load(i.File, nil) // none, or an invalid one: no router runs with it
 	c, err := i.Run()
 	if err != nil {
 		return err
 	}
-	lines, url, err := reloadRunning(before, c)
+	lines, url, err := remote.ReloadRunning(version, before, c)
 	switch {
-	case errors.Is(err, errNoRouter):
+	case errors.Is(err, remote.ErrNoRouter):
 		_, err = fmt.Fprintf(term.Stdout, "\nStart the router:\n\n  %s\n", i.NextCommand())
 		return err
 	case err != nil:
@@ -123,50 +120,4 @@ func runInit(i *setup.Init, ask *setup.Asker) error {
 		fmt.Fprintln(term.Stdout, "  "+line)
 	}
 	return nil
-}
-
-var errNoRouter = errors.New("no router runs with this configuration")
-
-// reloadRunning has the router that runs with one of the configurations reload, and returns what has changed there. It
-// looks for the router at their Unix sockets: only there may every configuration be expected to allow it.
-func reloadRunning(configs ...*config.Config) (lines []string, url string, err error) {
-	for _, c := range configs {
-		if c == nil {
-			continue
-		}
-		for _, l := range c.Listens {
-			url, err := config.ListenURL(l.URL)
-			path, isUnix := strings.CutPrefix(url, "unix://")
-			if err != nil || !isUnix || !answers(path) {
-				continue
-			}
-			p := peer{url: url, realm: c.Realms[0].Name, serializer: "cbor"}
-			ctx, stop := untilSignal(time.Minute)
-			defer stop()
-			lines, err := p.reloadSteadily(ctx)
-			return lines, url, err
-		}
-	}
-	return nil, "", errNoRouter
-}
-
-// reloadSteadily reloads, also where the reload ends the session that asks for it.
-func (p *peer) reloadSteadily(ctx context.Context) ([]string, error) {
-	lines, err := p.reload(ctx)
-	if errors.Is(err, wamp.NetworkFailure) {
-		lines, err = p.reloadAgain(ctx)
-	}
-	if err != nil {
-		err = because(ctx, p.denied(report.ProcedureReload, reloadError(err)))
-	}
-	return lines, err
-}
-
-// answers reports whether a process listens at a Unix socket.
-func answers(path string) bool {
-	conn, err := net.DialTimeout("unix", path, 5*time.Second)
-	if err == nil {
-		conn.Close()
-	}
-	return err == nil
 }

@@ -1,6 +1,6 @@
-// Command runnel is a WAMP router for the edge, and the tools to look into one. "runnel help" lists its commands; each
-// stands in a file of its own. The configuration is read by config*.go into plain structs; wire*.go turn them into
-// running parts.
+// Command runnel is a WAMP router for the edge, and the tools to look into one. "runnel help" lists its commands. Each has a
+// file of its own here, which parses its flags, calls a package below internal and prints. internal/config reads the
+// configuration; internal/node makes a running router of it.
 package main
 
 import (
@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 )
 
@@ -37,7 +39,7 @@ func main() {
 // execute runs the command line and returns the exit status.
 func execute(args []string) int {
 	root, started := rootCommand()
-	root.SetArgs(maskNumbers(root, args))
+	root.SetArgs(cli.MaskNumbers(root, args))
 	cmd, err := root.ExecuteC()
 	if err == nil || errors.Is(err, term.ErrClosed) {
 		return exitDone
@@ -45,7 +47,7 @@ func execute(args []string) int {
 	if err == config.ErrDenied || err == errUnhealthy {
 		return exitFailed
 	}
-	var usage usageError
+	var usage cli.UsageError
 	if !*started || errors.As(err, &usage) {
 		fmt.Fprintf(os.Stderr, "runnel: %s\nUsage: %s\nTry \"%s --help\".\n", term.SafeLines(err.Error()), cmd.UseLine(), cmd.CommandPath())
 		return exitUsage
@@ -55,23 +57,16 @@ func execute(args []string) int {
 		fmt.Fprintln(os.Stderr, err) // each line begins with a file's name, as editors want it
 		return exitConfig
 	}
-	if refused := (wampError{}); errors.As(err, &refused) {
+	if refused := (remote.Error{}); errors.As(err, &refused) {
 		fmt.Fprintln(os.Stderr, term.Safe(err.Error())) // the URI first, as scripts want it
 		return exitFailed
 	}
 	fmt.Fprintf(os.Stderr, "runnel: %s\n", term.SafeLines(err.Error()))
-	if errors.Is(err, errTimedOut) {
+	if errors.Is(err, cli.ErrTimedOut) {
 		return exitTimedOut
 	}
 	return exitFailed
 }
-
-// usageError is a command line that makes no sense.
-type usageError string
-
-func (e usageError) Error() string { return string(e) }
-
-var errTimedOut = errors.New("timed out")
 
 // rootCommand makes the tree of commands. started tells, after Execute, whether a command has run: an error before that
 // is one of usage.
@@ -91,10 +86,10 @@ realms to a central router.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			if err := flagsFromEnvironment(cmd.Flags()); err != nil {
+			if err := cli.FlagsFromEnvironment(cmd.Flags()); err != nil {
 				return err
 			}
-			if err := notNegative(cmd, "timeout", "count", "for", "each", "baud"); err != nil {
+			if err := cli.NotNegative(cmd, "timeout", "count", "for", "each", "baud"); err != nil {
 				return err
 			}
 			*started = true
@@ -103,11 +98,11 @@ realms to a central router.`,
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
-	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommand(cli.HelpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.HasSubCommands() {
-			onlySubcommands(cmd)
+			cli.OnlySubcommands(cmd)
 		}
 	}
 	return root, started

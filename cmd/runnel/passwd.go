@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/auth"
 )
@@ -55,7 +56,7 @@ func (p *passwords) run(authid string) error {
 	}
 	line, err := p.line(password)
 	if err != nil {
-		return usageError(err.Error())
+		return cli.UsageError(err.Error())
 	}
 	if authid != "" {
 		role := p.role

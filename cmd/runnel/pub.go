@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 )
@@ -31,9 +33,9 @@ with a dash.`,
   runnel pub com.example.weather '{"temperature": 21.5}' --kw station=roof --ack
   journalctl -f | runnel pub com.example.log --stdin`,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return p.run(args[0], unmask(args[1:])) },
+		RunE: func(_ *cobra.Command, args []string) error { return p.run(args[0], cli.Unmask(args[1:])) },
 	}
-	p.peer.flags(cmd)
+	p.peer.Flags(cmd, version)
 	f := cmd.Flags()
 	f.StringArrayVar(&p.keywords, "kw", nil, "`KEY=VALUE` argument by keyword; may be given several times")
 	f.BoolVar(&p.how.Acknowledge, "ack", false, "wait until the router has accepted the event")
@@ -43,28 +45,28 @@ with a dash.`,
 }
 
 type publisher struct {
-	peer     peer
+	peer     remote.Router
 	keywords []string
 	stdin    bool
 	how      client.PublishOptions
 }
 
 func (p *publisher) run(topic string, args []string) (err error) {
-	payload, err := parseArgs(args, p.keywords)
+	payload, err := cli.ParseArgs(args, p.keywords)
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(0)
+	ctx, stop := cli.UntilSignal(0)
 	defer stop()
 	if p.stdin {
 		return p.lines(ctx, topic, payload, os.Stdin)
 	}
-	c, err := p.peer.once(ctx)
+	c, err := p.peer.Connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if left := leave(c); err == nil {
+		if left := remote.Close(c); err == nil {
 			err = left // what was not acknowledged may not have been written
 		}
 	}()

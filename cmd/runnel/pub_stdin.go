@@ -8,6 +8,8 @@ import (
 	"os"
 	"time"
 
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
@@ -25,16 +27,16 @@ const (
 // lines publishes each line of in as it comes. It goes on when the router goes and comes back: a line that was not sent
 // waits for it, and so does with --ack one that was not acknowledged.
 func (p *publisher) lines(ctx context.Context, topic string, payload client.Payload, in io.Reader) (err error) {
-	opts, err := p.peer.options()
+	opts, err := p.peer.Options()
 	if err != nil {
 		return err
 	}
-	c, err := p.peer.stay(ctx, opts)
+	c, err := p.peer.ConnectLasting(ctx, opts)
 	if err != nil {
-		return because(ctx, err)
+		return cli.Because(ctx, err)
 	}
 	defer func() {
-		if left := leave(c); err == nil && ctx.Err() == nil {
+		if left := remote.Close(c); err == nil && ctx.Err() == nil {
 			err = left // what was not acknowledged may not have been written
 		}
 	}()
@@ -44,7 +46,7 @@ func (p *publisher) lines(ctx context.Context, topic string, payload client.Payl
 			err = s.line(ctx, text)
 		}
 		if ctx.Err() != nil {
-			return ending(ctx)
+			return cli.Ending(ctx)
 		}
 		if err != nil {
 			return err

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/report"
 	"runnel/cmd/runnel/internal/term"
 )
@@ -26,12 +28,12 @@ must allow that call; the built-in default does.`,
 }
 
 func queueListCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List the spools of the realm's uplinks", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			text, err := p.ask(report.ProcedureQueueList)
+			text, err := p.Ask(report.ProcedureQueueList)
 			if err != nil || asJSON {
 				return printed(term.Stdout, text, err)
 			}
@@ -42,13 +44,13 @@ func queueListCommand() *cobra.Command {
 			return report.PrintQueues(term.Stdout, list)
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
 	return cmd
 }
 
 func queuePeekCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var count int
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -56,9 +58,9 @@ func queuePeekCommand() *cobra.Command {
 		Example: "  runnel queue peek central -n 3",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if count < 1 || count > report.MaxPeeked {
-				return usageError(fmt.Sprintf("-n %d: use 1 to %d", count, report.MaxPeeked))
+				return cli.UsageError(fmt.Sprintf("-n %d: use 1 to %d", count, report.MaxPeeked))
 			}
-			text, err := p.ask(report.ProcedureQueuePeek, args[0], count)
+			text, err := p.Ask(report.ProcedureQueuePeek, args[0], count)
 			if err != nil || asJSON {
 				return printed(term.Stdout, text, err)
 			}
@@ -76,14 +78,14 @@ func queuePeekCommand() *cobra.Command {
 			return nil
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().IntVarP(&count, "count", "n", 10, "how many")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
 	return cmd
 }
 
 func queueDropCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var count int
 	var every, held bool
 	var topic string
@@ -95,16 +97,16 @@ that are held, --topic those of one topic that is held.`,
 		Example: "  runnel queue drop central -n 100\n  runnel queue drop central --all\n  runnel queue drop central --topic com.example.weather",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if ways := choices(every, count > 0, held, topic != ""); ways != 1 || count < 0 {
-				return usageError("use one of -n COUNT, --all, --held and --topic URI")
+				return cli.UsageError("use one of -n COUNT, --all, --held and --topic URI")
 			}
-			text, err := p.askWith(report.ProcedureQueueDrop, dropOptions(held, topic), args[0], cmp.Or(count, math.MaxInt32))
+			text, err := p.AskWith(report.ProcedureQueueDrop, dropOptions(held, topic), args[0], cmp.Or(count, math.MaxInt32))
 			if err != nil {
 				return err
 			}
 			return printed(term.Stdout, text+" dropped", nil)
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many")
 	cmd.Flags().BoolVar(&every, "all", false, "drop all that waits now")
 	cmd.Flags().BoolVar(&held, "held", false, "drop all that is held")
@@ -133,7 +135,7 @@ func choices(made ...bool) (n int) {
 }
 
 func queueRetryCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	cmd := &cobra.Command{
 		Use: "retry [UPLINK]", Short: "Try held events again now", Args: cobra.MaximumNArgs(1),
 		Long: `Tries events again that the far side has rejected, and that are held for that
@@ -145,13 +147,13 @@ UPLINK, those of all uplinks of the realm.`,
 			if len(args) > 0 {
 				name = args[0]
 			}
-			text, err := p.ask(report.ProcedureQueueRetry, name)
+			text, err := p.Ask(report.ProcedureQueueRetry, name)
 			if err != nil {
 				return err
 			}
 			return printed(term.Stdout, text+" held, trying again", nil)
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	return cmd
 }

@@ -6,7 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/program"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 )
@@ -37,15 +39,15 @@ ARGs if CMD takes options. A call that is canceled kills the program. More than
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if r.echo == cmd.Flags().Changed("exec") {
-				return usageError("write one of --exec CMD and --echo")
+				return cli.UsageError("write one of --exec CMD and --echo")
 			}
 			if r.echo && len(args) > 1 {
-				return usageError("--echo takes no arguments")
+				return cli.UsageError("--echo takes no arguments")
 			}
-			return r.run(args[0], unmask(args[1:]))
+			return r.run(args[0], cli.Unmask(args[1:]))
 		},
 	}
-	r.peer.flags(cmd)
+	r.peer.Flags(cmd, version)
 	f := cmd.Flags()
 	f.StringVar(&r.command, "exec", "", "`CMD` to run for each call")
 	f.BoolVar(&r.echo, "echo", false, "return what is sent")
@@ -56,7 +58,7 @@ ARGs if CMD takes options. A call that is canceled kills the program. More than
 }
 
 type callee struct {
-	peer          peer
+	peer          remote.Router
 	command       string
 	echo          bool
 	match, invoke string
@@ -68,18 +70,18 @@ func (r *callee) run(procedure string, args []string) error {
 	if err != nil {
 		return err
 	}
-	opts, err := r.peer.options()
+	opts, err := r.peer.Options()
 	if err != nil {
 		return err
 	}
 	opts.Invocations = r.parallel
-	ctx, stop := untilSignal(0)
+	ctx, stop := cli.UntilSignal(0)
 	defer stop()
-	c, err := r.peer.stay(ctx, opts)
+	c, err := r.peer.ConnectLasting(ctx, opts)
 	if err != nil {
 		return err
 	}
-	defer leave(c)
+	defer remote.Close(c)
 	if _, err := c.Register(ctx, procedure, how, handler); err != nil {
 		return fmt.Errorf("register %s: %w", procedure, err)
 	}
@@ -89,14 +91,14 @@ func (r *callee) run(procedure string, args []string) error {
 
 func (r *callee) prepare(args []string) (how client.RegisterOptions, h client.Handler, err error) {
 	var ok bool
-	if how.Match, err = matchFlag(r.match); err != nil {
+	if how.Match, err = cli.MatchFlag(r.match); err != nil {
 		return how, nil, err
 	}
 	if how.Invoke, ok = wamp.ParseInvoke(r.invoke); !ok {
-		return how, nil, usageError(fmt.Sprintf("--invoke %q: use single, first, last, roundrobin or random", r.invoke))
+		return how, nil, cli.UsageError(fmt.Sprintf("--invoke %q: use single, first, last, roundrobin or random", r.invoke))
 	}
 	if r.parallel < 1 {
-		return how, nil, usageError("--parallel: at least 1")
+		return how, nil, cli.UsageError("--parallel: at least 1")
 	}
 	if r.echo {
 		return how, echo, nil

@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/node"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
@@ -46,7 +48,7 @@ again under any device name.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if a.each <= 0 || a.baud < 0 {
-				return usageError("--each and --baud: want more than 0")
+				return cli.UsageError("--each and --baud: want more than 0")
 			}
 			a.ask = setup.NewAsker(os.Stdin, os.Stderr, yes)
 			return a.run(args[0])
@@ -67,7 +69,7 @@ again under any device name.`,
 func (a *addition) run(device string) error {
 	if a.Name != "" {
 		if err := setup.CheckLineName(a.Name); err != nil {
-			return usageError(err.Error())
+			return cli.UsageError(err.Error())
 		}
 	}
 	c, err := readConfig(a.file)
@@ -102,12 +104,12 @@ func (a *addition) complete(device, prefix string) (err error) {
 	fmt.Fprintf(os.Stderr, "heard %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
 	if a.Name == "" {
 		if a.Name, err = a.ask.Text("Name of the line", filepath.Base(device), setup.CheckLineName); err != nil {
-			return usageError("--name: " + err.Error())
+			return cli.UsageError("--name: " + err.Error())
 		}
 	}
 	if !a.Lines() {
 		if a.Topic != "" {
-			return usageError("--topic: the device speaks WAMP, and names its topics itself")
+			return cli.UsageError("--topic: the device speaks WAMP, and names its topics itself")
 		}
 		return nil
 	}
@@ -145,9 +147,9 @@ func (a *addition) write() error {
 
 // reloadFor has the running router apply a new file, and checks that it has got the part.
 func reloadFor(c *config.Config, file, part string) error {
-	lines, url, err := reloadRunning(c)
+	lines, url, err := remote.ReloadRunning(version, c)
 	switch {
-	case errors.Is(err, errNoRouter):
+	case errors.Is(err, remote.ErrNoRouter):
 		_, err = fmt.Fprintf(term.Stdout, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
 		return err
 	case err != nil:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
@@ -34,7 +35,7 @@ it finds it prints as a piece of configuration. The port must be free.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if each <= 0 || baud < 0 {
-				return usageError("--each and --baud: want more than 0")
+				return cli.UsageError("--each and --baud: want more than 0")
 			}
 			return probe(serial.Config{Device: args[0], Baud: baud}, each, term.Stdout)
 		},
@@ -55,7 +56,7 @@ func probe(c serial.Config, each time.Duration, w io.Writer) error {
 
 // hear finds out how a port has to be set, and what its device says then. It tells of each try on standard error.
 func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error) {
-	ctx, stop := untilSignal(0)
+	ctx, stop := cli.UntilSignal(0)
 	defer stop()
 	open := func(ctx context.Context, c serial.Config) (ear.Port, error) {
 		port, err := serial.Open(ctx, c)
@@ -69,7 +70,7 @@ func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error)
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {
-		return c, g, because(ctx, whichPort(err))
+		return c, g, cli.Because(ctx, whichPort(err))
 	}
 	if g.Kind <= ear.Nonsense {
 		return c, g, errNothingHeard

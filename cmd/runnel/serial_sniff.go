@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
@@ -34,10 +35,10 @@ func (p *portFlags) flags(cmd *cobra.Command, baud int) {
 func (p *portFlags) config(device string) (c serial.Config, err error) {
 	c = serial.Config{Device: device, Baud: p.baud, DataBits: p.dataBits, StopBits: p.stopBits}
 	if err := c.Parity.UnmarshalText([]byte(p.parity)); err != nil {
-		return c, usageError(err.Error())
+		return c, cli.UsageError(err.Error())
 	}
 	if err := c.Validate(); err != nil {
-		return c, usageError(err.Error())
+		return c, cli.UsageError(err.Error())
 	}
 	return c, nil
 }
@@ -61,7 +62,7 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 				return err
 			}
 			if !slices.Contains(ear.Ways, as) {
-				return usageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(ear.Ways...)))
+				return cli.UsageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(ear.Ways...)))
 			}
 			return sniff(c, as, during, term.Stdout)
 		},
@@ -81,7 +82,7 @@ func whichPort(err error) error {
 }
 
 func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error {
-	ctx, stop := untilSignal(0)
+	ctx, stop := cli.UntilSignal(0)
 	defer stop()
 	if during > 0 {
 		limited, cancel := context.WithTimeout(ctx, during)

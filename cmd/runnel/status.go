@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/report"
 	"runnel/cmd/runnel/internal/term"
 )
 
 func statusCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -25,13 +26,13 @@ Unix socket.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return askStatus(&p, asJSON, term.Stdout) },
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }
 
-func askStatus(p *peer, asJSON bool, w io.Writer) error {
-	text, err := p.ask(report.ProcedureStatus)
+func askStatus(p *remote.Router, asJSON bool, w io.Writer) error {
+	text, err := p.Ask(report.ProcedureStatus)
 	if err != nil || asJSON {
 		return printed(w, text, err)
 	}

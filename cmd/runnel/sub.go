@@ -11,9 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
-	"runnel/edge/wamp"
 )
 
 func subCommand() *cobra.Command {
@@ -36,7 +37,7 @@ COUNT events (0) or the timeout (124).`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, topics []string) error { return s.run(topics, timeout) },
 	}
-	s.peer.flags(cmd)
+	s.peer.Flags(cmd, version)
 	f := cmd.Flags()
 	f.StringVar(&s.match, "match", "exact", "exact, prefix or wildcard")
 	f.BoolVar(&s.asJSON, "json", false, "print one JSON object a line")
@@ -48,7 +49,7 @@ COUNT events (0) or the timeout (124).`,
 
 // subscriber is the command's state. Static after the flags are read, but for what is below mu.
 type subscriber struct {
-	peer     peer
+	peer     remote.Router
 	out      io.Writer
 	match    string
 	asJSON   bool
@@ -61,32 +62,32 @@ type subscriber struct {
 }
 
 func (s *subscriber) run(topics []string, timeout time.Duration) error {
-	match, err := matchFlag(s.match)
+	match, err := cli.MatchFlag(s.match)
 	if err != nil {
 		return err
 	}
-	opts, err := s.peer.options()
+	opts, err := s.peer.Options()
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(timeout)
+	ctx, stop := cli.UntilSignal(timeout)
 	defer stop()
 	printing, ended := context.WithCancelCause(ctx)
 	s.ended = ended
-	c, err := s.peer.stay(ctx, opts)
+	c, err := s.peer.ConnectLasting(ctx, opts)
 	if err != nil {
-		return because(ctx, err)
+		return cli.Because(ctx, err)
 	}
-	defer leave(c)
+	defer remote.Close(c)
 	for _, topic := range topics {
 		how := client.SubscribeOptions{Match: match, GetRetained: s.retained}
 		if _, err := c.Subscribe(ctx, topic, how, func(e *client.Event) { s.event(topic, e) }); err != nil {
-			return because(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
+			return cli.Because(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
 		}
 	}
 	<-printing.Done()
 	if ctx.Err() != nil {
-		return ending(ctx)
+		return cli.Ending(ctx)
 	}
 	if cause := context.Cause(printing); cause != errDone {
 		return cause // standard output takes no more
@@ -145,12 +146,4 @@ func eventJSON(e *client.Event, args []any, kwargs map[string]any) (string, erro
 	object["publication"] = e.Publication
 	term.AddPayload(object, args, kwargs)
 	return term.JSONText(object)
-}
-
-func matchFlag(name string) (wamp.Match, error) {
-	match, ok := wamp.ParseMatch(name)
-	if !ok {
-		return 0, usageError(fmt.Sprintf("--match %q: use exact, prefix or wildcard", name))
-	}
-	return match, nil
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/fleet"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 )
 
@@ -25,7 +27,7 @@ func tokenCommand() *cobra.Command {
 }
 
 func tokenNewCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var role string
 	var uses int
 	var expires time.Duration
@@ -42,20 +44,20 @@ verifies it.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if role == "" {
-				return usageError("--role is missing; write the role that the gateways get, like --role gateway")
+				return cli.UsageError("--role is missing; write the role that the gateways get, like --role gateway")
 			}
 			if uses < 1 || uses > fleet.MostUses {
-				return usageError(fmt.Sprintf("--uses: want 1 to %d", fleet.MostUses))
+				return cli.UsageError(fmt.Sprintf("--uses: want 1 to %d", fleet.MostUses))
 			}
 			if expires < time.Second || expires > fleet.LongestLife {
-				return usageError(fmt.Sprintf("--expires: want 1s to %v", fleet.LongestLife))
+				return cli.UsageError(fmt.Sprintf("--expires: want 1s to %v", fleet.LongestLife))
 			}
 			var made struct {
 				Token string
 				About fleet.TokenReport
 			}
 			seconds := int64((expires + time.Second - 1) / time.Second)
-			err := p.administer(fleet.TokenNew, map[string]any{"role": role, "uses": uses, "expires": seconds}, &made)
+			err := p.Read(fleet.TokenNew, map[string]any{"role": role, "uses": uses, "expires": seconds}, &made)
 			if err != nil {
 				return err
 			}
@@ -64,7 +66,7 @@ verifies it.`,
 			return err
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().StringVar(&role, "role", "", "`NAME` of the role that the gateways get")
 	cmd.Flags().IntVar(&uses, "uses", 1, "how many gateways may enrol with it")
 	cmd.Flags().DurationVar(&expires, "expires", 24*time.Hour, "how long it is valid")
@@ -72,7 +74,7 @@ verifies it.`,
 }
 
 func tokenListCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
@@ -80,7 +82,7 @@ func tokenListCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var list []fleet.TokenReport
-			if err := p.administer(fleet.TokenList, nil, &list); err != nil {
+			if err := p.Read(fleet.TokenList, nil, &list); err != nil {
 				return err
 			}
 			if asJSON {
@@ -98,13 +100,13 @@ func tokenListCommand() *cobra.Command {
 			return t.Print()
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
 	return cmd
 }
 
 func tokenRevokeCommand() *cobra.Command {
-	var p peer
+	var p remote.Router
 	cmd := &cobra.Command{
 		Use:   "revoke TOKEN",
 		Short: "Remove a token; gateways that have enrolled with it stay",
@@ -116,27 +118,15 @@ itself. Gateways that have enrolled with it stay: "runnel fleet forget" removes 
 			if whole, _, err := fleet.ParseToken(id); err == nil {
 				id = whole
 			}
-			if err := p.administer(fleet.TokenRevoke, nil, nil, id); err != nil {
+			if err := p.Read(fleet.TokenRevoke, nil, nil, id); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(term.Stdout, "token %s revoked\n", id)
 			return err
 		},
 	}
-	p.flags(cmd)
+	p.Flags(cmd, version)
 	return cmd
-}
-
-// administer calls a procedure of the router's own and reads its result, if one is wanted.
-func (p *peer) administer(procedure string, kwargs map[string]any, result any, args ...any) error {
-	text, err := p.askWith(procedure, kwargs, args...)
-	if err != nil || result == nil {
-		return err
-	}
-	if err := json.Unmarshal([]byte(text), result); err != nil {
-		return fmt.Errorf("call %s: cannot read the answer: %w", procedure, err)
-	}
-	return nil
 }
 
 func printJSONLines[T any](w io.Writer, list []T) error {

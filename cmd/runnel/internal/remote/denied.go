@@ -1,4 +1,4 @@
-package main
+package remote
 
 import (
 	"errors"
@@ -27,12 +27,12 @@ func (e deniedError) Error() string {
 	return fmt.Sprintf("call %s at %s: %v; %s", e.procedure, e.url, e.error, remedy)
 }
 
-// denied adds a remedy to the error of a call, if it has one to add.
-func (p *peer) denied(procedure string, err error) error {
+// Explain adds a remedy to the error of a call, if it has one to add.
+func (r *Router) Explain(procedure string, err error) error {
 	if !errors.Is(err, wamp.NotAuthorized) || !administers(procedure) {
 		return err
 	}
-	return deniedError{err, procedure, p.routerURL(), likelySocket()}
+	return deniedError{err, procedure, r.Address(), likelySocket()}
 }
 
 // administers reports whether a procedure is one of administration.

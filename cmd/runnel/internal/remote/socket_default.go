@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package remote
 
 // socketHint says nothing: other systems have no groups of this kind.
 func socketHint(string, error) string { return "" }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"reflect"
@@ -6,12 +6,12 @@ import (
 )
 
 func TestParseArgs(t *testing.T) {
-	p, err := parseArgs([]string{"1", "a"}, []string{"k=v", "n=2", "e="})
+	p, err := ParseArgs([]string{"1", "a"}, []string{"k=v", "n=2", "e="})
 	if err != nil || !reflect.DeepEqual(p.Args, []any{int64(1), "a"}) || !reflect.DeepEqual(p.Kwargs, map[string]any{"k": "v", "n": int64(2), "e": ""}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for _, kw := range []string{"k", "=v", ""} {
-		if _, err := parseArgs(nil, []string{kw}); err == nil {
+		if _, err := ParseArgs(nil, []string{kw}); err == nil {
 			t.Errorf("--kw %q passes", kw)
 		}
 	}

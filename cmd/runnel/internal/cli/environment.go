@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 // fromEnvironment lists the flags that a variable can stand in for: those that say where and how to connect.
 var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca", "certificate", "certkey", "channel-binding"}
 
-// flagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>, in which "-" is "_".
-func flagsFromEnvironment(flags *pflag.FlagSet) error {
+// FlagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>, in which "-" is "_".
+func FlagsFromEnvironment(flags *pflag.FlagSet) error {
 	for _, name := range fromEnvironment {
 		flag := flags.Lookup(name)
 		if flag == nil || flag.Changed {
@@ -24,7 +24,7 @@ func flagsFromEnvironment(flags *pflag.FlagSet) error {
 			continue
 		}
 		if err := flags.Set(name, value); err != nil {
-			return usageError(fmt.Sprintf("%s: %v", variable, err))
+			return UsageError(fmt.Sprintf("%s: %v", variable, err))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 // masked stands in front of an argument that is a negative number, so that it is not taken for flags.
 const masked = "\x00"
 
-// maskNumbers masks the negative numbers among the arguments of pub, call and reg.
-func maskNumbers(root *cobra.Command, args []string) []string {
+// MaskNumbers masks the negative numbers among the arguments of pub, call and reg.
+func MaskNumbers(root *cobra.Command, args []string) []string {
 	cmd, _, err := root.Find(args)
 	if err != nil || cmd.Name() != "pub" && cmd.Name() != "call" && cmd.Name() != "reg" {
 		return args
@@ -31,8 +31,8 @@ func maskNumbers(root *cobra.Command, args []string) []string {
 	return list
 }
 
-// unmask undoes maskNumbers.
-func unmask(args []string) []string {
+// Unmask undoes maskNumbers.
+func Unmask(args []string) []string {
 	list := make([]string, len(args))
 	for i, arg := range args {
 		list[i] = strings.TrimPrefix(arg, masked)

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// onlySubcommands has a command that does nothing by itself say what is missing, or unknown.
-func onlySubcommands(cmd *cobra.Command) {
+// OnlySubcommands has a command that does nothing by itself say what is missing, or unknown.
+func OnlySubcommands(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var names []string
@@ -20,21 +20,21 @@ func onlySubcommands(cmd *cobra.Command) {
 			}
 		}
 		if len(args) == 0 {
-			return usageError(cmd.CommandPath() + ": a command is missing; use " + config.OneOf(names...))
+			return UsageError(cmd.CommandPath() + ": a command is missing; use " + config.OneOf(names...))
 		}
-		return usageError(fmt.Sprintf("%s: unknown command %q; use %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), config.OneOf(names...)))
+		return UsageError(fmt.Sprintf("%s: unknown command %q; use %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), config.OneOf(names...)))
 	}
 }
 
-// helpCommand is cobra's, but for a topic that is unknown: that is wrong usage.
-func helpCommand() *cobra.Command {
+// HelpCommand is cobra's, but for a topic that is unknown: that is wrong usage.
+func HelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Tell all about a command",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || about == nil || len(rest) > 0 {
-				return usageError(fmt.Sprintf("unknown command %q", strings.Join(args, " ")))
+				return UsageError(fmt.Sprintf("unknown command %q", strings.Join(args, " ")))
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
@@ -42,11 +42,11 @@ func helpCommand() *cobra.Command {
 	}
 }
 
-// notNegative checks the flags that are numbers or durations.
-func notNegative(cmd *cobra.Command, names ...string) error {
+// NotNegative checks the flags that are numbers or durations.
+func NotNegative(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
 		if flag := cmd.Flags().Lookup(name); flag != nil && strings.HasPrefix(flag.Value.String(), "-") {
-			return usageError(fmt.Sprintf("--%s %s is negative", name, flag.Value))
+			return UsageError(fmt.Sprintf("--%s %s is negative", name, flag.Value))
 		}
 	}
 	return nil

@@ -1,0 +1,118 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"time"
+
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/report"
+	"runnel/cmd/runnel/internal/term"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// Reload has the router read its configuration again, and returns the changes. reconnected says that the reload has ended the
+// session that asked for it, because its listener has changed.
+func (r *Router) Reload(ctx context.Context) (lines []string, reconnected bool, err error) {
+	lines, err = r.reload(ctx)
+	if errors.Is(err, wamp.NetworkFailure) {
+		lines, err = r.reloadAgain(ctx) // a second reload does no harm, and says how the first one ended
+		reconnected = true
+	}
+	if err != nil {
+		err = cli.Because(ctx, r.Explain(report.ProcedureReload, reloadError(err)))
+	}
+	return lines, reconnected, err
+}
+
+func (r *Router) reload(ctx context.Context) ([]string, error) {
+	c, err := r.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer Close(c)
+	result, err := c.Call(ctx, report.ProcedureReload, client.CallOptions{}, client.Payload{})
+	if err != nil {
+		return nil, err
+	}
+	return texts(result.Args()), nil
+}
+
+// reloadAgain waits a while for the router to be reached again.
+func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		lines, err = r.reload(ctx)
+		if answered := new(client.Error); err == nil || errors.As(err, &answered) && !errors.Is(err, wamp.NetworkFailure) {
+			return lines, err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// reloadError makes of the router's problems what "runnel check" would print.
+func reloadError(err error) error {
+	var e *client.Error
+	if !errors.As(err, &e) || e.URI != report.ErrorConfig {
+		return CallError(err)
+	}
+	args, _, _ := e.Decode()
+	var problems config.Problems
+	for _, line := range texts(args) {
+		problems = append(problems, config.Problem{Text: line})
+	}
+	return problems
+}
+
+// texts returns those of args that are strings, in a form that a terminal can take.
+func texts(args []any) (lines []string) {
+	for _, arg := range args {
+		if text, ok := arg.(string); ok {
+			lines = append(lines, term.Harmless(text))
+		}
+	}
+	return lines
+}
+
+var ErrNoRouter = errors.New("no router runs with this configuration")
+
+// ReloadRunning has the router that runs with one of the configurations reload, and returns what has changed there. It
+// looks for the router at their Unix sockets: only there may every configuration be expected to allow it.
+func ReloadRunning(version string, configs ...*config.Config) (lines []string, url string, err error) {
+	for _, c := range configs {
+		if c == nil {
+			continue
+		}
+		for _, l := range c.Listens {
+			url, err := config.ListenURL(l.URL)
+			path, isUnix := strings.CutPrefix(url, "unix://")
+			if err != nil || !isUnix || !answers(path) {
+				continue
+			}
+			r := Router{URL: url, Realm: c.Realms[0].Name, Serializer: "cbor", version: version}
+			ctx, stop := cli.UntilSignal(time.Minute)
+			defer stop()
+			lines, _, err := r.Reload(ctx)
+			return lines, url, err
+		}
+	}
+	return nil, "", ErrNoRouter
+}
+
+// answers reports whether a process listens at a Unix socket.
+func answers(path string) bool {
+	conn, err := net.DialTimeout("unix", path, 5*time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}
