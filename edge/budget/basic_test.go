@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What a peer needs to be served at all has room when the tables are full, and none beyond the budget.
+// Full tables do not keep a peer from being served at all, but an exhausted budget does.
 func TestKeepBasic(t *testing.T) {
 	b := New(1000, slog.New(slog.DiscardHandler))
 	if !b.Keep(Tables, 500) || b.Keep(Tables, 1) {

@@ -9,7 +9,7 @@ import (
 
 const kib = 1 << 10
 
-// peer opens an account whose connection is closed at once when it is cut.
+// peer opens an account whose connection closes as soon as it is cut.
 func (b *Budget) peer(t *testing.T, base int, joined bool) *Account {
 	t.Helper()
 	var a *Account
@@ -56,7 +56,7 @@ func TestAccounts(t *testing.T) {
 	b.check(t, 0)
 }
 
-// Nothing is bounded without a budget, and nothing fails.
+// Without a budget, nothing is limited and nothing fails.
 func TestNone(t *testing.T) {
 	var b *Budget
 	a, err := b.Open(Peer{Base: 1 << 40})
@@ -81,7 +81,7 @@ func TestNone(t *testing.T) {
 	a.Close()
 }
 
-// What is kept has half of it at most, and what is refused is counted.
+// Stored data has at most half of the budget, and refusals are counted.
 func TestKeep(t *testing.T) {
 	b := New(100*kib, nil)
 	if !b.Keep(Retained, 50*kib) || b.Keep(Tables, 1) {
@@ -92,7 +92,7 @@ func TestKeep(t *testing.T) {
 	if b.Keep(Tables, kib) {
 		t.Error("more than there is is kept")
 	}
-	b.Drop(Tables, -kib) // in place of something else
+	b.Drop(Tables, -kib) // in place of other data
 	if s := b.Status(); s.Refused["tables"] != 2 || s.Use["retained"] != 30*kib || s.Used != 101*kib {
 		t.Errorf("%+v", s)
 	}
@@ -100,8 +100,8 @@ func TestKeep(t *testing.T) {
 	b.check(t, 31*kib)
 }
 
-// Beyond the end, the largest stranger goes first, when strangers have more than an eighth; then the largest outbox whose peer
-// takes nothing; what belongs to the process stays.
+// Beyond the limit, the largest peer that has not joined is cut first, if these have more than an eighth. The next one
+// is the largest outbox whose peer reads nothing. Parts of the process are never cut.
 func TestWhoGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)
@@ -139,7 +139,7 @@ func TestWhoGoesFirst(t *testing.T) {
 	})
 }
 
-// A connection too many is refused, unless somebody has to go for it.
+// A connection is refused if there is no room, unless another peer can be cut for it.
 func TestOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)
@@ -157,7 +157,7 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// Long reads wait in order near the end; after a second those go whose messages began first.
+// Near the limit, long reads wait in order. After a second, the peer whose message began earliest is cut.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)
@@ -211,7 +211,7 @@ func TestWaitInVain(t *testing.T) {
 	})
 }
 
-// An event waits for room, and gets that of a peer that takes nothing.
+// An event waits for room, and gets that of a peer that reads nothing.
 func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)

@@ -11,7 +11,8 @@ import (
 	"runnel/edge/client"
 )
 
-// arrivesAfter starts the tier above, and waits until the events of a topic have come there, in order and once.
+// arrivesAfter starts the tier above and waits until the events of a topic have arrived there, in order and without
+// duplicates.
 func (r *tier) arrivesAfter(topic string, want ...int64) {
 	r.Helper()
 	r.hidden = true
@@ -41,7 +42,7 @@ func (r *tier) publish(c *client.Client, topic string, n int64) error {
 	return c.Publish(r.Context(), topic, client.PublishOptions{Acknowledge: true}, client.Args(n))
 }
 
-// What class disk has written survives, and comes once.
+// Events of class disk that were written survive a crash, and arrive once.
 func TestDiskSurvivesAKill(t *testing.T) {
 	list := tiers(t, "min_free = 0\nspill_after = \"10ms\"", "edge", "top")
 	edge, top := list[0], list[1]
@@ -60,12 +61,12 @@ func TestDiskSurvivesAKill(t *testing.T) {
 	top.arrivesAfter("crash.disk.x", to(300)...)
 }
 
-// A disk that takes no more: publishers of durable events hear it, everything else goes on, and the alarm is raised. What
-// is in memory arrives all the same.
+// If the disk is full, publishers of durable events get an error, the alarm is raised, and everything else continues.
+// The events in memory still arrive.
 func TestFullDisk(t *testing.T) {
 	list := tiers(t, "min_free = 0\nspill_after = \"10ms\"\nsync = \"5ms\"", "edge", "top")
 	edge, top := list[0], list[1]
-	edge.limit = "64" // blocks of 512 octets in any one file
+	edge.limit = "64" // blocks of 512 bytes, per file
 	edge.begin()
 	defer edge.end()
 	c := edge.join()
@@ -94,7 +95,7 @@ func TestFullDisk(t *testing.T) {
 	top.arrivesAfter("crash.durable.x", to(stored+refused)...)
 }
 
-// A spool that has no place to be is in memory, and says so.
+// A spool whose directory cannot be used works in memory, and reports it.
 func TestNoPlace(t *testing.T) {
 	list := tiers(t, "", "edge", "top")
 	edge, top := list[0], list[1]
@@ -123,7 +124,7 @@ func TestNoPlace(t *testing.T) {
 	top.arrivesAfter("crash.disk.x", to(50)...)
 }
 
-// Events that the centre rejects are held, and do not hold up the rest.
+// Events that the centre rejects are held and do not delay other events.
 func TestRefused(t *testing.T) {
 	list := tiers(t, "min_free = 0", "edge", "top")
 	edge, top := list[0], list[1]
@@ -146,7 +147,7 @@ func TestRefused(t *testing.T) {
 	await(t, "the rejected events alone are kept", func() bool { q := edge.queue(c); return q.events == 3 && q.dropped == 0 })
 }
 
-// The queue from the shell.
+// TestQueueCommand runs the queue commands as a user does.
 func TestQueueCommand(t *testing.T) {
 	edge := tiers(t, "min_free = 0\nspill_after = \"10ms\"", "edge", "top")[0]
 	edge.begin()
@@ -174,7 +175,7 @@ func TestQueueCommand(t *testing.T) {
 		{[]string{"queue", "drop", "above"}, 2, "-n COUNT"},
 		{[]string{"queue", "drop", "above", "-n", "2"}, 0, "2 dropped"},
 		{[]string{"queue", "peek", "above"}, 0, "crash.disk.x 3\n"},
-		{[]string{"queue", "drop", "above", "--all"}, 0, "4 dropped"}, // with the gap
+		{[]string{"queue", "drop", "above", "--all"}, 0, "4 dropped"}, // including the gap
 		{[]string{"queue", "peek", "above"}, 0, "gap"},
 	} {
 		cmd := executable.Command(append(command.args, "--url", edge.socket())...)

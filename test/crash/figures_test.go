@@ -17,7 +17,7 @@ import (
 	"runnel/test/program"
 )
 
-// written returns how many octets a process has had written to disks so far: whole pages, as the kernel counts them.
+// written returns the number of bytes that a process has had written to disks, in whole pages, as counted by the kernel.
 func written(t *testing.T, pid int) int64 {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
@@ -29,7 +29,7 @@ func written(t *testing.T, pid int) int64 {
 	return n
 }
 
-// sizeOf returns how long all files below dir are.
+// sizeOf returns the total size of the files below dir in bytes.
 func sizeOf(dir string) (octets int64) {
 	filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -42,8 +42,8 @@ func sizeOf(dir string) (octets int64) {
 	return octets
 }
 
-// What 1,000 messages of 100 octets cost the flash memory, by class, with the link up and down. With the link up and quick
-// nothing is written, whatever the class promises: what the centre has acknowledged need not be on this disk.
+// TestWritten measures what 1,000 messages of 100 bytes write to the disk, by class, with the link up and down. With the
+// link up and fast, nothing is written: an event that the centre has acknowledged need not be on this disk.
 func TestWritten(t *testing.T) {
 	payload := strings.Repeat("x", 100)
 	for _, class := range []string{"memory", "disk", "durable"} {
@@ -51,7 +51,7 @@ func TestWritten(t *testing.T) {
 			t.Run(fmt.Sprint(class, " up=", up), func(t *testing.T) {
 				settings := "min_free = 0"
 				if up {
-					settings += "\nspill_after = \"30s\"\nsync = \"10s\"" // so that a slow machine does not count as a slow link
+					settings += "\nspill_after = \"30s\"\nsync = \"10s\"" // a slow machine must not look like a slow link
 				}
 				list := tiers(t, settings, "edge", "top")
 				edge, top := list[0], list[1]
@@ -85,7 +85,7 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// publishAll publishes n events, each acknowledged, many at a time.
+// publishAll publishes n acknowledged events, many at a time.
 func publishAll(t *testing.T, c *client.Client, topic string, n int, payload string) {
 	t.Helper()
 	said := make(chan error, n)
@@ -121,8 +121,8 @@ func awaitUp(t *testing.T, c *client.Client) {
 	})
 }
 
-// The same from mosquitto, for comparison: persistence that survives a crash, a subscriber that is away. It is told, not
-// checked.
+// TestWrittenByMosquitto measures the same for mosquitto, for comparison: with persistence that survives a crash, and an
+// absent subscriber. It reports the figures and checks nothing.
 func TestWrittenByMosquitto(t *testing.T) {
 	if os.Getenv("RUNNEL_FIGURES") == "" {
 		t.Skip("RUNNEL_FIGURES is not set: this writes 100 MB")
@@ -168,7 +168,7 @@ func TestWrittenByMosquitto(t *testing.T) {
 	t.Logf("%d octets in files, %d octets written to the disk", sizeOf(dir), written(t, broker.PID())-before)
 }
 
-// A backlog drains, and all of it arrives in order. RUNNEL_BACKLOG says how long it is.
+// A backlog drains completely and in order. RUNNEL_BACKLOG is its length.
 func TestBacklog(t *testing.T) {
 	n, err := strconv.Atoi(os.Getenv("RUNNEL_BACKLOG"))
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Three routers, each with the next above it; a subscriber at the top, which is not killed. Whatever else is killed and
-// whenever: durable events that were acknowledged arrive, each publisher's in order. When it is the edge alone that is
-// killed, nothing comes twice, whatever its class: the centre knows the repeats.
+// Three routers export to each other in a chain, with a subscriber at the top one. All routers but the top one are killed at any
+// moment. Acknowledged durable events arrive, and those of each publisher are in order. If only the edge is killed, no event
+// of any class arrives twice, because the centre recognizes duplicates.
 func TestKill(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -60,7 +60,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// publishers publish while something happens, in all classes, and returns the topics of those whose events are durable.
+// publishers publishes events of all classes while happens runs, and returns the topics whose events are durable.
 func publishers(t *testing.T, edge *tier, l *ledger, happens func()) (durable []string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup

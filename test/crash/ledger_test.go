@@ -9,20 +9,20 @@ import (
 	"runnel/edge/client"
 )
 
-// ledger is what publishers were told and what the subscriber has seen.
+// ledger records which events were acknowledged to publishers, and which ones the subscriber received.
 type ledger struct {
 	mu     sync.Mutex
-	acked  map[string][]int64 // by topic: what PUBLISHED came for
+	acked  map[string][]int64 // by topic: events whose PUBLISHED arrived
 	seen   map[string][]int64 // by topic, in the order of arrival
 	acks   int
-	notice chan struct{} // closed and replaced by each ack
+	notice chan struct{} // closed and replaced by each acknowledgement
 }
 
 func newLedger() *ledger {
 	return &ledger{acked: make(map[string][]int64), seen: make(map[string][]int64), notice: make(chan struct{})}
 }
 
-// watch subscribes to everything that is published here.
+// watch subscribes to all topics.
 func (l *ledger) watch(t *testing.T, c *client.Client) {
 	t.Helper()
 	_, err := c.Subscribe(t.Context(), "crash.", client.SubscribeOptions{Match: 1}, func(e *client.Event) {
@@ -36,8 +36,8 @@ func (l *ledger) watch(t *testing.T, c *client.Client) {
 	}
 }
 
-// publish publishes 1, 2, 3 ... to a topic, one at a time, until ctx is done. What has failed is not published again, for
-// it may have been published.
+// publish publishes 1, 2, 3 ... to a topic, one at a time, until ctx is done. A failed event is not published again,
+// because it may have been routed.
 func (l *ledger) publish(ctx context.Context, c *client.Client, topic string) {
 	for n := int64(1); ctx.Err() == nil; n++ {
 		err := c.Publish(ctx, topic, client.PublishOptions{Acknowledge: true}, client.Args(n, "some more, as there is in life"))
@@ -54,7 +54,7 @@ func (l *ledger) publish(ctx context.Context, c *client.Client, topic string) {
 	}
 }
 
-// awaitAcks waits until so many more events have been acknowledged.
+// awaitAcks waits until the given number of further events have been acknowledged.
 func (l *ledger) awaitAcks(t *testing.T, more int) {
 	t.Helper()
 	l.mu.Lock()
@@ -77,7 +77,7 @@ func (l *ledger) awaitAcks(t *testing.T, more int) {
 	}
 }
 
-// missing says what of a topic was acknowledged and has not been seen.
+// missing returns the events of a topic that were acknowledged and not received.
 func (l *ledger) missing(topic string) (list []int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,7 +93,7 @@ func (l *ledger) missing(topic string) (list []int64) {
 	return list
 }
 
-// check looks at the order, and counts what has come more than once.
+// check verifies the order, and returns the number of duplicates.
 func (l *ledger) check(t *testing.T) (repeats int) {
 	t.Helper()
 	l.mu.Lock()

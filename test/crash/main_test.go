@@ -1,6 +1,7 @@
-// Package crash kills routers under load and looks at what is lost, what comes twice and what comes out of order.
+// Package crash kills routers under load and checks for lost, duplicate and reordered events.
 //
-// RUNNEL_CRASH_ROUNDS says how many times each story kills; a few are enough to notice what is broken, hundreds to trust it:
+// RUNNEL_CRASH_ROUNDS is the number of kills in each story. A few are enough to notice a defect, hundreds to trust the
+// result:
 //
 //	RUNNEL_CRASH_ROUNDS=200 go test -v -timeout 1h ./test/crash
 package crash
@@ -28,7 +29,7 @@ var executable program.Binary
 
 func TestMain(m *testing.M) { os.Exit(program.Main("crash", program.FindPlain, &executable, m.Run)) }
 
-// rounds is how many times to kill.
+// rounds returns the number of kills.
 func rounds(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("RUNNEL_CRASH_ROUNDS")
@@ -42,15 +43,15 @@ func rounds(t *testing.T) int {
 	return n
 }
 
-// tier is a router: it listens on a Unix socket, and exports all to the tier above, if there is one.
+// tier is a router that listens on a Unix socket. It exports all topics to the tier above, if there is one.
 type tier struct {
 	*testing.T
 	name, dir, above string
 	settings         string // of its uplink
 	process          *program.Process
-	limit            string // of what it may write to one file, for ulimit -f; "": none
-	hidden           bool   // the tier below does not find it before show
-	anonymous        bool   // links prove nothing: all have a role that may forward
+	limit            string // for ulimit -f: largest file it may write; "": none
+	hidden           bool   // the tier below cannot connect before show
+	anonymous        bool   // links do not authenticate: all clients have a role with forward = true
 }
 
 func (r *tier) socket() string { return "unix://" + r.path() }
@@ -63,7 +64,7 @@ func (r *tier) path() string {
 	return filepath.Join(r.dir, r.name+".sock")
 }
 
-// show lets the tier below in: whoever is to see its events has subscribed.
+// show lets the tier below connect, once the subscribers are ready.
 func (r *tier) show() {
 	r.Helper()
 	if err := os.Symlink(r.path(), filepath.Join(r.dir, r.name+".sock")); err != nil {
@@ -129,7 +130,7 @@ reconnect_max = "200ms"
   interest = false
 `
 
-// configure writes the router's configuration, and returns the file.
+// configure writes the router's configuration and returns the path of the file.
 func (r *tier) configure() string {
 	r.Helper()
 	text := fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = %q\n[[listen]]\nurl = %q\n%s", r.name, r.data(), r.socket(), realm)
@@ -147,7 +148,7 @@ func (r *tier) configure() string {
 	return file
 }
 
-// begin starts the router, again or for the first time, and waits until it listens.
+// begin starts the router and waits until it listens.
 func (r *tier) begin() {
 	r.Helper()
 	cmd := executable.Command("run", "-c", r.configure())
@@ -164,13 +165,13 @@ func (r *tier) begin() {
 	}
 }
 
-// kill ends the router as the OOM killer does.
+// kill kills the router, as the OOM killer does.
 func (r *tier) kill() {
 	r.process.Signal(syscall.SIGKILL)
 	r.process.Wait()
 }
 
-// end ends it properly, or reports how it has ended already.
+// end ends the router regularly, or reports how it ended before.
 func (r *tier) end() {
 	r.Helper()
 	r.process.Signal(syscall.SIGTERM)
@@ -179,7 +180,7 @@ func (r *tier) end() {
 	}
 }
 
-// join connects a client that comes back when its router does.
+// join connects a client that reconnects when its router does.
 func (r *tier) join() *client.Client {
 	r.Helper()
 	c, err := client.Connect(r.Context(), client.Options{
@@ -200,7 +201,7 @@ func (r *tier) join() *client.Client {
 	return c
 }
 
-// queue returns what the router says of its spool.
+// queue returns the state of the router's spool.
 func (r *tier) queue(c *client.Client) (q struct {
 	events, onDisk int64
 	dropped        int64
@@ -217,7 +218,7 @@ func (r *tier) queue(c *client.Client) (q struct {
 	return q
 }
 
-// await waits until it is so.
+// await waits until the condition holds.
 func await(t *testing.T, what string, so func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
@@ -227,7 +228,7 @@ func await(t *testing.T, what string, so func() bool) {
 	}
 }
 
-// tiers makes routers, each of which exports to the next, and starts them from the last to the first.
+// tiers makes routers, each of which exports to the next one, and starts them from the last to the first.
 func tiers(t *testing.T, settings string, names ...string) (list []*tier) {
 	t.Helper()
 	if strings.Contains(executable[0], "qemu") {

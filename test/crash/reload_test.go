@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The uplink gets other settings again and again, and so is another one. What is published in between is stored, or its
-// publisher hears that it is not; and nothing comes twice.
+// The settings of the uplink change again and again, and each change replaces the uplink. Events published in between
+// are stored, or their publishers get an error. No event arrives twice.
 func TestReload(t *testing.T) {
 	list := tiers(t, "", "edge", "top")
 	edge, top := list[0], list[1]

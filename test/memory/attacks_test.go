@@ -15,7 +15,7 @@ import (
 	"runnel/test/program"
 )
 
-// raw is a connection that an attacker writes to as it likes.
+// raw is a connection on which an attacker sends arbitrary bytes.
 type raw struct {
 	net.Conn
 	over string
@@ -23,7 +23,7 @@ type raw struct {
 
 var kinds = []string{"rawsocket", "websocket"}
 
-// connect opens a connection up to the point where messages begin; nil if the router does not take it.
+// connect opens a connection up to the point where messages begin. It returns nil if the router refuses it.
 func (v *victim) connect(over string) *raw {
 	conn, err := net.Dial("tcp", v.tcp)
 	if err != nil {
@@ -53,7 +53,7 @@ func (v *victim) connect(over string) *raw {
 	return r
 }
 
-// begin announces a message of that length.
+// begin sends the header of a message of the given length.
 func (r *raw) begin(length int) {
 	if r.over == "websocket" {
 		head := binary.BigEndian.AppendUint64([]byte{0x81, 0x80 | 127}, uint64(length))
@@ -63,7 +63,7 @@ func (r *raw) begin(length int) {
 	r.Write(binary.BigEndian.AppendUint32(nil, uint32(length)))
 }
 
-// say sends a whole message.
+// say sends a complete message.
 func (r *raw) say(text string) {
 	r.begin(len(text))
 	io.WriteString(r, text)
@@ -71,7 +71,7 @@ func (r *raw) say(text string) {
 
 const hello = `[1,"realm1",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
 
-// join has a session; the answer is not read.
+// join opens a session without reading the answer.
 func (v *victim) join(over string) *raw {
 	r := v.connect(over)
 	if r != nil {
@@ -80,7 +80,7 @@ func (v *victim) join(over string) *raw {
 	return r
 }
 
-// crowd runs what many attackers do side by side, and keeps their connections until the test ends.
+// crowd runs many attackers in parallel and keeps their connections open until the test ends.
 func (v *victim) crowd(n int, do func(i int) *raw) {
 	v.Helper()
 	var work sync.WaitGroup
@@ -97,7 +97,7 @@ func (v *victim) crowd(n int, do func(i int) *raw) {
 	work.Wait()
 }
 
-// Connections that have begun to say HELLO and go no further.
+// Connections that begin to send HELLO and stop.
 func TestBegunHellos(t *testing.T) {
 	for _, over := range kinds {
 		t.Run(over, func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestBegunHellos(t *testing.T) {
 	}
 }
 
-// Sessions that have begun a message and go no further, or go on by an octet now and then.
+// Sessions that begin a message and stop, or send a single byte now and then.
 func TestBegunMessages(t *testing.T) {
 	for _, over := range kinds {
 		for _, limit := range []string{"", "[limits]\nmax_message = \"16MiB\"\n"} {
@@ -149,7 +149,7 @@ func TestBegunMessages(t *testing.T) {
 					return r
 				})
 				v.served()
-				// One that sends a long message in earnest gets through.
+				// A session that really sends a long message succeeds.
 				ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
 				defer cancel()
 				c, err := v.dial(ctx)
@@ -166,7 +166,7 @@ func TestBegunMessages(t *testing.T) {
 	}
 }
 
-// Subscribers that do not read, while long events are published.
+// Subscribers that do not read while long events are published.
 func TestDeafSubscribers(t *testing.T) {
 	for _, over := range kinds {
 		for _, many := range []int{10, 100} {

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// group is a control group with a limit on its memory.
+// group is a control group with a memory limit.
 type group struct{ dir string }
 
-// newGroup makes one, which takes the right to: in containers and on developers' machines it is mostly missing.
+// newGroup creates a control group. In containers and on developers' machines, the right to do so is usually missing.
 func newGroup(octets int) (*group, error) {
 	for _, kind := range []struct{ root, limit, swap string }{
 		{"/sys/fs/cgroup", "memory.max", "memory.swap.max"},
@@ -43,7 +43,7 @@ func (g *group) remove() {
 	}
 }
 
-// peak is the most memory that a process has had at a time, in octets.
+// peak returns the highest memory use of a process so far, in bytes.
 func peak(pid int) (octets int) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

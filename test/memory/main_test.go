@@ -1,6 +1,6 @@
-// Package memory proves that peers can't use up the memory of a small machine: the real binary runs in a control group of
-// 64 MiB, is attacked in each way that makes a router hold something, and must live and serve a well-behaved session all
-// the while. Where no control group can be made, it is told the limit by GOMEMLIMIT, and its peak is measured.
+// Package memory verifies that peers cannot exhaust the memory of a small machine. The real binary runs in a control
+// group of 64 MiB. It is attacked in every way that makes a router hold memory, and must keep serving a well-behaved
+// session. If no control group can be created, the router gets the limit by GOMEMLIMIT, and its peak is measured.
 package memory
 
 import (
@@ -21,7 +21,7 @@ import (
 	"runnel/transport"
 )
 
-// bound is what the router may have, in octets.
+// bound is the memory limit of the router in bytes.
 const bound = 64 << 20
 
 var runnel program.Binary
@@ -51,7 +51,7 @@ type victim struct {
 	*testing.T
 	*program.Process
 	tcp, unix string
-	group     *group // nil without one
+	group     *group // nil without a control group
 
 	stop  context.CancelFunc
 	good  sync.WaitGroup
@@ -59,7 +59,7 @@ type victim struct {
 	err   atomic.Pointer[error]
 }
 
-// start runs the router, with more configuration behind the usual one, and a well-behaved pair of sessions.
+// start runs the router with additional configuration, and a pair of well-behaved sessions.
 func start(t *testing.T, more string) *victim {
 	t.Helper()
 	dir := t.TempDir()
@@ -96,7 +96,7 @@ func start(t *testing.T, more string) *victim {
 	return v
 }
 
-// end checks what the process took, and ends it.
+// end ends the router and checks its peak memory.
 func (v *victim) end() {
 	peak := peak(v.PID())
 	if v.stop != nil {
@@ -121,7 +121,7 @@ func (v *victim) end() {
 	v.group.remove()
 }
 
-// dial connects a session over the Unix socket.
+// dial opens a session over the Unix socket.
 func (v *victim) dial(ctx context.Context) (*client.Client, error) {
 	return client.Connect(ctx, client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
@@ -132,7 +132,7 @@ func (v *victim) dial(ctx context.Context) (*client.Client, error) {
 	})
 }
 
-// behave has a pair of sessions publish and call until ctx is done.
+// behave makes a pair of sessions publish and call until ctx is done.
 func (v *victim) behave(ctx context.Context) error {
 	one, err := v.dial(ctx)
 	if err != nil {
@@ -193,7 +193,7 @@ func turn(ctx context.Context, c *client.Client, heard <-chan int64, n int64) er
 	}
 }
 
-// served checks that the router serves: the well-behaved session has some more rounds, and another one joins and is served.
+// served checks that the router serves: the well-behaved sessions make progress, and a new session can join.
 func (v *victim) served() {
 	v.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)

@@ -15,7 +15,7 @@ import (
 	"runnel/test/program"
 )
 
-// Connections that say nothing, or have made their handshake only.
+// Connections that send nothing, or only their handshake.
 func TestSilentConnections(t *testing.T) {
 	t.Parallel()
 	v := start(t, "")
@@ -32,7 +32,8 @@ func TestSilentConnections(t *testing.T) {
 	v.served()
 }
 
-// Sessions that fill the tables: subscriptions with long URIs, registrations, retained events, calls that nobody answers.
+// Sessions that fill the tables: subscriptions with long URIs, registrations, retained events, and calls that are never
+// answered.
 func TestFullTables(t *testing.T) {
 	for name, message := range map[string]func(session, i int) string{
 		"subscriptions": func(s, i int) string {
@@ -77,7 +78,7 @@ func TestFullTables(t *testing.T) {
 	}
 }
 
-// sayAll is say in one write.
+// sayAll sends several messages in one write.
 func (r *raw) sayAll(text string) (int, error) {
 	n := len(text)
 	head := []byte{0x81, 0x80 | 126, byte(n >> 8), byte(n), 0, 0, 0, 0}
@@ -116,7 +117,7 @@ func TestManyLongEvents(t *testing.T) {
 	v.served()
 }
 
-// A short event for many subscribers is no reason to have a long buffer for each of them.
+// A short event for many subscribers must not allocate a long buffer for each of them.
 func TestManySubscribers(t *testing.T) {
 	t.Parallel()
 	v := start(t, "")
@@ -143,7 +144,7 @@ func TestManySubscribers(t *testing.T) {
 	v.served()
 }
 
-// Long-poll clients that begin bodies, or do not fetch what they are sent.
+// Long-poll clients that send incomplete bodies or do not fetch their messages.
 func TestLongPoll(t *testing.T) {
 	t.Parallel()
 	v := start(t, "")
@@ -193,7 +194,7 @@ func (v *victim) open() string {
 	return id
 }
 
-// post makes a request over a connection of its own, and returns the answer's body, "" if there is none.
+// post makes a request over a connection of its own. It returns the body of the response, or "" if there is none.
 func (v *victim) post(path, body string) string {
 	conn, err := net.Dial("tcp", v.tcp)
 	if err != nil {

@@ -14,28 +14,29 @@ import (
 	"runnel/edge/journal"
 )
 
-// flash is a disk whose power can be cut, and that can fail: what was not synced may be there then, or a part of it, or zeros in its place.
+// flash simulates a disk that can fail and lose power. After a power cut, unsynced data may be there, in part or
+// completely, or be replaced by zeros.
 type flash struct {
 	mu      sync.Mutex
 	names   map[string]*file // by path
 	safe    map[string]*file // the names that are synced
-	room    int64            // octets that may still be written; negative: any number
-	broken  error            // what every write says
-	written int64            // octets
+	room    int64            // bytes that may still be written; negative: any number
+	broken  error            // the error of every write
+	written int64            // bytes
 	syncs   int
 
-	fault  func(op string) error // what else may fail: write, truncate, sync, syncdir, create, remove, rename; nil: nothing
-	doomed map[string]*file      // names that a failed SyncDir has forgotten: none that succeeds later saves them
+	fault  func(op string) error // further failures, of write, truncate, sync, syncdir, create, remove, rename; nil: none
+	doomed map[string]*file      // names lost by a failed SyncDir; a later successful one does not save them
 }
 
 type file struct {
 	disk   *flash
 	data   []byte
-	synced int      // so many of them are, but for
-	doomed [][2]int // what a failed Sync has forgotten: none that succeeds later saves it
+	synced int      // bytes that are synced, except for
+	doomed [][2]int // data lost by a failed Sync; a later successful one does not save it
 }
 
-// fails says whether an operation fails. It is called with mu held.
+// fails returns the error of an operation, if it fails. It is called with mu held.
 func (d *flash) fails(op string) error {
 	if d.broken != nil {
 		return d.broken
@@ -46,7 +47,7 @@ func (d *flash) fails(op string) error {
 	return d.fault(op)
 }
 
-// setFault has operations fail from now on.
+// setFault makes operations fail from now on.
 func (d *flash) setFault(fault func(op string) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -57,7 +58,7 @@ func newFlash() *flash {
 	return &flash{names: make(map[string]*file), safe: make(map[string]*file), doomed: make(map[string]*file), room: -1}
 }
 
-// kill returns the disk as the next process finds it when this one is killed: all that was written is there.
+// kill returns the disk as the next process finds it after a crash: all writes are there.
 func (d *flash) kill() *flash {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -76,7 +77,7 @@ func (d *flash) kill() *flash {
 	return next
 }
 
-// cut returns the disk as it is when power comes back.
+// cut returns the disk as it is after a power cut.
 func (d *flash) cut(r *rand.Rand) *flash {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -222,7 +223,7 @@ func (d *flash) SyncDir(dir string) error {
 	return nil
 }
 
-// breakDown has every write fail, until it is called with nil.
+// breakDown makes every write fail, until it is called with nil.
 func (d *flash) breakDown(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -235,7 +236,7 @@ func (d *flash) setRoom(octets int64) {
 	d.room = octets
 }
 
-// files returns the names, without those set aside.
+// files returns the names of the segments, without the bad ones.
 func (d *flash) files() (names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -259,7 +260,7 @@ func (f *file) Write(b []byte) (int, error) {
 	defer f.disk.mu.Unlock()
 	if err := f.disk.fails("write"); err != nil {
 		n := 0
-		if f.disk.broken == nil { // a part of it is there
+		if f.disk.broken == nil { // a part was written
 			n = len(b) / 2
 			f.data = append(f.data, b[:n]...)
 		}

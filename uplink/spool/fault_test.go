@@ -16,8 +16,8 @@ import (
 	"runnel/edge/journal"
 )
 
-// A sync fails, once, anywhere in a commit over several segments. What was said to be stored is there after a power cut,
-// the publishers of the rest hear an error, and the rest is stored when the disk works again.
+// One sync fails at any point of a commit over several segments. Events reported as stored survive a power cut, the
+// publishers of the others get an error, and these are stored when the disk works again.
 func TestFailedSync(t *testing.T) {
 	for _, op := range []string{"sync", "syncdir", "write", "create"} {
 		for nth := range 12 {
@@ -92,8 +92,8 @@ func topics(b *bench) (names []string) {
 	}
 }
 
-// Whatever octet of whichever file is changed, and whichever file is emptied, zeroed, cut or replaced: no more than the
-// events of the damaged record or file are missing, and the far side hears of it by a gap.
+// Any byte of any file is changed, and any file is emptied, zeroed, cut or replaced. At most the events of the damaged
+// record or file are missing, and the far side gets a gap.
 func TestEveryLossLeavesAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Options{MaxOctets: 64 << 10} // segments of 4 KiB
@@ -133,7 +133,7 @@ func TestEveryLossLeavesAGap(t *testing.T) {
 	})
 }
 
-// Files of the version before are read, damage included, and new events go to files of the new form.
+// Files of the previous version are read, even if damaged, and new events go to files of the new format.
 func TestFilesOfTheVersionBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})

@@ -20,31 +20,31 @@ import (
 	"runnel/edge/wamp"
 )
 
-// model is what a spool must hold, said simply: a list.
+// model is the simplest description of what a spool must hold: a list of events.
 type model struct {
 	*bench
 	r     *rand.Rand
 	o     Options
 	facts []*fact        // in the order of Put
-	seen  uint64         // the drain's place
-	bad   []bool         // by topic: the far side rejects it now; empty: each event has a topic of its own
-	sent  map[string]int // the number of the last event of a topic that was sent in this attempt
+	seen  uint64         // after what number the drain asks for events
+	bad   []bool         // by topic: the far side rejects it at present; empty: each event has a topic of its own
+	sent  map[string]int // by topic: the number of the last event returned in this attempt
 	lives int            // how many times the spool was opened
 
-	faultMu sync.Mutex // a disk and what is left of it after a power cut fail by the same dice
+	faultMu sync.Mutex // a disk and its copy after a power cut share the random numbers
 	faults  *rand.Rand // guarded by faultMu
 }
 
-// fact is an event that was put, and what is known of it.
+// fact is an event that was put, and what is known about it.
 type fact struct {
 	number int
 	topic  string
 	class  Class
 	put    time.Time
-	stored bool // somebody was told so
+	stored bool // its callback was called with nil
 	acked  bool
 	had    bool // the far side has had it at some time
-	gone   bool // after a crash it was not there, and did not have to be
+	gone   bool // missing after a crash, which was allowed
 }
 
 func (m *model) step() {
@@ -83,13 +83,13 @@ func (m *model) add() {
 		e.Topic = "com.example.topic" + strconv.Itoa(m.r.IntN(n))
 	}
 	f.topic = e.Topic
-	if f.class != Memory && m.r.IntN(20) == 0 { // a large one, which the name does not tell
+	if f.class != Memory && m.r.IntN(20) == 0 { // a large one, which its name does not show
 		e.Options = bytes.Repeat(e.Options, 2000)
 	}
 	life := m.lives
 	m.Put(e, func(err error) {
 		if life != m.lives {
-			return // it was said by a dead process
+			return // the process that called this is dead
 		}
 		if err != nil && err != ErrClosed && m.faults == nil {
 			m.Errorf("event %d: %v", f.number, err)
@@ -99,7 +99,7 @@ func (m *model) add() {
 	synctest.Wait()
 }
 
-// drain takes some, and acknowledges some of these in any order.
+// drain takes some events, and answers some of these in any order.
 func (m *model) drain() {
 	ctx, cancel := context.WithTimeout(m.Context(), time.Millisecond)
 	defer cancel()
@@ -110,7 +110,7 @@ func (m *model) drain() {
 	for _, e := range events {
 		f := m.fact(e)
 		if m.faults != nil && f.had && !f.acked {
-			continue // from a file that came back
+			continue // from a file that reappeared
 		}
 		if last, ok := m.sent[m.order(f)]; f.acked || f.gone && m.faults == nil || ok && f.number <= last {
 			m.Fatalf("%d came again, or out of order, after %d: %+v", f.number, last, f)
@@ -126,7 +126,7 @@ func (m *model) drain() {
 	}
 }
 
-// answer says what the far side does with an event.
+// answer acknowledges or rejects an event, as the far side does.
 func (m *model) answer(e Event) {
 	f := m.fact(e)
 	if m.rejects(f) && m.Hold(e.Sequence, "wamp.error.not_authorized") {
@@ -146,7 +146,7 @@ func (m *model) rejects(f *fact) bool {
 	return false
 }
 
-// order names what an event is in order with: all others, or those of its topic.
+// order returns the group of events that an event is in order with: all, or those of its topic.
 func (m *model) order(f *fact) string {
 	if len(m.bad) == 0 {
 		return ""
@@ -171,7 +171,7 @@ func (m *model) fact(e Event) *fact {
 	return m.facts[n]
 }
 
-// reopen goes on with what a crash, or an orderly end, has left on the disk.
+// reopen continues with the disk that a crash or a regular end has left.
 func (m *model) reopen(disk *flash, orderly bool) {
 	now := time.Now()
 	m.lives++
@@ -202,16 +202,16 @@ func (m *model) reopen(disk *flash, orderly bool) {
 			f.class == Disk && m.faults == nil && (orderly || now.Sub(f.put) > m.o.SpillAfter+100*time.Millisecond)
 		switch {
 		case there[f.number]:
-			f.acked = false // it comes once more
+			f.acked = false // it is returned again
 		case must && !f.acked && !f.gone:
 			m.Fatalf("%d is lost: %+v\n%s", f.number, f, &m.log)
-		case !f.acked: // what is acknowledged may come back: a file whose removal was not synced
+		case !f.acked: // an acknowledged event may return with a file whose removal was not synced
 			f.gone = true
 		}
 	}
 }
 
-// finish has the far side take everything.
+// finish makes the far side accept all events.
 func (m *model) finish() {
 	clear(m.bad)
 	m.begin()
@@ -245,7 +245,8 @@ func (m *model) finish() {
 	}
 }
 
-// The spool does what a list would do, with a far side that rejects some topics for a while, killed, cut from power and ended properly at any moment.
+// The spool behaves as a list does. The far side rejects some topics for a while. At any moment the process is killed or
+// ends regularly, or the power is cut.
 func TestModel(t *testing.T) {
 	for i := range 25 {
 		seed := uint64(i)
@@ -258,7 +259,7 @@ func TestModel(t *testing.T) {
 				o := Options{MaxMemory: 1 << (15 + r.IntN(5)), SpillAfter: time.Duration(1+r.IntN(1000)) * time.Millisecond, Sync: time.Duration(1+r.IntN(100)) * time.Millisecond}
 				o.MaxOctets = 1 << 30
 				if r.IntN(2) == 0 {
-					o.MaxOctets = 8 << 20 // segments are shorter then
+					o.MaxOctets = 8 << 20 // makes segments shorter
 				}
 				m := &model{bench: open(t, newFlash(), o), r: r, o: o, sent: make(map[string]int)}
 				if seed%2 == 1 {
@@ -276,7 +277,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// fault has some operations fail, so long as the weather is bad.
+// fault makes some operations fail in every other period of five seconds.
 func (m *model) fault(op string) error {
 	m.faultMu.Lock()
 	defer m.faultMu.Unlock()
@@ -286,8 +287,8 @@ func (m *model) fault(op string) error {
 	return syscall.EIO
 }
 
-// On a disk that fails now and then, what was said to be stored is there after a power cut, and no event is lost by being
-// written again; failures leave nothing that passes for damage.
+// On a disk that fails now and then, stored events survive a power cut, and no event is lost by being written again.
+// Failures leave nothing that looks like damage.
 func TestModelOnFaultyDisk(t *testing.T) {
 	for i := range 60 {
 		seed := uint64(i)
@@ -310,7 +311,7 @@ func TestModelOnFaultyDisk(t *testing.T) {
 	}
 }
 
-// Whatever is in the files, opening succeeds, what is in front of damage is there, and the spool works.
+// Whatever the files contain, Open succeeds, the events before the damage are there, and the spool works.
 func FuzzRecovery(f *testing.F) {
 	f.Add([]byte{}, uint(0), true)
 	f.Add([]byte{0, 0, 0, 0, 0, 0, 0, 0, 0}, uint(100), false)
@@ -384,8 +385,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// A segment with damage is set aside when what can be read of it is forwarded, and the far side hears that something is
-// missing.
+// A damaged segment is renamed once its intact events have been forwarded, and the far side gets a gap.
 func TestDamage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})
@@ -432,7 +432,7 @@ func BenchmarkPutNextAck(b *testing.B) {
 	}
 }
 
-// BenchmarkDurable commits with 1000 publishers waiting, on this machine's disk.
+// BenchmarkDurable commits events of 1000 waiting publishers on the disk of this machine.
 func BenchmarkDurable(b *testing.B) {
 	s, err := Open(Options{Dir: b.TempDir(), Sync: time.Millisecond, MinFree: -1, disk: journal.Machine})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// bench is a spool on a flash disk, with its Run, in a bubble of its own time.
+// bench is a spool with a running Run on a simulated disk, with simulated time.
 type bench struct {
 	*testing.T
 	*Spool
@@ -51,7 +51,7 @@ func open(t *testing.T, disk *flash, o Options) *bench {
 	return b
 }
 
-// again ends the spool and opens it anew.
+// again closes and reopens the spool.
 func (b *bench) again(o Options) *bench {
 	b.Helper()
 	b.stop()
@@ -75,7 +75,7 @@ func (b *bench) store(name string) error {
 	return <-said
 }
 
-// TestPeekIsBounded: long events are shown a few at a time, however many are asked for.
+// Peek returns large events a few at a time, however many are asked for.
 func TestPeekIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, nil, Options{})
@@ -90,7 +90,7 @@ func TestPeekIsBounded(t *testing.T) {
 	})
 }
 
-// waiting names the events that wait, gaps as gap:count.
+// waiting returns the names of the events in the spool; a gap is called gap:reason:count.
 func (b *bench) waiting() (names []string) {
 	b.Helper()
 	for _, e := range b.Peek(1 << 20) {
@@ -122,7 +122,7 @@ func (b *bench) holds(want ...string) {
 	}
 }
 
-// next takes up to n events.
+// next returns up to n events.
 func (b *bench) next(after uint64, n int) []Event {
 	b.Helper()
 	events, err := b.Next(b.Context(), after, n)
@@ -169,7 +169,7 @@ func TestInOrder(t *testing.T) {
 	})
 }
 
-// What the far side takes in time is not written, whatever its class.
+// Events that the far side acknowledges in time are not written, whatever their class.
 func TestQuickLinkWritesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})
@@ -207,7 +207,7 @@ func TestClasses(t *testing.T) {
 	})
 }
 
-// After the end of Run nothing is taken in.
+// After Run has ended, events are refused.
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})
@@ -218,7 +218,7 @@ func TestClosed(t *testing.T) {
 	})
 }
 
-// What was acknowledged before a restart does not come again, and when all was, no file is left.
+// Acknowledged events are not returned again after a restart. If all are acknowledged, no file is left.
 func TestAcknowledgedIsGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})
@@ -239,7 +239,7 @@ func TestAcknowledgedIsGone(t *testing.T) {
 	})
 }
 
-// A backlog beyond memory is read back in pieces, in order, and its files go as it does.
+// A backlog larger than memory is read back in pieces and in order, and its files are deleted on the way.
 func TestBacklog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Options{MaxMemory: 64 << 10, MaxOctets: 8 << 20}
@@ -271,7 +271,7 @@ func TestBacklog(t *testing.T) {
 					t.Errorf("%d of %d files are left of half the backlog", n, files)
 				}
 				b = open(t, b.disk.kill(), o)
-				skip := 0 // a part of a segment may come again
+				skip := 0 // a part of a segment may be returned again
 				for b.name(b.next(0, skip+1)[skip]) != want[i] {
 					if skip++; skip > 2000 {
 						t.Fatal("more than a segment of each class came again")
@@ -337,7 +337,7 @@ func TestDropNewest(t *testing.T) {
 	})
 }
 
-// What is under way is not dropped.
+// Events in flight are not dropped.
 func TestUnderWayStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, nil, Options{MaxOctets: 1000})
@@ -365,14 +365,14 @@ func TestAge(t *testing.T) {
 			t.Errorf("held: %q, %+v", held, b.State())
 		}
 		b.stop()
-		time.Sleep(24 * time.Hour) // does not count: nobody knows
+		time.Sleep(24 * time.Hour) // does not count as age
 		if n := len(open(t, b.disk, o).waiting()); n < len(held)*2/3-1 {
 			t.Errorf("%d events are left after a night, %d were there", n, len(held))
 		}
 	})
 }
 
-// A clock that jumps, here in the events' times, has nothing to do with their age.
+// The time of day, which may jump, does not affect the age of events.
 func TestClockJumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Options{MaxAge: time.Hour}
@@ -395,7 +395,7 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-// A disk that can't be written to costs the promise, not the events; when it comes back, they are written.
+// While the disk cannot be written to, promises fail, but events are kept. They are written once the disk works again.
 func TestBrokenDisk(t *testing.T) {
 	for _, why := range []error{syscall.EROFS, syscall.EIO, syscall.ENOSPC} {
 		synctest.Test(t, func(t *testing.T) {
@@ -433,7 +433,7 @@ func TestBrokenDisk(t *testing.T) {
 	}
 }
 
-// A full disk: what there is room for is stored, the rest is in bounded memory.
+// On a full disk, events are stored as far as there is space. The others are in memory, within its limit.
 func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := Options{MaxMemory: 100 << 10}

@@ -7,7 +7,7 @@ import (
 	"runnel/edge/codec"
 )
 
-// New bounds hold for the events that come next, and those that wait stay.
+// New limits apply to further events. Events in the spool stay.
 func TestUpdate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})
