@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,8 +239,8 @@ func TestDiskFails(t *testing.T) {
 // failing is a disk whose files cannot be synced. It counts the attempts.
 type failing struct {
 	journal.Disk
-	fails  bool
-	failed int
+	fails  atomic.Bool
+	failed atomic.Int64
 }
 
 type failingFile struct {
@@ -253,8 +254,8 @@ func (d *failing) Append(name string, create bool) (journal.File, error) {
 }
 
 func (f failingFile) Sync() error {
-	if f.disk.fails {
-		f.disk.failed++
+	if f.disk.fails.Load() {
+		f.disk.failed.Add(1)
 		return fs.ErrInvalid
 	}
 	return f.File.Sync()
@@ -271,13 +272,13 @@ func TestSyncFails(t *testing.T) {
 		k.record(k.histories[0], "1")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		disk.fails = true
+		disk.fails.Store(true)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if disk.failed < 2 || k.disk.Trouble().String() == "" {
-			t.Errorf("%d syncs have failed, trouble: %s", disk.failed, k.disk.Trouble())
+		if disk.failed.Load() < 2 || k.disk.Trouble().String() == "" {
+			t.Errorf("%d syncs have failed, trouble: %s", disk.failed.Load(), k.disk.Trouble())
 		}
-		disk.fails = false
+		disk.fails.Store(false)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if trouble := k.disk.Trouble().String(); trouble != "" {
