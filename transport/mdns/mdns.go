@@ -1,14 +1,14 @@
-// Package mdns finds the addresses of names below .local by multicast DNS (RFC 6762). It asks in two ways at once:
+// Package mdns finds the addresses of .local names by multicast DNS (RFC 6762). It sends each question in two ways at once:
 //
-//   - as a one-shot querier, from a port of its own, to which the answer comes (sections 5.1 and 6.7): this needs neither
-//     port 5353, which another responder of the machine may have, nor a privilege
-//   - from port 5353, where it can be shared: the answer goes to the group, which is what firewalls let through
+//   - as a one-shot querier, from a port of its own, to which responders send the answer (sections 5.1 and 6.7). This needs
+//     no privilege and no port 5353, which another responder of the machine may occupy.
+//   - from port 5353, if it can be shared. Responders then send the answer to the group, which firewalls allow.
 //
 // The files:
 //
-//	mdns.go      Lookup: when to ask, and how long
+//	mdns.go      Lookup: when to ask, and for how long
 //	socket.go    a socket for each interface and address family
-//	message.go   a question, and what of an answer counts
+//	message.go   encodes a question and parses an answer
 package mdns
 
 import (
@@ -25,29 +25,31 @@ import (
 )
 
 const (
-	// lookupTime bounds Lookup: a name that nothing on the network has is not answered at all.
+	// lookupTime bounds Lookup, because a name that no host has is not answered at all.
 	lookupTime = 3 * time.Second
 
-	// settleTime is how long further addresses are waited for after the first: each interface and family answers for itself.
+	// settleTime is the time to collect further addresses after the first answer: each interface and address family is
+	// answered separately.
 	settleTime = 150 * time.Millisecond
 
 	maxAddresses = 16
-	maxName      = 253 // octets
+	maxName      = 253 // bytes
 )
 
-// asked is when the question is sent, after the beginning (RFC 6762, 5.2: the first two a second apart, then longer).
+// asked lists when the question is sent, from the start of Lookup (RFC 6762, 5.2: the first two a second apart, then at
+// growing intervals).
 var asked = []time.Duration{0, 300 * time.Millisecond, 1300 * time.Millisecond}
 
-// ErrNotFound means that nothing on the local network has answered for the name.
+// ErrNotFound means that no host on the local network answered for the name.
 var ErrNotFound = errors.New("nothing on the local network answers to this name (mDNS)")
 
-// IsLocal reports whether a host name is one that is looked up by multicast DNS.
+// IsLocal reports whether a host name is resolved by multicast DNS.
 func IsLocal(host string) bool {
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	return strings.HasSuffix(host, ".local") && len(host) > len(".local") && len(host) <= maxName
 }
 
-// Lookup returns the addresses of a name, those first that are most likely to work: IPv4, then IPv6, link-local ones last
+// Lookup returns the addresses of a name in the order in which to try them: IPv4, then IPv6, and link-local addresses last
 // and with their zone.
 func Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTime)
@@ -67,7 +69,7 @@ func Lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	return found, nil
 }
 
-// ask sends the question until an answer comes or ctx is done. It closes the sockets.
+// ask sends the question repeatedly until ctx is done, and then closes the sockets.
 func (q *question) ask(ctx context.Context, sockets []*socket) []netip.Addr {
 	heard := make(chan netip.Addr, maxAddresses)
 	var readers sync.WaitGroup
@@ -108,7 +110,7 @@ func (q *question) ask(ctx context.Context, sockets []*socket) []netip.Addr {
 	}
 }
 
-// order puts the addresses first that are most likely to work.
+// order sorts addresses in the order in which to try them.
 func order(list []netip.Addr) []netip.Addr {
 	rank := func(a netip.Addr) int {
 		switch {

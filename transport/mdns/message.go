@@ -8,11 +8,11 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// question asks for the addresses of one name.
+// question holds the messages that ask for the addresses of one name.
 type question struct {
 	name     dnsmessage.Name
-	id       uint16   // a one-shot answer repeats it (RFC 6762, 6.7); one to the group has none (18.1)
-	messages [][]byte // one for each type: some responders take one question a message only
+	id       uint16   // repeated in a one-shot answer (RFC 6762, 6.7); 0 in an answer to the group (18.1)
+	messages [][]byte // one for each type, because some responders accept only one question in a message
 	shared   [][]byte // the same without the id, for port 5353
 }
 
@@ -39,11 +39,11 @@ func newQuestion(host string, id uint16) (*question, error) {
 	return q, nil
 }
 
-// cacheFlush is a bit of the class that a one-shot querier has no use for (RFC 6762, 10.2).
+// cacheFlush is a bit of the class that a one-shot querier ignores (RFC 6762, 10.2).
 const cacheFlush = 1 << 15
 
-// addresses hands out the addresses that a message has for the name. What can't be read, and what is about anything else,
-// is skipped: everybody on the network may send.
+// addresses calls each for the addresses of the name in a message. It skips invalid and unrelated records, because any host on the
+// network may send messages.
 func (q *question) addresses(message []byte, each func(netip.Addr)) {
 	var p dnsmessage.Parser
 	h, err := p.Start(message)

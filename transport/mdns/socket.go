@@ -9,7 +9,7 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// port is where responders listen, and where they answer from.
+// port is the port on which responders listen and from which they answer.
 const port = 5353
 
 var (
@@ -19,10 +19,10 @@ var (
 
 const (
 	maxInterfaces = 16
-	maxMessage    = 9000 // octets (RFC 6762, 17)
+	maxMessage    = 9000 // bytes (RFC 6762, 17)
 )
 
-// socket asks on one interface in one address family.
+// socket sends questions on one interface in one address family.
 type socket struct {
 	conn  *net.UDPConn
 	group *net.UDPAddr
@@ -31,7 +31,7 @@ type socket struct {
 	local bool   // it is the loopback interface
 }
 
-// openSockets opens those of all interfaces that are up.
+// openSockets opens the sockets of all interfaces that are up.
 func openSockets() (list []*socket, err error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -74,7 +74,7 @@ func open(on *net.Interface) (list []*socket, err error) {
 	return list, err
 }
 
-// appendShared adds a socket at port 5353. Where the port is somebody's alone, the others have to do.
+// appendShared adds a socket at port 5353, unless another process uses the port exclusively.
 func appendShared(list []*socket, network string, on *net.Interface, group net.IP) []*socket {
 	conn, err := net.ListenMulticastUDP(network, on, &net.UDPAddr{IP: group, Port: port})
 	if err != nil {
@@ -111,7 +111,7 @@ func open4(on *net.Interface) (*socket, error) {
 
 func isLoopback(on *net.Interface) bool { return on.Flags&net.FlagLoopback != 0 }
 
-// open6 needs no more than the zone: it names the interface.
+// open6 opens an IPv6 socket. The zone selects the interface.
 func open6(on *net.Interface) (*socket, error) {
 	conn, err := net.ListenUDP("udp6", nil)
 	if err != nil {
@@ -120,7 +120,7 @@ func open6(on *net.Interface) (*socket, error) {
 	return &socket{conn: conn, group: &net.UDPAddr{IP: group6, Port: port, Zone: on.Name}, zone: on.Name, local: isLoopback(on)}, nil
 }
 
-// send asks. An interface that can't be written to just now does not answer.
+// send sends a question. It ignores errors: an interface that cannot send now gets no answer.
 func (s *socket) send(q *question) {
 	messages := q.messages
 	if s.port {
@@ -131,8 +131,8 @@ func (s *socket) send(q *question) {
 	}
 }
 
-// read hands out the answers until the socket is closed.
-func (s *socket) read(q *question, heard chan<- netip.Addr) {
+// read passes on the answers until the socket is closed.
+func (s *socket) read(q *question, found chan<- netip.Addr) {
 	buffer := make([]byte, maxMessage)
 	for {
 		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
@@ -144,14 +144,14 @@ func (s *socket) read(q *question, heard chan<- netip.Addr) {
 		}
 		q.addresses(buffer[:n], func(a netip.Addr) {
 			if a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() && !s.local {
-				return // no other machine is there
+				return // not the address of another machine
 			}
 			if a.Is6() && a.IsLinkLocalUnicast() {
 				a = a.WithZone(s.zone)
 			}
 			select {
-			case heard <- a:
-			default: // there are enough
+			case found <- a:
+			default: // enough addresses are buffered
 			}
 		})
 	}

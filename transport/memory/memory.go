@@ -1,5 +1,5 @@
-// Package memory connects two ends of one process: what one writes, the other reads, without a system call. The uplink
-// joins its local realm through it, and the router's tests use it.
+// Package memory connects two parts of one process without system calls. An uplink joins its local realm through it, and
+// the router's tests use it.
 package memory
 
 import (
@@ -14,32 +14,33 @@ import (
 
 const (
 	defaultBuffer = 64 << 10
-	keepMax       = 4 << 10 // an idle buffer that is larger is given up
+	keepMax       = 4 << 10 // a larger buffer is freed when it is idle
 	headSize      = 4
 )
 
-// Options describe a pair. The zero value is the default.
+// Options configure a pair. The zero value is the default.
 type Options struct {
-	Serializer wamp.Serializer // what both ends speak; 0: CBOR
-	Buffer     int             // octets under way in each direction; 0: 64 KiB. One longer message may pass alone
-	Name       string          // Transport.Listener: who made the pair
-	Limit      int             // the longest message in octets that the first end takes; 0: any
+	Serializer wamp.Serializer // of both ends; 0: CBOR
+	Buffer     int             // bytes buffered in each direction; 0: 64 KiB. A single longer message is accepted, too
+	Name       string          // Transport.Listener: the creator of the pair
+	Limit      int             // length of the longest message that the first end accepts, in bytes; 0: any
 
-	// An identity for both ends' Transport; "" where there is none.
+	// The identity in the Transport of both ends; "" where there is none.
 	Authid, Role, Realm string
 }
 
-// Conn is one end. ReadMessage belongs to one goroutine at a time, Write to one at a time, Close and Transport to any.
+// Conn is one end of a pair. One goroutine at a time may call ReadMessage, and one at a time Write. Any goroutine may call
+// Close and Transport.
 type Conn struct {
 	in, out   *pipe
 	transport *wamp.Transport
 }
 
-// Pipe returns two ends that are connected with each other. To the router the peer is a client like any other: it is
-// what a guest uses, which speaks for a device.
+// Pipe returns two connected ends. The router treats the peer like any other client. Guests, which act for devices, use it.
 func Pipe(opts Options) (a, b *Conn) { return pipeOf(opts, false) }
 
-// Internal is Pipe for a part of the router itself, such as an uplink: its session is trusted and no target for others.
+// Internal is Pipe for a part of the router itself, such as an uplink. Its session is trusted, and other sessions cannot
+// address it.
 func Internal(opts Options) (a, b *Conn) { return pipeOf(opts, true) }
 
 func pipeOf(opts Options, internal bool) (a, b *Conn) {
@@ -66,22 +67,23 @@ func pipeOf(opts Options, internal bool) (a, b *Conn) {
 // Transport describes the other end.
 func (c *Conn) Transport() *wamp.Transport { return c.transport }
 
-// ReadMessage returns the other end's next message, which is valid until the next call, and whether the one after it is
-// buffered. What was written before the other end was closed is still read; then the error is io.EOF.
+// ReadMessage returns the other end's next message, which is valid until the next call. more reports whether the message
+// after it is buffered. After the other end was closed, ReadMessage returns the remaining messages and then io.EOF.
 func (c *Conn) ReadMessage() (msg []byte, more bool, err error) { return c.in.read() }
 
-// Write sends a batch: messages, each behind its length in four octets, big-endian. With wait it returns when all of
-// it is buffered for the other end. Without, it takes the whole messages that there is room for.
+// Write sends a batch: messages, each preceded by its length in four bytes, big-endian. With wait it returns when the whole
+// batch is buffered for the other end. Without wait it buffers the complete messages for which there is room.
 func (c *Conn) Write(batch []byte, wait bool) (n int, err error) { return c.out.write(batch, wait) }
 
-// Close closes the connection. The other end can read what is under way, this one nothing more.
+// Close closes the connection. The other end can still read the buffered messages; this end can read nothing more.
 func (c *Conn) Close() error {
 	c.in.close(true)
 	c.out.close(false)
 	return nil
 }
 
-// pipe is one direction. The writer fills next; the reader takes it as a whole and then needs no lock.
+// pipe is one direction of a pair. The writer appends to next. The reader takes the whole buffer and then reads it without
+// a lock.
 type pipe struct {
 	size int
 
@@ -127,7 +129,7 @@ func (p *pipe) filled() bool {
 	return len(p.next) > 0
 }
 
-// take waits for messages and swaps buffers with the writer.
+// take waits for messages and exchanges buffers with the writer.
 func (p *pipe) take() error {
 	p.taken, p.off = p.taken[:0], 0
 	p.mu.Lock()
@@ -174,8 +176,8 @@ func (p *pipe) write(batch []byte, wait bool) (n int, err error) {
 	return n, nil
 }
 
-// fits returns the length of the whole messages that there is room for. A message longer than the pipe fits if it is
-// alone.
+// fits returns the length of the complete messages for which there is room. A message longer than the pipe fits if the pipe
+// is empty.
 func (p *pipe) fits(batch []byte) (n int, err error) {
 	if p.closed {
 		return 0, fmt.Errorf("memory: write: %w", net.ErrClosed)
@@ -193,7 +195,8 @@ func (p *pipe) fits(batch []byte) (n int, err error) {
 	return n, nil
 }
 
-// batchMessage returns the length of the first message of a batch with its head, 0 if it is not whole.
+// batchMessage returns the length of a batch's first message, including the four bytes in front of it. It returns 0 if the
+// message is incomplete.
 func batchMessage(batch []byte) int {
 	if len(batch) < headSize {
 		return 0

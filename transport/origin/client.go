@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Proxies are the addresses of reverse proxies that are believed when they name a client. Nil: none is.
+// Proxies are the addresses of trusted reverse proxies, whose headers name the client. Nil: no proxy is trusted.
 type Proxies []netip.Prefix
 
-// ParseProxies reads addresses ("127.0.0.1") and networks ("10.0.0.0/8").
+// ParseProxies parses addresses ("127.0.0.1") and networks ("10.0.0.0/8").
 func ParseProxies(list []string) (Proxies, error) {
 	var p Proxies
 	for _, text := range list {
@@ -30,7 +30,7 @@ func ParseProxies(list []string) (Proxies, error) {
 	return p, nil
 }
 
-// Trusts reports whether an address is a proxy's.
+// Trusts reports whether an address belongs to a trusted proxy.
 func (p Proxies) Trusts(ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
 	for _, one := range p {
@@ -41,12 +41,13 @@ func (p Proxies) Trusts(ip netip.Addr) bool {
 	return false
 }
 
-// maxHops bounds how far a chain of proxies is followed.
+// maxHops is the maximum number of proxies in a chain.
 const maxHops = 16
 
-// Client returns the address of the client for which the proxy at remote asks; false if remote is not trusted, or names
-// none. Of a chain the last address that is not a trusted proxy's counts: what stands before it, anybody may have written.
-// X-Forwarded-For goes before Forwarded, which few proxies set and many pass on as the client has sent it.
+// Client returns the address of the client on whose behalf the proxy at remote sends a request. It returns false if remote
+// is not trusted or names no client. Of a chain of addresses, Client returns the last one that is not a trusted proxy's,
+// because the client may have forged those before it. X-Forwarded-For has precedence over Forwarded: few proxies set
+// Forwarded, and many pass it on as the client sent it.
 func (p Proxies) Client(r *http.Request, remote string) (string, bool) {
 	if len(p) == 0 {
 		return "", false
@@ -60,7 +61,7 @@ func (p Proxies) Client(r *http.Request, remote string) (string, bool) {
 	for i := len(chain) - 1; i >= 0 && i >= len(chain)-maxHops; i-- {
 		ip, text, ok := parseNode(chain[i])
 		if !ok {
-			break // an obfuscated name, or none
+			break // an obfuscated name or no address
 		}
 		found = text
 		if !p.Trusts(ip) {
@@ -70,7 +71,7 @@ func (p Proxies) Client(r *http.Request, remote string) (string, bool) {
 	return found, found != ""
 }
 
-// forwardedFor returns the chain of clients, the nearest last.
+// forwardedFor returns the chain of addresses, the nearest last.
 func forwardedFor(h http.Header) (chain []string) {
 	if values := h.Values("X-Forwarded-For"); len(values) > 0 {
 		return strings.Split(strings.Join(values, ","), ",")
@@ -87,7 +88,7 @@ func forwardedFor(h http.Header) (chain []string) {
 	return chain
 }
 
-// parseNode reads an address with or without a port, as RFC 7239, 6 has it.
+// parseNode parses an address with or without a port (RFC 7239, 6).
 func parseNode(text string) (ip netip.Addr, clean string, ok bool) {
 	text = strings.Trim(strings.TrimSpace(text), `"`)
 	host, port, err := net.SplitHostPort(text)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// isMachine reports whether a name, in lower case, can only be this machine's own: an address of it, localhost, or its
-// host name, also as multicast DNS has it. local is the connection's own address; it may be nil.
+// isMachine reports whether a name in lower case can belong to this machine only: one of its addresses, localhost, its host
+// name or its .local name. local is the local address of the connection; it may be nil.
 func isMachine(name string, local net.Addr) bool {
 	if ip, err := netip.ParseAddr(name); err == nil {
 		return isOwnAddress(ip, local)
@@ -16,7 +16,7 @@ func isMachine(name string, local net.Addr) bool {
 	return name == "localhost" || isHostName(name)
 }
 
-// isHostName compares with the host's name of now: systems change it while they run.
+// isHostName reports whether a name is the machine's host name. It reads the host name each time, because it may change.
 func isHostName(name string) bool {
 	own, err := os.Hostname()
 	if err != nil || own == "" {
@@ -27,8 +27,8 @@ func isHostName(name string) bool {
 	return name == own || name == short || name == short+".local"
 }
 
-// isOwnAddress asks the system for the interfaces' addresses only where the connection's own does not do: behind a proxy of
-// the machine.
+// isOwnAddress reports whether an address belongs to this machine. It compares the connection's local address first. It
+// lists the addresses of all interfaces only if that fails, for example behind a local proxy.
 func isOwnAddress(ip netip.Addr, local net.Addr) bool {
 	if ip.IsLoopback() {
 		return true

@@ -1,15 +1,15 @@
-// Package origin decides which web pages may talk to a listener. A browser carries any page's request to any address that
-// it reaches, the router's included. Two headers that no page can set say what the request is about:
+// Package origin decides which web pages may connect to a listener. A browser sends the requests of any page to any address
+// that it can reach, including the router's. Two headers, which no page can set, identify the request:
 //
-//	Host     the name by which the browser has found the listener. A foreign page can have its own name resolved to the
-//	         listener's address (DNS rebinding), so a name is accepted only if it is one of the machine's or configured.
-//	Origin   whose page it is. Programs that are not browsers send none, and neither does a plain GET.
+//	Host     the name by which the browser found the listener. A foreign page can make its own name resolve to the
+//	         listener's address (DNS rebinding). A name is therefore accepted only if it is the machine's or configured.
+//	Origin   the site of the page. Programs other than browsers do not send it, and neither does a plain GET.
 //
-//	pattern.go   what a configuration may say of both
+//	pattern.go   the patterns of a configuration for both
 //	machine.go   the names and addresses of the machine
-//	client.go    on whose behalf a proxy asks
+//	client.go    the client behind a proxy
 //
-// No other header makes a check pass.
+// No other header influences the decision.
 package origin
 
 import (
@@ -21,17 +21,17 @@ import (
 	"strings"
 )
 
-// Policy is what one listener accepts. It is immutable: any goroutine may use it. Nil accepts what the machine itself is
-// called.
+// Policy is the set of pages and names that one listener accepts. It is immutable: any goroutine may use it. A nil Policy
+// accepts the names and addresses of the machine only.
 type Policy struct {
 	pages []pattern // of origins
 	hosts []pattern
 	any   bool // any page may connect, by any name
 }
 
-// NewPolicy compiles the configuration of a listener: pages that may connect beside the listener's own ("app.example.com",
-// "https://*.example.com:8443"; "*" is any), and names by which the listener is reached beside those of the machine.
-// A page that may connect may also be found at the listener's address, so its host is such a name.
+// NewPolicy compiles the configuration of a listener. origins are pages that may connect besides the listener's own
+// ("app.example.com", "https://*.example.com:8443"; "*" is any). hosts are names of the listener besides those of the
+// machine. The host of a page in origins is accepted as a name of the listener, too.
 func NewPolicy(origins, hosts []string) (*Policy, error) {
 	p := &Policy{}
 	for _, text := range origins {
@@ -51,8 +51,8 @@ func NewPolicy(origins, hosts []string) (*Policy, error) {
 	return p, nil
 }
 
-// Check refuses a request that a foreign page may have caused. names are further names of the machine, such as those in
-// the certificate that the listener has shown.
+// Check returns an error for a request that a foreign page may have caused. names are further names of the machine, such
+// as those in the listener's certificate.
 func (p *Policy) Check(r *http.Request, names ...string) error {
 	if p == nil {
 		p = &Policy{}
@@ -85,7 +85,7 @@ func (p *Policy) Check(r *http.Request, names ...string) error {
 		origin, r.Host, origin)
 }
 
-// allows reports whether a page is one of the configured.
+// allows reports whether a page is configured.
 func (p *Policy) allows(u *url.URL) bool {
 	for _, page := range p.pages {
 		if page.matches(u.Scheme, u.Host) {
@@ -105,7 +105,7 @@ func (p *Policy) isHost(name string) bool {
 	return false
 }
 
-// isPage reports whether a name is that of a configured page. A pattern for every host of a scheme names none.
+// isPage reports whether a name is the host of a configured page. A pattern that matches every host is not considered.
 func (p *Policy) isPage(name string) bool {
 	for _, one := range p.pages {
 		if one.host != "*" && glob(one.host, name) {
@@ -115,7 +115,7 @@ func (p *Policy) isPage(name string) bool {
 	return false
 }
 
-// isNamed reports whether a name is one of a certificate's, of which the first label may be a wildcard.
+// isNamed reports whether a certificate with the given names is valid for a name. The first label may be a wildcard.
 func isNamed(name string, names []string) bool {
 	_, domain, _ := strings.Cut(name, ".")
 	for _, one := range names {
@@ -127,8 +127,8 @@ func isNamed(name string, names []string) bool {
 	return false
 }
 
-// split takes the Host header, or an origin's host, apart. The name is in lower case, without the dot that ends a
-// complete one; an IPv6 address has no brackets.
+// split splits a Host header or an origin's host into name and port. It returns the name in lower case, without a final
+// dot, and an IPv6 address without brackets.
 func split(host string) (name, port string) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
@@ -141,7 +141,7 @@ func split(host string) (name, port string) {
 	return name, port
 }
 
-// defaultPort fills in the port that a browser leaves out.
+// defaultPort returns port, or the default port of the scheme if port is "".
 func defaultPort(scheme, port string) string {
 	switch {
 	case port != "":

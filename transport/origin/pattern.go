@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// pattern is a configured page or name, in the form in which browsers send it: lower case, punycode, no default port.
+// pattern is a configured page or name in the form that browsers send: lower case, punycode, no default port.
 type pattern struct {
 	scheme string // "": any
 	host   string // with * for any characters
@@ -20,7 +20,7 @@ type pattern struct {
 
 func (p pattern) isAny() bool { return p.host == "*" && p.scheme == "" && p.port == "" }
 
-// matches reports whether a page is meant.
+// matches reports whether the pattern matches a page.
 func (p pattern) matches(scheme, host string) bool {
 	scheme = strings.ToLower(scheme)
 	name, port := split(host)
@@ -31,7 +31,7 @@ func (p pattern) matches(scheme, host string) bool {
 		(p.port == port || p.port != "" && glob(p.port, defaultPort(scheme, port)))
 }
 
-// glob is for patterns whose only special character is *.
+// glob reports whether text matches a pattern whose only special character is *.
 func glob(pattern, text string) bool {
 	if pattern == text {
 		return true
@@ -40,7 +40,7 @@ func glob(pattern, text string) bool {
 	return err == nil && ok
 }
 
-// parseOrigin reads a pattern for pages. One that no browser's Origin can match is an error.
+// parseOrigin parses a pattern for pages. It returns an error if no browser's Origin can match the pattern.
 func parseOrigin(text string) (p pattern, err error) {
 	scheme, rest, hasScheme := strings.Cut(text, "://")
 	switch {
@@ -66,7 +66,7 @@ func parseOrigin(text string) (p pattern, err error) {
 
 func bad(text, why string) error { return fmt.Errorf("origin %q: %s", text, why) }
 
-// parseScheme reads what stands in front of "://".
+// parseScheme parses the part in front of "://".
 func parseScheme(text string) (string, error) {
 	scheme := strings.ToLower(text)
 	switch scheme {
@@ -85,7 +85,7 @@ func parseScheme(text string) (string, error) {
 	return scheme, nil
 }
 
-// parseAddress reads a host with or without a port.
+// parseAddress parses a host with or without a port.
 func parseAddress(text string) (host, port string, err error) {
 	if i := strings.IndexAny(text, "/?#"); i >= 0 {
 		if strings.Trim(text[i:], "/") == "" {
@@ -121,7 +121,7 @@ func checkPort(text string) error {
 	return nil
 }
 
-// parseHost reads a name by which a listener is reached.
+// parseHost parses a name of the listener.
 func parseHost(text string) (p pattern, err error) {
 	if text == "*" {
 		return pattern{host: "*"}, nil
@@ -166,7 +166,7 @@ func parseName(text string) (string, error) {
 	return name, nil
 }
 
-// parseLabel returns one component of a name. A Unicode one becomes punycode; a wildcard stays.
+// parseLabel returns one component of a name. It converts Unicode to punycode and keeps a wildcard.
 func parseLabel(label string) (string, error) {
 	if label == "" {
 		return "", errors.New("a component of the host is empty; write it like \"app.example.com\"")

@@ -10,7 +10,7 @@ const (
 	headSize  = 4    // of a message in any other batch
 )
 
-// Split finds the first message of a batch: length octets, with before octets in front of it and after behind.
+// Split finds the first message of a batch: length bytes, with before bytes in front of it and after bytes behind it.
 func (p Protocol) Split(batch []byte) (before, length, after int, ok bool) {
 	if p.Text() {
 		length = bytes.IndexByte(batch, separator)
@@ -26,8 +26,8 @@ func (p Protocol) Split(batch []byte) (before, length, after int, ok bool) {
 	return headSize, int(n), 0, true
 }
 
-// Pack appends a batch to dst. messages are those to pack, each behind its length in four octets, big-endian, which is
-// how a batch looks that is not in JSON.
+// Pack appends a batch to dst. In messages, each message is preceded by its length in four bytes, big-endian. Batches of
+// binary serializers have the same form.
 func (p Protocol) Pack(dst, messages []byte) []byte {
 	if !p.Text() {
 		return append(dst, messages...)

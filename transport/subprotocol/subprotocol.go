@@ -1,4 +1,4 @@
-// Package subprotocol names what WebSocket and HTTP long-poll carry, and knows how its batches look
+// Package subprotocol defines the subprotocols of WebSocket and HTTP long-poll: their names and the format of their batches
 // (basic/building_blocks.md, "WebSocket Transport"; advanced/transport_batched_websocket.md).
 package subprotocol
 
@@ -31,7 +31,7 @@ func (p Protocol) String() string {
 // Text reports whether messages are text.
 func (p Protocol) Text() bool { return p.Serializer == wamp.JSON }
 
-// Names are those of all subprotocols that Runnel speaks.
+// Names returns the names of all supported subprotocols.
 func Names() (names []string) {
 	for _, batched := range []bool{false, true} {
 		for _, s := range wamp.Serializers {
@@ -41,7 +41,7 @@ func Names() (names []string) {
 	return names
 }
 
-// Parse reads a subprotocol's name.
+// Parse parses the name of a subprotocol. ok is false if it is not supported.
 func Parse(name string) (p Protocol, ok bool) {
 	rest, ok := strings.CutPrefix(name, prefix)
 	if !ok {
@@ -52,8 +52,7 @@ func Parse(name string) (p Protocol, ok bool) {
 	return p, ok
 }
 
-// Choose returns the first of a client's subprotocols that Runnel speaks. The client's order counts: it knows what it
-// decodes best.
+// Choose returns the first supported one of a client's subprotocols, because the client lists the preferred ones first.
 func Choose(names []string) (p Protocol, ok bool) {
 	for _, name := range names {
 		if p, ok = Parse(name); ok {
