@@ -27,7 +27,7 @@ func (b *Budget) check(t *testing.T, used int64) {
 		sum += b.kinds[k].Load()
 	}
 	if got := b.used.Load(); got != used || sum != used || b.leaving.Load() != 0 {
-		t.Errorf("%d octets are used, by kind %d, %d are leaving; want %d", got, sum, b.leaving.Load(), used)
+		t.Errorf("%d bytes are used, by kind %d, %d are leaving; want %d", got, sum, b.leaving.Load(), used)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestWhoGoesFirst(t *testing.T) {
 		busy.Grow(Outboxes, 200*kib)
 		synctest.Wait()
 		if busy.Err() == nil || own.Err() != nil {
-			t.Error("the one who has nearly all stays")
+			t.Error("the peer that has nearly everything was not cut")
 		}
 		if s := b.Status(); s.Cut != 4 || s.Used > s.Limit {
 			t.Errorf("%+v", s)
@@ -243,7 +243,7 @@ func TestSetLimit(t *testing.T) {
 		b.SetLimit(40 * kib)
 		synctest.Wait()
 		if a.Err() == nil {
-			t.Error("who has more than there is now stays")
+			t.Error("a peer that has more than the new limit was not cut")
 		}
 		b.check(t, 0)
 	})

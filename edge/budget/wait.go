@@ -31,7 +31,8 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 		b.mu.Unlock()
 		return nil
 	}
-	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) { // peers that read nothing need not be waited for
+	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) {
+		// peers that read nothing need not be waited for
 	}
 	b.readers = append(b.readers, r)
 	b.mu.Unlock()

@@ -73,7 +73,7 @@ func TestWritten(t *testing.T) {
 				})
 				spool := filepath.Join(edge.data(), "uplink")
 				size, pages := sizeOf(spool), written(t, edge.process.PID())-before
-				t.Logf("%d octets in files, %d octets written to the disk", size, pages)
+				t.Logf("%d bytes in files, %d bytes written to the disk", size, pages)
 				if (up || class == "memory") && size > 0 {
 					t.Error("something was written")
 				}
@@ -165,7 +165,7 @@ func TestWrittenByMosquitto(t *testing.T) {
 	if out, err := pub.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	t.Logf("%d octets in files, %d octets written to the disk", sizeOf(dir), written(t, broker.PID())-before)
+	t.Logf("%d bytes in files, %d bytes written to the disk", sizeOf(dir), written(t, broker.PID())-before)
 }
 
 // A backlog drains completely and in order. RUNNEL_BACKLOG is its length.

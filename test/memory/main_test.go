@@ -185,7 +185,7 @@ func turn(ctx context.Context, c *client.Client, heard <-chan int64, n int64) er
 	select {
 	case got := <-heard:
 		if got != n {
-			return fmt.Errorf("published %d, heard %d", n, got)
+			return fmt.Errorf("published %d, received %d", n, got)
 		}
 		return nil
 	case <-ctx.Done():
@@ -209,7 +209,7 @@ func (v *victim) served() {
 	}
 	c, err := v.dial(ctx)
 	if err != nil {
-		v.Fatal("nobody new gets in: ", err)
+		v.Fatal("a new session cannot join: ", err)
 	}
 	defer c.Close(ctx)
 	if err := c.Publish(ctx, "good.other", client.PublishOptions{Acknowledge: true}, client.Args(1)); err != nil {

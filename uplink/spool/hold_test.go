@@ -173,143 +173,6 @@ func TestHeldTopicsAreLoggedSparingly(t *testing.T) {
 	})
 }
 
-// Where a full spool needs room, held events are dropped first and oldest first, written or not.
-func TestHeldEventsAreDroppedFirst(t *testing.T) {
-	for _, write := range []bool{false, true} {
-		for _, drop := range []Drop{Oldest, Newest} {
-			synctest.Test(t, func(t *testing.T) {
-				const size = 1000 - cost - 3
-				b := open(t, newFlash(), Options{MaxOctets: 20_000, Drop: drop})
-				b.hold("a.b", 10, size, write)
-				b.hold("a.c", 5, size, write)
-				for range 5 {
-					b.Put(of(Memory, "x.y", size), nil)
-				}
-				if b.State().Dropped.Events != 0 {
-					t.Fatal("events are dropped before the spool is full")
-				}
-				b.consistent()
-				b.Put(of(Memory, "x.y", size), nil)
-				b.consistent()
-				st := b.State()
-				if st.Dropped.Events == 0 || st.Dropped.Runs != 1 || b.heldEvents("a.b") != 10-int(st.Dropped.Events) || b.heldEvents("a.c") != 5 {
-					t.Errorf("written %v: %+v, %+v", write, st, b.HeldTopics(9))
-				}
-				for range 30 {
-					b.Put(of(Memory, "x.y", size), nil)
-					b.consistent()
-				}
-				if st = b.State(); st.Held.Topics != 0 || st.Octets > 20_000+3*cost {
-					t.Errorf("written %v: %+v", write, st)
-				}
-			})
-		}
-	}
-}
-
-// Held events age, in memory and on disk.
-func TestHeldEventsExpire(t *testing.T) {
-	for _, write := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			o := Options{MaxAge: time.Hour, SpillAfter: 24 * time.Hour}
-			if write {
-				o.SpillAfter = time.Second
-			}
-			b := open(t, newFlash(), o)
-			b.hold("a.b", 3, 100, write)
-			time.Sleep(50 * time.Minute)
-			if b.hold("a.c", 3, 100, write); b.State().Held.Events != 6 {
-				t.Errorf("written %v: %+v", write, b.State())
-			}
-			time.Sleep(15 * time.Minute)
-			b.consistent()
-			if b.heldEvents("a.b") != 0 && !write || b.heldEvents("a.c") != 3 {
-				t.Errorf("written %v: %+v", write, b.HeldTopics(9))
-			}
-			time.Sleep(time.Hour)
-			b.consistent()
-			if st := b.State(); st.Held.Events != 0 || st.Dropped.Events != 6 || !strings.HasPrefix(b.waiting()[0], "gap:age:") {
-				t.Errorf("written %v: %+v, %q", write, st, b.waiting())
-			}
-		})
-	}
-}
-
-// An operator drops the events of one topic, or of all. They do not come back after a crash.
-func TestDiscardHeld(t *testing.T) {
-	for _, write := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
-			b := open(t, newFlash(), Options{})
-			b.hold("a.b", 3, 100, write)
-			b.hold("a.c", 2, 100, write)
-			b.hold("a.b.c", 4, 100, write)
-			b.Retry()
-			b.poll(10) // the first events are in flight
-			if n := b.DiscardHeld("x.y"); n != 0 || b.State().Dropped.Runs != 0 {
-				t.Errorf("%d events of an unknown topic are dropped", n)
-			}
-			if n := b.DiscardHeld("a.b"); n != 3 {
-				t.Errorf("%d dropped", n)
-			}
-			b.consistent()
-			if b.heldEvents("a.b") != 0 || b.heldEvents("a.c") != 2 || b.State().Dropped.Events != 3 {
-				t.Errorf("%+v", b.HeldTopics(9))
-			}
-			time.Sleep(3 * time.Second)
-			killed := open(t, b.disk.kill(), Options{})
-			killed.consistent()
-			if killed.heldEvents("a.b") != 0 || killed.heldEvents("a.c") != 2 || killed.heldEvents("a.b.c") != 4 {
-				t.Errorf("after a crash: %+v", killed.HeldTopics(9))
-			}
-			if n := b.DiscardHeld(""); n != 6 || b.State().Held.Events != 0 {
-				t.Errorf("%d dropped", n)
-			}
-			if held := b.waiting(); !slices.Equal(held, []string{"gap:operator:9"}) {
-				t.Errorf("%q", held)
-			}
-			b.ack(b.poll(10)...)
-			b.consistent()
-			b.stop()
-			if files := b.disk.files(); len(files) != 0 {
-				t.Errorf("%v are left", files)
-			}
-		})
-	}
-}
-
-// Discard drops held events before others and oldest first, also while they are in flight.
-func TestDiscardBeginsWithHeldEvents(t *testing.T) {
-	for _, write := range []bool{false, true} {
-		for _, flight := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
-				b := open(t, newFlash(), Options{})
-				b.hold("com.example.a", 3, 100, write)
-				b.hold("com.example.b", 3, 100, write)
-				b.put(Disk, "x", "y")
-				if flight {
-					b.Retry()
-					b.poll(1)
-				}
-				if n := b.Discard(4); n != 4 || b.heldEvents("com.example.a") != 0 || b.heldEvents("com.example.b") != 2 {
-					t.Errorf("%d dropped, %+v", n, b.HeldTopics(9))
-				}
-				b.consistent()
-				if n := b.Discard(3); n != 3 || b.State().Held.Topics != 0 {
-					t.Errorf("%d dropped, %+v", n, b.State())
-				}
-				b.consistent()
-				if st := b.State(); st.Dropped.Events != 7 || st.Events != 3 {
-					t.Errorf("%+v: %q", st, b.waiting())
-				}
-				b.ack(b.poll(10)...)
-				if b.consistent(); b.State().Events != 0 {
-					t.Errorf("%+v", b.State())
-				}
-			})
-		}
-	}
-}
-
 // With RetryOne, each retry is of one topic, in turn. A success is followed by the next at once.
 func TestRetryOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -446,24 +309,7 @@ func TestHeldEventsAfterACrash(t *testing.T) {
 	})
 }
 
-// Too many topics, or too long names of theirs: the topics that have been held longest are dropped, and leave a gap.
-func TestHeldNamesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := open(t, newFlash(), Options{MaxMemory: 32 << 20})
-		for i := range 4 {
-			b.hold(fmt.Sprint(i)+strings.Repeat("x", maxHeldNames/4-1), 2, 10, false)
-		}
-		if b.State().Dropped.Runs != 0 || b.State().Held.Topics != 4 {
-			t.Fatalf("%+v", b.State().Held)
-		}
-		b.hold("one.more", 2, 10, false)
-		if st := b.State(); st.Held.Topics != 1 || st.Held.Topic != "one.more" || st.Dropped.Events != 8 || st.Dropped.Runs != 1 {
-			t.Errorf("%+v", st.Dropped)
-		}
-	})
-}
-
-// A commit of held events that fails is repeated. The publisher of a durable one hears of the failure, and no event is
+// A commit of held events that fails is repeated. The publisher of a durable event gets the error, and no event is
 // lost, duplicated or out of order.
 func TestFailedCommitOfHeldEvents(t *testing.T) {
 	for _, op := range []string{"write", "sync", "create", "syncdir"} {
@@ -485,7 +331,7 @@ func TestFailedCommitOfHeldEvents(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			b.consistent()
 			if len(heard) != 1 || !errors.Is(heard[0], syscall.EIO) {
-				t.Errorf("%s: the publisher hears %v", op, heard)
+				t.Errorf("%s: the publisher gets %v", op, heard)
 			}
 			if st := b.State(); st.Alarm == "" || st.Held.Events != 2 {
 				t.Errorf("%s: %+v", op, st)
@@ -499,7 +345,7 @@ func TestFailedCommitOfHeldEvents(t *testing.T) {
 				t.Errorf("%s: after a crash: %+v\n%s", op, st, &killed.log)
 			}
 			if n := len(heard); n != 1 {
-				t.Errorf("%s: the publisher hears %d answers", op, n)
+				t.Errorf("%s: the publisher gets %d answers", op, n)
 			}
 		})
 	}
@@ -528,75 +374,6 @@ func TestDurableEventOfAHeldTopic(t *testing.T) {
 		}
 		if killed := open(t, b.disk.kill(), Options{}); killed.State().Held.Events != 2 {
 			t.Errorf("%+v", killed.State())
-		}
-	})
-}
-
-// Files of which little is still held do not grow without bound.
-func TestHeldFilesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := Options{MaxOctets: 64 << 10}
-		b := open(t, newFlash(), o)
-		b.Put(of(Disk, "keep", 10), nil)
-		b.Hold(b.poll(1)[0].Sequence, rejected)
-		for range 60 {
-			b.Put(of(Disk, "keep", 10), nil)
-			b.hold("go", 40, 20, true)
-			for tries := 0; b.heldEvents("go") > 0; tries++ {
-				if tries > 100 {
-					t.Fatalf("the events of a topic never come: %+v", b.HeldTopics(9))
-				}
-				b.Retry()
-				for _, e := range b.poll(100) {
-					if e.Topic == "go" {
-						b.Ack(e.Sequence)
-					} else {
-						b.Hold(e.Sequence, rejected)
-					}
-				}
-			}
-			time.Sleep(3 * time.Second)
-			b.consistent()
-			if files := b.State().Files; files > 2*o.MaxOctets {
-				t.Fatalf("files of %d bytes", files)
-			}
-		}
-		if st := b.State(); st.Dropped.Events == 0 || st.Held.Events+int(st.Dropped.Events) != 61 {
-			t.Errorf("%+v", st)
-		}
-	})
-}
-
-// While the disk is away, held events are dropped from full memory, oldest first.
-func TestHeldEventsInFullMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := open(t, newFlash(), Options{MaxMemory: 10_000})
-		b.disk.breakDown(syscall.EROFS)
-		for i := range 30 {
-			b.Put(of(Disk, "a.b", 1000-cost-3), nil)
-			b.Put(of(Disk, fmt.Sprint("x.n", i), 100), nil)
-			for _, e := range b.poll(10) {
-				if e.Topic == "a.b" {
-					b.Hold(e.Sequence, rejected)
-				} else {
-					b.Ack(e.Sequence)
-				}
-			}
-			time.Sleep(3 * time.Second)
-			b.consistent()
-			if b.memoryOnly > 10_000+cost {
-				t.Fatalf("%d bytes in memory", b.memoryOnly)
-			}
-		}
-		st := b.State()
-		if st.Held.Events < 5 || st.Held.Events+int(st.Dropped.Events) != 30 || st.Alarm == "" {
-			t.Errorf("%+v", st)
-		}
-		b.disk.breakDown(nil)
-		time.Sleep(time.Minute)
-		b.consistent()
-		if after := b.State(); after.Held.Events != st.Held.Events || after.OnDisk < st.Held.Events {
-			t.Errorf("%+v", after)
 		}
 	})
 }

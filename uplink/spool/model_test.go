@@ -166,7 +166,7 @@ func (m *model) fact(e Event) *fact {
 	}
 	n, err := strconv.Atoi(string(e.Payload.Raw[1:]))
 	if err != nil || n >= len(m.facts) || !bytes.HasPrefix(e.Options, []byte("o"+strconv.Itoa(n))) || e.Topic != m.facts[n].topic {
-		m.Fatalf("nobody has put %+v", e)
+		m.Fatalf("an event that was never put: %+v", e)
 	}
 	return m.facts[n]
 }
@@ -194,7 +194,7 @@ func (m *model) reopen(disk *flash, orderly bool) {
 		last[m.order(f)] = f.number
 		there[f.number] = true
 		if f.class == Memory && !e.Held {
-			m.Errorf("%d, which is of class memory, is there", f.number)
+			m.Errorf("%d survived, but is of class memory", f.number)
 		}
 	}
 	for _, f := range m.facts {

@@ -85,7 +85,7 @@ func TestPeekIsBounded(t *testing.T) {
 			b.Put(e, nil)
 		}
 		if n := len(b.Peek(1000)); n < 4 || n > 5 {
-			t.Errorf("%d events of %d octets each are returned", n, peekOctets/4)
+			t.Errorf("%d events of %d bytes each are returned", n, peekOctets/4)
 		}
 	})
 }
@@ -181,7 +181,7 @@ func TestQuickLinkWritesNothing(t *testing.T) {
 		time.Sleep(time.Minute)
 		b.stop()
 		if n := b.disk.wrote(); n != 0 || len(b.disk.files()) != 0 {
-			t.Errorf("%d octets written, %v", n, b.disk.files())
+			t.Errorf("%d bytes written, %v", n, b.disk.files())
 		}
 	})
 }
@@ -253,14 +253,14 @@ func TestBacklog(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		if st := b.State(); st.Events != 20_000 || st.OnDisk != 20_000 || b.inMemory > o.MaxMemory {
-			t.Fatalf("%+v, %d octets in memory", st, b.inMemory)
+			t.Fatalf("%+v, %d bytes in memory", st, b.inMemory)
 		}
 		files := len(b.disk.files())
 		for i := 0; i < len(want); {
 			events := b.next(0, 100)
 			for _, e := range events {
 				if got := b.name(e); got != want[i] {
-					t.Fatalf("%s came in place of %s", got, want[i])
+					t.Fatalf("got %s, want %s", got, want[i])
 				}
 				b.Ack(e.Sequence)
 				i++
@@ -444,7 +444,7 @@ func TestFullDisk(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		if b.inMemory > o.MaxMemory+cost {
-			t.Errorf("%d octets in memory", b.inMemory)
+			t.Errorf("%d bytes in memory", b.inMemory)
 		}
 		st := b.State()
 		if st.Alarm == "" || st.Dropped.Events == 0 || st.Events+int(st.Dropped.Events) != 10_000+int(st.Dropped.Runs) {
