@@ -97,7 +97,7 @@ func TestPINGsWithoutReading(t *testing.T) {
 			written := make(chan struct{})
 			go func() {
 				defer close(written)
-				for range 500 { // 100 MB; nobody takes more after some of it
+				for range 500 { // 100 MB; the router stops reading after a part of it
 					if _, err := deaf.Write(ping); err != nil {
 						return
 					}

@@ -20,7 +20,7 @@ func published(s wamp.Serializer, argument string) []byte {
 	return []byte("\x85\x10\x01\xa0\x66octets\x81" + argument)
 }
 
-// Octets that are no message, or hold a value that is none, are refused at their sender: they reach nobody else.
+// Bytes that are no message, or hold an invalid value, are rejected at their sender and reach no other session.
 func TestBrokenOctets(t *testing.T) {
 	for serializer, c := range map[wamp.Serializer]struct{ messages, arguments map[string]string }{
 		wamp.JSON: {

@@ -4,5 +4,5 @@ package program
 
 import "os/exec"
 
-// dieWithParent does nothing here: a program whose test is killed goes on.
+// dieWithParent does nothing on this system: the program keeps running if its test is killed.
 func dieWithParent(*exec.Cmd) {}

@@ -5,5 +5,5 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the system kill the program when the test is killed, which can't end it then.
+// dieWithParent makes the system kill the program when the test process is killed and cannot end it itself.
 func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

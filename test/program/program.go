@@ -1,4 +1,4 @@
-// Package program runs runnel for the tests that know it from outside only.
+// Package program runs the runnel binary for black-box tests.
 //
 // RUNNEL_BIN names the binary to test; without it one is built. RUNNEL_RUNNER is put in front of it, so that binaries for
 // other processors can be tested: RUNNEL_RUNNER=qemu-arm RUNNEL_BIN=dist/runnel-linux-arm6, from the top.
@@ -18,16 +18,16 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what must happen. Nothing is timed; emulated processors are slow.
+// Patience is how long a test waits for a condition. It is long because emulated processors are slow; no test measures time.
 const Patience = 60 * time.Second
 
 // Binary is the command line that runs runnel.
 type Binary []string
 
-// Find returns the binary to test. If it has to be built, it gets into dir; with the race detector if the test has it.
+// Find returns the binary to test. If it builds one, it puts it into dir, with the race detector if the test has it.
 func Find(dir string) (Binary, error) { return find(dir, raceFlag) }
 
-// FindPlain is Find without the race detector, which takes memory that a test may want to judge.
+// FindPlain is Find without the race detector, for tests that measure memory.
 func FindPlain(dir string) (Binary, error) { return find(dir, nil) }
 
 func find(dir string, flags []string) (Binary, error) {
@@ -63,7 +63,7 @@ func Main(name string, find func(dir string) (Binary, error), binary *Binary, ru
 	return run()
 }
 
-// Command prepares runnel with args. No variable of the developer's own gets in.
+// Command prepares runnel with args, without the developer's environment variables.
 func (b Binary) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(b[0], append(b[1:len(b):len(b)], args...)...)
 	for _, v := range os.Environ() {
@@ -74,14 +74,14 @@ func (b Binary) Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Process is a runnel that goes on running. Its methods may be called from any goroutine.
+// Process is a running runnel. Any goroutine may call its methods.
 type Process struct {
 	cmd            *exec.Cmd
 	Stdout, Stderr Output
 	ended          chan struct{}
 }
 
-// Start runs a command in the background. It does not outlive the test's process, however that ends.
+// Start runs a command in the background. The command ends with the test process, even if that is killed.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, ended: make(chan struct{})}
 	p.Stdout.changed, p.Stderr.changed = make(chan struct{}), make(chan struct{})
@@ -103,13 +103,13 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// PID is the process's id.
+// PID returns the id of the process.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Signal sends the process a signal, by its id.
+// Signal sends a signal to the process.
 func (p *Process) Signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 
-// Wait waits for the end and returns the exit status. A process that does not end is killed, which is an error.
+// Wait waits until the process ends and returns its exit status. It kills a process that does not end, and returns an error.
 func (p *Process) Wait() (status int, err error) {
 	select {
 	case <-p.ended:
@@ -152,7 +152,7 @@ func (p *Process) await(o *Output, pattern *regexp.Regexp) ([]string, error) {
 	}
 }
 
-// String is what the process has printed.
+// String returns the output of the process so far.
 func (p *Process) String() string {
 	return fmt.Sprintf("stdout: %s\nstderr: %s", p.Stdout.Text(), p.Stderr.Text())
 }
@@ -179,13 +179,13 @@ func (o *Output) watch() (text string, changed <-chan struct{}) {
 	return o.bytes.String(), o.changed
 }
 
-// Text is what was printed so far.
+// Text returns the output so far.
 func (o *Output) Text() string {
 	text, _ := o.watch()
 	return text
 }
 
-// Resident is the memory that a process has, in octets; 0 where the system does not tell.
+// Resident returns the resident memory of a process in bytes, or 0 if the system does not report it.
 func Resident(pid int) (octets int) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Match reports whether the text got is what want expects. The names in want that are new are kept if it is.
+// Match reports whether the text got matches the expectation want. On a match, it keeps the values of new names in want.
 func (n Names) Match(want, got string) (bool, error) {
 	w, err := Parse(want)
 	if err != nil {
@@ -77,8 +77,8 @@ func (n Names) matchesText(want string, got any, news Names) bool {
 	return true
 }
 
-// sameNumber compares integers by their digits, so that none is rounded, and floats by their value. An integer is never
-// the same as a float.
+// sameNumber compares integers by their digits, so that they are not rounded, and floats by value. An integer never equals
+// a float.
 func sameNumber(a, b string) bool {
 	if a == b {
 		return true

@@ -1,16 +1,16 @@
-// Package say writes and reads WAMP messages as the tests tell of them: in JSON text, whatever the peer speaks.
+// Package say encodes and decodes WAMP messages for tests, which write them as JSON text for every serializer.
 //
 //	[48,1,{},"com.add",[1,"\u0000AQID",2.5],{"x":9007199254740993}]
 //
 // A number with a fraction or an exponent is a float, any other an integer. A string that begins with \u0000 is a binary
-// in base64, one that begins with #\u0000 is a text that begins with \u0000, where that is not the same. "#NaN",
-// "#Infinity" and "#-Infinity" are floats that JSON has no words for.
+// in base64. A string that begins with #\u0000 is a text that begins with \u0000, if that differs. "#NaN",
+// "#Infinity" and "#-Infinity" are floats that JSON cannot express.
 //
-// In what is expected "*" stands for any value, and "$name" for a value that is kept under that name and must be the same
-// wherever the name stands again. In what is said "$name" is replaced by the kept value.
+// In an expected message, "*" matches any value. "$name" matches any value, keeps it under that name, and must match the same
+// value wherever the name appears again. In a sent message, "$name" is replaced by the kept value.
 //
-// The package shares no code with the router: other libraries read and write CBOR and MessagePack, so that a mistake
-// made twice, there and back, shows.
+// The package shares no code with the router. It uses other libraries for CBOR and MessagePack, so that a mistake in the
+// router's encoder is not hidden by the same mistake in its decoder.
 package say
 
 import (
@@ -32,10 +32,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Names are the values that are kept: as decoded from JSON, numbers being json.Number.
+// Names holds the kept values as decoded from JSON, with numbers as json.Number.
 type Names map[string]any
 
-// Encode puts the kept values into text and returns it as a message for a peer that speaks s. JSON is sent as it stands.
+// Encode inserts the kept values into text and returns it as a message in serializer s. JSON stays as it is.
 func (n Names) Encode(s wamp.Serializer, text string) ([]byte, error) {
 	text, err := n.Fill(text)
 	if err != nil {
@@ -96,7 +96,7 @@ func Decode(s wamp.Serializer, data []byte) (string, error) {
 	return string(b), err
 }
 
-// Parse reads JSON text, of which nothing is left. Numbers become json.Number.
+// Parse parses JSON text and rejects trailing data. Numbers become json.Number.
 func Parse(text string) (v any, err error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -166,7 +166,7 @@ func number(text string) (any, error) {
 	return i, nil
 }
 
-// appendMsgPack is msgp.AppendIntf but for integers, which take the fewest octets, as most clients write them.
+// appendMsgPack is msgp.AppendIntf, but it encodes integers in the shortest form, as most clients do.
 func appendMsgPack(b []byte, v any) ([]byte, error) {
 	var err error
 	switch v := v.(type) {

@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// What is said in any serializer is heard as the same text.
+// A message that is encoded in any serializer is decoded as the same text.
 func TestThereAndBack(t *testing.T) {
 	for _, text := range []string{
 		`[]`,

@@ -47,7 +47,7 @@ func (a *authority) template(name string) *x509.Certificate {
 	}
 }
 
-// sign makes a certificate and its key; the first one signs itself.
+// sign creates a certificate and its key; the first one is self-signed.
 func (a *authority) sign(template *x509.Certificate) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -87,7 +87,7 @@ func (a *authority) write(dir string) error {
 	return nil
 }
 
-// client is the TLS configuration of who trusts the authority.
+// client returns the TLS configuration of a client that trusts the authority.
 func (a *authority) client() *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)

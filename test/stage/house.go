@@ -1,10 +1,10 @@
-// Package stage sets up a router for the suites that prove what it does on the wire: one running binary, reached in all
-// ways and in all serializers.
+// Package stage sets up a router for the suites that test its behaviour on the wire. It runs one binary and reaches it by all
+// transports and in all serializers.
 //
 //	house.go   the router, its configuration and its realms
 //	way.go     the ways to it; link.go, poll.go and serial.go carry messages over them, with none of the router's code
 //	scene.go   one case: its peers, its names
-//	peer.go    what a peer says and hears
+//	peer.go    what a peer sends and receives
 //	shape.go   what holds for each message that the router sends
 package stage
 
@@ -21,7 +21,7 @@ import (
 	"runnel/test/program"
 )
 
-// Config is what a suite wants of its router.
+// Config configures the router of a suite.
 type Config struct {
 	Top   string // TOML in front of all tables
 	Realm string // TOML of each way's realm and of the strict one: keys, roles and principals
@@ -48,7 +48,7 @@ type House struct {
 	all   []*line
 }
 
-// Strict is the realm that insists on the letter of the specification.
+// Strict is the realm with strict checks of the specification.
 const Strict = "stage.strict"
 
 // Open builds the router if need be, and starts it.
@@ -150,7 +150,7 @@ func (h *House) realm(b *strings.Builder, name, text string) {
 	fmt.Fprintf(b, "[[realm]]\nname = %q\n%s\n%s", name, text, janitor)
 }
 
-// plug plugs in devices whose lines lead to a realm.
+// plug connects devices whose serial lines lead to a realm.
 func (h *House) plug(b *strings.Builder, realm string, n int) error {
 	free := make(chan *line, n)
 	h.lines[realm] = free
@@ -181,7 +181,7 @@ func (h *House) TLSClient(name string) (*tls.Config, error) {
 	return c, nil
 }
 
-// Close ends the router. It is an error if the router does not end in good order, or has panicked.
+// Close ends the router. It returns an error if the router does not exit cleanly or has panicked.
 func (h *House) Close() error {
 	h.Signal(syscall.SIGTERM)
 	status, err := h.Wait()
@@ -191,7 +191,7 @@ func (h *House) Close() error {
 	return errors.Join(err, h.Crashed(), h.tidy())
 }
 
-// Crashed returns what the router's log tells of a panic or, if it was built to find them, a data race.
+// Crashed returns the report of a panic or a data race in the router's log.
 func (h *House) Crashed() error {
 	log := h.Stderr.Text()
 	for _, word := range []string{"panic", "DATA RACE", "fatal error"} {

@@ -10,7 +10,7 @@ import (
 	"runnel/test/say"
 )
 
-// janitor is somebody in each realm who may see who is there.
+// janitor is a session in each realm that may list the sessions.
 const janitor = `
 [[realm.role]]
 name = "janitor"
@@ -23,7 +23,7 @@ role = "janitor"
 ticket = "janitor"
 `
 
-// gone waits until the realm does not know the sessions any more.
+// gone waits until the sessions have left the realm.
 func (s *Scene) gone(ids ...uint64) {
 	s.Helper()
 	unix := Way{Network: "unix", Serializer: wamp.JSON}

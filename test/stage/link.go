@@ -16,7 +16,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// link carries messages to the router and back. send and receive belong to one goroutine each.
+// link carries messages to the router and back. One goroutine at a time may call send, and one receive.
 type link interface {
 	send(messages ...[]byte) error
 	receive() ([]byte, error)
@@ -31,7 +31,7 @@ type rawLink struct {
 	mu sync.Mutex // PONG and messages are not mixed
 }
 
-// Handshake makes a RawSocket client's handshake, which asks for messages of up to 16 MiB.
+// Handshake performs a RawSocket client's handshake that accepts messages of up to 16 MiB.
 func Handshake(stream io.ReadWriter, s wamp.Serializer) error {
 	if _, err := stream.Write([]byte{0x7f, 0xf0 | byte(s), 0, 0}); err != nil {
 		return err
@@ -108,7 +108,7 @@ func ReadFrame(r io.Reader) (kind byte, payload []byte, err error) {
 
 func (l *rawLink) close() { l.stream.Close() }
 
-// webLink is WebSocket: a message each, or batches.
+// webLink is a WebSocket that carries single messages or batches.
 type webLink struct {
 	ws      *websocket.Conn
 	kind    websocket.MessageType

@@ -72,7 +72,7 @@ func checkShape(text string) error {
 	return checkPayload(rest[len(shape.elements):], shape.payload)
 }
 
-// revoked reports whether the message is an UNSUBSCRIBED or UNREGISTERED that nobody asked for.
+// revoked reports whether the message is an UNSUBSCRIBED or UNREGISTERED that answers no request.
 func revoked(t wamp.Type, rest []any) bool {
 	if t != wamp.Unsubscribed && t != wamp.Unregistered || len(rest) != 2 {
 		return false

@@ -47,7 +47,7 @@ func parseOrigin(text string) (p pattern, err error) {
 	case text == "*":
 		return pattern{host: "*"}, nil
 	case strings.EqualFold(text, "null"):
-		return p, bad(text, `browsers send null for local files and for sandboxed pages of anybody; serve the page by http:// or https://, or write "*" to let any page connect`)
+		return p, bad(text, `browsers send null for local files and for sandboxed pages of any site; serve the page by http:// or https://, or write "*" to let any page connect`)
 	case hasScheme:
 		if p.scheme, err = parseScheme(scheme); err != nil {
 			return p, bad(text, err.Error())
