@@ -145,7 +145,7 @@ write = "com.example.pump.set"
 	if s[0].Timeouts > s[0].Answers || s[1].Answers != 0 || s[1].Timeouts < 2 || s[0].Exceptions != 1 {
 		t.Errorf("%+v", s)
 	}
-	const silent = "asking it less often\" line=bus slave=18"
+	const silent = "polling it less often\" line=bus slave=18"
 	eventually(t, "the log says that a slave is silent", func() bool { return strings.Contains(r.Stderr.Text(), silent) })
 	if n := strings.Count(r.Stderr.Text(), silent); n != 1 {
 		t.Errorf("said %d times that a slave is silent", n)

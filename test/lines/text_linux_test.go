@@ -278,7 +278,7 @@ func TestAlarms(t *testing.T) {
 		t.Errorf("%+v", s.Sensor)
 	}
 	say(t, device, "\n"+strings.Repeat("ERR 17\n", 6))
-	eventually(t, "an alarm that its lines are bad", alarmed("the last 5 lines or more can't be read"))
+	eventually(t, "an alarm that its lines are bad", alarmed("the last 5 lines or more cannot be read"))
 	stdout, _ := run(t, 0, "status", "--url", r.url)
 	if !strings.Contains(stdout, "no good reading for more than") || !strings.Contains(stdout, "last good reading: never") {
 		t.Error(stdout)
