@@ -19,12 +19,12 @@ func checkCommand() *cobra.Command {
 	var realm, match string
 	cmd := &cobra.Command{
 		Use:   "check [-c FILE]",
-		Short: "Say whether a config is valid",
-		Long: `Reads a config as "runnel run" would, with the conf.d/*.toml beside it, and names
-all that is wrong with it: file, line, key, what is wrong and what to do. It
-starts nothing. The exit status is 0 if the config is valid, else 3.
+		Short: "Check a config, or explain what it permits",
+		Long: `Reads a config as "runnel run" would, with the conf.d/*.toml beside it, and prints
+every problem with file, line, key and remedy. It starts nothing. The exit status is
+0 if the config is valid, else 3.
 
-With --explain it says what the config lets somebody do: AUTHID is a principal's,
+With --explain it says what the config permits a session to do: AUTHID is a principal's,
 a serial line's or a listener's, or "anonymous", "anonymous at URL" for a
 listener that gives anonymous sessions a role of its own, or "role:NAME"; ACTION is publish,
 subscribe, call or register. It names the permission that decides, with file and
@@ -76,7 +76,7 @@ func checkPermission(file, realm, match string, args []string) error {
 	return err
 }
 
-// configFlag adds -c.
+// configFlag adds the flag -c.
 func configFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "config", "c", "", "configuration `FILE` (default: /etc/runnel/runnel.toml, else the built-in default)")
 }
@@ -94,7 +94,7 @@ func check(file string) error {
 	return err
 }
 
-// readConfig reads the configuration of "runnel run" and checks it, its uplinks included.
+// readConfig reads the configuration as "runnel run" does, and checks it with its uplinks and against the machine's memory.
 func readConfig(file string) (*config.Config, error) {
 	c, err := config.Load(file, node.CheckUplink)
 	if err == nil {

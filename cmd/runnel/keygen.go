@@ -24,7 +24,7 @@ func keygenCommand() *cobra.Command {
 		Use:   "keygen [FILE]",
 		Short: "Make a key for the method cryptosign",
 		Long: `Makes an Ed25519 key and writes it into FILE (runnel.key), for --key and for an
-uplink's key: only its owner may read it. A file that is there is not touched.
+uplink's key. Only its owner may read it. An existing file is not replaced.
 The public half is printed, as a line for a principal's authorized_keys.`,
 		Example: `  runnel keygen pump-7.key
   runnel call com.example.add 2 3 --authid pump-7 --key pump-7.key`,
@@ -55,11 +55,11 @@ func keygen(file string) error {
 	return err
 }
 
-// writeNew writes a file that is not there yet and that nobody else may read.
+// writeNew creates a file that only its owner may read. A file of this name is an error.
 func writeNew(file string, data []byte) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already; choose another name, or remove it", file)
+		return fmt.Errorf("write key %s: the file exists; choose another name, or remove it", file)
 	}
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ const (
 )
 
 func main() {
-	// A reader that has gone away shows as an error of the write, which ends a command quietly.
+	// With SIGPIPE caught, a closed standard output is an error of the write, and the command ends without a message.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(execute(os.Args[1:]))
 }
@@ -68,8 +68,8 @@ func execute(args []string) int {
 	return exitFailed
 }
 
-// rootCommand makes the tree of commands. started tells, after Execute, whether a command has run: an error before that
-// is one of usage.
+// rootCommand makes the tree of commands. After Execute, started says whether a command has run: an earlier error is one of
+// usage.
 func rootCommand() (root *cobra.Command, started *bool) {
 	started = new(bool)
 	root = &cobra.Command{

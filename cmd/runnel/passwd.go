@@ -13,7 +13,7 @@ import (
 	"runnel/edge/auth"
 )
 
-// passwords is what "runnel passwd" does.
+// passwords holds the flags of "runnel passwd".
 type passwords struct {
 	kdf                string
 	wampcra            bool
@@ -25,15 +25,15 @@ func passwdCommand() *cobra.Command {
 	var p passwords
 	cmd := &cobra.Command{
 		Use:   "passwd [AUTHID]",
-		Short: "Make of a password what a config needs",
+		Short: "Derive from a password what a config needs",
 		Long: `Asks for a password, twice and without showing it, or reads it from standard
-input where that is no terminal. Prints what a principal of the config needs to
-authenticate with it by wamp-scram, or by wampcra: not the password itself. With
-AUTHID it is the whole principal. On the other side the password is --secret, or
-an uplink's secret.
+input if that is no terminal. Prints the key with which a principal of the config
+authenticates by wamp-scram, or by wampcra. The password itself is not in it. With
+AUTHID it prints the whole principal. The other side gives the password as --secret,
+or as an uplink's secret.
 
-What is printed for wamp-scram lets nobody in; what is printed for wampcra does,
-and is to be kept as secret as the password.`,
+The key for wamp-scram is of no use to a thief. The key for wampcra is: keep it as
+secret as the password.`,
 		Example: `  runnel passwd pump-7 --role sensor >> gateway.toml
   runnel passwd --kdf pbkdf2 < password
   runnel passwd --wampcra pump-7`,
@@ -69,7 +69,7 @@ func (p *passwords) run(authid string) error {
 	return err
 }
 
-// line makes the key of the principal's table.
+// line returns the key of the principal's table.
 func (p *passwords) line(password string) (string, error) {
 	if p.wampcra {
 		c, err := auth.DeriveCRA(password, "", p.iterations, 0)
@@ -91,7 +91,7 @@ func (p *passwords) line(password string) (string, error) {
 		quoted(s.KDF), quoted(s.Salt.String()), s.Iterations, memory, quoted(s.StoredKey.String()), quoted(s.ServerKey.String())), nil
 }
 
-// quoted writes a TOML string; JSON's are a part of them.
+// quoted writes a TOML string. Every JSON string is one.
 func quoted(text string) string {
 	b, _ := json.Marshal(text) // a string: it cannot fail
 	return string(b)

@@ -18,16 +18,16 @@ func pubCommand() *cobra.Command {
 		Use:   "pub URI [ARG...]",
 		Short: "Publish an event",
 		Long: `Publishes an event. An ARG is JSON if it parses as JSON, else a string; quote
-twice what looks like JSON and shall be a string: '"21"'.
+twice a string that looks like JSON: '"21"'.
 
-Without --ack the router does not say whether the event was accepted; with it, a
-refusal is an error.
+Without --ack the router does not report whether it accepted the event. With it, a
+rejected event is an error.
 
-With --stdin it goes on when the router goes and comes back: lines that were not
-sent wait, with --ack those that were not acknowledged are sent again. A line that
-is longer than a message may be is skipped (exit status 1).
+With --stdin it survives a restart of the router: lines that were not sent wait, and
+with --ack lines that were not acknowledged are sent again. A line that is longer
+than the longest message is skipped (exit status 1).
 
-Negative numbers are ARGs like others. Write "--" in front of other ARGs that begin
+Negative numbers are ordinary ARGs. Write "--" in front of other ARGs that begin
 with a dash.`,
 		Example: `  runnel pub com.example.weather 21.5
   runnel pub com.example.weather '{"temperature": 21.5}' --kw station=roof --ack
@@ -73,7 +73,7 @@ func (p *publisher) run(topic string, args []string) (err error) {
 	return publishError(topic, c.Publish(ctx, topic, p.how, payload))
 }
 
-// publishError names the topic that an event could not be published to.
+// publishError adds the topic to the error of a publication.
 func publishError(topic string, err error) error {
 	if err == nil {
 		return nil

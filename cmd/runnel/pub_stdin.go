@@ -18,14 +18,14 @@ import (
 const (
 	// maxLine bounds a line of standard input: no transport takes a longer message.
 	maxLine = 16 << 20
-	// suspectLine is how long a line is that may be why the router closes the connection, and suspectTries how often it is
-	// sent then. Over RawSocket the router says what it takes, over WebSocket it only closes.
+	// A line longer than suspectLine may be the reason why the router closes the connection. It is sent suspectTries times.
+	// Over RawSocket the router announces its limit; over WebSocket it only closes.
 	suspectLine  = 64 << 10
 	suspectTries = 3
 )
 
-// lines publishes each line of in as it comes. It goes on when the router goes and comes back: a line that was not sent
-// waits for it, and so does with --ack one that was not acknowledged.
+// lines publishes each line of in as it arrives. It survives a restart of the router: lines that were not sent wait, and with
+// --ack lines that were not acknowledged are sent again.
 func (p *publisher) lines(ctx context.Context, topic string, payload client.Payload, in io.Reader) (err error) {
 	opts, err := p.peer.Options()
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *lineSender) line(ctx context.Context, line term.Line) error {
 	}
 }
 
-// skip tells of a line that can't be published.
+// skip reports a line that cannot be published.
 func (s *lineSender) skip(octets int, why error) {
 	s.skipped++
 	fmt.Fprintf(os.Stderr, "runnel: line %d skipped: it has %d bytes: %s\n", s.number, octets, term.Safe(why.Error()))

@@ -18,7 +18,7 @@ import (
 func queueCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "queue",
-		Short: "Show, drop or retry what waits in the spools of uplinks",
+		Short: "Show, drop or retry the events that wait for uplinks",
 		Long: `Shows, drops or retries events that wait for the far side of an uplink, by calling
 runnel.queue.ls, .peek, .drop and .retry in the uplink's realm. The realm's permissions
 must allow that call; the built-in default does.`,
@@ -91,9 +91,9 @@ func queueDropCommand() *cobra.Command {
 	var topic string
 	cmd := &cobra.Command{
 		Use: "drop UPLINK", Short: "Drop events that wait, the oldest first", Args: cobra.ExactArgs(1),
-		Long: `Drops events that wait, the oldest first. The far side is told how many are
-missing. Those that are on their way may arrive nevertheless. --held drops all events
-that are held, --topic those of one topic that is held.`,
+		Long: `Drops events that wait, the oldest first. A gap event tells the far side how many are
+missing. Events already on their way may still arrive. --held drops all held events,
+--topic the held events of one topic.`,
 		Example: "  runnel queue drop central -n 100\n  runnel queue drop central --all\n  runnel queue drop central --topic com.example.weather",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if ways := choices(every, count > 0, held, topic != ""); ways != 1 || count < 0 {
@@ -108,9 +108,9 @@ that are held, --topic those of one topic that is held.`,
 	}
 	p.Flags(cmd, version)
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many")
-	cmd.Flags().BoolVar(&every, "all", false, "drop all that waits now")
-	cmd.Flags().BoolVar(&held, "held", false, "drop all that is held")
-	cmd.Flags().StringVar(&topic, "topic", "", "drop what is held of this topic, named as at the far side")
+	cmd.Flags().BoolVar(&every, "all", false, "drop all events that wait now")
+	cmd.Flags().BoolVar(&held, "held", false, "drop all held events")
+	cmd.Flags().StringVar(&topic, "topic", "", "drop the held events of this topic, as the far side names it")
 	return cmd
 }
 
@@ -124,7 +124,7 @@ func dropOptions(held bool, topic string) map[string]any {
 	return nil
 }
 
-// choices counts those that are made.
+// choices counts the true values.
 func choices(made ...bool) (n int) {
 	for _, m := range made {
 		if m {
@@ -138,9 +138,9 @@ func queueRetryCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
 		Use: "retry [UPLINK]", Short: "Try held events again now", Args: cobra.MaximumNArgs(1),
-		Long: `Tries events again that the far side has rejected, and that are held for that
-reason: of each topic the first one, and when it is accepted the rest. Without
-UPLINK, those of all uplinks of the realm.`,
+		Long: `Retries events that are held because the far side has rejected them: the first one of
+each topic and, once that is accepted, the rest. Without UPLINK it retries those of
+all uplinks of the realm.`,
 		Example: "  runnel queue retry central",
 		RunE: func(_ *cobra.Command, args []string) error {
 			name := ""

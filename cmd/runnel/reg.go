@@ -19,9 +19,9 @@ func regCommand() *cobra.Command {
 		Use:   "reg URI (--exec CMD [ARG...] | --echo)",
 		Short: "Offer a procedure from the shell",
 		Long: `Registers a procedure and answers its calls until Ctrl-C, also when the router
-goes and comes back.
+restarts.
 
---echo returns what it gets. --exec runs a program for each call, without a
+--echo returns its arguments. --exec runs a program for each call, without a
 shell: CMD, its own ARGs, then the call's arguments, strings as they are and
 others as JSON. (CMD may also hold arguments itself, separated by spaces.) The
 program finds {"procedure", "args", "kwargs"} as JSON on its standard input and
@@ -29,9 +29,9 @@ the procedure's URI in RUNNEL_PROCEDURE. What it prints is the result: JSON if i
 parses as JSON, else a string. If it fails, the caller gets the error
 runnel.error.exec with the end of its standard error and the exit status.
 
-A call's arguments come from whoever may call: let a "--" be the last of CMD's own
-ARGs if CMD takes options. A call that is canceled kills the program. More than
---parallel calls wait for their turn.`,
+A call's arguments come from its caller: end CMD's own ARGs with "--" if CMD takes
+options. Canceling a call kills the program. At most --parallel calls run at a time;
+further ones wait.`,
 		Example: `  runnel reg com.example.echo --echo
   runnel reg com.example.uptime --exec uptime
   runnel reg com.example.grep --exec grep -- -c -- ERROR
@@ -107,7 +107,7 @@ func (r *callee) prepare(args []string) (how client.RegisterOptions, h client.Ha
 	return how, p.Answer, err
 }
 
-// echo returns the payload without looking at it.
+// echo returns the payload without decoding it.
 func echo(_ context.Context, i *client.Invocation) (client.Payload, error) {
 	return client.Raw(i.Payload.Clone()), nil
 }

@@ -22,16 +22,16 @@ func reloadCommand() *cobra.Command {
 		Use:   "reload",
 		Short: "Have a running router read its config again",
 		Long: `Has a running router read its config again, by calling runnel.reload in the realm,
-and prints what has changed. The realm's permissions must allow that call; the
+and prints the changes. The realm's permissions must allow that call; the
 built-in default does. SIGHUP does the same.
 
 Listeners, serial lines, uplinks and realms come and go, and permissions and
-principals change, without disturbing the sessions that this does not concern.
-A config that is invalid changes nothing: the problems are printed, and the exit
-status is 3. Neither does one that can't be applied: exit status 1.
+principals change. Sessions that are not concerned are not disturbed.
+An invalid config changes nothing: the problems are printed, and the exit status
+is 3. Nor does a config that cannot be applied: exit status 1.
 
-With --pid it sends SIGHUP to that process instead and waits until it has told, in
-$RUNTIME_DIRECTORY or /run/runnel, how the reload went; systemd's unit does that.`,
+With --pid it sends SIGHUP to that process instead, and waits for the outcome that
+the process writes to $RUNTIME_DIRECTORY or /run/runnel. systemd's unit uses this.`,
 		Example: `  runnel check && runnel reload
   runnel reload --url unix:///run/runnel/runnel.sock
   runnel reload --pid $MAINPID`,
@@ -64,7 +64,7 @@ func askReload(p *remote.Router, w io.Writer) error {
 	return printChanges(w)(lines, err)
 }
 
-// printChanges returns what prints the changes of a reload that was applied.
+// printChanges returns a function that prints the changes of a reload, unless it has failed.
 func printChanges(w io.Writer) func([]string, error) error {
 	return func(lines []string, err error) error {
 		if err != nil {

@@ -22,8 +22,8 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [-c FILE]",
 		Short: "Run the router in the foreground",
-		Long: `Runs the router until SIGTERM or Ctrl-C; then every session gets GOODBYE. A second
-signal ends it at once. SIGHUP, like "runnel reload", has it read its config again.
+		Long: `Runs the router until SIGTERM or Ctrl-C. Then it sends GOODBYE to every session. A
+second signal ends it at once. SIGHUP, like "runnel reload", has it read its config again.
 Logs go to standard error.
 
 Without a config it serves the realm "realm1" to the programs of this machine: on

@@ -29,9 +29,9 @@ func serialListCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List serial ports with USB identity, driver and who holds them",
-		Long: `Lists the serial ports of this machine: what a [[serial]] table's device or usb
-key may name. A port is opened by one program at a time; HELD BY names it, as far
-as this user may see (root sees all).`,
+		Long: `Lists the serial ports of this machine, as the device or usb key of a [[serial]]
+table names them. Only one program at a time can open a port. HELD BY names it, as
+far as this user may see (root sees all).`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ports, err := serial.List()

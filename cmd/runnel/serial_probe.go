@@ -26,10 +26,10 @@ func serialProbeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe DEVICE",
 		Short: "Find out what a serial device speaks, and at which baud rate",
-		Long: `Listens to a serial port at one baud rate after the other, until what arrives makes
+		Long: `Listens to a serial port at one baud rate after the other, until the input makes
 sense: frames of Runnel's link, RawSocket, NMEA 0183, Modbus RTU, or text. It
-writes nothing, so a device that speaks only when it is asked is not found. What
-it finds it prints as a piece of configuration. The port must be free.`,
+writes nothing, so it does not find a device that only answers requests. It prints
+the result as a [[serial]] table. The port must be free.`,
 		Example: `  runnel serial probe /dev/ttyUSB0
   runnel serial probe /dev/ttyUSB0 --each 30s      a sensor that prints twice a minute`,
 		Args: cobra.ExactArgs(1),
@@ -54,7 +54,7 @@ func probe(c serial.Config, each time.Duration, w io.Writer) error {
 	return err
 }
 
-// hear finds out how a port has to be set, and what its device says then. It tells of each try on standard error.
+// hear finds the settings of a port, and what its device says with these. It reports each attempt on standard error.
 func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error) {
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()

@@ -19,7 +19,7 @@ import (
 	"runnel/transport/serial/ear"
 )
 
-// portFlags are how a port is set.
+// portFlags are the flags for the settings of a port.
 type portFlags struct {
 	baud, dataBits, stopBits int
 	parity                   string
@@ -49,7 +49,7 @@ func serialSniffCommand() *cobra.Command {
 	var during time.Duration
 	cmd := &cobra.Command{
 		Use:   "sniff DEVICE",
-		Short: "Show what a serial device says, decoded, as it comes",
+		Short: "Show the output of a serial device, decoded, as it arrives",
 		Long: `Listens to a serial port and prints what arrives, a frame or a line of text a
 line, with the time. It writes nothing. The port must be free: stop the router, or
 take the line out of its config and "runnel reload", for as long as it takes.`,
@@ -73,10 +73,10 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 	return cmd
 }
 
-// whichPort says where to look for a port if there is none of that name.
+// whichPort adds a remedy to the error of a port that does not exist.
 func whichPort(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; \"runnel serial ls\" shows which there are", err)
+		return fmt.Errorf("%w; \"runnel serial ls\" lists the ports", err)
 	}
 	return err
 }

@@ -18,7 +18,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show sessions, uplinks and serial lines of a running router",
-		Long: `Asks a running router what it does, by calling runnel.status in the realm. The
+		Long: `Shows the state of a running router, by calling runnel.status in the realm. The
 realm's permissions must allow that call; the built-in default does over the
 Unix socket.`,
 		Example: `  runnel status

@@ -24,12 +24,12 @@ func subCommand() *cobra.Command {
 		Use:   "sub URI...",
 		Short: "Print events, one a line",
 		Long: `Subscribes and prints what is published, one event a line: the topic, the
-arguments as JSON, then key=value. Octets are printed as 0x and hexadecimal.
-With --json each line is an object with topic, args, kwargs, publication and what
-else the router tells.
+arguments as JSON, then key=value. Bytes are printed as 0x and hexadecimal.
+With --json each line is an object with topic, args, kwargs, publication and the
+other details of the EVENT.
 
-It goes on when the router goes and comes back, until Ctrl-C (exit status 0),
-COUNT events (0) or the timeout (124).`,
+It survives a restart of the router, and ends at Ctrl-C (exit status 0), after COUNT
+events (0) or at the timeout (124).`,
 		Example: `  runnel sub com.example.weather
   runnel sub com.example. --match prefix
   runnel sub com.example..temperature --match wildcard --json
@@ -47,7 +47,7 @@ COUNT events (0) or the timeout (124).`,
 	return cmd
 }
 
-// subscriber is the command's state. Static after the flags are read, but for what is below mu.
+// subscriber is the state of the command. The fields above mu are static once the flags are read.
 type subscriber struct {
 	peer     remote.Router
 	out      io.Writer
@@ -95,10 +95,10 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 	return nil
 }
 
-// errDone ends the command when it has printed as many events as it was asked for.
+// errDone ends the command once it has printed --count events.
 var errDone = errors.New("done")
 
-// event prints one event. The topic is the one subscribed to; for a pattern the router says which it was.
+// event prints one event. topic is the URI of the subscription, which may be a pattern.
 func (s *subscriber) event(topic string, e *client.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

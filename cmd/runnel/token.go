@@ -78,7 +78,7 @@ func tokenListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List the tokens, without what lets anybody in",
+		Short: "List the tokens, without their secrets",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var list []fleet.TokenReport

@@ -8,10 +8,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// fromEnvironment lists the flags that a variable can stand in for: those that say where and how to connect.
+// fromEnvironment lists the flags that a variable can set: those that say where and how to connect.
 var fromEnvironment = []string{"config", "url", "realm", "serializer", "authid", "ticket", "secret", "key", "ca", "certificate", "certkey", "channel-binding"}
 
-// FlagsFromEnvironment gives flags that were not set the value of RUNNEL_<NAME>, in which "-" is "_".
+// FlagsFromEnvironment sets each flag that is not on the command line from the variable RUNNEL_NAME. "-" in its name is "_".
 func FlagsFromEnvironment(flags *pflag.FlagSet) error {
 	for _, name := range fromEnvironment {
 		flag := flags.Lookup(name)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// masked stands in front of an argument that is a negative number, so that it is not taken for flags.
+// masked is the prefix of a negative number among the arguments. It keeps the number from being parsed as flags.
 const masked = "\x00"
 
 // MaskNumbers masks the negative numbers among the arguments of pub, call and reg.
@@ -31,7 +31,7 @@ func MaskNumbers(root *cobra.Command, args []string) []string {
 	return list
 }
 
-// Unmask undoes maskNumbers.
+// Unmask removes the prefix that MaskNumbers adds.
 func Unmask(args []string) []string {
 	list := make([]string, len(args))
 	for i, arg := range args {

@@ -9,7 +9,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// OnlySubcommands has a command that does nothing by itself say what is missing, or unknown.
+// OnlySubcommands makes a command that does nothing by itself report a missing or unknown subcommand.
 func OnlySubcommands(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -26,11 +26,11 @@ func OnlySubcommands(cmd *cobra.Command) {
 	}
 }
 
-// HelpCommand is cobra's, but for a topic that is unknown: that is wrong usage.
+// HelpCommand is cobra's help command, except that an unknown topic is an error of usage.
 func HelpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "Tell all about a command",
+		Short: "Show the help of a command",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || about == nil || len(rest) > 0 {
@@ -42,7 +42,7 @@ func HelpCommand() *cobra.Command {
 	}
 }
 
-// NotNegative checks the flags that are numbers or durations.
+// NotNegative returns an error if one of the named flags is a negative number or duration.
 func NotNegative(cmd *cobra.Command, names ...string) error {
 	for _, name := range names {
 		if flag := cmd.Flags().Lookup(name); flag != nil && strings.HasPrefix(flag.Value.String(), "-") {

@@ -158,7 +158,7 @@ func TestProblems(t *testing.T) {
 				`10: uplink.url: "mqtt://...@broker" has a name or a password in it`, `10: uplink.url: "mqtts://broker/x" has more than a host and a port`,
 				`10: uplink.url: "tcp://a": unknown scheme; use "mqtt" or "mqtts"`, `10: uplink.url: "mqtt://" names no broker`,
 				`11: uplink.qos: 3 is not known`, `12: uplink.format: "xml" is not known`, `13: uplink.authid: an uplink to an MQTT broker has no authid`,
-				`15: uplink.state_topic: "a/#" is no topic for the link's state`}},
+				`15: uplink.state_topic: "a/#" is not a valid topic for the link's state`}},
 		{"mqtt rules", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://broker\"]\nformat = \"raw\"\n[[uplink.export]]\ntopic = \"a/b\"\n[[uplink.export]]\nprocedure = \"a\"\n[[uplink.export]]\ntopic = \"a b\"\n[[uplink.import]]\ntopic = \"com.exam\"\nmatch = \"prefix\"\n[[uplink.import]]\nprocedure = \"a\"\n",
 			[]string{`13: uplink.export.topic: "a/b" is no MQTT topic: '/' can't stand in it`, `15: uplink.export.procedure: calls need the format json or cbor`,
 				`17: uplink.export.topic: "a b" is not a WAMP URI`, `19: uplink.import.topic: "com.exam" is no MQTT topic: MQTT can't match the beginning of a level`,

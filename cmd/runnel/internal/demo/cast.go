@@ -14,7 +14,7 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// The demo's cast: each is a WAMP client of its own, over a connection of its own.
+// The programs and the sensor of the demo. Each is a WAMP client with its own connection.
 
 // greenhouse is what the sensor measures: it warms or cools towards the set point.
 type greenhouse struct {
@@ -23,7 +23,7 @@ type greenhouse struct {
 	target      float64
 }
 
-// measure returns the temperature, a second after it was asked for last.
+// measure returns the temperature. It is called once a second.
 func (g *greenhouse) measure() float64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,8 +93,8 @@ func degrees(v any) (float64, bool) {
 	return 0, false
 }
 
-// dialSerial speaks RawSocket on the device's side of the serial line. A device that has lost its session is plugged in
-// again.
+// dialSerial speaks RawSocket on the device's side of the serial line. A device that has lost its session is
+// plugged in again.
 func (s *stage) dialSerial(context.Context) (client.Conn, error) {
 	device := s.sensor
 	s.sensor = nil
@@ -135,7 +135,7 @@ func (s *stage) playSubscriber(ctx context.Context) error {
 	return s.watch(ctx, subscribing, s.centre, "in the cloud, through the uplink")
 }
 
-// watch subscribes and tells what arrives.
+// watch subscribes and prints each event.
 func (s *stage) watch(ctx context.Context, who, url, where string) error {
 	c, err := s.join(ctx, who, url)
 	if err != nil {
@@ -156,7 +156,7 @@ func (s *stage) watch(ctx context.Context, who, url, where string) error {
 	return nil
 }
 
-// playCaller moves the set point up and down, every few seconds, once it is clear that the edge is there.
+// playCaller moves the set point up and down every few seconds, once events arrive from the edge.
 func (s *stage) playCaller(ctx context.Context) error {
 	c, err := s.join(ctx, calling, s.centre)
 	if err != nil {

@@ -51,7 +51,8 @@ const (
 	sensing     = "sensor"
 )
 
-// realmConfig is what both routers have; its values are an id, for they have the host name in common, and a directory.
+// realmConfig is the part that both configurations have. Its values are an id, because the host name is the same, and a
+// directory.
 const realmConfig = `
 version = 1
 
@@ -87,7 +88,7 @@ anonymous = "guest"
 url = "tcp://127.0.0.1:0"
 `
 
-// edgeConfig is what the edge router has besides; its values are the directory, the central router's URL and the
+// edgeConfig is the rest of the edge router's configuration. Its values are the directory, the central router's URL and the
 // baud rate.
 const edgeConfig = `
 [[listen]]
@@ -161,12 +162,12 @@ type stage struct {
 	sensor *pty.Device // build's, then dialSerial's
 
 	mu   sync.Mutex
-	seen map[string]int // what has happened, by who saw it
+	seen map[string]int // the number of events and calls, by the part that saw them
 
 	arrived chan struct{} // closed when the first event is in the cloud
 }
 
-// say prints one line: when, who, what.
+// say prints one line: the time, the part and the text.
 func (s *stage) say(who, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +177,7 @@ func (s *stage) say(who, format string, args ...any) {
 	}
 }
 
-// happened says it and counts it.
+// happened prints a line and counts it for the verdict.
 func (s *stage) happened(who, format string, args ...any) {
 	s.say(who, format, args...)
 	s.mu.Lock()
@@ -212,7 +213,7 @@ func (s *stage) build(ctx context.Context) (err error) {
 	return nil
 }
 
-// end stops everything in reverse: the cast, the edge, the centre. What the routers have to say to that is no news.
+// end stops everything in reverse: the programs, the edge, the centre. The routers' logs are silent meanwhile.
 func (s *stage) end() {
 	s.level.Set(slog.LevelError + 1)
 	for _, p := range slices.Backward(s.parts) {
@@ -261,7 +262,7 @@ func (s *stage) start(who string, run func(context.Context) error) {
 	}()
 }
 
-// awaitPort waits until the router has opened the serial line. What a device says before is lost.
+// awaitPort waits until the router has opened the serial line. Earlier output of a device is lost.
 func (s *stage) awaitPort(ctx context.Context, n *node.Node) error {
 	for wait := time.NewTicker(10 * time.Millisecond); ; {
 		line := n.Serial()[0]
@@ -291,7 +292,7 @@ func (s *stage) hints() {
 `, s.edge, s.centre, setPoint)
 }
 
-// verdict names what should have happened and has not.
+// verdict returns an error that names the parts that have seen nothing.
 func (s *stage) verdict() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

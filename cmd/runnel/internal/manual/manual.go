@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// writeManual writes the page of cmd and of all commands below it.
+// Write writes the page of cmd and of all commands below it into dir.
 func Write(cmd *cobra.Command, dir, version string) error {
 	file := filepath.Join(dir, name(cmd)+".1.md")
 	if err := os.WriteFile(file, []byte(page(cmd, version)), 0o644); err != nil {
@@ -50,7 +50,7 @@ func page(cmd *cobra.Command, version string) string {
 	return b.String()
 }
 
-// manualText keeps indented blocks as they are and lets the formatter fill the rest. Brackets and stars mean themselves.
+// text keeps indented blocks as they are and lets the formatter fill the rest. It escapes Markdown's characters.
 func text(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {

@@ -7,8 +7,8 @@ import (
 	"runnel/transport"
 )
 
-// A certificate expires, and its renewal fails, without a sign to anybody but the peers that are rejected. So the node checks
-// the certificates of its listeners and uplinks, and reports a problem in its log, in runnel.status and in the metrics.
+// Only the rejected peers notice that a certificate has expired, or that its renewal fails. So the node checks the
+// certificates of its listeners and uplinks, and reports a problem in its log, in runnel.status and in the metrics.
 
 const (
 	certificateInterval = 2 * time.Second // between two checks of the files

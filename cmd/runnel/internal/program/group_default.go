@@ -4,5 +4,5 @@ package program
 
 import "os/exec"
 
-// alone does nothing where there are no process groups: the program alone is killed.
+// alone does nothing: this system has no process groups, and only the program itself is killed.
 func alone(*exec.Cmd) {}

@@ -1,3 +1,4 @@
+// Package program answers calls with a program: "runnel reg --exec".
 package program
 
 import (
@@ -15,14 +16,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// program is what reg --exec runs for each call.
+// Program is run for each call.
 type Program struct {
 	path string
 	args []string // its own, before the call's
 }
 
-// findProgram looks for command: a program or, if there is none of this name, a program and arguments with spaces
-// between.
+// Find looks for command in PATH: a program or, if there is none of this name, a program and arguments separated by spaces.
 func Find(command string, args []string) (Program, error) {
 	path, err := exec.LookPath(command)
 	if err == nil {
@@ -41,14 +41,14 @@ func Find(command string, args []string) (Program, error) {
 const (
 	errorExec = wamp.Failure("runnel.error.exec")
 
-	maxOutput = 1 << 20 // of a program; more is an error
-	maxErrors = 4 << 10 // the end of its standard error is what is kept
+	maxOutput = 1 << 20 // bytes that a program may print; more is an error
+	maxErrors = 4 << 10 // bytes kept of the end of its standard error
 
-	// killWait is how long the output of a killed program is waited for: a child of its own may hold it open.
+	// killWait bounds the wait for the output of a killed program. A child of its own may hold it open.
 	killWait = time.Second
 )
 
-// answer runs the program for one call.
+// Answer runs the program for one call. Canceling ctx kills it.
 func (p Program) Answer(ctx context.Context, i *client.Invocation) (client.Payload, error) {
 	args, kwargs, err := i.Decode()
 	if err != nil {
@@ -64,7 +64,7 @@ func (p Program) Answer(ctx context.Context, i *client.Invocation) (client.Paylo
 		return client.Payload{}, p.failure(ctx, err, stderr)
 	}
 	if stdout.cut {
-		return client.Payload{}, client.NewError(wamp.PayloadSizeExceeded.Error(), fmt.Sprintf("%s printed more than %d octets", p.path, maxOutput))
+		return client.Payload{}, client.NewError(wamp.PayloadSizeExceeded.Error(), fmt.Sprintf("%s printed more than %d bytes", p.path, maxOutput))
 	}
 	return result(stdout.Bytes()), nil
 }
@@ -115,7 +115,7 @@ func result(output []byte) client.Payload {
 	return client.Args(strings.ToValidUTF8(string(output), "\uFFFD"))
 }
 
-// failure turns a program's end into the caller's error.
+// failure returns the caller's error for a program that has failed.
 func (p Program) failure(ctx context.Context, err error, stderr *tail) error {
 	if ctx.Err() != nil {
 		return wamp.Canceled
@@ -132,7 +132,7 @@ func (p Program) failure(ctx context.Context, err error, stderr *tail) error {
 	return failed
 }
 
-// head keeps the beginning of what is written to it.
+// head keeps the beginning of its input.
 type head struct {
 	bytes.Buffer
 	max int
@@ -148,7 +148,7 @@ func (h *head) Write(p []byte) (int, error) {
 	return h.Buffer.Write(p)
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of its input.
 type tail struct {
 	kept []byte
 	max  int

@@ -15,7 +15,7 @@ func (r *Router) Ask(procedure string, args ...any) (string, error) {
 	return r.AskWith(procedure, nil, args...)
 }
 
-// AskWith is ask with keyword arguments.
+// AskWith is Ask with keyword arguments.
 func (r *Router) AskWith(procedure string, kwargs map[string]any, args ...any) (string, error) {
 	ctx, stop := cli.UntilSignal(30 * time.Second)
 	defer stop()
@@ -30,12 +30,12 @@ func (r *Router) AskWith(procedure string, kwargs map[string]any, args ...any) (
 	}
 	values, _, err := result.Decode()
 	if err != nil || len(values) == 0 {
-		return "", fmt.Errorf("%s: the answer can't be read: %v", procedure, err)
+		return "", fmt.Errorf("%s: cannot read the answer: %v", procedure, err)
 	}
 	return term.JSONText(values[0])
 }
 
-// Read calls a procedure of the router's own and reads its result, if one is wanted.
+// Read calls one of the router's own procedures and decodes the first argument of its result into result, unless that is nil.
 func (r *Router) Read(procedure string, kwargs map[string]any, result any, args ...any) error {
 	text, err := r.AskWith(procedure, kwargs, args...)
 	if err != nil || result == nil {

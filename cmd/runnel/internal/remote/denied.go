@@ -11,10 +11,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// deniedError says what to do about a procedure of administration that the session may not call.
+// deniedError is the error of a procedure of administration that the session may not call, with a remedy.
 type deniedError struct {
 	error
-	procedure, url, socket string // socket: where the router's Unix socket is, or should be
+	procedure, url, socket string // socket: the path of the router's Unix socket
 }
 
 func (e deniedError) Unwrap() error { return e.error }
@@ -27,7 +27,7 @@ func (e deniedError) Error() string {
 	return fmt.Sprintf("call %s at %s: %v; %s", e.procedure, e.url, e.error, remedy)
 }
 
-// Explain adds a remedy to the error of a call, if it has one to add.
+// Explain adds a remedy to the error of a call that was not authorized. It returns other errors unchanged.
 func (r *Router) Explain(procedure string, err error) error {
 	if !errors.Is(err, wamp.NotAuthorized) || !administers(procedure) {
 		return err
@@ -35,12 +35,12 @@ func (r *Router) Explain(procedure string, err error) error {
 	return deniedError{err, procedure, r.Address(), likelySocket()}
 }
 
-// administers reports whether a procedure is one of administration.
+// administers reports whether a procedure is for administration.
 func administers(procedure string) bool {
 	return strings.HasPrefix(procedure, "runnel.") || slices.Contains(config.Administration, procedure) || strings.HasPrefix(procedure, "wamp.session.kill")
 }
 
-// likelySocket is where a router's Unix socket is; the service's if there is none.
+// likelySocket returns the first existing Unix socket of the usual routers, else the path of the service's.
 func likelySocket() string {
 	for _, socket := range sockets() {
 		if _, err := os.Stat(socket); err == nil {

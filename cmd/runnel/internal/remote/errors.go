@@ -8,13 +8,13 @@ import (
 	"runnel/edge/client"
 )
 
-// Error is an error of the protocol as the command line shows it: the URI, then what came with it.
+// Error is a WAMP error as the command line shows it: the URI, then its arguments.
 type Error struct {
 	err     *client.Error
-	subject string // the procedure, where the router refused and what it says does not name it
+	subject string // the procedure, if the error is the router's and does not name it
 }
 
-// About has an error of the router's own name the procedure that was called.
+// About adds the called procedure to an error of the router's own that does not name it.
 func About(procedure string, err error) error {
 	if e, ok := err.(Error); ok && strings.HasPrefix(e.err.URI, "wamp.error.") && !strings.Contains(e.Error(), procedure) {
 		e.subject = procedure
@@ -39,7 +39,7 @@ func (e Error) Error() string {
 	return term.Safe(e.err.Error())
 }
 
-// CallError finds the error of the protocol in err, if there is one.
+// CallError returns the WAMP error in err as an Error. It returns err if there is none.
 func CallError(err error) error {
 	var e *client.Error
 	if errors.As(err, &e) {

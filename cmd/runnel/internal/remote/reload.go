@@ -42,7 +42,7 @@ func (r *Router) reload(ctx context.Context) ([]string, error) {
 	return texts(result.Args()), nil
 }
 
-// reloadAgain waits a while for the router to be reached again.
+// reloadAgain reloads as soon as the router can be reached again, within some seconds.
 func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -59,7 +59,7 @@ func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
 	}
 }
 
-// reloadError makes of the router's problems what "runnel check" would print.
+// reloadError returns the router's problems with its configuration as "runnel check" would print them.
 func reloadError(err error) error {
 	var e *client.Error
 	if !errors.As(err, &e) || e.URI != report.ErrorConfig {
@@ -73,7 +73,7 @@ func reloadError(err error) error {
 	return problems
 }
 
-// texts returns those of args that are strings, in a form that a terminal can take.
+// texts returns the strings among args, escaped for a terminal.
 func texts(args []any) (lines []string) {
 	for _, arg := range args {
 		if text, ok := arg.(string); ok {
@@ -85,8 +85,8 @@ func texts(args []any) (lines []string) {
 
 var ErrNoRouter = errors.New("no router runs with this configuration")
 
-// ReloadRunning has the router that runs with one of the configurations reload, and returns what has changed there. It
-// looks for the router at their Unix sockets: only there may every configuration be expected to allow it.
+// ReloadRunning makes the router that runs with one of the configurations reload, and returns the changes and the router's
+// URL. It looks for the router at their Unix sockets, because only these are sure to allow it. version is that of the program.
 func ReloadRunning(version string, configs ...*config.Config) (lines []string, url string, err error) {
 	for _, c := range configs {
 		if c == nil {

@@ -2,5 +2,5 @@
 
 package remote
 
-// socketHint says nothing: other systems have no groups of this kind.
+// socketHint returns "": this system has no groups of this kind.
 func socketHint(string, error) string { return "" }

@@ -14,13 +14,13 @@ import (
 	"syscall"
 )
 
-// socketHint says who may open a Unix socket that this user may not; "" if that is not the matter.
+// socketHint says which users may open a Unix socket that this user may not; "" if err is another one.
 func socketHint(url string, err error) string {
 	path, ok := strings.CutPrefix(url, "unix://")
 	if !ok || !errors.Is(err, fs.ErrPermission) {
 		return ""
 	}
-	for _, name := range []string{path, filepath.Dir(path)} { // the directory may be closed, too
+	for _, name := range []string{path, filepath.Dir(path)} { // the directory may be closed as well
 		info, err := os.Stat(name)
 		if err != nil {
 			continue
@@ -53,7 +53,7 @@ func ownerName(uid uint32) string {
 	return "#" + id
 }
 
-// userName is that of this process.
+// userName returns the name of this process's user.
 func userName() string {
 	if u, err := user.Current(); err == nil {
 		return u.Username

@@ -17,8 +17,8 @@ import (
 	"runnel/edge/client"
 )
 
-// StatusOf asks the router that runs with a configuration for its status: at --url, or where the configuration listens
-// for programs of this machine.
+// StatusOf returns the status, as JSON, of the router that runs with a configuration. It connects to --url, else to a
+// listener of the configuration for programs of this machine.
 func (r *Router) StatusOf(ctx context.Context, c *config.Config) ([]byte, error) {
 	ask := *r
 	if ask.URL == "" {
@@ -44,7 +44,7 @@ func (r *Router) StatusOf(ctx context.Context, c *config.Config) ([]byte, error)
 	}
 	args, _, err := result.Decode()
 	if err != nil || len(args) == 0 {
-		return nil, fmt.Errorf("%s: the answer can't be read: %v", report.ProcedureStatus, err)
+		return nil, fmt.Errorf("%s: cannot read the answer: %v", report.ProcedureStatus, err)
 	}
 	return json.Marshal(args[0])
 }

@@ -67,7 +67,7 @@ var uplinkFigures = []figure[Uplink]{
 
 var serialFigures = []figure[Serial]{
 	{"open", "1 if the port is open.", func(s *Serial) float64 { return one(s.Device != "") }},
-	{"alarms", "Things that somebody should look after.", func(s *Serial) float64 { return float64(len(s.Alarms)) }},
+	{"alarms", "Alarms that are raised now.", func(s *Serial) float64 { return float64(len(s.Alarms)) }},
 	{"opens_total", "Times the port was opened.", func(s *Serial) float64 { return float64(s.Opens) }},
 	{"losses_total", "Times the device went away.", func(s *Serial) float64 { return float64(s.Losses) }},
 	{"peers_total", "Peers that were served.", func(s *Serial) float64 { return float64(s.Peers) }},
@@ -76,12 +76,12 @@ var serialFigures = []figure[Serial]{
 	{"skipped_bytes_total", "Octets received that were no peer's.", func(s *Serial) float64 { return float64(s.Skipped) }},
 }
 
-// What is told of some lines only.
+// The figures that only some lines have.
 var (
 	uartFigures = []figure[UART]{
 		{"framing_errors_total", "Characters without a stop bit.", func(u *UART) float64 { return float64(u.Framing) }},
 		{"parity_errors_total", "Characters with a wrong parity bit.", func(u *UART) float64 { return float64(u.Parity) }},
-		{"overruns_total", "Characters lost because nobody took them in time.", func(u *UART) float64 { return float64(u.Overrun) }},
+		{"overruns_total", "Characters lost because they were not read in time.", func(u *UART) float64 { return float64(u.Overrun) }},
 		{"breaks_total", "How often the line was held low.", func(u *UART) float64 { return float64(u.Breaks) }},
 	}
 	linkFigures = []figure[Link]{

@@ -11,17 +11,16 @@ import (
 	"runnel/edge"
 )
 
-// metrics are what runnel.status tells, as Prometheus reads it (text format 0.0.4). They are written by these few lines
-// rather than by a library of counters: all figures are there already and are only looked at when somebody asks, and parts
-// that a reload adds or takes away appear and vanish by themselves.
+// The metrics are the figures of runnel.status in the text format of Prometheus (0.0.4). They need no library of counters: all
+// figures exist already and are read on request, and the parts that a reload adds or removes appear and vanish by themselves.
 
-// figure is a metric of the parts of one kind; its name is without the kind's prefix. Those that end in _total only grow.
+// figure is a metric of the parts of one kind; its name lacks the prefix of the kind. A name that ends in _total is a counter.
 type figure[T any] struct {
 	name, help string
 	value      func(*T) float64
 }
 
-// metrics writes all figures.
+// Metrics writes all figures.
 func (r *Status) Metrics() []byte {
 	var b bytes.Buffer
 	family(&b, "runnel_", "info", "What runs here.", labelled{`version=` + labelText(r.Version) + `,node=` + labelText(r.Node), 1})
@@ -61,7 +60,7 @@ type labelled struct {
 	value  float64
 }
 
-// write writes the figures of all parts of one kind.
+// write writes the figures of all parts of a kind.
 func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T, labels func(*T) string) {
 	for _, f := range figures {
 		var samples []labelled
@@ -72,7 +71,7 @@ func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T
 	}
 }
 
-// writeSome is write for what only some parts have.
+// writeSome is write for figures that only some parts have.
 func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(*P) string, of func(*P) *T) {
 	for _, f := range figures {
 		var samples []labelled
@@ -126,7 +125,7 @@ func timestamp(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1000
 }
 
-// residentMemory is what the kernel says; 0 where it does not.
+// residentMemory returns the resident memory of the process in bytes; 0 if the system does not report it.
 func residentMemory() float64 {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
