@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 
 func runCommand() *cobra.Command {
 	var file string
+	var strict bool
 	cmd := &cobra.Command{
 		Use:   "run [-c FILE]",
 		Short: "Run the router in the foreground",
@@ -27,21 +29,32 @@ second signal ends it at once. SIGHUP, like "runnel reload", has it read its con
 Logs go to standard error.
 
 Without a config it serves the realm "realm1" to the programs of this machine: on
-127.0.0.1:8080 and on a Unix socket ("runnel check --print-default").`,
+127.0.0.1:8080 and on a Unix socket ("runnel check --print-default").
+
+A gateway that nobody can reach starts nevertheless. If its config is invalid, it
+runs with the last one that worked, or without the files of conf.d that have
+problems. A listener, an uplink or metrics that cannot start are left out and tried
+again. Log, "runnel status", "runnel doctor" and the metric runnel_faults say so.
+With --strict it ends instead: with status 3 if the config is invalid, else 1.`,
 		Example: `  runnel run
   runnel run -c gateway.toml`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return run(file) },
+		RunE: func(*cobra.Command, []string) error { return run(file, strict) },
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().BoolVar(&strict, "strict", false, "end if the config is invalid or a part of it cannot start")
 	return cmd
 }
 
-func run(file string) error {
+func run(file string, strict bool) error {
 	hangups := make(chan os.Signal, 1) // from the start: an early SIGHUP would end the process
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
-	c, err := readConfig(file)
+	load := config.LoadFallback
+	if strict {
+		load = config.Load
+	}
+	c, err := load(file, node.CheckUplink)
 	if err != nil {
 		return err
 	}
@@ -50,12 +63,19 @@ func run(file string) error {
 	log := slog.New(handler)
 	slog.SetDefault(log)
 	node.TuneCollector()
+	node.CheckMemory(c)
+	if c.Fallback != nil {
+		for line := range strings.SplitSeq(c.Fallback.Problems.Error(), "\n") {
+			log.Error("configuration invalid", "err", line)
+		}
+		log.Error("the node starts with another configuration; mend the files, then reload", "config", c.Fallback.Instead)
+	}
 	for _, w := range c.Warnings {
 		log.Warn("config", "warning", w.Error())
 	}
 	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
 	n, err := node.New(c, node.Options{
-		Log: log, Version: version, SetLog: handler.Set,
+		Log: log, Version: version, SetLog: handler.Set, Degrade: !strict,
 		Load:      func() (*config.Config, error) { return readConfig(file) },
 		Reloading: func() func([]string, error) { return service.Reloading(log) },
 	})

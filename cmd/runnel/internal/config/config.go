@@ -33,6 +33,12 @@ type Config struct {
 	dropInDir    bool   // there is a conf.d for more files
 	KeepsNothing bool   // another router has the usual data directory; set by the node
 	Installation string // the id of the data directory; set by the node
+
+	Fallback *Fallback // nil: the configuration is that of its files
+	Absent   []Uplink  // uplinks that the node could not start; set by the node
+
+	mainFile string // by which Load found the files
+	sources  Drafts // the texts of all files
 }
 
 // Node is what this machine is.
@@ -91,7 +97,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	if source == nil {
 		name, source = builtIn, []byte(Default)
 	}
-	c, problems := &Config{Name: name}, Problems{}
+	c, problems := &Config{Name: name, mainFile: File(file), sources: Drafts{File(file): string(source)}}, Problems{}
 	readConfig(c, name, string(source), &problems)
 	c.dropInDir = isDirectory(filepath.Join(dir, "conf.d"))
 	for _, dropIn := range drafts.dropIns(dir) {
@@ -99,6 +105,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.sources[dropIn] = string(b)
 		readConfig(c, dropIn, string(b), &problems)
 	}
 	c.check(&problems)

@@ -11,7 +11,7 @@ import (
 // confirmations returns the topics of a realm whose events are only safe with the uplinks that store them: as long as one of
 // these is absent, the router acknowledges nothing there.
 func confirmations(c *Config, realm string) (list []edge.ConfirmRule) {
-	for _, u := range c.Uplinks {
+	for _, u := range slices.Concat(c.Uplinks, c.Absent) {
 		if u.Realm != realm {
 			continue
 		}

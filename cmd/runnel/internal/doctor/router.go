@@ -28,6 +28,10 @@ type status struct {
 			Second string `json:"second"`
 		} `json:"clashes"`
 	} `json:"router"`
+	Faults []struct {
+		Part  string `json:"part"`
+		Error string `json:"error"`
+	} `json:"faults"`
 	Listeners []struct {
 		URL         string       `json:"url"`
 		Certificate *certificate `json:"certificate"`
@@ -105,6 +109,9 @@ func checkRouter(_ context.Context, e *examination) {
 	s := e.running
 	if s == nil {
 		return
+	}
+	for _, f := range s.Faults {
+		e.add(Finding{"router", Error, f.Part, "does not run: " + f.Error, "mend the cause; the router tries it again, at the latest at \"runnel reload\""})
 	}
 	for _, r := range s.Router.Realms {
 		if r.Trouble != "" {

@@ -28,6 +28,8 @@ type Options struct {
 	Load   func() (*config.Config, error) // reads the configuration again, for a reload; nil if there is no file
 	SetLog func(config.Log)               // applies the [log] table after a reload; may be nil
 
+	Degrade bool // start without the parts that fail, and try them again, as long as one listener opens
+
 	// Reloading is called when a reload begins, and the function that it returns when the reload has ended; may be nil.
 	Reloading func() (done func(changes []string, err error))
 }
@@ -57,7 +59,8 @@ type Node struct {
 
 	mu sync.Mutex
 	// Guarded by mu; written with changing held as well.
-	config    *config.Config
+	config    *config.Config // what runs
+	missing   []missing      // what does not
 	reporters []*reporter
 	listeners []*listener
 	lines     []*line
@@ -82,7 +85,8 @@ func New(c *config.Config, o Options) (*Node, error) {
 }
 
 func build(c *config.Config, o Options) (*Node, error) {
-	n := &Node{opts: o, config: c, log: o.Log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
+	running := *c // without the parts that are left out
+	n := &Node{opts: o, config: &running, log: o.Log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
 	var err error
 	if n.fleet, err = fleet.Open(config.DataDir(c), n.log); err != nil {
 		return nil, err
@@ -92,7 +96,7 @@ func build(c *config.Config, o Options) (*Node, error) {
 	opts.Memory = n.memory
 	opts.Cookies = auth.OpenCookies(config.CookieFile(c), n.log)
 	n.cookies, n.router = opts.Cookies, edge.NewRouter(opts)
-	for _, step := range []func(*config.Config) error{n.buildRealms, n.buildListeners, n.buildMetrics, n.buildLines, n.buildUplinks} {
+	for _, step := range []func(*config.Config) error{n.buildRealms, n.openListeners, n.openMetrics, n.buildLines, n.openUplinks} {
 		if err := step(c); err != nil {
 			n.closeSockets()
 			return nil, err
@@ -110,24 +114,6 @@ func (n *Node) buildRealms(c *config.Config) error {
 	return nil
 }
 
-func (n *Node) buildListeners(c *config.Config) error {
-	for _, l := range c.Listens {
-		opened, err := n.listen(l, nil, nil)
-		if err != nil {
-			return err
-		}
-		if opened != nil {
-			n.listeners = append(n.listeners, opened)
-		}
-	}
-	return nil
-}
-
-func (n *Node) buildMetrics(c *config.Config) (err error) {
-	n.exporter, err = n.newExporter(c.Metrics.URL)
-	return err
-}
-
 func (n *Node) buildLines(c *config.Config) error {
 	for _, s := range c.Serials {
 		l, err := n.newLine(s)
@@ -135,17 +121,6 @@ func (n *Node) buildLines(c *config.Config) error {
 			return err
 		}
 		n.lines = append(n.lines, l)
-	}
-	return nil
-}
-
-func (n *Node) buildUplinks(c *config.Config) error {
-	for _, u := range c.Uplinks {
-		l, err := n.openLink(c, u)
-		if err != nil {
-			return err
-		}
-		n.uplinks = append(n.uplinks, l)
 	}
 	return nil
 }
@@ -213,6 +188,7 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	defer fail(nil)
 	n.start(fail)
 	ready()
+	n.keepConfiguration()
 	<-serving.Done()
 	n.changing.Lock() // a reload under way is completed first
 	n.running = false
@@ -238,6 +214,7 @@ func (n *Node) start(fail func(error)) {
 	n.running = true
 	n.reporting.start(n.cookies.Run)
 	n.reporting.start(n.watchCertificates)
+	n.reporting.start(n.retryMissing)
 	if n.exporter != nil {
 		n.startExporter()
 	}

@@ -30,6 +30,10 @@ func (n *Node) Reload() (changes []string, err error) {
 		}
 		return nil, err
 	}
+	n.mu.Lock()
+	n.missing = nil // all of it runs
+	n.mu.Unlock()
+	n.keepConfiguration()
 	n.retryHeld()
 	n.log.Info("configuration applied", "config", c.Name, "changes", len(changes))
 	return changes, nil

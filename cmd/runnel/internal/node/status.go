@@ -18,7 +18,7 @@ func (n *Node) Status() report.Status {
 	n.mu.Unlock()
 	return report.Status{
 		Version: n.opts.Version, Node: id, Began: n.began, Uptime: time.Since(n.began).Seconds(),
-		Router: n.router.Status(), Memory: n.memory.Status(),
+		Faults: n.Faults(), Router: n.router.Status(), Memory: n.memory.Status(),
 		Listeners: n.Listeners(), Serial: n.Serial(), Uplinks: n.Uplinks(),
 	}
 }

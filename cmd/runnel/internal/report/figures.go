@@ -10,6 +10,7 @@ var routerFigures = []figure[Status]{
 	{"calls_total", "CALLs that reached a callee.", func(r *Status) float64 { return float64(r.Router.Calls) }},
 	{"events_dropped_total", "EVENTs that slow peers have lost.", func(r *Status) float64 { return float64(r.Router.Drops) }},
 	{"node_clashes", "Node ids that two linked routers have.", func(r *Status) float64 { return float64(len(r.Router.Clashes)) }},
+	{"faults", "Parts of the configuration that do not run.", func(r *Status) float64 { return float64(len(r.Faults)) }},
 	{"stalls_total", "How often a peer did not take what it was sent.", func(r *Status) float64 { return float64(r.Router.Stalls) }},
 }
 

@@ -20,6 +20,9 @@ func (r *Status) Print(w io.Writer) error {
 	if r.Memory != nil {
 		fmt.Fprintln(t, memoryText(r.Memory))
 	}
+	for _, f := range r.Faults {
+		fmt.Fprintf(t, "ALARM for %v: %s: %s\n", term.Since(f.Since), term.Harmless(f.Part), term.Harmless(f.Error))
+	}
 	r.printRealms(t)
 	r.printListeners(t)
 	r.printSerial(t)

@@ -14,11 +14,19 @@ type Status struct {
 	Node      string         `json:"node"`   // the node's id
 	Began     time.Time      `json:"began"`  // when the router started
 	Uptime    float64        `json:"uptime"` // seconds
+	Faults    []Fault        `json:"faults"` // what of the configuration does not run
 	Router    edge.Status    `json:"router"`
 	Memory    *budget.Status `json:"memory,omitempty"` // absent if the machine's memory is not known
 	Listeners []Listener     `json:"listeners"`
 	Serial    []Serial       `json:"serial"`
 	Uplinks   []Uplink       `json:"uplinks"`
+}
+
+// Fault is a part of the configuration that the node could not start. It is tried again.
+type Fault struct {
+	Part  string    `json:"part"` // "configuration", or a part of it, such as "listener tcp://0.0.0.0:8080"
+	Error string    `json:"error"`
+	Since time.Time `json:"since"`
 }
 
 // Source is the running node. Its methods may be called from any goroutine. Each returns a snapshot.

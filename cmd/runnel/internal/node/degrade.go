@@ -1,0 +1,170 @@
+package node
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/report"
+)
+
+// A node that nobody can reach must not stay away because a port is taken or a key cannot be read. With Options.Degrade it
+// starts without the parts that fail, reports them as faults, and tries them again as a reload would: all or nothing.
+
+// Bounds of the pause between two attempts to start what is missing; it doubles.
+const (
+	firstRetry = 5 * time.Second
+	lastRetry  = time.Minute
+)
+
+// missing is a part of the configuration that could not be started.
+type missing struct {
+	report.Fault
+	add func(*config.Config) // adds the part to a configuration
+}
+
+// leaveOut notes a part that could not be started. The node's configuration is one without it.
+func (n *Node) leaveOut(part string, err error, add func(*config.Config)) {
+	n.log.Error("part left out; it is tried again", "part", part, "err", err)
+	n.missing = append(n.missing, missing{report.Fault{Part: part, Error: err.Error(), Since: time.Now()}, add})
+}
+
+// Faults returns what of the configuration does not run.
+func (n *Node) Faults() []report.Fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := []report.Fault{}
+	if f := n.config.Fallback; f != nil {
+		list = append(list, report.Fault{Part: "configuration", Error: f.Error(), Since: n.began})
+	}
+	for _, m := range n.missing {
+		list = append(list, m.Fault)
+	}
+	return list
+}
+
+// retryMissing tries to start what is missing until nothing is, or ctx is done.
+func (n *Node) retryMissing(ctx context.Context) error {
+	for pause := firstRetry; len(n.Faults()) > 0; pause = min(2*pause, lastRetry) {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil
+		}
+		n.retryConfiguration()
+		n.retryParts()
+	}
+	return nil
+}
+
+// retryConfiguration reloads if the node runs with another configuration than that of its files, and these are valid now.
+func (n *Node) retryConfiguration() {
+	n.mu.Lock()
+	fallback := n.config.Fallback != nil
+	n.mu.Unlock()
+	if !fallback || n.opts.Load == nil {
+		return
+	}
+	if _, err := n.opts.Load(); err == nil {
+		n.Reload() // it logs the outcome
+	}
+}
+
+// retryParts tries each missing part by itself.
+func (n *Node) retryParts() {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	n.mu.Lock()
+	list := slices.Clone(n.missing)
+	n.mu.Unlock()
+	for _, m := range list {
+		n.mu.Lock()
+		next := *n.config
+		n.mu.Unlock()
+		m.add(&next)
+		_, err := n.apply(&next)
+		n.mu.Lock()
+		i := slices.IndexFunc(n.missing, func(other missing) bool { return other.Part == m.Part })
+		if err == nil {
+			n.missing = slices.Delete(slices.Clone(n.missing), i, i+1)
+		} else {
+			n.missing[i].Error = err.Error()
+		}
+		n.mu.Unlock()
+		if err == nil {
+			n.log.Info("part started", "part", m.Part)
+		}
+	}
+	n.keepConfiguration()
+}
+
+// keepConfiguration keeps the configuration for a start with invalid files, if all of it runs.
+func (n *Node) keepConfiguration() {
+	if len(n.Faults()) > 0 {
+		return
+	}
+	n.mu.Lock()
+	c := n.config
+	n.mu.Unlock()
+	if err := config.KeepLastGood(c); err != nil {
+		n.log.Warn("cannot keep the configuration for a later start", "err", err)
+	}
+}
+
+// openListeners opens the listeners. At least one has to open: nothing could be reached, and no operator could join.
+func (n *Node) openListeners(c *config.Config) error {
+	var first error
+	for _, l := range c.Listens {
+		opened, err := n.listen(l, nil, nil)
+		switch {
+		case err != nil && !n.opts.Degrade:
+			return err
+		case err != nil:
+			if first == nil {
+				first = err
+			}
+			n.config.Listens = slices.DeleteFunc(slices.Clone(n.config.Listens), func(other config.Listen) bool { return other.URL == l.URL })
+			n.leaveOut("listener "+l.URL, err, func(c *config.Config) { c.Listens = append(slices.Clone(c.Listens), l) })
+		case opened != nil:
+			n.listeners = append(n.listeners, opened)
+		}
+	}
+	if len(n.listeners) == 0 && first != nil {
+		return first
+	}
+	return nil
+}
+
+func (n *Node) openMetrics(c *config.Config) (err error) {
+	n.exporter, err = n.newExporter(c.Metrics.URL)
+	if err == nil || !n.opts.Degrade {
+		return err
+	}
+	m := c.Metrics
+	n.config.Metrics = config.Metrics{}
+	n.leaveOut("metrics "+m.URL, err, func(c *config.Config) { c.Metrics = m })
+	return nil
+}
+
+// openUplinks opens the links with their spools. While a link is missing, events that only it makes safe are refused.
+func (n *Node) openUplinks(c *config.Config) error {
+	for _, u := range c.Uplinks {
+		l, err := n.openLink(c, u)
+		switch {
+		case err != nil && !n.opts.Degrade:
+			return err
+		case err != nil:
+			same := func(other config.Uplink) bool { return other.Name == u.Name }
+			n.config.Uplinks = slices.DeleteFunc(slices.Clone(n.config.Uplinks), same)
+			n.config.Absent = append(n.config.Absent, u)
+			n.leaveOut("uplink "+u.Name, err, func(c *config.Config) {
+				c.Uplinks = append(slices.Clone(c.Uplinks), u)
+				c.Absent = slices.DeleteFunc(slices.Clone(c.Absent), same)
+			})
+		default:
+			n.uplinks = append(n.uplinks, l)
+		}
+	}
+	return nil
+}

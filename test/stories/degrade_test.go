@@ -1,0 +1,93 @@
+package stories
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// remote is the configuration of a router that keeps data, with a Unix socket.
+func remote(more string) string {
+	return realm + patient + "[node]\ndata = \"data\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n" + more
+}
+
+// gatewayIn starts a router, waits until it listens on the Unix socket of dir, and returns it with the socket's URL.
+func gatewayIn(t *testing.T, dir string) (p *process, url string) {
+	t.Helper()
+	p = start(t, "run", "-c", filepath.Join(dir, "runnel.toml"))
+	return p, p.logs(`listening.*url=(unix://\S+)`)[1]
+}
+
+// A router whose configuration has become invalid starts with the last one that worked, says so everywhere, and takes the
+// files into use once they are valid.
+func TestStartWithInvalidConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	drop := filepath.Join(dir, "conf.d")
+	if err := os.Mkdir(drop, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "runnel.toml", remote(""))
+	write(t, drop, "metrics.toml", "[metrics]\nurl = \"http://127.0.0.1:0/m\"\n")
+	p, url := gatewayIn(t, dir)
+	waitFor(t, "the configuration to be kept", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "data", "last-good.json"))
+		return err == nil
+	})
+	runnel(t, "status", "--url", url).expect(t, 0, "realm1", "")
+	p.Signal(syscall.SIGTERM)
+	p.wait()
+
+	write(t, drop, "metrics.toml", "[metrics\n")
+	write(t, drop, "new.toml", "[[serial]]\nnmae = \"x\"\n")
+	runnel(t, "run", "--strict", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 3, "", "new.toml:2")
+	p, url = gatewayIn(t, dir)
+	p.logs(`level=INFO msg=metrics`)
+	p.logs(`level=ERROR msg="configuration invalid" err=.*metrics.toml:`)
+	p.logs(`level=ERROR msg="configuration invalid" err=.*new.toml:2`)
+	runnel(t, "status", "--url", url).expect(t, 0, ": configuration: invalid, so the last", "")
+	runnel(t, "pub", "story.x", "--ack", "--url", url).expect(t, 0, "", "")
+	runnel(t, "doctor", "--url", url, "-c", filepath.Join(dir, "runnel.toml")).expect(t, 1, "new.toml", "")
+
+	write(t, drop, "metrics.toml", "[metrics]\nurl = \"http://127.0.0.1:0/m\"\n")
+	write(t, drop, "new.toml", "")
+	waitFor(t, "the files to be taken into use", func() bool { return !strings.Contains(runnel(t, "status", "--url", url).stdout, "ALARM") })
+}
+
+// Without a configuration that worked, the files of conf.d that are invalid are left out.
+func TestStartWithoutInvalidFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "conf.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "runnel.toml", remote(""))
+	write(t, dir, "conf.d/bad.toml", "nonsense")
+	_, url := gatewayIn(t, dir)
+	runnel(t, "status", "--url", url).expect(t, 0, "so the configuration without", "")
+	write(t, dir, "runnel.toml", "nonsense") // then nothing is left
+	runnel(t, "run", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 3, "", "runnel.toml:1")
+}
+
+// A listener that cannot open is left out, reported and tried again.
+func TestStartWithoutTakenPort(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	dir := t.TempDir()
+	taken := "tcp://" + other.Addr().String()
+	write(t, dir, "runnel.toml", remote("[[listen]]\nurl = \""+taken+"\"\n"))
+	runnel(t, "run", "--strict", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 1, "", "address already in use")
+	p, url := gatewayIn(t, dir)
+	runnel(t, "status", "--url", url).expect(t, 0, ": listener "+taken, "")
+	runnel(t, "pub", "story.x", "--ack", "--url", url).expect(t, 0, "", "")
+	other.Close()
+	p.logs(`part started.*` + other.Addr().String())
+	runnel(t, "pub", "story.x", "--ack", "--url", taken).expect(t, 0, "", "")
+	if out := runnel(t, "status", "--url", url).stdout; strings.Contains(out, "ALARM") {
+		t.Errorf("an alarm is left:\n%s", out)
+	}
+}
