@@ -159,3 +159,15 @@ func TestOctets(t *testing.T) {
 		t.Error(b, err)
 	}
 }
+
+// Without channel binding, cbind_data may be missing, null or empty: clients differ.
+func TestNoBindingData(t *testing.T) {
+	for _, c := range []struct {
+		data any
+		ok   bool
+	}{{nil, true}, {"", true}, {"AAAA", false}, {false, false}} {
+		if err := new(scram).verifyBinding(c.data); (err == nil) != c.ok {
+			t.Errorf("cbind_data %v: %v", c.data, err)
+		}
+	}
+}
