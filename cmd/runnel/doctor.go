@@ -1,11 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,54 +40,18 @@ Notes do not count. As root it sees more, such as which program holds a port.`,
 			if err != nil {
 				return err
 			}
-			return printExamination(term.Stdout, r, asJSON)
+			print := r.Print
+			if asJSON {
+				print = r.PrintJSON
+			}
+			if err := print(term.Stdout); err != nil || r.Healthy {
+				return err
+			}
+			return errUnhealthy
 		},
 	}
 	configFlag(cmd, &file)
 	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
-}
-
-func printExamination(w io.Writer, r *doctor.Report, asJSON bool) error {
-	if asJSON {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err == nil {
-			_, err = fmt.Fprintf(w, "%s\n", text)
-		}
-		if err != nil {
-			return err
-		}
-	} else if err := printFindings(w, r); err != nil {
-		return err
-	}
-	if !r.Healthy {
-		return errUnhealthy
-	}
-	return nil
-}
-
-func printFindings(w io.Writer, r *doctor.Report) error {
-	for _, f := range r.Findings {
-		object := ""
-		if f.Object != "" {
-			object = f.Object + ": "
-		}
-		fmt.Fprintf(w, "%s: %s: %s\n", f.Level, f.Check, term.Safe(object+f.Text))
-		if f.Remedy != "" {
-			fmt.Fprintf(w, "    %s\n", term.Safe(f.Remedy))
-		}
-	}
-	verdict := "healthy"
-	if !r.Healthy {
-		n := 0
-		for _, f := range r.Findings {
-			if f.Level != doctor.Note {
-				n++
-			}
-		}
-		verdict = term.Count(n, "finding")
-	}
-	_, err := fmt.Fprintf(w, "%s: %s (checked: %s)\n", r.Config, verdict, strings.Join(r.Checks, ", "))
-	return err
 }

@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -39,16 +37,7 @@ func fleetListCommand() *cobra.Command {
 			if asJSON {
 				return printJSONLines(term.Stdout, list)
 			}
-			if len(list) == 0 {
-				_, err := fmt.Fprintln(term.Stdout, "no nodes")
-				return err
-			}
-			t := term.NewTable(term.Stdout)
-			fmt.Fprintln(t, "NODE\tROLE\tLINK\tADDRESS\tVERSION\tBOARD\tENROLLED")
-			for _, n := range list {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", term.Printable(n.ID), term.Printable(n.Role), linkState(n.Up), term.Dash(term.Printable(n.Address)), term.Dash(term.Printable(n.Version)), term.Dash(term.Harmless(n.Board)), n.Enrolled.Local().Format(time.DateTime))
-			}
-			return t.Print()
+			return fleet.PrintNodes(term.Stdout, list)
 		},
 	}
 	p.Flags(cmd, version)
@@ -71,23 +60,12 @@ func fleetShowCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(term.Stdout).Encode(n)
 			}
-			return showNode(term.Stdout, n)
+			return n.Print(term.Stdout)
 		},
 	}
 	p.Flags(cmd, version)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
-}
-
-func showNode(w io.Writer, n fleet.NodeReport) error {
-	t := term.NewTable(w)
-	for _, row := range [][2]string{
-		{"node", n.ID}, {"realm", n.Realm}, {"role", n.Role}, {"link", linkState(n.Up)}, {"address", n.Address}, {"version", n.Version}, {"board", n.Board},
-		{"enrolled", n.Enrolled.Local().Format(time.DateTime)}, {"token", n.Token}, {"key", n.Key},
-	} {
-		fmt.Fprintf(t, "%s\t%s\n", row[0], term.Dash(term.Harmless(row[1])))
-	}
-	return t.Print()
 }
 
 func fleetForgetCommand() *cobra.Command {
@@ -106,11 +84,4 @@ func fleetForgetCommand() *cobra.Command {
 	}
 	p.Flags(cmd, version)
 	return cmd
-}
-
-func linkState(up bool) string {
-	if up {
-		return "up"
-	}
-	return "down"
 }

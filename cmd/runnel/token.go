@@ -88,16 +88,7 @@ func tokenListCommand() *cobra.Command {
 			if asJSON {
 				return printJSONLines(term.Stdout, list)
 			}
-			if len(list) == 0 {
-				_, err := fmt.Fprintln(term.Stdout, "no tokens")
-				return err
-			}
-			t := term.NewTable(term.Stdout)
-			fmt.Fprintln(t, "TOKEN\tROLE\tUSED\tEXPIRES\tSTATE")
-			for _, token := range list {
-				fmt.Fprintf(t, "%s\t%s\t%d of %d\t%s\t%s\n", term.Printable(token.ID), term.Printable(token.Role), token.Used, token.Uses, token.Expires.Local().Format(time.DateTime), term.Printable(token.State))
-			}
-			return t.Print()
+			return fleet.PrintTokens(term.Stdout, list)
 		},
 	}
 	p.Flags(cmd, version)

@@ -33,18 +33,44 @@ func openKey(file string) (key ed25519.PrivateKey, made bool, err error) {
 }
 
 func makeKey(file string) (ed25519.PrivateKey, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
+	private, text, err := generateKey()
+	if err == nil {
+		err = writeNew(file, text, 0o640)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
-		return nil, err
-	}
-	if err := writeNew(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o640); err != nil {
 		return nil, fmt.Errorf("write key %s: %w%s", file, bare(err), asRoot(err))
 	}
 	return private, nil
+}
+
+// NewKey writes a new key that only its owner may read, and returns the public half. A file that is there stays as it is.
+func NewKey(file string) (ed25519.PublicKey, error) {
+	private, text, err := generateKey()
+	if err != nil {
+		return nil, fmt.Errorf("make key: %w", err)
+	}
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("write key %s: the file exists; choose another name, or remove it", file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(text)
+	return publicKey(private), errors.Join(err, f.Sync(), f.Close())
+}
+
+// generateKey returns a key, and its text in PEM.
+func generateKey() (ed25519.PrivateKey, []byte, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return nil, nil, err
+	}
+	return private, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
 // AuthorizedKey writes a public key as OpenSSH does (RFC 8709), which a principal's authorized_keys take.
