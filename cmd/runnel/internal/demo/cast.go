@@ -169,28 +169,34 @@ func (s *stage) playCaller(ctx context.Context) error {
 	case <-s.arrived:
 	}
 	targets := []float64{24, 19, 22}
-	for i := 0; ; i++ {
-		s.call(ctx, c, targets[i%len(targets)])
+	for i := 0; ; {
+		pause := time.Second // after a failure: the uplink may not have registered the procedure yet
+		if s.call(ctx, c, targets[i%len(targets)]) {
+			i++
+			pause = 5 * time.Second
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(5 * time.Second):
+		case <-time.After(pause):
 		}
 	}
 }
 
-func (s *stage) call(ctx context.Context, c *client.Client, target float64) {
+// call reports whether the call was answered.
+func (s *stage) call(ctx context.Context, c *client.Client, target float64) bool {
 	s.say(calling, "calls %s %g", setPoint, target)
 	result, err := c.Call(ctx, setPoint, client.CallOptions{Timeout: 5 * time.Second}, client.Args(target))
 	if err != nil {
 		s.say(calling, "got an error: %v", err)
-		return
+		return false
 	}
 	text, err := term.PlainText(result.Args(), result.Kwargs())
 	if err != nil {
 		text = err.Error()
 	}
 	s.happened(calling, "got the answer %s, from the sensor through both routers", text)
+	return true
 }
 
 // closeSession closes a session in good order, within some seconds.

@@ -82,11 +82,6 @@ func (a *application) carryOut() {
 
 func (a *application) endListeners() {
 	n := a.node
-	for _, l := range a.parts.listeners {
-		if err := l.Claim(); err != nil {
-			n.log.Error("cannot take over the path of a Unix socket", "listener", l.URL(), "err", err)
-		}
-	}
 	ending := a.plan.listens.ending()
 	kept := n.listeners[:0:0]
 	for _, l := range n.listeners {

@@ -24,7 +24,7 @@ type prepared struct {
 // prepare makes what the changes need. After an error nothing is left of it. Its caller holds n.changing.
 func (n *Node) prepare(p *Changes) (*prepared, error) {
 	r := &prepared{}
-	for _, step := range []func(*Changes, *prepared) error{n.prepareRealms, n.prepareListeners, n.prepareMetrics, n.prepareLines, n.prepareLinks} {
+	for _, step := range []func(*Changes, *prepared) error{n.prepareRealms, n.prepareListeners, n.prepareMetrics, n.prepareLines, n.prepareLinks, claimPaths} {
 		if err := step(p, r); err != nil {
 			r.drop()
 			return nil, err
@@ -124,6 +124,17 @@ func (n *Node) prepareLinks(p *Changes, r *prepared) error {
 		}
 		if err := r.addLink(n.newLink(p.next, x.next, old.spool, uplink.NewHandover())); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// claimPaths gives the new Unix sockets the paths of those that they replace. It is the last step, because a path cannot be
+// given back.
+func claimPaths(_ *Changes, r *prepared) error {
+	for _, l := range r.listeners {
+		if err := l.Claim(); err != nil {
+			return fmt.Errorf("listen on %s: take over the path: %w", l.URL(), err)
 		}
 	}
 	return nil
