@@ -49,8 +49,9 @@ const (
 
 // Registry holds the nodes and tokens of all realms. Its methods may be called from any goroutine.
 type Registry struct {
-	file string // "": there is no data directory, and nothing can enrol
-	log  *slog.Logger
+	file    string
+	trouble string // why nothing can enrol; "": it can
+	log     *slog.Logger
 
 	mu   sync.Mutex
 	kept kept
@@ -66,40 +67,50 @@ type kept struct {
 // fileName is the registry's file in the data directory.
 const fileName = "fleet.json"
 
-// Open reads the registry in a data directory; "" is none. A file that cannot be read is an error: to start without it
-// would lock out the fleet, and to write it anew would forget the fleet.
-func Open(dir string, log *slog.Logger) (*Registry, error) {
+// Open reads the registry in a data directory; "" is none. A file that cannot be read does not keep the router from its
+// other work: no node joins by the registry then, and nothing is written, which would forget the fleet.
+func Open(dir string, log *slog.Logger) *Registry {
 	r := &Registry{log: log, kept: kept{Version: 1}}
 	if dir == "" {
-		return r, nil
+		r.trouble = `the centre has no data directory to keep a fleet in; write [node] data = "/var/lib/runnel" into its configuration and restart it`
+		return r
 	}
 	r.file = filepath.Join(dir, fileName)
+	if err := r.read(); err != nil {
+		r.kept = kept{Version: 1}
+		r.trouble = fmt.Sprintf("the centre cannot read its fleet %s: %v; restore the file from a backup, or move it away to begin anew, and restart the router", r.file, err)
+		log.Error("cannot read fleet; its nodes cannot join", "file", r.file, "err", err)
+	}
+	return r
+}
+
+func (r *Registry) read() error {
 	info, err := os.Stat(r.file)
-	if err == nil && info.Size() > largest {
-		return nil, fmt.Errorf("read fleet %s: longer than %d bytes; move it away to begin anew", r.file, largest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Size() > largest {
+		return fmt.Errorf("longer than %d bytes", largest)
 	}
 	text, err := os.ReadFile(r.file)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-		return r, nil // a directory that the router can't use is told of elsewhere
-	}
 	if err == nil {
 		err = json.Unmarshal(text, &r.kept)
 	}
 	if err == nil && r.kept.Version != 1 {
 		err = fmt.Errorf("version %d is not known", r.kept.Version)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read fleet %s: %w; restore the file from a backup, or move it away to begin anew", r.file, err)
-	}
-	return r, nil
+	return err
 }
 
 // change makes a change and writes it. What can't be written is not changed.
 func (r *Registry) change(do func(*kept) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == "" {
-		return &Error{NoData, `the centre has no data directory to keep a fleet in; write [node] data = "/var/lib/runnel" into its configuration and restart it`}
+	if r.trouble != "" {
+		return &Error{NoData, r.trouble}
 	}
 	next := kept{1, slices.Clone(r.kept.Nodes), slices.Clone(r.kept.Tokens)}
 	if err := do(&next); err != nil {
@@ -148,17 +159,21 @@ func (r *Registry) Principals(realm config.Realm) (list []auth.Principal) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	missing := 0
 	for _, n := range r.kept.Nodes {
 		if n.Realm != realm.Name {
 			continue
 		}
 		if !slices.ContainsFunc(realm.Roles, func(role config.Role) bool { return role.Name == n.Role }) {
-			r.log.Warn("node cannot join: its role is missing", "realm", n.Realm, "node", n.ID, "role", n.Role)
+			missing++
 			continue
 		}
 		if key, err := auth.ParseKey(n.Key); err == nil { // it was parsed when it came
 			list = append(list, auth.Principal{Authid: n.ID, Role: n.Role, Provider: "fleet", Keys: []ed25519Key{key}})
 		}
+	}
+	if missing > 0 {
+		r.log.Warn("nodes cannot join: their role is missing in the realm", "realm", realm.Name, "total", missing)
 	}
 	for _, t := range r.kept.Tokens {
 		if t.Realm == realm.Name {

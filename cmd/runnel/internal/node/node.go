@@ -87,10 +87,7 @@ func New(c *config.Config, o Options) (*Node, error) {
 func build(c *config.Config, o Options) (*Node, error) {
 	running := *c // without the parts that are left out
 	n := &Node{opts: o, config: &running, log: o.Log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
-	var err error
-	if n.fleet, err = fleet.Open(config.DataDir(c), n.log); err != nil {
-		return nil, err
-	}
+	n.fleet = fleet.Open(config.DataDir(c), n.log)
 	n.memory = n.newBudget(c)
 	opts := n.routerOptions(c)
 	opts.Memory = n.memory
