@@ -312,12 +312,16 @@ func TestHeldEventsAfterACrash(t *testing.T) {
 // A commit of held events that fails is repeated. The publisher of a durable event gets the error, and no event is
 // lost, duplicated or out of order.
 func TestFailedCommitOfHeldEvents(t *testing.T) {
-	for _, op := range []string{"write", "sync", "create", "syncdir"} {
+	for _, op := range []string{"write", "sync", "create", "syncdir", "later write", "later sync"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := open(t, newFlash(), Options{Sync: time.Second})
 			b.put(Disk, "a")
 			b.reject(1)
 			b.poll(1)
+			op, later := strings.CutPrefix(op, "later ")
+			if later {
+				time.Sleep(3 * time.Second) // the segment exists
+			}
 			b.disk.setFault(func(o string) error {
 				if o == op {
 					return syscall.EIO
