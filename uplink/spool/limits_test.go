@@ -319,3 +319,17 @@ func TestGaps(t *testing.T) {
 		}
 	})
 }
+
+// An event may be as large as the spool.
+func TestLargestEvent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, nil, Options{MaxOctets: 5000})
+		for _, size := range []int{5000, 5001} {
+			var err error
+			b.Put(of(Memory, "a", size-cost-1), func(e error) { err = e })
+			if (err == nil) != (size == 5000) {
+				t.Errorf("%d bytes: %v", size, err)
+			}
+		}
+	})
+}
