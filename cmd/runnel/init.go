@@ -107,6 +107,9 @@ func runInit(i *setup.Init, ask *setup.Asker) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range c.Warnings {
+		fmt.Fprintf(os.Stderr, "warning: %v\n", w)
+	}
 	lines, url, err := remote.ReloadRunning(version, before, c)
 	switch {
 	case errors.Is(err, remote.ErrNoRouter):

@@ -137,6 +137,13 @@ func (a *Answers) completeLink(ask *Asker) error {
 			return err
 		}
 	}
+	if a.CA != "" {
+		file, err := filepath.Abs(a.CA) // in the file it would be relative to the file
+		if err != nil {
+			return err
+		}
+		a.CA = file
+	}
 	if a.Pin != "" && !slices.ContainsFunc(a.Centres, secure) {
 		return errors.New("--pin is for the certificate of a tls:// or wss:// centre, and the URL is neither")
 	}
