@@ -18,12 +18,13 @@ func TestThreeCommandsToTheFirstReading(t *testing.T) {
 	}
 
 	centre.types(t, "apt-get install -y ./"+filepath.Base(packages[1]))
-	centre.types(t, "runnel init centre --yes")
-	token := regexp.MustCompile(`(?m)^\s*(runnel init gateway .*)$`).FindStringSubmatch(
-		centre.types(t, "runnel token new --role gateway --uses 200 --expires 24h"))
-	if token == nil {
-		t.Fatal("runnel token new does not say what to type at the gateway")
+	told := centre.types(t, "runnel init centre --yes")
+	pin := regexp.MustCompile(`--pin ([0-9a-f]{64})`).FindStringSubmatch(told)
+	if pin == nil {
+		t.Fatal("runnel init centre does not tell the pin")
 	}
+	centre.until(t, "runnel status", "tls://")
+	token := regexp.MustCompile(`runnel-\S+`).FindString(centre.types(t, "runnel token new --role gateway --uses 200 --expires 24h"))
 	centre.write(t, "/etc/mosquitto/conf.d/open.conf", "listener 1883 127.0.0.1\nallow_anonymous true\n")
 	centre.run(t, "systemctl restart mosquitto")
 	centre.write(t, "/etc/runnel/conf.d/broker.toml", "[[uplink]]\nname = \"broker\"\nurl = [\"mqtt://127.0.0.1\"]\n"+
@@ -37,12 +38,12 @@ func TestThreeCommandsToTheFirstReading(t *testing.T) {
 	}
 
 	// The sensor prints a line of JSON, as an Arduino does.
-	gateway.run(t, `systemd-run --unit=sensor socat -d0 PTY,link=/dev/ttyUSB0,raw,echo=0,perm=0660,group=dialout \
+	gateway.run(t, `systemd-run --unit=sensor socat PTY,link=/dev/ttyUSB0,raw,echo=0,perm=0660,group=dialout \
 		SYSTEM:'n=0; while :; do n=$((n+1)); printf "{\\"temperature\\":21.5,\\"n\\":%d}\\r\\n" $n; sleep 0.5; done'`)
 	gateway.until(t, "ls /dev/ttyUSB0", "ttyUSB0")
 
 	gateway.types(t, "apt-get install -y ./"+filepath.Base(packages[1]))
-	gateway.types(t, token[1]+" --yes")
+	gateway.types(t, "runnel init gateway --yes --centre tls://centre:8443 --pin "+pin[1]+" --token "+token)
 	gateway.types(t, "runnel serial add /dev/ttyUSB0 --yes")
 
 	centre.until(t, "cat /root/wamp", "21.5")
