@@ -63,7 +63,7 @@ func TestSecrets(t *testing.T) {
 	key := filepath.Join(dir, "pump.key")
 	made := runnel(t, "keygen", key)
 	made.expect(t, 0, "ssh-ed25519 AAAA", "")
-	runnel(t, "keygen", key).expect(t, 1, "", "is there already")
+	runnel(t, "keygen", key).expect(t, 1, "", "the file exists")
 	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}

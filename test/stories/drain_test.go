@@ -57,7 +57,7 @@ func TestSIGHUPDoesNotKill(t *testing.T) {
 func TestUnixSockets(t *testing.T) {
 	r := serve(t, "")
 	config := filepath.Join(r.dir, "runnel.toml")
-	runnel(t, "run", "-c", config).expect(t, 1, "", "in use")
+	runnel(t, "run", "--strict", "-c", config).expect(t, 1, "", "in use")
 	runnel(t, "pub", "story.alive", "--ack", "--url", r.unix).expect(t, 0, "", "")
 
 	r.Signal(syscall.SIGKILL)

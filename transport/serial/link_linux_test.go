@@ -112,7 +112,7 @@ func TestLinkOnLine(t *testing.T) {
 	hears(t, d, discToDevice)
 	stop()
 	eventually(t, "stopped", func() bool { return l.State().Phase == Stopped })
-	for _, line := range []string{"serial link is up", `"serial device log" line=test text=boot`, "serial link lost"} {
+	for _, line := range []string{"msg=\"serial link up\"", `"serial device log" line=test text=boot`, "serial link lost"} {
 		if !strings.Contains(log.String(), line) {
 			t.Errorf("the log does not say %q:\n%s", line, &log)
 		}
