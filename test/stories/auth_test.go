@@ -237,12 +237,12 @@ role = "sensor"
 		{"local publish com.example.a", 0, `"local" has the role "sensor" (FILE:29)`},
 		{"pump-7 call com.example.a", 1, "denied: "},
 		{"pump-7 publish com.example.secret", 1, `the permission for exact "com.example.secret" decides: it allows nothing (FILE:19)`},
-		{"pump-7 publish org.example", 1, `no permission of the role matches, and what none allows is denied (FILE:13)`},
-		{"pump-7 subscribe com.example. --match prefix", 0, "other permissions decide about some"},
+		{"pump-7 publish org.example", 1, `no permission of the role matches, so it is denied (FILE:13)`},
+		{"pump-7 subscribe com.example. --match prefix", 0, "other permissions decide for some"},
 		{"pump-7 subscribe com. --match prefix", 1, "no permission of the role matches"},
 		{"role:asking call com.example.a", 1, "left to an authorizer: "},
 		{"anonymous call com.example.a", 0, `anonymous sessions have the role "guest" (FILE:5)`},
-		{"anonymous publish wamp.session.on_join", 1, "the router's own"},
+		{"anonymous publish wamp.session.on_join", 1, "belong to the router"},
 	} {
 		got := runnel(t, append([]string{"check", "-c", file, "--explain"}, strings.Fields(c.args)...)...)
 		if text := strings.ReplaceAll(got.stdout, file, "FILE"); got.status != c.status || !strings.Contains(text, c.want) {
@@ -250,7 +250,7 @@ role = "sensor"
 		}
 	}
 	runnel(t, "check", "-c", file, "--explain", "pump-8", "call", "a").expect(t, 1, "", `did you mean "pump-7"?`)
-	runnel(t, "check", "-c", file, "--explain", "pump-7", "dance", "a").expect(t, 2, "", `"dance" is no action`)
+	runnel(t, "check", "-c", file, "--explain", "pump-7", "dance", "a").expect(t, 2, "", `"dance" is not an action`)
 	runnel(t, "check", "-c", file, "--explain", "pump-7", "call", "a b").expect(t, 2, "", `"a b" is not a WAMP URI`)
 	runnel(t, "check", "-c", file, "--explain", "pump-7", "call", "a", "--realm", "x").expect(t, 2, "", `there is no realm "x"`)
 	runnel(t, "check", "-c", file, "--explain", "pump-7").expect(t, 2, "", "arg")
@@ -268,6 +268,6 @@ func TestOpenSecrets(t *testing.T) {
 		if err := os.Chmod(open, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		runnel(t, "check", "-c", file).expect(t, 0, "is valid", "everybody on this machine may read "+open)
+		runnel(t, "check", "-c", file).expect(t, 0, "is valid", open+" holds a secret, but every user of this machine can read it")
 	}
 }

@@ -145,7 +145,7 @@ func TestReloadLosesNoEvent(t *testing.T) {
 	more(50)
 	r.change(t, `id = "first"`, `id = "second"`)
 	r.change(t, `name = "central"`, "name = \"central\"\nmax_size = \"8MB\"")
-	r.reload(t).expect(t, 0, "[node] id: the node is second\nuplink central started again: the node has another id\n", "")
+	r.reload(t).expect(t, 0, "[node] id: the node is second\nuplink central started again: the node's id has changed\n", "")
 	more(50)
 	stop()
 	publishing.Wait()

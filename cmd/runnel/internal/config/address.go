@@ -18,13 +18,13 @@ type claim struct {
 	at   Place
 	what string // "listener tcp://127.0.0.1:8080"
 
-	path string // of a Unix socket; else
+	path string // of a Unix socket; empty for host and port
 
 	host netip.Addr // unspecified: all addresses of the machine
-	port int        // 0: whichever is free
+	port int        // 0: any free port
 }
 
-// addresses notes parts that want the same address.
+// addresses reports listeners that use the same address.
 func (k checker) addresses() {
 	var claims []claim
 	for _, l := range k.c.Listens {
@@ -37,15 +37,16 @@ func (k checker) addresses() {
 	}
 	for i, c := range claims {
 		for _, before := range claims[:i] {
-			if before.overlaps(c) && before.what != c.what { // else it was said already
-				k.add(c.at, "url", "%s at %s has this address already; write another port or path", before.what, before.at.of("url"))
+			if before.overlaps(c) && before.what != c.what { // duplicates reports equal URLs
+				k.add(c.at, "url", "this address is already used by %s at %s; choose another port or path", before.what, before.at.of("url"))
 				break
 			}
 		}
 	}
 }
 
-// claimOf returns the address of a URL that was checked; ok is false for one that is no address, or that only a look-up shows.
+// claimOf returns the address of a URL that was checked. ok is false if the URL holds no address, or a host name that needs a
+// look-up.
 func claimOf(at Place, kind, text string) (c claim, ok bool) {
 	u, err := url.Parse(text)
 	if text == "" || err != nil || !slices.Contains([]string{"tcp", "tls", "ws", "wss", "unix", "http"}, u.Scheme) {
@@ -68,7 +69,7 @@ func claimOf(at Place, kind, text string) (c claim, ok bool) {
 	return c, err == nil
 }
 
-// hostAddress returns the address of a host that is a number, or localhost.
+// hostAddress returns the address of a host: a numeric one, localhost, or the empty host for all addresses.
 func hostAddress(host string) (netip.Addr, error) {
 	switch host {
 	case "":
@@ -80,7 +81,7 @@ func hostAddress(host string) (netip.Addr, error) {
 	return a.Unmap(), err
 }
 
-// overlaps reports whether the system would refuse one of two addresses because of the other.
+// overlaps reports whether the system could not bind both addresses.
 func (c claim) overlaps(other claim) bool {
 	if c.path != "" || other.path != "" {
 		return c.path == other.path
@@ -88,10 +89,10 @@ func (c claim) overlaps(other claim) bool {
 	if c.port == 0 || c.port != other.port {
 		return false
 	}
-	return c.host == other.host || c.host.IsUnspecified() || other.host.IsUnspecified() // any wildcard is for IPv4 and IPv6
+	return c.host == other.host || c.host.IsUnspecified() || other.host.IsUnspecified() // a wildcard covers IPv4 and IPv6
 }
 
-// realPath follows the symbolic links of a path of which the last part may not be there.
+// realPath follows the symbolic links of a path. The last component need not exist.
 func realPath(path string) string {
 	if path, err := filepath.EvalSymlinks(path); err == nil {
 		return path
@@ -102,27 +103,27 @@ func realPath(path string) string {
 	return filepath.Clean(path)
 }
 
-// port notes a port that is none.
+// port reports an invalid port. Port 0 must be written as a number.
 func (k checker) port(at Place, key, text, port string) {
 	if n, err := net.LookupPort("tcp", port); err != nil {
 		k.add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
 	} else if n == 0 && !strings.HasPrefix(port, "0") {
-		k.add(at, key, "%q: %q is not a port", text, port)
+		k.add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
 	}
 }
 
-// farPort notes a port that can't be reached.
+// farPort reports a port to which no connection is possible.
 func (k checker) farPort(at Place, text, port string) {
 	if k.port(at, "url", transport.Shown(text), port); port == "0" {
-		k.add(at, "url", "%q: port 0 can't be reached", transport.Shown(text))
+		k.add(at, "url", "%q: cannot connect to port 0; write a number from 1 to 65535", transport.Shown(text))
 	}
 }
 
-// endpoint checks the parts of an uplink's URL, and makes the path of a Unix socket absolute.
+// endpoint checks the parts of an uplink's URL and makes the path of a Unix socket absolute.
 func (k checker) endpoint(at Place, text *string) {
 	u, err := url.Parse(*text)
 	if err != nil {
-		return // said already
+		return // uplinkURL has reported it
 	}
 	if u.Scheme == "unix" {
 		*text = "unix://" + absolute(filepath.Dir(at.File), u.Host+u.Path)
@@ -133,16 +134,16 @@ func (k checker) endpoint(at Place, text *string) {
 		return
 	}
 	if (u.Scheme == "tcp" || u.Scheme == "tls") && (u.User != nil || u.RawQuery != "" || u.Fragment != "") {
-		k.add(at, "url", "%q has more than a host and a port; write authid, and ticket, secret or key, for who the link is", transport.Shown(*text))
+		k.add(at, "url", "%q has more than a host and a port; give the link's credentials as authid with ticket, secret or key", transport.Shown(*text))
 	}
 	if err := transport.CheckURL(*text); err != nil {
 		k.add(at, "url", "%v", err)
 	}
 }
 
-const lookUp = 3 * time.Second // for a name of this machine
+const lookUp = 3 * time.Second // bounds the look-up of a listener's host name
 
-// host notes a host at which this machine can't listen.
+// host reports a host at which this machine can't listen. It tries a free port there.
 func (k checker) host(at Place, text string) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "unix" || u.Hostname() == "" {
@@ -153,7 +154,7 @@ func (k checker) host(at Place, text string) {
 	config := net.ListenConfig{}
 	l, err := config.Listen(ctx, "tcp", net.JoinHostPort(u.Hostname(), "0"))
 	if err != nil {
-		k.add(at, "url", "this machine can't listen at %q (%v); write 0.0.0.0 for all of its addresses, or one that it has", u.Hostname(), err)
+		k.add(at, "url", "this machine can't listen at %q (%v); write 0.0.0.0 for all of its addresses, or one of them", u.Hostname(), err)
 		return
 	}
 	l.Close()

@@ -6,11 +6,11 @@ import (
 	"runnel/transport"
 )
 
-// certificate warns of one that has expired or will soon.
+// certificate warns about a certificate that has expired or will expire soon.
 func (k checker) certificate(at Place, certificate, key Path) {
 	pair, err := transport.OpenKeyPair(string(certificate), string(key))
 	if err != nil {
-		return // said already
+		return // serverFiles or clientFiles has reported it
 	}
 	if alarm := pair.Certificate().Alarm(time.Now()); alarm != "" {
 		k.c.Warnings.add(at, "certificate", "%s", alarm)

@@ -10,22 +10,22 @@ import (
 	"runnel/transport"
 )
 
-// checker looks for what the file's shape can't show: names that refer to nothing, values that make no sense together,
-// and what this version can't do.
+// checker finds the problems that the syntax does not show: names that refer to nothing, values that contradict each other,
+// and features that this version does not have.
 type checker struct {
 	*Problems
 	c    *Config
-	open map[string]bool // files that everybody may read, of which a warning tells
+	open map[string]bool // world-readable files with a secret; each gets one warning
 }
 
-// check fills in what follows from the rest and notes what is wrong.
+// check fills in derived values and reports what is wrong.
 func (c *Config) check(problems *Problems) {
 	k := checker{problems, c, map[string]bool{}}
 	k.nodeID()
 	c.expandNode()
 	k.merge()
 	if len(c.Realms) == 0 && len(*problems) == 0 {
-		*problems = append(*problems, Problem{File: c.Name, Key: "realm", Text: "there is no realm; write [[realm]] and its name = \"realm1\""})
+		*problems = append(*problems, Problem{File: c.Name, Key: "realm", Text: "there is no realm; add [[realm]] with name = \"realm1\""})
 	}
 	for i := range c.Realms {
 		k.realm(&c.Realms[i])
@@ -40,30 +40,30 @@ func (c *Config) check(problems *Problems) {
 		k.uplink(&c.Uplinks[i])
 	}
 	k.metrics(&c.Metrics)
-	k.openDoors()
+	k.openListeners()
 	k.duplicates()
 	k.addresses()
 	k.devices()
 	k.rivals()
 	k.hints()
-	c.settle()
+	c.fillDerived()
 }
 
-// identity looks for the role that a listener or a line gives. Without one its peers are anonymous sessions.
+// identity checks the role that a listener or a serial line assigns. Without a role its peers are anonymous sessions.
 func (k checker) identity(at Place, realm, role, authid string) {
 	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == realm })
 	switch {
-	case i < 0: // said already
+	case i < 0: // realmName has reported it
 	case role != "":
 		k.role(at, "role", &k.c.Realms[i], role)
 	case authid != "":
-		k.add(at, "role", "missing; with an authid goes a role")
+		k.add(at, "role", "missing; an authid needs a role")
 	case k.c.Realms[i].Anonymous == "":
 		k.add(at, "role", "missing, and realm %q has no anonymous role; write the role", realm)
 	}
 }
 
-// duplicates looks for names that are given twice, of any file.
+// duplicates reports names that are defined twice, in one file or in several.
 func (k checker) duplicates() {
 	names := map[string]Place{}
 	for _, r := range k.c.Realms {
@@ -82,26 +82,27 @@ func (k checker) duplicates() {
 	}
 }
 
+// once reports a name that names already holds, and adds it otherwise.
 func (k checker) once(names map[string]Place, at Place, key, kind, name string) {
 	if name == "" {
 		return
 	}
 	id := kind + " " + name
 	if first, taken := names[id]; taken {
-		k.add(at, key, "there is a %s %q already, at %s", kind, strings.TrimSpace(name), first)
+		k.add(at, key, "%s %q is already defined at %s", kind, strings.TrimSpace(name), first)
 		return
 	}
 	names[id] = at
 }
 
-// ping makes "0s", which is never, something else than no ping_interval, which is the usual.
+// ping turns ping_interval = "0s", which means never, into -1, so that it differs from an unset key, which means the default.
 func (k checker) ping(at Place, d *Duration) {
 	if *d == 0 && at.has("ping_interval") {
 		*d = -1
 	}
 }
 
-// choice notes a value that is none of names. The empty one is the default.
+// choice reports a value that is not one of names. An empty value is the default.
 func (k checker) choice(at Place, key, value string, names ...string) {
 	if value != "" && !slices.Contains(names, value) {
 		k.add(at, key, "%q is not known; use %s", value, OneOf(names...))
@@ -126,7 +127,7 @@ func (k checker) uri(at Place, key, uri string, match wamp.Match) {
 	}
 }
 
-// role notes a role that the realm has not.
+// role reports a role that the realm does not have.
 func (k checker) role(at Place, key string, r *Realm, name string) {
 	var names []string
 	for _, role := range r.Roles {
@@ -143,7 +144,7 @@ func (k checker) role(at Place, key string, r *Realm, name string) {
 	}
 }
 
-// realmName returns the realm's name, by default the only one there is.
+// realmName returns the realm's name. The default is the only realm of the configuration.
 func (k checker) realmName(at Place, key, name string) string {
 	var names []string
 	for _, r := range k.c.Realms {
@@ -177,13 +178,13 @@ func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
 	return u
 }
 
-// file notes a file that can't be read. The key may be unset.
+// file reports a file that can't be read. An empty path is valid: the key is unset.
 func (k checker) file(at Place, key string, path Path) {
 	if path == "" {
 		return
 	}
 	if path.isContent() {
-		k.add(at, key, "this is the content of a file; write it to a file that only the router may read, and write the file's name here")
+		k.add(at, key, "this is the content of a file; store it in a file that only the router can read, and write the file's name here")
 		return
 	}
 	f, err := os.Open(string(path))
@@ -194,7 +195,7 @@ func (k checker) file(at Place, key string, path Path) {
 	f.Close()
 }
 
-// secret reads a secret once, so that a missing file is found before it is needed.
+// secret reads a secret once, so that a missing file is reported before the secret is needed.
 func (k checker) secret(at Place, key string, s Secret) {
 	if !s.Set() {
 		return
@@ -206,12 +207,12 @@ func (k checker) secret(at Place, key string, s Secret) {
 	k.private(at, key, s.file(at.File))
 }
 
-// private warns of a file with something secret that everybody on this machine may read.
+// private warns about a file with a secret that every user of this machine can read.
 func (k checker) private(at Place, key, file string) {
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm()&0o004 == 0 || k.open[file] {
 		return
 	}
 	k.open[file] = true
-	k.c.Warnings.add(at, key, "everybody on this machine may read %s, which holds a secret; chmod o-r it", file)
+	k.c.Warnings.add(at, key, "%s holds a secret, but every user of this machine can read it; run chmod o-r on it", file)
 }

@@ -1,6 +1,6 @@
 // Package config reads the configuration of Runnel from TOML files and checks it. Every problem names its file, line and
-// key, and a remedy. The package also says what the parts of a router take from the configuration, such as the options of a
-// realm or of a serial line. It opens no listener, port or link.
+// key, and a remedy. The package also derives the options of a router's parts, such as a realm or a serial line. It opens no
+// listener, port or link.
 package config
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 // Config is the configuration file, as docs/config.md describes it. A field's zero value is its default. A field tagged
-// "later" is a key that the file format has and this version can't serve: setting it is an error.
+// "later" is a key that the file format defines but this version does not support: setting it is an error.
 type Config struct {
 	Name string // of the main file
 
@@ -28,48 +28,48 @@ type Config struct {
 	Uplinks []Uplink `toml:"uplink"`
 	Metrics Metrics  `toml:"metrics"`
 
-	Warnings Problems // of what is valid, but not wise
+	Warnings Problems // about valid values that are most likely mistakes
 
-	dropInDir    bool   // there is a conf.d for more files
-	KeepsNothing bool   // another router has the usual data directory; set by the node
+	dropInDir    bool   // the directory conf.d exists
+	KeepsNothing bool   // another router uses the default data directory; set by the node
 	Installation string // the id of the data directory; set by the node
 
-	Fallback *Fallback // nil: the configuration is that of its files
+	Fallback *Fallback // nil if the configuration comes from its files
 	Absent   []Uplink  // uplinks that the node could not start; set by the node
 
-	mainFile string // by which Load found the files
+	mainFile string // the file that Load was called with
 	sources  Drafts // the texts of all files
 }
 
-// Node is what this machine is.
+// Node describes this machine.
 type Node struct {
 	Place Place
 	ID    string `toml:"id"`   // default: the host name
 	Data  Path   `toml:"data"` // spools and state
 }
 
-// Log says what is logged, and how.
+// Log sets the level and the format of the log.
 type Log struct {
 	Level  Level     `toml:"level"`  // debug, info (default), warn, error
 	Format LogFormat `toml:"format"` // text (default), json
 }
 
-// Limits bounds what sessions may take.
+// Limits bounds the resources of sessions.
 type Limits struct {
 	Place            Place
-	MaxMessage       Size     `toml:"max_message"`       // the longest message taken from a peer
-	MaxSessions      int      `toml:"max_sessions"`      // at a time, of all realms
-	MaxSubscriptions int      `toml:"max_subscriptions"` // a session
-	MaxRegistrations int      `toml:"max_registrations"` // a session
-	MaxCalls         int      `toml:"max_calls"`         // a session's calls under way
-	MaxRetained      Size     `toml:"max_retained"`      // a realm's retained events
-	Memory           Size     `toml:"memory"`            // all buffers and tables together; 0: what the machine has
-	Outbox           Size     `toml:"outbox"`            // what may wait for one peer before those who write to it wait
+	MaxMessage       Size     `toml:"max_message"`       // longest message accepted from a peer
+	MaxSessions      int      `toml:"max_sessions"`      // concurrent sessions of all realms
+	MaxSubscriptions int      `toml:"max_subscriptions"` // per session
+	MaxRegistrations int      `toml:"max_registrations"` // per session
+	MaxCalls         int      `toml:"max_calls"`         // pending calls per session
+	MaxRetained      Size     `toml:"max_retained"`      // retained events per realm
+	Memory           Size     `toml:"memory"`            // all buffers and tables together; 0: derived from the machine's memory
+	Outbox           Size     `toml:"outbox"`            // data queued for one peer before its senders wait
 	HelloTimeout     Duration `toml:"hello_timeout"`     // from the connection to HELLO
-	AskTimeout       Duration `toml:"ask_timeout"`       // for what an authenticator or an authorizer answers
+	AskTimeout       Duration `toml:"ask_timeout"`       // for the answer of an authenticator or an authorizer
 }
 
-// The files that Runnel looks for.
+// The main file without -c, and the name of the built-in default in messages.
 const (
 	systemConfig = "/etc/runnel/runnel.toml"
 	builtIn      = "built-in default"
@@ -78,16 +78,15 @@ const (
 //go:embed default.toml
 var Default string
 
-// UplinkCheck makes an uplink as the router would, without connecting it, and returns what prevents that.
+// UplinkCheck creates an uplink as the router would, without connecting it. Its error is the reason why that is impossible.
 type UplinkCheck func(*Config, Uplink) error
 
-// Load reads the file and the conf.d/*.toml beside it. Without a file it is /etc/runnel/runnel.toml, or the
-// built-in default where there is none. The check of uplinks may be nil. The error is Problems, or that the file can't be
-// read.
+// Load reads and checks a file and the conf.d/*.toml beside it. An empty name stands for /etc/runnel/runnel.toml, or for the
+// built-in default if that file does not exist. check may be nil. The error is a Problems, or an error of reading a file.
 func Load(file string, check UplinkCheck) (*Config, error) { return LoadDraft(file, nil, check) }
 
-// LoadDraft is Load with files that are not written yet: a draft stands in for the file of its name, or joins the files of
-// conf.d. So a file can be checked together with the others before it takes effect.
+// LoadDraft is Load with drafts: files that are not written yet. A draft replaces the file of its name, or is added to the
+// files of conf.d. So a command can check a file together with the others before it takes effect.
 func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	source, err := drafts.source(file)
 	if err != nil {
@@ -113,7 +112,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	return c, problems.err()
 }
 
-// Parse reads one configuration that stands in no file.
+// Parse reads and checks a configuration from a string. name stands for the file in messages.
 func Parse(name, source string) (*Config, error) {
 	c, problems := &Config{Name: name}, Problems{}
 	readConfig(c, name, source, &problems)
@@ -121,7 +120,7 @@ func Parse(name, source string) (*Config, error) {
 	return c, problems.err()
 }
 
-// NodeID is the node's name, by default the host's.
+// NodeID returns the node's name. The default is the host name.
 func (c *Config) NodeID() string {
 	if c.Node.ID != "" {
 		return c.Node.ID
@@ -133,9 +132,9 @@ func (c *Config) NodeID() string {
 	return name
 }
 
-// RouterID is what the router calls itself on the way of what crosses links. Two of them must not be called the same, or what
-// comes from the one would seem to the other to have come round in a circle. Host names often are the same, where an image
-// was copied; so without an id of its own the node gets a number for as long as it runs.
+// RouterID returns the router's name in the path of events and calls that cross links. Two routers must not share a name:
+// each would take the other's messages for its own that have come back in a loop. Copies of one image often have the same
+// host name. So a node without a configured id appends a random number, which changes at each start.
 func (c *Config) RouterID() string {
 	if c.Node.ID != "" {
 		return c.Node.ID
@@ -161,10 +160,10 @@ func readSource(file string) ([]byte, error) {
 	return b, err
 }
 
-// dropIns lists the conf.d/*.toml of dir, sorted by name.
+// dropIns lists the files conf.d/*.toml of dir, sorted by name.
 func dropIns(dir string) (files []string) {
 	dir = filepath.Join(dir, "conf.d")
-	entries, _ := os.ReadDir(dir) // most have none
+	entries, _ := os.ReadDir(dir) // conf.d is optional
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) == ".toml" {
 			files = append(files, filepath.Join(dir, e.Name()))

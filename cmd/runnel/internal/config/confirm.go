@@ -8,8 +8,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// confirmations returns the topics of a realm whose events are only safe with the uplinks that store them: as long as one of
-// these is absent, the router acknowledges nothing there.
+// confirmations returns the topics of a realm that uplinks export as durable, with the number of those uplinks. While one of
+// them is absent, the router does not acknowledge publications to the topic.
 func confirmations(c *Config, realm string) (list []edge.ConfirmRule) {
 	for _, u := range slices.Concat(c.Uplinks, c.Absent) {
 		if u.Realm != realm {
@@ -26,7 +26,7 @@ func confirmations(c *Config, realm string) (list []edge.ConfirmRule) {
 	return list
 }
 
-// durable returns the topics and patterns of which the uplink confirms events.
+// durable returns the topics and patterns that the uplink exports as durable.
 func (u Uplink) durable() (list []wamp.Pattern) {
 	for _, s := range u.Exports {
 		if s.Topic == nil || s.Class(false) != spool.Durable {

@@ -7,10 +7,10 @@ import (
 	"runnel/edge/client"
 )
 
-// Bindings are the kinds of channel binding.
+// Bindings lists the supported channel bindings.
 var Bindings = []string{"tls-unique", "tls-exporter", "tls-server-end-point"}
 
-// AuthMethods lists what a client can prove, the strongest first.
+// AuthMethods returns the authentication methods that a client's credentials allow, the strongest first. It reads the files.
 func AuthMethods(authid string, ticket, secret Secret, key Path) (methods []client.Auth, err error) {
 	if key != "" {
 		data, err := os.ReadFile(string(key))

@@ -12,7 +12,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// ModbusConfig says what is on the bus.
+// ModbusConfig returns the options of the Modbus line and its registers.
 func (s *Serial) ModbusConfig() modbus.Config {
 	c := modbus.Config{Baud: s.Baud, TCP: s.tcp(), Timeout: time.Duration(s.Timeout), Gap: time.Duration(s.Gap)}
 	for _, r := range s.Modbus {
@@ -36,10 +36,10 @@ func (s *Serial) ModbusConfig() modbus.Config {
 	return c
 }
 
-// defaultEvery is how often registers are read.
+// defaultEvery is the default interval between two reads of a register.
 const defaultEvery = 10 * time.Second
 
-// LineConfig is what the configuration, which was checked, says of the line.
+// LineConfig returns the options of the line. The configuration must have been checked.
 func (s *Serial) LineConfig() serial.LineConfig {
 	c := serial.LineConfig{Name: s.Name, Port: s.port(), Framing: serial.Foreign}
 	if s.Mode != "wamp" {
@@ -53,7 +53,7 @@ func (s *Serial) LineConfig() serial.LineConfig {
 	return c
 }
 
-// port says which port the line is at, and how it is set. The configuration was checked.
+// port returns the line's port and its settings. The configuration must have been checked.
 func (s *Serial) port() serial.Config {
 	c := serial.Config{Device: string(s.Device), Baud: s.Baud, DataBits: s.DataBits, StopBits: s.StopBits, Settle: time.Duration(s.Settle)}
 	if s.USB != nil {
@@ -71,7 +71,7 @@ func (s *Serial) port() serial.Config {
 	return c
 }
 
-// LinesConfig says what the device's lines look like.
+// LinesConfig returns the format of the text lines that the device sends.
 func (s *Serial) LinesConfig() lines.Config {
 	c := lines.Config{
 		Format: lines.Format(max(0, slices.Index(lines.FormatNames, s.Format))), Columns: s.Columns, Separator: s.Separator,
@@ -87,7 +87,7 @@ func (s *Serial) LinesConfig() lines.Config {
 	return c
 }
 
-// LineEnd returns what ends a line that is written to the device, by default a newline.
+// LineEnd returns the line ending for text that is written to the device. The default is a newline.
 func (s *Serial) LineEnd() string {
 	if s.Newline == nil {
 		return "\n"

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Drafts are texts of configuration files, by the name that each file will have.
+// Drafts holds the texts of configuration files, keyed by file name.
 type Drafts map[string]string
 
-// File returns the main file of a configuration: the file given, or the system's.
+// File returns the main file of a configuration: file, or /etc/runnel/runnel.toml if file is empty.
 func File(file string) string {
 	if file == "" {
 		return systemConfig
@@ -17,7 +17,7 @@ func File(file string) string {
 	return file
 }
 
-// source returns the text of the main file; nil for the built-in default.
+// source returns the text of the main file, or nil for the built-in default.
 func (d Drafts) source(file string) ([]byte, error) {
 	if text, ok := d[File(file)]; ok {
 		return []byte(text), nil
@@ -32,7 +32,7 @@ func (d Drafts) read(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// dropIns lists the files of dir's conf.d, drafts included, sorted by name.
+// dropIns lists the files of dir's conf.d, including drafts, sorted by name.
 func (d Drafts) dropIns(dir string) []string {
 	files := dropIns(dir)
 	for name := range d {

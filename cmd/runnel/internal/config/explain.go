@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// explanation is a question about a configuration: may somebody do something, and what decides it?
+// explanation answers a question about a configuration: whether a peer may use a URI, and which setting decides that.
 type explanation struct {
 	config *Config
 	realm  *Realm
@@ -21,19 +21,19 @@ type explanation struct {
 	match               wamp.Match // of SUBSCRIBE and REGISTER
 }
 
-// QuestionError is a question that can't be answered: it names an unknown action or realm, or no WAMP URI.
+// QuestionError is the error of a question that names an unknown action or realm, or an invalid URI.
 type QuestionError string
 
 func (e QuestionError) Error() string { return string(e) }
 
-// ErrDenied is the answer no. It has been printed.
+// ErrDenied means that the answer is "denied". Explain has printed it.
 var ErrDenied = errors.New("denied")
 
 // Explain answers "runnel check --explain AUTHID ACTION URI".
 func Explain(c *Config, realm string, match Match, args []string, out io.Writer) error {
 	e := explanation{config: c, out: out, authid: args[0], action: args[1], uri: args[2], match: wamp.Match(match)}
 	if !slices.Contains(actions, e.action) {
-		return QuestionError(fmt.Sprintf("%q is no action; use %s", e.action, OneOf(actions...)))
+		return QuestionError(fmt.Sprintf("%q is not an action; use %s", e.action, OneOf(actions...)))
 	}
 	if e.match != wamp.Exact && e.action != "subscribe" && e.action != "register" {
 		return QuestionError("--match is for subscribe and register")
@@ -70,7 +70,7 @@ func (e *explanation) findRealm(name string) error {
 	return QuestionError(fmt.Sprintf("there is no realm %q; use %s", name, OneOf(names...)))
 }
 
-// role finds the role of whom the question is about, and says why it is that.
+// role returns the role of the authid in question, and the reason why the authid has it.
 func (e *explanation) role() (name, because string, err error) {
 	type holder struct {
 		authid, role, realm string
@@ -110,9 +110,9 @@ func (e *explanation) role() (name, because string, err error) {
 		return e.realm.Anonymous, fmt.Sprintf("anonymous sessions have the role %q (%s)", e.realm.Anonymous, e.realm.Place.of("anonymous")), nil
 	}
 	if role, ok := strings.CutPrefix(e.authid, "role:"); ok && slices.ContainsFunc(e.realm.Roles, func(r Role) bool { return r.Name == role }) {
-		return role, fmt.Sprintf("asked of the role %q", role), nil
+		return role, fmt.Sprintf("the question names the role %q", role), nil
 	}
-	return "", "", fmt.Errorf("realm %s knows nobody %q%s; \"anonymous\" asks for those who don't authenticate, \"role:NAME\" for a role",
+	return "", "", fmt.Errorf("realm %s has no principal %q%s; use \"anonymous\" for sessions that don't authenticate, or \"role:NAME\" for a role",
 		e.realm.Name, e.authid, alternatives(e.authid, known))
 }
 
@@ -123,7 +123,7 @@ func alternatives(name string, known []string) string {
 	return ""
 }
 
-// judge prints the answer and what decides.
+// judge prints the answer and the setting that decides. The error is ErrDenied unless the role may use the URI.
 func (e *explanation) judge(role *Role, because string) error {
 	action, _ := auth.ParseAction(e.action)
 	compiled := role.compile()
@@ -131,18 +131,18 @@ func (e *explanation) judge(role *Role, because string) error {
 	allowed, why := ok && decides.Allow&action != 0, ""
 	switch {
 	case wamp.Reserved(e.uri) && (e.action == "publish" || e.action == "register"):
-		allowed, why = false, "URIs that begin with \"wamp.\" are the router's own, whatever the permissions say"
+		allowed, why = false, "URIs that begin with \"wamp.\" belong to the router, and no permission can allow them"
 	case ok:
-		why = role.said(decides)
+		why = role.describe(decides)
 	case role.Authorizer != "":
-		why = fmt.Sprintf("no permission decides, so the procedure %s is asked (%s)", role.Authorizer, role.Place.of("authorizer"))
+		why = fmt.Sprintf("no permission decides, so the router calls the authorizer %s (%s)", role.Authorizer, role.Place.of("authorizer"))
 	default:
-		why = fmt.Sprintf("no permission of the role matches, and what none allows is denied (%s)", role.Place)
+		why = fmt.Sprintf("no permission of the role matches, so it is denied (%s)", role.Place)
 	}
 	if allowed && partly && e.action == "register" {
-		allowed, why = false, why+"\n  but other permissions decide about some of what it matches, and a pattern is registered whole or not at all"
+		allowed, why = false, why+"\n  but other permissions decide for some of the URIs that it matches, and a pattern is registered only if all of them are allowed"
 	} else if allowed && partly {
-		why += "\n  other permissions decide about some of what it matches: those events come only as far as they allow it"
+		why += "\n  other permissions decide for some of the URIs that it matches: of those, the router delivers only the events that they allow"
 	}
 	verdict := "denied"
 	if allowed {
@@ -161,8 +161,8 @@ func (e *explanation) judge(role *Role, because string) error {
 	return err
 }
 
-// said tells of the permission that decides, and where it stands.
-func (role *Role) said(p auth.Permission) string {
+// describe describes the permission that decides, with its place in the file.
+func (role *Role) describe(p auth.Permission) string {
 	allows := "nothing"
 	if p.Allow != 0 {
 		allows = strings.ReplaceAll(p.Allow.String(), ",", ", ")

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// A gateway that nobody can reach must start although a file of its configuration is invalid. So a node keeps the texts of the
-// configuration that it runs with in its data directory, and starts with them if the files of today are no use. If there are
-// none, it leaves out the files of conf.d that have problems.
+// A remote gateway must start even if a file of its configuration is invalid. So a node saves the texts of the configuration
+// that it runs with in its data directory, and starts with them if the current files are invalid. Without saved texts it
+// leaves out the files of conf.d that have problems.
 
-// Fallback says that a configuration is not that of its files.
+// Fallback describes a configuration that was used in place of its files.
 type Fallback struct {
-	Instead  string // what is used instead of the files: "the last configuration that worked", for example
+	Instead  string // the configuration in use, such as "the last configuration that worked"
 	Problems error  // of the files
 }
 
-// lastGood is what the file lastGoodFile in the data directory holds.
+// lastGood is the content of the file lastGoodFile in the data directory.
 type lastGood struct {
 	File  string `json:"file"`  // the main file
 	Files Drafts `json:"files"` // all files by name, the main file included
@@ -28,8 +28,8 @@ type lastGood struct {
 
 const lastGoodFile = "last-good.json"
 
-// KeepLastGood writes the texts of a configuration that works to its data directory, if it has one and its files have not been
-// kept before. Secrets in them are readable for the router's user alone.
+// KeepLastGood saves the texts of a configuration that works in its data directory, if it has one and the texts have changed.
+// They may hold secrets, so only the router's user can read the file.
 func KeepLastGood(c *Config) error {
 	dir := DataDir(c)
 	if dir == "" || c.Fallback != nil || c.sources == nil {
@@ -49,8 +49,9 @@ func KeepLastGood(c *Config) error {
 	return os.Rename(file+".new", file)
 }
 
-// LoadFallback is Load for a node that starts. If the configuration is invalid, the result is that of KeepLastGood, or leaves
-// out the files of conf.d with problems, and its Fallback says so. If neither is valid, the error is that of Load.
+// LoadFallback is Load for a node that starts. If the configuration is invalid, it returns the one that KeepLastGood saved, or
+// else the configuration without the files of conf.d that have problems, and sets its Fallback. If neither is valid, it
+// returns the error of Load.
 func LoadFallback(file string, check UplinkCheck) (*Config, error) {
 	broken, err := LoadDraft(file, nil, check)
 	var problems Problems
@@ -70,8 +71,8 @@ func LoadFallback(file string, check UplinkCheck) (*Config, error) {
 	return nil, err
 }
 
-// loadLastGood returns the configuration that KeepLastGood has written to a directory; nil if there is none for the file, or it
-// is not valid.
+// loadLastGood returns the configuration that KeepLastGood saved in dir, or nil if there is none for the file or it is not
+// valid.
 func loadLastGood(file, dir string, check UplinkCheck) *Config {
 	if dir == "" {
 		return nil
@@ -83,7 +84,7 @@ func loadLastGood(file, dir string, check UplinkCheck) *Config {
 	}
 	drafts := Drafts{}
 	for _, name := range dropIns(filepath.Dir(File(file))) {
-		drafts[name] = "" // a file of today that was not there
+		drafts[name] = "" // leaves out a file that was added since
 	}
 	for name, text := range last.Files {
 		drafts[name] = text
@@ -95,8 +96,8 @@ func loadLastGood(file, dir string, check UplinkCheck) *Config {
 	return c
 }
 
-// loadWithout returns the configuration without the files of conf.d that have problems, and the names of these; nil if that
-// leaves problems.
+// loadWithout returns the configuration without the files of conf.d that have problems, and their names. It returns nil if
+// problems remain.
 func loadWithout(file string, problems Problems, check UplinkCheck) (*Config, []string) {
 	drafts, without := Drafts{}, []string(nil)
 	for _, p := range problems {
@@ -113,7 +114,7 @@ func loadWithout(file string, problems Problems, check UplinkCheck) (*Config, []
 	return c, without
 }
 
-// Error returns what is used instead, and the first problem.
+// Error names the configuration in use and the first problem of the files.
 func (f *Fallback) Error() string {
 	first, more, _ := strings.Cut(f.Problems.Error(), "\n")
 	if more != "" {

@@ -7,8 +7,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// What is valid and still most likely a mistake gets a warning: patterns in the notation of other routers and brokers,
-// permissions that never decide, roles and realms that nobody gets to.
+// Hints are warnings about valid settings that are most likely mistakes: patterns in the notation of other routers and
+// brokers, permissions that never decide, and roles and realms that no session can reach.
 
 func (k checker) hints() {
 	for i := range k.c.Realms {
@@ -36,26 +36,26 @@ func (k checker) hints() {
 	}
 }
 
-// pattern warns of a URI that will not match what was meant.
+// pattern warns about a URI with wildcard characters, which would be matched literally.
 func (k checker) pattern(at Place, key, uri string, match wamp.Match) {
 	if !wamp.ValidURI(uri, match, false) {
-		return // said already
+		return // uri has reported it
 	}
 	if meant, how := meantPattern(uri); how != "" {
-		k.c.Warnings.add(at, key, "%q is matched as it stands, sign by sign, and most likely matches nothing; write %s = %q with match = %q", uri, key, meant, how)
+		k.c.Warnings.add(at, key, "%q is matched character by character and most likely matches nothing; write %s = %q with match = %q", uri, key, meant, how)
 		return
 	}
 }
 
-// prefix warns of a prefix that ends within a component.
+// prefix warns about a prefix that ends within a component.
 func (k checker) prefix(at Place, key, uri string, match wamp.Match) {
 	if _, how := meantPattern(uri); match == wamp.Prefix && uri != "" && how == "" && !strings.HasSuffix(uri, ".") {
-		k.c.Warnings.add(at, key, "the prefix %q also matches URIs like %q; write %q for what is below it", uri, uri+"2", uri+".")
+		k.c.Warnings.add(at, key, "the prefix %q also matches URIs like %q; write %q to match only what is below it", uri, uri+"2", uri+".")
 	}
 }
 
-// meantPattern takes a URI for a pattern of Crossbar, Autobahn or MQTT, and returns how it is written here; how is "" if it is
-// none.
+// meantPattern translates a pattern in the notation of Crossbar, Autobahn or MQTT. It returns the URI and the matching policy;
+// how is "" if the URI is not such a pattern.
 func meantPattern(uri string) (meant, how string) {
 	separator := "."
 	if strings.Contains(uri, "/") && !strings.Contains(uri, ".") {
@@ -81,23 +81,23 @@ func meantPattern(uri string) (meant, how string) {
 	return strings.Join(components, "."), "wildcard"
 }
 
-// isWild reports whether a component stands for any other in some notation.
+// isWild reports whether a component is a wildcard in one of these notations.
 func isWild(component string) bool {
 	return slices.Contains([]string{"*", "**", "#", "+", ">"}, component) || strings.HasPrefix(component, "<") && strings.HasSuffix(component, ">")
 }
 
-// realmHints warns of a realm that nobody can join.
+// realmHints warns about a realm that no client can join.
 func (k checker) realmHints(r *Realm) {
 	led := func(l Listen) bool { return l.Realm == "" || l.Realm == r.Name }
 	serial := slices.ContainsFunc(k.c.Serials, func(s Serial) bool { return s.Realm == r.Name })
 	switch {
 	case serial:
 	case len(k.c.Listens) > 0 && !slices.ContainsFunc(k.c.Listens, led):
-		k.c.Warnings.add(r.Place, "name", "no listener and no serial line leads to the realm %q; write one, or remove realm from a listener", r.Name)
+		k.c.Warnings.add(r.Place, "name", "no listener and no serial line leads to the realm %q; add one, or remove realm from a listener", r.Name)
 	case r.Anonymous == "" && len(r.Principals)+len(r.Authenticators) == 0 && !slices.ContainsFunc(k.c.Listens, func(l Listen) bool {
 		return led(l) && r.unproved(&l) != nil
 	}):
-		k.c.Warnings.add(r.Place, "name", "nobody can join the realm %q; write anonymous = \"ROLE\", or [[realm.principal]] for each that may", r.Name)
+		k.c.Warnings.add(r.Place, "name", "no client can join the realm %q; write anonymous = \"ROLE\", or add a [[realm.principal]] for each client", r.Name)
 	}
 }
 
@@ -106,15 +106,16 @@ func (k checker) roleHints(r *Realm, role *Role) {
 	if !allows && role.Authorizer == "" && role.Name != "" {
 		k.c.Warnings.add(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
 	}
-	waiting := k.c.dropInDir && len(r.Principals)+len(k.c.Serials) == 0 // for files in conf.d, as what the packages install
-	// Links get their role by a token of the fleet.
+	// A fresh installation has roles for principals and lines that conf.d will add.
+	waiting := k.c.dropInDir && len(r.Principals)+len(k.c.Serials) == 0
+	// Links get their role by a token of the fleet, so roles with forward need no principal.
 	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !role.Forward && !k.isGiven(r, role.Name) {
 		k.c.Warnings.add(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
 	}
 	compiled := role.compile()
 	for _, p := range role.Permissions {
 		k.pattern(p.Place, "uri", p.URI, wamp.Match(p.Match))
-		if len(p.Allow) > 0 { // one that denies may well mean all that begins so
+		if len(p.Allow) > 0 { // a prefix that denies may end within a component on purpose
 			k.prefix(p.Place, "uri", p.URI, wamp.Match(p.Match))
 		}
 		decides, ok, _ := compiled.ExplainPattern(p.URI, wamp.Match(p.Match))
@@ -124,7 +125,7 @@ func (k checker) roleHints(r *Realm, role *Role) {
 	}
 }
 
-// isGiven reports whether some session may have the role.
+// isGiven reports whether a session can have the role.
 func (k checker) isGiven(r *Realm, name string) bool {
 	return r.Anonymous == name ||
 		slices.ContainsFunc(r.Principals, func(p Principal) bool { return p.Role == name }) ||

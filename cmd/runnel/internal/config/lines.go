@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// spot says where a value of a TOML file stands. It mirrors the value: a table has fields, an array has items. The TOML
-// library keeps no line for the second and later tables of an array, and a message about a configuration without its
-// line is of little use, so the file is scanned once more, after the library has found it well-formed.
+// spot is the position of a value in a TOML file. It mirrors the value: a table has fields, an array has items. The TOML
+// library keeps no line for the second and later tables of an array, and messages need one. So locate scans the file as
+// well.
 type spot struct {
 	line   int
 	fields map[string]*spot
 	items  []*spot
 }
 
-// field returns the place of a table's key, or the table's own where the key isn't set.
+// field returns the position of a table's key, or the table's own if the key is not set.
 func (n *spot) field(key string) *spot {
 	if f := n.fields[key]; f != nil {
 		return f
@@ -23,7 +23,7 @@ func (n *spot) field(key string) *spot {
 	return &spot{line: n.line}
 }
 
-// item returns the place of an array's element, or the array's own.
+// item returns the position of an array's element, or the array's own if there is no such element.
 func (n *spot) item(i int) *spot {
 	if i < len(n.items) {
 		return n.items[i]
@@ -31,7 +31,8 @@ func (n *spot) item(i int) *spot {
 	return &spot{line: n.line}
 }
 
-// child returns the table under key, making it if need be. Of an array of tables it is the last one, as in TOML.
+// child returns the table under key, and creates it if it is missing. For an array of tables it returns the last one, as TOML
+// does.
 func (n *spot) child(key string, line int) *spot {
 	if n.fields == nil {
 		n.fields = map[string]*spot{}
@@ -47,11 +48,11 @@ func (n *spot) child(key string, line int) *spot {
 	return f
 }
 
-// maxDepth bounds the nesting of arrays and inline tables, where the TOML library's time grows with the square.
+// maxDepth bounds the nesting of arrays and inline tables. The TOML library's time grows with the square of the depth.
 const maxDepth = 32
 
-// locate finds the line of every key of text, which is well-formed TOML. On other text it returns something, and ends.
-// It returns the line where the nesting gets too deep, or 0.
+// locate returns the line of every key of a TOML text. For malformed text the positions are meaningless, but locate still
+// terminates. deep is the line where the nesting exceeds maxDepth, or 0.
 func locate(text string) (root *spot, deep int) {
 	l := locator{text: text, line: 1}
 	root = &spot{line: 1}
@@ -81,14 +82,14 @@ func (l *locator) peek() byte {
 	return 0
 }
 
-// next steps over n octets.
+// next steps over n bytes and counts the lines.
 func (l *locator) next(n int) {
 	end := min(l.pos+n, len(l.text))
 	l.line += strings.Count(l.text[l.pos:end], "\n")
 	l.pos = end
 }
 
-// skip steps over the octets of set, and over comments if set holds the newline that ends them.
+// skip steps over the bytes in set. If set holds the newline, it steps over comments as well.
 func (l *locator) skip(set string) {
 	for l.pos < len(l.text) {
 		switch c := l.text[l.pos]; {
@@ -102,7 +103,7 @@ func (l *locator) skip(set string) {
 	}
 }
 
-// until steps to the next octet of set.
+// until steps to the next byte of set, or to the end of the text.
 func (l *locator) until(set string) {
 	n := strings.IndexAny(l.text[l.pos:], set)
 	if n < 0 {
@@ -146,11 +147,11 @@ func (l *locator) pair(table *spot) {
 	}
 	table.fields[keys[len(keys)-1]] = value
 	if l.pos == start {
-		l.next(1) // not TOML: go on behind it
+		l.next(1) // malformed text: always advance
 	}
 }
 
-// keys reads a dotted key; it returns at least one.
+// keys reads a dotted key. It returns at least one component.
 func (l *locator) keys() []string {
 	var keys []string
 	for {
@@ -220,7 +221,7 @@ func (l *locator) inline(n *spot) {
 	l.next(1)
 }
 
-// quoted steps over a string of any of TOML's four kinds.
+// quoted steps over a string in any of TOML's four notations.
 func (l *locator) quoted() {
 	quote := l.text[l.pos : l.pos+1]
 	escapes := quote == `"`

@@ -13,7 +13,7 @@ import (
 	"runnel/transport"
 )
 
-// Listen is a place where peers connect.
+// Listen is an address at which peers connect.
 type Listen struct {
 	Place          Place
 	URL            string   `toml:"url"`   // tcp, tls, unix, ws or wss
@@ -24,23 +24,23 @@ type Listen struct {
 	Key            Path     `toml:"key"`
 	ClientCA       Path     `toml:"client_ca"`
 	Origins        []string `toml:"origins"`         // of web pages that may connect
-	Hosts          []string `toml:"hosts"`           // names by which web clients reach it
-	TrustedProxies []string `toml:"trusted_proxies"` // that name the client
+	Hosts          []string `toml:"hosts"`           // host names that web clients use
+	TrustedProxies []string `toml:"trusted_proxies"` // proxies whose client address is trusted
 	MaxConnections int      `toml:"max_connections"`
 	MaxMessage     Size     `toml:"max_message"`
 	PingInterval   Duration `toml:"ping_interval"`
 	PingTimeout    Duration `toml:"ping_timeout"`
-	Compress       bool     `toml:"compress"` // WebSockets, for those who offer it
+	Compress       bool     `toml:"compress"` // WebSocket compression, for clients that offer it
 	Cookie         *Cookie  `toml:"cookie"`   // for web clients
-	Realm          string   `toml:"realm"`    // the only one that peers may join here
+	Realm          string   `toml:"realm"`    // the only realm that peers may join here; "": any
 	Authid         string   `toml:"authid"`
 	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
-	Role           string   `toml:"role"`      // of all who come here; "": the anonymous role
+	Role           string   `toml:"role"`      // of every peer that connects here; "": the anonymous role
 
-	files, pair digest // see settle
+	files, pair digest // see fillDerived
 }
 
-// Cookie has web clients need to authenticate once only.
+// Cookie lets a web client reconnect without authenticating again.
 type Cookie struct {
 	Place  Place
 	Name   string   `toml:"name"`
@@ -53,7 +53,7 @@ func (k checker) listen(l *Listen) {
 		return
 	}
 	if u.User != nil {
-		k.add(l.Place, "url", "%q has a name or a password in it, which nobody would ask for; remove them", transport.Shown(l.URL))
+		k.add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.Shown(l.URL))
 		return
 	}
 	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
@@ -84,7 +84,7 @@ func (k checker) listen(l *Listen) {
 	}
 }
 
-// cookieName is what a cookie's name may be made of, and more: it is also that of a TOML key.
+// cookieName holds the characters that a cookie's name may contain: those of a bare TOML key.
 const cookieName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
 func (k checker) cookie(c *Cookie) {
@@ -92,15 +92,14 @@ func (k checker) cookie(c *Cookie) {
 		return
 	}
 	if strings.Trim(c.Name, cookieName) != "" || len(c.Name) > 64 {
-		k.add(c.Place, "name", "%q: a cookie's name is made of letters, digits, _ and -, at most 64", c.Name)
+		k.add(c.Place, "name", "%q: a cookie's name has at most 64 letters, digits, _ and -", c.Name)
 	}
 	if c.MaxAge != 0 && c.MaxAge < Duration(time.Minute) {
-		k.add(c.Place, "max_age", "shorter than a minute; leave [listen.cookie] out if clients are to authenticate each time")
+		k.add(c.Place, "max_age", "shorter than a minute; remove [listen.cookie] if clients are to authenticate each time")
 	}
 }
 
-// serverFiles checks that the certificate and the key can be read and fit each other. Files that are not there have been
-// told of.
+// serverFiles checks that the certificate and the key can be read and belong together. file has reported missing files.
 func (k checker) serverFiles(l *Listen) {
 	if l.Key.isContent() || l.Certificate.isContent() || l.ClientCA.isContent() {
 		return
@@ -128,19 +127,19 @@ func (k checker) address(at Place, u *url.URL) {
 	}
 }
 
-// unix makes the socket's path absolute. unix:// alone stands for the default place, chosen at start.
+// unix makes the socket's path absolute. unix:// alone stands for the default socket, chosen at start (see ListenURL).
 func (k checker) unix(at Place, u *url.URL) string {
 	if u.Host+u.Path == "" {
 		return "unix://"
 	}
 	path := absolute(filepath.Dir(at.File), u.Host+u.Path) // unix://runnel.sock is a relative path
 	if len(path) > 107 {
-		k.add(at, "url", "the path is longer than the 107 octets that a Unix socket's address holds; choose a shorter one")
+		k.add(at, "url", "the path is longer than 107 bytes, the limit of a Unix socket's address; choose a shorter one")
 	}
 	return "unix://" + path
 }
 
-// onlyFor notes keys that belong to other schemes.
+// onlyFor reports keys that belong to other schemes.
 func (k checker) onlyFor(at Place, scheme string, schemes []string, keys ...string) {
 	for _, key := range keys {
 		if at.has(key) && !slices.Contains(schemes, scheme) {

@@ -13,12 +13,12 @@ import (
 	"runnel/uplink/spool"
 )
 
-// machine notes what is valid in itself but can't be on this machine, or for this user: it makes what the router would make,
-// as far as nothing is opened by it.
+// machine reports settings that are valid but impossible on this machine or for this user. It creates the parts of the router
+// as far as that opens nothing.
 func (c *Config) machine(problems *Problems, check UplinkCheck) {
 	k := checker{problems, c, map[string]bool{}}
 	if len(*problems) > 0 {
-		return // the rest would only repeat them
+		return // further checks would only repeat them
 	}
 	k.data()
 	for _, l := range c.Listens {
@@ -29,17 +29,17 @@ func (c *Config) machine(problems *Problems, check UplinkCheck) {
 	if len(*problems) > 0 {
 		return
 	}
-	k.rehearse(check)
+	k.dryRun(check)
 }
 
-// data looks for the place where data goes.
+// data checks that the data directory can be written to.
 func (k checker) data() {
 	at, dir := k.c.Node.Place, DataDir(k.c)
 	if at.spot == nil {
-		at = Place{File: k.c.Name, Path: "node", spot: &spot{}} // the usual place
+		at = Place{File: k.c.Name, Path: "node", spot: &spot{}} // there is no [node]: the default directory
 	}
 	if file := notDirectory(dir); file != "" {
-		k.add(at, "data", "%s is not a directory; name another one, or remove the file", file)
+		k.add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
 		return
 	}
 	durable := false
@@ -50,7 +50,7 @@ func (k checker) data() {
 			}
 			durable = durable || s.Class(false) == spool.Durable
 			if dir == "" {
-				k.add(s.Place, "store", "%q needs a place on disk; write [node] data = \"/var/lib/runnel\"", s.Store)
+				k.add(s.Place, "store", "%q needs a data directory; write [node] data = \"/var/lib/runnel\"", s.Store)
 			}
 		}
 	}
@@ -58,9 +58,9 @@ func (k checker) data() {
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
-		k.add(at, "data", "this user may not write to %s (%v), so no durable event could be stored; sudo chown it to the router's user, or run this as that user", dir, err)
+		k.add(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command as that user", dir, err)
 	default:
-		k.c.Warnings.add(at, "data", "nothing can be kept in %s: %v", dir, err)
+		k.c.Warnings.add(at, "data", "cannot store data in %s: %v", dir, err)
 	}
 }
 
@@ -69,7 +69,7 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// notDirectory returns the part of a path that is there and no directory; "" if there is none.
+// notDirectory returns the part of a path that exists and is not a directory, or "".
 func notDirectory(path string) string {
 	for ; path != "" && path != "." && path != "/"; path = filepath.Dir(path) {
 		if info, err := os.Stat(path); err == nil {
@@ -82,7 +82,7 @@ func notDirectory(path string) string {
 	return ""
 }
 
-// cannotCreate says why nothing can be created in a directory, or in the nearest above it that is there.
+// cannotCreate returns the reason why nothing can be created in a directory, or in its nearest existing parent.
 func cannotCreate(dir string) error {
 	for ; dir != ""; dir = filepath.Dir(dir) {
 		_, err := os.Stat(dir)
@@ -97,7 +97,7 @@ func cannotCreate(dir string) error {
 	return nil
 }
 
-// socket looks for the place, the owner and the group of a Unix socket.
+// socket checks the path, the owner and the group of a Unix socket.
 func (k checker) socket(l Listen) {
 	path, ok := strings.CutPrefix(l.URL, "unix://")
 	if !ok {
@@ -107,22 +107,22 @@ func (k checker) socket(l Listen) {
 		k.add(l.Place, "owner", "%v; write the name or the number of a user of this machine", err)
 	}
 	if err := transport.LookupOwner("", l.Group); err != nil {
-		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s makes one)", err, l.Group)
+		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
 	}
 	if path == "" {
 		return // chosen at start
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
-		k.add(l.Place, "url", "%s is there and is not a socket; write another path, or remove it", path)
+		k.add(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
 	} else if file := notDirectory(filepath.Dir(path)); file != "" {
 		k.add(l.Place, "url", "%s is not a directory; write another path", file)
 	} else if err := cannotCreate(filepath.Dir(path)); err != nil {
-		k.add(l.Place, "url", "this user can't make a socket in %s (%v); run this as the router's user", filepath.Dir(path), err)
+		k.add(l.Place, "url", "this user can't create a socket in %s (%v); run this command as the router's user", filepath.Dir(path), err)
 	}
 }
 
-// rehearse makes realms and uplinks as the router does, which finds what no check above has looked for.
-func (k checker) rehearse(check UplinkCheck) {
+// dryRun creates realms and uplinks as the router does, without starting them. It finds what the other checks miss.
+func (k checker) dryRun(check UplinkCheck) {
 	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
 	for _, r := range k.c.Realms {
 		opts, err := RealmOptions(k.c, r)

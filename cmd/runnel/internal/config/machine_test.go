@@ -31,7 +31,7 @@ func TestUnworkable(t *testing.T) {
 		return "[[uplink]]\nname = \"c\"\nurl = [\"" + url + "\"]\n" + more + "[[uplink.export]]\ntopic = \"a.b\"\n"
 	}
 	metrics := func(url string) string { return "[metrics]\nurl = \"" + url + "\"\n" }
-	twice := "has this address already"
+	twice := "this address is already used by"
 	for _, c := range []struct{ text, want string }{
 		{listen("tcp://127.0.0.1:70000"), `listen.url: "tcp://127.0.0.1:70000": "70000" is not a port`},
 		{listen("ws://127.0.0.1:8081/ws?a=b"), "neither a query nor a fragment"},
@@ -43,10 +43,10 @@ func TestUnworkable(t *testing.T) {
 		{listen("tcp://:8081", "tcp://[::1]:8081"), twice},
 		{listen("tcp://localhost:8081", "tcp://127.0.0.1:8081"), twice},
 		{listen("tcp://[::ffff:127.0.0.1]:8081", "tcp://127.0.0.1:8081"), twice},
-		{listen("tcp://127.0.0.1:8081") + metrics("http://localhost:8081/metrics"), "metrics.url: listener tcp://127.0.0.1:8081 at"},
-		{listen("unix://a.sock", "unix://./b/../a.sock"), "there is a listener"},
+		{listen("tcp://127.0.0.1:8081") + metrics("http://localhost:8081/metrics"), "metrics.url: this address is already used by listener tcp://127.0.0.1:8081 at"},
+		{listen("unix://a.sock", "unix://./b/../a.sock"), "is already defined at"},
 		{listen("unix://"+dir+"/a.sock", "unix://"+dir+"/link/a.sock"), twice},
-		{listen("unix://" + file), "listen.url: " + file + " is there and is not a socket"},
+		{listen("unix://" + file), "listen.url: " + file + " exists and is not a socket"},
 		{listen("unix://" + file + "/a.sock"), "listen.url: " + file + " is not a directory"},
 		{listen("unix://a.sock") + "owner = \"no-such-user\"\n", "listen.owner: user: unknown user no-such-user"},
 		{listen("unix://a.sock") + "group = \"no-such-group\"\n", "listen.group: group: unknown group no-such-group"},
@@ -57,13 +57,13 @@ func TestUnworkable(t *testing.T) {
 		{link("tcp://127.0.0.1", ""), "uplink.url: tcp://127.0.0.1: the port is missing"},
 		{link("tcp://127.0.0.1:70000", ""), `uplink.url: "tcp://127.0.0.1:70000": "70000" is not a port`},
 		{link("mqtt://127.0.0.1:70000", ""), `uplink.url: "mqtt://127.0.0.1:70000": "70000" is not a port`},
-		{link("ws://127.0.0.1:0", ""), `port 0 can't be reached`},
+		{link("ws://127.0.0.1:0", ""), `cannot connect to port 0`},
 		{link("tcp://127.0.0.1:1/ws", ""), "a tcp URL has no path"},
-		{link("tcp://joe:x@127.0.0.1:1", ""), "has more than a host and a port; write authid"},
+		{link("tcp://joe:x@127.0.0.1:1", ""), "has more than a host and a port; give the link"},
 		{link("tcp://127.0.0.1:1", "") + strings.Replace(link("mqtt://127.0.0.1:2", "client_id = \"x\"\n"), `"c"`, `"d"`, 1) +
-			strings.Replace(link("mqtt://127.0.0.1:2", "client_id = \"x\"\n"), `"c"`, `"e"`, 1), `uplink.client_id: the uplink "d", at`},
-		{"[[serial]]\nname = \"a\"\ndevice = \"" + file + "\"\n[[serial]]\nname = \"b\"\ndevice = \"" + dir + "/link/file\"\n", `serial.device: the serial line "a", at`},
-		{"[[serial]]\nname = \"a\"\nusb = { vid = \"2341\", pid = \"0043\" }\n[[serial]]\nname = \"b\"\nusb = { vid = \"2341\", pid = \"0043\" }\n", `serial.usb: the serial line "a", at`},
+			strings.Replace(link("mqtt://127.0.0.1:2", "client_id = \"x\"\n"), `"c"`, `"e"`, 1), `uplink.client_id: the uplink "d" at`},
+		{"[[serial]]\nname = \"a\"\ndevice = \"" + file + "\"\n[[serial]]\nname = \"b\"\ndevice = \"" + dir + "/link/file\"\n", `serial.device: the serial line "a" at`},
+		{"[[serial]]\nname = \"a\"\nusb = { vid = \"2341\", pid = \"0043\" }\n[[serial]]\nname = \"b\"\nusb = { vid = \"2341\", pid = \"0043\" }\n", `serial.usb: the serial line "a" at`},
 	} {
 		_, _, err := load(t, realm1+c.text)
 		var problems Problems
@@ -101,7 +101,7 @@ func TestStoreNeedsAPlace(t *testing.T) {
 	for store, refused := range map[string]bool{"memory": false, "disk": true, "durable": true} {
 		text := "[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:1\"\n[[uplink.export]]\ntopic = \"a.b\"\nstore = \"" + store + "\"\n"
 		_, _, err := load(t, realm1+text)
-		if (err != nil) != refused || err != nil && !strings.Contains(err.Error(), "uplink.export.store: \""+store+"\" needs a place on disk; write [node] data") {
+		if (err != nil) != refused || err != nil && !strings.Contains(err.Error(), "uplink.export.store: \""+store+"\" needs a data directory; write [node] data") {
 			t.Errorf("%s: %v", store, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestHints(t *testing.T) {
 		export     = "[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:1\"\n[[uplink.export]]\ntopic = "
 	)
 	for _, c := range []struct{ text, want string }{
-		{permission + `"com.example.*"`, `realm.role.permission.uri: "com.example.*" is matched as it stands, sign by sign, and most likely matches nothing; write uri = "com.example." with match = "prefix"`},
+		{permission + `"com.example.*"`, `realm.role.permission.uri: "com.example.*" is matched character by character and most likely matches nothing; write uri = "com.example." with match = "prefix"`},
 		{permission + `"com.example*"`, `write uri = "com.example" with match = "prefix"`},
 		{permission + `"com.*.temperature"`, `write uri = "com..temperature" with match = "wildcard"`},
 		{permission + `"com.<device>.temperature"`, `write uri = "com..temperature" with match = "wildcard"`},
@@ -123,14 +123,14 @@ func TestHints(t *testing.T) {
 		{permission + `"com.+.x"`, `write uri = "com..x" with match = "wildcard"`},
 		{permission + `"com/example/+"`, `write uri = "com.example." with match = "wildcard"`},
 		{permission + `"*"`, `write uri = "" with match = "prefix"`},
-		{export + `"com.example.*"`, `uplink.export.topic: "com.example.*" is matched as it stands`},
-		{"[[realm.history]]\nuri = \"com.example.*\"", `realm.history.uri: "com.example.*" is matched as it stands`},
+		{export + `"com.example.*"`, `uplink.export.topic: "com.example.*" is matched character by character`},
+		{"[[realm.history]]\nuri = \"com.example.*\"", `realm.history.uri: "com.example.*" is matched character by character`},
 		{permission + "\"com.example\"\nmatch = \"prefix\"", `the prefix "com.example" also matches URIs like "com.example2"; write "com.example."`},
 		{export + "\"com.example\"\nmatch = \"prefix\"", `uplink.export.topic: the prefix "com.example" also matches`},
 		{permission + "\"com.\"\nmatch = \"prefix\"\n" + permission + "\"com..x\"\nmatch = \"wildcard\"", `this permission never decides: the one for prefix "com." is more specific`},
 		{"[[realm.role]]\nname = \"other\"\n" + permission + `"a.b"`, `realm.role.name: no session can have the role "other"`},
 		{"[[realm.role]]\nname = \"other\"\n[[realm.principal]]\nauthid = \"a\"\nrole = \"other\"\nuid = 1", `the role "other" allows nothing`},
-		{"[[realm]]\nname = \"realm2\"\n[[listen]]\nurl = \"tcp://127.0.0.1:0\"", `realm.name: nobody can join the realm "realm2"`},
+		{"[[realm]]\nname = \"realm2\"\n[[listen]]\nurl = \"tcp://127.0.0.1:0\"", `realm.name: no client can join the realm "realm2"`},
 		{"[[realm]]\nname = \"realm2\"\nanonymous = \"guest\"\n[[realm.role]]\nname = \"guest\"\n" + permission + "\"a\"\n[[listen]]\nurl = \"tcp://127.0.0.1:0\"\nrealm = \"realm1\"",
 			`no listener and no serial line leads to the realm "realm2"`},
 		{permission + "\"com.example.\"\nmatch = \"prefix\"\n" + permission + "\"com.example.a\"\n" + permission + "\"..b\"\nmatch = \"wildcard\"", ""},

@@ -6,18 +6,18 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A realm of the same name in several files is one realm: roles, principals, permissions and histories add up. So a device
-// or a gateway has a file of its own in conf.d, with its principal in it. What two files say differently is an error that
-// names both; the same in both counts once. Within one file a name stands once, as ever.
+// Realms of the same name in several files form one realm with the roles, principals, permissions and histories of all. So
+// each device or gateway can have its own file in conf.d, with its principal. Two files may define the same item if the
+// definitions are equal; otherwise the error names both. Within one file every name is unique.
 
-// merge makes one realm of those of a name.
+// merge merges the realms of the same name.
 func (k checker) merge() {
 	var merged []Realm
 	seen := map[[2]string]bool{} // name and file
 	for _, r := range k.c.Realms {
 		id := [2]string{r.Name, r.Place.File}
 		i := slices.IndexFunc(merged, func(m Realm) bool { return m.Name == r.Name && r.Name != "" })
-		if i < 0 || seen[id] { // the second of a file is told of later
+		if i < 0 || seen[id] { // duplicates reports a second one in the same file
 			merged = append(merged, r)
 		} else {
 			k.mergeRealm(&merged[i], r)
@@ -45,7 +45,7 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 		case i < 0:
 			into.Principals = append(into.Principals, p)
 		case !Same(into.Principals[i], p):
-			k.add(p.Place, "authid", "the principal %q says something else at %s; write it in one of the two files", p.Authid, into.Principals[i].Place)
+			k.add(p.Place, "authid", "the principal %q is defined differently at %s; write it in one of the two files", p.Authid, into.Principals[i].Place)
 		}
 	}
 	for _, h := range from.Histories {
@@ -54,7 +54,7 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 		case i < 0:
 			into.Histories = append(into.Histories, h)
 		case !Same(into.Histories[i], h):
-			k.add(h.Place, "uri", "the history of %s %q says something else at %s; write it in one of the two files", h.Match, h.URI, into.Histories[i].Place)
+			k.add(h.Place, "uri", "the history of %s %q is defined differently at %s; write it in one of the two files", h.Match, h.URI, into.Histories[i].Place)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (k checker) mergeAuthenticators(into *Realm, from Realm) {
 	}
 	for method, procedure := range from.Authenticators {
 		if known, ok := into.Authenticators[method]; ok && known != procedure {
-			k.add(from.Place.under("authenticator", -1), method, "the realm %q has another at %s; write it in one of the two files", from.Name, into.Place.of("authenticator"))
+			k.add(from.Place.under("authenticator", -1), method, "the realm %q has another authenticator at %s; write it in one of the two files", from.Name, into.Place.of("authenticator"))
 		}
 		into.Authenticators[method] = procedure
 	}
@@ -89,7 +89,7 @@ func (k checker) mergeRole(into *Role, from Role) {
 	}
 }
 
-// other returns the index of the table that is meant and stands in another file than at; -1 if there is none.
+// other returns the index of the table for which meant is true and which is in another file than at, or -1.
 func other[T any](list []T, at Place, meant func(T) (Place, bool)) int {
 	return slices.IndexFunc(list, func(item T) bool {
 		place, ok := meant(item)
@@ -97,7 +97,7 @@ func other[T any](list []T, at Place, meant func(T) (Place, bool)) int {
 	})
 }
 
-// adopt takes over a key that only the second file sets. Both may set it to the same value.
+// adopt takes over a key that only the second file sets. If both set it, the values must be equal.
 func adopt[T comparable](k checker, what string, into *Place, key string, value *T, at Place, next T) {
 	switch {
 	case !at.has(key):

@@ -56,14 +56,14 @@ func TestRealmsAddUp(t *testing.T) {
 func TestRealmsContradict(t *testing.T) {
 	for _, c := range []struct{ first, second, at, want string }{
 		{"[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nticket = \"SECRET1\"\n", "[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nticket = \"SECRET2\"\n",
-			"b.toml:4: realm.principal.authid", `the principal "p" says something else at`},
+			"b.toml:4: realm.principal.authid", `the principal "p" is defined differently at`},
 		{"[[realm.role]]\nname = \"sensor\"\nforward = true\n", "[[realm.role]]\nname = \"sensor\"\nforward = false\n", "b.toml:5: realm.role.forward", "another forward at"},
 		{"[[realm.role]]\nname = \"sensor\"\n[[realm.role.permission]]\nuri = \"a.b\"\nallow = [\"call\"]\n", "[[realm.role]]\nname = \"sensor\"\n[[realm.role.permission]]\nuri = \"a.b\"\nallow = []\n",
 			"b.toml:6: realm.role.permission.uri", `another permission for exact "a.b" at`},
 		{"anonymous = \"sensor\"\n", "anonymous = \"other\"\n", "b.toml:3: realm.anonymous", "another anonymous at"},
 		{"strict = true\n", "strict = false\n", "b.toml:3: realm.strict", "another strict at"},
-		{"[realm.authenticator]\nticket = \"a.b\"\n", "[realm.authenticator]\nticket = \"a.c\"\n", "b.toml:4: realm.authenticator.ticket", "has another at"},
-		{"[[realm.history]]\nuri = \"a.b\"\nevents = 1\n", "[[realm.history]]\nuri = \"a.b\"\nevents = 2\n", "b.toml:4: realm.history.uri", "says something else at"},
+		{"[realm.authenticator]\nticket = \"a.b\"\n", "[realm.authenticator]\nticket = \"a.c\"\n", "b.toml:4: realm.authenticator.ticket", "has another authenticator at"},
+		{"[[realm.history]]\nuri = \"a.b\"\nevents = 1\n", "[[realm.history]]\nuri = \"a.b\"\nevents = 2\n", "b.toml:4: realm.history.uri", "is defined differently at"},
 	} {
 		_, err := files(t, mainFile, again+c.first, again+c.second)
 		var problems Problems
@@ -77,7 +77,7 @@ func TestRealmsContradict(t *testing.T) {
 	}
 	// Within one file a name stands once.
 	for _, text := range []string{again + again, again + "[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nuid = 1\n[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nuid = 1\n"} {
-		if _, err := files(t, mainFile, text); err == nil || !strings.Contains(err.Error(), "already, at") {
+		if _, err := files(t, mainFile, text); err == nil || !strings.Contains(err.Error(), "is already defined at") {
 			t.Errorf("%s%v", text, err)
 		}
 	}

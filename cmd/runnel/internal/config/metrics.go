@@ -2,11 +2,11 @@ package config
 
 import "net"
 
-// Metrics says where Prometheus may read what runnel.status tells.
+// Metrics is the address at which Prometheus can read the figures of runnel.status.
 type Metrics struct {
 	Place Place
-	URL   string   `toml:"url"`   // "": nowhere
-	Hosts []string `toml:"hosts"` // names by which it is reached
+	URL   string   `toml:"url"`   // "": no metrics
+	Hosts []string `toml:"hosts"` // host names that clients use
 }
 
 func (k checker) metrics(m *Metrics) {
@@ -25,6 +25,6 @@ func (k checker) metrics(m *Metrics) {
 	}
 	k.port(m.Place, "url", m.URL, port)
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		k.c.Warnings.add(m.Place, "url", "whoever reaches %s may read the metrics: there is no password; better listen at 127.0.0.1", u.Host)
+		k.c.Warnings.add(m.Place, "url", "every machine that reaches %s can read the metrics without a password; prefer to listen at 127.0.0.1", u.Host)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// Register is a value on a Modbus, or some in a row.
+// Register is a value on a Modbus line, or several consecutive values.
 type Register struct {
 	Place    Place
 	Name     string   `toml:"name"`
@@ -22,7 +22,7 @@ type Register struct {
 	Count    int      `toml:"count"`
 	Type     string   `toml:"type"`  // uint16 (default), int16, uint32, int32, float32, uint64, int64, float64, text
 	Words    string   `toml:"words"` // high (default), low: which register of 32 or 64 bits comes first
-	Order    string   `toml:"order"` // abcd (default), cdab, badc, dcba: in which order the octets come
+	Order    string   `toml:"order"` // abcd (default), cdab, badc, dcba: the order of the bytes
 	Bit      *int     `toml:"bit"`   // the value is this bit of the register
 	Scale    float64  `toml:"scale"`
 	Offset   float64  `toml:"offset"`
@@ -32,18 +32,18 @@ type Register struct {
 	Publish  string   `toml:"publish"` // change (default), always, never
 	Deadband float64  `toml:"deadband"`
 	Refresh  Duration `toml:"refresh"`
-	Write    string   `toml:"write"` // a procedure
+	Write    string   `toml:"write"` // procedure that writes the value
 	Many     bool     `toml:"write_many"`
 }
 
-// Address is that of a register or bit: a number from 0, or one of five or six digits as manuals print it, which says
-// the table as well ("40001", "300009").
+// Address is the address of a register or bit: a number from 0, or five or six digits as in manuals ("40001", "300009"),
+// which imply the table.
 type Address struct {
 	number int
-	table  string // "" if the address does not say
+	table  string // "" if the address does not imply it
 }
 
-// manualTables are the tables by the first digit of an address in a manual.
+// manualTables maps the first digit of an address in a manual to its table.
 var manualTables = map[byte]string{'0': "coil", '1': "discrete", '3': "input", '4': "holding"}
 
 func (a *Address) parse(s string) error {
@@ -55,7 +55,7 @@ func (a *Address) parse(s string) error {
 		n--
 	}
 	if err != nil || table == "" || n < 0 || n > 1<<16-1 {
-		return fmt.Errorf("%q is no address; write a number from 0, or five or six digits as in manuals, like \"40001\"", s)
+		return fmt.Errorf("%q is not an address; write a number from 0, or five or six digits as in manuals, like \"40001\"", s)
 	}
 	*a = Address{n, table}
 	return nil
@@ -91,7 +91,7 @@ func (k checker) modbus(s *Serial) {
 func (k checker) register(s *Serial, r Register) {
 	k.required(r.Place, "name", r.Name)
 	if r.Table != "" && r.Address.table != "" && r.Table != r.Address.table {
-		k.add(r.Place, "table", "the address is one of the table %q; remove one of the two", r.Address.table)
+		k.add(r.Place, "table", "the address belongs to the table %q; remove one of the two", r.Address.table)
 	}
 	r.Table = cmp.Or(r.Table, r.Address.table)
 	k.required(r.Place, "table", r.Table)
@@ -100,10 +100,10 @@ func (k checker) register(s *Serial, r Register) {
 	k.choice(r.Place, "words", r.Words, "high", "low")
 	k.choice(r.Place, "order", r.Order, modbus.OrderNames...)
 	if r.Words != "" && r.Order != "" {
-		k.add(r.Place, "words", "order says it already; remove one of the two")
+		k.add(r.Place, "words", "order is set as well; remove one of the two")
 	}
 	if r.Bit != nil && (*r.Bit > 15 || r.Write != "") {
-		k.add(r.Place, "bit", "want 0 to 15, and a value that is not written")
+		k.add(r.Place, "bit", "must be 0 to 15, and can't be combined with write")
 	}
 	k.choice(r.Place, "publish", r.Publish, "change", "always", "never")
 	last := 254
@@ -121,7 +121,7 @@ func (k checker) register(s *Serial, r Register) {
 		}
 	}
 	if r.Publish == "never" && r.Write == "" {
-		k.add(r.Place, "publish", "it is neither published nor written; remove the table, or add write = \"...\"")
+		k.add(r.Place, "publish", "the value is neither published nor written; remove the table, or add write = \"...\"")
 	}
 	if r.Write != "" {
 		k.uri(r.Place, "write", r.Write, wamp.Exact)

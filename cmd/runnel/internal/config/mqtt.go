@@ -12,13 +12,13 @@ import (
 	"runnel/uplink/mqtt"
 )
 
-// The keys of an uplink that only one of the two kinds has.
+// The keys that only one of the two kinds of uplink has.
 var (
 	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "max_message"}
 	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
 )
 
-// IsMQTT reports whether the far side is an MQTT broker.
+// IsMQTT reports whether the uplink leads to an MQTT broker.
 func (u *Uplink) IsMQTT() bool { return slices.ContainsFunc(u.URL, isMQTT) }
 
 func isMQTT(text string) bool {
@@ -26,7 +26,7 @@ func isMQTT(text string) bool {
 	return strings.EqualFold(scheme, "mqtt") || strings.EqualFold(scheme, "mqtts")
 }
 
-// foreign notes keys that an uplink of this kind has not.
+// foreign reports keys that an uplink of this kind does not have.
 func (k checker) foreign(at Place, keys []string, kind string) {
 	for _, key := range keys {
 		if at.has(key) {
@@ -35,7 +35,7 @@ func (k checker) foreign(at Place, keys []string, kind string) {
 	}
 }
 
-// broker checks what is MQTT's alone.
+// broker checks the keys of an uplink to an MQTT broker.
 func (k checker) broker(u *Uplink) {
 	k.foreign(u.Place, routerKey, "an MQTT broker")
 	for _, text := range u.URL {
@@ -61,7 +61,7 @@ func (k checker) broker(u *Uplink) {
 		k.add(u.Place, "certificate", "missing; write the key's certificate")
 	}
 	if u.PingInterval < 0 {
-		k.add(u.Place, "ping_interval", "an MQTT broker is always asked; write a time like \"20s\", or leave it out")
+		k.add(u.Place, "ping_interval", "pings to an MQTT broker can't be turned off; write a time like \"20s\", or leave it out")
 	}
 	format := u.MessageFormat()
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
@@ -77,7 +77,7 @@ func (k checker) broker(u *Uplink) {
 	}
 }
 
-// crossing notes why a table can't cross, unless there is another complaint about it already.
+// crossing reports err, the reason why a table can't cross the link, unless the table has another problem already.
 func (k checker) crossing(s Share, err error) {
 	key := "topic"
 	if s.Procedure != nil {
@@ -106,13 +106,13 @@ func (k checker) brokerURL(at Place, text string) {
 	}
 }
 
-// MessageFormat is that of the messages; the default is JSON.
+// MessageFormat returns the format of the messages. The default is JSON.
 func (u *Uplink) MessageFormat() mqtt.Format {
 	f, _ := mqtt.ParseFormat(u.Format)
 	return f
 }
 
-// Quality is the quality of service; the default is 1.
+// Quality returns the quality of service. The default is 1.
 func (u *Uplink) Quality() byte {
 	if u.QoS == nil {
 		return 1
@@ -120,7 +120,7 @@ func (u *Uplink) Quality() byte {
 	return byte(*u.QoS)
 }
 
-// MQTTRule returns the rule of a link to an MQTT broker. Its class of storage is not set.
+// MQTTRule returns the rule of a link to an MQTT broker. It does not set the storage class.
 func (s Share) MQTTRule() mqtt.Rule {
 	r := mqtt.Rule{
 		Rule:   uplink.Rule{Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix},
@@ -134,7 +134,7 @@ func (s Share) MQTTRule() mqtt.Rule {
 	return r
 }
 
-// BrokerAddress returns where to connect to, and whether by TLS. The URL was checked.
+// BrokerAddress returns the address of a broker, and whether to use TLS. The URL must have been checked.
 func BrokerAddress(text string) (address string, secure bool) {
 	u, err := url.Parse(text)
 	if err != nil {

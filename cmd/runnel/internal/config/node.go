@@ -9,14 +9,14 @@ import (
 	"runnel/edge/wamp"
 )
 
-// nodeMark stands for the node's id in strings of uplinks and in topics of serial lines, so that a fleet can have one
-// configuration.
+// nodeMark stands for the node's id in strings of uplinks, and in topics and procedures of serial lines. So all gateways of a
+// fleet can use the same configuration.
 const nodeMark = "{node}"
 
 // longestID bounds an id that comes from a file or from the environment.
 const longestID = 128
 
-// nodeID reads an id that stands elsewhere: "env:NAME" or "file:PATH".
+// nodeID reads an id from the environment or from a file: "env:NAME" or "file:PATH".
 func (k checker) nodeID() {
 	n := &k.c.Node
 	kind, name, _ := strings.Cut(n.ID, ":")
@@ -24,24 +24,24 @@ func (k checker) nodeID() {
 		return
 	}
 	text, err := Secret{n.ID, filepath.Dir(n.Place.File)}.Value()
-	id := strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == 0 }) // the device tree ends texts with NUL
+	id := strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == 0 }) // strings of the device tree end with NUL
 	switch {
 	case err != nil && kind == "env":
 		k.add(n.Place, "id", "%v; set it, in a service with Environment=%s=...", err, name)
 	case err != nil:
-		k.add(n.Place, "id", "%v; write the id into that file, or name another one", err)
+		k.add(n.Place, "id", "%v; write the id into that file, or use another one", err)
 	case id == "":
 		k.add(n.Place, "id", "%s holds no id; write the id there", n.ID)
 	case len(id) > longestID || !wamp.ValidURI(id, wamp.Exact, false) || strings.ContainsFunc(id, unicode.IsControl):
-		k.add(n.Place, "id", "%s holds %.40q, which is no id; write letters, digits, \"-\" and \"_\"", n.ID, id)
+		k.add(n.Place, "id", "%s holds %.40q, which is not a valid id; use letters, digits, \"-\" and \"_\"", n.ID, id)
 	default:
 		n.ID = id
 		return
 	}
-	n.ID = "unnamed" // so that nothing else is said of it
+	n.ID = "unnamed" // a valid id, so that no other check reports it
 }
 
-// expandNode puts the node's id in place of {node}.
+// expandNode replaces {node} with the node's id.
 func (c *Config) expandNode() {
 	replace := strings.NewReplacer(nodeMark, c.NodeID())
 	for i := range c.Uplinks {
@@ -59,7 +59,7 @@ func (c *Config) expandNode() {
 
 var secretType = reflect.TypeFor[Secret]()
 
-// expand replaces in every string of a table and of the tables in it.
+// expand applies replace to every string of a table and its subtables.
 func expand(v reflect.Value, replace *strings.Replacer) {
 	switch {
 	case v.Type() == placeType || !v.CanSet():

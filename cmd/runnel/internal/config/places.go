@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// CookieFile is where it is kept whom cookies stand for; "" is nowhere.
+// CookieFile returns the file that maps cookies to authenticated sessions, or "" without a data directory.
 func CookieFile(c *Config) string {
 	data := DataDir(c)
 	if data == "" {
@@ -17,8 +17,8 @@ func CookieFile(c *Config) string {
 	return filepath.Join(data, "cookies.json")
 }
 
-// ListenURL resolves unix:// without a path: the service's socket where its directory belongs to this user, else one of
-// the user's own.
+// ListenURL resolves unix:// without a path. It returns the service's socket if this user can write to its directory,
+// otherwise a socket in $XDG_RUNTIME_DIR/runnel, which it creates.
 func ListenURL(url string) (string, error) {
 	if url != "unix://" {
 		return url, nil
@@ -37,7 +37,7 @@ func ListenURL(url string) (string, error) {
 	return "unix://" + filepath.Join(dir, filepath.Base(SystemSocket)), nil
 }
 
-// SpoolDir is where an uplink's events wait; "" is nowhere.
+// SpoolDir returns the directory of an uplink's spool, or "" without a data directory.
 func SpoolDir(c *Config, uplink string) string {
 	data := DataDir(c)
 	if data == "" {
@@ -53,10 +53,10 @@ func SpoolDir(c *Config, uplink string) string {
 // SystemSocket is the Unix socket of the router that runs as a service.
 const SystemSocket = "/run/runnel/runnel.sock"
 
-// systemData is where data goes if the configuration doesn't say: as a service, or wherever somebody has made it.
+// systemData is the default data directory, used if it exists and this user can write to it.
 const systemData = "/var/lib/runnel"
 
-// stateDir is where a realm keeps its retained events and histories; "" is nowhere.
+// stateDir returns the directory of a realm's retained events and histories, or "" without a data directory.
 func stateDir(c *Config, realm string) string {
 	data := DataDir(c)
 	if data == "" {
@@ -65,7 +65,7 @@ func stateDir(c *Config, realm string) string {
 	return filepath.Join(data, "realm", url.PathEscape(realm))
 }
 
-// DataDir is where data goes; "" is nowhere.
+// DataDir returns the data directory, or "" if nothing is stored on disk.
 func DataDir(c *Config) string {
 	if c.KeepsNothing {
 		return ""

@@ -10,7 +10,7 @@ import (
 	"runnel/edge/auth"
 )
 
-// principals compiles those who may join a realm; nil if there are none but anonymous sessions.
+// principals compiles the principals of a realm and of the fleet, or returns nil if there are none.
 func principals(r Realm, fleet []auth.Principal) (*auth.Principals, error) {
 	if len(r.Principals)+len(fleet) == 0 {
 		return nil, nil
@@ -31,7 +31,7 @@ func principals(r Realm, fleet []auth.Principal) (*auth.Principals, error) {
 	return auth.NewPrincipals(list)
 }
 
-// tryPrincipal says what keeps p from being one.
+// tryPrincipal returns the reason why p is not a valid principal.
 func tryPrincipal(p Principal) error {
 	made, err := principal(p)
 	if err != nil {
@@ -49,7 +49,7 @@ func principal(p Principal) (made auth.Principal, err error) {
 	}
 	made.Ticket = auth.Secret(ticket)
 	if p.Ticket.Set() && ticket == "" {
-		return made, errors.New("ticket: it is empty")
+		return made, errors.New("ticket is empty")
 	}
 	for _, text := range p.AuthorizedKeys {
 		key, err := auth.ParseKey(text)
@@ -107,14 +107,14 @@ func (s *SCRAM) compile(authid string) (*auth.SCRAM, error) {
 	return &made, nil
 }
 
-// derived holds the keys that were made of passwords, by what they were made of: a reload takes no time for them, and does
-// not show by a new salt whose authids are there (package auth, "Unknown authids").
+// derived caches keys that were derived from passwords, keyed by a digest of the inputs. So a reload need not derive them
+// again, and does not reveal by a new salt which authids exist (package auth, "Unknown authids").
 var derived sync.Map // digest to auth.SCRAM
 
-// derive makes the keys of the password itself, anew at each start.
+// derive derives the keys from the password. It does so once per process.
 func (s *SCRAM) derive(authid, kdf string) (*auth.SCRAM, error) {
 	if s.Salt != "" || s.StoredKey != "" || s.ServerKey != "" {
-		return nil, errors.New("secret and keys are given; write one of the two")
+		return nil, errors.New("secret and keys are both set; write one of the two")
 	}
 	secret, err := s.Secret.Value()
 	if err != nil {

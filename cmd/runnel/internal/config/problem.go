@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// Problem is one thing that is wrong with a configuration.
+// Problem is an error or a warning about a configuration.
 type Problem struct {
 	File string
 	Line int
 	Key  string // dotted; empty for the file as a whole
-	Text string // what is wrong; what to do
+	Text string // "cause; remedy"
 }
 
-// Error returns "file:line: key: what is wrong; what to do".
+// Error returns "file:line: key: cause; remedy".
 func (p Problem) Error() string {
 	at := p.File
 	if at == "" {
-		return p.Text // it comes from another program, whole
+		return p.Text // a complete message of another program
 	}
 	if p.Line > 0 {
 		at = fmt.Sprintf("%s:%d", p.File, p.Line)
@@ -31,10 +31,10 @@ func (p Problem) Error() string {
 	return at + ": " + p.Text
 }
 
-// Problems is all that is wrong with a configuration, in the order of its files and lines.
+// Problems lists the problems of a configuration. Load returns it sorted by file and line.
 type Problems []Problem
 
-// Error returns the problems, one a line.
+// Error returns the problems, one per line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -43,9 +43,9 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// add notes what is wrong with key of the table at. The key may be empty: the table itself.
+// add adds a problem of a key in the table at. An empty key stands for the table itself.
 func (p *Problems) add(at Place, key, format string, args ...any) {
-	at = at.whence(key)
+	at = at.setter(key)
 	line, path := at.spot.line, at.Path
 	if key != "" {
 		line, path = at.spot.field(key).line, at.path(key)
@@ -53,12 +53,12 @@ func (p *Problems) add(at Place, key, format string, args ...any) {
 	*p = append(*p, Problem{File: at.File, Line: line, Key: path, Text: fmt.Sprintf(format, args...)})
 }
 
-// Warn adds a warning about key of the table at: its value is valid, but not wise.
+// Warn adds a warning about a key in the table at.
 func (c *Config) Warn(at Place, key, format string, args ...any) {
 	c.Warnings.add(at, key, format, args...)
 }
 
-// err returns the problems in order, or nil if there are none.
+// err returns the problems sorted by file and line, or nil if there are none.
 func (p Problems) err() error {
 	if len(p) == 0 {
 		return nil
@@ -69,24 +69,24 @@ func (p Problems) err() error {
 	return p
 }
 
-// Place says where a table of the configuration stands. The table's struct holds one, for messages about its keys.
+// Place is the position of a table in a configuration file. The table's struct holds it for messages about its keys.
 type Place struct {
 	File string
 	Path string // of the table: "realm.role"
 	spot *spot
 
-	adopted map[string]Place // the tables of other files that set keys of this one, see merge.go
+	adopted map[string]Place // tables of other files that set keys of this one; see merge.go
 }
 
-// whence returns the table that sets a key: p, or one of another file.
-func (p Place) whence(key string) Place {
+// setter returns the table that sets a key: p, or a table of another file.
+func (p Place) setter(key string) Place {
 	if at, ok := p.adopted[key]; ok {
 		return at
 	}
 	return p
 }
 
-// adopting returns p with a key that a table of another file sets.
+// adopting returns a copy of p with a key that the table at of another file sets.
 func (p Place) adopting(key string, at Place) Place {
 	p.adopted = maps.Clone(p.adopted)
 	if p.adopted == nil {
@@ -104,20 +104,20 @@ func (p Place) path(key string) string {
 }
 
 // has reports whether the table sets key.
-func (p Place) has(key string) bool { return p.whence(key).spot.fields[key] != nil }
+func (p Place) has(key string) bool { return p.setter(key).spot.fields[key] != nil }
 
 // String returns "file:line".
 func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.spot.line) }
 
-// of returns the place of the table's key.
+// of returns the position of the table's key.
 func (p Place) of(key string) Place {
-	p = p.whence(key)
+	p = p.setter(key)
 	return Place{File: p.File, Path: p.path(key), spot: p.spot.field(key)}
 }
 
-// under returns the place of the table under key, or of the i-th of the array there.
+// under returns the position of the table under key, or, if i is not negative, of item i of the array there.
 func (p Place) under(key string, i int) Place {
-	p = p.whence(key)
+	p = p.setter(key)
 	n := p.spot.field(key)
 	if i >= 0 {
 		n = n.item(i)

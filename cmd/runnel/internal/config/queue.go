@@ -7,13 +7,13 @@ import (
 	"runnel/uplink/spool"
 )
 
-// A broker that rejects an event closes the connection, so held events are tried again less often.
+// A broker that rejects an event closes the connection. So rejected events are retried less often than at a router.
 const (
 	brokerRetryFirst = 30 * time.Second
 	brokerRetryLast  = 10 * time.Minute
 )
 
-// SpoolOptions is the spool's options, but for where it is.
+// SpoolOptions returns the options of the uplink's spool, without its directory.
 func (u Uplink) SpoolOptions() spool.Options {
 	o := spool.Options{
 		MaxOctets: int64(u.MaxSize), MaxAge: time.Duration(u.MaxAge), MinFree: int64(u.MinFree),
@@ -31,7 +31,8 @@ func (u Uplink) SpoolOptions() spool.Options {
 	return o
 }
 
-// Stores reports whether an uplink has something for its spool to write.
+// Stores reports whether the uplink exports a topic whose events are stored on disk. place reports whether there is a data
+// directory.
 func (u Uplink) Stores(place bool) bool {
 	for _, s := range u.Exports {
 		if s.Topic != nil && s.Class(place) != spool.Memory {
@@ -41,7 +42,7 @@ func (u Uplink) Stores(place bool) bool {
 	return false
 }
 
-// Class is what events are to survive; by default what they can, where there is a place for what is kept.
+// Class returns the storage class of exported events. The default is disk if there is a data directory (place).
 func (s Share) Class(place bool) spool.Class {
 	if s.Store == "" && place {
 		return spool.Disk

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// A message about a configuration may get into a log, or to a caller of runnel.reload. So it repeats no value that may be
-// secret: neither that of a key that holds a secret, nor what the TOML library quotes of a value without its quotes.
+// Messages about a configuration are logged, and returned to callers of runnel.reload. So they never repeat a value that may
+// be secret: the value of a secret key, or an unquoted value that the TOML library quotes in its error.
 
-// secretKeys hold secrets, whatever is written there.
+// secretKeys are the keys whose values are never repeated.
 var secretKeys = []string{"ticket", "secret", "password", "wampcra", "scram", "salt", "stored_key", "server_key", "key", "authorized_keys"}
 
-// found says what stands in the file instead of what should.
+// found describes a value of the wrong type, without repeating a secret.
 func found(key string, value any) string {
 	repeat := func(format, kind string) string {
 		if slices.Contains(secretKeys, key) {
@@ -42,15 +42,15 @@ func found(key string, value any) string {
 	return "this is a date or a time"
 }
 
-// syntaxMessages stand for the TOML library's where these quote a value.
+// syntaxMessages replace those messages of the TOML library that quote a value.
 var syntaxMessages = []struct {
 	like *regexp.Regexp
 	text string
 }{
-	{regexp.MustCompile(`^expected (two|four|eight) hexadecimal`), `"\" begins an escape; write text that has a backslash in single quotes`},
+	{regexp.MustCompile(`^expected (two|four|eight) hexadecimal`), `a backslash begins an escape; write text with a backslash in single quotes`},
 	{regexp.MustCompile(`^(expected value|not an? |cannot use sign|expected a digit|floats must|[Ii]nvalid (integer|float|datetime|duration))`),
-		"there is no value here that TOML knows; write a text in quotes"},
-	{regexp.MustCompile(` is out of (range|the safe)`), "the number is out of range; write a text in quotes"},
+		"this is not a TOML value; write text in quotes"},
+	{regexp.MustCompile(` is out of (range|the safe)`), "the number is out of range; write text in quotes"},
 }
 
 var quotation = regexp.MustCompile(`["'].{2,}["']`)
@@ -62,7 +62,7 @@ func syntaxText(message string) string {
 			return m.text
 		}
 	}
-	if strings.HasPrefix(message, "Key '") { // of a key that is there already
+	if strings.HasPrefix(message, "Key '") { // a duplicate key, which is no value
 		return message
 	}
 	return quotation.ReplaceAllStringFunc(message, func(text string) string {
@@ -73,8 +73,7 @@ func syntaxText(message string) string {
 	})
 }
 
-// isContent reports whether the path looks like what should stand in the file, such as a key: a message that named it would
-// tell it.
+// isContent reports whether the path looks like the content of the file, such as a key. A message must not repeat it.
 func (p Path) isContent() bool {
 	name := filepath.Base(string(p))
 	_, err := hex.DecodeString(name)

@@ -11,20 +11,20 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// maxConfig bounds a configuration file. A thousand principals take a tenth of it.
+// maxConfig is the largest configuration file, in bytes. A thousand principals take a tenth of it.
 const maxConfig = 1 << 20
 
-// reader fills structs from TOML tables and collects what does not fit. The TOML library's own decoding stops at the
-// first value of a wrong type and knows no line of a key; a user who fixes a file wants all of them at once.
+// reader fills structs from TOML tables and collects all problems with their lines. The TOML library's own decoding stops at
+// the first value of a wrong type and has no line for it.
 type reader struct {
 	problems *Problems
-	dir      string // of the file: relative paths and secrets start there
+	dir      string // of the file: the base of relative paths
 }
 
-// readConfig adds the file's settings to c: single values replace, lists of tables append.
+// readConfig adds a file's settings to c. Single values replace earlier ones; lists of tables are appended.
 func readConfig(c *Config, file, source string, problems *Problems) {
 	if len(source) > maxConfig {
-		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d octets; split it into conf.d/*.toml", maxConfig)})
+		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d bytes; split it into conf.d/*.toml", maxConfig)})
 		return
 	}
 	root, deep := locate(source)
@@ -150,7 +150,7 @@ func (r reader) integer(at Place, key string, n int64, out reflect.Value) {
 	out.SetInt(n)
 }
 
-// set stores a value of the right type, or says which type was wanted.
+// set stores a value of the right type, or reports which type is expected.
 func set[T any](r reader, at Place, key string, value any, want string, store func(T)) {
 	v, ok := value.(T)
 	if !ok {
@@ -160,12 +160,11 @@ func set[T any](r reader, at Place, key string, value any, want string, store fu
 	store(v)
 }
 
-// secret reads a secret. What is no string may be one without its quotes: the message, which may get into a log, does not
-// repeat it.
+// secret reads a secret. A value of another type may be a secret without its quotes, so the message does not repeat it.
 func (r reader) secret(at Place, key string, value any, out *Secret) {
 	s, ok := value.(string)
 	if !ok {
-		r.problems.add(at, key, "this is no string; write one in quotes: the secret itself, file:PATH, env:NAME or cred:NAME")
+		r.problems.add(at, key, "this is not a string; write one in quotes: the secret itself, file:PATH, env:NAME or cred:NAME")
 		return
 	}
 	*out = Secret{s, r.dir}
@@ -191,7 +190,7 @@ func (r reader) text(at Place, key string, value any, out text) {
 	}
 }
 
-// like shows how such a value is written, where nobody would guess it.
+// like returns an example of a value whose notation is not obvious.
 func like(value text) string {
 	switch value.(type) {
 	case *Size:
@@ -208,7 +207,7 @@ func (r reader) structure(at Place, key string, value any, out reflect.Value) {
 	set(r, at, key, value, "a table", func(table map[string]any) { r.table(at.under(key, -1), table, out) })
 }
 
-// list appends to a list of strings (one string alone will do) or of tables.
+// list appends to a list of strings, integers or tables. A single string stands for a list of one.
 func (r reader) list(at Place, key string, value any, out reflect.Value) {
 	if out.Type().Elem().Kind() == reflect.String {
 		r.strings(at, key, value, out)
@@ -233,7 +232,7 @@ func (r reader) list(at Place, key string, value any, out reflect.Value) {
 	}
 }
 
-// asTables takes an array of inline tables for an array of tables.
+// asTables converts an array of inline tables to an array of tables.
 func asTables(list []any) (tables []map[string]any, ok bool) {
 	for _, v := range list {
 		table, isTable := v.(map[string]any)

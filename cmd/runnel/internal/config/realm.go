@@ -14,21 +14,21 @@ import (
 type Realm struct {
 	Place      Place
 	Name       string      `toml:"name"`
-	Anonymous  string      `toml:"anonymous"` // the role of sessions that don't authenticate; "": refused
+	Anonymous  string      `toml:"anonymous"` // the role of sessions that don't authenticate; "": rejected
 	Strict     bool        `toml:"strict"`
 	Roles      []Role      `toml:"role"`
 	Principals []Principal `toml:"principal"`
 	Histories  []History   `toml:"history"`
 
-	Authenticators map[string]string `toml:"authenticator"` // procedures that decide who may join, by method
+	Authenticators map[string]string `toml:"authenticator"` // by authentication method: the procedure that decides
 }
 
-// History has events kept for those who ask later.
+// History keeps the last events of a topic for later queries.
 type History struct {
 	Place   Place
 	URI     string   `toml:"uri"`
 	Match   Match    `toml:"match"`
-	Events  int      `toml:"events"` // how many are kept at most
+	Events  int      `toml:"events"` // maximum number of events
 	MaxSize Size     `toml:"max_size"`
 	MaxAge  Duration `toml:"max_age"`
 }
@@ -38,7 +38,7 @@ type Role struct {
 	Place       Place
 	Name        string       `toml:"name"`
 	Authorizer  string       `toml:"authorizer"` // a procedure that decides where no permission does
-	Forward     bool         `toml:"forward"`    // its sessions are links that may say where what they pass on has come from
+	Forward     bool         `toml:"forward"`    // its sessions are links: they may name the origin of what they forward
 	Permissions []Permission `toml:"permission"`
 }
 
@@ -49,10 +49,10 @@ type Permission struct {
 	Match    Match    `toml:"match"`
 	Allow    []string `toml:"allow"` // publish, subscribe, call, register
 	Disclose bool     `toml:"disclose"`
-	Trust    *int     `toml:"trust"` // level of the role's calls and publications here
+	Trust    *int     `toml:"trust"` // trust level of the role's calls and publications
 }
 
-// Principal is somebody who authenticates, in one of the ways that are given.
+// Principal is an identity that authenticates by any of the methods that are set.
 type Principal struct {
 	Place          Place
 	Authid         string   `toml:"authid"`
@@ -61,14 +61,14 @@ type Principal struct {
 	Wampcra        *CRA     `toml:"wampcra"`
 	Scram          *SCRAM   `toml:"scram"`
 	AuthorizedKeys []string `toml:"authorized_keys"` // for cryptosign
-	UID            *int     `toml:"uid"`             // of the process at the other end of a Unix socket
+	UID            *int     `toml:"uid"`             // of the peer process of a Unix socket
 	GID            *int     `toml:"gid"`
 	Certificate    string   `toml:"certificate"` // of a TLS client: its CN or SHA-256
 
-	files digest // see settle
+	files digest // see fillDerived
 }
 
-// CRA is what the router keeps for WAMP-CRA: the secret, or with a salt what is derived from it.
+// CRA holds the credentials for WAMP-CRA: the secret, or with a salt the key derived from it.
 type CRA struct {
 	Place      Place
 	Secret     Secret `toml:"secret"`
@@ -77,7 +77,7 @@ type CRA struct {
 	KeyLen     int    `toml:"keylen"`
 }
 
-// SCRAM is what the router keeps for WAMP-SCRAM: the keys that are derived from a password, or the password.
+// SCRAM holds the credentials for WAMP-SCRAM: the keys derived from a password, or the password.
 type SCRAM struct {
 	Place      Place
 	Secret     Secret `toml:"secret"`
@@ -110,7 +110,7 @@ func (k checker) realm(r *Realm) {
 	for method, procedure := range r.Authenticators {
 		at := r.Place.under("authenticator", -1)
 		k.choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
-		if !wamp.ValidURI(procedure, wamp.Exact, false) { // somebody may have written a secret here
+		if !wamp.ValidURI(procedure, wamp.Exact, false) { // the value may be a misplaced secret, so the message does not repeat it
 			k.add(at, method, "this is not a WAMP URI; write the procedure that decides, like \"com.example.authenticate\"")
 		}
 	}
@@ -130,15 +130,15 @@ func (k checker) realm(r *Realm) {
 	}
 }
 
-// tryRealm says what a router has against the realm.
+// tryRealm returns the reason why a router would reject the realm.
 func tryRealm(r Realm) error {
 	err := edge.NewRouter(edge.Options{}).AddRealm(edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Authenticators: r.Authenticators, History: histories(r),
 	})
-	return cmp.Or(errors.Unwrap(err), err) // the problem's place says which realm it is
+	return cmp.Or(errors.Unwrap(err), err) // the problem's position names the realm
 }
 
-// principal checks what somebody authenticates with, by making of it what the router will.
+// principal checks the credentials of a principal by compiling them as the router does.
 func (k checker) principal(p Principal) {
 	before := len(*k.Problems)
 	k.secret(p.Place, "ticket", p.Ticket)

@@ -9,13 +9,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// anonymous looks for the role that a listener gives to anonymous sessions.
+// anonymous checks the role that a listener assigns to anonymous sessions.
 func (k checker) anonymous(l *Listen) {
 	if l.Anonymous == "" {
 		return
 	}
 	if l.Role != "" {
-		k.add(l.Place, "anonymous", "role names the role of all who come here already; remove one of the two")
+		k.add(l.Place, "anonymous", "role is set as well and applies to every peer; remove one of the two")
 		return
 	}
 	realms := k.reached(l)
@@ -35,7 +35,7 @@ func (k checker) reached(l *Listen) (list []*Realm) {
 	return list
 }
 
-// role returns the realm's role of a name; nil if there is none.
+// role returns the realm's role of that name, or nil.
 func (r *Realm) role(name string) *Role {
 	i := slices.IndexFunc(r.Roles, func(role Role) bool { return role.Name == name })
 	if i < 0 || name == "" {
@@ -44,8 +44,9 @@ func (r *Realm) role(name string) *Role {
 	return &r.Roles[i]
 }
 
-// openDoors warns of listeners beyond this machine whose peers have all rights without authentication.
-func (k checker) openDoors() {
+// openListeners warns about listeners that other machines can reach and whose peers have administrative or unlimited rights
+// without authentication.
+func (k checker) openListeners() {
 	for i := range k.c.Listens {
 		l := &k.c.Listens[i]
 		if !beyondLoopback(l.URL) {
@@ -63,7 +64,7 @@ func (k checker) openDoors() {
 	}
 }
 
-// unproved returns the role that a listener's peers have in a realm without authentication; nil: none.
+// unproved returns the role that a listener's peers have in a realm without authentication, or nil.
 func (r *Realm) unproved(l *Listen) *Role {
 	for _, name := range []string{l.Role, l.Anonymous} {
 		if role := r.role(name); role != nil {
@@ -73,7 +74,7 @@ func (r *Realm) unproved(l *Listen) *Role {
 	return r.role(r.Anonymous)
 }
 
-// beyondLoopback reports whether other machines may reach a listener.
+// beyondLoopback reports whether other machines can reach a listener.
 func beyondLoopback(listen string) bool {
 	u, err := url.Parse(listen)
 	if err != nil || u.Scheme == "unix" || u.Hostname() == "localhost" {
@@ -83,12 +84,12 @@ func beyondLoopback(listen string) bool {
 	return ip == nil || !ip.IsLoopback()
 }
 
-// Administration are procedures that change what others do; of each kind one.
+// Administration lists administrative procedures, one of each kind.
 var Administration = []string{
 	"runnel.reload", "runnel.queue.drop", "runnel.token.new", "runnel.fleet.forget", "wamp.session.kill", "wamp.session.kill_all", "wamp.subscription.remove_subscriber", "wamp.registration.remove_callee",
 }
 
-// power says that a role may administer the router, or do everything; "" if it may do neither.
+// power describes the rights of a role that may administer the router or use every URI. It returns "" for any other role.
 func (role *Role) power() string {
 	compiled := role.compile()
 	everything := slices.ContainsFunc(role.Permissions, func(p Permission) bool {

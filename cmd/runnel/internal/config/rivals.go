@@ -5,36 +5,36 @@ import (
 	"strings"
 )
 
-// devices notes serial lines that want the same port.
+// devices reports serial lines that use the same port.
 func (k checker) devices() {
 	for i, s := range k.c.Serials {
 		for _, before := range k.c.Serials[:i] {
 			switch {
 			case s.Device != "" && before.Device != "" && realPath(string(s.Device)) == realPath(string(before.Device)) && s.Device != before.Device:
-				k.add(s.Place, "device", "the serial line %q, at %s, has this port already: both names are of %s", before.Name, before.Place, realPath(string(s.Device)))
+				k.add(s.Place, "device", "the serial line %q at %s already uses this port: both names refer to %s", before.Name, before.Place, realPath(string(s.Device)))
 			case s.USB == nil || before.USB == nil:
 			case Same(*s.USB, *before.USB):
-				k.add(s.Place, "usb", "the serial line %q, at %s, has this port already; tell the two apart by serial or interface", before.Name, before.Place)
+				k.add(s.Place, "usb", "the serial line %q at %s already uses this port; distinguish the two by serial or interface", before.Name, before.Place)
 			case s.USB.covers(before.USB) || before.USB.covers(s.USB):
-				k.c.Warnings.add(s.Place, "usb", "the serial line %q, at %s, may have the same port; tell the two apart by serial or interface", before.Name, before.Place)
+				k.c.Warnings.add(s.Place, "usb", "the serial line %q at %s may use the same port; distinguish the two by serial or interface", before.Name, before.Place)
 			}
 		}
 	}
 }
 
-// covers reports whether every device that other means is meant by u, too.
+// covers reports whether u matches every device that other matches.
 func (u *USB) covers(other *USB) bool {
 	means := func(mine, theirs string) bool { return mine == "" || strings.EqualFold(mine, theirs) }
 	return means(u.VID, other.VID) && means(u.PID, other.PID) && means(u.Serial, other.Serial) && means(u.Interface, other.Interface)
 }
 
-// rivals warns of two uplinks that throw each other out at a broker.
+// rivals reports uplinks with the same client id at one broker, which would disconnect them in turn.
 func (k checker) rivals() {
 	for i, u := range k.c.Uplinks {
 		for _, before := range k.c.Uplinks[:i] {
 			shared := slices.ContainsFunc(u.URL, func(text string) bool { return slices.Contains(before.URL, text) })
 			if shared && u.ClientID != "" && u.ClientID == before.ClientID {
-				k.add(u.Place, "client_id", "the uplink %q, at %s, has this id at the same broker, which would let only one of them in; write another", before.Name, before.Place)
+				k.add(u.Place, "client_id", "the uplink %q at %s uses this id at the same broker, which accepts only one of them; choose another", before.Name, before.Place)
 			}
 		}
 	}

@@ -13,11 +13,11 @@ const (
 	ownRoles   = "runnel."
 	LinkRole   = ownRoles + "uplink"
 	StatusRole = ownRoles + "status"
-	EnrolRole  = ownRoles + "enrol" // of sessions that have joined with a token of the fleet
+	EnrolRole  = ownRoles + "enrol" // of sessions that joined with a token of the fleet
 )
 
-// RealmOptions returns what the router is told of a realm. It reads the secrets that the realm names. The principals of the
-// fleet join beside those of the configuration, which win where both have an authid.
+// RealmOptions returns the options of a realm. It reads the secrets that the realm names. It adds the principals of the fleet;
+// if an authid is in both, the principal of the configuration takes precedence.
 func RealmOptions(c *Config, r Realm, fleet ...auth.Principal) (edge.RealmOptions, error) {
 	who, err := principals(r, fleet)
 	return edge.RealmOptions{
@@ -27,7 +27,7 @@ func RealmOptions(c *Config, r Realm, fleet ...auth.Principal) (edge.RealmOption
 	}, err
 }
 
-// enrolProcedure is all that a session may call that has joined with a token.
+// enrolProcedure is the only procedure that a session with a token of the fleet may call.
 const enrolProcedure = "runnel.fleet.enrol"
 
 func roles(r Realm) []*auth.Role {

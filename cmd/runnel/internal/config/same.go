@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Same reports whether two parts of a configuration say the same, wherever they stand in their files.
+// Same reports whether two parts of a configuration are equal. It ignores their positions in the files.
 func Same[T any](a, b T) bool { return sameValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
 
 func sameValues(a, b reflect.Value) bool {
@@ -51,12 +51,13 @@ func sameValues(a, b reflect.Value) bool {
 	return a.Equal(b)
 }
 
-// digest tells whether files and secrets that a configuration names have changed.
+// digest is the hash of files and secrets that a configuration names. It shows whether they have changed.
 type digest [sha256.Size]byte
 
-// settle fills in what the parts take from elsewhere, so that a comparison of two configurations sees it: the node's id,
-// the limits, and what is in the files that they name. Of a pair of a certificate and its key the part takes note itself.
-func (c *Config) settle() {
+// fillDerived fills in the values that parts take from elsewhere, so that a comparison of two configurations includes them:
+// the node's id, the limits and digests of the named files. A certificate and its key have a digest of their own (pair),
+// because a part reloads them without a restart.
+func (c *Config) fillDerived() {
 	for i := range c.Listens {
 		l := &c.Listens[i]
 		l.MaxMessage = cmp.Or(l.MaxMessage, c.Limits.MaxMessage)
@@ -80,13 +81,14 @@ func (c *Config) settle() {
 	}
 }
 
-// Renewed reports whether the listener's certificate or key is another one in next.
+// Renewed reports whether the listener's certificate or key differs in next.
 func (l Listen) Renewed(next Listen) bool { return l.pair != next.pair }
 
-// Renewed reports whether the uplink's certificate or key is another one in next.
+// Renewed reports whether the uplink's certificate or key differs in next.
 func (u Uplink) Renewed(next Uplink) bool { return u.pair != next.pair }
 
-// digests returns that of what makes another uplink, and that of its certificate with the key.
+// digests returns the digest of the files and secrets whose change needs a new uplink, and that of the certificate with its
+// key.
 func (u *Uplink) digests() (files, pair digest) {
 	secrets := []Secret{u.Ticket, u.Secret, u.Password}
 	if u.Certificate == "" {
@@ -95,7 +97,7 @@ func (u *Uplink) digests() (files, pair digest) {
 	return digestOf(secrets, u.CA), digestOf(nil, u.Certificate, u.Key)
 }
 
-// secrets returns those by which the principal proves who it is.
+// secrets returns the secrets of the principal.
 func (p *Principal) secrets() []Secret {
 	list := []Secret{p.Ticket}
 	if p.Wampcra != nil {
@@ -110,7 +112,7 @@ func (p *Principal) secrets() []Secret {
 func digestOf(secrets []Secret, files ...Path) (d digest) {
 	h := sha256.New()
 	for _, s := range secrets {
-		value, _ := s.Value() // one that can't be read is told of when it is used
+		value, _ := s.Value() // an unreadable secret is reported when it is used
 		one := sha256.Sum256([]byte(value))
 		h.Write(one[:])
 	}
@@ -126,23 +128,23 @@ func digestOf(secrets []Secret, files ...Path) (d digest) {
 	return d
 }
 
-// Same reports whether a listener need not be opened again. It looks after its certificate itself.
+// Same reports whether a listener can stay open. It ignores the certificate, which the listener reloads itself.
 func (l Listen) Same(next Listen) bool {
 	l.pair = next.pair
 	return Same(l, next)
 }
 
-// Same reports whether an uplink need not be made again. It looks after its certificate itself.
+// Same reports whether an uplink can stay as it is. It ignores the certificate, which the uplink reloads itself.
 func (u Uplink) Same(next Uplink) bool {
 	u.pair = next.pair
 	return Same(u, next)
 }
 
-// ChangeReason says why an uplink is made again where its configuration does not show that.
+// ChangeReason returns the reasons for a new uplink that its configuration does not show, or "".
 func (u Uplink) ChangeReason(next Uplink) string {
 	var reasons []string
 	if u.node != next.node {
-		reasons = append(reasons, "the node has another id")
+		reasons = append(reasons, "the node's id has changed")
 	}
 	if u.files != next.files {
 		reasons = append(reasons, "a secret, a key or a CA file has changed")
@@ -150,7 +152,7 @@ func (u Uplink) ChangeReason(next Uplink) string {
 	return listed(reasons)
 }
 
-// ChangeReason says why a listener is opened again where its configuration does not show that.
+// ChangeReason returns the reason for a new listener that its configuration does not show, or "".
 func (l Listen) ChangeReason(next Listen) string {
 	if l.files != next.files {
 		return ": the file of client_ca has changed"
@@ -165,7 +167,7 @@ func listed(reasons []string) string {
 	return ": " + strings.Join(reasons, ", ")
 }
 
-// RotatedSecrets returns the principals whose secret is another although the configuration names it as before.
+// RotatedSecrets returns the authids of principals whose secret has changed while their configuration is the same.
 func RotatedSecrets(old, next Realm) (authids []string) {
 	for _, p := range next.Principals {
 		i := slices.IndexFunc(old.Principals, func(before Principal) bool { return before.Authid == p.Authid })
@@ -180,7 +182,7 @@ func RotatedSecrets(old, next Realm) (authids []string) {
 	return authids
 }
 
-// WithoutFiles returns the principals without what tells whether the contents of their secrets have changed.
+// WithoutFiles returns a copy of the principals without the digests of their secrets.
 func WithoutFiles(list []Principal) []Principal {
 	list = slices.Clone(list)
 	for i := range list {

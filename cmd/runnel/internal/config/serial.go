@@ -25,7 +25,7 @@ type Serial struct {
 	Realm        string   `toml:"realm"`
 	Authid       string   `toml:"authid"`
 	Role         string   `toml:"role"`
-	Settle       Duration `toml:"settle"` // from opening the port to the first octet
+	Settle       Duration `toml:"settle"` // from opening the port to the first byte
 	DTR          string   `toml:"dtr"`    // keep (default), on, off
 	RTS          string   `toml:"rts"`
 	RS485        *RS485   `toml:"rs485"`
@@ -56,22 +56,22 @@ type Serial struct {
 	MaxLine   Size     `toml:"max_line"`
 	Time      string   `toml:"time"`
 	Fields    []Field  `toml:"field"`
-	Write     string   `toml:"write"` // a procedure
+	Write     string   `toml:"write"` // procedure that writes a line to the device
 	Newline   *string  `toml:"newline"`
 
 	// mode = "modbus"
 	Timeout Duration   `toml:"timeout"` // for an answer
 	Gap     Duration   `toml:"gap"`     // between frames
-	Every   Duration   `toml:"every"`   // for registers that don't say
+	Every   Duration   `toml:"every"`   // default for registers
 	Modbus  []Register `toml:"modbus"`
 
 	// mode = "lines" or "modbus"
 	Topic       string   `toml:"topic"`
 	Retain      bool     `toml:"retain"`
-	ExpectEvery Duration `toml:"expect_every"` // in which a good reading is expected
+	ExpectEvery Duration `toml:"expect_every"` // longest time between two valid readings
 }
 
-// RS485 is for the kernel to switch a UART between sending and receiving.
+// RS485 lets the kernel switch a UART between sending and receiving.
 type RS485 struct {
 	Place       Place
 	Inverted    bool     `toml:"inverted"` // RTS is off while sending
@@ -81,7 +81,7 @@ type RS485 struct {
 	DelayBehind Duration `toml:"delay_behind"`
 }
 
-// Field is a value of what a device prints.
+// Field is a value in the lines of a device.
 type Field struct {
 	Place  Place
 	Name   string  `toml:"name"`
@@ -92,7 +92,7 @@ type Field struct {
 	Unit   string  `toml:"unit"`
 }
 
-// USB identifies a USB serial port, whatever name the kernel gave it.
+// USB identifies a USB serial port independently of its device name.
 type USB struct {
 	Place     Place
 	VID       string `toml:"vid"`
@@ -150,7 +150,7 @@ var formatKeys = []struct {
 	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}},
 }
 
-// modeKeys notes keys that belong to other modes.
+// modeKeys reports keys that belong to other modes.
 func (k checker) modeKeys(s *Serial) {
 	only := func(here bool, what string, keys []string) {
 		for _, key := range keys {
@@ -186,7 +186,7 @@ func (k checker) lines(s *Serial) {
 	k.required(s.Place, "topic", s.Topic)
 	k.choice(s.Place, "encoding", s.Encoding, "utf-8", "latin1")
 	if s.Newline != nil && !slices.Contains([]string{"", "\r", "\n", "\r\n"}, *s.Newline) {
-		k.add(s.Place, "newline", "%q is no end of a line; use %s", *s.Newline, OneOf("\n", "\r", "\r\n", ""))
+		k.add(s.Place, "newline", "%q is not a line ending; use %s", *s.Newline, OneOf("\n", "\r", "\r\n", ""))
 	}
 	if s.Write != "" {
 		k.uri(s.Place, "write", s.Write, wamp.Exact)
@@ -202,8 +202,8 @@ func (k checker) lines(s *Serial) {
 	}
 }
 
-// sensorRights warns of what a line that publishes by itself will not be allowed to. Topics that are made of what the
-// device says can't be judged.
+// sensorRights warns about topics and procedures of a line that its role does not allow. It skips topics with placeholders,
+// which depend on the device's data.
 func (k checker) sensorRights(s *Serial) {
 	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == s.Realm })
 	if i < 0 {

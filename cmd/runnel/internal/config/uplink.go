@@ -10,7 +10,7 @@ import (
 	"runnel/transport"
 )
 
-// Uplink links a realm to a central router.
+// Uplink links a realm to a central router or an MQTT broker.
 type Uplink struct {
 	Place        Place
 	Name         string   `toml:"name"`
@@ -28,23 +28,23 @@ type Uplink struct {
 	Pin          string   `toml:"pin"` // SHA-256 of the router's certificate or public key
 	PingInterval Duration `toml:"ping_interval"`
 	PingTimeout  Duration `toml:"ping_timeout"`
-	FailBack     Duration `toml:"fail_back"`     // how long a better URL must be reachable before the link goes back to it
+	FailBack     Duration `toml:"fail_back"`     // how long an earlier URL must be reachable before the link returns to it
 	MaxHops      int      `toml:"max_hops"`      // links that an event or a call may cross
-	ReconnectMin Duration `toml:"reconnect_min"` // bounds of the pause before trying again, at first and at last
+	ReconnectMin Duration `toml:"reconnect_min"` // first and longest pause before a retry
 	ReconnectMax Duration `toml:"reconnect_max"`
 
-	// How exported events wait for the far side.
-	MaxSize    Size     `toml:"max_size"` // bounds of what waits
+	// The queue of exported events.
+	MaxSize    Size     `toml:"max_size"` // bounds of the queue
 	MaxAge     Duration `toml:"max_age"`
-	MinFree    Size     `toml:"min_free"`    // what is to stay free on the disk
-	Drop       string   `toml:"drop"`        // what goes when it is full: "oldest" (default), "newest"
-	SpillAfter Duration `toml:"spill_after"` // what is not acknowledged for so long is written
-	Sync       Duration `toml:"sync"`        // durable events wait so long for others to be written together with
+	MinFree    Size     `toml:"min_free"`    // disk space that the queue leaves free
+	Drop       string   `toml:"drop"`        // events to drop when the queue is full: "oldest" (default), "newest"
+	SpillAfter Duration `toml:"spill_after"` // events that are unacknowledged for this long are written to disk
+	Sync       Duration `toml:"sync"`        // how long durable events wait so that one sync covers several
 
 	Exports []Share `toml:"export"`
 	Imports []Share `toml:"import"`
 
-	// Of MQTT, see mqtt.go.
+	// For an MQTT broker; see mqtt.go.
 	QoS        *int   `toml:"qos"`
 	Format     string `toml:"format"`
 	ClientID   string `toml:"client_id"`
@@ -53,22 +53,22 @@ type Uplink struct {
 	StateTopic string `toml:"state_topic"`
 	MaxMessage Size   `toml:"max_message"`
 
-	node        string // its id; see settle
+	node        string // the node's id; see fillDerived
 	files, pair digest
 }
 
-// Share is topics or procedures that cross an uplink.
+// Share selects topics or procedures that cross an uplink.
 type Share struct {
 	Place     Place
 	Topic     *string `toml:"topic"`
 	Procedure *string `toml:"procedure"`
 	Match     Match   `toml:"match"`
 	Store     string  `toml:"store"`  // memory, disk (default), durable
-	Retain    bool    `toml:"retain"` // of MQTT: all events are retained
+	Retain    bool    `toml:"retain"` // MQTT: publish all events as retained
 
-	Interest *bool `toml:"interest"` // false: it crosses whether somebody wants it or not
+	Interest *bool `toml:"interest"` // false: events cross even without a subscriber
 
-	// URIs have one prefix here where they have the other there.
+	// LocalPrefix is the prefix of URIs in this realm; RemotePrefix replaces it on the far side.
 	LocalPrefix  string `toml:"local_prefix"`
 	RemotePrefix string `toml:"remote_prefix"`
 }
@@ -88,7 +88,7 @@ func (k checker) uplink(u *Uplink) {
 	}
 	k.credentials(u)
 	if u.IsMQTT() {
-		defer k.broker(u) // when all that both kinds have is checked
+		defer k.broker(u) // after the keys that both kinds have
 	} else {
 		k.centre(u)
 	}
@@ -97,7 +97,7 @@ func (k checker) uplink(u *Uplink) {
 		value Duration
 	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
 		if u.Place.has(d.key) && d.value <= 0 {
-			k.add(u.Place, d.key, "must be more than nothing, like \"10s\"")
+			k.add(u.Place, d.key, "must be greater than zero, like \"10s\"")
 		}
 	}
 	k.ping(u.Place, &u.PingInterval)
@@ -108,7 +108,7 @@ func (k checker) uplink(u *Uplink) {
 	for _, s := range u.Imports {
 		k.share(s, "remote_prefix", s.RemotePrefix)
 		if s.Store != "" {
-			k.add(s.Place, "store", "only what is exported can be stored; remove it")
+			k.add(s.Place, "store", "only exports can be stored; remove it")
 		}
 	}
 	if len(u.Exports)+len(u.Imports) == 0 {
@@ -116,7 +116,7 @@ func (k checker) uplink(u *Uplink) {
 	}
 }
 
-// centre checks what only an uplink to a router has.
+// centre checks the keys of an uplink to a router.
 func (k checker) centre(u *Uplink) {
 	k.foreign(u.Place, mqttKeys, "a router")
 	for i, text := range u.URL {
@@ -133,7 +133,7 @@ func (k checker) centre(u *Uplink) {
 	}
 }
 
-const mostHops = 16 // as many as the router passes on
+const mostHops = 16 // the router's own limit
 
 func (k checker) uplinkURL(at Place, text string) (ok bool) {
 	u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts")
@@ -165,14 +165,14 @@ func (k checker) credentials(u *Uplink) {
 	}
 }
 
-// clientFiles checks that the files hold what they should. Those that are not there have been told of.
+// clientFiles checks the content of the key, the certificate and the CA. file has reported missing files.
 func (k checker) clientFiles(u *Uplink) {
 	if u.Key.isContent() || u.Certificate.isContent() || u.CA.isContent() {
 		return
 	}
 	key := u.Key
 	if u.Certificate != "" || u.IsMQTT() {
-		key = "" // it is the certificate's
+		key = "" // it belongs to the certificate
 	}
 	_, err := AuthMethods(u.Authid, Secret{}, Secret{}, key)
 	if err == nil && (u.Certificate == "" || u.Key != "") {
@@ -186,15 +186,15 @@ func (k checker) clientFiles(u *Uplink) {
 	}
 }
 
-// share checks one table of an uplink. The prefix is the one that its URI has where it comes from.
+// share checks one table of an uplink. prefix is the prefix on the side from which its events or procedures come.
 func (k checker) share(s Share, prefixKey, prefix string) {
 	switch {
 	case s.Topic != nil && s.Procedure != nil:
-		k.add(s.Place, "procedure", "topic is set as well; write a table of its own for each")
+		k.add(s.Place, "procedure", "topic is set as well; use a separate table for each")
 	case s.Topic != nil:
 		k.shared(s, "topic", *s.Topic, prefixKey, prefix)
 	case s.Procedure != nil && *s.Procedure == "":
-		k.add(s.Place, "procedure", "all procedures can't be shared: some are the router's own; write the beginning of those that are to be, like \"com.example.\"")
+		k.add(s.Place, "procedure", "not all procedures can be shared, because some belong to the router; write a prefix, like \"com.example.\"")
 	case s.Procedure != nil:
 		k.shared(s, "procedure", *s.Procedure, prefixKey, prefix)
 	default:

@@ -15,10 +15,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// text is a configuration value that is written as a string.
+// text is a configuration value with its own notation in a string.
 type text interface{ parse(s string) error }
 
-// Size is a number of octets: "64MB", "64MiB", "512kB" or a bare number.
+// Size is a number of bytes: "64MB", "64MiB", "512kB" or a bare number.
 type Size int64
 
 var sizeUnits = []struct {
@@ -68,7 +68,7 @@ func (m *Mode) parse(s string) error {
 	return nil
 }
 
-// Match is a matching policy.
+// Match is the matching policy of a URI.
 type Match wamp.Match
 
 func (m *Match) parse(s string) error {
@@ -89,7 +89,7 @@ func ParseMatch(s string) (m Match, err error) {
 // String makes the policy readable in messages.
 func (m Match) String() string { return wamp.Match(m).String() }
 
-// Level is how much is logged: debug, info, warn or error.
+// Level is the log level: debug, info, warn or error.
 type Level slog.Level
 
 func (l *Level) parse(s string) error {
@@ -99,7 +99,7 @@ func (l *Level) parse(s string) error {
 	return (*slog.Level)(l).UnmarshalText([]byte(s))
 }
 
-// LogFormat is how a line of the log is written: text or json.
+// LogFormat is the format of the log: text or json.
 type LogFormat string
 
 func (f *LogFormat) parse(s string) error {
@@ -110,14 +110,14 @@ func (f *LogFormat) parse(s string) error {
 	return nil
 }
 
-// Path is a file's name. A relative one is relative to the configuration file's directory.
+// Path is a file name. A relative one starts at the configuration file's directory.
 type Path string
 
-// Secret is a password, a ticket or the like: a literal, or file:PATH, env:NAME, cred:NAME (a systemd credential). It is
-// read when it is needed, so that it neither stays in memory nor gets into a message by accident.
+// Secret is a password, a ticket or the like: a literal, or file:PATH, env:NAME, cred:NAME (a systemd credential). It is read
+// when it is needed. So it does not stay in memory, and does not get into a message by accident.
 type Secret struct {
 	text string
-	dir  string // relative paths start here
+	dir  string // the base of relative paths
 }
 
 // NewSecret returns the secret that text stands for; relative paths start in the working directory.
@@ -136,7 +136,7 @@ func (s Secret) Set() bool { return s.text != "" }
 
 var errNoCredentials = errors.New("$CREDENTIALS_DIRECTORY is not set: not started by systemd")
 
-// Value returns the secret itself. A file's trailing newline is no part of it.
+// Value returns the secret itself, without the trailing newline of a file.
 func (s Secret) Value() (string, error) {
 	kind, name, _ := strings.Cut(s.text, ":")
 	switch kind {
@@ -158,7 +158,8 @@ func (s Secret) Value() (string, error) {
 	return s.text, nil
 }
 
-// file returns the file that the secret stands in, which may be the configuration itself; "" if it is none of ours.
+// file returns the file that holds the secret: the named file, or the configuration for a literal. It returns "" for env and
+// cred.
 func (s Secret) file(config string) string {
 	switch kind, name, _ := strings.Cut(s.text, ":"); kind {
 	case "file":
@@ -174,7 +175,7 @@ func readSecret(path string) (string, error) {
 	return strings.TrimRight(string(b), "\r\n"), err
 }
 
-// absolute makes a path absolute that is relative to dir.
+// absolute makes a path that is relative to dir absolute.
 func absolute(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "tcp://") { // a serial device server's port
 		return path
@@ -198,7 +199,7 @@ func OneOf(names ...string) string {
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
 }
 
-// nearest returns the name that s was most likely meant to be, or "".
+// nearest returns the name that is most similar to s, or "" if none is close.
 func nearest(s string, names []string) string {
 	best, bestCost := "", len(s)/2+1
 	for _, name := range names {

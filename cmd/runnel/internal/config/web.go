@@ -2,7 +2,7 @@ package config
 
 import "runnel/transport/origin"
 
-// web checks who may come over HTTP: pages, names of this machine, and proxies.
+// web checks the settings for web clients: the origins of pages, the host names of this machine, and trusted proxies.
 func (k checker) web(l *Listen) {
 	for _, page := range l.Origins {
 		if _, err := origin.NewPolicy([]string{page}, nil); err != nil {
