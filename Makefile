@@ -29,7 +29,7 @@ SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile 
 # Systems beside Linux that the router builds for, without boards.
 SYSTEMS := darwin windows freebsd
 
-.PHONY: build demo test suites lint cross bench perf share packages image release deb size mcu-size fuzz clean
+.PHONY: build demo test suites lint cross bench perf share packages image mcu-library release deb size mcu-size fuzz clean
 
 build:
 	$(BUILD) -o bin/runnel ./cmd/runnel
@@ -104,10 +104,15 @@ image: $(foreach a,arm6 arm7 arm64 amd64,dist/runnel-linux-$(a))
 	@GOBIN=$(CURDIR)/bin $(GO) install $(CRANE)
 	@sh boards/packaging/image.sh bin/crane dist $(VERSION:v%=%)
 
+# The client for microcontrollers as a library for the Arduino IDE and PlatformIO: dist/runnel-mcu-VERSION.zip.
+mcu-library:
+	@echo "packing dist/runnel-mcu-$(VERSION:v%=%).zip"
+	@$(GO) run ./boards/mcu/pack -version '$(VERSION:v%=%)' -o 'dist/runnel-mcu-$(VERSION:v%=%).zip'
+
 # Everything that a release consists of, with its check sums. The version is that of the git tag, and CHANGELOG.md has to
 # have a heading for it.
 RELEASE_SYSTEMS := windows/amd64 windows/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
-release: packages image
+release: packages image mcu-library
 	@for s in $(RELEASE_SYSTEMS); do \
 	  end=; case $$s in windows/*) end=.exe;; esac; echo "building dist/runnel-$${s%/*}-$${s#*/}$$end"; \
 	  env GOOS=$${s%/*} GOARCH=$${s#*/} $(BUILD) -o dist/runnel-$${s%/*}-$${s#*/}$$end ./cmd/runnel || exit 1; \

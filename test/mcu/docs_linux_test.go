@@ -1,6 +1,7 @@
 package mcu
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,15 +14,19 @@ func TestDocs(t *testing.T) {
 	b, err := os.ReadFile("../../docs/mcu.md")
 	must(t, err)
 	blocks := regexp.MustCompile(`(?m)^    \[\[.*\n(?:(?:    .*)?\n)*`).FindAllString(string(b), -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d tables, want the line's and the uplink's", len(blocks))
+	if len(blocks) != 3 {
+		t.Fatalf("%d files, want the line's, the uplink's and the devices'", len(blocks))
 	}
-	text := "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n" +
-		"[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n" +
-		strings.ReplaceAll(strings.Join(blocks, "\n"), "file:/etc/runnel/central.ticket", "secret")
 	file := filepath.Join(t.TempDir(), "runnel.toml")
-	must(t, os.WriteFile(file, []byte(text), 0o600))
+	must(t, os.WriteFile(file, []byte("version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n"+
+		"[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n"), 0o600))
+	drop := filepath.Join(filepath.Dir(file), "conf.d")
+	must(t, os.Mkdir(drop, 0o700))
+	for i, text := range blocks {
+		text = strings.ReplaceAll(text, "file:/etc/runnel/central.ticket", "secret")
+		must(t, os.WriteFile(filepath.Join(drop, fmt.Sprintf("%d.toml", i)), []byte(text), 0o600))
+	}
 	if out, err := runnel.Command("check", "-c", file).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s\n%s", err, out, text)
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -1,8 +1,8 @@
 // Package mcu holds the client for microcontrollers to its word, from outside: boards/mcu's sensor node, as a program
 // behind a noisy pseudo-terminal and as firmware in an emulated micro:bit, at a router that runs as users run it.
 //
-// It needs gcc, make, gcc-arm-none-eabi and qemu-system-arm, and runs if RUNNEL_MCU is set: a tool that is not there is a
-// failure then.
+// It needs gcc, make, gcc-arm-none-eabi, gcc-avr, avr-libc, arduino-core-avr and qemu-system-arm, and runs if RUNNEL_MCU is
+// set: a tool that is not there is a failure then.
 package mcu
 
 import (
@@ -61,7 +61,7 @@ func run(m *testing.M) int {
 
 // build has boards/mcu's Makefile make what the tests run.
 func build() error {
-	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", built+"/check", built+"/check-send", built+"/stream").CombinedOutput()
+	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", "tcp", built+"/check", built+"/check-send", built+"/stream").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build boards/mcu: %w\n%s", err, out)
 	}

@@ -7,6 +7,7 @@
  *	stream    RawSocket: the handshake, messages, PING
  *	link      LAPB (ISO 7776), the device's end: numbered frames, sent again until they are acknowledged
  *	frames    HDLC (RFC 1662), octet by octet
+ *	plain     a byte stream such as TCP in the place of link and frames
  *
  * The link is the router's transport/serial/lapb in C, with the same rules. Some of them go beyond the standard: they make
  * restarts of either end safe. Comments point out the differences.
@@ -33,6 +34,12 @@
 #define HALF(r) ((r)->config->half_duplex)
 #else
 #define HALF(r) false
+#endif
+
+#if RUNNEL_STREAM
+#define PLAIN(r) ((r)->config->stream != 0)
+#else
+#define PLAIN(r) false
 #endif
 
 /* ---- timers ---- */
@@ -612,6 +619,8 @@ enum {
 	HELLO = 1,
 	WELCOME = 2,
 	ABORT = 3,
+	CHALLENGE = 4,
+	AUTHENTICATE = 5,
 	GOODBYE = 6,
 	ERROR = 8,
 	PUBLISH = 16,
@@ -692,11 +701,17 @@ static void forget(struct runnel *r)
 			finish_call(r, &r->calls[i], &m);
 }
 
-/* The router rejected the session: wait longer each time. */
-static void grow_pause(struct runnel *r)
+/* A session that lasted shows that the next one need not wait. */
+static void settle_pause(struct runnel *r)
 {
 	if (r->stage == JOINED && r->now - r->since >= STEADY)
 		r->pause = 0;
+}
+
+/* The router rejected the session, or there is no connection: wait longer each time. */
+static void grow_pause(struct runnel *r)
+{
+	settle_pause(r);
 	r->pause = (uint16_t)(2 * r->pause + PAUSE_MIN);
 	if (r->pause > PAUSE_MAX)
 		r->pause = PAUSE_MAX;
@@ -749,6 +764,31 @@ static void put_empty(struct runnel *r)
 	leave(r);
 }
 
+#if RUNNEL_STREAM
+static void put_identity(struct runnel *r)
+{
+	if (r->config->authid) {
+		runnel_put_text(r, "authid");
+		runnel_put_text(r, r->config->authid);
+	}
+	if (r->config->ticket) {
+		runnel_put_text(r, "authmethods");
+		runnel_put_array(r);
+		runnel_put_text(r, "ticket");
+		leave(r);
+	}
+}
+
+/* Answers CHALLENGE. */
+static void authenticate(struct runnel *r)
+{
+	begin(r, AUTHENTICATE, 0);
+	runnel_put_text(r, r->config->ticket ? r->config->ticket : "");
+	put_empty(r);
+	finish(r);
+}
+#endif
+
 static void say_hello(struct runnel *r)
 {
 	static const char roles[][11] = {"publisher", "subscriber", "caller", "callee"};
@@ -762,6 +802,10 @@ static void say_hello(struct runnel *r)
 		runnel_put_text(r, roles[i]);
 		put_empty(r);
 	}
+#if RUNNEL_STREAM
+	leave(r);
+	put_identity(r);
+#endif
 	finish(r);
 	r->stage = JOINING;
 	arm(r, T_STAGE, PATIENCE);
@@ -1007,6 +1051,12 @@ static void message(struct runnel *r, const uint8_t *data, size_t size, bool cut
 		welcomed(r);
 		return;
 	}
+#if RUNNEL_STREAM
+	if (p.type == CHALLENGE && r->stage == JOINING) {
+		authenticate(r);
+		return;
+	}
+#endif
 	r->counters.refused += p.cut;
 	if (r->stage == PARTING && p.type == GOODBYE)
 		arm(r, T_STAGE, 0);
@@ -1295,6 +1345,10 @@ static void stopped(struct runnel *r)
 	tell(r, 0);
 }
 
+#if RUNNEL_STREAM
+static void hang_up(struct runnel *r) { r->config->stream->close(r->config->port->context); }
+#endif
+
 /* Begins a connection: all counters are 0. */
 static void up(struct runnel *r)
 {
@@ -1314,7 +1368,7 @@ static void up(struct runnel *r)
 	r->heard = false;
 	r->counters.connections++;
 	r->stage = RESTING;
-	arm(r, T_STAGE, r->pause);
+	arm(r, T_STAGE, PLAIN(r) ? 0 : r->pause); /* with a stream the pause is before the connection */
 	tell(r, 0);
 }
 
@@ -1334,8 +1388,14 @@ static void end(struct runnel *r)
 /* Ends the connection and calls again. */
 static void down(struct runnel *r)
 {
+#if RUNNEL_STREAM
+	if (PLAIN(r)) {
+		settle_pause(r);
+		hang_up(r);
+	}
+#endif
 	end(r);
-	call(r, 0);
+	call(r, PLAIN(r) ? r->pause : 0);
 	tell(r, network_failure);
 }
 
@@ -1351,6 +1411,14 @@ static void parted(struct runnel *r)
 {
 	if (r->phase == CONNECTED)
 		end(r);
+#if RUNNEL_STREAM
+	if (PLAIN(r)) {
+		hang_up(r);
+		stop(r, T_CALL);
+		stopped(r);
+		return;
+	}
+#endif
 	r->phase = LEAVING;
 	r->due = 0;
 	stop(r, T_CALL);
@@ -1627,9 +1695,20 @@ static void timeout(struct runnel *r)
 		r->due |= DUE_POLL;
 }
 
+#if RUNNEL_STREAM
+static void dial(struct runnel *r);
+static void stream_silent(struct runnel *r);
+#endif
+
 /* T3 has expired. A half-duplex device cannot poll. */
 static void silent(struct runnel *r)
 {
+#if RUNNEL_STREAM
+	if (PLAIN(r)) {
+		stream_silent(r);
+		return;
+	}
+#endif
 	if (HALF(r)) {
 		down(r);
 		return;
@@ -1652,6 +1731,10 @@ static void expire(struct runnel *r)
 		silent(r);
 	if (expired(r, T_LINGER))
 		stopped(r);
+#if RUNNEL_STREAM
+	if (PLAIN(r) && expired(r, T_CALL))
+		dial(r);
+#endif
 	if (expired(r, T_CALL))
 		r->due |= DUE_XID;
 	if (expired(r, T_DM))
@@ -2070,6 +2153,90 @@ APART static void drain(struct runnel *r)
 	}
 }
 
+/* ---- plain ---- */
+
+#if RUNNEL_STREAM
+enum {
+	KEEPALIVE = 15000, /* silence before a PING, and until the connection is given up */
+	PASSES = 8         /* in one poll, so that a fast router leaves the device time for its own work */
+};
+
+static void dial(struct runnel *r)
+{
+	const struct runnel_port *port = r->config->port;
+	bool connected = r->config->stream->connect(port->context);
+	r->now = port->clock(port->context); /* connecting may have taken seconds */
+	if (connected) {
+		up(r);
+		arm(r, T_3, KEEPALIVE);
+	} else {
+		grow_pause(r);
+		arm(r, T_CALL, r->pause);
+	}
+}
+
+/* Nothing was received for a while: TCP does not report a router that has lost its power. */
+static void stream_silent(struct runnel *r)
+{
+	static const uint8_t ping[HEAD] = {1, 0, 0, 0};
+	if (r->tries++ > 0) {
+		down(r);
+		return;
+	}
+	arm(r, T_3, KEEPALIVE);
+	if (r->stage >= JOINING && room(r) >= HEAD)
+		add(r, ping, HEAD);
+}
+
+/* Takes octets that were received. Returns false if there were none, or no room. */
+static bool stream_read(struct runnel *r)
+{
+	const struct runnel_port *port = r->config->port;
+	uint16_t before = r->used;
+	int b;
+	while (r->used < RUNNEL_IN && (b = port->read(port->context)) >= 0)
+		r->in[r->used++] = (uint8_t)b;
+	if (r->used == before)
+		return false;
+	r->tries = 0;
+	arm(r, T_3, KEEPALIVE);
+	return true;
+}
+
+/* Sends octets. Returns false if there are none, or no room. */
+static bool stream_write(struct runnel *r)
+{
+	size_t n = (size_t)(RUNNEL_SEND - r->first);
+	if (n > r->held)
+		n = r->held;
+	if (n > 0)
+		n = r->config->stream->write(r->config->port->context, r->out + r->first, n);
+	r->first = wrap(r->first + n);
+	r->held = (uint16_t)(r->held - n);
+	return n > 0;
+}
+
+static void stream_poll(struct runnel *r)
+{
+	const struct runnel_stream *stream = r->config->stream;
+	void *context = r->config->port->context;
+	int passes = PASSES;
+	bool moved = true;
+	while (moved && passes-- > 0 && r->phase == CONNECTED) {
+		moved = stream_read(r);
+		drain(r);
+		moved |= stream_write(r);
+		if (r->broken)
+			restart(r);
+	}
+	if (r->phase == CONNECTED && !stream->connected(context))
+		down(r);
+	if (r->log_size > 0 && stream->log)
+		stream->log(context, r->log, r->log_size);
+	r->log_size = 0;
+}
+#endif
+
 /* ---- life ---- */
 
 void runnel_init(struct runnel *r, const struct runnel_config *config)
@@ -2104,6 +2271,13 @@ void runnel_poll(struct runnel *r)
 		call(r, 0);
 	expire(r);
 	tick(r);
+#if RUNNEL_STREAM
+	if (PLAIN(r)) {
+		stream_poll(r);
+		r->polling = false;
+		return;
+	}
+#endif
 	do {
 		do {
 			drain(r);
@@ -2134,7 +2308,7 @@ void runnel_wait(struct runnel *r, uint32_t milliseconds)
 		passed = port->clock(port->context) - from;
 		if (passed >= milliseconds)
 			return;
-		if (port->idle && !r->out_active)
+		if (port->idle && !r->out_active && !(PLAIN(r) && r->held > 0))
 			port->idle(port->context, quiet(r, milliseconds - passed));
 	}
 }

@@ -18,7 +18,8 @@
  * Everything happens in runnel_poll, which runnel_wait calls; handlers are called from there and nowhere else. Do not call
  * any function from an interrupt, and neither runnel_poll nor runnel_wait from a handler.
  *
- * From bottom to top: HDLC frames with a 32-bit FCS, a LAPB link (the device's end), RawSocket, WAMP in CBOR.
+ * From bottom to top: HDLC frames with a 32-bit FCS, a LAPB link (the device's end), RawSocket, WAMP in CBOR. With
+ * RUNNEL_STREAM the client can also send RawSocket over a reliable byte stream such as TCP, without frames and link.
  */
 #ifndef RUNNEL_H
 #define RUNNEL_H
@@ -68,6 +69,14 @@ extern "C" {
 #define RUNNEL_HALF_DUPLEX 1 /* 0 leaves out the code for RS-485 */
 #endif
 
+#ifndef RUNNEL_STREAM /* 1 adds byte streams (TCP). The Arduino IDE cannot set it for a sketch, so it is on where memory allows. */
+#if defined(ARDUINO) && !defined(__AVR__)
+#define RUNNEL_STREAM 1
+#else
+#define RUNNEL_STREAM 0
+#endif
+#endif
+
 #define RUNNEL_REPLY 96 /* octets reserved for answers to calls */
 #define RUNNEL_DEPTH 8  /* nesting of lists and maps */
 
@@ -91,6 +100,23 @@ struct runnel_port {
 	void *context;
 };
 
+#if RUNNEL_STREAM
+/* A byte stream such as a TCP connection, which replaces the serial line: RawSocket without frames and link. The functions
+   get the port's context. The port's write is not called, and may be null. */
+struct runnel_stream {
+	/* Connects, and returns true once that is done. May wait for a few seconds. After a failure it is called again, later
+	   each time, at most 31 s. */
+	bool (*connect)(void *context);
+	/* Returns false if the connection has ended and all received octets are read. */
+	bool (*connected)(void *context);
+	/* Sends some of the octets and returns how many; 0 if there is no room. Should not wait. */
+	size_t (*write)(void *context, const uint8_t *octets, size_t size);
+	void (*close)(void *context);
+	/* Takes a line of runnel_log, which has no way to the router; may be null. */
+	void (*log)(void *context, const char *text, size_t size);
+};
+#endif
+
 enum runnel_state {
 	RUNNEL_DOWN,   /* no link to the router */
 	RUNNEL_LINKED, /* the link is up, and the session is not joined yet */
@@ -111,6 +137,12 @@ struct runnel_config {
 	/* Called when the state has changed; may be null. reason is the URI in ABORT or GOODBYE, or null. */
 	void (*on_change)(struct runnel *link, enum runnel_state state, const char *reason, void *context);
 	void *context;
+
+#if RUNNEL_STREAM
+	const struct runnel_stream *stream; /* null: a serial line */
+	/* The identity at a listener that asks for a ticket. Both null: anonymous. */
+	const char *authid, *ticket;
+#endif
 };
 
 /* Reads CBOR items: of a list, a map or a message's arguments. It can be copied. If an item is missing or of another type,
@@ -146,7 +178,7 @@ void runnel_wait(struct runnel *link, uint32_t milliseconds);  /* polls for that
 void runnel_leave(struct runnel *link);                        /* sends GOODBYE and disconnects: poll until RUNNEL_LEFT */
 void runnel_join(struct runnel *link);                         /* after runnel_leave: begins again */
 enum runnel_state runnel_state(const struct runnel *link);
-bool runnel_log(struct runnel *link, const char *text); /* sends a line to the router's log; false: the last one is still waiting */
+bool runnel_log(struct runnel *link, const char *text); /* sends a line to the router's log, or to the stream's; false: the last one is still waiting */
 
 /* Offers are subscriptions and procedures. They hold over all sessions and cannot be withdrawn. The URI is not copied. The
    functions return false if RUNNEL_OFFERS offers exist already. If a procedure's handler neither answers nor sets later,
