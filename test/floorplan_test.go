@@ -55,9 +55,10 @@ var floors = map[string][]string{
 
 	// The configuration is read and checked without a router that runs: no package of cmd is below it. The node makes parts of
 	// it, and knows the reports that the parts fill in; neither knows a command.
-	"cmd/runnel/internal/config": {"uplink", "transport", "edge"},
-	"cmd/runnel/internal/term":   {"edge/codec", "edge/wamp"},
-	"cmd/runnel/internal/cli":    {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
+	"cmd/runnel/internal/config":          {"cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config/profiles": {},
+	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
+	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",
 		"cmd/runnel/internal/term", "edge/client", "edge/wamp", "transport"},
 	"cmd/runnel/internal/manual":  {},

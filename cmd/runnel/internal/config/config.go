@@ -39,6 +39,7 @@ type Config struct {
 
 	mainFile string // the file that Load was called with
 	sources  Drafts // the texts of all files
+	profiles catalogue
 }
 
 // Node describes this machine.
@@ -97,6 +98,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 		name, source = builtIn, []byte(Default)
 	}
 	c, problems := &Config{Name: name, mainFile: File(file), sources: Drafts{File(file): string(source)}}, Problems{}
+	c.profiles = catalogue{ProfileDir(file), drafts, c.sources}
 	readConfig(c, name, string(source), &problems)
 	c.dropInDir = isDirectory(filepath.Join(dir, "conf.d"))
 	for _, dropIn := range drafts.dropIns(dir) {

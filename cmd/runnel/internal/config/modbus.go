@@ -75,6 +75,7 @@ func (k checker) modbus(s *Serial) {
 	if len(s.Modbus) == 0 {
 		k.add(s.Place, "modbus", "missing; add [[serial.modbus]] for each value")
 	}
+	s.spread()
 	procedures := map[string]Place{}
 	for _, r := range s.Modbus {
 		k.register(s, r)
@@ -84,8 +85,35 @@ func (k checker) modbus(s *Serial) {
 		return
 	}
 	if err := s.ModbusConfig().Validate(); err != nil {
-		k.add(s.Place, "", "%v", err)
+		k.add(s.Place, "", "%v%s", err, s.ofProfile())
 	}
+}
+
+// spread gives the registers without a slave those of the line: each register is read from each of them.
+func (s *Serial) spread() {
+	var all []Register
+	for _, slave := range s.Slaves {
+		for _, r := range s.Modbus {
+			if !r.Place.has("slave") {
+				r.Slave, r.Place = slave, r.Place.adopting("slave", s.Place.setter("slave"))
+				all = append(all, r)
+			}
+		}
+	}
+	for _, r := range s.Modbus {
+		if r.Place.has("slave") || len(s.Slaves) == 0 {
+			all = append(all, r)
+		}
+	}
+	s.Modbus = all
+}
+
+// ofProfile ends a problem of a line as a whole with its profile.
+func (s *Serial) ofProfile() string {
+	if s.Profile == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (with profile = %q)", s.Profile)
 }
 
 func (k checker) register(s *Serial, r Register) {

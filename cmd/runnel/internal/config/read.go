@@ -19,6 +19,7 @@ const maxConfig = 1 << 20
 type reader struct {
 	problems *Problems
 	dir      string // of the file: the base of relative paths
+	profiles *catalogue
 }
 
 // readConfig adds a file's settings to c. Single values replace earlier ones; lists of tables are appended.
@@ -37,7 +38,7 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 		*problems = append(*problems, syntaxProblem(file, err))
 		return
 	}
-	r := reader{problems: problems, dir: filepath.Dir(file)}
+	r := reader{problems: problems, dir: filepath.Dir(file), profiles: &c.profiles}
 	at := Place{File: file, spot: root}
 	r.table(at, table, reflect.ValueOf(c).Elem())
 	if at.has("version") && c.Version != 1 {
@@ -227,7 +228,11 @@ func (r reader) list(at Place, key string, value any, out reflect.Value) {
 	}
 	for i, table := range tables {
 		item := reflect.New(out.Type().Elem()).Elem()
-		r.table(at.under(key, i), table, item)
+		if s, ok := item.Addr().Interface().(*Serial); ok {
+			r.serial(at.under(key, i), table, s)
+		} else {
+			r.table(at.under(key, i), table, item)
+		}
 		out.Set(reflect.Append(out, item))
 	}
 }
@@ -245,6 +250,9 @@ func asTables(list []any) (tables []map[string]any, ok bool) {
 }
 
 func (r reader) integers(at Place, key string, value any, out reflect.Value) {
+	if n, ok := value.(int64); ok {
+		value = []any{n}
+	}
 	list, ok := value.([]any)
 	for _, v := range list {
 		n, isInteger := v.(int64)

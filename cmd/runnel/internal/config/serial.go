@@ -14,6 +14,7 @@ import (
 type Serial struct {
 	Place        Place
 	Name         string   `toml:"name"`
+	Profile      string   `toml:"profile"` // supplies the keys that the table does not set
 	Device       Path     `toml:"device"`
 	USB          *USB     `toml:"usb"`
 	Baud         int      `toml:"baud"`
@@ -63,12 +64,15 @@ type Serial struct {
 	Timeout Duration   `toml:"timeout"` // for an answer
 	Gap     Duration   `toml:"gap"`     // between frames
 	Every   Duration   `toml:"every"`   // default for registers
+	Slaves  []int      `toml:"slave"`   // default for registers
 	Modbus  []Register `toml:"modbus"`
 
 	// mode = "lines" or "modbus"
 	Topic       string   `toml:"topic"`
 	Retain      bool     `toml:"retain"`
 	ExpectEvery Duration `toml:"expect_every"` // longest time between two valid readings
+
+	unread bool // the profile cannot be read
 }
 
 // RS485 lets the kernel switch a UART between sending and receiving.
@@ -104,6 +108,9 @@ type USB struct {
 func (k checker) serial(s *Serial) {
 	k.required(s.Place, "name", s.Name)
 	s.Realm = k.realmName(s.Place, "realm", s.Realm)
+	if s.unread {
+		return // most keys are missing
+	}
 	k.device(s)
 	k.choice(s.Place, "mode", s.Mode, "wamp", "lines", "modbus")
 	s.Mode = cmp.Or(s.Mode, "wamp")
@@ -136,7 +143,7 @@ var (
 	wampKeys  = []string{"max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
 	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "field", "write", "newline"}
-	busKeys   = []string{"timeout", "gap", "every", "modbus"}
+	busKeys   = []string{"timeout", "gap", "every", "slave", "modbus"}
 	bothKeys  = []string{"topic", "retain", "expect_every"}
 )
 
@@ -197,7 +204,7 @@ func (k checker) lines(s *Serial) {
 	}
 	if s.Topic != "" && slices.Contains(lines.FormatNames, s.Format) {
 		if _, err := lines.New(s.LinesConfig()); err != nil {
-			k.add(s.Place, "", "%v", err)
+			k.add(s.Place, "", "%v%s", err, s.ofProfile())
 		}
 	}
 }

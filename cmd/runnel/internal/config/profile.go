@@ -1,0 +1,231 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+
+	"runnel/cmd/runnel/internal/config/profiles"
+)
+
+// Profile is a device that [[serial]] can name. Its file has a description and one [[serial]] table, whose keys hold
+// wherever the configuration does not set them.
+type Profile struct {
+	Place       Place
+	Description string   `toml:"description"`
+	Serials     []Serial `toml:"serial"`
+
+	Name, Text string
+}
+
+// catalogue finds profiles by name. The user's own take precedence over those of the program.
+type catalogue struct {
+	dir     string // profiles.d beside the main file; "" if there is no file
+	drafts  Drafts
+	sources Drafts // receives the texts of the user's profiles that are read; may be nil
+}
+
+// ProfileDir is where the user's profiles of a configuration are.
+func ProfileDir(main string) string { return filepath.Join(filepath.Dir(File(main)), "profiles.d") }
+
+func (l *catalogue) names() []string {
+	own, _ := filepath.Glob(filepath.Join(l.dir, "*.toml"))
+	names := profiles.Names()
+	for _, file := range own {
+		if name := strings.TrimSuffix(filepath.Base(file), ".toml"); l.dir != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// text returns a profile's file and text. The error is fs.ErrNotExist if there is no such profile.
+func (l *catalogue) text(name string) (file, text string, err error) {
+	if name == "" || strings.ContainsAny(name, `/\`) || name[0] == '.' {
+		return "", "", fs.ErrNotExist
+	}
+	file = filepath.Join(l.dir, name+".toml")
+	if l.dir != "" {
+		b, err := l.drafts.read(file)
+		if err == nil && l.sources != nil {
+			l.sources[file] = string(b)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return file, string(b), err
+		}
+	}
+	text, ok := profiles.Text(name)
+	if !ok {
+		return "", "", fs.ErrNotExist
+	}
+	return "built-in profile " + name, text, nil
+}
+
+// open returns a profile's file as a table.
+func (l *catalogue) open(name string) (root map[string]any, at Place, text string, err error) {
+	file, text, err := l.text(name)
+	if err != nil {
+		return nil, at, "", err
+	}
+	places, deep := locate(text)
+	switch _, bad := toml.Decode(text, &root); {
+	case deep > 0 || len(text) > maxConfig:
+		err = Problem{File: file, Line: deep, Text: "too long, or nested too deeply"}
+	case bad != nil:
+		err = syntaxProblem(file, bad)
+	default:
+		if tables, _ := root["serial"].([]map[string]any); len(tables) != 1 {
+			err = Problem{File: file, Key: "serial", Text: "want exactly one [[serial]] table in a profile"}
+		}
+	}
+	return root, Place{File: file, spot: places}, text, err
+}
+
+// Profiles returns all profiles that a configuration can name, sorted by name. The error lists those that cannot be read.
+func Profiles(main string) (list []Profile, err error) {
+	l, problems := catalogue{dir: ProfileDir(main)}, Problems{}
+	for _, name := range l.names() {
+		root, at, text, err := l.open(name)
+		var p Problem
+		if err != nil && !errors.As(err, &p) {
+			p = Problem{Text: err.Error()}
+		}
+		if err != nil {
+			problems = append(problems, p)
+			continue
+		}
+		known := Profile{Name: name, Text: text}
+		r := reader{problems: &problems, dir: filepath.Dir(at.File)}
+		r.table(at, root, reflect.ValueOf(&known).Elem())
+		list = append(list, known)
+	}
+	return list, problems.err()
+}
+
+// serial reads a [[serial]] table, and the profile that it names.
+func (r reader) serial(at Place, table map[string]any, s *Serial) {
+	preset, from := r.preset(at, table, s)
+	inner := reader{problems: r.problems, dir: filepath.Dir(from.File)}
+	inner.table(from, preset, reflect.ValueOf(s).Elem())
+	r.table(at, table, reflect.ValueOf(s).Elem())
+	for key := range preset {
+		s.Place = s.Place.adopting(key, from)
+	}
+}
+
+const nested = "a profile cannot name another one; remove it"
+
+// preset returns the keys of the table's profile that the table leaves to it.
+func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[string]any, from Place) {
+	name, ok := table["profile"].(string)
+	if !ok || name == "" {
+		return nil, from
+	}
+	if r.profiles == nil {
+		r.problems.add(at, "profile", nested)
+		return nil, from
+	}
+	root, top, _, err := r.profiles.open(name)
+	if err != nil {
+		s.unread = true
+		r.noProfile(at, name, err)
+		return nil, from
+	}
+	preset, from = maps.Clone(root["serial"].([]map[string]any)[0]), top.under("serial", 0)
+	if from.has("profile") {
+		r.problems.add(from, "profile", nested)
+	}
+	for _, key := range overridden(preset, table) {
+		delete(preset, key)
+	}
+	return preset, from
+}
+
+// noProfile notes that a profile cannot be read.
+func (r reader) noProfile(at Place, name string, err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		r.problems.add(at, "profile", "%v", err)
+		return
+	}
+	r.problems.add(at, "profile", "%s", UnknownProfile(name, r.profiles.names()))
+}
+
+// UnknownProfile says that there is no such profile, and which names are near.
+func UnknownProfile(name string, names []string) string {
+	near := nearNames(name, names)
+	if len(near) == 0 {
+		return fmt.Sprintf("unknown profile %.80q; \"runnel serial profiles\" lists all", name)
+	}
+	return fmt.Sprintf("unknown profile %.80q; did you mean %s? \"runnel serial profiles\" lists all", name, OneOf(near...))
+}
+
+// nearNames returns the names that name may stand for, the nearest one first, at most three.
+func nearNames(name string, names []string) (near []string) {
+	if n := nearest(name, names); n != "" {
+		near = append(near, n)
+	}
+	for _, n := range names {
+		stem := strings.ToLower(name)
+		if len(stem) > 3 {
+			stem = stem[:3]
+		}
+		if len(near) < 3 && stem != "" && strings.HasPrefix(n, stem) && !slices.Contains(near, n) {
+			near = append(near, n)
+		}
+	}
+	return near
+}
+
+// overridden lists the keys of a profile that do not hold beside the keys of a table: those that it sets, and those that
+// belong to another mode or format than it sets.
+func overridden(preset, table map[string]any) (keys []string) {
+	keys = slices.Collect(maps.Keys(table))
+	set := func(key string) bool { return table[key] != nil }
+	if set("device") || set("usb") {
+		keys = append(keys, "device", "usb")
+	}
+	if set("pattern") || set("patterns") {
+		keys = append(keys, "pattern", "patterns")
+	}
+	if mode := table["mode"]; mode != nil && mode != preset["mode"] {
+		keys = slices.Concat(keys, wampKeys, linkKeys, linesKeys, busKeys, []string{"framing"})
+	}
+	if format := table["format"]; format != nil && format != preset["format"] {
+		for _, of := range formatKeys {
+			keys = append(keys, of.key)
+		}
+		keys = append(keys, "field")
+	}
+	return keys
+}
+
+// Start returns the profile as a [[serial]] table to start from.
+func (p *Profile) Start() string {
+	_, body, _ := strings.Cut(p.Text, "[[serial]]\n")
+	topic := "com.example." + strings.ReplaceAll(p.Name, "-", "_")
+	switch s := p.Serials[0]; {
+	case s.Topic != "":
+		topic = ""
+	case s.Mode == "modbus":
+		topic += ".{name}"
+	case s.Format == "nmea":
+		topic += ".{sentence}"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n[[serial]]\nname = %q\n", strings.ReplaceAll(p.Description, "\n", " "), p.Name)
+	if s := p.Serials[0]; s.Device == "" && s.USB == nil {
+		b.WriteString("device = \"/dev/ttyUSB0\"\n")
+	}
+	if topic != "" {
+		fmt.Fprintf(&b, "topic = %q\n", topic)
+	}
+	return b.String() + body
+}
