@@ -117,7 +117,7 @@ allow = ["publish"]
 	found(t, findings, "subscribe command.", `uri = "command." match = "prefix" allow = ["subscribe"]`)
 
 	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "remote_realm = \"other\"\n[[uplink.export]]", 1)), 1), `no realm "other"`)
-	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "authid = \"gw-1\"\nticket = \"x\"\n[[uplink.export]]", 1)), 1), "does not let gw-1 in")
+	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "authid = \"gw-1\"\nticket = \"x\"\n[[uplink.export]]", 1)), 1), "the centre rejects gw-1")
 }
 
 // What is wrong with the machine and its surroundings is found without a router that runs.
@@ -135,7 +135,7 @@ name = "gone"
 device = "/dev/ttyGone0"
 `, taken.Addr())+link("tls://centre.invalid:8443")), 1)
 	found(t, findings, "listener: listener tcp://"+taken.Addr().String(), "the port is taken by")
-	found(t, findings, "serial: serial line gone", "/dev/ttyGone0 is not there", "runnel serial ls")
+	found(t, findings, "serial: serial line gone", "/dev/ttyGone0 is missing", "runnel serial ls")
 	found(t, findings, "network: uplink central", "centre.invalid does not resolve")
 
 	free, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,7 +12,7 @@ import (
 	"runnel/transport"
 )
 
-// checkCertificates looks at the validity of the certificates that the router shows, and of those it trusts.
+// checkCertificates checks the validity of the certificates that the router presents, and of those that it trusts.
 func checkCertificates(_ context.Context, e *examination) {
 	if e.config == nil {
 		return
@@ -42,25 +42,25 @@ func (e *examination) pair(object string, file, key config.Path) {
 	c := pair.Certificate()
 	switch alarm := c.Alarm(now); {
 	case now.Before(c.NotBefore):
-		e.add(Finding{"certificate", Error, object, fmt.Sprintf("the certificate %s is valid from %s on: it is too new, or the clock is wrong", file, c.NotBefore.UTC().Format(time.DateOnly)), "date shows the clock"})
+		e.add(Finding{"certificate", Error, object, fmt.Sprintf("the certificate %s is not valid before %s: it is too new, or the clock is wrong", file, c.NotBefore.UTC().Format(time.DateOnly)), "date shows the clock"})
 	case alarm != "" && !c.Soon(now):
-		e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s: %s", file, alarm), "renew it; the router takes the new files by itself"})
+		e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s: %s", file, alarm), "renew it; the router reloads the files by itself"})
 	case alarm != "" || c.Soon(now):
-		e.add(Finding{"certificate", Warning, object, fmt.Sprintf("the certificate %s expires at %s", file, c.NotAfter.UTC().Format(time.RFC3339)), "renew it; the router takes the new files by itself"})
+		e.add(Finding{"certificate", Warning, object, fmt.Sprintf("the certificate %s expires at %s", file, c.NotAfter.UTC().Format(time.RFC3339)), "renew it; the router reloads the files by itself"})
 	}
 }
 
-// authorities finds certificates of authorities that are not valid now.
+// authorities reports certificates of authorities that have expired or are not valid yet.
 func (e *examination) authorities(object, key string, file config.Path) {
 	text, err := os.ReadFile(string(file))
 	if file == "" || err != nil {
-		return // said by the configuration's check
+		return // the check of the configuration has reported it
 	}
 	now := time.Now()
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err == nil && (now.After(c.NotAfter) || now.Before(c.NotBefore)) {
-			e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s %s: the certificate of %s is valid from %s to %s, and not now", key, file, c.Subject, c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly)), "get the authority's new certificate; date shows the clock"})
+			e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s %s: the certificate of %s is not valid now, only from %s to %s", key, file, c.Subject, c.NotBefore.UTC().Format(time.DateOnly), c.NotAfter.UTC().Format(time.DateOnly)), "get the authority's new certificate; date shows the clock"})
 		}
 	}
 }

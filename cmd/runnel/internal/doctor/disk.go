@@ -12,13 +12,13 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// room is how much should be free where no uplink says: less, and a queue has soon no place to grow.
+// room is the free space, in bytes, below which queues can hardly grow. An uplink with a larger min_free raises it.
 const room = 32 << 20
 
-// space is what a file system has left.
+// space is the free space of a file system.
 type space struct {
 	free, total  uint64 // bytes
-	inodes       uint64 // files that can still be made
+	inodes       uint64 // files that can still be created
 	countsInodes bool
 	readOnly     bool
 }
@@ -35,7 +35,7 @@ func checkDisk(_ context.Context, e *examination) {
 	at := existing(dir)
 	s, err := spaceAt(at)
 	if err != nil {
-		return // a system that does not tell
+		return // not supported by this system
 	}
 	least := uint64(room)
 	for _, u := range e.config.Uplinks {
@@ -43,21 +43,21 @@ func checkDisk(_ context.Context, e *examination) {
 	}
 	switch {
 	case s.readOnly:
-		e.add(Finding{"disk", Error, dir, "the file system is mounted read-only: events are not stored", "look for the cause with dmesg, then: sudo mount -o remount,rw " + mountPoint(at)})
+		e.add(Finding{"disk", Error, dir, "the file system is mounted read-only: events are not stored", "find the cause with dmesg, then: sudo mount -o remount,rw " + mountPoint(at)})
 	case s.free < least:
-		e.add(Finding{"disk", Error, dir, fmt.Sprintf("%d MB are free of %d MB, and %d MB should be: queues can't grow", s.free>>20, s.total>>20, least>>20), "du -xsh " + dir + "/* shows what takes the space; sudo journalctl --vacuum-size=50M frees some"})
+		e.add(Finding{"disk", Error, dir, fmt.Sprintf("only %d of %d MB are free, less than %d MB: queues can't grow", s.free>>20, s.total>>20, least>>20), "du -xsh " + dir + "/* shows what uses the space; sudo journalctl --vacuum-size=50M frees some"})
 	case s.countsInodes && s.inodes < 64:
 		e.add(Finding{"disk", Error, dir, "the file system has no room for more files (no inodes)", "df -i " + dir})
 	}
 	e.mayWrite(dir, at)
 }
 
-// noData warns of a router that keeps nothing, if it has something to keep.
+// noData warns about a router without a data directory that exports topics.
 func (e *examination) noData() {
 	for _, u := range e.config.Uplinks {
 		for _, s := range u.Exports {
 			if s.Topic != nil {
-				e.add(Finding{"disk", Warning, "uplink " + u.Name, "there is no data directory: its queue is in memory and ends with the router", `write [node] data = "/var/lib/runnel" into the configuration`})
+				e.add(Finding{"disk", Warning, "uplink " + u.Name, "there is no data directory: its queue is in memory and is lost when the router stops", `write [node] data = "/var/lib/runnel" into the configuration`})
 				return
 			}
 		}
@@ -75,7 +75,7 @@ func (e *examination) mayWrite(dir, at string) {
 	}
 }
 
-// existing returns the path, or the nearest directory above it that is there.
+// existing returns the path, or its nearest parent that exists.
 func existing(path string) string {
 	for path != filepath.Dir(path) {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {

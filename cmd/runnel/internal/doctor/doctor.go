@@ -1,11 +1,11 @@
-// Package doctor checks an installation for what goes wrong in the field, and says what to type about it. It changes
-// nothing, on this machine and at the centre.
+// Package doctor checks an installation for common faults and prints a remedy for each. It changes nothing, neither on this
+// machine nor at the centre.
 //
 //	doctor.go        the order of the checks, and their findings
 //	clock.go, disk.go, user.go, network.go   the machine
-//	ports.go, listeners.go, certificates.go  what the configuration takes of it
-//	uplinks.go, rights.go   each link, as far as the permissions at its centre
-//	router.go        what the running router reports
+//	ports.go, listeners.go, certificates.go  the machine's parts that the configuration uses
+//	uplinks.go, rights.go   each link, including its permissions at the centre
+//	router.go        the alarms of the running router
 package doctor
 
 import (
@@ -21,29 +21,29 @@ import (
 	"runnel/transport/serial"
 )
 
-// Levels of findings. A note is no reason to call an installation unhealthy.
+// Levels of findings. An installation with notes only is healthy.
 const (
 	Error   = "error"
 	Warning = "warning"
 	Note    = "note"
 )
 
-// Finding is one thing that is wrong, or may be.
+// Finding is a fault or a possible fault.
 type Finding struct {
-	Check  string `json:"check"` // which of the checks found it: "clock", "uplink"
+	Check  string `json:"check"` // name of the check, such as "clock"
 	Level  string `json:"level"`
-	Object string `json:"object,omitempty"` // what it is about: a line, a listener, a file
+	Object string `json:"object,omitempty"` // the line, listener or file concerned
 	Text   string `json:"text"`
-	Remedy string `json:"remedy,omitempty"` // what to do, or to type
+	Remedy string `json:"remedy,omitempty"` // what to do, or a command
 }
 
-// Options say what to check.
+// Options of an examination.
 type Options struct {
-	File  string // the configuration; "": the system's
+	File  string // the configuration; "": /etc/runnel/runnel.toml
 	Check config.UplinkCheck
-	Agent string // which program asks a centre
+	Agent string // this program's agent string in HELLO at a centre
 
-	// Status asks the router that runs with a configuration for runnel.status, as JSON. ErrNotRunning means that none does.
+	// Status returns runnel.status, as JSON, of the router that runs with a configuration. ErrNotRunning means that there is none.
 	Status func(context.Context, *config.Config) ([]byte, error)
 }
 
@@ -54,15 +54,15 @@ var ErrNotRunning = errors.New("no router runs")
 type Report struct {
 	Healthy  bool      `json:"healthy"`
 	Config   string    `json:"config"`
-	Checks   []string  `json:"checks"` // that were made
+	Checks   []string  `json:"checks"` // names of all checks
 	Findings []Finding `json:"findings"`
 }
 
-// examination is what the checks share. Findings are added under mu; the rest does not change while checks run.
+// examination is the state that the checks share. Findings are added under mu; the rest does not change while checks run.
 type examination struct {
 	Options
-	config  *config.Config // nil: it is invalid
-	running *status        // of the router that runs; nil: none, or it does not tell
+	config  *config.Config // nil if it is invalid
+	running *status        // of the running router; nil if there is none or it does not answer
 	ports   []serial.Info
 	user    account
 
@@ -70,10 +70,10 @@ type examination struct {
 	findings []Finding
 }
 
-// checkTime bounds what one check asks the network.
+// checkTime bounds one check.
 const checkTime = 15 * time.Second
 
-// checks are made at the same time, and reported in this order.
+// checks run concurrently and are reported in this order.
 var checks = []struct {
 	name  string
 	check func(context.Context, *examination)
@@ -82,7 +82,7 @@ var checks = []struct {
 	{"listener", checkListeners}, {"certificate", checkCertificates}, {"network", checkNames}, {"uplink", checkUplinks},
 }
 
-// Examine makes all checks. It returns an error only if ctx is done before.
+// Examine runs all checks. It returns an error only if ctx is done first.
 func Examine(ctx context.Context, o Options) (*Report, error) {
 	e := &examination{Options: o, user: routerAccount()}
 	r := &Report{Config: config.File(o.File), Findings: []Finding{}}
@@ -108,9 +108,9 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	return r, nil
 }
 
-// prepare reads what several checks need.
+// prepare reads the state that several checks need, and reports the problems of the configuration.
 func (e *examination) prepare(ctx context.Context) {
-	e.ports, _ = serial.List() // where ports can't be listed, their paths are looked at
+	e.ports, _ = serial.List() // if ports can't be listed, their paths are checked
 	c, err := config.Load(e.File, e.Check)
 	var problems config.Problems
 	switch {
@@ -136,7 +136,7 @@ func (e *examination) prepare(ctx context.Context) {
 	}
 }
 
-// checkConfig has nothing left to do: the configuration was read first.
+// checkConfig does nothing: prepare has checked the configuration.
 func checkConfig(context.Context, *examination) {}
 
 func place(p config.Problem) string {
@@ -150,7 +150,7 @@ func place(p config.Problem) string {
 	return at
 }
 
-// split takes the remedy off a text: "what is wrong; what to do".
+// split separates a text into cause and remedy: "cause; remedy".
 func split(text string) (cause, remedy string) {
 	cause, remedy, _ = strings.Cut(text, "; ")
 	return cause, remedy
@@ -162,5 +162,5 @@ func (e *examination) add(f Finding) {
 	e.findings = append(e.findings, f)
 }
 
-// system reports whether the configuration is that of the service.
+// system reports whether the configuration is the one of the service.
 func (e *examination) system() bool { return config.File(e.File) == config.File("") }

@@ -17,7 +17,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// checkListeners looks whether the router can listen at each address.
+// checkListeners checks that the router can listen at each address.
 func checkListeners(_ context.Context, e *examination) {
 	if e.config == nil {
 		return
@@ -46,13 +46,13 @@ func (e *examination) tryAddress(l config.Listen, u *url.URL) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		who := holderOf(port)
 		if e.running != nil && strings.HasPrefix(who, "runnel ") {
-			e.add(Finding{"listener", Warning, object, "a Runnel has the port, and its status does not name this listener", "runnel reload; end a second Runnel"})
+			e.add(Finding{"listener", Warning, object, "a Runnel uses the port, but the status of the router does not name this listener", "runnel reload; stop a second Runnel, if there is one"})
 			return
 		}
 		if who == "" {
 			who = "another program (run this with sudo to see which)"
 		}
-		e.add(Finding{"listener", Error, object, "the port is taken by " + who, "end that program, or write another url; sudo ss -ltnp shows all ports"})
+		e.add(Finding{"listener", Error, object, "the port is taken by " + who, "stop that program, or write another url; sudo ss -ltnp shows all ports"})
 	case errors.Is(err, syscall.EACCES):
 		e.add(Finding{"listener", Error, object, fmt.Sprintf("this user may not listen below port %d", unprivilegedPort()), "write another url, or give the service CAP_NET_BIND_SERVICE"})
 	default:
@@ -60,7 +60,7 @@ func (e *examination) tryAddress(l config.Listen, u *url.URL) {
 	}
 }
 
-// unprivilegedPort is the first port that every user may listen at.
+// unprivilegedPort returns the lowest port at which every user may listen.
 func unprivilegedPort() int {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if n, bad := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && bad == nil {
@@ -69,7 +69,7 @@ func unprivilegedPort() int {
 	return 1024
 }
 
-// holderOf returns which process listens at a TCP port, as "name (pid 12)"; "" if that can't be seen.
+// holderOf returns the process that listens at a TCP port, as "name (pid 12)", or "" if this user can't see it.
 func holderOf(port int) string {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	sockets := listening(port)
@@ -85,7 +85,7 @@ func holderOf(port int) string {
 	return ""
 }
 
-// listening returns the sockets that listen at a port, as links of a process name them.
+// listening returns the sockets that listen at a port, named as in the links of /proc/PID/fd.
 func listening(port int) map[string]bool {
 	sockets := map[string]bool{}
 	want := strings.ToUpper(hex.EncodeToString([]byte{byte(port >> 8), byte(port)}))

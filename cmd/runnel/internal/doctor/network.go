@@ -25,7 +25,7 @@ func checkNames(ctx context.Context, e *examination) {
 			}
 			known[at.Hostname()] = true
 			if strings.HasSuffix(at.Hostname(), ".local") {
-				continue // looked up when it is dialled, by mDNS where the system can't
+				continue // mDNS: checkUplinks looks it up when it connects
 			}
 			e.resolve(ctx, u, at.Hostname())
 		}
@@ -37,10 +37,10 @@ func (e *examination) resolve(ctx context.Context, u config.Uplink, host string)
 	if err == nil && len(addresses) > 0 {
 		return
 	}
-	e.add(Finding{"network", Error, "uplink " + u.Name, fmt.Sprintf("the name %s does not resolve: %v", host, err), fmt.Sprintf("getent hosts %s tries it again; check the network (ip addr) and the name servers in /etc/resolv.conf, or correct the url", host)})
+	e.add(Finding{"network", Error, "uplink " + u.Name, fmt.Sprintf("the name %s does not resolve: %v", host, err), fmt.Sprintf("getent hosts %s repeats the look-up; check the network (ip addr) and the name servers in /etc/resolv.conf, or correct the url", host)})
 }
 
-// reach connects without a word, for a far side that speaks no WAMP.
+// reach connects and sends nothing, for servers that do not speak WAMP.
 func reach(ctx context.Context, at *url.URL, port string) error {
 	host := at.Host
 	if at.Port() == "" {

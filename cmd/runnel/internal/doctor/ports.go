@@ -13,9 +13,9 @@ import (
 	"runnel/transport/serial"
 )
 
-const listPorts = "runnel serial ls shows the ports that are there"
+const listPorts = "runnel serial ls shows the ports of this machine"
 
-// checkPorts looks whether the router can open the port of each serial line.
+// checkPorts checks that the router can open the port of each serial line.
 func checkPorts(ctx context.Context, e *examination) {
 	if e.config == nil {
 		return
@@ -29,7 +29,7 @@ func checkPorts(ctx context.Context, e *examination) {
 		device, err := port.Find(e.ports)
 		if err != nil {
 			cause, _ := split(err.Error())
-			e.add(Finding{"serial", Error, "serial line " + s.Name, "its device is not there: " + cause, "plug it in; " + listPorts})
+			e.add(Finding{"serial", Error, "serial line " + s.Name, "its device is missing: " + cause, "plug it in; " + listPorts})
 			continue
 		}
 		e.checkPort(s, device)
@@ -37,7 +37,8 @@ func checkPorts(ctx context.Context, e *examination) {
 	e.modemManager()
 }
 
-// reachServer connects to a device server, which may let in only one: the router that runs has it then.
+// reachServer connects to a serial device server. Such a server may accept a single connection, so reachServer skips the check
+// while the router runs.
 func (e *examination) reachServer(ctx context.Context, s config.Serial) {
 	if e.running != nil {
 		return
@@ -47,7 +48,7 @@ func (e *examination) reachServer(ctx context.Context, s config.Serial) {
 		err = reach(ctx, at, "502")
 	}
 	if err != nil {
-		e.add(Finding{"serial", Error, "serial line " + s.Name, fmt.Sprintf("the device server %s is not reached: %v", s.Device, err), "check its power, its address and its port"})
+		e.add(Finding{"serial", Error, "serial line " + s.Name, fmt.Sprintf("cannot connect to the device server %s: %v", s.Device, err), "check its power, its address and its port"})
 	}
 }
 
@@ -55,7 +56,7 @@ func (e *examination) checkPort(s config.Serial, device string) {
 	object := "serial line " + s.Name
 	info, err := os.Stat(device)
 	if err != nil {
-		e.add(Finding{"serial", Error, object, fmt.Sprintf("its device %s is not there", device), "plug it in; " + listPorts})
+		e.add(Finding{"serial", Error, object, fmt.Sprintf("its device %s is missing", device), "plug it in; " + listPorts})
 		return
 	}
 	if !e.user.may(info, 0o6) {
@@ -70,11 +71,11 @@ func (e *examination) checkPort(s config.Serial, device string) {
 	}
 	e.holders(object, device)
 	if slices.Contains(consoles(), filepath.Base(resolve(device))) {
-		e.add(Finding{"serial", Error, object, "the kernel's console is on " + device + ": it writes into the device's data", "take console=... for this port out of /boot/firmware/cmdline.txt (or raspi-config: Interface Options, Serial Port, login shell: no) and reboot"})
+		e.add(Finding{"serial", Error, object, "the kernel's console is on " + device + ": it writes into the device's data", "remove console=... for this port from /boot/firmware/cmdline.txt (or raspi-config: Interface Options, Serial Port, login shell: no) and reboot"})
 	}
 }
 
-// holders names the programs that have the port, other than a router.
+// holders reports programs other than the running router that hold the port.
 func (e *examination) holders(object, device string) {
 	for _, p := range e.ports {
 		if resolve(p.Device) != resolve(device) {
@@ -89,7 +90,7 @@ func (e *examination) holders(object, device string) {
 	}
 }
 
-// release is what frees a port.
+// release returns the remedy for a port that a program holds.
 func release(h serial.Process, device string) string {
 	switch name := strings.ToLower(h.Name); {
 	case strings.HasPrefix(name, "modemmanager"):
@@ -104,10 +105,10 @@ func release(h serial.Process, device string) string {
 	return fmt.Sprintf("stop it (sudo kill %d), and keep it from starting again", h.PID)
 }
 
-// rules are files by which udev keeps ModemManager away from serial adapters; the first one comes with the packages.
+// rules are the udev rules that keep ModemManager away from serial adapters. The packages install the first one.
 var rules = []string{"/usr/lib/udev/rules.d/70-runnel-serial.rules", "/etc/udev/rules.d/70-runnel-serial.rules", "/lib/udev/rules.d/70-runnel-serial.rules"}
 
-// modemManager warns of ModemManager, which tries each new serial adapter with modem commands.
+// modemManager warns about ModemManager, which sends modem commands to each new serial adapter.
 func (e *examination) modemManager() {
 	if len(e.config.Serials) == 0 || !runs("ModemManager") {
 		return
@@ -117,7 +118,7 @@ func (e *examination) modemManager() {
 			return
 		}
 	}
-	e.add(Finding{"serial", Warning, "ModemManager", "it runs here, and sends modem commands to each serial adapter that is plugged in", "sudo systemctl mask --now ModemManager, or install boards/packaging/70-runnel-serial.rules into /etc/udev/rules.d"})
+	e.add(Finding{"serial", Warning, "ModemManager", "it runs and sends modem commands to each serial adapter that is plugged in", "sudo systemctl mask --now ModemManager, or install boards/packaging/70-runnel-serial.rules into /etc/udev/rules.d"})
 }
 
 func resolve(path string) string {
@@ -129,7 +130,7 @@ func resolve(path string) string {
 
 // consoles lists the serial ports that are the kernel's consoles.
 func consoles() (names []string) {
-	text, _ := os.ReadFile("/proc/cmdline") // a system without it has other ways
+	text, _ := os.ReadFile("/proc/cmdline") // missing on other systems than Linux
 	for _, word := range strings.Fields(string(text)) {
 		if console, ok := strings.CutPrefix(word, "console="); ok {
 			name, _, _ := strings.Cut(console, ",")
@@ -139,7 +140,7 @@ func consoles() (names []string) {
 	return names
 }
 
-// runs reports whether a process of a name runs.
+// runs reports whether a process of that name runs.
 func runs(name string) bool {
 	files, _ := filepath.Glob("/proc/[0-9]*/comm")
 	for _, file := range files {

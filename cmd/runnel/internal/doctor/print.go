@@ -18,7 +18,7 @@ func (r *Report) PrintJSON(w io.Writer) error {
 	return err
 }
 
-// Print writes the report for people: each finding, its remedy below it, and the verdict.
+// Print writes the report as text: each finding with its remedy below it, and the verdict.
 func (r *Report) Print(w io.Writer) error {
 	counted := 0
 	for _, f := range r.Findings {

@@ -11,17 +11,17 @@ import (
 	"runnel/edge/wamp"
 )
 
-// probeName is the last component of the URIs with which a prefix is tried.
+// probeName is the last component of the URIs that test a prefix.
 const probeName = "runnel_doctor"
 
-// rights asks the centre for each permission that the link's rules need:
+// rights tests at the centre each permission that the link's rules need:
 //
-//	export topic       PUBLISH, which no session is eligible for but this one
-//	export procedure   REGISTER, and UNREGISTER at once; where another session has it, that is permission enough
+//	export topic       PUBLISH, for which only this session is eligible
+//	export procedure   REGISTER, and UNREGISTER at once; "procedure already exists" proves the permission as well
 //	import topic       SUBSCRIBE, and UNSUBSCRIBE at once
-//	import procedure   SUBSCRIBE to what the centre tells of its registrations
+//	import procedure   SUBSCRIBE to the meta events about registrations
 //
-// Prefixes are tried with a URI below them, so that no call and no event is led astray meanwhile.
+// A prefix is tested with a URI below it, so that the test does not attract calls or events of others.
 func (e *examination) rights(ctx context.Context, object string, u config.Uplink, c *client.Client) {
 	role := ""
 	if w, ok := c.Welcome(); ok {
@@ -33,7 +33,7 @@ func (e *examination) rights(ctx context.Context, object string, u config.Uplink
 		case errors.Is(err, wamp.NotAuthorized), errors.Is(err, wamp.AuthorizationFailed):
 			e.add(Finding{"uplink", Error, object, fmt.Sprintf("the centre does not permit role %q to %s %s", role, action, uri), permit(role, action, uri, match)})
 		default:
-			e.add(Finding{"uplink", Warning, object, fmt.Sprintf("%s %s: %v", action, uri, err), "look at the log of the centre"})
+			e.add(Finding{"uplink", Warning, object, fmt.Sprintf("%s %s: %v", action, uri, err), "read the log of the centre"})
 		}
 	}
 	for _, s := range u.Exports {
@@ -53,11 +53,12 @@ func (e *examination) rights(ctx context.Context, object string, u config.Uplink
 	e.interest(ctx, object, role, u, c)
 }
 
-// interest asks for the meta API by which a link follows what is wanted. Without it everything crosses.
+// interest tests the permission to follow subscriptions and registrations through the meta API. Without it, every exported
+// event crosses the link.
 func (e *examination) interest(ctx context.Context, object, role string, u config.Uplink, c *client.Client) {
 	for _, uri := range []string{"wamp.subscription.", "wamp.registration."} {
 		if err := subscribe(ctx, c, uri, wamp.Prefix); errors.Is(err, wamp.NotAuthorized) {
-			e.add(Finding{"uplink", Note, object, fmt.Sprintf("the centre does not permit role %q to follow %s: every exported event crosses the link, wanted or not", role, uri), permit(role, "subscribe", uri, wamp.Prefix)})
+			e.add(Finding{"uplink", Note, object, fmt.Sprintf("the centre does not permit role %q to subscribe to %s: every exported event crosses the link, even without a subscriber", role, uri), permit(role, "subscribe", uri, wamp.Prefix)})
 		}
 	}
 }
@@ -105,7 +106,7 @@ func subscribe(ctx context.Context, c *client.Client, topic string, match wamp.M
 	return err
 }
 
-// permit is the permission to add at the centre.
+// permit returns the remedy for a missing permission.
 func permit(role, action, uri string, match wamp.Match) string {
 	text := fmt.Sprintf("add at the centre, below [[realm.role]] name = %q: [[realm.role.permission]] uri = %q", role, uri)
 	if match != wamp.Exact {
@@ -114,7 +115,7 @@ func permit(role, action, uri string, match wamp.Match) string {
 	return text + fmt.Sprintf(" allow = [%q]; then there: runnel reload", action)
 }
 
-// remote returns the URI at the centre that a rule gives to one of here.
+// remote translates a local URI to the URI that an export rule gives it at the centre.
 func remote(s config.Share, uri string) string {
 	if rest, ok := strings.CutPrefix(uri, s.LocalPrefix); ok {
 		return s.RemotePrefix + rest

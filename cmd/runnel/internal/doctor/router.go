@@ -13,7 +13,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// status is what the checks take of runnel.status.
+// status holds the fields of runnel.status that the checks read.
 type status struct {
 	Version string `json:"version"`
 	Router  struct {
@@ -60,31 +60,31 @@ type certificate struct {
 	Alarm string `json:"alarm"`
 }
 
-// askRouter asks the running router. Only a router that should run and does not is a finding.
+// askRouter reads the status of the running router. A router that does not run is an error only if its service is installed.
 func (e *examination) askRouter(ctx context.Context) {
 	text, err := e.Status(ctx, e.config)
 	switch {
 	case errors.Is(err, ErrNotRunning) && e.installed():
-		e.add(Finding{"router", Error, "", "the service is installed, and no router answers", "sudo systemctl start runnel; journalctl -u runnel -n 30 shows why it ended"})
+		e.add(Finding{"router", Error, "", "the service is installed, but no router answers", "sudo systemctl start runnel; journalctl -u runnel -n 30 shows why it stopped"})
 	case errors.Is(err, ErrNotRunning):
 		e.add(Finding{"router", Note, "", "no router runs with this configuration", "runnel run" + e.argument()})
 	case err != nil:
 		level := Warning
 		if errors.Is(err, wamp.NotAuthorized) {
-			level = Note // administration by TCP is not for everyone
+			level = Note // by TCP, most users may not administer the router
 		}
 		cause, remedy := split(err.Error())
-		e.add(Finding{"router", level, "", "the running router does not tell its status: " + cause, cmp.Or(remedy, "run this with sudo")})
+		e.add(Finding{"router", level, "", "cannot read the status of the running router: " + cause, cmp.Or(remedy, "run this with sudo")})
 	default:
 		e.running = new(status)
 		if err := json.Unmarshal(text, e.running); err != nil {
 			e.running = nil
-			e.add(Finding{"router", Warning, "", "the answer of the running router can't be read: " + err.Error(), "upgrade both to the same version"})
+			e.add(Finding{"router", Warning, "", "invalid status of the running router: " + err.Error(), "upgrade both to the same version"})
 		}
 	}
 }
 
-// installed reports whether the service of this configuration is installed on a system that runs services.
+// installed reports whether the configuration is the one of the service, and systemd has the service installed.
 func (e *examination) installed() bool {
 	if _, err := os.Stat("/run/systemd/system"); err != nil || !e.system() {
 		return false
@@ -111,7 +111,7 @@ func checkRouter(_ context.Context, e *examination) {
 		return
 	}
 	for _, f := range s.Faults {
-		e.add(Finding{"router", Error, f.Part, "does not run: " + f.Error, "mend the cause; the router tries it again, at the latest at \"runnel reload\""})
+		e.add(Finding{"router", Error, f.Part, "does not run: " + f.Error, "correct the cause; the router retries by itself, or at once after \"runnel reload\""})
 	}
 	for _, r := range s.Router.Realms {
 		if r.Trouble != "" {
@@ -130,7 +130,7 @@ func checkRouter(_ context.Context, e *examination) {
 
 func (e *examination) addAlarm(object string, c *certificate) {
 	if c != nil && c.Alarm != "" {
-		e.add(Finding{"router", Error, object, c.Alarm, "renew the certificate; the router takes the new files by itself"})
+		e.add(Finding{"router", Error, object, c.Alarm, "renew the certificate; the router reloads the files by itself"})
 	}
 }
 
@@ -141,12 +141,12 @@ func (e *examination) lineAlarms(s *status) {
 			e.add(Finding{"router", Error, object, alarm, "runnel status shows the line; look at the device and its wiring"})
 		}
 		if l.State == "refused" || l.State == "waiting" {
-			e.add(Finding{"router", Error, object, strings.TrimSuffix(fmt.Sprintf("the port is not open (%s): %s", l.State, l.Error), ": "), "runnel serial ls shows the ports that are there, and who holds them"})
+			e.add(Finding{"router", Error, object, strings.TrimSuffix(fmt.Sprintf("the port is not open (%s): %s", l.State, l.Error), ": "), "runnel serial ls shows the ports of this machine and the programs that hold them"})
 		}
 	}
 	for _, configured := range e.config.Serials {
 		if !hasName(s.Serial, configured.Name, func(i int) string { return s.Serial[i].Name }) {
-			e.add(Finding{"router", Warning, "serial line " + configured.Name, "the configuration has it, and the running router has not", "runnel reload"})
+			e.add(Finding{"router", Warning, "serial line " + configured.Name, "it is in the configuration, but not in the running router", "runnel reload"})
 		}
 	}
 }
@@ -164,16 +164,16 @@ func (e *examination) uplinkAlarms(s *status) {
 			e.add(Finding{"router", Error, object, "its queue: " + u.Queue.Alarm, "check the data directory: free space, and its owner"})
 		}
 		if u.Queue.Held > 0 {
-			e.add(Finding{"router", Error, object, fmt.Sprintf("the centre rejects events, of which %d are held", u.Queue.Held), "runnel queue ls names the topics; permit them at the centre, then: runnel queue retry " + u.Name})
+			e.add(Finding{"router", Error, object, fmt.Sprintf("the centre has rejected events; %d are held", u.Queue.Held), "runnel queue ls names the topics; permit them at the centre, then: runnel queue retry " + u.Name})
 		}
 		for _, refused := range u.Refused {
-			e.add(Finding{"router", Error, object, "refused: " + refused, "add the permission at the centre, or take the rule out of the uplink"})
+			e.add(Finding{"router", Error, object, "rejected: " + refused, "add the permission at the centre, or remove the rule from the uplink"})
 		}
 		e.addAlarm(object, u.Certificate)
 	}
 	for _, configured := range e.config.Uplinks {
 		if !hasName(s.Uplinks, configured.Name, func(i int) string { return s.Uplinks[i].Name }) {
-			e.add(Finding{"router", Warning, "uplink " + configured.Name, "the configuration has it, and the running router has not", "runnel reload"})
+			e.add(Finding{"router", Warning, "uplink " + configured.Name, "it is in the configuration, but not in the running router", "runnel reload"})
 		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 	"runnel/transport"
 )
 
-// checkUplinks tries every URL of every uplink, all at the same time.
+// checkUplinks tries every URL of every uplink concurrently.
 func checkUplinks(ctx context.Context, e *examination) {
 	if e.config == nil {
 		return
@@ -35,16 +35,16 @@ func checkUplinks(ctx context.Context, e *examination) {
 	work.Wait()
 }
 
-// tryURL connects as the link would, and asks the centre for the permissions that the link needs. A session of its own
-// does that, which is no link: it displaces none.
+// tryURL connects as the link would and tests the permissions that the link needs. It uses a plain session, not a link, so it
+// does not displace the running link.
 func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) {
 	object := fmt.Sprintf("uplink %s, %s", u.Name, transport.Shown(text))
 	at, err := url.Parse(text)
 	if err != nil {
-		return // said by the configuration's check
+		return // the check of the configuration has reported it
 	}
 	if u.IsMQTT() {
-		// A second client of one id would cut off the link, so the connection alone is tried.
+		// A second client with the same id would disconnect the link, so only the connection is tested.
 		port := "1883"
 		if at.Scheme == "mqtts" {
 			port = "8883"
@@ -70,7 +70,7 @@ func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) 
 func (e *examination) join(ctx context.Context, u config.Uplink, text string) (*client.Client, error) {
 	key := u.Key
 	if u.Certificate != "" {
-		key = "" // it is the certificate's
+		key = "" // it belongs to the certificate
 	}
 	methods, err := config.AuthMethods(u.Authid, u.Ticket, u.Secret, key)
 	if err != nil {
@@ -97,11 +97,11 @@ func (e *examination) join(ctx context.Context, u config.Uplink, text string) (*
 	})
 }
 
-// addUnreached says why a centre is not reached or lets nobody in. Where the running router has the link up at another of
-// its URLs, one that is down is a warning.
+// addUnreached reports why a centre cannot be reached or rejects the link. It is a warning if the running router has the link
+// up at another URL.
 func (e *examination) addUnreached(object string, u config.Uplink, at *url.URL, err error) {
 	if name := (*net.DNSError)(nil); errors.As(err, &name) && !strings.HasSuffix(at.Hostname(), ".local") {
-		return // said by the check of names
+		return // checkNames has reported it
 	}
 	level := Error
 	if len(u.URL) > 1 && e.running.isUp(u.Name) {
@@ -111,7 +111,7 @@ func (e *examination) addUnreached(object string, u config.Uplink, at *url.URL, 
 	e.add(Finding{"uplink", level, object, text, remedy})
 }
 
-// diagnose says what an error of connecting or joining means.
+// diagnose returns the cause and the remedy for an error of connecting or joining.
 func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, remedy string) {
 	var (
 		name      *net.DNSError
@@ -124,13 +124,13 @@ func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, r
 	case errors.Is(err, wamp.NoSuchRealm):
 		return fmt.Sprintf("the centre has no realm %q", u.RemoteRealm), "write the centre's realm as remote_realm, or add the realm at the centre"
 	case client.Refused(err):
-		return fmt.Sprintf("the centre does not let %s in: %v", cmp.Or(u.Authid, "an anonymous link"), err), e.admit(u)
+		return fmt.Sprintf("the centre rejects %s: %v", cmp.Or(u.Authid, "an anonymous link"), err), e.admit(u)
 	case errors.As(err, &name), strings.Contains(err.Error(), "lookup "+at.Hostname()):
-		return fmt.Sprintf("the name %s does not resolve", at.Hostname()), "getent hosts " + at.Hostname() + " tries it again; check the network, or write the address into url"
+		return fmt.Sprintf("the name %s does not resolve", at.Hostname()), "getent hosts " + at.Hostname() + " repeats the look-up; check the network, or write the address into url"
 	case strings.Contains(err.Error(), "does not match the pin"):
-		return err.Error(), "compare with the pin that the centre prints; write the right one as pin, if the centre has a new certificate"
+		return err.Error(), "compare it with the pin that the centre prints; if the centre has a new certificate, write the new pin"
 	case errors.As(err, &authority):
-		return "the centre's certificate is signed by an authority that is not known here", "write the authority's certificate as ca, or the certificate's SHA-256 as pin"
+		return "the centre's certificate is signed by an unknown authority", "write the authority's certificate as ca, or the certificate's SHA-256 as pin"
 	case errors.As(err, &host):
 		return "the centre's certificate is for other names: " + host.Error(), "write one of its names into url, or its SHA-256 as pin"
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -140,11 +140,11 @@ func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, r
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: connection refused", "start the centre, or correct the port in url"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return "there is no way to the centre: " + err.Error(), "ip route shows the ways; check cable, modem and gateway"
+		return "there is no route to the centre: " + err.Error(), "ip route shows the routes; check cable, modem and gateway"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return "the centre closes the connection at once: " + err.Error(), "check that url names a WAMP listener, with TLS or without as there"
+		return "the centre closes the connection at once: " + err.Error(), "check that url names a WAMP listener, and uses TLS if that listener does"
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return "the centre does not answer", "check its address, and the firewalls between: ping " + at.Hostname()
+		return "the centre does not answer", "check its address and the firewalls on the way: ping " + at.Hostname()
 	}
 	return err.Error(), "runnel call wamp.session.count --url " + transport.Shown(at.String()) + " tries it by hand"
 }
@@ -154,7 +154,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// admit is what lets a link in.
+// admit returns the remedy for a link that the centre rejects.
 func (e *examination) admit(u config.Uplink) string {
 	if u.Key != "" && u.Certificate == "" {
 		return fmt.Sprintf("enrol again: runnel token new --role gateway at the centre, then here runnel init gateway --centre %s --token TOKEN; or add a principal with authid = %q and this node's public key there", transport.Shown(u.URL[0]), u.Authid)

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// serviceUser is the user that the packages make for the router.
+// serviceUser is the user that the packages create for the router.
 const serviceUser = "runnel"
 
-// account is a user with all groups that a router of this user has.
+// account is a user with all groups of a router that runs as this user.
 type account struct {
 	name   string
 	uid    int
@@ -21,7 +21,7 @@ type account struct {
 	unset  bool // there is no such user
 }
 
-// routerAccount returns the user that the router runs as: for root that of the service, if there is one; else whoever asks.
+// routerAccount returns the user that the router runs as: for root the service's user, if it exists; otherwise the current user.
 func routerAccount() account {
 	if os.Geteuid() == 0 {
 		if u, err := user.Lookup(serviceUser); err == nil {
@@ -42,7 +42,7 @@ func routerAccount() account {
 func accountOf(u *user.User) account {
 	a := account{name: u.Username}
 	a.uid, _ = strconv.Atoi(u.Uid)
-	ids, _ := u.GroupIds() // without them the main group counts
+	ids, _ := u.GroupIds() // on an error only the primary group is used
 	for _, id := range append(ids, u.Gid) {
 		if gid, err := strconv.Atoi(id); err == nil {
 			a.groups = append(a.groups, gid)
@@ -54,10 +54,10 @@ func accountOf(u *user.User) account {
 	return a
 }
 
-// unitFiles are where the service's unit is, the administrator's own first.
+// unitFiles are the paths of the service's unit. The administrator's own unit comes first.
 var unitFiles = []string{"/etc/systemd/system/runnel.service", "/usr/lib/systemd/system/runnel.service", "/lib/systemd/system/runnel.service"}
 
-// unitGroups returns the groups that the unit adds to those of its user.
+// unitGroups returns the supplementary groups of the unit.
 func unitGroups() (gids []int) {
 	for _, file := range unitFiles {
 		text, err := os.ReadFile(file)
@@ -78,15 +78,15 @@ func unitGroups() (gids []int) {
 	return gids
 }
 
-// may reports whether the account has the wanted permission bits (4 read, 2 write, 1 search) for a file. What access
-// lists grant beside them is not seen.
+// may reports whether the account has the wanted permission bits (4 read, 2 write, 1 search) for a file. It ignores access
+// control lists.
 func (a account) may(info os.FileInfo, want os.FileMode) bool {
 	if a.uid == 0 {
 		return true
 	}
 	uid, gid, ok := ownerIDs(info)
 	if !ok {
-		return true // a system without them
+		return true // a system without owner ids
 	}
 	switch mode := info.Mode().Perm(); {
 	case uid == a.uid:
@@ -98,7 +98,7 @@ func (a account) may(info os.FileInfo, want os.FileMode) bool {
 	}
 }
 
-// owners writes "root:dialout 0660".
+// owners returns owner, group and mode of a file, like "root:dialout 0660".
 func owners(info os.FileInfo) string {
 	uid, gid, ok := ownerIDs(info)
 	if !ok {
@@ -121,12 +121,12 @@ func groupName(gid int) string {
 	return strconv.Itoa(gid)
 }
 
-// checkUser looks for the user of the service, where there is a unit that needs it, and whether it may read its files.
+// checkUser checks that the service's user exists if the service is installed, and that the router's user can read its files.
 func checkUser(_ context.Context, e *examination) {
 	unit := slices.IndexFunc(unitFiles, func(file string) bool { _, err := os.Stat(file); return err == nil })
 	if unit >= 0 && e.system() {
 		if _, err := user.Lookup(serviceUser); err != nil {
-			e.add(Finding{"user", Error, serviceUser, "there is no such user, and the service runs as it (systemd: status=217/USER)", "sudo useradd --system --user-group --home-dir /var/lib/runnel --shell /usr/sbin/nologin runnel"})
+			e.add(Finding{"user", Error, serviceUser, "the service runs as this user, which does not exist (systemd: status=217/USER)", "sudo useradd --system --user-group --home-dir /var/lib/runnel --shell /usr/sbin/nologin runnel"})
 		}
 	}
 	if e.config == nil {
@@ -148,7 +148,7 @@ func groupOf(a account) string {
 	return a.name
 }
 
-// secretFiles lists the files that the router has to read: the configuration's own, keys and certificates.
+// secretFiles lists the files that the router must read: configuration files, keys and certificates.
 func (e *examination) secretFiles() (files []string) {
 	add := func(file string) {
 		if file != "" && !slices.Contains(files, file) {
