@@ -12,7 +12,7 @@ import (
 	"runnel/cmd/runnel/internal/term"
 )
 
-// errUnhealthy ends "runnel doctor" with status 1: the findings are printed.
+// errUnhealthy ends "runnel doctor" with status 1 after it has printed the findings.
 var errUnhealthy = errors.New("unhealthy")
 
 func doctorCommand() *cobra.Command {
@@ -21,15 +21,15 @@ func doctorCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor [-c FILE]",
-		Short: "Check an installation, and say what to do",
-		Long: `Checks an installation for what goes wrong in the field, and prints what it finds
-with what to type: the config; the router's user and the files it reads; the
-clock; the disk; serial ports; addresses of listeners that others have;
-certificates; names of centres; each uplink, as far as the permissions at its
-centre; and the alarms of the running router. It changes nothing.
+		Short: "Check an installation and print remedies",
+		Long: `Checks an installation for common faults and prints each with its remedy: the
+config; the router's user and the files it reads; the clock; the disk; serial
+ports; addresses of listeners; certificates; names of centres; each uplink,
+including its permissions at the centre; and the alarms of the running router.
+It changes nothing.
 
-The exit status is 0 if the installation is healthy, 1 if there are findings.
-Notes do not count. As root it sees more, such as which program holds a port.`,
+The exit status is 0 if the installation is healthy, and 1 if there are findings
+other than notes. Run as root, it also finds which program holds a port.`,
 		Example: `  sudo runnel doctor
   runnel doctor -c gateway.toml --json`,
 		Args: cobra.NoArgs,

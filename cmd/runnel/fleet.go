@@ -14,7 +14,7 @@ import (
 func fleetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fleet",
-		Short: "Show the gateways that have enrolled at this centre",
+		Short: "Show the gateways that enrolled at this centre",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -41,7 +41,7 @@ func fleetListCommand() *cobra.Command {
 		},
 	}
 	p.Flags(cmd, version)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }
 
@@ -50,7 +50,7 @@ func fleetShowCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "show NODE",
-		Short: "Show all that is known of a node",
+		Short: "Show all properties of a node",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var n fleet.NodeReport
@@ -72,7 +72,7 @@ func fleetForgetCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
 		Use:   "forget NODE",
-		Short: "Remove a node: its link ends, and its key lets it in no more",
+		Short: "Remove a node: its link ends, and its key no longer gives access",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := p.Read(fleet.NodeForget, nil, nil, args[0]); err != nil {

@@ -25,19 +25,20 @@ func initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [gateway|centre|standalone]",
 		Short: "Write a complete configuration",
-		Long: `Writes a complete configuration, with roles, listeners and keys, and a comment on
-each table. It asks for what no flag tells; with --yes it asks nothing and takes
-the defaults.
+		Long: `Writes a complete configuration with roles, listeners and keys, and a comment on
+each table. It asks for values that no flag sets; with --yes it uses the defaults.
 
-  gateway      devices and programs here, and a link to a centre
-  centre       gateways link to it over TLS; its certificate is made, too
-  standalone   this machine alone
+  gateway      serves devices and programs here, and links to a centre
+  centre       gateways link to it over TLS; init creates its certificate
+  standalone   serves this machine only
 
-A configuration that was changed is not replaced without --force, which keeps it
-as FILE.old. With --token the gateway enrols at its centre: it joins once with the
-token, which "runnel token new" makes there, and hands over its public key. Keys that are there are used, not replaced. What is written passes
-"runnel check" together with the files of conf.d. A router that runs with this
-configuration reloads it.`,
+A configuration that was edited is replaced only with --force, which keeps it as
+FILE.old. Existing keys are used, not replaced. The new configuration is checked
+together with the files of conf.d before it is written. A router that runs with
+it reloads it.
+
+With --token the gateway enrols at its centre: it joins once with a token that
+"runnel token new" created there, and registers its public key.`,
 		Example: `  runnel init
   runnel init centre --yes
   runnel init gateway --centre tls://centre.local:8443 --pin SHA256 --token TOKEN
@@ -54,23 +55,23 @@ configuration reloads it.`,
 	configFlag(cmd, &i.File)
 	cmd.Flags().Lookup("config").Usage = "configuration `FILE` to write (default: /etc/runnel/runnel.toml)"
 	f := cmd.Flags()
-	f.BoolVarP(&yes, "yes", "y", false, "ask nothing: take the defaults")
-	f.BoolVar(&i.Force, "force", false, "replace a configuration that was changed, and keep it as FILE.old")
+	f.BoolVarP(&yes, "yes", "y", false, "ask nothing and use the defaults")
+	f.BoolVar(&i.Force, "force", false, "replace a configuration that was edited, and keep it as FILE.old")
 	f.StringVar(&i.ID, "id", "", "`ID` of this node (default: the host name)")
 	f.StringVar(&i.Realm, "realm", "", "`NAME` of the realm (default: realm1)")
-	f.StringVar(&i.Prefix, "prefix", "", "`BEGINNING` of the application's URIs (default: com.example.)")
-	f.StringSliceVar(&i.Listen, "listen", nil, "`URL` to listen at instead of the usual ones; more of them with commas between")
-	f.StringSliceVar(&i.Centres, "centre", nil, "`URL` of a gateway's centre; more of them with commas between are tried in turn")
+	f.StringVar(&i.Prefix, "prefix", "", "`PREFIX` of the application's URIs (default: com.example.)")
+	f.StringSliceVar(&i.Listen, "listen", nil, "`URL` to listen at instead of the defaults; separate several with commas")
+	f.StringSliceVar(&i.Centres, "centre", nil, "`URL` of a gateway's centre; several, separated by commas, are tried in turn")
 	f.StringVar(&i.Remote, "remote-realm", "", "`NAME` of the realm at the centre (default: as here)")
 	f.StringVar(&i.Pin, "pin", "", "`SHA256` of the centre's certificate or public key")
-	f.StringVar(&i.CA, "ca", "", "`FILE` with the certificates that the centre's must be signed by")
+	f.StringVar(&i.CA, "ca", "", "`FILE` with the certificate authorities that may sign the centre's certificate")
 	f.StringVar(&token, "token", "", "`TOKEN` of the centre, with which the gateway enrols there (a literal, file:PATH or env:NAME)")
-	f.StringVar(&i.Certificate, "certificate", "", "`FILE` with the certificate of tls:// listeners (default: one is made)")
+	f.StringVar(&i.Certificate, "certificate", "", "`FILE` with the certificate of tls:// listeners (default: init creates one)")
 	f.StringVar(&i.CertificateKey, "certkey", "", "`FILE` with the certificate's key")
 	return cmd
 }
 
-// withToken has a gateway enrol at its centre.
+// withToken sets i.Enrol, so that the gateway enrols at its centre with the token.
 func withToken(i *setup.Init, token string) error {
 	if token == "" {
 		return nil
@@ -102,7 +103,7 @@ func runInit(i *setup.Init, ask *setup.Asker) error {
 	if i.Enrol != nil && i.Kind != setup.Gateway {
 		return cli.UsageError("--token is for a gateway: runnel init gateway")
 	}
-	before, _ := config.Load(i.File, nil) // none, or an invalid one: no router runs with it
+	before, _ := config.Load(i.File, nil) // on an error no router runs with it
 	c, err := i.Run()
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func runInit(i *setup.Init, ask *setup.Asker) error {
 		_, err = fmt.Fprintf(term.Stdout, "\nStart the router:\n\n  %s\n", i.NextCommand())
 		return err
 	case err != nil:
-		return fmt.Errorf("reload the router at %s: %w; the configuration is written: restart the router (%s)", url, err, i.NextCommand())
+		return fmt.Errorf("reload the router at %s: %w; the configuration is written, so restart the router (%s)", url, err, i.NextCommand())
 	}
 	fmt.Fprintf(term.Stdout, "\nThe router at %s has applied it:\n", url)
 	for _, line := range lines {

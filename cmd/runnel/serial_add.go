@@ -21,7 +21,7 @@ import (
 	"runnel/transport/serial/ear"
 )
 
-// addition is what "runnel serial add" does.
+// addition is a run of "runnel serial add".
 type addition struct {
 	setup.Line
 	file string // the main configuration file
@@ -35,20 +35,20 @@ func serialAddCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "add DEVICE",
-		Short: "Find out what a serial device speaks, and add it to the config",
-		Long: `Listens to a serial port as "runnel serial probe" does, shows what it has heard, and
-asks for the line's name and topic and whether to write its file, conf.d/NAME.toml
+		Short: "Detect what a serial device sends, and add it to the config",
+		Long: `Listens to a serial port as "runnel serial probe" does and shows what it detected. It
+asks for the line's name and topic, and whether to write its file, conf.d/NAME.toml
 beside the config. With --yes it asks nothing. The file is checked together with
 the whole config before it is written; a router that runs with it reloads.
 
-An adapter is named by its USB identity where that is unique, so that it is found
-again under any device name.`,
+The file names an adapter by its USB identity if that is unique, so that the router
+finds it under any device name.`,
 		Example: `  sudo runnel serial add /dev/ttyUSB0
   sudo runnel serial add /dev/ttyACM0 --name greenhouse --topic com.example.greenhouse --yes`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if a.each <= 0 || a.baud < 0 {
-				return cli.UsageError("--each and --baud: want more than 0")
+				return cli.UsageError("--each and --baud must be greater than 0")
 			}
 			a.ask = setup.NewAsker(os.Stdin, os.Stderr, yes)
 			return a.run(args[0])
@@ -56,9 +56,9 @@ again under any device name.`,
 	}
 	configFlag(cmd, &a.file)
 	f := cmd.Flags()
-	f.BoolVarP(&yes, "yes", "y", false, "ask nothing: take the flags and what was heard")
+	f.BoolVarP(&yes, "yes", "y", false, "ask nothing: use the flags and what was detected")
 	f.StringVar(&a.Name, "name", "", "`NAME` of the line (default: the last part of DEVICE)")
-	f.StringVar(&a.Topic, "topic", "", "`URI` under which readings are published (default: from what was heard)")
+	f.StringVar(&a.Topic, "topic", "", "`URI` under which readings are published (default: from the detected format)")
 	f.StringVar(&a.Realm, "realm", "", "`NAME` of the realm, if there are several")
 	f.StringVar(&a.Role, "role", "", "`NAME` of the line's role (default: sensor, if the realm has it)")
 	f.IntVar(&a.baud, "baud", 0, "try this baud rate only")
@@ -81,7 +81,7 @@ func (a *addition) run(device string) error {
 			return err
 		}
 	}
-	ports, _ := serial.List() // without it the path alone names the port
+	ports, _ := serial.List() // on an error the path alone identifies the port
 	if err := setup.Taken(c, device, ports); err != nil {
 		return err
 	}
@@ -99,9 +99,9 @@ func (a *addition) run(device string) error {
 	return a.write()
 }
 
-// complete asks for what no flag says.
+// complete asks for the values that no flag sets.
 func (a *addition) complete(device, prefix string) (err error) {
-	fmt.Fprintf(os.Stderr, "heard %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
+	fmt.Fprintf(os.Stderr, "detected %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
 	if a.Name == "" {
 		if a.Name, err = a.ask.Text("Name of the line", filepath.Base(device), setup.CheckLineName); err != nil {
 			return cli.UsageError("--name: " + err.Error())
@@ -109,7 +109,7 @@ func (a *addition) complete(device, prefix string) (err error) {
 	}
 	if !a.Lines() {
 		if a.Topic != "" {
-			return cli.UsageError("--topic: the device speaks WAMP, and names its topics itself")
+			return cli.UsageError("--topic: the device speaks WAMP and chooses its own topics")
 		}
 		return nil
 	}
@@ -145,7 +145,7 @@ func (a *addition) write() error {
 	return reloadFor(c, file, "serial line "+a.Name)
 }
 
-// reloadFor has the running router apply a new file, and checks that it has got the part.
+// reloadFor makes the running router reload a new file, and checks that the router has the new part.
 func reloadFor(c *config.Config, file, part string) error {
 	lines, url, err := remote.ReloadRunning(version, c)
 	switch {
@@ -153,18 +153,18 @@ func reloadFor(c *config.Config, file, part string) error {
 		_, err = fmt.Fprintf(term.Stdout, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
 		return err
 	case err != nil:
-		return fmt.Errorf("reload the router at %s: %w; %s is written, \"runnel reload\" applies it", url, err, file)
+		return fmt.Errorf("reload the router at %s: %w; %s is written, so \"runnel reload\" applies it", url, err, file)
 	}
 	for _, line := range lines {
 		fmt.Fprintln(term.Stdout, line)
 	}
 	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, part+" ") }) {
-		return fmt.Errorf("the router at %s has reloaded, and has no %s: it reads another configuration than %s; stop it, or name its file with -c", url, part, c.Name)
+		return fmt.Errorf("the router at %s has reloaded, but has no %s: it does not read %s; stop it, or name its file with -c", url, part, c.Name)
 	}
 	return nil
 }
 
-// configArgument writes "-c FILE" for what is not the system's configuration.
+// configArgument returns " -c FILE", or "" for the default configuration.
 func configArgument(c *config.Config) string {
 	if c.Name == config.File("") || c.Name == "built-in default" {
 		return ""
@@ -172,7 +172,7 @@ func configArgument(c *config.Config) string {
 	return " -c " + c.Name
 }
 
-// portRemedy says what to do about a port that can't be opened.
+// portRemedy adds the remedy to an error of opening a port.
 func portRemedy(device string, err error) error {
 	if errors.Is(err, os.ErrPermission) {
 		return fmt.Errorf("%w; run the command with sudo, or add this user to the port's group (ls -l %s names it)", err, device)

@@ -23,7 +23,7 @@ func serialListCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List serial ports with USB identity, driver and who holds them",
+		Short: "List serial ports with USB identity, driver and the programs that hold them",
 		Long: `Lists the serial ports of this machine, as the device or usb key of a [[serial]]
 table names them. Only one program at a time can open a port. HELD BY names it, as
 far as this user may see (root sees all).`,
@@ -39,6 +39,6 @@ far as this user may see (root sees all).`,
 			return setup.PrintPorts(term.Stdout, ports)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }

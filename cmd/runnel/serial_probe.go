@@ -18,16 +18,16 @@ import (
 	"runnel/transport/serial/ear"
 )
 
-var errNothingHeard = errors.New("nothing that makes sense was heard; is the device on, TX wired to RX, the ground common? It may also speak only when it is asked")
+var errNothingHeard = errors.New("the device sends nothing that can be recognised; check its power, the wiring (TX to RX, common ground), and whether it only answers requests")
 
 func serialProbeCommand() *cobra.Command {
 	var baud int
 	var each time.Duration
 	cmd := &cobra.Command{
 		Use:   "probe DEVICE",
-		Short: "Find out what a serial device speaks, and at which baud rate",
-		Long: `Listens to a serial port at one baud rate after the other, until the input makes
-sense: frames of Runnel's link, RawSocket, NMEA 0183, Modbus RTU, or text. It
+		Short: "Detect what a serial device sends, and at which baud rate",
+		Long: `Listens to a serial port at one baud rate after the other, until it recognises the
+input: frames of Runnel's link, RawSocket, NMEA 0183, Modbus RTU, or text. It
 writes nothing, so it does not find a device that only answers requests. It prints
 the result as a [[serial]] table. The port must be free.`,
 		Example: `  runnel serial probe /dev/ttyUSB0
@@ -35,7 +35,7 @@ the result as a [[serial]] table. The port must be free.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if each <= 0 || baud < 0 {
-				return cli.UsageError("--each and --baud: want more than 0")
+				return cli.UsageError("--each and --baud must be greater than 0")
 			}
 			return probe(serial.Config{Device: args[0], Baud: baud}, each, term.Stdout)
 		},
@@ -54,7 +54,7 @@ func probe(c serial.Config, each time.Duration, w io.Writer) error {
 	return err
 }
 
-// hear finds the settings of a port, and what its device says with these. It reports each attempt on standard error.
+// hear finds the settings of a port and the format of its device. It reports each attempt on standard error.
 func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error) {
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()
@@ -66,7 +66,7 @@ func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error)
 		return port, nil
 	}
 	p := &ear.Prober{Each: each, Open: open, Tell: func(c serial.Config, g ear.Guess) {
-		fmt.Fprintf(os.Stderr, "%d baud, %s: %d octets, %v\n", c.Baud, framing(c), g.Octets, g.Kind)
+		fmt.Fprintf(os.Stderr, "%d baud, %s: %d bytes, %v\n", c.Baud, framing(c), g.Octets, g.Kind)
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {
@@ -78,7 +78,7 @@ func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error)
 	return best, g, nil
 }
 
-// framing writes "8N1".
+// framing formats the character framing, like "8N1".
 func framing(c serial.Config) string {
 	bits := c.DataBits
 	if bits == 0 {

@@ -40,7 +40,7 @@ events (0) or at the timeout (124).`,
 	s.peer.Flags(cmd, version)
 	f := cmd.Flags()
 	f.StringVar(&s.match, "match", "exact", "exact, prefix or wildcard")
-	f.BoolVar(&s.asJSON, "json", false, "print one JSON object a line")
+	f.BoolVar(&s.asJSON, "json", false, "print one JSON object per line")
 	f.IntVarP(&s.count, "count", "n", 0, "end after this many events")
 	f.BoolVar(&s.retained, "retained", false, "ask for the retained event of each topic, too")
 	f.DurationVar(&timeout, "timeout", 0, "give up after this time, with exit status 124")

@@ -33,24 +33,24 @@ func tokenNewCommand() *cobra.Command {
 	var expires time.Duration
 	cmd := &cobra.Command{
 		Use:   "new --role ROLE",
-		Short: "Make a token, and print it",
-		Long: `Makes a token with which gateways enrol at the running router: each joins with it
-once, hands over its public key, and joins by its key from then on, with the
-token's role. The token is printed here and kept nowhere; the router keeps what
-verifies it.`,
+		Short: "Create a token and print it",
+		Long: `Creates a token with which gateways enrol at the running router. Each gateway joins
+with it once and registers its public key. From then on it joins with its key, and
+has the token's role. The token is printed only once: the router stores a verifier,
+not the token.`,
 		Example: `  runnel token new --role gateway
   runnel token new --role gateway --uses 200 --expires 24h
   runnel init gateway --centre tls://centre.local:8443 --pin SHA256 --token TOKEN     at the gateway`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if role == "" {
-				return cli.UsageError("--role is missing; write the role that the gateways get, like --role gateway")
+				return cli.UsageError("--role is missing; name the role of the gateways, like --role gateway")
 			}
 			if uses < 1 || uses > fleet.MostUses {
-				return cli.UsageError(fmt.Sprintf("--uses: want 1 to %d", fleet.MostUses))
+				return cli.UsageError(fmt.Sprintf("--uses must be 1 to %d", fleet.MostUses))
 			}
 			if expires < time.Second || expires > fleet.LongestLife {
-				return cli.UsageError(fmt.Sprintf("--expires: want 1s to %v", fleet.LongestLife))
+				return cli.UsageError(fmt.Sprintf("--expires must be 1s to %v", fleet.LongestLife))
 			}
 			var made struct {
 				Token string
@@ -67,9 +67,9 @@ verifies it.`,
 		},
 	}
 	p.Flags(cmd, version)
-	cmd.Flags().StringVar(&role, "role", "", "`NAME` of the role that the gateways get")
-	cmd.Flags().IntVar(&uses, "uses", 1, "how many gateways may enrol with it")
-	cmd.Flags().DurationVar(&expires, "expires", 24*time.Hour, "how long it is valid")
+	cmd.Flags().StringVar(&role, "role", "", "`NAME` of the role of the gateways")
+	cmd.Flags().IntVar(&uses, "uses", 1, "number of gateways that may enrol with the token")
+	cmd.Flags().DurationVar(&expires, "expires", 24*time.Hour, "how long the token is valid")
 	return cmd
 }
 
@@ -92,7 +92,7 @@ func tokenListCommand() *cobra.Command {
 		},
 	}
 	p.Flags(cmd, version)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }
 
@@ -100,9 +100,9 @@ func tokenRevokeCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
 		Use:   "revoke TOKEN",
-		Short: "Remove a token; gateways that have enrolled with it stay",
+		Short: "Remove a token; gateways that enrolled with it stay",
 		Long: `Removes a token, named by its id as "runnel token ls" prints it, or by the token
-itself. Gateways that have enrolled with it stay: "runnel fleet forget" removes one.`,
+itself. Gateways that enrolled with it stay: "runnel fleet forget" removes one.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			id := args[0]

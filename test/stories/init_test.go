@@ -85,10 +85,10 @@ func TestInitAsks(t *testing.T) {
 	file := filepath.Join(place(t), "runnel.toml")
 	cmd := command("init", "-c", file)
 	cmd.Stdin = strings.NewReader("gateway\ngw 1\ngw-1\n\norg.plant\ntcp://127.0.0.1:1\n")
-	finish(t, cmd).expect(t, 0, "node gw-1, realm realm1", `"gw 1" is not an id`)
+	finish(t, cmd).expect(t, 0, "node gw-1, realm realm1", `"gw 1" is not a valid node id`)
 	for _, c := range []struct{ args, says string }{
 		{"bogus", `"bogus" is not known`}, {"gateway", "--centre"}, {"gateway --centre ftp://x", "tls://"}, {"gateway --centre tls://x", "port"},
-		{"gateway --centre tls://x:1 --pin 12", "pin"}, {"standalone --pin 12", "gateway"}, {"standalone --id a.b", "id of a node"},
+		{"gateway --centre tls://x:1 --pin 12", "pin"}, {"standalone --pin 12", "gateway"}, {"standalone --id a.b", "valid node id"},
 		{"standalone --realm a..b", "WAMP URI"}, {"standalone --prefix wamp.", "router's own"}, {"centre extra", "at most 1"},
 	} {
 		runnel(t, append(append([]string{"init"}, strings.Fields(c.args)...), "--yes", "-c", file+".other")...).expect(t, 2, "", c.says)
@@ -113,12 +113,12 @@ func TestSerialAdd(t *testing.T) {
 	runnel(t, "check", "-c", file).expect(t, 0, "1 serial line", "")
 
 	// The same port, and the same name, are not added twice.
-	add(tty, "--name", "other").expect(t, 1, "", `the line "tty" has this port already`)
+	add(tty, "--name", "other").expect(t, 1, "", `already uses this port`)
 	second := filepath.Join(dir, "second")
 	talk(t, plug(t, second), "$GPGGA,1,2*41\r\nlevel=7\r\n")
-	add(second, "--name", "tty").expect(t, 1, "", "is there already; choose another --name")
+	add(second, "--name", "tty").expect(t, 1, "", "exists already; choose another --name")
 	add(filepath.Join(dir, "missing")).expect(t, 1, "", "runnel serial ls")
-	add(second, "--name", "../x").expect(t, 2, "", "not the name of a line")
+	add(second, "--name", "../x").expect(t, 2, "", "is not a valid line name")
 	add(second, "--role", "nothing").expect(t, 3, "", `has no role "nothing"`)
 	if _, err := os.Stat(filepath.Join(dir, "conf.d", "second.toml")); err == nil {
 		t.Error("an invalid line was written")

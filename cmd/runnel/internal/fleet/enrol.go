@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The errors of the procedures.
+// URIs of the errors that the procedures return.
 const (
 	NoData      = "runnel.error.no_data"
 	Invalid     = "wamp.error.invalid_argument"
@@ -22,24 +22,24 @@ const (
 	Taken       = "runnel.error.node_taken"
 )
 
-// Error is a refusal, with the URI of the WAMP error.
+// Error is a rejected request, with the URI of its WAMP error.
 type Error struct{ URI, Text string }
 
 func (e *Error) Error() string { return e.Text }
 
-// Request is what a node hands over.
+// Request is the data that a node sends to enrol. Key is its public key.
 type Request struct {
 	Node, Key, Board, Version string
 }
 
-// longest bounds each text of a request.
+// longest bounds each text of a request, in bytes.
 const longest = 256
 
 func (q Request) check() (ed25519.PublicKey, error) {
 	for _, text := range []string{q.Node, q.Key, q.Board, q.Version} {
 		for _, r := range text {
 			if !unicode.IsPrint(r) {
-				return nil, &Error{Invalid, "a text of the request holds a character that does not print"}
+				return nil, &Error{Invalid, "a text of the request holds an unprintable character"}
 			}
 		}
 		if len(text) > longest {
@@ -47,18 +47,18 @@ func (q Request) check() (ed25519.PublicKey, error) {
 		}
 	}
 	if q.Node == "" || !wamp.ValidURI(q.Node, wamp.Exact, false) {
-		return nil, &Error{Invalid, fmt.Sprintf("%q is not an id of a node", q.Node)}
+		return nil, &Error{Invalid, fmt.Sprintf("%q is not a valid node id", q.Node)}
 	}
 	key, err := auth.ParseKey(q.Key)
 	if err != nil {
-		return nil, &Error{Invalid, "the public key: " + err.Error()}
+		return nil, &Error{Invalid, "public key: " + err.Error()}
 	}
 	return key, nil
 }
 
-// Enrol makes a node known, whose session has proved that it has the token. taken reports whether the configuration has
-// such an authid. A node that has enrolled before may do so again with the same key, as long as the token is valid; that
-// takes no further use of it. enrolled is nil if nothing has changed for who may join.
+// Enrol adds a node to the registry. The node's session must have proved that it holds the token. taken reports whether the
+// configuration has a principal with an authid. While the token is valid, a node may enrol again with the same key, which does
+// not use up the token. The error is an *Error.
 func (r *Registry) Enrol(realm, token string, q Request, taken func(authid string) bool) (n Node, err error) {
 	n, uses, err := r.enrol(realm, token, q, taken)
 	if err != nil {
@@ -75,7 +75,7 @@ func (r *Registry) enrol(realm, token string, q Request, taken func(string) bool
 		return n, 0, err
 	}
 	if taken(q.Node) {
-		return n, 0, &Error{Taken, fmt.Sprintf("the centre's configuration has a principal %q already; choose another id", q.Node)}
+		return n, 0, &Error{Taken, fmt.Sprintf("the centre's configuration already has a principal %q; choose another id", q.Node)}
 	}
 	err = r.change(func(k *kept) error {
 		i := k.token(realm, token)
@@ -93,7 +93,7 @@ func (r *Registry) enrol(realm, token string, q Request, taken func(string) bool
 			}
 			k.Nodes[at] = n
 		} else if len(k.Nodes) >= mostNodes {
-			return &Error{Full, fmt.Sprintf("the fleet has %d nodes, which is the most", mostNodes)}
+			return &Error{Full, fmt.Sprintf("the fleet has %d nodes, which is the limit; remove nodes at the centre with runnel fleet forget", mostNodes)}
 		} else {
 			t.Used++
 			k.Nodes = append(k.Nodes, n)
@@ -104,5 +104,5 @@ func (r *Registry) enrol(realm, token string, q Request, taken func(string) bool
 	return n, left, err
 }
 
-// bounded cuts a text that a node has sent to what a line of the log can take.
+// bounded shortens a text of a node for the log.
 func bounded(text string) string { return text[:min(len(text), longest)] }

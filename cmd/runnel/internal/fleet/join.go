@@ -17,7 +17,7 @@ import (
 
 const enrolRole = config.EnrolRole
 
-// ParseToken takes a token apart.
+// ParseToken splits a token into its id and its secret.
 func ParseToken(text string) (id, secret string, err error) {
 	parts := strings.Split(strings.TrimSpace(text), "-")
 	if len(parts) != 3 || parts[0] != mark || len(parts[1]) != 8 || len(parts[2]) != base.EncodedLen(secretSize) {
@@ -29,7 +29,7 @@ func ParseToken(text string) (id, secret string, err error) {
 // joinTime bounds one attempt to enrol.
 const joinTime = 30 * time.Second
 
-// Join enrols a node at the centre of an uplink, at the first of its URLs that is reached.
+// Join enrols a node at the centre of an uplink. It uses the first URL that it can reach.
 func Join(ctx context.Context, token string, q Request, u config.Uplink, agent string) (Node, error) {
 	id, secret, err := ParseToken(token)
 	if err != nil {
@@ -43,7 +43,7 @@ func Join(ctx context.Context, token string, q Request, u config.Uplink, agent s
 		}
 		err = errors.Join(err, fmt.Errorf("enrol at %s: %w", transport.Shown(url), attempt))
 	}
-	return Node{}, fmt.Errorf("%w; \"runnel init\" again tries it again, and the key stays the same", err)
+	return Node{}, fmt.Errorf("%w; run \"runnel init\" again to retry: it keeps the key", err)
 }
 
 func joinAt(ctx context.Context, url, id, secret string, q Request, u config.Uplink, agent string) (n Node, err error) {
@@ -67,13 +67,13 @@ func joinAt(ctx context.Context, url, id, secret string, q Request, u config.Upl
 		return n, err
 	}
 	if args := result.Args(); len(args) > 0 {
-		text, _ := json.Marshal(args[0]) // maps and texts
+		text, _ := json.Marshal(args[0]) // never fails: maps and strings only
 		err = json.Unmarshal(text, &n)
 	}
 	return n, err
 }
 
-// explain says what a refusal means.
+// explain returns an error with the cause and the remedy for a rejected enrolment.
 func explain(url string, u config.Uplink, err error) error {
 	if err == nil {
 		return nil
@@ -84,9 +84,9 @@ func explain(url string, u config.Uplink, err error) error {
 	case errors.Is(err, wamp.NoSuchRealm):
 		text = fmt.Sprintf("the centre has no realm %q; name its realm with --remote-realm", u.RemoteRealm)
 	case client.Refused(err):
-		text = "the centre does not know the token: it was revoked, or is that of another centre or realm (" + err.Error() + "); make another one there: runnel token new"
+		text = "the centre does not know the token: it was revoked, or belongs to another centre or realm (" + err.Error() + "); create a new one there: runnel token new"
 	case errors.Is(err, wamp.NoSuchProcedure):
-		text = "the centre is no Runnel that enrols nodes; upgrade it, or add this node's key to its configuration"
+		text = "the centre does not support enrolment; upgrade it, or add this node's key to its configuration"
 	case errors.As(err, &refused):
 		if args := refused.Args(); len(args) > 0 {
 			text = fmt.Sprint(args[0])

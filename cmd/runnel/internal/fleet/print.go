@@ -8,7 +8,7 @@ import (
 	"runnel/cmd/runnel/internal/term"
 )
 
-// PrintNodes writes a table of nodes for people.
+// PrintNodes writes a table of nodes for a terminal.
 func PrintNodes(w io.Writer, list []NodeReport) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(w, "no nodes")
@@ -23,7 +23,7 @@ func PrintNodes(w io.Writer, list []NodeReport) error {
 	return t.Print()
 }
 
-// Print writes all that is known of a node.
+// Print writes all properties of a node.
 func (n NodeReport) Print(w io.Writer) error {
 	t := term.NewTable(w)
 	for _, row := range [][2]string{
@@ -42,7 +42,7 @@ func (n NodeReport) link() string {
 	return "down"
 }
 
-// PrintTokens writes a table of tokens for people.
+// PrintTokens writes a table of tokens for a terminal.
 func PrintTokens(w io.Writer, list []TokenReport) error {
 	if len(list) == 0 {
 		_, err := fmt.Fprintln(w, "no tokens")

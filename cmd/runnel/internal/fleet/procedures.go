@@ -11,10 +11,10 @@ import (
 	"runnel/edge/client"
 )
 
-// The procedures. Who may call those of operators is up to the realm's permissions; runnel.fleet.enrol is for sessions
-// that have joined with a token.
+// The procedures. The realm's permissions decide which roles may call those for operators. Sessions that joined with a token
+// may call runnel.fleet.enrol only.
 const (
-	TokenNew    = "runnel.token.new"    // role, uses, expires in seconds -> the token, what is known of it
+	TokenNew    = "runnel.token.new"    // role, uses, expires in seconds -> the token and its properties
 	TokenList   = "runnel.token.ls"     // -> a list of tokens
 	TokenRevoke = "runnel.token.revoke" // id
 	NodeList    = "runnel.fleet.ls"     // -> a list of nodes
@@ -29,20 +29,20 @@ type Router interface {
 	Roles(realm string) []string
 	// Configured reports whether the configuration has a principal.
 	Configured(realm, authid string) bool
-	// Refresh has who may join a realm follow the registry.
+	// Refresh updates a realm's principals from the registry.
 	Refresh(realm string) error
-	// Linked returns where each node is that is connected, by its id.
+	// Linked returns the addresses of the connected nodes, keyed by node id.
 	Linked(ctx context.Context, realm string) (map[string]string, error)
 }
 
-// NodeReport is what runnel.fleet.ls tells of a node.
+// NodeReport describes a node in the result of runnel.fleet.ls.
 type NodeReport struct {
 	Node
 	Up      bool   `json:"up"`
 	Address string `json:"address,omitempty"`
 }
 
-// TokenReport is what runnel.token.ls tells of a token. It holds nothing that would let anybody in.
+// TokenReport describes a token in the result of runnel.token.ls. It holds no secret.
 type TokenReport struct {
 	ID      string    `json:"id"`
 	Role    string    `json:"role"`
@@ -57,7 +57,7 @@ func (t Token) report() TokenReport {
 	return TokenReport{t.ID, t.Role, t.Uses, t.Used, t.Created, t.Expires, t.State()}
 }
 
-// Procedures returns the handlers of a realm.
+// Procedures returns the handlers of a realm's procedures, keyed by URI.
 func (r *Registry) Procedures(realm string, router Router) map[string]client.Handler {
 	p := procedures{r, realm, router}
 	handlers := map[string]client.Handler{}
@@ -150,11 +150,11 @@ func (p procedures) forget(_ context.Context, inv *client.Invocation) (any, erro
 	return nil, p.router.Refresh(p.realm)
 }
 
-// enrol answers a session that has joined with a token, which its authid names: the router discloses it.
+// enrol handles runnel.fleet.enrol. The caller has joined with a token, which its disclosed authid names.
 func (p procedures) enrol(_ context.Context, inv *client.Invocation) (any, error) {
 	token, ok := strings.CutPrefix(inv.CallerAuthid(), tokenAuthid(""))
 	if !ok || inv.CallerAuthrole() != enrolRole {
-		return nil, &Error{"wamp.error.not_authorized", "only a session that has joined with a token may enrol a node"}
+		return nil, &Error{"wamp.error.not_authorized", "only a session that joined with a token may enrol a node"}
 	}
 	o := inv.Kwargs()
 	field := func(name string) string {

@@ -1,14 +1,14 @@
-// Package fleet is a centre's registry of the nodes that link to it, and the way by which a node gets there.
+// Package fleet keeps a centre's registry of the nodes that link to it, and enrols nodes.
 //
-//	registry.go     the nodes and tokens on disk, and as principals
-//	token.go        tokens: made once, shown once, kept as what verifies them
+//	registry.go     the nodes and tokens, on disk and as principals
+//	token.go        tokens, of which only a verifier is stored
 //	enrol.go        a token and a public key -> a node
-//	procedures.go   runnel.token. and runnel.fleet., for operators and for nodes that enrol
+//	procedures.go   runnel.token.* and runnel.fleet.*, for operators and for nodes that enrol
 //	join.go         the node's side
 //
-// An operator makes a token. A node joins with it once, by wamp-scram, which proves that it has the token and sends nothing
-// that could be used again; its session may call runnel.fleet.enrol and nothing else. There it hands over its public key,
-// and joins by that from then on. The registry keeps no secret: a copy of its file lets nobody in.
+// An operator creates a token. A node joins with it once, by wamp-scram, which proves that the node holds the token and sends
+// nothing that could be replayed. Its session may call runnel.fleet.enrol only, with the node's public key. From then on the
+// node authenticates with its key. The registry holds no secret: a copy of its file gives no access.
 package fleet
 
 import (
@@ -28,12 +28,12 @@ import (
 	"runnel/edge/auth"
 )
 
-// Node is a router that has enrolled.
+// Node is an enrolled router.
 type Node struct {
 	ID       string    `json:"id"`
 	Realm    string    `json:"realm"`
 	Role     string    `json:"role"`
-	Key      string    `json:"key"` // public, as a line of OpenSSH
+	Key      string    `json:"key"` // public key in OpenSSH format
 	Board    string    `json:"board,omitempty"`
 	Version  string    `json:"version,omitempty"`
 	Token    string    `json:"token"` // the id of the token that it used
@@ -50,7 +50,7 @@ const (
 // Registry holds the nodes and tokens of all realms. Its methods may be called from any goroutine.
 type Registry struct {
 	file    string
-	trouble string // why nothing can enrol; "": it can
+	trouble string // why the registry cannot be used; "" if it can
 	log     *slog.Logger
 
 	mu   sync.Mutex
@@ -67,18 +67,18 @@ type kept struct {
 // fileName is the registry's file in the data directory.
 const fileName = "fleet.json"
 
-// Open reads the registry in a data directory; "" is none. A file that cannot be read does not keep the router from its
-// other work: no node joins by the registry then, and nothing is written, which would forget the fleet.
+// Open reads the registry in a data directory; "" stands for none. If the file cannot be read, the router still runs: no node
+// of the registry can join then. Nothing is written, because that would replace the fleet.
 func Open(dir string, log *slog.Logger) *Registry {
 	r := &Registry{log: log, kept: kept{Version: 1}}
 	if dir == "" {
-		r.trouble = `the centre has no data directory to keep a fleet in; write [node] data = "/var/lib/runnel" into its configuration and restart it`
+		r.trouble = `the centre has no data directory for the fleet; write [node] data = "/var/lib/runnel" into its configuration and restart it`
 		return r
 	}
 	r.file = filepath.Join(dir, fileName)
 	if err := r.read(); err != nil {
 		r.kept = kept{Version: 1}
-		r.trouble = fmt.Sprintf("the centre cannot read its fleet %s: %v; restore the file from a backup, or move it away to begin anew, and restart the router", r.file, err)
+		r.trouble = fmt.Sprintf("the centre cannot read its fleet %s: %v; restore the file from a backup, or move it away to start with an empty fleet, and restart the router", r.file, err)
 		log.Error("cannot read fleet; its nodes cannot join", "file", r.file, "err", err)
 	}
 	return r
@@ -105,7 +105,7 @@ func (r *Registry) read() error {
 	return err
 }
 
-// change makes a change and writes it. What can't be written is not changed.
+// change applies do to a copy of the registry and writes it. If do or the write fails, the registry stays as it was.
 func (r *Registry) change(do func(*kept) error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -124,7 +124,7 @@ func (r *Registry) change(do func(*kept) error) error {
 	return nil
 }
 
-// write replaces the file as a whole.
+// write replaces the file atomically.
 func write(file string, k kept) error {
 	text, err := json.Marshal(k)
 	if err != nil {
@@ -145,14 +145,14 @@ func write(file string, k kept) error {
 		return err
 	}
 	if d, err := os.Open(filepath.Dir(file)); err == nil {
-		d.Sync() // a file system that can't do that keeps the rename as it can
+		d.Sync() // best effort: some file systems can't sync a directory
 		d.Close()
 	}
 	return nil
 }
 
-// Principals returns those who may join a realm by the registry: its nodes, by their keys, and its tokens. A role that the
-// realm has no more lets nobody in.
+// Principals returns the principals that the registry adds to a realm: nodes, which authenticate with their keys, and tokens.
+// It leaves out nodes whose role the realm no longer has.
 func (r *Registry) Principals(realm config.Realm) (list []auth.Principal) {
 	if r == nil {
 		return nil
@@ -168,7 +168,7 @@ func (r *Registry) Principals(realm config.Realm) (list []auth.Principal) {
 			missing++
 			continue
 		}
-		if key, err := auth.ParseKey(n.Key); err == nil { // it was parsed when it came
+		if key, err := auth.ParseKey(n.Key); err == nil { // check parsed it at the enrolment
 			list = append(list, auth.Principal{Authid: n.ID, Role: n.Role, Provider: "fleet", Keys: []ed25519Key{key}})
 		}
 	}
@@ -183,7 +183,7 @@ func (r *Registry) Principals(realm config.Realm) (list []auth.Principal) {
 	return list
 }
 
-// Nodes returns a realm's nodes, by id.
+// Nodes returns a realm's nodes, sorted by id.
 func (r *Registry) Nodes(realm string) []Node {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,7 +197,7 @@ func (r *Registry) Nodes(realm string) []Node {
 	return list
 }
 
-// Forget removes a node: its key lets it in no more.
+// Forget removes a node. It can no longer join with its key.
 func (r *Registry) Forget(realm, id string) error {
 	err := r.change(func(k *kept) error {
 		i := k.node(realm, id)

@@ -19,9 +19,9 @@ func open(t *testing.T, dir string) *Registry {
 	return Open(dir, slog.New(slog.DiscardHandler))
 }
 
-func nobody(string) bool { return false }
+func untaken(string) bool { return false }
 
-// uri returns the URI of a refusal; "" for none.
+// uri returns the URI of an *Error, or "".
 func uri(err error) string {
 	var refused *Error
 	errors.As(err, &refused)
@@ -40,7 +40,7 @@ func request(t *testing.T, node string) Request {
 	return Request{Node: node, Key: hex.EncodeToString(public)}
 }
 
-// What has enrolled is there after a restart, and is principals of its realm only.
+// Nodes and tokens survive a restart, and are principals of their own realm only.
 func TestRegistryIsKept(t *testing.T) {
 	dir := t.TempDir()
 	r := open(t, dir)
@@ -48,10 +48,10 @@ func TestRegistryIsKept(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Enrol("realm1", token.ID, request(t, "gw-1"), nobody); err != nil {
+	if _, err := r.Enrol("realm1", token.ID, request(t, "gw-1"), untaken); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Enrol("realm2", token.ID, request(t, "gw-2"), nobody); uri(err) != NoSuchToken {
+	if _, err := r.Enrol("realm2", token.ID, request(t, "gw-2"), untaken); uri(err) != NoSuchToken {
 		t.Errorf("a token of another realm: %v", err)
 	}
 	kept, err := os.ReadFile(filepath.Join(dir, fileName))
@@ -70,7 +70,7 @@ func TestRegistryIsKept(t *testing.T) {
 	}
 }
 
-// Requests that make no sense are refused, and take no use.
+// Invalid requests are rejected and do not use up the token.
 func TestRequestsAreChecked(t *testing.T) {
 	r := open(t, t.TempDir())
 	_, token, err := r.NewToken("realm1", "gateway", 1, time.Hour)
@@ -82,7 +82,7 @@ func TestRequestsAreChecked(t *testing.T) {
 		{Node: "gw\x1b[2J", Key: request(t, "x").Key}, {Node: strings.Repeat("a", 300), Key: request(t, "x").Key},
 		{Node: "gw", Key: request(t, "x").Key, Board: strings.Repeat("b", 300)}, {Node: "gw", Key: request(t, "x").Key, Version: "\n"},
 	} {
-		if _, err := r.Enrol("realm1", token.ID, q, nobody); uri(err) != Invalid {
+		if _, err := r.Enrol("realm1", token.ID, q, untaken); uri(err) != Invalid {
 			t.Errorf("%.80q: %v", q, err)
 		}
 	}
@@ -94,7 +94,7 @@ func TestRequestsAreChecked(t *testing.T) {
 	}
 }
 
-// A file that is damaged keeps nothing from running, and is not replaced.
+// A damaged file is not replaced, and the registry reports an error.
 func TestDamagedFileIsKept(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, fileName)
@@ -115,7 +115,7 @@ func TestDamagedFileIsKept(t *testing.T) {
 	}
 }
 
-// The number of tokens is bounded; those that are spent make room.
+// The number of tokens is bounded. Spent tokens make room for new ones.
 func TestTokensAreBounded(t *testing.T) {
 	r := open(t, t.TempDir())
 	for i := range mostTokens {

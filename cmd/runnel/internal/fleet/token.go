@@ -17,19 +17,19 @@ import (
 
 type ed25519Key = ed25519.PublicKey
 
-// Token lets nodes enrol.
+// Token is a credential with which nodes enrol.
 type Token struct {
 	ID      string    `json:"id"`
 	Realm   string    `json:"realm"`
 	Role    string    `json:"role"` // of the nodes
-	Uses    int       `json:"uses"` // how many nodes may enrol with it
+	Uses    int       `json:"uses"` // number of nodes that may enrol with it
 	Used    int       `json:"used"`
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 	Proof   proof     `json:"proof"`
 }
 
-// proof verifies the secret of a token, and can't be turned into it (RFC 5802, StoredKey and ServerKey).
+// proof verifies the secret of a token without revealing it (RFC 5802, StoredKey and ServerKey).
 type proof struct {
 	Salt       auth.Octets `json:"salt"`
 	Iterations int         `json:"iterations"`
@@ -43,16 +43,16 @@ const (
 	LongestLife = 366 * 24 * time.Hour
 
 	kdf        = "pbkdf2"
-	iterations = 4096 // the secret is random: more would only cost the nodes time
+	iterations = 4096 // enough for a random secret; more would only cost the nodes time
 	secretSize = 20   // bytes
 )
 
 var base = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// mark begins each token, so that it is recognized where it was not meant to be.
+// mark begins each token, so that tools recognise a token that has leaked into a file or a log.
 const mark = "runnel"
 
-// NewToken makes a token. Its text is returned here, and never again.
+// NewToken creates a token. The text holds the secret and cannot be retrieved later.
 func (r *Registry) NewToken(realm, role string, uses int, life time.Duration) (text string, t Token, err error) {
 	if uses < 1 || uses > MostUses {
 		return "", t, &Error{Invalid, fmt.Sprintf("uses must be 1 to %d", MostUses)}
@@ -78,7 +78,7 @@ func (r *Registry) NewToken(realm, role string, uses int, life time.Duration) (t
 			k.Tokens = slices.DeleteFunc(k.Tokens, func(t Token) bool { return t.spent(now) != "" })
 		}
 		if len(k.Tokens) >= mostTokens {
-			return &Error{Full, fmt.Sprintf("there are %d tokens already; runnel token revoke removes one", mostTokens)}
+			return &Error{Full, fmt.Sprintf("there are %d tokens, which is the limit; runnel token revoke removes one", mostTokens)}
 		}
 		k.Tokens = append(k.Tokens, t)
 		return nil
@@ -86,11 +86,11 @@ func (r *Registry) NewToken(realm, role string, uses int, life time.Duration) (t
 	if err != nil {
 		return "", t, err
 	}
-	r.log.Info("token made", "realm", realm, "token", t.ID, "role", role, "uses", uses, "expires", t.Expires)
+	r.log.Info("token created", "realm", realm, "token", t.ID, "role", role, "uses", uses, "expires", t.Expires)
 	return strings.Join([]string{mark, t.ID, password}, "-"), t, nil
 }
 
-// spent says why a token lets no more nodes enrol; "" if it does.
+// spent returns the reason why no more nodes can enrol with the token, or "".
 func (t Token) spent(now time.Time) string {
 	switch {
 	case t.Used >= t.Uses:
@@ -104,7 +104,7 @@ func (t Token) spent(now time.Time) string {
 // State is "valid", "used up" or "expired".
 func (t Token) State() string { return cmp.Or(t.spent(time.Now()), "valid") }
 
-// principal is who joins with the token. A token that is spent still lets its holder join, to be told so.
+// principal returns the principal that joins with the token. A spent token may still join, so that the node gets a clear error.
 func (t Token) principal() auth.Principal {
 	return auth.Principal{
 		Authid: tokenAuthid(t.ID), Role: config.EnrolRole, Provider: "fleet",
@@ -114,7 +114,7 @@ func (t Token) principal() auth.Principal {
 
 func tokenAuthid(id string) string { return "runnel-token-" + id }
 
-// Tokens returns a realm's tokens, the newest first.
+// Tokens returns a realm's tokens, newest first.
 func (r *Registry) Tokens(realm string) []Token {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -128,7 +128,7 @@ func (r *Registry) Tokens(realm string) []Token {
 	return list
 }
 
-// Revoke removes a token. Nodes that have enrolled with it stay.
+// Revoke removes a token. Nodes that enrolled with it stay.
 func (r *Registry) Revoke(realm, id string) error {
 	err := r.change(func(k *kept) error {
 		i := k.token(realm, id)

@@ -8,19 +8,20 @@ import (
 	"strings"
 )
 
-// Asker asks the user. It belongs to one goroutine.
+// Asker asks the user questions. It must be used from one goroutine.
 type Asker struct {
 	in    *bufio.Reader
 	out   io.Writer
-	quiet bool // every question has its default for an answer
+	quiet bool // answers every question with its default
 }
 
-// NewAsker returns an Asker that reads answers from in, a line each. With yes it asks nothing.
+// NewAsker returns an Asker that reads one answer per line from in. With yes it asks nothing.
 func NewAsker(in io.Reader, out io.Writer, yes bool) *Asker {
 	return &Asker{bufio.NewReader(io.LimitReader(in, 64<<10)), out, yes}
 }
 
-// Text asks for a text. An empty answer, and the end of the input, mean usual. A wrong answer is asked for again.
+// Text asks for a text. An empty answer and the end of the input select usual. Text repeats the question while check rejects
+// the answer.
 func (a *Asker) Text(question, usual string, check func(string) error) (string, error) {
 	for !a.quiet {
 		fmt.Fprint(a.out, question)
@@ -52,7 +53,7 @@ func (a *Asker) Text(question, usual string, check func(string) error) (string, 
 	return usual, check(usual)
 }
 
-// Confirm asks a question of yes or no. With yes, or with an empty answer, it is yes; the end of the input is no.
+// Confirm asks a yes-or-no question. An empty answer means yes, and so does the flag --yes. The end of the input means no.
 func (a *Asker) Confirm(question string) (bool, error) {
 	if a.quiet {
 		return true, nil

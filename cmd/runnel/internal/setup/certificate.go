@@ -19,17 +19,17 @@ import (
 	"time"
 )
 
-// certificateYears is how long a certificate of the router's own is valid. Gateways know it by its key's SHA-256, the pin,
-// and look at no date; browsers that trust it do.
+// certificateYears is the validity of a self-signed certificate. Gateways verify it by its pin and ignore the dates; browsers
+// that trust it check them.
 const certificateYears = 10
 
-// openCertificate returns the pin of the certificate in a file. Where neither the file nor its key is there it makes both:
-// a certificate for this machine, signed by itself. ECDSA on P-256 is what every TLS client knows.
+// openCertificate returns the pin of the certificate in a file: the SHA-256 of its public key. If neither the file nor its key
+// exists, it creates a self-signed certificate for this machine. It uses ECDSA on P-256, which every TLS client supports.
 func openCertificate(file, keyFile string, names []string) (pin string, err error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, missing := os.Stat(keyFile); missing == nil {
-			return "", fmt.Errorf("make certificate %s: its key %s is there already; remove the key, or name both with --certificate and --certkey", file, keyFile)
+			return "", fmt.Errorf("create certificate %s: its key %s exists already; remove the key, or name both with --certificate and --certkey", file, keyFile)
 		}
 		text, err = makeCertificate(file, keyFile, names)
 	}
@@ -38,7 +38,7 @@ func openCertificate(file, keyFile string, names []string) (pin string, err erro
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return "", fmt.Errorf("read certificate %s: it does not begin with a certificate in PEM", file)
+		return "", fmt.Errorf("read certificate %s: the file does not begin with a PEM certificate", file)
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -56,13 +56,13 @@ func makeCertificate(file, keyFile string, names []string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A machine without a clock may believe in a year long gone: the certificate is valid from then on.
+	// A machine without a real-time clock may start years in the past, and its certificate is valid from then on.
 	begin := time.Now().Add(-24 * time.Hour)
 	template := &x509.Certificate{
 		SerialNumber: number, Subject: pkix.Name{CommonName: names[0]},
 		NotBefore: begin, NotAfter: begin.AddDate(certificateYears, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true, IsCA: true, // so that it can stand in a client's CA file
+		BasicConstraintsValid: true, IsCA: true, // so that a client can use it as its CA file
 	}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
@@ -89,7 +89,7 @@ func makeCertificate(file, keyFile string, names []string) ([]byte, error) {
 	return text, nil
 }
 
-// ownNames lists the names and addresses by which other machines may reach this one.
+// ownNames lists the names and addresses at which other machines may reach this one.
 func ownNames(id string) (names []string) {
 	add := func(name string) {
 		if name != "" && !slices.Contains(names, name) {
@@ -104,7 +104,7 @@ func ownNames(id string) (names []string) {
 	}
 	add(id)
 	add("localhost")
-	addresses, _ := net.InterfaceAddrs() // none: the names will do
+	addresses, _ := net.InterfaceAddrs() // on an error the names alone are used
 	for _, address := range addresses {
 		if prefix, ok := address.(*net.IPNet); ok && !prefix.IP.IsLinkLocalUnicast() {
 			add(prefix.IP.String())

@@ -10,18 +10,18 @@ import (
 	"strconv"
 )
 
-// serviceUser is the user, and the group, that the packages make for the router.
+// serviceUser is the user and the group that the packages create for the router.
 const serviceUser = "runnel"
 
-// writeFile writes a file as a whole or not at all: a router that reads it meanwhile sees the old text or the new one. The
-// file is readable for the router: it gets the group of the service, where root writes it and there is such a group.
+// writeFile replaces a file atomically: a router that reads it meanwhile gets the old text or the new one. If root writes the
+// file and the service's group exists, the file gets this group, so that the router can read it.
 func writeFile(file string, data []byte, mode fs.FileMode) error {
 	dir := filepath.Dir(file)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(file)+".*.new")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once the file has its name
+	defer os.Remove(f.Name()) // has no effect after the rename
 	_, err = f.Write(data)
 	if err == nil {
 		err = own(f, mode)
@@ -39,7 +39,7 @@ func writeFile(file string, data []byte, mode fs.FileMode) error {
 	return nil
 }
 
-// writeNew writes a file that is not there yet.
+// writeNew writes a file that must not exist yet.
 func writeNew(file string, data []byte, mode fs.FileMode) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -55,7 +55,8 @@ func writeNew(file string, data []byte, mode fs.FileMode) error {
 	return err
 }
 
-// own gives a file to the group of the service. Without that group only its owner reads a file that others may not read.
+// own sets the group and the mode of a file. Without the service's group, a file that is not world-readable is private to its
+// owner.
 func own(f *os.File, mode fs.FileMode) error {
 	if gid, ok := serviceGroup(); ok {
 		if err := f.Chown(-1, gid); err != nil {
@@ -69,7 +70,7 @@ func own(f *os.File, mode fs.FileMode) error {
 	return f.Chmod(mode)
 }
 
-// serviceGroup returns the group of the service, if this process may give files to it.
+// serviceGroup returns the group of the service if this process may change the group of files.
 func serviceGroup() (gid int, ok bool) {
 	if os.Geteuid() != 0 {
 		return 0, false
@@ -82,18 +83,18 @@ func serviceGroup() (gid int, ok bool) {
 	return gid, err == nil
 }
 
-// makeDir makes the directory of configuration files, and those above it.
+// makeDir creates the directory of configuration files and its parents.
 func makeDir(dir string) error {
 	if _, err := os.Stat(dir); err == nil {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make directory %s: %w%s", dir, bare(err), asRoot(err))
+		return fmt.Errorf("create directory %s: %w%s", dir, bare(err), asRoot(err))
 	}
 	return nil
 }
 
-// syncDir makes a rename in a directory survive a power cut, where the file system can do that.
+// syncDir makes a rename in a directory survive a power failure if the file system supports it.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		d.Sync()
@@ -101,7 +102,7 @@ func syncDir(dir string) {
 	}
 }
 
-// bare returns the cause of an error of a file, without its operation and path.
+// bare returns the cause of a file error, without its operation and path.
 func bare(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {
@@ -110,7 +111,7 @@ func bare(err error) error {
 	return err
 }
 
-// asRoot is the remedy where only root may write.
+// asRoot returns the remedy if only root may write, or "".
 func asRoot(err error) string {
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return "; run the command with sudo, or name another file with -c"

@@ -1,11 +1,11 @@
-// Package setup writes the configuration of a new installation, and of devices that are added to it.
+// Package setup writes the configuration of a new installation, and of serial lines that are added to it.
 //
-//	init.go         the answers that a configuration is made of, and the files that follow from them
+//	init.go         the user's answers, and the files made from them
 //	template.go     answers -> the text of the configuration
-//	line.go         a serial line that was heard -> its file in conf.d
-//	key.go, certificate.go, file.go, ask.go   what the two need
+//	line.go         a detected serial line -> its file in conf.d
+//	key.go, certificate.go, file.go, ask.go   shared parts
 //
-// Nothing is written that does not pass the checks of package config together with the files that are there.
+// Package config checks each new file together with the existing files before it is written.
 package setup
 
 import (
@@ -37,31 +37,31 @@ const (
 // Kinds lists the kinds of installations.
 var Kinds = []string{Gateway, Centre, Standalone}
 
-// Answers are what a configuration is made of. Fields left empty are asked for, or get their defaults.
+// Answers are the values that a configuration is made of. Complete asks for empty fields, or sets their defaults.
 type Answers struct {
 	Kind    string
 	ID      string // of the node
 	Realm   string
 	Prefix  string   // of the application's URIs
-	Listen  []string // URLs for peers on the network; nil: the usual ones of the kind
+	Listen  []string // URLs for peers on the network; nil: the defaults of the kind
 	Centres []string // of a gateway: URLs of the centre
-	Remote  string   // of a gateway: the centre's realm; "": that of the same name
-	Pin, CA string   // of a gateway: how it knows the centre's certificate
+	Remote  string   // of a gateway: the centre's realm; "": the same name as here
+	Pin, CA string   // of a gateway: how it verifies the centre's certificate
 
-	Certificate, CertificateKey string // of TLS listeners; "": made
+	Certificate, CertificateKey string // of TLS listeners; "": created
 
 	file string // of the configuration, an absolute path
 }
 
-// system reports whether the configuration is the one that the service reads.
+// system reports whether the configuration is the one of the service.
 func (a *Answers) system() bool { return a.file == config.File("") }
 
 func (a *Answers) beside(name string) string { return filepath.Join(filepath.Dir(a.file), name) }
 
-// keyFile is the gateway's key.
+// keyFile returns the file of the gateway's key.
 func (a *Answers) keyFile() string { return a.beside("gateway.key") }
 
-// socket is the path of the Unix socket.
+// socket returns the path of the Unix socket.
 func (a *Answers) socket() string {
 	if a.system() {
 		return config.SystemSocket
@@ -69,13 +69,13 @@ func (a *Answers) socket() string {
 	return a.beside("runnel.sock")
 }
 
-// usageError is an answer that makes no sense.
+// usageError is an invalid answer or flag.
 type usageError struct{ error }
 
-// IsUsage reports whether an error is one of the command line.
+// IsUsage reports whether an error was caused by an invalid answer or flag.
 func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
 
-// Complete asks for what is missing.
+// Complete asks for missing answers and checks all of them.
 func (a *Answers) Complete(ask *Asker) (err error) {
 	for _, q := range []struct {
 		question, usual string
@@ -84,9 +84,9 @@ func (a *Answers) Complete(ask *Asker) (err error) {
 		only            string
 	}{
 		{"What is this machine: " + strings.Join(Kinds, ", "), Standalone, &a.Kind, checkKind, ""},
-		{"Id of this node; no two linked routers may have the same", defaultID(), &a.ID, checkID, ""},
+		{"Id of this node, unique among linked routers", defaultID(), &a.ID, checkID, ""},
 		{"Realm", "realm1", &a.Realm, checkURI, ""},
-		{"Beginning of the application's URIs", "com.example.", &a.Prefix, checkPrefix, ""},
+		{"Prefix of the application's URIs", "com.example.", &a.Prefix, checkPrefix, ""},
 	} {
 		given := *q.answer != ""
 		if given {
@@ -127,7 +127,7 @@ func (a *Answers) completeLink(ask *Asker) error {
 		}
 		a.Centres = []string{centre}
 		if secure(centre) && a.Pin == "" && a.CA == "" {
-			if a.Pin, err = ask.Text("Pin of the centre's certificate (\"runnel init centre\" prints it; empty: the system's authorities know it)", "", checkPin); err != nil {
+			if a.Pin, err = ask.Text("Pin of the centre's certificate (\"runnel init centre\" prints it; empty: a certificate authority of the system has signed it)", "", checkPin); err != nil {
 				return err
 			}
 		}
@@ -138,7 +138,7 @@ func (a *Answers) completeLink(ask *Asker) error {
 		}
 	}
 	if a.CA != "" {
-		file, err := filepath.Abs(a.CA) // in the file it would be relative to the file
+		file, err := filepath.Abs(a.CA) // in the configuration, a relative path starts at its directory
 		if err != nil {
 			return err
 		}
@@ -161,10 +161,10 @@ func checkKind(kind string) error {
 	return nil
 }
 
-// checkID takes what can be a component of a URI, for {node}, and an authid.
+// checkID checks a node id. It must be valid as a URI component, for {node}, and as an authid.
 func checkID(id string) error {
 	if len(id) > 64 || !wamp.ValidURI(id, wamp.Exact, false) || strings.ContainsAny(id, "./{}\"'\\") || strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
-		return fmt.Errorf("%.80q is not an id of a node; write at most 64 letters, digits, \"-\" and \"_\", like \"gw-001\"", id)
+		return fmt.Errorf("%.80q is not a valid node id; write at most 64 letters, digits, \"-\" and \"_\", like \"gw-001\"", id)
 	}
 	return nil
 }
@@ -178,11 +178,11 @@ func checkURI(uri string) error {
 
 func checkPrefix(prefix string) error {
 	if !wamp.ValidURI(strings.TrimSuffix(prefix, "."), wamp.Exact, false) || strings.ContainsAny(prefix, "{}*") {
-		return fmt.Errorf("%.80q is not the beginning of WAMP URIs; write it like \"com.example.\"", prefix)
+		return fmt.Errorf("%.80q is not a prefix of WAMP URIs; write it like \"com.example.\"", prefix)
 	}
 	for _, own := range []string{"runnel.", "wamp."} {
 		if strings.HasPrefix(prefix+".", own) {
-			return fmt.Errorf("%q is the router's own; write the beginning of the application's URIs, like \"com.example.\"", prefix)
+			return fmt.Errorf("%q belongs to the router; write the prefix of the application's URIs, like \"com.example.\"", prefix)
 		}
 	}
 	return nil
@@ -209,8 +209,8 @@ func checkCentre(centre string) error {
 	return nil
 }
 
-// defaultID is the host name. Where that is the name of an image, which many machines have, the end of the machine's
-// network address follows it.
+// defaultID returns the host name. If that is the default of an image, which many machines share, defaultID appends the end of
+// the machine's hardware address.
 func defaultID() string {
 	host, err := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")
@@ -218,7 +218,7 @@ func defaultID() string {
 		host = "node"
 	}
 	if slices.Contains([]string{"node", "localhost", "raspberrypi", "debian", "ubuntu", "openwrt", "alpine", "beaglebone", "orangepi", "armbian", "buildroot"}, strings.ToLower(host)) {
-		links, _ := net.Interfaces() // none: the name alone
+		links, _ := net.Interfaces() // on an error the host name alone is used
 		for _, link := range links {
 			if n := len(link.HardwareAddr); link.Flags&net.FlagLoopback == 0 && n >= 6 {
 				return fmt.Sprintf("%s-%x", host, []byte(link.HardwareAddr[n-3:]))
@@ -232,24 +232,24 @@ func defaultID() string {
 type Init struct {
 	Answers
 	File  string // "": the system's
-	Force bool   // replace a configuration that was changed
+	Force bool   // replace a configuration that was edited
 	Check config.UplinkCheck
 	Out   io.Writer
 
-	// Enrol makes the gateway known to its centre, with the configuration that is about to be written; nil: it is known,
-	// or will be made known by hand.
+	// Enrol enrols the gateway at its centre, before the configuration is written. nil: an operator adds the gateway's key at
+	// the centre.
 	Enrol func(Enrolment) error
 }
 
-// Enrolment is what makes a gateway known to its centre.
+// Enrolment is the data with which a gateway enrols at its centre.
 type Enrolment struct {
 	Node      string
-	PublicKey string // a line of OpenSSH
+	PublicKey string // in OpenSSH format
 	Uplink    config.Uplink
 }
 
-// Run writes the files and says what it wrote. The configuration itself comes last: what is there before stays in effect
-// until everything else has worked.
+// Run writes the files and prints their names. It writes the configuration itself last, so that the old one stays in effect
+// unless all steps succeed.
 func (i *Init) Run() (*config.Config, error) {
 	file, err := filepath.Abs(config.File(i.File))
 	if err != nil {
@@ -287,7 +287,7 @@ func (i *Init) Run() (*config.Config, error) {
 	return c, nil
 }
 
-// mayReplace refuses to replace a configuration that was changed since it was written.
+// mayReplace returns an error if the configuration was edited since it was written and Force is not set.
 func (i *Init) mayReplace() error {
 	text, err := os.ReadFile(i.file)
 	switch {
@@ -299,7 +299,7 @@ func (i *Init) mayReplace() error {
 	return fmt.Errorf("write configuration %s: there is one already; --force replaces it and keeps it as %s.old, -c writes another file", i.file, filepath.Base(i.file))
 }
 
-// keepOld keeps the configuration that is to be replaced, unless it can be had again.
+// keepOld saves the configuration that is about to be replaced, unless it is the one of the packages.
 func (i *Init) keepOld() error {
 	text, err := os.ReadFile(i.file)
 	if err != nil || string(text) == packaging.Config {
@@ -311,7 +311,7 @@ func (i *Init) keepOld() error {
 	return nil
 }
 
-// writeKeys makes the gateway's key and the certificate of TLS listeners, where they are not there yet.
+// writeKeys creates the gateway's key and the certificate of TLS listeners if they do not exist.
 func (i *Init) writeKeys() (public, pin string, err error) {
 	if i.Kind == Gateway {
 		key, made, err := openKey(i.keyFile())
@@ -337,7 +337,7 @@ func (i *Init) writeKeys() (public, pin string, err error) {
 	if given {
 		_, err := os.Stat(i.Certificate)
 		if err != nil {
-			return "", "", fmt.Errorf("read certificate %s: %w; without --certificate one is made", i.Certificate, bare(err))
+			return "", "", fmt.Errorf("read certificate %s: %w; without --certificate, init creates one", i.Certificate, bare(err))
 		}
 	}
 	before := time.Now()

@@ -15,8 +15,8 @@ import (
 	"runnel/edge/client"
 )
 
-// openKey reads the Ed25519 key in a file, or makes one where there is no file. A key that is there is never replaced: it
-// may be the one by which a centre knows the node.
+// openKey reads the Ed25519 key in a file, or creates both if the file does not exist. It never replaces a key: a centre may
+// know the node by it.
 func openKey(file string) (key ed25519.PrivateKey, made bool, err error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,7 +27,7 @@ func openKey(file string) (key ed25519.PrivateKey, made bool, err error) {
 		return nil, false, err
 	}
 	if key, err = client.ParseKey(text); err != nil {
-		err = fmt.Errorf("read key %s: %w; remove the file to have a new key made", file, err)
+		err = fmt.Errorf("read key %s: %w; remove the file to create a new key", file, err)
 	}
 	return key, false, err
 }
@@ -43,11 +43,11 @@ func makeKey(file string) (ed25519.PrivateKey, error) {
 	return private, nil
 }
 
-// NewKey writes a new key that only its owner may read, and returns the public half. A file that is there stays as it is.
+// NewKey writes a new private key that only its owner can read, and returns the public key. It never replaces a file.
 func NewKey(file string) (ed25519.PublicKey, error) {
 	private, text, err := generateKey()
 	if err != nil {
-		return nil, fmt.Errorf("make key: %w", err)
+		return nil, fmt.Errorf("create key: %w", err)
 	}
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -60,7 +60,7 @@ func NewKey(file string) (ed25519.PublicKey, error) {
 	return publicKey(private), errors.Join(err, f.Sync(), f.Close())
 }
 
-// generateKey returns a key, and its text in PEM.
+// generateKey returns a new key and its PEM text.
 func generateKey() (ed25519.PrivateKey, []byte, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -73,7 +73,7 @@ func generateKey() (ed25519.PrivateKey, []byte, error) {
 	return private, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }
 
-// AuthorizedKey writes a public key as OpenSSH does (RFC 8709), which a principal's authorized_keys take.
+// AuthorizedKey formats a public key as OpenSSH does (RFC 8709), for a principal's authorized_keys.
 func AuthorizedKey(key ed25519.PublicKey, comment string) string {
 	var blob []byte
 	for _, part := range [][]byte{[]byte("ssh-ed25519"), key} {
@@ -83,5 +83,5 @@ func AuthorizedKey(key ed25519.PublicKey, comment string) string {
 }
 
 func publicKey(key ed25519.PrivateKey) ed25519.PublicKey {
-	return key.Public().(ed25519.PublicKey) // it is always one
+	return key.Public().(ed25519.PublicKey) // Public always returns this type
 }

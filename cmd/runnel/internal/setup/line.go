@@ -16,21 +16,21 @@ import (
 	"runnel/transport/serial/ear"
 )
 
-// Line is a serial line whose device was heard.
+// Line is a serial line whose device was detected by listening.
 type Line struct {
 	Name  string // default: the last part of the device's path
-	Realm string // "": the only one
-	Role  string // "": that of anonymous sessions
-	Topic string // "": as the format suggests; none for a device that speaks WAMP
+	Realm string // "": the only realm
+	Role  string // "": the role of anonymous sessions
+	Topic string // "": the default of the format; unused for a device that speaks WAMP
 	Port  serial.Config
-	USB   serial.USB // by which the port is known, whatever name it gets; zero: by Port.Device
+	USB   serial.USB // identifies the port independently of its device name; zero: Port.Device identifies it
 	Heard ear.Guess
 }
 
-// Lines reports whether the device prints readings, which are published under a topic.
+// Lines reports whether the line publishes readings under a topic. A device that speaks WAMP publishes by itself.
 func (l *Line) Lines() bool { return l.Heard.Kind != ear.Link && l.Heard.Kind != ear.RawSocket }
 
-// SuggestTopic is the topic for what was heard, below a prefix.
+// SuggestTopic returns a topic for the detected format, below a prefix.
 func (l *Line) SuggestTopic(prefix string) string {
 	switch l.Heard.Kind {
 	case ear.NMEA:
@@ -41,14 +41,14 @@ func (l *Line) SuggestTopic(prefix string) string {
 	return prefix + "reading"
 }
 
-// Text is the line's table.
+// Text returns the line's TOML table.
 func (l *Line) Text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# %d octets heard: %v, such as", l.Heard.Octets, l.Heard.Kind)
+	line("# Detected from %d bytes: %v, such as", l.Heard.Octets, l.Heard.Kind)
 	line("#   %s", printable(l.Heard.Sample))
 	if !l.Heard.Sure {
-		line("# It is little to go by; --each longer hears more.")
+		line("# This is too little data to be sure; a longer --each listens for more.")
 	}
 	line("[[serial]]\nname = %s", quoted(cmp.Or(l.Name, filepath.Base(l.Port.Device))))
 	if l.USB != (serial.USB{}) {
@@ -72,7 +72,7 @@ func (l *Line) Text() string {
 	return b.String()
 }
 
-// format is how the device is understood.
+// format returns the keys for the detected format.
 func (l *Line) format() string {
 	topic := "topic = " + quoted(cmp.Or(l.Topic, l.SuggestTopic("com.example."))) + "\n"
 	lines := "mode = \"lines\"\nformat = "
@@ -82,7 +82,7 @@ func (l *Line) format() string {
 	case ear.RawSocket:
 		return "framing = \"none\"\n"
 	case ear.Modbus:
-		return "mode = \"modbus\"\n" + topic + "# A master is asking already; there can be only one.\n[[serial.modbus]]\nname = \"\"\nslave = 1\ntable = \"holding\"\naddress = 0\n"
+		return "mode = \"modbus\"\n" + topic + "# A master polls this bus already, and a bus has only one.\n[[serial.modbus]]\nname = \"\"\nslave = 1\ntable = \"holding\"\naddress = 0\n"
 	case ear.NMEA:
 		return lines + "\"nmea\"\n" + topic
 	case ear.JSON:
@@ -108,7 +108,7 @@ func usbKey(u serial.USB) string {
 	return "usb = { " + strings.Join(keys, ", ") + " }"
 }
 
-// printable makes a line that fits into a comment, and that no terminal obeys.
+// printable makes a sample safe for a comment and a terminal: one line without control characters.
 func printable(sample string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' {
@@ -121,8 +121,8 @@ func printable(sample string) string {
 	}, strings.ToValidUTF8(sample, "?"))
 }
 
-// Identify returns how a port is known best: by the USB identity of its adapter where no other port has the same, else by
-// its path, which for an adapter is the place where it is plugged in.
+// Identify returns the best identification of a port. This is the USB identity of its adapter if it is unique, otherwise a
+// path: for an adapter, the path of the USB socket that it is plugged into.
 func Identify(device string, ports []serial.Info) (usb serial.USB, path string) {
 	i := slices.IndexFunc(ports, func(p serial.Info) bool { return samePort(p.Device, device) })
 	if i < 0 || ports[i].USB.VID == "" || ports[i].USB.PID == "" {
@@ -155,7 +155,7 @@ func resolved(path string) string {
 	return path
 }
 
-// Taken returns the error that a configuration has a line for the port already; nil if it has none.
+// Taken returns an error if the configuration already has a line for the port.
 func Taken(c *config.Config, device string, ports []serial.Info) error {
 	for _, s := range c.Serials {
 		taken := s.Device != "" && samePort(string(s.Device), device)
@@ -164,13 +164,13 @@ func Taken(c *config.Config, device string, ports []serial.Info) error {
 			taken = err == nil && samePort(port, device)
 		}
 		if taken {
-			return fmt.Errorf("add serial line %s: the line %q has this port already, at %s; change it there, or remove it first", device, s.Name, s.Place)
+			return fmt.Errorf("add serial line %s: the line %q at %s already uses this port; change it there, or remove it first", device, s.Name, s.Place)
 		}
 	}
 	return nil
 }
 
-// Defaults fills in the role and the topic's prefix that the realm suggests.
+// Defaults sets the role to "sensor" if the realm has it. It returns the URI prefix under which the role may publish.
 func (l *Line) Defaults(c *config.Config) (prefix string) {
 	prefix = "com.example."
 	for _, r := range c.Realms {
@@ -193,20 +193,20 @@ func (l *Line) Defaults(c *config.Config) (prefix string) {
 	return prefix
 }
 
-// CheckLineName takes names that can be a file's.
+// CheckLineName checks that a name can be a file name.
 func CheckLineName(name string) error {
 	if name == "" || len(name) > 64 || name[0] == '.' || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != "" {
-		return fmt.Errorf("%.80q is not the name of a line; write letters, digits, \"-\" and \"_\", like \"greenhouse\"", name)
+		return fmt.Errorf("%.80q is not a valid line name; write letters, digits, \"-\" and \"_\", like \"greenhouse\"", name)
 	}
 	return nil
 }
 
-// Write adds the line's file to a configuration, whose other files are checked together with it. It returns the new
-// configuration and the file.
+// Write adds the line's file to a configuration and checks all files together first. It returns the new configuration and the
+// file.
 func (l *Line) Write(main string, check config.UplinkCheck) (*config.Config, string, error) {
 	file := filepath.Join(filepath.Dir(config.File(main)), "conf.d", l.Name+".toml")
 	if _, err := os.Lstat(file); err == nil {
-		return nil, "", fmt.Errorf("write %s: the file is there already; choose another --name, or remove it", file)
+		return nil, "", fmt.Errorf("write %s: the file exists already; choose another --name, or remove it", file)
 	}
 	text := l.Text()
 	c, err := config.LoadDraft(main, config.Drafts{file: text}, check)
@@ -218,7 +218,7 @@ func (l *Line) Write(main string, check config.UplinkCheck) (*config.Config, str
 	}
 	if err := writeNew(file, []byte(text), 0o640); err != nil {
 		if errors.Is(err, os.ErrExist) {
-			err = errors.New("the file is there already; choose another --name, or remove it")
+			err = errors.New("the file exists already; choose another --name, or remove it")
 		}
 		return nil, "", fmt.Errorf("write %s: %w%s", file, bare(err), asRoot(err))
 	}

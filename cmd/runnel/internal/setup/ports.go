@@ -11,7 +11,7 @@ import (
 	"runnel/transport/serial"
 )
 
-// PrintPorts writes a table of serial ports for people.
+// PrintPorts writes a table of serial ports for a terminal.
 func PrintPorts(w io.Writer, ports []serial.Info) error {
 	if len(ports) == 0 {
 		_, err := fmt.Fprintln(w, "no serial ports")
@@ -25,7 +25,7 @@ func PrintPorts(w io.Writer, ports []serial.Info) error {
 	return table.Flush()
 }
 
-// usbText writes "2341:0043 serial 9573 interface 00 (Arduino Uno)".
+// usbText formats a USB identity, like "2341:0043 serial 9573 interface 00 (Arduino Uno)".
 func usbText(p serial.Info) string {
 	if p.USB == (serial.USB{}) {
 		return ""
@@ -51,7 +51,7 @@ func holders(p serial.Info) string {
 	return strings.Join(names, ", ")
 }
 
-// PrintPortsJSON writes one JSON object a port.
+// PrintPortsJSON writes one JSON object per port.
 func PrintPortsJSON(w io.Writer, ports []serial.Info) error {
 	type holder struct {
 		PID  int    `json:"pid"`

@@ -7,17 +7,17 @@ import (
 	"slices"
 )
 
-// tell prints what to type next.
+// tell prints the next steps.
 func (i *Init) tell(public, pin string) {
 	switch i.Kind {
 	case Gateway:
 		if i.Enrol == nil {
-			fmt.Fprintf(i.Out, "\nThe centre does not know this node yet. Write there into conf.d/%s.toml, then \"runnel reload\":\n\n", i.ID)
+			fmt.Fprintf(i.Out, "\nThe centre does not know this node yet. At the centre, write this into conf.d/%s.toml, then run \"runnel reload\":\n\n", i.ID)
 			fmt.Fprintf(i.Out, "[[realm]]\nname = %s\n\n  [[realm.principal]]\n  authid = %s\n  role = \"gateway\"\n  authorized_keys = [%s]\n", quoted(orElse(i.Remote, i.Realm)), quoted(i.ID), quoted(public))
 		}
 	case Centre:
 		if pin != "" {
-			fmt.Fprintf(i.Out, "\nOnce the router runs, make a token for gateways here:\n\n  runnel token new --role gateway%s\n\nand link each of them by:\n\n  runnel init gateway --centre %s --pin %s --token TOKEN%s\n",
+			fmt.Fprintf(i.Out, "\nWhen the router runs, create a token for gateways here:\n\n  runnel token new --role gateway%s\n\nThen link each gateway with:\n\n  runnel init gateway --centre %s --pin %s --token TOKEN%s\n",
 				i.urlFlag(), i.reachedAt(), pin, i.realmFlag())
 		}
 	}
@@ -30,7 +30,7 @@ func (i *Init) realmFlag() string {
 	return " --realm " + i.Realm
 }
 
-// urlFlag says where the router's socket is, if no command finds it by itself.
+// urlFlag returns the flags by which a command finds the router, or only --realm if the socket is the default one.
 func (i *Init) urlFlag() string {
 	if i.system() {
 		return i.realmFlag()
@@ -38,7 +38,7 @@ func (i *Init) urlFlag() string {
 	return " --url unix://" + i.socket() + i.realmFlag()
 }
 
-// reachedAt is the URL of the first TLS listener as another machine has to write it.
+// reachedAt returns the URL of the first TLS listener as other machines reach it.
 func (i *Init) reachedAt() string {
 	listen := i.Listen[slices.IndexFunc(i.Listen, secure)]
 	u, err := url.Parse(listen)
@@ -55,7 +55,7 @@ func (i *Init) reachedAt() string {
 	return u.String()
 }
 
-// NextCommand is what starts a router with this configuration.
+// NextCommand returns the command that starts a router with this configuration.
 func (i *Init) NextCommand() string {
 	if !i.system() {
 		return "runnel run -c " + i.file

@@ -16,17 +16,17 @@ import (
 // uplinkName is the name of a gateway's link to its centre.
 const uplinkName = "central"
 
-// text makes the configuration.
+// text returns the text of the configuration.
 func (a *Answers) text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# Written by \"runnel init %s\". docs/config.md describes every key; \"runnel check\" names mistakes;", a.Kind)
-	line("# \"runnel reload\" applies a change. Files in conf.d/*.toml add to this one.")
+	line("# Written by \"runnel init %s\". docs/config.md describes every key. \"runnel check\" finds mistakes,", a.Kind)
+	line("# and \"runnel reload\" applies changes. Files in conf.d/*.toml add to this one.")
 	line("version = 1\n")
 	line("[node]")
-	line("id = %s # no two routers that are linked may have the same", quoted(a.ID))
-	line("data = %s # events that wait for a link, retained events, state", quoted(a.data()))
-	line("\n# A realm is a routing domain: its sessions see each other, and no others.")
+	line("id = %s # unique among linked routers", quoted(a.ID))
+	line("data = %s # directory for queued events, retained events and other state", quoted(a.data()))
+	line("\n# A realm is a routing domain: events and calls stay within it.")
 	line("[[realm]]\nname = %s", quoted(a.Realm))
 	if a.localOnly() {
 		line("anonymous = \"local\" # the role of programs of this machine, which do not authenticate")
@@ -40,7 +40,7 @@ func (a *Answers) text() string {
 	return b.String()
 }
 
-// data is the directory for state: the service's, or one beside the configuration.
+// data returns the data directory: the service's, or "data" beside the configuration.
 func (a *Answers) data() string {
 	if a.system() {
 		return "/var/lib/runnel"
@@ -48,8 +48,8 @@ func (a *Answers) data() string {
 	return a.beside("data")
 }
 
-// localOnly reports whether only programs of this machine reach the router. Then sessions that don't authenticate have a
-// role by the realm; else by the listener.
+// localOnly reports whether only programs of this machine can reach the router. Then the realm gives sessions that don't
+// authenticate a role; otherwise only the local listener does.
 func (a *Answers) localOnly() bool {
 	return !slices.ContainsFunc(a.Listen, func(listen string) bool { return !loopback(listen) })
 }
@@ -64,7 +64,7 @@ func loopback(listen string) bool {
 }
 
 const localRoles = `
-  # Programs of this machine that connect by TCP: all URIs but those of administration.
+  # Programs of this machine that connect by TCP: all URIs except those of administration.
   [[realm.role]]
   name = "local"
 
@@ -91,7 +91,7 @@ const localRoles = `
     uri = "wamp.registration.remove_callee"
     allow = []
 
-  # Users who may open the Unix socket: everything.
+  # Users who may open the Unix socket: all URIs.
   [[realm.role]]
   name = "operator"
 
@@ -100,7 +100,7 @@ const localRoles = `
     match = "prefix"
     allow = ["publish", "subscribe", "call", "register"]
 
-  # Devices: they publish and offer procedures.
+  # Devices: they publish and register procedures.
   [[realm.role]]
   name = "sensor"
 
@@ -111,17 +111,17 @@ const localRoles = `
 `
 
 const gatewayRole = `
-  # Gateways that link to this centre. "runnel token new --role gateway" makes a token with which they enrol.
+  # Gateways that link to this centre. "runnel token new --role gateway" creates a token with which they enrol.
   [[realm.role]]
   name = "gateway"
-  forward = true # they may say where what they pass on has come from
+  forward = true # they may name the origin of the events and calls that they forward
 
     [[realm.role.permission]]
     uri = %s
     match = "prefix"
     allow = ["publish", "subscribe", "call", "register"]
 
-    # A link follows what is subscribed and registered here.
+    # A link follows the subscriptions and registrations here.
     [[realm.role.permission]]
     uri = "wamp.subscription."
     match = "prefix"
@@ -162,9 +162,9 @@ func (a *Answers) listeners() string {
 		case loopback(listen):
 			line("\n# Programs of this machine: RawSocket, and WebSocket at /ws.")
 		case secure(listen):
-			line("\n# Gateways, and clients that authenticate, from other machines: RawSocket and WebSocket over TLS.")
+			line("\n# Gateways and other clients on the network, which must authenticate: RawSocket and WebSocket over TLS.")
 		default:
-			line("\n# Clients that authenticate, from other machines. Nothing is encrypted here: use tls:// beyond a network of your own.")
+			line("\n# Clients on the network, which must authenticate. This listener is not encrypted: use tls:// outside a trusted network.")
 		}
 		line("[[listen]]\nurl = %s", quoted(listen))
 		if secure(listen) {
@@ -179,12 +179,12 @@ func (a *Answers) listeners() string {
 	return b.String()
 }
 
-// link makes the gateway's uplink.
+// link returns the text of the gateway's uplink.
 func (a *Answers) link() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	urls, _ := json.Marshal(a.Centres) // strings: it cannot fail
-	line("\n# The link to the centre. While it is down, exported events wait on disk.")
+	urls, _ := json.Marshal(a.Centres) // cannot fail for strings
+	line("\n# The link to the centre. While it is down, exported events are queued on disk.")
 	line("[[uplink]]\nname = %s\nrealm = %s", quoted(uplinkName), quoted(a.Realm))
 	line("url = %s # tried in this order", strings.ReplaceAll(string(urls), ",", ", "))
 	if a.Remote != "" && a.Remote != a.Realm {
@@ -197,25 +197,26 @@ func (a *Answers) link() string {
 	if a.CA != "" {
 		line("ca = %s", quoted(a.CA))
 	}
-	line("\n  # What devices publish here reaches the centre.")
+	line("\n  # The centre receives the events of devices here.")
 	line("  [[uplink.export]]\n  topic = %s\n  match = \"prefix\"\n  store = \"disk\" # memory, disk, durable", quoted(a.Prefix))
-	line("\n  # What is registered here can be called at the centre.")
+	line("\n  # The centre can call the procedures of devices here.")
 	line("  [[uplink.export]]\n  procedure = %s\n  match = \"prefix\"", quoted(a.Prefix))
-	line("\n  # What is published at the centre below this prefix reaches the subscribers here.")
+	line("\n  # Subscribers here receive the centre's events below this prefix.")
 	line("  [[uplink.import]]\n  topic = %s\n  match = \"prefix\"", quoted(a.Prefix+"command."))
 	return b.String()
 }
 
-// quoted writes a TOML string; JSON's are a part of them.
+// quoted returns text as a TOML string. Every JSON string is a valid TOML string.
 func quoted(text string) string {
-	b, _ := json.Marshal(text) // a string: it cannot fail
+	b, _ := json.Marshal(text) // cannot fail for a string
 	return string(b)
 }
 
-// sealMark begins the last line of a file as it was written: a configuration that nobody has changed may be replaced.
+// sealMark begins the last line of a generated file. The checksum behind it shows whether the file was edited: only an
+// unedited one may be replaced without --force.
 const sealMark = "# unchanged since it was written: "
 
-// sealed adds to the text a line by which changes are found.
+// sealed appends a line with the checksum of the text.
 func sealed(text string) string { return text + sealMark + seal(text) + "\n" }
 
 func seal(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:16] }
