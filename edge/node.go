@@ -132,8 +132,8 @@ func (m *realm) checkNode(s *session) error {
 // nodeAbove returns the name of the connection to another node of the same id above this router; "" if there is none.
 // Holds mu.
 //
-// What the next router says of those above it may be outdated: one of them may have restarted since. In a ring of routers
-// it may even be the node that joins. So of these, only a node of another installation is a different node.
+// The next router's list of the nodes above it may be outdated: one of them may have restarted since. In a ring of routers it
+// may even contain the node that joins. So a node on such a list clashes only if it is of another installation.
 func (m *realm) nodeAbove(n wamp.Node) string {
 	for p, nodes := range m.above {
 		for i, other := range nodes {

@@ -51,8 +51,8 @@ func (r *Router) CheckRealm(opts RealmOptions) error {
 // and registrations that are no longer permitted are revoked. Sessions whose principal or role was removed get GOODBYE.
 // The files of a removed history are not deleted. If UpdateRealm returns an error, nothing has changed.
 //
-// What an authorizer has allowed stays allowed as long as the role has the same authorizer. What only another
-// authorizer could allow is revoked; if the session requests it again, that authorizer is asked.
+// Decisions of an authorizer stay valid as long as the role has the same authorizer. If the authorizer changes, subscriptions
+// and registrations that depend on it are revoked. If the session requests them again, the new authorizer decides.
 func (r *Router) UpdateRealm(opts RealmOptions) error {
 	m := r.realm([]byte(opts.Name))
 	if m == nil {

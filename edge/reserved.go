@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// URIs below "runnel." are the router's own: what it answers and tells of itself. Only internal sessions register and
+// URIs below "runnel." belong to the router, for its own procedures and events. Only internal sessions register and
 // publish there, whatever a role's permissions say, or a client could answer for the router. A prefix that reaches there is
 // refused as well. A wildcard that matches any first component is not, but it is never called for these URIs.
 //

@@ -25,17 +25,18 @@ func runCommand() *cobra.Command {
 		Use:   "run [-c FILE]",
 		Short: "Run the router in the foreground",
 		Long: `Runs the router until SIGTERM or Ctrl-C. Then it sends GOODBYE to every session. A
-second signal ends it at once. SIGHUP, like "runnel reload", has it read its config again.
+second signal ends it at once. SIGHUP reloads the config, like "runnel reload".
 Logs go to standard error.
 
 Without a config it serves the realm "realm1" to the programs of this machine: on
 127.0.0.1:8080 and on a Unix socket ("runnel check --print-default").
 
-A gateway that nobody can reach starts nevertheless. If its config is invalid, it
-runs with the last one that worked, or without the files of conf.d that have
-problems. A listener, an uplink or metrics that cannot start are left out and tried
-again. Log, "runnel status", "runnel doctor" and the metric runnel_faults say so.
-With --strict it ends instead: with status 3 if the config is invalid, else 1.`,
+A remote gateway must stay reachable, so the router starts even with faults. If the
+config is invalid, it runs with the last one that worked, or without the files of
+conf.d that have problems. It leaves out a listener, an uplink or metrics that
+cannot start, and retries. The log, "runnel status", "runnel doctor" and the metric
+runnel_faults report such faults. With --strict the router ends instead, with
+status 3 if the config is invalid and status 1 otherwise.`,
 		Example: `  runnel run
   runnel run -c gateway.toml`,
 		Args: cobra.NoArgs,

@@ -11,7 +11,7 @@ import (
 )
 
 // Filter holds the lists of one publication. A receiver must pass all lists that are present; a list that is present but
-// empty takes effect. A nil Filter has no lists, and admits everyone.
+// empty takes effect. A nil Filter has no lists and admits every session.
 type Filter struct {
 	exclude, eligible                                                []wamp.ID
 	excludeAuthid, excludeAuthrole, eligibleAuthid, eligibleAuthrole []string

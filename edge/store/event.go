@@ -20,7 +20,7 @@ type Event struct {
 	Dict      codec.Dict // PUBLISH.Options
 	Payload   codec.Payload
 
-	// What PUBLISH.Options say. They are read again when an event is restored from disk (Config.ReadOptions).
+	// Parsed PUBLISH.Options. Config.ReadOptions parses them again when an event is restored from disk.
 	ExcludeMe bool           // the publisher's own session does not get it
 	Passthru  bool           // there are ppt_* options to pass on
 	Forwarded bool           // there is forward_for or wamp.KeyTime to pass on

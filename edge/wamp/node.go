@@ -7,7 +7,7 @@ type Node struct {
 	Name string // name in the origins of its events; need not be unique across installations
 
 	// Boot is random for each process. A node may reconnect before the router notices that its old connection is dead.
-	// Boot tells this case from another node with the same id.
+	// Boot distinguishes this case from another node with the same id.
 	Boot string
 
 	// Installation is stored in the data directory; "" without one. A copy of the directory contains the same.

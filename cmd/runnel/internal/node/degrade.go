@@ -9,10 +9,10 @@ import (
 	"runnel/cmd/runnel/internal/report"
 )
 
-// A node that nobody can reach must not stay away because a port is taken or a key cannot be read. With Options.Degrade it
-// starts without the parts that fail, reports them as faults, and tries them again as a reload would: all or nothing.
+// A remote node must start even if a port is taken or a key cannot be read. With Options.Degrade it starts without the parts
+// that fail, reports them as faults, and retries each of them. Like a reload, a retry succeeds as a whole or changes nothing.
 
-// Bounds of the pause between two attempts to start what is missing; it doubles.
+// Bounds of the pause between two attempts to start the missing parts. It doubles after each attempt.
 const (
 	firstRetry = 5 * time.Second
 	lastRetry  = time.Minute
@@ -24,13 +24,13 @@ type missing struct {
 	add func(*config.Config) // adds the part to a configuration
 }
 
-// leaveOut notes a part that could not be started. The node's configuration is one without it.
+// leaveOut records a part that could not be started. The node's configuration does not contain it.
 func (n *Node) leaveOut(part string, err error, add func(*config.Config)) {
 	n.log.Error("part left out; it is tried again", "part", part, "err", err)
 	n.missing = append(n.missing, missing{report.Fault{Part: part, Error: err.Error(), Since: time.Now()}, add})
 }
 
-// Faults returns what of the configuration does not run.
+// Faults returns the parts of the configuration that do not run.
 func (n *Node) Faults() []report.Fault {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -44,7 +44,7 @@ func (n *Node) Faults() []report.Fault {
 	return list
 }
 
-// retryMissing tries to start what is missing until nothing is, or ctx is done.
+// retryMissing tries to start the missing parts until all of them run or ctx is done.
 func (n *Node) retryMissing(ctx context.Context) error {
 	for pause := firstRetry; len(n.Faults()) > 0; pause = min(2*pause, lastRetry) {
 		select {
@@ -58,7 +58,7 @@ func (n *Node) retryMissing(ctx context.Context) error {
 	return nil
 }
 
-// retryConfiguration reloads if the node runs with another configuration than that of its files, and these are valid now.
+// retryConfiguration reloads if the node runs with a fallback configuration and its files are valid now.
 func (n *Node) retryConfiguration() {
 	n.mu.Lock()
 	fallback := n.config.Fallback != nil
@@ -99,7 +99,7 @@ func (n *Node) retryParts() {
 	n.keepConfiguration()
 }
 
-// keepConfiguration keeps the configuration for a start with invalid files, if all of it runs.
+// keepConfiguration saves the configuration for a start with invalid files, provided that all of its parts run.
 func (n *Node) keepConfiguration() {
 	if len(n.Faults()) > 0 {
 		return
@@ -112,7 +112,7 @@ func (n *Node) keepConfiguration() {
 	}
 }
 
-// openListeners opens the listeners. At least one has to open: nothing could be reached, and no operator could join.
+// openListeners opens the listeners. It fails if none opens, because no peer and no operator could reach the router then.
 func (n *Node) openListeners(c *config.Config) error {
 	var first error
 	for _, l := range c.Listens {

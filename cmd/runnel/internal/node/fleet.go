@@ -14,7 +14,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// realmOptions returns what the router is told of a realm, the nodes and tokens of the fleet included.
+// realmOptions returns the options of a realm, including the nodes and tokens of the fleet.
 func (n *Node) realmOptions(c *config.Config, r config.Realm) (edge.RealmOptions, error) {
 	return config.RealmOptions(c, r, n.fleet.Principals(r)...)
 }
@@ -76,7 +76,7 @@ func (f fleetRouter) Refresh(realm string) error {
 	return err
 }
 
-// Linked asks the meta API which sessions there are. Of several sessions of one authid the last one is told.
+// Linked lists the connected sessions through the meta API. If an authid has several sessions, it returns the last one.
 func (f fleetRouter) Linked(ctx context.Context, realm string) (map[string]string, error) {
 	c, err := client.Connect(ctx, client.Options{Dial: f.internal(config.LinkRole, realm), Realm: realm, Reconnect: client.Reconnect{Disabled: true}, Log: f.log})
 	if err != nil {

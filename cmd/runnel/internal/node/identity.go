@@ -14,7 +14,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// boot tells this process from an earlier one of the same node, and from one that runs with a copy of its data.
+// boot distinguishes this process from an earlier one of the same node, and from one that runs with a copy of its data.
 var boot = randomHex(8)
 
 func randomHex(size int) string {
@@ -23,7 +23,7 @@ func randomHex(size int) string {
 	return hex.EncodeToString(b)
 }
 
-// identity tells this router from the others that it is linked to.
+// identity identifies this router to the routers that it is linked to.
 func identity(c *config.Config) wamp.Node {
 	return wamp.Node{ID: c.RouterID(), Name: c.NodeID(), Boot: boot, Installation: c.Installation}
 }
