@@ -27,7 +27,9 @@ type addition struct {
 	file string // the main configuration file
 	baud int
 	each time.Duration
-	ask  *setup.Asker
+
+	profile string
+	ask     *setup.Asker
 }
 
 func serialAddCommand() *cobra.Command {
@@ -41,14 +43,21 @@ asks for the line's name and topic, and whether to write its file, conf.d/NAME.t
 beside the config. With --yes it asks nothing. The file is checked together with
 the whole config before it is written; a router that runs with it reloads.
 
+With --profile it does not listen: the profile of that name says what the device
+speaks ("runnel serial profiles" lists them).
+
 The file names an adapter by its USB identity if that is unique, so that the router
 finds it under any device name.`,
 		Example: `  sudo runnel serial add /dev/ttyUSB0
-  sudo runnel serial add /dev/ttyACM0 --name greenhouse --topic com.example.greenhouse --yes`,
+  sudo runnel serial add /dev/ttyACM0 --name greenhouse --topic com.example.greenhouse --yes
+  sudo runnel serial add /dev/ttyUSB1 --profile sdm120 --slave 2`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if a.each <= 0 || a.baud < 0 {
 				return cli.UsageError("--each and --baud must be greater than 0")
+			}
+			if a.Slave < 0 || a.Slave > 0 && a.profile == "" {
+				return cli.UsageError("--slave must be greater than 0, and needs --profile")
 			}
 			a.ask = setup.NewAsker(os.Stdin, os.Stderr, yes)
 			return a.run(args[0])
@@ -61,7 +70,9 @@ finds it under any device name.`,
 	f.StringVar(&a.Topic, "topic", "", "`URI` under which readings are published (default: from the detected format)")
 	f.StringVar(&a.Realm, "realm", "", "`NAME` of the realm, if there are several")
 	f.StringVar(&a.Role, "role", "", "`NAME` of the line's role (default: sensor, if the realm has it)")
-	f.IntVar(&a.baud, "baud", 0, "try this baud rate only")
+	f.StringVar(&a.profile, "profile", "", "`NAME` of the device's profile, instead of listening")
+	f.IntVar(&a.Slave, "slave", 0, "`NUMBER` of the slave, with the profile of a Modbus device (default: as shipped)")
+	f.IntVar(&a.baud, "baud", 0, "try this baud rate only; with --profile: the device's baud rate")
 	f.DurationVar(&a.each, "each", 3*time.Second, "how long to listen at each baud rate")
 	return cmd
 }
@@ -86,11 +97,8 @@ func (a *addition) run(device string) error {
 		return err
 	}
 	prefix := a.Defaults(c)
-	if a.Port, a.Heard, err = hear(serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
-		return portRemedy(device, err)
-	}
-	if a.Heard.Kind == ear.Modbus {
-		return fmt.Errorf("add serial line %s: a Modbus master polls this bus already, and a bus has one master; disconnect it, then write the line by hand: see docs/serial.md", device)
+	if err := a.listen(device); err != nil {
+		return err
 	}
 	a.USB, a.Port.Device = setup.Identify(device, ports)
 	if err := a.complete(device, prefix); err != nil {
@@ -99,9 +107,41 @@ func (a *addition) run(device string) error {
 	return a.write()
 }
 
+// listen finds out what the device speaks, unless a profile is named.
+func (a *addition) listen(device string) (err error) {
+	if a.profile != "" {
+		return a.find(device)
+	}
+	if a.Port, a.Heard, err = hear(serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
+		return portRemedy(device, err)
+	}
+	if a.Heard.Kind == ear.Modbus {
+		return fmt.Errorf("add serial line %s: a Modbus master polls this bus already, and a bus has one master; disconnect it, then add the device by its --profile, or write the line by hand: see docs/serial.md", device)
+	}
+	fmt.Fprintf(os.Stderr, "detected %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
+	return nil
+}
+
+// find finds the profile, and checks that the port exists.
+func (a *addition) find(device string) (err error) {
+	if a.Profile, err = config.FindProfile(a.file, a.profile); err != nil {
+		return cli.UsageError("--profile: " + err.Error())
+	}
+	if a.Slave > 0 && a.Profile.Mode() != "modbus" {
+		return cli.UsageError(fmt.Sprintf("--slave: the profile %q is not one of a Modbus device", a.profile))
+	}
+	a.Port = serial.Config{Device: device, Baud: a.baud}
+	if a.Port.Networked() {
+		return nil
+	}
+	if _, err := os.Stat(device); err != nil {
+		return fmt.Errorf("add serial line %s: %w; \"runnel serial ls\" lists the ports", device, err)
+	}
+	return nil
+}
+
 // complete asks for the values that no flag sets.
 func (a *addition) complete(device, prefix string) (err error) {
-	fmt.Fprintf(os.Stderr, "detected %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
 	if a.Name == "" {
 		if a.Name, err = a.ask.Text("Name of the line", filepath.Base(device), setup.CheckLineName); err != nil {
 			return cli.UsageError("--name: " + err.Error())
@@ -113,7 +153,7 @@ func (a *addition) complete(device, prefix string) (err error) {
 		}
 		return nil
 	}
-	if a.Topic == "" {
+	if a.Topic == "" && (a.Profile == nil || a.SuggestTopic(prefix) != "") {
 		a.Topic, err = a.ask.Text("Topic of its readings", a.SuggestTopic(prefix), func(topic string) error {
 			if topic == "" {
 				return errors.New("a topic is missing")

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -155,11 +157,11 @@ func (r reader) noProfile(at Place, name string, err error) {
 		r.problems.add(at, "profile", "%v", err)
 		return
 	}
-	r.problems.add(at, "profile", "%s", UnknownProfile(name, r.profiles.names()))
+	r.problems.add(at, "profile", "%s", unknownProfile(name, r.profiles.names()))
 }
 
-// UnknownProfile says that there is no such profile, and which names are near.
-func UnknownProfile(name string, names []string) string {
+// unknownProfile says that there is no such profile, and which names are near.
+func unknownProfile(name string, names []string) string {
 	near := nearNames(name, names)
 	if len(near) == 0 {
 		return fmt.Sprintf("unknown profile %.80q; \"runnel serial profiles\" lists all", name)
@@ -207,25 +209,55 @@ func overridden(preset, table map[string]any) (keys []string) {
 	return keys
 }
 
+// serialHeader is the line above the keys of a profile.
+var serialHeader = regexp.MustCompile(`(?m)^[ \t]*\[\[ *serial *\]\].*\n`)
+
 // Start returns the profile as a [[serial]] table to start from.
 func (p *Profile) Start() string {
-	_, body, _ := strings.Cut(p.Text, "[[serial]]\n")
-	topic := "com.example." + strings.ReplaceAll(p.Name, "-", "_")
-	switch s := p.Serials[0]; {
-	case s.Topic != "":
-		topic = ""
-	case s.Mode == "modbus":
-		topic += ".{name}"
-	case s.Format == "nmea":
-		topic += ".{sentence}"
-	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n[[serial]]\nname = %q\n", strings.ReplaceAll(p.Description, "\n", " "), p.Name)
-	if s := p.Serials[0]; s.Device == "" && s.USB == nil {
+	fmt.Fprintf(&b, "# %s\n[[serial]]\n", strings.Join(strings.Fields(p.Description), " "))
+	s := &p.Serials[0]
+	if s.Name == "" {
+		fmt.Fprintf(&b, "name = %q\n", p.Name)
+	}
+	if s.Device == "" && s.USB == nil {
 		b.WriteString("device = \"/dev/ttyUSB0\"\n")
 	}
-	if topic != "" {
+	if topic := p.Topic("com.example." + strings.ReplaceAll(p.Name, "-", "_")); topic != "" {
 		fmt.Fprintf(&b, "topic = %q\n", topic)
 	}
-	return b.String() + body
+	if at := serialHeader.FindStringIndex(p.Text); at != nil {
+		b.WriteString(p.Text[at[1]:])
+	}
+	return b.String()
+}
+
+// Topic returns a topic for the device's readings, below a prefix without its last dot; "" if the profile has a topic.
+func (p *Profile) Topic(prefix string) string {
+	switch s := p.Serials[0]; {
+	case s.Topic != "" || s.Mode == "" || s.Mode == "wamp":
+		return ""
+	case s.Mode == "modbus":
+		return prefix + ".{name}"
+	case s.Format == "nmea":
+		return prefix + ".{sentence}"
+	}
+	return prefix
+}
+
+// Mode returns the mode of a line with this profile.
+func (p *Profile) Mode() string { return cmp.Or(p.Serials[0].Mode, "wamp") }
+
+// FindProfile returns the profile of a name.
+func FindProfile(main, name string) (*Profile, error) {
+	list, err := Profiles(main)
+	if i := slices.IndexFunc(list, func(p Profile) bool { return p.Name == name }); i >= 0 {
+		return &list[i], nil
+	}
+	l := catalogue{dir: ProfileDir(main)}
+	names := l.names()
+	if err != nil && slices.Contains(names, name) {
+		return nil, err // it cannot be read
+	}
+	return nil, errors.New(unknownProfile(name, names))
 }

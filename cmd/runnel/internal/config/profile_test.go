@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,5 +110,38 @@ func TestOwnProfiles(t *testing.T) {
 	}
 	if found != 2 || err == nil || !strings.Contains(err.Error(), "broken.toml:7: serial.colour") {
 		t.Errorf("%d found, %v", found, err)
+	}
+}
+
+// docs/serial.md lists the profiles that there are, and shows one of the user's.
+func TestProfilesAreDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../../../docs/serial.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(b), "## Device profiles\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	list, err := Profiles("/nowhere/runnel.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows strings.Builder
+	for _, p := range list {
+		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", p.Name, p.Mode(), p.Description)
+	}
+	if !strings.Contains(section, "|---|---|---|\n"+rows.String()+"\n") {
+		t.Errorf("docs/serial.md: want this list of profiles:\n%s", rows.String())
+	}
+	dir := t.TempDir()
+	_, example, _ := strings.Cut(section, "```toml\n")
+	example, _, _ = strings.Cut(example, "```")
+	if err := os.Mkdir(filepath.Join(dir, "profiles.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "profiles.d", "station.toml"), []byte(example), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := FindProfile(filepath.Join(dir, "runnel.toml"), "station"); err != nil || len(p.Serials[0].Columns) != 3 {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

@@ -25,13 +25,24 @@ type Line struct {
 	Port  serial.Config
 	USB   serial.USB // identifies the port independently of its device name; zero: Port.Device identifies it
 	Heard ear.Guess
+
+	Profile *config.Profile // instead of Heard
+	Slave   int             // of a profile's registers; 0: the profile's
 }
 
 // Lines reports whether the line publishes readings under a topic. A device that speaks WAMP publishes by itself.
-func (l *Line) Lines() bool { return l.Heard.Kind != ear.Link && l.Heard.Kind != ear.RawSocket }
+func (l *Line) Lines() bool {
+	if l.Profile != nil {
+		return l.Profile.Mode() != "wamp"
+	}
+	return l.Heard.Kind != ear.Link && l.Heard.Kind != ear.RawSocket
+}
 
 // SuggestTopic returns a topic for the detected format, below a prefix.
 func (l *Line) SuggestTopic(prefix string) string {
+	if l.Profile != nil {
+		return l.Profile.Topic(prefix + component(cmp.Or(l.Name, l.Profile.Name)))
+	}
 	switch l.Heard.Kind {
 	case ear.NMEA:
 		return prefix + "{sentence}"
@@ -45,10 +56,10 @@ func (l *Line) SuggestTopic(prefix string) string {
 func (l *Line) Text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# Detected from %d bytes: %v, such as", l.Heard.Octets, l.Heard.Kind)
-	line("#   %s", printable(l.Heard.Sample))
-	if !l.Heard.Sure {
-		line("# This is too little data to be sure; a longer --each listens for more.")
+	if l.Profile != nil {
+		line("# %s", printable(l.Profile.Description))
+	} else {
+		l.heard(line)
 	}
 	line("[[serial]]\nname = %s", quoted(cmp.Or(l.Name, filepath.Base(l.Port.Device))))
 	if l.USB != (serial.USB{}) {
@@ -56,7 +67,15 @@ func (l *Line) Text() string {
 	} else {
 		line("device = %s", quoted(l.Port.Device))
 	}
-	line("baud = %d", l.Port.Baud)
+	if l.Profile != nil {
+		line("profile = %s", quoted(l.Profile.Name))
+	}
+	if l.Slave > 0 {
+		line("slave = %d", l.Slave)
+	}
+	if l.Port.Baud > 0 {
+		line("baud = %d", l.Port.Baud)
+	}
 	if l.Port.Parity != serial.None {
 		line("parity = %s", quoted(l.Port.Parity.String()))
 	}
@@ -68,8 +87,31 @@ func (l *Line) Text() string {
 			line("%s = %s", option.key, quoted(option.value))
 		}
 	}
-	b.WriteString(l.format())
+	if l.Profile == nil {
+		b.WriteString(l.format())
+	} else if topic := cmp.Or(l.Topic, l.SuggestTopic("com.example.")); topic != "" {
+		line("topic = %s", quoted(topic))
+	}
 	return b.String()
+}
+
+// heard writes comments about the input of the port.
+func (l *Line) heard(line func(format string, args ...any)) {
+	line("# Detected from %d bytes: %v, such as", l.Heard.Octets, l.Heard.Kind)
+	line("#   %s", printable(l.Heard.Sample))
+	if !l.Heard.Sure {
+		line("# This is too little data to be sure; a longer --each listens for more.")
+	}
+}
+
+// component makes a component of a URI from a name.
+func component(name string) string {
+	return strings.ToLower(strings.Map(func(r rune) rune {
+		if r == '-' || r == '.' {
+			return '_'
+		}
+		return r
+	}, name))
 }
 
 // format returns the keys for the detected format.
