@@ -53,16 +53,17 @@ var floors = map[string][]string{
 	// Peers that speak no WAMP have a session of their own, as a client over the in-process transport.
 	"transport/guest": {"edge/client", "edge/wamp", "transport/memory", "transport/serial"},
 
-	// The configuration is read and checked without a router that runs: no package of cmd is below it. The node makes parts of
-	// it, and knows the reports that the parts fill in; neither knows a command.
-	"cmd/runnel/internal/config":          {"cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
+	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
+	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
+	"cmd/runnel/internal/account":         {},
+	"cmd/runnel/internal/config":          {"cmd/runnel/internal/account", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/config/profiles": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",
 		"cmd/runnel/internal/term", "edge/client", "edge/wamp", "transport"},
 	"cmd/runnel/internal/manual":  {},
-	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/account", "cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term"},

@@ -152,10 +152,7 @@ func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	l := &Listener{url: u, opts: opts, log: cmp.Or(opts.Log, slog.Default()), handshaking: map[io.Closer]bool{}, serving: map[io.Closer]bool{}}
-	l.opts.MaxConns = cmp.Or(opts.MaxConns, defaultMaxConns)
-	l.opts.HandshakeTimeout = cmp.Or(opts.HandshakeTimeout, defaultTime)
-	l.opts.Grace = cmp.Or(opts.Grace, defaultGrace)
+	l := newListener(u, opts)
 	if err := l.open(); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", u.Redacted(), err)
 	}
@@ -163,26 +160,24 @@ func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
 	return l, nil
 }
 
+// newListener returns a Listener without a socket.
+func newListener(u *url.URL, opts ListenOptions) *Listener {
+	l := &Listener{url: u, opts: opts, log: cmp.Or(opts.Log, slog.Default()), handshaking: map[io.Closer]bool{}, serving: map[io.Closer]bool{}}
+	l.opts.MaxConns = cmp.Or(opts.MaxConns, defaultMaxConns)
+	l.opts.HandshakeTimeout = cmp.Or(opts.HandshakeTimeout, defaultTime)
+	l.opts.Grace = cmp.Or(opts.Grace, defaultGrace)
+	return l
+}
+
 // open makes the listening socket.
 func (l *Listener) open() (err error) {
-	switch l.url.Scheme {
-	case "unix":
+	if l.url.Scheme == "unix" {
 		l.network = "unix"
 		l.socket, err = listenUnix(l.url.Path, l.opts)
 		return err
-	case "tcp", "ws":
-		l.network = "tcp"
-	case "tls", "wss":
-		l.network = "tls"
-		if l.opts.TLS == nil {
-			return errors.New("no certificate is given")
-		}
-		l.tls = l.opts.TLS.Clone()
-		l.tls.MinVersion = max(l.tls.MinVersion, tls.VersionTLS12)
-		l.noteCertificate(l.tls)
-		l.tls.NextProtos = []string{"http/1.1"} // required by WebSocket; RawSocket clients offer no protocol
-	default:
-		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)
+	}
+	if err := l.chooseTLS(); err != nil {
+		return err
 	}
 	if err := l.setPolicy(); err != nil {
 		return err
@@ -204,6 +199,26 @@ func (l *Listener) open() (err error) {
 		l.url.Host = net.JoinHostPort(l.url.Hostname(), port)
 	}
 	l.startWeb()
+	return nil
+}
+
+// chooseTLS decides by the scheme of a TCP listener whether it uses TLS.
+func (l *Listener) chooseTLS() error {
+	switch l.url.Scheme {
+	case "tcp", "ws":
+		l.network = "tcp"
+	case "tls", "wss":
+		l.network = "tls"
+		if l.opts.TLS == nil {
+			return errors.New("no certificate is given")
+		}
+		l.tls = l.opts.TLS.Clone()
+		l.tls.MinVersion = max(l.tls.MinVersion, tls.VersionTLS12)
+		l.noteCertificate(l.tls)
+		l.tls.NextProtos = []string{"http/1.1"} // required by WebSocket; RawSocket clients offer no protocol
+	default:
+		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)
+	}
 	return nil
 }
 

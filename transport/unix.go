@@ -7,10 +7,8 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -56,8 +54,7 @@ func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	if err := takeOver(path); err != nil {
 		return nil, err
 	}
-	uid, gid, err := lookup(opts.Owner, opts.Group)
-	if err != nil {
+	if err := LookupOwner(opts.Owner, opts.Group); err != nil {
 		return nil, err
 	}
 	mode := opts.Mode
@@ -71,7 +68,7 @@ func listenUnix(path string, opts ListenOptions) (net.Listener, error) {
 	}
 	f := &socketFile{UnixListener: l.(*net.UnixListener), path: path, target: target}
 	f.SetUnlinkOnClose(false)
-	if err := f.own(mode, uid, gid); err != nil {
+	if err := f.own(mode, opts.Owner, opts.Group); err != nil {
 		f.UnixListener.Close()
 		os.Remove(path)
 		return nil, err
@@ -87,14 +84,15 @@ func replaces(listeners []*Listener, path string) bool {
 	})
 }
 
-// own sets the file's mode, owner and group.
-func (f *socketFile) own(mode fs.FileMode, uid, gid int) (err error) {
-	if uid >= 0 || gid >= 0 {
-		if err := os.Chown(f.path, uid, gid); err != nil {
-			return err
-		}
+// own sets the file's group, mode and owner, in this order: after that the file may belong to another user.
+func (f *socketFile) own(mode fs.FileMode, owner, group string) (err error) {
+	if err := changeGroup(f.path, group); err != nil {
+		return err
 	}
 	if err := os.Chmod(f.path, mode); err != nil {
+		return err
+	}
+	if err := changeOwner(f.path, owner); err != nil {
 		return err
 	}
 	f.info, err = os.Lstat(f.path)
@@ -122,34 +120,4 @@ func takeOver(path string) error {
 		return fmt.Errorf("%s may be in use: %w", path, err)
 	}
 	return os.Remove(path)
-}
-
-// LookupOwner returns an error if the owner or the group of a Unix socket does not exist on this machine.
-func LookupOwner(owner, group string) error {
-	_, _, err := lookup(owner, group)
-	return err
-}
-
-// lookup returns the ids of names or numbers, and -1 for "".
-func lookup(owner, group string) (uid, gid int, err error) {
-	uid, gid = -1, -1
-	if owner != "" {
-		if uid, err = strconv.Atoi(owner); err != nil {
-			u, err := user.Lookup(owner)
-			if err != nil {
-				return 0, 0, err
-			}
-			uid, _ = strconv.Atoi(u.Uid)
-		}
-	}
-	if group != "" {
-		if gid, err = strconv.Atoi(group); err != nil {
-			g, err := user.LookupGroup(group)
-			if err != nil {
-				return 0, 0, err
-			}
-			gid, _ = strconv.Atoi(g.Gid)
-		}
-	}
-	return uid, gid, nil
 }

@@ -33,6 +33,7 @@ func (c *Config) check(problems *Problems) {
 	for i := range c.Listens {
 		k.listen(&c.Listens[i])
 	}
+	c.shareSockets()
 	for i := range c.Serials {
 		k.serial(&c.Serials[i])
 	}

@@ -94,7 +94,7 @@ func TestProblems(t *testing.T) {
 			[]string{`12: uplink.key: read key FILE: the key is neither`, `17: listen.certificate: read certificate FILE: `}},
 		{"history", realm1 + "[[realm.history]]\nmax_size = \"x\"\n", []string{`8: realm.history.uri: missing`, `9: realm.history.max_size: "x" is not a size`}},
 		{"listener URLs", realm1 + "[[listen]]\n[[listen]]\nurl = \"udp://:1\"\n[[listen]]\nurl = \"tcp://127.0.0.1\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1/x\"\n[[listen]]\nurl = \"%zz\"\n",
-			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws" or "wss"`,
+			[]string{`8: listen.url: missing; write`, `10: listen.url: "udp://:1": unknown scheme; use "tcp", "tls", "unix", "ws", "wss" or "systemd"`,
 				`12: listen.url: "tcp://127.0.0.1" has no port`, `14: listen.url: a tcp listener has no path`, `16: listen.url: "%zz" is not a URL`}},
 		{"secret without quotes", realm1 + "[[realm.principal]]\nauthid = \"joe\"\nrole = \"guest\"\nticket = 777123\n",
 			[]string{`8: realm.principal: principal "joe": no authentication method`, `11: realm.principal.ticket: this is not a string; write one in quotes`}},

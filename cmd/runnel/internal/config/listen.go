@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"runnel/transport"
+	"runnel/transport/systemd"
 )
 
 // Listen is an address at which peers connect.
 type Listen struct {
 	Place          Place
-	URL            string   `toml:"url"`   // tcp, tls, unix, ws or wss
+	URL            string   `toml:"url"`   // tcp, tls, unix, ws, wss or systemd
 	Mode           Mode     `toml:"mode"`  // of a Unix socket
 	Owner          string   `toml:"owner"` // of a Unix socket
 	Group          string   `toml:"group"` // of a Unix socket
@@ -37,6 +38,9 @@ type Listen struct {
 	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
 	Role           string   `toml:"role"`      // of every peer that connects here; "": the anonymous role
 
+	// Elsewhere are the sockets that a listener "systemd:" leaves to those that name them.
+	Elsewhere []string
+
 	files, pair digest // see fillDerived
 }
 
@@ -48,7 +52,7 @@ type Cookie struct {
 }
 
 func (k checker) listen(l *Listen) {
-	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss")
+	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss", systemd.Scheme)
 	if u == nil {
 		return
 	}
@@ -56,22 +60,21 @@ func (k checker) listen(l *Listen) {
 		k.add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.Shown(l.URL))
 		return
 	}
-	k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
-	k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
-	k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "hosts", "trusted_proxies", "cookie", "compress")
+	if u.Scheme == systemd.Scheme {
+		k.passed(l)
+	} else {
+		k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
+		k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
+		k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "hosts", "trusted_proxies", "cookie", "compress")
+	}
 	k.web(l)
 	k.cookie(l.Cookie)
 	switch u.Scheme {
+	case systemd.Scheme:
 	case "unix":
 		l.URL = k.unix(l.Place, u)
 	case "tls", "wss":
-		k.required(l.Place, "certificate", string(l.Certificate))
-		k.required(l.Place, "key", string(l.Key))
-		k.file(l.Place, "certificate", l.Certificate)
-		k.file(l.Place, "key", l.Key)
-		k.file(l.Place, "client_ca", l.ClientCA)
-		k.private(l.Place, "key", string(l.Key))
-		k.serverFiles(l)
+		k.tls(l)
 		fallthrough
 	default:
 		k.address(l.Place, u)
@@ -82,6 +85,17 @@ func (k checker) listen(l *Listen) {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
 		k.identity(l.Place, l.Realm, l.Role, l.Authid)
 	}
+}
+
+// tls checks the files of a listener that uses TLS.
+func (k checker) tls(l *Listen) {
+	k.required(l.Place, "certificate", string(l.Certificate))
+	k.required(l.Place, "key", string(l.Key))
+	k.file(l.Place, "certificate", l.Certificate)
+	k.file(l.Place, "key", l.Key)
+	k.file(l.Place, "client_ca", l.ClientCA)
+	k.private(l.Place, "key", string(l.Key))
+	k.serverFiles(l)
 }
 
 // cookieName holds the characters that a cookie's name may contain: those of a bare TOML key.

@@ -109,6 +109,7 @@ func (k checker) socket(l Listen) {
 	if err := transport.LookupOwner("", l.Group); err != nil {
 		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
 	}
+	k.ownership(l)
 	if path == "" {
 		return // chosen at start
 	}
@@ -142,7 +143,7 @@ func (k checker) dryRun(check UplinkCheck) {
 		}
 	}
 	for _, l := range k.c.Listens {
-		if url, err := ListenURL(l.URL); err == nil {
+		if url, err := ListenURL(l.URL); err == nil && !l.isPassed() {
 			if err := transport.CheckURL(url); err != nil {
 				k.add(l.Place, "url", "%v", err)
 			}

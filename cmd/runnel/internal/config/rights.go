@@ -58,7 +58,11 @@ func (k checker) openListeners() {
 				continue
 			}
 			if what := role.power(); what != "" {
-				k.c.Warnings.add(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", l.URL, role.Name, r.Name, what, role.Place)
+				at := l.URL
+				if l.isPassed() {
+					at = "a TCP socket of " + l.URL // whether there is one is not known here
+				}
+				k.c.Warnings.add(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", at, role.Name, r.Name, what, role.Place)
 			}
 		}
 	}

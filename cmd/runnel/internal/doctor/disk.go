@@ -67,11 +67,11 @@ func (e *examination) noData() {
 func (e *examination) mayWrite(dir, at string) {
 	info, err := os.Stat(at)
 	if err != nil {
-		e.add(Finding{"disk", Error, dir, err.Error(), fmt.Sprintf("sudo install -d -m 0750 -o %s %s", e.user.name, dir)})
+		e.add(Finding{"disk", Error, dir, err.Error(), fmt.Sprintf("sudo install -d -m 0750 -o %s %s", e.user.Name, dir)})
 		return
 	}
-	if !e.user.may(info, 0o3) {
-		e.add(Finding{"disk", Error, dir, fmt.Sprintf("user %s may not write here (%s)", e.user.name, owners(info)), fmt.Sprintf("sudo install -d -m 0750 -o %s %s", e.user.name, dir)})
+	if !may(e.user, info, 0o3) {
+		e.add(Finding{"disk", Error, dir, fmt.Sprintf("user %s may not write here (%s)", e.user.Name, owners(info)), fmt.Sprintf("sudo install -d -m 0750 -o %s %s", e.user.Name, dir)})
 	}
 }
 

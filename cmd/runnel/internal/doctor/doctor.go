@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/cmd/runnel/internal/account"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/transport/serial"
 )
@@ -64,7 +65,7 @@ type examination struct {
 	config  *config.Config // nil if it is invalid
 	running *status        // of the running router; nil if there is none or it does not answer
 	ports   []serial.Info
-	user    account
+	user    account.Account
 
 	mu       sync.Mutex
 	findings []Finding
@@ -84,7 +85,7 @@ var checks = []struct {
 
 // Examine runs all checks. It returns an error only if ctx is done first.
 func Examine(ctx context.Context, o Options) (*Report, error) {
-	e := &examination{Options: o, user: routerAccount()}
+	e := &examination{Options: o, user: account.OfRouter()}
 	r := &Report{Config: config.File(o.File), Findings: []Finding{}}
 	e.prepare(ctx)
 	var work sync.WaitGroup

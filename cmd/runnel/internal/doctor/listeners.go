@@ -37,8 +37,8 @@ func (e *examination) tryAddress(l config.Listen, u *url.URL) {
 	socket, err := net.Listen("tcp", u.Host)
 	if err == nil {
 		socket.Close()
-		if e.user.uid != 0 && port < unprivilegedPort() {
-			e.add(Finding{"listener", Error, object, fmt.Sprintf("user %s may not listen below port %d", e.user.name, unprivilegedPort()), "sudo systemctl edit runnel: [Service], CapabilityBoundingSet=CAP_NET_BIND_SERVICE, AmbientCapabilities=CAP_NET_BIND_SERVICE"})
+		if e.user.UID != 0 && port < unprivilegedPort() {
+			e.add(Finding{"listener", Error, object, fmt.Sprintf("user %s may not listen below port %d", e.user.Name, unprivilegedPort()), "sudo systemctl edit runnel: [Service], CapabilityBoundingSet=CAP_NET_BIND_SERVICE, AmbientCapabilities=CAP_NET_BIND_SERVICE"})
 		}
 		return
 	}

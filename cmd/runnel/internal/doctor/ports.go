@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/cmd/runnel/internal/account"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/transport/serial"
 )
@@ -59,15 +60,15 @@ func (e *examination) checkPort(s config.Serial, device string) {
 		e.add(Finding{"serial", Error, object, fmt.Sprintf("its device %s is missing", device), "plug it in; " + listPorts})
 		return
 	}
-	if !e.user.may(info, 0o6) {
+	if !may(e.user, info, 0o6) {
 		remedy := "sudo chmod 0660 " + device
 		if _, gid, ok := ownerIDs(info); ok && gid != 0 {
-			remedy = fmt.Sprintf("sudo usermod -aG %s %s && sudo systemctl restart runnel", groupName(gid), e.user.name)
-			if e.user.name != serviceUser {
-				remedy = fmt.Sprintf("sudo usermod -aG %s %s, then log in again", groupName(gid), e.user.name)
+			remedy = fmt.Sprintf("sudo usermod -aG %s %s && sudo systemctl restart runnel", groupName(gid), e.user.Name)
+			if e.user.Name != account.Service {
+				remedy = fmt.Sprintf("sudo usermod -aG %s %s, then log in again", groupName(gid), e.user.Name)
 			}
 		}
-		e.add(Finding{"serial", Error, object, fmt.Sprintf("user %s may not open %s (%s)", e.user.name, device, owners(info)), remedy})
+		e.add(Finding{"serial", Error, object, fmt.Sprintf("user %s may not open %s (%s)", e.user.Name, device, owners(info)), remedy})
 	}
 	e.holders(object, device)
 	if slices.Contains(consoles(), filepath.Base(resolve(device))) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"runnel/cmd/runnel/internal/account"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 )
@@ -89,7 +90,7 @@ func (e *examination) installed() bool {
 	if _, err := os.Stat("/run/systemd/system"); err != nil || !e.system() {
 		return false
 	}
-	for _, file := range unitFiles {
+	for _, file := range account.UnitFiles {
 		if _, err := os.Stat(file); err == nil {
 			return true
 		}

@@ -126,10 +126,11 @@ func (n *Node) openListeners(c *config.Config) error {
 			}
 			n.config.Listens = slices.DeleteFunc(slices.Clone(n.config.Listens), func(other config.Listen) bool { return other.URL == l.URL })
 			n.leaveOut("listener "+l.URL, err, func(c *config.Config) { c.Listens = append(slices.Clone(c.Listens), l) })
-		case opened != nil:
-			n.listeners = append(n.listeners, opened)
+		default:
+			n.listeners = append(n.listeners, opened...)
 		}
 	}
+	n.warnUnused(c)
 	if len(n.listeners) == 0 && first != nil {
 		return first
 	}

@@ -10,6 +10,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/transport"
+	"runnel/transport/systemd"
 )
 
 // listener is a place where peers connect, with its settings.
@@ -20,9 +21,10 @@ type listener struct {
 	work   *work
 }
 
-// listen opens a listener. It may take the address of replaced listeners or sockets, which are about to be closed. The result
-// is nil if the default Unix socket has no directory on this machine.
-func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets []net.Listener) (*listener, error) {
+// listen opens a listener of the configuration: one socket, or those that systemd passed. It may take the address of replaced
+// listeners or sockets, which are about to be closed. The result is empty if the default Unix socket has no directory on
+// this machine.
+func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets []net.Listener) ([]*listener, error) {
 	url, err := config.ListenURL(l.URL)
 	if err != nil {
 		n.log.Warn("no Unix socket", "err", err)
@@ -61,11 +63,57 @@ func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets [
 			return nil, fmt.Errorf("listen on %s: %w", url, err)
 		}
 	}
-	opened, err := transport.Listen(url, opts)
+	opened, err := open(l, url, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &listener{Listener: opened, config: l, pair: pair}, nil
+	var list []*listener
+	for _, o := range opened {
+		list = append(list, &listener{Listener: o, config: l, pair: pair})
+	}
+	return list, nil
+}
+
+// open opens the sockets of a listener, or none of them.
+func open(l config.Listen, url string, opts transport.ListenOptions) ([]*transport.Listener, error) {
+	name, passed := systemd.Name(url)
+	if !passed {
+		opened, err := transport.Listen(url, opts)
+		return []*transport.Listener{opened}, err
+	}
+	sockets, err := systemd.Open(name, l.Elsewhere)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", url, err)
+	}
+	var list []*transport.Listener
+	for _, socket := range sockets {
+		opened, failed := transport.ListenOn(socket, opts)
+		if failed != nil {
+			err = failed
+			continue
+		}
+		list = append(list, opened)
+	}
+	if err != nil {
+		for _, opened := range list {
+			opened.Close()
+		}
+		return nil, err
+	}
+	return list, nil
+}
+
+// warnUnused warns of sockets that systemd passed and that no listener takes: their peers would wait for ever.
+func (n *Node) warnUnused(c *config.Config) {
+	var names []string
+	for _, l := range c.Listens {
+		if name, ok := systemd.Name(l.URL); ok {
+			names = append(names, name)
+		}
+	}
+	for _, name := range systemd.Unused(names) {
+		n.log.Warn("no listener takes a socket passed by systemd", "name", name, "remedy", "[[listen]] url = \"systemd:"+name+"\"")
+	}
 }
 
 // cookieOptions returns nil if the listener sets no cookies.
@@ -77,7 +125,11 @@ func (n *Node) cookieOptions(l config.Listen) *transport.CookieOptions {
 }
 
 func (n *Node) startListener(l *listener) {
-	n.log.Info("listening", "url", l.URL())
+	if _, passed := systemd.Name(l.config.URL); passed {
+		n.log.Info("listening", "url", l.URL(), "socket", l.config.URL)
+	} else {
+		n.log.Info("listening", "url", l.URL())
+	}
 	l.work = n.listening.start(func(ctx context.Context) error {
 		return l.Run(ctx, func(c transport.Conn) { n.router.Serve(c) })
 	})

@@ -75,9 +75,7 @@ func (n *Node) prepareListeners(p *Changes, r *prepared) error {
 		if err != nil {
 			return err
 		}
-		if opened != nil {
-			r.listeners = append(r.listeners, opened)
-		}
+		r.listeners = append(r.listeners, opened...)
 	}
 	return nil
 }

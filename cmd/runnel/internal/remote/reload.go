@@ -13,6 +13,7 @@ import (
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/transport/systemd"
 )
 
 // Reload has the router read its configuration again, and returns the changes. reconnected says that the reload has ended the
@@ -94,6 +95,9 @@ func ReloadRunning(version string, configs ...*config.Config) (lines []string, u
 		}
 		for _, l := range c.Listens {
 			url, err := config.ListenURL(l.URL)
+			if _, passed := systemd.Name(url); passed {
+				url = existingSocket()
+			}
 			path, isUnix := strings.CutPrefix(url, "unix://")
 			if err != nil || !isUnix || !answers(path) {
 				continue

@@ -70,12 +70,17 @@ func (r *Router) Address() string {
 	if r.URL != "" {
 		return r.URL
 	}
+	return cmp.Or(existingSocket(), loopbackURL)
+}
+
+// existingSocket returns the URL of the first of sockets that exists; "" if none does.
+func existingSocket() string {
 	for _, socket := range sockets() {
 		if _, err := os.Stat(socket); err == nil {
 			return "unix://" + socket
 		}
 	}
-	return loopbackURL
+	return ""
 }
 
 // Options returns the options of a client. An error of a flag is a cli.UsageError.

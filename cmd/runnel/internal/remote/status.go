@@ -15,6 +15,7 @@ import (
 	"runnel/cmd/runnel/internal/doctor"
 	"runnel/cmd/runnel/internal/report"
 	"runnel/edge/client"
+	"runnel/transport/systemd"
 )
 
 // StatusOf returns the status, as JSON, of the router that runs with a configuration. It connects to --url, else to a
@@ -50,8 +51,15 @@ func (r *Router) StatusOf(ctx context.Context, c *config.Config) ([]byte, error)
 }
 
 // localURL returns the first Unix socket at which a configuration listens, else a loopback address; "" if it has neither.
+// Of sockets that systemd passes it finds those at the usual paths.
 func localURL(c *config.Config) (found string) {
 	for _, l := range c.Listens {
+		if _, passed := systemd.Name(l.URL); passed {
+			if socket := existingSocket(); socket != "" {
+				return socket
+			}
+			continue
+		}
 		at, err := config.ListenURL(l.URL)
 		u, bad := url.Parse(at)
 		if err != nil || bad != nil {

@@ -1,0 +1,45 @@
+package config
+
+import (
+	"strings"
+
+	"runnel/transport/systemd"
+)
+
+// unitKeys are the keys of a Unix socket, and what a socket unit has in their place.
+var unitKeys = []struct{ key, unit string }{{"mode", "SocketMode="}, {"owner", "SocketUser="}, {"group", "SocketGroup="}}
+
+// passed checks a listener whose sockets systemd passes. They are there only when systemd starts the router.
+func (k checker) passed(l *Listen) {
+	name, _ := systemd.Name(l.URL)
+	l.URL = systemd.Scheme + ":" + name // the scheme in lower case
+	if err := systemd.CheckName(name); err != nil {
+		k.add(l.Place, "url", "%v", err)
+	}
+	for _, u := range unitKeys {
+		if l.Place.has(u.key) {
+			k.add(l.Place, u.key, "systemd makes the socket; remove %s, and write %s in the socket unit", u.key, u.unit)
+		}
+	}
+	if l.Certificate != "" || l.Key != "" || l.ClientCA != "" {
+		k.tls(l)
+	}
+}
+
+// shareSockets leaves the sockets that listeners name to these.
+func (c *Config) shareSockets() {
+	var named []string
+	for _, l := range c.Listens {
+		if name, ok := systemd.Name(l.URL); ok && name != "" {
+			named = append(named, name)
+		}
+	}
+	for i := range c.Listens {
+		if c.Listens[i].URL == systemd.Scheme+":" {
+			c.Listens[i].Elsewhere = named
+		}
+	}
+}
+
+// isPassed reports whether systemd opens the sockets of a listener.
+func (l *Listen) isPassed() bool { return strings.HasPrefix(l.URL, systemd.Scheme+":") }
