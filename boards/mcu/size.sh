@@ -38,6 +38,7 @@ all=$(flash all '')
 kept=$(ram '')
 printf 'flash  %5d octets, at most %d: all of the client, on a Cortex-M0\n' "$all" $flash_limit
 printf '       %5d without half-duplex lines\n' "$(flash full '-DRUNNEL_HALF_DUPLEX=0')"
+printf '       %5d with byte streams (RUNNEL_STREAM)\n' "$(flash stream '-DRUNNEL_STREAM=1')"
 printf '       %5d all of the example: client, sensor node, drivers, start\n' "$("${CROSS}size" "$BUILD/microbit.elf" | awk 'NR == 2 { print $1 + $2 }')"
 printf 'RAM    %5d octets, at most %d: kept and stack\n' $((kept + stack)) $ram_limit
 printf '       %5d kept, with the default sizes\n' "$kept"

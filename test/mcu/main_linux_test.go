@@ -61,7 +61,7 @@ func run(m *testing.M) int {
 
 // build has boards/mcu's Makefile make what the tests run.
 func build() error {
-	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", "tcp", built+"/check", built+"/check-send", built+"/stream").CombinedOutput()
+	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", "tcp", built+"/check", built+"/check-send", built+"/check-stream", built+"/stream").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("build boards/mcu: %w\n%s", err, out)
 	}

@@ -323,7 +323,7 @@ func stream(t *testing.T, h *host, g *gateway) {
 
 // TestCheck runs the client's own checks: vectors, CBOR, and a router that means no good.
 func TestCheck(t *testing.T) {
-	for seed, check := range []string{"check", "check", "check-send"} {
+	for seed, check := range []string{"check", "check", "check-send", "check-stream"} {
 		out, err := exec.Command(filepath.Join(built, check), strconv.Itoa(seed+1), "30000").CombinedOutput()
 		if err != nil {
 			t.Errorf("%s %d: %v\n%s", check, seed+1, err, out)

@@ -63,7 +63,7 @@ static uint32_t machine_boot(void *context)
 }
 
 static const struct runnel_port port = {machine_read, machine_write, machine_clock, machine_boot, 0, 0};
-static const struct runnel_config config = {&port, "bench", 0, 0, false, 0, 0};
+static const struct runnel_config config = {.port = &port, .name = "bench"};
 static struct runnel device;
 
 static void reset(void)
@@ -733,6 +733,10 @@ static void fuzz(unsigned rounds, bool half)
 	CHECK(device.counters.sessions > rounds / 500 && handled > rounds / 100, "the fuzz does not reach far");
 }
 
+#if RUNNEL_STREAM
+#include "stream.h"
+#endif
+
 int main(int argc, char **argv)
 {
 	unsigned seed = argc > 1 ? (unsigned)strtoul(argv[1], 0, 0) : 1;
@@ -746,6 +750,9 @@ int main(int argc, char **argv)
 	check_ping();
 	fuzz(rounds, false);
 	fuzz(rounds, true);
+#if RUNNEL_STREAM
+	check_stream(rounds);
+#endif
 	printf("%d failures\n", failures);
 	return failures != 0;
 }

@@ -701,17 +701,11 @@ static void forget(struct runnel *r)
 			finish_call(r, &r->calls[i], &m);
 }
 
-/* A session that lasted shows that the next one need not wait. */
-static void settle_pause(struct runnel *r)
+/* The router rejected the session, or a stream was lost or not connected: wait longer each time. */
+static void grow_pause(struct runnel *r)
 {
 	if (r->stage == JOINED && r->now - r->since >= STEADY)
 		r->pause = 0;
-}
-
-/* The router rejected the session, or there is no connection: wait longer each time. */
-static void grow_pause(struct runnel *r)
-{
-	settle_pause(r);
 	r->pause = (uint16_t)(2 * r->pause + PAUSE_MIN);
 	if (r->pause > PAUSE_MAX)
 		r->pause = PAUSE_MAX;
@@ -1389,10 +1383,8 @@ static void end(struct runnel *r)
 static void down(struct runnel *r)
 {
 #if RUNNEL_STREAM
-	if (PLAIN(r)) {
-		settle_pause(r);
+	if (PLAIN(r))
 		hang_up(r);
-	}
 #endif
 	end(r);
 	call(r, PLAIN(r) ? r->pause : 0);
@@ -2175,12 +2167,20 @@ static void dial(struct runnel *r)
 	}
 }
 
+/* The connection has ended by itself. If it was the router's ABORT or GOODBYE, the pause has grown already. */
+static void lost(struct runnel *r)
+{
+	if (r->stage != OVER)
+		grow_pause(r);
+	down(r);
+}
+
 /* Nothing was received for a while: TCP does not report a router that has lost its power. */
 static void stream_silent(struct runnel *r)
 {
 	static const uint8_t ping[HEAD] = {1, 0, 0, 0};
 	if (r->tries++ > 0) {
-		down(r);
+		lost(r);
 		return;
 	}
 	arm(r, T_3, KEEPALIVE);
@@ -2230,7 +2230,7 @@ static void stream_poll(struct runnel *r)
 			restart(r);
 	}
 	if (r->phase == CONNECTED && !stream->connected(context))
-		down(r);
+		lost(r);
 	if (r->log_size > 0 && stream->log)
 		stream->log(context, r->log, r->log_size);
 	r->log_size = 0;

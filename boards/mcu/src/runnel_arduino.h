@@ -1,8 +1,8 @@
-/* The port layer for Arduinos: over any of their hardware serial ports.
+/* The port layer for Arduinos: over any of their serial ports, UART or USB, whose class has availableForWrite.
  *
  *	static const runnel_port port = RUNNEL_ARDUINO_PORT(Serial);
  *
- * The port is the link's alone: nothing else may print to it. runnel_log says what Serial.print would have said.
+ * The link needs the port for itself: the sketch must not print to it. Use runnel_log in place of Serial.print.
  */
 #ifndef RUNNEL_ARDUINO_H
 #define RUNNEL_ARDUINO_H
@@ -11,17 +11,18 @@
 
 #include "runnel.h"
 
-static int runnel_arduino_read(void *serial) { return static_cast<HardwareSerial *>(serial)->read(); }
+/* The class of Serial depends on the board. */
+template <class Port> int runnel_arduino_read(void *serial) { return static_cast<Port *>(serial)->read(); }
 
-static bool runnel_arduino_write(void *serial, uint8_t octet)
+template <class Port> bool runnel_arduino_write(void *serial, uint8_t octet)
 {
-	HardwareSerial *s = static_cast<HardwareSerial *>(serial);
+	Port *s = static_cast<Port *>(serial);
 	return s->availableForWrite() > 0 && s->write(octet) == 1;
 }
 
 static uint32_t runnel_arduino_clock(void *) { return millis(); }
 
-/* What an open pin picks up, and the time of the first call, are not the same at each boot. */
+/* The noise of an open pin, and the time of the first call, differ from boot to boot. */
 static uint32_t runnel_arduino_boot(void *)
 {
 	uint32_t number = micros();
@@ -33,6 +34,7 @@ static uint32_t runnel_arduino_boot(void *)
 static void runnel_arduino_idle(void *, uint32_t) { yield(); }
 
 #define RUNNEL_ARDUINO_PORT(serial) \
-	{runnel_arduino_read, runnel_arduino_write, runnel_arduino_clock, runnel_arduino_boot, runnel_arduino_idle, &(serial)}
+	{runnel_arduino_read<decltype(serial)>, runnel_arduino_write<decltype(serial)>, runnel_arduino_clock, runnel_arduino_boot, \
+	 runnel_arduino_idle, &(serial)}
 
 #endif

@@ -1,7 +1,7 @@
-// A greenhouse's node on an Arduino: a sensor that is published, a set-point that is subscribed, a procedure on offer, and
-// one that is called. The USB cable, or TX and RX, lead to a Runnel router whose serial line has framing = "hdlc".
+// A greenhouse's node on an Arduino: a published sensor, a subscribed set-point, an offered procedure, and a call. The USB cable,
+// or TX and RX, lead to a Runnel router whose serial line has framing = "hdlc", the default.
 //
-// An LM35 or TMP36 at A1 tells the temperature, a relay at pin 7 turns the heating on.
+// An LM35 or TMP36 at A1 measures the temperature; a relay at pin 7 switches the heating.
 
 #include <runnel_arduino.h>
 
@@ -39,7 +39,7 @@ static void onState(runnel *r, runnel_message *m, void *)
 static void onCalibration(runnel *r, runnel_message *m, void *)
 {
 	if (m->error || !runnel_read_fixed(&m->args, 2, &correction))
-		runnel_log(r, "nobody calibrates me");
+		runnel_log(r, "no calibration");
 }
 
 static void onChange(runnel *r, enum runnel_state state, const char *, void *)
@@ -73,5 +73,5 @@ void loop()
 		runnel_put_fixed(&router, now, 2);
 		runnel_send(&router);
 	}
-	runnel_wait(&router, 1000); // the line is served in here: a sketch must not delay()
+	runnel_wait(&router, 1000); // serves the line: a sketch must not call delay()
 }
