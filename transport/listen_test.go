@@ -244,7 +244,7 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// TestUnreadBodies: a request whose body does not come does not keep its place, whether or not anybody reads the body.
+// TestUnreadBodies: a request whose body does not arrive is ended, whether or not a handler reads the body.
 func TestUnreadBodies(t *testing.T) {
 	l := run(t, "tcp://127.0.0.1:0", ListenOptions{HandshakeTimeout: 200 * time.Millisecond})
 	for _, request := range []string{"GET /", "GET /ws", "POST /lp/none/send", "POST /lp/none/close", "GET /lp/open", "POST /lp/open"} {
@@ -544,7 +544,7 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 }
 
-// stale leaves a socket file that nobody listens on.
+// stale leaves a socket file without a listener.
 func stale(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.Listen("unix", path)

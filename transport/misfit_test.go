@@ -69,7 +69,7 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
-// TestOtherScheme: whoever dials the wrong scheme hears of the right ones.
+// TestOtherScheme: the error for a wrong scheme names the right ones.
 func TestOtherScheme(t *testing.T) {
 	cert, key, _ := certificate(t, t.TempDir(), "router")
 	config, err := ServerFiles(cert, key, "")

@@ -82,7 +82,7 @@ func guardedRealms(h *stage.House) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if stageClient, err = h.TLSClient("somebody"); err != nil {
+	if stageClient, err = h.TLSClient("client"); err != nil {
 		return nil, err
 	}
 	digest := sha256.Sum256(stageClient.Certificates[0].Certificate[0])
@@ -104,7 +104,7 @@ func guardedRealms(h *stage.House) (map[string]string, error) {
 	}, nil
 }
 
-// greet says HELLO as somebody.
+// greet sends HELLO with an authid and authentication methods.
 func greet(p *stage.Peer, authid, methods, extra string) {
 	p.Helper()
 	text := `[1,"@",{"roles":{"caller":{},"publisher":{}},"authmethods":` + methods
@@ -534,9 +534,10 @@ func TestFixedIdentity(t *testing.T) {
 	}
 }
 
-// freshTLS is the configuration of a client that resumes no session and has a certificate that nobody asks for.
+// freshTLS returns the configuration of a client that resumes no TLS session. It has a certificate that the router does not
+// request.
 func freshTLS(t *testing.T) *tls.Config {
-	config, err := house.TLSClient("anybody")
+	config, err := house.TLSClient("other")
 	if err != nil {
 		t.Fatal(err)
 	}

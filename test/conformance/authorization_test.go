@@ -41,7 +41,7 @@ func TestAuthorization(t *testing.T) {
 		una.Say(`[32,2,{},"room.~.door"]`) // of which it allows to publish only
 		una.Hear(`[8,32,2,{},` + denied + `]`)
 	})
-	// Who subscribes to a broad pattern gets those events of it that he may have.
+	// A subscriber of a broad pattern gets only the events that it may receive.
 	house.Every(t, "events of a pattern", func(s *stage.Scene) {
 		bob, ann := s.Login("bob", stage.Full), s.Login("ann", stage.Full)
 		ann.Say(`[32,1,{"match":"wildcard"},".~."]`)

@@ -59,7 +59,7 @@ func TestConcurrency(t *testing.T) {
 		one.Hear(`[68,1,"$reg",{}]`)
 		two.Hear(`[68,1,"$reg",{}]`)
 		caller.Hear(`[8,48,3,` + full)
-		for i := 2; i < 5; i++ { // whoever is free
+		for i := 2; i < 5; i++ { // the calls go to a callee with a free slot
 			two.Say(fmt.Sprintf(`[70,%d,{}]`, i-1))
 			caller.Hear(fmt.Sprintf(`[50,%d,{}]`, i))
 			if i < 4 {

@@ -49,7 +49,7 @@ func login(t *testing.T) (*web, *http.Cookie) {
 	return w, cookie
 }
 
-// Who has authenticated is known by his cookie the next time.
+// A client that has authenticated is recognised by its cookie when it reconnects.
 func TestCookies(t *testing.T) {
 	w, cookie := visit(t)
 	if cookie == nil {
@@ -61,10 +61,10 @@ func TestCookies(t *testing.T) {
 	mine := "Cookie: other=1; stage=" + cookie.Value
 	w.says(cookieHello(`"ticket"`, "bob"), `[4,"ticket",{}]`)
 
-	// It stands for nobody before he has proved who he is.
+	// The cookie has no effect before the client has authenticated.
 	early, fresh := visit(t, mine)
 	if fresh == nil || fresh.Value == cookie.Value {
-		t.Errorf("a cookie that stands for nobody is answered with %v", fresh)
+		t.Errorf("a cookie without an authenticated client is answered with %v", fresh)
 	}
 	early.says(cookieHello(`"cookie"`, ""), `"wamp.error.no_matching_auth_method"`)
 
@@ -77,7 +77,7 @@ func TestCookies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w, again := visit(t, mine)
 			if again != nil {
-				t.Errorf("he gets another cookie: %v", again)
+				t.Errorf("the client gets another cookie: %v", again)
 			}
 			w.put(webFrame(true, text, []byte(hello))...)
 			got := w.message(text)
@@ -132,7 +132,7 @@ func TestCookies(t *testing.T) {
 	})
 	for _, kill := range []string{`"wamp.session.kill_by_authid",["bob"]`, `"wamp.session.kill_by_authrole",["staff"]`, `"wamp.session.kill_all"`} {
 		t.Run(kill, func(t *testing.T) {
-			gone, left := login(t) // that he is not connected does not matter
+			gone, left := login(t) // a cookie is revoked even if its client is not connected
 			gone.Close()
 			w, here := login(t)
 			killer, _ := visit(t)

@@ -168,7 +168,7 @@ func TestSubscriptionMetaAPI(t *testing.T) {
 		watcher, p, other := s.Join(stage.Full), s.Join(stage.Full).Named("p"), s.Join(stage.Full).Named("other")
 		watcher.Say(`[32,1,{"match":"prefix"},"wamp.subscription."]`)
 		watcher.Hear(`[33,1,"$meta"]`)
-		another := s.Join(stage.Full) // of subscriptions to meta events nobody is told
+		another := s.Join(stage.Full) // subscriptions to meta events cause no meta events
 		another.Say(`[32,1,{},"wamp.subscription.on_create"]`, `[32,2,{},"wamp.session.on_join"]`)
 		another.Hear(`[33,1,"*"]`, `[33,2,"$join"]`)
 		another.Say(`[34,3,"$join"]`)

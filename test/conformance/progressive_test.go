@@ -287,7 +287,7 @@ func TestPayloadPassthru(t *testing.T) {
 			b.Hear(`[36,"*","*",{"ppt_scheme":"x_own"}` + payload + `]`)
 		}
 	})
-	house.Every(t, "a subscriber that can't", func(s *stage.Scene) { // it is for him to see to
+	house.Every(t, "a subscriber that can't", func(s *stage.Scene) { // a subscriber without payload passthru gets the event nevertheless
 		a, b := s.Join(stage.Full), s.Join(stage.Simple)
 		b.Say(`[32,1,{},"~.a"]`)
 		b.Hear(`[33,1,"*"]`)

@@ -287,7 +287,7 @@ func TestRawSocketFrames(t *testing.T) {
 			}
 		}
 	})
-	t.Run("the router's own PING", func(t *testing.T) { // the listener asks whoever is silent for 100 ms
+	t.Run("the router's own PING", func(t *testing.T) { // the listener sends PING after 100 ms of silence
 		w := open(t, stage.Way{Network: "tcp", Address: strings.TrimPrefix(house.More[2], "tcp://")})
 		w.put(0x7f, 0xf1, 0, 0)
 		w.take(0x7f, 0x31, 0, 0)
@@ -301,7 +301,7 @@ func TestRawSocketFrames(t *testing.T) {
 	})
 }
 
-// pressed has a session, with HELLO behind the handshake in one write: the listener is impatient.
+// pressed opens a session at a listener with short timeouts. It sends handshake and HELLO in one write.
 func pressed(t *testing.T) *wire {
 	t.Helper()
 	w := open(t, stage.Way{Network: "tcp", Address: strings.TrimPrefix(house.More[5], "tcp://")})
@@ -310,7 +310,7 @@ func pressed(t *testing.T) *wire {
 	return w
 }
 
-// Whoever does not answer PING is not there any more, and his session is over.
+// The session of a peer that does not answer PING ends.
 func TestUnansweredPING(t *testing.T) {
 	t.Run("RawSocket", func(t *testing.T) {
 		t.Parallel()

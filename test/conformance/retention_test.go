@@ -61,7 +61,7 @@ func TestEventRetention(t *testing.T) {
 		sub.Say(`[32,2,{"get_retained":true},"~.long"]`)
 		sub.Hear(`[33,2,"*"]`, `[36,"*","*",{"retained":true},[2]]`)
 	})
-	// Who comes late gets the most recent event that he would have had at the time.
+	// A late subscriber gets the most recent event that it would have received when it was published.
 	house.Every(t, "rights", func(s *stage.Scene) {
 		pub := s.Join(stage.Full)
 		pub.Say(`[16,1,{"retain":true},"~.a",["all"]]`, `[16,2,{"retain":true,"eligible_authrole":["staff"]},"~.a",["staff"]]`,

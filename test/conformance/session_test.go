@@ -251,7 +251,7 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// A callee sees INVOCATION.Request count 1, 2, 3 ..., whoever calls, and each callee for itself.
+// INVOCATION.Request counts 1, 2, 3 ... for each callee, independently of the caller.
 func TestInvocationIDs(t *testing.T) {
 	house.Every(t, "per callee", func(s *stage.Scene) {
 		callee, other, a, b := s.Join(stage.Simple), s.Join(stage.Simple), s.Join(stage.Simple), s.Join(stage.Simple)

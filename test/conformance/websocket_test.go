@@ -240,7 +240,7 @@ func TestOrigins(t *testing.T) {
 			w.Close()
 		})
 	}
-	// A name that somebody has made to point here is not this machine's own.
+	// A foreign name that resolves to this machine is not one of its own names (DNS rebinding).
 	w := browse(t, stage.Way{Network: "ws"})
 	lines := upgradeTo("wamp.2.json", "Origin: http://evil.example.com")
 	lines[1] = "Host: evil.example.com"

@@ -119,7 +119,7 @@ func (n *node) hearsRetained(topic string) string {
 func TestCopiedCard(t *testing.T) {
 	centre := start(t, "centre", "")
 	atCentre := centre.listen(centre.join(), "com.", wamp.Prefix)
-	config := "version = 1\n[node]\ndata = \"data\"\n" + everybody + listening + linkTo("up", centre, durable)
+	config := "version = 1\n[node]\ndata = \"data\"\n" + openRealm + listening + linkTo("up", centre, durable)
 	first := startNamed(t, "first", config, nil)
 	here := first.join()
 	first.up(here, "up")
@@ -178,7 +178,7 @@ func TestOneIDTwiceInAChain(t *testing.T) {
 				t.Errorf("%+v while the link is refused", n)
 			}
 			edge.kill()
-			edge.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", "other", everybody+listening+linkTo("up", site, durable)))
+			edge.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", "other", openRealm+listening+linkTo("up", site, durable)))
 			edge.run()
 			atCentre.arrive(t, kept)
 		})

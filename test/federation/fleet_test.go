@@ -123,7 +123,7 @@ func measureFleet(t *testing.T, size int) {
 	}
 	address := free.Addr().String()
 	free.Close()
-	centre := startWith(t, "centre", everybody+"[[listen]]\nurl = \"tcp://"+address+"\"\nmax_connections = 5000\n")
+	centre := startWith(t, "centre", openRealm+"[[listen]]\nurl = \"tcp://"+address+"\"\nmax_connections = 5000\n")
 	empty, began, used := program.Resident(centre.process.PID()), time.Now(), spent(centre.process.PID())
 	var commands atomic.Int64
 	var fleet []*gateway

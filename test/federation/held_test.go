@@ -174,7 +174,7 @@ func TestTooLargeForTheCentre(t *testing.T) {
 			}
 			centre.line.become(quality{cut: true})
 			centre.kill()
-			centre.configure(everybody + listening + strings.Replace(limit, "64", "256", 1))
+			centre.configure(openRealm + listening + strings.Replace(limit, "64", "256", 1))
 			centre.run()
 			large := centre.listen(centre.join(), "com.example.", wamp.Prefix)
 			centre.line.become(quality{})

@@ -47,8 +47,8 @@ type node struct {
 	clients []*client.Client
 }
 
-// everybody may do everything; a role "gateway" may forward.
-const everybody = `
+// openRealm is a realm in which every session may do everything; sessions with the role "gateway" may forward.
+const openRealm = `
 [[realm]]
 name = "realm1"
 anonymous = "all"
@@ -76,7 +76,7 @@ const listening = "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n"
 // start starts a router with the realm "realm1", and whatever extra says.
 func start(t *testing.T, name, extra string) *node {
 	t.Helper()
-	return startWith(t, name, everybody+listening+extra)
+	return startWith(t, name, openRealm+listening+extra)
 }
 
 func startWith(t *testing.T, name, config string) *node {

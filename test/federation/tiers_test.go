@@ -122,7 +122,7 @@ func ring(t *testing.T, trusted bool) (nodes []*node, programs []*client.Client)
 // relink gives the router other links.
 func (n *node) relink(links string) {
 	n.Helper()
-	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", n.name, everybody+listening+links))
+	n.write("runnel.toml", fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = \"data\"\n%s", n.name, openRealm+listening+links))
 	n.kill()
 	n.run()
 }

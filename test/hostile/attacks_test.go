@@ -170,7 +170,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// Floods of requests, valid or not, cost the flooder his answers.
+// Floods of requests, valid or not, delay only the answers to the flooding session.
 func TestFloods(t *testing.T) {
 	for name, c := range map[string]struct {
 		message string

@@ -123,7 +123,7 @@ func pour(t *testing.T, w stage.Way, octets []byte) {
 	io.Copy(io.Discard, conn)
 }
 
-// Who is slow is given a limited time, wherever he stops.
+// A slow peer is disconnected after a limited time, wherever it stops.
 func TestSlowPeers(t *testing.T) {
 	hello := []byte(strings.ReplaceAll(stage.Simple, "@", "stage.tcp_json"))
 	upgrade := "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +

@@ -28,7 +28,7 @@ type gateway struct {
 	url  string // of its listener
 }
 
-const everybody = `
+const openRealm = `
 version = 1
 [node]
 id = "gw"
@@ -55,7 +55,7 @@ func newGateway(t *testing.T, uplink string) *gateway {
 	t.Helper()
 	dir := t.TempDir()
 	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml")}
-	write(t, g.file, fmt.Sprintf(everybody, dir)+uplink)
+	write(t, g.file, fmt.Sprintf(openRealm, dir)+uplink)
 	g.restart()
 	return g
 }

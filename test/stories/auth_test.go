@@ -31,7 +31,7 @@ func passwd(t *testing.T, password string, args ...string) string {
 	return got.stdout
 }
 
-// house is a router that lets nobody in without authentication: everybody may publish where his name is.
+// house starts a router that requires authentication. Each principal may publish to the topic of its own name.
 func house(t *testing.T, dir string, principals map[string]string) *router {
 	t.Helper()
 	var b strings.Builder
@@ -100,7 +100,7 @@ func TestSecrets(t *testing.T) {
 	greet(t, r.tcp, "ticket").expect(t, 1, "", "wamp.error.authentication_required")
 }
 
-// Whom the connection proves somebody to be.
+// A connection identifies its peer by a TLS certificate or by the process of a Unix socket.
 func TestConnectionsProve(t *testing.T) {
 	dir := t.TempDir()
 	certificates(t, dir, "pump", "drill")
@@ -256,7 +256,7 @@ role = "sensor"
 	runnel(t, "check", "-c", file, "--explain", "pump-7").expect(t, 2, "", "arg")
 }
 
-// A secret that everybody may read is told of.
+// The check warns about secrets that every user can read.
 func TestOpenSecrets(t *testing.T) {
 	dir := t.TempDir()
 	ticket := write(t, dir, "ticket", "x")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// SIGTERM says GOODBYE to everybody, over each transport, and ends with status 0.
+// On SIGTERM the router sends GOODBYE to every session, over each transport, and ends with status 0.
 func TestSIGTERMDrains(t *testing.T) {
 	r := serve(t, "")
 	var subscribers []*process
@@ -146,7 +146,7 @@ func TestStatusTellsOfTheDisk(t *testing.T) {
 	})
 }
 
-// So is a history, though nobody has ever subscribed.
+// A history survives a restart as well, even without any subscriber.
 func TestHistorySurvivesRestart(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n[[realm.history]]\nuri = \"story.past.\"\nmatch = \"prefix\"\n")
 	for _, value := range []string{"1", "2", "3"} {

@@ -129,7 +129,7 @@ func TestFleetOf200(t *testing.T) {
 	c.logs(`"?node enrolled"?.*node=gw-000.*uses_left=199`)
 	c.logs(`"?enrolment rejected"?.*used up`)
 
-	// The file holds nothing that lets anybody in.
+	// The file holds no secret.
 	kept, err := os.ReadFile(filepath.Join(filepath.Dir(c.file), "data", "fleet.json"))
 	if err != nil || bytes.Contains(kept, []byte(strings.Split(token, "-")[2])) {
 		t.Errorf("the file of the fleet: %v, or it holds the token", err)
@@ -149,7 +149,7 @@ func TestFleetOf200(t *testing.T) {
 	runnel(t, "pub", "com.example.x", "--ack", "--url", c.tcp, "--authid", "gw-000", "--key", key).expect(t, 1, "", "authentication_failed")
 }
 
-// A token that has expired, was revoked or is none lets nobody in, and no node takes the place of another.
+// Expired, revoked and invalid tokens are rejected, and no node can take over the id of another.
 func TestTokensThatDoNotCount(t *testing.T) {
 	c := startCentre(t)
 	short := c.token(t, "--expires", "1s")

@@ -11,7 +11,7 @@ import (
 
 var browser = http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// get reads a page; the status is 0 if nobody is there.
+// get reads a page. The status is 0 if no server answers.
 func get(url string) (status int, text string) {
 	answer, err := browser.Get(url)
 	if err != nil {
@@ -149,7 +149,7 @@ func (w *web) hello(messages ...string) string {
 	return string(b)
 }
 
-// A cookie stands for whoever has logged in, over a restart, and no longer than the principal is there.
+// A cookie stays valid over a restart, until its principal is changed or removed.
 func TestCookieOverRestart(t *testing.T) {
 	const login = `[1,"realm1",{"authid":"pump","authmethods":["ticket"],"roles":{"caller":{}}}]`
 	const again = `[1,"realm1",{"authmethods":["cookie"],"roles":{"caller":{}}}]`

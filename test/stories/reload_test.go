@@ -81,7 +81,7 @@ func TestReloadPermission(t *testing.T) {
 	runnel(t, "sub", "story.a", "--url", r.tcp, "--authid", "pump", "--ticket", "pump's").expect(t, 1, "", "wamp.error.not_authorized")
 }
 
-// Somebody is thrown out, somebody comes in.
+// A reload ends the sessions of a removed principal and admits a new one.
 func TestReloadPrincipal(t *testing.T) {
 	r := serveSensors(t)
 	pump := r.subscribe(t, r.tcp, "story.a", "--authid", "pump", "--ticket", "pump's")
@@ -130,7 +130,7 @@ func TestReloadSameAddress(t *testing.T) {
 	r.reload(t).expect(t, 0, "listener "+r.tcp+" closed\nlistener "+tls+" opened", "")
 	runnel(t, "pub", "story.a", "--ack", "--url", tls, "--ca", dir+"/ca.pem").expect(t, 0, "", "")
 
-	// An address that is somebody else's changes nothing of what there is.
+	// A reload with an address that another program uses changes nothing.
 	other := serve(t, "")
 	r.change(t, "[[listen]]", "[[listen]]\nurl = \""+other.tcp+"\"\n[[listen]]")
 	r.change(t, `anonymous = "guest"`, "")

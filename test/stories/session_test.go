@@ -159,13 +159,13 @@ func TestInterruptKills(t *testing.T) {
 	waitFor(t, "the program's child to be gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
 }
 
-// zombie reports whether a process has ended and nobody has asked how: in a container there may be nobody who does.
+// zombie reports whether a process has ended but was not reaped. A container may have no process that reaps orphans.
 func zombie(pid int) bool {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.Contains(string(text), ") Z ")
 }
 
-// A reader that has seen enough ends the subscriber without a word.
+// A reader that closes the pipe ends the subscriber without an error message.
 func TestClosedPipe(t *testing.T) {
 	r := serve(t, "")
 	read, written, err := os.Pipe()
@@ -243,7 +243,7 @@ url = "unix://a.sock"
 	runnel(t, "pub", "org.a", "--ack", "--url", url).expect(t, 1, "", "wamp.error.not_authorized")
 }
 
-// Who proves who he is gets his role; a wrong secret gets nothing.
+// A principal that authenticates gets its role; a wrong secret is rejected.
 func TestPrincipals(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "ticket", "open sesame\n")

@@ -179,7 +179,7 @@ func write(t *testing.T, dir, name, text string) string {
 	return file
 }
 
-// subscribe starts a subscriber and waits until it is one: nobody else may subscribe to the same in this way.
+// subscribe starts a subscriber and waits for its subscription. No other session may have the same subscription before.
 func (r *router) subscribe(t *testing.T, url, topic string, args ...string) *process {
 	t.Helper()
 	p := start(t, append([]string{"sub", "--url", url, topic}, args...)...)
@@ -187,7 +187,7 @@ func (r *router) subscribe(t *testing.T, url, topic string, args ...string) *pro
 	return p
 }
 
-// offer starts "runnel reg" and waits until the procedure is there.
+// offer starts "runnel reg" and waits until the procedure is registered.
 func (r *router) offer(t *testing.T, url, procedure string, args ...string) *process {
 	t.Helper()
 	p := start(t, append([]string{"reg", "--url", url, procedure}, args...)...)
@@ -195,7 +195,7 @@ func (r *router) offer(t *testing.T, url, procedure string, args ...string) *pro
 	return p
 }
 
-// match is the value of --match among args.
+// match returns the value of --match in args.
 func match(args []string) string {
 	if i := slices.Index(args, "--match"); i >= 0 {
 		return args[i+1]
@@ -203,15 +203,15 @@ func match(args []string) string {
 	return "exact"
 }
 
-// isThere asks the router for a subscription or registration. It does not count them: somebody who has had the answer to
-// his GOODBYE may still be counted.
+// isThere reports whether the router has a subscription or registration. It does not compare counts, because the router may
+// still count a session that has got its GOODBYE.
 func (r *router) isThere(t *testing.T, what, uri, match string) bool {
 	t.Helper()
 	options := map[string]any{"match": match}
 	return r.ask(t, "wamp."+what+".lookup", client.Args(uri, options)).Args()[0] != nil
 }
 
-// counts is what a router says of a realm.
+// counts are the counters of a realm in the router's status.
 type counts struct {
 	Name                                   string
 	Sessions, Subscriptions, Registrations int

@@ -64,7 +64,7 @@ store = "durable"
 	runnel(t, "pub", "runnel.uplink.on_state.central", "down", "--ack", "--retain", "--url", r.unix).expect(t, 1, "", "reserved for the router")
 }
 
-// Arguments that nobody needs cost the router nothing: what it answers itself takes short calls only.
+// Long arguments cost the router nothing: its own procedures accept short calls only.
 func TestLongQuestions(t *testing.T) {
 	r := serve(t, "")
 	c := connect(t, r.unix)

@@ -99,7 +99,7 @@ func (r *router) open(t testing.TB, protocol string, headers ...string) (c *Conn
 		t.Fatalf("open is answered with %d %s", status, answer)
 	}
 	if len(made.Transport) < 22 { // 128 bits
-		t.Errorf("the transport's id is %q: anybody may guess it", made.Transport)
+		t.Errorf("the transport's id %q is too short and can be guessed", made.Transport)
 	}
 	return <-r.conns, made.Transport + "/"
 }
@@ -387,7 +387,7 @@ func TestClose(t *testing.T) {
 
 	c, _ = r.open(t, "wamp.2.json")
 	say(t, c, "[3]")
-	c.Close() // nobody fetches it
+	c.Close() // the client never fetches the message
 	done(t, c)
 }
 

@@ -90,7 +90,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// A responder that answers to the group, and to nobody else.
+// A responder that answers to the multicast group only.
 func TestAnswerToTheGroup(t *testing.T) {
 	ifi, err := net.InterfaceByName(multicast(t))
 	if err != nil {
@@ -172,7 +172,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// Only an answer to this question counts, whoever sends what.
+// Lookup accepts only an answer to its own question.
 func TestAnswers(t *testing.T) {
 	q, err := newQuestion("pi.local", 7)
 	if err != nil {

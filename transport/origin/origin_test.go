@@ -43,7 +43,7 @@ func TestCheck(t *testing.T) {
 		{"", strings.ToUpper(short) + ".local:8080", nil, nil, ""},
 		{"", "", nil, nil, ""},
 		{"http://evil.example", "", nil, nil, "origins"},
-		// A name of somebody else's that is made to point here.
+		// A foreign name that resolves to this machine.
 		{"", "evil.example:8080", nil, nil, `hosts = ["evil.example"]`},
 		{"http://evil.example:8080", "evil.example:8080", nil, nil, `hosts = ["evil.example"]`},
 		{"", "203.0.113.9", nil, nil, `hosts = ["203.0.113.9"]`},

@@ -128,7 +128,7 @@ func readFrame(t *testing.T, r io.Reader) (kind byte, payload string) {
 	return head[0], string(b)
 }
 
-// TestPingFlood sends PINGs and reads nothing. The peer must be held up by its own doing, and nobody else.
+// TestPingFlood sends PINGs and reads nothing. This must block only the flooding peer.
 func TestPingFlood(t *testing.T) {
 	c, peer := shaken(t, "unix", Options{})
 	go c.ReadMessage()

@@ -203,7 +203,7 @@ func TestSlowPeer(t *testing.T) {
 	if n := len(conn.socket.frames); n > chunkSize+len(batch) {
 		t.Errorf("%d octets are held", n)
 	}
-	// A PING meanwhile holds up nobody: its PONG waits behind the frames.
+	// A PING meanwhile blocks no goroutine: its PONG is queued behind the frames.
 	peer.send(t, frame(ping, "hello"), frame(binaryData, "after"))
 	want(t, conn, "after", false)
 	done := make(chan error)

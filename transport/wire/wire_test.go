@@ -39,7 +39,7 @@ func lent() int {
 	return buffers.lent
 }
 
-// stream is a connection to nobody.
+// stream is a connection without a peer.
 type stream struct {
 	io.Reader
 	io.Writer

@@ -22,7 +22,7 @@ func BenchmarkForward(b *testing.B) {
 	routers := [2]*edge.Router{}
 	for i := range routers {
 		routers[i] = edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
-		routers[i].AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{everybody}})
+		routers[i].AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{fullRole}})
 	}
 	dial := func(i int) func(context.Context) (client.Conn, error) {
 		return func(context.Context) (client.Conn, error) {

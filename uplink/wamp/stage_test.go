@@ -36,13 +36,13 @@ type site struct {
 	links []*memory.Conn
 }
 
-var everybody = auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
+var fullRole = auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
 
 func newSite(t *testing.T, roles ...auth.Permission) *site {
 	s := &site{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})}
 	linkRole := auth.NewRole("link", append([]auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}, roles...))
 	check(t, s.router.AddRealm(edge.RealmOptions{
-		Name: "realm1", Anonymous: "all", Roles: []*auth.Role{everybody, linkRole},
+		Name: "realm1", Anonymous: "all", Roles: []*auth.Role{fullRole, linkRole},
 	}))
 	return s
 }

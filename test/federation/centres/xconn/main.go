@@ -1,4 +1,4 @@
-// Xconn runs an xconn router, for tests of links to it: everybody may do everything in "realm1". It prints where it
+// Xconn runs an xconn router, for tests of links to it: every session may do everything in "realm1". It prints where it
 // listens and ends with its standard input.
 package main
 
