@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/profiles"
 	"runnel/cmd/runnel/internal/term"
 )
 
@@ -24,7 +25,7 @@ Runnel knows, and those of the files profiles.d/NAME.toml beside the config. Wit
 NAME it prints the profile as a [[serial]] table to start from.`,
 		Example: `  runnel serial profiles
   runnel serial profiles sdm120 > meter.toml`,
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.MaximumNArgs(1), ValidArgs: profiles.Names(),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				p, err := config.FindProfile(file, args[0])

@@ -1,7 +1,6 @@
 package stories
 
 import (
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -129,51 +128,6 @@ func TestSerialAdd(t *testing.T) {
 	cmd := command("serial", "add", second, "-c", file)
 	cmd.Stdin = strings.NewReader("level\norg.plant.level\nn\n")
 	finish(t, cmd).expect(t, 1, `topic = "org.plant.level"`, "nothing was written")
-}
-
-// A device is added by its profile, one of the program's or of a file beside the config, and read at once.
-func TestSerialProfiles(t *testing.T) {
-	dir := place(t)
-	file, tty, second := filepath.Join(dir, "runnel.toml"), filepath.Join(dir, "tty"), filepath.Join(dir, "second")
-	url := "unix://" + filepath.Join(dir, "runnel.sock")
-	runnel(t, "init", "standalone", "-c", file, "--yes", "--listen", "tcp://127.0.0.1:0", "--prefix", "org.plant").expect(t, 0, "", "")
-	p := start(t, "run", "-c", file)
-	p.logs(`url=unix://`)
-	talk(t, plug(t, tty), "R0300\r")
-	talk(t, plug(t, second), "7;215\n")
-	own := filepath.Join(dir, "profiles.d", "tank.toml")
-	const tank = "description = \"the tank\"\n[[serial]]\nmode = \"lines\"\nformat = \"csv\"\nseparator = \";\"\ncolumns = [\"id\", \"level\"]\n"
-	if err := errors.Join(os.Mkdir(filepath.Dir(own), 0o755), os.WriteFile(own, []byte(tank), 0o644)); err != nil {
-		t.Fatal(err)
-	}
-
-	runnel(t, "serial", "profiles", "-c", file).expect(t, 0, "sdm120 ", "")
-	runnel(t, "serial", "profiles", "-c", file).expect(t, 0, "the tank", "")
-	runnel(t, "serial", "profiles", "-c", file, "--json").expect(t, 0, `{"name":"sdm120","description":"Eastron`, "")
-	runnel(t, "serial", "profiles", "sdm630", "-c", file).expect(t, 0, "baud = 9600", "")
-	runnel(t, "serial", "profiles", "sdm63", "-c", file).expect(t, 1, "", `did you mean "sdm630"`)
-
-	add := func(args ...string) result {
-		return runnel(t, append([]string{"serial", "add", "-c", file, "--yes"}, args...)...)
-	}
-	add(tty, "--profile", "maxbotix").expect(t, 2, "", `did you mean "maxbotix-hrxl"`)
-	add(tty, "--profile", "maxbotix-hrxl", "--slave", "2").expect(t, 2, "", "Modbus")
-	add(filepath.Join(dir, "missing"), "--profile", "sdm120").expect(t, 1, "", "runnel serial ls")
-	add(tty, "--profile", "maxbotix-hrxl").expect(t, 0, "serial line tty started", "")
-	add(second, "--profile", "tank", "--name", "level").expect(t, 0, "serial line level started", "")
-	runnel(t, "sub", "org.plant.tty", "-n", "1", "--timeout", "50s", "--url", url).expect(t, 0, "distance=300", "")
-	runnel(t, "sub", "org.plant.level", "-n", "1", "--timeout", "50s", "--url", url).expect(t, 0, "level=215", "")
-
-	// A profile takes effect with a reload, and its faults are named.
-	if err := os.WriteFile(own, []byte(strings.ReplaceAll(tank, "level", "depth")), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	runnel(t, "reload", "--url", url).expect(t, 0, "serial line level", "")
-	runnel(t, "sub", "org.plant.level", "-n", "1", "--timeout", "50s", "--url", url).expect(t, 0, "depth=215", "")
-	if err := os.WriteFile(own, []byte(tank+"colour = 1\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	runnel(t, "check", "-c", file).expect(t, 3, "", "tank.toml:7: serial.colour: unknown key")
 }
 
 // talk has a device print the same text again and again.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"runnel/edge/wamp"
 	"runnel/transport/serial"
@@ -76,6 +77,12 @@ func (k checker) modbus(s *Serial) {
 		k.add(s.Place, "modbus", "missing; add [[serial.modbus]] for each value")
 	}
 	s.spread()
+	if len(s.Slaves) > 1 && s.Topic != "" && !strings.Contains(s.Topic, "{slave}") {
+		k.c.Warnings.add(s.Place, "topic", "several slaves share each topic; add {slave}")
+	}
+	if slices.Sort(s.Slaves); len(slices.Compact(slices.Clone(s.Slaves))) < len(s.Slaves) {
+		k.add(s.Place, "slave", "a slave occurs twice; remove one of the two")
+	}
 	procedures := map[string]Place{}
 	for _, r := range s.Modbus {
 		k.register(s, r)

@@ -252,7 +252,7 @@ func TestLineProfiles(t *testing.T) {
 	}
 }
 
-// Every profile has a test with its device, can be read without a complaint, and says so in its text as it is printed.
+// Every profile is valid and has a test with its device. Its printed table configures the same line as its name.
 func TestProfilesAreTested(t *testing.T) {
 	list, err := Profiles("/nowhere/runnel.toml")
 	if err != nil {

@@ -46,6 +46,7 @@ func TestProfileProblems(t *testing.T) {
 		"profile = \"sdm120\"\ncolumns = [\"a\"]":         `columns: only for mode = "lines"`,
 		"profile = \"mysensors\"\nseparator = \"::\"":     `with profile = "mysensors"`,
 		"profile = \"sdm120\"\nbaudd = 2400":              `did you mean "baud"`,
+		"profile = \"sdm120\"\nslave = [2, 1, 2]":         `serial.slave: a slave occurs twice`,
 		"profile = \"sdm120\"\nmodbus = []":               `serial.modbus: missing`,
 		"profile = \"sdm120\"\ntopic = \"com.{nothing}\"": `nothing`,
 	} {
@@ -97,6 +98,16 @@ func TestOwnProfiles(t *testing.T) {
 		if c.want == "" && (loaded.Serials[0].Baud != 1200 || loaded.sources[filepath.Join(dir, "profiles.d", "station.toml")] == "") {
 			t.Errorf("%+v", loaded.Serials[0])
 		}
+	}
+	// The last configuration that worked includes the profiles as they were then.
+	write("profiles.d/station.toml", station)
+	worked, err := Load(main, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("profiles.d/station.toml", "[[serial\n")
+	if again, err := LoadDraft(main, worked.sources, nil); err != nil || !Same(again.Serials[0], worked.Serials[0]) {
+		t.Errorf("%v", err)
 	}
 	write("profiles.d/station.toml", station)
 	write("profiles.d/sdm120.toml", strings.Replace(station, "my station", "my meter", 1))
