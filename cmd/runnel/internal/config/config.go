@@ -163,9 +163,11 @@ func readSource(file string) ([]byte, error) {
 }
 
 // dropIns lists the files conf.d/*.toml of dir, sorted by name.
-func dropIns(dir string) (files []string) {
-	dir = filepath.Join(dir, "conf.d")
-	entries, _ := os.ReadDir(dir) // conf.d is optional
+func dropIns(dir string) []string { return tomlFiles(filepath.Join(dir, "conf.d")) }
+
+// tomlFiles lists the files *.toml of a directory, sorted by name. The directory may be missing, or "".
+func tomlFiles(dir string) (files []string) {
+	entries, _ := os.ReadDir(dir)
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) == ".toml" {
 			files = append(files, filepath.Join(dir, e.Name()))

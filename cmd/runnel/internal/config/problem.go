@@ -66,7 +66,7 @@ func (p Problems) err() error {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
-	return p
+	return slices.Compact(p) // two lines may have the same faulty profile
 }
 
 // Place is the position of a table in a configuration file. The table's struct holds it for messages about its keys.

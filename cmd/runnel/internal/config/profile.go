@@ -34,14 +34,14 @@ type catalogue struct {
 	sources Drafts // receives the texts of the user's profiles that are read; may be nil
 }
 
-// ProfileDir is where the user's profiles of a configuration are.
+// ProfileDir returns the directory of the user's profiles of a configuration.
 func ProfileDir(main string) string { return filepath.Join(filepath.Dir(File(main)), "profiles.d") }
 
+// names lists all profiles, sorted.
 func (l *catalogue) names() []string {
-	own, _ := filepath.Glob(filepath.Join(l.dir, "*.toml"))
 	names := profiles.Names()
-	for _, file := range own {
-		if name := strings.TrimSuffix(filepath.Base(file), ".toml"); l.dir != "" && !slices.Contains(names, name) {
+	for _, file := range tomlFiles(l.dir) {
+		if name := strings.TrimSuffix(filepath.Base(file), ".toml"); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -78,17 +78,17 @@ func (l *catalogue) open(name string) (root map[string]any, at Place, text strin
 		return nil, at, "", err
 	}
 	places, deep := locate(text)
-	switch _, bad := toml.Decode(text, &root); {
-	case deep > 0 || len(text) > maxConfig:
-		err = Problem{File: file, Line: deep, Text: "too long, or nested too deeply"}
-	case bad != nil:
-		err = syntaxProblem(file, bad)
-	default:
-		if tables, _ := root["serial"].([]map[string]any); len(tables) != 1 {
-			err = Problem{File: file, Key: "serial", Text: "want exactly one [[serial]] table in a profile"}
-		}
+	at = Place{File: file, spot: places}
+	if deep > 0 || len(text) > maxConfig {
+		return nil, at, "", Problem{File: file, Line: deep, Text: "too long, or nested too deeply"}
 	}
-	return root, Place{File: file, spot: places}, text, err
+	if _, err := toml.Decode(text, &root); err != nil {
+		return nil, at, "", syntaxProblem(file, err)
+	}
+	if tables, _ := root["serial"].([]map[string]any); len(tables) != 1 {
+		return nil, at, "", Problem{File: file, Key: "serial", Text: "want exactly one [[serial]] table in a profile"}
+	}
+	return root, at, text, nil
 }
 
 // Profiles returns all profiles that a configuration can name, sorted by name. The error lists those that cannot be read.

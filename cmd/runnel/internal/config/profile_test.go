@@ -87,6 +87,7 @@ func TestOwnProfiles(t *testing.T) {
 		{station + "profile = \"sdm120\"\n", "station.toml:7: serial.profile: a profile cannot name another one"},
 		{station + "[[serial]]\n", "exactly one [[serial]]"},
 		{"serial = 1\n", "exactly one [[serial]]"},
+		{"x = " + strings.Repeat("[", 100_000), "nested too deeply"},
 		{"[[serial\n", "station.toml:2: not valid TOML"},
 		{strings.Replace(station, "csv", "json", 1), "station.toml:6: serial.columns: only for format"},
 	} {
@@ -118,6 +119,11 @@ func TestOwnProfiles(t *testing.T) {
 		if p.Name == "station" && p.Description == "my station" || p.Name == "sdm120" && p.Description == "my meter" {
 			found++
 		}
+	}
+	const two = "[[serial]]\nname = \"%s\"\ndevice = \"/dev/ttyUSB%s\"\nprofile = \"broken\"\ntopic = \"com.example.x\"\n"
+	write("conf.d/x.toml", fmt.Sprintf(two+two, "1", "1", "2", "2"))
+	if _, err := Load(main, nil); err == nil || strings.Count(err.Error(), "colour") != 1 {
+		t.Errorf("a fault of a profile that two lines have: %v", err)
 	}
 	if found != 2 || err == nil || !strings.Contains(err.Error(), "broken.toml:7: serial.colour") {
 		t.Errorf("%d found, %v", found, err)
