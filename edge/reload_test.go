@@ -195,7 +195,7 @@ func TestUpdateWhileJoining(t *testing.T) {
 	})
 }
 
-// What an authorizer has allowed stays as long as the authorizer is the same.
+// The decisions of an authorizer stay valid as long as the authorizer is the same.
 func TestUpdateAndAuthorizers(t *testing.T) {
 	with := func(procedure string, permissions ...auth.Permission) RealmOptions {
 		realm := openRealm()

@@ -72,7 +72,7 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
-	// What devices say that speak no WAMP is understood without a port and without a router: cmd joins the three.
+	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.
 	"transport/serial/reading": {"edge/wamp"},
 	"transport/serial/lines":   {"transport/serial/reading"},
 	"transport/serial/modbus":  {"transport/serial/reading"},

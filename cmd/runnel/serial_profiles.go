@@ -21,7 +21,7 @@ func serialProfilesCommand() *cobra.Command {
 		Use:   "profiles [NAME]",
 		Short: "List device profiles, or print one",
 		Long: `Lists the devices that a [[serial]] table can name with profile = "NAME": those that
-Runnel knows, and those of the files profiles.d/NAME.toml beside the config. With a
+Runnel knows, and those in the files profiles.d/NAME.toml beside the config. With a
 NAME it prints the profile as a [[serial]] table to start from.`,
 		Example: `  runnel serial profiles
   runnel serial profiles sdm120 > meter.toml`,
@@ -38,7 +38,7 @@ NAME it prints the profile as a [[serial]] table to start from.`,
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
 }
 

@@ -277,7 +277,7 @@ func TestPayloadPassthru(t *testing.T) {
 	house.Between(t, "between serializers", func(s *stage.Scene, one, other stage.Way) {
 		pair(s, s.JoinBy(one, stage.Full), s.JoinBy(other, stage.Full))
 	})
-	// What the router can't read it does not judge: the sender's exactly one binary argument is the receiver's to check.
+	// The router does not read payloads in passthru mode. The receiver checks that there is exactly one binary argument.
 	house.Every(t, "any payload", func(s *stage.Scene) {
 		a, b := s.Join(stage.Full), s.Join(stage.Full)
 		b.Say(`[32,1,{},"~.a"]`)

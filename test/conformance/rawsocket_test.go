@@ -342,7 +342,7 @@ func TestUnansweredPING(t *testing.T) {
 	})
 }
 
-// What is longer than a peer takes is not sent to it. A caller hears of that, a subscriber does not.
+// Messages longer than a peer's limit are not sent to it. A caller gets an error; a subscriber does not.
 func TestPeersLimit(t *testing.T) {
 	const limit = 4096
 	streams(t, "4096 octets", func(w *wire) {

@@ -94,7 +94,7 @@ func TestMixedSerializers(t *testing.T) {
 	})
 }
 
-// What one serializer has and another has not.
+// Values that one serializer has and another has not are converted.
 func TestConversions(t *testing.T) {
 	for name, c := range map[string]struct {
 		from       wamp.Serializer

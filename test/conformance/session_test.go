@@ -96,7 +96,7 @@ func TestAbort(t *testing.T) {
 	})
 }
 
-// What breaks the protocol ends the session, and the connection with it. Package hostile has more, over fewer ways.
+// A protocol violation ends the session and its connection. Package hostile tests more violations over fewer transports.
 func TestViolations(t *testing.T) {
 	for name, say := range map[string]string{
 		"a second HELLO": stage.Full, "WELCOME": `[2,1,{}]`, "CHALLENGE": `[4,"ticket",{}]`, "AUTHENTICATE": `[5,"ann",{}]`, "EVENT": `[36,1,1,{}]`,
@@ -143,7 +143,7 @@ func TestGoodbye(t *testing.T) {
 			p.Parted()
 		})
 	}
-	// What was said before GOODBYE counts, what is said after it does not.
+	// Messages before GOODBYE take effect, messages after it do not.
 	house.Every(t, "nothing counts after it", func(s *stage.Scene) {
 		watcher, p := s.Join(stage.Simple), s.Join(stage.Simple)
 		watcher.Say(`[32,1,{},"~.a"]`)

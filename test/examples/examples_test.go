@@ -19,7 +19,7 @@ var runnel program.Binary
 
 func TestMain(m *testing.M) { os.Exit(program.Main("examples", program.FindPlain, &runnel, m.Run)) }
 
-// What each program prints.
+// said is the output of each program.
 const said = "event com.example.weather 21.5\nresult 70.7\n"
 
 func TestGo(t *testing.T) {

@@ -1,8 +1,8 @@
 // Package fuzz feeds the router whole streams of octets, from the socket inwards: a real listener, a real router, and two
 // bystanders in the attacker's realm for whom nothing may change.
 //
-// What is said lives on in the router until its session ends, so that an input that fails may need what came before it;
-// the octets of each layer alone are fuzzed beside that layer.
+// Messages have effects in the router until their session ends. So an input that fails may depend on the inputs before it.
+// The packages of the single layers have their own fuzz tests.
 package fuzz
 
 import (

@@ -88,7 +88,7 @@ func TestCallerThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// Who sends PINGs and does not read the PONGs holds up itself only.
+// A peer that sends PINGs and does not read the PONGs blocks only itself.
 func TestPINGsWithoutReading(t *testing.T) {
 	for _, w := range readers {
 		t.Run(w.String(), func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestPINGsWithoutReading(t *testing.T) {
 	}
 }
 
-// What a session may have is bounded; beyond that it gets an ERROR and goes on.
+// The resources of a session are bounded. A request beyond the bounds gets ERROR, and the session continues.
 func TestLimits(t *testing.T) {
 	house.Every(t, "of a session", func(s *stage.Scene) {
 		p, callee := s.Join(stage.Simple), s.Join(stage.Simple)
@@ -244,7 +244,7 @@ func TestStorm(t *testing.T) {
 	modest(t)
 }
 
-// Whoever guesses does not keep others from joining.
+// A peer that guesses secrets does not keep others from joining.
 func TestGuesses(t *testing.T) {
 	w := stage.Way{Network: "tcp", Serializer: wamp.JSON}
 	t.Run("all", func(t *testing.T) {
@@ -272,7 +272,7 @@ func TestGuesses(t *testing.T) {
 	unmoved(t, w.Realm())
 }
 
-// What a request makes the router hold or calculate is bounded, however it is made.
+// The memory and time that one request costs the router are bounded.
 func TestAmplification(t *testing.T) {
 	w := stage.Way{Network: "unix", Serializer: wamp.CBOR}
 	t.Run("arguments of meta procedures", func(t *testing.T) { // decoded, they would need many times their length

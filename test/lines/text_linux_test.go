@@ -154,7 +154,7 @@ func TestReplug(t *testing.T) {
 	}
 }
 
-// Who subscribes later gets the last value.
+// A late subscriber gets the last value.
 func TestRetained(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)
@@ -200,7 +200,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// Who looks after the lines is told of their states, and of what will not mend by itself.
+// The router publishes the states of lines, and the faults that need an operator.
 func TestStateEvents(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	r := start(t, line("Weather 1", link, "format = \"json\"\ntopic = \"org.example.weather\""))

@@ -240,8 +240,7 @@ func TestGatewayIsKilled(t *testing.T) {
 	}
 }
 
-// What the broker has for the gateway while that is away comes when it is back, and what is published here meanwhile goes
-// out: both sides catch up.
+// Messages that the broker queues during an outage arrive afterwards, and so do the gateway's events.
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	b := mosquitto(t, open+"max_queued_messages 0\n")

@@ -68,7 +68,7 @@ func TestWrongUsage(t *testing.T) {
 	runnel(t, "queue", "peek").expect(t, 2, "", "\nUsage: runnel queue peek UPLINK [flags]\nTry \"runnel queue peek --help\".\n")
 }
 
-// An error that many a beginner meets says what to do.
+// Common errors of beginners have a remedy.
 func TestAdvice(t *testing.T) {
 	r := serve(t, "")
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func TestHelpTeaches(t *testing.T) {
 	runnel(t, "serial", "ls").expect(t, 0, "", "")
 }
 
-// What "runnel run" would not start with is a problem for "runnel check", too, and for a reload.
+// Settings with which "runnel run" does not start are problems for "runnel check" and for a reload as well.
 func TestCheckFindsWhatRunRefuses(t *testing.T) {
 	dir := t.TempDir()
 	r := serve(t, "")
@@ -136,7 +136,7 @@ func TestCheckFindsWhatRunRefuses(t *testing.T) {
 	}
 }
 
-// What is valid and most likely a mistake is printed by "runnel check" and logged by "runnel run".
+// Warnings about likely mistakes are printed by "runnel check" and logged by "runnel run".
 func TestWarnings(t *testing.T) {
 	r := serve(t, "")
 	r.change(t, "[limits]", "[[realm.role.permission]]\nuri = \"com.example.*\"\nallow = [\"publish\"]\n[limits]")

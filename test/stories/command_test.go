@@ -150,7 +150,7 @@ func TestErrorsNameTheCause(t *testing.T) {
 	finish(t, cmd).expect(t, 1, "", "may open it: sudo usermod -aG")
 }
 
-// What a callee, a publisher or a router says never reaches a terminal as it is.
+// Texts of a callee, a publisher or a router are made safe before they reach a terminal.
 func TestNothingForTerminals(t *testing.T) {
 	r := serve(t, "")
 	c := connect(t, r.tcp)

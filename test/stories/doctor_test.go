@@ -120,7 +120,7 @@ allow = ["publish"]
 	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "authid = \"gw-1\"\nticket = \"x\"\n[[uplink.export]]", 1)), 1), "the centre rejects gw-1")
 }
 
-// What is wrong with the machine and its surroundings is found without a router that runs.
+// The doctor finds faults of the machine and its network without a running router.
 func TestDoctorOfAMachine(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

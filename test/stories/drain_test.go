@@ -111,7 +111,7 @@ func TestDrainIsBounded(t *testing.T) {
 	}
 }
 
-// What the router was asked to keep is there after a restart.
+// Retained events survive a restart.
 func TestRetainedSurvivesRestart(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n")
 	runnel(t, "pub", "story.kept", "21.5", "--retain", "--ack", "--url", r.tcp).expect(t, 0, "", "")

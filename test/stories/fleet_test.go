@@ -186,7 +186,7 @@ func TestTokensThatDoNotCount(t *testing.T) {
 	runnel(t, "token", "new", "--role", "gateway", "--url", c.tcp).expect(t, 1, "", "not_authorized")
 }
 
-// What a gateway has sent when it enrolled is worth nothing a second time.
+// The messages of an enrolment cannot be replayed.
 func TestEnrolmentIsNotReplayed(t *testing.T) {
 	c := startCentre(t)
 	token := c.token(t, "--uses", "5")

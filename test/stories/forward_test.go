@@ -43,8 +43,8 @@ func gateway(t *testing.T, url string) *client.Client {
 	return c
 }
 
-// What a gateway sends again is routed once, also if the router was killed in between; what it says of the way is told to
-// subscribers, and what a guest says is not.
+// An event that a gateway sends again is routed once, even if the router was killed in between. Subscribers get the hops that
+// a gateway names, but not those that a guest names.
 func TestGatewaySendsAgain(t *testing.T) {
 	r := serve(t, gateways)
 	way := []client.Hop{{Session: 5, Authid: "pump", Authrole: "sensor", Node: "gw-1"}}

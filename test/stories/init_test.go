@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// place makes a directory whose path is short enough for a Unix socket.
+// place creates a directory whose path is short enough for a Unix socket.
 func place(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "runnel")
@@ -80,7 +80,7 @@ func TestInitReplacesNothing(t *testing.T) {
 	}
 }
 
-// Without flags it asks; what makes no sense is asked again from a terminal's user, and is wrong usage from a flag.
+// Without flags init asks. It repeats a question after an invalid answer; an invalid flag is a usage error.
 func TestInitAsks(t *testing.T) {
 	file := filepath.Join(place(t), "runnel.toml")
 	cmd := command("init", "-c", file)
@@ -95,7 +95,7 @@ func TestInitAsks(t *testing.T) {
 	}
 }
 
-// "runnel serial add" hears the device, writes the line's file, and the running router reads the device at once.
+// "runnel serial add" detects the device and writes the line's file, and the running router reads the device at once.
 func TestSerialAdd(t *testing.T) {
 	dir := place(t)
 	file, tty := filepath.Join(dir, "runnel.toml"), filepath.Join(dir, "tty")
@@ -130,7 +130,7 @@ func TestSerialAdd(t *testing.T) {
 	finish(t, cmd).expect(t, 1, `topic = "org.plant.level"`, "nothing was written")
 }
 
-// talk has a device print the same text again and again.
+// talk simulates a device that prints the same text repeatedly.
 func talk(t *testing.T, d io.Writer, text string) {
 	t.Helper()
 	done := make(chan struct{})

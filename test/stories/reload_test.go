@@ -138,7 +138,7 @@ func TestReloadSameAddress(t *testing.T) {
 	runnel(t, "pub", "story.a", "--ack", "--url", tls, "--ca", dir+"/ca.pem").expect(t, 0, "", "")
 }
 
-// What is wrong changes nothing.
+// An invalid configuration changes nothing.
 func TestReloadInvalid(t *testing.T) {
 	r := serveSensors(t)
 	sub := r.subscribe(t, r.tcp, "story.a", "--authid", "pump", "--ticket", "pump's")
@@ -210,7 +210,7 @@ func TestReloadTheRest(t *testing.T) {
 	runnel(t, "call", "wamp.subscription.get_events", id, "--json", "--url", r.tcp).expect(t, 0, `21.5`, "")
 }
 
-// Who may not call runnel.reload may not reload.
+// A reload needs the permission to call runnel.reload.
 func TestReloadNeedsPermission(t *testing.T) {
 	r := serveSensors(t)
 	runnel(t, "reload", "--url", r.unix, "--authid", "pump", "--ticket", "pump's").expect(t, 1, "", "wamp.error.not_authorized")

@@ -130,7 +130,7 @@ match = "prefix"
 	}
 	runnel(t, "status", "--url", r.unix).expect(t, 0, "greenhouse", "")
 
-	// What the centre publishes comes down.
+	// The gateway receives the events of the centre.
 	down := r.subscribe(t, r.unix, "command.light")
 	waitFor(t, "an event from the cloud", func() bool {
 		runnel(t, "pub", "command.light", "true", "--url", centre.tcp).expect(t, 0, "", "")

@@ -387,7 +387,7 @@ func TestImportRetains(t *testing.T) {
 	expect(t, ch, "com.example.end [] map[] false")
 }
 
-// What can't be taken is acknowledged, or it would come for ever, and counted.
+// A message that can't be imported is counted and acknowledged; otherwise the broker would repeat it forever.
 func TestImportRefuses(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, MaxMessage: 100, Import: []mqtt.Rule{{Rule: uplink.Rule{Match: wamp.Prefix}}}})
 	b := s.up(false)
@@ -461,7 +461,7 @@ func TestNoLoop(t *testing.T) {
 	}
 }
 
-// What another gateway has taken from the same broker, and a router has brought here, does not go there again.
+// An event that another gateway imported from the same broker is not sent back to it.
 func TestNoCircle(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("org.example.")}})
 	b := s.up(false)

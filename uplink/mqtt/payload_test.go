@@ -131,7 +131,7 @@ func TestBrokenMessages(t *testing.T) {
 	}
 }
 
-// What JSON.decode lets through the router takes, and it is what the message says.
+// The router accepts every payload that JSON.decode accepts, and its values are those of the message.
 func FuzzDecode(f *testing.F) {
 	for _, s := range []string{`1`, `{"args":[1],"kwargs":{"a":2}}`, `{"args":1}`, `"x"`, `{"kwargs":{}}`} {
 		f.Add([]byte(s))

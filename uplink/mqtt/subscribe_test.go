@@ -98,7 +98,7 @@ func rule(topic string, match wamp.Match, store spool.Class) mqtt.Rule {
 	return mqtt.Rule{Rule: uplink.Rule{Topic: topic, Match: match, Store: store}}
 }
 
-// Of the rules that match, the most specific decides, wherever it stands.
+// The most specific matching rule decides, independently of the order of the rules.
 func TestTheMostSpecificRuleDecides(t *testing.T) {
 	wide, exact := rule("com.example.", wamp.Prefix, spool.Memory), rule("com.example.alarm", wamp.Exact, spool.Memory)
 	narrow, any := rule("com.example.door.", wamp.Prefix, spool.Memory), rule("com..alarm", wamp.Wildcard, spool.Memory)

@@ -151,7 +151,7 @@ func TestHeldTopics(t *testing.T) {
 	})
 }
 
-// Of many topics that are held, 20 are logged in a minute. The next line tells how many were suppressed.
+// At most 20 held topics are logged per minute. The next line has the number of suppressed ones.
 func TestHeldTopicsAreLoggedSparingly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{})

@@ -244,7 +244,7 @@ func TestCatchUpAndRoom(t *testing.T) {
 	})
 }
 
-// What is larger than the spool is refused; what is larger than memory is taken in if memory is empty.
+// An event larger than the spool is rejected. One larger than the memory bound is accepted if memory is empty.
 func TestLargeEvents(t *testing.T) {
 	for _, drop := range []Drop{Oldest, Newest} {
 		synctest.Test(t, func(t *testing.T) {

@@ -209,7 +209,7 @@ func TestLocalFirst(t *testing.T) {
 	})
 }
 
-// What is registered here is registered there, with its pattern and policy.
+// Local registrations are registered at the centre, with the same pattern and policy.
 func TestExportedProceduresAreThoseThatExist(t *testing.T) {
 	tell(t, both, nil, func(t *testing.T, w *world) {
 		here, there := w.at(w.edge), w.at(w.centre)

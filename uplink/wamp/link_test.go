@@ -75,7 +75,7 @@ func TestTheRoutersOwnEventsStay(t *testing.T) {
 	})
 }
 
-// What a node tells of itself crosses where a rule names it.
+// A node's own events cross the link if a rule names them.
 func TestTheNodesOwnEventsCrossByName(t *testing.T) {
 	tell(t, []uplink.Rule{{Topic: "runnel.serial.", Match: wamp.Prefix}}, nil, func(t *testing.T, w *world) {
 		atCentre := w.listen(w.at(w.centre), "runnel.", wamp.Prefix)

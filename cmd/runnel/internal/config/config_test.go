@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// realm1 begins most test files: seven lines.
+// realm1 is the beginning of most test files. It has seven lines.
 const realm1 = `version = 1
 [[realm]]
 name = "realm1"

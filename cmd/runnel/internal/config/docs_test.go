@@ -45,7 +45,7 @@ func keys(t reflect.Type) (list []string) {
 	return list
 }
 
-// What the packages install to begin with is valid, too.
+// The configuration that the packages install is valid.
 func TestPackagedConfig(t *testing.T) {
 	b, err := os.ReadFile("../../../../boards/packaging/runnel.toml")
 	if err != nil {
@@ -56,7 +56,7 @@ func TestPackagedConfig(t *testing.T) {
 	}
 }
 
-// The devices and links that the guides begin with go with what the packages install, but for files that are not here.
+// The first devices and links of the guides are valid with the configuration of the packages, except for missing files.
 func TestGuides(t *testing.T) {
 	packaged, err := os.ReadFile("../../../../boards/packaging/runnel.toml")
 	if err != nil {
@@ -84,7 +84,7 @@ func TestGuides(t *testing.T) {
 	}
 }
 
-// What docs/mqtt.md shows is valid, but for files that are not here.
+// The examples of docs/mqtt.md are valid, except for missing files.
 func TestMQTTExample(t *testing.T) {
 	b, err := os.ReadFile("../../../../docs/mqtt.md")
 	if err != nil {
@@ -101,7 +101,7 @@ func TestMQTTExample(t *testing.T) {
 	}
 }
 
-// What docs/security.md shows is valid: each example goes on from the first.
+// The examples of docs/security.md are valid. Each one extends the first.
 func TestSecurityExamples(t *testing.T) {
 	b, err := os.ReadFile("../../../../docs/security.md")
 	if err != nil {

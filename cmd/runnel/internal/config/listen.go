@@ -38,7 +38,7 @@ type Listen struct {
 	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
 	Role           string   `toml:"role"`      // of every peer that connects here; "": the anonymous role
 
-	// Elsewhere are the sockets that a listener "systemd:" leaves to those that name them.
+	// Elsewhere lists, for a listener "systemd:", the names of the sockets that other listeners take.
 	Elsewhere []string
 
 	files, pair digest // see fillDerived

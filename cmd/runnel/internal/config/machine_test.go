@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What "runnel run" would refuse is a problem of the configuration, with its line and its key.
+// Settings that make "runnel run" fail are problems of the configuration, with line and key.
 func TestUnworkable(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -81,7 +81,7 @@ func TestUnworkable(t *testing.T) {
 	}
 }
 
-// A port that another process has is no problem of the configuration: it may be the router that runs.
+// A port that another process uses is not a problem of the configuration: the process may be the running router.
 func TestTakenPortIsValid(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -93,7 +93,7 @@ func TestTakenPortIsValid(t *testing.T) {
 	}
 }
 
-// What is stored on disk needs a place there.
+// Storing on disk needs a data directory.
 func TestStoreNeedsAPlace(t *testing.T) {
 	if writable(systemData) {
 		t.Skip("there is a usual place on this machine")
@@ -107,7 +107,7 @@ func TestStoreNeedsAPlace(t *testing.T) {
 	}
 }
 
-// What is valid and most likely a mistake is warned of.
+// Valid settings that are most likely mistakes get a warning.
 func TestHints(t *testing.T) {
 	const (
 		permission = "[[realm.role.permission]]\nallow = [\"publish\"]\nuri = "
@@ -154,7 +154,7 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// What Runnel comes with is warned of nothing: neither its default nor what the packages install.
+// Neither the built-in default nor the configuration of the packages causes a warning.
 func TestNoWarningsToBeginWith(t *testing.T) {
 	packaged, err := os.ReadFile("../../../../boards/packaging/runnel.toml")
 	if err != nil {
@@ -171,7 +171,7 @@ func TestNoWarningsToBeginWith(t *testing.T) {
 		}
 		c, err := Load(file, nil)
 		if problems := (Problems)(nil); errors.As(err, &problems) {
-			t.Skip(err) // a user who may not write there
+			t.Skip(err) // no permission to write there
 		}
 		if err != nil || len(c.Warnings) > 0 {
 			t.Errorf("%s: %v, %v", name, err, c.Warnings)

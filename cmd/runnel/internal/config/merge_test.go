@@ -52,7 +52,7 @@ func TestRealmsAddUp(t *testing.T) {
 	}
 }
 
-// What two files say differently is an error that names both places.
+// If two files define the same item differently, the error names both.
 func TestRealmsContradict(t *testing.T) {
 	for _, c := range []struct{ first, second, at, want string }{
 		{"[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nticket = \"SECRET1\"\n", "[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nticket = \"SECRET2\"\n",
@@ -71,11 +71,11 @@ func TestRealmsContradict(t *testing.T) {
 			t.Errorf("%v\nwant %s and %s", err, c.at, c.want)
 		}
 	}
-	// A key that another file sets is complained of there.
+	// A problem of a key names the file that sets the key.
 	if _, err := files(t, mainFile, again, again+"anonymous = \"nobody\"\n"); err == nil || !strings.Contains(err.Error(), "b.toml:3: realm.anonymous") {
 		t.Error(err)
 	}
-	// Within one file a name stands once.
+	// Within one file every name is unique.
 	for _, text := range []string{again + again, again + "[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nuid = 1\n[[realm.principal]]\nauthid = \"p\"\nrole = \"sensor\"\nuid = 1\n"} {
 		if _, err := files(t, mainFile, text); err == nil || !strings.Contains(err.Error(), "is already defined at") {
 			t.Errorf("%s%v", text, err)
@@ -83,7 +83,7 @@ func TestRealmsContradict(t *testing.T) {
 	}
 }
 
-// The node's id may stand in a file or in the environment, and {node} stands for it.
+// The node's id can come from a file or the environment, and {node} is replaced with it.
 func TestNodeID(t *testing.T) {
 	uplink := "[[uplink]]\nname = \"c-{node}\"\nurl = \"ws://127.0.0.1:1/{node}\"\nauthid = \"{node}\"\nticket = \"t-{node}\"\n[[uplink.export]]\ntopic = \"com.example.\"\nmatch = \"prefix\"\nlocal_prefix = \"com.\"\nremote_prefix = \"com.{node}.\"\n[[uplink.import]]\ntopic = \"command.{node}.\"\nmatch = \"prefix\"\n" +
 		"[[serial]]\nname = \"w\"\ndevice = \"/dev/ttyS9\"\nrole = \"sensor\"\nmode = \"lines\"\nformat = \"json\"\ntopic = \"com.example.{node}.{sensor}\"\n"

@@ -7,8 +7,8 @@ import (
 	"runnel/transport"
 )
 
-// ownership warns of an owner or a group that the router can't give to a Unix socket. It is no problem, because the router
-// starts without the listener.
+// ownership warns about an owner or a group that the router can't give to a Unix socket. It is not a problem, because the
+// router still starts, without this listener.
 func (k checker) ownership(l Listen) {
 	uid, gid, err := transport.OwnerIDs(l.Owner, l.Group)
 	if err != nil || uid < 0 && gid < 0 {

@@ -6,10 +6,10 @@ import (
 	"runnel/transport/systemd"
 )
 
-// unitKeys are the keys of a Unix socket, and what a socket unit has in their place.
+// unitKeys maps the keys of a Unix socket to the settings of a systemd socket unit.
 var unitKeys = []struct{ key, unit string }{{"mode", "SocketMode="}, {"owner", "SocketUser="}, {"group", "SocketGroup="}}
 
-// passed checks a listener whose sockets systemd passes. They are there only when systemd starts the router.
+// passed checks a listener whose sockets systemd passes. The sockets exist only if systemd has started the router.
 func (k checker) passed(l *Listen) {
 	name, _ := systemd.Name(l.URL)
 	l.URL = systemd.Scheme + ":" + name // the scheme in lower case
@@ -18,7 +18,7 @@ func (k checker) passed(l *Listen) {
 	}
 	for _, u := range unitKeys {
 		if l.Place.has(u.key) {
-			k.add(l.Place, u.key, "systemd makes the socket; remove %s, and write %s in the socket unit", u.key, u.unit)
+			k.add(l.Place, u.key, "systemd creates the socket; remove %s, and set %s in the socket unit", u.key, u.unit)
 		}
 	}
 	if l.Certificate != "" || l.Key != "" || l.ClientCA != "" {
@@ -26,7 +26,7 @@ func (k checker) passed(l *Listen) {
 	}
 }
 
-// shareSockets leaves the sockets that listeners name to these.
+// shareSockets tells each listener "systemd:" which sockets other listeners take by name.
 func (c *Config) shareSockets() {
 	var named []string
 	for _, l := range c.Listens {

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-// What is made of a password stays the same over reloads, and differs from principal to principal.
+// Keys derived from a password stay the same over reloads, and differ between principals.
 func TestDerivedKeysStay(t *testing.T) {
 	salt := func(authid, password string) string {
 		s := SCRAM{Secret: Secret{text: password}, KDF: "pbkdf2", Iterations: 10}

@@ -17,8 +17,8 @@ import (
 	"runnel/cmd/runnel/internal/config/profiles"
 )
 
-// Profile is a device that [[serial]] can name. Its file has a description and one [[serial]] table, whose keys hold
-// wherever the configuration does not set them.
+// Profile is a device that [[serial]] can name. Its file has a description and one [[serial]] table. Each key of the table is
+// the default for a key that the configuration does not set.
 type Profile struct {
 	Place       Place
 	Description string   `toml:"description"`
@@ -27,7 +27,7 @@ type Profile struct {
 	Name, Text string
 }
 
-// catalogue finds profiles by name. The user's own take precedence over those of the program.
+// catalogue finds profiles by name. The user's own profiles take precedence over the built-in ones.
 type catalogue struct {
 	dir     string // profiles.d beside the main file; "" if there is no file
 	drafts  Drafts
@@ -86,12 +86,12 @@ func (l *catalogue) open(name string) (root map[string]any, at Place, text strin
 		return nil, at, "", syntaxProblem(file, err)
 	}
 	if tables, _ := root["serial"].([]map[string]any); len(tables) != 1 {
-		return nil, at, "", Problem{File: file, Key: "serial", Text: "want exactly one [[serial]] table in a profile"}
+		return nil, at, "", Problem{File: file, Key: "serial", Text: "a profile must have exactly one [[serial]] table"}
 	}
 	return root, at, text, nil
 }
 
-// Profiles returns all profiles that a configuration can name, sorted by name. The error lists those that cannot be read.
+// Profiles returns all profiles that a configuration can name, sorted by name. The error lists the invalid ones.
 func Profiles(main string) (list []Profile, err error) {
 	l, problems := catalogue{dir: ProfileDir(main)}, Problems{}
 	for _, name := range l.names() {
@@ -125,7 +125,7 @@ func (r reader) serial(at Place, table map[string]any, s *Serial) {
 
 const nested = "a profile cannot name another one; remove it"
 
-// preset returns the keys of the table's profile that the table leaves to it.
+// preset returns the keys of the table's profile that the table does not override.
 func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[string]any, from Place) {
 	name, ok := table["profile"].(string)
 	if !ok || name == "" {
@@ -151,7 +151,7 @@ func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[st
 	return preset, from
 }
 
-// noProfile notes that a profile cannot be read.
+// noProfile reports that a profile does not exist or cannot be read.
 func (r reader) noProfile(at Place, name string, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		r.problems.add(at, "profile", "%v", err)
@@ -160,7 +160,7 @@ func (r reader) noProfile(at Place, name string, err error) {
 	r.problems.add(at, "profile", "%s", unknownProfile(name, r.profiles.names()))
 }
 
-// unknownProfile says that there is no such profile, and which names are near.
+// unknownProfile returns the message for an unknown profile, with similar names.
 func unknownProfile(name string, names []string) string {
 	near := nearNames(name, names)
 	if len(near) == 0 {
@@ -169,7 +169,7 @@ func unknownProfile(name string, names []string) string {
 	return fmt.Sprintf("unknown profile %.80q; did you mean %s? \"runnel serial profiles\" lists all", name, OneOf(near...))
 }
 
-// nearNames returns the names that name may stand for, the nearest one first, at most three.
+// nearNames returns at most three names that are similar to name, the nearest first.
 func nearNames(name string, names []string) (near []string) {
 	if n := nearest(name, names); n != "" {
 		near = append(near, n)
@@ -186,8 +186,8 @@ func nearNames(name string, names []string) (near []string) {
 	return near
 }
 
-// overridden lists the keys of a profile that do not hold beside the keys of a table: those that it sets, and those that
-// belong to another mode or format than it sets.
+// overridden lists the keys of a profile that a table overrides: the keys that the table sets, and keys of another mode or
+// format than the table's.
 func overridden(preset, table map[string]any) (keys []string) {
 	keys = slices.Collect(maps.Keys(table))
 	set := func(key string) bool { return table[key] != nil }
@@ -209,7 +209,7 @@ func overridden(preset, table map[string]any) (keys []string) {
 	return keys
 }
 
-// serialHeader is the line above the keys of a profile.
+// serialHeader matches the header of a profile's table.
 var serialHeader = regexp.MustCompile(`(?m)^[ \t]*\[\[ *serial *\]\].*\n`)
 
 // Start returns the profile as a [[serial]] table to start from.
@@ -248,7 +248,7 @@ func (p *Profile) Topic(prefix string) string {
 // Mode returns the mode of a line with this profile.
 func (p *Profile) Mode() string { return cmp.Or(p.Serials[0].Mode, "wamp") }
 
-// FindProfile returns the profile of a name.
+// FindProfile returns the profile with a name.
 func FindProfile(main, name string) (*Profile, error) {
 	list, err := Profiles(main)
 	if i := slices.IndexFunc(list, func(p Profile) bool { return p.Name == name }); i >= 0 {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What a table sets takes precedence over its profile.
+// The keys of a table take precedence over its profile.
 func TestProfileOverridden(t *testing.T) {
 	s := profiled(t, "sdm120", "com.example.{slave}.{name}", "baud = 9600\nparity = \"even\"\nslave = [3, 4]\nevery = \"1s\"\n")
 	if s.Baud != 9600 || s.Parity != "even" || time.Duration(s.Every) != time.Second || len(s.Modbus) != 20 || s.Modbus[0].Slave != 3 || s.Modbus[19].Slave != 4 {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Whatever way a secret is written wrongly, no message repeats it.
+// No message repeats a secret, however wrongly it is written.
 func TestProblemsTellNoSecret(t *testing.T) {
 	const head = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n"
 	principal := head + "[[realm.principal]]\nauthid = \"x\"\nrole = \"a\"\n"

@@ -29,7 +29,7 @@ name = "janitor"
 permission = [{ uri = "wamp.session.", match = "prefix", allow = ["call"] }]
 `
 
-// TestOpenDoors: what strangers of other machines may do without a word is warned of.
+// TestOpenDoors: excessive rights of unauthenticated peers on other machines get a warning.
 func TestOpenDoors(t *testing.T) {
 	for listen, want := range map[string]string{
 		`url = "tcp://127.0.0.1:1"`:                           "",

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is the same is the same wherever it stands; what is not is not.
+// Same ignores the positions of settings, and finds every difference in their values.
 func TestSame(t *testing.T) {
 	read := func(text string) *Config {
 		c, err := Parse("test.toml", text)
@@ -44,7 +44,7 @@ func TestSame(t *testing.T) {
 	}
 }
 
-// A secret that has changed in its file makes another uplink.
+// A secret that changes in its file requires a new uplink.
 func TestFilesChange(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ticket")
 	u := Uplink{Ticket: Secret{text: "file:" + file}}

@@ -8,7 +8,7 @@ import (
 	"runnel/transport/serial/modbus"
 )
 
-// A sensor that will be refused is worth a warning before it is.
+// A line whose role may not publish its topic gets a warning.
 func TestSensorRights(t *testing.T) {
 	const base = "version = 1\n[[realm]]\nname = \"realm1\"\n[[realm.role]]\nname = \"sensor\"\n[[realm.role.permission]]\nuri = \"com.example.\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n" +
 		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nrole = \"sensor\"\nmode = \"lines\"\nformat = \"json\"\n"
