@@ -20,7 +20,7 @@ const (
 // larger lists the packages with a limit of their own.
 var larger = map[string]int{
 	"edge":                       9000, // the router, in one package so that a message takes no detour
-	"cmd/runnel/internal/config": 4800, // a field, a check and a remedy for each key
+	"cmd/runnel/internal/config": 5000, // a field, a check and a remedy for each key
 	"cmd/runnel":                 2500, // a small file a command; the work is done below cmd/runnel/internal
 }
 

@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+
+	"runnel/cmd/runnel/internal/config/profiles"
 )
 
 // Config is the configuration file, as docs/config.md describes it. A field's zero value is its default. A field tagged
@@ -39,7 +41,7 @@ type Config struct {
 
 	mainFile string // the file that Load was called with
 	sources  Drafts // the texts of all files
-	profiles catalogue
+	profiles profiles.Catalogue
 }
 
 // Node describes this machine.
@@ -98,7 +100,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 		name, source = builtIn, []byte(Default)
 	}
 	c, problems := &Config{Name: name, mainFile: File(file), sources: Drafts{File(file): string(source)}}, Problems{}
-	c.profiles = catalogue{ProfileDir(file), drafts, c.sources}
+	c.profiles = catalogue(file, drafts, c.sources)
 	readConfig(c, name, string(source), &problems)
 	c.dropInDir = isDirectory(filepath.Join(dir, "conf.d"))
 	for _, dropIn := range drafts.dropIns(dir) {
@@ -163,11 +165,9 @@ func readSource(file string) ([]byte, error) {
 }
 
 // dropIns lists the files conf.d/*.toml of dir, sorted by name.
-func dropIns(dir string) []string { return tomlFiles(filepath.Join(dir, "conf.d")) }
-
-// tomlFiles lists the files *.toml of a directory, sorted by name. The directory may be missing, or "".
-func tomlFiles(dir string) (files []string) {
-	entries, _ := os.ReadDir(dir)
+func dropIns(dir string) (files []string) {
+	dir = filepath.Join(dir, "conf.d")
+	entries, _ := os.ReadDir(dir) // conf.d is optional
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) == ".toml" {
 			files = append(files, filepath.Join(dir, e.Name()))

@@ -27,53 +27,22 @@ type Profile struct {
 	Name, Text string
 }
 
-// catalogue finds profiles by name. The user's own profiles take precedence over the built-in ones.
-type catalogue struct {
-	dir     string // profiles.d beside the main file; "" if there is no file
-	drafts  Drafts
-	sources Drafts // receives the texts of the user's profiles that are read; may be nil
-}
-
 // ProfileDir returns the directory of the user's profiles of a configuration.
 func ProfileDir(main string) string { return filepath.Join(filepath.Dir(File(main)), "profiles.d") }
 
-// names lists all profiles, sorted.
-func (l *catalogue) names() []string {
-	names := profiles.Names()
-	for _, file := range tomlFiles(l.dir) {
-		if name := strings.TrimSuffix(filepath.Base(file), ".toml"); !slices.Contains(names, name) {
-			names = append(names, name)
+// catalogue returns the profiles that a configuration can name. It adds the texts of the user's files that are read to sources.
+func catalogue(main string, drafts, sources Drafts) profiles.Catalogue {
+	return profiles.Catalogue{Dir: ProfileDir(main), Read: func(file string) (b []byte, err error) {
+		if b, err = drafts.read(file); err == nil && sources != nil {
+			sources[file] = string(b)
 		}
-	}
-	slices.Sort(names)
-	return names
+		return b, err
+	}}
 }
 
-// text returns a profile's file and text. The error is fs.ErrNotExist if there is no such profile.
-func (l *catalogue) text(name string) (file, text string, err error) {
-	if name == "" || strings.ContainsAny(name, `/\`) || name[0] == '.' {
-		return "", "", fs.ErrNotExist
-	}
-	file = filepath.Join(l.dir, name+".toml")
-	if l.dir != "" {
-		b, err := l.drafts.read(file)
-		if err == nil && l.sources != nil {
-			l.sources[file] = string(b)
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return file, string(b), err
-		}
-	}
-	text, ok := profiles.Text(name)
-	if !ok {
-		return "", "", fs.ErrNotExist
-	}
-	return "built-in profile " + name, text, nil
-}
-
-// open returns a profile's file as a table.
-func (l *catalogue) open(name string) (root map[string]any, at Place, text string, err error) {
-	file, text, err := l.text(name)
+// openProfile returns a profile's file as a table.
+func openProfile(l profiles.Catalogue, name string) (root map[string]any, at Place, text string, err error) {
+	file, text, err := l.Text(name)
 	if err != nil {
 		return nil, at, "", err
 	}
@@ -93,9 +62,9 @@ func (l *catalogue) open(name string) (root map[string]any, at Place, text strin
 
 // Profiles returns all profiles that a configuration can name, sorted by name. The error lists the invalid ones.
 func Profiles(main string) (list []Profile, err error) {
-	l, problems := catalogue{dir: ProfileDir(main)}, Problems{}
-	for _, name := range l.names() {
-		root, at, text, err := l.open(name)
+	l, problems := catalogue(main, nil, nil), Problems{}
+	for _, name := range l.Names() {
+		root, at, text, err := openProfile(l, name)
 		var p Problem
 		if err != nil && !errors.As(err, &p) {
 			p = Problem{Text: err.Error()}
@@ -135,7 +104,7 @@ func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[st
 		r.problems.add(at, "profile", nested)
 		return nil, from
 	}
-	root, top, _, err := r.profiles.open(name)
+	root, top, _, err := openProfile(*r.profiles, name)
 	if err != nil {
 		s.unread = true
 		r.noProfile(at, name, err)
@@ -157,7 +126,7 @@ func (r reader) noProfile(at Place, name string, err error) {
 		r.problems.add(at, "profile", "%v", err)
 		return
 	}
-	r.problems.add(at, "profile", "%s", unknownProfile(name, r.profiles.names()))
+	r.problems.add(at, "profile", "%s", unknownProfile(name, r.profiles.Names()))
 }
 
 // unknownProfile returns the message for an unknown profile, with similar names.
@@ -254,8 +223,7 @@ func FindProfile(main, name string) (*Profile, error) {
 	if i := slices.IndexFunc(list, func(p Profile) bool { return p.Name == name }); i >= 0 {
 		return &list[i], nil
 	}
-	l := catalogue{dir: ProfileDir(main)}
-	names := l.names()
+	names := catalogue(main, nil, nil).Names()
 	if err != nil && slices.Contains(names, name) {
 		return nil, err // it cannot be read
 	}

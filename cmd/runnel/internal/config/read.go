@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/BurntSushi/toml"
+
+	"runnel/cmd/runnel/internal/config/profiles"
 )
 
 // maxConfig is the largest configuration file, in bytes. A thousand principals take a tenth of it.
@@ -18,8 +20,8 @@ const maxConfig = 1 << 20
 // the first value of a wrong type and has no line for it.
 type reader struct {
 	problems *Problems
-	dir      string // of the file: the base of relative paths
-	profiles *catalogue
+	dir      string              // of the file: the base of relative paths
+	profiles *profiles.Catalogue // nil within a profile
 }
 
 // readConfig adds a file's settings to c. Single values replace earlier ones; lists of tables are appended.

@@ -4,6 +4,11 @@ package profiles
 
 import (
 	"embed"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +26,39 @@ func Names() (names []string) {
 	return names
 }
 
-// Text returns the text of a profile, and whether there is one of this name.
-func Text(name string) (text string, ok bool) {
+// Catalogue finds profiles by name. The user's own profiles take precedence over the built-in ones.
+type Catalogue struct {
+	Dir  string                            // of the user's profiles; "" if there is none
+	Read func(file string) ([]byte, error) // reads a file of Dir
+}
+
+// Names lists all profiles, sorted.
+func (c Catalogue) Names() []string {
+	names := Names()
+	entries, _ := os.ReadDir(c.Dir) // most have none
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), extension); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Text returns a profile's file and text. The error is fs.ErrNotExist if there is no such profile.
+func (c Catalogue) Text(name string) (file, text string, err error) {
+	if name == "" || strings.ContainsAny(name, `/\`) || name[0] == '.' {
+		return "", "", fs.ErrNotExist
+	}
+	if c.Dir != "" {
+		file = filepath.Join(c.Dir, name+extension)
+		if b, err := c.Read(file); !errors.Is(err, fs.ErrNotExist) {
+			return file, string(b), err
+		}
+	}
 	b, err := files.ReadFile(name + extension)
-	return string(b), err == nil
+	if err != nil {
+		return "", "", fs.ErrNotExist
+	}
+	return "built-in profile " + name, string(b), nil
 }
