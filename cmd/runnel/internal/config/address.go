@@ -45,8 +45,7 @@ func (k checker) addresses() {
 	}
 }
 
-// claimOf returns the address of a URL that was checked. ok is false if the URL holds no address, or a host name that needs a
-// look-up.
+// claimOf returns the address of a checked URL. ok is false if it has no address, or a host name that needs a look-up.
 func claimOf(at Place, kind, text string) (c claim, ok bool) {
 	u, err := url.Parse(text)
 	if text == "" || err != nil || !slices.Contains([]string{"tcp", "tls", "ws", "wss", "unix", "http"}, u.Scheme) {

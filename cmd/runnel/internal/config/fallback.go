@@ -71,8 +71,7 @@ func LoadFallback(file string, check UplinkCheck) (*Config, error) {
 	return nil, err
 }
 
-// loadLastGood returns the configuration that KeepLastGood saved in dir, or nil if there is none for the file or it is not
-// valid.
+// loadLastGood returns the configuration that KeepLastGood saved in dir, or nil if there is no valid one for the file.
 func loadLastGood(file, dir string, check UplinkCheck) *Config {
 	if dir == "" {
 		return nil
@@ -96,8 +95,7 @@ func loadLastGood(file, dir string, check UplinkCheck) *Config {
 	return c
 }
 
-// loadWithout returns the configuration without the files of conf.d that have problems, and their names. It returns nil if
-// problems remain.
+// loadWithout returns the configuration without invalid files of conf.d, and their names; or nil if problems remain.
 func loadWithout(file string, problems Problems, check UplinkCheck) (*Config, []string) {
 	drafts, without := Drafts{}, []string(nil)
 	for _, p := range problems {

@@ -31,8 +31,7 @@ func (n *spot) item(i int) *spot {
 	return &spot{line: n.line}
 }
 
-// child returns the table under key, and creates it if it is missing. For an array of tables it returns the last one, as TOML
-// does.
+// child returns the table under key, which it creates if it is missing. In an array of tables it is the last one, as in TOML.
 func (n *spot) child(key string, line int) *spot {
 	if n.fields == nil {
 		n.fields = map[string]*spot{}

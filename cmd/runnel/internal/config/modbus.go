@@ -37,8 +37,7 @@ type Register struct {
 	Many     bool     `toml:"write_many"`
 }
 
-// Address is the address of a register or bit: a number from 0, or five or six digits as in manuals ("40001", "300009"),
-// which imply the table.
+// Address is the address of a register or bit: a number from 0, or digits as in manuals ("40001"), which imply the table.
 type Address struct {
 	number int
 	table  string // "" if the address does not imply it

@@ -31,8 +31,7 @@ func (u Uplink) SpoolOptions() spool.Options {
 	return o
 }
 
-// Stores reports whether the uplink exports a topic whose events are stored on disk. place reports whether there is a data
-// directory.
+// Stores reports whether the uplink exports events that are stored on disk. place means that there is a data directory.
 func (u Uplink) Stores(place bool) bool {
 	for _, s := range u.Exports {
 		if s.Topic != nil && s.Class(place) != spool.Memory {

@@ -44,8 +44,7 @@ func (r *Realm) role(name string) *Role {
 	return &r.Roles[i]
 }
 
-// openListeners warns about listeners that other machines can reach and whose peers have administrative or unlimited rights
-// without authentication.
+// openListeners warns about listeners at which peers of other machines get excessive rights without authentication.
 func (k checker) openListeners() {
 	for i := range k.c.Listens {
 		l := &k.c.Listens[i]

@@ -87,8 +87,7 @@ func (l Listen) Renewed(next Listen) bool { return l.pair != next.pair }
 // Renewed reports whether the uplink's certificate or key differs in next.
 func (u Uplink) Renewed(next Uplink) bool { return u.pair != next.pair }
 
-// digests returns the digest of the files and secrets whose change needs a new uplink, and that of the certificate with its
-// key.
+// digests returns the digests of the files and secrets whose change needs a new uplink, and of the certificate and its key.
 func (u *Uplink) digests() (files, pair digest) {
 	secrets := []Secret{u.Ticket, u.Secret, u.Password}
 	if u.Certificate == "" {

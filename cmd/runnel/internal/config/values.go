@@ -158,8 +158,7 @@ func (s Secret) Value() (string, error) {
 	return s.text, nil
 }
 
-// file returns the file that holds the secret: the named file, or the configuration for a literal. It returns "" for env and
-// cred.
+// file returns the file that holds the secret: the named one, or the configuration for a literal; "" for env and cred.
 func (s Secret) file(config string) string {
 	switch kind, name, _ := strings.Cut(s.text, ":"); kind {
 	case "file":
