@@ -2,6 +2,7 @@ package stories
 
 import (
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"runnel/test/program"
 )
@@ -78,6 +80,33 @@ func TestSocketsOfSystemd(t *testing.T) {
 	p.logs(`listening.*url=` + unixURL)
 }
 
+// With a certificate a TCP socket that systemd passes is served over TLS, and a Unix socket as ever. Long-poll clients are
+// served, too.
+func TestTLSOnSocketOfSystemd(t *testing.T) {
+	dir := t.TempDir()
+	tcp, tcpURL := opened(t, "tcp", "127.0.0.1:0")
+	local, localURL := opened(t, "unix", filepath.Join(dir, "local.sock"))
+	plain, plainURL := opened(t, "tcp", "127.0.0.1:0")
+	selfSigned(t, dir, "gateway", 60*24*time.Hour)
+	file := write(t, dir, "runnel.toml", realm+patient+"[[listen]]\nurl = \"systemd:web\"\ncertificate = \"gateway.pem\"\nkey = \"gateway.key\"\n"+
+		"[[listen]]\nurl = \"systemd:\"\n")
+	p := launch(t, activated(t, "web:web:plain", []*os.File{tcp, local, plain}, "run", "--strict", "-c", file))
+	address := strings.TrimPrefix(tcpURL, "tcp://")
+	p.logs(`listening.*url=tls://` + address + ` socket=systemd:web`)
+	p.logs(`listening.*url=` + plainURL + ` socket=systemd:`)
+	for _, url := range []string{"tls://" + address, "wss://" + address + "/ws", localURL, plainURL} {
+		runnel(t, "pub", "story.x", "1", "--ack", "--url", url, "--ca", filepath.Join(dir, "gateway.pem")).expect(t, 0, "", "")
+	}
+	answer, err := http.Post("http"+strings.TrimPrefix(plainURL, "tcp")+"/lp/open", "application/json", strings.NewReader(`{"protocols": ["wamp.2.json"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		t.Errorf("long-poll: %s", answer.Status)
+	}
+}
+
 // A reload of other parts keeps the sockets with their sessions. A listener with other settings takes its socket again, and
 // one that is removed and added again finds it.
 func TestReloadKeepsSocketsOfSystemd(t *testing.T) {
@@ -142,6 +171,7 @@ func TestMissingSocketsOfSystemd(t *testing.T) {
 	finish(t, activated(t, "file", []*os.File{plain}, "run", "--strict", "-c", all)).expect(t, 1, "", "not a listening stream socket")
 
 	for text, problem := range map[string]string{
+		"url = \"systemd\"":                      "no colon",
 		"url = \"systemd://web\"":                "write systemd:web",
 		"url = \"systemd:\"\nmode = \"0660\"":    "SocketMode=",
 		"url = \"systemd:\"\nkey = \"none.pem\"": "certificate",
@@ -166,18 +196,19 @@ func TestDegradedSocketsOfSystemd(t *testing.T) {
 
 // A user without privileges can give a socket to a group of which it is a member, to no other and to no other user.
 func TestOwnerWithoutPrivileges(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("another user can be had by root only")
-	}
 	const uid, member, foreign = 64123, "64124", "64125"
+	root := os.Getuid() == 0
 	dir, err := os.MkdirTemp("", "runnel-owner-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chown(dir, uid, uid); err != nil {
-		t.Skip(err)
+	give := func(file string) {
+		if err := os.Chown(file, uid, uid); root && err != nil {
+			t.Fatal(err)
+		}
 	}
+	give(dir)
 	readable := program.Binary(slices.Clone(executable)) // a copy that other users may run
 	last := len(readable) - 1
 	binary, err := os.ReadFile(readable[last])
@@ -190,12 +221,12 @@ func TestOwnerWithoutPrivileges(t *testing.T) {
 	}
 	as := func(name, more string, verb ...string) *exec.Cmd {
 		file := write(t, dir, name, realm+patient+"[[listen]]\nurl = \"unix://runnel.sock\"\n"+more+"\n")
-		if err := os.Chown(file, uid, uid); err != nil {
-			t.Fatal(err)
-		}
+		give(file)
 		cmd := readable.Command(append(verb, "-c", file)...)
 		cmd.Dir = dir
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{64124}}}
+		if root {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{64124}}}
+		}
 		return cmd
 	}
 	for more, remedy := range map[string]string{
@@ -204,6 +235,9 @@ func TestOwnerWithoutPrivileges(t *testing.T) {
 	} {
 		finish(t, as("bad.toml", more, "run", "--strict")).expect(t, 1, "", remedy)
 		finish(t, as("bad.toml", more, "check")).expect(t, 0, "", remedy)
+	}
+	if !root {
+		return // this user need not be a member of another group
 	}
 	p := launch(t, as("good.toml", "group = \""+member+"\"", "run", "--strict"))
 	p.logs(`listening.*url=unix://`)

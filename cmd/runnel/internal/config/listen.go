@@ -52,6 +52,10 @@ type Cookie struct {
 }
 
 func (k checker) listen(l *Listen) {
+	if l.URL == systemd.Scheme {
+		k.add(l.Place, "url", "%q has no colon; write %q, or %q with the name of a socket", l.URL, systemd.Scheme+":", systemd.Scheme+":NAME")
+		return
+	}
 	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss", systemd.Scheme)
 	if u == nil {
 		return
