@@ -55,7 +55,7 @@ var floors = map[string][]string{
 
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
-	"cmd/runnel/internal/account":         {},
+	"cmd/runnel/internal/account":         {"transport"},
 	"cmd/runnel/internal/config":          {"cmd/runnel/internal/account", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/config/profiles": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},

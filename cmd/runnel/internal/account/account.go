@@ -84,18 +84,3 @@ func unitGroups() (gids []int) {
 	}
 	return gids
 }
-
-// MayChown reports whether the account can give files to any user and group: root, or a process with CAP_CHOWN.
-func (a Account) MayChown() bool {
-	if a.UID != os.Geteuid() {
-		return a.UID <= 0 // a system without numbers has no owners either
-	}
-	status, err := os.ReadFile("/proc/self/status")
-	_, rest, _ := strings.Cut(string(status), "\nCapEff:")
-	line, _, _ := strings.Cut(rest, "\n")
-	capabilities, bad := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
-	if err != nil || bad != nil {
-		return a.UID <= 0
-	}
-	return capabilities&1 != 0 // CAP_CHOWN is bit 0
-}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"runnel/cmd/runnel/internal/account"
 	"runnel/edge"
 	"runnel/transport"
 	"runnel/uplink/spool"
@@ -109,7 +110,13 @@ func (k checker) socket(l Listen) {
 	if err := transport.LookupOwner("", l.Group); err != nil {
 		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
 	}
-	k.ownership(l)
+	owner, group := account.OfRouter().CannotGive(l.Owner, l.Group) // the router starts without the listener
+	if owner != "" {
+		k.c.Warnings.add(l.Place, "owner", "%s", owner)
+	}
+	if group != "" {
+		k.c.Warnings.add(l.Place, "group", "%s", group)
+	}
 	if path == "" {
 		return // chosen at start
 	}

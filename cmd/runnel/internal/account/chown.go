@@ -1,0 +1,42 @@
+package account
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"runnel/transport"
+)
+
+// CannotGive tells why a router of this account can't give a Unix socket to an owner and to a group, with the remedies; ""
+// if it can. It ignores names that do not exist.
+func (a Account) CannotGive(owner, group string) (noOwner, noGroup string) {
+	uid, gid, err := transport.OwnerIDs(owner, group)
+	if err != nil || uid < 0 && gid < 0 || a.mayChown() {
+		return "", ""
+	}
+	if uid >= 0 && uid != a.UID {
+		noOwner = fmt.Sprintf("user %s can't give a socket to another user, so this listener will not open; %s", a.Name, transport.OwnerRemedy(owner))
+	}
+	if gid >= 0 && !slices.Contains(a.Groups, gid) {
+		noGroup = fmt.Sprintf("user %s is not a member of %s, so this listener will not open; %s", a.Name, group, transport.GroupRemedy(group))
+	}
+	return noOwner, noGroup
+}
+
+// mayChown reports whether the account can give files to any user and group: root, or a process with CAP_CHOWN.
+func (a Account) mayChown() bool {
+	if a.UID != os.Geteuid() {
+		return a.UID <= 0 // a system without numbers has no owners either
+	}
+	status, err := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(status), "\nCapEff:")
+	line, _, _ := strings.Cut(rest, "\n")
+	capabilities, bad := strconv.ParseUint(strings.TrimSpace(line), 16, 64)
+	if err != nil || bad != nil {
+		return a.UID <= 0
+	}
+	return capabilities&1 != 0 // CAP_CHOWN is bit 0
+}
