@@ -11,6 +11,10 @@ import (
 // of a further control frame blocks, and coder/websocket closes the connection after 5 s.
 const maxControls = 4 << 10
 
+// closeFrame is the first byte of CLOSE (RFC 6455, 5.2). Its sender closes the connection next, so it cannot leave the frame to
+// Conn.Write.
+const closeFrame = 0x88
+
 // outbox holds the frames that the connection has not taken yet. Data frames come from Conn.Write. Control frames come
 // from any goroutine, between them. The outbox decides who writes a frame:
 //
@@ -19,7 +23,7 @@ const maxControls = 4 << 10
 //	gathering      adds frames                    Conn.Write, with its own frames      uncork
 //	gatheringWait  adds frames, then blocks       Conn.Write, with its own frames      uncork
 //	promised       writes the frames, or will     Conn.Write, up to maxControls bytes; uncork, once the outbox
-//	               call uncork again to do so     then its sender                      is empty
+//	               call uncork again to do so     then, and CLOSE always, its sender   is empty
 type outbox struct {
 	// Static after construction.
 	wire    *wire.Conn
@@ -78,9 +82,9 @@ func (o *outbox) add(p []byte) (left bool) {
 	switch o.state {
 	case gathering, gatheringWait:
 		return true
-	case promised:
+	case promised: // p is a control frame
 		o.controls += len(p)
-		return o.controls <= maxControls
+		return o.controls <= maxControls && p[0] != closeFrame
 	}
 	return false
 }
