@@ -68,7 +68,7 @@ finds it under any device name.`,
 	f := cmd.Flags()
 	f.BoolVarP(&yes, "yes", "y", false, "ask nothing: use the flags and what was detected")
 	f.StringVar(&a.Name, "name", "", "`NAME` of the line (default: the last part of DEVICE)")
-	f.StringVar(&a.Topic, "topic", "", "`URI` under which readings are published (default: from the detected format)")
+	f.StringVar(&a.Topic, "topic", "", "`URI` under which readings are published (default: from the name)")
 	f.StringVar(&a.Realm, "realm", "", "`NAME` of the realm, if there are several")
 	f.StringVar(&a.Role, "role", "", "`NAME` of the line's role (default: sensor, if the realm has it)")
 	f.StringVar(&a.profile, "profile", "", "`NAME` of the device's profile, instead of listening")

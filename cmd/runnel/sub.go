@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 )
 
 func subCommand() *cobra.Command {
@@ -82,6 +84,9 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 	for _, topic := range topics {
 		how := client.SubscribeOptions{Match: match, GetRetained: s.retained}
 		if _, err := c.Subscribe(ctx, topic, how, func(e *client.Event) { s.event(topic, e) }); err != nil {
+			if errors.Is(err, wamp.InvalidURI) && strings.HasSuffix(topic, ".") && match == wamp.Exact {
+				err = fmt.Errorf("%w; add --match prefix to subscribe to everything below it", err)
+			}
 			return cli.Because(ctx, fmt.Errorf("subscribe to %s: %w", topic, err))
 		}
 	}

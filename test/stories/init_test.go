@@ -109,7 +109,7 @@ func TestSerialAdd(t *testing.T) {
 		return runnel(t, append([]string{"serial", "add", "-c", file, "--yes", "--each", "10s"}, args...)...)
 	}
 	add(tty).expect(t, 0, "serial line tty started", "lines of JSON")
-	runnel(t, "sub", "org.plant.reading", "-n", "1", "--timeout", "50s", "--url", url).expect(t, 0, "temperature=21.5", "")
+	runnel(t, "sub", "org.plant.tty", "-n", "1", "--timeout", "50s", "--url", url).expect(t, 0, "temperature=21.5", "")
 	runnel(t, "check", "-c", file).expect(t, 0, "1 serial line", "")
 
 	// The same port, and the same name, are not added twice.

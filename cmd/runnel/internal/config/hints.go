@@ -106,8 +106,8 @@ func (k checker) roleHints(r *Realm, role *Role) {
 	if !allows && role.Authorizer == "" && role.Name != "" {
 		k.c.Warnings.add(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
 	}
-	// A fresh installation has roles for principals and lines that conf.d will add.
-	waiting := k.c.dropInDir && len(r.Principals)+len(k.c.Serials) == 0
+	// With a conf.d, roles wait for the principals and lines of files to come.
+	waiting := k.c.dropInDir
 	// Links get their role by a token of the fleet, so roles with forward need no principal.
 	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !role.Forward && !k.isGiven(r, role.Name) {
 		k.c.Warnings.add(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)

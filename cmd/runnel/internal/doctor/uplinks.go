@@ -157,7 +157,13 @@ func isTimeout(err error) bool {
 // admit returns the remedy for a link that the centre rejects.
 func (e *examination) admit(u config.Uplink) string {
 	if u.Key != "" && u.Certificate == "" {
-		return fmt.Sprintf("enrol again: runnel token new --role gateway at the centre, then here runnel init gateway --centre %s --token TOKEN; or add a principal with authid = %q and this node's public key there", transport.Shown(u.URL[0]), u.Authid)
+		trust := ""
+		if u.Pin != "" {
+			trust = " --pin " + u.Pin
+		} else if u.CA != "" {
+			trust = " --ca " + string(u.CA)
+		}
+		return fmt.Sprintf("enrol again: runnel token new --role gateway at the centre, then here runnel init gateway --centre %s%s --token TOKEN; or add a principal with authid = %q and this node's public key there", transport.Shown(u.URL[0]), trust, u.Authid)
 	}
 	return fmt.Sprintf("check authid and secret here, and the principal %q at the centre", u.Authid)
 }

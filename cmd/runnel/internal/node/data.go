@@ -28,7 +28,7 @@ func claimData(c *config.Config, log *slog.Logger) (*os.File, error) {
 	var held *heldError
 	switch {
 	case errors.As(err, &held) && c.Node.Data != "":
-		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+		return nil, fmt.Errorf("data directory %s: %w; stop that router, or give this one another [node] data", dir, err)
 	case errors.As(err, &held):
 		c.KeepsNothing = true
 		log.Warn("nothing is kept on disk; [node] data can name a directory for this router", "file", dir, "err", err)

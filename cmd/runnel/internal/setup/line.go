@@ -38,7 +38,7 @@ func (l *Line) Lines() bool {
 	return l.Heard.Kind != ear.Link && l.Heard.Kind != ear.RawSocket
 }
 
-// SuggestTopic returns a topic for the detected format, below a prefix.
+// SuggestTopic returns a topic for the detected format and the name of the line, below a prefix.
 func (l *Line) SuggestTopic(prefix string) string {
 	if l.Profile != nil {
 		return l.Profile.Topic(prefix + component(cmp.Or(l.Name, l.Profile.Name)))
@@ -49,7 +49,7 @@ func (l *Line) SuggestTopic(prefix string) string {
 	case ear.Modbus:
 		return prefix + "{slave}.{name}"
 	}
-	return prefix + "reading"
+	return prefix + component(cmp.Or(l.Name, "reading"))
 }
 
 // Text returns the line's TOML table.
