@@ -163,6 +163,11 @@ func TestOutboxStates(t *testing.T) {
 			t.Errorf("the peer gets %.20q, %v; want %.20q", b, err, want)
 		}
 	}
+	reading := func(want string) (wait func()) { // in a goroutine of its own
+		got := make(chan bool)
+		go func() { defer close(got); read(want) }()
+		return func() { <-got }
+	}
 	in := func(want writerState) {
 		t.Helper()
 		if s.state != want {
@@ -211,10 +216,11 @@ func TestOutboxStates(t *testing.T) {
 	if len(s.frames) != chunkSize {
 		t.Errorf("%d bytes gather", len(s.frames))
 	}
-	go read(strings.Repeat("m", chunkSize))
+	wait := reading(strings.Repeat("m", chunkSize))
 	if done, err := s.uncork(true); !done || err != nil {
 		t.Fatalf("uncork: %v, %v", done, err)
 	}
+	wait()
 	in(idle)
 
 	// Promised: the peer does not read. Control frames gather up to maxControls.
@@ -241,13 +247,22 @@ func TestOutboxStates(t *testing.T) {
 	if done, err := s.uncork(false); done || err != nil || s.controls != 0 {
 		t.Fatalf("uncork: %v, %v, %d bytes of controls", done, err, s.controls)
 	}
-	go read(strings.Repeat("x", much) + control + "c")
+	wait = reading(strings.Repeat("x", much) + control + "c")
 	if done, err := s.uncork(true); !done || err != nil {
 		t.Fatalf("uncork: %v, %v", done, err)
 	}
+	wait()
 	in(idle)
 	if s.frames != nil || s.start != 0 || s.charged != 0 || s.stuck() {
 		t.Errorf("the outbox is not empty: %d bytes from %d, %d charged", len(s.frames), s.start, s.charged)
+	}
+
+	// The sender of CLOSE writes it, because it closes the connection next.
+	s.promise()
+	s.Write([]byte{closeFrame, 0})
+	read("\x88\x00")
+	if done, err := s.uncork(false); !done || err != nil {
+		t.Fatalf("uncork: %v, %v", done, err)
 	}
 
 	// A control frame that is added after the last flush is not left behind.
