@@ -119,7 +119,7 @@ func (m *machine) run(t *testing.T, script string) string {
 	t.Helper()
 	out, err := m.try(script)
 	if err != nil {
-		journal, _ := m.try("journalctl --no-pager -n 40 -u runnel")
+		journal, _ := m.try("journalctl --no-pager -n 30")
 		t.Fatalf("%s: %s: %v\n%s\njournal:\n%s", m.name, script, err, out, journal)
 	}
 	return out
@@ -143,7 +143,7 @@ func (m *machine) until(t *testing.T, script, text string) {
 		out, err = m.try(script)
 		return err == nil && strings.Contains(out, text)
 	}, func() string {
-		journal, _ := m.try("journalctl --no-pager -n 40 -u runnel")
+		journal, _ := m.try("journalctl --no-pager -n 30")
 		return fmt.Sprintf("%v\n%s\njournal:\n%s", err, out, journal)
 	})
 }

@@ -1,9 +1,13 @@
 package installed
 
 import (
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
+
+	"runnel/transport/serial/pty"
 )
 
 // A user who has a centre and a gateway with a sensor types three commands at the gateway, edits nothing, and has the reading
@@ -37,11 +41,7 @@ func TestThreeCommandsToTheFirstReading(t *testing.T) {
 		centre.run(t, "systemd-run --unit="+name+" sh -c 'exec "+command+" >/root/"+name+"'")
 	}
 
-	// The sensor prints a line of JSON, as an Arduino does.
-	gateway.run(t, `systemd-run --unit=sensor socat PTY,link=/dev/ttyUSB0,raw,echo=0,perm=0660,group=dialout \
-		SYSTEM:'n=0; while :; do n=$((n+1)); printf "{\\"temperature\\":21.5,\\"n\\":%d}\\r\\n" $n; sleep 0.5; done'`)
-	gateway.until(t, "ls /dev/ttyUSB0", "ttyUSB0")
-
+	sensor(t, gateway, "/dev/ttyUSB0")
 	gateway.types(t, "apt-get install -y ./"+filepath.Base(packages[1]))
 	gateway.types(t, "runnel init gateway --yes --centre tls://centre:8443 --pin "+pin[1]+" --token "+token)
 	gateway.types(t, "runnel serial add /dev/ttyUSB0 --yes")
@@ -55,4 +55,25 @@ func TestThreeCommandsToTheFirstReading(t *testing.T) {
 	if out, err := gateway.try("runnel doctor"); err != nil {
 		t.Errorf("runnel doctor: %v\n%s", err, out)
 	}
+}
+
+// sensor plays a device at a port of the machine that prints a line of JSON again and again, as an Arduino does.
+func sensor(t *testing.T, m *machine, port string) {
+	t.Helper()
+	master, slave, err := pty.OpenAt(fmt.Sprintf("/proc/%d/root/dev/pts/ptmx", m.init))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.run(t, "chown root:dialout "+slave+" && chmod 660 "+slave+" && ln -s "+slave+" "+port)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for n := 0; ; n++ {
+			if _, err := fmt.Fprintf(master, "{\"temperature\":21.5,\"n\":%d}\r\n", n); err != nil {
+				return // it was unplugged
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+	}()
+	t.Cleanup(func() { master.Close(); <-ended })
 }

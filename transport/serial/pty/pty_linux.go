@@ -10,8 +10,11 @@ import (
 
 // Open creates a pseudo-terminal in raw mode. It returns the open master end and the path of the slave end, which
 // disappears when the master is closed.
-func Open() (master *os.File, slave string, err error) {
-	master, err = os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+func Open() (master *os.File, slave string, err error) { return OpenAt("/dev/ptmx") }
+
+// OpenAt is Open with the multiplexer at another path, such as that of a container. The slave's path is that in the container.
+func OpenAt(multiplexer string) (master *os.File, slave string, err error) {
+	master, err = os.OpenFile(multiplexer, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, "", fmt.Errorf("open pseudo-terminal: %w", err)
 	}
