@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
@@ -18,6 +20,11 @@ func runAll(m *testing.M) int {
 	if err == nil {
 		defer os.RemoveAll(dir)
 		err = prepare(dir)
+	}
+	if err == nil {
+		var unmount func()
+		unmount, err = mountState()
+		defer unmount()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -33,6 +40,23 @@ func needsMachines(t *testing.T) {
 	}
 }
 
+// mountState mounts a file system in memory where systemd-nspawn keeps its state, if there is none yet: it refuses to remove
+// what is on a disk. A host that runs systemd has it in /run.
+func mountState() (unmount func(), err error) {
+	const dir = "/run/systemd/nspawn"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return func() {}, err
+	}
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil || s.Type == unix.TMPFS_MAGIC {
+		return func() {}, err
+	}
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
+		return func() {}, fmt.Errorf("mount %s: %w", dir, err)
+	}
+	return func() { unix.Unmount(dir, unix.MNT_DETACH) }, nil
+}
+
 // prepare makes the base system and two versions of the package.
 func prepare(dir string) error {
 	base = filepath.Join(dir, "base")
@@ -42,7 +66,7 @@ func prepare(dir string) error {
 		bootstrap = []string{"cp", "-a", ready, base}
 	}
 	// Without an old file of that name nspawn makes an id, and the journal of the host would have to know the machine.
-	for _, c := range [][]string{bootstrap, {"rm", "-f", base + "/etc/machine-id"}, {"mkdir", "-p", "/run/systemd/nspawn"}} {
+	for _, c := range [][]string{bootstrap, {"rm", "-f", base + "/etc/machine-id"}} {
 		if err := command(dir, c...); err != nil {
 			return err
 		}
