@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -20,6 +19,8 @@ type LogHandler struct {
 type logSettings struct {
 	level slog.LevelVar
 	json  atomic.Bool
+
+	journal *journalWriter // nil: the lines do not go to the journal
 }
 
 // NewLogHandler returns a handler that writes text at level info to w. The journal has its own times and levels, so for
@@ -28,7 +29,8 @@ func NewLogHandler(w io.Writer, journal bool) *LogHandler {
 	s := new(logSettings)
 	opts := &slog.HandlerOptions{Level: &s.level}
 	if journal {
-		w = &journalWriter{w: w}
+		s.journal = &journalWriter{w: w}
+		w = s.journal
 		opts.ReplaceAttr = withoutTime
 	}
 	return &LogHandler{slog.NewTextHandler(w, opts), slog.NewJSONHandler(w, opts), s}
@@ -42,35 +44,32 @@ func withoutTime(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// journalWriter puts the level of each line in front of it. slog's handlers write a line at a time.
+// journalWriter puts the priority of each line in front of it. slog's handlers write a line at a time. Its fields are guarded
+// by mu, which LogHandler.Handle holds.
 type journalWriter struct {
-	mu sync.Mutex
-	w  io.Writer
+	mu       sync.Mutex
+	w        io.Writer
+	priority string
 }
 
 func (j *journalWriter) Write(line []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if _, err := j.w.Write(append([]byte(priority(line)), line...)); err != nil {
+	if _, err := j.w.Write(append([]byte(j.priority), line...)); err != nil {
 		return 0, err
 	}
 	return len(line), nil
 }
 
-// priority returns the prefix for the first level that a line names. The level stands in front of all that peers have chosen.
-func priority(line []byte) string {
-	first, best := len(line), "<6>"
-	for prefix, names := range map[string][2]string{
-		"<3>": {"level=ERROR", `"level":"ERROR"`}, "<4>": {"level=WARN", `"level":"WARN"`}, "<7>": {"level=DEBUG", `"level":"DEBUG"`},
-		"<6>": {"level=INFO", `"level":"INFO"`},
-	} {
-		for _, name := range names {
-			if i := bytes.Index(line, []byte(name)); i >= 0 && i < first {
-				first, best = i, prefix
-			}
-		}
+// priority returns the prefix by which the journal knows a level (sd-daemon(3)).
+func priority(l slog.Level) string {
+	switch {
+	case l >= slog.LevelError:
+		return "<3>"
+	case l >= slog.LevelWarn:
+		return "<4>"
+	case l >= slog.LevelInfo:
+		return "<6>"
 	}
-	return best
+	return "<7>"
 }
 
 // Set applies a [log] table.
@@ -93,6 +92,11 @@ func (h *LogHandler) Enabled(_ context.Context, l slog.Level) bool {
 
 // Handle implements slog.Handler.
 func (h *LogHandler) Handle(ctx context.Context, r slog.Record) error {
+	if j := h.settings.journal; j != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.priority = priority(r.Level)
+	}
 	return h.current().Handle(ctx, r)
 }
 
