@@ -55,8 +55,9 @@ var floors = map[string][]string{
 
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
+	"cmd/runnel/internal/atomicfile":      {},
 	"cmd/runnel/internal/account":         {"transport"},
-	"cmd/runnel/internal/config":          {"cmd/runnel/internal/account", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/config/profiles": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
@@ -64,12 +65,12 @@ var floors = map[string][]string{
 		"cmd/runnel/internal/term", "edge/client", "edge/wamp", "transport"},
 	"cmd/runnel/internal/manual":  {},
 	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/account", "cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
-	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
-	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term"},
+	"cmd/runnel/internal/service": {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/term"},
 	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
-	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
-	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
+	"cmd/runnel/internal/node":    {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
 	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.

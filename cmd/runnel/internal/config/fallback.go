@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"runnel/cmd/runnel/internal/atomicfile"
 )
 
 // A remote gateway must start even if a file of its configuration is invalid. So a node saves the texts of the configuration
@@ -43,10 +45,7 @@ func KeepLastGood(c *Config) error {
 	if old, err := os.ReadFile(file); err == nil && string(old) == string(text) {
 		return nil
 	}
-	if err := os.WriteFile(file+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return atomicfile.Write(file, text, 0o600)
 }
 
 // LoadFallback is Load for a node that starts. If the configuration is invalid, it returns the one that KeepLastGood saved, or

@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/auth"
 )
@@ -124,31 +125,12 @@ func (r *Registry) change(do func(*kept) error) error {
 	return nil
 }
 
-// write replaces the file atomically.
 func write(file string, k kept) error {
 	text, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(append(text, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return err
-	}
-	if d, err := os.Open(filepath.Dir(file)); err == nil {
-		d.Sync() // best effort: some file systems can't sync a directory
-		d.Close()
-	}
-	return nil
+	return atomicfile.Write(file, append(text, '\n'), 0o600)
 }
 
 // Principals returns the principals that the registry adds to a realm: nodes, which authenticate with their keys, and tokens.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 )
@@ -46,29 +47,10 @@ func readInstallation(c *config.Config, log *slog.Logger) string {
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		id := randomHex(16)
-		if err = replaceFile(file, id+"\n"); err == nil {
+		if err = atomicfile.Write(file, []byte(id+"\n"), 0o600); err == nil {
 			return id
 		}
 	}
 	log.Warn("cannot keep the installation's id; a copy of the data directory will not be recognized", "file", file, "err", err)
 	return ""
-}
-
-// replaceFile writes a file atomically: after a crash the old content or the whole new one is there.
-func replaceFile(file, text string) error {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(file+".new", file)
-	}
-	return err
 }

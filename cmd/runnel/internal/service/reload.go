@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/term"
 )
@@ -65,11 +66,7 @@ func (o outcome) write() error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(dir, outcomeFile)
-	if err := os.WriteFile(file+".new", append(text, '\n'), 0o640); err != nil {
-		return err
-	}
-	return os.Rename(file+".new", file)
+	return atomicfile.Write(filepath.Join(dir, outcomeFile), append(text, '\n'), 0o640)
 }
 
 // err returns the error of the reload: config.Problems if the configuration is invalid.

@@ -8,6 +8,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+
+	"runnel/cmd/runnel/internal/atomicfile"
 )
 
 // serviceUser is the user and the group that the packages create for the router.
@@ -35,7 +37,7 @@ func writeFile(file string, data []byte, mode fs.FileMode) error {
 	if err := os.Rename(f.Name(), file); err != nil {
 		return err
 	}
-	syncDir(dir)
+	atomicfile.SyncDir(dir)
 	return nil
 }
 
@@ -92,14 +94,6 @@ func makeDir(dir string) error {
 		return fmt.Errorf("create directory %s: %w%s", dir, bare(err), asRoot(err))
 	}
 	return nil
-}
-
-// syncDir makes a rename in a directory survive a power failure if the file system supports it.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		d.Sync()
-		d.Close()
-	}
 }
 
 // bare returns the cause of a file error, without its operation and path.

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 	"runnel/transport/serial"
@@ -264,6 +265,6 @@ func (l *Line) Write(main string, check config.UplinkCheck) (*config.Config, str
 		}
 		return nil, "", fmt.Errorf("write %s: %w%s", file, bare(err), asRoot(err))
 	}
-	syncDir(filepath.Dir(file))
+	atomicfile.SyncDir(filepath.Dir(file))
 	return c, file, nil
 }

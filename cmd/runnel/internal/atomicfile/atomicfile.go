@@ -1,0 +1,38 @@
+// Package atomicfile replaces small files. After a crash or a power cut, a file has its old content or the new one.
+package atomicfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Write writes data to file + ".new" with the given permissions, syncs it and renames it to file. Two writers of one file must
+// take turns.
+func Write(file string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	SyncDir(filepath.Dir(file))
+	return nil
+}
+
+// SyncDir makes the names in a directory durable. It does its best: some file systems cannot sync a directory.
+func SyncDir(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		d.Sync()
+		d.Close()
+	}
+}
