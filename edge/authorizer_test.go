@@ -318,7 +318,7 @@ func TestAuthorizersOfEachOther(t *testing.T) {
 	})
 }
 
-// An answer about a pattern is valid for its topics. What permissions forbid stays forbidden.
+// An answer about a pattern is valid for its topics. It cannot allow URIs that the permissions forbid.
 func TestAuthorizerAllowsAPattern(t *testing.T) {
 	tell(t, Options{}, authorized(), func(s *story) {
 		d := s.desk(authorizer, `[true]`)

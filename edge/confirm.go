@@ -195,8 +195,8 @@ func (s *session) refusePublication(t *turn, request wamp.ID, err error) {
 	t.send(s, &m)
 }
 
-// removeSession resolves what s was part of. What it had to confirm has failed. What it published is dropped, unless it has an
-// origin and may come again.
+// removeSession resolves the acknowledgements of s. Those that s had to confirm fail. Its own publications are dropped, unless
+// they have an origin and may be repeated.
 func (a *acknowledgements) removeSession(t *turn, s *session) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 
 // wamp.subscription.get_events(subscription, limit) returns the events of a history, each as one positional result: a dict
 // of timestamp, subscription, publication, details, args and kwargs (advanced/pubsub_event_history.md). The keyword
-// arguments are those of that section. What the section leaves open is handled as follows:
+// arguments are those of that section. The router decides the questions that the section leaves open:
 //
 //   - limit may also be positional, as in Crossbar.io. The keyword argument takes precedence.
 //   - If a *_publication is not in the history, or no longer, it has no place in the order, and the result is empty.

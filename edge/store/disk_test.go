@@ -351,7 +351,7 @@ func TestExpiredOnDisk(t *testing.T) {
 	})
 }
 
-// A history comes and goes while the disk runs. What it had on disk stays.
+// A history comes and goes while the disk runs. Its files stay on disk.
 func TestHistoriesComeAndGo(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20)

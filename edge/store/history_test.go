@@ -90,7 +90,7 @@ func TestTooLong(t *testing.T) {
 	}
 }
 
-// Without memory the oldest events make room. What is dropped is given back.
+// Without memory the oldest events make room. Their memory is given back.
 func TestHistoryWithoutMemory(t *testing.T) {
 	memory := budget.New(1<<20, discard)
 	h := NewHistory(Rule{URI: "com.a", Events: 1e6, Octets: 1 << 30}, discard, memory)

@@ -160,7 +160,7 @@ static void check_leaving(void)
 	CONVERSE(1, "", "7f 33 00 00");
 }
 
-/* What cannot be RawSocket ends the connection, and the next attempt is later. */
+/* Octets that cannot be RawSocket end the connection and delay the next attempt. */
 static void check_nonsense(void)
 {
 	static const char *const heard[] = {"48 54 54 50 2f 31 2e 31 20 34 30 30", "7f 00 00 00", "7f 32 00 00", "7f 33 00 00 03 00 00 00",
