@@ -57,7 +57,8 @@ var floors = map[string][]string{
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
 	"cmd/runnel/internal/atomicfile":      {},
 	"cmd/runnel/internal/account":         {"transport"},
-	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config/position": {},
 	"cmd/runnel/internal/config/profiles": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},

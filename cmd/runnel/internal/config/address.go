@@ -38,7 +38,7 @@ func (k checker) addresses() {
 	for i, c := range claims {
 		for _, before := range claims[:i] {
 			if before.overlaps(c) && before.what != c.what { // duplicates reports equal URLs
-				k.add(c.at, "url", "this address is already used by %s at %s; choose another port or path", before.what, before.at.of("url"))
+				k.add(c.at, "url", "this address is already used by %s at %s; choose another port or path", before.what, before.at.Of("url"))
 				break
 			}
 		}

@@ -98,7 +98,7 @@ func (k checker) once(names map[string]Place, at Place, key, kind, name string) 
 
 // ping turns ping_interval = "0s", which means never, into -1, so that it differs from an unset key, which means the default.
 func (k checker) ping(at Place, d *Duration) {
-	if *d == 0 && at.has("ping_interval") {
+	if *d == 0 && at.Has("ping_interval") {
 		*d = -1
 	}
 }
@@ -117,7 +117,7 @@ func (k checker) required(at Place, key, value string) {
 }
 
 func (k checker) uri(at Place, key, uri string, match wamp.Match) {
-	if uri == "" && !at.has(key) {
+	if uri == "" && !at.Has(key) {
 		k.required(at, key, uri)
 	} else if !wamp.ValidURI(uri, match, false) {
 		if meant, how := meantPattern(uri); how != "" {
@@ -215,5 +215,5 @@ func (k checker) private(at Place, key, file string) {
 		return
 	}
 	k.open[file] = true
-	k.c.Warnings.add(at, key, "%s holds a secret, but every user of this machine can read it; run chmod o-r on it", file)
+	k.c.Warn(at, key, "%s holds a secret, but every user of this machine can read it; run chmod o-r on it", file)
 }

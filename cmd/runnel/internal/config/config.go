@@ -113,7 +113,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	}
 	c.check(&problems)
 	c.machine(&problems, check)
-	return c, problems.err()
+	return c, problems.Err()
 }
 
 // Parse reads and checks a configuration from a string. name stands for the file in messages.
@@ -121,7 +121,7 @@ func Parse(name, source string) (*Config, error) {
 	c, problems := &Config{Name: name}, Problems{}
 	readConfig(c, name, source, &problems)
 	c.check(&problems)
-	return c, problems.err()
+	return c, problems.Err()
 }
 
 // NodeID returns the node's name. The default is the host name.

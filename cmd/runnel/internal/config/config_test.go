@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"runnel/cmd/runnel/internal/config/position"
 )
 
 // realm1 is the beginning of most test files. It has seven lines.
@@ -393,7 +395,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add("a.b.\"c.d\" = [ { x = '''\n''' }, # c\n 1 ]\n[[a.b.e]]\n[x.\"y\\\"]\"]\n")
 	f.Add("[[realm]]\nname = \"\"\"\"a\"\"\"\"\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		locate(text)
+		position.Locate("fuzz.toml", text)
 		_, err := Parse("fuzz.toml", text)
 		var problems Problems
 		errors.As(err, &problems)

@@ -103,11 +103,11 @@ func (e *explanation) role() (name, because string, err error) {
 	}
 	for _, l := range e.config.Listens { // "anonymous at URL"
 		if role := e.realm.role(l.Anonymous); role != nil && e.authid == "anonymous at "+l.URL {
-			return role.Name, fmt.Sprintf("anonymous sessions at %s have the role %q (%s)", l.URL, role.Name, l.Place.of("anonymous")), nil
+			return role.Name, fmt.Sprintf("anonymous sessions at %s have the role %q (%s)", l.URL, role.Name, l.Place.Of("anonymous")), nil
 		}
 	}
 	if e.authid == "anonymous" && e.realm.Anonymous != "" {
-		return e.realm.Anonymous, fmt.Sprintf("anonymous sessions have the role %q (%s)", e.realm.Anonymous, e.realm.Place.of("anonymous")), nil
+		return e.realm.Anonymous, fmt.Sprintf("anonymous sessions have the role %q (%s)", e.realm.Anonymous, e.realm.Place.Of("anonymous")), nil
 	}
 	if role, ok := strings.CutPrefix(e.authid, "role:"); ok && slices.ContainsFunc(e.realm.Roles, func(r Role) bool { return r.Name == role }) {
 		return role, fmt.Sprintf("the question names the role %q", role), nil
@@ -135,7 +135,7 @@ func (e *explanation) judge(role *Role, because string) error {
 	case ok:
 		why = role.describe(decides)
 	case role.Authorizer != "":
-		why = fmt.Sprintf("no permission decides, so the router calls the authorizer %s (%s)", role.Authorizer, role.Place.of("authorizer"))
+		why = fmt.Sprintf("no permission decides, so the router calls the authorizer %s (%s)", role.Authorizer, role.Place.Of("authorizer"))
 	default:
 		why = fmt.Sprintf("no permission of the role matches, so it is denied (%s)", role.Place)
 	}

@@ -42,7 +42,7 @@ func (k checker) pattern(at Place, key, uri string, match wamp.Match) {
 		return // uri has reported it
 	}
 	if meant, how := meantPattern(uri); how != "" {
-		k.c.Warnings.add(at, key, "%q is matched character by character and most likely matches nothing; write %s = %q with match = %q", uri, key, meant, how)
+		k.c.Warn(at, key, "%q is matched character by character and most likely matches nothing; write %s = %q with match = %q", uri, key, meant, how)
 		return
 	}
 }
@@ -50,7 +50,7 @@ func (k checker) pattern(at Place, key, uri string, match wamp.Match) {
 // prefix warns about a prefix that ends within a component.
 func (k checker) prefix(at Place, key, uri string, match wamp.Match) {
 	if _, how := meantPattern(uri); match == wamp.Prefix && uri != "" && how == "" && !strings.HasSuffix(uri, ".") {
-		k.c.Warnings.add(at, key, "the prefix %q also matches URIs like %q; write %q to match only what is below it", uri, uri+"2", uri+".")
+		k.c.Warn(at, key, "the prefix %q also matches URIs like %q; write %q to match only what is below it", uri, uri+"2", uri+".")
 	}
 }
 
@@ -93,24 +93,24 @@ func (k checker) realmHints(r *Realm) {
 	switch {
 	case serial:
 	case len(k.c.Listens) > 0 && !slices.ContainsFunc(k.c.Listens, led):
-		k.c.Warnings.add(r.Place, "name", "no listener and no serial line leads to the realm %q; add one, or remove realm from a listener", r.Name)
+		k.c.Warn(r.Place, "name", "no listener and no serial line leads to the realm %q; add one, or remove realm from a listener", r.Name)
 	case r.Anonymous == "" && len(r.Principals)+len(r.Authenticators) == 0 && !slices.ContainsFunc(k.c.Listens, func(l Listen) bool {
 		return led(l) && r.unproved(&l) != nil
 	}):
-		k.c.Warnings.add(r.Place, "name", "no client can join the realm %q; write anonymous = \"ROLE\", or add a [[realm.principal]] for each client", r.Name)
+		k.c.Warn(r.Place, "name", "no client can join the realm %q; write anonymous = \"ROLE\", or add a [[realm.principal]] for each client", r.Name)
 	}
 }
 
 func (k checker) roleHints(r *Realm, role *Role) {
 	allows := slices.ContainsFunc(role.Permissions, func(p Permission) bool { return len(p.Allow) > 0 })
 	if !allows && role.Authorizer == "" && role.Name != "" {
-		k.c.Warnings.add(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
+		k.c.Warn(role.Place, "name", "the role %q allows nothing; add [[realm.role.permission]] with allow", role.Name)
 	}
 	// With a conf.d, roles wait for the principals and lines of files to come.
 	waiting := k.c.dropInDir
 	// Links get their role by a token of the fleet, so roles with forward need no principal.
 	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !role.Forward && !k.isGiven(r, role.Name) {
-		k.c.Warnings.add(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
+		k.c.Warn(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
 	}
 	compiled := role.compile()
 	for _, p := range role.Permissions {
@@ -120,7 +120,7 @@ func (k checker) roleHints(r *Realm, role *Role) {
 		}
 		decides, ok, _ := compiled.ExplainPattern(p.URI, wamp.Match(p.Match))
 		if ok && (decides.URI != p.URI || decides.Match != wamp.Match(p.Match)) {
-			k.c.Warnings.add(p.Place, "uri", "this permission never decides: the one for %s %q is more specific and matches all of its URIs", decides.Match, decides.URI)
+			k.c.Warn(p.Place, "uri", "this permission never decides: the one for %s %q is more specific and matches all of its URIs", decides.Match, decides.URI)
 		}
 	}
 }

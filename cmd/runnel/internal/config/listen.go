@@ -160,7 +160,7 @@ func (k checker) unix(at Place, u *url.URL) string {
 // onlyFor reports keys that belong to other schemes.
 func (k checker) onlyFor(at Place, scheme string, schemes []string, keys ...string) {
 	for _, key := range keys {
-		if at.has(key) && !slices.Contains(schemes, scheme) {
+		if at.Has(key) && !slices.Contains(schemes, scheme) {
 			k.add(at, key, "only for %s:// listeners; remove it", strings.Join(schemes, ":// and "))
 		}
 	}

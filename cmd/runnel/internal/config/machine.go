@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"runnel/cmd/runnel/internal/account"
+	"runnel/cmd/runnel/internal/config/position"
 	"runnel/edge"
 	"runnel/transport"
 	"runnel/uplink/spool"
@@ -36,8 +37,8 @@ func (c *Config) machine(problems *Problems, check UplinkCheck) {
 // data checks that the data directory can be written to.
 func (k checker) data() {
 	at, dir := k.c.Node.Place, DataDir(k.c)
-	if at.spot == nil {
-		at = Place{File: k.c.Name, Path: "node", spot: &spot{}} // there is no [node]: the default directory
+	if at.IsZero() {
+		at = position.Missing(k.c.Name, "node") // there is no [node]: the default directory
 	}
 	if file := notDirectory(dir); file != "" {
 		k.add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
@@ -61,7 +62,7 @@ func (k checker) data() {
 	case durable && errors.Is(err, fs.ErrPermission):
 		k.add(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command as that user", dir, err)
 	default:
-		k.c.Warnings.add(at, "data", "cannot store data in %s: %v", dir, err)
+		k.c.Warn(at, "data", "cannot store data in %s: %v", dir, err)
 	}
 }
 
@@ -112,10 +113,10 @@ func (k checker) socket(l Listen) {
 	}
 	owner, group := account.OfRouter().CannotGive(l.Owner, l.Group) // the router starts without the listener
 	if owner != "" {
-		k.c.Warnings.add(l.Place, "owner", "%s", owner)
+		k.c.Warn(l.Place, "owner", "%s", owner)
 	}
 	if group != "" {
-		k.c.Warnings.add(l.Place, "group", "%s", group)
+		k.c.Warn(l.Place, "group", "%s", group)
 	}
 	if path == "" {
 		return // chosen at start

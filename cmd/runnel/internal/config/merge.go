@@ -62,11 +62,11 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 func (k checker) mergeAuthenticators(into *Realm, from Realm) {
 	if into.Authenticators == nil && len(from.Authenticators) > 0 {
 		into.Authenticators = map[string]string{}
-		into.Place = into.Place.adopting("authenticator", from.Place)
+		into.Place = into.Place.Adopting("authenticator", from.Place)
 	}
 	for method, procedure := range from.Authenticators {
 		if known, ok := into.Authenticators[method]; ok && known != procedure {
-			k.add(from.Place.under("authenticator", -1), method, "the realm %q has another authenticator at %s; write it in one of the two files", from.Name, into.Place.of("authenticator"))
+			k.add(from.Place.Under("authenticator", -1), method, "the realm %q has another authenticator at %s; write it in one of the two files", from.Name, into.Place.Of("authenticator"))
 		}
 		into.Authenticators[method] = procedure
 	}
@@ -78,7 +78,7 @@ func (k checker) mergeRole(into *Role, from Role) {
 	adopt(k, what, &into.Place, "forward", &into.Forward, from.Place, from.Forward)
 	for _, p := range from.Permissions {
 		i := other(into.Permissions, p.Place, func(q Permission) (Place, bool) {
-			return q.Place, q.URI == p.URI && q.Match == p.Match && q.Place.has("uri") && p.Place.has("uri")
+			return q.Place, q.URI == p.URI && q.Match == p.Match && q.Place.Has("uri") && p.Place.Has("uri")
 		})
 		switch {
 		case i < 0:
@@ -100,10 +100,10 @@ func other[T any](list []T, at Place, meant func(T) (Place, bool)) int {
 // adopt takes over a key that only the second file sets. If both set it, the values must be equal.
 func adopt[T comparable](k checker, what string, into *Place, key string, value *T, at Place, next T) {
 	switch {
-	case !at.has(key):
-	case !into.has(key):
-		*value, *into = next, into.adopting(key, at)
+	case !at.Has(key):
+	case !into.Has(key):
+		*value, *into = next, into.Adopting(key, at)
 	case *value != next:
-		k.add(at, key, "%s has another %s at %s; write it in one of the two files", what, key, into.of(key))
+		k.add(at, key, "%s has another %s at %s; write it in one of the two files", what, key, into.Of(key))
 	}
 }

@@ -77,7 +77,7 @@ func (k checker) modbus(s *Serial) {
 	}
 	s.spread()
 	if len(s.Slaves) > 1 && s.Topic != "" && !strings.Contains(s.Topic, "{slave}") {
-		k.c.Warnings.add(s.Place, "topic", "several slaves share each topic; add {slave}")
+		k.c.Warn(s.Place, "topic", "several slaves share each topic; add {slave}")
 	}
 	if slices.Sort(s.Slaves); len(slices.Compact(slices.Clone(s.Slaves))) < len(s.Slaves) {
 		k.add(s.Place, "slave", "a slave occurs twice; remove one of the two")
@@ -100,14 +100,14 @@ func (s *Serial) spread() {
 	var all []Register
 	for _, slave := range s.Slaves {
 		for _, r := range s.Modbus {
-			if !r.Place.has("slave") {
-				r.Slave, r.Place = slave, r.Place.adopting("slave", s.Place.setter("slave"))
+			if !r.Place.Has("slave") {
+				r.Slave, r.Place = slave, r.Place.Adopting("slave", s.Place.Setter("slave"))
 				all = append(all, r)
 			}
 		}
 	}
 	for _, r := range s.Modbus {
-		if r.Place.has("slave") || len(s.Slaves) == 0 {
+		if r.Place.Has("slave") || len(s.Slaves) == 0 {
 			all = append(all, r)
 		}
 	}
@@ -148,7 +148,7 @@ func (k checker) register(s *Serial, r Register) {
 		key        string
 		value, max int
 	}{{"slave", r.Slave, last}, {"address", r.Address.number, 1<<16 - 1}} {
-		if !r.Place.has(n.key) {
+		if !r.Place.Has(n.key) {
 			k.add(r.Place, n.key, "missing; write its number")
 		} else if n.value > n.max {
 			k.add(r.Place, n.key, "%d is out of range; the last one is %d", n.value, n.max)

@@ -29,7 +29,7 @@ func isMQTT(text string) bool {
 // foreign reports keys that an uplink of this kind does not have.
 func (k checker) foreign(at Place, keys []string, kind string) {
 	for _, key := range keys {
-		if at.has(key) {
+		if at.Has(key) {
 			k.add(at, key, "an uplink to %s has no %s; remove it", kind, key)
 		}
 	}
@@ -49,7 +49,7 @@ func (k checker) broker(u *Uplink) {
 	if u.Password.Set() && u.Username == "" {
 		k.add(u.Place, "username", "missing; write the name that the password belongs to")
 	}
-	if u.Place.has("client_id") && (u.ClientID == "" || len(u.ClientID) > 128) {
+	if u.Place.Has("client_id") && (u.ClientID == "" || len(u.ClientID) > 128) {
 		k.add(u.Place, "client_id", "%.40q is not an id; write up to 128 characters, or leave it out", u.ClientID)
 	}
 	if u.StateTopic != "" {
@@ -83,9 +83,7 @@ func (k checker) crossing(s Share, err error) {
 	if s.Procedure != nil {
 		key = "procedure"
 	}
-	said := slices.ContainsFunc(*k.Problems, func(p Problem) bool {
-		return p.File == s.Place.File && strings.HasPrefix(p.Key, s.Place.Path) && p.Line >= s.Place.spot.line && p.Line <= s.Place.spot.field(key).line
-	})
+	said := slices.ContainsFunc(*k.Problems, func(p Problem) bool { return s.Place.Covers(p, key) })
 	if err != nil && !said {
 		k.add(s.Place, key, "%v", err)
 	}

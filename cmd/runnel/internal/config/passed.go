@@ -17,7 +17,7 @@ func (k checker) passed(l *Listen) {
 		k.add(l.Place, "url", "%v", err)
 	}
 	for _, u := range unitKeys {
-		if l.Place.has(u.key) {
+		if l.Place.Has(u.key) {
 			k.add(l.Place, u.key, "systemd creates the socket; remove %s, and set %s in the socket unit", u.key, u.unit)
 		}
 	}

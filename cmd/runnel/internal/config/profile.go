@@ -14,6 +14,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"runnel/cmd/runnel/internal/config/position"
 	"runnel/cmd/runnel/internal/config/profiles"
 )
 
@@ -46,8 +47,7 @@ func openProfile(l profiles.Catalogue, name string) (root map[string]any, at Pla
 	if err != nil {
 		return nil, at, "", err
 	}
-	places, deep := locate(text)
-	at = Place{File: file, spot: places}
+	at, deep := position.Locate(file, text)
 	if deep > 0 || len(text) > maxConfig {
 		return nil, at, "", Problem{File: file, Line: deep, Text: "too long, or nested too deeply"}
 	}
@@ -78,7 +78,7 @@ func Profiles(main string) (list []Profile, err error) {
 		r.table(at, root, reflect.ValueOf(&known).Elem())
 		list = append(list, known)
 	}
-	return list, problems.err()
+	return list, problems.Err()
 }
 
 // serial reads a [[serial]] table, and the profile that it names.
@@ -88,7 +88,7 @@ func (r reader) serial(at Place, table map[string]any, s *Serial) {
 	inner.table(from, preset, reflect.ValueOf(s).Elem())
 	r.table(at, table, reflect.ValueOf(s).Elem())
 	for key := range preset {
-		s.Place = s.Place.adopting(key, from)
+		s.Place = s.Place.Adopting(key, from)
 	}
 }
 
@@ -101,7 +101,7 @@ func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[st
 		return nil, from
 	}
 	if r.profiles == nil {
-		r.problems.add(at, "profile", nested)
+		r.problems.Add(at, "profile", nested)
 		return nil, from
 	}
 	root, top, _, err := openProfile(*r.profiles, name)
@@ -110,9 +110,9 @@ func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[st
 		r.noProfile(at, name, err)
 		return nil, from
 	}
-	preset, from = maps.Clone(root["serial"].([]map[string]any)[0]), top.under("serial", 0)
-	if from.has("profile") {
-		r.problems.add(from, "profile", nested)
+	preset, from = maps.Clone(root["serial"].([]map[string]any)[0]), top.Under("serial", 0)
+	if from.Has("profile") {
+		r.problems.Add(from, "profile", nested)
 	}
 	for _, key := range overridden(preset, table) {
 		delete(preset, key)
@@ -123,10 +123,10 @@ func (r reader) preset(at Place, table map[string]any, s *Serial) (preset map[st
 // noProfile reports that a profile does not exist or cannot be read.
 func (r reader) noProfile(at Place, name string, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
-		r.problems.add(at, "profile", "%v", err)
+		r.problems.Add(at, "profile", "%v", err)
 		return
 	}
-	r.problems.add(at, "profile", "%s", unknownProfile(name, r.profiles.Names()))
+	r.problems.Add(at, "profile", "%s", unknownProfile(name, r.profiles.Names()))
 }
 
 // unknownProfile returns the message for an unknown profile, with similar names.

@@ -22,7 +22,7 @@ func (u Uplink) SpoolOptions() spool.Options {
 	if u.IsMQTT() {
 		o.RetryFirst, o.RetryLast, o.RetryOne = brokerRetryFirst, brokerRetryLast, true
 	}
-	if u.Place.has("min_free") {
+	if u.Place.Has("min_free") {
 		o.MinFree = cmp.Or(o.MinFree, -1)
 	}
 	if u.Drop == spool.Newest.String() {

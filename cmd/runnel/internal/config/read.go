@@ -10,6 +10,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"runnel/cmd/runnel/internal/config/position"
 	"runnel/cmd/runnel/internal/config/profiles"
 )
 
@@ -30,9 +31,9 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d bytes; split it into conf.d/*.toml", maxConfig)})
 		return
 	}
-	root, deep := locate(source)
+	at, deep := position.Locate(file, source)
 	if deep > 0 {
-		*problems = append(*problems, Problem{File: file, Line: deep, Text: fmt.Sprintf("nested deeper than %d levels", maxDepth)})
+		*problems = append(*problems, Problem{File: file, Line: deep, Text: fmt.Sprintf("nested deeper than %d levels", position.MaxDepth)})
 		return
 	}
 	var table map[string]any
@@ -41,10 +42,9 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 		return
 	}
 	r := reader{problems: problems, dir: filepath.Dir(file), profiles: &c.profiles}
-	at := Place{File: file, spot: root}
 	r.table(at, table, reflect.ValueOf(c).Elem())
-	if at.has("version") && c.Version != 1 {
-		problems.add(at, "version", "version %d is not known; this Runnel reads version = 1", c.Version)
+	if at.Has("version") && c.Version != 1 {
+		problems.Add(at, "version", "version %d is not known; this Runnel reads version = 1", c.Version)
 		c.Version = 1
 	}
 }
@@ -76,7 +76,7 @@ func (r reader) table(at Place, table map[string]any, out reflect.Value) {
 			continue
 		}
 		if out.Type().Field(i).Tag.Get("later") != "" {
-			r.problems.add(at, key, "%s is not in this version", key)
+			r.problems.Add(at, key, "%s is not in this version", key)
 			continue
 		}
 		r.value(at, key, value, out.Field(i))
@@ -90,10 +90,10 @@ func (r reader) unknown(at Place, key string, fields map[string]int) {
 	}
 	slices.Sort(names)
 	if near := nearest(key, names); near != "" {
-		r.problems.add(at, key, "unknown key; did you mean %q?", near)
+		r.problems.Add(at, key, "unknown key; did you mean %q?", near)
 		return
 	}
-	r.problems.add(at, key, "unknown key; known here: %s", strings.Join(names, ", "))
+	r.problems.Add(at, key, "unknown key; known here: %s", strings.Join(names, ", "))
 }
 
 // value sets out, the field for at's key.
@@ -126,7 +126,7 @@ func (r reader) value(at Place, key string, value any, out reflect.Value) {
 	case reflect.Slice:
 		r.list(at, key, value, out)
 	case reflect.Map:
-		set(r, at, key, value, "a table", func(table map[string]any) { r.names(at.under(key, -1), table, out) })
+		set(r, at, key, value, "a table", func(table map[string]any) { r.names(at.Under(key, -1), table, out) })
 	}
 }
 
@@ -147,7 +147,7 @@ func (r reader) float(at Place, key string, value any, out reflect.Value) {
 
 func (r reader) integer(at Place, key string, n int64, out reflect.Value) {
 	if n < 0 || out.OverflowInt(n) {
-		r.problems.add(at, key, "%d is out of range", n)
+		r.problems.Add(at, key, "%d is out of range", n)
 		return
 	}
 	out.SetInt(n)
@@ -157,7 +157,7 @@ func (r reader) integer(at Place, key string, n int64, out reflect.Value) {
 func set[T any](r reader, at Place, key string, value any, want string, store func(T)) {
 	v, ok := value.(T)
 	if !ok {
-		r.problems.add(at, key, "%s; write %s", found(key, value), want)
+		r.problems.Add(at, key, "%s; write %s", found(key, value), want)
 		return
 	}
 	store(v)
@@ -167,7 +167,7 @@ func set[T any](r reader, at Place, key string, value any, want string, store fu
 func (r reader) secret(at Place, key string, value any, out *Secret) {
 	s, ok := value.(string)
 	if !ok {
-		r.problems.add(at, key, "this is not a string; write one in quotes: the secret itself, file:PATH, env:NAME or cred:NAME")
+		r.problems.Add(at, key, "this is not a string; write one in quotes: the secret itself, file:PATH, env:NAME or cred:NAME")
 		return
 	}
 	*out = Secret{s, r.dir}
@@ -185,11 +185,11 @@ func (r reader) text(at Place, key string, value any, out text) {
 		}
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write a string%s", found(key, value), like(out))
+		r.problems.Add(at, key, "%s; write a string%s", found(key, value), like(out))
 		return
 	}
 	if err := out.parse(s); err != nil {
-		r.problems.add(at, key, "%v", err)
+		r.problems.Add(at, key, "%v", err)
 	}
 }
 
@@ -207,7 +207,7 @@ func like(value text) string {
 }
 
 func (r reader) structure(at Place, key string, value any, out reflect.Value) {
-	set(r, at, key, value, "a table", func(table map[string]any) { r.table(at.under(key, -1), table, out) })
+	set(r, at, key, value, "a table", func(table map[string]any) { r.table(at.Under(key, -1), table, out) })
 }
 
 // list appends to a list of strings, integers or tables. A single string stands for a list of one.
@@ -225,15 +225,15 @@ func (r reader) list(at Place, key string, value any, out reflect.Value) {
 		tables, ok = asTables(list)
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write [[%s]] above the keys of each", found(key, value), at.path(key))
+		r.problems.Add(at, key, "%s; write [[%s]] above the keys of each", found(key, value), at.Of(key).Path)
 		return
 	}
 	for i, table := range tables {
 		item := reflect.New(out.Type().Elem()).Elem()
 		if s, ok := item.Addr().Interface().(*Serial); ok {
-			r.serial(at.under(key, i), table, s)
+			r.serial(at.Under(key, i), table, s)
 		} else {
-			r.table(at.under(key, i), table, item)
+			r.table(at.Under(key, i), table, item)
 		}
 		out.Set(reflect.Append(out, item))
 	}
@@ -264,7 +264,7 @@ func (r reader) integers(at Place, key string, value any, out reflect.Value) {
 		out.Set(reflect.Append(out, item))
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write a list of integers", found(key, value))
+		r.problems.Add(at, key, "%s; write a list of integers", found(key, value))
 	}
 }
 
@@ -282,6 +282,6 @@ func (r reader) strings(at Place, key string, value any, out reflect.Value) {
 		out.Set(reflect.Append(out, reflect.ValueOf(s)))
 	}
 	if !ok {
-		r.problems.add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", found(key, value))
+		r.problems.Add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", found(key, value))
 	}
 }

@@ -108,7 +108,7 @@ func (k checker) realm(r *Realm) {
 		}
 	}
 	for method, procedure := range r.Authenticators {
-		at := r.Place.under("authenticator", -1)
+		at := r.Place.Under("authenticator", -1)
 		k.choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
 		if !wamp.ValidURI(procedure, wamp.Exact, false) { // the value may be a misplaced secret, so the message does not repeat it
 			k.add(at, method, "this is not a WAMP URI; write the procedure that decides, like \"com.example.authenticate\"")
@@ -165,12 +165,12 @@ func (k checker) principal(p Principal) {
 var actions = []string{"publish", "subscribe", "call", "register"}
 
 func (k checker) permission(p Permission) {
-	if !p.Place.has("uri") {
+	if !p.Place.Has("uri") {
 		k.add(p.Place, "uri", "missing; write the URI, or uri = \"\" with match = \"prefix\" for all of them")
 	} else {
 		k.uri(p.Place, "uri", p.URI, wamp.Match(p.Match))
 	}
-	if !p.Place.has("allow") {
+	if !p.Place.Has("allow") {
 		k.add(p.Place, "allow", "missing; write allow = [] with any of %s", OneOf(actions...))
 	}
 	for _, a := range p.Allow {
@@ -184,7 +184,7 @@ func (k checker) realmDuplicates(r Realm) {
 		k.once(names, role.Place, "name", "role", role.Name)
 		permissions := map[string]Place{}
 		for _, p := range role.Permissions {
-			if p.Place.has("uri") {
+			if p.Place.Has("uri") {
 				k.once(permissions, p.Place, "uri", "permission for "+wamp.Match(p.Match).String(), p.URI+" ")
 			}
 		}

@@ -61,7 +61,7 @@ func (k checker) openListeners() {
 				if l.isPassed() {
 					at = "a TCP socket of " + l.URL // the check does not know whether systemd passes one
 				}
-				k.c.Warnings.add(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", at, role.Name, r.Name, what, role.Place)
+				k.c.Warn(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", at, role.Name, r.Name, what, role.Place)
 			}
 		}
 	}

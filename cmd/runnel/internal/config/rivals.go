@@ -16,7 +16,7 @@ func (k checker) devices() {
 			case Same(*s.USB, *before.USB):
 				k.add(s.Place, "usb", "the serial line %q at %s already uses this port; distinguish the two by serial or interface", before.Name, before.Place)
 			case s.USB.covers(before.USB) || before.USB.covers(s.USB):
-				k.c.Warnings.add(s.Place, "usb", "the serial line %q at %s may use the same port; distinguish the two by serial or interface", before.Name, before.Place)
+				k.c.Warn(s.Place, "usb", "the serial line %q at %s may use the same port; distinguish the two by serial or interface", before.Name, before.Place)
 			}
 		}
 	}

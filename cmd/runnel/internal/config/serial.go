@@ -161,7 +161,7 @@ var formatKeys = []struct {
 func (k checker) modeKeys(s *Serial) {
 	only := func(here bool, what string, keys []string) {
 		for _, key := range keys {
-			if !here && s.Place.has(key) {
+			if !here && s.Place.Has(key) {
 				k.add(s.Place, key, "only for %s; remove it", what)
 			}
 		}
@@ -184,7 +184,7 @@ func (k checker) lines(s *Serial) {
 	k.required(s.Place, "format", s.Format)
 	k.choice(s.Place, "format", s.Format, lines.FormatNames...)
 	for _, of := range formatKeys {
-		if !slices.Contains(of.formats, s.Format) && s.Place.has(of.key) {
+		if !slices.Contains(of.formats, s.Format) && s.Place.Has(of.key) {
 			k.add(s.Place, of.key, "only for format = %s; remove it", OneOf(of.formats...))
 		}
 	}
@@ -224,7 +224,7 @@ func (k checker) sensorRights(s *Serial) {
 	role := k.c.Realms[i].Roles[at].compile()
 	may := func(place Place, key string, action auth.Action, verb, uri string) {
 		if allowed, _ := role.Decide(action, []byte(uri)); !allowed && uri != "" && !strings.Contains(uri, "{") {
-			k.c.Warnings.add(place, key, "the role %q may not %s %s; add a permission for it", name, verb, uri)
+			k.c.Warn(place, key, "the role %q may not %s %s; add a permission for it", name, verb, uri)
 		}
 	}
 	may(s.Place, "topic", auth.Publish, "publish", s.Topic)

@@ -96,7 +96,7 @@ func (k checker) uplink(u *Uplink) {
 		key   string
 		value Duration
 	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
-		if u.Place.has(d.key) && d.value <= 0 {
+		if u.Place.Has(d.key) && d.value <= 0 {
 			k.add(u.Place, d.key, "must be greater than zero, like \"10s\"")
 		}
 	}
@@ -209,7 +209,7 @@ func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
 		k.add(s.Place, prefixKey, "%s %q does not begin with %q", key, uri, prefix)
 	}
 	for _, p := range []struct{ key, value string }{{"local_prefix", s.LocalPrefix}, {"remote_prefix", s.RemotePrefix}} {
-		if s.Place.has(p.key) {
+		if s.Place.Has(p.key) {
 			k.uri(s.Place, p.key, p.value, wamp.Prefix)
 		}
 	}

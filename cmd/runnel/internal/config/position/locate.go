@@ -1,4 +1,5 @@
-package config
+// Package position finds the line of every value of a TOML file. It describes problems of a configuration by file, line and key.
+package position
 
 import (
 	"cmp"
@@ -7,7 +8,7 @@ import (
 )
 
 // spot is the position of a value in a TOML file. It mirrors the value: a table has fields, an array has items. The TOML
-// library keeps no line for the second and later tables of an array, and messages need one. So locate scans the file as
+// library keeps no line for the second and later tables of an array, and messages need one. So Locate scans the file as
 // well.
 type spot struct {
 	line   int
@@ -47,11 +48,16 @@ func (n *spot) child(key string, line int) *spot {
 	return f
 }
 
-// maxDepth bounds the nesting of arrays and inline tables. The TOML library's time grows with the square of the depth.
-const maxDepth = 32
+// MaxDepth bounds the nesting of arrays and inline tables. The TOML library's time grows with the square of the depth.
+const MaxDepth = 32
 
-// locate returns the line of every key of a TOML text. For malformed text the positions are meaningless, but locate still
-// terminates. deep is the line where the nesting exceeds maxDepth, or 0.
+// Locate returns the position of the top table of a TOML file, which holds the lines of all keys. For malformed text the
+// positions are meaningless, but Locate still terminates. deep is the line where the nesting exceeds MaxDepth, or 0.
+func Locate(file, text string) (top Place, deep int) {
+	root, deep := locate(text)
+	return Place{File: file, spot: root}, deep
+}
+
 func locate(text string) (root *spot, deep int) {
 	l := locator{text: text, line: 1}
 	root = &spot{line: 1}
@@ -71,7 +77,7 @@ type locator struct {
 	pos   int
 	line  int
 	depth int
-	deep  int // the line where depth exceeded maxDepth
+	deep  int // the line where depth exceeded MaxDepth
 }
 
 func (l *locator) peek() byte {
@@ -183,7 +189,7 @@ func (l *locator) value(line int) *spot {
 	n := &spot{line: line}
 	l.depth++
 	defer func() { l.depth-- }()
-	if l.depth > maxDepth {
+	if l.depth > MaxDepth {
 		l.deep = cmp.Or(l.deep, l.line)
 		l.next(len(l.text))
 	}
