@@ -58,6 +58,7 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/atomicfile":      {},
 	"cmd/runnel/internal/account":         {"transport"},
 	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config/explain":  {"=cmd/runnel/internal/config", "edge/auth", "edge/wamp"},
 	"cmd/runnel/internal/config/position": {},
 	"cmd/runnel/internal/config/profiles": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},

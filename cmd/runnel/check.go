@@ -9,6 +9,7 @@ import (
 
 	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/explain"
 	"runnel/cmd/runnel/internal/node"
 	"runnel/cmd/runnel/internal/term"
 )
@@ -68,8 +69,8 @@ func checkPermission(file, realm, match string, args []string) error {
 	if err != nil {
 		return err
 	}
-	err = config.Explain(c, realm, m, args, term.Stdout)
-	var question config.QuestionError
+	err = explain.Permission(c, realm, m, args, term.Stdout)
+	var question explain.QuestionError
 	if errors.As(err, &question) {
 		return cli.UsageError(question.Error())
 	}

@@ -14,6 +14,7 @@ import (
 
 	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/explain"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 )
@@ -44,7 +45,7 @@ func execute(args []string) int {
 	if err == nil || errors.Is(err, term.ErrClosed) {
 		return exitDone
 	}
-	if err == config.ErrDenied || err == errUnhealthy {
+	if err == explain.ErrDenied || err == errUnhealthy {
 		return exitFailed
 	}
 	var usage cli.UsageError

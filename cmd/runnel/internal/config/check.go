@@ -134,7 +134,7 @@ func (k checker) role(at Place, key string, r *Realm, name string) {
 	for _, role := range r.Roles {
 		names = append(names, role.Name)
 	}
-	switch near := nearest(name, names); {
+	switch near := Nearest(name, names); {
 	case name == "":
 		k.required(at, key, name)
 	case slices.Contains(names, name):

@@ -112,7 +112,7 @@ func (k checker) roleHints(r *Realm, role *Role) {
 	if !waiting && len(r.Authenticators) == 0 && role.Name != "" && !role.Forward && !k.isGiven(r, role.Name) {
 		k.c.Warn(role.Place, "name", "no session can have the role %q; give it to a principal, a listener or a serial line, or to anonymous sessions", role.Name)
 	}
-	compiled := role.compile()
+	compiled := role.Compile()
 	for _, p := range role.Permissions {
 		k.pattern(p.Place, "uri", p.URI, wamp.Match(p.Match))
 		if len(p.Allow) > 0 { // a prefix that denies may end within a component on purpose

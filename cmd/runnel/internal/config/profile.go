@@ -140,7 +140,7 @@ func unknownProfile(name string, names []string) string {
 
 // nearNames returns at most three names that are similar to name, the nearest first.
 func nearNames(name string, names []string) (near []string) {
-	if n := nearest(name, names); n != "" {
+	if n := Nearest(name, names); n != "" {
 		near = append(near, n)
 	}
 	for _, n := range names {

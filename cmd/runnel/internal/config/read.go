@@ -89,7 +89,7 @@ func (r reader) unknown(at Place, key string, fields map[string]int) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if near := nearest(key, names); near != "" {
+	if near := Nearest(key, names); near != "" {
 		r.problems.Add(at, key, "unknown key; did you mean %q?", near)
 		return
 	}

@@ -162,7 +162,8 @@ func (k checker) principal(p Principal) {
 	}
 }
 
-var actions = []string{"publish", "subscribe", "call", "register"}
+// Actions lists the actions that a permission can allow.
+var Actions = []string{"publish", "subscribe", "call", "register"}
 
 func (k checker) permission(p Permission) {
 	if !p.Place.Has("uri") {
@@ -171,10 +172,10 @@ func (k checker) permission(p Permission) {
 		k.uri(p.Place, "uri", p.URI, wamp.Match(p.Match))
 	}
 	if !p.Place.Has("allow") {
-		k.add(p.Place, "allow", "missing; write allow = [] with any of %s", OneOf(actions...))
+		k.add(p.Place, "allow", "missing; write allow = [] with any of %s", OneOf(Actions...))
 	}
 	for _, a := range p.Allow {
-		k.choice(p.Place, "allow", a, actions...)
+		k.choice(p.Place, "allow", a, Actions...)
 	}
 }
 

@@ -19,7 +19,7 @@ func (k checker) anonymous(l *Listen) {
 		return
 	}
 	realms := k.reached(l)
-	if slices.ContainsFunc(realms, func(r *Realm) bool { return r.role(l.Anonymous) != nil }) || len(realms) == 0 {
+	if slices.ContainsFunc(realms, func(r *Realm) bool { return r.Role(l.Anonymous) != nil }) || len(realms) == 0 {
 		return
 	}
 	k.role(l.Place, "anonymous", realms[0], l.Anonymous)
@@ -35,8 +35,8 @@ func (k checker) reached(l *Listen) (list []*Realm) {
 	return list
 }
 
-// role returns the realm's role of that name, or nil.
-func (r *Realm) role(name string) *Role {
+// Role returns the realm's role of that name, or nil.
+func (r *Realm) Role(name string) *Role {
 	i := slices.IndexFunc(r.Roles, func(role Role) bool { return role.Name == name })
 	if i < 0 || name == "" {
 		return nil
@@ -70,11 +70,11 @@ func (k checker) openListeners() {
 // unproved returns the role that a listener's peers have in a realm without authentication, or nil.
 func (r *Realm) unproved(l *Listen) *Role {
 	for _, name := range []string{l.Role, l.Anonymous} {
-		if role := r.role(name); role != nil {
+		if role := r.Role(name); role != nil {
 			return role
 		}
 	}
-	return r.role(r.Anonymous)
+	return r.Role(r.Anonymous)
 }
 
 // beyondLoopback reports whether other machines can reach a listener.
@@ -94,7 +94,7 @@ var Administration = []string{
 
 // power describes the rights of a role that may administer the router or use every URI. It returns "" for any other role.
 func (role *Role) power() string {
-	compiled := role.compile()
+	compiled := role.Compile()
 	everything := slices.ContainsFunc(role.Permissions, func(p Permission) bool {
 		return p.URI == "" && wamp.Match(p.Match) == wamp.Prefix && len(p.Allow) > 0 && permissions(Role{Permissions: []Permission{p}})[0].Allow == auth.Everything
 	})

@@ -37,12 +37,13 @@ func roles(r Realm) []*auth.Role {
 		auth.NewRole(EnrolRole, []auth.Permission{{URI: enrolProcedure, Allow: auth.Call, Disclose: true}}),
 	}
 	for _, role := range r.Roles {
-		list = append(list, role.compile())
+		list = append(list, role.Compile())
 	}
 	return list
 }
 
-func (role Role) compile() *auth.Role {
+// Compile returns the role as the router applies it.
+func (role Role) Compile() *auth.Role {
 	compiled := auth.NewRole(role.Name, permissions(role))
 	if role.Authorizer != "" {
 		compiled = compiled.WithAuthorizer(role.Authorizer)

@@ -221,7 +221,7 @@ func (k checker) sensorRights(s *Serial) {
 	if at < 0 || k.c.Realms[i].Roles[at].Authorizer != "" {
 		return
 	}
-	role := k.c.Realms[i].Roles[at].compile()
+	role := k.c.Realms[i].Roles[at].Compile()
 	may := func(place Place, key string, action auth.Action, verb, uri string) {
 		if allowed, _ := role.Decide(action, []byte(uri)); !allowed && uri != "" && !strings.Contains(uri, "{") {
 			k.c.Warn(place, key, "the role %q may not %s %s; add a permission for it", name, verb, uri)

@@ -198,8 +198,8 @@ func OneOf(names ...string) string {
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
 }
 
-// nearest returns the name that is most similar to s, or "" if none is close.
-func nearest(s string, names []string) string {
+// Nearest returns the name that is most similar to s, or "" if none is close.
+func Nearest(s string, names []string) string {
 	best, bestCost := "", len(s)/2+1
 	for _, name := range names {
 		if cost := distance(s, name); cost < bestCost {

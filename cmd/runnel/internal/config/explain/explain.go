@@ -1,4 +1,5 @@
-package config
+// Package explain answers which setting of a configuration lets a peer use a URI, or denies it.
+package explain
 
 import (
 	"errors"
@@ -7,14 +8,15 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
 
 // explanation answers a question about a configuration: whether a peer may use a URI, and which setting decides that.
 type explanation struct {
-	config *Config
-	realm  *Realm
+	config *config.Config
+	realm  *config.Realm
 	out    io.Writer
 
 	authid, action, uri string
@@ -26,14 +28,14 @@ type QuestionError string
 
 func (e QuestionError) Error() string { return string(e) }
 
-// ErrDenied means that the answer is "denied". Explain has printed it.
+// ErrDenied means that the answer is "denied". Permission has printed it.
 var ErrDenied = errors.New("denied")
 
-// Explain answers "runnel check --explain AUTHID ACTION URI".
-func Explain(c *Config, realm string, match Match, args []string, out io.Writer) error {
+// Permission answers "runnel check --explain AUTHID ACTION URI".
+func Permission(c *config.Config, realm string, match config.Match, args []string, out io.Writer) error {
 	e := explanation{config: c, out: out, authid: args[0], action: args[1], uri: args[2], match: wamp.Match(match)}
-	if !slices.Contains(actions, e.action) {
-		return QuestionError(fmt.Sprintf("%q is not an action; use %s", e.action, OneOf(actions...)))
+	if !slices.Contains(config.Actions, e.action) {
+		return QuestionError(fmt.Sprintf("%q is not an action; use %s", e.action, config.OneOf(config.Actions...)))
 	}
 	if e.match != wamp.Exact && e.action != "subscribe" && e.action != "register" {
 		return QuestionError("--match is for subscribe and register")
@@ -48,7 +50,7 @@ func Explain(c *Config, realm string, match Match, args []string, out io.Writer)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(e.realm.Roles, func(r Role) bool { return r.Name == name })
+	i := slices.IndexFunc(e.realm.Roles, func(r config.Role) bool { return r.Name == name })
 	return e.judge(&e.realm.Roles[i], because)
 }
 
@@ -65,16 +67,16 @@ func (e *explanation) findRealm(name string) error {
 		return nil
 	}
 	if name == "" {
-		return QuestionError("--realm is missing; use " + OneOf(names...))
+		return QuestionError("--realm is missing; use " + config.OneOf(names...))
 	}
-	return QuestionError(fmt.Sprintf("there is no realm %q; use %s", name, OneOf(names...)))
+	return QuestionError(fmt.Sprintf("there is no realm %q; use %s", name, config.OneOf(names...)))
 }
 
 // role returns the role of the authid in question, and the reason why the authid has it.
 func (e *explanation) role() (name, because string, err error) {
 	type holder struct {
 		authid, role, realm string
-		place               Place
+		place               config.Place
 	}
 	list := []holder{}
 	for _, p := range e.realm.Principals {
@@ -102,14 +104,14 @@ func (e *explanation) role() (name, because string, err error) {
 		known = append(known, h.authid)
 	}
 	for _, l := range e.config.Listens { // "anonymous at URL"
-		if role := e.realm.role(l.Anonymous); role != nil && e.authid == "anonymous at "+l.URL {
+		if role := e.realm.Role(l.Anonymous); role != nil && e.authid == "anonymous at "+l.URL {
 			return role.Name, fmt.Sprintf("anonymous sessions at %s have the role %q (%s)", l.URL, role.Name, l.Place.Of("anonymous")), nil
 		}
 	}
 	if e.authid == "anonymous" && e.realm.Anonymous != "" {
 		return e.realm.Anonymous, fmt.Sprintf("anonymous sessions have the role %q (%s)", e.realm.Anonymous, e.realm.Place.Of("anonymous")), nil
 	}
-	if role, ok := strings.CutPrefix(e.authid, "role:"); ok && slices.ContainsFunc(e.realm.Roles, func(r Role) bool { return r.Name == role }) {
+	if role, ok := strings.CutPrefix(e.authid, "role:"); ok && slices.ContainsFunc(e.realm.Roles, func(r config.Role) bool { return r.Name == role }) {
 		return role, fmt.Sprintf("the question names the role %q", role), nil
 	}
 	return "", "", fmt.Errorf("realm %s has no principal %q%s; use \"anonymous\" for sessions that don't authenticate, or \"role:NAME\" for a role",
@@ -117,23 +119,23 @@ func (e *explanation) role() (name, because string, err error) {
 }
 
 func alternatives(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
+	if near := config.Nearest(name, known); near != "" {
 		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return ""
 }
 
 // judge prints the answer and the setting that decides. The error is ErrDenied unless the role may use the URI.
-func (e *explanation) judge(role *Role, because string) error {
+func (e *explanation) judge(role *config.Role, because string) error {
 	action, _ := auth.ParseAction(e.action)
-	compiled := role.compile()
+	compiled := role.Compile()
 	decides, ok, partly := compiled.ExplainPattern(e.uri, e.match)
 	allowed, why := ok && decides.Allow&action != 0, ""
 	switch {
 	case wamp.Reserved(e.uri) && (e.action == "publish" || e.action == "register"):
 		allowed, why = false, "URIs that begin with \"wamp.\" belong to the router, and no permission can allow them"
 	case ok:
-		why = role.describe(decides)
+		why = describe(role, decides)
 	case role.Authorizer != "":
 		why = fmt.Sprintf("no permission decides, so the router calls the authorizer %s (%s)", role.Authorizer, role.Place.Of("authorizer"))
 	default:
@@ -161,8 +163,8 @@ func (e *explanation) judge(role *Role, because string) error {
 	return err
 }
 
-// describe describes the permission that decides, with its place in the file.
-func (role *Role) describe(p auth.Permission) string {
+// describe returns a sentence about the permission that decides, with its place in the file.
+func describe(role *config.Role, p auth.Permission) string {
 	allows := "nothing"
 	if p.Allow != 0 {
 		allows = strings.ReplaceAll(p.Allow.String(), ",", ", ")
