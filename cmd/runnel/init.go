@@ -61,6 +61,7 @@ With --token the gateway enrols at its centre: it joins once with a token that
 	f.StringVar(&i.Realm, "realm", "", "`NAME` of the realm (default: realm1)")
 	f.StringVar(&i.Prefix, "prefix", "", "`PREFIX` of the application's URIs (default: com.example.)")
 	f.StringSliceVar(&i.Listen, "listen", nil, "`URL` to listen at instead of the defaults; separate several with commas")
+	f.BoolVar(&i.OpenNetwork, "open-network", false, "let peers of the network join without authentication, with the role sensor")
 	f.StringSliceVar(&i.Centres, "centre", nil, "`URL` of a gateway's centre; several, separated by commas, are tried in turn")
 	f.StringVar(&i.Remote, "remote-realm", "", "`NAME` of the realm at the centre (default: as here)")
 	f.StringVar(&i.Pin, "pin", "", "`SHA256` of the centre's certificate or public key")
@@ -118,6 +119,10 @@ func runInit(i *setup.Init, ask *setup.Asker) error {
 		return err
 	case err != nil:
 		return fmt.Errorf("reload the router at %s: %w; the configuration is written, so restart the router (%s)", url, err, i.NextCommand())
+	}
+	if len(lines) == 0 {
+		_, err = fmt.Fprintf(term.Stdout, "\nThe router at %s runs with it already.\n", url)
+		return err
 	}
 	fmt.Fprintf(term.Stdout, "\nThe router at %s has applied it:\n", url)
 	for _, line := range lines {

@@ -47,9 +47,14 @@ func TestInitWritesWhatRuns(t *testing.T) {
 			p.logs(`url=unix://`)
 			runnel(t, "status", "--url", url).expect(t, 0, "realm1", "")
 
-			// The same again changes nothing; another id does, and the router applies it.
-			runnel(t, args...).expect(t, 0, "has applied it", "")
-			runnel(t, append(args, "--prefix", "org.other")...).expect(t, 0, "realm realm1", "")
+			// The same again changes nothing; another prefix does, and the router applies it.
+			again := runnel(t, args...)
+			again.expect(t, 0, file+" is unchanged", "")
+			again.expect(t, 0, "runs with it already", "")
+			if _, err := os.Stat(file + ".old"); err == nil {
+				t.Error("an equal configuration was kept as .old")
+			}
+			runnel(t, append(args, "--prefix", "org.other")...).expect(t, 0, "has applied it:\n  ", "")
 		})
 	}
 }

@@ -44,11 +44,12 @@ func (r *Realm) Role(name string) *Role {
 	return &r.Roles[i]
 }
 
-// openListeners warns about listeners at which peers of other machines get excessive rights without authentication.
+// openListeners warns about listeners at which peers of other machines get excessive rights without authentication. A proxy on
+// this machine brings them to loopback.
 func (k checker) openListeners() {
 	for i := range k.c.Listens {
 		l := &k.c.Listens[i]
-		if !beyondLoopback(l.URL) {
+		if !beyondLoopback(l.URL) && !l.proxied() {
 			continue
 		}
 		for _, r := range k.reached(l) {
@@ -61,10 +62,24 @@ func (k checker) openListeners() {
 				if l.isPassed() {
 					at = "a TCP socket of " + l.URL // the check does not know whether systemd passes one
 				}
+				if !beyondLoopback(l.URL) {
+					at += " through a proxy on this machine"
+				}
 				k.c.Warn(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", at, role.Name, r.Name, what, role.Place)
 			}
 		}
 	}
+}
+
+// proxied reports whether a listener on loopback is there for a proxy of this machine, so that its peers are on the network:
+// it names a proxy or the host names of other machines, or uses TLS, which programs of this machine do not need.
+func (l *Listen) proxied() bool {
+	u, err := url.Parse(l.URL)
+	if err != nil {
+		return false
+	}
+	return u.Scheme == "tls" || u.Scheme == "wss" || len(l.TrustedProxies) > 0 ||
+		slices.ContainsFunc(l.Hosts, func(host string) bool { return beyondLoopback("tcp://" + host) })
 }
 
 // unproved returns the role that a listener's peers have in a realm without authentication, or nil.

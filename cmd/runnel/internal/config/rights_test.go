@@ -44,6 +44,11 @@ func TestOpenDoors(t *testing.T) {
 		"url = \"tcp://0.0.0.0:1\"\nrole = \"all\"":           "administration of the router included",
 		"url = \"tcp://[::]:1\"\nrole = \"viewer\"":           "",
 		"url = \"tcp://127.0.0.1:1\"\nanonymous = \"viewer\"": "",
+
+		"url = \"tcp://127.0.0.1:1\"\ntrusted_proxies = [\"127.0.0.1\"]":                         "through a proxy on this machine has the role",
+		"url = \"ws://localhost:1/ws\"\nhosts = [\"gw.example.com\"]":                            "through a proxy on this machine has the role",
+		"url = \"ws://[::1]:1/ws\"\nhosts = [\"localhost\"]":                                     "",
+		"url = \"tcp://127.0.0.1:1\"\ntrusted_proxies = [\"127.0.0.1\"]\nanonymous = \"viewer\"": "",
 	} {
 		c, err := Parse("test.toml", anyone+"[[listen]]\n"+listen+"\n")
 		if err != nil {

@@ -2,6 +2,8 @@
 //
 //	init.go         the user's answers, and the files made from them
 //	template.go     answers -> the text of the configuration
+//	listen.go       the listeners: whom they serve, and with which role
+//	tell.go         the next steps
 //	line.go         a detected serial line -> its file in conf.d
 //	key.go, certificate.go, file.go, ask.go   shared parts
 //
@@ -47,6 +49,9 @@ type Answers struct {
 	Centres []string // of a gateway: URLs of the centre
 	Remote  string   // of a gateway: the centre's realm; "": the same name as here
 	Pin, CA string   // of a gateway: how it verifies the centre's certificate
+
+	// OpenNetwork gives peers of the network that don't authenticate the role "sensor".
+	OpenNetwork bool
 
 	Certificate, CertificateKey string // of TLS listeners; "": created
 
@@ -104,11 +109,8 @@ func (a *Answers) Complete(ask *Asker) (err error) {
 	if err := a.completeLink(ask); err != nil {
 		return usageError{err}
 	}
-	if a.Listen == nil {
-		a.Listen = []string{"tcp://127.0.0.1:8080"}
-		if a.Kind == Centre {
-			a.Listen = append(a.Listen, "tls://0.0.0.0:8443")
-		}
+	if err := a.completeListen(); err != nil {
+		return usageError{err}
 	}
 	return nil
 }
@@ -256,6 +258,7 @@ func (i *Init) Run() (*config.Config, error) {
 		return nil, err
 	}
 	i.Answers.file = file
+	i.mergeListen()
 	if err := i.mayReplace(); err != nil {
 		return nil, err
 	}
@@ -276,15 +279,27 @@ func (i *Init) Run() (*config.Config, error) {
 			return nil, err
 		}
 	}
-	if err := i.keepOld(); err != nil {
+	if err := i.write(text); err != nil {
 		return nil, err
 	}
-	if err := writeFile(file, []byte(text), 0o640); err != nil {
-		return nil, fmt.Errorf("write configuration %s: %w%s", file, bare(err), asRoot(err))
-	}
-	fmt.Fprintf(i.Out, "wrote %s: node %s, realm %s\n", file, i.ID, i.Realm)
 	i.tell(public, pin)
 	return c, nil
+}
+
+// write writes the configuration, unless it is the same already.
+func (i *Init) write(text string) error {
+	if old, err := os.ReadFile(i.file); err == nil && string(old) == text {
+		fmt.Fprintf(i.Out, "%s is unchanged: node %s, realm %s\n", i.file, i.ID, i.Realm)
+		return nil
+	}
+	if err := i.keepOld(); err != nil {
+		return err
+	}
+	if err := writeFile(i.file, []byte(text), 0o640); err != nil {
+		return fmt.Errorf("write configuration %s: %w%s", i.file, bare(err), asRoot(err))
+	}
+	fmt.Fprintf(i.Out, "wrote %s: node %s, realm %s\n", i.file, i.ID, i.Realm)
+	return nil
 }
 
 // mayReplace returns an error if the configuration was edited since it was written and Force is not set.

@@ -2,9 +2,11 @@ package setup
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 )
 
 // tell prints the next steps.
@@ -16,10 +18,33 @@ func (i *Init) tell(public, pin string) {
 			fmt.Fprintf(i.Out, "[[realm]]\nname = %s\n\n  [[realm.principal]]\n  authid = %s\n  role = \"gateway\"\n  authorized_keys = [%s]\n", quoted(orElse(i.Remote, i.Realm)), quoted(i.ID), quoted(public))
 		}
 	case Centre:
-		if pin != "" {
-			fmt.Fprintf(i.Out, "\nWhen the router runs, create a token for gateways here:\n\n  runnel token new --role gateway%s\n\nThen link each gateway with:\n\n  runnel init gateway --centre %s --pin %s --token TOKEN%s\n",
-				i.urlFlag(), i.reachedAt(), pin, i.realmFlag())
-		}
+		i.tellCentre(pin)
+	}
+}
+
+// tellCentre prints how gateways enrol.
+func (i *Init) tellCentre(pin string) {
+	sudo := ""
+	if i.system() {
+		sudo = "sudo "
+	}
+	fmt.Fprintf(i.Out, "\nWhen the router runs, create a token for gateways here:\n\n  %srunnel token new --role gateway%s\n", sudo, i.urlFlag())
+	listen := i.forGateways()
+	if listen == nil {
+		fmt.Fprintf(i.Out, "\nNo listener is for other machines, so gateways cannot link yet: add --listen tls://0.0.0.0:8443.\n")
+		return
+	}
+	trust := ""
+	if secure(listen.String()) {
+		trust = " --pin " + pin
+	}
+	at, address := reachedAt(listen)
+	fmt.Fprintf(i.Out, "\nThen link each gateway with:\n\n  sudo runnel init gateway --centre %s%s --token TOKEN%s\n", at, trust, i.realmFlag())
+	switch {
+	case loopback(listen.String()):
+		fmt.Fprintf(i.Out, "\n%s is the address of this machine's own programs: write the proxy's address there.\n", listen.Host)
+	case address != "":
+		fmt.Fprintf(i.Out, "\nIf a gateway cannot resolve the name, an address works as well: --centre %s\n", address)
 	}
 }
 
@@ -38,21 +63,56 @@ func (i *Init) urlFlag() string {
 	return " --url unix://" + i.socket() + i.realmFlag()
 }
 
-// reachedAt returns the URL of the first TLS listener as other machines reach it.
-func (i *Init) reachedAt() string {
-	listen := i.Listen[slices.IndexFunc(i.Listen, secure)]
-	u, err := url.Parse(listen)
-	if err != nil {
-		return listen
+// forGateways returns the URL of the listener that gateways use: the first one with TLS, else the first one for the network;
+// nil if there is none.
+func (i *Init) forGateways() *url.URL {
+	at := slices.IndexFunc(i.Listen, secure)
+	if at < 0 {
+		at = slices.IndexFunc(i.Listen, func(listen string) bool { return !local(listen) })
 	}
-	if host := u.Hostname(); host == "" || host == "0.0.0.0" || host == "::" {
-		name, err := os.Hostname()
-		if err != nil {
-			name = i.ID
+	if at < 0 {
+		return nil
+	}
+	u, err := url.Parse(i.Listen[at])
+	if err != nil || u.Host == "" {
+		return nil // sockets passed by systemd
+	}
+	return u
+}
+
+// reachedAt returns the URL of a listener as other machines reach it, and if that has this machine's name, the URL with one of
+// its addresses.
+func reachedAt(listen *url.URL) (name, address string) {
+	if ip := net.ParseIP(listen.Hostname()); listen.Hostname() != "" && (ip == nil || !ip.IsUnspecified()) {
+		return listen.String(), ""
+	}
+	with := func(host string) string {
+		u := *listen
+		u.Host = net.JoinHostPort(host, listen.Port())
+		return u.String()
+	}
+	if ip := ownAddress(); ip != "" {
+		address = with(ip)
+	}
+	host, err := os.Hostname()
+	switch {
+	case err != nil || host == "" || host == "localhost":
+		return orElse(address, listen.String()), ""
+	case !strings.Contains(host, "."):
+		host += ".local" // by which mDNS finds a machine of the same network
+	}
+	return with(host), address
+}
+
+// ownAddress returns the address from which this machine reaches the network; "" if it has no network. It sends nothing.
+func ownAddress() string {
+	for _, far := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} { // reserved for documentation
+		if conn, err := net.Dial("udp", far); err == nil {
+			conn.Close()
+			return conn.LocalAddr().(*net.UDPAddr).IP.String()
 		}
-		u.Host = name + ":" + u.Port()
 	}
-	return u.String()
+	return ""
 }
 
 // NextCommand returns the command that starts a router with this configuration.

@@ -4,10 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"net"
-	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"runnel/uplink"
@@ -46,21 +43,6 @@ func (a *Answers) data() string {
 		return "/var/lib/runnel"
 	}
 	return a.beside("data")
-}
-
-// localOnly reports whether only programs of this machine can reach the router. Then the realm gives sessions that don't
-// authenticate a role; otherwise only the local listener does.
-func (a *Answers) localOnly() bool {
-	return !slices.ContainsFunc(a.Listen, func(listen string) bool { return !loopback(listen) })
-}
-
-func loopback(listen string) bool {
-	u, err := url.Parse(listen)
-	if err != nil || u.Scheme == "unix" {
-		return err == nil
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 const localRoles = `
@@ -158,25 +140,40 @@ func (a *Answers) listeners() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	for _, listen := range a.Listen {
-		switch {
-		case loopback(listen):
-			line("\n# Programs of this machine: RawSocket, and WebSocket at /ws.")
-		case secure(listen):
-			line("\n# Gateways and other clients on the network, which must authenticate: RawSocket and WebSocket over TLS.")
-		default:
-			line("\n# Clients on the network, which must authenticate. This listener is not encrypted: use tls:// outside a trusted network.")
-		}
+		line("\n# %s", a.purpose(listen))
 		line("[[listen]]\nurl = %s", quoted(listen))
 		if secure(listen) {
 			line("certificate = %s\nkey = %s", quoted(a.Certificate), quoted(a.CertificateKey))
 		}
-		if loopback(listen) && !a.localOnly() {
-			line("anonymous = \"local\"")
+		switch {
+		case local(listen) && !a.localOnly():
+			line("anonymous = \"local\" # not for a proxy of this machine: its clients would be local, too")
+		case !local(listen) && a.OpenNetwork:
+			line("anonymous = \"sensor\" # the role of peers that do not authenticate")
 		}
 	}
 	line("\n# Operators: root, and members of the socket's group.")
 	line("[[listen]]\nurl = %s\nmode = \"0660\"\nanonymous = \"operator\"", quoted("unix://"+a.socket()))
 	return b.String()
+}
+
+// purpose returns the comment on a listener.
+func (a *Answers) purpose(listen string) string {
+	who := "Clients on the network, which must authenticate"
+	switch {
+	case strings.HasPrefix(listen, "unix:"):
+		return "Programs of this machine, by Unix socket."
+	case local(listen):
+		return "Programs of this machine: RawSocket, and WebSocket at /ws."
+	case a.OpenNetwork:
+		who = "Every peer on the network, as a device or authenticated"
+	case a.Kind == Centre:
+		who = "Gateways and other clients on the network, which must authenticate"
+	}
+	if secure(listen) {
+		return who + ": RawSocket and WebSocket over TLS."
+	}
+	return who + ".\n# This listener is not encrypted: use tls:// outside a trusted network."
 }
 
 // link returns the text of the gateway's uplink.
@@ -214,15 +211,24 @@ func quoted(text string) string {
 
 // sealMark begins the last line of a generated file. The checksum behind it shows whether the file was edited: only an
 // unedited one may be replaced without --force.
-const sealMark = "# unchanged since it was written: "
+const sealMark = "# \"runnel init\" replaces this file without --force as long as it is unedited, which this checksum shows: "
+
+// oldSealMark is the mark of files that earlier versions have written.
+const oldSealMark = "# unchanged since it was written: "
 
 // sealed appends a line with the checksum of the text.
-func sealed(text string) string { return text + sealMark + seal(text) + "\n" }
+func sealed(text string) string { return sealedBy(sealMark, text) }
+
+func sealedBy(mark, text string) string { return text + mark + seal(text) + "\n" }
 
 func seal(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:16] }
 
 // unchanged reports whether the text is as sealed wrote it.
 func unchanged(text string) bool {
-	i := strings.LastIndex(text, sealMark)
-	return i >= 0 && sealed(text[:i]) == text
+	for _, mark := range []string{sealMark, oldSealMark} {
+		if i := strings.LastIndex(text, mark); i >= 0 && sealedBy(mark, text[:i]) == text {
+			return true
+		}
+	}
+	return false
 }
