@@ -72,4 +72,16 @@ func TestBounds(t *testing.T) {
 	if err != nil || f.Bytes() < maxListed*8 {
 		t.Errorf("%v, %d bytes", err, f.Bytes())
 	}
+	f, err = read(t, map[string]any{"eligible_authrole": []any{strings.Repeat("x", maxNameBytes)}})
+	if err != nil || f.Bytes() < maxNameBytes {
+		t.Errorf("%v, %d bytes", err, f.Bytes())
+	}
+}
+
+func TestIsList(t *testing.T) {
+	for key, want := range map[string]bool{"exclude": true, "eligible_authrole": true, "exclude_me": false, "": false} {
+		if IsList([]byte(key)) != want {
+			t.Errorf("IsList(%q) = %v", key, !want)
+		}
+	}
 }

@@ -39,14 +39,16 @@ func TestHistoryBounds(t *testing.T) {
 		{Rule{URI: "com.a", Events: 2}, "[4 5]"},
 		{Rule{URI: "com.a", Octets: 3 * cost}, "[3 4 5]"},
 		{Rule{URI: "com.a", Octets: 3*cost - 1}, "[4 5]"},
+		{Rule{URI: "com.a", Octets: cost}, "[5]"},
 		{Rule{URI: "com.a", Octets: cost - 1}, "[]"},
 	} {
 		h := NewHistory(c.rule, discard, nil)
 		for id := range 5 {
 			h.Record(past(wamp.ID(id+1), 100))
 		}
-		if got := idsOf(h); got != c.want || h.Bytes() != len(h.All())*cost {
-			t.Errorf("%+v: %s, %d bytes; want %s", c.rule, got, h.Bytes(), c.want)
+		bytes := h.Bytes()
+		if got := idsOf(h); got != c.want || bytes != len(h.All())*cost {
+			t.Errorf("%+v: %s, %d bytes; want %s", c.rule, got, bytes, c.want)
 		}
 	}
 }
@@ -128,6 +130,20 @@ func TestCheckRules(t *testing.T) {
 	}
 }
 
+func TestIsFor(t *testing.T) {
+	h := NewHistory(Rule{URI: "com.a"}, discard, nil)
+	for _, c := range []struct {
+		rule Rule
+		want bool
+	}{
+		{Rule{URI: "com.a", Events: 7}, true}, {Rule{URI: "com.b"}, false}, {Rule{URI: "com.a", Match: wamp.Prefix}, false}, {Rule{Match: wamp.Wildcard}, false},
+	} {
+		if h.IsFor(c.rule) != c.want {
+			t.Errorf("%+v: %v", c.rule, !c.want)
+		}
+	}
+}
+
 // A kept event shares no memory with the message that it came in.
 func TestEventsAreCopied(t *testing.T) {
 	message := []byte("com.a payload")
@@ -156,6 +172,11 @@ func TestRetainedLimit(t *testing.T) {
 	if topics, bytes := r.Size(); topics != 3 || bytes > 3000 || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%d topics with %d bytes, log: %s", topics, bytes, &log)
 	}
+	r.SetLimit(3000)
+	r.Keep(event(9), 0)
+	if strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("the same limit again is logged: %s", &log)
+	}
 	r.Keep(event(0), 0) // in place of the old one
 	r.Keep(&Event{Topic: []byte("com.1")}, 0)
 	r.SetLimit(4000)
@@ -168,5 +189,32 @@ func TestRetainedLimit(t *testing.T) {
 	r.Drop()
 	if topics, bytes := r.Size(); topics != 0 || bytes != 0 || len(r.Matching(wamp.Prefix, "")) != 0 {
 		t.Errorf("after Drop: %d topics, %d bytes", topics, bytes)
+	}
+}
+
+// An event that just fits is kept.
+func TestRetainedLimitIsReached(t *testing.T) {
+	e := &Event{Topic: []byte("com.a"), Payload: codec.Payload{Items: 1, Raw: make([]byte, 400)}}
+	for limit, want := range map[int]int{e.size(): 1, e.size() - 1: 0} {
+		r := NewRetained(limit, discard, nil)
+		r.Keep(e, 0)
+		if topics, _ := r.Size(); topics != want {
+			t.Errorf("limit %d for an event of %d bytes: %d topics", limit, e.size(), topics)
+		}
+	}
+}
+
+// A record without memory for it is not restored. It clears its topic: the event before it is outdated.
+func TestRestoreWithoutMemory(t *testing.T) {
+	r := NewRetained(1<<30, discard, budget.New(1<<20, discard))
+	list := func(n int) []*retained { return []*retained{{Event: past(1, n).Event, size: n}} }
+	if !r.restore("com.a", list(1000)) || !r.restore("com.b", list(1000)) {
+		t.Fatal("there is memory")
+	}
+	if r.restore("com.a", list(4<<20)) {
+		t.Error("an event is restored without memory")
+	}
+	if topics, bytes := r.Size(); topics != 1 || bytes != 1000 {
+		t.Errorf("%d topics with %d bytes", topics, bytes)
 	}
 }

@@ -184,6 +184,7 @@ func (r *fieldReader) time() (t time.Time) {
 
 func (r *fieldReader) serializer() wamp.Serializer {
 	n := r.integer()
-	r.ok = r.ok && (n == 0 || n > 0 && n < 256 && wamp.Serializer(n).Known())
-	return wamp.Serializer(n)
+	s := wamp.Serializer(n)
+	r.ok = r.ok && int64(s) == n && (s == 0 || s.Known())
+	return s
 }

@@ -23,6 +23,66 @@ func TestArchiveNames(t *testing.T) {
 			names[name] = true
 		}
 	}
+	if uri := strings.Repeat("a", 144); archiveName(NewHistory(Rule{URI: uri}, nil, nil)) != "exact-"+uri {
+		t.Error("a name that fits is not the URI")
+	}
+}
+
+// A record with a field that is not as expected is refused, whatever comes after the field.
+func TestRecordFields(t *testing.T) {
+	const at, expires, publisher, trust, dictSerializer, serializer = 2, 3, 4, 8, 10, 12
+	payload, _ := codec.NewPayload(wamp.CBOR, []any{1}, nil)
+	e := &Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Topic: []byte("com.a"), Payload: payload}
+	r := reader{func(*Event) error { return nil }}
+	try := func(i int, v any) error {
+		fields := eventFields(e, time.UnixMilli(1e12), time.Time{})
+		if i >= 0 {
+			fields[i] = v
+		}
+		_, err := r.past(encodeRecord(fields))
+		return err
+	}
+	if err := try(-1, nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range eventFields(e, time.Time{}, time.Time{}) {
+		for _, v := range []any{"text", nil, []any{}} {
+			if try(i, v) == nil {
+				t.Errorf("field %d may be %T", i, v)
+			}
+		}
+	}
+	for _, c := range []struct {
+		field int
+		value any
+		ok    bool
+	}{
+		{0, 2, false}, {1, 0, false}, {1, -7, false}, {9, []byte("com..a"), false},
+		{at, lastTime, true}, {at, lastTime + 1, false}, {expires, -1, false}, {publisher, 0, true}, {publisher, -1, false}, {trust, -1, false},
+		{dictSerializer, 0, true}, {serializer, 255, false}, {serializer, 256, false}, {serializer, 256 + int(wamp.CBOR), false}, {serializer, int(wamp.CBOR) - 256, false},
+	} {
+		if err := try(c.field, c.value); (err == nil) != c.ok {
+			t.Errorf("field %d may be %v: %v", c.field, c.value, err == nil)
+		}
+	}
+	for _, record := range []any{[]any{}, []any{7}, []any{"com.a", 7}, map[string]any{}} {
+		raw, _ := codec.AppendValue(nil, wamp.CBOR, record)
+		if topic, _, err := r.retained(raw); err == nil {
+			t.Errorf("%v is taken for the events of %q", record, topic)
+		}
+	}
+}
+
+// A time beyond the year 9999 is written as that year's end, and can be read again.
+func TestRecordTimes(t *testing.T) {
+	for _, c := range []struct {
+		at   time.Time
+		want int64
+	}{{time.Time{}, 0}, {time.UnixMilli(-5), 1}, {time.UnixMilli(7), 7}, {time.UnixMilli(lastTime + 7), lastTime}} {
+		if got := milliseconds(c.at); got != c.want {
+			t.Errorf("%v: %d", c.at, got)
+		}
+	}
 }
 
 // Whatever is in a record, it is either taken for what it is or refused.

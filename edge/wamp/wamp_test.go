@@ -81,6 +81,14 @@ func TestReserved(t *testing.T) {
 	}
 }
 
+func TestOfNode(t *testing.T) {
+	for uri, want := range map[string]bool{"runnel.": true, "runnel.status": true, "runnel": false, "runnels.a": false, "com.runnel.a": false} {
+		if OfNode(uri) != want {
+			t.Errorf("OfNode(%q) = %v", uri, !want)
+		}
+	}
+}
+
 func TestIDs(t *testing.T) {
 	for id, want := range map[uint64]bool{0: false, 1: true, MaxID: true, MaxID + 1: false, 1<<64 - 1: false} {
 		if ValidID(id) != want {
