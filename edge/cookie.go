@@ -83,8 +83,7 @@ func (s *session) forgetCookies(choose func(auth.Identity) bool) {
 
 // cookieValid reports whether the cookie by which the session joins is still valid.
 func (s *session) cookieValid() bool {
-	jar := s.realm.router.options().Cookies
-	return s.authmethod != byCookie || jar != nil && jar.Known(s.conn.Transport().Cookie.Value)
+	return s.authmethod != byCookie || s.realm.router.options().Cookies.Known(s.conn.Transport().Cookie.Value)
 }
 
 // basis returns what a proof of the identity depends on; nil if the policy does not admit the identity.
