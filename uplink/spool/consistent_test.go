@@ -52,6 +52,9 @@ func (b *bench) consistent() {
 			callbacks++
 		}
 	}
+	if len(h.tail) > 0 && h.tail[0].gone && !h.tail[0].writing {
+		b.Error("an event that is gone is kept in memory")
+	}
 	for i, seg := range h.segments {
 		depth += seg.live
 		octets += seg.liveOctets

@@ -85,6 +85,18 @@ func TestSharedFlag(t *testing.T) {
 	}
 }
 
+// TestOverheadOfPlainFrames holds that each of several frames in a row takes Overhead octets more than its info if nothing
+// is escaped.
+func TestOverheadOfPlainFrames(t *testing.T) {
+	for _, size := range []int{0, 1, 128} {
+		f := Frame{1, 0, make([]byte, size)} // no octet of these frames is escaped
+		one := Append(nil, f)
+		if added := len(Append(one, f)) - len(one); added != size+Overhead {
+			t.Errorf("info of %d octets takes %d on the wire, want %d", size, added, size+Overhead)
+		}
+	}
+}
+
 // TestOverhead holds the specification's figure: at 128 octets of random info a frame takes 137 on the wire.
 func TestOverhead(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
