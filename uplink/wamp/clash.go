@@ -15,6 +15,7 @@ func (l *Link) reportAbove(nodes []wamp.Node) {
 }
 
 func (l *Link) remoteFailed(err error) {
+	l.remotes.failed()
 	l.status.Ended(err)
 	l.noteClash(err)
 }

@@ -269,6 +269,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		{wamplink.Options{Name: "x"}, "uplink x: no URL of the central router"},
 		{wamplink.Options{Name: "x", Remote: []wamplink.Remote{{}}, Export: []uplink.Rule{{Topic: "a..b"}}},
 			`uplink x: export topic a..b: "a..b" is not a valid URI`},
+		{wamplink.Options{Name: "x", Remote: []wamplink.Remote{{}}, Import: []uplink.Rule{{Procedure: "a..b"}}},
+			`uplink x: import procedure a..b: "a..b" is not a valid URI`},
 	} {
 		if _, err := wamplink.New(c.o); err == nil || err.Error() != c.want {
 			t.Errorf("got %v, want %s", err, c.want)

@@ -24,12 +24,12 @@ type remotes struct {
 	// Guarded by mu.
 	next    int
 	at      int  // index of the route that was dialled last
-	leaving bool // the session is being closed for a preferred route
+	leaving bool // the session is being exchanged for one by a preferred route
 }
 
 func (r *remotes) dial(ctx context.Context) (client.Conn, error) {
 	r.mu.Lock()
-	r.at, r.leaving = r.next, false
+	r.at = r.next
 	way := r.list[r.next]
 	r.next = (r.next + 1) % len(r.list)
 	r.mu.Unlock()
@@ -40,8 +40,15 @@ func (r *remotes) dial(ctx context.Context) (client.Conn, error) {
 func (r *remotes) joined() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.next = 0
+	r.next, r.leaving = 0, false
 	return r.list[r.at].URL
+}
+
+// failed notes that the last route has not led to a session.
+func (r *remotes) failed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leaving = false
 }
 
 // better returns the routes that are preferred to the present one.

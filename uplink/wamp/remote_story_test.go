@@ -128,6 +128,44 @@ func TestFailoverAndBack(t *testing.T) {
 	})
 }
 
+// No call fails while the link moves to a preferred route, although that takes a while.
+func TestCallsDuringAMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var firstIsDown atomic.Bool
+		firstIsDown.Store(true)
+		w := buildWith(t, func(w *world, o *wamplink.Options) {
+			o.FailBack = 20 * time.Second
+			o.Remote = []wamplink.Remote{
+				{URL: "tcp://first", Dial: func(ctx context.Context) (client.Conn, error) {
+					if firstIsDown.Load() {
+						return nil, errors.New("refused")
+					}
+					time.Sleep(3 * time.Second)
+					return w.centre.dial(ctx)
+				}},
+				{URL: "tcp://second", Dial: w.centre.dial},
+			}
+		}, nil, both)
+		defer w.tearDown()
+		w.settle()
+		here := w.at(w.edge)
+		w.offer(w.at(w.centre), "com.example.a", func(context.Context, *client.Invocation) (client.Payload, error) {
+			return client.Args("done"), nil
+		})
+		firstIsDown.Store(false)
+		time.Sleep(250 * time.Millisecond) // no call begins at the moment of the move
+		for n := 0; w.link.State().URL != "tcp://first"; n++ {
+			if _, err := here.Call(t.Context(), "com.example.a", client.CallOptions{}, client.Payload{}); err != nil || n > 200 {
+				t.Fatalf("call %d: %v, state %+v", n, err, w.link.State())
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		if s := w.link.State(); s.Reconnects != 1 || s.CallsUp.Dropped != 0 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
 func TestAnsweringTimeIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := buildWith(t, func(w *world, o *wamplink.Options) {

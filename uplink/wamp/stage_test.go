@@ -73,6 +73,16 @@ func (s *site) cut() {
 	s.links = nil
 }
 
+// hangUp closes the link's connections, as a router does for a message that it does not accept.
+func (s *site) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, conn := range s.links {
+		conn.Close()
+	}
+	s.links = nil
+}
+
 func (s *site) mend() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,31 @@
+package wamp
+
+import (
+	"testing"
+
+	"runnel/edge/wamp"
+)
+
+// An offer crosses as far as the rule covers it.
+func TestNarrow(t *testing.T) {
+	prefix := func(uri string) wamp.Pattern { return wamp.Pattern{URI: uri, Match: wamp.Prefix} }
+	exact := func(uri string) wamp.Pattern { return wamp.Pattern{URI: uri} }
+	for _, c := range []struct {
+		name        string
+		rule, given wamp.Pattern
+		want        wamp.Pattern
+		ok          bool
+	}{
+		{"within", prefix("com."), exact("com.a"), exact("com.a"), true},
+		{"the same", prefix("com."), prefix("com."), prefix("com."), true},
+		{"wider", prefix("com.example."), prefix("com."), prefix("com.example."), true},
+		{"crosswise", prefix("com.example."), wamp.Pattern{URI: "com..a", Match: wamp.Wildcard}, prefix("com.example."), true},
+		{"elsewhere", prefix("com."), exact("org.a"), wamp.Pattern{}, false},
+		{"the router's own", prefix(""), exact("wamp.session.on_join"), wamp.Pattern{}, false},
+	} {
+		o, ok := narrow(c.rule, offer{Pattern: c.given, invoke: wamp.RoundRobin})
+		if ok != c.ok || ok && (o.Pattern != c.want || o.invoke != wamp.RoundRobin) {
+			t.Errorf("%s: %+v, %v", c.name, o, ok)
+		}
+	}
+}
