@@ -29,7 +29,6 @@ func (s *Spool) dropTail(reason Reason) bool {
 			t.inFlight = min(t.inFlight, t.events)
 			h.recount(t)
 		}
-		h.trimTail()
 		s.recordLoss(loss{reason: reason, first: in.Sequence, last: in.Sequence, count: 1, octets: in.octets, held: true})
 		return true
 	}

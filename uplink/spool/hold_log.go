@@ -269,7 +269,8 @@ func (h *held) trimTail() {
 	for n < len(h.tail) && h.tail[n].gone && !h.tail[n].writing {
 		n++
 	}
-	h.tail = slices.Delete(h.tail, 0, n)
+	clear(h.tail[:n])
+	h.tail = h.tail[n:]
 	h.tailBase += n
 }
 

@@ -197,6 +197,7 @@ func (s *Spool) removeHeld(t *heldTopic, f heldFlight, sequence uint64, err erro
 	if in := f.entry; in != nil {
 		if f.segment = in.segment; f.segment == nil {
 			copied = s.leaveTail(in, err)
+			h.trimTail()
 		}
 	}
 	if f.segment != nil {

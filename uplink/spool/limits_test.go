@@ -98,6 +98,32 @@ func TestLockFile(t *testing.T) {
 	}
 }
 
+// A process that is refused the lock keeps no file open.
+func TestRefusedLockIsClosed(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	release, err := lockFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, err := lockFile(name); !errors.Is(err, ErrInUse) {
+		t.Skipf("no lock on this system: %v", err)
+	}
+	open := 0
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("the open files are not known here")
+	}
+	for _, f := range files {
+		if target, _ := os.Readlink("/proc/self/fd/" + f.Name()); target == name {
+			open++
+		}
+	}
+	if open != 1 {
+		t.Errorf("the lock is open %d times", open)
+	}
+}
+
 // A directory that cannot be used leaves the spool in memory, with an alarm. Durable publishers are told.
 func TestOpenWithoutDisk(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
