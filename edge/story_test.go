@@ -9,15 +9,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/say"
 	"runnel/transport/memory"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 // story is a router with peers that send and receive messages, written in the form of package say.
 type story struct {

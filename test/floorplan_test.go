@@ -48,6 +48,7 @@ var floors = map[string][]string{
 	"examples":       {"edge/client", "transport"},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
+	testKit:          {},
 	"transport/wire": {"edge/budget", "edge/wamp"},
 
 	// Peers that speak no WAMP have a session of their own, as a client over the in-process transport.
@@ -80,6 +81,9 @@ var floors = map[string][]string{
 	"transport/serial/lines":   {"transport/serial/reading"},
 	"transport/serial/modbus":  {"transport/serial/reading"},
 }
+
+// testKit is what all tests may import.
+const testKit = "test/kit"
 
 // testFloors adds what the tests of a path may import besides.
 var testFloors = map[string][]string{
@@ -167,6 +171,9 @@ func TestObjections(t *testing.T) {
 		{"edge/journal", false, "runnel/edge/codec", false},
 		{"edge", false, "runnel/edge/client", false},
 		{"edge", true, "runnel/edge/client", true},
+		{"edge/wamp", true, "runnel/test/kit", true},
+		{"edge/wamp", false, "runnel/test/kit", false},
+		{"test/kit", false, "runnel/edge/wamp", false},
 		{"edge", false, "runnel/transport/rawsocket", false},
 		{"edge", false, "runnel/uplink", false},
 		{"edge/wamp", false, "strings", true},
@@ -259,7 +266,7 @@ func (s source) ownObjection(own string, floor []string) string {
 	}
 	if s.test {
 		more, _ := longest(testFloors, s.pkg)
-		floor = append(slices.Clone(floor), more...)
+		floor = append(append(slices.Clone(floor), more...), testKit)
 	}
 	if within(own, floor) {
 		return ""

@@ -2,11 +2,12 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
-	"time"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // piecemeal takes some octets of each Write.
@@ -73,9 +74,5 @@ func TestCounters(t *testing.T) {
 
 func awaitCounters(t *testing.T, l *running, ok func(Counters) bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(l.Counters()); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%+v", l.Counters())
-		}
-	}
+	kit.Eventually(t, "the counters", func() bool { return ok(l.Counters()) }, func() string { return fmt.Sprintf("%+v", l.Counters()) })
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func TestBadURLs(t *testing.T) {
@@ -167,7 +168,7 @@ func TestTooMany(t *testing.T) {
 		}
 		call(t, first, "still there")
 		silent.Close()
-		await(t, "room after a connection has gone", func() bool {
+		kit.Eventually(t, "room after a connection has gone", func() bool {
 			c, err := Dial(context.Background(), l.URL(), DialOptions{})
 			if err != nil {
 				return false
@@ -182,22 +183,12 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// await waits for a condition.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("no %s", what)
-		}
-	}
-}
-
 // TestWebSocketsLeave: the place of a WebSocket is free again, however it ends.
 func TestWebSocketsLeave(t *testing.T) {
 	l := run(t, "tcp://127.0.0.1:0", ListenOptions{MaxConns: 1})
 	for i := range 5 {
 		var c Conn
-		await(t, fmt.Sprintf("place for WebSocket %d", i), func() (ok bool) {
+		kit.Eventually(t, fmt.Sprintf("place for WebSocket %d", i), func() (ok bool) {
 			var err error
 			c, err = Dial(context.Background(), "ws://"+l.Addr().String(), DialOptions{})
 			return err == nil
@@ -207,7 +198,7 @@ func TestWebSocketsLeave(t *testing.T) {
 	}
 	for range 3 {
 		var got string
-		await(t, "place for a request", func() bool {
+		kit.Eventually(t, "place for a request", func() bool {
 			got = ask(t, l.Listener, "GET / HTTP/1.0\r\n\r\n")
 			return strings.HasPrefix(got, "HTTP/1.0 200")
 		})
@@ -233,7 +224,7 @@ func TestSilence(t *testing.T) {
 	if n := l.log.count("level=WARN"); n != 1 {
 		t.Errorf("%d lines in the log: %s", n, l.log.b.String())
 	}
-	await(t, "one who speaks", func() bool { // in time, on a machine that may have much to do
+	kit.Eventually(t, "one who speaks", func() bool { // in time, on a machine that may have much to do
 		c, err := Dial(context.Background(), l.URL(), DialOptions{})
 		if err != nil {
 			return false
@@ -259,7 +250,7 @@ func TestUnreadBodies(t *testing.T) {
 			t.Errorf("%s: the connection is still there", request)
 		}
 	}
-	await(t, "room", func() bool { return l.Counters().Connections == 0 })
+	kit.Eventually(t, "room", func() bool { return l.Counters().Connections == 0 })
 }
 
 func dial(t *testing.T, url string) Conn {

@@ -9,15 +9,7 @@ import (
 
 // A peer that lets its time for HELLO or AUTHENTICATE pass always hears why it is turned away, over every transport.
 func TestTooLateToJoin(t *testing.T) {
-	impatient, err := stage.Open(stage.Config{Top: "[limits]\nhello_timeout = \"1s\"\n", Realm: everyone, Lines: 4})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := impatient.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	impatient := stage.Open(t, stage.Config{Top: "[limits]\nhello_timeout = \"1s\"\n", Realm: everyone, Lines: 4})
 	const tooLate = `[3,{"message":"*"},"wamp.error.timeout"]`
 	impatient.Every(t, "no HELLO", func(s *stage.Scene) {
 		p := s.Connect()

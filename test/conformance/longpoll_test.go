@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
@@ -28,7 +28,7 @@ func polling(t *testing.T, w stage.Way) *polls {
 	if w.Network == "tls" {
 		p.base = "https://localhost/lp/"
 	}
-	p.Timeout = program.Patience
+	p.Timeout = kit.Patience
 	t.Cleanup(p.CloseIdleConnections)
 	return p
 }

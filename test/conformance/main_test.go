@@ -5,12 +5,7 @@
 package conformance
 
 import (
-	"flag"
-	"fmt"
-	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"runnel/test/stage"
 )
@@ -137,26 +132,7 @@ events = 3
 `
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
-	os.Exit(func() int {
-		var err error
-		house, err = stage.Open(stage.Config{Top: patient, Realm: everyone, Lines: 6, Strict: linesToStrict, Realms: guardedRealms, Extra: listeners})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		status := m.Run()
-		if err := house.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			status = 1
-		}
-		if err := goleak.Find(); err != nil && status == 0 {
-			fmt.Fprintln(os.Stderr, err)
-			status = 1
-		}
-		return status
-	}())
+	stage.TestMain(m, &house, stage.Config{Top: patient, Realm: everyone, Lines: 6, Strict: linesToStrict, Realms: guardedRealms, Extra: listeners})
 }
 
 // patient is a router that waits for peers on a machine that has too much to do.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
@@ -30,7 +30,7 @@ func open(t *testing.T, w stage.Way) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.SetDeadline(time.Now().Add(program.Patience))
+	conn.SetDeadline(time.Now().Add(kit.Patience))
 	t.Cleanup(func() { conn.Close() })
 	return &wire{t, conn}
 }

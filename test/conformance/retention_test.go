@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
@@ -49,7 +49,7 @@ func TestEventRetention(t *testing.T) {
 		pub, sub := s.Join(stage.Full), s.Join(stage.Full)
 		pub.Say(`[16,1,{"retain":true,"_ttl":30},"~.short",[1]]`, `[16,2,{"retain":true,"_ttl":600000},"~.long",[2]]`)
 		pub.Sync()
-		for end := time.Now().Add(program.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(kit.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 			sub.Say(`[32,1,{"get_retained":true},"~.short"]`)
 			sub.Hear(`[33,1,"$short"]`)
 			sub.Sync()

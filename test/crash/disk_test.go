@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // arrivesAfter starts the tier above and waits until the events of a topic have arrived there, in order and without
@@ -25,7 +26,7 @@ func (r *tier) arrivesAfter(topic string, want ...int64) {
 		defer l.mu.Unlock()
 		return slices.Clone(l.seen[topic])
 	}
-	await(r.T, fmt.Sprintf("%d events of %s arrive", len(want), topic), func() bool { return len(arrived()) >= len(want) })
+	kit.Eventually(r.T, fmt.Sprintf("%d events of %s arrive", len(want), topic), func() bool { return len(arrived()) >= len(want) })
 	if got := arrived(); !slices.Equal(got, want) {
 		r.Errorf("%s: %d events, expected %d: %v", topic, len(got), len(want), got)
 	}
@@ -53,7 +54,7 @@ func TestDiskSurvivesAKill(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "all is written", func() bool { return edge.queue(c).onDisk == 300 })
+	kit.Eventually(t, "all is written", func() bool { return edge.queue(c).onDisk == 300 })
 	edge.kill()
 	edge.begin()
 	defer edge.end()
@@ -116,7 +117,7 @@ func TestNoPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "all is in the spool", func() bool { return edge.queue(c).events == 51 })
+	kit.Eventually(t, "all is in the spool", func() bool { return edge.queue(c).events == 51 })
 	if q := edge.queue(c); q.alarm == "" || q.onDisk != 0 {
 		t.Errorf("%+v", q)
 	}
@@ -144,7 +145,7 @@ func TestRefused(t *testing.T) {
 	if _, err := edge.process.Logs(`topic held, the far side rejects its events.*topic=crash.disk.secret.*not_authorized`); err != nil {
 		t.Error(err)
 	}
-	await(t, "the rejected events alone are kept", func() bool { q := edge.queue(c); return q.events == 3 && q.dropped == 0 })
+	kit.Eventually(t, "the rejected events alone are kept", func() bool { q := edge.queue(c); return q.events == 3 && q.dropped == 0 })
 }
 
 // TestQueueCommand runs the queue commands as a user does.
@@ -158,7 +159,7 @@ func TestQueueCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "all is written", func() bool { return edge.queue(c).onDisk == 5 })
+	kit.Eventually(t, "all is written", func() bool { return edge.queue(c).onDisk == 5 })
 	for _, command := range []struct {
 		args   []string
 		status int

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
@@ -67,7 +68,7 @@ func TestWritten(t *testing.T) {
 				}
 				before := written(t, edge.process.PID())
 				publishAll(t, c, "crash."+class+".x", 1000, payload)
-				await(t, "all is where it should be", func() bool {
+				kit.Eventually(t, "all is where it should be", func() bool {
 					q := edge.queue(c)
 					return up && q.events == 0 || !up && q.events == 1000 && (class == "memory" || q.onDisk == 1000)
 				})
@@ -101,7 +102,7 @@ func publishAll(t *testing.T, c *client.Client, topic string, n int, payload str
 			if err != nil {
 				t.Fatal(err)
 			}
-		case <-time.After(patience):
+		case <-time.After(kit.Patience):
 			t.Fatal("not acknowledged")
 		}
 	}
@@ -110,7 +111,7 @@ func publishAll(t *testing.T, c *client.Client, topic string, n int, payload str
 // awaitUp waits until the router's uplink is up.
 func awaitUp(t *testing.T, c *client.Client) {
 	t.Helper()
-	await(t, "the link comes up", func() bool {
+	kit.Eventually(t, "the link comes up", func() bool {
 		r, err := c.Call(t.Context(), "runnel.status", client.CallOptions{}, client.Payload{})
 		if err != nil {
 			t.Fatal(err)
@@ -154,11 +155,11 @@ func TestWrittenByMosquitto(t *testing.T) {
 		broker.Wait()
 	}()
 	to := []string{"-h", "127.0.0.1", "-p", port, "-q", "1", "-t", "a"}
-	await(t, "mosquitto serves", func() bool { // -E: subscribe and leave; -c: the session stays
+	kit.Eventually(t, "mosquitto serves", func() bool { // -E: subscribe and leave; -c: the session stays
 		return exec.Command("mosquitto_sub", append(to, "-c", "-i", "away", "-E")...).Run() == nil
 	})
 	before := written(t, broker.PID())
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	pub := exec.CommandContext(ctx, "mosquitto_pub", append(to, "-l")...)
 	pub.Stdin = strings.NewReader(strings.Repeat(strings.Repeat("x", 100)+"\n", 1000))
@@ -184,7 +185,7 @@ func TestBacklog(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await(t, "all is on disk", func() bool { return edge.queue(c).onDisk == int64(n) })
+	kit.Eventually(t, "all is on disk", func() bool { return edge.queue(c).onDisk == int64(n) })
 	top.hidden = true
 	top.begin()
 	defer top.end()
@@ -198,7 +199,7 @@ func TestBacklog(t *testing.T) {
 		defer l.mu.Unlock()
 		return len(l.seen["crash.disk.x"])
 	}
-	await(t, "all arrives", func() bool { return arrived() >= n })
+	kit.Eventually(t, "all arrives", func() bool { return arrived() >= n })
 	t.Logf("%d events in %v: %.0f a second", n, time.Since(began), float64(n)/time.Since(began).Seconds())
 	if repeats := l.check(t); repeats > 0 || arrived() != n {
 		t.Errorf("%d events came, %d of them again", arrived(), repeats)

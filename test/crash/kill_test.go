@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // Three routers export to each other in a chain, with a subscriber at the top one. All routers but the top one are killed at any
@@ -49,7 +51,7 @@ func TestKill(t *testing.T) {
 				l.awaitAcks(t, 10)
 			})
 			for _, topic := range topics {
-				await(t, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 })
+				kit.Eventually(t, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 })
 			}
 			if repeats := l.check(t); repeats > 0 && !c.centre {
 				t.Errorf("%d events came twice", repeats)

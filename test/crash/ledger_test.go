@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // ledger records which events were acknowledged to publishers, and which ones the subscriber received.
@@ -60,7 +61,7 @@ func (l *ledger) awaitAcks(t *testing.T, more int) {
 	l.mu.Lock()
 	want := l.acks + more
 	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	for {
 		l.mu.Lock()

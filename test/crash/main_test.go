@@ -19,15 +19,14 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 )
 
-const patience = program.Patience
-
 var executable program.Binary
 
-func TestMain(m *testing.M) { os.Exit(program.Main("crash", program.FindPlain, &executable, m.Run)) }
+func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&executable)) }
 
 // rounds returns the number of kills.
 func rounds(t *testing.T) int {
@@ -194,7 +193,7 @@ func (r *tier) join() *client.Client {
 		r.Fatalf("join %s: %v\n%v", r.name, err, r.process)
 	}
 	r.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})
@@ -216,16 +215,6 @@ func (r *tier) queue(c *client.Client) (q struct {
 	q.events, q.onDisk, q.dropped = fields["events"].(int64), fields["on_disk"].(int64), fields["dropped"].(int64)
 	q.alarm, _ = fields["alarm"].(string)
 	return q
-}
-
-// await waits until the condition holds.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("never: " + what)
-		}
-	}
 }
 
 // tiers makes routers, each of which exports to the next one, and starts them from the last to the first.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"syscall"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // The settings of the uplink change again and again, and each change replaces the uplink. Events published in between
@@ -30,7 +32,7 @@ func TestReload(t *testing.T) {
 		l.awaitAcks(t, 50)
 	})
 	for _, topic := range topics {
-		await(t, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 })
+		kit.Eventually(t, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 })
 	}
 	if repeats := l.check(t); repeats > 0 {
 		t.Errorf("%d events came twice", repeats)

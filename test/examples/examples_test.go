@@ -10,14 +10,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
 var runnel program.Binary
 
-func TestMain(m *testing.M) { os.Exit(program.Main("examples", program.FindPlain, &runnel, m.Run)) }
+func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&runnel)) }
 
 // said is the output of each program.
 const said = "event com.example.weather 21.5\nresult 70.7\n"
@@ -80,7 +80,10 @@ func TestC(t *testing.T) {
 		t.Fatal(err)
 	}
 	background(t, runnel.Command("run", "-c", config))
-	await(t, deviceEnd)
+	kit.Eventually(t, deviceEnd, func() bool {
+		_, err := os.Stat(deviceEnd)
+		return err == nil
+	})
 	expect(t, exec.Command(thermometer, deviceEnd))
 }
 
@@ -127,17 +130,6 @@ func background(t *testing.T, cmd *exec.Cmd) *program.Process {
 	return p
 }
 
-// await waits until a file is there.
-func await(t *testing.T, file string) {
-	t.Helper()
-	for deadline := time.Now().Add(program.Patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(file); err == nil {
-			return
-		}
-	}
-	t.Fatalf("%s never appeared", file)
-}
-
 // pathTo makes a folder in which the binary has the name.
 func pathTo(t *testing.T, name string, b program.Binary) string {
 	t.Helper()
@@ -159,7 +151,7 @@ func run(t *testing.T, cmd *exec.Cmd) {
 // expect runs an example to its end.
 func expect(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	bounded := exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...)
 	bounded.Dir, bounded.Env = cmd.Dir, cmd.Env

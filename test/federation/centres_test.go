@@ -12,6 +12,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
@@ -64,15 +65,15 @@ func TestOtherCentres(t *testing.T) {
 			edge := start(t, "edge", fmt.Sprintf("[[uplink]]\nname = \"central\"\nurl = [%q]\nreconnect_min = \"50ms\"\nreconnect_max = \"500ms\"\nping_interval = \"200ms\"\n%s",
 				centre.url, everything))
 			here, there := edge.join(), centre.join()
-			await(t, "the link is up", func() bool { l := edge.link(here, "central"); return l.Up && l.Interest == c.interest })
+			kit.Eventually(t, "the link is up", func() bool { l := edge.link(here, "central"); return l.Up && l.Interest == c.interest })
 			centre.meets(edge, there, here, c.patterns, "one")
 
 			centre.line.become(quality{cut: true})
-			await(t, "the link is down", func() bool { return !edge.link(here, "central").Up })
+			kit.Eventually(t, "the link is down", func() bool { return !edge.link(here, "central").Up })
 			centre.line.become(quality{})
-			await(t, "the link is up", func() bool { l := edge.link(here, "central"); return l.Up && l.Interest == c.interest })
+			kit.Eventually(t, "the link is up", func() bool { l := edge.link(here, "central"); return l.Up && l.Interest == c.interest })
 			centre.meets(edge, centre.join(), here, c.patterns, "two")
-			await(t, "the round trip is measured", func() bool { return edge.link(here, "central").RoundTrip > 0 })
+			kit.Eventually(t, "the round trip is measured", func() bool { return edge.link(here, "central").RoundTrip > 0 })
 			if l := edge.link(here, "central"); l.Looped > 0 || l.EventsUp.Dropped > 0 {
 				t.Errorf("state %+v", l)
 			}

@@ -11,6 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport"
 )
 
@@ -19,7 +20,7 @@ var durable = shares("export topic com. store=\"durable\"")
 // refused waits until a link is refused because of its node's id, and returns why.
 func (n *node) refused(c *client.Client, name string) (why string) {
 	n.Helper()
-	await(n.T, n.name+": the link is refused", func() bool {
+	kit.Eventually(n.T, n.name+": the link is refused", func() bool {
 		l := n.link(c, name)
 		why = l.Clash
 		return !l.Up && why != ""
@@ -27,7 +28,7 @@ func (n *node) refused(c *client.Client, name string) (why string) {
 	if _, err := n.process.Logs("another node has the id of this one"); err != nil {
 		n.Error(err)
 	}
-	await(n.T, n.name+": the last error tells", func() bool { return strings.Contains(n.link(c, name).Error, "is used twice") })
+	kit.Eventually(n.T, n.name+": the last error tells", func() bool { return strings.Contains(n.link(c, name).Error, "is used twice") })
 	return why
 }
 
@@ -247,5 +248,5 @@ func TestOneIDInTwoBranches(t *testing.T) {
 	}
 	edges[0].reaches(programs[0], "com.a", all[1])
 	edges[1].reaches(programs[1], "com.b", all[0])
-	await(t, "the alarm", func() bool { return strings.Contains(edges[1].link(programs[1], "up").Clash, "same/realm1") })
+	kit.Eventually(t, "the alarm", func() bool { return strings.Contains(edges[1].link(programs[1], "up").Clash, "same/realm1") })
 }

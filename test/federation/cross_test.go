@@ -10,7 +10,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 )
 
 // pair is an edge and a centre, with a program at each.
@@ -52,12 +52,12 @@ func TestTopicsCrossAsTheyAre(t *testing.T) {
 		prefix.has(t, "com.example.end["+way.name+"]", 1)
 	}
 	renamed := p.centre.listen(p.there, "site7.", wamp.Prefix)
-	await(t, "the interest has travelled", func() bool {
+	kit.Eventually(t, "the interest has travelled", func() bool {
 		p.edge.publish(p.here, "org.a.y", "z")
 		return renamed.count("site7.a.y[z]") > 0
 	})
 	brought := p.edge.listen(p.here, "net.", wamp.Prefix)
-	await(t, "the interest has travelled", func() bool {
+	kit.Eventually(t, "the interest has travelled", func() bool {
 		p.centre.publish(p.there, "site8.y", "z")
 		return brought.count("net.y[z]") > 0
 	})
@@ -76,7 +76,7 @@ func TestEventsCrossOnlyWhereTheyAreWanted(t *testing.T) {
 	p.edge.publish(p.here, "com.example.b", "last")
 	h.has(t, "com.example.b[last]", 1)
 	wanted := uint64(len(h.all()))
-	await(t, "what crosses is counted", func() bool { return p.edge.link(p.here, "central").EventsUp.Forwarded >= wanted })
+	kit.Eventually(t, "what crosses is counted", func() bool { return p.edge.link(p.here, "central").EventsUp.Forwarded >= wanted })
 	if got := p.edge.link(p.here, "central").EventsUp.Forwarded; got != wanted {
 		t.Errorf("%d events have crossed, %d were wanted", got, wanted)
 	}
@@ -164,7 +164,7 @@ func TestCallsKeepTheirMeaning(t *testing.T) {
 			for _, mode := range []wamp.CancelMode{wamp.Kill, wamp.KillNoWait} {
 				ctx, cancel := context.WithCancel(t.Context())
 				go func() { <-left; cancel() }() // the callee has it
-				await(t, "slow is there", func() bool {
+				kit.Eventually(t, "slow is there", func() bool {
 					r, err = way.there.Call(ctx, way.prefix+"slow", client.CallOptions{CancelMode: mode}, client.Payload{})
 					return !errors.Is(err, wamp.NoSuchProcedure)
 				})
@@ -189,7 +189,7 @@ func TestCallsKeepTheirMeaning(t *testing.T) {
 						t.Errorf("the callee has %v of %v", got, limit)
 					}
 				default:
-					if limit < program.Patience {
+					if limit < kit.Patience {
 						continue
 					}
 					t.Error("no call reaches the callee in time")
@@ -242,14 +242,14 @@ func TestLinkDown(t *testing.T) {
 			t.Error("a call under way has a result")
 		}
 	}
-	await(t, "the link is down", func() bool { return !p.edge.link(p.here, "central").Up })
+	kit.Eventually(t, "the link is down", func() bool { return !p.edge.link(p.here, "central").Up })
 	_, err := p.here.Call(t.Context(), "org.example.fast", client.CallOptions{}, client.Payload{})
 	if !errors.Is(err, wamp.NetworkFailure) {
 		t.Errorf("a call while the link is down: %v", err)
 	}
 	p.centre.line.become(quality{})
 	p.edge.up(p.here, "central")
-	await(t, "the call comes through again", func() bool {
+	kit.Eventually(t, "the call comes through again", func() bool {
 		_, err := p.here.Call(t.Context(), "org.example.fast", client.CallOptions{}, client.Payload{})
 		return err == nil
 	})
@@ -266,7 +266,7 @@ func TestLocalFirst(t *testing.T) {
 	p.centre.offer(p.there, "com.example.a", client.RegisterOptions{}, where("centre"))
 	calls := func(want string) {
 		t.Helper()
-		await(t, want+" answers", func() bool {
+		kit.Eventually(t, want+" answers", func() bool {
 			r, err := p.edge.call(p.here, "com.example.a", client.CallOptions{})
 			return err == nil && r.Args()[0] == want
 		})

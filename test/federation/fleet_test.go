@@ -17,6 +17,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 	"runnel/transport/memory"
@@ -147,8 +148,8 @@ func measureFleet(t *testing.T, size int) {
 		return true
 	}
 	complete := func() { // every gateway's procedure and subscription is there
-		await(t, "all are up", up)
-		await(t, "the last procedure is there", func() bool {
+		kit.Eventually(t, "all are up", up)
+		kit.Eventually(t, "the last procedure is there", func() bool {
 			r, err := there.Call(t.Context(), "wamp.registration.list", client.CallOptions{}, client.Payload{})
 			if err != nil {
 				return false
@@ -165,7 +166,7 @@ func measureFleet(t *testing.T, size int) {
 	time.Sleep(4 * time.Second)
 	t.Logf("%d gateways: at rest %.3f %% of a processor", size, 100*(spent(pid)-used).Seconds()/4)
 	const rounds = 10
-	await(t, "a command reaches all", func() bool {
+	kit.Eventually(t, "a command reaches all", func() bool {
 		centre.publish(there, "com.example.command.start", 1)
 		time.Sleep(100 * time.Millisecond)
 		return commands.Load() >= int64(size)
@@ -175,11 +176,11 @@ func measureFleet(t *testing.T, size int) {
 	for i := range rounds {
 		centre.publish(there, "com.example.command.go", i)
 	}
-	await(t, "the commands have reached all", func() bool { return commands.Load() >= int64(rounds*size) })
+	kit.Eventually(t, "the commands have reached all", func() bool { return commands.Load() >= int64(rounds*size) })
 	t.Logf("%d gateways: %d commands to each in %v; %v of processor time an event", size, rounds, time.Since(began).Round(time.Millisecond),
 		((spent(pid) - used) / time.Duration(rounds*size)).Round(100*time.Nanosecond))
 	centre.kill()
-	await(t, "all know that the centre is gone", func() bool { return !fleet[size-1].link.State().Up })
+	kit.Eventually(t, "all know that the centre is gone", func() bool { return !fleet[size-1].link.State().Up })
 	centre.run()
 	there = centre.join()
 	began, used = time.Now(), spent(centre.process.PID())
@@ -206,7 +207,7 @@ func TestThroughput(t *testing.T) {
 	centre.offer(centre.join(), "com.example.echo", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
 		return client.Raw(inv.Payload), nil
 	})
-	await(t, "the link carries", func() bool {
+	kit.Eventually(t, "the link carries", func() bool {
 		edge.publish(here, "com.example.a", 0)
 		return got.Load() > 0
 	})
@@ -223,7 +224,7 @@ func TestThroughput(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		await(t, "all events arrive", func() bool { return got.Load() >= events })
+		kit.Eventually(t, "all events arrive", func() bool { return got.Load() >= events })
 		t.Logf("%s: %.0f events a second", from.name, events/time.Since(began).Seconds())
 		if _, err := centre.call(from.c, "com.example.echo", client.CallOptions{}, payload); err != nil {
 			t.Fatal(err)

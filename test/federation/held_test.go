@@ -10,6 +10,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // typo is a centre whose gateways may publish to com.exmple. and nowhere else, but for what the tests call good.
@@ -86,7 +87,7 @@ func TestRejectedEventsAreHeld(t *testing.T) {
 	publish("com.example.other", 100, 103)
 	publish("com.good.one", 0, 5)
 	good.has(t, "com.good.one[4]", 1)
-	await(t, "15 events are held", func() bool { return strings.Contains(gateway.command("queue", "ls"), "com.example.weather, 12 events") })
+	kit.Eventually(t, "15 events are held", func() bool { return strings.Contains(gateway.command("queue", "ls"), "com.example.weather, 12 events") })
 	for _, want := range []string{"com.example.other, 3 events", "wamp.error.not_authorized"} {
 		if text := gateway.command("status"); !strings.Contains(text, want) {
 			t.Errorf("status does not tell of %q:\n%s", want, text)
@@ -123,7 +124,7 @@ func TestRejectedEventsAreHeld(t *testing.T) {
 			last[other] = n
 		}
 	}
-	await(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
+	kit.Eventually(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
 }
 
 // A WebSocket has no answer to a message that is too large: the centre closes the connection. The link finds the events and
@@ -159,7 +160,7 @@ func TestTooLargeForTheCentre(t *testing.T) {
 			}
 			gateway.publish(here, "org.last", 1)
 			late.has(t, "org.last[1]", 1) // what is not kept on disk does not stay in the way either
-			await(t, "the topics are held", func() bool {
+			kit.Eventually(t, "the topics are held", func() bool {
 				text := gateway.command("queue", "ls")
 				return strings.Contains(text, "held: com.example.picture, 4 events") && strings.Contains(text, "held: com.example.film, 4 events")
 			})
@@ -186,7 +187,7 @@ func TestTooLargeForTheCentre(t *testing.T) {
 					large.has(t, fmt.Sprintf("com.example.film[%d %s]", i, picture), 1)
 				}
 			}
-			await(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
+			kit.Eventually(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // far is a pair whose link goes over the centre's line, with quick heartbeats.
@@ -32,7 +33,7 @@ func (p *pair) sequence(t *testing.T, topic string, n int, between time.Duration
 func (p *pair) inOrder(t *testing.T, h *heard, topic string, n int) {
 	t.Helper()
 	last := fmt.Sprintf("%s[%d]", topic, n-1)
-	await(t, last+" arrives", func() bool { return h.count(last) > 0 })
+	kit.Eventually(t, last+" arrives", func() bool { return h.count(last) > 0 })
 	next := 0
 	for _, text := range h.all() {
 		if !strings.HasPrefix(text, topic+"[") || strings.Contains(text, "probe") {
@@ -74,7 +75,7 @@ func TestBadLine(t *testing.T) {
 	if l := p.edge.link(p.here, "central"); l.Reconnects == 0 {
 		t.Errorf("the line was cut, and the link knows nothing of it: %+v", l)
 	}
-	await(t, "the round trip is measured", func() bool { return p.edge.link(p.here, "central").RoundTrip >= 300 })
+	kit.Eventually(t, "the round trip is measured", func() bool { return p.edge.link(p.here, "central").RoundTrip >= 300 })
 }
 
 // A narrow line: 2 kB/s. What takes longer than the answer to a heartbeat may take gets through all the same: if it ended the
@@ -98,8 +99,8 @@ func TestHalfOpenLine(t *testing.T) {
 	p.edge.reaches(p.here, "com.example.probe", h)
 	p.centre.line.silence(true)
 	p.sequence(t, "com.example.a", 10, 0)
-	await(t, "the link is down", func() bool { return !p.edge.link(p.here, "central").Up })
-	await(t, "it is said why", func() bool {
+	kit.Eventually(t, "the link is down", func() bool { return !p.edge.link(p.here, "central").Up })
+	kit.Eventually(t, "it is said why", func() bool {
 		l := p.edge.link(p.here, "central")
 		return l.Up || strings.Contains(l.Error, "has not answered") || strings.Contains(l.Error, "join realm1")
 	})
@@ -121,7 +122,7 @@ func TestFailover(t *testing.T) {
 	edge.reaches(here, "com.example.a", atFirst)
 
 	first.kill()
-	await(t, "the link has gone over", func() bool {
+	kit.Eventually(t, "the link has gone over", func() bool {
 		l := edge.link(here, "central")
 		return l.Up && l.URL == second.url
 	})
@@ -151,7 +152,7 @@ func TestFailover(t *testing.T) {
 	if err := <-called; err != nil {
 		t.Errorf("the call under way: %v", err)
 	}
-	await(t, "the link has gone back", func() bool {
+	kit.Eventually(t, "the link has gone back", func() bool {
 		l := edge.link(here, "central")
 		return l.Up && l.URL == first.url
 	})

@@ -14,26 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 )
 
 var binary program.Binary
 
-func TestMain(m *testing.M) {
-	os.Exit(program.Main("federation", program.Find, &binary, func() int {
-		status := m.Run()
-		if err := goleak.Find(); status == 0 && err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			status = 1
-		}
-		return status
-	}))
-}
+func TestMain(m *testing.M) { kit.Leakproof(m, program.Built(&binary)) }
 
 // node is a router that runs, may be stopped, killed and started again, and is always reached by the same URL: that of a
 // line in front of it.
@@ -180,17 +170,7 @@ func (n *node) joinAs(o client.Options) *client.Client {
 }
 
 func patience(t *testing.T) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(t.Context(), program.Patience)
-}
-
-// await waits until something is as it should be.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(program.Patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	return context.WithTimeout(t.Context(), kit.Patience)
 }
 
 // link is what runnel.status tells of a link.
@@ -246,7 +226,7 @@ func (n *node) link(c *client.Client, name string) (l link) {
 // up waits until the link is there and knows what is wanted at its far side.
 func (n *node) up(c *client.Client, name string) {
 	n.Helper()
-	await(n.T, n.name+": the link "+name+" is up", func() bool {
+	kit.Eventually(n.T, n.name+": the link "+name+" is up", func() bool {
 		l := n.link(c, name)
 		return l.Up && l.Interest
 	})
@@ -274,7 +254,7 @@ func (h *heard) way(i int) []client.Hop {
 // has waits until something was heard, n times.
 func (h *heard) has(t *testing.T, text string, n int) {
 	t.Helper()
-	await(t, fmt.Sprintf("%q is heard", text), func() bool { return h.count(text) >= n })
+	kit.Eventually(t, fmt.Sprintf("%q is heard", text), func() bool { return h.count(text) >= n })
 	if got := h.count(text); got > n {
 		t.Errorf("%q is heard %d times, not %d", text, got, n)
 	}
@@ -331,7 +311,7 @@ func (n *node) reaches(c *client.Client, topic string, h *heard) {
 				return
 			}
 		}
-		if time.Duration(i)*200*time.Millisecond > program.Patience {
+		if time.Duration(i)*200*time.Millisecond > kit.Patience {
 			n.Fatalf("%s: no event on %s arrives", n.name, topic)
 		}
 	}
@@ -351,7 +331,7 @@ func (n *node) call(c *client.Client, procedure string, o client.CallOptions, ar
 	n.Helper()
 	ctx, cancel := patience(n.T)
 	defer cancel()
-	await(n.T, procedure+" is there", func() bool {
+	kit.Eventually(n.T, procedure+" is there", func() bool {
 		r, err = c.Call(ctx, procedure, o, client.Args(args...))
 		var e *client.Error
 		return !asError(err, &e) || e.URI != wamp.NoSuchProcedure.Error()

@@ -7,6 +7,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 var everything = shares("export topic com.", "import topic com.", "export procedure com.", "import procedure com.")
@@ -93,7 +94,7 @@ func TestHopLimit(t *testing.T) {
 	if atCentre.count("com.a[too far]") > 0 {
 		t.Error("the event has crossed two links, of which one allows for one in all")
 	}
-	await(t, "what goes too far is counted", func() bool { return site.link(middle, "up").Looped > 0 })
+	kit.Eventually(t, "what goes too far is counted", func() bool { return site.link(middle, "up").Looped > 0 })
 }
 
 // ring starts three routers, each linked to the next. Their URLs go in a circle, so they are started once for these.
@@ -147,13 +148,13 @@ func TestRing(t *testing.T) {
 			}
 			for _, h := range all {
 				for i := range events {
-					await(t, "the event is heard", func() bool { return h.count(fmt.Sprintf("com.a[%d]", i)) > 0 })
+					kit.Eventually(t, "the event is heard", func() bool { return h.count(fmt.Sprintf("com.a[%d]", i)) > 0 })
 				}
 			}
 			// Each link carries an event once at most, whichever way; then it has been everywhere.
 			nodes[0].publish(programs[0], "com.a", "end")
 			for i, h := range all {
-				await(t, "the event is heard", func() bool { return h.count("com.a[end]") > 0 })
+				kit.Eventually(t, "the event is heard", func() bool { return h.count("com.a[end]") > 0 })
 				for e := range events {
 					if n := h.count(fmt.Sprintf("com.a[%d]", e)); n > 2 {
 						t.Errorf("event %d comes to %s %d times; two ways lead there", e, nodes[i].name, n)
@@ -193,7 +194,7 @@ func TestDoubleLink(t *testing.T) {
 		for _, h := range []*heard{atEdge, atCentre} {
 			for _, topic := range []string{"com.a", "com.b"} {
 				text := fmt.Sprintf("%s[%d]", topic, i)
-				await(t, text, func() bool { return h.count(text) > 0 })
+				kit.Eventually(t, text, func() bool { return h.count(text) > 0 })
 				if n := h.count(text); n > 2 {
 					t.Errorf("%s is heard %d times over two links", text, n)
 				}

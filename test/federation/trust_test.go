@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // authority signs certificates.
@@ -157,7 +159,7 @@ client_ca = %q
 				return
 			}
 			here := edge.join()
-			await(t, c.problem, func() bool { return strings.Contains(edge.link(here, "central").Error, c.problem) })
+			kit.Eventually(t, c.problem, func() bool { return strings.Contains(edge.link(here, "central").Error, c.problem) })
 			if edge.link(here, "central").Up {
 				t.Error("the link is up")
 			}

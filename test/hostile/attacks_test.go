@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
@@ -66,11 +65,7 @@ func TestCallerThatDoesNotRead(t *testing.T) {
 				if _, err := deaf.Write(deaf.encode(fmt.Sprintf(`[48,%d,{},%q]`, i, s.Own()+".x"))); err != nil {
 					break
 				}
-				for end := time.Now().Add(program.Patience); !callee.Heard() && !watcher.Heard(); time.Sleep(time.Millisecond) {
-					if time.Now().After(end) {
-						t.Fatal("the callee is not called, and the caller is not cut")
-					}
-				}
+				kit.Eventually(t, "the callee is called, or the caller is cut", func() bool { return callee.Heard() || watcher.Heard() })
 				if !callee.Heard() {
 					break
 				}

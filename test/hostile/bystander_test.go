@@ -11,7 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/stage"
 	"runnel/transport"
 )
@@ -60,7 +60,7 @@ func newBystanders() (*crowd, error) {
 
 func newBystander(realm string) (b *bystander, err error) {
 	b = &bystander{realm: realm, heard: make(chan int64, 100), failed: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	if b.talks, err = connect(ctx, realm, wamp.CBOR); err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (b *bystander) run(ctx context.Context) {
 }
 
 func (b *bystander) round(ctx context.Context, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, program.Patience)
+	ctx, cancel := context.WithTimeout(ctx, kit.Patience)
 	defer cancel()
 	if err := b.talks.Publish(ctx, "bystander.topic", client.PublishOptions{}, client.Args(n)); err != nil {
 		return fmt.Errorf("publish: %w", err)
@@ -137,7 +137,7 @@ func (b *bystander) round(ctx context.Context, n int64) error {
 func unmoved(t *testing.T, realm string) {
 	t.Helper()
 	b := bystanders.all[realm]
-	for want, end := b.rounds.Load()+2, time.Now().Add(program.Patience); b.rounds.Load() < want; {
+	for want, end := b.rounds.Load()+2, time.Now().Add(kit.Patience); b.rounds.Load() < want; {
 		select {
 		case <-b.failed:
 			t.Fatal(b.err)
@@ -153,7 +153,7 @@ func unmoved(t *testing.T, realm string) {
 func (c *crowd) leave() (err error) {
 	c.stop()
 	c.work.Wait()
-	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	for _, b := range c.all {
 		err = errors.Join(err, b.err)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
@@ -113,7 +113,7 @@ func pour(t *testing.T, w stage.Way, octets []byte) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(program.Patience))
+	conn.SetDeadline(time.Now().Add(kit.Patience))
 	go func() {
 		conn.Write(octets) // the router may hang up in the middle
 		if half, ok := conn.(interface{ CloseWrite() error }); ok {

@@ -7,12 +7,7 @@
 package hostile
 
 import (
-	"flag"
-	"fmt"
-	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"runnel/test/stage"
 )
@@ -57,32 +52,13 @@ hello_timeout = "10s"
 `
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
-	os.Exit(func() int {
-		var err error
-		house, err = stage.Open(stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6})
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		status := 0
-		watch, err := newBystanders()
-		if err == nil {
-			bystanders = watch
-			status = m.Run()
-			err = watch.leave()
-		}
-		for _, err := range []error{err, house.Close()} {
-			if err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				status = 1
-			}
-		}
-		if err := goleak.Find(); err != nil && status == 0 {
-			fmt.Fprintln(os.Stderr, err)
-			status = 1
-		}
-		return status
-	}())
+	stage.TestMain(m, &house, stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6}, watched)
+}
+
+// watched lets the bystanders begin.
+func watched(string) (end func() error, err error) {
+	if bystanders, err = newBystanders(); err != nil {
+		return nil, err
+	}
+	return bystanders.leave, nil
 }

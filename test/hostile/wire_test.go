@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/test/say"
 	"runnel/test/stage"
@@ -31,7 +33,7 @@ func open(t *testing.T, w stage.Way) *wire {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn.SetDeadline(time.Now().Add(program.Patience))
+	conn.SetDeadline(time.Now().Add(kit.Patience))
 	shorten(conn)
 	t.Cleanup(func() { conn.Close() })
 	return &wire{t, conn, w.Serializer}
@@ -113,19 +115,15 @@ func mark() int { return len(house.Stderr.Text()) }
 func logged(t *testing.T, mark int, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
-	for end := time.Now().Add(program.Patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if re.MatchString(house.Stderr.Text()[mark:]) {
-			return
-		}
-	}
-	t.Errorf("the log does not tell of %q: %.2000s", pattern, house.Stderr.Text()[mark:])
+	kit.Eventually(t, "the log tells of "+pattern, func() bool { return re.MatchString(house.Stderr.Text()[mark:]) },
+		func() string { return fmt.Sprintf("%.2000s", house.Stderr.Text()[mark:]) })
 }
 
 // modest checks that the router's memory is bounded: what an attack needs for a moment, it gives back.
 func modest(t *testing.T) {
 	t.Helper()
 	var octets int
-	for end := time.Now().Add(program.Patience / 2); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(kit.Patience / 2); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if octets = program.Resident(house.PID()); octets < mostMemory {
 			t.Logf("%d MiB resident", octets>>20)
 			return

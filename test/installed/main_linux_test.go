@@ -8,29 +8,15 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"runnel/test/kit"
 )
 
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
-
-func runAll(m *testing.M) int {
+func TestMain(m *testing.M) {
 	if os.Getenv("RUNNEL_MACHINES") == "" {
-		return m.Run()
+		kit.Main(m)
 	}
-	dir, err := os.MkdirTemp("", "runnel-installed-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		err = prepare(dir)
-	}
-	if err == nil {
-		var unmount func()
-		unmount, err = mountState()
-		defer unmount()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return m.Run()
+	kit.Main(m, prepare, mountState)
 }
 
 // needsMachines skips a test where no machines were asked for.
@@ -42,23 +28,23 @@ func needsMachines(t *testing.T) {
 
 // mountState mounts a file system in memory where systemd-nspawn keeps its state, if there is none yet: it refuses to remove
 // what is on a disk. A host that runs systemd has it in /run.
-func mountState() (unmount func(), err error) {
+func mountState(string) (unmount func() error, err error) {
 	const dir = "/run/systemd/nspawn"
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return func() {}, err
+		return nil, err
 	}
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil || s.Type == unix.TMPFS_MAGIC {
-		return func() {}, err
+		return nil, err
 	}
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, ""); err != nil {
-		return func() {}, fmt.Errorf("mount %s: %w", dir, err)
+		return nil, fmt.Errorf("mount %s: %w", dir, err)
 	}
-	return func() { unix.Unmount(dir, unix.MNT_DETACH) }, nil
+	return func() error { return unix.Unmount(dir, unix.MNT_DETACH) }, nil
 }
 
 // prepare makes the base system and two versions of the package.
-func prepare(dir string) error {
+func prepare(dir string) (func() error, error) {
 	base = filepath.Join(dir, "base")
 	bootstrap := []string{"mmdebstrap", "--quiet", "--variant=minbase", "--include=" +
 		"systemd,systemd-sysv,dbus,udev,procps,mosquitto,mosquitto-clients", "bookworm", base}
@@ -68,24 +54,24 @@ func prepare(dir string) error {
 	// Without an old file of that name nspawn makes an id, and the journal of the host would have to know the machine.
 	for _, c := range [][]string{bootstrap, {"rm", "-f", base + "/etc/machine-id"}} {
 		if err := command(dir, c...); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for i, version := range []string{"1.0.0", "1.0.1"} {
 		out := filepath.Join(dir, version)
 		if err := os.Mkdir(out, 0o755); err != nil {
-			return err
+			return nil, err
 		}
 		if err := command("../..", "make", "--silent", "deb", "VERSION=v"+version, "DEB="+out); err != nil {
-			return err
+			return nil, err
 		}
 		found, err := filepath.Glob(out + "/runnel_*.deb")
 		if err != nil || len(found) != 1 {
-			return fmt.Errorf("packages in %s: %v, want one (%v)", out, found, err)
+			return nil, fmt.Errorf("packages in %s: %v, want one (%v)", out, found, err)
 		}
 		packages[i] = found[0]
 	}
-	return nil
+	return nil, nil
 }
 
 func command(dir string, args ...string) error {

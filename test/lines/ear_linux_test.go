@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport/serial/pty"
 )
@@ -19,9 +20,9 @@ import (
 func talker(t *testing.T, baud uint32, text string) (port string) {
 	t.Helper()
 	master, port, err := pty.Open()
-	must(t, err)
+	kit.Must(t, err)
 	raw, err := master.SyscallConn()
-	must(t, err)
+	kit.Must(t, err)
 	var talking sync.WaitGroup
 	ended := make(chan struct{})
 	t.Cleanup(func() {
@@ -80,7 +81,7 @@ func TestSniff(t *testing.T) {
 		{"\x11\x03\x00\x6b\x00\x03\x76\x87", "  slave 17 function 3: read 3 from 107\n"},
 	} {
 		p, err := program.Start(runnel.Command("serial", "sniff", talker(t, 19200, c.says), "--baud", "19200"))
-		must(t, err)
+		kit.Must(t, err)
 		if err := p.Sees(c.want); err != nil {
 			t.Error(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // The state of the link and its counters are seen from outside, and its settings count.
@@ -33,11 +34,11 @@ func TestLinkInStatus(t *testing.T) {
 		var report struct {
 			Serial []struct{ Link json.RawMessage }
 		}
-		must(t, json.Unmarshal([]byte(text), &report))
+		kit.Must(t, json.Unmarshal([]byte(text), &report))
 		if len(report.Serial) != 1 || report.Serial[0].Link == nil {
 			t.Fatalf("no link in %s", text)
 		}
-		must(t, json.Unmarshal(report.Serial[0].Link, &link))
+		kit.Must(t, json.Unmarshal(report.Serial[0].Link, &link))
 		return text, link
 	}
 	if text, link := status(); link.Up || link.Connections != 0 {
@@ -45,7 +46,7 @@ func TestLinkInStatus(t *testing.T) {
 	}
 	device := r.join(t, "serial://"+far+"?framing=hdlc&name=green+%1b%5bhouse&frame=128&window=4&t1=1s")
 	events := r.hear(t)
-	must(t, device.Publish(t.Context(), "com.example.long", client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("x", 640))))
+	kit.Must(t, device.Publish(t.Context(), "com.example.long", client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("x", 640))))
 	if e := next(t, events); e.topic != "com.example.long" {
 		t.Errorf("%v", e)
 	}
@@ -59,8 +60,8 @@ func TestLinkInStatus(t *testing.T) {
 		t.Error(stdout)
 	}
 	b.Close() // the far end is unplugged: the near one hears nothing more
-	must(t, a.Close())
-	eventually(t, "the link is down", func() bool {
+	kit.Must(t, a.Close())
+	kit.Eventually(t, "the link is down", func() bool {
 		_, link := status()
 		return !link.Up && link.Connections == 1
 	})

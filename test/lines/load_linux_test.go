@@ -14,6 +14,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport/serial/pty"
 )
@@ -40,7 +41,7 @@ func TestLoad(t *testing.T) {
 	r := start(t, config.String())
 	var received atomic.Int64
 	_, err = r.Subscribe(t.Context(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(*client.Event) { received.Add(1) })
-	must(t, err)
+	kit.Must(t, err)
 	for i := range devices {
 		r.opened(t, fmt.Sprint("line", i), 1)
 	}
@@ -71,7 +72,7 @@ func TestLinkLoad(t *testing.T) {
 	}
 	var received atomic.Int64
 	_, err = r.Subscribe(t.Context(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(*client.Event) { received.Add(1) })
-	must(t, err)
+	kit.Must(t, err)
 	measure(t, r, &received, devices, func(i int) (n int64) {
 		for began := time.Now(); time.Since(began) < during; time.Sleep(time.Millisecond) {
 			for float64(n) < rate*time.Since(began).Seconds() {
@@ -95,7 +96,7 @@ func measure(t *testing.T, r *router, received *atomic.Int64, devices int, talk 
 		talking.Go(func() { sent.Add(talk(i)) })
 	}
 	talking.Wait()
-	eventually(t, "all readings", func() bool { return received.Load() == sent.Load() })
+	kit.Eventually(t, "all readings", func() bool { return received.Load() == sent.Load() })
 	took, used, memory := time.Since(began), cpu(t, r.PID())-before, program.Resident(r.PID())
 	t.Logf("%d lines, %.0f readings/s a line, %.2f %% of a processor a line, %.1f us a reading; memory %d KiB, of which a line %d KiB",
 		devices, float64(sent.Load())/took.Seconds()/float64(devices), 100*used.Seconds()/took.Seconds()/float64(devices),
@@ -124,13 +125,13 @@ func bare(t *testing.T) int { return program.Resident(start(t, "").PID()) }
 func cpu(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	must(t, err)
+	kit.Must(t, err)
 	_, rest, _ := strings.Cut(string(text), ") ") // the name before may hold anything
 	fields := strings.Fields(rest)
 	ticks := 0
 	for _, field := range fields[11:13] { // utime and stime, in hundredths of a second
 		n, err := strconv.Atoi(field)
-		must(t, err)
+		kit.Must(t, err)
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond

@@ -14,6 +14,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 	"runnel/transport/serial/pty"
@@ -21,24 +22,7 @@ import (
 
 var runnel program.Binary
 
-func TestMain(m *testing.M) { os.Exit(program.Main("lines", program.Find, &runnel, m.Run)) }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// eventually waits until what is awaited is true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(program.Patience); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
+func TestMain(m *testing.M) { kit.Main(m, program.Built(&runnel)) }
 
 const realm = `version = 1
 [[realm]]
@@ -71,12 +55,12 @@ type router struct {
 func start(t *testing.T, config string) *router {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "lines-") // a Unix socket's path must be short
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	r := &router{url: "unix://" + filepath.Join(dir, "runnel.sock"), file: filepath.Join(dir, "runnel.toml")}
 	r.write(t, config)
 	p, err := program.Start(runnel.Command("run", "-c", r.file))
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() {
 		p.Signal(syscall.SIGTERM)
 		if status, err := p.Wait(); err != nil || status != 0 {
@@ -91,7 +75,7 @@ func start(t *testing.T, config string) *router {
 	})
 	r.Process = p
 	_, err = r.Logs("msg=listening")
-	must(t, err)
+	kit.Must(t, err)
 	r.Client = r.join(t, r.url)
 	return r
 }
@@ -99,23 +83,23 @@ func start(t *testing.T, config string) *router {
 // write writes the router's configuration.
 func (r *router) write(t *testing.T, config string) {
 	t.Helper()
-	must(t, os.WriteFile(r.file, []byte(realm+config), 0o600))
+	kit.Must(t, os.WriteFile(r.file, []byte(realm+config), 0o600))
 }
 
 // join joins the router by a URL.
 func (r *router) join(t *testing.T, url string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), program.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
 			return transport.Dial(ctx, url, transport.DialOptions{})
 		},
-		Realm: "realm1", RequestTimeout: program.Patience,
+		Realm: "realm1", RequestTimeout: kit.Patience,
 	})
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})
@@ -135,7 +119,7 @@ func (r *router) hear(t *testing.T) chan event {
 	_, err := r.Subscribe(t.Context(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
 		events <- event{e.Topic(), e.Kwargs()}
 	})
-	must(t, err)
+	kit.Must(t, err)
 	return events
 }
 
@@ -144,7 +128,7 @@ func next(t *testing.T, events chan event) event {
 	select {
 	case e := <-events:
 		return e
-	case <-time.After(program.Patience):
+	case <-time.After(kit.Patience):
 		t.Fatal("no event")
 		return event{}
 	}
@@ -181,11 +165,11 @@ type state struct {
 func (r *router) state(t *testing.T, name string) state {
 	t.Helper()
 	result, err := r.Call(t.Context(), "runnel.status", client.CallOptions{}, client.Payload{})
-	must(t, err)
+	kit.Must(t, err)
 	text, err := json.Marshal(result.Args()[0])
-	must(t, err)
+	kit.Must(t, err)
 	var report struct{ Serial []state }
-	must(t, json.Unmarshal(text, &report))
+	kit.Must(t, json.Unmarshal(text, &report))
 	for _, s := range report.Serial {
 		if s.Name == name {
 			return s
@@ -198,7 +182,7 @@ func (r *router) state(t *testing.T, name string) state {
 // opened waits until the router has the line's port.
 func (r *router) opened(t *testing.T, name string, times int) {
 	t.Helper()
-	eventually(t, name+" open", func() bool {
+	kit.Eventually(t, name+" open", func() bool {
 		s := r.state(t, name)
 		return s.State == "serving" && s.Opens == times
 	})
@@ -208,7 +192,7 @@ func (r *router) opened(t *testing.T, name string, times int) {
 func plug(t *testing.T, link string) *pty.Device {
 	t.Helper()
 	d, err := pty.Plug(link)
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { d.Close() })
 	return d
 }
@@ -216,16 +200,16 @@ func plug(t *testing.T, link string) *pty.Device {
 func say(t *testing.T, d *pty.Device, text string) {
 	t.Helper()
 	_, err := d.Write([]byte(text))
-	must(t, err)
+	kit.Must(t, err)
 }
 
 // run runs a command to its end, and returns what it printed.
 func run(t *testing.T, status int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	p, err := program.Start(runnel.Command(args...))
-	must(t, err)
+	kit.Must(t, err)
 	got, err := p.Wait()
-	must(t, err)
+	kit.Must(t, err)
 	if got != status {
 		t.Fatalf("%s ended with %d, want %d\n%v", strings.Join(args, " "), got, status, p)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/serial/modbus"
 	"runnel/transport/serial/pty"
 )
@@ -114,7 +115,7 @@ write = "com.example.pump.set"
 	events := r.hear(t)
 	boiler.set(100, 0xffec)
 	seen := map[string]any{}
-	eventually(t, "both values", func() bool {
+	kit.Eventually(t, "both values", func() bool {
 		e := next(t, events)
 		seen[e.topic] = e.kwargs["value"]
 		return seen["com.example.17.outside"] == -2.0 && seen["com.example.17.water"] == 21.5
@@ -127,7 +128,7 @@ write = "com.example.pump.set"
 		_, err := r.Call(t.Context(), procedure, client.CallOptions{}, client.Args(value))
 		return err
 	}
-	must(t, set("com.example.outside.set", 3.5))
+	kit.Must(t, set("com.example.outside.set", 3.5))
 	if e := next(t, events); e.kwargs["value"] != 3.5 || e.kwargs["unit"] != "C" {
 		t.Errorf("%v", e)
 	}
@@ -137,7 +138,7 @@ write = "com.example.pump.set"
 	if err := set("com.example.pump.set", true); err == nil || !strings.Contains(err.Error(), "runnel.error.modbus: exception 1: illegal function") {
 		t.Errorf("a slave that refuses: %v", err)
 	}
-	eventually(t, "the silent slave in the status", func() bool {
+	kit.Eventually(t, "the silent slave in the status", func() bool {
 		s := r.state(t, "bus")
 		return s.Opens == 1 && len(s.Modbus.Slaves) == 2 && !s.Modbus.Slaves[0].Silent && s.Modbus.Slaves[1].Silent
 	})
@@ -146,12 +147,12 @@ write = "com.example.pump.set"
 		t.Errorf("%+v", s)
 	}
 	const silent = "polling it less often\" line=bus slave=18"
-	eventually(t, "the log says that a slave is silent", func() bool { return strings.Contains(r.Stderr.Text(), silent) })
+	kit.Eventually(t, "the log says that a slave is silent", func() bool { return strings.Contains(r.Stderr.Text(), silent) })
 	if n := strings.Count(r.Stderr.Text(), silent); n != 1 {
 		t.Errorf("said %d times that a slave is silent", n)
 	}
-	must(t, device.Close())
-	eventually(t, "the bus is lost", func() bool { return errors.Is(set("com.example.outside.set", 1.0), wamp.Unavailable) })
+	kit.Must(t, device.Close())
+	kit.Eventually(t, "the bus is lost", func() bool { return errors.Is(set("com.example.outside.set", 1.0), wamp.Unavailable) })
 	again := plug(t, link)
 	go bus(again, map[byte]*slave{17: boiler})
 	r.opened(t, "bus", 2)
@@ -199,9 +200,9 @@ func TestModbusSlowSlave(t *testing.T) {
 		}
 		seen[e.topic]++
 	}
-	eventually(t, "an alarm that suggests a timeout", func() bool {
+	kit.Eventually(t, "an alarm that suggests a timeout", func() bool {
 		stdout, _ := run(t, 0, "status", "--url", r.url)
 		return strings.Contains(stdout, `slave 1 answers later than the timeout; set timeout = "`)
 	})
-	eventually(t, "the log says so, too", func() bool { return strings.Contains(r.Stderr.Text(), "Modbus slave answers later than the timeout") })
+	kit.Eventually(t, "the log says so, too", func() bool { return strings.Contains(r.Stderr.Text(), "Modbus slave answers later than the timeout") })
 }

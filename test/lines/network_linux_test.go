@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // accept waits for the router to connect.
 func accept(t *testing.T, server net.Listener) net.Conn {
 	t.Helper()
 	conn, err := server.Accept()
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
@@ -22,7 +23,7 @@ func accept(t *testing.T, server net.Listener) net.Conn {
 func listen(t *testing.T) net.Listener {
 	t.Helper()
 	server, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { server.Close() })
 	return server
 }
@@ -40,7 +41,7 @@ func TestDeviceServer(t *testing.T) {
 			t.Errorf("%v, want %d", e, n)
 		}
 		conn.Close()
-		eventually(t, "the connection is lost", func() bool { return r.state(t, "weather").State != "serving" })
+		kit.Eventually(t, "the connection is lost", func() bool { return r.state(t, "weather").State != "serving" })
 	}
 }
 
@@ -78,9 +79,9 @@ func TestModbusTCP(t *testing.T) {
 	}
 	for _, name := range []string{"tcp", "rtu"} {
 		_, err := r.Call(t.Context(), "com.example."+name+".set", client.CallOptions{}, client.Args(int64(42)))
-		must(t, err)
+		kit.Must(t, err)
 	}
-	eventually(t, "the value is set", func() bool {
+	kit.Eventually(t, "the value is set", func() bool {
 		meter.mu.Lock()
 		defer meter.mu.Unlock()
 		return meter.words[1] == 42

@@ -13,7 +13,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/transport/serial/lines"
 	"runnel/transport/serial/pty"
 )
@@ -100,14 +100,14 @@ func TestNotPermitted(t *testing.T) {
 	r := start(t, line("weather", link, "format = \"json\"\ntopic = \"org.example.weather\"\nwrite = \"org.example.write\""))
 	r.opened(t, "weather", 1)
 	say(t, device, "\n{}\n{}\n{}\n")
-	eventually(t, "three refusals", func() bool { return r.state(t, "weather").Sensor.Refused == 3 })
+	kit.Eventually(t, "three refusals", func() bool { return r.state(t, "weather").Sensor.Refused == 3 })
 	if s := r.state(t, "weather").Sensor; s.Published != 0 || s.Refusal != "org.example.weather: wamp.error.not_authorized" {
 		t.Errorf("%+v", s)
 	}
 	if n := strings.Count(r.Stderr.Text(), "serial line may not publish"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
-	eventually(t, "the procedure is refused", func() bool { return strings.Contains(r.Stderr.Text(), "may not offer its procedure") })
+	kit.Eventually(t, "the procedure is refused", func() bool { return strings.Contains(r.Stderr.Text(), "may not offer its procedure") })
 	stdout, _ := run(t, 0, "status", "--url", r.url)
 	if !strings.Contains(stdout, "may not publish org.example.weather") || !strings.Contains(stdout, "may not offer org.example.write") {
 		t.Error(stdout)
@@ -121,11 +121,11 @@ func TestWriteToDevice(t *testing.T) {
 		_, err := r.Call(t.Context(), "com.example.write", client.CallOptions{}, client.Args(args...))
 		return err
 	}
-	eventually(t, "an answer that there is no device", func() bool { return errors.Is(write("x"), wamp.Unavailable) })
+	kit.Eventually(t, "an answer that there is no device", func() bool { return errors.Is(write("x"), wamp.Unavailable) })
 	device := plug(t, link)
 	r.opened(t, "weather", 1)
-	must(t, write("interval 5"))
-	must(t, write([]byte{1, 2, 3}))
+	kit.Must(t, write("interval 5"))
+	kit.Must(t, write([]byte{1, 2, 3}))
 	got := make([]byte, len("interval 5\r\n\x01\x02\x03"))
 	if _, err := io.ReadFull(device, got); err != nil || string(got) != "interval 5\r\n\x01\x02\x03" {
 		t.Errorf("%q, %v", got, err)
@@ -149,8 +149,8 @@ func TestReplug(t *testing.T) {
 		if e := next(t, events); e.kwargs["n"] != int64(n) {
 			t.Errorf("%v, want %d", e, n)
 		}
-		must(t, device.Close())
-		eventually(t, "the line is lost", func() bool { return r.state(t, "weather").State == "waiting" })
+		kit.Must(t, device.Close())
+		kit.Eventually(t, "the line is lost", func() bool { return r.state(t, "weather").State == "waiting" })
 	}
 }
 
@@ -161,10 +161,10 @@ func TestRetained(t *testing.T) {
 	r := start(t, line("weather", link, "format = \"csv\"\ncolumns = [\"n\"]\nretain = true\ntopic = \"com.example.weather\""))
 	r.opened(t, "weather", 1)
 	say(t, device, "\n1\n2\n")
-	eventually(t, "published", func() bool { return r.state(t, "weather").Sensor.Published == 2 })
+	kit.Eventually(t, "published", func() bool { return r.state(t, "weather").Sensor.Published == 2 })
 	events := make(chan event, 10)
 	_, err := r.Subscribe(t.Context(), "com.example.weather", client.SubscribeOptions{GetRetained: true}, func(e *client.Event) { events <- event{e.Topic(), e.Kwargs()} })
-	must(t, err)
+	kit.Must(t, err)
 	if e := next(t, events); e.kwargs["n"] != int64(2) {
 		t.Errorf("%v", e)
 	}
@@ -210,7 +210,7 @@ func TestStateEvents(t *testing.T) {
 			states <- args[0].(map[string]any)
 		}
 	})
-	must(t, err)
+	kit.Must(t, err)
 	until := func(what string, ok func(map[string]any) bool) {
 		t.Helper()
 		for {
@@ -219,7 +219,7 @@ func TestStateEvents(t *testing.T) {
 				if ok(s) {
 					return
 				}
-			case <-time.After(program.Patience):
+			case <-time.After(kit.Patience):
 				t.Fatalf("not told: %s", what)
 			}
 		}
@@ -232,7 +232,7 @@ func TestStateEvents(t *testing.T) {
 		alarms, _ := s["alarms"].([]any)
 		return len(alarms) == 1 && alarms[0] == "may not publish org.example.weather: wamp.error.not_authorized"
 	})
-	must(t, device.Close())
+	kit.Must(t, device.Close())
 	until("lost", func(s map[string]any) bool { return s["state"] == "waiting" })
 }
 
@@ -273,23 +273,23 @@ func TestAlarms(t *testing.T) {
 			return slices.ContainsFunc(r.state(t, "weather").Alarms, func(a string) bool { return strings.Contains(a, what) })
 		}
 	}
-	eventually(t, "an alarm that it is silent", alarmed("no good reading for more than 300ms"))
+	kit.Eventually(t, "an alarm that it is silent", alarmed("no good reading for more than 300ms"))
 	if s := r.state(t, "weather"); !s.Sensor.Silent || s.Sensor.LastGood != "" {
 		t.Errorf("%+v", s.Sensor)
 	}
 	say(t, device, "\n"+strings.Repeat("ERR 17\n", 6))
-	eventually(t, "an alarm that its lines are bad", alarmed("the last 5 lines or more cannot be read"))
+	kit.Eventually(t, "an alarm that its lines are bad", alarmed("the last 5 lines or more cannot be read"))
 	stdout, _ := run(t, 0, "status", "--url", r.url)
 	if !strings.Contains(stdout, "no good reading for more than") || !strings.Contains(stdout, "last good reading: never") {
 		t.Error(stdout)
 	}
-	eventually(t, "no alarm", func() bool {
+	kit.Eventually(t, "no alarm", func() bool {
 		say(t, device, "{\"t\": 1}\n")
 		s := r.state(t, "weather")
 		return len(s.Alarms) == 0 && s.Sensor.LastGood != "" && s.Lines.BadInARow == 0
 	})
-	eventually(t, "an alarm again", alarmed("no good reading for more than 300ms"))
+	kit.Eventually(t, "an alarm again", alarmed("no good reading for more than 300ms"))
 	for _, said := range []string{"serial device gives no good reading", "serial device prints only lines that cannot be read", "serial device gives good readings again"} {
-		eventually(t, "the log says "+said, func() bool { return strings.Contains(r.Stderr.Text(), said) })
+		kit.Eventually(t, "the log says "+said, func() bool { return strings.Contains(r.Stderr.Text(), said) })
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport/serial/pty"
 )
@@ -51,9 +52,9 @@ func newHost(t *testing.T, args ...string) *host { return newProgram(t, "host", 
 func newProgram(t *testing.T, name string, args ...string) *host {
 	t.Helper()
 	d, err := pty.Plug(filepath.Join(t.TempDir(), "tty"))
-	must(t, err)
+	kit.Must(t, err)
 	h := &host{t: t, args: append([]string{filepath.Join(built, name)}, args...), device: d}
-	must(t, h.start())
+	kit.Must(t, h.start())
 	h.pumps.Go(h.pump)
 	t.Cleanup(func() {
 		d.Close()
@@ -112,8 +113,8 @@ func (n *node) end() error {
 
 func (h *host) reset() {
 	h.t.Helper()
-	must(h.t, h.current().end())
-	must(h.t, h.start())
+	kit.Must(h.t, h.current().end())
+	kit.Must(h.t, h.start())
 }
 
 // pump carries octets to the program that runs just now; what arrives while none does is lost.
@@ -171,15 +172,15 @@ type microbit struct {
 func newMicrobit(t *testing.T) *microbit {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mb") // a socket's path must be short
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "monitor")
 	p, err := program.Start(exec.Command("qemu-system-arm", "-M", "microbit", "-display", "none", "-monitor", "unix:"+socket+",server,nowait",
 		"-serial", "pty", "-kernel", filepath.Join(built, "microbit.elf")))
-	must(t, err)
+	kit.Must(t, err)
 	m := &microbit{t: t, process: p}
 	t.Cleanup(m.end)
-	eventually(t, "the emulator's monitor", func() bool {
+	kit.Eventually(t, "the emulator's monitor", func() bool {
 		m.monitor, err = net.Dial("unix", socket)
 		return err == nil
 	})
@@ -206,16 +207,16 @@ func (m *microbit) end() {
 func (m *microbit) say(command string) {
 	m.t.Helper()
 	_, err := m.monitor.Write([]byte(command + "\n"))
-	must(m.t, err)
+	kit.Must(m.t, err)
 }
 
 // hear waits for a line of the monitor's.
 func (m *microbit) hear(pattern string) []string {
 	m.t.Helper()
-	m.monitor.SetReadDeadline(time.Now().Add(program.Patience))
+	m.monitor.SetReadDeadline(time.Now().Add(kit.Patience))
 	for {
 		line, err := m.reader.ReadString('\n')
-		must(m.t, err)
+		kit.Must(m.t, err)
 		if found := regexp.MustCompile(pattern).FindStringSubmatch(line); found != nil {
 			return found
 		}

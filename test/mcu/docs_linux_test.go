@@ -7,24 +7,26 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // TestDocs holds that the gateway of docs/mcu.md can be set up as it is written there.
 func TestDocs(t *testing.T) {
 	b, err := os.ReadFile("../../docs/mcu.md")
-	must(t, err)
+	kit.Must(t, err)
 	blocks := regexp.MustCompile(`(?m)^    \[\[.*\n(?:(?:    .*)?\n)*`).FindAllString(string(b), -1)
 	if len(blocks) != 3 {
 		t.Fatalf("%d files, want the line's, the uplink's and the devices'", len(blocks))
 	}
 	file := filepath.Join(t.TempDir(), "runnel.toml")
-	must(t, os.WriteFile(file, []byte("version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n"+
+	kit.Must(t, os.WriteFile(file, []byte("version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n"+
 		"[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n"), 0o600))
 	drop := filepath.Join(filepath.Dir(file), "conf.d")
-	must(t, os.Mkdir(drop, 0o700))
+	kit.Must(t, os.Mkdir(drop, 0o700))
 	for i, text := range blocks {
 		text = strings.ReplaceAll(text, "file:/etc/runnel/central.ticket", "secret")
-		must(t, os.WriteFile(filepath.Join(drop, fmt.Sprintf("%d.toml", i)), []byte(text), 0o600))
+		kit.Must(t, os.WriteFile(filepath.Join(drop, fmt.Sprintf("%d.toml", i)), []byte(text), 0o600))
 	}
 	if out, err := runnel.Command("check", "-c", file).CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)

@@ -14,11 +14,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
-
-	"go.uber.org/goleak"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 )
@@ -33,56 +31,18 @@ func TestMain(m *testing.M) {
 		fmt.Println("not run: RUNNEL_MCU is not set")
 		return
 	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "mcu")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		built = dir
-		err = build()
-	}
-	if err == nil {
-		runnel, err = program.Find(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	os.Setenv("ASAN_OPTIONS", "detect_leaks=0") // there is nothing to leak, and a container may not let it look
-	status := m.Run()
-	if err := goleak.Find(); err != nil && status == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		status = 1
-	}
-	return status
+	kit.Leakproof(m, build, program.Built(&runnel))
 }
 
 // build has boards/mcu's Makefile make what the tests run.
-func build() error {
+func build(dir string) (func() error, error) {
+	built = dir
 	out, err := exec.Command("make", "-C", filepath.Join("..", "..", "boards", "mcu"), "BUILD="+built, "all", "tcp", built+"/check", built+"/check-send", built+"/check-stream", built+"/stream").CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("build boards/mcu: %w\n%s", err, out)
+		return nil, fmt.Errorf("build boards/mcu: %w\n%s", err, out)
 	}
-	return nil
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// eventually waits until what is awaited is true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(program.Patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
+	return nil, nil
 }
 
 const config = `
@@ -125,10 +85,10 @@ type gateway struct {
 func newGateway(t *testing.T, device string, more ...string) *gateway {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gw") // a socket's path must be short
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml"), socket: filepath.Join(dir, "sock")}
-	must(t, os.WriteFile(g.file, fmt.Appendf(nil, config+strings.Join(more, "\n"), g.socket, device), 0o600))
+	kit.Must(t, os.WriteFile(g.file, fmt.Appendf(nil, config+strings.Join(more, "\n"), g.socket, device), 0o600))
 	g.start()
 	t.Cleanup(g.stop)
 	return g
@@ -137,7 +97,7 @@ func newGateway(t *testing.T, device string, more ...string) *gateway {
 func (g *gateway) start() {
 	g.t.Helper()
 	p, err := program.Start(runnel.Command("run", "-c", g.file))
-	must(g.t, err)
+	kit.Must(g.t, err)
 	g.process = p
 	g.logs("listening url=unix")
 }
@@ -146,7 +106,7 @@ func (g *gateway) start() {
 func (g *gateway) logs(pattern string) {
 	g.t.Helper()
 	_, err := g.process.Logs(pattern)
-	must(g.t, err)
+	kit.Must(g.t, err)
 }
 
 // stop ends the router, and says what it logged if the test has failed.
@@ -168,7 +128,7 @@ func (g *gateway) end(s syscall.Signal) {
 // join makes a program at the router.
 func (g *gateway) join() *client.Client {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), program.Patience)
+	ctx, cancel := context.WithTimeout(g.t.Context(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
@@ -177,9 +137,9 @@ func (g *gateway) join() *client.Client {
 		Realm:     "realm1",
 		Reconnect: client.Reconnect{Disabled: true},
 	})
-	must(g.t, err)
+	kit.Must(g.t, err)
 	g.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})

@@ -15,7 +15,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 )
 
 const (
@@ -37,7 +37,7 @@ func boards(t *testing.T, story func(*testing.T, board)) {
 func answers(t *testing.T, c *client.Client, uri string, args ...any) (r *client.Result) {
 	t.Helper()
 	var err error
-	eventually(t, uri+" succeeds", func() bool {
+	kit.Eventually(t, uri+" succeeds", func() bool {
 		r, err = c.Call(t.Context(), uri, client.CallOptions{}, client.Args(args...))
 		return err == nil
 	})
@@ -47,7 +47,7 @@ func answers(t *testing.T, c *client.Client, uri string, args ...any) (r *client
 // refuses calls until it is refused as it has to be. Other refusals are those of a node that is away.
 func refuses(t *testing.T, c *client.Client, why wamp.Failure, uri string, args ...any) {
 	t.Helper()
-	eventually(t, uri+" fails with "+string(why), func() bool {
+	kit.Eventually(t, uri+" fails with "+string(why), func() bool {
 		_, err := c.Call(t.Context(), uri, client.CallOptions{}, client.Args(args...))
 		if err == nil {
 			t.Fatalf("%s succeeds with %v", uri, args)
@@ -80,7 +80,7 @@ func readings(t *testing.T, c *client.Client) <-chan string {
 		default:
 		}
 	})
-	must(t, err)
+	kit.Must(t, err)
 	return seen
 }
 
@@ -88,7 +88,7 @@ func readings(t *testing.T, c *client.Client) <-chan string {
 func reads(t *testing.T, seen <-chan string, want string) {
 	t.Helper()
 	last := ""
-	eventually(t, "a reading of "+want, func() bool {
+	kit.Eventually(t, "a reading of "+want, func() bool {
 		select {
 		case last = <-seen:
 		default:
@@ -100,8 +100,8 @@ func reads(t *testing.T, seen <-chan string, want string) {
 // set publishes a set-point until the node has it.
 func set(t *testing.T, c *client.Client, degrees float64) {
 	t.Helper()
-	eventually(t, "the set-point", func() bool {
-		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(degrees)))
+	kit.Eventually(t, "the set-point", func() bool {
+		kit.Must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(degrees)))
 		return isHere(t, c)["set_point"] == degrees
 	})
 }
@@ -117,7 +117,7 @@ func calibrate(t *testing.T, c *client.Client, correction float64) <-chan string
 		}
 		return client.Args(correction), nil
 	})
-	must(t, err)
+	kit.Must(t, err)
 	return asked
 }
 
@@ -132,7 +132,7 @@ func TestEventsAndCalls(t *testing.T) {
 		isHere(t, c)
 		b.reset() // it calls when its session begins, and the procedure was registered only later
 		who := ""
-		eventually(t, "the node asks for its correction", func() bool {
+		kit.Eventually(t, "the node asks for its correction", func() bool {
 			select {
 			case who = <-asked:
 			default:
@@ -152,7 +152,7 @@ func TestEventsAndCalls(t *testing.T) {
 		refuses(t, c, "wamp.error.invalid_argument", measure, "long")
 		// A message that is too long for the node is rejected, without any other effect.
 		refuses(t, c, "wamp.error.payload_size_exceeded", measure, strings.Repeat("long ", 200))
-		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("hot ", 200))))
+		kit.Must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("hot ", 200))))
 		if s := isHere(t, c); s["set_point"] != 30.0 {
 			t.Errorf("state %v", s)
 		}
@@ -168,7 +168,7 @@ func underWay(t *testing.T, c *client.Client) <-chan error {
 		outcome <- err
 	}
 	go begin()
-	eventually(t, "the node measures", func() bool {
+	kit.Eventually(t, "the node measures", func() bool {
 		select {
 		case <-outcome: // the session has begun anew meanwhile
 			go begin()
@@ -187,7 +187,7 @@ func ends(t *testing.T, outcome <-chan error) {
 		if err == nil {
 			t.Error("a call to a node that was reset has succeeded")
 		}
-	case <-time.After(program.Patience):
+	case <-time.After(kit.Patience):
 		t.Error("a call to a node that was reset goes on")
 	}
 }
@@ -294,26 +294,26 @@ func stream(t *testing.T, h *host, g *gateway) {
 		last.Store(n)
 		all.Add(1)
 	})
-	must(t, err)
+	kit.Must(t, err)
 	answers(t, c, "com.example.stream.add", 1, 2)
 	h.noise.Store(300)
-	late := time.Now().Add(5 * program.Patience)
+	late := time.Now().Add(5 * kit.Patience)
 	for i := 0; i < messages/10 || all.Load() < messages; i++ {
 		if time.Now().After(late) {
 			t.Fatalf("%d messages only", all.Load())
 		}
-		must(t, c.Publish(t.Context(), "com.example.stream.down", client.PublishOptions{Acknowledge: true}, client.Args(i)))
+		kit.Must(t, c.Publish(t.Context(), "com.example.stream.down", client.PublishOptions{Acknowledge: true}, client.Args(i)))
 		if r := answers(t, c, "com.example.stream.add", i, 1<<40); r.Args()[0] != int64(i+1<<40) {
 			t.Fatalf("%d + 2^40 is %v", i, r.Args())
 		}
 	}
 	// It leaves, and comes back.
 	before := session.Load()
-	eventually(t, "the device leaves", func() bool {
+	kit.Eventually(t, "the device leaves", func() bool {
 		c.Call(t.Context(), "com.example.stream.leave", client.CallOptions{}, client.Payload{}) // its answer may come too late
 		return answers(t, c, "com.example.stream.count").Kwargs()["left"] != int64(0)
 	})
-	eventually(t, "its next session", func() bool { return session.Load() > before })
+	kit.Eventually(t, "its next session", func() bool { return session.Load() > before })
 	s := answers(t, c, "com.example.stream.count").Kwargs()
 	if s["acknowledged"] == int64(0) || s["refused"] == int64(0) {
 		t.Errorf("no publication was acknowledged, or none refused: %v", s)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
@@ -41,10 +42,10 @@ authid = "program"
 func newTCPGateway(t *testing.T, ticket string) (*gateway, int) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gw") // a socket's path must be short
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	kit.Must(t, err)
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml"), socket: filepath.Join(dir, "sock")}
@@ -58,7 +59,7 @@ func newTCPGateway(t *testing.T, ticket string) (*gateway, int) {
 // admit writes the router's configuration.
 func (g *gateway) admit(ticket string, port int) {
 	g.t.Helper()
-	must(g.t, os.WriteFile(g.file, fmt.Appendf(nil, tcpConfig, ticket, port, g.socket), 0o600))
+	kit.Must(g.t, os.WriteFile(g.file, fmt.Appendf(nil, tcpConfig, ticket, port, g.socket), 0o600))
 }
 
 // newTCPNode starts the library's TCP sketch as a program that connects to this port.
@@ -67,9 +68,9 @@ func newTCPNode(t *testing.T, port int) *program.Process {
 	cmd := exec.Command(filepath.Join(built, "tcp-host"))
 	cmd.Env = append(os.Environ(), fmt.Sprintf("ROUTER_PORT=%d", port))
 	stdin, err := cmd.StdinPipe()
-	must(t, err)
+	kit.Must(t, err)
 	p, err := program.Start(cmd)
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() {
 		stdin.Close() // it ends with its input
 		if status, err := p.Wait(); err != nil || status != 0 {
@@ -86,7 +87,7 @@ func newTCPNode(t *testing.T, port int) *program.Process {
 func TestTCP(t *testing.T) {
 	g, port := newTCPGateway(t, "change me")
 	node := newTCPNode(t, port)
-	must(t, node.Sees("joined"))
+	kit.Must(t, node.Sees("joined"))
 	for i, end := range []func(){g.kill, g.stop} {
 		c := g.join()
 		seen := readings(t, c)
@@ -98,11 +99,11 @@ func TestTCP(t *testing.T) {
 		}
 		refuses(t, c, "wamp.error.payload_size_exceeded", state, strings.Repeat("long ", 200))
 		refuses(t, c, "wamp.error.payload_size_exceeded", state, strings.Repeat("long ", 700))
-		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("hot ", 200))))
-		must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args("hot")))
-		must(t, node.Sees("the set-point must be a number"))
+		kit.Must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("hot ", 200))))
+		kit.Must(t, c.Publish(t.Context(), setPoint, client.PublishOptions{Acknowledge: true}, client.Args("hot")))
+		kit.Must(t, node.Sees("the set-point must be a number"))
 		end()
-		must(t, node.Sees("disconnected wamp."))
+		kit.Must(t, node.Sees("disconnected wamp."))
 		g.start()
 	}
 	c := g.join()
@@ -115,7 +116,7 @@ func TestTCP(t *testing.T) {
 func TestTCPTicket(t *testing.T) {
 	g, port := newTCPGateway(t, "another")
 	node := newTCPNode(t, port)
-	must(t, node.Sees("wamp.error.authentication_failed"))
+	kit.Must(t, node.Sees("wamp.error.authentication_failed"))
 	g.admit("change me", port)
 	g.process.Signal(syscall.SIGHUP)
 	isHere(t, g.join())

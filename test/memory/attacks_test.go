@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
-	"runnel/test/program"
+	"runnel/test/kit"
 )
 
 // raw is a connection on which an attacker sends arbitrary bytes.
@@ -30,7 +30,7 @@ func (v *victim) connect(over string) *raw {
 		return nil
 	}
 	r := &raw{conn, over}
-	conn.SetDeadline(time.Now().Add(program.Patience))
+	conn.SetDeadline(time.Now().Add(kit.Patience))
 	answer := make([]byte, 4)
 	if over == "websocket" {
 		io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"+
@@ -150,7 +150,7 @@ func TestBegunMessages(t *testing.T) {
 				})
 				v.served()
 				// A session that really sends a long message succeeds.
-				ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+				ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 				defer cancel()
 				c, err := v.dial(ctx)
 				if err != nil {
@@ -180,7 +180,7 @@ func TestDeafSubscribers(t *testing.T) {
 					}
 					return r
 				})
-				ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+				ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 				defer cancel()
 				c, err := v.dial(ctx)
 				if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 )
@@ -26,9 +27,7 @@ const bound = 64 << 20
 
 var runnel program.Binary
 
-func TestMain(m *testing.M) {
-	os.Exit(program.Main("memory", program.FindPlain, &runnel, m.Run))
-}
+func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&runnel)) }
 
 const config = `version = 1
 [[realm]]
@@ -170,7 +169,7 @@ func (v *victim) behave(ctx context.Context) error {
 }
 
 func turn(ctx context.Context, c *client.Client, heard <-chan int64, n int64) error {
-	ctx, cancel := context.WithTimeout(ctx, program.Patience)
+	ctx, cancel := context.WithTimeout(ctx, kit.Patience)
 	defer cancel()
 	if err := c.Publish(ctx, "good.topic", client.PublishOptions{Acknowledge: true}, client.Args(n)); err != nil {
 		return err
@@ -196,7 +195,7 @@ func turn(ctx context.Context, c *client.Client, heard <-chan int64, n int64) er
 // served checks that the router serves: the well-behaved sessions make progress, and a new session can join.
 func (v *victim) served() {
 	v.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	for want := v.round.Load() + 20; v.round.Load() < want; {
 		if err := v.err.Load(); err != nil {

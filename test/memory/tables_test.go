@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
-	"runnel/test/program"
+	"runnel/test/kit"
 )
 
 // Connections that send nothing, or only their handshake.
@@ -109,7 +109,7 @@ func TestManyLongEvents(t *testing.T) {
 		}
 		go io.Copy(io.Discard, r)
 		for n := range 10 {
-			r.SetDeadline(time.Now().Add(program.Patience))
+			r.SetDeadline(time.Now().Add(kit.Patience))
 			r.say(fmt.Sprintf(`[16,%d,{},"com.a",["%s"]]`, n+1, strings.Repeat("x", 1_000_000)))
 		}
 		return r
@@ -129,7 +129,7 @@ func TestManySubscribers(t *testing.T) {
 		}
 		return r
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	c, err := v.dial(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func TestLongPoll(t *testing.T) {
 		io.WriteString(conn, strings.Repeat("x", 700_000))
 		return &raw{Conn: conn}
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	c, err := v.dial(ctx)
 	for ; err != nil && ctx.Err() == nil; c, err = v.dial(ctx) { // there is no room until some of the crowd has been cut
@@ -201,7 +201,7 @@ func (v *victim) post(path, body string) string {
 		return ""
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(program.Patience))
+	conn.SetDeadline(time.Now().Add(kit.Patience))
 	fmt.Fprintf(conn, "POST /lp/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {

@@ -16,27 +16,28 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/test/program"
 )
-
-const patience = program.Patience
 
 var executable program.Binary
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		if os.Getenv("RUNNEL_BROKERS") == "" {
-			fmt.Println("RUNNEL_BROKERS is not set: no brokers are started")
-			return 0
+	if os.Getenv("RUNNEL_BROKERS") == "" {
+		fmt.Println("RUNNEL_BROKERS is not set: no brokers are started")
+		return
+	}
+	kit.Main(m, installed, program.BuiltPlain(&executable))
+}
+
+// installed checks that Debian's brokers and clients are there.
+func installed(string) (func() error, error) {
+	for _, name := range []string{"mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd", "nats-server"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return nil, err
 		}
-		for _, name := range []string{"mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd", "nats-server"} {
-			if _, err := exec.LookPath(name); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				return 1
-			}
-		}
-		return program.Main("mqtt", program.FindPlain, &executable, m.Run)
-	}())
+	}
+	return nil, nil
 }
 
 // start runs a program until the test's end. It is ready when its standard error matches a pattern.
@@ -153,7 +154,7 @@ func nats(t *testing.T, nodes int) []*broker {
 // leader waits until the nodes of a cluster have chosen who keeps its records.
 func leader(t *testing.T, nodes []*broker) {
 	t.Helper()
-	await(t, "a leader of JetStream", func() bool {
+	kit.Eventually(t, "a leader of JetStream", func() bool {
 		for _, b := range nodes {
 			if strings.Contains(b.Stderr.Text(), "JetStream cluster new metadata leader") || strings.Contains(b.Stderr.Text(), "Self is new JetStream cluster metadata leader") {
 				return true
@@ -163,16 +164,6 @@ func leader(t *testing.T, nodes []*broker) {
 	})
 }
 
-// await waits until something is so.
-func await(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not in time", what)
-		}
-	}
-}
-
 // watcher is a client of the broker that prints what it gets: "topic|qos|retained|payload".
 type watcher struct{ *program.Process }
 
@@ -180,9 +171,9 @@ type watcher struct{ *program.Process }
 func watch(t *testing.T, b *broker, topic string, qos int, args ...string) *watcher {
 	t.Helper()
 	args = append([]string{"-h", "127.0.0.1", "-p", fmt.Sprint(b.port), "-t", topic, "-q", fmt.Sprint(qos), "-F", "%t|%q|%r|%p", "-d"}, args...)
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(kit.Patience); ; {
 		w := &watcher{start(t, exec.Command("stdbuf", append([]string{"-oL", "mosquitto_sub"}, args...)...), "")}
-		await(t, "mosquitto_sub", func() bool { return strings.Contains(w.Stdout.Text(), "Subscribed (") || ended(w.Process) })
+		kit.Eventually(t, "mosquitto_sub", func() bool { return strings.Contains(w.Stdout.Text(), "Subscribed (") || ended(w.Process) })
 		if !ended(w.Process) {
 			return w
 		}

@@ -16,6 +16,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 )
@@ -71,13 +72,13 @@ func (g *gateway) restart() {
 // up waits until the link is up, for the n-th time of this run.
 func (g *gateway) up(n int) {
 	g.t.Helper()
-	await(g.t, "the link", func() bool { return strings.Count(g.Stderr.Text(), `msg="link is up"`) >= n })
+	kit.Eventually(g.t, "the link", func() bool { return strings.Count(g.Stderr.Text(), `msg="link is up"`) >= n })
 }
 
 // join makes a program in the gateway's realm.
 func (g *gateway) join() *client.Client {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	url := g.url
 	c, err := client.Connect(ctx, client.Options{
@@ -90,7 +91,7 @@ func (g *gateway) join() *client.Client {
 		g.t.Fatal(err)
 	}
 	g.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})
@@ -100,7 +101,7 @@ func (g *gateway) join() *client.Client {
 // say publishes and waits for PUBLISHED.
 func say(t *testing.T, c *client.Client, topic string, o client.PublishOptions, p client.Payload) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	o.Acknowledge = true
 	if err := c.Publish(ctx, topic, o, p); err != nil {
@@ -118,7 +119,7 @@ func listen(t *testing.T, c *client.Client, topic string, o client.SubscribeOpti
 	t.Helper()
 	l := &listener{}
 	o.Match = wamp.Prefix
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	_, err := c.Subscribe(ctx, topic, o, func(e *client.Event) {
 		l.mu.Lock()
@@ -139,7 +140,7 @@ func (l *listener) lines() []string {
 
 func (l *listener) hears(t *testing.T, line string) {
 	t.Helper()
-	await(t, line, func() bool { return slices.Contains(l.lines(), line) })
+	kit.Eventually(t, line, func() bool { return slices.Contains(l.lines(), line) })
 }
 
 // stream publishes 1, 2, 3 ... and notes which were acknowledged.
@@ -190,7 +191,7 @@ func numbers(lines []string) (list []int) {
 func complete(t *testing.T, want []int, lines func() []string) []int {
 	t.Helper()
 	var got []int
-	end := time.Now().Add(2 * patience) // a cluster takes its time
+	end := time.Now().Add(2 * kit.Patience) // a cluster takes its time
 	for {
 		got = numbers(lines())
 		has := map[int]bool{}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // ask runs the command line against a gateway.
@@ -40,7 +41,7 @@ func TestTooLargeForTheBroker(t *testing.T) {
 				say(t, c, "com.example.good", client.PublishOptions{}, client.Args(i+1))
 			}
 			complete(t, upTo(48), good.lines)
-			await(t, "the topic is held", func() bool { return strings.Contains(g.ask("queue", "ls"), "held: com.example.picture, 4 events") })
+			kit.Eventually(t, "the topic is held", func() bool { return strings.Contains(g.ask("queue", "ls"), "held: com.example.picture, 4 events") })
 			for _, want := range []string{"topic held", "topic=com.example.picture", "bytes=400"} {
 				if log := g.Stderr.Text(); !strings.Contains(log, want) {
 					t.Errorf("the log does not tell of %q:\n%s", want, log)
@@ -56,7 +57,7 @@ func TestTooLargeForTheBroker(t *testing.T) {
 			wide := mosquitto(t, open)
 			pictures := watch(t, wide, "com/example/picture", qos)
 			way.open(wide)
-			await(t, "all pictures", func() bool { return len(pictures.lines()) >= 4 })
+			kit.Eventually(t, "all pictures", func() bool { return len(pictures.lines()) >= 4 })
 			var order []string
 			for _, line := range pictures.lines() {
 				order = append(order, strings.TrimLeft(line[strings.LastIndexByte(line, '|')+1:], `"`)[:2])
@@ -64,7 +65,7 @@ func TestTooLargeForTheBroker(t *testing.T) {
 			if !slices.Equal(slices.Compact(order), []string{"5x", "17", "29", "41"}) {
 				t.Errorf("%q", order)
 			}
-			await(t, "nothing is held", func() bool { return !strings.Contains(g.ask("queue", "ls"), "held:") })
+			kit.Eventually(t, "nothing is held", func() bool { return !strings.Contains(g.ask("queue", "ls"), "held:") })
 		})
 	}
 }

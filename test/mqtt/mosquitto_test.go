@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 const bothWays = `
@@ -184,12 +185,12 @@ func TestMosquittoIsKilled(t *testing.T) {
 				from, to := i*events/kills+1, (i+1)*events/kills
 				before := len(lines())
 				go s.publish(from, to)
-				await(t, "events", func() bool { return len(lines()) > before+events/kills/4 })
+				kit.Eventually(t, "events", func() bool { return len(lines()) > before+events/kills/4 })
 				way.close()
 				kill(b.Process)
 				b = mosquitto(t, config) // on another port: the watchers before must not come back and mix up the order
 				watchers = append(watchers, watch(t, b, "com/example/count", 0))
-				await(t, "PUBLISHED", func() bool { return s.count() == to })
+				kit.Eventually(t, "PUBLISHED", func() bool { return s.count() == to })
 				way.open(b)
 			}
 			got := complete(t, upTo(events), lines)
@@ -225,7 +226,7 @@ func TestGatewayIsKilled(t *testing.T) {
 				s := &stream{c: g.join(), topic: "com.example.count"}
 				ended := make(chan int)
 				go func() { ended <- s.publish(i*events+1, (i+1)*events) }()
-				await(t, "PUBLISHED", func() bool { return s.count() > (i+1)*events/10 })
+				kit.Eventually(t, "PUBLISHED", func() bool { return s.count() > (i+1)*events/10 })
 				kill(g.Process)
 				<-ended
 				<-s.c.Done()

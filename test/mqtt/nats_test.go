@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // The nats-server of Debian 12 speaks MQTT 3.1.1 with QoS 0 and 1, and tells of retained messages only who subscribes.
@@ -32,10 +33,10 @@ func TestNATSClusterLosesANode(t *testing.T) {
 	here := listen(t, c, "com.example.command", client.SubscribeOptions{})
 	s := &stream{c: c, topic: "com.example.count"}
 	go s.publish(1, events)
-	await(t, "events", func() bool { return len(w.lines()) > events/10 })
+	kit.Eventually(t, "events", func() bool { return len(w.lines()) > events/10 })
 	kill(nodes[0].Process)
 	complete(t, upTo(events), w.lines)
-	await(t, "PUBLISHED", func() bool { return s.count() == events })
+	kit.Eventually(t, "PUBLISHED", func() bool { return s.count() == events })
 	tell(t, nodes[2], "com/example/command", "\"close\"\n")
 	here.hears(t, "com.example.command [close] map[] false")
 	if !strings.Contains(g.Stderr.Text(), nodes[1].url()) {

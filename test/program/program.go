@@ -16,19 +16,25 @@ import (
 	"sync"
 	"syscall"
 	"time"
-)
 
-// Patience is how long a test waits for a condition. It is long because emulated processors are slow; no test measures time.
-const Patience = 60 * time.Second
+	"runnel/test/kit"
+)
 
 // Binary is the command line that runs runnel.
 type Binary []string
 
-// Find returns the binary to test. If it builds one, it puts it into dir, with the race detector if the test has it.
-func Find(dir string) (Binary, error) { return find(dir, raceFlag) }
+// Built is the part of a suite that finds the binary to test. If it builds one, that has the race detector if the test has it.
+func Built(binary *Binary) kit.Part { return built(binary, raceFlag) }
 
-// FindPlain is Find without the race detector, for tests that measure memory.
-func FindPlain(dir string) (Binary, error) { return find(dir, nil) }
+// BuiltPlain is Built without the race detector, for tests that measure memory.
+func BuiltPlain(binary *Binary) kit.Part { return built(binary, nil) }
+
+func built(binary *Binary, flags []string) kit.Part {
+	return func(dir string) (_ func() error, err error) {
+		*binary, err = find(dir, flags)
+		return nil, err
+	}
+}
 
 func find(dir string, flags []string) (Binary, error) {
 	runner := strings.Fields(os.Getenv("RUNNEL_RUNNER"))
@@ -46,21 +52,6 @@ func find(dir string, flags []string) (Binary, error) {
 		return nil, fmt.Errorf("build runnel: %w\n%s", err, out)
 	}
 	return append(runner, path), nil
-}
-
-// Main is the TestMain of a suite: it finds the binary, for which name is a directory's, and has the suite run. It returns
-// the exit status.
-func Main(name string, find func(dir string) (Binary, error), binary *Binary, run func() int) int {
-	dir, err := os.MkdirTemp("", "runnel-"+name+"-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		*binary, err = find(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return run()
 }
 
 // Command prepares runnel with args, without the developer's environment variables.
@@ -113,7 +104,7 @@ func (p *Process) Signal(s syscall.Signal) { p.cmd.Process.Signal(s) }
 func (p *Process) Wait() (status int, err error) {
 	select {
 	case <-p.ended:
-	case <-time.After(Patience):
+	case <-time.After(kit.Patience):
 		p.cmd.Process.Kill()
 		<-p.ended
 		err = fmt.Errorf("%v did not end", p.cmd.Args)
@@ -133,7 +124,7 @@ func (p *Process) Logs(pattern string) ([]string, error) {
 }
 
 func (p *Process) await(o *Output, pattern *regexp.Regexp) ([]string, error) {
-	deadline := time.After(Patience)
+	deadline := time.After(kit.Patience)
 	for {
 		text, changed := o.watch()
 		if found := pattern.FindStringSubmatch(text); found != nil {

@@ -13,12 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport"
 	"runnel/transport/memory"
 	"runnel/transport/rawsocket"
@@ -27,27 +26,7 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience only ends a test that would fail.
-const patience = 60 * time.Second
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// eventually waits until what is awaited is true.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
-}
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 // wire is a serial line: two pseudo-terminals with their backs to each other. The programs open near and far.
 type wire struct {
@@ -71,7 +50,7 @@ func (w *wire) plug(t *testing.T) {
 	var ends [2]*pty.Device
 	for i, link := range [...]string{w.near, w.far} {
 		d, err := pty.Plug(link)
-		must(t, err)
+		kit.Must(t, err)
 		ends[i] = d
 	}
 	var both sync.WaitGroup
@@ -135,7 +114,7 @@ func start(t *testing.T, w *wire) *router {
 		router: edge.NewRouter(edge.Options{Log: discard}),
 		Line:   serial.NewLine(serial.LineConfig{Port: serial.Config{Device: w.near}, Framing: serial.HDLC, Link: patient, Log: discard}),
 	}
-	must(t, r.router.AddRealm(edge.RealmOptions{
+	kit.Must(t, r.router.AddRealm(edge.RealmOptions{
 		Name: "realm1", Anonymous: "all",
 		Roles: []*auth.Role{auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})},
 	}))
@@ -152,7 +131,7 @@ func start(t *testing.T, w *wire) *router {
 	}()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
-		late, give := context.WithTimeout(context.Background(), patience)
+		late, give := context.WithTimeout(context.Background(), kit.Patience)
 		defer give()
 		if err := r.router.Close(late); err != nil {
 			t.Errorf("close router: %v", err)
@@ -186,18 +165,18 @@ func device(t *testing.T, w *wire) *client.Client {
 
 func join(t *testing.T, dial func(context.Context) (client.Conn, error)) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{
 		Dial: dial, Realm: "realm1", Reconnect: client.Reconnect{Min: 20 * time.Millisecond, Max: 200 * time.Millisecond},
 	})
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { leave(c) })
 	return c
 }
 
 func leave(c *client.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	c.Close(ctx)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // echo offers a procedure that answers with its argument and who it is.
@@ -15,7 +16,7 @@ func echo(t *testing.T, c *client.Client, name string) {
 	_, err := c.Register(t.Context(), name, client.RegisterOptions{}, func(_ context.Context, i *client.Invocation) (client.Payload, error) {
 		return client.Args(fmt.Sprintf("%s: %v", name, i.Args()[0])), nil
 	})
-	must(t, err)
+	kit.Must(t, err)
 }
 
 func call(ctx context.Context, c *client.Client, name string, arg any) error {
@@ -38,7 +39,7 @@ func count(t *testing.T, c *client.Client) *atomic.Int64 {
 			t.Errorf("reading %d came after %d", n, last.Load())
 		}
 	})
-	must(t, err)
+	kit.Must(t, err)
 	return &last
 }
 
@@ -53,14 +54,14 @@ func TestSessionOverNoise(t *testing.T) {
 	const readings = 300
 	for i := range int64(readings) {
 		// A publisher does not get its own events: each end hears the other's.
-		must(t, remote.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
-		must(t, local.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
+		kit.Must(t, remote.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
+		kit.Must(t, local.Publish(t.Context(), "link.reading", client.PublishOptions{}, client.Args(i+1)))
 		if i%50 == 0 {
-			must(t, call(t.Context(), local, "device.echo", i))
-			must(t, call(t.Context(), remote, "edge.echo", i))
+			kit.Must(t, call(t.Context(), local, "device.echo", i))
+			kit.Must(t, call(t.Context(), remote, "edge.echo", i))
 		}
 	}
-	eventually(t, "all readings", func() bool { return down.Load() == readings && up.Load() == readings })
+	kit.Eventually(t, "all readings", func() bool { return down.Load() == readings && up.Load() == readings })
 	s := r.State()
 	if s.Opens != 1 || s.Link == nil || !s.Link.Up || s.Link.Link.Connections != 1 || s.Link.Peer.Name != "greenhouse" {
 		t.Errorf("%+v, link %+v", s, s.Link)
@@ -77,7 +78,7 @@ func TestDeviceRestarts(t *testing.T) {
 	for i := range 5 {
 		remote := device(t, w)
 		echo(t, remote, "device.echo")
-		must(t, call(t.Context(), local, "device.echo", i))
+		kit.Must(t, call(t.Context(), local, "device.echo", i))
 		leave(remote)
 	}
 	if s := r.State(); s.Opens != 1 || s.Peers < 5 || s.Link.Link.Connections < 5 {
@@ -93,7 +94,7 @@ func TestRouterRestarts(t *testing.T) {
 	echo(t, remote, "device.echo")
 	for i := range 5 {
 		local := r.local(t)
-		eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
+		kit.Eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
 		leave(local)
 		r.stop()
 		r = start(t, w)
@@ -107,11 +108,11 @@ func TestUnplugged(t *testing.T) {
 	remote, local := device(t, w), r.local(t)
 	echo(t, remote, "device.echo")
 	for i := range uint64(3) {
-		must(t, call(t.Context(), local, "device.echo", i))
+		kit.Must(t, call(t.Context(), local, "device.echo", i))
 		w.unplug()
-		eventually(t, "the port is lost", func() bool { return r.State().Losses == i+1 })
+		kit.Eventually(t, "the port is lost", func() bool { return r.State().Losses == i+1 })
 		w.plug(t)
-		eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
+		kit.Eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
 	}
 	if s := r.State(); s.Opens != 4 || s.Link.Link.Connections < 4 {
 		t.Errorf("%+v, link %+v", s, s.Link)

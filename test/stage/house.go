@@ -11,13 +11,16 @@ package stage
 import (
 	"crypto/tls"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
+	"testing"
 
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
@@ -51,19 +54,43 @@ type House struct {
 // Strict is the realm with strict checks of the specification.
 const Strict = "stage.strict"
 
-// Open builds the router if need be, and starts it.
-func Open(c Config) (*House, error) {
-	dir, err := os.MkdirTemp("", "runnel-stage-")
-	if err != nil {
-		return nil, err
+// TestMain is the TestMain of a suite whose tests all use one router, house. It builds the router if need be. parts are what the
+// suite needs besides the router.
+func TestMain(m *testing.M, house **House, c Config, parts ...kit.Part) {
+	flag.Parse()
+	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
+	opened := func(dir string) (end func() error, err error) {
+		if *house, err = open(dir, c); err != nil {
+			return nil, err
+		}
+		return (*house).close, nil
 	}
+	kit.Leakproof(m, append([]kit.Part{opened}, parts...)...)
+}
+
+// Open starts a router for the length of a test.
+func Open(t *testing.T, c Config) *House {
+	t.Helper()
+	h, err := open(kit.ShortDir(t), c)
+	kit.Must(t, err)
+	t.Cleanup(func() {
+		if err := h.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// open starts a router. It puts the router's files into dir.
+func open(dir string, c Config) (*House, error) {
 	h := &House{Dir: dir, lines: map[string]chan *line{}}
 	if err := h.start(c); err != nil {
 		if h.Process != nil {
 			h.Signal(syscall.SIGTERM)
 			h.Wait()
 		}
-		return nil, errors.Join(err, h.tidy())
+		h.unplug()
+		return nil, err
 	}
 	return h, nil
 }
@@ -84,8 +111,8 @@ func (h *House) start(c Config) (err error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	binary, err := program.Find(h.Dir)
-	if err != nil {
+	var binary program.Binary
+	if _, err := program.Built(&binary)(h.Dir); err != nil {
 		return err
 	}
 	if h.Process, err = program.Start(binary.Command("run", "-c", file)); err != nil {
@@ -181,14 +208,15 @@ func (h *House) TLSClient(name string) (*tls.Config, error) {
 	return c, nil
 }
 
-// Close ends the router. It returns an error if the router does not exit cleanly or has panicked.
-func (h *House) Close() error {
+// close ends the router. It returns an error if the router does not exit cleanly or has panicked.
+func (h *House) close() error {
 	h.Signal(syscall.SIGTERM)
 	status, err := h.Wait()
 	if err == nil && status != 0 {
 		err = fmt.Errorf("the router ended with %d", status)
 	}
-	return errors.Join(err, h.Crashed(), h.tidy())
+	h.unplug()
+	return errors.Join(err, h.Crashed())
 }
 
 // Crashed returns the report of a panic or a data race in the router's log.
@@ -202,9 +230,8 @@ func (h *House) Crashed() error {
 	return nil
 }
 
-func (h *House) tidy() error {
+func (h *House) unplug() {
 	for _, l := range h.all {
 		l.unplug()
 	}
-	return os.RemoveAll(h.Dir)
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/say"
 )
 
@@ -50,7 +50,7 @@ func (s *Scene) gone(ids ...uint64) {
 	}
 	ask(`[1,"@",{"roles":{"caller":{}},"authid":"janitor","authmethods":["ticket"]}]`)
 	ask(`[5,"janitor",{}]`)
-	end := time.Now().Add(program.Patience)
+	end := time.Now().Add(kit.Patience)
 	for request := 1; ; request++ { // in sequence, for the realm may be strict
 		answer := ask(fmt.Sprintf(`[48,%d,{},"wamp.session.list"]`, request))
 		if len(answer) < 4 {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/say"
 )
 
@@ -147,7 +147,7 @@ func (p *Peer) Next() (text string, open bool) {
 			p.open = false
 		}
 		return text, open
-	case <-time.After(program.Patience):
+	case <-time.After(kit.Patience):
 		p.Fatalf("%v: nothing was heard", p.Way)
 	}
 	return "", false
@@ -228,7 +228,7 @@ func (p *Peer) expect(want, got string) {
 // Await asks until it hears what is expected.
 func (p *Peer) Await(question, answer string) {
 	p.Helper()
-	for end := time.Now().Add(program.Patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(kit.Patience); ; time.Sleep(time.Millisecond) {
 		p.Say(question)
 		got, open := p.Next()
 		if !open || time.Now().After(end) {
@@ -257,7 +257,7 @@ func (p *Peer) Sync() {
 	p.Raw(data)
 	select {
 	case <-p.syncs:
-	case <-time.After(program.Patience):
+	case <-time.After(kit.Patience):
 		p.Fatalf("%v: no answer to an acknowledged PUBLISH", p.Way)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 	"runnel/test/say"
 )
 
@@ -178,7 +178,7 @@ func (p *Peer) leave() {
 	if err != nil || p.link.send(data) != nil {
 		return
 	}
-	late := time.After(program.Patience)
+	late := time.After(kit.Patience)
 	for {
 		select {
 		case text, open := <-p.heard:

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
-	"runnel/test/program"
+	"runnel/test/kit"
 )
 
 // Way is how a peer reaches the router, and what it speaks.
@@ -46,7 +46,7 @@ func (w Way) isSerial() bool { return w.Network == "serial" }
 
 // dial connects, for the given realm: a serial line leads to one only. The TLS connection is nil if there is none.
 func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *tls.Conn, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), program.Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	connect := func(ctx context.Context) (net.Conn, error) {
 		conn, err := h.Dial(ctx, w, config)
@@ -111,7 +111,7 @@ func (h *House) dialSerial(w Way, realm string) (link, error) {
 	select {
 	case l := <-lines:
 		return newRawLink(l.open(), w.Serializer, handshakeOnLine)
-	case <-time.After(program.Patience):
+	case <-time.After(kit.Patience):
 		return nil, fmt.Errorf("no serial line to the realm %s is free", realm)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // page tries the doors of the address that it comes from, and of the router itself, and posts what it got through.
@@ -109,7 +111,7 @@ func visit(t *testing.T, chromium, host, router string) string {
 		return text
 	case err := <-ended:
 		t.Skipf("chromium does not run here: %v", err)
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		t.Fatal("the page has said nothing")
 	}
 	return ""

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // selfSigned writes NAME.pem and NAME.key, of a certificate for 127.0.0.1 that lives ninety days and is valid for so long from now on.
@@ -151,7 +153,7 @@ func TestCertificateRenewal(t *testing.T) {
 		"no key in it": func() { write(t, r.dir, "router.key", "nonsense") },
 	} {
 		fail()
-		waitFor(t, "the alarm: "+what, func() bool { return strings.Contains(alarms(t, r), "can't be used") })
+		kit.Eventually(t, "the alarm: "+what, func() bool { return strings.Contains(alarms(t, r), "can't be used") })
 		r.logs(`certificate needs attention" listener=tls.*can't be used`)
 		reached()
 		runnel(t, "reload", "--url", r.unix).expect(t, 3, "", "listen.")
@@ -183,5 +185,5 @@ func TestUplinkCertificate(t *testing.T) {
 	runnel(t, "status", "--url", r.unix).expect(t, 0, "ALARM: the certificate expires on ", "")
 	selfSigned(t, r.dir, "client", 60*day)
 	r.logs(`certificate renewed" uplink=central`)
-	waitFor(t, "the alarm to end", func() bool { return alarms(t, r) == "" })
+	kit.Eventually(t, "the alarm to end", func() bool { return alarms(t, r) == "" })
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // "runnel pub --stdin" goes on when the router goes and comes back: each line arrives, also those written meanwhile.
@@ -47,7 +48,7 @@ func TestPublishLinesGoOn(t *testing.T) {
 	}
 	for range 3 {
 		write(10)
-		waitFor(t, "the lines so far", func() bool { return len(arrived()) >= next })
+		kit.Eventually(t, "the lines so far", func() bool { return len(arrived()) >= next })
 		r.Signal(syscall.SIGTERM)
 		r.wait()
 		write(10)
@@ -181,17 +182,17 @@ func TestStatusFits(t *testing.T) {
 	r := serve(t, "[[uplink]]\nname = \"central\"\nrealm = \"realm1\"\nreconnect_max = \"100ms\"\nurl = \""+centre.unix+"\"\n[[uplink.export]]\ntopic = \"story.up\"\n")
 	status := func() string { return runnel(t, "status", "--url", r.unix).stdout }
 	up := func() bool { return strings.Contains(status(), "central  up") }
-	waitFor(t, "the link to be up", up)
+	kit.Eventually(t, "the link to be up", up)
 	centre.Signal(syscall.SIGTERM)
 	centre.wait()
-	waitFor(t, "an error of the link", func() bool { return strings.Contains(status(), "\n  last error, ") })
+	kit.Eventually(t, "an error of the link", func() bool { return strings.Contains(status(), "\n  last error, ") })
 	for line := range strings.Lines(status()) {
 		if strings.Contains(strings.TrimSpace(line), " ") && len(line) > 81 {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
 	start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml")).logs(`url=unix://`)
-	waitFor(t, "the link to be up again", up)
+	kit.Eventually(t, "the link to be up again", up)
 	if text := status(); strings.Contains(text, "last error") || !strings.Contains(text, "joined again once") {
 		t.Error(text)
 	}

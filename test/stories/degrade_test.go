@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // remote is the configuration of a router that keeps data, with a Unix socket.
@@ -32,7 +34,7 @@ func TestStartWithInvalidConfiguration(t *testing.T) {
 	write(t, dir, "runnel.toml", remote(""))
 	write(t, drop, "metrics.toml", "[metrics]\nurl = \"http://127.0.0.1:0/m\"\n")
 	p, url := gatewayIn(t, dir)
-	waitFor(t, "the configuration to be kept", func() bool {
+	kit.Eventually(t, "the configuration to be kept", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "data", "last-good.json"))
 		return err == nil
 	})
@@ -53,7 +55,7 @@ func TestStartWithInvalidConfiguration(t *testing.T) {
 
 	write(t, drop, "metrics.toml", "[metrics]\nurl = \"http://127.0.0.1:0/m\"\n")
 	write(t, drop, "new.toml", "")
-	waitFor(t, "the files to be taken into use", func() bool { return !strings.Contains(runnel(t, "status", "--url", url).stdout, "ALARM") })
+	kit.Eventually(t, "the files to be taken into use", func() bool { return !strings.Contains(runnel(t, "status", "--url", url).stdout, "ALARM") })
 }
 
 // Without a configuration that worked, the files of conf.d that are invalid are left out.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // On SIGTERM the router sends GOODBYE to every session, over each transport, and ends with status 0.
@@ -141,7 +143,7 @@ func TestStatusTellsOfTheDisk(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n")
 	write(t, filepath.Join(r.dir, "data"), "realm", "") // where a directory should be made
 	runnel(t, "pub", "story.kept", "21.5", "--retain", "--ack", "--url", r.tcp).expect(t, 0, "", "")
-	waitFor(t, "the status to tell of it", func() bool {
+	kit.Eventually(t, "the status to tell of it", func() bool {
 		return strings.Contains(runnel(t, "status", "--url", r.unix).stdout, "realm1: not kept on disk: events: write journal: mkdir")
 	})
 }

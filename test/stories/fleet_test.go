@@ -18,6 +18,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport"
 )
 
@@ -63,7 +64,7 @@ func (c *fleetCentre) enrol(t *testing.T, id, token string, more ...string) (res
 
 // join enrols a node as any WAMP client can: it joins with the token and calls one procedure.
 func join(t *testing.T, url, token, id string) error {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	parts := strings.Split(token, "-")
 	authid := "runnel-token-" + parts[1]
@@ -153,7 +154,7 @@ func TestFleetOf200(t *testing.T) {
 func TestTokensThatDoNotCount(t *testing.T) {
 	c := startCentre(t)
 	short := c.token(t, "--expires", "1s")
-	waitFor(t, "the token to expire", func() bool {
+	kit.Eventually(t, "the token to expire", func() bool {
 		return strings.Contains(runnel(t, "token", "ls", "--url", c.unix).stdout, "expired")
 	})
 	got, _ := c.enrol(t, "gw-1", short)

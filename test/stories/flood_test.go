@@ -9,6 +9,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport"
 )
 
@@ -45,7 +46,7 @@ func flood(t *testing.T, r *router, n int, ahead func(sent int) bool) {
 		}
 		batch = batch[:0]
 		if ahead(i + 1) {
-			waitFor(t, "the subscribers", func() bool { return !ahead(i + 1) })
+			kit.Eventually(t, "the subscribers", func() bool { return !ahead(i + 1) })
 		}
 	}
 }
@@ -141,7 +142,7 @@ func TestFlood(t *testing.T) {
 	}
 	const n, window = 20_000, 1000
 	flood(t, r, n, func(sent int) bool { return int64(sent)-slowest(counts) >= window })
-	waitFor(t, "all events", func() bool { return slowest(counts) == n })
+	kit.Eventually(t, "all events", func() bool { return slowest(counts) == n })
 	if m := resident(t, r); m > 200<<20 {
 		t.Errorf("the router has grown to %d octets", m)
 	}
@@ -162,7 +163,7 @@ func TestSubscriberThatStopsReading(t *testing.T) {
 	}
 	const n, window = 100_000, 1000 // some 17 MB: more than the sockets' buffers and the outbox hold
 	flood(t, r, n, func(sent int) bool { return int64(sent)-slowest(quick) >= window })
-	waitFor(t, "all events at those who read", func() bool { return slowest(quick) == n })
+	kit.Eventually(t, "all events at those who read", func() bool { return slowest(quick) == n })
 	r.logs(`msg="peer reads too slowly; dropping its oldest events`)
 	if m := resident(t, r); m > 200<<20 {
 		t.Errorf("the router has grown to %d octets", m)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/transport"
 )
 
@@ -29,7 +30,7 @@ ticket = "gw's"
 // gateway joins as one whose role may forward.
 func gateway(t *testing.T, url string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
@@ -50,7 +51,7 @@ func TestGatewaySendsAgain(t *testing.T) {
 	way := []client.Hop{{Session: 5, Authid: "pump", Authrole: "sensor", Node: "gw-1"}}
 	send := func(c *client.Client, sequence uint64) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 		defer cancel()
 		o := client.PublishOptions{Acknowledge: true, ForwardFor: way, Origin: &client.Origin{Node: "gw-1", Epoch: 7, Sequence: sequence}}
 		if err := c.Publish(ctx, "story.way", o, client.Args(sequence)); err != nil {
@@ -98,7 +99,7 @@ func TestGatewaySendsAgain(t *testing.T) {
 func leave(t *testing.T, clients ...*client.Client) {
 	t.Helper()
 	for _, c := range clients {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		if err := c.Close(ctx); err != nil {
 			t.Error(err)
 		}

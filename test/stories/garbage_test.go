@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
@@ -91,7 +92,7 @@ func TestGarbage(t *testing.T) {
 				if got != n {
 					t.Fatalf("after %s over %s: heard %d, not %d", name, network, got, n)
 				}
-			case <-time.After(patience):
+			case <-time.After(kit.Patience):
 				t.Fatalf("after %s over %s the router is deaf\n%s", name, network, r.Stderr.Text())
 			}
 		}
@@ -112,7 +113,7 @@ func pour(t *testing.T, network, address string, octets []byte) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
+	c.SetDeadline(time.Now().Add(kit.Patience))
 	c.Write(octets) // the router may hang up in the middle
 	if half, ok := c.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite()
@@ -127,7 +128,7 @@ func TestSilentConnections(t *testing.T) {
 	talking := connect(t, r.tcp)
 	work := func() {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 		defer cancel()
 		if err := talking.Publish(ctx, "story.work", client.PublishOptions{Acknowledge: true}, client.Payload{}); err != nil {
 			t.Fatal(err)
@@ -148,7 +149,7 @@ func TestSilentConnections(t *testing.T) {
 	if octets := resident(t, r); octets > 256<<20 {
 		t.Errorf("%d octets resident", octets)
 	}
-	waitFor(t, "a place", func() bool {
+	kit.Eventually(t, "a place", func() bool {
 		return runnel(t, "pub", "story.work", "--ack", "--url", r.tcp).status == 0
 	})
 	if text := r.Stderr.Text(); !strings.Contains(text, "too many connections") && !strings.Contains(text, "the peer sent nothing") {

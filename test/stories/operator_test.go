@@ -7,9 +7,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"runnel/test/kit"
 )
 
-var browser = http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+var browser = http.Client{Timeout: kit.Patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // get reads a page. The status is 0 if no server answers.
 func get(url string) (status int, text string) {
@@ -30,7 +32,7 @@ func TestMetrics(t *testing.T) {
 	runnel(t, "pub", "story.a", "--ack", "--url", r.unix).expect(t, 0, "", "")
 	p.sees("story.a")
 	for _, want := range []string{`runnel_realm_sessions{realm="realm1"} `, "\nrunnel_events_total 1\n", `runnel_listener_rawsocket_peers{listener="` + r.tcp + `"} 1`} {
-		waitFor(t, want, func() bool {
+		kit.Eventually(t, want, func() bool {
 			status, text := get(at)
 			return status == http.StatusOK && strings.Contains(text, want)
 		})
@@ -101,7 +103,7 @@ topic = "story.a"
 	r.change(t, "[[uplink]]", "[[realm]]\nname = \"other\"\n[[uplink]]")
 	r.change(t, "realm = \"realm1\"\nurl", "realm = \"other\"\nurl")
 	r.reload(t).expect(t, 0, "uplink Central", "")
-	waitFor(t, "the state to be forgotten", func() bool {
+	kit.Eventually(t, "the state to be forgotten", func() bool {
 		return runnel(t, "sub", "runnel.uplink.on_state.central", "--retained", "-n", "1", "--timeout", "1s", "--url", r.tcp).status == 124
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // change replaces text in the router's config.
@@ -162,9 +164,9 @@ func TestReloadRealms(t *testing.T) {
 	r.change(t, "[[listen]]", more+"[[listen]]")
 	r.reload(t).expect(t, 0, "realm realm2 added", "")
 	status := func() bool { return runnel(t, "status", "--realm", "realm2", "--url", r.unix).status == 0 }
-	waitFor(t, "runnel.status in realm2", status)
+	kit.Eventually(t, "runnel.status in realm2", status)
 	sub := start(t, "sub", "story.a", "--realm", "realm2", "--url", r.tcp)
-	waitFor(t, "the subscription in realm2", func() bool { return r.countIn(t, "realm2").Subscriptions > 0 })
+	kit.Eventually(t, "the subscription in realm2", func() bool { return r.countIn(t, "realm2").Subscriptions > 0 })
 	r.change(t, more, "")
 	r.reload(t).expect(t, 0, "realm realm2 removed", "")
 	sub.logs(`wamp\.close\.close_realm`)
@@ -180,7 +182,7 @@ func TestReloadUplink(t *testing.T) {
 	r.change(t, "[[listen]]", link+"[[listen]]")
 	r.reload(t).expect(t, 0, "uplink central started", "")
 	r.logs(`link is up`)
-	waitFor(t, "an event at the centre", func() bool {
+	kit.Eventually(t, "an event at the centre", func() bool {
 		runnel(t, "pub", "story.a", "1", "--ack", "--url", r.tcp).expect(t, 0, "", "")
 		return strings.Contains(sub.Stdout.Text(), "story.a 1")
 	})
@@ -188,7 +190,7 @@ func TestReloadUplink(t *testing.T) {
 	sessions := centre.count(t).Sessions
 	r.change(t, link, "")
 	r.reload(t).expect(t, 0, "uplink central ended", "")
-	waitFor(t, "the link's session at the centre to end", func() bool { return centre.count(t).Sessions == sessions-1 })
+	kit.Eventually(t, "the link's session at the centre to end", func() bool { return centre.count(t).Sessions == sessions-1 })
 }
 
 // Limits, the log, histories and strict come to count without a new start; what can't is told of.
@@ -224,7 +226,7 @@ func TestReloadNotifies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer systemd.Close()
-	systemd.SetReadDeadline(time.Now().Add(patience))
+	systemd.SetReadDeadline(time.Now().Add(kit.Patience))
 	hears := func(pattern string) {
 		t.Helper()
 		var b [256]byte
@@ -263,9 +265,9 @@ func TestReloadSerial(t *testing.T) {
 		t.Fatal(err)
 	}
 	device.Close() // as the client does when it has left, sooner or later
-	waitFor(t, "the line to be lost", func() bool { return lineState(t, r) == "waiting" })
+	kit.Eventually(t, "the line to be lost", func() bool { return lineState(t, r) == "waiting" })
 	again := plug(t, regexp.MustCompile(`device = "(.*)"`).FindStringSubmatch(string(b))[1])
-	waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
+	kit.Eventually(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
 	sensor(t, again)
 	r.logs(`session joined.*authid=greenhouse-2`)
 	before, _, _ := strings.Cut(string(b), "[[serial]]")

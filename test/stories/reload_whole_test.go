@@ -15,6 +15,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func config(t *testing.T, r *router) string {
@@ -135,7 +136,7 @@ func TestReloadLosesNoEvent(t *testing.T) {
 	more := func(n int64) {
 		t.Helper()
 		until := published.Load() + n
-		waitFor(t, "publications", func() bool { return published.Load() >= until || t.Failed() })
+		kit.Eventually(t, "publications", func() bool { return published.Load() >= until || t.Failed() })
 	}
 	for i := range 5 {
 		more(50)
@@ -149,7 +150,7 @@ func TestReloadLosesNoEvent(t *testing.T) {
 	more(50)
 	stop()
 	publishing.Wait()
-	waitFor(t, "all events at the centre", func() bool {
+	kit.Eventually(t, "all events at the centre", func() bool {
 		arrived.Lock()
 		defer arrived.Unlock()
 		sum := 0
@@ -195,12 +196,12 @@ func TestReloadUnderFlood(t *testing.T) {
 		}
 	})
 	for i := range 3 {
-		waitFor(t, "publications", func() bool { return published.Load() > int64(i+1)*events/8 || t.Failed() })
+		kit.Eventually(t, "publications", func() bool { return published.Load() > int64(i+1)*events/8 || t.Failed() })
 		r.change(t, fmt.Sprintf("max_hops = %d", i+2), fmt.Sprintf("max_hops = %d", i+3))
 		r.reload(t).expect(t, 0, "uplink central started again\n", "")
 	}
 	publishing.Wait()
-	waitFor(t, "all events at the centre", func() bool { return sum.Load() == events || t.Failed() })
+	kit.Eventually(t, "all events at the centre", func() bool { return sum.Load() == events || t.Failed() })
 }
 
 // The router answers while a reload waits for an uplink whose far side does not.

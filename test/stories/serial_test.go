@@ -12,6 +12,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/rawsocket"
 	"runnel/transport/serial/pty"
 )
@@ -38,7 +39,7 @@ func serveLine(t *testing.T, more string) (*router, *pty.Device) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)
 	r := serve(t, fmt.Sprintf(line, link)+more)
-	waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
+	kit.Eventually(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
 	return r, device
 }
 
@@ -55,11 +56,11 @@ func plug(t *testing.T, link string) *pty.Device {
 // sensor is a device's program: it speaks bare RawSocket on its end of the line.
 func sensor(t *testing.T, d *pty.Device) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{
 		Dial: func(context.Context) (client.Conn, error) {
-			return rawsocket.Client(d, rawsocket.Options{Serializer: wamp.MsgPack, HandshakeTimeout: patience})
+			return rawsocket.Client(d, rawsocket.Options{Serializer: wamp.MsgPack, HandshakeTimeout: kit.Patience})
 		},
 		Realm:     "realm1",
 		Reconnect: client.Reconnect{Disabled: true},
@@ -68,7 +69,7 @@ func sensor(t *testing.T, d *pty.Device) *client.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})
@@ -104,14 +105,14 @@ match = "prefix"
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "an event in the cloud", func() bool {
+	kit.Eventually(t, "an event in the cloud", func() bool {
 		if err := mcu.Publish(t.Context(), "story.weather", client.PublishOptions{Acknowledge: true}, client.Args(21.5)); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Contains(there.Stdout.Text(), "story.weather 21.5")
 	})
 	here.sees("story.weather 21.5")
-	waitFor(t, "the procedure in the cloud", func() bool {
+	kit.Eventually(t, "the procedure in the cloud", func() bool {
 		got := runnel(t, "call", "story.set_point", "24", "--url", centre.tcp)
 		return got.status == 0 && strings.Contains(got.stdout, "set to 24")
 	})
@@ -132,7 +133,7 @@ match = "prefix"
 
 	// The gateway receives the events of the centre.
 	down := r.subscribe(t, r.unix, "command.light")
-	waitFor(t, "an event from the cloud", func() bool {
+	kit.Eventually(t, "an event from the cloud", func() bool {
 		runnel(t, "pub", "command.light", "true", "--url", centre.tcp).expect(t, 0, "", "")
 		return strings.Contains(down.Stdout.Text(), "command.light true")
 	})
@@ -164,7 +165,7 @@ match = "prefix"
 	again := start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml"))
 	again.logs(`url=unix://`)
 	there := start(t, "sub", "story.again", "--url", centre.unix)
-	waitFor(t, "an event at the centre that is back", func() bool {
+	kit.Eventually(t, "an event at the centre that is back", func() bool {
 		runnel(t, "pub", "story.again", "2", "--url", edge.tcp).expect(t, 0, "", "")
 		return strings.Contains(there.Stdout.Text(), "story.again 2")
 	})
@@ -176,14 +177,14 @@ func TestUnplugAndReplug(t *testing.T) {
 	r := serve(t, fmt.Sprintf(line, link))
 	sub := r.subscribe(t, r.unix, "story.plug")
 	for n := range 3 {
-		waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
+		kit.Eventually(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
 		mcu := sensor(t, device)
 		if err := mcu.Publish(t.Context(), "story.plug", client.PublishOptions{}, client.Args(n)); err != nil {
 			t.Fatal(err)
 		}
 		sub.sees(fmt.Sprintf("story.plug %d\n", n))
 		device.Close()
-		waitFor(t, "the line to be lost", func() bool { return lineState(t, r) == "waiting" })
+		kit.Eventually(t, "the line to be lost", func() bool { return lineState(t, r) == "waiting" })
 		device = plug(t, link)
 	}
 }
@@ -215,7 +216,7 @@ func TestGarbageOnTheLine(t *testing.T) {
 		}
 		runnel(t, "pub", "story.other", "--ack", "--url", r.tcp).expect(t, 0, "", "")
 	}
-	waitFor(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
+	kit.Eventually(t, "the line to be open", func() bool { return lineState(t, r) == "listening" })
 	mcu := sensor(t, device)
 	if err := mcu.Publish(t.Context(), "story.noise", client.PublishOptions{}, client.Args("heard")); err != nil {
 		t.Fatal(err)
@@ -231,7 +232,7 @@ func TestSerialRole(t *testing.T) {
 	if welcome.Authid() != "greenhouse-mcu" || welcome.Authrole() != "sensor" {
 		t.Errorf("authid %q, authrole %q", welcome.Authid(), welcome.Authrole())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	_, err := mcu.Subscribe(ctx, "story.secret", client.SubscribeOptions{}, func(*client.Event) {})
 	if err == nil || !strings.HasPrefix(err.Error(), "wamp.error.not_authorized") {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 // The basic work, over each transport and with each serializer.
@@ -150,13 +151,13 @@ func TestInterruptKills(t *testing.T) {
 	r.offer(t, r.tcp, "story.job", "--exec", script)
 	calling := start(t, "call", "story.job", "--url", r.tcp)
 	var pid int
-	waitFor(t, "the program's child", func() bool {
+	kit.Eventually(t, "the program's child", func() bool {
 		text, err := os.ReadFile(dir + "/pid")
 		fmt.Sscan(string(text), &pid)
 		return err == nil && pid > 0
 	})
 	calling.Signal(syscall.SIGTERM)
-	waitFor(t, "the program's child to be gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
+	kit.Eventually(t, "the program's child to be gone", func() bool { return syscall.Kill(pid, 0) == syscall.ESRCH || zombie(pid) })
 }
 
 // zombie reports whether a process has ended but was not reaped. A container may have no process that reaps orphans.
@@ -184,7 +185,7 @@ func TestClosedPipe(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	c := connect(t, r.tcp)
-	for deadline := time.After(patience); ; {
+	for deadline := time.After(kit.Patience); ; {
 		if err := c.Publish(t.Context(), "story.pipe", client.PublishOptions{}, client.Args(1)); err != nil {
 			t.Fatal(err)
 		}

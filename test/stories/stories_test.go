@@ -18,17 +18,15 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport"
 )
 
-// patience is how long a story waits for what must happen. Nothing is timed; emulated processors are slow.
-const patience = program.Patience
-
 // executable is the command line that runs runnel.
 var executable program.Binary
 
-func TestMain(m *testing.M) { os.Exit(program.Main("stories", program.FindPlain, &executable, m.Run)) }
+func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&executable)) }
 
 func command(args ...string) *exec.Cmd { return executable.Command(args...) }
 
@@ -51,7 +49,7 @@ func finish(t *testing.T, cmd *exec.Cmd) result {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(kit.Patience, func() { cmd.Process.Kill() })
 	err := cmd.Wait()
 	if !late.Stop() {
 		t.Fatalf("%v did not end\n%s%s", cmd.Args, &stdout, &stderr)
@@ -183,7 +181,7 @@ func write(t *testing.T, dir, name, text string) string {
 func (r *router) subscribe(t *testing.T, url, topic string, args ...string) *process {
 	t.Helper()
 	p := start(t, append([]string{"sub", "--url", url, topic}, args...)...)
-	waitFor(t, "a subscription to "+topic, func() bool { return r.isThere(t, "subscription", topic, match(args)) })
+	kit.Eventually(t, "a subscription to "+topic, func() bool { return r.isThere(t, "subscription", topic, match(args)) })
 	return p
 }
 
@@ -191,7 +189,7 @@ func (r *router) subscribe(t *testing.T, url, topic string, args ...string) *pro
 func (r *router) offer(t *testing.T, url, procedure string, args ...string) *process {
 	t.Helper()
 	p := start(t, append([]string{"reg", "--url", url, procedure}, args...)...)
-	waitFor(t, "a registration of "+procedure, func() bool { return r.isThere(t, "registration", procedure, match(args)) })
+	kit.Eventually(t, "a registration of "+procedure, func() bool { return r.isThere(t, "registration", procedure, match(args)) })
 	return p
 }
 
@@ -250,7 +248,7 @@ func (r *router) ask(t *testing.T, procedure string, with client.Payload) *clien
 	if r.asking == nil {
 		r.asking = connect(r.t, r.unix)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	result, err := r.asking.Call(ctx, procedure, client.CallOptions{}, with)
 	if err != nil {
@@ -259,21 +257,10 @@ func (r *router) ask(t *testing.T, procedure string, with client.Payload) *clien
 	return result
 }
 
-// waitFor waits for a condition that nothing tells of.
-func waitFor(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if ok() {
-			return
-		}
-	}
-	t.Fatalf("waited in vain for %s", what)
-}
-
 // connect joins the realm as a program of the test's own.
 func connect(t *testing.T, url string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
@@ -286,7 +273,7 @@ func connect(t *testing.T, url string) *client.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})

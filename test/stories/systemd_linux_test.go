@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/test/program"
 )
 
@@ -131,7 +132,7 @@ func TestReloadKeepsSocketsOfSystemd(t *testing.T) {
 
 	r.change(t, web, web+"max_connections = 7\n")
 	r.reload(t).expect(t, 0, "listener "+tcpURL+" opened again", "")
-	waitFor(t, "the subscriber to be back", func() bool { return r.isThere(t, "subscription", "story.x", "exact") })
+	kit.Eventually(t, "the subscriber to be back", func() bool { return r.isThere(t, "subscription", "story.x", "exact") })
 	runnel(t, "pub", "story.x", "2", "--ack", "--url", tcpURL).expect(t, 0, "", "")
 	sub.sees("story.x 2")
 
@@ -144,7 +145,7 @@ func TestReloadKeepsSocketsOfSystemd(t *testing.T) {
 	r.asking = nil // its listener has another name now, so its session has ended
 	r.change(t, "[[listen]]\nurl = \"systemd:local\"\n", "[[listen]]\nurl = \"systemd:local\"\n"+web)
 	r.reload(t).expect(t, 0, "listener "+tcpURL+" opened", "")
-	waitFor(t, "the subscriber to be back", func() bool { return r.isThere(t, "subscription", "story.x", "exact") })
+	kit.Eventually(t, "the subscriber to be back", func() bool { return r.isThere(t, "subscription", "story.x", "exact") })
 	runnel(t, "pub", "story.x", "3", "--ack", "--url", tcpURL).expect(t, 0, "", "")
 	sub.sees("story.x 3")
 }

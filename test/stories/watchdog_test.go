@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // systemd's watchdog is fed by a router that routes.
@@ -15,7 +17,7 @@ func TestWatchdog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer systemd.Close()
-	systemd.SetReadDeadline(time.Now().Add(patience))
+	systemd.SetReadDeadline(time.Now().Add(kit.Patience))
 	cmd := command("run", "-c", write(t, dir, "runnel.toml", realm))
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+dir+"/notify", "WATCHDOG_USEC=300000")
 	p := launch(t, cmd)

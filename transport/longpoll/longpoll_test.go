@@ -13,16 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/subprotocol"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience is how long a test waits for what must come.
-const patience = 30 * time.Second
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 // router is the side that a test plays itself.
 type router struct {
@@ -64,7 +60,7 @@ func serve(t testing.TB, o Options) *router {
 // post makes a request.
 func (r *router) post(t testing.TB, path, body string, headers ...string) (status int, answer string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	status, answer, err := r.try(ctx, http.MethodPost, path, body, headers...)
 	if err != nil {
@@ -147,7 +143,7 @@ func done(t testing.TB, c *Conn) {
 	t.Helper()
 	select {
 	case <-c.Done():
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		t.Fatal("the transport does not end")
 	}
 }
@@ -339,7 +335,7 @@ func asking(t *testing.T, r *router) (*Conn, *poll) {
 
 // TestTwoWait: the newest request gets the messages, the other an error.
 func TestTwoWait(t *testing.T) {
-	r := serve(t, Options{PollTime: patience})
+	r := serve(t, Options{PollTime: kit.Patience})
 	c, path := r.open(t, "wamp.2.json")
 	answers := make(chan int, 2)
 	wait := func() {

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"github.com/pion/mdns/v2"
-	"go.uber.org/goleak"
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"runnel/test/kit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 // responder answers for a name on the network that the machine has, with the library of others.
 func responder(t *testing.T, on string, address net.IP, only6 bool) (name string) {

@@ -3,7 +3,7 @@ package rawsocket
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"runnel/test/kit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kit.Leakproof(m) }

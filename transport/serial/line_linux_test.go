@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport/serial/pty"
 )
 
@@ -82,7 +83,7 @@ func (r running) peer(t *testing.T) peer {
 
 func (r running) await(t *testing.T, p Phase) {
 	t.Helper()
-	eventually(t, string(p), func() bool { return r.State().Phase == p })
+	kit.Eventually(t, string(p), func() bool { return r.State().Phase == p })
 }
 
 func TestLineServes(t *testing.T) {
@@ -121,9 +122,9 @@ func TestLineReplug(t *testing.T) {
 	r.await(t, Waiting)
 	for i := range uint64(3) {
 		d, err := pty.Plug(link)
-		must(t, err)
+		kit.Must(t, err)
 		other, _, err := pty.Open() // so that the next device has another port
-		must(t, err)
+		kit.Must(t, err)
 		defer other.Close()
 		r.await(t, Listening)
 		send(t, d, hello)
@@ -132,7 +133,7 @@ func TestLineReplug(t *testing.T) {
 		if s := r.State(); s.Opens != i+1 || s.Device != d.Port() {
 			t.Errorf("%+v", s)
 		}
-		must(t, d.Close())
+		kit.Must(t, d.Close())
 		if _, err := p.Read(make([]byte, 1)); !errors.Is(err, ErrUnplugged) {
 			t.Errorf("Read: %v", err)
 		}
@@ -149,7 +150,7 @@ func TestLineIsLostWhileNobodySpeaks(t *testing.T) {
 	d := plug(t, link)
 	r := run(t, Config{Device: link})
 	r.await(t, Listening)
-	must(t, d.Close())
+	kit.Must(t, d.Close())
 	r.await(t, Waiting)
 	plug(t, link)
 	r.await(t, Listening)
@@ -219,7 +220,7 @@ func TestLineCloseInterruptsPeer(t *testing.T) {
 		failed <- err
 	}()
 	deadline := p.ReadWriteCloser.(interface{ SetDeadline(time.Time) error })
-	must(t, deadline.SetDeadline(time.Now().Add(time.Hour)))
+	kit.Must(t, deadline.SetDeadline(time.Now().Add(time.Hour)))
 	p.Close()
 	for range 2 {
 		if err := receive(t, failed); !errors.Is(err, os.ErrClosed) {
@@ -260,7 +261,7 @@ func TestLineWaitsForItsPeer(t *testing.T) {
 			return err
 		})
 	}()
-	eventually(t, "open", func() bool { return l.State().Phase == Listening })
+	kit.Eventually(t, "open", func() bool { return l.State().Phase == Listening })
 	send(t, d, hello)
 	expect(t, d, "goodbye")
 	if err := receive(t, done); err != nil {
@@ -330,18 +331,18 @@ func TestForeignLine(t *testing.T) {
 		})
 	}()
 	for range 2 {
-		eventually(t, "served", func() bool { return l.State().Phase == Serving })
+		kit.Eventually(t, "served", func() bool { return l.State().Phase == Serving })
 		send(t, d, "text")
 		if got := receive(t, heard); got != "text" {
 			t.Errorf("heard %q", got)
 		}
-		must(t, d.Close())
-		eventually(t, "lost", func() bool { return l.State().Phase == Waiting })
+		kit.Must(t, d.Close())
+		kit.Eventually(t, "lost", func() bool { return l.State().Phase == Waiting })
 		d = plug(t, link)
 	}
-	eventually(t, "served", func() bool { return l.State().Phase == Serving })
+	kit.Eventually(t, "served", func() bool { return l.State().Phase == Serving })
 	cancel() // which ends the reading
-	must(t, receive(t, done))
+	kit.Must(t, receive(t, done))
 	if s := l.State(); s.Phase != Stopped || s.Opens != 3 || s.Losses != 2 || s.UART != nil {
 		t.Errorf("%+v", s)
 	}

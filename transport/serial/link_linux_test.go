@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport/serial/lapb"
 	"runnel/transport/serial/pty"
 )
@@ -111,7 +112,7 @@ func TestLinkOnLine(t *testing.T) {
 	go stop()
 	hears(t, d, discToDevice)
 	stop()
-	eventually(t, "stopped", func() bool { return l.State().Phase == Stopped })
+	kit.Eventually(t, "stopped", func() bool { return l.State().Phase == Stopped })
 	for _, line := range []string{"msg=\"serial link up\"", `"serial device log" line=test text=boot`, "serial link lost"} {
 		if !strings.Contains(log.String(), line) {
 			t.Errorf("the log does not say %q:\n%s", line, &log)
@@ -128,7 +129,7 @@ func TestLinkReplug(t *testing.T) {
 	l, peers, _ := runLink(t, link, slog.New(slog.DiscardHandler))
 	for i := range uint64(3) {
 		d, err := pty.Plug(link)
-		must(t, err)
+		kit.Must(t, err)
 		hears(t, d, sabmToDevice)
 		send(t, d, uaToGateway+helloI)
 		p := receive(t, peers)
@@ -136,12 +137,12 @@ func TestLinkReplug(t *testing.T) {
 		if s := l.State(); s.Opens != i+1 || s.Link.Link.Connections != i+1 {
 			t.Errorf("%+v, link %+v", s, s.Link)
 		}
-		must(t, d.Close())
+		kit.Must(t, d.Close())
 		if _, err := p.Read(make([]byte, 1)); !errors.Is(err, ErrUnplugged) {
 			t.Errorf("Read: %v", err)
 		}
 		p.end <- ErrUnplugged
-		eventually(t, "waiting", func() bool { return l.State().Phase == Waiting })
+		kit.Eventually(t, "waiting", func() bool { return l.State().Phase == Waiting })
 		if s := l.State(); s.Link.Up || s.Losses != i+1 {
 			t.Errorf("%+v, link %+v", s, s.Link)
 		}
@@ -152,7 +153,7 @@ func TestLinkReplug(t *testing.T) {
 func TestDialLink(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
 	u, err := url.Parse("serial://" + d.Port() + "?framing=hdlc&name=mcu&t1=100ms")
-	must(t, err)
+	kit.Must(t, err)
 	type dialled struct {
 		rw  io.ReadWriteCloser
 		err error
@@ -166,12 +167,12 @@ func TestDialLink(t *testing.T) {
 	hears(t, d, "\x01\x3f\x83\x0e\xa4\xee\x7e")
 	send(t, d, "\x7e\x01\x73\x38\x03\xce\x91\x7e")
 	got := receive(t, done)
-	must(t, got.err)
+	kit.Must(t, got.err)
 	send(t, got.rw, "\x7f\x01\x00\x00")
 	hears(t, d, helloI)
 	send(t, d, answerI)
 	expect(t, got.rw, "\x7f\x71\x00\x00")
-	must(t, got.rw.Close())
+	kit.Must(t, got.rw.Close())
 	hears(t, d, "\x53") // DISC
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"runnel/test/kit"
 	"runnel/transport/serial/pty"
 )
 
@@ -20,16 +21,16 @@ func TestPorts(t *testing.T) {
 	root := t.TempDir()
 	file := func(path, text string) {
 		path = filepath.Join(root, path)
-		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		must(t, os.WriteFile(path, []byte(text+"\n"), 0o644))
+		kit.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		kit.Must(t, os.WriteFile(path, []byte(text+"\n"), 0o644))
 	}
 	link := func(path, to string) {
 		path = filepath.Join(root, path)
-		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-		must(t, os.Symlink(to, path))
+		kit.Must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		kit.Must(t, os.Symlink(to, path))
 	}
 	tty := func(name, device string) {
-		must(t, os.MkdirAll(filepath.Join(root, device), 0o755))
+		kit.Must(t, os.MkdirAll(filepath.Join(root, device), 0o755))
 		dir := filepath.Join(device, "tty", name)
 		link(filepath.Join(dir, "device"), "../../../"+filepath.Base(device))
 		link(filepath.Join("sys/class/tty", name), filepath.Join(root, dir))
@@ -71,7 +72,7 @@ func TestPorts(t *testing.T) {
 	link("dev/serial/by-id/usb-gone", "../../ttyUSB99")
 
 	got, err := portsUnder(root)
-	must(t, err)
+	kit.Must(t, err)
 	want := []Info{
 		{Device: "/dev/ttyACM0", Driver: "cdc_acm", USB: USB{"2341", "0043", "9573", "00"}, Manufacturer: "Arduino (www.arduino.cc)"},
 		{Device: "/dev/ttyAMA0", Driver: "uart-pl011"},
@@ -95,7 +96,7 @@ func TestPortsWithoutSysfs(t *testing.T) {
 
 func TestList(t *testing.T) {
 	ports, err := List()
-	must(t, err)
+	kit.Must(t, err)
 	for _, p := range ports {
 		if !filepath.IsAbs(p.Device) {
 			t.Errorf("%+v", p)
@@ -118,17 +119,17 @@ func TestHoldersOfTheGone(t *testing.T) {
 		t.Skip(err)
 	}
 	f, err := os.OpenFile(slave, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	must(t, err)
+	kit.Must(t, err)
 	defer f.Close()
 	raw, err := f.SyscallConn()
-	must(t, err)
+	kit.Must(t, err)
 	var link string
-	must(t, raw.Control(func(fd uintptr) { link = fmt.Sprintf("/proc/self/fd/%d", fd) }))
+	kit.Must(t, raw.Control(func(fd uintptr) { link = fmt.Sprintf("/proc/self/fd/%d", fd) }))
 	id, ok := identify(link)
 	if !ok || !slices.Contains(openDevices(os.Getpid()), id) {
 		t.Fatal("an open pseudo-terminal is not found")
 	}
-	must(t, master.Close())
+	kit.Must(t, master.Close())
 	if name, err := os.Readlink(link); err != nil || !strings.HasSuffix(name, " (deleted)") {
 		t.Skipf("this system keeps %s: %v", name, err)
 	}

@@ -13,8 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"runnel/test/kit"
 	"runnel/transport/serial/pty"
 )
 
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) {
 		hold(device)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	kit.Leakproof(m)
 }
 
 func hold(device string) {
@@ -42,9 +41,9 @@ func holder(t *testing.T, device string) (pid int, end func()) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), holdEnv+"="+device)
 	in, err := cmd.StdinPipe()
-	must(t, err)
+	kit.Must(t, err)
 	out, err := cmd.StdoutPipe()
-	must(t, err)
+	kit.Must(t, err)
 	if err := cmd.Start(); errors.Is(err, syscall.ENOEXEC) {
 		t.Skip("this system runs the test under an emulator, and cannot start another one")
 	} else if err != nil {
@@ -70,7 +69,7 @@ func holder(t *testing.T, device string) (pid int, end func()) {
 func plug(t *testing.T, link string) *pty.Device {
 	t.Helper()
 	d, err := pty.Plug(link)
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { d.Close() })
 	return d
 }
@@ -81,26 +80,9 @@ func device(t *testing.T, c Config) (*pty.Device, *Port) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
 	c.Device = d.Port()
 	p, err := Open(context.Background(), c)
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { p.Close() })
 	return d, p
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// eventually waits until what is awaited is true. The time only ends a test that would fail.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // patience is how long a test waits for what does not come. It only ends a test that would fail: without it the test

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"runnel/test/kit"
 	"runnel/transport/serial/pty"
 )
 
@@ -31,19 +32,19 @@ func TestPort(t *testing.T) {
 
 func TestPortSettings(t *testing.T) {
 	master, slave, err := pty.Open()
-	must(t, err)
+	kit.Must(t, err)
 	defer master.Close()
 	// Both ends have the same settings. HUPCL is what a real port begins with.
 	settings := func(change func(*unix.Termios)) (s *unix.Termios) {
 		raw, err := master.SyscallConn()
-		must(t, err)
+		kit.Must(t, err)
 		raw.Control(func(fd uintptr) {
 			if s, err = unix.IoctlGetTermios(int(fd), unix.TCGETS); err == nil {
 				change(s)
 				err = unix.IoctlSetTermios(int(fd), unix.TCSETS, s)
 			}
 		})
-		must(t, err)
+		kit.Must(t, err)
 		return s
 	}
 	settings(func(s *unix.Termios) { s.Cflag |= unix.HUPCL; s.Lflag |= unix.ECHO | unix.ICANON })
@@ -57,11 +58,11 @@ func TestPortSettings(t *testing.T) {
 	} {
 		c.config.Device = slave
 		p, err := Open(context.Background(), c.config)
-		must(t, err)
+		kit.Must(t, err)
 		if s := settings(func(*unix.Termios) {}); s.Cflag&c.mask != c.cflag || s.Lflag&(unix.ECHO|unix.ICANON) != 0 {
 			t.Errorf("%+v: cflag %#o, want %#o", c.config, s.Cflag&c.mask, c.cflag)
 		}
-		must(t, p.Close())
+		kit.Must(t, p.Close())
 	}
 }
 
@@ -71,28 +72,28 @@ func TestExclusive(t *testing.T) {
 	d, p := device(t, Config{})
 	other, err := os.OpenFile(d.Port(), os.O_RDWR|unix.O_NOCTTY, 0)
 	if errors.Is(err, unix.EBUSY) {
-		must(t, p.Close())
+		kit.Must(t, p.Close())
 		other, err = os.OpenFile(d.Port(), os.O_RDWR|unix.O_NOCTTY, 0)
-		must(t, err)
+		kit.Must(t, err)
 		other.Close()
 		return
 	}
-	must(t, err)
+	kit.Must(t, err)
 	defer other.Close()
 	exclusive := func() (is int) {
 		raw, err := other.SyscallConn()
-		must(t, err)
+		kit.Must(t, err)
 		raw.Control(func(fd uintptr) { is, err = unix.IoctlGetInt(int(fd), unix.TIOCGEXCL) })
 		if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.ENOSYS) {
 			t.Skip("the emulator does not know TIOCGEXCL")
 		}
-		must(t, err)
+		kit.Must(t, err)
 		return is
 	}
 	if exclusive() == 0 {
 		t.Error("an open port is not exclusive")
 	}
-	must(t, p.Close())
+	kit.Must(t, p.Close())
 	if exclusive() != 0 {
 		t.Error("a closed port is exclusive")
 	}
@@ -100,21 +101,21 @@ func TestExclusive(t *testing.T) {
 
 func TestOpenDropsWhatWaits(t *testing.T) {
 	master, slave, err := pty.Open()
-	must(t, err)
+	kit.Must(t, err)
 	defer master.Close()
 	other, err := os.OpenFile(slave, os.O_RDWR|unix.O_NOCTTY, 0)
-	must(t, err)
+	kit.Must(t, err)
 	defer other.Close()
 	send(t, master, "old")
 	raw, err := other.SyscallConn()
-	must(t, err)
-	eventually(t, "the old octets arrive", func() bool {
+	kit.Must(t, err)
+	kit.Eventually(t, "the old octets arrive", func() bool {
 		waiting := 0
 		raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
 		return waiting == 3
 	})
 	p, err := Open(context.Background(), Config{Device: slave})
-	must(t, err)
+	kit.Must(t, err)
 	defer p.Close()
 	send(t, master, "new")
 	expect(t, p, "new")
@@ -127,7 +128,7 @@ func TestUnplug(t *testing.T) {
 		_, err := p.Read(make([]byte, 1))
 		failed <- err
 	}()
-	must(t, d.Close())
+	kit.Must(t, d.Close())
 	if err := receive(t, failed); !errors.Is(err, ErrUnplugged) || !strings.Contains(err.Error(), "read serial "+p.Device()) {
 		t.Errorf("Read: %v", err)
 	}
@@ -170,7 +171,7 @@ func TestCloseInterrupts(t *testing.T) {
 	}()
 	<-began
 	<-began
-	must(t, p.Close())
+	kit.Must(t, p.Close())
 	for range 2 {
 		if err := receive(t, failed); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("after Close: %v", err)
@@ -182,9 +183,9 @@ func TestHeldByUs(t *testing.T) {
 	_, p := device(t, Config{})
 	_, err := Open(context.Background(), Config{Device: p.Device()})
 	wantHeld(t, err, os.Getpid())
-	must(t, p.Close())
+	kit.Must(t, p.Close())
 	again, err := Open(context.Background(), Config{Device: p.Device()})
-	must(t, err)
+	kit.Must(t, err)
 	again.Close()
 }
 
@@ -195,7 +196,7 @@ func TestHeldByAnother(t *testing.T) {
 	wantHeld(t, err, pid)
 	end()
 	p, err := Open(context.Background(), Config{Device: d.Port()})
-	must(t, err)
+	kit.Must(t, err)
 	p.Close()
 }
 
@@ -214,7 +215,7 @@ func wantHeld(t *testing.T, err error, pid int) {
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
-	must(t, os.WriteFile(file, nil, 0o600))
+	kit.Must(t, os.WriteFile(file, nil, 0o600))
 	gone := filepath.Join(dir, "gone")
 	for _, c := range []struct {
 		config Config
@@ -242,7 +243,7 @@ func TestOpenSettles(t *testing.T) {
 		t.Errorf("Open: %v", err)
 	}
 	p, err := Open(context.Background(), Config{Device: d.Port(), Settle: time.Millisecond})
-	must(t, err)
+	kit.Must(t, err)
 	p.Close()
 }
 
@@ -251,14 +252,14 @@ func TestPermissionNamesTheGroup(t *testing.T) {
 		t.Skip("only root can give a file to another group")
 	}
 	file := filepath.Join(t.TempDir(), "tty")
-	must(t, os.WriteFile(file, nil, 0o600))
-	must(t, os.Chown(file, -1, 4294))
-	must(t, os.Chmod(file, 0o660))
+	kit.Must(t, os.WriteFile(file, nil, 0o600))
+	kit.Must(t, os.Chown(file, -1, 4294))
+	kit.Must(t, os.Chmod(file, 0o660))
 	err := explain(file, &os.PathError{Op: "open", Path: file, Err: syscall.EACCES})
 	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "permission denied; members of the group 4294 may") {
 		t.Error(err)
 	}
-	must(t, os.Chmod(file, 0o600))
+	kit.Must(t, os.Chmod(file, 0o600))
 	if err := explain(file, &os.PathError{Op: "open", Path: file, Err: syscall.EACCES}); err.Error() != "permission denied" {
 		t.Errorf("no group may open it: %v", err)
 	}
@@ -276,7 +277,7 @@ func TestLockFile(t *testing.T) {
 		{"with nonsense", "hello"},
 		{"empty", ""},
 	} {
-		must(t, os.WriteFile(file, []byte(c.content), 0o644))
+		kit.Must(t, os.WriteFile(file, []byte(c.content), 0o644))
 		l, err := lockFile(dir, d.Port())
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
@@ -292,12 +293,12 @@ func TestLockFile(t *testing.T) {
 	}
 
 	pid, end := holder(t, d.Port())
-	must(t, os.WriteFile(file, []byte(strconv.Itoa(pid)), 0o644))
+	kit.Must(t, os.WriteFile(file, []byte(strconv.Itoa(pid)), 0o644))
 	_, err := lockFile(dir, d.Port())
 	wantHeld(t, err, pid)
 	end()
 	l, err := lockFile(dir, d.Port())
-	must(t, err)
+	kit.Must(t, err)
 	l.release()
 	entries, _ := os.ReadDir(dir)
 	if len(entries) != 1 { // the device's own link
@@ -307,7 +308,7 @@ func TestLockFile(t *testing.T) {
 
 func TestLockersAreNamed(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "tty"))
-	must(t, err)
+	kit.Must(t, err)
 	defer f.Close()
 	if by := lockers(f.Name()); len(by) > 0 {
 		t.Errorf("before the lock: %v", by)
@@ -323,9 +324,9 @@ func TestLockersAreNamed(t *testing.T) {
 func TestOpenURL(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
 	u, err := url.Parse("serial://" + d.Port() + "?baud=9600&framing=none")
-	must(t, err)
+	kit.Must(t, err)
 	rw, err := OpenURL(context.Background(), u)
-	must(t, err)
+	kit.Must(t, err)
 	defer rw.Close()
 	send(t, d, "x")
 	expect(t, rw, "x")

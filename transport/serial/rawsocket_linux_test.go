@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport/rawsocket"
 	"runnel/transport/serial/pty"
 )
@@ -56,7 +57,7 @@ func echo(t *testing.T, link string) *Line {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	eventually(t, "open", func() bool { return l.State().Phase == Listening })
+	kit.Eventually(t, "open", func() bool { return l.State().Phase == Listening })
 	return l
 }
 
@@ -115,7 +116,7 @@ func (c *controller) forget() {
 func (c *controller) boot(t *testing.T) {
 	t.Helper()
 	polls, greeted := 0, false
-	eventually(t, "a message comes back", func() bool {
+	kit.Eventually(t, "a message comes back", func() bool {
 		if polls++; polls%500 == 1 {
 			c.forget()
 			send(t, c, hello)

@@ -13,22 +13,19 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
-	"go.uber.org/goleak"
 
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/memory"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// patience bounds what must happen; nothing is timed.
-const patience = 30 * time.Second
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 // edgeSite is a router with a link to a broker that the test plays.
 type edgeSite struct {
@@ -78,12 +75,12 @@ func (s *edgeSite) close() {
 			b.conn.Close()
 			continue
 		case <-s.ended:
-		case <-time.After(patience):
+		case <-time.After(kit.Patience):
 			s.t.Error("the link does not end")
 		}
 		break
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	s.router.Close(ctx)
 	s.served.Wait()
@@ -108,12 +105,12 @@ func (s *edgeSite) dialBroker(ctx context.Context) (net.Conn, error) {
 // program joins the realm.
 func (s *edgeSite) program() *client.Client {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
 	check(s.t, err)
 	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
 		c.Close(ctx)
 	})
@@ -126,7 +123,7 @@ func (s *edgeSite) next() *broker {
 	select {
 	case b := <-s.dialed:
 		return b
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		s.t.Fatal("the link does not connect")
 		return nil
 	}
@@ -144,11 +141,7 @@ func (s *edgeSite) up(session bool) *broker {
 // await waits until the link's state is as it should be.
 func (s *edgeSite) await(what string, is func(uplink.State) bool) {
 	s.t.Helper()
-	for end := time.Now().Add(patience); !is(s.link.State()); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			s.t.Fatalf("%s: %+v", what, s.link.State())
-		}
-	}
+	kit.Eventually(s.t, what, func() bool { return is(s.link.State()) }, func() string { return fmt.Sprintf("%+v", s.link.State()) })
 }
 
 // broker is the far side of one connection.
@@ -189,7 +182,7 @@ func receive[P packets.ControlPacket](b *broker) (p P) {
 		if p, ok = got.(P); !ok {
 			b.t.Fatalf("the link sent %T %v; expected %T", got, got, p)
 		}
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		b.t.Fatalf("the link sent no %T", p)
 	}
 	return p
@@ -334,7 +327,7 @@ func expect(t *testing.T, ch chan string, want string) {
 		if got != want {
 			t.Errorf("heard %q; expected %q", got, want)
 		}
-	case <-time.After(patience):
+	case <-time.After(kit.Patience):
 		t.Fatalf("heard nothing; expected %q", want)
 	}
 }

@@ -12,12 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"runnel/test/kit"
 	"runnel/transport/serial/hdlc"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 // TestFirstOctets holds what a station says first: two flags, which end what the other end has heard so far, and SABM.
 func TestFirstOctets(t *testing.T) {

@@ -7,18 +7,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"runnel/test/kit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+func TestMain(m *testing.M) { kit.Leakproof(m) }
 
 func expect(t *testing.T, r io.Reader, want string) {
 	t.Helper()
@@ -31,14 +25,14 @@ func expect(t *testing.T, r io.Reader, want string) {
 func port(t *testing.T, path string) *os.File {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
-	must(t, err)
+	kit.Must(t, err)
 	t.Cleanup(func() { f.Close() })
 	return f
 }
 
 func TestOpenIsRaw(t *testing.T) {
 	master, slave, err := Open()
-	must(t, err)
+	kit.Must(t, err)
 	defer master.Close()
 	p := port(t, slave)
 	const raw = "\x00\x03\x04\x11\x13\x1a\x7f\xff\r\n"
@@ -51,7 +45,7 @@ func TestOpenIsRaw(t *testing.T) {
 func TestDeviceOutlivesItsPrograms(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "sensor")
 	d, err := Plug(link)
-	must(t, err)
+	kit.Must(t, err)
 	defer d.Close()
 	for range 3 {
 		p := port(t, link)
@@ -65,16 +59,16 @@ func TestDeviceOutlivesItsPrograms(t *testing.T) {
 		if s := <-got; s != "hello" {
 			t.Fatalf("the device read %q", s)
 		}
-		must(t, p.Close())
+		kit.Must(t, p.Close())
 	}
 }
 
 func TestPlugAgain(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "sensor")
 	first, err := Plug(link)
-	must(t, err)
+	kit.Must(t, err)
 	p := port(t, link)
-	must(t, first.Close())
+	kit.Must(t, first.Close())
 	if _, err := os.Lstat(link); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the link of an unplugged device: %v", err)
 	}
@@ -82,22 +76,22 @@ func TestPlugAgain(t *testing.T) {
 		t.Error("the port of an unplugged device can be read")
 	}
 	between, _, err := Open() // takes the number that is free
-	must(t, err)
+	kit.Must(t, err)
 	defer between.Close()
 	second, err := Plug(link)
-	must(t, err)
+	kit.Must(t, err)
 	defer second.Close()
 	if second.Port() == first.Port() {
 		t.Errorf("both times %s", first.Port())
 	}
-	must(t, first.Close()) // again: the second device's link must stay
+	kit.Must(t, first.Close()) // again: the second device's link must stay
 	io.WriteString(second, "back")
 	expect(t, port(t, link), "back")
 }
 
 func TestPlugReplacesOnlyLinks(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o600))
+	kit.Must(t, os.WriteFile(file, nil, 0o600))
 	if _, err := Plug(file); !errors.Is(err, os.ErrExist) {
 		t.Errorf("Plug: %v", err)
 	}
@@ -105,15 +99,15 @@ func TestPlugReplacesOnlyLinks(t *testing.T) {
 
 func TestCloseEndsRead(t *testing.T) {
 	d, err := Plug(filepath.Join(t.TempDir(), "sensor"))
-	must(t, err)
+	kit.Must(t, err)
 	p := port(t, d.Port())
-	must(t, p.Close()) // now Read polls
+	kit.Must(t, p.Close()) // now Read polls
 	failed := make(chan error)
 	go func() {
 		_, err := d.Read(make([]byte, 1))
 		failed <- err
 	}()
-	must(t, d.Close())
+	kit.Must(t, d.Close())
 	if err := <-failed; !errors.Is(err, os.ErrClosed) {
 		t.Errorf("Read: %v", err)
 	}

@@ -1,0 +1,63 @@
+// Package kit holds what tests of all packages need: checks, waiting for a condition, and the frame of a TestMain. It imports no
+// other package of the project, so every package's own tests can use it.
+package kit
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Patience is how long a test waits for a condition. It is long because emulated processors are slow; no test measures time.
+const Patience = 60 * time.Second
+
+// Must ends the test if there is an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Eventually waits until a condition holds. It ends the test after Patience, with what was waited for and details of the state
+// then.
+func Eventually(t testing.TB, what string, holds func() bool, details ...func() string) {
+	t.Helper()
+	for end := time.Now().Add(Patience); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			for _, d := range details {
+				what += "\n" + d()
+			}
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+// Receive waits for a value from a channel. It ends the test after Patience; what says what the value is.
+func Receive[T any](t testing.TB, what string, from <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-from:
+	case <-time.After(Patience):
+		t.Fatalf("waited in vain: %s", what)
+	}
+	return v
+}
+
+// Write writes a file that only this user can read, such as a configuration, and returns its path.
+func Write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	Must(t, os.WriteFile(file, []byte(text), 0o600))
+	return file
+}
+
+// ShortDir returns a directory for the length of the test. Its path is short enough for a Unix socket, unlike t.TempDir's.
+func ShortDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "runnel-")
+	Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}

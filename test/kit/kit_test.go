@@ -1,0 +1,51 @@
+package kit
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+// Parts are ended in reverse, also those before one that fails. An error of any of them fails the tests.
+func TestParts(t *testing.T) {
+	broken := errors.New("as wanted by TestParts")
+	for _, c := range []struct {
+		name          string
+		fails, breaks string // the part that cannot be prepared, or ended
+		status, want  int
+		calls         string
+	}{
+		{"all is well", "", "", 0, 0, "+a +b run -b -a"},
+		{"a test fails", "", "", 1, 1, "+a +b run -b -a"},
+		{"a part fails", "b", "", 0, 1, "+a -a"},
+		{"an end fails", "", "a", 0, 1, "+a +b run -b -a"},
+	} {
+		var calls []string
+		part := func(name string) Part {
+			return func(dir string) (func() error, error) {
+				if _, err := os.Stat(dir); err != nil {
+					t.Error(err)
+				}
+				if name == c.fails {
+					return nil, broken
+				}
+				calls = append(calls, "+"+name)
+				return func() error {
+					calls = append(calls, "-"+name)
+					if name == c.breaks {
+						return broken
+					}
+					return nil
+				}, nil
+			}
+		}
+		status := run(func() int {
+			calls = append(calls, "run")
+			return c.status
+		}, []Part{part("a"), part("b")})
+		if got := strings.Join(calls, " "); status != c.want || got != c.calls {
+			t.Errorf("%s: status %d, %s; want %d, %s", c.name, status, got, c.want, c.calls)
+		}
+	}
+}
