@@ -14,8 +14,8 @@ import (
 type publication struct {
 	store.Event
 	options publishOptions
-	node    string      // of the subscribers with a node key, only those with this one get the event; "": all
-	past    *store.Past // shared by the histories; nil until one keeps it
+	node    string           // of the subscribers with a node key, only those with this one get the event; "": all
+	past    *store.PastEvent // shared by the histories; nil until one keeps it
 }
 
 // delivery is a publication that is being routed, and what the functions on its way share.

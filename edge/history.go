@@ -17,7 +17,7 @@ func (p *publication) record(h *store.History) {
 		return
 	}
 	if p.past == nil {
-		p.past = store.NewPast(&p.Event)
+		p.past = store.NewPastEvent(&p.Event)
 	}
 	h.Record(p.past)
 }

@@ -344,10 +344,10 @@ func TestHistoryTooLong(t *testing.T) {
 
 // Events are in order of occurrence, whatever the clock showed.
 func TestHistoryOrder(t *testing.T) {
-	at := func(id wamp.ID, second int) *store.Past {
-		return &store.Past{Event: store.Event{ID: id}, At: time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC)}
+	at := func(id wamp.ID, second int) *store.PastEvent {
+		return &store.PastEvent{Event: store.Event{ID: id}, At: time.Date(2026, 1, 1, 0, 0, second, 0, time.UTC)}
 	}
-	all := func() []*store.Past { return []*store.Past{at(1, 10), at(2, 5), at(3, 30), at(4, 6)} } // set back, forward, back
+	all := func() []*store.PastEvent { return []*store.PastEvent{at(1, 10), at(2, 5), at(3, 30), at(4, 6)} } // set back, forward, back
 	for want, kwargs := range map[string]map[string]any{
 		"[1 2 3 4]": {},
 		"[4 3 2 1]": {"reverse": true},
@@ -364,7 +364,7 @@ func TestHistoryOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids := []wamp.ID{}
-		for _, e := range q.choose(all(), func(*store.Past) bool { return true }) {
+		for _, e := range q.choose(all(), func(*store.PastEvent) bool { return true }) {
 			ids = append(ids, e.ID)
 		}
 		if fmt.Sprint(ids) != want {

@@ -73,7 +73,7 @@ func (t *turn) retryAppend(place *seat, msg []byte, mayWait bool) (v verdict, fu
 	if mayWait {
 		t.flush()
 		start, patience := time.Now(), &peer.realm.patiences.newcomers
-		if peer.memory().Room(len(msg)+bufferStep, patience.left()) {
+		if peer.memory().WaitForRoom(len(msg)+bufferStep, patience.left()) {
 			if v, full = peer.out.appendEvent(place, msg); v != noMemory {
 				return v, full
 			}

@@ -54,7 +54,7 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	if err != nil || sub.history == nil {
 		return nil, err
 	}
-	mayHave := func(e *store.Past) bool {
+	mayHave := func(e *store.PastEvent) bool {
 		return c.caller.admittedBy(e.Filter) && (!place.guarded.Load() || place.sees(e.Topic))
 	}
 	return c.pastEvents(sub, query.choose(sub.history.All(), mayHave))
@@ -113,9 +113,9 @@ func readID(v codec.Value, into *wamp.ID) (ok bool) {
 }
 
 // choose returns the events that the query asks for and the caller may have. It modifies the list.
-func (q *pastQuery) choose(events []*store.Past, mayHave func(*store.Past) bool) []*store.Past {
+func (q *pastQuery) choose(events []*store.PastEvent, mayHave func(*store.PastEvent) bool) []*store.PastEvent {
 	events = q.between(events)
-	events = slices.DeleteFunc(events, func(e *store.Past) bool { return !q.admits(e) || !mayHave(e) })
+	events = slices.DeleteFunc(events, func(e *store.PastEvent) bool { return !q.admits(e) || !mayHave(e) })
 	if q.reverse {
 		slices.Reverse(events)
 	}
@@ -126,7 +126,7 @@ func (q *pastQuery) choose(events []*store.Past, mayHave func(*store.Past) bool)
 }
 
 // between returns the events between the publications that the query names.
-func (q *pastQuery) between(events []*store.Past) []*store.Past {
+func (q *pastQuery) between(events []*store.PastEvent) []*store.PastEvent {
 	start, end := 0, len(events)
 	for _, bound := range []struct {
 		id    wamp.ID
@@ -140,7 +140,7 @@ func (q *pastQuery) between(events []*store.Past) []*store.Past {
 		if bound.id == 0 {
 			continue
 		}
-		at := slices.IndexFunc(events, func(e *store.Past) bool { return e.ID == bound.id })
+		at := slices.IndexFunc(events, func(e *store.PastEvent) bool { return e.ID == bound.id })
 		if at < 0 {
 			return nil
 		}
@@ -150,7 +150,7 @@ func (q *pastQuery) between(events []*store.Past) []*store.Past {
 }
 
 // admits reports whether e has the topic and the time that the query asks for.
-func (q *pastQuery) admits(e *store.Past) bool {
+func (q *pastQuery) admits(e *store.PastEvent) bool {
 	t := e.Occurred()
 	return (q.topic == "" || string(e.Topic) == q.topic) &&
 		(q.from.IsZero() || !t.Before(q.from)) &&
@@ -164,7 +164,7 @@ const resultHead = 64
 
 // pastEvents encodes the events for the caller. They must fit into a message that the caller accepts. Several events must
 // also fit into three quarters of what an outbox may hold; otherwise the answer would end the caller's session.
-func (c *metaCall) pastEvents(sub *subscription, events []*store.Past) ([]any, error) {
+func (c *metaCall) pastEvents(sub *subscription, events []*store.PastEvent) ([]any, error) {
 	s := c.caller
 	limit := s.conn.Transport().Limit
 	list := make([]any, 0, len(events))
@@ -185,7 +185,7 @@ func (c *metaCall) pastEvents(sub *subscription, events []*store.Past) ([]any, e
 }
 
 // pastEvent encodes one event for the caller.
-func (c *metaCall) pastEvent(sub *subscription, e *store.Past) ([]byte, error) {
+func (c *metaCall) pastEvent(sub *subscription, e *store.PastEvent) ([]byte, error) {
 	args, kwargs, err := e.Payload.Split()
 	if err != nil {
 		return nil, err

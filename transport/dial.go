@@ -63,7 +63,7 @@ func Dial(ctx context.Context, rawURL string, opts DialOptions) (Conn, error) {
 	defer cancel()
 	c, err := opts.dial(ctx, u)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w%s", Shown(rawURL), withoutSecrets(err, u), otherScheme(u.Scheme, err))
+		return nil, fmt.Errorf("dial %s: %w%s", RedactURL(rawURL), withoutSecrets(err, u), otherScheme(u.Scheme, err))
 	}
 	if opts.Traffic != nil {
 		return &counted{Conn: c, sum: opts.Traffic}, nil

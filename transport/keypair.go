@@ -136,8 +136,8 @@ func same(file string, was fs.FileInfo) bool {
 	return err == nil && os.SameFile(now, was) && now.ModTime().Equal(was.ModTime()) && now.Size() == was.Size()
 }
 
-// Soon reports whether the certificate expires within two weeks, or within a quarter of its lifetime if that is shorter.
-func (c Certificate) Soon(now time.Time) bool {
+// ExpiresSoon reports whether the certificate expires within two weeks, or within a quarter of its lifetime if that is shorter.
+func (c Certificate) ExpiresSoon(now time.Time) bool {
 	return c.NotAfter.Sub(now) < min(14*24*time.Hour, c.NotAfter.Sub(c.NotBefore)/4)
 }
 
@@ -150,7 +150,7 @@ func (c Certificate) Alarm(now time.Time) string {
 		alarm = fmt.Sprintf("the certificate is not valid before %s; check the clock", day(c.NotBefore))
 	case !now.Before(c.NotAfter):
 		alarm = fmt.Sprintf("the certificate expired on %s; renew it", day(c.NotAfter))
-	case c.Soon(now):
+	case c.ExpiresSoon(now):
 		alarm = fmt.Sprintf("the certificate expires on %s; renew it", day(c.NotAfter))
 	}
 	switch {

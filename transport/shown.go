@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Shown returns a URL without its secrets, for logs, errors and status: without user name and password, and without the
+// RedactURL returns a URL without its secrets, for logs, errors and status. It removes the user name, the password, and the
 // query of a WebSocket URL, which often holds a token. The text need not be a valid URL.
-func Shown(text string) string {
+func RedactURL(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return text

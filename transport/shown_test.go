@@ -15,7 +15,7 @@ func TestShown(t *testing.T) {
 		"serial:///dev/ttyUSB0?baud=115200":    "serial:///dev/ttyUSB0?baud=115200",
 		"no URL":                               "no URL",
 	} {
-		if got := Shown(text); got != want {
+		if got := RedactURL(text); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}

@@ -9,14 +9,14 @@ import (
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a URL", Shown(raw)) // the error of url.Parse may contain a password
+		return nil, fmt.Errorf("%q is not a URL", RedactURL(raw)) // the error of url.Parse may contain a password
 	}
 	switch u.Scheme {
 	case "tcp", "tls", "ws", "wss":
 		return u, checkHost(u)
 	case "unix":
 		if u.Host != "" || u.Path == "" {
-			return nil, fmt.Errorf("%s: a Unix socket's URL has three slashes, as in unix:///run/runnel/runnel.sock", Shown(u.String()))
+			return nil, fmt.Errorf("%s: a Unix socket's URL has three slashes, as in unix:///run/runnel/runnel.sock", RedactURL(u.String()))
 		}
 		return u, checkPath(u)
 	case "serial":
@@ -24,7 +24,7 @@ func parseURL(raw string) (*url.URL, error) {
 	case "":
 		return nil, fmt.Errorf("%q has no scheme, such as tcp:// or unix://", raw)
 	}
-	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", Shown(u.String()), u.Scheme)
+	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", RedactURL(u.String()), u.Scheme)
 }
 
 // CheckURL returns an error if a URL is not valid to listen at or to dial.
@@ -36,15 +36,15 @@ func CheckURL(raw string) error {
 func checkHost(u *url.URL) error {
 	if u.Scheme == "tcp" || u.Scheme == "tls" {
 		if u.Port() == "" {
-			return fmt.Errorf("%s: the port is missing, as in %s://127.0.0.1:8080", Shown(u.String()), u.Scheme)
+			return fmt.Errorf("%s: the port is missing, as in %s://127.0.0.1:8080", RedactURL(u.String()), u.Scheme)
 		}
 		if u.Path != "" && u.Path != "/" {
-			return fmt.Errorf("%s: a %s URL has no path", Shown(u.String()), u.Scheme)
+			return fmt.Errorf("%s: a %s URL has no path", RedactURL(u.String()), u.Scheme)
 		}
 		return nil
 	}
 	if u.Host == "" {
-		return fmt.Errorf("%s: the host is missing", Shown(u.String()))
+		return fmt.Errorf("%s: the host is missing", RedactURL(u.String()))
 	}
 	return nil
 }
@@ -54,7 +54,7 @@ const maxUnixPath = 107
 
 func checkPath(u *url.URL) error {
 	if len(u.Path) > maxUnixPath {
-		return fmt.Errorf("%s: the path has %d bytes, a Unix socket's at most %d; choose a shorter one", Shown(u.String()), len(u.Path), maxUnixPath)
+		return fmt.Errorf("%s: the path has %d bytes, a Unix socket's at most %d; choose a shorter one", RedactURL(u.String()), len(u.Path), maxUnixPath)
 	}
 	return nil
 }

@@ -38,8 +38,8 @@ type Exporter struct {
 // finishTime bounds the wait for what the local router has sent before.
 const finishTime = 10 * time.Second
 
-// GiveTo makes the link hand its spool over when it ends. It is called before the next link runs.
-func (x *Exporter) GiveTo(h *Handover) { x.to.Store(h) }
+// SetHandover makes the link hand its spool over when it ends. It is called before the next link runs.
+func (x *Exporter) SetHandover(h *Handover) { x.to.Store(h) }
 
 // Await waits until the link before has ended.
 func (x *Exporter) Await() { x.From.wait() }

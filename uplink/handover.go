@@ -12,7 +12,7 @@ import (
 // Handover passes the spool of a link, and the duty to store exported events, to the link that replaces it. For a moment both
 // are subscribed to the exports, so that no event is missed:
 //
-//	GiveTo    the old link notes which publications it stores from now on
+//	SetHandover    the old link notes which publications it stores from now on
 //	Run       the new link subscribes; its events wait
 //	          the old link is stopped: it unsubscribes and stores the events that the router has sent before (leave)
 //	          the new link stores the waiting events, except those that the old one has stored (hasStored)

@@ -100,8 +100,8 @@ func (s *Status) clashes() string {
 	return s.clash
 }
 
-// Ruled notes the answer of a router to a rule; nil is consent. It reports whether the answer is a new one.
-func (s *Status) Ruled(rule string, err error) (news bool) {
+// SetRuleResult records the answer of a router to a rule; a nil err means accepted. It reports whether the answer is a new one.
+func (s *Status) SetRuleResult(rule string, err error) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before, refused := s.refused[rule]

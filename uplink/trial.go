@@ -45,15 +45,15 @@ func (t *Trial) Known(sequence uint64) bool {
 	return t.seen[sequence].ends > 0
 }
 
-// Suspects reports whether an event is to be sent alone.
-func (t *Trial) Suspects(sequence uint64) bool {
+// IsSuspect reports whether the link must send an event alone.
+func (t *Trial) IsSuspect(sequence uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.seen[sequence].ends >= suspectAt
 }
 
-// Acquit notes that an event was acknowledged.
-func (t *Trial) Acquit(sequence uint64) {
+// Acknowledged clears an event: the far side has acknowledged it.
+func (t *Trial) Acknowledged(sequence uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.seen, sequence)
@@ -88,9 +88,8 @@ func (t *Trial) Ended(open []uint64, proven, probe bool) (convicted bool) {
 	return true
 }
 
-// Promising reports whether the search is worth short pauses between connections: the far side does not just reject every
-// event.
-func (t *Trial) Promising() bool {
+// AcceptsSome reports whether the far side still accepts events. If so, the link may reconnect after short pauses.
+func (t *Trial) AcceptsSome() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.streak < maxStreak

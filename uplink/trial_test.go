@@ -5,13 +5,13 @@ import "testing"
 // An event is convicted when the far side, having answered, has ended the connection twice with it alone under way.
 func TestTrial(t *testing.T) {
 	var tr Trial
-	if tr.Ended([]uint64{1, 2, 3}, true, false) || tr.Suspects(1) || !tr.Known(1) {
+	if tr.Ended([]uint64{1, 2, 3}, true, false) || tr.IsSuspect(1) || !tr.Known(1) {
 		t.Error("suspected after one end")
 	}
-	if tr.Ended([]uint64{2, 3, 4}, true, false) || tr.Suspects(1) || !tr.Suspects(2) || !tr.Suspects(3) || tr.Suspects(4) {
+	if tr.Ended([]uint64{2, 3, 4}, true, false) || tr.IsSuspect(1) || !tr.IsSuspect(2) || !tr.IsSuspect(3) || tr.IsSuspect(4) {
 		t.Error("those under way both times are suspects, and no others")
 	}
-	tr.Acquit(2)
+	tr.Acknowledged(2)
 	if tr.Ended([]uint64{3}, false, false) {
 		t.Error("convicted by a far side that had not answered")
 	}
@@ -21,7 +21,7 @@ func TestTrial(t *testing.T) {
 	if !tr.Ended([]uint64{3}, true, false) {
 		t.Error("not convicted by two")
 	}
-	if tr.Suspects(2) || tr.Suspects(3) {
+	if tr.IsSuspect(2) || tr.IsSuspect(3) {
 		t.Error("suspected after the verdict")
 	}
 	if !tr.Ended([]uint64{9}, true, true) {
@@ -39,14 +39,14 @@ func TestPromising(t *testing.T) {
 	convict(1)
 	convict(2)
 	tr.Ended([]uint64{9}, true, true)
-	if !tr.Promising() {
+	if !tr.AcceptsSome() {
 		t.Error("given up after two events and a probe")
 	}
 	convict(3)
-	if tr.Promising() {
+	if tr.AcceptsSome() {
 		t.Error("three events in a row, and it still looks promising")
 	}
-	if tr.Acquit(4); !tr.Promising() {
+	if tr.Acknowledged(4); !tr.AcceptsSome() {
 		t.Error("not promising after an acknowledgement")
 	}
 }

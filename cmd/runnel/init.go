@@ -49,7 +49,7 @@ With --token the gateway enrols at its centre: it joins once with a token that
 			if err := withToken(&i, token); err != nil {
 				return err
 			}
-			return runInit(&i, setup.NewAsker(os.Stdin, os.Stderr, yes))
+			return runInit(&i, setup.NewPrompter(os.Stdin, os.Stderr, yes))
 		},
 	}
 	configFlag(cmd, &i.File)
@@ -96,7 +96,7 @@ func withToken(i *setup.Init, token string) error {
 	return nil
 }
 
-func runInit(i *setup.Init, ask *setup.Asker) error {
+func runInit(i *setup.Init, ask *setup.Prompter) error {
 	i.Check = node.CheckUplink
 	if err := i.Complete(ask); err != nil {
 		return cli.UsageError(err.Error())

@@ -19,7 +19,7 @@ import (
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
-	"runnel/transport/serial/ear"
+	"runnel/transport/serial/detect"
 )
 
 // addition is a run of "runnel serial add".
@@ -30,7 +30,7 @@ type addition struct {
 	each time.Duration
 
 	profile string
-	ask     *setup.Asker
+	ask     *setup.Prompter
 }
 
 func serialAddCommand() *cobra.Command {
@@ -60,7 +60,7 @@ finds it under any device name.`,
 			if a.Slave < 0 || a.Slave > 0 && a.profile == "" {
 				return cli.UsageError("--slave must be greater than 0, and needs --profile")
 			}
-			a.ask = setup.NewAsker(os.Stdin, os.Stderr, yes)
+			a.ask = setup.NewPrompter(os.Stdin, os.Stderr, yes)
 			return a.run(args[0])
 		},
 	}
@@ -95,7 +95,7 @@ func (a *addition) run(device string) error {
 		}
 	}
 	ports, _ := serial.List() // on an error the path alone identifies the port
-	if err := setup.Taken(c, device, ports); err != nil {
+	if err := setup.CheckUnused(c, device, ports); err != nil {
 		return err
 	}
 	prefix := a.Defaults(c)
@@ -114,13 +114,13 @@ func (a *addition) listen(device string) (err error) {
 	if a.profile != "" {
 		return a.find(device)
 	}
-	if a.Port, a.Heard, err = hear(serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
+	if a.Port, a.Detected, err = listen(serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
 		return portRemedy(device, err)
 	}
-	if a.Heard.Kind == ear.Modbus {
+	if a.Detected.Kind == detect.Modbus {
 		return fmt.Errorf("add serial line %s: a Modbus master polls this bus already, and a bus has one master; disconnect it, then add the device by its --profile, or write the line by hand: see docs/serial.md", device)
 	}
-	fmt.Fprintf(os.Stderr, "detected %v: %s\n", a.Heard.Kind, term.Harmless(strings.ReplaceAll(a.Heard.Sample, "\n", " ")))
+	fmt.Fprintf(os.Stderr, "detected %v: %s\n", a.Detected.Kind, term.Harmless(strings.ReplaceAll(a.Detected.Sample, "\n", " ")))
 	return nil
 }
 

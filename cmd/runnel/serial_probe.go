@@ -15,10 +15,10 @@ import (
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
-	"runnel/transport/serial/ear"
+	"runnel/transport/serial/detect"
 )
 
-var errNothingHeard = errors.New("the device sends nothing that can be recognised; check its power, the wiring (TX to RX, common ground), and whether it only answers requests")
+var errNothingDetected = errors.New("the device sends nothing that can be recognised; check its power, the wiring (TX to RX, common ground), and whether it only answers requests")
 
 func serialProbeCommand() *cobra.Command {
 	var baud int
@@ -46,34 +46,34 @@ the result as a [[serial]] table. The port must be free.`,
 }
 
 func probe(c serial.Config, each time.Duration, w io.Writer) error {
-	best, g, err := hear(c, each)
+	best, g, err := listen(c, each)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(w, (&setup.Line{Port: best, Heard: g}).Text())
+	_, err = fmt.Fprint(w, (&setup.Line{Port: best, Detected: g}).Text())
 	return err
 }
 
-// hear finds the settings of a port and the format of its device. It reports each attempt on standard error.
-func hear(c serial.Config, each time.Duration) (serial.Config, ear.Guess, error) {
+// listen finds the settings of a port and the format of its device. It reports each attempt on standard error.
+func listen(c serial.Config, each time.Duration) (serial.Config, detect.Guess, error) {
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()
-	open := func(ctx context.Context, c serial.Config) (ear.Port, error) {
+	open := func(ctx context.Context, c serial.Config) (detect.Port, error) {
 		port, err := serial.Open(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		return port, nil
 	}
-	p := &ear.Prober{Each: each, Open: open, Tell: func(c serial.Config, g ear.Guess) {
+	p := &detect.Prober{Each: each, Open: open, Report: func(c serial.Config, g detect.Guess) {
 		fmt.Fprintf(os.Stderr, "%d baud, %s: %d bytes, %v\n", c.Baud, framing(c), g.Octets, g.Kind)
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {
 		return c, g, cli.Because(ctx, whichPort(err))
 	}
-	if g.Kind <= ear.Nonsense {
-		return c, g, errNothingHeard
+	if g.Kind <= detect.Unreadable {
+		return c, g, errNothingDetected
 	}
 	return best, g, nil
 }

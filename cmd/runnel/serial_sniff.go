@@ -16,7 +16,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
-	"runnel/transport/serial/ear"
+	"runnel/transport/serial/detect"
 )
 
 // portFlags are the flags for the settings of a port.
@@ -61,8 +61,8 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(ear.Ways, as) {
-				return cli.UsageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(ear.Ways...)))
+			if !slices.Contains(detect.Formats, as) {
+				return cli.UsageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(detect.Formats...)))
 			}
 			return sniff(c, as, during, term.Stdout)
 		},
@@ -96,20 +96,20 @@ func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error 
 	defer port.Close()
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)
 	var broken error
-	d := ear.NewDecoder(as, func(line string) {
+	d := detect.NewDecoder(as, func(line string) {
 		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), term.Safe(line)); err != nil {
 			broken = err
 		}
 	})
 	buf := make([]byte, 4<<10)
 	for ctx.Err() == nil && broken == nil {
-		if err := port.SetDeadline(time.Now().Add(ear.Pause)); err != nil {
+		if err := port.SetDeadline(time.Now().Add(detect.Pause)); err != nil {
 			return err
 		}
 		n, err := port.Read(buf)
-		d.Hear(buf[:n], time.Now())
+		d.Feed(buf[:n], time.Now())
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			d.Silent(time.Now())
+			d.Idle(time.Now())
 		} else if err != nil {
 			return err
 		}

@@ -181,9 +181,9 @@ func (b *Budget) refuse(k Kind) {
 	b.reports.note()
 }
 
-// Room waits until there is room for the given number of bytes, for at most limit, and reports whether there is. Peers
-// that read nothing may be cut for it.
-func (b *Budget) Room(octets int, limit time.Duration) bool {
+// WaitForRoom waits at most limit until there is room for the given number of bytes. It reports whether there is. It may
+// disconnect peers that read nothing.
+func (b *Budget) WaitForRoom(octets int, limit time.Duration) bool {
 	if b == nil {
 		return true
 	}

@@ -71,7 +71,7 @@ func TestNone(t *testing.T) {
 	b.SetLimit(1)
 	b.Spend(1)
 	b.Refused(Calls)
-	if !a.Try(Outboxes, 1<<30) || a.Wait(1<<30, nil) != nil || !b.Keep(Tables, 1<<30) || !b.Room(1<<30, 0) || a.Tight() || a.Err() != nil {
+	if !a.Try(Outboxes, 1<<30) || a.Wait(1<<30, nil) != nil || !b.Keep(Tables, 1<<30) || !b.WaitForRoom(1<<30, 0) || a.Tight() || a.Err() != nil {
 		t.Error("something is bounded")
 	}
 	if b.Status() != nil || b.Limit() != 0 {
@@ -219,15 +219,15 @@ func TestRoom(t *testing.T) {
 		slow.Grow(Outboxes, 40*kib)
 		deaf.Grow(Outboxes, 50*kib)
 		start := time.Now()
-		if b.Room(50*kib, time.Second/2) || time.Since(start) != time.Second/2 {
+		if b.WaitForRoom(50*kib, time.Second/2) || time.Since(start) != time.Second/2 {
 			t.Errorf("there is room after %v", time.Since(start))
 		}
 		time.AfterFunc(time.Second/2, func() { slow.Shrink(Outboxes, 40*kib) })
-		if start = time.Now(); !b.Room(30*kib, time.Second) || time.Since(start) != time.Second/2 {
+		if start = time.Now(); !b.WaitForRoom(30*kib, time.Second) || time.Since(start) != time.Second/2 {
 			t.Errorf("no room after %v", time.Since(start))
 		}
 		deaf.Stuck()
-		if start = time.Now(); !b.Room(60*kib, 2*stuckTime) || time.Since(start) < stuckTime || deaf.Err() == nil {
+		if start = time.Now(); !b.WaitForRoom(60*kib, 2*stuckTime) || time.Since(start) < stuckTime || deaf.Err() == nil {
 			t.Errorf("no room after %v: %v", time.Since(start), deaf.Err())
 		}
 	})

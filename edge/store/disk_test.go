@@ -125,7 +125,7 @@ func (k *kept) copied() string {
 func (k *kept) record(h *History, texts ...string) {
 	k.Helper()
 	for _, text := range texts {
-		h.Record(NewPast(k.event("com.a", text, nil)))
+		h.Record(NewPastEvent(k.event("com.a", text, nil)))
 	}
 }
 

@@ -48,17 +48,17 @@ func (e *Event) clone() Event {
 	return next
 }
 
-// Past is an event in a history. It is immutable, and may be in several histories.
-type Past struct {
+// PastEvent is an event in a history. It is immutable, and may be in several histories.
+type PastEvent struct {
 	Event
 	At   time.Time
 	size int
 }
 
-// NewPast returns a copy of the event for histories.
-func NewPast(e *Event) *Past {
-	return &Past{Event: e.clone(), At: time.Now(), size: e.size()}
+// NewPastEvent returns a copy of the event for histories.
+func NewPastEvent(e *Event) *PastEvent {
+	return &PastEvent{Event: e.clone(), At: time.Now(), size: e.size()}
 }
 
 // Occurred returns when the event occurred, with the precision that the meta API reports.
-func (e *Past) Occurred() time.Time { return e.At.Truncate(time.Millisecond) }
+func (e *PastEvent) Occurred() time.Time { return e.At.Truncate(time.Millisecond) }

@@ -70,9 +70,9 @@ type History struct {
 
 	mu      sync.Mutex
 	rule    Rule
-	dropped bool    // nothing is kept any more
-	events  []*Past // oldest first
-	gone    uint64  // how many events were kept before events[0]; so events[i] has the number gone+i
+	dropped bool         // nothing is kept any more
+	events  []*PastEvent // oldest first
+	gone    uint64       // how many events were kept before events[0]; so events[i] has the number gone+i
 	bytes   int
 }
 
@@ -85,7 +85,7 @@ func NewHistory(rule Rule, log *slog.Logger, memory *budget.Budget) *History {
 func (h *History) IsFor(r Rule) bool { return h.URI == r.URI && h.Match == r.Match }
 
 // Record adds an event. Its Filter must not name sessions (filter.BySession).
-func (h *History) Record(e *Past) {
+func (h *History) Record(e *PastEvent) {
 	h.mu.Lock()
 	limit := h.rule.Octets
 	if e.size <= limit {
@@ -106,7 +106,7 @@ func (h *History) Record(e *Past) {
 
 // append adds e, and drops events beyond the bounds. Without memory for it, the oldest events make room; if none are left,
 // e is not kept. Holds mu.
-func (h *History) append(e *Past) {
+func (h *History) append(e *PastEvent) {
 	if h.dropped {
 		return
 	}
@@ -143,10 +143,10 @@ func (h *History) trim() {
 }
 
 // expired reports whether e is too old. Holds mu.
-func (h *History) expired(e *Past) bool { return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age }
+func (h *History) expired(e *PastEvent) bool { return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age }
 
 // All returns the present events, oldest first. After a jump of the clock, an expired event may follow one that is not.
-func (h *History) All() []*Past {
+func (h *History) All() []*PastEvent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.trim()
@@ -186,7 +186,7 @@ func (h *History) Drop() {
 }
 
 // since returns the events from a number on, the number of the first, and how many events were dropped.
-func (h *History) since(number uint64) (events []*Past, first, gone uint64) {
+func (h *History) since(number uint64) (events []*PastEvent, first, gone uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.trim()

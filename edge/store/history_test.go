@@ -17,8 +17,8 @@ import (
 var discard = slog.New(slog.DiscardHandler)
 
 // past makes an event with a payload of n bytes.
-func past(id wamp.ID, n int) *Past {
-	return NewPast(&Event{ID: id, Topic: []byte("com.a"), Payload: codec.Payload{Items: 1, Raw: make([]byte, n)}})
+func past(id wamp.ID, n int) *PastEvent {
+	return NewPastEvent(&Event{ID: id, Topic: []byte("com.a"), Payload: codec.Payload{Items: 1, Raw: make([]byte, n)}})
 }
 
 func idsOf(h *History) string {
@@ -148,7 +148,7 @@ func TestIsFor(t *testing.T) {
 func TestEventsAreCopied(t *testing.T) {
 	message := []byte("com.a payload")
 	e := &Event{ID: 1, Topic: message[:5], Payload: codec.Payload{Items: 1, Raw: message[6:]}}
-	kept := NewPast(e)
+	kept := NewPastEvent(e)
 	r := NewRetained(1<<20, discard, nil)
 	r.Keep(e, 0)
 	copy(message, "xxxxxxxxxxxxx")

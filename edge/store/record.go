@@ -30,7 +30,7 @@ const (
 var errRecord = errors.New("not an event's record")
 
 // encodePast makes the record of a past event.
-func encodePast(e *Past) []byte {
+func encodePast(e *PastEvent) []byte {
 	return encodeRecord(eventFields(&e.Event, e.At, time.Time{}))
 }
 
@@ -81,13 +81,13 @@ type reader struct {
 	options func(*Event) error // Config.ReadOptions
 }
 
-func (r reader) past(record []byte) (*Past, error) {
+func (r reader) past(record []byte) (*PastEvent, error) {
 	fields, err := decodeRecord(record)
 	if err != nil {
 		return nil, err
 	}
 	e, at, _, err := r.event(fields)
-	return &Past{Event: e, At: at, size: e.size()}, err
+	return &PastEvent{Event: e, At: at, size: e.size()}, err
 }
 
 func (r reader) retained(record []byte) (topic string, list []*retained, err error) {

@@ -89,7 +89,7 @@ func TestRecordTimes(t *testing.T) {
 func FuzzRecord(f *testing.F) {
 	dict, _ := codec.NewDict(wamp.JSON, map[string]any{"exclude_authid": []any{"ann"}, "ppt_scheme": "x"})
 	payload, _ := codec.NewPayload(wamp.MsgPack, []any{1, "two"}, map[string]any{"k": nil})
-	e := NewPast(&Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Disclosed: true, Trusted: true, Trust: 2, Topic: []byte("com.a"), Dict: dict, Payload: payload})
+	e := NewPastEvent(&Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Disclosed: true, Trusted: true, Trust: 2, Topic: []byte("com.a"), Dict: dict, Payload: payload})
 	r := reader{func(e *Event) (err error) { e.Filter, err = filter.Read(e.Dict); return err }}
 	f.Add(encodePast(e))
 	f.Add(encodeRetained("com.a", []*retained{{Event: e.Event, expires: time.UnixMilli(1e12)}}))

@@ -184,7 +184,7 @@ func (a *archive) save() error {
 	return a.log.Trim(int(a.saved - gone))
 }
 
-func pastRecords(events []*Past) iter.Seq[[]byte] {
+func pastRecords(events []*PastEvent) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, e := range events {
 			if !yield(encodePast(e)) {

@@ -170,7 +170,7 @@ func fillPool() {
 		buffers[i] = loans[i].Take()
 	}
 	for i := range loans {
-		loans[i].Give(buffers[i])
+		loans[i].Return(buffers[i])
 	}
 }
 

@@ -197,7 +197,7 @@ func (o *outbox) advance(n int) {
 	if o.start < len(o.frames) || o.frames == nil {
 		return
 	}
-	o.loan.Give(o.first)
+	o.loan.Return(o.first)
 	o.account.Shrink(budget.Outboxes, o.charged)
 	o.frames, o.start, o.first, o.charged = nil, 0, nil, 0
 }

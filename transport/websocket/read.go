@@ -99,7 +99,7 @@ func (c *Conn) fill(r io.Reader) (n int, err error) {
 
 // giveBack returns the buffer, so that a waiting connection holds none.
 func (c *Conn) giveBack() {
-	c.loan.Give(c.buf)
+	c.loan.Return(c.buf)
 	c.socket.account.Shrink(budget.Reading, c.charge)
 	c.buf, c.rest, c.charge = nil, nil, 0
 }

@@ -92,8 +92,8 @@ func (l *Loan) Take() []byte {
 	return b
 }
 
-// Give returns the buffer to the pool, if the pool lent it.
-func (l *Loan) Give(b []byte) {
+// Return returns the buffer to the pool, if the pool lent it.
+func (l *Loan) Return(b []byte) {
 	if l.lent.CompareAndSwap(true, false) {
 		buffers.put(b)
 	}

@@ -184,7 +184,7 @@ func (c *Conn) reserve() error {
 }
 
 func (c *Conn) release() {
-	c.loan.Give(c.buf)
+	c.loan.Return(c.buf)
 	c.account.Shrink(budget.Reading, c.charge)
 	c.buf, c.r, c.w, c.charge = nil, 0, 0, 0
 }

@@ -168,7 +168,7 @@ func TestAllBuffersLent(t *testing.T) {
 		t.Errorf("read %d octets, %v", len(c.Buffered()), err)
 	}
 	for i := range loans {
-		loans[i].Give(held[i])
+		loans[i].Return(held[i])
 		loans[i].Forget()
 	}
 	if n := lent(); n != 0 {

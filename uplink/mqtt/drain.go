@@ -63,7 +63,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.send(p)
 		return s.out.room()
 	}
-	if e.Probe || s.link.trial.Suspects(e.Sequence) {
+	if e.Probe || s.link.trial.IsSuspect(e.Sequence) {
 		return s.forwardAlone(ctx, e, p)
 	}
 	if err := s.launch(ctx, e, p); err != nil {

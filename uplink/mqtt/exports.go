@@ -31,7 +31,7 @@ func (l *Link) declare(ctx context.Context) error {
 		_, err := l.local.Subscribe(ctx, r.Topic, client.SubscribeOptions{
 			Match: r.Match, Persist: true, Confirm: true,
 			Refused: func(err error) {
-				if l.status.Ruled(rule, err) && err != nil {
+				if l.status.SetRuleResult(rule, err) && err != nil {
 					l.log.Warn("rule refused, retrying", "rule", rule, "err", err)
 				}
 			},
@@ -92,7 +92,7 @@ func (l *Link) decides(r *Rule, topic string) bool {
 // the bounds of the spool apply.
 func (l *Link) awaitRoom() {
 	if s := l.current.Load(); s != nil {
-		l.opts.Spool.Room(s.open)
+		l.opts.Spool.WaitForRoom(s.open)
 	}
 }
 
@@ -138,7 +138,7 @@ func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
 // landed takes an acknowledged event out of the spool.
 func (s *session) landed(id uint16, released bool) {
 	if sequence, ok := s.link.flight.landed(id, released); ok {
-		s.link.trial.Acquit(sequence)
+		s.link.trial.Acknowledged(sequence)
 		s.link.opts.Spool.Ack(sequence)
 		s.link.status.EventsUp.Forward()
 	}

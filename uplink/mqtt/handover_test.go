@@ -20,7 +20,7 @@ func (s *edgeSite) replace(opts mqtt.Options) {
 	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: s.dialBroker}}
 	next, err := mqtt.New(opts)
 	check(s.t, err)
-	s.link.GiveTo(h)
+	s.link.SetHandover(h)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

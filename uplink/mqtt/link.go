@@ -204,8 +204,8 @@ func CheckStateTopic(topic string) error {
 // Ready returns a channel that is closed when the link has joined the local realm and subscribed to its exports.
 func (l *Link) Ready() <-chan struct{} { return l.ready }
 
-// GiveTo makes the link hand its spool over when it ends. It must be called before the next link runs.
-func (l *Link) GiveTo(h *uplink.Handover) { l.exporter.GiveTo(h) }
+// SetHandover makes the link hand its spool over when it ends. It must be called before the next link runs.
+func (l *Link) SetHandover(h *uplink.Handover) { l.exporter.SetHandover(h) }
 
 // Run runs the link until ctx is done. It joins the local realm first and leaves it last, so that local events are stored
 // whether the broker is reachable or not.
@@ -258,7 +258,7 @@ func (l *Link) connections(ctx context.Context) {
 		}
 		failed++
 		long := time.Since(start) > l.opts.Reconnect.Min
-		if up && (l.ending == suspicious && l.trial.Promising() || long && !l.takeovers.sure()) {
+		if up && (l.ending == suspicious && l.trial.AcceptsSome() || long && !l.takeovers.sure()) {
 			pause.Reset()
 		}
 		if !client.Sleep(ctx, pause.Next()) {

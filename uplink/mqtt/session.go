@@ -318,7 +318,7 @@ func (s *session) subscribed(p *packets.SubackPacket) error {
 		} else {
 			s.link.standing.added(s.url, f)
 		}
-		if s.link.status.Ruled(f.rule+", "+f.filter, err) && err != nil {
+		if s.link.status.SetRuleResult(f.rule+", "+f.filter, err) && err != nil {
 			s.link.log.Warn("rule refused", "rule", f.rule, "err", err)
 		}
 	}

@@ -236,7 +236,7 @@ func TestCatchUpAndRoom(t *testing.T) {
 			f(ctx)
 			return time.Since(start)
 		}
-		if wait(b.CatchUp) != 0 || wait(b.Room) != 0 {
+		if wait(b.CatchUp) != 0 || wait(b.WaitForRoom) != 0 {
 			t.Error("an empty spool is waited for")
 		}
 		for range 15 {
@@ -249,11 +249,11 @@ func TestCatchUpAndRoom(t *testing.T) {
 		if b.State().Dropped.Runs != 0 {
 			t.Errorf("%+v", b.State())
 		}
-		if d := wait(b.Room); d != time.Minute {
+		if d := wait(b.WaitForRoom); d != time.Minute {
 			t.Errorf("a full spool has room after %v", d)
 		}
 		time.AfterFunc(5*time.Second, func() { b.ack(b.poll(5)...) })
-		if d := wait(b.Room); d < 5*time.Second || d > 10*time.Second {
+		if d := wait(b.WaitForRoom); d < 5*time.Second || d > 10*time.Second {
 			t.Errorf("there is room after %v", d)
 		}
 		b.disk.breakDown(syscall.EIO)
@@ -264,7 +264,7 @@ func TestCatchUpAndRoom(t *testing.T) {
 			t.Errorf("a broken disk is waited for: %v", d)
 		}
 		b.stop()
-		if d := wait(b.Room); d != 0 {
+		if d := wait(b.WaitForRoom); d != 0 {
 			t.Errorf("a closed spool is waited for: %v", d)
 		}
 	})

@@ -267,7 +267,7 @@ func TestModel(t *testing.T) {
 				}
 				for range 600 {
 					room, cancel := context.WithTimeout(t.Context(), time.Minute)
-					m.Room(room)
+					m.WaitForRoom(room)
 					cancel()
 					m.step()
 				}

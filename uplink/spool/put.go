@@ -209,9 +209,9 @@ func (s *Spool) dropSegment(l *lane, seg *segment, reason Reason) {
 	}
 }
 
-// Room waits until the spool is well below its limits, but not longer than ctx. A producer that can wait calls it before
+// WaitForRoom waits until the spool is well below its limits, but not longer than ctx. A producer that can wait calls it before
 // Put while the far side accepts events.
-func (s *Spool) Room(ctx context.Context) { s.waitFor(ctx, s.hasRoom) }
+func (s *Spool) WaitForRoom(ctx context.Context) { s.waitFor(ctx, s.hasRoom) }
 
 // CatchUp waits for the disk while memory is full of events that are about to be written, but not longer than ctx. A
 // producer calls it before Put while the link is down. It does not wait for a disk that is not writable.

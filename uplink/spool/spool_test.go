@@ -248,7 +248,7 @@ func TestBacklog(t *testing.T) {
 		for i := range 20_000 {
 			name := fmt.Sprint(i)
 			want = append(want, name)
-			b.Room(t.Context())
+			b.WaitForRoom(t.Context())
 			b.put(Class(1+i%2), name)
 		}
 		time.Sleep(2 * time.Second)

@@ -31,7 +31,7 @@ func (l *Link) judge(err error, open []shipment) error {
 	if first := &open[0]; l.trial.Ended(numbers, first.proven, first.probe) {
 		l.hold(first)
 	}
-	if l.trial.Promising() {
+	if l.trial.AcceptsSome() {
 		l.remote.client.ResetBackoff()
 	}
 	return closedAfter(open, err)

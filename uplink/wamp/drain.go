@@ -119,7 +119,7 @@ func rank(e *spool.Event) int {
 // send publishes an event. If the centre may close the connection for it, send first waits for a sign of life of the centre
 // and until nothing is under way, and then for the answer.
 func (d *drain) send(ctx context.Context, e *spool.Event, more bool) error {
-	if !e.Alone && !d.link.trial.Suspects(e.Sequence) {
+	if !e.Alone && !d.link.trial.IsSuspect(e.Sequence) {
 		return d.publish(ctx, e, more)
 	}
 	d.flight.wait(ctx)
@@ -188,7 +188,7 @@ func (l *Link) gap(g *spool.Gap) client.Payload {
 func (d *drain) answered(sequence uint64, err error) {
 	switch {
 	case err == nil:
-		d.link.trial.Acquit(sequence)
+		d.link.trial.Acknowledged(sequence)
 		d.link.status.EventsUp.Forward()
 		d.link.spool.Ack(sequence)
 	case d.ctx.Err() != nil:

@@ -153,8 +153,8 @@ func (l *Link) addRule(d direction, given uplink.Rule) error {
 // Ready returns a channel that is closed when the link has joined the local realm and subscribed to its exports.
 func (l *Link) Ready() <-chan struct{} { return l.ready }
 
-// GiveTo makes the link hand its spool over when it ends. It must be called before the next link runs.
-func (l *Link) GiveTo(h *uplink.Handover) { l.export.GiveTo(h) }
+// SetHandover makes the link hand its spool over when it ends. It must be called before the next link runs.
+func (l *Link) SetHandover(h *uplink.Handover) { l.export.SetHandover(h) }
 
 // Run runs the link until ctx is done. It joins the local realm first and leaves it last, so that calls from the centre
 // find their procedures.
@@ -299,7 +299,7 @@ func (l *Link) refusal(s share, at *side) func(error) {
 	}
 	what += ", at the " + at.name + " router"
 	return func(err error) {
-		l.status.Ruled(what, err)
+		l.status.SetRuleResult(what, err)
 		if err != nil {
 			at.log.Warn("rule refused, retrying", "rule", r.String(), "err", err)
 		} else {

@@ -59,7 +59,7 @@ func publisherError(err error) error {
 // router waits for a while and then drops events.
 func (l *Link) awaitRoom() {
 	if up := l.up.Load(); up != nil {
-		l.spool.Room(*up)
+		l.spool.WaitForRoom(*up)
 	} else {
 		l.spool.CatchUp(l.running)
 	}

@@ -16,10 +16,10 @@ import (
 const errorModbus = "runnel.error.modbus"
 
 // NewModbus makes the guest of a Modbus. write[i] is the procedure that sets the point c.Points[i], "" for none. NewModbus
-// sets c.Turned and c.Late.
+// sets c.SlaveChanged and c.Late.
 func NewModbus(o Options, c modbus.Config, write []string) (*Guest, error) {
 	g := newGuest(o)
-	c.Turned, c.Late = g.slaveTurned, g.slaveLate
+	c.SlaveChanged, c.Late = g.slaveChanged, g.slaveLate
 	master, err := modbus.New(c)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func lastAnswer(s modbus.State) (last time.Time) {
 	return last
 }
 
-func (g *Guest) slaveTurned(slave byte, err error) {
+func (g *Guest) slaveChanged(slave byte, err error) {
 	if err != nil {
 		g.log.Warn("Modbus slave does not answer, polling it less often", "slave", slave, "err", err)
 		return

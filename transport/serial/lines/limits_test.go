@@ -103,7 +103,7 @@ func TestTimes(t *testing.T) {
 		true:                             "",
 	} {
 		got, err := moment(value)
-		if (err == nil) != (want != "") || err == nil && reading.Stamp(got) != want {
+		if (err == nil) != (want != "") || err == nil && reading.Timestamp(got) != want {
 			t.Errorf("%v: %v, %v; want %q", value, got, err, want)
 		}
 	}

@@ -226,14 +226,14 @@ func (p *Parser) stamp(r *record, now time.Time) {
 	case TimeNone:
 		return
 	case TimeArrival:
-		r.fields["time"] = reading.Stamp(now)
+		r.fields["time"] = reading.Timestamp(now)
 		return
 	case "", TimeReceiver:
 		if !r.at.IsZero() {
 			now = r.at
 		}
 		if _, has := r.fields["time"]; !has {
-			r.fields["time"] = reading.Stamp(now)
+			r.fields["time"] = reading.Timestamp(now)
 		}
 		return
 	}
@@ -248,5 +248,5 @@ func (p *Parser) stamp(r *record, now time.Time) {
 		r.flaw(p.time, err)
 		return
 	}
-	r.fields["time"] = reading.Stamp(at)
+	r.fields["time"] = reading.Timestamp(at)
 }

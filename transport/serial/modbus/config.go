@@ -15,8 +15,8 @@ type Config struct {
 	TCP     bool          // requests go over Modbus TCP: units 0 and 255 answer, and answers carry the number of their request
 	Gap     time.Duration // silence between frames; at least 3.5 characters are always kept
 
-	// Turned is called when a slave falls silent, and with a nil err when it answers again. It must not block.
-	Turned func(slave byte, err error)
+	// SlaveChanged is called when a slave falls silent, and with a nil err when it answers again. It must not block.
+	SlaveChanged func(slave byte, err error)
 
 	// Late is called when a slave's answers take longer than Timeout, with the time they take and a sufficient timeout.
 	// It is called with zeros when the answers are in time again. It must not block.
@@ -56,8 +56,8 @@ func (c Config) withDefaults() Config {
 	c.Baud = cmp.Or(c.Baud, defaultBaud)
 	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
 	c.Gap = max(c.Gap, c.frameGap())
-	if c.Turned == nil {
-		c.Turned = func(byte, error) {}
+	if c.SlaveChanged == nil {
+		c.SlaveChanged = func(byte, error) {}
 	}
 	if c.Late == nil {
 		c.Late = func(byte, time.Duration, time.Duration) {}

@@ -319,7 +319,7 @@ func (m *Master) publishChanged(i int, values []any, publish func(reading.Event)
 		m.setErr(p.Slave, err)
 		return
 	}
-	e := reading.Event{Topic: topic, Kwargs: map[string]any{"name": p.Name, "slave": int64(p.Slave), "time": reading.Stamp(now)}}
+	e := reading.Event{Topic: topic, Kwargs: map[string]any{"name": p.Name, "slave": int64(p.Slave), "time": reading.Timestamp(now)}}
 	e.Kwargs["value"] = values[0]
 	if p.Count > 1 {
 		e.Kwargs["value"] = values

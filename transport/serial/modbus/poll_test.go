@@ -77,7 +77,7 @@ func TestSilentSlave(t *testing.T) {
 			{Slave: 2, Address: 1, Every: 250 * time.Millisecond, Topic: at},
 			{Slave: 1, Every: 250 * time.Millisecond, Always: true, Topic: at},
 		}}
-		c.Turned = func(slave byte, err error) { turns = append(turns, fmt.Sprint(slave, " ", err)) }
+		c.SlaveChanged = func(slave byte, err error) { turns = append(turns, fmt.Sprint(slave, " ", err)) }
 		m, events := master(t, b, c)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()

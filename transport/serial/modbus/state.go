@@ -22,16 +22,16 @@ type SlaveState struct {
 	Timeouts   uint64 // no answer
 	Broken     uint64 // answers with a wrong CRC
 	Late       uint64 // answers that took longer than the timeout
-	Strays     uint64 // unexpected frames: duplicates, or answers that were no longer expected
+	Unexpected uint64 // unexpected frames: duplicates, or answers that were no longer expected
 	LastAnswer time.Time
 	LastGood   time.Time // the last answer that was not an exception
 	Err        error     // the last error, or nil
 
-	Slowest  time.Duration // how long answers take while they take longer than the timeout; otherwise 0
-	Suggest  time.Duration // a sufficient timeout; 0 if the configured one is sufficient
-	Straying bool          // unexpected frames have arrived lately
+	Slowest          time.Duration // how long answers take while they take longer than the timeout; otherwise 0
+	Suggest          time.Duration // a sufficient timeout; 0 if the configured one is sufficient
+	UnexpectedLately bool          // unexpected frames have arrived lately
 
-	carefulUntil time.Time // Straying is true until then
+	carefulUntil time.Time // UnexpectedLately is true until then
 }
 
 // State returns the state of the bus with its slaves in ascending order.
@@ -42,7 +42,7 @@ func (m *Master) State() State {
 	for id := range 1 << 8 {
 		if slave := m.slaves[byte(id)]; slave != nil {
 			s.Slaves = append(s.Slaves, *slave)
-			s.Slaves[len(s.Slaves)-1].Straying = time.Now().Before(slave.carefulUntil)
+			s.Slaves[len(s.Slaves)-1].UnexpectedLately = time.Now().Before(slave.carefulUntil)
 		}
 	}
 	return s
@@ -85,7 +85,7 @@ func (m *Master) count(id byte, a *tracked) (news bool) {
 	defer m.mu.Unlock()
 	s := m.slaves[id]
 	s.Late += a.lateCount
-	s.Strays += a.strays
+	s.Unexpected += a.strays
 	s.carefulUntil = a.carefulUntil
 	a.lateCount, a.strays = 0, 0
 	before := s.Suggest != 0
@@ -103,5 +103,5 @@ func (m *Master) setSilent(id byte, err error) {
 	s := m.slaves[id]
 	s.Silent, s.Since = err != nil, time.Now()
 	m.mu.Unlock()
-	m.config.Turned(id, err)
+	m.config.SlaveChanged(id, err)
 }

@@ -14,5 +14,5 @@ type Event struct {
 	Kwargs map[string]any
 }
 
-// Stamp formats a time the way events carry it: RFC 3339 in UTC with milliseconds.
-func Stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// Timestamp formats a time the way events carry it: RFC 3339 in UTC with milliseconds.
+func Timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

@@ -62,7 +62,7 @@ func TestTemplate(t *testing.T) {
 
 func TestStamp(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 0, 0, 5e6, time.FixedZone("", 3600))
-	if got := Stamp(at); got != "2026-11-22T12:00:00.005Z" {
+	if got := Timestamp(at); got != "2026-11-22T12:00:00.005Z" {
 		t.Error(got)
 	}
 }

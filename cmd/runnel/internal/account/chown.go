@@ -10,9 +10,9 @@ import (
 	"runnel/transport"
 )
 
-// CannotGive tells why a router of this account can't give a Unix socket to an owner and to a group, with the remedies; ""
-// if it can. It ignores names that do not exist.
-func (a Account) CannotGive(owner, group string) (noOwner, noGroup string) {
+// SocketOwnerProblems returns why a router of this account can't give a Unix socket to an owner or to a group, with the
+// remedies. Each result is "" if the router can. Names that do not exist are ignored.
+func (a Account) SocketOwnerProblems(owner, group string) (noOwner, noGroup string) {
 	uid, gid, err := transport.OwnerIDs(owner, group)
 	if err != nil || uid < 0 && gid < 0 || a.mayChown() {
 		return "", ""

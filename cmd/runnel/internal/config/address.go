@@ -113,8 +113,8 @@ func (k checker) port(at Place, key, text, port string) {
 
 // farPort reports a port to which no connection is possible.
 func (k checker) farPort(at Place, text, port string) {
-	if k.port(at, "url", transport.Shown(text), port); port == "0" {
-		k.add(at, "url", "%q: cannot connect to port 0; write a number from 1 to 65535", transport.Shown(text))
+	if k.port(at, "url", transport.RedactURL(text), port); port == "0" {
+		k.add(at, "url", "%q: cannot connect to port 0; write a number from 1 to 65535", transport.RedactURL(text))
 	}
 }
 
@@ -133,7 +133,7 @@ func (k checker) endpoint(at Place, text *string) {
 		return
 	}
 	if (u.Scheme == "tcp" || u.Scheme == "tls") && (u.User != nil || u.RawQuery != "" || u.Fragment != "") {
-		k.add(at, "url", "%q has more than a host and a port; give the link's credentials as authid with ticket, secret or key", transport.Shown(*text))
+		k.add(at, "url", "%q has more than a host and a port; give the link's credentials as authid with ticket, secret or key", transport.RedactURL(*text))
 	}
 	if err := transport.CheckURL(*text); err != nil {
 		k.add(at, "url", "%v", err)

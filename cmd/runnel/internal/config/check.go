@@ -169,11 +169,11 @@ func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		k.add(at, key, "%.80q is not a URL; write it like \"%s://...\"", transport.Shown(text), schemes[0])
+		k.add(at, key, "%.80q is not a URL; write it like \"%s://...\"", transport.RedactURL(text), schemes[0])
 		return nil
 	}
 	if !slices.Contains(schemes, u.Scheme) {
-		k.add(at, key, "%.80q: unknown scheme; use %s", transport.Shown(text), OneOf(schemes...))
+		k.add(at, key, "%.80q: unknown scheme; use %s", transport.RedactURL(text), OneOf(schemes...))
 		return nil
 	}
 	return u

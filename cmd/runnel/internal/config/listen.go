@@ -61,7 +61,7 @@ func (k checker) listen(l *Listen) {
 		return
 	}
 	if u.User != nil {
-		k.add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.Shown(l.URL))
+		k.add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.RedactURL(l.URL))
 		return
 	}
 	if u.Scheme == systemd.Scheme {

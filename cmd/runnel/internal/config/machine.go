@@ -111,7 +111,7 @@ func (k checker) socket(l Listen) {
 	if err := transport.LookupOwner("", l.Group); err != nil {
 		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
 	}
-	owner, group := account.OfRouter().CannotGive(l.Owner, l.Group) // the router starts without the listener
+	owner, group := account.OfRouter().SocketOwnerProblems(l.Owner, l.Group) // the router starts without the listener
 	if owner != "" {
 		k.c.Warn(l.Place, "owner", "%s", owner)
 	}

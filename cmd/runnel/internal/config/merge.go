@@ -44,7 +44,7 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 		switch {
 		case i < 0:
 			into.Principals = append(into.Principals, p)
-		case !Same(into.Principals[i], p):
+		case !Equal(into.Principals[i], p):
 			k.add(p.Place, "authid", "the principal %q is defined differently at %s; write it in one of the two files", p.Authid, into.Principals[i].Place)
 		}
 	}
@@ -53,7 +53,7 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 		switch {
 		case i < 0:
 			into.Histories = append(into.Histories, h)
-		case !Same(into.Histories[i], h):
+		case !Equal(into.Histories[i], h):
 			k.add(h.Place, "uri", "the history of %s %q is defined differently at %s; write it in one of the two files", h.Match, h.URI, into.Histories[i].Place)
 		}
 	}
@@ -83,7 +83,7 @@ func (k checker) mergeRole(into *Role, from Role) {
 		switch {
 		case i < 0:
 			into.Permissions = append(into.Permissions, p)
-		case !Same(into.Permissions[i], p):
+		case !Equal(into.Permissions[i], p):
 			k.add(p.Place, "uri", "%s has another permission for %s %q at %s; write it in one of the two files", what, wamp.Match(p.Match), p.URI, into.Permissions[i].Place)
 		}
 	}

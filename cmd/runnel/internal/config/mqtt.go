@@ -94,11 +94,11 @@ func (k checker) brokerURL(at Place, text string) {
 	switch {
 	case u == nil:
 	case u.Hostname() == "":
-		k.add(at, "url", "%q names no broker", transport.Shown(text))
+		k.add(at, "url", "%q names no broker", transport.RedactURL(text))
 	case u.User != nil:
-		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.Shown(text))
+		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.RedactURL(text))
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
-		k.add(at, "url", "%q has more than a host and a port", transport.Shown(text))
+		k.add(at, "url", "%q has more than a host and a port", transport.RedactURL(text))
 	case u.Port() != "":
 		k.farPort(at, text, u.Port())
 	}

@@ -277,7 +277,7 @@ func TestProfilesAreTested(t *testing.T) {
 		}
 		s := profiled(t, p.Name, c.Serials[0].Topic, "")
 		s.Profile, s.Name = "", c.Serials[0].Name
-		if !Same(*s, c.Serials[0]) {
+		if !Equal(*s, c.Serials[0]) {
 			t.Errorf("%s: the printed table says something else\n%s", p.Name, p.Start())
 		}
 		if strings.Contains(p.Start(), "description") {

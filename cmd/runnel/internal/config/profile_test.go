@@ -107,7 +107,7 @@ func TestOwnProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("profiles.d/station.toml", "[[serial\n")
-	if again, err := LoadDraft(main, worked.sources, nil); err != nil || !Same(again.Serials[0], worked.Serials[0]) {
+	if again, err := LoadDraft(main, worked.sources, nil); err != nil || !Equal(again.Serials[0], worked.Serials[0]) {
 		t.Errorf("%v", err)
 	}
 	write("profiles.d/station.toml", station)

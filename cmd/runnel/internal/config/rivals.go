@@ -13,7 +13,7 @@ func (k checker) devices() {
 			case s.Device != "" && before.Device != "" && realPath(string(s.Device)) == realPath(string(before.Device)) && s.Device != before.Device:
 				k.add(s.Place, "device", "the serial line %q at %s already uses this port: both names refer to %s", before.Name, before.Place, realPath(string(s.Device)))
 			case s.USB == nil || before.USB == nil:
-			case Same(*s.USB, *before.USB):
+			case Equal(*s.USB, *before.USB):
 				k.add(s.Place, "usb", "the serial line %q at %s already uses this port; distinguish the two by serial or interface", before.Name, before.Place)
 			case s.USB.covers(before.USB) || before.USB.covers(s.USB):
 				k.c.Warn(s.Place, "usb", "the serial line %q at %s may use the same port; distinguish the two by serial or interface", before.Name, before.Place)

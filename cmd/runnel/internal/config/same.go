@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Same reports whether two parts of a configuration are equal. It ignores their positions in the files.
-func Same[T any](a, b T) bool { return sameValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
+// Equal reports whether two parts of a configuration are equal. It ignores their positions in the files.
+func Equal[T any](a, b T) bool { return sameValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
 
 func sameValues(a, b reflect.Value) bool {
 	if a.Type() == placeType {
@@ -130,13 +130,13 @@ func digestOf(secrets []Secret, files ...Path) (d digest) {
 // Same reports whether a listener can stay open. It ignores the certificate, which the listener reloads itself.
 func (l Listen) Same(next Listen) bool {
 	l.pair = next.pair
-	return Same(l, next)
+	return Equal(l, next)
 }
 
 // Same reports whether an uplink can stay as it is. It ignores the certificate, which the uplink reloads itself.
 func (u Uplink) Same(next Uplink) bool {
 	u.pair = next.pair
-	return Same(u, next)
+	return Equal(u, next)
 }
 
 // ChangeReason returns the reasons for a new uplink that its configuration does not show, or "".
@@ -174,7 +174,7 @@ func RotatedSecrets(old, next Realm) (authids []string) {
 			continue
 		}
 		before := old.Principals[i]
-		if before.files = p.files; Same(before, p) {
+		if before.files = p.files; Equal(before, p) {
 			authids = append(authids, p.Authid)
 		}
 	}

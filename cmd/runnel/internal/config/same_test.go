@@ -27,7 +27,7 @@ func TestSame(t *testing.T) {
 		{realm1 + link + "[[uplink.export]]\ntopic = \"b\"\n", false},
 		{realm1 + link + "[[uplink.import]]\ntopic = \"b\"\n", false},
 	} {
-		if got := Same(one.Uplinks[0], read(c.text).Uplinks[0]); got != c.same {
+		if got := Equal(one.Uplinks[0], read(c.text).Uplinks[0]); got != c.same {
 			t.Errorf("%v\n%s", got, c.text)
 		}
 	}
@@ -38,7 +38,7 @@ func TestSame(t *testing.T) {
 		"[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\nuid = 1\n[realm.authenticator]\nwampcra = \"a.b\"\n",
 		"[[realm.principal]]\nauthid = \"a\"\nrole = \"guest\"\ngid = 1\n[realm.authenticator]\nticket = \"a.b\"\n",
 	} {
-		if Same(guest.Realms, read(realm1+text).Realms) {
+		if Equal(guest.Realms, read(realm1+text).Realms) {
 			t.Error(text)
 		}
 	}

@@ -138,7 +138,7 @@ const mostHops = 16 // the router's own limit
 func (k checker) uplinkURL(at Place, text string) (ok bool) {
 	u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts")
 	if u != nil && u.Host+u.Path == "" {
-		k.add(at, "url", "%q names no router", transport.Shown(text))
+		k.add(at, "url", "%q names no router", transport.RedactURL(text))
 		return false
 	}
 	return u != nil

@@ -38,7 +38,7 @@ func checkUplinks(ctx context.Context, e *examination) {
 // tryURL connects as the link would and tests the permissions that the link needs. It uses a plain session, not a link, so it
 // does not displace the running link.
 func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) {
-	object := fmt.Sprintf("uplink %s, %s", u.Name, transport.Shown(text))
+	object := fmt.Sprintf("uplink %s, %s", u.Name, transport.RedactURL(text))
 	at, err := url.Parse(text)
 	if err != nil {
 		return // the check of the configuration has reported it
@@ -146,7 +146,7 @@ func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, r
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return "the centre does not answer", "check its address and the firewalls on the way: ping " + at.Hostname()
 	}
-	return err.Error(), "runnel call wamp.session.count --url " + transport.Shown(at.String()) + " tries it by hand"
+	return err.Error(), "runnel call wamp.session.count --url " + transport.RedactURL(at.String()) + " tries it by hand"
 }
 
 func isTimeout(err error) bool {
@@ -163,7 +163,7 @@ func (e *examination) admit(u config.Uplink) string {
 		} else if u.CA != "" {
 			trust = " --ca " + string(u.CA)
 		}
-		return fmt.Sprintf("enrol again: runnel token new --role gateway at the centre, then here runnel init gateway --centre %s%s --token TOKEN; or add a principal with authid = %q and this node's public key there", transport.Shown(u.URL[0]), trust, u.Authid)
+		return fmt.Sprintf("enrol again: runnel token new --role gateway at the centre, then here runnel init gateway --centre %s%s --token TOKEN; or add a principal with authid = %q and this node's public key there", transport.RedactURL(u.URL[0]), trust, u.Authid)
 	}
 	return fmt.Sprintf("check authid and secret here, and the principal %q at the centre", u.Authid)
 }

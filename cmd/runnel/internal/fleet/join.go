@@ -41,7 +41,7 @@ func Join(ctx context.Context, token string, q Request, u config.Uplink, agent s
 		if attempt == nil || client.Refused(attempt) || errors.As(attempt, &refused) && !errors.Is(attempt, wamp.NetworkFailure) {
 			return n, explain(url, u, attempt)
 		}
-		err = errors.Join(err, fmt.Errorf("enrol at %s: %w", transport.Shown(url), attempt))
+		err = errors.Join(err, fmt.Errorf("enrol at %s: %w", transport.RedactURL(url), attempt))
 	}
 	return Node{}, fmt.Errorf("%w; run \"runnel init\" again to retry: it keeps the key", err)
 }
@@ -92,5 +92,5 @@ func explain(url string, u config.Uplink, err error) error {
 			text = fmt.Sprint(args[0])
 		}
 	}
-	return fmt.Errorf("enrol at %s: %s", transport.Shown(url), text)
+	return fmt.Errorf("enrol at %s: %s", transport.RedactURL(url), text)
 }

@@ -188,7 +188,7 @@ func (a *application) startLinks() (ending []*link) {
 	}
 	for _, l := range a.parts.links {
 		if l.from != nil {
-			n.linkNamed(l.config.Name).GiveTo(l.from)
+			n.linkNamed(l.config.Name).SetHandover(l.from)
 			l.spool.Update(l.config.SpoolOptions())
 		}
 		n.startLink(l)

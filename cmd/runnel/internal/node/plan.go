@@ -35,9 +35,9 @@ type exchange[T any] struct{ old, next T }
 // Plan compares two configurations that were checked. It looks at nothing else and changes neither.
 func Plan(old, next *config.Config) *Changes {
 	p := &Changes{next: inherit(old, next)}
-	p.realms = compare(old.Realms, next.Realms, func(r config.Realm) string { return r.Name }, config.Same[config.Realm])
+	p.realms = compare(old.Realms, next.Realms, func(r config.Realm) string { return r.Name }, config.Equal[config.Realm])
 	p.listens = compare(old.Listens, next.Listens, func(l config.Listen) string { return l.URL }, config.Listen.Same)
-	p.lines = compare(old.Serials, next.Serials, func(s config.Serial) string { return s.Name }, config.Same[config.Serial])
+	p.lines = compare(old.Serials, next.Serials, func(s config.Serial) string { return s.Name }, config.Equal[config.Serial])
 	p.uplinks = compare(old.Uplinks, next.Uplinks, func(u config.Uplink) string { return u.Name }, config.Uplink.Same)
 	p.metrics = old.Metrics.URL != next.Metrics.URL
 	p.settings = changedSettings(old, next)
@@ -107,7 +107,7 @@ func changedSettings(old, next *config.Config) (list []string) {
 	limits := next.Limits
 	limits.MaxMessage = old.Limits.MaxMessage // a setting of listeners and lines
 	add(old.Node.Data != next.Node.Data, "[node] data: takes effect at the next start")
-	add(!config.Same(old.Limits, limits), "[limits]")
+	add(!config.Equal(old.Limits, limits), "[limits]")
 	add(old.Node.ID != next.Node.ID, "[node] id: the node is "+next.NodeID())
 	add(old.Log.Level != next.Log.Level, "[log] level")
 	add(old.Log.Format != next.Log.Format, "[log] format")
@@ -124,11 +124,11 @@ func changedRealm(old, next config.Realm) (list []string) {
 		}
 	}
 	add(old.Strict != next.Strict, "strict, for sessions that join from now on")
-	add(!config.Same(old.Histories, next.Histories), "histories")
+	add(!config.Equal(old.Histories, next.Histories), "histories")
 	old.Strict, old.Histories = next.Strict, next.Histories
 	rotated := config.RotatedSecrets(old, next)
 	old.Principals, next.Principals = config.WithoutFiles(old.Principals), config.WithoutFiles(next.Principals)
-	add(!config.Same(old, next), "who may join and what they may do")
+	add(!config.Equal(old, next), "who may join and what they may do")
 	add(len(rotated) > 0, "the secret of "+strings.Join(rotated, ", "))
 	return list
 }

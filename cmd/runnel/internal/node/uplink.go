@@ -24,7 +24,7 @@ type linker interface {
 	Run(ctx context.Context) error
 	State() uplink.State
 	Ready() <-chan struct{} // closed when the exports are subscribed to
-	GiveTo(*uplink.Handover)
+	SetHandover(*uplink.Handover)
 }
 
 // link is an uplink with its settings.
@@ -164,7 +164,7 @@ func (n *Node) uplinkOptions(c *config.Config, l *link) (opts wamplink.Options, 
 	}
 	for _, text := range u.URL {
 		dial := func(ctx context.Context) (client.Conn, error) { return transport.Dial(ctx, text, how) }
-		opts.Remote = append(opts.Remote, wamplink.Remote{URL: transport.Shown(text), Dial: dial})
+		opts.Remote = append(opts.Remote, wamplink.Remote{URL: transport.RedactURL(text), Dial: dial})
 	}
 	return opts, nil
 }

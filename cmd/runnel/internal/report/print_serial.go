@@ -80,7 +80,7 @@ func (l *Lines) print(w io.Writer) {
 func (b *Bus) print(w io.Writer) {
 	for _, s := range b.Slaves {
 		fmt.Fprintf(w, "  slave %d: %s, %s, %s, %s, %d broken, %d late, %d stray", s.Slave, term.Counted(s.Requests, "request"),
-			term.Counted(s.Answers, "answer"), term.Counted(s.Exceptions, "exception"), term.Counted(s.Timeouts, "timeout"), s.Broken, s.Late, s.Strays)
+			term.Counted(s.Answers, "answer"), term.Counted(s.Exceptions, "exception"), term.Counted(s.Timeouts, "timeout"), s.Broken, s.Late, s.Unexpected)
 		if s.Silent {
 			fmt.Fprintf(w, "; silent for %v", term.Since(s.Since))
 		}

@@ -59,7 +59,7 @@ func (u *Uplink) printMore(w io.Writer) {
 	add(u.Looped > 0, "%d events and calls not sent on: looped, or over too many hops", u.Looped)
 	add(u.Reconnects > 0, "joined again %s", term.Times(u.Reconnects))
 	for _, refused := range u.Refused {
-		add(true, "refused: %s", term.Harmless(refused))
+		add(true, "rejected: %s", term.Harmless(refused))
 	}
 	if len(list) > 0 {
 		fmt.Fprintf(w, "%s:\n", term.Printable(u.Name))

@@ -94,21 +94,21 @@ type Bus struct {
 
 // Slave is a slave of a Modbus.
 type Slave struct {
-	Slave      int       `json:"slave"` // its address
-	Silent     bool      `json:"silent"`
-	Since      time.Time `json:"since,omitzero"` // of Silent
-	Requests   uint64    `json:"requests"`
-	Answers    uint64    `json:"answers"`
-	Exceptions uint64    `json:"exceptions"`
-	Timeouts   uint64    `json:"timeouts"`
-	Broken     uint64    `json:"broken"`                      // answers with a wrong CRC
-	Late       uint64    `json:"late"`                        // answers that took longer than the timeout
-	Strays     uint64    `json:"strays"`                      // frames that answer no request
-	Straying   bool      `json:"straying"`                    // stray frames came within the last minute
-	Slowest    float64   `json:"slowest,omitempty"`           // milliseconds, while the slave needs longer than the timeout
-	Suggest    string    `json:"suggested_timeout,omitempty"` // the timeout that the slave needs
-	LastAnswer time.Time `json:"last_answer,omitzero"`
-	Error      string    `json:"error,omitempty"`
+	Slave            int       `json:"slave"` // its address
+	Silent           bool      `json:"silent"`
+	Since            time.Time `json:"since,omitzero"` // of Silent
+	Requests         uint64    `json:"requests"`
+	Answers          uint64    `json:"answers"`
+	Exceptions       uint64    `json:"exceptions"`
+	Timeouts         uint64    `json:"timeouts"`
+	Broken           uint64    `json:"broken"`                      // answers with a wrong CRC
+	Late             uint64    `json:"late"`                        // answers that took longer than the timeout
+	Unexpected       uint64    `json:"strays"`                      // frames that answer no request
+	UnexpectedLately bool      `json:"straying"`                    // stray frames came within the last minute
+	Slowest          float64   `json:"slowest,omitempty"`           // milliseconds, while the slave needs longer than the timeout
+	Suggest          string    `json:"suggested_timeout,omitempty"` // the timeout that the slave needs
+	LastAnswer       time.Time `json:"last_answer,omitzero"`
+	Error            string    `json:"error,omitempty"`
 }
 
 // Sensor is the session of a device that speaks no WAMP.
@@ -139,7 +139,7 @@ func NewSerial(c config.Serial, s serial.State, guest *device.State) Serial {
 // alarms lists what does not recover without an operator.
 func (s *Serial) alarms(guest *device.State) (list []string) {
 	if s.Link != nil && s.Link.BaudSuspect || s.Lines != nil && s.Lines.BaudSuspect {
-		list = append(list, "the bytes that arrive make no sense; check the baud rate")
+		list = append(list, "the received bytes are unreadable; check the baud rate")
 	}
 	if s.Modbus != nil {
 		for _, slave := range s.Modbus.Slaves {
@@ -166,7 +166,7 @@ func (s *Slave) alarms() (list []string) {
 	if s.Suggest != "" {
 		list = append(list, fmt.Sprintf("slave %d answers later than the timeout; set timeout = %q", s.Slave, s.Suggest))
 	}
-	if s.Straying {
+	if s.UnexpectedLately {
 		list = append(list, fmt.Sprintf("slave %d sends answers twice, or without a request; it is polled less often", s.Slave))
 	}
 	return list
@@ -205,7 +205,7 @@ func newBus(s *modbus.State) *Bus {
 		slave := Slave{
 			Slave: int(s.Slave), Silent: s.Silent, Since: s.Since, Requests: s.Requests, Answers: s.Answers, Exceptions: s.Exceptions,
 			Timeouts: s.Timeouts, Broken: s.Broken, LastAnswer: s.LastAnswer, Error: errorText(s.Err),
-			Late: s.Late, Strays: s.Strays, Straying: s.Straying, Slowest: float64(s.Slowest) / float64(time.Millisecond),
+			Late: s.Late, Unexpected: s.Unexpected, UnexpectedLately: s.UnexpectedLately, Slowest: float64(s.Slowest) / float64(time.Millisecond),
 		}
 		if s.Suggest > 0 {
 			slave.Suggest = s.Suggest.String()

@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// Asker asks the user questions. It must be used from one goroutine.
-type Asker struct {
+// Prompter asks the user questions. It must be used from one goroutine.
+type Prompter struct {
 	in    *bufio.Reader
 	out   io.Writer
 	quiet bool // answers every question with its default
 }
 
-// NewAsker returns an Asker that reads one answer per line from in. With yes it asks nothing.
-func NewAsker(in io.Reader, out io.Writer, yes bool) *Asker {
-	return &Asker{bufio.NewReader(io.LimitReader(in, 64<<10)), out, yes}
+// NewPrompter returns a Prompter that reads one answer per line from in. With yes it asks nothing.
+func NewPrompter(in io.Reader, out io.Writer, yes bool) *Prompter {
+	return &Prompter{bufio.NewReader(io.LimitReader(in, 64<<10)), out, yes}
 }
 
 // Text asks for a text. An empty answer and the end of the input select usual. Text repeats the question while check rejects
 // the answer.
-func (a *Asker) Text(question, usual string, check func(string) error) (string, error) {
+func (a *Prompter) Text(question, usual string, check func(string) error) (string, error) {
 	for !a.quiet {
 		fmt.Fprint(a.out, question)
 		if usual != "" {
@@ -54,7 +54,7 @@ func (a *Asker) Text(question, usual string, check func(string) error) (string, 
 }
 
 // Confirm asks a yes-or-no question. An empty answer means yes, and so does the flag --yes. The end of the input means no.
-func (a *Asker) Confirm(question string) (bool, error) {
+func (a *Prompter) Confirm(question string) (bool, error) {
 	if a.quiet {
 		return true, nil
 	}

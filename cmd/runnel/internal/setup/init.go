@@ -81,7 +81,7 @@ type usageError struct{ error }
 func IsUsage(err error) bool { return errors.As(err, new(usageError)) }
 
 // Complete asks for missing answers and checks all of them.
-func (a *Answers) Complete(ask *Asker) (err error) {
+func (a *Answers) Complete(ask *Prompter) (err error) {
 	for _, q := range []struct {
 		question, usual string
 		answer          *string
@@ -115,7 +115,7 @@ func (a *Answers) Complete(ask *Asker) (err error) {
 	return nil
 }
 
-func (a *Answers) completeLink(ask *Asker) error {
+func (a *Answers) completeLink(ask *Prompter) error {
 	if a.Kind != Gateway {
 		if len(a.Centres) > 0 || a.Pin != "" || a.CA != "" {
 			return errors.New("--centre, --pin and --ca are for a gateway: runnel init gateway")
@@ -204,9 +204,9 @@ func checkCentre(centre string) error {
 	case centre == "":
 		return errors.New("the URL of the centre is missing; write --centre tls://HOST:8443")
 	case err != nil || !slices.Contains([]string{"tls", "tcp", "wss", "ws", "unix"}, u.Scheme):
-		return fmt.Errorf("%q is not the URL of a centre; write it like \"tls://centre.local:8443\"", transport.Shown(centre))
+		return fmt.Errorf("%q is not the URL of a centre; write it like \"tls://centre.local:8443\"", transport.RedactURL(centre))
 	case u.Host == "" && u.Scheme != "unix", u.Port() == "" && (u.Scheme == "tls" || u.Scheme == "tcp"):
-		return fmt.Errorf("%q: the host or the port is missing; write it like \"tls://centre.local:8443\"", transport.Shown(centre))
+		return fmt.Errorf("%q: the host or the port is missing; write it like \"tls://centre.local:8443\"", transport.RedactURL(centre))
 	}
 	return nil
 }

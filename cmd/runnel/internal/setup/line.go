@@ -14,18 +14,18 @@ import (
 	"runnel/cmd/runnel/internal/config"
 	"runnel/edge/wamp"
 	"runnel/transport/serial"
-	"runnel/transport/serial/ear"
+	"runnel/transport/serial/detect"
 )
 
 // Line is a serial line whose device was detected by listening.
 type Line struct {
-	Name  string // default: the last part of the device's path
-	Realm string // "": the only realm
-	Role  string // "": the role of anonymous sessions
-	Topic string // "": the default of the format; unused for a device that speaks WAMP
-	Port  serial.Config
-	USB   serial.USB // identifies the port independently of its device name; zero: Port.Device identifies it
-	Heard ear.Guess
+	Name     string // default: the last part of the device's path
+	Realm    string // "": the only realm
+	Role     string // "": the role of anonymous sessions
+	Topic    string // "": the default of the format; unused for a device that speaks WAMP
+	Port     serial.Config
+	USB      serial.USB // identifies the port independently of its device name; zero: Port.Device identifies it
+	Detected detect.Guess
 
 	Profile *config.Profile // instead of Heard
 	Slave   int             // of a profile's registers; 0: the profile's
@@ -36,7 +36,7 @@ func (l *Line) Lines() bool {
 	if l.Profile != nil {
 		return l.Profile.Mode() != "wamp"
 	}
-	return l.Heard.Kind != ear.Link && l.Heard.Kind != ear.RawSocket
+	return l.Detected.Kind != detect.Link && l.Detected.Kind != detect.RawSocket
 }
 
 // SuggestTopic returns a topic for the detected format and the name of the line, below a prefix.
@@ -44,10 +44,10 @@ func (l *Line) SuggestTopic(prefix string) string {
 	if l.Profile != nil {
 		return l.Profile.Topic(prefix + component(cmp.Or(l.Name, l.Profile.Name)))
 	}
-	switch l.Heard.Kind {
-	case ear.NMEA:
+	switch l.Detected.Kind {
+	case detect.NMEA:
 		return prefix + "{sentence}"
-	case ear.Modbus:
+	case detect.Modbus:
 		return prefix + "{slave}.{name}"
 	}
 	return prefix + component(cmp.Or(l.Name, "reading"))
@@ -98,9 +98,9 @@ func (l *Line) Text() string {
 
 // heard writes comments about the input of the port.
 func (l *Line) heard(line func(format string, args ...any)) {
-	line("# Detected from %d bytes: %v, such as", l.Heard.Octets, l.Heard.Kind)
-	line("#   %s", printable(l.Heard.Sample))
-	if !l.Heard.Sure {
+	line("# Detected from %d bytes: %v, such as", l.Detected.Octets, l.Detected.Kind)
+	line("#   %s", printable(l.Detected.Sample))
+	if !l.Detected.Sure {
 		line("# This is too little data to be sure; a longer --each listens for more.")
 	}
 }
@@ -119,19 +119,19 @@ func component(name string) string {
 func (l *Line) format() string {
 	topic := "topic = " + quoted(cmp.Or(l.Topic, l.SuggestTopic("com.example."))) + "\n"
 	lines := "mode = \"lines\"\nformat = "
-	switch l.Heard.Kind {
-	case ear.Link:
+	switch l.Detected.Kind {
+	case detect.Link:
 		return "framing = \"hdlc\"\n"
-	case ear.RawSocket:
+	case detect.RawSocket:
 		return "framing = \"none\"\n"
-	case ear.Modbus:
+	case detect.Modbus:
 		return "mode = \"modbus\"\n" + topic + "# A master polls this bus already, and a bus has only one.\n[[serial.modbus]]\nname = \"\"\nslave = 1\ntable = \"holding\"\naddress = 0\n"
-	case ear.NMEA:
+	case detect.NMEA:
 		return lines + "\"nmea\"\n" + topic
-	case ear.JSON:
+	case detect.JSON:
 		return lines + "\"json\"\n" + topic
-	case ear.CSV:
-		names := make([]string, l.Heard.Values)
+	case detect.CSV:
+		names := make([]string, l.Detected.Values)
 		for i := range names {
 			names[i] = fmt.Sprintf("\"value%d\"", i+1)
 		}
@@ -198,8 +198,8 @@ func resolved(path string) string {
 	return path
 }
 
-// Taken returns an error if the configuration already has a line for the port.
-func Taken(c *config.Config, device string, ports []serial.Info) error {
+// CheckUnused returns an error if the configuration already has a line for the port.
+func CheckUnused(c *config.Config, device string, ports []serial.Info) error {
 	for _, s := range c.Serials {
 		taken := s.Device != "" && samePort(string(s.Device), device)
 		if s.USB != nil {

@@ -1,4 +1,4 @@
-package ear
+package detect
 
 import (
 	"bytes"
@@ -17,18 +17,18 @@ import (
 type Kind uint8
 
 const (
-	Silence   Kind = iota // nothing at all
-	Nonsense              // unreadable bytes: a wrong baud rate or an unknown protocol
-	Text                  // lines of text
-	JSON                  // lines of JSON
-	CSV                   // lines with equal numbers of comma-separated values
-	NMEA                  // sentences of NMEA 0183 with valid checksums
-	Modbus                // frames of Modbus RTU
-	RawSocket             // a peer that opens RawSocket without the link
-	Link                  // frames of the link
+	Silence    Kind = iota // nothing at all
+	Unreadable             // unreadable bytes: a wrong baud rate or an unknown protocol
+	Text                   // lines of text
+	JSON                   // lines of JSON
+	CSV                    // lines with equal numbers of comma-separated values
+	NMEA                   // sentences of NMEA 0183 with valid checksums
+	Modbus                 // frames of Modbus RTU
+	RawSocket              // a peer that opens RawSocket without the link
+	Link                   // frames of the link
 )
 
-var kindNames = []string{"silence", "octets that make no sense", "text", "lines of JSON", "lines of CSV", "NMEA 0183", "Modbus RTU", "RawSocket (framing none)", "the link (framing hdlc)"}
+var kindNames = []string{"silence", "unreadable bytes", "text", "lines of JSON", "lines of CSV", "NMEA 0183", "Modbus RTU", "RawSocket (framing none)", "the link (framing hdlc)"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -45,8 +45,8 @@ type Guess struct {
 // enough is how many pieces make a guess sure.
 const enough = 3
 
-// Look guesses the protocol of received bytes.
-func Look(octets []byte) Guess {
+// Identify guesses the protocol of received bytes.
+func Identify(octets []byte) Guess {
 	if len(octets) == 0 {
 		return Guess{}
 	}
@@ -56,7 +56,7 @@ func Look(octets []byte) Guess {
 			return g
 		}
 	}
-	return Guess{Kind: Nonsense, Octets: len(octets)}
+	return Guess{Kind: Unreadable, Octets: len(octets)}
 }
 
 func frames(octets []byte) (g Guess) {

@@ -1,8 +1,8 @@
-// Package ear identifies what a serial line carries.
+// Package detect identifies what a serial line carries.
 //
-//	guess.go    Look: frames of the link, Modbus, NMEA, text or unknown
+//	guess.go    Identify: frames of the link, Modbus, NMEA, text or unknown
 //	decode.go   Decoder: received bytes -> text for people, one line per frame
 //	probe.go    Prober: tries baud rates until the input makes sense
 //
 // The package only listens: it never writes to a port.
-package ear
+package detect

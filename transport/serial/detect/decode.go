@@ -1,4 +1,4 @@
-package ear
+package detect
 
 import (
 	"bytes"
@@ -11,8 +11,8 @@ import (
 	"runnel/transport/serial/modbus"
 )
 
-// Ways lists the decoders by their names on the command line.
-var Ways = []string{"auto", "hdlc", "text", "modbus", "hex"}
+// Formats lists the decoders by their names on the command line.
+var Formats = []string{"auto", "hdlc", "text", "modbus", "hex"}
 
 // Limits of auto's decision, and the pause that ends a Modbus frame or a chunk.
 const (
@@ -38,8 +38,8 @@ func NewDecoder(way string, tell func(line string)) *Decoder {
 	return &Decoder{way: way, tell: tell, hdlc: hdlc.NewDecoder(lapb.MaxInfo)}
 }
 
-// Hear takes received bytes.
-func (d *Decoder) Hear(octets []byte, now time.Time) {
+// Feed takes received bytes.
+func (d *Decoder) Feed(octets []byte, now time.Time) {
 	switch d.way {
 	case "hdlc":
 		d.frames(octets)
@@ -58,8 +58,8 @@ func (d *Decoder) Hear(octets []byte, now time.Time) {
 	}
 }
 
-// Silent is called when nothing has arrived for a Pause.
-func (d *Decoder) Silent(now time.Time) {
+// Idle is called when nothing has arrived for a Pause.
+func (d *Decoder) Idle(now time.Time) {
 	switch {
 	case len(d.held) == 0 || d.way == "text" || d.way == "hdlc":
 	case d.way == "auto":
@@ -71,7 +71,7 @@ func (d *Decoder) Silent(now time.Time) {
 
 // decide selects a decoder once the input is clear or the time is up.
 func (d *Decoder) decide(now time.Time) {
-	g := Look(d.held)
+	g := Identify(d.held)
 	if !g.Sure && len(d.held) < undecidedOctets && now.Sub(d.since) < undecidedTime {
 		return
 	}
@@ -88,7 +88,7 @@ func (d *Decoder) decide(now time.Time) {
 	d.tell(fmt.Sprintf("this looks like %v; decoding it as %s", g.Kind, d.way))
 	heard := d.held
 	d.held = nil
-	d.Hear(heard, now)
+	d.Feed(heard, now)
 }
 
 func (d *Decoder) frames(octets []byte) {

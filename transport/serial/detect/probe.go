@@ -1,4 +1,4 @@
-package ear
+package detect
 
 import (
 	"context"
@@ -24,9 +24,9 @@ const keep = 16 << 10
 
 // Prober finds the settings and the protocol of a line.
 type Prober struct {
-	Each time.Duration                                      // how long each try listens, unless it is sure earlier
-	Open func(context.Context, serial.Config) (Port, error) // opens the port
-	Tell func(serial.Config, Guess)                         // called with the result of each try
+	Each   time.Duration                                      // how long each try listens, unless it is sure earlier
+	Open   func(context.Context, serial.Config) (Port, error) // opens the port
+	Report func(serial.Config, Guess)                         // called with the result of each try
 
 	best  serial.Config
 	guess Guess
@@ -46,7 +46,7 @@ func (p *Prober) Probe(ctx context.Context, c serial.Config) (serial.Config, Gue
 		tries = append(tries, c)
 	}
 	doubtful, err := p.try(ctx, tries)
-	if err == nil && p.guess.Kind <= Nonsense {
+	if err == nil && p.guess.Kind <= Unreadable {
 		_, err = p.try(ctx, withParity(doubtful))
 	}
 	return p.best, p.guess, err
@@ -73,14 +73,14 @@ func (p *Prober) try(ctx context.Context, tries []serial.Config) (doubtful []ser
 		if err != nil {
 			return nil, err
 		}
-		p.Tell(c, heard)
+		p.Report(c, heard)
 		if heard.better(p.guess) {
 			p.best, p.guess = c, heard
 		}
 		if p.guess.Sure {
 			return nil, nil
 		}
-		if heard.Kind == Nonsense {
+		if heard.Kind == Unreadable {
 			doubtful = append(doubtful, c)
 		}
 	}
@@ -112,7 +112,7 @@ func (p *Prober) listen(ctx context.Context, c serial.Config) (g Guess, err erro
 	for !g.Sure && len(heard) < keep {
 		n, err := port.Read(buf)
 		heard = append(heard, buf[:n]...)
-		g = Look(heard)
+		g = Identify(heard)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}

@@ -1,4 +1,4 @@
-package ear
+package detect
 
 import (
 	"context"
@@ -23,7 +23,7 @@ var (
 	polls = "\x01\x03\x00\x00\x00\x0a\xc5\xcd" + "\x11\x03\x00\x6b\x00\x03\x76\x87"
 )
 
-func TestLook(t *testing.T) {
+func TestIdentify(t *testing.T) {
 	noise := make([]byte, 4096)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range noise {
@@ -36,21 +36,21 @@ func TestLook(t *testing.T) {
 		pieces       int
 	}{
 		{"nothing", "", Silence, false, 0},
-		{"noise", string(noise), Nonsense, false, 0},
+		{"noise", string(noise), Unreadable, false, 0},
 		{"the link", "boot\r\n" + sabm, Link, true, 1},
 		{"rawsocket", "boot\n\x7f\xf3\x00\x00", RawSocket, true, 1},
 		{"nmea", "68,M*1\r\n" + nmea("GPRMC,1") + "$GP", NMEA, true, 1},
-		{"one poll", polls[:8], Nonsense, false, 0},
+		{"one poll", polls[:8], Unreadable, false, 0},
 		{"polls", "\x00" + polls, Modbus, false, 2},
 		{"more polls", polls + polls, Modbus, true, 4},
-		{"polls in noise", string(noise[:100]) + polls, Nonsense, false, 0},
+		{"polls in noise", string(noise[:100]) + polls, Unreadable, false, 0},
 		{"json", "1}\n{\"t\": 1}\n{\"t\": 2}\n", JSON, false, 2},
 		{"csv", "5,40\n21.5,41\n21.6,41\n21.7,41\n", CSV, true, 3},
 		{"text", "ello\nwelcome, friend\nto here\n", Text, false, 2},
-		{"half a line", "hello world", Nonsense, false, 0},
+		{"half a line", "hello world", Unreadable, false, 0},
 		{"text with colours", "\x1b[32mI (31) boot: chip\x1b[0m\r\n\x1b[32mI (32) boot: more\x1b[0m\r\n", Text, false, 1},
 	} {
-		if g := Look([]byte(c.octets)); g.Kind != c.kind || g.Sure != c.sure || g.Pieces != c.pieces || g.Octets != len(c.octets) {
+		if g := Identify([]byte(c.octets)); g.Kind != c.kind || g.Sure != c.sure || g.Pieces != c.pieces || g.Octets != len(c.octets) {
 			t.Errorf("%s: %+v", c.name, g)
 		}
 	}
@@ -85,7 +85,7 @@ func TestProbe(t *testing.T) {
 		{"at 9600", serial.Config{Baud: 9600}, "\n1,2\n3,4\n5,6\n7,8\n", CSV, 2},
 		{"with parity", serial.Config{Baud: 19200, Parity: serial.Even}, polls + polls, Modbus, len(Bauds) - 1 + 9},
 		{"with seven bits", serial.Config{Baud: 115200, Parity: serial.Even, DataBits: 7}, nmea("HEHDT,1,T") + nmea("HEHDT,1,T"), NMEA, len(Bauds) - 1 + 2},
-		{"never", serial.Config{Baud: 1}, "", Nonsense, 3 * (len(Bauds) - 1)},
+		{"never", serial.Config{Baud: 1}, "", Unreadable, 3 * (len(Bauds) - 1)},
 		{"doubtful", serial.Config{Baud: 38400}, "hello\nworld\n", Text, len(Bauds) - 1},
 	} {
 		tries := 0
@@ -101,9 +101,9 @@ func TestProbe(t *testing.T) {
 			return &fake{says: []byte(says)}, nil
 		}
 		told := 0
-		p := &Prober{Each: time.Second, Open: open, Tell: func(serial.Config, Guess) { told++ }}
+		p := &Prober{Each: time.Second, Open: open, Report: func(serial.Config, Guess) { told++ }}
 		best, g, err := p.Probe(t.Context(), serial.Config{})
-		if err != nil || g.Kind != c.want || tries != c.tries || told != tries || c.want != Nonsense && best != c.right {
+		if err != nil || g.Kind != c.want || tries != c.tries || told != tries || c.want != Unreadable && best != c.right {
 			t.Errorf("%s: %+v, %+v, %d tries, %v", c.name, best, g, tries, err)
 		}
 	}
@@ -118,8 +118,8 @@ func decode(way string, chunks ...string) (told []string) {
 	d := NewDecoder(way, func(line string) { told = append(told, line) })
 	now := time.Now()
 	for _, chunk := range chunks {
-		d.Hear([]byte(chunk), now)
-		d.Silent(now)
+		d.Feed([]byte(chunk), now)
+		d.Idle(now)
 		now = now.Add(3 * time.Second)
 	}
 	return told
@@ -140,7 +140,7 @@ func TestDecode(t *testing.T) {
 		{"hex", []string{"hello, this is more"}, []string{"68 65 6c 6c 6f 2c 20 74 68 69 73 20 69 73 20 6d  hello, this is m", "6f 72 65                                         ore"}},
 		{"auto", []string{sabm}, []string{"this looks like the link (framing hdlc); decoding it as hdlc", "01 SABM P"}},
 		{"auto", []string{"a", "b\ncde\n"}, []string{"this looks like text; decoding it as text", "ab", "cde"}},
-		{"auto", []string{"\x80", "\x81"}, []string{"this looks like octets that make no sense; decoding it as hex", "80 81                                            .."}},
+		{"auto", []string{"\x80", "\x81"}, []string{"this looks like unreadable bytes; decoding it as hex", "80 81                                            .."}},
 	} {
 		if got := decode(c.way, c.chunks...); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s %q:\n%s\nwant\n%s", c.way, c.chunks, strings.Join(got, "\n"), strings.Join(c.want, "\n"))
@@ -148,15 +148,15 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-func FuzzLook(f *testing.F) {
+func FuzzIdentify(f *testing.F) {
 	for _, s := range []string{sabm, polls, nmea("GPRMC,1"), "\x7f\xf3\x00\x00", "{\"t\": 1}\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, octets []byte) {
-		if g := Look(octets); (g.Kind == Silence) != (len(octets) == 0) {
+		if g := Identify(octets); (g.Kind == Silence) != (len(octets) == 0) {
 			t.Errorf("%q: %+v", octets, g)
 		}
-		for _, way := range Ways {
+		for _, way := range Formats {
 			decode(way, string(octets), string(octets))
 		}
 	})
