@@ -22,10 +22,12 @@ const (
 	Pattern                // a regular expression with named groups
 	KeyValue               // pairs of a name and a value: "T:21.5,H=40"
 	Fixed                  // values in columns of fixed width
+	OBIS                   // data sets of meters by their OBIS codes (IEC 62056-21, DSMR P1): "1-0:1.8.0(000123.456*kWh)"
+	Bytes                  // values at fixed positions of a binary telegram
 )
 
 // FormatNames lists the names of the formats in a configuration, indexed by Format.
-var FormatNames = []string{"json", "csv", "nmea", "regexp", "keyvalue", "fixed"}
+var FormatNames = []string{"json", "csv", "nmea", "regexp", "keyvalue", "fixed", "obis", "binary"}
 
 // Limits of Config.MaxLine in bytes.
 const (
@@ -46,6 +48,9 @@ type Config struct {
 	Sentences []string // NMEA: sentences to publish; empty for all
 	Unchecked bool     // NMEA: accept sentences without a checksum; a checksum that is present must still be right
 	Comma     bool     // numbers use a decimal comma
+
+	Telegram *Telegram // messages that are not single lines; nil for lines
+	Listed   bool      // events have only the values that Fields describes
 
 	Topic  string // may hold names in braces: field names, and for NMEA "sentence" and "talker"
 	Time   string // source of an event's time: a field or one of the constants below; "" for TimeReceiver
@@ -74,6 +79,13 @@ type Field struct {
 	Kind  Kind
 	Scale reading.Scale
 	Unit  string
+
+	// Bytes
+	Binary Binary // instead of Kind
+	At     int    // position in the telegram, from 0
+	Length int    // BCD and Characters: in bytes
+	Little bool   // lowest byte first
+	Bit    int    // the value is this bit of the integer, 1 for the lowest; 0 for all of it
 
 	comma bool // numbers use a decimal comma
 }
@@ -114,6 +126,10 @@ func (c Config) parse() (parsing, []string, error) {
 		return c.keyValue()
 	case Fixed:
 		return c.fixed()
+	case OBIS:
+		return untimed(parseOBIS), nil, nil
+	case Bytes:
+		return c.binary()
 	}
 	return nil, nil, fmt.Errorf("format %d: out of range", c.Format)
 }

@@ -88,8 +88,8 @@ func whole64(u uint64) any {
 	return u
 }
 
-// bits reads an integer as a list of bits, lowest first, padded to whole bytes.
-func bits(text string) (any, error) {
+// bitList reads an integer as a list of bits, lowest first, padded to whole bytes.
+func bitList(text string) (any, error) {
 	text = strings.TrimSpace(text)
 	u, err := strconv.ParseUint(text, 10, 64)
 	if lower := strings.ToLower(text); err != nil && strings.HasPrefix(lower, "0x") {

@@ -26,6 +26,9 @@ type Parser struct {
 	comma  bool
 	tabs   bool // the separator is a tab, so leading and trailing tabs delimit empty values
 	max    int
+
+	telegram *Telegram // nil for lines
+	listed   bool      // only the values of fields are published
 }
 
 // record holds what a format found in a line.
@@ -35,6 +38,8 @@ type record struct {
 	topic  map[string]string
 	at     time.Time // the device's time; zero if there is none that can be trusted
 	flaws  []string  // fields left out, each with its reason
+
+	units map[string]string // of the values that the device sends with their units
 }
 
 // flaw records that a field is left out.
@@ -77,6 +82,10 @@ func New(c Config) (*Parser, error) {
 	}
 	p := &Parser{parse: parse, topic: topic, fields: slices.Clone(c.Fields), time: c.Time, latin1: c.Latin1, format: c.Format, comma: c.Comma, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
+	p.listed = c.Listed
+	if err := p.telegrams(c); err != nil {
+		return nil, err
+	}
 	for i, f := range c.Fields {
 		p.fields[i].comma = c.Comma
 		if f.Name == "" {
@@ -105,19 +114,37 @@ func (p *Parser) Parse(line []byte, now time.Time) (e reading.Event, err error) 
 	return e, err
 }
 
+// telegrams prepares p for telegrams instead of lines.
+func (p *Parser) telegrams(c Config) error {
+	if c.Telegram == nil {
+		return nil
+	}
+	if c.Format == NMEA {
+		return errors.New("telegram: nmea has telegrams of its own; remove it")
+	}
+	if c.MaxLine != 0 {
+		return errors.New("max_line is for lines; set the telegram's max instead")
+	}
+	if err := c.Telegram.validate(); err != nil {
+		return err
+	}
+	t := *c.Telegram
+	p.telegram = &t
+	if !c.whole() {
+		p.parse = eachLine(p.parse)
+	}
+	return nil
+}
+
+// whole reports whether the format reads a telegram as a whole, rather than line by line.
+func (c Config) whole() bool { return c.Format == JSON || c.Format == OBIS || c.Format == Bytes }
+
 // read is Parse that also returns the fields it left out, each with its reason. A line of which every field is left out
 // is an error.
 func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []string, err error) {
-	text, err := p.decode(line)
+	text, err := p.text(line)
 	if err != nil {
 		return e, nil, err
-	}
-	switch {
-	case p.format == Fixed: // blanks fill the columns
-	case p.tabs:
-		text = strings.Trim(text, " ")
-	default:
-		text = strings.TrimSpace(text)
 	}
 	r, err := p.parse(text, now)
 	if err != nil {
@@ -130,12 +157,36 @@ func (p *Parser) read(line []byte, now time.Time) (e reading.Event, flaws []stri
 	if e.Topic, err = p.topic.Topic(r.value); err != nil {
 		return e, nil, err
 	}
+	if p.listed {
+		p.dropUnlisted(&r)
+	}
 	p.stamp(&r, now)
-	if p.units != nil {
-		r.fields["units"] = p.units
+	if units := p.unitsOf(&r); units != nil {
+		r.fields["units"] = units
 	}
 	e.Args, e.Kwargs = r.args, r.fields
 	return e, r.flaws, nil
+}
+
+// text returns the text of a line or telegram that the format reads.
+func (p *Parser) text(line []byte) (string, error) {
+	if p.telegram != nil && len(line) < p.telegram.min() {
+		return "", errTooShort
+	}
+	if p.format == Bytes {
+		return string(line), nil
+	}
+	if p.telegram != nil && p.format != JSON {
+		line = p.telegram.content(line)
+	}
+	text, err := p.decode(line)
+	switch {
+	case err != nil || p.format == Fixed: // blanks fill the columns
+		return text, err
+	case p.tabs:
+		return strings.Trim(text, " "), nil
+	}
+	return strings.TrimSpace(text), nil
 }
 
 // complete reports whether a line that parses is known to be whole, because its format marks both ends: a JSON object

@@ -32,6 +32,7 @@ type State struct {
 	Bad     uint64 // lines that cannot be parsed, including NotUTF8 and Long
 	NotUTF8 uint64
 	Long    uint64
+	Check   uint64 // telegrams with a wrong check; they are bad as well
 	Ignored uint64 // lines that the configuration leaves out
 	Partial uint64 // lines that began before the port was opened; not counted as bad
 
@@ -81,12 +82,13 @@ func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	s.mu.Lock()
 	s.noise, s.state.BaudSuspect = noise{}, false
 	s.mu.Unlock()
-	split := newSplitter(s.parser.max, time.Now(), s.countLong, func(line []byte) { s.partial(line, publish) })
+	push, stop := s.divide(publish)
+	defer stop()
 	buf := make([]byte, readSize)
 	for {
 		n, err := device.Read(buf)
 		now := time.Now()
-		split.push(buf[:n], now, func(line []byte) { s.line(line, now, publish) })
+		push(buf[:n], now)
 		s.received(n, now)
 		if err != nil {
 			return err
@@ -94,8 +96,19 @@ func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	}
 }
 
+// divide returns a function that takes the bytes that arrive and publishes the events in them, and one that ends it.
+func (s *Sensor) divide(publish func(reading.Event)) (push func([]byte, time.Time), stop func()) {
+	if s.parser.telegram != nil {
+		return s.divideTelegrams(publish)
+	}
+	split := newSplitter(s.parser.max, time.Now(), s.countLong, func(line []byte) { s.partial(line, publish) })
+	return func(octets []byte, now time.Time) {
+		split.push(octets, now, func(line []byte) { s.line(line, now, publish) })
+	}, func() {}
+}
+
 func (s *Sensor) line(line []byte, now time.Time, publish func(reading.Event)) {
-	if strings.TrimSpace(string(line)) == "" {
+	if s.parser.format != Bytes && strings.TrimSpace(string(line)) == "" {
 		return
 	}
 	e, flaws, err := s.parser.read(line, now)
@@ -169,10 +182,15 @@ func (s *Sensor) countBad(line []byte, err error, now time.Time) {
 	s.mu.Lock()
 	s.state.Bad++
 	s.state.BadInARow++
-	if errors.Is(err, errUTF8) {
+	switch {
+	case errors.Is(err, errUTF8):
 		s.state.NotUTF8++
+	case errors.Is(err, errCheck):
+		s.state.Check++
+	case errors.Is(err, errTooLong):
+		s.state.Long++
 	}
-	s.state.LastBad, s.state.BadLine, s.state.BadReason = now, Excerpt(line), Excerpt([]byte(err.Error()))
+	s.state.LastBad, s.state.BadLine, s.state.BadReason = now, s.parser.excerpt(line), Excerpt([]byte(err.Error()))
 	if len(line) > 0 && legible(line) {
 		s.noise, s.state.BaudSuspect = noise{}, false // text at a wrong baud rate is not legible
 	}

@@ -30,7 +30,7 @@ func (f Field) convert(v any) (any, error) {
 	case Hex:
 		return hexadecimal(fmt.Sprint(v))
 	case Bits:
-		return bits(fmt.Sprint(v))
+		return bitList(fmt.Sprint(v))
 	}
 	return v, nil
 }
@@ -77,7 +77,7 @@ func boolean(v any) (any, error) {
 // 2000.
 var earliestMoment = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// moment reads a time: RFC 3339, or seconds or milliseconds since 1970.
+// moment reads a time: RFC 3339, seconds or milliseconds since 1970, or the time of a DSMR P1 meter.
 func moment(v any) (t time.Time, err error) {
 	switch text := v.(type) {
 	case raw:
@@ -89,9 +89,12 @@ func moment(v any) (t time.Time, err error) {
 	if !ok {
 		return t, fmt.Errorf("%.40q is not a time", fmt.Sprint(v))
 	}
-	if t, err = time.Parse(time.RFC3339, text); err != nil {
-		if t, err = epoch(text); err != nil {
-			return t, err
+	t, known := meterTime(text)
+	if !known {
+		if t, err = time.Parse(time.RFC3339, text); err != nil {
+			if t, err = epoch(text); err != nil {
+				return t, err
+			}
 		}
 	}
 	if t.Before(earliestMoment) {
