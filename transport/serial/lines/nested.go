@@ -55,7 +55,7 @@ func (p *Parser) dropUnlisted(r *record) {
 
 // unitsOf returns the units of an event's values, or nil: those of the configuration, else those that the device sends.
 func (p *Parser) unitsOf(r *record) map[string]any {
-	if r.units == nil {
+	if r.units == nil && r.hasAll(p.units) {
 		return p.units
 	}
 	units := make(map[string]any, len(r.units)+len(p.units))
@@ -63,10 +63,22 @@ func (p *Parser) unitsOf(r *record) map[string]any {
 		if i := slices.IndexFunc(p.fields, func(f Field) bool { return f.Name == name }); i >= 0 {
 			name = cmp.Or(p.fields[i].As, name)
 		}
-		if _, has := r.fields[name]; has {
-			units[name] = unit
-		}
+		units[name] = unit
 	}
 	maps.Copy(units, p.units)
+	maps.DeleteFunc(units, func(name string, _ any) bool { _, has := r.fields[name]; return !has })
+	if len(units) == 0 {
+		return nil
+	}
 	return units
+}
+
+// hasAll reports whether the record has a value of each name.
+func (r *record) hasAll(names map[string]any) bool {
+	for name := range names {
+		if _, has := r.fields[name]; !has {
+			return false
+		}
+	}
+	return true
 }

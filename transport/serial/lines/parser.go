@@ -125,7 +125,7 @@ func (p *Parser) telegrams(c Config) error {
 	if c.MaxLine != 0 {
 		return errors.New("max_line is for lines; set the telegram's max instead")
 	}
-	if err := c.Telegram.validate(); err != nil {
+	if err := c.Telegram.Validate(); err != nil {
 		return err
 	}
 	t := *c.Telegram

@@ -74,8 +74,8 @@ func (t *Telegram) behind() int {
 	return t.Trailer + len(t.End)
 }
 
-// validate returns an error that names the invalid setting.
-func (t *Telegram) validate() error {
+// Validate returns an error that names the invalid setting.
+func (t *Telegram) Validate() error {
 	if t.Max != 0 && (t.Max < MinTelegram || t.Max > MaxTelegram) {
 		return fmt.Errorf("telegram: max %d: want %d to %d bytes", t.Max, MinTelegram, MaxTelegram)
 	}

@@ -40,7 +40,7 @@ type frame struct {
 // framed splits chunks, of which one arrives every 10 ms. An empty chunk stands for a second of silence.
 func framed(t *testing.T, c Telegram, chunks ...string) (got []frame) {
 	t.Helper()
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	now := noon

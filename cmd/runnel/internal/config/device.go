@@ -77,12 +77,10 @@ func (s *Serial) LinesConfig() lines.Config {
 		Format: lines.Format(max(0, slices.Index(lines.FormatNames, s.Format))), Columns: s.Columns, Separator: s.Separator,
 		Widths: s.Widths, Assign: s.Assign, Patterns: s.Patterns, Unchecked: s.Checksum == "optional", Comma: s.Decimal == "comma",
 		Pattern: s.Pattern, Sentences: s.Sentences, Topic: s.Topic, Time: s.Time, MaxLine: int(s.MaxLine), Latin1: s.Encoding == "latin1",
+		Telegram: s.Telegram.config(), Listed: s.Unlisted == "drop",
 	}
-	for _, f := range s.Fields {
-		c.Fields = append(c.Fields, lines.Field{
-			Name: f.Name, As: f.As, Unit: f.Unit, Kind: lines.Kind(max(0, slices.Index(lines.KindNames, f.Type))),
-			Scale: reading.Scale{Factor: f.Scale, Offset: f.Offset},
-		})
+	for i := range s.Fields {
+		c.Fields = append(c.Fields, s.Fields[i].config(s.Format == "binary"))
 	}
 	return c
 }

@@ -215,8 +215,85 @@ var lineDevices = map[string]struct {
 	"ezo-orp":          {"209.6\r", []kwargs{{"orp": 209.6}}},
 	"maxbotix-hrxl":    {"R0300\rR4999\r", []kwargs{{"distance": int64(300)}, {"distance": int64(4999)}}},
 	"hydreon-rg15":     {"Acc  0.01 mm, EventAcc  0.50 mm, TotalAcc 12.25 mm, RInt  1.50 mmph\r\n", []kwargs{{"rain": 0.01, "rain_event": 0.5, "rain_total": 12.25, "rain_rate": 1.5}}},
-	"cozir-a":          {" Z 00512 z 00498\r\n", []kwargs{{"co2": int64(512), "co2_unfiltered": int64(498)}}},
+	"dsmr-v2":          {crlf(telegramV2), []kwargs{{"tariff": int64(1), "energy_imported_tariff_1": 1.001, "energy_exported_tariff_2": 4.001, "power_imported": 1.01, "gas": 1.001, "meter": "00000000000000"}}},
+	"dsmr-v5": {crlf(telegramV5 + telegramV5), []kwargs{
+		{"meter": "4B384547303034303436333935353037", "tariff": int64(2), "energy_imported_tariff_1": 4.426, "power_imported": 0.244, "power_failures": int64(13), "voltage_l3": 229.0,
+			"current_l1": 0.48, "power_imported_l3": 0.142, "meter_1": 0.107, "1-3:0.2.8": nil, "meter_2": nil},
+		{"energy_exported_tariff_1": 2.444}}},
+	"pms5003": {"BM\x00\x1c\x00\x05\x00\x08\x00\t\x00\x05\x00\x08\x00\t\x03\x8a\x01\x0c\x00<\x00\x05\x00\x01\x00\x00\x97\x00\x02J" + "B" + "BM\x00\x1c\x00\x05\x00\x08\x00\t\x00\x05\x00\x08\x00\t\x03\x8a\x01\x0c\x00<\x00\x05\x00\x01\x00\x00\x97\x00\x02J", []kwargs{
+		{"pm1": int64(5), "pm2_5": int64(8), "pm10": int64(9), "count_0_3": int64(906), "count_10": int64(0), "units": map[string]any{"pm1": "µg/m³", "pm2_5": "µg/m³", "pm10": "µg/m³"}},
+		{"pm10": int64(9)}}},
+	"sds011":    {"\xaa\xc0\xd4\x04\x3a\x0a\xa1\x60\x1d\xab", []kwargs{{"pm2_5": 123.6, "pm10": 261.8, "sensor": int64(0xa160)}}},
+	"ve-direct": {"\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ2132QY2KR\r\nV\t12790\r\nI\t-15\r\nVPV\t18500\r\nPPV\t46\r\nCS\t3\r\nERR\t0\r\nLOAD\tON\r\nIL\t600\r\nH19\t10020\r\nChecksum\t\xae", []kwargs{{"voltage": 12.79, "current": -0.015, "pv_power": int64(46), "product": "0xA053", "serial_number": "HQ2132QY2KR", "LOAD": "ON", "yield_total": 100.2}}},
+	"cozir-a":   {" Z 00512 z 00498\r\n", []kwargs{{"co2": int64(512), "co2_unfiltered": int64(498)}}},
 }
+
+func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
+
+// Telegrams of meters with DSMR 2.2 and 5.0.
+const telegramV2 = `/ISk5\2MT382-1004
+
+0-0:96.1.1(00000000000000)
+1-0:1.8.1(00001.001*kWh)
+1-0:1.8.2(00002.001*kWh)
+1-0:2.8.1(00003.001*kWh)
+1-0:2.8.2(00004.001*kWh)
+0-0:96.14.0(0001)
+1-0:1.7.0(0001.01*kW)
+1-0:2.7.0(0000.00*kW)
+0-0:17.0.0(0999.00*kW)
+0-0:96.3.10(1)
+0-0:96.13.1()
+0-0:96.13.0()
+0-1:24.1.0(3)
+0-1:96.1.0(000000000000)
+0-1:24.3.0(161107190000)(00)(60)(1)(0-1:24.2.1)(m3)
+(00001.001)
+0-1:24.4.0(1)
+!
+`
+
+const telegramV5 = `/ISk5\2MT382-1000
+
+1-3:0.2.8(50)
+0-0:1.0.0(170102192002W)
+0-0:96.1.1(4B384547303034303436333935353037)
+1-0:1.8.1(000004.426*kWh)
+1-0:1.8.2(000002.399*kWh)
+1-0:2.8.1(000002.444*kWh)
+1-0:2.8.2(000000.000*kWh)
+0-0:96.14.0(0002)
+1-0:1.7.0(00.244*kW)
+1-0:2.7.0(00.000*kW)
+0-0:96.7.21(00013)
+0-0:96.7.9(00000)
+1-0:99.97.0(0)(0-0:96.7.19)
+1-0:32.32.0(00000)
+1-0:52.32.0(00000)
+1-0:72.32.0(00000)
+1-0:32.36.0(00000)
+1-0:52.36.0(00000)
+1-0:72.36.0(00000)
+0-0:96.13.0()
+1-0:32.7.0(0230.0*V)
+1-0:52.7.0(0230.0*V)
+1-0:72.7.0(0229.0*V)
+1-0:31.7.0(0.48*A)
+1-0:51.7.0(0.44*A)
+1-0:71.7.0(0.86*A)
+1-0:21.7.0(00.070*kW)
+1-0:41.7.0(00.032*kW)
+1-0:61.7.0(00.142*kW)
+1-0:22.7.0(00.000*kW)
+1-0:42.7.0(00.000*kW)
+1-0:62.7.0(00.000*kW)
+0-1:24.1.0(003)
+0-1:96.1.0(3232323241424344313233343536373839)
+0-1:24.2.1(170102161005W)(00000.107*m3)
+0-2:24.1.0(003)
+0-2:96.1.0()
+!6EEE
+`
 
 func TestLineProfiles(t *testing.T) {
 	for name, d := range lineDevices {

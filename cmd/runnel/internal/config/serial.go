@@ -43,22 +43,24 @@ type Serial struct {
 	HalfDuplex bool     `toml:"half_duplex"`
 
 	// mode = "lines"
-	Format    string   `toml:"format"`    // json, csv, nmea, regexp, keyvalue, fixed
-	Columns   []string `toml:"columns"`   // of csv and fixed
-	Widths    []int    `toml:"widths"`    // of fixed
-	Separator string   `toml:"separator"` // of csv and keyvalue
-	Assign    string   `toml:"assign"`    // of keyvalue
-	Pattern   string   `toml:"pattern"`   // of regexp
-	Patterns  []string `toml:"patterns"`  // of regexp
-	Sentences []string `toml:"sentences"` // of nmea
-	Checksum  string   `toml:"checksum"`  // of nmea: required (default), optional
-	Decimal   string   `toml:"decimal"`   // point (default), comma
-	Encoding  string   `toml:"encoding"`  // utf-8 (default), latin1
-	MaxLine   Size     `toml:"max_line"`
-	Time      string   `toml:"time"`
-	Fields    []Field  `toml:"field"`
-	Write     string   `toml:"write"` // procedure that writes a line to the device
-	Newline   *string  `toml:"newline"`
+	Format    string    `toml:"format"`    // json, csv, nmea, regexp, keyvalue, fixed, obis, binary
+	Columns   []string  `toml:"columns"`   // of csv and fixed
+	Widths    []int     `toml:"widths"`    // of fixed
+	Separator string    `toml:"separator"` // of csv and keyvalue
+	Assign    string    `toml:"assign"`    // of keyvalue
+	Pattern   string    `toml:"pattern"`   // of regexp
+	Patterns  []string  `toml:"patterns"`  // of regexp
+	Sentences []string  `toml:"sentences"` // of nmea
+	Checksum  string    `toml:"checksum"`  // of nmea: required (default), optional
+	Decimal   string    `toml:"decimal"`   // point (default), comma
+	Encoding  string    `toml:"encoding"`  // utf-8 (default), latin1
+	MaxLine   Size      `toml:"max_line"`
+	Time      string    `toml:"time"`
+	Telegram  *Telegram `toml:"telegram"`
+	Unlisted  string    `toml:"unlisted"` // values without a field: keep (default), drop
+	Fields    []Field   `toml:"field"`
+	Write     string    `toml:"write"` // procedure that writes a line to the device
+	Newline   *string   `toml:"newline"`
 
 	// mode = "modbus"
 	Timeout Duration   `toml:"timeout"` // for an answer
@@ -90,10 +92,16 @@ type Field struct {
 	Place  Place
 	Name   string  `toml:"name"`
 	As     string  `toml:"as"`
-	Type   string  `toml:"type"` // number, text, boolean, hex, bits
+	Type   string  `toml:"type"` // number, text, boolean, hex, bits; of binary: uint8, int16 and so on
 	Scale  float64 `toml:"scale"`
 	Offset float64 `toml:"offset"`
 	Unit   string  `toml:"unit"`
+
+	// format = "binary"
+	At     int    `toml:"at"`     // position in the telegram, from 0
+	Length int    `toml:"length"` // of bcd and text, in bytes
+	Order  string `toml:"order"`  // big (default), little
+	Bit    *int   `toml:"bit"`    // the value is this bit
 }
 
 // USB identifies a USB serial port independently of its device name.
@@ -142,7 +150,7 @@ func (k checker) serial(s *Serial) {
 var (
 	wampKeys  = []string{"max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
-	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "field", "write", "newline"}
+	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "telegram", "unlisted", "field", "write", "newline"}
 	busKeys   = []string{"timeout", "gap", "every", "slave", "modbus"}
 	bothKeys  = []string{"topic", "retain", "expect_every"}
 )
@@ -154,7 +162,7 @@ var formatKeys = []struct {
 }{
 	{"columns", []string{"csv", "fixed"}}, {"widths", []string{"fixed"}}, {"separator", []string{"csv", "keyvalue"}}, {"assign", []string{"keyvalue"}},
 	{"pattern", []string{"regexp"}}, {"patterns", []string{"regexp"}}, {"sentences", []string{"nmea"}}, {"checksum", []string{"nmea"}},
-	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}},
+	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}}, {"unlisted", []string{"json", "nmea", "keyvalue", "obis"}},
 }
 
 // modeKeys reports keys that belong to other modes.
@@ -181,6 +189,7 @@ func (k checker) framed(s *Serial) {
 }
 
 func (k checker) lines(s *Serial) {
+	problems := len(*k.Problems)
 	k.required(s.Place, "format", s.Format)
 	k.choice(s.Place, "format", s.Format, lines.FormatNames...)
 	for _, of := range formatKeys {
@@ -198,11 +207,12 @@ func (k checker) lines(s *Serial) {
 	if s.Write != "" {
 		k.uri(s.Place, "write", s.Write, wamp.Exact)
 	}
-	for _, f := range s.Fields {
-		k.required(f.Place, "name", f.Name)
-		k.choice(f.Place, "type", f.Type, lines.KindNames[1:]...)
+	k.choice(s.Place, "unlisted", s.Unlisted, "keep", "drop")
+	k.telegram(s)
+	for i := range s.Fields {
+		k.field(s, &s.Fields[i])
 	}
-	if s.Topic != "" && slices.Contains(lines.FormatNames, s.Format) {
+	if len(*k.Problems) == problems && s.Topic != "" && slices.Contains(lines.FormatNames, s.Format) {
 		if _, err := lines.New(s.LinesConfig()); err != nil {
 			k.add(s.Place, "", "%v%s", err, s.ofProfile())
 		}

@@ -59,6 +59,35 @@ func TestLineFormats(t *testing.T) {
 	}
 }
 
+// The keys of telegrams reach the parser. What is wrong is reported at its line.
+func TestTelegramKeys(t *testing.T) {
+	const base = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n" +
+		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\ntopic = \"com.example.a\"\n"
+	const field = "\n[[serial.field]]\nname = \"v\"\n"
+	for _, c := range []struct{ keys, want string }{
+		{"format = \"obis\"\nunlisted = \"drop\"\ntelegram = { begin = \"/\", end = \"!\", trailer = 4, check = \"crc16-arc\", check_as = \"hex\" }", ""},
+		{"format = \"keyvalue\"\n[serial.telegram]\nbegin = \"\\u0002\"\nend = \"\\u0003\"\nsilence = \"1s\"\nmax = \"1KiB\"\ntrailer = 1\ncheck = \"xor8\"\ncheck_skip = 1\ncheck_skip_end = 1", ""},
+		{"format = \"binary\"\ntelegram = { begin = \"hex:42 4D\", length_type = \"uint16\", length_at = 2, length_add = 4, order = \"little\" }" + field + "at = 4\ntype = \"int24\"\norder = \"little\"\nbit = 23", ""},
+		{"format = \"obis\"\ntelegram = { begin = \"hex:4\", end = \"!\" }", `FILE:17: serial.telegram.begin: "hex:4" is not hexadecimal; write two digits for each byte`},
+		{"format = \"obis\"\ntelegram = { begin = \"/\" }", `FILE:17: serial.telegram: its end is missing`},
+		{"format = \"obis\"\ntelegram = { begin = \"/\", ends = \"!\" }", `FILE:17: serial.telegram.ends: unknown key; did you mean "end"?`},
+		{"format = \"obis\"\ntelegram = { begin = \"/\", end = \"!\", check = \"crc16\" }", `FILE:17: serial.telegram.check: "crc16" is not known; use "crc16-arc"`},
+		{"format = \"obis\"\ntelegram = { begin = \"/\", end = \"!\", check_as = \"hex\" }", `FILE:17: serial.telegram.check_as: only with check; remove it`},
+		{"format = \"nmea\"\ntelegram = { begin = \"/\", end = \"!\" }", `telegram: nmea has telegrams of its own`},
+		{"format = \"json\"\nmax_line = 100\ntelegram = { begin = \"/\", end = \"!\" }", `max_line is for lines`},
+		{"format = \"binary\"" + field + "type = \"uint8\"", `telegram is missing`},
+		{"format = \"binary\"\ntelegram = { begin = \"/\", length = 9 }" + field + "type = \"number\"", `FILE:20: serial.field.type: "number" is not known; use "uint8"`},
+		{"format = \"binary\"\ntelegram = { begin = \"/\", length = 9 }" + field + "type = \"uint16\"\nat = 8", `field "v": ends at byte 10, beyond the telegram's end`},
+		{"format = \"csv\"\ncolumns = [\"v\"]" + field + "at = 8", `FILE:20: serial.field.at: only for format = "binary"; remove it`},
+		{"format = \"csv\"\ncolumns = [\"v\"]\nunlisted = \"drop\"", `FILE:18: serial.unlisted: only for format = "json", "nmea", "keyvalue" or "obis"; remove it`},
+	} {
+		_, err := Parse("FILE", base+c.keys)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v; want %q", c.keys, err, c.want)
+		}
+	}
+}
+
 // Addresses as manuals print them, orders, bits and the slaves beyond the specification.
 func TestRegisters(t *testing.T) {
 	const base = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"register\"]\n" +

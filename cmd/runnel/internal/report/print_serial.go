@@ -69,6 +69,9 @@ func (l *Link) print(w io.Writer) {
 
 func (l *Lines) print(w io.Writer) {
 	fmt.Fprintf(w, "  %s, %d bad, %d not wanted, %d partial\n", term.Counted(l.Good, "good line"), l.Bad, l.Ignored, l.Partial)
+	if l.Check > 0 {
+		fmt.Fprintf(w, "  %s with a wrong check\n", term.Counted(l.Check, "telegram"))
+	}
 	if l.BadFields > 0 {
 		fmt.Fprintf(w, "  %s left out, the last one: %s\n", term.Counted(l.BadFields, "field"), term.Harmless(l.BadField))
 	}

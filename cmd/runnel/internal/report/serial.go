@@ -74,9 +74,10 @@ type Lines struct {
 	Bad         uint64    `json:"bad"` // NotUTF8 and Long are among them
 	NotUTF8     uint64    `json:"not_utf8"`
 	Long        uint64    `json:"long"`
-	Ignored     uint64    `json:"ignored"`    // lines that the configuration does not want
-	Partial     uint64    `json:"partial"`    // lines that began before the port was opened
-	BadFields   uint64    `json:"bad_fields"` // fields left out of good lines
+	Check       uint64    `json:"check_errors"` // telegrams with a wrong check; they are among Bad
+	Ignored     uint64    `json:"ignored"`      // lines that the configuration does not want
+	Partial     uint64    `json:"partial"`      // lines that began before the port was opened
+	BadFields   uint64    `json:"bad_fields"`   // fields left out of good lines
 	BadField    string    `json:"bad_field,omitempty"`
 	BadInARow   uint64    `json:"bad_in_a_row"`
 	LastGood    time.Time `json:"last_good,omitzero"`
@@ -190,7 +191,7 @@ func newLines(s *lines.State) *Lines {
 		return nil
 	}
 	return &Lines{
-		Good: s.Good, Bad: s.Bad, NotUTF8: s.NotUTF8, Long: s.Long, Ignored: s.Ignored, LastGood: s.LastGood, LastBad: s.LastBad,
+		Good: s.Good, Bad: s.Bad, NotUTF8: s.NotUTF8, Long: s.Long, Check: s.Check, Ignored: s.Ignored, LastGood: s.LastGood, LastBad: s.LastBad,
 		Partial: s.Partial, BadFields: s.BadFields, BadField: s.BadField, BadInARow: s.BadInARow,
 		BadLine: s.BadLine, BadReason: s.BadReason, BaudSuspect: s.BaudSuspect,
 	}

@@ -1,0 +1,40 @@
+package lines
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// A device that sends telegrams is a publisher, by its profile alone. A telegram with a wrong check is dropped and counted.
+func TestTelegrams(t *testing.T) {
+	dir := t.TempDir()
+	dust, meter := filepath.Join(dir, "dust"), filepath.Join(dir, "meter")
+	sds011, p1 := plug(t, dust), plug(t, meter)
+	r := start(t, line("dust", dust, "profile = \"sds011\"\ntime = \"none\"\ntopic = \"com.example.dust\"")+
+		line("meter", meter, "format = \"obis\"\ntime = \"none\"\ntopic = \"com.example.meter.{0-0:96.1.1}\"\n"+
+			"telegram = { begin = \"/\", end = \"!\", trailer = 4, check = \"crc16-arc\", check_as = \"hex\" }\n"))
+	events := r.hear(t)
+	r.opened(t, "dust", 1)
+	r.opened(t, "meter", 1)
+	const frame = "\xaa\xc0\xd4\x04\x3a\x0a\xa1\x60\x1d\xab"
+	say(t, sds011, frame[3:]+strings.Replace(frame, "\x1d", "\x1e", 1)+frame)
+	e := next(t, events)
+	want := map[string]any{"pm2_5": 123.6, "pm10": 261.8, "sensor": int64(0xa160), "units": map[string]any{"pm2_5": "µg/m³", "pm10": "µg/m³"}}
+	if e.topic != "com.example.dust" || !reflect.DeepEqual(e.kwargs, want) {
+		t.Errorf("%v, want %v", e, want)
+	}
+	if s := r.state(t, "dust"); s.Lines.Good != 1 || s.Lines.Bad != 1 || s.Lines.CheckErrors != 1 || !strings.Contains(s.Lines.BadReason, "sum8 is 1e, want 1d") {
+		t.Errorf("%+v", s.Lines)
+	}
+	stdout, _ := run(t, 0, "status", "--url", r.url)
+	if !strings.Contains(stdout, "1 telegram with a wrong check") {
+		t.Error(stdout)
+	}
+	say(t, p1, "!0000\r\n/ISk5\\2M\r\n\r\n0-0:96.1.1(K7)\r\n1-0:1.8.1(000671.578*kWh)\r\n!0000\r\n")
+	say(t, p1, "/ISk5\\2M\r\n\r\n0-0:96.1.1(K7)\r\n1-0:1.8.1(000671.578*kWh)\r\n!3B11\r\n")
+	if e := next(t, events); e.topic != "com.example.meter.K7" || e.kwargs["1-0:1.8.1"] != 671.578 {
+		t.Errorf("%v", e)
+	}
+}
