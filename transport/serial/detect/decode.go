@@ -21,7 +21,7 @@ const (
 	Pause           = 30 * time.Millisecond
 )
 
-// maxText is the longest line of text shown in one piece.
+// maxText is the longest piece of a line of text, in bytes; longer lines are shown in pieces.
 const maxText = 1 << 10
 
 // Decoder turns received bytes into lines for people. It belongs to one goroutine.
@@ -104,13 +104,13 @@ func (d *Decoder) frames(octets []byte) {
 
 func (d *Decoder) text(octets []byte) {
 	for _, b := range octets {
-		if b != '\r' && b != '\n' && len(d.held) < maxText {
-			d.held = append(d.held, b)
-			continue
-		}
-		if len(d.held) > 0 {
+		ends := b == '\r' || b == '\n'
+		if (ends || len(d.held) == maxText) && len(d.held) > 0 {
 			d.tell(lines.Printable(d.held))
 			d.held = d.held[:0]
+		}
+		if !ends {
+			d.held = append(d.held, b)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func text(octets []byte) (g Guess) {
 	if !bytes.ContainsAny(octets, "\r\n") || !legible(octets) {
 		return g
 	}
-	if len(all) > 0 && octets[len(octets)-1] != '\r' && octets[len(octets)-1] != '\n' {
+	if last := octets[len(octets)-1]; last != '\r' && last != '\n' {
 		all = all[:len(all)-1]
 	}
 	if len(all) > 1 {

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -87,14 +88,12 @@ func (p *Prober) try(ctx context.Context, tries []serial.Config) (doubtful []ser
 	return doubtful, nil
 }
 
+// better reports whether g says more about the line than another guess.
 func (g Guess) better(than Guess) bool {
 	if g.Sure != than.Sure {
 		return g.Sure
 	}
-	if g.Kind != than.Kind {
-		return g.Kind > than.Kind
-	}
-	return g.Pieces > than.Pieces
+	return cmp.Or(cmp.Compare(g.Kind, than.Kind), cmp.Compare(g.Pieces, than.Pieces)) > 0
 }
 
 func (p *Prober) listen(ctx context.Context, c serial.Config) (g Guess, err error) {

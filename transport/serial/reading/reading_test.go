@@ -1,6 +1,9 @@
 package reading
 
 import (
+	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,6 +18,7 @@ func TestScale(t *testing.T) {
 		{Scale{Factor: 0.1, Offset: -40}, 615, 21.5},
 		{Scale{Factor: 1.8, Offset: 32}, 100, 212},
 		{Scale{Offset: 1}, 1, 2},
+		{Scale{Factor: 2}, math.Inf(1), math.Inf(1)},
 	} {
 		if got := c.s.Apply(c.n); got != c.want {
 			t.Errorf("%+v of %v: %v, want %v", c.s, c.n, got, c.want)
@@ -23,13 +27,17 @@ func TestScale(t *testing.T) {
 			t.Errorf("%+v back from %v: %v, want %v", c.s, c.want, back, c.n)
 		}
 	}
+	if got := (Scale{Factor: 2}).Apply(math.NaN()); !math.IsNaN(got) {
+		t.Errorf("NaN becomes %v", got)
+	}
 	if !(Scale{}).None() || !(Scale{Factor: 1}).None() || (Scale{Factor: 2}).None() || (Scale{Offset: 2}).None() {
 		t.Error("None")
 	}
 }
 
 func TestTemplate(t *testing.T) {
-	values := map[string]any{"a": "roof", "n": int64(7), "dot": "x.y", "empty": "", "space": "a b", "float": 1.5, "wamp": "wamp"}
+	values := map[string]any{"a": "roof", "n": int64(7), "dot": "x.y", "empty": "", "space": "a b", "float": 1.5, "wamp": "wamp",
+		"longest": strings.Repeat("x", 64), "long": strings.Repeat("x", 65)}
 	lookup := func(name string) (any, bool) {
 		v, ok := values[name]
 		return v, ok
@@ -38,6 +46,8 @@ func TestTemplate(t *testing.T) {
 		{"com.example.weather", "com.example.weather"},
 		{"com.example.{a}", "com.example.roof"},
 		{"{a}.example.s{n}x", "roof.example.s7x"},
+		{"com.{longest}", "com." + strings.Repeat("x", 64)},
+		{"com.{long}", ""},
 		{"com.{dot}", ""},
 		{"com.{empty}", ""},
 		{"com.{space}", ""},
@@ -56,6 +66,21 @@ func TestTemplate(t *testing.T) {
 	for _, bad := range []string{"", "com..example", "com.{", "com.}", "com.{}", "com.{a{b}}", "a b", "com.{a}.", "com.#"} {
 		if _, err := ParseTemplate(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for template, want := range map[string][]string{"com.example": nil, "com.{a}": {"a"}, "{b}.x.{a}{c}.y": {"b", "a", "c"}} {
+		parsed, err := ParseTemplate(template)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := parsed.Names(); !slices.Equal(got, want) {
+			t.Errorf("%s: names %q, want %q", template, got, want)
+		}
+		if got := parsed.Uses("a"); got != slices.Contains(want, "a") || parsed.Uses("x") {
+			t.Errorf("%s: uses a: %v, x: %v", template, got, parsed.Uses("x"))
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package reading
 
-import (
-	"math"
-	"strconv"
-)
+import "strconv"
 
 // Scale converts a device's number to the wanted unit: number*Factor + Offset. The zero Scale changes nothing.
 type Scale struct{ Factor, Offset float64 }
@@ -24,13 +21,8 @@ func (s Scale) Apply(n float64) float64 { return round(n*s.factor() + s.Offset) 
 // Invert returns the number that Apply turns into n.
 func (s Scale) Invert(n float64) float64 { return round((n - s.Offset) / s.factor()) }
 
+// round rounds to 12 significant digits. Infinities and NaN stay what they are.
 func round(n float64) float64 {
-	if math.IsInf(n, 0) || math.IsNaN(n) {
-		return n
-	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 12, 64), 64)
-	if err != nil {
-		return n
-	}
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 12, 64), 64) // cannot fail on the output of FormatFloat
 	return rounded
 }
