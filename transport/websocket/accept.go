@@ -34,10 +34,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		InsecureSkipVerify: true, // the listener checked the origin
 		CompressionMode:    o.compression(),
 	})
-	if err != nil {
-		if h.socket != nil {
-			h.socket.Close()
-		}
+	if err != nil { // nothing fails after Hijack
 		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}
 	return newConn(ws, h.socket, p, o), nil
@@ -55,11 +52,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	head, err := b.Reader.Peek(b.Reader.Buffered())
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
+	head, _ := b.Reader.Peek(b.Reader.Buffered()) // cannot fail: it reads nothing
 	h.socket = newSocket(conn, head)
 	return h.socket, bufio.NewReadWriter(bufio.NewReaderSize(h.socket, readerSize), bufio.NewWriterSize(h.socket, writerSize)), nil
 }

@@ -79,7 +79,7 @@ type Conn struct {
 	rest   []byte    // of buf: messages of a batch that ReadMessage has still to return
 
 	// Owned by Write.
-	framed  int    // bytes at the start of the next batch whose frames are in the outbox already
+	begun   bool   // the first byte of the next batch is the last of a message whose frames are in the outbox already
 	scratch []byte // a batch in JSON
 
 	closed atomic.Bool
@@ -121,10 +121,10 @@ func (o Options) compression() websocket.CompressionMode {
 // SetReadLimit lowers the limit on inbound WebSocket messages; 0 restores MaxMessage. A longer message ends the
 // connection. Only the goroutine that reads may call it.
 func (c *Conn) SetReadLimit(bytes int) {
-	if bytes <= 0 || bytes > c.limit {
+	if bytes <= 0 {
 		bytes = c.limit
 	}
-	c.ws.SetReadLimit(int64(bytes))
+	c.ws.SetReadLimit(int64(min(bytes, c.limit)))
 }
 
 // Transport describes how the peer is reached.

@@ -106,10 +106,7 @@ func (t *roundTripper) request(conn net.Conn, r *http.Request) (*http.Response, 
 		}{resp.Body, conn}
 		return resp, nil
 	}
-	head, err := br.Peek(br.Buffered())
-	if err != nil {
-		return nil, err
-	}
+	head, _ := br.Peek(br.Buffered()) // cannot fail: it reads nothing
 	t.socket = newSocket(conn, head)
 	resp.Body = t.socket
 	return resp, nil

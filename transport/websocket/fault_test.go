@@ -76,8 +76,8 @@ func TestSocketReads(t *testing.T) {
 		var got []byte
 		for b := make([]byte, 1000); len(got) < len(want); {
 			n, err := s.Read(b)
-			if got = append(got, b[:n]...); err != nil {
-				t.Fatal(err)
+			if got = append(got, b[:n]...); n == 0 || err != nil {
+				t.Fatalf("read %d bytes, %v", n, err)
 			}
 		}
 		if string(got) != want {
@@ -109,6 +109,9 @@ func TestMessageSizes(t *testing.T) {
 	}
 	if startsLong([]byte("\xff\xff\xff")) {
 		t.Error("three bytes are a long message")
+	}
+	if !startsLong([]byte("\xff\xff\xff\xff")) {
+		t.Error("the length of a long message is not recognised")
 	}
 }
 
@@ -387,9 +390,13 @@ func TestDialAddresses(t *testing.T) {
 			t.Errorf("%s: dialled %q, %v", url, got, err)
 		}
 	}
-	plain := func(context.Context, string) (net.Conn, error) { near, _ := net.Pipe(); return near, nil }
+	near, _ := net.Pipe()
+	plain := func(context.Context, string) (net.Conn, error) { return near, nil }
 	if _, err := Dial(context.Background(), "wss://router/ws", plain, Options{}); err == nil || !strings.Contains(err.Error(), "the scheme differs") {
 		t.Errorf("wss without TLS: %v", err)
+	}
+	if _, err := near.Read([]byte{0}); err != io.ErrClosedPipe {
+		t.Errorf("wss without TLS: the connection is open: %v", err)
 	}
 	elsewhere := httptest.NewServer(http.RedirectHandler("https://router/ws", http.StatusTemporaryRedirect))
 	defer elsewhere.Close()
@@ -421,7 +428,7 @@ func TestDialFaults(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.err) {
 				t.Errorf("error is %v, want %q", err, c.err)
 			}
-			if _, err := near.Write([]byte{0}); !errors.Is(err, io.ErrClosedPipe) {
+			if _, err := near.Read([]byte{0}); err != io.ErrClosedPipe { // EOF: only the peer has closed it
 				t.Errorf("the connection is open: %v", err)
 			}
 		})

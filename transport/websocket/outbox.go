@@ -57,7 +57,7 @@ func (o *outbox) write(p []byte) (int, error) {
 	if o.add(p) {
 		return len(p), nil
 	}
-	if _, err := o.flush(true); err != nil {
+	if err := o.flush(true); err != nil {
 		return 0, err
 	}
 	return len(p), nil
@@ -75,10 +75,9 @@ func (o *outbox) add(p []byte) (left bool) {
 		}
 	}
 	o.frames = append(o.frames, p...)
-	if more := cap(o.frames) - cap(o.first) - o.charged; more > 0 {
-		o.account.Grow(budget.Outboxes, more)
-		o.charged += more
-	}
+	more := cap(o.frames) - cap(o.first) - o.charged
+	o.account.Grow(budget.Outboxes, more)
+	o.charged += more
 	switch o.state {
 	case gathering, gatheringWait:
 		return true
@@ -98,7 +97,7 @@ func (o *outbox) mayBlock() bool {
 
 // writeDirect writes the frames of the outbox and then p, which follows them, without a copy.
 func (o *outbox) writeDirect(p []byte) (int, error) {
-	if _, err := o.flush(true); err != nil {
+	if err := o.flush(true); err != nil {
 		return 0, err
 	}
 	if !o.wire.Acquire(true) {
@@ -123,11 +122,11 @@ func (o *outbox) cork(wait bool) {
 func (o *outbox) uncork(wait bool) (done bool, err error) {
 	o.promise()
 	for {
-		done, err = o.flush(wait)
+		err = o.flush(wait)
 		switch {
 		case err != nil && o.onlyControls():
 			return true, nil // the frames of Conn.Write are written; its next call returns the error
-		case err != nil || !done:
+		case err != nil:
 			return false, err
 		case o.kept():
 			return true, nil
@@ -151,8 +150,8 @@ func (o *outbox) onlyControls() bool {
 	return len(o.frames)-o.start <= o.controls
 }
 
-// kept ends the state promised and returns true if the outbox is empty. It is not if a control frame was added after the
-// flush: the sender of that frame relies on Conn.Write.
+// kept ends the state promised and returns true if the outbox is empty. It is not if the connection has not taken all frames,
+// or if a control frame was added after the flush: the sender of that frame relies on Conn.Write.
 func (o *outbox) kept() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -163,21 +162,21 @@ func (o *outbox) kept() bool {
 	return true
 }
 
-// flush writes the frames of the outbox. done reports that all are written.
-func (o *outbox) flush(wait bool) (done bool, err error) {
+// flush writes the frames of the outbox. Without wait it writes as much as the connection takes at once.
+func (o *outbox) flush(wait bool) error {
 	if !o.wire.Acquire(wait) {
-		return false, o.wire.Err()
+		return o.wire.Err()
 	}
 	defer o.wire.Release()
 	for {
 		p := o.unwritten()
 		if len(p) == 0 {
-			return true, nil
+			return nil
 		}
 		n, err := o.wire.Write(p, wait)
 		o.advance(n)
 		if err != nil || n < len(p) {
-			return false, err
+			return err
 		}
 	}
 }

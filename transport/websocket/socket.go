@@ -40,37 +40,28 @@ func (s *socket) Close() error {
 
 // Read returns bytes of one frame.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.left == 0 {
-		if err := s.nextFrame(); err != nil {
-			return 0, err
-		}
-	}
-	if err := s.wire.Fill(1); err != nil {
+	if err := s.await(); err != nil {
 		return 0, err
 	}
 	b := s.wire.Buffered()
-	if uint64(len(b)) > s.left {
-		b = b[:s.left]
-	}
-	n := copy(p, b)
+	n := copy(p, b[:min(uint64(len(b)), s.left)])
 	s.wire.Discard(n)
 	s.left -= uint64(n)
 	return n, nil
 }
 
-// nextFrame waits for the head of a frame.
-func (s *socket) nextFrame() error {
-	for need := 2; ; {
+// await waits for bytes of the current frame, or for the head of the next one.
+func (s *socket) await() error {
+	if s.left > 0 {
+		return s.wire.Fill(1)
+	}
+	for need := 2; s.left == 0; {
 		if err := s.wire.Fill(need); err != nil {
 			return err
 		}
-		size, head := frameSize(s.wire.Buffered())
-		if size > 0 {
-			s.left = size
-			return nil
-		}
-		need = head
+		s.left, need = frameSize(s.wire.Buffered())
 	}
+	return nil
 }
 
 // frameSize returns the length of the frame that b starts with. If the frame's head is incomplete, size is 0 and head is

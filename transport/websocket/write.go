@@ -21,11 +21,11 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	if !wait && !c.socket.wire.NonBlocking() {
 		return 0, c.writeError(c.socket.wire.Err())
 	}
-	if c.framed > 0 {
+	if c.begun {
 		if done, err := c.socket.uncork(wait); err != nil || !done {
 			return 0, c.writeError(err)
 		}
-		n, c.framed = c.framed, 0
+		n, c.begun = 1, false
 	}
 	for n < len(batch) {
 		if !wait && startsLong(batch[n:]) {
@@ -41,8 +41,8 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 			return n, c.writeError(err)
 		}
 		if !done {
-			c.framed = 1
-			return n - c.framed, nil
+			c.begun = true
+			return n - 1, nil
 		}
 	}
 	return n, nil

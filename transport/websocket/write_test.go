@@ -312,6 +312,43 @@ func TestKeepAlive(t *testing.T) {
 	})
 }
 
+// TestChunks: a batch is framed chunk by chunk. A chunk ends with the message that fills it, or before a longer one.
+func TestChunks(t *testing.T) {
+	const head = headSize
+	for _, c := range []struct {
+		name     string
+		messages []int // sizes in bytes
+		want     []int // sizes of the frames
+	}{
+		{"less than a chunk", []int{10, chunkSize - 10 - 2*head - 1}, []int{chunkSize - 1}},
+		{"a chunk", []int{10, chunkSize - 10 - 2*head, 5}, []int{chunkSize, head + 5}},
+		{"a chunk and a byte", []int{10, chunkSize - 10 - 2*head - 1, 5, 5}, []int{chunkSize + head + 4, head + 5}},
+		{"a message that fills a chunk", []int{5, chunkSize - head, 5}, []int{head + 5 + chunkSize, head + 5}},
+		{"a longer message", []int{5, chunkSize, 5, 5}, []int{head + 5, chunkSize + head, 2 * (head + 5)}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			peer, conn := open(t, Options{}, "wamp.2.cbor.batched", "")
+			var messages []string
+			for _, n := range c.messages {
+				messages = append(messages, strings.Repeat("m", n))
+			}
+			written := make(chan error, 1)
+			go func() {
+				_, err := conn.Write(batchOf(messages...), true)
+				written <- err
+			}()
+			for _, want := range c.want {
+				if _, payload := peer.next(t); len(payload) != want {
+					t.Errorf("a frame of %d bytes, want %d", len(payload), want)
+				}
+			}
+			if err := <-written; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func BenchmarkBatch(b *testing.B) {
 	for _, protocol := range []string{"wamp.2.cbor", "wamp.2.cbor.batched"} {
 		b.Run(protocol, func(b *testing.B) {

@@ -33,7 +33,7 @@ func LimitBuffers(bytes int64) {
 // WaitFor charges a reader's account for a buffer of size bytes, and blocks while memory is short or until closed is
 // closed. During the wait, the reader still holds its present buffer of have bytes; a lent one is charged meanwhile.
 func WaitFor(a *budget.Account, l *Loan, have, size int, closed <-chan struct{}) error {
-	if a != nil && l.active() {
+	if l.active() {
 		a.Grow(budget.Reading, have)
 		defer a.Shrink(budget.Reading, have)
 	}

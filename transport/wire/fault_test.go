@@ -95,6 +95,10 @@ func TestSocketWrites(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	before = c.sent.Load()
+	if n, err := c.Write(all, false); n != 0 || err != nil || c.sent.Load() != before {
+		t.Errorf("wrote %d to a full socket, %v; progress: %v", n, err, c.sent.Load() != before)
+	}
 	got := make(chan int64, 1)
 	go func() { m, _ := io.Copy(io.Discard, b); got <- m }()
 	if m, err := c.Write(all[n:], true); n+m != len(all) || err != nil {
@@ -144,9 +148,17 @@ func TestPieces(t *testing.T) {
 		if c.piece != pieceMax {
 			t.Errorf("after writes of a second: %d", c.piece)
 		}
+		write(slowPiece, 10*pieceMax)
+		if c.piece != pieceMax {
+			t.Errorf("after writes that are just not slow: %d", c.piece)
+		}
 		write(3*time.Second, 10*pieceMax)
 		if c.piece != pieceMin {
 			t.Errorf("after slow writes: %d", c.piece)
+		}
+		write(fastPiece, 10*pieceMin)
+		if c.piece != pieceMin {
+			t.Errorf("after writes that are just not fast: %d", c.piece)
 		}
 		a.Close()
 		b.Close()
@@ -196,6 +208,9 @@ func TestAlive(t *testing.T) {
 					t.Errorf("found after %v and %d PINGs", time.Since(start), pings.Load())
 				}
 				conn.Close()
+				if conn.alive.timer.Stop() {
+					t.Error("the timer of a closed connection runs")
+				}
 				ended := pings.Load()
 				time.Sleep(time.Hour)
 				if pings.Load() != ended {

@@ -44,8 +44,8 @@ func (k *keepAlive) stop() {
 		return
 	}
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.timer.Stop()
-	k.mu.Unlock()
 }
 
 // tick checks whether the peer was silent since the last tick.

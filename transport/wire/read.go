@@ -69,7 +69,7 @@ func (c *Conn) readReady(fd uintptr) bool {
 	}
 	c.w += n
 	c.rerr = err
-	if n > 0 {
+	if err == nil {
 		c.noteReceived()
 	}
 	return true
@@ -118,7 +118,7 @@ func (c *Conn) room() {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}
-	if len(c.buf)-c.r < c.want && c.r > 0 {
+	if len(c.buf)-c.r < c.want {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
 	}
@@ -130,15 +130,20 @@ func (c *Conn) room() {
 // roomPlain is room for a connection without a descriptor, which has a buffer of its own.
 func (c *Conn) roomPlain() {
 	if c.r == c.w {
-		size := len(c.buf)
-		switch {
+		switch size := len(c.buf); {
 		case size < plainMin, size > plainMax:
-			c.buf = make([]byte, plainMin)
+			c.renew(plainMin)
 		case c.filled && size < plainMax:
-			c.buf = make([]byte, 2*size)
+			c.renew(min(2*size, plainMax))
 		}
 	}
 	c.room()
+}
+
+// renew replaces the buffer, which is empty, by one of the connection's own that the account is not charged for.
+func (c *Conn) renew(size int) {
+	c.release()
+	c.buf = make([]byte, size)
 }
 
 // giveBack returns the lent buffer before a wait. The buffered part of a frame moves to a buffer of its size.

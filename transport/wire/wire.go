@@ -92,10 +92,10 @@ func rawConn(rw any) syscall.RawConn {
 	default:
 		return nil
 	}
-	raw, err := s.SyscallConn()
-	if err != nil || !descriptors {
+	if !descriptors {
 		return nil
 	}
+	raw, _ := s.SyscallConn() // nil if it fails
 	return raw
 }
 

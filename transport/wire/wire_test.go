@@ -33,6 +33,13 @@ func sockets(t testing.TB) (a, b net.Conn) {
 	return a, b
 }
 
+// awaitReader waits until the reader waits for the peer.
+func awaitReader(c *Conn) {
+	for c.received.Load()&readerWaits == 0 {
+		runtime.Gosched()
+	}
+}
+
 func lent() int {
 	buffers.mu.Lock()
 	defer buffers.mu.Unlock()
@@ -105,21 +112,16 @@ func TestEndInTheMiddle(t *testing.T) {
 
 // TestLoans: a connection that waits, is closed, or was left by its reader, has no borrowed buffer.
 func TestLoans(t *testing.T) {
-	waits := func(c *Conn) { // until the reader sleeps
-		for c.received.Load()&readerWaits == 0 {
-			runtime.Gosched()
-		}
-	}
 	for name, f := range map[string]func(a net.Conn, c *Conn){
 		"waits": func(a net.Conn, c *Conn) {
 			go c.Fill(1)
-			waits(c)
+			awaitReader(c)
 		},
 		"waits in mid-message": func(a net.Conn, c *Conn) {
 			a.Write([]byte("abc"))
 			c.Fill(3)
 			go c.Fill(4)
-			waits(c)
+			awaitReader(c)
 			if n := len(c.Buffered()); n != 3 {
 				t.Errorf("%d octets are buffered", n)
 			}

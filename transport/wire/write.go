@@ -120,9 +120,7 @@ func (c *Conn) writePlain(p []byte, wait bool) (n int, err error) {
 func (c *Conn) writePiece(p []byte) (n int, err error) {
 	start := time.Now()
 	n, err = c.rw.Write(p)
-	if n > 0 {
-		c.sent.Add(1)
-	}
+	c.sent.Add(1) // a failed write closes the connection
 	if err == nil && n < len(p) {
 		err = io.ErrShortWrite
 	}

@@ -1,0 +1,154 @@
+package websocket
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+
+	"runnel/edge/budget"
+	"runnel/transport/wire"
+)
+
+// openCharged opens a connection whose memory is charged to an account. used returns the bytes of its messages.
+func openCharged(t *testing.T, protocol string) (peer *client, conn *Conn, used func() int64) {
+	t.Helper()
+	memory := budget.New(1<<30, slog.Default())
+	account, err := memory.Open(budget.Peer{Name: "peer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, conn = open(t, Options{Account: account}, protocol, "")
+	return peer, conn, func() int64 { return memory.Status().Use["reading"] }
+}
+
+// TestLongMessageIsCharged: the account is charged for a long message until the next one is awaited.
+func TestLongMessageIsCharged(t *testing.T) {
+	peer, conn, used := openCharged(t, "wamp.2.json")
+	if conn.Account() == nil {
+		t.Error("the connection has no account")
+	}
+	long := strings.Repeat("0123456789", 30_000)
+	go peer.send(t, frame(text, long))
+	want(t, conn, long, false)
+	if n := used(); n < int64(len(long)) {
+		t.Errorf("%d bytes are charged for a message of %d", n, len(long))
+	}
+	peer.send(t, frame(text, "short"))
+	want(t, conn, "short", false)
+	if n := used(); n != 0 {
+		t.Errorf("%d bytes are charged for a short message", n)
+	}
+}
+
+// TestFailureReturnsMemory: a connection that fails in a long message returns its memory.
+func TestFailureReturnsMemory(t *testing.T) {
+	long := frame(binaryData, "\xff\xff\xff\xff"+strings.Repeat("x", 300_000))
+	for name, sent := range map[string]string{"a broken batch": long, "the peer vanishes": long[:250_000]} {
+		peer, conn, used := openCharged(t, "wamp.2.cbor.batched")
+		go func() {
+			peer.send(t, sent)
+			if len(sent) < len(long) {
+				peer.Conn.Close()
+			}
+		}()
+		if _, _, err := conn.ReadMessage(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if n := used(); n != 0 {
+			t.Errorf("%s: %d bytes are charged", name, n)
+		}
+	}
+}
+
+// fewBuffers makes the pool lend few buffers. spare reports whether it has one left.
+func fewBuffers(t *testing.T) (few int, spare func() bool) {
+	wire.LimitBuffers(0)
+	t.Cleanup(func() { wire.LimitBuffers(1 << 40) })
+	var loans [20]wire.Loan // more than there are
+	whole := len(loans[0].Take())
+	for i := range loans[1:] {
+		if len(loans[i+1].Take()) == whole {
+			few = i + 2
+		}
+	}
+	for i := range loans {
+		loans[i].Forget()
+	}
+	return few, func() bool {
+		var loan wire.Loan
+		defer loan.Forget()
+		return len(loan.Take()) == whole
+	}
+}
+
+// TestClosedHoldsNoBuffer: a closed connection holds no buffer, even if its reader or writer does not come back.
+func TestClosedHoldsNoBuffer(t *testing.T) {
+	few, spare := fewBuffers(t)
+	for name, leave := range map[string]func(){
+		"in the middle of reading": func() {
+			peer, conn := open(t, Options{}, "wamp.2.json", "")
+			peer.send(t, frame(text, "one"))
+			want(t, conn, "one", false)
+			peer.Conn.Close()
+			conn.Close()
+			<-conn.Done()
+		},
+		"with frames to write": func() {
+			near, _ := net.Pipe()
+			s := newSocket(near, nil)
+			s.cork(false)
+			s.Write([]byte("frame"))
+			s.Close()
+		},
+		"with frames that come later": func() {
+			near, _ := net.Pipe()
+			s := newSocket(near, nil)
+			s.Close()
+			s.cork(false)
+			s.Write([]byte("frame"))
+		},
+	} {
+		for range few {
+			leave()
+		}
+		if !spare() {
+			t.Errorf("closed %s, connections hold all buffers", name)
+		}
+	}
+}
+
+// TestOpenHoldsBuffers: the buffers of frames that are not written yet count as lent.
+func TestOpenHoldsBuffers(t *testing.T) {
+	few, spare := fewBuffers(t)
+	for range few {
+		near, _ := net.Pipe()
+		s := newSocket(near, nil)
+		defer s.Close()
+		s.cork(false)
+		s.Write([]byte("frame"))
+	}
+	if spare() {
+		t.Error("more buffers are lent than there may be")
+	}
+}
+
+// unclosable is a connection that reports an error when it is closed.
+type unclosable struct{ net.Conn }
+
+var errUnclosable = errors.New("unclosable")
+
+func (u unclosable) Close() error {
+	u.Conn.Close()
+	return errUnclosable
+}
+
+// TestSocketClose: the socket returns the error of the connection below.
+func TestSocketClose(t *testing.T) {
+	near, far := net.Pipe()
+	defer far.Close()
+	if err := newSocket(unclosable{near}, nil).Close(); err != errUnclosable {
+		t.Errorf("error is %v", err)
+	}
+}
