@@ -18,7 +18,7 @@ func readFD(fd uintptr, p []byte) (n int, again bool, err error) {
 		switch {
 		case n > 0:
 			return n, false, nil
-		case n == 0 && err == nil:
+		case err == nil:
 			return 0, false, io.EOF
 		case err == syscall.EAGAIN:
 			return 0, true, nil
