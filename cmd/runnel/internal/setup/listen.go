@@ -45,9 +45,9 @@ func checkListen(listen string) error {
 	u, err := url.Parse(listen)
 	switch {
 	case err != nil || !slices.Contains(listenSchemes, u.Scheme):
-		return fmt.Errorf("--listen %q is not the URL of a listener; write it like \"tcp://127.0.0.1:8080\", with %s", transport.Shown(listen), config.OneOf(listenSchemes...))
+		return fmt.Errorf("--listen %q is not the URL of a listener; write it like \"tcp://127.0.0.1:8080\", with %s", transport.RedactURL(listen), config.OneOf(listenSchemes...))
 	case u.Scheme != "unix" && u.Scheme != "systemd" && u.Port() == "":
-		return fmt.Errorf("--listen %q: the port is missing; write it like \"%s://127.0.0.1:8080\"", transport.Shown(listen), u.Scheme)
+		return fmt.Errorf("--listen %q: the port is missing; write it like \"%s://127.0.0.1:8080\"", transport.RedactURL(listen), u.Scheme)
 	}
 	return nil
 }
