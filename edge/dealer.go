@@ -2,6 +2,7 @@ package edge
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -45,24 +46,26 @@ func (s *session) call(t *turn, m *codec.Message) error {
 		if !ok {
 			return refusal{wamp.NoSuchProcedure, fmt.Sprintf("no callee has registered %q", m.Text)}
 		}
-		placed, err := s.invoke(t, m, reg, reg.choose(options), options)
-		if placed || err != nil {
+		if err := s.invoke(t, m, reg, reg.choose(options), options); err != errChooseAgain {
 			return err
 		}
-		// The callee left between the look-up and the INVOCATION. The present table does not contain it.
 	}
 }
 
-// invoke sends the INVOCATION for the CALL m. It returns false if the callee is gone.
-func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) (bool, error) {
+// errChooseAgain means that the callee left, or another one became free, between the look-up and the INVOCATION. The present
+// table says which callee to ask.
+var errChooseAgain = errors.New("the callee is not free any more")
+
+// invoke sends the INVOCATION for the CALL m.
+func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *calleeSeat, o callOptions) error {
 	callee, p := seat.session, &s.realm.pending
 	if err := callee.accepts(o); err != nil {
-		return false, err
+		return err
 	}
 	invocation := codec.Message{Type: wamp.Invocation, ID: reg.id}
 	var err error
 	if invocation.Payload, err = t.translate(m.Payload, callee.serializer); err != nil {
-		return false, err
+		return err
 	}
 	invocation.Dict = t.invocationDetails(s, m.Text, m.Dict, seat, o)
 
@@ -70,22 +73,22 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	defer p.mu.Unlock()
 	switch {
 	case seat.gone:
-		return false, nil
+		return errChooseAgain
 	case seat.busy():
 		if next := reg.choose(o); next != seat && !next.busy() {
-			return false, nil // another callee is free by now
+			return errChooseAgain // another callee is free by now
 		}
-		return false, refusal{wamp.MaxConcurrency, fmt.Sprintf("the callee accepts %d calls at a time", seat.concurrency)}
+		return refusal{wamp.MaxConcurrency, fmt.Sprintf("the callee accepts %d calls at a time", seat.concurrency)}
 	}
 	if err := s.mayCall(m, o); err != nil {
-		return false, err
+		return err
 	}
 	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
 	if err := p.invoke(t, c, seat, &invocation); err != nil {
 		if o.progress {
 			s.memory().Drop(budget.Calls, len(m.Dict.Raw))
 		}
-		return false, err
+		return err
 	}
 	if o.timeout > 0 && !seat.forwardTimeout {
 		c.timeout = o.timeout
@@ -99,7 +102,7 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 		c.addKept(octets)
 	}
 	t.count.calls++
-	return true, nil
+	return nil
 }
 
 // mayCall reports why the session cannot have another call under way. Holds pending.mu.

@@ -2,10 +2,12 @@ package edge
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"runnel/edge/auth"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -61,6 +63,29 @@ func TestForwardingIsChecked(t *testing.T) {
 		part.say(`[16,11,{"acknowledge":true,"forward_for":null,"_time":null},"com.t"]`)
 		part.hear(`[17,11,"*"]`)
 	})
+}
+
+// The longest way and the latest time are accepted.
+func TestForwardingBounds(t *testing.T) {
+	hops := func(n int) any { return slices.Repeat([]any{map[string]any{"session": 5}}, n) }
+	long := func(octets int) any { return []any{map[string]any{"authid": strings.Repeat("x", octets-12)}} }
+	for _, c := range []struct {
+		what, key string
+		value     any
+		ok        bool
+	}{
+		{"hops", "forward_for", hops(maxHops), true}, {"hops", "forward_for", hops(maxHops + 1), false},
+		{"bytes", "forward_for", long(maxWayBytes), true}, {"bytes", "forward_for", long(maxWayBytes + 1), false},
+		{"ms", "_time", maxTime, true}, {"ms", "_time", maxTime + 1, false}, {"ms", "_time", 0, true},
+	} {
+		d, err := codec.NewDict(wamp.CBOR, map[string]any{c.key: c.value})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := checkForwarded(d); (err == nil) != c.ok {
+			t.Errorf("%s: %v", c.what, err)
+		}
+	}
 }
 
 // forwarding is a realm whose roles are trusted to forward, and not.

@@ -50,4 +50,11 @@ func TestLogbookOfFew(t *testing.T) {
 	if text.Len() > 0 {
 		t.Error(text.String())
 	}
+	if book.allow(ends) {
+		t.Error("one line too many is written")
+	}
+	book.close()
+	if line := text.String(); !strings.Contains(line, "ended=1") || strings.Contains(line, "joined") {
+		t.Error(line)
+	}
 }

@@ -94,13 +94,15 @@ func (s *session) mayKeep(octets int) bool {
 // charge charges the growth of one of the turn's buffers. Buffers up to the large size are not charged: they are part of
 // the program's basic memory.
 func (t *turn) charge(from, to int) {
-	if to > largeBuffer && to > from {
-		if from <= largeBuffer {
-			from = 0
-		}
-		t.work += to - from
-		t.memory.Spend(to - from)
+	if to <= largeBuffer {
+		return
 	}
+	if from <= largeBuffer {
+		from = 0
+	}
+	grown := max(to-from, 0)
+	t.work += grown
+	t.memory.Spend(grown)
 }
 
 // dropWork frees the turn's large buffers.

@@ -27,7 +27,7 @@ func TestListsOfWhatOverlaps(t *testing.T) {
 		other.hear(`[65,3,"$reg"]`)
 		one.say(`[48,4,{},"wamp.registration.list",[],{"_overlaps":[["com.","prefix"]]}]`)
 		one.hear(`[50,4,{},[{"exact":["$reg"],"prefix":[],"wildcard":[]},[{"id":"$reg","created":"*","uri":"com.a","match":"exact","invoke":"roundrobin"}]]]`)
-		for i, wrong := range []string{`1`, `[1]`, `[["com.a"]]`, `[["com.a","odd"]]`, `[["com a","exact"]]`, `[[1,"exact"]]`} {
+		for i, wrong := range []string{`1`, `[1]`, `[["com.a"]]`, `[["com.a","exact","more"]]`, `[["com.a","odd"]]`, `[["com a","exact"]]`, `[[1,"exact"]]`} {
 			one.say(`[48,1` + string(rune('0'+i)) + `,{},"wamp.subscription.list",[],{"_overlaps":` + wrong + `}]`)
 			one.hear(`[8,48,"*",{},"wamp.error.invalid_argument",["*"]]`)
 		}

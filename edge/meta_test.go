@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -255,5 +256,15 @@ func TestTestamentsAreBounded(t *testing.T) {
 		p.hear(`[50,1,{}]`)
 		p.conn.Close()
 		watcher.hear(`[36,"$s","*",{},["` + long + `"]]`)
+
+		q := s.join(hello)
+		for i := range maxTestaments + 1 {
+			q.say(fmt.Sprintf(`[48,1,{},"wamp.session.add_testament",["com.t",[],{}],{"scope":%q}]`, scopes[i%2]))
+			if i < maxTestaments {
+				q.hear(`[50,1,{}]`)
+			} else {
+				q.hear(`[8,48,1,{},"wamp.error.unavailable","*"]`)
+			}
+		}
 	})
 }

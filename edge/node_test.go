@@ -2,7 +2,10 @@ package edge
 
 import (
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
@@ -56,6 +59,67 @@ func TestDuplicateNodes(t *testing.T) {
 		s.asking("gateway", asNode("y", "new", "yy")).hear(welcome)
 		above(nil)
 		s.asking("gateway", asNode("site", "2", "k")).hear(welcome)
+	})
+}
+
+// Two nodes of an id that may not forward keep each other out only within one role.
+func TestDuplicateNodesOfOtherRoles(t *testing.T) {
+	realm := forwarding()
+	realm.Roles = append(realm.Roles, auth.NewRole("visitor", nil))
+	tell(t, Options{}, realm, func(s *story) {
+		s.asking("guest", asNode("gw", "1", "i")).hear(`[2,"*","*"]`)
+		s.asking("visitor", asNode("gw", "2", "k")).hear(`[2,"*","*"]`)
+		s.asking("guest", asNode("gw", "3", "m")).hear(`[3,"*","runnel.error.duplicate_node"]`)
+	})
+}
+
+// left is a connection whose peer does not respond.
+type left struct {
+	*memory.Conn
+	closed atomic.Int32
+}
+
+func (c *left) Probe(time.Duration) bool { return false }
+func (c *left) Close() error             { c.closed.Add(1); return c.Conn.Close() }
+
+// A session that was left over gives way to its node's next one.
+func TestNodeDisplacesWhatIsLeft(t *testing.T) {
+	tell(t, Options{}, forwarding(), func(s *story) {
+		ours, theirs := memory.Pipe(memory.Options{Authid: "gw", Role: "gateway", Realm: "realm1"})
+		conn := &left{Conn: theirs}
+		ended := make(chan error, 1)
+		s.served.Go(func() { ended <- s.router.Serve(conn) })
+		p := &peer{story: s, conn: ours, speaks: wamp.CBOR}
+		p.listen()
+		p.enter(asNode("gw", "1", "i"))
+		s.asking("gateway", asNode("gw", "2", "i")).hear(`[2,"*","*"]`)
+		<-ended
+		if conn.closed.Load() == 0 || len(s.router.Clashes("realm1")) > 0 {
+			s.Errorf("closed %d times; clashes: %v", conn.closed.Load(), s.router.Clashes("realm1"))
+		}
+	})
+}
+
+// The number of clashes that are remembered is bounded.
+func TestClashesAreBounded(t *testing.T) {
+	var c clashes
+	for i := range maxClashes + 1 {
+		if isNew := c.add(Clash{Node: fmt.Sprint(i), Seen: time.Now()}); isNew != (i < maxClashes) {
+			t.Errorf("clash %d is new: %v", i, isNew)
+		}
+	}
+	if c.add(Clash{Node: "0", Seen: time.Now()}) || len(c.present()) != maxClashes {
+		t.Errorf("%d clashes", len(c.present()))
+	}
+}
+
+// WELCOME names no more nodes than an event may pass.
+func TestNodesAreBounded(t *testing.T) {
+	tell(t, Options{Identity: wamp.Node{ID: "centre", Boot: "c"}}, forwarding(), func(s *story) {
+		s.router.Above("realm1", "up")(slices.Repeat([]wamp.Node{{ID: "above", Boot: "a"}}, maxNodes))
+		if n := len(s.router.realm([]byte("realm1")).nodes()); n != maxNodes {
+			s.Errorf("%d nodes", n)
+		}
 	})
 }
 

@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
 )
 
 // sends is a PUBLISH with an origin.
@@ -59,6 +63,42 @@ func TestOnceOnly(t *testing.T) {
 		watcher.silent()
 		s.nothingWithheld()
 	})
+}
+
+// An origin is found after other options, and names a node of up to 255 bytes.
+func TestReadOrigin(t *testing.T) {
+	for length, ok := range map[int]bool{1: true, maxNode: true, maxNode + 1: false} {
+		var b codec.Builder
+		b.Reset(wamp.CBOR, nil)
+		b.Bool("acknowledge", true)
+		b.Any("_origin", []any{strings.Repeat("n", length), 7, 9})
+		key, sequence, err := readOrigin(b.Dict())
+		if (err == nil) != ok || ok && (len(key.Node) != length || key.Epoch != 7 || sequence != 9) {
+			t.Errorf("a node of %d bytes: %v", length, err)
+		}
+	}
+}
+
+// Publications that wait to be recorded or confirmed are bounded, in a session and in a realm.
+func TestOnceOnlyIsBounded(t *testing.T) {
+	tell(t, Options{MaxCalls: 1}, forwarding(), func(s *story) {
+		gateway, part := s.gateway("gw-1"), s.internal(hello)
+		part.say(asking)
+		part.hear(`[33,1,"$s"]`)
+		gateway.say(sends(1, "a", 1, 1))
+		part.hear(`[36,"$s","$p","*","*"]`)
+		gateway.say(sends(2, "a", 1, 2))
+		gateway.hear(`[8,16,2,{},"wamp.error.unavailable",["*"]]`)
+		part.silent()
+		part.say(`[337,"$p"]`)
+		gateway.hear(`[17,1,"$p"]`)
+	})
+	s := seated(t, wamp.CBOR)[0]
+	for count, full := range map[int]bool{maxWithheld - 1: false, maxWithheld: true} {
+		if err := (&acknowledgements{count: count}).full(s); (err != nil) != full {
+			t.Errorf("%d in the realm: %v", count, err)
+		}
+	}
 }
 
 func TestOnceOnlyOverARestart(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"runnel/edge/auth"
+	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -103,4 +104,38 @@ func TestDescriptionsOfASessionAreBounded(t *testing.T) {
 		p.say(`[48,1,{},"wamp.reflect.define",["com.0","changed"]]`)
 		p.hear(`[50,1,{}]`)
 	})
+}
+
+// The longest description is accepted, and the one that just fits into the realm.
+func TestLongestDescriptions(t *testing.T) {
+	raw := func(n int) int {
+		payload, err := codec.NewPayload(wamp.CBOR, []any{strings.Repeat("x", n)}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(payload.Raw)
+	}
+	longest := maxDescription - raw(maxDescription-8) + maxDescription - 8 // bytes of text
+	for over := range 2 {
+		tell(t, Options{}, RealmOptions{}, func(s *story) {
+			p := s.join(hello)
+			p.say(fmt.Sprintf(`[48,1,{},"wamp.reflect.define",["com.a",%q]]`, strings.Repeat("x", longest+over)))
+			if over == 0 {
+				p.hear(`[50,1,{}]`)
+			} else {
+				p.hear(`[8,48,1,{},"wamp.error.invalid_argument",["*"]]`)
+			}
+
+			r := &s.router.realm([]byte("realm1")).reflection
+			r.mu.Lock()
+			r.octets = maxDescribed - descriptionOverhead - len("com.b") - raw(100) + over
+			r.mu.Unlock()
+			p.say(fmt.Sprintf(`[48,2,{},"wamp.reflect.define",["com.b",%q]]`, strings.Repeat("x", 100)))
+			if over == 0 {
+				p.hear(`[50,2,{}]`)
+			} else {
+				p.hear(`[8,48,2,{},"wamp.error.unavailable",["*"]]`)
+			}
+		})
+	}
 }

@@ -68,6 +68,11 @@ func TestLongHello(t *testing.T) {
 		p.hear(`[3,{"message":"HELLO is longer than 16384 bytes"},"wamp.error.protocol_violation"]`)
 		p.closed()
 	})
+	for octets, ok := range map[int]bool{maxHandshake: true, maxHandshake + 1: false} {
+		if err := checkLength(wamp.Hello, make([]byte, octets)); (err == nil) != ok {
+			t.Errorf("HELLO of %d bytes: %v", octets, err)
+		}
+	}
 }
 
 func TestSilentPeerIsClosed(t *testing.T) {

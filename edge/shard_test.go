@@ -106,3 +106,14 @@ func TestShardedRegistration(t *testing.T) {
 		caller.hear(`[8,48,1001,{},"wamp.error.feature_not_supported",["*"]]`)
 	})
 }
+
+// Of several callees of one node, the one that registered first gets the calls.
+func TestShardOfSeveralCallees(t *testing.T) {
+	first, second, other := &calleeSeat{node: "n1"}, &calleeSeat{node: "n1"}, &calleeSeat{node: "n2"}
+	alone, both := &registration{callees: []*calleeSeat{first, other}}, &registration{callees: []*calleeSeat{first, second, other}}
+	for i := range 20 {
+		if key := fmt.Sprint(i); alone.chooseFor(key) != both.chooseFor(key) {
+			t.Errorf("%s: another callee than before", key)
+		}
+	}
+}

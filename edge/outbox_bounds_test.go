@@ -1,0 +1,179 @@
+package edge
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/memory"
+)
+
+// bounded returns an outbox whose peer accepts messages of up to limit bytes; 0: any.
+func bounded(high, limit int) *outbox {
+	o := new(outbox)
+	o.init(&sink{transport: wamp.Transport{Serializer: wamp.CBOR, Limit: limit}}, nil, high)
+	return o
+}
+
+// eventOf makes an EVENT of so many bytes.
+func eventOf(t *testing.T, octets int) []byte {
+	t.Helper()
+	m := codec.Message{Type: wamp.Event, ID: 1, Publication: 2}
+	for n := octets; n > 0; n-- {
+		m.Payload, _ = codec.NewPayload(wamp.CBOR, []any{make([]byte, n)}, nil)
+		if data, err := codec.Append(nil, wamp.CBOR, &m); err == nil && len(data) == octets {
+			return data
+		}
+	}
+	t.Fatalf("there is no EVENT of %d bytes", octets)
+	return nil
+}
+
+// replyOf makes a message that must not be dropped, and its length.
+func replyOf(t *testing.T, text string) (*codec.Message, int) {
+	t.Helper()
+	m := &codec.Message{Type: wamp.Goodbye, Text: []byte(text)}
+	data, err := codec.Append(nil, wamp.CBOR, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, len(data)
+}
+
+// The longest message is as long as the peer's limit.
+func TestOutboxLimit(t *testing.T) {
+	m, length := replyOf(t, "wamp.close.normal")
+	for _, c := range []struct {
+		limit int
+		long  bool
+	}{{0, false}, {length + 1, false}, {length, false}, {length - 1, true}} {
+		if v, _, err := bounded(1<<20, c.limit).append(m); (v == tooLong) != c.long || err != nil {
+			t.Errorf("a message of %d bytes, limit %d: %v, %v", length, c.limit, v, err)
+		}
+		o, event := bounded(1<<20, c.limit), eventOf(t, length)
+		if v, _ := o.appendEvent(new(seat), event); (v == tooLong) != c.long || (o.dropped.Load() == 1) != c.long {
+			t.Errorf("an EVENT of %d bytes, limit %d: %v, %d dropped", length, c.limit, v, o.dropped.Load())
+		}
+		if v, _ := o.appendConfirmable(new(seat), event); (v == tooLong) != c.long {
+			t.Errorf("an EVENT to be confirmed of %d bytes, limit %d: %v", length, c.limit, v)
+		}
+	}
+}
+
+// A read loop waits for a peer whose outbox is above its high mark, not for one that has just reached it.
+func TestOutboxHighMark(t *testing.T) {
+	m, length := replyOf(t, "wamp.close.normal")
+	for over, want := range []bool{false, true} {
+		high := length + frameHeader - over
+		if _, full, _ := bounded(high, 0).append(m); full != want {
+			t.Errorf("%d bytes over the mark with a reply: full %v", over, full)
+		}
+		if _, full := bounded(high, 0).appendEvent(new(seat), eventOf(t, length)); full != want {
+			t.Errorf("%d bytes over the mark with an EVENT: full %v", over, full)
+		}
+		if _, full := bounded(high, 0).appendConfirmable(new(seat), eventOf(t, length)); full != want {
+			t.Errorf("%d bytes over the mark with an EVENT to be confirmed: full %v", over, full)
+		}
+	}
+}
+
+// A large outbox is flushed before the turn ends.
+func TestOutboxFlushMark(t *testing.T) {
+	for over, want := range []verdict{needsFlush, flushNow} {
+		if v, _ := bounded(1<<20, 0).appendEvent(new(seat), eventOf(t, flushAt-frameHeader+over)); v != want {
+			t.Errorf("%d bytes over the mark: %v", over, v)
+		}
+	}
+}
+
+// A peer that leaves more replies unread than the hard mark allows is disconnected. One long reply may exceed it.
+func TestOutboxHardMark(t *testing.T) {
+	m, length := replyOf(t, "wamp.close.normal")
+	for over, want := range []bool{false, true} {
+		o := bounded(1000, 0)
+		o.appendEvent(new(seat), eventOf(t, o.hard-length-2*frameHeader+over))
+		if v, _, _ := o.append(m); (v == peerGone) != want || o.overrun != want {
+			t.Errorf("%d bytes over the mark: %v", over, v)
+		}
+	}
+	if v, _, _ := bounded(1, 0).append(m); v == peerGone {
+		t.Error("the only message is too much")
+	}
+}
+
+// A stalled peer gets what fits below its high mark. Older EVENTs make room for a new one, but not for one to be confirmed.
+func TestOutboxOfAStalledPeer(t *testing.T) {
+	const high = 1000
+	for _, c := range []struct {
+		waits, length int
+		dropped       uint64
+		left          int
+		confirmable   verdict
+	}{
+		{0, high, 0, high + frameHeader, needsFlush},
+		{0, high + 1, 1, 0, peerGone},
+		{96, high - 100, 0, high + frameHeader, needsFlush},
+		{96, high - 99, 1, high - 99 + frameHeader, peerGone},
+		{96, high, 1, high + frameHeader, peerGone},
+		{96, high + 1, 2, 0, peerGone},
+	} {
+		for _, confirmable := range []bool{false, true} {
+			o := bounded(high, 0)
+			if c.waits > 0 {
+				o.appendEvent(new(seat), eventOf(t, c.waits))
+				o.flushing = false
+			}
+			o.stalled = true
+			if confirmable {
+				if v, full := o.appendConfirmable(new(seat), eventOf(t, c.length)); v != c.confirmable || full {
+					t.Errorf("%d bytes while %d wait, to be confirmed: %v, full %v", c.length, c.waits, v, full)
+				}
+				continue
+			}
+			_, full := o.appendEvent(new(seat), eventOf(t, c.length))
+			if got := o.waiting(); got != c.left || o.dropped.Load() != c.dropped || full {
+				t.Errorf("%d bytes while %d wait: %d wait, %d dropped, full %v", c.length, c.waits, got, o.dropped.Load(), full)
+			}
+		}
+	}
+}
+
+// The largest message for which an outbox takes a large buffer from the stock just fits it.
+func TestOutboxBuffers(t *testing.T) {
+	for n, want := range map[int]int{1: largeBuffer, largeBuffer: largeBuffer, largeBuffer + 1: 2 * largeBuffer} {
+		b, ok := bounded(largeBuffer, 0).larger(n, false)
+		if n > largeBuffer {
+			want = min(n+n/4, want)
+		}
+		if !ok || cap(b.bytes) != want {
+			t.Errorf("for %d bytes: a buffer of %d, not %d", n, cap(b.bytes), want)
+		}
+		giveBuffer(b)
+	}
+}
+
+// A session ends when its peer has taken all replies, or after CloseTimeout.
+func TestLastRepliesAreWaitedFor(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		tell(t, Options{CloseTimeout: 3 * time.Second}, RealmOptions{}, func(s *story) {
+			p := s.deaf(memory.Options{Buffer: 64})
+			p.say(hello)
+			synctest.Wait() // WELCOME does not fit the peer's buffer
+			start := time.Now()
+			p.sayAll(`[6,{},"wamp.close.normal"]`)
+			time.Sleep(time.Second)
+			if reads {
+				p.listen()
+			}
+			<-p.ended
+			if took := time.Since(start); (took < 3*time.Second) != reads {
+				t.Errorf("the session ended after %v, though the peer reads: %v", took, reads)
+			}
+			if reads {
+				p.hear(`[2,"*","*"]`, `[6,{},"wamp.close.goodbye_and_out"]`)
+			}
+		})
+	}
+}
