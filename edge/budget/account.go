@@ -35,6 +35,7 @@ type Account struct {
 	leaving  int64     // bytes that the peer had when it was cut
 	octets   [2]int64  // bytes of Reading and Outboxes
 	begun    time.Time // when the first byte of the present message arrived
+	granted  time.Time // since when the peer can send without waiting for the router
 }
 
 // Peer describes the owner of an account.
@@ -114,10 +115,28 @@ func (a *Account) charge(k Kind, n int64) bool {
 	}
 	if k == Reading && a.octets[0] == 0 {
 		a.begun = time.Now()
+		a.granted = a.begun
 	}
 	a.octets[k-Reading] += n
 	a.budget.add0(k, n)
 	return true
+}
+
+// since returns when the present message began, as far as the account was charged for it.
+func (a *Account) since() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.octets[0] == 0 {
+		return time.Now()
+	}
+	return a.begun
+}
+
+// grant notes that the reader has waited and can go on.
+func (a *Account) grant() {
+	a.mu.Lock()
+	a.granted = time.Now()
+	a.mu.Unlock()
 }
 
 // Shrink releases memory that was charged.
@@ -201,9 +220,16 @@ func (a *Account) close0() {
 	a.budget.add0(Outboxes, -a.octets[1])
 }
 
-// held returns the memory of the peer in bytes, and when its present message began.
-func (a *Account) held() (stranger bool, reading, outbox, all int64, begun time.Time) {
+// held returns the memory of the peer in bytes.
+func (a *Account) held() (stranger bool, outbox, all int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.stranger, a.octets[0], a.octets[1], a.base + a.octets[0] + a.octets[1], a.begun
+	return a.stranger, a.octets[1], a.base + a.octets[0] + a.octets[1]
+}
+
+// sending returns how many bytes of its message the peer has sent, and since when it can send without waiting.
+func (a *Account) sending() (reading int64, granted time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.octets[0], a.granted
 }

@@ -46,7 +46,7 @@ func (k Kind) String() string { return kindNames[k] }
 // Errors of the budget: ErrCut is why a peer is cut, ErrTooLong why a message is not read, ErrFull why a connection is
 // refused.
 var (
-	ErrCut     = errors.New("the router is out of memory, and this peer had the most of it")
+	ErrCut     = errors.New("the router was out of memory and closed this connection to free some")
 	ErrTooLong = errors.New("the router has no memory for a message of this length")
 	ErrFull    = errors.New("the router has no memory for more connections")
 )
@@ -67,7 +67,8 @@ type Budget struct {
 
 	mu       sync.Mutex
 	accounts map[*Account]struct{}
-	readers  []*reader     // those that wait to read on, in order
+	readers  []*reader     // those that wait to read on, in the order in which their messages began
+	short    time.Time     // since when there have been readers
 	freed    chan struct{} // closed when memory is released; nil while only readers wait
 	barren   time.Time     // until when there is no peer to cut
 

@@ -157,7 +157,7 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// Near the limit, long reads wait in order. After a second, the peer whose message began earliest is cut.
+// Near the limit, long reads wait in order. After a second, the peer that has had its memory longest is cut.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(100*kib, nil)
@@ -186,6 +186,76 @@ func TestWait(t *testing.T) {
 		}
 		if b.Status().Waits != 2 {
 			t.Errorf("%+v", b.Status())
+		}
+	})
+}
+
+// The oldest message is read to its end first, and its peer is not cut for the time that the router let it wait.
+func TestWaitIsNoFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		honest := b.peer(t, kib, true)
+		honest.Grow(Reading, 10*kib) // its message began first
+		time.Sleep(time.Second)
+		for range 3 {
+			b.peer(t, kib, true).Grow(Reading, 20*kib)
+		}
+		late, later := b.peer(t, kib, true), b.peer(t, kib, true)
+		late.Grow(Reading, kib)
+		served := make(chan *Account)
+		for _, a := range []*Account{late, honest} {
+			go func() {
+				if err := a.Wait(35*kib, nil); err != nil {
+					t.Errorf("honest %v: %v", a == honest, err)
+				}
+				served <- a
+			}()
+			synctest.Wait()
+		}
+		if <-served != honest {
+			t.Error("the oldest message is not read on first")
+		}
+		go func() {
+			later.Wait(40*kib, nil)
+			served <- later
+		}()
+		time.Sleep(readPatience - 1)
+		if honest.Err() != nil {
+			t.Error("a peer was cut within a second after it was granted memory")
+		}
+		time.Sleep(readAgain + 1)
+		if honest.Err() == nil {
+			t.Error("a peer keeps memory that it does not use")
+		}
+		<-served
+		<-served
+	})
+}
+
+// If all peers that hold a part of a message wait for more, the last one makes room for the first.
+func TestAllWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(100*kib, nil)
+		peers := make([]*Account, 3)
+		served := make([]chan error, 3)
+		for i := range peers {
+			peers[i] = b.peer(t, kib, true)
+			peers[i].Grow(Reading, 20*kib)
+			served[i] = make(chan error, 1)
+		}
+		for i, a := range peers {
+			go func() { served[i] <- a.Wait(30*kib, nil) }()
+			synctest.Wait()
+		}
+		if err := <-served[0]; err != nil {
+			t.Error("the first: ", err)
+		}
+		if err := <-served[2]; !errors.Is(err, ErrCut) {
+			t.Error("the last: ", err)
+		}
+		peers[0].Close()
+		if err := <-served[1]; err != nil {
+			t.Error("the second: ", err)
 		}
 	})
 }

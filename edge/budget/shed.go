@@ -46,7 +46,7 @@ func (b *Budget) victim(any bool) *Account {
 		if a.vital {
 			continue
 		}
-		strange, _, outbox, all, _ := a.held()
+		strange, outbox, all := a.held()
 		if strange {
 			strangers += all
 			if all > strangest {

@@ -9,23 +9,27 @@ import (
 type reader struct {
 	account *Account
 	octets  int64
+	begun   time.Time     // when its message began
+	short   time.Time     // since when readers have had to wait
 	woken   chan struct{} // capacity 1: there may be room
 }
 
 const (
-	readPatience = time.Second            // of the first reader, before another peer is cut for it
-	readAgain    = 100 * time.Millisecond // of each further one
+	readPatience = time.Second            // of the readers together, and the time that a peer has to use granted memory
+	readAgain    = 100 * time.Millisecond // between two cuts
 )
 
 // Wait charges a buffer for the rest of a message that is longer than a small buffer. While the budget is nearly used
-// up, readers wait in order. If the first has waited for a second, the peer whose message began earliest is cut to make
-// room. The error is ErrCut if this peer was cut or is gone, and ErrTooLong if there cannot be room.
+// up, readers wait in the order in which their messages began, so that the oldest message is read to its end first. Once
+// readers have waited for a second, a peer is cut to make room for the first: the one that could send longest and did not
+// finish, if that is more than a second; if all wait for the router, the one of which most was read. The error is ErrCut
+// if this peer was cut or is gone, and ErrTooLong if there cannot be room.
 func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	if a == nil || octets <= 0 {
 		return nil
 	}
 	b := a.budget
-	r := &reader{account: a, octets: int64(octets), woken: make(chan struct{}, 1)}
+	r := &reader{account: a, octets: int64(octets), begun: a.since(), woken: make(chan struct{}, 1)}
 	b.mu.Lock()
 	if len(b.readers) == 0 && b.charge(r) {
 		b.mu.Unlock()
@@ -34,7 +38,12 @@ func (a *Account) Wait(octets int, gone <-chan struct{}) error {
 	for b.used.Load()-b.leaving.Load()+r.octets > b.readLimit() && b.cutOne(false) {
 		// peers that read nothing need not be waited for
 	}
-	b.readers = append(b.readers, r)
+	if len(b.readers) == 0 {
+		b.short = time.Now()
+	}
+	r.short = b.short
+	at, _ := slices.BinarySearchFunc(b.readers, r.begun.Add(1), func(o *reader, t time.Time) int { return o.begun.Compare(t) })
+	b.readers = slices.Insert(b.readers, at, r)
 	b.mu.Unlock()
 	b.waiting.Add(1)
 	b.waits.Add(1)
@@ -54,12 +63,13 @@ func (b *Budget) charge(r *reader) bool {
 		return false
 	}
 	r.account.charge(Reading, r.octets)
+	r.account.grant()
 	return true
 }
 
 // await waits until r is the first reader and is charged.
 func (b *Budget) await(r *reader, gone <-chan struct{}) error {
-	start, patience := time.Now(), time.NewTimer(readPatience)
+	patience := time.NewTimer(max(readAgain, readPatience-time.Since(r.short)))
 	defer patience.Stop()
 	for {
 		select {
@@ -73,9 +83,6 @@ func (b *Budget) await(r *reader, gone <-chan struct{}) error {
 			}
 			patience.Reset(readAgain)
 		case <-r.woken: // it is the first now, or there is more room
-			if time.Since(start) >= readPatience {
-				patience.Reset(readAgain)
-			}
 		}
 		b.mu.Lock()
 		charged := b.readers[0] == r && b.charge(r)
@@ -96,27 +103,49 @@ func (b *Budget) makeRoom(r *reader) error {
 	if b.used.Load()-b.leaving.Load()+r.octets <= b.readLimit() {
 		return nil // there is room once the peers that were cut are closed
 	}
-	if oldest := b.oldestReader(r.account); oldest != nil {
-		b.cut(oldest)
+	if slowest, since := b.slowestSender(); slowest != nil {
+		if time.Since(since) >= readPatience {
+			b.cut(slowest)
+		}
 		return nil
 	}
 	if b.cutOne(false) {
+		return nil
+	}
+	if largest := b.largestReader(); largest != nil {
+		b.cut(largest)
 		return nil
 	}
 	b.refuse(Reading)
 	return ErrTooLong
 }
 
-// oldestReader returns the account other than but whose message began earliest. It is called with mu held.
-func (b *Budget) oldestReader(but *Account) (oldest *Account) {
-	var since time.Time
+// slowestSender returns the peer that could send longest without finishing its message, and since when it could. Peers
+// whose reader waits for the router cannot send. It is called with mu held.
+func (b *Budget) slowestSender() (slowest *Account, since time.Time) {
+	waiting := make(map[*Account]bool, len(b.readers))
+	for _, r := range b.readers {
+		waiting[r.account] = true
+	}
 	for a := range b.accounts {
-		_, reading, _, _, begun := a.held()
-		if a != but && !a.vital && reading > 0 && (oldest == nil || begun.Before(since)) {
-			oldest, since = a, begun
+		reading, granted := a.sending()
+		if reading > 0 && !a.vital && !waiting[a] && (slowest == nil || granted.Before(since)) {
+			slowest, since = a, granted
 		}
 	}
-	return oldest
+	return slowest, since
+}
+
+// largestReader returns the peer behind the first reader that holds the largest part of a message; of equals, the one
+// whose message began last. It is called with mu held.
+func (b *Budget) largestReader() (largest *Account) {
+	var most int64
+	for _, r := range b.readers[1:] {
+		if reading, _ := r.account.sending(); reading >= max(most, 1) && !r.account.vital {
+			largest, most = r.account, reading
+		}
+	}
+	return largest
 }
 
 // leave removes r from the queue and wakes the next reader.
