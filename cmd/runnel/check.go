@@ -23,7 +23,8 @@ func checkCommand() *cobra.Command {
 		Short: "Check a config, or explain what it permits",
 		Long: `Reads a config as "runnel run" would, with the conf.d/*.toml beside it, and prints
 every problem with file, line, key and remedy. It starts nothing. The exit status is
-0 if the config is valid, else 3.
+0 if the config is valid, else 3. It also names the configuration that a router would
+start with until then.
 
 With --explain it says what the config permits a session to do: AUTHID is a principal's,
 a serial line's or a listener's, or "anonymous", "anonymous at URL" for a
@@ -84,15 +85,35 @@ func configFlag(cmd *cobra.Command, file *string) {
 
 func check(file string) error {
 	c, err := readConfig(file)
+	if c != nil {
+		for _, w := range c.Warnings {
+			fmt.Fprintf(os.Stderr, "warning: %v\n", w)
+		}
+	}
+	if problems := (config.Problems)(nil); errors.As(err, &problems) {
+		fmt.Fprintln(os.Stderr, problems) // each line begins with a file's name, as editors want it
+		fmt.Fprintln(term.Stdout, untilValid(file))
+		return errInvalid
+	}
 	if err != nil {
 		return err
-	}
-	for _, w := range c.Warnings {
-		fmt.Fprintf(os.Stderr, "warning: %v\n", w)
 	}
 	_, err = fmt.Fprintf(term.Stdout, "%s is valid: %s, %s, %s, %s\n", c.Name, term.Count(len(c.Realms), "realm"), term.Count(len(c.Listens), "listener"),
 		term.Count(len(c.Serials), "serial line"), term.Count(len(c.Uplinks), "uplink"))
 	return err
+}
+
+// errInvalid ends "runnel check" with status 3 after it has printed the problems.
+var errInvalid = errors.New("invalid")
+
+// untilValid describes what a router does with an invalid configuration, and the next step.
+func untilValid(file string) string {
+	name := config.File(file)
+	c, err := config.LoadFallback(file, node.CheckUplink)
+	if err != nil {
+		return fmt.Sprintf("%s is invalid, and no router can start with it. A running router goes on with the configuration that it has.", name)
+	}
+	return fmt.Sprintf("%s is invalid. A running router goes on with the configuration that it has; a start uses %s. Correct the files, then: runnel reload", name, c.Fallback.Describe())
 }
 
 // readConfig reads the configuration as "runnel run" does, and checks it with its uplinks and against the machine's memory.

@@ -48,6 +48,9 @@ func execute(args []string) int {
 	if err == explain.ErrDenied || err == errUnhealthy {
 		return exitFailed
 	}
+	if err == errInvalid {
+		return exitConfig
+	}
 	var usage cli.UsageError
 	if !*started || errors.As(err, &usage) {
 		fmt.Fprintf(os.Stderr, "runnel: %s\nUsage: %s\nTry \"%s --help\".\n", term.SafeLines(err.Error()), cmd.UseLine(), cmd.CommandPath())

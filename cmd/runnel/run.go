@@ -69,7 +69,7 @@ func run(file string, strict bool) error {
 		for line := range strings.SplitSeq(c.Fallback.Problems.Error(), "\n") {
 			log.Error("configuration invalid", "err", line)
 		}
-		log.Error("the node starts with another configuration; mend the files, then reload", "config", c.Fallback.Instead)
+		log.Error("the node starts with another configuration; mend the files, then reload", "config", c.Fallback.Describe())
 	}
 	for _, w := range c.Warnings {
 		log.Warn("config", "warning", w.Error())

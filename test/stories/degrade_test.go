@@ -51,7 +51,10 @@ func TestStartWithInvalidConfiguration(t *testing.T) {
 	p.logs(`level=ERROR msg="configuration invalid" err=.*new.toml:2`)
 	runnel(t, "status", "--url", url).expect(t, 0, ": configuration: invalid, so the last", "")
 	runnel(t, "pub", "story.x", "--ack", "--url", url).expect(t, 0, "", "")
-	runnel(t, "doctor", "--url", url, "-c", filepath.Join(dir, "runnel.toml")).expect(t, 1, "new.toml", "")
+	findings := examine(t, filepath.Join(dir, "runnel.toml"), 1)
+	found(t, findings, "config: ", "new.toml:2")
+	found(t, findings, "config: ", "since 20", "the router runs with the last configuration that worked, saved in "+filepath.Join(dir, "data", "last-good.json"), "runnel reload")
+	runnel(t, "check", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 3, "a start uses the last configuration that worked, saved in "+filepath.Join(dir, "data", "last-good.json"), "new.toml:2")
 
 	write(t, drop, "metrics.toml", "[metrics]\nurl = \"http://127.0.0.1:0/m\"\n")
 	write(t, drop, "new.toml", "")

@@ -149,3 +149,43 @@ device = "/dev/ttyGone0"
 	found(t, examine(t, gatewayFile(t, "bogus = 1\n"), 1), "config: ", "unknown key")
 	found(t, examine(t, "/nowhere/runnel.toml", 1), "config: ", "no such file", "runnel init")
 }
+
+// An invalid configuration does not end the examination: the tables without problems are checked.
+func TestDoctorOfAnInvalidConfiguration(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	const serial = "\n[[serial]]\nname = \"gone\"\ndevice = \"/dev/ttyGone0\"\n"
+	for name, broken := range map[string]string{
+		"syntax":  "[metrics\n",
+		"value":   "[[listen]]\nurl = \"tcp://127.0.0.1:99999\"\n",
+		"unknown": "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\nbogus = 1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := gatewayFile(t, "[[listen]]\nurl = \"tcp://"+free.Addr().String()+"\"\n"+serial+broken+link("tls://centre.invalid:8443"))
+			findings := examine(t, file, 1)
+			found(t, findings, "serial: serial line gone", "/dev/ttyGone0 is missing")
+			found(t, findings, "listener: ", "the port is taken by")
+			found(t, findings, "network: uplink central", "does not resolve")
+			found(t, findings, "config: ", "the router cannot start with these files", "runnel check -c "+file)
+			runnel(t, "check", "-c", file).expect(t, 3, "no router can start with it", file+":")
+		})
+	}
+
+	// A router that was started before goes on.
+	file := gatewayFile(t, serial)
+	p := start(t, "run", "-c", file)
+	p.logs("url=unix://")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, "[metrics\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	findings := examine(t, file, 1)
+	found(t, findings, "config: ", "the router goes on with the configuration that it runs with", "runnel reload")
+	found(t, findings, "router: serial line gone", "the port is not open")
+}

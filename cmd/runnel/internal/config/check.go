@@ -154,6 +154,7 @@ func (k checker) realmName(at Place, key, name string) string {
 	switch {
 	case name == "" && len(names) == 1:
 		return names[0]
+	case k.c.lostRealm():
 	case name == "":
 		k.required(at, key, name)
 	case !slices.Contains(names, name):

@@ -39,8 +39,9 @@ type Config struct {
 	Fallback *Fallback // nil if the configuration comes from its files
 	Absent   []Uplink  // uplinks that the node could not start; set by the node
 
-	mainFile string // the file that Load was called with
-	sources  Drafts // the texts of all files
+	lost     []string // names of tables that are missing because of a syntax error
+	mainFile string   // the file that Load was called with
+	sources  Drafts   // the texts of all files
 	profiles profiles.Catalogue
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"runnel/cmd/runnel/internal/atomicfile"
 )
@@ -18,8 +19,10 @@ import (
 
 // Fallback describes a configuration that was used in place of its files.
 type Fallback struct {
-	Instead  string // the configuration in use, such as "the last configuration that worked"
-	Problems error  // of the files
+	Instead  string    // the configuration in use, such as "the last configuration that worked"
+	Problems error     // of the files
+	File     string    // that holds the last configuration that worked; "": another one is in use
+	Saved    time.Time // when the router saved it
 }
 
 // lastGood is the content of the file lastGoodFile in the data directory.
@@ -59,12 +62,16 @@ func LoadFallback(file string, check UplinkCheck) (*Config, error) {
 	}
 	for _, dir := range slices.Compact([]string{DataDir(broken), systemData}) {
 		if c := loadLastGood(file, dir, check); c != nil {
-			c.Fallback = &Fallback{"the last configuration that worked", problems}
+			saved := filepath.Join(dir, lastGoodFile)
+			c.Fallback = &Fallback{Instead: "the last configuration that worked", Problems: problems, File: saved}
+			if info, err := os.Stat(saved); err == nil {
+				c.Fallback.Saved = info.ModTime()
+			}
 			return c, nil
 		}
 	}
 	if c, without := loadWithout(file, problems, check); c != nil {
-		c.Fallback = &Fallback{"the configuration without " + strings.Join(without, ", "), problems}
+		c.Fallback = &Fallback{Instead: "the configuration without " + strings.Join(without, ", "), Problems: problems}
 		return c, nil
 	}
 	return nil, err
@@ -109,6 +116,14 @@ func loadWithout(file string, problems Problems, check UplinkCheck) (*Config, []
 		return nil, nil
 	}
 	return c, without
+}
+
+// Describe names the configuration in use and, if it is the last one that worked, its file and age.
+func (f *Fallback) Describe() string {
+	if f.File == "" {
+		return f.Instead
+	}
+	return fmt.Sprintf("%s, saved in %s at %s", f.Instead, f.File, f.Saved.Local().Format(time.DateTime))
 }
 
 // Error names the configuration in use and the first problem of the files.

@@ -18,20 +18,18 @@ import (
 // machine reports settings that are valid but impossible on this machine or for this user. It creates the parts of the router
 // as far as that opens nothing.
 func (c *Config) machine(problems *Problems, check UplinkCheck) {
-	k := checker{problems, c, map[string]bool{}}
-	if len(*problems) > 0 {
-		return // further checks would only repeat them
-	}
+	sound := Sound(c, *problems) // checks of the other parts would only repeat the problems
+	k := checker{problems, sound, map[string]bool{}}
+	defer func() { c.Warnings = sound.Warnings }()
 	k.data()
-	for _, l := range c.Listens {
+	for _, l := range sound.Listens {
 		k.host(l.Place, l.URL)
 		k.socket(l)
 	}
-	k.host(c.Metrics.Place, c.Metrics.URL)
-	if len(*problems) > 0 {
-		return
+	k.host(sound.Metrics.Place, sound.Metrics.URL)
+	if len(*problems) == 0 {
+		k.dryRun(check)
 	}
-	k.dryRun(check)
 }
 
 // data checks that the data directory can be written to.

@@ -88,7 +88,7 @@ func TestOwnProfiles(t *testing.T) {
 		{station + "[[serial]]\n", "exactly one [[serial]]"},
 		{"serial = 1\n", "exactly one [[serial]]"},
 		{"x = " + strings.Repeat("[", 100_000), "nested too deeply"},
-		{"[[serial\n", "station.toml:2: not valid TOML"},
+		{"[[serial\n", "station.toml:1: not valid TOML"},
 		{strings.Replace(station, "csv", "json", 1), "station.toml:6: serial.columns: only for format"},
 	} {
 		write("profiles.d/station.toml", c.text)

@@ -36,11 +36,8 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 		*problems = append(*problems, Problem{File: file, Line: deep, Text: fmt.Sprintf("nested deeper than %d levels", position.MaxDepth)})
 		return
 	}
-	var table map[string]any
-	if _, err := toml.Decode(source, &table); err != nil {
-		*problems = append(*problems, syntaxProblem(file, err))
-		return
-	}
+	table, source := c.decode(file, source, problems)
+	at, _ = position.Locate(file, source)
 	r := reader{problems: problems, dir: filepath.Dir(file), profiles: &c.profiles}
 	r.table(at, table, reflect.ValueOf(c).Elem())
 	if at.Has("version") && c.Version != 1 {
@@ -49,12 +46,43 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 	}
 }
 
+// maxSyntax bounds the tables with syntax errors that are left out of a file: each costs another pass.
+const maxSyntax = 16
+
+// decode parses a file. It leaves out tables with a syntax error, after reporting them, and returns the text of the others.
+func (c *Config) decode(file, source string, problems *Problems) (table map[string]any, rest string) {
+	for last, n := 0, 0; ; n++ {
+		table = nil
+		_, err := toml.Decode(source, &table)
+		if err == nil {
+			return table, source
+		}
+		p := syntaxProblem(file, err)
+		var lost string
+		rest, lost, ok := position.Without(source, p.Line)
+		if p.Line <= last || !ok || n == maxSyntax { // the table with the error was not found
+			c.lost = append(c.lost, "realm")
+			if n == 0 {
+				*problems = append(*problems, p)
+			}
+			return nil, ""
+		}
+		*problems = append(*problems, p)
+		source, last = rest, p.Line
+		c.lost = append(c.lost, lost)
+	}
+}
+
 func syntaxProblem(file string, err error) Problem {
 	var syntax toml.ParseError
 	if errors.As(err, &syntax) {
-		return Problem{File: file, Line: syntax.Position.Line, Key: syntax.LastKey, Text: "not valid TOML: " + syntaxText(syntax.Message)}
+		line := syntax.Position.Line
+		if strings.Contains(syntax.Message, "table") && strings.HasSuffix(syntax.Message, "got '\\n' instead") {
+			line-- // of a header without its bracket, the library reports the line after it
+		}
+		return Problem{File: file, Line: line, Key: syntax.LastKey, Text: invalidTOML + ": " + syntaxText(syntax.Message)}
 	}
-	return Problem{File: file, Text: "not valid TOML: " + syntaxText(err.Error())}
+	return Problem{File: file, Text: invalidTOML + ": " + syntaxText(err.Error())}
 }
 
 var placeType = reflect.TypeFor[Place]()
@@ -83,6 +111,12 @@ func (r reader) table(at Place, table map[string]any, out reflect.Value) {
 	}
 }
 
+// The beginnings of the texts of problems that concern no more than a key, or a table that is left out.
+const (
+	unknownKey  = "unknown key"
+	invalidTOML = "not valid TOML"
+)
+
 func (r reader) unknown(at Place, key string, fields map[string]int) {
 	var names []string
 	for name := range fields {
@@ -90,10 +124,10 @@ func (r reader) unknown(at Place, key string, fields map[string]int) {
 	}
 	slices.Sort(names)
 	if near := Nearest(key, names); near != "" {
-		r.problems.Add(at, key, "unknown key; did you mean %q?", near)
+		r.problems.Add(at, key, unknownKey+"; did you mean %q?", near)
 		return
 	}
-	r.problems.Add(at, key, "unknown key; known here: %s", strings.Join(names, ", "))
+	r.problems.Add(at, key, unknownKey+"; known here: %s", strings.Join(names, ", "))
 }
 
 // value sets out, the field for at's key.

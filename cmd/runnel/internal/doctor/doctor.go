@@ -2,6 +2,7 @@
 // machine nor at the centre.
 //
 //	doctor.go        the order of the checks, and their findings
+//	fallback.go      what is checked if the configuration is invalid
 //	clock.go, disk.go, user.go, network.go   the machine
 //	ports.go, listeners.go, certificates.go  the machine's parts that the configuration uses
 //	uplinks.go, rights.go   each link, including its permissions at the centre
@@ -9,6 +10,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,10 +64,11 @@ type Report struct {
 // examination is the state that the checks share. Findings are added under mu; the rest does not change while checks run.
 type examination struct {
 	Options
-	config  *config.Config // nil if it is invalid
-	running *status        // of the running router; nil if there is none or it does not answer
-	ports   []serial.Info
-	user    account.Account
+	config   *config.Config // that the checks cover; nil if there is none
+	fellBack bool           // the files are invalid: config is another one, or a part of them
+	running  *status        // of the running router; nil if there is none or it does not answer
+	ports    []serial.Info
+	user     account.Account
 
 	mu       sync.Mutex
 	findings []Finding
@@ -118,12 +121,14 @@ func (e *examination) prepare(ctx context.Context) {
 	case errors.As(err, &problems):
 		for _, p := range problems {
 			text, remedy := split(p.Text)
-			e.add(Finding{"config", Error, place(p), text, remedy})
+			e.add(Finding{"config", Error, place(p), text, cmp.Or(remedy, "correct it there; docs/config.md describes every key")})
 		}
+		e.fallBack(ctx, c, problems)
 	case err != nil:
 		e.add(Finding{"config", Error, config.File(e.File), err.Error(), "run this as root, or write a configuration: sudo runnel init"})
 	default:
 		e.config = c
+		e.askRouter(ctx)
 	}
 	if c == nil {
 		return
@@ -131,9 +136,6 @@ func (e *examination) prepare(ctx context.Context) {
 	for _, w := range c.Warnings {
 		text, remedy := split(w.Text)
 		e.add(Finding{"config", Warning, place(w), text, remedy})
-	}
-	if e.config != nil {
-		e.askRouter(ctx)
 	}
 }
 

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"runnel/cmd/runnel/internal/account"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/report"
 	"runnel/edge/wamp"
 )
 
@@ -30,8 +32,9 @@ type status struct {
 		} `json:"clashes"`
 	} `json:"router"`
 	Faults []struct {
-		Part  string `json:"part"`
-		Error string `json:"error"`
+		Part  string    `json:"part"`
+		Error string    `json:"error"`
+		Since time.Time `json:"since"`
 	} `json:"faults"`
 	Listeners []struct {
 		URL         string       `json:"url"`
@@ -112,6 +115,9 @@ func checkRouter(_ context.Context, e *examination) {
 		return
 	}
 	for _, f := range s.Faults {
+		if f.Part == report.PartConfiguration && e.fellBack {
+			continue // fallBack has reported it
+		}
 		e.add(Finding{"router", Error, f.Part, "does not run: " + f.Error, "correct the cause; the router retries by itself, or at once after \"runnel reload\""})
 	}
 	for _, r := range s.Router.Realms {
@@ -146,7 +152,7 @@ func (e *examination) lineAlarms(s *status) {
 		}
 	}
 	for _, configured := range e.config.Serials {
-		if !hasName(s.Serial, configured.Name, func(i int) string { return s.Serial[i].Name }) {
+		if !e.fellBack && !hasName(s.Serial, configured.Name, func(i int) string { return s.Serial[i].Name }) {
 			e.add(Finding{"router", Warning, "serial line " + configured.Name, "it is in the configuration, but not in the running router", "runnel reload"})
 		}
 	}
@@ -173,7 +179,7 @@ func (e *examination) uplinkAlarms(s *status) {
 		e.addAlarm(object, u.Certificate)
 	}
 	for _, configured := range e.config.Uplinks {
-		if !hasName(s.Uplinks, configured.Name, func(i int) string { return s.Uplinks[i].Name }) {
+		if !e.fellBack && !hasName(s.Uplinks, configured.Name, func(i int) string { return s.Uplinks[i].Name }) {
 			e.add(Finding{"router", Warning, "uplink " + configured.Name, "it is in the configuration, but not in the running router", "runnel reload"})
 		}
 	}
@@ -186,6 +192,20 @@ func hasName[T any](list []T, name string, nameOf func(int) string) bool {
 		}
 	}
 	return false
+}
+
+// fallbackSince returns the time since which the running router uses another configuration than its files, which are invalid;
+// zero if it does not.
+func (s *status) fallbackSince() (since time.Time) {
+	if s == nil {
+		return since
+	}
+	for _, f := range s.Faults {
+		if f.Part == report.PartConfiguration {
+			since = f.Since
+		}
+	}
+	return since
 }
 
 // isUp reports whether the running router has an open link.

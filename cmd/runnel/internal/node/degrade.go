@@ -36,7 +36,7 @@ func (n *Node) Faults() []report.Fault {
 	defer n.mu.Unlock()
 	list := []report.Fault{}
 	if f := n.config.Fallback; f != nil {
-		list = append(list, report.Fault{Part: "configuration", Error: f.Error(), Since: n.began})
+		list = append(list, report.Fault{Part: report.PartConfiguration, Error: f.Error(), Since: n.began})
 	}
 	for _, m := range n.missing {
 		list = append(list, m.Fault)

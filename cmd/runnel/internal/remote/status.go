@@ -24,7 +24,9 @@ func (r *Router) StatusOf(ctx context.Context, c *config.Config) ([]byte, error)
 	ask := *r
 	if ask.URL == "" {
 		ask.URL = localURL(c)
-		ask.Realm = c.Realms[0].Name
+		if len(c.Realms) > 0 { // an invalid configuration may lack its realms
+			ask.Realm = c.Realms[0].Name
+		}
 	}
 	if ask.URL == "" {
 		return nil, doctor.ErrNotRunning

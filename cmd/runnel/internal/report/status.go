@@ -24,10 +24,13 @@ type Status struct {
 
 // Fault is a part of the configuration that the node could not start. It is tried again.
 type Fault struct {
-	Part  string    `json:"part"` // "configuration", or a part of it, such as "listener tcp://0.0.0.0:8080"
+	Part  string    `json:"part"` // PartConfiguration, or a part of it, such as "listener tcp://0.0.0.0:8080"
 	Error string    `json:"error"`
 	Since time.Time `json:"since"`
 }
+
+// PartConfiguration is the part of a fault of the files: the node runs with another configuration.
+const PartConfiguration = "configuration"
 
 // Source is the running node. Its methods may be called from any goroutine. Each returns a snapshot.
 type Source interface {

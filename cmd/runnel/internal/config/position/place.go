@@ -43,6 +43,14 @@ func (p Place) path(key string) string {
 // Has reports whether the table sets key.
 func (p Place) Has(key string) bool { return p.Setter(key).spot.fields[key] != nil }
 
+// Line returns the first line of the table, or 0 if the file does not have it.
+func (p Place) Line() int {
+	if p.spot == nil {
+		return 0
+	}
+	return p.spot.line
+}
+
 // String returns "file:line".
 func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.spot.line) }
 

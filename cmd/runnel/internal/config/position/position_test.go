@@ -1,6 +1,9 @@
 package position
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const file = `name = "a"
 
@@ -54,5 +57,26 @@ func TestProblems(t *testing.T) {
 	}
 	if err := (Problems{}).Err(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Without removes the table with a syntax error and keeps the lines of the others.
+func TestWithout(t *testing.T) {
+	const file = "version = 1\n[node]\nid = \"a\"\n[[listen]]\nurl = \"x\n  [listen.cookie]\n  name = 1\n[[ uplink ]] # two\nname = \"u\"\n"
+	for _, c := range []struct {
+		line        int
+		table, gone string
+		stays       string
+	}{
+		{5, "listen", "cookie", "[node]"}, {6, "listen", "url", "uplink"}, {9, "uplink", "uplink", "listen"},
+		{1, "", "version", "[node]"}, {4, "node", "[node]", "[[listen]]"}, {99, "uplink", "uplink", "listen"}, {0, "", "version", "[node]"},
+	} {
+		rest, table, ok := Without(file, c.line)
+		if !ok || table != c.table || strings.Contains(rest, c.gone) || !strings.Contains(rest, c.stays) || strings.Count(rest, "\n") != strings.Count(file, "\n") {
+			t.Errorf("line %d: %q, %v\n%s", c.line, table, ok, rest)
+		}
+	}
+	if _, _, ok := Without("\n\n", 1); ok {
+		t.Error("a table was found in an empty file")
 	}
 }

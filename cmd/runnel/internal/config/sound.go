@@ -1,0 +1,66 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Sound returns a copy of an invalid configuration without the listeners, serial lines, uplinks and single tables in which the
+// problems are. Unknown keys, and tables that are missing because of a syntax error, concern no other key. The parts that are
+// left can be examined, but not run: what they refer to may be missing.
+func Sound(c *Config, problems Problems) *Config {
+	next := *c
+	if len(problems) == 0 {
+		return &next
+	}
+	starts := c.tables()
+	bad := func(at Place) bool {
+		return slices.ContainsFunc(problems, func(p Problem) bool {
+			return contains(starts, at, p) && !strings.HasPrefix(p.Text, unknownKey) && !strings.HasPrefix(p.Text, invalidTOML)
+		})
+	}
+	next.Listens = without(c.Listens, func(l Listen) bool { return bad(l.Place) })
+	next.Serials = without(c.Serials, func(s Serial) bool { return bad(s.Place) })
+	next.Uplinks = without(c.Uplinks, func(u Uplink) bool { return bad(u.Place) })
+	if bad(c.Node.Place) {
+		next.Node = Node{ID: c.Node.ID}
+	}
+	if bad(c.Metrics.Place) {
+		next.Metrics = Metrics{}
+	}
+	return &next
+}
+
+func without[T any](list []T, drop func(T) bool) []T {
+	return slices.DeleteFunc(slices.Clone(list), drop)
+}
+
+// tables lists the top-level tables.
+func (c *Config) tables() (list []Place) {
+	for _, r := range c.Realms {
+		list = append(list, r.Place)
+	}
+	for _, l := range c.Listens {
+		list = append(list, l.Place)
+	}
+	for _, s := range c.Serials {
+		list = append(list, s.Place)
+	}
+	for _, u := range c.Uplinks {
+		list = append(list, u.Place)
+	}
+	return append(list, c.Node.Place, c.Limits.Place, c.Metrics.Place)
+}
+
+// contains reports whether a problem lies in the table at: no other table begins between the two.
+func contains(tables []Place, at Place, p Problem) bool {
+	if at.File != p.File || at.Line() == 0 || p.Line < at.Line() {
+		return false
+	}
+	return !slices.ContainsFunc(tables, func(other Place) bool {
+		return other.File == at.File && other.Line() > at.Line() && other.Line() <= p.Line
+	})
+}
+
+// lostRealm reports whether a syntax error hides realms or parts of them. Then references to them cannot be checked.
+func (c *Config) lostRealm() bool { return slices.Contains(c.lost, "realm") }
