@@ -2,8 +2,10 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 )
 
 func take(t *testing.T, f *flight, sequence uint64) flying {
@@ -101,38 +103,100 @@ func TestIDsAreEvents(t *testing.T) {
 	}
 }
 
-func TestEchoes(t *testing.T) {
-	e := newEchoes([]string{"a/#"})
-	say := func(topic string) bool { return e.take(topic, []byte("x"), false) }
-	if say("a/b") {
-		t.Error("an echo of what was not sent")
+// An event waits while too many are under way, or another with its id is, until one is acknowledged or its context ends.
+func TestFlightWaitsForRoom(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		limit    int
+		sequence uint64
+	}{{"too many", 2, 3}, {"an event with the same id", 10, 1 + idSpace}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFlight(c.limit, 0)
+			f.connected(false)
+			one := take(t, f, 1)
+			take(t, f, 2)
+			var got flying
+			var err error
+			taken := false
+			wait := func(ctx context.Context) {
+				taken = false
+				go func() {
+					got, err = f.take(ctx, 7, c.sequence, freight{})
+					taken = true
+				}()
+				if synctest.Wait(); taken {
+					t.Errorf("%s: did not wait", c.name)
+				}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			wait(ctx)
+			cancel()
+			if synctest.Wait(); !taken || !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: canceled: %v, %v", c.name, taken, err)
+			}
+			wait(t.Context())
+			f.landed(one.id, false)
+			if synctest.Wait(); !taken || err != nil || got.again || got.done {
+				t.Errorf("%s: %v, %+v, %v", c.name, taken, got, err)
+			}
+		})
 	}
-	e.expect("a/b", []byte("x"), true, false)
-	e.expect("a/b", []byte("x"), true, false)
-	e.expect("b", []byte("x"), true, false)
-	if got := []bool{say("a/c"), say("a/b"), say("a/b"), say("a/b"), say("b")}; !slices.Equal(got, []bool{false, true, true, false, false}) {
-		t.Error(got)
+}
+
+// clear waits until every event is acknowledged, or until its context ends.
+func TestFlightClears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFlight(10, 0)
+		f.connected(false)
+		if err := f.clear(t.Context()); err != nil {
+			t.Errorf("nothing under way: %v", err)
+		}
+		one, two := take(t, f, 1), take(t, f, 2)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := f.clear(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("canceled: %v", err)
+		}
+		cleared := false
+		go func() {
+			f.clear(t.Context())
+			cleared = true
+		}()
+		f.landed(one.id, false)
+		if synctest.Wait(); cleared {
+			t.Error("one event is still under way")
+		}
+		f.landed(two.id, false)
+		if synctest.Wait(); !cleared {
+			t.Error("no event is under way")
+		}
+	})
+}
+
+// outcome returns what was acknowledged in this connection, and in order what the broker may not have.
+func TestFlightOutcome(t *testing.T) {
+	f := newFlight(10, 0)
+	f.connected(false)
+	var ids []uint16
+	for n := range uint64(5) {
+		ids = append(ids, take(t, f, n+1).id)
 	}
-	for range maxEchoes + 1 {
-		e.expect("a/b", []byte("x"), true, false)
+	f.landed(ids[0], false)
+	f.received(ids[1])
+	landed, open := f.outcome()
+	var numbers []uint64
+	for _, s := range open {
+		numbers = append(numbers, s.sequence)
 	}
-	if len(e.due) != maxEchoes {
-		t.Errorf("%d are remembered", len(e.due))
+	if landed != 1 || !slices.Equal(numbers, []uint64{3, 4, 5}) {
+		t.Errorf("%d acknowledged, %d are open", landed, numbers)
 	}
-	e.expect("a/kept", []byte("x"), false, true)
-	kept := func(payload string) bool { return e.take("a/kept", []byte(payload), true) }
-	e.connected(false)
-	if kept("x") {
-		t.Error("the broker sends nothing again that it was not asked for")
+	f.landed(ids[1], true)
+	if landed, _ := f.outcome(); landed != 2 {
+		t.Errorf("%d acknowledged", landed)
 	}
-	e.expect("a/kept", []byte("x"), false, true)
-	e.subscribing([]string{"a/#"})
-	if say("a/b") || !kept("x") || kept("x") {
-		t.Error("what the broker keeps was not recognized once")
-	}
-	e.expect("a/kept", []byte("x"), false, true)
-	e.subscribing([]string{"a/#"})
-	if kept("y") || kept("x") {
-		t.Error("another client's message was taken for an echo")
+	f.connected(true)
+	if landed, open := f.outcome(); landed != 0 || len(open) != 0 {
+		t.Errorf("in the next connection: %d acknowledged, %v are open", landed, open)
 	}
 }

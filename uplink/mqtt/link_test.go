@@ -5,262 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
-	"runnel/edge"
-	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
-	"runnel/test/kit"
-	"runnel/transport/memory"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
 )
-
-func TestMain(m *testing.M) { kit.Leakproof(m) }
-
-// edgeSite is a router with a link to a broker that the test plays.
-type edgeSite struct {
-	t      *testing.T
-	router *edge.Router
-	served sync.WaitGroup
-	link   *mqtt.Link
-	spool  *spool.Spool
-	dialed chan *broker // as the link has connected to it
-	stop   context.CancelFunc
-	ended  chan struct{}
-}
-
-func newSite(t *testing.T, opts mqtt.Options) *edgeSite {
-	t.Helper()
-	s := &edgeSite{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)}), dialed: make(chan *broker), ended: make(chan struct{})}
-	all := auth.NewRole("all", []auth.Permission{
-		{Match: wamp.Prefix, Allow: auth.Everything},
-		{URI: "com.example.forbidden", Match: wamp.Exact},
-	})
-	check(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}))
-	var err error
-	if s.spool, err = spool.Open(spool.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	opts.Name, opts.Realm, opts.Local, opts.Spool, opts.ClientID = "broker", "realm1", s.dial, s.spool, "gateway"
-	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 5 * time.Millisecond}
-	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: s.dialBroker}}
-	if s.link, err = mqtt.New(opts); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	go func() {
-		defer close(s.ended)
-		s.link.Run(ctx)
-	}()
-	t.Cleanup(s.close)
-	return s
-}
-
-func (s *edgeSite) close() {
-	s.stop()
-	for {
-		select {
-		case b := <-s.dialed: // on its way already
-			b.conn.Close()
-			continue
-		case <-s.ended:
-		case <-time.After(kit.Patience):
-			s.t.Error("the link does not end")
-		}
-		break
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	s.router.Close(ctx)
-	s.served.Wait()
-}
-
-func (s *edgeSite) dial(context.Context) (client.Conn, error) {
-	near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
-	s.served.Go(func() { s.router.Serve(far) })
-	return near, nil
-}
-
-func (s *edgeSite) dialBroker(ctx context.Context) (net.Conn, error) {
-	near, far := net.Pipe()
-	select {
-	case s.dialed <- newBroker(s.t, far):
-		return near, nil
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// program joins the realm.
-func (s *edgeSite) program() *client.Client {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
-	check(s.t, err)
-	s.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
-}
-
-// next is the broker that the link connects to next.
-func (s *edgeSite) next() *broker {
-	s.t.Helper()
-	select {
-	case b := <-s.dialed:
-		return b
-	case <-time.After(kit.Patience):
-		s.t.Fatal("the link does not connect")
-		return nil
-	}
-}
-
-// up is the same, with the connection accepted.
-func (s *edgeSite) up(session bool) *broker {
-	s.t.Helper()
-	b := s.next()
-	receive[*packets.ConnectPacket](b)
-	b.accept(session)
-	return b
-}
-
-// await waits until the link's state is as it should be.
-func (s *edgeSite) await(what string, is func(uplink.State) bool) {
-	s.t.Helper()
-	kit.Eventually(s.t, what, func() bool { return is(s.link.State()) }, func() string { return fmt.Sprintf("%+v", s.link.State()) })
-}
-
-// broker is the far side of one connection.
-type broker struct {
-	t    *testing.T
-	conn net.Conn
-	got  chan packets.ControlPacket // what the link has sent, without pings
-}
-
-func newBroker(t *testing.T, conn net.Conn) *broker {
-	b := &broker{t: t, conn: conn, got: make(chan packets.ControlPacket, 1000)}
-	go func() {
-		defer close(b.got)
-		for {
-			p, err := packets.ReadPacket(conn)
-			if err != nil {
-				conn.Close()
-				return
-			}
-			if _, ping := p.(*packets.PingreqPacket); ping {
-				packets.NewControlPacket(packets.Pingresp).Write(conn)
-			} else {
-				b.got <- p
-			}
-			if _, last := p.(*packets.DisconnectPacket); last {
-				conn.Close()
-			}
-		}
-	}()
-	t.Cleanup(func() { conn.Close() })
-	return b
-}
-
-func receive[P packets.ControlPacket](b *broker) (p P) {
-	b.t.Helper()
-	select {
-	case got, ok := <-b.got:
-		if p, ok = got.(P); !ok {
-			b.t.Fatalf("the link sent %T %v; expected %T", got, got, p)
-		}
-	case <-time.After(kit.Patience):
-		b.t.Fatalf("the link sent no %T", p)
-	}
-	return p
-}
-
-func (b *broker) send(p packets.ControlPacket) {
-	b.t.Helper()
-	check(b.t, p.Write(b.conn))
-}
-
-func (b *broker) accept(session bool) {
-	p := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
-	p.SessionPresent = session
-	b.send(p)
-}
-
-// subscribed takes SUBSCRIBE and agrees.
-func (b *broker) subscribed() *packets.SubscribePacket {
-	b.t.Helper()
-	p := receive[*packets.SubscribePacket](b)
-	ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
-	ack.MessageID, ack.ReturnCodes = p.MessageID, p.Qoss
-	b.send(ack)
-	return p
-}
-
-func (b *broker) publish(topic, payload string, qos byte, id uint16) *packets.PublishPacket {
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Payload, p.Qos, p.MessageID = topic, []byte(payload), qos, id
-	b.send(p)
-	return p
-}
-
-func (b *broker) ack(id uint16) {
-	p := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
-	p.MessageID = id
-	b.send(p)
-}
-
-func (b *broker) rec(id uint16) {
-	p := packets.NewControlPacket(packets.Pubrec).(*packets.PubrecPacket)
-	p.MessageID = id
-	b.send(p)
-}
-
-func (b *broker) rel(id uint16) {
-	p := packets.NewControlPacket(packets.Pubrel).(*packets.PubrelPacket)
-	p.MessageID = id
-	b.send(p)
-}
-
-func (b *broker) comp(id uint16) {
-	p := packets.NewControlPacket(packets.Pubcomp).(*packets.PubcompPacket)
-	p.MessageID = id
-	b.send(p)
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func topics(uri string) mqtt.Rule {
-	return mqtt.Rule{Rule: uplink.Rule{Topic: uri, Match: wamp.Prefix}}
-}
-
-func procedures(uri string) mqtt.Rule {
-	return mqtt.Rule{Rule: uplink.Rule{Procedure: uri, Match: wamp.Prefix}}
-}
-
-// say publishes and waits until the local router has it.
-func say(t *testing.T, c *client.Client, topic string, o client.PublishOptions, args ...any) {
-	t.Helper()
-	o.Acknowledge = true
-	check(t, c.Publish(context.Background(), topic, o, client.Args(args...)))
-}
 
 func TestExportIsSentUntilAcknowledged(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}})
@@ -306,30 +61,6 @@ func TestExportExactlyOnce(t *testing.T) {
 	}
 	b.comp(p.MessageID)
 	s.await("not acknowledged", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 && s.spool.State().Events == 0 })
-}
-
-// heard collects events as "topic value retained".
-func heard(t *testing.T, c *client.Client, o client.SubscribeOptions) chan string {
-	t.Helper()
-	ch := make(chan string, 100)
-	o.Match = wamp.Prefix
-	_, err := c.Subscribe(context.Background(), "com.example.", o, func(e *client.Event) {
-		ch <- fmt.Sprintf("%s %v %v %v", e.Topic(), e.Args(), e.Kwargs(), e.Retained())
-	})
-	check(t, err)
-	return ch
-}
-
-func expect(t *testing.T, ch chan string, want string) {
-	t.Helper()
-	select {
-	case got := <-ch:
-		if got != want {
-			t.Errorf("heard %q; expected %q", got, want)
-		}
-	case <-time.After(kit.Patience):
-		t.Fatalf("heard nothing; expected %q", want)
-	}
 }
 
 func TestImport(t *testing.T) {
@@ -595,6 +326,124 @@ func TestBadRules(t *testing.T) {
 		o.Spool, o.Brokers = store, []mqtt.Broker{{URL: "mqtt://x"}}
 		if _, err := mqtt.New(o); err == nil {
 			t.Errorf("%s: no complaint", name)
+		}
+	}
+}
+
+// With QoS 0 an event has crossed once it is written.
+func TestExportWithoutAcknowledgement(t *testing.T) {
+	s := newSite(t, mqtt.Options{Export: []mqtt.Rule{topics("com.example.")}})
+	c := s.program()
+	b := s.up(false)
+	for i := range 3 {
+		say(t, c, "com.example.x", client.PublishOptions{}, i)
+		if p := receive[*packets.PublishPacket](b); string(p.Payload) != fmt.Sprint(i) || p.Qos != 0 || p.MessageID != 0 {
+			t.Errorf("%v", p)
+		}
+	}
+	s.await("events are left", func(st uplink.State) bool { return st.EventsUp.Forwarded == 3 && st.Queue.Events == 0 })
+	b.conn.Close()
+	b = s.up(false)
+	say(t, c, "com.example.x", client.PublishOptions{}, "next")
+	if p := receive[*packets.PublishPacket](b); string(p.Payload) != `"next"` {
+		t.Errorf("%v", p)
+	}
+}
+
+// A message whose topic only looks like that of a call is an event.
+func TestRequestsOfNoProcedure(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{procedures("com.example.pump.")}, Import: []mqtt.Rule{topics("com.example.")}})
+	ch := heard(t, s.program(), client.SubscribeOptions{})
+	b := s.up(false)
+	b.subscribed()
+	b.publish("com/example/door/request", "1", 1, 1)
+	receive[*packets.PubackPacket](b)
+	expect(t, ch, "com.example.door.request [1] map[] false")
+	if st := s.link.State(); st.CallsDown.Forwarded+st.CallsDown.Dropped != 0 || st.EventsDown.Forwarded != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// A request that the broker sends twice is one call.
+func TestCallsAreMadeOnce(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{procedures("com.example.")}})
+	c := s.program()
+	called := make(chan any, 10)
+	_, err := c.Register(context.Background(), "com.example.pump.set", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+		called <- inv.Args()[0]
+		return client.Args(inv.Args()[0]), nil
+	})
+	check(t, err)
+	b := s.up(false)
+	b.subscribed()
+	for range 2 {
+		b.publish("com/example/pump/set/request", `{"id":1,"args":["one"]}`, 0, 0)
+	}
+	b.publish("com/example/pump/set/request", `{"id":2,"args":["two"]}`, 0, 0)
+	replies := map[string]bool{}
+	for range 2 {
+		replies[receive[*packets.PublishPacket](b).TopicName] = true
+	}
+	if len(replies) != 2 || !replies["com/example/pump/set/response/1"] || !replies["com/example/pump/set/response/2"] || len(called) != 2 {
+		t.Errorf("replies %v, %d calls", replies, len(called))
+	}
+}
+
+// An answer that is too large for MQTT becomes an error.
+func TestAnswerIsTooLarge(t *testing.T) {
+	s := newSite(t, mqtt.Options{QoS: 1, MaxMessage: 200, Export: []mqtt.Rule{procedures("com.example.")}})
+	_, err := s.program().Register(context.Background(), "com.example.long", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+		return client.Args(strings.Repeat("x", int(inv.Args()[0].(int64)))), nil
+	})
+	check(t, err)
+	b := s.up(false)
+	b.subscribed()
+	const frame = len(`{"id":1,"args":[""]}`)
+	for n, want := range map[int]string{200 - frame: `{"id":1,"args":["xxx`, 201 - frame: `{"id":1,"error":"wamp.error.payload_size_exceeded"`} {
+		id := 1
+		if n == 201-frame {
+			id, want = 2, strings.Replace(want, "1", "2", 1)
+		}
+		b.publish("com/example/long/request", fmt.Sprintf(`{"id":%d,"args":[%d]}`, id, n), 0, 0)
+		if p := receive[*packets.PublishPacket](b); !strings.HasPrefix(string(p.Payload), want) {
+			t.Errorf("%d characters: %s", n, p.Payload)
+		}
+	}
+}
+
+// A message is acknowledged when the local realm has it. While the realm is away the link has no connection, and the broker
+// keeps the message.
+func TestImportWhileTheRealmIsAway(t *testing.T) {
+	for _, qos := range []byte{1, 2} {
+		s := newSite(t, mqtt.Options{QoS: qos, Import: []mqtt.Rule{topics("com.example.")}})
+		ch := heard(t, s.program(), client.SubscribeOptions{})
+		b := s.up(false)
+		b.subscribed()
+		b.publish("com/example/a", "1", qos, 1)
+		if qos == 1 {
+			receive[*packets.PubackPacket](b)
+		} else {
+			receive[*packets.PubrecPacket](b)
+			b.rel(1)
+			receive[*packets.PubcompPacket](b)
+		}
+		expect(t, ch, "com.example.a [1] map[] false")
+		s.cut()
+		b.publish("com/example/b", "2", qos, 2)
+		for p := range b.got { // until the link closes the connection
+			t.Errorf("QoS %d: the link has sent %v", qos, p)
+		}
+		s.mend()
+		b = s.up(true)
+		b.publish("com/example/b", "2", qos, 2)
+		if qos == 1 {
+			receive[*packets.PubackPacket](b)
+		} else {
+			receive[*packets.PubrecPacket](b)
+		}
+		expect(t, ch, "com.example.b [2] map[] false")
+		if st := s.link.State(); st.EventsDown.Dropped != 0 || st.EventsDown.Forwarded != 2 {
+			t.Errorf("QoS %d: %+v", qos, st)
 		}
 	}
 }

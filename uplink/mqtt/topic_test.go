@@ -43,6 +43,20 @@ func TestTopicsWithoutURI(t *testing.T) {
 	}
 }
 
+// Text may contain all characters but those that a broker may close the connection for, up to its limit.
+func TestCharacters(t *testing.T) {
+	for text, want := range map[string]bool{
+		"": true, " ": true, "\x1f": false, "~": true, "\x7f": false, "\u009f": false, "\u00a0": true, "\ufdcf": true, "\ufdd0": false,
+		"\ufdef": false, "\ufdf0": true, "\ufffd": true, "\ufffe": false, "\uffff": false, "\U00010000": true, "\U0001fffd": true,
+		"\U0001fffe": false, "\U0010ffff": false, "\xff": false, "a\xe2\x82": false, "a+": false, "a/b": true,
+		strings.Repeat("x", maxTopic): true, strings.Repeat("x", maxTopic+1): false,
+	} {
+		if err := checkText(text, "+#"); (err == nil) != want {
+			t.Errorf("%.20q: %v", text, err)
+		}
+	}
+}
+
 func TestFilters(t *testing.T) {
 	for _, c := range []struct {
 		pattern string
@@ -88,6 +102,12 @@ func TestFilterMatchesTopic(t *testing.T) {
 		{"#", "$SYS/x", false},
 		{"+/x", "$SYS/x", false},
 		{"$SYS/#", "$SYS/x", true},
+		{"a/+/c", "a/b/c", true},
+		{"a/+/c", "a/b/d", false},
+		{"a/b/#", "a", false},
+		{"a/b/c/#", "a/b", false},
+		{"a/+", "a/#", false},
+		{"a/#", "a/#", true},
 	} {
 		if matches(c.filter, c.topic) != c.is {
 			t.Errorf("matches(%q, %q) = %v", c.filter, c.topic, !c.is)

@@ -1,0 +1,80 @@
+package mqtt
+
+import (
+	"strings"
+	"testing"
+
+	"runnel/edge/wamp"
+	"runnel/uplink"
+)
+
+// A rule that can't be carried out is rejected with the reason.
+func TestRuleErrors(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		rule    uplink.Rule
+		format  Format
+		exports string // the error of an export; "": none
+		imports string // the error of an import; "": none
+	}{
+		{name: "a topic", rule: uplink.Rule{Topic: "a.b"}},
+		{name: "all topics", rule: uplink.Rule{Match: wamp.Prefix}},
+		{name: "a topic, raw", rule: uplink.Rule{Topic: "a.b"}, format: Raw},
+		{name: "a wildcard", rule: uplink.Rule{Topic: "a..b", Match: wamp.Wildcard}},
+		{name: "a procedure", rule: uplink.Rule{Procedure: "a.b"}, imports: "can't be imported"},
+		{name: "a procedure, cbor", rule: uplink.Rule{Procedure: "a.b"}, format: CBOR, imports: "can't be imported"},
+		{name: "a procedure, raw", rule: uplink.Rule{Procedure: "a.b"}, format: Raw, exports: "json or cbor", imports: "can't be imported"},
+		{name: "both", rule: uplink.Rule{Topic: "a.b", Procedure: "a.b"}, exports: "both a topic and a procedure", imports: "can't be imported"},
+		{name: "neither", exports: "neither a topic nor a procedure", imports: "neither a topic nor a procedure"},
+		{name: "no URI", rule: uplink.Rule{Topic: "a..b"}, exports: "not a valid URI", imports: "not a valid URI"},
+		{name: "half a level", rule: uplink.Rule{Topic: "a.b", Match: wamp.Prefix}, imports: "end the prefix with a dot"},
+		{
+			name: "a procedure by half a level", rule: uplink.Rule{Procedure: "a.b", Match: wamp.Prefix},
+			exports: "end the prefix with a dot", imports: "can't be imported",
+		},
+		{name: "the broker's own", rule: uplink.Rule{Topic: "$SYS.a"}, exports: "broker's own", imports: "broker's own"},
+		{name: "a slash", rule: uplink.Rule{Topic: "a/b"}, exports: "can't stand in it", imports: "can't stand in it"},
+		{
+			name: "an invalid local prefix", rule: uplink.Rule{Topic: "a.b", LocalPrefix: "a..", RemotePrefix: "a."},
+			exports: "not a valid one", imports: "not a valid one",
+		},
+		{
+			name: "an invalid remote prefix", rule: uplink.Rule{Topic: "a.b", LocalPrefix: "a.", RemotePrefix: "a.."},
+			exports: "not a valid one", imports: "not a valid one",
+		},
+		{name: "prefixes exchanged", rule: uplink.Rule{Topic: "a.b", LocalPrefix: "a.", RemotePrefix: "a."}},
+		{name: "another local prefix", rule: uplink.Rule{Topic: "a.b", LocalPrefix: "c."}, exports: "does not begin with the prefix"},
+		{name: "another remote prefix", rule: uplink.Rule{Topic: "a.b", RemotePrefix: "c."}, imports: "does not begin with the prefix"},
+		{name: "nothing left here", rule: uplink.Rule{Topic: "a.b", RemotePrefix: "a.b"}, imports: "would become"},
+	} {
+		r := Rule{Rule: c.rule}
+		for what, got := range map[string]struct {
+			err  error
+			want string
+		}{"export": {r.CheckExport(c.format), c.exports}, "import": {r.CheckImport(), c.imports}} {
+			if (got.err == nil) != (got.want == "") || got.err != nil && !strings.Contains(got.err.Error(), got.want) {
+				t.Errorf("%s of %s: %v, want %q", what, c.name, got.err, got.want)
+			}
+		}
+	}
+}
+
+// The requests for procedures of any depth take one filter a depth.
+func TestRequestFilters(t *testing.T) {
+	for _, c := range []struct {
+		procedure string
+		match     wamp.Match
+		want      []string
+	}{
+		{"a.b", wamp.Exact, []string{"a/b/request"}},
+		{"a..b", wamp.Wildcard, []string{"a/+/b/request"}},
+		{"a.", wamp.Prefix, []string{
+			"a/+/request", "a/+/+/request", "a/+/+/+/request", "a/+/+/+/+/request", "a/+/+/+/+/+/request", "a/+/+/+/+/+/+/request",
+		}},
+	} {
+		r := Rule{Rule: uplink.Rule{Procedure: c.procedure, Match: c.match}}
+		if got, err := r.requests(); strings.Join(got, " ") != strings.Join(c.want, " ") || err != nil {
+			t.Errorf("%s: %q, %v", c.procedure, got, err)
+		}
+	}
+}
