@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -235,4 +238,43 @@ func TestCookiesMakeRoom(t *testing.T) {
 	if len(c.known) != maxCookies {
 		t.Error("forgetting an unknown cookie has an effect")
 	}
+}
+
+// A file with more cookies than are kept is read as far as there is room.
+func TestTooManyCookiesInTheFile(t *testing.T) {
+	var list []cookie
+	for i := range maxCookies + 1 {
+		hash := sha256.Sum256(fmt.Append(nil, i))
+		list = append(list, cookie{Hash: hash[:], Until: time.Now().Add(time.Hour)})
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "cookies.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := OpenCookies(file, slog.Default()); len(c.known) != maxCookies {
+		t.Errorf("%d cookies are read", len(c.known))
+	}
+}
+
+// A new cookie is saved within some seconds, while Run goes on.
+func TestRunSavesCookies(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cookies.json")
+	synctest.Test(t, func(t *testing.T) {
+		c := OpenCookies(file, slog.Default())
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error)
+		go func() { ended <- c.Run(ctx) }()
+		c.Remember("value", Proof{Realm: "realm1", Age: time.Hour})
+		time.Sleep(cookiesTime + time.Millisecond)
+		synctest.Wait()
+		if !OpenCookies(file, slog.Default()).Known("value") {
+			t.Error("it is not written")
+		}
+		cancel()
+		<-ended
+	})
 }

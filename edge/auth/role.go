@@ -200,8 +200,8 @@ func literalStart(pattern string, match wamp.Match) string {
 	if strings.HasPrefix(pattern, ".") || pattern == "" {
 		return ""
 	}
-	if i := strings.Index(pattern, ".."); i >= 0 {
-		return pattern[:i+1]
+	if start, _, found := strings.Cut(pattern, ".."); found {
+		return start + "."
 	}
 	return pattern // a trailing "." is followed by any component
 }
