@@ -412,7 +412,7 @@ func TestDamage(t *testing.T) {
 func TestUnusableRecords(t *testing.T) {
 	story(t, func(t *testing.T, dir string) {
 		k := open(t, dir, 1<<20)
-		once, other := NewPast(k.event("com.a", "1", nil)), NewPast(k.event("com.b", "2", nil))
+		once, other := NewPastEvent(k.event("com.a", "1", nil)), NewPastEvent(k.event("com.b", "2", nil))
 		k.close()
 		for log, records := range map[string][][]byte{
 			"retained":            {[]byte("nonsense"), encodeRetained("com.a", []*retained{{Event: once.Event}})},
