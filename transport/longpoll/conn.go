@@ -74,13 +74,12 @@ func newConn(s *Server, id string, p subprotocol.Protocol, peer wamp.Transport, 
 // SetReadLimit lowers the limit on bodies; a longer body is refused. 0 restores MaxMessage, and tells that the peer has a
 // session.
 func (c *Conn) SetReadLimit(bytes int) {
+	longest := c.server.opts.MaxMessage
 	if bytes <= 0 {
 		c.place.release()
+		bytes = longest
 	}
-	if bytes <= 0 || bytes > c.server.opts.MaxMessage {
-		bytes = c.server.opts.MaxMessage
-	}
-	c.limit.Store(int64(bytes))
+	c.limit.Store(int64(min(bytes, longest)))
 }
 
 // Account is charged for the peer's memory. It is nil if memory is not bounded.

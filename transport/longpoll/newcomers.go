@@ -78,13 +78,10 @@ func host(remote string) string {
 
 // network returns the range of addresses that a single client can use: for IPv6 a prefix of 64 bits, for IPv4 the address.
 func network(host string) string {
-	ip, err := netip.ParseAddr(host)
-	if err != nil || ip.Unmap().Is4() {
+	ip, _ := netip.ParseAddr(host)
+	if !ip.Unmap().Is6() { // IPv4, or no IP address at all
 		return host
 	}
-	prefix, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return host
-	}
+	prefix, _ := ip.WithZone("").Prefix(64) // 64 bits are valid for IPv6
 	return prefix.String()
 }

@@ -33,6 +33,18 @@ func TestNewcomers(t *testing.T) {
 	r.want(t, "open", ask, http.StatusTooManyRequests, "HELLO")
 }
 
+// TestNetwork: a client can choose its IPv6 addresses from a prefix of 64 bits; an IPv4 address is its own.
+func TestNetwork(t *testing.T) {
+	for host, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "::ffff:192.0.2.1", "2001:db8:0:1:2::3": "2001:db8:0:1::/64", "fe80::1%eth0": "fe80::/64",
+		"": "", "@": "@", "gateway": "gateway",
+	} {
+		if got := network(host); got != want {
+			t.Errorf("%q is in %q, want %q", host, got, want)
+		}
+	}
+}
+
 // TestNewcomersOfAddress: so has an address, over however many connections, and what one client can choose its IPv6 addresses from.
 func TestNewcomersOfAddress(t *testing.T) {
 	var n newcomers

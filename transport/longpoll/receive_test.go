@@ -2,7 +2,9 @@ package longpoll
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -81,5 +83,60 @@ func TestTwoWait(t *testing.T) {
 	say(t, c, "[1]")
 	if got := <-answers; got != http.StatusOK {
 		t.Errorf("the other is answered with %d", got)
+	}
+}
+
+// halfBroken receives an answer over a connection that may be broken.
+type halfBroken struct {
+	*httptest.ResponseRecorder
+	noWrite, noFlush bool
+}
+
+func (h *halfBroken) Write(b []byte) (int, error) {
+	if h.noWrite {
+		return 0, io.ErrClosedPipe
+	}
+	return h.ResponseRecorder.Write(b)
+}
+
+func (h *halfBroken) FlushError() error {
+	if h.noFlush {
+		return io.ErrClosedPipe
+	}
+	h.Flush()
+	return nil
+}
+
+// TestLostAnswer: messages that cannot be delivered end the transport, as the client cannot ask for them again. An empty answer
+// is no loss.
+func TestLostAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name             string
+		message          string
+		noWrite, noFlush bool
+		ends             bool
+	}{
+		{"delivered", "[1]", false, false, false},
+		{"not written", "[1]", true, false, true},
+		{"not flushed", "[1]", false, true, true},
+		{"nothing to deliver", "", false, false, false},
+		{"nothing to deliver, not flushed", "", false, true, false},
+	} {
+		conn := alone(t)
+		conn.server.opts.PollTime = 1
+		if c.message != "" {
+			say(t, conn, c.message)
+		}
+		noted := httptest.NewRecorder()
+		w := &halfBroken{noted, c.noWrite, c.noFlush}
+		if err := conn.receive(w, httptest.NewRequest("POST", "/", nil)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if ends := conn.cause != nil; ends != c.ends {
+			t.Errorf("%s: the transport's end is %v", c.name, conn.cause)
+		}
+		if noted.Flushed == (c.noWrite || c.noFlush) {
+			t.Errorf("%s: flushed is %v", c.name, noted.Flushed)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -79,6 +80,7 @@ func TestRefusals(t *testing.T) {
 		{"POST", single + "sing", "[1]", 404, "send, receive and close", nil},
 		{"POST", single + "send", "", 400, "empty", nil},
 		{"POST", single + "send", strings.Repeat("x", 101), 413, "longer than 100 bytes", nil},
+		{"POST", single + "receive", strings.Repeat("x", 5000), 413, "longer than 4096 bytes", nil},
 		{"POST", single + "send", "[1]", 403, "another certificate", []string{"Test-Certificate", "eve"}},
 		{"POST", owned + "receive", "", 403, "another certificate", nil},
 		{"POST", owned + "close", "", 403, "another certificate", []string{"Test-Certificate", "eve"}},
@@ -139,5 +141,17 @@ func TestNoRoom(t *testing.T) {
 	r.want(t, "open", `{"protocols":["wamp.2.json"]}`, http.StatusServiceUnavailable, "too many")
 	if n := r.Len(); n != 0 {
 		t.Errorf("%d transports are left", n)
+	}
+}
+
+// TestRetryAfter: a client is told when to try again where that can help.
+func TestRetryAfter(t *testing.T) {
+	s := NewServer(Options{})
+	for status, want := range map[int]string{400: "", 404: "", 413: "", 429: "10", 503: "10"} {
+		w := httptest.NewRecorder()
+		err := s.refuse(w, refusal{status, "text"})
+		if got := w.Header().Get("Retry-After"); got != want || w.Code != status || err == nil {
+			t.Errorf("%d: answered with %d, Retry-After %q, %v", status, w.Code, got, err)
+		}
 	}
 }
