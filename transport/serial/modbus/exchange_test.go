@@ -81,6 +81,76 @@ func TestLongAnswer(t *testing.T) {
 	})
 }
 
+// TestWrongLength: an answer of unexpected length is reported as such, whatever was read.
+func TestWrongLength(t *testing.T) {
+	for table := Holding; table <= Discrete; table++ {
+		synctest.Test(t, func(t *testing.T) {
+			b := newFakeBus()
+			b.set(1, func(request []byte) []byte { return seal([]byte{1, request[1], 4, 0, 1, 0, 2}) })
+			m, events := master(t, b, Config{Points: []Point{{Slave: 1, Table: table, Every: time.Second, Topic: topic(t, "com.x")}}})
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if s := m.State().Slaves[0]; s.Err != errLength || s.Broken == 0 || s.Timeouts != 0 || len(events) != 0 {
+				t.Errorf("%s: %+v", TableNames[table], s)
+			}
+		})
+	}
+}
+
+// TestRepeatedAtOnce: a request whose answer is broken is repeated before its timeout is over.
+func TestRepeatedAtOnce(t *testing.T) {
+	for name, broken := range map[string][]byte{
+		"a wrong CRC":    {1, readHolding, 2, 0, 5, 0, 0},
+		"a wrong length": seal([]byte{1, readHolding, 4, 0, 5, 0, 5}),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, r := newFakeBus(), newRegisters(5)
+			var times []time.Time
+			b.set(1, func(request []byte) []byte {
+				if times = append(times, time.Now()); len(times) == 1 {
+					return broken
+				}
+				return r.answer(request)
+			})
+			config := Config{Timeout: 10 * time.Second, Points: []Point{{Slave: 1, Every: time.Hour, Topic: topic(t, "com.x")}}}
+			_, events := master(t, b, config)
+			time.Sleep(config.Timeout + time.Minute)
+			if len(times) < 2 || times[1].Sub(times[0]) > config.Timeout+time.Second || len(events) != 1 {
+				t.Errorf("%s: %d requests, %d events", name, len(times), len(events))
+			}
+		})
+	}
+}
+
+// TestStraysAreCounted: frames that were not asked for are counted, and noted as long as they may come again.
+func TestStraysAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, r := newFakeBus(), newRegisters(5)
+		twice := true
+		b.set(1, func(request []byte) []byte {
+			answer := r.answer(request)
+			if twice {
+				time.AfterFunc(100*time.Millisecond, func() { b.say(answer) })
+			}
+			return answer
+		})
+		m, events := master(t, b, Config{Points: []Point{{Slave: 1, Every: time.Second, Topic: topic(t, "com.x")}}})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if s := m.State().Slaves[0]; s.Unexpected == 0 || !s.UnexpectedLately {
+			t.Errorf("%+v", s)
+		}
+		b.mu.Lock()
+		twice = false
+		b.mu.Unlock()
+		time.Sleep(2 * strayFor)
+		synctest.Wait()
+		if s := m.State().Slaves[0]; s.UnexpectedLately || len(events) != 1 {
+			t.Errorf("%d events, %+v", len(events), s)
+		}
+	})
+}
+
 // TestNeverSilent holds that a device that never stops talking does not keep the master for ever.
 func TestNeverSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,6 +16,17 @@ func TestCRC(t *testing.T) {
 	}
 }
 
+// TestAnswerSize: the beginning of an answer tells its size.
+func TestAnswerSize(t *testing.T) {
+	for head, want := range map[string]int{
+		"": 0, "\x01": 0, "\x01\x03": 0, "\x01\x03\x02": 7, "\x01\x04\xfa": 255, "\x01\x05": 8, "\x01\x06": 8, "\x01\x10": 8, "\x01\x83": 5, "\x01\x85": 5,
+	} {
+		if got := answerSize([]byte(head)); got != want {
+			t.Errorf("% x: %d octets, want %d", head, got, want)
+		}
+	}
+}
+
 // FuzzAnswer holds that whatever arrives, what comes out is a whole frame of the slave that was asked.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte("\x01\x03\x02\x00\xd7\xf8\x1a"), true)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -204,4 +205,49 @@ func survive(t *testing.T, c trouble, seed uint64) {
 	if c.alive && least < 5 {
 		t.Errorf("seed %d: a value arrived %d times in 3 minutes", seed, least)
 	}
+}
+
+// TestLateIsReported: a slave that becomes late is reported once, with a sufficient timeout, and once more when it is prompt
+// again. An exception may be late, too.
+func TestLateIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, r := newFakeBus(), newRegisters(5)
+		delay := 700 * time.Millisecond
+		b.set(1, func(request []byte) []byte {
+			answer := r.answer(request)
+			time.AfterFunc(delay, func() { b.say(answer) })
+			return nil
+		})
+		at := topic(t, "com.{name}")
+		var reports []string
+		m, events := master(t, b, Config{
+			Points: []Point{
+				{Name: "a", Slave: 1, Every: time.Second, Always: true, Topic: at},
+				{Name: "missing", Slave: 1, Address: 100, Every: time.Second, Always: true, Topic: at},
+			},
+			Late: func(slave byte, needs, suggested time.Duration) {
+				reports = append(reports, fmt.Sprint(slave, needs.Round(100*time.Millisecond), suggested))
+			},
+		})
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		s := m.State().Slaves[0]
+		if s.Late == 0 || s.Slowest < delay-10*time.Millisecond || s.Suggest < s.Slowest || s.Exceptions == 0 || s.Err != Exception(illegalAddress) || len(events) == 0 {
+			t.Errorf("while it is late: %d events, %+v", len(events), s)
+		}
+		if want := []string{"1 700ms 1.1s"}; !slices.Equal(reports, want) {
+			t.Errorf("reported %q, want %q", reports, want)
+		}
+		b.mu.Lock()
+		delay = 10 * time.Millisecond
+		b.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if s := m.State().Slaves[0]; s.Slowest != 0 || s.Suggest != 0 {
+			t.Errorf("when it is prompt again: %+v", s)
+		}
+		if want := []string{"1 700ms 1.1s", "1 0s 0s"}; !slices.Equal(reports, want) {
+			t.Errorf("reported %q, want %q", reports, want)
+		}
+	})
 }

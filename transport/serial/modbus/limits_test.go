@@ -71,6 +71,32 @@ func TestPointLimits(t *testing.T) {
 	}
 }
 
+// TestWriteLimits: as many registers and bits are written as fit into one request, and no more.
+func TestWriteLimits(t *testing.T) {
+	for _, c := range []struct {
+		point Point
+		valid bool
+	}{
+		{Point{Count: maxWritten}, true},
+		{Point{Count: maxWritten + 1}, false},
+		{Point{Type: Uint32, Count: maxWritten / 2}, true},
+		{Point{Type: Uint32, Count: maxWritten/2 + 1}, false},
+		{Point{Table: Coil, Count: maxWrittenBits}, true},
+		{Point{Table: Coil, Count: maxWrittenBits + 1}, false},
+	} {
+		values := make([]any, c.point.Count)
+		for i := range values {
+			values[i] = int64(1)
+			if c.point.Table == Coil {
+				values[i] = true
+			}
+		}
+		if _, err := c.point.write(values); (err == nil) != c.valid {
+			t.Errorf("%d of %s, %s: %v", c.point.Count, TableNames[c.point.Table], TypeNames[c.point.Type], err)
+		}
+	}
+}
+
 // TestConfigLimits: the same of a bus.
 func TestConfigLimits(t *testing.T) {
 	many := func(n int) (points []Point) {
@@ -146,7 +172,7 @@ func TestLimitsOfNumbers(t *testing.T) {
 
 // TestShortest: a float32 is published with the digits it was meant to have, down to the last that it can hold.
 func TestShortest(t *testing.T) {
-	for _, want := range []float64{21.5, 0.1, 1.0000001, 9.999999, 16777215, 0.3, 1e8, 1e10, -273.15} {
+	for _, want := range []float64{21.5, 0.1, 1.0000001, 9.999999, 16777215, 0.3, 1e8, 1e10, -273.15, 1.5e-20} {
 		if got := shortest(float32(want)); got != want {
 			t.Errorf("%v comes out as %v", want, got)
 		}

@@ -158,15 +158,13 @@ func (m *Master) step(w *bus, publish func(reading.Event)) error {
 	writes := m.writes
 	if m.waiting != nil {
 		writes = nil // one write at a time
-		free := w.tracker.free(m.waiting.query, now).Sub(now)
-		if free <= 0 {
+		free := w.tracker.free(m.waiting.query, now)
+		if !free.After(now) {
 			return m.executeWrite(w)
 		}
-		wait = min(wait, free)
-	} else if wait <= 0 {
-		return m.pollOnce(w, next, publish)
+		wait = min(wait, free.Sub(now))
 	}
-	if ok && at.Sub(now) <= 0 {
+	if ok && !at.After(now) {
 		return m.pollOnce(w, next, publish)
 	}
 	timer := time.NewTimer(wait)

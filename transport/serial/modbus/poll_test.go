@@ -108,3 +108,34 @@ func TestSilentSlave(t *testing.T) {
 		}
 	})
 }
+
+// TestRefresh: an unchanged value is published again after its refresh time, a single value is no list.
+func TestRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := New(Config{Points: []Point{{Slave: 1, Count: 1, Every: time.Second, Refresh: time.Minute, Topic: topic(t, "com.x")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var published []any
+		publish := func(e reading.Event) { published = append(published, e.Kwargs["value"]) }
+		for _, pause := range []time.Duration{0, time.Minute - 1, 1, 1} {
+			time.Sleep(pause)
+			m.publishChanged(0, []any{int64(7)}, publish)
+		}
+		if want := []any{int64(7), int64(7)}; !reflect.DeepEqual(published, want) {
+			t.Errorf("published %v, want %v", published, want)
+		}
+	})
+}
+
+// TestRejected: which exceptions reject a request for good.
+func TestRejected(t *testing.T) {
+	for e := Exception(1); e <= 11; e++ {
+		if got := refused(e); got != (e == illegalAddress || e == illegalValue || e == deviceFailure) {
+			t.Errorf("%v: %v", e, got)
+		}
+	}
+	if refused(nil) || refused(ErrSilent) {
+		t.Error("a missing answer is a rejection")
+	}
+}

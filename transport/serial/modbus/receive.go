@@ -20,9 +20,7 @@ func (r *receiver) begin(request []byte) {
 
 func (r *receiver) push(octets []byte) {
 	r.buf = append(r.buf, octets...)
-	if extra := len(r.buf) - 2*maxFrame; extra > 0 {
-		r.skip(extra) // the bus never falls silent
-	}
+	r.skip(max(0, len(r.buf)-2*maxFrame)) // the bus may never fall silent
 }
 
 func (r *receiver) skip(n int) { r.buf = r.buf[:copy(r.buf, r.buf[n:])] }

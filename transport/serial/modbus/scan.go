@@ -12,7 +12,7 @@ var functions = []byte{readCoils, readDiscrete, readHolding, readInput, writeCoi
 // Scan returns the length of a whole frame, request or answer, at the beginning of octets; 0 if there is none. A 16-bit
 // CRC matches by chance now and then, so a single frame proves little.
 func Scan(octets []byte) int {
-	if len(octets) < minFrame || octets[0] > maxStandard || !slices.Contains(functions, octets[1]&^failed) {
+	if len(octets) < exceptionSize || octets[0] > maxStandard || !slices.Contains(functions, octets[1]&^failed) {
 		return 0
 	}
 	sizes := []int{answerSize(octets), echoSize}
@@ -20,7 +20,7 @@ func Scan(octets []byte) int {
 		sizes = append(sizes, headSize+5+int(octets[headSize+4])+crcSize)
 	}
 	for _, n := range sizes {
-		if n > 0 && n <= len(octets) && Sealed(octets[:n]) {
+		if n <= len(octets) && Sealed(octets[:n]) {
 			return n
 		}
 	}

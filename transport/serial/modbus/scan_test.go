@@ -13,6 +13,7 @@ var frames = []struct {
 }{
 	{"read request", request(1, readHolding, 100, 2), "slave 1 function 3: read 2 from 100"},
 	{"read request from 3 coils on", request(1, readCoils, 0x0102, 3), "slave 1 function 1: read 3 from 258"},
+	{"read request of an input register", request(1, readInput, 100, 2), "slave 1 function 4: read 2 from 100"},
 	{"answer with one register", seal([]byte{1, readInput, 2, 0x12, 0x34}), "slave 1 function 4: 021234"},
 	{"answer as long as a request", seal([]byte{1, readCoils, 3, 1, 2, 3}), "slave 1 function 1: 03010203"},
 	{"answer with nothing", seal([]byte{1, readInput, 0}), "slave 1 function 4: 00"},
@@ -27,6 +28,9 @@ func TestScan(t *testing.T) {
 	for _, c := range frames {
 		if got := Describe(c.frame); got != c.want {
 			t.Errorf("%s: described as %q, want %q", c.name, got, c.want)
+		}
+		if n := Scan(c.frame); n != len(c.frame) {
+			t.Errorf("%s alone: %d octets, want %d", c.name, n, len(c.frame))
 		}
 		followed := append(bytes.Clone(c.frame), 0x55)
 		if n := Scan(followed); n != len(c.frame) {

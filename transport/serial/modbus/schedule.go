@@ -116,7 +116,7 @@ func (s *schedule) split(points []int, now time.Time) bool {
 	s.polls = slices.Delete(s.polls, i, i+1)
 	how := old.how + 1
 	queries := group(s.points, old.points, how)
-	if how < single && len(queries) == 1 {
+	if len(queries) == 1 {
 		how = single
 		queries = group(s.points, old.points, how)
 	}

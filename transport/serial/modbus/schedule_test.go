@@ -29,6 +29,12 @@ func TestSilence(t *testing.T) {
 	if !s.answered() || !s.rest.IsZero() {
 		t.Error("a silent slave that answers is no news")
 	}
+	for range silentAfter {
+		s.failed(start)
+	}
+	if !s.answered() {
+		t.Error("a slave that has just fallen silent and answers is no news")
+	}
 }
 
 // TestTurns: the poll that is due longest comes first, and one that is late is not made up for.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,8 +97,8 @@ func TestTCPFrames(t *testing.T) {
 		io.Closer
 	}{bytes.NewReader([]byte(in + "\x00\x00\x00\x01\x00\x03\x00\x83\x02")), &out, nil})
 	for range 2 {
-		if _, err := conn.Write(request(0x11, readHolding, 0x6b, 1)); err != nil {
-			t.Fatal(err)
+		if n, err := conn.Write(request(0x11, readHolding, 0x6b, 1)); n != 8 || err != nil {
+			t.Fatal(n, err)
 		}
 	}
 	if want := "\x00\x01\x00\x00\x00\x06\x11\x03\x00\x6b\x00\x01\x00\x02\x00\x00\x00\x06\x11\x03\x00\x6b\x00\x01"; out.String() != want {
@@ -106,6 +107,41 @@ func TestTCPFrames(t *testing.T) {
 	got, err := io.ReadAll(conn)
 	if want := string(seal([]byte("\x11\x03\x02\x00\xd7"))) + string(seal([]byte("\x11\x83\x02"))); string(got) != want || !errors.Is(err, errMBAP) {
 		t.Errorf("% x, %v; want % x", got, err, want)
+	}
+}
+
+// TestTCPLimits: the longest and the shortest frames, and those beyond.
+func TestTCPLimits(t *testing.T) {
+	answer := func(length int) string {
+		return string([]byte{0, 1, 0, 0, byte(length >> 8), byte(length)}) + strings.Repeat("\x11", length)
+	}
+	for length, want := range map[int]error{1: errMBAP, 2: nil, maxFrame - crcSize: nil, maxFrame - crcSize + 1: errMBAP} {
+		conn := TCP(struct {
+			io.Reader
+			io.Writer
+			io.Closer
+		}{strings.NewReader(answer(length)), io.Discard, nil})
+		if _, err := conn.Write(request(0x11, readHolding, 0x6b, 1)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := conn.Read(make([]byte, maxFrame))
+		if err != want || want == nil && n != length+crcSize {
+			t.Errorf("an answer of %d octets: %d, %v", length, n, err)
+		}
+		for size, valid := range map[int]bool{minFrame - 1: false, minFrame: true} {
+			if _, err := conn.Write(make([]byte, size)); (err == nil) != valid {
+				t.Errorf("a request of %d octets: %v", size, err)
+			}
+		}
+	}
+}
+
+// TestTCPWriteFails: an error of the connection is the write's.
+func TestTCPWriteFails(t *testing.T) {
+	near, far := net.Pipe()
+	far.Close()
+	if n, err := TCP(near).Write(request(0x11, readHolding, 0x6b, 1)); n != 0 || err == nil {
+		t.Errorf("wrote %d, %v", n, err)
 	}
 }
 

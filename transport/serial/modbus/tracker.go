@@ -232,7 +232,7 @@ func (a *tracked) repeated(request, frame []byte, now time.Time) (repeated, know
 		if same && last {
 			known, last = bytes.Equal(h.frame, frame), false
 		}
-		if !same && h.request[1] == request[1] && now.Sub(h.at) < recentFor && bytes.Equal(h.frame, frame) {
+		if !same && now.Sub(h.at) < recentFor && bytes.Equal(h.frame, frame) {
 			repeated = true
 		}
 	}
@@ -288,16 +288,24 @@ func (a *tracked) recordStray(frame []byte, timeout time.Duration, now time.Time
 	if now.After(a.carefulUntil) {
 		a.silence = 0
 	}
-	first := a.lastAnswer
-	for _, h := range a.recent {
-		if bytes.Equal(h.frame, frame) {
-			first = h.at // a duplicate
-			break
-		}
+	a.silence = max(timeout, a.silence)
+	if first := a.firstAnswer(frame); !first.IsZero() {
+		a.silence = max(a.silence, 2*now.Sub(first))
 	}
-	a.silence = min(maxSilence, max(timeout, a.silence, 2*now.Sub(first)))
+	a.silence = min(maxSilence, a.silence)
 	a.carefulUntil = now.Add(strayFor)
 	a.doubtUntil = later(a.doubtUntil, now.Add(recentFor))
+}
+
+// firstAnswer returns when the answer was accepted that a stray frame follows: the first equal one, of which the frame is a
+// duplicate, else the last. It is zero if the slave has never answered.
+func (a *tracked) firstAnswer(frame []byte) time.Time {
+	for _, h := range a.recent {
+		if bytes.Equal(h.frame, frame) {
+			return h.at
+		}
+	}
+	return a.lastAnswer
 }
 
 // suggested returns a timeout that covers a response time.

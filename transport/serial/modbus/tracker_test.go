@@ -206,6 +206,73 @@ func TestDuplicate(t *testing.T) {
 	}
 }
 
+// TestSameValues: two registers with the same value are not in doubt once both are known.
+func TestSameValues(t *testing.T) {
+	d := newDesk(t)
+	for i := range 3 {
+		d.send(reads(1))
+		d.gets(answers(1), accepted)
+		d.send(reads(2))
+		if i == 0 {
+			d.gets(answers(1), doubtful) // it may be a duplicate
+			d.missed(reads(2), false)
+			d.send(reads(2))
+		}
+		d.gets(answers(1), accepted)
+	}
+	if n := d.slaves[1].strays; n != 0 {
+		t.Errorf("%d unexpected frames", n)
+	}
+}
+
+// TestRecent: an answer to another request is compared for half a minute.
+func TestRecent(t *testing.T) {
+	for after, want := range map[time.Duration]verdict{recentFor - 1: doubtful, recentFor: accepted} {
+		d := newDesk(t)
+		d.send(reads(1))
+		d.gets(answers(1), accepted)
+		d.after(after)
+		d.send(reads(2))
+		d.gets(answers(1), want)
+	}
+}
+
+// TestReadsAreDoubted: answers to all kinds of reads must come twice at first, answers to writes need not.
+func TestReadsAreDoubted(t *testing.T) {
+	for function := byte(readCoils); function <= writeRegister; function++ {
+		d := &desk{newTracker(testTimeout, []byte{1}, start), t, start}
+		d.send(query{request: request(1, function, 1, 1)})
+		want := doubtful
+		if function >= writeCoil {
+			want = accepted
+		}
+		d.gets(seal([]byte{1, function, 2, 0, 1}), want)
+	}
+}
+
+// TestRepeats: without doubt an answer belongs to the oldest of the repeated requests. With a candidate it belongs to the second
+// one, if there is one.
+func TestRepeats(t *testing.T) {
+	const step = 10 * time.Millisecond
+	d := newDesk(t)
+	d.send(reads(1))
+	d.after(step)
+	d.missed(reads(1), true)
+	d.send(reads(1))
+	d.after(testWire)
+	if p := d.gets(answers(1), accepted); p.slowest != step || len(p.sent) != 1 {
+		t.Errorf("an answer after %v, %d requests are open", p.slowest, len(p.sent))
+	}
+
+	d = &desk{newTracker(testTimeout, []byte{1}, start), t, start} // in doubt
+	d.send(reads(1))
+	d.after(testWire)
+	d.gets(answers(1), doubtful)
+	if p := d.gets(answers(1), accepted); p.slowest != 0 || len(p.sent) != 0 || d.slaves[1].strays != 1 {
+		t.Errorf("two answers to one request: after %v, %d requests are open, %d unexpected frames", p.slowest, len(p.sent), d.slaves[1].strays)
+	}
+}
+
 // TestStray: a slave that sends unexpected frames is asked only after a silence.
 func TestStray(t *testing.T) {
 	d := newDesk(t)

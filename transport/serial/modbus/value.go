@@ -150,10 +150,7 @@ func shortest(f float32) float64 {
 	if math.IsNaN(wide) || math.IsInf(wide, 0) || wide == 0 {
 		return wide
 	}
-	digits := 8 - int(math.Ceil(math.Log10(math.Abs(wide))))
-	if digits < 0 || digits > 30 {
-		return wide
-	}
+	digits := 8 - int(math.Ceil(math.Log10(math.Abs(wide)))) // negative for long integers, which are exact
 	for d := max(0, digits-7); d <= digits; d++ {
 		power := math.Pow10(d)
 		if rounded := math.Round(wide*power) / power; float32(rounded) == f {
@@ -172,7 +169,11 @@ func (p *Point) write(value any) ([]byte, error) {
 	if len(values) != p.values() {
 		return nil, fmt.Errorf("%w: %d values, want %d", ErrValue, len(values), p.values())
 	}
-	if p.Bit > 0 || !p.Table.bits() && p.size() > maxWritten || p.Table.bits() && p.size() > maxWrittenBits {
+	limit := maxWritten
+	if p.Table.bits() {
+		limit = maxWrittenBits
+	}
+	if p.Bit > 0 || p.size() > limit {
 		return nil, fmt.Errorf("%w: bits of a register cannot be written, nor more than %d registers or %d bits", ErrValue, maxWritten, maxWrittenBits)
 	}
 	if p.Table == Coil {

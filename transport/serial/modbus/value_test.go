@@ -33,6 +33,10 @@ func TestRequests(t *testing.T) {
 		{Point{Slave: 17, Address: 1, Type: Uint64}, uint64(1<<64 - 1), "11 10 00 01 00 04 08 ff ff ff ff ff ff ff ff"},
 		{Point{Slave: 17, Address: 1, Type: Int64, Order: DCBA}, int64(-9007199254740993), "11 10 00 01 00 04 08 ff ff ff ff ff ff df ff"},
 		{Point{Slave: 17, Address: 1, Type: Text, Count: 2}, "abc", "11 10 00 01 00 02 04 61 62 63 00"},
+		{Point{Slave: 17, Address: 1, Type: Uint64}, 1e19, "11 10 00 01 00 04 08 8a c7 23 04 89 e8 00 00"},
+		{Point{Slave: 17, Address: 1, Type: Text, Count: 2, Order: BADC}, "abc", "11 10 00 01 00 02 04 62 61 00 63"},
+		{Point{Slave: 17, Address: 1, Type: Text, Count: 2, Order: CDAB}, "abc", "11 10 00 01 00 02 04 61 62 63 00"},
+		{Point{Slave: 17, Address: 1, Type: Text, Count: 2, Order: DCBA}, "abc", "11 10 00 01 00 02 04 62 61 00 63"},
 		{Point{Slave: 17, Address: 1, Type: Float32, Order: BADC}, 21.5, "11 10 00 01 00 02 04 ac 41 00 00"},
 		{Point{Slave: 17, Table: Coil, Address: 0x13, Count: 10}, []any{true, false, true, true, false, false, true, true, true, false}, "11 0f 00 13 00 0a 02 cd 01"},
 	} {
@@ -87,6 +91,8 @@ func TestDecode(t *testing.T) {
 		{Point{Bit: 16}, "\x7f\xff", []any{false}},
 		{Point{Type: Text, Count: 3}, "AB\x1bC \x00", []any{"ABC"}},
 		{Point{Type: Text, Count: 2, Order: BADC}, "BADC", []any{"ABCD"}},
+		{Point{Type: Text, Count: 2, Order: CDAB}, "ABCD", []any{"ABCD"}},
+		{Point{Type: Text, Count: 2, Order: DCBA}, "BADC", []any{"ABCD"}},
 		{Point{Count: 2}, "\x00\x01\x00\x02", []any{int64(1), int64(2)}},
 		{Point{Table: Coil, Count: 10}, "\xcd\x01", []any{true, false, true, true, false, false, true, true, true, false}},
 	} {

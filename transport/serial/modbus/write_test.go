@@ -12,18 +12,20 @@ import (
 
 // TestOtherWritesAnswer holds that a write is done only when its own answer says so.
 func TestOtherWritesAnswer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newFakeBus()
-		b.set(1, func(request []byte) []byte {
-			request[3]++
-			return seal(request[:6])
+	for value, p := range map[any]Point{int64(1): {Slave: 1, Address: 7, WriteOnly: true}, true: {Slave: 1, Table: Coil, Address: 7, WriteOnly: true}} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newFakeBus()
+			b.set(1, func(request []byte) []byte {
+				request[3]++
+				return seal(request[:6])
+			})
+			m, _ := master(t, b, Config{Points: []Point{p}})
+			synctest.Wait()
+			if err := m.Write(t.Context(), 0, value); err != ErrSilent {
+				t.Errorf("the answer to another write of a %s: %v", TableNames[p.Table], err)
+			}
 		})
-		m, _ := master(t, b, Config{Points: []Point{{Slave: 1, Address: 7, WriteOnly: true}}})
-		synctest.Wait()
-		if err := m.Write(t.Context(), 0, int64(1)); err != ErrSilent {
-			t.Errorf("the answer to another write: %v", err)
-		}
-	})
+	}
 }
 
 func TestWrite(t *testing.T) {
@@ -106,4 +108,59 @@ func TestWriteWithoutBus(t *testing.T) {
 			t.Errorf("%d absent, %d busy", absent, busy)
 		}
 	})
+}
+
+// TestProbe: before the first write a read shows whether the bus has echoes, unless a poll has done so. Modbus TCP has none.
+func TestProbe(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		points []Point
+		want   int // requests for a write
+	}{
+		{"nothing is read", nil, 2},
+		{"holding", []Point{{Table: Holding}}, 1},
+		{"input", []Point{{Table: Input}}, 1},
+		{"coil", []Point{{Table: Coil}}, 1},
+		{"discrete", []Point{{Table: Discrete}}, 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, r := newFakeBus(), newRegisters(1)
+			b.set(1, func(request []byte) []byte {
+				if request[1] == writeRegister {
+					return r.answer(request)
+				}
+				n := answerLength(request)
+				return seal(append([]byte{1, request[1], byte(n)}, make([]byte, n)...))
+			})
+			config := Config{Points: []Point{{Slave: 1, Address: 7, WriteOnly: true}}}
+			for _, p := range c.points {
+				p.Slave, p.Every, p.Topic = 1, time.Hour, topic(t, "com.x")
+				config.Points = append(config.Points, p)
+			}
+			m, _ := master(t, b, config)
+			time.Sleep(10 * time.Second)
+			for i := range 2 {
+				before := b.count(1)
+				if err := m.Write(t.Context(), 0, int64(42)); err != nil {
+					t.Errorf("%s: %v", c.name, err)
+				}
+				want := c.want
+				if i > 0 {
+					want = 1
+				}
+				if n := b.count(1) - before; n != want {
+					t.Errorf("%s: %d requests for write %d, want %d", c.name, n, i+1, want)
+				}
+			}
+		})
+	}
+}
+
+// answerLength returns the octets of data in the answer to a read.
+func answerLength(request []byte) int {
+	n := int(request[5])
+	if request[1] == readCoils || request[1] == readDiscrete {
+		return (n + 7) / 8
+	}
+	return 2 * n
 }
