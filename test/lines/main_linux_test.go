@@ -142,6 +142,7 @@ type state struct {
 	Lines              struct {
 		Good, Bad, Long, Ignored int
 		NotUTF8                  int    `json:"not_utf8"`
+		Unanswered               int    `json:"unanswered"`
 		CheckErrors              int    `json:"check_errors"`
 		BadLine                  string `json:"bad_line"`
 		BadReason                string `json:"bad_reason"`

@@ -1,6 +1,7 @@
 package lines
 
 import (
+	"io"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -37,4 +38,44 @@ func TestTelegrams(t *testing.T) {
 	if e := next(t, events); e.topic != "com.example.meter.K7" || e.kwargs["1-0:1.8.1"] != 671.578 {
 		t.Errorf("%v", e)
 	}
+}
+
+// A device that must be asked is asked, as text or as bytes. One that does not answer is an alarm until it does.
+func TestAsk(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "tty")
+	device := plug(t, link)
+	r := start(t, line("scale", link, "format = \"csv\"\ncolumns = [\"n\"]\ntopic = \"com.example.scale\"\nwrite = \"com.example.write\"\n"+
+		"ask = [{ send = \"hex:ff 0a\", at_open = true, timeout = \"0s\" }, { send = \"S\\r\\n\", every = \"20ms\", timeout = \"20ms\" }]"))
+	events := r.hear(t)
+	read := func(want string) {
+		t.Helper()
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(device, got); err != nil || string(got) != want {
+			t.Fatalf("%q, %v, want %q", got, err, want)
+		}
+	}
+	read("\xff\nS\r\nS\r\nS\r\n")
+	eventually(t, "an alarm that it does not answer", func() bool {
+		s := r.state(t, "scale")
+		return len(s.Alarms) == 1 && strings.Contains(s.Alarms[0], "not answered") && s.Lines.Unanswered > 1
+	})
+	answering := make(chan struct{})
+	go func() {
+		defer close(answering)
+		buf := make([]byte, 1)
+		for {
+			if _, err := device.Read(buf); err != nil {
+				return
+			}
+			if buf[0] == '\n' {
+				device.Write([]byte("7\r\n"))
+			}
+		}
+	}()
+	if e := next(t, events); e.kwargs["n"] != int64(7) {
+		t.Errorf("%v", e)
+	}
+	eventually(t, "no alarm", func() bool { return len(r.state(t, "scale").Alarms) == 0 })
+	device.Close()
+	<-answering
 }

@@ -22,9 +22,10 @@ func NewLines(o Options, c lines.Config, write, lineEnd string) (*Guest, error) 
 	g.lastGood = func() time.Time { return g.lines.State().LastGood }
 	g.watch.heard = func() heard {
 		s := g.lines.State()
-		return heard{good: s.LastGood, bad: s.BadInARow, last: s.BadLine, reason: s.BadReason}
+		return heard{good: s.LastGood, bad: s.BadInARow, last: s.BadLine, reason: s.BadReason, unanswered: s.UnansweredInARow}
 	}
 	w := newWriter(lineEnd)
+	g.lines.Send = w.send
 	if write != "" {
 		g.offers[write] = w.write
 	}

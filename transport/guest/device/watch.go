@@ -20,6 +20,7 @@ type watch struct {
 	began  time.Time // guarded by mu; when the watch began
 	silent bool      // guarded by mu
 	bad    bool      // guarded by mu
+	mute   bool      // guarded by mu
 }
 
 // heard is what a device has said.
@@ -28,10 +29,15 @@ type heard struct {
 	bad    uint64    // lines since then that cannot be read
 	last   string    // the last of them
 	reason string
+
+	unanswered uint64 // the last requests, in a row, that the device did not answer
 }
 
 // badLines is the number of bad lines in a row that raises the alarm.
 const badLines = 5
+
+// lostAnswers is the number of requests in a row without an answer that raises the alarm.
+const lostAnswers = 2
 
 // run checks the device until ctx is done.
 func (w *watch) run(ctx context.Context) {
@@ -69,6 +75,13 @@ func (w *watch) check(now time.Time) {
 			w.log.Info("serial device gives good readings again")
 		}
 	}
+	if mute := h.unanswered >= lostAnswers; mute != w.mute {
+		if w.mute = mute; mute {
+			w.log.Warn("serial device does not answer", "total", h.unanswered)
+		} else {
+			w.log.Info("serial device answers again")
+		}
+	}
 	if bad := h.bad >= badLines; bad != w.bad {
 		if w.bad = bad; bad {
 			w.log.Warn("serial device prints only lines that cannot be read", "total", h.bad, "text", h.last, "err", h.reason)
@@ -84,6 +97,9 @@ func (w *watch) alarms() (list []string, silent bool) {
 	defer w.mu.Unlock()
 	if w.silent {
 		list = append(list, fmt.Sprintf("no good reading for more than %v (expect_every)", w.every))
+	}
+	if w.mute {
+		list = append(list, fmt.Sprintf("the last %d requests or more were not answered (ask); check the wiring and the request", lostAnswers))
 	}
 	if w.bad {
 		list = append(list, fmt.Sprintf("the last %d lines or more cannot be read; check the format", badLines))

@@ -40,22 +40,32 @@ func (w *writer) write(ctx context.Context, i *client.Invocation) (client.Payloa
 	if err != nil {
 		return client.Payload{}, client.NewError(wamp.InvalidArgument.Error(), err.Error())
 	}
+	if err := w.send(ctx, data); ctx.Err() != nil {
+		return client.Payload{}, ctx.Err()
+	} else if err != nil {
+		return client.Payload{}, client.NewError(wamp.Unavailable.Error(), err.Error())
+	}
+	return client.Payload{}, nil
+}
+
+var errAbsent = errors.New("the device is not there")
+
+// send writes data to the device.
+func (w *writer) send(ctx context.Context, data []byte) error {
 	select {
 	case w.turn <- struct{}{}:
 		defer func() { <-w.turn }()
 	case <-ctx.Done():
-		return client.Payload{}, ctx.Err()
+		return ctx.Err()
 	}
 	w.mu.Lock()
 	port := w.port
 	w.mu.Unlock()
 	if port == nil {
-		return client.Payload{}, client.NewError(wamp.Unavailable.Error(), "the device is not there")
+		return errAbsent
 	}
-	if _, err := port.Write(data); err != nil {
-		return client.Payload{}, client.NewError(wamp.Unavailable.Error(), err.Error())
-	}
-	return client.Payload{}, nil
+	_, err := port.Write(data)
+	return err
 }
 
 func (w *writer) argument(args []any) ([]byte, error) {

@@ -51,6 +51,7 @@ type Config struct {
 
 	Telegram *Telegram // messages that are not single lines; nil for lines
 	Listed   bool      // events have only the values that Fields describes
+	Ask      []Request // what the device is asked for
 
 	Topic  string // may hold names in braces: field names, and for NMEA "sentence" and "talker"
 	Time   string // source of an event's time: a field or one of the constants below; "" for TimeReceiver

@@ -29,6 +29,7 @@ type Parser struct {
 
 	telegram *Telegram // nil for lines
 	listed   bool      // only the values of fields are published
+	ask      []Request
 }
 
 // record holds what a format found in a line.
@@ -82,7 +83,12 @@ func New(c Config) (*Parser, error) {
 	}
 	p := &Parser{parse: parse, topic: topic, fields: slices.Clone(c.Fields), time: c.Time, latin1: c.Latin1, format: c.Format, comma: c.Comma, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
-	p.listed = c.Listed
+	p.listed, p.ask = c.Listed, slices.Clone(c.Ask)
+	for _, r := range c.Ask {
+		if err := r.validate(); err != nil {
+			return nil, err
+		}
+	}
 	if err := p.telegrams(c); err != nil {
 		return nil, err
 	}

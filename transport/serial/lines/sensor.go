@@ -2,6 +2,7 @@ package lines
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -45,6 +46,10 @@ type State struct {
 	BadLine   string // excerpt of the last bad line, printable
 	BadReason string
 
+	Asked            uint64 // requests sent
+	Unanswered       uint64 // requests without an answer
+	UnansweredInARow uint64
+
 	BaudSuspect bool // text has arrived for some time without a readable line
 }
 
@@ -53,6 +58,10 @@ type Sensor struct {
 	// Static after construction.
 	parser *Parser
 	bad    func(State) // called for some bad lines, for the log; may be nil
+
+	// Send writes a request to the device of Run. It is set before Run if the configuration has requests.
+	Send     func(ctx context.Context, request []byte) error
+	answered chan struct{} // see asker
 
 	mu    sync.Mutex
 	state State
@@ -67,7 +76,9 @@ type noise struct {
 
 // NewSensor returns a sensor whose lines are parsed by p. bad may be nil; it is called for the first, second, fourth,
 // eighth bad line and so on.
-func NewSensor(p *Parser, bad func(State)) *Sensor { return &Sensor{parser: p, bad: bad} }
+func NewSensor(p *Parser, bad func(State)) *Sensor {
+	return &Sensor{parser: p, bad: bad, answered: make(chan struct{}, 1)}
+}
 
 // State returns the current counters.
 func (s *Sensor) State() State {
@@ -77,13 +88,14 @@ func (s *Sensor) State() State {
 }
 
 // Run reads lines and publishes events until a read fails, and returns that error. A line that began before Run is
-// skipped unless its format proves that it is complete.
+// skipped unless its format proves that it is complete. With requests, Run closes the device if it can be closed.
 func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	s.mu.Lock()
 	s.noise, s.state.BaudSuspect = noise{}, false
 	s.mu.Unlock()
 	push, stop := s.divide(publish)
 	defer stop()
+	defer s.startAsking(device)()
 	buf := make([]byte, readSize)
 	for {
 		n, err := device.Read(buf)
@@ -112,6 +124,7 @@ func (s *Sensor) line(line []byte, now time.Time, publish func(reading.Event)) {
 		return
 	}
 	e, flaws, err := s.parser.read(line, now)
+	s.heard()
 	switch {
 	case err == nil:
 		s.countGood(flaws, now)
@@ -172,6 +185,7 @@ func (s *Sensor) partial(line []byte, publish func(reading.Event)) {
 }
 
 func (s *Sensor) countLong() {
+	s.heard()
 	s.mu.Lock()
 	s.state.Long++
 	s.mu.Unlock()

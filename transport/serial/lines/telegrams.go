@@ -24,6 +24,7 @@ func (s *Sensor) divideTelegrams(publish func(reading.Event)) (push func([]byte,
 }
 
 func (s *Sensor) badTelegram(telegram []byte, err error) {
+	s.heard()
 	if !errors.Is(err, errPartial) {
 		s.countBad(telegram, err, time.Now())
 		return

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"encoding/binary"
 	"io"
 	"math"
@@ -196,36 +197,39 @@ type kwargs = map[string]any
 var lineDevices = map[string]struct {
 	text string
 	want []kwargs
+	ask  string // the device is silent until it is asked this
 }{
-	"nmea-0183": {"$WIMWV,045.0,R,10.5,N,A*16\r\n", []kwargs{{"talker": "WI", "sentence": "MWV", "angle": 45.0}}},
-	"ublox":     {"$GPGSV,1,1,00*79\r\n$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A\r\n", []kwargs{{"sentence": "RMC", "speed_knots": 22.4}}},
-	"ublox-m9":  {"$GNGGA,092725.00,4717.11399,N,00833.91590,E,1,08,1.01,499.6,M,48.0,M,,*45\r\n", []kwargs{{"sentence": "GGA", "talker": "GN", "altitude": 499.6}}},
-	"ais":       {"!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C\r\n", []kwargs{{"mmsi": int64(477553000), "type": int64(1)}}},
+	"nmea-0183": {text: "$WIMWV,045.0,R,10.5,N,A*16\r\n", want: []kwargs{{"talker": "WI", "sentence": "MWV", "angle": 45.0}}},
+	"ublox":     {text: "$GPGSV,1,1,00*79\r\n$GPRMC,123519,A,4807.038,N,01131.000,E,022.4,084.4,230394,003.1,W*6A\r\n", want: []kwargs{{"sentence": "RMC", "speed_knots": 22.4}}},
+	"ublox-m9":  {text: "$GNGGA,092725.00,4717.11399,N,00833.91590,E,1,08,1.01,499.6,M,48.0,M,,*45\r\n", want: []kwargs{{"sentence": "GGA", "talker": "GN", "altitude": 499.6}}},
+	"ais":       {text: "!AIVDM,1,1,,B,177KQJ5000G?tO`K>RA1wUbN0TKH,0*5C\r\n", want: []kwargs{{"mmsi": int64(477553000), "type": int64(1)}}},
 
-	"arduino-json":     {"{\"celsius\": 21.5}\r\n", []kwargs{{"celsius": 21.5}}},
-	"barcode":          {"4006381333931\r", []kwargs{{"code": "4006381333931"}}},
-	"id-12":            {"\x024F0088C25A5F\r\n\x03\x020415148F26BE\r\n\x03", []kwargs{{"tag": "4F0088C25A"}, {"tag": "0415148F26"}}},
-	"mt-sics":          {"S S     100.00 g\r\nS D      -1.25 kg\r\n", []kwargs{{"status": "S", "weight": 100.0, "unit": "g"}, {"status": "D", "weight": -1.25, "unit": "kg"}}},
-	"a-and-d":          {"ST,+00012.78  g\r\nUS,-00005.10 kg\r\n", []kwargs{{"status": "ST", "weight": 12.78, "unit": "g"}, {"status": "US", "weight": -5.1, "unit": "kg"}}},
-	"mysensors":        {"12;6;1;0;0;36.5\n", []kwargs{{"node": int64(12), "child": int64(6), "command": int64(1), "ack": int64(0), "type": int64(0), "payload": 36.5}}},
-	"emontx":           {"MSG:1,Vrms:242.40,P1:10,P2:-250,E1:0\r\n", []kwargs{{"MSG": int64(1), "Vrms": 242.4, "P1": int64(10), "P2": int64(-250), "E1": int64(0)}}},
-	"mightyohm-geiger": {"CPS, 1, CPM, 20, uSv/hr, 0.11, SLOW\r\n", []kwargs{{"cps": int64(1), "cpm": int64(20), "dose_rate": 0.11, "mode": "SLOW", "units": map[string]any{"dose_rate": "µSv/h"}}}},
-	"ezo-ph":           {"7.012\r", []kwargs{{"ph": 7.012}}},
-	"ezo-rtd":          {"-5.250\r", []kwargs{{"temperature": -5.25, "units": map[string]any{"temperature": "°C"}}}},
-	"ezo-orp":          {"209.6\r", []kwargs{{"orp": 209.6}}},
-	"maxbotix-hrxl":    {"R0300\rR4999\r", []kwargs{{"distance": int64(300)}, {"distance": int64(4999)}}},
-	"hydreon-rg15":     {"Acc  0.01 mm, EventAcc  0.50 mm, TotalAcc 12.25 mm, RInt  1.50 mmph\r\n", []kwargs{{"rain": 0.01, "rain_event": 0.5, "rain_total": 12.25, "rain_rate": 1.5}}},
-	"dsmr-v2":          {crlf(telegramV2), []kwargs{{"tariff": int64(1), "energy_imported_tariff_1": 1.001, "energy_exported_tariff_2": 4.001, "power_imported": 1.01, "gas": 1.001, "meter": "00000000000000"}}},
-	"dsmr-v5": {crlf(telegramV5 + telegramV5), []kwargs{
+	"arduino-json":     {text: "{\"celsius\": 21.5}\r\n", want: []kwargs{{"celsius": 21.5}}},
+	"barcode":          {text: "4006381333931\r", want: []kwargs{{"code": "4006381333931"}}},
+	"id-12":            {text: "\x024F0088C25A5F\r\n\x03\x020415148F26BE\r\n\x03", want: []kwargs{{"tag": "4F0088C25A"}, {"tag": "0415148F26"}}},
+	"mt-sics":          {ask: "SI\r\n", text: "S S     100.00 g\r\nS D      -1.25 kg\r\n", want: []kwargs{{"status": "S", "weight": 100.0, "unit": "g"}, {"status": "D", "weight": -1.25, "unit": "kg"}}},
+	"ohaus":            {ask: "IP\r\n", text: "     100.00 g\r\n      -1.25 kg ?  N\r\n", want: []kwargs{{"weight": 100.0, "unit": "g", "unstable": nil}, {"weight": -1.25, "unit": "kg", "unstable": "?", "legend": "N"}}},
+	"mh-z19":           {ask: "\xff\x01\x86\x00\x00\x00\x00\x00\x79", text: "\xff\x86\x02\x60\x47\x00\x00\x00\xd1", want: []kwargs{{"co2": int64(608), "units": map[string]any{"co2": "ppm"}}}},
+	"a-and-d":          {text: "ST,+00012.78  g\r\nUS,-00005.10 kg\r\n", want: []kwargs{{"status": "ST", "weight": 12.78, "unit": "g"}, {"status": "US", "weight": -5.1, "unit": "kg"}}},
+	"mysensors":        {text: "12;6;1;0;0;36.5\n", want: []kwargs{{"node": int64(12), "child": int64(6), "command": int64(1), "ack": int64(0), "type": int64(0), "payload": 36.5}}},
+	"emontx":           {text: "MSG:1,Vrms:242.40,P1:10,P2:-250,E1:0\r\n", want: []kwargs{{"MSG": int64(1), "Vrms": 242.4, "P1": int64(10), "P2": int64(-250), "E1": int64(0)}}},
+	"mightyohm-geiger": {text: "CPS, 1, CPM, 20, uSv/hr, 0.11, SLOW\r\n", want: []kwargs{{"cps": int64(1), "cpm": int64(20), "dose_rate": 0.11, "mode": "SLOW", "units": map[string]any{"dose_rate": "µSv/h"}}}},
+	"ezo-ph":           {text: "7.012\r", want: []kwargs{{"ph": 7.012}}},
+	"ezo-rtd":          {text: "-5.250\r", want: []kwargs{{"temperature": -5.25, "units": map[string]any{"temperature": "°C"}}}},
+	"ezo-orp":          {text: "209.6\r", want: []kwargs{{"orp": 209.6}}},
+	"maxbotix-hrxl":    {text: "R0300\rR4999\r", want: []kwargs{{"distance": int64(300)}, {"distance": int64(4999)}}},
+	"hydreon-rg15":     {text: "Acc  0.01 mm, EventAcc  0.50 mm, TotalAcc 12.25 mm, RInt  1.50 mmph\r\n", want: []kwargs{{"rain": 0.01, "rain_event": 0.5, "rain_total": 12.25, "rain_rate": 1.5}}},
+	"dsmr-v2":          {text: crlf(telegramV2), want: []kwargs{{"tariff": int64(1), "energy_imported_tariff_1": 1.001, "energy_exported_tariff_2": 4.001, "power_imported": 1.01, "gas": 1.001, "meter": "00000000000000"}}},
+	"dsmr-v5": {text: crlf(telegramV5 + telegramV5), want: []kwargs{
 		{"meter": "4B384547303034303436333935353037", "tariff": int64(2), "energy_imported_tariff_1": 4.426, "power_imported": 0.244, "power_failures": int64(13), "voltage_l3": 229.0,
 			"current_l1": 0.48, "power_imported_l3": 0.142, "meter_1": 0.107, "1-3:0.2.8": nil, "meter_2": nil},
 		{"energy_exported_tariff_1": 2.444}}},
-	"pms5003": {"BM\x00\x1c\x00\x05\x00\x08\x00\t\x00\x05\x00\x08\x00\t\x03\x8a\x01\x0c\x00<\x00\x05\x00\x01\x00\x00\x97\x00\x02J" + "B" + "BM\x00\x1c\x00\x05\x00\x08\x00\t\x00\x05\x00\x08\x00\t\x03\x8a\x01\x0c\x00<\x00\x05\x00\x01\x00\x00\x97\x00\x02J", []kwargs{
+	"pms5003": {text: "BM\x00\x1c\x00\x05\x00\x08\x00\t\x00\x05\x00\x08\x00\t\x03\x8a\x01\x0c\x00<\x00\x05\x00\x01\x00\x00\x97\x00\x02J" + "B" + "BM\x00\x1c\x00\x05\x00\x08\x00\t\x00\x05\x00\x08\x00\t\x03\x8a\x01\x0c\x00<\x00\x05\x00\x01\x00\x00\x97\x00\x02J", want: []kwargs{
 		{"pm1": int64(5), "pm2_5": int64(8), "pm10": int64(9), "count_0_3": int64(906), "count_10": int64(0), "units": map[string]any{"pm1": "µg/m³", "pm2_5": "µg/m³", "pm10": "µg/m³"}},
 		{"pm10": int64(9)}}},
-	"sds011":    {"\xaa\xc0\xd4\x04\x3a\x0a\xa1\x60\x1d\xab", []kwargs{{"pm2_5": 123.6, "pm10": 261.8, "sensor": int64(0xa160)}}},
-	"ve-direct": {"\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ2132QY2KR\r\nV\t12790\r\nI\t-15\r\nVPV\t18500\r\nPPV\t46\r\nCS\t3\r\nERR\t0\r\nLOAD\tON\r\nIL\t600\r\nH19\t10020\r\nChecksum\t\xae", []kwargs{{"voltage": 12.79, "current": -0.015, "pv_power": int64(46), "product": "0xA053", "serial_number": "HQ2132QY2KR", "LOAD": "ON", "yield_total": 100.2}}},
-	"cozir-a":   {" Z 00512 z 00498\r\n", []kwargs{{"co2": int64(512), "co2_unfiltered": int64(498)}}},
+	"sds011":    {text: "\xaa\xc0\xd4\x04\x3a\x0a\xa1\x60\x1d\xab", want: []kwargs{{"pm2_5": 123.6, "pm10": 261.8, "sensor": int64(0xa160)}}},
+	"ve-direct": {text: "\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ2132QY2KR\r\nV\t12790\r\nI\t-15\r\nVPV\t18500\r\nPPV\t46\r\nCS\t3\r\nERR\t0\r\nLOAD\tON\r\nIL\t600\r\nH19\t10020\r\nChecksum\t\xae", want: []kwargs{{"voltage": 12.79, "current": -0.015, "pv_power": int64(46), "product": "0xA053", "serial_number": "HQ2132QY2KR", "LOAD": "ON", "yield_total": 100.2}}},
+	"cozir-a":   {text: " Z 00512 z 00498\r\n", want: []kwargs{{"co2": int64(512), "co2_unfiltered": int64(498)}}},
 }
 
 func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
@@ -305,12 +309,21 @@ func TestLineProfiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				port, device := net.Pipe()
+				asked := make(chan string, 100)
 				go func() {
-					time.Sleep(5 * time.Second) // the port was silent before, so that the first line is whole
+					if time.Sleep(5 * time.Second); d.ask != "" { // the port was silent before, so that the first line is whole
+						if got := <-asked; got != d.ask {
+							t.Errorf("asked %q, want %q", got, d.ask)
+						}
+					}
 					device.Write([]byte(d.text))
 					device.Close()
 				}()
 				sensor := lines.NewSensor(p, nil)
+				sensor.Send = func(_ context.Context, request []byte) error {
+					asked <- string(request)
+					return nil
+				}
 				var got []kwargs
 				defer port.Close()
 				sensor.Run(port, func(e reading.Event) { got = append(got, e.Kwargs) })

@@ -57,6 +57,7 @@ type Serial struct {
 	MaxLine   Size      `toml:"max_line"`
 	Time      string    `toml:"time"`
 	Telegram  *Telegram `toml:"telegram"`
+	Ask       []Ask     `toml:"ask"`
 	Unlisted  string    `toml:"unlisted"` // values without a field: keep (default), drop
 	Fields    []Field   `toml:"field"`
 	Write     string    `toml:"write"` // procedure that writes a line to the device
@@ -150,7 +151,7 @@ func (k checker) serial(s *Serial) {
 var (
 	wampKeys  = []string{"max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
-	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "telegram", "unlisted", "field", "write", "newline"}
+	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "telegram", "ask", "unlisted", "field", "write", "newline"}
 	busKeys   = []string{"timeout", "gap", "every", "slave", "modbus"}
 	bothKeys  = []string{"topic", "retain", "expect_every"}
 )
@@ -209,6 +210,7 @@ func (k checker) lines(s *Serial) {
 	}
 	k.choice(s.Place, "unlisted", s.Unlisted, "keep", "drop")
 	k.telegram(s)
+	k.ask(s)
 	for i := range s.Fields {
 		k.field(s, &s.Fields[i])
 	}

@@ -78,6 +78,12 @@ func TestTelegramKeys(t *testing.T) {
 		{"format = \"binary\"" + field + "type = \"uint8\"", `telegram is missing`},
 		{"format = \"binary\"\ntelegram = { begin = \"/\", length = 9 }" + field + "type = \"number\"", `FILE:20: serial.field.type: "number" is not known; use "uint8"`},
 		{"format = \"binary\"\ntelegram = { begin = \"/\", length = 9 }" + field + "type = \"uint16\"\nat = 8", `field "v": ends at byte 10, beyond the telegram's end`},
+		{"format = \"json\"\nask = [{ send = \"S\\r\\n\", every = \"5s\", at_open = true }, { send = \"hex:ff 01\", at_open = true, timeout = \"0s\" }]", ""},
+		{"format = \"json\"\nask = []", ""},
+		{"format = \"json\"\nask = [{ send = \"S\" }]", `FILE:17: serial.ask.every: missing; write every = "10s", at_open = true, or both`},
+		{"format = \"json\"\nask = [{ every = \"1s\" }]", `FILE:17: serial.ask.send: missing`},
+		{"format = \"json\"\nask = [{ send = \"S\", every = \"1ms\" }]", `ask: every and timeout: want at least 10ms`},
+		{"format = \"json\"\nask = [{ send = \"S\", ever = \"1s\" }]", `FILE:17: serial.ask.ever: unknown key; did you mean "every"?`},
 		{"format = \"csv\"\ncolumns = [\"v\"]" + field + "at = 8", `FILE:20: serial.field.at: only for format = "binary"; remove it`},
 		{"format = \"csv\"\ncolumns = [\"v\"]\nunlisted = \"drop\"", `FILE:18: serial.unlisted: only for format = "json", "nmea", "keyvalue" or "obis"; remove it`},
 	} {

@@ -105,6 +105,8 @@ var (
 		{"good_total", "Lines that became events.", func(l *Lines) float64 { return float64(l.Good) }},
 		{"bad_total", "Lines that could not be read.", func(l *Lines) float64 { return float64(l.Bad) }},
 		{"check_errors_total", "Telegrams with a wrong check.", func(l *Lines) float64 { return float64(l.Check) }},
+		{"requests_total", "Requests sent.", func(l *Lines) float64 { return float64(l.Asked) }},
+		{"unanswered_total", "Requests without an answer.", func(l *Lines) float64 { return float64(l.Unanswered) }},
 		{"partial_total", "Lines that began before the port was opened.", func(l *Lines) float64 { return float64(l.Partial) }},
 		{"bad_fields_total", "Fields of good lines that could not be read.", func(l *Lines) float64 { return float64(l.BadFields) }},
 	}

@@ -69,6 +69,9 @@ func (l *Link) print(w io.Writer) {
 
 func (l *Lines) print(w io.Writer) {
 	fmt.Fprintf(w, "  %s, %d bad, %d not wanted, %d partial\n", term.Counted(l.Good, "good line"), l.Bad, l.Ignored, l.Partial)
+	if l.Asked > 0 {
+		fmt.Fprintf(w, "  %s sent, %d not answered\n", term.Counted(l.Asked, "request"), l.Unanswered)
+	}
 	if l.Check > 0 {
 		fmt.Fprintf(w, "  %s with a wrong check\n", term.Counted(l.Check, "telegram"))
 	}

@@ -85,6 +85,8 @@ type Lines struct {
 	BadLine     string    `json:"bad_line,omitempty"` // the last bad line
 	BadReason   string    `json:"bad_reason,omitempty"`
 	BaudSuspect bool      `json:"baud_suspect"` // text arrives, but no good line
+	Asked       uint64    `json:"asked"`        // requests sent
+	Unanswered  uint64    `json:"unanswered"`   // requests without an answer
 }
 
 // Bus is a Modbus.
@@ -193,7 +195,7 @@ func newLines(s *lines.State) *Lines {
 	return &Lines{
 		Good: s.Good, Bad: s.Bad, NotUTF8: s.NotUTF8, Long: s.Long, Check: s.Check, Ignored: s.Ignored, LastGood: s.LastGood, LastBad: s.LastBad,
 		Partial: s.Partial, BadFields: s.BadFields, BadField: s.BadField, BadInARow: s.BadInARow,
-		BadLine: s.BadLine, BadReason: s.BadReason, BaudSuspect: s.BaudSuspect,
+		BadLine: s.BadLine, BadReason: s.BadReason, BaudSuspect: s.BaudSuspect, Asked: s.Asked, Unanswered: s.Unanswered,
 	}
 }
 

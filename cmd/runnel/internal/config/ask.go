@@ -1,0 +1,41 @@
+package config
+
+import (
+	"time"
+
+	"runnel/transport/serial/lines"
+)
+
+// Ask is a request to a device that answers only then.
+type Ask struct {
+	Place   Place
+	Send    Octets   `toml:"send"`
+	Every   Duration `toml:"every"`
+	AtOpen  bool     `toml:"at_open"`
+	Timeout Duration `toml:"timeout"` // for the answer; "0s": none is expected
+}
+
+// defaultTimeout is how long a device may take to answer by default.
+const defaultTimeout = time.Second
+
+func (k checker) ask(s *Serial) {
+	for i := range s.Ask {
+		a := &s.Ask[i]
+		k.required(a.Place, "send", string(a.Send))
+		if a.Every == 0 && !a.AtOpen {
+			k.add(a.Place, "every", "missing; write every = \"10s\", at_open = true, or both")
+		}
+	}
+}
+
+// requests returns what the device is asked for.
+func (s *Serial) requests() (list []lines.Request) {
+	for _, a := range s.Ask {
+		r := lines.Request{Send: []byte(a.Send), Every: time.Duration(a.Every), AtOpen: a.AtOpen, Timeout: defaultTimeout}
+		if a.Place.Has("timeout") {
+			r.Timeout = time.Duration(a.Timeout)
+		}
+		list = append(list, r)
+	}
+	return list
+}
