@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // A device that sends telegrams is a publisher, by its profile alone. A telegram with a wrong check is dropped and counted.
@@ -55,7 +57,7 @@ func TestAsk(t *testing.T) {
 		}
 	}
 	read("\xff\nS\r\nS\r\nS\r\n")
-	eventually(t, "an alarm that it does not answer", func() bool {
+	kit.Eventually(t, "an alarm that it does not answer", func() bool {
 		s := r.state(t, "scale")
 		return len(s.Alarms) == 1 && strings.Contains(s.Alarms[0], "not answered") && s.Lines.Unanswered > 1
 	})
@@ -75,7 +77,7 @@ func TestAsk(t *testing.T) {
 	if e := next(t, events); e.kwargs["n"] != int64(7) {
 		t.Errorf("%v", e)
 	}
-	eventually(t, "no alarm", func() bool { return len(r.state(t, "scale").Alarms) == 0 })
+	kit.Eventually(t, "no alarm", func() bool { return len(r.state(t, "scale").Alarms) == 0 })
 	device.Close()
 	<-answering
 }

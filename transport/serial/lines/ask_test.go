@@ -50,7 +50,7 @@ func TestAsk(t *testing.T) {
 			case n <= 4:
 				time.AfterFunc(time.Second/2, func() { device.answers <- "7\r\n" })
 			case n == 7:
-				time.AfterFunc(time.Second, func() { close(device.closed) })
+				time.AfterFunc(time.Second/2, func() { close(device.closed) })
 				return errors.New("gone")
 			}
 			return nil

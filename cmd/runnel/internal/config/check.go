@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"runnel/cmd/runnel/internal/config/spelling"
 	"runnel/edge/wamp"
 	"runnel/transport"
 )
@@ -134,7 +135,7 @@ func (k checker) role(at Place, key string, r *Realm, name string) {
 	for _, role := range r.Roles {
 		names = append(names, role.Name)
 	}
-	switch near := Nearest(name, names); {
+	switch near := spelling.Nearest(name, names); {
 	case name == "":
 		k.required(at, key, name)
 	case slices.Contains(names, name):

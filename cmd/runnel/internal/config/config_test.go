@@ -380,14 +380,6 @@ func TestSecret(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	for s, want := range map[string]string{"bauds": "baud", "relam": "realm", "x": "", "ur": "url", "qqqqqq": ""} {
-		if got := Nearest(s, []string{"baud", "realm", "url"}); got != want {
-			t.Errorf("%q: %q", s, got)
-		}
-	}
-}
-
 // FuzzConfig: no file makes the reader panic or name a line that isn't there.
 func FuzzConfig(f *testing.F) {
 	f.Add(full)

@@ -16,6 +16,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config/position"
 	"runnel/cmd/runnel/internal/config/profiles"
+	"runnel/cmd/runnel/internal/config/spelling"
 )
 
 // Profile is a device that [[serial]] can name. Its file has a description and one [[serial]] table. Each key of the table is
@@ -131,28 +132,11 @@ func (r reader) noProfile(at Place, name string, err error) {
 
 // unknownProfile returns the message for an unknown profile, with similar names.
 func unknownProfile(name string, names []string) string {
-	near := nearNames(name, names)
+	near := spelling.Similar(name, names)
 	if len(near) == 0 {
 		return fmt.Sprintf("unknown profile %.80q; \"runnel serial profiles\" lists all", name)
 	}
 	return fmt.Sprintf("unknown profile %.80q; did you mean %s? \"runnel serial profiles\" lists all", name, OneOf(near...))
-}
-
-// nearNames returns at most three names that are similar to name, the nearest first.
-func nearNames(name string, names []string) (near []string) {
-	if n := Nearest(name, names); n != "" {
-		near = append(near, n)
-	}
-	for _, n := range names {
-		stem := strings.ToLower(name)
-		if len(stem) > 3 {
-			stem = stem[:3]
-		}
-		if len(near) < 3 && stem != "" && strings.HasPrefix(n, stem) && !slices.Contains(near, n) {
-			near = append(near, n)
-		}
-	}
-	return near
 }
 
 // overridden lists the keys of a profile that a table overrides: the keys that the table sets, and keys of another mode or

@@ -12,6 +12,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config/position"
 	"runnel/cmd/runnel/internal/config/profiles"
+	"runnel/cmd/runnel/internal/config/spelling"
 )
 
 // maxConfig is the largest configuration file, in bytes. A thousand principals take a tenth of it.
@@ -123,7 +124,7 @@ func (r reader) unknown(at Place, key string, fields map[string]int) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if near := Nearest(key, names); near != "" {
+	if near := spelling.Nearest(key, names); near != "" {
 		r.problems.Add(at, key, unknownKey+"; did you mean %q?", near)
 		return
 	}

@@ -197,34 +197,3 @@ func OneOf(names ...string) string {
 	}
 	return strings.Join(quoted[:len(quoted)-1], ", ") + " or " + quoted[len(quoted)-1]
 }
-
-// Nearest returns the name that is most similar to s, or "" if none is close.
-func Nearest(s string, names []string) string {
-	best, bestCost := "", len(s)/2+1
-	for _, name := range names {
-		if cost := distance(s, name); cost < bestCost {
-			best, bestCost = name, cost
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions and replacements between a and b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
-}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/spelling"
 	"runnel/edge/auth"
 	"runnel/edge/wamp"
 )
@@ -119,7 +120,7 @@ func (e *explanation) role() (name, because string, err error) {
 }
 
 func alternatives(name string, known []string) string {
-	if near := config.Nearest(name, known); near != "" {
+	if near := spelling.Nearest(name, known); near != "" {
 		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return ""
