@@ -139,13 +139,11 @@ func (b *Budget) KeepBasic(k Kind, octets int) bool {
 
 // keep charges n if stored data stays within most and all memory within the budget.
 func (b *Budget) keep(k Kind, n, most int64) bool {
-	if n > 0 && (b.kept.Add(n) > most || b.used.Load()+n > b.limit.Load()) {
+	kept := b.kept.Add(n)
+	if n > 0 && (kept > most || b.used.Load()+n > b.limit.Load()) {
 		b.kept.Add(-n)
 		b.refuse(k)
 		return false
-	}
-	if n <= 0 {
-		b.kept.Add(n)
 	}
 	b.add(k, n)
 	return true

@@ -1,14 +1,19 @@
 package dedup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"runnel/edge/journal"
 )
 
 // logged is a table with a log, and the marks and errors that the log has reported.
@@ -151,6 +156,104 @@ func TestLogWithoutADisk(t *testing.T) {
 	if _, state := l.begin(t, "n", 1); state != Routed {
 		t.Errorf("what was published without a disk is %v after a restart", state)
 	}
+}
+
+// A damaged log is rewritten at once, without what was damaged. What makes no sense is counted.
+func TestDamagedLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	l := open(t, dir)
+	for i := range 3 {
+		l.publish(t, fmt.Sprint("node-", i), 1)
+	}
+	l.close()
+	files, _ := filepath.Glob(filepath.Join(dir, "*.log"))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[bytes.Index(data, []byte("node-1"))] ^= 1
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := logged{stop: make(chan struct{})}
+		reports := make(chan error, 10)
+		log, found, unusable, err := Open(&l.Table, dir, Config[int]{Mutex: &l.mu, Interval: time.Hour, Report: func(err error) { reports <- err }})
+		if err != nil || unusable != 0 || len(found.Bad) != 1 || len(l.numberings) != 2 {
+			t.Fatalf("%v, %d, %+v, %d numberings", err, unusable, found, len(l.numberings))
+		}
+		l.done.Go(func() { log.Run(l.stop) })
+		synctest.Wait()
+		if len(reports) != 1 || <-reports != nil {
+			t.Error("the log is not rewritten")
+		}
+		again, found, err := journal.Open(dir, segmentBytes, func([]byte) {})
+		if err != nil || len(found.Bad) > 0 || found.Records != 2 {
+			t.Errorf("%+v, %v", found, err)
+		}
+		again.Close()
+		l.close()
+	})
+	j, _, err := journal.Open(dir, segmentBytes, func([]byte) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Append(slices.Values([][]byte{[]byte("nonsense")})); err != nil {
+		t.Fatal(err)
+	}
+	j.Close()
+	var table Table[int]
+	if _, _, unusable, err := Open(&table, dir, Config[int]{}); unusable != 1 || len(table.numberings) != 2 || err != nil {
+		t.Errorf("%d records unusable, %d numberings, %v", unusable, len(table.numberings), err)
+	}
+}
+
+// The log is synced at intervals while there are publications, and again after a sync that failed.
+func TestLogIsSynced(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	synctest.Test(t, func(t *testing.T) {
+		l := open(t, dir)
+		after := func(d time.Duration, want ...bool) {
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			if len(l.reports) != len(want) {
+				t.Fatalf("%d reports, not %d", len(l.reports), len(want))
+			}
+			for _, fine := range want {
+				if err := <-l.reports; (err == nil) != fine {
+					t.Errorf("%v", err)
+				}
+			}
+		}
+		l.publish(t, "n", 1)
+		after(0, true) // it is written
+		l.publish(t, "n", 2)
+		after(time.Minute, true)
+		after(time.Hour, true) // both are synced
+		after(3 * time.Hour)
+		if err := os.Rename(dir, dir+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l.mu.Lock()
+		l.log.rewrite = true // as after a failed sync
+		l.mu.Unlock()
+		l.publish(t, "n", 3)
+		after(0, false)
+		after(time.Hour, false)
+		after(time.Hour, false)
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Hour, true)
+		after(3 * time.Hour)
+		l.close()
+	})
 }
 
 func TestOpenFails(t *testing.T) {

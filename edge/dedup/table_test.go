@@ -120,3 +120,38 @@ func TestAllSpansAreBounded(t *testing.T) {
 		t.Errorf("%d spans, counted as %d", spans, table.spans)
 	}
 }
+
+// A table whose numberings are all in use by connected clients takes no more.
+func TestTableIsFull(t *testing.T) {
+	var table Table[int]
+	clients := make([]Client[int], maxNumberings)
+	for i := range clients {
+		if _, err := table.use(Key{"a", fmt.Sprint(i), 1}, &clients[i]); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if _, err := table.use(Key{"a", "one more", 1}, new(Client[int])); err != ErrFull {
+		t.Errorf("one more: %v", err)
+	}
+	if clients[7].Leave(); table.numberings[Key{"a", "7", 1}].user != nil {
+		t.Error("a client that has left still uses its numbering")
+	}
+	if _, err := table.use(Key{"a", "one more", 1}, new(Client[int])); err != nil {
+		t.Error(err)
+	}
+}
+
+// A numbering that another client goes on with is no longer the first one's.
+func TestNumberingChangesHands(t *testing.T) {
+	var table Table[int]
+	var before, after Client[int]
+	for _, c := range []*Client[int]{&before, &after} {
+		if _, err := table.use(Key{"a", "n", 1}, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before.Leave()
+	if n := table.numberings[Key{"a", "n", 1}]; n.user != &after || len(before.used) > 0 || len(after.used) != 1 {
+		t.Errorf("it is used by the client that has come: %v", n.user == &after)
+	}
+}
