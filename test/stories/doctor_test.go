@@ -112,9 +112,26 @@ match = "prefix"
 allow = ["publish"]
 `)
 	findings := examine(t, gatewayFile(t, link(narrow.tcp)), 1)
-	found(t, findings, "uplink: uplink central", "publish story.", `uri = "story." match = "prefix" allow = ["publish"]`)
-	found(t, findings, "register story.pump", `uri = "story.pump" allow = ["register"]`)
-	found(t, findings, "subscribe command.", `uri = "command." match = "prefix" allow = ["subscribe"]`)
+	found(t, findings, "uplink: uplink central", "publish story., register story.pump, subscribe command.")
+	pasted := remedyOf(t, gatewayFile(t, link(narrow.tcp)), "does not permit")
+	for _, text := range []string{"/etc/runnel/conf.d/permit-gw-1-central.toml", "runnel reload", "uri = \"story.\"\n    match = \"prefix\"\n    allow = [\"publish\", \"register\"]"} {
+		if !strings.Contains(pasted, text) {
+			t.Errorf("no %q in\n%s", text, pasted)
+		}
+	}
+
+	// The remedy is a file that the centre can take as it is. Then nothing is missing.
+	dir := place(t)
+	write(t, dir, "runnel.toml", "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"any\"\n[[realm.role]]\nname = \"any\"\n[[realm.role.permission]]\nuri = \"wamp.\"\nmatch = \"prefix\"\nallow = [\"subscribe\", \"call\"]\n[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n")
+	if err := os.Mkdir(filepath.Join(dir, "conf.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	serving := func() string {
+		return start(t, "run", "-c", filepath.Join(dir, "runnel.toml")).logs(`listening.*url=(tcp://\S+)`)[1]
+	}
+	write(t, dir, "conf.d/permit.toml", remedyOf(t, gatewayFile(t, link(serving())), "does not permit"))
+	runnel(t, "check", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 0, "is valid", "")
+	examine(t, gatewayFile(t, link(serving())), 0)
 
 	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "remote_realm = \"other\"\n[[uplink.export]]", 1)), 1), `no realm "other"`)
 	found(t, examine(t, gatewayFile(t, strings.Replace(link(narrow.tcp), "[[uplink.export]]", "authid = \"gw-1\"\nticket = \"x\"\n[[uplink.export]]", 1)), 1), "the centre rejects gw-1")
@@ -188,4 +205,22 @@ func TestDoctorOfAnInvalidConfiguration(t *testing.T) {
 	findings := examine(t, file, 1)
 	found(t, findings, "config: ", "the router goes on with the configuration that it runs with", "runnel reload")
 	found(t, findings, "router: serial line gone", "the port is not open")
+}
+
+// remedyOf returns the remedy of the finding whose text holds some text.
+func remedyOf(t *testing.T, file, text string) string {
+	t.Helper()
+	var report struct {
+		Findings []struct{ Text, Remedy string }
+	}
+	if err := json.Unmarshal([]byte(runnel(t, "doctor", "-c", file, "--json").stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range report.Findings {
+		if strings.Contains(f.Text, text) {
+			return f.Remedy
+		}
+	}
+	t.Fatalf("no finding with %q", text)
+	return ""
 }

@@ -57,7 +57,7 @@ func (e *examination) noData() {
 	for _, u := range e.config.Uplinks {
 		for _, s := range u.Exports {
 			if s.Topic != nil {
-				e.add(Finding{"disk", Warning, "uplink " + u.Name, "there is no data directory: its queue is in memory and is lost when the router stops", `write [node] data = "/var/lib/runnel" into the configuration`})
+				e.add(Finding{"disk", Warning, "uplink " + u.Name, "there is no data directory: its queue is in memory and is lost when the router stops", "write into the configuration:\n[node]\ndata = \"/var/lib/runnel\""})
 				return
 			}
 		}

@@ -5,7 +5,7 @@
 //	fallback.go      what is checked if the configuration is invalid
 //	clock.go, disk.go, user.go, network.go   the machine
 //	ports.go, listeners.go, certificates.go  the machine's parts that the configuration uses
-//	uplinks.go, rights.go   each link, including its permissions at the centre
+//	uplinks.go, rights.go, permit.go   each link, including its permissions at the centre
 //	router.go        the alarms of the running router
 package doctor
 

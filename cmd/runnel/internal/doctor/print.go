@@ -31,7 +31,7 @@ func (r *Report) Print(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s: %s: %s\n", f.Level, f.Check, term.Safe(object+f.Text))
 		if f.Remedy != "" {
-			fmt.Fprintf(w, "    %s\n", term.Safe(f.Remedy))
+			fmt.Fprintf(w, "    %s\n", strings.ReplaceAll(term.SafeLines(f.Remedy), "\n", "\n    "))
 		}
 	}
 	verdict := "healthy"

@@ -23,43 +23,45 @@ const probeName = "runnel_doctor"
 //
 // A prefix is tested with a URI below it, so that the test does not attract calls or events of others.
 func (e *examination) rights(ctx context.Context, object string, u config.Uplink, c *client.Client) {
-	role := ""
+	t := trial{e: e, object: object, uplink: u}
 	if w, ok := c.Welcome(); ok {
-		role = w.Authrole()
-	}
-	judge := func(action, uri string, match wamp.Match, err error) {
-		switch {
-		case err == nil, errors.Is(err, wamp.ProcedureAlreadyExists), errors.Is(err, wamp.OptionNotAllowed):
-		case errors.Is(err, wamp.NotAuthorized), errors.Is(err, wamp.AuthorizationFailed):
-			e.add(Finding{"uplink", Error, object, fmt.Sprintf("the centre does not permit role %q to %s %s", role, action, uri), permit(role, action, uri, match)})
-		default:
-			e.add(Finding{"uplink", Warning, object, fmt.Sprintf("%s %s: %v", action, uri, err), "read the log of the centre"})
-		}
+		t.role = w.Authrole()
 	}
 	for _, s := range u.Exports {
 		if s.Topic != nil {
 			uri := remote(s, *s.Topic)
-			judge("publish", uri, wamp.Match(s.Match), publish(ctx, c, below(uri, s.Match)))
+			t.judge("publish", uri, s.Match, publish(ctx, c, below(uri, s.Match)))
 		} else {
 			uri := remote(s, *s.Procedure)
-			judge("register", uri, wamp.Match(s.Match), register(ctx, c, below(uri, s.Match)))
+			t.judge("register", uri, s.Match, register(ctx, c, below(uri, s.Match)))
 		}
 	}
 	for _, s := range u.Imports {
 		if s.Topic != nil {
-			judge("subscribe", *s.Topic, wamp.Match(s.Match), subscribe(ctx, c, *s.Topic, wamp.Match(s.Match)))
+			t.judge("subscribe", *s.Topic, s.Match, subscribe(ctx, c, *s.Topic, wamp.Match(s.Match)))
+		} else {
+			t.needed = append(t.needed, need{"call", *s.Procedure, s.Match})
 		}
 	}
-	e.interest(ctx, object, role, u, c)
+	if len(t.missing) > 0 {
+		e.add(Finding{"uplink", Error, object, fmt.Sprintf("the centre does not permit role %q to %s", t.role, listed(t.missing)), t.permit("", t.missing)})
+	}
+	t.interest(ctx, c)
 }
 
 // interest tests the permission to follow subscriptions and registrations through the meta API. Without it, every exported
 // event crosses the link.
-func (e *examination) interest(ctx context.Context, object, role string, u config.Uplink, c *client.Client) {
+func (t *trial) interest(ctx context.Context, c *client.Client) {
+	var missing []need
 	for _, uri := range []string{"wamp.subscription.", "wamp.registration."} {
 		if err := subscribe(ctx, c, uri, wamp.Prefix); errors.Is(err, wamp.NotAuthorized) {
-			e.add(Finding{"uplink", Note, object, fmt.Sprintf("the centre does not permit role %q to subscribe to %s: every exported event crosses the link, even without a subscriber", role, uri), permit(role, "subscribe", uri, wamp.Prefix)})
+			follow := need{"subscribe", uri, config.Match(wamp.Prefix)}
+			t.needed = append(t.needed, need{"call", uri, follow.match}, follow)
+			missing = append(missing, follow)
 		}
+	}
+	if len(missing) > 0 {
+		t.e.add(Finding{"uplink", Note, t.object, fmt.Sprintf("the centre does not permit role %q to %s: every exported event crosses the link, even without a subscriber", t.role, listed(missing)), t.permit("-meta", missing)})
 	}
 }
 
@@ -104,15 +106,6 @@ func subscribe(ctx context.Context, c *client.Client, topic string, match wamp.M
 		err = s.Unsubscribe(ctx)
 	}
 	return err
-}
-
-// permit returns the remedy for a missing permission.
-func permit(role, action, uri string, match wamp.Match) string {
-	text := fmt.Sprintf("add at the centre, below [[realm.role]] name = %q: [[realm.role.permission]] uri = %q", role, uri)
-	if match != wamp.Exact {
-		text += fmt.Sprintf(" match = %q", match)
-	}
-	return text + fmt.Sprintf(" allow = [%q]; then there: runnel reload", action)
 }
 
 // remote translates a local URI to the URI that an export rule gives it at the centre.

@@ -174,7 +174,7 @@ func (e *examination) uplinkAlarms(s *status) {
 			e.add(Finding{"router", Error, object, fmt.Sprintf("the centre has rejected events; %d are held", u.Queue.Held), "runnel queue ls names the topics; permit them at the centre, then: runnel queue retry " + u.Name})
 		}
 		for _, refused := range u.Refused {
-			e.add(Finding{"router", Error, object, "rejected: " + refused, "add the permission at the centre, or remove the rule from the uplink"})
+			e.add(Finding{"router", Error, object, "rejected: " + refused, "add the permission at the centre (the findings of the check \"uplink\" have its text), or remove the rule from the uplink"})
 		}
 		e.addAlarm(object, u.Certificate)
 	}

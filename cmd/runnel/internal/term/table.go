@@ -12,7 +12,7 @@ import (
 const columns = 80
 
 // Table is a report for people: text whose columns, separated by tabs, are aligned. A block of lines without tabs ends a
-// table.
+// table. Programs that read it through a pipe or from a file get one line per row.
 type Table struct {
 	*tabwriter.Writer
 	text *bytes.Buffer
@@ -25,14 +25,19 @@ func NewTable(w io.Writer) Table {
 	return Table{tabwriter.NewWriter(text, 0, 0, 2, ' ', 0), text, w}
 }
 
-// Print writes the report with its long lines folded.
+// Print writes the report. It folds long lines, unless standard output is read by a program.
 func (t Table) Print() error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	var b strings.Builder
 	for line := range strings.Lines(t.text.String()) {
-		fold(&b, strings.TrimRight(line, " \n"))
+		line = strings.TrimRight(line, " \n")
+		if t.to == Stdout && !ForPeople(t.to) {
+			b.WriteString(line + "\n")
+		} else {
+			fold(&b, line)
+		}
 	}
 	_, err := io.WriteString(t.to, b.String())
 	return err
