@@ -28,7 +28,7 @@ quiet() { "$crane" "$@" >"$work/out" 2>&1 || { cat "$work/out" >&2; exit 1; }; }
 image=127.0.0.1:$port/runnel
 
 root=$work/root
-mkdir -p "$root/usr/bin" "$root/etc/ssl/certs" "$root/etc/runnel/conf.d" "$root/var/lib/runnel" "$root/run/runnel" "$root/tmp"
+mkdir -p "$root/usr/bin" "$root/etc/ssl/certs" "$root/etc/runnel/conf.d" "$root/etc/runnel/profiles.d" "$root/var/lib/runnel" "$root/run/runnel" "$root/tmp"
 cp "$authorities" "$root/etc/ssl/certs/"
 echo 'runnel:x:65532:65532:Runnel WAMP router:/var/lib/runnel:/' >"$root/etc/passwd"
 echo 'runnel:x:65532:' >"$root/etc/group"

@@ -115,7 +115,7 @@ func (a *addition) listen(device string) (err error) {
 		return a.find(device)
 	}
 	if a.Port, a.Detected, err = listen(serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
-		return portRemedy(device, err)
+		return remote.PortError(a.file, device, err)
 	}
 	if a.Detected.Kind == detect.Modbus {
 		return fmt.Errorf("add serial line %s: a Modbus master polls this bus already, and a bus has one master; disconnect it, then add the device by its --profile, or write the line by hand: see docs/serial.md", device)
@@ -212,16 +212,4 @@ func configArgument(c *config.Config) string {
 		return ""
 	}
 	return " -c " + c.Name
-}
-
-// portRemedy adds the remedy to an error of opening a port.
-func portRemedy(device string, err error) error {
-	if errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("%w; run the command with sudo, or add this user to the port's group (ls -l %s names it)", err, device)
-	}
-	var held *serial.Held
-	if errors.As(err, &held) {
-		return fmt.Errorf("%w; stop the program that holds the port, then try again", err)
-	}
-	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
@@ -23,6 +24,7 @@ var errNothingDetected = errors.New("the device sends nothing that can be recogn
 func serialProbeCommand() *cobra.Command {
 	var baud int
 	var each time.Duration
+	var file string
 	cmd := &cobra.Command{
 		Use:   "probe DEVICE",
 		Short: "Detect what a serial device sends, and at which baud rate",
@@ -37,18 +39,20 @@ the result as a [[serial]] table. The port must be free.`,
 			if each <= 0 || baud < 0 {
 				return cli.UsageError("--each and --baud must be greater than 0")
 			}
-			return probe(serial.Config{Device: args[0], Baud: baud}, each, term.Stdout)
+			return probe(file, serial.Config{Device: args[0], Baud: baud}, each, term.Stdout)
 		},
 	}
+	configFlag(cmd, &file)
+	cmd.Flags().Lookup("config").Usage = routerFlag
 	cmd.Flags().IntVar(&baud, "baud", 0, "try this baud rate only")
 	cmd.Flags().DurationVar(&each, "each", 3*time.Second, "how long to listen at each baud rate")
 	return cmd
 }
 
-func probe(c serial.Config, each time.Duration, w io.Writer) error {
+func probe(file string, c serial.Config, each time.Duration, w io.Writer) error {
 	best, g, err := listen(c, each)
 	if err != nil {
-		return err
+		return remote.PortError(file, c.Device, err)
 	}
 	_, err = fmt.Fprint(w, (&setup.Line{Port: best, Detected: g}).Text())
 	return err
@@ -70,7 +74,7 @@ func listen(c serial.Config, each time.Duration) (serial.Config, detect.Guess, e
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {
-		return c, g, cli.Because(ctx, whichPort(err))
+		return c, g, cli.Because(ctx, err)
 	}
 	if g.Kind <= detect.Unreadable {
 		return c, g, errNothingDetected

@@ -60,7 +60,11 @@ func listProfiles(file string, asJSON bool) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", term.Safe(p.Name), p.Mode(), term.Safe(strings.TrimSpace(p.Description)))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil || asJSON {
+		return err
+	}
+	_, err := fmt.Fprintf(os.Stderr, "Your own profiles are files in %s: NAME.toml, as \"runnel serial profiles NAME\" prints one.\n", config.ProfileDir(file))
+	return err
 }
 
 // printProfile prints a profile as configuration, or as a line of JSON.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"slices"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
 	"runnel/transport/serial/detect"
@@ -43,16 +43,19 @@ func (p *portFlags) config(device string) (c serial.Config, err error) {
 	return c, nil
 }
 
+// routerFlag is the usage of -c of a command that only listens to a port.
+const routerFlag = "configuration `FILE` of a router that may hold the port (default: /etc/runnel/runnel.toml)"
+
 func serialSniffCommand() *cobra.Command {
 	var p portFlags
-	var as string
+	var as, file string
 	var during time.Duration
 	cmd := &cobra.Command{
 		Use:   "sniff DEVICE",
 		Short: "Show the output of a serial device, decoded, as it arrives",
 		Long: `Listens to a serial port and prints what arrives, a frame or a line of text a
-line, with the time. It writes nothing. The port must be free: stop the router, or
-take the line out of its config and "runnel reload", for as long as it takes.`,
+line, with the time. It writes nothing. The port must be free: if the router holds it,
+the error names its line and says how to free the port.`,
 		Example: `  runnel serial sniff /dev/ttyUSB0
   runnel serial sniff /dev/ttyUSB0 --baud 9600 --as modbus --for 1m`,
 		Args: cobra.ExactArgs(1),
@@ -64,24 +67,18 @@ take the line out of its config and "runnel reload", for as long as it takes.`,
 			if !slices.Contains(detect.Formats, as) {
 				return cli.UsageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(detect.Formats...)))
 			}
-			return sniff(c, as, during, term.Stdout)
+			return sniff(file, c, as, during, term.Stdout)
 		},
 	}
+	configFlag(cmd, &file)
+	cmd.Flags().Lookup("config").Usage = routerFlag
 	p.flags(cmd, 115200)
 	cmd.Flags().StringVar(&as, "as", "auto", "decode as hdlc, text, modbus or hex")
 	cmd.Flags().DurationVar(&during, "for", 0, "how long; 0s: until Ctrl-C")
 	return cmd
 }
 
-// whichPort adds a remedy to the error of a port that does not exist.
-func whichPort(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w; \"runnel serial ls\" lists the ports", err)
-	}
-	return err
-}
-
-func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error {
+func sniff(file string, c serial.Config, as string, during time.Duration, w io.Writer) error {
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()
 	if during > 0 {
@@ -91,7 +88,7 @@ func sniff(c serial.Config, as string, during time.Duration, w io.Writer) error 
 	}
 	port, err := serial.Open(ctx, c)
 	if err != nil {
-		return whichPort(err)
+		return remote.PortError(file, c.Device, err)
 	}
 	defer port.Close()
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)

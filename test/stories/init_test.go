@@ -119,6 +119,14 @@ func TestSerialAdd(t *testing.T) {
 
 	// The same port, and the same name, are not added twice.
 	add(tty, "--name", "other").expect(t, 1, "", `already uses this port`)
+
+	// A command that only listens names the router's line as well, and how to free the port.
+	lineFile := filepath.Join(dir, "conf.d", "tty.toml")
+	for _, verb := range []string{"probe", "sniff"} {
+		got := runnel(t, "serial", verb, tty, "-c", file)
+		got.expect(t, 1, "", `the serial line "tty" of the running router (`+lineFile+":")
+		got.expect(t, 1, "", "mv "+lineFile+" "+lineFile+".off && runnel reload")
+	}
 	second := filepath.Join(dir, "second")
 	talk(t, plug(t, second), "$GPGGA,1,2*41\r\nlevel=7\r\n")
 	add(second, "--name", "tty").expect(t, 1, "", "exists already; choose another --name")

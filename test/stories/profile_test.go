@@ -28,7 +28,7 @@ func TestSerialProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	runnel(t, "serial", "profiles", "-c", file).expect(t, 0, "sdm120 ", "")
+	runnel(t, "serial", "profiles", "-c", file).expect(t, 0, "sdm120 ", filepath.Join(filepath.Dir(file), "profiles.d"))
 	runnel(t, "serial", "profiles", "-c", file).expect(t, 0, "the tank", "")
 	runnel(t, "serial", "profiles", "-c", file, "--json").expect(t, 0, `{"name":"sdm120","description":"Eastron`, "")
 	runnel(t, "serial", "profiles", "sdm630", "-c", file).expect(t, 0, "baud = 9600", "")

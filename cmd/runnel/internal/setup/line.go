@@ -207,7 +207,7 @@ func CheckUnused(c *config.Config, device string, ports []serial.Info) error {
 			taken = err == nil && samePort(port, device)
 		}
 		if taken {
-			return fmt.Errorf("add serial line %s: the line %q at %s already uses this port; change it there, or remove it first", device, s.Name, s.Place)
+			return fmt.Errorf("add serial line %s: the line %q at %s already uses this port, and \"runnel status\" shows it; change it there, or remove it and \"runnel reload\" first", device, s.Name, s.Place)
 		}
 	}
 	return nil
