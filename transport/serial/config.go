@@ -18,6 +18,7 @@ type Config struct {
 	StopBits int // 1 or 2; 0 for 1
 	Parity   Parity
 	DTR, RTS Signal
+	Flow     Flow
 	RS485    *RS485        // nil if the port does not switch direction, or does so by itself
 	Settle   time.Duration // delay after opening: an Arduino restarts when its port is opened
 }
@@ -71,7 +72,17 @@ const (
 	Off
 )
 
+// Flow says how the ends of a line stop each other.
+type Flow uint8
+
+const (
+	NoFlow  Flow = iota
+	RTSCTS       // by the modem lines RTS and CTS
+	XONXOFF      // by the characters XON and XOFF, which cannot be data then
+)
+
 var (
+	flowNames   = []string{"none", "rtscts", "xonxoff"}
 	parityNames = []string{"none", "odd", "even", "mark", "space"}
 	signalNames = []string{"keep", "on", "off"}
 )
@@ -90,6 +101,13 @@ func (p *Parity) UnmarshalText(text []byte) error {
 func (s *Signal) UnmarshalText(text []byte) error {
 	i, err := pick("signal", signalNames, string(text))
 	*s = Signal(i)
+	return err
+}
+
+// UnmarshalText reads "none", "rtscts" or "xonxoff".
+func (f *Flow) UnmarshalText(text []byte) error {
+	i, err := pick("flow", flowNames, string(text))
+	*f = Flow(i)
 	return err
 }
 
@@ -119,6 +137,12 @@ func (c Config) Validate() error {
 		return fmt.Errorf("parity %d: out of range", c.Parity)
 	case c.DTR > Off || c.RTS > Off:
 		return errors.New("modem line: out of range")
+	case c.Flow > XONXOFF:
+		return errors.New("flow control: out of range")
+	case c.Flow == RTSCTS && c.RTS != Keep:
+		return errors.New("flow = \"rtscts\" uses RTS; leave rts out")
+	case c.Flow == RTSCTS && c.RS485 != nil:
+		return errors.New("flow = \"rtscts\" uses RTS, and so does rs485; choose one of the two")
 	case c.Settle < 0 || c.Settle > time.Minute:
 		return fmt.Errorf("settle %v: want 0 to 1m", c.Settle)
 	}

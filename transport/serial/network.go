@@ -27,8 +27,8 @@ func (c Config) validateNetwork() error {
 	if err != nil || host == "" || port == "" {
 		return fmt.Errorf("device %q: want tcp://HOST:PORT", c.Device)
 	}
-	if c.RS485 != nil || c.DTR != Keep || c.RTS != Keep {
-		return errors.New("rs485, dtr and rts are for local ports; set them at the device server")
+	if c.RS485 != nil || c.DTR != Keep || c.RTS != Keep || c.Flow != NoFlow {
+		return errors.New("rs485, dtr, rts and flow are for local ports; set them at the device server")
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ func (p *Port) setUp(c Config) error {
 	if c.RS485 != nil {
 		return errors.New("RS-485: supported on Linux only")
 	}
+	if c.Flow != NoFlow {
+		return errors.New("flow control: supported on Linux only")
+	}
 	lib := p.rw.(bugst.Port)
 	if c.DTR != Keep {
 		if err := lib.SetDTR(c.DTR == On); err != nil {

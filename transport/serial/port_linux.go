@@ -92,8 +92,12 @@ func finish(fd int, c Config) error {
 		return fmt.Errorf("read settings: %w", err)
 	}
 	t.Cflag &^= unix.HUPCL
+	c.Flow.apply(t)
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, t); err != nil {
 		return fmt.Errorf("clear HUPCL: %w", err)
+	}
+	if t, err = unix.IoctlGetTermios(fd, unix.TCGETS); err == nil && c.Flow == RTSCTS && t.Cflag&unix.CRTSCTS == 0 {
+		return errNoRTSCTS // drivers silently ignore what they do not support
 	}
 	if err := setSignal(fd, unix.TIOCM_DTR, c.DTR); err != nil {
 		return fmt.Errorf("set DTR: %w", err)
@@ -107,6 +111,21 @@ func finish(fd int, c Config) error {
 		}
 	}
 	return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIOFLUSH)
+}
+
+var errNoRTSCTS = errors.New("set flow control: the driver does not support RTS/CTS")
+
+// apply sets the flow control in t.
+func (f Flow) apply(t *unix.Termios) {
+	t.Cflag &^= unix.CRTSCTS
+	t.Iflag &^= unix.IXON | unix.IXOFF | unix.IXANY
+	switch f {
+	case RTSCTS:
+		t.Cflag |= unix.CRTSCTS
+	case XONXOFF:
+		t.Iflag |= unix.IXON | unix.IXOFF
+		t.Cc[unix.VSTART], t.Cc[unix.VSTOP] = 0x11, 0x13
+	}
 }
 
 func setSignal(fd, line int, s Signal) error {

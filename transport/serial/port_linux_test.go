@@ -66,6 +66,36 @@ func TestPortSettings(t *testing.T) {
 	}
 }
 
+// TestFlow: flow control is set, and turned off again for the next user of the port.
+func TestFlow(t *testing.T) {
+	d, p := device(t, Config{})
+	for _, c := range []struct {
+		flow  Flow
+		cflag uint32
+		iflag uint32
+	}{{RTSCTS, unix.CRTSCTS, 0}, {XONXOFF, 0, unix.IXON | unix.IXOFF}, {NoFlow, 0, 0}} {
+		kit.Must(t, p.Close())
+		var err error
+		p, err = Open(context.Background(), Config{Device: d.Port(), Flow: c.flow})
+		kit.Must(t, err)
+		kit.Must(t, p.control(func(fd int) error {
+			s, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+			if err == nil && (s.Cflag&unix.CRTSCTS != c.cflag || s.Iflag&(unix.IXON|unix.IXOFF|unix.IXANY) != c.iflag) {
+				t.Errorf("flow %d: cflag %#o, iflag %#o", c.flow, s.Cflag, s.Iflag)
+			}
+			return err
+		}))
+	}
+	kit.Must(t, p.Close())
+	for _, c := range []Config{
+		{Device: d.Port(), Flow: RTSCTS, RTS: On}, {Device: d.Port(), Flow: RTSCTS, RS485: &RS485{}}, {Device: d.Port(), Flow: XONXOFF + 1}, {Device: "tcp://127.0.0.1:1", Flow: XONXOFF},
+	} {
+		if c.Validate() == nil {
+			t.Errorf("%+v was accepted", c)
+		}
+	}
+}
+
 // TestExclusive checks the exclusive flag. It keeps out all users but root, so opening the port proves nothing: the test may
 // run as root.
 func TestExclusive(t *testing.T) {

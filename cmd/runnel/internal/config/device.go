@@ -68,6 +68,7 @@ func (s *Serial) port() serial.Config {
 	c.Parity.UnmarshalText([]byte(cmp.Or(s.Parity, "none")))
 	c.DTR.UnmarshalText([]byte(cmp.Or(s.DTR, "keep")))
 	c.RTS.UnmarshalText([]byte(cmp.Or(s.RTS, "keep")))
+	c.Flow.UnmarshalText([]byte(cmp.Or(s.Flow, "none")))
 	return c
 }
 

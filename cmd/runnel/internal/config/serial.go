@@ -29,6 +29,7 @@ type Serial struct {
 	Settle       Duration `toml:"settle"` // from opening the port to the first byte
 	DTR          string   `toml:"dtr"`    // keep (default), on, off
 	RTS          string   `toml:"rts"`
+	Flow         string   `toml:"flow"` // none (default), rtscts, xonxoff
 	RS485        *RS485   `toml:"rs485"`
 	MaxMessage   Size     `toml:"max_message"`
 	PingInterval Duration `toml:"ping_interval"`
@@ -138,6 +139,10 @@ func (k checker) serial(s *Serial) {
 	k.choice(s.Place, "parity", s.Parity, "none", "odd", "even", "mark", "space")
 	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
 	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
+	k.choice(s.Place, "flow", s.Flow, "none", "rtscts", "xonxoff")
+	if s.Flow == "xonxoff" && (s.Mode != "lines" || s.Format == "binary") {
+		k.add(s.Place, "flow", "\"xonxoff\" is for devices that print text: XON and XOFF may be data of others; use \"rtscts\" or leave it out")
+	}
 	k.identity(s.Place, s.Realm, s.Role, s.Authid)
 	if s.Mode != "wamp" {
 		k.sensorRights(s)
