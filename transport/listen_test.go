@@ -1,24 +1,20 @@
 package transport
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"runnel/edge/wamp"
 	"runnel/test/kit"
 )
 
@@ -384,93 +380,6 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
-// poll makes a long-poll request.
-func poll(t *testing.T, l *Listener, path, body string) (status int, answer string) {
-	t.Helper()
-	resp, err := http.Post("http://"+l.Addr().String()+pollPath+path, "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
-}
-
-// openPoll opens a long-poll transport and returns its path.
-func openPoll(t *testing.T, l *Listener) string {
-	t.Helper()
-	status, answer := poll(t, l, "open", `{"protocols":["wamp.2.json"]}`)
-	_, id, _ := strings.Cut(answer, `"transport":"`)
-	id, _, ok := strings.Cut(id, `"`)
-	if status != http.StatusOK || !ok {
-		t.Fatalf("open is answered with %d %s", status, answer)
-	}
-	return id + "/"
-}
-
-// TestLongPoll: a long-poll transport is a peer like others, and counts as a connection.
-func TestLongPoll(t *testing.T) {
-	l := run(t, "tcp://127.0.0.1:0", ListenOptions{MaxConns: 2})
-	defer http.DefaultClient.CloseIdleConnections()
-	path := openPoll(t, l.Listener)
-	at := (<-l.peers).Transport()
-	if at.Protocol != "longpoll" || at.Network != "tcp" || at.Listener != l.URL() || !at.Local || at.Serializer != wamp.JSON {
-		t.Errorf("the peer is %+v", at)
-	}
-	if status, answer := poll(t, l.Listener, "open", `{"protocols":["wamp.2.json"]}`); status != http.StatusServiceUnavailable {
-		t.Errorf("one too many is answered with %d %s", status, answer) // the connection that asks is the other one
-	}
-	if c := l.Counters(); c.Refused != 1 || c.Failed != 0 || c.LongPoll != 1 {
-		t.Errorf("it counts as %+v", c)
-	}
-	if status, answer := poll(t, l.Listener, path+"send", "hello"); status != http.StatusNoContent {
-		t.Errorf("send is answered with %d %s", status, answer)
-	}
-	if status, answer := poll(t, l.Listener, path+"receive", ""); status != http.StatusOK || answer != "hello" {
-		t.Errorf("receive is answered with %d %s", status, answer)
-	}
-	poll(t, l.Listener, path+"close", "")
-	for { // until the transport's place is free
-		status, _ := poll(t, l.Listener, "open", `{"protocols":["wamp.2.json"]}`)
-		if status == http.StatusOK {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// TestLongPollEnds: when the router stops, a long-poll client still hears what its session's end is.
-func TestLongPollEnds(t *testing.T) {
-	l, err := Listen("tcp://127.0.0.1:0", ListenOptions{Grace: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer http.DefaultClient.CloseIdleConnections()
-	ctx, cancel := context.WithCancel(context.Background())
-	ran := make(chan error)
-	go func() {
-		ran <- l.Run(ctx, func(c Conn) {
-			c.Write(batch("welcome"), true)
-			<-ctx.Done()
-			c.Write(batch("goodbye"), true)
-		})
-	}()
-	path := openPoll(t, l)
-	if _, answer := poll(t, l, path+"receive", ""); answer != "welcome" {
-		t.Errorf("received %q", answer)
-	}
-	time.AfterFunc(10*time.Millisecond, cancel) // the next request has come by then, or finds what is left for it
-	if _, answer := poll(t, l, path+"receive", ""); answer != "goodbye" {
-		t.Errorf("received %q", answer)
-	}
-	if err := <-ran; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestRunAfterClose(t *testing.T) {
 	l, err := Listen("tcp://127.0.0.1:0", ListenOptions{})
 	if err != nil {
@@ -479,82 +388,5 @@ func TestRunAfterClose(t *testing.T) {
 	l.Close()
 	if err := l.Run(context.Background(), echo); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("error is %v", err)
-	}
-}
-
-func TestUnixSocketFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "new", "sub", "runnel.sock")
-	url := "unix://" + path
-
-	l := run(t, url, ListenOptions{Mode: 0o600})
-	info, err := os.Lstat(path)
-	if err != nil || info.Mode() != fs.ModeSocket|0o600 {
-		t.Errorf("the file is %v, %v", info.Mode(), err)
-	}
-	if _, err := Listen(url, ListenOptions{}); err == nil || !strings.Contains(err.Error(), path+" is in use") {
-		t.Errorf("a second listener: %v", err)
-	}
-	call(t, dial(t, url), "hello") // the first one is not harmed
-	l.stop()
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("after the end: %v", err)
-	}
-
-	stale(t, path)
-	l = run(t, url, ListenOptions{})
-	if info, err := os.Lstat(path); err != nil || info.Mode() != fs.ModeSocket|0o660 {
-		t.Errorf("the file is %v, %v", info.Mode(), err)
-	}
-	call(t, dial(t, url), "hello")
-
-	// Somebody else's file is not removed at the end.
-	os.Remove(path)
-	stale(t, path)
-	l.stop()
-	if _, err := os.Lstat(path); err != nil {
-		t.Errorf("another process's socket: %v", err)
-	}
-
-	for _, kind := range []string{"file", "directory"} {
-		path := filepath.Join(dir, kind)
-		if kind == "file" {
-			os.WriteFile(path, []byte("precious"), 0o600)
-		} else {
-			os.Mkdir(path, 0o700)
-		}
-		if _, err := Listen("unix://"+path, ListenOptions{}); err == nil || !strings.Contains(err.Error(), path+" exists and is not a socket") {
-			t.Errorf("%s: %v", kind, err)
-		}
-	}
-	if b, _ := os.ReadFile(filepath.Join(dir, "file")); !bytes.Equal(b, []byte("precious")) {
-		t.Error("the file was changed")
-	}
-	if _, err := Listen("unix://"+dir+"/s", ListenOptions{Owner: "nobody of that name"}); err == nil {
-		t.Error("an unknown owner was accepted")
-	}
-}
-
-// stale leaves a socket file without a listener.
-func stale(t *testing.T, path string) {
-	t.Helper()
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close()
-}
-
-func TestPeerCredentials(t *testing.T) {
-	l := run(t, "unix://"+t.TempDir()+"/s", ListenOptions{Authid: "local", Role: "admin", Realm: "realm1"})
-	c := dial(t, l.URL())
-	call(t, c, "hello")
-	got := (<-l.peers).Transport()
-	if !got.HasCred || got.UID != os.Getuid() || got.GID != os.Getgid() || got.PID != os.Getpid() {
-		t.Errorf("the peer is %+v", got)
-	}
-	if got.Authid != "local" || got.Role != "admin" || got.Realm != "realm1" {
-		t.Errorf("the peer is %+v", got)
 	}
 }
