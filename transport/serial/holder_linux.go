@@ -3,6 +3,7 @@ package serial
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,11 +30,14 @@ func identify(path string) (id deviceID, ok bool) {
 		return id, false
 	}
 	id.rdev = uint64(st.Rdev)
-	if major := unix.Major(id.rdev); major >= 136 && major <= 143 { // Unix98 pseudo-terminals
+	if isPseudoTerminal(unix.Major(id.rdev)) {
 		id.dev = uint64(st.Dev)
 	}
 	return id, true
 }
+
+// isPseudoTerminal reports whether a device with this major number is a Unix98 pseudo-terminal.
+func isPseudoTerminal(major uint32) bool { return major >= 136 && major <= 143 }
 
 // holders lists the processes that have the device open, as far as this process may see. /proc/*/fd of other users is
 // readable by root only, but /proc/locks is public and names the process that locked the device.
@@ -99,17 +103,26 @@ func lockers(device string) (found []Process) {
 	}
 	defer f.Close()
 	inode := fmt.Sprintf("%02x:%02x:%d", unix.Major(uint64(st.Dev)), unix.Minor(uint64(st.Dev)), st.Ino)
-	for lines := bufio.NewScanner(f); lines.Scan(); {
+	for _, pid := range flocks(f, inode) {
+		found = append(found, named(pid))
+	}
+	return found
+}
+
+// flocks returns the processes that /proc/locks lists with a flock on the inode. It leaves out those outside of this process's
+// PID namespace, which have no number here.
+func flocks(locks io.Reader, inode string) (pids []int) {
+	for lines := bufio.NewScanner(locks); lines.Scan(); {
 		// 1: FLOCK  ADVISORY  WRITE 1234 00:05:312 0 EOF
 		w := strings.Fields(lines.Text())
 		if len(w) < 6 || w[1] != "FLOCK" || w[5] != inode {
 			continue
 		}
-		if pid, err := strconv.Atoi(w[4]); err == nil && pid > 0 {
-			found = append(found, named(pid))
+		if pid, _ := strconv.Atoi(w[4]); pid > 0 {
+			pids = append(pids, pid)
 		}
 	}
-	return found
+	return pids
 }
 
 func named(pid int) Process {

@@ -58,7 +58,11 @@ func others(all []Process) []Process {
 // claimFile creates a lock file in the first directory that exists. A directory that cannot be written is no error, as
 // the flock holds.
 func claimFile(device string) (*claim, error) {
-	for _, dir := range lockDirs {
+	return claimIn(lockDirs[:], device)
+}
+
+func claimIn(dirs []string, device string) (*claim, error) {
+	for _, dir := range dirs {
 		c, err := lockFile(dir, device)
 		if held := (*Held)(nil); err == nil || errors.As(err, &held) {
 			return c, err

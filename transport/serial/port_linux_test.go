@@ -209,6 +209,26 @@ func TestCloseInterrupts(t *testing.T) {
 	}
 }
 
+// TestFinishedStream: a stream that is finished is closed, and leaves the port open for the next one.
+func TestFinishedStream(t *testing.T) {
+	d := plug(t, filepath.Join(t.TempDir(), "port"))
+	port, err := Open(context.Background(), Config{Device: d.Port()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer port.Close()
+	first := &stream{port: port, count: &counters{}}
+	if err := first.finish(); err != nil {
+		t.Error(err)
+	}
+	if _, err := first.Write([]byte("x")); err != os.ErrClosed {
+		t.Errorf("write to a finished stream: %v", err)
+	}
+	if _, err := (&stream{port: port, count: &counters{}}).Write([]byte("x")); err != nil {
+		t.Errorf("write to the next stream: %v", err)
+	}
+}
+
 func TestHeldByUs(t *testing.T) {
 	_, p := device(t, Config{})
 	_, err := Open(context.Background(), Config{Device: p.Device()})

@@ -53,3 +53,17 @@ func TestRS485IsRefused(t *testing.T) {
 		t.Errorf("Open: %v", err)
 	}
 }
+
+// TestPastPorts: the counters of a port that is closed stay in the total.
+func TestPastPorts(t *testing.T) {
+	u := &uartState{port: &Port{}, now: Errors{Framing: 3, Overrun: 1}, known: true} // a port that cannot be read any more
+	for range 2 {
+		if got := u.errors(); got == nil || *got != (Errors{Framing: 3, Overrun: 1}) {
+			t.Errorf("the total is %+v", got)
+		}
+		u.end()
+	}
+	if got := (&uartState{}).errors(); got != nil {
+		t.Errorf("without counters: %+v", got)
+	}
+}

@@ -118,7 +118,7 @@ func (c *Conn) room() {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
 	}
-	if len(c.buf)-c.r < c.want {
+	if c.r > 0 && len(c.buf)-c.r < c.want {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
 		c.r = 0
 	}

@@ -107,6 +107,12 @@ func (r *registers) set(address, word uint16) {
 	r.words[address] = word
 }
 
+func (r *registers) remove(address uint16) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.words, address)
+}
+
 func (r *registers) answer(request []byte) []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -115,6 +115,7 @@ func TestRepeatedAtOnce(t *testing.T) {
 			config := Config{Timeout: 10 * time.Second, Points: []Point{{Slave: 1, Every: time.Hour, Topic: topic(t, "com.x")}}}
 			_, events := master(t, b, config)
 			time.Sleep(config.Timeout + time.Minute)
+			synctest.Wait()
 			if len(times) < 2 || times[1].Sub(times[0]) > config.Timeout+time.Second || len(events) != 1 {
 				t.Errorf("%s: %d requests, %d events", name, len(times), len(events))
 			}

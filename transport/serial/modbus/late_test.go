@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -250,4 +251,46 @@ func TestLateIsReported(t *testing.T) {
 			t.Errorf("reported %q, want %q", reports, want)
 		}
 	})
+}
+
+// TestLateAnswerCounts: an answer that arrives after its timeout answers its request, which is not repeated; so does an exception.
+func TestLateAnswerCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(r *registers)
+		want   []any
+	}{
+		"a value":      {func(r *registers) { r.set(0, 6) }, []any{int64(5), int64(6)}},
+		"an exception": {func(r *registers) { r.remove(0) }, []any{int64(5)}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b, r := newFakeBus(), newRegisters(5)
+			late := false
+			b.set(1, func(request []byte) []byte {
+				answer := r.answer(request)
+				if late {
+					time.AfterFunc(700*time.Millisecond, func() { b.say(answer) })
+					return nil
+				}
+				return answer
+			})
+			m, events := master(t, b, Config{Points: []Point{{Slave: 1, Every: 10 * time.Second, Topic: topic(t, "com.x")}}})
+			time.Sleep(15 * time.Second)
+			b.mu.Lock()
+			late = true
+			b.mu.Unlock()
+			c.change(r)
+			before := b.count(1)
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if n := b.count(1) - before; n != 1 {
+				t.Errorf("%s: %d requests", name, n)
+			}
+			if got := values(events); !reflect.DeepEqual(got, c.want) {
+				t.Errorf("%s: published %v, want %v", name, got, c.want)
+			}
+			if s := m.State().Slaves[0]; s.Late != 1 || (s.Exceptions == 1) != (len(c.want) == 1) {
+				t.Errorf("%s: %+v", name, s)
+			}
+		})
+	}
 }

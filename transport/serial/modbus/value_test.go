@@ -32,6 +32,7 @@ func TestRequests(t *testing.T) {
 		{Point{Slave: 0, Address: 1}, int64(3), "00 06 00 01 00 03"},
 		{Point{Slave: 17, Address: 1, Type: Uint64}, uint64(1<<64 - 1), "11 10 00 01 00 04 08 ff ff ff ff ff ff ff ff"},
 		{Point{Slave: 17, Address: 1, Type: Int64, Order: DCBA}, int64(-9007199254740993), "11 10 00 01 00 04 08 ff ff ff ff ff ff df ff"},
+		{Point{Slave: 17, Address: 1, Type: Text, Count: 2}, "abcd", "11 10 00 01 00 02 04 61 62 63 64"},
 		{Point{Slave: 17, Address: 1, Type: Text, Count: 2}, "abc", "11 10 00 01 00 02 04 61 62 63 00"},
 		{Point{Slave: 17, Address: 1, Type: Uint64}, 1e19, "11 10 00 01 00 04 08 8a c7 23 04 89 e8 00 00"},
 		{Point{Slave: 17, Address: 1, Type: Text, Count: 2, Order: BADC}, "abc", "11 10 00 01 00 02 04 62 61 00 63"},
