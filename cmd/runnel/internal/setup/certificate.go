@@ -25,26 +25,27 @@ const certificateYears = 10
 
 // openCertificate returns the pin of the certificate in a file: the SHA-256 of its public key. If neither the file nor its key
 // exists, it creates a self-signed certificate for this machine. It uses ECDSA on P-256, which every TLS client supports.
-func openCertificate(file, keyFile string, names []string) (pin string, err error) {
+func openCertificate(file, keyFile string, names []string) (pin string, made bool, err error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, missing := os.Stat(keyFile); missing == nil {
-			return "", fmt.Errorf("create certificate %s: its key %s exists already; remove the key, or name both with --certificate and --certkey", file, keyFile)
+			return "", false, fmt.Errorf("create certificate %s: its key %s exists already; remove the key, or name both with --certificate and --certkey", file, keyFile)
 		}
 		text, err = makeCertificate(file, keyFile, names)
+		made = err == nil
 	}
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "CERTIFICATE" {
-		return "", fmt.Errorf("read certificate %s: the file does not begin with a PEM certificate", file)
+		return "", false, fmt.Errorf("read certificate %s: the file does not begin with a PEM certificate", file)
 	}
 	certificate, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return "", fmt.Errorf("read certificate %s: %w", file, err)
+		return "", false, fmt.Errorf("read certificate %s: %w", file, err)
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(certificate.RawSubjectPublicKeyInfo)), nil
+	return fmt.Sprintf("%x", sha256.Sum256(certificate.RawSubjectPublicKeyInfo)), made, nil
 }
 
 func makeCertificate(file, keyFile string, names []string) ([]byte, error) {

@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"runnel/boards/packaging"
 	"runnel/cmd/runnel/internal/config"
@@ -355,9 +354,8 @@ func (i *Init) writeKeys() (public, pin string, err error) {
 			return "", "", fmt.Errorf("read certificate %s: %w; without --certificate, init creates one", i.Certificate, bare(err))
 		}
 	}
-	before := time.Now()
-	pin, err = openCertificate(i.Certificate, i.CertificateKey, ownNames(i.ID))
-	if info, missing := os.Stat(i.Certificate); err == nil && missing == nil && !info.ModTime().Before(before.Truncate(time.Second)) && !given {
+	pin, made, err := openCertificate(i.Certificate, i.CertificateKey, ownNames(i.ID))
+	if made {
 		fmt.Fprintf(i.Out, "wrote %s and %s: a certificate for this machine, valid for %d years\n", i.Certificate, filepath.Base(i.CertificateKey), certificateYears)
 	}
 	return public, pin, err
