@@ -7,6 +7,7 @@ package conformance
 import (
 	"testing"
 
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
@@ -15,14 +16,7 @@ var house *stage.House
 
 // everyone is the realm of each way: anonymous sessions and named ones of two roles, who may do everything but what some
 // cases are about.
-const everyone = `
-anonymous = "guest"
-[[realm.role]]
-name = "guest"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+const everyone = kit.GuestRole + `
 [[realm.role.permission]]
 uri = "open."
 match = "prefix"
@@ -51,16 +45,10 @@ allow = ["publish", "subscribe", "call", "register"]
 trust = 5
 [[realm.role]]
 name = "staff"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+` + kit.Everything + `
 [[realm.role]]
 name = "outsider"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+` + kit.Everything + `
 [[realm.role.permission]]
 uri = "wamp."
 match = "prefix"

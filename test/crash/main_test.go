@@ -71,34 +71,10 @@ func (r *tier) show() {
 	}
 }
 
-const realm = `
-[[realm]]
-name = "realm1"
-anonymous = "all"
-
-  [[realm.role]]
-  name = "all"
-    [[realm.role.permission]]
-    uri = ""
-    match = "prefix"
-    allow = ["publish", "subscribe", "call", "register"]
-
-  [[realm.role]]
-  name = "gateway"
-  forward = true
-    [[realm.role.permission]]
-    uri = ""
-    match = "prefix"
-    allow = ["publish", "subscribe", "call", "register"]
-
-    [[realm.role.permission]]
-    uri = "crash.disk.secret"
-    allow = []
-
-  [[realm.principal]]
-  authid = "gateway"
-  role = "gateway"
-  ticket = "secret"
+const realm = kit.OpenRealm + kit.Gateway + kit.Everything + `
+[[realm.role.permission]]
+uri = "crash.disk.secret"
+allow = []
 `
 
 const uplink = `
@@ -106,7 +82,7 @@ const uplink = `
 name = "above"
 url = ["unix://%s/%s.sock"]
 authid = "gateway"
-ticket = "secret"
+ticket = "gateway's"
 reconnect_min = "20ms"
 reconnect_max = "200ms"
 %s
@@ -137,8 +113,8 @@ func (r *tier) configure() string {
 		text += fmt.Sprintf(uplink, r.dir, r.above, r.settings)
 	}
 	if r.anonymous {
-		text = strings.Replace(text, "  name = \"all\"\n", "  name = \"all\"\n  forward = true\n", 1)
-		text = strings.Replace(text, "authid = \"gateway\"\nticket = \"secret\"\nreconnect", "reconnect", 1)
+		text = strings.Replace(text, "name = \"guest\"\n", "name = \"guest\"\nforward = true\n", 1)
+		text = strings.Replace(text, "authid = \"gateway\"\nticket = \"gateway's\"\nreconnect", "reconnect", 1)
 	}
 	file := filepath.Join(r.dir, r.name+".toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -182,22 +158,12 @@ func (r *tier) end() {
 // join connects a client that reconnects when its router does.
 func (r *tier) join() *client.Client {
 	r.Helper()
-	c, err := client.Connect(r.Context(), client.Options{
+	return program.Join(r, r.socket(), client.Options{
 		Dial: func(ctx context.Context) (client.Conn, error) {
 			return transport.Dial(ctx, r.socket(), transport.DialOptions{Serializer: wamp.CBOR})
 		},
-		Realm: "realm1", Reconnect: client.Reconnect{Min: 10 * time.Millisecond, Max: 100 * time.Millisecond},
-		EventBuffer: 64 << 20,
+		Reconnect: client.Reconnect{Min: 10 * time.Millisecond, Max: 100 * time.Millisecond}, EventBuffer: 64 << 20,
 	})
-	if err != nil {
-		r.Fatalf("join %s: %v\n%v", r.name, err, r.process)
-	}
-	r.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
 }
 
 // queue returns the state of the router's spool.

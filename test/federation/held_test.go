@@ -14,19 +14,7 @@ import (
 )
 
 // typo is a centre whose gateways may publish to com.exmple. and nowhere else, but for what the tests call good.
-const typo = `
-[[realm]]
-name = "realm1"
-anonymous = "all"
-[[realm.role]]
-name = "all"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
-[[realm.role]]
-name = "gateway"
-forward = true
+const typo = kit.OpenRealm + kit.Gateway + `
 [[realm.role.permission]]
 uri = "com.exmple."
 match = "prefix"
@@ -39,10 +27,6 @@ allow = ["publish"]
 uri = "wamp."
 match = "prefix"
 allow = ["call", "subscribe"]
-[[realm.principal]]
-authid = "gateway"
-role = "gateway"
-ticket = "gateway's"
 `
 
 // command runs the command line against a node, and returns what it prints.

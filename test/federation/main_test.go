@@ -18,7 +18,6 @@ import (
 	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 )
 
 var binary program.Binary
@@ -34,32 +33,10 @@ type node struct {
 	url       string
 
 	process *program.Process
-	clients []*client.Client
 }
 
 // openRealm is a realm in which every session may do everything; sessions with the role "gateway" may forward.
-const openRealm = `
-[[realm]]
-name = "realm1"
-anonymous = "all"
-[[realm.role]]
-name = "all"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
-[[realm.role]]
-name = "gateway"
-forward = true
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
-[[realm.principal]]
-authid = "gateway"
-role = "gateway"
-ticket = "gateway's"
-`
+const openRealm = kit.OpenRealm + kit.Gateway + kit.Everything
 
 const listening = "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n"
 
@@ -109,11 +86,6 @@ func (n *node) kill() {
 }
 
 func (n *node) end() {
-	for _, c := range n.clients {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		c.Close(ctx)
-		cancel()
-	}
 	n.process.Signal(syscall.SIGTERM)
 	if _, err := n.process.Wait(); err != nil {
 		n.Error(err)
@@ -154,19 +126,8 @@ func (n *node) joinAs(o client.Options) *client.Client {
 	n.line.mu.Lock()
 	to := n.line.to
 	n.line.mu.Unlock()
-	o.Realm = "realm1"
-	o.Dial = func(ctx context.Context) (client.Conn, error) {
-		return transport.Dial(ctx, "tcp://"+to, transport.DialOptions{})
-	}
 	o.Reconnect.Disabled = true
-	ctx, cancel := patience(n.T)
-	defer cancel()
-	c, err := client.Connect(ctx, o)
-	if err != nil {
-		n.Fatalf("%s: %v", n.name, err)
-	}
-	n.clients = append(n.clients, c)
-	return c
+	return program.Join(n, "tcp://"+to, o)
 }
 
 func patience(t *testing.T) (context.Context, context.CancelFunc) {

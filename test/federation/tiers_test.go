@@ -56,7 +56,7 @@ func TestThreeTiers(t *testing.T) {
 			}
 			if text == "com.a[from the device]" && i > 0 {
 				w, _ := programs[0].Welcome()
-				if who := h.way(at)[0]; who.Session != w.Session || who.Authid != w.Authid() || who.Authrole != "all" {
+				if who := h.way(at)[0]; who.Session != w.Session || who.Authid != w.Authid() || who.Authrole != "guest" {
 					t.Errorf("the publisher is told to be %+v, and is %d %s", who, w.Session, w.Authid())
 				}
 			}

@@ -99,7 +99,7 @@ func TestTrust(t *testing.T) {
 		files[name] = at.write(name, text)
 	}
 	public := publicKey(t)
-	centre := startWith(t, "centre", strings.Replace(openRealm, `anonymous = "all"`, "", 1)+fmt.Sprintf(`
+	centre := startWith(t, "centre", strings.Replace(openRealm, `anonymous = "guest"`, "", 1)+fmt.Sprintf(`
 [[realm.principal]]
 authid = "gw-ticket"
 role = "gateway"

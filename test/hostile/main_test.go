@@ -9,20 +9,14 @@ package hostile
 import (
 	"testing"
 
+	"runnel/test/kit"
 	"runnel/test/stage"
 )
 
 // house is the router that all attack.
 var house *stage.House
 
-const realm = `
-anonymous = "guest"
-[[realm.role]]
-name = "guest"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+const realm = kit.GuestRole + `
 [[realm.role.permission]]
 uri = "bystander."
 match = "prefix"

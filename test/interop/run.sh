@@ -78,6 +78,9 @@ listening() { [ "$(grep -c 'msg=listening' "$1")" -eq "$listeners" ]; }
 # port LOG N: the port of the Nth listener.
 port() { grep 'msg=listening' "$1" | sed -n "$2s/.*url=[a-z]*:\/\/[a-z0-9.]*:\([0-9]*\).*/\1/p"; }
 
+# What a role may do at a URI if it may do everything.
+everything='["publish", "subscribe", "call", "register"]'
+
 # passwd FLAGS...: what the configuration needs for the secret of all cases, which they know too.
 passwd() { echo "$INTEROP_SECRET" | "$RUNNEL_BIN" passwd "$@"; }
 
@@ -89,11 +92,7 @@ principals() {
 
 		[[realm.role]]
 		name = "member"
-
-		[[realm.role.permission]]
-		uri = ""
-		match = "prefix"
-		allow = ["publish", "subscribe", "call", "register"]
+		permission = [{ uri = "", match = "prefix", allow = $everything }]
 	EOF
 	principal ticket "ticket = \"$INTEROP_SECRET\""
 	principal wampcra "wampcra = { secret = \"$INTEROP_SECRET\" }"
@@ -124,22 +123,11 @@ start_router() {
 
 		[[realm.role]]
 		name = "guest"
-
-		[[realm.role.permission]]
-		uri = ""
-		match = "prefix"
-		allow = ["publish", "subscribe", "call", "register"]
-
-		[[realm.role.permission]]
-		uri = "com.example.disclosed."
-		match = "prefix"
-		allow = ["publish", "subscribe", "call", "register"]
-		disclose = true
-
-		[[realm.role.permission]]
-		uri = "com.example.forbidden."
-		match = "prefix"
-		allow = []
+		permission = [
+		  { uri = "", match = "prefix", allow = $everything },
+		  { uri = "com.example.disclosed.", match = "prefix", allow = $everything, disclose = true },
+		  { uri = "com.example.forbidden.", match = "prefix", allow = [] },
+		]
 
 		[[realm.history]]
 		uri = "com.example.history."

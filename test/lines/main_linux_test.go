@@ -3,7 +3,6 @@
 package lines
 
 import (
-	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 	"runnel/transport/serial/pty"
 )
 
@@ -24,16 +22,7 @@ var runnel program.Binary
 
 func TestMain(m *testing.M) { kit.Main(m, program.Built(&runnel)) }
 
-const realm = `version = 1
-[[realm]]
-name = "realm1"
-anonymous = "all"
-[[realm.role]]
-name = "all"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+const realm = "version = 1\n" + kit.OpenRealm + `
 [[realm.role]]
 name = "sensor"
 [[realm.role.permission]]
@@ -89,21 +78,7 @@ func (r *router) write(t *testing.T, config string) {
 // join joins the router by a URL.
 func (r *router) join(t *testing.T, url string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, url, transport.DialOptions{})
-		},
-		Realm: "realm1", RequestTimeout: kit.Patience,
-	})
-	kit.Must(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
+	return program.Join(t, url, client.Options{RequestTimeout: kit.Patience})
 }
 
 // event is what a subscriber was told.

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,7 +30,7 @@ type host struct {
 	t      *testing.T
 	args   []string // its command line
 	device *pty.Device
-	noise  atomic.Uint32 // one octet in so many is broken; 0: none
+	noise  kit.Noise
 
 	mu   sync.Mutex
 	node *node
@@ -91,7 +89,7 @@ func (h *host) start() error {
 	}
 	go func() {
 		defer close(n.ended)
-		h.carry(h.device, stdout)
+		h.noise.Carry(h.device, stdout)
 		n.cmd.Wait()
 	}()
 	h.mu.Lock()
@@ -119,7 +117,7 @@ func (h *host) reset() {
 
 // pump carries octets to the program that runs just now; what arrives while none does is lost.
 func (h *host) pump() {
-	h.carry(writerFunc(func(p []byte) (int, error) {
+	h.noise.Carry(writerFunc(func(p []byte) (int, error) {
 		h.current().stdin.Write(p)
 		return len(p), nil
 	}), h.device)
@@ -128,37 +126,6 @@ func (h *host) pump() {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func (h *host) carry(to io.Writer, from io.Reader) {
-	buf := make([]byte, 256)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		if _, err := to.Write(h.disturb(buf[:n])); err != nil {
-			return
-		}
-	}
-}
-
-// disturb flips, doubles and drops octets.
-func (h *host) disturb(p []byte) (out []byte) {
-	noise := h.noise.Load()
-	for _, b := range p {
-		if noise == 0 || rand.Uint32N(noise) != 0 {
-			out = append(out, b)
-			continue
-		}
-		switch rand.IntN(3) {
-		case 0:
-			out = append(out, b^1<<rand.IntN(8))
-		case 1:
-			out = append(out, b, b)
-		}
-	}
-	return out
-}
 
 // microbit is the node as firmware, in an emulated Cortex-M0.
 type microbit struct {

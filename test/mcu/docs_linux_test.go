@@ -20,8 +20,7 @@ func TestDocs(t *testing.T) {
 		t.Fatalf("%d files, want the line's, the uplink's and the devices'", len(blocks))
 	}
 	file := filepath.Join(t.TempDir(), "runnel.toml")
-	kit.Must(t, os.WriteFile(file, []byte("version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n"+
-		"[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n"), 0o600))
+	kit.Must(t, os.WriteFile(file, []byte("version = 1\n"+kit.OpenRealm), 0o600))
 	drop := filepath.Join(filepath.Dir(file), "conf.d")
 	kit.Must(t, os.Mkdir(drop, 0o700))
 	for i, text := range blocks {

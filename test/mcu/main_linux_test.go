@@ -6,7 +6,6 @@
 package mcu
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,7 +17,6 @@ import (
 	"runnel/edge/client"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 )
 
 var (
@@ -47,15 +45,7 @@ func build(dir string) (func() error, error) {
 
 const config = `
 version = 1
-[[realm]]
-name = "realm1"
-anonymous = "program"
-[[realm.role]]
-name = "program"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+` + kit.OpenRealm + `
 [[realm.role]]
 name = "sensor"
 [[realm.role.permission]]
@@ -128,20 +118,5 @@ func (g *gateway) end(s syscall.Signal) {
 // join makes a program at the router.
 func (g *gateway) join() *client.Client {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, "unix://"+g.socket, transport.DialOptions{})
-		},
-		Realm:     "realm1",
-		Reconnect: client.Reconnect{Disabled: true},
-	})
-	kit.Must(g.t, err)
-	g.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
+	return program.Join(g.t, "unix://"+g.socket, client.Options{Reconnect: client.Reconnect{Disabled: true}})
 }

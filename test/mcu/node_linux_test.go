@@ -241,11 +241,11 @@ func TestNoise(t *testing.T) {
 	g := newGateway(t, h.port())
 	c := g.join()
 	isHere(t, c)
-	h.noise.Store(400)
+	h.noise.Set(400)
 	for i := range 60 {
 		set(t, c, float64(i))
 	}
-	h.noise.Store(0)
+	h.noise.Set(0)
 	if s := isHere(t, c); s["resent"] == int64(0) || s["bad"] == int64(0) {
 		t.Errorf("no noise on the line: %v", s)
 	}
@@ -254,7 +254,7 @@ func TestNoise(t *testing.T) {
 // TestResets holds that the node is back after each of many resets at any moment, also on a noisy line.
 func TestResets(t *testing.T) {
 	h := newHost(t)
-	h.noise.Store(2000)
+	h.noise.Set(2000)
 	g := newGateway(t, h.port())
 	c := g.join()
 	for range 25 {
@@ -296,7 +296,7 @@ func stream(t *testing.T, h *host, g *gateway) {
 	})
 	kit.Must(t, err)
 	answers(t, c, "com.example.stream.add", 1, 2)
-	h.noise.Store(300)
+	h.noise.Set(300)
 	late := time.Now().Add(5 * kit.Patience)
 	for i := 0; i < messages/10 || all.Load() < messages; i++ {
 		if time.Now().After(late) {

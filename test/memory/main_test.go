@@ -29,16 +29,7 @@ var runnel program.Binary
 
 func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&runnel)) }
 
-const config = `version = 1
-[[realm]]
-name = "realm1"
-anonymous = "guest"
-[[realm.role]]
-name = "guest"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+const config = "version = 1\n" + kit.OpenRealm + `
 [[listen]]
 url = "tcp://127.0.0.1:0"
 [[listen]]

@@ -18,7 +18,6 @@ import (
 	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 )
 
 // gateway is a runnel with an uplink to a broker.
@@ -34,15 +33,7 @@ version = 1
 [node]
 id = "gw"
 data = %q
-[[realm]]
-name = "realm1"
-anonymous = "all"
-[[realm.role]]
-name = "all"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+` + kit.OpenRealm + `
 [[listen]]
 url = "tcp://127.0.0.1:0"
 [[uplink]]
@@ -78,24 +69,7 @@ func (g *gateway) up(n int) {
 // join makes a program in the gateway's realm.
 func (g *gateway) join() *client.Client {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	url := g.url
-	c, err := client.Connect(ctx, client.Options{
-		Realm: "realm1", Reconnect: client.Reconnect{Disabled: true},
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, url, transport.DialOptions{})
-		},
-	})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
+	return program.Join(g.t, g.url, client.Options{Reconnect: client.Reconnect{Disabled: true}})
 }
 
 // say publishes and waits for PUBLISHED.

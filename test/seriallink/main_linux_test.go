@@ -6,10 +6,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/test/program"
 	"runnel/transport"
 	"runnel/transport/memory"
 	"runnel/transport/rawsocket"
@@ -31,7 +30,7 @@ func TestMain(m *testing.M) { kit.Leakproof(m) }
 // wire is a serial line: two pseudo-terminals with their backs to each other. The programs open near and far.
 type wire struct {
 	near, far string
-	noise     atomic.Uint32 // one octet in so many is broken; 0: none
+	noise     kit.Noise
 	unplug    func()
 }
 
@@ -55,7 +54,7 @@ func (w *wire) plug(t *testing.T) {
 	}
 	var both sync.WaitGroup
 	for i := range ends {
-		both.Go(func() { w.carry(ends[i], ends[1-i]) })
+		both.Go(func() { w.noise.Carry(ends[i], ends[1-i]) })
 	}
 	w.unplug = sync.OnceFunc(func() {
 		for _, d := range ends {
@@ -63,36 +62,6 @@ func (w *wire) plug(t *testing.T) {
 		}
 		both.Wait()
 	})
-}
-
-func (w *wire) carry(to io.Writer, from io.Reader) {
-	buf := make([]byte, 256)
-	for {
-		n, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		if _, err := to.Write(w.disturb(buf[:n])); err != nil {
-			return
-		}
-	}
-}
-
-func (w *wire) disturb(p []byte) (out []byte) {
-	noise := w.noise.Load()
-	for _, b := range p {
-		if noise == 0 || rand.Uint32N(noise) != 0 {
-			out = append(out, b)
-			continue
-		}
-		switch rand.IntN(3) {
-		case 0:
-			out = append(out, b^1<<rand.IntN(8))
-		case 1:
-			out = append(out, b, b)
-		}
-	}
-	return out
 }
 
 // patient is a link that does not give up when the machine has too much to do for a second.
@@ -165,18 +134,5 @@ func device(t *testing.T, w *wire) *client.Client {
 
 func join(t *testing.T, dial func(context.Context) (client.Conn, error)) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{
-		Dial: dial, Realm: "realm1", Reconnect: client.Reconnect{Min: 20 * time.Millisecond, Max: 200 * time.Millisecond},
-	})
-	kit.Must(t, err)
-	t.Cleanup(func() { leave(c) })
-	return c
-}
-
-func leave(c *client.Client) {
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	c.Close(ctx)
+	return program.Join(t, "the router", client.Options{Dial: dial, Reconnect: client.Reconnect{Min: 20 * time.Millisecond, Max: 200 * time.Millisecond}})
 }

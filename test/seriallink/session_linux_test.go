@@ -8,6 +8,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/test/kit"
+	"runnel/test/program"
 )
 
 // echo offers a procedure that answers with its argument and who it is.
@@ -45,7 +46,7 @@ func count(t *testing.T, c *client.Client) *atomic.Int64 {
 
 func TestSessionOverNoise(t *testing.T) {
 	w := newWire(t)
-	w.noise.Store(500)
+	w.noise.Set(500)
 	r := start(t, w)
 	local, remote := r.local(t), device(t, w)
 	down, up := count(t, remote), count(t, local)
@@ -82,7 +83,7 @@ func TestDeviceRestarts(t *testing.T) {
 		if s := r.State(); s.Link == nil || s.Link.Peer.Name != "greenhouse" { // noise may take the XID that tells it
 			t.Errorf("link %+v", s.Link)
 		}
-		leave(remote)
+		program.Leave(remote)
 	}
 	if s := r.State(); s.Opens != 1 || s.Peers < 5 || s.Link.Link.Connections < 5 {
 		t.Errorf("%+v, link %+v", s, s.Link)
@@ -98,7 +99,7 @@ func TestRouterRestarts(t *testing.T) {
 	for i := range 5 {
 		local := r.local(t)
 		kit.Eventually(t, "the device is called", func() bool { return call(t.Context(), local, "device.echo", i) == nil })
-		leave(local)
+		program.Leave(local)
 		r.stop()
 		r = start(t, w)
 	}

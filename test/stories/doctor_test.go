@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // examine runs "runnel doctor --json" and returns the findings that count, as "check: object: text | remedy".
@@ -58,15 +60,7 @@ func gatewayFile(t *testing.T, more string) string {
 [node]
 id = "gw-1"
 data = "data"
-[[realm]]
-name = "realm1"
-anonymous = "local"
-[[realm.role]]
-name = "local"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
+`+kit.OpenRealm+`
 [[listen]]
 url = "unix://%s/runnel.sock"
 `, filepath.Dir(file))+more), 0o600); err != nil {

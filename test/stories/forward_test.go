@@ -8,7 +8,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/test/kit"
-	"runnel/transport"
+	"runnel/test/program"
 )
 
 const gateways = `
@@ -30,18 +30,7 @@ ticket = "gw's"
 // gateway joins as one whose role may forward.
 func gateway(t *testing.T, url string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, url, transport.DialOptions{})
-		},
-		Realm: "realm1", Authid: "gw-1", Auth: []client.Auth{client.Ticket("gw's")},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return program.Join(t, url, client.Options{Authid: "gw-1", Auth: []client.Auth{client.Ticket("gw's")}})
 }
 
 // An event that a gateway sends again is routed once, even if the router was killed in between. Subscribers get the hops that

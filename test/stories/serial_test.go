@@ -13,6 +13,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
+	"runnel/test/program"
 	"runnel/transport/rawsocket"
 	"runnel/transport/serial/pty"
 )
@@ -56,24 +57,12 @@ func plug(t *testing.T, link string) *pty.Device {
 // sensor is a device's program: it speaks bare RawSocket on its end of the line.
 func sensor(t *testing.T, d *pty.Device) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{
+	return program.Join(t, "the device", client.Options{
 		Dial: func(context.Context) (client.Conn, error) {
 			return rawsocket.Client(d, rawsocket.Options{Serializer: wamp.MsgPack, HandshakeTimeout: kit.Patience})
 		},
-		Realm:     "realm1",
 		Reconnect: client.Reconnect{Disabled: true},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
 }
 
 // The whole path: a device on a serial line, a local program, a central router, a program there, and a call back.

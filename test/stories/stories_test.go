@@ -20,7 +20,6 @@ import (
 	"runnel/edge/client"
 	"runnel/test/kit"
 	"runnel/test/program"
-	"runnel/transport"
 )
 
 // executable is the command line that runs runnel.
@@ -126,18 +125,7 @@ func (p *process) logs(pattern string) []string {
 }
 
 // realm is the part that the stories' configurations have in common.
-const realm = `
-version = 1
-[[realm]]
-name = "realm1"
-anonymous = "guest"
-[[realm.role]]
-name = "guest"
-[[realm.role.permission]]
-uri = ""
-match = "prefix"
-allow = ["publish", "subscribe", "call", "register"]
-`
+const realm = "\nversion = 1\n" + kit.OpenRealm
 
 // patient is a router that waits for peers on a machine that has too much to do.
 const patient = "[limits]\nhello_timeout = \"1m\"\n"
@@ -260,22 +248,5 @@ func (r *router) ask(t *testing.T, procedure string, with client.Payload) *clien
 // connect joins the realm as a program of the test's own.
 func connect(t *testing.T, url string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
-	defer cancel()
-	c, err := client.Connect(ctx, client.Options{
-		Dial: func(ctx context.Context) (client.Conn, error) {
-			return transport.Dial(ctx, url, transport.DialOptions{})
-		},
-		Realm:     "realm1",
-		Reconnect: client.Reconnect{Disabled: true},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-		defer cancel()
-		c.Close(ctx)
-	})
-	return c
+	return program.Join(t, url, client.Options{Reconnect: client.Reconnect{Disabled: true}})
 }
