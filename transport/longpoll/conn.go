@@ -1,8 +1,6 @@
 package longpoll
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,10 +11,10 @@ import (
 	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/subprotocol"
+	"runnel/transport/wire"
 )
 
 const (
-	headSize   = 4
 	bufferSize = 64 << 10        // bytes of messages that wait for a request; a single longer message is accepted, too
 	lingerTime = 2 * time.Second // for the client to fetch the last messages after Close, and to close the transport
 )
@@ -169,32 +167,12 @@ func (c *Conn) recharge() {
 }
 
 // fits returns the length of the complete messages for which there is room. The caller holds mu.
-func (c *Conn) fits(batch []byte) (n int, err error) {
-	used := len(c.out) - c.at
-	for n < len(batch) {
-		m := messageSize(batch[n:])
-		if m == 0 {
-			return n, errors.New("long-poll: write: the batch ends inside a message")
-		}
-		if used+n > 0 && used+n+m > bufferSize {
-			break
-		}
-		n += m
+func (c *Conn) fits(batch []byte) (int, error) {
+	n, err := wire.Fits(batch, len(c.out)-c.at, bufferSize)
+	if err != nil {
+		return n, fmt.Errorf("long-poll: write: %w", err)
 	}
 	return n, nil
-}
-
-// messageSize returns the length of a batch's first message, including the four bytes in front of it. It returns 0 if the
-// message is incomplete.
-func messageSize(batch []byte) int {
-	if len(batch) < headSize {
-		return 0
-	}
-	n := binary.BigEndian.Uint32(batch)
-	if uint64(n) > uint64(len(batch)-headSize) {
-		return 0
-	}
-	return headSize + int(n)
 }
 
 // Close ends the transport. For lingerTime the client can still fetch the remaining messages, close the transport, or be

@@ -12,6 +12,7 @@ import (
 
 	"runnel/edge/wamp"
 	"runnel/transport/subprotocol"
+	"runnel/transport/wire"
 )
 
 // TestClose: what the router has said last can still be fetched, one message a request.
@@ -55,7 +56,7 @@ func TestBackPressure(t *testing.T) {
 	long := strings.Repeat("x", bufferSize/4)
 	b := batch(long, long, long, long, long)
 	n, err := c.Write(b, false)
-	if err != nil || n != 3*(headSize+len(long)) {
+	if err != nil || n != 3*(wire.HeadSize+len(long)) {
 		t.Fatalf("wrote %d octets of %d: %v", n, len(b), err)
 	}
 	wrote := make(chan error, 1)
@@ -196,7 +197,7 @@ func TestEndWakes(t *testing.T) {
 
 // TestRoom: messages fit up to the size of the buffer, and a longer one alone.
 func TestRoom(t *testing.T) {
-	const half = bufferSize/2 - headSize
+	const half = bufferSize/2 - wire.HeadSize
 	for _, c := range []struct {
 		name  string
 		sizes []int

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"runnel/transport/wire"
 )
 
 // poll is a receive request that waits for messages.
@@ -147,8 +149,8 @@ func (c *Conn) fetch() (messages []byte) {
 		messages = c.protocol.Pack(nil, waiting)
 		c.at = len(c.out)
 	} else {
-		m := messageSize(waiting)
-		messages = append(messages, waiting[headSize:m]...)
+		m := wire.MessageSize(waiting)
+		messages = append(messages, waiting[wire.HeadSize:m]...)
 		c.at += m
 	}
 	switch {

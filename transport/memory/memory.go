@@ -10,12 +10,12 @@ import (
 	"sync"
 
 	"runnel/edge/wamp"
+	"runnel/transport/wire"
 )
 
 const (
 	defaultBuffer = 64 << 10
 	keepMax       = 4 << 10 // a larger buffer is freed when it is idle
-	headSize      = 4
 )
 
 // Options configure a pair. The zero value is the default.
@@ -118,7 +118,7 @@ func (p *pipe) read() (msg []byte, more bool, err error) {
 			return nil, false, err
 		}
 	}
-	start := p.off + headSize
+	start := p.off + wire.HeadSize
 	p.off = start + int(binary.BigEndian.Uint32(p.taken[p.off:]))
 	return p.taken[start:p.off:p.off], p.off < len(p.taken) || p.filled(), nil
 }
@@ -178,32 +178,13 @@ func (p *pipe) write(batch []byte, wait bool) (n int, err error) {
 
 // fits returns the length of the complete messages for which there is room. A message longer than the pipe fits if the pipe
 // is empty.
-func (p *pipe) fits(batch []byte) (n int, err error) {
+func (p *pipe) fits(batch []byte) (int, error) {
 	if p.closed {
 		return 0, fmt.Errorf("memory: write: %w", net.ErrClosed)
 	}
-	for n < len(batch) {
-		m := batchMessage(batch[n:])
-		if m == 0 {
-			return n, fmt.Errorf("memory: write: batch ends in mid-message")
-		}
-		if used := len(p.next) + n; used > 0 && used+m > p.size {
-			break
-		}
-		n += m
+	n, err := wire.Fits(batch, len(p.next), p.size)
+	if err != nil {
+		return n, fmt.Errorf("memory: write: %w", err)
 	}
 	return n, nil
-}
-
-// batchMessage returns the length of a batch's first message, including the four bytes in front of it. It returns 0 if the
-// message is incomplete.
-func batchMessage(batch []byte) int {
-	if len(batch) < headSize {
-		return 0
-	}
-	n := binary.BigEndian.Uint32(batch)
-	if uint64(n) > uint64(len(batch)-headSize) {
-		return 0
-	}
-	return headSize + int(n)
 }
