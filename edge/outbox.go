@@ -409,11 +409,9 @@ func (o *outbox) flushWithin(limit time.Duration) {
 	}
 	idle := o.idle
 	o.mu.Unlock()
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
 	select {
 	case <-idle:
-	case <-timer.C:
+	case <-time.After(limit):
 	}
 }
 

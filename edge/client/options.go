@@ -9,23 +9,7 @@ import (
 )
 
 // Conn is a connection to a router, returned by Options.Dial. The transports implement it.
-type Conn interface {
-	// ReadMessage returns the next message from the router. Its bytes are valid until the next call. more reports
-	// whether another message is already buffered.
-	ReadMessage() (msg []byte, more bool, err error)
-
-	// Write sends a batch of messages, each preceded by its length in four octets, big-endian. With wait it returns
-	// when the whole batch is written. Without wait it writes what the connection accepts at once and returns n <
-	// len(batch), possibly in the middle of a message; the client continues with batch[n:]. Only one goroutine may call
-	// it at a time.
-	Write(batch []byte, wait bool) (n int, err error)
-
-	// Close unblocks ReadMessage and Write. Any goroutine may call it, any number of times.
-	Close() error
-
-	// Transport describes how the router is reached. It does not change.
-	Transport() *wamp.Transport
-}
+type Conn = wamp.Conn
 
 // Options configure a Client. Dial and Realm are required, all other fields have defaults.
 type Options struct {

@@ -302,11 +302,9 @@ func (o *outgoing) flush(d time.Duration) {
 	}
 	idle := o.idle
 	o.mu.Unlock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
 	case <-idle:
-	case <-timer.C:
+	case <-time.After(d):
 	}
 }
 
