@@ -147,7 +147,7 @@ func TestCallsKeepTheirMeaning(t *testing.T) {
 
 			r, err = way.caller.call(way.there, way.prefix+"who", client.CallOptions{DiscloseMe: true})
 			w, _ := way.there.Welcome()
-			if err != nil || !strings.HasPrefix(r.Args()[0].(string), fmt.Sprintf("[{%d %s all %s/realm1}", w.Session, w.Authid(), way.caller.name)) {
+			if err != nil || !strings.HasPrefix(r.Args()[0].(string), fmt.Sprintf("[{%d %s guest %s/realm1}", w.Session, w.Authid(), way.caller.name)) {
 				t.Errorf("who: %v %v, the caller is %d %s", r, err, w.Session, w.Authid())
 			}
 

@@ -217,7 +217,7 @@ func TestRoom(t *testing.T) {
 		}
 	}
 	for b, want := range map[string]int{"": 0, "\x00\x00\x00": 0, "\x00\x00\x00\x00": 4, "\x00\x00\x00\x02x": 0, "\x00\x00\x00\x02xy": 6, "\x00\x00\x00\x02xyz": 6} {
-		if got := messageSize([]byte(b)); got != want {
+		if got := wire.MessageSize([]byte(b)); got != want {
 			t.Errorf("%q starts with a message of %d bytes, want %d", b, got, want)
 		}
 	}
