@@ -81,3 +81,25 @@ func TestAsk(t *testing.T) {
 	device.Close()
 	<-answering
 }
+
+// Readings of a time become one event, and only if it has changed. A value that no topic can have is made safe.
+func TestPublishing(t *testing.T) {
+	dir := t.TempDir()
+	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")
+	mean, change := plug(t, one), plug(t, two)
+	r := start(t, line("one", one, "format = \"keyvalue\"\ntopic = \"com.example.{room}\"\ntopic_unsafe = \"replace\"\ntime = \"none\"\nevery = \"500ms\"\naggregate = \"max\"")+
+		line("two", two, "format = \"keyvalue\"\ntopic = \"com.example.two\"\ntime = \"none\"\npublish = \"change\"\n[[serial.field]]\nname = \"T\"\ndeadband = 0.5\n"))
+	events := r.hear(t)
+	r.opened(t, "one", 1)
+	r.opened(t, "two", 1)
+	say(t, change, "\nT=20\nT=20\nT=20.4\nT=20.5\nT=20.1\nT=20\n")
+	for _, want := range []any{int64(20), 20.5, int64(20)} {
+		if e := next(t, events); e.topic != "com.example.two" || e.kwargs["T"] != want {
+			t.Errorf("%v, want %v", e, want)
+		}
+	}
+	say(t, mean, "\nroom=\"Hall 3/4\",T=7\n")
+	if e := next(t, events); e.topic != "com.example.Hall_3_4" || e.kwargs["T"] != int64(7) || e.kwargs["room"] != "Hall 3/4" {
+		t.Errorf("%v", e)
+	}
+}

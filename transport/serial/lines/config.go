@@ -52,6 +52,8 @@ type Config struct {
 	Telegram *Telegram // messages that are not single lines; nil for lines
 	Listed   bool      // events have only the values that Fields describes
 	Ask      []Request // what the device is asked for
+	Safe     bool      // characters of values that a topic cannot have are replaced; otherwise the reading is dropped
+	Publishing
 
 	Topic  string // may hold names in braces: field names, and for NMEA "sentence" and "talker"
 	Time   string // source of an event's time: a field or one of the constants below; "" for TimeReceiver
@@ -80,6 +82,8 @@ type Field struct {
 	Kind  Kind
 	Scale reading.Scale
 	Unit  string
+
+	Deadband float64 // smaller differences are not a change
 
 	// Bytes
 	Binary Binary // instead of Kind

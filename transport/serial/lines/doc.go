@@ -9,6 +9,7 @@
 //	nmea.go nmea_table.go nmea_time.go ais.go            NMEA 0183, including AIS
 //	number.go value.go                                   numbers, and conversion to a field's type
 //	sensor.go     Sensor: reads a device, counts lines and publishes events; telegrams.go: the same of telegrams
+//	publish.go    which readings become events: on change, or one in a time
 //	ask.go        requests to a device that answers only then
 //
 // No input is fatal. A line that cannot be parsed is counted and shown in the status, and reading goes on with the next.

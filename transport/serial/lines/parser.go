@@ -30,6 +30,8 @@ type Parser struct {
 	telegram *Telegram // nil for lines
 	listed   bool      // only the values of fields are published
 	ask      []Request
+
+	publishing Publishing
 }
 
 // record holds what a format found in a line.
@@ -84,6 +86,13 @@ func New(c Config) (*Parser, error) {
 	p := &Parser{parse: parse, topic: topic, fields: slices.Clone(c.Fields), time: c.Time, latin1: c.Latin1, format: c.Format, comma: c.Comma, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
 	p.listed, p.ask = c.Listed, slices.Clone(c.Ask)
+	if c.Safe {
+		p.topic = topic.Safe()
+	}
+	if err := c.Publishing.validate(); err != nil {
+		return nil, err
+	}
+	p.publishing = c.Publishing
 	for _, r := range c.Ask {
 		if err := r.validate(); err != nil {
 			return nil, err

@@ -63,6 +63,8 @@ type Sensor struct {
 	Send     func(ctx context.Context, request []byte) error
 	answered chan struct{} // see asker
 
+	publisher *publisher // nil if each reading is published; static after construction
+
 	mu    sync.Mutex
 	state State
 	noise noise
@@ -77,7 +79,7 @@ type noise struct {
 // NewSensor returns a sensor whose lines are parsed by p. bad may be nil; it is called for the first, second, fourth,
 // eighth bad line and so on.
 func NewSensor(p *Parser, bad func(State)) *Sensor {
-	return &Sensor{parser: p, bad: bad, answered: make(chan struct{}, 1)}
+	return &Sensor{parser: p, bad: bad, answered: make(chan struct{}, 1), publisher: newPublisher(p)}
 }
 
 // State returns the current counters.
@@ -93,6 +95,8 @@ func (s *Sensor) Run(device io.Reader, publish func(reading.Event)) error {
 	s.mu.Lock()
 	s.noise, s.state.BaudSuspect = noise{}, false
 	s.mu.Unlock()
+	publish, flush := s.filtered(publish)
+	defer flush()
 	push, stop := s.divide(publish)
 	defer stop()
 	defer s.startAsking(device)()

@@ -85,6 +85,30 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestSafe: every value becomes one component, and no value more than that.
+func TestSafe(t *testing.T) {
+	for _, c := range []struct {
+		value any
+		want  string
+	}{
+		{"roof", "roof"}, {"Halle 3/Süd.1", "Halle_3_Süd_1"}, {"a#+$\x00\tb", "a_____b"}, {"", "_"}, {".", "_"}, {1.5, "1_5"}, {int64(-7), "-7"}, {true, "true"},
+		{strings.Repeat("é", 40), strings.Repeat("é", 32)}, {"x" + strings.Repeat("é", 40), "x" + strings.Repeat("é", 31)}, {[]any{1}, ""}, {nil, ""},
+	} {
+		parsed, err := ParseTemplate("com.{v}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parsed.Safe().Topic(func(string) (any, bool) { return c.value, true })
+		if want := "com." + c.want; c.want != "" && got != want || (err == nil) != (c.want != "") {
+			t.Errorf("%v: %q, %v; want %q", c.value, got, err, c.want)
+		}
+	}
+	parsed, _ := ParseTemplate("{v}.x")
+	if got, err := parsed.Safe().Topic(func(string) (any, bool) { return "wamp", true }); err == nil {
+		t.Errorf("%q is reserved", got)
+	}
+}
+
 func TestStamp(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 0, 0, 5e6, time.FixedZone("", 3600))
 	if got := Timestamp(at); got != "2026-11-22T12:00:00.005Z" {

@@ -1,10 +1,12 @@
 package reading
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"runnel/edge/wamp"
 )
@@ -12,6 +14,7 @@ import (
 // Template is a topic with names in braces that are replaced by values: "com.example.{station}.{sensor}".
 type Template struct {
 	parts []string // text and names in turn, beginning with text
+	safe  bool     // see Safe
 }
 
 // ParseTemplate parses a template. With its names filled in it must be a URI.
@@ -37,6 +40,13 @@ func ParseTemplate(text string) (t Template, err error) {
 		return t, fmt.Errorf("topic %q is not a URI; write components separated by dots, such as \"com.example.{name}\"", text)
 	}
 	return t, nil
+}
+
+// Safe returns a template that makes a component of any value: everything but letters, digits, "-" and "_" becomes "_", and a
+// long value is cut. An empty value is "_".
+func (t Template) Safe() Template {
+	t.safe = true
+	return t
 }
 
 // Names lists the names in braces.
@@ -66,7 +76,7 @@ func (t Template) Topic(value func(name string) (any, bool)) (string, error) {
 		if !ok {
 			return "", fmt.Errorf("topic: no value for {%s}", part)
 		}
-		text, ok := component(v)
+		text, ok := t.component(v)
 		if !ok {
 			return "", fmt.Errorf("topic: value %.40[2]q of {%[1]s} is not a component of a URI", part, fmt.Sprint(v))
 		}
@@ -81,6 +91,31 @@ func (t Template) Topic(value func(name string) (any, bool)) (string, error) {
 
 // maxComponent is how many bytes a value may add to a topic.
 const maxComponent = 64
+
+func (t Template) component(v any) (text string, ok bool) {
+	if !t.safe {
+		return component(v)
+	}
+	switch v.(type) {
+	case string, bool, int, int64, uint64, float64:
+		return safe(fmt.Sprint(v)), true
+	}
+	return "", false
+}
+
+// safe returns text as a component of a URI.
+func safe(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if r != '-' && !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return '_'
+		}
+		return r
+	}, text)
+	if len(text) > maxComponent {
+		text = strings.ToValidUTF8(text[:maxComponent], "")
+	}
+	return cmp.Or(text, "_")
+}
 
 func component(v any) (text string, ok bool) {
 	switch v := v.(type) {

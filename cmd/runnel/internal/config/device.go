@@ -78,7 +78,11 @@ func (s *Serial) LinesConfig() lines.Config {
 		Format: lines.Format(max(0, slices.Index(lines.FormatNames, s.Format))), Columns: s.Columns, Separator: s.Separator,
 		Widths: s.Widths, Assign: s.Assign, Patterns: s.Patterns, Unchecked: s.Checksum == "optional", Comma: s.Decimal == "comma",
 		Pattern: s.Pattern, Sentences: s.Sentences, Topic: s.Topic, Time: s.Time, MaxLine: int(s.MaxLine), Latin1: s.Encoding == "latin1",
-		Telegram: s.Telegram.config(), Listed: s.Unlisted == "drop", Ask: s.requests(),
+		Telegram: s.Telegram.config(), Listed: s.Unlisted == "drop", Ask: s.requests(), Safe: s.Unsafe == "replace",
+		Publishing: lines.Publishing{
+			OnChange: s.Publish == "change", Refresh: time.Duration(s.Refresh), Every: time.Duration(s.Every),
+			Aggregate: lines.Aggregate(max(0, slices.Index(lines.AggregateNames, s.Aggregate))),
+		},
 	}
 	for i := range s.Fields {
 		c.Fields = append(c.Fields, s.Fields[i].config(s.Format == "binary"))

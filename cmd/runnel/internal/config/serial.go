@@ -59,7 +59,11 @@ type Serial struct {
 	Time      string    `toml:"time"`
 	Telegram  *Telegram `toml:"telegram"`
 	Ask       []Ask     `toml:"ask"`
-	Unlisted  string    `toml:"unlisted"` // values without a field: keep (default), drop
+	Publish   string    `toml:"publish"`      // always (default), change
+	Refresh   Duration  `toml:"refresh"`      // with publish = change
+	Aggregate string    `toml:"aggregate"`    // of numbers within every: last (default), mean, min, max
+	Unsafe    string    `toml:"topic_unsafe"` // values that a topic cannot have: drop (default), replace
+	Unlisted  string    `toml:"unlisted"`     // values without a field: keep (default), drop
 	Fields    []Field   `toml:"field"`
 	Write     string    `toml:"write"` // procedure that writes a line to the device
 	Newline   *string   `toml:"newline"`
@@ -67,12 +71,12 @@ type Serial struct {
 	// mode = "modbus"
 	Timeout Duration   `toml:"timeout"` // for an answer
 	Gap     Duration   `toml:"gap"`     // between frames
-	Every   Duration   `toml:"every"`   // default for registers
 	Slaves  []int      `toml:"slave"`   // default for registers
 	Modbus  []Register `toml:"modbus"`
 
 	// mode = "lines" or "modbus"
 	Topic       string   `toml:"topic"`
+	Every       Duration `toml:"every"` // of modbus: default for registers; of lines: one event of a topic in this time
 	Retain      bool     `toml:"retain"`
 	ExpectEvery Duration `toml:"expect_every"` // longest time between two valid readings
 
@@ -91,13 +95,14 @@ type RS485 struct {
 
 // Field is a value in the lines of a device.
 type Field struct {
-	Place  Place
-	Name   string  `toml:"name"`
-	As     string  `toml:"as"`
-	Type   string  `toml:"type"` // number, text, boolean, hex, bits; of binary: uint8, int16 and so on
-	Scale  float64 `toml:"scale"`
-	Offset float64 `toml:"offset"`
-	Unit   string  `toml:"unit"`
+	Place    Place
+	Name     string  `toml:"name"`
+	As       string  `toml:"as"`
+	Type     string  `toml:"type"` // number, text, boolean, hex, bits; of binary: uint8, int16 and so on
+	Scale    float64 `toml:"scale"`
+	Offset   float64 `toml:"offset"`
+	Unit     string  `toml:"unit"`
+	Deadband float64 `toml:"deadband"` // smaller differences are not a change
 
 	// format = "binary"
 	At     int    `toml:"at"`     // position in the telegram, from 0
@@ -156,9 +161,9 @@ func (k checker) serial(s *Serial) {
 var (
 	wampKeys  = []string{"max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
-	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "telegram", "ask", "unlisted", "field", "write", "newline"}
-	busKeys   = []string{"timeout", "gap", "every", "slave", "modbus"}
-	bothKeys  = []string{"topic", "retain", "expect_every"}
+	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "telegram", "ask", "unlisted", "publish", "refresh", "aggregate", "topic_unsafe", "field", "write", "newline"}
+	busKeys   = []string{"timeout", "gap", "slave", "modbus"}
+	bothKeys  = []string{"topic", "every", "retain", "expect_every"}
 )
 
 // formatKeys are the keys that belong to some formats.
@@ -214,6 +219,9 @@ func (k checker) lines(s *Serial) {
 		k.uri(s.Place, "write", s.Write, wamp.Exact)
 	}
 	k.choice(s.Place, "unlisted", s.Unlisted, "keep", "drop")
+	k.choice(s.Place, "publish", s.Publish, "always", "change")
+	k.choice(s.Place, "aggregate", s.Aggregate, lines.AggregateNames...)
+	k.choice(s.Place, "topic_unsafe", s.Unsafe, "drop", "replace")
 	k.telegram(s)
 	k.ask(s)
 	for i := range s.Fields {

@@ -14,10 +14,8 @@ import (
 // Octets are bytes: text, or "hex:" and hexadecimal digits.
 type Octets string
 
-const hexPrefix = "hex:"
-
 func (o *Octets) parse(s string) error {
-	digits, isHex := strings.CutPrefix(s, hexPrefix)
+	digits, isHex := strings.CutPrefix(s, "hex:")
 	if !isHex {
 		*o = Octets(s)
 		return nil
@@ -49,30 +47,23 @@ type Telegram struct {
 	SkipEnd    int      `toml:"check_skip_end"` // bytes before the value that are not covered
 }
 
-// checkForms are the notations of a check's value.
-var checkForms = []string{"binary", "hex"}
-
-// lengthTypes are the types of a length within a telegram.
-var lengthTypes = []string{"uint8", "uint16", "uint24", "uint32"}
-
 func (k checker) telegram(s *Serial) {
 	t := s.Telegram
 	if t == nil {
 		return
 	}
-	k.choice(t.Place, "length_type", t.LengthType, lengthTypes...)
+	problems := len(*k.Problems)
+	k.choice(t.Place, "length_type", t.LengthType, "uint8", "uint16", "uint24", "uint32")
 	k.choice(t.Place, "order", t.Order, "big", "little")
 	k.choice(t.Place, "check", t.Check, lines.CheckNames()...)
-	k.choice(t.Place, "check_as", t.CheckAs, checkForms...)
+	k.choice(t.Place, "check_as", t.CheckAs, "binary", "hex")
 	for key, needs := range map[string]string{"length_at": "length_type", "length_add": "length_type", "check_as": "check", "check_skip": "check", "check_skip_end": "check"} {
 		if t.Place.Has(key) && !t.Place.Has(needs) {
 			k.add(t.Place, key, "only with %s; remove it", needs)
 		}
 	}
-	if (t.LengthType == "" || slices.Contains(lengthTypes, t.LengthType)) && (t.Check == "" || slices.Contains(lines.CheckNames(), t.Check)) {
-		if err := t.config().Validate(); err != nil {
-			k.add(t.Place, "", "%s", strings.TrimPrefix(err.Error(), "telegram: "))
-		}
+	if err := t.config().Validate(); err != nil && len(*k.Problems) == problems {
+		k.add(t.Place, "", "%s", strings.TrimPrefix(err.Error(), "telegram: "))
 	}
 }
 
@@ -93,6 +84,9 @@ func (t *Telegram) config() *lines.Telegram {
 // field checks a field of a device's lines or telegrams.
 func (k checker) field(s *Serial, f *Field) {
 	k.required(f.Place, "name", f.Name)
+	if f.Deadband < 0 || f.Deadband > 0 && s.Publish != "change" {
+		k.add(f.Place, "deadband", "a positive number, and only with publish = \"change\" of the line")
+	}
 	if s.Format == "binary" {
 		k.required(f.Place, "type", f.Type)
 		k.choice(f.Place, "type", f.Type, lines.BinaryNames[1:]...)
@@ -109,7 +103,7 @@ func (k checker) field(s *Serial, f *Field) {
 
 // config returns the options of the field. Its position is set for binary telegrams only.
 func (f *Field) config(binary bool) (c lines.Field) {
-	c = lines.Field{Name: f.Name, As: f.As, Unit: f.Unit, Scale: reading.Scale{Factor: f.Scale, Offset: f.Offset}}
+	c = lines.Field{Name: f.Name, As: f.As, Unit: f.Unit, Deadband: f.Deadband, Scale: reading.Scale{Factor: f.Scale, Offset: f.Offset}}
 	if !binary {
 		c.Kind = lines.Kind(max(0, slices.Index(lines.KindNames, f.Type)))
 		return c
