@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"runnel/cmd/runnel/internal/account"
 	"runnel/cmd/runnel/internal/config/profiles"
 )
 
@@ -107,7 +108,7 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	for _, dropIn := range drafts.dropIns(dir) {
 		b, err := drafts.read(dropIn)
 		if err != nil {
-			return nil, err
+			return nil, unreadable(err)
 		}
 		c.sources[dropIn] = string(b)
 		readConfig(c, dropIn, string(b), &problems)
@@ -156,13 +157,21 @@ func readSource(file string) ([]byte, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; \"runnel check --print-default\" prints one to start from", err)
 		}
-		return b, err
+		return b, unreadable(err)
 	}
 	b, err := os.ReadFile(systemConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return b, err
+	return b, unreadable(err)
+}
+
+// unreadable adds the remedy to the error of a file that this user may not read.
+func unreadable(err error) error {
+	if path := (*fs.PathError)(nil); errors.Is(err, fs.ErrPermission) && errors.As(err, &path) {
+		return fmt.Errorf("%w; run the command with sudo; for the service: sudo chgrp %s %s && sudo chmod g+r %s", err, account.Service, path.Path, path.Path)
+	}
+	return err
 }
 
 // dropIns lists the files conf.d/*.toml of dir, sorted by name.

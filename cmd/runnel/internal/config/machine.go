@@ -58,7 +58,7 @@ func (k checker) data() {
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
-		k.add(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command as that user", dir, err)
+		k.add(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
 	default:
 		k.c.Warn(at, "data", "cannot store data in %s: %v", dir, err)
 	}
@@ -124,7 +124,7 @@ func (k checker) socket(l Listen) {
 	} else if file := notDirectory(filepath.Dir(path)); file != "" {
 		k.add(l.Place, "url", "%s is not a directory; write another path", file)
 	} else if err := cannotCreate(filepath.Dir(path)); err != nil {
-		k.add(l.Place, "url", "this user can't create a socket in %s (%v); run this command as the router's user", filepath.Dir(path), err)
+		k.add(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
 	}
 }
 

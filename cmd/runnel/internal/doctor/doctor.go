@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -125,7 +126,13 @@ func (e *examination) prepare(ctx context.Context) {
 		}
 		e.fallBack(ctx, c, problems)
 	case err != nil:
-		e.add(Finding{"config", Error, config.File(e.File), err.Error(), "run this as root, or write a configuration: sudo runnel init"})
+		text, remedy := split(err.Error())
+		if errors.Is(err, fs.ErrPermission) {
+			remedy = "sudo runnel doctor" + e.argument()
+		} else if errors.Is(err, fs.ErrNotExist) {
+			remedy = "write a configuration: sudo runnel init" + e.argument()
+		}
+		e.add(Finding{"config", Error, config.File(e.File), text, cmp.Or(remedy, "correct the cause; sudo runnel doctor tries again")})
 	default:
 		e.config = c
 		e.askRouter(ctx)

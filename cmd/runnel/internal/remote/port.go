@@ -24,7 +24,10 @@ func PortError(file, device string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w; \"runnel serial ls\" lists the ports", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w; run the command with sudo, or add this user to the port's group (ls -l %s names it)", err, device)
+		if group := fileGroup(device); group != "" {
+			return fmt.Errorf("%w; run the command with sudo, or join the port's group: sudo usermod -aG %s %s, then log in again", err, group, userName())
+		}
+		return fmt.Errorf("%w; run the command with sudo", err)
 	case errors.As(err, &held):
 		c, _ := config.Load(file, nil) // an invalid one still says where the router listens
 		if remedy := freeLine(c, device); remedy != "" {

@@ -30,9 +30,24 @@ func socketHint(url string, err error) string {
 			return ""
 		}
 		if group := groupName(st.Gid); st.Gid != 0 && info.Mode().Perm()&0o010 != 0 || st.Gid != 0 && info.Mode().Perm()&0o060 == 0o060 {
-			return fmt.Sprintf("; members of the group %s may open it: sudo usermod -aG %s %s, then log in again", group, group, userName())
+			return fmt.Sprintf("; run the command with sudo, or join the group %s, whose members may open it: sudo usermod -aG %s %s, then log in again", group, group, userName())
+		}
+		if st.Uid == 0 {
+			return "; only root may open it: run the command with sudo"
 		}
 		return fmt.Sprintf("; only the user %s may open it: sudo -u %s runnel ...", ownerName(st.Uid), ownerName(st.Uid))
+	}
+	return ""
+}
+
+// fileGroup returns the group of a file whose members may read and write it; "" if there is none but root's.
+func fileGroup(file string) string {
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm()&0o060 != 0o060 {
+		return ""
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Gid != 0 {
+		return groupName(st.Gid)
 	}
 	return ""
 }

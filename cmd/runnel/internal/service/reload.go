@@ -92,7 +92,7 @@ func Reload(ctx context.Context, pid int) ([]string, error) {
 	}
 	sent := monotonic()
 	if err := hangUp(pid); err != nil {
-		return nil, fmt.Errorf("signal process %d: %w", pid, err)
+		return nil, fmt.Errorf("signal process %d: %w%s", pid, err, withSudo(err))
 	}
 	for {
 		o, err := readOutcome(filepath.Join(dir, outcomeFile))
@@ -119,4 +119,12 @@ func readOutcome(file string) (o outcome, err error) {
 		return o, err
 	}
 	return o, json.Unmarshal(text, &o)
+}
+
+// withSudo returns the remedy if only another user may signal the process, or "".
+func withSudo(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "; run the command with sudo"
+	}
+	return ""
 }

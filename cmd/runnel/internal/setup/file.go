@@ -106,9 +106,11 @@ func bare(err error) error {
 }
 
 // asRoot returns the remedy if only root may write, or "".
-func asRoot(err error) string {
+func asRoot(err error) string { return withSudo(err, "name another file with -c") }
+
+func withSudo(err error, otherwise string) string {
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
-		return "; run the command with sudo, or name another file with -c"
+		return "; run the command with sudo, or " + otherwise
 	}
 	return ""
 }

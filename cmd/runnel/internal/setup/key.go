@@ -54,7 +54,7 @@ func NewKey(file string) (ed25519.PublicKey, error) {
 		return nil, fmt.Errorf("write key %s: the file exists; choose another name, or remove it", file)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("write key %s: %w%s", file, bare(err), withSudo(err, "name another file"))
 	}
 	_, err = f.Write(text)
 	return publicKey(private), errors.Join(err, f.Sync(), f.Close())
