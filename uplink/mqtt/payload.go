@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"errors"
+	"fmt"
 	"unicode/utf8"
 
 	"runnel/edge/client"
@@ -53,7 +54,7 @@ func (f Format) serializer() wamp.Serializer {
 var (
 	errTransparent = errors.New("a transparent payload has no form in JSON or CBOR")
 	errNotPlain    = errors.New("the event is not one string or binary")
-	errNotText     = errors.New("the message is not UTF-8")
+	errNotText     = errors.New("the message is not UTF-8; format = \"raw\" in the uplink takes any bytes")
 	errNotMap      = errors.New("the request is not a map")
 	errNoID        = errors.New("the request has no id")
 )
@@ -193,13 +194,22 @@ func (f Format) decode(message []byte) (client.Payload, error) {
 	}
 	raw, err := codec.Transcode([]byte{cborListOf1}, wamp.CBOR, f.serializer(), message)
 	if err != nil {
-		return client.Payload{}, err
+		return client.Payload{}, f.notValid(err)
 	}
 	args, kwargs, wrapped := open(codec.Value{Serializer: wamp.CBOR, Raw: raw[1:]})
 	if !wrapped {
 		return checked(codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: raw})
 	}
 	return checked(join(args, kwargs))
+}
+
+// notValid names the format that a message does not have, and the formats that take every message.
+func (f Format) notValid(err error) error {
+	name, key := "JSON", "json"
+	if f == CBOR {
+		name, key = "CBOR", "cbor"
+	}
+	return fmt.Errorf("the message is not %s (%w), which format = %q of the uplink expects; send %s, or take such messages by an uplink with format = \"text\" or \"raw\"", name, err, key, name)
 }
 
 // join makes a payload of args and kwargs, either of which may be missing.

@@ -204,3 +204,25 @@ func TestResponses(t *testing.T) {
 		t.Errorf("%s, %v", result, err)
 	}
 }
+
+// The error of a message in another format names the format and the remedy.
+func TestMessageOfAnotherFormat(t *testing.T) {
+	for _, c := range []struct {
+		format  Format
+		message string
+		want    []string
+	}{
+		{JSON, "on", []string{"not JSON", `format = "json"`, `format = "text" or "raw"`}},
+		{JSON, "21,5", []string{"not JSON"}},
+		{JSON, "\xff", []string{"not JSON"}},
+		{CBOR, "\xff", []string{"not CBOR", `format = "cbor"`}},
+		{Text, "\xff", []string{"not UTF-8", `format = "raw"`}},
+	} {
+		_, err := c.format.decode([]byte(c.message))
+		for _, want := range c.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, expected %q", c.message, err, want)
+			}
+		}
+	}
+}
