@@ -1,12 +1,15 @@
 package transport
 
 import (
+	"errors"
 	"io"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"runnel/transport/rawsocket"
 )
 
 // TestMisfits: a peer that takes the port for another one is answered in its own protocol and hung up on at once, whether
@@ -66,6 +69,95 @@ func TestMisfits(t *testing.T) {
 				t.Errorf("the answer is %q, want %q", answer, c.answer)
 			}
 		})
+	}
+}
+
+// TestSuits: which first octets a listener serves, and what it says about the others.
+func TestSuits(t *testing.T) {
+	cert, key, _ := certificate(t, t.TempDir(), "router")
+	config, err := ServerFiles(cert, key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, web := run(t, "tcp://127.0.0.1:0", ListenOptions{}), run(t, "ws://127.0.0.1:0/ws", ListenOptions{})
+	tls, unix := run(t, "tls://127.0.0.1:0", ListenOptions{TLS: config}), run(t, "unix://"+filepath.Join(t.TempDir(), "s"), ListenOptions{})
+	const magic, get, hello, hint = 0x7f, 'G', 0x16, "use tcp://, ws:// or http://"
+	for _, c := range []struct {
+		name   string
+		l      *running
+		octet  byte
+		secure bool   // it is the first before the TLS handshake
+		want   string // "": it is served
+		hinted bool
+	}{
+		{"plain", plain, magic, false, "", false},
+		{"plain", plain, get, false, "", false},
+		{"plain", plain, hello, false, "RawSocket and WebSocket", true},
+		{"plain", plain, 0, false, "RawSocket and WebSocket", false},
+		{"web", web, magic, false, "WebSocket only", false},
+		{"web", web, get, false, "", false},
+		{"web", web, hello, false, "WebSocket only", true},
+		{"unix", unix, magic, false, "", false},
+		{"unix", unix, get, false, "RawSocket only", false},
+		{"unix", unix, hello, false, "RawSocket only", false},
+		{"before TLS", tls, hello, true, "", false},
+		{"before TLS", tls, magic, true, "TLS", false},
+		{"before TLS", tls, get, true, "TLS", false},
+		{"within TLS", tls, magic, false, "", false},
+		{"within TLS", tls, hello, false, "RawSocket and WebSocket", false},
+	} {
+		err := c.l.suits(c.octet, c.secure)
+		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), hint) != c.hinted) {
+			t.Errorf("%s, octet %#x: %v", c.name, c.octet, err)
+		}
+	}
+}
+
+func TestMethods(t *testing.T) {
+	for octet, want := range map[byte]bool{'@': false, 'A': true, 'Z': true, '[': false, 'a': false, 0: false} {
+		if got := isMethod(octet); got != want {
+			t.Errorf("%q begins a method: %v", octet, got)
+		}
+	}
+}
+
+// TestInbox: a connection for a web server that has ended is closed.
+func TestInbox(t *testing.T) {
+	b := &inbox{conns: make(chan net.Conn), closed: make(chan struct{})}
+	for range 2 {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	near, far := net.Pipe()
+	b.give(near)
+	if _, err := far.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection is open: %v", err)
+	}
+	if _, err := b.Accept(); err != net.ErrClosed {
+		t.Errorf("accept: %v", err)
+	}
+}
+
+// TestOtherSchemeOnly: an error for another reason names no other scheme.
+func TestOtherSchemeOnly(t *testing.T) {
+	alert := errors.New("remote error: tls: handshake failure")
+	for _, c := range []struct {
+		scheme string
+		err    error
+		want   bool
+	}{
+		{"tcp", rawsocket.BadSerializer, true},
+		{"tcp", rawsocket.BadLength, false},
+		{"unix", rawsocket.BadSerializer, false},
+		{"tls", alert, true},
+		{"wss", alert, true},
+		{"tcp", alert, false},
+		{"tls", errors.New("tls: unknown authority"), false},
+	} {
+		if got := otherScheme(c.scheme, c.err); (got != "") != c.want {
+			t.Errorf("%s, %v: %q", c.scheme, c.err, got)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -101,6 +102,24 @@ func TestOwnPages(t *testing.T) {
 		}
 		if status, answer := asBrowser(t, l.Listener, "GET", "/", c.host, c.page, ""); status != http.StatusOK {
 			t.Errorf("%v: %s", c, answer)
+		}
+	}
+}
+
+// TestHostOfURL: the host of a listener's URL is a name of the machine, unless it stands for all addresses.
+func TestHostOfURL(t *testing.T) {
+	for host, want := range map[string]bool{"gw.example": true, "192.0.2.7": true, "0.0.0.0": false, "[::]": false} {
+		l := newListener(&url.URL{Scheme: "tcp", Host: host + ":8080"}, ListenOptions{})
+		if err := l.setPolicy(); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.policy.Check(&http.Request{Host: host + ":8080"}); (err == nil) != want {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	for host, want := range map[string]bool{"0.0.0.0": true, "::": true, "127.0.0.1": false, "::1": false, "gw": false, "": false} {
+		if got := unspecified(host); got != want {
+			t.Errorf("%q stands for all addresses: %v", host, got)
 		}
 	}
 }

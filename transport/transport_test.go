@@ -30,13 +30,19 @@ import (
 // certificate makes a key pair in two files, for this machine.
 func certificate(t testing.TB, dir, name string) (cert, key, pin string) {
 	t.Helper()
+	return certificateFor(t, dir, name, -time.Hour, time.Hour)
+}
+
+// certificateFor makes a key pair that is valid from and until a time from now.
+func certificateFor(t testing.TB, dir, name string, from, until time.Duration) (cert, key, pin string) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{name}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},

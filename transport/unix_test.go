@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -85,5 +88,66 @@ func TestPeerCredentials(t *testing.T) {
 	}
 	if got.Authid != "local" || got.Role != "admin" || got.Realm != "realm1" {
 		t.Errorf("the peer is %+v", got)
+	}
+}
+
+// TestPathLength: a socket's path is as long as an address can hold.
+func TestPathLength(t *testing.T) {
+	for n, valid := range map[int]bool{1: true, maxUnixPath: true, maxUnixPath + 1: false} {
+		if err := checkPath(&url.URL{Scheme: "unix", Path: strings.Repeat("x", n)}); (err == nil) != valid {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+}
+
+// TestOwnerIDs: users and groups are named, or numbered, or none.
+func TestOwnerIDs(t *testing.T) {
+	me, err := user.Current()
+	if err == nil {
+		_, err = user.Lookup(me.Username)
+	}
+	if err != nil {
+		t.Skip("this user has no name")
+	}
+	for _, c := range []struct {
+		owner, group string
+		uid, gid     int
+		valid        bool
+	}{
+		{"", "", -1, -1, true},
+		{"12", "34", 12, 34, true},
+		{me.Uid, me.Gid, os.Getuid(), os.Getgid(), true},
+		{me.Username, "", os.Getuid(), -1, true},
+		{"no such user", "", 0, 0, false},
+		{"", "no such group", 0, 0, false},
+	} {
+		uid, gid, err := OwnerIDs(c.owner, c.group)
+		if (err == nil) != c.valid || c.valid && (uid != c.uid || gid != c.gid) {
+			t.Errorf("owner %q, group %q: %d, %d, %v", c.owner, c.group, uid, gid, err)
+		}
+		if err := LookupOwner(c.owner, c.group); (err == nil) != c.valid {
+			t.Errorf("owner %q, group %q: %v", c.owner, c.group, err)
+		}
+	}
+}
+
+// TestOwnGroup: a socket's file can be given to its own user and group; an unknown one is an error.
+func TestOwnGroup(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, valid := range map[string]bool{"": true, strconv.Itoa(os.Getuid()): true, "no such user": false} {
+		if err := changeOwner(file, name); (err == nil) != valid {
+			t.Errorf("owner %q: %v", name, err)
+		}
+	}
+	for name, valid := range map[string]bool{"": true, strconv.Itoa(os.Getgid()): true, "no such group": false} {
+		if err := changeGroup(file, name); (err == nil) != valid {
+			t.Errorf("group %q: %v", name, err)
+		}
+	}
+	if err := changeOwner(file+"0", strconv.Itoa(os.Getuid())); err == nil {
+		t.Error("a missing file was given to an owner")
 	}
 }

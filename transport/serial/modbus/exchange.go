@@ -142,17 +142,15 @@ func (w *bus) awaitSilence() error {
 		if wait <= 0 {
 			break
 		}
-		timer := time.NewTimer(wait)
 		select {
 		case octets, ok := <-w.in:
-			timer.Stop()
 			if !ok {
 				return w.failed()
 			}
 			if w.receiveIdle(octets); w.quiet.After(end) {
 				return ErrBroken
 			}
-		case <-timer.C:
+		case <-time.After(wait):
 		}
 	}
 	for {

@@ -200,6 +200,8 @@ func TestDiffer(t *testing.T) {
 		{1.5, 1.0, 0.5, true},
 		{1.0, 1.25, 0.5, false},
 		{nil, 1.0, 0.5, true},
+		{nil, 0.25, 0.5, true},
+		{0.25, nil, 0.5, true},
 		{1.0, nil, 0.5, true},
 		{nil, nil, 0.5, false},
 		{"a", "b", 0, true},

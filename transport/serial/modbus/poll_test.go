@@ -118,12 +118,26 @@ func TestRefresh(t *testing.T) {
 		}
 		var published []any
 		publish := func(e reading.Event) { published = append(published, e.Kwargs["value"]) }
-		for _, pause := range []time.Duration{0, time.Minute - 1, 1, 1} {
-			time.Sleep(pause)
+		for i, want := range []int{1, 1, 2, 2} {
+			time.Sleep([]time.Duration{0, time.Minute - 1, 1, time.Minute - 1}[i])
 			m.publishChanged(0, []any{int64(7)}, publish)
+			if len(published) != want || published[0] != int64(7) {
+				t.Errorf("published %v, want %d values", published, want)
+			}
 		}
-		if want := []any{int64(7), int64(7)}; !reflect.DeepEqual(published, want) {
-			t.Errorf("published %v, want %v", published, want)
+	})
+}
+
+// TestBadTopic: a name that does not fit into the topic is an error of its slave.
+func TestBadTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBus()
+		b.set(1, newRegisters(1).answer)
+		m, events := master(t, b, Config{Points: []Point{{Name: "a b", Slave: 1, Every: time.Second, Topic: topic(t, "com.{name}")}}})
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if s := m.State().Slaves[0]; s.Err == nil || len(events) != 0 {
+			t.Errorf("%d events, %+v", len(events), s)
 		}
 	})
 }

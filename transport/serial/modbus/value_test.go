@@ -81,6 +81,8 @@ func TestDecode(t *testing.T) {
 		{Point{Type: Float32, Scale: reading.Scale{Factor: 1e300}}, "\x7f\x7f\xff\xff", []any{nil}},
 		{Point{Type: Float32}, "\x00\x00\x00\x00", []any{0.0}},
 		{Point{Type: Uint64}, "\xff\xff\xff\xff\xff\xff\xff\xfe", []any{uint64(1<<64 - 2)}},
+		{Point{Type: Uint64}, "\x7f\xff\xff\xff\xff\xff\xff\xff", []any{int64(math.MaxInt64)}},
+		{Point{Type: Uint64}, "\x80\x00\x00\x00\x00\x00\x00\x00", []any{uint64(math.MaxInt64 + 1)}},
 		{Point{Type: Uint64, Order: CDAB}, "\x00\x04\x00\x03\x00\x02\x00\x01", []any{int64(0x0001000200030004)}},
 		{Point{Type: Int64, Order: DCBA}, "\xfe\xff\xff\xff\xff\xff\xff\xff", []any{int64(-2)}},
 		{Point{Type: Float64}, "\x40\x35\x80\x00\x00\x00\x00\x00", []any{21.5}},

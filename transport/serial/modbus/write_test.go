@@ -110,6 +110,25 @@ func TestWriteWithoutBus(t *testing.T) {
 	})
 }
 
+// TestWriteGoesFirst: a write does not wait until no poll is due, on a bus that is too slow for its polls.
+func TestWriteGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, r := newFakeBus(), newRegisters(1)
+		b.set(1, func(request []byte) []byte {
+			answer := r.answer(request)
+			time.AfterFunc(100*time.Millisecond, func() { b.say(answer) })
+			return nil
+		})
+		m, _ := master(t, b, Config{Points: []Point{{Slave: 1, Every: 10 * time.Millisecond, Topic: topic(t, "com.x")}}})
+		time.Sleep(10 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := m.Write(ctx, 0, int64(42)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestProbe: before the first write a read shows whether the bus has echoes, unless a poll has done so. Modbus TCP has none.
 func TestProbe(t *testing.T) {
 	for _, c := range []struct {

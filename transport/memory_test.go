@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+
+	"runnel/edge/budget"
+	"runnel/test/kit"
+)
+
+// TestConnectionMemory: a connection is charged until it has ended, and one with TLS costs more.
+func TestConnectionMemory(t *testing.T) {
+	cert, key, pin := certificate(t, t.TempDir(), "router")
+	config, err := ServerFiles(cert, key, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for url, want := range map[string]int64{"tcp://127.0.0.1:0": connCost, "tls://127.0.0.1:0": tlsCost} {
+		memory := budget.New(1<<30, slog.New(slog.DiscardHandler))
+		used := func() int64 { return memory.Status().Use["connections"] }
+		l := run(t, url, ListenOptions{TLS: config, Memory: memory})
+		opts := DialOptions{}
+		if want == tlsCost {
+			opts.Pin = pin
+		}
+		conn, err := Dial(context.Background(), l.URL(), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call(t, conn, "hello")
+		if n := used(); n != want {
+			t.Errorf("%s: %d bytes are charged, want %d", url, n, want)
+		}
+		conn.Close()
+		kit.Eventually(t, "nothing charged", func() bool { return used() == 0 }, func() string { return fmt.Sprint(used()) })
+	}
+}
+
+// TestHealthCheck: a peer that connects and sends nothing is counted, but not a line in the log.
+func TestHealthCheck(t *testing.T) {
+	l := run(t, "tcp://127.0.0.1:0", ListenOptions{})
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	awaitCounters(t, l, func(c Counters) bool { return c.Failed == 1 })
+	l.stop()
+	if n := l.log.count("level"); n != 0 {
+		t.Errorf("logged: %s", l.log.b.String())
+	}
+}
+
+func TestSystemBuffer(t *testing.T) {
+	for limit, want := range map[int64]int{0: 0, 1 << 20: systemMin, 64 << 20: 256 << 10, systemShare * systemMax: 0, systemShare*systemMax - systemShare: systemMax - 1} {
+		if got := systemBuffer(limit); got != want {
+			t.Errorf("a limit of %d: %d bytes, want %d", limit, got, want)
+		}
+	}
+}
