@@ -1,4 +1,4 @@
-# What the client needs on a Cortex-M0, and whether that is within the budget. Called by make size with the compiler's flags.
+# Prints the flash and RAM that the client needs on a Cortex-M0, and checks its budget. make size passes the compiler's flags.
 set -eu
 flash_limit=10240
 ram_limit=2048
@@ -11,7 +11,7 @@ compile() {
 	"${CROSS}gcc" "$@" -Isrc -c "$from" -o "$at/$to.o"
 }
 
-# Octets of flash that the client takes with all that it calls of the compiler's library, nothing left out.
+# Prints the octets of flash of the whole client, with the functions of the compiler's library that it calls.
 flash() {
 	compile src/runnel.c "$1" $flags $2
 	echo 'void *memset(void *p, int c, unsigned n) { volatile char *q = p; while (n--) *q++ = (char)c; return p; }' |
@@ -20,7 +20,7 @@ flash() {
 	"${CROSS}size" "$at/$1.elf" | awk 'NR == 2 { print $1 + $2 }'
 }
 
-# Octets of RAM of the one thing that the client keeps.
+# Prints the octets of RAM of struct runnel, the client's only data.
 ram() {
 	printf '#include "runnel.h"\nstruct runnel client;\nchar kept[sizeof client];\n' | "${CROSS}gcc" $flags $1 -Isrc -x c -c - -o "$at/ram.o"
 	echo $((0x$("${CROSS}nm" -S "$at/ram.o" | awk '/ kept$/ { print $2 }')))

@@ -1,6 +1,6 @@
-# Reads what gcc -fcallgraph-info=su says of the client, a program that uses it and a port layer, and prints the deepest
-# stack from main on, in octets, and the way there. Calls through pointers go, from the client, to handlers (on_...) and to
-# the port layer (port_...); from the program to its sensor. Recursion is an error: its depth would be unknown.
+# Reads the output of gcc -fcallgraph-info=su for the client, a program that uses it, and a port layer. Prints the deepest
+# stack from main on, in octets, and the calls that lead to it. The client calls handlers (on_...) and the port layer
+# (port_...) through pointers; the program calls its sensor so. Recursion is an error, because its depth is unknown.
 
 /^node:/ {
 	split($0, part, "\"")
@@ -42,7 +42,7 @@ function fail(text) {
 	exit 1
 }
 
-# The depth from title on; what was found is kept.
+# Returns the depth from title on, and remembers it.
 function depth(title, level,    i, most, d, to) {
 	if (title == "sensor")
 		title = sensor

@@ -1,5 +1,5 @@
-/* Checks of the client that need no line: the link's vectors, CBOR, and a fuzz of all that arrives. It prints what fails,
- * and returns how much did. Compiled with sanitizers, which find what goes wrong unseen.
+/* Checks of the client that need no serial line: the link's test vectors, CBOR, and fuzzing of all input. The program prints
+ * each failure and returns their number. It is compiled with sanitizers, which detect hidden errors.
  *
  *	check [SEED [ROUNDS]]
  */
@@ -22,7 +22,7 @@ static int failures;
 		}                                       \
 	} while (0)
 
-/* A machine: what it says is kept, and time is told. */
+/* A simulated board. It records the output, and the test sets its clock. */
 static struct {
 	uint8_t said[1 << 16];
 	size_t size, allowed;
@@ -72,7 +72,7 @@ static void reset(void)
 	machine.now = 0xfffff000; /* the clock wraps soon */
 	machine.allowed = SIZE_MAX;
 	runnel_init(&device, &config);
-	/* A frame was sent already, as far as flags go. */
+	/* Pretend that a frame was sent before, so that one flag separates the next one from it. */
 	device.out_flagged = false;
 }
 
@@ -100,7 +100,7 @@ static size_t octets_of(const char *text, uint8_t *to)
 	return n;
 }
 
-/* Has a frame said, with info in the ring. */
+/* Makes the device send a frame, with info in the ring. */
 static void say(uint8_t address, uint8_t control, const uint8_t *info, size_t size)
 {
 	machine.size = 0;
@@ -133,7 +133,7 @@ static void check_vectors(void)
 		say(v->address, v->control, info, info_size);
 		CHECK(machine.size == wire_size && memcmp(machine.said, wire, wire_size) == 0, "%s is sent otherwise", v->name);
 		reset();
-		device.phase = STOPPED; /* so that nothing comes of it */
+		device.phase = STOPPED; /* so that the frame has no effect */
 		for (k = 0; k < wire_size; k++)
 			whole = hear(&device, wire[k]);
 		CHECK(whole && device.head[0] == v->address && device.head[1] == v->control, "%s is not understood", v->name);
@@ -141,7 +141,7 @@ static void check_vectors(void)
 	}
 }
 
-/* Frames as the router's decoder is tested with them: the stream, how many are good, how many bad. */
+/* The test vectors of the router's decoder: the stream, the number of good frames, the number of bad ones. */
 static void check_decoder(void)
 {
 	static const struct {
@@ -178,13 +178,13 @@ static void check_decoder(void)
 		CHECK(device.counters.frames == cases[i].good && device.counters.bad == cases[i].bad, "%s: %u good, %u bad", cases[i].name,
 			(unsigned)device.counters.frames, (unsigned)device.counters.bad);
 	}
-	/* Longer than agreed on, and for ever. */
+	/* Frames longer than N1, and a frame that never ends. */
 	reset();
 	hear(&device, FLAG);
 	for (i = 0; i < 100000; i++)
 		hear(&device, 0xaa);
 	CHECK(device.counters.bad == 1 && device.counters.frames == 0, "an endless frame");
-	/* A frame with any one bit flipped is none. */
+	/* A frame with one flipped bit is rejected. */
 	reset();
 	say(0x01, 0x20, (const uint8_t *)"the \x7e \x7d \x11 \x13 of all", 17);
 	n = machine.size;
@@ -201,7 +201,7 @@ static void check_decoder(void)
 
 /* ---- CBOR ---- */
 
-/* Begins a list of arguments, as a publication has it. */
+/* Begins the arguments of a publication. */
 static void write_args(void)
 {
 	reset();
@@ -210,7 +210,7 @@ static void write_args(void)
 	runnel_put_array(&device);
 }
 
-/* Ends it, and reads it back. */
+/* Ends the arguments and reads them back. */
 static struct runnel_reader read_args(void)
 {
 	struct runnel_reader whole = {0, 0, 1}, inner = {0, 0, 0}, args = {0, 0, 0};
@@ -233,7 +233,7 @@ static uint64_t bits_of(double v)
 
 static void check_fixed(int32_t v, uint8_t decimals)
 {
-	/* Both are whole, and the division is rounded as IEEE 754 says. */
+	/* Both operands are integers, and IEEE 754 defines the rounding of the division. */
 	double want = v / pow(10, decimals);
 	struct runnel_reader args;
 	uint64_t bits = 0;
@@ -289,14 +289,14 @@ static void check_numbers(void)
 		write_args();
 		runnel_put_int(&device, ints[i]);
 		args = read_args();
-		if (ints[i] == INT64_MIN) /* one more than fits with its sign taken off */
+		if (ints[i] == INT64_MIN) /* its absolute value does not fit */
 			CHECK(!runnel_read_int(&args, &v), "%lld", (long long)ints[i]);
 		else
 			CHECK(runnel_read_int(&args, &v) && v == ints[i], "%lld comes back as %lld", (long long)ints[i], (long long)v);
 	}
 }
 
-/* What others may send: encoded, and what it reads as. */
+/* Encodings that other programs may send, and the values they are read as. */
 static void check_foreign(void)
 {
 	static const struct {
@@ -333,7 +333,7 @@ static void check_foreign(void)
 				*to++ = *from;
 		*to = 0;
 		n = octets_of(text, cbor);
-		cbor[n] = 0x18, cbor[n + 1] = 42; /* what follows must be found, whatever was read before */
+		cbor[n] = 0x18, cbor[n + 1] = 42; /* the next item must be found, whatever was read before */
 		r.end = cbor + n + 2;
 		ok = runnel_read_fixed(&r, 2, &v);
 		CHECK(ok == cases[i].number && (!ok || v == cases[i].hundredths), "%s is read as %lld", cases[i].name, (long long)v);
@@ -376,7 +376,7 @@ static void check_structures(void)
 		CHECK(v == i, "item %d is %d", i, (int)v);
 	CHECK(i == 30 && !runnel_find(map, "lim", &value) && !runnel_find(map, "limits", &value), "%d items", i);
 
-	/* What cannot be sent: too long, too deep, a map of three, an end too many. */
+	/* Messages that cannot be sent: too long, too deep, a map of three items, one end too many. */
 	write_args();
 	for (i = 0; i < RUNNEL_SEND; i++)
 		runnel_put_int(&device, 0);
@@ -408,7 +408,7 @@ static void check_structures(void)
 	CHECK(device.held == 0, "nothing was begun");
 }
 
-/* ---- a router that means no good ---- */
+/* ---- a malicious router ---- */
 
 static unsigned random_below(unsigned n) { return (unsigned)rand() % n; }
 
@@ -435,7 +435,7 @@ static size_t add_text(uint8_t *to, const char *text)
 	return n + strlen(text);
 }
 
-/* Any item, of at most 100 octets or so. */
+/* Writes a random item of at most about 100 octets. */
 static size_t add_item(uint8_t *to, int depth)
 {
 	unsigned i, k = random_below(depth > 3 ? 5 : 9);
@@ -472,7 +472,7 @@ static size_t add_item(uint8_t *to, int depth)
 	}
 }
 
-/* A message that a router may send in this state, more or less. */
+/* Writes a random message that a router might send in this state. */
 static size_t add_message(uint8_t *to)
 {
 	static const uint8_t types[] = {WELCOME, ABORT, GOODBYE, ERROR, PUBLISHED, SUBSCRIBED, EVENT, EVENT, RESULT, REGISTERED, INVOCATION,
@@ -501,12 +501,12 @@ static size_t add_message(uint8_t *to)
 	return n;
 }
 
-/* Octets of the stream: messages, now and then with something wrong with them. */
+/* Writes octets of the stream: messages, some of them with errors. */
 static size_t add_stream(uint8_t *to)
 {
 	size_t n = 0, size;
 	if (device.stage == RESTING)
-		return 0; /* it is the device that begins */
+		return 0; /* the device sends first */
 	if (device.stage == SHAKING) {
 		memcpy(to, "\x7f\xf3\0\0", 4);
 		n = 4;
@@ -517,7 +517,7 @@ static size_t add_stream(uint8_t *to)
 		if (device.stage == JOINING)
 			to[n + 5] = WELCOME;
 		if (kind == 19)
-			size += random_below(600); /* what follows it, as it may be */
+			size += random_below(600); /* random octets behind it */
 		to[n] = (uint8_t)(kind < 18 ? 0 : 1);
 		to[n + 1] = 0;
 		to[n + 2] = (uint8_t)(size >> 8);
@@ -556,7 +556,7 @@ static size_t add_frame(uint8_t *to, uint8_t address, uint8_t control, const uin
 	return n;
 }
 
-/* The handlers look at all there is, and answer with some of it. */
+/* The handlers read all items, and answer with some of them. */
 static unsigned handled;
 
 static void look(struct runnel_reader *r, int depth)
@@ -631,7 +631,7 @@ static void check_invariants(unsigned round)
 		"round %u: used %d held %d first %d sent %d (%u) under %d cut %d", round, r->used, r->held, r->first, r->sent, sum, r->under, r->cut);
 }
 
-/* Has the device hear any frame: mostly the I frame that it expects. */
+/* Sends the device a random frame, usually the I frame that it expects. */
 static size_t any_frame(uint8_t *to)
 {
 	uint8_t info[4096];
@@ -667,7 +667,7 @@ static size_t any_frame(uint8_t *to)
 	return wire;
 }
 
-/* A PING that is too long to be there whole ends the connection: its answer would be of what stands behind. */
+/* A PING that does not fit the buffer ends the connection. Otherwise the answer would contain the octets behind it. */
 static void check_ping(void)
 {
 	unsigned size;
@@ -705,11 +705,11 @@ static void fuzz(unsigned rounds, bool half)
 	handled = 0;
 	for (i = 0; i < rounds; i++) {
 		size_t n = any_frame(wire), part = random_below((unsigned)n + 1);
-		device.pause = 0; /* it would wait most of the time */
+		device.pause = 0; /* otherwise it would wait most of the time */
 		machine.size = 0;
 		machine.allowed = random_below(3) == 0 ? random_below(100) : 4000;
 		machine.now += random_below(8) == 0 ? random_below(3000) : random_below(60);
-		/* Cut anywhere. */
+		/* Split the input at a random place. */
 		hears(wire, part);
 		runnel_poll(&device);
 		check_invariants(i);

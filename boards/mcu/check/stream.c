@@ -1,12 +1,12 @@
-/* A device that says all it can, for tests: behind firmware/host.c, in the node's place.
+/* A device for tests that sends as much as it can. It is linked with firmware/host.c instead of the node.
  *
- *	com.example.stream.up     published: the session's number, and 1, 2, 3, ... in it, with some text
- *	com.example.stream.down   subscribed: numbers, which have to be in order; once they are not the program fails
+ *	com.example.stream.up     published: the session's number, a count 1, 2, 3, ... within it, and some text
+ *	com.example.stream.down   subscribed: ascending numbers; the program fails if they are out of order
  *	com.example.stream.add    procedure: the sum of two numbers
- *	com.example.stream.leave  procedure: leaves the realm, and the line; joins again when that is done
- *	com.example.stream.count  procedure: publications acknowledged, refused, and lost with their session; times it has left
+ *	com.example.stream.leave  procedure: leaves the realm and disconnects, then joins again
+ *	com.example.stream.count  procedure: publications acknowledged, rejected, and lost with their session; and how often the device has left
  *
- * Every fourth publication is to be acknowledged; now and then one is to a topic that no client may publish to.
+ * Every fourth publication asks for an acknowledgement. Some publications go to a topic that no client may publish to.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* Checks of the client over a byte stream; part of check.c, compiled with RUNNEL_STREAM=1. */
 
-/* A connection: the other end of the machine's stream. */
+/* The other end of the simulated board's stream. */
 static struct {
 	bool refuses, closes, ended;
 	unsigned tried, closed, logged;
-	uint32_t when; /* the last attempt */
+	uint32_t when; /* time of the last attempt */
 } wire;
 
 static bool wire_connect(void *context)
@@ -48,7 +48,7 @@ static void wire_log(void *context, const char *text, size_t size)
 static const struct runnel_stream stream = {wire_connect, wire_connected, wire_write, wire_close, wire_log};
 static const struct runnel_config over_stream = {.port = &port, .stream = &stream, .authid = "bench", .ticket = "secret"};
 
-/* Polls at a time, with octets that have arrived; what the device says is compared. */
+/* Polls at a given time with received octets, and compares the output of the device. */
 static void converse(int line, uint32_t later, const char *heard, const char *said)
 {
 	static uint8_t hears_now[512], want[512];
@@ -99,7 +99,7 @@ static void check_joining(void)
 	CHECK(wire.tried == 1 && wire.closed == 0, "%u connections, %u closed", wire.tried, wire.closed);
 }
 
-/* A router without power does not close the connection: the device sends a PING, and then connects anew. */
+/* A router without power does not close the connection: the device sends a PING, and then reconnects. */
 static void check_silence(void)
 {
 	join_stream();
@@ -113,7 +113,7 @@ static void check_silence(void)
 	CHECK(wire.tried == 2 && wire.closed == 1, "%u connections, %u closed", wire.tried, wire.closed);
 }
 
-/* Attempts to connect get rarer, also if the router closes each connection at once. A session that lasted ends that. */
+/* The pauses between attempts grow, also if the router closes each connection at once. A long session resets them. */
 static void check_attempts(bool closes)
 {
 	static const uint32_t gaps[] = {1000, 3000, 7000, 15000, 31000, 31000, 31000};
@@ -179,7 +179,7 @@ static void check_nonsense(void)
 	}
 }
 
-/* A router that means no good, and a network that takes and brings any number of octets. */
+/* A malicious router, and a network that accepts and delivers any number of octets at a time. */
 static void fuzz_stream(unsigned rounds)
 {
 	static uint8_t octets[4096];

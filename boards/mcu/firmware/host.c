@@ -1,8 +1,8 @@
-/* The node as a program: its line is standard input and output. For tests, and to try the example without any board:
+/* The node as a program, with standard input and output as its line. It serves tests, and runs the example without a board:
  *
  *	socat PTY,link=/tmp/greenhouse,raw,echo=0,wait-slave EXEC:./host
  *
- * --half-duplex has it speak only when it is asked to.
+ * With --half-duplex the node sends only when it is polled.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>

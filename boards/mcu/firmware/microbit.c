@@ -1,10 +1,10 @@
-/* The node on a BBC micro:bit (nRF51822), or any other nRF51: start, and the port layer, with nothing else linked.
+/* The node on a BBC micro:bit (nRF51822) or another nRF51: the startup code and the port layer. Nothing else is linked.
  *
  *	make -C boards/mcu microbit
  *	qemu-system-arm -M microbit -nographic -serial pty -kernel build/microbit.elf
  *
- * No interrupt handler runs: interrupts stay masked, and one that is pending ends the sleep (WFI), which is all they are
- * for. The UART holds six octets; at 115200 baud runnel_poll has to come by each half millisecond, and does.
+ * Interrupts stay masked, so no handler runs: a pending interrupt only ends the sleep (WFI). The UART buffers six octets. At
+ * 115200 baud, runnel_poll must therefore run every half millisecond, and it does.
  */
 #include "node.h"
 
@@ -45,7 +45,7 @@
 enum {
 	UART_IRQ = 1 << 2,
 	TIMER_IRQ = 1 << 8,
-	PIN_TX = 24, /* of the micro:bit: to its USB chip */
+	PIN_TX = 24, /* on the micro:bit, connected to its USB chip */
 	PIN_RX = 25,
 	MICROSECONDS = 4, /* prescaler: 16 MHz / 2^4 */
 	BAUD_115200 = 0x01d7e000
@@ -66,7 +66,7 @@ static int port_read(void *context)
 	return (int)(UART_RXD & 0xff);
 }
 
-/* An octet is taken when the one before it has left. */
+/* Accepts an octet once the previous one is sent. */
 static bool port_write(void *context, uint8_t octet)
 {
 	static bool begun;
@@ -81,7 +81,7 @@ static bool port_write(void *context, uint8_t octet)
 
 static uint32_t port_clock(void *context)
 {
-	/* Microseconds wrap too soon: they are added up, which is done often. */
+	/* The microsecond counter wraps too soon, so its increments are added up. The client calls this often enough. */
 	static uint32_t then, milliseconds;
 	uint32_t now = microseconds();
 	(void)context;
@@ -116,7 +116,7 @@ static void port_idle(void *context, uint32_t milliseconds)
 	TIMER_COMPARE1 = 0;
 	TIMER_CC1 = microseconds() + milliseconds * 1000;
 	NVIC_UNPEND = UART_IRQ | TIMER_IRQ;
-	if (!UART_RXDRDY) /* pending again at once if an octet came meanwhile */
+	if (!UART_RXDRDY) /* if an octet came meanwhile, the interrupt is pending again at once */
 		__asm__ volatile("wfi");
 }
 
@@ -142,7 +142,7 @@ int main(void)
 	return 0;
 }
 
-/* Start. */
+/* The reset handler. */
 
 extern uint32_t data_image[], data_start[], data_end[], bss_start[], bss_end[], stack_top[];
 
@@ -159,14 +159,14 @@ void reset(void)
 	}
 }
 
-/* A fault starts the program anew: the router finds a device that has restarted. */
+/* A fault restarts the program. The router handles it like any restart of the device. */
 static void fault(void) { REGISTER_AT(0xe000ed0cu) = 0x05fa0004; }
 
 __attribute__((section(".vectors"), used)) static void *const vectors[] = {
 	stack_top, (void *)(uintptr_t)reset, (void *)(uintptr_t)fault, (void *)(uintptr_t)fault,
 };
 
-/* What the compiler makes calls of by itself, as no C library is linked. */
+/* Functions that the compiler calls by itself. They are defined here because no C library is linked. */
 
 void *memset(void *to, int value, size_t n);
 void *memcpy(void *to, const void *from, size_t n);

@@ -1,10 +1,10 @@
-/* A greenhouse's node: it publishes its temperature, takes a set-point, offers procedures and calls one.
+/* A greenhouse node. It publishes a temperature, subscribes to a set-point, registers procedures and calls another one.
  *
- *	com.example.greenhouse.temperature   published each second: degrees, and heating as a keyword argument
- *	com.example.greenhouse.set_point     subscribed, and asked for when the session begins: degrees
- *	com.example.greenhouse.state         procedure: what is set, and how the device is doing
- *	com.example.greenhouse.measure       procedure: the mean temperature over some seconds, which takes as long
- *	com.example.greenhouse.calibration   called when the session begins, with what the device reads: the correction
+ *	com.example.greenhouse.temperature   published every second: degrees, and heating as a keyword argument
+ *	com.example.greenhouse.set_point     subscribed, with its retained value when the session begins: degrees
+ *	com.example.greenhouse.state         procedure: the set-point and the state of the device
+ *	com.example.greenhouse.measure       procedure: the mean temperature over the next seconds; the call takes as long
+ *	com.example.greenhouse.calibration   called when the session begins, with the measured temperature; returns the correction
  */
 #include "node.h"
 
@@ -15,7 +15,7 @@ static struct {
 	int64_t set_point, correction; /* hundredths of a degree */
 	bool heating;
 
-	/* The measurement under way. */
+	/* The current measurement. */
 	struct runnel_invocation asked;
 	int32_t sum, count, wanted;
 } node = {0, 2000, 0, false, {0, 0}, 0, 0, 0};
@@ -54,7 +54,7 @@ static void on_state(struct runnel *r, struct runnel_message *m, void *context)
 	runnel_send(r);
 }
 
-/* The answer takes its time: the invocation is kept, and the handler returns. */
+/* Answers later: it keeps the invocation and returns. */
 static void on_measure(struct runnel *r, struct runnel_message *m, void *context)
 {
 	int64_t seconds;
@@ -85,7 +85,7 @@ static void measure(struct runnel *r)
 	if (++node.count < node.wanted)
 		return;
 	node.wanted = 0;
-	/* False if the caller's session has ended: no answer is expected. */
+	/* It returns false if the session of the call has ended: the router expects no answer then. */
 	if (runnel_result(r, &node.asked)) {
 		runnel_put_fixed(r, node.sum / node.count, 2);
 		runnel_send(r);
@@ -121,7 +121,7 @@ static void publish(struct runnel *r)
 	int32_t now = temperature();
 	node.heating = now < node.set_point;
 	if (!runnel_publish(r, "com.example.greenhouse.temperature", RUNNEL_RETAIN, 0, 0))
-		return; /* no session: drop the reading, as it would arrive too late */
+		return; /* no session: drop the reading, because it would arrive too late */
 	runnel_put_fixed(r, now, 2);
 	runnel_put_kwargs(r);
 	runnel_put_text(r, "heating");

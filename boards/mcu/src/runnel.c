@@ -1,21 +1,21 @@
 /* Runnel for microcontrollers; see runnel.h. From bottom to top:
  *
  *	timers    milliseconds that wrap
- *	writer    CBOR into the ring of what is to be sent
- *	reader    CBOR out of what has arrived
- *	session   WAMP: join, offers, calls; above it the functions that the user calls
+ *	writer    encodes CBOR into the ring of outgoing octets
+ *	reader    decodes CBOR from received octets
+ *	session   WAMP: join, offers, calls; on top of it, the functions of the API
  *	stream    RawSocket: the handshake, messages, PING
  *	link      LAPB (ISO 7776), the device's end: numbered frames, sent again until they are acknowledged
  *	frames    HDLC (RFC 1662), octet by octet
- *	plain     a byte stream such as TCP in the place of link and frames
+ *	plain     a byte stream such as TCP instead of link and frames
  *
- * The link is the router's transport/serial/lapb in C, with the same rules. Some of them go beyond the standard: they make
- * restarts of either end safe. Comments point out the differences.
+ * The link follows the same rules as the router's transport/serial/lapb. Some rules go beyond the standard: they make
+ * restarts of either end safe. Comments mark these differences.
  */
 #include "runnel.h"
 
 #if defined(__GNUC__)
-#define APART __attribute__((noinline)) /* smaller so */
+#define APART __attribute__((noinline)) /* reduces the code size */
 #else
 #define APART
 #endif
@@ -46,26 +46,26 @@
 
 enum timer {
 	T_CALL,   /* the next SABM is due */
-	T_UP,     /* the connection begins, as the other end called as well */
+	T_UP,     /* the connection begins, because both ends have sent a SABM */
 	T_DM,     /* a DM is due */
 	T_1,      /* an answer is overdue */
-	T_2,      /* an acknowledgement has waited long enough for an I frame */
-	T_3,      /* silence */
+	T_2,      /* an acknowledgement is sent now, because no I frame came that could carry it */
+	T_3,      /* nothing was received for this long */
 	T_LINGER, /* DISC was not answered */
 	T_SPOKE,  /* runs for T1 after a SABM or DM was sent */
-	T_STAGE,  /* of the session */
-	T_OFFER   /* rejected offers are made again */
+	T_STAGE,  /* timeout of the session's current stage */
+	T_OFFER   /* rejected offers are retried */
 };
 
 enum {
 	T3 = 5000,
 	RETRIES = 5,          /* N2: consecutive timeouts of T1 */
-	STUCK = 4 * RETRIES,  /* timeouts while the other end answers but accepts no frame */
+	STUCK = 4 * RETRIES,  /* timeouts during which the other end answers, but accepts no frame */
 	CALL_GAP = 1000,      /* between SABMs */
-	PATIENCE = 10000,     /* for the handshake, WELCOME, and before refused offers are made again */
-	PAUSE_MIN = 1000,     /* before the next session after one that the router ended */
+	PATIENCE = 10000,     /* for the handshake and WELCOME, and before rejected offers are retried */
+	PAUSE_MIN = 1000,     /* before the next session, if the router ended the last one */
 	PAUSE_MAX = 31000,
-	STEADY = 10000        /* a session that lasted this long has not failed at once */
+	STEADY = 10000        /* a session of this length resets the pause */
 };
 
 APART static void arm(struct runnel *r, enum timer t, uint32_t in)
@@ -84,7 +84,7 @@ static uint32_t left(const struct runnel *r, enum timer t)
 	return running(r, t) && (int32_t)in > 0 ? in : 0;
 }
 
-/* Reports whether a timer has expired, and stops it then. */
+/* Reports whether a timer has expired. If so, stops it. */
 static bool expired(struct runnel *r, enum timer t)
 {
 	if (!running(r, t) || left(r, t) > 0)
@@ -100,7 +100,7 @@ enum { UNSIGNED, NEGATIVE, BYTES, TEXT, ARRAY, MAP, TAG, SIMPLE };
 
 enum { CBOR_FALSE = 0xf4, CBOR_TRUE, CBOR_NULL, CBOR_HALF = 0xf9, CBOR_FLOAT, CBOR_DOUBLE, CBOR_BREAK = 0xff };
 
-enum { HEAD = 4 }; /* of a RawSocket frame */
+enum { HEAD = 4 }; /* size of the header of a RawSocket frame */
 
 static size_t length(const char *text)
 {
@@ -130,7 +130,7 @@ static void put(struct runnel *r, uint8_t b)
 		*place(r, r->written++) = b;
 }
 
-/* Sends octets of the stream. There must be room for them. */
+/* Appends octets to the outgoing stream. The caller has checked that there is room. */
 static void add(struct runnel *r, const uint8_t *p, size_t n)
 {
 	for (; n > 0; n--) {
@@ -154,7 +154,7 @@ static void put_head(struct runnel *r, uint8_t major, uint64_t v)
 	put_number(r, v, size);
 }
 
-/* Records that an item begins. Returns false without a message. */
+/* Counts an item of the current list or map. Returns false if no message is being written. */
 static bool item(struct runnel *r)
 {
 	if (r->depth == 0)
@@ -174,7 +174,7 @@ static void enter(struct runnel *r, uint8_t major)
 	r->nest[r->depth].count = 0;
 	r->nest[r->depth].map = major == MAP;
 	r->depth++;
-	put(r, (uint8_t)(major << 5 | 24)); /* the length follows in an octet, which is set at the end */
+	put(r, (uint8_t)(major << 5 | 24)); /* the next octet is the length; leave sets it */
 	put(r, 0);
 }
 
@@ -230,7 +230,8 @@ void runnel_put_float(struct runnel *r, float v)
 		put_number(r, u.bits, 4);
 }
 
-/* The double nearest to n / d, as its bits; n > 0. With integers only: floating point costs a small processor kilobytes. */
+/* Returns the bits of the double nearest to n / d; n > 0. It uses integers only, because floating-point code takes
+   kilobytes on a small processor. */
 static uint64_t quotient(uint32_t n, uint32_t d)
 {
 	uint64_t m = 0;
@@ -280,7 +281,7 @@ void runnel_put_map(struct runnel *r)
 		enter(r, MAP);
 }
 
-/* Of a message the user writes the items of args and kwargs, which are at depth 2. */
+/* The user writes only items of args and kwargs, which are at depth 2 or deeper. */
 void runnel_put_end(struct runnel *r)
 {
 	if (r->depth > 2)
@@ -299,7 +300,7 @@ void runnel_put_kwargs(struct runnel *r)
 	runnel_put_map(r);
 }
 
-/* Begins a message. The last octets of the ring stay reserved. */
+/* Begins a message. reserve octets of the ring stay free. */
 static bool begin(struct runnel *r, uint8_t type, uint8_t reserve)
 {
 	r->written = HEAD;
@@ -313,7 +314,7 @@ static bool begin(struct runnel *r, uint8_t type, uint8_t reserve)
 	return !r->bad;
 }
 
-/* Sends the message, or drops it if something was wrong with it. */
+/* Sends the message, or drops it if it is invalid or too long. */
 static bool finish(struct runnel *r)
 {
 	size_t size;
@@ -342,7 +343,7 @@ struct item {
 	uint64_t value;
 };
 
-/* Reads the head of an item; of strings, lists and maps nothing more. */
+/* Reads the head of an item, but not the contents of a string, list or map. */
 static bool take(struct runnel_reader *r, struct item *i)
 {
 	uint8_t octets;
@@ -409,7 +410,7 @@ static bool pass(struct runnel_reader *r)
 	}
 }
 
-/* Nothing more can be read. */
+/* Ends the reader: nothing more can be read from it. */
 static bool broken(struct runnel_reader *r)
 {
 	r->left = 0;
@@ -430,7 +431,7 @@ bool runnel_skip(struct runnel_reader *r)
 	return true;
 }
 
-/* Takes the head of the next item into i, and steps over the item; inner begins behind the head. */
+/* Reads the head of the next item into i and skips the item. inner begins behind the head. */
 static bool next(struct runnel_reader *r, struct runnel_reader *inner, struct item *i)
 {
 	*inner = *r;
@@ -499,7 +500,7 @@ struct number {
 	int exponent;
 };
 
-/* Takes a floating point number apart, given the sizes of its parts. */
+/* Splits a floating-point number into sign, exponent and fraction, given the sizes of its parts. */
 static bool unpack(struct number *n, uint64_t bits, int exponent_bits, int fraction_bits)
 {
 	int top = (1 << exponent_bits) - 1;
@@ -542,11 +543,11 @@ bool runnel_read_fixed(struct runnel_reader *r, uint8_t decimals, int64_t *v)
 	if (!read_number(r, &n))
 		return false;
 	for (; decimals > 0; decimals--) {
-		for (; n.m >> 60 && n.exponent < 0; n.exponent++) /* the last bits, which are far behind the point */
+		for (; n.m >> 60 && n.exponent < 0; n.exponent++) /* drops the last bits, which are far behind the point */
 			n.m >>= 1;
 		if (n.m >> 60)
 			return false;
-		n.m = (n.m << 3) + (n.m << 1); /* times 10, without the library */
+		n.m = (n.m << 3) + (n.m << 1); /* times 10, without a library call */
 	}
 	if (n.exponent < -63)
 		n.m = 0;
@@ -575,7 +576,7 @@ bool runnel_read_float(struct runnel_reader *r, float *v)
 	uint32_t m;
 	if (!read_number(r, &n))
 		return false;
-	for (; n.m >> 25; n.exponent++) /* 24 bits stay, and one to round by */
+	for (; n.m >> 25; n.exponent++) /* keep 24 bits, and one for rounding */
 		n.m >>= 1;
 	m = (uint32_t)n.m;
 	for (; m != 0 && m >> 24 == 0; n.exponent--)
@@ -583,7 +584,7 @@ bool runnel_read_float(struct runnel_reader *r, float *v)
 	n.exponent += 127 + 24;
 	if (n.exponent >= 254)
 		return false;
-	/* The first bit is not stored: it adds 1 to the exponent, and so does a carry. What is too small for a float is 0. */
+	/* The first bit is not stored: it adds 1 to the exponent, and so does a carry. A value too small for a float becomes 0. */
 	u.bits = n.exponent <= 0 || m == 0 ? 0 : ((uint32_t)(n.exponent - 1) << 23) + ((m + 1) >> 1);
 	u.bits |= (uint32_t)n.negative << 31;
 	*v = u.number;
@@ -637,13 +638,13 @@ enum {
 };
 
 enum stage {
-	DOWN,    /* there is no link */
-	RESTING, /* there is, and the handshake waits */
+	DOWN,    /* no link */
+	RESTING, /* the link is up; the pause before the handshake is running */
 	SHAKING,
 	JOINING,
 	JOINED,
 	PARTING, /* GOODBYE was sent */
-	OVER     /* the router has ended the session, and the link is to be called anew */
+	OVER     /* the router has ended the session; the link must be connected again */
 };
 
 /* The phases of the link below it. */
@@ -652,13 +653,13 @@ enum phase { CALLING, CONNECTED, LEAVING, LEFT, STOPPED };
 /* The stages of an offer. FREE is 0. */
 enum { FREE, NEW, ASKED, HELD, REFUSED };
 
-/* The kinds of offer, beside the flags of the user. */
+/* The kind of offer, stored next to the user's flags. */
 enum { PROCEDURE = 128 };
 
 enum { UNANSWERED, ANSWERED, ANSWER_FAILED };
 
-/* The longest message that the router may send is 2^(9+LIMIT) octets. WELCOME can be longer than a device has room for, and
-   it is enough to know its beginning; so this is more than RUNNEL_MESSAGE. */
+/* The longest message that the router may send is 2^(9+LIMIT) octets. This is more than RUNNEL_MESSAGE: WELCOME may be
+   longer than the device's buffer, and its beginning is enough. */
 enum { LIMIT = RUNNEL_MESSAGE <= 4096 ? 3 : 6 };
 #define LONGEST ((uint32_t)512 << LIMIT)
 
@@ -688,7 +689,7 @@ static void finish_call(struct runnel *r, struct runnel_call *c, struct runnel_m
 		done(r, m, c->context);
 }
 
-/* The session has ended, or its link. */
+/* Fails all pending calls and marks all offers as new, because the session or its link has ended. */
 static void forget(struct runnel *r)
 {
 	struct runnel_message m = {network_failure, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}, {0, 0}, false};
@@ -701,7 +702,7 @@ static void forget(struct runnel *r)
 			finish_call(r, &r->calls[i], &m);
 }
 
-/* The router rejected the session, or a stream was lost or not connected: wait longer each time. */
+/* Grows the pause before the next attempt: the router rejected the session, or a stream failed. */
 static void grow_pause(struct runnel *r)
 {
 	if (r->stage == JOINED && r->now - r->since >= STEADY)
@@ -711,7 +712,7 @@ static void grow_pause(struct runnel *r)
 		r->pause = PAUSE_MAX;
 }
 
-/* The router has ended the session. It will end the connection too; if it does not, so will we. */
+/* The router has ended the session. Normally it ends the connection, too; otherwise the device does after PAUSE_MIN. */
 static void ended(struct runnel *r, const char *reason)
 {
 	grow_pause(r);
@@ -720,8 +721,8 @@ static void ended(struct runnel *r, const char *reason)
 	tell(r, reason);
 }
 
-/* What has arrived can't be: nothing behind it can be trusted. The link is called anew, but not from the depth of a message's
-   parser: stack is dear. */
+/* Handles invalid input: nothing behind it can be trusted. runnel_poll reconnects the link later, because a reconnect from
+   within the parser would need too much stack. */
 static void violation(struct runnel *r)
 {
 	grow_pause(r);
@@ -845,7 +846,7 @@ static void offer(struct runnel *r)
 				r->offers[i].stage = NEW;
 	for (i = 0; i < RUNNEL_OFFERS; i++)
 		if (r->offers[i].stage == NEW && !ask(r, &r->offers[i]))
-			return; /* when there is room again */
+			return; /* retried when there is room */
 }
 
 static struct runnel_offer *find_offer(struct runnel *r, uint8_t kind, uint8_t stage, uint64_t id)
@@ -864,7 +865,7 @@ static uint8_t append(struct runnel *r, uint8_t at, const char *text)
 	return at;
 }
 
-/* The router rejected an offer: report that in the router's log, and try again later. */
+/* The router rejected an offer: write that to the router's log, and retry later. */
 static void offer_refused(struct runnel *r, struct runnel_offer *o, const char *error)
 {
 	if (r->log_size == 0)
@@ -873,10 +874,10 @@ static void offer_refused(struct runnel *r, struct runnel_offer *o, const char *
 	arm(r, T_OFFER, PATIENCE);
 }
 
-/* A message, taken apart. */
+/* A parsed message. */
 struct parsed {
 	uint8_t type;
-	bool cut; /* or nested too deep: not all is there */
+	bool cut; /* incomplete, because it is too long or nested too deep */
 	uint8_t count;
 	uint64_t ids[2];
 	struct runnel_message message;
@@ -892,16 +893,16 @@ static bool parse_id(struct runnel_reader *r, uint64_t *id)
 	return true;
 }
 
-/* Ends a text with a NUL, in the place of its head. */
+/* Terminates a text with a NUL. The text moves down by one octet, over its head. */
 static const char *terminate(const uint8_t *p, size_t size)
 {
-	uint8_t *q = (uint8_t *)(uintptr_t)p - 1; /* the message stands in r->in, which is ours */
+	uint8_t *q = (uint8_t *)(uintptr_t)p - 1; /* the message is in r->in, which is writable */
 	move(q, p, size);
 	q[size] = 0;
 	return (const char *)q;
 }
 
-/* All messages are a type, up to two ids, and then, if at all, details, a URI, args and kwargs. */
+/* Parses a message: a type, up to two ids, and optionally details, a URI, args and kwargs. */
 static bool parse(struct parsed *p, struct runnel_reader *r)
 {
 	struct item i;
@@ -1031,7 +1032,7 @@ static void joined_message(struct runnel *r, struct parsed *p)
 
 static void parted(struct runnel *r);
 
-/* Takes a message. cut says that its end did not fit. */
+/* Handles a message. cut means that its end did not fit. */
 static void message(struct runnel *r, const uint8_t *data, size_t size, bool cut)
 {
 	struct runnel_reader whole = {data, data + size, 1};
@@ -1062,7 +1063,7 @@ static void message(struct runnel *r, const uint8_t *data, size_t size, bool cut
 		joined_message(r, &p);
 }
 
-/* Begins to leave. */
+/* Begins to leave: sends GOODBYE if there is a session. */
 static void part(struct runnel *r)
 {
 	if (r->stage != JOINED) {
@@ -1076,7 +1077,7 @@ static void part(struct runnel *r)
 	tell(r, 0);
 }
 
-/* What the session does by itself, as time passes. */
+/* Does what is due in the session's current stage. */
 static void tick(struct runnel *r)
 {
 	static const uint8_t handshake[HEAD] = {0x7f, LIMIT << 4 | 3, 0, 0};
@@ -1102,7 +1103,7 @@ static void tick(struct runnel *r)
 	}
 }
 
-/* What the user calls. */
+/* ---- API ---- */
 
 static bool add_offer(struct runnel *r, const char *uri, unsigned flags, runnel_handler *handler, void *context)
 {
@@ -1127,7 +1128,7 @@ bool runnel_register(struct runnel *r, const char *procedure, unsigned flags, ru
 	return add_offer(r, procedure, flags | PROCEDURE, handler, context);
 }
 
-/* Begins a message that has an answer. In a handler of a call the answer's room is spared. */
+/* Begins a message that expects an answer. Within a handler of a call, it keeps room for the handler's answer. */
 static bool begin_request(struct runnel *r, uint8_t type, runnel_handler *done, void *context)
 {
 	struct runnel_call *c = r->calls;
@@ -1176,7 +1177,7 @@ bool runnel_call(struct runnel *r, const char *procedure, uint32_t timeout, runn
 	return begin_args(r);
 }
 
-/* Begins an answer. An answer for an earlier session would be a protocol error in this one. */
+/* Begins an answer. It checks the session, because an answer for an earlier one would be a protocol error. */
 static bool begin_answer(struct runnel *r, uint8_t type, const struct runnel_invocation *i)
 {
 	r->depth = 0;
@@ -1222,7 +1223,7 @@ bool runnel_send(struct runnel *r)
 	if (r->depth != 2)
 		r->bad = true;
 	else if (r->nest[1].count == 0 && !r->nest[1].map && !r->bad) {
-		r->written = r->nest[1].at; /* no arguments: they are left out */
+		r->written = r->nest[1].at; /* there are no arguments: drop the empty list */
 		r->nest[0].count--;
 		r->depth = 1;
 	}
@@ -1241,40 +1242,40 @@ bool runnel_log(struct runnel *r, const char *text)
 		return false;
 	size = append(r, 0, text);
 	while (text[size] && size > 0 && (text[size] & 0xc0) == 0x80)
-		size--; /* not in the middle of a character */
+		size--; /* never cut a character in two */
 	r->log_size = size;
 	return true;
 }
 
 /* ---- link ---- */
 
-/* What is to be sent next. */
+/* Bits of due: the frames to send next. */
 enum {
-	DUE_XID = 1,        /* before SABM: what there is to say of ourselves */
+	DUE_XID = 1,        /* the device's identity, before SABM */
 	DUE_SABM = 2,
 	DUE_UA = 4,
 	DUE_DM = 8,
 	DUE_IDENTITY = 16,  /* the answer to an XID */
-	DUE_HELLO = 32,     /* an XID that goes before UA, as the other end may not answer (half-duplex) */
+	DUE_HELLO = 32,     /* an XID before UA, because the other end may not answer (half-duplex) */
 	DUE_FINAL = 64,     /* the answer to P */
 	DUE_REJECT = 128,
-	DUE_STATE = 256,    /* RR or RNR: whether there is room has changed */
+	DUE_STATE = 256,    /* RR or RNR: the receive buffer has become full or free */
 	DUE_ACK = 512,
 	DUE_POLL = 1024,    /* a command with P */
-	DUE_SHORT = 2048    /* a short one behind it, which gets through where a long one does not */
+	DUE_SHORT = 2048    /* a short frame behind it, which may get through where a long one does not */
 };
 
-/* Addresses: of our commands, and of our responses, which is that of the other end's commands. */
+/* The address of the device's commands, and that of its responses and the other end's commands. */
 enum { COMMAND = 0x01, RESPONSE = 0x03 };
 
 enum { RR = 0x01, RNR = 0x05, REJ = 0x09, SABM = 0x2f, UA = 0x63, DISC = 0x43, DM = 0x0f, FRMR = 0x87, XID = 0xaf, UI = 0x03, PF = 0x10 };
 
-/* Where a frame's info is taken from. */
+/* The source of a frame's info field. */
 enum { NOTHING, STREAM, IDENTITY, LOGS };
 
 enum { IDENTITY_HEAD = 8, MAX_NAME = 32, GROWTH = 8, SMALL = 32 };
 
-/* On half-duplex lines the device sends when it is polled, in these steps. */
+/* The steps of a turn on a half-duplex line, where the device sends only when it is polled. */
 enum { SILENT, ASKED_TO_SPEAK, ANSWERING, TALKING, ENDING };
 
 static bool was_due(struct runnel *r, uint16_t due)
@@ -1286,7 +1287,7 @@ static bool was_due(struct runnel *r, uint16_t due)
 
 static uint8_t ahead(uint8_t a, uint8_t b) { return (uint8_t)(b - a) & 7; }
 
-/* Gives the frame under way up, if it is an I frame of this index or before: its octets are gone. */
+/* Aborts the frame being sent if it is one of the first frames I frames, whose octets are dropped. */
 static void abort_frame(struct runnel *r, uint8_t frames)
 {
 	if (!r->out_active || r->out_source != STREAM)
@@ -1297,8 +1298,8 @@ static void abort_frame(struct runnel *r, uint8_t frames)
 		r->out_index = (uint8_t)(r->out_index - frames);
 }
 
-/* Schedules a SABM, but no sooner than T1 after the last SABM: its answer may be under way, and must not be taken
-   for the next one's. */
+/* Schedules a SABM, but no sooner than T1 after the last one: a late answer to that must not be taken for an answer to
+   this one. */
 static void call(struct runnel *r, uint32_t in)
 {
 	uint32_t wait = left(r, T_SPOKE);
@@ -1307,7 +1308,7 @@ static void call(struct runnel *r, uint32_t in)
 	r->answers = 0;
 	r->met = false;
 	if (HALF(r))
-		return; /* it is asked */
+		return; /* the router polls the device */
 	wait = wait > more ? wait - more : 0;
 	arm(r, T_CALL, in > wait ? in : wait);
 }
@@ -1315,7 +1316,7 @@ static void call(struct runnel *r, uint32_t in)
 APART static void empty(struct runnel *r)
 {
 	if (r->length > 2)
-		r->open = false; /* the frame that is arriving stands behind what is thrown away */
+		r->open = false; /* drop the frame being received: it is stored behind the discarded octets */
 	r->used = 0;
 	r->dropped = 0;
 	abort_frame(r, UINT8_MAX);
@@ -1324,7 +1325,7 @@ APART static void empty(struct runnel *r)
 	r->depth = 0;
 }
 
-/* Records that the other end is there. */
+/* Records that the other end has sent a frame. */
 APART static void alive(struct runnel *r)
 {
 	r->heard = true;
@@ -1343,7 +1344,7 @@ static void stopped(struct runnel *r)
 static void hang_up(struct runnel *r) { r->config->stream->close(r->config->port->context); }
 #endif
 
-/* Begins a connection: all counters are 0. */
+/* Begins a connection with all sequence numbers at 0. */
 static void up(struct runnel *r)
 {
 	r->phase = CONNECTED;
@@ -1362,11 +1363,11 @@ static void up(struct runnel *r)
 	r->heard = false;
 	r->counters.connections++;
 	r->stage = RESTING;
-	arm(r, T_STAGE, PLAIN(r) ? 0 : r->pause); /* with a stream the pause is before the connection */
+	arm(r, T_STAGE, PLAIN(r) ? 0 : r->pause); /* a stream pauses before it connects */
 	tell(r, 0);
 }
 
-/* Ends the connection without calling again. */
+/* Ends the connection without reconnecting. */
 static void end(struct runnel *r)
 {
 	stop(r, T_1);
@@ -1379,7 +1380,7 @@ static void end(struct runnel *r)
 	forget(r);
 }
 
-/* Ends the connection and calls again. */
+/* Ends the connection and reconnects. */
 static void down(struct runnel *r)
 {
 #if RUNNEL_STREAM
@@ -1395,10 +1396,10 @@ static void restart(struct runnel *r)
 {
 	r->broken = false;
 	if (r->phase == CONNECTED)
-		down(r); /* the SABM tells the other end */
+		down(r); /* the next SABM resets the other end */
 }
 
-/* The last of a session that we end ourselves. */
+/* Disconnects after runnel_leave. */
 static void parted(struct runnel *r)
 {
 	if (r->phase == CONNECTED)
@@ -1419,14 +1420,14 @@ static void parted(struct runnel *r)
 	arm(r, T_LINGER, RETRIES * (uint32_t)r->t1);
 }
 
-/* A half-duplex device has no such timer: it sends again when it is asked again. */
+/* Starts T1. A half-duplex device does not use it: it sends again when it is polled again. */
 static void start_t1(struct runnel *r)
 {
 	if (!running(r, T_1) && !HALF(r))
 		arm(r, T_1, r->t1);
 }
 
-/* A SABM: the other end has no connection, whatever this end's state. */
+/* Handles a SABM: the other end has no connection, whatever the state of this end. */
 static void called(struct runnel *r, bool p)
 {
 	uint32_t arrived = left(r, T_SPOKE);
@@ -1436,22 +1437,22 @@ static void called(struct runnel *r, bool p)
 	r->final_ua = p;
 	if (r->phase == CONNECTED) {
 		if (!r->heard)
-			return; /* the SABM of this connection again, or of one as good: nothing was heard of the other end */
+			return; /* probably a repeated SABM of this connection: no frame of the other end has arrived in it yet */
 		end(r);
 		tell(r, network_failure);
 		up(r);
 	} else if (arrived == 0 || HALF(r)) {
 		up(r);
 	} else {
-		/* Our own SABM may be under way, and have the other end begin anew. What it sends until then is of a connection that
-		   it is about to end: wait for its UA, or for so long that our SABM must have come. */
+		/* The device's own SABM may still be under way and make the other end restart the connection. Until then the other
+		   end sends frames of a connection that it is about to end. Wait for its UA, or until the SABM must have arrived. */
 		r->met = true;
 		r->due &= (uint16_t)~(DUE_XID | DUE_SABM);
 		arm(r, T_UP, arrived);
 	}
 }
 
-/* A DISC. The other end gets time to disappear before it is called again. */
+/* Handles a DISC. The device waits for T1 before it reconnects. */
 static void dismissed(struct runnel *r, bool p)
 {
 	if (r->phase != CONNECTED) {
@@ -1465,8 +1466,8 @@ static void dismissed(struct runnel *r, bool p)
 		arm(r, T_CALL, r->t1);
 }
 
-/* A UA. While the link is up it is late, or the answer to a call that was repeated. One more than there were calls shows
-   that the first was the answer to another's call: this connection is in truth two. */
+/* Handles a UA. If the link is up already, it is late, or it answers a repeated SABM. More UAs than SABMs show that the first
+   UA answered an earlier SABM: the two ends are in different connections, so disconnect. */
 static void answered(struct runnel *r)
 {
 	if (r->answers > 0) {
@@ -1514,15 +1515,15 @@ static void unnumbered(struct runnel *r, const uint8_t *info, size_t size, bool 
 	}
 }
 
-/* Answers an I or S frame without a connection. A SABM does what a DM does, and one that is under way must not be followed
-   by a DM: it would arrive in the connection that the SABM began, and end it. */
+/* Handles an I or S frame without a connection: sends a DM. After a SABM it waits, because a DM behind the SABM would end
+   the connection that the SABM begins. The SABM has the same effect as a DM. */
 static void strange(struct runnel *r)
 {
 	if (r->phase == CALLING && !running(r, T_DM))
 		arm(r, T_DM, left(r, T_SPOKE));
 }
 
-/* Drops the octets that the other end has received. Returns false if the number is out of range. */
+/* Drops the octets that the other end acknowledges with N(R). Returns false if nr is out of range. */
 static bool acknowledged(struct runnel *r, uint8_t nr)
 {
 	uint8_t n = ahead(r->base, nr), i;
@@ -1552,7 +1553,7 @@ static bool acknowledged(struct runnel *r, uint8_t nr)
 	return true;
 }
 
-/* Makes all unacknowledged frames due again. Short frames pass a noisy line more easily. */
+/* Resends all unacknowledged frames, and halves the size of new ones: short frames survive a noisy line more often. */
 APART static void again(struct runnel *r)
 {
 	uint16_t least = r->n1 < SMALL ? r->n1 : SMALL;
@@ -1562,7 +1563,7 @@ APART static void again(struct runnel *r)
 	r->size = r->size / 2 < least ? least : r->size / 2;
 }
 
-/* The answer to a poll: frames sent before it and not acknowledged are lost. */
+/* Handles the answer to a poll: unacknowledged frames that were sent before the poll are lost. */
 static void checkpoint(struct runnel *r)
 {
 	r->polled = false;
@@ -1575,7 +1576,7 @@ static void checkpoint(struct runnel *r)
 		start_t1(r);
 }
 
-/* The common part of I and S frames. Returns false if the frame belongs to no connection. */
+/* Handles the common part of I and S frames. Returns false if the frame belongs to no connection. */
 static bool numbered(struct runnel *r, bool command, bool p)
 {
 	if (command && p)
@@ -1596,24 +1597,24 @@ static bool numbered(struct runnel *r, bool command, bool p)
 	return true;
 }
 
-/* Takes the info of the expected frame, which is already in place. */
+/* Accepts the expected I frame. Its info is already in place. */
 static void accept(struct runnel *r, size_t size)
 {
 	r->vr = (r->vr + 1) & 7;
 	r->rejecting = false;
 	r->used = (uint16_t)(r->used + size);
-	/* Acknowledge half a window at once, so that the other end's window does not run out. */
+	/* Acknowledge once half a window is owed, so that the other end's window does not run out. */
 	if (2 * ++r->owed >= r->k)
 		r->due |= DUE_ACK;
 	else if (!running(r, T_2))
 		arm(r, T_2, r->t2);
 }
 
-/* Takes an I frame that is gap ahead of the expected one. */
+/* Handles an I frame whose number is gap ahead of the expected one. */
 static void misplaced(struct runnel *r, uint8_t gap)
 {
 	if (gap >= r->k) {
-		r->due |= DUE_ACK; /* too far ahead: a repeated frame, whose acknowledgement was lost */
+		r->due |= DUE_ACK; /* outside the window: a repeated frame whose acknowledgement was lost */
 		return;
 	}
 	if (r->rejecting && gap > r->gap) {
@@ -1634,7 +1635,7 @@ static void information(struct runnel *r, size_t size, bool command, bool p)
 	if (gap != 0) {
 		misplaced(r, gap);
 	} else if (r->used + size > RUNNEL_IN) {
-		r->busy = true; /* it is sent again when there is room */
+		r->busy = true; /* the other end resends the frame when there is room */
 		r->due |= DUE_STATE;
 	} else {
 		accept(r, size);
@@ -1648,7 +1649,7 @@ static void supervisory(struct runnel *r, bool command, bool p)
 		return;
 	r->peer_busy = kind == RNR;
 	if (kind == RR && r->cut == 0 && !r->polled)
-		stop(r, T_1); /* it ran to poll a busy peer */
+		stop(r, T_1); /* T1 was running to poll a busy peer */
 	if (kind == RNR)
 		start_t1(r); /* poll again, as the RR that ends the busy state may be lost */
 	if (kind == REJ) {
@@ -1659,7 +1660,7 @@ static void supervisory(struct runnel *r, bool command, bool p)
 	}
 }
 
-/* Takes a frame that has arrived whole. Its info, if it fits, stands behind what is used. */
+/* Handles an intact frame. Its info, if it fits, is stored behind the used octets. */
 static void frame(struct runnel *r)
 {
 	size_t size = r->length - 6u;
@@ -1675,7 +1676,7 @@ static void frame(struct runnel *r)
 		unnumbered(r, r->in + r->used, r->used + size > RUNNEL_IN ? 0 : size, command, p);
 }
 
-/* T1 has expired: polls the other end, or gives it up. */
+/* T1 has expired: polls the other end, or ends the connection after too many timeouts. */
 static void timeout(struct runnel *r)
 {
 	r->tries++;
@@ -1692,7 +1693,7 @@ static void dial(struct runnel *r);
 static void stream_silent(struct runnel *r);
 #endif
 
-/* T3 has expired. A half-duplex device cannot poll. */
+/* T3 has expired: polls the other end. A half-duplex device cannot poll, so it ends the connection. */
 static void silent(struct runnel *r)
 {
 #if RUNNEL_STREAM
@@ -1733,7 +1734,7 @@ static void expire(struct runnel *r)
 		r->due |= DUE_DM;
 }
 
-/* ---- what goes out ---- */
+/* ---- outgoing frames ---- */
 
 APART static bool load(struct runnel *r, uint8_t address, uint8_t control, uint8_t source, size_t size)
 {
@@ -1741,7 +1742,7 @@ APART static bool load(struct runnel *r, uint8_t address, uint8_t control, uint8
 	r->out_control = control;
 	r->out_source = source;
 	r->out_size = (uint16_t)size;
-	r->out_at = r->out_flagged; /* one flag may close and open */
+	r->out_at = r->out_flagged; /* one flag may end a frame and begin the next */
 	r->out_crc = UINT32_MAX;
 	r->out_active = true;
 	r->out_abort = r->out_escaped = false;
@@ -1808,7 +1809,7 @@ static bool load_call(struct runnel *r)
 	return load(r, COMMAND, SABM | PF, NOTHING, 0);
 }
 
-/* U frames. */
+/* Loads a U frame. */
 static bool load_setup(struct runnel *r)
 {
 	if (was_due(r, DUE_DM)) {
@@ -1843,8 +1844,8 @@ static bool load_log(struct runnel *r)
 	return load(r, COMMAND, UI, LOGS, r->log_size < most ? r->log_size : most);
 }
 
-/* Asks the other end what it has. The first frame that is not acknowledged goes with P, and a short frame behind it, which
-   gets through a line that is too noisy for long ones. */
+/* Polls the other end. It resends the first unacknowledged I frame with P, and then a short frame with P, which survives a
+   line that is too noisy for long ones. */
 static bool load_poll(struct runnel *r)
 {
 	r->recovering = r->cut > 0;
@@ -1857,7 +1858,7 @@ static bool load_poll(struct runnel *r)
 	return load_information(r, PF);
 }
 
-/* I and S frames. */
+/* Loads an I or S frame. */
 static bool load_connected(struct runnel *r)
 {
 	if (r->due & (DUE_FINAL | DUE_REJECT))
@@ -1876,7 +1877,7 @@ static bool load_connected(struct runnel *r)
 }
 
 #if RUNNEL_HALF_DUPLEX
-/* The device's turn: a log line, an I frame, and last the frame with F, which returns the line. */
+/* Loads the next frame of the device's turn: a log line, an I frame, and at last the frame with F, which ends the turn. */
 static bool load_turn(struct runnel *r)
 {
 	if (r->turn == ASKED_TO_SPEAK) {
@@ -1891,7 +1892,7 @@ static bool load_turn(struct runnel *r)
 		return true;
 	if (r->turn == TALKING && r->phase == CONNECTED) {
 		r->turn = ENDING;
-		r->under = 0; /* what the other end has, it has acknowledged in the frame that asked us to speak */
+		r->under = 0; /* the poll has acknowledged all frames that the other end received, so resend the rest */
 		if (ready(r))
 			return load_information(r, 0);
 	}
@@ -1919,7 +1920,7 @@ static bool load_next(struct runnel *r)
 
 enum { FLAG = 0x7e, ESCAPE = 0x7d, XON = 0x11, XOFF = 0x13, FLIP = 0x20 };
 
-#define GOOD 0xdebb20e3u /* the FCS over a frame with its FCS */
+#define GOOD 0xdebb20e3u /* the FCS of an intact frame, computed over its own FCS as well */
 
 static uint32_t fcs(uint32_t crc, uint8_t b)
 {
@@ -1968,7 +1969,7 @@ static bool hear(struct runnel *r, uint8_t b)
 	r->crc = fcs(r->crc, b);
 	if (r->length < 2)
 		r->head[r->length] = b;
-	else if (r->used + (size_t)r->length - 2 < RUNNEL_IN) /* else it is not looked at */
+	else if (r->used + (size_t)r->length - 2 < RUNNEL_IN) /* otherwise drop it; information reports busy */
 		r->in[r->used + r->length - 2] = b;
 	r->length++;
 	return false;
@@ -1988,7 +1989,7 @@ static uint8_t identity_octet(struct runnel *r, size_t i)
 	return (uint8_t)r->config->name[i - IDENTITY_HEAD];
 }
 
-/* The octet of the frame under way that is next, before it is escaped. bare says that it never is. */
+/* Returns the next octet of the frame being sent, before escaping. Sets bare for a flag, which is never escaped. */
 static uint8_t octet(struct runnel *r, bool *bare)
 {
 	size_t i = r->out_at, size = r->out_size;
@@ -2019,7 +2020,7 @@ static void frame_sent(struct runnel *r)
 		r->log_size = 0;
 }
 
-/* An escape and a flag abort a frame. */
+/* Sends the next octet of an abort: an escape and a flag. */
 static bool speak_abort(struct runnel *r)
 {
 	if (!write(r, r->out_escaped ? FLAG : ESCAPE))
@@ -2030,7 +2031,7 @@ static bool speak_abort(struct runnel *r)
 	return true;
 }
 
-/* Sends an octet. Returns false if there is none, or no room. */
+/* Sends an octet. Returns false if there is nothing to send, or no room. */
 APART static bool speak(struct runnel *r)
 {
 	bool bare;
@@ -2058,7 +2059,7 @@ APART static bool speak(struct runnel *r)
 
 /* ---- stream ---- */
 
-/* Removes the octets from..to of what has arrived. The frame that is arriving stands behind, and moves along. */
+/* Removes the octets from..to from the input. The frame being received, which is stored behind them, moves down. */
 static void discard(struct runnel *r, size_t from, size_t to)
 {
 	size_t all = r->used + (r->length > 2 ? r->length - 2u : 0);
@@ -2079,7 +2080,7 @@ static void shake(struct runnel *r)
 	say_hello(r);
 }
 
-/* The longest PING: it is to be there whole, and its answer to have room. */
+/* The longest PING. The device must be able to store it whole, and to send its answer. */
 enum { LONGEST_PING = RUNNEL_MESSAGE < RUNNEL_SEND - HEAD ? RUNNEL_MESSAGE : RUNNEL_SEND - HEAD };
 
 static bool pong(struct runnel *r, size_t size)
@@ -2089,14 +2090,14 @@ static bool pong(struct runnel *r, size_t size)
 		return false;
 	}
 	size += HEAD;
-	if (room(r) < size) /* later */
+	if (room(r) < size) /* retried when there is room */
 		return false;
 	r->in[0] = 2;
 	add(r, r->in, size);
 	return true;
 }
 
-/* Takes the next RawSocket frame, if it is there, and there is room for an answer. */
+/* Handles the next RawSocket frame, if it is complete and there is room for an answer. */
 static bool step(struct runnel *r)
 {
 	uint32_t size, extra;
@@ -2113,7 +2114,7 @@ static bool step(struct runnel *r)
 		violation(r);
 		return false;
 	}
-	/* Of a message that is too long the end is thrown away as it comes. */
+	/* The end of a message that is too long is dropped as it arrives. */
 	kept = size < RUNNEL_MESSAGE ? (size_t)size : RUNNEL_MESSAGE;
 	if (r->used < HEAD + kept)
 		return false;
@@ -2149,8 +2150,8 @@ APART static void drain(struct runnel *r)
 
 #if RUNNEL_STREAM
 enum {
-	KEEPALIVE = 15000, /* silence before a PING, and until the connection is given up */
-	PASSES = 8         /* in one poll, so that a fast router leaves the device time for its own work */
+	KEEPALIVE = 15000, /* the time without input before a PING, and then before the connection is closed */
+	PASSES = 8         /* at most this many in one poll, so that a fast router leaves the device time for its own work */
 };
 
 static void dial(struct runnel *r)
@@ -2167,7 +2168,7 @@ static void dial(struct runnel *r)
 	}
 }
 
-/* The connection has ended by itself. If it was the router's ABORT or GOODBYE, the pause has grown already. */
+/* The connection was lost. After the router's ABORT or GOODBYE, the pause has grown already. */
 static void lost(struct runnel *r)
 {
 	if (r->stage != OVER)
@@ -2175,7 +2176,7 @@ static void lost(struct runnel *r)
 	down(r);
 }
 
-/* Nothing was received for a while: TCP does not report a router that has lost its power. */
+/* Handles silence: sends a PING, because TCP does not report a router that has lost its power. A second time, it closes. */
 static void stream_silent(struct runnel *r)
 {
 	static const uint8_t ping[HEAD] = {1, 0, 0, 0};
@@ -2188,7 +2189,7 @@ static void stream_silent(struct runnel *r)
 		add(r, ping, HEAD);
 }
 
-/* Takes octets that were received. Returns false if there were none, or no room. */
+/* Reads octets from the stream. Returns false if there are none, or no room. */
 static bool stream_read(struct runnel *r)
 {
 	const struct runnel_port *port = r->config->port;
@@ -2203,7 +2204,7 @@ static bool stream_read(struct runnel *r)
 	return true;
 }
 
-/* Sends octets. Returns false if there are none, or no room. */
+/* Writes octets to the stream. Returns false if there are none, or no room. */
 static bool stream_write(struct runnel *r)
 {
 	size_t n = (size_t)(RUNNEL_SEND - r->first);
@@ -2237,7 +2238,7 @@ static void stream_poll(struct runnel *r)
 }
 #endif
 
-/* ---- life ---- */
+/* ---- start, poll and wait ---- */
 
 void runnel_init(struct runnel *r, const struct runnel_config *config)
 {
@@ -2255,7 +2256,7 @@ void runnel_init(struct runnel *r, const struct runnel_config *config)
 	call(r, 0);
 }
 
-/* A handler that polls would have the message it reads taken away. */
+/* A call from within a handler is ignored, because it would overwrite the message that the handler reads. */
 void runnel_poll(struct runnel *r)
 {
 	const struct runnel_port *port = r->config->port;
@@ -2289,7 +2290,7 @@ void runnel_poll(struct runnel *r)
 	r->polling = false;
 }
 
-/* Returns how long nothing will be due, at most the given time. */
+/* Returns the time until the next timer expires, but at most the given time. */
 static uint32_t quiet(const struct runnel *r, uint32_t most)
 {
 	int t;

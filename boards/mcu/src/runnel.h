@@ -1,8 +1,9 @@
 /* Runnel for microcontrollers: a WAMP peer over a serial line.
  *
- * Two files of C99, this one and runnel.c, without memory allocation, operating system or C library. A device joins a
- * realm of a Runnel router over three wires. It publishes, subscribes, offers procedures and calls others. Broken and lost
- * octets are repaired. When either side restarts, the client opens a new session and makes the device's offers again.
+ * The client is two files of C99, this one and runnel.c. It needs no memory allocation, operating system or C library. A
+ * device joins a realm of a Runnel router over three wires. It publishes, subscribes, offers procedures and calls others.
+ * The link resends lost and corrupted octets. When either side restarts, the client opens a new session and repeats the
+ * device's subscriptions and registrations.
  *
  *	static struct runnel link;
  *	runnel_init(&link, &config);
@@ -15,8 +16,8 @@
  *		}
  *	}
  *
- * Everything happens in runnel_poll, which runnel_wait calls; handlers are called from there and nowhere else. Do not call
- * any function from an interrupt, and neither runnel_poll nor runnel_wait from a handler.
+ * All work is done in runnel_poll, which runnel_wait calls. Only runnel_poll calls handlers. Do not call any function from an
+ * interrupt. Do not call runnel_poll or runnel_wait from a handler.
  *
  * From bottom to top: HDLC frames with a 32-bit FCS, a LAPB link (the device's end), RawSocket, WAMP in CBOR. With
  * RUNNEL_STREAM the client can also send RawSocket over a reliable byte stream such as TCP, without frames and link.
@@ -54,7 +55,7 @@ extern "C" {
 #define RUNNEL_MESSAGE 384 /* longest received message; longer ones are rejected, see below */
 #endif
 #ifndef RUNNEL_SEND
-#define RUNNEL_SEND 384 /* octets waiting to be sent or acknowledged; also the longest message sent */
+#define RUNNEL_SEND 384 /* octets waiting to be sent or acknowledged, and the longest message sent */
 #endif
 #ifndef RUNNEL_OFFERS
 #define RUNNEL_OFFERS 6 /* subscriptions and procedures */
@@ -80,39 +81,39 @@ extern "C" {
 #define RUNNEL_REPLY 96 /* octets reserved for answers to calls */
 #define RUNNEL_DEPTH 8  /* nesting of lists and maps */
 
-/* The timeout of the router's answers for a baud rate, in milliseconds: the value for t1 in the configuration. */
+/* The timeout for the router's answers at a baud rate, in milliseconds: the value of t1 in the configuration. */
 #define RUNNEL_T1_RAW(baud) (3 * (RUNNEL_K * (RUNNEL_N1 + 9) * 10000L / (baud) + 20))
 #define RUNNEL_T1(baud) ((uint16_t)(RUNNEL_T1_RAW(baud) < 100 ? 100 : RUNNEL_T1_RAW(baud) > 60000 ? 60000 : RUNNEL_T1_RAW(baud)))
 
-/* The port layer: the functions that the client needs from the machine. context is passed to each of them. */
+/* The port layer: the functions that the client needs from the board. Each of them gets context. */
 struct runnel_port {
 	/* Returns the next received octet, or -1. Never waits. */
 	int (*read)(void *context);
-	/* Sends an octet. Returns false if there is no room; it is called again with the same octet. Should not wait. */
+	/* Sends an octet. Returns false if there is no room; the client then retries the same octet. Should not wait. */
 	bool (*write)(void *context, uint8_t octet);
-	/* Returns milliseconds since any moment, wrapping at 2^32. */
+	/* Returns the milliseconds since an arbitrary start, modulo 2^32. */
 	uint32_t (*clock)(void *context);
-	/* Returns a number that differs from boot to boot: from a random source, a counter in flash, or noise. For logs. */
+	/* Returns a number that differs from boot to boot, for logs: from a random source, a counter in flash, or noise. */
 	uint32_t (*boot)(void *context);
-	/* Sleeps for that many milliseconds or until an octet arrives; may feed the watchdog and return early. If it is null,
-	   runnel_wait keeps the processor busy. */
+	/* Sleeps for that many milliseconds or until an octet arrives. It may feed the watchdog and return early. If it is null,
+	   runnel_wait polls without sleeping. */
 	void (*idle)(void *context, uint32_t milliseconds);
 	void *context;
 };
 
 #if RUNNEL_STREAM
 /* A byte stream such as a TCP connection, which replaces the serial line: RawSocket without frames and link. The functions
-   get the port's context. The port's write is not called, and may be null. */
+   get the port's context. The client does not call the port's write, which may be null. */
 struct runnel_stream {
-	/* Connects, and returns true once that is done. May wait for a few seconds. After a failure it is called again, later
-	   each time, at most 31 s. */
+	/* Connects and returns true on success. It may wait for a few seconds. After a failure the client calls it again, with
+	   growing pauses of at most 31 s. */
 	bool (*connect)(void *context);
-	/* Returns false if the connection has ended and all received octets are read. */
+	/* Returns false once the connection has ended and all received octets have been read. */
 	bool (*connected)(void *context);
 	/* Sends some of the octets and returns how many; 0 if there is no room. Should not wait. */
 	size_t (*write)(void *context, const uint8_t *octets, size_t size);
 	void (*close)(void *context);
-	/* Takes a line of runnel_log, which has no way to the router; may be null. */
+	/* Prints a line of runnel_log, because a stream cannot carry it to the router. May be null. */
 	void (*log)(void *context, const char *text, size_t size);
 };
 #endif
@@ -126,7 +127,7 @@ enum runnel_state {
 
 struct runnel;
 
-/* The configuration. It is not copied and must not change; it can be in flash. */
+/* The configuration. The client does not copy it, so it must not change. It can be in flash. */
 struct runnel_config {
 	const struct runnel_port *port;
 	const char *name;  /* for the router's log and status, at most 32 octets of UTF-8; may be null */
@@ -140,13 +141,13 @@ struct runnel_config {
 
 #if RUNNEL_STREAM
 	const struct runnel_stream *stream; /* null: a serial line */
-	/* The identity at a listener that asks for a ticket. Both null: anonymous. */
+	/* The identity at a listener that requires a ticket. Both null: anonymous. */
 	const char *authid, *ticket;
 #endif
 };
 
-/* Reads CBOR items: of a list, a map or a message's arguments. It can be copied. If an item is missing or of another type,
-   reading it returns false, and the reader continues after it. */
+/* Reads the CBOR items of a list, a map or a message's arguments. It can be copied. If an item is missing or has another
+   type, the read function returns false, and the reader continues after the item. */
 struct runnel_reader {
 	const uint8_t *at, *end;
 	uint16_t left; /* remaining items; UINT16_MAX: until a break */
@@ -165,24 +166,24 @@ struct runnel_message {
 	struct runnel_reader args;
 	struct runnel_reader kwargs; /* a map */
 	struct runnel_invocation invocation;
-	bool later; /* set by a handler that answers after it has returned, with a copy of invocation */
+	bool later; /* set it in a handler to answer after the handler has returned, with a copy of invocation */
 };
 
 typedef void runnel_handler(struct runnel *link, struct runnel_message *message, void *context);
 
-/* Life */
+/* Start and stop */
 
 void runnel_init(struct runnel *link, const struct runnel_config *config);
 void runnel_poll(struct runnel *link);                         /* does all pending work; call it often */
 void runnel_wait(struct runnel *link, uint32_t milliseconds);  /* polls for that long */
 void runnel_leave(struct runnel *link);                        /* sends GOODBYE and disconnects: poll until RUNNEL_LEFT */
-void runnel_join(struct runnel *link);                         /* after runnel_leave: begins again */
+void runnel_join(struct runnel *link);                         /* after runnel_leave: connects again */
 enum runnel_state runnel_state(const struct runnel *link);
-bool runnel_log(struct runnel *link, const char *text); /* sends a line to the router's log, or to the stream's; false: the last one is still waiting */
+bool runnel_log(struct runnel *link, const char *text); /* sends a line to the router's log, or to the stream's log function; false: the previous line is not sent yet */
 
-/* Offers are subscriptions and procedures. They hold over all sessions and cannot be withdrawn. The URI is not copied. The
-   functions return false if RUNNEL_OFFERS offers exist already. If a procedure's handler neither answers nor sets later,
-   the call is answered with an empty result. */
+/* Offers are subscriptions and procedures. The client repeats them in every session, and they cannot be removed. It does not
+   copy the URI. The functions return false if RUNNEL_OFFERS offers exist already. If a procedure's handler neither answers
+   nor sets later, the client answers the call with an empty result. */
 
 enum {
 	RUNNEL_PREFIX = 1,        /* match all URIs that begin with this one */
@@ -196,11 +197,11 @@ bool runnel_subscribe(struct runnel *link, const char *topic, unsigned flags, ru
 bool runnel_register(struct runnel *link, const char *procedure, unsigned flags, runnel_handler *handler, void *context);
 
 /* Messages: one of these functions begins a message, the runnel_put functions write its arguments, and runnel_send sends it.
-   Complete a message before the next runnel_poll, which drops unsent ones. The functions return false if there is no
+   Complete a message before the next runnel_poll, which drops an unsent one. The functions return false if there is no
    session or no room; try again later.
 
-   done is called once, with the answer or when the session is lost; error is set on failure. With done null a publication
-   is not acknowledged, and a call's result is ignored. timeout is in milliseconds, 0 for none. */
+   The client calls done once, with the answer or when the session is lost. error is set on failure. If done is null, a
+   publication is not acknowledged, and the result of a call is ignored. timeout is in milliseconds, 0 for none. */
 
 bool runnel_publish(struct runnel *link, const char *topic, unsigned flags, runnel_handler *done, void *context);
 bool runnel_call(struct runnel *link, const char *procedure, uint32_t timeout, runnel_handler *done, void *context);
@@ -215,7 +216,7 @@ void runnel_put_bool(struct runnel *link, bool value);
 void runnel_put_null(struct runnel *link);
 void runnel_put_text(struct runnel *link, const char *text); /* UTF-8 */
 void runnel_put_bytes(struct runnel *link, const void *bytes, size_t size);
-void runnel_put_array(struct runnel *link); /* contains what follows until runnel_put_end; at most 255 items */
+void runnel_put_array(struct runnel *link); /* contains the following items until runnel_put_end, at most 255 */
 void runnel_put_map(struct runnel *link);   /* key, value, key, value, ... with keys by runnel_put_text */
 void runnel_put_end(struct runnel *link);
 void runnel_put_kwargs(struct runnel *link); /* ends the positional arguments; continue as in a map */
@@ -249,7 +250,7 @@ struct runnel_counters {
 enum { RUNNEL_TIMERS = 10, RUNNEL_IN = 4 + RUNNEL_MESSAGE + RUNNEL_N1 + 4 };
 
 struct runnel_offer {
-	uint64_t id; /* of the subscription or registration, before that of the request */
+	uint64_t id; /* of the subscription or registration; until it exists, of the request */
 	const char *uri;
 	runnel_handler *handler;
 	void *context;
@@ -262,11 +263,11 @@ struct runnel_call {
 	void *context;
 };
 
-/* Small members come first, octets within the first 32: small processors reach those with the shortest instructions. */
+/* Small members come first, and octets within the first 32: small processors reach those with the shortest instructions. */
 struct runnel {
 	/* The link. */
 	uint8_t phase, turn, answers, k, peer_k;
-	uint8_t base, cut, under; /* V(A); frames cut from the data to send; those of them that were sent */
+	uint8_t base, cut, under; /* V(A); frames cut from the outgoing data; how many of these were sent */
 	uint8_t vr, owed, gap, tries, stuck;
 	bool met, final_ua, heard, busy, rejecting, peer_busy, polled, recovering;
 
@@ -285,8 +286,8 @@ struct runnel {
 
 	uint16_t due, armed;               /* armed: a bit for each timer */
 	uint16_t used, length;             /* octets in in; octets of the frame being received */
-	uint16_t first, held, sent, written; /* the ring out: where it begins, octets to be acknowledged, of them cut, and behind
-	                                        them those of the message that is being written */
+	uint16_t first, held, sent, written; /* the ring out: its first octet, unacknowledged octets, how many of these are cut
+	                                        into frames, and behind them the octets of the message being written */
 	uint16_t n1, size, peer_n1;
 	uint16_t out_at, out_size, out_start;
 	uint16_t t1, t2, pause, dropped;

@@ -1,8 +1,8 @@
-/* The port layer for Arduinos: over any of their serial ports, UART or USB, whose class has availableForWrite.
+/* The port layer for Arduino boards. It works with every serial port, UART or USB, whose class has availableForWrite.
  *
  *	static const runnel_port port = RUNNEL_ARDUINO_PORT(Serial);
  *
- * The link needs the port for itself: the sketch must not print to it. Use runnel_log in place of Serial.print.
+ * The link needs the port for itself: the sketch must not print to it. Use runnel_log instead of Serial.print.
  */
 #ifndef RUNNEL_ARDUINO_H
 #define RUNNEL_ARDUINO_H
@@ -11,7 +11,7 @@
 
 #include "runnel.h"
 
-/* The class of Serial depends on the board. */
+/* A template, because the class of Serial depends on the board. */
 template <class Port> int runnel_arduino_read(void *serial) { return static_cast<Port *>(serial)->read(); }
 
 template <class Port> bool runnel_arduino_write(void *serial, uint8_t octet)

@@ -1,4 +1,4 @@
-/* The port layer for TCP: over the Client of an Arduino network library, such as WiFiClient or EthernetClient.
+/* The port layer for TCP. It uses the Client of an Arduino network library, such as WiFiClient or EthernetClient.
  *
  *	static WiFiClient wifi;
  *	static runnel_client server = {&wifi, "192.168.1.10", 8080};
@@ -7,7 +7,7 @@
  *	config.port = &port;
  *	config.stream = &runnel_client_stream;
  *
- * A client with TLS, such as WiFiClientSecure, works in the same way. The client connects by itself, and again whenever the
+ * A client with TLS, such as WiFiClientSecure, works in the same way. Runnel connects by itself, and reconnects whenever the
  * connection is lost. Lines of runnel_log are printed to Serial.
  */
 #ifndef RUNNEL_CLIENT_H
@@ -40,7 +40,7 @@ static inline uint32_t runnel_client_clock(void *) { return millis(); }
 
 static inline uint32_t runnel_client_boot(void *) { return micros(); }
 
-/* A delay, unlike yield, feeds the watchdog of an ESP32. */
+/* It calls delay, which feeds the watchdog of an ESP32; yield does not. */
 static inline void runnel_client_idle(void *, uint32_t milliseconds)
 {
 	if (milliseconds > 0)

@@ -1,5 +1,5 @@
-// A greenhouse's node on an Arduino: a published sensor, a subscribed set-point, an offered procedure, and a call. The USB cable,
-// or TX and RX, lead to a Runnel router whose serial line has framing = "hdlc", the default.
+// A greenhouse node on an Arduino. It publishes a temperature, subscribes to a set-point, registers a procedure and calls
+// another one. Connect its USB cable, or TX and RX, to a Runnel router whose serial line has framing = "hdlc", the default.
 //
 // An LM35 or TMP36 at A1 measures the temperature; a relay at pin 7 switches the heating.
 
@@ -13,7 +13,7 @@ static const uint8_t heater = 7;
 static int64_t setPoint = 2000; // hundredths of a degree
 static int64_t correction = 0;
 
-// 10 mV a degree at a reference of 5 V.
+// Returns hundredths of a degree, for 10 mV per degree and a reference of 5 V.
 static int32_t temperature() { return (int32_t)(analogRead(A1) * 50000L / 1024) + (int32_t)correction; }
 
 static void onSetPoint(runnel *r, runnel_message *m, void *)

@@ -1,9 +1,9 @@
-// A greenhouse's node over WiFi, for an ESP32 and similar boards: a published sensor, a subscribed set-point, and a procedure.
-// The router needs a listener such as tcp://0.0.0.0:8080 and a principal with the authid and the ticket below.
+// A greenhouse node over WiFi, for an ESP32 and similar boards. It publishes a temperature, subscribes to a set-point and
+// registers a procedure. The router needs a listener such as tcp://0.0.0.0:8080 and a principal with the authid and the ticket below.
 //
 // An LM35 or TMP36 at A0 measures the temperature; a relay at pin 26 switches the heating.
 //
-// For another network library replace WiFi.h and WiFiClient: WiFiS3.h on an UNO R4, WiFiNINA.h on a MKR WiFi 1010, Ethernet.h
+// For another network library, replace WiFi.h and WiFiClient: WiFiS3.h on an UNO R4, WiFiNINA.h on a MKR WiFi 1010, Ethernet.h
 // and EthernetClient with an Ethernet module. With WiFiClientSecure and a listener tls://, the ticket and all data are encrypted.
 
 #include <WiFi.h>
@@ -21,7 +21,7 @@ static runnel router;
 static const uint8_t heater = 26;
 static int64_t setPoint = 2000; // hundredths of a degree
 
-// 10 mV a degree, of 3.3 V in 4096 steps.
+// Returns hundredths of a degree, for 10 mV per degree and 3.3 V in 4096 steps.
 static int32_t temperature() { return (int32_t)(analogRead(A0) * 33000L / 4096); }
 
 static void onSetPoint(runnel *r, runnel_message *m, void *)
