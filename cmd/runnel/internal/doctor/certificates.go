@@ -40,12 +40,12 @@ func (e *examination) pair(object string, file, key config.Path) {
 	}
 	now := time.Now()
 	c := pair.Certificate()
-	switch alarm := c.Alarm(now); {
+	switch {
 	case now.Before(c.NotBefore):
 		e.add(Finding{"certificate", Error, object, fmt.Sprintf("the certificate %s is not valid before %s: it is too new, or the clock is wrong", file, c.NotBefore.UTC().Format(time.DateOnly)), "date shows the clock"})
-	case alarm != "" && !c.ExpiresSoon(now):
-		e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s: %s", file, alarm), "renew it; the router reloads the files by itself"})
-	case alarm != "" || c.ExpiresSoon(now):
+	case !now.Before(c.NotAfter):
+		e.add(Finding{"certificate", Error, object, fmt.Sprintf("%s: %s", file, c.Alarm(now)), "renew it; the router reloads the files by itself"})
+	case c.ExpiresSoon(now):
 		e.add(Finding{"certificate", Warning, object, fmt.Sprintf("the certificate %s expires at %s", file, c.NotAfter.UTC().Format(time.RFC3339)), "renew it; the router reloads the files by itself"})
 	}
 }
