@@ -43,6 +43,8 @@ func Open(o Options) (*Spool, error) {
 			l.log = nil
 		}
 		s.held.log = nil
+	} else if err := s.writable(); err != nil {
+		s.report(err)
 	}
 	return s, nil
 }
