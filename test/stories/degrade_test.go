@@ -96,3 +96,51 @@ func TestStartWithoutTakenPort(t *testing.T) {
 		t.Errorf("an alarm is left:\n%s", out)
 	}
 }
+
+// A part that needs something that this machine lacks now, such as its address before the network is up, is left out whatever
+// file it is in, and whether a configuration has worked before or not. A strict router ends.
+func TestStartWithoutItsSurroundings(t *testing.T) {
+	for _, c := range []struct{ name, table, part string }{
+		{"an address that the machine does not have", "[[listen]]\nurl = \"tcp://192.0.2.1:9000\"\n", "listener tcp://192.0.2.1:9000"},
+		{"a path that leads nowhere", "[[listen]]\nurl = \"unix://runnel.toml/a.sock\"\n", "a.sock"},
+		{"a group that is missing", "[[listen]]\nurl = \"unix://other.sock\"\ngroup = \"nobodys-group\"\n", "other.sock"},
+		{"a certificate that is missing", "[[listen]]\nurl = \"tls://127.0.0.1:0\"\ncertificate = \"c.pem\"\nkey = \"k.pem\"\n", "listener tls://127.0.0.1:0"},
+		{"a key that is missing", "[[uplink]]\nname = \"central\"\nurl = [\"tcp://127.0.0.1:1\"]\nauthid = \"a\"\nkey = \"k.pem\"\n  [[uplink.export]]\n  topic = \"a.b\"\n", "uplink central"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir, "runnel.toml", remote(c.table))
+			runnel(t, "run", "--strict", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 3, "", "runnel.toml:")
+			_, url := gatewayIn(t, dir)
+			runnel(t, "pub", "story.x", "--ack", "--url", url).expect(t, 0, "", "")
+			runnel(t, "status", "--url", url).expect(t, 0, "ALARM", "")
+			if out := runnel(t, "status", "--url", url, "--json").stdout; !strings.Contains(out, c.part) {
+				t.Errorf("%q is not among the faults:\n%s", c.part, out)
+			}
+		})
+	}
+}
+
+// A file of conf.d that cannot be read is left out like an invalid one.
+func TestStartWithUnreadableFile(t *testing.T) {
+	dir := t.TempDir()
+	drop := filepath.Join(dir, "conf.d")
+	if err := os.MkdirAll(filepath.Join(drop, "a.toml"), 0o755); err != nil { // a directory, which root can't read either
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(drop, "b.toml")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "runnel.toml", remote(""))
+	runnel(t, "run", "--strict", "-c", filepath.Join(dir, "runnel.toml")).expect(t, 1, "", "a.toml")
+	p, url := gatewayIn(t, dir)
+	runnel(t, "status", "--url", url).expect(t, 0, "b.toml", "")
+	runnel(t, "doctor", "--url", url, "-c", filepath.Join(dir, "runnel.toml")).expect(t, 1, "a.toml", "")
+	for _, name := range []string{"a.toml", "b.toml"} {
+		if err := os.Remove(filepath.Join(drop, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.logs(`configuration applied`)
+	kit.Eventually(t, "the alarm to end", func() bool { return !strings.Contains(runnel(t, "status", "--url", url).stdout, "ALARM") })
+}

@@ -181,6 +181,16 @@ func (k checker) url(at Place, key, text string, schemes ...string) *url.URL {
 	return u
 }
 
+// mayPass reports a problem of the machine that may pass, such as a missing file or address. A node that starts leaves out the
+// part concerned and retries it, so there it is a warning.
+func (k checker) mayPass(at Place, key, format string, args ...any) {
+	if k.c.starting {
+		k.c.Warn(at, key, format, args...)
+		return
+	}
+	k.add(at, key, format, args...)
+}
+
 // file reports a file that can't be read. An empty path is valid: the key is unset.
 func (k checker) file(at Place, key string, path Path) {
 	if path == "" {
@@ -192,7 +202,7 @@ func (k checker) file(at Place, key string, path Path) {
 	}
 	f, err := os.Open(string(path))
 	if err != nil {
-		k.add(at, key, "%v", err)
+		k.mayPass(at, key, "%v", err)
 		return
 	}
 	f.Close()

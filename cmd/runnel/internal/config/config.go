@@ -42,6 +42,7 @@ type Config struct {
 
 	lost     []string // names of tables that are missing because of a syntax error
 	mainFile string   // the file that Load was called with
+	starting bool     // a node starts with it, and leaves out the parts that fail; see checker.mayPass
 	sources  Drafts   // the texts of all files
 	profiles profiles.Catalogue
 }
@@ -93,6 +94,11 @@ func Load(file string, check UplinkCheck) (*Config, error) { return LoadDraft(fi
 // LoadDraft is Load with drafts: files that are not written yet. A draft replaces the file of its name, or is added to the
 // files of conf.d. So a command can check a file together with the others before it takes effect.
 func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
+	return loadFiles(file, drafts, check, false)
+}
+
+// loadFiles is LoadDraft. For a node that starts, a file of conf.d that cannot be read is a problem among others.
+func loadFiles(file string, drafts Drafts, check UplinkCheck, starting bool) (*Config, error) {
 	source, err := drafts.source(file)
 	if err != nil {
 		return nil, err
@@ -101,12 +107,16 @@ func LoadDraft(file string, drafts Drafts, check UplinkCheck) (*Config, error) {
 	if source == nil {
 		name, source = builtIn, []byte(Default)
 	}
-	c, problems := &Config{Name: name, mainFile: File(file), sources: Drafts{File(file): string(source)}}, Problems{}
+	c, problems := &Config{Name: name, mainFile: File(file), starting: starting, sources: Drafts{File(file): string(source)}}, Problems{}
 	c.profiles = catalogue(file, drafts, c.sources)
 	readConfig(c, name, string(source), &problems)
 	c.dropInDir = isDirectory(filepath.Join(dir, "conf.d"))
 	for _, dropIn := range drafts.dropIns(dir) {
 		b, err := drafts.read(dropIn)
+		if err != nil && starting {
+			problems = append(problems, Problem{File: dropIn, Text: err.Error() + "; the user that runs the router must be able to read this file"})
+			continue
+		}
 		if err != nil {
 			return nil, unreadable(err)
 		}

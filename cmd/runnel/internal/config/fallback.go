@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,16 +52,22 @@ func KeepLastGood(c *Config) error {
 	return atomicfile.Write(file, text, 0o600)
 }
 
-// LoadFallback is Load for a node that starts. If the configuration is invalid, it returns the one that KeepLastGood saved, or
+// LoadFallback is Load for a node that starts. Problems that may pass, such as a missing address, are warnings. If the configuration is invalid, it returns the one that KeepLastGood saved, or
 // else the configuration without the files of conf.d that have problems, and sets its Fallback. If neither is valid, it
 // returns the error of Load.
 func LoadFallback(file string, check UplinkCheck) (*Config, error) {
-	broken, err := LoadDraft(file, nil, check)
-	var problems Problems
-	if err == nil || !errors.As(err, &problems) {
+	broken, err := loadFiles(file, nil, check, true)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return broken, err
 	}
-	for _, dir := range slices.Compact([]string{DataDir(broken), systemData}) {
+	dirs := []string{systemData}
+	var problems Problems
+	if errors.As(err, &problems) {
+		dirs = slices.Compact([]string{DataDir(broken), systemData})
+	} else {
+		problems = Problems{{File: File(file), Text: err.Error() + "; the user that runs the router must be able to read this file"}}
+	}
+	for _, dir := range dirs {
 		if c := loadLastGood(file, dir, check); c != nil {
 			saved := filepath.Join(dir, lastGoodFile)
 			c.Fallback = &Fallback{Instead: "the last configuration that worked", Problems: problems, File: saved}
@@ -94,7 +101,7 @@ func loadLastGood(file, dir string, check UplinkCheck) *Config {
 	for name, text := range last.Files {
 		drafts[name] = text
 	}
-	c, err := LoadDraft(file, drafts, check)
+	c, err := loadFiles(file, drafts, check, true)
 	if err != nil {
 		return nil
 	}
@@ -111,7 +118,7 @@ func loadWithout(file string, problems Problems, check UplinkCheck) (*Config, []
 			drafts[p.File], without = "", append(without, p.File)
 		}
 	}
-	c, err := LoadDraft(file, drafts, check)
+	c, err := loadFiles(file, drafts, check, true)
 	if err != nil {
 		return nil, nil
 	}

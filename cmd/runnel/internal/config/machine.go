@@ -58,7 +58,7 @@ func (k checker) data() {
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
-		k.add(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
+		k.mayPass(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
 	default:
 		k.c.Warn(at, "data", "cannot store data in %s: %v", dir, err)
 	}
@@ -89,8 +89,8 @@ func cannotCreate(dir string) error {
 		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
 			continue
 		}
-		if err == nil && !writable(dir) {
-			err = &fs.PathError{Op: "write to", Path: dir, Err: fs.ErrPermission}
+		if err == nil {
+			err = writable(dir)
 		}
 		return err
 	}
@@ -104,10 +104,10 @@ func (k checker) socket(l Listen) {
 		return
 	}
 	if err := transport.LookupOwner(l.Owner, ""); err != nil {
-		k.add(l.Place, "owner", "%v; write the name or the number of a user of this machine", err)
+		k.mayPass(l.Place, "owner", "%v; write the name or the number of a user of this machine", err)
 	}
 	if err := transport.LookupOwner("", l.Group); err != nil {
-		k.add(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
+		k.mayPass(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
 	}
 	owner, group := account.OfRouter().SocketOwnerProblems(l.Owner, l.Group) // the router starts without the listener
 	if owner != "" {
@@ -120,11 +120,11 @@ func (k checker) socket(l Listen) {
 		return // chosen at start
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
-		k.add(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
+		k.mayPass(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
 	} else if file := notDirectory(filepath.Dir(path)); file != "" {
-		k.add(l.Place, "url", "%s is not a directory; write another path", file)
+		k.mayPass(l.Place, "url", "%s is not a directory; write another path", file)
 	} else if err := cannotCreate(filepath.Dir(path)); err != nil {
-		k.add(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
+		k.mayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
 	}
 }
 
@@ -145,7 +145,7 @@ func (k checker) dryRun(check UplinkCheck) {
 			break
 		}
 		if err := check(k.c, u); err != nil {
-			k.add(u.Place, "", "%v", err)
+			k.mayPass(u.Place, "", "%v", err)
 		}
 	}
 	for _, l := range k.c.Listens {

@@ -23,7 +23,7 @@ func ListenURL(url string) (string, error) {
 	if url != "unix://" {
 		return url, nil
 	}
-	if writable(filepath.Dir(SystemSocket)) {
+	if writable(filepath.Dir(SystemSocket)) == nil {
 		return "unix://" + SystemSocket, nil
 	}
 	dir := os.Getenv("XDG_RUNTIME_DIR")
@@ -70,7 +70,7 @@ func DataDir(c *Config) string {
 	if c.KeepsNothing {
 		return ""
 	}
-	if c.Node.Data == "" && writable(systemData) {
+	if c.Node.Data == "" && writable(systemData) == nil {
 		return systemData
 	}
 	return string(c.Node.Data)

@@ -2,7 +2,16 @@
 
 package config
 
-import "golang.org/x/sys/unix"
+import (
+	"io/fs"
 
-// writable reports whether this process may create files in dir.
-func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
+	"golang.org/x/sys/unix"
+)
+
+// writable returns the reason why this process can't create files in dir.
+func writable(dir string) error {
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return &fs.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	return nil
+}

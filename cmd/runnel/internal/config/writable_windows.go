@@ -1,9 +1,16 @@
 package config
 
-import "os"
+import (
+	"io/fs"
+	"os"
+	"syscall"
+)
 
-// writable reports whether dir is a directory. It does not check the permission to create files there.
-func writable(dir string) bool {
+// writable returns an error if dir is not a directory. It does not check the permission to create files there.
+func writable(dir string) error {
 	info, err := os.Stat(dir)
-	return err == nil && info.IsDir()
+	if err == nil && !info.IsDir() {
+		err = &fs.PathError{Op: "write to", Path: dir, Err: syscall.ENOTDIR}
+	}
+	return err
 }

@@ -44,16 +44,19 @@ func (n *Node) Faults() []report.Fault {
 	return list
 }
 
-// retryMissing tries to start the missing parts until all of them run or ctx is done.
+// retryMissing tries to start the missing parts until all of them run and the configuration is kept, or ctx is done.
 func (n *Node) retryMissing(ctx context.Context) error {
-	for pause := firstRetry; len(n.Faults()) > 0; pause = min(2*pause, lastRetry) {
+	n.reloading.Lock()
+	kept := n.keepConfiguration()
+	n.reloading.Unlock()
+	for pause := firstRetry; !kept || len(n.Faults()) > 0; pause = min(2*pause, lastRetry) {
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return nil
 		}
 		n.retryConfiguration()
-		n.retryParts()
+		kept = n.retryParts()
 	}
 	return nil
 }
@@ -71,8 +74,8 @@ func (n *Node) retryConfiguration() {
 	}
 }
 
-// retryParts tries each missing part by itself.
-func (n *Node) retryParts() {
+// retryParts tries each missing part by itself. It reports whether the configuration is kept then.
+func (n *Node) retryParts() (kept bool) {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
 	n.mu.Lock()
@@ -96,20 +99,26 @@ func (n *Node) retryParts() {
 			n.log.Info("part started", "part", m.Part)
 		}
 	}
-	n.keepConfiguration()
+	return n.keepConfiguration()
 }
 
-// keepConfiguration saves the configuration for a start with invalid files, provided that all of its parts run.
-func (n *Node) keepConfiguration() {
+// keepConfiguration saves the configuration for a start with invalid files, provided that all of its parts run. It reports
+// whether it did, or had done before.
+func (n *Node) keepConfiguration() bool {
 	if len(n.Faults()) > 0 {
-		return
+		return false
 	}
 	n.mu.Lock()
 	c := n.config
 	n.mu.Unlock()
-	if err := config.KeepLastGood(c); err != nil {
-		n.log.Warn("cannot keep the configuration for a later start", "err", err)
+	err := config.KeepLastGood(c)
+	if err != nil && !n.notKept.Swap(true) {
+		n.log.Warn("cannot keep the configuration for a later start; it is tried again", "err", err)
 	}
+	if err == nil {
+		n.notKept.Store(false)
+	}
+	return err == nil
 }
 
 // openListeners opens the listeners. It fails if none opens, because no peer and no operator could reach the router then.

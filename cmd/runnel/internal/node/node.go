@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runnel/cmd/runnel/internal/config"
@@ -48,6 +49,8 @@ type Node struct {
 	process int64           // memory in bytes that the process may have; 0: not known
 
 	descriptors *transport.Descriptors
+
+	notKept atomic.Bool // the configuration could not be saved, and this is logged
 
 	reloading sync.Mutex // held while a configuration is read and applied, so that a later one is never overwritten by an earlier
 
@@ -185,7 +188,6 @@ func (n *Node) Run(ctx context.Context, ready func()) error {
 	defer fail(nil)
 	n.start(fail)
 	ready()
-	n.keepConfiguration()
 	<-serving.Done()
 	n.changing.Lock() // a reload under way is completed first
 	n.running = false
