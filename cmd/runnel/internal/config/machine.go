@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"runnel/cmd/runnel/internal/account"
+	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config/position"
 	"runnel/edge"
 	"runnel/transport"
@@ -54,7 +55,7 @@ func (k checker) data() {
 			}
 		}
 	}
-	err := cannotCreate(dir)
+	err := atomicfile.CannotCreate(dir)
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
@@ -80,21 +81,6 @@ func notDirectory(path string) string {
 		}
 	}
 	return ""
-}
-
-// cannotCreate returns the reason why nothing can be created in a directory, or in its nearest existing parent.
-func cannotCreate(dir string) error {
-	for ; dir != ""; dir = filepath.Dir(dir) {
-		_, err := os.Stat(dir)
-		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
-			continue
-		}
-		if err == nil {
-			err = writable(dir)
-		}
-		return err
-	}
-	return nil
 }
 
 // socket checks the path, the owner and the group of a Unix socket.
@@ -123,7 +109,7 @@ func (k checker) socket(l Listen) {
 		k.mayPass(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
 	} else if file := notDirectory(filepath.Dir(path)); file != "" {
 		k.mayPass(l.Place, "url", "%s is not a directory; write another path", file)
-	} else if err := cannotCreate(filepath.Dir(path)); err != nil {
+	} else if err := atomicfile.CannotCreate(filepath.Dir(path)); err != nil {
 		k.mayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
 	}
 }

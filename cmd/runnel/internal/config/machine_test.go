@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"runnel/cmd/runnel/internal/atomicfile"
 )
 
 // Settings that make "runnel run" fail are problems of the configuration, with line and key.
@@ -95,7 +97,7 @@ func TestTakenPortIsValid(t *testing.T) {
 
 // Storing on disk needs a data directory.
 func TestStoreNeedsAPlace(t *testing.T) {
-	if writable(systemData) == nil {
+	if atomicfile.Writable(systemData) == nil {
 		t.Skip("there is a usual place on this machine")
 	}
 	for store, refused := range map[string]bool{"memory": false, "disk": true, "durable": true} {

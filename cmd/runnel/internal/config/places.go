@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"runnel/cmd/runnel/internal/atomicfile"
 )
 
 // CookieFile returns the file that maps cookies to authenticated sessions, or "" without a data directory.
@@ -23,7 +25,7 @@ func ListenURL(url string) (string, error) {
 	if url != "unix://" {
 		return url, nil
 	}
-	if writable(filepath.Dir(SystemSocket)) == nil {
+	if atomicfile.Writable(filepath.Dir(SystemSocket)) == nil {
 		return "unix://" + SystemSocket, nil
 	}
 	dir := os.Getenv("XDG_RUNTIME_DIR")
@@ -70,7 +72,7 @@ func DataDir(c *Config) string {
 	if c.KeepsNothing {
 		return ""
 	}
-	if c.Node.Data == "" && writable(systemData) == nil {
+	if c.Node.Data == "" && atomicfile.Writable(systemData) == nil {
 		return systemData
 	}
 	return string(c.Node.Data)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package config
+package atomicfile
 
 import (
 	"io/fs"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writable returns the reason why this process can't create files in dir.
-func writable(dir string) error {
+// Writable returns the reason why this process can't create files in dir.
+func Writable(dir string) error {
 	if err := unix.Access(dir, unix.W_OK); err != nil {
 		return &fs.PathError{Op: "write to", Path: dir, Err: err}
 	}

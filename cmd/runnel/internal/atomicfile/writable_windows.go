@@ -1,4 +1,4 @@
-package config
+package atomicfile
 
 import (
 	"io/fs"
@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// writable returns an error if dir is not a directory. It does not check the permission to create files there.
-func writable(dir string) error {
+// Writable returns an error if dir is not a directory. It does not check the permission to create files there.
+func Writable(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil && !info.IsDir() {
 		err = &fs.PathError{Op: "write to", Path: dir, Err: syscall.ENOTDIR}

@@ -1,0 +1,23 @@
+package atomicfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// CannotCreate returns the reason why nothing can be created in a directory, or in its nearest existing parent.
+func CannotCreate(dir string) error {
+	for ; dir != ""; dir = filepath.Dir(dir) {
+		_, err := os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			continue
+		}
+		if err == nil {
+			err = Writable(dir)
+		}
+		return err
+	}
+	return nil
+}
