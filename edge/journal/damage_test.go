@@ -146,8 +146,9 @@ func (d *failing) Remove(name string) error {
 }
 
 func (f failingFile) Write(b []byte) (int, error) {
-	if f.disk.write != nil {
-		return 0, f.disk.write
+	if f.disk.write != nil { // a part is written
+		n, _ := f.File.Write(b[:len(b)/2])
+		return n, f.disk.write
 	}
 	return f.File.Write(b)
 }

@@ -359,3 +359,27 @@ func TestOtherFiles(t *testing.T) {
 		t.Errorf("found %+v in %v", l.found, names)
 	}
 }
+
+// A part of a failed write is cut off before the next one. If it can't be cut off, the next record begins a new segment.
+func TestFailedWrite(t *testing.T) {
+	broken := errors.New("broken")
+	for segments, truncate := range map[int]error{1: nil, 2: broken} {
+		disk := &failing{Disk: Machine}
+		l := openOn(t, disk, t.TempDir(), 1<<20)
+		l.add("one")
+		disk.write, disk.truncate = broken, truncate
+		if n, err := l.Append(list([]string{"lost"})); n != 0 || !errors.Is(err, broken) || l.Records() != 1 {
+			t.Errorf("%d, %v; %d records", n, err, l.Records())
+		}
+		disk.write, disk.truncate = nil, nil
+		l.add("two")
+		if n := len(l.Segments()); n != segments {
+			t.Errorf("%d segments, want %d", n, segments)
+		}
+		l = l.again()
+		l.holds("one", "two")
+		if len(l.found.Bad) != 0 || l.found.Torn != 0 {
+			t.Errorf("found %+v", l.found)
+		}
+	}
+}
