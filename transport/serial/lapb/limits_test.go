@@ -50,10 +50,21 @@ func TestIdentityLimits(t *testing.T) {
 			t.Errorf("%+v comes back as %+v, %v", i, got, ok)
 		}
 	}
-	for _, i := range []Identity{{Window: 0, Info: 128}, {Window: MaxWindow + 1, Info: 128}, {Window: 1, Info: MinInfo - 1}, {Window: 1, Info: MaxInfo + 1}, {Window: 1, Info: 128, Name: "\xff"}} {
+	for _, i := range []Identity{{Window: 0, Info: 128}, {Window: MaxWindow + 1, Info: 128}, {Window: 1, Info: MinInfo - 1}, {Window: 1, Info: MaxInfo + 1}, {Window: 1, Info: 128, Name: "\xff"},
+		{Window: 1, Info: 128, Name: strings.Repeat("n", maxName+1)}} {
 		if _, ok := parseIdentity(i.append(nil)); ok {
 			t.Errorf("%+v is accepted", i)
 		}
+	}
+	whole := Identity{Window: 1, Info: 128}.append(nil)
+	for n := range whole {
+		if i, ok := parseIdentity(whole[:n]); ok {
+			t.Errorf("%d octets are accepted as %+v", n, i)
+		}
+	}
+	whole[0]++
+	if i, ok := parseIdentity(whole); ok {
+		t.Errorf("another version is accepted as %+v", i)
 	}
 }
 
@@ -128,6 +139,37 @@ func TestDeadline(t *testing.T) {
 	r.sends("I 0,0 P a; RR 0 P")
 	if n := r.Counters().Timeouts; n != 1 {
 		t.Errorf("%d timeouts", n)
+	}
+}
+
+// TestT1RunsOn: a frame sent while T1 runs does not put it off, and an acknowledgement of a part starts it anew.
+func TestT1RunsOn(t *testing.T) {
+	r := connectedRig(t, Config{})
+	r.Send([]byte("a"))
+	r.sends("I 0,0 a")
+	t1 := r.t1
+	r.after(r.c.T1 / 2)
+	r.Send([]byte("b"))
+	if r.sends("I 1,0 b"); !r.t1.Equal(t1) {
+		t.Errorf("T1 ends at %v, not at %v", r.t1, t1)
+	}
+	if r.gets("RR 1 resp"); !r.t1.Equal(r.clock.Add(r.c.T1)) {
+		t.Errorf("after an acknowledgement T1 ends at %v", r.t1)
+	}
+	if r.gets("RR 2 resp"); !r.t1.IsZero() {
+		t.Errorf("with nothing under way T1 ends at %v", r.t1)
+	}
+}
+
+// TestMemoryOfConnections: a connection uses the memory of the one before.
+func TestMemoryOfConnections(t *testing.T) {
+	var w window
+	w.reset(1000)
+	if n := testing.AllocsPerRun(10, func() { w.put(make([]byte, 10)); w.reset(1000) }); n != 0 || !w.empty() || cap(w.octets) != 1000 {
+		t.Errorf("%v allocations; room for %d octets", n, cap(w.octets))
+	}
+	if w.reset(1001); w.put(make([]byte, 2000)) != 1001 {
+		t.Errorf("room for %d octets", cap(w.octets))
 	}
 }
 

@@ -70,3 +70,27 @@ func TestHalfDuplexDevice(t *testing.T) {
 	r.sends("")
 	r.says("up", "down: "+ErrSilent.Error())
 }
+
+// TestHalfDuplexDeviceHasNoT1: a half-duplex device that has sent a frame waits for the next poll, however long.
+func TestHalfDuplexDeviceHasNoT1(t *testing.T) {
+	r := newRig(t, Config{Role: Device, HalfDuplex: true, NoXID: true})
+	r.gets("SABM P")
+	r.sends("UA F")
+	r.Send([]byte("a"))
+	r.gets("RR 0 P")
+	r.sends("I 0,0 a; RR 0 F resp")
+	r.gets("RNR 0 P")
+	r.sends("RR 0 F resp")
+	if !r.t1.IsZero() || r.Counters().Timeouts > 0 {
+		t.Errorf("T1 ends at %v", r.t1)
+	}
+	for range 2 * stuckFactor * r.c.Retries {
+		r.after(r.c.T1)
+		r.sends("")
+		r.gets("RNR 0 P")
+		r.sends("RR 0 F resp")
+	}
+	r.gets("RR 0 P")
+	r.sends("I 0,0 a; RR 0 F resp")
+	r.says("up")
+}
