@@ -14,11 +14,13 @@ type armour []bool
 func unarmour(payload string, fill int) (bits armour, err error) {
 	for i := range len(payload) {
 		c := payload[i]
-		if c < '0' || c > 'w' || c > 'W' && c < '`' {
+		switch {
+		case '0' <= c && c <= 'W':
+			c -= '0'
+		case '`' <= c && c <= 'w':
+			c -= '`' - 40
+		default:
 			return nil, fmt.Errorf("%q is not a payload character", string(c))
-		}
-		if c -= '0'; c > 40 {
-			c -= 8
 		}
 		for bit := 5; bit >= 0; bit-- {
 			bits = append(bits, c>>bit&1 != 0)

@@ -76,7 +76,8 @@ var built = sync.OnceValue(func() time.Time {
 	year := 2026
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
-			if t, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil {
+			if s.Key == "vcs.time" {
+				t, _ := time.Parse(time.RFC3339, s.Value)
 				year = max(year, t.Year())
 			}
 		}
