@@ -249,6 +249,12 @@ func (d *flash) files() (names []string) {
 	return names
 }
 
+// held returns the name of the first segment of held events.
+func (d *flash) held() string {
+	names := slices.DeleteFunc(slices.Collect(mapKeys(d.names)), func(name string) bool { return !strings.Contains(name, "held") })
+	return slices.Min(names)
+}
+
 func (d *flash) wrote() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()

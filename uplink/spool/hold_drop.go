@@ -18,7 +18,7 @@ func (s *Spool) dropTail(reason Reason) bool {
 			continue
 		}
 		t := in.topic
-		delete(h.inFlight, in.Sequence)
+		h.forgetFlight(in.Sequence)
 		if in.Sequence > t.returned {
 			t.returned = in.Sequence // it was the first event not returned yet
 		} else {
@@ -26,7 +26,6 @@ func (s *Spool) dropTail(reason Reason) bool {
 		}
 		s.removeHeld(t, heldFlight{octets: in.octets, entry: in}, in.Sequence, ErrFull)
 		if t.events > 0 {
-			t.inFlight = min(t.inFlight, t.events)
 			h.recount(t)
 		}
 		s.recordLoss(loss{reason: reason, first: in.Sequence, last: in.Sequence, count: 1, octets: in.octets, held: true})
@@ -35,16 +34,37 @@ func (s *Spool) dropTail(reason Reason) bool {
 	return false
 }
 
+// isIn reports whether the event is in a segment: it was read from there, or was written there meanwhile.
+func (f *heldFlight) isIn(seg *heldSegment) bool {
+	return f.segment == seg || f.entry != nil && f.entry.segment == seg
+}
+
+// forgetFlight notes that an event is dropped, which may be in flight: its answer is ignored. If the event was to test its
+// topic, the next one does so.
+func (h *held) forgetFlight(sequence uint64) {
+	f, ok := h.inFlight[sequence]
+	if !ok {
+		return
+	}
+	delete(h.inFlight, sequence)
+	t := f.topic
+	if f.attempt != h.attempt {
+		return
+	}
+	t.inFlight--
+	if t.state == topicProbing {
+		t.state = topicDue
+	}
+	h.recount(t)
+}
+
 // dropHeldSegment drops all events held in a segment.
 func (s *Spool) dropHeldSegment(seg *heldSegment, reason Reason) {
 	h := &s.held
 	for sequence, f := range h.inFlight {
-		if f.segment == seg || f.entry != nil && f.entry.segment == seg {
-			delete(h.inFlight, sequence)
+		if f.isIn(seg) {
+			h.forgetFlight(sequence)
 			f.topic.window.remove(sequence)
-			if f.attempt == h.attempt {
-				f.topic.inFlight--
-			}
 		}
 	}
 	m := loss{reason: reason, first: seg.first, last: seg.last, count: seg.live, octets: seg.liveOctets, held: true}
@@ -159,12 +179,7 @@ func (s *Spool) discardOne(e *heldView) bool {
 	if h.topics[e.Topic] != t || e.Sequence <= t.returned && !t.window.has(e.Sequence) {
 		return false // gone in the meantime
 	}
-	if f, ok := h.inFlight[e.Sequence]; ok {
-		delete(h.inFlight, e.Sequence)
-		if f.attempt == h.attempt {
-			t.inFlight--
-		}
-	}
+	h.forgetFlight(e.Sequence)
 	if e.Sequence > t.returned {
 		t.returned = e.Sequence
 		t.window.add(flight{sequence: e.Sequence, octets: e.octets, lasting: true})

@@ -129,6 +129,10 @@ func (s *Spool) noteHeldUnreadable(number uint64, err error) {
 			there[t] = tally{n.events + 1, n.octets + e.octets}
 		}
 	}
+	h.forgetUnreadable(seg)
+	if h.pass.segment == seg.number {
+		h.pass.record = 0 // the records have other places now; those already sent are not sent again
+	}
 	m := loss{reason: ByDamage, first: seg.first, last: seg.last, held: true}
 	for t, n := range seg.tallies {
 		if missing := n.events - there[t].events; missing > 0 {
@@ -142,4 +146,15 @@ func (s *Spool) noteHeldUnreadable(number uint64, err error) {
 		s.recordLoss(m)
 	}
 	s.retireHeld()
+}
+
+// forgetUnreadable removes the events of a loaded segment that are in flight but can't be read any more. Their answers are ignored.
+func (h *held) forgetUnreadable(seg *heldSegment) {
+	for sequence, f := range h.inFlight {
+		readable := slices.ContainsFunc(h.cache.events, func(e item) bool { return e.Sequence == sequence })
+		if f.isIn(seg) && !readable {
+			h.forgetFlight(sequence)
+			f.topic.window.remove(sequence)
+		}
+	}
 }

@@ -124,6 +124,26 @@ func TestRefusedLockIsClosed(t *testing.T) {
 	}
 }
 
+// A lock that can't be taken for another reason raises the alarm, and the spool works.
+func TestBrokenLock(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockFile(filepath.Join(dir, "lock")); err == nil {
+		t.Skip("no lock on this system")
+	}
+	s, err := Open(Options{Dir: dir, MinFree: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Put(event(Disk, "a"), nil)
+	if st := s.State(); !strings.Contains(st.Alarm, "lock") || st.Events != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
 // A directory that cannot be used leaves the spool in memory, with an alarm. Durable publishers are told.
 func TestOpenWithoutDisk(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
@@ -225,7 +245,46 @@ func TestUnreadableHeldSegment(t *testing.T) {
 	})
 }
 
-// CatchUp waits for the disk and not for the far side; Room waits for the far side.
+// The same for held events in flight. A late answer has no effect, and the others of the topic are delivered.
+func TestUnreadableHeldEventInFlight(t *testing.T) {
+	for name, answer := range map[string]func(b *bench, e Event){
+		"accepted": func(b *bench, e Event) { b.Ack(e.Sequence) },
+		"rejected": func(b *bench, e Event) { b.Hold(e.Sequence, rejected) },
+		"none":     func(*bench, Event) {},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{})
+			b.hold("a.b", 5, 100, true)
+			b.Retry()
+			probe := b.poll(10)
+			b.disk.mu.Lock()
+			data := b.disk.names[b.disk.held()].data
+			data[strings.Index(string(data), "a.b")] ^= 1
+			b.disk.mu.Unlock()
+			b.reading.Lock()
+			b.held.cache = heldCache{}
+			b.reading.Unlock()
+			if n := len(b.Peek(100)); n != 5 || b.heldEvents("a.b") != 4 { // and the gap
+				t.Errorf("%s: %d events, %+v", name, n, b.HeldTopics(9))
+			}
+			b.consistent()
+			answer(b, probe[0])
+			if b.consistent(); b.heldEvents("a.b") != 4 {
+				t.Errorf("%s: then %+v", name, b.HeldTopics(9))
+			}
+			for tries := 0; b.State().Events > 0 && tries < 10; tries++ {
+				b.Retry()
+				b.ack(b.poll(100)...)
+				b.consistent()
+			}
+			if st := b.State(); st.Events != 0 || st.Dropped.Events != 1 {
+				t.Errorf("%s: %+v", name, st)
+			}
+		})
+	}
+}
+
+// CatchUp waits for the disk and not for the far side; WaitForRoom waits for the far side.
 func TestCatchUpAndRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, newFlash(), Options{MaxMemory: 8 << 10, MaxOctets: 16 << 10})

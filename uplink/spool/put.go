@@ -36,9 +36,10 @@ func (s *Spool) put(e *entry) error {
 	if s.closed {
 		return ErrClosed
 	}
+	reason := s.makeRoom(e.octets) // this may leave a gap, which takes the next number
 	s.last++
 	e.Epoch, e.Sequence, e.at = s.epoch, s.last, s.clock.now()
-	if reason := s.makeRoom(e.octets); reason != "" {
+	if reason != "" {
 		s.recordLoss(loss{reason: reason, first: e.Sequence, last: e.Sequence, count: 1, octets: e.octets, refused: true})
 		return ErrFull
 	}

@@ -1,0 +1,229 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// during calls act once, while the next write is under way. Events are committed at that time.
+func (b *bench) during(act func()) {
+	acted := false
+	b.disk.setFault(func(op string) error {
+		if op == "write" && !acted {
+			acted = true
+			act()
+		}
+		return nil
+	})
+	time.Sleep(5 * time.Second)
+	if b.consistent(); !acted {
+		b.Error("nothing was written")
+	}
+}
+
+// Events are acknowledged, dropped and added while they are being written. Afterwards the spool has what is left, in memory
+// and on disk.
+func TestChangesDuringACommit(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  func(b *bench, under []Event)
+		want []string
+	}{
+		"nothing":              {func(*bench, []Event) {}, []string{"a", "b", "c", "d"}},
+		"the first is gone":    {func(b *bench, under []Event) { b.ack(under[0]) }, []string{"b", "c", "d"}},
+		"one of them is gone":  {func(b *bench, under []Event) { b.ack(under[1]) }, []string{"a", "c", "d"}},
+		"those under way gone": {func(b *bench, under []Event) { b.ack(under...) }, []string{"c", "d"}},
+		"one more":             {func(b *bench, _ []Event) { b.put(Disk, "e") }, []string{"a", "b", "c", "d", "e"}},
+		"one more and one less": {func(b *bench, under []Event) {
+			b.put(Disk, "e")
+			b.ack(under[1])
+		}, []string{"a", "c", "d", "e"}},
+		"the first dropped": {func(b *bench, _ []Event) { b.Discard(1) }, []string{"b", "c", "d", "gap:operator:1"}},
+		"all dropped":       {func(b *bench, _ []Event) { b.Discard(10) }, []string{"gap:operator:4"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{})
+			b.put(Disk, "a", "b", "c", "d")
+			under := b.next(0, 2)
+			b.during(func() { c.act(b, under) })
+			if got := b.waiting(); !slices.Equal(got, c.want) {
+				t.Errorf("%s: %q, want %q", name, got, c.want)
+			}
+			// An event that was acknowledged before an earlier one may come again.
+			if got := open(t, b.disk.kill(), Options{}).waiting(); !includes(got, c.want) {
+				t.Errorf("%s: after a crash %q, want %q", name, got, c.want)
+			}
+			if got := b.again(Options{}).waiting(); !includes(got, c.want) {
+				t.Errorf("%s: after a restart %q, want %q", name, got, c.want)
+			}
+		})
+	}
+}
+
+// includes reports whether all has some, in the same order.
+func includes(all, some []string) bool {
+	for _, name := range all {
+		if len(some) > 0 && some[0] == name {
+			some = some[1:]
+		}
+	}
+	return len(some) == 0
+}
+
+// The same for held events.
+func TestChangesDuringACommitOfHeldEvents(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  func(b *bench, under []Event)
+		b, c int // events held of each topic
+		gaps uint64
+	}{
+		"nothing":        {act: func(*bench, []Event) {}, b: 3, c: 2},
+		"accepted":       {act: func(b *bench, under []Event) { b.ack(under...) }, b: 2, c: 1},
+		"rejected again": {act: func(b *bench, under []Event) { b.Hold(under[0].Sequence, rejected) }, b: 3, c: 2},
+		"a reconnect":    {act: func(b *bench, _ []Event) { b.Rewind() }, b: 3, c: 2},
+		"accepted after a reconnect": {act: func(b *bench, under []Event) {
+			b.Rewind()
+			b.ack(under[0])
+		}, b: 2, c: 2},
+		"a topic dropped": {act: func(b *bench, _ []Event) { b.DiscardHeld("a.b") }, c: 2, gaps: 1},
+		"all dropped":     {act: func(b *bench, _ []Event) { b.DiscardHeld("") }, gaps: 1},
+		"one dropped":     {act: func(b *bench, _ []Event) { b.Discard(1) }, b: 2, c: 2, gaps: 1},
+		"one refused": {act: func(b *bench, _ []Event) {
+			b.Put(of(Disk, "x.y", 1500), func(err error) {
+				if !errors.Is(err, ErrFull) {
+					b.Errorf("no room while all are being written: %v", err)
+				}
+			})
+		}, b: 3, c: 2, gaps: 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := Options{MaxOctets: 2000}
+			b := open(t, newFlash(), o)
+			b.hold("a.b", 3, 100, false)
+			b.hold("a.c", 2, 100, false)
+			b.Retry()
+			under := b.poll(10)
+			b.during(func() { c.act(b, under) })
+			check := func(when string, b *bench) {
+				b.consistent()
+				if st := b.State(); b.heldEvents("a.b") != c.b || b.heldEvents("a.c") != c.c || st.Events != c.b+c.c+int(c.gaps) {
+					t.Errorf("%s: %s: %+v, %+v", name, when, st, b.HeldTopics(9))
+				}
+			}
+			check("then", b)
+			check("after a crash", open(t, b.disk.kill(), o))
+			check("after a restart", b.again(o))
+		})
+	}
+}
+
+// A spool whose events are all in flight refuses another.
+func TestAllInFlight(t *testing.T) {
+	for _, limit := range []string{"the size", "the memory"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{MaxOctets: 5000, MaxMemory: 5000})
+			if limit == "the memory" {
+				b = open(t, newFlash(), Options{MaxOctets: 50_000, MaxMemory: 5000})
+			}
+			b.disk.breakDown(syscall.EIO)
+			for range 5 {
+				b.Put(of(Memory, "a.b", 1000-cost-3), nil)
+			}
+			under := b.poll(5)
+			var err error
+			b.Put(of(Memory, "a.b", 1000-cost-3), func(e error) { err = e })
+			if b.consistent(); !errors.Is(err, ErrFull) || b.State().Dropped.Events != 1 {
+				t.Errorf("beyond %s: %v, %+v", limit, err, b.State())
+			}
+			b.ack(under[0])
+			b.Put(of(Memory, "a.b", 1000-2*cost-3), func(e error) { err = e })
+			if b.consistent(); err != nil || b.State().Events != 6 { // and the gap
+				t.Errorf("within %s: %v, %+v", limit, err, b.State())
+			}
+		})
+	}
+}
+
+// Events that were only in memory are counted when the spool ends.
+func TestLostAtTheEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		broken bool
+		put    func(b *bench)
+		want   string // a part of the log; "": nothing is lost
+	}{
+		"nothing":               {put: func(b *bench) {}},
+		"written in time":       {put: func(b *bench) { b.put(Disk, "a"); b.hold("a.b", 2, 10, false) }},
+		"of class memory":       {put: func(b *bench) { b.put(Memory, "a", "b") }, want: "events=2"},
+		"with a broken disk":    {broken: true, put: func(b *bench) { b.put(Disk, "a", "b", "c") }, want: "events=3"},
+		"held":                  {broken: true, put: func(b *bench) { b.hold("a.b", 2, 10, false) }, want: "events=2"},
+		"delivered in time":     {broken: true, put: func(b *bench) { b.put(Disk, "a"); b.ack(b.next(0, 1)...) }},
+		"a gap counts for none": {put: func(b *bench) { b.put(Memory, "a"); b.Discard(1) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{})
+			if c.broken {
+				b.disk.breakDown(syscall.EIO)
+			}
+			c.put(b)
+			b.stop()
+			_, line, lost := strings.Cut(b.log.String(), "events lost that were only in memory")
+			if lost != (c.want != "") || !strings.Contains(line, c.want) {
+				t.Errorf("%s: log %s", name, &b.log)
+			}
+		})
+	}
+}
+
+// Without MaxAge, events go to one file however much time passes between them. With it, a file spans an eighth of it.
+func TestAgeOfFiles(t *testing.T) {
+	for age, want := range map[time.Duration]int{0: 1, 80 * time.Hour: 1, 8 * time.Hour: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			b := open(t, newFlash(), Options{MaxAge: age})
+			for range 3 {
+				b.put(Disk, "a")
+				time.Sleep(time.Hour + time.Minute)
+			}
+			if b.consistent(); len(b.disk.files()) != want {
+				t.Errorf("with MaxAge %v: files %v", age, b.disk.files())
+			}
+		})
+	}
+}
+
+// The memory of a long record is given back.
+func TestLongRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		for _, held := range []bool{false, true} {
+			b.Put(of(Disk, "a.b", 3*commitOctets), nil)
+			if held {
+				b.Hold(b.poll(1)[0].Sequence, rejected)
+			}
+			time.Sleep(5 * time.Second)
+			if synctest.Wait(); cap(b.writer.scratch) > 2*commitOctets {
+				t.Errorf("held %v: %d bytes are kept", held, cap(b.writer.scratch))
+			}
+		}
+	})
+}
+
+// While the disk works, Next waits without end for an event; it ends with its context.
+func TestNextWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		ctx, cancel := context.WithTimeout(t.Context(), 10*idle)
+		defer cancel()
+		if events, err := b.Next(ctx, 0, 1); len(events) > 0 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v, %v", events, err)
+		}
+		time.AfterFunc(3*idle, func() { b.put(Memory, "a") })
+		if events, err := b.Next(t.Context(), 0, 1); len(events) != 1 || err != nil {
+			t.Errorf("%v, %v", events, err)
+		}
+	})
+}
