@@ -21,3 +21,16 @@ func CannotCreate(dir string) error {
 	}
 	return nil
 }
+
+// NotDirectory returns the part of a path that exists and is not a directory, or "".
+func NotDirectory(path string) string {
+	for ; path != "" && path != "." && path != "/"; path = filepath.Dir(path) {
+		if info, err := os.Stat(path); err == nil {
+			if info.IsDir() {
+				return ""
+			}
+			return path
+		}
+	}
+	return ""
+}

@@ -39,7 +39,7 @@ func (k checker) data() {
 	if at.IsZero() {
 		at = position.Missing(k.c.Name, "node") // there is no [node]: the default directory
 	}
-	if file := notDirectory(dir); file != "" {
+	if file := atomicfile.NotDirectory(dir); file != "" {
 		k.add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
 		return
 	}
@@ -70,19 +70,6 @@ func isDirectory(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// notDirectory returns the part of a path that exists and is not a directory, or "".
-func notDirectory(path string) string {
-	for ; path != "" && path != "." && path != "/"; path = filepath.Dir(path) {
-		if info, err := os.Stat(path); err == nil {
-			if info.IsDir() {
-				return ""
-			}
-			return path
-		}
-	}
-	return ""
-}
-
 // socket checks the path, the owner and the group of a Unix socket.
 func (k checker) socket(l Listen) {
 	path, ok := strings.CutPrefix(l.URL, "unix://")
@@ -107,7 +94,7 @@ func (k checker) socket(l Listen) {
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 		k.mayPass(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
-	} else if file := notDirectory(filepath.Dir(path)); file != "" {
+	} else if file := atomicfile.NotDirectory(filepath.Dir(path)); file != "" {
 		k.mayPass(l.Place, "url", "%s is not a directory; write another path", file)
 	} else if err := atomicfile.CannotCreate(filepath.Dir(path)); err != nil {
 		k.mayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
