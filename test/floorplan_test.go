@@ -64,7 +64,7 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/config/profiles": {},
 	"cmd/runnel/internal/config/spelling": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
-	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
+	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",
 		"cmd/runnel/internal/term", "edge/client", "edge/wamp", "transport"},
 	"cmd/runnel/internal/manual":  {},

@@ -102,6 +102,8 @@ realms to a central router.`,
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
+	root.Version = version
+	root.SetVersionTemplate("runnel {{.Version}}\n")
 	root.SetHelpCommand(cli.HelpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -109,5 +111,6 @@ realms to a central router.`,
 			cli.OnlySubcommands(cmd)
 		}
 	}
+	cli.PlainErrors(root)
 	return root, started
 }

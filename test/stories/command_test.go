@@ -103,16 +103,19 @@ func TestNegativeNumbers(t *testing.T) {
 func TestWrongUsageOfEach(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"bogus", "unknown command"}, {"--bogus", "unknown flag"}, {"queue", "a command is missing"}, {"queue bogus", `"ls"`}, {"serial", `"sniff"`},
-		{"serial bogus", "unknown command"}, {"help bogus", "unknown command"}, {"completion bogus", "unknown command"}, {"version now", "unknown command"},
-		{"pub", "requires"}, {"pub a.b --bogus", "unknown flag"}, {"pub a.b -x", "unknown shorthand"}, {"pub a.b --kw x", "key=value"},
-		{"call", "requires"}, {"call a.b --timeout soon", "soon"}, {"call a.b --timeout -5s", "negative"},
-		{"sub", "requires"}, {"sub a -n -5", "negative"}, {"sub a -n many", "many"}, {"sub a --match some", "some"}, {"sub a --serializer xml", "xml"},
+		{"serial bogus", "unknown command"}, {"help bogus", "unknown command"}, {"completion bogus", "unknown command"}, {"version now", `unexpected argument "now"`},
+		{"pub", "missing: runnel pub URI [ARG...]"}, {"pub a.b --bogus", "unknown flag"}, {"pub a.b -x", "unknown shorthand"}, {"pub a.b --kw x", "key=value"},
+		{"call", "missing: runnel call URI"}, {"call a.b --timeout soon", "soon"}, {"call a.b --timeout -5s", "negative"},
+		{"sub", "missing: runnel sub URI..."}, {"sub a -n -5", "negative"}, {"sub a -n many", "many"}, {"sub a --match some", "some"}, {"sub a --serializer xml", "xml"},
 		{"sub a --url http://localhost", "ws://"}, {"sub a --url tcp://localhost:70000", "70000"}, {"sub a --url localhost:8080", "tcp://"},
 		{"status --authid me --url tcp://localhost", "--ticket"}, {"reg a.b", "--exec"}, {"reg a.b --echo --exec x", "--exec"}, {"reg a.b --echo --parallel 0", "parallel"},
-		{"demo --for -1s", "negative"}, {"serial sniff", "1 arg"}, {"serial sniff /dev/null --for -1s", "negative"}, {"serial sniff /dev/null --as morse", "morse"},
-		{"queue peek a -n 0", "-n 0"}, {"queue drop a", "--all"}, {"run -c", "needs an argument"}, {"check --explain a", "3 arg"}, {"passwd a b", "1 arg"},
+		{"demo --for -1s", "negative"}, {"serial sniff", "missing: runnel serial sniff DEVICE"}, {"serial add a b", `unexpected argument "b"`}, {"serial sniff /dev/null --for -1s", "negative"}, {"serial sniff /dev/null --as morse", "morse"},
+		{"queue peek a -n 0", "-n 0"}, {"queue drop a", "--all"}, {"run -c", "needs an argument"}, {"check --explain a", "3 arg"}, {"passwd a b", `unexpected argument "b"`}, {"check --confg x", "did you mean --config?"}, {"serial ls --jsn", "did you mean --json?"}, {"serial prob", `did you mean "probe"?`}, {"statuz", "status"}, {"fleet show", "missing: runnel fleet show NODE"},
 	} {
 		runnel(t, strings.Fields(c.args)...).expect(t, 2, "", c.says)
+	}
+	for _, flag := range []string{"--version", "-v"} {
+		runnel(t, flag).expect(t, 0, "runnel ", "")
 	}
 }
 

@@ -94,7 +94,7 @@ func TestInitAsks(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"bogus", `"bogus" is not known`}, {"gateway", "--centre"}, {"gateway --centre ftp://x", "tls://"}, {"gateway --centre tls://x", "port"},
 		{"gateway --centre tls://x:1 --pin 12", "pin"}, {"standalone --pin 12", "gateway"}, {"standalone --id a.b", "valid node id"},
-		{"standalone --realm a..b", "WAMP URI"}, {"standalone --prefix wamp.", "belongs to the router"}, {"centre extra", "at most 1"},
+		{"standalone --realm a..b", "WAMP URI"}, {"standalone --prefix wamp.", "belongs to the router"}, {"centre extra", `unexpected argument "extra"`},
 	} {
 		runnel(t, append(append([]string{"init"}, strings.Fields(c.args)...), "--yes", "-c", file+".other")...).expect(t, 2, "", c.says)
 	}

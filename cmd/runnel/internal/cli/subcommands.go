@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/spelling"
 )
 
 // OnlySubcommands makes a command that does nothing by itself report a missing or unknown subcommand.
@@ -22,7 +23,11 @@ func OnlySubcommands(cmd *cobra.Command) {
 		if len(args) == 0 {
 			return UsageError(cmd.CommandPath() + ": a command is missing; use " + config.OneOf(names...))
 		}
-		return UsageError(fmt.Sprintf("%s: unknown command %q; use %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), config.OneOf(names...)))
+		meant := ""
+		if near := spelling.Nearest(args[0], names); near != "" {
+			meant = fmt.Sprintf("did you mean %q? ", near)
+		}
+		return UsageError(fmt.Sprintf("%s: unknown command %q; %suse %s", cmd.CommandPath(), strings.ToValidUTF8(args[0], "?"), meant, config.OneOf(names...)))
 	}
 }
 
@@ -34,7 +39,7 @@ func HelpCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || about == nil || len(rest) > 0 {
-				return UsageError(fmt.Sprintf("unknown command %q", strings.Join(args, " ")))
+				return UsageError(fmt.Sprintf("unknown command %q; \"runnel help\" lists the commands", strings.Join(args, " ")))
 			}
 			about.InitDefaultHelpFlag()
 			return about.Help()
