@@ -118,7 +118,7 @@ func loadFiles(file string, drafts Drafts, check UplinkCheck, starting bool) (*C
 			continue
 		}
 		if err != nil {
-			return nil, unreadable(err)
+			return nil, account.Unreadable(err)
 		}
 		c.sources[dropIn] = string(b)
 		readConfig(c, dropIn, string(b), &problems)
@@ -167,21 +167,13 @@ func readSource(file string) ([]byte, error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("%w; \"runnel check --print-default\" prints one to start from", err)
 		}
-		return b, unreadable(err)
+		return b, account.Unreadable(err)
 	}
 	b, err := os.ReadFile(systemConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return b, unreadable(err)
-}
-
-// unreadable adds the remedy to the error of a file that this user may not read.
-func unreadable(err error) error {
-	if path := (*fs.PathError)(nil); errors.Is(err, fs.ErrPermission) && errors.As(err, &path) {
-		return fmt.Errorf("%w; run the command with sudo; for the service: sudo chgrp %s %s && sudo chmod g+r %s", err, account.Service, path.Path, path.Path)
-	}
-	return err
+	return b, account.Unreadable(err)
 }
 
 // dropIns lists the files conf.d/*.toml of dir, sorted by name.

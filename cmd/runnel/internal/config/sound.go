@@ -16,7 +16,7 @@ func Sound(c *Config, problems Problems) *Config {
 	starts := c.tables()
 	bad := func(at Place) bool {
 		return slices.ContainsFunc(problems, func(p Problem) bool {
-			return contains(starts, at, p) && !strings.HasPrefix(p.Text, unknownKey) && !strings.HasPrefix(p.Text, invalidTOML)
+			return at.Contains(p, starts) && !strings.HasPrefix(p.Text, unknownKey) && !strings.HasPrefix(p.Text, invalidTOML)
 		})
 	}
 	next.Listens = without(c.Listens, func(l Listen) bool { return bad(l.Place) })
@@ -50,16 +50,6 @@ func (c *Config) tables() (list []Place) {
 		list = append(list, u.Place)
 	}
 	return append(list, c.Node.Place, c.Limits.Place, c.Metrics.Place)
-}
-
-// contains reports whether a problem lies in the table at: no other table begins between the two.
-func contains(tables []Place, at Place, p Problem) bool {
-	if at.File != p.File || at.Line() == 0 || p.Line < at.Line() {
-		return false
-	}
-	return !slices.ContainsFunc(tables, func(other Place) bool {
-		return other.File == at.File && other.Line() > at.Line() && other.Line() <= p.Line
-	})
 }
 
 // lostRealm reports whether a syntax error hides realms or parts of them. Then references to them cannot be checked.

@@ -1,6 +1,9 @@
 package position
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Without returns the text of a TOML file without the top-level table around a line, and the name of that table; "" stands for
 // the keys before the first table. Blank lines take the place of the table and of its sub-tables, so that the other tables keep
@@ -48,4 +51,14 @@ func closed(header string) bool {
 	header, _, _ = strings.Cut(header, "#")
 	header = strings.TrimSpace(header)
 	return strings.HasSuffix(header, "]") && strings.HasPrefix(header, "[[") == strings.HasSuffix(header, "]]")
+}
+
+// Contains reports whether a problem lies in the top-level table p: none of the other tables begins between the two.
+func (p Place) Contains(problem Problem, tables []Place) bool {
+	if p.File != problem.File || p.Line() == 0 || problem.Line < p.Line() {
+		return false
+	}
+	return !slices.ContainsFunc(tables, func(other Place) bool {
+		return other.File == p.File && other.Line() > p.Line() && other.Line() <= problem.Line
+	})
 }
