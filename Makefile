@@ -1,18 +1,18 @@
-# Nothing but Go is needed for: make, make demo, make test, make suites, make cross, make bench, make size.
+# These targets need only Go: make, make demo, make test, make suites, make cross, make bench, make size.
 
 GO       ?= go
-# The version: of the last git tag, v1.2.3, and how many commits have come since.
+# The version: the last git tag, such as v1.2.3, and the number of commits since then.
 VERSION  := $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/-\([0-9]*\)-g/+\1.g/' | grep . || \
               git log -1 --format=v0.0.0+0.g%h 2>/dev/null || echo v0.0.0)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-# HTTP/2 is not served: a WebSocket needs HTTP/1.1. Leaving it out saves half a megabyte.
+# The router does not serve HTTP/2, because a WebSocket needs HTTP/1.1. Leaving it out saves half a megabyte.
 BUILD    := CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -ldflags "$(LDFLAGS)"
 
-# name:GOARCH:what Go calls the variant
+# name:GOARCH:Go's variable for the variant
 TARGETS  := arm6:arm:GOARM=6 arm7:arm:GOARM=7 arm64:arm64:GOARM64=v8.0 riscv64:riscv64:GORISCV64=rva20u64 \
             mipsle:mipsle:GOMIPS=softfloat amd64:amd64:GOAMD64=v1
 
-# Pages of 32-bit ARM kernels have 4 KiB; the linker's usual 64 KiB would pad each segment.
+# The pages of 32-bit ARM kernels have 4 KiB. The linker's default of 64 KiB would pad each segment.
 FOR_BOARD = -ldflags "$(LDFLAGS) $(if $(filter arm6 arm7,$*),-R 4096)"
 
 # The race detector needs a C compiler.
@@ -23,10 +23,10 @@ CC_FOUND := $(shell command -v $(CC))
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
-# The suites: whole routers from outside. The rest of the tests are units, and the stories.
+# The suites test whole routers from outside. The other tests are unit tests and the stories.
 SUITES = $(addprefix ./test/,conformance crash examples federation fuzz hostile installed lines load mcu memory mqtt seriallink)
 
-# Systems beside Linux that the router builds for, without boards.
+# Systems other than Linux that the router is built for.
 SYSTEMS := darwin windows freebsd
 
 .PHONY: build demo test suites lint cross bench perf share packages image mcu-library release deb size mcu-size fuzz clean
@@ -37,13 +37,13 @@ build:
 demo: build
 	bin/runnel demo
 
-# The unit tests, and one pass of the stories. It says what it does: compiling takes a while at first.
+# The unit tests, and one run of the stories. The first run compiles for a while, so it prints a message.
 test:
 	@echo "compiling and testing; the first run takes about two minutes"
 	$(GO) vet ./...
 	$(GO) test -timeout 10m $$($(GO) list ./... | grep -v $(foreach s,$(SUITES),-e 'runnel/$(s:./%=%)$$'))
 
-# The other suites, and everything once more under the race detector.
+# The other suites, and all tests once more under the race detector.
 suites:
 	$(GO) test -timeout 30m $(RACE) ./...
 
@@ -57,20 +57,20 @@ lint:
 cross: $(foreach t,$(TARGETS),dist/runnel-linux-$(firstword $(subst :, ,$(t))))
 	@ls -l dist | awk 'NR > 1 { printf "%5.2f MB  %s\n", $$5 / 1e6, $$NF }'
 
-# The prerequisite that is never there: Go itself knows what is out of date.
+# A prerequisite that never exists, because go build itself detects outdated files.
 dist/runnel-linux-%: always
 	@set -- $$(echo $(filter $*:%,$(TARGETS)) | tr ':' ' '); echo "building $@"; \
 	  env GOOS=linux GOARCH=$$2 $$3 $(BUILD) $(FOR_BOARD) -o $@ ./cmd/runnel
 
 always:
 
-# Runnel beside nats-server and mosquitto, where these are installed, and beside the least that any broker could cost
-# (test/load/limit). PERF passes flags on: make perf PERF='-n 1 -only call'.
+# Compares Runnel with nats-server and mosquitto, if they are installed, and with the lower limit for any broker
+# (test/load/limit). PERF passes flags: make perf PERF='-n 1 -only call'.
 perf: build
 	$(if $(CC_FOUND),$(CC) -O2 -o bin/relay test/load/limit/relay.c)
 	$(GO) run ./test/load -runnel bin/runnel $(if $(CC_FOUND),-relay bin/relay) $(PERF)
 
-# What the packages hold beside the binary: manual pages, completions, the changelog.
+# The files that packages contain besides the binary: manual pages, completions, the changelog.
 MD2MAN := github.com/cpuguy83/go-md2man/v2@v2.0.7
 share: build
 	@echo "writing manual pages and completions to dist/share"
@@ -85,7 +85,7 @@ share: build
 	@gzip -9nc CHANGELOG.md >dist/share/changelog.gz
 	@rm -r dist/share/source
 
-# Packages for Debian and its kin, for RPM systems, Alpine and OpenWrt: dist/runnel_*. nfpm's name of the processor is ours.
+# Packages for Debian and its derivatives, RPM systems, Alpine and OpenWrt: dist/runnel_*. nfpm uses the same processor names.
 NFPM     := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 PACKAGES := deb:arm6 deb:arm64 deb:amd64 deb:riscv64 rpm:arm7 rpm:arm64 rpm:amd64 apk:arm6 apk:arm7 apk:arm64 apk:amd64 \
             ipk:mipsle ipk:arm7 ipk:arm64
@@ -97,7 +97,7 @@ packages: $(sort $(foreach p,$(PACKAGES),dist/runnel-linux-$(lastword $(subst :,
 	    bin/nfpm package -f boards/packaging/nfpm.yaml -p $${p%:*} -t dist/ || exit 1; \
 	done
 
-# An OCI image, from scratch, for ARM and PCs: dist/runnel-VERSION-image.tar.
+# An OCI image without a base image, for ARM and PCs: dist/runnel-VERSION-image.tar.
 CRANE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 image: $(foreach a,arm6 arm7 arm64 amd64,dist/runnel-linux-$(a))
 	@echo "compiling crane, which takes a minute the first time"
@@ -109,8 +109,8 @@ mcu-library:
 	@echo "packing dist/runnel-mcu-$(VERSION:v%=%).zip"
 	@$(GO) run ./boards/mcu/pack -version '$(VERSION:v%=%)' -o 'dist/runnel-mcu-$(VERSION:v%=%).zip'
 
-# Everything that a release consists of, with its check sums. The version is that of the git tag, and CHANGELOG.md has to
-# have a heading for it.
+# All files of a release, with their checksums. The version is that of the git tag. CHANGELOG.md must have a heading for
+# it.
 RELEASE_SYSTEMS := windows/amd64 windows/arm64 darwin/amd64 darwin/arm64 freebsd/amd64
 release: packages image mcu-library
 	@for s in $(RELEASE_SYSTEMS); do \
@@ -122,7 +122,7 @@ release: packages image mcu-library
 	  { echo 'release: CHANGELOG.md has no heading "## [$(VERSION:v%=%)]"' >&2; exit 1; };; esac
 	@echo "dist/SHA256SUMS"
 
-# The Debian package for this machine alone, into the directory DEB.
+# The Debian package for this machine only, in the directory DEB.
 DEB ?= dist
 deb: build share
 	@GOBIN=$(CURDIR)/bin $(GO) install $(NFPM)
@@ -131,19 +131,19 @@ deb: build share
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-# The binary for the smallest boards must not grow beyond its budget, in bytes: as it is, and as a squashfs holds it.
+# Checks the size of the binary for the smallest boards, in bytes: uncompressed, and compressed as in a squashfs.
 SIZE_LIMIT := 13000000
 XZ_LIMIT   := 4000000
 size: dist/runnel-linux-arm6
 	@size=$$(wc -c < $<); echo "$<: $$size bytes, at most $(SIZE_LIMIT)"; [ $$size -le $(SIZE_LIMIT) ]
 	@if command -v xz >/dev/null; then size=$$(xz -9 -c $< | wc -c); echo "$< compressed: $$size bytes, at most $(XZ_LIMIT)"; [ $$size -le $(XZ_LIMIT) ]; fi
 
-# So must the client for microcontrollers not, in flash and RAM of a Cortex-M0. It needs Debian's gcc-arm-none-eabi.
+# Checks the flash and RAM of the client for microcontrollers on a Cortex-M0. It needs Debian's gcc-arm-none-eabi.
 mcu-size:
 	@$(MAKE) --no-print-directory -s -C boards/mcu BUILD=$(CURDIR)/bin/mcu size
 
-# Every fuzz target of the project, each for FUZZTIME. What a whole router does is not the same each time, so that
-# there is no end to making an interesting input smaller.
+# Runs every fuzz target of the project for FUZZTIME. Minimizing an input is limited to 10 runs: a whole router does not
+# behave identically each time, so minimizing would never end.
 fuzz:
 	@for package in $$($(GO) list ./...); do \
 	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes an OCI image of the static binaries alone, for several processors, from the binaries in DIST:
+# Makes an OCI image for several processors from the static binaries in DIST:
 #
 #   boards/packaging/image.sh CRANE DIST VERSION
 #
-# It writes DIST/runnel-VERSION-image.tar, an OCI layout that podman and docker load. The image has the binary, the
-# certificate authorities of this machine, and the directories that the router writes to; it runs as user 65532. crane
-# edits images in a registry only, so one runs on loopback meanwhile.
+# It writes DIST/runnel-VERSION-image.tar, an OCI layout that podman and docker can load. The image contains the binary, the
+# certificate authorities of this machine, and the directories that the router writes to. It runs as user 65532. crane can
+# edit images only in a registry, so the script runs a registry on loopback.
 set -eu
 crane=$1 dist=$2 version=$3
 
@@ -22,7 +22,7 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 [ -n "$port" ] || { cat "$work/log" >&2; exit 1; }
-# quiet runs crane, whose progress is shown only if it fails.
+# quiet runs crane and shows its output only if it fails.
 quiet() { "$crane" "$@" >"$work/out" 2>&1 || { cat "$work/out" >&2; exit 1; }; }
 
 image=127.0.0.1:$port/runnel

@@ -1,6 +1,6 @@
 /* The C example: offers a procedure, subscribes to a topic, publishes a reading and calls the procedure.
  *
- * It is a microcontroller's program on a PC. On a board, only the port functions differ: they read and write a UART.
+ * It runs a microcontroller's program on a PC. On a board, only the port functions differ: they read and write a UART.
  *
  *	cc -std=c99 -Iboards/mcu/src -o thermometer examples/c/thermometer.c boards/mcu/src/runnel.c
  *	./thermometer /dev/ttyUSB0
@@ -56,7 +56,7 @@ static void port_idle(void *context, uint32_t milliseconds)
 	poll(&p, 1, (int)milliseconds);
 }
 
-/* The program. Numbers are hundredths of a degree, so that a processor without floating point can do without it. */
+/* The program. It counts in hundredths of a degree, because many microcontrollers have no floating-point unit. */
 
 static void to_fahrenheit(struct runnel *link, struct runnel_message *m, void *context)
 {

@@ -38,7 +38,7 @@ func weather(ctx context.Context, url string) error {
 	}
 	defer c.Close(ctx)
 
-	// Procedures run in goroutines of their own.
+	// Each call runs in its own goroutine.
 	if _, err := c.Register(ctx, "com.example.go.to_fahrenheit", client.RegisterOptions{}, toFahrenheit); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
@@ -92,7 +92,7 @@ func toFahrenheit(_ context.Context, inv *client.Invocation) (client.Payload, er
 	return client.Args(celsius*9/5 + 32), nil
 }
 
-// degrees reads the only argument. Arguments come from other programs: check them.
+// degrees reads the only argument. It checks it, because arguments come from other programs.
 func degrees(args []any) (float64, error) {
 	if len(args) == 1 {
 		if d, ok := args[0].(float64); ok {

@@ -7,7 +7,7 @@ import ws from 'ws';
 
 const url = process.argv[2] ?? 'ws://127.0.0.1:8080/ws';
 
-// The station measures and converts; the display shows. A publisher does not get its own events, so there are two clients.
+// The station measures and converts; the display prints. There are two clients, because a publisher does not get its own events.
 const station = new Wampy(url, { realm: 'realm1', ws });
 const display = new Wampy(url, { realm: 'realm1', ws });
 await station.connect();

@@ -1,4 +1,4 @@
-// What is asked of every JavaScript client. Where a client can't do something, `unless` says so and why.
+// The cases for every JavaScript client. `unless` excludes a client that does not support a feature, and gives the reason.
 import { check, equal, Inbox, rejection, truth } from './check.mjs';
 import { clients, Failure, open } from './clients.mjs';
 
@@ -23,7 +23,7 @@ async function pair(t, client) {
   return [await open(t, client), await open(t, client)];
 }
 
-/** listen subscribes and gives an Inbox of the events. */
+/** listen subscribes and returns an Inbox of the events. */
 async function listen(peer, topic, options) {
   const inbox = new Inbox();
   await peer.subscribe(topic, (event) => inbox.put(event), options);
@@ -83,7 +83,7 @@ test('an acknowledged publication has an id, which the event carries', async (t,
   const id = await publisher.publish(topic, [1], undefined, acknowledge);
   const event = await inbox.next();
   truth(Number(id) > 0, `the publication id ${id} is positive`);
-  if (client.kind === 'autobahn') equal(event.details.publication, id, 'the publication id'); // wampy does not hand it on
+  if (client.kind === 'autobahn') equal(event.details.publication, id, 'the publication id'); // wampy does not pass it on
 });
 
 test('a publisher does not get its own event', async (t, client) => {
@@ -103,7 +103,7 @@ test('a publisher gets its own event with exclude_me: false', async (t, client) 
   equal((await inbox.next()).args, ['own'], 'the event');
 }, is('wampy')); // it drops an exclude_me that is false (wampy.js, publish)
 
-// Whom a list keeps from an event shows by what comes next: the same publisher's events come in order.
+// The next event shows which peers a list excluded, because the events of one publisher arrive in order.
 test('black and white lists by session, authid and authrole', async (t, client) => {
   const [publisher, one] = await pair(t, client);
   const two = await open(t, client);
@@ -121,7 +121,7 @@ test('black and white lists by session, authid and authrole', async (t, client) 
     [{ eligible_authrole: ['nobody'] }, false, false],
     [{ exclude_authrole: ['guest'] }, false, false],
   ];
-  if (client.kind !== 'wampy') rows.push([{ eligible: [] }, false, false]); // wampy takes no empty lists
+  if (client.kind !== 'wampy') rows.push([{ eligible: [] }, false, false]); // wampy rejects empty lists
   for (const [options, ...gets] of rows) {
     await publisher.publish(topic, ['listed'], undefined, { ...options, ...acknowledge });
     await publisher.publish(topic, ['all']);
@@ -200,7 +200,7 @@ test('no event after UNSUBSCRIBED', async (t, client) => {
   equal((await gone.next()).args, ['before'], 'the event');
   await subscription.cancel();
   await publisher.publish(topic, ['after'], undefined, acknowledge);
-  // Subscribed anew, the session gets what is published from then on.
+  // After a new SUBSCRIBE, the session gets the events published from then on.
   const inbox = await listen(subscriber, topic);
   await publisher.publish(topic, ['anew']);
   equal((await inbox.next()).args, ['anew'], 'the first event of the new subscription');
@@ -238,7 +238,7 @@ test('a publisher is disclosed where the permission says so', async (t, client) 
   equal((await inbox.next()).details.publisher, publisher.id, 'the publisher');
 });
 
-// wampy looks at retain and does not send it (wampy.js, publish): there autobahn-js publishes.
+// wampy checks retain but does not send it (wampy.js, publish), so autobahn-js publishes for it.
 const publisherFor = (client) => (client.kind === 'wampy' ? clients.find((c) => c.name === `autobahn-js websocket ${client.serializer}`) : client);
 
 test('a retained event is there for who subscribes later and asks for it', async (t, client) => {
@@ -261,7 +261,7 @@ test('the history of a topic can be asked for', async (t, client) => {
   const [publisher, subscriber] = await pair(t, client);
   const topic = fresh('history');
   for (let i = 0; i < 5; i++) await publisher.publish(topic, [i], { kw: `n${i}` }, acknowledge);
-  // The history is that of the configured pattern.
+  // The history belongs to the configured pattern.
   const { args: [subscription] } = await subscriber.call('wamp.subscription.lookup', ['com.example.history.', { match: 'prefix' }]);
   const { args: events } = await subscriber.call('wamp.subscription.get_events', [subscription], { limit: 3, reverse: true, topic });
   equal(events.map(({ args, kwargs }) => [args, kwargs]), [4, 3, 2].map((i) => [[i], { kw: `n${i}` }]), 'the newest events');
@@ -301,7 +301,7 @@ test('an unknown procedure is no_such_procedure', async (t, client) => {
 test('a hundred calls under way each get their own answer', async (t, client) => {
   const [caller, callee] = await pair(t, client);
   const procedure = fresh();
-  const held = []; // answered in reverse, when all are there
+  const held = []; // answered in reverse order, once all have arrived
   await callee.register(procedure, ({ args }) => new Promise((resolve) => {
     held.push(() => resolve({ args: [args[0] * 2] }));
     if (held.length === 100) held.reverse().forEach((answer) => answer());
@@ -334,12 +334,12 @@ test('progressive results that nobody asked for are left out', async (t, client)
     return { args: ['done'] };
   });
   equal((await caller.call(procedure)).args, ['done'], 'the result');
-  if (client.kind === 'autobahn') equal(asked, false, 'receive_progress'); // wampy's callee sends chunks unasked
+  if (client.kind === 'autobahn') equal(asked, false, 'receive_progress'); // wampy's callee sends chunks without being asked
 });
 
-// autobahn-js gives a call up by itself in the modes skip and killnowait and then takes the router's ERROR for a
-// protocol violation (session.js, cancel); kill works. Neither client's callee knows INTERRUPT or announces it, so that
-// every mode means skip: the caller has its ERROR at once, and the callee's late answer is dropped.
+// In the modes skip and killnowait, autobahn-js itself ends a call, and then takes the router's ERROR for a protocol
+// violation (session.js, cancel). kill works. Neither client's callee supports INTERRUPT, so every mode acts as skip: the
+// caller gets its ERROR at once, and the router drops the callee's late answer.
 for (const mode of ['kill', 'killnowait', 'skip', undefined]) {
   test(`a call is canceled (${mode ?? 'no mode'}), and its late answer is dropped`, async (t, client) => {
     const [caller, callee] = await pair(t, client);
@@ -355,7 +355,7 @@ for (const mode of ['kill', 'killnowait', 'skip', undefined]) {
     const second = caller.call(procedure, ['second']);
     (await invoked.next())();
     equal((await second).args, ['second'], 'the next result');
-  }, (client) => (client.kind === 'autobahn' ? mode !== 'kill' : mode === undefined)); // wampy insists on a mode
+  }, (client) => (client.kind === 'autobahn' ? mode !== 'kill' : mode === undefined)); // wampy requires a mode
 }
 
 test('a call runs out of time', async (t, client) => {
@@ -389,7 +389,7 @@ test('a caller is disclosed where the permission says so', async (t, client) => 
   equal((await calls.next()).caller, caller.id, 'the caller');
 });
 
-// How calls are shared among three callees, by policy.
+// How each policy distributes calls among three callees.
 for (const [invoke, want] of [['roundrobin', 'abcabc'], ['first', 'aaaaaa'], ['last', 'cccccc']]) {
   test(`a shared registration, ${invoke}`, async (t, client) => {
     const caller = await open(t, client);
@@ -466,7 +466,7 @@ test('a callee that leaves fails the calls under way, and its registrations end'
   equal(await uriOf(caller.call(procedure), 'the call'), 'wamp.error.no_such_procedure', 'the error');
 });
 
-// --------------------------------------------------------------------------------------------------------- refusals
+// --------------------------------------------------------------------------------------------------------- rejections
 
 test('what the role may not do is refused', async (t, client) => {
   const peer = await open(t, client);
@@ -486,7 +486,7 @@ test('a bad URI is an ERROR, not the end of the session', async (t, client) => {
   equal(await uriOf(peer.subscribe('com.exa mple', () => {}), 'SUBSCRIBE'), 'wamp.error.invalid_uri', 'SUBSCRIBE');
   equal(await uriOf(peer.call('com.example.#'), 'CALL'), 'wamp.error.invalid_uri', 'CALL');
   equal(await uriOf(peer.register('wamp.mine', () => {}), 'REGISTER'), 'wamp.error.invalid_uri', 'REGISTER');
-}, is('wampy')); // it looks at URIs itself
+}, is('wampy')); // it checks URIs itself
 
 // ----------------------------------------------------------------------------------------------------------- values
 
@@ -509,7 +509,7 @@ test('octets stay octets', async (t, client) => {
   for (const got of [args[0], args[1].nested[0], kwargs.kw]) {
     truth(got instanceof Uint8Array && octets.equals(got), 'the octets came as they were');
   }
-}, (client) => client.serializer === 'json'); // a text in JSON; what other clients see is a matter of cross.mjs
+}, (client) => client.serializer === 'json'); // a text in JSON; cross.mjs checks the values that other clients get
 
 test('integers up to 2^53 - 1, fractions and texts come as they were', async (t, client) => {
   const [caller, callee] = await pair(t, client);
@@ -519,7 +519,7 @@ test('integers up to 2^53 - 1, fractions and texts come as they were', async (t,
     Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER, 0.1, -2.5, 1e300, 5e-324];
   const texts = { empty: '', umlaut: 'Grüße', emoji: '🛰️', quotes: '"\\/\b\n\u2028', key: 'x' };
   const result = await caller.call(procedure, [numbers, null, true, false, [[]], {}], { texts, 'a key': [{}] });
-  // Integers beyond 32 bits come as BigInt from wampy's MessagePack.
+  // wampy's MessagePack returns integers beyond 32 bits as BigInt.
   const plain = (v) => (typeof v === 'bigint' ? Number(v) : v);
   equal(result.args[0].map(plain), numbers, 'the numbers');
   equal(result.args.slice(1), [null, true, false, [[]], {}], 'the other values');

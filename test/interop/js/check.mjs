@@ -1,16 +1,16 @@
-// A runner of named cases. A case passes when its body returns within the time limit, nothing went wrong beside it, and
-// every peer that it opened could still leave in good order. Each case prints one line, "ok ..." or "FAIL ...".
+// A runner of named cases. A case passes if its body returns within the time limit, no other error was reported meanwhile,
+// and every peer that it opened could leave cleanly. Each case prints one line, "ok ..." or "FAIL ...".
 import { isDeepStrictEqual, inspect } from 'node:util';
 
-const LIMIT = 30_000; // ms a case; nothing here takes more than a fraction of it
+const LIMIT = 30_000; // milliseconds per case; every case takes only a fraction of it
 let passed = 0;
 let failed = 0;
-let stray = []; // what went wrong outside the body of the case, as in a client's own event handler
+let stray = []; // errors outside the body of the case, such as in an event handler of a client
 
 process.on('unhandledRejection', (reason) => stray.push(reason));
 process.on('uncaughtException', (error) => stray.push(error));
 
-/** complain notes an error that a client reports by a callback. */
+/** complain records an error that a client reports by a callback. */
 export function complain(error) {
   stray.push(error);
 }
@@ -31,7 +31,7 @@ export async function check(name, body) {
   console.log(problem ? `FAIL ${name}: ${problem.replaceAll('\n', ' ')}` : `ok   ${name}`);
 }
 
-/** finish says that the suite came to its end, and ends the process. */
+/** finish prints that the suite is complete, and ends the process. */
 export function finish(suite) {
   console.log(`end  ${suite}: ${passed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
@@ -75,7 +75,7 @@ export function truth(condition, what) {
   if (condition !== true) throw new Error(`not so: ${what}`);
 }
 
-/** rejection returns what promise is rejected with; that it is not is an error. */
+/** rejection returns the error that promise is rejected with. It throws if promise is fulfilled. */
 export async function rejection(promise, what) {
   let value;
   try {
@@ -91,7 +91,7 @@ export function show(value) {
   return text.length > 400 ? `${text.slice(0, 400)}...` : text;
 }
 
-/** Inbox hands on what is put in, in order, to whoever awaits it. */
+/** Inbox is a queue: next waits for the next item. */
 export class Inbox {
   #items = [];
   #waiting = [];

@@ -1,12 +1,12 @@
-// The two JavaScript clients behind one face, so that every case runs with both.
+// One interface to both JavaScript clients, so that every case runs with both.
 //
 // A client opens peers. A peer has
-//   id, welcome                                         of its session
-//   subscribe(topic, handler, options)                  handler({args, kwargs, details}); gives {id, cancel()}
-//   publish(topic, args, kwargs, options)               with options.acknowledge: the publication's id
-//   register(procedure, endpoint, options)              endpoint({args, kwargs, details, progress}); gives {cancel()}
-//   call(procedure, args, kwargs, {progress, ...})      gives {args, kwargs}; the promise has cancel(mode)
-//   leave()                                             GOODBYE; gives how the connection ended
+//   id, welcome                                         its session's id and WELCOME
+//   subscribe(topic, handler, options)                  handler({args, kwargs, details}); returns {id, cancel()}
+//   publish(topic, args, kwargs, options)               returns the publication's id with options.acknowledge
+//   register(procedure, endpoint, options)              endpoint({args, kwargs, details, progress}); returns {cancel()}
+//   call(procedure, args, kwargs, {progress, ...})      returns {args, kwargs}; the promise has cancel(mode)
+//   leave()                                             sends GOODBYE; returns how the connection ended
 //   ended                                               a promise of the same: {reason, clean}
 // An endpoint returns {args, kwargs}, or throws a Failure; call is rejected with a Failure.
 import autobahn from 'autobahn';
@@ -20,7 +20,7 @@ import websocket from 'websocket';
 import { complain, show } from './check.mjs';
 import { XMLHttpRequest } from './request.mjs';
 
-globalThis.XMLHttpRequest = XMLHttpRequest; // what autobahn-js makes its long-poll requests with
+globalThis.XMLHttpRequest = XMLHttpRequest; // autobahn-js makes its long-poll requests with it
 
 const realm = 'realm1';
 const host = '127.0.0.1';
@@ -28,7 +28,7 @@ const port = Number(process.env.INTEROP_PORT);
 const socket = process.env.INTEROP_SOCKET;
 const url = `ws://${host}:${port}/ws`;
 const secureURL = `wss://${host}:${process.env.INTEROP_TLS_PORT}/ws`;
-const pingPort = Number(process.env.INTEROP_PING_PORT); // here the router sends a PING to whoever is silent
+const pingPort = Number(process.env.INTEROP_PING_PORT); // on this port the router sends a PING to a silent peer
 
 export class Failure extends Error {
   constructor(uri, args = [], kwargs = {}) {
@@ -98,7 +98,7 @@ class AutobahnPeer {
   }
 }
 
-// autobahn-js gives a result without arguments as null, and one argument as itself.
+// autobahn-js returns null for a result without arguments, and a single argument as itself.
 function unfold(result) {
   if (result instanceof autobahn.Result) return { args: result.args, kwargs: result.kwargs };
   return { args: result === null ? [] : [result], kwargs: {} };
@@ -175,7 +175,7 @@ class WampyPeer {
     return { id: subscriptionId, cancel: () => this.#wampy.unsubscribe(subscriptionKey).catch(unwrap) };
   }
 
-  // wampy asks for an acknowledgement always.
+  // wampy always asks for an acknowledgement.
   async publish(topic, args, kwargs, { acknowledge, ...options } = {}) {
     const { publicationId } = await this.#wampy.publish(topic, payload(args, kwargs), options).catch(unwrap);
     return acknowledge ? publicationId : undefined;
@@ -218,10 +218,10 @@ function unwrap(error) {
   throw error.errorUri ? new Failure(error.errorUri, error.argsList, error.argsDict) : error;
 }
 
-// Both WebSocket modules that wampy's documentation names. observed tells how the connection ends: wampy does not say.
+// Both WebSocket modules that wampy's documentation names. observed reports how the connection ends, because wampy does not.
 const modules = { 'websocket/ws': ws, 'websocket/w3c': websocket.w3cwebsocket };
 
-// wampy has no way to hand a certificate to "ws", so this does.
+// This class passes a certificate to "ws", because wampy cannot.
 class Secure extends ws {
   static files = {};
 
@@ -230,7 +230,7 @@ class Secure extends ws {
   }
 }
 
-// The codes of a good end: 1000, and 1005 for none at all, as from a side that closes without one.
+// The codes of a clean close: 1000, and 1005 for a close without a code.
 const normal = [1000, 1005];
 
 function observed(module, onClose, onPing) {
@@ -254,7 +254,7 @@ async function openWampy(via, serializer, { onPing, proof, tls, ...options } = {
     autoReconnect: false,
     serializer: new wampySerializers[serializer](),
     ws: observed(isSecure ? Secure : modules[via], (event) => end({ reason, clean: event.wasClean && normal.includes(event.code) }), onPing),
-    // The only place where wampy shows GOODBYE is its log.
+    // wampy reports GOODBYE only in its log.
     debug: true,
     logger: ([what, message]) => {
       if (what.startsWith('websocket message received') && message[0] === 6) reason = message[2];
@@ -277,18 +277,18 @@ function wampyClient(via, serializer) {
   };
 }
 
-// ---------------------------------------------------------------------------------------------------------- the lot
+// ---------------------------------------------------------------------------------------------------------- all clients
 
 export const clients = [
   ...['json', 'msgpack', 'cbor'].map((s) => autobahnClient('websocket', s)),
-  ...['rawsocket/tcp', 'rawsocket/unix', 'longpoll'].map((via) => autobahnClient(via, 'json')), // it knows no other serializer there
+  ...['rawsocket/tcp', 'rawsocket/unix', 'longpoll'].map((via) => autobahnClient(via, 'json')), // autobahn-js supports no other serializer there
   ...['json', 'msgpack', 'cbor'].flatMap((s) => Object.keys(modules).map((via) => wampyClient(via, s))),
 ];
 
-/** secure are the clients over TLS. */
+/** secure lists the clients over TLS. */
 export const secure = ['json', 'msgpack', 'cbor'].flatMap((s) => [autobahnClient('websocket/tls', s), wampyClient('websocket/tls', s)]);
 
-/** openPinged opens a peer where the router sends PINGs, with a transport that shows them: onPing is called for each. */
+/** openPinged opens a peer on the port where the router sends PINGs. onPing is called for each PING. */
 export function openPinged(kind, onPing) {
   if (kind === 'wampy') return openWampy('websocket/ws', 'json', { onPing });
   const { prototype } = rawsocket.Protocol;
@@ -300,7 +300,7 @@ export function openPinged(kind, onPing) {
   return openAutobahn({ type: 'rawsocket', host, port: pingPort });
 }
 
-/** open opens a peer for the length of a case; at its end the peer must be able to leave in good order. */
+/** open opens a peer for the duration of a case. At its end the peer must leave cleanly. */
 export async function open(t, client, options) {
   const peer = await client.open(options);
   t.after(async () => {

@@ -1,10 +1,10 @@
-// Every client with every other, whatever serializer each speaks.
+// Every client with every other, with any serializers.
 //
-//   node cross.mjs serve    offers the procedures and takes the events of the JavaScript peers, until it is stopped
+//   node cross.mjs serve    registers the procedures and receives the events of the JavaScript peers, until it is stopped
 //   node cross.mjs drive    calls and publishes from the JavaScript peers to all peers
 //
 // Passive peers: com.example.cross.PEER.{echo,fail,progress}.VALUE answer with the value, as a result, an error, or a
-// progressive result and a result; .seen(TOPIC) says what was wrong with the event on that topic, which begins with .event.
+// progressive result and a result; .seen(TOPIC) returns what was wrong with the event on that topic, which begins with .event.
 import { check, finish, Inbox, rejection } from './check.mjs';
 import { clients, Failure, open } from './clients.mjs';
 import { difference, native, peers, values } from './values.mjs';
@@ -15,7 +15,7 @@ const nameOf = ([kind, via, serializer]) => `${kind} ${via} ${serializer}`;
 const baseOf = (peer) => `com.example.cross.${nameOf(peer).replaceAll(/\W/g, '_')}`;
 const clientOf = ([kind, via, serializer]) => clients.find((c) => c.kind === kind && c.via === via && c.serializer === serializer);
 
-// Who keeps integers beyond 2^53: the others make floating point numbers of them.
+// The clients that keep integers beyond 2^53. The others convert them to floating-point numbers.
 const keepsIntegers = ([kind, , serializer]) => kind === 'python' || (kind === 'autobahn' && serializer === 'cbor') || (kind === 'wampy' && serializer === 'msgpack');
 
 function payload(value, serializer) {
@@ -65,7 +65,7 @@ async function takeEvents(peer, base, serializer) {
 
 // ----------------------------------------------------------------------------------------------------------- active
 
-// What an active peer does with a value; it gives what was wrong, or null.
+// The actions of an active peer with a value. Each returns what was wrong, or null.
 const kinds = {
   async event(peer, base, value, { args, kwargs }, me) {
     const topic = `${base}.event.${value.name}.${me.replaceAll(/\W/g, '_')}`;
@@ -104,7 +104,7 @@ async function drive(active, passive) {
 }
 
 if (process.argv[2] === 'serve') {
-  // One that fails to start is told by the cases that need it.
+  // If a client fails to start, the cases that need it fail.
   await Promise.all(peers.js.map((which) => serve(which).catch((error) => console.error(nameOf(which), error))));
   console.log('ready');
 } else {

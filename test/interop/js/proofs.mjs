@@ -1,5 +1,5 @@
-// How the JavaScript clients prove who they are: each method that a client knows, over each of its transports. autobahn-js
-// knows neither SCRAM nor channel binding nor client certificates, wampy neither SCRAM nor channel binding.
+// Authentication of the JavaScript clients: each method that a client supports, over each of its transports. autobahn-js
+// supports neither SCRAM nor channel binding nor client certificates; wampy supports neither SCRAM nor channel binding.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import autobahn from 'autobahn';
@@ -32,7 +32,7 @@ const cryptosign = {
   },
 };
 
-// By the principal's name: the proof, right or wrong.
+// The proofs by principal, valid and invalid ones.
 const proofs = {
   ticket: (kind, right) => ({ methods: ['ticket'], answer: () => (right ? secret : 'guess') }),
   wampcra: (kind, right) => ({ methods: ['wampcra'], answer: cra[kind](right ? secret : 'guess') }),
@@ -62,7 +62,7 @@ async function withProof(client, authid) {
   });
 }
 
-/** refused makes all attempts at the same time: the router takes a second to refuse. */
+/** refused makes all attempts at the same time, because the router delays each rejection by a second. */
 async function refused(client) {
   const attempts = Object.entries(proofs).flatMap(([authid, make]) => [
     { authid, ...make(client.kind, false) },
@@ -76,7 +76,7 @@ async function refused(client) {
 const who = ({ welcome }) => [welcome.authid, welcome.authrole, welcome.authmethod];
 const refusal = async (client, options) => (await rejection(client.open({ realm, ...options }), 'HELLO')).uri;
 
-/** works shows that what was proved counts: the role may publish. */
+/** works checks that the session has the role of the proved identity: it may publish. */
 async function works(peer) {
   await peer.publish('com.example.proved', ['x'], undefined, { acknowledge: true });
 }

@@ -1,5 +1,5 @@
-// The browser's XMLHttpRequest, as far as autobahn-js uses it for long-poll. Requests to one URL are made one after the other:
-// autobahn-js makes one for each message without awaiting the last, and trusts that they arrive in order.
+// The part of the browser's XMLHttpRequest that autobahn-js uses for long-poll. It sends requests to one URL one after the
+// other, because autobahn-js sends each message without awaiting the previous one, and relies on their order.
 const last = new Map();
 
 export class XMLHttpRequest {

@@ -1,4 +1,4 @@
-// Waits, with a peer of every client, until the router goes: each must be told so, and its connection end in good order.
+// Waits with a peer of every client until the router stops. Each peer must get GOODBYE, and its connection must close cleanly.
 import { check, equal, finish } from './check.mjs';
 import { clients } from './clients.mjs';
 
@@ -8,7 +8,7 @@ const peers = [];
 for (const client of clients) peers.push({ client, peer: await client.open() });
 console.log('ready');
 
-// The first to hear of it starts the clock of the cases.
+// The first GOODBYE starts the time limit of the cases.
 await Promise.race(peers.map(({ peer }) => peer.ended));
 for (const { client, peer } of peers) {
   await check(`${client.name}: the router goes`, async () => {

@@ -5,7 +5,7 @@ import { run as prove } from './proofs.mjs';
 import { clients, openPinged, openWithAll } from './clients.mjs';
 
 const kind = process.argv[2];
-console.warn = () => {}; // autobahn-js tells the end of each connection there
+console.warn = () => {}; // autobahn-js warns of the end of each connection
 
 for (const client of clients.filter((c) => c.kind === kind)) await run(client);
 await prove(kind);

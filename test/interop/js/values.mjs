@@ -1,10 +1,10 @@
-// The values of cross.json as a client has them, and back.
+// Converts the values of cross.json to those of a client, and back.
 //
 //   {"$bytes": base64}, {"$zeros": n}    octets         {"$int": digits}             an integer beyond 2^53
 //   {"$typed": base64}                   a Uint8Array   {"$repeat": [text, n]}       a long text
 //
-// JSON has no octets: WAMP writes them as a text, "\u0000" and base64. Neither JavaScript client does that by itself, so
-// the programs that use them with JSON do.
+// JSON has no octets: WAMP encodes them as a text, "\u0000" and base64. Neither JavaScript client does so by itself, so
+// programs that use them with JSON must.
 import { readFileSync } from 'node:fs';
 import { show } from './check.mjs';
 
@@ -25,7 +25,7 @@ function special(value) {
 
 const isSpecial = (value) => Object.keys(value)[0]?.startsWith('$');
 
-/** native gives the value as a program hands it to the client. */
+/** native returns the value as a program passes it to the client. */
 export function native(value, serializer) {
   if (value === null || typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map((item) => native(item, serializer));
@@ -36,7 +36,7 @@ export function native(value, serializer) {
   return typed ? new Uint8Array(octets) : octets;
 }
 
-/** difference says where got is not what is wanted, or null. */
+/** difference returns where got differs from the wanted value, or null. */
 export function difference(got, want, serializer, path = 'payload') {
   if (Array.isArray(want)) {
     if (!Array.isArray(got) || got.length !== want.length) return `${path} is ${show(got)}, not ${show(want)}`;
@@ -67,7 +67,7 @@ function sameOctets(got, octets, serializer) {
   return serializer === 'json' ? got === octetsIn(octets) : got instanceof Uint8Array && octets.equals(got);
 }
 
-// One integer may come as a Number or as a BigInt: which, is the client's affair.
+// A client may return an integer as a Number or as a BigInt.
 function sameScalar(got, want) {
   const kinds = ['number', 'bigint'];
   // eslint-disable-next-line eqeqeq

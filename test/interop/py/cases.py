@@ -1,4 +1,4 @@
-"""What is asked of the Python client. It speaks through its own API here, as its users do."""
+"""The cases for the Python client. They use its own API, as its users do."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ _cases = []
 
 
 def fresh(name="thing"):
-    """A URI that no other case uses."""
+    """Returns a URI that no other case uses."""
     return "com.example.%s.p%d_%d" % (name, os.getpid(), next(_serial))
 
 
@@ -38,7 +38,7 @@ async def pair(t, client):
 
 
 async def listen(session, topic, match=None):
-    """Subscribes and gives an Inbox of (args, kwargs, details)."""
+    """Subscribes and returns an Inbox of (args, kwargs, details)."""
     inbox = Inbox()
 
     def handler(*args, details, **kwargs):
@@ -58,7 +58,7 @@ def echo(*args, **kwargs):
 
 
 def folded(result):
-    """autobahn gives one argument as itself, none as None."""
+    """Undoes autobahn's conversion: it returns a single argument as itself, and no arguments as None."""
     if isinstance(result, CallResult):
         return [list(result.results), result.kwresults]
     return [[] if result is None else [result], {}]
@@ -127,7 +127,7 @@ async def _(t, client):
     equal((await inbox.get())[0], ["own"], "the first event")
 
 
-# Whom a list keeps from an event shows by what comes next: the same publisher's events come in order.
+# The next event shows which peers a list excluded, because the events of one publisher arrive in order.
 @case("black and white lists by session, authid and authrole")
 async def _(t, client):
     publisher, one = await pair(t, client)
@@ -221,7 +221,7 @@ async def _(t, client):
         equal((await inbox.get())[0], ["before"], "the event")
         await inbox.subscription.unsubscribe()
         await publisher.publish(topic, "after", options=acknowledged())
-        # Subscribed anew, the session gets what is published from then on.
+        # After a new SUBSCRIBE, the session gets the events published from then on.
         anew = await listen(subscriber, topic, match)
         publisher.publish(topic, "anew")
         equal((await anew.get())[0], ["anew"], "the first event of the new subscription")
@@ -269,7 +269,7 @@ async def _(t, client):
     for i in range(5):
         published.append((await publisher.publish(topic, i, b"\x00\xff", kw=2**60, options=acknowledged())).id)
         await inbox.get()
-    # The history is that of the configured pattern.
+    # The history belongs to the configured pattern.
     subscription = await subscriber.call("wamp.subscription.lookup", "com.example.history.", {"match": "prefix"})
     events, _ = folded(await subscriber.call("wamp.subscription.get_events", subscription, limit=3, reverse=True, topic=topic))
     equal([e["publication"] for e in events], published[:1:-1], "the publications, the newest first")
@@ -320,7 +320,7 @@ async def _(t, client):
 async def _(t, client):
     caller, callee = await pair(t, client)
     procedure = fresh()
-    held = []  # answered in reverse, when all are there
+    held = []  # answered in reverse order, once all have arrived
 
     async def twice(n):
         mine = Flag()
@@ -375,7 +375,7 @@ async def _(t, client):
             await Flag().wait()
         except BaseException:  # each framework has a CancelledError of its own
             interrupted.raise_()
-            return "late"  # a YIELD for a call that is over
+            return "late"  # a YIELD for a call that has ended
 
     await callee.register(hang, procedure)
     call = caller.call(procedure, "hang")
@@ -383,7 +383,7 @@ async def _(t, client):
     cancel(call)  # CANCEL without a mode
     await interrupted.wait()
     equal(await caller.call(procedure, "prompt"), "prompt", "the next result")
-    # The ERROR for the canceled call came before that result: the client waits for nothing any more.
+    # The ERROR for the canceled call came before that result, so the client has no pending call left.
     equal(len(caller._call_reqs), 0, "the number of calls that the caller thinks are under way")
 
 
@@ -506,7 +506,7 @@ async def _(t, client):
     equal((await rejection(caller.call(procedure), "the call")).error, "wamp.error.no_such_procedure", "the error")
 
 
-# --------------------------------------------------------------------------------------------------------- refusals
+# --------------------------------------------------------------------------------------------------------- rejections
 
 
 @case("what the role may not do is refused")
@@ -525,7 +525,7 @@ async def _(t, client):
 @case("a bad URI is an ERROR, not the end of the session")
 async def _(t, client):
     session = await open_peer(t, client)
-    # The client looks at URIs itself and lets only these through.
+    # The client checks URIs itself and accepts only these.
     equal((await rejection(session.subscribe(echo, "com..example"), "SUBSCRIBE")).error, "wamp.error.invalid_uri", "SUBSCRIBE")
     equal((await rejection(session.register(echo, "wamp.mine"), "REGISTER")).error, "wamp.error.invalid_uri", "REGISTER")
 

@@ -1,4 +1,4 @@
-"""Makes what the authentication cases need: certificates.py DIRECTORY
+"""Makes the certificates of the authentication cases: certificates.py DIRECTORY
 
 ca.pem, router.pem and client.pem (CN "door"), the last two with their keys; a key pair for cryptosign in key.hex and
 key.pub.
@@ -23,7 +23,7 @@ def name(text):
 
 
 def certify(subject, issuer=None, signer=None):
-    """Gives a certificate and its key; without an issuer it is an authority's own."""
+    """Returns a certificate and its key. Without an issuer, it is the root certificate of an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.utcnow()
     builder = (

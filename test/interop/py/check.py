@@ -11,11 +11,11 @@ from autobahn.wamp.exception import ApplicationError
 
 import framework
 
-LIMIT = 30  # seconds a case; nothing here takes more than a fraction of it
+LIMIT = 30  # seconds per case; every case takes only a fraction of it
 
 passed = 0
 failed = 0
-stray = []  # what went wrong outside the body of the case, as in an event handler
+stray = []  # errors outside the body of the case, such as in an event handler
 
 
 def complain(what):
@@ -57,7 +57,7 @@ async def check(name, body):
 
 
 def finish(suite):
-    """Says that the suite came to its end, and gives the exit status."""
+    """Prints that the suite is complete, and returns the exit status."""
     print("end  %s: %d passed, %d failed" % (suite, passed, failed), flush=True)
     return 1 if failed else 0
 
@@ -112,7 +112,7 @@ def show(value):
 
 
 async def rejection(awaitable, what):
-    """Returns the ApplicationError that awaitable is refused with; that it is not refused is an error."""
+    """Returns the ApplicationError that awaitable fails with. It is an error if awaitable succeeds."""
     try:
         value = await awaitable
     except ApplicationError as e:

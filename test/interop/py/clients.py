@@ -22,7 +22,7 @@ from check import LIMIT, complain
 REALM = "realm1"
 HOST = "127.0.0.1"
 PORT = int(os.environ["INTEROP_PORT"])
-PING_PORT = int(os.environ["INTEROP_PING_PORT"])  # here the router sends a PING to whoever is silent
+PING_PORT = int(os.environ["INTEROP_PING_PORT"])  # on this port the router sends a PING to a silent peer
 TLS_PORT = int(os.environ["INTEROP_TLS_PORT"])
 SOCKET = os.environ["INTEROP_SOCKET"]
 CA = os.path.join(os.environ["INTEROP_FILES"], "ca.pem")
@@ -31,7 +31,7 @@ SERIALIZERS = {"json": JsonSerializer, "msgpack": MsgPackSerializer, "cbor": CBO
 
 
 class Session(ApplicationSession):
-    """A session that tells what becomes of it: joined is its details or the refusal, ended how the connection ended."""
+    """A session that reports its outcome: joined is its details or the rejection, ended is how the connection ended."""
 
     def __init__(self, realm, via="websocket", authid=None, authenticators=()):
         super().__init__(ComponentConfig(realm))
@@ -68,12 +68,12 @@ class Session(ApplicationSession):
         return super().onLeave(details)
 
     def onClose(self, was_clean):
-        because = getattr(self._transport, "wasNotCleanReason", None)  # WebSocket tells
+        because = getattr(self._transport, "wasNotCleanReason", None)  # WebSocket reports it
         super().onClose(was_clean)
         self._refuse(ConnectionError("the connection ended before the session began"))
         if self._via in ("rawsocket/unix", "rawsocket/tls"):
-            # Twisted calls a connection over a Unix socket or TLS lost if the other side has closed it while Twisted itself
-            # was about to (its epoll loop then hears of the hang-up only); what counts here is that GOODBYE came.
+            # Twisted reports a connection over a Unix socket or TLS as lost if both sides close it at the same time: its
+            # epoll loop then sees only the hang-up. The case requires only that GOODBYE came.
             was_clean = was_clean or self._reason in ("wamp.close.goodbye_and_out", "wamp.close.system_shutdown")
         end = {"reason": self._reason, "clean": was_clean}
         self.ended.raise_(end if was_clean else {**end, "because": because})
@@ -83,7 +83,7 @@ class Session(ApplicationSession):
             txaio.reject(self.joined, error)
 
     def onUserError(self, fail, msg):
-        if not isinstance(fail.value, ApplicationError):  # which is how an endpoint answers with an ERROR
+        if not isinstance(fail.value, ApplicationError):  # an endpoint answers with an ERROR by raising it
             complain("%r: %s" % (fail.value, msg))
 
     async def leave_and_wait(self):
@@ -94,7 +94,7 @@ class Session(ApplicationSession):
 
 def websocket_factory(session, url, serializer):
     factory = WampWebSocketClientFactory(lambda: session, url=url, serializers=[serializer])
-    # The client's own limits, of a second or a few, are too short for a machine with much else to do.
+    # The client's own timeouts of a few seconds are too short for a busy machine.
     factory.setProtocolOptions(openHandshakeTimeout=LIMIT, closeHandshakeTimeout=LIMIT, serverConnectionDropTimeout=LIMIT)
     return factory
 
@@ -133,7 +133,7 @@ class Client:
 def _clients():
     yield from (Client("websocket", serializer) for serializer in SERIALIZERS)
     if framework.NAME == "asyncio":
-        # Its RawSocket has no transport_details, which its session asks for at WELCOME, so that it aborts every session
+        # Its RawSocket has no transport_details, which its session needs at WELCOME. It therefore aborts every session
         # (autobahn 22.7.1, asyncio/rawsocket.py and wamp/protocol.py).
         return
     # Its batched JSON ends a message with 0x18 instead of 0x1e (wamp/serializer.py: b'\\30' is octal).
@@ -150,7 +150,7 @@ if framework.NAME == "twisted":
 
 
 async def open_pinged(on_ping):
-    """Opens a session where the router sends PINGs; on_ping is called for each.
+    """Opens a session on the port where the router sends PINGs. on_ping is called for each.
 
     Only WebSocket: neither framework's RawSocket knows PING. Twisted's takes it for the head of a long message, asyncio's
     raises NotImplementedError.
@@ -171,7 +171,7 @@ async def open_pinged(on_ping):
 
 
 async def open_peer(t, client, **options):
-    """Opens a session for the length of a case; at its end it must be able to leave in good order."""
+    """Opens a session for the duration of a case. At its end the session must leave cleanly."""
     session = await client.open(**options)
 
     async def leave():

@@ -1,4 +1,4 @@
-"""Every client with every other, whatever serializer each speaks; js/cross.mjs says how it goes.
+"""Every client with every other, with any serializers. js/cross.mjs describes the course.
 
 cross.py twisted serve|drive
 """
@@ -15,7 +15,7 @@ import framework
 from clients import open_peer
 from values import PEERS, VALUES, native, wrong
 
-# Who keeps integers beyond 2^53: the others make floating point numbers of them.
+# The clients that keep integers beyond 2^53. The others convert them to floating-point numbers.
 KEEPS_INTEGERS = {("autobahn", "cbor"), ("wampy", "msgpack"), ("python", "json"), ("python", "msgpack"), ("python", "cbor")}
 
 

@@ -38,10 +38,10 @@ def _use_twisted():
                 own = ssl.PrivateCertificate.loadPEM(f.read())
             options = dict(privateKey=own.privateKey.original, certificate=own.original)
         if not newest:
-            options["lowerMaximumSecurityTo"] = ssl.TLSVersion.TLSv1_3  # the first that is left out
+            options["lowerMaximumSecurityTo"] = ssl.TLSVersion.TLSv1_3  # the first version that is excluded
         creator = ssl.CertificateOptions(trustRoot=roots, **options)
 
-        class Connection:  # Twisted's own looks for a name, and this is an address
+        class Connection:  # Twisted's own class expects a name, but this is an address
             def clientConnectionForTLS(self, protocol):
                 return ssl.SSL.Connection(creator.getContext(), None)
 
@@ -98,15 +98,15 @@ def _use_asyncio():
     return within, run, connect_tcp, connect_tls, connect_unix, cancel
 
 
-# within(seconds, coroutine): something to await that fails when the time is up.
-# run(main, complain): runs the coroutine function main; complain is told what goes wrong beside it.
+# within(seconds, coroutine): an awaitable that fails after a timeout.
+# run(main, complain): runs the coroutine function main, and calls complain for other errors.
 # connect_tls(factory, host, port, ca, certificate, newest): certificate may be None; without newest it is TLS 1.2.
-# cancel(call): cancels what session.call gave.
+# cancel(call): cancels the result of session.call.
 within, run, connect_tcp, connect_tls, connect_unix, cancel = {"twisted": _use_twisted, "asyncio": _use_asyncio}[NAME]()
 
 
 class Flag:
-    """Is raised once; any number may wait for it."""
+    """A flag that is raised once. Any number of coroutines may wait for it."""
 
     def __init__(self):
         self._waiting = []
@@ -125,7 +125,7 @@ class Flag:
             f(value)
 
     def then(self, f):
-        """Calls f when the flag is raised, which it is not yet."""
+        """Calls f when the flag is raised. It must not be raised yet."""
         self._heirs.append(f)
 
     async def wait(self):
@@ -137,7 +137,7 @@ class Flag:
 
 
 class Inbox:
-    """Hands on what is put in, in order, to whoever awaits it."""
+    """A queue: get waits for the next item."""
 
     def __init__(self):
         self._items = []

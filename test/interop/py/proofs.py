@@ -1,4 +1,4 @@
-"""How the Python client proves who it is: each method that it knows, over each of its transports."""
+"""Authentication of the Python client: each method that it supports, over each of its transports."""
 
 import os
 
@@ -25,7 +25,7 @@ def key():
         return f.read()
 
 
-# By the principal's name: the proof, and one that is wrong.
+# The proofs by principal: a valid and an invalid one.
 PROOFS = {
     "ticket": lambda right: create_authenticator("ticket", ticket=SECRET if right else "guess"),
     "wampcra": lambda right: create_authenticator("wampcra", authid="wampcra", secret=SECRET if right else "guess"),
@@ -44,14 +44,14 @@ async def run():
         await check("%s: proves who it is by one of several methods" % client.name, lambda t: several(t, client))
     for client in SECURE:
         await check("%s: is known by its certificate" % client.name, lambda t: certified(t, client))
-        # On Twisted it signs over the router's Finished message where RFC 5929 has the client's (twisted/util.py,
-        # transport_channel_id: is_not_resumed is turned round).
+        # On Twisted it signs the router's Finished message, where RFC 5929 requires the client's (twisted/util.py,
+        # transport_channel_id: is_not_resumed is inverted).
         if framework.NAME == "asyncio":
             await check("%s: signs over the channel" % client.name, lambda t: bound(t, client))
 
 
 async def works(session):
-    """What was proved counts: the role may publish."""
+    """Checks that the session has the role of the proved identity: it may publish."""
     await session.publish(fresh(), "x", options=acknowledged())
 
 
@@ -63,7 +63,7 @@ async def accepted(t, client, authid, proof):
 
 
 async def refused(client):
-    """All at the same time: the router takes a second to refuse."""
+    """Makes all attempts at the same time, because the router delays each rejection by a second."""
 
     async def attempt(authid, proof):
         refusal = await rejection(client.open(realm=REALM, authid=authid, authenticators=[proof]), "a wrong proof")
@@ -93,7 +93,7 @@ async def certified(t, client):
 
 
 async def bound(t, client):
-    """With channel binding, which this client knows for TLS 1.2."""
+    """With channel binding, which this client supports for TLS 1.2."""
     proof = create_authenticator("cryptosign", authid="cryptosign", privkey=key(), authextra={"channel_binding": "tls-unique"})
     session = await open_peer(t, client, realm=REALM, authid="cryptosign", authenticators=[proof], newest=False)
     equal([session.details.authid, session.details.authmethod], ["cryptosign", "cryptosign"], "who it is")

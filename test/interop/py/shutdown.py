@@ -1,4 +1,4 @@
-"""Waits, with a session over every transport, until the router goes: each must be told so, and end in good order.
+"""Waits with a session over every transport until the router stops. Each session must get GOODBYE and end cleanly.
 
 shutdown.py twisted|asyncio
 """
@@ -16,7 +16,7 @@ async def body():
         session.ended.then(first.raise_)
         sessions.append((client, session))
     print("ready", flush=True)
-    # The first to hear of it starts the clock of the cases.
+    # The first GOODBYE starts the time limit of the cases.
     await first.wait()
     for client, session in sessions:
 

@@ -1,4 +1,4 @@
-"""The values of cross.json as the client has them, and back; js/values.mjs says what the keys that begin with $ mean.
+"""Converts the values of cross.json to those of the client, and back. js/values.mjs describes the keys that begin with $.
 
 No keyword argument among them may be called f: Twisted's maybeDeferred, through which every handler and endpoint is
 called, has one of that name.
@@ -23,7 +23,7 @@ _SPECIAL = {
 
 
 def native(value):
-    """The value as a program hands it to the client, which itself writes octets into JSON."""
+    """Returns the value as a program passes it to the client, which itself encodes octets in JSON."""
     if isinstance(value, list):
         return [native(item) for item in value]
     if isinstance(value, dict):
@@ -35,7 +35,7 @@ def native(value):
 
 
 def _untyped(value):
-    """cbor2 gives a typed array (RFC 8746, tag 64: octets), which JavaScript sends for a Uint8Array, as a CBORTag."""
+    """Converts a CBORTag. cbor2 returns one for a typed array (RFC 8746, tag 64: octets), as JavaScript sends for a Uint8Array."""
     if isinstance(value, (list, tuple)):
         return [_untyped(item) for item in value]
     if isinstance(value, dict):
@@ -44,7 +44,7 @@ def _untyped(value):
 
 
 def wrong(args, kwargs, value):
-    """Says where a payload is not what the value says, or gives None."""
+    """Returns where a payload differs from the value, or None."""
     for name, got, want in (("args", args, value["args"]), ("kwargs", kwargs, value["kwargs"])):
         got, want = _untyped(got), native(want)
         if not same(got, want):
@@ -53,7 +53,7 @@ def wrong(args, kwargs, value):
 
 
 def _where(path, got, want):
-    """The path to the first difference."""
+    """Returns the path to the first difference."""
     if isinstance(want, list) and isinstance(got, list) and len(got) == len(want):
         pairs = [("%s[%d]" % (path, i), g, w) for i, (g, w) in enumerate(zip(got, want))]
     elif isinstance(want, dict) and isinstance(got, dict) and got.keys() == want.keys():
