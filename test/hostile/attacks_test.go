@@ -11,12 +11,12 @@ import (
 	"runnel/test/stage"
 )
 
-// readers are the ways over which a slow peer is slow: with a socket that tells how much it takes, and without.
+// readers lists the ways for slow peers: one whose socket reports its free buffer space, and one without that.
 var readers = []stage.Way{
 	{Network: "tcp", Serializer: wamp.CBOR}, {Network: "tls", Serializer: wamp.JSON}, {Network: "unix", Serializer: wamp.MsgPack},
 }
 
-// A subscriber that does not read costs the publisher a moment, and the others nothing: who reads gets everything, in order.
+// A subscriber that does not read delays the publisher only briefly. All other subscribers get every event in order.
 func TestSubscriberThatDoesNotRead(t *testing.T) {
 	for _, w := range readers {
 		t.Run(w.String(), func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestSubscriberThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// A caller that does not read its results is cut; it does not hold up the callee.
+// A caller that does not read its results is disconnected. It does not block the callee.
 func TestCallerThatDoesNotRead(t *testing.T) {
 	for _, w := range readers {
 		t.Run(w.String(), func(t *testing.T) {
@@ -210,7 +210,7 @@ func TestFloods(t *testing.T) {
 	modest(t)
 }
 
-// Sessions that come and go, in good order or not, leave nothing behind.
+// Sessions that end, cleanly or not, leave no state behind.
 func TestStorm(t *testing.T) {
 	w := stage.Way{Network: "tcp", Serializer: wamp.MsgPack}
 	s := house.Scene(t, w, w.Realm())

@@ -16,7 +16,7 @@ import (
 	"runnel/transport"
 )
 
-// bystanders are in every realm.
+// bystanders holds the bystander of each realm.
 var bystanders *crowd
 
 type crowd struct {
@@ -37,7 +37,7 @@ type bystander struct {
 	err    error
 }
 
-// pace is the pause between two rounds: the bystanders of all realms must leave the attackers some time.
+// pace is the pause between two rounds. It leaves processor time to the attackers.
 const pace = 20 * time.Millisecond
 
 func newBystanders() (*crowd, error) {
@@ -133,7 +133,8 @@ func (b *bystander) round(ctx context.Context, n int64) error {
 	return nil
 }
 
-// unmoved checks that the bystanders of a realm go on: two more rounds pass, one of which began after now.
+// unmoved checks that the bystanders of a realm still work: it waits for two more rounds, the second of which begins after
+// this call.
 func unmoved(t *testing.T, realm string) {
 	t.Helper()
 	b := bystanders.all[realm]

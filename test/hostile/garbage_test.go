@@ -18,7 +18,7 @@ import (
 
 func handshake(s byte) []byte { return []byte{0x7f, 0xf0 | s, 0, 0} }
 
-// garbage is what peers may send who are broken, lost or hostile, on any listener.
+// garbage lists input of broken, misdirected or hostile peers, for any listener.
 func garbage() map[string][]byte {
 	random := make([]byte, 256<<10)
 	for i, r := 0, rand.New(rand.NewPCG(5, 6)); i < len(random); i++ {
@@ -73,7 +73,7 @@ func garbage() map[string][]byte {
 	return all
 }
 
-// The log tells of each kind once a minute, perhaps before.
+// The log reports each kind at most once a minute, possibly before this case.
 func TestGarbage(t *testing.T) {
 	for name, c := range map[string]struct {
 		way  stage.Way
@@ -105,7 +105,7 @@ func TestGarbage(t *testing.T) {
 	logged(t, 0, `level=INFO msg="session ended" realm=stage\.\S+ session=\d+ authid=\S+ peer=\S+ duration=\S+ err="protocol violation: `)
 }
 
-// pour sends octets and waits for the router to hang up, or hangs up itself where that would wait for more.
+// pour sends octets and waits for the router to close the connection. If the router would wait for more, pour closes it.
 func pour(t *testing.T, w stage.Way, octets []byte) {
 	t.Helper()
 	conn, err := house.Dial(context.Background(), w, nil)
@@ -168,8 +168,8 @@ func TestSlowPeers(t *testing.T) {
 	}
 }
 
-// A thousand connections that say nothing, or have only made their handshake, take a place each and little memory; a place is
-// found for one who speaks.
+// A thousand connections that are silent, or have only made their handshake, each use one place and little memory. A peer
+// that sends HELLO still gets a place.
 func TestSilentConnections(t *testing.T) {
 	for i := range 3000 {
 		conn, err := net.Dial("tcp", house.TCP)
@@ -190,7 +190,7 @@ func TestSilentConnections(t *testing.T) {
 	modest(t)
 }
 
-// Noise on a serial line is skipped; a device that comes after it is served.
+// The router skips noise on a serial line and serves a device that is connected later.
 func TestNoiseOnALine(t *testing.T) {
 	before := mark()
 	for _, serializer := range wamp.Serializers {

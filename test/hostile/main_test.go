@@ -1,7 +1,7 @@
-// Package hostile breaks each rule of the protocol once, on the wire, and sends what no client would: the answer is the
-// specified ABORT or ERROR or the end of the connection, memory stays bounded, and others do not notice. In each realm
-// there are two bystanders, who publish to each other and call each other all the time: no event of theirs is lost, and
-// no call fails.
+// Package hostile breaks each rule of the protocol once, on the wire, and sends malformed input. The router must answer with
+// the specified ABORT or ERROR, or close the connection. Its memory must stay bounded, and other sessions must not be
+// affected. Each realm has two bystanders, which continually publish to each other and call each other: they must lose no
+// event, and none of their calls may fail.
 //
 // See package program for RUNNEL_BIN and RUNNEL_RUNNER.
 package hostile
@@ -13,7 +13,7 @@ import (
 	"runnel/test/stage"
 )
 
-// house is the router that all attack.
+// house is the router that all cases attack.
 var house *stage.House
 
 const realm = kit.GuestRole + `
@@ -33,7 +33,7 @@ role = "bystander"
 ticket = "bystander"
 `
 
-// limits are low, so that they are reached.
+// limits is a configuration with low limits, so that cases reach them.
 const limits = `
 [limits]
 max_message = "256KiB"
@@ -49,7 +49,7 @@ func TestMain(m *testing.M) {
 	stage.TestMain(m, &house, stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6}, watched)
 }
 
-// watched lets the bystanders begin.
+// watched starts the bystanders.
 func watched(string) (end func() error, err error) {
 	if bystanders, err = newBystanders(); err != nil {
 		return nil, err

@@ -2,6 +2,6 @@
 
 package hostile
 
-// mostMemory is what the router may have resident after an attack, in octets. The race detector needs several times as
+// mostMemory limits the router's resident memory after an attack, in bytes. The race detector needs several times as
 // much.
 const mostMemory = 1 << 30

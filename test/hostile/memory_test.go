@@ -2,5 +2,5 @@
 
 package hostile
 
-// mostMemory is what the router may have resident after an attack, in octets.
+// mostMemory limits the router's resident memory after an attack, in bytes.
 const mostMemory = 96 << 20

@@ -9,7 +9,7 @@ import (
 	"runnel/test/stage"
 )
 
-// published is a PUBLISH to "octets" whose one argument is the octets.
+// published returns a PUBLISH to "octets" with the octets as its only argument.
 func published(s wamp.Serializer, argument string) []byte {
 	switch s {
 	case wamp.JSON:
@@ -20,7 +20,7 @@ func published(s wamp.Serializer, argument string) []byte {
 	return []byte("\x85\x10\x01\xa0\x66octets\x81" + argument)
 }
 
-// Bytes that are no message, or hold an invalid value, are rejected at their sender and reach no other session.
+// The router rejects input that is not a valid message, and never forwards it to another session.
 func TestBrokenOctets(t *testing.T) {
 	for serializer, c := range map[wamp.Serializer]struct{ messages, arguments map[string]string }{
 		wamp.JSON: {
@@ -104,7 +104,7 @@ func validText(octets string) bool { return strings.ToValidUTF8(octets, "") == o
 
 func short(octets string) string { return hex.EncodeToString([]byte(octets[:min(len(octets), 40)])) }
 
-// The same before a session: there is less to expect of a stranger.
+// The same input before HELLO.
 func TestBrokenHello(t *testing.T) {
 	for serializer, list := range map[wamp.Serializer][]string{
 		wamp.JSON:    {"", "x", `[1,"r`, `[1,"r",{"roles":{"caller":{}}},]`, strings.Repeat("[", 16_000), "[1,\"\xff\",{}]"},

@@ -10,8 +10,8 @@ import (
 	"runnel/test/stage"
 )
 
-// overSome plays a case over every third way, which ones is up to its name: each way has its share of the rules, and the
-// conformance suite goes over all of them with those that are kept.
+// overSome runs a case over every third way. The case's name selects the ways, so that each way gets a share of the rules.
+// The conformance suite runs the valid cases over all ways.
 func overSome(t *testing.T, name string, plot func(s *stage.Scene)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
@@ -29,14 +29,14 @@ func overSome(t *testing.T, name string, plot func(s *stage.Scene)) {
 
 const violated = `[3,{"message":"*"},"wamp.error.protocol_violation"]`
 
-// breach is one rule that is broken by a peer in a session.
+// breach is a violation of one rule by a peer in a session.
 type breach struct {
 	hello string   // default: stage.Full
 	calls []string // said before, without a fault: calls of another peer's procedure
 	say   string
 }
 
-// After ABORT nothing is processed that was said with the breach, and nothing of the session is left.
+// After ABORT, the router processes no message sent together with the violation, and the session leaves no state behind.
 func TestBreachesInASession(t *testing.T) {
 	for name, b := range map[string]breach{
 		"a second HELLO":                       {say: stage.Full},
@@ -202,17 +202,17 @@ func TestBreachesBeforeASession(t *testing.T) {
 	}
 }
 
-// mutations are the ways to get one element wrong.
+// mutations lists the values that replace an element.
 var mutations = []string{`0`, `1`, `-1`, `1.5`, `9007199254740993`, `""`, `"x"`, `[]`, `[1]`, `{}`, `{"a":1}`, `null`, `true`}
 
-// legal says which mutations of an element of a kind are none.
+// legal lists the mutations that are valid values for each kind of element.
 var legal = map[rune]string{
 	'i': `1`, 's': `"" "x"`, 'u': `"" "x"`, 'd': `{} {"a":1}`, 't': ``,
 	'l': `[] [1] null`, 'k': `{} {"a":1} null`, // null is read as absent where the realm is not strict
 }
 
-// Each element of each message that a client may send, replaced by each kind of value: whatever is not what the protocol
-// says ends in ABORT, and whatever is does not.
+// Each element of each message of a client is replaced by each kind of value. Values that the protocol does not allow end the
+// session with ABORT; all others do not.
 func TestMutatedMessages(t *testing.T) {
 	for _, m := range []struct{ name, text, kinds string }{
 		{"GOODBYE", `[6,{},"com.bye"]`, "du"},
@@ -259,10 +259,10 @@ func isLegal(kind rune, value string) bool {
 	return false
 }
 
-// optional is how many of a message's last elements need not be there.
+// optional returns how many elements at the end of a message may be missing.
 func optional(kinds string) int { return len(kinds) - len(strings.TrimRight(kinds, "lk")) }
 
-// replaced is the message with another value for an element; beyond its end, with more.
+// replaced returns the message with another value for an element. An index beyond the end appends elements.
 func replaced(t *testing.T, text string, at int, value string) string {
 	t.Helper()
 	var list []json.RawMessage
@@ -293,7 +293,7 @@ func shortened(t *testing.T, text string, n int) string {
 	return string(b)
 }
 
-// abortedFor checks that a session that says the text ends in ABORT.
+// abortedFor checks that a session that sends the text ends with ABORT.
 func abortedFor(t *testing.T, w stage.Way, text string) {
 	t.Helper()
 	data, err := say.Names{}.Encode(w.Serializer, text)

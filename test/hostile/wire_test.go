@@ -20,7 +20,7 @@ import (
 	"runnel/test/stage"
 )
 
-// wire is a connection that is written to and read by the octet.
+// wire is a connection that cases read and write octet by octet.
 type wire struct {
 	*testing.T
 	net.Conn
@@ -39,7 +39,7 @@ func open(t *testing.T, w stage.Way) *wire {
 	return &wire{t, conn, w.Serializer}
 }
 
-// shorten has the system take little for who does not read.
+// shorten makes the socket's receive buffer small, so that a peer that does not read is noticed soon.
 func shorten(conn net.Conn) {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
@@ -49,7 +49,7 @@ func shorten(conn net.Conn) {
 	}
 }
 
-// raw is a connection with a session over RawSocket, of which nothing more is read than is asked for.
+// raw is a connection with a session over RawSocket. It reads only as much as a case asks for.
 func raw(t *testing.T, w stage.Way, hello string) *wire {
 	t.Helper()
 	c := open(t, w)
@@ -80,7 +80,7 @@ func (w *wire) say(texts ...string) {
 	}
 }
 
-// hear reads messages until one begins like that, and returns it.
+// hear reads messages until one has the given prefix, and returns it.
 func (w *wire) hear(prefix string) string {
 	w.Helper()
 	for {
@@ -100,7 +100,7 @@ func (w *wire) hear(prefix string) string {
 	}
 }
 
-// ended reads until the router has closed the connection, whatever it says before.
+// ended reads and ignores messages until the router has closed the connection.
 func (w *wire) ended() {
 	w.Helper()
 	if _, err := io.Copy(io.Discard, w); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -108,10 +108,10 @@ func (w *wire) ended() {
 	}
 }
 
-// mark is a place in the router's log.
+// mark is a position in the router's log.
 func mark() int { return len(house.Stderr.Text()) }
 
-// logged checks that the log tells of something after the mark.
+// logged checks that the log contains a text after the mark.
 func logged(t *testing.T, mark int, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
@@ -119,7 +119,7 @@ func logged(t *testing.T, mark int, pattern string) {
 		func() string { return fmt.Sprintf("%.2000s", house.Stderr.Text()[mark:]) })
 }
 
-// modest checks that the router's memory is bounded: what an attack needs for a moment, it gives back.
+// modest checks that the router's memory is bounded, after it has released the memory of an attack.
 func modest(t *testing.T) {
 	t.Helper()
 	var octets int

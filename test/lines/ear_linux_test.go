@@ -15,8 +15,8 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// talker plugs in a device that says the same again and again, at one baud rate: at any other it is noise. It returns the
-// port.
+// talker plugs in a device that repeats the same text at one baud rate. At any other rate the router receives noise. It
+// returns the port.
 func talker(t *testing.T, baud uint32, text string) (port string) {
 	t.Helper()
 	master, port, err := pty.Open()
@@ -92,7 +92,7 @@ func TestSniff(t *testing.T) {
 	}
 }
 
-// The port has one user at a time, and the refusal names it.
+// A port has one user at a time, and the error for a second one names the first.
 func TestSniffIsRefused(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	plug(t, link)

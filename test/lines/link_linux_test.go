@@ -12,7 +12,7 @@ import (
 	"runnel/test/kit"
 )
 
-// The state of the link and its counters are seen from outside, and its settings count.
+// runnel.status shows the state and the counters of the link, and the link's settings take effect.
 func TestLinkInStatus(t *testing.T) {
 	dir := t.TempDir()
 	near, far := filepath.Join(dir, "near"), filepath.Join(dir, "far")

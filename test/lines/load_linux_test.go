@@ -22,8 +22,8 @@ import (
 // loadEnv asks for TestLoad, which measures: RUNNEL_LINES_LOAD=10s.
 const loadEnv = "RUNNEL_LINES_LOAD"
 
-// TestLoad has 16 devices print as fast as 115,200 baud allow, each a publisher at one router, and says what a line costs.
-// It fails if one reading is lost.
+// TestLoad measures the cost of a line: 16 devices print as fast as 115,200 baud allow, each a publisher at one router. It
+// fails if a reading is lost.
 func TestLoad(t *testing.T) {
 	during, err := time.ParseDuration(os.Getenv(loadEnv))
 	if err != nil {
@@ -48,8 +48,8 @@ func TestLoad(t *testing.T) {
 	measure(t, r, &received, devices, func(i int) int64 { return talk(t, all[i], octets, during) })
 }
 
-// TestLinkLoad is the same with devices that are peers over the link, which publish 100 times a second: some 11,000 octets
-// on the wire.
+// TestLinkLoad measures the same with devices that are peers over the link. Each publishes 100 times a second, which takes
+// some 11,000 octets on the wire.
 func TestLinkLoad(t *testing.T) {
 	during, err := time.ParseDuration(os.Getenv(loadEnv))
 	if err != nil {
@@ -86,7 +86,7 @@ func TestLinkLoad(t *testing.T) {
 	})
 }
 
-// measure has devices talk, and says what that costs.
+// measure runs the devices and prints the cost.
 func measure(t *testing.T, r *router, received *atomic.Int64, devices int, talk func(i int) int64) {
 	t.Helper()
 	before, began := cpu(t, r.PID()), time.Now()
@@ -118,10 +118,10 @@ func talk(t *testing.T, d *pty.Device, rate int, during time.Duration) (n int64)
 	return n
 }
 
-// bare is the memory of a router without lines.
+// bare returns the memory of a router without lines.
 func bare(t *testing.T) int { return program.Resident(start(t, "").PID()) }
 
-// cpu is the time that a process has used.
+// cpu returns the processor time that a process has used.
 func cpu(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

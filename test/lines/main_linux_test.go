@@ -1,5 +1,5 @@
-// Package lines holds Runnel to its word about devices that speak no WAMP: it runs the program as users do, with simulated
-// devices on pseudo-terminals.
+// Package lines tests devices that do not support WAMP. It runs the program as users do, with simulated devices on
+// pseudo-terminals.
 package lines
 
 import (
@@ -75,13 +75,13 @@ func (r *router) write(t *testing.T, config string) {
 	kit.Must(t, os.WriteFile(r.file, []byte(realm+config), 0o600))
 }
 
-// join joins the router by a URL.
+// join joins the router at a URL.
 func (r *router) join(t *testing.T, url string) *client.Client {
 	t.Helper()
 	return program.Join(t, url, client.Options{RequestTimeout: kit.Patience})
 }
 
-// event is what a subscriber was told.
+// event is an event that a subscriber has received.
 type event struct {
 	topic  string
 	kwargs map[string]any
@@ -109,7 +109,7 @@ func next(t *testing.T, events chan event) event {
 	}
 }
 
-// state is what runnel.status says of a line, as far as the stories want to know.
+// state holds the fields of runnel.status for a line that the stories check.
 type state struct {
 	Name, State, Error string
 	Opens              int
@@ -156,7 +156,7 @@ func (r *router) state(t *testing.T, name string) state {
 	return state{}
 }
 
-// opened waits until the router has the line's port.
+// opened waits until the router has opened the line's port.
 func (r *router) opened(t *testing.T, name string, times int) {
 	t.Helper()
 	kit.Eventually(t, name+" open", func() bool {
@@ -180,7 +180,7 @@ func say(t *testing.T, d *pty.Device, text string) {
 	kit.Must(t, err)
 }
 
-// run runs a command to its end, and returns what it printed.
+// run runs a command to its end and returns its output.
 func run(t *testing.T, status int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	p, err := program.Start(runnel.Command(args...))

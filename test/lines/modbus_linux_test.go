@@ -29,7 +29,7 @@ func (s *slave) set(address, word uint16) {
 	s.words[address] = word
 }
 
-// answer answers requests of one address and one number, which are all that have eight octets.
+// answer answers requests with one address and one number, which are exactly those of eight octets.
 func (s *slave) answer(request []byte) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *slave) answer(request []byte) []byte {
 
 func seal(frame []byte) []byte { return binary.LittleEndian.AppendUint16(frame, modbus.CRC(frame)) }
 
-// bus has slaves answer on a device until it is unplugged.
+// bus runs the slaves on a device until it is unplugged.
 func bus(d *pty.Device, slaves map[byte]*slave) {
 	var buf []byte
 	for {
@@ -69,7 +69,7 @@ func bus(d *pty.Device, slaves map[byte]*slave) {
 	}
 }
 
-// TestModbus has two slaves on a bus, of which one is silent.
+// TestModbus polls two slaves on a bus, one of which does not answer.
 func TestModbus(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "bus")
 	device := plug(t, link)
@@ -162,8 +162,8 @@ write = "com.example.pump.set"
 	}
 }
 
-// TestModbusSlowSlave has a slave that always takes longer than the default timeout. Its values are late, but right, and
-// the status says which timeout to set.
+// TestModbusSlowSlave polls a slave that always takes longer than the default timeout. Its values are late but correct, and
+// the status suggests a timeout.
 func TestModbusSlowSlave(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "bus")
 	device := plug(t, link)

@@ -28,7 +28,7 @@ func listen(t *testing.T) net.Listener {
 	return server
 }
 
-// TestDeviceServer has a text sensor behind a serial device server, which goes away and comes back.
+// TestDeviceServer reads a text sensor behind a serial device server, which disappears and returns.
 func TestDeviceServer(t *testing.T) {
 	server := listen(t)
 	r := start(t, line("weather", "tcp://"+server.Addr().String(), "format = \"csv\"\ncolumns = [\"n\"]\ntopic = \"com.example.weather\""))
@@ -88,7 +88,7 @@ func TestModbusTCP(t *testing.T) {
 	})
 }
 
-// serve answers over a connection, with the head of Modbus TCP or as RTU.
+// serve answers over a connection, as Modbus TCP or as RTU.
 func (s *slave) serve(conn net.Conn, headed bool) {
 	defer conn.Close()
 	for {

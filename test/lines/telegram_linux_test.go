@@ -10,7 +10,8 @@ import (
 	"runnel/test/kit"
 )
 
-// A device that sends telegrams is a publisher, by its profile alone. A telegram with a wrong check is dropped and counted.
+// With only a profile, a device that sends telegrams becomes a publisher. A telegram with a wrong checksum is dropped and
+// counted.
 func TestTelegrams(t *testing.T) {
 	dir := t.TempDir()
 	dust, meter := filepath.Join(dir, "dust"), filepath.Join(dir, "meter")
@@ -42,7 +43,8 @@ func TestTelegrams(t *testing.T) {
 	}
 }
 
-// A device that must be asked is asked, as text or as bytes. One that does not answer is an alarm until it does.
+// The router polls a device that only answers requests, with text or bytes. A device that does not answer raises an alarm
+// until it does.
 func TestAsk(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)
@@ -82,7 +84,8 @@ func TestAsk(t *testing.T) {
 	<-answering
 }
 
-// Readings of a time become one event, and only if it has changed. A value that no topic can have is made safe.
+// Readings of the same time become one event, which is published only if it has changed. A value that is invalid in a topic
+// is escaped.
 func TestPublishing(t *testing.T) {
 	dir := t.TempDir()
 	one, two := filepath.Join(dir, "one"), filepath.Join(dir, "two")

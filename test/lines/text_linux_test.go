@@ -18,14 +18,14 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// line is a line's configuration up to what is special.
+// line returns the common part of a line's configuration.
 func line(name, device, more string) string {
 	return fmt.Sprintf("[[serial]]\nname = %q\ndevice = %q\nrole = \"sensor\"\nmode = \"lines\"\n%s\n", name, device, more)
 }
 
 func nmea(body string) string { return fmt.Sprintf("$%s*%02X\r\n", body, lines.Checksum(body)) }
 
-// A device that prints is a publisher, by config alone.
+// With only a configuration, a device that prints becomes a publisher.
 func TestFormats(t *testing.T) {
 	dir := t.TempDir()
 	link := func(name string) string { return filepath.Join(dir, name) }
@@ -93,7 +93,7 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
-// A line that may not publish is seen in the status, and said once in the log.
+// The status shows a line that may not publish, and the log reports it once.
 func TestNotPermitted(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)
@@ -137,7 +137,7 @@ func TestWriteToDevice(t *testing.T) {
 	}
 }
 
-// The line goes on by itself, whatever name the device comes back under.
+// The line reopens by itself, under whatever name the device returns.
 func TestReplug(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	r := start(t, line("weather", link, "format = \"csv\"\ncolumns = [\"n\"]\ntopic = \"com.example.weather\""))
@@ -170,7 +170,7 @@ func TestRetained(t *testing.T) {
 	}
 }
 
-// A config that changes counts without a restart, and a line that is the same does not notice.
+// A changed configuration takes effect without a restart, and an unchanged line stays open.
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
 	one, two := plug(t, filepath.Join(dir, "one")), plug(t, filepath.Join(dir, "two"))
@@ -236,8 +236,8 @@ func TestStateEvents(t *testing.T) {
 	until("lost", func(s map[string]any) bool { return s["state"] == "waiting" })
 }
 
-// A line that begins after silence is whole: the first code of a reader is not lost. One that is under way when the port
-// is opened is counted, and not published.
+// A line of text that begins after silence is complete, so the first code of a scanner is not lost. A line that has begun
+// before the port is opened is counted and not published.
 func TestFirstLine(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)
@@ -262,7 +262,7 @@ func TestFirstLine(t *testing.T) {
 	}
 }
 
-// A device that falls silent, or prints what can't be read, is an alarm until it gives a good reading again.
+// A device that falls silent, or prints unreadable lines, raises an alarm until it sends a good reading again.
 func TestAlarms(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "tty")
 	device := plug(t, link)

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// passwd makes the line of a principal's table as a user does.
+// passwd creates the line of a principal's table as a user does.
 func passwd(t *testing.T, password string, args ...string) string {
 	t.Helper()
 	cmd := command(append([]string{"passwd"}, args...)...)
@@ -56,7 +56,7 @@ func greet(t *testing.T, url, name string, args ...string) result {
 	return runnel(t, append([]string{"pub", "story." + name, "hello", "--ack", "--url", url}, args...)...)
 }
 
-// Every method that has a secret, from the command that makes it to the command that shows it.
+// Every method that uses a secret, from the command that creates the secret to the command that shows it.
 func TestSecrets(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "ticket", "open sesame\n")
@@ -126,7 +126,7 @@ func TestConnectionsProve(t *testing.T) {
 	greet(t, tls, "pump").expect(t, 1, "", "certificate")
 }
 
-// certificates makes ca.pem, router.pem and a file for each name, each of them with its key.
+// certificates creates ca.pem, router.pem and a file for each name, each of them with its key.
 func certificates(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	template := func(i int, name string) *x509.Certificate {
@@ -173,7 +173,7 @@ func first(t *testing.T, file string) []byte {
 	return block.Bytes
 }
 
-// An uplink proves who it is, too.
+// An uplink authenticates, too.
 func TestUplinkAuthenticates(t *testing.T) {
 	dir := t.TempDir()
 	certificates(t, dir, "cert")
@@ -256,7 +256,7 @@ role = "sensor"
 	runnel(t, "check", "-c", file, "--explain", "pump-7").expect(t, 2, "", "arg")
 }
 
-// The check warns about secrets that every user can read.
+// "runnel check" warns about secrets that every user can read.
 func TestOpenSecrets(t *testing.T) {
 	dir := t.TempDir()
 	ticket := write(t, dir, "ticket", "x")

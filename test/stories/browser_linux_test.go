@@ -17,7 +17,7 @@ import (
 	"runnel/test/kit"
 )
 
-// page tries the doors of the address that it comes from, and of the router itself, and posts what it got through.
+// page tries to connect to its own address and to the router, by every transport, and posts the attempts that succeeded.
 const page = `<!doctype html><title>page</title><script>
 const tried = [];
 const attempt = async (name, f) => {
@@ -49,8 +49,8 @@ const socket = base => () => new Promise((got, failed) => {
 })();
 </script>`
 
-// TestBrowser has a real browser open a page. To the browser, the address of a rebound page is first its server's, then the
-// router's: a proxy that passes octets on does the same here.
+// TestBrowser opens a page in a real browser. The address of a rebound page is first that of its server, then that of the
+// router. The test simulates this with a proxy.
 func TestBrowser(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
@@ -72,7 +72,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// visit opens the page at a host whose address is the router's, and returns what it has tried.
+// visit opens the page at a host whose address is the router's, and returns its attempts.
 func visit(t *testing.T, chromium, host, router string) string {
 	t.Helper()
 	said := make(chan string, 1)
@@ -117,8 +117,8 @@ func visit(t *testing.T, chromium, host, router string) string {
 	return ""
 }
 
-// rebind listens at an address whose requests for /page and /tried go to the page's server, and all others to the router, as
-// they are.
+// rebind listens at an address and forwards requests for /page and /tried to the page's server. It forwards all others to
+// the router, unchanged.
 func rebind(t *testing.T, server, router string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -139,8 +139,8 @@ func rebind(t *testing.T, server, router string) string {
 	return l.Addr().String()
 }
 
-// pass passes one connection on, whose first request says where to. Each has one request only: the far side is told to
-// close it, by a header that a browser does not let a page set.
+// pass forwards one connection; its first request selects the destination. A connection carries only one request: pass adds
+// a header that makes the far side close it. Browsers do not let a page set that header.
 func pass(conn net.Conn, server, router string) {
 	defer conn.Close()
 	head := make([]byte, 0, 16<<10)

@@ -22,7 +22,8 @@ import (
 	"runnel/test/kit"
 )
 
-// selfSigned writes NAME.pem and NAME.key, of a certificate for 127.0.0.1 that lives ninety days and is valid for so long from now on.
+// selfSigned writes NAME.pem and NAME.key: a certificate for 127.0.0.1 with a lifetime of ninety days, which expires after the
+// given time.
 func selfSigned(t *testing.T, dir, name string, left time.Duration) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -71,7 +72,7 @@ func metric(t *testing.T, url, name string) (value float64, ok bool) {
 	return value, err == nil
 }
 
-// alarms are those of certificates that a router's status shows.
+// alarms returns the certificate alarms in a router's status.
 func alarms(t *testing.T, r *router) string {
 	t.Helper()
 	type part struct {
@@ -93,7 +94,7 @@ const (
 	tls = "[[listen]]\nurl = \"tls://127.0.0.1:0\"\ncertificate = \"router.pem\"\nkey = \"router.key\"\n"
 )
 
-// serveTLS is serve with a TLS listener whose certificate is valid for so long.
+// serveTLS is serve with a TLS listener whose certificate expires after the given time.
 func serveTLS(t *testing.T, left time.Duration, more string) (r *router, url, metrics string) {
 	t.Helper()
 	r = serve(t, "[metrics]\nurl = \"http://127.0.0.1:0/metrics\"\n")
@@ -127,7 +128,7 @@ func TestCertificateExpires(t *testing.T) {
 	}
 }
 
-// A renewal that fails shows, and the listener goes on with the certificate that it has; one that succeeds is used at once.
+// A failed renewal is reported, and the listener keeps its certificate. A successful renewal takes effect at once.
 func TestCertificateRenewal(t *testing.T) {
 	r, url, metrics := serveTLS(t, 60*day, "")
 	reached := func() {
@@ -171,7 +172,7 @@ func TestCertificateRenewal(t *testing.T) {
 	runnel(t, "reload", "--url", r.unix).expect(t, 0, "listener tls://127.0.0.1:0: another certificate\n", "")
 }
 
-// So does the certificate with which an uplink shows who it is.
+// The same for the client certificate of an uplink.
 func TestUplinkCertificate(t *testing.T) {
 	r, url, metrics := serveTLS(t, 60*day, "")
 	selfSigned(t, r.dir, "client", 2*day)

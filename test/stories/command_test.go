@@ -17,7 +17,7 @@ import (
 	"runnel/test/kit"
 )
 
-// "runnel pub --stdin" goes on when the router goes and comes back: each line arrives, also those written meanwhile.
+// "runnel pub --stdin" continues when the router restarts: each line arrives, also those written meanwhile.
 func TestPublishLinesGoOn(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n[[realm.history]]\nuri = \"story.lines\"\n")
 	lines, in, err := os.Pipe()
@@ -67,7 +67,7 @@ func TestPublishLinesGoOn(t *testing.T) {
 	}
 }
 
-// A line may be as long as a message. One that is longer is skipped, and the rest is published.
+// A line may be as long as a message. A longer line is skipped, and the rest is published.
 func TestPublishLongLines(t *testing.T) {
 	r := serve(t, "")
 	for _, url := range []string{r.tcp, r.ws()} {
@@ -99,7 +99,7 @@ func TestNegativeNumbers(t *testing.T) {
 	sub.sees("story.cold -5.2\n")
 }
 
-// Wrong usage is status 2, with a word on what is wrong.
+// Wrong usage ends with status 2 and an explanation.
 func TestWrongUsageOfEach(t *testing.T) {
 	for _, c := range []struct{ args, says string }{
 		{"bogus", "unknown command"}, {"--bogus", "unknown flag"}, {"queue", "a command is missing"}, {"queue bogus", `"ls"`}, {"serial", `"sniff"`},
@@ -119,7 +119,7 @@ func TestWrongUsageOfEach(t *testing.T) {
 	}
 }
 
-// Errors name what was refused and what can be done.
+// Errors name the rejected object and a remedy.
 func TestErrorsNameTheCause(t *testing.T) {
 	r := serve(t, "[[realm.role.permission]]\nuri = \"other.\"\nmatch = \"prefix\"\nallow = []\n")
 	for _, c := range [][]string{{"call", "other.x"}, {"pub", "other.x", "--ack"}, {"pub", "other.x", "--ack", "--stdin"}, {"sub", "other.x"}, {"reg", "other.x", "--echo"}} {
@@ -179,7 +179,7 @@ func TestNothingForTerminals(t *testing.T) {
 	}
 }
 
-// The status fits a terminal of 80 columns, and tells of the last error of an uplink as long as that is down.
+// The status fits a terminal of 80 columns. It shows the last error of an uplink while the uplink is down.
 func TestStatusFits(t *testing.T) {
 	centre := serve(t, "")
 	r := serve(t, "[[uplink]]\nname = \"central\"\nrealm = \"realm1\"\nreconnect_max = \"100ms\"\nurl = \""+centre.unix+"\"\n[[uplink.export]]\ntopic = \"story.up\"\n")

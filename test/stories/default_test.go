@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// serveDefault starts the built-in default, but for its port, with the socket below a runtime directory of the test's own.
+// serveDefault starts the built-in default on another port, with the socket below a runtime directory of the test.
 func serveDefault(t *testing.T) (tcp, unix, dir string) {
 	t.Helper()
 	if _, err := os.Stat("/run/runnel"); err == nil {
@@ -20,8 +20,8 @@ func serveDefault(t *testing.T) (tcp, unix, dir string) {
 	return p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`url=(unix://\S+)`)[1], dir
 }
 
-// TestDefaultRights: every program of the machine may use the application's URIs over TCP; administration is for those who
-// may open the Unix socket.
+// TestDefaultRights checks that every local program may use the application's URIs over TCP. Administration needs access to
+// the Unix socket.
 func TestDefaultRights(t *testing.T) {
 	tcp, unix, dir := serveDefault(t)
 	runnel(t, "pub", "com.example.weather", "21.5", "--ack", "--url", tcp).expect(t, 0, "", "")

@@ -26,7 +26,7 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// With --for it ends by itself; a demo in which nothing has happened yet has failed.
+// With --for the demo ends by itself. It fails if nothing has happened by then.
 func TestDemoEnds(t *testing.T) {
 	runnel(t, "demo", "--for", "15s").expect(t, 0, "\nDone: ", "")
 	runnel(t, "demo", "--for", "1ms").expect(t, 1, "", "nothing arrived at")

@@ -35,7 +35,7 @@ func TestSIGTERMDrains(t *testing.T) {
 	}
 }
 
-// A subscriber comes back when the router does.
+// A subscriber reconnects after a restart of the router.
 func TestReconnect(t *testing.T) {
 	r := serve(t, "")
 	sub := r.subscribe(t, r.unix, "story.again")
@@ -55,7 +55,7 @@ func TestSIGHUPDoesNotKill(t *testing.T) {
 	runnel(t, "pub", "story.alive", "--ack", "--url", r.tcp).expect(t, 0, "", "")
 }
 
-// A socket that a crash left is taken over; one that is in use is not.
+// The router replaces a socket that a crash left behind, but not one that is in use.
 func TestUnixSockets(t *testing.T) {
 	r := serve(t, "")
 	config := filepath.Join(r.dir, "runnel.toml")
@@ -95,7 +95,7 @@ func TestBuiltInDefault(t *testing.T) {
 	finish(t, status).expect(t, 0, "realm1", "")
 }
 
-// A peer that takes no notice of GOODBYE does not keep the router from ending.
+// A peer that ignores GOODBYE does not keep the router from stopping.
 func TestDrainIsBounded(t *testing.T) {
 	r := serve(t, "")
 	c, err := net.Dial("tcp", r.address())
@@ -124,7 +124,7 @@ func TestRetainedSurvivesRestart(t *testing.T) {
 	runnel(t, "sub", "story.kept", "--retained", "-n", "1", "--timeout", "30s", "--url", r.unix).expect(t, 0, "story.kept 21.5", "")
 }
 
-// Two routers that write to one directory would destroy what is there.
+// A second router refuses a data directory that is in use, because both would corrupt it.
 func TestDataDirectoryIsOneRouters(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n")
 	again := func() *process { return start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml")) }
@@ -138,7 +138,7 @@ func TestDataDirectoryIsOneRouters(t *testing.T) {
 	again().logs(`url=unix://`)
 }
 
-// A disk that does not take what is to be kept is told of.
+// The router reports a disk that it cannot write to.
 func TestStatusTellsOfTheDisk(t *testing.T) {
 	r := serve(t, "[node]\ndata = \"data\"\n")
 	write(t, filepath.Join(r.dir, "data"), "realm", "") // where a directory should be made

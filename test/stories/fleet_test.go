@@ -54,7 +54,7 @@ func (c *fleetCentre) token(t *testing.T, args ...string) string {
 	return strings.TrimSpace(made.stdout)
 }
 
-// enrol has a gateway enrol by "runnel init", and returns its configuration.
+// enrol enrols a gateway with "runnel init", and returns its configuration.
 func (c *fleetCentre) enrol(t *testing.T, id, token string, more ...string) (result, string) {
 	t.Helper()
 	file := filepath.Join(place(t), "runnel.toml")
@@ -89,8 +89,8 @@ func join(t *testing.T, url, token, id string) error {
 	return err
 }
 
-// 200 gateways enrol with one token, some by hand and the others as a simulation. The 201st is refused, and nothing is left
-// that it could join with.
+// 200 gateways enrol with one token, some of them with the real commands. The 201st is rejected, and keeps no credentials
+// with which it could join.
 func TestFleetOf200(t *testing.T) {
 	c := startCentre(t)
 	token := c.token(t, "--uses", "200", "--expires", "24h")

@@ -15,7 +15,7 @@ import (
 
 const floodTopic = "story.flood"
 
-// publication is one PUBLISH of the flood as a batch of one: its number and 128 octets.
+// publication returns one PUBLISH of the flood: its number and 128 octets.
 func publication(t *testing.T, n int) []byte {
 	t.Helper()
 	payload, err := codec.NewPayload(wamp.CBOR, []any{n, make([]byte, 128)}, nil)
@@ -31,7 +31,7 @@ func publication(t *testing.T, n int) []byte {
 	return batch
 }
 
-// flood publishes n events from a session of its own; between one and the next it waits as long as ahead says so.
+// flood publishes n events from its own session. It waits before an event while ahead returns true.
 func flood(t *testing.T, r *router, n int, ahead func(sent int) bool) {
 	t.Helper()
 	conn := rawSession(t, r.tcp)
@@ -95,7 +95,7 @@ func next(t *testing.T, conn transport.Conn) (m codec.Message) {
 	return m
 }
 
-// number returns what number of the flood an EVENT is.
+// number returns the number of an EVENT in the flood.
 func number(t *testing.T, m *codec.Message) int {
 	t.Helper()
 	args, _, err := m.Payload.Decode()
@@ -109,7 +109,7 @@ func number(t *testing.T, m *codec.Message) int {
 	return int(n)
 }
 
-// counting subscribes and counts the events, which have to come in order and without a gap.
+// counting subscribes and counts the events, which must arrive in order and without a gap.
 func counting(t *testing.T, r *router) *atomic.Int64 {
 	t.Helper()
 	count := new(atomic.Int64)
@@ -133,7 +133,7 @@ func slowest(counts []*atomic.Int64) int64 {
 	return least
 }
 
-// A thousand messages are under way to each of ten subscribers, for a while. None is lost, and none out of order.
+// A thousand messages are under way to each of ten subscribers. None is lost, and all arrive in order.
 func TestFlood(t *testing.T) {
 	r := serve(t, "")
 	var counts []*atomic.Int64
@@ -151,8 +151,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// A subscriber that stops reading does not hold up the others. What it loses is counted and logged; what it gets when it
-// reads again is whole messages, in order.
+// A subscriber that stops reading does not delay the others. Its lost events are counted and logged. When it reads again, it
+// gets whole messages in order.
 func TestSubscriberThatStopsReading(t *testing.T) {
 	r := serve(t, "")
 	quick := []*atomic.Int64{counting(t, r), counting(t, r)}
@@ -191,7 +191,7 @@ func TestSubscriberThatStopsReading(t *testing.T) {
 	}
 }
 
-// drops is what a router's status says of slow peers.
+// drops holds the counters for slow peers in a router's status.
 type drops struct{ Drops, Stalls uint64 }
 
 func routerStatus(t *testing.T, r *router) drops {

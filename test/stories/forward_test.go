@@ -27,14 +27,14 @@ role = "gateway"
 ticket = "gw's"
 `
 
-// gateway joins as one whose role may forward.
+// gateway joins with a role that may forward.
 func gateway(t *testing.T, url string) *client.Client {
 	t.Helper()
 	return program.Join(t, url, client.Options{Authid: "gw-1", Auth: []client.Auth{client.Ticket("gw's")}})
 }
 
-// An event that a gateway sends again is routed once, even if the router was killed in between. Subscribers get the hops that
-// a gateway names, but not those that a guest names.
+// The router routes an event that a gateway resends only once, even if the router was killed in between. Subscribers get the
+// hops that a gateway names, but not those that a guest names.
 func TestGatewaySendsAgain(t *testing.T) {
 	r := serve(t, gateways)
 	way := []client.Hop{{Session: 5, Authid: "pump", Authrole: "sensor", Node: "gw-1"}}

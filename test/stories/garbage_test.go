@@ -25,7 +25,7 @@ func frame(payload []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(nil, uint32(len(payload))), payload...)
 }
 
-// garbage is what peers may send who are broken, lost or hostile.
+// garbage lists input of broken, misdirected or hostile peers.
 func garbage() map[string][]byte {
 	random := make([]byte, 64<<10)
 	for i, r := 0, rand.New(rand.NewPCG(3, 4)); i < len(random); i++ {
@@ -63,7 +63,7 @@ func garbage() map[string][]byte {
 
 const helloJSON = `[1,"realm1",{"roles":{"publisher":{}}}]`
 
-// Whatever comes in, a session that works goes on, nothing crashes and memory stays bounded.
+// Whatever input the router gets, it does not crash, its memory stays bounded, and a working session continues.
 func TestGarbage(t *testing.T) {
 	r := serve(t, "")
 	heard := make(chan int, 1)
@@ -105,7 +105,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// pour sends octets and waits for the router to hang up, or hangs up itself where that would wait for more.
+// pour sends octets and waits for the router to close the connection. If the router would wait for more, pour closes it.
 func pour(t *testing.T, network, address string, octets []byte) {
 	t.Helper()
 	c, err := net.Dial(network, address)
@@ -121,8 +121,8 @@ func pour(t *testing.T, network, address string, octets []byte) {
 	io.Copy(io.Discard, c)
 }
 
-// Connections that say nothing, more than the router takes: who is in works on, other listeners have room, memory stays
-// bounded, and the silent ones make room again after a while.
+// More silent connections than the router accepts: existing sessions continue, other listeners have room, and memory stays
+// bounded. The router closes the silent connections after a while.
 func TestSilentConnections(t *testing.T) {
 	r := serve(t, "")
 	talking := connect(t, r.tcp)
@@ -157,7 +157,7 @@ func TestSilentConnections(t *testing.T) {
 	}
 }
 
-// silent is how many connections there may be: 10,000 if this process may have as many files.
+// silent returns the number of connections to open: 10,000 if this process may open as many files.
 func silent(t *testing.T) int {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -167,7 +167,7 @@ func silent(t *testing.T) int {
 	return int(min(10_200, limit.Max)) - 200
 }
 
-// resident is a router's memory.
+// resident returns the resident memory of a router.
 func resident(t *testing.T, r *router) int {
 	t.Helper()
 	octets := program.Resident(r.PID())

@@ -24,7 +24,7 @@ func get(url string) (status int, text string) {
 	return answer.StatusCode, string(b)
 }
 
-// Prometheus reads the metrics, and a reload moves them.
+// Prometheus can read the metrics, and a reload moves them to another address.
 func TestMetrics(t *testing.T) {
 	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0\"\n")
 	at := r.logs(`msg=metrics url=(\S+)`)[1]
@@ -51,7 +51,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// Metrics that could not move are moved by the next reload.
+// If metrics could not move, the next reload moves them.
 func TestMetricsTriedAgain(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.77:0") // where no connection of others takes the port in between
 	if err != nil {
@@ -70,7 +70,7 @@ func TestMetricsTriedAgain(t *testing.T) {
 	r.reload(t).expect(t, 0, "nothing has changed", "")
 }
 
-// An operator hears what becomes of an uplink, at once and later, and asks for it.
+// An operator sees the state of an uplink in events and in the status.
 func TestUplinkState(t *testing.T) {
 	centre := serve(t, "")
 	r := serve(t, `
@@ -130,7 +130,7 @@ func (w *web) post(path, body string) *http.Response {
 	return answer
 }
 
-// hello opens a transport, says HELLO, and what else there is to say, and returns the last answer.
+// hello opens a transport, sends HELLO and further messages, and returns the last answer.
 func (w *web) hello(messages ...string) string {
 	w.Helper()
 	opened := w.post("open", `{"protocols":["wamp.2.json"]}`)

@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// A device is added by its profile, one of the program's or of a file beside the config, and read at once.
+// "runnel serial add" adds a device by its profile, which is built in or a file beside the configuration. The router reads the
+// device at once.
 func TestSerialProfiles(t *testing.T) {
 	dir := place(t)
 	file, tty, second := filepath.Join(dir, "runnel.toml"), filepath.Join(dir, "tty"), filepath.Join(dir, "second")

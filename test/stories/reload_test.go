@@ -56,7 +56,7 @@ func serveSensors(t *testing.T) *router {
 	return r
 }
 
-// A permission is taken back: who used it loses it, others don't notice.
+// A reload revokes a permission: sessions that used it lose it, and others are not affected.
 func TestReloadPermission(t *testing.T) {
 	r := serveSensors(t)
 	pump := r.subscribe(t, r.tcp, "story.a", "--authid", "pump", "--ticket", "pump's")
@@ -122,7 +122,7 @@ func TestReloadListeners(t *testing.T) {
 	r.reload(t).expect(t, 0, "nothing has changed", "")
 }
 
-// A listener that takes over the address of another.
+// A listener takes over the address of another one.
 func TestReloadSameAddress(t *testing.T) {
 	dir := t.TempDir()
 	certificates(t, dir)
@@ -157,7 +157,7 @@ func TestReloadInvalid(t *testing.T) {
 	}
 }
 
-// Realms, and the procedures of the router in them, come and go.
+// A reload adds and removes realms with the router's procedures.
 func TestReloadRealms(t *testing.T) {
 	r := serve(t, "")
 	more := strings.Replace(strings.Replace(realm, "version = 1", "", 1), "realm1", "realm2", 1)
@@ -193,7 +193,7 @@ func TestReloadUplink(t *testing.T) {
 	kit.Eventually(t, "the link's session at the centre to end", func() bool { return centre.count(t).Sessions == sessions-1 })
 }
 
-// Limits, the log, histories and strict come to count without a new start; what can't is told of.
+// Changed limits, log settings, histories and strict take effect without a restart. Settings that need one are reported.
 func TestReloadTheRest(t *testing.T) {
 	r := serve(t, "")
 	lax := r.subscribe(t, r.tcp, "story.kept")
@@ -218,7 +218,7 @@ func TestReloadNeedsPermission(t *testing.T) {
 	runnel(t, "reload", "--url", r.unix, "--authid", "pump", "--ticket", "pump's").expect(t, 1, "", "wamp.error.not_authorized")
 }
 
-// systemd is told when a reload begins and when it is over, also of one that changes nothing.
+// The router tells systemd when a reload begins and when it ends, even if it changes nothing.
 func TestReloadNotifies(t *testing.T) {
 	dir := t.TempDir()
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})

@@ -27,7 +27,7 @@ func config(t *testing.T, r *router) string {
 	return string(b)
 }
 
-// A change of which one part fails changes nothing: not the listeners, the roles, the realms, the uplinks or the metrics.
+// If one part of a reload fails, nothing changes: listeners, roles, realms, uplinks and metrics stay as they are.
 func TestReloadAllOrNothing(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,7 +75,7 @@ func TestReloadAllOrNothing(t *testing.T) {
 	r.reload(t).expect(t, 0, "nothing has changed", "")
 }
 
-// Addresses change hands: of listeners among themselves, which may overlap, and of a listener and the metrics.
+// Listeners swap their addresses, which may overlap, with each other and with the metrics.
 func TestReloadAddressesChangeHands(t *testing.T) {
 	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0/metrics\"\n")
 	metrics := strings.TrimSuffix(strings.TrimPrefix(r.logs(`metrics.* url=(\S+)`)[1], "http://"), "/metrics")
@@ -95,7 +95,7 @@ func TestReloadAddressesChangeHands(t *testing.T) {
 	runnel(t, "pub", "story.a", "--ack", "--url", "ws://"+metrics+"/ws").expect(t, 0, "", "")
 }
 
-// No event is lost, or refused, while an uplink is made anew again and again, whatever its class.
+// No event of any class is lost or rejected while reloads replace an uplink repeatedly.
 func TestReloadLosesNoEvent(t *testing.T) {
 	centre := serve(t, "")
 	link := "[[uplink]]\nname = \"central\"\nurl = \"" + centre.tcp + "\"\nmax_hops = 2\n"
@@ -161,7 +161,7 @@ func TestReloadLosesNoEvent(t *testing.T) {
 	})
 }
 
-// Nor does a flood of events lose one: publishers that do not wait for one acknowledgement before the next event.
+// The same with a flood of events: the publishers do not wait for acknowledgements.
 func TestReloadUnderFlood(t *testing.T) {
 	centre := serve(t, "")
 	r := serve(t, "[node]\ndata = \"data\"\n[[uplink]]\nname = \"central\"\nurl = \""+centre.tcp+"\"\nmax_hops = 2\n"+
@@ -204,7 +204,7 @@ func TestReloadUnderFlood(t *testing.T) {
 	kit.Eventually(t, "all events at the centre", func() bool { return sum.Load() == events || t.Failed() })
 }
 
-// The router answers while a reload waits for an uplink whose far side does not.
+// The router still answers while a reload waits for an uplink whose far side does not answer.
 func TestReloadHoldsUpNobody(t *testing.T) {
 	centre := serve(t, "")
 	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0/metrics\"\n[[uplink]]\nname = \"central\"\nurl = \""+centre.tcp+"\"\n[[uplink.export]]\ntopic = \"story.a\"\n")
@@ -264,7 +264,7 @@ func TestReloadRotatedSecrets(t *testing.T) {
 	r.reload(t).expect(t, 0, "realm realm1: the secret of drill\n", "")
 }
 
-// "systemctl reload" runs this: it fails when nothing was applied, and says why.
+// "systemctl reload" runs this command. It fails with an error if the configuration was not applied.
 func TestReloadProcess(t *testing.T) {
 	dir := t.TempDir()
 	config := realm + "[[listen]]\nurl = \"unix://runnel.sock\"\n"

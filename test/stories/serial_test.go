@@ -34,7 +34,7 @@ role = "sensor"
 authid = "greenhouse-mcu"
 `
 
-// serveLine starts a router with a serial line at whose other end a device is plugged in.
+// serveLine starts a router with a serial line and plugs in a device at its other end.
 func serveLine(t *testing.T, more string) (*router, *pty.Device) {
 	t.Helper()
 	link := filepath.Join(t.TempDir(), "tty")
@@ -128,7 +128,7 @@ match = "prefix"
 	})
 }
 
-// The edge works while the centre is away, and the link comes back by itself.
+// The edge works while the centre is down, and the link reconnects by itself.
 func TestCentreAway(t *testing.T) {
 	centre := serve(t, "")
 	edge := serve(t, fmt.Sprintf(`
@@ -188,7 +188,7 @@ func lineState(t *testing.T, r *router) string {
 	return report.Serial[0].State
 }
 
-// A device that prints boot messages, or is in the middle of something, is understood from its handshake on.
+// The router ignores boot messages, or the rest of an earlier session, and serves a device from its handshake on.
 func TestGarbageOnTheLine(t *testing.T) {
 	r, device := serveLine(t, "")
 	sub := r.subscribe(t, r.unix, "story.noise")
@@ -213,7 +213,7 @@ func TestGarbageOnTheLine(t *testing.T) {
 	sub.sees(`story.noise "heard"`)
 }
 
-// The line's device has the line's identity and no other rights than its role.
+// A device has the identity of its line, and only the rights of its role.
 func TestSerialRole(t *testing.T) {
 	_, device := serveLine(t, "")
 	mcu := sensor(t, device)
@@ -229,7 +229,7 @@ func TestSerialRole(t *testing.T) {
 	}
 }
 
-// A program at the far end of a line is a peer over the reliable link, which is what a line speaks unless told otherwise.
+// A program at the far end of a line is a peer over the reliable link, which is the default of a line.
 func TestReliableLine(t *testing.T) {
 	near, far := filepath.Join(t.TempDir(), "near"), filepath.Join(t.TempDir(), "far")
 	wire(plug(t, near), plug(t, far))

@@ -166,7 +166,7 @@ func zombie(pid int) bool {
 	return err == nil && strings.Contains(string(text), ") Z ")
 }
 
-// A reader that closes the pipe ends the subscriber without an error message.
+// If the reader closes the pipe, the subscriber ends without an error message.
 func TestClosedPipe(t *testing.T) {
 	r := serve(t, "")
 	read, written, err := os.Pipe()

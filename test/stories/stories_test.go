@@ -1,4 +1,4 @@
-// Package stories proves from outside what users are told: it runs the program as they type it.
+// Package stories tests the documented behaviour from outside: it runs the commands as users type them.
 //
 // See package program for RUNNEL_BIN and RUNNEL_RUNNER.
 package stories
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&executable)) }
 
 func command(args ...string) *exec.Cmd { return executable.Command(args...) }
 
-// result is how a program ended.
+// result is the outcome of a program.
 type result struct {
 	status         int
 	stdout, stderr string
@@ -67,13 +67,13 @@ func (r result) expect(t *testing.T, status int, stdout, stderr string) {
 	}
 }
 
-// process is a runnel that goes on running.
+// process is a runnel that runs in the background.
 type process struct {
 	*program.Process
 	t *testing.T
 }
 
-// start runs the program in the background. The test's end ends it, by its own process id.
+// start runs the program in the background. The end of the test stops it, by its process id.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
 	return launch(t, command(args...))
@@ -124,10 +124,10 @@ func (p *process) logs(pattern string) []string {
 	return groups
 }
 
-// realm is the part that the stories' configurations have in common.
+// realm is the common part of the stories' configurations.
 const realm = "\nversion = 1\n" + kit.OpenRealm
 
-// patient is a router that waits for peers on a machine that has too much to do.
+// patient sets long timeouts, for peers on a busy machine.
 const patient = "[limits]\nhello_timeout = \"1m\"\n"
 
 // router is a running "runnel run".
@@ -140,7 +140,7 @@ type router struct {
 	asking *client.Client
 }
 
-// address is the tcp URL without its scheme.
+// address returns the tcp URL without its scheme.
 func (r *router) address() string { return strings.TrimPrefix(r.tcp, "tcp://") }
 
 func (r *router) ws() string { return "ws://" + r.address() + "/ws" }
@@ -197,7 +197,7 @@ func (r *router) isThere(t *testing.T, what, uri, match string) bool {
 	return r.ask(t, "wamp."+what+".lookup", client.Args(uri, options)).Args()[0] != nil
 }
 
-// counts are the counters of a realm in the router's status.
+// counts holds the counters of a realm in the router's status.
 type counts struct {
 	Name                                   string
 	Sessions, Subscriptions, Registrations int
@@ -218,7 +218,7 @@ func (r *router) countIn(t *testing.T, realm string) counts {
 	return counts{}
 }
 
-// status asks the router what it does.
+// status returns the router's status.
 func (r *router) status(t *testing.T, into any) {
 	t.Helper()
 	text, err := json.Marshal(r.ask(t, "runnel.status", client.Payload{}).Args()[0])
@@ -230,7 +230,7 @@ func (r *router) status(t *testing.T, into any) {
 	}
 }
 
-// ask calls a procedure of the router's own.
+// ask calls one of the router's own procedures.
 func (r *router) ask(t *testing.T, procedure string, with client.Payload) *client.Result {
 	t.Helper()
 	if r.asking == nil {
@@ -245,7 +245,7 @@ func (r *router) ask(t *testing.T, procedure string, with client.Payload) *clien
 	return result
 }
 
-// connect joins the realm as a program of the test's own.
+// connect joins the realm as a client within the test.
 func connect(t *testing.T, url string) *client.Client {
 	t.Helper()
 	return program.Join(t, url, client.Options{Reconnect: client.Reconnect{Disabled: true}})

@@ -150,7 +150,7 @@ func TestReloadKeepsSocketsOfSystemd(t *testing.T) {
 	sub.sees("story.x 3")
 }
 
-// Without sockets, or with others than the configuration names, the router says what to do. "runnel check" can't know them.
+// If a configured socket is missing, the router's error names the remedy. "runnel check" does not check sockets of systemd.
 func TestMissingSocketsOfSystemd(t *testing.T) {
 	dir := t.TempDir()
 	all := write(t, dir, "all.toml", realm+"[[listen]]\nurl = \"systemd:\"\n")
@@ -195,7 +195,7 @@ func TestDegradedSocketsOfSystemd(t *testing.T) {
 	p.logs(`level=WARN msg="no listener takes a socket passed by systemd" name=web`)
 }
 
-// A user without privileges can give a socket to a group of which it is a member, to no other and to no other user.
+// An unprivileged user can give a socket only to a group of which it is a member, and never to another user.
 func TestOwnerWithoutPrivileges(t *testing.T) {
 	const uid, member, foreign = 64123, "64124", "64125"
 	root := os.Getuid() == 0

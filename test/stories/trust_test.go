@@ -8,8 +8,8 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A client with every right takes nothing from the router's own sessions: a durable event stays safe, and what answers
-// runnel.status goes on to do so.
+// A client with every right cannot disturb the router's own sessions: a durable event stays safe, and runnel.status still
+// answers.
 func TestInternalSessionsAreNoTargets(t *testing.T) {
 	centre := serve(t, "")
 	r := serve(t, `

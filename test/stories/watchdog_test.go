@@ -9,7 +9,7 @@ import (
 	"runnel/test/kit"
 )
 
-// systemd's watchdog is fed by a router that routes.
+// A router that routes messages feeds systemd's watchdog.
 func TestWatchdog(t *testing.T) {
 	dir := t.TempDir()
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})

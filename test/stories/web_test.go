@@ -26,7 +26,7 @@ func webRequest(t *testing.T, address, method, path, host string, headers ...str
 	return string(answer)
 }
 
-// TestReboundPage: a page whose name resolves to the router (DNS rebinding) gets 403 from every HTTP listener, including
+// TestReboundPage checks that a page whose name resolves to the router (DNS rebinding) gets 403 from every HTTP listener, including
 // metrics.
 func TestReboundPage(t *testing.T) {
 	r := serve(t, "[metrics]\nurl = \"http://127.0.0.1:0\"\nhosts = [\"gw.example\"]\n")
@@ -66,7 +66,7 @@ func TestReboundPage(t *testing.T) {
 	}
 }
 
-// TestPollPlaces: a stranger's connection does not hold the places of others by long-poll transports without a session.
+// TestPollPlaces checks that long-poll transports without a session do not use up the places of other clients.
 func TestPollPlaces(t *testing.T) {
 	r := serve(t, "[[listen]]\nurl = \"tcp://127.0.0.2:0\"\nmax_connections = 20\n")
 	address := strings.TrimPrefix(r.logs(`url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp://")
