@@ -1,6 +1,5 @@
 // Package config reads the configuration of Runnel from TOML files and checks it. Every problem names its file, line and
-// key, and a remedy. The package also derives the options of a router's parts, such as a realm or a serial line. It opens no
-// listener, port or link.
+// key, and a remedy. It derives the options of a router's parts, such as a realm. It opens no listener, port or link.
 package config
 
 import (

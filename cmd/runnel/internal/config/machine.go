@@ -16,8 +16,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// machine reports settings that are valid but impossible on this machine or for this user. It creates the parts of the router
-// as far as that opens nothing.
+// machine reports settings that are valid but impossible on this machine or for this user. It opens nothing.
 func (c *Config) machine(problems *Problems, check UplinkCheck) {
 	sound := Sound(c, *problems) // checks of the other parts would only repeat the problems
 	k := checker{problems, sound, map[string]bool{}}

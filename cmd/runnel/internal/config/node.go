@@ -9,8 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// nodeMark stands for the node's id in strings of uplinks, and in topics and procedures of serial lines. So all gateways of a
-// fleet can use the same configuration.
+// nodeMark stands for the node's id in strings of uplinks, and in topics and procedures of serial lines. A fleet can share one configuration.
 const nodeMark = "{node}"
 
 // longestID bounds an id that comes from a file or from the environment.

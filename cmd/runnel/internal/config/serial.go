@@ -234,8 +234,7 @@ func (k checker) lines(s *Serial) {
 	}
 }
 
-// sensorRights warns about topics and procedures of a line that its role does not allow. It skips topics with placeholders,
-// which depend on the device's data.
+// sensorRights warns about topics and procedures of a line that its role does not allow. It skips topics with placeholders.
 func (k checker) sensorRights(s *Serial) {
 	i := slices.IndexFunc(k.c.Realms, func(r Realm) bool { return r.Name == s.Realm })
 	if i < 0 {

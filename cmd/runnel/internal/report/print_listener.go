@@ -21,8 +21,8 @@ func (r *Status) printListeners(w io.Writer) {
 	}
 }
 
-// printMore writes what became of the connections. The numbers add up: accepted connections are open or ended, and some of
-// those that ended never sent a message.
+// printMore writes the counters of the connections: open ones and ended ones. Together they are the accepted connections.
+// Some of the ended ones never sent a message.
 func (l *Listener) printMore(w io.Writer) {
 	alarm := l.Certificate.alarm()
 	if l.Accepted+l.Refused == 0 && alarm == "" {
