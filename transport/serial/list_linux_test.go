@@ -88,6 +88,24 @@ func TestPorts(t *testing.T) {
 	}
 }
 
+// TestNames: the links in /dev/serial are names of the ports that they lead to.
+func TestNames(t *testing.T) {
+	root := t.TempDir()
+	byID := filepath.Join(root, "dev/serial/by-id")
+	kit.Must(t, os.MkdirAll(byID, 0o755))
+	for name, to := range map[string]string{"first": "../../ttyUSB0", "second": "../../ttyUSB1", "third": "../../ttyUSB1", "gone": "../../ttyUSB7"} {
+		kit.Must(t, os.Symlink(to, filepath.Join(byID, name)))
+	}
+	kit.Must(t, os.WriteFile(filepath.Join(byID, "file"), nil, 0o644))
+	ports := []Info{{Device: "/dev/ttyUSB0"}, {Device: "/dev/ttyUSB1"}}
+	addNames(root, ports)
+	for i, want := range [][]string{{"/dev/serial/by-id/first"}, {"/dev/serial/by-id/second", "/dev/serial/by-id/third"}} {
+		if got := ports[i].Names; !slices.Equal(got, want) {
+			t.Errorf("%s has the names %q, want %q", ports[i].Device, got, want)
+		}
+	}
+}
+
 func TestPortsWithoutSysfs(t *testing.T) {
 	if got, err := portsUnder(t.TempDir()); err != nil || len(got) > 0 {
 		t.Errorf("%v, %v", got, err)
