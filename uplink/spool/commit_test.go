@@ -227,3 +227,51 @@ func TestNextWaits(t *testing.T) {
 		}
 	})
 }
+
+// Events that are still in memory are not read back from the disk.
+func TestNothingIsReadBackFromTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		for i := range 3 {
+			b.put(Disk, all10("d")...)
+			b.put(Durable, all10("s")...)
+			time.Sleep(5 * time.Second)
+			if n := len(b.waiting()); n != 20*(i+1) {
+				t.Errorf("%d events are waiting", n)
+			}
+		}
+		b.ack(b.next(0, 100)...)
+		if st := b.State(); st.Events != 0 || b.disk.opened != 0 {
+			t.Errorf("%+v; %d files were read", st, b.disk.opened)
+		}
+	})
+}
+
+// A failing disk is tested although there is nothing to write, and the alarm ends when it works again.
+func TestIdleDiskIsTested(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		b.disk.breakDown(syscall.EIO)
+		if err := b.store("a"); !errors.Is(err, syscall.EIO) {
+			t.Errorf("stored on a broken disk: %v", err)
+		}
+		b.ack(b.next(0, 1)...)
+		time.Sleep(2 * lastPause)
+		if st := b.State(); st.Alarm == "" || st.Events != 0 {
+			t.Errorf("%+v", st)
+		}
+		b.disk.breakDown(nil)
+		time.Sleep(2 * lastPause)
+		if st := b.State(); st.Alarm != "" {
+			t.Errorf("%+v", st)
+		}
+		written := b.disk.wrote()
+		time.Sleep(2 * idle)
+		if n := b.disk.wrote() - written; n != 0 {
+			t.Errorf("a disk that works is tested with %d bytes", n)
+		}
+		if b.consistent(); len(b.disk.files()) != 0 {
+			t.Errorf("the test leaves %v", b.disk.files())
+		}
+	})
+}

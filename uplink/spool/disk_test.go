@@ -24,6 +24,7 @@ type flash struct {
 	broken  error            // the error of every write
 	written int64            // bytes
 	syncs   int
+	opened  int // files opened for reading
 
 	fault  func(op string) error // further failures, of write, truncate, sync, syncdir, create, remove, rename; nil: none
 	doomed map[string]*file      // names lost by a failed SyncDir; a later successful one does not save them
@@ -153,6 +154,7 @@ func (d *flash) Open(name string) (journal.File, error) {
 	if f == nil {
 		return nil, fs.ErrNotExist
 	}
+	d.opened++
 	return &reader{bytes.NewReader(bytes.Clone(f.data))}, nil
 }
 

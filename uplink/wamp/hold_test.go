@@ -1,7 +1,9 @@
 package wamp_test
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -48,5 +50,43 @@ func tellWith(t *testing.T, export []uplink.Rule, plot func(t *testing.T, w *wor
 		defer w.tearDown()
 		w.settle()
 		plot(t, w)
+	})
+}
+
+// The publisher of a durable event that finds no room in the spool is told, and so is the log at level debug. An event of another
+// class is dropped.
+func TestDurableEventThatIsNotStored(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		rules := []uplink.Rule{
+			{Topic: "com.durable.", Match: wamp.Prefix, Store: spool.Durable, Static: true}, {Topic: "com.", Match: wamp.Prefix, Static: true},
+		}
+		w := buildWith(t, func(w *world, o *wamplink.Options) {
+			o.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			var err error
+			o.Spool, err = spool.Open(spool.Options{Dir: dir, MinFree: -1, MaxOctets: 5000, Drop: spool.Newest, Log: o.Log})
+			check(t, err)
+		}, rules, nil)
+		defer w.tearDown()
+		w.settle()
+		w.centre.cut()
+		synctest.Wait()
+		publish := func(topic string, size int) error {
+			return w.at(w.edge).Publish(t.Context(), topic, client.PublishOptions{Acknowledge: true}, client.Args(make([]byte, size)))
+		}
+		check(t, publish("com.durable.a", 3000))
+		if text := w.log.String(); strings.Contains(text, "event not stored") {
+			t.Errorf("a stored event is logged: %s", text)
+		}
+		if err := publish("com.durable.a", 3000); !errors.Is(err, wamp.Unavailable) {
+			t.Errorf("without room: %v", err)
+		}
+		if n := strings.Count(w.log.String(), "event not stored"); n != 1 {
+			t.Errorf("%d lines about one event: %s", n, w.log)
+		}
+		publish("com.other", 3000)
+		if n := strings.Count(w.log.String(), "event not stored"); n != 1 {
+			t.Errorf("a line about an event of class memory: %s", w.log)
+		}
 	})
 }
