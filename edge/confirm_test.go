@@ -305,3 +305,32 @@ func publishAll(s *story, count int, form string) {
 	}
 	p.conn.Close()
 }
+
+// A subscriber of this process may ask which events are retained, and it is told with those that it has to confirm.
+func TestRetainedEventsAreMarked(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		stranger, sensor := s.join(hello), s.join(hello)
+		for i, option := range []string{`"_confirm":true`, `"_retain":true`, `"_retain":false`} {
+			part := s.internal(hello)
+			part.say(`[32,1,{` + option + `},"com.t"]`)
+			part.hear(`[33,1,"$s"]`)
+			stranger.say(`[32,1,{` + option + `},"com.t"]`)
+			stranger.hear(`[33,1,"$s"]`)
+			before := s.router.Status().Events
+			for retain, want := range map[bool]string{true: `"_retain":true`, false: ``} {
+				if i == 2 {
+					want = ``
+				}
+				sensor.say(fmt.Sprintf(`[16,1,{"retain":%v},"com.t",["x"]]`, retain))
+				part.hear(`[36,"$s","*",{` + want + `},["x"]]`)
+				stranger.hear(`[36,"$s","*",{},["x"]]`)
+			}
+			synctest.Wait()
+			if events := s.router.Status().Events - before; events != 4 {
+				t.Errorf("%s: %d events are counted", option, events)
+			}
+			part.conn.Close()
+			<-part.ended
+		}
+	})
+}

@@ -107,8 +107,10 @@ func TestCookiesAreIgnored(t *testing.T) {
 	tell(t, Options{}, browsers(t, "secret", "ann"), func(s *story) {
 		p := s.login("mine", "ann", home)
 		s.isCookieOf("mine", "")
+		other := s.login("other", "ann", home)
 		p.say(`[48,1,{},"wamp.session.kill_all"]`)
-		p.hear(`[50,1,{},[0]]`)
+		p.hear(`[50,1,{},[1]]`)
+		other.hear(`[6,{},"wamp.close.killed"]`)
 		p.say(`[6,{},"wamp.close.logout"]`)
 		p.hear(`[6,{},"wamp.close.goodbye_and_out"]`)
 	})
@@ -179,8 +181,12 @@ func TestKillLeavesOthersCookies(t *testing.T) {
 		q := s.browser("mine", home, false)
 		q.say(helloAs("", `["anonymous"]`))
 		q.hear(`[2,"$guest","*"]`)
+		s.join(hello) // without a cookie
 		p.say(`[48,1,{},"wamp.session.kill",["$guest"]]`)
 		p.hear(`[50,1,{}]`)
+		s.isCookieOf("mine", "ann")
+		p.say(`[48,2,{},"wamp.session.kill_by_authrole",["all"]]`)
+		p.hear(`[50,2,{},"*"]`)
 		s.isCookieOf("mine", "ann")
 	})
 }

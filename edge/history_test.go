@@ -387,3 +387,22 @@ func TestHistoryRules(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A query takes the limit in its place, or by name.
+func TestHistoryLimits(t *testing.T) {
+	tell(t, Options{}, withHistory(comRule), func(s *story) {
+		p := s.join(helloAll)
+		for i := range 3 {
+			p.say(fmt.Sprintf(`[16,1,{"acknowledge":true},"com.a",["%d"]]`, i))
+			p.hear(`[17,1,"*"]`)
+		}
+		p.findsHistory("sub", "com.", wamp.Prefix)
+		for args, events := range map[string]int{`["$sub",1]`: 1, `["$sub",2]`: 2, `["$sub"],{"limit":2}`: 2, `["$sub",1],{"limit":2}`: 2, `["$sub",null]`: 3} {
+			p.say(`[48,2,{},"wamp.subscription.get_events",` + args + `]`)
+			m := decode(t, <-p.heard).([]any)
+			if len(m) < 4 || len(m[3].([]any)) != events {
+				t.Errorf("%s: %v", args, m)
+			}
+		}
+	})
+}

@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 
 	"runnel/edge/budget"
 	"runnel/edge/wamp"
@@ -67,4 +69,51 @@ func TestFreeCalls(t *testing.T) {
 			t.Errorf("%d of %d stay charged, for all: %v", s.callsCharged, c.charged, c.all)
 		}
 	}
+}
+
+// The memory of a realm's events is free once the realm, or the history, is removed.
+func TestRemovedEventsFreeMemory(t *testing.T) {
+	memory := budget.New(64<<20, slog.New(slog.DiscardHandler))
+	realm := withHistory(comRule)
+	tell(t, Options{Memory: memory}, realm, func(s *story) {
+		p := s.join(helloAll)
+		publish := func(topic string) {
+			p.say(fmt.Sprintf(`[16,1,{"acknowledge":true,"retain":true},%q,["x"]]`, topic))
+			p.hear(`[17,1,"*"]`)
+		}
+		use := func(histories, retained bool) {
+			t.Helper()
+			if u := memory.Status().Use; (u["histories"] > 0) != histories || (u["retained"] > 0) != retained {
+				t.Errorf("in use: %v", u)
+			}
+		}
+		publish("com.a")
+		use(true, true)
+		none := realm
+		none.History = nil
+		s.update(none)
+		use(false, true)
+		s.update(realm)
+		publish("com.b")
+		use(true, true)
+		if err := s.router.RemoveRealm("realm1"); err != nil {
+			t.Error(err)
+		}
+		use(false, false)
+	})
+}
+
+// A session that has joined is no stranger, which would be cut first when memory is short.
+func TestMembersAreNoStrangers(t *testing.T) {
+	memory := budget.New(6*sessionCost, slog.New(slog.DiscardHandler))
+	tell(t, Options{Memory: memory}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		used := memory.Status().Used
+		memory.Spend(int(6*sessionCost - used + 100)) // a little too much
+		p.say(`[32,1,{},"com.a"]`)
+		if synctest.Wait(); memory.Status().Cut != 0 {
+			t.Error("the member is cut")
+		}
+		memory.Drop(budget.Work, int(6*sessionCost-used+100))
+	})
 }

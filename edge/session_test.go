@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -258,4 +259,23 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A session of one command is logged at the debug level.
+func TestBriefSessions(t *testing.T) {
+	for hello, want := range map[string]slog.Level{
+		`[1,"realm1",{"roles":{"caller":{}},"_brief":true}]`: slog.LevelDebug, `[1,"realm1",{"roles":{"caller":{}},"_brief":false}]`: slog.LevelInfo, hello: slog.LevelInfo,
+	} {
+		tell(t, Options{}, RealmOptions{}, func(s *story) {
+			s.join(hello)
+			for _, member := range s.router.realm([]byte("realm1")).sessions() {
+				if level, _ := member.logLevel(joins); level != want {
+					t.Errorf("%s: %v", hello, level)
+				}
+				if level, _ := member.logLevel(breaches); level != slog.LevelInfo {
+					t.Errorf("%s: a breach at %v", hello, level)
+				}
+			}
+		})
+	}
 }
