@@ -18,30 +18,7 @@ func fleetCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(fleetListCommand(), fleetShowCommand(), fleetForgetCommand())
-	return cmd
-}
-
-func fleetListCommand() *cobra.Command {
-	var p remote.Router
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "ls",
-		Short: "List the nodes: board, version, link",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			var list []fleet.NodeReport
-			if err := p.Read(fleet.NodeList, nil, &list); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSONLines(term.Stdout, list)
-			}
-			return fleet.PrintNodes(term.Stdout, list)
-		},
-	}
-	p.Flags(cmd, version)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
+	cmd.AddCommand(listCommand("List the nodes: board, version, link", fleet.NodeList, fleet.PrintNodes), fleetShowCommand(), fleetForgetCommand())
 	return cmd
 }
 

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -22,7 +20,7 @@ func tokenCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(tokenNewCommand(), tokenListCommand(), tokenRevokeCommand())
+	cmd.AddCommand(tokenNewCommand(), listCommand("List the tokens, without their secrets", fleet.TokenList, fleet.PrintTokens), tokenRevokeCommand())
 	return cmd
 }
 
@@ -73,29 +71,6 @@ not the token.`,
 	return cmd
 }
 
-func tokenListCommand() *cobra.Command {
-	var p remote.Router
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "ls",
-		Short: "List the tokens, without their secrets",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			var list []fleet.TokenReport
-			if err := p.Read(fleet.TokenList, nil, &list); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSONLines(term.Stdout, list)
-			}
-			return fleet.PrintTokens(term.Stdout, list)
-		},
-	}
-	p.Flags(cmd, version)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
-	return cmd
-}
-
 func tokenRevokeCommand() *cobra.Command {
 	var p remote.Router
 	cmd := &cobra.Command{
@@ -118,13 +93,4 @@ itself. Gateways that enrolled with it stay: "runnel fleet forget" removes one.`
 	}
 	p.Flags(cmd, version)
 	return cmd
-}
-
-func printJSONLines[T any](w io.Writer, list []T) error {
-	for _, item := range list {
-		if err := json.NewEncoder(w).Encode(item); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -9,6 +9,9 @@
 // converts tokens to bytes, value.go tokens to Go values, and encode.go Go values to bytes. dict.go and builder.go read
 // and make options and details; options.go says which types their values must have.
 //
+// The three serializers repeat the shape of their loops on purpose. A scanner calls itself for each nested value and its
+// writers are called for each field. A shared loop would make these calls indirect.
+//
 // # What Parse checks
 //
 // A message that Parse accepts is well-formed from its first octet to its last. Nothing malformed reaches another peer:

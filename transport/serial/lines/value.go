@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"runnel/transport/serial/reading"
 )
 
 // convert converts a value to the field's kind and scales it.
@@ -43,15 +45,8 @@ func (f Field) number(v any) (any, error) {
 		}
 		v = n
 	}
-	n := 0.0
-	switch v := v.(type) {
-	case int64:
-		n = float64(v)
-	case uint64:
-		n = float64(v)
-	case float64:
-		n = v
-	default:
+	n, ok := reading.Float(v)
+	if !ok {
 		return nil, fmt.Errorf("%.40q is not a number", fmt.Sprint(v))
 	}
 	if f.Scale.None() {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"runnel/transport/serial/reading"
 )
 
 // Type is the meaning of a value's registers. Coils and discrete inputs have no type: they are booleans.
@@ -298,16 +300,8 @@ func limits(t Type) (low, high float64) {
 	return math.MinInt32, math.MaxInt32
 }
 
+// float returns a finite number as a float64.
 func float(v any) (n float64, ok bool) {
-	switch v := v.(type) {
-	case int64:
-		n = float64(v)
-	case uint64:
-		n = float64(v)
-	case float64:
-		n = v
-	default:
-		return 0, false
-	}
-	return n, !math.IsNaN(n) && !math.IsInf(n, 0)
+	n, ok = reading.Float(v)
+	return n, ok && !math.IsNaN(n) && !math.IsInf(n, 0)
 }

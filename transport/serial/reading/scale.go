@@ -26,3 +26,16 @@ func round(n float64) float64 {
 	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(n, 'g', 12, 64), 64) // cannot fail on the output of FormatFloat
 	return rounded
 }
+
+// Float returns a device's number as a float64. ok is false if v is no number.
+func Float(v any) (n float64, ok bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case uint64:
+		return float64(v), true
+	case float64:
+		return v, true
+	}
+	return 0, false
+}
