@@ -58,10 +58,11 @@ var floors = map[string][]string{
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
 	"cmd/runnel/internal/atomicfile":      {},
 	"cmd/runnel/internal/account":         {"transport"},
-	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/spelling", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/config/explain":  {"=cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "edge/auth", "edge/wamp"},
 	"cmd/runnel/internal/config/position": {},
 	"cmd/runnel/internal/config/profiles": {},
+	"cmd/runnel/internal/config/redact":   {},
 	"cmd/runnel/internal/config/spelling": {},
 	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},

@@ -12,6 +12,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config/position"
 	"runnel/cmd/runnel/internal/config/profiles"
+	"runnel/cmd/runnel/internal/config/redact"
 	"runnel/cmd/runnel/internal/config/spelling"
 )
 
@@ -81,9 +82,9 @@ func syntaxProblem(file string, err error) Problem {
 		if strings.Contains(syntax.Message, "table") && strings.HasSuffix(syntax.Message, "got '\\n' instead") {
 			line-- // of a header without its bracket, the library reports the line after it
 		}
-		return Problem{File: file, Line: line, Key: syntax.LastKey, Text: invalidTOML + ": " + syntaxText(syntax.Message)}
+		return Problem{File: file, Line: line, Key: syntax.LastKey, Text: invalidTOML + ": " + redact.Syntax(syntax.Message)}
 	}
-	return Problem{File: file, Text: invalidTOML + ": " + syntaxText(err.Error())}
+	return Problem{File: file, Text: invalidTOML + ": " + redact.Syntax(err.Error())}
 }
 
 var placeType = reflect.TypeFor[Place]()
@@ -192,7 +193,7 @@ func (r reader) integer(at Place, key string, n int64, out reflect.Value) {
 func set[T any](r reader, at Place, key string, value any, want string, store func(T)) {
 	v, ok := value.(T)
 	if !ok {
-		r.problems.Add(at, key, "%s; write %s", found(key, value), want)
+		r.problems.Add(at, key, "%s; write %s", redact.Value(key, value), want)
 		return
 	}
 	store(v)
@@ -220,7 +221,7 @@ func (r reader) text(at Place, key string, value any, out text) {
 		}
 	}
 	if !ok {
-		r.problems.Add(at, key, "%s; write a string%s", found(key, value), like(out))
+		r.problems.Add(at, key, "%s; write a string%s", redact.Value(key, value), like(out))
 		return
 	}
 	if err := out.parse(s); err != nil {
@@ -260,7 +261,7 @@ func (r reader) list(at Place, key string, value any, out reflect.Value) {
 		tables, ok = asTables(list)
 	}
 	if !ok {
-		r.problems.Add(at, key, "%s; write [[%s]] above the keys of each", found(key, value), at.Of(key).Path)
+		r.problems.Add(at, key, "%s; write [[%s]] above the keys of each", redact.Value(key, value), at.Of(key).Path)
 		return
 	}
 	for i, table := range tables {
@@ -299,7 +300,7 @@ func (r reader) integers(at Place, key string, value any, out reflect.Value) {
 		out.Set(reflect.Append(out, item))
 	}
 	if !ok {
-		r.problems.Add(at, key, "%s; write a list of integers", found(key, value))
+		r.problems.Add(at, key, "%s; write a list of integers", redact.Value(key, value))
 	}
 }
 
@@ -317,6 +318,6 @@ func (r reader) strings(at Place, key string, value any, out reflect.Value) {
 		out.Set(reflect.Append(out, reflect.ValueOf(s)))
 	}
 	if !ok {
-		r.problems.Add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", found(key, value))
+		r.problems.Add(at, key, "%s; write a list of strings, like [\"a\", \"b\"]", redact.Value(key, value))
 	}
 }

@@ -5,51 +5,14 @@ import (
 	"crypto/sha256"
 	"io"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
+
+	"runnel/cmd/runnel/internal/config/position"
 )
 
 // Equal reports whether two parts of a configuration are equal. It ignores their positions in the files.
-func Equal[T any](a, b T) bool { return sameValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
-
-func sameValues(a, b reflect.Value) bool {
-	if a.Type() == placeType {
-		return true
-	}
-	switch a.Kind() {
-	case reflect.Struct:
-		for i := range a.NumField() {
-			if !sameValues(a.Field(i), b.Field(i)) {
-				return false
-			}
-		}
-		return true
-	case reflect.Slice:
-		if a.Len() != b.Len() {
-			return false
-		}
-		for i := range a.Len() {
-			if !sameValues(a.Index(i), b.Index(i)) {
-				return false
-			}
-		}
-		return true
-	case reflect.Map:
-		for _, key := range a.MapKeys() {
-			if v := b.MapIndex(key); !v.IsValid() || !sameValues(a.MapIndex(key), v) {
-				return false
-			}
-		}
-		return a.Len() == b.Len()
-	case reflect.Pointer:
-		if a.IsNil() || b.IsNil() {
-			return a.IsNil() == b.IsNil()
-		}
-		return sameValues(a.Elem(), b.Elem())
-	}
-	return a.Equal(b)
-}
+func Equal[T any](a, b T) bool { return position.Equal(a, b) }
 
 // digest is the hash of files and secrets that a configuration names. It shows whether they have changed.
 type digest [sha256.Size]byte

@@ -1,9 +1,8 @@
-package config
+// Package redact describes wrong values of a configuration without repeating a secret.
+package redact
 
 import (
-	"encoding/hex"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,8 +14,8 @@ import (
 // secretKeys are the keys whose values are never repeated.
 var secretKeys = []string{"ticket", "secret", "password", "wampcra", "scram", "salt", "stored_key", "server_key", "key", "authorized_keys"}
 
-// found describes a value of the wrong type, without repeating a secret.
-func found(key string, value any) string {
+// Value describes a value of the wrong type, without repeating a secret.
+func Value(key string, value any) string {
 	repeat := func(format, kind string) string {
 		if slices.Contains(secretKeys, key) {
 			return "this is " + kind
@@ -55,8 +54,8 @@ var syntaxMessages = []struct {
 
 var quotation = regexp.MustCompile(`["'].{2,}["']`)
 
-// syntaxText returns a message of the TOML library without the values that it quotes.
-func syntaxText(message string) string {
+// Syntax returns a message of the TOML library without the values that it quotes.
+func Syntax(message string) string {
 	for _, m := range syntaxMessages {
 		if m.like.MatchString(message) {
 			return m.text
@@ -71,11 +70,4 @@ func syntaxText(message string) string {
 		}
 		return "..."
 	})
-}
-
-// isContent reports whether the path looks like the content of the file, such as a key. A message must not repeat it.
-func (p Path) isContent() bool {
-	name := filepath.Base(string(p))
-	_, err := hex.DecodeString(name)
-	return strings.ContainsAny(string(p), "\r\n") || strings.Contains(string(p), "PRIVATE KEY") || len(name) >= 64 && err == nil
 }
