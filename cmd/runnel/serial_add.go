@@ -89,7 +89,7 @@ func (a *addition) run(device string) error {
 	if err != nil {
 		return err
 	}
-	if !strings.HasPrefix(device, "tcp://") {
+	if !serial.IsNetwork(device) {
 		if device, err = filepath.Abs(device); err != nil {
 			return err
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"runnel/edge/wamp"
-	"runnel/transport/serial"
 	"runnel/transport/serial/modbus"
 	"runnel/transport/serial/reading"
 )
@@ -63,7 +62,7 @@ func (a *Address) parse(s string) error {
 
 // tcp reports whether the line is a connection to a Modbus TCP server.
 func (s *Serial) tcp() bool {
-	return s.Mode == "modbus" && s.Framing != "rtu" && serial.Config{Device: string(s.Device)}.Networked()
+	return s.Mode == "modbus" && s.Framing != "rtu" && strings.HasPrefix(string(s.Device), "tcp://")
 }
 
 func (k checker) modbus(s *Serial) {

@@ -129,13 +129,15 @@ func TestRegisters(t *testing.T) {
 		{"TCP slave = 255\naddress = 5\ntable = \"holding\"", "holding 5"},
 		{"TCP slave = 0\naddress = 5\ntable = \"holding\"", "holding 5"},
 		{"RTU slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 addresses all slaves"},
+		{"SRV slave = 0\naddress = 5\ntable = \"holding\"", "error slave 0 addresses all slaves"}, // RTU, not Modbus TCP
+		{"SRV slave = 1\naddress = 5\ntable = \"holding\"", "holding 5"},
 		{"BAD slave = 1\naddress = 5\ntable = \"holding\"", `error device "tcp://10.0.0.7": want tcp://HOST:PORT`},
 		{"TTY slave = 1\naddress = 5\ntable = \"holding\"", `error "tcp" needs device = "tcp://HOST:PORT"`},
 	} {
 		text := base + c.keys
 		for mark, device := range map[string]string{
 			"TCP ": "device = \"tcp://10.0.0.7:502\"", "RTU ": "device = \"tcp://10.0.0.7:502\"\nframing = \"rtu\"",
-			"BAD ": "device = \"tcp://10.0.0.7\"", "TTY ": "device = \"/dev/null\"\nframing = \"tcp\"",
+			"BAD ": "device = \"tcp://10.0.0.7\"", "SRV ": "device = \"rfc2217://10.0.0.7:2217\"\nflow = \"rtscts\"", "TTY ": "device = \"/dev/null\"\nframing = \"tcp\"",
 		} {
 			if keys, marked := strings.CutPrefix(c.keys, mark); marked {
 				text = strings.Replace(base, "device = \"/dev/null\"", device, 1) + keys

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"runnel/edge/wamp"
+	"runnel/transport/serial"
 )
 
 // text is a configuration value with its own notation in a string.
@@ -176,7 +177,7 @@ func readSecret(path string) (string, error) {
 
 // absolute makes a path that is relative to dir absolute.
 func absolute(dir, path string) string {
-	if path == "" || filepath.IsAbs(path) || strings.HasPrefix(path, "tcp://") { // a serial device server's port
+	if path == "" || filepath.IsAbs(path) || serial.IsNetwork(path) {
 		return path
 	}
 	path = filepath.Join(dir, path)
