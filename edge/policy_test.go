@@ -43,3 +43,24 @@ func TestListenersAnonymousRole(t *testing.T) {
 		}
 	}
 }
+
+// CheckRealm finds what AddRealm and UpdateRealm would reject.
+func TestCheckRealm(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		for what, change := range map[string]func(*RealmOptions){
+			"":                    func(*RealmOptions) {},
+			"a name":              func(o *RealmOptions) { o.Name = "realm 1" },
+			"a role":              func(o *RealmOptions) { o.Anonymous = "none" },
+			"a rule of a history": func(o *RealmOptions) { o.History = []HistoryRule{{URI: "com..a"}} },
+		} {
+			realm := openRealm()
+			change(&realm)
+			if err := s.router.CheckRealm(realm); (err == nil) != (what == "") {
+				t.Errorf("%s: %v", what, err)
+			}
+			if err := s.router.UpdateRealm(realm); (err == nil) != (what == "") {
+				t.Errorf("update, %s: %v", what, err)
+			}
+		}
+	})
+}
