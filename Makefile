@@ -31,8 +31,10 @@ SYSTEMS := darwin windows freebsd
 
 .PHONY: build demo test suites lint cross bench perf share packages image mcu-library release deb size mcu-size fuzz clean
 
+# The first build downloads the libraries and compiles everything. Go's -v lists each package as it is compiled.
 build:
-	$(BUILD) -o bin/runnel ./cmd/runnel
+	@echo "building bin/runnel; the first build takes about two minutes and lists the packages as it goes"
+	@$(BUILD) -v -o bin/runnel ./cmd/runnel
 
 demo: build
 	bin/runnel demo
@@ -59,7 +61,7 @@ cross: $(foreach t,$(TARGETS),dist/runnel-linux-$(firstword $(subst :, ,$(t))))
 
 # A prerequisite that never exists, because go build itself detects outdated files.
 dist/runnel-linux-%: always
-	@set -- $$(echo $(filter $*:%,$(TARGETS)) | tr ':' ' '); echo "building $@"; \
+	@set -- $$(echo $(filter $*:%,$(TARGETS)) | tr ':' ' '); echo "building $@, about a minute the first time"; \
 	  env GOOS=linux GOARCH=$$2 $$3 $(BUILD) $(FOR_BOARD) -o $@ ./cmd/runnel
 
 always:
@@ -125,6 +127,7 @@ release: packages image mcu-library
 # The Debian package for this machine only, in the directory DEB.
 DEB ?= dist
 deb: build share
+	@echo "compiling nfpm, which takes a minute the first time"
 	@GOBIN=$(CURDIR)/bin $(GO) install $(NFPM)
 	@ARCH=$$($(GO) env GOARCH) BINARY=bin/runnel VERSION=$(VERSION:v%=%) bin/nfpm package -f boards/packaging/nfpm.yaml -p deb -t $(DEB)
 

@@ -30,7 +30,7 @@ func ListenURL(url string) (string, error) {
 	}
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" {
-		return "", fmt.Errorf("%s can't be written to, and $XDG_RUNTIME_DIR is not set", filepath.Dir(SystemSocket))
+		return "", fmt.Errorf("%s can't be written to, and $XDG_RUNTIME_DIR is not set; \"runnel status\" and other administration need the socket: set the variable to a directory of this user (export XDG_RUNTIME_DIR=$(mktemp -d)) for the router and the commands", filepath.Dir(SystemSocket))
 	}
 	dir = filepath.Join(dir, "runnel")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
