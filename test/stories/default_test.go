@@ -36,7 +36,7 @@ func TestDefaultRights(t *testing.T) {
 	} {
 		got := runnel(t, append(args, "--url", tcp)...)
 		got.expect(t, 1, "", "wamp.error.not_authorized")
-		got.expect(t, 1, "", "Unix socket: use --url unix://")
+		got.expect(t, 1, "", "Unix socket")
 	}
 	for _, uri := range []string{"runnel.status", "runnel.mine"} {
 		runnel(t, "reg", uri, "--echo", "--url", tcp).expect(t, 1, "", "wamp.error.")
