@@ -1,4 +1,4 @@
-// Package test holds what is true of the project as a whole.
+// Package test checks rules for the project as a whole.
 package test
 
 import (
@@ -17,14 +17,14 @@ import (
 // module is the path that the project's own imports begin with.
 const module = "runnel/"
 
-// topLevel is the house: what may stand at the top. Files beginning with a dot are the tools' own.
+// topLevel lists the files and directories allowed at the top. Files beginning with a dot belong to tools.
 var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", "docs", "go.mod", "go.sum", "Makefile", "README.md", "LICENSE",
 	"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples",
 	"bin", "dist"} // the last two are built
 
-// floors says what the packages under a path may import of the project's own: the paths listed, with all below them. The
-// longest matching path counts; a path behind "=" stands for that package alone. Imports point down only, so that each part can be read, tested and replaced without the
-// ones above it.
+// floors lists the project's packages that the packages under a path may import: the listed paths and all below them. The
+// longest matching path applies; a path behind "=" means that package only. Imports point only down, so that each part can be
+// read, tested and replaced without the parts above it.
 var floors = map[string][]string{
 	"cmd":            {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
 	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/filter", "edge/journal", "edge/patterns", "edge/store", "edge/wamp"},
@@ -84,10 +84,10 @@ var floors = map[string][]string{
 	"transport/serial/modbus":  {"transport/serial/reading"},
 }
 
-// testKit is what all tests may import.
+// testKit lists the packages that all tests may import.
 const testKit = "test/kit"
 
-// testFloors adds what the tests of a path may import besides.
+// testFloors lists further packages that the tests of a path may import.
 var testFloors = map[string][]string{
 	"edge":        {"edge/client", "transport", "test/say"},               // its example listens
 	"edge/auth":   {"edge/codec", "edge/client"},                          // its client is the other side
@@ -100,7 +100,7 @@ var testFloors = map[string][]string{
 // standardOnly lists packages without any dependency.
 var standardOnly = []string{"edge/wamp", "edge/budget", "boards"}
 
-// dependencies says which other modules the code under a path may use; the longest matching path counts.
+// dependencies lists the modules that the code under a path may use. The longest matching path applies.
 var dependencies = map[string][]string{
 	"cmd":                        {"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"},
 	"cmd/runnel/internal/config": {"github.com/BurntSushi/toml", "golang.org/x/sys"},
@@ -122,7 +122,8 @@ var dependencies = map[string][]string{
 	"test/federation/centres": {"github.com/gammazero/nexus/v3", "github.com/xconnio/xconn-go"},
 }
 
-// testDependencies may be imported by tests, and by what is there for tests alone: second opinions and tools.
+// testDependencies lists the modules for tests and for code that serves only tests, such as independent implementations and
+// tools.
 var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sys",
 	"github.com/pion/mdns/v2"}
 
@@ -247,7 +248,7 @@ func parse(file string) (source, error) {
 	return s, nil
 }
 
-// objection says why s may not import the package, or "".
+// objection returns why s may not import the package, or "".
 func (s source) objection(imported string) string {
 	floor, ok := longest(floors, s.pkg)
 	if !ok {

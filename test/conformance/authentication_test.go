@@ -20,7 +20,7 @@ import (
 	"runnel/test/stage"
 )
 
-// The realms of those who have to say who they are.
+// The realms that require authentication.
 const (
 	guarded      = "stage.guarded"      // principals by each method with CHALLENGE
 	credentials  = "stage.credentials"  // this user's processes, by Unix socket
@@ -127,7 +127,7 @@ func TestTicket(t *testing.T) {
 	}
 }
 
-// hearCRA waits for CHALLENGE and returns what is to be signed.
+// hearCRA waits for CHALLENGE and returns the challenge to sign.
 func hearCRA(p *stage.Peer, salt, authid, role, provider string) string {
 	p.Helper()
 	delete(p.Names, "challenge")
@@ -252,7 +252,7 @@ func TestCryptosign(t *testing.T) {
 	})
 }
 
-// An authentication that is bound to the TLS connection is worth nothing on another.
+// An authentication that is bound to a TLS connection is invalid on another one.
 func TestChannelBinding(t *testing.T) {
 	pubkey := hex.EncodeToString(privateKey.Public().(ed25519.PublicKey))
 	for _, network := range []string{"tls", "wss"} {
@@ -406,7 +406,7 @@ func TestTLSCertificates(t *testing.T) {
 	}
 }
 
-// A serial line, or a listener, may say who comes over it.
+// A serial line or a listener may identify its peers.
 func TestFixedIdentity(t *testing.T) {
 	for _, serializer := range wamp.Serializers {
 		t.Run(serializer.String(), func(t *testing.T) {

@@ -57,7 +57,7 @@ func TestAuthorization(t *testing.T) {
 	})
 }
 
-// guard offers the procedure that is asked, and answers.
+// guard registers the dynamic authorizer and answers its calls.
 type guard struct {
 	*stage.Peer
 	asked string // in names: the request of the invocation that is to be answered
@@ -71,7 +71,7 @@ func stand(s *stage.Scene, register string) guard {
 	return g
 }
 
-// answers waits for the question and answers it.
+// answers waits for a call of the authorizer and answers it.
 func (g guard) answers(question, answer string) {
 	g.Helper()
 	delete(g.Names, g.asked)

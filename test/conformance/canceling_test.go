@@ -8,7 +8,7 @@ import (
 	"runnel/test/stage"
 )
 
-// under registers a procedure at a callee that says the given HELLO, and calls it; INVOCATION 1 is heard.
+// under registers a procedure at a callee with the given HELLO, and calls it. It waits for INVOCATION 1.
 func under(s *stage.Scene, callerHello, calleeHello, options string) (caller, callee *stage.Peer) {
 	s.Helper()
 	caller, callee = s.Join(callerHello), s.Join(calleeHello)
@@ -244,7 +244,7 @@ func TestCallTimeout(t *testing.T) {
 	}
 }
 
-// A caller that leaves has its calls interrupted, if the callee understands that; late answers are dropped.
+// When a caller leaves, the router interrupts its calls if the callee supports INTERRUPT. It drops late answers.
 func TestCallerLeaves(t *testing.T) {
 	for name, leave := range map[string]func(*stage.Peer){"GOODBYE": (*stage.Peer).Goodbye, "cut": (*stage.Peer).Vanish} {
 		house.Every(t, name, func(s *stage.Scene) {
@@ -266,7 +266,7 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
-// A callee that leaves fails its calls at once. The specification has two spellings; this one is the registry's.
+// When a callee leaves, its calls fail at once. The specification spells the error in two ways; this is that of the registry.
 func TestCalleeLeaves(t *testing.T) {
 	for name, leave := range map[string]func(*stage.Peer){"GOODBYE": (*stage.Peer).Goodbye, "cut": (*stage.Peer).Vanish} {
 		house.Every(t, name, func(s *stage.Scene) {

@@ -10,7 +10,7 @@ import (
 	"runnel/test/stage"
 )
 
-// cookieHello names the methods, and the authid if there is one.
+// cookieHello returns a HELLO with the methods, and with an authid unless it is empty.
 func cookieHello(methods, authid string) string {
 	if authid != "" {
 		authid = `"authid":"` + authid + `",`
@@ -18,7 +18,7 @@ func cookieHello(methods, authid string) string {
 	return `[1,"stage.ws_json",{` + authid + `"authmethods":[` + methods + `],"roles":{"publisher":{}}}]`
 }
 
-// visit upgrades, perhaps with a cookie, and returns the one that the router gives; nil if it gives none.
+// visit upgrades a connection, with a cookie unless it is nil. It returns the cookie that the router sets, or nil.
 func visit(t *testing.T, more ...string) (*web, *http.Cookie) {
 	t.Helper()
 	w := browse(t, stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[3], "tcp://")})

@@ -9,14 +9,14 @@ import (
 	"runnel/test/stage"
 )
 
-// lookup keeps the id of a subscription under a name.
+// lookup stores the id of a subscription under a name.
 func lookup(p *stage.Peer, name, uri, match string) {
 	p.Helper()
 	p.Say(fmt.Sprintf(`[48,9001,{},"wamp.subscription.lookup",[%q,{"match":%q}]]`, uri, match))
 	p.Hear(fmt.Sprintf(`[50,9001,{},["$%s"]]`, name))
 }
 
-// past asks for events of a kept subscription, of the case's own topic, and compares the first argument of each.
+// past requests the events of a stored subscription, and compares the first argument of each.
 func past(p *stage.Peer, sub, kwargs string, want ...string) {
 	p.Helper()
 	if kwargs != "" {
@@ -34,7 +34,7 @@ func past(p *stage.Peer, sub, kwargs string, want ...string) {
 	p.Hear(`[50,9002,{},[` + strings.Join(events, ",") + `]]`)
 }
 
-// publishPast publishes events whose argument is the name under which the publication is kept.
+// publishPast publishes events. Each has its name as argument, and its publication id is stored under that name.
 func publishPast(p *stage.Peer, options string, names ...string) {
 	p.Helper()
 	for i, name := range names {

@@ -7,7 +7,7 @@ import (
 	"runnel/test/stage"
 )
 
-// A peer that lets its time for HELLO or AUTHENTICATE pass always hears why it is turned away, over every transport.
+// A peer that sends HELLO or AUTHENTICATE too late gets the reason for its rejection, over every transport.
 func TestTooLateToJoin(t *testing.T) {
 	impatient := stage.Open(t, stage.Config{Top: "[limits]\nhello_timeout = \"1s\"\n", Realm: everyone, Lines: 4})
 	const tooLate = `[3,{"message":"*"},"wamp.error.timeout"]`

@@ -14,7 +14,7 @@ import (
 	"runnel/test/stage"
 )
 
-// polls makes long-poll requests by hand: what the clients of the ways lp_... do not do.
+// polls makes long-poll requests by hand, which the clients of the ways lp_... never send.
 type polls struct {
 	*testing.T
 	http.Client
@@ -33,7 +33,7 @@ func polling(t *testing.T, w stage.Way) *polls {
 	return p
 }
 
-// post makes a request with headers, name and value by turns.
+// post makes a request with headers, given as alternating names and values.
 func (p *polls) post(path, body string, headers ...string) (status int, answer string) {
 	p.Helper()
 	r, err := http.NewRequest(http.MethodPost, p.base+path, strings.NewReader(body))
@@ -62,7 +62,7 @@ func (p *polls) want(path, body string, status int, answer string) {
 	}
 }
 
-// ended waits until a transport is no more, and hears nothing.
+// ended waits until a transport has ended, without a message.
 func (p *polls) ended(path string) {
 	p.Helper()
 	for {
@@ -89,7 +89,7 @@ func (p *polls) open(protocols string) string {
 
 const pollHello = `[1,"stage.lp_json",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
 
-// HTTP long-poll: advanced/transport_http_longpoll.md. All other cases are played over it, too.
+// HTTP long-poll: advanced/transport_http_longpoll.md. All other cases run over it, too.
 func TestLongPoll(t *testing.T) {
 	for _, network := range []string{"tcp", "tls"} {
 		t.Run(network, func(t *testing.T) {

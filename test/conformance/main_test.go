@@ -1,5 +1,5 @@
-// Package conformance proves on the wire that the router keeps to the protocol: every rule, over every transport and in
-// every serializer, against the binary from outside. docs/protocol.md says which case stands for which feature.
+// Package conformance checks on the wire that the router follows the protocol: every rule, over every transport and with
+// every serializer, against the binary from outside. docs/protocol.md lists the cases of each feature.
 //
 // See package program for RUNNEL_BIN and RUNNEL_RUNNER.
 package conformance
@@ -14,8 +14,8 @@ import (
 // house is the router that all cases use.
 var house *stage.House
 
-// everyone is the realm of each way: anonymous sessions and named ones of two roles, who may do everything but what some
-// cases are about.
+// everyone is the realm of each way. It has anonymous sessions, and named ones of two roles. They have all rights except those
+// that some cases test.
 const everyone = kit.GuestRole + `
 [[realm.role.permission]]
 uri = "open."
@@ -123,17 +123,17 @@ func TestMain(m *testing.M) {
 	stage.TestMain(m, &house, stage.Config{Top: patient, Realm: everyone, Lines: 6, Strict: linesToStrict, Realms: guardedRealms, Extra: listeners})
 }
 
-// patient is a router that waits for peers on a machine that has too much to do.
+// patient sets long timeouts, for peers on a busy machine.
 const patient = `
 [limits]
 hello_timeout = "1m"
 ask_timeout = "1m"
 `
 
-// linesToStrict are enough for three ways with four peers each.
+// linesToStrict is enough for three ways with four peers each.
 const linesToStrict = 12
 
-// listeners are for the cases that are about listeners.
+// listeners configures the listeners for cases that test listeners.
 const listeners = `
 [[listen]]
 url = "unix://identity.sock"

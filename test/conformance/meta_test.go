@@ -38,7 +38,7 @@ func TestSessionMetaEvents(t *testing.T) {
 	})
 }
 
-// ask calls a meta procedure and compares what it answers from the details on.
+// ask calls a meta procedure and compares the answer from its details on.
 func ask(p *stage.Peer, call, answer string) {
 	p.Helper()
 	p.Say(`[48,7,{},` + call + `]`)
@@ -51,7 +51,7 @@ func ask(p *stage.Peer, call, answer string) {
 
 const invalidArgument = `"wamp.error.invalid_argument",["*"]`
 
-// registrations is how many there are in the realm.
+// registrations returns the number of registrations in the realm.
 func registrations(p *stage.Peer) int {
 	p.Helper()
 	p.Say(`[48,8,{},"wamp.registration.list"]`)
@@ -269,7 +269,7 @@ func TestRegistrationMetaAPI(t *testing.T) {
 	})
 }
 
-// Nothing under wamp. is there for a role that has no right to it, by whatever pattern.
+// A role without rights to URIs below wamp. gets nothing there, whatever pattern it uses.
 func TestMetaAPIIsAuthorized(t *testing.T) {
 	house.Every(t, "an outsider", func(s *stage.Scene) {
 		eve := s.Login("eve", stage.Full)

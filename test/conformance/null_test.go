@@ -7,7 +7,7 @@ import (
 	"runnel/test/stage"
 )
 
-// null for Arguments or ArgumentsKw is an element that is absent, where the realm does not insist on the letter.
+// The router accepts null for Arguments or ArgumentsKw as an absent element, except in a strict realm.
 func TestNullPayload(t *testing.T) {
 	shapes := []struct{ sent, heard string }{
 		{`,null`, ``}, {`,null,null`, ``}, {`,["a"],null`, `,["a"]`}, {`,null,{"k":1}`, `,[],{"k":1}`},
@@ -41,7 +41,7 @@ func TestNullPayload(t *testing.T) {
 	}
 }
 
-// A URI that is none is refused wherever it stands.
+// An invalid URI is rejected in every message.
 func TestBrokenURIs(t *testing.T) {
 	const invalid = `[3,{"message":"*"},"wamp.error.invalid_uri"]`
 	for _, uri := range []string{``, `a..b`, `a b`, `a\u001b[2J`, `.a`, `a.`, `a#b`} {

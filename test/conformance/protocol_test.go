@@ -54,7 +54,7 @@ func readFeatures(t *testing.T) (list []feature) {
 	return list
 }
 
-// The table of features names cases that exist, and every case has its place in it.
+// The table of features names only existing cases, and every case appears in it.
 func TestFeaturesHaveCases(t *testing.T) {
 	features := readFeatures(t)
 	if len(features) < 40 {
@@ -102,10 +102,10 @@ func TestFeaturesAreAnnounced(t *testing.T) {
 	}
 }
 
-// cited is a case in a cell, or a part of the case before it.
+// cited is a reference in a cell: to a case, or to a part of the preceding case.
 var cited = regexp.MustCompile(`\bTest[A-Za-z0-9]+|"[^"]+"`)
 
-// Each rule names cases that exist, and parts of them that are there.
+// Each rule names only existing cases and existing parts of them.
 func TestRulesHaveCases(t *testing.T) {
 	text, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {
@@ -137,7 +137,7 @@ func TestRulesHaveCases(t *testing.T) {
 	}
 }
 
-// sourcesIn is the text of the tests in directories.
+// sourcesIn returns the text of the tests in directories.
 func sourcesIn(t *testing.T, dirs ...string) string {
 	t.Helper()
 	var all strings.Builder
@@ -163,7 +163,7 @@ func testFiles(t *testing.T, dirs ...string) (files []string) {
 	return files
 }
 
-// cases are the names of the tests in directories.
+// cases returns the names of the tests in directories.
 func cases(t *testing.T, dirs ...string) (names []string) {
 	t.Helper()
 	for _, file := range testFiles(t, dirs...) {

@@ -125,8 +125,8 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// SUBSCRIBED comes before the first EVENT, no EVENT after UNSUBSCRIBED, and events of one publisher in their order,
-// also across topics.
+// SUBSCRIBED precedes the first EVENT, and no EVENT follows UNSUBSCRIBED. Events of one publisher arrive in order, also across
+// topics.
 func TestEventOrder(t *testing.T) {
 	house.Every(t, "per publisher and subscriber", func(s *stage.Scene) {
 		pub, sub := s.Join(stage.Simple), s.Join(stage.Simple)
@@ -267,8 +267,7 @@ func TestPublisherIdentification(t *testing.T) {
 	})
 }
 
-// One EVENT for each subscription that matches, all with the same publication id. EVENT.Details.topic is there for
-// patterns.
+// Each matching subscription gets one EVENT, all with the same publication id. Those of patterns have EVENT.Details.topic.
 func TestPatternSubscription(t *testing.T) {
 	house.Every(t, "one event each", func(s *stage.Scene) {
 		pub, sub := s.Join(stage.Simple), s.Join(stage.Simple)

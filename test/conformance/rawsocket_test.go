@@ -18,7 +18,7 @@ import (
 	"runnel/test/stage"
 )
 
-// wire is a connection that is written to and read by the octet.
+// wire is a connection that cases read and write octet by octet.
 type wire struct {
 	*testing.T
 	net.Conn
@@ -62,7 +62,7 @@ func (w *wire) frame() (kind byte, payload []byte) {
 	return kind, payload
 }
 
-// ended checks that the router closes the connection and says nothing more.
+// ended checks that the router closes the connection without sending anything more.
 func (w *wire) ended() {
 	w.Helper()
 	b := make([]byte, 1)
@@ -72,7 +72,7 @@ func (w *wire) ended() {
 	}
 }
 
-// streams are the ways of RawSocket but for serial lines.
+// streams lists the ways of RawSocket except serial lines.
 func streams(t *testing.T, name string, plot func(w *wire)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
@@ -172,14 +172,14 @@ func TestRawSocketHandshake(t *testing.T) {
 	})
 }
 
-// shaken has made the handshake for JSON.
+// shaken returns a connection after the handshake for JSON.
 func (w *wire) shaken() {
 	w.Helper()
 	w.put(0x7f, 0xf1, 0, 0)
 	w.take(0x7f, ourLimit|1, 0, 0)
 }
 
-// joined has a session, too.
+// joined returns a connection with a session.
 func (w *wire) joined() {
 	w.Helper()
 	w.shaken()
@@ -189,7 +189,7 @@ func (w *wire) joined() {
 	}
 }
 
-// answered is the reply to the message.
+// answered sends a message and returns the reply.
 func (w *wire) answered(message, prefix string) {
 	w.Helper()
 	w.put(stage.Frame(0, []byte(message))...)

@@ -167,8 +167,8 @@ func TestCallerIdentification(t *testing.T) {
 	})
 }
 
-// The example of advanced/rpc_pattern_based_registration.md is the rule. In one row it contradicts itself: it says that no
-// prefix matches a1.b2.c33.d4.e5, but a prefix is one of characters, so a1.b2.c3 does; without that one, row 5 holds.
+// The cases follow the example of advanced/rpc_pattern_based_registration.md. One row of it is wrong: it says that no prefix
+// matches a1.b2.c33.d4.e5. Prefixes compare characters, so a1.b2.c3 matches. Without that registration, row 5 is right.
 func TestPatternRegistration(t *testing.T) {
 	house.Every(t, "the specification's table", func(s *stage.Scene) {
 		caller, callee := s.Join(stage.Simple), s.Join(stage.Simple)

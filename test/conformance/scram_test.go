@@ -27,7 +27,7 @@ func saltedPassword(kdf, password string) []byte {
 	return key
 }
 
-// record is a principal's TOML for WAMP-SCRAM, as the specification says what a server keeps.
+// record returns a principal's TOML for WAMP-SCRAM: the values that the specification tells a server to store.
 func record(kdf, costs string) string {
 	salted := saltedPassword(kdf, "pencil")
 	stored := sha256.Sum256(mac(salted, "Client Key"))
@@ -35,13 +35,13 @@ func record(kdf, costs string) string {
 		kdf, costs, encode64(scramSalt), encode64(stored[:]), encode64(mac(salted, "Server Key")))
 }
 
-// scramClient is a client's side of WAMP-SCRAM, by the specification's pseudocode.
+// scramClient is the client's side of WAMP-SCRAM, after the specification's pseudocode.
 type scramClient struct {
 	salted  []byte
 	message string // AuthMessage
 }
 
-// proof takes CHALLENGE's values, which are kept under names.
+// proof computes the proof from the values of CHALLENGE, which are stored under names.
 func (c *scramClient) prove(p *stage.Peer, authid, clientNonce string, binding []byte, kind string) string {
 	p.Helper()
 	nonce, _ := p.Names["nonce"].(string)

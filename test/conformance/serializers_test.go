@@ -10,8 +10,8 @@ import (
 	"runnel/test/stage"
 )
 
-// values are what peers of different serializers must understand in the same way: what one says, and what the other
-// hears where that is not the same.
+// values lists values that peers with different serializers must understand alike: the value that one sends, and the value
+// that the other receives if it differs.
 var values = []string{
 	`0`, `1`, `-1`, `23`, `24`, `-24`, `-25`, `127`, `128`, `-128`, `-129`, `255`, `256`, `-32768`, `65535`, `65536`, `2147483647`, `2147483648`, `-2147483649`,
 	`4294967295`, `4294967296`, `9007199254740991`, `9007199254740992`, `9007199254740993`, `-9007199254740993`,
@@ -94,7 +94,7 @@ func TestMixedSerializers(t *testing.T) {
 	})
 }
 
-// Values that one serializer has and another has not are converted.
+// The router converts values that only one of two serializers supports.
 func TestConversions(t *testing.T) {
 	for name, c := range map[string]struct {
 		from       wamp.Serializer
@@ -146,7 +146,7 @@ func TestConversions(t *testing.T) {
 	}
 }
 
-// published is a PUBLISH to "conversions" with one argument, given in hexadecimal.
+// published returns a PUBLISH to "conversions" with one argument, given in hexadecimal.
 func published(s wamp.Serializer, argument string) []byte {
 	switch s {
 	case wamp.JSON:

@@ -75,7 +75,7 @@ func TestHelloRefused(t *testing.T) {
 	}
 }
 
-// An ABORT is never answered: the router just closes.
+// The router never answers an ABORT: it closes the connection.
 func TestAbort(t *testing.T) {
 	house.Every(t, "in a session", func(s *stage.Scene) {
 		p := s.Join(stage.Simple)
@@ -168,7 +168,7 @@ func TestGoodbye(t *testing.T) {
 	})
 }
 
-// After GOODBYE the transport may have another session, which is a new one in every respect.
+// After GOODBYE the transport may carry another session, which is new in every respect.
 func TestAnotherSession(t *testing.T) {
 	house.Every(t, "on the same transport", func(s *stage.Scene) {
 		watcher, p := s.Join(stage.Full), s.Join(stage.Full)
@@ -200,7 +200,7 @@ func TestAnotherSession(t *testing.T) {
 	})
 }
 
-// Request ids of clients count 1, 2, 3 ...; a strict realm insists on it.
+// Request ids of clients count 1, 2, 3 ...; a strict realm enforces this.
 func TestRequestIDs(t *testing.T) {
 	house.EveryStrict(t, "in sequence", func(s *stage.Scene) {
 		p := s.Join(stage.Simple)
@@ -316,7 +316,7 @@ func announcedFeatures(t *testing.T) map[string][]string {
 	return features
 }
 
-// Messages may come with all the white space and escapes that JSON allows.
+// Messages may contain all white space and escapes that JSON allows.
 func TestJSONText(t *testing.T) {
 	for _, network := range []string{"tcp", "ws", "serial"} {
 		t.Run(network, func(t *testing.T) {

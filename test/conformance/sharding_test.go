@@ -8,7 +8,7 @@ import (
 	"runnel/test/stage"
 )
 
-// The specification names the options and leaves the rest open; see docs/protocol.md for what they do here.
+// The specification only names the options. docs/protocol.md describes their effect in this router.
 func TestShardedSubscription(t *testing.T) {
 	house.Every(t, "one node for a resource", func(s *stage.Scene) {
 		pub, all := s.Join(stage.Full), s.Join(stage.Full)
@@ -79,7 +79,7 @@ func TestShardedRegistration(t *testing.T) {
 	})
 }
 
-// Both names of the feature are announced: the specification's text has a slip of the pen.
+// The router announces both names of the feature, because the specification misspells it once.
 func TestShardingIsAnnouncedTwice(t *testing.T) {
 	features := announcedFeatures(t)["broker"]
 	for _, name := range []string{"sharded_subscription", "shareded_subscriptions"} {

@@ -12,13 +12,13 @@ import (
 	"runnel/test/stage"
 )
 
-// web is a WebSocket connection that is written to and read by the octet.
+// web is a WebSocket connection that cases read and write octet by octet.
 type web struct {
 	*wire
 	in *bufio.Reader
 }
 
-// request asks for an upgrade, or for what the lines say.
+// request sends an upgrade request, or the given lines.
 func (w *web) request(lines ...string) *http.Response {
 	w.Helper()
 	w.put([]byte(strings.Join(lines, "\r\n") + "\r\n\r\n")...)
@@ -29,7 +29,7 @@ func (w *web) request(lines ...string) *http.Response {
 	return answer
 }
 
-// upgradeTo are the lines of a request for a subprotocol.
+// upgradeTo returns the lines of an upgrade request for a subprotocol.
 func upgradeTo(protocols string, more ...string) []string {
 	lines := []string{"GET /ws HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket", "Connection: keep-alive, Upgrade",
 		"Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
@@ -45,7 +45,7 @@ func browse(t *testing.T, at stage.Way) *web {
 	return &web{w, bufio.NewReader(w)}
 }
 
-// over plays over ws and wss.
+// over runs a case over ws and wss.
 func over(t *testing.T, name string, plot func(w *web)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
@@ -58,7 +58,7 @@ func over(t *testing.T, name string, plot func(w *web)) {
 	})
 }
 
-// upgraded has the subprotocol.
+// upgraded returns a connection with the subprotocol.
 func (w *web) upgraded(protocol string) {
 	w.Helper()
 	if answer := w.request(upgradeTo(protocol)...); answer.StatusCode != 101 || answer.Header.Get("Sec-WebSocket-Protocol") != protocol {
@@ -71,7 +71,7 @@ const (
 	more, text, binary2, closing, ping, pong = 0, 1, 2, 8, 9, 10
 )
 
-// frames makes a masked frame; final says whether it is the message's last.
+// frames returns a masked frame. final marks the last frame of a message.
 func webFrame(final bool, op byte, payload []byte) []byte {
 	head := []byte{op, 0x80}
 	if final {
@@ -119,7 +119,7 @@ func (w *web) receive() (first byte, payload []byte) {
 	return head[0], read(make([]byte, n))
 }
 
-// message is a WAMP message in one frame of the right type.
+// message sends a WAMP message in one frame of the right type.
 func (w *web) message(op byte) []byte {
 	w.Helper()
 	first, payload := w.receive()
@@ -132,7 +132,7 @@ func (w *web) message(op byte) []byte {
 	return payload
 }
 
-// failed checks that the router closes for a reason.
+// failed checks that the router closes the connection with a code.
 func (w *web) failed(codes ...uint16) {
 	w.Helper()
 	first, payload := w.receive()
@@ -150,7 +150,7 @@ func (w *web) failed(codes ...uint16) {
 	w.Fatalf("closed with %d %q, expected %v", got, payload[2:], codes)
 }
 
-// gone checks that nothing more comes.
+// gone checks that the connection ends without further data.
 func (w *web) gone() {
 	w.Helper()
 	if b, err := w.in.ReadByte(); err == nil {
@@ -160,7 +160,7 @@ func (w *web) gone() {
 
 const webHello = `[1,"stage.ws_json",{"roles":{"publisher":{},"subscriber":{}}}]`
 
-// joinedText has a session in JSON.
+// joinedText returns a connection with a session in JSON.
 func (w *web) joinedText() {
 	w.Helper()
 	w.upgraded("wamp.2.json")

@@ -54,7 +54,7 @@ func TestWebSocketHandshake(t *testing.T) {
 	}
 }
 
-// A web page may connect from this machine, or from where the listener allows it.
+// A web page may connect if its origin is this machine or allowed by the listener.
 func TestOrigins(t *testing.T) {
 	limited := strings.TrimPrefix(house.More[2], "tcp://")
 	for _, c := range []struct {
@@ -186,7 +186,7 @@ func TestWebSocketFrames(t *testing.T) {
 	})
 }
 
-// deflated is a masked frame of the permessage-deflate extension.
+// deflated returns a masked frame of the permessage-deflate extension.
 func deflated(t *testing.T, op byte, payload []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -205,7 +205,7 @@ func deflated(t *testing.T, op byte, payload []byte) []byte {
 	return frame
 }
 
-// inflated is what a frame holds, and whether it was compressed.
+// inflated returns the content of a frame, and whether it was compressed.
 func (w *web) inflated(op byte) (payload []byte, packed bool) {
 	w.Helper()
 	first, payload := w.receive()
@@ -225,7 +225,7 @@ func (w *web) inflated(op byte) (payload []byte, packed bool) {
 	return payload, true
 }
 
-// A listener with compress = true speaks permessage-deflate with those who offer it.
+// A listener with compress = true uses permessage-deflate with clients that offer it.
 func TestWebSocketCompression(t *testing.T) {
 	const offer = "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_no_context_takeover"
 	compressing := stage.Way{Network: "ws", Address: strings.TrimPrefix(house.More[4], "tcp://")}

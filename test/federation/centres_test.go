@@ -16,8 +16,8 @@ import (
 	"runnel/test/program"
 )
 
-// foreign starts a router of another make, whose program is below centres. Where its module is not to be had the case is
-// left out, but with RUNNEL_CENTRES set, as CI has it, that is a failure.
+// foreign starts another WAMP router, whose program is below centres. If its module is not available, the case is skipped;
+// with RUNNEL_CENTRES set, as in CI, it fails.
 func foreign(t *testing.T, name string) *node {
 	t.Helper()
 	get := exec.Command("go", "mod", "download")
@@ -54,7 +54,7 @@ func foreign(t *testing.T, name string) *node {
 	return n
 }
 
-// Routers of other makes as centres: what they know, crosses.
+// Other WAMP routers as centres: the features that they support work over the link.
 func TestOtherCentres(t *testing.T) {
 	for _, c := range []struct {
 		name               string
@@ -81,7 +81,7 @@ func TestOtherCentres(t *testing.T) {
 	}
 }
 
-// meets checks that events and calls cross both ways between a foreign centre and an edge.
+// meets checks that events and calls cross a link between a foreign centre and an edge in both directions.
 func (n *node) meets(edge *node, there, here *client.Client, patterns bool, round string) {
 	n.Helper()
 	t := n.T

@@ -17,7 +17,7 @@ import (
 
 var durable = shares("export topic com. store=\"durable\"")
 
-// refused waits until a link is refused because of its node's id, and returns why.
+// refused waits until a link is rejected because of its node's id, and returns the reason.
 func (n *node) refused(c *client.Client, name string) (why string) {
 	n.Helper()
 	kit.Eventually(n.T, n.name+": the link is refused", func() bool {
@@ -32,7 +32,7 @@ func (n *node) refused(c *client.Client, name string) (why string) {
 	return why
 }
 
-// fill publishes events that are acknowledged.
+// fill publishes acknowledged events.
 func (n *node) fill(c *client.Client, topic string, count int) (texts []string) {
 	n.Helper()
 	for i := range count {
@@ -42,7 +42,7 @@ func (n *node) fill(c *client.Client, topic string, count int) (texts []string) 
 	return texts
 }
 
-// arrive waits until all have come, once and in order.
+// arrive waits until all events have arrived, once and in order.
 func (h *heard) arrive(t *testing.T, texts []string) {
 	t.Helper()
 	for _, text := range texts {
@@ -59,7 +59,8 @@ func (h *heard) arrive(t *testing.T, texts []string) {
 	}
 }
 
-// Two gateways of one id: the second is refused by name, keeps its events, and is let in when the first has gone.
+// Two gateways have the same id. The centre rejects the second one by name; it keeps its events and connects once the first
+// has gone.
 func TestTwoGatewaysOfOneID(t *testing.T) {
 	centre := start(t, "centre", "")
 	first := start(t, "gw", linkTo("up", centre, durable))
@@ -116,7 +117,8 @@ func (n *node) hearsRetained(topic string) string {
 	}
 }
 
-// A copied SD card: host names for ids, and the numbering copied with the data. Once the copy has an id, all arrives.
+// A copied SD card: ids are host names, and the sequence numbers are copied with the data. Once the copy has its own id, all
+// events arrive.
 func TestCopiedCard(t *testing.T) {
 	centre := start(t, "centre", "")
 	atCentre := centre.listen(centre.join(), "com.", wamp.Prefix)
@@ -154,7 +156,7 @@ func startNamed(t *testing.T, name, config string, prepare func(dir string)) *no
 	return n
 }
 
-// The same id at both ends of a chain, whichever link comes up first.
+// Both ends of a chain have the same id. Either link may connect first.
 func TestOneIDTwiceInAChain(t *testing.T) {
 	for _, edgeFirst := range []bool{false, true} {
 		t.Run(fmt.Sprint("edge first ", edgeFirst), func(t *testing.T) {
@@ -186,7 +188,7 @@ func TestOneIDTwiceInAChain(t *testing.T) {
 	}
 }
 
-// A router whose neighbour has its id.
+// A router has the same id as its neighbour.
 func TestNeighbourOfTheSameID(t *testing.T) {
 	centre := start(t, "same", "")
 	edge := start(t, "same", linkTo("up", centre, durable))
@@ -196,7 +198,7 @@ func TestNeighbourOfTheSameID(t *testing.T) {
 	}
 }
 
-// A gateway that was killed behind a line that says nothing of it comes back, and is no second one.
+// A killed gateway reconnects while the centre still has its old connection. The centre does not take it for a second one.
 func TestHalfOpenIsNoSecondGateway(t *testing.T) {
 	centre := start(t, "centre", "")
 	line := newLine(t)
@@ -228,8 +230,8 @@ func TestHalfOpenIsNoSecondGateway(t *testing.T) {
 	line.cut()
 }
 
-// Two nodes of one id in different branches can't see each other when they join. What crosses between them does not seem to
-// have come round, and the alarm is raised.
+// Two nodes in different branches have the same id and can't detect that when they join. Events between them are not taken
+// for looped ones, and an alarm is raised.
 func TestOneIDInTwoBranches(t *testing.T) {
 	centre := start(t, "centre", "")
 	rules := shares("export topic com.", "import topic com.")

@@ -13,7 +13,7 @@ import (
 	"runnel/test/kit"
 )
 
-// pair is an edge and a centre, with a program at each.
+// pair is an edge and a centre, with a client at each.
 type pair struct {
 	edge, centre *node
 	here, there  *client.Client
@@ -82,7 +82,7 @@ func TestEventsCrossOnlyWhereTheyAreWanted(t *testing.T) {
 	}
 }
 
-// Everything that a call is, both ways.
+// All features of calls, in both directions.
 func TestCallsKeepTheirMeaning(t *testing.T) {
 	p := newPair(t, "", shares("export procedure com.example.", "import procedure org.example."))
 	for _, way := range []struct {
@@ -200,7 +200,7 @@ func TestCallsKeepTheirMeaning(t *testing.T) {
 	}
 }
 
-// A link that is down answers at once, calls under way end, and afterwards all is as before.
+// While a link is down, calls fail at once, and pending ones end. After it reconnects, all works as before.
 func TestLinkDown(t *testing.T) {
 	p := newPair(t, "", shares("export procedure com.example.", "import procedure org.example.", "export topic com.example.", "import topic org.example."))
 	started := make(chan struct{}, 2)

@@ -25,7 +25,7 @@ import (
 	wamplink "runnel/uplink/wamp"
 )
 
-// These measure, and assert nothing but that it works: RUNNEL_MEASURE=1 go test -v -run 'Fleet|Throughput' ./test/federation
+// These tests measure and only check that all works: RUNNEL_MEASURE=1 go test -v -run 'Fleet|Throughput' ./test/federation
 func measuring(t *testing.T) {
 	t.Helper()
 	if os.Getenv("RUNNEL_MEASURE") == "" {
@@ -33,7 +33,7 @@ func measuring(t *testing.T) {
 	}
 }
 
-// gateway is a simulated one: a router, a program and the link, all within this process.
+// gateway is a simulated gateway: a router, a client and the link, all within this process.
 type gateway struct {
 	router *edge.Router
 	link   *wamplink.Link
@@ -96,7 +96,7 @@ func (g *gateway) end() {
 	g.served.Wait()
 }
 
-// spent is the processor time that a process has used.
+// spent returns the processor time that a process has used.
 func spent(pid int) time.Duration {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -109,7 +109,7 @@ func spent(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// 10, 100 and 1,000 gateways on one centre: what each costs it, and how they come back after a restart of the centre.
+// 10, 100 and 1,000 gateways on one centre: the cost of each, and how they reconnect after a restart of the centre.
 func TestFleet(t *testing.T) {
 	measuring(t)
 	for _, size := range []int{10, 100, 1000} {
@@ -189,7 +189,7 @@ func measureFleet(t *testing.T, size int) {
 		((spent(centre.process.PID()) - used) / time.Duration(size)).Round(time.Microsecond))
 }
 
-// Events and calls over the link, beside those of a client of the centre.
+// Events and calls over the link, compared with those of a client of the centre.
 func TestThroughput(t *testing.T) {
 	measuring(t)
 	centre := start(t, "centre", "")

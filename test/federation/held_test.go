@@ -13,7 +13,7 @@ import (
 	"runnel/test/kit"
 )
 
-// typo is a centre whose gateways may publish to com.exmple. and nowhere else, but for what the tests call good.
+// typo is a centre whose gateways may publish only to com.exmple. and to the topics that the tests call good.
 const typo = kit.OpenRealm + kit.Gateway + `
 [[realm.role.permission]]
 uri = "com.exmple."
@@ -29,7 +29,7 @@ match = "prefix"
 allow = ["call", "subscribe"]
 `
 
-// command runs the command line against a node, and returns what it prints.
+// command runs a command against a node, and returns its output.
 func (n *node) command(args ...string) string {
 	n.Helper()
 	out, err := binary.Command(append(args, "--url", n.url)...).CombinedOutput()
@@ -39,7 +39,7 @@ func (n *node) command(args ...string) string {
 	return string(out)
 }
 
-// mend corrects the typo and has the router read its configuration again.
+// mend corrects the typo and reloads the router's configuration.
 func (n *node) mend(t *testing.T) {
 	t.Helper()
 	n.configure(strings.Replace(typo, "com.exmple.", "com.", 1) + listening)
@@ -111,8 +111,8 @@ func TestRejectedEventsAreHeld(t *testing.T) {
 	kit.Eventually(t, "nothing is held any more", func() bool { return !strings.Contains(gateway.command("queue", "ls"), "held:") })
 }
 
-// A WebSocket has no answer to a message that is too large: the centre closes the connection. The link finds the events and
-// holds their topics, while all others cross. When the centre's limit is raised, what was held arrives in order.
+// A WebSocket has no answer to a message that is too large, so the centre closes the connection. The link finds the events and
+// holds their topics, while all others cross. When the centre's limit is raised, the held events arrive in order.
 func TestTooLargeForTheCentre(t *testing.T) {
 	for _, scheme := range []string{"tcp", "ws"} {
 		t.Run(scheme, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"runnel/edge/client"
 )
 
-// line is the way to a router: TCP that can be slow, narrow, halting, cut, and silent. Its address stays when the router's
-// changes.
+// line is a TCP proxy in front of a router. It can be slow, limited in bandwidth, halting, cut or silent. Its address stays the
+// same when that of the router changes.
 type line struct {
 	listener net.Listener
 	work     sync.WaitGroup
@@ -26,7 +26,7 @@ type line struct {
 	hush    chan struct{} // closed while octets pass
 }
 
-// quality is how bad a line is. The zero value is a good one.
+// quality describes the faults of a line. The zero value has none.
 type quality struct {
 	delay  time.Duration // of everything, each way
 	stalls float64       // the share of pieces that are held up, and all behind them
@@ -50,7 +50,7 @@ func newLine(t *testing.T) *line {
 
 func (l *line) address() string { return l.listener.Addr().String() }
 
-// leadTo says where the router is.
+// leadTo sets the address of the router.
 func (l *line) leadTo(address string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -75,7 +75,7 @@ func (l *line) cut() {
 	}
 }
 
-// silence lets nothing through, and breaks nothing.
+// silence blocks all data without closing the connections.
 func (l *line) silence(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,7 +134,7 @@ func (l *line) keep(conns ...net.Conn) bool {
 	return !l.closed
 }
 
-// carry carries both ways until one end is gone.
+// carry copies in both directions until one end is closed.
 func (l *line) carry(near, far net.Conn) {
 	var both sync.WaitGroup
 	end := func() { near.Close(); far.Close() }
@@ -147,7 +147,7 @@ func (l *line) carry(near, far net.Conn) {
 	delete(l.conns, far)
 }
 
-// piece is what was read at once, and when it is to come out.
+// piece is the data of one read, and the time at which it is forwarded.
 type piece struct {
 	octets []byte
 	due    time.Time

@@ -14,7 +14,7 @@ import (
 	"runnel/test/kit"
 )
 
-// far is a pair whose link goes over the centre's line, with quick heartbeats.
+// far returns a pair whose link goes over the centre's line, with frequent heartbeats.
 func far(t *testing.T, extra, rules string) *pair {
 	t.Helper()
 	return newPair(t, "ping_interval = \"1s\"\n"+extra, rules)
@@ -29,7 +29,7 @@ func (p *pair) sequence(t *testing.T, topic string, n int, between time.Duration
 	}
 }
 
-// inOrder waits until all numbers up to n have come, and checks that they came once and in order.
+// inOrder waits for all numbers up to n, and checks that each arrived once and in order.
 func (p *pair) inOrder(t *testing.T, h *heard, topic string, n int) {
 	t.Helper()
 	last := fmt.Sprintf("%s[%d]", topic, n-1)
@@ -49,7 +49,7 @@ func (p *pair) inOrder(t *testing.T, h *heard, topic string, n int) {
 	}
 }
 
-// A bad line: slow, halting, cut again and again. All arrives, in order, once.
+// A bad line is slow, halts, and is cut repeatedly. All events arrive once and in order.
 func TestBadLine(t *testing.T) {
 	p := far(t, "ping_timeout = \"5s\"\n", shares("export topic com.example. store=\"disk\""))
 	h := p.centre.listen(p.there, "com.example.", wamp.Prefix)
@@ -78,7 +78,7 @@ func TestBadLine(t *testing.T) {
 	kit.Eventually(t, "the round trip is measured", func() bool { return p.edge.link(p.here, "central").RoundTrip >= 300 })
 }
 
-// A narrow line: 2 kB/s. What takes longer than the answer to a heartbeat may take gets through all the same: if it ended the
+// A narrow line carries 2 kB/s. A message that takes longer than the timeout of a heartbeat still arrives. If it ended the
 // session, it never would.
 func TestNarrowLine(t *testing.T) {
 	p := far(t, "ping_timeout = \"2s\"\n", shares("export topic com.example. store=\"memory\"", "export procedure com.example."))
@@ -92,7 +92,7 @@ func TestNarrowLine(t *testing.T) {
 	h.has(t, "com.example.large["+large+"]", 1)
 }
 
-// A connection that is there and carries nothing is found by the heartbeat, on either side of it.
+// The heartbeats on both sides detect a connection that is open but carries no data.
 func TestHalfOpenLine(t *testing.T) {
 	p := far(t, "ping_timeout = \"1s\"\n", shares("export topic com.example. store=\"disk\""))
 	h := p.centre.listen(p.there, "com.example.", wamp.Prefix)
@@ -110,7 +110,7 @@ func TestHalfOpenLine(t *testing.T) {
 	p.edge.up(p.here, "central")
 }
 
-// Two centres: the first goes, the second takes over, the first comes back and is gone back to.
+// Two centres: the first stops and the second takes over. When the first returns, the link goes back to it.
 func TestFailover(t *testing.T) {
 	first, second := start(t, "first", ""), start(t, "second", "")
 	edge := start(t, "edge", fmt.Sprintf("[[uplink]]\nname = \"central\"\nurl = [%q, %q]\nauthid = \"gateway\"\nticket = \"gateway's\"\nfail_back = \"1s\"\n"+
@@ -159,7 +159,7 @@ func TestFailover(t *testing.T) {
 	edge.reaches(here, "com.example.a", atFirst)
 }
 
-// A centre that is killed and comes again: what was published meanwhile arrives, in order, once.
+// A centre is killed and restarted. Events published meanwhile arrive once and in order.
 func TestTheCentreIsKilled(t *testing.T) {
 	p := newPair(t, "", shares("export topic com.example. store=\"disk\"", "export procedure com.example."))
 	p.edge.offer(p.here, "com.example.there", client.RegisterOptions{}, func(context.Context, *client.Invocation) (client.Payload, error) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// announce has a name below .local lead to this machine, by a responder as other machines have it.
+// announce makes a name below .local resolve to this machine, with a real mDNS responder.
 func announce(t *testing.T) (name string) {
 	t.Helper()
 	loopback, err := net.InterfaceByName("lo")
@@ -37,7 +37,7 @@ func announce(t *testing.T) (name string) {
 	return name
 }
 
-// A centre by its name below .local, as every Raspberry Pi has one: for an uplink and for the command line.
+// An uplink and the command line find a centre by its name below .local, as every Raspberry Pi has one.
 func TestNamesOfTheLocalNetwork(t *testing.T) {
 	name := announce(t)
 	centre := start(t, "centre", "")

@@ -1,5 +1,5 @@
-// Package federation proves from outside what links between routers do: devices, gateways, sites and a centre, each a
-// running binary, over lines of every quality.
+// Package federation tests links between routers from outside: devices, gateways, sites and a centre, each a running binary,
+// over lines of every quality.
 package federation
 
 import (
@@ -24,8 +24,7 @@ var binary program.Binary
 
 func TestMain(m *testing.M) { kit.Leakproof(m, program.Built(&binary)) }
 
-// node is a router that runs, may be stopped, killed and started again, and is always reached by the same URL: that of a
-// line in front of it.
+// node is a router that can be stopped, killed and restarted. Its URL is that of a line in front of it, and never changes.
 type node struct {
 	*testing.T
 	name, dir string
@@ -40,7 +39,7 @@ const openRealm = kit.OpenRealm + kit.Gateway + kit.Everything
 
 const listening = "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n"
 
-// start starts a router with the realm "realm1", and whatever extra says.
+// start starts a router with the realm "realm1" and the extra configuration.
 func start(t *testing.T, name, extra string) *node {
 	t.Helper()
 	return startWith(t, name, openRealm+listening+extra)
@@ -65,7 +64,7 @@ func (n *node) write(file, text string) string {
 	return path
 }
 
-// run starts the router, again perhaps.
+// run starts or restarts the router.
 func (n *node) run() {
 	n.Helper()
 	var err error
@@ -79,7 +78,7 @@ func (n *node) run() {
 	n.line.leadTo(found[1])
 }
 
-// kill ends the router without giving it notice.
+// kill kills the router.
 func (n *node) kill() {
 	n.process.Signal(syscall.SIGKILL)
 	n.process.Wait()
@@ -106,7 +105,7 @@ func linkTo(name string, to *node, rules string) string {
 		"reconnect_min = \"50ms\"\nreconnect_max = \"500ms\"\n%s", name, to.url, rules)
 }
 
-// shares is the TOML of what goes up or comes down: "export topic com.example." and so on, by prefix.
+// shares returns the TOML of rules such as "export topic com.example.", which match by prefix.
 func shares(list ...string) (text string) {
 	for _, s := range list {
 		f := strings.Fields(s)
@@ -115,7 +114,7 @@ func shares(list ...string) (text string) {
 	return text
 }
 
-// join joins a program, straight and not by the line.
+// join connects a client directly, not over the line.
 func (n *node) join() *client.Client {
 	n.Helper()
 	return n.joinAs(client.Options{})
@@ -134,7 +133,7 @@ func patience(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), kit.Patience)
 }
 
-// link is what runnel.status tells of a link.
+// link holds the fields of runnel.status for a link.
 type link struct {
 	Name       string   `json:"name"`
 	Up         bool     `json:"up"`
@@ -154,7 +153,7 @@ type link struct {
 
 type flow struct{ Forwarded, Dropped uint64 }
 
-// link returns how a link is doing.
+// link returns the state of a link.
 func (n *node) link(c *client.Client, name string) (l link) {
 	n.Helper()
 	ctx, cancel := patience(n.T)
@@ -184,7 +183,7 @@ func (n *node) link(c *client.Client, name string) (l link) {
 	return l
 }
 
-// up waits until the link is there and knows what is wanted at its far side.
+// up waits until the link is up and knows the subscriptions at its far side.
 func (n *node) up(c *client.Client, name string) {
 	n.Helper()
 	kit.Eventually(n.T, n.name+": the link "+name+" is up", func() bool {
@@ -193,7 +192,7 @@ func (n *node) up(c *client.Client, name string) {
 	})
 }
 
-// heard is what a program has heard.
+// heard records the events that a client has received.
 type heard struct {
 	mu   sync.Mutex
 	list []string
@@ -212,7 +211,7 @@ func (h *heard) way(i int) []client.Hop {
 	return h.ways[i]
 }
 
-// has waits until something was heard, n times.
+// has waits until an event was received n times.
 func (h *heard) has(t *testing.T, text string, n int) {
 	t.Helper()
 	kit.Eventually(t, fmt.Sprintf("%q is heard", text), func() bool { return h.count(text) >= n })
@@ -261,7 +260,7 @@ func (n *node) publishWith(c *client.Client, topic string, o client.PublishOptio
 	}
 }
 
-// reaches publishes until the event is heard: interest needs its time to travel.
+// reaches publishes until the event is received, because interest takes time to propagate.
 func (n *node) reaches(c *client.Client, topic string, h *heard) {
 	n.Helper()
 	for i := 0; ; i++ {
@@ -287,7 +286,7 @@ func (n *node) offer(c *client.Client, procedure string, o client.RegisterOption
 	}
 }
 
-// call calls, again while the procedure has not come over the link yet.
+// call calls a procedure, and retries until the registration has crossed the link.
 func (n *node) call(c *client.Client, procedure string, o client.CallOptions, args ...any) (r *client.Result, err error) {
 	n.Helper()
 	ctx, cancel := patience(n.T)

@@ -12,7 +12,7 @@ import (
 
 var everything = shares("export topic com.", "import topic com.", "export procedure com.", "import procedure com.")
 
-// places is the way of an event or a call, by the names of the nodes.
+// places is the path of an event or a call, by the names of the nodes.
 func places(way []client.Hop) (list []string) {
 	for _, h := range way {
 		list = append(list, h.Node)
@@ -20,7 +20,7 @@ func places(way []client.Hop) (list []string) {
 	return list
 }
 
-// Device, gateway, site and centre: each is linked to the one above, and all are one realm.
+// Device, gateway, site and centre are each linked to the next one up, and form one realm.
 func TestThreeTiers(t *testing.T) {
 	centre := start(t, "centre", "")
 	site := start(t, "site", linkTo("up", centre, everything))
@@ -97,7 +97,7 @@ func TestHopLimit(t *testing.T) {
 	kit.Eventually(t, "what goes too far is counted", func() bool { return site.link(middle, "up").Looped > 0 })
 }
 
-// ring starts three routers, each linked to the next. Their URLs go in a circle, so they are started once for these.
+// ring starts three routers, each linked to the next. They are started once before, because each needs the URL of another.
 func ring(t *testing.T, trusted bool) (nodes []*node, programs []*client.Client) {
 	t.Helper()
 	for _, name := range []string{"a", "b", "c"} {
@@ -128,7 +128,7 @@ func (n *node) relink(links string) {
 	n.run()
 }
 
-// Three routers in a circle: everything arrives, and nothing goes round and round.
+// Three routers form a circle: every event arrives, and none loops.
 func TestRing(t *testing.T) {
 	for name, trusted := range map[string]bool{"trusted": true, "not trusted": false} {
 		t.Run(name, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestDoubleLink(t *testing.T) {
 	}
 }
 
-// Two realms here go to two realms there, and one realm here to two centres.
+// Two realms are linked to two realms of a centre, and one realm to two centres.
 func TestManyLinks(t *testing.T) {
 	second := "[[realm]]\nname = \"realm2\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\n" +
 		"allow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n"

@@ -68,7 +68,7 @@ func (a *authority) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.
 	return made, key
 }
 
-// pemOf returns a certificate made for name, and its key, as files hold them.
+// pemOf returns a certificate for name and its key, in PEM.
 func (a *authority) pemOf(name string) (certificate *x509.Certificate, cert, key string) {
 	made, private := a.sign(a.template(name))
 	der, err := x509.MarshalPKCS8PrivateKey(private)
@@ -84,7 +84,7 @@ func block(kind string, der []byte) string {
 
 const cryptosignKey = "20e8c05d0ede9506462bb049c4843032b18e8e75b314583d0c8d8a4942f9be40"
 
-// Every way for a link to prove who it is, and to know whom it speaks to.
+// Every way to authenticate a link, and every way in which it verifies the centre.
 func TestTrust(t *testing.T) {
 	ca := newAuthority(t)
 	router, cert, key := ca.pemOf("centre")

@@ -1,5 +1,5 @@
-// Package fuzz feeds the router whole streams of octets, from the socket inwards: a real listener, a real router, and two
-// bystanders in the attacker's realm for whom nothing may change.
+// Package fuzz sends random streams to a real router through a real listener. Two bystanders in the attacker's realm must not
+// be affected.
 //
 // Messages have effects in the router until their session ends. So an input that fails may depend on the inputs before it.
 // The packages of the single layers have their own fuzz tests.
@@ -28,7 +28,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// patience is how long the router may take for what it must do.
+// patience is how long a check waits for the router.
 const patience = 30 * time.Second
 
 // house is a router with a listener, and the bystanders.
@@ -43,7 +43,7 @@ type house struct {
 	rounds         int64
 }
 
-// roles let strangers do everything but what is there to harm others.
+// roles gives anonymous peers all rights except those that could harm others.
 func roles() []*auth.Role {
 	mine := auth.Permission{URI: "bystander.", Match: wamp.Prefix, Allow: auth.Everything}
 	free := []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}, {URI: "bystander.", Match: wamp.Prefix}}
@@ -89,7 +89,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// bystander joins, and can tell at once when it is cut.
+// bystander joins a client that notices at once when its connection ends.
 func (h *house) bystander(f *testing.F) *client.Client {
 	c, err := client.Connect(context.Background(), client.Options{
 		Dial: func(context.Context) (client.Conn, error) {
@@ -113,7 +113,7 @@ func (h *house) close() {
 	h.ended.Wait()
 }
 
-// attack sends octets over a connection of its own, until the router hangs up or all is sent and the router has seen it.
+// attack sends octets over its own connection, until the router closes it or has read all of them.
 func (h *house) attack(t *testing.T, octets []byte) {
 	t.Helper()
 	c, err := net.Dial("tcp", h.address)
@@ -129,7 +129,7 @@ func (h *house) attack(t *testing.T, octets []byte) {
 	}
 }
 
-// unmoved checks that the bystanders can work as before, and that they alone are left.
+// unmoved checks that the bystanders work as before, and that no other session is left.
 func (h *house) unmoved(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -157,7 +157,7 @@ func (h *house) unmoved(t *testing.T) {
 	}
 }
 
-// mostMemory is what may be in use between two attacks, in octets; the fuzzer itself has 100 MiB.
+// mostMemory limits the memory in use between two attacks, in bytes. The fuzzer itself uses 100 MiB.
 const mostMemory = 164 << 20
 
 func (h *house) modest(t *testing.T) {
@@ -175,7 +175,7 @@ func (h *house) modest(t *testing.T) {
 	}
 }
 
-// FuzzStream sends any octets to the port that speaks RawSocket and HTTP.
+// FuzzStream sends random octets to the port that serves RawSocket and HTTP.
 func FuzzStream(f *testing.F) {
 	for _, s := range wamp.Serializers {
 		for _, text := range said {
@@ -199,10 +199,10 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-// between stands between two messages of a fuzzed session.
+// between separates two messages of a fuzzed session.
 var between = []byte("\n~\n")
 
-// FuzzSession sends any messages in a session, over RawSocket (way 0 to 2, by serializer), WebSocket (3 to 5) and batched
+// FuzzSession sends random messages in a session, over RawSocket (way 0 to 2, by serializer), WebSocket (3 to 5) and batched
 // WebSocket (6 to 8).
 func FuzzSession(f *testing.F) {
 	for way := range uint8(9) {
@@ -234,7 +234,7 @@ const hello = `[1,"realm1",{"roles":{"publisher":{"features":{"payload_passthru_
 	`"caller":{"features":{"progressive_call_invocations":true,"call_canceling":true,"payload_passthru_mode":true}},` +
 	`"callee":{"features":{"progressive_call_results":true,"progressive_call_invocations":true,"call_canceling":true,"payload_passthru_mode":true,"call_timeout":true}}}}]`
 
-// said are sessions to begin with: a message each line.
+// said lists seed sessions, with one message per line.
 var said = []string{
 	`[32,1,{},"a.b"]
 [32,2,{"match":"prefix","get_retained":true},"a."]
@@ -280,7 +280,7 @@ var said = []string{
 [3,{},"wamp.close.normal"]`,
 }
 
-// messages encodes a message each line.
+// messages encodes a session of one message per line.
 func messages(s wamp.Serializer, text string) (list [][]byte) {
 	for line := range strings.Lines(text) {
 		data, err := say.Names{}.Encode(s, strings.TrimSpace(line))
@@ -319,7 +319,7 @@ func webFrames(s wamp.Serializer, asBatch bool, texts ...string) []byte {
 	return webFramed(s, list)
 }
 
-// batched is the list as one message of a batched WebSocket.
+// batched returns the list as one message of a batched WebSocket.
 func batched(s wamp.Serializer, list [][]byte) (batch []byte) {
 	if s != wamp.JSON {
 		return framed(list)
@@ -330,7 +330,7 @@ func batched(s wamp.Serializer, list [][]byte) (batch []byte) {
 	return batch
 }
 
-// webFramed puts each message into a WebSocket's frame, whose mask is zero.
+// webFramed puts each message into a WebSocket frame with a zero mask.
 func webFramed(s wamp.Serializer, list [][]byte) (octets []byte) {
 	const final, masked = 0x80, 0x80
 	kind := byte(final | 2)

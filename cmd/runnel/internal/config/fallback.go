@@ -52,8 +52,9 @@ func KeepLastGood(c *Config) error {
 	return atomicfile.Write(file, text, 0o600)
 }
 
-// LoadFallback is Load for a node that starts. Problems that may pass, such as a missing address, are warnings. If the configuration is invalid, it returns the one that KeepLastGood saved, or
-// else the configuration without the files of conf.d that have problems, and sets its Fallback. Otherwise it returns the error of Load.
+// LoadFallback is Load for a node that starts. Temporary problems, such as a missing address, are only warnings. If the
+// configuration is invalid, it returns the one that KeepLastGood saved, or else the configuration without the invalid files
+// of conf.d, and sets its Fallback. Otherwise it returns the error of Load.
 func LoadFallback(file string, check UplinkCheck) (*Config, error) {
 	broken, err := loadFiles(file, nil, check, true)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {

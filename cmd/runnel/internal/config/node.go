@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// nodeMark stands for the node's id in strings of uplinks, and in topics and procedures of serial lines. A fleet can share one configuration.
+// nodeMark is replaced by the node's id in uplinks and serial lines, so that a fleet can share one configuration.
 const nodeMark = "{node}"
 
 // longestID bounds an id that comes from a file or from the environment.
