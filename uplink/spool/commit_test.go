@@ -275,3 +275,22 @@ func TestIdleDiskIsTested(t *testing.T) {
 		}
 	})
 }
+
+// A new event makes the oldest written ones leave memory at once, as far as necessary.
+func TestWrittenEventsLeaveMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxMemory: 4000})
+		put := func() { b.Put(of(Disk, "a.b", 1000-cost-3), nil) }
+		for n := range 10 {
+			put()
+			if want := min(1000*int64(n+1), 4000); b.inMemory != want {
+				t.Errorf("%d bytes in memory after %d events, want %d", b.inMemory, n+1, want)
+			}
+			time.Sleep(2 * time.Second)
+			b.consistent()
+		}
+		if n := len(b.Peek(100)); n != 10 {
+			t.Errorf("%d events are waiting", n)
+		}
+	})
+}
