@@ -92,3 +92,18 @@ func TestEmptyLines(t *testing.T) {
 		}
 	}
 }
+
+// Only the units of the values in the line are published.
+func TestUnitsOfTheLine(t *testing.T) {
+	p := parser(t, Config{Format: KeyValue, Time: "none", Fields: []Field{{Name: "T", As: "temp", Unit: "°C"}, {Name: "H", Unit: "%"}}})
+	for line, want := range map[string]any{
+		"T=1,H=2": fields{"temp": "°C", "H": "%"}, "T=1": fields{"temp": "°C"}, "H=2,X=3": fields{"H": "%"}, "X=3": nil,
+	} {
+		e, err := p.Parse([]byte(line), noon)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		} else if got := e.Kwargs["units"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: units %v, want %v", line, got, want)
+		}
+	}
+}
