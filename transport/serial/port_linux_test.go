@@ -209,6 +209,22 @@ func TestCloseInterrupts(t *testing.T) {
 	}
 }
 
+// TestCloseReleases: a port that is closed leaves no lock file behind.
+func TestCloseReleases(t *testing.T) {
+	dir := t.TempDir()
+	d := plug(t, filepath.Join(dir, "port"))
+	port, err := Open(context.Background(), Config{Device: d.Port()})
+	kit.Must(t, err)
+	port.claim.release()
+	locks := t.TempDir()
+	port.claim, err = claimIn([]string{locks}, d.Port())
+	kit.Must(t, err)
+	kit.Must(t, port.Close())
+	if left, _ := os.ReadDir(locks); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 // TestFinishedStream: a stream that is finished is closed, and leaves the port open for the next one.
 func TestFinishedStream(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
