@@ -1,0 +1,47 @@
+package node
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/transport"
+)
+
+// A renewal and the end of a problem are logged once, and a problem that lasts once a day.
+func TestCertificateLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		n := &Node{log: slog.New(slog.NewTextHandler(&log, nil))}
+		w := new(watched)
+		year := time.Now().AddDate(1, 0, 0)
+		fine := transport.Certificate{Serial: "1", NotBefore: time.Now(), NotAfter: year}
+		renewed, expired, troubled := fine, fine, fine
+		renewed.Serial, expired.NotAfter, troubled.Trouble = "2", time.Now(), "the key does not match"
+		step := func(what string, c transport.Certificate, after time.Duration, want string) {
+			t.Helper()
+			time.Sleep(after)
+			log.Reset()
+			n.logCertificate(w, c, []any{"listener", "tls://x"})
+			if got := log.String(); (got == "") != (want == "") || !strings.Contains(got, want) || want != "" && !strings.Contains(got, "listener=tls://x") {
+				t.Errorf("%s: %q, not %q", what, got, want)
+			}
+		}
+		step("at first", fine, 0, "")
+		step("the same", fine, time.Hour, "")
+		step("renewed", renewed, time.Hour, "certificate renewed")
+		step("half of a renewal", troubled, 0, "certificate renewed") // the other serial
+		step("still half", troubled, certificateGrace-time.Millisecond, "")
+		step("it lasts", troubled, time.Millisecond, "certificate needs attention")
+		step("it lasts, told already", troubled, certificateRepeat-time.Millisecond, "")
+		step("a day later", troubled, time.Millisecond, "certificate needs attention")
+		step("mended", fine, time.Hour, "certificate in order again")
+		step("half of a renewal, mended in time", troubled, time.Hour, "")
+		step("mended in time", fine, time.Millisecond, "")
+		step("expired", expired, 0, "certificate needs attention")
+		step("expired, told already", expired, time.Hour, "")
+	})
+}
