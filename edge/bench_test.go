@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// sink is a connection that takes everything at once and says nothing.
+// sink is a connection that accepts all writes at once and never sends.
 type sink struct {
 	transport wamp.Transport
 	octets    int

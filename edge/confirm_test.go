@@ -306,7 +306,7 @@ func publishAll(s *story, count int, form string) {
 	p.conn.Close()
 }
 
-// A subscriber of this process may ask which events are retained, and it is told with those that it has to confirm.
+// A subscriber within this process may ask which events are retained. The events that it must confirm carry that flag.
 func TestRetainedEventsAreMarked(t *testing.T) {
 	tell(t, Options{}, RealmOptions{}, func(s *story) {
 		stranger, sensor := s.join(hello), s.join(hello)

@@ -12,7 +12,7 @@ import (
 	"runnel/transport/memory"
 )
 
-// browsers is a realm with users who have tickets: their passwords.
+// browsers is a realm with users whose passwords are tickets.
 func browsers(t *testing.T, password string, users ...string) RealmOptions {
 	var list []auth.Principal
 	for _, authid := range users {
@@ -59,7 +59,7 @@ func (s *story) login(cookie, authid, remote string) *peer {
 	return p
 }
 
-// isCookieOf checks whose cookie it is; "" is nobody's.
+// isCookieOf checks the owner of a cookie; "" means that the cookie has none.
 func (s *story) isCookieOf(cookie, authid string) {
 	s.Helper()
 	p := s.browser(cookie, home, false)

@@ -17,7 +17,7 @@ func asNode(id, boot, installation string) string {
 	return fmt.Sprintf(`[1,"realm1",{"roles":{"publisher":{}},"_node":{"id":%q,"name":%[1]q,"boot":%q,"installation":%q}}]`, id, boot, installation)
 }
 
-// asking joins a peer of a role and says HELLO; the caller checks the answer.
+// asking connects a peer with a role and sends HELLO. The caller checks the answer.
 func (s *story) asking(role, hello string) *peer {
 	s.Helper()
 	p := s.deaf(memory.Options{Authid: "gw", Role: role, Realm: "realm1", Name: "here"})

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// TestTrouble: files that cannot be used any more are told of until they can be used again.
+// TestTrouble checks that files are reported as long as they cannot be used.
 func TestTrouble(t *testing.T) {
 	cert, key, _ := certificate(t, t.TempDir(), "router")
 	pair, err := OpenKeyPair(cert, key)
@@ -37,7 +37,7 @@ func TestTrouble(t *testing.T) {
 	}
 }
 
-// TestAlarms: an operator is told of a certificate that is not valid, or not for long.
+// TestAlarms checks the alarms for certificates that are invalid or expire soon.
 func TestAlarms(t *testing.T) {
 	const day = 24 * time.Hour
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -69,7 +69,7 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
-// TestLongPollEnds: when the router stops, a long-poll client still hears what its session's end is.
+// TestLongPollEnds checks that a long-poll client still gets GOODBYE when the router stops.
 func TestLongPollEnds(t *testing.T) {
 	l, err := Listen("tcp://127.0.0.1:0", ListenOptions{Grace: time.Minute})
 	if err != nil {

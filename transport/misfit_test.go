@@ -72,7 +72,7 @@ func TestMisfits(t *testing.T) {
 	}
 }
 
-// TestSuits: which first octets a listener serves, and what it says about the others.
+// TestSuits checks which first octets a listener accepts, and its errors for others.
 func TestSuits(t *testing.T) {
 	cert, key, _ := certificate(t, t.TempDir(), "router")
 	config, err := ServerFiles(cert, key, "")

@@ -85,7 +85,7 @@ func (l *logLines) count(words string) int {
 	return strings.Count(l.b.String(), words)
 }
 
-// running is a Listener whose peers hear what they say.
+// running is a Listener that echoes the messages of its peers.
 type running struct {
 	*Listener
 	log   *logLines

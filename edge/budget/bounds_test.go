@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// What just fits is granted.
+// A request that just fits the budget is granted.
 func TestExactly(t *testing.T) {
 	for octets, want := range map[int]int{8 << 10: 0, 8<<10 + 1: 8<<10 + 1} {
 		if got := Buffer(octets); got != want {
@@ -74,7 +74,7 @@ func TestNoneIsCutTooEarly(t *testing.T) {
 	})
 }
 
-// The log tells what has happened since its last line, and nothing else.
+// A log line reports only the events since the last one.
 func TestReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

@@ -156,7 +156,7 @@ func TestResetBackoff(t *testing.T) {
 	}
 }
 
-// What SCRAM may cost a client, exactly.
+// The limits of the cost of SCRAM for a client.
 func TestSCRAMCost(t *testing.T) {
 	for _, c := range []struct {
 		kdf                string

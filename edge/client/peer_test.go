@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { kit.Leakproof(m) }
 
-// peer is a scripted router: the test says what it reads and writes.
+// peer is a scripted router: the test controls what it reads and writes.
 type peer struct {
 	t    *testing.T
 	conn *memory.Conn

@@ -158,7 +158,7 @@ func TestLogWithoutADisk(t *testing.T) {
 	}
 }
 
-// A damaged log is rewritten at once, without what was damaged. What makes no sense is counted.
+// A damaged log is rewritten at once, without the damaged records. Invalid records are counted.
 func TestDamagedLog(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "log")
 	l := open(t, dir)

@@ -10,7 +10,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A record is used only if all that it says makes sense.
+// A record is used only if all its values are valid.
 func TestDecode(t *testing.T) {
 	a, n := []byte("a"), []byte("n")
 	spans := func(count int) []any {

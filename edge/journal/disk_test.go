@@ -117,7 +117,7 @@ func TestFailedBegin(t *testing.T) {
 	}
 }
 
-// Nothing is synced twice.
+// The journal never syncs the same data twice.
 func TestSyncsOnce(t *testing.T) {
 	disk := &failing{Disk: Machine}
 	l := openOn(t, disk, t.TempDir(), 1000)

@@ -85,7 +85,7 @@ func TestRecordTimes(t *testing.T) {
 	}
 }
 
-// Whatever is in a record, it is either taken for what it is or refused.
+// A record with any contents is either decoded correctly or rejected.
 func FuzzRecord(f *testing.F) {
 	dict, _ := codec.NewDict(wamp.JSON, map[string]any{"exclude_authid": []any{"ann"}, "ppt_scheme": "x"})
 	payload, _ := codec.NewPayload(wamp.MsgPack, []any{1, "two"}, map[string]any{"k": nil})

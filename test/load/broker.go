@@ -29,7 +29,7 @@ type broker struct {
 	command  func(dir string, port int, secure bool) (*exec.Cmd, error)
 }
 
-// programs says where the programs are that no PATH leads to.
+// programs lists the directories of programs outside PATH.
 type programs struct {
 	runnel, relay string
 }

@@ -47,7 +47,7 @@ func (p *progress) wait(failed <-chan error) error {
 	}
 }
 
-// measured runs do between two looks at the broker and fills in what it has cost.
+// measured runs do and records the broker's cost meanwhile.
 func (t target) measured(p *progress, failed <-chan error, do func()) (f figures, err error) {
 	before, err := t.usage()
 	if err != nil {
@@ -229,7 +229,7 @@ func sparse(t target, w work) (f figures, err error) {
 	return f, err
 }
 
-// calls has each caller call the procedure of one callee, which answers with what it was sent.
+// calls makes each caller call the procedure of one callee, which returns its arguments.
 func calls(t target, w work) (f figures, err error) {
 	callees, err := t.dialAll(w.subscribers)
 	if err != nil {

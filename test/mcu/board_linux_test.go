@@ -177,7 +177,7 @@ func (m *microbit) say(command string) {
 	kit.Must(m.t, err)
 }
 
-// hear waits for a line of the monitor's.
+// hear waits for a line of the monitor.
 func (m *microbit) hear(pattern string) []string {
 	m.t.Helper()
 	m.monitor.SetReadDeadline(time.Now().Add(kit.Patience))

@@ -99,7 +99,7 @@ func (g *gateway) logs(pattern string) {
 	kit.Must(g.t, err)
 }
 
-// stop ends the router, and says what it logged if the test has failed.
+// stop ends the router, and prints its log if the test has failed.
 func (g *gateway) stop() { g.end(syscall.SIGTERM) }
 
 // kill ends the router without GOODBYE or any other message.

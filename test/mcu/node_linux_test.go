@@ -56,7 +56,7 @@ func refuses(t *testing.T, c *client.Client, why wamp.Failure, uri string, args 
 	})
 }
 
-// isHere waits until the node answers, and returns the state it tells of.
+// isHere waits until the node answers, and returns the state that it reports.
 func isHere(t *testing.T, c *client.Client) map[string]any {
 	t.Helper()
 	return answers(t, c, state).Kwargs()
@@ -269,7 +269,7 @@ func TestResets(t *testing.T) {
 	isHere(t, c)
 }
 
-// TestStream holds that on a noisy line all that a device says arrives, once and in order, and all that it is told.
+// TestStream checks that on a noisy line all messages arrive once and in order, in both directions.
 func TestStream(t *testing.T) {
 	t.Run("full duplex", func(t *testing.T) {
 		h := newProgram(t, "stream")

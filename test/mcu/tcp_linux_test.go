@@ -112,7 +112,7 @@ func TestTCP(t *testing.T) {
 	}
 }
 
-// TestTCPTicket rejects a sketch with a wrong ticket; it says so, tries again, and joins once the router has the ticket.
+// TestTCPTicket rejects a sketch with a wrong ticket. The sketch logs that, retries, and joins once the router has the ticket.
 func TestTCPTicket(t *testing.T) {
 	g, port := newTCPGateway(t, "another")
 	node := newTCPNode(t, port)

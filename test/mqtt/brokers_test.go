@@ -151,7 +151,7 @@ func nats(t *testing.T, nodes int) []*broker {
 	return list
 }
 
-// leader waits until the nodes of a cluster have chosen who keeps its records.
+// leader waits until the nodes of a cluster have elected a leader.
 func leader(t *testing.T, nodes []*broker) {
 	t.Helper()
 	kit.Eventually(t, "a leader of JetStream", func() bool {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// certificates puts an authority and what it has signed into files: ca.pem, broker.pem and client.pem, with their keys.
+// certificates writes an authority and the certificates that it has signed: ca.pem, broker.pem and client.pem, with their keys.
 func certificates(t *testing.T, dir string) {
 	t.Helper()
 	var authority *x509.Certificate

@@ -34,7 +34,7 @@ local_prefix = "com.site."
 remote_prefix = "site."
 `
 
-// crossing tells the whole story of a link with one broker: everything crosses, as what it was, once.
+// crossing tests a link with one broker: every message crosses once and unchanged.
 func crossing(t *testing.T, b *broker, qos int, live bool) {
 	watcher := watch(t, b, "#", 2)
 	g := newGateway(t, fmt.Sprintf(bothWays, b.url(), qos))

@@ -58,7 +58,7 @@ func (p *Peer) Named(name string) *Peer {
 	return p
 }
 
-// listen passes on what the router says, until the connection ends.
+// listen passes on the messages of the router until the connection ends.
 func (p *Peer) listen() {
 	defer close(p.heard)
 	for {
@@ -225,7 +225,7 @@ func (p *Peer) expect(want, got string) {
 	}
 }
 
-// Await asks until it hears what is expected.
+// Await repeats a request until it gets the expected answer.
 func (p *Peer) Await(question, answer string) {
 	p.Helper()
 	for end := time.Now().Add(kit.Patience); ; time.Sleep(time.Millisecond) {

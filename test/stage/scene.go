@@ -114,7 +114,7 @@ func (s *Scene) ConnectBy(w Way, config *tls.Config) *Peer {
 	return p
 }
 
-// Join connects and says HELLO.
+// Join connects and sends HELLO.
 func (s *Scene) Join(hello string) *Peer {
 	s.Helper()
 	return s.JoinBy(s.Way, hello)

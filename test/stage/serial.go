@@ -79,7 +79,7 @@ func (s *stream) Write(b []byte) (int, error) { return s.line.device.Write(b) }
 
 var errOff = errors.New("the device is switched off")
 
-// Close switches the device off, of which the router does not hear, and frees the line.
+// Close switches the device off without a message to the router, and frees the line.
 func (s *stream) Close() error {
 	s.once.Do(func() {
 		s.line.mu.Lock()

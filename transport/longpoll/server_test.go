@@ -98,7 +98,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestReadLimit: who has not joined yet sends no long bodies.
+// TestReadLimit checks that a peer cannot send long bodies before it has joined.
 func TestReadLimit(t *testing.T) {
 	r := serve(t, Options{MaxMessage: 100})
 	c, path := r.open(t, "wamp.2.json")
@@ -144,7 +144,7 @@ func TestNoRoom(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: a client is told when to try again where that can help.
+// TestRetryAfter checks that a rejection carries Retry-After if a retry can help.
 func TestRetryAfter(t *testing.T) {
 	s := NewServer(Options{})
 	for status, want := range map[int]string{400: "", 404: "", 413: "", 429: "10", 503: "10"} {

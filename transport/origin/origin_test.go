@@ -117,7 +117,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestNeverMatches: a pattern that no browser's Origin can match is an error that says what to write.
+// TestNeverMatches checks that a pattern that can match no Origin of a browser is an error with a remedy.
 func TestNeverMatches(t *testing.T) {
 	for text, remedy := range map[string]string{
 		"https://app.example.com/":     `write "app.example.com"`,

@@ -38,7 +38,7 @@ func (f *faulty) Close() error { f.closed = true; return nil }
 
 const clientWord, routerWord = "\x7f\x73\x00\x00", "\x7f\xf3\x00\x00"
 
-// TestHandshakeFaults: a stream that fails during the handshake is closed, and the error tells the cause.
+// TestHandshakeFaults checks that a stream that fails during the handshake is closed, and that the error holds the cause.
 func TestHandshakeFaults(t *testing.T) {
 	server := func(f *faulty) error { _, err := Server(f, Options{}); return err }
 	client := func(f *faulty) error { _, err := Client(f, Options{}); return err }

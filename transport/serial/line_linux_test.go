@@ -19,7 +19,7 @@ import (
 
 const hello = "\x7f\xf3\x00\x00"
 
-// peer is what serve was called with; it returns what is sent to end.
+// peer holds the arguments of a call of serve, which returns the error sent to end.
 type peer struct {
 	io.ReadWriteCloser
 	end chan error
@@ -276,7 +276,7 @@ func TestLineConfigIsWrong(t *testing.T) {
 	}
 }
 
-// TestLineSaysThingsOnce holds that the log tells a state once, not each try.
+// TestLineSaysThingsOnce checks that the log reports a state once, not at each attempt.
 func TestLineSaysThingsOnce(t *testing.T) {
 	var log bytes.Buffer
 	l := NewLine(LineConfig{Name: "greenhouse", Port: Config{Device: "/dev/gone"}, Log: slog.New(slog.NewTextHandler(&log, nil))})

@@ -27,7 +27,7 @@ const (
 	discToDevice = "\x7e\x03\x53\x72\x41\x96\x98\x7e"
 )
 
-// hears reads from the device's end until text has come.
+// hears reads from the device's end until the text has arrived.
 func hears(t *testing.T, d io.Reader, text string) {
 	t.Helper()
 	defer limited(d)()

@@ -130,7 +130,7 @@ func TestHoldersOf(t *testing.T) {
 	}
 }
 
-// TestHoldersOfTheGone holds that who has a pseudo-terminal open that is gone holds none that came after it.
+// TestHoldersOfTheGone checks that a process with an old pseudo-terminal open is not listed as a user of a new one.
 func TestHoldersOfTheGone(t *testing.T) {
 	master, slave, err := pty.Open()
 	if err != nil {

@@ -77,7 +77,7 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
-// TestSocketWrites: a write to a socket takes what there is room for, or waits.
+// TestSocketWrites checks that a write to a socket writes as much as fits, or waits.
 func TestSocketWrites(t *testing.T) {
 	a, b := sockets(t)
 	c := New(a, nil)
@@ -165,7 +165,7 @@ func TestPieces(t *testing.T) {
 	})
 }
 
-// TestAlive tells apart peers that are silent, gone, busy or slow.
+// TestAlive distinguishes peers that are silent, gone, busy or slow.
 func TestAlive(t *testing.T) {
 	const interval, timeout = 30 * time.Second, 10 * time.Second
 	for name, c := range map[string]struct {

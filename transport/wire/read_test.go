@@ -116,7 +116,7 @@ func TestLongMessage(t *testing.T) {
 	}
 }
 
-// TestNoMemory: a message for which there is no memory is read no further, and what it has taken is returned.
+// TestNoMemory checks that reading stops when memory runs out, and that the memory of the message is released.
 func TestNoMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{has: -1}
@@ -144,7 +144,7 @@ func TestBrokenMessage(t *testing.T) {
 	}
 }
 
-// TestReset: a connection that the peer has reset is told apart from one that it has closed.
+// TestReset checks that a connection reset by the peer is distinguished from a closed one.
 func TestReset(t *testing.T) {
 	a, b := sockets(t)
 	c := New(b, nil)

@@ -32,7 +32,7 @@ func TestEndingOf(t *testing.T) {
 	}
 }
 
-// The error of a connection that the broker has closed says what was sent last and what may be the cause.
+// The error of a connection that the broker has closed names the last packet and a possible cause.
 func TestExplain(t *testing.T) {
 	open := []sent{{freight: freight{topic: "a/b", size: 7}}, {}, {}}
 	for _, c := range []struct {

@@ -259,7 +259,7 @@ func TestLinkState(t *testing.T) {
 	receive[*packets.DisconnectPacket](b)
 }
 
-// Whatever a broker says, the link comes again, and takes no harm.
+// After any input from a broker, the link reconnects and works.
 func TestHostileBroker(t *testing.T) {
 	s := newSite(t, mqtt.Options{QoS: 1, Import: []mqtt.Rule{topics("com.example.")}, Export: []mqtt.Rule{topics("com.example.")}})
 	for _, octets := range []string{

@@ -14,7 +14,7 @@ func newTestStanding(dir string) (*standing, *strings.Builder) {
 	return newStanding(dir, slog.New(slog.NewTextHandler(&log, nil))), &log
 }
 
-// What the session lacks and what it has too much follow from what was added and dropped, for each broker.
+// For each broker, the missing and the surplus subscriptions of the session follow from the added and dropped ones.
 func TestStandingCompares(t *testing.T) {
 	s, _ := newTestStanding("")
 	a1, a2, b := subscription{filter: "a", qos: 1}, subscription{filter: "a", qos: 2}, subscription{filter: "b", qos: 1}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Where a full spool needs room, held events are dropped first and oldest first, written or not.
+// A full spool drops held events first, the oldest first, written or not.
 func TestHeldEventsAreDroppedFirst(t *testing.T) {
 	for _, write := range []bool{false, true} {
 		for _, drop := range []Drop{Oldest, Newest} {

@@ -62,7 +62,7 @@ func TestFreeSpace(t *testing.T) {
 	}
 }
 
-// Where less is free than MinFree, nothing is written, and the alarm names both.
+// If the disk has less than MinFree free, the spool writes nothing, and the alarm names both figures.
 func TestMinFree(t *testing.T) {
 	dir := t.TempDir()
 	if _, ok := freeOctets(dir); !ok {
@@ -144,7 +144,7 @@ func TestBrokenLock(t *testing.T) {
 	}
 }
 
-// A directory that cannot be used leaves the spool in memory, with an alarm. Durable publishers are told.
+// If its directory cannot be used, the spool works in memory and raises an alarm. Publishers of durable events get an error.
 func TestOpenWithoutDisk(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

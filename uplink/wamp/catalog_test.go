@@ -7,7 +7,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A catalog follows the meta events of a router, leaves out the link's own seats, and notes what it has to ask for.
+// A catalog follows the meta events of a router, omits the link's own seats, and records the queries that it needs.
 func TestCatalog(t *testing.T) {
 	const own, other, third = wamp.ID(7), wamp.ID(8), wamp.ID(9)
 	c := newCatalog(subscriptions, []wamp.Pattern{{URI: "com.", Match: wamp.Prefix}}, true)

@@ -9,7 +9,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// Another router of this node's id is reported once, and only if the centre says so.
+// Another router with this node's id is reported once, and only if the centre reports it.
 func TestClash(t *testing.T) {
 	l, log := newTestLink(t)
 	l.remoteFailed(errors.New("refused"))

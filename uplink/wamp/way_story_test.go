@@ -45,7 +45,7 @@ func TestMaxHops(t *testing.T) {
 	})
 }
 
-// What only the peers at the ends understand crosses with the payload, in both directions.
+// Details that only the end peers understand cross with the payload, in both directions.
 func TestPayloadPassthruCrosses(t *testing.T) {
 	tell(t, both, both, func(t *testing.T, w *world) {
 		ends := map[string]any{"ppt_scheme": "x_own", "ppt_serializer": "cbor", "ppt_cipher": "xsalsa20poly1305", "ppt_keyid": "k1"}

@@ -41,7 +41,7 @@ func TestConfigLimits(t *testing.T) {
 	}
 }
 
-// TestIdentityLimits: the same of what the other end says of itself.
+// TestIdentityLimits checks the limits of the other end's identity.
 func TestIdentityLimits(t *testing.T) {
 	for _, i := range []Identity{
 		{Window: 1, Info: MinInfo}, {Window: MaxWindow, Info: MaxInfo, BootID: 0xffffffff, Name: strings.Repeat("n", maxName)}, {Window: 2, Info: 300, Name: "é"},

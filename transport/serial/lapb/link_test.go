@@ -79,7 +79,7 @@ func TestReject(t *testing.T) {
 	r.sends("RR 3 F resp")
 }
 
-// TestRepeated has an acknowledgement lost: what comes again is told to be there.
+// TestRepeated loses an acknowledgement: the repeated frame is acknowledged again.
 func TestRepeated(t *testing.T) {
 	r := connectedRig(t, Config{})
 	r.gets("I 0,0 a", "I 1,0 b")
@@ -128,7 +128,7 @@ func TestTimeout(t *testing.T) {
 	r.says()
 }
 
-// TestDeadPeer holds N2, and that a peer that says nothing is found in about 6 s at 115200 baud.
+// TestDeadPeer checks N2, and that a silent peer is detected in about 6 s at 115200 baud.
 func TestDeadPeer(t *testing.T) {
 	r := connectedRig(t, Config{})
 	began := r.clock
@@ -213,7 +213,7 @@ func TestLogs(t *testing.T) {
 	g.says("log boot")
 }
 
-// TestEcho holds that an end that hears itself is not fooled.
+// TestEcho checks that an end ignores its own echo.
 func TestEcho(t *testing.T) {
 	r := connectedRig(t, Config{})
 	r.Send([]byte("a"))

@@ -78,7 +78,7 @@ func resets(t *testing.T, line *cable, seed uint64, c Config, rounds int, limit 
 	t.Logf("up again after %v at most", longest)
 }
 
-// hear waits until both programs hear each other.
+// hear waits until both programs have received data from each other.
 func hear(ends [2]*program, limit time.Duration) bool {
 	late := time.NewTimer(limit)
 	defer late.Stop()
@@ -153,7 +153,7 @@ func (p *program) serve() {
 
 const proof = 64 // octets of a stream that show that it works
 
-// voice is what a stream says: whose it is, and then random octets that no other stream has.
+// voice is the content of a stream: its owner, and then random octets that no other stream has.
 func voice(incarnation, number uint32) io.Reader {
 	var seed [32]byte
 	binary.BigEndian.PutUint32(seed[:], incarnation)

@@ -49,7 +49,7 @@ func (r *rig) Log(line []byte) { r.heard = append(r.heard, "log "+string(line)) 
 
 func (r *rig) Down(cause error) { r.heard = append(r.heard, "down: "+cause.Error()) }
 
-// says checks what the user was told.
+// says checks the messages to the user.
 func (r *rig) says(want ...string) {
 	r.t.Helper()
 	if got := strings.Join(r.heard, "; "); got != strings.Join(want, "; ") {

@@ -38,7 +38,7 @@ func TestNoiseLimits(t *testing.T) {
 	}
 }
 
-// TestCounters: what each line is counted as, and when the log hears of it.
+// TestCounters checks how each line is counted, and when it is logged.
 func TestCounters(t *testing.T) {
 	var logged []uint64
 	s := NewSensor(parser(t, Config{}), func(s State) { logged = append(logged, s.Bad) })

@@ -11,7 +11,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// chunks is a device that says one chunk after the other.
+// chunks is a device that sends one chunk after the other.
 type chunks []string
 
 func (c *chunks) Read(b []byte) (int, error) {

@@ -56,7 +56,7 @@ func TestFirstLine(t *testing.T) {
 	}
 }
 
-// A first line that can't be half of one is used, even if nothing tells that it began after the port was opened.
+// A first line that can't be incomplete is used, even if it may have begun before the port was opened.
 func TestFirstLineProvesItself(t *testing.T) {
 	rmc := sum("GPRMC,115958,A,4807.038,N,01131.000,E,0.0,0.0,221126,,")
 	for _, c := range []struct {

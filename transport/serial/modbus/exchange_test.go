@@ -81,7 +81,7 @@ func TestLongAnswer(t *testing.T) {
 	})
 }
 
-// TestWrongLength: an answer of unexpected length is reported as such, whatever was read.
+// TestWrongLength checks that an answer of unexpected length is reported as such, for every request.
 func TestWrongLength(t *testing.T) {
 	for table := Holding; table <= Discrete; table++ {
 		synctest.Test(t, func(t *testing.T) {

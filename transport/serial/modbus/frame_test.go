@@ -16,7 +16,7 @@ func TestCRC(t *testing.T) {
 	}
 }
 
-// TestAnswerSize: the beginning of an answer tells its size.
+// TestAnswerSize checks that the beginning of an answer determines its size.
 func TestAnswerSize(t *testing.T) {
 	for head, want := range map[string]int{
 		"": 0, "\x01": 0, "\x01\x03": 0, "\x01\x03\x02": 7, "\x01\x04\xfa": 255, "\x01\x05": 8, "\x01\x06": 8, "\x01\x10": 8, "\x01\x83": 5, "\x01\x85": 5,

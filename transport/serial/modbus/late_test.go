@@ -15,7 +15,7 @@ import (
 	"runnel/transport/serial/reading"
 )
 
-// trouble is what a bus does to those who use it.
+// trouble describes the faults of a simulated bus.
 type trouble struct {
 	name    string
 	delay   func(r *rand.Rand) time.Duration

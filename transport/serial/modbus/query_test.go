@@ -123,7 +123,7 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
-// TestBroadcast holds that what all slaves are told is sent, and not waited for.
+// TestBroadcast checks that a broadcast is sent, and that no answer is awaited.
 func TestBroadcast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFakeBus()

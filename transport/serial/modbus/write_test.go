@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestOtherWritesAnswer holds that a write is done only when its own answer says so.
+// TestOtherWritesAnswer checks that only its own answer completes a write.
 func TestOtherWritesAnswer(t *testing.T) {
 	for value, p := range map[any]Point{int64(1): {Slave: 1, Address: 7, WriteOnly: true}, true: {Slave: 1, Table: Coil, Address: 7, WriteOnly: true}} {
 		synctest.Test(t, func(t *testing.T) {

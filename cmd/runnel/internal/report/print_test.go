@@ -32,7 +32,7 @@ func sampleReport() *Status {
 	}
 }
 
-// The status fits a terminal, tells of errors that still matter and since when, and counts in words.
+// The status fits a terminal, shows current errors with their time, and writes counts as words.
 func TestStatusForPeople(t *testing.T) {
 	var out bytes.Buffer
 	if err := sampleReport().Print(&out); err != nil {

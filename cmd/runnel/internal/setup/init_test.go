@@ -15,7 +15,7 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// written runs init for complete answers and returns what it has printed.
+// written runs init with complete answers and returns its output.
 func written(t *testing.T, i Init) (*config.Config, string, error) {
 	t.Helper()
 	var out bytes.Buffer

@@ -13,7 +13,7 @@ import (
 	"runnel/transport/serial/detect"
 )
 
-// What was detected becomes a table that says how to read the device.
+// The detected format becomes a table that configures the line.
 func TestTextOfALine(t *testing.T) {
 	device := serial.Config{Device: "/dev/ttyS9", Baud: 9600}
 	for _, c := range []struct {
