@@ -180,18 +180,7 @@ func TestDeafSubscribers(t *testing.T) {
 					}
 					return r
 				})
-				ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-				defer cancel()
-				c, err := v.dial(ctx)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer c.Close(ctx)
-				for range 40 {
-					if err := c.Publish(ctx, "com.a", client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("x", 1_000_000))); err != nil {
-						t.Fatal(err)
-					}
-				}
+				v.publish(40, 1_000_000)
 				v.served()
 			})
 		}

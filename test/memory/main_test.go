@@ -183,6 +183,19 @@ func turn(ctx context.Context, c *client.Client, heard <-chan int64, n int64) er
 	}
 }
 
+// publish publishes n acknowledged events of size bytes to com.a.
+func (v *victim) publish(n, size int) {
+	v.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	c, err := v.dial(ctx)
+	kit.Must(v, err)
+	defer c.Close(ctx)
+	for range n {
+		kit.Must(v, c.Publish(ctx, "com.a", client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("x", size))))
+	}
+}
+
 // served checks that the router serves: the well-behaved sessions make progress, and a new session can join.
 func (v *victim) served() {
 	v.Helper()

@@ -129,18 +129,7 @@ func TestManySubscribers(t *testing.T) {
 		}
 		return r
 	})
-	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
-	defer cancel()
-	c, err := v.dial(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(ctx)
-	for range 50 {
-		if err := c.Publish(ctx, "com.a", client.PublishOptions{Acknowledge: true}, client.Args(strings.Repeat("x", 6_000))); err != nil {
-			t.Fatal(err)
-		}
-	}
+	v.publish(50, 6_000)
 	v.served()
 }
 

@@ -1,7 +1,6 @@
 package stories
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,15 +97,7 @@ func TestBuiltInDefault(t *testing.T) {
 // A peer that ignores GOODBYE does not keep the router from stopping.
 func TestDrainIsBounded(t *testing.T) {
 	r := serve(t, "")
-	c, err := net.Dial("tcp", r.address())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Write(append(hello(1), frame([]byte(helloJSON))...)); err != nil {
-		t.Fatal(err)
-	}
-	r.logs(`session joined.*role=guest`)
+	r.joinSilently(t)
 	r.Signal(syscall.SIGTERM)
 	if status := r.wait(); status != 0 {
 		t.Errorf("status %d", status)

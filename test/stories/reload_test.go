@@ -1,14 +1,12 @@
 package stories
 
 import (
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"runnel/test/kit"
 )
@@ -221,12 +219,7 @@ func TestReloadNeedsPermission(t *testing.T) {
 // The router tells systemd when a reload begins and when it ends, even if it changes nothing.
 func TestReloadNotifies(t *testing.T) {
 	dir := t.TempDir()
-	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer systemd.Close()
-	systemd.SetReadDeadline(time.Now().Add(kit.Patience))
+	systemd := notified(t, dir)
 	hears := func(pattern string) {
 		t.Helper()
 		var b [256]byte

@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -249,4 +250,25 @@ func (r *router) ask(t *testing.T, procedure string, with client.Payload) *clien
 func connect(t *testing.T, url string) *client.Client {
 	t.Helper()
 	return program.Join(t, url, client.Options{Reconnect: client.Reconnect{Disabled: true}})
+}
+
+// joinSilently joins the realm with a session that says HELLO, and nothing more until the test ends.
+func (r *router) joinSilently(t *testing.T) {
+	t.Helper()
+	c, err := net.Dial("tcp", r.address())
+	kit.Must(t, err)
+	t.Cleanup(func() { c.Close() })
+	_, err = c.Write(append(hello(1), frame([]byte(helloJSON))...))
+	kit.Must(t, err)
+	r.logs(`session joined.*role=guest`)
+}
+
+// notified listens where the router sends its notifications for systemd if NOTIFY_SOCKET is dir/notify.
+func notified(t *testing.T, dir string) *net.UnixConn {
+	t.Helper()
+	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})
+	kit.Must(t, err)
+	t.Cleanup(func() { systemd.Close() })
+	systemd.SetReadDeadline(time.Now().Add(kit.Patience))
+	return systemd
 }

@@ -1,23 +1,14 @@
 package stories
 
 import (
-	"net"
 	"syscall"
 	"testing"
-	"time"
-
-	"runnel/test/kit"
 )
 
 // A router that routes messages feeds systemd's watchdog.
 func TestWatchdog(t *testing.T) {
 	dir := t.TempDir()
-	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: dir + "/notify", Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer systemd.Close()
-	systemd.SetReadDeadline(time.Now().Add(kit.Patience))
+	systemd := notified(t, dir)
 	cmd := command("run", "-c", write(t, dir, "runnel.toml", realm))
 	cmd.Env = append(cmd.Env, "NOTIFY_SOCKET="+dir+"/notify", "WATCHDOG_USEC=300000")
 	p := launch(t, cmd)
