@@ -195,3 +195,39 @@ func (c slowConn) ReadMessage() ([]byte, bool, error) {
 	time.Sleep(300 * time.Millisecond)
 	return msg, more, err
 }
+
+// A link that ends waits for the events under way, and not at all if there are none.
+func TestEndWaitsForEventsUnderWay(t *testing.T) {
+	for _, events := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			w := buildWith(t, func(w *world, o *wamplink.Options) {
+				o.PingInterval = -1
+				o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
+					conn, err := w.centre.dial(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return slowConn{conn}, nil
+				}}}
+			}, both, nil)
+			defer w.tearDown()
+			w.settle()
+			w.listen(w.at(w.centre), "com.example.a", wamp.Exact)
+			time.Sleep(time.Minute) // the link knows of the subscriber
+			here := w.at(w.edge)
+			for range events {
+				w.publish(here, "com.example.a")
+			}
+			began := time.Now()
+			w.stop()
+			err := <-w.ended
+			if s := w.link.State(); int(s.EventsUp.Forwarded) != events || s.Queue.Events != 0 {
+				t.Errorf("%d events under way: state %+v", events, s)
+			}
+			if took := time.Since(began); events == 0 && took > 700*time.Millisecond {
+				t.Errorf("the end of an idle link takes %v", took)
+			}
+			w.ended <- err // for tearDown
+		})
+	}
+}
