@@ -62,30 +62,25 @@ func TestFailureReturnsMemory(t *testing.T) {
 	}
 }
 
-// fewBuffers makes the pool lend few buffers. spare reports whether it has one left.
-func fewBuffers(t *testing.T) (few int, spare func() bool) {
+// many is more than the number of buffers that the pool lends at its lowest limit.
+const many = 20
+
+// limitBuffers lowers the limit of the pool for the length of the test.
+func limitBuffers(t *testing.T) {
 	wire.LimitBuffers(0)
 	t.Cleanup(func() { wire.LimitBuffers(1 << 40) })
-	var loans [20]wire.Loan // more than there are
-	whole := len(loans[0].Take())
-	for i := range loans[1:] {
-		if len(loans[i+1].Take()) == whole {
-			few = i + 2
-		}
-	}
-	for i := range loans {
-		loans[i].Forget()
-	}
-	return few, func() bool {
-		var loan wire.Loan
-		defer loan.Forget()
-		return len(loan.Take()) == whole
-	}
+}
+
+// spare reports whether the pool has a buffer left to lend.
+func spare() bool {
+	var loan wire.Loan
+	defer loan.Forget()
+	return len(loan.Take()) == 64<<10
 }
 
 // TestClosedHoldsNoBuffer: a closed connection holds no buffer, even if its reader or writer does not come back.
 func TestClosedHoldsNoBuffer(t *testing.T) {
-	few, spare := fewBuffers(t)
+	limitBuffers(t)
 	for name, leave := range map[string]func(){
 		"in the middle of reading": func() {
 			peer, conn := open(t, Options{}, "wamp.2.json", "")
@@ -110,7 +105,7 @@ func TestClosedHoldsNoBuffer(t *testing.T) {
 			s.Write([]byte("frame"))
 		},
 	} {
-		for range few {
+		for range many {
 			leave()
 		}
 		if !spare() {
@@ -121,8 +116,8 @@ func TestClosedHoldsNoBuffer(t *testing.T) {
 
 // TestOpenHoldsBuffers: the buffers of frames that are not written yet count as lent.
 func TestOpenHoldsBuffers(t *testing.T) {
-	few, spare := fewBuffers(t)
-	for range few {
+	limitBuffers(t)
+	for range many {
 		near, _ := net.Pipe()
 		s := newSocket(near, nil)
 		defer s.Close()

@@ -90,28 +90,33 @@ func TestLongMessage(t *testing.T) {
 	const long = 300_000
 	a, b := sockets(t)
 	end, stop := io.Pipe() // keeps the reader of the stream waiting
-	for name, rw := range map[string]io.ReadWriteCloser{"socket": b, "stream": stream{io.MultiReader(&source{has: long}, end), nil}} {
-		c, used := charged(t, rw, 1<<30)
-		if rw == b {
-			go a.Write(make([]byte, long))
-		}
+	for _, from := range []struct {
+		name string
+		rw   io.ReadWriteCloser
+		send func()
+		end  io.Closer
+	}{
+		{"socket", b, func() { a.Write(make([]byte, long)) }, a},
+		{"stream", stream{io.MultiReader(&source{has: long}, end), nil}, func() {}, stop},
+	} {
+		c, used := charged(t, from.rw, 1<<30)
+		go from.send()
 		if err := c.Fill(long); err != nil {
-			t.Fatal(name, err)
+			t.Fatal(from.name, err)
 		}
 		if n := used(); n < long || n > 2*long {
-			t.Errorf("%s: %d bytes are charged for a message of %d", name, n, long)
+			t.Errorf("%s: %d bytes are charged for a message of %d", from.name, n, long)
 		}
 		c.Discard(len(c.Buffered()))
 		filled := make(chan error, 1)
 		go func() { filled <- c.Fill(1) }()
 		awaitReader(c)
 		if n := used(); n != 0 {
-			t.Errorf("%s: %d bytes are charged afterwards", name, n)
+			t.Errorf("%s: %d bytes are charged afterwards", from.name, n)
 		}
-		a.Close()
-		stop.Close()
+		from.end.Close()
 		if err := <-filled; err != io.EOF {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v", from.name, err)
 		}
 	}
 }
