@@ -48,25 +48,59 @@ type machine struct {
 	typed int // commands that a user has typed
 }
 
+// namespace makes a network namespace with nothing but the loopback interface. The machine's name is in its name.
+func (n *network) namespace(t *testing.T, machine string) string {
+	t.Helper()
+	space := n.name + machine
+	host(t, "ip", "netns", "add", space)
+	t.Cleanup(func() { exec.Command("ip", "netns", "del", space).Run() })
+	host(t, "ip", "-n", space, "link", "set", "lo", "up")
+	return space
+}
+
+// plug connects a machine with the network. The machine may run.
+func (n *network) plug(t *testing.T, machine string) {
+	t.Helper()
+	n.machines++
+	space := n.name + machine
+	host(t, "ip", "-n", n.name, "link", "add", machine, "type", "veth", "peer", "name", "host0", "netns", space)
+	host(t, "ip", "-n", n.name, "link", "set", machine, "master", "bridge", "up")
+	host(t, "ip", "-n", space, "address", "add", fmt.Sprintf("10.99.0.%d/24", n.machines), "dev", "host0")
+	host(t, "ip", "-n", space, "link", "set", "host0", "up")
+}
+
 // boot starts a machine with an address in the network, and waits until its services run. hosts are lines of /etc/hosts.
 func boot(t *testing.T, n *network, name string, hosts ...string) *machine {
 	t.Helper()
+	m := newMachine(t, name, hosts...)
+	space := n.namespace(t, name)
+	n.plug(t, name)
+	m.boot(t, space)
+	return m
+}
+
+// newMachine makes a machine that does not run yet.
+func newMachine(t *testing.T, name string, hosts ...string) *machine {
+	t.Helper()
 	m := &machine{name: name, root: filepath.Join(t.TempDir(), name)}
 	host(t, "cp", "-a", base, m.root)
-	n.machines++
-	space, address := n.name+name, fmt.Sprintf("10.99.0.%d/24", n.machines)
-	host(t, "ip", "netns", "add", space)
-	t.Cleanup(func() { exec.Command("ip", "netns", "del", space).Run() })
-	host(t, "ip", "-n", n.name, "link", "add", name, "type", "veth", "peer", "name", "host0", "netns", space)
-	host(t, "ip", "-n", n.name, "link", "set", name, "master", "bridge", "up")
-	host(t, "ip", "-n", space, "address", "add", address, "dev", "host0")
-	host(t, "ip", "-n", space, "link", "set", "host0", "up")
-	host(t, "ip", "-n", space, "link", "set", "lo", "up")
 	m.write(t, "/etc/hostname", name+"\n")
 	m.write(t, "/etc/hosts", "127.0.0.1 localhost\n127.0.1.1 "+name+"\n"+strings.Join(hosts, "\n")+"\n")
+	return m
+}
 
-	nspawn := exec.Command("systemd-nspawn", "--quiet", "--directory="+m.root, "--boot", "--register=no", "--keep-unit",
-		"--network-namespace-path=/run/netns/"+space, "--resolv-conf=off", "--console=pipe")
+// install installs a package before the machine has booted for the first time, as those who make images for SD cards do.
+func (m *machine) install(t *testing.T, path string) {
+	t.Helper()
+	m.gets(t, path)
+	host(t, "chroot", m.root, "/usr/bin/env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--install", "/root/"+filepath.Base(path))
+}
+
+// boot starts the machine in a network namespace, with more options of systemd-nspawn, and waits until its services run.
+func (m *machine) boot(t *testing.T, space string, options ...string) {
+	t.Helper()
+	nspawn := exec.Command("systemd-nspawn", append([]string{"--quiet", "--directory=" + m.root, "--boot", "--register=no", "--keep-unit",
+		"--network-namespace-path=/run/netns/" + space, "--resolv-conf=off", "--console=pipe"}, options...)...)
 	var console bytes.Buffer
 	nspawn.Stdout, nspawn.Stderr = &console, &console
 	nspawn.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -83,10 +117,10 @@ func boot(t *testing.T, n *network, name string, hosts ...string) *machine {
 		}
 		<-ended
 		if t.Failed() {
-			t.Logf("console of %s:\n%s", name, &console)
+			t.Logf("console of %s:\n%s", m.name, &console)
 		}
 	})
-	wait(t, name+" to boot", func() bool {
+	wait(t, m.name+" to boot", func() bool {
 		select {
 		case <-ended:
 			t.Fatalf("systemd-nspawn ended:\n%s", &console)
@@ -100,7 +134,6 @@ func boot(t *testing.T, n *network, name string, hosts ...string) *machine {
 		out, _ := m.try("systemctl is-system-running")
 		return out == "running" || out == "degraded"
 	})
-	return m
 }
 
 // try runs a shell script in the machine, as root in root's home directory, and returns what it prints.
