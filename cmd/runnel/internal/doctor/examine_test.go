@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,21 +28,10 @@ func places(list []Finding) (lines []string) {
 	return lines
 }
 
-// closedPort returns the address of a port at which nothing listens.
-func closedPort(t *testing.T) string {
-	t.Helper()
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	return socket.Addr().String()
-}
-
 const realm = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"all\"\n[[realm.role]]\nname = \"all\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n"
 
 func TestExamine(t *testing.T) {
-	at := closedPort(t)
+	const at = "127.0.0.1:1" // nothing listens there
 	link := fmt.Sprintf("[node]\nid = \"n\"\n[[uplink]]\nname = \"centre\"\nurl = [\"tcp://%s\"]\n[[uplink.export]]\ntopic = \"com.\"\nmatch = \"prefix\"\n", at)
 	for _, c := range []struct {
 		what, text string
