@@ -188,8 +188,8 @@ func (p *publisher) changed(old, next reading.Event) bool {
 
 // differ reports whether two values of a name differ by its deadband or more.
 func (p *publisher) differ(name string, old, next any) bool {
-	a, isNumber := float(old)
-	b, both := float(next)
+	a, isNumber := reading.Float(old)
+	b, both := reading.Float(next)
 	if !isNumber || !both {
 		return !reflect.DeepEqual(old, next)
 	}
@@ -199,19 +199,6 @@ func (p *publisher) differ(name string, old, next any) bool {
 		}
 	}
 	return a != b
-}
-
-// float returns a number's value.
-func float(v any) (float64, bool) {
-	switch v := v.(type) {
-	case int64:
-		return float64(v), true
-	case uint64:
-		return float64(v), true
-	case float64:
-		return v, true
-	}
-	return 0, false
 }
 
 // add adds a reading to the window.
@@ -225,7 +212,7 @@ func (s *series) add(e reading.Event) {
 			continue
 		}
 		s.window.Kwargs[name] = v
-		if n, ok := float(v); ok {
+		if n, ok := reading.Float(v); ok {
 			s.numbers[name] = s.numbers[name].with(n)
 		}
 	}
@@ -252,7 +239,7 @@ func (s *series) take(a Aggregate) reading.Event {
 
 // of returns the aggregate. The last value says whether it is a whole number; it is kept if it is no number.
 func (n number64) of(a Aggregate, last any) (any, bool) {
-	v, isNumber := float(last)
+	v, isNumber := reading.Float(last)
 	switch a {
 	case Mean:
 		v = n.sum / float64(n.count)
