@@ -113,7 +113,11 @@ func untilValid(file string) string {
 	if err != nil {
 		return fmt.Sprintf("%s is invalid, and no router can start with it. A running router goes on with the configuration that it has.", name)
 	}
-	return fmt.Sprintf("%s is invalid. A running router goes on with the configuration that it has; a start uses %s. Correct the files, then: runnel reload", name, c.Fallback.Describe())
+	start := "leaves out what fails"
+	if c.Fallback != nil {
+		start = "uses " + c.Fallback.Describe()
+	}
+	return fmt.Sprintf("%s is invalid. A running router goes on with the configuration that it has; a start %s. Correct the files, then: runnel reload", name, start)
 }
 
 // readConfig reads the configuration as "runnel run" does, and checks it with its uplinks and against the machine's memory.

@@ -115,7 +115,7 @@ func TestHelpTeaches(t *testing.T) {
 	runnel(t, "serial", "ls").expect(t, 0, "", "")
 }
 
-// Settings with which "runnel run" does not start are problems for "runnel check" and for a reload as well.
+// Settings with which "runnel run --strict" does not start are problems for "runnel check" and for a reload as well.
 func TestCheckFindsWhatRunRefuses(t *testing.T) {
 	dir := t.TempDir()
 	r := serve(t, "")
@@ -128,8 +128,8 @@ func TestCheckFindsWhatRunRefuses(t *testing.T) {
 		{"[node]\ndata = \"runnel.toml\"\n[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:1\"\n[[uplink.export]]\ntopic = \"a.b\"\nstore = \"durable\"\n", "node.data: "},
 	} {
 		file := write(t, dir, "runnel.toml", realm+c.text)
-		for _, command := range []string{"check", "run"} {
-			runnel(t, command, "-c", file).expect(t, 3, "", c.want)
+		for _, command := range [][]string{{"check"}, {"run", "--strict"}} {
+			runnel(t, append(command, "-c", file)...).expect(t, 3, "", c.want)
 		}
 		write(t, r.dir, "runnel.toml", whole+c.text)
 		r.reload(t).expect(t, 3, "", c.want)

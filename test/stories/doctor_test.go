@@ -185,6 +185,14 @@ func TestDoctorOfAnInvalidConfiguration(t *testing.T) {
 		})
 	}
 
+	// A part that a start can leave out does not keep the router from starting.
+	owned := gatewayFile(t, "[[listen]]\nurl = \"unix://second.sock\"\nowner = \"no-such-user\"\n"+serial)
+	leftOut := examine(t, owned, 1)
+	found(t, leftOut, "config: ", "no-such-user")
+	found(t, leftOut, "config: ", "a start leaves out what fails")
+	found(t, leftOut, "serial: serial line gone", "/dev/ttyGone0 is missing")
+	runnel(t, "check", "-c", owned).expect(t, 3, "a start leaves out what fails", "no-such-user")
+
 	// A router that was started before goes on.
 	file := gatewayFile(t, serial)
 	p := start(t, "run", "-c", file)

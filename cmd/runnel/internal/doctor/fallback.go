@@ -15,7 +15,9 @@ func (e *examination) fallBack(ctx context.Context, broken *config.Config, probl
 	e.fellBack = true
 	e.config = config.Sound(broken, problems)
 	inUse, err := config.LoadFallback(e.File, e.Check)
-	if err == nil && inUse.Fallback.File != "" {
+	if err != nil {
+		inUse = nil
+	} else if inUse.Fallback != nil && inUse.Fallback.File != "" {
 		e.complete(inUse)
 	}
 	e.askRouter(ctx)
@@ -29,7 +31,9 @@ func (e *examination) fallBack(ctx context.Context, broken *config.Config, probl
 // meanwhile describes the configuration that the router uses. inUse is that of a start; nil if it cannot start.
 func (e *examination) meanwhile(inUse *config.Config) string {
 	start := "the router cannot start with these files, and no earlier configuration is kept"
-	if inUse != nil {
+	if inUse != nil && inUse.Fallback == nil {
+		start = "a start leaves out what fails"
+	} else if inUse != nil {
 		start = "a start uses " + inUse.Fallback.Describe()
 	}
 	since := e.running.fallbackSince()
@@ -38,7 +42,7 @@ func (e *examination) meanwhile(inUse *config.Config) string {
 		return start
 	case since.IsZero():
 		return "the router goes on with the configuration that it runs with until it is restarted; " + start
-	case inUse != nil:
+	case inUse != nil && inUse.Fallback != nil:
 		return fmt.Sprintf("since %s the router runs with %s", since.Local().Format(time.DateTime), inUse.Fallback.Describe())
 	}
 	return fmt.Sprintf("since %s the router runs with another configuration; now %s", since.Local().Format(time.DateTime), start)
