@@ -59,7 +59,7 @@ func (w *window) readFar(offset, n int64) []byte {
 }
 
 func (w *window) fill(data []byte, offset int64) {
-	if n, err := w.from.ReadAt(data, offset); n == len(data) || err == nil {
+	if n, _ := w.from.ReadAt(data, offset); n == len(data) {
 		return
 	}
 	for len(data) > 0 {

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/edge/journal"
 )
 
 // during calls act once, while the next write is under way. Events are committed at that time.
@@ -292,5 +294,33 @@ func TestWrittenEventsLeaveMemory(t *testing.T) {
 		if n := len(b.Peek(100)); n != 10 {
 			t.Errorf("%d events are waiting", n)
 		}
+	})
+}
+
+// An event that was written twice, after a failed write, is one event.
+func TestEventWrittenTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newFlash()
+		j, _, err := journal.OpenOn(disk, "/spool/disk", 1<<20, func(uint64, []byte) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var records [][]byte
+		for _, sequence := range []uint64{1, 2, 2, 1, 3} {
+			e := event(Disk, string(rune('a'+sequence-1)))
+			e.Epoch, e.Sequence = 7, sequence
+			records = append(records, appendEvent(nil, &entry{Event: e}, 0))
+		}
+		if n, err := j.Append(all(records)); n != len(records) || err != nil {
+			t.Fatal(n, err)
+		}
+		j.Close()
+		b := open(t, disk, Options{})
+		b.consistent()
+		b.holds("a", "b", "c")
+		if b.ack(b.next(0, 10)...); b.State().Events != 0 || b.State().Dropped.Runs != 0 {
+			t.Errorf("%+v", b.State())
+		}
+		b.consistent()
 	})
 }
