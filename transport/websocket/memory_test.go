@@ -71,11 +71,12 @@ func limitBuffers(t *testing.T) {
 	t.Cleanup(func() { wire.LimitBuffers(1 << 40) })
 }
 
-// spare reports whether the pool has a buffer left to lend.
+// spare reports whether the pool has buffers left for a connection, which needs one for its socket and one for a message.
 func spare() bool {
-	var loan wire.Loan
-	defer loan.Forget()
-	return len(loan.Take()) == 64<<10
+	var socket, message wire.Loan
+	defer socket.Forget()
+	defer message.Forget()
+	return len(socket.Take()) == 64<<10 && len(message.Take()) == 64<<10
 }
 
 // TestClosedHoldsNoBuffer: a closed connection holds no buffer, even if its reader or writer does not come back.
