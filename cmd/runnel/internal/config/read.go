@@ -33,13 +33,13 @@ func readConfig(c *Config, file, source string, problems *Problems) {
 		*problems = append(*problems, Problem{File: file, Text: fmt.Sprintf("longer than %d bytes; split it into conf.d/*.toml", maxConfig)})
 		return
 	}
-	at, deep := position.Locate(file, source)
+	_, deep := position.Locate(file, source)
 	if deep > 0 {
 		*problems = append(*problems, Problem{File: file, Line: deep, Text: fmt.Sprintf("nested deeper than %d levels", position.MaxDepth)})
 		return
 	}
 	table, source := c.decode(file, source, problems)
-	at, _ = position.Locate(file, source)
+	at, _ := position.Locate(file, source)
 	r := reader{problems: problems, dir: filepath.Dir(file), profiles: &c.profiles}
 	r.table(at, table, reflect.ValueOf(c).Elem())
 	if at.Has("version") && c.Version != 1 {
