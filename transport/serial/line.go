@@ -171,11 +171,7 @@ func (l *Line) use(ctx context.Context, port *Port, serve func(io.ReadWriteClose
 			return lost
 		}
 		rest = s.rest()
-		if err == nil {
-			pause.next(steady)
-			continue
-		}
-		pause.next(time.Since(began))
+		pause.after(err, time.Since(began))
 		sleep(ctx, pause.current)
 	}
 	return nil
@@ -205,6 +201,14 @@ func (l *Line) serve(s *stream, serve func(io.ReadWriteCloser) error) error {
 // delay grows from min to max with consecutive failures.
 type delay struct {
 	min, max, current time.Duration
+}
+
+// after sets the delay after an attempt that lasted for a time and returned err; after a successful one it is 0.
+func (d *delay) after(err error, lasted time.Duration) {
+	if err == nil {
+		lasted = steady
+	}
+	d.next(lasted)
 }
 
 // next sets the delay after an attempt that lasted for a time; after a steady one it is 0.

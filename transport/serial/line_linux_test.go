@@ -328,6 +328,49 @@ func TestDelay(t *testing.T) {
 	}
 }
 
+// TestDelayAfterPeers: only a peer that fails at once delays the next one.
+func TestDelayAfterPeers(t *testing.T) {
+	failed := errors.New("failed")
+	d := delay{min: time.Second, max: 5 * time.Second}
+	for i, c := range []struct {
+		err    error
+		lasted time.Duration
+		want   time.Duration
+	}{{nil, 0, 0}, {failed, 0, 1}, {failed, 0, 2}, {failed, steady, 0}, {failed, 0, 1}, {nil, 0, 0}, {failed, 0, 1}} {
+		if d.after(c.err, c.lasted); d.current != c.want*time.Second {
+			t.Errorf("after peer %d: %v", i, d.current)
+		}
+	}
+}
+
+// TestLineOfNoise: a device that sends other bytes than a handshake is reported once, from a certain number of bytes on.
+func TestLineOfNoise(t *testing.T) {
+	for _, c := range []struct {
+		pieces   []int
+		warnings int
+	}{{[]int{noiseNote - 1}, 0}, {[]int{noiseNote}, 1}, {[]int{noiseNote - 1, 1}, 1}, {[]int{noiseNote, 1, noiseNote}, 1}} {
+		link := filepath.Join(t.TempDir(), "port")
+		d := plug(t, link)
+		var log bytes.Buffer
+		ctx, cancel := context.WithCancel(context.Background())
+		l := NewLine(LineConfig{Port: Config{Device: link}, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		var done sync.WaitGroup
+		done.Go(func() { l.Run(ctx, func(io.ReadWriteCloser) error { return nil }) })
+		kit.Eventually(t, "open", func() bool { return l.State().Phase == Listening })
+		sent := 0
+		for _, n := range c.pieces {
+			send(t, d, strings.Repeat("x", n))
+			sent += n
+			kit.Eventually(t, "skipped", func() bool { return l.State().Skipped == uint64(sent) })
+		}
+		cancel()
+		done.Wait()
+		if n := strings.Count(log.String(), "not a RawSocket handshake"); n != c.warnings {
+			t.Errorf("%v: %d warnings, want %d:\n%s", c.pieces, n, c.warnings, &log)
+		}
+	}
+}
+
 // TestForeignLine has a device that speaks no RawSocket: it is served from the first octet on, for as long as it is there.
 func TestForeignLine(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "port")

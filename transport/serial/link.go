@@ -117,11 +117,8 @@ func (l *Line) serveStreams(ctx context.Context, port *Port, station *lapb.Stati
 			return
 		}
 		began := time.Now()
-		if err := l.serveStream(stream, port, station.Status().Peer, serve); err == nil {
-			pause.next(steady)
-			continue
-		}
-		pause.next(time.Since(began))
+		err = l.serveStream(stream, port, station.Status().Peer, serve)
+		pause.after(err, time.Since(began))
 		sleep(ctx, pause.current)
 	}
 }

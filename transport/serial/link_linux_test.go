@@ -123,6 +123,35 @@ func TestLinkOnLine(t *testing.T) {
 	}
 }
 
+// TestLinkLog: a link that the device ends, and one that ends with the device, are not reported as lost.
+func TestLinkLog(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(*pty.Device)
+		want error
+	}{
+		"disconnected": {func(d *pty.Device) { send(t, d, "\x7e\x01\x53\xf0\x23\xa0\xaa\x7e") }, io.EOF},
+		"unplugged":    {func(d *pty.Device) { kit.Must(t, d.Close()) }, ErrUnplugged},
+	} {
+		link := filepath.Join(t.TempDir(), "port")
+		d := plug(t, link)
+		var log bytes.Buffer
+		_, peers, stop := runLink(t, link, slog.New(slog.NewTextHandler(&log, nil)))
+		hears(t, d, sabmToDevice)
+		send(t, d, uaToGateway+helloI)
+		p := receive(t, peers)
+		expect(t, p, "\x7f\x01\x00\x00")
+		c.end(d)
+		if _, err := p.Read(make([]byte, 1)); !errors.Is(err, c.want) {
+			t.Errorf("%s: Read: %v", name, err)
+		}
+		p.end <- nil
+		stop()
+		if strings.Contains(log.String(), "serial link lost") {
+			t.Errorf("%s:\n%s", name, &log)
+		}
+	}
+}
+
 // TestLinkReplug holds that the link comes back with the device, and that its counters go on.
 func TestLinkReplug(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "port")

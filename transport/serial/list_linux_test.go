@@ -155,3 +155,48 @@ func TestHoldersOfTheGone(t *testing.T) {
 		t.Error("a pseudo-terminal that is gone is held")
 	}
 }
+
+// TestAddHolders: the processes that use a port are those that have it open, or else those that have locked it.
+func TestAddHolders(t *testing.T) {
+	_, p := device(t, Config{})
+	locked, err := os.Create(filepath.Join(t.TempDir(), "locked"))
+	kit.Must(t, err)
+	defer locked.Close()
+	if ok, err := flock(locked); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	ports := []Info{{Device: p.Device()}, {Device: locked.Name()}, {Device: locked.Name() + " that is missing"}}
+	addHolders(ports)
+	for i, want := range []int{1, 1, 0} {
+		by := ports[i].Holders
+		if len(by) != want || want > 0 && by[0].PID != os.Getpid() {
+			t.Errorf("%s is used by %v", ports[i].Device, by)
+		}
+	}
+}
+
+// TestOpenDevices: a process's devices are listed once, however often it has them open.
+func TestOpenDevices(t *testing.T) {
+	before := openDevices(os.Getpid())
+	pts, slave, err := pty.Open()
+	kit.Must(t, err)
+	defer pts.Close()
+	for range 2 {
+		f, err := os.OpenFile(slave, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+		kit.Must(t, err)
+		defer f.Close()
+	}
+	id, _ := identify(slave)
+	var count int
+	for _, open := range openDevices(os.Getpid()) {
+		if open == id {
+			count++
+		}
+	}
+	if slices.Contains(before, id) || count != 1 {
+		t.Errorf("the device is listed %d times", count)
+	}
+	if gone := openDevices(-1); len(gone) > 0 {
+		t.Errorf("devices of no process: %v", gone)
+	}
+}

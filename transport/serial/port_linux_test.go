@@ -325,9 +325,19 @@ func TestPermissionNamesTheGroup(t *testing.T) {
 	if !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), "permission denied; members of the group 4294 may") {
 		t.Error(err)
 	}
-	kit.Must(t, os.Chmod(file, 0o600))
-	if err := explain(file, &os.PathError{Op: "open", Path: file, Err: syscall.EACCES}); err.Error() != "permission denied" {
-		t.Errorf("no group may open it: %v", err)
+	for _, c := range []struct {
+		group int
+		mode  os.FileMode
+	}{{4294, 0o600}, {4294, 0o640}, {4294, 0o620}, {0, 0o660}} {
+		kit.Must(t, os.Chown(file, -1, c.group))
+		kit.Must(t, os.Chmod(file, c.mode))
+		if err := explain(file, &os.PathError{Op: "open", Path: file, Err: syscall.EACCES}); err.Error() != "permission denied" {
+			t.Errorf("group %d, mode %o: %v", c.group, c.mode, err)
+		}
+	}
+	gone := file + " that is missing"
+	if err := explain(gone, &os.PathError{Op: "open", Path: gone, Err: syscall.EACCES}); err.Error() != "permission denied" {
+		t.Errorf("a missing file: %v", err)
 	}
 }
 

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
+	"time"
 
 	"runnel/test/kit"
 )
@@ -139,4 +143,119 @@ func FuzzTelnet(f *testing.F) {
 			}
 		}
 	})
+}
+
+// server is a connection to a device server that sends given bytes, and keeps the bytes that it receives.
+type server struct {
+	net.Conn
+	sends    io.Reader
+	received bytes.Buffer
+	refuses  error // of writes
+	end      time.Time
+}
+
+func (s *server) Read(b []byte) (int, error) { return s.sends.Read(b) }
+
+func (s *server) Write(b []byte) (int, error) {
+	if s.refuses != nil {
+		return 0, s.refuses
+	}
+	return s.received.Write(b)
+}
+
+func (s *server) SetDeadline(t time.Time) error { s.end = t; return nil }
+
+// TestTelnetRead: commands and options are no data, in whatever pieces they arrive.
+func TestTelnetRead(t *testing.T) {
+	long := strings.Repeat("v", 2*maxOption)
+	for _, c := range []struct{ name, sent, data, replies, answers string }{
+		{"data", "abc", "abc", "", ""},
+		{"a data byte of 255", "a\xff\xffb", "a\xffb", "", ""},
+		{"a command without an option", "a\xff\xf1b", "ab", "", ""},
+		{"an offer", "a\xff\xfb\x01b", "ab", "\xff\xfe\x01", ""},
+		{"a request", "a\xff\xfd\x18b", "ab", "\xff\xfc\x18", ""},
+		{"a withdrawn offer", "a\xff\xfc\x01b", "ab", "", ""},
+		{"a withdrawn request", "a\xff\xfe\x18b", "ab", "", ""},
+		{"options that were agreed on", "a\xff\xfd\x00\xff\xfb\x00\xff\xfd\x03\xff\xfb\x03b", "ab", "", ""},
+		{"an answer", "a\xff\xfa\x2c\x65\x00\x01\xff\xf0b", "ab", "", "101=\x00\x01;"},
+		{"an answer with 255", "a\xff\xfa\x2c\x65\xff\xff\x01\xff\xf0b", "ab", "", "101=\xff\x01;"},
+		{"an answer without a value", "a\xff\xfa\x2c\x65\xff\xf0b", "ab", "", "101=;"},
+		{"a subnegotiation without a command", "a\xff\xfa\x2c\xff\xf0b", "ab", "", ""},
+		{"a subnegotiation of another option", "a\xff\xfa\x18\x65\x01\xff\xf0b", "ab", "", ""},
+		{"two answers", "\xff\xfa\x2c\x65\x01\xff\xf0\xff\xfa\x2c\x66\x02\xff\xf0", "", "", "101=\x01;102=\x02;"},
+		{"a long answer", "a\xff\xfa\x2c\x65" + long + "\xff\xf0b", "ab", "", "101=" + long[:maxOption-2] + ";"},
+	} {
+		for _, pieces := range []func(io.Reader) io.Reader{func(r io.Reader) io.Reader { return r }, iotest.OneByteReader, iotest.DataErrReader} {
+			conn, answers := &server{sends: pieces(strings.NewReader(c.sent))}, ""
+			far := &telnet{Conn: conn, answer: func(command byte, value []byte) { answers += fmt.Sprintf("%d=%s;", command, value) }}
+			data, err := io.ReadAll(far)
+			if string(data) != c.data || err != nil || conn.received.String() != c.replies || answers != c.answers {
+				t.Errorf("%s: data %q, %v; replies %q, answers %q", c.name, data, err, &conn.received, answers)
+			}
+		}
+	}
+}
+
+// TestTelnetReadErrors: an empty read does not wait for the server, and a reply that fails ends a read.
+func TestTelnetReadErrors(t *testing.T) {
+	far := &telnet{Conn: &server{sends: iotest.ErrReader(io.ErrUnexpectedEOF)}}
+	if n, err := far.Read(nil); n != 0 || err != nil {
+		t.Errorf("an empty read: %d, %v", n, err)
+	}
+	if n, err := far.Read(make([]byte, 5)); n != 0 || err != io.ErrUnexpectedEOF {
+		t.Errorf("a read of a lost connection: %d, %v", n, err)
+	}
+	far.Conn = &server{sends: strings.NewReader("ab\xff\xfb\x01c"), refuses: io.ErrClosedPipe}
+	b := make([]byte, 20)
+	if n, err := far.Read(b); string(b[:n]) != "ab" || err != io.ErrClosedPipe {
+		t.Errorf("a reply that fails: %q, %v", b[:n], err)
+	}
+}
+
+func TestTelnetWrite(t *testing.T) {
+	for data, want := range map[string]string{"": "", "abc": "abc", "\xff": "\xff\xff", "a\xff\xffb": "a\xff\xff\xff\xffb"} {
+		conn := &server{}
+		if n, err := (&telnet{Conn: conn}).Write([]byte(data)); n != len(data) || err != nil || conn.received.String() != want {
+			t.Errorf("%q: wrote %q, %d, %v", data, &conn.received, n, err)
+		}
+	}
+	if n, err := (&telnet{Conn: &server{refuses: io.ErrClosedPipe}}).Write([]byte("abc")); n != 0 || err != io.ErrClosedPipe {
+		t.Errorf("a write that fails: %d, %v", n, err)
+	}
+}
+
+// TestTelnetNegotiation: the server's answers to the client's settings decide.
+func TestTelnetNegotiation(t *testing.T) {
+	const (
+		offer   = "\xff\xfd\x2c"
+		settled = "\xff\xfa\x2c\x65\x00\x00\x25\x80\xff\xf0" + "\xff\xfa\x2c\x66\x08\xff\xf0" + "\xff\xfa\x2c\x67\x01\xff\xf0" + "\xff\xfa\x2c\x68\x01\xff\xf0"
+	)
+	for _, c := range []struct {
+		name          string
+		offers, sends string // before and after the client's settings
+		then          error  // of reading on
+		want          error
+	}{
+		{"all confirmed", offer, settled, io.EOF, nil},
+		{"an offer in the other direction", "\xff\xfb\x2c", settled, io.EOF, nil},
+		{"a withdrawal after the offer", offer + "\xff\xfe\x2c", settled, io.EOF, nil},
+		{"a refusal", "\xff\xfe\x2c", settled, io.EOF, errNoRFC2217},
+		{"reports of the line's state between", offer, "\xff\xfa\x2c\x6a\x05\xff\xf0" + settled, io.EOF, nil},
+		{"another value", offer, "\xff\xfa\x2c\x66\x07\xff\xf0", io.EOF, ErrSetting},
+		{"one answer is missing", offer, settled[:len(settled)-7], os.ErrDeadlineExceeded, errNoTelnet},
+		{"silence", "", "", os.ErrDeadlineExceeded, errNoTelnet},
+		{"a lost connection", offer, "", io.EOF, io.EOF},
+	} {
+		conn := &server{sends: io.MultiReader(strings.NewReader(c.offers), strings.NewReader(c.sends), iotest.ErrReader(c.then))}
+		far, err := newTelnet(conn, Config{Baud: 9600}.withDefaults())
+		if !errors.Is(err, c.want) || (err == nil) != (far != nil) {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if err == nil && !conn.end.IsZero() {
+			t.Errorf("%s: the connection ends with the time for the settings", c.name)
+		}
+	}
+	if _, err := newTelnet(&server{refuses: io.ErrClosedPipe}, Config{}.withDefaults()); err != io.ErrClosedPipe {
+		t.Errorf("a write that fails: %v", err)
+	}
 }
