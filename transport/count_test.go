@@ -64,7 +64,7 @@ func TestCounters(t *testing.T) {
 		Connections: 3, Limit: 3, Accepted: 4, Refused: 1, Failed: 1, RawSocket: c.RawSocket, WebSocket: 1, // the third may not be served yet
 		MessagesIn: 20, MessagesOut: 20, OctetsIn: 180, OctetsOut: 180,
 	}
-	if c != want || c.RawSocket == 0 {
+	if c != want || c.RawSocket != 1 && c.RawSocket != 2 {
 		t.Errorf("%+v, want %+v", c, want)
 	}
 	raw.Close()

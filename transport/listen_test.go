@@ -43,6 +43,9 @@ func TestBadURLs(t *testing.T) {
 	if _, err := Listen("tcp://127.0.0.1:0", ListenOptions{Origins: []string{"[a"}}); err == nil || !strings.Contains(err.Error(), `origin "[a"`) {
 		t.Errorf("bad origin: %v", err)
 	}
+	if _, err := Listen("tcp://127.0.0.1:0", ListenOptions{TrustedProxies: []string{"192.0.2.0/99"}}); err == nil || !strings.Contains(err.Error(), "192.0.2.0/99") {
+		t.Errorf("bad proxy: %v", err)
+	}
 }
 
 func TestDialErrors(t *testing.T) {
@@ -377,6 +380,9 @@ func TestRunEnds(t *testing.T) {
 	}
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
 		t.Error("still accepting")
+	}
+	if c := l.Counters(); c.Connections != 0 || c.RawSocket != 0 || c.WebSocket != 0 || c.Accepted != 3 {
+		t.Errorf("afterwards %+v", c)
 	}
 }
 

@@ -69,6 +69,20 @@ func TestLongPoll(t *testing.T) {
 	}
 }
 
+// TestIdlePoll: a long-poll client times out even without pings.
+func TestIdlePoll(t *testing.T) {
+	for _, c := range []struct{ interval, timeout, want time.Duration }{
+		{5 * time.Second, 3 * time.Second, 8 * time.Second},
+		{5 * time.Second, 0, 5*time.Second + defaultTime},
+		{0, 0, defaultPing + defaultTime},
+		{-1, 3 * time.Second, defaultPing + 3*time.Second},
+	} {
+		if got := idlePoll(c.interval, c.timeout); got != c.want {
+			t.Errorf("interval %v, timeout %v: %v, want %v", c.interval, c.timeout, got, c.want)
+		}
+	}
+}
+
 // TestLongPollEnds checks that a long-poll client still gets GOODBYE when the router stops.
 func TestLongPollEnds(t *testing.T) {
 	l, err := Listen("tcp://127.0.0.1:0", ListenOptions{Grace: time.Minute})

@@ -61,3 +61,29 @@ func TestSystemBuffer(t *testing.T) {
 		}
 	}
 }
+
+// TestNoMemoryForConnection: a connection that is refused for lack of memory or descriptors takes neither.
+func TestNoMemoryForConnection(t *testing.T) {
+	for _, c := range []struct {
+		memory      int64
+		descriptors int
+		want        bool
+	}{{1 << 30, 1, true}, {1, 1, false}, {1 << 30, 0, false}} {
+		l := mustListen(t, "tcp://127.0.0.1:0")
+		l.opts.Memory = budget.New(c.memory, slog.New(slog.DiscardHandler))
+		l.opts.Descriptors = &Descriptors{all: c.descriptors, remote: c.descriptors}
+		near, far := net.Pipe()
+		defer far.Close()
+		account, err := l.openAccount(near)
+		if (err == nil) != c.want {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if err == nil {
+			l.used++
+			l.release(account)
+		}
+		if c := l.Counters(); l.opts.Descriptors.used != 0 || l.opts.Memory.Status().Use["connections"] != 0 || c.Connections != 0 {
+			t.Errorf("left: %d descriptors, %+v", l.opts.Descriptors.used, l.opts.Memory.Status())
+		}
+	}
+}

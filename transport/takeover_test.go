@@ -88,6 +88,37 @@ func TestTakeOverUnix(t *testing.T) {
 	}
 }
 
+// TestSameAddress: a port and an address have to be equal, in whatever form they are written.
+func TestSameAddress(t *testing.T) {
+	address := func(ip, zone string, port int) *net.TCPAddr {
+		return &net.TCPAddr{IP: net.ParseIP(ip), Zone: zone, Port: port}
+	}
+	for _, c := range []struct {
+		a, b *net.TCPAddr
+		want bool
+	}{
+		{address("127.0.0.1", "", 80), address("127.0.0.1", "", 80), true},
+		{address("127.0.0.1", "", 80), address("::ffff:127.0.0.1", "", 80), true},
+		{address("127.0.0.1", "", 80), address("127.0.0.1", "", 81), false},
+		{address("127.0.0.1", "", 80), address("127.0.0.2", "", 80), false},
+		{address("127.0.0.1", "", 80), address("0.0.0.0", "", 80), false},
+		{address("::", "", 80), address("127.0.0.1", "", 80), false},
+		{address("0.0.0.0", "", 80), address("::", "", 80), true},
+		{address("", "", 80), address("::", "", 80), true},
+		{address("", "", 80), address("", "", 80), true},
+		{address("", "", 80), address("", "", 81), false},
+		{address("fe80::1", "eth0", 80), address("fe80::1", "eth0", 80), true},
+		{address("fe80::1", "eth0", 80), address("fe80::1", "eth1", 80), false},
+	} {
+		if got := sameAddress(c.a, c.b); got != c.want {
+			t.Errorf("%v and %v: %v", c.a, c.b, got)
+		}
+		if got := sameAddress(c.b, c.a); got != c.want {
+			t.Errorf("%v and %v: %v", c.b, c.a, got)
+		}
+	}
+}
+
 func mode(t *testing.T, path string) os.FileMode {
 	t.Helper()
 	info, err := os.Stat(path)

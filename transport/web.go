@@ -90,13 +90,9 @@ const pollPath = "/lp/"
 // startWeb creates the web server. Run starts it.
 func (l *Listener) startWeb() {
 	l.inbox = &inbox{addr: l.socket.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
-	idle := l.opts.PingInterval
-	if idle <= 0 { // a long-poll client that does not ask for messages must time out in any case
-		idle = defaultPing
-	}
 	l.polls = longpoll.NewServer(longpoll.Options{
 		MaxMessage: l.opts.MaxMessage,
-		IdleTime:   idle + cmp.Or(l.opts.PingTimeout, defaultTime),
+		IdleTime:   idlePoll(l.opts.PingInterval, l.opts.PingTimeout),
 		BodyTime:   l.opts.HandshakeTimeout,
 		Memory:     l.opts.Memory,
 		Serve:      l.servePoll,
@@ -111,6 +107,15 @@ func (l *Listener) startWeb() {
 			return context.WithValue(ctx, connKey{}, c)
 		},
 	}
+}
+
+// idlePoll returns the time after which a long-poll client that does not ask for messages times out. It times out without
+// pings, too.
+func idlePoll(interval, timeout time.Duration) time.Duration {
+	if interval <= 0 {
+		interval = defaultPing
+	}
+	return interval + cmp.Or(timeout, defaultTime)
 }
 
 // answer is called for every request.
