@@ -110,7 +110,7 @@ func start(t *testing.T) (address string) {
 	cmd := runnel.Command("run", "-c", config)
 	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
 	p := background(t, cmd)
-	found, err := p.Logs(`url=tcp://(\S+)`)
+	found, err := p.Logs(`msg=listening url=tcp://(\S+)`)
 	if err != nil {
 		t.Fatal(err)
 	}

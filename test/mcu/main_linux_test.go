@@ -89,7 +89,7 @@ func (g *gateway) start() {
 	p, err := program.Start(runnel.Command("run", "-c", g.file))
 	kit.Must(g.t, err)
 	g.process = p
-	g.logs("listening url=unix")
+	g.logs("msg=listening url=unix")
 }
 
 // logs waits until the router's log matches.

@@ -46,7 +46,7 @@ func house(t *testing.T, dir string, principals map[string]string) *router {
 	}
 	p := start(t, "run", "-c", write(t, dir, "runnel.toml", b.String()))
 	r := &router{process: p, dir: dir}
-	r.tcp, r.unix = p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`url=(unix://\S+)`)[1]
+	r.tcp, r.unix = p.logs(`msg=listening url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`msg=listening url=(unix://\S+)`)[1]
 	return r
 }
 
@@ -110,7 +110,7 @@ func TestConnectionsProve(t *testing.T) {
 		"pump":  `certificate = "pump"`,
 		"drill": fmt.Sprintf("certificate = \"%x\"", sum),
 	})
-	tls := r.logs(`url=(tls://127\.0\.0\.1:\d+)`)[1]
+	tls := r.logs(`msg=listening url=(tls://127\.0\.0\.1:\d+)`)[1]
 	greet(t, r.unix, "user").expect(t, 0, "", "")
 	greet(t, r.unix, "user", "--authid", "user").expect(t, 0, "", "")
 	greet(t, r.unix, "user", "--authid", "pump").expect(t, 1, "", "wamp.error.authentication")
@@ -186,7 +186,7 @@ func TestUplinkAuthenticates(t *testing.T) {
 		"key":    fmt.Sprintf("authorized_keys = [%q]", strings.TrimSpace(made.stdout)),
 		"cert":   `certificate = "cert"`,
 	})
-	tls := centre.logs(`url=(tls://127\.0\.0\.1:\d+)`)[1]
+	tls := centre.logs(`msg=listening url=(tls://127\.0\.0\.1:\d+)`)[1]
 	var b strings.Builder
 	for name, how := range map[string]string{
 		"ticket": `ticket = "open sesame"`, "scram": `secret = "pencil"`, "cra": `secret = "pencil"`, "key": fmt.Sprintf("key = %q", key),

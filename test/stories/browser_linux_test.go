@@ -57,7 +57,7 @@ func TestBrowser(t *testing.T) {
 		t.Skip("there is no chromium")
 	}
 	r := serve(t, "[[listen]]\nurl = \"tcp://127.0.0.2:0\"\norigins = [\"http://good.example:*\"]\n")
-	open := strings.TrimPrefix(r.logs(`url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp://")
+	open := strings.TrimPrefix(r.logs(`msg=listening url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp://")
 	for _, c := range []struct{ host, router, want string }{
 		{"evil.example", r.address(), "own poll: 403 runnel: host \"evil.e\nown poll, X-Forwarded-For: 403 runnel: host \"evil.e\nown poll, Forwarded: 403 runnel: host \"evil.e\n" +
 			"own socket: failed\nown page: 403\npoll: failed\npoll, X-Forwarded-For: failed\nsocket: failed"},

@@ -102,7 +102,7 @@ func serveTLS(t *testing.T, left time.Duration, more string) (r *router, url, me
 	selfSigned(t, r.dir, "router", left)
 	r.change(t, patient, patient+tls+more)
 	r.reload(t).expect(t, 0, "listener tls://", "")
-	return r, r.logs(`url=(tls://\S+)`)[1], metrics
+	return r, r.logs(`msg=listening url=(tls://\S+)`)[1], metrics
 }
 
 // A certificate that has expired, or will soon, shows everywhere.

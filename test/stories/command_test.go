@@ -15,6 +15,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/test/kit"
+	"runnel/transport/serial/pty"
 )
 
 // "runnel pub --stdin" continues when the router restarts: each line arrives, also those written meanwhile.
@@ -53,7 +54,7 @@ func TestPublishLinesGoOn(t *testing.T) {
 		r.wait()
 		write(10)
 		r.process = start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
-		r.logs(`url=unix://`)
+		r.logs(`msg=listening url=unix://`)
 	}
 	in.Close()
 	if status := pub.wait(); status != 0 {
@@ -179,23 +180,42 @@ func TestNothingForTerminals(t *testing.T) {
 	}
 }
 
+// onTerminal runs the program with a terminal as its standard output, and returns what the terminal shows.
+func onTerminal(t *testing.T, args ...string) string {
+	t.Helper()
+	master, name, err := pty.Open()
+	kit.Must(t, err)
+	defer master.Close()
+	terminal, err := os.OpenFile(name, os.O_RDWR, 0)
+	kit.Must(t, err)
+	cmd := command(args...)
+	cmd.Stdout = terminal
+	kit.Must(t, cmd.Start())
+	terminal.Close()
+	text, _ := io.ReadAll(master) // ends with an error when the program closes the terminal
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %v, %s", cmd, err, text)
+	}
+	return string(text)
+}
+
 // The status fits a terminal of 80 columns. It shows the last error of an uplink while the uplink is down.
 func TestStatusFits(t *testing.T) {
 	centre := serve(t, "")
 	r := serve(t, "[[uplink]]\nname = \"central\"\nrealm = \"realm1\"\nreconnect_max = \"100ms\"\nurl = \""+centre.unix+"\"\n[[uplink.export]]\ntopic = \"story.up\"\n")
-	status := func() string { return runnel(t, "status", "--url", r.unix).stdout }
+	status := func() string { return onTerminal(t, "status", "--url", r.unix) }
 	up := func() bool { return strings.Contains(status(), "central  up") }
-	kit.Eventually(t, "the link to be up", up)
+	kit.Eventually(t, "the link to be up", up, status)
 	centre.Signal(syscall.SIGTERM)
 	centre.wait()
-	kit.Eventually(t, "an error of the link", func() bool { return strings.Contains(status(), "\n  last error, ") })
+	kit.Eventually(t, "an error of the link", func() bool { return strings.Contains(status(), "\n  last error, ") }, status)
 	for line := range strings.Lines(status()) {
 		if strings.Contains(strings.TrimSpace(line), " ") && len(line) > 81 {
 			t.Errorf("%d columns: %s", len(line)-1, line)
 		}
 	}
-	start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml")).logs(`url=unix://`)
-	kit.Eventually(t, "the link to be up again", up)
+	start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml")).logs(`msg=listening url=unix://`)
+	kit.Eventually(t, "the link to be up again", up, status)
 	if text := status(); strings.Contains(text, "last error") || !strings.Contains(text, "joined again once") {
 		t.Error(text)
 	}

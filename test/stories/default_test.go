@@ -17,7 +17,7 @@ func serveDefault(t *testing.T) (tcp, unix, dir string) {
 	cmd := command("run", "-c", write(t, dir, "runnel.toml", config))
 	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
 	p := launch(t, cmd)
-	return p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`url=(unix://\S+)`)[1], dir
+	return p.logs(`msg=listening url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`msg=listening url=(unix://\S+)`)[1], dir
 }
 
 // TestDefaultRights checks that every local program may use the application's URIs over TCP. Administration needs access to

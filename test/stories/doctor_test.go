@@ -196,7 +196,7 @@ func TestDoctorOfAnInvalidConfiguration(t *testing.T) {
 	// A router that was started before goes on.
 	file := gatewayFile(t, serial)
 	p := start(t, "run", "-c", file)
-	p.logs("url=unix://")
+	p.logs("msg=listening url=unix://")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)

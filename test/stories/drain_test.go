@@ -41,7 +41,7 @@ func TestReconnect(t *testing.T) {
 	r.Signal(syscall.SIGTERM)
 	r.wait()
 	again := start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
-	again.logs(`url=unix://`)
+	again.logs(`msg=listening url=unix://`)
 	sub.logs(`connected again`)
 	runnel(t, "pub", "story.again", "1", "--url", r.unix, "--ack").expect(t, 0, "", "")
 	sub.sees("story.again 1")
@@ -67,7 +67,7 @@ func TestUnixSockets(t *testing.T) {
 		t.Fatalf("a crash should leave the socket's file: %v", err)
 	}
 	again := start(t, "run", "-c", config)
-	again.logs(`url=unix://`)
+	again.logs(`msg=listening url=unix://`)
 	runnel(t, "pub", "story.alive", "--ack", "--url", r.unix).expect(t, 0, "", "")
 }
 
@@ -80,11 +80,11 @@ func TestBuiltInDefault(t *testing.T) {
 	cmd := command("run")
 	cmd.Env = append(cmd.Env, "XDG_RUNTIME_DIR="+dir)
 	p := launch(t, cmd)
-	p.logs(`url=tcp://127\.0\.0\.1:8080|in use`)
+	p.logs(`msg=listening url=tcp://127\.0\.0\.1:8080|in use`)
 	if strings.Contains(p.Stderr.Text(), "in use") {
 		t.Skip("port 8080 or the socket is taken")
 	}
-	url := p.logs(`url=(unix://\S+)`)[1]
+	url := p.logs(`msg=listening url=(unix://\S+)`)[1]
 	if url != "unix:///run/runnel/runnel.sock" && url != "unix://"+dir+"/runnel/runnel.sock" {
 		t.Error(url)
 	}
@@ -111,7 +111,7 @@ func TestRetainedSurvivesRestart(t *testing.T) {
 	r.Signal(syscall.SIGTERM)
 	r.wait()
 	again := start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
-	again.logs(`url=unix://`)
+	again.logs(`msg=listening url=unix://`)
 	runnel(t, "sub", "story.kept", "--retained", "-n", "1", "--timeout", "30s", "--url", r.unix).expect(t, 0, "story.kept 21.5", "")
 }
 
@@ -126,7 +126,7 @@ func TestDataDirectoryIsOneRouters(t *testing.T) {
 	}
 	r.Signal(syscall.SIGKILL)
 	r.wait()
-	again().logs(`url=unix://`)
+	again().logs(`msg=listening url=unix://`)
 }
 
 // The router reports a disk that it cannot write to.
@@ -148,7 +148,7 @@ func TestHistorySurvivesRestart(t *testing.T) {
 	r.Signal(syscall.SIGTERM)
 	r.wait()
 	again := start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml"))
-	again.logs(`url=unix://`)
+	again.logs(`msg=listening url=unix://`)
 	id := runnel(t, "call", "wamp.subscription.lookup", "story.past.", `{"match":"prefix"}`, "--url", r.unix)
 	id.expect(t, 0, "", "")
 	past := runnel(t, "call", "wamp.subscription.get_events", strings.TrimSpace(id.stdout), "--kw", "limit=2", "--kw", "reverse=true", "--json", "--url", r.unix)

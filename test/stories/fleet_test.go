@@ -42,9 +42,9 @@ func startCentre(t *testing.T) *fleetCentre {
 
 func (c *fleetCentre) begin(t *testing.T) {
 	c.process = start(t, "run", "-c", c.file)
-	c.tls = "tls://127.0.0.1:" + c.logs(`url=tls://127\.0\.0\.1:(\d+)`)[1]
-	c.tcp = "tcp://127.0.0.1:" + c.logs(`url=tcp://127\.0\.0\.1:(\d+)`)[1]
-	c.logs(`url=unix://`)
+	c.tls = "tls://127.0.0.1:" + c.logs(`msg=listening url=tls://127\.0\.0\.1:(\d+)`)[1]
+	c.tcp = "tcp://127.0.0.1:" + c.logs(`msg=listening url=tcp://127\.0\.0\.1:(\d+)`)[1]
+	c.logs(`msg=listening url=unix://`)
 }
 
 func (c *fleetCentre) token(t *testing.T, args ...string) string {

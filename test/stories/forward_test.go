@@ -73,7 +73,7 @@ func TestGatewaySendsAgain(t *testing.T) {
 	leave(t, watcher, gw, guest)
 	r.Signal(syscall.SIGKILL)
 	r.wait()
-	start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml")).logs(`url=unix://`)
+	start(t, "run", "-c", filepath.Join(r.dir, "runnel.toml")).logs(`msg=listening url=unix://`)
 	watcher, gw = connect(t, r.unix), gateway(t, r.unix)
 	watch(watcher)
 	for sequence := range uint64(3) {

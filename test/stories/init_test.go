@@ -44,7 +44,7 @@ func TestInitWritesWhatRuns(t *testing.T) {
 				}
 			}
 			p := start(t, "run", "-c", file)
-			p.logs(`url=unix://`)
+			p.logs(`msg=listening url=unix://`)
 			runnel(t, "status", "--url", url).expect(t, 0, "realm1", "")
 
 			// The same again changes nothing; another prefix does, and the router applies it.
@@ -107,7 +107,7 @@ func TestSerialAdd(t *testing.T) {
 	url := "unix://" + filepath.Join(dir, "runnel.sock")
 	runnel(t, "init", "standalone", "-c", file, "--yes", "--listen", "tcp://127.0.0.1:0", "--prefix", "org.plant").expect(t, 0, "", "")
 	p := start(t, "run", "-c", file)
-	p.logs(`url=unix://`)
+	p.logs(`msg=listening url=unix://`)
 	talk(t, plug(t, tty), "{\"temperature\": 21.5}\n")
 
 	add := func(args ...string) result {

@@ -157,7 +157,7 @@ func TestCookieOverRestart(t *testing.T) {
 	const again = `[1,"realm1",{"authmethods":["cookie"],"roles":{"caller":{}}}]`
 	r := serve(t, sensors+"[node]\ndata = \"data\"\n[[listen]]\nurl = \"tcp://127.0.0.2:0\"\ncookie = {}\n")
 	base := func(r *router) string {
-		return strings.Replace(r.logs(`url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp", "http", 1) + "/lp/"
+		return strings.Replace(r.logs(`msg=listening url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp", "http", 1) + "/lp/"
 	}
 	w := &web{T: t, base: base(r)}
 	if got := w.hello(login, `[5,"pump's",{}]`); !strings.HasPrefix(got, "[2,") {
@@ -171,7 +171,7 @@ func TestCookieOverRestart(t *testing.T) {
 		t.Fatalf("the router ends with %d", status)
 	}
 	p := start(t, "run", "-c", r.dir+"/runnel.toml")
-	tcp, unix := p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`url=(unix://\S+)`)[1]
+	tcp, unix := p.logs(`msg=listening url=(tcp://127\.0\.0\.1:\d+)`)[1], p.logs(`msg=listening url=(unix://\S+)`)[1]
 	r = &router{process: p, tcp: tcp, unix: unix, dir: r.dir}
 	w.base = base(r)
 	if got := w.hello(again); !strings.Contains(got, `"authid":"pump"`) || !strings.Contains(got, `"authmethod":"cookie"`) {

@@ -20,7 +20,7 @@ func TestSerialProfiles(t *testing.T) {
 	url := "unix://" + filepath.Join(dir, "runnel.sock")
 	runnel(t, "init", "standalone", "-c", file, "--yes", "--listen", "tcp://127.0.0.1:0", "--prefix", "org.plant").expect(t, 0, "", "")
 	p := start(t, "run", "-c", file)
-	p.logs(`url=unix://`)
+	p.logs(`msg=listening url=unix://`)
 	talk(t, plug(t, tty), "R0300\r")
 	talk(t, plug(t, second), "7;215\n")
 	own := filepath.Join(dir, "profiles.d", "tank.toml")

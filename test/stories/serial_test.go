@@ -152,7 +152,7 @@ match = "prefix"
 	runnel(t, "call", "central.clock", "--url", edge.unix).expect(t, 1, "", "wamp.error.network_failure")
 
 	again := start(t, "run", "-c", filepath.Join(centre.dir, "runnel.toml"))
-	again.logs(`url=unix://`)
+	again.logs(`msg=listening url=unix://`)
 	there := start(t, "sub", "story.again", "--url", centre.unix)
 	kit.Eventually(t, "an event at the centre that is back", func() bool {
 		runnel(t, "pub", "story.again", "2", "--url", edge.tcp).expect(t, 0, "", "")

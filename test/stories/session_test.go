@@ -238,7 +238,7 @@ allow = ["publish", "call"]
 [[listen]]
 url = "unix://a.sock"
 `))
-	url := p.logs(`url=(unix://\S+)`)[1]
+	url := p.logs(`msg=listening url=(unix://\S+)`)[1]
 	runnel(t, "status", "--url", url).expect(t, 1, "", "wamp.error.not_authorized")
 	runnel(t, "pub", "com.a", "--ack", "--url", url).expect(t, 0, "", "")
 	runnel(t, "pub", "org.a", "--ack", "--url", url).expect(t, 1, "", "wamp.error.not_authorized")
@@ -285,8 +285,8 @@ url = "tcp://127.0.0.1:0"
 [[listen]]
 url = "unix://a.sock"
 `, uid)))
-	tcp := p.logs(`url=(tcp://\S+)`)[1]
-	unix := p.logs(`url=(unix://\S+)`)[1]
+	tcp := p.logs(`msg=listening url=(tcp://\S+)`)[1]
+	unix := p.logs(`msg=listening url=(unix://\S+)`)[1]
 	runnel(t, "pub", "story.ticket", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "open sesame").expect(t, 0, "", "")
 	runnel(t, "pub", "story.ticket", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "file:"+dir+"/ticket").expect(t, 0, "", "")
 	runnel(t, "pub", "story.cra", "--ack", "--url", tcp, "--authid", "ali", "--ticket", "open sesame").expect(t, 1, "", "wamp.error.not_authorized")

@@ -152,8 +152,8 @@ func serve(t *testing.T, more string) *router {
 	dir := t.TempDir()
 	config := realm + patient + "[[listen]]\nurl = \"tcp://127.0.0.1:0\"\n[[listen]]\nurl = \"unix://runnel.sock\"\n" + more
 	p := start(t, "run", "-c", write(t, dir, "runnel.toml", config))
-	tcp := p.logs(`url=(tcp://127\.0\.0\.1:\d+)`)[1]
-	unix := p.logs(`url=(unix://\S+)`)[1]
+	tcp := p.logs(`msg=listening url=(tcp://127\.0\.0\.1:\d+)`)[1]
+	unix := p.logs(`msg=listening url=(unix://\S+)`)[1]
 	return &router{process: p, tcp: tcp, unix: unix, dir: dir}
 }
 

@@ -59,7 +59,7 @@ func TestCommandsAskForSudo(t *testing.T) {
 	finish(t, asNobody(t, "serial", "add", "/dev/null", "--yes", "--profile", "sdm120", "-c", file)).expect(t, 3, "", "with sudo")
 
 	p := start(t, "run", "-c", file)
-	p.logs("url=unix://")
+	p.logs("msg=listening url=unix://")
 	for _, args := range [][]string{{"status"}, {"reload"}, {"token", "new", "--role", "sensor"}, {"token", "ls"}, {"fleet", "ls"}, {"queue", "ls"}} {
 		finish(t, asNobody(t, append(args, "--url", "unix://"+filepath.Join(dir, "runnel.sock"))...)).expect(t, 1, "", "with sudo")
 	}
