@@ -28,6 +28,8 @@ func TestWaitAtOnce(t *testing.T) {
 			}
 			if c.waits == 0 {
 				b.check(t, int64(kib+c.octets))
+				a.Close()
+				b.check(t, 0)
 			}
 		})
 	}

@@ -1,7 +1,10 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -132,4 +135,59 @@ func TestTheMostSpecificImportDecides(t *testing.T) {
 	b.subscribed()
 	b.publish("site/a", "1", 1, 1)
 	expect(t, ch, "com.example.a [1] map[] false")
+}
+
+// TestEchoesOfTheLastConnection: what the link has sent may still come back in the next connection if the broker has kept
+// the session. Without it, the same message is another client's.
+func TestEchoesOfTheLastConnection(t *testing.T) {
+	for _, session := range []bool{true, false} {
+		s := newSite(t, mqtt.Options{QoS: 1, Export: []mqtt.Rule{topics("com.example.")}, Import: []mqtt.Rule{topics("com.example.")}})
+		c := s.program()
+		ch := heard(t, c, client.SubscribeOptions{})
+		b := s.next()
+		receive[*packets.ConnectPacket](b)
+		no := packets.NewControlPacket(packets.Connack).(*packets.ConnackPacket)
+		no.ReturnCode = packets.ErrRefusedBadProtocolVersion // no bridge extension: the broker sends the link's messages back
+		b.send(no)
+		b = s.up(false)
+		b.subscribed()
+		say(t, s.program(), "com.example.a", client.PublishOptions{}, 1)
+		expect(t, ch, "com.example.a [1] map[] false")
+		b.ack(receive[*packets.PublishPacket](b).MessageID)
+		s.await("acknowledged", func(st uplink.State) bool { return st.EventsUp.Forwarded == 1 })
+		b.conn.Close()
+		b = s.up(session)
+		if !session {
+			b.subscribed()
+			b.publish("com/example/a", "1", 1, 1)
+			receive[*packets.PubackPacket](b)
+			expect(t, ch, "com.example.a [1] map[] false")
+		} else {
+			b.publish("com/example/a", "1", 1, 1)
+			receive[*packets.PubackPacket](b)
+		}
+		b.publish("com/example/end", "", 1, 2)
+		receive[*packets.PubackPacket](b)
+		expect(t, ch, "com.example.end [] map[] false")
+	}
+}
+
+// TestSubscriptionRefused: a filter that the broker refuses is a rule that fails, and is reported once.
+func TestSubscriptionRefused(t *testing.T) {
+	var log bytes.Buffer
+	s := newSite(t, mqtt.Options{QoS: 1, Log: slog.New(slog.NewTextHandler(&log, nil)), Import: []mqtt.Rule{topics("com.example.a."), topics("com.example.b.")}})
+	for range 2 {
+		b := s.up(false)
+		p := receive[*packets.SubscribePacket](b)
+		ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+		ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1, 0x80}
+		b.send(ack)
+		b.publish("com/example/a/x", "1", 1, 1)
+		receive[*packets.PubackPacket](b) // SUBACK was read before it
+		b.conn.Close()
+	}
+	s.close()
+	if n := strings.Count(log.String(), "rule refused"); n != 1 || !strings.Contains(log.String(), "com/example/b/#") || strings.Contains(log.String(), "to com/example/a/#") {
+		t.Errorf("%d lines:\n%s", n, &log)
+	}
 }

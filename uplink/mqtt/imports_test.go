@@ -1,0 +1,55 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink"
+	"runnel/uplink/spool"
+)
+
+// TestPublishWithoutTheRealm: a message that the realm can't take is left to the broker, which sends it again. One of QoS 0
+// would not come again: it is lost at once.
+func TestPublishWithoutTheRealm(t *testing.T) {
+	held, err := spool.Open(spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := Rule{Rule: uplink.Rule{Topic: "com.example.", Match: wamp.Prefix}}
+	away := func(context.Context) (client.Conn, error) { return nil, errors.New("no router") }
+	l, err := New(Options{Name: "broker", Realm: "realm1", ClientID: "gateway", Local: away, Spool: held, Import: []Rule{rule},
+		Brokers: []Broker{{URL: "mqtt://broker"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, c := range []struct {
+		topic, payload string
+		qos            byte
+		lost, fails    bool
+	}{
+		{"com.example.a", "1", 0, false, true},
+		{"com.example.a", "1", 1, true, false},
+		{"com.example.a", "1", 2, true, false},
+		{"wamp.example", "1", 1, false, true},
+		{"com.example..a", "1", 1, false, true},
+		{"com.example.a", "{", 1, false, true},
+	} {
+		p := &packets.PublishPacket{Payload: []byte(c.payload)}
+		p.Qos = c.qos
+		done, lost := 0, 0
+		err := l.publish(ctx, &rule, c.topic, p, func() { done++ }, func() { lost++ })
+		if (err != nil) != c.fails || (lost == 1) != c.lost || done != 0 {
+			t.Errorf("%s %s with QoS %d: %v, done %d, lost %d", c.topic, c.payload, c.qos, err, done, lost)
+		}
+	}
+	if st := l.State(); st.EventsDown.Forwarded != 0 {
+		t.Errorf("%+v", st)
+	}
+}
