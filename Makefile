@@ -87,16 +87,21 @@ share: build
 	@gzip -9nc CHANGELOG.md >dist/share/changelog.gz
 	@rm -r dist/share/source
 
-# Packages for Debian and its derivatives, RPM systems, Alpine and OpenWrt: dist/runnel_*. nfpm uses the same processor names.
+# Packages for Debian and its derivatives, RPM systems, Alpine and OpenWrt: dist/runnel_*. Each is packager:binary. A third
+# part is the architecture, if nfpm does not derive it from the binary's: opkg refuses a package whose architecture is not the
+# device's own name of it, which contains the processor's core.
 NFPM     := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 PACKAGES := deb:arm6 deb:arm64 deb:amd64 deb:riscv64 rpm:arm7 rpm:arm64 rpm:amd64 apk:arm6 apk:arm7 apk:arm64 apk:amd64 \
-            ipk:mipsle ipk:arm7 ipk:arm64
-packages: $(sort $(foreach p,$(PACKAGES),dist/runnel-linux-$(lastword $(subst :, ,$(p))))) share
+            ipk:mipsle:mipsel_24kc ipk:arm6:arm_arm1176jzf-s_vfp ipk:arm7:arm_cortex-a7_neon-vfpv4 \
+            ipk:arm7:arm_cortex-a9_vfpv3-d16 ipk:arm7:arm_cortex-a15_neon-vfpv4 \
+            ipk:arm64:aarch64_cortex-a53 ipk:arm64:aarch64_cortex-a72 ipk:arm64:aarch64_generic
+packages: $(sort $(foreach p,$(PACKAGES),dist/runnel-linux-$(word 2,$(subst :, ,$(p))))) share
 	@echo "compiling nfpm, which takes a minute the first time"
 	@GOBIN=$(CURDIR)/bin $(GO) install $(NFPM)
 	@for p in $(PACKAGES); do \
-	  ARCH=$${p#*:} BINARY=dist/runnel-linux-$${p#*:} VERSION=$(VERSION:v%=%) \
-	    bin/nfpm package -f boards/packaging/nfpm.yaml -p $${p%:*} -t dist/ || exit 1; \
+	  binary=$${p#*:}; arch=$${binary#*:} binary=$${binary%:*}; \
+	  ARCH=$$arch BINARY=dist/runnel-linux-$$binary VERSION=$(VERSION:v%=%) \
+	    bin/nfpm package -f boards/packaging/nfpm.yaml -p $${p%%:*} -t dist/ || exit 1; \
 	done
 
 # An OCI image without a base image, for ARM and PCs: dist/runnel-VERSION-image.tar.
