@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"runnel/edge/budget"
 	"runnel/edge/wamp"
@@ -40,6 +41,61 @@ func TestTurnKeepsBasicBuffers(t *testing.T) {
 		if (turn.frames[wamp.CBOR].bytes != nil) != kept || (turn.single.bytes != nil) != kept || (turn.scratch != nil) != kept {
 			t.Errorf("buffers of %d bytes", octets)
 		}
+	}
+}
+
+// TestEventsWhenMemoryIsShort: an EVENT that finds no memory waits for it with the publisher, if that may wait, or else is
+// dropped and counted. While memory is short, an outbox is flushed at once.
+func TestEventsWhenMemoryIsShort(t *testing.T) {
+	const limit, octets, later = 10 << 20, 20 << 10, maxPatience / 4
+	for name, c := range map[string]struct {
+		used                 int
+		mayWait, freed       bool // after a quarter of the patience
+		delivered, atOnce    bool
+		waits, newcomersLeft time.Duration
+	}{
+		"enough":                     {0, true, false, true, false, 0, maxPatience},
+		"short":                      {limit / 5 * 4, true, false, true, true, 0, maxPatience},
+		"short, and none may wait":   {limit / 5 * 4, false, false, true, false, 0, maxPatience},
+		"none, until some is freed":  {limit, true, true, true, false, later, maxPatience},
+		"none":                       {limit, true, false, false, false, maxPatience, 0},
+		"none, and none may wait":    {limit, false, false, false, false, 0, maxPatience},
+		"none, freed without a wait": {limit, false, true, false, false, 0, maxPatience},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := seated(t, wamp.CBOR)[0]
+			memory := budget.New(limit, slog.New(slog.DiscardHandler))
+			opts := *s.realm.router.options()
+			opts.Memory = memory
+			s.realm.router.opts.Store(&opts)
+			account, err := memory.Open(budget.Peer{Joined: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.out.account = account
+			memory.Drop(budget.Work, -c.used)
+			if c.freed {
+				time.AfterFunc(later, func() { memory.Drop(budget.Work, c.used) })
+			}
+			turn, to := &turn{memory: memory}, s.conn.(*sink)
+			before, event, start := to.octets, eventOf(t, octets), time.Now()
+			turn.append(&seat{session: s}, event, c.mayWait)
+			if waited := time.Since(start); waited != c.waits {
+				t.Errorf("%s: the wait takes %v", name, waited)
+			}
+			if atOnce := to.octets > before; atOnce != c.atOnce {
+				t.Errorf("%s: flushed at once: %v", name, atOnce)
+			}
+			if left := s.realm.patiences.newcomers.left(); left != c.newcomersLeft {
+				t.Errorf("%s: the patience left is %v", name, left)
+			}
+			turn.flush()
+			dropped, refused := s.out.dropped.Load(), memory.Status().Refused["outboxes"]
+			if c.delivered && (to.octets-before != octets+frameHeader || dropped != 0) || !c.delivered && (to.octets != before || dropped != 1 || refused != 1) {
+				t.Errorf("%s: %d bytes are sent, %d dropped, %d refused", name, to.octets-before, dropped, refused)
+			}
+			time.Sleep(maxPatience)
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"runnel/edge/wamp"
 	"runnel/test/say"
 )
 
@@ -72,6 +73,57 @@ func (p *peer) hears(text string) {
 	}
 	if got, err := say.Decode(p.speaks, data); err != nil || !strings.Contains(got, text) {
 		p.Fatalf("heard %.100s (%v), want %s", got, err, text)
+	}
+}
+
+// TestWhoCostsPatience: the wait for another peer in vain costs the patience of its kind. The wait for the sender's own
+// outbox, and for a session of this process, costs none.
+func TestWhoCostsPatience(t *testing.T) {
+	for name, c := range map[string]struct {
+		self, internal, proven    bool
+		spent                     bool // all patience, before
+		waits                     time.Duration
+		provenLeft, newcomersLeft time.Duration
+	}{
+		"its own outbox":                {self: true, waits: maxPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
+		"its own outbox, proven":        {self: true, proven: true, waits: maxPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
+		"a session of this process":     {internal: true, waits: maxPatience, provenLeft: maxPatience, newcomersLeft: maxPatience},
+		"a newcomer":                    {waits: maxPatience, provenLeft: maxPatience},
+		"a proven peer":                 {proven: true, waits: maxPatience, newcomersLeft: maxPatience},
+		"a newcomer, no patience":       {spent: true},
+		"a proven peer, no patience":    {proven: true, spent: true, waits: minGrace, newcomersLeft: minGrace / recovery},
+		"its own outbox, no patience":   {self: true, spent: true, waits: maxPatience, provenLeft: maxPatience / recovery, newcomersLeft: maxPatience / recovery},
+		"this process, and no patience": {internal: true, spent: true, waits: maxPatience, provenLeft: maxPatience / recovery, newcomersLeft: maxPatience / recovery},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			both := seated(t, wamp.CBOR, wamp.CBOR)
+			self, peer := both[0], both[1]
+			if c.self {
+				peer = self
+			}
+			all := &self.realm.patiences
+			if c.spent {
+				all.proven.spend(maxPatience)
+				all.newcomers.spend(maxPatience)
+			}
+			peer.conn.Transport().Internal = c.internal
+			peer.out.high = 10
+			if peer.out.taken = 0; c.proven {
+				peer.out.taken = peer.out.high
+			}
+			if _, full := peer.out.appendEvent(&seat{session: peer}, eventOf(t, 20)); !full {
+				t.Fatalf("%s: the outbox has room", name)
+			}
+			turn := &turn{crowded: []*session{peer}}
+			start := time.Now()
+			turn.applyBackpressure(self)
+			if waited := time.Since(start); waited != c.waits || len(turn.crowded) != 0 {
+				t.Errorf("%s: the wait takes %v, want %v", name, waited, c.waits)
+			}
+			if proven, newcomers := all.proven.left(), all.newcomers.left(); proven != c.provenLeft || newcomers != c.newcomersLeft {
+				t.Errorf("%s: left are %v and %v, want %v and %v", name, proven, newcomers, c.provenLeft, c.newcomersLeft)
+			}
+		})
 	}
 }
 

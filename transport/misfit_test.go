@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"path/filepath"
@@ -109,6 +110,16 @@ func TestSuits(t *testing.T) {
 		err := c.l.suits(c.octet, c.secure)
 		if (err == nil) != (c.want == "") || err != nil && (!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), hint) != c.hinted) {
 			t.Errorf("%s, octet %#x: %v", c.name, c.octet, err)
+		}
+	}
+}
+
+// TestSpeaks: the error for a peer of another protocol names it as far as its first octet tells.
+func TestSpeaks(t *testing.T) {
+	for octet, want := range map[byte]string{0x7f: "RawSocket", 0x16: "TLS", 0x10: "MQTT", 'G': "perhaps HTTP", 'g': "unknown", 0: "unknown"} {
+		m := &misfit{octet: octet, port: "something else"}
+		if text := fmt.Sprintf("first octet is %02x (%s), but this port speaks something else", octet, want); m.Error() != text {
+			t.Errorf("%s, want %s", m.Error(), text)
 		}
 	}
 }
