@@ -31,6 +31,32 @@ func TestTurnCharges(t *testing.T) {
 	}
 }
 
+// A turn that ends has flushed its outboxes, freed its memory and reported its counts, and keeps no message.
+func TestTurnEnds(t *testing.T) {
+	s := seated(t, wamp.CBOR)[0]
+	r, memory, to := s.realm.router, budget.New(64<<20, slog.New(slog.DiscardHandler)), s.conn.(*sink)
+	sent, event := to.octets, eventOf(t, 20)
+	turn := &turn{memory: memory, count: counts{messages: 1, publications: 2, events: 3, calls: 4}, matched: []*subscription{nil}}
+	turn.charge(0, 2*largeBuffer)
+	turn.msg.Text, turn.publication.Topic = event, event
+	turn.append(&seat{session: s}, event, true)
+	before := r.Status()
+	turn.end(r)
+	if got := memory.Status().Used; got != 0 || turn.memory != nil || turn.work != 0 {
+		t.Errorf("%d bytes stay charged, %d noted", got, turn.work)
+	}
+	if to.octets-sent != frameHeader+len(event) || len(turn.touched) != 0 || len(turn.large) != 0 {
+		t.Errorf("%d bytes are sent", to.octets-sent)
+	}
+	if turn.msg.Text != nil || turn.publication.Topic != nil || len(turn.matched) != 0 {
+		t.Errorf("it keeps %q, %q, %v", turn.msg.Text, turn.publication.Topic, turn.matched)
+	}
+	after := r.Status()
+	if after.Messages-before.Messages != 1 || after.Publications-before.Publications != 2 || after.Events-before.Events != 3 || after.Calls-before.Calls != 4 || turn.count != (counts{}) {
+		t.Errorf("from %+v to %+v, left %+v", before, after, turn.count)
+	}
+}
+
 // When memory is short, a turn keeps the buffers that are not charged.
 func TestTurnKeepsBasicBuffers(t *testing.T) {
 	for octets, kept := range map[int]bool{largeBuffer: true, largeBuffer + 1: false} {
