@@ -158,3 +158,36 @@ func TestWaitIsReported(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitEndsAtOnce: readers go on at the instant at which there is room for them, all of them.
+func TestWaitEndsAtOnce(t *testing.T) {
+	for name, free := range map[string]func(b *Budget, other *Account){
+		"stored data is dropped": func(b *Budget, _ *Account) { b.Drop(Work, 60*kib) },
+		"the limit is raised":    func(b *Budget, _ *Account) { b.SetLimit(200 * kib) },
+		"a peer is gone":         func(_ *Budget, other *Account) { other.Close() },
+		"a peer has read":        func(_ *Budget, other *Account) { other.Shrink(Outboxes, 60*kib) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := New(100*kib, nil)
+			other := b.peer(t, kib, true)
+			if b.Spend(60 * kib); strings.HasPrefix(name, "a peer") {
+				b.Drop(Work, 60*kib)
+				other.Grow(Outboxes, 60*kib)
+			}
+			served := make(chan error, 2)
+			for range 2 {
+				a := b.peer(t, kib, true)
+				go func() { served <- a.Wait(20*kib, nil) }()
+				synctest.Wait()
+			}
+			time.Sleep(readAgain / 3)
+			start := time.Now()
+			free(b, other)
+			for range 2 {
+				if err := <-served; err != nil || time.Since(start) != 0 {
+					t.Errorf("%s: after %v: %v", name, time.Since(start), err)
+				}
+			}
+		})
+	}
+}
