@@ -43,13 +43,17 @@ func (g *group) remove() {
 	}
 }
 
-// peak returns the highest memory use of a process so far, in bytes.
+// peak returns the most memory of its own that a process has had, in bytes: without the pages of its files, which the system
+// can drop at any time. It returns 0 if that is not known.
 func peak(pid int) (octets int) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := strings.Cut(string(status), "VmHWM:")
-	fmt.Sscan(rest, &octets)
-	return octets << 10
+	field := func(name string) (kib int) {
+		_, rest, _ := strings.Cut(string(status), "\n"+name+":")
+		fmt.Sscan(rest, &kib)
+		return kib
+	}
+	return (field("VmHWM") - field("RssFile")) << 10
 }
