@@ -102,8 +102,7 @@ realms to a central router.`,
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
-	root.Version = version
-	root.SetVersionTemplate("runnel {{.Version}}\n")
+	root.Version = version // a template of our own would link text/template, and with it 1.7 MB of methods
 	root.SetHelpCommand(cli.HelpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
