@@ -1,7 +1,7 @@
 /* The port layer for TCP. It uses the Client of an Arduino network library, such as WiFiClient or EthernetClient.
  *
  *	static WiFiClient wifi;
- *	static runnel_client server = {&wifi, "192.168.1.10", 8080};
+ *	static runnel_client server = {&wifi, "192.168.1.10", 8081};
  *	static const runnel_port port = RUNNEL_CLIENT_PORT(server);
  *
  *	config.port = &port;

@@ -1,5 +1,5 @@
 // A greenhouse node over WiFi, for an ESP32 and similar boards. It publishes a temperature, subscribes to a set-point and
-// registers a procedure. The router needs a listener such as tcp://0.0.0.0:8080 and a principal with the authid and the ticket below.
+// registers a procedure. The router needs a listener such as tcp://0.0.0.0:8081 and a principal with the authid and the ticket below.
 //
 // An LM35 or TMP36 at A0 measures the temperature; a relay at pin 26 switches the heating.
 //
@@ -13,7 +13,7 @@ static const char *const network = "your network";
 static const char *const password = "its password";
 
 static WiFiClient wifi;
-static runnel_client server = {&wifi, "192.168.1.10", 8080}; // the router
+static runnel_client server = {&wifi, "192.168.1.10", 8081}; // the router
 static const runnel_port port = RUNNEL_CLIENT_PORT(server);
 static runnel_config config;
 static runnel router;
