@@ -81,7 +81,7 @@ func newForeign(t *testing.T, architecture, emulator string) *foreign {
 	host(t, "mmdebstrap", "--quiet", "--variant=extract", "--architectures="+architecture,
 		"--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
 		"--include=base-files,base-passwd,coreutils,dash,debianutils,diffutils,dpkg,grep,libc-bin,login,passwd,sed,tar",
-		"bookworm", r.root, "deb http://deb.debian.org/debian bookworm main")
+		"bookworm", r.root, mirror(t))
 	for _, file := range []string{"passwd", "group"} { // base-passwd's script would do that
 		r.copy(t, filepath.Join(r.root, "usr/share/base-passwd", file+".master"), "/etc/"+file)
 	}
@@ -91,6 +91,21 @@ func newForeign(t *testing.T, architecture, emulator string) *foreign {
 	kit.Must(t, unix.Mount("proc", proc, "proc", 0, ""))
 	t.Cleanup(func() { unix.Unmount(proc, unix.MNT_DETACH) })
 	return r
+}
+
+// mirror returns the line of apt's sources for the release itself, from where this machine has it. Security updates may be
+// missing for other processors.
+func mirror(t *testing.T) string {
+	t.Helper()
+	list, err := exec.Command("apt-get", "indextargets", "--format", "deb $(SITE) $(CODENAME) $(COMPONENT)", "Created-By: Packages").Output()
+	kit.Must(t, err)
+	for line := range strings.Lines(string(list)) {
+		if strings.HasSuffix(strings.TrimSpace(line), " bookworm main") {
+			return strings.TrimSpace(line)
+		}
+	}
+	t.Fatalf("apt has no source for Debian 12: %s", list)
+	return ""
 }
 
 // program copies a program of the host and its libraries into the root, and returns its path.
