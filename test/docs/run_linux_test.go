@@ -50,7 +50,7 @@ func TestCentre(t *testing.T) {
 	s.run("centre.md", "centre")
 }
 
-var written = regexp.MustCompile("/etc/runnel/conf.d/\\w+\\.toml")
+var written = regexp.MustCompile(`/etc/runnel/conf.d/\w+\.toml`)
 
 // run executes a page. A TOML block is written to the file that the prose before it names.
 func (s *site) run(page, first string) {
