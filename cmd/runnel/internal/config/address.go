@@ -57,7 +57,7 @@ func claimOf(at Place, kind, text string) (c claim, ok bool) {
 		if err != nil {
 			return c, false
 		}
-		c.path = realPath(strings.TrimPrefix(text, "unix://"))
+		c.path = RealPath(strings.TrimPrefix(text, "unix://"))
 		return c, true
 	}
 	c.port, err = net.LookupPort("tcp", u.Port())
@@ -91,8 +91,11 @@ func (c claim) overlaps(other claim) bool {
 	return c.host == other.host || c.host.IsUnspecified() || other.host.IsUnspecified() // a wildcard covers IPv4 and IPv6
 }
 
-// realPath follows the symbolic links of a path. The last component need not exist.
-func realPath(path string) string {
+// SamePath reports whether two paths name the same file.
+func SamePath(a, b string) bool { return RealPath(a) == RealPath(b) }
+
+// RealPath follows the symbolic links of a path. The last component need not exist.
+func RealPath(path string) string {
 	if path, err := filepath.EvalSymlinks(path); err == nil {
 		return path
 	}

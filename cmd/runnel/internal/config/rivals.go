@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"runnel/transport/serial"
 )
 
 // devices reports serial lines that use the same port.
@@ -10,8 +12,8 @@ func (k checker) devices() {
 	for i, s := range k.c.Serials {
 		for _, before := range k.c.Serials[:i] {
 			switch {
-			case s.Device != "" && before.Device != "" && realPath(string(s.Device)) == realPath(string(before.Device)) && s.Device != before.Device:
-				k.add(s.Place, "device", "the serial line %q at %s already uses this port: both names refer to %s", before.Name, before.Place, realPath(string(s.Device)))
+			case s.Device != "" && before.Device != "" && SamePath(string(s.Device), string(before.Device)) && s.Device != before.Device:
+				k.add(s.Place, "device", "the serial line %q at %s already uses this port: both names refer to %s", before.Name, before.Place, RealPath(string(s.Device)))
 			case s.USB == nil || before.USB == nil:
 			case Equal(*s.USB, *before.USB):
 				k.add(s.Place, "usb", "the serial line %q at %s already uses this port; distinguish the two by serial or interface", before.Name, before.Place)
@@ -20,6 +22,16 @@ func (k checker) devices() {
 			}
 		}
 	}
+}
+
+// LineAt returns the serial line whose port is device, or nil. ports are the ports of this machine.
+func (c *Config) LineAt(device string, ports []serial.Info) *Serial {
+	for i := range c.Serials {
+		if port, err := c.Serials[i].port().Find(ports); err == nil && SamePath(port, device) {
+			return &c.Serials[i]
+		}
+	}
+	return nil
 }
 
 // covers reports whether u matches every device that other matches.

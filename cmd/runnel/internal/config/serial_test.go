@@ -59,7 +59,7 @@ func TestLineFormats(t *testing.T) {
 	}
 }
 
-// The keys of telegrams reach the parser. What is wrong is reported at its line.
+// The keys of telegrams reach the parser. Each invalid key is reported at its line.
 func TestTelegramKeys(t *testing.T) {
 	const base = "version = 1\n[[realm]]\nname = \"realm1\"\nanonymous = \"a\"\n[[realm.role]]\nname = \"a\"\n[[realm.role.permission]]\nuri = \"\"\nmatch = \"prefix\"\nallow = [\"publish\"]\n" +
 		"[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\ntopic = \"com.example.a\"\n"

@@ -57,19 +57,17 @@ func (e *examination) complete(inUse *config.Config) {
 	if c.Node.Data == "" {
 		c.Node.Data = inUse.Node.Data
 	}
-	for _, l := range inUse.Listens {
-		if !slices.ContainsFunc(c.Listens, func(own config.Listen) bool { return own.URL == l.URL }) {
-			c.Listens = append(c.Listens, l)
+	c.Listens = union(c.Listens, inUse.Listens, func(l config.Listen) string { return l.URL })
+	c.Serials = union(c.Serials, inUse.Serials, func(s config.Serial) string { return s.Name })
+	c.Uplinks = union(c.Uplinks, inUse.Uplinks, func(u config.Uplink) string { return u.Name })
+}
+
+// union adds the parts of more whose name list lacks.
+func union[T any](list, more []T, name func(T) string) []T {
+	for _, part := range more {
+		if !slices.ContainsFunc(list, func(own T) bool { return name(own) == name(part) }) {
+			list = append(list, part)
 		}
 	}
-	for _, s := range inUse.Serials {
-		if !slices.ContainsFunc(c.Serials, func(own config.Serial) bool { return own.Name == s.Name }) {
-			c.Serials = append(c.Serials, s)
-		}
-	}
-	for _, u := range inUse.Uplinks {
-		if !slices.ContainsFunc(c.Uplinks, func(own config.Uplink) bool { return own.Name == u.Name }) {
-			c.Uplinks = append(c.Uplinks, u)
-		}
-	}
+	return list
 }

@@ -71,7 +71,7 @@ func (e *examination) checkPort(s config.Serial, device string) {
 		e.add(Finding{"serial", Error, object, fmt.Sprintf("user %s may not open %s (%s)", e.user.Name, device, owners(info)), remedy})
 	}
 	e.holders(object, device)
-	if slices.Contains(consoles(), filepath.Base(resolve(device))) {
+	if slices.Contains(consoles(), filepath.Base(config.RealPath(device))) {
 		e.add(Finding{"serial", Error, object, "the kernel's console is on " + device + ": it writes into the device's data", "remove console=... for this port from /boot/firmware/cmdline.txt (or raspi-config: Interface Options, Serial Port, login shell: no) and reboot"})
 	}
 }
@@ -79,7 +79,7 @@ func (e *examination) checkPort(s config.Serial, device string) {
 // holders reports programs other than the running router that hold the port.
 func (e *examination) holders(object, device string) {
 	for _, p := range e.ports {
-		if resolve(p.Device) != resolve(device) {
+		if !config.SamePath(p.Device, device) {
 			continue
 		}
 		for _, h := range p.Holders {
@@ -97,7 +97,7 @@ func release(h serial.Process, device string) string {
 	case strings.HasPrefix(name, "modemmanager"):
 		return "sudo systemctl mask --now ModemManager"
 	case strings.Contains(name, "getty"):
-		return "sudo systemctl mask --now serial-getty@" + filepath.Base(resolve(device)) + ".service"
+		return "sudo systemctl mask --now serial-getty@" + filepath.Base(config.RealPath(device)) + ".service"
 	case strings.HasPrefix(name, "brltty"):
 		return "sudo apt remove brltty"
 	case strings.HasPrefix(name, "gpsd"):
@@ -120,13 +120,6 @@ func (e *examination) modemManager() {
 		}
 	}
 	e.add(Finding{"serial", Warning, "ModemManager", "it runs and sends modem commands to each serial adapter that is plugged in", "sudo systemctl mask --now ModemManager, or install boards/packaging/70-runnel-serial.rules into /etc/udev/rules.d"})
-}
-
-func resolve(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	return path
 }
 
 // consoles lists the serial ports that are the kernel's consoles.

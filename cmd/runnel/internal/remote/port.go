@@ -70,26 +70,15 @@ func routerLine(c *config.Config, device string) string {
 	var status struct{ Serial []report.Serial }
 	if err == nil && json.Unmarshal(text, &status) == nil {
 		for _, s := range status.Serial {
-			if s.Device != "" && samePort(s.Device, device) {
+			if s.Device != "" && config.SamePath(s.Device, device) {
 				return s.Name
 			}
 		}
 		return ""
 	}
 	ports, _ := serial.List()
-	for _, s := range c.Serials {
-		if port, err := s.LineConfig().Port.Find(ports); err == nil && samePort(port, device) {
-			return s.Name
-		}
+	if s := c.LineAt(device, ports); s != nil {
+		return s.Name
 	}
 	return ""
-}
-
-func samePort(a, b string) bool { return resolved(a) == resolved(b) }
-
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	return path
 }

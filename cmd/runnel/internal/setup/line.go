@@ -167,7 +167,7 @@ func printable(sample string) string {
 // Identify returns the best identification of a port. This is the USB identity of its adapter if it is unique, otherwise a
 // path: for an adapter, the path of the USB socket that it is plugged into.
 func Identify(device string, ports []serial.Info) (usb serial.USB, path string) {
-	i := slices.IndexFunc(ports, func(p serial.Info) bool { return samePort(p.Device, device) })
+	i := slices.IndexFunc(ports, func(p serial.Info) bool { return config.SamePath(p.Device, device) })
 	if i < 0 || ports[i].USB.VID == "" || ports[i].USB.PID == "" {
 		return usb, device
 	}
@@ -189,26 +189,10 @@ func Identify(device string, ports []serial.Info) (usb serial.USB, path string) 
 	return serial.USB{}, device
 }
 
-func samePort(a, b string) bool { return resolved(a) == resolved(b) }
-
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	return path
-}
-
 // CheckUnused returns an error if the configuration already has a line for the port.
 func CheckUnused(c *config.Config, device string, ports []serial.Info) error {
-	for _, s := range c.Serials {
-		taken := s.Device != "" && samePort(string(s.Device), device)
-		if s.USB != nil {
-			port, err := s.LineConfig().Port.Find(ports)
-			taken = err == nil && samePort(port, device)
-		}
-		if taken {
-			return fmt.Errorf("add serial line %s: the line %q at %s already uses this port, and \"runnel status\" shows it; change it there, or remove it and \"runnel reload\" first", device, s.Name, s.Place)
-		}
+	if s := c.LineAt(device, ports); s != nil {
+		return fmt.Errorf("add serial line %s: the line %q at %s already uses this port, and \"runnel status\" shows it; change it there, or remove it and \"runnel reload\" first", device, s.Name, s.Place)
 	}
 	return nil
 }

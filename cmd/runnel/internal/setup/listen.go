@@ -110,8 +110,5 @@ func (a *Answers) canonical(listen string) string {
 	if !filepath.IsAbs(path) {
 		path = a.beside(path)
 	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		path = filepath.Join(dir, filepath.Base(path))
-	}
-	return "unix://" + filepath.Clean(path)
+	return "unix://" + config.RealPath(path)
 }
