@@ -40,7 +40,7 @@ func TestUnixSocketFile(t *testing.T) {
 	}
 	call(t, dial(t, url), "hello")
 
-	// Somebody else's file is not removed at the end.
+	// Close does not remove a file that another program has put there.
 	os.Remove(path)
 	stale(t, path)
 	l.stop()

@@ -110,7 +110,7 @@ func (t *telnet) negotiate(c Config) error {
 			wanted[p.command+portAnswer] = p.value
 		}
 		requests = append(requests, telnetIAC, telnetSB, optionPort, p.command)
-		requests = append(requests, bytes.ReplaceAll(p.value, []byte{telnetIAC}, []byte{telnetIAC, telnetIAC})...)
+		requests = append(requests, escaped(p.value)...)
 		requests = append(requests, telnetIAC, telnetSE)
 	}
 	var wrong error
@@ -265,12 +265,16 @@ func (t *telnet) command(b []byte) error {
 
 // Write writes all of b to the device.
 func (t *telnet) Write(b []byte) (int, error) {
-	data := b
-	if bytes.IndexByte(b, telnetIAC) >= 0 {
-		data = bytes.ReplaceAll(b, []byte{telnetIAC}, []byte{telnetIAC, telnetIAC})
-	}
-	if err := t.command(data); err != nil {
+	if err := t.command(escaped(b)); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// escaped doubles each IAC in data. It returns data itself if there is none.
+func escaped(data []byte) []byte {
+	if bytes.IndexByte(data, telnetIAC) < 0 {
+		return data
+	}
+	return bytes.ReplaceAll(data, []byte{telnetIAC}, []byte{telnetIAC, telnetIAC})
 }

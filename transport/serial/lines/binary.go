@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
+
+	"runnel/transport/serial/reading"
 )
 
 // Binary is the type of a value in a binary telegram.
@@ -127,9 +128,9 @@ func (f Field) decode(octets []byte) (any, error) {
 	case Uint64:
 		return whole64(unsigned(octets, f.Little)), nil
 	case Float32:
-		return finite(float64(math.Float32frombits(uint32(unsigned(octets, f.Little)))), 32)
+		return finite(reading.Shortest(math.Float32frombits(uint32(unsigned(octets, f.Little)))))
 	case Float64:
-		return finite(math.Float64frombits(unsigned(octets, f.Little)), 64)
+		return finite(math.Float64frombits(unsigned(octets, f.Little)))
 	case BCD:
 		return bcd(octets, f.Little)
 	case Characters:
@@ -138,13 +139,12 @@ func (f Field) decode(octets []byte) (any, error) {
 	return f.Binary.integer(octets, f.Little), nil
 }
 
-// finite returns a number of so many bits with the digits that it has.
-func finite(n float64, size int) (any, error) {
+// finite returns n, or an error if it is not a number.
+func finite(n float64) (any, error) {
 	if math.IsNaN(n) || math.IsInf(n, 0) {
 		return nil, errors.New("not a number")
 	}
-	v, err := strconv.ParseFloat(strconv.FormatFloat(n, 'g', -1, size), 64) // 0.1 of 32 bits is 0.1
-	return v, err
+	return n, nil
 }
 
 func bcd(octets []byte, little bool) (any, error) {

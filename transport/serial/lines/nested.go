@@ -3,6 +3,7 @@ package lines
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 // parse, such as a heading, is left out; a telegram without one that does is an error.
 func eachLine(parse parsing) parsing {
 	return func(telegram string, now time.Time) (all record, err error) {
-		for line := range strings.FieldsFuncSeq(telegram, func(r rune) bool { return r == '\r' || r == '\n' }) {
+		for line := range linesOf(telegram) {
 			if line = strings.Trim(line, "\x00"); strings.TrimSpace(line) == "" {
 				continue
 			}
@@ -29,6 +30,11 @@ func eachLine(parse parsing) parsing {
 		}
 		return all, nil
 	}
+}
+
+// linesOf yields the lines of a telegram that are not empty.
+func linesOf(telegram string) iter.Seq[string] {
+	return strings.FieldsFuncSeq(telegram, func(r rune) bool { return r == '\r' || r == '\n' })
 }
 
 // merge adds the values of another line. The first value of a name is kept.

@@ -14,7 +14,7 @@ import (
 func parseOBIS(text string) (r record, err error) {
 	r.fields, r.units = map[string]any{}, map[string]string{}
 	code, count := "", 0
-	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
+	for line := range linesOf(text) {
 		line = strings.Trim(line, " \t\x00\x02\x03")
 		if !strings.HasPrefix(line, "(") {
 			code, count = "", 0

@@ -173,16 +173,16 @@ func TestLimitsOfNumbers(t *testing.T) {
 // TestShortest: a float32 is published with the digits it was meant to have, down to the last that it can hold.
 func TestShortest(t *testing.T) {
 	for _, want := range []float64{21.5, 0.1, 1.0000001, 9.999999, 16777215, 0.3, 1e8, 1e10, -273.15, 1.5e-20} {
-		if got := shortest(float32(want)); got != want {
+		if got := reading.Shortest(float32(want)); got != want {
 			t.Errorf("%v comes out as %v", want, got)
 		}
 	}
 	for _, f := range []float32{0, float32(math.Inf(1)), math.MaxFloat32, 1.5e-23, 1e-30, math.SmallestNonzeroFloat32} {
-		if got := shortest(f); float32(got) != f {
+		if got := reading.Shortest(f); float32(got) != f {
 			t.Errorf("%v comes out as %v", f, got)
 		}
 	}
-	if !math.IsNaN(shortest(float32(math.NaN()))) {
+	if !math.IsNaN(reading.Shortest(float32(math.NaN()))) {
 		t.Error("NaN comes out as a number")
 	}
 }

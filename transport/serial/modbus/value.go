@@ -135,7 +135,7 @@ func (t Type) number(data []byte) any {
 	case Int32:
 		return int64(int32(binary.BigEndian.Uint32(data)))
 	case Float32:
-		return shortest(math.Float32frombits(binary.BigEndian.Uint32(data)))
+		return reading.Shortest(math.Float32frombits(binary.BigEndian.Uint32(data)))
 	case Float64:
 		return math.Float64frombits(binary.BigEndian.Uint64(data))
 	}
@@ -144,22 +144,6 @@ func (t Type) number(data []byte) any {
 		return int64(u)
 	}
 	return u
-}
-
-// shortest returns the float64 with the fewest digits that converts to f, so that 21.5 stays 21.5 and 0.1 becomes 0.1.
-func shortest(f float32) float64 {
-	wide := float64(f)
-	if math.IsNaN(wide) || math.IsInf(wide, 0) || wide == 0 {
-		return wide
-	}
-	digits := 8 - int(math.Ceil(math.Log10(math.Abs(wide)))) // negative for long integers, which are exact
-	for d := max(0, digits-7); d <= digits; d++ {
-		power := math.Pow10(d)
-		if rounded := math.Round(wide*power) / power; float32(rounded) == f {
-			return rounded
-		}
-	}
-	return wide
 }
 
 // write builds the request that sets the point. value is a single value, or a list if the point has several.

@@ -113,7 +113,7 @@ func FuzzShortest(f *testing.F) {
 	f.Add(math.Float32bits(0.1))
 	f.Fuzz(func(t *testing.T, bits uint32) {
 		n := math.Float32frombits(bits)
-		if got := shortest(n); float32(got) != n && n == n {
+		if got := reading.Shortest(n); float32(got) != n && n == n {
 			t.Errorf("%v becomes %v", n, got)
 		}
 	})

@@ -1,6 +1,9 @@
 package reading
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // Scale converts a device's number to the wanted unit: number*Factor + Offset. The zero Scale changes nothing.
 type Scale struct{ Factor, Offset float64 }
@@ -38,4 +41,20 @@ func Float(v any) (n float64, ok bool) {
 		return v, true
 	}
 	return 0, false
+}
+
+// Shortest returns the float64 with the fewest digits that converts to f, so that 21.5 stays 21.5 and 0.1 becomes 0.1.
+func Shortest(f float32) float64 {
+	wide := float64(f)
+	if math.IsNaN(wide) || math.IsInf(wide, 0) || wide == 0 {
+		return wide
+	}
+	digits := 8 - int(math.Ceil(math.Log10(math.Abs(wide)))) // negative for long integers, which are exact
+	for d := max(0, digits-7); d <= digits; d++ {
+		power := math.Pow10(d)
+		if rounded := math.Round(wide*power) / power; float32(rounded) == f {
+			return rounded
+		}
+	}
+	return wide
 }
