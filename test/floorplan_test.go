@@ -80,7 +80,8 @@ var floors = map[string][]string{
 
 	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.
 	"transport/serial/reading": {"edge/wamp"},
-	"transport/serial/lines":   {"transport/serial/reading"},
+	"transport/serial/lines":   {"transport/serial/reading", "transport/serial/sml"},
+	"transport/serial/sml":     {},
 	"transport/serial/modbus":  {"transport/serial/reading"},
 }
 

@@ -24,10 +24,11 @@ const (
 	Fixed                  // values in columns of fixed width
 	OBIS                   // data sets of meters by their OBIS codes (IEC 62056-21, DSMR P1): "1-0:1.8.0(000123.456*kWh)"
 	Bytes                  // values at fixed positions of a binary telegram
+	SML                    // telegrams of smart meters in the Smart Message Language
 )
 
 // FormatNames lists the names of the formats in a configuration, indexed by Format.
-var FormatNames = []string{"json", "csv", "nmea", "regexp", "keyvalue", "fixed", "obis", "binary"}
+var FormatNames = []string{"json", "csv", "nmea", "regexp", "keyvalue", "fixed", "obis", "binary", "sml"}
 
 // Limits of Config.MaxLine in bytes.
 const (
@@ -135,6 +136,8 @@ func (c Config) parse() (parsing, []string, error) {
 		return untimed(parseOBIS), nil, nil
 	case Bytes:
 		return c.binary()
+	case SML:
+		return untimed(parseSML), nil, nil
 	}
 	return nil, nil, fmt.Errorf("format %d: out of range", c.Format)
 }

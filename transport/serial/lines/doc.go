@@ -5,7 +5,7 @@
 //	parser.go     a line -> an event: find the fields, convert, scale, add the time and the topic
 //	telegram.go   Telegram: messages that are not single lines; check.go: how they are protected
 //	framer.go     bytes -> telegrams; nested.go: the lines within
-//	json.go csv.go keyvalue.go fixed.go pattern.go obis.go binary.go  the formats
+//	json.go csv.go keyvalue.go fixed.go pattern.go obis.go sml.go binary.go  the formats
 //	nmea.go nmea_table.go nmea_time.go ais.go            NMEA 0183, including AIS
 //	number.go value.go                                   numbers, and conversion to a field's type
 //	sensor.go     Sensor: reads a device, counts lines and publishes events; telegrams.go: the same of telegrams

@@ -123,6 +123,8 @@ func (f *framer) length() (int, error) {
 			return 0, errLength
 		}
 		return int(n), nil
+	case len(t.Escape) > 0:
+		return f.escaped()
 	case len(t.End) > 0:
 		from := max(f.ended, len(t.Begin))
 		if from > len(f.buf) {
@@ -135,6 +137,30 @@ func (f *framer) length() (int, error) {
 		}
 		f.ended = from + at
 		return f.ended + len(t.End) + t.Trailer, nil
+	}
+	return 0, nil
+}
+
+// escaped is length for telegrams with escape sequences.
+func (f *framer) escaped() (int, error) {
+	escape, end := f.t.Escape, f.t.End
+	for f.ended = max(f.ended, len(f.t.Begin)); f.ended < len(f.buf); {
+		at := bytes.Index(f.buf[f.ended:], escape)
+		if at < 0 {
+			f.ended = max(f.ended, len(f.buf)-len(escape)+1)
+			return 0, nil
+		}
+		f.ended += at
+		switch rest := f.buf[f.ended:]; {
+		case bytes.HasPrefix(rest, end):
+			return f.ended + len(end) + f.t.Trailer, nil
+		case bytes.HasPrefix(rest[len(escape):], escape): // data
+			f.ended += 2 * len(escape)
+		case len(rest) >= 2*len(escape):
+			return 0, errEscape
+		default:
+			return 0, nil
+		}
 	}
 	return 0, nil
 }

@@ -172,7 +172,7 @@ func TestConfigLimits(t *testing.T) {
 		{Config{Format: CSV, Columns: []string{"a"}, Separator: ";;", Topic: "a"}, false},
 		{Config{Format: CSV, Columns: []string{"a"}, Separator: "\"", Topic: "a"}, false},
 		{Config{Format: CSV, Columns: []string{"_", "_", "", ""}, Topic: "a"}, true},
-		{Config{Format: Bytes + 1, Topic: "a"}, false},
+		{Config{Format: SML + 1, Topic: "a"}, false},
 	} {
 		if _, err := New(c.config); (err == nil) != c.valid {
 			t.Errorf("%+v: %v", c.config, err)

@@ -131,11 +131,14 @@ func (p *Parser) Parse(line []byte, now time.Time) (e reading.Event, err error) 
 
 // telegrams prepares p for telegrams instead of lines.
 func (p *Parser) telegrams(c Config) error {
+	if c.Telegram != nil && (c.Format == NMEA || c.Format == SML) {
+		return fmt.Errorf("telegram: %s has telegrams of its own; remove it", FormatNames[c.Format])
+	}
+	if c.Format == SML {
+		c.Telegram = &smlTelegram
+	}
 	if c.Telegram == nil {
 		return nil
-	}
-	if c.Format == NMEA {
-		return errors.New("telegram: nmea has telegrams of its own; remove it")
 	}
 	if c.MaxLine != 0 {
 		return errors.New("max_line is for lines; set the telegram's max instead")
@@ -152,7 +155,10 @@ func (p *Parser) telegrams(c Config) error {
 }
 
 // whole reports whether the format reads a telegram as a whole, rather than line by line.
-func (c Config) whole() bool { return c.Format == JSON || c.Format == OBIS || c.Format == Bytes }
+func (c Config) whole() bool { return c.Format == JSON || c.Format == OBIS || c.Format.binary() }
+
+// binary reports whether the format reads bytes that are no text.
+func (f Format) binary() bool { return f == Bytes || f == SML }
 
 // read is Parse that also returns the fields it left out, each with its reason. A line of which every field is left out
 // is an error.
@@ -188,7 +194,7 @@ func (p *Parser) text(line []byte) (string, error) {
 	if p.telegram != nil && len(line) < p.telegram.min() {
 		return "", errTooShort
 	}
-	if p.format == Bytes {
+	if p.format.binary() {
 		return string(line), nil
 	}
 	if p.telegram != nil && p.format != JSON {

@@ -124,7 +124,7 @@ func (s *Sensor) divide(publish func(reading.Event)) (push func([]byte, time.Tim
 }
 
 func (s *Sensor) line(line []byte, now time.Time, publish func(reading.Event)) {
-	if s.parser.format != Bytes && strings.TrimSpace(string(line)) == "" {
+	if !s.parser.format.binary() && strings.TrimSpace(string(line)) == "" {
 		return
 	}
 	e, flaws, err := s.parser.read(line, now)

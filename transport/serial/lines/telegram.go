@@ -31,6 +31,7 @@ type Telegram struct {
 	LengthAdd  int           // added to it for the length of the whole telegram
 	Little     bool          // byte order of the length within the telegram
 	Silence    time.Duration // ends a telegram; if it ends otherwise, drops an incomplete one
+	Escape     []byte        // of SML: End begins with it, and data that look like it are preceded by it once more; nil for none
 	Max        int           // bytes; 0 for DefaultTelegram
 	Check      Check
 }
@@ -135,5 +136,6 @@ var (
 	errLength    = errors.New("the length in the telegram is out of range")
 	errTooLong   = errors.New("longer than the telegram's max")
 	errTooShort  = errors.New("shorter than the parts of the telegram")
+	errEscape    = errors.New("unknown escape sequence in the telegram")
 	errTruncated = errors.New("the telegram is incomplete")
 )

@@ -246,6 +246,7 @@ func TestTelegramSensor(t *testing.T) {
 func FuzzTelegrams(f *testing.F) {
 	f.Add([]byte("\x02AB\x03\x00\x02\x02"), uint8(2))
 	f.Add([]byte("/X\r\n1.8.0(1*kWh)\r\n(2)!BB3D"), uint8(50))
+	f.Add([]byte(smlOf("EMH")+smlOf("\x1b\x1b\x1b\x1b\x1a")), uint8(3))
 	f.Add([]byte("BM\x00\x05\x01\x00\x48BMBM"), uint8(1))
 	var all []*Parser
 	for _, c := range []Config{
@@ -258,6 +259,7 @@ func FuzzTelegrams(f *testing.F) {
 		{Format: Bytes, Fields: []Field{{Name: "a", Binary: Float64, At: 3}, {Name: "b", Binary: BCD, Length: 2}, {Name: "c", Binary: Characters, At: 1, Length: 3}},
 			Telegram: &Telegram{Begin: []byte("BM"), LengthType: Int16, LengthAt: 2, LengthAdd: 2, Max: 32}},
 		{Format: Bytes, Fields: []Field{{Name: "a", Binary: Int24, At: 3, Little: true}}, Telegram: &Telegram{Begin: []byte("BM"), Length: 8, End: []byte("M"), Check: Check{Name: "crc16-x25", Little: true}}},
+		{Format: SML},
 		{Format: Bytes, Fields: []Field{{Name: "a", Binary: Uint8}}, Telegram: &Telegram{Length: 2, Silence: 3 * time.Millisecond}},
 	} {
 		c.Topic = "com.x"

@@ -76,7 +76,7 @@ const maxHex = 40
 
 // excerpt returns the beginning of a line or telegram for people.
 func (p *Parser) excerpt(line []byte) string {
-	if p.format != Bytes {
+	if !p.format.binary() {
 		return Excerpt(line)
 	}
 	if len(line) > maxHex {

@@ -116,7 +116,7 @@ func TestProblems(t *testing.T) {
 		{"framing", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nframing = \"slip\"\n",
 			[]string{`11: serial.framing: "slip" is not known; use "hdlc" or "none"`}},
 		{"lines", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\nformat = \"xml\"\ncolumns = [\"a\"]\nframing = \"none\"\nnewline = \"x\"\nwrite = \"a b\"\n[[serial.field]]\ntype = \"int\"\nscale = \"x\"\n",
-			[]string{`8: serial.topic: missing`, `12: serial.format: "xml" is not known; use "json", "csv", "nmea", "regexp", "keyvalue", "fixed", "obis" or "binary"`, `13: serial.columns: only for format = "csv"`,
+			[]string{`8: serial.topic: missing`, `12: serial.format: "xml" is not known; use "json", "csv", "nmea", "regexp", "keyvalue", "fixed", "obis", "binary" or "sml"`, `13: serial.columns: only for format = "csv"`,
 				`14: serial.framing: only for mode = "wamp" and "modbus"`, `15: serial.newline: "x" is not a line ending`, `16: serial.write: "a b" is not a WAMP URI`,
 				`17: serial.field.name: missing`, `18: serial.field.type: "int" is not known`, `19: serial.field.scale: "x" is a string; write a number`}},
 		{"lines that don't fit", realm1 + "[[serial]]\nname = \"a\"\ndevice = \"/dev/null\"\nmode = \"lines\"\nformat = \"csv\"\ncolumns = [\"a\"]\ntopic = \"com.{b}\"\n",

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"encoding/binary"
+	"encoding/hex"
 	"io"
 	"math"
 	"net"
@@ -235,7 +236,11 @@ var lineDevices = map[string]struct {
 		{"pm10": int64(9)}}},
 	"sds011":    {text: "\xaa\xc0\xd4\x04\x3a\x0a\xa1\x60\x1d\xab", want: []kwargs{{"pm2_5": 123.6, "pm10": 261.8, "sensor": int64(0xa160)}}},
 	"ve-direct": {text: "\r\nPID\t0xA053\r\nFW\t159\r\nSER#\tHQ2132QY2KR\r\nV\t12790\r\nI\t-15\r\nVPV\t18500\r\nPPV\t46\r\nCS\t3\r\nERR\t0\r\nLOAD\tON\r\nIL\t600\r\nH19\t10020\r\nChecksum\t\xae", want: []kwargs{{"voltage": 12.79, "current": -0.015, "pv_power": int64(46), "product": "0xA053", "serial_number": "HQ2132QY2KR", "LOAD": "ON", "yield_total": 100.2}}},
-	"cozir-a":   {text: " Z 00512 z 00498\r\n", want: []kwargs{{"co2": int64(512), "co2_unfiltered": int64(498)}}},
+	"sml": {text: unhex(telegramSML + telegramSML), want: []kwargs{
+		{"meter": "1EMH0001234567", "energy_imported": 1234567.8, "energy_exported": 0.0, "power": int64(-300), "power_l1": int64(100), "voltage_l1": 230.5, "1-0:96.50.1*1": nil,
+			"units": map[string]any{"energy_imported": "Wh", "energy_exported": "Wh", "power": "W", "power_l1": "W", "voltage_l1": "V"}},
+		{"power": int64(-300)}}},
+	"cozir-a": {text: " Z 00512 z 00498\r\n", want: []kwargs{{"co2": int64(512), "co2_unfiltered": int64(498)}}},
 }
 
 func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
@@ -304,6 +309,22 @@ const telegramV5 = `/ISk5\2MT382-1000
 0-2:96.1.0()
 !6EEE
 `
+
+// A telegram of a meter with SML: opening, values, end.
+const telegramSML = `
+1b1b1b1b0101010176037431620062007263010176010102720b0a01454d48000012d68701016312340076037431620062007263070177010b0a01454d48000012d68701726201650001020377770701
+00603201010101010104454d480177070100600100ff010101010b0a01454d48000012d6870177070100010800ff641c810401621e52ff590000000000bc614e0177070100020800ff0101621e52ff62
+000177070100240700ff0101621b52005300640177070100100700ff0101621b520055fffffed40177070100200700ff0101622352ff6309010101016312340076037431620062007263020171016312
+340000001b1b1b1b1a020c37`
+
+// unhex returns the bytes of hexadecimal digits.
+func unhex(digits string) string {
+	b, err := hex.DecodeString(strings.Join(strings.Fields(digits), ""))
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
 
 func TestLineProfiles(t *testing.T) {
 	for name, d := range lineDevices {

@@ -44,7 +44,7 @@ type Serial struct {
 	HalfDuplex bool     `toml:"half_duplex"`
 
 	// mode = "lines"
-	Format    string    `toml:"format"`    // json, csv, nmea, regexp, keyvalue, fixed, obis, binary
+	Format    string    `toml:"format"`    // json, csv, nmea, regexp, keyvalue, fixed, obis, binary, sml
 	Columns   []string  `toml:"columns"`   // of csv and fixed
 	Widths    []int     `toml:"widths"`    // of fixed
 	Separator string    `toml:"separator"` // of csv and keyvalue
@@ -145,7 +145,7 @@ func (k checker) serial(s *Serial) {
 	k.choice(s.Place, "dtr", s.DTR, "keep", "on", "off")
 	k.choice(s.Place, "rts", s.RTS, "keep", "on", "off")
 	k.choice(s.Place, "flow", s.Flow, "none", "rtscts", "xonxoff")
-	if s.Flow == "xonxoff" && (s.Mode != "lines" || s.Format == "binary") {
+	if s.Flow == "xonxoff" && (s.Mode != "lines" || s.Format == "binary" || s.Format == "sml") {
 		k.add(s.Place, "flow", "\"xonxoff\" is for devices that print text: XON and XOFF may be data of others; use \"rtscts\" or leave it out")
 	}
 	k.identity(s.Place, s.Realm, s.Role, s.Authid)
@@ -173,7 +173,7 @@ var formatKeys = []struct {
 }{
 	{"columns", []string{"csv", "fixed"}}, {"widths", []string{"fixed"}}, {"separator", []string{"csv", "keyvalue"}}, {"assign", []string{"keyvalue"}},
 	{"pattern", []string{"regexp"}}, {"patterns", []string{"regexp"}}, {"sentences", []string{"nmea"}}, {"checksum", []string{"nmea"}},
-	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}}, {"unlisted", []string{"json", "nmea", "keyvalue", "obis"}},
+	{"decimal", []string{"csv", "regexp", "keyvalue", "fixed"}}, {"unlisted", []string{"json", "nmea", "keyvalue", "obis", "sml"}},
 }
 
 // modeKeys reports keys that belong to other modes.

@@ -96,7 +96,7 @@ func TestTelegramKeys(t *testing.T) {
 		{"format = \"json\"\nask = [{ send = \"S\", every = \"1ms\" }]", `ask: every and timeout: want at least 10ms`},
 		{"format = \"json\"\nask = [{ send = \"S\", ever = \"1s\" }]", `FILE:17: serial.ask.ever: unknown key; did you mean "every"?`},
 		{"format = \"csv\"\ncolumns = [\"v\"]" + field + "at = 8", `FILE:20: serial.field.at: only for format = "binary"; remove it`},
-		{"format = \"csv\"\ncolumns = [\"v\"]\nunlisted = \"drop\"", `FILE:18: serial.unlisted: only for format = "json", "nmea", "keyvalue" or "obis"; remove it`},
+		{"format = \"csv\"\ncolumns = [\"v\"]\nunlisted = \"drop\"", `FILE:18: serial.unlisted: only for format = "json", "nmea", "keyvalue", "obis" or "sml"; remove it`},
 	} {
 		_, err := Parse("FILE", base+c.keys)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
