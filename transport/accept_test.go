@@ -106,6 +106,16 @@ func TestNoNewPeersWhileStopping(t *testing.T) {
 			t.Errorf("a message by %s", scheme)
 		}
 	}
+	upgrade, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+"/ws", nil)
+	kit.Must(t, err)
+	upgrade.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Sec-Websocket-Version": {"13"},
+		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {"wamp.2.json"}}
+	answered, err := http.DefaultClient.Do(upgrade)
+	kit.Must(t, err)
+	answered.Body.Close()
+	if answered.StatusCode != http.StatusServiceUnavailable { // the end of a WebSocket would take a closing handshake
+		t.Errorf("a WebSocket is answered with %s", answered.Status)
+	}
 	if status, answer := poll(t, l, "open", openBody); status < 400 {
 		t.Errorf("a new long-poll client is answered with %d %s", status, answer)
 	}

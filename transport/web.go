@@ -167,8 +167,17 @@ func (l *Listener) path() string {
 }
 
 // upgrade upgrades a request to a WebSocket, which another goroutine serves. upgrade returns after the handshake, so that
-// the web server's memory for the request is freed.
+// the web server's memory for the request is freed. Run waits for a WebSocket from before its handshake until it is closed.
 func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, peer wamp.Transport) {
+	l.mu.Lock()
+	if l.stopping {
+		l.mu.Unlock()
+		w.Header().Set("Connection", "close")
+		http.Error(w, "runnel: the listener is being closed", http.StatusServiceUnavailable)
+		return
+	}
+	l.running.Add(1)
+	l.mu.Unlock()
 	peer.Cookie = l.cookie(w, r)
 	c, err := websocket.Accept(w, r, websocket.Options{
 		MaxMessage:   l.opts.MaxMessage,
@@ -179,16 +188,14 @@ func (l *Listener) upgrade(w http.ResponseWriter, r *http.Request, peer wamp.Tra
 		Account:      r.Context().Value(connKey{}).(*webConn).account,
 	})
 	if err != nil {
+		l.running.Done()
 		l.reportFailure(peer.Remote, err)
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stopping { // Run may have returned from its wait
-		c.Close()
-		return
-	}
-	l.running.Go(func() { l.run(c) })
+	go func() {
+		defer l.running.Done()
+		l.run(c)
+	}()
 }
 
 // servePoll serves a new long-poll transport in a goroutine of its own. It returns false if there is no room for it: a
