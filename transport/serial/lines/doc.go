@@ -3,7 +3,7 @@
 //	splitter.go   bytes -> lines, for any line ending
 //	config.go     Config: the format of a line and the event to make from it
 //	parser.go     a line -> an event: find the fields, convert, scale, add the time and the topic
-//	telegram.go   Telegram: messages that are not single lines; check.go: how they are protected
+//	telegram.go   Telegram: messages that are not single lines; check.go, tic.go: how they are protected
 //	framer.go     bytes -> telegrams; nested.go: the lines within
 //	json.go csv.go keyvalue.go fixed.go pattern.go obis.go sml.go binary.go  the formats
 //	nmea.go nmea_table.go nmea_time.go ais.go            NMEA 0183, including AIS

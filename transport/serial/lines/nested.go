@@ -11,12 +11,20 @@ import (
 )
 
 // eachLine adapts the parser of a line to a telegram of several. The event has the values of all lines. A line that does not
-// parse, such as a heading, is left out; a telegram without one that does is an error.
-func eachLine(parse parsing) parsing {
+// parse, such as a heading, is left out; a telegram without one that does is an error. With checked, each line has a check of
+// its own; a line with a wrong one is a flaw.
+func eachLine(parse parsing, checked bool) parsing {
 	return func(telegram string, now time.Time) (all record, err error) {
 		for line := range linesOf(telegram) {
 			if line = strings.Trim(line, "\x00"); strings.TrimSpace(line) == "" {
 				continue
+			}
+			if checked {
+				if failure := verifyTIC(line); failure != nil {
+					err = cmp.Or(err, failure)
+					all.flaw(ticLabel(line), failure)
+					continue
+				}
 			}
 			r, failure := parse(line, now)
 			if failure != nil {

@@ -149,7 +149,7 @@ func (p *Parser) telegrams(c Config) error {
 	t := *c.Telegram
 	p.telegram = &t
 	if !c.whole() {
-		p.parse = eachLine(p.parse)
+		p.parse = eachLine(p.parse, t.LineCheck != "")
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func (p *Parser) text(line []byte) (string, error) {
 	}
 	text, err := p.decode(line)
 	switch {
-	case err != nil || p.format == Fixed: // blanks fill the columns
+	case err != nil || p.format == Fixed, p.telegram != nil && p.telegram.LineCheck != "": // blanks fill the columns, or are checks
 		return text, err
 	case p.tabs:
 		return strings.Trim(text, " "), nil

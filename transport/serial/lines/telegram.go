@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -34,6 +35,7 @@ type Telegram struct {
 	Escape     []byte        // of SML: End begins with it, and data that look like it are preceded by it once more; nil for none
 	Max        int           // bytes; 0 for DefaultTelegram
 	Check      Check
+	LineCheck  string // check of each line within, one of LineCheckNames; "" for none
 }
 
 // Check says how a telegram is protected. The value stands at the end of the telegram or, if the trailer has no room for it,
@@ -85,6 +87,9 @@ func (t *Telegram) Validate() error {
 	}
 	if _, known := checks[t.Check.Name]; !known && t.Check.Name != "" {
 		return fmt.Errorf("telegram: check %q is not known", t.Check.Name)
+	}
+	if !slices.Contains(LineCheckNames, t.LineCheck) && t.LineCheck != "" {
+		return fmt.Errorf("telegram: line_check %q is not known", t.LineCheck)
 	}
 	switch {
 	case t.Length == 0 && t.LengthType == 0 && len(t.End) == 0 && t.Silence == 0:

@@ -247,6 +247,7 @@ func FuzzTelegrams(f *testing.F) {
 	f.Add([]byte("\x02AB\x03\x00\x02\x02"), uint8(2))
 	f.Add([]byte("/X\r\n1.8.0(1*kWh)\r\n(2)!BB3D"), uint8(50))
 	f.Add([]byte(smlOf("EMH")+smlOf("\x1b\x1b\x1b\x1b\x1a")), uint8(3))
+	f.Add([]byte("\x02\nPTEC HP..  \r\nEAST\t005463922\t.\r\x03"), uint8(9))
 	f.Add([]byte("BM\x00\x05\x01\x00\x48BMBM"), uint8(1))
 	var all []*Parser
 	for _, c := range []Config{
@@ -260,6 +261,7 @@ func FuzzTelegrams(f *testing.F) {
 			Telegram: &Telegram{Begin: []byte("BM"), LengthType: Int16, LengthAt: 2, LengthAdd: 2, Max: 32}},
 		{Format: Bytes, Fields: []Field{{Name: "a", Binary: Int24, At: 3, Little: true}}, Telegram: &Telegram{Begin: []byte("BM"), Length: 8, End: []byte("M"), Check: Check{Name: "crc16-x25", Little: true}}},
 		{Format: SML},
+		{Format: KeyValue, Assign: " \t", Separator: ";", Telegram: &Telegram{Begin: []byte{2}, End: []byte{3}, LineCheck: "tic"}},
 		{Format: Bytes, Fields: []Field{{Name: "a", Binary: Uint8}}, Telegram: &Telegram{Length: 2, Silence: 3 * time.Millisecond}},
 	} {
 		c.Topic = "com.x"

@@ -96,6 +96,9 @@ func TestTelegramKeys(t *testing.T) {
 		{"format = \"json\"\nask = [{ send = \"S\", every = \"1ms\" }]", `ask: every and timeout: want at least 10ms`},
 		{"format = \"json\"\nask = [{ send = \"S\", ever = \"1s\" }]", `FILE:17: serial.ask.ever: unknown key; did you mean "every"?`},
 		{"format = \"csv\"\ncolumns = [\"v\"]" + field + "at = 8", `FILE:20: serial.field.at: only for format = "binary"; remove it`},
+		{"format = \"keyvalue\"\ntelegram = { end = \"x\", line_check = \"tic\" }", ""},
+		{"format = \"keyvalue\"\ntelegram = { end = \"x\", line_check = \"sum\" }", `FILE:17: serial.telegram.line_check: "sum" is not known; use "tic"`},
+		{"format = \"obis\"\ntelegram = { end = \"x\", line_check = \"tic\" }", `FILE:17: serial.telegram.line_check: format = "obis" reads the telegram as a whole; remove it`},
 		{"format = \"csv\"\ncolumns = [\"v\"]\nunlisted = \"drop\"", `FILE:18: serial.unlisted: only for format = "json", "nmea", "keyvalue", "obis" or "sml"; remove it`},
 	} {
 		_, err := Parse("FILE", base+c.keys)

@@ -45,6 +45,7 @@ type Telegram struct {
 	CheckAs    string   `toml:"check_as"`       // binary (default), hex
 	CheckSkip  int      `toml:"check_skip"`     // bytes at the beginning that are not covered
 	SkipEnd    int      `toml:"check_skip_end"` // bytes before the value that are not covered
+	LineCheck  string   `toml:"line_check"`     // of each line within: tic
 }
 
 func (k checker) telegram(s *Serial) {
@@ -56,6 +57,10 @@ func (k checker) telegram(s *Serial) {
 	k.choice(t.Place, "length_type", t.LengthType, "uint8", "uint16", "uint24", "uint32")
 	k.choice(t.Place, "order", t.Order, "big", "little")
 	k.choice(t.Place, "check", t.Check, lines.CheckNames()...)
+	k.choice(t.Place, "line_check", t.LineCheck, lines.LineCheckNames...)
+	if slices.Contains([]string{"json", "obis", "binary"}, s.Format) && t.Place.Has("line_check") {
+		k.add(t.Place, "line_check", "format = %q reads the telegram as a whole; remove it", s.Format)
+	}
 	k.choice(t.Place, "check_as", t.CheckAs, "binary", "hex")
 	for key, needs := range map[string]string{"length_at": "length_type", "length_add": "length_type", "check_as": "check", "check_skip": "check", "check_skip_end": "check"} {
 		if t.Place.Has(key) && !t.Place.Has(needs) {
@@ -77,7 +82,8 @@ func (t *Telegram) config() *lines.Telegram {
 		Begin: []byte(t.Begin), End: []byte(t.End), Trailer: t.Trailer, Length: t.Length,
 		LengthType: lines.Binary(max(0, slices.Index(lines.BinaryNames, t.LengthType))), LengthAt: t.LengthAt, LengthAdd: t.LengthAdd,
 		Little: little, Silence: time.Duration(t.Silence), Max: int(t.Max),
-		Check: lines.Check{Name: t.Check, Hex: t.CheckAs == "hex", Little: little, Skip: t.CheckSkip, SkipEnd: t.SkipEnd},
+		Check:     lines.Check{Name: t.Check, Hex: t.CheckAs == "hex", Little: little, Skip: t.CheckSkip, SkipEnd: t.SkipEnd},
+		LineCheck: t.LineCheck,
 	}
 }
 
