@@ -63,7 +63,7 @@ func Dial(ctx context.Context, rawURL string, opts DialOptions) (Conn, error) {
 	defer cancel()
 	c, err := opts.dial(ctx, u)
 	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w%s", RedactURL(rawURL), withoutSecrets(err, u), otherScheme(u.Scheme, err))
+		return nil, &DialError{RedactURL(rawURL), fmt.Errorf("%w%s", withoutSecrets(err, u), otherScheme(u.Scheme, err))}
 	}
 	if opts.Traffic != nil {
 		return &counted{Conn: c, sum: opts.Traffic}, nil
@@ -158,7 +158,7 @@ func (o DialOptions) connect(ctx context.Context, network, address string, t *wa
 	}
 	conn, err := dial(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, causeOf(err, address)
 	}
 	describePeer(t, conn)
 	return conn, nil

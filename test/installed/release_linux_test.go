@@ -136,7 +136,7 @@ func TestAlpine(t *testing.T) {
 			}
 			hasModes(t, apk, map[string]int64{".pre-install": 0o755, ".post-install": 0o755, "usr/bin/runnel": 0o755,
 				"etc/init.d/runnel": 0o755, "etc/runnel/conf.d/": 0o755, "etc/runnel/profiles.d/": 0o755, "etc/runnel/runnel.toml": 0o640,
-				"usr/lib/udev/rules.d/70-runnel-serial.rules": 0o644})
+				"etc/udev/rules.d/70-runnel-serial.rules": 0o644})
 			isStatic(t, apk["usr/bin/runnel"].content, machine)
 			script := string(apk["etc/init.d/runnel"].content)
 			if !strings.HasPrefix(script, "#!/sbin/openrc-run\n") {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	neturl "net/url"
 	"strings"
 	"time"
 
@@ -39,9 +40,12 @@ func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, err
 	return newConn(ws, t.socket, p, o), nil
 }
 
-// refusal describes a failed handshake by the server's status and the first 1 KiB of its answer. It returns err if there
-// is no such answer.
+// refusal describes a failed handshake by the server's status and the first 1 KiB of its answer. Without such an answer it
+// returns the cause alone if the connection failed, since net/http repeats the URL.
 func refusal(err error, resp *http.Response) error {
+	if request := (*neturl.Error)(nil); errors.As(err, &request) {
+		return request.Err
+	}
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == nil {
 		return err
 	}

@@ -153,17 +153,3 @@ func isTimeout(err error) bool {
 	var timeout net.Error
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
-
-// admit returns the remedy for a link that the centre rejects.
-func (e *examination) admit(u config.Uplink) string {
-	if u.Key != "" && u.Certificate == "" {
-		trust := ""
-		if u.Pin != "" {
-			trust = " --pin " + u.Pin
-		} else if u.CA != "" {
-			trust = " --ca " + string(u.CA)
-		}
-		return fmt.Sprintf("enrol again: runnel token new --role gateway at the centre, then here runnel init gateway --centre %s%s --token TOKEN; or add a principal with authid = %q and this node's public key there", transport.RedactURL(u.URL[0]), trust, u.Authid)
-	}
-	return fmt.Sprintf("check authid and secret here, and the principal %q at the centre", u.Authid)
-}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,13 +83,20 @@ func TestUnreached(t *testing.T) {
 }
 
 func TestAdmit(t *testing.T) {
+	key := config.Path(filepath.Join(t.TempDir(), "key"))
+	if err := os.WriteFile(string(key), []byte(strings.Repeat("00", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		u    config.Uplink
 		want string // a part of the remedy
 	}{
-		{config.Uplink{Key: "k", Pin: "ab"}, "--centre tls://c --pin ab --token"},
-		{config.Uplink{Key: "k", CA: "ca.pem"}, "--centre tls://c --ca ca.pem --token"},
-		{config.Uplink{Key: "k"}, "--centre tls://c --token"},
+		{config.Uplink{Key: "k", Authid: "gw-1", Pin: "ab"}, "--centre tls://c --pin ab --id gw-1 --token"},
+		{config.Uplink{Key: "k", Authid: "gw-1", CA: "ca.pem"}, "--centre tls://c --ca ca.pem --id gw-1 --token"},
+		{config.Uplink{Key: "k", Authid: "gw-1"}, "--centre tls://c --id gw-1 --token"},
+		{config.Uplink{Key: "k", Authid: "gw-1"}, "sudo runnel fleet forget gw-1; sudo runnel token new --role gateway\n"},
+		{config.Uplink{Key: key, Authid: "gw-1"}, "authid = \"gw-1\"\n  role = \"gateway\"\n  authorized_keys = [\"3b6a27bc"},
+		{config.Uplink{Key: "k"}, "authorized_keys = [\"the public key of k\"]"},
 		{config.Uplink{Key: "k", Certificate: "c.pem"}, "check authid and secret"},
 		{config.Uplink{}, "check authid and secret"},
 	} {

@@ -144,6 +144,9 @@ func (r *Router) ConnectLasting(ctx context.Context, opts client.Options) (*clie
 
 func (r *Router) connect(ctx context.Context, opts client.Options) (*client.Client, error) {
 	c, err := client.Connect(ctx, opts)
+	if dial := (*transport.DialError)(nil); errors.As(err, &dial) {
+		err = dial.Err // the messages below name the URL
+	}
 	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) && strings.HasPrefix(r.Address(), "unix:") {
 		return nil, fmt.Errorf("connect to %s: %w; is there a router? \"runnel run\" starts one, --url says where another is", r.Address(), err)
 	}

@@ -11,7 +11,7 @@ import (
 	"runnel/edge/budget"
 )
 
-// Print writes the status for people, at most 80 columns wide. Texts of peers and devices are escaped.
+// Print writes the status for people, as wide as the terminal. Texts of peers and devices are escaped.
 func (r *Status) Print(w io.Writer) error {
 	t := term.NewTable(w)
 	fmt.Fprintf(t, "runnel %s on %s, up %v\n", term.Printable(r.Version), term.Printable(r.Node), term.Seconds(r.Uptime))

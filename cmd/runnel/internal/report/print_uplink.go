@@ -77,7 +77,7 @@ func PrintQueues(w io.Writer, list []Queue) error {
 }
 
 func printQueues(w io.Writer, list []Queue) {
-	fmt.Fprintln(w, "QUEUE\tEVENTS\tOCTETS\tON DISK\tOLDEST\tHELD\tDROPPED\tALARM")
+	fmt.Fprintln(w, "QUEUE\tEVENTS\tBYTES\tON DISK\tOLDEST\tHELD\tDROPPED\tALARM")
 	for _, q := range list {
 		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%v\t%d\t%d\t%s\n", term.Printable(q.Uplink), q.Events, q.Octets, q.OnDisk, term.Seconds(q.Oldest),
 			q.HeldEvents, q.Dropped, term.Dash(strings.Repeat("yes", min(len(q.Alarm), 1))))

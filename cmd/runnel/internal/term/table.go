@@ -2,13 +2,15 @@ package term
 
 import (
 	"bytes"
+	"cmp"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
 )
 
-// columns is the width of a report for people. Only a word that is longer makes a wider line.
+// columns is the width of a report for people that is not printed to a terminal, such as a manual's example.
 const columns = 80
 
 // Table is a report for people: text whose columns, separated by tabs, are aligned. A block of lines without tabs ends a
@@ -25,10 +27,15 @@ func NewTable(w io.Writer) Table {
 	return Table{tabwriter.NewWriter(text, 0, 0, 2, ' ', 0), text, w}
 }
 
-// Print writes the report. It folds long lines, unless standard output is read by a program.
+// Print writes the report. It folds lines that are longer than the terminal is wide, unless standard output is read by a
+// program. Only a single word can make a longer line.
 func (t Table) Print() error {
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	width := columns
+	if ForPeople(t.to) {
+		width = cmp.Or(terminalWidth(os.Stdout), columns)
 	}
 	var b strings.Builder
 	for line := range strings.Lines(t.text.String()) {
@@ -36,18 +43,18 @@ func (t Table) Print() error {
 		if t.to == Stdout && !ForPeople(t.to) {
 			b.WriteString(line + "\n")
 		} else {
-			fold(&b, line)
+			fold(&b, line, width)
 		}
 	}
 	_, err := io.WriteString(t.to, b.String())
 	return err
 }
 
-// fold writes a line, as several lines if it is too long. The further ones are indented.
-func fold(b *strings.Builder, line string) {
+// fold writes a line, as several lines if it is longer than width. The further ones are indented.
+func fold(b *strings.Builder, line string, width int) {
 	indent := strings.Repeat(" ", len(line)-len(strings.TrimLeft(line, " "))+4)
-	for utf8.RuneCountInString(line) > columns {
-		at := blank(line)
+	for utf8.RuneCountInString(line) > width {
+		at := blank(line, width)
 		if at < 0 {
 			break
 		}
@@ -58,18 +65,18 @@ func fold(b *strings.Builder, line string) {
 }
 
 // blank returns where a line is folded: at the last blank that keeps it short enough, else at the first blank.
-func blank(line string) int {
+func blank(line string, width int) int {
 	from := len(line) - len(strings.TrimLeft(line, " "))
 	at, n := -1, 0
 	for i, r := range line {
 		if n++; r != ' ' || i <= from {
 			continue
 		}
-		if n > columns+1 && at >= 0 {
+		if n > width+1 && at >= 0 {
 			break
 		}
 		at = i
-		if n > columns+1 {
+		if n > width+1 {
 			break
 		}
 	}

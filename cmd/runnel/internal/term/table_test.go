@@ -16,7 +16,7 @@ func TestFold(t *testing.T) {
 		strings.Repeat("é", 80) + " and the rest": strings.Repeat("é", 80) + "\n    and the rest\n",
 	} {
 		var b strings.Builder
-		if fold(&b, line); b.String() != want {
+		if fold(&b, line, 80); b.String() != want {
 			t.Errorf("%q became %q, expected %q", line, b.String(), want)
 		}
 	}
