@@ -104,10 +104,13 @@ func TestNotPermitted(t *testing.T) {
 	if s := r.state(t, "weather").Sensor; s.Published != 0 || s.Refusal != "org.example.weather: wamp.error.not_authorized" {
 		t.Errorf("%+v", s)
 	}
+	for _, want := range []string{"serial line may not publish", "may not offer its procedure"} {
+		_, err := r.Logs(want)
+		kit.Must(t, err)
+	}
 	if n := strings.Count(r.Stderr.Text(), "serial line may not publish"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
-	kit.Eventually(t, "the procedure is refused", func() bool { return strings.Contains(r.Stderr.Text(), "may not offer its procedure") })
 	stdout, _ := run(t, 0, "status", "--url", r.url)
 	if !strings.Contains(stdout, "may not publish org.example.weather") || !strings.Contains(stdout, "may not offer org.example.write") {
 		t.Error(stdout)
