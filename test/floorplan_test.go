@@ -30,7 +30,7 @@ var floors = map[string][]string{
 	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/filter", "edge/journal", "edge/patterns", "edge/store", "edge/wamp"},
 	"edge/wamp":      {},
 	"edge/budget":    {},
-	"edge/auth":      {"edge/saslprep", "edge/wamp"},
+	"edge/auth":      {"edge/atomicfile", "edge/saslprep", "edge/wamp"},
 	"edge/saslprep":  {},
 	"edge/codec":     {"edge/wamp"},
 	"edge/journal":   {},
@@ -42,8 +42,8 @@ var floors = map[string][]string{
 	"transport":      {"transport", "edge/budget", "edge/wamp"},
 	"uplink":         {"uplink/spool", "edge/client", "edge/wamp"},
 	"uplink/spool":   {"edge/codec", "edge/journal", "edge/wamp"},
-	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"}, // beside each other: no link
-	"uplink/mqtt":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                    // beside each other: no link
+	"uplink/mqtt":    {"=uplink", "uplink/spool", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
 	"boards":         {},
 	"examples":       {"edge/client", "transport"},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
@@ -51,31 +51,33 @@ var floors = map[string][]string{
 	testKit:          {},
 	"transport/wire": {"edge/budget", "edge/wamp"},
 
+	"edge/atomicfile": {}, // for small files of all floors
+
 	// Peers that speak no WAMP have a session of their own, as a client over the in-process transport.
 	"transport/guest": {"edge/client", "edge/wamp", "transport/memory", "transport/serial"},
 
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
-	"cmd/runnel/internal/atomicfile":      {},
-	"cmd/runnel/internal/account":         {"transport"},
-	"cmd/runnel/internal/config":          {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/account", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "uplink", "transport", "edge"},
-	"cmd/runnel/internal/config/explain":  {"=cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "edge/auth", "edge/wamp"},
-	"cmd/runnel/internal/config/position": {},
-	"cmd/runnel/internal/config/profiles": {},
-	"cmd/runnel/internal/config/redact":   {},
-	"cmd/runnel/internal/config/spelling": {},
-	"cmd/runnel/internal/term":            {"edge/codec", "edge/wamp"},
-	"cmd/runnel/internal/cli":             {"cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
+	"cmd/runnel/internal/account":          {"transport"},
+	"cmd/runnel/internal/config":           {"cmd/runnel/internal/account", "cmd/runnel/internal/config/directory", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config/explain":   {"=cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "edge/auth", "edge/wamp"},
+	"cmd/runnel/internal/config/directory": {},
+	"cmd/runnel/internal/config/position":  {},
+	"cmd/runnel/internal/config/profiles":  {},
+	"cmd/runnel/internal/config/redact":    {},
+	"cmd/runnel/internal/config/spelling":  {},
+	"cmd/runnel/internal/term":             {"edge/codec", "edge/wamp"},
+	"cmd/runnel/internal/cli":              {"cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",
 		"cmd/runnel/internal/term", "edge/client", "edge/wamp", "transport"},
 	"cmd/runnel/internal/manual":  {},
 	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/account", "cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
-	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
-	"cmd/runnel/internal/service": {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/term"},
+	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/atomicfile"},
 	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
-	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
-	"cmd/runnel/internal/node":    {"cmd/runnel/internal/atomicfile", "cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
+	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
 	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.

@@ -15,6 +15,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"runnel/edge/atomicfile"
 )
 
 // Cookies holds the identities of browsers that authenticated before, by another method. A listener creates and sends
@@ -258,11 +260,7 @@ func (c *Cookies) write(list []cookie) error {
 	if err := os.MkdirAll(filepath.Dir(c.file), 0o700); err != nil {
 		return err
 	}
-	temporary := c.file + ".new"
-	if err := os.WriteFile(temporary, text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(temporary, c.file)
+	return atomicfile.Write(c.file, text, 0o600)
 }
 
 // Basis returns what a proof of the identity by a principal depends on; nil if no principal can prove it. It is for

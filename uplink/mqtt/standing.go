@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"runnel/edge/atomicfile"
 )
 
 // standing records the subscriptions of the sessions at the brokers. A broker answers each SUBSCRIBE with its retained
@@ -83,10 +85,7 @@ func (s *standing) leave(client string) {
 		err = os.MkdirAll(filepath.Dir(s.file), 0o700)
 	}
 	if err == nil {
-		err = os.WriteFile(s.file+".new", text, 0o600)
-	}
-	if err == nil {
-		err = os.Rename(s.file+".new", s.file)
+		err = atomicfile.Write(s.file, text, 0o600)
 	}
 	if err != nil {
 		s.log.Warn("cannot record the subscriptions; the next process subscribes again", "file", s.file, "err", err)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"runnel/cmd/runnel/internal/atomicfile"
+	"runnel/edge/atomicfile"
 )
 
 // A remote gateway must start even if a file of its configuration is invalid. So a node saves the texts of the configuration

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"runnel/cmd/runnel/internal/account"
-	"runnel/cmd/runnel/internal/atomicfile"
+	"runnel/cmd/runnel/internal/config/directory"
 	"runnel/cmd/runnel/internal/config/position"
 	"runnel/edge"
 	"runnel/transport"
@@ -38,7 +38,7 @@ func (k checker) data() {
 	if at.IsZero() {
 		at = position.Missing(k.c.Name, "node") // there is no [node]: the default directory
 	}
-	if file := atomicfile.NotDirectory(dir); file != "" {
+	if file := directory.Blocking(dir); file != "" {
 		k.add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
 		return
 	}
@@ -54,7 +54,7 @@ func (k checker) data() {
 			}
 		}
 	}
-	err := atomicfile.CannotCreate(dir)
+	err := directory.CannotCreate(dir)
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
@@ -93,9 +93,9 @@ func (k checker) socket(l Listen) {
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
 		k.mayPass(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
-	} else if file := atomicfile.NotDirectory(filepath.Dir(path)); file != "" {
+	} else if file := directory.Blocking(filepath.Dir(path)); file != "" {
 		k.mayPass(l.Place, "url", "%s is not a directory; write another path", file)
-	} else if err := atomicfile.CannotCreate(filepath.Dir(path)); err != nil {
+	} else if err := directory.CannotCreate(filepath.Dir(path)); err != nil {
 		k.mayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
 	}
 }

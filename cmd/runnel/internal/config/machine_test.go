@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"runnel/cmd/runnel/internal/atomicfile"
+	"runnel/cmd/runnel/internal/config/directory"
 )
 
 // Settings that make "runnel run" fail are problems of the configuration, with line and key.
@@ -97,7 +97,7 @@ func TestTakenPortIsValid(t *testing.T) {
 
 // Storing on disk needs a data directory.
 func TestStoreNeedsAPlace(t *testing.T) {
-	if atomicfile.Writable(systemData) == nil {
+	if directory.Writable(systemData) == nil {
 		t.Skip("there is a usual place on this machine")
 	}
 	for store, refused := range map[string]bool{"memory": false, "disk": true, "durable": true} {

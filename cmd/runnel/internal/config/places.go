@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"runnel/cmd/runnel/internal/atomicfile"
+	"runnel/cmd/runnel/internal/config/directory"
 )
 
 // CookieFile returns the file that maps cookies to authenticated sessions, or "" without a data directory.
@@ -25,7 +25,7 @@ func ListenURL(url string) (string, error) {
 	if url != "unix://" {
 		return url, nil
 	}
-	if atomicfile.Writable(filepath.Dir(SystemSocket)) == nil {
+	if directory.Writable(filepath.Dir(SystemSocket)) == nil {
 		return "unix://" + SystemSocket, nil
 	}
 	dir := os.Getenv("XDG_RUNTIME_DIR")
@@ -72,7 +72,7 @@ func DataDir(c *Config) string {
 	if c.KeepsNothing {
 		return ""
 	}
-	if c.Node.Data == "" && atomicfile.Writable(systemData) == nil {
+	if c.Node.Data == "" && directory.Writable(systemData) == nil {
 		return systemData
 	}
 	return string(c.Node.Data)

@@ -24,8 +24,8 @@ import (
 	"sync"
 	"time"
 
-	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/atomicfile"
 	"runnel/edge/auth"
 )
 

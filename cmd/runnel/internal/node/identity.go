@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/atomicfile"
 	"runnel/edge/wamp"
 )
 

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/term"
+	"runnel/edge/atomicfile"
 )
 
 // A reload by SIGHUP has no caller to answer. So a service writes the outcome of each reload to its runtime directory, where

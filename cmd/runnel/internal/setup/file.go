@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"runnel/cmd/runnel/internal/atomicfile"
+	"runnel/edge/atomicfile"
 )
 
 // serviceUser is the user and the group that the packages create for the router.

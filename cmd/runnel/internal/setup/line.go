@@ -10,8 +10,8 @@ import (
 	"strings"
 	"unicode"
 
-	"runnel/cmd/runnel/internal/atomicfile"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/edge/atomicfile"
 	"runnel/edge/wamp"
 	"runnel/transport/serial"
 	"runnel/transport/serial/detect"

@@ -1,4 +1,5 @@
-package atomicfile
+// Package directory finds out whether files can be created in a directory, without creating any.
+package directory
 
 import (
 	"errors"
@@ -22,8 +23,8 @@ func CannotCreate(dir string) error {
 	return nil
 }
 
-// NotDirectory returns the part of a path that exists and is not a directory, or "".
-func NotDirectory(path string) string {
+// Blocking returns the part of a path that exists and is not a directory, or "".
+func Blocking(path string) string {
 	for ; path != "" && path != "." && path != "/"; path = filepath.Dir(path) {
 		if info, err := os.Stat(path); err == nil {
 			if info.IsDir() {

@@ -1,4 +1,4 @@
-package atomicfile
+package directory
 
 import (
 	"io/fs"
