@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"runnel/edge/codec"
-	"runnel/edge/patterns"
 	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
@@ -32,7 +31,7 @@ func init() { // not in the declaration: the procedures refer to the map again t
 	metaProcedures = map[string]func(*metaCall) ([]any, error){
 		"wamp.session.count":                  (*metaCall).sessionCount,
 		"wamp.session.list":                   (*metaCall).sessionList,
-		"wamp.session.get":                    (*metaCall).sessionGet,
+		"wamp.session.get":                    about((*metaCall).member, (*session).details),
 		"wamp.session.kill":                   (*metaCall).sessionKill,
 		"wamp.session.kill_by_authid":         (*metaCall).sessionKillByAuthid,
 		"wamp.session.kill_by_authrole":       (*metaCall).sessionKillByAuthrole,
@@ -46,16 +45,16 @@ func init() { // not in the declaration: the procedures refer to the map again t
 		"wamp.subscription.list":              (*metaCall).subscriptionList,
 		"wamp.subscription.lookup":            (*metaCall).subscriptionLookup,
 		"wamp.subscription.match":             (*metaCall).subscriptionMatch,
-		"wamp.subscription.get":               (*metaCall).subscriptionGet,
+		"wamp.subscription.get":               about((*metaCall).subscription, (*subscription).details),
 		"wamp.subscription.get_events":        (*metaCall).subscriptionGetEvents,
-		"wamp.subscription.list_subscribers":  (*metaCall).subscriptionListSubscribers,
-		"wamp.subscription.count_subscribers": (*metaCall).subscriptionCountSubscribers,
+		"wamp.subscription.list_subscribers":  about((*metaCall).subscription, (*subscription).members),
+		"wamp.subscription.count_subscribers": about((*metaCall).subscription, (*subscription).count),
 		"wamp.registration.list":              (*metaCall).registrationList,
 		"wamp.registration.lookup":            (*metaCall).registrationLookup,
 		"wamp.registration.match":             (*metaCall).registrationMatch,
-		"wamp.registration.get":               (*metaCall).registrationGet,
-		"wamp.registration.list_callees":      (*metaCall).registrationListCallees,
-		"wamp.registration.count_callees":     (*metaCall).registrationCountCallees,
+		"wamp.registration.get":               about((*metaCall).registration, (*registration).details),
+		"wamp.registration.list_callees":      about((*metaCall).registration, (*registration).members),
+		"wamp.registration.count_callees":     about((*metaCall).registration, (*registration).count),
 	}
 	for kind := range reflected {
 		metaProcedures["wamp.reflection."+kind+".list"] = func(c *metaCall) ([]any, error) { return c.reflectList(kind) }
@@ -187,16 +186,3 @@ func (r *realm) announce(t *turn, topic string, args ...any) {
 
 // timestamp formats a time as the meta API does.
 func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
-
-// lists groups the ids of tables by match policy, as the list procedures return them.
-func lists[V any](of func(V) (wamp.Match, wamp.ID), tables ...*patterns.Table[V]) map[string]any {
-	ids := [3][]any{{}, {}, {}}
-	for _, table := range tables {
-		table.All(func(v V) bool {
-			match, id := of(v)
-			ids[match] = append(ids[match], id)
-			return true
-		})
-	}
-	return byPolicy(ids)
-}

@@ -78,36 +78,3 @@ func overlapping[V any](wanted []wamp.Pattern, of func(V) wamp.Pattern, details 
 func byPolicy(ids [3][]any) map[string]any {
 	return map[string]any{"exact": ids[wamp.Exact], "prefix": ids[wamp.Prefix], "wildcard": ids[wamp.Wildcard]}
 }
-
-// subscriptionDetails returns the details of a subscription. "history" says that its events are wanted even without
-// subscribers.
-func (c *metaCall) subscriptionDetails(s *subscription) map[string]any {
-	details := s.details()
-	if s.history != nil {
-		details["history"] = true
-	}
-	if !c.flag(wamp.KeyMembers) {
-		return details
-	}
-	members := []any{}
-	for _, chunk := range s.seats {
-		for _, seat := range chunk {
-			members = append(members, seat.session.id)
-		}
-	}
-	details["members"] = members
-	return details
-}
-
-func (c *metaCall) registrationDetails(r *registration) map[string]any {
-	details := r.details()
-	if !c.flag(wamp.KeyMembers) {
-		return details
-	}
-	members := []any{}
-	for _, seat := range r.callees {
-		members = append(members, seat.session.id)
-	}
-	details["members"] = members
-	return details
-}

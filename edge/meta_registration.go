@@ -4,6 +4,20 @@ import (
 	"runnel/edge/wamp"
 )
 
+func (r *registration) pattern() wamp.Pattern { return wamp.Pattern{URI: r.uri, Match: r.match} }
+
+func (r *registration) identity() wamp.ID { return r.id }
+
+func (r *registration) count() int { return len(r.callees) }
+
+func (r *registration) members() []any {
+	list := []any{}
+	for _, seat := range r.callees {
+		list = append(list, seat.session.id)
+	}
+	return list
+}
+
 func (r *registration) details() map[string]any {
 	return map[string]any{
 		"id": r.id, "created": timestamp(r.created), "uri": r.uri, "match": r.match.String(), "invoke": r.invoke.String(),
@@ -27,27 +41,15 @@ func (r *realm) announceUnregister(t *turn, s *session, reg *registration, delet
 }
 
 func (c *metaCall) registrationList() ([]any, error) {
-	wanted, err := c.overlaps()
-	if err != nil {
-		return nil, err
-	}
-	if wanted != nil {
-		return overlapping(wanted, func(r *registration) wamp.Pattern { return wamp.Pattern{URI: r.uri, Match: r.match} },
-			c.registrationDetails, c.realm.procedures.Load(), c.realm.fallbacks.Load())
-	}
-	return []any{lists(func(r *registration) (wamp.Match, wamp.ID) { return r.match, r.id }, c.realm.procedures.Load(), c.realm.fallbacks.Load())}, nil
+	return listing(c, (*registration).details, c.realm.procedures.Load(), c.realm.fallbacks.Load())
 }
 
 func (c *metaCall) registrationLookup() ([]any, error) {
-	procedure, err := c.text(0)
+	p, err := c.pattern()
 	if err != nil {
 		return nil, err
 	}
-	match, err := c.match(1)
-	if err != nil {
-		return nil, err
-	}
-	if reg, ok := c.realm.registered(match, procedure); ok {
+	if reg, ok := c.realm.registered(p.Match, p.URI); ok {
 		return []any{reg.id}, nil
 	}
 	return []any{nil}, nil
@@ -66,49 +68,5 @@ func (c *metaCall) registrationMatch() ([]any, error) {
 
 // registration returns the registration whose id is the call's first argument.
 func (c *metaCall) registration() (*registration, error) {
-	id, err := c.id(0)
-	if err != nil {
-		return nil, err
-	}
-	var found *registration
-	for _, table := range []*procedures{c.realm.procedures.Load(), c.realm.fallbacks.Load()} {
-		table.All(func(r *registration) bool {
-			if r.id == id {
-				found = r
-			}
-			return found == nil
-		})
-	}
-	if found == nil {
-		return nil, wamp.NoSuchRegistration
-	}
-	return found, nil
-}
-
-func (c *metaCall) registrationGet() ([]any, error) {
-	reg, err := c.registration()
-	if err != nil {
-		return nil, err
-	}
-	return []any{reg.details()}, nil
-}
-
-func (c *metaCall) registrationListCallees() ([]any, error) {
-	reg, err := c.registration()
-	if err != nil {
-		return nil, err
-	}
-	list := []any{}
-	for _, seat := range reg.callees {
-		list = append(list, seat.session.id)
-	}
-	return []any{list}, nil
-}
-
-func (c *metaCall) registrationCountCallees() ([]any, error) {
-	reg, err := c.registration()
-	if err != nil {
-		return nil, err
-	}
-	return []any{len(reg.callees)}, nil
+	return byID(c, wamp.NoSuchRegistration, c.realm.procedures.Load(), c.realm.fallbacks.Load())
 }

@@ -97,14 +97,6 @@ func (c *metaCall) member() (*session, error) {
 	return nil, wamp.NoSuchSession
 }
 
-func (c *metaCall) sessionGet() ([]any, error) {
-	s, err := c.member()
-	if err != nil {
-		return nil, err
-	}
-	return []any{s.details()}, nil
-}
-
 func (c *metaCall) sessionKill() ([]any, error) {
 	s, err := c.member()
 	if err == nil && s == c.caller {

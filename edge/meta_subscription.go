@@ -4,6 +4,27 @@ import (
 	"runnel/edge/wamp"
 )
 
+func (s *subscription) pattern() wamp.Pattern { return wamp.Pattern{URI: s.uri, Match: s.match} }
+
+func (s *subscription) identity() wamp.ID { return s.id }
+
+func (s *subscription) count() (n int) {
+	for _, chunk := range s.seats {
+		n += len(chunk)
+	}
+	return n
+}
+
+func (s *subscription) members() []any {
+	list := []any{}
+	for _, chunk := range s.seats {
+		for _, seat := range chunk {
+			list = append(list, seat.session.id)
+		}
+	}
+	return list
+}
+
 func (s *subscription) details() map[string]any {
 	return map[string]any{"id": s.id, "created": timestamp(s.created), "uri": s.uri, "match": s.match.String()}
 }
@@ -31,28 +52,24 @@ func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, dele
 	}
 }
 
+// subscriptionList adds "history" to the details of a subscription whose events are wanted even without subscribers.
 func (c *metaCall) subscriptionList() ([]any, error) {
-	wanted, err := c.overlaps()
-	if err != nil {
-		return nil, err
+	details := func(s *subscription) map[string]any {
+		d := s.details()
+		if s.history != nil {
+			d["history"] = true
+		}
+		return d
 	}
-	if wanted != nil {
-		return overlapping(wanted, func(s *subscription) wamp.Pattern { return wamp.Pattern{URI: s.uri, Match: s.match} },
-			c.subscriptionDetails, c.realm.topics.Load())
-	}
-	return []any{lists(func(s *subscription) (wamp.Match, wamp.ID) { return s.match, s.id }, c.realm.topics.Load())}, nil
+	return listing(c, details, c.realm.topics.Load())
 }
 
 func (c *metaCall) subscriptionLookup() ([]any, error) {
-	topic, err := c.text(0)
+	p, err := c.pattern()
 	if err != nil {
 		return nil, err
 	}
-	match, err := c.match(1)
-	if err != nil {
-		return nil, err
-	}
-	if sub, ok := c.realm.topics.Load().Get(match, topic); ok {
+	if sub, ok := c.realm.topics.Load().Get(p.Match, p.URI); ok {
 		return []any{sub.id}, nil
 	}
 	return []any{nil}, nil
@@ -75,53 +92,5 @@ func (c *metaCall) subscriptionMatch() ([]any, error) {
 
 // subscription returns the subscription whose id is the call's first argument.
 func (c *metaCall) subscription() (*subscription, error) {
-	id, err := c.id(0)
-	if err != nil {
-		return nil, err
-	}
-	var found *subscription
-	c.realm.topics.Load().All(func(s *subscription) bool {
-		if s.id == id {
-			found = s
-		}
-		return found == nil
-	})
-	if found == nil {
-		return nil, wamp.NoSuchSubscription
-	}
-	return found, nil
-}
-
-func (c *metaCall) subscriptionGet() ([]any, error) {
-	sub, err := c.subscription()
-	if err != nil {
-		return nil, err
-	}
-	return []any{sub.details()}, nil
-}
-
-func (c *metaCall) subscriptionListSubscribers() ([]any, error) {
-	sub, err := c.subscription()
-	if err != nil {
-		return nil, err
-	}
-	list := []any{}
-	for _, chunk := range sub.seats {
-		for _, seat := range chunk {
-			list = append(list, seat.session.id)
-		}
-	}
-	return []any{list}, nil
-}
-
-func (c *metaCall) subscriptionCountSubscribers() ([]any, error) {
-	sub, err := c.subscription()
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	for _, chunk := range sub.seats {
-		n += len(chunk)
-	}
-	return []any{n}, nil
+	return byID(c, wamp.NoSuchSubscription, c.realm.topics.Load())
 }
