@@ -71,13 +71,14 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",
 		"cmd/runnel/internal/term", "edge/client", "edge/wamp", "transport"},
 	"cmd/runnel/internal/manual":  {},
+	"cmd/runnel/internal/console": {},
 	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/account", "cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/program": {"cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/service": {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "edge/atomicfile"},
 	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
-	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/console", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
 	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.
@@ -123,6 +124,8 @@ var dependencies = map[string][]string{
 	"test":                       testDependencies,
 	// Routers of other makes, in a module of their own: the project itself depends on none of them.
 	"test/federation/centres": {"github.com/gammazero/nexus/v3", "github.com/xconnio/xconn-go"},
+	// A real browser, in a module of its own.
+	"test/console": {"github.com/chromedp/chromedp", "github.com/chromedp/cdproto"},
 }
 
 // testDependencies lists the modules for tests and for code that serves only tests, such as independent implementations and

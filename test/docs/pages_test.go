@@ -53,6 +53,7 @@ var pages = map[string]counts{
 	"centre.md":          {shell: 14, notRun: 5, toml: 5, text: 6},
 	"cli.md":             {shell: 13, notRun: 0, toml: 0, text: 0},
 	"config.md":          {shell: 1, notRun: 0, toml: 3, text: 0},
+	"console.md":         {shell: 2, notRun: 2, toml: 2, text: 0},
 	"federation.md":      {shell: 1, notRun: 0, toml: 2, text: 1},
 	"install.md":         {shell: 10, notRun: 3, toml: 2, text: 0},
 	"maintenance.md":     {shell: 5, notRun: 0, toml: 0, text: 0},

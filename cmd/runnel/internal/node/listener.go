@@ -45,6 +45,7 @@ func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets [
 		PingTimeout:    time.Duration(l.PingTimeout),
 		Compress:       l.Compress,
 		Cookie:         n.cookieOptions(l),
+		HTTP:           n.pages(l, url),
 		Grace:          drainTime,
 		Authid:         l.Authid,
 		Role:           l.Role,

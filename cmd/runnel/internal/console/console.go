@@ -1,0 +1,123 @@
+// Package console serves the web console: static pages that join a realm as an ordinary WAMP client over WebSocket. What they
+// show is what the role of their session may see. Without an open page the console costs nothing.
+package console
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"encoding/json"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed web
+var web embed.FS
+
+// Options tell the pages how to join.
+type Options struct {
+	Realm func() string // returns the realm that the pages join unless the user names another
+	Path  string        // of the WebSocket on the same port
+}
+
+// facts is the content of console.json.
+type facts struct {
+	Realm string `json:"realm"`
+	Path  string `json:"path"`
+}
+
+// types are the media types of the files, by their extension. The system's own table may name others or none.
+var types = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".svg":  "image/svg+xml",
+}
+
+// policy lets the pages load their own files and connect to their own port, and nothing else. No page may frame them.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// headers are sent with every answer.
+var headers = map[string]string{
+	"Content-Security-Policy":      policy,
+	"X-Content-Type-Options":       "nosniff",
+	"X-Frame-Options":              "DENY",
+	"Referrer-Policy":              "no-referrer",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Cache-Control":                "no-cache", // the browser asks each time, and the ETag saves the transfer
+}
+
+// Handler returns the handler of a listener. It answers "/" and the paths of the console's files, and passes all other
+// requests to next.
+func Handler(o Options, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if name == "" {
+			name = "index.html"
+		}
+		var body []byte
+		tag, found := tags()[name]
+		switch {
+		case name == "console.json":
+			body, _ = json.Marshal(facts{o.Realm(), o.Path}) // strings: it cannot fail
+			tag = etag(body)
+		case found:
+			body, _ = web.ReadFile("web/" + name)
+		default:
+			next.ServeHTTP(w, r)
+			return
+		}
+		serve(w, r, name, tag, body)
+	})
+}
+
+// serve answers a request for a file.
+func serve(w http.ResponseWriter, r *http.Request, name, tag string, body []byte) {
+	h := w.Header()
+	for key, value := range headers {
+		h.Set(key, value)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "runnel: the console is read with GET", http.StatusMethodNotAllowed)
+		return
+	}
+	h.Set("ETag", tag)
+	if sent := r.Header.Get("If-None-Match"); sent == "*" || strings.Contains(sent, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	if kind, ok := types[path.Ext(name)]; ok {
+		h.Set("Content-Type", kind)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if r.Method == http.MethodGet {
+		w.Write(body)
+	}
+}
+
+// tags returns the files with their ETags. It is computed at the first request.
+var tags = sync.OnceValue(func() map[string]string {
+	list := map[string]string{}
+	fs.WalkDir(web, "web", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := web.ReadFile(name)
+		list[strings.TrimPrefix(name, "web/")] = etag(body)
+		return err
+	})
+	return list
+})
+
+func etag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}

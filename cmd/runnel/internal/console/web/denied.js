@@ -1,0 +1,46 @@
+// What a view shows while it has no status.
+
+import { h, empty } from './dom.js';
+
+const permission = (role, realm) => `# /etc/runnel/conf.d/console.toml
+[[realm]]
+name = "${realm}"
+
+  [[realm.role]]
+  name = "${role}"
+
+    [[realm.role.permission]]
+    uri = "runnel.status"
+    allow = ["call"]`;
+
+// denied explains how a role gets to see the status.
+export function denied({ client }) {
+  const { authrole = 'local' } = client.details;
+  return h('section.panel', null,
+    empty(`The role "${authrole}" may not read the router's status`,
+      'Health, lines, links and rates are for operators. Sign in as one, or let this role read them: write this file, then type "sudo systemctl reload runnel".',
+      permission(authrole, client.realm)));
+}
+
+// whenKnown calls show with each status, or shows in root why there is none. It returns a function that ends it.
+export function whenKnown(root, app, make) {
+  let update;
+  const change = () => {
+    const { status } = app;
+    if (status.latest) {
+      if (!update) {
+        root.replaceChildren();
+        update = make(root);
+      }
+      update(status.latest);
+    } else if (status.denied && root.dataset.denied === undefined) {
+      root.dataset.denied = '';
+      update = undefined;
+      root.replaceChildren(denied(app));
+    }
+    if (status.latest) delete root.dataset.denied;
+  };
+  app.status.addEventListener('change', change);
+  change();
+  return () => app.status.removeEventListener('change', change);
+}
