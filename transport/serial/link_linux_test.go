@@ -42,10 +42,12 @@ func hears(t *testing.T, d io.Reader, text string) {
 	}
 }
 
+// runLink runs a line with the link. The device of a test acknowledges frames only where the test says so, which may be late on
+// a busy machine: the link is patient.
 func runLink(t *testing.T, link string, log *slog.Logger) (l *Line, peers chan peer, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	l = NewLine(LineConfig{Name: "test", Port: Config{Device: link}, Framing: HDLC, Log: log})
+	l = NewLine(LineConfig{Name: "test", Port: Config{Device: link}, Framing: HDLC, Link: lapb.Config{Retries: 20, T1: 500 * time.Millisecond}, Log: log})
 	peers = make(chan peer)
 	done := make(chan error, 1)
 	go func() {
@@ -181,7 +183,7 @@ func TestLinkReplug(t *testing.T) {
 // TestDialLink is the device's end, octet for octet.
 func TestDialLink(t *testing.T) {
 	d := plug(t, filepath.Join(t.TempDir(), "port"))
-	u, err := url.Parse("serial://" + d.Port() + "?framing=hdlc&name=mcu&t1=100ms")
+	u, err := url.Parse("serial://" + d.Port() + "?framing=hdlc&name=mcu&t1=500ms&retries=20")
 	kit.Must(t, err)
 	type dialled struct {
 		rw  io.ReadWriteCloser
