@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -90,16 +91,50 @@ func TestHangUp(t *testing.T) {
 			}
 		})
 	}
-	tell(t, Options{}, RealmOptions{}, func(s *story) { // also after a violation, so that the peer gets the ABORT
-		p, c := s.enable()
+}
+
+// After a violation the peer gets the ABORT: the connection stays open for a while, whatever the peer sends meanwhile.
+func TestHangUpAfterViolation(t *testing.T) {
+	for _, joined := range []bool{true, false} {
+		for _, closes := range []bool{true, false} {
+			tell(t, Options{}, RealmOptions{}, func(s *story) {
+				p, c := s.enable()
+				if joined {
+					p.enter(hello)
+				}
+				start := time.Now()
+				p.say(`[1,"realm1",{}]`)
+				p.hear(`[3,"*","wamp.error.protocol_violation"]`)
+				p.say(`[1,"realm1",{}]`)
+				p.say(`[1,"realm1",{}]`)
+				synctest.Wait()
+				if closes {
+					p.conn.Close()
+				}
+				p.closed()
+				if took := time.Since(start); (took == closeGrace) == closes || closes && took > 0 || c.closedHalf() != 1 {
+					t.Errorf("joined %v: closed after %v, closed for writing %d times", joined, took, c.closedHalf())
+				}
+			})
+		}
+	}
+}
+
+// unwritable is a Conn whose writes fail, though its peer can still be read.
+type unwritable struct{ *memory.Conn }
+
+func (unwritable) Write([]byte, bool) (int, error) { return 0, errors.New("broken pipe") }
+
+// A session whose messages can't be written ends.
+func TestUnwritableConnection(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		ours, theirs := memory.Pipe(memory.Options{})
+		p := &peer{story: s, conn: ours, speaks: ours.Transport().Serializer, ended: make(chan error, 1)}
+		s.served.Go(func() { p.ended <- s.router.Serve(unwritable{theirs}) })
+		p.listen()
 		p.say(hello)
-		p.hear(`[2,"*","*"]`)
-		p.say(`[1,"realm1",{}]`)
-		p.hear(`[3,"*","wamp.error.protocol_violation"]`)
-		p.conn.Close()
-		p.closed()
-		if c.closedHalf() != 1 {
-			t.Errorf("closed for writing %d times", c.closedHalf())
+		if p.closed() == nil || s.router.Status().Realms[0].Sessions != 0 {
+			t.Errorf("%+v", s.router.Status())
 		}
 	})
 }

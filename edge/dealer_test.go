@@ -319,6 +319,8 @@ func TestCallTimeout(t *testing.T) {
 		caller.silent()
 		caller.say(`[48,8,{"timeout":-5},"com.x"]`)
 		caller.hear(`[8,48,8,{},"wamp.error.invalid_argument",["*"]]`)
+		caller.say(`[48,9,{},"com.x"]`)
+		callee.hear(`[68,2,"*",{}]`)
 	})
 }
 

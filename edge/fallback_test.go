@@ -78,5 +78,12 @@ func TestUnreachableFallbackIsRerouted(t *testing.T) {
 		first.hear(`[68,4,"$away",{}]`)
 		first.say(`[8,68,4,{},"wamp.error.unavailable"]`)
 		caller.hear(`[8,48,4,{},"wamp.error.unavailable"]`)
+
+		second.say(`[66,2,"$away"]`)
+		second.hear(`[67,2]`)
+		caller.say(`[48,5,{},"com.x"]`) // the answer of the only one stands
+		first.hear(`[68,5,"$away",{}]`)
+		first.say(`[8,68,5,` + down)
+		caller.hear(`[8,48,5,"*","wamp.error.network_failure",["the part is down"]]`)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +114,24 @@ func (s *story) ask(procedure string, within time.Duration) ([]any, error) {
 	defer cancel()
 	results, _, err := s.router.realm([]byte("realm1")).ask(ctx, procedure, []any{"x", int64(1)}, nil)
 	return results, err
+}
+
+func TestAnswerOf(t *testing.T) {
+	named := map[string]any{"role": "all"}
+	for _, c := range []struct {
+		results []any
+		named   map[string]any
+		want    any
+	}{
+		{[]any{"first", "second"}, named, "first"},
+		{nil, named, named},
+		{[]any{}, map[string]any{}, nil},
+		{nil, nil, nil},
+	} {
+		if got := answerOf(c.results, c.named); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v, %v: the answer is %v", c.results, c.named, got)
+		}
+	}
 }
 
 func TestAsk(t *testing.T) {

@@ -58,3 +58,22 @@ func TestLogbookOfFew(t *testing.T) {
 		t.Error(line)
 	}
 }
+
+// A summary that was written early is not followed by another before the next window ends.
+func TestLogbookClosedEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var text bytes.Buffer
+		book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
+		for summaries := range 2 {
+			for range linesLogged + 1 {
+				book.allow(joins)
+			}
+			time.Sleep(logWindow * 2 / 3)
+			synctest.Wait()
+			if n := strings.Count(text.String(), "\n"); n != summaries {
+				t.Errorf("%d summaries, expected %d", n, summaries)
+			}
+			book.close()
+		}
+	})
+}

@@ -199,3 +199,57 @@ func TestMembersAreNoStrangers(t *testing.T) {
 		memory.Drop(budget.Work, int(6*sessionCost-used+100))
 	})
 }
+
+// A publisher that waits for memory has its earlier messages written first: this may free some.
+func TestWaitForMemoryFlushes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 10 << 20
+		s := seated(t, wamp.CBOR, wamp.CBOR)
+		opts := *s[0].realm.router.options()
+		opts.Memory = budget.New(limit, slog.New(slog.DiscardHandler))
+		s[0].realm.router.opts.Store(&opts)
+		account, err := opts.Memory.Open(budget.Peer{Joined: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s[1].out.account = account
+		turn, first := &turn{memory: opts.Memory}, s[0].conn.(*sink)
+		before, event := first.octets, eventOf(t, 20<<10)
+		turn.append(&seat{session: s[0]}, event, true)
+		opts.Memory.Spend(limit)
+		waited := make(chan struct{})
+		go func() {
+			defer close(waited)
+			turn.append(&seat{session: s[1]}, event, true)
+		}()
+		if synctest.Wait(); first.octets-before != frameHeader+len(event) {
+			t.Errorf("while it waits, %d bytes are written", first.octets-before)
+		}
+		opts.Memory.Drop(budget.Work, limit)
+		<-waited
+		turn.flush()
+	})
+}
+
+// A session gets no more subscriptions and registrations than there is memory for, and there is room again once they end.
+func TestTablesWhenMemoryIsShort(t *testing.T) {
+	memory := budget.New(8<<20, slog.New(slog.DiscardHandler))
+	tell(t, Options{Memory: memory}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		synctest.Wait()
+		short := int(memory.Status().Limit - memory.Status().Used)
+		for _, c := range []struct{ kind, answer, end, ended int }{{32, 33, 34, 35}, {64, 65, 66, 67}} {
+			memory.Spend(short)
+			p.say(fmt.Sprintf(`[%d,1,{},"com.a"]`, c.kind))
+			p.hear(fmt.Sprintf(`[8,%d,1,{},"wamp.error.unavailable",["*"]]`, c.kind))
+			memory.Drop(budget.Work, short)
+			p.say(fmt.Sprintf(`[%d,2,{},"com.a"]`, c.kind))
+			p.hear(fmt.Sprintf(`[%d,2,"$id%d"]`, c.answer, c.kind))
+			p.say(fmt.Sprintf(`[%d,3,"$id%d"]`, c.end, c.kind))
+			p.hear(fmt.Sprintf(`[%d,3]`, c.ended))
+		}
+		if n := memory.Status().Use["tables"]; n != 0 {
+			t.Errorf("%d bytes are charged for nothing", n)
+		}
+	})
+}

@@ -268,3 +268,26 @@ func TestTestamentsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// wamp.registration.get finds any registration, among others of each kind.
+func TestRegistrationsAreFound(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p := s.internal(hello)
+		var all []string
+		for _, match := range []string{"exact", "prefix", "wildcard", "fallback"} {
+			for _, name := range []string{"a", "b", "c"} {
+				options, uri := fmt.Sprintf(`{"match":%q}`, match), "com."+name+"."
+				if match == "fallback" {
+					options = `{"match":"prefix","_away":true}`
+				}
+				p.say(fmt.Sprintf(`[64,%d,%s,%q]`, len(all)+1, options, uri+map[string]string{"exact": "x"}[match]))
+				p.hear(fmt.Sprintf(`[65,%d,"$%d"]`, len(all)+1, len(all)+1))
+				all = append(all, uri)
+			}
+		}
+		for i := range all {
+			p.say(fmt.Sprintf(`[48,%d,{},"wamp.registration.get",["$%d"]]`, len(all)+i+1, i+1))
+			p.hear(fmt.Sprintf(`[50,%d,{},["*"]]`, len(all)+i+1))
+		}
+	})
+}

@@ -136,3 +136,32 @@ func TestKillIsLate(t *testing.T) {
 		p.hear(`[33,1,"*"]`)
 	})
 }
+
+// A HELLO that comes too late, or whose peer has not read the answers to the session before, begins no session.
+func TestNoOtherSession(t *testing.T) {
+	for name, c := range map[string]struct {
+		buffer int
+		late   time.Duration
+	}{
+		"too late":             {0, nextHelloTimeout + closeGrace/2},
+		"answers are not read": {64, 0},
+	} {
+		tell(t, Options{}, RealmOptions{}, func(s *story) {
+			p := s.deaf(memory.Options{Buffer: c.buffer})
+			if c.buffer == 0 {
+				p, _ = s.enable() // it stays open for reading
+			}
+			p.sayAll(hello, `[6,{},"wamp.close.normal"]`)
+			synctest.Wait()
+			time.Sleep(c.late)
+			watcher := s.join(hello)
+			watcher.say(`[32,1,{},"wamp.session.on_join"]`)
+			watcher.hear(`[33,1,"*"]`)
+			p.say(hello)
+			<-p.ended
+			if watcher.silent(); s.router.Status().Realms[0].Sessions != 1 {
+				t.Errorf("%s: %+v", name, s.router.Status().Realms[0])
+			}
+		})
+	}
+}

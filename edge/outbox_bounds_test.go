@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,4 +178,45 @@ func TestLastRepliesAreWaitedFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A peer is congested if it is stalled and has more than its high mark to read.
+func TestOutboxCongested(t *testing.T) {
+	m, length := replyOf(t, "wamp.close.normal")
+	for _, c := range []struct {
+		stalled         bool
+		over            int
+		congested, wait bool
+	}{{true, 1, true, false}, {true, 0, false, false}, {false, 1, false, true}, {false, 0, false, false}} {
+		o := bounded(length+frameHeader-c.over, 0)
+		o.append(m)
+		o.stalled = c.stalled
+		if got := o.congested(); got != c.congested {
+			t.Errorf("stalled %v, %d bytes over the mark: congested %v", c.stalled, c.over, got)
+		}
+		if stalls := o.waitForRoom(0); stalls != c.wait { // a peer that is stalled already is not waited for
+			t.Errorf("stalled %v, %d bytes over the mark: stalls %v", c.stalled, c.over, stalls)
+		}
+	}
+}
+
+// Of several read loops that wait for a peer in vain, one stalls it.
+func TestPeerStallsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := replyOf(t, "wamp.close.normal")
+		o := bounded(1, 0)
+		o.append(m)
+		var stalls atomic.Int32
+		var waiting sync.WaitGroup
+		for range 3 {
+			waiting.Go(func() {
+				if o.waitForRoom(maxPatience) {
+					stalls.Add(1)
+				}
+			})
+		}
+		if waiting.Wait(); stalls.Load() != 1 {
+			t.Errorf("the peer is stalled %d times", stalls.Load())
+		}
+	})
 }

@@ -106,14 +106,18 @@ func TestSlowSubscriber(t *testing.T) {
 func TestPatienceShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
-		stall := func() time.Duration {
+		stallWithin := func(limit time.Duration) time.Duration {
 			o.buf, o.high, o.stalled = &buffer{bytes: make([]byte, 2)}, 1, false
 			start := time.Now()
-			o.waitForRoom(maxPatience)
+			o.waitForRoom(limit)
 			if !o.stalled {
 				t.Fatal("the wait did not run out")
 			}
 			return time.Since(start)
+		}
+		stall := func() time.Duration { return stallWithin(maxPatience) }
+		for range 3 {
+			stallWithin(minPatience) // a wait shorter than the patience takes none of it
 		}
 		for _, want := range []time.Duration{maxPatience, maxPatience / 2, maxPatience / 4} {
 			if waited := stall(); waited != want {

@@ -24,8 +24,12 @@ func TestReflection(t *testing.T) {
 		guest.hear(`[2,"*","*"]`)
 		reader.say(`[32,1,{"match":"prefix"},"wamp.reflect."]`)
 		reader.hear(`[33,1,"$sub"]`)
-		author.say(`[64,1,{},"com.plain"]`)
-		author.hear(`[65,1,"*"]`)
+		for i, uri := range []string{"com.one", "com.plain"} {
+			author.say(fmt.Sprintf(`[64,%d,{},%q]`, i+1, uri))
+			author.hear(`[65,"*","*"]`)
+		}
+		author.say(`[32,3,{},"com.news"]`)
+		author.hear(`[33,3,"*"]`)
 		for _, uri := range []string{"com.add", "com.secret.x"} {
 			author.say(`[48,1,{},"wamp.reflect.define",["` + uri + `",{"doc":"adds"}]]`)
 			author.hear(`[50,1,{}]`)
@@ -40,8 +44,8 @@ func TestReflection(t *testing.T) {
 			{`"wamp.reflection.topic.describe",["com.add"]`, `[50,2,{},[null]]`},
 			{`"wamp.reflection.topic.describe",["com.topic"]`, `[50,2,{},["text"]]`},
 			{`"wamp.reflect.describe",["com.secret.x"]`, `[50,2,{},[null]]`},
-			{`"wamp.reflection.procedure.list"`, `[50,2,{},[["com.add","com.plain"]]]`},
-			{`"wamp.reflection.topic.list"`, `[50,2,{},[["com.topic","wamp.reflect."]]]`},
+			{`"wamp.reflection.procedure.list"`, `[50,2,{},[["com.add","com.one","com.plain"]]]`},
+			{`"wamp.reflection.topic.list"`, `[50,2,{},[["com.news","com.topic","wamp.reflect."]]]`},
 			{`"wamp.reflection.error.list"`, `[50,2,{},[[]]]`},
 			{`"wamp.reflect.define",["com.add","mine"]`, `[8,48,2,{},"wamp.error.not_authorized"]`},
 			{`"wamp.reflect.define",["com.add","mine"],{"kind":"planet"}`, `[8,48,2,{},"wamp.error.invalid_argument",["*"]]`},

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"runnel/edge/auth"
@@ -247,6 +248,9 @@ func TestRemoveRealm(t *testing.T) {
 		stubborn.hear(`[6,{"message":"*"},"wamp.close.close_realm"]`)
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+		if synctest.Wait(); len(stubborn.ended) != 1 {
+			t.Error("RemoveRealm returns while a session is there")
 		}
 		stubborn.closed()
 		stays.silent()

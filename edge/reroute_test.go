@@ -99,3 +99,20 @@ func TestRerouteKeepsNoMoreThanItMay(t *testing.T) {
 		caller.hear(`[8,48,6,{},"wamp.error.unavailable","*"]`)
 	})
 }
+
+// A call is not passed on to a callee that can take no more calls.
+func TestRerouteToABusyCallee(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		caller, one, other := s.join(helloAll), s.join(helloAll), s.join(helloAll)
+		for _, callee := range []*peer{one, other} {
+			callee.say(`[64,1,{"invoke":"roundrobin","concurrency":1},"com.x"]`)
+			callee.hear(`[65,1,"*"]`)
+		}
+		caller.sayAll(`[48,1,{},"com.x"]`, `[48,2,{},"com.x"]`)
+		one.hear(`[68,1,"*",{}]`)
+		other.hear(`[68,1,"*",{}]`)
+		one.say(`[8,68,1` + busy)
+		caller.hear(`[8,48,1,{},"wamp.error.no_available_callee"]`)
+		other.silent()
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"runnel/edge/auth"
@@ -74,6 +75,33 @@ func TestLongHello(t *testing.T) {
 			t.Errorf("HELLO of %d bytes: %v", octets, err)
 		}
 	}
+}
+
+// A router that refuses connections keeps its sessions.
+func TestRefuse(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		s.router.Refuse()
+		if err := s.connect(memory.Options{}).closed(); err == nil {
+			t.Error("Serve returns nil")
+		}
+		p.say(`[32,1,{},"com.a"]`)
+		p.hear(`[33,1,"*"]`)
+	})
+}
+
+// The status counts each message of a session, whatever its type.
+func TestMessagesAreCounted(t *testing.T) {
+	tell(t, Options{}, RealmOptions{}, func(s *story) {
+		p := s.join(hello)
+		before := s.router.Status()
+		p.sayAll(`[32,1,{},"com.a"]`, `[16,2,{"exclude_me":false},"com.a"]`, `[48,3,{},"com.x"]`)
+		p.hear(`[33,1,"*"]`, `[36,"*","*",{}]`, `[8,48,3,{},"wamp.error.no_such_procedure",["*"]]`)
+		synctest.Wait()
+		if after := s.router.Status(); after.Messages-before.Messages != 3 || after.Publications-before.Publications != 1 || after.Events-before.Events != 1 {
+			t.Errorf("from %+v to %+v", before, after)
+		}
+	})
 }
 
 func TestSilentPeerIsClosed(t *testing.T) {

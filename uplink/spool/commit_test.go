@@ -324,3 +324,42 @@ func TestEventWrittenTwice(t *testing.T) {
 		b.consistent()
 	})
 }
+
+// A full disk on which room was made is written to at once, not only after the pause that follows a failure.
+func TestRoomOnAFullDiskIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxMemory: 20_000, SpillAfter: 10 * time.Millisecond, Sync: 10 * time.Millisecond})
+		b.disk.setRoom(14_000)
+		for range 12 {
+			b.Put(of(Disk, "a", 1000), nil)
+		}
+		time.Sleep(50 * time.Millisecond)
+		for range 10 {
+			b.Put(of(Disk, "a", 1000), nil)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if st := b.State(); st.Alarm != "" || st.Dropped.Events != 12 || st.OnDisk != 10 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// A segment is not dropped while it is written to.
+func TestSegmentInUseIsNotDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxOctets: 4000})
+		b.Put(of(Disk, "a", 1000), nil)
+		time.Sleep(5 * time.Second)
+		b.Put(of(Disk, "b", 1000), nil)
+		b.during(func() {
+			b.Put(of(Disk, "c", 3000), func(err error) {
+				if !errors.Is(err, ErrFull) {
+					t.Errorf("room was made while all events are in use: %v", err)
+				}
+			})
+		})
+		if st := b.State(); st.OnDisk != 2 || st.Dropped.Events != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}

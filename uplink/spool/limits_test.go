@@ -255,6 +255,7 @@ func TestUnreadableHeldEventInFlight(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := open(t, newFlash(), Options{})
 			b.hold("a.b", 5, 100, true)
+			b.hold("a.c", 1, 100, true)
 			b.Retry()
 			probe := b.poll(10)
 			b.disk.mu.Lock()
@@ -264,10 +265,13 @@ func TestUnreadableHeldEventInFlight(t *testing.T) {
 			b.reading.Lock()
 			b.held.cache = heldCache{}
 			b.reading.Unlock()
-			if n := len(b.Peek(100)); n != 5 || b.heldEvents("a.b") != 4 { // and the gap
+			if n := len(b.Peek(100)); n != 6 || b.heldEvents("a.b") != 4 { // and the gap
 				t.Errorf("%s: %d events, %+v", name, n, b.HeldTopics(9))
 			}
 			b.consistent()
+			if b.ack(probe[1]); b.heldEvents("a.c") != 0 {
+				t.Errorf("%s: the answer for another topic has no effect: %+v", name, b.HeldTopics(9))
+			}
 			answer(b, probe[0])
 			if b.consistent(); b.heldEvents("a.b") != 4 {
 				t.Errorf("%s: then %+v", name, b.HeldTopics(9))
@@ -417,4 +421,36 @@ func TestLargestEvent(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A spool has room if at most seven eighths of its size and of its memory are used.
+func TestRoom(t *testing.T) {
+	for name, o := range map[string]Options{
+		"size":   {MaxOctets: 8000, MaxMemory: 80_000},
+		"memory": {MaxOctets: 80_000, MaxMemory: 8000},
+	} {
+		for used, room := range map[int]bool{7000: true, 7001: false} {
+			synctest.Test(t, func(t *testing.T) {
+				b := open(t, newFlash(), o)
+				b.Put(of(Memory, "a", used-cost-1), nil)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if b.WaitForRoom(ctx); (ctx.Err() == nil) != room {
+					t.Errorf("%d of 8000 bytes of the %s are used: there is room: %v", used, name, !room)
+				}
+			})
+		}
+	}
+}
+
+// A spool that is closed without Run leaves its directory to the next one.
+func TestCloseUnlocks(t *testing.T) {
+	o := Options{Dir: t.TempDir(), MinFree: -1}
+	for range 2 {
+		s, err := Open(o)
+		if err != nil || s.State().Alarm != "" {
+			t.Fatalf("%v, %+v", err, s.State())
+		}
+		s.Close()
+	}
 }
