@@ -34,16 +34,18 @@ func TestUnit(t *testing.T) {
 		unit[section+key] = value
 	}
 	for key, want := range map[string]string{
-		"[Service]ExecStart":           "/usr/bin/runnel run",
-		"[Service]Type":                "notify",
-		"[Service]ExecReload":          "/usr/bin/runnel reload --pid $MAINPID",
-		"[Service]Restart":             "always",
-		"[Service]RuntimeDirectory":    "runnel", // /run/runnel/runnel.sock
-		"[Service]StateDirectory":      "runnel", // /var/lib/runnel
-		"[Service]SupplementaryGroups": "dialout",
-		"[Service]NoNewPrivileges":     "yes",
-		"[Service]ProtectSystem":       "strict",
-		"[Install]WantedBy":            "multi-user.target",
+		"[Service]ExecStart":                "/usr/bin/runnel run",
+		"[Service]Type":                     "notify",
+		"[Service]ExecReload":               "/usr/bin/runnel reload --pid $MAINPID",
+		"[Service]Restart":                  "always",
+		"[Service]RuntimeDirectory":         "runnel",  // /run/runnel/runnel.sock
+		"[Service]StateDirectory":           "runnel",  // /var/lib/runnel
+		"[Service]RestartSec":               "5",       // restartTime in package service
+		"[Service]RuntimeDirectoryPreserve": "restart", // the count of restarts
+		"[Service]SupplementaryGroups":      "dialout",
+		"[Service]NoNewPrivileges":          "yes",
+		"[Service]ProtectSystem":            "strict",
+		"[Install]WantedBy":                 "multi-user.target",
 	} {
 		if unit[key] != want {
 			t.Errorf("%s=%s, want %s", key, unit[key], want)

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,10 @@ func run(file string, strict bool) error {
 	hangups := make(chan os.Signal, 1) // from the start: an early SIGHUP would end the process
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	starts, ok := awaitTurn(hangups)
+	if !ok {
+		return nil
+	}
 	load := config.LoadFallback
 	if strict {
 		load = config.Load
@@ -86,11 +91,38 @@ func run(file string, strict bool) error {
 	if err != nil {
 		return err
 	}
-	return serve(n, hangups, log)
+	return serve(n, starts, hangups, log)
+}
+
+// awaitTurn waits before the service starts if its last processes have ended soon after their start. SIGHUP ends the wait. It
+// returns false if the service is stopped meanwhile.
+func awaitTurn(hangups <-chan os.Signal) (starts *service.Starts, ok bool) {
+	log := slog.New(node.NewLogHandler(os.Stderr, service.ToJournal(os.Stderr)))
+	starts = service.Started(log)
+	pause := starts.Pause()
+	if pause == 0 {
+		return starts, true
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	log.Error("the router has ended soon after each of its last starts; it waits before it starts again", "total", starts.Ended(), "retry_in", pause)
+	// A start may take 90 s (TimeoutStartSec); the pause comes on top.
+	service.Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d\nSTATUS=waiting %v after %d failed starts; see the log. systemctl restart starts it at once",
+		(pause+90*time.Second).Microseconds(), pause, starts.Ended()), log)
+	select {
+	case <-time.After(pause):
+	case <-hangups:
+	case <-ctx.Done():
+		starts.Reset()
+		service.Notify("STOPPING=1", log)
+		return nil, false
+	}
+	service.Notify("STATUS=", log)
+	return starts, true
 }
 
 // serve runs the node until SIGTERM or Ctrl-C, and reloads at each SIGHUP.
-func serve(n *node.Node, hangups <-chan os.Signal, log *slog.Logger) error {
+func serve(n *node.Node, starts *service.Starts, hangups <-chan os.Signal, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	stopping := make(chan struct{})
@@ -98,9 +130,11 @@ func serve(n *node.Node, hangups <-chan os.Signal, log *slog.Logger) error {
 		defer close(stopping)
 		stop() // a second signal ends the process at once
 		service.Notify("STOPPING=1", log)
+		starts.Reset()
 	})
 	err := n.Run(ctx, func() {
 		service.Notify("READY=1", log)
+		starts.Settle()
 		go reloadAt(ctx, n, hangups)
 		go service.Watchdog(ctx, n.Probe, log)
 	})
