@@ -170,16 +170,21 @@ func (c *Conn) closeHandshake(code websocket.StatusCode, reason string) {
 	c.loan.Forget() // the reader may never give it back
 }
 
-// ping sends a PING in a goroutine of its own. It reports whether the connection takes it at once. Any bytes that the peer
-// sends afterwards prove that it is alive.
+// ping sends a PING and waits until the connection has taken it, for timeout at most. It reports whether it has. Any bytes
+// that the peer sends afterwards prove that it is alive.
 func (c *Conn) ping(timeout time.Duration) bool {
-	stuck := c.socket.stuck()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	written := c.socket.expectPing()
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
 		c.ws.Ping(ctx)
 	}()
-	return !stuck
+	select {
+	case <-written:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Probe sends a PING and reports whether the peer sends anything within the given time.

@@ -240,17 +240,17 @@ func TestOutboxStates(t *testing.T) {
 	if !s.stuck() {
 		t.Error("the outbox is not stuck")
 	}
-	control := strings.Repeat("c", maxControls)
-	if !s.add([]byte(control)) {
-		t.Error("the sender of a control frame is to write it")
+	control := "\x8a" + strings.Repeat("c", maxControls-1)
+	if who := s.add([]byte(control)); who != byOther {
+		t.Errorf("a control frame is written by %d", who)
 	}
-	if s.add([]byte("c")) {
-		t.Error("more control frames gather than maxControls")
+	if who := s.add([]byte("\x8a")); who != bySender {
+		t.Errorf("control frames beyond maxControls are written by %d", who)
 	}
 	if done, err := s.uncork(false); done || err != nil || s.controls != 0 {
 		t.Fatalf("uncork: %v, %v, %d bytes of controls", done, err, s.controls)
 	}
-	wait = reading(strings.Repeat("x", much) + control + "c")
+	wait = reading(strings.Repeat("x", much) + control + "\x8a")
 	if done, err := s.uncork(true); !done || err != nil {
 		t.Fatalf("uncork: %v, %v", done, err)
 	}
@@ -262,11 +262,28 @@ func TestOutboxStates(t *testing.T) {
 
 	// The sender of CLOSE writes it, because it closes the connection next.
 	s.promise()
-	s.Write([]byte{closeFrame, 0})
+	s.Write([]byte("\x88\x00"))
 	read("\x88\x00")
 	if done, err := s.uncork(false); !done || err != nil {
 		t.Fatalf("uncork: %v, %v", done, err)
 	}
+
+	// Idle: one goroutine writes all PINGs and PONGs, and their senders do not block. A CLOSE is written by its sender.
+	for i, c := range []struct {
+		frame string
+		who   writer
+	}{{"\x89\x00", byGoroutine}, {"\x8a\x00", byOther}, {"\x88\x00", bySender}, {"\x8a" + strings.Repeat("c", maxControls), bySender}} {
+		if who := s.add([]byte(c.frame)); who != c.who {
+			t.Errorf("control frame %d is written by %d, want %d", i, who, c.who)
+		}
+	}
+	wait = reading("\x89\x00\x8a\x00\x88\x00\x8a" + strings.Repeat("c", maxControls))
+	if err := s.flush(true); err != nil {
+		t.Fatal(err)
+	}
+	wait()
+	s.Write([]byte("\x8a\x00"))
+	read("\x8a\x00")
 
 	// A control frame that is added after the last flush is not left behind.
 	s.promise()

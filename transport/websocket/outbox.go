@@ -11,19 +11,29 @@ import (
 // of a further control frame blocks, and coder/websocket closes the connection after 5 s.
 const maxControls = 4 << 10
 
-// closeFrame is the first byte of CLOSE (RFC 6455, 5.2). Its sender closes the connection next, so it cannot leave the frame to
-// Conn.Write.
-const closeFrame = 0x88
+// First bytes of control frames (RFC 6455, 5.2). The sender of CLOSE closes the connection next, so it cannot leave that frame to
+// another goroutine.
+const (
+	pingFrame = 0x89
+	pongFrame = 0x8A
+)
+
+// maxPing is the longest PING of coder/websocket, in bytes: the head, the mask and the digits of a counter. It is written at once.
+const maxPing = 2 + 4 + 20
 
 // outbox holds the frames that the connection has not taken yet. Data frames come from Conn.Write. Control frames come
 // from any goroutine, between them. The outbox decides who writes a frame:
 //
 //	state          Conn.Write                     a control frame is written by        leaves by
-//	idle           is not in progress             its sender                           cork
+//	idle           is not in progress             a goroutine of its own, which ends   cork
+//	                                              when the outbox is empty
 //	gathering      adds frames                    Conn.Write, with its own frames      uncork
 //	gatheringWait  adds frames, then blocks       Conn.Write, with its own frames      uncork
-//	promised       writes the frames, or will     Conn.Write, up to maxControls bytes; uncork, once the outbox
-//	               call uncork again to do so     then, and CLOSE always, its sender   is empty
+//	promised       writes the frames, or will     Conn.Write                           uncork, once the outbox
+//	               call uncork again to do so                                          is empty
+//
+// In the states idle and promised this holds for the first maxControls bytes of control frames. CLOSE and any further control
+// frame are written by their sender.
 type outbox struct {
 	// Static after construction.
 	wire    *wire.Conn
@@ -31,12 +41,19 @@ type outbox struct {
 
 	mu       sync.Mutex
 	state    writerState
-	controls int       // bytes of control frames added since the state is promised
+	controls int       // bytes of control frames added since the state is promised, or since the outbox was empty
 	frames   []byte    // not written yet, from start on
 	start    int       // bytes of frames that are written
 	first    []byte    // the buffer that frames started in
 	loan     wire.Loan // of first
 	charged  int       // bytes that the account was charged for frames
+	ping     expected  // the PING that expectPing awaits
+}
+
+// expected is a PING on its way through the outbox.
+type expected struct {
+	written chan struct{} // closed when the connection has taken the PING; nil: no PING is expected
+	end     int           // where the PING ends in frames, from start on; 0: it was not added yet
 }
 
 // writerState tells what Conn.Write is doing. See outbox.
@@ -54,20 +71,33 @@ func (o *outbox) write(p []byte) (int, error) {
 	if len(p) > chunkSize && o.mayBlock() {
 		return o.writeDirect(p)
 	}
-	if o.add(p) {
-		return len(p), nil
-	}
-	if err := o.flush(true); err != nil {
-		return 0, err
+	switch o.add(p) {
+	case bySender:
+		if err := o.flush(true); err != nil {
+			return 0, err
+		}
+	case byGoroutine:
+		go o.flush(true)
 	}
 	return len(p), nil
 }
 
-// add appends bytes to the outbox, and reports whether Conn.Write will write them.
-func (o *outbox) add(p []byte) (left bool) {
+// writer tells who writes the bytes that were added to the outbox.
+type writer byte
+
+const (
+	bySender    writer = iota
+	byGoroutine        // which the sender has to start
+	byOther            // Conn.Write, or a goroutine that was started before
+)
+
+// add appends bytes to the outbox and returns who writes them.
+func (o *outbox) add(p []byte) writer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.frames == nil {
+	empty := o.frames == nil
+	if empty {
+		o.controls = 0
 		o.first = o.loan.Take()
 		o.frames = o.first[:0]
 		if o.wire.Err() != nil { // forget may have been called already
@@ -75,17 +105,42 @@ func (o *outbox) add(p []byte) (left bool) {
 		}
 	}
 	o.frames = append(o.frames, p...)
+	if o.ping.written != nil && o.ping.end == 0 && isPing(p) {
+		o.ping.end = len(o.frames) - o.start
+	}
 	more := cap(o.frames) - cap(o.first) - o.charged
 	o.account.Grow(budget.Outboxes, more)
 	o.charged += more
-	switch o.state {
-	case gathering, gatheringWait:
-		return true
-	case promised: // p is a control frame
-		o.controls += len(p)
-		return o.controls <= maxControls && p[0] != closeFrame
+	if o.state == gathering || o.state == gatheringWait {
+		return byOther
 	}
-	return false
+	o.controls += len(p)
+	switch {
+	case o.controls > maxControls || p[0] != pingFrame && p[0] != pongFrame:
+		return bySender
+	case o.state == idle && empty:
+		return byGoroutine
+	}
+	return byOther
+}
+
+// isPing reports whether p, which coder/websocket wrote at once, is a PING. The last bytes of a long masked message may look
+// like one, but hardly ever do.
+func isPing(p []byte) bool {
+	if len(p) < 2 || len(p) > maxPing || p[0] != pingFrame {
+		return false
+	}
+	size, _ := frameSize(p)
+	return size == uint64(len(p))
+}
+
+// expectPing returns a channel that is closed when the connection has taken the next PING. It replaces what an earlier call
+// awaits.
+func (o *outbox) expectPing() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.ping = expected{written: make(chan struct{})}
+	return o.ping.written
 }
 
 // mayBlock reports whether Conn.Write waits, so that a long payload need not be copied.
@@ -193,6 +248,12 @@ func (o *outbox) advance(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.start += n
+	if o.ping.end > 0 {
+		if o.ping.end -= n; o.ping.end <= 0 {
+			close(o.ping.written)
+			o.ping = expected{}
+		}
+	}
 	if o.start < len(o.frames) || o.frames == nil {
 		return
 	}

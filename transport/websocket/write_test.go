@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -240,23 +241,73 @@ func piped(t *testing.T, o Options) (*Conn, *client) {
 	return conn, peer
 }
 
-// readSlowly writes 400 KB to a peer that takes 2000 bytes each second and sends nothing, over a connection on which every
-// write waits. The peer must get all of it.
-func readSlowly(t *testing.T, o Options, message string) {
-	conn, peer := piped(t, o)
-	go conn.ReadMessage()
+// slow is a connection that takes 2000 bytes each second.
+type slow struct{ net.Conn }
+
+func (s slow) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p[:min(len(p), 2000)])
+	time.Sleep(time.Duration(n) * time.Second / 2000)
+	return n, err
+}
+
+// hijackable answers an upgrade on a connection.
+type hijackable struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	io.WriteString(h.conn, "HTTP/1.1 101 Switching Protocols\r\n")
+	h.Header().Write(h.conn)
+	io.WriteString(h.conn, "\r\n")
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
+}
+
+// pair connects a server and a client over connections on which every write waits.
+func pair(t *testing.T, at, from net.Conn, server, client Options) (*Conn, *Conn) {
+	t.Helper()
+	accepted := make(chan *Conn, 1)
 	go func() {
-		b := make([]byte, 2000)
-		for err := error(nil); err == nil; time.Sleep(time.Second) {
-			_, err = io.ReadFull(peer.r, b)
+		r, err := http.ReadRequest(bufio.NewReader(at))
+		if err != nil {
+			t.Error(err)
 		}
+		conn, err := Accept(hijackable{httptest.NewRecorder(), at}, r, server)
+		if err != nil {
+			t.Error(err)
+		}
+		accepted <- conn
 	}()
-	if _, err := conn.Write(batchOf(slices.Repeat([]string{message}, 400_000/len(message))...), true); err != nil {
+	conn, err := Dial(t.Context(), "ws://router/ws", func(context.Context, string) (net.Conn, error) { return from, nil }, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return <-accepted, conn
+}
+
+// readSlowly writes 400 KB to a peer that takes 2000 bytes each second, sends nothing of its own and answers PING when it reads
+// it. The peer must get all of it.
+func readSlowly(t *testing.T, conn, peer *Conn, size int) {
+	const total = 400_000
+	go conn.ReadMessage()
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := conn.Write(batchOf(slices.Repeat([]string{strings.Repeat("m", size)}, total/size)...), true)
+		wrote <- err
+	}()
+	for i := range total / size {
+		if _, _, err := peer.ReadMessage(); err != nil {
+			t.Errorf("message %d: %v", i, err)
+			break
+		}
+	}
+	if err := <-wrote; err != nil {
 		t.Error(err)
 	}
-	peer.Conn.Close()
+	conn.Close()
+	peer.Close()
 	<-conn.Done()
-	time.Sleep(2 * time.Second) // the peer ends
+	<-peer.Done()
 }
 
 func TestKeepAlive(t *testing.T) {
@@ -278,9 +329,20 @@ func TestKeepAlive(t *testing.T) {
 		})
 	})
 	t.Run("a peer that reads slowly but steadily", func(t *testing.T) {
-		for name, message := range map[string]string{"short messages": strings.Repeat("m", 500), "long messages": strings.Repeat("m", 100_000)} {
-			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) { readSlowly(t, o, message) })
+		for _, size := range []int{500, 100_000} {
+			t.Run(fmt.Sprintf("a client, messages of %d bytes", size), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					near, far := net.Pipe()
+					conn, peer := pair(t, near, slow{far}, o, Options{})
+					readSlowly(t, conn, peer, size)
+				})
+			})
+			t.Run(fmt.Sprintf("a server, messages of %d bytes", size), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					near, far := net.Pipe()
+					peer, conn := pair(t, slow{far}, near, Options{}, o)
+					readSlowly(t, conn, peer, size)
+				})
 			})
 		}
 	})

@@ -20,14 +20,14 @@ type keepAlive struct {
 	timer    *time.Timer
 	received uint32 // the Conn's counters at the last tick
 	sent     uint32
-	pinged   bool // a PING was due
-	written  bool // and was written
+	pinged   bool      // a PING was due
+	written  time.Time // when the last PING was written; zero: it was not
 }
 
 // KeepAlive calls ping after the peer has been silent for interval, at the latest after 2*interval. It closes the
-// connection if nothing arrives for timeout after that. ping sends a PING, may block, and reports whether the PING was
-// written. If it was not, the connection stays open as long as the peer takes outbound bytes. KeepAlive is called once,
-// before the Conn is shared.
+// connection if nothing arrives for timeout after that. ping sends a PING, may block for timeout, and reports whether the
+// PING was written. The peer's time begins when it was. Until then the connection stays open as long as the peer takes
+// outbound bytes. KeepAlive is called once, before the Conn is shared.
 func (c *Conn) KeepAlive(interval, timeout time.Duration, ping func() bool) {
 	if interval <= 0 {
 		return
@@ -60,7 +60,7 @@ func (k *keepAlive) tick() {
 	}
 	if send && k.ping() {
 		k.mu.Lock()
-		k.written = true
+		k.written = time.Now()
 		k.mu.Unlock()
 	}
 }
@@ -75,15 +75,20 @@ func (k *keepAlive) check() (send bool, err error) {
 	k.received, k.sent = received, sent
 	switch {
 	case !silent:
-		k.pinged, k.written = false, false
+		k.pinged = false
 		k.timer.Reset(k.interval)
 		return false, nil
-	case k.pinged && k.written:
-		return false, fmt.Errorf("no answer to PING in %v", k.timeout)
+	case k.pinged && !k.written.IsZero():
+		left := k.timeout - time.Since(k.written)
+		if left <= 0 {
+			return false, fmt.Errorf("no answer to PING in %v", k.timeout)
+		}
+		k.timer.Reset(left)
+		return false, nil
 	case k.pinged && stuck:
 		return false, fmt.Errorf("the peer took no bytes for %v", k.timeout)
 	}
-	k.pinged, k.written = true, false
+	k.pinged, k.written = true, time.Time{}
 	k.timer.Reset(k.timeout)
 	return true, nil
 }
