@@ -75,13 +75,13 @@ func (o DialOptions) dial(ctx context.Context, u *url.URL) (Conn, error) {
 	if u.Scheme == "ws" || u.Scheme == "wss" {
 		return o.dialWeb(ctx, u)
 	}
+	if u.Scheme == "serial" {
+		return o.dialSerial(ctx, u)
+	}
 	t := wamp.Transport{Network: u.Scheme}
 	var rw io.ReadWriteCloser
 	var err error
 	switch u.Scheme {
-	case "serial":
-		t.Local = true
-		rw, err = serial.OpenURL(ctx, u)
 	case "unix":
 		rw, err = o.connect(ctx, "unix", u.Path, &t)
 	case "tls":
@@ -93,6 +93,21 @@ func (o DialOptions) dial(ctx context.Context, u *url.URL) (Conn, error) {
 		return nil, err
 	}
 	return o.handshake(ctx, rw, t)
+}
+
+// dialSerial dials over a serial line. On a noisy line the link may be lost while it comes up, before the router has received
+// anything. It is then set up anew, until ctx ends.
+func (o DialOptions) dialSerial(ctx context.Context, u *url.URL) (Conn, error) {
+	for {
+		rw, err := serial.OpenURL(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		c, err := o.handshake(ctx, rw, wamp.Transport{Network: "serial", Local: true})
+		if err == nil || ctx.Err() != nil || !serial.LinkReset(err) {
+			return c, err
+		}
+	}
 }
 
 // handshake performs the RawSocket handshake.

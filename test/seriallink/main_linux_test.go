@@ -128,9 +128,12 @@ func (r *router) local(t *testing.T) *client.Client {
 func device(t *testing.T, w *wire) *client.Client {
 	t.Helper()
 	return join(t, func(ctx context.Context) (client.Conn, error) {
-		return transport.Dial(ctx, "serial://"+w.far+"?framing=hdlc&name=greenhouse&retries=20", transport.DialOptions{})
+		return transport.Dial(ctx, w.url(), transport.DialOptions{})
 	})
 }
+
+// url is what a device dials at the far end.
+func (w *wire) url() string { return "serial://" + w.far + "?framing=hdlc&name=greenhouse&retries=20" }
 
 func join(t *testing.T, dial func(context.Context) (client.Conn, error)) *client.Client {
 	t.Helper()

@@ -3,12 +3,17 @@ package seriallink
 import (
 	"context"
 	"fmt"
+	"io"
+	"iter"
 	"sync/atomic"
 	"testing"
 
 	"runnel/edge/client"
 	"runnel/test/kit"
 	"runnel/test/program"
+	"runnel/transport"
+	"runnel/transport/serial"
+	"runnel/transport/serial/hdlc"
 )
 
 // echo offers a procedure that answers with its argument and who it is.
@@ -69,6 +74,62 @@ func TestSessionOverNoise(t *testing.T) {
 	}
 	if s.Link.Framing.Bad() == 0 || s.Link.Link.Resent == 0 {
 		t.Errorf("no noise on the line: %+v", s.Link)
+	}
+}
+
+// TestLinkLostWhileComingUp has the router's end of the line answer a call, and then know of no connection, as if noise had
+// destroyed its own memory of it. The device calls again by itself.
+func TestLinkLostWhileComingUp(t *testing.T) {
+	w := newWire(t)
+	port, err := serial.Open(t.Context(), serial.Config{Device: w.near})
+	kit.Must(t, err)
+	var remote client.Conn
+	dialled := make(chan error, 1)
+	go func() {
+		var err error
+		remote, err = transport.Dial(t.Context(), w.url(), transport.DialOptions{Timeout: kit.Patience})
+		dialled <- err
+	}()
+	answer := map[bool]hdlc.Frame{ // what is sent for an I frame, and for a SABM
+		true:  {Address: toGateway, Control: dm},
+		false: {Address: toGateway, Control: ua},
+	}
+	for information := range frames(port) {
+		_, err := port.Write(hdlc.Append(nil, answer[information]))
+		kit.Must(t, err)
+		if information {
+			break
+		}
+	}
+	kit.Must(t, port.Close())
+	start(t, w)
+	kit.Must(t, <-dialled)
+	remote.Close()
+}
+
+// Octets of the link (ISO 7776): the address of the gateway's responses, and UA and DM with F.
+const (
+	toGateway = 0x01
+	ua        = 0x73
+	dm        = 0x1F
+)
+
+// frames yields the SABMs and I frames that arrive on a port, and whether each is an I frame.
+func frames(port io.Reader) iter.Seq[bool] {
+	const sabm = 0x3F
+	return func(yield func(bool) bool) {
+		d := hdlc.NewDecoder(1024)
+		var b [1]byte
+		for {
+			if _, err := port.Read(b[:]); err != nil {
+				return
+			}
+			f, ok := d.Push(b[0])
+			information := f.Control&1 == 0
+			if ok && (information || f.Control == sabm) && !yield(information) {
+				return
+			}
+		}
 	}
 }
 

@@ -38,6 +38,12 @@ func OpenURL(ctx context.Context, u *url.URL) (io.ReadWriteCloser, error) {
 	return stream, nil
 }
 
+// LinkReset reports whether err says that the ends of a link (framing=hdlc) disagreed about their connection. A new connection
+// puts that right.
+func LinkReset(err error) bool {
+	return errors.Is(err, lapb.ErrUnknown) || errors.Is(err, lapb.ErrRestarted) || errors.Is(err, lapb.ErrConfused)
+}
+
 // ParseURL parses a serial URL. Its path is the device. The query may hold baud, data_bits, stop_bits, parity, dtr, rts,
 // settle and framing ("none", the default, or "hdlc"), and instead of a path vid, pid, serial and interface. With
 // framing=hdlc it may also hold window, frame, retries, t1, t2, t3, half_duplex and name.
