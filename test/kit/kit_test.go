@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Parts are ended in reverse, also those before one that fails. An error of any of them fails the tests.
@@ -47,5 +48,18 @@ func TestParts(t *testing.T) {
 		if got := strings.Join(calls, " "); status != c.want || got != c.calls {
 			t.Errorf("%s: status %d, %s; want %d, %s", c.name, status, got, c.want, c.calls)
 		}
+	}
+}
+
+// A goroutine that ends late is no leak; one that remains is.
+func TestLeak(t *testing.T) {
+	ends := make(chan struct{})
+	go func() { <-ends }()
+	if leak(0) == nil {
+		t.Error("a goroutine that remains is not found")
+	}
+	time.AfterFunc(time.Second, func() { close(ends) })
+	if err := leak(Patience); err != nil {
+		t.Error(err)
 	}
 }

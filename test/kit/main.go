@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -16,13 +17,23 @@ type Part func(dir string) (end func() error, err error)
 // Main is the TestMain of a package whose tests share parts. It does not return.
 func Main(m *testing.M, parts ...Part) { os.Exit(run(m.Run, parts)) }
 
-// Leakproof is Main for tests that leave no goroutine behind. The tests have failed if one remains.
+// Leakproof is Main for tests that leave no goroutine behind. The tests have failed if one remains after Patience.
 func Leakproof(m *testing.M, parts ...Part) {
 	status := run(m.Run, parts)
 	if status == 0 {
-		status = report(goleak.Find())
+		status = report(leak(Patience))
 	}
 	os.Exit(status)
+}
+
+// leak returns an error if a goroutine remains. It waits for goroutines that are about to end, which may take them long on a
+// busy machine: goleak itself waits for half a second.
+func leak(patience time.Duration) (err error) {
+	for end := time.Now().Add(patience); ; {
+		if err = goleak.Find(); err == nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 // run prepares the parts, runs the tests and ends the parts in reverse. It returns the exit status.
