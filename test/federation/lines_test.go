@@ -129,8 +129,9 @@ func TestFailover(t *testing.T) {
 	edge.reaches(here, "com.example.a", atSecond)
 
 	there := second.join()
-	release := make(chan struct{})
+	release, invoked := make(chan struct{}), make(chan struct{}, 100)
 	second.offer(there, "org.example.slow", client.RegisterOptions{}, func(ctx context.Context, _ *client.Invocation) (client.Payload, error) {
+		invoked <- struct{}{}
 		select {
 		case <-release:
 		case <-ctx.Done():
@@ -142,6 +143,7 @@ func TestFailover(t *testing.T) {
 		_, err := edge.call(here, "org.example.slow", client.CallOptions{})
 		called <- err
 	}()
+	kit.Receive(t, "the call", invoked)
 	first.run()
 	atFirst = first.listen(first.join(), "com.example.", wamp.Prefix)
 	time.Sleep(2 * time.Second) // longer than fail_back: what must not happen has had its time
