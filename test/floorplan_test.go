@@ -49,6 +49,7 @@ var floors = map[string][]string{
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":       {"edge/wamp"},
 	testKit:          {},
+	"test/devices":   {},
 	"transport/wire": {"edge/budget", "edge/wamp"},
 
 	"edge/atomicfile": {}, // for small files of all floors
@@ -98,7 +99,8 @@ var testFloors = map[string][]string{
 	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"}, // TLS is real
 	"uplink":      {"edge", "edge/auth", "transport/memory"},
 
-	"cmd/runnel/internal/term": {"transport/serial/pty"}, // a terminal that hides what is typed
+	"cmd/runnel/internal/config": {"test/devices"},         // those of the profiles
+	"cmd/runnel/internal/term":   {"transport/serial/pty"}, // a terminal that hides what is typed
 }
 
 // standardOnly lists packages without any dependency.

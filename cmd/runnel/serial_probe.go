@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
@@ -29,9 +30,10 @@ func serialProbeCommand() *cobra.Command {
 		Use:   "probe DEVICE",
 		Short: "Detect what a serial device sends, and at which baud rate",
 		Long: `Listens to a serial port at one baud rate after the other, until it recognises the
-input: frames of Runnel's link, RawSocket, NMEA 0183, Modbus RTU, or text. It
-writes nothing, so it does not find a device that only answers requests. It prints
-the result as a [[serial]] table. The port must be free.`,
+input: the messages of a device that has a profile, Runnel's link, RawSocket, NMEA
+0183, Modbus RTU, JSON, CSV, names with values, or other text. It prints a [[serial]]
+table that works as it stands. It writes nothing, so it does not find a device that
+only answers requests; "runnel serial scan" finds Modbus slaves. The port must be free.`,
 		Example: `  runnel serial probe /dev/ttyUSB0
   runnel serial probe /dev/ttyUSB0 --each 30s      a sensor that prints twice a minute`,
 		Args: cobra.ExactArgs(1),
@@ -50,16 +52,22 @@ the result as a [[serial]] table. The port must be free.`,
 }
 
 func probe(file string, c serial.Config, each time.Duration, w io.Writer) error {
-	best, g, err := listen(c, each)
+	best, g, err := listen(file, c, each)
 	if err != nil {
 		return remote.PortError(file, c.Device, err)
 	}
-	_, err = fmt.Fprint(w, (&setup.Line{Port: best, Detected: g}).Text())
+	line := setup.Line{Port: best, Detected: g}
+	if g.Profile != "" {
+		if line.Profile, err = config.FindProfile(file, g.Profile); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprint(w, line.Text())
 	return err
 }
 
 // listen finds the settings of a port and the format of its device. It reports each attempt on standard error.
-func listen(c serial.Config, each time.Duration) (serial.Config, detect.Guess, error) {
+func listen(file string, c serial.Config, each time.Duration) (serial.Config, detect.Guess, error) {
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()
 	open := func(ctx context.Context, c serial.Config) (detect.Port, error) {
@@ -69,8 +77,8 @@ func listen(c serial.Config, each time.Duration) (serial.Config, detect.Guess, e
 		}
 		return port, nil
 	}
-	p := &detect.Prober{Each: each, Open: open, Report: func(c serial.Config, g detect.Guess) {
-		fmt.Fprintf(os.Stderr, "%d baud, %s: %d bytes, %v\n", c.Baud, framing(c), g.Octets, g.Kind)
+	p := &detect.Prober{Each: each, Known: setup.KnownDevices(file), Open: open, Report: func(c serial.Config, g detect.Guess) {
+		fmt.Fprintf(os.Stderr, "%d baud, %s: %d bytes, %v\n", c.Baud, framing(c), g.Octets, g)
 	}}
 	best, g, err := p.Probe(ctx, c)
 	if err != nil {

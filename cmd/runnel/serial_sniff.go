@@ -14,6 +14,7 @@ import (
 	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/remote"
+	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
 	"runnel/transport/serial/detect"
@@ -53,8 +54,8 @@ func serialSniffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sniff DEVICE",
 		Short: "Show the output of a serial device, decoded, as it arrives",
-		Long: `Listens to a serial port and prints what arrives, a frame or a line of text a
-line, with the time. It writes nothing. The port must be free: if the router holds it,
+		Long: `Listens to a serial port and prints what arrives, with the time: a frame or a line of
+text a line, or the values of a device that has a profile. It writes nothing. The port must be free: if the router holds it,
 the error names its line and says how to free the port.`,
 		Example: `  runnel serial sniff /dev/ttyUSB0
   runnel serial sniff /dev/ttyUSB0 --baud 9600 --as modbus --for 1m`,
@@ -64,21 +65,22 @@ the error names its line and says how to free the port.`,
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(detect.Formats, as) {
-				return cli.UsageError(fmt.Sprintf("--as %s: use %s", as, config.OneOf(detect.Formats...)))
-			}
 			return sniff(file, c, as, during, term.Stdout)
 		},
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().Lookup("config").Usage = routerFlag
 	p.flags(cmd, 115200)
-	cmd.Flags().StringVar(&as, "as", "auto", "decode as hdlc, text, modbus or hex")
+	cmd.Flags().StringVar(&as, "as", "auto", "decode as hdlc, text, modbus or hex, or by a profile, such as sml")
 	cmd.Flags().DurationVar(&during, "for", 0, "how long; 0s: until Ctrl-C")
 	return cmd
 }
 
 func sniff(file string, c serial.Config, as string, during time.Duration, w io.Writer) error {
+	known := setup.KnownDevices(file)
+	if !slices.Contains(detect.Formats, as) && known.Parser(as) == nil {
+		return cli.UsageError(fmt.Sprintf("--as %s: use %s, or the profile of a device that sends lines or telegrams", as, config.OneOf(detect.Formats...)))
+	}
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()
 	if during > 0 {
@@ -93,7 +95,7 @@ func sniff(file string, c serial.Config, as string, during time.Duration, w io.W
 	defer port.Close()
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)
 	var broken error
-	d := detect.NewDecoder(as, func(line string) {
+	d := detect.NewDecoder(as, known, func(line string) {
 		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), term.Safe(line)); err != nil {
 			broken = err
 		}

@@ -46,8 +46,15 @@ func start(t *testing.T, config string) *router {
 	dir, err := os.MkdirTemp("", "lines-") // a Unix socket's path must be short
 	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	r := &router{url: "unix://" + filepath.Join(dir, "runnel.sock"), file: filepath.Join(dir, "runnel.toml")}
-	r.write(t, config)
+	file := filepath.Join(dir, "runnel.toml")
+	kit.Must(t, os.WriteFile(file, []byte(realm+config), 0o600))
+	return startWith(t, dir, file)
+}
+
+// startWith runs a router with a configuration file in a directory.
+func startWith(t *testing.T, dir, file string) *router {
+	t.Helper()
+	r := &router{url: "unix://" + filepath.Join(dir, "runnel.sock"), file: file}
 	p, err := program.Start(runnel.Command("run", "-c", r.file))
 	kit.Must(t, err)
 	t.Cleanup(func() {

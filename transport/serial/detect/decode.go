@@ -3,21 +3,26 @@ package detect
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"runnel/transport/serial/hdlc"
 	"runnel/transport/serial/lapb"
 	"runnel/transport/serial/lines"
 	"runnel/transport/serial/modbus"
+	"runnel/transport/serial/reading"
 )
 
 // Formats lists the decoders by their names on the command line.
 var Formats = []string{"auto", "hdlc", "text", "modbus", "hex"}
 
-// Limits of auto's decision, and the pause that ends a Modbus frame or a chunk.
+// Limits of auto's decision; the longest chunk that is shown at once, and the pause that ends it or a Modbus frame.
 const (
-	undecidedOctets = 512
+	undecidedOctets = 2 << 10
 	undecidedTime   = 2 * time.Second
+	maxChunk        = 512
 	Pause           = 30 * time.Millisecond
 )
 
@@ -26,24 +31,51 @@ const maxText = 1 << 10
 
 // Decoder turns received bytes into lines for people. It belongs to one goroutine.
 type Decoder struct {
-	way   string // one of Ways
+	way   string // one of Formats, or a profile
+	known Devices
 	tell  func(line string)
 	held  []byte // auto: the input so far; modbus, hex: input since the last pause; text: the line so far
 	since time.Time
 	hdlc  *hdlc.Decoder
+	read  func([]byte, time.Time) // of a profile; nil for one of Formats
 }
 
-// NewDecoder returns a Decoder for one of Ways.
-func NewDecoder(way string, tell func(line string)) *Decoder {
-	return &Decoder{way: way, tell: tell, hdlc: hdlc.NewDecoder(lapb.MaxInfo)}
+// NewDecoder returns a Decoder for one of Formats, or for the profile of a known device.
+func NewDecoder(way string, known Devices, tell func(line string)) *Decoder {
+	d := &Decoder{way: way, known: known, tell: tell, hdlc: hdlc.NewDecoder(lapb.MaxInfo)}
+	d.profile()
+	return d
+}
+
+// profile prepares for the messages of a known device.
+func (d *Decoder) profile() {
+	if p := d.known.Parser(d.way); p != nil {
+		d.read = p.Monitor(func(e reading.Event) { d.tell(values(e)) }, func(excerpt string, err error) { d.tell(fmt.Sprintf("%v: %s", err, excerpt)) })
+	}
+}
+
+// values returns an event's values as text for people.
+func values(e reading.Event) string {
+	var all []string
+	for _, v := range e.Args {
+		all = append(all, fmt.Sprint(v))
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Kwargs)) {
+		if name != "time" && name != "units" {
+			all = append(all, fmt.Sprintf("%s=%v", name, e.Kwargs[name]))
+		}
+	}
+	return lines.Printable([]byte(strings.Join(all, " ")))
 }
 
 // Feed takes received bytes.
 func (d *Decoder) Feed(octets []byte, now time.Time) {
-	switch d.way {
-	case "hdlc":
+	switch {
+	case d.read != nil:
+		d.read(octets, now)
+	case d.way == "hdlc":
 		d.frames(octets)
-	case "text":
+	case d.way == "text":
 		d.text(octets)
 	default:
 		if len(d.held) == 0 {
@@ -52,7 +84,7 @@ func (d *Decoder) Feed(octets []byte, now time.Time) {
 		d.held = append(d.held, octets...)
 		if d.way == "auto" {
 			d.decide(now)
-		} else if len(d.held) >= undecidedOctets {
+		} else if len(d.held) >= maxChunk {
 			d.lump()
 		}
 	}
@@ -61,7 +93,7 @@ func (d *Decoder) Feed(octets []byte, now time.Time) {
 // Idle is called when nothing has arrived for a Pause.
 func (d *Decoder) Idle(now time.Time) {
 	switch {
-	case len(d.held) == 0 || d.way == "text" || d.way == "hdlc":
+	case len(d.held) == 0 || d.read != nil || d.way == "text" || d.way == "hdlc":
 	case d.way == "auto":
 		d.decide(now)
 	default:
@@ -71,23 +103,26 @@ func (d *Decoder) Idle(now time.Time) {
 
 // decide selects a decoder once the input is clear or the time is up.
 func (d *Decoder) decide(now time.Time) {
-	g := Identify(d.held)
-	if !g.Sure && len(d.held) < undecidedOctets && now.Sub(d.since) < undecidedTime {
+	g := Identify(d.held, d.known)
+	if settled := g.final() || g.Sure && g.Kind == Modbus; !settled && len(d.held) < undecidedOctets && now.Sub(d.since) < undecidedTime {
 		return
 	}
 	switch g.Kind {
 	case Link:
 		d.way = "hdlc"
-	case Text, JSON, CSV, NMEA:
+	case Text, KeyValue, JSON, CSV, NMEA:
 		d.way = "text"
 	case Modbus:
 		d.way = "modbus"
+	case Known:
+		d.way = g.Profile
 	default:
 		d.way = "hex"
 	}
-	d.tell(fmt.Sprintf("this looks like %v; decoding it as %s", g.Kind, d.way))
+	d.tell(fmt.Sprintf("this looks like %v; decoding it as %s", g, d.way))
 	heard := d.held
 	d.held = nil
+	d.profile()
 	d.Feed(heard, now)
 }
 

@@ -51,7 +51,7 @@ func TestIdentify(t *testing.T) {
 		{"json in every second line", "{\n{\"t\": 1}\nok\n{\"t\": 2}\nok\n", JSON, true, 4},
 		{"json in fewer lines", "{\n{\"t\": 1}\nok\nok\n", Text, true, 3},
 		{"braces", "\n{one\n{two\n{three\n", Text, false, 2},
-		{"numbers", "1\n2\n3\n4\n", Text, true, 3},
+		{"numbers", "1\n2\n3\n4\n", CSV, true, 3},
 		{"two lines of csv", "0,0\n1,2\n3,4\n", CSV, false, 2},
 		{"one line of csv", "0,0\n1,2\n", Text, false, 1},
 		{"csv", "5,40\n21.5,41\n21.6,41\n21.7,41\n", CSV, true, 3},
@@ -65,7 +65,7 @@ func TestIdentify(t *testing.T) {
 		{"half a line", "hello world", Unreadable, false, 0},
 		{"text with colours", "\x1b[32mI (31) boot: chip\x1b[0m\r\n\x1b[32mI (32) boot: more\x1b[0m\r\n", Text, false, 1},
 	} {
-		if g := Identify([]byte(c.octets)); g.Kind != c.kind || g.Sure != c.sure || g.Pieces != c.pieces || g.Octets != len(c.octets) {
+		if g := Identify([]byte(c.octets), nil); g.Kind != c.kind || g.Sure != c.sure || g.Pieces != c.pieces || g.Octets != len(c.octets) {
 			t.Errorf("%s: %+v", c.name, g)
 		}
 	}
@@ -177,7 +177,7 @@ func TestListen(t *testing.T) {
 }
 
 func decode(way string, chunks ...string) (told []string) {
-	d := NewDecoder(way, func(line string) { told = append(told, line) })
+	d := NewDecoder(way, nil, func(line string) { told = append(told, line) })
 	now := time.Now()
 	for _, chunk := range chunks {
 		d.Feed([]byte(chunk), now)
@@ -212,19 +212,19 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// TestUndecided: auto decides once it has 512 bytes or has listened for two seconds, not earlier.
+// TestUndecided: auto decides once it has 2 KiB or has listened for two seconds, not earlier.
 func TestUndecided(t *testing.T) {
 	for _, c := range []struct {
 		octets int
 		after  time.Duration
 		want   bool
 	}{
-		{511, 2*time.Second - 1, false},
-		{512, 0, true},
+		{2047, 2*time.Second - 1, false},
+		{2048, 0, true},
 		{1, 2 * time.Second, true},
 	} {
 		told := 0
-		d := NewDecoder("auto", func(string) { told++ })
+		d := NewDecoder("auto", nil, func(string) { told++ })
 		now := time.Now()
 		d.Feed([]byte(strings.Repeat("\xff", c.octets)), now)
 		d.Idle(now.Add(c.after))
@@ -237,7 +237,7 @@ func TestUndecided(t *testing.T) {
 // TestNoPause: bytes that come without a pause are shown 512 at a time.
 func TestNoPause(t *testing.T) {
 	told := 0
-	d := NewDecoder("hex", func(string) { told++ })
+	d := NewDecoder("hex", nil, func(string) { told++ })
 	d.Feed(make([]byte, 511), time.Now())
 	if told != 0 {
 		t.Errorf("%d lines of 511 bytes, without a pause", told)
@@ -252,12 +252,16 @@ func FuzzIdentify(f *testing.F) {
 	for _, s := range []string{sabm, polls, nmea("GPRMC,1"), "\x7f\xf3\x00\x00", "{\"t\": 1}\n"} {
 		f.Add([]byte(s))
 	}
+	known := devices(f)
 	f.Fuzz(func(t *testing.T, octets []byte) {
-		if g := Identify(octets); (g.Kind == Silence) != (len(octets) == 0) {
+		if g := Identify(octets, known); (g.Kind == Silence) != (len(octets) == 0) {
 			t.Errorf("%q: %+v", octets, g)
 		}
 		for _, way := range Formats {
 			decode(way, string(octets), string(octets))
+		}
+		for _, d := range known {
+			NewDecoder(d.Profile, known, func(string) {}).Feed(octets, noon)
 		}
 	})
 }

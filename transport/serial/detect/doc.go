@@ -1,6 +1,8 @@
 // Package detect identifies what a serial line carries.
 //
-//	guess.go    Identify: frames of the link, Modbus, NMEA, text or unknown
+//	guess.go    Identify: frames of the link, Modbus, NMEA, text, a known device or unknown
+//	text.go     lines of text: JSON, names and values, tables
+//	known.go    devices that have a profile
 //	decode.go   Decoder: received bytes -> text for people, one line per frame
 //	probe.go    Prober: tries baud rates until the input makes sense
 //

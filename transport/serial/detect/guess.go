@@ -1,15 +1,11 @@
 package detect
 
 import (
-	"bytes"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+	"slices"
 
 	"runnel/edge/wamp"
 	"runnel/transport/serial/hdlc"
 	"runnel/transport/serial/lapb"
-	"runnel/transport/serial/lines"
 	"runnel/transport/serial/modbus"
 )
 
@@ -20,15 +16,17 @@ const (
 	Silence    Kind = iota // nothing at all
 	Unreadable             // unreadable bytes: a wrong baud rate or an unknown protocol
 	Text                   // lines of text
+	KeyValue               // lines of names and values
+	CSV                    // lines with equal numbers of separated values
 	JSON                   // lines of JSON
-	CSV                    // lines with equal numbers of comma-separated values
 	NMEA                   // sentences of NMEA 0183 with valid checksums
 	Modbus                 // frames of Modbus RTU
+	Known                  // messages of a device that has a profile
 	RawSocket              // a peer that opens RawSocket without the link
 	Link                   // frames of the link
 )
 
-var kindNames = []string{"silence", "unreadable bytes", "text", "lines of JSON", "lines of CSV", "NMEA 0183", "Modbus RTU", "RawSocket (framing none)", "the link (framing hdlc)"}
+var kindNames = []string{"silence", "unreadable bytes", "text", "lines of names and values", "lines of CSV", "lines of JSON", "NMEA 0183", "Modbus RTU", "messages of a known device", "RawSocket (framing none)", "the link (framing hdlc)"}
 
 func (k Kind) String() string { return kindNames[k] }
 
@@ -39,18 +37,34 @@ type Guess struct {
 	Octets int
 	Pieces int    // number of frames, sentences or lines
 	Sample string // one of them
-	Values int    // CSV: values per line
+
+	Table    Table            // CSV
+	Profile  string           // Known: the name of the profile
+	Requests []modbus.Request // Modbus: what a master reads
+}
+
+// String returns the kind for people, with the profile.
+func (g Guess) String() string {
+	if g.Kind == Known {
+		return g.Kind.String() + ": profile " + g.Profile
+	}
+	return g.Kind.String()
+}
+
+// final reports whether more input cannot change the guess. Lines of text may be those of a longer message.
+func (g Guess) final() bool {
+	return g.Sure && (g.Kind == JSON || g.Kind == NMEA || g.Kind >= Known)
 }
 
 // enough is how many pieces make a guess sure.
 const enough = 3
 
 // Identify guesses the protocol of received bytes.
-func Identify(octets []byte) Guess {
+func Identify(octets []byte, known Devices) Guess {
 	if len(octets) == 0 {
 		return Guess{}
 	}
-	for _, look := range []func([]byte) Guess{frames, handshake, text, telegrams} {
+	for _, look := range []func([]byte) Guess{frames, known.proven, handshake, known.fitting, text, telegrams} {
 		if g := look(octets); g.Kind != Silence {
 			g.Octets = len(octets)
 			return g
@@ -81,6 +95,9 @@ func handshake(octets []byte) (g Guess) {
 	return g
 }
 
+// maxRequests is how many different requests of a master are kept.
+const maxRequests = 20
+
 // telegrams looks for Modbus frames, which must cover most of the input.
 func telegrams(octets []byte) (g Guess) {
 	covered := 0
@@ -91,6 +108,9 @@ func telegrams(octets []byte) (g Guess) {
 			continue
 		}
 		g.Sample = modbus.Describe(rest[:n])
+		if r, ok := modbus.ParseRequest(rest[:n]); ok && len(g.Requests) < maxRequests && !slices.Contains(g.Requests, r) {
+			g.Requests = append(g.Requests, r)
+		}
 		g.Pieces++
 		covered += n
 		rest = rest[n:]
@@ -100,57 +120,4 @@ func telegrams(octets []byte) (g Guess) {
 	}
 	g.Kind, g.Sure = Modbus, g.Pieces >= enough
 	return g
-}
-
-// text looks for lines. The first and the last may be incomplete.
-func text(octets []byte) (g Guess) {
-	octets = bytes.ReplaceAll(octets, []byte{0}, nil)
-	all := bytes.FieldsFunc(octets, func(r rune) bool { return r == '\r' || r == '\n' })
-	if !bytes.ContainsAny(octets, "\r\n") || !legible(octets) {
-		return g
-	}
-	if last := octets[len(octets)-1]; last != '\r' && last != '\n' {
-		all = all[:len(all)-1]
-	}
-	if len(all) > 1 {
-		all = all[1:]
-	}
-	if len(all) == 0 {
-		return g
-	}
-	g.Kind, g.Pieces, g.Sample = Text, len(all), lines.Excerpt(all[len(all)-1])
-	g.Sure = len(all) >= enough
-	g.Values = 1 + strings.Count(string(all[0]), ",")
-	sentences, values, same := 0, 0, g.Values > 1
-	for _, line := range all {
-		if lines.Sentence(string(line)) {
-			sentences++
-		} else if line[0] == '{' && lines.Valid(line) {
-			values++
-		}
-		same = same && 1+bytes.Count(line, []byte{','}) == g.Values
-	}
-	switch {
-	case sentences > 0:
-		g.Kind, g.Sure = NMEA, true
-	case 2*values >= len(all):
-		g.Kind = JSON
-	case same && len(all) >= 2:
-		g.Kind = CSV
-	}
-	return g
-}
-
-// legible reports whether at most one in 32 characters is unprintable, as lines have occasional errors.
-func legible(octets []byte) bool {
-	bad, total := 0, 0
-	for len(octets) > 0 {
-		r, n := utf8.DecodeRune(octets)
-		if r == utf8.RuneError && n == 1 || !unicode.IsPrint(r) && !unicode.IsSpace(r) && r != '\x1b' {
-			bad++
-		}
-		total++
-		octets = octets[n:]
-	}
-	return total >= 4 && 32*bad <= total
 }

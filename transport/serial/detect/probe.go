@@ -28,6 +28,7 @@ type Prober struct {
 	Each   time.Duration                                      // how long each try listens, unless it is sure earlier
 	Open   func(context.Context, serial.Config) (Port, error) // opens the port
 	Report func(serial.Config, Guess)                         // called with the result of each try
+	Known  Devices                                            // whose messages are recognised
 
 	best  serial.Config
 	guess Guess
@@ -108,10 +109,10 @@ func (p *Prober) listen(ctx context.Context, c serial.Config) (g Guess, err erro
 	}
 	var heard []byte
 	buf := make([]byte, 4<<10)
-	for !g.Sure && len(heard) < keep {
+	for !g.final() && len(heard) < keep {
 		n, err := port.Read(buf)
 		heard = append(heard, buf[:n]...)
-		g = Identify(heard)
+		g = Identify(heard, p.Known)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}

@@ -30,6 +30,7 @@ type Parser struct {
 	telegram *Telegram // nil for lines
 	listed   bool      // only the values of fields are published
 	ask      []Request
+	bits     int // see Trial
 
 	publishing Publishing
 }
@@ -85,7 +86,7 @@ func New(c Config) (*Parser, error) {
 	}
 	p := &Parser{parse: parse, topic: topic, fields: slices.Clone(c.Fields), time: c.Time, latin1: c.Latin1, format: c.Format, comma: c.Comma, max: cmp.Or(c.MaxLine, DefaultLine)}
 	p.tabs = c.Format == CSV && c.Separator == "\t"
-	p.listed, p.ask = c.Listed, slices.Clone(c.Ask)
+	p.listed, p.ask, p.bits = c.Listed, slices.Clone(c.Ask), c.evidence()
 	if c.Safe {
 		p.topic = topic.Safe()
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"runnel/test/devices"
 )
 
 // The keys of a table take precedence over its profile.
@@ -144,9 +146,16 @@ func TestProfilesAreDocumented(t *testing.T) {
 	}
 	var rows strings.Builder
 	for _, p := range list {
-		fmt.Fprintf(&rows, "| `%s` | %s | %s |\n", p.Name, p.Mode(), p.Description)
+		tested := "registers"
+		if d, ok := devices.Talkers[p.Name]; ok {
+			tested = "transcript"
+			if d.Ask != "" {
+				tested = "answer"
+			}
+		}
+		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", p.Name, p.Mode(), p.Description, tested)
 	}
-	if !strings.Contains(section, "|---|---|---|\n"+rows.String()+"\n") {
+	if !strings.Contains(section, "|---|---|---|---|\n"+rows.String()+"\n") {
 		t.Errorf("docs/serial.md: want this list of profiles:\n%s", rows.String())
 	}
 	dir := t.TempDir()

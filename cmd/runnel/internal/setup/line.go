@@ -15,9 +15,10 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/serial"
 	"runnel/transport/serial/detect"
+	"runnel/transport/serial/modbus"
 )
 
-// Line is a serial line whose device was detected by listening.
+// Line is a serial line whose device was detected by listening, or named by its profile.
 type Line struct {
 	Name     string // default: the last part of the device's path
 	Realm    string // "": the only realm
@@ -27,7 +28,7 @@ type Line struct {
 	USB      serial.USB // identifies the port independently of its device name; zero: Port.Device identifies it
 	Detected detect.Guess
 
-	Profile *config.Profile // instead of Heard
+	Profile *config.Profile // of the device; nil if it has none
 	Slave   int             // of a profile's registers; 0: the profile's
 }
 
@@ -57,10 +58,11 @@ func (l *Line) SuggestTopic(prefix string) string {
 func (l *Line) Text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	if l.Detected.Octets > 0 || l.Profile == nil {
+		l.heard(line)
+	}
 	if l.Profile != nil {
 		line("# %s", printable(l.Profile.Description))
-	} else {
-		l.heard(line)
 	}
 	line("[[serial]]\nname = %s", quoted(cmp.Or(l.Name, filepath.Base(l.Port.Device))))
 	if l.USB != (serial.USB{}) {
@@ -74,15 +76,7 @@ func (l *Line) Text() string {
 	if l.Slave > 0 {
 		line("slave = %d", l.Slave)
 	}
-	if l.Port.Baud > 0 {
-		line("baud = %d", l.Port.Baud)
-	}
-	if l.Port.Parity != serial.None {
-		line("parity = %s", quoted(l.Port.Parity.String()))
-	}
-	if l.Port.DataBits != 0 {
-		line("data_bits = %d", l.Port.DataBits)
-	}
+	l.port(line)
 	for _, option := range []struct{ key, value string }{{"realm", l.Realm}, {"role", l.Role}} {
 		if option.value != "" {
 			line("%s = %s", option.key, quoted(option.value))
@@ -96,9 +90,29 @@ func (l *Line) Text() string {
 	return b.String()
 }
 
+// port writes the port's settings, as far as they differ from the defaults and from those of the profile.
+func (l *Line) port(line func(format string, args ...any)) {
+	var preset config.Serial
+	if l.Profile != nil {
+		preset = l.Profile.Serials[0]
+	}
+	if l.Port.Baud > 0 && l.Port.Baud != preset.Baud {
+		line("baud = %d", l.Port.Baud)
+	}
+	if l.Profile != nil && l.Detected.Octets == 0 {
+		return // all others are the profile's
+	}
+	if parity := l.Port.Parity.String(); parity != cmp.Or(preset.Parity, "none") {
+		line("parity = %s", quoted(parity))
+	}
+	if bits := cmp.Or(l.Port.DataBits, 8); bits != cmp.Or(preset.DataBits, 8) {
+		line("data_bits = %d", bits)
+	}
+}
+
 // heard writes comments about the input of the port.
 func (l *Line) heard(line func(format string, args ...any)) {
-	line("# Detected from %d bytes: %v, such as", l.Detected.Octets, l.Detected.Kind)
+	line("# Detected from %d bytes: %v, such as", l.Detected.Octets, l.Detected)
 	line("#   %s", printable(l.Detected.Sample))
 	if !l.Detected.Sure {
 		line("# This is too little data to be sure; a longer --each listens for more.")
@@ -125,19 +139,49 @@ func (l *Line) format() string {
 	case detect.RawSocket:
 		return "framing = \"none\"\n"
 	case detect.Modbus:
-		return "mode = \"modbus\"\n" + topic + "# A master polls this bus already, and a bus has only one.\n[[serial.modbus]]\nname = \"\"\nslave = 1\ntable = \"holding\"\naddress = 0\n"
+		return "mode = \"modbus\"\n" + topic + "# A master polls this bus already, and a bus has only one: disconnect it first. It reads these values.\n" + l.registers()
 	case detect.NMEA:
 		return lines + "\"nmea\"\n" + topic
 	case detect.JSON:
 		return lines + "\"json\"\n" + topic
+	case detect.KeyValue:
+		return lines + "\"keyvalue\"\n" + topic
 	case detect.CSV:
-		names := make([]string, l.Detected.Values)
-		for i := range names {
-			names[i] = fmt.Sprintf("\"value%d\"", i+1)
-		}
-		return lines + "\"csv\"\ncolumns = [" + strings.Join(names, ", ") + "]\n" + topic
+		return lines + "\"csv\"\n" + l.table() + topic
 	}
-	return lines + "\"regexp\"\npattern = '(?P<text>.*)'\n" + topic
+	return lines + "\"regexp\"\npattern = '(?P<text>.*)'\n" + topic + "\n[[serial.field]]\nname = \"text\"\ntype = \"text\"\n"
+}
+
+// table returns the keys for lines of separated values.
+func (l *Line) table() string {
+	t, keys := l.Detected.Table, ""
+	if t.Separator != "," {
+		keys = "separator = " + quoted(t.Separator) + "\n"
+	}
+	if t.Comma {
+		keys += "decimal = \"comma\"\n"
+	}
+	names := make([]string, len(t.Columns))
+	for i, name := range t.Columns {
+		names[i] = quoted(name)
+	}
+	return keys + "columns = [" + strings.Join(names, ", ") + "]\n"
+}
+
+// registers returns the tables of the values that a master reads on a Modbus bus.
+func (l *Line) registers() string {
+	var b strings.Builder
+	requests := l.Detected.Requests
+	if len(requests) == 0 { // only answers were heard
+		requests = []modbus.Request{{Slave: 1, Count: 1}}
+	}
+	for _, r := range requests {
+		fmt.Fprintf(&b, "\n[[serial.modbus]]\nname = \"%s_%d\"\nslave = %d\ntable = %s\naddress = %d\n", modbus.TableNames[r.Table], r.Address, r.Slave, quoted(modbus.TableNames[r.Table]), r.Address)
+		if r.Count > 1 {
+			fmt.Fprintf(&b, "count = %d\n", r.Count)
+		}
+	}
+	return b.String()
 }
 
 func usbKey(u serial.USB) string {

@@ -26,7 +26,7 @@ func TestTextOfALine(t *testing.T) {
 			[]string{"too little data", "parity", "data_bits", "realm", "role", "usb", "slave", "profile"}},
 		{Line{Name: "Bus-1", Port: device, Detected: detect.Guess{Kind: detect.JSON}, Topic: "com.a", Realm: "r", Role: "sensor"},
 			[]string{"name = \"Bus-1\"", "format = \"json\"", "topic = \"com.a\"", "realm = \"r\"", "role = \"sensor\"", "too little data"}, nil},
-		{Line{Name: "Bus-1.x", Port: device, Detected: detect.Guess{Kind: detect.CSV, Values: 2}}, []string{"columns = [\"value1\", \"value2\"]", "topic = \"com.example.bus_1_x\""}, nil},
+		{Line{Name: "Bus-1.x", Port: device, Detected: detect.Guess{Kind: detect.CSV, Table: detect.Table{Separator: ";", Columns: []string{"value1", "value2"}, Comma: true}}}, []string{"separator = \";\"\ndecimal = \"comma\"\ncolumns = [\"value1\", \"value2\"]", "topic = \"com.example.bus_1_x\""}, nil},
 		{Line{Port: serial.Config{Device: "/dev/ttyS9", Parity: serial.Even, DataBits: 7}, Detected: detect.Guess{Kind: detect.Modbus}},
 			[]string{"mode = \"modbus\"", "parity = \"even\"", "data_bits = 7", "topic = \"com.example.{slave}.{name}\""}, []string{"baud"}},
 		{Line{Port: device, USB: serial.USB{VID: "2341", PID: "0043"}, Detected: detect.Guess{Kind: detect.Link}},

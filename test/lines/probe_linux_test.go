@@ -1,0 +1,223 @@
+package lines
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runnel/test/devices"
+	"runnel/test/kit"
+	"runnel/test/program"
+	"runnel/transport/serial/pty"
+)
+
+// detected lists what is printed for devices that send nothing that distinguishes them, and their values then. The profile's name
+// is printed for all others.
+var detected = map[string]struct {
+	keys string
+	want []map[string]any // nil: as with the profile
+}{
+	"nmea-0183":    {`format = "nmea"`, nil},
+	"ublox":        {`format = "nmea"`, nil},
+	"ublox-m9":     {`format = "nmea"`, nil},
+	"arduino-json": {`format = "json"`, nil},
+	"emontx":       {`format = "keyvalue"`, nil},
+	"barcode":      {`format = "regexp"`, []map[string]any{{"text": "4006381333931"}}},
+	"ezo-ph":       {`format = "csv"`, []map[string]any{{"value": 7.012}}},
+	"ezo-rtd":      {`format = "csv"`, []map[string]any{{"value": -5.25}}},
+	"ezo-orp":      {`format = "csv"`, []map[string]any{{"value": 209.6}}},
+	"mysensors":    {`separator = ";"`, []map[string]any{{"value1": int64(12), "value2": int64(6), "value3": int64(1), "value4": int64(0), "value5": int64(0), "value6": 36.5}}},
+}
+
+// play lets a device send a text again and again until the test ends.
+func play(t *testing.T, d *pty.Device, text string) {
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() {
+		close(stop)
+		d.Close()
+		<-stopped
+	})
+	go func() {
+		defer close(stopped)
+		for {
+			if _, err := d.Write([]byte(text)); err != nil {
+				return
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+}
+
+// added returns a file with the configuration of a router, beside which "runnel serial add" writes those of lines.
+func added(t *testing.T) (dir, file string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lines-") // a Unix socket's path must be short
+	kit.Must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file = filepath.Join(dir, "runnel.toml")
+	kit.Must(t, os.WriteFile(file, []byte(realm), 0o600))
+	return dir, file
+}
+
+// each calls f for each name, for a few at a time.
+func each(names []string, f func(name string)) {
+	var all sync.WaitGroup
+	few := make(chan struct{}, 16)
+	for _, name := range names {
+		all.Go(func() {
+			few <- struct{}{}
+			defer func() { <-few }()
+			f(name)
+		})
+	}
+	all.Wait()
+}
+
+// output runs a command to its end. A pseudo-terminal may have the number of one that a router of another test has just lost, and
+// still holds: the command is repeated then.
+func output(args ...string) (stdout, stderr string, status int, err error) {
+	for end := time.Now().Add(kit.Patience); ; {
+		stdout, stderr, status, err = once(args...)
+		if err != nil || status == 0 || !strings.Contains(stderr, "held by") || time.Now().After(end) {
+			return stdout, stderr, status, err
+		}
+	}
+}
+
+func once(args ...string) (stdout, stderr string, status int, err error) {
+	p, err := program.Start(runnel.Command(args...))
+	if err != nil {
+		return "", "", 0, err
+	}
+	status, err = p.Wait()
+	return p.Stdout.Text(), p.Stderr.Text(), status, err
+}
+
+// has reports whether an event has the wanted values; those that are nil must be missing.
+func has(kwargs, want map[string]any) bool {
+	for key, v := range want {
+		if !reflect.DeepEqual(kwargs[key], v) {
+			return false
+		}
+	}
+	return true
+}
+
+// Each device with a profile that sends by itself is recognised by what it sends. With the configuration that "runnel serial probe"
+// prints, and "runnel serial add" writes, its values are right.
+func TestDetectedDevices(t *testing.T) {
+	dir, file := added(t)
+	names := slices.Sorted(maps.Keys(devices.Talkers))
+	for _, name := range names {
+		play(t, plug(t, filepath.Join(dir, name)), devices.Talkers[name].Text)
+	}
+	each(names, func(name string) {
+		port, keys := filepath.Join(dir, name), "profile = \""+name+"\""
+		if d, ok := detected[name]; ok {
+			keys = d.keys
+		}
+		if stdout, stderr, status, err := output("serial", "probe", port, "-c", file, "--each", "2s"); err != nil || status != 0 || !strings.Contains(stdout, "\n"+keys+"\n") {
+			t.Errorf("%s: %d, %v, want %s in\n%s\n%s", name, status, err, keys, stdout, stderr)
+		}
+		if stdout, stderr, status, err := output("serial", "add", port, "-c", file, "--yes", "--topic", "com.example."+strings.ReplaceAll(name, "-", "_"), "--each", "2s"); err != nil || status != 0 {
+			t.Errorf("%s: %d, %v\n%s\n%s", name, status, err, stdout, stderr)
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	r := startWith(t, dir, file)
+	events := r.hear(t)
+	missing := map[string][]map[string]any{}
+	for _, name := range names {
+		want := devices.Talkers[name].Want
+		if d := detected[name]; d.want != nil {
+			want = d.want
+		}
+		missing["com.example."+strings.ReplaceAll(name, "-", "_")] = slices.Clone(want)
+	}
+	timeout := time.After(kit.Patience)
+	for len(missing) > 0 {
+		select {
+		case e := <-events:
+			missing[e.topic] = slices.DeleteFunc(missing[e.topic], func(want map[string]any) bool { return has(e.kwargs, want) })
+			if len(missing[e.topic]) == 0 {
+				delete(missing, e.topic)
+			}
+		case <-timeout:
+			t.Fatalf("missing: %v", missing)
+		}
+	}
+}
+
+// A Modbus device that is added by its profile has the right values.
+func TestAddedSlaves(t *testing.T) {
+	dir, file := added(t)
+	names := slices.Sorted(maps.Keys(devices.Slaves))
+	for _, name := range names {
+		answer(t, plug(t, filepath.Join(dir, name)), devices.Slaves[name])
+	}
+	each(names, func(name string) {
+		topic := "com.example." + strings.ReplaceAll(name, "-", "_") + ".{name}"
+		if stdout, stderr, status, err := output("serial", "add", filepath.Join(dir, name), "-c", file, "--yes", "--profile", name, "--topic", topic); err != nil || status != 0 {
+			t.Errorf("%s: %d, %v\n%s\n%s", name, status, err, stdout, stderr)
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	r := startWith(t, dir, file)
+	events := r.hear(t)
+	missing := map[string]any{}
+	for _, name := range names {
+		for value, want := range devices.Slaves[name].Want {
+			missing["com.example."+strings.ReplaceAll(name, "-", "_")+"."+value] = want
+		}
+	}
+	timeout := time.After(kit.Patience)
+	for len(missing) > 0 {
+		select {
+		case e := <-events:
+			if want, ok := missing[e.topic]; ok && reflect.DeepEqual(e.kwargs["value"], want) {
+				delete(missing, e.topic)
+			}
+		case <-timeout:
+			t.Fatalf("missing: %v", missing)
+		}
+	}
+}
+
+// answer lets a simulated slave answer until the test ends.
+func answer(t *testing.T, d *pty.Device, s devices.Slave) {
+	stopped := make(chan struct{})
+	t.Cleanup(func() {
+		d.Close()
+		<-stopped
+	})
+	go func() {
+		defer close(stopped)
+		for request := make([]byte, 0, 8); ; {
+			n, err := d.Read(request[len(request):8])
+			if err != nil {
+				return
+			}
+			if request = request[:len(request)+n]; len(request) < 8 {
+				continue
+			}
+			if request[0] == s.Slave && request[1] == s.Function {
+				d.Write(s.Registers.Answer(request))
+			}
+			request = request[:0]
+		}
+	}()
+}
