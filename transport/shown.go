@@ -12,7 +12,7 @@ func RedactURL(text string) string {
 	if !ok {
 		return text
 	}
-	if scheme == "ws" || scheme == "wss" {
+	if strings.HasSuffix(scheme, "ws") || strings.HasSuffix(scheme, "wss") { // also mqtt+ws and mqtt+wss
 		if before, _, query := strings.Cut(rest, "?"); query {
 			rest = before + "?..."
 		}

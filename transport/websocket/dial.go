@@ -24,6 +24,11 @@ type DialFunc func(ctx context.Context, address string) (net.Conn, error)
 // Dial connects to the router at a ws or wss URL, over a connection that dial opens.
 func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, error) {
 	t := &roundTripper{dial: dial}
+	var s *socket
+	t.open = func(conn net.Conn, head []byte) io.ReadWriteCloser {
+		s = newSocket(conn, head)
+		return s
+	}
 	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
 		HTTPClient:      &http.Client{Transport: t},
 		Subprotocols:    o.subprotocols(),
@@ -37,7 +42,7 @@ func Dial(ctx context.Context, url string, dial DialFunc, o Options) (*Conn, err
 		ws.CloseNow()
 		return nil, fmt.Errorf("websocket handshake: the server chose no subprotocol; the client requested %s", strings.Join(o.subprotocols(), ", "))
 	}
-	return newConn(ws, t.socket, p, o), nil
+	return newConn(ws, s, p, o), nil
 }
 
 // refusal describes a failed handshake by the server's status and the first 1 KiB of its answer. Without such an answer it
@@ -58,8 +63,8 @@ func refusal(err error, resp *http.Response) error {
 
 // roundTripper sends the HTTP request of a handshake and keeps the connection for the WebSocket.
 type roundTripper struct {
-	dial   DialFunc
-	socket *socket
+	dial DialFunc
+	open func(conn net.Conn, head []byte) io.ReadWriteCloser // makes the body of the response; head was read already
 }
 
 // RoundTrip is called by websocket.Dial, again after each redirect.
@@ -111,7 +116,6 @@ func (t *roundTripper) request(conn net.Conn, r *http.Request) (*http.Response, 
 		return resp, nil
 	}
 	head, _ := br.Peek(br.Buffered()) // cannot fail: it reads nothing
-	t.socket = newSocket(conn, head)
-	resp.Body = t.socket
+	resp.Body = t.open(conn, head)
 	return resp, nil
 }

@@ -6,7 +6,8 @@
 //	link.go       the life of a link: one connection after the other
 //	session.go    one connection, from CONNECT to its end; ping.go: whether the broker is there
 //	packet.go     packets of the broker; outgoing.go: packets of the link
-//	rule.go       what crosses; topic.go: its names at the broker; payload.go: the form of its messages
+//	rule.go       what crosses; topic.go: its names at the broker; payload.go, flat.go: the form of its messages
+//	template.go   names that a rule chooses (mqtt_topic); inverse.go: the way back; route.go: name and form of a stored event
 //	closing.go    why the broker has closed a connection; takeover.go: another client with the same client id
 //
 // # An event's way out

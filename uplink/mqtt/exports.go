@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bytes"
 	"context"
 	"slices"
 	"time"
@@ -13,9 +12,6 @@ import (
 	"runnel/edge/wamp"
 	"runnel/uplink/spool"
 )
-
-// retainOption is spool.Event.Options of an event to be retained by the broker.
-var retainOption = []byte("retain")
 
 // gapLevel is the level below the state topic where missing events are reported.
 const gapLevel = "gap"
@@ -60,26 +56,43 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		e.Confirm(nil)
 		return
 	}
-	remote := r.ToRemote(topic)
-	_, err := topicOf(remote)
+	remote, way, err := l.route(r, topic)
 	if err == nil {
-		err = l.opts.Format.accepts(e.Payload)
+		err = l.form(r.Form).accepts(e.Payload, remote)
 	}
 	if err != nil {
 		l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
 		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to MQTT: "+err.Error()))
 		return
 	}
-	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Payload: e.Payload}
-	if r.Retain || retains(e) {
-		event.Options = retainOption
-	}
+	way.retain = r.Retain || retains(e)
+	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Options: way.options(), Payload: e.Payload}
 	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil {
 			l.refuse(&l.status.EventsUp, "event not stored", topic, err)
 		}
 		return err
 	})
+}
+
+// route returns the URI of an event at the broker and its route.
+func (l *Link) route(r *Rule, topic string) (remote string, way route, err error) {
+	way.form = r.Form
+	if t, ok := l.templates[r]; ok {
+		way.topic, err = t.topic(topic)
+		return topic, way, err
+	}
+	remote = r.ToRemote(topic)
+	_, err = topicOf(remote)
+	return remote, way, err
+}
+
+// form returns a rule's form, or the link's.
+func (l *Link) form(own *Form) *Form {
+	if own != nil {
+		return own
+	}
+	return &l.plain
 }
 
 // decides reports whether a rule is the one that decides about a local topic.
@@ -107,19 +120,22 @@ func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
 	if e.Gap != nil {
 		return l.gap(e.Gap)
 	}
-	topic, err := topicOf(e.Topic)
+	way, err := routeOf(e)
+	if err == nil && way.topic == "" {
+		way.topic, err = topicOf(e.Topic)
+	}
 	if err != nil {
 		return nil, err
 	}
-	payload, err := l.opts.Format.encode(e.Payload)
+	payload, err := l.form(way.form).encode(e.Payload, e.Topic, e.Time)
 	if err != nil {
 		return nil, err
 	}
 	if len(payload) > l.opts.MaxMessage {
 		return nil, errTooLarge
 	}
-	p := newPublish(topic, payload, l.opts.QoS)
-	p.Retain = bytes.Equal(e.Options, retainOption)
+	p := newPublish(way.topic, payload, l.opts.QoS)
+	p.Retain = way.retain
 	return p, nil
 }
 

@@ -26,7 +26,7 @@ func TestMessage(t *testing.T) {
 		err     string
 	}{
 		{name: "an event", event: spool.Event{Topic: "a.b", Payload: text("x")}, topic: "a/b", payload: `"x"`},
-		{name: "one to be retained", event: spool.Event{Topic: "a.b", Options: retainOption, Payload: text("x")}, topic: "a/b", payload: `"x"`, retain: true},
+		{name: "one to be retained", event: spool.Event{Topic: "a.b", Options: []byte("retain"), Payload: text("x")}, topic: "a/b", payload: `"x"`, retain: true},
 		{name: "as long as may be", event: spool.Event{Topic: "a.b", Payload: text(strings.Repeat("x", 98))}, topic: "a/b", payload: `"` + strings.Repeat("x", 98) + `"`},
 		{name: "too long", event: spool.Event{Topic: "a.b", Payload: text(strings.Repeat("x", 99))}, err: "too large"},
 		{name: "without topic", event: spool.Event{Topic: "a..b"}, err: "empty level"},

@@ -107,16 +107,21 @@ func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 // broker has to send it again.
 func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) {
 	uri, err := uriOf(p.TopicName)
-	if err != nil {
+	if err == nil && l.called(s.open, uri, p) {
+		done()
+		return
+	}
+	r, local := l.importOf(p.TopicName)
+	if r == nil && err == nil {
+		if r, _ = l.imported.Best(uri); r != nil {
+			local = r.ToLocal(uri)
+		}
+	}
+	if r == nil && err != nil {
 		l.refuse(&l.status.EventsDown, "message not taken", p.TopicName, err)
 		done()
 		return
 	}
-	if l.called(s.open, uri, p) {
-		done()
-		return
-	}
-	r, _ := l.imported.Best(uri)
 	if r == nil || l.echoes.take(p.TopicName, p.Payload, p.Retain) || l.resent.known(p.TopicName, p.Payload, p.Retain) {
 		done()
 		return
@@ -128,10 +133,20 @@ func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) 
 			done()
 		}
 	}
-	if err := l.publish(s.open, r, r.ToLocal(uri), p, taken, lost); err != nil {
+	if err := l.publish(s.open, r, local, p, taken, lost); err != nil {
 		l.refuse(&l.status.EventsDown, "message not taken", p.TopicName, err)
 		done()
 	}
+}
+
+// importOf returns the rule with an mqtt_topic that decides about a topic, and the topic's URI.
+func (l *Link) importOf(topic string) (r *Rule, uri string) {
+	for _, v := range l.inverses {
+		if uri, ok := v.uri(topic); ok {
+			return v.rule, uri
+		}
+	}
+	return nil, ""
 }
 
 // publish publishes a message in the realm. If it returns an error, neither done nor lost is called.
@@ -143,7 +158,7 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.Pu
 	var payload client.Payload
 	if !(o.Retain && len(p.Payload) == 0) { // an empty message clears a retained one; in WAMP an event without payload does
 		var err error
-		if payload, err = l.opts.Format.decode(p.Payload); err != nil {
+		if payload, err = l.form(r.Form).decode(p.Payload); err != nil {
 			return err
 		}
 	}

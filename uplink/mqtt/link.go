@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,8 +69,11 @@ type Link struct {
 	log                         *slog.Logger
 	local                       *client.Client
 	filters                     []subscription
-	clean                       bool         // the broker keeps no session for the link
-	way                         []client.Hop // of messages from the broker
+	clean                       bool               // the broker keeps no session for the link
+	way                         []client.Hop       // of messages from the broker
+	plain                       Form               // of rules without their own
+	templates                   map[*Rule]template // of exports with mqtt_topic
+	inverses                    []*inverse         // of imports with mqtt_topic; the first that fits decides
 	status                      *uplink.Status
 	flight                      *flight
 	trial                       uplink.Trial // locks for itself
@@ -111,7 +115,7 @@ type subscription struct {
 func New(opts Options) (*Link, error) {
 	l := &Link{
 		opts: opts, log: opts.Log, ready: make(chan struct{}),
-		status: uplink.NewStatus(),
+		status: uplink.NewStatus(), plain: Form{Format: opts.Format}, templates: map[*Rule]template{},
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -164,6 +168,9 @@ func (l *Link) prepare() error {
 		}
 		if r.Procedure == "" {
 			l.exported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
+			if r.MQTTTopic != "" {
+				l.templates[r], _ = r.template() // checked
+			}
 			continue
 		}
 		l.offered.Add(wamp.Pattern{URI: r.ToRemote(r.Procedure), Match: r.Match}, r)
@@ -179,10 +186,9 @@ func (l *Link) prepare() error {
 		if err := r.CheckImport(); err != nil {
 			return fmt.Errorf("import: %w", err)
 		}
-		l.imported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
-		f, _ := filterOf(r.Topic, r.Match) // checked
-		imports = append(imports, f)
+		imports = append(imports, l.addImport(r))
 	}
+	slices.SortStableFunc(l.inverses, func(a, b *inverse) int { return b.weight - a.weight })
 	for _, f := range widest(imports) {
 		l.filters = append(l.filters, subscription{filter: f, qos: o.QoS, rule: "import topic " + f})
 	}
@@ -190,6 +196,18 @@ func (l *Link) prepare() error {
 	l.echoes, l.resent = newEchoes(imports), newResent()
 	l.standing = newStanding(o.Dir, l.log)
 	return nil
+}
+
+// addImport adds a rule that was checked and returns its filter.
+func (l *Link) addImport(r *Rule) (filter string) {
+	if r.MQTTTopic != "" {
+		v, _ := r.inverse()
+		l.inverses = append(l.inverses, v)
+		return v.filter()
+	}
+	l.imported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
+	filter, _ = filterOf(r.Topic, r.Match)
+	return filter
 }
 
 // CheckStateTopic returns why a topic can't be published to, or nil.

@@ -117,8 +117,8 @@ func TestImportRefuses(t *testing.T) {
 	b := s.up(false)
 	b.subscribed()
 	for i, m := range []struct{ topic, payload string }{
-		{"com//example", "1"}, {"com/exam.ple", "1"}, {"wamp/session", "1"}, {"com/example/forbidden", "1"}, {"com/example", "{"},
-		{"com/example", strings.Repeat(" ", 5000)}, {"com/exam ple", "1"},
+		{"$SYS/example", "1"}, {"com/exam\x01ple", "1"}, {"wamp/session", "1"}, {"com/example/forbidden", "1"}, {"com/example", "{"},
+		{"com/example", strings.Repeat(" ", 5000)}, {"com/exam\x7fple", "1"},
 	} {
 		b.publish(m.topic, m.payload, 1, uint16(i+1))
 		if ack := receive[*packets.PubackPacket](b); ack.MessageID != uint16(i+1) {

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"runnel/edge/client"
@@ -16,6 +17,8 @@ import (
 // event without arguments becomes an empty message. Every other event becomes a map, {"args": [...], "kwargs": {...}}, in
 // which either key may be missing. A bare value that looks like such a map is put into "args", so that it is not changed.
 //
+// Flat: an event becomes a JSON object of its keyword arguments; see flat.go.
+//
 // Raw and Text: an event has one argument, a string or a binary, whose bytes are the message. A message becomes one binary in
 // Raw, one string in Text.
 type Format uint8
@@ -25,6 +28,7 @@ const (
 	CBOR
 	Raw
 	Text
+	Flat
 )
 
 // ParseFormat returns the format of a name.
@@ -38,6 +42,8 @@ func ParseFormat(name string) (Format, bool) {
 		return Raw, true
 	case "text":
 		return Text, true
+	case "flat":
+		return Flat, true
 	}
 	return 0, false
 }
@@ -54,13 +60,13 @@ func (f Format) serializer() wamp.Serializer {
 var (
 	errTransparent = errors.New("a transparent payload has no form in JSON or CBOR")
 	errNotPlain    = errors.New("the event is not one string or binary")
-	errNotText     = errors.New("the message is not UTF-8; format = \"raw\" in the uplink takes any bytes")
+	errNotText     = errors.New("the message is not UTF-8; format = \"raw\" takes any bytes")
 	errNotMap      = errors.New("the request is not a map")
 	errNoID        = errors.New("the request has no id")
 )
 
-// encode returns the message for a payload.
-func (f Format) encode(p codec.Payload) ([]byte, error) {
+// encode returns the message for an event.
+func (f *Form) encode(p codec.Payload, uri string, at time.Time) ([]byte, error) {
 	if p.Items == 0 {
 		return nil, nil
 	}
@@ -72,8 +78,11 @@ func (f Format) encode(p codec.Payload) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !f.structured() {
+	switch f.Format {
+	case Raw, Text:
 		return plain(args, kwargs)
+	case Flat:
+		return f.flatten(args, kwargs, uri, at)
 	}
 	list, ok := args.Items()
 	if !ok {
@@ -83,11 +92,11 @@ func (f Format) encode(p codec.Payload) ([]byte, error) {
 	if value.Raw == nil {
 		value = envelope(args, kwargs)
 	}
-	return codec.Transcode(nil, f.serializer(), wamp.CBOR, value.Raw)
+	return codec.Transcode(nil, f.Format.serializer(), wamp.CBOR, value.Raw)
 }
 
-// accepts returns why a payload can't be encoded, as far as that can be found out cheaply.
-func (f Format) accepts(p codec.Payload) error {
+// accepts returns why an event can't be encoded, as far as that can be found out cheaply.
+func (f *Form) accepts(p codec.Payload, uri string) error {
 	if p.Items == 0 {
 		return nil
 	}
@@ -95,12 +104,18 @@ func (f Format) accepts(p codec.Payload) error {
 	if err != nil {
 		return err
 	}
-	if !f.structured() {
+	switch f.Format {
+	case Raw, Text:
 		_, err = plain(args, kwargs)
-	} else if _, ok := args.Items(); !ok {
-		err = errTransparent
+		return err
+	case Flat:
+		_, err = members(args, kwargs, uri)
+		return err
 	}
-	return err
+	if _, ok := args.Items(); !ok {
+		return errTransparent
+	}
+	return nil
 }
 
 // plain returns the bytes of a payload that is one string or binary.
@@ -181,20 +196,26 @@ const (
 )
 
 // decode returns the payload for a message.
-func (f Format) decode(message []byte) (client.Payload, error) {
+func (f *Form) decode(message []byte) (client.Payload, error) {
 	switch {
-	case f == Raw:
+	case f.Format == Raw:
 		return client.Args(message), nil
-	case f == Text && !utf8.Valid(message):
+	case f.Format == Text && !utf8.Valid(message):
 		return client.Payload{}, errNotText
-	case f == Text:
+	case f.Format == Text:
 		return client.Args(string(message)), nil
 	case len(message) == 0:
 		return client.Payload{}, nil
 	}
-	raw, err := codec.Transcode([]byte{cborListOf1}, wamp.CBOR, f.serializer(), message)
+	raw, err := codec.Transcode([]byte{cborListOf1}, wamp.CBOR, f.Format.serializer(), message)
 	if err != nil {
-		return client.Payload{}, f.notValid(err)
+		return client.Payload{}, f.Format.notValid(err)
+	}
+	if f.Format == Flat {
+		if kwargs := f.unflatten(codec.Value{Serializer: wamp.CBOR, Raw: raw[1:]}); kwargs.Raw != nil {
+			return checked(join(codec.Value{}, kwargs))
+		}
+		return checked(codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: raw})
 	}
 	args, kwargs, wrapped := open(codec.Value{Serializer: wamp.CBOR, Raw: raw[1:]})
 	if !wrapped {
@@ -206,10 +227,13 @@ func (f Format) decode(message []byte) (client.Payload, error) {
 // notValid names the format that a message does not have, and the formats that take every message.
 func (f Format) notValid(err error) error {
 	name, key := "JSON", "json"
-	if f == CBOR {
+	switch f {
+	case CBOR:
 		name, key = "CBOR", "cbor"
+	case Flat:
+		key = "flat"
 	}
-	return fmt.Errorf("the message is not %s (%w), which format = %q of the uplink expects; send %s, or take such messages by an uplink with format = \"text\" or \"raw\"", name, err, key, name)
+	return fmt.Errorf("the message is not %s (%w), which format = %q expects; send %s, or take such messages by an import with format = \"text\" or \"raw\"", name, err, key, name)
 }
 
 // join makes a payload of args and kwargs, either of which may be missing.

@@ -6,11 +6,14 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
+
+func form(f Format) *Form { return &Form{Format: f} }
 
 func payloadOf(t *testing.T, s wamp.Serializer, p client.Payload) codec.Payload {
 	t.Helper()
@@ -47,14 +50,14 @@ func TestJSONMessages(t *testing.T) {
 	} {
 		for _, s := range []wamp.Serializer{wamp.CBOR, wamp.JSON, wamp.MsgPack} {
 			p := payloadOf(t, s, c.payload)
-			if err := JSON.accepts(p); err != nil {
+			if err := form(JSON).accepts(p, "a.b"); err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
-			message, err := JSON.encode(p)
+			message, err := form(JSON).encode(p, "a.b", time.Time{})
 			if err != nil || string(message) != c.message {
 				t.Errorf("%s, from %s: %s, %v; expected %s", c.name, s, message, err, c.message)
 			}
-			back, err := JSON.decode(message)
+			back, err := form(JSON).decode(message)
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)
 			}
@@ -79,11 +82,11 @@ func TestCBORMessages(t *testing.T) {
 		client.Args(map[string]any{"kwargs": map[string]any{}}),
 	} {
 		one := payloadOf(t, wamp.CBOR, p)
-		message, err := CBOR.encode(one)
+		message, err := form(CBOR).encode(one, "a.b", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := CBOR.decode(message)
+		back, err := form(CBOR).decode(message)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,25 +97,25 @@ func TestCBORMessages(t *testing.T) {
 func TestPlainMessages(t *testing.T) {
 	for _, f := range []Format{Raw, Text} {
 		for _, p := range []client.Payload{client.Args("on"), client.Args([]byte("on"))} {
-			message, err := f.encode(payloadOf(t, wamp.MsgPack, p))
+			message, err := form(f).encode(payloadOf(t, wamp.MsgPack, p), "a.b", time.Time{})
 			if string(message) != "on" || err != nil {
 				t.Errorf("%q, %v", message, err)
 			}
 		}
 		for _, p := range []client.Payload{client.Args(1), client.Args("a", "b"), client.Kwargs(map[string]any{"a": "b"}), client.Args(map[string]any{})} {
 			raw := payloadOf(t, wamp.CBOR, p)
-			if message, err := f.encode(raw); err == nil || f.accepts(raw) == nil {
+			if message, err := form(f).encode(raw, "a.b", time.Time{}); err == nil || form(f).accepts(raw, "a.b") == nil {
 				t.Errorf("%v became %q", p, message)
 			}
 		}
 	}
-	if p, _ := Raw.decode([]byte{0xff}); !bytes.Equal(p.Args[0].([]byte), []byte{0xff}) {
+	if p, _ := form(Raw).decode([]byte{0xff}); !bytes.Equal(p.Args[0].([]byte), []byte{0xff}) {
 		t.Errorf("%v", p)
 	}
-	if p, _ := Text.decode([]byte("21.5")); p.Args[0] != "21.5" {
+	if p, _ := form(Text).decode([]byte("21.5")); p.Args[0] != "21.5" {
 		t.Errorf("%v", p)
 	}
-	if _, err := Text.decode([]byte{0xff}); err == nil {
+	if _, err := form(Text).decode([]byte{0xff}); err == nil {
 		t.Error("what is not UTF-8 became a text")
 	}
 }
@@ -120,12 +123,12 @@ func TestPlainMessages(t *testing.T) {
 func TestBrokenMessages(t *testing.T) {
 	deep := strings.Repeat("[", 1000) + strings.Repeat("]", 1000)
 	for _, message := range []string{"{", "1,2", "1],[2", "[1] 2", `{"a":}`, "nan", "\xff", deep, `"\ud800"`} {
-		if p, err := JSON.decode([]byte(message)); err == nil {
+		if p, err := form(JSON).decode([]byte(message)); err == nil {
 			t.Errorf("%.20q became %v", message, p)
 		}
 	}
 	for _, message := range []string{"\x82\x01", "\x01\x02", "\xff", "\xa1\x01\x02", "\x5b\xff\xff\xff\xff\xff\xff\xff\xff"} {
-		if p, err := CBOR.decode([]byte(message)); err == nil {
+		if p, err := form(CBOR).decode([]byte(message)); err == nil {
 			t.Errorf("%q became %v", message, p)
 		}
 	}
@@ -137,7 +140,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
-		p, err := JSON.decode(message)
+		p, err := form(JSON).decode(message)
 		if err != nil || len(message) == 0 {
 			return
 		}
@@ -145,15 +148,15 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q is no JSON", message)
 		}
 		raw := payloadOf(t, wamp.CBOR, p)
-		again, err := JSON.encode(raw)
+		again, err := form(JSON).encode(raw, "a.b", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		back, err := JSON.decode(again)
+		back, err := form(JSON).decode(again)
 		if err != nil {
 			t.Fatal(err)
 		}
-		twice, err := JSON.encode(payloadOf(t, wamp.CBOR, back))
+		twice, err := form(JSON).encode(payloadOf(t, wamp.CBOR, back), "a.b", time.Time{})
 		if err != nil || !bytes.Equal(again, twice) {
 			t.Errorf("%q became %q and that %q, %v", message, again, twice, err)
 		}
@@ -218,7 +221,7 @@ func TestMessageOfAnotherFormat(t *testing.T) {
 		{CBOR, "\xff", []string{"not CBOR", `format = "cbor"`}},
 		{Text, "\xff", []string{"not UTF-8", `format = "raw"`}},
 	} {
-		_, err := c.format.decode([]byte(c.message))
+		_, err := form(c.format).decode([]byte(c.message))
 		for _, want := range c.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%q: %v, expected %q", c.message, err, want)

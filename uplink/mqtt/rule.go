@@ -14,6 +14,30 @@ import (
 type Rule struct {
 	uplink.Rule
 	Retain bool // events are retained on the other side even if they are not retained where they come from
+
+	// MQTTTopic is the topic at the broker, a template; "": the components of the URI are the levels of the topic.
+	MQTTTopic string
+
+	Form *Form // of the messages; nil: the link's format
+}
+
+// KeyError is an error of one key of a rule.
+type KeyError struct {
+	Key string
+	Err error
+}
+
+func (e *KeyError) Error() string { return e.Key + ": " + e.Err.Error() }
+
+func (e *KeyError) Unwrap() error { return e.Err }
+
+const topicKey = "mqtt_topic"
+
+func ofKey(key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &KeyError{key, err}
 }
 
 // requestDepth is how many components a procedure may have after the exported prefix. MQTT has no filter for topics of any
@@ -31,12 +55,19 @@ var (
 	errNeither  = errors.New("neither a topic nor a procedure")
 	errImported = errors.New("procedures of an MQTT broker can't be imported")
 	errPlain    = errors.New("calls need the format json or cbor")
+
+	errCallForm  = errors.New("calls have the format of the uplink; remove it here")
+	errCallTopic = errors.New("the topics of calls follow from the procedure; remove mqtt_topic")
 )
 
 // CheckExport returns why a rule can't be exported in a format, or nil.
 func (r *Rule) CheckExport(f Format) error {
 	if err := r.check(r.LocalPrefix); err != nil {
 		return err
+	}
+	if r.MQTTTopic != "" {
+		_, err := r.template()
+		return ofKey(topicKey, err)
 	}
 	if r.Procedure == "" {
 		return nameable(r.ToRemote(r.Topic))
@@ -59,8 +90,35 @@ func (r *Rule) CheckImport() error {
 	if !wamp.ValidURI(r.ToLocal(r.Topic), r.Match, false) {
 		return fmt.Errorf("it would become %q, which is not a valid URI", r.ToLocal(r.Topic))
 	}
+	if r.MQTTTopic != "" {
+		_, err := r.inverse()
+		return ofKey(topicKey, err)
+	}
 	_, err := filterOf(r.Topic, r.Match)
 	return named(r.Topic, err)
+}
+
+// template returns the resolved template of a rule with one.
+func (r *Rule) template() (template, error) {
+	if r.Procedure != "" {
+		return template{}, errCallTopic
+	}
+	if r.LocalPrefix != r.RemotePrefix {
+		return template{}, errPrefixes
+	}
+	t, err := parseTemplate(r.MQTTTopic)
+	if err != nil {
+		return template{}, err
+	}
+	return t.resolve(r.Topic, r.Match)
+}
+
+func (r *Rule) inverse() (*inverse, error) {
+	t, err := r.template()
+	if err != nil {
+		return nil, err
+	}
+	return newInverse(r, t)
 }
 
 func (r *Rule) check(prefix string) error {
@@ -71,10 +129,15 @@ func (r *Rule) check(prefix string) error {
 		return errNeither
 	case !wamp.ValidURI(r.URI(), r.Match, false):
 		return fmt.Errorf("%q is not a valid URI", r.URI())
+	case r.Form != nil && r.Procedure != "":
+		return ofKey("format", errCallForm)
 	case !wamp.ValidURI(r.LocalPrefix, wamp.Prefix, false) || !wamp.ValidURI(r.RemotePrefix, wamp.Prefix, false):
 		return errors.New("a prefix to exchange is not a valid one")
 	case !strings.HasPrefix(r.URI(), prefix):
 		return fmt.Errorf("%q does not begin with the prefix to exchange, %q", r.URI(), prefix)
+	}
+	if r.Form != nil {
+		return r.Form.check()
 	}
 	return nil
 }

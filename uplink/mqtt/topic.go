@@ -10,7 +10,8 @@ import (
 )
 
 // A URI's components are a topic's levels: com.example.weather is com/example/weather. A name that the other side can't have is
-// an error. It is never changed into a similar one, because two names could become one and mix up their data.
+// an error. It is never changed into a similar one, because two names could become one and mix up their data. A rule can choose
+// other topics; see template.go.
 
 // maxTopic bounds a topic in bytes. MQTT allows 65535; no URI of the router is longer than this.
 const maxTopic = wamp.MaxURI
@@ -34,21 +35,45 @@ func topicOf(uri string) (string, error) {
 	if uri[0] == '$' {
 		return "", errDollar
 	}
-	return strings.ReplaceAll(uri, ".", "/"), nil
+	topic, err := levelsOf(uri, "")
+	if topic == "" && err == nil {
+		err = errNoTopic
+	}
+	return topic, err
+}
+
+// levelsOf returns the levels for the components of a pattern. Empty components become another text.
+func levelsOf(pattern, empty string) (string, error) {
+	levels := strings.Split(pattern, ".")
+	for i, component := range levels {
+		if component == "" {
+			levels[i] = empty
+			continue
+		}
+		var err error
+		if levels[i], err = levelOf(component); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(levels, "/"), nil
 }
 
 // uriOf returns the URI of a topic.
 func uriOf(topic string) (string, error) {
 	switch {
-	case topic == "" || topic[0] == '/' || topic[len(topic)-1] == '/' || strings.Contains(topic, "//"):
-		return "", errEmptyLevel
+	case topic == "":
+		return "", errNoTopic
 	case topic[0] == '$':
 		return "", errDollar
 	}
-	if err := checkText(topic, ".+# "); err != nil {
+	if err := checkText(topic, "+#"); err != nil {
 		return "", err
 	}
-	uri := strings.ReplaceAll(topic, "/", ".")
+	components := strings.Split(topic, "/")
+	for i, level := range components {
+		components[i] = componentOf(level)
+	}
+	uri := strings.Join(components, ".")
 	if wamp.Reserved(uri) {
 		return "", errReserved
 	}
@@ -56,6 +81,66 @@ func uriOf(topic string) (string, error) {
 		return "", errors.New("it is no URI")
 	}
 	return uri, nil
+}
+
+// A level may be empty or hold blanks and dots, a component may not. So these are written in the URI with a percent sign and two
+// hexadecimal digits, and an empty level as one percent sign. A percent sign that could be taken for one of these is written so,
+// too. Therefore each topic has a URI of its own.
+
+const (
+	emptyLevel = "%"
+	hexDigits  = "0123456789ABCDEF"
+)
+
+// componentOf returns the component for a level.
+func componentOf(level string) string {
+	if level == "" {
+		return emptyLevel
+	}
+	if !strings.ContainsAny(level, " .%") {
+		return level
+	}
+	var b strings.Builder
+	for i := range len(level) {
+		c := level[i]
+		if c == ' ' || c == '.' || c == '%' && (level == emptyLevel || escaped(level[i:])) {
+			b.Write([]byte{'%', hexDigits[c>>4], hexDigits[c&15]})
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// escaped reports whether text begins with a percent sign and two hexadecimal digits.
+func escaped(text string) bool {
+	return len(text) >= 3 && text[0] == '%' && strings.IndexByte(hexDigits, text[1]) >= 0 && strings.IndexByte(hexDigits, text[2]) >= 0
+}
+
+// levelOf undoes componentOf. It rejects a component that componentOf does not make, because its topic is another URI's.
+func levelOf(component string) (string, error) {
+	if err := checkText(component, "/+#"); err != nil {
+		return "", err
+	}
+	if component == emptyLevel {
+		return "", nil
+	}
+	if !strings.Contains(component, "%") {
+		return component, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(component); i++ {
+		c := component[i]
+		if escaped(component[i:]) {
+			c = byte(strings.IndexByte(hexDigits, component[i+1])<<4 | strings.IndexByte(hexDigits, component[i+2]))
+			i += 2
+		}
+		b.WriteByte(c)
+	}
+	if level := b.String(); componentOf(level) == component {
+		return level, nil
+	}
+	return "", fmt.Errorf("%q is not a level of a topic; only a blank (%%20), a dot (%%2E) and a percent sign (%%25) are written with %%", component)
 }
 
 // filterOf returns the topic filter for a pattern. It may match more: `com/example/#` also matches com/example itself. So
@@ -74,15 +159,10 @@ func filterOf(pattern string, match wamp.Match) (string, error) {
 		if pattern != "" && !strings.HasSuffix(pattern, ".") {
 			return "", errMidLevel
 		}
-		return strings.ReplaceAll(pattern, ".", "/") + "#", nil
+		levels, err := levelsOf(pattern, "")
+		return levels + "#", err
 	}
-	levels := strings.Split(pattern, ".")
-	for i, level := range levels {
-		if level == "" {
-			levels[i] = "+"
-		}
-	}
-	return strings.Join(levels, "/"), nil
+	return levelsOf(pattern, "+")
 }
 
 // checkText rejects text with one of the given characters. It also rejects text that a broker may close the connection for:
@@ -109,10 +189,12 @@ func checkText(s, without string) error {
 
 // matches reports whether a filter matches a topic (MQTT 3.1.1, 4.7).
 func matches(filter, topic string) bool {
-	if strings.HasPrefix(topic, "$") && !strings.HasPrefix(filter, "$") {
-		return false
-	}
-	return covers(filter, topic)
+	return coversOwn(filter, topic)
+}
+
+// coversOwn is covers, with the topics that begin with $: no wildcard at the beginning of a filter matches them.
+func coversOwn(filter, other string) bool {
+	return strings.HasPrefix(filter, "$") == strings.HasPrefix(other, "$") && covers(filter, other)
 }
 
 // covers reports whether a filter matches everything that another one matches. A topic is a filter, too.
@@ -141,7 +223,7 @@ func widest(filters []string) (list []string) {
 		covered := false
 		for j, other := range filters {
 			// Of two equal ones the first stays.
-			covered = covered || i != j && covers(other, f) && (other != f || j < i)
+			covered = covered || i != j && coversOwn(other, f) && (other != f || j < i)
 		}
 		if !covered {
 			list = append(list, f)

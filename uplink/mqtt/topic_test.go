@@ -15,6 +15,17 @@ func TestTopicsAndURIs(t *testing.T) {
 		{"a.$b", "a/$b"},
 		{"größe.µm", "größe/µm"},
 		{"wamp1.x", "wamp1/x"},
+		{"%.a", "/a"},
+		{"a.%", "a/"},
+		{"%.%", "/"},
+		{"a.%.b", "a//b"},
+		{"a%2Eb.c", "a.b/c"},
+		{"a%20b.%20", "a b/ "},
+		{"50%.%25", "50%/%"},
+		{"%2520", "%20"},
+		{"%%2520%2", "%%20%2"},
+		{"%2%2E", "%2."},
+		{"%2e", "%2e"},
 	} {
 		if topic, err := topicOf(c.uri); topic != c.topic || err != nil {
 			t.Errorf("topicOf(%q) = %q, %v", c.uri, topic, err)
@@ -26,7 +37,7 @@ func TestTopicsAndURIs(t *testing.T) {
 }
 
 func TestURIsWithoutTopic(t *testing.T) {
-	for _, uri := range []string{"", "a..b", "a.", ".a", "a/b", "a.+", "a.b+", "$SYS.uptime", "$share.x", "a.#", "a. ", "a.\x00", "a.\x01",
+	for _, uri := range []string{"", "%", "a..b", "a.", ".a", "a/b", "a.+", "a.b+", "$SYS.uptime", "$share.x", "a.%41", "a.%2F", "%24SYS.x", "a.%00", "%25%25", "a.%2B", "a.#", "a. ", "a.\x00", "a.\x01",
 		"a.\u0085", "a.\ufdd0", "a.\uffff", "a.\xff", strings.Repeat("a.", 600) + "a"} {
 		if topic, err := topicOf(uri); err == nil {
 			t.Errorf("topicOf(%q) = %q", uri, topic)
@@ -35,7 +46,7 @@ func TestURIsWithoutTopic(t *testing.T) {
 }
 
 func TestTopicsWithoutURI(t *testing.T) {
-	for _, topic := range []string{"", "/", "/a", "a/", "a//b", "a.b/c", "$SYS/broker/uptime", "a b", "a/\tb", "a/#", "a/+", "a/\xff", "a/\ufffe",
+	for _, topic := range []string{"", "$SYS/broker/uptime", "$share/a", "a/\tb", "a/#", "a/+", "a/\xff", "a/\ufffe",
 		"wamp/session/on_join", "wamp", strings.Repeat("a/", 600) + "a"} {
 		if uri, err := uriOf(topic); err == nil {
 			t.Errorf("uriOf(%q) = %q", topic, uri)
@@ -75,6 +86,8 @@ func TestFilters(t *testing.T) {
 		{"", wamp.Wildcard, "+"},
 		{"a..+", wamp.Wildcard, ""},
 		{"a/b.", wamp.Prefix, ""},
+		{"a%20b.", wamp.Prefix, "a b/#"},
+		{"a..%", wamp.Wildcard, "a/+/"},
 	} {
 		filter, err := filterOf(c.pattern, c.match)
 		if filter != c.filter || (err == nil) != (c.filter != "") {
@@ -123,6 +136,7 @@ func TestWidestFilters(t *testing.T) {
 		{"+/# #", "#"},
 		{"a/+/c a/b/+", "a/+/c a/b/+"},
 		{"a/+ a/#", "a/#"},
+		{"# $aws/a +/b", "# $aws/a"},
 	} {
 		if left := widest(strings.Fields(c.filters)); !slices.Equal(left, strings.Fields(c.left)) {
 			t.Errorf("widest(%s) = %v", c.filters, left)

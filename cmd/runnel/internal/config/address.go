@@ -132,7 +132,7 @@ func (k checker) endpoint(at Place, text *string) {
 	} else if u.Port() != "" {
 		k.farPort(at, *text, u.Port())
 	}
-	if u.Scheme == "mqtt" || u.Scheme == "mqtts" {
+	if isMQTT(*text) {
 		return
 	}
 	if (u.Scheme == "tcp" || u.Scheme == "tls") && (u.User != nil || u.RawQuery != "" || u.Fragment != "") {

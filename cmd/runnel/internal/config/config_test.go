@@ -158,7 +158,7 @@ func TestProblems(t *testing.T) {
 		{"mqtt", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://u:p@broker\", \"mqtts://broker/x\", \"tcp://a\", \"mqtt://\"]\nqos = 3\nformat = \"xml\"\nauthid = \"me\"\npassword = \"x\"\nstate_topic = \"a/#\"\nkey = \"/dev/null\"\n",
 			[]string{`8: uplink: nothing crosses this link`, `8: uplink.username: missing`, `8: uplink.certificate: missing`,
 				`10: uplink.url: "mqtt://...@broker" has a name or a password in it`, `10: uplink.url: "mqtts://broker/x" has more than a host and a port`,
-				`10: uplink.url: "tcp://a": unknown scheme; use "mqtt" or "mqtts"`, `10: uplink.url: "mqtt://" names no broker`,
+				`10: uplink.url: "tcp://a": unknown scheme; use "mqtt", "mqtts", "mqtt+ws" or "mqtt+wss"`, `10: uplink.url: "mqtt://" names no broker`,
 				`11: uplink.qos: 3 is not known`, `12: uplink.format: "xml" is not known`, `13: uplink.authid: an uplink to an MQTT broker has no authid`,
 				`15: uplink.state_topic: "a/#" is not a valid topic for the link's state`}},
 		{"mqtt rules", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://broker\"]\nformat = \"raw\"\n[[uplink.export]]\ntopic = \"a/b\"\n[[uplink.export]]\nprocedure = \"a\"\n[[uplink.export]]\ntopic = \"a b\"\n[[uplink.import]]\ntopic = \"com.exam\"\nmatch = \"prefix\"\n[[uplink.import]]\nprocedure = \"a\"\n",

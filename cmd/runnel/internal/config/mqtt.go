@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net"
 	"net/url"
 	"slices"
@@ -14,16 +15,23 @@ import (
 
 // The keys that only one of the two kinds of uplink has.
 var (
-	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "max_message"}
+	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "max_message"}
 	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
+
+	mqttShareKeys = []string{"retain", "mqtt_topic", "format", "time_key", "time_format", "values_key"} // of its tables
 )
+
+var messageFormats = []string{"json", "flat", "cbor", "raw", "text"}
 
 // IsMQTT reports whether the uplink leads to an MQTT broker.
 func (u *Uplink) IsMQTT() bool { return slices.ContainsFunc(u.URL, isMQTT) }
 
+// mqttSchemes are MQTT over TCP, over TLS, and both over WebSocket.
+var mqttSchemes = []string{"mqtt", "mqtts", "mqtt+ws", "mqtt+wss"}
+
 func isMQTT(text string) bool {
 	scheme, _, _ := strings.Cut(text, ":")
-	return strings.EqualFold(scheme, "mqtt") || strings.EqualFold(scheme, "mqtts")
+	return slices.Contains(mqttSchemes, strings.ToLower(scheme))
 }
 
 // foreign reports keys that an uplink of this kind does not have.
@@ -44,7 +52,7 @@ func (k checker) broker(u *Uplink) {
 	if u.QoS != nil && (*u.QoS < 0 || *u.QoS > 2) {
 		k.add(u.Place, "qos", "%d is not known; use 0, 1 or 2", *u.QoS)
 	}
-	k.choice(u.Place, "format", u.Format, "json", "cbor", "raw", "text")
+	k.choice(u.Place, "format", u.Format, messageFormats...)
 	k.secret(u.Place, "password", u.Password)
 	if u.Password.Set() && u.Username == "" {
 		k.add(u.Place, "username", "missing; write the name that the password belongs to")
@@ -63,17 +71,43 @@ func (k checker) broker(u *Uplink) {
 	if u.PingInterval < 0 {
 		k.add(u.Place, "ping_interval", "pings to an MQTT broker can't be turned off; write a time like \"20s\", or leave it out")
 	}
+	k.alpn(u)
 	format := u.MessageFormat()
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
 		k.foreign(s.Place, []string{"interest"}, "an MQTT broker")
+		k.message(s)
 	}
 	for _, s := range u.Exports {
-		r := s.MQTTRule()
+		r := s.MQTTRule(format)
 		k.crossing(s, r.CheckExport(format))
 	}
 	for _, s := range u.Imports {
-		r := s.MQTTRule()
+		r := s.MQTTRule(format)
 		k.crossing(s, r.CheckImport())
+	}
+}
+
+// message checks the keys of the messages of one table.
+func (k checker) message(s Share) {
+	if s.Place.Has("mqtt_topic") && s.MQTTTopic == "" {
+		k.add(s.Place, "mqtt_topic", "no topic is empty; write one, like \"sensors/{3...}\", or leave it out")
+	}
+	k.choice(s.Place, "format", s.Format, messageFormats...)
+	k.choice(s.Place, "time_format", s.TimeFormat, "rfc3339", "unix_ms", "unix")
+	if s.TimeFormat != "" && s.TimeKey == "" {
+		k.add(s.Place, "time_key", "missing; write the name of the member that holds the time, like \"ts\"")
+	}
+}
+
+// alpn checks the protocols to offer in the TLS handshake.
+func (k checker) alpn(u *Uplink) {
+	for _, name := range u.ALPN {
+		if name == "" || len(name) > 255 {
+			k.add(u.Place, "alpn", "%.40q is not a protocol; write a name of 1 to 255 bytes, like \"x-amzn-mqtt-ca\"", name)
+		}
+	}
+	if len(u.ALPN) > 0 && !slices.ContainsFunc(u.URL, func(text string) bool { return strings.HasPrefix(strings.ToLower(text), "mqtts:") }) {
+		k.add(u.Place, "alpn", "only mqtts:// has it; remove it, or write such a url")
 	}
 }
 
@@ -83,6 +117,9 @@ func (k checker) crossing(s Share, err error) {
 	if s.Procedure != nil {
 		key = "procedure"
 	}
+	if of := (*mqtt.KeyError)(nil); errors.As(err, &of) && s.Place.Has(of.Key) {
+		key, err = of.Key, of.Err
+	}
 	said := slices.ContainsFunc(*k.Problems, func(p Problem) bool { return s.Place.Covers(p, key) })
 	if err != nil && !said {
 		k.add(s.Place, key, "%v", err)
@@ -90,14 +127,17 @@ func (k checker) crossing(s Share, err error) {
 }
 
 func (k checker) brokerURL(at Place, text string) {
-	u := k.url(at, "url", text, "mqtt", "mqtts")
+	u := k.url(at, "url", text, mqttSchemes...)
+	web := u != nil && strings.HasPrefix(u.Scheme, webMQTT)
 	switch {
 	case u == nil:
 	case u.Hostname() == "":
 		k.add(at, "url", "%q names no broker", transport.RedactURL(text))
 	case u.User != nil:
 		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.RedactURL(text))
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
+	case web && u.Fragment != "":
+		k.add(at, "url", "%q has a fragment; remove it", transport.RedactURL(text))
+	case !web && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != ""):
 		k.add(at, "url", "%q has more than a host and a port", transport.RedactURL(text))
 	case u.Port() != "":
 		k.farPort(at, text, u.Port())
@@ -118,11 +158,18 @@ func (u *Uplink) Quality() byte {
 	return byte(*u.QoS)
 }
 
-// MQTTRule returns the rule of a link to an MQTT broker. It does not set the storage class.
-func (s Share) MQTTRule() mqtt.Rule {
+// MQTTRule returns the rule of a link to an MQTT broker with this format. It does not set the storage class.
+func (s Share) MQTTRule(format mqtt.Format) mqtt.Rule {
 	r := mqtt.Rule{
 		Rule:   uplink.Rule{Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix},
-		Retain: s.Retain,
+		Retain: s.Retain, MQTTTopic: s.MQTTTopic,
+	}
+	if s.Format+s.TimeKey+s.TimeFormat+s.ValuesKey != "" {
+		r.Form = &mqtt.Form{Format: format, TimeKey: s.TimeKey, ValuesKey: s.ValuesKey}
+		r.Form.TimeFormat, _ = mqtt.ParseTimeFormat(s.TimeFormat)
+		if own, ok := mqtt.ParseFormat(s.Format); ok {
+			r.Form.Format = own
+		}
 	}
 	if s.Topic != nil {
 		r.Topic = *s.Topic
@@ -132,21 +179,33 @@ func (s Share) MQTTRule() mqtt.Rule {
 	return r
 }
 
-// BrokerAddress returns the address of a broker, and whether to use TLS. The URL must have been checked.
-func BrokerAddress(text string) (address string, secure bool) {
+// Broker is where an MQTT broker is.
+type Broker struct {
+	Address string // host and port
+	Secure  bool   // over TLS
+	Web     string // the ws or wss URL of MQTT over WebSocket; "": plain MQTT
+}
+
+const webMQTT = "mqtt+" // begins the schemes of MQTT over WebSocket
+
+// brokerPorts are the default ports.
+var brokerPorts = map[string]string{"mqtt": "1883", "mqtts": "8883", "mqtt+ws": "80", "mqtt+wss": "443"}
+
+// ParseBroker returns where the broker at a URL is. The URL must have been checked.
+func ParseBroker(text string) Broker {
 	u, err := url.Parse(text)
 	if err != nil {
-		return text, false
+		return Broker{Address: text}
 	}
-	secure = u.Scheme == "mqtts"
-	port := u.Port()
-	switch {
-	case port != "":
-		return u.Host, secure
-	case secure:
-		port = "8883"
-	default:
-		port = "1883"
+	b := Broker{Address: u.Host, Secure: strings.HasSuffix(u.Scheme, "s") && u.Scheme != "mqtt+ws"}
+	if u.Port() == "" {
+		b.Address = net.JoinHostPort(u.Hostname(), brokerPorts[u.Scheme])
 	}
-	return net.JoinHostPort(u.Hostname(), port), secure
+	if scheme, ok := strings.CutPrefix(u.Scheme, webMQTT); ok {
+		if u.Scheme = scheme; u.Path == "" {
+			u.Path = "/mqtt" // brokers serve MQTT there
+		}
+		b.Web = u.String()
+	}
+	return b
 }

@@ -45,13 +45,14 @@ type Uplink struct {
 	Imports []Share `toml:"import"`
 
 	// For an MQTT broker; see mqtt.go.
-	QoS        *int   `toml:"qos"`
-	Format     string `toml:"format"`
-	ClientID   string `toml:"client_id"`
-	Username   string `toml:"username"`
-	Password   Secret `toml:"password"`
-	StateTopic string `toml:"state_topic"`
-	MaxMessage Size   `toml:"max_message"`
+	QoS        *int     `toml:"qos"`
+	Format     string   `toml:"format"`
+	ClientID   string   `toml:"client_id"`
+	Username   string   `toml:"username"`
+	Password   Secret   `toml:"password"`
+	StateTopic string   `toml:"state_topic"`
+	ALPN       []string `toml:"alpn"` // protocols to offer in the TLS handshake
+	MaxMessage Size     `toml:"max_message"`
 
 	node        string // the node's id; see fillDerived
 	files, pair digest
@@ -65,6 +66,13 @@ type Share struct {
 	Match     Match   `toml:"match"`
 	Store     string  `toml:"store"`  // memory, disk (default), durable
 	Retain    bool    `toml:"retain"` // MQTT: publish all events as retained
+
+	// For an MQTT broker; see mqtt.go.
+	MQTTTopic  string `toml:"mqtt_topic"`
+	Format     string `toml:"format"`
+	TimeKey    string `toml:"time_key"`
+	TimeFormat string `toml:"time_format"`
+	ValuesKey  string `toml:"values_key"`
 
 	Interest *bool `toml:"interest"` // false: events cross even without a subscriber
 
@@ -129,14 +137,14 @@ func (k checker) centre(u *Uplink) {
 		k.add(u.Place, "max_hops", "must be 1 to %d", mostHops)
 	}
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
-		k.foreign(s.Place, []string{"retain"}, "a router")
+		k.foreign(s.Place, mqttShareKeys, "a router")
 	}
 }
 
 const mostHops = 16 // the router's own limit
 
 func (k checker) uplinkURL(at Place, text string) (ok bool) {
-	u := k.url(at, "url", text, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts")
+	u := k.url(at, "url", text, slices.Concat([]string{"tcp", "tls", "unix", "ws", "wss"}, mqttSchemes)...)
 	if u != nil && u.Host+u.Path == "" {
 		k.add(at, "url", "%q names no router", transport.RedactURL(text))
 		return false

@@ -45,11 +45,7 @@ func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) 
 	}
 	if u.IsMQTT() {
 		// A second client with the same id would disconnect the link, so only the connection is tested.
-		port := "1883"
-		if at.Scheme == "mqtts" {
-			port = "8883"
-		}
-		if err := reach(ctx, at, port); err != nil {
+		if err := reach(ctx, &url.URL{Host: config.ParseBroker(text).Address}, ""); err != nil {
 			e.addUnreached(object, u, at, err)
 		}
 		return

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -37,22 +38,37 @@ func (n *Node) mqttOptions(c *config.Config, l *link) (opts mqtt.Options, err er
 		return opts, fmt.Errorf("read password: %w", err)
 	}
 	for _, s := range u.Exports {
-		r := s.MQTTRule()
+		r := s.MQTTRule(opts.Format)
 		r.Store = s.Class(config.DataDir(c) != "")
 		opts.Export = append(opts.Export, r)
 	}
 	for _, s := range u.Imports {
-		opts.Import = append(opts.Import, s.MQTTRule())
+		opts.Import = append(opts.Import, s.MQTTRule(opts.Format))
 	}
 	how := transport.DialOptions{Pin: u.Pin, Traffic: l.traffic}
 	if how.TLS, err = l.pair.Client(string(u.CA)); err != nil {
 		return opts, err
 	}
 	for _, url := range u.URL {
-		address, secure := config.BrokerAddress(url)
-		opts.Brokers = append(opts.Brokers, mqtt.Broker{URL: url, Dial: func(ctx context.Context) (net.Conn, error) {
-			return transport.DialStream(ctx, address, secure, how)
-		}})
+		opts.Brokers = append(opts.Brokers, mqtt.Broker{URL: transport.RedactURL(url), Dial: dialBroker(config.ParseBroker(url), u.ALPN, how)})
 	}
 	return opts, nil
+}
+
+// dialBroker returns the function that connects to a broker.
+func dialBroker(b config.Broker, alpn []string, how transport.DialOptions) func(context.Context) (net.Conn, error) {
+	if b.Web != "" {
+		return func(ctx context.Context) (net.Conn, error) { return transport.DialWebStream(ctx, b.Web, "mqtt", how) }
+	}
+	if b.Secure && len(alpn) > 0 {
+		offer := how.TLS
+		if offer == nil {
+			offer = new(tls.Config)
+		}
+		how.TLS = offer.Clone()
+		how.TLS.NextProtos = alpn
+	}
+	return func(ctx context.Context) (net.Conn, error) {
+		return transport.DialStream(ctx, b.Address, b.Secure, how)
+	}
 }

@@ -1,0 +1,192 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"runnel/edge/wamp"
+)
+
+// An inverse finds the URI of a message by the template of an import. A template is only accepted if each topic has one URI.
+type inverse struct {
+	rule   *Rule
+	levels []level
+	fixed  map[int]string // the components that the rule's pattern has, by number
+	weight int            // bytes before the first field; without fields maxTopic
+}
+
+// level is a level of a template: text, or a field with text around it.
+type level struct {
+	before, after string
+	field         int // 0: before is the level
+	rest          bool
+}
+
+var errTwoAt = errors.New("a level of an import can hold one field only")
+
+// newInverse returns the inverse of a rule's resolved template.
+func newInverse(r *Rule, t template) (*inverse, error) {
+	v := &inverse{rule: r}
+	var most int
+	v.fixed, most = fixedComponents(r.Topic, r.Match)
+	var now level
+	field := false
+	for _, p := range t.parts {
+		if p.field == 0 {
+			for i, text := range strings.Split(p.text, "/") {
+				if i > 0 {
+					v.levels, now = append(v.levels, now), level{}
+				}
+				if now.field == 0 {
+					now.before += text
+				} else {
+					now.after += text
+				}
+			}
+			if !field {
+				v.weight += len(p.text)
+			}
+			continue
+		}
+		if now.field != 0 {
+			return nil, errTwoAt
+		}
+		field, now.field, now.rest = true, p.field, p.rest
+	}
+	if v.levels = append(v.levels, now); !field {
+		v.weight = maxTopic
+	}
+	return v, v.check(r.Match, most)
+}
+
+// check rejects a template from which the URI can't be told. most is the number of components of an exact pattern or a wildcard.
+func (v *inverse) check(match wamp.Match, most int) error {
+	has, from := map[int]bool{}, 0 // the numbers of the fields, and the one of {n...}
+	for i, l := range v.levels {
+		switch {
+		case l.field == wholeURI:
+			return nil
+		case l.rest && i < len(v.levels)-1:
+			return errRestAt
+		case l.rest:
+			from = l.field
+		case l.field != 0:
+			has[l.field] = true
+		}
+	}
+	first := 1
+	for v.fixed[first] != "" {
+		first++
+	}
+	next := first
+	for has[next] {
+		next++
+	}
+	if match == wamp.Prefix {
+		if from == 0 && (next == first || len(has) > next-first) || from > next {
+			return fmt.Errorf("the URI can't be told from it; write {%d...} where the levels after the prefix stand", next)
+		}
+		return nil
+	}
+	for n := first; n <= most; n++ {
+		if v.fixed[n] == "" && !has[n] && (from == 0 || n < from) {
+			return fmt.Errorf("component %d of the URI can't be told from it; write {%d} where it stands", n, n)
+		}
+	}
+	return nil
+}
+
+// filter returns the topic filter of the messages. It may match more, because MQTT can't match a part of a level.
+func (v *inverse) filter() string {
+	var list []string
+	for _, l := range v.levels {
+		switch {
+		case l.rest:
+			list = append(list, "#")
+		case l.field != 0:
+			list = append(list, "+")
+		default:
+			list = append(list, l.before)
+		}
+	}
+	return strings.Join(list, "/")
+}
+
+// uri returns the URI of a topic. ok is false if the template does not make this topic.
+func (v *inverse) uri(topic string) (uri string, ok bool) {
+	found := maps.Clone(v.fixed)
+	levels := strings.Split(topic, "/")
+	for i, l := range v.levels {
+		if i >= len(levels) {
+			return "", false
+		}
+		if l.rest {
+			for j, text := range levels[i:] {
+				if !note(found, l.field+j, componentOf(text)) {
+					return "", false
+				}
+			}
+			return v.join(found)
+		}
+		text := levels[i]
+		switch inner, is := l.inner(text); {
+		case !is:
+			return "", false
+		case l.field == wholeURI && uri != "" && uri != inner:
+			return "", false
+		case l.field == wholeURI:
+			uri = inner
+		case l.field != 0 && !note(found, l.field, componentOf(inner)):
+			return "", false
+		}
+	}
+	if len(levels) > len(v.levels) {
+		return "", false
+	}
+	if uri != "" {
+		return uri, v.matches(uri)
+	}
+	return v.join(found)
+}
+
+// inner returns the part of a level that is the field's.
+func (l *level) inner(text string) (inner string, ok bool) {
+	if l.field == 0 {
+		return "", text == l.before
+	}
+	inner, ok = strings.CutPrefix(text, l.before)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(inner, l.after)
+}
+
+// note sets a component, unless it has another value.
+func note(found map[int]string, n int, component string) bool {
+	if other, known := found[n]; known {
+		return other == component
+	}
+	found[n] = component
+	return true
+}
+
+// join makes a URI of the components.
+func (v *inverse) join(found map[int]string) (uri string, ok bool) {
+	if v.rule.Match == wamp.Exact {
+		return v.rule.Topic, true
+	}
+	list := make([]string, len(found))
+	for i := range list {
+		if list[i], ok = found[i+1]; !ok {
+			return "", false
+		}
+	}
+	uri = strings.Join(list, ".")
+	return uri, v.matches(uri)
+}
+
+func (v *inverse) matches(uri string) bool {
+	return v.rule.Match.Matches(v.rule.Topic, uri) && wamp.ValidURI(uri, wamp.Exact, false)
+}
