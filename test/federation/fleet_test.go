@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -118,12 +117,7 @@ func TestFleet(t *testing.T) {
 }
 
 func measureFleet(t *testing.T, size int) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t))
 	centre := startWith(t, "centre", openRealm+"[[listen]]\nurl = \"tcp://"+address+"\"\nmax_connections = 5000\n")
 	empty, began, used := program.Resident(centre.process.PID()), time.Now(), spent(centre.process.PID())
 	var commands atomic.Int64

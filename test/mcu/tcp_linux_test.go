@@ -2,7 +2,6 @@ package mcu
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,10 +43,7 @@ func newTCPGateway(t *testing.T, ticket string) (*gateway, int) {
 	dir, err := os.MkdirTemp("", "gw") // a socket's path must be short
 	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	kit.Must(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
+	port := kit.FreePort(t)
 	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml"), socket: filepath.Join(dir, "sock")}
 	g.admit(ticket, port)
 	g.start()

@@ -5,13 +5,10 @@ package mqtt
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -62,33 +59,6 @@ func kill(p *program.Process) {
 	p.Wait()
 }
 
-var (
-	portsMu sync.Mutex
-	ports   = map[int]bool{} // given out, never twice
-)
-
-// freePort finds a free port, because brokers can't choose one. It is not one of those that the system hands out, so that it
-// is still free when the broker binds it.
-func freePort(t *testing.T) int {
-	t.Helper()
-	portsMu.Lock()
-	defer portsMu.Unlock()
-	for range 1000 {
-		port := 15_000 + rand.IntN(15_000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		if !ports[port] {
-			ports[port] = true
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
-}
-
 // broker is an MQTT broker.
 type broker struct {
 	*program.Process
@@ -100,7 +70,7 @@ func (b *broker) url() string { return fmt.Sprintf("mqtt://127.0.0.1:%d", b.port
 // mosquitto starts Debian's broker, with lines of its configuration.
 func mosquitto(t *testing.T, config string) *broker {
 	t.Helper()
-	b, dir := &broker{port: freePort(t)}, t.TempDir()
+	b, dir := &broker{port: kit.FreePort(t)}, t.TempDir()
 	file := filepath.Join(dir, "mosquitto.conf")
 	write(t, file, fmt.Sprintf("listener %d 127.0.0.1\nlog_dest stderr\nlog_type all\nuser root\n%s", b.port, config))
 	b.Process = start(t, exec.Command("mosquitto", "-c", file), `mosquitto version \S+ running`)
@@ -122,16 +92,16 @@ func nats(t *testing.T, nodes int) []*broker {
 	var list []*broker
 	var routes []string
 	for range nodes {
-		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", freePort(t)))
+		routes = append(routes, fmt.Sprintf("nats-route://127.0.0.1:%d", kit.FreePort(t)))
 	}
 	for i := range nodes {
-		b, dir := &broker{port: freePort(t)}, t.TempDir()
+		b, dir := &broker{port: kit.FreePort(t)}, t.TempDir()
 		config := fmt.Sprintf(`
 			server_name: n%d
 			listen: "127.0.0.1:%d"
 			jetstream { store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB }
 			mqtt { listen: "127.0.0.1:%d", ack_wait: "2s" }
-			`, i, freePort(t), dir, b.port)
+			`, i, kit.FreePort(t), dir, b.port)
 		if nodes > 1 {
 			config += fmt.Sprintf("cluster { name: test, listen: %q, routes: [%s] }\n", strings.TrimPrefix(routes[i], "nats-route://"), strings.Join(routes, ", "))
 		}

@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -77,7 +78,7 @@ func TestStartWithoutInvalidFile(t *testing.T) {
 
 // A listener that cannot open is left out, reported and tried again.
 func TestStartWithoutTakenPort(t *testing.T) {
-	other, err := net.Listen("tcp", "127.0.0.1:0")
+	other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t))) // no connection takes the port when it is free
 	if err != nil {
 		t.Fatal(err)
 	}

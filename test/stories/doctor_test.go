@@ -149,13 +149,7 @@ device = "/dev/ttyGone0"
 	found(t, findings, "serial: serial line gone", "/dev/ttyGone0 is missing", "runnel serial ls")
 	found(t, findings, "network: uplink central", "centre.invalid does not resolve")
 
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().String()
-	free.Close()
-	found(t, examine(t, gatewayFile(t, link("tcp://"+address)), 1), "uplink: uplink central", "connection refused")
+	found(t, examine(t, gatewayFile(t, link(fmt.Sprintf("tcp://127.0.0.1:%d", kit.FreePort(t)))), 1), "uplink: uplink central", "connection refused")
 	found(t, examine(t, gatewayFile(t, link("tls://"+taken.Addr().String())), 1), "uplink: uplink central")
 	found(t, examine(t, gatewayFile(t, "bogus = 1\n"), 1), "config: ", "unknown key")
 	found(t, examine(t, "/nowhere/runnel.toml", 1), "config: ", "no such file", "runnel init")

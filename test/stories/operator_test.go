@@ -1,6 +1,7 @@
 package stories
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -53,7 +54,7 @@ func TestMetrics(t *testing.T) {
 
 // If metrics could not move, the next reload moves them.
 func TestMetricsTriedAgain(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.77:0") // where no connection of others takes the port in between
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
