@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 )
 
 const namedRules = `
@@ -58,7 +59,7 @@ func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	certificates(t, dir)
-	web, secure := freePort(t), freePort(t)
+	web, secure := kit.FreePort(t), kit.FreePort(t)
 	b := mosquitto(t, open+fmt.Sprintf("listener %d 127.0.0.1\nprotocol websockets\nlistener %d 127.0.0.1\nprotocol websockets\ncafile %s/ca.pem\ncertfile %[3]s/broker.pem\nkeyfile %[3]s/broker.key\n", web, secure, dir))
 	namedCrossing(t, b, fmt.Sprintf("url = [\"mqtt+ws://127.0.0.1:%d\"]\n", web))
 	namedCrossing(t, b, fmt.Sprintf("url = [\"mqtt+wss://127.0.0.1:%d/\"]\nca = \"%s/ca.pem\"\n", secure, dir))
