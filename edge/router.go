@@ -166,10 +166,8 @@ func (r *Router) Serve(conn Conn) error {
 	var hello []byte
 	for {
 		s, err := r.join(conn, hello)
-		r.mu.Lock()
-		delete(r.joining, conn)
-		r.mu.Unlock()
 		if err != nil {
+			r.joined(conn)
 			return err
 		}
 		cause := s.serve()
@@ -181,9 +179,7 @@ func (r *Router) Serve(conn Conn) error {
 			return nil
 		}
 		if hello = s.nextHello(); hello == nil {
-			r.mu.Lock()
-			delete(r.joining, conn)
-			r.mu.Unlock()
+			r.joined(conn)
 			return nil
 		}
 	}
@@ -197,6 +193,13 @@ func (r *Router) awaitHello(conn Conn) bool {
 		r.joining[conn] = struct{}{}
 	}
 	return !r.closed
+}
+
+// joined notes that a connection has a session now, or gets none.
+func (r *Router) joined(conn Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.joining, conn)
 }
 
 func (r *Router) enter(conn Conn) bool {
