@@ -39,11 +39,15 @@ build:
 demo: build
 	bin/runnel demo
 
-# The unit tests, and one run of the stories. The first run compiles for a while, so it prints a message.
+# The unit tests, and one run of the stories. The first run compiles for a while, so it prints a message. The stories take
+# longest, so they start first; they mostly wait, so one package more than there are processors runs at a time. The tests
+# are not vetted again, because go vet checks more.
+PROCESSORS = $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 test:
 	@echo "compiling and testing; the first run takes about two minutes"
 	$(GO) vet ./...
-	$(GO) test -timeout 10m $$($(GO) list ./... | grep -v $(foreach s,$(SUITES),-e 'runnel/$(s:./%=%)$$'))
+	$(GO) test -vet=off -p $$(($(PROCESSORS) + 1)) -timeout 10m ./test/stories \
+	  $$($(GO) list ./... | grep -v $(foreach s,$(SUITES),-e 'runnel/$(s:./%=%)$$'))
 
 # The other suites, and all tests once more under the race detector.
 suites:

@@ -107,6 +107,7 @@ func serveTLS(t *testing.T, left time.Duration, more string) (r *router, url, me
 
 // A certificate that has expired, or will soon, shows everywhere.
 func TestCertificateExpires(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		left time.Duration
 		want string
@@ -130,6 +131,7 @@ func TestCertificateExpires(t *testing.T) {
 
 // A failed renewal is reported, and the listener keeps its certificate. A successful renewal takes effect at once.
 func TestCertificateRenewal(t *testing.T) {
+	t.Parallel()
 	r, url, metrics := serveTLS(t, 60*day, "")
 	reached := func() {
 		t.Helper()
@@ -174,6 +176,7 @@ func TestCertificateRenewal(t *testing.T) {
 
 // The same for the client certificate of an uplink.
 func TestUplinkCertificate(t *testing.T) {
+	t.Parallel()
 	r, url, metrics := serveTLS(t, 60*day, "")
 	selfSigned(t, r.dir, "client", 2*day)
 	r.change(t, patient, patient+"[[uplink]]\nname = \"central\"\nurl = \""+url+"\"\nca = \"router.pem\"\ncertificate = \"client.pem\"\nkey = \"client.key\"\n[[uplink.export]]\ntopic = \"story.a\"\n")

@@ -27,6 +27,7 @@ func gatewayIn(t *testing.T, dir string) (p *process, url string) {
 // A router whose configuration has become invalid starts with the last one that worked, says so everywhere, and takes the
 // files into use once they are valid.
 func TestStartWithInvalidConfiguration(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	drop := filepath.Join(dir, "conf.d")
 	if err := os.Mkdir(drop, 0o755); err != nil {
@@ -59,6 +60,7 @@ func TestStartWithInvalidConfiguration(t *testing.T) {
 
 	write(t, drop, "metrics.toml", "[metrics]\nurl = \"http://127.0.0.1:0/m\"\n")
 	write(t, drop, "new.toml", "")
+	p.logs(`configuration applied`)
 	kit.Eventually(t, "the files to be taken into use", func() bool { return !strings.Contains(runnel(t, "status", "--url", url).stdout, "ALARM") })
 }
 
@@ -78,6 +80,7 @@ func TestStartWithoutInvalidFile(t *testing.T) {
 
 // A listener that cannot open is left out, reported and tried again.
 func TestStartWithoutTakenPort(t *testing.T) {
+	t.Parallel()
 	other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t))) // no connection takes the port when it is free
 	if err != nil {
 		t.Fatal(err)
@@ -124,6 +127,7 @@ func TestStartWithoutItsSurroundings(t *testing.T) {
 
 // A file of conf.d that cannot be read is left out like an invalid one.
 func TestStartWithUnreadableFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	drop := filepath.Join(dir, "conf.d")
 	if err := os.MkdirAll(filepath.Join(drop, "a.toml"), 0o755); err != nil { // a directory, which root can't read either

@@ -28,6 +28,7 @@ func TestDemo(t *testing.T) {
 
 // With --for the demo ends by itself. It fails if nothing has happened by then.
 func TestDemoEnds(t *testing.T) {
+	t.Parallel()
 	runnel(t, "demo", "--for", "15s").expect(t, 0, "\nDone: ", "")
 	runnel(t, "demo", "--for", "1ms").expect(t, 1, "", "nothing arrived at")
 }

@@ -133,6 +133,7 @@ allow = ["publish"]
 
 // The doctor finds faults of the machine and its network without a running router.
 func TestDoctorOfAMachine(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

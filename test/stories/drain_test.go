@@ -96,6 +96,7 @@ func TestBuiltInDefault(t *testing.T) {
 
 // A peer that ignores GOODBYE does not keep the router from stopping.
 func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
 	r := serve(t, "")
 	r.joinSilently(t)
 	r.Signal(syscall.SIGTERM)

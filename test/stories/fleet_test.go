@@ -152,6 +152,7 @@ func TestFleetOf200(t *testing.T) {
 
 // Expired, revoked and invalid tokens are rejected, and no node can take over the id of another.
 func TestTokensThatDoNotCount(t *testing.T) {
+	t.Parallel()
 	c := startCentre(t)
 	short := c.token(t, "--expires", "1s")
 	kit.Eventually(t, "the token to expire", func() bool {

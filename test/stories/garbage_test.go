@@ -124,6 +124,7 @@ func pour(t *testing.T, network, address string, octets []byte) {
 // More silent connections than the router accepts: existing sessions continue, other listeners have room, and memory stays
 // bounded. The router closes the silent connections after a while.
 func TestSilentConnections(t *testing.T) {
+	t.Parallel()
 	r := serve(t, "")
 	talking := connect(t, r.tcp)
 	work := func() {

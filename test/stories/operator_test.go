@@ -73,6 +73,7 @@ func TestMetricsTriedAgain(t *testing.T) {
 
 // An operator sees the state of an uplink in events and in the status.
 func TestUplinkState(t *testing.T) {
+	t.Parallel()
 	centre := serve(t, "")
 	r := serve(t, `
 [[uplink]]

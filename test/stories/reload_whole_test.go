@@ -240,6 +240,7 @@ func TestReloadHoldsUpNobody(t *testing.T) {
 
 // Secrets in files that were replaced take effect, and the reload says so.
 func TestReloadRotatedSecrets(t *testing.T) {
+	t.Parallel()
 	centre := serve(t, "")
 	r := serve(t, "")
 	write(t, r.dir, "ticket", "old")

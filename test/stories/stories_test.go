@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"net"
 	"os"
 	"os/exec"
@@ -26,7 +27,12 @@ import (
 // executable is the command line that runs runnel.
 var executable program.Binary
 
-func TestMain(m *testing.M) { kit.Main(m, program.BuiltPlain(&executable)) }
+// Some stories wait for periods of the router, such as the five seconds after which it tries a port again. They run in parallel
+// after all others, more of them than there are processors, because they need the processor for moments only.
+func TestMain(m *testing.M) {
+	flag.Set("test.parallel", "8") // the command line's value is parsed later
+	kit.Main(m, program.BuiltPlain(&executable))
+}
 
 func command(args ...string) *exec.Cmd { return executable.Command(args...) }
 

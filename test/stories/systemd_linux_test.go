@@ -84,6 +84,7 @@ func TestSocketsOfSystemd(t *testing.T) {
 // With a certificate a TCP socket that systemd passes is served over TLS, and a Unix socket as ever. Long-poll clients are
 // served, too.
 func TestTLSOnSocketOfSystemd(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	tcp, tcpURL := opened(t, "tcp", "127.0.0.1:0")
 	local, localURL := opened(t, "unix", filepath.Join(dir, "local.sock"))

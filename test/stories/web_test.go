@@ -68,6 +68,7 @@ func TestReboundPage(t *testing.T) {
 
 // TestPollPlaces checks that long-poll transports without a session do not use up the places of other clients.
 func TestPollPlaces(t *testing.T) {
+	t.Parallel()
 	r := serve(t, "[[listen]]\nurl = \"tcp://127.0.0.2:0\"\nmax_connections = 20\n")
 	address := strings.TrimPrefix(r.logs(`msg=listening url=(tcp://127\.0\.0\.2:\d+)`)[1], "tcp://")
 	conn, err := net.Dial("tcp", address)
