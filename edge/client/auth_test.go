@@ -9,12 +9,13 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func challenge(t *testing.T, method string, extra map[string]any) client.Challenge {
 	t.Helper()
 	d, err := codec.NewDict(wamp.CBOR, extra)
-	check(t, err)
+	kit.Must(t, err)
 	return client.Challenge{Method: method, Extra: d}
 }
 
@@ -68,7 +69,7 @@ func TestCryptosign(t *testing.T) {
 		},
 	} {
 		key, err := client.ParseKey([]byte(c.key + "\n"))
-		check(t, err)
+		kit.Must(t, err)
 		a := client.Cryptosign(key)
 		got, err := a.Answer(challenge(t, "cryptosign", map[string]any{"challenge": c.challenge}))
 		if err != nil || got != c.want {
@@ -102,7 +103,7 @@ g4ZTFyK/zfzUX2Idt7H7jh3wvP+kERW7DPyBKQ3IR7KWuL5QIFroDwuT
 -----END PRIVATE KEY-----
 `
 	key, err := client.ParseKey([]byte(ed))
-	check(t, err)
+	kit.Must(t, err)
 	if pub := hex.EncodeToString(key.Public().(ed25519.PublicKey)); pub != "48464c05e97de91ade42d96a7e3a0fee44763d619bf4808297d5fcf759e38870" {
 		t.Errorf("public key %s", pub)
 	}

@@ -22,6 +22,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport"
 )
 
@@ -29,15 +30,15 @@ import (
 func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	check(t, err)
+	kit.Must(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "router"}, DNSNames: []string{"router"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	check(t, err)
+	kit.Must(t, err)
 	leaf, err := x509.ParseCertificate(der)
-	check(t, err)
+	kit.Must(t, err)
 	pool := x509.NewCertPool()
 	pool.AddCert(leaf)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
@@ -55,16 +56,16 @@ const password = "pencil"
 func serveTLS(t *testing.T) secured {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(nil)
-	check(t, err)
+	kit.Must(t, err)
 	scram, err := auth.NewSCRAM(password, "pbkdf2", 1, 0)
-	check(t, err)
+	kit.Must(t, err)
 	who, err := auth.NewPrincipals([]auth.Principal{{Authid: "joe", Role: "user", SCRAM: &scram, Keys: []ed25519.PublicKey{public}}})
-	check(t, err)
+	kit.Must(t, err)
 	r := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
-	check(t, r.AddRealm(edge.RealmOptions{Name: "realm1", Roles: []*auth.Role{auth.NewRole("user", nil)}, Principals: who}))
+	kit.Must(t, r.AddRealm(edge.RealmOptions{Name: "realm1", Roles: []*auth.Role{auth.NewRole("user", nil)}, Principals: who}))
 	certificate, trust := certificate(t)
 	l, err := transport.Listen("tls://127.0.0.1:0", transport.ListenOptions{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}})
-	check(t, err)
+	kit.Must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() { l.Run(ctx, func(c transport.Conn) { r.Serve(c) }) })
@@ -141,7 +142,7 @@ func serveBetween(t *testing.T, s secured) secured {
 	t.Helper()
 	certificate, trust := certificate(t)
 	l, err := transport.Listen("tls://127.0.0.1:0", transport.ListenOptions{TLS: &tls.Config{Certificates: []tls.Certificate{certificate}}})
-	check(t, err)
+	kit.Must(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() {

@@ -12,6 +12,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func TestHelloAnnouncesWhatTheClientDoes(t *testing.T) {
@@ -59,7 +60,7 @@ func TestHelloAnnouncesWhatTheClientDoes(t *testing.T) {
 		"authid": "joe", "authrole": "user",
 		"roles": map[string]any{"broker": map[string]any{"features": map[string]any{"event_retention": true}}},
 	})})
-	check(t, <-joined)
+	kit.Must(t, <-joined)
 }
 
 func TestConnectSaysWhyTheRouterRefuses(t *testing.T) {
@@ -128,24 +129,24 @@ func TestCloseSaysGoodbye(t *testing.T) {
 		t.Errorf("reason %s", m.Text)
 	}
 	p.send(p.event(1, "ignored"), codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
-	check(t, <-closed)
+	kit.Must(t, <-closed)
 	p.expectEnd()
-	check(t, c.Err())
+	kit.Must(t, c.Err())
 	if err := c.Publish(context.Background(), "a.b", client.PublishOptions{}, client.Payload{}); !errors.Is(err, client.ErrClosed) {
 		t.Errorf("publish on a closed client: %v", err)
 	}
-	check(t, c.Close(context.Background()))
+	kit.Must(t, c.Close(context.Background()))
 }
 
 func TestClosingIsBounded(t *testing.T) {
-	check(t, client.New(client.Options{}).Close(t.Context())) // never started
+	kit.Must(t, client.New(client.Options{}).Close(t.Context())) // never started
 	synctest.Test(t, func(t *testing.T) {
 		c, p, _ := start(t, client.Options{})
 		began := time.Now()
 		closed := run(func() error { return c.Close(context.Background()) })
 		p.expect(wamp.Goodbye)
 		p.expectEnd()
-		check(t, <-closed)
+		kit.Must(t, <-closed)
 		if d := time.Since(began); d != 30*time.Second {
 			t.Errorf("closing took %v", d)
 		}
@@ -237,7 +238,7 @@ func TestExtensionsAreIgnored(t *testing.T) {
 	})
 	m := p.expect(wamp.Publish)
 	p.send(codec.Message{Type: wamp.Published, Request: m.Request, ID: 3})
-	check(t, <-done)
+	kit.Must(t, <-done)
 }
 
 func TestReconnectRestores(t *testing.T) {
@@ -256,14 +257,14 @@ func TestReconnectRestores(t *testing.T) {
 			return err
 		})
 		p.subscribed(100)
-		check(t, <-subscribed)
+		kit.Must(t, <-subscribed)
 		registered := run(func() error {
 			_, err := c.Register(t.Context(), "com.add", client.RegisterOptions{Invoke: wamp.RoundRobin},
 				func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args("sum"), nil })
 			return err
 		})
 		p.registered(200)
-		check(t, <-registered)
+		kit.Must(t, <-registered)
 
 		called := run(func() error {
 			_, err := c.Call(t.Context(), "com.slow", client.CallOptions{}, client.Payload{})
@@ -285,7 +286,7 @@ func TestReconnectRestores(t *testing.T) {
 		waited := run(func() error { return c.WaitUp(t.Context()) })
 
 		p = n.welcome()
-		check(t, <-waited)
+		kit.Must(t, <-waited)
 		m := p.subscribed(101)
 		if o := p.options(m); m.Request != 1 || string(m.Text) != "com." || o["match"] != "prefix" || o["get_retained"] != true {
 			t.Errorf("SUBSCRIBE %d %s %v", m.Request, m.Text, o)
@@ -308,7 +309,7 @@ func TestReconnectRestores(t *testing.T) {
 			t.Errorf("UNSUBSCRIBE %d", m.ID)
 		}
 		p.send(codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
-		check(t, <-unsubscribed)
+		kit.Must(t, <-unsubscribed)
 
 		p.conn.Close()
 		<-downs
@@ -331,7 +332,7 @@ func TestRefusedRestoreIsReportedOnceAndTriedAgain(t *testing.T) {
 			return err
 		})
 		p.subscribed(1)
-		check(t, <-subscribed)
+		kit.Must(t, <-subscribed)
 		p.conn.Close()
 
 		p = n.welcome()
@@ -360,7 +361,7 @@ func TestRevokedSubscriptionIsAskedForAgain(t *testing.T) {
 			return err
 		})
 		p.subscribed(1)
-		check(t, <-subscribed)
+		kit.Must(t, <-subscribed)
 		p.send(codec.Message{Type: wamp.Unsubscribed, Dict: p.dict(map[string]any{"subscription": 1, "reason": "too.much"})})
 		if err := <-refused; err.Error() != "revoked by the router: too.much" {
 			t.Errorf("reported %v", err)
@@ -378,7 +379,7 @@ func TestPersistWaitsForTheRouter(t *testing.T) {
 	c := client.New(client.Options{Dial: n.dial, Realm: "realm1"})
 	events := make(chan any, 1)
 	_, err := c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{Persist: true}, func(e *client.Event) { events <- e.Args()[0] })
-	check(t, err)
+	kit.Must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := run(func() error { return c.Run(ctx) })
 	p := n.welcome()
@@ -386,12 +387,12 @@ func TestPersistWaitsForTheRouter(t *testing.T) {
 	p.send(p.event(4, "x"))
 	<-events
 	_, err = c.Register(t.Context(), "a.c", client.RegisterOptions{Persist: true}, nil)
-	check(t, err)
+	kit.Must(t, err)
 	p.registered(5)
 	cancel()
 	p.expect(wamp.Goodbye)
 	p.send(codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.GoodbyeAndOut)})
-	check(t, <-ended)
+	kit.Must(t, <-ended)
 }
 
 func TestBackoffGrowsAndEndsWithTheContext(t *testing.T) {
@@ -403,7 +404,7 @@ func TestBackoffGrowsAndEndsWithTheContext(t *testing.T) {
 			attempts = append(attempts, time.Now())
 			return nil, errors.New("connection refused")
 		}})
-		check(t, c.Run(ctx))
+		kit.Must(t, c.Run(ctx))
 		// The pauses are 30 s on average: about 120 attempts. Fewer than 20 or more than 1000 are practically
 		// impossible.
 		if n := len(attempts); n < 70 || n > 400 {

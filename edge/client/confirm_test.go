@@ -12,6 +12,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // outcome holds the arguments of a call of Done.
@@ -30,7 +31,7 @@ func TestPublishWithDone(t *testing.T) {
 	c, p, _ := start(t, client.Options{})
 	heard, done := onDone()
 	for range 3 {
-		check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{Done: done, More: true}, client.Payload{}))
+		kit.Must(t, c.Publish(t.Context(), "a.b", client.PublishOptions{Done: done, More: true}, client.Payload{}))
 	}
 	for i := range 3 {
 		m := p.expect(wamp.Publish)
@@ -61,8 +62,8 @@ func TestPublishWithDoneWaitsForTheWindow(t *testing.T) {
 	publish := func(ctx context.Context) error {
 		return c.Publish(ctx, "a.b", client.PublishOptions{Done: done}, client.Payload{})
 	}
-	check(t, publish(t.Context()))
-	check(t, publish(t.Context()))
+	kit.Must(t, publish(t.Context()))
+	kit.Must(t, publish(t.Context()))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := publish(ctx); !errors.Is(err, context.Canceled) {
@@ -73,7 +74,7 @@ func TestPublishWithDoneWaitsForTheWindow(t *testing.T) {
 	p.expect(wamp.Publish)
 	p.send(codec.Message{Type: wamp.Published, Request: 1, ID: 5})
 	<-heard
-	check(t, <-third)
+	kit.Must(t, <-third)
 	if m := p.expect(wamp.Publish); m.Request != 3 {
 		t.Errorf("request %d", m.Request)
 	}
@@ -91,7 +92,7 @@ func TestPublishTellsTheWay(t *testing.T) {
 	c, p, _ := start(t, client.Options{})
 	way := []client.Hop{{Session: 5, Authid: "pump", Authrole: "sensor"}, {Session: 6, Authid: "gw", Authrole: "gateway", Node: "gw-1"}}
 	at := time.UnixMilli(1_700_000_000_123)
-	check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{
+	kit.Must(t, c.Publish(t.Context(), "a.b", client.PublishOptions{
 		ForwardFor: way, Origin: &client.Origin{Node: "gw-1/central", Epoch: 1 << 60, Sequence: 9}, Time: at,
 	}, client.Payload{}))
 	o := p.options(p.expect(wamp.Publish))
@@ -114,7 +115,7 @@ func TestPublishTellsTheWay(t *testing.T) {
 		return err
 	})
 	p.subscribed(7)
-	check(t, <-subscribed)
+	kit.Must(t, <-subscribed)
 	p.send(codec.Message{Type: wamp.Event, ID: 7, Publication: 99, Dict: p.dict(map[string]any{
 		"publisher": 55, "publisher_authid": "gw", "publisher_authrole": "gateway", "_time": at.UnixMilli(),
 		"forward_for": []any{map[string]any{"session": 5, "authid": "pump", "authrole": "sensor"},
@@ -139,7 +140,7 @@ func confirming(t *testing.T, c *client.Client, p *peer, confirm bool, handle fu
 		return err
 	})
 	m := p.subscribed(7)
-	check(t, <-subscribed)
+	kit.Must(t, <-subscribed)
 	if got := p.options(m)["_confirm"]; got != (any)(true) && confirm || got != nil && !confirm {
 		t.Errorf("_confirm is %v", got)
 	}
@@ -198,7 +199,7 @@ func TestConfirmOfSeveralHandlers(t *testing.T) {
 		t.Errorf("confirmed %d", m.ID)
 	}
 	// The client does not wait for an ended subscription.
-	check(t, sub.Unsubscribe(t.Context()))
+	kit.Must(t, sub.Unsubscribe(t.Context()))
 	p.send(p.awaited(3))
 	(<-a).Confirm(nil)
 	if m := p.expect(wamp.EventReceived); m.ID != 3 {
@@ -253,7 +254,7 @@ func TestDroppedEventsAreNotConfirmed(t *testing.T) {
 	answered := 1
 	for answered < 20 {
 		data, _, err := p.conn.ReadMessage()
-		check(t, err)
+		kit.Must(t, err)
 		if typ := codec.TypeOf(p.s, data); typ != wamp.Error && typ != wamp.EventReceived {
 			t.Fatalf("got %s", typ)
 		}
@@ -273,7 +274,7 @@ func TestConfirmWithALargeError(t *testing.T) {
 		return err
 	})
 	p := n.welcome()
-	check(t, <-joined)
+	kit.Must(t, <-joined)
 	defer closeNow(c)
 	confirming(t, c, p, true, func(e *client.Event) {
 		e.Confirm(client.NewError("com.error.full", strings.Repeat("x", 3000)))

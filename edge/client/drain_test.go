@@ -10,6 +10,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // Events that the router sent before UNSUBSCRIBE are handled, even if a slow handler delays them.
@@ -26,7 +27,7 @@ func TestDrain(t *testing.T) {
 		return err
 	})
 	p.subscribed(7)
-	check(t, <-made)
+	kit.Must(t, <-made)
 	p.send(p.event(7, "first"))
 	<-begun
 	drained := run(func() error { return c.Drain(t.Context()) })
@@ -34,13 +35,13 @@ func TestDrain(t *testing.T) {
 	p.send(p.event(7, "on its way"), codec.Message{Type: wamp.Unsubscribed, Request: end.Request})
 	proceed <- true
 	proceed <- true
-	check(t, <-drained)
+	kit.Must(t, <-drained)
 	if !slices.Equal(heard, []any{"first", "on its way"}) {
 		t.Errorf("handled: %v", heard)
 	}
-	check(t, c.Drain(t.Context()))
+	kit.Must(t, c.Drain(t.Context()))
 	p.send(p.event(7, "too late"))
-	check(t, c.Publish(t.Context(), "a.c", client.PublishOptions{}, client.Payload{}))
+	kit.Must(t, c.Publish(t.Context(), "a.c", client.PublishOptions{}, client.Payload{}))
 	p.expect(wamp.Publish)
 }
 
@@ -55,13 +56,13 @@ func TestDrainOfMany(t *testing.T) {
 			return err
 		})
 		p.subscribed(id)
-		check(t, <-made)
+		kit.Must(t, <-made)
 	}
 	refused := make(chan error, 9)
 	sub, err := c.Subscribe(t.Context(), "a.c", client.SubscribeOptions{
 		Persist: true, Refused: func(err error) { refused <- err },
 	}, func(*client.Event) {})
-	check(t, err)
+	kit.Must(t, err)
 	p.refuse(p.expect(wamp.Subscribe), wamp.NotAuthorized)
 	<-refused
 	drained := run(func() error { return c.Drain(t.Context()) })
@@ -72,8 +73,8 @@ func TestDrainOfMany(t *testing.T) {
 		}
 		p.send(codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
 	}
-	check(t, <-drained)
-	check(t, sub.Unsubscribe(t.Context()))
+	kit.Must(t, <-drained)
+	kit.Must(t, sub.Unsubscribe(t.Context()))
 	p.send(invocation(p, 1, nil))
 	p.expect(wamp.Yield)
 }
@@ -87,7 +88,7 @@ func TestDrainIsBounded(t *testing.T) {
 		return err
 	})
 	p.subscribed(7)
-	check(t, <-made)
+	kit.Must(t, <-made)
 	p.send(p.event(7))
 	<-begun
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,5 +102,5 @@ func TestDrainIsBounded(t *testing.T) {
 		t.Errorf("drained: %v", err)
 	}
 	close(proceed)
-	check(t, c.Drain(t.Context()))
+	kit.Must(t, c.Drain(t.Context()))
 }

@@ -199,10 +199,3 @@ func run(f func() error) <-chan error {
 	go func() { done <- f() }()
 	return done
 }
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}

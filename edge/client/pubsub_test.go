@@ -14,13 +14,14 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/memory"
 )
 
 func TestPublish(t *testing.T) {
 	c, p, _ := start(t, client.Options{})
 	ctx := t.Context()
-	check(t, c.Publish(ctx, "a.b", client.PublishOptions{}, client.Args("x", 1)))
+	kit.Must(t, c.Publish(ctx, "a.b", client.PublishOptions{}, client.Args("x", 1)))
 	m := p.expect(wamp.Publish)
 	args, kwargs, err := m.Payload.Decode()
 	if m.Request != 1 || string(m.Text) != "a.b" || !m.Dict.Empty() || err != nil || len(kwargs) > 0 ||
@@ -28,7 +29,7 @@ func TestPublish(t *testing.T) {
 		t.Errorf("PUBLISH %+v: %v %v", m, args, kwargs)
 	}
 
-	check(t, c.Publish(ctx, "a.b", client.PublishOptions{
+	kit.Must(t, c.Publish(ctx, "a.b", client.PublishOptions{
 		IncludeMe: true, DiscloseMe: true, Retain: true, Eligible: []wamp.ID{5}, ExcludeAuthrole: []string{},
 		Extra: map[string]any{"ppt_scheme": "x_own"},
 	}, client.Kwargs(map[string]any{"k": 2.5})))
@@ -62,7 +63,7 @@ func TestPublishRefusesWhatCannotBeSent(t *testing.T) {
 		t.Errorf("a topic that is not UTF-8: %v", err)
 	}
 	// Neither has used up a request id.
-	check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Payload{}))
+	kit.Must(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Payload{}))
 	if m := p.expect(wamp.Publish); m.Request != 1 {
 		t.Errorf("request %d", m.Request)
 	}
@@ -91,13 +92,13 @@ func TestMessagesBeyondTheRoutersLimitAreNotSent(t *testing.T) {
 		return err
 	})
 	p := n.welcome()
-	check(t, <-joined)
+	kit.Must(t, <-joined)
 	defer closeNow(c)
 	err := c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Args(strings.Repeat("x", 2000)))
 	if !errors.Is(err, wamp.PayloadSizeExceeded) {
 		t.Errorf("a large event: %v", err)
 	}
-	check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Args(strings.Repeat("x", 1900))))
+	kit.Must(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Args(strings.Repeat("x", 1900))))
 	p.expect(wamp.Publish)
 }
 
@@ -157,7 +158,7 @@ func TestPublishWaitsForRoomAndHonoursItsContext(t *testing.T) {
 		for range sent {
 			p.expect(wamp.Publish)
 		}
-		check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Args("again")))
+		kit.Must(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Args("again")))
 		p.expect(wamp.Publish)
 	})
 }
@@ -179,7 +180,7 @@ func TestSubscribe(t *testing.T) {
 	event := p.event(3, "x")
 	event.Dict = p.dict(map[string]any{"topic": "a.b.c", "publisher": 55, "retained": true})
 	p.send(codec.Message{Type: wamp.Subscribed, Request: m.Request, ID: 3}, event)
-	check(t, <-done)
+	kit.Must(t, <-done)
 	e := <-events
 	if e.Topic() != "a.b.c" || e.Publisher() != 55 || !e.Retained() || e.Publication != 99 || e.Args()[0] != "x" || e.Subscription != sub {
 		t.Errorf("event %+v: %v", e, e.Args())
@@ -215,14 +216,14 @@ func TestTwoHandlersOfOneTopic(t *testing.T) {
 			return err
 		})
 		p.subscribed(3)
-		check(t, <-done)
+		kit.Must(t, <-done)
 	}
 	p.send(p.event(3))
 	if a, b := <-got, <-got; a != "first" || b != "second" {
 		t.Errorf("handlers called: %s, %s", a, b)
 	}
 	// To the router they are one subscription: only the last end is sent.
-	check(t, subs[0].Unsubscribe(t.Context()))
+	kit.Must(t, subs[0].Unsubscribe(t.Context()))
 	p.send(p.event(3))
 	if a := <-got; a != "second" {
 		t.Errorf("handler called: %s", a)
@@ -230,7 +231,7 @@ func TestTwoHandlersOfOneTopic(t *testing.T) {
 	done := run(func() error { return subs[1].Unsubscribe(t.Context()) })
 	m := p.expect(wamp.Unsubscribe)
 	p.send(p.event(3), codec.Message{Type: wamp.Unsubscribed, Request: m.Request})
-	check(t, <-done)
+	kit.Must(t, <-done)
 	if len(got) > 0 {
 		t.Errorf("%s was called after Unsubscribe", <-got)
 	}
@@ -268,7 +269,7 @@ func TestSlowHandler(t *testing.T) {
 			return err
 		})
 		p.subscribed(3)
-		check(t, <-done)
+		kit.Must(t, <-done)
 		const total = 1000
 		filler := strings.Repeat("x", 1000)
 		began := time.Now()
@@ -313,7 +314,7 @@ func TestHandlerMayCall(t *testing.T) {
 			return err
 		})
 		p.subscribed(3)
-		check(t, <-done)
+		kit.Must(t, <-done)
 		for range 10 { // beyond the limit, but within what a pending request allows
 			p.send(p.event(3, strings.Repeat("x", 1000)))
 		}
@@ -321,7 +322,7 @@ func TestHandlerMayCall(t *testing.T) {
 		for range 10 {
 			m := p.expect(wamp.Call)
 			p.send(codec.Message{Type: wamp.Result, Request: m.Request})
-			check(t, <-handled)
+			kit.Must(t, <-handled)
 		}
 		if time.Since(began) > 0 || c.Dropped() > 0 {
 			t.Errorf("it took %v and dropped %d", time.Since(began), c.Dropped())

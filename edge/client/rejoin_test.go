@@ -13,6 +13,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // Rejoin closes the session with GOODBYE and joins without a pause, even if the back-off is long.
@@ -36,7 +37,7 @@ func TestRejoin(t *testing.T) {
 			if err := <-down; !errors.Is(err, client.ErrClosed) {
 				t.Errorf("OnDown(%v)", err)
 			}
-			check(t, c.WaitUp(t.Context()))
+			kit.Must(t, c.WaitUp(t.Context()))
 			synctest.Wait()
 		}
 	})
@@ -49,11 +50,11 @@ func TestRejoinIsForOneSession(t *testing.T) {
 		c, p, n := start(t, client.Options{OnDown: func(error) { c.Rejoin() }})
 		p.conn.Close()
 		p = n.welcome()
-		check(t, c.WaitUp(t.Context()))
+		kit.Must(t, c.WaitUp(t.Context()))
 		synctest.Wait()
 		sent := run(func() error { return c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Payload{}) })
 		p.expect(wamp.Publish)
-		check(t, <-sent)
+		kit.Must(t, <-sent)
 	})
 }
 
@@ -96,7 +97,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 		var text bytes.Buffer
 		c, p, _ := start(t, client.Options{Log: slog.New(slog.NewTextHandler(&text, nil))})
 		_, err := c.Subscribe(t.Context(), "a.b", client.SubscribeOptions{Persist: true}, func(*client.Event) {})
-		check(t, err)
+		kit.Must(t, err)
 		for range 3 {
 			p.refuse(p.expect(wamp.Subscribe), wamp.NotAuthorized)
 		}
@@ -121,7 +122,7 @@ func TestUnsubscribeAnswers(t *testing.T) {
 			return err
 		})
 		p.subscribed(1)
-		check(t, <-done)
+		kit.Must(t, <-done)
 		done = run(func() error { return sub.Unsubscribe(t.Context()) })
 		m := p.expect(wamp.Unsubscribe)
 		if refuse {
@@ -132,7 +133,7 @@ func TestUnsubscribeAnswers(t *testing.T) {
 		if err := <-done; refuse != errors.Is(err, wamp.NoSuchSubscription) || !refuse && err != nil {
 			t.Errorf("refused %v: %v", refuse, err)
 		}
-		check(t, sub.Unsubscribe(t.Context())) // a second call has nothing to do
+		kit.Must(t, sub.Unsubscribe(t.Context())) // a second call has nothing to do
 	}
 }
 
@@ -171,5 +172,5 @@ func TestNodes(t *testing.T) {
 	p.send(codec.Message{Type: wamp.Welcome, ID: 7, Dict: p.dict(map[string]any{
 		"roles": map[string]any{}, "_nodes": []any{above[0].Fields(), "nonsense", above[1].Fields()},
 	})})
-	check(t, <-joined)
+	kit.Must(t, <-joined)
 }

@@ -12,6 +12,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func TestCall(t *testing.T) {
@@ -27,7 +28,7 @@ func TestCall(t *testing.T) {
 		t.Errorf("CALL %s %v", m.Text, o)
 	}
 	p.send(codec.Message{Type: wamp.Result, Request: m.Request, Payload: p.payload("r")})
-	check(t, <-done)
+	kit.Must(t, <-done)
 	if result.Args()[0] != "r" {
 		t.Errorf("result %v", result.Args())
 	}
@@ -65,7 +66,7 @@ func TestProgressiveResults(t *testing.T) {
 		codec.Message{Type: wamp.Result, Request: m.Request, Dict: progress, Payload: p.payload(3)},
 		codec.Message{Type: wamp.Result, Request: m.Request, Payload: p.payload("end")},
 	)
-	check(t, <-done)
+	kit.Must(t, <-done)
 	if s := strings.Join(got, " "); s != "[1] [] [3] [end]" {
 		t.Errorf("results %s", s)
 	}
@@ -117,7 +118,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("CANCEL %d %v", m.Request, p.options(m))
 			}
 			p.refuse(call, wamp.Canceled)
-			check(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Payload{}))
+			kit.Must(t, c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Payload{}))
 			p.expect(wamp.Publish)
 		})
 	}
@@ -140,7 +141,7 @@ func TestCancelKillWaitsForTheCallee(t *testing.T) {
 			}
 			if answer == "result" {
 				p.send(codec.Message{Type: wamp.Result, Request: call.Request, Payload: p.payload("late")})
-				check(t, <-done)
+				kit.Must(t, <-done)
 				if result.Args()[0] != "late" {
 					t.Errorf("result %v", result.Args())
 				}
@@ -182,7 +183,7 @@ func serve(t *testing.T, o client.Options, ro client.RegisterOptions, h client.H
 		return err
 	})
 	p.registered(9)
-	check(t, <-done)
+	kit.Must(t, <-done)
 	return c, p, r
 }
 
@@ -214,7 +215,7 @@ func TestInvocation(t *testing.T) {
 	// An invocation that is under way is still answered. A later one does not reach the handler.
 	p.send(invocation(p, 2, map[string]any{"procedure": "a.bc", "caller": 44}), codec.Message{Type: wamp.Unregistered, Request: m.Request})
 	p.expect(wamp.Yield)
-	check(t, <-done)
+	kit.Must(t, <-done)
 	p.send(invocation(p, 3, nil))
 	if m := p.expect(wamp.Error); m.ErrorType != wamp.Invocation || m.Request != 3 || string(m.Text) != wamp.NoSuchRegistration.Error() {
 		t.Errorf("ERROR %d %s", m.Request, m.Text)

@@ -12,6 +12,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/memory"
 )
 
@@ -20,11 +21,11 @@ func TestSCRAMWithTheRouter(t *testing.T) {
 	const authid, password = "joe, =the first=", "pass\u00a0wörd"
 	for _, kdf := range []string{"argon2id13", "pbkdf2", "argon2id-13"} {
 		keys, err := auth.NewSCRAM(password, kdf, 1, 0)
-		check(t, err)
+		kit.Must(t, err)
 		who, err := auth.NewPrincipals([]auth.Principal{{Authid: authid, Role: "user", SCRAM: &keys}})
-		check(t, err)
+		kit.Must(t, err)
 		r := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
-		check(t, r.AddRealm(edge.RealmOptions{Name: "realm1", Roles: []*auth.Role{auth.NewRole("user", nil)}, Principals: who}))
+		kit.Must(t, r.AddRealm(edge.RealmOptions{Name: "realm1", Roles: []*auth.Role{auth.NewRole("user", nil)}, Principals: who}))
 		for _, serializer := range wamp.Serializers {
 			join := func(password string) error {
 				c, err := client.Connect(t.Context(), client.Options{
@@ -54,7 +55,7 @@ func TestSCRAMWithTheRouter(t *testing.T) {
 				t.Errorf("%s: a wrong password: %v", kdf, err)
 			}
 		}
-		check(t, r.Close(context.Background()))
+		kit.Must(t, r.Close(context.Background()))
 	}
 }
 

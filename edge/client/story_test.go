@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -15,6 +14,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/transport/memory"
 )
 
@@ -24,13 +24,12 @@ type router struct {
 	router *edge.Router
 	served sync.WaitGroup
 
-	mu    sync.Mutex
-	conns []*memory.Conn // guarded by mu
+	kit.Route // the clients' way to the router
 }
 
 func newRouter(t *testing.T, strict bool) *router {
 	r := &router{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})}
-	check(t, r.router.AddRealm(edge.RealmOptions{
+	kit.Must(t, r.router.AddRealm(edge.RealmOptions{
 		Name: "realm1", Strict: strict, Anonymous: "all",
 		Roles: []*auth.Role{auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})},
 	}))
@@ -43,25 +42,11 @@ func (r *router) client(s wamp.Serializer, o client.Options) *client.Client {
 	o.Realm, o.Dial = "realm1", func(context.Context) (client.Conn, error) {
 		near, far := memory.Pipe(memory.Options{Serializer: s})
 		r.served.Go(func() { r.router.Serve(far) })
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.conns = append(r.conns, far)
-		return near, nil
+		return near, r.Enter(far)
 	}
 	c, err := client.Connect(r.t.Context(), o)
-	check(r.t, err)
+	kit.Must(r.t, err)
 	return c
-}
-
-// cut breaks all connections, newest first. The caller's breaks before the callee's, because the router would report to
-// it that the callee has left.
-func (r *router) cut() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, conn := range slices.Backward(r.conns) {
-		conn.Close()
-	}
-	r.conns = nil
 }
 
 func (r *router) close(clients ...*client.Client) {
@@ -98,11 +83,11 @@ func TestStoryPublishSubscribe(t *testing.T) {
 			_, err := c.Subscribe(t.Context(), "com.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
 				got <- fmt.Sprint(e.Topic(), e.Args(), e.Kwargs())
 			})
-			check(t, err)
+			kit.Must(t, err)
 		}
 		p := client.Payload{Args: []any{"x", 1, []byte{0, 1}, int64(1) << 60}, Kwargs: map[string]any{"k": 2.5}}
 		for i, c := range []*client.Client{a, b, a, b} {
-			check(t, c.Publish(t.Context(), "com.x", client.PublishOptions{Acknowledge: i > 1}, p))
+			kit.Must(t, c.Publish(t.Context(), "com.x", client.PublishOptions{Acknowledge: i > 1}, p))
 			if e := <-got; e != "com.x[x 1 [0 1] 1152921504606846976] map[k:2.5]" {
 				t.Errorf("event %s", e)
 			}
@@ -121,17 +106,17 @@ func TestStoryCall(t *testing.T) {
 				return client.Payload{}, client.NewError("com.error.empty", 1, "two")
 			}
 			for i := range 3 {
-				check(t, inv.Progress(client.Args(i)))
+				kit.Must(t, inv.Progress(client.Args(i)))
 			}
 			return client.Raw(inv.Payload), nil
 		})
-		check(t, err)
+		kit.Must(t, err)
 		for _, c := range []*client.Client{a, b} {
 			var got []any
 			result, err := c.Call(t.Context(), "com.count", client.CallOptions{Progress: func(r *client.Result) {
 				got = append(got, r.Args()...)
 			}}, client.Args("end"))
-			check(t, err)
+			kit.Must(t, err)
 			if s := fmt.Sprint(got, result.Args()); s != "[0 1 2] [end]" {
 				t.Errorf("results %s", s)
 			}
@@ -161,7 +146,7 @@ func TestStoryCancel(t *testing.T) {
 			}
 			return client.Payload{}, ctx.Err()
 		})
-		check(t, err)
+		kit.Must(t, err)
 		for _, c := range []struct {
 			mode wamp.CancelMode
 			want string
@@ -190,30 +175,30 @@ func TestStoryReconnect(t *testing.T) {
 	story(t, func(t *testing.T, r *router, a, b *client.Client) {
 		events := make(chan any, 9)
 		_, err := a.Subscribe(t.Context(), "com.topic", client.SubscribeOptions{}, func(e *client.Event) { events <- e.Args()[0] })
-		check(t, err)
+		kit.Must(t, err)
 		_, err = a.Register(t.Context(), "com.echo", client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 			if inv.Args()[0] == "wait" {
 				<-ctx.Done()
 			}
 			return client.Raw(inv.Payload), nil
 		})
-		check(t, err)
+		kit.Must(t, err)
 		called := run(func() error {
 			_, err := b.Call(t.Context(), "com.echo", client.CallOptions{}, client.Args("wait"))
 			return err
 		})
 		synctest.Wait()
 		for range 3 {
-			r.cut()
+			r.Break() // the caller's connection first: the router would report to it that the callee has left
 			synctest.Wait()
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			result, err := b.Call(t.Context(), "com.echo", client.CallOptions{}, client.Args("again"))
-			check(t, err)
+			kit.Must(t, err)
 			if result.Args()[0] != "again" {
 				t.Errorf("result %v", result.Args())
 			}
-			check(t, b.Publish(t.Context(), "com.topic", client.PublishOptions{}, client.Args("again")))
+			kit.Must(t, b.Publish(t.Context(), "com.topic", client.PublishOptions{}, client.Args("again")))
 			<-events
 		}
 		synctest.Wait()

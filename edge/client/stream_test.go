@@ -9,6 +9,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 func TestChunksAfterTheAnswerAreIgnored(t *testing.T) {
@@ -75,7 +76,7 @@ func streaming(t *testing.T) (*client.Client, *peer) {
 	p.send(codec.Message{Type: wamp.Welcome, ID: 7, Dict: p.dict(map[string]any{
 		"roles": map[string]any{"dealer": map[string]any{"features": map[string]any{"progressive_call_invocations": true}}},
 	})})
-	check(t, <-joined)
+	kit.Must(t, <-joined)
 	t.Cleanup(func() { closeNow(c) })
 	return c, p
 }
@@ -105,7 +106,7 @@ func TestInputSendsChunks(t *testing.T) {
 		}
 	}
 	p.send(codec.Message{Type: wamp.Result, Request: id, Payload: p.payload("done")})
-	check(t, <-called)
+	kit.Must(t, <-called)
 }
 
 // An error of Input cancels the call and is what Call returns. The end of the call ends Input's context.

@@ -8,6 +8,7 @@ import (
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"runnel/edge/client"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 )
@@ -19,7 +20,7 @@ func (s *edgeSite) replace(opts mqtt.Options) {
 	opts.Name, opts.Realm, opts.Local, opts.Spool, opts.From, opts.ClientID = "broker", "realm1", s.dial, s.spool, h, "gateway"
 	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: s.dialBroker}}
 	next, err := mqtt.New(opts)
-	check(s.t, err)
+	kit.Must(s.t, err)
 	s.link.SetHandover(h)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -12,6 +12,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
@@ -193,7 +194,7 @@ func TestNoCircle(t *testing.T) {
 	way := make(chan []client.Hop, 1)
 	c := s.program()
 	_, err := c.Subscribe(context.Background(), "org.example.x", client.SubscribeOptions{}, func(e *client.Event) { way <- e.ForwardFor() })
-	check(t, err)
+	kit.Must(t, err)
 	b.publish("org/example/x", "1", 0, 0)
 	came := <-way
 	if len(came) != 1 || came[0].Node != "mqtt://broker" {
@@ -216,7 +217,7 @@ func TestCalls(t *testing.T) {
 		}
 		return client.Payload{Args: inv.Args(), Kwargs: inv.Kwargs()}, nil
 	})
-	check(t, err)
+	kit.Must(t, err)
 	b := s.up(false)
 	if p := b.subscribed(); p.Topics[1] != "com/example/+/+/request" || p.Qoss[1] != 0 {
 		t.Errorf("%v", p)
@@ -312,7 +313,7 @@ func TestBrokerEndsConnectionForAnEvent(t *testing.T) {
 
 func TestBadRules(t *testing.T) {
 	store, err := spool.Open(spool.Options{})
-	check(t, err)
+	kit.Must(t, err)
 	for name, o := range map[string]mqtt.Options{
 		"procedure imported":   {Import: []mqtt.Rule{procedures("com.example.")}},
 		"calls by raw":         {Format: mqtt.Raw, Export: []mqtt.Rule{procedures("com.example.")}},
@@ -373,7 +374,7 @@ func TestCallsAreMadeOnce(t *testing.T) {
 		called <- inv.Args()[0]
 		return client.Args(inv.Args()[0]), nil
 	})
-	check(t, err)
+	kit.Must(t, err)
 	b := s.up(false)
 	b.subscribed()
 	for range 2 {
@@ -395,7 +396,7 @@ func TestAnswerIsTooLarge(t *testing.T) {
 	_, err := s.program().Register(context.Background(), "com.example.long", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
 		return client.Args(strings.Repeat("x", int(inv.Args()[0].(int64)))), nil
 	})
-	check(t, err)
+	kit.Must(t, err)
 	b := s.up(false)
 	b.subscribed()
 	const frame = len(`{"id":1,"args":[""]}`)
@@ -428,12 +429,12 @@ func TestImportWhileTheRealmIsAway(t *testing.T) {
 			receive[*packets.PubcompPacket](b)
 		}
 		expect(t, ch, "com.example.a [1] map[] false")
-		s.cut()
+		s.Cut()
 		b.publish("com/example/b", "2", qos, 2)
 		for p := range b.got { // until the link closes the connection
 			t.Errorf("QoS %d: the link has sent %v", qos, p)
 		}
-		s.mend()
+		s.Mend()
 		b = s.up(true)
 		b.publish("com/example/b", "2", qos, 2)
 		if qos == 1 {

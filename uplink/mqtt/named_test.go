@@ -9,6 +9,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 )
@@ -39,7 +40,7 @@ func TestExportToNamedTopics(t *testing.T) {
 		{"com.example.shadow", client.Args(map[string]any{"state": nil}), "$aws/things/gw/shadow/update", `{"state":null}`},
 		{"com.example.other.%.x", client.Args(1), "com/example/other//x", "1"},
 	} {
-		check(t, c.Publish(context.Background(), e.uri, client.PublishOptions{Acknowledge: true}, e.payload))
+		kit.Must(t, c.Publish(context.Background(), e.uri, client.PublishOptions{Acknowledge: true}, e.payload))
 		p := receive[*packets.PublishPacket](b)
 		if p.TopicName != e.topic || string(p.Payload) != e.message {
 			t.Errorf("%s: %s %s", e.uri, p.TopicName, p.Payload)

@@ -2,7 +2,6 @@ package mqtt_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,9 +35,7 @@ type edgeSite struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
 
-	mu    sync.Mutex
-	away  bool           // the link can't connect to the router. Guarded by mu
-	links []*memory.Conn // of the link. Guarded by mu
+	kit.Route // the link's way to the router
 }
 
 func newSite(t *testing.T, opts mqtt.Options) *edgeSite {
@@ -48,7 +45,7 @@ func newSite(t *testing.T, opts mqtt.Options) *edgeSite {
 		{Match: wamp.Prefix, Allow: auth.Everything},
 		{URI: "com.example.forbidden", Match: wamp.Exact},
 	})
-	check(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}))
+	kit.Must(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}))
 	var err error
 	if s.spool, err = spool.Open(spool.Options{}); err != nil {
 		t.Fatal(err)
@@ -89,34 +86,16 @@ func (s *edgeSite) close() {
 }
 
 // dialRouter is how the link connects to the router.
-func (s *edgeSite) dialRouter(ctx context.Context) (client.Conn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return nil, errors.New("no router")
+func (s *edgeSite) dialRouter(context.Context) (client.Conn, error) {
+	near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
+	if err := s.Enter(near); err != nil {
+		return nil, err
 	}
-	conn, err := s.dial(ctx)
-	s.links = append(s.links, conn.(*memory.Conn))
-	return conn, err
+	s.served.Go(func() { s.router.Serve(far) })
+	return near, nil
 }
 
-// cut ends the link's session in the realm. mend lets it join again.
-func (s *edgeSite) cut() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = true
-	for _, conn := range s.links {
-		conn.Close()
-	}
-	s.links = nil
-}
-
-func (s *edgeSite) mend() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = false
-}
-
+// dial is how a program connects to the router.
 func (s *edgeSite) dial(context.Context) (client.Conn, error) {
 	near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
 	s.served.Go(func() { s.router.Serve(far) })
@@ -139,7 +118,7 @@ func (s *edgeSite) program() *client.Client {
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
 	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
-	check(s.t, err)
+	kit.Must(s.t, err)
 	s.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 		defer cancel()
@@ -221,7 +200,7 @@ func receive[P packets.ControlPacket](b *broker) (p P) {
 
 func (b *broker) send(p packets.ControlPacket) {
 	b.t.Helper()
-	check(b.t, p.Write(b.conn))
+	kit.Must(b.t, p.Write(b.conn))
 }
 
 func (b *broker) accept(session bool) {
@@ -271,13 +250,6 @@ func (b *broker) comp(id uint16) {
 	b.send(p)
 }
 
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 func topics(uri string) mqtt.Rule {
 	return mqtt.Rule{Rule: uplink.Rule{Topic: uri, Match: wamp.Prefix}}
 }
@@ -290,7 +262,7 @@ func procedures(uri string) mqtt.Rule {
 func say(t *testing.T, c *client.Client, topic string, o client.PublishOptions, args ...any) {
 	t.Helper()
 	o.Acknowledge = true
-	check(t, c.Publish(context.Background(), topic, o, client.Args(args...)))
+	kit.Must(t, c.Publish(context.Background(), topic, o, client.Args(args...)))
 }
 
 // heard collects events as "topic value retained".
@@ -301,7 +273,7 @@ func heard(t *testing.T, c *client.Client, o client.SubscribeOptions) chan strin
 	_, err := c.Subscribe(context.Background(), "com.example.", o, func(e *client.Event) {
 		ch <- fmt.Sprintf("%s %v %v %v", e.Topic(), e.Args(), e.Kwargs(), e.Retained())
 	})
-	check(t, err)
+	kit.Must(t, err)
 	return ch
 }
 

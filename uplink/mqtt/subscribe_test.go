@@ -11,6 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
@@ -118,7 +119,7 @@ func TestTheMostSpecificRuleDecides(t *testing.T) {
 		{"com.example.weather", "com/example/weather", false},
 		{"com.other.alarm", "any/com/other/alarm", false},
 	} {
-		check(t, c.Publish(context.Background(), m.topic, client.PublishOptions{Acknowledge: true}, client.Args(1)))
+		kit.Must(t, c.Publish(context.Background(), m.topic, client.PublishOptions{Acknowledge: true}, client.Args(1)))
 		if p := receive[*packets.PublishPacket](b); p.TopicName != m.remote || p.Retain != m.retained {
 			t.Errorf("%s: %v", m.topic, p)
 		}

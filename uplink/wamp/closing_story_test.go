@@ -11,6 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 	wamplink "runnel/uplink/wamp"
@@ -42,13 +43,13 @@ func TestTheCentreClosesForAnEvent(t *testing.T) {
 				w := buildWith(t, func(w *world, o *wamplink.Options) {
 					var err error
 					o.Spool, err = spool.Open(spool.Options{Dir: dir, MinFree: -1, Log: o.Log})
-					check(t, err)
+					kit.Must(t, err)
 					o.Remote = []wamplink.Remote{{URL: "tcp://centre", Dial: func(ctx context.Context) (client.Conn, error) {
 						conn, err := w.centre.dial(ctx)
 						if err != nil {
 							return nil, err
 						}
-						return pickyConn{conn, w.centre.hangUp}, nil
+						return pickyConn{conn, w.centre.Break}, nil
 					}}}
 				}, []uplink.Rule{{Topic: "com.", Match: wamp.Prefix, Store: class, Static: true}}, nil)
 				defer w.tearDown()

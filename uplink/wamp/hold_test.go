@@ -12,6 +12,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 	wamplink "runnel/uplink/wamp"
@@ -24,8 +25,8 @@ func TestRejectedTopicIsHeld(t *testing.T) {
 		good := w.listen(w.at(w.centre), "com.good.", wamp.Prefix)
 		here := w.at(w.edge)
 		for i := range 5 {
-			check(t, here.Publish(t.Context(), "com.bad.a", client.PublishOptions{Acknowledge: true}, client.Args(i)))
-			check(t, here.Publish(t.Context(), fmt.Sprint("com.good.", i), client.PublishOptions{Acknowledge: true}, client.Args(i)))
+			kit.Must(t, here.Publish(t.Context(), "com.bad.a", client.PublishOptions{Acknowledge: true}, client.Args(i)))
+			kit.Must(t, here.Publish(t.Context(), fmt.Sprint("com.good.", i), client.PublishOptions{Acknowledge: true}, client.Args(i)))
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
@@ -45,7 +46,7 @@ func tellWith(t *testing.T, export []uplink.Rule, plot func(t *testing.T, w *wor
 		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			var err error
 			o.Spool, err = spool.Open(spool.Options{Dir: dir, MinFree: -1, Log: o.Log})
-			check(t, err)
+			kit.Must(t, err)
 		}, export, nil, denied...)
 		defer w.tearDown()
 		w.settle()
@@ -65,16 +66,16 @@ func TestDurableEventThatIsNotStored(t *testing.T) {
 			o.Log = slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			var err error
 			o.Spool, err = spool.Open(spool.Options{Dir: dir, MinFree: -1, MaxOctets: 5000, Drop: spool.Newest, Log: o.Log})
-			check(t, err)
+			kit.Must(t, err)
 		}, rules, nil)
 		defer w.tearDown()
 		w.settle()
-		w.centre.cut()
+		w.centre.Cut()
 		synctest.Wait()
 		publish := func(topic string, size int) error {
 			return w.at(w.edge).Publish(t.Context(), topic, client.PublishOptions{Acknowledge: true}, client.Args(make([]byte, size)))
 		}
-		check(t, publish("com.durable.a", 3000))
+		kit.Must(t, publish("com.durable.a", 3000))
 		if text := w.log.String(); strings.Contains(text, "event not stored") {
 			t.Errorf("a stored event is logged: %s", text)
 		}

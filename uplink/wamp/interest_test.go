@@ -10,6 +10,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	wamplink "runnel/uplink/wamp"
 )
@@ -46,11 +47,11 @@ func TestEventsCrossWhereSomebodyWantsThem(t *testing.T) {
 		} {
 			before := w.link.State().EventsUp.Forwarded
 			s, err := there.Subscribe(t.Context(), c.topic, client.SubscribeOptions{Match: c.match}, func(*client.Event) {})
-			check(t, err)
+			kit.Must(t, err)
 			synctest.Wait()
 			w.publish(here, "com.example.a", i)
 			w.crossed(before + c.want)
-			check(t, s.Unsubscribe(t.Context()))
+			kit.Must(t, s.Unsubscribe(t.Context()))
 			synctest.Wait()
 			w.publish(here, "com.example.a", i)
 			w.crossed(before + c.want)
@@ -64,19 +65,19 @@ func TestInterestOfOthersInWhatTheLinkWantsItself(t *testing.T) {
 		here := w.at(w.edge)
 		w.listen(here, "com.example.a", wamp.Exact)
 		other, err := w.at(w.centre).Subscribe(t.Context(), "com.example.a", client.SubscribeOptions{}, func(*client.Event) {})
-		check(t, err)
+		kit.Must(t, err)
 		synctest.Wait()
 		w.publish(here, "com.example.a")
 		w.crossed(1)
-		check(t, other.Unsubscribe(t.Context()))
+		kit.Must(t, other.Unsubscribe(t.Context()))
 		synctest.Wait()
 		w.publish(here, "com.example.a")
 		w.crossed(1)
 
-		w.centre.cut() // and what is there at the next session is found
+		w.centre.Cut() // and what is there at the next session is found
 		synctest.Wait()
 		w.listen(w.at(w.centre), "com.example.a", wamp.Exact)
-		w.centre.mend()
+		w.centre.Mend()
 		w.settle()
 		w.publish(here, "com.example.a")
 		w.crossed(2)
@@ -122,7 +123,7 @@ func TestWhereTheCentreDoesNotTell(t *testing.T) {
 			return client.Args("there"), nil
 		})
 		r, err := here.Call(t.Context(), "com.example.there", client.CallOptions{}, client.Payload{})
-		check(t, err)
+		kit.Must(t, err)
 		if r.Args()[0] != "there" {
 			t.Errorf("result %v", r.Args())
 		}
@@ -172,7 +173,7 @@ func TestLocalFirst(t *testing.T) {
 				}
 				return
 			}
-			check(t, err)
+			kit.Must(t, err)
 			if r.Args()[0] != want {
 				t.Errorf("%v answers, not %s", r.Args(), want)
 			}
@@ -181,16 +182,16 @@ func TestLocalFirst(t *testing.T) {
 		w.offer(there, "com.example.a", where("centre"))
 		call("centre")
 		wide, err := here.Register(t.Context(), "com.", client.RegisterOptions{Match: wamp.Prefix}, where("edge"))
-		check(t, err)
+		kit.Must(t, err)
 		call("edge")
-		check(t, wide.Unregister(t.Context()))
+		kit.Must(t, wide.Unregister(t.Context()))
 		call("centre")
 		same, err := here.Register(t.Context(), "com.example.a", client.RegisterOptions{}, where("edge"))
-		check(t, err)
+		kit.Must(t, err)
 		call("edge")
-		check(t, same.Unregister(t.Context()))
+		kit.Must(t, same.Unregister(t.Context()))
 
-		w.centre.cut()
+		w.centre.Cut()
 		synctest.Wait()
 		began := time.Now()
 		_, err = here.Call(t.Context(), "com.example.a", client.CallOptions{}, client.Payload{})
@@ -200,7 +201,7 @@ func TestLocalFirst(t *testing.T) {
 		if _, err = here.Call(t.Context(), "com.example.new", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NetworkFailure) {
 			t.Errorf("a call of what may be there by now: %v", err)
 		}
-		w.centre.mend()
+		w.centre.Mend()
 		w.settle()
 		call("centre")
 		if _, err = here.Call(t.Context(), "com.example.new", client.CallOptions{}, client.Payload{}); !errors.Is(err, wamp.NoSuchProcedure) {
@@ -217,12 +218,12 @@ func TestExportedProceduresAreThoseThatExist(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			r, err := there.Call(t.Context(), "wamp.registration.lookup", client.CallOptions{}, client.Args(uri, map[string]any{"match": match.String()}))
-			check(t, err)
+			kit.Must(t, err)
 			if r.Args()[0] == nil {
 				return nil
 			}
 			r, err = there.Call(t.Context(), "wamp.registration.get", client.CallOptions{}, client.Args(r.Args()[0]))
-			check(t, err)
+			kit.Must(t, err)
 			return r.Args()[0].(map[string]any)["invoke"]
 		}
 		if got := found("com.example.", wamp.Prefix); got != nil {
@@ -241,17 +242,17 @@ func TestExportedProceduresAreThoseThatExist(t *testing.T) {
 			{"com..d", wamp.Wildcard, "com.example.", wamp.Prefix},
 		} {
 			r, err := here.Register(t.Context(), c.uri, client.RegisterOptions{Match: c.match, Invoke: wamp.RoundRobin}, nil)
-			check(t, err)
+			kit.Must(t, err)
 			if got := found(c.as, c.like); got != "roundrobin" {
 				t.Errorf("%s (%s): as %s there stands %v", c.uri, c.match, c.as, got)
 			}
-			check(t, r.Unregister(t.Context()))
+			kit.Must(t, r.Unregister(t.Context()))
 			if got := found(c.as, c.like); got != nil {
 				t.Errorf("%s (%s): %s is still there", c.uri, c.match, c.as)
 			}
 		}
 		_, err := here.Register(t.Context(), "com.other", client.RegisterOptions{}, nil)
-		check(t, err)
+		kit.Must(t, err)
 		if got := found("com.other", wamp.Exact); got != nil {
 			t.Errorf("what is not exported stands there: %v", got)
 		}
@@ -268,11 +269,11 @@ func TestTheNextLinkIsCalled(t *testing.T) {
 			Name: "spare", Realm: "realm1", RemoteRealm: "realm1", Local: w.edge.dial, Import: rules,
 			Remote: []wamplink.Remote{{URL: "tcp://spare", Dial: spare.dial}},
 		})
-		check(t, err)
+		kit.Must(t, err)
 		ctx, stop := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() { ended <- other.Run(ctx) }()
-		defer func() { stop(); check(t, <-ended) }()
+		defer func() { stop(); kit.Must(t, <-ended) }()
 		for _, s := range []*site{w.centre, spare} {
 			place := map[*site]string{w.centre: "centre", spare: "spare"}[s]
 			w.offer(w.at(s), "com.example.a", func(context.Context, *client.Invocation) (client.Payload, error) {
@@ -290,17 +291,17 @@ func TestTheNextLinkIsCalled(t *testing.T) {
 		if who, err := call(); who != "centre" {
 			t.Errorf("with both up: %v, %v", who, err)
 		}
-		w.centre.cut()
+		w.centre.Cut()
 		synctest.Wait()
 		if who, err := call(); who != "spare" {
 			t.Errorf("with the first one down: %v, %v", who, err)
 		}
-		spare.cut()
+		spare.Cut()
 		synctest.Wait()
 		if who, err := call(); !errors.Is(err, wamp.NetworkFailure) {
 			t.Errorf("with both down: %v, %v", who, err)
 		}
-		w.centre.mend()
+		w.centre.Mend()
 		w.settle()
 		if who, err := call(); who != "centre" {
 			t.Errorf("with the first one back: %v, %v", who, err)

@@ -13,6 +13,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 	wamplink "runnel/uplink/wamp"
@@ -23,7 +24,7 @@ func TestEventsCrossBothWays(t *testing.T) {
 		here, there := w.at(w.edge), w.at(w.centre)
 		atEdge := w.listen(w.at(w.edge), "com.", wamp.Prefix)
 		atCentre := w.listen(w.at(w.centre), "com.", wamp.Prefix)
-		check(t, here.Publish(t.Context(), "com.example.a", client.PublishOptions{Acknowledge: true},
+		kit.Must(t, here.Publish(t.Context(), "com.example.a", client.PublishOptions{Acknowledge: true},
 			client.Payload{Args: []any{1, "x", []byte{0, 255}}, Kwargs: map[string]any{"k": []any{true, nil}}}))
 		wantHeard(t, atCentre, "com.example.a[1 x [0 255]]map[k:[true <nil>]]")
 		wantHeard(t, atEdge, "com.example.a[1 x [0 255]]map[k:[true <nil>]]") // once: nothing comes back
@@ -46,10 +47,10 @@ func TestEventsKeepTheirOrder(t *testing.T) {
 		_, err := w.at(w.centre).Subscribe(t.Context(), "com.example.a", client.SubscribeOptions{}, func(e *client.Event) {
 			got = append(got, e.Args()[0].(int64))
 		})
-		check(t, err)
+		kit.Must(t, err)
 		synctest.Wait()
 		for i := range 1000 {
-			check(t, c.Publish(t.Context(), "com.example.a", client.PublishOptions{}, client.Args(i)))
+			kit.Must(t, c.Publish(t.Context(), "com.example.a", client.PublishOptions{}, client.Args(i)))
 		}
 		synctest.Wait()
 		if len(got) != 1000 || !slices.IsSorted(got) {
@@ -93,14 +94,14 @@ func TestRetainedEventsCross(t *testing.T) {
 		rules := []uplink.Rule{{Topic: "com.", Match: wamp.Prefix, Store: class}}
 		tell(t, rules, nil, func(t *testing.T, w *world) {
 			c := w.at(w.edge)
-			check(t, c.Publish(t.Context(), "com.a", client.PublishOptions{Retain: true}, client.Args(1)))
-			check(t, c.Publish(t.Context(), "com.b", client.PublishOptions{Acknowledge: true, Retain: true}, client.Args(2)))
+			kit.Must(t, c.Publish(t.Context(), "com.a", client.PublishOptions{Retain: true}, client.Args(1)))
+			kit.Must(t, c.Publish(t.Context(), "com.b", client.PublishOptions{Acknowledge: true, Retain: true}, client.Args(2)))
 			w.publish(c, "com.c", 3)
 			heard := ""
 			_, err := w.at(w.centre).Subscribe(t.Context(), "com.", client.SubscribeOptions{Match: wamp.Prefix, GetRetained: true}, func(e *client.Event) {
 				heard += fmt.Sprint(e.Topic(), e.Args())
 			})
-			check(t, err)
+			kit.Must(t, err)
 			synctest.Wait()
 			if heard != "com.a[1]com.b[2]" && heard != "com.b[2]com.a[1]" {
 				t.Errorf("class %d: retained at the centre is %q", class, heard)
@@ -127,7 +128,7 @@ func TestRulesWithExchangedPrefixes(t *testing.T) {
 				return client.Args(inv.Procedure()), nil
 			})
 			r, err := there.Call(t.Context(), "site7.who", client.CallOptions{}, client.Payload{})
-			check(t, err)
+			kit.Must(t, err)
 			if r.Args()[0] != "com.example.who" {
 				t.Errorf("result %v", r.Args())
 			}
@@ -144,7 +145,7 @@ func TestTheCentreGoesAwayAndReturns(t *testing.T) {
 		w.offer(there, "org.echo", echo)
 		atCentre, atEdge := w.listen(w.at(w.centre), "com.example.a", wamp.Exact), w.listen(w.at(w.edge), "org.a", wamp.Exact)
 
-		w.centre.cut()
+		w.centre.Cut()
 		synctest.Wait()
 		if s := w.link.State(); s.Up || s.LastError == "" || s.URL != "" {
 			t.Errorf("state %+v", s)
@@ -161,7 +162,7 @@ func TestTheCentreGoesAwayAndReturns(t *testing.T) {
 			t.Errorf("state %+v", s)
 		}
 		time.Sleep(10 * time.Minute)
-		w.centre.mend()
+		w.centre.Mend()
 		w.settle()
 		w.publish(here, "com.example.a", "again")
 		wantHeard(t, atCentre, "com.example.a[0]map[]; com.example.a[1]map[]; com.example.a[2]map[]; com.example.a[3]map[]; "+
@@ -170,7 +171,7 @@ func TestTheCentreGoesAwayAndReturns(t *testing.T) {
 		wantHeard(t, atEdge, "org.a[again]map[]")
 		for c, procedure := range map[*client.Client]string{here: "org.echo", there: "com.example.echo"} {
 			r, err := c.Call(t.Context(), procedure, client.CallOptions{}, client.Args("again"))
-			check(t, err)
+			kit.Must(t, err)
 			if r.Args()[0] != "again" {
 				t.Errorf("%s: %v", procedure, r.Args())
 			}
@@ -196,11 +197,11 @@ func TestCallsUnderWayFailWhenTheCentreGoesAway(t *testing.T) {
 			called <- err
 		}()
 		<-started
-		w.centre.cut()
+		w.centre.Cut()
 		if err := <-called; !errors.Is(err, wamp.NetworkFailure) {
 			t.Errorf("call ended with %v", err)
 		}
-		w.centre.mend()
+		w.centre.Mend()
 		w.settle()
 	})
 }
@@ -238,23 +239,23 @@ func TestRegistrationConflictIsResolvedByWaiting(t *testing.T) {
 		w.offer(here, "com.example.mine", func(context.Context, *client.Invocation) (client.Payload, error) {
 			return client.Args("edge"), nil
 		})
-		w.centre.cut()
+		w.centre.Cut()
 		synctest.Wait()
 		var other *client.Registration
 		other, err := there.Register(t.Context(), "com.example.mine", client.RegisterOptions{}, nil)
-		check(t, err)
-		w.centre.mend()
+		kit.Must(t, err)
+		w.centre.Mend()
 		w.settle()
 		if s := w.link.State(); len(s.Refused) != 1 || !strings.Contains(s.Refused[0], "procedure_already_exists") {
 			t.Errorf("refused: %q", s.Refused)
 		}
-		check(t, other.Unregister(t.Context()))
+		kit.Must(t, other.Unregister(t.Context()))
 		time.Sleep(2 * time.Minute)
 		if s := w.link.State(); len(s.Refused) > 0 {
 			t.Errorf("refused: %q", s.Refused)
 		}
 		r, err := there.Call(t.Context(), "com.example.mine", client.CallOptions{}, client.Payload{})
-		check(t, err)
+		kit.Must(t, err)
 		if r.Args()[0] != "edge" {
 			t.Errorf("result %v", r.Args())
 		}

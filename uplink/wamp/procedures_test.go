@@ -10,6 +10,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	"runnel/uplink"
 )
 
@@ -30,7 +31,7 @@ func TestCallsCrossBothWays(t *testing.T) {
 			procedure string
 		}{{there, "com.example.add"}, {here, "org.add"}} {
 			r, err := c.caller.Call(t.Context(), c.procedure, client.CallOptions{DiscloseMe: true}, client.Args(1, []byte{7}))
-			check(t, err)
+			kit.Must(t, err)
 			if got := fmt.Sprint(r.Args(), r.Kwargs()); got != "[1 [7] sum] map[k:1.5]" {
 				t.Errorf("%s: result %s", c.procedure, got)
 			}
@@ -74,7 +75,7 @@ func TestProgressCrosses(t *testing.T) {
 		r, err := w.at(w.edge).Call(t.Context(), "com.example.count", client.CallOptions{
 			Progress: func(r *client.Result) { got = append(got, r.Args()...) },
 		}, client.Payload{})
-		check(t, err)
+		kit.Must(t, err)
 		if s := fmt.Sprint(got, r.Args()); s != "[0 1 2] [end]" {
 			t.Errorf("results %s", s)
 		}
@@ -115,7 +116,7 @@ func TestArgumentsInChunksCross(t *testing.T) {
 				},
 				Progress: func(r *client.Result) { progress = append(progress, r.Args()...) },
 			}, client.Args("first"))
-			check(t, err)
+			kit.Must(t, err)
 			if got := fmt.Sprint(r.Args(), progress); got != "[first 1 2 3 4 5] [2 3 4 5 6]" {
 				t.Errorf("%s: %s", procedure, got)
 			}
@@ -150,7 +151,7 @@ func TestCancelCrossesWithItsMode(t *testing.T) {
 					t.Errorf("the callee was interrupted with %s", got)
 				}
 				if mode == wamp.Kill {
-					check(t, err)
+					kit.Must(t, err)
 					if r.Args()[0] != "what there was" {
 						t.Errorf("result %v", r.Args())
 					}

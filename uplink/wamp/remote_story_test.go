@@ -11,6 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	wamplink "runnel/uplink/wamp"
 )
 
@@ -114,14 +115,14 @@ func TestFailoverAndBack(t *testing.T) {
 		time.Sleep(2*time.Minute + 35*time.Second)
 		is("tcp://second", 0) // a call is under way
 		close(release)
-		check(t, <-called)
+		kit.Must(t, <-called)
 		time.Sleep(time.Second)
 		is("tcp://first", 1)
 		if s := w.link.State(); !strings.Contains(s.LastError, "going back to tcp://first") {
 			t.Errorf("last error %q", s.LastError)
 		}
 		_, err := here.Call(t.Context(), "com.example.slow", client.CallOptions{}, client.Payload{})
-		check(t, err)
+		kit.Must(t, err)
 		w.listen(there, "com.example.a", wamp.Exact)
 		w.publish(here, "com.example.a", 1)
 		w.crossed(1)

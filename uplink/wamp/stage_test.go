@@ -29,10 +29,7 @@ type site struct {
 	router *edge.Router
 	served sync.WaitGroup
 
-	// Guarded by mu.
-	mu    sync.Mutex
-	away  bool
-	links []*memory.Conn
+	kit.Route // the links' way to the router
 }
 
 var fullRole = auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
@@ -40,7 +37,7 @@ var fullRole = auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow:
 func newSite(t *testing.T, roles ...auth.Permission) *site {
 	s := &site{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})}
 	linkRole := auth.NewRole("link", append([]auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}, roles...))
-	check(t, s.router.AddRealm(edge.RealmOptions{
+	kit.Must(t, s.router.AddRealm(edge.RealmOptions{
 		Name: "realm1", Anonymous: "all", Roles: []*auth.Role{fullRole, linkRole},
 	}))
 	return s
@@ -50,42 +47,12 @@ func (s *site) serve(far *memory.Conn) { s.served.Go(func() { s.router.Serve(far
 
 // dial is how the link comes here.
 func (s *site) dial(context.Context) (client.Conn, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.away {
-		return nil, errors.New("no route to host")
-	}
 	near, far := memory.Internal(memory.Options{Authid: "link", Role: "link", Realm: "realm1"})
+	if err := s.Enter(far); err != nil {
+		return nil, err
+	}
 	s.serve(far)
-	s.links = append(s.links, far)
 	return near, nil
-}
-
-// cut breaks the link's connections; mend lets it come again.
-func (s *site) cut() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = true
-	for _, conn := range s.links {
-		conn.Close()
-	}
-	s.links = nil
-}
-
-// hangUp closes the link's connections, as a router does for a message that it does not accept.
-func (s *site) hangUp() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, conn := range s.links {
-		conn.Close()
-	}
-	s.links = nil
-}
-
-func (s *site) mend() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.away = false
 }
 
 // program joins a program to this site's realm.
@@ -104,7 +71,7 @@ func (s *site) join(near, far *memory.Conn) *client.Client {
 			return near, nil
 		},
 	})
-	check(s.t, err)
+	kit.Must(s.t, err)
 	return c
 }
 
@@ -176,7 +143,7 @@ func buildWith(t *testing.T, change func(*world, *wamplink.Options), export, imp
 		change(w, &opts)
 	}
 	link, err := wamplink.New(opts)
-	check(t, err)
+	kit.Must(t, err)
 	w.link = link
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
@@ -253,29 +220,22 @@ func (w *world) listen(c *client.Client, topic string, match wamp.Match) *heard 
 	_, err := c.Subscribe(w.Context(), topic, client.SubscribeOptions{Match: match}, func(e *client.Event) {
 		h.add(fmt.Sprintf("%s%v%v", e.Topic(), e.Args(), e.Kwargs()))
 	})
-	check(w.T, err)
+	kit.Must(w.T, err)
 	synctest.Wait() // the link has heard of it
 	return h
 }
 
 func (w *world) publish(c *client.Client, topic string, args ...any) {
 	w.Helper()
-	check(w.T, c.Publish(w.Context(), topic, client.PublishOptions{Acknowledge: true}, client.Args(args...)))
+	kit.Must(w.T, c.Publish(w.Context(), topic, client.PublishOptions{Acknowledge: true}, client.Args(args...)))
 	synctest.Wait()
 }
 
 func (w *world) offer(c *client.Client, procedure string, h client.Handler) {
 	w.Helper()
 	_, err := c.Register(w.Context(), procedure, client.RegisterOptions{}, h)
-	check(w.T, err)
+	kit.Must(w.T, err)
 	synctest.Wait() // the link has heard of it
-}
-
-func check(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func wantHeard(t *testing.T, h *heard, want string) {

@@ -11,6 +11,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 	wamplink "runnel/uplink/wamp"
 )
 
@@ -30,7 +31,7 @@ func TestMaxHops(t *testing.T) {
 				way = append(way, client.Hop{Node: fmt.Sprint("node", i)})
 			}
 			looped := w.link.State().Looped
-			check(t, there.Publish(t.Context(), "com.example.a", client.PublishOptions{ForwardFor: way}, client.Args(n)))
+			kit.Must(t, there.Publish(t.Context(), "com.example.a", client.PublishOptions{ForwardFor: way}, client.Args(n)))
 			if got := atEdge.take(); (got == fmt.Sprintf("com.example.a[%d]map[]", n)) != want {
 				t.Errorf("after %d links: heard %q", n, got)
 			}
@@ -66,21 +67,21 @@ func TestPayloadPassthruCrosses(t *testing.T) {
 			return client.Payload{Args: []any{[]byte("result")}, Extra: ends}, nil
 		})
 		r, err := there.Call(t.Context(), "com.example.call", client.CallOptions{Extra: ends}, client.Args([]byte("call")))
-		check(t, err)
+		kit.Must(t, err)
 		if got := of(&r.Body); got != want {
 			t.Errorf("the result comes with %q", got)
 		}
 		for _, c := range []struct{ from, to *client.Client }{{here, there}, {there, here}} {
 			heard := ""
 			s, err := c.to.Subscribe(t.Context(), "com.example.a", client.SubscribeOptions{}, func(e *client.Event) { heard += of(&e.Body) })
-			check(t, err)
+			kit.Must(t, err)
 			synctest.Wait()
-			check(t, c.from.Publish(t.Context(), "com.example.a", client.PublishOptions{Acknowledge: true, Extra: ends}, client.Args([]byte("event"))))
+			kit.Must(t, c.from.Publish(t.Context(), "com.example.a", client.PublishOptions{Acknowledge: true, Extra: ends}, client.Args([]byte("event"))))
 			synctest.Wait()
 			if heard != want {
 				t.Errorf("the event comes with %q", heard)
 			}
-			check(t, s.Unsubscribe(t.Context()))
+			kit.Must(t, s.Unsubscribe(t.Context()))
 		}
 	})
 }
@@ -91,7 +92,7 @@ func TestTheLocalRealmGoesAway(t *testing.T) {
 		there := w.at(w.centre)
 		w.listen(w.at(w.edge), "com.example.a", wamp.Exact)
 		w.publish(there, "com.example.a", 0)
-		w.edge.cut()
+		w.edge.Cut()
 		synctest.Wait()
 		for i := range 3 {
 			w.publish(there, "com.example.a", i)
@@ -99,7 +100,7 @@ func TestTheLocalRealmGoesAway(t *testing.T) {
 		if s := w.link.State(); !s.Up || s.EventsDown.Dropped != 3 || s.EventsDown.Forwarded != 1 {
 			t.Errorf("state %+v", s)
 		}
-		w.edge.mend()
+		w.edge.Mend()
 		time.Sleep(time.Minute)
 		w.publish(there, "com.example.a", 4)
 		if s := w.link.State(); s.EventsDown.Dropped != 3 || s.EventsDown.Forwarded != 2 {
