@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/log"
@@ -70,6 +71,9 @@ func (p *tab) listen(event any) {
 	defer p.mu.Unlock()
 	p.complaints = append(p.complaints, text)
 }
+
+// of returns the tab for another test.
+func (p *tab) of(t *testing.T) *tab { p.T = t; return p }
 
 // clean fails the test if the browser has complained, for example about a violated policy.
 func (p *tab) clean() {
@@ -154,5 +158,7 @@ func (p *tab) shoot(name string) {
 	}
 	p.do(chromedp.EmulateViewport(1280, 900), scheme("light"))
 }
+
+const interrupt = syscall.SIGINT
 
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }

@@ -61,6 +61,7 @@ type Guest struct {
 // counts says what became of the readings.
 type counts struct {
 	published, refused, dropped uint64
+	topic                       string // of the last reading that was accepted
 	refusal                     string // the last refusal: "topic: reason"; "" once the topic is accepted again
 }
 
@@ -73,6 +74,7 @@ type State struct {
 
 	RefusedProcedures []string // "procedure: reason", sorted
 
+	Topic    string    // of the last reading that the router accepted; "": none yet
 	LastGood time.Time // of the last good reading; zero if there was none
 	Silent   bool      // no good reading within ExpectEvery
 	Alarms   []string  // texts for people, the same for as long as the cause lasts
@@ -155,6 +157,7 @@ func (g *Guest) published(topic string, err error) {
 	switch {
 	case err == nil:
 		c.published++
+		c.topic = topic
 		if strings.HasPrefix(c.refusal, topic+": ") { // other topics may still be rejected
 			c.refusal = ""
 		}
@@ -184,6 +187,7 @@ func (g *Guest) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s.Published, s.Refused, s.Dropped, s.Refusal = g.counts.published, g.counts.refused, g.counts.dropped, g.counts.refusal
+	s.Topic = g.counts.topic
 	for procedure, reason := range g.refused {
 		s.RefusedProcedures = append(s.RefusedProcedures, procedure+": "+reason)
 	}

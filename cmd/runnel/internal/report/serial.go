@@ -121,6 +121,7 @@ type Sensor struct {
 	Dropped    uint64    `json:"dropped"`           // readings without a session to publish them
 	Refusal    string    `json:"refusal,omitempty"` // the topic that is rejected now, and the reason
 	Procedures []string  `json:"refused_procedures,omitempty"`
+	Topic      string    `json:"topic,omitempty"`    // of the last reading that the router accepted
 	LastGood   time.Time `json:"last_good,omitzero"` // the last good reading
 	Silent     bool      `json:"silent"`             // no good reading within expect_every
 }
@@ -221,6 +222,6 @@ func newBus(s *modbus.State) *Bus {
 func newSensor(s *device.State) *Sensor {
 	return &Sensor{
 		Published: s.Published, Refused: s.Refused, Dropped: s.Dropped, Refusal: s.Refusal,
-		Procedures: s.RefusedProcedures, LastGood: s.LastGood, Silent: s.Silent,
+		Procedures: s.RefusedProcedures, Topic: s.Topic, LastGood: s.LastGood, Silent: s.Silent,
 	}
 }

@@ -6,9 +6,13 @@ import { h, keyed, write, writeState, notice } from './dom.js';
 import { findings } from './health.js';
 import * as overview from './overview.js';
 import * as live from './live.js';
+import * as lines from './lines.js';
+import * as links from './links.js';
+import * as fleet from './fleet.js';
+import * as peers from './peers.js';
 import * as attempt from './try.js';
 
-const views = [overview, live, attempt];
+const views = [overview, live, lines, links, fleet, peers, attempt];
 
 const main = document.getElementById('main');
 const nav = document.getElementById('nav');
@@ -22,7 +26,7 @@ function start(realm, credentials) {
   if (app) app.client.close();
   const base = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}`;
   const client = new Client(base + facts.path, realm, credentials);
-  app = { client, status: new Status(client), topics: new Set(), signOut };
+  app = { client, status: new Status(client), topics: new Set(), fleet: undefined, signOut };
   client.addEventListener('state', changed);
   app.status.addEventListener('change', renewed);
   client.connect();
@@ -39,8 +43,9 @@ function changed(e) {
   if (e.target !== app.client) return;
   const { client } = app;
   writeState(connection, ...words[client.state]);
-  if (client.state === 'signin') return form(client.reason);
+  if (client.state === 'signin') return form(client.credentials ? client.reason : 'This realm asks for a name and a password.');
   if (client.state !== 'open') return;
+  fleet.nodes(app).then((list) => { if (client === app.client) { app.fleet = list; menu(); } });
   menu();
   if (!ended) show();
 }
@@ -53,6 +58,9 @@ function renewed() {
   menu();
 }
 
+// shown reports whether a view has anything to show here: only a centre has a fleet.
+const shown = (v) => v !== fleet || (app.fleet && app.fleet.length > 0);
+
 function menu() {
   const s = app.status.latest;
   const marks = { lines: 0, links: 0, overview: 0 };
@@ -63,7 +71,7 @@ function menu() {
       else marks.overview++;
     }
   }
-  keyed(nav, [...views, 'session'], (v) => v.id || v, (v) => (v === 'session' ? session() : entry(v)), (el, v) => {
+  keyed(nav, [...views.filter(shown), 'session'], (v) => v.id || v, (v) => (v === 'session' ? session() : entry(v)), (el, v) => {
     if (v === 'session') return el.update();
     const current = v.id === address();
     if (current) el.setAttribute('aria-current', 'page');
@@ -108,6 +116,7 @@ function show() {
   if (location.hash === '#main') return main.focus();
   if (!app || app.client.state === 'signin' || app.client.state === 'closed') return;
   leave();
+  nav.hidden = false;
   const view = views.find((v) => v.id === address()) || overview;
   const root = h(`div.view.${view.id}`, null);
   main.replaceChildren(root);
@@ -118,6 +127,7 @@ function show() {
 // form asks for an authid and a secret.
 function form(reason) {
   leave();
+  nav.hidden = true;
   const authid = h('input', { id: 'authid', autocomplete: 'username', required: true, autocapitalize: 'none', spellcheck: 'false' });
   const secret = h('input', { id: 'secret', type: 'password', autocomplete: 'current-password', required: true });
   const realm = h('input', { id: 'realm', value: app.client.realm, required: true, autocapitalize: 'none', spellcheck: 'false' });
@@ -128,7 +138,7 @@ function form(reason) {
   };
   main.replaceChildren(h('form.signin', { onsubmit: submit },
     h('h1', null, 'Sign in'),
-    reason && h('p.reason', { role: 'alert' }, reason),
+    reason && h(app.client.credentials && app.client.state === 'signin' ? 'p.reason' : 'p.hint', { role: 'alert' }, reason),
     h('label', { for: 'authid' }, 'Name (authid)'), authid,
     h('label', { for: 'secret' }, 'Password or ticket'), secret,
     h('label', { for: 'realm' }, 'Realm'), realm,

@@ -34,6 +34,9 @@ function ceiling(v) {
   return v;
 }
 
+// short removes zeros behind a fraction.
+const short = (text) => (/^-?[\d\u202f]+\.\d+$/.test(text) ? text.replace(/\.?0+$/, '') : text);
+
 const left = 52, right = 8, top = 8, bottom = 20;
 let charts = 0;
 
@@ -83,10 +86,10 @@ export class Chart {
     return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
   }
 
-  // seconds returns how much time the chart shows. It begins with a minute and grows with the series.
+  // seconds returns how much time the chart shows. It begins with half a minute and grows with the series.
   seconds(now) {
     const age = this.series.length ? (now - this.series.t[this.series.at(0)]) / 1000 : 0;
-    return Math.min(this.span, Math.max(60, age));
+    return Math.min(this.span, Math.max(30, age));
   }
 
   draw() {
@@ -124,7 +127,7 @@ export class Chart {
     this.scaled = key;
     const items = [];
     for (const v of rows) {
-      items.push(svg('line', { x1: left, x2: width - right, y1: y(v), y2: y(v) }), svg('text', { x: left - 6, y: y(v) + 4, 'text-anchor': 'end' }, this.format(v)));
+      items.push(svg('line', { x1: left, x2: width - right, y1: y(v), y2: y(v) }), svg('text', { x: left - 6, y: y(v) + 4, 'text-anchor': 'end' }, short(this.format(v))));
     }
     const times = width < 260 ? [0, 1] : [0, 0.5, 1];
     for (const f of times) {

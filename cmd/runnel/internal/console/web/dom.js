@@ -94,7 +94,7 @@ async function copy(text, button) {
 
 // empty says what to do where nothing is.
 export function empty(title, text, type) {
-  return h('section.empty', null, h('h3', null, title), text && h('p', null, text), type && command(type));
+  return h('section.empty', null, h('h2', null, title), text && h('p', null, text), type && command(type));
 }
 
 // notice shows a line for a moment, and reads it out.
@@ -129,7 +129,7 @@ export function size(n) {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let i = 0;
   while (Math.abs(n) >= 1000 && i < units.length - 1) { n /= 1000; i++; }
-  return `${i === 0 || Math.abs(n) >= 100 ? Math.round(n) : n.toFixed(1)} ${units[i]}`;
+  return `${i === 0 || Math.abs(n) >= 100 ? Math.round(n) : n.toFixed(1)}\u00a0${units[i]}`;
 }
 
 // duration writes seconds with the two largest units.
@@ -144,7 +144,11 @@ export function duration(seconds) {
   return `${s} s`;
 }
 
-export const since = (time) => (time ? duration(Math.max(0, (Date.now() - new Date(time)) / 1000)) : '–');
+// since writes how long ago a time was, in whole seconds: smaller figures would only flicker.
+export function since(time) {
+  const seconds = Math.floor((Date.now() - new Date(time)) / 1000);
+  return !time ? '–' : seconds < 1 ? '0 s' : duration(seconds);
+}
 
 export function clock(t, fraction) {
   const d = new Date(t), two = (n) => String(n).padStart(2, '0');

@@ -1,5 +1,7 @@
 // What of a status needs an operator's attention, with remedies. The findings and their remedies are those of runnel doctor.
 
+import { plural } from './dom.js';
+
 // findings returns a list of {level, object, text, remedy, command}.
 export function findings(s) {
   const list = [];
@@ -38,7 +40,7 @@ function uplink(add, u) {
   if (!u.up) add('bad', object, `is down${u.error ? `: ${u.error}` : ''}`, 'This checks the address, the certificate and the permissions at the centre:', 'sudo runnel doctor');
   if (u.clash) add('bad', object, u.clash, 'Give this node another [node] id, then:', 'sudo systemctl restart runnel');
   if (u.queue.alarm) add('bad', object, `its queue: ${u.queue.alarm}`, 'Check the data directory: free space, and its owner.');
-  if (u.queue.held_events) add('bad', object, `the centre rejects events; ${u.queue.held_events} are held`, 'Permit the topics at the centre, then:', `runnel queue retry ${u.name}`);
+  if (u.queue.held_events) add('bad', object, `the centre rejects events; ${plural(u.queue.held_events, 'event')} of ${plural(u.queue.held_topics, 'topic')} ${u.queue.held_events === 1 ? 'is' : 'are'} held`, 'Permit the topics at the centre, then:', `runnel queue retry ${u.name}`);
   for (const refused of u.refused || []) add('bad', object, `rejected: ${refused}`, 'Add the permission at the centre, or remove the rule from the uplink.');
   certificate(add, object, u.certificate);
 }

@@ -62,11 +62,10 @@ class Live {
     this.count = h('p.hint.count', null, ' ');
     this.body = h('tbody', null);
     this.pool = Array.from({ length: rows }, () => this.streamRow());
-    const stream = h('div.scroll.tall', { tabindex: 0, role: 'region', 'aria-label': 'Events, the newest first', onpointerenter: () => { this.held = true; }, onpointerleave: () => { this.held = false; },
-      onfocusin: () => { this.held = true; }, onfocusout: () => { this.held = false; } },
+    this.stream = h('div.scroll.tall', { tabindex: 0, role: 'region', 'aria-label': 'Events, the newest first' },
       h('table.stream', null, h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'Time'), h('th', { scope: 'col' }, 'Topic'), h('th', { scope: 'col' }, 'Payload'))), this.body));
     const only = h('input', { type: 'checkbox', id: 'only', checked: chosen.only, onchange: () => { chosen.only = only.checked; this.dirty = true; } });
-    const events = h('section.panel', null, h('div.head', null, h('h2.grow', null, 'Events'), h('label.check', { for: 'only' }, only, 'Only the selected topic')), this.count, stream);
+    const events = h('section.panel', null, h('div.head', null, h('h2.grow', null, 'Events'), h('label.check', { for: 'only' }, only, 'Only the selected topic')), this.count, this.stream);
 
     this.chartBox = h('section.panel.chartbox', { 'aria-label': 'Chart' }, h('p.hint', null, 'Select a topic with a number in it to see a chart.'));
     this.inspector = h('section.panel', { 'aria-label': 'Event', 'aria-live': 'polite' }, h('h2', null, 'Event'), h('p.hint', null, 'Select an event to see all of it.'));
@@ -132,6 +131,8 @@ class Live {
       const e = feed.events[i];
       if ((!chosen.only || e.topic === chosen.topic) && wanted(e)) list.push(e);
     }
+    // The list stands still under the pointer and under the keyboard's focus, so that a row can be chosen.
+    this.held = this.stream.matches(':hover, :focus-visible') || this.stream.querySelector(':focus-visible') !== null;
     const still = this.paused ? 'paused' : this.held ? 'held while you point at the list' : `${rate(feed.rate)} events/s`;
     write(this.count, `The last ${number(list.length)} of ${number(feed.total)} events, ${still}${feed.skipped ? `, ${number(feed.skipped)} not shown because they came too fast` : ''}`);
     if (!this.held || this.paused || !this.body.childElementCount) this.renderStream(list);

@@ -33,7 +33,7 @@ function build(root, app) {
   const perSecond = { format: rate, span: 300 };
   const charts = [
     new Chart({ title: 'Events delivered', unit: 'events/s', series: status.of('events'), ...perSecond }),
-    new Chart({ title: 'Messages received', unit: 'messages/s', series: status.of('messages'), ...perSecond }),
+    new Chart({ title: 'Messages', unit: 'messages/s', series: status.of('messages'), ...perSecond }),
     new Chart({ title: 'Calls', unit: 'calls/s', series: status.of('calls'), ...perSecond }),
   ];
   if (status.latest.memory) charts.push(new Chart({ title: 'Buffers and tables', series: status.of('memory'), format: size, span: 300 }));
@@ -72,12 +72,12 @@ function finding(f) {
 // running lists the parts of a router.
 function running(s) {
   return [
-    ...(s.router.realms || []).map((r) => ({ key: `realm ${r.name}`, kind: 'Realm', name: r.name, state: r.trouble ? ['bad', 'disk trouble'] : ['ok', 'serving'],
+    ...(s.router.realms || []).map((r) => ({ key: `realm ${r.name}`, kind: 'Realm', name: r.name, href: '#/peers', state: r.trouble ? ['bad', 'disk trouble'] : ['ok', 'serving'],
       traffic: `${plural(r.sessions, 'session')}, ${plural(r.subscriptions, 'subscription')}, ${plural(r.registrations, 'procedure')}` })),
     ...s.listeners.map((l) => ({ key: `listener ${l.url}`, kind: 'Listener', name: l.url, state: l.certificate && l.certificate.alarm ? ['bad', 'certificate'] : ['ok', 'listening'],
       traffic: `${number(l.connections)} open, ${size(l.octets_in)} in, ${size(l.octets_out)} out` })),
-    ...s.serial.map((l) => ({ key: `line ${l.name}`, kind: 'Line', name: l.name, state: lineState(l), traffic: `${size(l.in)} in, ${size(l.out)} out` })),
-    ...s.uplinks.map((u) => ({ key: `link ${u.name}`, kind: 'Link', name: u.name, state: linkState(u),
+    ...s.serial.map((l) => ({ key: `line ${l.name}`, kind: 'Line', name: l.name, href: '#/lines', state: lineState(l), traffic: `${size(l.in)} in, ${size(l.out)} out` })),
+    ...s.uplinks.map((u) => ({ key: `link ${u.name}`, kind: 'Link', name: u.name, href: '#/links', state: linkState(u),
       traffic: `${number(u.queue.events)} queued, ${number(u.events_up.forwarded)} events up, ${number(u.events_down.forwarded)} down` })),
   ];
 }
