@@ -114,16 +114,13 @@ func (a *addition) listen(device string) (err error) {
 	if a.profile != "" {
 		return a.find(device)
 	}
-	if a.Port, a.Detected, err = listen(a.file, serial.Config{Device: device, Baud: a.baud}, a.each); err != nil {
+	line, err := listen(a.file, serial.Config{Device: device, Baud: a.baud}, a.each)
+	if err != nil {
 		return remote.PortError(a.file, device, err)
 	}
+	a.Port, a.Detected, a.Profile = line.Port, line.Detected, line.Profile
 	if a.Detected.Kind == detect.Modbus {
 		return fmt.Errorf("add serial line %s: a Modbus master polls this bus already, and a bus has one master; disconnect it, then add the device by its --profile, or write the line by hand: see docs/serial.md", device)
-	}
-	if a.Detected.Profile != "" {
-		if a.Profile, err = config.FindProfile(a.file, a.Detected.Profile); err != nil {
-			return err
-		}
 	}
 	fmt.Fprintf(os.Stderr, "detected %v: %s\n", a.Detected, term.Harmless(strings.ReplaceAll(a.Detected.Sample, "\n", " ")))
 	return nil

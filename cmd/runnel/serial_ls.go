@@ -15,7 +15,7 @@ func serialCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(serialListCommand(), serialSniffCommand(), serialProbeCommand(), serialAddCommand(), serialProfilesCommand())
+	cmd.AddCommand(serialListCommand(), serialSniffCommand(), serialProbeCommand(), serialScanCommand(), serialAddCommand(), serialProfilesCommand())
 	return cmd
 }
 

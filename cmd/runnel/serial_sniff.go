@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -94,24 +93,5 @@ func sniff(file string, c serial.Config, as string, during time.Duration, w io.W
 	}
 	defer port.Close()
 	fmt.Fprintf(os.Stderr, "listening to %s at %d baud\n", port.Device(), c.Baud)
-	var broken error
-	d := detect.NewDecoder(as, known, func(line string) {
-		if _, err := fmt.Fprintf(w, "%s  %s\n", time.Now().Format("15:04:05.000"), term.Safe(line)); err != nil {
-			broken = err
-		}
-	})
-	buf := make([]byte, 4<<10)
-	for ctx.Err() == nil && broken == nil {
-		if err := port.SetDeadline(time.Now().Add(detect.Pause)); err != nil {
-			return err
-		}
-		n, err := port.Read(buf)
-		d.Feed(buf[:n], time.Now())
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			d.Idle(time.Now())
-		} else if err != nil {
-			return err
-		}
-	}
-	return broken
+	return setup.Sniff(ctx, port, as, known, w)
 }

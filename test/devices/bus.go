@@ -57,6 +57,9 @@ func (r Registers) Answer(request []byte) []byte {
 	return seal(append([]byte{request[0], function, byte(len(data))}, data...))
 }
 
+// Reject returns the exception for a function that a slave does not have.
+func Reject(request []byte) []byte { return seal([]byte{request[0], request[1] | 0x80, 1}) }
+
 // seal appends the CRC-16 of Modbus.
 func seal(frame []byte) []byte {
 	crc := uint16(0xffff)

@@ -165,7 +165,7 @@ func TestAddedSlaves(t *testing.T) {
 	dir, file := added(t)
 	names := slices.Sorted(maps.Keys(devices.Slaves))
 	for _, name := range names {
-		answer(t, plug(t, filepath.Join(dir, name)), devices.Slaves[name])
+		answer(t, plug(t, filepath.Join(dir, name)), []devices.Slave{devices.Slaves[name]})
 	}
 	each(names, func(name string) {
 		topic := "com.example." + strings.ReplaceAll(name, "-", "_") + ".{name}"
@@ -197,8 +197,39 @@ func TestAddedSlaves(t *testing.T) {
 	}
 }
 
-// answer lets a simulated slave answer until the test ends.
-func answer(t *testing.T, d *pty.Device, s devices.Slave) {
+// The slaves on a bus are found, with the profiles that fit: as a meter shares its registers with others of its family, these too.
+func TestScan(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "bus")
+	at := func(slave byte, name string) devices.Slave {
+		d := devices.Slaves[name]
+		d.Slave = slave
+		return d
+	}
+	answer(t, plug(t, link), []devices.Slave{at(2, "sdm120"), at(17, "xy-md02"), at(18, "sdm630"), at(30, "waveshare-relay"), at(31, "em340")})
+	stdout, stderr, status, err := output("serial", "scan", link, "--slaves", "31,2,17-18,30", "--timeout", "30s")
+	const want = `SLAVE  PROFILES THAT FIT
+2      sdm120, sdm220, sdm230
+17     sht20, xy-md02
+18     sdm630
+30     waveshare-relay
+31     em340
+`
+	if err != nil || status != 0 || stdout != want || !strings.Contains(stderr, "asking 5 slaves at 9600 baud, 8N1; this takes at most 5m") ||
+		!strings.Contains(stderr, "runnel serial add "+link+" --profile sdm120 --slave 2\n") {
+		t.Errorf("%d, %v\n%s\n%s", status, err, stdout, stderr)
+	}
+	if stdout, stderr, status, err := output("serial", "scan", link, "--slaves", "5", "--timeout", "1ms"); err != nil || status != 1 || stdout != "" || !strings.Contains(stderr, "no slave answers") {
+		t.Errorf("%d, %v\n%s\n%s", status, err, stdout, stderr)
+	}
+	for _, list := range []string{"0", "255", "5-4", "1,,2", "x", ""} {
+		if _, stderr, status, err := output("serial", "scan", link, "--slaves", list); err != nil || status != 2 || !strings.Contains(stderr, "is not a list of slaves from 1 to 254") {
+			t.Errorf("%q: %d, %v\n%s", list, status, err, stderr)
+		}
+	}
+}
+
+// answer lets simulated slaves answer until the test ends. One that is asked by another function rejects it.
+func answer(t *testing.T, d *pty.Device, slaves []devices.Slave) {
 	stopped := make(chan struct{})
 	t.Cleanup(func() {
 		d.Close()
@@ -214,8 +245,13 @@ func answer(t *testing.T, d *pty.Device, s devices.Slave) {
 			if request = request[:len(request)+n]; len(request) < 8 {
 				continue
 			}
-			if request[0] == s.Slave && request[1] == s.Function {
-				d.Write(s.Registers.Answer(request))
+			for _, s := range slaves {
+				switch {
+				case request[0] == s.Slave && request[1] == s.Function:
+					d.Write(s.Registers.Answer(request))
+				case request[0] == s.Slave:
+					d.Write(devices.Reject(request))
+				}
 			}
 			request = request[:0]
 		}

@@ -12,6 +12,8 @@
 //	tcp.go        Modbus TCP
 //	master.go     Master: polls, publishes and writes
 //	state.go      counters for each slave
+//	scan.go       frames in the input of a port that is only listened to
+//	search.go     Search: which slaves there are
 //
 // All slaves share one bus, so a silent slave must not delay the others: after each missing answer it is left alone for
 // longer, up to a minute. The port stays open meanwhile.
