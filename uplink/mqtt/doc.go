@@ -23,6 +23,7 @@
 //	imports.go    PUBLISH becomes an event of the realm; it is acknowledged to the broker after the local PUBLISHED
 //	standing.go   what the broker's session has subscribed to already; resent.go: retained messages that are sent again
 //	echo.go       recognizes the link's own messages
+//	discovery.go  announces the values of serial lines to Home Assistant
 //	calls.go      a message that is a call is made in the realm and answered
 //
 // # Goroutines

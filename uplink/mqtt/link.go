@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,8 @@ type Options struct {
 	Username, Password string
 	QoS                byte
 	Format             Format
-	StateTopic         string // shows whether the link is up; "": none
+	StateTopic         string    // shows whether the link is up; "": none
+	Discovery          Discovery // needs a StateTopic
 
 	KeepAlive  time.Duration // between two PINGREQs; default 20 s
 	AnswerTime time.Duration // for PINGRESP; default 10 s
@@ -81,6 +83,7 @@ type Link struct {
 	inbox                       inbox // locks for itself
 	resent                      *resent
 	standing                    *standing
+	announced                   *announced
 	calls                       calls // locks for itself
 	exporter                    uplink.Exporter
 	exported, imported, offered uplink.RuleSet[*Rule] // topics and procedures; imported by their names at the broker
@@ -195,7 +198,13 @@ func (l *Link) prepare() error {
 	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0)
 	l.echoes, l.resent = newEchoes(imports), newResent()
 	l.standing = newStanding(o.Dir, l.log)
-	return nil
+	l.announced = &announced{log: l.log}
+	if o.Dir != "" {
+		l.announced.file = filepath.Join(o.Dir, announcedFile)
+	}
+	var err error
+	l.announced.list, err = l.announcements()
+	return err
 }
 
 // addImport adds a rule that was checked and returns its filter.
@@ -237,6 +246,7 @@ func (l *Link) Run(ctx context.Context) error {
 	member.Go(func() { l.local.Run(here) })
 	l.exporter.Await()
 	l.standing.take(l.opts.ClientID)
+	l.announced.take()
 	l.flight = newFlight(underWay, l.opts.Spool.State().Last)
 	l.exporter.RunSpool()
 	member.Go(func() {

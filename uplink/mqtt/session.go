@@ -185,6 +185,7 @@ func (s *session) close(why error) {
 // begin publishes the link's state, and subscribes to the filters that the broker's session lacks.
 func (s *session) begin() {
 	s.publishState(online)
+	s.announce()
 	missing, stale := s.link.standing.compare(s.url, s.link.filters)
 	if len(stale) > 0 {
 		p := &packets.UnsubscribePacket{FixedHeader: headOf(packets.Unsubscribe)}
@@ -283,6 +284,7 @@ func (s *session) handle(p received) error {
 		s.answer(packets.Pubcomp, p.MessageID)
 	case *packets.PubackPacket:
 		s.landed(p.MessageID, false)
+		s.link.announced.acknowledged(p.MessageID)
 	case *packets.PubrecPacket:
 		s.link.flight.received(p.MessageID)
 		s.answer(packets.Pubrel, p.MessageID)

@@ -15,7 +15,7 @@ import (
 
 // The keys that only one of the two kinds of uplink has.
 var (
-	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "max_message"}
+	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "discovery", "max_message"}
 	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
 
 	mqttShareKeys = []string{"retain", "mqtt_topic", "format", "time_key", "time_format", "values_key"} // of its tables
@@ -72,6 +72,14 @@ func (k checker) broker(u *Uplink) {
 		k.add(u.Place, "ping_interval", "pings to an MQTT broker can't be turned off; write a time like \"20s\", or leave it out")
 	}
 	k.alpn(u)
+	if u.Discovery != "" {
+		if err := mqtt.CheckStateTopic(u.Discovery); err != nil {
+			k.add(u.Place, "discovery", "%q is no beginning of topics; write \"homeassistant\"", u.Discovery)
+		}
+		if u.StateTopic == "" {
+			k.add(u.Place, "state_topic", "missing; discovery needs it, to show whether the values are up to date")
+		}
+	}
 	format := u.MessageFormat()
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
 		k.foreign(s.Place, []string{"interest"}, "an MQTT broker")

@@ -34,6 +34,9 @@ func (c *Config) fillDerived() {
 	for i := range c.Uplinks {
 		u := &c.Uplinks[i]
 		u.node = c.NodeID()
+		if u.Discovery != "" {
+			u.lines = c.Serials
+		}
 		u.files, u.pair = u.digests()
 	}
 	for i := range c.Realms {
@@ -107,6 +110,9 @@ func (u Uplink) ChangeReason(next Uplink) string {
 	var reasons []string
 	if u.node != next.node {
 		reasons = append(reasons, "the node's id has changed")
+	}
+	if !Equal(u.lines, next.lines) {
+		reasons = append(reasons, "a serial line that it announces has changed")
 	}
 	if u.files != next.files {
 		reasons = append(reasons, "a secret, a key or a CA file has changed")

@@ -51,10 +51,12 @@ type Uplink struct {
 	Username   string   `toml:"username"`
 	Password   Secret   `toml:"password"`
 	StateTopic string   `toml:"state_topic"`
-	ALPN       []string `toml:"alpn"` // protocols to offer in the TLS handshake
+	ALPN       []string `toml:"alpn"`      // protocols to offer in the TLS handshake
+	Discovery  string   `toml:"discovery"` // prefix of the topics of the announcements; "": none
 	MaxMessage Size     `toml:"max_message"`
 
-	node        string // the node's id; see fillDerived
+	node        string   // the node's id; see fillDerived
+	lines       []Serial // that it announces
 	files, pair digest
 }
 

@@ -27,6 +27,7 @@ func (n *Node) mqttOptions(c *config.Config, l *link) (opts mqtt.Options, err er
 		QoS:        u.Quality(),
 		Format:     u.MessageFormat(),
 		StateTopic: u.StateTopic,
+		Discovery:  discovery(c, u),
 		KeepAlive:  max(time.Duration(u.PingInterval), 0),
 		AnswerTime: time.Duration(u.PingTimeout),
 		MaxMessage: int(u.MaxMessage),

@@ -1,0 +1,49 @@
+package node
+
+import (
+	"fmt"
+	"testing"
+
+	"runnel/cmd/runnel/internal/config"
+	"runnel/uplink/mqtt"
+)
+
+// The values of lines in the uplink's realm are announced, as far as their topics are known beforehand.
+func TestDiscoveredValues(t *testing.T) {
+	register := func(name string, address string) string {
+		return fmt.Sprintf("[[serial.modbus]]\nname = %q\ntable = \"input\"\naddress = %s\nunit = \"V\"\n", name, address)
+	}
+	line := func(name, keys string) string {
+		return fmt.Sprintf("[[serial]]\nname = %q\ndevice = \"/dev/tty%s\"\nrole = \"sensor\"\n%s\n", name, name, keys)
+	}
+	c, err := config.Parse("x", "version = 1\n[node]\nid = \"gw\"\n[[realm]]\nname = \"realm1\"\n[[realm.role]]\nname = \"sensor\"\n"+
+		line("S1", "mode = \"lines\"\nformat = \"json\"\ntopic = \"com.weather\"\nexpect_every = \"1m\"\n[[serial.field]]\nname = \"t\"\nas = \"temperature\"\nunit = \"C\"")+
+		line("S2", "mode = \"lines\"\nformat = \"json\"\ntopic = \"com.{id}\"\n[[serial.field]]\nname = \"t\"")+
+		line("S3", "mode = \"modbus\"\nslave = [1, 2]\ntopic = \"com.{slave}\"\n"+register("a", "1")+register("b", "2"))+
+		line("S4", "mode = \"modbus\"\nslave = 1\ntopic = \"com.m.{name}\"\n"+register("a", "1"))+
+		line("S5", "framing = \"none\""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := discovery(c, config.Uplink{Realm: "realm1", Discovery: "homeassistant"})
+	got := map[string][]mqtt.Value{}
+	for _, device := range d.Devices {
+		got[device.Line] = device.Values
+	}
+	want := map[string][]mqtt.Value{
+		"S1": {{Name: "temperature", Unit: "C", URI: "com.weather", Key: "temperature"}},
+		"S2": nil,
+		"S3": {
+			{Name: "a 1", Unit: "V", URI: "com.1", Key: "value", Only: "a"}, {Name: "b 1", Unit: "V", URI: "com.1", Key: "value", Only: "b"},
+			{Name: "a 2", Unit: "V", URI: "com.2", Key: "value", Only: "a"}, {Name: "b 2", Unit: "V", URI: "com.2", Key: "value", Only: "b"},
+		},
+		"S4": {{Name: "a", Unit: "V", URI: "com.m.a", Key: "value"}},
+		"S5": nil,
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) || d.Devices[0].Expire != 60 || d.Node != "gw" {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if d := discovery(c, config.Uplink{Realm: "realm1"}); d.Devices != nil {
+		t.Errorf("%v", d)
+	}
+}
