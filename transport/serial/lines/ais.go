@@ -80,8 +80,8 @@ var aisLayouts = map[int64]aisLayout{
 	9: {50, 61, 89, 116, 0, 0}, 21: {0, 164, 192, 0, 0, 0},
 }
 
-// ais reads the values of a VDM or VDO sentence. Of a message split over several sentences only the first has the type
-// and the identity.
+// ais reads the values of a VDM or VDO sentence. Of a message split over several sentences the first has the type and the
+// identity; aisMessages reads the whole message.
 func ais(values []string, r *record) {
 	if len(values) < 6 {
 		r.flaw("payload", errors.New("missing"))
@@ -120,20 +120,31 @@ func (a armour) read(fields map[string]any) {
 	switch kind {
 	case 5:
 		a.name(fields, 112, 20)
+		a.voyage(fields)
 	case 19:
 		a.name(fields, 143, 20)
+		a.positive(fields, "ship_type", 263, 8)
 	case 21:
 		a.name(fields, 43, 20)
 	case 24:
-		if part, ok := a.number(38, 2); ok && part == 0 {
+		switch part, ok := a.number(38, 2); {
+		case ok && part == 0:
 			a.name(fields, 40, 20)
+		case ok && part == 1:
+			a.positive(fields, "ship_type", 40, 8)
+			a.words(fields, "callsign", 90, 7)
 		}
 	}
 }
 
 func (a armour) name(fields map[string]any, from, characters int) {
-	if name := a.text(from, characters); name != "" {
-		fields["name"] = name
+	a.words(fields, "name", from, characters)
+}
+
+// words stores text that is not empty.
+func (a armour) words(fields map[string]any, name string, from, characters int) {
+	if text := a.text(from, characters); text != "" {
+		fields[name] = text
 	}
 }
 

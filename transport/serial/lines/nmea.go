@@ -14,6 +14,7 @@ type nmea struct {
 	wanted    map[string]bool // sentences to publish; empty for all
 	unchecked bool            // accept sentences without a checksum
 	fix       fix
+	messages  aisMessages
 }
 
 func (n *nmea) parse(line string, now time.Time) (r record, err error) {
@@ -42,6 +43,7 @@ func (n *nmea) parse(line string, now time.Time) (r record, err error) {
 	}
 	if name == "VDM" || name == "VDO" {
 		ais(values, &r)
+		n.messages.join(address, values, now, &r)
 	} else if !known {
 		r.fields["values"] = generic(values)
 	} else if len(r.flaws) > 0 && len(r.fields) == 0 {
