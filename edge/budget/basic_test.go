@@ -3,6 +3,7 @@ package budget
 import (
 	"log/slog"
 	"testing"
+	"testing/synctest"
 )
 
 // Full tables do not keep a peer from being served at all, but an exhausted budget does.
@@ -16,5 +17,40 @@ func TestKeepBasic(t *testing.T) {
 	}
 	if b.KeepBasic(Calls, 200) {
 		t.Error("more is kept than the budget has")
+	}
+}
+
+// A vital peer is not cut, however much it has.
+func TestVitalPeersStay(t *testing.T) {
+	for _, joined := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := New(100*kib, nil)
+			vital, err := b.Open(Peer{Base: 60 * kib, Joined: joined, Vital: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := b.peer(t, 10*kib, joined)
+			b.Spend(40 * kib)
+			if synctest.Wait(); vital.Err() != nil || other.Err() == nil {
+				t.Errorf("joined %v: the vital peer: %v, the other: %v", joined, vital.Err(), other.Err())
+			}
+		})
+	}
+}
+
+// The status names only the kinds of data that were refused, and a peer that needs nothing waits for nothing.
+func TestNothingIsRefused(t *testing.T) {
+	b := New(100*kib, nil)
+	a := b.peer(t, kib, true)
+	b.Spend(200 * kib)
+	if err := a.Wait(0, nil); err != nil {
+		t.Error(err)
+	}
+	if refused := b.Status().Refused; len(refused) != 0 {
+		t.Errorf("%v", refused)
+	}
+	b.Refused(Outboxes)
+	if refused := b.Status().Refused; len(refused) != 1 || refused[Outboxes.String()] != 1 {
+		t.Errorf("%v", refused)
 	}
 }

@@ -188,6 +188,9 @@ func TestFailedSync(t *testing.T) {
 		if err := l.Sync(); !Lost(err) || !errors.Is(err, broken) {
 			t.Fatalf("%v is not a LostError", err)
 		}
+		if disk.open != 0 {
+			t.Errorf("%d files are open after a failed sync", disk.open)
+		}
 		if !l.Holds(number, before) || l.Holds(number, after) || l.Records() != 1 {
 			t.Errorf("the log still has the lost records: %d records", l.Records())
 		}

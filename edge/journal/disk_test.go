@@ -383,3 +383,40 @@ func TestFailedWrite(t *testing.T) {
 		}
 	}
 }
+
+// A segment of which no record is known to be on disk is deleted.
+func TestFailedFirstSync(t *testing.T) {
+	disk := &failing{Disk: Machine}
+	l := openOn(t, disk, t.TempDir(), 1000)
+	l.add("one")
+	disk.sync = errors.New("broken")
+	if err := l.Sync(); !Lost(err) {
+		t.Fatal(err)
+	}
+	disk.sync = nil
+	if l.add("two"); len(l.files()) != 1 {
+		t.Errorf("%v are left", l.files())
+	}
+	l = l.again()
+	l.holds("two")
+}
+
+// Close reports that the last records may not be on disk.
+func TestFailedSyncAtTheEnd(t *testing.T) {
+	disk := &failing{Disk: Machine}
+	l := openOn(t, disk, t.TempDir(), 1000)
+	l.add("one")
+	disk.sync = errors.New("broken")
+	if err := l.Close(); !Lost(err) || disk.open != 0 {
+		t.Errorf("%v; %d files are open", err, disk.open)
+	}
+}
+
+// Seal has nothing to do in an empty log.
+func TestSealOfAnEmptyLog(t *testing.T) {
+	l := open(t, t.TempDir(), 1000)
+	l.Seal()
+	l.add("one")
+	l = l.again()
+	l.holds("one")
+}

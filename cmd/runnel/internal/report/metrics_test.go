@@ -18,7 +18,7 @@ func TestMetrics(t *testing.T) {
 	r := Status{
 		Version: "1", Node: "a \"b\"\\\n", Began: time.Unix(1000, 0),
 		Router:    edge.Status{Messages: 1 << 40, Realms: []edge.RealmStatus{{Name: "realm1", Sessions: 7}}},
-		Listeners: []Listener{{URL: "tcp://127.0.0.1:1", Counters: transport.Counters{WebSocket: 3, OctetsIn: 5}}, {URL: "unix:///x"}},
+		Listeners: []Listener{{URL: "tcp://127.0.0.1:1", Counters: transport.Counters{WebSocket: 3, OctetsIn: 5}, Certificate: &Certificate{Alarm: "expired"}}, {URL: "unix:///x"}},
 		Serial:    []Serial{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &Link{Up: true}, Lines: &Lines{Bad: 2}, Sensor: &Sensor{Silent: true}}},
 		Uplinks:   []Uplink{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: Queue{Events: 4, Alarm: "full"}}},
 	}
@@ -50,6 +50,10 @@ func TestMetrics(t *testing.T) {
 		`runnel_serial_lines_bad_total{line="two",realm=""} 2`,
 		`runnel_serial_silent{line="two",realm=""} 1`,
 		`runnel_serial_last_good_timestamp_seconds{line="two",realm=""} 0`,
+		`runnel_serial_open{line="one",realm="realm1"} 0`,
+		`runnel_realm_disk_trouble{realm="realm1"} 0`,
+		`runnel_listener_certificate_alarm{listener="tcp://127.0.0.1:1"} 1`,
+		`runnel_uplink_clash{uplink="central",realm="realm1"} 0`,
 		`runnel_uplink_up{uplink="central",realm="realm1"} 1`,
 		`runnel_uplink_round_trip_seconds{uplink="central",realm="realm1"} 0.0025`,
 		`runnel_uplink_queue_events{uplink="central",realm="realm1"} 4`,
