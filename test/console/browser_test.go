@@ -41,7 +41,7 @@ func open(t *testing.T, address string) *tab {
 	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("enable-precise-memory-info", true), chromedp.WSURLReadTimeout(2*kit.Patience))
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), opts...)
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, cancel := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // it reports events that it does not know
 	p := &tab{T: t, ctx: ctx}
 	t.Cleanup(func() {
 		cancel()
@@ -162,3 +162,5 @@ func (p *tab) shoot(name string) {
 const interrupt = syscall.SIGINT
 
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
+
+func checkBox(selector string) chromedp.Action { return chromedp.Click(selector, chromedp.ByQuery) }

@@ -1,6 +1,7 @@
 // The events that a page has received: bounded lists of events and topics, with a series for each number in them.
 
 import { Series } from './chart.js';
+import { number } from './dom.js';
 
 const bounds = { queue: 5000, events: 1000, topics: 500, charted: 64, fields: 8, points: 600, depth: 3 };
 
@@ -94,6 +95,9 @@ function* walk(value, path, depth) {
     }
   }
 }
+
+// reading writes a value as the device has sent it, unless that is long.
+export const reading = (v) => (String(v).length <= 8 ? String(v) : number(v));
 
 // preview returns an event's payload in one line.
 export function preview(e) {

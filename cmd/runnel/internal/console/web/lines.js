@@ -2,7 +2,7 @@
 
 import { h, keyed, write, state, writeState, command, empty, facts, number, size, since, plural } from './dom.js';
 import { Chart } from './chart.js';
-import { Feed, preview, unitOf } from './feed.js';
+import { Feed, preview, reading, unitOf } from './feed.js';
 import { lineState } from './health.js';
 import { whenKnown } from './denied.js';
 
@@ -114,7 +114,7 @@ class Card {
     const charted = list.find((t) => t.fields.size);
     if (!this.chart && charted) {
       const [path, series] = charted.fields.entries().next().value;
-      this.chart = new Chart({ title: path.startsWith('[') ? charted.topic : path, unit: unitOf(charted.topic, path), series, format: number, span: 600, fit: true });
+      this.chart = new Chart({ title: path.startsWith('[') ? charted.topic : path, unit: unitOf(charted.topic, path), series, format: reading, span: 600, fit: true });
       this.chartBox.append(this.chart.el);
     }
     if (this.chart) this.chart.draw();

@@ -2,7 +2,7 @@
 
 import { h, keyed, write, number, rate, clock, empty } from './dom.js';
 import { Chart } from './chart.js';
-import { Feed, preview, unitOf, setUnit } from './feed.js';
+import { Feed, preview, reading, unitOf, setUnit } from './feed.js';
 
 export const id = 'live';
 export const title = 'Live';
@@ -215,7 +215,7 @@ class Live {
     const field = h('select', { id: 'field', onchange: () => this.choose(topic, field.value) }, ...paths.map((p) => h('option', { value: p, selected: p === chosen.path }, p)));
     const span = h('select', { id: 'span', onchange: () => { chosen.span = Number(span.value); this.chart.span = chosen.span; this.chart.draw(); } },
       ...[[60, '1 min'], [300, '5 min'], [900, '15 min'], [3600, '1 h']].map(([value, name]) => h('option', { value, selected: value === chosen.span }, name)));
-    this.chart = new Chart({ title: topic, unit: unit.value, series: t.fields.get(chosen.path), format: number, span: chosen.span, fit: true, height: 180 });
+    this.chart = new Chart({ title: topic, unit: unit.value, series: t.fields.get(chosen.path), format: reading, span: chosen.span, fit: true, height: 180 });
     this.chartBox.replaceChildren(this.chart.el, h('div.bar', null,
       h('div.field', null, h('label', { for: 'field' }, 'Field'), field), h('div.field', null, h('label', { for: 'unit' }, 'Unit'), unit), h('div.field', null, h('label', { for: 'span' }, 'Time'), span)));
     this.chart.draw();

@@ -74,7 +74,7 @@ class Peers {
     await Promise.all(list.map(async (e) => {
       try { e.members = (await client.call(`wamp.${kind}.${members}`, [e.id])).args[0]; } catch { e.members = []; }
     }));
-    return Object.assign(list.sort((a, b) => (a.uri < b.uri ? -1 : 1)), { total: all.length });
+    return Object.assign(list.sort((a, b) => ownLast(a.uri) - ownLast(b.uri) || (a.uri < b.uri ? -1 : 1)), { total: all.length });
   }
 
   render() {
@@ -82,7 +82,8 @@ class Peers {
     const own = this.app.client.session;
     const names = new Map(sessions.map((s) => [s.session, s.authid]));
     const offers = collect(procedures), hears = collect(subscriptions);
-    const who = (ids) => ids.map((id) => names.get(id) || `session ${id}`).join(', ') || 'the router';
+    const all = sessions.length === sessions.total; // then the others are the router's own, which the meta API does not list
+    const who = (ids) => [...new Set(ids.map((id) => names.get(id) || (all ? 'the router' : `session ${id}`)))].join(', ') || '–';
     const text = this.filter.value.toLowerCase();
     const wanted = (cells) => !text || cells.join(' ').toLowerCase().includes(text);
     this.sessions.show(sessions.map((s) => ({
@@ -105,6 +106,9 @@ class Peers {
     this.load();
   }
 }
+
+// ownLast sorts the router's own URIs behind those of applications.
+const ownLast = (uri) => (uri.startsWith('runnel.') ? 1 : 0);
 
 // collect returns the URIs of entries by their members.
 function collect(entries) {
