@@ -58,6 +58,7 @@ type Config struct {
 
 	Topic  string // may hold names in braces: field names, and for NMEA "sentence" and "talker"
 	Time   string // source of an event's time: a field or one of the constants below; "" for TimeReceiver
+	Zone   string // of a time without a zone, in the field that Time names; "" if the device sends none
 	Fields []Field
 
 	MaxLine int  // bytes; 0 for DefaultLine

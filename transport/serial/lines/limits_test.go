@@ -102,7 +102,7 @@ func TestTimes(t *testing.T) {
 		"0x3B9ACA00":                     "",
 		true:                             "",
 	} {
-		got, err := moment(value)
+		got, err := moment(value, nil)
 		if (err == nil) != (want != "") || err == nil && reading.Timestamp(got) != want {
 			t.Errorf("%v: %v, %v; want %q", value, got, err, want)
 		}

@@ -20,6 +20,7 @@ type Parser struct {
 	topic  reading.Template
 	fields []Field
 	time   string
+	zone   *time.Location // of the device's times; nil if they have one
 	units  map[string]any // keyed by the fields' final names
 	latin1 bool
 	format Format
@@ -89,6 +90,9 @@ func New(c Config) (*Parser, error) {
 	p.listed, p.ask, p.bits = c.Listed, slices.Clone(c.Ask), c.evidence()
 	if c.Safe {
 		p.topic = topic.Safe()
+	}
+	if p.zone, err = c.zone(); err != nil {
+		return nil, err
 	}
 	if err := c.Publishing.validate(); err != nil {
 		return nil, err
@@ -316,7 +320,7 @@ func (p *Parser) stamp(r *record, now time.Time) {
 		return
 	}
 	delete(r.fields, p.time)
-	at, err := moment(v)
+	at, err := moment(v, p.zone)
 	if err != nil {
 		r.flaw(p.time, err)
 		return

@@ -72,8 +72,8 @@ func boolean(v any) (any, error) {
 // 2000.
 var earliestMoment = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// moment reads a time: RFC 3339, seconds or milliseconds since 1970, or the time of a DSMR P1 meter.
-func moment(v any) (t time.Time, err error) {
+// moment reads a time: RFC 3339, seconds or milliseconds since 1970, the time of a DSMR P1 meter, or, with a zone, a time in it.
+func moment(v any, zone *time.Location) (t time.Time, err error) {
 	switch text := v.(type) {
 	case raw:
 		v = strings.TrimSpace(string(text))
@@ -85,6 +85,9 @@ func moment(v any) (t time.Time, err error) {
 		return t, fmt.Errorf("%.40q is not a time", fmt.Sprint(v))
 	}
 	t, known := meterTime(text)
+	if !known && zone != nil {
+		t, known = localTime(text, zone)
+	}
 	if !known {
 		if t, err = time.Parse(time.RFC3339, text); err != nil {
 			if t, err = epoch(text); err != nil {

@@ -77,7 +77,7 @@ func (s *Serial) LinesConfig() lines.Config {
 	c := lines.Config{
 		Format: lines.Format(max(0, slices.Index(lines.FormatNames, s.Format))), Columns: s.Columns, Separator: s.Separator,
 		Widths: s.Widths, Assign: s.Assign, Patterns: s.Patterns, Unchecked: s.Checksum == "optional", Comma: s.Decimal == "comma",
-		Pattern: s.Pattern, Sentences: s.Sentences, Topic: s.Topic, Time: s.Time, MaxLine: int(s.MaxLine), Latin1: s.Encoding == "latin1",
+		Pattern: s.Pattern, Sentences: s.Sentences, Topic: s.Topic, Time: s.Time, Zone: s.Zone, MaxLine: int(s.MaxLine), Latin1: s.Encoding == "latin1",
 		Telegram: s.Telegram.config(), Listed: s.Unlisted == "drop", Ask: s.requests(), Safe: s.Unsafe == "replace",
 		Publishing: lines.Publishing{
 			OnChange: s.Publish == "change", Refresh: time.Duration(s.Refresh), Every: time.Duration(s.Every),

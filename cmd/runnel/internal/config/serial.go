@@ -57,6 +57,7 @@ type Serial struct {
 	Encoding  string    `toml:"encoding"`  // utf-8 (default), latin1
 	MaxLine   Size      `toml:"max_line"`
 	Time      string    `toml:"time"`
+	Zone      string    `toml:"time_zone"` // of times that the device sends without one
 	Telegram  *Telegram `toml:"telegram"`
 	Ask       []Ask     `toml:"ask"`
 	Publish   string    `toml:"publish"`      // always (default), change
@@ -161,7 +162,7 @@ func (k checker) serial(s *Serial) {
 var (
 	wampKeys  = []string{"max_message", "ping_interval"}
 	linkKeys  = []string{"frame", "window", "retries", "t1", "t2", "t3", "half_duplex"}
-	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "telegram", "ask", "unlisted", "publish", "refresh", "aggregate", "topic_unsafe", "field", "write", "newline"}
+	linesKeys = []string{"format", "columns", "widths", "separator", "assign", "pattern", "patterns", "sentences", "checksum", "decimal", "encoding", "max_line", "time", "time_zone", "telegram", "ask", "unlisted", "publish", "refresh", "aggregate", "topic_unsafe", "field", "write", "newline"}
 	busKeys   = []string{"timeout", "gap", "slave", "modbus"}
 	bothKeys  = []string{"topic", "every", "retain", "expect_every"}
 )
