@@ -2,6 +2,9 @@ package transport
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -26,6 +29,26 @@ func TestDialHidesSecrets(t *testing.T) {
 	for _, raw := range []string{"ws://user:hunter2@127.0.0.1:1/ws?token=hunter3", "ws://hunter2@127.0.0.1:1/", "ws://:hunter2@127.0.0.1:1?hunter3"} {
 		_, err := Dial(context.Background(), raw, DialOptions{})
 		if err == nil || strings.Contains(err.Error(), "hunter") || !strings.Contains(err.Error(), "127.0.0.1:1") {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
+// The text of an error that holds a whole URL loses its secrets and nothing else. The cause stays.
+func TestErrorsLoseSecrets(t *testing.T) {
+	for raw, want := range map[string]string{
+		"wss://user:hunter2@host/ws?token=abc": "dial wss://...@host/ws?...: refused",
+		"ws://host/ws?token=abc":               "dial ws://host/ws?...: refused",
+		"ws://hunter2@host":                    "dial ws://...@host: refused",
+		"ws://host/ws":                         "dial ws://host/ws: refused",
+		"serial:///dev/ttyUSB0?baud=115200":    "dial serial:///dev/ttyUSB0?baud=115200: refused",
+	} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cause := errors.New("refused")
+		if err := withoutSecrets(fmt.Errorf("dial %s: %w", raw, cause), u); err.Error() != want || !errors.Is(err, cause) {
 			t.Errorf("%s: %v", raw, err)
 		}
 	}
