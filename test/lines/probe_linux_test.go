@@ -52,7 +52,7 @@ func play(t *testing.T, d *pty.Device, text string) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(50 * time.Millisecond):
+			case <-time.After(100 * time.Millisecond):
 			}
 		}
 	}()
@@ -72,7 +72,7 @@ func added(t *testing.T) (dir, file string) {
 // each calls f for each name, for a few at a time.
 func each(names []string, f func(name string)) {
 	var all sync.WaitGroup
-	few := make(chan struct{}, 16)
+	few := make(chan struct{}, group)
 	for _, name := range names {
 		all.Go(func() {
 			few <- struct{}{}
@@ -113,24 +113,30 @@ func has(kwargs, want map[string]any) bool {
 	return true
 }
 
-// Each device with a profile that sends by itself is recognised by what it sends. With the configuration that "runnel serial probe"
-// prints, and "runnel serial add" writes, its values are right.
+// group is how many devices are connected at once.
+const group = 8
+
+// Each device with a profile that sends by itself is recognised by what it sends. With the configuration that "runnel serial add"
+// prints and writes, its values are right.
 func TestDetectedDevices(t *testing.T) {
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(devices.Talkers)), group) {
+		t.Run(names[0], func(t *testing.T) { detectAll(t, names) })
+	}
+}
+
+func detectAll(t *testing.T, names []string) {
 	dir, file := added(t)
-	names := slices.Sorted(maps.Keys(devices.Talkers))
 	for _, name := range names {
 		play(t, plug(t, filepath.Join(dir, name)), devices.Talkers[name].Text)
 	}
 	each(names, func(name string) {
-		port, keys := filepath.Join(dir, name), "profile = \""+name+"\""
+		keys := "profile = \"" + name + "\""
 		if d, ok := detected[name]; ok {
 			keys = d.keys
 		}
-		if stdout, stderr, status, err := output("serial", "probe", port, "-c", file, "--each", "2s"); err != nil || status != 0 || !strings.Contains(stdout, "\n"+keys+"\n") {
+		stdout, stderr, status, err := output("serial", "add", filepath.Join(dir, name), "-c", file, "--yes", "--topic", "com.example."+strings.ReplaceAll(name, "-", "_"), "--each", "2s")
+		if err != nil || status != 0 || !strings.Contains(stdout, "\n"+keys+"\n") {
 			t.Errorf("%s: %d, %v, want %s in\n%s\n%s", name, status, err, keys, stdout, stderr)
-		}
-		if stdout, stderr, status, err := output("serial", "add", port, "-c", file, "--yes", "--topic", "com.example."+strings.ReplaceAll(name, "-", "_"), "--each", "2s"); err != nil || status != 0 {
-			t.Errorf("%s: %d, %v\n%s\n%s", name, status, err, stdout, stderr)
 		}
 	})
 	if t.Failed() {
@@ -160,10 +166,25 @@ func TestDetectedDevices(t *testing.T) {
 	}
 }
 
+// The probe prints what "runnel serial add" writes.
+func TestProbeOfKnownDevice(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "sml")
+	play(t, plug(t, link), devices.Talkers["sml"].Text)
+	stdout, stderr, status, err := output("serial", "probe", link)
+	if err != nil || status != 0 || !strings.Contains(stdout, "\nprofile = \"sml\"\nbaud = 115200\ntopic = \"com.example.sml\"\n") || !strings.Contains(stderr, "messages of a known device: profile sml") {
+		t.Errorf("%d, %v\n%s\n%s", status, err, stdout, stderr)
+	}
+}
+
 // A Modbus device that is added by its profile has the right values.
 func TestAddedSlaves(t *testing.T) {
+	for names := range slices.Chunk(slices.Sorted(maps.Keys(devices.Slaves)), group) {
+		t.Run(names[0], func(t *testing.T) { addAll(t, names) })
+	}
+}
+
+func addAll(t *testing.T, names []string) {
 	dir, file := added(t)
-	names := slices.Sorted(maps.Keys(devices.Slaves))
 	for _, name := range names {
 		answer(t, plug(t, filepath.Join(dir, name)), []devices.Slave{devices.Slaves[name]})
 	}
