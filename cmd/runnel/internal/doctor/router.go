@@ -54,7 +54,7 @@ type status struct {
 		Refused []string `json:"refused"`
 		Queue   struct {
 			Alarm string `json:"alarm"`
-			Held  int    `json:"held"`
+			Held  int    `json:"held_events"`
 		} `json:"queue"`
 		Certificate *certificate `json:"certificate"`
 	} `json:"uplinks"`

@@ -40,7 +40,7 @@ func TestAlarmsOfTheRouter(t *testing.T) {
 		{"lines", `{"serial":[{"name":"a","state":"up","alarms":["noise","silence"]},{"name":"b","state":"refused","error":"held"},{"name":"c","state":"waiting"}]}`,
 			"error: serial line a: noise\nerror: serial line a: silence\nerror: serial line b: the port is not open (refused): held\nerror: serial line c: the port is not open (waiting)"},
 		{"uplinks", `{"uplinks":[{"name":"a","up":true},{"name":"b","error":"refused"},{"name":"c"},{"name":"d","up":true,"clash":"two of d"},
-			{"name":"e","up":true,"queue":{"alarm":"full"}},{"name":"f","up":true,"queue":{"held":1}},{"name":"g","up":true,"refused":["com.a"]},
+			{"name":"e","up":true,"queue":{"alarm":"full"}},{"name":"f","up":true,"queue":{"held_events":1,"held":[{"topic":"com.a"}]}},{"name":"g","up":true,"refused":["com.a"]},
 			{"name":"h","up":true,"certificate":{"alarm":"expires"}}]}`,
 			"error: uplink b: the link is down: refused\nerror: uplink c: the link is down\nerror: uplink d: two of d\nerror: uplink e: its queue: full\n" +
 				"error: uplink f: the centre has rejected events; 1 are held\nerror: uplink g: rejected: com.a\nerror: uplink h: expires"},
