@@ -38,13 +38,22 @@ var types = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// policy lets the pages load their own files and connect to their own port, and nothing else. No page may frame them.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// policy returns the Content-Security-Policy. It lets the pages load their own files and connect to their own port, and nothing
+// else. No page may frame them. In some browsers 'self' does not cover WebSockets, so the policy names them.
+func policy(host string) string {
+	connect := "'self'"
+	if host != "" && strings.Trim(host, hostCharacters) == "" {
+		connect += " ws://" + host + " wss://" + host
+	}
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src " + connect + "; " +
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
 
-// headers are sent with every answer.
+// hostCharacters are those of names, addresses and ports. None of them ends a directive of the policy.
+const hostCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_[]:"
+
+// headers are sent with every answer, and the policy.
 var headers = map[string]string{
-	"Content-Security-Policy":      policy,
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",
 	"Referrer-Policy":              "no-referrer",
@@ -80,6 +89,7 @@ func Handler(o Options, next http.Handler) http.Handler {
 // serve answers a request for a file.
 func serve(w http.ResponseWriter, r *http.Request, name, tag string, body []byte) {
 	h := w.Header()
+	h.Set("Content-Security-Policy", policy(r.Host))
 	for key, value := range headers {
 		h.Set(key, value)
 	}

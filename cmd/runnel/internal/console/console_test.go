@@ -60,6 +60,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// A host that is no host gets no place in the policy.
+func TestPolicy(t *testing.T) {
+	for host, want := range map[string]string{
+		"gw-001.local:8080":     "connect-src 'self' ws://gw-001.local:8080 wss://gw-001.local:8080;",
+		"[::1]:8080":            "connect-src 'self' ws://[::1]:8080 wss://[::1]:8080;",
+		"a; script-src *":       "connect-src 'self';",
+		"a,default-src *":       "connect-src 'self';",
+		"a 'unsafe-inline'.com": "connect-src 'self';",
+	} {
+		if got := policy(host); !strings.Contains(got, want) {
+			t.Errorf("%q: %s", host, got)
+		}
+	}
+}
+
 func TestETag(t *testing.T) {
 	for _, target := range []string{"/", "/app.js", "/console.json"} {
 		tag := ask(t, "GET", target).Header.Get("ETag")

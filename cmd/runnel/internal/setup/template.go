@@ -145,6 +145,9 @@ func (a *Answers) listeners() string {
 		if secure(listen) {
 			line("certificate = %s\nkey = %s", quoted(a.Certificate), quoted(a.CertificateKey))
 		}
+		if local(listen) && !strings.HasPrefix(listen, "unix:") {
+			line("console = true # a web page for this machine's browsers")
+		}
 		switch {
 		case local(listen) && !a.localOnly():
 			line("anonymous = \"local\" # not for a proxy of this machine: its clients would be local, too")
