@@ -26,34 +26,39 @@ func OwnerIDs(owner, group string) (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// lookupUser returns the id of a user's name or number, and -1 for "".
 func lookupUser(name string) (int, error) {
-	if name == "" {
-		return -1, nil
-	}
-	if uid, err := strconv.Atoi(name); err == nil {
-		return uid, nil
-	}
-	u, err := user.Lookup(name)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(u.Uid)
+	return lookupID(name, func() (string, error) {
+		u, err := user.Lookup(name)
+		if err != nil {
+			return "", err
+		}
+		return u.Uid, nil
+	})
 }
 
-// lookupGroup returns the id of a group's name or number, and -1 for "".
 func lookupGroup(name string) (int, error) {
+	return lookupID(name, func() (string, error) {
+		g, err := user.LookupGroup(name)
+		if err != nil {
+			return "", err
+		}
+		return g.Gid, nil
+	})
+}
+
+// lookupID returns the id of a name or a number, and -1 for "". lookup returns the id of the name as text.
+func lookupID(name string, lookup func() (string, error)) (int, error) {
 	if name == "" {
 		return -1, nil
 	}
-	if gid, err := strconv.Atoi(name); err == nil {
-		return gid, nil
+	if id, err := strconv.Atoi(name); err == nil {
+		return id, nil
 	}
-	g, err := user.LookupGroup(name)
+	id, err := lookup()
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(g.Gid)
+	return strconv.Atoi(id)
 }
 
 // OwnerRemedy says how a Unix socket gets an owner that the router can't give it.

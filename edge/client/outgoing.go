@@ -292,20 +292,24 @@ func (o *outgoing) signalIdle() {
 
 // flush waits until everything is written, but at most d.
 func (o *outgoing) flush(d time.Duration) {
-	o.mu.Lock()
-	if !o.writing {
-		o.mu.Unlock()
+	idle, writing := o.whenIdle()
+	if !writing {
 		return
 	}
-	if o.idle == nil {
-		o.idle = make(chan struct{})
-	}
-	idle := o.idle
-	o.mu.Unlock()
 	select {
 	case <-idle:
 	case <-time.After(d):
 	}
+}
+
+// whenIdle returns what signalIdle will close, if something is being written.
+func (o *outgoing) whenIdle() (idle <-chan struct{}, writing bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.writing && o.idle == nil {
+		o.idle = make(chan struct{})
+	}
+	return o.idle, o.writing
 }
 
 // lastID returns the newest request id of the session.

@@ -169,12 +169,7 @@ func (r *Registry) Principals(realm config.Realm) (list []auth.Principal) {
 func (r *Registry) Nodes(realm string) []Node {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := []Node{}
-	for _, n := range r.kept.Nodes {
-		if n.Realm == realm {
-			list = append(list, n)
-		}
-	}
+	list := slices.DeleteFunc(append([]Node{}, r.kept.Nodes...), func(n Node) bool { return n.Realm != realm })
 	slices.SortFunc(list, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
 	return list
 }

@@ -118,12 +118,7 @@ func tokenAuthid(id string) string { return "runnel-token-" + id }
 func (r *Registry) Tokens(realm string) []Token {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := []Token{}
-	for _, t := range r.kept.Tokens {
-		if t.Realm == realm {
-			list = append(list, t)
-		}
-	}
+	list := slices.DeleteFunc(append([]Token{}, r.kept.Tokens...), func(t Token) bool { return t.Realm != realm })
 	slices.Reverse(list)
 	return list
 }
