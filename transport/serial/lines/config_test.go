@@ -31,7 +31,7 @@ func TestConfigs(t *testing.T) {
 		{Config{Format: Pattern, Topic: topic, Patterns: []string{"(?P<a>.)", "x"}}, "no named group"},
 		{Config{Topic: topic, MaxLine: 1}, "max_line 1: "},
 		{Config{Topic: topic, Fields: []Field{{}}}, "field without a name"},
-		{Config{Format: 9, Topic: topic}, "out of range"},
+		{Config{Format: Format(len(FormatNames)), Topic: topic}, "out of range"},
 	} {
 		if _, err := New(c.config); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.config, err, c.want)
