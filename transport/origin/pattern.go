@@ -1,14 +1,18 @@
 package origin
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
+	"net/url"
 	"path"
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 )
 
 // pattern is a configured page or name in the form that browsers send: lower case, punycode, no default port.
@@ -166,21 +170,45 @@ func parseName(text string) (string, error) {
 	return name, nil
 }
 
+const nameCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+
 // parseLabel returns one component of a name. It converts Unicode to punycode and keeps a wildcard.
 func parseLabel(label string) (string, error) {
 	if label == "" {
 		return "", errors.New("a component of the host is empty; write it like \"app.example.com\"")
 	}
 	ascii := strings.ToLower(label)
-	if strings.Trim(ascii, "abcdefghijklmnopqrstuvwxyz0123456789-_*") == "" && len(label) == len(ascii) {
+	if strings.Trim(ascii, nameCharacters+"*") == "" && len(label) == len(ascii) {
 		return ascii, nil
 	}
 	if strings.Contains(label, "*") {
 		return "", fmt.Errorf("%q: a * and letters beyond ASCII can't stand in one component, because browsers send it encoded", label)
 	}
-	ascii, err := idna.Lookup.ToASCII(label)
+	ascii, err := punycode(label)
 	if err != nil {
 		return "", fmt.Errorf("%q can't stand in a host name", label)
 	}
 	return ascii, nil
+}
+
+// punycode returns a component of a name in the form that browsers send (RFC 5891). net/http writes the host of a request in
+// this form. Its tables are in the program already; golang.org/x/net/idna would add 70 kB of the same.
+func punycode(label string) (string, error) {
+	if strings.ContainsAny(label, "/: \t\r\n") {
+		return "", errors.New("no component of a name")
+	}
+	var sent bytes.Buffer
+	host := norm.NFKC.String(strings.ToLower(label))
+	r := http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: host}}
+	if err := r.Write(&sent); err != nil {
+		return "", err
+	}
+	got, err := http.ReadRequest(bufio.NewReader(&sent))
+	if err != nil {
+		return "", err
+	}
+	if strings.Trim(got.Host, nameCharacters) != "" { // net/http writes what has no such form as it is, or without some of it
+		return "", errors.New("no punycode")
+	}
+	return got.Host, nil
 }
