@@ -11,6 +11,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -194,7 +195,7 @@ func parseLabel(label string) (string, error) {
 // punycode returns a component of a name in the form that browsers send (RFC 5891). net/http writes the host of a request in
 // this form. Its tables are in the program already; golang.org/x/net/idna would add 70 kB of the same.
 func punycode(label string) (string, error) {
-	if strings.ContainsAny(label, "/: \t\r\n") {
+	if !utf8.ValidString(label) || strings.ContainsAny(label, "@/: \t\r\n") {
 		return "", errors.New("no component of a name")
 	}
 	var sent bytes.Buffer
