@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"runnel/edge"
@@ -23,6 +24,10 @@ func printed(t *testing.T, r Status) string {
 
 // The status shows each trouble with its part, and says nothing of what is in order.
 func TestStatusShowsTroubles(t *testing.T) {
+	synctest.Test(t, showsTroubles) // where no time passes
+}
+
+func showsTroubles(t *testing.T) {
 	ago := time.Now().Add(-90 * time.Second)
 	up := func(change func(*Uplink)) Status {
 		u := Uplink{Name: "north", Up: true, Since: ago}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -34,6 +35,10 @@ func sampleReport() *Status {
 
 // The status fits a terminal, shows current errors with their time, and writes counts as words.
 func TestStatusForPeople(t *testing.T) {
+	synctest.Test(t, statusForPeople) // where no time passes
+}
+
+func statusForPeople(t *testing.T) {
 	var out bytes.Buffer
 	if err := sampleReport().Print(&out); err != nil {
 		t.Fatal(err)
