@@ -63,6 +63,9 @@ func (p *tab) listen(event any) {
 			text += string(a.Value) + " " + a.Description
 		}
 	case *log.EventEntryAdded:
+		if e.Entry.Level != log.LevelError && e.Entry.Source != log.SourceSecurity {
+			return // such as advice about a slow machine
+		}
 		text = fmt.Sprintf("%s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL)
 	default:
 		return
