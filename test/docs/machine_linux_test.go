@@ -46,7 +46,8 @@ func (s *site) at(name string) *host {
 	}
 	h.script("bin/runnel", "exec "+strings.Join(absolute(s.t), " ")+` "$@"`)
 	h.script("bin/sudo", `if [ "$1" = -u ]; then shift 2; fi; exec "$@"`)
-	h.script("bin/chgrp", "exit 0") // the group runnel is not there
+	h.script("bin/chgrp", "exit 0")            // the group runnel is not there
+	h.script("bin/systemctl", "runnel reload") // in place of a reload or a restart of the service
 	h.env = append(runnel.Command().Env, "PATH="+filepath.Join(h.dir, "bin")+":"+os.Getenv("PATH"), "HOME="+filepath.Join(h.dir, "home"),
 		"TMPDIR="+filepath.Join(h.dir, "tmp"), "XDG_RUNTIME_DIR="+h.dir, "RUNNEL_CONFIG="+filepath.Join(h.dir, "etc/runnel/runnel.toml"))
 	s.machines[name] = h
@@ -147,10 +148,11 @@ func (h *host) typed(line string) string {
 	if strings.Contains(line, "init centre") {
 		line += fmt.Sprintf(" --id %s --listen tls://%s:8443,tcp://%s:8080", h.name, h.address, h.address)
 	}
-	if strings.Contains(line, "serial add /dev") {
+	if strings.Contains(line, "serial add /dev") && !strings.Contains(line, "--profile") {
 		line += " --each 10s" // it ends as soon as it knows the format
 	}
-	return strings.NewReplacer("/etc/runnel", h.dir+"/etc/runnel", "/dev/tty", h.dir+"/dev/tty", "127.0.0.1", h.address).Replace(line)
+	return strings.NewReplacer("/etc/runnel", h.dir+"/etc/runnel", "/dev/tty", h.dir+"/dev/tty", "127.0.0.1", h.address, "tar -C / ", "tar -C "+h.dir+" ",
+		`usb = { vid = "2341", pid = "0043" }`, `device = "`+h.dir+`/dev/ttyACM0"`, "tls://central.example.com:8443", "tcp://"+h.address+":9").Replace(line)
 }
 
 // shown is an output as the page could show it.
