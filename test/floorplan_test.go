@@ -115,8 +115,8 @@ var dependencies = map[string][]string{
 	"edge/client":                {"golang.org/x/crypto"},
 	"edge/saslprep":              {"golang.org/x/text"},
 	"transport":                  {"golang.org/x/sys"},
-	"transport/origin":           {"golang.org/x/net"}, // IDNA
-	"transport/mdns":             {"golang.org/x/net"}, // DNS messages, multicast sockets
+	"transport/origin":           {"golang.org/x/text"}, // NFKC
+	"transport/mdns":             {"golang.org/x/net"},  // DNS messages, multicast sockets
 	"transport/websocket":        {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":           {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":                     {},
