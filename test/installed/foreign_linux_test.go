@@ -23,8 +23,8 @@ import (
 //
 // Debian's dpkg, shell and tools for ARM do all the work, emulated by qemu-user. The kernel does not start the emulator by
 // itself, because that needs binfmt_misc, which belongs to the whole host. proot starts it for each new program instead. Both
-// run inside the root, so a system call that proot does not know can't reach the host's files. The root has no init system: it
-// is what someone who makes an image for an SD card works in, and the package makes its user without systemd-sysusers.
+// run inside the root, so a system call that proot does not know can't reach the host's files. The root has no init system,
+// like the root in which an image for an SD card is made, so the package makes its user without systemd-sysusers.
 func TestInstallOnForeignProcessors(t *testing.T) {
 	packages := release(t)
 	for _, p := range []struct{ debian, emulator, machine string }{
@@ -129,7 +129,7 @@ func (r *foreign) copy(t *testing.T, from, to string) {
 	kit.Must(t, os.WriteFile(to, b, 0o755))
 }
 
-// command makes a command that runs in the root, within the length of the test's patience. Its environment is empty.
+// command makes a command that runs in the root, for as long as patience at most. Its environment is empty.
 func (r *foreign) command(t *testing.T, args ...string) *exec.Cmd {
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(stop)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A service that cannot start is restarted after longer and longer pauses, and starts at once when a user has mended it.
+// A service that cannot start is restarted after growing pauses. It starts at once when a user has removed the cause.
 func TestRestartsSlowDown(t *testing.T) {
 	needsMachines(t)
 	n := newNetwork(t)

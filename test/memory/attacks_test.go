@@ -149,7 +149,7 @@ func TestBegunMessages(t *testing.T) {
 					return r
 				})
 				v.served()
-				// A session that really sends a long message succeeds.
+				// A session that sends a whole long message succeeds.
 				ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 				defer cancel()
 				c, err := v.dial(ctx)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority signs certificates, of the router and of clients.
+// authority signs the certificates of the router and of clients.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey

@@ -26,11 +26,11 @@ import (
 
 // Config configures the router of a suite.
 type Config struct {
-	Top   string // TOML in front of all tables
+	Top   string // TOML before all tables
 	Realm string // TOML of each way's realm and of the strict one: keys, roles and principals
-	Extra string // TOML behind all else
+	Extra string // TOML after everything else
 
-	// Realms returns more realms, by name: their TOML.
+	// Realms returns the TOML of further realms, by name.
 	Realms func(*House) (map[string]string, error)
 
 	// Lines is how many serial lines lead to each realm of a serial way, Strict how many to the strict one: as many peers
@@ -54,8 +54,8 @@ type House struct {
 // Strict is the realm with strict checks of the specification.
 const Strict = "stage.strict"
 
-// TestMain is the TestMain of a suite whose tests all use one router, house. It builds the router if need be. parts are what the
-// suite needs besides the router.
+// TestMain is the TestMain of a suite whose tests all use one router, house. It builds the router unless RUNNEL_BIN names one.
+// parts are what the suite needs besides the router.
 func TestMain(m *testing.M, house **House, c Config, parts ...kit.Part) {
 	flag.Parse()
 	flag.Set("test.parallel", "32") // most of a case's time is spent waiting
@@ -203,7 +203,7 @@ func (h *House) TLSClient(name string) (*tls.Config, error) {
 		return nil, err
 	}
 	c := h.tls.Clone()
-	c.ClientSessionCache = nil // what is resumed has the certificate of before
+	c.ClientSessionCache = nil // a resumed session would present the previous certificate
 	c.Certificates = []tls.Certificate{made}
 	return c, nil
 }

@@ -65,7 +65,7 @@ func (s *Scene) gone(ids ...uint64) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	ask(`[6,{},"wamp.close.close_realm"]`) // it is gone itself, too
+	ask(`[6,{},"wamp.close.close_realm"]`) // the janitor leaves as well
 }
 
 func isOneOf(ids []uint64, id any) bool {

@@ -116,10 +116,10 @@ type webLink struct {
 	batches
 }
 
-// batches are read and written as advanced/transport_batched_websocket.md has them.
+// batches are read and written as in advanced/transport_batched_websocket.md.
 type batches struct {
 	text bool
-	rest [][]byte // of the batch that was received last
+	rest [][]byte // messages of the last batch that were not read yet
 }
 
 const webLimit = 16 << 20

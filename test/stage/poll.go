@@ -10,7 +10,7 @@ import (
 	"net/http"
 )
 
-// pollLink is HTTP long-poll (advanced/transport_http_longpoll.md): a request for what is sent, another one that waits.
+// pollLink is HTTP long-poll (advanced/transport_http_longpoll.md): one request sends, and another waits for messages.
 type pollLink struct {
 	client  http.Client
 	url     string // of the transport
@@ -39,7 +39,7 @@ func openPolls(ctx context.Context, url string, dial func(context.Context) (net.
 	return l, nil
 }
 
-// post makes a request, which is to be answered with 2xx.
+// post makes a request. The answer must be 2xx.
 func (l *pollLink) post(ctx context.Context, url string, body []byte) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -63,7 +63,7 @@ func (l *pollLink) send(messages ...[]byte) error {
 	}
 	for _, m := range messages {
 		status, _, err := l.post(context.Background(), l.url+"send", m)
-		if err != nil && status != http.StatusNotFound { // behind the end it is lost, as with other links
+		if err != nil && status != http.StatusNotFound { // after the end it is lost, as with other links
 			return err
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"runnel/test/say"
 )
 
-// Scene is one case: peers, all of one way if not said otherwise, in one realm.
+// Scene is one case: peers in one realm, which connect the same way unless a method names another.
 type Scene struct {
 	*testing.T
 	House *House
@@ -34,20 +34,20 @@ func (h *House) Scene(t *testing.T, w Way, realm string) *Scene {
 	return s
 }
 
-// Every plays a case over every way, in the way's own realm. The ways are played side by side, and Every returns when all
-// are done: the next case has the realms for itself again.
+// Every runs a case over every way, in the way's own realm. All ways run in parallel. Every returns when all are done, so the
+// next case has the realms for itself.
 func (h *House) Every(t *testing.T, name string, plot func(s *Scene)) {
 	t.Helper()
 	h.every(t, name, Way.Realm, plot)
 }
 
-// EveryStrict is Every in the strict realm, which the ways have in common.
+// EveryStrict is Every in the strict realm, which all ways share.
 func (h *House) EveryStrict(t *testing.T, name string, plot func(s *Scene)) {
 	t.Helper()
 	h.every(t, name, func(Way) string { return Strict }, plot)
 }
 
-// EveryIn is Every in a realm that is given; no serial line leads there.
+// EveryIn is Every in a given realm, without the serial ways, because no line leads there.
 func (h *House) EveryIn(t *testing.T, name, realm string, plot func(s *Scene)) {
 	t.Helper()
 	h.every(t, name, func(Way) string { return realm }, plot)
@@ -68,7 +68,7 @@ func (h *House) every(t *testing.T, name string, realm func(Way) string, plot fu
 	})
 }
 
-// Between plays a case with two serializers, every pair of them.
+// Between runs a case with each pair of serializers.
 func (h *House) Between(t *testing.T, name string, plot func(s *Scene, one, other Way)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
@@ -87,21 +87,21 @@ func (h *House) Between(t *testing.T, name string, plot func(s *Scene, one, othe
 // Own is what "~" stands for.
 func (s *Scene) Own() string { return s.own }
 
-// Another is a scene of its own beside this one.
+// Another returns a second, independent scene.
 func (s *Scene) Another() *Scene { return s.House.Scene(s.T, s.Way, s.Realm) }
 
-// fill puts in what "~" and "@" stand for.
+// fill replaces "~" and "@" by what they stand for.
 func (s *Scene) fill(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "~", s.own), "@", s.Realm)
 }
 
-// Connect makes a connection that has said nothing yet.
+// Connect makes a connection on which nothing was sent yet.
 func (s *Scene) Connect() *Peer {
 	s.Helper()
 	return s.ConnectBy(s.Way, nil)
 }
 
-// ConnectBy is Connect by another way, over TLS perhaps with a configuration of one's own.
+// ConnectBy is Connect by another way. config is for TLS; nil: the default.
 func (s *Scene) ConnectBy(w Way, config *tls.Config) *Peer {
 	s.Helper()
 	l, secure, err := s.House.dial(w, s.Realm, config)
@@ -153,7 +153,7 @@ func (p *Peer) Welcomed() {
 	p.open = true
 }
 
-// end has all peers leave, and waits until their sessions are gone.
+// end closes the sessions of all peers, and waits until they are gone.
 func (s *Scene) end() {
 	var ids []uint64
 	for _, p := range s.peers {
@@ -163,7 +163,7 @@ func (s *Scene) end() {
 		p.link.close()
 		for range p.heard { // until it is closed
 		}
-		if p.ID != 0 { // nothing tells when the session is gone
+		if p.ID != 0 { // the end of the connection does not say when the session is gone
 			ids = append(ids, p.ID)
 		}
 	}
@@ -172,7 +172,7 @@ func (s *Scene) end() {
 	}
 }
 
-// leave closes the session in good order, whatever is still to be heard.
+// leave closes the session by GOODBYE, and ignores the messages that still arrive.
 func (p *Peer) leave() {
 	data, err := p.Names.Encode(p.Way.Serializer, `[6,{},"wamp.close.close_realm"]`)
 	if err != nil || p.link.send(data) != nil {

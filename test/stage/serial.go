@@ -9,7 +9,7 @@ import (
 	"runnel/transport/serial/pty"
 )
 
-// line is a device's end of a serial line. One stream at a time is on it: each is a device that has just started.
+// line is a device's end of a serial line. It carries one stream at a time, and each stream is a device that has just started.
 type line struct {
 	name   string
 	device *pty.Device
@@ -17,10 +17,10 @@ type line struct {
 	pumped chan struct{}
 
 	mu  sync.Mutex
-	now *stream // nil: what arrives is lost
+	now *stream // nil: bytes that arrive are lost
 }
 
-// newLine plugs a device in. Its octets are read at all times, as a UART reads them.
+// newLine plugs a device in. It reads at all times, as a UART does.
 func newLine(name, path string, free chan<- *line) (*line, error) {
 	d, err := pty.Plug(path)
 	if err != nil {
@@ -92,8 +92,8 @@ func (s *stream) Close() error {
 	return nil
 }
 
-// handshakeOnLine is Handshake for a device that has just started: what the router was still sending to the one before is
-// skipped.
+// handshakeOnLine is Handshake for a device that has just started. It skips bytes that the router was still sending to the
+// previous device.
 func handshakeOnLine(s io.ReadWriter, serializer wamp.Serializer) error {
 	if _, err := s.Write([]byte{0x7f, 0xf0 | byte(serializer), 0, 0}); err != nil {
 		return err

@@ -10,7 +10,7 @@ import (
 	"runnel/test/say"
 )
 
-// shapes are the messages that a router may send: a letter for each element, and the payload behind them.
+// shapes are the messages that a router may send: a letter for each element, then the payload.
 //
 //	i id   u uri   d dict   t type   s string
 var shapes = map[wamp.Type]struct {
@@ -33,12 +33,12 @@ var shapes = map[wamp.Type]struct {
 	wamp.Interrupt:    {"id", false},
 }
 
-// detailKey is what basic/messages.md allows for a key of options and details, implementation-specific ones included.
+// detailKey matches the keys of options and details that basic/messages.md allows, including implementation-specific ones.
 var detailKey = regexp.MustCompile(`^([a-z][a-z0-9_]{2,}|_[a-z0-9_]{3,})$`)
 
 var looseURI = regexp.MustCompile(`^([^\s.#]+\.)*[^\s.#]+$`)
 
-// checkShape checks what must be true of each message that a router sends.
+// checkShape checks the rules that hold for every message of a router.
 func checkShape(text string) error {
 	v, err := say.Parse(text)
 	if err != nil {

@@ -11,15 +11,15 @@ import (
 	"runnel/test/kit"
 )
 
-// Way is how a peer reaches the router, and what it speaks.
+// Way is the transport and the serializer of a peer.
 type Way struct {
 	Network    string // tcp, tls, unix: RawSocket; ws, wss: WebSocket; lp: HTTP long-poll; serial: RawSocket over a line
 	Batched    bool   // of a WebSocket or of long-poll
 	Serializer wamp.Serializer
-	Address    string // if it is not the house's own listener
+	Address    string // "": the house's own listener
 }
 
-// Ways are all that there are, but for long-poll: it is slow, and has one of each kind.
+// Ways are all combinations. Of long-poll, which is slow, there is one of each kind.
 func Ways() (ways []Way) {
 	for _, s := range wamp.Serializers {
 		for _, network := range []string{"tcp", "tls", "unix", "ws", "wss", "serial"} {
@@ -39,12 +39,12 @@ func (w Way) String() string {
 	return name + "_" + w.Serializer.String()
 }
 
-// Realm is the realm that only one way leads to, so that what happens there is the doing of one case.
+// Realm is the way's own realm: everything that happens there is caused by one case.
 func (w Way) Realm() string { return "stage." + w.String() }
 
 func (w Way) isSerial() bool { return w.Network == "serial" }
 
-// dial connects, for the given realm: a serial line leads to one only. The TLS connection is nil if there is none.
+// dial connects for the given realm, because a serial line leads to one realm only. The TLS connection is nil without TLS.
 func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *tls.Conn, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
@@ -57,7 +57,7 @@ func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *t
 	case "ws", "wss":
 		l, err = dialWeb(ctx, w.Network+"://"+h.address(w)+"/ws", connect, w)
 		return l, secure, err
-	case "lp": // several connections, made side by side
+	case "lp": // several connections at once
 		dial := func(ctx context.Context) (net.Conn, error) { return h.Dial(ctx, w, config) }
 		l, err = openPolls(ctx, "http://"+h.address(w)+"/lp/", dial, w)
 		return l, nil, err
@@ -73,7 +73,7 @@ func (h *House) dial(w Way, realm string, config *tls.Config) (l link, secure *t
 	return l, secure, err
 }
 
-// address is where a way leads that is no serial line.
+// address returns the address of a way that is not a serial line.
 func (h *House) address(w Way) string {
 	if w.Address != "" {
 		return w.Address
@@ -87,7 +87,7 @@ func (h *House) address(w Way) string {
 	return h.TCP
 }
 
-// Dial opens the stream below a way that is no serial line. config may be nil.
+// Dial opens the stream below a way that is not a serial line. config may be nil.
 func (h *House) Dial(ctx context.Context, w Way, config *tls.Config) (net.Conn, error) {
 	var d net.Dialer
 	switch w.Network {

@@ -11,16 +11,15 @@ import (
 // fifo is how many octets a simulated UART gives to the processor, or takes from it, at once.
 const fifo = 16
 
-// cable is a simulated serial line, whose time is a test's fake clock. Octets take as long as the baud rate says, and
-// noise does to them what noise does.
+// cable is a simulated serial line. Its time is a test's fake clock. Octets arrive at the baud rate, and noise disturbs them.
 type cable struct {
 	baud  int
-	noise float64 // of all octets, how many are flipped, dropped, doubled or delayed, in equal parts
+	noise float64 // part of the octets that are flipped, dropped, doubled or delayed, in equal shares
 
 	busy sync.WaitGroup
 }
 
-// plugs is a cable's two ends.
+// plugs are a cable's two ends.
 func (c *cable) plugs(seed uint64) (a, b *plug) {
 	there, back := newDirection(), newDirection()
 	a, b = &plug{out: there, in: back}, &plug{out: back, in: there}
@@ -34,8 +33,8 @@ func (c *cable) plugs(seed uint64) (a, b *plug) {
 	return a, b
 }
 
-// direction is one of the two: what was written and is not on the wire yet, and what came off it and was not read. Both
-// are as large as Linux makes them.
+// direction is one of the two directions: the octets that are not on the wire yet, and those that arrived and were not read.
+// Both buffers are as large as Linux makes them.
 type direction struct {
 	mu       sync.Mutex
 	changed  sync.Cond
@@ -54,7 +53,7 @@ func newDirection() *direction {
 	return d
 }
 
-// carry is the wire.
+// carry moves octets over the wire.
 func (c *cable) carry(d *direction, r *rand.Rand) {
 	buf := make([]byte, fifo)
 	for {
@@ -87,7 +86,7 @@ func (c *cable) carry(d *direction, r *rand.Rand) {
 	}
 }
 
-// disturb returns what becomes of octets on the wire.
+// disturb returns octets as they arrive after the noise of the wire.
 func (c *cable) disturb(p []byte, r *rand.Rand) (came []byte, late time.Duration) {
 	if c.noise == 0 {
 		return p, 0
@@ -169,7 +168,7 @@ func (p *plug) Close() error {
 	return nil
 }
 
-// reopen is the same end for another program. A port is flushed when it is opened.
+// reopen opens the same end for another program. Opening a port flushes it.
 func (p *plug) reopen() *plug {
 	p.in.mu.Lock()
 	p.in.arrived = p.in.arrived[:0]

@@ -18,7 +18,7 @@ func TestAcknowledgements(t *testing.T) {
 	r.sends("RR 3 resp") // half the window
 	r.gets("I 3,0 d")
 	r.Send([]byte("x"))
-	r.sends("I 0,4 x") // takes it along
+	r.sends("I 0,4 x") // carries the acknowledgement
 	r.after(r.c.T2)
 	r.sends("")
 }
@@ -63,7 +63,7 @@ func TestReceiverFull(t *testing.T) {
 		sent++
 	}
 	r.sends(fmt.Sprintf("RNR %d resp", sent%modulus))
-	// A window may be under way: it still fits.
+	// A window of frames may be under way, and it still fits.
 	for range 3 {
 		r.gets(fmt.Sprintf("I %d,0 %s", sent%modulus, frame))
 		sent++
@@ -71,7 +71,7 @@ func TestReceiverFull(t *testing.T) {
 	if len(r.heard) != sent || r.room < 0 || sent*128 > room {
 		t.Fatalf("%d of %d frames were received, room for %d octets is left", len(r.heard), sent, r.room)
 	}
-	// An end that does not listen to RNR is not listened to.
+	// The frames of an end that ignores RNR are ignored.
 	for range 10 {
 		r.gets(fmt.Sprintf("I %d,0 %s", int(r.vr), frame))
 	}

@@ -7,8 +7,8 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// FuzzLink does anything to a link, in any order. It must keep its bounds, and hand out no more octets than it has room
-// for.
+// FuzzLink calls a link's methods in any order. The link must keep its bounds, and must not pass on more octets than it has
+// room for.
 func FuzzLink(f *testing.F) {
 	f.Add([]byte("\x00\x01\x3f\x05\x00\x01\x00hello\x01\x09"), false, false)
 	f.Add([]byte("\x00\x03\x73\x00\x02\x20\x00\x03\x21\x00\x04\x05\x06\x07"), true, true)

@@ -14,8 +14,8 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// TestGoodput measures, in simulated time, what the link leaves of a line: the octets of a stream that arrive in a second,
-// beside those that the line carries, and how long a call and its result take. Run it with -v for the figures.
+// TestGoodput measures the share of a line that the link leaves to a stream, and how long a call and its result take, both in
+// simulated time. Run it with -v for the figures.
 func TestGoodput(t *testing.T) {
 	t.Logf("%7s %5s %8s   %9s %9s   %9s", "baud", "", "noise", "one way", "both ways", "echo of 64")
 	for _, c := range []struct {
@@ -24,7 +24,7 @@ func TestGoodput(t *testing.T) {
 		bare  bool
 		c     Config
 		name  string
-		floor [2]float64 // what must be left, one way and both ways, in hundredths
+		floor [2]float64 // the least share, one way and both ways, in percent
 	}{
 		{baud: 9600, bare: true, name: "bare", floor: [2]float64{99, 99}},
 		{baud: 9600, name: "hdlc", floor: [2]float64{92, 90}},
@@ -62,7 +62,7 @@ func connect(t *testing.T, line *cable, bare bool, c Config) (near, far io.ReadW
 	return a, b
 }
 
-// goodput is the part of the line's octets that a stream gets, or either of two.
+// goodput returns the share of the line's octets that a stream gets, or each of two streams.
 func goodput(near, far io.ReadWriter, both bool, line *cable) float64 {
 	octets := line.baud / 10 * 20 // 20 s of the line
 	began := time.Now()
@@ -79,7 +79,7 @@ func goodput(near, far io.ReadWriter, both bool, line *cable) float64 {
 	return float64(octets) / time.Since(began).Seconds() / float64(line.baud/10)
 }
 
-// echo is the usual time for a message of 64 octets and the same back.
+// echo returns the usual time for a message of 64 octets and an answer of the same length.
 func echo(t *testing.T, near, far io.ReadWriteCloser) time.Duration {
 	var server, client *rawsocket.Conn
 	var hands sync.WaitGroup

@@ -104,7 +104,7 @@ func TestNoiseLimits(t *testing.T) {
 	}
 }
 
-// TestBusyPeerIsNotStuck: a peer without room may refuse frames for as long as it likes.
+// TestBusyPeerIsNotStuck: a peer without room may refuse frames without a time limit.
 func TestBusyPeerIsNotStuck(t *testing.T) {
 	r := connectedRig(t, Config{})
 	r.Send([]byte("a"))
@@ -142,7 +142,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestT1RunsOn: a frame sent while T1 runs does not put it off, and an acknowledgement of a part starts it anew.
+// TestT1RunsOn: a frame sent while T1 runs does not restart it. An acknowledgement of some of the frames does.
 func TestT1RunsOn(t *testing.T) {
 	r := connectedRig(t, Config{})
 	r.Send([]byte("a"))
@@ -161,7 +161,7 @@ func TestT1RunsOn(t *testing.T) {
 	}
 }
 
-// TestMemoryOfConnections: a connection uses the memory of the one before.
+// TestMemoryOfConnections: a connection reuses the memory of the previous one.
 func TestMemoryOfConnections(t *testing.T) {
 	var w window
 	w.reset(1000)
@@ -195,7 +195,7 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestRejectOnce: frames that follow a lost one cause one REJ; when the requested one is lost again, another.
+// TestRejectOnce: the frames after a lost frame cause one REJ. If the repeated frame is lost again, they cause another.
 func TestRejectOnce(t *testing.T) {
 	r := connectedRig(t, Config{})
 	r.gets("I 1,0 b")

@@ -9,7 +9,7 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// TestConversation holds the specification's octets, in the order of a boot.
+// TestConversation checks the octets of the specification, in the order of a boot.
 func TestConversation(t *testing.T) {
 	gateway, device := newRig(t, Config{NoXID: true}), newRig(t, Config{NoXID: true, Role: Device})
 	wire := func(from *rig, want string) {
@@ -26,7 +26,7 @@ func TestConversation(t *testing.T) {
 			}
 		}
 	}
-	device.frames() // it called while the gateway was not there
+	device.frames() // the device called while the gateway was not there
 	device.after(device.c.T1)
 	wire(gateway, "7e 03 3f 01 6c 92 dc 7e") // SABM P
 	wire(device, "7e 03 73 ba 61 f8 a3 7e")  // UA F
@@ -72,7 +72,7 @@ func TestReject(t *testing.T) {
 	r.says("b")
 	r.gets("I 3,0 d") // another loss
 	r.sends("REJ 2 resp")
-	r.gets("I 3,0 d") // the other end went back, and the frame was lost again
+	r.gets("I 3,0 d") // the other end repeated the frame, and it was lost again
 	r.sends("REJ 2 resp")
 	r.gets("I 2,0 P c")
 	r.says("c")
@@ -151,7 +151,7 @@ func TestDeadPeer(t *testing.T) {
 	r.sends("SABM P")
 }
 
-// TestDeafPeer answers, but takes nothing.
+// TestDeafPeer has a peer that answers, but accepts no frames.
 func TestDeafPeer(t *testing.T) {
 	r := connectedRig(t, Config{})
 	r.Send([]byte("a"))
@@ -175,7 +175,7 @@ func TestIdle(t *testing.T) {
 		r.sends("")
 		r.after(1)
 		r.sends("RR 0 P")
-		r.Send([]byte("x")) // what is sent after the poll is not lost when the answer does not have it
+		r.Send([]byte("x")) // a frame sent after the poll is not lost, although the answer does not acknowledge it
 		r.frames()
 		r.gets(fmt.Sprintf("RR %d F resp", r.out.base))
 		r.sends("")
@@ -231,7 +231,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// TestAllocations holds that the link makes no garbage while it works.
+// TestAllocations checks that a working link does not allocate.
 func TestAllocations(t *testing.T) {
 	a, b := newRig(t, Config{NoXID: true}), newRig(t, Config{NoXID: true, Role: Device})
 	a.gets("SABM P")

@@ -10,10 +10,9 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// TestModel has two links talk over a line that is modelled frame by frame, in a time of its own: frames get lost and are
-// late, programs at either end restart, close their streams, do not read and do not write, all at random and much
-// oftener than in life. Whatever happens, what an end reads in one connection is one stream of the other end, from its
-// first octet on.
+// TestModel connects two links over a line that is modelled frame by frame, in a time of its own. Frames are lost or late, and
+// the programs at both ends restart, close their streams, and stop reading or writing. All this is random, and much more
+// frequent than in practice. In each connection, an end must read one stream of the other end, from its first octet on.
 func TestModel(t *testing.T) {
 	const runs = 300
 	for range runs {
@@ -38,7 +37,7 @@ type modelEnd struct {
 	c    Config
 
 	boots, streams uint32
-	wrote          int // octets of the stream, of which every four are its name and number
+	wrote          int // octets of the stream; every four hold its name and their number
 	got            []byte
 	held           int
 
@@ -65,7 +64,7 @@ func (e *modelEnd) Receive(p []byte) {
 	e.check()
 }
 
-// check looks whether all that was received since Up is one stream: every eight octets say which and where.
+// check verifies that all octets received since Up are one stream. Every eight octets name the stream and their position.
 func (e *modelEnd) check() {
 	for i := 0; i+8 <= len(e.got); i += 8 {
 		if !bytes.Equal(e.got[i:i+4], e.got[:4]) || binary.BigEndian.Uint32(e.got[i+4:]) != uint32(i) {
@@ -78,7 +77,7 @@ func (e *modelEnd) check() {
 func (e *modelEnd) Down(error) { e.got = nil }
 func (e *modelEnd) Log([]byte) {}
 
-// write writes n times eight octets of the stream, as far as there is room.
+// write writes up to n times eight octets of the stream, as far as there is room.
 func (e *modelEnd) write(n int) {
 	for range n {
 		word := binary.BigEndian.AppendUint32(nil, e.boots<<20|e.streams)
@@ -98,7 +97,7 @@ func model(t *testing.T, seed uint64, halfDuplex bool) {
 	if halfDuplex {
 		c.Window = 0
 	}
-	loss := [...]int{0, 2, 10, 40}[r.IntN(4)] // in a hundred
+	loss := [...]int{0, 2, 10, 40}[r.IntN(4)] // percent
 	ends := [2]*modelEnd{{t: t, c: c}, {t: t, c: c}}
 	ends[1].c.Role = Device
 	for _, e := range ends {

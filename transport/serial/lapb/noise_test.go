@@ -13,8 +13,8 @@ import (
 	"runnel/transport/rawsocket"
 )
 
-// TestNoise sends messages over a noisy line, both ways at once. Each has to arrive, once, in order, octet for octet,
-// and within one connection: a link that came up anew would have lost some.
+// TestNoise sends messages over a noisy line, both ways at once. Each must arrive once, in order and unchanged, within one
+// connection: a link that reconnected would have lost some.
 func TestNoise(t *testing.T) {
 	for _, c := range []struct {
 		baud, info, messages int
@@ -96,8 +96,7 @@ func shaken(t *testing.T) func(c *rawsocket.Conn, err error) *rawsocket.Conn {
 	}
 }
 
-// source makes messages: numbered, of various lengths, of random octets with more than their share of those that have to
-// be escaped.
+// source makes numbered messages of various lengths. Their octets are random; octets that must be escaped are frequent.
 func source(seed uint64, direction int) func(number int) []byte {
 	r := rand.New(rand.NewPCG(seed, 100+uint64(direction)))
 	return func(number int) []byte {

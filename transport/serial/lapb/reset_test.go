@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// TestResets restarts either end, or both, at random moments while both talk, a thousand times. Within two seconds of
-// both being there they have to hear each other again, and what is read from a stream must be one stream of the other
-// end from its beginning, never a piece of another.
+// TestResets restarts one end, or both, at random moments while both send, a thousand times. Within two seconds after both are
+// running they must receive each other's data again. The octets of a stream must be one stream of the other end from its
+// beginning, never a part of another.
 func TestResets(t *testing.T) {
 	for _, c := range []struct {
 		baud   int
@@ -106,7 +106,7 @@ type program struct {
 	config      Config
 	incarnation uint32
 	station     *Station
-	heard       chan uint32 // the other end's incarnations, as their streams turn out to work
+	heard       chan uint32 // the other end's incarnations, once their streams have worked
 	all         sync.WaitGroup
 }
 
@@ -121,12 +121,12 @@ func newProgram(t *testing.T, p *plug, c Config, incarnation uint32) *program {
 	return prog
 }
 
-// reborn is the same end after a reset.
+// reborn returns the same end after a reset.
 func (p *program) reborn() *program {
 	return newProgram(p.t, p.plug.reopen(), p.config, p.incarnation+2)
 }
 
-// end ends the program, as a power cut does or in good order.
+// end ends the program, either cleanly or as a power cut does.
 func (p *program) end(polite bool) {
 	if polite {
 		p.station.Close()
@@ -135,8 +135,7 @@ func (p *program) end(polite bool) {
 	p.all.Wait()
 }
 
-// serve talks on each stream until it ends. A program that does not look after the end of its stream is no good, but one
-// that is slow to may exist.
+// serve reads and writes each stream until it ends. A program may notice the end of its stream late.
 func (p *program) serve() {
 	for number := uint32(0); ; number++ {
 		s, err := p.station.Accept(p.t.Context())
@@ -153,7 +152,7 @@ func (p *program) serve() {
 
 const proof = 64 // octets of a stream that show that it works
 
-// voice is the content of a stream: its owner, and then random octets that no other stream has.
+// voice is the content of a stream: its owner, then random octets that no other stream has.
 func voice(incarnation, number uint32) io.Reader {
 	var seed [32]byte
 	binary.BigEndian.PutUint32(seed[:], incarnation)

@@ -9,7 +9,8 @@ import (
 	"runnel/transport/serial/hdlc"
 )
 
-// rig is a link under test, with a clock to turn. What the link says to its user and to the other end is kept as text.
+// rig is a link under test, with a clock that the test advances. It keeps the link's output to its user and to the other end as
+// text.
 type rig struct {
 	*Link
 	t     *testing.T
@@ -28,7 +29,7 @@ func newRig(t *testing.T, c Config) *rig {
 	return r
 }
 
-// connectedRig is a rig whose link is up, and has heard of the other end.
+// connectedRig returns a rig whose link is up and has received a frame of the other end.
 func connectedRig(t *testing.T, c Config) *rig {
 	t.Helper()
 	c.NoXID = true
@@ -58,7 +59,7 @@ func (r *rig) says(want ...string) {
 	r.heard = nil
 }
 
-// sends checks what is due for the other end, "; " between frames. Responses are marked where both may be.
+// sends checks the frames for the other end, separated by "; ". Responses are marked where commands are possible, too.
 func (r *rig) sends(want string) {
 	r.t.Helper()
 	if got := strings.Join(r.frames(), "; "); got != want {
@@ -77,10 +78,10 @@ func (r *rig) frames() (frames []string) {
 	return frames
 }
 
-// after turns the clock.
+// after advances the clock.
 func (r *rig) after(d time.Duration) { r.clock = r.clock.Add(d) }
 
-// gets hands the link a frame in describe's words.
+// gets passes the link a frame in the notation of describe.
 func (r *rig) gets(frames ...string) {
 	r.t.Helper()
 	for _, text := range frames {

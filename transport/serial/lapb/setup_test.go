@@ -37,8 +37,8 @@ func TestDeviceCalls(t *testing.T) {
 	r.says("up")
 }
 
-// TestCallsCollide has both ends call at once: both answer. The connection begins when ours is answered, and if that gets
-// lost when it must have been, or with the device's first frame, which is accepted.
+// TestCallsCollide has both ends call at once, and both answer. The connection begins when our call is answered. If that answer
+// is lost, it begins when the answer must have been sent, or with the device's first frame, which is accepted.
 func TestCallsCollide(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -70,7 +70,7 @@ func TestCallsCollide(t *testing.T) {
 		r.says(c.says...)
 		r.after(time.Second)
 		if frames := r.frames(); len(frames) > 1 || len(frames) == 1 && frames[0] != "RR 1 resp" {
-			t.Errorf("%s: the calls go on: %q", c.name, frames) // the timer is off
+			t.Errorf("%s: the calls go on: %q", c.name, frames) // the timer must be off
 		}
 		r.Send([]byte("x"))
 		if n := len(r.frames()); n != 1 {
@@ -86,8 +86,8 @@ func TestSABMWithoutP(t *testing.T) {
 	r.says("up")
 }
 
-// TestStrayUA holds that a UA says nothing to an end that did not call, and that one too many shows that the connection
-// began with an answer to another's call.
+// TestStrayUA checks that an end that did not call ignores a UA, and that a second UA shows that the connection began with an
+// answer to another end's call.
 func TestStrayUA(t *testing.T) {
 	r := newRig(t, Config{NoXID: true})
 	r.gets("UA F")
@@ -127,8 +127,8 @@ func TestPeerRestarts(t *testing.T) {
 	}
 }
 
-// TestCallRepeated has the other end's SABM come twice, because our UA was late. Nothing was heard of it since: that is no
-// restart, and what was sent meanwhile stays sent.
+// TestCallRepeated gets the other end's SABM twice, because our UA was late. No other frame arrived in between, so this is not a
+// restart, and the data sent meanwhile stays valid.
 func TestCallRepeated(t *testing.T) {
 	r := newRig(t, Config{NoXID: true, Role: Device})
 	r.gets("SABM P")
@@ -231,7 +231,7 @@ func TestStop(t *testing.T) {
 		t.Error("not stopped without an answer")
 	}
 
-	// An other end that takes nothing does not hold it up.
+	// An end that accepts nothing does not delay it.
 	r = connectedRig(t, Config{})
 	r.Send([]byte("bye"))
 	r.sends("I 0,0 bye")

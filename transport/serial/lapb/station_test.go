@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { kit.Leakproof(m) }
 
-// TestFirstOctets holds what a station says first: two flags, which end what the other end has heard so far, and SABM.
+// TestFirstOctets checks the first octets of a station: two flags, which end any partial frame at the other end, and SABM.
 func TestFirstOctets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := &cable{baud: 115200}
@@ -34,8 +34,8 @@ func TestFirstOctets(t *testing.T) {
 	})
 }
 
-// TestBackPressure has a reader that does not read: the writer waits, with no more than the buffers full, and nothing is
-// lost when reading goes on.
+// TestBackPressure has a reader that stops reading. The writer waits once the buffers are full, and no data is lost when reading
+// continues.
 func TestBackPressure(t *testing.T) {
 	for _, halfDuplex := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// TestCloseStream holds that closing a stream unblocks its user, delivers what was written, and has the next stream begin.
+// TestCloseStream checks that closing a stream unblocks its user and delivers the written data, and that the next stream begins.
 func TestCloseStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, d, gs, ds := up(t, &cable{baud: 115200}, 1, Config{}, Config{})
@@ -130,7 +130,7 @@ func TestCloseStream(t *testing.T) {
 	})
 }
 
-// TestCloseStation holds that the other end reads all, and then the end.
+// TestCloseStation checks that the other end reads all data, and then the end of the stream.
 func TestCloseStation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := &cable{baud: 9600}
@@ -153,7 +153,7 @@ func TestCloseStation(t *testing.T) {
 	})
 }
 
-// TestCloseIsBounded closes with an end that takes nothing, and with one that is not there.
+// TestCloseIsBounded closes while the other end accepts nothing, and while there is no other end.
 func TestCloseIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := &cable{baud: 115200}
@@ -176,7 +176,7 @@ func TestCloseIsBounded(t *testing.T) {
 	})
 }
 
-// stuck is a port that takes nothing.
+// stuck is a port that accepts nothing.
 type stuck struct {
 	closed chan struct{}
 	once   sync.Once
@@ -278,7 +278,7 @@ func TestDial(t *testing.T) {
 				t.Errorf("the other end is %q", name)
 			}
 		}
-		// The stream's end is the port's.
+		// The stream ends with the port.
 		b = b.reopen()
 		ds, err := Dial(t.Context(), b, Config{Role: Device}, Hooks{})
 		if err != nil {
@@ -322,7 +322,7 @@ func TestLogLines(t *testing.T) {
 	})
 }
 
-// TestBaudSuspect holds that octets without a frame are noticed after 5 s, once, and forgotten with the first frame.
+// TestBaudSuspect checks that octets without a frame are reported after 5 s, once, and forgotten with the first frame.
 func TestBaudSuspect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		line := &cable{baud: 115200}

@@ -26,7 +26,7 @@ func TestHalfDuplexGateway(t *testing.T) {
 	r.after(r.c.T1)
 	r.sends("I 1,1 P b")
 	r.after(r.c.T1)
-	r.sends("RR 1 P") // a short one between
+	r.sends("RR 1 P") // a short frame in between
 	r.gets("RR 1 F resp")
 	r.sends("I 1,1 P b")
 	r.gets("RR 2 F resp")
