@@ -67,6 +67,16 @@ func TestAuthenticatorSeesTheTicket(t *testing.T) {
 	})
 }
 
+// joe returns a peer that has sent joe's ticket.
+func (s *story) joe() *peer {
+	s.Helper()
+	p := s.connect(memory.Options{})
+	p.say(helloAs("joe", `["ticket"]`))
+	p.hear(`[4,"ticket",{}]`)
+	p.say(`[5,"secret",{}]`)
+	return p
+}
+
 // Whatever goes wrong, the peer gets the same answer.
 func TestAuthenticatorDoesNotAdmit(t *testing.T) {
 	for _, answer := range []string{
@@ -78,10 +88,7 @@ func TestAuthenticatorDoesNotAdmit(t *testing.T) {
 		tell(t, Options{}, decided(t, "ticket"), func(s *story) {
 			d := s.desk(authenticator, answer)
 			start := time.Now()
-			p := s.connect(memory.Options{})
-			p.say(helloAs("joe", `["ticket"]`))
-			p.hear(`[4,"ticket",{}]`)
-			p.say(`[5,"secret",{}]`)
+			p := s.joe()
 			p.hear(refusedHello)
 			p.closed()
 			d.count(1)
@@ -100,10 +107,7 @@ func TestAuthenticatorDoesNotAdmit(t *testing.T) {
 	})
 	tell(t, Options{}, decided(t, "ticket"), func(s *story) { // it names a role that there is not
 		s.desk(authenticator, `["emperor"]`)
-		p := s.connect(memory.Options{})
-		p.say(helloAs("joe", `["ticket"]`))
-		p.hear(`[4,"ticket",{}]`)
-		p.say(`[5,"secret",{}]`)
+		p := s.joe()
 		p.hear(`[3,{"message":"*"},"wamp.error.no_such_role"]`)
 	})
 }
@@ -112,10 +116,7 @@ func TestAuthenticatorDoesNotWork(t *testing.T) {
 	attempt := func(s *story, after time.Duration) {
 		t.Helper()
 		start := time.Now()
-		p := s.connect(memory.Options{})
-		p.say(helloAs("joe", `["ticket"]`))
-		p.hear(`[4,"ticket",{}]`)
-		p.say(`[5,"secret",{}]`)
+		p := s.joe()
 		p.hear(refusedHello)
 		p.closed()
 		if got := time.Since(start); got != after+failureDelay {
@@ -414,10 +415,7 @@ func TestCloseWhileAnAuthenticatorIsAsked(t *testing.T) {
 	tell(t, Options{AskTimeout: time.Hour}, decided(t, "ticket"), func(s *story) {
 		d := s.desk(authenticator, ``)
 		for range maxAuthenticating + 1 { // one of them waits before it
-			p := s.connect(memory.Options{})
-			p.say(helloAs("joe", `["ticket"]`))
-			p.hear(`[4,"ticket",{}]`)
-			p.say(`[5,"secret",{}]`)
+			s.joe()
 		}
 		d.count(maxAuthenticating)
 		s.closesSoon()
@@ -427,10 +425,7 @@ func TestCloseWhileAnAuthenticatorIsAsked(t *testing.T) {
 func TestStrangerLeavesWhileAnAuthenticatorIsAsked(t *testing.T) {
 	tell(t, Options{}, decided(t, "ticket"), func(s *story) {
 		d := s.desk(authenticator, ``)
-		p := s.connect(memory.Options{})
-		p.say(helloAs("joe", `["ticket"]`))
-		p.hear(`[4,"ticket",{}]`)
-		p.say(`[5,"secret",{}]`)
+		p := s.joe()
 		d.count(1)
 		p.conn.Close()
 		synctest.Wait()

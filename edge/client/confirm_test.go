@@ -264,17 +264,7 @@ func TestDroppedEventsAreNotConfirmed(t *testing.T) {
 
 // An error that is too large for the router is sent without its payload.
 func TestConfirmWithALargeError(t *testing.T) {
-	n := newNetwork(t)
-	var c *client.Client
-	joined := run(func() (err error) {
-		c, err = client.Connect(context.Background(), client.Options{Realm: "realm1", Dial: func(ctx context.Context) (client.Conn, error) {
-			conn, err := n.dial(ctx)
-			return limited{conn, 2000}, err
-		}})
-		return err
-	})
-	p := n.welcome()
-	kit.Must(t, <-joined)
+	c, p := joinLimited(t, 2000)
 	defer closeNow(c)
 	confirming(t, c, p, true, func(e *client.Event) {
 		e.Confirm(client.NewError("com.error.full", strings.Repeat("x", 3000)))

@@ -81,18 +81,24 @@ func (l limited) Transport() *wamp.Transport {
 	return &t
 }
 
-func TestMessagesBeyondTheRoutersLimitAreNotSent(t *testing.T) {
+// joinLimited joins a router that accepts at most limit bytes a message.
+func joinLimited(t *testing.T, limit int) (c *client.Client, p *peer) {
+	t.Helper()
 	n := newNetwork(t)
-	var c *client.Client
 	joined := run(func() (err error) {
 		c, err = client.Connect(context.Background(), client.Options{Realm: "realm1", Dial: func(ctx context.Context) (client.Conn, error) {
 			conn, err := n.dial(ctx)
-			return limited{conn, 2000}, err
+			return limited{conn, limit}, err
 		}})
 		return err
 	})
-	p := n.welcome()
+	p = n.welcome()
 	kit.Must(t, <-joined)
+	return c, p
+}
+
+func TestMessagesBeyondTheRoutersLimitAreNotSent(t *testing.T) {
+	c, p := joinLimited(t, 2000)
 	defer closeNow(c)
 	err := c.Publish(t.Context(), "a.b", client.PublishOptions{}, client.Args(strings.Repeat("x", 2000)))
 	if !errors.Is(err, wamp.PayloadSizeExceeded) {

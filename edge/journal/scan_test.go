@@ -48,25 +48,24 @@ var sample = []string{"first", "", "the third one", strings.Repeat("long ", 40),
 
 // Each flipped bit costs one record at most, and a lost record always makes the segment bad.
 func TestEveryBit(t *testing.T) {
-	whole := segmentOf(sample...)
-	for i := range whole {
-		for bit := range 8 {
-			data := bytes.Clone(whole)
-			data[i] ^= 1 << bit
-			read, r := scanned(data)
-			if !almost(read, sample) {
-				t.Fatalf("bit %d of byte %d: read %q", bit, i, read)
-			}
-			if len(read) < len(sample) && r.condition != bad {
-				t.Fatalf("bit %d of byte %d: %d of %d records, and the segment is %v", bit, i, len(read), len(sample), r.condition)
-			}
-		}
-	}
+	flipEachBit(t, segmentOf(sample...), func(read []string, condition condition) bool {
+		return len(read) == len(sample) || condition == bad
+	})
 }
 
 // The same for the legacy format, where damage to the last record cannot be told from an interrupted write.
 func TestEveryBitOfLegacy(t *testing.T) {
-	whole := legacySegment(sample...)
+	flipEachBit(t, legacySegment(sample...), func(read []string, condition condition) bool {
+		lost := len(read) < len(sample)
+		hasLast := len(read) > 0 && read[len(read)-1] == sample[5]
+		return !lost || condition != whole && (condition == bad || !hasLast)
+	})
+}
+
+// flipEachBit scans a segment with each of its bits flipped. At most one record may be lost, and the segment's condition must be
+// right.
+func flipEachBit(t *testing.T, whole []byte, right func(read []string, condition condition) bool) {
+	t.Helper()
 	for i := range whole {
 		for bit := range 8 {
 			data := bytes.Clone(whole)
@@ -75,7 +74,7 @@ func TestEveryBitOfLegacy(t *testing.T) {
 			if !almost(read, sample) {
 				t.Fatalf("bit %d of byte %d: read %q", bit, i, read)
 			}
-			if len(read) < len(sample) && r.condition == 0 || len(read) > 0 && read[len(read)-1] == sample[5] && len(read) < 6 && r.condition != bad {
+			if !right(read, r.condition) {
 				t.Fatalf("bit %d of byte %d: %d of %d records, and the segment is %v", bit, i, len(read), len(sample), r.condition)
 			}
 		}

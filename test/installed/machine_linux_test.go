@@ -12,9 +12,11 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"runnel/test/kit"
 )
 
-// patience bounds the wait for a condition. Nothing is timed.
+// patience is how long a test waits for a condition. No test measures time.
 const patience = 2 * time.Minute
 
 // base is the root file system of Debian 12 that every machine is a copy of.
@@ -89,7 +91,7 @@ func newMachine(t *testing.T, name string, hosts ...string) *machine {
 	return m
 }
 
-// install installs a package before the machine has booted for the first time, as those who make images for SD cards do.
+// install installs a package before the machine's first boot, as in an image for an SD card.
 func (m *machine) install(t *testing.T, path string) {
 	t.Helper()
 	m.gets(t, path)
@@ -202,14 +204,7 @@ func (m *machine) gets(t *testing.T, path string) {
 // wait waits for a condition; details say why it did not come about.
 func wait(t *testing.T, what string, met func() bool, details ...func() string) {
 	t.Helper()
-	for end := time.Now().Add(patience); !met(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(end) {
-			for _, d := range details {
-				what += "\n" + d()
-			}
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
+	kit.Within(t, patience, 200*time.Millisecond, what, met, details...)
 }
 
 // host runs a command here.

@@ -24,7 +24,14 @@ func Must(t testing.TB, err error) {
 // then.
 func Eventually(t testing.TB, what string, holds func() bool, details ...func() string) {
 	t.Helper()
-	for end := time.Now().Add(Patience); !holds(); time.Sleep(2 * time.Millisecond) {
+	Within(t, Patience, 2*time.Millisecond, what, holds, details...)
+}
+
+// Within is Eventually for conditions that take longer, or cost more to check: it checks at an interval, and ends the test
+// after patience.
+func Within(t testing.TB, patience, interval time.Duration, what string, holds func() bool, details ...func() string) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(interval) {
 		if time.Now().After(end) {
 			for _, d := range details {
 				what += "\n" + d()

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // protocol is the language in which a broker is spoken to.
@@ -160,7 +162,7 @@ func (b broker) start(s scenario) (*running, error) {
 }
 
 func (r *running) ready() error {
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(kit.Patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		select {
 		case <-r.done:
 			return fmt.Errorf("it ended: %s", r.cmd.ProcessState)
@@ -180,7 +182,7 @@ func (r *running) stop() {
 	r.cmd.Process.Signal(os.Interrupt)
 	select {
 	case <-r.done:
-	case <-time.After(5 * time.Second):
+	case <-time.After(kit.Patience):
 		r.cmd.Process.Kill()
 		<-r.done
 	}

@@ -14,8 +14,8 @@ import (
 	"runnel/test/say"
 )
 
-// Peer is a client that says and hears messages as package say writes them. In all texts "~" stands for the scene's own
-// first component of URIs, and "@" for its realm.
+// Peer is a client that sends and receives messages in the notation of package say. In all texts "~" stands for the first
+// component of the scene's URIs, and "@" for its realm.
 type Peer struct {
 	*Scene
 	Way Way
@@ -27,11 +27,11 @@ type Peer struct {
 	syncs chan struct{} // an element for each answer to sync
 
 	synced atomic.Uint64 // the request of the sync under way
-	last   uint64        // request, of those that count up
-	open   bool          // joined, and has not said or heard its end
+	last   uint64        // the highest request id that the peer has used, apart from sync's
+	open   bool          // the session has joined, and has neither sent nor received GOODBYE or ABORT
 }
 
-// The texts of HELLO. A Simple client knows the basic profile, a Full one all that there is for clients to announce.
+// The texts of HELLO. A Simple client announces the basic profile, and a Full client all features of clients.
 const (
 	Simple = `[1,"@",{"roles":{"publisher":{},"subscriber":{},"caller":{},"callee":{}}}]`
 	Full   = `[1,"@",{"roles":` + FullRoles + `}]`
@@ -49,7 +49,7 @@ const (
 			"payload_passthru_mode":true}}}`
 )
 
-// firstSync is above all requests that a case numbers for itself.
+// firstSync is above all request ids that a case uses itself.
 const firstSync = wamp.MaxID - 1_000_000
 
 // Named makes "$name" stand for the session's id.
@@ -82,31 +82,31 @@ func (p *Peer) listen() {
 	}
 }
 
-// isSync reports whether a message is the answer to what Sync said, PUBLISHED or ERROR.
+// isSync reports whether a message is the answer to Sync's PUBLISH: PUBLISHED or ERROR.
 func (p *Peer) isSync(text string) bool {
 	id := p.synced.Load()
 	return id != 0 && (strings.HasPrefix(text, fmt.Sprintf("[17,%d,", id)) || strings.HasPrefix(text, fmt.Sprintf("[8,16,%d,", id)))
 }
 
-// Say sends messages, in one go.
+// Say sends messages in one write.
 func (p *Peer) Say(texts ...string) {
 	p.Helper()
-	var messages [][]byte
+	messages := p.encode(texts)
 	for _, text := range texts {
-		data, err := p.Names.Encode(p.Way.Serializer, p.fill(text))
-		if err != nil {
-			p.Fatalf("say %s: %v", text, err)
-		}
 		p.note(text)
-		messages = append(messages, data)
 	}
 	p.Raw(messages...)
 }
 
-// Throw is Say for messages that the router may have hung up on before the last.
+// Throw is Say for messages during which the router may close the connection.
 func (p *Peer) Throw(texts ...string) {
 	p.Helper()
-	var messages [][]byte
+	p.link.send(p.encode(texts)...)
+}
+
+// encode returns messages in the peer's serializer.
+func (p *Peer) encode(texts []string) (messages [][]byte) {
+	p.Helper()
 	for _, text := range texts {
 		data, err := p.Names.Encode(p.Way.Serializer, p.fill(text))
 		if err != nil {
@@ -114,7 +114,7 @@ func (p *Peer) Throw(texts ...string) {
 		}
 		messages = append(messages, data)
 	}
-	p.link.send(messages...)
+	return messages
 }
 
 // note keeps the count of requests.
@@ -130,7 +130,7 @@ func (p *Peer) note(text string) {
 	}
 }
 
-// Raw sends octets that need not be messages.
+// Raw sends bytes that need not be messages.
 func (p *Peer) Raw(messages ...[]byte) {
 	p.Helper()
 	if err := p.link.send(messages...); err != nil {
@@ -165,8 +165,8 @@ func (p *Peer) Hear(want ...string) {
 	}
 }
 
-// HearAnyOrder is Hear for messages that may come in any order. Each is compared with those that are still expected, in
-// their order; the first that it is like is the one.
+// HearAnyOrder is Hear for messages that may arrive in any order. Each matches the first expected message that it equals and
+// that was not matched yet.
 func (p *Peer) HearAnyOrder(want ...string) {
 	p.Helper()
 	for len(want) > 0 {
@@ -182,10 +182,10 @@ func (p *Peer) HearAnyOrder(want ...string) {
 	}
 }
 
-// Heard reports whether something has arrived that was not heard yet.
+// Heard reports whether a message has arrived that no call has read yet.
 func (p *Peer) Heard() bool { return len(p.heard) > 0 }
 
-// HearOneOf is Hear for one message, of which there are several forms.
+// HearOneOf is Hear for one message, which may have one of several forms.
 func (p *Peer) HearOneOf(want ...string) {
 	p.Helper()
 	got, open := p.Next()
@@ -194,7 +194,7 @@ func (p *Peer) HearOneOf(want ...string) {
 	}
 }
 
-// HearAtMost takes a message that may have come, as far as the router has got; nothing else may.
+// HearAtMost reads a message that may have arrived, depending on the router's progress. No other message may arrive.
 func (p *Peer) HearAtMost(want string) {
 	p.Helper()
 	p.Sync()
@@ -240,8 +240,8 @@ func (p *Peer) Await(question, answer string) {
 	}
 }
 
-// Sync returns when the router has done all that the peer has asked for, and what it had to send to the peer before that
-// has arrived: an acknowledged PUBLISH is the last in both directions.
+// Sync returns when the router has handled all requests of the peer, and all its messages from before that have arrived. It
+// publishes with an acknowledgement, which is the last message in both directions.
 func (p *Peer) Sync() {
 	p.Helper()
 	id := firstSync + p.synced.Load()%1_000_000 + 1
@@ -262,7 +262,7 @@ func (p *Peer) Sync() {
 	}
 }
 
-// Silent checks that nothing is on its way to the peer: neither of its own doing nor of the others'.
+// Silent checks that no message is on its way to the peer, neither because of its own requests nor because of others'.
 func (p *Peer) Silent() {
 	p.Helper()
 	for _, other := range p.peers {
@@ -281,7 +281,7 @@ func (p *Peer) Silent() {
 	}
 }
 
-// Closed waits until the router has ended the connection, and the session is gone. Nothing may be heard any more.
+// Closed waits until the router has closed the connection and the session is gone. No further message may arrive.
 func (p *Peer) Closed() {
 	p.Helper()
 	p.open = false
@@ -295,7 +295,7 @@ func (p *Peer) Closed() {
 	p.link.close()
 }
 
-// Goodbye closes the session in good order and waits until it is gone.
+// Goodbye closes the session by GOODBYE and waits until it is gone.
 func (p *Peer) Goodbye() {
 	p.Helper()
 	p.Say(`[6,{},"wamp.close.close_realm"]`)
@@ -303,7 +303,7 @@ func (p *Peer) Goodbye() {
 	p.Parted()
 }
 
-// Parted closes the connection after GOODBYE, when the session is gone. Nothing may be heard any more.
+// Parted closes the connection after GOODBYE, when the session is gone. No further message may arrive.
 func (p *Peer) Parted() {
 	p.Helper()
 	p.open = false
@@ -314,18 +314,18 @@ func (p *Peer) Parted() {
 	}
 }
 
-// Vanish cuts the connection without a word and waits until the session is gone.
+// Vanish closes the connection without GOODBYE and waits until the session is gone.
 func (p *Peer) Vanish() {
 	p.Helper()
 	p.Cut()
 	p.awaitGone()
 }
 
-// Cut cuts the connection without a word.
+// Cut closes the connection without GOODBYE.
 func (p *Peer) Cut() {
 	p.open = false
 	if raw, ok := p.link.(*rawLink); ok && p.Way.isSerial() {
-		raw.write([]byte{0xff, 0xff, 0xff, 0xff}) // no frame: nothing else ends a session on a line that stays plugged in
+		raw.write([]byte{0xff, 0xff, 0xff, 0xff}) // not a frame: nothing else ends a session on a line that stays plugged in
 	}
 	p.link.close()
 }

@@ -12,34 +12,14 @@ import (
 	"testing/iotest"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // networks makes connected pairs of the kinds a Conn treats differently.
 var networks = map[string]func(t testing.TB) (a, b net.Conn){
-	"tcp":  func(t testing.TB) (a, b net.Conn) { return dial(t, "tcp", "127.0.0.1:0") },
-	"unix": func(t testing.TB) (a, b net.Conn) { return dial(t, "unix", filepath.Join(t.TempDir(), "s")) },
+	"tcp":  func(t testing.TB) (a, b net.Conn) { return kit.Sockets(t, "tcp", "127.0.0.1:0") },
+	"unix": func(t testing.TB) (a, b net.Conn) { return kit.Sockets(t, "unix", filepath.Join(t.TempDir(), "s")) },
 	"pipe": func(t testing.TB) (a, b net.Conn) { return net.Pipe() },
-}
-
-func dial(t testing.TB, network, address string) (a, b net.Conn) {
-	t.Helper()
-	l, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	done := make(chan error)
-	go func() {
-		var err error
-		b, err = l.Accept()
-		done <- err
-	}()
-	a, err = net.Dial(network, l.Addr().String())
-	if err := errors.Join(err, <-done); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
 }
 
 // over runs a test on each kind of connection: peer is the far end's octets after the handshake.

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // shaken makes a server's Conn and the far end of its connection.
@@ -96,20 +98,7 @@ func writeAll(t *testing.T, c *Conn, messages int) (partial int) {
 			b = append(b, frame(0, fmt.Sprintf("message %d %s", i, strings.Repeat("m", rand.IntN(2000))))...)
 			i++
 		}
-		for wait := false; len(b) > 0; wait = true {
-			n, err := c.Write(b, wait)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if n < len(b) {
-				if wait {
-					t.Errorf("a write that waits wrote %d of %d", n, len(b))
-				}
-				partial++
-			}
-			b = b[n:]
-		}
+		partial += kit.WriteBatch(t, c.Write, b, func() bool { return true })
 	}
 	return partial
 }

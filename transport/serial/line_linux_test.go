@@ -41,20 +41,7 @@ func run(t *testing.T, c Config) running {
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- r.Run(ctx, func(rw io.ReadWriteCloser) error {
-			p := peer{rw, make(chan error, 1)}
-			select {
-			case r.peers <- p:
-				select {
-				case err := <-p.end:
-					return err
-				case <-ctx.Done(): // the test has failed
-					return ctx.Err()
-				}
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
+		done <- r.Run(ctx, passTo(ctx, r.peers))
 	}()
 	r.stop = sync.OnceFunc(func() {
 		cancel()
@@ -84,6 +71,37 @@ func (r running) peer(t *testing.T) peer {
 func (r running) await(t *testing.T, p Phase) {
 	t.Helper()
 	kit.Eventually(t, string(p), func() bool { return r.State().Phase == p })
+}
+
+// passTo returns what serves a line: it passes each peer to the test, which ends it.
+func passTo(ctx context.Context, peers chan<- peer) func(io.ReadWriteCloser) error {
+	return func(rw io.ReadWriteCloser) error {
+		p := peer{rw, make(chan error, 1)}
+		select {
+		case peers <- p:
+			select {
+			case err := <-p.end:
+				return err
+			case <-ctx.Done(): // the test has failed
+				return ctx.Err()
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// greeted runs a line at a device that has said hello, and returns the device, the line and the peer.
+func greeted(t *testing.T) (*pty.Device, running, peer) {
+	t.Helper()
+	link := filepath.Join(t.TempDir(), "port")
+	d := plug(t, link)
+	r := run(t, Config{Device: link})
+	r.await(t, Listening)
+	send(t, d, hello)
+	p := r.peer(t)
+	expect(t, p, hello)
+	return d, r, p
 }
 
 func TestLineServes(t *testing.T) {
@@ -159,13 +177,7 @@ func TestLineIsLostWhileNobodySpeaks(t *testing.T) {
 // TestLineDeviceRestarts has a device restart under a peer: its handshake goes into the old stream, which fails on it.
 // The handshake must not be lost, as the device says nothing more until it is answered.
 func TestLineDeviceRestarts(t *testing.T) {
-	link := filepath.Join(t.TempDir(), "port")
-	d := plug(t, link)
-	r := run(t, Config{Device: link})
-	r.await(t, Listening)
-	send(t, d, hello)
-	p := r.peer(t)
-	expect(t, p, hello)
+	d, r, p := greeted(t)
 	send(t, d, "half a mess")
 	expect(t, p, "half a mess")
 	for range 5 {
@@ -184,13 +196,7 @@ func TestLineDeviceRestarts(t *testing.T) {
 
 // TestLineRefusedHandshake has a peer whose own handshake is refused: that one must not come again.
 func TestLineRefusedHandshake(t *testing.T) {
-	link := filepath.Join(t.TempDir(), "port")
-	d := plug(t, link)
-	r := run(t, Config{Device: link})
-	r.await(t, Listening)
-	send(t, d, hello)
-	p := r.peer(t)
-	expect(t, p, hello)
+	d, r, p := greeted(t)
 	p.end <- errors.New("refused")
 	r.await(t, Listening)
 	send(t, d, "\x7f\xf1\x00\x00")
@@ -203,13 +209,7 @@ func TestLineRefusedHandshake(t *testing.T) {
 }
 
 func TestLineCloseInterruptsPeer(t *testing.T) {
-	link := filepath.Join(t.TempDir(), "port")
-	d := plug(t, link)
-	r := run(t, Config{Device: link})
-	r.await(t, Listening)
-	send(t, d, hello)
-	p := r.peer(t)
-	expect(t, p, hello)
+	d, r, p := greeted(t)
 	failed := make(chan error)
 	go func() {
 		_, err := p.Read(make([]byte, 1))

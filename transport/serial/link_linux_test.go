@@ -51,20 +51,7 @@ func runLink(t *testing.T, link string, log *slog.Logger) (l *Line, peers chan p
 	peers = make(chan peer)
 	done := make(chan error, 1)
 	go func() {
-		done <- l.Run(ctx, func(rw io.ReadWriteCloser) error {
-			p := peer{rw, make(chan error, 1)}
-			select {
-			case peers <- p:
-				select {
-				case err := <-p.end:
-					return err
-				case <-ctx.Done(): // the test has failed
-					return ctx.Err()
-				}
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
+		done <- l.Run(ctx, passTo(ctx, peers))
 	}()
 	stop = sync.OnceFunc(func() {
 		cancel()

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/test/kit"
 )
 
 // accept computes the answer to a handshake's key (RFC 6455, 4.2.2).
@@ -162,20 +164,7 @@ func writeAll(t *testing.T, c *Conn, messages int) (partial int) {
 			b = append(b, batchOf(fmt.Sprintf("message %d %s", i, strings.Repeat("m", rand.IntN(2000))))...)
 			i++
 		}
-		for wait := false; len(b) > 0; wait = rand.IntN(3) > 0 {
-			n, err := c.Write(b, wait)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if n < len(b) {
-				if wait {
-					t.Errorf("a write that waits wrote %d of %d", n, len(b))
-				}
-				partial++
-			}
-			b = b[n:]
-		}
+		partial += kit.WriteBatch(t, c.Write, b, func() bool { return rand.IntN(3) > 0 })
 	}
 	return partial
 }

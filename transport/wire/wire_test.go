@@ -9,28 +9,14 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"runnel/test/kit"
 )
 
 // sockets makes a connected pair of TCP sockets.
 func sockets(t testing.TB) (a, b net.Conn) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	done := make(chan error)
-	go func() {
-		var err error
-		b, err = l.Accept()
-		done <- err
-	}()
-	a, err = net.Dial("tcp", l.Addr().String())
-	if err := errors.Join(err, <-done); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close(); b.Close() })
-	return a, b
+	return kit.Sockets(t, "tcp", "127.0.0.1:0")
 }
 
 // awaitReader waits until the reader waits for the peer.

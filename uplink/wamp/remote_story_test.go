@@ -68,21 +68,27 @@ func TestHalfOpenConnectionIsFound(t *testing.T) {
 	})
 }
 
+// twoRoutes are two routes to the centre. The first can be down; otherwise it takes a while to connect.
+func (w *world) twoRoutes(firstIsDown *atomic.Bool, takes time.Duration) []wamplink.Remote {
+	return []wamplink.Remote{
+		{URL: "tcp://first", Dial: func(ctx context.Context) (client.Conn, error) {
+			if firstIsDown.Load() {
+				return nil, errors.New("refused")
+			}
+			time.Sleep(takes)
+			return w.centre.dial(ctx)
+		}},
+		{URL: "tcp://second", Dial: w.centre.dial},
+	}
+}
+
 func TestFailoverAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var firstIsDown atomic.Bool
 		firstIsDown.Store(true)
 		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			o.FailBack = 2 * time.Minute
-			o.Remote = []wamplink.Remote{
-				{URL: "tcp://first", Dial: func(ctx context.Context) (client.Conn, error) {
-					if firstIsDown.Load() {
-						return nil, errors.New("refused")
-					}
-					return w.centre.dial(ctx)
-				}},
-				{URL: "tcp://second", Dial: w.centre.dial},
-			}
+			o.Remote = w.twoRoutes(&firstIsDown, 0)
 		}, both, both)
 		defer w.tearDown()
 		w.settle()
@@ -136,16 +142,7 @@ func TestCallsDuringAMove(t *testing.T) {
 		firstIsDown.Store(true)
 		w := buildWith(t, func(w *world, o *wamplink.Options) {
 			o.FailBack = 20 * time.Second
-			o.Remote = []wamplink.Remote{
-				{URL: "tcp://first", Dial: func(ctx context.Context) (client.Conn, error) {
-					if firstIsDown.Load() {
-						return nil, errors.New("refused")
-					}
-					time.Sleep(3 * time.Second)
-					return w.centre.dial(ctx)
-				}},
-				{URL: "tcp://second", Dial: w.centre.dial},
-			}
+			o.Remote = w.twoRoutes(&firstIsDown, 3*time.Second)
 		}, nil, both)
 		defer w.tearDown()
 		w.settle()
