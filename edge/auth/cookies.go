@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -225,7 +226,9 @@ func (c *Cookies) save() {
 	if !changed || c.file == "" {
 		return
 	}
-	slices.SortFunc(list, func(a, b cookie) int { return cmp.Or(a.Until.Compare(b.Until), slices.Compare(a.Hash, b.Hash)) })
+	sort.Slice(list, func(i, j int) bool {
+		return cmp.Or(list[i].Until.Compare(list[j].Until), slices.Compare(list[i].Hash, list[j].Hash)) < 0
+	})
 	err := c.write(list)
 	if err != nil && !c.failed {
 		c.log.Error("cannot write cookies", "file", c.file, "err", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 
 	"runnel/edge/wamp"
@@ -65,7 +66,7 @@ func NewPrincipalsWithKey(list []Principal, key []byte) (*Principals, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(p.ring, func(a, b place) int { return cmp.Compare(a.at, b.at) })
+	sort.Slice(p.ring, func(i, j int) bool { return p.ring[i].at < p.ring[j].at })
 	return p, nil
 }
 

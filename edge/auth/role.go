@@ -2,6 +2,7 @@ package auth
 
 import (
 	"slices"
+	"sort"
 	"strings"
 
 	"runnel/edge/wamp"
@@ -78,12 +79,12 @@ func NewRole(name string, permissions []Permission) *Role {
 		r.patterns = slices.DeleteFunc(r.patterns, func(q Permission) bool { return q.Match == p.Match && q.URI == p.URI })
 		r.patterns = append(r.patterns, p)
 	}
-	slices.SortStableFunc(r.patterns, bySpecificity)
+	sort.SliceStable(r.patterns, func(i, j int) bool { return moreSpecific(r.patterns[i], r.patterns[j]) })
 	return r
 }
 
-func bySpecificity(a, b Permission) int {
-	return wamp.Pattern{URI: a.URI, Match: a.Match}.CompareSpecificity(wamp.Pattern{URI: b.URI, Match: b.Match})
+func moreSpecific(a, b Permission) bool {
+	return wamp.Pattern{URI: a.URI, Match: a.Match}.CompareSpecificity(wamp.Pattern{URI: b.URI, Match: b.Match}) < 0
 }
 
 // Name returns the role's name, which is the session's authrole.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -25,7 +26,7 @@ func portsUnder(root string) ([]Info, error) {
 		}
 	}
 	addNames(root, found)
-	slices.SortFunc(found, func(a, b Info) int { return natural(a.Device, b.Device) })
+	sort.Slice(found, func(i, j int) bool { return natural(found[i].Device, found[j].Device) < 0 })
 	return found, nil
 }
 

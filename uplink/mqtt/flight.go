@@ -1,9 +1,8 @@
 package mqtt
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"sort"
 	"sync"
 )
 
@@ -81,7 +80,7 @@ func (f *flight) connected(session bool) (release []uint16) {
 			delete(f.under, id)
 		}
 	}
-	slices.SortFunc(release, func(a, b uint16) int { return cmp.Compare(f.under[a].sequence, f.under[b].sequence) })
+	sort.Slice(release, func(i, j int) bool { return f.under[release[i]].sequence < f.under[release[j]].sequence })
 	if !session {
 		f.used = nil
 	} else if !f.begun {
@@ -157,7 +156,7 @@ func (f *flight) outcome() (landed int, open []sent) {
 			open = append(open, *s)
 		}
 	}
-	slices.SortFunc(open, func(a, b sent) int { return cmp.Compare(a.sequence, b.sequence) })
+	sort.Slice(open, func(i, j int) bool { return open[i].sequence < open[j].sequence })
 	return f.landing, open
 }
 

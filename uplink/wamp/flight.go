@@ -1,9 +1,8 @@
 package wamp
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"sort"
 	"sync"
 )
 
@@ -91,6 +90,6 @@ func (f *flight) open() (list []shipment) {
 	for _, s := range f.under {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b shipment) int { return cmp.Compare(a.sequence, b.sequence) })
+	sort.Slice(list, func(i, j int) bool { return list[i].sequence < list[j].sequence })
 	return list
 }

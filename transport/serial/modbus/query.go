@@ -3,6 +3,7 @@ package modbus
 import (
 	"cmp"
 	"slices"
+	"sort"
 )
 
 // query is a request and the expected answer.
@@ -48,7 +49,7 @@ func group(all []Point, points []int, how grouping) (queries []query) {
 		queries = append(queries, ask(all, sorted[i:i+n]))
 		i += n
 	}
-	slices.SortStableFunc(queries, func(a, b query) int { return cmp.Compare(slices.Min(a.points), slices.Min(b.points)) })
+	sort.SliceStable(queries, func(i, j int) bool { return slices.Min(queries[i].points) < slices.Min(queries[j].points) })
 	return queries
 }
 

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -105,8 +106,8 @@ func Examine(ctx context.Context, o Options) (*Report, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
-	slices.SortStableFunc(e.findings, func(a, b Finding) int {
-		return slices.Index(r.Checks, a.Check) - slices.Index(r.Checks, b.Check)
+	sort.SliceStable(e.findings, func(i, j int) bool {
+		return slices.Index(r.Checks, e.findings[i].Check) < slices.Index(r.Checks, e.findings[j].Check)
 	})
 	r.Findings = append(r.Findings, e.findings...)
 	r.Healthy = !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Level != Note })

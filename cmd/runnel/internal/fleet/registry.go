@@ -12,7 +12,6 @@
 package fleet
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -170,7 +170,7 @@ func (r *Registry) Nodes(realm string) []Node {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := slices.DeleteFunc(append([]Node{}, r.kept.Nodes...), func(n Node) bool { return n.Realm != realm })
-	slices.SortFunc(list, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
+	sort.Slice(list, func(i, j int) bool { return list[i].ID < list[j].ID })
 	return list
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -57,8 +58,8 @@ func (p Problems) Err() error {
 	if len(p) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
+	sort.SliceStable(p, func(i, j int) bool {
+		return cmp.Or(cmp.Compare(p[i].File, p[j].File), cmp.Compare(p[i].Line, p[j].Line)) < 0
 	})
 	return slices.Compact(p) // two lines may have the same faulty profile
 }
