@@ -116,6 +116,9 @@ func (v *inverse) filter() string {
 
 // uri returns the URI of a topic. ok is false if the template does not make this topic.
 func (v *inverse) uri(topic string) (uri string, ok bool) {
+	if strings.HasPrefix(topic, "$") && v.levels[0].before == "" {
+		return "", false // no wildcard of MQTT matches it
+	}
 	found := maps.Clone(v.fixed)
 	levels := strings.Split(topic, "/")
 	for i, l := range v.levels {

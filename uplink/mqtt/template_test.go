@@ -81,6 +81,7 @@ func TestTopicsOfNoTemplate(t *testing.T) {
 		{"com.exam", wamp.Prefix, "{2...}", "other/a"},
 		{"com..", wamp.Wildcard, "{2}/{3}/{2}", "a/b/c"},
 		{"com.example.weather", wamp.Exact, "x", "x/y"},
+		{"com.example.", wamp.Prefix, "{3}", "$SYS"},
 	} {
 		v, err := ruleOf(c.topic, c.match, c.mqttTopic).inverse()
 		if err != nil {
