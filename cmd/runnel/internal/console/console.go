@@ -3,11 +3,12 @@
 package console
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
-	"embed"
+	_ "embed"
 	"encoding/base64"
 	"encoding/json"
-	"io/fs"
 	"net/http"
 	"path"
 	"strconv"
@@ -15,8 +16,11 @@ import (
 	"sync"
 )
 
-//go:embed web
-var web embed.FS
+// packed holds the files of web, compressed: they are most of the console's size in the binary. pack.go writes it.
+//
+//go:generate go run pack.go
+//go:embed web.gz
+var packed []byte
 
 // Options tell the pages how to join.
 type Options struct {
@@ -70,24 +74,21 @@ func Handler(o Options, next http.Handler) http.Handler {
 		if name == "" {
 			name = "index.html"
 		}
-		var body []byte
-		tag, found := tags()[name]
-		switch {
-		case name == "console.json":
-			body, _ = json.Marshal(facts{o.Realm(), o.Path}) // strings: it cannot fail
-			tag = etag(body)
-		case found:
-			body, _ = web.ReadFile("web/" + name)
-		default:
+		answer, found := files()[name]
+		if name == "console.json" {
+			body, _ := json.Marshal(facts{o.Realm(), o.Path}) // strings: it cannot fail
+			answer, found = file{body, etag(body)}, true
+		}
+		if !found {
 			next.ServeHTTP(w, r)
 			return
 		}
-		serve(w, r, name, tag, body)
+		serve(w, r, name, answer)
 	})
 }
 
 // serve answers a request for a file.
-func serve(w http.ResponseWriter, r *http.Request, name, tag string, body []byte) {
+func serve(w http.ResponseWriter, r *http.Request, name string, f file) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy(r.Host))
 	for key, value := range headers {
@@ -98,8 +99,8 @@ func serve(w http.ResponseWriter, r *http.Request, name, tag string, body []byte
 		http.Error(w, "runnel: the console is read with GET", http.StatusMethodNotAllowed)
 		return
 	}
-	h.Set("ETag", tag)
-	if sent := r.Header.Get("If-None-Match"); sent == "*" || strings.Contains(sent, tag) {
+	h.Set("ETag", f.tag)
+	if sent := r.Header.Get("If-None-Match"); sent == "*" || strings.Contains(sent, f.tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
@@ -107,25 +108,39 @@ func serve(w http.ResponseWriter, r *http.Request, name, tag string, body []byte
 	if kind, ok := types[path.Ext(name)]; ok {
 		h.Set("Content-Type", kind)
 	}
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("Content-Length", strconv.Itoa(len(f.body)))
 	if r.Method == http.MethodGet {
-		w.Write(body)
+		w.Write(f.body)
 	}
 }
 
-// tags returns the files with their ETags. It is computed at the first request.
-var tags = sync.OnceValue(func() map[string]string {
-	list := map[string]string{}
-	fs.WalkDir(web, "web", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		body, err := web.ReadFile(name)
-		list[strings.TrimPrefix(name, "web/")] = etag(body)
-		return err
-	})
+// file is a file of the console.
+type file struct {
+	body []byte
+	tag  string // ETag
+}
+
+// files returns the files by name. They are unpacked at the first request, and take 100 kB of memory from then on.
+var files = sync.OnceValue(func() map[string]file {
+	list := map[string]file{}
+	for name, text := range unpack() {
+		list[name] = file{[]byte(text), etag([]byte(text))}
+	}
 	return list
 })
+
+// unpack returns the files in packed. TestPacked holds that there is no error.
+func unpack() map[string]string {
+	var list map[string]string
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err == nil {
+		err = json.NewDecoder(r).Decode(&list)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return list
+}
 
 func etag(body []byte) string {
 	sum := sha256.Sum256(body)

@@ -1,10 +1,12 @@
 package console
 
 import (
-	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -94,18 +96,14 @@ func TestFiles(t *testing.T) {
 	total := 0
 	imports := regexp.MustCompile(`from '\./([^']+)'`)
 	outside := regexp.MustCompile(`https?://[^\s'"<)]+`)
-	err := fs.WalkDir(web, "web", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		b, err := web.ReadFile(name)
-		total += len(b)
-		for _, found := range imports.FindAllSubmatch(b, -1) {
-			if _, err := fs.Stat(web, "web/"+string(found[1])); err != nil {
-				t.Errorf("%s imports %s: %v", name, found[1], err)
+	for name, text := range unpack() {
+		total += len(text)
+		for _, found := range imports.FindAllStringSubmatch(text, -1) {
+			if _, ok := unpack()[found[1]]; !ok {
+				t.Errorf("%s imports %s, which is missing", name, found[1])
 			}
 		}
-		for _, address := range outside.FindAllString(string(b), -1) {
+		for _, address := range outside.FindAllString(text, -1) {
 			if address != "http://www.w3.org/2000/svg" {
 				t.Errorf("%s names %s", name, address)
 			}
@@ -113,12 +111,27 @@ func TestFiles(t *testing.T) {
 		if _, ok := types[path.Ext(name)]; !ok {
 			t.Errorf("%s has no media type", name)
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if total > 150_000 {
 		t.Errorf("the console has %d bytes, more than 150,000", total)
+	}
+}
+
+// TestPacked holds that the binary serves the files of web.
+func TestPacked(t *testing.T) {
+	names, err := filepath.Glob("web/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for _, name := range names {
+		body, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[filepath.Base(name)] = string(body)
+	}
+	if !maps.Equal(unpack(), want) {
+		t.Error("web.gz is not up to date; run go generate ./cmd/runnel/internal/console")
 	}
 }
