@@ -16,6 +16,7 @@ type publication struct {
 	options publishOptions
 	node    string           // of the subscribers with a node key, only those with this one get the event; "": all
 	past    *store.PastEvent // shared by the histories; nil until one keeps it
+	stored  bool             // it was passed to the store of durable subscriptions
 }
 
 // delivery is a publication that is being routed, and what the functions on its way share.
@@ -149,6 +150,9 @@ func (t *turn) publishMatched(m *realm, d *delivery, matched []*subscription) {
 	for _, sub := range matched {
 		if sub.history != nil {
 			p.record(sub.history)
+		}
+		if sub.durables > 0 && !p.stored {
+			t.store(m, d)
 		}
 		for i := range t.frames {
 			t.frames[i].state = stale
@@ -287,6 +291,9 @@ func (s *session) subscribe(t *turn, m *codec.Message) error {
 		return wamp.InvalidURI
 	}
 	uri := string(m.Text)
+	if options.durable != nil {
+		return s.subscribeDurably(t, m, &options, uri)
+	}
 	for {
 		role := s.role()
 		grant, err := s.permittedPattern(t, question{auth.Subscribe, options.match, uri}, m.Dict)
@@ -384,6 +391,10 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 	s := place.session
 	delete(s.subscriptions, place.subscription)
 	s.freeSeat(place.uri)
+	if place.courier != nil {
+		r.dropCourier(place)
+		return
+	}
 	if place.confirms.Load() {
 		r.confirming.Add(-1)
 	}

@@ -2,6 +2,8 @@ package edge
 
 import (
 	"sync/atomic"
+
+	"runnel/edge/durable"
 )
 
 // counters count since the router started.
@@ -47,6 +49,8 @@ type RealmStatus struct {
 
 	// Trouble says what should be kept on disk but is not, with the reason; "" if there is no trouble.
 	Trouble string `json:"trouble,omitempty"`
+
+	Durable []durable.State `json:"durable,omitempty"` // the durable subscriptions, by name
 }
 
 // Status returns the present state.
@@ -81,6 +85,7 @@ func (m *realm) status() RealmStatus {
 	}
 	return RealmStatus{
 		Trouble:       trouble,
+		Durable:       m.durableStates(),
 		Name:          m.name,
 		Sessions:      sessions,
 		Subscriptions: m.topics.Load().Len(),

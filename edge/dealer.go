@@ -28,11 +28,14 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return wamp.InvalidURI
 	}
+	if string(m.Text) == durableAck { // like EVENT_RECEIVED, it needs no permission
+		return s.callMeta(t, m)
+	}
 	disclose, err := s.permitted(t, auth.Call, m.Text, m.Dict)
 	if err != nil {
 		return err
 	}
-	if wamp.Reserved(m.Text) {
+	if wamp.Reserved(m.Text) || isOwnProcedure(m.Text) {
 		return s.callMeta(t, m)
 	}
 	if options.forwarded {
@@ -241,8 +244,10 @@ func (s *session) yield(t *turn, m *codec.Message) error {
 
 // invocationError routes a callee's ERROR to the caller.
 func (s *session) invocationError(t *turn, m *codec.Message) error {
-	if m.ErrorType == wamp.Event && s.internal() {
-		s.realm.acknowledgements.rejected(t, s, m)
+	if m.ErrorType == wamp.Event && (s.internal() || s.durables.Load() != nil) {
+		if !s.refuseDurable(m.Request) {
+			s.realm.acknowledgements.rejected(t, s, m)
+		}
 		return nil
 	}
 	if m.ErrorType != wamp.Invocation {

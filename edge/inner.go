@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sync"
-	"time"
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
@@ -153,24 +151,4 @@ func answerOf(results []any, named map[string]any) any {
 		return named
 	}
 	return nil
-}
-
-// throttle allows one log line a second, for lines that peers can cause as often as they like. Any goroutine may use it.
-type throttle struct {
-	mu         sync.Mutex
-	last       time.Time
-	suppressed int
-}
-
-// allow reports whether a line may be written now, and how many lines were suppressed since the last one.
-func (t *throttle) allow() (suppressed int, ok bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	now := time.Now()
-	if now.Sub(t.last) < time.Second {
-		t.suppressed++
-		return 0, false
-	}
-	suppressed, t.suppressed, t.last = t.suppressed, 0, now
-	return suppressed, true
 }

@@ -248,18 +248,3 @@ func TestAskWhileTheRouterCloses(t *testing.T) {
 		}
 	})
 }
-
-func TestThrottle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var line throttle
-		for i, want := range []bool{true, false, false} {
-			if _, ok := line.allow(); ok != want {
-				t.Errorf("line %d passes: %v", i, ok)
-			}
-		}
-		time.Sleep(time.Second)
-		if others, ok := line.allow(); !ok || others != 2 {
-			t.Errorf("after a second: %v, with %d others", ok, others)
-		}
-	})
-}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runnel/edge/codec"
+	"runnel/edge/logbook"
 	"runnel/edge/wamp"
 )
 
@@ -73,7 +74,7 @@ func (r *Router) newSession(conn Conn) *session {
 
 // logRefusal logs that a peer did not join, at most once a second: a peer may connect as often as it likes.
 func (r *Router) logRefusal(conn Conn, err error) {
-	if suppressed, ok := r.refusals.allow(); ok {
+	if suppressed, ok := r.refusals.Allow(); ok {
 		t := conn.Transport()
 		r.options().Log.Warn("session refused", "peer", t.Remote, "listener", t.Listener, "err", err, "suppressed", suppressed)
 	}
@@ -195,7 +196,7 @@ func (r *Router) admit(s *session, data []byte) error {
 }
 
 func (s *session) logJoin() {
-	level, ok := s.logLevel(joins)
+	level, ok := s.logLevel(logbook.Joins)
 	if !ok {
 		return
 	}

@@ -56,6 +56,9 @@ func init() { // not in the declaration: the procedures refer to the map again t
 		"wamp.registration.list_callees":      about((*metaCall).registration, (*registration).members),
 		"wamp.registration.count_callees":     about((*metaCall).registration, (*registration).count),
 	}
+	for name, procedure := range durableProcedures {
+		metaProcedures[name] = procedure
+	}
 	for kind := range reflected {
 		metaProcedures["wamp.reflection."+kind+".list"] = func(c *metaCall) ([]any, error) { return c.reflectList(kind) }
 		metaProcedures["wamp.reflection."+kind+".describe"] = func(c *metaCall) ([]any, error) { return c.reflectDescribe(kind) }

@@ -56,7 +56,7 @@ func (r *realm) announceUnsubscribe(t *turn, s *session, sub *subscription, dele
 func (c *metaCall) subscriptionList() ([]any, error) {
 	details := func(s *subscription) map[string]any {
 		d := s.details()
-		if s.history != nil {
+		if s.history != nil || s.durables > 0 {
 			d["history"] = true
 		}
 		return d

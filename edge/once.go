@@ -5,6 +5,7 @@ import (
 
 	"runnel/edge/codec"
 	"runnel/edge/dedup"
+	"runnel/edge/durable"
 	"runnel/edge/wamp"
 )
 
@@ -44,11 +45,13 @@ func readOrigin(d codec.Dict) (key dedup.Key, sequence uint64, err error) {
 // numberingOwner returns the authid that owns the session's numberings. An anonymous authid differs after each reconnect, so
 // anonymous sessions share the numberings of their role.
 func (s *session) numberingOwner() string {
-	if s.authmethod == "anonymous" || s.authid == "" {
-		return "\x00" + s.role().Name() // no configured authid begins like this
+	if s.nameless() {
+		return durable.RoleOwner(s.role().Name())
 	}
 	return s.authid
 }
+
+func (s *session) nameless() bool { return s.authmethod == "anonymous" || s.authid == "" }
 
 // publishOnce is publishAcknowledged for a publication that has an origin.
 func (s *session) publishOnce(t *turn, m *codec.Message) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runnel/edge/codec"
+	"runnel/edge/durable"
 	"runnel/edge/filter"
 	"runnel/edge/wamp"
 )
@@ -155,6 +156,8 @@ type subscribeOptions struct {
 	getRetained   bool
 	confirm       bool // see confirm.go
 	wantsRetained bool // is told which events are retained
+
+	durable *durable.Options // nil: the subscription is not durable
 }
 
 func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
@@ -170,9 +173,23 @@ func readSubscribeOptions(d codec.Dict) (o subscribeOptions, err error) {
 			err = boolOption(&f, &o.confirm)
 		case wamp.KeyRetain:
 			err = boolOption(&f, &o.wantsRetained)
+		default:
+			if durable.IsOption(f.Key()) {
+				err = o.readDurable(&f)
+			}
 		}
 	}
 	return o, err
+}
+
+func (o *subscribeOptions) readDurable(f *codec.Fields) error {
+	if o.durable == nil {
+		o.durable = new(durable.Options)
+	}
+	if err := o.durable.Read(f.Key(), f.Value()); err != nil {
+		return refusal{wamp.InvalidArgument, err.Error()}
+	}
+	return nil
 }
 
 // registerOptions is REGISTER.Options.

@@ -362,6 +362,19 @@ func (o *outbox) waitForRoom(limit time.Duration) (stalls bool) {
 	return stalls
 }
 
+// awaitRoom returns nil if the outbox has room for an event, otherwise a channel that is closed by the next write.
+func (o *outbox) awaitRoom() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dead || o.waiting() <= o.high {
+		return nil
+	}
+	if o.room == nil {
+		o.room = make(chan struct{})
+	}
+	return o.room
+}
+
 // proven reports whether the peer has received high bytes since it joined or last stalled.
 func (o *outbox) proven() bool {
 	o.mu.Lock()

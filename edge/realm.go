@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"runnel/edge/logbook"
 	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
@@ -19,7 +20,7 @@ type realm struct {
 	asks   asks
 	state  *state // nil: nothing is stored on disk
 
-	askFailures throttle // limits the log lines about procedures that the router calls
+	askFailures logbook.Throttle // limits the log lines about procedures that the router calls
 
 	// Read without a lock, replaced under mu.
 	policy     atomic.Pointer[policy]
@@ -32,7 +33,7 @@ type realm struct {
 	confirmed []ConfirmRule    // likewise
 
 	pending    pending
-	confirming atomic.Int32 // number of confirming seats; changed under mu
+	confirming atomic.Int32 // number of confirming seats and durable subscriptions; changed under mu
 
 	acknowledgements acknowledgements
 

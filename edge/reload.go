@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"runnel/edge/auth"
+	"runnel/edge/durable"
 	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
@@ -73,12 +74,16 @@ func (r *Router) UpdateRealm(opts RealmOptions) error {
 	}
 	m.updateHistories(opts.History)
 	m.requireConfirmation(opts.Confirmed)
+	m.declareDurables(opts.Durable)
 	return nil
 }
 
 // checkRules validates the rules in the options of a realm.
 func checkRules(opts *RealmOptions) error {
 	if err := store.CheckRules(opts.History, opts.Strict); err != nil {
+		return err
+	}
+	if err := durable.CheckRules(opts.Durable, opts.Strict); err != nil {
 		return err
 	}
 	return checkConfirmed(opts.Confirmed, opts.Strict)

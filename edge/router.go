@@ -12,6 +12,7 @@ import (
 
 	"runnel/edge/auth"
 	"runnel/edge/budget"
+	"runnel/edge/logbook"
 	"runnel/edge/wamp"
 )
 
@@ -81,6 +82,10 @@ type RealmOptions struct {
 	History   []HistoryRule // topics and patterns whose events are kept for queries
 	Confirmed []ConfirmRule // topics and patterns whose events are acknowledged only after internal sessions have confirmed them
 
+	// Durable are the declared durable subscriptions. They need State.
+	Durable     []DurableRule
+	DurableSize int64 // bytes of all events kept for durable subscriptions; default 64 MiB
+
 	// State is the directory for retained events and histories; it must belong to this realm only. "": they are in
 	// memory only. If the disk fails, the realm still opens and routes: see package store.
 	State string
@@ -91,11 +96,11 @@ type Router struct {
 	opts atomic.Pointer[Options] // with defaults; replaced by Update
 
 	counters counters
-	logbook  logbook
+	logbook  logbook.Book
 	clashes  clashes
 	open     atomic.Int64 // connections in Serve
 
-	refusals throttle // limits the log lines about peers that did not join
+	refusals logbook.Throttle // limits the log lines about peers that did not join
 
 	mu      sync.Mutex
 	realms  map[string]*realm
@@ -109,7 +114,7 @@ func NewRouter(opts Options) *Router {
 	r := &Router{realms: make(map[string]*realm), joining: make(map[Conn]struct{})}
 	opts = opts.withDefaults()
 	r.opts.Store(&opts)
-	r.logbook.log = opts.Log
+	r.logbook.Log = opts.Log
 	return r
 }
 
@@ -130,7 +135,8 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	m.addHistories(opts.History)
 	m.requireConfirmation(opts.Confirmed)
 	if opts.State != "" && r.realm([]byte(opts.Name)) == nil {
-		m.state = openState(m, opts.State)
+		m.state = openState(m, opts.State, opts.DurableSize)
+		m.openDurables(opts.Durable)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,6 +148,7 @@ func (r *Router) AddRealm(opts RealmOptions) error {
 	}
 	r.realms[opts.Name] = m
 	if m.state != nil {
+		m.state.begin()
 		go m.state.run()
 	}
 	return nil
@@ -232,7 +239,7 @@ func (r *Router) Close(ctx context.Context) error {
 	}
 	r.mu.Unlock()
 	defer closeStates(realms) // the last event may be a testament
-	defer r.logbook.close()
+	defer r.logbook.Close()
 	for _, m := range realms {
 		m.close(wamp.CloseShutdown)
 	}

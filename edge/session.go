@@ -11,6 +11,7 @@ import (
 	"runnel/edge/auth"
 	"runnel/edge/codec"
 	"runnel/edge/dedup"
+	"runnel/edge/logbook"
 	"runnel/edge/wamp"
 )
 
@@ -45,6 +46,7 @@ type session struct {
 	rights    atomic.Pointer[auth.Role] // replaced under realm.mu when the realm gets another policy; the role's name stays
 	closing   atomic.Int32              // notClosing, closingByRouter or closingByPeer
 	displaced atomic.Bool               // it does not respond, and another session of its node has joined
+	durables  atomic.Pointer[[]*seat]   // its seats in durable subscriptions; replaced under realm.mu
 
 	// Guarded by realm.mu.
 	subscriptions map[wamp.ID]*seat
@@ -164,8 +166,11 @@ func (s *session) handle(t *turn, data []byte) error {
 	case wamp.Abort:
 		return aborted(m)
 	case wamp.EventReceived:
-		// Only sessions of this process are asked to confirm. From others it is ignored, as basic/messages.md allows.
-		s.realm.acknowledgements.confirmed(t, s, m.ID)
+		// Only consumers of durable subscriptions and sessions of this process are asked to confirm. From others it is
+		// ignored, as basic/messages.md allows.
+		if !s.acknowledgeDurable(m.ID) {
+			s.realm.acknowledgements.confirmed(t, s, m.ID)
+		}
 	default:
 		return violation("a client may not send " + m.Type.String() + " in a session")
 	}
@@ -323,9 +328,9 @@ func (s *session) finish(cause error) (again bool) {
 }
 
 func (s *session) logEnd(cause error) {
-	kind := ends
+	kind := logbook.Ends
 	if breach := violation(""); errors.As(cause, &breach) {
-		kind = breaches
+		kind = logbook.Breaches
 	}
 	level, ok := s.logLevel(kind)
 	if !ok {
@@ -342,11 +347,11 @@ func (s *session) logEnd(cause error) {
 }
 
 // logLevel returns the level of a line of this kind about the session; ok is false if the line is suppressed.
-func (s *session) logLevel(kind lineKind) (level slog.Level, ok bool) {
-	if s.brief && kind != breaches {
+func (s *session) logLevel(kind logbook.Kind) (level slog.Level, ok bool) {
+	if s.brief && kind != logbook.Breaches {
 		return slog.LevelDebug, s.realm.log.Enabled(context.Background(), slog.LevelDebug)
 	}
-	return slog.LevelInfo, s.realm.router.logbook.allow(kind)
+	return slog.LevelInfo, s.realm.router.logbook.Allow(kind)
 }
 
 // closeGracefully lets the peer close the connection first, for a short time. Some peers report an error if the router
@@ -388,7 +393,7 @@ func (s *session) log() *slog.Logger {
 // noteStall logs that the peer does not read. The outbox calls it.
 func (s *session) noteStall() {
 	s.realm.router.counters.stalls.Add(1)
-	if !s.realm.router.logbook.allow(stalls) {
+	if !s.realm.router.logbook.Allow(logbook.Stalls) {
 		return
 	}
 	s.log().Warn("peer reads too slowly; dropping its oldest events until it has caught up")
@@ -397,7 +402,7 @@ func (s *session) noteStall() {
 // noteDrops logs how many events a slow peer has lost. The outbox calls it once the peer has caught up.
 func (s *session) noteDrops(events uint64) {
 	s.realm.router.counters.drops.Add(events)
-	if !s.realm.router.logbook.allow(losses) {
+	if !s.realm.router.logbook.Allow(logbook.Losses) {
 		return
 	}
 	s.log().Warn("slow peer has caught up; events were dropped", "events", events, "total", s.out.dropped.Load())

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/logbook"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -297,10 +298,10 @@ func TestBriefSessions(t *testing.T) {
 		tell(t, Options{}, RealmOptions{}, func(s *story) {
 			s.join(hello)
 			for _, member := range s.router.realm([]byte("realm1")).sessions() {
-				if level, _ := member.logLevel(joins); level != want {
+				if level, _ := member.logLevel(logbook.Joins); level != want {
 					t.Errorf("%s: %v", hello, level)
 				}
-				if level, _ := member.logLevel(breaches); level != slog.LevelInfo {
+				if level, _ := member.logLevel(logbook.Breaches); level != slog.LevelInfo {
 					t.Errorf("%s: a breach at %v", hello, level)
 				}
 			}

@@ -5,15 +5,17 @@ import (
 	"sync"
 
 	"runnel/edge/dedup"
+	"runnel/edge/durable"
 	"runnel/edge/store"
 )
 
-// state is what a realm keeps on disk, below RealmOptions.State: the retained events and histories (package store), and in
-// origins/ the record of what was routed (package dedup).
+// state is what a realm keeps on disk, below RealmOptions.State: the retained events and histories (package store), in
+// origins/ the record of what was routed (package dedup), and in durable/ the events of durable subscriptions (package durable).
 type state struct {
 	// Static after openState.
 	disk   *store.Disk
 	routed *dedup.Log[*withheld] // nil: it cannot be read
+	events *durable.Store        // of durable subscriptions; nil: it cannot be read
 
 	stop  chan struct{}
 	done  chan struct{}
@@ -22,7 +24,7 @@ type state struct {
 
 // openState restores a realm from a directory. It runs before a session joins. It always succeeds, and logs what could not
 // be read.
-func openState(m *realm, dir string) *state {
+func openState(m *realm, dir string, durableSize int64) *state {
 	interval := m.router.options().StateSync
 	s := &state{stop: make(chan struct{}), done: make(chan struct{})}
 	s.close = sync.OnceFunc(func() {
@@ -43,7 +45,15 @@ func openState(m *realm, dir string) *state {
 	if s.disk.Opened(origins, found, unusable, err) {
 		s.routed = log
 	}
+	s.openEvents(m, filepath.Join(dir, "durable"), durableSize)
 	return s
+}
+
+// begin is called before the goroutine of run is started, and before a session joins.
+func (s *state) begin() {
+	if s.events != nil {
+		s.events.Begin()
+	}
 }
 
 // run writes changes until close is called.
@@ -52,6 +62,9 @@ func (s *state) run() {
 	var others sync.WaitGroup
 	if s.routed != nil {
 		others.Go(func() { s.routed.Run(s.stop) })
+	}
+	if s.events != nil {
+		others.Go(func() { s.events.Run(s.stop) })
 	}
 	s.disk.Run()
 	others.Wait()

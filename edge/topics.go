@@ -24,11 +24,15 @@ type subscription struct {
 	seats   seats
 	history *store.History // nil: no history is kept
 
+	durables int // number of durable subscriptions to it, see durable.go
+
 	confirmers int // number of seats that must confirm its events, see confirm_rule.go
 }
 
 // wanted reports whether the subscription must stay in the table.
-func (s *subscription) wanted() bool { return len(s.seats) > 0 || s.history != nil || s.confirmers > 0 }
+func (s *subscription) wanted() bool {
+	return len(s.seats) > 0 || s.history != nil || s.confirmers > 0 || s.durables > 0
+}
 
 // seat is a session's place in a subscription.
 type seat struct {
@@ -39,6 +43,7 @@ type seat struct {
 	match        wamp.Match
 	role         *auth.Role // the session's role when it subscribed
 	node         string     // the subscriber's node key, see shard.go
+	courier      *courier   // nil: the subscription is not durable
 
 	guarded atomic.Bool // the role may not subscribe to all topics of the pattern: each topic is checked
 	granted atomic.Bool // by the role's authorizer; the role's permissions restrict it

@@ -27,7 +27,8 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // read, tested and replaced without the parts above it.
 var floors = map[string][]string{
 	"cmd":            {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
-	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/filter", "edge/journal", "edge/patterns", "edge/store", "edge/wamp"},
+	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/durable", "edge/filter", "edge/journal", "edge/logbook", "edge/patterns", "edge/store", "edge/wamp"},
+	"edge/logbook":   {},
 	"edge/wamp":      {},
 	"edge/budget":    {},
 	"edge/auth":      {"edge/atomicfile", "edge/saslprep", "edge/wamp"},
@@ -37,6 +38,7 @@ var floors = map[string][]string{
 	"edge/patterns":  {"edge/wamp"},
 	"edge/filter":    {"edge/codec", "edge/wamp"},
 	"edge/store":     {"edge/budget", "edge/codec", "edge/filter", "edge/journal", "edge/wamp"},
+	"edge/durable":   {"edge/codec", "edge/journal", "edge/store", "edge/wamp"},
 	"edge/dedup":     {"edge/codec", "edge/journal", "edge/wamp"},
 	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
 	"transport":      {"transport", "edge/budget", "edge/wamp"},
@@ -60,13 +62,14 @@ var floors = map[string][]string{
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
 	"cmd/runnel/internal/account":          {"transport"},
-	"cmd/runnel/internal/config":           {"cmd/runnel/internal/account", "cmd/runnel/internal/config/directory", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config":           {"cmd/runnel/internal/account", "cmd/runnel/internal/config/directory", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/config/values", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/config/explain":   {"=cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "edge/auth", "edge/wamp"},
 	"cmd/runnel/internal/config/directory": {},
 	"cmd/runnel/internal/config/position":  {},
 	"cmd/runnel/internal/config/profiles":  {},
 	"cmd/runnel/internal/config/redact":    {},
 	"cmd/runnel/internal/config/spelling":  {},
+	"cmd/runnel/internal/config/values":    {"edge/wamp"},
 	"cmd/runnel/internal/term":             {"edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/cli":              {"cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",

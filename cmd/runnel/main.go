@@ -15,6 +15,7 @@ import (
 	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/config/explain"
+	"runnel/cmd/runnel/internal/durables"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 )
@@ -101,7 +102,7 @@ realms to a central router.`,
 		},
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
-		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), versionCommand(), manCommand())
+		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), durables.Command(version), versionCommand(), manCommand())
 	root.Version = version // a template of our own would link text/template, and with it 1.7 MB of methods
 	root.SetHelpCommand(cli.HelpCommand())
 	root.InitDefaultCompletionCmd()

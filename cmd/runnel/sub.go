@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/durables"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
@@ -30,12 +31,14 @@ arguments as JSON, then key=value. Bytes are printed as 0x and hexadecimal.
 With --json each line is an object with topic, args, kwargs, publication and the
 other details of the EVENT.
 
+With --durable NAME the router keeps events while no command reads them.
 It survives a restart of the router, and ends at Ctrl-C (exit status 0), after COUNT
 events (0) or at the timeout (124).`,
 		Example: `  runnel sub com.example.weather
   runnel sub com.example. --match prefix
   runnel sub com.example..temperature --match wildcard --json
-  runnel sub com.example.weather -n 1 --timeout 5s`,
+  runnel sub com.example.weather -n 1 --timeout 5s
+  runnel sub com.example.weather --durable billing --from all`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, topics []string) error { return s.run(topics, timeout) },
 	}
@@ -45,6 +48,7 @@ events (0) or at the timeout (124).`,
 	f.BoolVar(&s.asJSON, "json", false, "print one JSON object per line")
 	f.IntVarP(&s.count, "count", "n", 0, "end after this many events")
 	f.BoolVar(&s.retained, "retained", false, "ask for the retained event of each topic, too")
+	s.durable.Flags(cmd)
 	f.DurationVar(&timeout, "timeout", 0, "give up after this time, with exit status 124")
 	return cmd
 }
@@ -56,6 +60,7 @@ type subscriber struct {
 	match    string
 	asJSON   bool
 	retained bool
+	durable  durables.Reading
 	count    int
 
 	mu      sync.Mutex
@@ -83,7 +88,7 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 	defer remote.Close(c)
 	for _, topic := range topics {
 		how := client.SubscribeOptions{Match: match, GetRetained: s.retained}
-		if _, err := c.Subscribe(ctx, topic, how, func(e *client.Event) { s.event(topic, e) }); err != nil {
+		if err := s.durable.Subscribe(ctx, c, topic, how, s.event); err != nil {
 			if errors.Is(err, wamp.InvalidURI) && strings.HasSuffix(topic, ".") && match == wamp.Exact {
 				err = fmt.Errorf("%w; add --match prefix to subscribe to everything below it", err)
 			}
@@ -103,25 +108,26 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 // errDone ends the command once it has printed --count events.
 var errDone = errors.New("done")
 
-// event prints one event. topic is the URI of the subscription, which may be a pattern.
-func (s *subscriber) event(topic string, e *client.Event) {
+// event prints one event, or returns an error. topic is the URI of the subscription, which may be a pattern.
+func (s *subscriber) event(topic string, e *client.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.count > 0 && s.printed == s.count {
-		return
+		return errDone
 	}
 	text, err := s.text(e)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "runnel: an event of %s can't be read: %v\n", term.Printable(topic), err)
-		return
+		return nil
 	}
 	if _, err := fmt.Fprintln(s.out, text); err != nil {
 		s.ended(err)
-		return
+		return err
 	}
 	if s.printed++; s.printed == s.count {
 		s.ended(errDone)
 	}
+	return nil
 }
 
 func (s *subscriber) text(e *client.Event) (string, error) {

@@ -65,6 +65,7 @@ type Role struct {
 
 	authorizer string // see authorizer.go
 	forward    bool   // see forward.go
+	durable    bool   // see durable.go
 }
 
 // NewRole compiles permissions. Of two for the same URI and match policy, the later takes effect.

@@ -83,10 +83,12 @@ func (c *confirmation) send(m *outbound) error {
 // deliver calls the handlers of the subscription. Each gets an Event of its own, because it may keep the Event to call
 // Confirm later.
 func (c *confirmation) deliver(ev Event, subscriptions []*Subscription) {
+	handled := false
 	for _, sub := range subscriptions {
 		if sub.closed() {
 			continue
 		}
+		handled = true
 		own := ev
 		own.Subscription = sub
 		if sub.confirms {
@@ -95,5 +97,14 @@ func (c *confirmation) deliver(ev Event, subscriptions []*Subscription) {
 		}
 		sub.handler(&own)
 	}
-	c.resolve(nil)
+	c.resolve(c.unhandled(handled, ev.Details))
+}
+
+// unhandled returns the answer to an event of a subscription that has just ended. Nothing is confirmed in its name, but an event of
+// a durable subscription stays at the router.
+func (c *confirmation) unhandled(handled bool, details codec.Dict) error {
+	if durable := field(details, wamp.KeyPosition); !handled && len(durable.Raw) > 0 {
+		return errNotHandled
+	}
+	return nil
 }

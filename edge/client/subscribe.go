@@ -108,7 +108,8 @@ func (s *session) event(m *codec.Message) {
 		}
 		s.client.events.put(list, s.out.serializer, m, c)
 	case waiting:
-		s.newConfirmation(m).resolve(nil)
+		c := s.newConfirmation(m)
+		c.resolve(c.unhandled(false, m.Dict))
 	}
 }
 

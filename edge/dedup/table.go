@@ -139,6 +139,20 @@ func (t *Table[W]) use(key Key, c *Client[W]) (*numbering[W], error) {
 	return n, nil
 }
 
+// Add notes that a publication was routed, before any client uses the table.
+func (t *Table[W]) Add(key Key, number uint64) {
+	n := t.numberings[key]
+	if n == nil {
+		t.makeRoom(nil) // nothing is pending yet, so there always is room
+		n = t.add(key)
+	}
+	t.clock++
+	n.lastUsed, n.shared = t.clock, true
+	if !n.routed.has(number) {
+		n.add(number)
+	}
+}
+
 // restore adds a numbering that was read from a log.
 func (t *Table[W]) restore(key Key, routed sequences) {
 	n := t.numberings[key]

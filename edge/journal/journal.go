@@ -176,7 +176,7 @@ func segmentNumber(name string) (uint64, bool) {
 }
 
 func (j *Journal) path(number uint64) string {
-	return filepath.Join(j.dir, fmt.Sprintf("%010d%s", number, suffix))
+	return filepath.Join(j.dir, Name(number))
 }
 
 // read scans one segment. expected is its size according to its successor, or unknown or newest.
@@ -276,3 +276,6 @@ func (j *Journal) Seal() {
 		j.segments[n-1].sealed = true
 	}
 }
+
+// Name returns the file name of the segment with a number.
+func Name(number uint64) string { return fmt.Sprintf("%010d%s", number, suffix) }

@@ -18,6 +18,31 @@ const (
 	// KeyTTL: PUBLISH.Options, from any session, milliseconds. A retained event is forgotten after this time.
 	KeyTTL = "_ttl"
 
+	// KeyDurable: SUBSCRIBE.Options, from any session, string. The name of a durable subscription: the router keeps its
+	// events while no session consumes them.
+	KeyDurable = "_durable"
+
+	// KeyFrom: SUBSCRIBE.Options besides KeyDurable: "now", "all", a time as in RFC 3339, or a publication id. Where a new durable
+	// subscription begins.
+	KeyFrom = "_from"
+
+	// KeyAck: SUBSCRIBE.Options besides KeyDurable, string: "received" or "sent". When an event is done: once the session has
+	// acknowledged it, or once it was sent.
+	KeyAck = "_ack"
+
+	// KeyAckWait: SUBSCRIBE.Options besides KeyDurable, milliseconds. An event that is not acknowledged for so long is delivered
+	// again.
+	KeyAckWait = "_ack_wait"
+
+	// KeyWindow: SUBSCRIBE.Options besides KeyDurable, integer. How many events may be sent and not acknowledged.
+	KeyWindow = "_window"
+
+	// KeyPosition: EVENT.Details of durable subscriptions, integer. It grows from event to event of a realm.
+	KeyPosition = "_position"
+
+	// KeyGap: EVENT.Details of durable subscriptions, dict. This EVENT takes the place of events that were dropped.
+	KeyGap = "_gap"
+
 	// KeyTime: PUBLISH.Options, forwarding, milliseconds since 1970. When the event was first published.
 	// EVENT.Details: the same.
 	KeyTime = "_time"

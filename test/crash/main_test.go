@@ -50,6 +50,7 @@ type tier struct {
 	process          *program.Process
 	limit            string // for ulimit -f: largest file it may write; "": none
 	hidden           bool   // the tier below cannot connect before show
+	durable          bool   // it has a durable subscription
 	anonymous        bool   // links do not authenticate: all clients have a role with forward = true
 }
 
@@ -109,6 +110,9 @@ reconnect_max = "200ms"
 func (r *tier) configure() string {
 	r.Helper()
 	text := fmt.Sprintf("version = 1\n[node]\nid = %q\ndata = %q\n[[listen]]\nurl = %q\n%s", r.name, r.data(), r.socket(), realm)
+	if r.durable {
+		text += durable
+	}
 	if r.above != "" {
 		text += fmt.Sprintf(uplink, r.dir, r.above, r.settings)
 	}

@@ -58,6 +58,7 @@ var pages = map[string]counts{
 	"cli.md":             {shell: 15, notRun: 4, toml: 0, text: 0},
 	"config.md":          {shell: 1, notRun: 0, toml: 3, text: 0},
 	"console.md":         {shell: 2, notRun: 2, toml: 2, text: 0},
+	"durable.md":         {shell: 2, notRun: 3, toml: 1, text: 2},
 	"federation.md":      {shell: 1, notRun: 0, toml: 2, text: 1},
 	"install.md":         {shell: 10, notRun: 3, toml: 2, text: 0},
 	"maintenance.md":     {shell: 5, notRun: 2, toml: 0, text: 0},

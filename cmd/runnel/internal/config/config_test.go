@@ -346,13 +346,13 @@ func TestDropIns(t *testing.T) {
 func TestSizes(t *testing.T) {
 	for text, want := range map[string]int64{"0": 0, "64": 64, "64B": 64, "1kB": 1000, "1 KiB": 1024, "64MB": 64e6, "64MiB": 64 << 20, "2gib": 2 << 30} {
 		var z Size
-		if err := z.parse(text); err != nil || int64(z) != want {
+		if err := z.Parse(text); err != nil || int64(z) != want {
 			t.Errorf("%q: %d, %v", text, z, err)
 		}
 	}
 	for _, text := range []string{"", "MB", "1.5MB", "-1", "1TB", "9223372036854775807kB"} {
 		var z Size
-		if err := z.parse(text); err == nil {
+		if err := z.Parse(text); err == nil {
 			t.Errorf("%q is %d", text, z)
 		}
 	}

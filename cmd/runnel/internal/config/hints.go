@@ -17,6 +17,10 @@ func (k checker) hints() {
 		for j := range r.Roles {
 			k.roleHints(r, &r.Roles[j])
 		}
+		for _, d := range r.Durables {
+			k.pattern(d.Place, "uri", d.URI, wamp.Match(d.Match))
+			k.prefix(d.Place, "uri", d.URI, wamp.Match(d.Match))
+		}
 		for _, h := range r.Histories {
 			k.pattern(h.Place, "uri", h.URI, wamp.Match(h.Match))
 			k.prefix(h.Place, "uri", h.URI, wamp.Match(h.Match))

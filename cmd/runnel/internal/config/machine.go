@@ -42,6 +42,7 @@ func (k checker) data() {
 		k.add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
 		return
 	}
+	k.durableData(dir)
 	durable := false
 	for _, u := range k.c.Uplinks {
 		for _, s := range u.Exports {

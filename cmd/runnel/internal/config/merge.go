@@ -31,6 +31,8 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 	what := `the realm "` + from.Name + `"`
 	adopt(k, what, &into.Place, "anonymous", &into.Anonymous, from.Place, from.Anonymous)
 	adopt(k, what, &into.Place, "strict", &into.Strict, from.Place, from.Strict)
+	adopt(k, what, &into.Place, "durable_size", &into.DurableSize, from.Place, from.DurableSize)
+	into.Durables = append(into.Durables, from.Durables...)
 	k.mergeAuthenticators(into, from)
 	for _, role := range from.Roles {
 		if i := other(into.Roles, role.Place, func(r Role) (Place, bool) { return r.Place, r.Name == role.Name }); i >= 0 {
@@ -76,6 +78,7 @@ func (k checker) mergeRole(into *Role, from Role) {
 	what := `the role "` + from.Name + `"`
 	adopt(k, what, &into.Place, "authorizer", &into.Authorizer, from.Place, from.Authorizer)
 	adopt(k, what, &into.Place, "forward", &into.Forward, from.Place, from.Forward)
+	adopt(k, what, &into.Place, "durable", &into.Durable, from.Place, from.Durable)
 	for _, p := range from.Permissions {
 		i := other(into.Permissions, p.Place, func(q Permission) (Place, bool) {
 			return q.Place, q.URI == p.URI && q.Match == p.Match && q.Place.Has("uri") && p.Place.Has("uri")

@@ -45,7 +45,8 @@ type Address struct {
 // manualTables maps the first digit of an address in a manual to its table.
 var manualTables = map[byte]string{'0': "coil", '1': "discrete", '3': "input", '4': "holding"}
 
-func (a *Address) parse(s string) error {
+// Parse implements values.Text.
+func (a *Address) Parse(s string) error {
 	n, err := strconv.Atoi(s)
 	table := ""
 	if err == nil && (len(s) == 5 || len(s) == 6) {

@@ -224,7 +224,7 @@ func (r reader) text(at Place, key string, value any, out text) {
 		r.problems.Add(at, key, "%s; write a string%s", redact.Value(key, value), like(out))
 		return
 	}
-	if err := out.parse(s); err != nil {
+	if err := out.Parse(s); err != nil {
 		r.problems.Add(at, key, "%v", err)
 	}
 }

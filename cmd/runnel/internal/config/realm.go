@@ -19,6 +19,9 @@ type Realm struct {
 	Roles      []Role      `toml:"role"`
 	Principals []Principal `toml:"principal"`
 	Histories  []History   `toml:"history"`
+	Durables   []Durable   `toml:"durable"`
+
+	DurableSize Size `toml:"durable_size"` // of all events kept for durable subscriptions
 
 	Authenticators map[string]string `toml:"authenticator"` // by authentication method: the procedure that decides
 }
@@ -39,6 +42,7 @@ type Role struct {
 	Name        string       `toml:"name"`
 	Authorizer  string       `toml:"authorizer"` // a procedure that decides where no permission does
 	Forward     bool         `toml:"forward"`    // its sessions are links: they may name the origin of what they forward
+	Durable     bool         `toml:"durable"`    // its sessions may create durable subscriptions
 	Permissions []Permission `toml:"permission"`
 }
 
@@ -117,6 +121,7 @@ func (k checker) realm(r *Realm) {
 	for _, h := range r.Histories {
 		k.uri(h.Place, "uri", h.URI, wamp.Match(h.Match))
 	}
+	k.durables(r)
 	for _, p := range r.Principals {
 		k.required(p.Place, "authid", p.Authid)
 		k.role(p.Place, "role", r, p.Role)

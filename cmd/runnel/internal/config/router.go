@@ -23,7 +23,7 @@ func RealmOptions(c *Config, r Realm, fleet ...auth.Principal) (edge.RealmOption
 	return edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
 		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
-		Confirmed: confirmations(c, r.Name),
+		Confirmed: confirmations(c, r.Name), Durable: durables(r), DurableSize: int64(r.DurableSize),
 	}, err
 }
 
@@ -50,6 +50,9 @@ func (role Role) Compile() *auth.Role {
 	}
 	if role.Forward {
 		compiled = compiled.WithForward()
+	}
+	if role.Durable {
+		compiled = compiled.WithDurable()
 	}
 	return compiled
 }

@@ -14,7 +14,8 @@ import (
 // Octets are bytes: text, or "hex:" and hexadecimal digits.
 type Octets string
 
-func (o *Octets) parse(s string) error {
+// Parse implements values.Text.
+func (o *Octets) Parse(s string) error {
 	digits, isHex := strings.CutPrefix(s, "hex:")
 	if !isHex {
 		*o = Octets(s)

@@ -125,7 +125,10 @@ func changedRealm(old, next config.Realm) (list []string) {
 	}
 	add(old.Strict != next.Strict, "strict, for sessions that join from now on")
 	add(!config.Equal(old.Histories, next.Histories), "histories")
-	old.Strict, old.Histories = next.Strict, next.Histories
+	add(!config.Equal(old.Durables, next.Durables), "durable subscriptions")
+	add(old.DurableSize != next.DurableSize, "durable_size: takes effect at the next start")
+	old.DurableSize = next.DurableSize
+	old.Strict, old.Histories, old.Durables = next.Strict, next.Histories, next.Durables
 	rotated := config.RotatedSecrets(old, next)
 	old.Principals, next.Principals = config.WithoutFiles(old.Principals), config.WithoutFiles(next.Principals)
 	add(!config.Equal(old, next), "who may join and what they may do")

@@ -32,6 +32,7 @@ func (r *Status) Metrics() []byte {
 		writeMemory(&b, r.Memory)
 	}
 	write(&b, "runnel_realm_", realmFigures, r.Router.Realms, func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
+	write(&b, "runnel_durable_", durableFigures, durablesOf(r.Router.Realms), (*realmDurable).labels)
 	write(&b, "runnel_listener_", listenerFigures, r.Listeners, (*Listener).labels)
 	writeSome(&b, "runnel_listener_certificate_", certificateFigures, r.Listeners, (*Listener).labels, func(l *Listener) *Certificate { return l.Certificate })
 	write(&b, "runnel_uplink_", uplinkFigures, r.Uplinks, (*Uplink).labels)

@@ -40,6 +40,12 @@ func (r *Status) printRealms(w io.Writer) {
 			fmt.Fprintf(w, "%s: not kept on disk: %s\n", term.Printable(m.Name), term.Harmless(m.Trouble))
 		}
 	}
+	for _, m := range r.Router.Realms {
+		if len(m.Durable) > 0 {
+			fmt.Fprintln(w)
+			printDurables(w, m.Durable)
+		}
+	}
 	for _, c := range r.Router.Clashes {
 		fmt.Fprintf(w, "ALARM: %s: the node id %s is used twice, by %s and by %s\n",
 			term.Printable(c.Realm), term.Printable(c.Node), term.Harmless(c.First), term.Harmless(c.Second))

@@ -1,4 +1,4 @@
-package edge
+package logbook
 
 import (
 	"bytes"
@@ -13,18 +13,18 @@ import (
 func TestLogbook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text bytes.Buffer
-		book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
+		book := Book{Log: slog.New(slog.NewTextHandler(&text, nil))}
 		const minutes, rate = 10, 100
 		written := 0
 		for range minutes * 60 * rate {
-			if book.allow(joins) {
+			if book.Allow(Joins) {
 				written++
 			}
-			book.allow(ends)
+			book.Allow(Ends)
 			time.Sleep(time.Second / rate)
 		}
-		book.close()
-		book.close() // nothing more to say
+		book.Close()
+		book.Close() // nothing more to say
 		if most := minutes * 6 * linesLogged; written > most || written < most/2 {
 			t.Errorf("%d lines in %d minutes", written, minutes)
 		}
@@ -40,20 +40,20 @@ func TestLogbook(t *testing.T) {
 
 func TestLogbookOfFew(t *testing.T) {
 	var text bytes.Buffer
-	book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
+	book := Book{Log: slog.New(slog.NewTextHandler(&text, nil))}
 	for range linesLogged {
-		if !book.allow(joins) || !book.allow(ends) {
+		if !book.Allow(Joins) || !book.Allow(Ends) {
 			t.Fatal("a line is left out")
 		}
 	}
-	book.close()
+	book.Close()
 	if text.Len() > 0 {
 		t.Error(text.String())
 	}
-	if book.allow(ends) {
+	if book.Allow(Ends) {
 		t.Error("one line too many is written")
 	}
-	book.close()
+	book.Close()
 	if line := text.String(); !strings.Contains(line, "ended=1") || strings.Contains(line, "joined") {
 		t.Error(line)
 	}
@@ -63,17 +63,17 @@ func TestLogbookOfFew(t *testing.T) {
 func TestLogbookClosedEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var text bytes.Buffer
-		book := logbook{log: slog.New(slog.NewTextHandler(&text, nil))}
+		book := Book{Log: slog.New(slog.NewTextHandler(&text, nil))}
 		for summaries := range 2 {
 			for range linesLogged + 1 {
-				book.allow(joins)
+				book.Allow(Joins)
 			}
 			time.Sleep(logWindow * 2 / 3)
 			synctest.Wait()
 			if n := strings.Count(text.String(), "\n"); n != summaries {
 				t.Errorf("%d summaries, expected %d", n, summaries)
 			}
-			book.close()
+			book.Close()
 		}
 	})
 }

@@ -1,0 +1,155 @@
+// Package durables is the command "runnel durable".
+package durables
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/remote"
+	"runnel/cmd/runnel/internal/report"
+	"runnel/cmd/runnel/internal/term"
+	"runnel/edge/durable"
+)
+
+// Command returns the command. version is the router's.
+func Command(version string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "durable",
+		Short: "Show, reset or remove durable subscriptions",
+		Long: `Shows, resets or removes durable subscriptions, whose events the router keeps until
+they are acknowledged, by calling runnel.durable.ls, .peek, .reset and .drop in the
+realm. The realm's permissions must allow that call; the built-in default does over
+the Unix socket.`,
+	}
+	cmd.AddCommand(listCommand(version), peekCommand(version), dropCommand(version), resetCommand(version))
+	return cmd
+}
+
+func listCommand(version string) *cobra.Command {
+	var p remote.Router
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "ls", Short: "List the realm's durable subscriptions", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := p.Ask(report.ProcedureDurableList)
+			if err != nil || asJSON {
+				return printed(term.Stdout, text, err)
+			}
+			var list []durable.State
+			if err := json.Unmarshal([]byte(text), &list); err != nil {
+				return fmt.Errorf("%s: the answer can't be read: %w", report.ProcedureDurableList, err)
+			}
+			return report.PrintDurables(term.Stdout, list)
+		},
+	}
+	p.Flags(cmd, version)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
+	return cmd
+}
+
+func peekCommand(version string) *cobra.Command {
+	var p remote.Router
+	var count int
+	var owner string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "peek NAME", Short: "Print the oldest events that are kept", Args: cobra.ExactArgs(1),
+		Example: "  runnel durable peek billing -n 3",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if count < 1 || count > report.MaxPeeked {
+				return cli.UsageError(fmt.Sprintf("-n %d: use 1 to %d", count, report.MaxPeeked))
+			}
+			text, err := p.AskWith(report.ProcedureDurablePeek, ownerOption(owner), args[0], count)
+			if err != nil || asJSON {
+				return printed(term.Stdout, text, err)
+			}
+			var list []report.KeptEvent
+			d := json.NewDecoder(strings.NewReader(text))
+			d.UseNumber() // 1 is not 1.0
+			if err := d.Decode(&list); err != nil {
+				return fmt.Errorf("%s: the answer can't be read: %w", report.ProcedureDurablePeek, err)
+			}
+			for _, e := range list {
+				if err := e.Print(term.Stdout); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	p.Flags(cmd, version)
+	cmd.Flags().IntVarP(&count, "count", "n", 10, "how many")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
+	ownerFlag(cmd, &owner)
+	return cmd
+}
+
+func dropCommand(version string) *cobra.Command {
+	var p remote.Router
+	var owner string
+	cmd := &cobra.Command{
+		Use: "drop NAME", Short: "Remove a durable subscription and its events", Args: cobra.ExactArgs(1),
+		Long: `Removes a durable subscription and the events that are kept for it. Its consumers are
+unsubscribed. One that the configuration declares can only be removed there.`,
+		Example: "  runnel durable drop billing",
+		RunE: func(_ *cobra.Command, args []string) error {
+			text, err := p.AskWith(report.ProcedureDurableDrop, ownerOption(owner), args[0])
+			if err != nil {
+				return err
+			}
+			return printed(term.Stdout, "removed, with "+text+" events", nil)
+		},
+	}
+	p.Flags(cmd, version)
+	ownerFlag(cmd, &owner)
+	return cmd
+}
+
+func resetCommand(version string) *cobra.Command {
+	var p remote.Router
+	var owner, from string
+	cmd := &cobra.Command{
+		Use: "reset NAME --from START", Short: "Have a durable subscription begin anew", Args: cobra.ExactArgs(1),
+		Long: `Has a durable subscription begin anew: with now, it forgets what is kept for it; with all, a
+time or a publication id, it delivers again what the router still has from there on.`,
+		Example: "  runnel durable reset billing --from now\n  runnel durable reset billing --from 2026-11-29T14:00:00Z",
+		RunE: func(_ *cobra.Command, args []string) error {
+			if _, err := durable.ParseStart(from); err != nil || from == "" {
+				return cli.UsageError("--from START: use now, all, a time such as 2026-11-29T14:00:00Z, or a publication id")
+			}
+			text, err := p.AskWith(report.ProcedureDurableReset, ownerOption(owner), args[0], from)
+			if err != nil {
+				return err
+			}
+			return printed(term.Stdout, text+" events to deliver", nil)
+		},
+	}
+	p.Flags(cmd, version)
+	cmd.Flags().StringVar(&from, "from", "", "now, all, a time or a publication id")
+	ownerFlag(cmd, &owner)
+	return cmd
+}
+
+func ownerFlag(cmd *cobra.Command, owner *string) {
+	cmd.Flags().StringVar(owner, "owner", "", "the owner, if several have a subscription of this name")
+}
+
+func ownerOption(owner string) map[string]any {
+	if owner == "" {
+		return nil
+	}
+	return map[string]any{"owner": owner}
+}
+
+// printed writes an answer as a line, unless the call has failed.
+func printed(w io.Writer, text string, err error) error {
+	if err == nil {
+		_, err = fmt.Fprintln(w, text)
+	}
+	return err
+}

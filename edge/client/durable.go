@@ -1,0 +1,69 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// Durable makes a subscription durable: the router keeps its events while the client is away. It works with Runnel only. Other
+// routers ignore the option, and the subscription is an ordinary one.
+type Durable struct {
+	Name    string        // identifies the subscription, together with the client's authid
+	From    string        // where a new one begins: "now" (default), "all", a time as in RFC 3339, or a publication id
+	Window  int           // how many events may be sent and not acknowledged; 0: the router's default
+	AckWait time.Duration // after which an event that is not acknowledged comes again; 0: the router's default
+}
+
+// SubscribeDurable subscribes to the events of a durable subscription. The client acknowledges an event when handle returns
+// nil. After an error it refuses the event, and the router delivers it again after a while, to this client or another one
+// that consumes under the same name. The same happens to events that were not acknowledged when the session ended. So handle
+// may get an event twice: Event.Redelivered reports that, and Event.Publication is the same.
+func (c *Client) SubscribeDurable(
+	ctx context.Context, topic string, o SubscribeOptions, d Durable, handle func(*Event) error,
+) (*Subscription, error) {
+	if d.Name == "" {
+		return nil, errors.New("subscribe: a durable subscription needs a name")
+	}
+	o.Extra = maps.Clone(o.Extra)
+	if o.Extra == nil {
+		o.Extra = make(map[string]any)
+	}
+	o.Extra[wamp.KeyDurable] = d.Name
+	if d.From != "" {
+		o.Extra[wamp.KeyFrom] = d.From
+	}
+	if d.Window > 0 {
+		o.Extra[wamp.KeyWindow] = d.Window
+	}
+	if d.AckWait > 0 {
+		o.Extra[wamp.KeyAckWait] = max(d.AckWait.Milliseconds(), 1)
+	}
+	o.Confirm = true
+	return c.Subscribe(ctx, topic, o, func(e *Event) { e.Confirm(handle(e)) })
+}
+
+// Redelivered reports whether an event of a durable subscription was delivered before.
+func (e *Event) Redelivered() bool { return e.flag("redelivered") }
+
+// Gap returns how many events of a durable subscription were dropped at this point, and why: size, count, age, disk or damage. ok
+// is false if this is an event and no gap. The number is 0 if it is not known.
+func (e *Event) Gap() (events uint64, reason string, ok bool) {
+	gap, ok := field(e.Details, wamp.KeyGap).Dict()
+	if !ok {
+		return 0, "", false
+	}
+	for f := gap.Fields(); f.Next(); {
+		switch string(f.Key()) {
+		case "events":
+			events, _ = f.Value().Uint()
+		case "reason":
+			text, _ := f.Value().Text()
+			reason = string(text)
+		}
+	}
+	return events, reason, true
+}

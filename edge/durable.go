@@ -1,0 +1,261 @@
+package edge
+
+import (
+	"bytes"
+	"time"
+
+	"runnel/edge/auth"
+	"runnel/edge/codec"
+	"runnel/edge/durable"
+	"runnel/edge/wamp"
+)
+
+// Durable subscriptions (package durable). A durable subscription marks its topic or pattern in the table of subscriptions, so
+// a PUBLISH finds it where it finds the subscribers, and passes the event to the realm's store. Its consumers have seats
+// outside the table: they get the event from the store, by way of a courier (courier.go). PUBLISHED waits until the event is on
+// disk.
+
+// DurableRule declares a durable subscription.
+type DurableRule = durable.Rule
+
+// openEvents opens the store of durable subscriptions. It always succeeds, and logs what could not be read.
+func (s *state) openEvents(m *realm, dir string, size int64) {
+	acks := &m.acknowledgements
+	events, err := durable.Open(durable.Config{
+		Directory: dir, Limit: size, Interval: min(m.router.options().StateSync, time.Second), Log: m.log, ReadOptions: readKeptOptions,
+		Committed: func(batch []durable.Waiter, err error) { acks.committed(m.router, batch, err) },
+		Report:    s.reportEvents,
+		Found:     acks.restoreOrigin,
+	})
+	if s.reportEvents(err); err == nil {
+		s.events = events
+	}
+}
+
+// reportEvents notes the result of a write or sync, and logs when failures begin and end.
+func (s *state) reportEvents(err error) {
+	switch was := s.disk.Trouble().Set("durable events", err); {
+	case err != nil && !was:
+		s.disk.Log.Error("cannot store durable events; publishers that wait for it get an error", "err", err)
+	case err == nil && was:
+		s.disk.Log.Info("durable events are stored again")
+	}
+}
+
+// restoreOrigin notes that a stored event was routed: the router may have been killed before it recorded that.
+func (a *acknowledgements) restoreOrigin(p durable.Publication) {
+	if !bytes.Contains(p.Dict.Raw, []byte(wamp.KeyOrigin)) {
+		return
+	}
+	key, sequence, err := readOrigin(p.Dict)
+	if err != nil {
+		return
+	}
+	if key.Authid = p.Publisher.Authid; p.Anonymous {
+		key.Authid = durable.RoleOwner(p.Publisher.Authrole)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.routed.Add(key, sequence)
+}
+
+// durables returns the store of durable subscriptions; nil if the realm has none.
+func (m *realm) durables() *durable.Store {
+	if m.state == nil {
+		return nil
+	}
+	return m.state.events
+}
+
+// openDurables has events kept for the subscriptions of an earlier run, and for the declared ones.
+func (m *realm) openDurables(rules []DurableRule) {
+	if s := m.durables(); s != nil {
+		for _, d := range s.All() {
+			m.keepFor(d)
+		}
+		m.declareDurables(rules)
+	}
+}
+
+// declareDurables replaces the declared subscriptions. Holds updating, once the realm is open.
+func (m *realm) declareDurables(rules []DurableRule) {
+	s := m.durables()
+	if s == nil {
+		if len(rules) > 0 {
+			m.log.Error("durable subscriptions are not available: the realm has no directory, or it cannot be read")
+		}
+		return
+	}
+	if err := s.Declare(rules, m.keepFor); err != nil {
+		m.log.Error("cannot set up a declared durable subscription", "err", err)
+	}
+}
+
+// keepFor has the events of a durable subscription kept from now on.
+func (m *realm) keepFor(d *durable.Subscription) {
+	t := turns.Get().(*turn)
+	m.mu.Lock()
+	d.SetID(m.nextID())
+	m.markDurable(t, d, 1)
+	m.mu.Unlock()
+	t.endDetached(m.router)
+}
+
+// markDurable changes the number of durable subscriptions to a topic or pattern. Links that follow the meta events learn that its
+// events are wanted, whether it has consumers or not: a session that does not exist subscribes, and stays. Holds mu.
+func (m *realm) markDurable(t *turn, d *durable.Subscription, change int) {
+	uri, match := d.Pattern()
+	table := m.topics.Load()
+	next := subscription{uri: uri, match: match}
+	sub, known := table.Get(match, uri)
+	if known {
+		next = *sub
+	} else {
+		next.id, next.created = m.nextID(), time.Now()
+	}
+	m.confirming.Add(int32(change))
+	stays := &session{id: wamp.NewID()}
+	if next.durables += change; !next.wanted() {
+		m.topics.Store(table.Without(match, uri))
+		m.announceUnsubscribe(t, stays, &next, true)
+		return
+	}
+	m.topics.Store(table.With(match, uri, &next))
+	if change > 0 {
+		m.announceSubscribe(t, stays, &next, !known)
+	}
+}
+
+// removeDurable ends a durable subscription and those of its consumers.
+func (m *realm) removeDurable(t *turn, d *durable.Subscription) error {
+	if err := d.Remove(); err != nil {
+		return refusal{wamp.InvalidArgument, err.Error()}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.markDurable(t, d, -1)
+	for _, s := range m.members {
+		if place := s.subscriptions[d.ID()]; place != nil {
+			m.revokeSeat(t, place, "the durable subscription was removed")
+		}
+	}
+	return nil
+}
+
+// store passes the event to the store of durable subscriptions. An event whose lists name sessions is not kept, because ids
+// mean nothing to later sessions. mu may be held.
+func (t *turn) store(m *realm, d *delivery) {
+	d.stored = true
+	s := m.durables()
+	if s == nil || d.Filter.BySession() {
+		return
+	}
+	var waiter durable.Waiter
+	w := m.acknowledgements.awaitCommit(d)
+	if w != nil {
+		waiter = w
+	}
+	if err := s.Put(durable.Publication{Event: &d.Event, TTL: d.options.ttl, Anonymous: d.receipt.anonymous()}, waiter); err != nil && w != nil {
+		m.acknowledgements.fail(t, w, notStored(err))
+	}
+}
+
+// anonymous reports whether the publisher has no identity. That matters for publications with an origin, which have a receipt.
+func (r *receipt) anonymous() bool { return r != nil && r.publisher.nameless() }
+
+func notStored(err error) refusal {
+	return refusal{wamp.Unavailable, "cannot store the event for a durable subscription: " + err.Error()}
+}
+
+// awaitCommit withholds PUBLISHED until the event is on disk. It returns nil if the publisher does not wait.
+func (a *acknowledgements) awaitCommit(d *delivery) *withheld {
+	if d.receipt == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w := d.receipt.withheld
+	if w == nil {
+		w = &withheld{id: d.ID}
+		d.receipt.withheld = w
+		a.hold(d.receipt.publisher, d.receipt.request, w)
+	}
+	w.missing++
+	return w
+}
+
+// committed takes the answer of the store for its publications.
+func (a *acknowledgements) committed(r *Router, batch []durable.Waiter, err error) {
+	t := turns.Get().(*turn)
+	a.mu.Lock()
+	for _, waiter := range batch {
+		w := waiter.(*withheld)
+		if err != nil {
+			a.resolve(t, w, outcome{err: notStored(err)})
+		} else {
+			a.countAnswer(t, w)
+		}
+	}
+	a.mu.Unlock()
+	t.endDetached(r)
+}
+
+// subscribeDurably answers a SUBSCRIBE with the option _durable. It waits for the disk if the subscription is new.
+func (s *session) subscribeDurably(t *turn, m *codec.Message, o *subscribeOptions, uri string) error {
+	if err := o.durable.Check(); err != nil {
+		return refusal{wamp.InvalidArgument, err.Error()}
+	}
+	for {
+		role := s.role()
+		grant, err := s.permittedPattern(t, question{auth.Subscribe, o.match, uri}, m.Dict)
+		if err != nil {
+			return err
+		}
+		d, err := s.durable(t, o, uri)
+		if err != nil {
+			return err
+		}
+		place := &seat{session: s, uri: uri, match: o.match, role: role, subscription: d.ID()}
+		place.guarded.Store(grant.partly)
+		place.granted.Store(grant.asked)
+		place.courier = &courier{seat: place, as: subscription{id: d.ID(), uri: uri, match: o.match}}
+		if err := s.realm.attachCourier(t, place, d, o.durable, m.Request); err != errOutdated {
+			return err
+		}
+	}
+}
+
+// durable returns the durable subscription that the options name, which may be a new one.
+func (s *session) durable(t *turn, o *subscribeOptions, uri string) (*durable.Subscription, error) {
+	all := s.realm.durables()
+	if all == nil {
+		return nil, refusal{wamp.Unavailable, "durable subscriptions need a data directory; set data in [node], and see the router's log"}
+	}
+	owner := s.numberingOwner()
+	d := all.Find(owner, o.durable.Name)
+	if d == nil {
+		if !s.role().Durable() {
+			return nil, refusal{wamp.NotAuthorized, durable.ErrNone.Error()}
+		}
+		t.flush() // the disk may be slow
+		rule := DurableRule{Owner: owner, Name: o.durable.Name, URI: uri, Match: o.match}
+		var err error
+		if d, _, err = all.Create(rule, o.durable.Start, s.realm.keepFor); err != nil {
+			return nil, refusal{wamp.Unavailable, err.Error()}
+		}
+	}
+	if topic, match := d.Pattern(); topic != uri || match != o.match {
+		return nil, refusal{wamp.InvalidArgument, d.Mismatch().Error()}
+	}
+	return d, nil
+}
+
+// durableStates returns the state of all durable subscriptions.
+func (m *realm) durableStates() (list []durable.State) {
+	if s := m.durables(); s != nil {
+		for _, d := range s.All() {
+			list = append(list, d.State())
+		}
+	}
+	return list
+}

@@ -1,0 +1,253 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// Errors about names.
+var (
+	ErrNone     = errors.New("there is no durable subscription of this name; a role with durable = true creates it by subscribing, or [[realm.durable]] declares it")
+	errDeclared = errors.New("the configuration declares this durable subscription; remove its [[realm.durable]] table first")
+)
+
+const maxName = 100
+
+// CheckName returns why a name cannot be used.
+func CheckName(name string) error {
+	if name == "" || len(name) > maxName {
+		return fmt.Errorf("the name of a durable subscription has 1 to %d characters", maxName)
+	}
+	for _, c := range name {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return fmt.Errorf("the name %q of a durable subscription may contain letters, digits, '-', '_' and '.' only", name)
+		}
+	}
+	return nil
+}
+
+// Find returns the subscription that an owner means by a name: its own, or else one that is open to all owners. It returns nil
+// if there is none.
+func (s *Store) Find(owner, name string) *Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d := s.get(owner, name); d != nil {
+		return d
+	}
+	return s.get("", name)
+}
+
+// Named returns the subscription of a name, whoever owns it. With byOwner it returns that of an owner, as State names it.
+func (s *Store) Named(name, owner string, byOwner bool) (*Subscription, error) {
+	var found *Subscription
+	var owners []string
+	for _, d := range s.All() {
+		if d.Name == name && (!byOwner || ownerText(d.Owner) == owner) {
+			found = d
+			owners = append(owners, strconv.Quote(ownerText(d.Owner)))
+		}
+	}
+	switch len(owners) {
+	case 0:
+		return nil, fmt.Errorf("the realm has no durable subscription %q", name)
+	case 1:
+		return found, nil
+	}
+	return nil, fmt.Errorf("several identities have a durable subscription %q; choose the owner: %s", name, strings.Join(owners, ", "))
+}
+
+// rolePrefix begins the owner of sessions without an identity; no authid begins like this.
+const rolePrefix = "\x00"
+
+// RoleOwner returns the owner that stands for the anonymous sessions of a role. Their authids differ after each reconnect.
+func RoleOwner(role string) string { return rolePrefix + role }
+
+// ownerText returns the owner as operators know it.
+func ownerText(owner string) string {
+	if role, ok := strings.CutPrefix(owner, rolePrefix); ok {
+		return "anonymous (" + role + ")"
+	}
+	return owner
+}
+
+// All returns the subscriptions, by name and owner.
+func (s *Store) All() []*Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.subs)
+}
+
+// SetID sets the id by which sessions know the subscription. It is called once, before a consumer is attached.
+func (d *Subscription) SetID(id wamp.ID) { d.id = id }
+
+// Create makes a subscription, and returns once it is on disk. It waits for the disk. opened is called before events are
+// counted for it: from then on, the caller must Put the events that match. A subscription that exists already is returned as
+// it is, with created false.
+func (s *Store) Create(r Rule, start Start, opened func(*Subscription)) (d *Subscription, created bool, err error) {
+	failed := s.do(func() {
+		s.mu.Lock()
+		if d = s.get(r.Owner, r.Name); d == nil {
+			err = s.room(r.Owner)
+		}
+		s.mu.Unlock()
+		if d != nil || err != nil {
+			return
+		}
+		d, created, err = s.create(r, start, opened)
+	})
+	return d, created, errors.Join(err, failed)
+}
+
+func (s *Store) create(r Rule, start Start, opened func(*Subscription)) (*Subscription, bool, error) {
+	floor, err := s.floor(start)
+	if err != nil {
+		return nil, false, err
+	}
+	s.mu.Lock()
+	d := s.add(r, time.Now().Truncate(time.Second))
+	d.floor, d.read = floor, floor
+	s.mu.Unlock()
+	d.rewind(floor)
+	if err = s.saveCursors(); err == nil {
+		if err = s.cursors.Sync(); err != nil {
+			s.rewrite = true
+		}
+	}
+	if err != nil {
+		s.forget(d)
+		return nil, false, fmt.Errorf("create durable subscription %q: %w", r.Name, err)
+	}
+	opened(d)
+	return d, true, nil
+}
+
+// room returns why an owner can't have another subscription. Holds mu.
+func (s *Store) room(owner string) error {
+	owned := 0
+	for _, d := range s.subs {
+		if d.Owner == owner && !d.declared {
+			owned++
+		}
+	}
+	if len(s.subs) >= maxSubs || owned >= maxOwned {
+		return fmt.Errorf("there are too many durable subscriptions (at most %d of one identity, %d of a realm); remove one with runnel durable drop", maxOwned, maxSubs)
+	}
+	return nil
+}
+
+// rewind puts the floor to a position, and counts the backlog. It runs in the goroutine of Run.
+func (d *Subscription) rewind(floor uint64) error {
+	s := d.store
+	s.mu.Lock()
+	from := s.locate(floor)
+	s.mu.Unlock()
+	fresh := Subscription{Rule: d.Rule, floor: floor}
+	err := s.scan(from, func(record []byte, _, _ place) bool {
+		if h, err := readHead(record); err == nil {
+			fresh.count(&h, int64(len(record)))
+		}
+		return true
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range d.flight {
+		e.done = true
+		e.release()
+	}
+	d.flight, d.byID, d.gap = nil, nil, nil
+	d.version++
+	d.events, d.octets, d.oldest, d.exact = fresh.events, fresh.octets, fresh.oldest, true
+	d.unsyncedEvents, d.unsyncedOctets = 0, 0
+	d.setFloor(floor, from)
+	d.setRead(floor, from)
+	wake(d.wake)
+	return err
+}
+
+// Reset has the subscription begin anew.
+func (d *Subscription) Reset(start Start) (err error) {
+	failed := d.store.do(func() {
+		var floor uint64
+		if floor, err = d.store.floor(start); err == nil {
+			err = d.rewind(floor)
+		}
+	})
+	return errors.Join(err, failed)
+}
+
+// Remove removes the subscription with its backlog. The caller detaches its consumers.
+func (d *Subscription) Remove() (err error) {
+	failed := d.store.do(func() {
+		d.store.mu.Lock()
+		declared := d.declared
+		d.store.mu.Unlock()
+		if declared {
+			err = errDeclared
+			return
+		}
+		d.store.forget(d)
+		err = d.store.saveCursors()
+		d.store.maintain()
+	})
+	return errors.Join(err, failed)
+}
+
+// forget removes a subscription. It runs in the goroutine of Run.
+func (s *Store) forget(d *Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.subs = slices.DeleteFunc(s.subs, func(other *Subscription) bool { return other == d })
+	s.forgotten = append(s.forgotten, key{d.Owner, d.Name})
+	d.removed = true
+	wake(d.wake)
+}
+
+// Declare replaces the rules of the configuration. A subscription that is not declared any more stays, until it is removed.
+// One that exists with another topic is an error.
+func (s *Store) Declare(rules []Rule, opened func(*Subscription)) (err error) {
+	for _, r := range rules {
+		d, _, failed := s.Create(r, Start{}, opened)
+		if failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		if d.URI != r.URI || d.Match != r.Match {
+			err = errors.Join(err, d.Mismatch())
+			continue
+		}
+		s.mu.Lock()
+		r = r.withDefaults()
+		d.MaxSize, d.MaxEvents, d.MaxAge, d.Window, d.AckWait = r.MaxSize, r.MaxEvents, r.MaxAge, r.Window, r.AckWait
+		d.declared = true
+		d.changed()
+		s.mu.Unlock()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.subs {
+		if d.declared && !slices.ContainsFunc(rules, func(r Rule) bool { return r.Owner == d.Owner && r.Name == d.Name }) {
+			d.declared = false
+			d.changed()
+			s.Log.Warn("durable subscription is not declared any more; it stays until it is dropped", "subscription", d.Name)
+		}
+	}
+	return err
+}
+
+// Mismatch is the error of a subscription that exists with another topic.
+func (d *Subscription) Mismatch() error {
+	return fmt.Errorf("the durable subscription %q is for %v %q; use another name, or remove it with runnel durable drop", d.Name, d.Match, d.URI)
+}
+
+// Octets returns the size of the log in bytes.
+func (s *Store) Octets() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.octets()
+}

@@ -1,0 +1,114 @@
+package durable
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"runnel/edge/journal"
+	"runnel/edge/wamp"
+)
+
+// The cursors are a journal of their own: a record in JSON for each change of a subscription, the last of which is valid.
+
+// cursor is a record of a subscription.
+type cursor struct {
+	Rule
+	Declared bool      `json:",omitempty"`
+	Created  time.Time `json:",omitzero"`
+	Floor    uint64
+	Gap      *gap   `json:",omitempty"`
+	Dropped  uint64 `json:",omitempty"`
+	Removed  bool   `json:",omitempty"`
+}
+
+func (s *Store) openCursors(dir string) error {
+	log, found, err := journal.Open(dir, cursorSegment, func(record []byte) {
+		var c cursor
+		if json.Unmarshal(record, &c) != nil || c.Name == "" || c.Match > wamp.Wildcard {
+			return
+		}
+		d := s.get(c.Owner, c.Name)
+		switch {
+		case c.Removed && d != nil:
+			s.subs = slices.DeleteFunc(s.subs, func(other *Subscription) bool { return other == d })
+		case c.Removed:
+		default:
+			if d == nil {
+				d = s.add(c.Rule, c.Created)
+			}
+			d.Rule, d.declared, d.floor, d.gap, d.dropped = c.Rule.withDefaults(), c.Declared, c.Floor, c.Gap, c.Dropped
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.cursors, s.rewrite = log, len(found.Bad) > 0
+	return nil
+}
+
+// get returns a subscription; nil if there is none. Holds mu, or runs before Run.
+func (s *Store) get(owner, name string) *Subscription {
+	for _, d := range s.subs {
+		if d.Owner == owner && d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
+
+// add adds a subscription without a position. Holds mu, or runs before Run.
+func (s *Store) add(r Rule, created time.Time) *Subscription {
+	d := &Subscription{store: s, Rule: r.withDefaults(), created: created, wake: make(chan struct{}, 1), exact: true}
+	s.subs = append(s.subs, d)
+	slices.SortStableFunc(s.subs, func(a, b *Subscription) int {
+		if a.Name != b.Name {
+			return strings.Compare(a.Name, b.Name)
+		}
+		return strings.Compare(a.Owner, b.Owner)
+	})
+	return d
+}
+
+// cursor makes the record of a subscription. Holds mu.
+func (d *Subscription) cursor() []byte {
+	c := cursor{Rule: d.Rule, Declared: d.declared, Created: d.created, Floor: d.floor, Gap: d.gap, Dropped: d.dropped}
+	record, _ := json.Marshal(c) // strings, numbers and times can always be encoded
+	return record
+}
+
+// saveCursors records the subscriptions that have changed. A record that is lost in a power cut has events delivered again.
+func (s *Store) saveCursors() error {
+	rewrite := s.rewrite || s.cursors.Octets() > 2*s.compact+cursorSegment
+	var records [][]byte
+	s.mu.Lock()
+	for _, k := range s.forgotten {
+		record, _ := json.Marshal(cursor{Rule: Rule{Owner: k.owner, Name: k.name}, Removed: true})
+		if !rewrite {
+			records = append(records, record)
+		}
+	}
+	for _, d := range s.subs {
+		if d.dirty || rewrite {
+			records = append(records, d.cursor())
+			d.dirty = false
+		}
+	}
+	s.mu.Unlock()
+	s.forgotten = nil
+	var err error
+	switch {
+	case rewrite:
+		if err = s.cursors.Rewrite(slices.Values(records)); err == nil {
+			s.compact = s.cursors.Octets()
+		}
+	case len(records) > 0:
+		_, err = s.cursors.Append(slices.Values(records))
+	}
+	if s.rewrite = err != nil; err != nil {
+		s.Report(err)
+		s.timer.Reset(retryInterval)
+	}
+	return err
+}

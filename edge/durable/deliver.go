@@ -1,0 +1,344 @@
+package durable
+
+import (
+	"slices"
+	"time"
+
+	"runnel/edge/wamp"
+)
+
+// deliver hands out events until there is no consumer. It is the only goroutine that moves read forward by reading.
+func (d *Subscription) deliver() {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		p := pass{sub: d, now: time.Now()}
+		if !p.begin() {
+			return
+		}
+		p.run()
+		var expired <-chan time.Time
+		if wait, ok := p.end(); ok {
+			timer.Reset(wait)
+			expired = timer.C
+		}
+		select {
+		case <-d.wake:
+		case <-expired:
+		case <-p.room:
+		}
+	}
+}
+
+// spread is how many windows may be between the oldest event that is not acknowledged and the newest that is under way.
+const spread = 8
+
+// pass is one look at the log. It ends when the log ends, or when no consumer has room.
+type pass struct {
+	sub       *Subscription
+	now       time.Time
+	version   int
+	from      place
+	reading   bool // there may be something to read
+	consumers []*Attachment
+	most      int             // entries in flight, finished ones behind an unfinished one included
+	room      <-chan struct{} // closed when a consumer that was full may have room
+}
+
+// begin prepares the pass. It reports false if deliver must end.
+func (p *pass) begin() bool {
+	d := p.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if len(d.consumers) == 0 || d.removed || d.store.closed {
+		d.running = false
+		return false
+	}
+	p.version, p.from = d.version, d.readAt
+	p.consumers = append(p.consumers, d.consumers...)
+	p.reading = d.read < d.store.written
+	for _, a := range p.consumers {
+		p.most += spread * a.Window
+	}
+	first := true
+	for _, e := range d.flight {
+		if !e.done && e.to != nil && !p.now.Before(e.due) {
+			e.free(time.Time{})
+		}
+		if first && e.isFree(p.now) {
+			p.from, p.reading, first = e.at, true, false
+		}
+	}
+	if g := d.gap; g != nil && g.to != nil && !p.now.Before(g.due) {
+		g.to = nil
+	}
+	return true
+}
+
+// isFree reports whether the entry may be delivered now. Holds mu.
+func (e *entry) isFree(now time.Time) bool { return !e.done && e.to == nil && !now.Before(e.due) }
+
+func (p *pass) run() {
+	for _, a := range p.consumers {
+		a.blocked = a.Consumer.Room()
+	}
+	if p.gap() && p.reading {
+		if err := p.sub.store.scan(p.from, p.record); err != nil {
+			p.sub.store.Report(err)
+		}
+	}
+	for _, a := range p.consumers {
+		a.Consumer.Flush()
+	}
+}
+
+// end returns how long to wait for the next pass at most.
+func (p *pass) end() (wait time.Duration, ok bool) {
+	d := p.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	var next time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, e := range d.flight {
+		if !e.done && (e.to != nil || e.due.After(p.now)) {
+			sooner(e.due)
+		}
+	}
+	if g := d.gap; g != nil && g.to != nil {
+		sooner(g.due)
+	}
+	for _, a := range p.consumers {
+		if a.blocked != nil && p.room == nil {
+			p.room = a.blocked
+		}
+	}
+	return max(time.Until(next), time.Millisecond), !next.IsZero()
+}
+
+// gap delivers a gap that is not under way. It reports false if no consumer has room for it.
+func (p *pass) gap() bool {
+	d := p.sub
+	d.store.mu.Lock()
+	g := d.gap
+	if g == nil || g.to != nil {
+		d.store.mu.Unlock()
+		return true
+	}
+	again := g.id != 0
+	g.id = wamp.NewID()
+	report := Gap{ID: g.id, First: g.First, Last: g.Last, Events: g.Events, Reason: g.Reason, Redelivered: again}
+	a := p.choose(nil)
+	if a == nil {
+		d.store.mu.Unlock()
+		return false
+	}
+	g.to, g.due = a, p.now.Add(a.AckWait)
+	report.Sent = a.Sent
+	d.store.mu.Unlock()
+	v := a.Consumer.DeliverGap(report)
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	switch {
+	case d.gap == nil || d.gap.id != report.ID:
+	case v == Delivered && a.Sent, v == Impossible:
+		d.gap = nil
+		d.changed()
+	case v != Delivered:
+		d.gap.to = nil
+		p.block(a)
+		return false
+	}
+	return true
+}
+
+// choose returns the next consumer with room that is not in tried; nil if there is none. Holds mu.
+func (p *pass) choose(tried []*Attachment) *Attachment {
+	d := p.sub
+	for i := range p.consumers {
+		a := p.consumers[(d.turn+i)%len(p.consumers)]
+		if a.gone || a.blocked != nil || a.underWay >= a.Window || slices.Contains(tried, a) {
+			continue
+		}
+		d.turn = (d.turn + i + 1) % len(p.consumers)
+		return a
+	}
+	return nil
+}
+
+// block notes that a consumer has taken no more.
+func (p *pass) block(a *Attachment) {
+	if a.blocked = a.Consumer.Room(); a.blocked == nil { // it has room again, or is about to leave
+		soon := make(chan struct{})
+		time.AfterFunc(10*time.Millisecond, func() { close(soon) })
+		a.blocked = soon
+	}
+}
+
+// record handles one record of the log. It reports false to end the pass.
+func (p *pass) record(record []byte, at, next place) bool {
+	h, err := readHead(record)
+	if err != nil {
+		return true
+	}
+	d := p.sub
+	matches := d.matches(&h)
+	d.store.mu.Lock()
+	if d.version != p.version {
+		d.store.mu.Unlock()
+		wake(d.wake)
+		return false
+	}
+	e, _ := d.find(h.position)
+	switch {
+	case e != nil && !e.isFree(p.now), e == nil && h.position <= d.read:
+		d.store.mu.Unlock()
+		return true
+	case e == nil && len(d.flight) >= p.most:
+		d.store.mu.Unlock()
+		return false
+	case !matches:
+		d.setRead(h.position, next)
+		if len(d.flight) == 0 {
+			d.setFloor(h.position, next)
+		}
+		d.store.mu.Unlock()
+		return true
+	}
+	d.store.mu.Unlock()
+	if e == nil {
+		e = &entry{position: h.position, size: int64(len(record)), at: at, next: next, occurred: h.at, counted: true}
+	}
+	return p.hand(&h, e)
+}
+
+// hand gives an event to the first consumer that may receive it and has room.
+func (p *pass) hand(h *head, e *entry) bool {
+	d := p.sub
+	event, err := h.event(d.store.ReadOptions)
+	lost, gapErr := h.loss()
+	var tried []*Attachment
+	for {
+		d.store.mu.Lock()
+		if d.version != p.version || e.done {
+			d.store.mu.Unlock()
+			wake(d.wake)
+			return e.done
+		}
+		if err != nil && gapErr != nil || h.expired(p.now) {
+			p.skip(e)
+			d.store.mu.Unlock()
+			return true
+		}
+		a := p.choose(tried)
+		if a == nil && len(tried) > 0 && len(tried) == p.able() {
+			p.skip(e) // none of the consumers may receive it
+			d.store.mu.Unlock()
+			return true
+		}
+		d.store.mu.Unlock()
+		if a == nil {
+			return false
+		}
+		if err == nil && !a.Consumer.Admits(event.Event) {
+			tried = append(tried, a)
+			continue
+		}
+		id := wamp.NewID()
+		if err == nil {
+			id = event.ID
+		}
+		again, ok := p.assign(e, a, id)
+		if !ok {
+			continue
+		}
+		var v Verdict
+		if gapErr == nil {
+			v = a.Consumer.DeliverGap(Gap{ID: id, First: e.position, Last: e.position, Events: lost.events, Reason: lost.reason, Redelivered: again, Sent: a.Sent})
+		} else {
+			v = a.Consumer.Deliver(&Delivery{Event: event.Event, Position: h.position, At: time.UnixMilli(h.at), Redelivered: again, Sent: a.Sent})
+		}
+		if p.settle(e, a, v, again) {
+			return true
+		}
+	}
+}
+
+// able counts the consumers that are present. Holds mu.
+func (p *pass) able() (n int) {
+	for _, a := range p.consumers {
+		if !a.gone {
+			n++
+		}
+	}
+	return n
+}
+
+// skip ends an event that no consumer gets. Holds mu.
+func (p *pass) skip(e *entry) {
+	p.insert(e)
+	p.sub.finish(e)
+}
+
+// insert adds a new entry to the flight. Holds mu.
+func (p *pass) insert(e *entry) {
+	d := p.sub
+	if e.position <= d.read {
+		return
+	}
+	d.flight = append(d.flight, e)
+	d.setRead(e.position, e.next)
+}
+
+// assign notes that an event is under way to a consumer, before the consumer can acknowledge it. ok is false if it has left.
+func (p *pass) assign(e *entry, a *Attachment, id wamp.ID) (again, ok bool) {
+	d := p.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if a.gone || d.version != p.version {
+		return false, false
+	}
+	again = e.again
+	p.insert(e)
+	e.to, e.due = a, p.now.Add(a.AckWait)
+	a.underWay++
+	if d.byID == nil {
+		d.byID = make(map[wamp.ID]*entry)
+	}
+	delete(d.byID, e.id) // a gap gets another id
+	e.id = id
+	d.byID[id] = e
+	return again, true
+}
+
+// settle notes the result of a delivery. It reports false if another consumer is to be tried.
+func (p *pass) settle(e *entry, a *Attachment, v Verdict, again bool) bool {
+	d := p.sub
+	if v == Full || v == Gone {
+		p.block(a)
+	}
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	switch v {
+	case Delivered:
+		if d.delivered++; again {
+			d.redelivered++
+		}
+		if a.Sent {
+			d.finish(e)
+		}
+		return true
+	case Impossible:
+		d.dropped++
+		d.finish(e)
+		return true
+	}
+	if e.to == a {
+		e.release()
+		e.again, e.due = again, time.Time{}
+	}
+	return false
+}

@@ -1,0 +1,270 @@
+package durable
+
+import (
+	"cmp"
+	"errors"
+	"log/slog"
+	"math"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"runnel/edge/journal"
+	"runnel/edge/store"
+)
+
+// Config configures a Store.
+type Config struct {
+	Directory string
+	Limit     int64         // bytes of the log; default 64 MiB
+	Interval  time.Duration // from an event that no publisher waits for to its sync
+	Log       *slog.Logger
+
+	// ReadOptions sets the fields of a restored event that depend on its options.
+	ReadOptions func(*store.Event) error
+
+	// Committed is called when the events of waiting publishers are on disk, or with the reason why they are not. No lock is
+	// held.
+	Committed func([]Waiter, error)
+
+	// Report is called with the result of each write and sync.
+	Report func(error)
+
+	// Found is called by Open for every event in the log.
+	Found func(Publication)
+}
+
+// Waiter identifies a publisher that waits until its event is on disk.
+type Waiter any
+
+// Store holds the events and durable subscriptions of one realm.
+type Store struct {
+	// Static after Open.
+	Config
+	journal *journal.Journal // owned by Run; any goroutine may call From
+	cursors *journal.Journal // owned by Run
+	wake    chan struct{}    // is full when events wait to be written
+	upkeep  chan struct{}    // is full when cursors have changed
+	tasks   chan func()
+	done    chan struct{} // closed when Run has ended
+
+	// Owned by Run.
+	spare     []byte
+	rewrite   bool        // the journal of cursors lacks something
+	compact   int64       // bytes of the journal of cursors when it was last rewritten
+	unsynced  int         // records written since the last sync
+	forgotten []key       // removed subscriptions, to be recorded
+	loud      func() bool // limits log lines about dropped events
+	retryAt   time.Time   // when a failed write is tried again
+	recount   bool        // a sync has failed, so backlogs must be counted again
+	timer     *time.Timer // of upkeep
+	syncing   <-chan time.Time
+
+	mu sync.Mutex
+	// Guarded by mu.
+	pending  []byte // encoded records, one after the other
+	ends     []int  // of each of them
+	waiters  []Waiter
+	next     uint64 // position of the next record
+	written  uint64 // position of the last record that was written
+	lost     uint64 // events that could not be written, to be reported by a gap record
+	broken   error  // why nothing can be written at the moment
+	segments []segment
+	subs     []*Subscription // by owner and name
+	started  bool            // Run runs, is about to, or has ended
+	closed   bool
+}
+
+// segment describes a file of the log.
+type segment struct {
+	number      uint64
+	octets      int64
+	first, last uint64 // positions
+}
+
+const (
+	defaultLimit   = 64 << 20
+	minSegment     = 64 << 10
+	maxSegment     = 4 << 20
+	maxPending     = 4 << 20 // bytes of events that wait to be written
+	cursorSegment  = 256 << 10
+	upkeepInterval = time.Second
+	ageInterval    = 10 * time.Second
+	retryInterval  = time.Second
+	maxSubs        = 256 // of one realm
+	maxOwned       = 32  // that sessions of one owner may create
+)
+
+// Errors of a store. They are shown to clients.
+var (
+	ErrFull   = errors.New("the disk is too slow: too many events wait to be written")
+	errClosed = errors.New("the realm is closing")
+)
+
+// Open opens the store of a directory. If it fails, the realm has no durable subscriptions.
+func Open(c Config) (*Store, error) {
+	c.Limit = cmp.Or(c.Limit, defaultLimit)
+	s := &Store{
+		Config: c, wake: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), tasks: make(chan func()), done: make(chan struct{}),
+		loud: everyMinute(), timer: time.NewTimer(upkeepInterval),
+	}
+	if err := s.openCursors(filepath.Join(c.Directory, "cursors")); err != nil {
+		return nil, err
+	}
+	if err := s.openLog(filepath.Join(c.Directory, "log")); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openLog reads the log, and counts the backlogs.
+func (s *Store) openLog(dir string) error {
+	var last uint64
+	reported := make(map[uint64]bool) // damaged segments
+	log, found, err := journal.OpenOn(journal.Machine, dir, math.MaxInt64, func(number uint64, record []byte) {
+		h, err := readHead(record)
+		if err != nil || h.position <= last {
+			return
+		}
+		last = h.position
+		if n := len(s.segments); n == 0 || s.segments[n-1].number != number {
+			s.segments = append(s.segments, segment{number: number, first: h.position})
+		}
+		s.segments[len(s.segments)-1].last = h.position
+		for _, d := range s.subs {
+			d.count(&h, int64(len(record)))
+		}
+		if g, err := h.loss(); err == nil && g.segment != 0 {
+			reported[g.segment] = true
+		}
+		if p, err := h.event(s.ReadOptions); err == nil && s.Found != nil {
+			s.Found(p)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	s.journal, s.written = log, last
+	s.measure()
+	for _, d := range s.subs {
+		last = max(last, d.floor)
+	}
+	s.next = last + 1
+	for _, d := range s.subs {
+		d.read, d.readAt, d.floorAt = d.floor, s.locate(d.floor), s.locate(d.floor)
+	}
+	for _, d := range s.subs {
+		d.unsyncedEvents, d.unsyncedOctets = 0, 0
+	}
+	for _, path := range found.Bad {
+		s.noteDamage(path, reported)
+	}
+	return nil
+}
+
+// noteDamage has a damaged segment reported by a gap record, unless there is one already.
+func (s *Store) noteDamage(path string, reported map[uint64]bool) {
+	for _, segment := range s.journal.Segments() {
+		if journal.Name(segment.Number) == filepath.Base(path) && !reported[segment.Number] {
+			s.Log.Warn("log of durable events is damaged; some may be missing", "file", path)
+			s.putGap(loss{reason: "damage", segment: segment.Number})
+		}
+	}
+}
+
+// measure takes the sizes of the segments over from the journal. A segment that a failed sync has shortened keeps its place.
+func (s *Store) measure() {
+	for _, now := range s.journal.Segments() {
+		if i := slices.IndexFunc(s.segments, func(g segment) bool { return g.number == now.Number }); i >= 0 {
+			s.segments[i].octets = now.Octets
+		}
+	}
+}
+
+// Used reports whether there are durable subscriptions.
+func (s *Store) Used() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.subs) > 0
+}
+
+// Put keeps an event. The waiter, if there is one, is passed to Config.Committed later. Put never waits for the disk. If it
+// fails, the event is not kept; without a waiter this is counted, and consumers get a gap.
+func (s *Store) Put(p Publication, w Waiter) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.broken
+	if err == nil && len(s.pending) > maxPending {
+		err = ErrFull
+	}
+	if err == nil && s.closed {
+		err = errClosed
+	}
+	if err != nil {
+		s.lost++
+		return err
+	}
+	s.pending = appendEvent(s.pending, s.next, time.Now(), p)
+	s.ends = append(s.ends, len(s.pending))
+	s.next++
+	if w != nil {
+		s.waiters = append(s.waiters, w)
+	}
+	wake(s.wake)
+	return nil
+}
+
+// putGap adds a gap record. Holds mu, or runs before Run.
+func (s *Store) putGap(g loss) {
+	s.pending = appendGap(s.pending, s.next, time.Now(), g)
+	s.ends = append(s.ends, len(s.pending))
+	s.next++
+	wake(s.wake)
+}
+
+// wake fills a channel that has room for one signal.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Begin says that Run is about to run. Until then, one goroutine alone uses the store.
+func (s *Store) Begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = true
+}
+
+// do runs a task in the goroutine of Run, and waits for it. Before Run, the caller's goroutine takes its place.
+func (s *Store) do(task func()) error {
+	s.mu.Lock()
+	started := s.started
+	s.mu.Unlock()
+	if !started {
+		task()
+		return nil
+	}
+	ran := make(chan struct{})
+	select {
+	case s.tasks <- func() { task(); close(ran) }:
+		<-ran
+		return nil
+	case <-s.done:
+		return errClosed
+	}
+}
+
+// everyMinute returns a function that returns true at most once a minute. One goroutine may call it.
+func everyMinute() func() bool {
+	var last time.Time
+	return func() bool {
+		if now := time.Now(); now.Sub(last) >= time.Minute {
+			last = now
+			return true
+		}
+		return false
+	}
+}

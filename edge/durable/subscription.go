@@ -1,0 +1,383 @@
+package durable
+
+import (
+	"slices"
+	"sort"
+	"time"
+
+	"runnel/edge/store"
+	"runnel/edge/wamp"
+)
+
+// Rule says what a durable subscription keeps, and for whom.
+type Rule struct {
+	Owner string // the sessions that may consume; "": all that may subscribe
+	Name  string
+	URI   string
+	Match wamp.Match
+
+	// Bounds of the backlog. Beyond them the oldest events are dropped.
+	MaxSize   int64 // bytes; 0: DefaultSize
+	MaxEvents int   // 0: no limit
+	MaxAge    time.Duration
+
+	// Defaults for consumers.
+	Window  int           // events under way to one consumer; 0: DefaultWindow
+	AckWait time.Duration // 0: DefaultAckWait
+}
+
+// The defaults of a Rule.
+const (
+	DefaultSize    = 16 << 20
+	DefaultWindow  = 256
+	MaxWindow      = 4096
+	DefaultAckWait = 30 * time.Second
+	refusedWait    = time.Second // from an event's refusal to its redelivery
+)
+
+func (r Rule) withDefaults() Rule {
+	if r.MaxSize <= 0 {
+		r.MaxSize = DefaultSize
+	}
+	if r.Window <= 0 {
+		r.Window = DefaultWindow
+	}
+	r.Window = min(r.Window, MaxWindow)
+	if r.AckWait <= 0 {
+		r.AckWait = DefaultAckWait
+	}
+	return r
+}
+
+// key identifies a subscription.
+type key struct{ owner, name string }
+
+// Subscription is a durable subscription.
+type Subscription struct {
+	// Static after construction.
+	store   *Store
+	id      wamp.ID
+	created time.Time
+	wake    chan struct{} // is full when there may be something to do for deliver
+
+	// Guarded by store.mu.
+	Rule              // its owner, name, URI and match are static
+	declared bool     // by the configuration
+	floor    uint64   // everything up to this position is done
+	floorAt  place    // from where records above floor are found
+	gap      *gap     // dropped events that the consumers have not acknowledged
+	read     uint64   // everything up to this position is done or in flight
+	readAt   place    // of the next record
+	flight   []*entry // in order of position; the first is not done
+	byID     map[wamp.ID]*entry
+	version  int   // changed when positions were changed by another goroutine than deliver's
+	events   int   // of the backlog
+	octets   int64 // of the backlog
+	oldest   int64 // the oldest event of the backlog is not older than this; ms since 1970
+	exact    bool  // events is not too small
+	dirty    bool  // the cursor is to be recorded
+	removed  bool
+
+	unsyncedEvents int
+	unsyncedOctets int64
+
+	consumers []*Attachment
+	turn      int  // the consumer to be tried first
+	running   bool // deliver runs
+
+	delivered, redelivered, acked, dropped uint64
+}
+
+// entry is an event that was read and is not done.
+type entry struct {
+	position uint64
+	id       wamp.ID
+	size     int64
+	at, next place
+	occurred int64
+	to       *Attachment // nil: the event is free
+	due      time.Time   // under way: when it becomes free; free: not before
+	again    bool        // it was delivered before
+	done     bool
+	counted  bool // it is part of the backlog
+}
+
+// gap is a run of dropped events.
+type gap struct {
+	First, Last, Events uint64
+	Reason              string
+
+	id  wamp.ID     // by which it is acknowledged
+	to  *Attachment // nil: it is to be delivered
+	due time.Time
+}
+
+// ID returns the subscription id by which sessions know it. It is the same as long as the realm is open.
+func (d *Subscription) ID() wamp.ID { return d.id }
+
+// Pattern returns the topic or pattern.
+func (d *Subscription) Pattern() (string, wamp.Match) { return d.URI, d.Match }
+
+func (d *Subscription) matches(h *head) bool {
+	if h.kind == gapRecord {
+		return true
+	}
+	switch d.Match {
+	case wamp.Prefix:
+		return len(h.topic) >= len(d.URI) && string(h.topic[:len(d.URI)]) == d.URI
+	case wamp.Wildcard:
+		return wamp.MatchesWildcard(d.URI, h.topic)
+	}
+	return string(h.topic) == d.URI
+}
+
+// count adds a new record to the backlog, if it matches. Holds mu.
+func (d *Subscription) count(h *head, size int64) bool {
+	if h.position <= d.floor || !d.matches(h) {
+		return false
+	}
+	if d.events == 0 {
+		d.oldest = h.at
+	}
+	d.events++
+	d.octets += size
+	d.unsyncedEvents++
+	d.unsyncedOctets += size
+	return true
+}
+
+// settle takes events out of the backlog. Holds mu.
+func (d *Subscription) settle(events int, octets int64) {
+	d.events, d.octets = max(d.events-events, 0), max(d.octets-octets, 0)
+}
+
+// skipTo notes that the log has nothing for the subscription up to a position. Holds mu.
+func (d *Subscription) skipTo(position uint64, next place) {
+	if d.events == 0 && d.exact && len(d.flight) == 0 && position > d.floor {
+		d.setFloor(position, next)
+		d.setRead(position, next)
+		d.version++
+	}
+}
+
+func (d *Subscription) setFloor(position uint64, next place) {
+	d.floor, d.floorAt = position, next
+	d.changed()
+}
+
+func (d *Subscription) setRead(position uint64, next place) { d.read, d.readAt = position, next }
+
+// changed has the cursor recorded. Holds mu.
+func (d *Subscription) changed() {
+	if !d.dirty {
+		d.dirty = true
+		wake(d.store.upkeep)
+	}
+}
+
+// find returns the entry of a position, and where it is or would be. Holds mu.
+func (d *Subscription) find(position uint64) (*entry, int) {
+	i := sort.Search(len(d.flight), func(i int) bool { return d.flight[i].position >= position })
+	if i < len(d.flight) && d.flight[i].position == position {
+		return d.flight[i], i
+	}
+	return nil, i
+}
+
+// finish ends an entry. Holds mu.
+func (d *Subscription) finish(e *entry) {
+	if e.done {
+		return
+	}
+	e.done = true
+	e.release()
+	delete(d.byID, e.id)
+	if e.counted {
+		d.settle(1, e.size)
+	}
+	d.advance()
+}
+
+// release takes an entry from its consumer. Holds mu.
+func (e *entry) release() {
+	if e.to != nil {
+		e.to.underWay--
+		e.to = nil
+	}
+}
+
+// advance moves the floor over all entries that are done. Holds mu.
+func (d *Subscription) advance() {
+	n := 0
+	for n < len(d.flight) && d.flight[n].done {
+		n++
+	}
+	if n == 0 && len(d.flight) > 0 {
+		return
+	}
+	if n > 0 {
+		d.oldest = max(d.oldest, d.flight[n-1].occurred)
+		d.setFloor(d.flight[n-1].position, d.flight[n-1].next)
+	}
+	clear(d.flight[:n])
+	if d.flight = d.flight[n:]; len(d.flight) == 0 {
+		d.flight = nil
+		if d.read > d.floor {
+			d.setFloor(d.read, d.readAt)
+		}
+	}
+}
+
+// Attachment is a consumer of a subscription.
+type Attachment struct {
+	sub *Subscription
+	AttachOptions
+
+	// Guarded by store.mu.
+	underWay int
+	gone     bool
+
+	blocked <-chan struct{} // owned by deliver: closed when the consumer may have room again
+}
+
+// AttachOptions say how a consumer is served.
+type AttachOptions struct {
+	Consumer Consumer
+	Window   int           // 0: the subscription's
+	AckWait  time.Duration // 0: the subscription's
+	Sent     bool          // an event is done once it was given to the connection
+}
+
+// Consumer receives events. Its methods are called by one goroutine at a time.
+type Consumer interface {
+	// Admits reports whether the consumer may receive an event.
+	Admits(*store.Event) bool
+
+	// Deliver hands out an event, and never waits.
+	Deliver(*Delivery) Verdict
+
+	// DeliverGap hands out a gap. id is the publication id by which it is acknowledged.
+	DeliverGap(Gap) Verdict
+
+	// Room returns nil if the consumer has room, otherwise a channel that is closed when that may have changed.
+	Room() <-chan struct{}
+
+	// Flush sends what was handed out.
+	Flush()
+}
+
+// Delivery is an event for a consumer.
+type Delivery struct {
+	*store.Event
+	Position    uint64
+	At          time.Time
+	Redelivered bool
+	Sent        bool // it need not be acknowledged
+}
+
+// Gap is a run of events that were dropped.
+type Gap struct {
+	ID          wamp.ID
+	First, Last uint64 // positions
+	Events      uint64 // 0: unknown
+	Reason      string // size, count, age, disk, damage
+	Redelivered bool
+	Sent        bool
+}
+
+// Verdict is the result of a delivery.
+type Verdict uint8
+
+const (
+	Delivered  Verdict = iota
+	Full               // not delivered: the consumer has no room
+	Gone               // not delivered: the consumer leaves
+	Impossible         // the consumer cannot receive this event
+)
+
+// Attach adds a consumer. It may be called under the locks of the caller: it does not wait, and calls nothing.
+func (d *Subscription) Attach(o AttachOptions) *Attachment {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if o.Window <= 0 {
+		o.Window = d.Window
+	}
+	o.Window = min(o.Window, MaxWindow)
+	if o.AckWait <= 0 {
+		o.AckWait = d.AckWait
+	}
+	a := &Attachment{sub: d, AttachOptions: o, gone: d.removed}
+	d.consumers = append(d.consumers, a)
+	if !d.running && !d.store.closed && !d.removed {
+		d.running = true
+		go d.deliver()
+	}
+	wake(d.wake)
+	return a
+}
+
+// Detach removes the consumer. Its events are free at once.
+func (a *Attachment) Detach() {
+	d := a.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	a.gone = true
+	d.consumers = slices.DeleteFunc(d.consumers, func(other *Attachment) bool { return other == a })
+	for _, e := range d.flight {
+		if e.to == a {
+			e.free(time.Time{})
+		}
+	}
+	if g := d.gap; g != nil && g.to == a {
+		g.to = nil
+	}
+	wake(d.wake)
+}
+
+// free makes an entry that is under way free, from a time on. Holds mu.
+func (e *entry) free(from time.Time) {
+	e.release()
+	e.again, e.due = true, from
+}
+
+// Ack acknowledges an event or a gap by its publication id. It reports false if none with this id is under way.
+func (a *Attachment) Ack(id wamp.ID) bool {
+	d := a.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if g := d.gap; g != nil && g.id == id {
+		d.gap = nil
+		d.changed()
+		return true
+	}
+	e := d.byID[id]
+	if e == nil {
+		return false
+	}
+	to := e.to
+	d.finish(e)
+	d.acked++
+	if to == nil || to.underWay <= to.Window/2 {
+		wake(d.wake)
+	}
+	return true
+}
+
+// Refuse returns an event, to be delivered again after a while. It reports false if it is not under way.
+func (a *Attachment) Refuse(id wamp.ID) bool {
+	d := a.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	e := d.byID[id]
+	if e == nil {
+		return false
+	}
+	if e.to != nil {
+		e.free(time.Now().Add(refusedWait))
+		wake(d.wake)
+	}
+	return true
+}
+
+// Subscription returns the consumer's subscription.
+func (a *Attachment) Subscription() *Subscription { return a.sub }

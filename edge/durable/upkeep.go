@@ -1,0 +1,245 @@
+package durable
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// maintain drops what exceeds a bound, deletes what is not needed any more, and retries what has failed.
+func (s *Store) maintain() {
+	s.retry()
+	if s.rewrite {
+		s.saveCursors()
+	}
+	s.mu.Lock()
+	subs := slices.Clone(s.subs)
+	s.mu.Unlock()
+	again := time.Duration(0)
+	for _, d := range subs {
+		d.keepBounds()
+		s.mu.Lock()
+		if d.MaxAge > 0 && d.events > 0 {
+			again = ageInterval
+		}
+		s.mu.Unlock()
+	}
+	for s.overLimit() {
+		if !s.dropSegment(subs) {
+			break
+		}
+	}
+	s.removeFinished()
+	s.mu.Lock()
+	if s.broken != nil {
+		again = retryInterval
+	}
+	s.mu.Unlock()
+	if again > 0 {
+		s.timer.Reset(again)
+	}
+}
+
+// retry writes what a failed write has left.
+func (s *Store) retry() {
+	s.mu.Lock()
+	due := s.broken != nil && !time.Now().Before(s.retryAt)
+	s.mu.Unlock()
+	if due {
+		s.write()
+	}
+}
+
+// overLimit reports whether the log is too large, and has a segment that may be removed.
+func (s *Store) overLimit() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.segments) > 1 && s.octets() > s.Limit
+}
+
+// dropSegment removes the oldest segment, whoever still needs it. It reports false if it cannot.
+func (s *Store) dropSegment(subs []*Subscription) bool {
+	s.mu.Lock()
+	oldest := s.segments[0]
+	s.mu.Unlock()
+	for _, d := range subs {
+		for d.drop(excess{through: oldest.last, reason: "size"}) {
+		}
+		s.mu.Lock()
+		if d.floor < oldest.last {
+			d.setFloor(oldest.last, place{oldest.number, oldest.octets})
+			d.setRead(max(d.read, d.floor), later(d.readAt, d.floorAt))
+			d.version++
+		}
+		s.mu.Unlock()
+	}
+	return s.removeSegment(oldest.number)
+}
+
+// removeFinished removes the segments that no subscription needs.
+func (s *Store) removeFinished() {
+	for {
+		s.mu.Lock()
+		var number uint64
+		if len(s.segments) > 1 {
+			number = s.segments[0].number
+		}
+		for _, d := range s.subs {
+			if number != 0 && d.floor < s.segments[0].last {
+				number = 0
+			}
+		}
+		s.mu.Unlock()
+		if number == 0 || !s.removeSegment(number) {
+			return
+		}
+	}
+}
+
+func (s *Store) removeSegment(number uint64) bool {
+	for _, g := range s.journal.Segments() { // those before it have no readable record
+		if g.Number > number {
+			break
+		}
+		if err := s.journal.Remove(g.Number); err != nil {
+			s.Report(err)
+			return false
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.segments = slices.DeleteFunc(s.segments, func(g segment) bool { return g.number <= number })
+	return true
+}
+
+// excess says which events are to be dropped: the oldest ones, until all of its conditions are met.
+type excess struct {
+	events  int
+	octets  int64
+	before  int64  // those that are older, in ms since 1970
+	through uint64 // those up to this position
+	reason  string
+}
+
+// keepBounds drops what exceeds the subscription's bounds.
+func (d *Subscription) keepBounds() {
+	for {
+		d.store.mu.Lock()
+		x := excess{reason: "size", octets: d.octets - d.MaxSize}
+		if d.MaxEvents > 0 && d.events > d.MaxEvents {
+			x.events, x.reason = d.events-d.MaxEvents, "count"
+		}
+		if limit := time.Now().Add(-d.MaxAge).UnixMilli(); d.MaxAge > 0 && d.events > 0 && d.oldest < limit {
+			x.before, x.reason = limit, "age"
+		}
+		d.store.mu.Unlock()
+		if x.events <= 0 && x.octets <= 0 && x.before == 0 || !d.drop(x) {
+			return
+		}
+	}
+}
+
+// dropped is an event that is to be dropped.
+type dropped struct {
+	position uint64
+	size     int64
+	next     place
+}
+
+const maxDrop = 4096 // events by one call of drop
+
+// drop drops events. It reports whether it may have left some.
+func (d *Subscription) drop(x excess) (more bool) {
+	s := d.store
+	s.mu.Lock()
+	floor, from, version := d.floor, d.floorAt, d.version
+	s.mu.Unlock()
+	var list []dropped
+	var oldest int64 // of those that stay
+	err := s.scan(from, func(record []byte, _, next place) bool {
+		h, err := readHead(record)
+		if err != nil || h.position <= floor || !d.matches(&h) {
+			return true
+		}
+		if x.events <= 0 && x.octets <= 0 && h.at >= x.before && h.position > x.through {
+			oldest = h.at
+			return false
+		}
+		if len(list) == maxDrop {
+			more = true
+			return false
+		}
+		list = append(list, dropped{h.position, int64(len(record)), next})
+		x.events--
+		x.octets -= int64(len(record))
+		return true
+	})
+	if err != nil {
+		s.Report(err)
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.oldest = max(d.oldest, oldest); len(list) == 0 {
+		return false
+	}
+	if d.version != version {
+		return true
+	}
+	d.cut(list, x.reason)
+	return more
+}
+
+// cut drops events, and notes the gap. Holds mu.
+func (d *Subscription) cut(list []dropped, reason string) {
+	first, events := uint64(0), 0
+	for _, x := range list {
+		if x.position <= d.floor {
+			continue // acknowledged in the meantime
+		}
+		e, i := d.find(x.position)
+		if e == nil || !e.done {
+			first = cmp.Or(first, x.position)
+			events++
+			d.settle(1, x.size)
+		}
+		if e != nil {
+			e.done = true
+			e.release()
+			delete(d.byID, e.id)
+			d.flight = slices.Delete(d.flight, i, i+1)
+		}
+	}
+	last := list[len(list)-1]
+	if last.position <= d.floor {
+		return
+	}
+	d.setFloor(last.position, last.next)
+	if d.read < d.floor {
+		d.setRead(d.floor, d.floorAt)
+	}
+	d.version++
+	d.advance()
+	wake(d.wake)
+	if events == 0 {
+		return
+	}
+	d.dropped += uint64(events)
+	g := &gap{First: first, Last: last.position, Events: uint64(events), Reason: reason}
+	if old := d.gap; old != nil {
+		g.First, g.Events = old.First, g.Events+old.Events
+	}
+	d.gap = g
+	if d.store.loud() {
+		d.store.Log.Warn("durable subscription has reached a bound; its oldest events are dropped", "subscription", d.Name,
+			"reason", reason, "events", events, "total", d.dropped)
+	}
+}
+
+// later returns the place that is further on in the log.
+func later(a, b place) place {
+	if a.segment > b.segment || a.segment == b.segment && a.offset > b.offset {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,226 @@
+package durable
+
+import (
+	"time"
+
+	"runnel/edge/journal"
+)
+
+// Run writes until stop is closed. Then it writes what is left, and closes the files.
+func (s *Store) Run(stop <-chan struct{}) {
+	defer close(s.done)
+	defer s.timer.Stop()
+	for {
+		select {
+		case <-s.wake:
+			s.write()
+		case <-s.syncing:
+			s.sync()
+		case <-s.upkeep:
+			s.saveCursors()
+		case task := <-s.tasks:
+			s.write() // the task sees all positions that were given out
+			task()
+		case <-s.timer.C:
+			s.maintain()
+		case <-stop:
+			s.shut()
+			return
+		}
+	}
+}
+
+func (s *Store) shut() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.write()
+	s.sync()
+	s.saveCursors()
+	s.journal.Close()
+	s.cursors.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.subs {
+		wake(d.wake)
+	}
+}
+
+// batch is what is written together.
+type batch struct {
+	data    []byte
+	ends    []int
+	waiters []Waiter
+}
+
+// each calls yield for every record.
+func (b *batch) each(yield func([]byte) bool) {
+	start := 0
+	for _, end := range b.ends {
+		if !yield(b.data[start:end:end]) {
+			return
+		}
+		start = end
+	}
+}
+
+// take takes what is to be written. It adds a gap record if events could not be kept.
+func (s *Store) take() (b batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		if time.Now().Before(s.retryAt) && !s.closed {
+			return b
+		}
+		s.broken = nil
+	}
+	if s.lost > 0 {
+		s.putGap(loss{events: s.lost, reason: "disk"})
+		s.lost = 0
+	}
+	b = batch{s.pending, s.ends, s.waiters}
+	s.pending, s.ends, s.waiters = s.spare[:0], nil, nil
+	s.spare = nil // it is in use
+	return b
+}
+
+// write writes all events that have come since the last call. It syncs them if a publisher waits.
+func (s *Store) write() {
+	b := s.take()
+	if len(b.ends) == 0 {
+		s.spare = b.data
+		return
+	}
+	err := s.append(&b)
+	if err == nil && len(b.waiters) > 0 {
+		err = s.sync()
+	} else if s.syncing == nil {
+		s.syncing = time.After(s.Interval)
+	}
+	s.Report(err)
+	if len(b.waiters) > 0 {
+		s.Committed(b.waiters, err)
+	}
+	if cap(b.data) <= 2*maxPending {
+		s.spare = b.data
+	}
+	if s.oversize() {
+		s.maintain()
+	} else {
+		s.timer.Reset(upkeepInterval)
+	}
+}
+
+// append writes a batch, and makes it known to the subscriptions.
+func (s *Store) append(b *batch) error {
+	if _, octets := s.journal.Newest(); octets >= min(max(s.Limit/16, minSegment), maxSegment) {
+		s.journal.Seal()
+	}
+	n, err := s.journal.Append(b.each)
+	missing := len(b.ends) - n
+	if journal.Lost(err) { // by the sync of a full segment
+		missing = len(b.ends) + s.unsynced
+		n, s.unsynced = 0, 0
+		s.discount()
+	}
+	s.unsynced += n
+	number, _ := s.journal.Newest()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.publish(b, n, number)
+	if err != nil {
+		s.fail(err, uint64(missing))
+	}
+	return err
+}
+
+// publish makes the first n records of a batch known, which are in the segment of this number. Holds mu.
+func (s *Store) publish(b *batch, n int, number uint64) {
+	matched := make([]bool, len(s.subs))
+	for record := range b.each {
+		if n--; n < 0 {
+			break
+		}
+		h, err := readHead(record)
+		if err != nil {
+			continue
+		}
+		if i := len(s.segments); i == 0 || s.segments[i-1].number != number {
+			s.segments = append(s.segments, segment{number: number, first: h.position})
+		}
+		s.segments[len(s.segments)-1].last, s.written = h.position, h.position
+		for i, d := range s.subs {
+			matched[i] = d.count(&h, int64(len(record))) || matched[i]
+		}
+	}
+	s.measure()
+	for i, d := range s.subs {
+		if matched[i] {
+			wake(d.wake)
+		} else {
+			d.skipTo(s.written, s.end())
+		}
+	}
+}
+
+// fail notes that nothing can be written. Holds mu.
+func (s *Store) fail(err error, events uint64) {
+	s.broken, s.retryAt = err, time.Now().Add(retryInterval)
+	s.lost += events
+	s.timer.Reset(retryInterval)
+}
+
+// sync syncs the log. What a failed sync has lost is reported by a gap record.
+func (s *Store) sync() error {
+	s.syncing = nil
+	err := s.journal.Sync()
+	if journal.Lost(err) {
+		s.discount()
+		s.mu.Lock()
+		s.fail(err, uint64(s.unsynced))
+		s.mu.Unlock()
+	}
+	s.unsynced = 0
+	s.mu.Lock()
+	for _, d := range s.subs {
+		d.unsyncedEvents, d.unsyncedOctets = 0, 0
+	}
+	s.mu.Unlock()
+	s.Report(err)
+	return err
+}
+
+// discount takes the events that a failed sync has lost out of the backlogs.
+func (s *Store) discount() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measure()
+	for _, d := range s.subs {
+		d.exact = false
+		d.settle(d.unsyncedEvents, d.unsyncedOctets)
+		d.unsyncedEvents, d.unsyncedOctets = 0, 0
+	}
+}
+
+// oversize reports whether a bound is exceeded by so much that it cannot wait for the next upkeep.
+func (s *Store) oversize() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.octets() > s.Limit {
+		return true
+	}
+	for _, d := range s.subs {
+		if d.octets > d.MaxSize/4*5 {
+			return true
+		}
+	}
+	return false
+}
+
+// octets returns the size of the log. Holds mu.
+func (s *Store) octets() (n int64) {
+	for _, g := range s.segments {
+		n += g.octets
+	}
+	return n
+}

@@ -1,0 +1,261 @@
+package crash
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/kit"
+)
+
+// durable declares a durable subscription to all topics of these stories.
+const durable = `
+  [[realm.durable]]
+  name = "archive"
+  uri = "crash."
+  match = "prefix"
+  ack_wait = "5m"
+`
+
+// consumer reads the durable subscription, and remembers the publications that it has had.
+type consumer struct {
+	*testing.T
+	ledger *ledger
+	at     *tier
+	below  *tier
+
+	mu      sync.Mutex
+	had     map[wamp.ID]bool
+	repeats int
+	client  *client.Client
+}
+
+// begin joins and subscribes. The client stays subscribed while its router is killed and started again.
+func (c *consumer) begin() {
+	c.Helper()
+	c.client = c.at.join()
+	how := client.SubscribeOptions{Match: wamp.Prefix, Persist: true}
+	_, err := c.client.SubscribeDurable(c.Context(), "crash.", how, client.Durable{Name: "archive", Window: 64}, c.take)
+	if err != nil {
+		c.Fatal(err)
+	}
+}
+
+func (c *consumer) take(e *client.Event) error {
+	if _, reason, ok := e.Gap(); ok {
+		c.Errorf("a gap: %s", reason)
+		return nil
+	}
+	n, _ := e.Args()[0].(int64)
+	c.mu.Lock()
+	again := c.had[e.Publication]
+	c.had[e.Publication] = true
+	if again {
+		c.repeats++
+	}
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	c.ledger.seen[e.Topic()] = append(c.ledger.seen[e.Topic()], n)
+	return nil
+}
+
+// state describes the durable subscription.
+func (c *consumer) state() string {
+	result, err := c.at.join().Call(c.Context(), "runnel.durable.ls", client.CallOptions{}, client.Payload{})
+	queued, failed := c.below.join().Call(c.Context(), "runnel.queue.ls", client.CallOptions{}, client.Payload{})
+	text := fmt.Sprintln(result.Args(), err, queued.Args(), failed, c.ledger)
+	for topic := range c.ledger.acked {
+		text += fmt.Sprintln(topic, "misses", c.ledger.missing(topic))
+	}
+	return text
+}
+
+// end ends the consumer at once. What it has not acknowledged comes again.
+func (c *consumer) end() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	c.client.Close(ctx)
+}
+
+// arrives waits until all acknowledged events of the topics have arrived, and checks their order and that each came once.
+func (c *consumer) arrives(topics []string) {
+	c.Helper()
+	l := c.ledger
+	for _, topic := range topics {
+		kit.Eventually(c.T, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 }, c.state)
+	}
+	if repeats := l.check(c.T); repeats > 0 {
+		c.Errorf("%d events came as two publications", repeats)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Log(l, c.repeats, " redelivered")
+}
+
+// Publishers, a gateway, a centre and a consumer there, any of which is killed at any moment: each acknowledged event reaches the
+// consumer, in order, and once if it remembers what it has had.
+func TestDurableSurvivesKills(t *testing.T) {
+	for _, c := range []struct {
+		name                   string
+		edge, centre, consumer bool
+	}{{"the gateway", true, false, false}, {"the centre", false, true, false}, {"the consumer", false, false, true}, {"all", true, true, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			list := tiers(t, "sync = \"5ms\"\nspill_after = \"20ms\"\nmin_free = 0", "edge", "centre")
+			edge, centre := list[0], list[1]
+			centre.durable = true
+			for _, r := range []*tier{centre, edge} {
+				r.begin()
+				defer r.end()
+			}
+			l := newLedger()
+			reader := &consumer{T: t, ledger: l, at: centre, below: edge, had: make(map[wamp.ID]bool)}
+			reader.begin()
+			defer func() { reader.end() }()
+			topics := publishers(t, edge, l, func() {
+				for range rounds(t) {
+					l.awaitAcks(t, 1+rand.IntN(200))
+					if c.edge {
+						edge.kill()
+					}
+					if c.centre {
+						centre.kill()
+						centre.begin()
+					}
+					if c.consumer {
+						reader.end()
+						reader.begin()
+					}
+					if c.edge {
+						edge.begin()
+					}
+				}
+				l.awaitAcks(t, 10)
+			})
+			reader.arrives(topics)
+		})
+	}
+}
+
+// A consumer that subscribes long after the events have arrived at the centre gets all of them: those from before the centre was
+// killed, those from while it was away, and those from after.
+func TestDurableConsumerIsLate(t *testing.T) {
+	list := tiers(t, "sync = \"5ms\"\nmin_free = 0", "edge", "centre")
+	edge, centre := list[0], list[1]
+	centre.durable = true
+	centre.begin()
+	edge.begin()
+	defer edge.end()
+	defer func() { centre.end() }()
+	const topic = "crash.durable.x"
+	c := edge.join()
+	n := int64(0)
+	publish := func(more int) {
+		t.Helper()
+		for range more {
+			n++
+			if err := edge.publish(c, topic, n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	empty := func() {
+		t.Helper()
+		kit.Eventually(t, "the centre has all", func() bool { return edge.queue(c).events == 0 })
+	}
+	publish(50)
+	empty()
+	centre.kill()
+	publish(50)
+	centre.begin()
+	empty() // no consumer is there
+	publish(50)
+	empty()
+	centre.kill()
+	centre.begin()
+	l := newLedger()
+	reader := &consumer{T: t, ledger: l, at: centre, below: edge, had: make(map[wamp.ID]bool)}
+	reader.begin()
+	defer reader.end()
+	arrived := func() []int64 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return slices.Clone(l.seen[topic])
+	}
+	kit.Eventually(t, "all events arrive", func() bool { return len(arrived()) >= int(n) })
+	if got := arrived(); !slices.Equal(got, to(n)) {
+		t.Errorf("%d events came of %d: %v", len(got), n, got)
+	}
+}
+
+// If the disk of the centre is full, a publisher that waits gets an error, and everything else continues. A consumer that never
+// comes back does not fill the disk.
+func TestDurableFullDisk(t *testing.T) {
+	r := tiers(t, "", "alone")[0]
+	r.durable = true
+	r.limit = "64" // blocks of 512 bytes, per file
+	r.begin()
+	defer func() { r.end() }()
+	c := r.join()
+	heard := make(chan int64, 10_000)
+	if _, err := c.Subscribe(t.Context(), "crash.x", client.SubscribeOptions{}, func(e *client.Event) { heard <- e.Args()[0].(int64) }); err != nil {
+		t.Fatal(err)
+	}
+	publisher := r.join()
+	var stored []int64
+	for n := int64(1); n <= 100; n++ {
+		err := publisher.Publish(t.Context(), "crash.x", client.PublishOptions{Acknowledge: true}, client.Args(n, string(make([]byte, 1000))))
+		if err == nil {
+			stored = append(stored, n)
+		}
+		if got := kit.Receive(t, "the live event", heard); got != n {
+			t.Fatalf("%d came, expected %d", got, n)
+		}
+	}
+	if len(stored) < 5 || len(stored) > 90 {
+		t.Fatalf("%d events were stored", len(stored))
+	}
+	r.kill()
+	r.limit = ""
+	r.begin()
+	var mu sync.Mutex
+	var got []int64
+	gaps := 0
+	reader := r.join()
+	_, err := reader.SubscribeDurable(t.Context(), "crash.", client.SubscribeOptions{Match: wamp.Prefix}, client.Durable{Name: "archive"}, func(e *client.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if _, _, ok := e.Gap(); ok {
+			gaps++
+		} else {
+			got = append(got, e.Args()[0].(int64))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kit.Eventually(t, "the stored events arrive", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(got) >= len(stored)
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	for _, n := range stored {
+		if !slices.Contains(got, n) {
+			t.Errorf("event %d was acknowledged, and is missing", n)
+		}
+	}
+	if !slices.IsSorted(got) {
+		t.Errorf("the events are not in order: %v", got)
+	}
+}
