@@ -57,7 +57,6 @@ type Store struct {
 	forgotten []key       // removed subscriptions, to be recorded
 	loud      func() bool // limits log lines about dropped events
 	retryAt   time.Time   // when a failed write is tried again
-	recount   bool        // a sync has failed, so backlogs must be counted again
 	timer     *time.Timer // of upkeep
 	syncing   <-chan time.Time
 
