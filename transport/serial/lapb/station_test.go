@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -297,6 +298,46 @@ func TestDial(t *testing.T) {
 		ds.Close()
 		g.Close()
 	})
+}
+
+// TestDialledStreamDisconnects closes a dialled stream and lets its station transmit before Close goes on to stop the station. The
+// other end still receives a DISC.
+func TestDialledStreamDisconnects(t *testing.T) {
+	here, there := net.Pipe()
+	disconnected := make(chan bool, 1)
+	go func() { disconnected <- answerCalls(there) }()
+	ds, err := Dial(t.Context(), here, Config{Role: Device, NoXID: true}, Hooks{})
+	kit.Must(t, err)
+	closed := make(chan error, 1)
+	ds.station.stop.Do(func() { // Close waits for the end of this function before it stops the station
+		go func() { closed <- ds.Close() }()
+		<-ds.station.done
+	})
+	kit.Must(t, <-closed)
+	if !<-disconnected {
+		t.Error("the port was closed without a DISC")
+	}
+}
+
+// answerCalls answers SABM and DISC until the port ends, and reports whether there was a DISC.
+func answerCalls(port io.ReadWriteCloser) (disconnected bool) {
+	defer port.Close()
+	decoder := hdlc.NewDecoder(MaxInfo)
+	buf := make([]byte, 256)
+	for {
+		n, err := port.Read(buf)
+		for _, b := range buf[:n] {
+			f, ok := decoder.Push(b)
+			if kind := f.Control &^ pf; !ok || kind != sabm && kind != disc {
+				continue
+			}
+			disconnected = disconnected || f.Control&^pf == disc
+			port.Write(hdlc.Append(nil, hdlc.Frame{Address: toGateway, Control: ua | pf}))
+		}
+		if err != nil {
+			return disconnected
+		}
+	}
 }
 
 func TestLogLines(t *testing.T) {

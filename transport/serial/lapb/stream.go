@@ -121,7 +121,7 @@ func (s *Stream) Close() error {
 		s.stopTimer()
 		if s.station.current == s {
 			s.station.link.Free(s.station.config.receiveRoom() - s.station.link.room)
-			s.station.link.Finish(time.Now())
+			s.finish(time.Now())
 		}
 		s.station.changed.Broadcast()
 	}
@@ -130,4 +130,14 @@ func (s *Stream) Close() error {
 		return s.station.Close()
 	}
 	return nil
+}
+
+// finish ends the connection. A link that ends with its stream is stopped under the same lock: between Finish and Stop the
+// transmitter could end the connection without a DISC.
+func (s *Stream) finish(now time.Time) {
+	if s.station.single {
+		s.station.link.Stop(now)
+		return
+	}
+	s.station.link.Finish(now)
 }
