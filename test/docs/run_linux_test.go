@@ -110,6 +110,55 @@ func TestFederation(t *testing.T) {
 	s.run("federation.md", "centre")
 }
 
+// security.md extends one file, block by block. Passwords, keys and fingerprints are those of this run.
+func TestSecurity(t *testing.T) {
+	s := newSite(t)
+	h := s.at("gateway")
+	etc := filepath.Join(h.dir, "etc/runnel")
+	kit.Certificates(t, etc, h.address, "router", "gw-002.example.com")
+	for _, name := range []string{"ca.pem", "gw-002.example.com.pem", "gw-002.example.com.key"} {
+		kit.Must(t, os.Symlink(filepath.Join(etc, name), filepath.Join(h.dir, strings.Replace(name, ".example.com", "", 1))))
+	}
+	for _, file := range []string{"password", "etc/runnel/browser.ticket", "etc/runnel/central.password"} {
+		kit.Write(t, h.dir, file, password+"\n")
+	}
+	socket := "unix://" + filepath.Join(h.dir, "operator.sock")
+	kit.Write(t, etc, "conf.d/listeners.toml", "[[listen]]\nurl = \""+socket+"\"\nanonymous = \"operator\"\n"+
+		"[[listen]]\nurl = \"tcp://"+h.address+":8080\"\n")
+	h.env = append(h.env, "RUNNEL_URL="+socket)
+	file := filepath.Join(etc, "runnel.toml")
+	for _, b := range read(t, "security.md") {
+		switch {
+		case b.reason != "":
+		case b.kind == shell:
+			h.execute(b)
+		case b.kind == toml:
+			now, _ := os.ReadFile(file)
+			kit.Must(t, os.WriteFile(file, append(now, h.secured(b.text)...), 0o600))
+			if len(h.running) == 0 {
+				h.route("runnel run")
+			} else {
+				h.foreground("runnel reload")
+			}
+		}
+	}
+}
+
+var (
+	scram     = regexp.MustCompile(`scram = \{.*`)
+	publicKey = regexp.MustCompile(`ssh-ed25519 \S+ pump-8`)
+)
+
+// secured is a block of security.md with what its commands have printed, and with the places of this machine.
+func (h *host) secured(text string) string {
+	for _, made := range []*regexp.Regexp{scram, publicKey} {
+		if found := made.FindString(h.made); found != "" {
+			text = made.ReplaceAllLiteralString(text, found)
+		}
+	}
+	return strings.NewReplacer("0.0.0.0", h.address, "/run/runnel", h.dir).Replace(h.typed(text)) + "\n"
+}
+
 var written = regexp.MustCompile(`/etc/runnel/conf.d/\w+\.toml`)
 
 // run executes a page. A TOML block is written to the file that the prose before it names.

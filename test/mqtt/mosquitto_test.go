@@ -134,7 +134,7 @@ func TestLeave(t *testing.T) {
 func TestTLSAndPassword(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	certificates(t, dir)
+	kit.Certificates(t, dir, "127.0.0.1", "broker", "client")
 	passwords := filepath.Join(dir, "passwords")
 	write(t, passwords, "")
 	if out, err := exec.Command("mosquitto_passwd", "-b", passwords, "gateway", "open sesame").CombinedOutput(); err != nil {

@@ -58,7 +58,7 @@ func TestNamedTopics(t *testing.T) {
 func TestWebSocket(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	certificates(t, dir)
+	kit.Certificates(t, dir, "127.0.0.1", "broker", "client")
 	web, secure := kit.FreePort(t), kit.FreePort(t)
 	b := mosquitto(t, open+fmt.Sprintf("listener %d 127.0.0.1\nprotocol websockets\nlistener %d 127.0.0.1\nprotocol websockets\ncafile %s/ca.pem\ncertfile %[3]s/broker.pem\nkeyfile %[3]s/broker.key\n", web, secure, dir))
 	namedCrossing(t, b, fmt.Sprintf("url = [\"mqtt+ws://127.0.0.1:%d\"]\n", web))
@@ -85,7 +85,7 @@ func TestWebSocket(t *testing.T) {
 func TestALPN(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	certificates(t, dir)
+	kit.Certificates(t, dir, "127.0.0.1", "broker", "client")
 	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "broker.pem"), filepath.Join(dir, "broker.key"))
 	if err != nil {
 		t.Fatal(err)

@@ -125,7 +125,7 @@ func (s *service) broker(t *testing.T, dir string) *broker {
 	write(t, acl, text)
 	config := "acl_file " + acl + "\n"
 	if s.tls {
-		certificates(t, dir)
+		kit.Certificates(t, dir, "127.0.0.1", "broker", "client")
 		s.port = kit.FreePort(t)
 		config += fmt.Sprintf("allow_anonymous true\nlistener %d 127.0.0.1\ncafile %s/ca.pem\ncertfile %[2]s/broker.pem\nkeyfile %[2]s/broker.key\nrequire_certificate true\nuse_identity_as_username true\n", s.port, dir)
 		return mosquitto(t, config)
