@@ -160,14 +160,16 @@ func TestDurableSent(t *testing.T) {
 // Beyond a bound the oldest events are dropped, and the consumer is told so.
 func TestDurableBounds(t *testing.T) {
 	for name, c := range map[string]struct {
-		rule DurableRule
-		wait time.Duration
-		gap  string
-		left int // the first event that is kept
+		rule  DurableRule
+		pause time.Duration // after each event
+		wait  time.Duration
+		gap   string
+		left  int // the first event that is kept
 	}{
-		"count": {DurableRule{MaxEvents: 3}, 2 * time.Second, `"events":7,"first":1,"last":7,"reason":"count"`, 8},
-		"size":  {DurableRule{MaxSize: 400}, 2 * time.Second, `"events":"*","first":1,"last":"*","reason":"size"`, 0},
-		"age":   {DurableRule{MaxAge: time.Hour}, 2 * time.Hour, `"events":10,"first":1,"last":10,"reason":"age"`, 11},
+		"count": {DurableRule{MaxEvents: 3}, 0, 2 * time.Second, `"events":7,"first":1,"last":7,"reason":"count"`, 8},
+		"size":  {DurableRule{MaxSize: 400}, 0, 2 * time.Second, `"events":"*","first":1,"last":"*","reason":"size"`, 0},
+		"age":   {DurableRule{MaxAge: time.Hour}, 0, 2 * time.Hour, `"events":10,"first":1,"last":10,"reason":"age"`, 11},
+		"busy":  {DurableRule{MaxEvents: 3}, time.Second / 2, 0, `"events":"*","first":1,"last":"*","reason":"count"`, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.rule.Name, c.rule.URI = "d", "com.t"
@@ -176,6 +178,7 @@ func TestDurableBounds(t *testing.T) {
 				sensor := s.join(hello)
 				for n := 1; n <= 10; n++ {
 					sensor.keeps(n, "com.t")
+					time.Sleep(c.pause)
 				}
 				time.Sleep(c.wait)
 				realm.State = s.left(realm)

@@ -58,6 +58,7 @@ type Store struct {
 	loud      func() bool // limits log lines about dropped events
 	retryAt   time.Time   // when a failed write is tried again
 	timer     *time.Timer // of upkeep
+	due       bool        // upkeep follows the writes since the last one; later writes do not put it off
 	syncing   <-chan time.Time
 
 	mu sync.Mutex

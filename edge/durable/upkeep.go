@@ -8,6 +8,7 @@ import (
 
 // maintain drops what exceeds a bound, deletes what is not needed any more, and retries what has failed.
 func (s *Store) maintain() {
+	s.due = false
 	s.retry()
 	if s.rewrite {
 		s.saveCursors()
@@ -35,7 +36,7 @@ func (s *Store) maintain() {
 		again = retryInterval
 	}
 	s.mu.Unlock()
-	if again > 0 {
+	if again > 0 && !s.due {
 		s.timer.Reset(again)
 	}
 }

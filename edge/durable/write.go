@@ -106,7 +106,8 @@ func (s *Store) write() {
 	}
 	if s.oversize() {
 		s.maintain()
-	} else {
+	} else if !s.due {
+		s.due = true
 		s.timer.Reset(upkeepInterval)
 	}
 }
