@@ -16,10 +16,10 @@ import (
 const errorModbus = "runnel.error.modbus"
 
 // NewModbus makes the guest of a Modbus. write[i] is the procedure that sets the point c.Points[i], "" for none. NewModbus
-// sets c.SlaveChanged and c.Late.
+// sets c.SlaveChanged, c.Late and c.Refused.
 func NewModbus(o Options, c modbus.Config, write []string) (*Guest, error) {
 	g := newGuest(o)
-	c.SlaveChanged, c.Late = g.slaveChanged, g.slaveLate
+	c.SlaveChanged, c.Late, c.Refused = g.slaveChanged, g.slaveLate, g.pointRefused
 	master, err := modbus.New(c)
 	if err != nil {
 		return nil, err
@@ -67,6 +67,14 @@ func (g *Guest) slaveLate(slave byte, needs, suggested time.Duration) {
 		return
 	}
 	g.log.Info("Modbus slave answers in time again", "slave", slave)
+}
+
+func (g *Guest) pointRefused(p *modbus.Point, err error) {
+	if err != nil {
+		g.log.Warn("Modbus slave rejects a point", "point", p.Name, "slave", p.Slave, "address", p.Address, "err", err)
+		return
+	}
+	g.log.Info("Modbus slave answers for the point again", "point", p.Name, "slave", p.Slave)
 }
 
 // writePoint sets a register and translates a failure into a WAMP error.

@@ -21,6 +21,10 @@ type Config struct {
 	// Late is called when a slave's answers take longer than Timeout, with the time they take and a sufficient timeout.
 	// It is called with zeros when the answers are in time again. It must not block.
 	Late func(slave byte, needs, suggested time.Duration)
+
+	// Refused is called when a slave begins to answer for a point with an exception, and with a nil err when it answers with a
+	// value again. It must not block.
+	Refused func(p *Point, err error)
 }
 
 const (
@@ -61,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Late == nil {
 		c.Late = func(byte, time.Duration, time.Duration) {}
+	}
+	if c.Refused == nil {
+		c.Refused = func(*Point, error) {}
 	}
 	return c
 }

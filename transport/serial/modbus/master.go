@@ -1,6 +1,7 @@
 package modbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,7 @@ type Master struct {
 	// Owned by Run.
 	schedule  *schedule
 	published []published // for each point
+	refusals  []bool      // of the points: the slave answers with an exception
 	waiting   *write      // a write that waits until the bus is free for it
 }
 
@@ -60,7 +62,8 @@ func New(c Config) (*Master, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	m := &Master{config: c.withDefaults(), writes: make(chan *write, maxWrites), slaves: map[byte]*SlaveState{}, published: make([]published, len(c.Points))}
+	m := &Master{config: c.withDefaults(), writes: make(chan *write, maxWrites), slaves: map[byte]*SlaveState{}, published: make([]published, len(c.Points)),
+		refusals: make([]bool, len(c.Points))}
 	for _, p := range c.Points {
 		m.slaves[p.Slave] = &SlaveState{Slave: p.Slave}
 	}
@@ -260,14 +263,33 @@ func (m *Master) handleAnswer(q query, answer []byte, err error, publish func(re
 		return // one of the points, or a gap between them, may be the reason
 	}
 	m.schedule.polled(q.points, time.Now())
-	if err != nil {
-		return // already counted
+	if err != nil { // it is counted already
+		for _, i := range q.points {
+			m.noteRefusal(i, err)
+		}
+		return
 	}
 	data := answer[headSize+1 : len(answer)-crcSize]
 	for _, i := range q.points {
+		m.noteRefusal(i, nil)
 		m.read(i, q.cut(&m.config.Points[i], data), publish)
 	}
 }
+
+// noteRefusal reports when a point begins or ends to be answered with an exception. The slave's last error names the point.
+func (m *Master) noteRefusal(i int, err error) {
+	p := &m.config.Points[i]
+	if err != nil {
+		m.setErr(p.Slave, fmt.Errorf("%s: %w", p.describe(), err))
+	}
+	if refused := err != nil; refused != m.refusals[i] {
+		m.refusals[i] = refused
+		m.config.Refused(p, err)
+	}
+}
+
+// describe names a point. A point without a name has the address of its register.
+func (p *Point) describe() string { return cmp.Or(p.Name, fmt.Sprintf("address %d", p.Address)) }
 
 // refused reports whether a slave has rejected a request for good, not only for now.
 func refused(err error) bool {

@@ -1,8 +1,10 @@
 package modbus
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,11 +102,48 @@ func TestSilentSlave(t *testing.T) {
 		time.Sleep(40 * time.Second)
 		synctest.Wait()
 		s = m.State().Slaves
-		if s[1].Silent || s[1].Answers == 0 || s[1].Exceptions == 0 || s[1].Err != Exception(2) {
+		if s[1].Silent || s[1].Answers == 0 || s[1].Exceptions == 0 || !errors.Is(s[1].Err, Exception(2)) {
 			t.Errorf("%+v", s[1])
 		}
 		if want := []string{"2 no answer", "2 <nil>"}; !reflect.DeepEqual(turns, want) {
 			t.Errorf("turns %q", turns)
+		}
+	})
+}
+
+// TestRefused: the beginning and the end of a point's exceptions are reported once, and the slave's error names the point.
+func TestRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, r := newFakeBus(), newRegisters(9)
+		var rejects atomic.Bool
+		rejects.Store(true)
+		b.set(1, func(request []byte) []byte {
+			if rejects.Load() && request[3] == 7 {
+				return seal([]byte{1, readHolding | failed, illegalAddress})
+			}
+			return r.answer(request)
+		})
+		r.set(0, 1)
+		r.set(7, 2)
+		var turns []string
+		m, _ := master(t, b, Config{
+			Points: []Point{
+				{Name: "power", Slave: 1, Every: time.Second, Topic: topic(t, "com.{name}")},
+				{Name: "energy", Slave: 1, Address: 7, Every: time.Second, Topic: topic(t, "com.{name}")},
+			},
+			Refused: func(p *Point, err error) { turns = append(turns, fmt.Sprint(p.Name, " ", err)) },
+		})
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		want := "energy: " + Exception(illegalAddress).Error()
+		if s := m.State().Slaves[0]; s.Err == nil || s.Err.Error() != want {
+			t.Errorf("the slave's error is %v, want %s", s.Err, want)
+		}
+		rejects.Store(false)
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		if want := []string{"energy " + Exception(illegalAddress).Error(), "energy <nil>"}; !reflect.DeepEqual(turns, want) {
+			t.Errorf("turns %q, want %q", turns, want)
 		}
 	})
 }

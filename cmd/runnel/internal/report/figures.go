@@ -110,6 +110,14 @@ var (
 		{"partial_total", "Lines that began before the port was opened.", func(l *Lines) float64 { return float64(l.Partial) }},
 		{"bad_fields_total", "Fields of good lines that could not be read.", func(l *Lines) float64 { return float64(l.BadFields) }},
 	}
+	slaveFigures = []figure[lineSlave]{
+		{"silent", "1 if the slave does not answer.", func(s *lineSlave) float64 { return one(s.Silent) }},
+		{"requests_total", "Requests to the slave.", func(s *lineSlave) float64 { return float64(s.Requests) }},
+		{"exceptions_total", "Answers that are exceptions.", func(s *lineSlave) float64 { return float64(s.Exceptions) }},
+		{"timeouts_total", "Requests that the slave did not answer.", func(s *lineSlave) float64 { return float64(s.Timeouts) }},
+		{"crc_errors_total", "Answers with a wrong CRC.", func(s *lineSlave) float64 { return float64(s.Broken) }},
+		{"late_total", "Answers that took longer than the timeout.", func(s *lineSlave) float64 { return float64(s.Late) }},
+	}
 )
 
 var certificateFigures = []figure[Certificate]{

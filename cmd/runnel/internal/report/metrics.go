@@ -42,7 +42,29 @@ func (r *Status) Metrics() []byte {
 	writeSome(&b, "runnel_serial_link_", linkFigures, r.Serial, (*Serial).labels, func(s *Serial) *Link { return s.Link })
 	writeSome(&b, "runnel_serial_", sensorFigures, r.Serial, (*Serial).labels, func(s *Serial) *Sensor { return s.Sensor })
 	writeSome(&b, "runnel_serial_lines_", linesFigures, r.Serial, (*Serial).labels, func(s *Serial) *Lines { return s.Lines })
+	write(&b, "runnel_modbus_", slaveFigures, slavesOf(r.Serial), (*lineSlave).labels)
 	return b.Bytes()
+}
+
+// lineSlave is a slave of a Modbus and its line. A line has at most 256 slaves.
+type lineSlave struct {
+	*Slave
+	line *Serial
+}
+
+func slavesOf(lines []Serial) (list []lineSlave) {
+	for i := range lines {
+		if bus := lines[i].Modbus; bus != nil {
+			for j := range bus.Slaves {
+				list = append(list, lineSlave{&bus.Slaves[j], &lines[i]})
+			}
+		}
+	}
+	return list
+}
+
+func (s *lineSlave) labels() string {
+	return s.line.labels() + ",slave=" + labelText(strconv.Itoa(s.Slave.Slave))
 }
 
 func (l *Listener) labels() string { return "listener=" + labelText(l.URL) }

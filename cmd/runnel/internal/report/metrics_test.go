@@ -19,7 +19,7 @@ func TestMetrics(t *testing.T) {
 		Version: "1", Node: "a \"b\"\\\n", Began: time.Unix(1000, 0),
 		Router:    edge.Status{Messages: 1 << 40, Realms: []edge.RealmStatus{{Name: "realm1", Sessions: 7}}},
 		Listeners: []Listener{{URL: "tcp://127.0.0.1:1", Counters: transport.Counters{WebSocket: 3, OctetsIn: 5}, Certificate: &Certificate{Alarm: "expired"}}, {URL: "unix:///x"}},
-		Serial:    []Serial{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &Link{Up: true}, Lines: &Lines{Bad: 2}, Sensor: &Sensor{Silent: true}}},
+		Serial:    []Serial{{Name: "one", Realm: "realm1", In: 9}, {Name: "two", Link: &Link{Up: true}, Lines: &Lines{Bad: 2}, Sensor: &Sensor{Silent: true}}, {Name: "bus", Modbus: &Bus{Slaves: []Slave{{Slave: 1, Requests: 5}, {Slave: 17, Exceptions: 3, Silent: true}}}}},
 		Uplinks:   []Uplink{{Name: "central", Realm: "realm1", Up: true, RoundTrip: 2.5, Queue: Queue{Events: 4, Alarm: "full"}}},
 	}
 	text := string(r.Metrics())
@@ -51,6 +51,9 @@ func TestMetrics(t *testing.T) {
 		`runnel_serial_silent{line="two",realm=""} 1`,
 		`runnel_serial_last_good_timestamp_seconds{line="two",realm=""} 0`,
 		`runnel_serial_open{line="one",realm="realm1"} 0`,
+		`runnel_modbus_requests_total{line="bus",realm="",slave="1"} 5`,
+		`runnel_modbus_exceptions_total{line="bus",realm="",slave="17"} 3`,
+		`runnel_modbus_silent{line="bus",realm="",slave="17"} 1`,
 		`runnel_realm_disk_trouble{realm="realm1"} 0`,
 		`runnel_listener_certificate_alarm{listener="tcp://127.0.0.1:1"} 1`,
 		`runnel_uplink_clash{uplink="central",realm="realm1"} 0`,
@@ -79,7 +82,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 	r := Status{
 		Router: edge.Status{Realms: make([]edge.RealmStatus, 1)}, Listeners: make([]Listener, 1), Uplinks: make([]Uplink, 1),
-		Serial: []Serial{{UART: &UART{}, Link: &Link{}, Lines: &Lines{}, Sensor: &Sensor{}}},
+		Serial: []Serial{{UART: &UART{}, Link: &Link{}, Lines: &Lines{}, Sensor: &Sensor{}, Modbus: &Bus{Slaves: make([]Slave, 1)}}},
 	}
 	for line := range strings.Lines(string(r.Metrics())) {
 		if rest, ok := strings.CutPrefix(line, "# HELP "); ok {
