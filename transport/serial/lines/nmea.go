@@ -78,10 +78,22 @@ func sentence(line string, unchecked bool) (address string, values []string, err
 		return "", nil, err
 	}
 	values = strings.Split(body, ",")
-	if len(values[0]) < 4 {
+	address, text := values[0], ""
+	if i := strings.IndexFunc(address, func(r rune) bool { return !alphanumeric(r) }); i >= 0 {
+		address, text = address[:i], address[i:] // free text of the receiver, as in $PSRFTXTBaud rate: 57600*51
+	}
+	if len(address) < 4 {
 		return "", nil, fmt.Errorf("%q is not the address of a sentence", values[0])
 	}
-	return values[0], values[1:], nil
+	if text != "" {
+		values[0] = text
+		return address, values, nil
+	}
+	return address, values[1:], nil
+}
+
+func alphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z'
 }
 
 // untag removes a tag block, which stands between backslashes (NMEA 0183 4.0).

@@ -45,6 +45,7 @@ func TestNMEA(t *testing.T) {
 		{"IIXDR,C,19.5,C,AIR,P,1.01,B,BARO", "xdr", fields{"talker": "II", "sentence": "XDR", "transducers": []any{
 			fields{"type": "C", "value": 19.5, "unit": "C", "name": "AIR"}, fields{"type": "P", "value": 1.01, "unit": "B", "name": "BARO"}}}},
 		{"PMTK001,314,3", "mtk001", fields{"talker": "P", "sentence": "MTK001", "values": []any{int64(314), int64(3)}}},
+		{"PSRFTXTBaud rate: 57600 ", "srftxtbaud", fields{"talker": "P", "sentence": "SRFTXTBaud", "values": []any{" rate: 57600 "}}},
 		{"GPXYZ,1,a,", "xyz", fields{"talker": "GP", "sentence": "XYZ", "values": []any{int64(1), "a", ""}}},
 	} {
 		e, err := p.Parse(fmt.Appendf(nil, "$%s*%02X", c.line, Checksum(c.line)), noon)
