@@ -36,7 +36,7 @@ func (s *state) openEvents(m *realm, dir string, size int64) {
 func (s *state) reportEvents(err error) {
 	switch was := s.disk.Trouble().Set("durable events", err); {
 	case err != nil && !was:
-		s.disk.Log.Error("cannot store durable events; publishers that wait for it get an error", "err", err)
+		s.disk.Log.Error("cannot store durable events; publishers that wait for them get an error", "err", err)
 	case err == nil && was:
 		s.disk.Log.Info("durable events are stored again")
 	}
@@ -67,7 +67,7 @@ func (m *realm) durables() *durable.Store {
 	return m.state.events
 }
 
-// openDurables has events kept for the subscriptions of an earlier run, and for the declared ones.
+// openDurables begins to keep events for the subscriptions of an earlier run, and for the declared ones.
 func (m *realm) openDurables(rules []DurableRule) {
 	if s := m.durables(); s != nil {
 		for _, d := range s.All() {
@@ -91,7 +91,7 @@ func (m *realm) declareDurables(rules []DurableRule) {
 	}
 }
 
-// keepFor has the events of a durable subscription kept from now on.
+// keepFor begins to keep the events of a durable subscription.
 func (m *realm) keepFor(d *durable.Subscription) {
 	t := turns.Get().(*turn)
 	m.mu.Lock()
@@ -142,8 +142,8 @@ func (m *realm) removeDurable(t *turn, d *durable.Subscription) error {
 	return nil
 }
 
-// store passes the event to the store of durable subscriptions. An event whose lists name sessions is not kept, because ids
-// mean nothing to later sessions. mu may be held.
+// store passes the event to the store of durable subscriptions. An event whose lists name sessions is not kept, because session
+// ids mean nothing later. mu may be held.
 func (t *turn) store(m *realm, d *delivery) {
 	d.stored = true
 	s := m.durables()

@@ -22,14 +22,14 @@ func serialScanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scan DEVICE",
 		Short: "Find the Modbus slaves on a serial bus, and their profiles",
-		Long: `Asks each slave on an RS-485 bus for one register, and lists those that answer. From
-each it reads the registers of the profiles, and names the profiles that fit. It only
-reads, and writes no register.
+		Long: `Asks each slave on an RS-485 bus for a register, and lists the slaves that answer. From
+each of them it reads the registers of the profiles, and names the profiles that fit.
+It writes no register.
 
-The line parameters must be those of the slaves: most are shipped with 9600 baud and no
-parity, some with 2400, 4800, 19200 or even parity. A slave that does not answer is on
-for its --timeout twice, so all slaves take some two minutes. Ctrl-C ends the scan and
-lists what was found so far.
+The line parameters must be those of the slaves. Most are shipped with 9600 baud and no
+parity, some with 2400, 4800 or 19200 baud, or with even parity. The scan waits twice
+for --timeout if a slave does not answer, so all slaves take about two minutes. Ctrl-C
+ends the scan and lists the slaves found so far.
 
 No other master may be on the bus. If no slave answers, exchange the wires A and B, and
 try other line parameters.`,

@@ -53,9 +53,9 @@ func serialSniffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sniff DEVICE",
 		Short: "Show the output of a serial device, decoded, as it arrives",
-		Long: `Listens to a serial port and prints what arrives, with the time: a frame or a line of
-text a line, or the values of a device that has a profile. It writes nothing. The port must be free: if the router holds it,
-the error names its line and says how to free the port.`,
+		Long: `Listens to a serial port and prints the input with the time, one frame or line of text
+at a time, or the values of a device that has a profile. It writes nothing. The port
+must be free: if the router holds it, the error says how to free it.`,
 		Example: `  runnel serial sniff /dev/ttyUSB0
   runnel serial sniff /dev/ttyUSB0 --baud 9600 --as modbus --for 1m`,
 		Args: cobra.ExactArgs(1),

@@ -19,7 +19,7 @@ var (
 
 const maxName = 100
 
-// CheckName returns why a name cannot be used.
+// CheckName returns an error if a name cannot be used.
 func CheckName(name string) error {
 	if name == "" || len(name) > maxName {
 		return fmt.Errorf("the name of a durable subscription has 1 to %d characters", maxName)
@@ -43,7 +43,7 @@ func (s *Store) Find(owner, name string) *Subscription {
 	return s.get("", name)
 }
 
-// Named returns the subscription of a name, whoever owns it. With byOwner it returns that of an owner, as State names it.
+// Named returns the subscription of a name, regardless of its owner. With byOwner it returns the one of this owner, as State names it.
 func (s *Store) Named(name, owner string, byOwner bool) (*Subscription, error) {
 	var found *Subscription
 	var owners []string
@@ -127,7 +127,7 @@ func (s *Store) create(r Rule, start Start, opened func(*Subscription)) (*Subscr
 	return d, true, nil
 }
 
-// room returns why an owner can't have another subscription. Holds mu.
+// room returns an error if an owner can't have another subscription. Holds mu.
 func (s *Store) room(owner string) error {
 	owned := 0
 	for _, d := range s.subs {
@@ -141,7 +141,7 @@ func (s *Store) room(owner string) error {
 	return nil
 }
 
-// rewind puts the floor to a position, and counts the backlog. It runs in the goroutine of Run.
+// rewind sets the floor to a position, and counts the backlog. It runs in the goroutine of Run.
 func (d *Subscription) rewind(floor uint64) error {
 	s := d.store
 	s.mu.Lock()
@@ -170,7 +170,7 @@ func (d *Subscription) rewind(floor uint64) error {
 	return err
 }
 
-// Reset has the subscription begin anew.
+// Reset moves the start of the subscription.
 func (d *Subscription) Reset(start Start) (err error) {
 	failed := d.store.do(func() {
 		var floor uint64
@@ -208,8 +208,8 @@ func (s *Store) forget(d *Subscription) {
 	wake(d.wake)
 }
 
-// Declare replaces the rules of the configuration. A subscription that is not declared any more stays, until it is removed.
-// One that exists with another topic is an error.
+// Declare replaces the rules of the configuration. A subscription that is no longer declared stays until it is removed. A rule
+// whose subscription exists with another topic is an error.
 func (s *Store) Declare(rules []Rule, opened func(*Subscription)) (err error) {
 	for _, r := range rules {
 		d, _, failed := s.Create(r, Start{}, opened)

@@ -78,7 +78,7 @@ func (d *Subscription) cursor() []byte {
 	return record
 }
 
-// saveCursors records the subscriptions that have changed. A record that is lost in a power cut has events delivered again.
+// saveCursors records the subscriptions that have changed. If a power cut loses a record, events are delivered again.
 func (s *Store) saveCursors() error {
 	rewrite := s.rewrite || s.cursors.Octets() > 2*s.compact+cursorSegment
 	var records [][]byte

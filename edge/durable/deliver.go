@@ -30,7 +30,7 @@ func (d *Subscription) deliver() {
 	}
 }
 
-// spread is how many windows may be between the oldest event that is not acknowledged and the newest that is under way.
+// spread bounds the distance, in windows, between the oldest event that is not acknowledged and the newest in flight.
 const spread = 8
 
 // pass is one look at the log. It ends when the log ends, or when no consumer has room.
@@ -39,7 +39,7 @@ type pass struct {
 	now       time.Time
 	version   int
 	from      place
-	reading   bool // there may be something to read
+	reading   bool // there may be records to read
 	consumers []*Attachment
 	most      int             // entries in flight, finished ones behind an unfinished one included
 	room      <-chan struct{} // closed when a consumer that was full may have room
@@ -169,7 +169,7 @@ func (p *pass) choose(tried []*Attachment) *Attachment {
 	return nil
 }
 
-// block notes that a consumer has taken no more.
+// block notes that a consumer has no room.
 func (p *pass) block(a *Attachment) {
 	if a.blocked = a.Consumer.Room(); a.blocked == nil { // it has room again, or is about to leave
 		soon := make(chan struct{})

@@ -51,14 +51,14 @@ type Store struct {
 
 	// Owned by Run.
 	spare     []byte
-	rewrite   bool        // the journal of cursors lacks something
+	rewrite   bool        // the journal of cursors is incomplete
 	compact   int64       // bytes of the journal of cursors when it was last rewritten
 	unsynced  int         // records written since the last sync
 	forgotten []key       // removed subscriptions, to be recorded
 	loud      func() bool // limits log lines about dropped events
 	retryAt   time.Time   // when a failed write is tried again
 	timer     *time.Timer // of upkeep
-	due       bool        // upkeep follows the writes since the last one; later writes do not put it off
+	due       bool        // a write has scheduled upkeep; later writes do not put it off
 	syncing   <-chan time.Time
 
 	mu sync.Mutex
@@ -163,7 +163,7 @@ func (s *Store) openLog(dir string) error {
 	return nil
 }
 
-// noteDamage has a damaged segment reported by a gap record, unless there is one already.
+// noteDamage adds a gap record for a damaged segment, unless there is one already.
 func (s *Store) noteDamage(path string, reported map[uint64]bool) {
 	for _, segment := range s.journal.Segments() {
 		if journal.Name(segment.Number) == filepath.Base(path) && !reported[segment.Number] {
@@ -231,7 +231,7 @@ func wake(c chan struct{}) {
 	}
 }
 
-// Begin says that Run is about to run. Until then, one goroutine alone uses the store.
+// Begin announces that Run is about to run. Until then, only one goroutine may use the store.
 func (s *Store) Begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// maintain drops what exceeds a bound, deletes what is not needed any more, and retries what has failed.
+// maintain drops events beyond the bounds, removes segments that are no longer needed, and retries a failed write.
 func (s *Store) maintain() {
 	s.due = false
 	s.retry()
@@ -41,7 +41,7 @@ func (s *Store) maintain() {
 	}
 }
 
-// retry writes what a failed write has left.
+// retry repeats a failed write when it is due.
 func (s *Store) retry() {
 	s.mu.Lock()
 	due := s.broken != nil && !time.Now().Before(s.retryAt)
@@ -58,7 +58,7 @@ func (s *Store) overLimit() bool {
 	return len(s.segments) > 1 && s.octets() > s.Limit
 }
 
-// dropSegment removes the oldest segment, whoever still needs it. It reports false if it cannot.
+// dropSegment removes the oldest segment, even if subscriptions still need it. It reports false if it cannot.
 func (s *Store) dropSegment(subs []*Subscription) bool {
 	s.mu.Lock()
 	oldest := s.segments[0]
@@ -113,16 +113,16 @@ func (s *Store) removeSegment(number uint64) bool {
 	return true
 }
 
-// excess says which events are to be dropped: the oldest ones, until all of its conditions are met.
+// excess selects the events to be dropped: the oldest ones, until all of its conditions are met.
 type excess struct {
 	events  int
 	octets  int64
-	before  int64  // those that are older, in ms since 1970
-	through uint64 // those up to this position
+	before  int64  // drop older events; ms since 1970
+	through uint64 // drop events up to this position
 	reason  string
 }
 
-// keepBounds drops what exceeds the subscription's bounds.
+// keepBounds drops the events beyond the subscription's bounds.
 func (d *Subscription) keepBounds() {
 	for {
 		d.store.mu.Lock()
@@ -147,9 +147,9 @@ type dropped struct {
 	next     place
 }
 
-const maxDrop = 4096 // events by one call of drop
+const maxDrop = 4096 // events in one call of drop
 
-// drop drops events. It reports whether it may have left some.
+// drop drops at most maxDrop events. It reports whether there may be more to drop.
 func (d *Subscription) drop(x excess) (more bool) {
 	s := d.store
 	s.mu.Lock()
@@ -237,7 +237,7 @@ func (d *Subscription) cut(list []dropped, reason string) {
 	}
 }
 
-// later returns the place that is further on in the log.
+// later returns the place that is further ahead in the log.
 func later(a, b place) place {
 	if a.segment > b.segment || a.segment == b.segment && a.offset > b.offset {
 		return a

@@ -6,7 +6,7 @@ import (
 	"runnel/edge/journal"
 )
 
-// Run writes until stop is closed. Then it writes what is left, and closes the files.
+// Run writes events until stop is closed. Then it writes the remaining events, and closes the files.
 func (s *Store) Run(stop <-chan struct{}) {
 	defer close(s.done)
 	defer s.timer.Stop()
@@ -46,7 +46,7 @@ func (s *Store) shut() {
 	}
 }
 
-// batch is what is written together.
+// batch holds the records that are written with one call.
 type batch struct {
 	data    []byte
 	ends    []int
@@ -64,7 +64,7 @@ func (b *batch) each(yield func([]byte) bool) {
 	}
 }
 
-// take takes what is to be written. It adds a gap record if events could not be kept.
+// take returns the records that wait to be written. It adds a gap record if events could not be kept.
 func (s *Store) take() (b batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *Store) take() (b batch) {
 	return b
 }
 
-// write writes all events that have come since the last call. It syncs them if a publisher waits.
+// write writes all events that have arrived since the last call. It syncs them if a publisher waits.
 func (s *Store) write() {
 	b := s.take()
 	if len(b.ends) == 0 {
@@ -112,7 +112,7 @@ func (s *Store) write() {
 	}
 }
 
-// append writes a batch, and makes it known to the subscriptions.
+// append writes a batch, and counts its records for the subscriptions.
 func (s *Store) append(b *batch) error {
 	if _, octets := s.journal.Newest(); octets >= min(max(s.Limit/16, minSegment), maxSegment) {
 		s.journal.Seal()
@@ -135,7 +135,7 @@ func (s *Store) append(b *batch) error {
 	return err
 }
 
-// publish makes the first n records of a batch known, which are in the segment of this number. Holds mu.
+// publish counts the first n records of a batch for the subscriptions. The records are in the segment of this number. Holds mu.
 func (s *Store) publish(b *batch, n int, number uint64) {
 	matched := make([]bool, len(s.subs))
 	for record := range b.each {
@@ -164,14 +164,14 @@ func (s *Store) publish(b *batch, n int, number uint64) {
 	}
 }
 
-// fail notes that nothing can be written. Holds mu.
+// fail notes that the log cannot be written, and schedules a retry. Holds mu.
 func (s *Store) fail(err error, events uint64) {
 	s.broken, s.retryAt = err, time.Now().Add(retryInterval)
 	s.lost += events
 	s.timer.Reset(retryInterval)
 }
 
-// sync syncs the log. What a failed sync has lost is reported by a gap record.
+// sync syncs the log. A gap record reports the events that a failed sync has lost.
 func (s *Store) sync() error {
 	s.syncing = nil
 	err := s.journal.Sync()
@@ -191,7 +191,7 @@ func (s *Store) sync() error {
 	return err
 }
 
-// discount takes the events that a failed sync has lost out of the backlogs.
+// discount removes the events that a failed sync has lost from the backlogs.
 func (s *Store) discount() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

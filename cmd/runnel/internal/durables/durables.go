@@ -21,10 +21,10 @@ func Command(version string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "durable",
 		Short: "Show, reset or remove durable subscriptions",
-		Long: `Shows, resets or removes durable subscriptions, whose events the router keeps until
-they are acknowledged, by calling runnel.durable.ls, .peek, .reset and .drop in the
-realm. The realm's permissions must allow that call; the built-in default does over
-the Unix socket.`,
+		Long: `Shows, resets or removes durable subscriptions. The router keeps the events of a
+durable subscription until a consumer has acknowledged them. The commands call
+runnel.durable.ls, .peek, .reset and .drop in the realm. The permissions of the realm
+must allow the call. The built-in default allows it over the Unix socket.`,
 	}
 	cmd.AddCommand(listCommand(version), peekCommand(version), dropCommand(version), resetCommand(version))
 	return cmd
@@ -94,8 +94,8 @@ func dropCommand(version string) *cobra.Command {
 	var owner string
 	cmd := &cobra.Command{
 		Use: "drop NAME", Short: "Remove a durable subscription and its events", Args: cobra.ExactArgs(1),
-		Long: `Removes a durable subscription and the events that are kept for it. Its consumers are
-unsubscribed. One that the configuration declares can only be removed there.`,
+		Long: `Removes a durable subscription and its events. Its consumers are unsubscribed. If the
+configuration declares the subscription, remove its [[realm.durable]] table first.`,
 		Example: "  runnel durable drop billing",
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := p.AskWith(report.ProcedureDurableDrop, ownerOption(owner), args[0])
@@ -114,9 +114,10 @@ func resetCommand(version string) *cobra.Command {
 	var p remote.Router
 	var owner, from string
 	cmd := &cobra.Command{
-		Use: "reset NAME --from START", Short: "Have a durable subscription begin anew", Args: cobra.ExactArgs(1),
-		Long: `Has a durable subscription begin anew: with now, it forgets what is kept for it; with all, a
-time or a publication id, it delivers again what the router still has from there on.`,
+		Use: "reset NAME --from START", Short: "Move the start of a durable subscription", Args: cobra.ExactArgs(1),
+		Long: `Moves the start of a durable subscription. With "now" it drops all events that are kept
+for the subscription. With "all", a time or a publication id, the router delivers again
+the events that it still has from there on.`,
 		Example: "  runnel durable reset billing --from now\n  runnel durable reset billing --from 2026-11-29T14:00:00Z",
 		RunE: func(_ *cobra.Command, args []string) error {
 			if _, err := durable.ParseStart(from); err != nil || from == "" {
