@@ -50,7 +50,7 @@ function changed(e) {
   if (!ended) show();
 }
 
-// renewed shows what every page shows of a new status.
+// renewed updates the parts of a new status that every page shows.
 function renewed() {
   const s = app.status.latest;
   write(node, s ? s.node : '');
@@ -90,7 +90,7 @@ function entry(v) {
   return el;
 }
 
-// session says who is signed in, and lets another sign in.
+// session shows the role of the session, with a button to sign in or out.
 function session() {
   const who = h('span.who'), realm = h('span.who');
   const out = h('button.small', { type: 'button', onclick: () => (app.client.credentials ? signOut() : form('')) });

@@ -1,4 +1,4 @@
-// What a view shows while it has no status.
+// The content of a view that has no status.
 
 import { h, empty } from './dom.js';
 
@@ -18,7 +18,7 @@ export function denied({ client }) {
   const { authrole = 'local' } = client.details;
   return h('section.panel', null,
     empty(`The role "${authrole}" may not read the router's status`,
-      'Health, lines, links and rates are for operators. Sign in as one, or let this role read them: write this file, then type "sudo systemctl reload runnel".',
+      'Health, lines, links and rates are for operators. Sign in as one, or permit this role to read them: write this file, then run "sudo systemctl reload runnel".',
       permission(authrole, client.realm)));
 }
 

@@ -75,7 +75,7 @@ export function writeState(el, kind, word) {
 // command shows something to type, with a button that copies it.
 export function command(text) {
   const button = h('button.small', { type: 'button', 'aria-label': `Copy ${text.split('\n')[0]}`, onclick: () => copy(text, button) }, 'Copy');
-  return h('div.command', null, h('pre', { tabindex: 0, role: 'group', 'aria-label': 'To type' }, text), button);
+  return h('div.command', null, h('pre', { tabindex: 0, role: 'group', 'aria-label': 'Command' }, text), button);
 }
 
 async function copy(text, button) {
@@ -92,7 +92,7 @@ async function copy(text, button) {
   setTimeout(() => write(button, 'Copy'), 2000);
 }
 
-// empty says what to do where nothing is.
+// empty tells the user what to do in a view without content.
 export function empty(title, text, type) {
   return h('section.empty', null, h('h2', null, title), text && h('p', null, text), type && command(type));
 }

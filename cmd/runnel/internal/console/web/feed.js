@@ -29,7 +29,7 @@ export class Feed {
     }
   }
 
-  // drain sorts in what has come, and reports whether anything had.
+  // drain sorts in the events that have arrived, and reports whether there were any.
   drain() {
     const { queue } = this;
     if (!queue.length) return false;
@@ -96,7 +96,7 @@ function* walk(value, path, depth) {
   }
 }
 
-// reading writes a value as the device has sent it, unless that is long.
+// reading writes a value as the device has sent it, unless the text is long.
 export const reading = (v) => (String(v).length <= 8 ? String(v) : number(v));
 
 // preview returns an event's payload in one line.

@@ -18,7 +18,7 @@ export function mount(root, app) {
   const counts = facts({ online: 'Online', offline: 'Offline', all: 'Nodes' });
   const tiles = h('ul.tiles', { 'aria-label': 'Nodes as tiles' });
   const rows = h('tbody', null);
-  const none = empty('No nodes yet', 'A node enrols with a token. Make one, and run on the gateway what this prints:', 'runnel token new --role gateway');
+  const none = empty('No nodes yet', 'A node enrols with a token. Make a token here, then run the printed command on the gateway:', 'runnel token new --role gateway');
   const table = h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Nodes' }, h('table', null,
     h('thead', null, h('tr', null, ...['Node', 'State', 'Version', 'Board', 'Role', 'Address', 'Enrolled'].map((t) => h('th', { scope: 'col' }, t)))), rows));
   root.append(h('h1', null, title), h('div.bar', null, h('div.field.wide', null, h('label', { for: 'find' }, 'Filter'), filter)),

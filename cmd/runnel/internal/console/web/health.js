@@ -1,4 +1,4 @@
-// What of a status needs an operator's attention, with remedies. The findings and their remedies are those of runnel doctor.
+// Finds the parts of a status that need an operator's attention. The findings and their remedies are those of runnel doctor.
 
 import { plural } from './dom.js';
 
@@ -19,7 +19,7 @@ export function findings(s) {
   }
   for (const l of s.serial) serial(add, l);
   for (const u of s.uplinks) uplink(add, u);
-  if (s.memory && s.memory.limit && s.memory.used > 0.9 * s.memory.limit) add('warn', 'memory', 'more than nine tenths of the limit are in use', 'Raise [limits] memory, or lower what is retained.');
+  if (s.memory && s.memory.limit && s.memory.used > 0.9 * s.memory.limit) add('warn', 'memory', 'more than 90 % of the limit is in use', 'Raise [limits] memory, or lower what is retained.');
   return list;
 }
 

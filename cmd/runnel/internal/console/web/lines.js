@@ -15,7 +15,7 @@ export function mount(root, app) {
   const body = h('div.stack', null), cards = [];
   root.append(h('h1', null, title), body);
   const end = whenKnown(body, app, (inner) => {
-    const none = h('section.panel', null, empty('No serial lines yet', 'Plug in a device. This finds out what it speaks, and adds its line:', 'sudo runnel serial add /dev/ttyUSB0'));
+    const none = h('section.panel', null, empty('No serial lines yet', 'Plug in a device. This command detects its format and adds its line:', 'sudo runnel serial add /dev/ttyUSB0'));
     const list = h('div.cards', null);
     inner.append(none, list);
     return (s) => {
@@ -38,7 +38,7 @@ const figures = {
   resent: ['Frames sent again', (l) => l.link && number(l.link.resent)],
   fcs: ['Wrong checksums', (l) => l.link && number(l.link.fcs_errors)],
   bytes: ['Bytes in and out', (l) => `${size(l.in)} / ${size(l.out)}`],
-  losses: ['Times the device went away', (l) => number(l.losses)],
+  losses: ['Times the device was lost', (l) => number(l.losses)],
   uart: ['UART errors', (l) => l.uart && number(l.uart.framing_errors + l.uart.parity_errors + l.uart.overruns)],
 };
 
@@ -55,7 +55,7 @@ class Card {
     this.rows = h('tbody', null);
     this.readings = h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': `Last readings of ${line.name}` }, h('table.fixed', null,
       h('thead', null, h('tr', null, ...['Topic', 'Last reading', 'Age'].map((t) => h('th', { scope: 'col' }, t)))), this.rows));
-    this.waiting = h('p.hint', null, 'No reading has come since this page was opened.');
+    this.waiting = h('p.hint', null, 'No reading has arrived since this page was opened.');
     this.chartBox = h('div', null);
     this.badText = h('pre', { tabindex: 0, role: 'group', 'aria-label': 'The last bad line' });
     this.badWhy = h('p.hint', null);
@@ -85,7 +85,7 @@ class Card {
     const { lines } = line;
     this.bad.hidden = !(lines && lines.bad_reason);
     if (!this.bad.hidden) {
-      write(this.badText, lines.bad_line || '(nothing readable)');
+      write(this.badText, lines.bad_line || '(no readable text)');
       write(this.badWhy, `${lines.bad_reason}, ${since(lines.last_bad)} ago${lines.bad_in_a_row ? `, ${plural(lines.bad_in_a_row, 'bad line')} in a row` : ''}`);
     }
     if (this.slaves) this.bus(line.modbus.slaves || []);
@@ -101,7 +101,7 @@ class Card {
     }));
   }
 
-  // read shows the readings that have come since the last time.
+  // read shows the readings that have arrived since the last call.
   read() {
     this.feed.drain();
     const list = [...this.feed.topics.values()].sort((a, b) => (a.topic < b.topic ? -1 : 1));

@@ -12,7 +12,7 @@ export function mount(root, app) {
   const body = h('div.stack', null), cards = [];
   root.append(h('h1', null, title), body);
   const end = whenKnown(body, app, (inner) => {
-    const none = h('section.panel', null, empty('No links yet', 'A link makes a central router or an MQTT broker part of this realm. This asks for what it needs and writes the configuration:', 'sudo runnel init gateway'));
+    const none = h('section.panel', null, empty('No links yet', 'A link makes a central router or an MQTT broker part of this realm. This command asks for the details and writes the configuration:', 'sudo runnel init gateway'));
     const list = h('div.cards', null);
     inner.append(none, list);
     return (s) => {
@@ -26,7 +26,7 @@ export function mount(root, app) {
 const figures = {
   trip: ['Round trip', (u) => (u.up && u.round_trip_ms ? `${number(u.round_trip_ms)} ms` : '–')],
   queued: ['Events queued', (u) => number(u.queue.events)],
-  oldest: ['Oldest waits', (u) => (u.queue.events ? duration(u.queue.oldest) : '–')],
+  oldest: ['Age of the oldest', (u) => (u.queue.events ? duration(u.queue.oldest) : '–')],
   disk: ['Queue on disk', (u) => size(u.queue.files)],
   up: ['Events up', (u) => number(u.events_up.forwarded)],
   down: ['Events down', (u) => number(u.events_down.forwarded)],
@@ -49,7 +49,7 @@ class Card {
     const { status } = app;
     this.charts = [
       new Chart({ title: 'Events queued', series: status.of(`queue ${u.name}`), format: number }),
-      new Chart({ title: 'The oldest waits', unit: '', series: status.of(`oldest ${u.name}`), format: duration }),
+      new Chart({ title: 'Age of the oldest', unit: '', series: status.of(`oldest ${u.name}`), format: duration }),
       new Chart({ title: 'Round trip', unit: 'ms', series: status.of(`trip ${u.name}`), format: number }),
       new Chart({ title: 'Events up', unit: 'events/s', series: status.of(`up ${u.name}`), format: number }),
     ];
@@ -60,7 +60,7 @@ class Card {
       h('div.head', null, h('h3', null, 'Held: the centre rejects these events'), this.total, this.retry),
       h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': `Held topics of ${u.name}` }, h('table', null,
         h('thead', null, h('tr', null, ...['Topic', 'Events', 'Since', 'Reason'].map((t) => h('th', { scope: 'col' }, t)))), this.rows)),
-      h('p.hint', null, 'They are kept until the centre takes them. Permit the topics at the centre, then retry, or drop them:'), command(`runnel queue drop ${u.name} --held`));
+      h('p.hint', null, 'The router keeps them until the centre accepts them. Permit the topics at the centre, then retry. Or drop the events:'), command(`runnel queue drop ${u.name} --held`));
     this.el = h('section.panel.stack', { 'aria-label': `Link ${u.name}` },
       h('div.head', null, h('h2', null, u.name), this.state, this.since, this.url), this.error, this.alarms, this.facts.el,
       h('div.charts', null, ...this.charts.map((c) => c.el)), this.held);

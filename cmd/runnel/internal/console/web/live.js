@@ -1,4 +1,4 @@
-// Live: events as they come, by topic and in their order, with a chart of any number in them.
+// Live: events as they arrive, by topic and in order, with a chart of any number in them.
 
 import { h, keyed, write, number, rate, clock, empty } from './dom.js';
 import { Chart } from './chart.js';
@@ -13,7 +13,7 @@ const renderEvery = 120; // milliseconds
 
 const own = /^(wamp|runnel)\./;
 
-// What is listened to stays the same when the user comes back to the view.
+// The choices of the user stay when the user comes back to the view.
 const chosen = { uri: '', match: 'prefix', filter: '', topic: '', path: '', only: false, own: false, span: 300 };
 
 export function mount(root, app) {
@@ -67,9 +67,9 @@ class Live {
     const only = h('input', { type: 'checkbox', id: 'only', checked: chosen.only, onchange: () => { chosen.only = only.checked; this.dirty = true; } });
     const events = h('section.panel', null, h('div.head', null, h('h2.grow', null, 'Events'), h('label.check', { for: 'only' }, only, 'Only the selected topic')), this.count, this.stream);
 
-    this.chartBox = h('section.panel.chartbox', { 'aria-label': 'Chart' }, h('p.hint', null, 'Select a topic with a number in it to see a chart.'));
-    this.inspector = h('section.panel', { 'aria-label': 'Event', 'aria-live': 'polite' }, h('h2', null, 'Event'), h('p.hint', null, 'Select an event to see all of it.'));
-    this.nothing = h('section.panel', null, empty('Waiting for events', 'Nothing has been published here since this page was opened. Publish an event from a shell, or with Try:', 'runnel pub com.example.weather 21.5'));
+    this.chartBox = h('section.panel.chartbox', { 'aria-label': 'Chart' }, h('p.hint', null, 'Select a topic whose events have a number to see a chart.'));
+    this.inspector = h('section.panel', { 'aria-label': 'Event', 'aria-live': 'polite' }, h('h2', null, 'Event'), h('p.hint', null, 'Select an event to see its details.'));
+    this.nothing = h('section.panel', null, empty('Waiting for events', 'No event has arrived since this page was opened. Publish an event from a shell, or with Try:', 'runnel pub com.example.weather 21.5'));
     this.full = h('div.feed', null, this.chartBox, topics, events, this.inspector);
     this.full.hidden = true;
     this.root.append(h('h1', null, title), bar, this.problem, this.nothing, this.full);
@@ -206,7 +206,7 @@ class Live {
     if (this.chart) this.chart.end();
     this.chart = undefined;
     if (!t || !t.fields.size) {
-      this.chartBox.replaceChildren(h('p.hint', null, `There is no number in the events of ${topic}${t && !this.feed.mayChart() ? ', or too many topics have charts: narrow the pattern' : ''}.`));
+      this.chartBox.replaceChildren(h('p.hint', null, `The events of ${topic} have no number${t && !this.feed.mayChart() ? ', or too many topics have charts: narrow the pattern' : ''}.`));
       return;
     }
     const paths = [...t.fields.keys()];

@@ -1,4 +1,4 @@
-// Overview: what runs here, whether it is well, and how much passes through.
+// Overview: the parts of the router, their health, and the rates of their traffic.
 
 import { h, keyed, write, state, writeState, command, facts, number, rate, size, duration, plural } from './dom.js';
 import { Chart } from './chart.js';

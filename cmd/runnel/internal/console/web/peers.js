@@ -57,7 +57,7 @@ class Peers {
       this.found = { sessions, procedures, subscriptions };
       write(this.problem, '');
     } catch (e) {
-      write(this.problem, e.uri === 'wamp.error.not_authorized' ? 'This role may not read the meta API: it needs to call wamp.session., wamp.registration. and wamp.subscription.' : e.message);
+      write(this.problem, e.uri === 'wamp.error.not_authorized' ? 'This role may not read the meta API. It needs the permission to call wamp.session., wamp.registration. and wamp.subscription.' : e.message);
     }
     this.loading = false;
     if (!this.ended) this.render();
@@ -96,7 +96,7 @@ class Peers {
 
   async kill(row) {
     const { client } = this.app;
-    if (!await confirmed(`End the session of ${row.cells[0].split('\n')[0]}?`, 'It gets GOODBYE. A program that reconnects comes back.', 'End the session')) return;
+    if (!await confirmed(`End the session of ${row.cells[0].split('\n')[0]}?`, 'The session gets GOODBYE. A program that reconnects joins again.', 'End the session')) return;
     try {
       await client.call('wamp.session.kill', [row.session], { reason: 'wamp.close.killed', message: 'ended from the console' });
       notice('The session has ended.');

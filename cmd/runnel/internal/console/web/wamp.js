@@ -1,4 +1,4 @@
-// A WAMP client over WebSocket with the JSON serializer. It reconnects, and subscribes again after it has.
+// A WAMP client over WebSocket with the JSON serializer. It reconnects, and then subscribes again.
 
 import { Login } from './auth.js';
 
