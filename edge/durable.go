@@ -225,11 +225,14 @@ func (s *session) subscribeDurably(t *turn, m *codec.Message, o *subscribeOption
 	}
 }
 
+// noDurables is the answer of a router that has no store, or could not open it.
+const noDurables = "durable subscriptions need a data directory; set data in [node], and see the router's log"
+
 // durable returns the durable subscription that the options name, which may be a new one.
 func (s *session) durable(t *turn, o *subscribeOptions, uri string) (*durable.Subscription, error) {
 	all := s.realm.durables()
 	if all == nil {
-		return nil, refusal{wamp.Unavailable, "durable subscriptions need a data directory; set data in [node], and see the router's log"}
+		return nil, refusal{wamp.Unavailable, noDurables}
 	}
 	owner := s.numberingOwner()
 	d := all.Find(owner, o.durable.Name)

@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"fmt"
-
 	"runnel/edge/codec"
 	"runnel/edge/durable"
 	"runnel/edge/wamp"
@@ -83,7 +81,7 @@ func (c *metaCall) named() (*durable.Subscription, error) {
 	owner, chosen := textOf(c.keyword("owner"))
 	s := c.realm.durables()
 	if s == nil {
-		return nil, refusal{wamp.InvalidArgument, fmt.Sprintf("realm %s has no durable subscriptions", c.realm.name)}
+		return nil, refusal{wamp.Unavailable, noDurables}
 	}
 	d, err := s.Named(name, owner, chosen)
 	if err != nil {

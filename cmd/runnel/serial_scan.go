@@ -69,6 +69,6 @@ func scan(file string, c serial.Config, slaves []byte, timeout time.Duration) er
 	}
 	defer port.Close()
 	s := &modbus.Search{Port: port, Baud: c.Baud, Timeout: timeout}
-	fmt.Fprintf(os.Stderr, "asking %s at %d baud, %s; this takes at most %v\n", term.Count(len(slaves), "slave"), c.Baud, setup.Framing(c), s.Bound(len(slaves)).Round(time.Second))
+	fmt.Fprintf(os.Stderr, "asking %s at %d baud, %s; this takes at most %v\n", term.Count(len(slaves), "slave"), c.Baud, setup.Framing(c), max(s.Bound(len(slaves)).Round(time.Second), time.Second))
 	return setup.Scan(ctx, s, slaves, setup.BusDevices(file), c.Device, term.Stdout, os.Stderr)
 }

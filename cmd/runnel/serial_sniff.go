@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/cli"
-	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/setup"
 	"runnel/cmd/runnel/internal/term"
@@ -36,6 +35,9 @@ func (p *portFlags) config(device string) (c serial.Config, err error) {
 	c = serial.Config{Device: device, Baud: p.baud, DataBits: p.dataBits, StopBits: p.stopBits}
 	if err := c.Parity.UnmarshalText([]byte(p.parity)); err != nil {
 		return c, cli.UsageError(err.Error())
+	}
+	if p.baud < 1 {
+		return c, cli.UsageError("--baud must be greater than 0")
 	}
 	if err := c.Validate(); err != nil {
 		return c, cli.UsageError(err.Error())
@@ -78,7 +80,7 @@ must be free: if the router holds it, the error says how to free it.`,
 func sniff(file string, c serial.Config, as string, during time.Duration, w io.Writer) error {
 	known := setup.KnownDevices(file)
 	if !slices.Contains(detect.Formats, as) && known.Parser(as) == nil {
-		return cli.UsageError(fmt.Sprintf("--as %s: use %s, or the profile of a device that sends lines or telegrams", as, config.OneOf(detect.Formats...)))
+		return cli.UsageError(fmt.Sprintf("--as %s: %s", as, setup.NoDecoder(as, known)))
 	}
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()

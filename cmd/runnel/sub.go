@@ -31,9 +31,9 @@ arguments as JSON, then key=value. Bytes are printed as 0x and hexadecimal.
 With --json each line is an object with topic, args, kwargs, publication and the
 other details of the EVENT.
 
-With --durable NAME the router keeps events while no command reads them. The command
-survives a restart of the router. It ends at Ctrl-C (exit status 0), after COUNT events
-(0) or at the timeout (124).`,
+With --durable NAME the router keeps events until the command has written their lines.
+The command survives a restart of the router. It ends at Ctrl-C (exit status 0), after
+COUNT events (0) or at the timeout (124).`,
 		Example: `  runnel sub com.example.weather
   runnel sub com.example. --match prefix
   runnel sub com.example..temperature --match wildcard --json

@@ -111,6 +111,8 @@ func TestWrongUsageOfEach(t *testing.T) {
 		{"sub a --url http://localhost", "ws://"}, {"sub a --url tcp://localhost:70000", "70000"}, {"sub a --url localhost:8080", "tcp://"},
 		{"status --authid me --url tcp://localhost", "--ticket"}, {"reg a.b", "--exec"}, {"reg a.b --echo --exec x", "--exec"}, {"reg a.b --echo --parallel 0", "parallel"},
 		{"demo --for -1s", "negative"}, {"serial sniff", "missing: runnel serial sniff DEVICE"}, {"serial add a b", `unexpected argument "b"`}, {"serial sniff /dev/null --for -1s", "negative"}, {"serial sniff /dev/null --as morse", "morse"},
+		{"serial sniff /dev/null --as linky-standart", `did you mean "linky-standard"`}, {"serial sniff /dev/null --as sdm120", "serial profiles"}, {"serial sniff /dev/null --baud 0", "greater than 0"}, {"serial scan /dev/null --baud 0", "greater than 0"},
+		{"sub a --durable=", "the name is empty"}, {"sub a --from all", "needs --durable"},
 		{"queue peek a -n 0", "-n 0"}, {"queue drop a", "--all"}, {"run -c", "needs an argument"}, {"check --explain a", "3 arg"}, {"passwd a b", `unexpected argument "b"`}, {"check --confg x", "did you mean --config?"}, {"serial ls --jsn", "did you mean --json?"}, {"serial prob", `did you mean "probe"?`}, {"statuz", "status"}, {"fleet show", "missing: runnel fleet show NODE"},
 	} {
 		runnel(t, strings.Fields(c.args)...).expect(t, 2, "", c.says)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,14 +60,22 @@ func (d *Decoder) profile() {
 func values(e reading.Event) string {
 	var all []string
 	for _, v := range e.Args {
-		all = append(all, fmt.Sprint(v))
+		all = append(all, value(v))
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Kwargs)) {
 		if name != "time" && name != "units" {
-			all = append(all, fmt.Sprintf("%s=%v", name, e.Kwargs[name]))
+			all = append(all, name+"="+value(e.Kwargs[name]))
 		}
 	}
 	return lines.Printable([]byte(strings.Join(all, " ")))
+}
+
+// value returns a value as text. Counters of meters are large: a number has no exponent.
+func value(v any) string {
+	if f, is := v.(float64); is && math.Abs(f) < 1e15 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 // Feed takes received bytes.

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,5 +108,11 @@ func TestKnown(t *testing.T) {
 	want := []string{"this looks like messages of a known device: profile dust; decoding it as dust", "pm=258", "pm=258", "wrong check: sum8 is 04, want 03: aa c0 01 02 04 ab"}
 	if !reflect.DeepEqual(told, want) {
 		t.Errorf("%q", told)
+	}
+	told = nil
+	d = NewDecoder("meter", known, func(line string) { told = append(told, line) })
+	d.Feed([]byte(strings.ReplaceAll(meter, "(5*kWh)", "(12345678.9*kWh)")), noon)
+	if want := []string{"1-0:1.8.0=12345678.9 1-0:2.8.0=6"}; !reflect.DeepEqual(told, want) {
+		t.Errorf("large numbers: %q, want %q", told, want)
 	}
 }

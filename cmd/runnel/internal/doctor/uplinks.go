@@ -134,7 +134,7 @@ func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, r
 	case errors.As(err, &record):
 		return "the centre does not speak TLS at this port", "write tcp:// instead of tls://, or the port of the centre's TLS listener"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens there: connection refused", "start the centre, or correct the port in url"
+		return "nothing listens there: connection refused", "start the centre or the broker, or correct the port in url"
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		return "there is no route to the centre: " + err.Error(), "ip route shows the routes; check cable, modem and gateway"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):

@@ -94,8 +94,9 @@ func dropCommand(version string) *cobra.Command {
 	var owner string
 	cmd := &cobra.Command{
 		Use: "drop NAME", Short: "Remove a durable subscription and its events", Args: cobra.ExactArgs(1),
-		Long: `Removes a durable subscription and its events. Its consumers are unsubscribed. If the
-configuration declares the subscription, remove its [[realm.durable]] table first.`,
+		Long: `Removes a durable subscription and its events. Its consumers are unsubscribed. Stop them
+first: a consumer that subscribes again creates it anew. If the configuration declares the
+subscription, first remove its [[realm.durable]] table and reload.`,
 		Example: "  runnel durable drop billing",
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := p.AskWith(report.ProcedureDurableDrop, ownerOption(owner), args[0])

@@ -25,12 +25,14 @@ func (r *Reading) Flags(cmd *cobra.Command) {
 	cmd.PreRunE = func(cmd *cobra.Command, topics []string) error {
 		retained, _ := cmd.Flags().GetBool("retained")
 		r.asJSON, _ = cmd.Flags().GetBool("json")
-		return r.check(topics, retained)
+		return r.check(topics, retained, cmd.Flags().Changed("durable"))
 	}
 }
 
-func (r *Reading) check(topics []string, retained bool) error {
+func (r *Reading) check(topics []string, retained, named bool) error {
 	switch {
+	case r.Name == "" && named: // an unset variable of a script; the subscription would keep nothing
+		return cli.UsageError("--durable NAME: the name is empty; write one, such as billing")
 	case r.Name == "" && r.From != "":
 		return cli.UsageError("--from needs --durable NAME")
 	case r.Name != "" && len(topics) > 1:

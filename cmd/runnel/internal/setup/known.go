@@ -1,7 +1,11 @@
 package setup
 
 import (
+	"fmt"
+	"slices"
+
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/spelling"
 	"runnel/transport/serial/detect"
 	"runnel/transport/serial/lines"
 )
@@ -20,4 +24,16 @@ func KnownDevices(main string) (known detect.Devices) {
 		}
 	}
 	return known
+}
+
+// NoDecoder says what can stand in place of an unknown decoder: a format, or a known device.
+func NoDecoder(name string, known detect.Devices) string {
+	names := slices.Clone(detect.Formats)
+	for _, d := range known {
+		names = append(names, d.Profile)
+	}
+	if near := spelling.Similar(name, names); len(near) > 0 {
+		return fmt.Sprintf("did you mean %s? \"runnel serial profiles\" lists the profiles", config.OneOf(near...))
+	}
+	return fmt.Sprintf("use %s, or the profile of a device that sends lines or telegrams; \"runnel serial profiles\" lists them", config.OneOf(detect.Formats...))
 }
