@@ -51,8 +51,14 @@ func TestPackagedConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Parse("runnel.toml", string(b)); err != nil {
-		t.Error(err)
+	c, err := Parse("runnel.toml", string(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range c.Realms[0].Roles {
+		if want := r.Name == "local" || r.Name == "operator"; r.Durable != want {
+			t.Errorf("role %s: durable = %v, want %v", r.Name, r.Durable, want)
+		}
 	}
 }
 

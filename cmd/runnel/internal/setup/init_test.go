@@ -61,6 +61,11 @@ func TestInit(t *testing.T) {
 		if len(conf.Realms) != c.realms || len(conf.Listens) != c.listeners || len(conf.Uplinks) != c.uplinks || conf.Node.ID != c.answers.ID {
 			t.Errorf("%s: %d realms, %d listeners, %d uplinks of %s", c.answers.Kind, len(conf.Realms), len(conf.Listens), len(conf.Uplinks), conf.Node.ID)
 		}
+		for _, r := range conf.Realms[0].Roles {
+			if want := r.Name == "local" || r.Name == "operator"; r.Durable != want {
+				t.Errorf("%s: role %s: durable = %v, want %v", c.answers.Kind, r.Name, r.Durable, want)
+			}
+		}
 		for _, word := range c.says {
 			if !strings.Contains(text, word) {
 				t.Errorf("%+v does not say %q: %s", c.answers, word, text)

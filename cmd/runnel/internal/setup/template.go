@@ -49,6 +49,7 @@ const localRoles = `
   # Programs of this machine that connect by TCP: all URIs except those of administration.
   [[realm.role]]
   name = "local"
+  durable = true # may create durable subscriptions
 
     [[realm.role.permission]]
     uri = ""
@@ -76,6 +77,7 @@ const localRoles = `
   # Users who may open the Unix socket: all URIs.
   [[realm.role]]
   name = "operator"
+  durable = true
 
     [[realm.role.permission]]
     uri = ""
