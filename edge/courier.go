@@ -29,7 +29,7 @@ func (r *realm) attachCourier(t *turn, place *seat, d *durable.Subscription, o *
 	s := place.session
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if place.role != s.role() {
+	if place.role != s.role() || d.Removed() {
 		return errOutdated
 	}
 	_, again := s.subscriptions[d.ID()]

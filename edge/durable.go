@@ -211,7 +211,7 @@ func (s *session) subscribeDurably(t *turn, m *codec.Message, o *subscribeOption
 		if err != nil {
 			return err
 		}
-		d, err := s.durable(t, o, uri)
+		d, err := s.durable(t, o, uri) // another one if this was removed meanwhile
 		if err != nil {
 			return err
 		}

@@ -315,3 +315,24 @@ func TestDurableIsWanted(t *testing.T) {
 			`[36,"$w","*",{"topic":"wamp.subscription.on_delete"},["*","$t"]]`, `[50,2,{},[0]]`)
 	})
 }
+
+// A session that subscribes while an operator removes the subscription gets another one, not a seat in nothing.
+func TestDurableRemovedMeanwhile(t *testing.T) {
+	tell(t, Options{}, durableRealm(t), func(s *story) {
+		p := s.join(hello)
+		p.say(durably)
+		p.hear(`[33,1,"$s"]`)
+		m := s.router.realm([]byte("realm1"))
+		d := m.durables().All()[0]
+		p.say(`[48,1,{},"runnel.durable.drop",["d"]]`)
+		p.hear(`[50,1,{},[0]]`)
+		late := m.sessions()[0]
+		place := &seat{session: late, uri: "com.t", role: late.role(), subscription: d.ID(), courier: new(courier)}
+		if err := m.attachCourier(new(turn), place, d, nil, 2); err != errOutdated {
+			t.Errorf("%v", err)
+		}
+		p.say(durably)
+		p.hear(`[33,1,"$again"]`)
+		p.keeps(1, "com.t")
+	})
+}

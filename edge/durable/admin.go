@@ -14,6 +14,7 @@ import (
 // Errors about names.
 var (
 	ErrNone     = errors.New("there is no durable subscription of this name; a role with durable = true creates it by subscribing, or [[realm.durable]] declares it")
+	errRemoved  = errors.New("the durable subscription was removed already")
 	errDeclared = errors.New("the configuration declares this durable subscription; remove its [[realm.durable]] table first")
 )
 
@@ -37,10 +38,13 @@ func CheckName(name string) error {
 func (s *Store) Find(owner, name string) *Subscription {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d := s.get(owner, name); d != nil {
+	if d := s.get(owner, name); d != nil && !d.opening {
 		return d
 	}
-	return s.get("", name)
+	if d := s.get("", name); d != nil && !d.opening {
+		return d
+	}
+	return nil
 }
 
 // Named returns the subscription of a name, regardless of its owner. With byOwner it returns the one of this owner, as State names it.
@@ -111,7 +115,7 @@ func (s *Store) create(r Rule, start Start, opened func(*Subscription)) (*Subscr
 	}
 	s.mu.Lock()
 	d := s.add(r, time.Now().Truncate(time.Second))
-	d.floor, d.read = floor, floor
+	d.floor, d.read, d.opening = floor, floor, true
 	s.mu.Unlock()
 	d.rewind(floor)
 	if err = s.saveCursors(); err == nil {
@@ -124,6 +128,9 @@ func (s *Store) create(r Rule, start Start, opened func(*Subscription)) (*Subscr
 		return nil, false, fmt.Errorf("create durable subscription %q: %w", r.Name, err)
 	}
 	opened(d)
+	s.mu.Lock()
+	d.opening = false
+	s.mu.Unlock()
 	return d, true, nil
 }
 
@@ -145,9 +152,8 @@ func (s *Store) room(owner string) error {
 func (d *Subscription) rewind(floor uint64) error {
 	s := d.store
 	s.mu.Lock()
-	from := s.locate(floor)
+	from, fresh := s.locate(floor), Subscription{Rule: d.Rule, floor: floor}
 	s.mu.Unlock()
-	fresh := Subscription{Rule: d.Rule, floor: floor}
 	err := s.scan(from, func(record []byte, _, _ place) bool {
 		if h, err := readHead(record); err == nil {
 			fresh.count(&h, int64(len(record)))
@@ -185,10 +191,14 @@ func (d *Subscription) Reset(start Start) (err error) {
 func (d *Subscription) Remove() (err error) {
 	failed := d.store.do(func() {
 		d.store.mu.Lock()
-		declared := d.declared
+		declared, removed := d.declared, d.removed
 		d.store.mu.Unlock()
-		if declared {
+		switch {
+		case declared:
 			err = errDeclared
+			return
+		case removed:
+			err = errRemoved
 			return
 		}
 		d.store.forget(d)
@@ -211,6 +221,7 @@ func (s *Store) forget(d *Subscription) {
 // Declare replaces the rules of the configuration. A subscription that is no longer declared stays until it is removed. A rule
 // whose subscription exists with another topic is an error.
 func (s *Store) Declare(rules []Rule, opened func(*Subscription)) (err error) {
+	bounds := false // one has changed
 	for _, r := range rules {
 		d, _, failed := s.Create(r, Start{}, opened)
 		if failed != nil {
@@ -223,10 +234,14 @@ func (s *Store) Declare(rules []Rule, opened func(*Subscription)) (err error) {
 		}
 		s.mu.Lock()
 		r = r.withDefaults()
+		bounds = bounds || d.MaxSize != r.MaxSize || d.MaxEvents != r.MaxEvents || d.MaxAge != r.MaxAge
 		d.MaxSize, d.MaxEvents, d.MaxAge, d.Window, d.AckWait = r.MaxSize, r.MaxEvents, r.MaxAge, r.Window, r.AckWait
 		d.declared = true
 		d.changed()
 		s.mu.Unlock()
+	}
+	if bounds {
+		err = errors.Join(err, s.do(s.maintain))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

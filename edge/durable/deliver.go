@@ -33,13 +33,17 @@ func (d *Subscription) deliver() {
 // spread bounds the distance, in windows, between the oldest event that is not acknowledged and the newest in flight.
 const spread = 8
 
+const flushEvery = 256 // records; what was handed out must not wait until the log has been searched
+
 // pass is one look at the log. It ends when the log ends, or when no consumer has room.
 type pass struct {
 	sub       *Subscription
 	now       time.Time
 	version   int
 	from      place
-	reading   bool // there may be records to read
+	reading   bool   // there may be records to read
+	next      uint64 // position of the next record, if none is lost
+	records   int    // that were read
 	consumers []*Attachment
 	most      int             // entries in flight, finished ones behind an unfinished one included
 	room      <-chan struct{} // closed when a consumer that was full may have room
@@ -54,7 +58,7 @@ func (p *pass) begin() bool {
 		d.running = false
 		return false
 	}
-	p.version, p.from = d.version, d.readAt
+	p.version, p.from, p.next, d.pausing = d.version, d.readAt, d.read+1, false
 	p.consumers = append(p.consumers, d.consumers...)
 	p.reading = d.read < d.store.written
 	for _, a := range p.consumers {
@@ -66,7 +70,7 @@ func (p *pass) begin() bool {
 			e.free(time.Time{})
 		}
 		if first && e.isFree(p.now) {
-			p.from, p.reading, first = e.at, true, false
+			p.from, p.next, p.reading, first = e.at, e.position, true, false
 		}
 	}
 	if g := d.gap; g != nil && g.to != nil && !p.now.Before(g.due) {
@@ -87,6 +91,10 @@ func (p *pass) run() {
 			p.sub.store.Report(err)
 		}
 	}
+	p.flush()
+}
+
+func (p *pass) flush() {
 	for _, a := range p.consumers {
 		a.Consumer.Flush()
 	}
@@ -184,6 +192,9 @@ func (p *pass) record(record []byte, at, next place) bool {
 	if err != nil {
 		return true
 	}
+	if p.records++; p.records%flushEvery == 0 {
+		p.flush()
+	}
 	d := p.sub
 	matches := d.matches(&h)
 	d.store.mu.Lock()
@@ -192,6 +203,7 @@ func (p *pass) record(record []byte, at, next place) bool {
 		wake(d.wake)
 		return false
 	}
+	p.passLost(h.position)
 	e, _ := d.find(h.position)
 	switch {
 	case e != nil && !e.isFree(p.now), e == nil && h.position <= d.read:
@@ -215,6 +227,25 @@ func (p *pass) record(record []byte, at, next place) bool {
 	return p.hand(&h, e)
 }
 
+// passLost ends the events whose records are not there any more: those before a position that the pass has not come across. A
+// failed sync or a damaged file has lost them. Holds mu.
+func (p *pass) passLost(position uint64) {
+	d := p.sub
+	for p.next < position {
+		_, i := d.find(p.next)
+		if i == len(d.flight) || d.flight[i].position >= position {
+			break
+		}
+		e := d.flight[i]
+		p.next = e.position + 1
+		if !e.done {
+			d.dropped++
+			d.finish(e)
+		}
+	}
+	p.next = position + 1
+}
+
 // hand gives an event to the first consumer that may receive it and has room.
 func (p *pass) hand(h *head, e *entry) bool {
 	d := p.sub
@@ -234,7 +265,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 			return true
 		}
 		a := p.choose(tried)
-		if a == nil && len(tried) > 0 && len(tried) == p.able() {
+		if a == nil && p.allOf(tried) {
 			p.skip(e) // none of the consumers may receive it
 			d.store.mu.Unlock()
 			return true
@@ -267,14 +298,17 @@ func (p *pass) hand(h *head, e *entry) bool {
 	}
 }
 
-// able counts the consumers that are present. Holds mu.
-func (p *pass) able() (n int) {
+// allOf reports whether consumers are present, and all of them are in tried. Holds mu.
+func (p *pass) allOf(tried []*Attachment) (all bool) {
 	for _, a := range p.consumers {
-		if !a.gone {
-			n++
+		if a.gone {
+			continue
+		}
+		if all = slices.Contains(tried, a); !all {
+			return false
 		}
 	}
-	return n
+	return all
 }
 
 // skip ends an event that no consumer gets. Holds mu.

@@ -33,6 +33,7 @@ const (
 	MaxWindow      = 4096
 	DefaultAckWait = 30 * time.Second
 	refusedWait    = time.Second // from an event's refusal to its redelivery
+	ackPause       = 5 * time.Millisecond
 )
 
 func (r Rule) withDefaults() Rule {
@@ -77,6 +78,8 @@ type Subscription struct {
 	exact    bool  // events is not too small
 	dirty    bool  // the cursor is to be recorded
 	removed  bool
+	opening  bool // it has no id yet
+	pausing  bool // deliver is woken in a moment
 
 	unsyncedEvents int
 	unsyncedOctets int64
@@ -217,7 +220,9 @@ func (d *Subscription) advance() {
 	}
 	if n > 0 {
 		d.oldest = max(d.oldest, d.flight[n-1].occurred)
-		d.setFloor(d.flight[n-1].position, d.flight[n-1].next)
+		if e := d.flight[n-1]; e.position > d.floor {
+			d.setFloor(e.position, e.next)
+		}
 	}
 	clear(d.flight[:n])
 	if d.flight = d.flight[n:]; len(d.flight) == 0 {
@@ -357,10 +362,21 @@ func (a *Attachment) Ack(id wamp.ID) bool {
 	to := e.to
 	d.finish(e)
 	d.acked++
-	if to == nil || to.underWay <= to.Window/2 {
+	switch {
+	case to == nil || to.underWay <= to.Window/2:
 		wake(d.wake)
+	case !d.pausing: // more acknowledgements may follow at once
+		d.pausing = true
+		time.AfterFunc(ackPause, func() { wake(d.wake) })
 	}
 	return true
+}
+
+// Removed reports whether the subscription was removed.
+func (d *Subscription) Removed() bool {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	return d.removed
 }
 
 // Refuse returns an event, to be delivered again after a while. It reports false if it is not under way.

@@ -1,0 +1,172 @@
+package durable
+
+import (
+	"os"
+	"testing"
+
+	"runnel/edge/store"
+	"runnel/edge/wamp"
+	"runnel/test/kit"
+)
+
+// A second removal of the same subscription fails.
+func TestRemovedOnce(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	d := s.create(Rule{Name: "d", URI: "com.t"})
+	if err := d.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if d.Remove() == nil { // the caller would count it twice
+		t.Error("it is removed twice")
+	}
+}
+
+// A subscription is found once it has its id.
+func TestFoundOnceOpen(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	_, _, err := s.Create(Rule{Name: "d", URI: "com.t"}, Start{}, func(*Subscription) {
+		if s.Find("", "d") != nil {
+			t.Error("found before it was open")
+		}
+	})
+	kit.Must(t, err)
+	if s.Find("", "d") == nil {
+		t.Error("not found")
+	}
+}
+
+// An event that becomes unreadable while it waits for its redelivery holds up nothing.
+func TestUnreadableEventIsPassed(t *testing.T) {
+	dir := t.TempDir()
+	s := openShelf(t, dir, 0)
+	d := s.create(Rule{Name: "d", URI: "com.t", Window: 1})
+	c := taker{make(chan Delivery, 100)}
+	first := d.Attach(AttachOptions{Consumer: c})
+	kit.Must(t, s.put("com.t", 1, 1000))
+	kit.Receive(t, "the first event", c.got)
+	kit.Must(t, s.put("com.t", 2, 10))
+	first.Detach()
+	file := files(t, dir)[0]
+	b, err := os.ReadFile(file)
+	kit.Must(t, err)
+	b[len(b)/2] ^= 0x40
+	kit.Must(t, os.WriteFile(file, b, 0o600))
+	second := d.Attach(AttachOptions{Consumer: c})
+	for n := 2; n <= 20; n++ {
+		if e := kit.Receive(t, "an event", c.got); !second.Ack(e.ID) {
+			t.Fatal("not under way")
+		}
+		if n < 20 {
+			kit.Must(t, s.put("com.t", n+1, 10))
+		}
+	}
+	kit.Eventually(t, "nothing is left", func() bool { return d.State().Events == 0 && d.State().Floor == 20 })
+}
+
+// picky admits the events of one topic.
+type picky struct {
+	taker
+	topic string
+	asked func()
+}
+
+func (c picky) Admits(e *store.Event) bool {
+	if c.asked != nil {
+		c.asked()
+	}
+	return string(e.Topic) == c.topic
+}
+
+// An event for another consumer is kept while that one is busy, also if the consumer that may not have it leaves.
+func TestEventWaitsForItsConsumer(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	d := s.create(Rule{Name: "d", URI: "com.", Match: wamp.Prefix, Window: 1})
+	got := taker{make(chan Delivery, 100)}
+	busy := d.Attach(AttachOptions{Consumer: picky{taker: got, topic: "com.a"}})
+	kit.Must(t, s.put("com.a", 1, 10))
+	one := kit.Receive(t, "the first event", got.got)
+	var other *Attachment
+	ready := make(chan struct{})
+	other = d.Attach(AttachOptions{Consumer: picky{taker: got, topic: "com.b", asked: func() { <-ready; other.Detach() }}})
+	close(ready)
+	kit.Must(t, s.put("com.a", 2, 10))
+	kit.Eventually(t, "the other consumer leaves", func() bool { return d.State().Sessions == 1 })
+	busy.Ack(one.ID)
+	if e := kit.Receive(t, "the second event", got.got); e.Position != 2 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// A consumer that holds most of its window gets the rest of it.
+func TestWindowIsUsed(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	d := s.create(Rule{Name: "d", URI: "com.t", Window: 4})
+	for n := 1; n <= 6; n++ {
+		kit.Must(t, s.put("com.t", n, 10))
+	}
+	c := taker{make(chan Delivery, 100)}
+	a := d.Attach(AttachOptions{Consumer: c})
+	var last Delivery
+	for range 4 {
+		last = kit.Receive(t, "an event", c.got)
+	}
+	a.Ack(last.ID)
+	if e := kit.Receive(t, "the fifth event", c.got); e.Position != 5 {
+		t.Errorf("%+v", e)
+	}
+}
+
+// late notes how far the search had come when it first was flushed after a delivery.
+type late struct {
+	taker
+	sub   *Subscription
+	given *bool
+	read  chan uint64
+}
+
+func (c late) Deliver(*Delivery) Verdict {
+	*c.given = true
+	return Delivered
+}
+
+func (c late) Flush() {
+	if *c.given {
+		*c.given = false
+		c.sub.store.mu.Lock()
+		defer c.sub.store.mu.Unlock()
+		c.read <- c.sub.read
+	}
+}
+
+// An event is sent before the rest of a long log has been searched for others.
+func TestEventIsSentEarly(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	s.create(Rule{Name: "all", URI: "com.", Match: wamp.Prefix})
+	d := s.create(Rule{Name: "d", URI: "com.t"})
+	kit.Must(t, s.put("com.t", 1, 10))
+	for range 3000 {
+		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.other")}}, nil))
+	}
+	kit.Must(t, s.put("com.other", 2, 10))
+	c := late{sub: d, given: new(bool), read: make(chan uint64, 1)}
+	d.Attach(AttachOptions{Consumer: c})
+	if n := kit.Receive(t, "a flush", c.read); n > 1000 {
+		t.Errorf("it was sent after %d records", n)
+	}
+}
+
+// A smaller bound takes effect when it is declared, without another event.
+func TestDeclaredBound(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	r := Rule{Name: "d", URI: "com.t"}
+	opened := func(*Subscription) {}
+	kit.Must(t, s.Declare([]Rule{r}, opened))
+	for n := 1; n <= 5; n++ {
+		kit.Must(t, s.put("com.t", n, 10))
+	}
+	r.MaxEvents = 2
+	kit.Must(t, s.Declare([]Rule{r}, opened))
+	if st := s.Find("", "d").State(); st.Events != 2 || st.Dropped != 3 {
+		t.Errorf("%+v", st)
+	}
+}
