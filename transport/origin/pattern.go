@@ -208,7 +208,7 @@ func punycode(label string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if strings.Trim(got.Host, nameCharacters) != "" { // net/http writes what has no such form as it is, or without some of it
+	if strings.Trim(got.Host, nameCharacters) != "" { // net/http writes a name without such a form unchanged or shortened
 		return "", errors.New("no punycode")
 	}
 	return got.Host, nil

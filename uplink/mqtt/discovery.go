@@ -16,9 +16,9 @@ import (
 	"runnel/edge/atomicfile"
 )
 
-// The link announces the values of serial lines to Home Assistant, which then has them as sensors: a retained message for each at
-// PREFIX/sensor/NODE_LINE/VALUE/config. An empty message removes one. The topics announced are recorded on disk, so that a later
-// link removes the values of lines that are gone.
+// The link announces the values of serial lines to Home Assistant, which makes a sensor of each. An announcement is a retained
+// message at PREFIX/sensor/NODE_LINE/VALUE/config. An empty message there removes the sensor. The topics announced are recorded on
+// disk, so that a later link can remove the values of removed lines.
 
 // Device is a serial line whose values are announced.
 type Device struct {
@@ -33,7 +33,7 @@ type Value struct {
 	Unit string
 	URI  string // of its events
 	Key  string // its keyword argument
-	Only string // of several values with this URI: the keyword argument "name" of this one's events; "": it is the only one
+	Only string // the keyword argument "name" of its events, if several values share the URI; "": it is the only one
 }
 
 // Discovery says what the link announces. The zero value announces nothing.
@@ -153,7 +153,7 @@ func (l *Link) whereIs(v Value) (topic, template string, ok bool) {
 	return way.topic, "{{ " + template + " }}", true
 }
 
-// quoted returns a string of Home Assistant's templates.
+// quoted returns text as a string literal of Home Assistant's templates.
 func quoted(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 }
@@ -174,7 +174,7 @@ func safeID(text string) string {
 	return fmt.Sprintf("%s_%08x", id, h.Sum32())
 }
 
-// announced publishes the announcements and removes those of values that are gone.
+// announced publishes the announcements, and removes those of values that no longer exist.
 type announced struct {
 	file string // the record; "": none
 	log  *slog.Logger
@@ -194,7 +194,7 @@ const (
 	announcedFile = "discovery.json"
 )
 
-// take reads the record of the link before.
+// take reads the record of the previous link.
 func (a *announced) take() {
 	a.old, a.gone = map[string]bool{}, map[uint16]string{}
 	if a.file == "" {
@@ -249,7 +249,7 @@ func (a *announced) keep() {
 	}
 }
 
-// announce publishes what has to be announced and removed, at the beginning of a connection.
+// announce publishes the announcements and removals at the beginning of a connection.
 func (s *session) announce() {
 	a, qos := s.link.announced, min(s.link.opts.QoS, 1)
 	if len(a.list)+len(a.old) == 0 {

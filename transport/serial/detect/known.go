@@ -8,7 +8,7 @@ type Device struct {
 	Parser  *lines.Parser
 }
 
-// Devices are the devices that are known. If data fit several, the one of which they say most is chosen.
+// Devices are the known devices. If data fit several, the best match is chosen: the one with the most evidence.
 type Devices []Device
 
 // Parser returns the parser of a profile, or nil.
@@ -26,7 +26,7 @@ func (all Devices) proven(octets []byte) Guess {
 	return all.best(octets, func(t lines.Trial) bool { return t.Proven(len(octets)) })
 }
 
-// fitting looks for messages that fit a device and hardly another one.
+// fitting looks for messages that fit a device, and are unlikely to come from another.
 func (all Devices) fitting(octets []byte) Guess {
 	return all.best(octets, lines.Trial.Fits)
 }

@@ -36,7 +36,7 @@ func (p pattern) parse(line string) (r record, err error) {
 	return r, nil
 }
 
-// printable is the number of characters that a device may send where a pattern leaves the choice.
+// printable is the number of characters that a device may send where a pattern allows any character.
 const printable = 95
 
 // patternBits returns how many bits of a line an expression determines at least: a certain character counts 6.6 bits, a digit

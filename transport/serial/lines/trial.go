@@ -32,14 +32,14 @@ func (t Trial) Fits() bool {
 	return t.Good > 0 && t.Good >= goodPerBad*t.Bad && t.Bits >= minBits && t.Bits < checkBits
 }
 
-// Proven reports whether a check says that the configuration fits received bytes. A check of eight bits may be right by chance,
-// so that the telegram must be a good part of them, or not the only one.
+// Proven reports whether a check proves that the configuration fits received bytes. A check of eight bits may be right by chance.
+// So the telegram must be a good part of the bytes, or not the only one.
 func (t Trial) Proven(received int) bool {
 	return t.Bits >= checkBits && (t.Good > 1 || t.Good == 1 && 4*t.Octets >= received)
 }
 
-// Try reads received bytes, which may begin and end within a line or telegram. The device sends what it sends, so a telegram with
-// a check proves its format; bytes that are none are expected then.
+// Try reads received bytes, which may begin and end within a line or telegram. A telegram with a right check proves the format, even
+// if there are other bytes around it.
 func (p *Parser) Try(octets []byte) (t Trial) {
 	names := map[string]bool{}
 	read := func(piece []byte, whole bool) {

@@ -14,8 +14,8 @@ type SearchPort interface {
 	SetDeadline(time.Time) error
 }
 
-// Search asks slaves, one request at a time, to find out which there are. No other master may use the bus meanwhile. It belongs to
-// one goroutine.
+// Search finds the slaves on a bus by sending requests, one at a time. No other master may use the bus meanwhile. A Search belongs
+// to one goroutine.
 type Search struct {
 	Port    SearchPort
 	Baud    int           // for the time that frames take
@@ -53,8 +53,8 @@ func (s *Search) config() Config { return Config{Baud: s.Baud}.withDefaults() }
 
 func (s *Search) gap() time.Duration { return max(searchGap, s.config().frameGap()) }
 
-// Run asks slaves, and calls progress before each request with the slave, and how many requests are done of how many. Afterwards
-// Seen has the slaves that answered. An exception is an answer, too. It ends early if progress returns an error.
+// Run asks slaves. It calls progress before each request with the slave, the number of requests done, and their total. Afterwards
+// Seen has the slaves that answered. An exception is an answer, too. Run ends early if progress returns an error.
 func (s *Search) Run(slaves []byte, progress func(slave byte, done, total int) error) error {
 	for pass, table := range searched {
 		for i, slave := range slaves {

@@ -89,8 +89,8 @@ func FittingProfiles(s *modbus.Search, known []BusDevice, slave byte) (names []s
 	return names, nil
 }
 
-// score rates values: one that is not zero speaks for the profile twice as much as a zero speaks against it. The score is negative
-// if a value is not plausible.
+// score rates values. A nonzero number adds 2, a value that is no number adds 1, and a zero subtracts 1. The score is negative if a
+// value is not plausible.
 func score(points []modbus.Point, values [][]any) (n int) {
 	for i, p := range points {
 		for _, v := range values[i] {
