@@ -42,7 +42,8 @@ func eventAgain(n int) string {
 
 const durably = `[32,1,{"_durable":"d"},"com.t"]`
 
-// What is published while the consumer is away is delivered when it is back, over a restart as well, and until it is acknowledged.
+// Events that are published while the consumer is away are delivered when it is back, also after a restart, and until they are
+// acknowledged.
 func TestDurableSubscription(t *testing.T) {
 	for _, speaks := range wamp.Serializers {
 		t.Run(speaks.String(), func(t *testing.T) {
@@ -157,7 +158,7 @@ func TestDurableSent(t *testing.T) {
 	})
 }
 
-// Beyond a bound the oldest events are dropped, and the consumer is told so.
+// Beyond a bound the oldest events are dropped, and the consumer gets a gap.
 func TestDurableBounds(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule  DurableRule
@@ -198,7 +199,7 @@ func TestDurableBounds(t *testing.T) {
 	}
 }
 
-// Bad options and names get errors that say what to do.
+// Bad options and names get errors with a remedy.
 func TestDurableErrors(t *testing.T) {
 	tell(t, Options{}, durableRealm(t), func(s *story) {
 		p := s.join(hello)
@@ -251,7 +252,7 @@ func TestDurableRights(t *testing.T) {
 	})
 }
 
-// An operator sees what waits, resets and removes subscriptions.
+// An operator sees the backlogs, resets and removes subscriptions.
 func TestDurableProcedures(t *testing.T) {
 	tell(t, Options{}, durableRealm(t, DurableRule{Name: "kept", URI: "com.", Match: wamp.Prefix}), func(s *story) {
 		p, sensor := s.join(hello), s.join(hello)

@@ -5,7 +5,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The meta API describes subscriptions and registrations alike; this file has what both need.
+// The meta API describes subscriptions and registrations alike. This file has the parts that both share.
 
 // entry is a subscription or a registration.
 type entry interface {

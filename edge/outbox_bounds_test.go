@@ -200,7 +200,7 @@ func TestOutboxCongested(t *testing.T) {
 	}
 }
 
-// Of several read loops that wait for a peer in vain, one stalls it.
+// If several read loops wait for a peer in vain, one of them stalls it.
 func TestPeerStallsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, _ := replyOf(t, "wamp.close.normal")

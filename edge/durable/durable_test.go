@@ -156,7 +156,7 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// The log stays within its limit, whatever is kept for whom, and the subscriptions learn what they have lost.
+// The log stays within its limit for all subscriptions, and each of them learns of the events that it has lost.
 func TestLimit(t *testing.T) {
 	dir := t.TempDir()
 	const limit = 1 << 20

@@ -101,7 +101,7 @@ func appendGap(dst []byte, position uint64, at time.Time, g loss) []byte {
 	return number(dst, g.segment)
 }
 
-// loss is what a gap record says.
+// loss is the content of a gap record.
 type loss struct {
 	events  uint64 // 0: unknown
 	reason  string

@@ -267,7 +267,7 @@ type Consumer interface {
 	// Room returns nil if the consumer has room, otherwise a channel that is closed when that may have changed.
 	Room() <-chan struct{}
 
-	// Flush sends what was handed out.
+	// Flush sends the events that were handed out.
 	Flush()
 }
 

@@ -166,7 +166,7 @@ func detectAll(t *testing.T, names []string) {
 	}
 }
 
-// The probe prints what "runnel serial add" writes.
+// The probe prints the table that "runnel serial add" writes.
 func TestProbeOfKnownDevice(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "sml")
 	play(t, plug(t, link), devices.Talkers["sml"].Text)

@@ -107,7 +107,7 @@ func TestServices(t *testing.T) {
 	}
 }
 
-// password is what all users have, where the service wants one.
+// password is the password of all users, where the service needs one.
 const password = "open sesame"
 
 var clientArgs = []string{"-u", "admin", "-P", password} // of the test's own clients

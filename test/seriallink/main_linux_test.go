@@ -132,7 +132,7 @@ func device(t *testing.T, w *wire) *client.Client {
 	})
 }
 
-// url is what a device dials at the far end.
+// url is the address that a device dials at the far end.
 func (w *wire) url() string { return "serial://" + w.far + "?framing=hdlc&name=greenhouse&retries=20" }
 
 func join(t *testing.T, dial func(context.Context) (client.Conn, error)) *client.Client {

@@ -55,7 +55,7 @@ type House struct {
 const Strict = "stage.strict"
 
 // TestMain is the TestMain of a suite whose tests all use one router, house. It builds the router unless RUNNEL_BIN names one.
-// parts are what the suite needs besides the router.
+// parts are the programs that the suite needs besides the router.
 func TestMain(m *testing.M, house **House, c Config, parts ...kit.Part) {
 	flag.Parse()
 	flag.Set("test.parallel", "32") // most of a case's time is spent waiting

@@ -90,7 +90,7 @@ func (s *Scene) Own() string { return s.own }
 // Another returns a second, independent scene.
 func (s *Scene) Another() *Scene { return s.House.Scene(s.T, s.Way, s.Realm) }
 
-// fill replaces "~" and "@" by what they stand for.
+// fill replaces "~" and "@" by their meanings.
 func (s *Scene) fill(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "~", s.own), "@", s.Realm)
 }

@@ -116,7 +116,7 @@ func TestStreamWithoutSubprotocol(t *testing.T) {
 	}
 }
 
-// Close ends a read that waits, and a stream whose bytes nobody reads.
+// Close ends a read that waits, and a stream whose bytes are not read.
 func TestStreamCloses(t *testing.T) {
 	s, err := dialStream(t, streamServer(t, "mqtt", echo))
 	if err != nil {

@@ -117,7 +117,7 @@ func normal(v any) any {
 	return v
 }
 
-// A route survives the spool, and what an earlier program has stored is understood.
+// A route survives the spool. Routes of an earlier version are read, too.
 func TestRoutes(t *testing.T) {
 	for _, want := range []route{
 		{}, {retain: true}, {topic: "/a b/"}, {topic: "x", retain: true},

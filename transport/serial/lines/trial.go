@@ -38,8 +38,8 @@ func (t Trial) Proven(received int) bool {
 	return t.Bits >= checkBits && (t.Good > 1 || t.Good == 1 && 4*t.Octets >= received)
 }
 
-// Try reads received bytes, which may begin and end within a line or telegram. A telegram with a right check proves the format, even
-// if there are other bytes around it.
+// Try reads received bytes, which may begin and end within a line or telegram. A telegram with a right check proves the format,
+// even if there are other bytes around it.
 func (p *Parser) Try(octets []byte) (t Trial) {
 	names := map[string]bool{}
 	read := func(piece []byte, whole bool) {

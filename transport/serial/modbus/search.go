@@ -159,7 +159,7 @@ func (s *Search) find(octets, request []byte) []byte {
 	return nil
 }
 
-// awaitSilence reads what is left of earlier answers until the bus is silent.
+// awaitSilence reads the rest of earlier answers until the bus is silent.
 func (s *Search) awaitSilence() error {
 	buf := make([]byte, maxFrame)
 	for end := time.Now().Add(searchBusy); time.Now().Before(end); {

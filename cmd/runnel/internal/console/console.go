@@ -1,5 +1,5 @@
-// Package console serves the web console: static pages that join a realm as an ordinary WAMP client over WebSocket. What they
-// show is what the role of their session may see. Without an open page the console costs nothing.
+// Package console serves the web console: static pages that join a realm as an ordinary WAMP client over WebSocket. They show
+// only what the role of their session may see. Without an open page the console costs nothing.
 package console
 
 import (

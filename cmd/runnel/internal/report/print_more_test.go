@@ -22,7 +22,7 @@ func printed(t *testing.T, r Status) string {
 	return out.String()
 }
 
-// The status shows each trouble with its part, and says nothing of what is in order.
+// The status shows each trouble with its part. It does not mention parts that are in order.
 func TestStatusShowsTroubles(t *testing.T) {
 	synctest.Test(t, showsTroubles) // where no time passes
 }
