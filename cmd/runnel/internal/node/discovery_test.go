@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"runnel/cmd/runnel/internal/config"
@@ -45,5 +46,28 @@ func TestDiscoveredValues(t *testing.T) {
 	}
 	if d := discovery(c, config.Uplink{Realm: "realm1"}); d.Devices != nil {
 		t.Errorf("%v", d)
+	}
+}
+
+// The profiles of smart meters name the units, which the telegrams of these meters carry: without them a sensor has no class.
+func TestDiscoveredMeters(t *testing.T) {
+	for profile, unit := range map[string]string{"sml": "Wh", "dsmr-v2": "kWh", "dsmr-v5": "kWh", "linky-historic": "Wh", "linky-standard": "Wh"} {
+		c, err := config.Parse("x", fmt.Sprintf("version = 1\n[[realm]]\nname = \"realm1\"\n[[realm.role]]\nname = \"sensor\"\n"+
+			"[[serial]]\nname = \"meter\"\ndevice = \"/dev/ttyUSB0\"\nrole = \"sensor\"\nprofile = %q\ntopic = \"com.meter\"\n", profile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		energies := 0
+		for _, v := range discovery(c, config.Uplink{Realm: "realm1", Discovery: "homeassistant"}).Devices[0].Values {
+			if strings.HasPrefix(v.Name, "energy_") {
+				energies++
+				if v.Unit != unit {
+					t.Errorf("%s: %s has the unit %q, want %q", profile, v.Name, v.Unit, unit)
+				}
+			}
+		}
+		if energies == 0 {
+			t.Errorf("%s announces no energy", profile)
+		}
 	}
 }
