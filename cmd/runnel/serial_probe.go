@@ -22,7 +22,7 @@ func serialProbeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe DEVICE",
 		Short: "Detect what a serial device sends, and at which baud rate",
-		Long: `Listens to a serial port at one baud rate after the other, until it recognises the
+		Long: `Listens to a serial port at one baud rate after the other, until it recognizes the
 input: the messages of a device that has a profile, Runnel's link, RawSocket, NMEA
 0183, Modbus RTU, JSON, CSV, names with values, or other text. It prints a [[serial]]
 table that works as it stands. It writes nothing, so it does not find a device that

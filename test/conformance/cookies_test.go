@@ -49,7 +49,7 @@ func login(t *testing.T) (*web, *http.Cookie) {
 	return w, cookie
 }
 
-// A client that has authenticated is recognised by its cookie when it reconnects.
+// A client that has authenticated is recognized by its cookie when it reconnects.
 func TestCookies(t *testing.T) {
 	w, cookie := visit(t)
 	if cookie == nil {

@@ -116,7 +116,7 @@ func has(kwargs, want map[string]any) bool {
 // group is how many devices are connected at once.
 const group = 8
 
-// Each device with a profile that sends by itself is recognised by what it sends. With the configuration that "runnel serial add"
+// Each device with a profile that sends by itself is recognized by what it sends. With the configuration that "runnel serial add"
 // prints and writes, its values are right.
 func TestDetectedDevices(t *testing.T) {
 	for names := range slices.Chunk(slices.Sorted(maps.Keys(devices.Talkers)), group) {

@@ -80,7 +80,7 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// TestPlausible: the beginning of a handshake is recognised however short it is.
+// TestPlausible: the beginning of a handshake is recognized however short it is.
 func TestPlausible(t *testing.T) {
 	for b, want := range map[string]bool{
 		"\x7f": true, "\x7e": false, "\x7f\xf3": true, "\x7f\xf0": false, "\x7f\xff": false, "\x7f\xf3\x00": true, "\x7f\xf3\x01": false,

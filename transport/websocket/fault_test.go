@@ -111,7 +111,7 @@ func TestMessageSizes(t *testing.T) {
 		t.Error("three bytes are a long message")
 	}
 	if !startsLong([]byte("\xff\xff\xff\xff")) {
-		t.Error("the length of a long message is not recognised")
+		t.Error("the length of a long message is not recognized")
 	}
 }
 

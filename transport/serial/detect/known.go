@@ -2,7 +2,7 @@ package detect
 
 import "runnel/transport/serial/lines"
 
-// Device is a device whose messages are recognised.
+// Device is a device whose messages are recognized.
 type Device struct {
 	Profile string
 	Parser  *lines.Parser

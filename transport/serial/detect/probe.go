@@ -28,7 +28,7 @@ type Prober struct {
 	Each   time.Duration                                      // how long each try listens, unless it is sure earlier
 	Open   func(context.Context, serial.Config) (Port, error) // opens the port
 	Report func(serial.Config, Guess)                         // called with the result of each try
-	Known  Devices                                            // whose messages are recognised
+	Known  Devices                                            // whose messages are recognized
 
 	best  serial.Config
 	guess Guess

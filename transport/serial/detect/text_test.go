@@ -81,7 +81,7 @@ func devices(t testing.TB) Devices {
 	}
 }
 
-// A known device is recognised by a check, by the names of its values or by a pattern that others hardly fit.
+// A known device is recognized by a check, by the names of its values or by a pattern that others hardly fit.
 func TestKnown(t *testing.T) {
 	const dust, meter = "\xaa\xc0\x01\x02\x03\xab", "/X\r\n1-0:1.8.0(5*kWh)\r\n1-0:2.8.0(6*kWh)\r\n!\r\n"
 	known := devices(t)

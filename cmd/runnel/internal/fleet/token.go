@@ -49,7 +49,7 @@ const (
 
 var base = base32.StdEncoding.WithPadding(base32.NoPadding)
 
-// mark begins each token, so that tools recognise a token that has leaked into a file or a log.
+// mark begins each token, so that tools recognize a token that has leaked into a file or a log.
 const mark = "runnel"
 
 // NewToken creates a token. The text holds the secret and cannot be retrieved later.

@@ -15,7 +15,7 @@ import (
 	"runnel/transport/serial/detect"
 )
 
-var errNothingDetected = errors.New("the device sends nothing that can be recognised; check its power, the wiring (TX to RX, common ground), and whether it only answers requests")
+var errNothingDetected = errors.New("the device sends nothing that can be recognized; check its power, the wiring (TX to RX, common ground), and whether it only answers requests")
 
 // Listen finds the settings of a port, and the format or the profile of its device. It reports each attempt on notes.
 func Listen(ctx context.Context, main string, c serial.Config, each time.Duration, notes io.Writer) (l Line, err error) {

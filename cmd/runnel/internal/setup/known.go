@@ -10,7 +10,7 @@ import (
 	"runnel/transport/serial/lines"
 )
 
-// KnownDevices returns the profiles of devices whose messages can be recognised. Profiles that are invalid are left out.
+// KnownDevices returns the profiles of devices whose messages can be recognized. Profiles that are invalid are left out.
 func KnownDevices(main string) (known detect.Devices) {
 	list, _ := config.Profiles(main) // the error lists the invalid ones
 	for _, p := range list {
