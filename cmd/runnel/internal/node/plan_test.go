@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/test/kit"
 )
 
 // summary writes the changes as one line.
@@ -49,6 +50,9 @@ func TestPlan(t *testing.T) {
 		uplink  = "[[uplink]]\nname = \"c\"\nurl = \"tcp://127.0.0.1:2\"\n[[uplink.export]]\ntopic = \"a.b\"\n"
 		serial  = "[[serial]]\nname = \"s\"\ndevice = \"/dev/ttyS9\"\n"
 		metrics = "[metrics]\nurl = \"http://127.0.0.1:1\"\n"
+		role    = "[[realm.role]]\nname = \"b\"\n"
+		realm2  = "[[realm]]\nname = \"realm2\"\n"
+		data    = "[node]\nid = \"x\"\ndata = \"/a\"\n"
 		whole   = "[node]\nid = \"x\"\n" + listen + uplink + serial
 	)
 	for _, c := range []struct{ old, next, want string }{
@@ -70,6 +74,13 @@ func TestPlan(t *testing.T) {
 		{metrics, metrics + "hosts = [\"gateway.local\"]\n", "[metrics] hosts"},
 		{metrics + "hosts = [\"a.local\"]\n", metrics + "hosts = [\"a.local\"]\n", ""},
 		{"", "[log]\nlevel = \"debug\"\n", "[log] level"},
+		{"", "[log]\nformat = \"json\"\n", "[log] format"},
+		{"", role, "~realm realm1, realm realm1: who may join and what they may do"},
+		{role, "", "~realm realm1, realm realm1: who may join and what they may do"},
+		{"", "[[realm.history]]\nuri = \"a.b\"\n", "~realm realm1, realm realm1: histories"},
+		{data, "[[realm.durable]]\nname = \"d\"\nuri = \"a.b\"\n" + data, "~realm realm1, realm realm1: durable subscriptions"},
+		{realm2 + data, realm2 + "strict = true\n" + data, "~realm realm2, realm realm2: strict, for sessions that join from now on"},
+		{realm2 + data, realm2 + "durable_size = \"1MiB\"\n" + data, "~realm realm2, realm realm2: durable_size: takes effect at the next start"},
 	} {
 		read := func(text string) *config.Config {
 			config, err := config.Parse("test.toml", planRealm+text)
@@ -87,5 +98,28 @@ func TestPlan(t *testing.T) {
 		if got := p.summary(); got != c.want {
 			t.Errorf("from\n%s\nto\n%s\ngot  %s\nwant %s", c.old, c.next, got, c.want)
 		}
+	}
+}
+
+// A certificate that is replaced in its files is reported, and its listener and its uplink stay open.
+func TestPlanCertificates(t *testing.T) {
+	dir := t.TempDir()
+	pair := "certificate = \"" + dir + "/ca.pem\"\nkey = \"" + dir + "/ca.key\"\n"
+	text := planRealm + "[node]\nid = \"x\"\n[[listen]]\nurl = \"tls://127.0.0.1:1\"\n" + pair + "[[listen]]\nurl = \"tcp://127.0.0.1:3\"\n" +
+		"[[uplink]]\nname = \"c\"\nurl = \"tls://127.0.0.1:2\"\n" + pair + "[[uplink.export]]\ntopic = \"a.b\"\n"
+	read := func() *config.Config {
+		c, err := config.Parse("test.toml", text)
+		kit.Must(t, err)
+		return c
+	}
+	kit.Certificates(t, dir, "127.0.0.1")
+	old := read()
+	if got := Plan(old, read()).summary(); got != "" {
+		t.Errorf("the same files: %q", got)
+	}
+	kit.Certificates(t, dir, "127.0.0.1")
+	want := "listener tls://127.0.0.1:1: another certificate, uplink c: another certificate, from its next connection on"
+	if got := Plan(old, read()).summary(); got != want {
+		t.Errorf("other files: %q, want %q", got, want)
 	}
 }
