@@ -33,6 +33,8 @@ func (d *Subscription) deliver() {
 // spread bounds the distance, in windows, between the oldest event that is not acknowledged and the newest in flight.
 const spread = 8
 
+const maxFlight = 1 << 14 // entries in flight of one subscription, whatever the windows of its consumers; about 3 MB
+
 const flushEvery = 256 // records; what was handed out must not wait until the log has been searched
 
 // pass is one look at the log. It ends when the log ends, or when no consumer has room.
@@ -64,6 +66,7 @@ func (p *pass) begin() bool {
 	for _, a := range p.consumers {
 		p.most += spread * a.Window
 	}
+	p.most = min(p.most, maxFlight)
 	first := true
 	for _, e := range d.flight {
 		if !e.done && e.to != nil && !p.now.Before(e.due) {

@@ -1,8 +1,11 @@
 package durable
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"runnel/edge/store"
 	"runnel/edge/wamp"
@@ -168,5 +171,56 @@ func TestDeclaredBound(t *testing.T) {
 	kit.Must(t, s.Declare([]Rule{r}, opened))
 	if st := s.Find("", "d").State(); st.Events != 2 || st.Dropped != 3 {
 		t.Errorf("%+v", st)
+	}
+}
+
+// Events for one subscription cost the others no writes, and these begin behind them after a restart.
+func TestOthersCostNoWrites(t *testing.T) {
+	dir := t.TempDir()
+	s := openShelf(t, dir, 0)
+	s.create(Rule{Name: "busy", URI: "com.busy"})
+	for n := range 30 {
+		s.create(Rule{Name: fmt.Sprint("idle", n), URI: "com.idle"})
+	}
+	kit.Must(t, s.put("com.busy", 1, 10))
+	octets := func() (n int64) {
+		kit.Must(t, s.do(func() { s.saveCursors(); n = s.cursors.Octets() }))
+		return n
+	}
+	before := octets()
+	for n := 2; n <= 100; n++ {
+		kit.Must(t, s.put("com.busy", n, 10))
+	}
+	if n := octets() - before; n != 0 {
+		t.Errorf("%d bytes of cursors were written", n)
+	}
+	kit.Must(t, s.put("com.idle", 101, 10))
+	s.end()
+	s = openShelf(t, dir, 0)
+	if n, idle := s.Find("", "busy").State().Events, s.Find("", "idle7"); n != 100 || idle.State().Events != 1 || !slices.Equal(s.numbers(idle), []int64{101}) {
+		t.Errorf("%d events, and %+v", n, idle.State())
+	}
+}
+
+// However large the windows are and however many consumers there are, the memory for events under way is bounded.
+func TestFlightIsBounded(t *testing.T) {
+	s := openShelf(t, t.TempDir(), 0)
+	d := s.create(Rule{Name: "d", URI: "com.t"})
+	for range maxFlight + 1000 {
+		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
+	}
+	kit.Must(t, s.put("com.t", 1, 10))
+	c := taker{make(chan Delivery, 2*maxFlight)}
+	for range 6 {
+		d.Attach(AttachOptions{Consumer: c, Window: MaxWindow, AckWait: time.Hour})
+	}
+	for range maxFlight {
+		kit.Receive(t, "an event", c.got)
+	}
+	kit.Must(t, s.put("com.t", 2, 10))
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if n := len(d.flight); n > maxFlight {
+		t.Errorf("%d entries are in flight", n)
 	}
 }

@@ -154,10 +154,14 @@ func (d *Subscription) settle(events int, octets int64) {
 	d.events, d.octets = max(d.events-events, 0), max(d.octets-octets, 0)
 }
 
-// skipTo notes that the log has nothing for the subscription up to a position. Holds mu.
+// skipTo notes that the log has nothing for the subscription up to a position. The cursor is recorded once a segment only: an
+// older one has the same effect. Holds mu.
 func (d *Subscription) skipTo(position uint64, next place) {
 	if d.events == 0 && d.exact && len(d.flight) == 0 && position > d.floor {
-		d.setFloor(position, next)
+		if d.floorAt.segment != next.segment {
+			d.changed()
+		}
+		d.floor, d.floorAt = position, next
 		d.setRead(position, next)
 		d.version++
 	}
