@@ -2,12 +2,15 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"runnel/test/kit"
 	"runnel/transport"
 )
 
@@ -44,4 +47,36 @@ func TestCertificateLog(t *testing.T) {
 		step("expired", expired, 0, "certificate needs attention")
 		step("expired, told already", expired, time.Hour, "")
 	})
+}
+
+// The certificates of the listeners and uplinks that run are watched.
+func TestWatchedCertificates(t *testing.T) {
+	n := site(t, "x")
+	kit.Certificates(t, n.dir, "127.0.0.1")
+	pair := "certificate = \"" + n.dir + "/ca.pem\"\nkey = \"" + n.dir + "/ca.key\"\n"
+	uplink := strings.Replace(strings.Replace(linkTo(n), n.socket("a"), "tls://127.0.0.1:1", 1), "[[uplink.", pair+"[[uplink.", 1)
+	n.start(listenAt("tls://127.0.0.1:0") + pair + uplink)
+	var owners []string
+	for _, owner := range n.keyPairs() {
+		owners = append(owners, fmt.Sprint(owner...))
+	}
+	slices.Sort(owners)
+	if want := []string{fmt.Sprint("listener", n.Listeners()[1].URL), fmt.Sprint("uplink", "c")}; !slices.Equal(owners, want) {
+		t.Errorf("watched are %q, want %q", owners, want)
+	}
+	known := map[*transport.KeyPair]*watched{}
+	n.checkCertificates(known)
+	n.checkCertificates(known)
+	for _, w := range known {
+		if w.serial != "1" {
+			t.Errorf("a certificate is known as %+v", w)
+		}
+	}
+	if s := n.Status(); len(known) != 2 || s.Listeners[1].Certificate == nil || s.Uplinks[0].Certificate == nil || s.Listeners[0].Certificate != nil {
+		t.Errorf("known are %d certificates; status %+v", len(known), s)
+	}
+	n.become("")
+	if n.checkCertificates(known); len(known) != 0 {
+		t.Errorf("%d certificates of parts that are gone are known", len(known))
+	}
 }

@@ -21,7 +21,7 @@ func TestDiscoveredValues(t *testing.T) {
 		line("S1", "mode = \"lines\"\nformat = \"json\"\ntopic = \"com.weather\"\nexpect_every = \"1m\"\n[[serial.field]]\nname = \"t\"\nas = \"temperature\"\nunit = \"C\"")+
 		line("S2", "mode = \"lines\"\nformat = \"json\"\ntopic = \"com.{id}\"\n[[serial.field]]\nname = \"t\"")+
 		line("S3", "mode = \"modbus\"\nslave = [1, 2]\ntopic = \"com.{slave}\"\n"+register("a", "1")+register("b", "2"))+
-		line("S4", "mode = \"modbus\"\nslave = 1\ntopic = \"com.m.{name}\"\n"+register("a", "1"))+
+		line("S4", "mode = \"modbus\"\nslave = 1\ntopic = \"com.m.{name}\"\n"+register("a", "1")+register("several", "2")+"count = 2\n")+
 		line("S5", "framing = \"none\""))
 	if err != nil {
 		t.Fatal(err)
