@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/test/kit"
 )
 
 // parse reads a configuration with a data directory in dir.
@@ -43,7 +45,7 @@ func run(t *testing.T, n *Node) {
 // A node that may degrade starts without the parts that fail, and each of them starts once it can. It needs one listener.
 func TestDegrade(t *testing.T) {
 	dir := t.TempDir()
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t))) // it is bound again later
 	if err != nil {
 		t.Fatal(err)
 	}

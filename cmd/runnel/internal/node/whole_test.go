@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 // A part that cannot be made keeps all the others as they are, and gives back what was made for them. Without the obstacle the
 // same reload applies.
 func TestFailingPart(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", kit.FreePort(t))) // it is bound again later
 	kit.Must(t, err)
 	defer taken.Close()
 	centre := site(t, "centre").start("")
