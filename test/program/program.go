@@ -80,7 +80,9 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	dieWithParent(cmd)
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // to Linux the parent is the thread
+		// To Linux the parent is the thread. It goes on afterwards, as another program may have it as its parent, such as a browser.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
