@@ -24,7 +24,6 @@ class Peers {
     this.subscriptions = new List('Subscriptions', ['Topic', 'Match', 'Subscribers']);
     root.append(h('h1', null, title), h('div.bar', null, h('div.field.wide', null, h('label', { for: 'find' }, 'Filter'), this.filter),
       h('button', { type: 'button', onclick: () => this.load() }, 'Refresh')), this.problem, this.sessions.el, this.procedures.el, this.subscriptions.el);
-    this.load();
     this.follow();
   }
 
@@ -34,7 +33,8 @@ class Peers {
     for (const stop of this.stops) stop();
   }
 
-  // follow reads the lists again when something has changed, if the role may hear of it.
+  // follow reads the lists, and again when something has changed, if the role may hear of it. The subscriptions come first: a change
+  // between the lists and them would be missed.
   async follow() {
     for (const prefix of ['wamp.session.', 'wamp.registration.', 'wamp.subscription.']) {
       try {
@@ -43,6 +43,7 @@ class Peers {
         else this.stops.push(stop);
       } catch { /* the button reads them */ }
     }
+    if (!this.ended) this.load();
   }
 
   later() {
