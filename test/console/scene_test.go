@@ -153,6 +153,8 @@ func newScene(t *testing.T, anonymous string) *scene {
 	t.Cleanup(func() { s.sensor.Close() })
 	s.edge = s.router("gw-001", anonymous, fmt.Sprintf(edgeParts, filepath.Join(s.dir, "greenhouse"), s.wire.url()))
 	s.page = "http://" + s.address(s.edge) + "/"
+	_, err = s.edge.Logs(`msg="serial port open" line=greenhouse`) // what arrived earlier is discarded
+	kit.Must(t, err)
 	s.play()
 	return s
 }
