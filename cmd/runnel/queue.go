@@ -2,10 +2,8 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,11 +33,11 @@ func queueListCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			text, err := p.Ask(report.ProcedureQueueList)
 			if err != nil || asJSON {
-				return printed(term.Stdout, text, err)
+				return term.PrintLine(term.Stdout, text, err)
 			}
 			var list []report.Queue
-			if err := json.Unmarshal([]byte(text), &list); err != nil {
-				return fmt.Errorf("%s: the answer can't be read: %w", report.ProcedureQueueList, err)
+			if err := report.ReadAnswer(report.ProcedureQueueList, text, &list); err != nil {
+				return err
 			}
 			return report.PrintQueues(term.Stdout, list)
 		},
@@ -62,13 +60,11 @@ func queuePeekCommand() *cobra.Command {
 			}
 			text, err := p.Ask(report.ProcedureQueuePeek, args[0], count)
 			if err != nil || asJSON {
-				return printed(term.Stdout, text, err)
+				return term.PrintLine(term.Stdout, text, err)
 			}
 			var list []report.QueuedEvent
-			d := json.NewDecoder(strings.NewReader(text))
-			d.UseNumber() // 1 is not 1.0
-			if err := d.Decode(&list); err != nil {
-				return fmt.Errorf("%s: the answer can't be read: %w", report.ProcedureQueuePeek, err)
+			if err := report.ReadAnswer(report.ProcedureQueuePeek, text, &list); err != nil {
+				return err
 			}
 			for _, e := range list {
 				if err := e.Print(term.Stdout); err != nil {
@@ -103,7 +99,7 @@ missing. Events already on their way may still arrive. --held drops all held eve
 			if err != nil {
 				return err
 			}
-			return printed(term.Stdout, text+" dropped", nil)
+			return term.PrintLine(term.Stdout, text+" dropped", nil)
 		},
 	}
 	p.Flags(cmd, version)
@@ -151,7 +147,7 @@ all uplinks of the realm.`,
 			if err != nil {
 				return err
 			}
-			return printed(term.Stdout, text+" held, trying again", nil)
+			return term.PrintLine(term.Stdout, text+" held, trying again", nil)
 		},
 	}
 	p.Flags(cmd, version)

@@ -34,7 +34,7 @@ Unix socket.`,
 func askStatus(p *remote.Router, asJSON bool, w io.Writer) error {
 	text, err := p.Ask(report.ProcedureStatus)
 	if err != nil || asJSON {
-		return printed(w, text, err)
+		return term.PrintLine(w, text, err)
 	}
 	var s report.Status
 	if err := json.Unmarshal([]byte(text), &s); err != nil {

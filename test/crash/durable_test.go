@@ -79,7 +79,7 @@ func (c *consumer) state() string {
 	return text
 }
 
-// end ends the consumer at once. What it has not acknowledged comes again.
+// end kills the consumer. The router sends the events again that the consumer has not acknowledged.
 func (c *consumer) end() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

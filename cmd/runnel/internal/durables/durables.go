@@ -2,10 +2,7 @@
 package durables
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,11 +35,11 @@ func listCommand(version string) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			text, err := p.Ask(report.ProcedureDurableList)
 			if err != nil || asJSON {
-				return printed(term.Stdout, text, err)
+				return term.PrintLine(term.Stdout, text, err)
 			}
 			var list []durable.State
-			if err := json.Unmarshal([]byte(text), &list); err != nil {
-				return fmt.Errorf("%s: the answer can't be read: %w", report.ProcedureDurableList, err)
+			if err := report.ReadAnswer(report.ProcedureDurableList, text, &list); err != nil {
+				return err
 			}
 			return report.PrintDurables(term.Stdout, list)
 		},
@@ -66,13 +63,11 @@ func peekCommand(version string) *cobra.Command {
 			}
 			text, err := p.AskWith(report.ProcedureDurablePeek, ownerOption(owner), args[0], count)
 			if err != nil || asJSON {
-				return printed(term.Stdout, text, err)
+				return term.PrintLine(term.Stdout, text, err)
 			}
 			var list []report.KeptEvent
-			d := json.NewDecoder(strings.NewReader(text))
-			d.UseNumber() // 1 is not 1.0
-			if err := d.Decode(&list); err != nil {
-				return fmt.Errorf("%s: the answer can't be read: %w", report.ProcedureDurablePeek, err)
+			if err := report.ReadAnswer(report.ProcedureDurablePeek, text, &list); err != nil {
+				return err
 			}
 			for _, e := range list {
 				if err := e.Print(term.Stdout); err != nil {
@@ -103,7 +98,7 @@ subscription, first remove its [[realm.durable]] table and reload.`,
 			if err != nil {
 				return err
 			}
-			return printed(term.Stdout, "removed, with "+text+" events", nil)
+			return term.PrintLine(term.Stdout, "removed, with "+text+" events", nil)
 		},
 	}
 	p.Flags(cmd, version)
@@ -128,7 +123,7 @@ the events that it still has from there on.`,
 			if err != nil {
 				return err
 			}
-			return printed(term.Stdout, text+" events to deliver", nil)
+			return term.PrintLine(term.Stdout, text+" events to deliver", nil)
 		},
 	}
 	p.Flags(cmd, version)
@@ -146,12 +141,4 @@ func ownerOption(owner string) map[string]any {
 		return nil
 	}
 	return map[string]any{"owner": owner}
-}
-
-// printed writes an answer as a line, unless the call has failed.
-func printed(w io.Writer, text string, err error) error {
-	if err == nil {
-		_, err = fmt.Fprintln(w, text)
-	}
-	return err
 }

@@ -2,6 +2,7 @@ package term
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
@@ -24,6 +25,14 @@ func (output) Write(b []byte) (int, error) {
 		err = ErrClosed
 	}
 	return n, err
+}
+
+// PrintLine writes text as a line, unless there is an error.
+func PrintLine(w io.Writer, text string, err error) error {
+	if err == nil {
+		_, err = fmt.Fprintln(w, text)
+	}
+	return err
 }
 
 // ForPeople reports whether w is standard output and a terminal. A file or a pipe is read by programs.
