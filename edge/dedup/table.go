@@ -141,13 +141,7 @@ func (t *Table[W]) use(key Key, c *Client[W]) (*numbering[W], error) {
 
 // Add notes that a publication was routed, before any client uses the table.
 func (t *Table[W]) Add(key Key, number uint64) {
-	n := t.numberings[key]
-	if n == nil {
-		t.makeRoom(nil) // nothing is pending yet, so there always is room
-		n = t.add(key)
-	}
-	t.clock++
-	n.lastUsed, n.shared = t.clock, true
+	n := t.earlier(key)
 	if !n.routed.has(number) {
 		n.add(number)
 	}
@@ -155,6 +149,13 @@ func (t *Table[W]) Add(key Key, number uint64) {
 
 // restore adds a numbering that was read from a log.
 func (t *Table[W]) restore(key Key, routed sequences) {
+	n := t.earlier(key)
+	t.spans += len(routed.open) - len(n.routed.open)
+	n.routed = routed
+}
+
+// earlier returns the numbering of a key that was used in an earlier run, before any client uses the table.
+func (t *Table[W]) earlier(key Key) *numbering[W] {
 	n := t.numberings[key]
 	if n == nil {
 		t.makeRoom(nil) // nothing is pending yet, so there always is room
@@ -162,8 +163,7 @@ func (t *Table[W]) restore(key Key, routed sequences) {
 	}
 	t.clock++
 	n.lastUsed, n.shared = t.clock, true
-	t.spans += len(routed.open) - len(n.routed.open)
-	n.routed = routed
+	return n
 }
 
 func (t *Table[W]) add(key Key) *numbering[W] {
