@@ -3,7 +3,6 @@ package console
 import (
 	"io"
 	"net"
-	"sync"
 	"testing"
 
 	"runnel/test/kit"
@@ -11,12 +10,9 @@ import (
 
 // wire passes on TCP connections, until it is cut.
 type wire struct {
+	kit.Route
 	socket net.Listener
 	to     string
-
-	mu    sync.Mutex
-	cut   bool
-	conns []net.Conn
 }
 
 func newWire(t *testing.T, to string) *wire {
@@ -32,7 +28,7 @@ func newWire(t *testing.T, to string) *wire {
 	t.Cleanup(func() {
 		socket.Close()
 		<-done
-		w.setCut(true)
+		w.Cut()
 	})
 	return w
 }
@@ -50,7 +46,7 @@ func (w *wire) accept() {
 			near.Close()
 			continue
 		}
-		if !w.keep(near, far) {
+		if w.Enter(near) != nil || w.Enter(far) != nil {
 			near.Close()
 			far.Close()
 			continue
@@ -58,27 +54,6 @@ func (w *wire) accept() {
 		go pass(near, far)
 		go pass(far, near)
 	}
-}
-
-// keep returns false while the wire is cut.
-func (w *wire) keep(conns ...net.Conn) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.cut {
-		w.conns = append(w.conns, conns...)
-	}
-	return !w.cut
-}
-
-// setCut cuts the wire, or mends it.
-func (w *wire) setCut(cut bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut = cut
-	for _, c := range w.conns {
-		c.Close()
-	}
-	w.conns = nil
 }
 
 func pass(to, from net.Conn) {
