@@ -61,15 +61,20 @@ var floors = map[string][]string{
 
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
-	"cmd/runnel/internal/account":          {"transport"},
-	"cmd/runnel/internal/config":           {"cmd/runnel/internal/account", "cmd/runnel/internal/config/directory", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/config/values", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/account": {"transport"},
+	"cmd/runnel/internal/config": {"cmd/runnel/internal/account", "cmd/runnel/internal/config/check", "cmd/runnel/internal/config/decode", "cmd/runnel/internal/config/directory", "cmd/runnel/internal/config/line", "cmd/runnel/internal/config/position",
+		"cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/config/values", "uplink", "transport", "edge"},
+	"cmd/runnel/internal/config/check":  {"cmd/runnel/internal/config/position", "cmd/runnel/internal/config/values", "edge/wamp", "transport"},
+	"cmd/runnel/internal/config/decode": {"cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles", "cmd/runnel/internal/config/redact", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/config/values"},
+	"cmd/runnel/internal/config/line": {"cmd/runnel/internal/config/check", "cmd/runnel/internal/config/decode", "cmd/runnel/internal/config/directory", "cmd/runnel/internal/config/position", "cmd/runnel/internal/config/profiles",
+		"cmd/runnel/internal/config/spelling", "cmd/runnel/internal/config/values", "edge/wamp", "transport/serial"},
 	"cmd/runnel/internal/config/explain":   {"=cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "edge/auth", "edge/wamp"},
 	"cmd/runnel/internal/config/directory": {},
 	"cmd/runnel/internal/config/position":  {},
 	"cmd/runnel/internal/config/profiles":  {},
 	"cmd/runnel/internal/config/redact":    {},
 	"cmd/runnel/internal/config/spelling":  {},
-	"cmd/runnel/internal/config/values":    {"edge/wamp"},
+	"cmd/runnel/internal/config/values":    {"edge/wamp", "transport/serial"},
 	"cmd/runnel/internal/term":             {"edge/codec", "edge/wamp"},
 	"cmd/runnel/internal/cli":              {"cmd/runnel/internal/config", "cmd/runnel/internal/config/spelling", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
 	"cmd/runnel/internal/remote": {"cmd/runnel/internal/cli", "cmd/runnel/internal/config", "cmd/runnel/internal/doctor", "cmd/runnel/internal/report",

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"runnel/cmd/runnel/internal/config/directory"
+	"runnel/cmd/runnel/internal/config/values"
 	"runnel/transport"
 )
 
@@ -38,7 +40,7 @@ func (k checker) addresses() {
 	for i, c := range claims {
 		for _, before := range claims[:i] {
 			if before.overlaps(c) && before.what != c.what { // duplicates reports equal URLs
-				k.add(c.at, "url", "this address is already used by %s at %s; choose another port or path", before.what, before.at.Of("url"))
+				k.Add(c.at, "url", "this address is already used by %s at %s; choose another port or path", before.what, before.at.Of("url"))
 				break
 			}
 		}
@@ -57,7 +59,7 @@ func claimOf(at Place, kind, text string) (c claim, ok bool) {
 		if err != nil {
 			return c, false
 		}
-		c.path = RealPath(strings.TrimPrefix(text, "unix://"))
+		c.path = directory.RealPath(strings.TrimPrefix(text, "unix://"))
 		return c, true
 	}
 	c.port, err = net.LookupPort("tcp", u.Port())
@@ -91,33 +93,19 @@ func (c claim) overlaps(other claim) bool {
 	return c.host == other.host || c.host.IsUnspecified() || other.host.IsUnspecified() // a wildcard covers IPv4 and IPv6
 }
 
-// SamePath reports whether two paths name the same file.
-func SamePath(a, b string) bool { return RealPath(a) == RealPath(b) }
-
-// RealPath follows the symbolic links of a path. The last component need not exist.
-func RealPath(path string) string {
-	if path, err := filepath.EvalSymlinks(path); err == nil {
-		return path
-	}
-	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
-		return filepath.Join(dir, filepath.Base(path))
-	}
-	return filepath.Clean(path)
-}
-
 // port reports an invalid port. Port 0 must be written as a number.
 func (k checker) port(at Place, key, text, port string) {
 	if n, err := net.LookupPort("tcp", port); err != nil {
-		k.add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
+		k.Add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
 	} else if n == 0 && !strings.HasPrefix(port, "0") {
-		k.add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
+		k.Add(at, key, "%q: %q is not a port; write a number up to 65535", text, port)
 	}
 }
 
 // farPort reports a port to which no connection is possible.
 func (k checker) farPort(at Place, text, port string) {
 	if k.port(at, "url", transport.RedactURL(text), port); port == "0" {
-		k.add(at, "url", "%q: cannot connect to port 0; write a number from 1 to 65535", transport.RedactURL(text))
+		k.Add(at, "url", "%q: cannot connect to port 0; write a number from 1 to 65535", transport.RedactURL(text))
 	}
 }
 
@@ -128,7 +116,7 @@ func (k checker) endpoint(at Place, text *string) {
 		return // uplinkURL has reported it
 	}
 	if u.Scheme == "unix" {
-		*text = "unix://" + absolute(filepath.Dir(at.File), u.Host+u.Path)
+		*text = "unix://" + values.Absolute(filepath.Dir(at.File), u.Host+u.Path)
 	} else if u.Port() != "" {
 		k.farPort(at, *text, u.Port())
 	}
@@ -136,10 +124,10 @@ func (k checker) endpoint(at Place, text *string) {
 		return
 	}
 	if (u.Scheme == "tcp" || u.Scheme == "tls") && (u.User != nil || u.RawQuery != "" || u.Fragment != "") {
-		k.add(at, "url", "%q has more than a host and a port; give the link's credentials as authid with ticket, secret or key", transport.RedactURL(*text))
+		k.Add(at, "url", "%q has more than a host and a port; give the link's credentials as authid with ticket, secret or key", transport.RedactURL(*text))
 	}
 	if err := transport.CheckURL(*text); err != nil {
-		k.add(at, "url", "%v", err)
+		k.Add(at, "url", "%v", err)
 	}
 }
 
@@ -156,7 +144,7 @@ func (k checker) host(at Place, text string) {
 	config := net.ListenConfig{}
 	l, err := config.Listen(ctx, "tcp", net.JoinHostPort(u.Hostname(), "0"))
 	if err != nil {
-		k.mayPass(at, "url", "this machine can't listen at %q (%v); write 0.0.0.0 for all of its addresses, or one of them", u.Hostname(), err)
+		k.MayPass(at, "url", "this machine can't listen at %q (%v); write 0.0.0.0 for all of its addresses, or one of them", u.Hostname(), err)
 		return
 	}
 	l.Close()

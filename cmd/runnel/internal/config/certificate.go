@@ -13,6 +13,6 @@ func (k checker) certificate(at Place, certificate, key Path) {
 		return // serverFiles or clientFiles has reported it
 	}
 	if alarm := pair.Certificate().Alarm(time.Now()); alarm != "" {
-		k.c.Warn(at, "certificate", "%s", alarm)
+		k.Warn(at, "certificate", "%s", alarm)
 	}
 }

@@ -15,8 +15,7 @@ import (
 	"runnel/cmd/runnel/internal/config/profiles"
 )
 
-// Config is the configuration file, as docs/config.md describes it. A field's zero value is its default. A field tagged
-// "later" is a key that the file format defines but this version does not support: setting it is an error.
+// Config is the configuration file, as docs/config.md describes it. A field's zero value is its default.
 type Config struct {
 	Name string // of the main file
 

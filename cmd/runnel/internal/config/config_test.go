@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runnel/cmd/runnel/internal/config/position"
+	"runnel/cmd/runnel/internal/config/values"
 )
 
 // realm1 is the beginning of most test files. It has seven lines.
@@ -369,12 +370,12 @@ func TestSecret(t *testing.T) {
 		"plain": "plain", "file:s": "from a file", "file:" + dir + "/s": "from a file", "env:RUNNEL_TEST_SECRET": "from the environment",
 		"cred:s": "from a file", "with:colon": "with:colon",
 	} {
-		if got, err := (Secret{text, dir}).Value(); got != want || err != nil {
+		if got, err := values.NewSecret(dir, text).Value(); got != want || err != nil {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"file:none", "env:RUNNEL_NOT_SET", "cred:none", "cred:../../etc/passwd"} {
-		if got, err := (Secret{text, dir}).Value(); err == nil {
+		if got, err := values.NewSecret(dir, text).Value(); err == nil {
 			t.Errorf("%q: %q", text, got)
 		}
 	}

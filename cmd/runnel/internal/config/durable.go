@@ -26,15 +26,15 @@ func (k checker) durables(r *Realm) {
 	names := map[string]Place{}
 	for _, d := range r.Durables {
 		if err := durable.CheckName(d.Name); err != nil {
-			k.add(d.Place, "name", "%v", err)
+			k.Add(d.Place, "name", "%v", err)
 		}
-		k.uri(d.Place, "uri", d.URI, wamp.Match(d.Match))
-		k.once(names, d.Place, "name", "durable subscription", d.Name)
+		k.URI(d.Place, "uri", d.URI, wamp.Match(d.Match))
+		k.Once(names, d.Place, "name", "durable subscription", d.Name)
 		if d.Window < 0 || d.Window > durable.MaxWindow {
-			k.add(d.Place, "window", "write 1 to %d", durable.MaxWindow)
+			k.Add(d.Place, "window", "write 1 to %d", durable.MaxWindow)
 		}
 		if d.MaxEvents < 0 {
-			k.add(d.Place, "max_events", "write a positive number")
+			k.Add(d.Place, "max_events", "write a positive number")
 		}
 	}
 }
@@ -44,7 +44,7 @@ func (k checker) durableData(dir string) {
 	for _, r := range k.c.Realms {
 		for _, d := range r.Durables {
 			if dir == "" {
-				k.add(d.Place, "name", "a durable subscription needs a data directory; write [node] data = \"/var/lib/runnel\"")
+				k.Add(d.Place, "name", "a durable subscription needs a data directory; write [node] data = \"/var/lib/runnel\"")
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"runnel/cmd/runnel/internal/config/values"
 	"runnel/transport"
 	"runnel/transport/systemd"
 )
@@ -54,15 +55,15 @@ type Cookie struct {
 
 func (k checker) listen(l *Listen) {
 	if l.URL == systemd.Scheme {
-		k.add(l.Place, "url", "%q has no colon; write %q, or %q with the name of a socket", l.URL, systemd.Scheme+":", systemd.Scheme+":NAME")
+		k.Add(l.Place, "url", "%q has no colon; write %q, or %q with the name of a socket", l.URL, systemd.Scheme+":", systemd.Scheme+":NAME")
 		return
 	}
-	u := k.url(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss", systemd.Scheme)
+	u := k.URL(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss", systemd.Scheme)
 	if u == nil {
 		return
 	}
 	if u.User != nil {
-		k.add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.RedactURL(l.URL))
+		k.Add(l.Place, "url", "%q has a name or a password in it, which a listener does not use; remove them", transport.RedactURL(l.URL))
 		return
 	}
 	if u.Scheme == systemd.Scheme {
@@ -84,7 +85,7 @@ func (k checker) listen(l *Listen) {
 	default:
 		k.address(l.Place, u)
 	}
-	k.ping(l.Place, &l.PingInterval)
+	k.Ping(l.Place, &l.PingInterval)
 	k.anonymous(l)
 	if l.Role != "" || l.Realm != "" || l.Authid != "" {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
@@ -94,12 +95,12 @@ func (k checker) listen(l *Listen) {
 
 // tls checks the files of a listener that uses TLS.
 func (k checker) tls(l *Listen) {
-	k.required(l.Place, "certificate", string(l.Certificate))
-	k.required(l.Place, "key", string(l.Key))
-	k.file(l.Place, "certificate", l.Certificate)
-	k.file(l.Place, "key", l.Key)
-	k.file(l.Place, "client_ca", l.ClientCA)
-	k.private(l.Place, "key", string(l.Key))
+	k.Required(l.Place, "certificate", string(l.Certificate))
+	k.Required(l.Place, "key", string(l.Key))
+	k.File(l.Place, "certificate", l.Certificate)
+	k.File(l.Place, "key", l.Key)
+	k.File(l.Place, "client_ca", l.ClientCA)
+	k.Private(l.Place, "key", string(l.Key))
 	k.serverFiles(l)
 }
 
@@ -111,21 +112,21 @@ func (k checker) cookie(c *Cookie) {
 		return
 	}
 	if strings.Trim(c.Name, cookieName) != "" || len(c.Name) > 64 {
-		k.add(c.Place, "name", "%q: a cookie's name has at most 64 letters, digits, _ and -", c.Name)
+		k.Add(c.Place, "name", "%q: a cookie's name has at most 64 letters, digits, _ and -", c.Name)
 	}
 	if c.MaxAge != 0 && c.MaxAge < Duration(time.Minute) {
-		k.add(c.Place, "max_age", "shorter than a minute; remove [listen.cookie] if clients are to authenticate each time")
+		k.Add(c.Place, "max_age", "shorter than a minute; remove [listen.cookie] if clients are to authenticate each time")
 	}
 }
 
 // serverFiles checks that the certificate and the key can be read and belong together. file has reported missing files.
 func (k checker) serverFiles(l *Listen) {
-	if l.Key.isContent() || l.Certificate.isContent() || l.ClientCA.isContent() {
+	if l.Key.IsContent() || l.Certificate.IsContent() || l.ClientCA.IsContent() {
 		return
 	}
 	if _, err := transport.ServerFiles(string(l.Certificate), string(l.Key), string(l.ClientCA)); err != nil && !errors.Is(err, fs.ErrNotExist) &&
 		l.Certificate != "" && l.Key != "" {
-		k.add(l.Place, "certificate", "%v", err)
+		k.Add(l.Place, "certificate", "%v", err)
 		return
 	}
 	k.certificate(l.Place, l.Certificate, l.Key)
@@ -134,15 +135,15 @@ func (k checker) serverFiles(l *Listen) {
 // address checks the host and port of a listener.
 func (k checker) address(at Place, u *url.URL) {
 	if _, port, err := net.SplitHostPort(u.Host); err != nil || port == "" {
-		k.add(at, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", u, u.Scheme)
+		k.Add(at, "url", "%q has no port; write it like \"%s://127.0.0.1:8080\"", u, u.Scheme)
 	} else {
 		k.port(at, "url", u.String(), port)
 	}
 	if (u.Scheme == "tcp" || u.Scheme == "tls") && u.Path != "" && u.Path != "/" {
-		k.add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
+		k.Add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
-		k.add(at, "url", "a listener has neither a query nor a fragment; remove what follows %q", u.Scheme+"://"+u.Host+u.Path)
+		k.Add(at, "url", "a listener has neither a query nor a fragment; remove what follows %q", u.Scheme+"://"+u.Host+u.Path)
 	}
 }
 
@@ -151,9 +152,9 @@ func (k checker) unix(at Place, u *url.URL) string {
 	if u.Host+u.Path == "" {
 		return "unix://"
 	}
-	path := absolute(filepath.Dir(at.File), u.Host+u.Path) // unix://runnel.sock is a relative path
+	path := values.Absolute(filepath.Dir(at.File), u.Host+u.Path) // unix://runnel.sock is a relative path
 	if len(path) > 107 {
-		k.add(at, "url", "the path is longer than 107 bytes, the limit of a Unix socket's address; choose a shorter one")
+		k.Add(at, "url", "the path is longer than 107 bytes, the limit of a Unix socket's address; choose a shorter one")
 	}
 	return "unix://" + path
 }
@@ -162,7 +163,7 @@ func (k checker) unix(at Place, u *url.URL) string {
 func (k checker) onlyFor(at Place, scheme string, schemes []string, keys ...string) {
 	for _, key := range keys {
 		if at.Has(key) && !slices.Contains(schemes, scheme) {
-			k.add(at, key, "only for %s:// listeners; remove it", strings.Join(schemes, ":// and "))
+			k.Add(at, key, "only for %s:// listeners; remove it", strings.Join(schemes, ":// and "))
 		}
 	}
 }

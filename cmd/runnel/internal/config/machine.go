@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"runnel/cmd/runnel/internal/account"
+	"runnel/cmd/runnel/internal/config/check"
 	"runnel/cmd/runnel/internal/config/directory"
 	"runnel/cmd/runnel/internal/config/position"
 	"runnel/edge"
@@ -17,9 +18,9 @@ import (
 )
 
 // machine reports settings that are valid but impossible on this machine or for this user. It opens nothing.
-func (c *Config) machine(problems *Problems, check UplinkCheck) {
+func (c *Config) machine(problems *Problems, try UplinkCheck) {
 	sound := Sound(c, *problems) // checks of the other parts would only repeat the problems
-	k := checker{problems, sound, map[string]bool{}}
+	k := checker{check.New(problems, &sound.Warnings, c.starting), sound}
 	defer func() { c.Warnings = sound.Warnings }()
 	k.data()
 	for _, l := range sound.Listens {
@@ -28,7 +29,7 @@ func (c *Config) machine(problems *Problems, check UplinkCheck) {
 	}
 	k.host(sound.Metrics.Place, sound.Metrics.URL)
 	if len(*problems) == 0 {
-		k.dryRun(check)
+		k.dryRun(try)
 	}
 }
 
@@ -39,7 +40,7 @@ func (k checker) data() {
 		at = position.Missing(k.c.Name, "node") // there is no [node]: the default directory
 	}
 	if file := directory.Blocking(dir); file != "" {
-		k.add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
+		k.Add(at, "data", "%s is not a directory; choose another one, or remove the file", file)
 		return
 	}
 	k.durableData(dir)
@@ -51,7 +52,7 @@ func (k checker) data() {
 			}
 			durable = durable || s.Class(false) == spool.Durable
 			if dir == "" {
-				k.add(s.Place, "store", "%q needs a data directory; write [node] data = \"/var/lib/runnel\"", s.Store)
+				k.Add(s.Place, "store", "%q needs a data directory; write [node] data = \"/var/lib/runnel\"", s.Store)
 			}
 		}
 	}
@@ -59,9 +60,9 @@ func (k checker) data() {
 	switch {
 	case dir == "" || err == nil:
 	case durable && errors.Is(err, fs.ErrPermission):
-		k.mayPass(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
+		k.MayPass(at, "data", "this user can't write to %s (%v), so durable events could not be stored; sudo chown it to the router's user, or run this command with sudo or as that user", dir, err)
 	default:
-		k.c.Warn(at, "data", "cannot store data in %s: %v", dir, err)
+		k.Warn(at, "data", "cannot store data in %s: %v", dir, err)
 	}
 }
 
@@ -77,32 +78,32 @@ func (k checker) socket(l Listen) {
 		return
 	}
 	if err := transport.LookupOwner(l.Owner, ""); err != nil {
-		k.mayPass(l.Place, "owner", "%v; write the name or the number of a user of this machine", err)
+		k.MayPass(l.Place, "owner", "%v; write the name or the number of a user of this machine", err)
 	}
 	if err := transport.LookupOwner("", l.Group); err != nil {
-		k.mayPass(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
+		k.MayPass(l.Place, "group", "%v; write the name or the number of a group of this machine (sudo groupadd --system %s creates it)", err, l.Group)
 	}
 	owner, group := account.OfRouter().SocketOwnerProblems(l.Owner, l.Group) // the router starts without the listener
 	if owner != "" {
-		k.c.Warn(l.Place, "owner", "%s", owner)
+		k.Warn(l.Place, "owner", "%s", owner)
 	}
 	if group != "" {
-		k.c.Warn(l.Place, "group", "%s", group)
+		k.Warn(l.Place, "group", "%s", group)
 	}
 	if path == "" {
 		return // chosen at start
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
-		k.mayPass(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
+		k.MayPass(l.Place, "url", "%s exists and is not a socket; write another path, or remove it", path)
 	} else if file := directory.Blocking(filepath.Dir(path)); file != "" {
-		k.mayPass(l.Place, "url", "%s is not a directory; write another path", file)
+		k.MayPass(l.Place, "url", "%s is not a directory; write another path", file)
 	} else if err := directory.CannotCreate(filepath.Dir(path)); err != nil {
-		k.mayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
+		k.MayPass(l.Place, "url", "this user can't create a socket in %s (%v); run this command with sudo, or as the router's user", filepath.Dir(path), err)
 	}
 }
 
 // dryRun creates realms and uplinks as the router does, without starting them. It finds what the other checks miss.
-func (k checker) dryRun(check UplinkCheck) {
+func (k checker) dryRun(try UplinkCheck) {
 	router := edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)})
 	for _, r := range k.c.Realms {
 		opts, err := RealmOptions(k.c, r)
@@ -110,21 +111,21 @@ func (k checker) dryRun(check UplinkCheck) {
 			err = router.CheckRealm(opts)
 		}
 		if err != nil {
-			k.add(r.Place, "", "%v", err)
+			k.Add(r.Place, "", "%v", err)
 		}
 	}
 	for _, u := range k.c.Uplinks {
-		if check == nil {
+		if try == nil {
 			break
 		}
-		if err := check(k.c, u); err != nil {
-			k.mayPass(u.Place, "", "%v", err)
+		if err := try(k.c, u); err != nil {
+			k.MayPass(u.Place, "", "%v", err)
 		}
 	}
 	for _, l := range k.c.Listens {
 		if url, err := ListenURL(l.URL); err == nil && !l.isPassed() {
 			if err := transport.CheckURL(url); err != nil {
-				k.add(l.Place, "url", "%v", err)
+				k.Add(l.Place, "url", "%v", err)
 			}
 		}
 	}

@@ -47,7 +47,7 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 		case i < 0:
 			into.Principals = append(into.Principals, p)
 		case !Equal(into.Principals[i], p):
-			k.add(p.Place, "authid", "the principal %q is defined differently at %s; write it in one of the two files", p.Authid, into.Principals[i].Place)
+			k.Add(p.Place, "authid", "the principal %q is defined differently at %s; write it in one of the two files", p.Authid, into.Principals[i].Place)
 		}
 	}
 	for _, h := range from.Histories {
@@ -56,7 +56,7 @@ func (k checker) mergeRealm(into *Realm, from Realm) {
 		case i < 0:
 			into.Histories = append(into.Histories, h)
 		case !Equal(into.Histories[i], h):
-			k.add(h.Place, "uri", "the history of %s %q is defined differently at %s; write it in one of the two files", h.Match, h.URI, into.Histories[i].Place)
+			k.Add(h.Place, "uri", "the history of %s %q is defined differently at %s; write it in one of the two files", h.Match, h.URI, into.Histories[i].Place)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (k checker) mergeAuthenticators(into *Realm, from Realm) {
 	}
 	for method, procedure := range from.Authenticators {
 		if known, ok := into.Authenticators[method]; ok && known != procedure {
-			k.add(from.Place.Under("authenticator", -1), method, "the realm %q has another authenticator at %s; write it in one of the two files", from.Name, into.Place.Of("authenticator"))
+			k.Add(from.Place.Under("authenticator", -1), method, "the realm %q has another authenticator at %s; write it in one of the two files", from.Name, into.Place.Of("authenticator"))
 		}
 		into.Authenticators[method] = procedure
 	}
@@ -87,7 +87,7 @@ func (k checker) mergeRole(into *Role, from Role) {
 		case i < 0:
 			into.Permissions = append(into.Permissions, p)
 		case !Equal(into.Permissions[i], p):
-			k.add(p.Place, "uri", "%s has another permission for %s %q at %s; write it in one of the two files", what, wamp.Match(p.Match), p.URI, into.Permissions[i].Place)
+			k.Add(p.Place, "uri", "%s has another permission for %s %q at %s; write it in one of the two files", what, wamp.Match(p.Match), p.URI, into.Permissions[i].Place)
 		}
 	}
 }
@@ -107,6 +107,6 @@ func adopt[T comparable](k checker, what string, into *Place, key string, value 
 	case !into.Has(key):
 		*value, *into = next, into.Adopting(key, at)
 	case *value != next:
-		k.add(at, key, "%s has another %s at %s; write it in one of the two files", what, key, into.Of(key))
+		k.Add(at, key, "%s has another %s at %s; write it in one of the two files", what, key, into.Of(key))
 	}
 }

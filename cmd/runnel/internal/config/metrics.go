@@ -14,17 +14,17 @@ func (k checker) metrics(m *Metrics) {
 	if m.URL == "" {
 		return
 	}
-	u := k.url(m.Place, "url", m.URL, "http")
+	u := k.URL(m.Place, "url", m.URL, "http")
 	if u == nil {
 		return
 	}
 	host, port, err := net.SplitHostPort(u.Host)
 	if err != nil || port == "" {
-		k.add(m.Place, "url", "%q has no port; write it like \"http://127.0.0.1:9100/metrics\"", m.URL)
+		k.Add(m.Place, "url", "%q has no port; write it like \"http://127.0.0.1:9100/metrics\"", m.URL)
 		return
 	}
 	k.port(m.Place, "url", m.URL, port)
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		k.c.Warn(m.Place, "url", "every machine that reaches %s can read the metrics without a password; prefer to listen at 127.0.0.1", u.Host)
+		k.Warn(m.Place, "url", "every machine that reaches %s can read the metrics without a password; prefer to listen at 127.0.0.1", u.Host)
 	}
 }

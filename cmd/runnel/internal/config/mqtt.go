@@ -38,7 +38,7 @@ func isMQTT(text string) bool {
 func (k checker) foreign(at Place, keys []string, kind string) {
 	for _, key := range keys {
 		if at.Has(key) {
-			k.add(at, key, "an uplink to %s has no %s; remove it", kind, key)
+			k.Add(at, key, "an uplink to %s has no %s; remove it", kind, key)
 		}
 	}
 }
@@ -50,34 +50,34 @@ func (k checker) broker(u *Uplink) {
 		k.brokerURL(u.Place, text)
 	}
 	if u.QoS != nil && (*u.QoS < 0 || *u.QoS > 2) {
-		k.add(u.Place, "qos", "%d is not known; use 0, 1 or 2", *u.QoS)
+		k.Add(u.Place, "qos", "%d is not known; use 0, 1 or 2", *u.QoS)
 	}
-	k.choice(u.Place, "format", u.Format, messageFormats...)
-	k.secret(u.Place, "password", u.Password)
+	k.Choice(u.Place, "format", u.Format, messageFormats...)
+	k.Secret(u.Place, "password", u.Password)
 	if u.Password.Set() && u.Username == "" {
-		k.add(u.Place, "username", "missing; write the name that the password belongs to")
+		k.Add(u.Place, "username", "missing; write the name that the password belongs to")
 	}
 	if u.Place.Has("client_id") && (u.ClientID == "" || len(u.ClientID) > 128) {
-		k.add(u.Place, "client_id", "%.40q is not an id; write up to 128 characters, or leave it out", u.ClientID)
+		k.Add(u.Place, "client_id", "%.40q is not an id; write up to 128 characters, or leave it out", u.ClientID)
 	}
 	if u.StateTopic != "" {
 		if err := mqtt.CheckStateTopic(u.StateTopic); err != nil {
-			k.add(u.Place, "state_topic", "%v", err)
+			k.Add(u.Place, "state_topic", "%v", err)
 		}
 	}
 	if u.Key != "" && u.Certificate == "" {
-		k.add(u.Place, "certificate", "missing; write the key's certificate")
+		k.Add(u.Place, "certificate", "missing; write the key's certificate")
 	}
 	if u.PingInterval < 0 {
-		k.add(u.Place, "ping_interval", "pings to an MQTT broker can't be turned off; write a time like \"20s\", or leave it out")
+		k.Add(u.Place, "ping_interval", "pings to an MQTT broker can't be turned off; write a time like \"20s\", or leave it out")
 	}
 	k.alpn(u)
 	if u.Discovery != "" {
 		if err := mqtt.CheckStateTopic(u.Discovery); err != nil {
-			k.add(u.Place, "discovery", "%q is no beginning of topics; write \"homeassistant\"", u.Discovery)
+			k.Add(u.Place, "discovery", "%q is no beginning of topics; write \"homeassistant\"", u.Discovery)
 		}
 		if u.StateTopic == "" {
-			k.add(u.Place, "state_topic", "missing; discovery needs it, to show whether the values are up to date")
+			k.Add(u.Place, "state_topic", "missing; discovery needs it, to show whether the values are up to date")
 		}
 	}
 	format := u.MessageFormat()
@@ -98,12 +98,12 @@ func (k checker) broker(u *Uplink) {
 // message checks the keys of the messages of one table.
 func (k checker) message(s Share) {
 	if s.Place.Has("mqtt_topic") && s.MQTTTopic == "" {
-		k.add(s.Place, "mqtt_topic", "no topic is empty; write one, like \"sensors/{3...}\", or leave it out")
+		k.Add(s.Place, "mqtt_topic", "no topic is empty; write one, like \"sensors/{3...}\", or leave it out")
 	}
-	k.choice(s.Place, "format", s.Format, messageFormats...)
-	k.choice(s.Place, "time_format", s.TimeFormat, "rfc3339", "unix_ms", "unix")
+	k.Choice(s.Place, "format", s.Format, messageFormats...)
+	k.Choice(s.Place, "time_format", s.TimeFormat, "rfc3339", "unix_ms", "unix")
 	if s.TimeFormat != "" && s.TimeKey == "" {
-		k.add(s.Place, "time_key", "missing; write the name of the member that holds the time, like \"ts\"")
+		k.Add(s.Place, "time_key", "missing; write the name of the member that holds the time, like \"ts\"")
 	}
 }
 
@@ -111,11 +111,11 @@ func (k checker) message(s Share) {
 func (k checker) alpn(u *Uplink) {
 	for _, name := range u.ALPN {
 		if name == "" || len(name) > 255 {
-			k.add(u.Place, "alpn", "%.40q is not a protocol; write a name of 1 to 255 bytes, like \"x-amzn-mqtt-ca\"", name)
+			k.Add(u.Place, "alpn", "%.40q is not a protocol; write a name of 1 to 255 bytes, like \"x-amzn-mqtt-ca\"", name)
 		}
 	}
 	if len(u.ALPN) > 0 && !slices.ContainsFunc(u.URL, func(text string) bool { return strings.HasPrefix(strings.ToLower(text), "mqtts:") }) {
-		k.add(u.Place, "alpn", "only mqtts:// has it; remove it, or write such a url")
+		k.Add(u.Place, "alpn", "only mqtts:// has it; remove it, or write such a url")
 	}
 }
 
@@ -130,23 +130,23 @@ func (k checker) crossing(s Share, err error) {
 	}
 	said := slices.ContainsFunc(*k.Problems, func(p Problem) bool { return s.Place.Covers(p, key) })
 	if err != nil && !said {
-		k.add(s.Place, key, "%v", err)
+		k.Add(s.Place, key, "%v", err)
 	}
 }
 
 func (k checker) brokerURL(at Place, text string) {
-	u := k.url(at, "url", text, mqttSchemes...)
+	u := k.URL(at, "url", text, mqttSchemes...)
 	web := u != nil && strings.HasPrefix(u.Scheme, webMQTT)
 	switch {
 	case u == nil:
 	case u.Hostname() == "":
-		k.add(at, "url", "%q names no broker", transport.RedactURL(text))
+		k.Add(at, "url", "%q names no broker", transport.RedactURL(text))
 	case u.User != nil:
-		k.add(at, "url", "%q has a name or a password in it; write username and password", transport.RedactURL(text))
+		k.Add(at, "url", "%q has a name or a password in it; write username and password", transport.RedactURL(text))
 	case web && u.Fragment != "":
-		k.add(at, "url", "%q has a fragment; remove it", transport.RedactURL(text))
+		k.Add(at, "url", "%q has a fragment; remove it", transport.RedactURL(text))
 	case !web && (strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != ""):
-		k.add(at, "url", "%q has more than a host and a port", transport.RedactURL(text))
+		k.Add(at, "url", "%q has more than a host and a port", transport.RedactURL(text))
 	case u.Port() != "":
 		k.farPort(at, text, u.Port())
 	}

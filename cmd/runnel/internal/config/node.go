@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"runnel/cmd/runnel/internal/config/values"
 	"runnel/edge/wamp"
 )
 
@@ -22,17 +23,17 @@ func (k checker) nodeID() {
 	if kind != "env" && kind != "file" {
 		return
 	}
-	text, err := Secret{n.ID, filepath.Dir(n.Place.File)}.Value()
+	text, err := values.NewSecret(filepath.Dir(n.Place.File), n.ID).Value()
 	id := strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == 0 }) // strings of the device tree end with NUL
 	switch {
 	case err != nil && kind == "env":
-		k.add(n.Place, "id", "%v; set it, in a service with Environment=%s=...", err, name)
+		k.Add(n.Place, "id", "%v; set it, in a service with Environment=%s=...", err, name)
 	case err != nil:
-		k.add(n.Place, "id", "%v; write the id into that file, or use another one", err)
+		k.Add(n.Place, "id", "%v; write the id into that file, or use another one", err)
 	case id == "":
-		k.add(n.Place, "id", "%s holds no id; write the id there", n.ID)
+		k.Add(n.Place, "id", "%s holds no id; write the id there", n.ID)
 	case len(id) > longestID || !wamp.ValidURI(id, wamp.Exact, false) || strings.ContainsFunc(id, unicode.IsControl):
-		k.add(n.Place, "id", "%s holds %.40q, which is not a valid id; use letters, digits, \"-\" and \"_\"", n.ID, id)
+		k.Add(n.Place, "id", "%s holds %.40q, which is not a valid id; use letters, digits, \"-\" and \"_\"", n.ID, id)
 	default:
 		n.ID = id
 		return
@@ -56,6 +57,8 @@ func (c *Config) expandNode() {
 	}
 }
 
+var placeType = reflect.TypeFor[Place]()
+
 var secretType = reflect.TypeFor[Secret]()
 
 // expand applies replace to every string of a table and its subtables.
@@ -63,8 +66,7 @@ func expand(v reflect.Value, replace *strings.Replacer) {
 	switch {
 	case v.Type() == placeType || !v.CanSet():
 	case v.Type() == secretType:
-		s := v.Addr().Interface().(*Secret)
-		s.text = replace.Replace(s.text)
+		v.Addr().Interface().(*Secret).Replace(replace)
 	case v.Kind() == reflect.String:
 		v.SetString(replace.Replace(v.String()))
 	case v.Kind() == reflect.Pointer && !v.IsNil():

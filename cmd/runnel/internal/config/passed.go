@@ -14,11 +14,11 @@ func (k checker) passed(l *Listen) {
 	name, _ := systemd.Name(l.URL)
 	l.URL = systemd.Scheme + ":" + name // the scheme in lower case
 	if err := systemd.CheckName(name); err != nil {
-		k.add(l.Place, "url", "%v", err)
+		k.Add(l.Place, "url", "%v", err)
 	}
 	for _, u := range unitKeys {
 		if l.Place.Has(u.key) {
-			k.add(l.Place, u.key, "systemd creates the socket; remove %s, and set %s in the socket unit", u.key, u.unit)
+			k.Add(l.Place, u.key, "systemd creates the socket; remove %s, and set %s in the socket unit", u.key, u.unit)
 		}
 	}
 	if l.Certificate != "" || l.Key != "" || l.ClientCA != "" {

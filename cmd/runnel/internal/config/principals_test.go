@@ -5,7 +5,7 @@ import "testing"
 // Keys derived from a password stay the same over reloads, and differ between principals.
 func TestDerivedKeysStay(t *testing.T) {
 	salt := func(authid, password string) string {
-		s := SCRAM{Secret: Secret{text: password}, KDF: "pbkdf2", Iterations: 10}
+		s := SCRAM{Secret: NewSecret(password), KDF: "pbkdf2", Iterations: 10}
 		made, err := s.compile(authid)
 		if err != nil {
 			t.Fatal(err)

@@ -15,8 +15,3 @@ type Problems = position.Problems
 func (c *Config) Warn(at Place, key, format string, args ...any) {
 	c.Warnings.Add(at, key, format, args...)
 }
-
-// add adds a problem of a key in the table at.
-func (k checker) add(at Place, key, format string, args ...any) {
-	k.Problems.Add(at, key, format, args...)
-}

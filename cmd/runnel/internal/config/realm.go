@@ -95,17 +95,17 @@ type SCRAM struct {
 
 func (k checker) realm(r *Realm) {
 	before := len(*k.Problems)
-	k.uri(r.Place, "name", r.Name, wamp.Exact)
+	k.URI(r.Place, "name", r.Name, wamp.Exact)
 	if r.Anonymous != "" {
 		k.role(r.Place, "anonymous", r, r.Anonymous)
 	}
 	for _, role := range r.Roles {
-		k.required(role.Place, "name", role.Name)
+		k.Required(role.Place, "name", role.Name)
 		if strings.HasPrefix(role.Name, ownRoles) {
-			k.add(role.Place, "name", "%q is one of the router's own roles; choose a name that does not begin with %q", role.Name, ownRoles)
+			k.Add(role.Place, "name", "%q is one of the router's own roles; choose a name that does not begin with %q", role.Name, ownRoles)
 		}
 		if role.Authorizer != "" {
-			k.uri(role.Place, "authorizer", role.Authorizer, wamp.Exact)
+			k.URI(role.Place, "authorizer", role.Authorizer, wamp.Exact)
 		}
 		for _, p := range role.Permissions {
 			k.permission(p)
@@ -113,17 +113,17 @@ func (k checker) realm(r *Realm) {
 	}
 	for method, procedure := range r.Authenticators {
 		at := r.Place.Under("authenticator", -1)
-		k.choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
+		k.Choice(at, method, method, "anonymous", "ticket", "wampcra", "scram", "wamp-scram", "cryptosign")
 		if !wamp.ValidURI(procedure, wamp.Exact, false) { // the value may be a misplaced secret, so the message does not repeat it
-			k.add(at, method, "this is not a WAMP URI; write the procedure that decides, like \"com.example.authenticate\"")
+			k.Add(at, method, "this is not a WAMP URI; write the procedure that decides, like \"com.example.authenticate\"")
 		}
 	}
 	for _, h := range r.Histories {
-		k.uri(h.Place, "uri", h.URI, wamp.Match(h.Match))
+		k.URI(h.Place, "uri", h.URI, wamp.Match(h.Match))
 	}
 	k.durables(r)
 	for _, p := range r.Principals {
-		k.required(p.Place, "authid", p.Authid)
+		k.Required(p.Place, "authid", p.Authid)
 		k.role(p.Place, "role", r, p.Role)
 		k.principal(p)
 	}
@@ -131,7 +131,7 @@ func (k checker) realm(r *Realm) {
 		return
 	}
 	if err := tryRealm(*r); err != nil {
-		k.add(r.Place, "", "%v", err)
+		k.Add(r.Place, "", "%v", err)
 	}
 }
 
@@ -146,24 +146,24 @@ func tryRealm(r Realm) error {
 // principal checks the credentials of a principal by compiling them as the router does.
 func (k checker) principal(p Principal) {
 	before := len(*k.Problems)
-	k.secret(p.Place, "ticket", p.Ticket)
+	k.Secret(p.Place, "ticket", p.Ticket)
 	if p.Wampcra != nil {
-		k.secret(p.Wampcra.Place, "secret", p.Wampcra.Secret)
+		k.Secret(p.Wampcra.Place, "secret", p.Wampcra.Secret)
 	}
 	if p.Scram != nil {
-		k.secret(p.Scram.Place, "secret", p.Scram.Secret)
-		k.choice(p.Scram.Place, "kdf", p.Scram.KDF, "argon2id13", "pbkdf2", "argon2id-13")
+		k.Secret(p.Scram.Place, "secret", p.Scram.Secret)
+		k.Choice(p.Scram.Place, "kdf", p.Scram.KDF, "argon2id13", "pbkdf2", "argon2id-13")
 	}
 	for _, key := range p.AuthorizedKeys {
 		if _, err := auth.ParseKey(key); err != nil {
-			k.add(p.Place, "authorized_keys", "%v", err)
+			k.Add(p.Place, "authorized_keys", "%v", err)
 		}
 	}
 	if len(*k.Problems) > before || p.Authid == "" || p.Role == "" {
 		return
 	}
 	if err := tryPrincipal(p); err != nil {
-		k.add(p.Place, "", "%v", err)
+		k.Add(p.Place, "", "%v", err)
 	}
 }
 
@@ -172,30 +172,30 @@ var Actions = []string{"publish", "subscribe", "call", "register"}
 
 func (k checker) permission(p Permission) {
 	if !p.Place.Has("uri") {
-		k.add(p.Place, "uri", "missing; write the URI, or uri = \"\" with match = \"prefix\" for all of them")
+		k.Add(p.Place, "uri", "missing; write the URI, or uri = \"\" with match = \"prefix\" for all of them")
 	} else {
-		k.uri(p.Place, "uri", p.URI, wamp.Match(p.Match))
+		k.URI(p.Place, "uri", p.URI, wamp.Match(p.Match))
 	}
 	if !p.Place.Has("allow") {
-		k.add(p.Place, "allow", "missing; write allow = [] with any of %s", OneOf(Actions...))
+		k.Add(p.Place, "allow", "missing; write allow = [] with any of %s", OneOf(Actions...))
 	}
 	for _, a := range p.Allow {
-		k.choice(p.Place, "allow", a, Actions...)
+		k.Choice(p.Place, "allow", a, Actions...)
 	}
 }
 
 func (k checker) realmDuplicates(r Realm) {
 	names := map[string]Place{}
 	for _, role := range r.Roles {
-		k.once(names, role.Place, "name", "role", role.Name)
+		k.Once(names, role.Place, "name", "role", role.Name)
 		permissions := map[string]Place{}
 		for _, p := range role.Permissions {
 			if p.Place.Has("uri") {
-				k.once(permissions, p.Place, "uri", "permission for "+wamp.Match(p.Match).String(), p.URI+" ")
+				k.Once(permissions, p.Place, "uri", "permission for "+wamp.Match(p.Match).String(), p.URI+" ")
 			}
 		}
 	}
 	for _, p := range r.Principals {
-		k.once(names, p.Place, "authid", "principal", p.Authid)
+		k.Once(names, p.Place, "authid", "principal", p.Authid)
 	}
 }

@@ -15,7 +15,7 @@ func (k checker) anonymous(l *Listen) {
 		return
 	}
 	if l.Role != "" {
-		k.add(l.Place, "anonymous", "role is set as well and applies to every peer; remove one of the two")
+		k.Add(l.Place, "anonymous", "role is set as well and applies to every peer; remove one of the two")
 		return
 	}
 	realms := k.reached(l)
@@ -65,7 +65,7 @@ func (k checker) openListeners() {
 				if !beyondLoopback(l.URL) {
 					at += " through a proxy on this machine"
 				}
-				k.c.Warn(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", at, role.Name, r.Name, what, role.Place)
+				k.Warn(l.Place, "url", "every peer that reaches %s has the role %q of realm %q without authentication, which %s (%s); write anonymous = \"ROLE\" with fewer rights here, or let peers authenticate", at, role.Name, r.Name, what, role.Place)
 			}
 		}
 	}

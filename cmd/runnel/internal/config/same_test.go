@@ -47,7 +47,7 @@ func TestSame(t *testing.T) {
 // A secret that changes in its file requires a new uplink.
 func TestFilesChange(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ticket")
-	u := Uplink{Ticket: Secret{text: "file:" + file}}
+	u := Uplink{Ticket: NewSecret("file:" + file)}
 	files := func() digest {
 		d, _ := u.digests()
 		return d

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"runnel/cmd/runnel/internal/config/decode"
 )
 
 // Sound returns a copy of an invalid configuration without the listeners, serial lines, uplinks and single tables in which the
@@ -16,7 +18,7 @@ func Sound(c *Config, problems Problems) *Config {
 	starts := c.tables()
 	bad := func(at Place) bool {
 		return slices.ContainsFunc(problems, func(p Problem) bool {
-			return at.Contains(p, starts) && !strings.HasPrefix(p.Text, unknownKey) && !strings.HasPrefix(p.Text, invalidTOML)
+			return at.Contains(p, starts) && !strings.HasPrefix(p.Text, decode.UnknownKey) && !strings.HasPrefix(p.Text, decode.InvalidTOML)
 		})
 	}
 	next.Listens = without(c.Listens, func(l Listen) bool { return bad(l.Place) })

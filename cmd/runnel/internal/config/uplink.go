@@ -84,17 +84,17 @@ type Share struct {
 }
 
 func (k checker) uplink(u *Uplink) {
-	k.required(u.Place, "name", u.Name)
+	k.Required(u.Place, "name", u.Name)
 	u.Realm = k.realmName(u.Place, "realm", u.Realm)
 	if u.RemoteRealm == "" {
 		u.RemoteRealm = u.Realm
 	}
 	if len(u.URL) == 0 {
-		k.add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
+		k.Add(u.Place, "url", "missing; write url = [\"tls://central.example.com:8443\"]")
 	}
-	k.file(u.Place, "ca", u.CA)
+	k.File(u.Place, "ca", u.CA)
 	if _, err := transport.ParsePin(u.Pin); u.Pin != "" && err != nil {
-		k.add(u.Place, "pin", "%v", err)
+		k.Add(u.Place, "pin", "%v", err)
 	}
 	k.credentials(u)
 	if u.IsMQTT() {
@@ -107,22 +107,22 @@ func (k checker) uplink(u *Uplink) {
 		value Duration
 	}{{"ping_timeout", u.PingTimeout}, {"fail_back", u.FailBack}} {
 		if u.Place.Has(d.key) && d.value <= 0 {
-			k.add(u.Place, d.key, "must be greater than zero, like \"10s\"")
+			k.Add(u.Place, d.key, "must be greater than zero, like \"10s\"")
 		}
 	}
-	k.ping(u.Place, &u.PingInterval)
-	k.choice(u.Place, "drop", u.Drop, "oldest", "newest")
+	k.Ping(u.Place, &u.PingInterval)
+	k.Choice(u.Place, "drop", u.Drop, "oldest", "newest")
 	for _, s := range u.Exports {
 		k.share(s, "local_prefix", s.LocalPrefix)
 	}
 	for _, s := range u.Imports {
 		k.share(s, "remote_prefix", s.RemotePrefix)
 		if s.Store != "" {
-			k.add(s.Place, "store", "only exports can be stored; remove it")
+			k.Add(s.Place, "store", "only exports can be stored; remove it")
 		}
 	}
 	if len(u.Exports)+len(u.Imports) == 0 {
-		k.add(u.Place, "", "nothing crosses this link; add [[uplink.export]] or [[uplink.import]]")
+		k.Add(u.Place, "", "nothing crosses this link; add [[uplink.export]] or [[uplink.import]]")
 	}
 }
 
@@ -134,9 +134,9 @@ func (k checker) centre(u *Uplink) {
 			k.endpoint(u.Place, &u.URL[i])
 		}
 	}
-	k.choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
+	k.Choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
 	if u.MaxHops < 0 || u.MaxHops > mostHops {
-		k.add(u.Place, "max_hops", "must be 1 to %d", mostHops)
+		k.Add(u.Place, "max_hops", "must be 1 to %d", mostHops)
 	}
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
 		k.foreign(s.Place, mqttShareKeys, "a router")
@@ -146,38 +146,38 @@ func (k checker) centre(u *Uplink) {
 const mostHops = 16 // the router's own limit
 
 func (k checker) uplinkURL(at Place, text string) (ok bool) {
-	u := k.url(at, "url", text, slices.Concat([]string{"tcp", "tls", "unix", "ws", "wss"}, mqttSchemes)...)
+	u := k.URL(at, "url", text, slices.Concat([]string{"tcp", "tls", "unix", "ws", "wss"}, mqttSchemes)...)
 	if u != nil && u.Host+u.Path == "" {
-		k.add(at, "url", "%q names no router", transport.RedactURL(text))
+		k.Add(at, "url", "%q names no router", transport.RedactURL(text))
 		return false
 	}
 	return u != nil
 }
 
 func (k checker) credentials(u *Uplink) {
-	k.secret(u.Place, "ticket", u.Ticket)
-	k.secret(u.Place, "secret", u.Secret)
-	k.file(u.Place, "key", u.Key)
-	k.file(u.Place, "certificate", u.Certificate)
-	k.private(u.Place, "key", string(u.Key))
+	k.Secret(u.Place, "ticket", u.Ticket)
+	k.Secret(u.Place, "secret", u.Secret)
+	k.File(u.Place, "key", u.Key)
+	k.File(u.Place, "certificate", u.Certificate)
+	k.Private(u.Place, "key", string(u.Key))
 	k.clientFiles(u)
 	if u.Binding != "" {
-		k.choice(u.Place, "channel_binding", u.Binding, Bindings...)
+		k.Choice(u.Place, "channel_binding", u.Binding, Bindings...)
 	}
 	if u.Binding != "" && !u.Secret.Set() && (u.Key == "" || u.Certificate != "") {
-		k.add(u.Place, "channel_binding", "there is nothing to bind; write a key or a secret")
+		k.Add(u.Place, "channel_binding", "there is nothing to bind; write a key or a secret")
 	}
 	if u.Certificate != "" && u.Key == "" {
-		k.add(u.Place, "key", "missing; write the certificate's key")
+		k.Add(u.Place, "key", "missing; write the certificate's key")
 	}
 	if u.Authid == "" && (u.Ticket.Set() || u.Secret.Set()) {
-		k.add(u.Place, "authid", "missing; write the name that the secret belongs to")
+		k.Add(u.Place, "authid", "missing; write the name that the secret belongs to")
 	}
 }
 
 // clientFiles checks the content of the key, the certificate and the CA. file has reported missing files.
 func (k checker) clientFiles(u *Uplink) {
-	if u.Key.isContent() || u.Certificate.isContent() || u.CA.isContent() {
+	if u.Key.IsContent() || u.Certificate.IsContent() || u.CA.IsContent() {
 		return
 	}
 	key := u.Key
@@ -189,7 +189,7 @@ func (k checker) clientFiles(u *Uplink) {
 		_, err = transport.ClientFiles(string(u.CA), string(u.Certificate), string(u.Key))
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		k.add(u.Place, "key", "%v", err)
+		k.Add(u.Place, "key", "%v", err)
 	}
 	if u.Certificate != "" && u.Key != "" {
 		k.certificate(u.Place, u.Certificate, u.Key)
@@ -200,34 +200,34 @@ func (k checker) clientFiles(u *Uplink) {
 func (k checker) share(s Share, prefixKey, prefix string) {
 	switch {
 	case s.Topic != nil && s.Procedure != nil:
-		k.add(s.Place, "procedure", "topic is set as well; use a separate table for each")
+		k.Add(s.Place, "procedure", "topic is set as well; use a separate table for each")
 	case s.Topic != nil:
 		k.shared(s, "topic", *s.Topic, prefixKey, prefix)
 	case s.Procedure != nil && *s.Procedure == "":
-		k.add(s.Place, "procedure", "not all procedures can be shared, because some belong to the router; write a prefix, like \"com.example.\"")
+		k.Add(s.Place, "procedure", "not all procedures can be shared, because some belong to the router; write a prefix, like \"com.example.\"")
 	case s.Procedure != nil:
 		k.shared(s, "procedure", *s.Procedure, prefixKey, prefix)
 	default:
-		k.add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
+		k.Add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
 	}
 	k.store(s)
 }
 
 func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
-	k.uri(s.Place, key, uri, wamp.Match(s.Match))
+	k.URI(s.Place, key, uri, wamp.Match(s.Match))
 	if !strings.HasPrefix(uri, prefix) {
-		k.add(s.Place, prefixKey, "%s %q does not begin with %q", key, uri, prefix)
+		k.Add(s.Place, prefixKey, "%s %q does not begin with %q", key, uri, prefix)
 	}
 	for _, p := range []struct{ key, value string }{{"local_prefix", s.LocalPrefix}, {"remote_prefix", s.RemotePrefix}} {
 		if s.Place.Has(p.key) {
-			k.uri(s.Place, p.key, p.value, wamp.Prefix)
+			k.URI(s.Place, p.key, p.value, wamp.Prefix)
 		}
 	}
 }
 
 func (k checker) store(s Share) {
-	k.choice(s.Place, "store", s.Store, "memory", "disk", "durable")
+	k.Choice(s.Place, "store", s.Store, "memory", "disk", "durable")
 	if s.Store != "" && s.Procedure != nil {
-		k.add(s.Place, "store", "only topics can be stored; remove it")
+		k.Add(s.Place, "store", "only topics can be stored; remove it")
 	}
 }

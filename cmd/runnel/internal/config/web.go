@@ -6,13 +6,13 @@ import "runnel/transport/origin"
 func (k checker) web(l *Listen) {
 	for _, page := range l.Origins {
 		if _, err := origin.NewPolicy([]string{page}, nil); err != nil {
-			k.add(l.Place, "origins", "%v", err)
+			k.Add(l.Place, "origins", "%v", err)
 		}
 	}
 	k.hosts(l.Place, l.Hosts)
 	for _, proxy := range l.TrustedProxies {
 		if _, err := origin.ParseProxies([]string{proxy}); err != nil {
-			k.add(l.Place, "trusted_proxies", "%v", err)
+			k.Add(l.Place, "trusted_proxies", "%v", err)
 		}
 	}
 }
@@ -20,7 +20,7 @@ func (k checker) web(l *Listen) {
 func (k checker) hosts(at Place, names []string) {
 	for _, name := range names {
 		if _, err := origin.NewPolicy(nil, []string{name}); err != nil {
-			k.add(at, "hosts", "%v", err)
+			k.Add(at, "hosts", "%v", err)
 		}
 	}
 }

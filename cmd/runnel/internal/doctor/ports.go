@@ -11,6 +11,7 @@ import (
 
 	"runnel/cmd/runnel/internal/account"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/directory"
 	"runnel/transport/serial"
 )
 
@@ -71,7 +72,7 @@ func (e *examination) checkPort(s config.Serial, device string) {
 		e.add(Finding{"serial", Error, object, fmt.Sprintf("user %s may not open %s (%s)", e.user.Name, device, owners(info)), remedy})
 	}
 	e.holders(object, device)
-	if slices.Contains(consoles(), filepath.Base(config.RealPath(device))) {
+	if slices.Contains(consoles(), filepath.Base(directory.RealPath(device))) {
 		e.add(Finding{"serial", Error, object, "the kernel's console is on " + device + ": it writes into the device's data", "remove console=... for this port from /boot/firmware/cmdline.txt (or raspi-config: Interface Options, Serial Port, login shell: no) and reboot"})
 	}
 }
@@ -79,7 +80,7 @@ func (e *examination) checkPort(s config.Serial, device string) {
 // holders reports programs other than the running router that hold the port.
 func (e *examination) holders(object, device string) {
 	for _, p := range e.ports {
-		if !config.SamePath(p.Device, device) {
+		if !directory.SamePath(p.Device, device) {
 			continue
 		}
 		for _, h := range p.Holders {
@@ -97,7 +98,7 @@ func release(h serial.Process, device string) string {
 	case strings.HasPrefix(name, "modemmanager"):
 		return "sudo systemctl mask --now ModemManager"
 	case strings.Contains(name, "getty"):
-		return "sudo systemctl mask --now serial-getty@" + filepath.Base(config.RealPath(device)) + ".service"
+		return "sudo systemctl mask --now serial-getty@" + filepath.Base(directory.RealPath(device)) + ".service"
 	case strings.HasPrefix(name, "brltty"):
 		return "sudo apt remove brltty"
 	case strings.HasPrefix(name, "gpsd"):

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/directory"
 	"runnel/cmd/runnel/internal/report"
 	"runnel/transport/serial"
 )
@@ -70,7 +71,7 @@ func routerLine(c *config.Config, device string) string {
 	var status struct{ Serial []report.Serial }
 	if err == nil && json.Unmarshal(text, &status) == nil {
 		for _, s := range status.Serial {
-			if s.Device != "" && config.SamePath(s.Device, device) {
+			if s.Device != "" && directory.SamePath(s.Device, device) {
 				return s.Name
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/directory"
 	"runnel/edge/atomicfile"
 	"runnel/edge/wamp"
 	"runnel/transport/serial"
@@ -211,7 +212,7 @@ func printable(sample string) string {
 // Identify returns the best identification of a port. This is the USB identity of its adapter if it is unique, otherwise a
 // path: for an adapter, the path of the USB socket that it is plugged into.
 func Identify(device string, ports []serial.Info) (usb serial.USB, path string) {
-	i := slices.IndexFunc(ports, func(p serial.Info) bool { return config.SamePath(p.Device, device) })
+	i := slices.IndexFunc(ports, func(p serial.Info) bool { return directory.SamePath(p.Device, device) })
 	if i < 0 || ports[i].USB.VID == "" || ports[i].USB.PID == "" {
 		return usb, device
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/config/directory"
 	"runnel/transport"
 )
 
@@ -110,5 +111,5 @@ func (a *Answers) canonical(listen string) string {
 	if !filepath.IsAbs(path) {
 		path = a.beside(path)
 	}
-	return "unix://" + config.RealPath(path)
+	return "unix://" + directory.RealPath(path)
 }

@@ -44,6 +44,9 @@ func (z *Size) Parse(s string) error {
 	return nil
 }
 
+// ParseInt takes a bare number.
+func (z *Size) ParseInt(n int64) error { return z.Parse(fmt.Sprint(n)) }
+
 // Duration is a time span: "10s", "1m30s", "250ms".
 type Duration time.Duration
 

@@ -1,4 +1,4 @@
-package config
+package line
 
 import (
 	"encoding/hex"
@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"runnel/cmd/runnel/internal/config/check"
+	"runnel/cmd/runnel/internal/config/position"
+	"runnel/cmd/runnel/internal/config/values"
 	"runnel/transport/serial/lines"
 	"runnel/transport/serial/reading"
 )
@@ -31,45 +34,45 @@ func (o *Octets) Parse(s string) error {
 
 // Telegram describes messages that are not single lines.
 type Telegram struct {
-	Place      Place
-	Begin      Octets   `toml:"begin"`
-	End        Octets   `toml:"end"`
-	Trailer    int      `toml:"trailer"` // bytes after the end
-	Length     int      `toml:"length"`
-	LengthType string   `toml:"length_type"` // of a length within the telegram
-	LengthAt   int      `toml:"length_at"`
-	LengthAdd  int      `toml:"length_add"`
-	Order      string   `toml:"order"` // of the length and the check: big (default), little
-	Silence    Duration `toml:"silence"`
-	Max        Size     `toml:"max"`
-	Check      string   `toml:"check"`
-	CheckAs    string   `toml:"check_as"`       // binary (default), hex
-	CheckSkip  int      `toml:"check_skip"`     // bytes at the beginning that are not covered
-	SkipEnd    int      `toml:"check_skip_end"` // bytes before the value that are not covered
-	LineCheck  string   `toml:"line_check"`     // of each line within: tic
+	Place      position.Place
+	Begin      Octets          `toml:"begin"`
+	End        Octets          `toml:"end"`
+	Trailer    int             `toml:"trailer"` // bytes after the end
+	Length     int             `toml:"length"`
+	LengthType string          `toml:"length_type"` // of a length within the telegram
+	LengthAt   int             `toml:"length_at"`
+	LengthAdd  int             `toml:"length_add"`
+	Order      string          `toml:"order"` // of the length and the check: big (default), little
+	Silence    values.Duration `toml:"silence"`
+	Max        values.Size     `toml:"max"`
+	Check      string          `toml:"check"`
+	CheckAs    string          `toml:"check_as"`       // binary (default), hex
+	CheckSkip  int             `toml:"check_skip"`     // bytes at the beginning that are not covered
+	SkipEnd    int             `toml:"check_skip_end"` // bytes before the value that are not covered
+	LineCheck  string          `toml:"line_check"`     // of each line within: tic
 }
 
-func (k checker) telegram(s *Serial) {
+func (s *Serial) checkTelegram(k check.Keys) {
 	t := s.Telegram
 	if t == nil {
 		return
 	}
 	problems := len(*k.Problems)
-	k.choice(t.Place, "length_type", t.LengthType, "uint8", "uint16", "uint24", "uint32")
-	k.choice(t.Place, "order", t.Order, "big", "little")
-	k.choice(t.Place, "check", t.Check, lines.CheckNames()...)
-	k.choice(t.Place, "line_check", t.LineCheck, lines.LineCheckNames...)
+	k.Choice(t.Place, "length_type", t.LengthType, "uint8", "uint16", "uint24", "uint32")
+	k.Choice(t.Place, "order", t.Order, "big", "little")
+	k.Choice(t.Place, "check", t.Check, lines.CheckNames()...)
+	k.Choice(t.Place, "line_check", t.LineCheck, lines.LineCheckNames...)
 	if slices.Contains([]string{"json", "obis", "binary"}, s.Format) && t.Place.Has("line_check") {
-		k.add(t.Place, "line_check", "format = %q reads the telegram as a whole; remove it", s.Format)
+		k.Add(t.Place, "line_check", "format = %q reads the telegram as a whole; remove it", s.Format)
 	}
-	k.choice(t.Place, "check_as", t.CheckAs, "binary", "hex")
+	k.Choice(t.Place, "check_as", t.CheckAs, "binary", "hex")
 	for key, needs := range map[string]string{"length_at": "length_type", "length_add": "length_type", "check_as": "check", "check_skip": "check", "check_skip_end": "check"} {
 		if t.Place.Has(key) && !t.Place.Has(needs) {
-			k.add(t.Place, key, "only with %s; remove it", needs)
+			k.Add(t.Place, key, "only with %s; remove it", needs)
 		}
 	}
 	if err := t.config().Validate(); err != nil && len(*k.Problems) == problems {
-		k.add(t.Place, "", "%s", strings.TrimPrefix(err.Error(), "telegram: "))
+		k.Add(t.Place, "", "%s", strings.TrimPrefix(err.Error(), "telegram: "))
 	}
 }
 
@@ -89,21 +92,21 @@ func (t *Telegram) config() *lines.Telegram {
 }
 
 // field checks a field of a device's lines or telegrams.
-func (k checker) field(s *Serial, f *Field) {
-	k.required(f.Place, "name", f.Name)
+func (s *Serial) checkField(k check.Keys, f *Field) {
+	k.Required(f.Place, "name", f.Name)
 	if f.Deadband < 0 || f.Deadband > 0 && s.Publish != "change" {
-		k.add(f.Place, "deadband", "a positive number, and only with publish = \"change\" of the line")
+		k.Add(f.Place, "deadband", "a positive number, and only with publish = \"change\" of the line")
 	}
 	if s.Format == "binary" {
-		k.required(f.Place, "type", f.Type)
-		k.choice(f.Place, "type", f.Type, lines.BinaryNames[1:]...)
-		k.choice(f.Place, "order", f.Order, "big", "little")
+		k.Required(f.Place, "type", f.Type)
+		k.Choice(f.Place, "type", f.Type, lines.BinaryNames[1:]...)
+		k.Choice(f.Place, "order", f.Order, "big", "little")
 		return
 	}
-	k.choice(f.Place, "type", f.Type, lines.KindNames[1:]...)
+	k.Choice(f.Place, "type", f.Type, lines.KindNames[1:]...)
 	for _, key := range []string{"at", "length", "order", "bit"} {
 		if f.Place.Has(key) {
-			k.add(f.Place, key, "only for format = \"binary\"; remove it")
+			k.Add(f.Place, key, "only for format = \"binary\"; remove it")
 		}
 	}
 }

@@ -1,29 +1,32 @@
-package config
+package line
 
 import (
 	"time"
 
+	"runnel/cmd/runnel/internal/config/check"
+	"runnel/cmd/runnel/internal/config/position"
+	"runnel/cmd/runnel/internal/config/values"
 	"runnel/transport/serial/lines"
 )
 
 // Ask is a request to a device that answers only then.
 type Ask struct {
-	Place   Place
-	Send    Octets   `toml:"send"`
-	Every   Duration `toml:"every"`
-	AtOpen  bool     `toml:"at_open"`
-	Timeout Duration `toml:"timeout"` // for the answer; "0s": none is expected
+	Place   position.Place
+	Send    Octets          `toml:"send"`
+	Every   values.Duration `toml:"every"`
+	AtOpen  bool            `toml:"at_open"`
+	Timeout values.Duration `toml:"timeout"` // for the answer; "0s": none is expected
 }
 
 // defaultTimeout is how long a device may take to answer by default.
 const defaultTimeout = time.Second
 
-func (k checker) ask(s *Serial) {
+func (s *Serial) checkAsk(k check.Keys) {
 	for i := range s.Ask {
 		a := &s.Ask[i]
-		k.required(a.Place, "send", string(a.Send))
+		k.Required(a.Place, "send", string(a.Send))
 		if a.Every == 0 && !a.AtOpen {
-			k.add(a.Place, "every", "missing; write every = \"10s\", at_open = true, or both")
+			k.Add(a.Place, "every", "missing; write every = \"10s\", at_open = true, or both")
 		}
 	}
 }

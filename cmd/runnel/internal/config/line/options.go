@@ -1,4 +1,4 @@
-package config
+package line
 
 import (
 	"cmp"
@@ -41,7 +41,7 @@ const defaultEvery = 10 * time.Second
 
 // LineConfig returns the options of the line. The configuration must have been checked.
 func (s *Serial) LineConfig() serial.LineConfig {
-	c := serial.LineConfig{Name: s.Name, Port: s.port(), Framing: serial.Foreign}
+	c := serial.LineConfig{Name: s.Name, Port: s.Port(), Framing: serial.Foreign}
 	if s.Mode != "wamp" {
 		return c
 	}
@@ -53,8 +53,8 @@ func (s *Serial) LineConfig() serial.LineConfig {
 	return c
 }
 
-// port returns the line's port and its settings. The configuration must have been checked.
-func (s *Serial) port() serial.Config {
+// Port returns the line's port and its settings. The configuration must have been checked.
+func (s *Serial) Port() serial.Config {
 	c := serial.Config{Device: string(s.Device), Baud: s.Baud, DataBits: s.DataBits, StopBits: s.StopBits, Settle: time.Duration(s.Settle)}
 	if s.USB != nil {
 		c.USB = serial.USB{VID: s.USB.VID, PID: s.USB.PID, Serial: s.USB.Serial, Interface: s.USB.Interface}
