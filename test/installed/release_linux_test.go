@@ -177,7 +177,8 @@ func TestRPM(t *testing.T) {
 				"drwxr-xr-x root:root /etc/runnel/conf.d", "drwxr-xr-x root:root /etc/runnel/profiles.d",
 				"-rw-r--r-- root:root /usr/lib/systemd/system/runnel.service", "-rw-r--r-- root:root /usr/lib/sysusers.d/runnel.conf",
 				"-rw-r--r-- root:root /usr/lib/udev/rules.d/70-runnel-serial.rules", "-rw-r--r-- root:root /usr/share/man/man1/runnel.1.gz",
-				"-rw-r--r-- root:root /usr/share/man/man5/runnel.toml.5.gz"} {
+				"-rw-r--r-- root:root /usr/share/man/man5/runnel.toml.5.gz", "-rw-r--r-- root:root /usr/share/runnel/monitoring/grafana.json",
+				"-rw-r--r-- root:root /usr/share/runnel/monitoring/runnel.rules.yml"} {
 				if !strings.Contains(files, line+"\n") {
 					t.Errorf("no %s in:\n%s", line, files)
 				}
