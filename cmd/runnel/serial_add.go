@@ -13,7 +13,6 @@ import (
 
 	"runnel/cmd/runnel/internal/cli"
 	"runnel/cmd/runnel/internal/config"
-	"runnel/cmd/runnel/internal/config/profiles"
 	"runnel/cmd/runnel/internal/node"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/setup"
@@ -72,7 +71,7 @@ finds it under any device name.`,
 	f.StringVar(&a.Realm, "realm", "", "`NAME` of the realm, if there are several")
 	f.StringVar(&a.Role, "role", "", "`NAME` of the line's role (default: sensor, if the realm has it)")
 	f.StringVar(&a.profile, "profile", "", "`NAME` of the device's profile, instead of listening")
-	cmd.RegisterFlagCompletionFunc("profile", cobra.FixedCompletions(profiles.Names(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("profile", completeProfile)
 	f.IntVar(&a.Slave, "slave", 0, "`NUMBER` of the slave, with the profile of a Modbus device (default: as shipped)")
 	f.IntVar(&a.baud, "baud", 0, "try this baud rate only; with --profile: the device's baud rate")
 	f.DurationVar(&a.each, "each", 3*time.Second, "how long to listen at each baud rate")

@@ -25,7 +25,7 @@ Runnel knows, and those in the files profiles.d/NAME.toml beside the config. Wit
 NAME it prints the profile as a [[serial]] table to start from.`,
 		Example: `  runnel serial profiles
   runnel serial profiles sdm120 > meter.toml`,
-		Args: cobra.MaximumNArgs(1), ValidArgs: profiles.Names(),
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: completeProfile,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				p, err := config.FindProfile(file, args[0])
@@ -40,6 +40,11 @@ NAME it prints the profile as a [[serial]] table to start from.`,
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object per line")
 	return cmd
+}
+
+// completeProfile completes the names of profiles.
+func completeProfile(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return profiles.Names(), cobra.ShellCompDirectiveNoFileComp
 }
 
 func listProfiles(file string, asJSON bool) error {

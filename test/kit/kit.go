@@ -60,6 +60,20 @@ func Write(t testing.TB, dir, name, text string) string {
 	return file
 }
 
+// Files returns the texts of the files that match a pattern, by their last names.
+func Files(t testing.TB, pattern string) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	Must(t, err)
+	texts := map[string]string{}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		Must(t, err)
+		texts[filepath.Base(path)] = string(text)
+	}
+	return texts
+}
+
 // ShortDir returns a directory for the length of the test. Its path is short enough for a Unix socket, unlike t.TempDir's.
 func ShortDir(t testing.TB) string {
 	t.Helper()

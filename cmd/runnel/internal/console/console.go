@@ -3,8 +3,6 @@
 package console
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -14,13 +12,15 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"runnel/cmd/runnel/internal/packed"
 )
 
-// packed holds the files of web, compressed: they are most of the console's size in the binary. pack.go writes it.
+// archive holds the files of web.
 //
-//go:generate go run pack.go
+//go:generate go run ../packed/pack.go web.gz web/*
 //go:embed web.gz
-var packed []byte
+var archive []byte
 
 // Options tell the pages how to join.
 type Options struct {
@@ -123,24 +123,11 @@ type file struct {
 // files returns the files by name. They are unpacked at the first request, and take 100 kB of memory from then on.
 var files = sync.OnceValue(func() map[string]file {
 	list := map[string]file{}
-	for name, text := range unpack() {
+	for name, text := range packed.Files(archive) {
 		list[name] = file{[]byte(text), etag([]byte(text))}
 	}
 	return list
 })
-
-// unpack returns the files in packed. TestPacked holds that there is no error.
-func unpack() map[string]string {
-	var list map[string]string
-	r, err := gzip.NewReader(bytes.NewReader(packed))
-	if err == nil {
-		err = json.NewDecoder(r).Decode(&list)
-	}
-	if err != nil {
-		panic(err)
-	}
-	return list
-}
 
 func etag(body []byte) string {
 	sum := sha256.Sum256(body)

@@ -4,12 +4,13 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"runnel/cmd/runnel/internal/packed"
+	"runnel/test/kit"
 )
 
 // ask returns the console's answer to a request.
@@ -96,10 +97,10 @@ func TestFiles(t *testing.T) {
 	total := 0
 	imports := regexp.MustCompile(`from '\./([^']+)'`)
 	outside := regexp.MustCompile(`https?://[^\s'"<)]+`)
-	for name, text := range unpack() {
+	for name, text := range packed.Files(archive) {
 		total += len(text)
 		for _, found := range imports.FindAllStringSubmatch(text, -1) {
-			if _, ok := unpack()[found[1]]; !ok {
+			if _, ok := packed.Files(archive)[found[1]]; !ok {
 				t.Errorf("%s imports %s, which is missing", name, found[1])
 			}
 		}
@@ -117,21 +118,9 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// TestPacked holds that the binary serves the files of web.
-func TestPacked(t *testing.T) {
-	names, err := filepath.Glob("web/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := map[string]string{}
-	for _, name := range names {
-		body, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want[filepath.Base(name)] = string(body)
-	}
-	if !maps.Equal(unpack(), want) {
+// TestArchive holds that the binary serves the files of web.
+func TestArchive(t *testing.T) {
+	if !maps.Equal(packed.Files(archive), kit.Files(t, "web/*")) {
 		t.Error("web.gz is not up to date; run go generate ./cmd/runnel/internal/console")
 	}
 }

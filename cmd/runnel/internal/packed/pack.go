@@ -1,6 +1,7 @@
 //go:build ignore
 
-// pack writes web.gz: a JSON object of the files in web, compressed. Run it with go generate after a change of these files.
+// pack writes a packed archive of the files that match a pattern: go run pack.go OUTPUT PATTERN. The packages with archives call
+// it from go generate.
 package main
 
 import (
@@ -12,7 +13,8 @@ import (
 )
 
 func main() {
-	names, err := filepath.Glob("web/*")
+	output, pattern := os.Args[1], os.Args[2]
+	names, err := filepath.Glob(pattern)
 	check(err)
 	files := map[string]string{}
 	for _, name := range names {
@@ -20,7 +22,7 @@ func main() {
 		check(err)
 		files[filepath.Base(name)] = string(body)
 	}
-	out, err := os.Create("web.gz")
+	out, err := os.Create(output)
 	check(err)
 	w, err := gzip.NewWriterLevel(out, gzip.BestCompression)
 	check(err)
@@ -31,6 +33,6 @@ func main() {
 
 func check(err error) {
 	if err != nil {
-		log.Fatalf("pack the console: %v", err)
+		log.Fatalf("pack %s: %v", os.Args[1], err)
 	}
 }
