@@ -210,7 +210,8 @@ func (s *Spool) peekHeld(n int) (list []heldView) {
 	defer s.mu.Unlock()
 	h := &s.held
 	octets := int64(0)
-	for i := 0; i < len(h.segments) && len(list) < n && octets < peekOctets; i++ {
+	room := func() bool { return len(list) < n && octets < peekOctets }
+	for i := 0; i < len(h.segments) && room(); i++ {
 		seg := h.segments[i]
 		if h.cache.number != seg.number || h.cache.octets < seg.octets {
 			of := heldSegment{number: seg.number, octets: seg.octets, records: seg.records}
@@ -221,7 +222,7 @@ func (s *Spool) peekHeld(n int) (list []heldView) {
 				break // deleted in the meantime
 			}
 		}
-		for j := 0; j < len(h.cache.events) && len(list) < n && octets < peekOctets; j++ {
+		for j := 0; j < len(h.cache.events) && room(); j++ {
 			e := &h.cache.events[j]
 			t := h.topics[e.Topic]
 			if t == nil || seg.tallies[t].events == 0 || e.Sequence <= t.returned && !t.window.has(e.Sequence) {
@@ -232,7 +233,7 @@ func (s *Spool) peekHeld(n int) (list []heldView) {
 		}
 	}
 	for _, in := range h.tail {
-		if len(list) >= n || octets >= peekOctets {
+		if !room() {
 			break
 		}
 		if !in.gone {
