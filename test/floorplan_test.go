@@ -44,8 +44,8 @@ var floors = map[string][]string{
 	"transport":      {"transport", "edge/budget", "edge/wamp"},
 	"uplink":         {"uplink/spool", "edge/client", "edge/wamp"},
 	"uplink/spool":   {"edge/codec", "edge/journal", "edge/wamp"},
-	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                    // beside each other: no link
-	"uplink/mqtt":    {"=uplink", "uplink/spool", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                             // beside each other: no link
+	"uplink/mqtt":    {"=uplink", "uplink/spool", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
 	"boards":         {},
 	"examples":       {"edge/client", "transport"},
 	"test":           {"test", "edge", "transport", "uplink", "boards"},
@@ -91,6 +91,9 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/console", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
+	// The packets of MQTT serve links and listeners.
+	"transport/mqtt/packet": {},
+
 	// The formats of devices without WAMP depend neither on ports nor on the router: cmd connects the three.
 	"transport/serial/reading": {"edge/wamp"},
 	"transport/serial/lines":   {"transport/serial/reading", "transport/serial/sml"},
@@ -113,7 +116,7 @@ var testFloors = map[string][]string{
 }
 
 // standardOnly lists packages without any dependency.
-var standardOnly = []string{"edge/wamp", "edge/budget", "boards"}
+var standardOnly = []string{"edge/wamp", "edge/budget", "transport/mqtt/packet", "boards"}
 
 // dependencies lists the modules that the code under a path may use. The longest matching path applies.
 var dependencies = map[string][]string{
@@ -129,7 +132,6 @@ var dependencies = map[string][]string{
 	"transport/websocket":        {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":           {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":                     {},
-	"uplink/mqtt":                {"github.com/eclipse/paho.mqtt.golang"},
 	"boards":                     {},
 	"examples":                   {},
 	"test":                       testDependencies,
@@ -142,7 +144,7 @@ var dependencies = map[string][]string{
 // testDependencies lists the modules for tests and for code that serves only tests, such as independent implementations and
 // tools.
 var testDependencies = []string{"go.uber.org/goleak", "github.com/fxamacker/cbor/v2", "github.com/tinylib/msgp", "github.com/coder/websocket", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/sys",
-	"github.com/pion/mdns/v2"}
+	"github.com/pion/mdns/v2", "github.com/eclipse/paho.mqtt.golang"}
 
 // source is one Go file's imports.
 type source struct {

@@ -158,7 +158,7 @@ func TestTLSAndPassword(t *testing.T) {
 		t.Error(err)
 	}
 	wrong := newGateway(t, config(ca, "wrong"))
-	if _, err := wrong.Logs(`not Authorized`); err != nil {
+	if _, err := wrong.Logs(`not authorized`); err != nil {
 		t.Error(err)
 	}
 }

@@ -9,11 +9,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
 )
 
 // A call is a message to the procedure's topic with the last level "request". The answer goes to the level "response" and the
@@ -98,7 +97,7 @@ type request struct {
 }
 
 // called reports whether a message is a call, and if so makes the call.
-func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket) bool {
+func (l *Link) called(ctx context.Context, uri string, p *packet.Publish) bool {
 	procedure, ok := strings.CutSuffix(uri, "."+requestLevel)
 	if !ok {
 		return false
@@ -108,20 +107,20 @@ func (l *Link) called(ctx context.Context, uri string, p *packets.PublishPacket)
 		return false
 	}
 	if p.Retain {
-		l.refuse(&l.status.CallsDown, "call not made", p.TopicName, errors.New("a retained request"))
+		l.refuse(&l.status.CallsDown, "call not made", p.Topic, errors.New("a retained request"))
 		return true
 	}
 	q, err := l.opts.Format.request(p.Payload)
 	if err != nil {
-		l.refuse(&l.status.CallsDown, "call not made", p.TopicName, err)
+		l.refuse(&l.status.CallsDown, "call not made", p.Topic, err)
 		return true
 	}
 	q.procedure = r.ToLocal(procedure)
-	q.reply = strings.TrimSuffix(p.TopicName, requestLevel) + responseLevel + "/" + q.reply
+	q.reply = strings.TrimSuffix(p.Topic, requestLevel) + responseLevel + "/" + q.reply
 	again, full := l.calls.begin(q.reply)
 	switch {
 	case full:
-		l.refuse(&l.status.CallsDown, "call not made", p.TopicName, errors.New("too many calls are under way"))
+		l.refuse(&l.status.CallsDown, "call not made", p.Topic, errors.New("too many calls are under way"))
 		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are under way"))
 	case !again:
 		l.calls.work.Go(func() {
@@ -169,7 +168,7 @@ func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 	}
 	payload, err := l.opts.Format.response(q, body, failure)
 	if err == nil && len(payload) > l.opts.MaxMessage {
-		err = errTooLarge
+		err = packet.ErrTooLarge
 	}
 	if err != nil {
 		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer can't be sent over MQTT: "+err.Error())

@@ -1,9 +1,11 @@
 package mqtt
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink/spool"
 )
 
@@ -127,23 +129,28 @@ func (l *Link) explain(err error, open []sent) error {
 	return c
 }
 
-// refusalHints are remedies for the codes of CONNACK (MQTT 3.1.1, 3.2.2.3).
-var refusalHints = map[byte]string{
-	1: "it does not support MQTT 3.1.1",
-	2: "set another client_id",
-	3: "it is not ready for clients",
-	4: "check username and password",
-	5: "this client may not connect; check username, password and client_id",
+// refusal is the broker's answer to CONNECT if it does not accept the link.
+type refusal struct{ code packet.Code }
+
+// refusalHints are remedies.
+var refusalHints = map[packet.Code]string{
+	packet.UnsupportedVersion: "it does not support MQTT 3.1.1",
+	packet.ClientIDNotValid:   "set another client_id",
+	packet.ServerUnavailable:  "it is not ready for clients",
+	packet.BadLogin:           "check username and password",
+	packet.NotAuthorized:      "this client may not connect; check username, password and client_id",
 }
 
-// refusal returns the error for a CONNACK.
-func refusal(code byte, known error) error {
-	text := ""
-	if hint := refusalHints[code]; hint != "" {
-		text = "; " + hint
+func (r *refusal) Error() string {
+	text := "the broker rejected CONNECT: " + r.code.String()
+	if hint := refusalHints[r.code]; hint != "" {
+		text += "; " + hint
 	}
-	if known != nil {
-		return fmt.Errorf("the broker rejected CONNECT with code %d: %w%s", code, known, text)
-	}
-	return fmt.Errorf("the broker rejected CONNECT with code %d%s", code, text)
+	return text
+}
+
+// isRefusal reports whether err is the broker's answer to CONNECT with a code.
+func isRefusal(err error, c packet.Code) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.code == c
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"runnel/transport/mqtt/packet"
 )
 
 func TestEndingOf(t *testing.T) {
@@ -63,19 +65,12 @@ func TestExplain(t *testing.T) {
 
 // The error of a rejected CONNECT names the code and the remedy, if there is one.
 func TestRefusal(t *testing.T) {
-	known := errors.New("bad user name or password")
-	for _, c := range []struct {
-		code  byte
-		known error
-		want  string
-	}{
-		{4, known, "the broker rejected CONNECT with code 4: bad user name or password; check username and password"},
-		{4, nil, "the broker rejected CONNECT with code 4; check username and password"},
-		{99, known, "the broker rejected CONNECT with code 99: bad user name or password"},
-		{99, nil, "the broker rejected CONNECT with code 99"},
+	for code, want := range map[packet.Code]string{
+		packet.Code(4).FromV311(): "the broker rejected CONNECT: bad user name or password (0x86); check username and password",
+		packet.Code(99):           "the broker rejected CONNECT: code 0x63",
 	} {
-		if got := refusal(c.code, c.known); got.Error() != c.want || errors.Is(got, known) != (c.known != nil) {
-			t.Errorf("%d: %v", c.code, got)
+		if got := (&refusal{code}); got.Error() != want || !isRefusal(fmt.Errorf("x: %w", got), code) || isRefusal(got, 1) {
+			t.Errorf("%v: %v", code, got)
 		}
 	}
 }

@@ -260,7 +260,7 @@ func (s *session) announce() {
 	id := uint16(idAnnouncement)
 	publish := func(topic string, payload []byte) {
 		p := newPublish(topic, payload, qos)
-		p.Retain, p.MessageID = true, id
+		p.Retain, p.ID = true, id
 		s.send(p)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(a.old)) {

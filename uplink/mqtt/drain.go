@@ -4,8 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink/spool"
 )
 
@@ -58,7 +57,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.link.opts.Spool.Ack(e.Sequence)
 		return nil
 	}
-	if p.Qos == 0 {
+	if p.QoS == 0 {
 		s.link.status.EventsUp.Forward()
 		s.send(p)
 		return s.out.room()
@@ -73,7 +72,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 }
 
 // forwardAlone sends an event with nothing else under way, after the broker has answered a PINGREQ in this connection.
-func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packets.PublishPacket) error {
+func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packet.Publish) error {
 	select {
 	case <-s.answered:
 	case <-ctx.Done():
@@ -89,15 +88,15 @@ func (s *session) forwardAlone(ctx context.Context, e *spool.Event, p *packets.P
 }
 
 // launch sends an event with QoS 1 or 2.
-func (s *session) launch(ctx context.Context, e *spool.Event, p *packets.PublishPacket) error {
-	f, err := s.link.flight.take(ctx, e.Epoch, e.Sequence, freight{p.TopicName, len(p.Payload), e.Probe})
+func (s *session) launch(ctx context.Context, e *spool.Event, p *packet.Publish) error {
+	f, err := s.link.flight.take(ctx, e.Epoch, e.Sequence, freight{p.Topic, len(p.Payload), e.Probe})
 	if err != nil || f.done {
 		return err
 	}
-	if p.Qos == 2 && f.release {
-		s.answer(packets.Pubrel, f.id)
+	if p.QoS == 2 && f.release {
+		s.answer(packet.TypePubrel, f.id)
 	}
-	p.MessageID, p.Dup = f.id, f.again
+	p.ID, p.Dup = f.id, f.again
 	s.send(p)
 	return nil
 }

@@ -5,11 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink/spool"
 )
 
@@ -116,7 +115,7 @@ func (l *Link) wasThere(e *client.Event) bool {
 }
 
 // message returns the PUBLISH for an event; nil if there is nothing to send.
-func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
+func (l *Link) message(e *spool.Event) (*packet.Publish, error) {
 	if e.Gap != nil {
 		return l.gap(e.Gap)
 	}
@@ -132,7 +131,7 @@ func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
 		return nil, err
 	}
 	if len(payload) > l.opts.MaxMessage {
-		return nil, errTooLarge
+		return nil, packet.ErrTooLarge
 	}
 	p := newPublish(way.topic, payload, l.opts.QoS)
 	p.Retain = way.retain
@@ -140,7 +139,7 @@ func (l *Link) message(e *spool.Event) (*packets.PublishPacket, error) {
 }
 
 // gap returns the report of missing events, which goes below the state topic.
-func (l *Link) gap(g *spool.Gap) (*packets.PublishPacket, error) {
+func (l *Link) gap(g *spool.Gap) (*packet.Publish, error) {
 	if l.opts.StateTopic == "" {
 		return nil, nil
 	}

@@ -46,7 +46,7 @@ func TestMessage(t *testing.T) {
 			}
 		case err != nil || (p == nil) != (c.topic == ""):
 			t.Errorf("%s: %v, %v", c.name, p, err)
-		case p != nil && (p.TopicName != c.topic || string(p.Payload) != c.payload || p.Retain != c.retain || p.Qos != 1):
+		case p != nil && (p.Topic != c.topic || string(p.Payload) != c.payload || p.Retain != c.retain || p.QoS != 1):
 			t.Errorf("%s: %v", c.name, p)
 		}
 	}

@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bufio"
 	"bytes"
 	"reflect"
 	"testing"
@@ -51,20 +50,6 @@ func FuzzRoute(f *testing.F) {
 		again, err := routeOf(&spool.Event{Options: r.options()})
 		if err != nil || !reflect.DeepEqual(r, again) {
 			t.Errorf("%x: %+v, then %+v, %v", stored, r, again, err)
-		}
-	})
-}
-
-// FuzzPackets: whatever a broker sends, the reader holds no more than the largest packet, and reads each packet or fails.
-func FuzzPackets(f *testing.F) {
-	f.Add([]byte("\x20\x02\x00\x00\x30\x07\x00\x03a/bxy\x40\x02\x00\x01\x90\x03\xfd\xe9\x00\xd0\x00"))
-	f.Add([]byte("\x3a\xff\xff\xff\x7f\x00\x01a"))
-	f.Fuzz(func(t *testing.T, octets []byte) {
-		r := &reader{bufio.NewReader(bytes.NewReader(octets)), 1 << 10}
-		for {
-			if _, err := r.next(); err != nil && err != errTooLarge {
-				return
-			}
 		}
 	})
 }

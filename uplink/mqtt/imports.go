@@ -5,10 +5,9 @@ import (
 	"errors"
 	"sync"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
 )
 
@@ -63,36 +62,36 @@ func (b *inbox) forget() {
 }
 
 // arrived handles PUBLISH. It acknowledges the message when the local realm has the event, not before.
-func (s *session) arrived(p *packets.PublishPacket) {
+func (s *session) arrived(p *packet.Publish) {
 	done := func() {}
-	switch p.Qos {
+	switch p.QoS {
 	case 1:
-		done = func() { s.answer(packets.Puback, p.MessageID) }
+		done = func() { s.answer(packet.TypePuback, p.ID) }
 	case 2:
-		l, first, published := s.link.inbox.open(p.MessageID, s)
+		l, first, published := s.link.inbox.open(p.ID, s)
 		if published {
-			s.answer(packets.Pubrec, p.MessageID)
+			s.answer(packet.TypePubrec, p.ID)
 		}
 		if !first {
 			return
 		}
-		done = func() { s.link.inbox.published(l).answer(packets.Pubrec, p.MessageID) }
+		done = func() { s.link.inbox.published(l).answer(packet.TypePubrec, p.ID) }
 	}
 	lost := func() { // the broker sends it again in the next connection
-		s.link.inbox.released(p.MessageID)
+		s.link.inbox.released(p.ID)
 		s.conn.Close()
 	}
 	s.link.deliver(s, p, done, lost)
 }
 
 // tooLarge drops and acknowledges a message.
-func (s *session) tooLarge(p *packets.PublishPacket) {
-	s.link.refuse(&s.link.status.EventsDown, "message not taken", p.TopicName, errTooLarge)
-	switch p.Qos {
+func (s *session) tooLarge(p *packet.Publish) {
+	s.link.refuse(&s.link.status.EventsDown, "message not taken", p.Topic, packet.ErrTooLarge)
+	switch p.QoS {
 	case 1:
-		s.answer(packets.Puback, p.MessageID)
+		s.answer(packet.TypePuback, p.ID)
 	case 2:
-		s.answer(packets.Pubrec, p.MessageID)
+		s.answer(packet.TypePubrec, p.ID)
 	}
 }
 
@@ -105,36 +104,36 @@ func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 
 // deliver delivers a message as a call or an event. It calls done when the message can be acknowledged, or lost when the
 // broker has to send it again.
-func (l *Link) deliver(s *session, p *packets.PublishPacket, done, lost func()) {
-	uri, err := uriOf(p.TopicName)
+func (l *Link) deliver(s *session, p *packet.Publish, done, lost func()) {
+	uri, err := uriOf(p.Topic)
 	if err == nil && l.called(s.open, uri, p) {
 		done()
 		return
 	}
-	r, local := l.importOf(p.TopicName)
+	r, local := l.importOf(p.Topic)
 	if r == nil && err == nil {
 		if r, _ = l.imported.Best(uri); r != nil {
 			local = r.ToLocal(uri)
 		}
 	}
 	if r == nil && err != nil {
-		l.refuse(&l.status.EventsDown, "message not taken", p.TopicName, err)
+		l.refuse(&l.status.EventsDown, "message not taken", p.Topic, err)
 		done()
 		return
 	}
-	if r == nil || l.echoes.take(p.TopicName, p.Payload, p.Retain) || l.resent.known(p.TopicName, p.Payload, p.Retain) {
+	if r == nil || l.echoes.take(p.Topic, p.Payload, p.Retain) || l.resent.known(p.Topic, p.Payload, p.Retain) {
 		done()
 		return
 	}
 	taken := done
 	if p.Retain || !s.bridge { // with the bridge extension, live messages say whether they are retained, too
 		taken = func() {
-			l.resent.delivered(p.TopicName, p.Payload)
+			l.resent.delivered(p.Topic, p.Payload)
 			done()
 		}
 	}
 	if err := l.publish(s.open, r, local, p, taken, lost); err != nil {
-		l.refuse(&l.status.EventsDown, "message not taken", p.TopicName, err)
+		l.refuse(&l.status.EventsDown, "message not taken", p.Topic, err)
 		done()
 	}
 }
@@ -150,7 +149,7 @@ func (l *Link) importOf(topic string) (r *Rule, uri string) {
 }
 
 // publish publishes a message in the realm. If it returns an error, neither done nor lost is called.
-func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.PublishPacket, done, lost func()) error {
+func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packet.Publish, done, lost func()) error {
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
 		return errReserved
 	}
@@ -162,17 +161,17 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packets.Pu
 			return err
 		}
 	}
-	if p.Qos > 0 {
+	if p.QoS > 0 {
 		o.Done = func(_ wamp.ID, err error) { l.published(topic, err, done, lost) }
 	}
 	err := l.local.Publish(ctx, topic, o, payload)
 	switch {
-	case err != nil && p.Qos > 0 && (ctx.Err() != nil || errors.Is(err, wamp.NetworkFailure)):
+	case err != nil && p.QoS > 0 && (ctx.Err() != nil || errors.Is(err, wamp.NetworkFailure)):
 		lost()
 		return nil
 	case err != nil:
 		return err
-	case p.Qos == 0:
+	case p.QoS == 0:
 		l.status.EventsDown.Forward()
 		done()
 	}

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
-
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 )
@@ -41,8 +40,7 @@ func TestPublishWithoutTheRealm(t *testing.T) {
 		{"com.example..a", "1", 1, false, true},
 		{"com.example.a", "{", 1, false, true},
 	} {
-		p := &packets.PublishPacket{Payload: []byte(c.payload)}
-		p.Qos = c.qos
+		p := &packet.Publish{Payload: []byte(c.payload), QoS: c.qos}
 		done, lost := 0, 0
 		err := l.publish(ctx, &rule, c.topic, p, func() { done++ }, func() { lost++ })
 		if (err != nil) != c.fails || (lost == 1) != c.lost || done != 0 {

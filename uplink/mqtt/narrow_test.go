@@ -44,7 +44,7 @@ func TestWriteOnANarrowLine(t *testing.T) {
 				io.ReadFull(far, make([]byte, 1<<10))
 			}
 		}()
-		o := newOutgoing(near)
+		o := newOutgoing(near, 0)
 		if n, err := o.write(make([]byte, 64<<10)); n != 64<<10 || err != nil {
 			t.Fatalf("%d octets, then %v", n, err)
 		}

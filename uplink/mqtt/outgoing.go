@@ -1,22 +1,23 @@
 package mqtt
 
 import (
-	"bytes"
-	"io"
 	"net"
 	"sync"
 	"time"
+
+	"runnel/transport/mqtt/packet"
 )
 
 // outgoing collects packets to be written. One goroutine writes all collected packets in one batch. So neither the reader nor
 // the local client, which acknowledges, waits for the wire.
 type outgoing struct {
-	conn net.Conn
+	conn    net.Conn
+	version packet.Version // static after join
 
 	mu      sync.Mutex
 	changed sync.Cond // on mu
 	// Guarded by mu.
-	next    bytes.Buffer
+	next    []byte
 	put     uint64 // bytes put in so far
 	written uint64
 	err     error // why nothing is written any more
@@ -31,25 +32,22 @@ const (
 	piece     = 16 << 10 // bytes written at a time
 )
 
-func newOutgoing(conn net.Conn) *outgoing {
-	o := &outgoing{conn: conn}
+func newOutgoing(conn net.Conn, v packet.Version) *outgoing {
+	o := &outgoing{conn: conn, version: v}
 	o.changed.L = &o.mu
 	return o
 }
 
-// packet is any packet of the library.
-type packet interface{ Write(io.Writer) error }
-
 // send queues a packet. It does not wait.
-func (o *outgoing) send(p packet) {
+func (o *outgoing) send(p packet.Packet) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.err != nil {
 		return
 	}
-	before := o.next.Len()
-	p.Write(&o.next) // a buffer does not fail
-	o.put += uint64(o.next.Len() - before)
+	before := len(o.next)
+	o.next = p.Append(o.next, o.version)
+	o.put += uint64(len(o.next) - before)
 	o.changed.Broadcast()
 }
 
@@ -92,21 +90,21 @@ func (o *outgoing) close(err error) {
 
 // run writes until close, or until an error.
 func (o *outgoing) run() error {
-	var batch bytes.Buffer
+	var batch []byte
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
-		for o.err == nil && o.next.Len() == 0 {
+		for o.err == nil && len(o.next) == 0 {
 			o.changed.Wait()
 		}
 		if o.err != nil {
 			return o.err
 		}
-		batch, o.next = o.next, batch
+		batch, o.next = o.next, batch[:0]
 		o.mu.Unlock()
-		n, err := o.write(batch.Bytes())
-		if batch.Reset(); batch.Cap() > fullMark {
-			batch = bytes.Buffer{}
+		n, err := o.write(batch)
+		if cap(batch) > fullMark {
+			batch = nil
 		}
 		o.mu.Lock()
 		o.written += uint64(n)

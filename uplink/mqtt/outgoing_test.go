@@ -7,7 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
+	"runnel/transport/mqtt/packet"
 )
 
 // room waits while more than fullMark bytes are left to write, flush while any queued before are. The end of the connection
@@ -32,7 +32,7 @@ func TestOutgoingWaits(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
 				defer far.Close()
-				o := newOutgoing(near)
+				o := newOutgoing(near, packet.V311)
 				for range c.packets {
 					o.send(message)
 				}
@@ -71,10 +71,10 @@ func TestOutgoingWaits(t *testing.T) {
 				if synctest.Wait(); !over || err != nil {
 					t.Errorf("%s: all is written: over %v, %v", c.name, over, err)
 				}
-				pingreq := &packets.PingreqPacket{FixedHeader: headOf(packets.Pingreq)}
+				pingreq := packet.Ping{Type: packet.TypePingreq}
 				o.send(pingreq)
 				ping := make([]byte, 2)
-				if _, err := io.ReadFull(far, ping); err != nil || ping[0] != packets.Pingreq<<4 {
+				if _, err := io.ReadFull(far, ping); err != nil || ping[0] != byte(packet.TypePingreq)<<4 {
 					t.Errorf("%s: then %x, %v", c.name, ping, err)
 				}
 				near.Close()

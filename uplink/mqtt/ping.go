@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
+	"runnel/transport/mqtt/packet"
 )
 
 // ping sends PINGREQ at intervals.
@@ -16,7 +16,7 @@ func (s *session) ping() {
 	defer tick.Stop()
 	for {
 		s.pinged.Store(int64(time.Since(s.began)))
-		s.out.send(&packets.PingreqPacket{FixedHeader: headOf(packets.Pingreq)})
+		s.out.send(packet.Ping{Type: packet.TypePingreq})
 		select {
 		case <-tick.C:
 		case <-s.open.Done():

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/eclipse/paho.mqtt.golang/packets"
+	"runnel/transport/mqtt/packet"
 )
 
 // session is one connection with the broker, from CONNACK to its end. The goroutine of run reads. Others write, drain the
@@ -19,8 +19,8 @@ type session struct {
 	// Static after join.
 	link   *Link
 	conn   net.Conn
-	in     *reader // owned by run
-	rest   *rest   // below in
+	in     *packet.Reader // owned by run
+	rest   *rest          // below in
 	out    *outgoing
 	bridge bool // with the bridge extension: the broker does not send back the link's messages
 	url    string
@@ -33,14 +33,6 @@ type session struct {
 	pinged   atomic.Int64  // time of the last PINGREQ, in ns since began
 	answered chan struct{} // closed by run on the first PINGRESP
 }
-
-// The protocol's versions. The bridge bit is a common extension. A broker that supports it does not send messages back to the
-// connection that they came from, and keeps the retain flag of live messages.
-const (
-	protocolName  = "MQTT"
-	version311    = 4
-	versionBridge = version311 | 0x80
-)
 
 const (
 	// joinTime bounds dialling and the wait for CONNACK.
@@ -60,13 +52,15 @@ const (
 	offline = "offline"
 )
 
-// join connects with the bridge extension if there are imports. If the broker rejects it, join tries again without.
+// join connects with the bridge extension if there are imports. A broker that supports this extension does not send messages back
+// to the connection that they came from, and keeps the retain flag of live messages. If the broker rejects it, join tries again
+// without.
 func (l *Link) join(ctx context.Context, w *way) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, joinTime)
 	defer cancel()
 	bridge := len(l.opts.Import) > 0 && !w.plain
 	s, err := l.connect(ctx, w, bridge)
-	if bridge && (errors.Is(err, packets.ErrorRefusedBadProtocolVersion) || errors.Is(err, io.EOF)) {
+	if bridge && (isRefusal(err, packet.UnsupportedVersion) || errors.Is(err, io.EOF)) {
 		if s, err = l.connect(ctx, w, false); err == nil {
 			w.plain = true
 		}
@@ -83,10 +77,10 @@ func (l *Link) connect(ctx context.Context, w *way, bridge bool) (*session, erro
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	s := &session{
-		link: l, conn: conn, out: newOutgoing(conn), bridge: bridge, url: w.URL, answered: make(chan struct{}), began: time.Now(),
+		link: l, conn: conn, out: newOutgoing(conn, packet.V311), bridge: bridge, url: w.URL, answered: make(chan struct{}), began: time.Now(),
 	}
 	s.rest = &rest{Conn: conn}
-	s.in = &reader{bufio.NewReader(s.rest), l.opts.MaxMessage + maxTopic + 8}
+	s.in = &packet.Reader{Reader: bufio.NewReader(s.rest), Version: packet.V311, Max: l.opts.MaxMessage + maxTopic + 8}
 	s.open, s.end = context.WithCancelCause(context.Background())
 	if err := s.handshake(); err != nil {
 		s.close(err)
@@ -100,22 +94,22 @@ func (l *Link) connect(ctx context.Context, w *way, bridge bool) (*session, erro
 
 // handshake sends CONNECT and handles CONNACK.
 func (s *session) handshake() error {
-	if err := s.connectPacket().Write(s.conn); err != nil {
+	if _, err := s.conn.Write(s.connectPacket().Append(nil, s.out.version)); err != nil {
 		return err
 	}
-	p, err := s.in.next()
+	p, err := s.in.FromServer()
 	if err != nil {
 		return s.link.unanswered(err)
 	}
-	ack, ok := p.(*packets.ConnackPacket)
+	ack, ok := p.(*packet.Connack)
 	if !ok {
 		return errors.New("the broker's first packet is not CONNACK")
 	}
-	if ack.ReturnCode != packets.Accepted {
-		return refusal(ack.ReturnCode, packets.ConnErrors[ack.ReturnCode])
+	if ack.Code != packet.Success {
+		return &refusal{ack.Code.FromV311()}
 	}
 	for _, id := range s.link.flight.connected(ack.SessionPresent) {
-		s.answer(packets.Pubrel, id)
+		s.answer(packet.TypePubrel, id)
 	}
 	if !ack.SessionPresent {
 		s.link.inbox.forget()
@@ -126,24 +120,15 @@ func (s *session) handshake() error {
 }
 
 // connectPacket returns the CONNECT of the link.
-func (s *session) connectPacket() *packets.ConnectPacket {
+func (s *session) connectPacket() *packet.Connect {
 	o := &s.link.opts
-	p := &packets.ConnectPacket{FixedHeader: headOf(packets.Connect)}
-	p.ProtocolName, p.ProtocolVersion = protocolName, version311
-	if s.bridge {
-		p.ProtocolVersion = versionBridge
-	}
-	p.ClientIdentifier, p.CleanSession = o.ClientID, s.link.clean
-	p.Keepalive = uint16(min((o.KeepAlive+o.AnswerTime)/time.Second, 65535))
-	if o.Username != "" {
-		p.UsernameFlag, p.Username = true, o.Username
-	}
-	if o.Password != "" {
-		p.PasswordFlag, p.Password = true, []byte(o.Password)
+	p := &packet.Connect{
+		Version: s.out.version, Bridge: s.bridge, CleanStart: s.link.clean, ClientID: o.ClientID,
+		KeepAlive: uint16(min((o.KeepAlive+o.AnswerTime)/time.Second, 65535)),
+		Username:  o.Username, Named: o.Username != "", Password: []byte(o.Password), Secret: o.Password != "",
 	}
 	if o.StateTopic != "" {
-		p.WillFlag, p.WillRetain, p.WillQos = true, true, min(o.QoS, 1)
-		p.WillTopic, p.WillMessage = o.StateTopic, []byte(offline)
+		p.Will = &packet.Will{QoS: min(o.QoS, 1), Retain: true, Topic: o.StateTopic, Payload: []byte(offline)}
 	}
 	return p
 }
@@ -188,22 +173,21 @@ func (s *session) begin() {
 	s.announce()
 	missing, stale := s.link.standing.compare(s.url, s.link.filters)
 	if len(stale) > 0 {
-		p := &packets.UnsubscribePacket{FixedHeader: headOf(packets.Unsubscribe)}
-		p.MessageID, p.Topics = idUnsubscribe, stale
-		s.out.send(p)
+		s.out.send(&packet.Unsubscribe{ID: idUnsubscribe, Topics: stale})
 		s.link.standing.dropped(s.url, stale)
 	}
 	if len(missing) == 0 {
 		return
 	}
-	p := &packets.SubscribePacket{FixedHeader: headOf(packets.Subscribe)}
-	p.MessageID = idSubscribe
+	p := &packet.Subscribe{ID: idSubscribe}
+	var topics []string
 	for _, f := range missing {
-		p.Topics, p.Qoss = append(p.Topics, f.filter), append(p.Qoss, f.qos)
+		topics = append(topics, f.filter)
+		p.Filters = append(p.Filters, packet.Filter{Topic: f.filter, Options: packet.Options(f.qos)})
 	}
 	s.asked = missing
-	s.link.echoes.subscribing(p.Topics)
-	s.link.resent.subscribing(p.Topics)
+	s.link.echoes.subscribing(topics)
+	s.link.resent.subscribing(topics)
 	s.out.send(p)
 }
 
@@ -214,20 +198,18 @@ func (s *session) publishState(state string) {
 		return
 	}
 	p := newPublish(o.StateTopic, []byte(state), min(o.QoS, 1))
-	p.Retain, p.MessageID = true, idLinkState
+	p.Retain, p.ID = true, idLinkState
 	s.send(p)
 }
 
 // send sends a PUBLISH, and notes its echo.
-func (s *session) send(p *packets.PublishPacket) {
-	s.link.echoes.expect(p.TopicName, p.Payload, !s.bridge, p.Retain)
+func (s *session) send(p *packet.Publish) {
+	s.link.echoes.expect(p.Topic, p.Payload, !s.bridge, p.Retain)
 	s.out.send(p)
 }
 
-func newPublish(topic string, payload []byte, qos byte) *packets.PublishPacket {
-	p := &packets.PublishPacket{FixedHeader: headOf(packets.Publish)}
-	p.TopicName, p.Payload, p.Qos = topic, payload, qos
-	return p
+func newPublish(topic string, payload []byte, qos byte) *packet.Publish {
+	return &packet.Publish{Topic: topic, Payload: payload, QoS: qos}
 }
 
 // leave waits a moment for the events under way and sends DISCONNECT, so that the broker does not publish the will.
@@ -238,7 +220,7 @@ func (s *session) leave() {
 	defer stop()
 	s.link.flight.clear(ctx)
 	s.publishState(offline)
-	s.out.send(&packets.DisconnectPacket{FixedHeader: headOf(packets.Disconnect)})
+	s.out.send(new(packet.Disconnect))
 	s.out.flush()
 	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
 	// last packets.
@@ -259,9 +241,9 @@ func (s *session) read() error {
 				return err
 			}
 		}
-		p, err := s.in.next()
-		if err == errTooLarge {
-			s.tooLarge(p.(*packets.PublishPacket))
+		p, err := s.in.FromServer()
+		if err == packet.ErrTooLarge {
+			s.tooLarge(p.(*packet.Publish))
 			continue
 		}
 		if err == nil {
@@ -274,26 +256,18 @@ func (s *session) read() error {
 }
 
 // handle handles one packet. An error ends the connection.
-func (s *session) handle(p received) error {
+func (s *session) handle(p packet.Packet) error {
 	s.heard = true
 	switch p := p.(type) {
-	case *packets.PublishPacket:
+	case *packet.Publish:
 		s.arrived(p)
-	case *packets.PubrelPacket:
-		s.link.inbox.released(p.MessageID)
-		s.answer(packets.Pubcomp, p.MessageID)
-	case *packets.PubackPacket:
-		s.landed(p.MessageID, false)
-		s.link.announced.acknowledged(p.MessageID)
-	case *packets.PubrecPacket:
-		s.link.flight.received(p.MessageID)
-		s.answer(packets.Pubrel, p.MessageID)
-	case *packets.PubcompPacket:
-		s.landed(p.MessageID, true)
-	case *packets.SubackPacket:
-		return s.subscribed(p)
-	case *packets.UnsubackPacket:
-	case *packets.PingrespPacket:
+	case *packet.Ack:
+		s.acknowledged(p)
+	case *packet.Suback:
+		if p.Type == packet.TypeSuback {
+			return s.subscribed(p)
+		}
+	case packet.Ping:
 		s.pong()
 	default:
 		return errors.New("the broker sent a second CONNACK")
@@ -301,21 +275,35 @@ func (s *session) handle(p received) error {
 	return nil
 }
 
-// answer sends a packet that consists of an id only.
-func (s *session) answer(kind byte, id uint16) {
-	p := packets.PubackPacket{FixedHeader: headOf(kind), MessageID: id}
-	s.out.send(&p) // all kinds have this form
+// acknowledged handles the acknowledgements of both directions.
+func (s *session) acknowledged(p *packet.Ack) {
+	switch p.Type {
+	case packet.TypePubrel:
+		s.link.inbox.released(p.ID)
+		s.answer(packet.TypePubcomp, p.ID)
+	case packet.TypePuback:
+		s.landed(p.ID, false)
+		s.link.announced.acknowledged(p.ID)
+	case packet.TypePubrec:
+		s.link.flight.received(p.ID)
+		s.answer(packet.TypePubrel, p.ID)
+	case packet.TypePubcomp:
+		s.landed(p.ID, true)
+	}
 }
 
+// answer sends a packet that consists of an id only.
+func (s *session) answer(kind packet.Type, id uint16) { s.out.send(&packet.Ack{Type: kind, ID: id}) }
+
 // subscribed handles SUBACK.
-func (s *session) subscribed(p *packets.SubackPacket) error {
+func (s *session) subscribed(p *packet.Suback) error {
 	filters := s.asked
-	if p.MessageID != idSubscribe || len(p.ReturnCodes) != len(filters) {
+	if p.ID != idSubscribe || len(p.Codes) != len(filters) {
 		return errors.New("the broker sent a SUBACK that answers no SUBSCRIBE")
 	}
 	for i, f := range filters {
 		var err error
-		if p.ReturnCodes[i] > 2 {
+		if p.Codes[i] > 2 {
 			err = errors.New("the broker refuses the subscription to " + f.filter)
 		} else {
 			s.link.standing.added(s.url, f)

@@ -1,0 +1,189 @@
+package packet
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Reader reads the packets of one connection. Its methods are for one goroutine.
+type Reader struct {
+	*bufio.Reader
+	Version Version // of the packets to come; FromClient sets it from CONNECT
+	Max     int     // limit of a packet without its fixed header
+}
+
+// ErrTooLarge comes with a PUBLISH beyond Max, which has only its header, topic and id.
+var ErrTooLarge = errors.New("the message is too large")
+
+// Error is a violation of the protocol. The connection can't be used any further.
+type Error struct {
+	Code Code // to tell the peer
+	Text string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+func malformed(format string, args ...any) error {
+	return &Error{MalformedPacket, fmt.Sprintf(format, args...)}
+}
+
+// firstPiece is how many bytes of a packet are allocated before any of them has arrived.
+const firstPiece = 16 << 10
+
+// FromServer reads the next packet of a server.
+func (r *Reader) FromServer() (Packet, error) {
+	h, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	switch h.kind {
+	case TypeConnack, TypeSuback, TypeUnsuback, TypePingresp:
+	case TypeDisconnect, TypeAuth:
+		if r.Version < V5 {
+			return nil, wrongSide(h.kind)
+		}
+	default:
+		return r.common(h, false)
+	}
+	d, err := r.body(h)
+	if err != nil {
+		return nil, err
+	}
+	return d.fromServer(h.kind)
+}
+
+// FromClient reads the next packet of a client.
+func (r *Reader) FromClient() (Packet, error) {
+	h, err := r.head()
+	if err != nil {
+		return nil, err
+	}
+	switch h.kind {
+	case TypeConnect, TypeSubscribe, TypeUnsubscribe, TypePingreq, TypeDisconnect:
+	case TypeAuth:
+		if r.Version < V5 {
+			return nil, wrongSide(h.kind)
+		}
+	default:
+		return r.common(h, true)
+	}
+	d, err := r.body(h)
+	if err != nil {
+		return nil, err
+	}
+	d.strict = true
+	p, err := d.fromClient(h.kind)
+	if c, ok := p.(*Connect); ok && err == nil {
+		r.Version = c.Version
+	}
+	return p, err
+}
+
+// common reads a packet that both sides send.
+func (r *Reader) common(h head, strict bool) (Packet, error) {
+	switch {
+	case h.kind < TypePublish || h.kind > TypePubcomp:
+		return nil, wrongSide(h.kind)
+	case h.kind == TypePublish && h.flags>>1&3 == 3:
+		return nil, malformed("a PUBLISH with QoS 3")
+	case h.kind == TypePublish && h.length > r.Max:
+		return r.skip(h)
+	}
+	d, err := r.body(h)
+	if err != nil {
+		return nil, err
+	}
+	d.strict = strict
+	if h.kind == TypePublish {
+		return d.publish(h.flags)
+	}
+	return d.ack(h.kind)
+}
+
+func wrongSide(t Type) error {
+	return &Error{ProtocolError, "a " + t.String() + ", which this peer must not send"}
+}
+
+// head is the fixed header (2.1).
+type head struct {
+	kind   Type
+	flags  byte
+	length int
+}
+
+func (r *Reader) head() (h head, err error) {
+	first, err := r.ReadByte()
+	if err != nil {
+		return h, err
+	}
+	h.kind, h.flags = Type(first>>4), first&15
+	if h.kind != TypePublish && first != fixed(h.kind) {
+		return h, malformed("a %v with the flags %04b", h.kind, h.flags)
+	}
+	for shift := 0; shift < 28; shift += 7 {
+		c, err := r.ReadByte()
+		if err != nil {
+			return h, err
+		}
+		h.length |= int(c&127) << shift
+		if c < 128 {
+			return h, nil
+		}
+	}
+	return h, malformed("the length of a packet has more than four octets")
+}
+
+// body reads the rest of a packet. Memory grows with what arrives, not with what the header announces.
+func (r *Reader) body(h head) (*decoder, error) {
+	if h.length > r.Max {
+		return nil, &Error{PacketTooLarge, fmt.Sprintf("a %v with %d octets", h.kind, h.length)}
+	}
+	b := make([]byte, min(h.length, firstPiece))
+	for have := 0; ; {
+		if _, err := io.ReadFull(r, b[have:]); err != nil {
+			return nil, err
+		}
+		if have = len(b); have == h.length {
+			return &decoder{data: b, version: r.Version}, nil
+		}
+		next := make([]byte, min(h.length, 2*have))
+		copy(next, b)
+		b = next
+	}
+}
+
+// skip reads topic and id of a PUBLISH and discards the rest. The message must be acknowledged, or the peer would send it again
+// and again.
+func (r *Reader) skip(h head) (Packet, error) {
+	p := publishOf(h.flags)
+	var word [2]byte
+	rest := h.length - len(word)
+	if _, err := io.ReadFull(r, word[:]); err != nil {
+		return nil, err
+	}
+	n := int(word[0])<<8 | int(word[1])
+	if n > rest {
+		return nil, malformed("a malformed PUBLISH")
+	}
+	topic := make([]byte, n)
+	if _, err := io.ReadFull(r, topic); err != nil {
+		return nil, err
+	}
+	p.Topic = string(topic)
+	rest -= len(topic)
+	if p.QoS > 0 {
+		if rest -= len(word); rest < 0 {
+			return nil, malformed("a malformed PUBLISH")
+		}
+		if _, err := io.ReadFull(r, word[:]); err != nil {
+			return nil, err
+		}
+		p.ID = uint16(word[0])<<8 | uint16(word[1])
+	}
+	if _, err := io.CopyN(io.Discard, r, int64(rest)); err != nil {
+		return nil, err
+	}
+	return p, ErrTooLarge
+}
