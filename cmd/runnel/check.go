@@ -66,7 +66,7 @@ func checkPermission(file, realm, match string, args []string) error {
 	if err != nil {
 		return cli.UsageError("--match: " + err.Error())
 	}
-	c, err := readConfig(file)
+	c, err := node.Load(file)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func configFlag(cmd *cobra.Command, file *string) {
 }
 
 func check(file string) error {
-	c, err := readConfig(file)
+	c, err := node.Load(file)
 	if c != nil {
 		for _, w := range c.Warnings {
 			fmt.Fprintf(os.Stderr, "warning: %v\n", w)
@@ -118,13 +118,4 @@ func untilValid(file string) string {
 		start = "uses " + c.Fallback.Describe()
 	}
 	return fmt.Sprintf("%s is invalid. A running router goes on with the configuration that it has; a start %s. Correct the files, then: runnel reload", name, start)
-}
-
-// readConfig reads the configuration as "runnel run" does, and checks it with its uplinks and against the machine's memory.
-func readConfig(file string) (*config.Config, error) {
-	c, err := config.Load(file, node.CheckUplink)
-	if err == nil {
-		node.CheckMemory(c)
-	}
-	return c, err
 }

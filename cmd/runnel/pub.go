@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/cli"
+	"runnel/cmd/runnel/internal/feed"
 	"runnel/cmd/runnel/internal/remote"
 	"runnel/cmd/runnel/internal/term"
 	"runnel/edge/client"
@@ -58,25 +60,37 @@ func (p *publisher) run(topic string, args []string) (err error) {
 	}
 	ctx, stop := cli.UntilSignal(0)
 	defer stop()
-	if p.stdin {
-		return p.lines(ctx, topic, payload, os.Stdin)
-	}
-	c, err := p.peer.Connect(ctx)
+	c, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if left := remote.Close(c); err == nil {
+		if left := remote.Close(c); err == nil && (ctx.Err() == nil || !p.stdin) {
 			err = left // what was not acknowledged may not have been written
 		}
 	}()
-	return publishError(topic, c.Publish(ctx, topic, p.how, payload))
+	if p.stdin {
+		f := feed.Feed{Client: c, Topic: topic, How: p.how, Payload: payload}
+		return f.Run(ctx, os.Stdin)
+	}
+	if err := c.Publish(ctx, topic, p.how, payload); err != nil {
+		return fmt.Errorf("publish %s: %w", term.Printable(topic), err)
+	}
+	return nil
 }
 
-// publishError adds the topic to the error of a publication.
-func publishError(topic string, err error) error {
-	if err == nil {
-		return nil
+// connect opens a session. With --stdin it survives a restart of the router.
+func (p *publisher) connect(ctx context.Context) (*client.Client, error) {
+	if !p.stdin {
+		return p.peer.Connect(ctx)
 	}
-	return fmt.Errorf("publish %s: %w", term.Printable(topic), err)
+	opts, err := p.peer.Options()
+	if err != nil {
+		return nil, err
+	}
+	c, err := p.peer.ConnectLasting(ctx, opts)
+	if err != nil {
+		return nil, cli.Because(ctx, err)
+	}
+	return c, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 
 	"github.com/spf13/cobra"
@@ -26,57 +25,29 @@ must allow that call; the built-in default does.`,
 }
 
 func queueListCommand() *cobra.Command {
-	var p remote.Router
-	var asJSON bool
+	var l remote.Listing
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List the spools of the realm's uplinks", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			text, err := p.Ask(report.ProcedureQueueList)
-			if err != nil || asJSON {
-				return term.PrintLine(term.Stdout, text, err)
-			}
 			var list []report.Queue
-			if err := report.ReadAnswer(report.ProcedureQueueList, text, &list); err != nil {
-				return err
-			}
-			return report.PrintQueues(term.Stdout, list)
+			return l.Print(report.ProcedureQueueList, nil, &list, func() error { return report.PrintQueues(term.Stdout, list) })
 		},
 	}
-	p.Flags(cmd, version)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
+	l.Flags(cmd, version)
 	return cmd
 }
 
 func queuePeekCommand() *cobra.Command {
-	var p remote.Router
-	var count int
-	var asJSON bool
+	var l remote.Listing
 	cmd := &cobra.Command{
 		Use: "peek UPLINK", Short: "Print the oldest events that wait", Args: cobra.ExactArgs(1),
 		Example: "  runnel queue peek central -n 3",
 		RunE: func(_ *cobra.Command, args []string) error {
-			if count < 1 || count > report.MaxPeeked {
-				return cli.UsageError(fmt.Sprintf("-n %d: use 1 to %d", count, report.MaxPeeked))
-			}
-			text, err := p.Ask(report.ProcedureQueuePeek, args[0], count)
-			if err != nil || asJSON {
-				return term.PrintLine(term.Stdout, text, err)
-			}
 			var list []report.QueuedEvent
-			if err := report.ReadAnswer(report.ProcedureQueuePeek, text, &list); err != nil {
-				return err
-			}
-			for _, e := range list {
-				if err := e.Print(term.Stdout); err != nil {
-					return err
-				}
-			}
-			return nil
+			return l.Peek(report.ProcedureQueuePeek, nil, args[0], &list, func() error { return report.PrintQueued(term.Stdout, list) })
 		},
 	}
-	p.Flags(cmd, version)
-	cmd.Flags().IntVarP(&count, "count", "n", 10, "how many")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
+	l.PeekFlags(cmd, version)
 	return cmd
 }
 

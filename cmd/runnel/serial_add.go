@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +83,7 @@ func (a *addition) run(device string) error {
 			return cli.UsageError(err.Error())
 		}
 	}
-	c, err := readConfig(a.file)
+	c, err := node.Load(a.file)
 	if err != nil {
 		return err
 	}
@@ -185,32 +184,5 @@ func (a *addition) write() error {
 		}
 	}
 	fmt.Fprintf(term.Stdout, "\nwrote %s\n", file)
-	return reloadFor(c, file, "serial line "+a.Name)
-}
-
-// reloadFor makes the running router reload a new file, and checks that the router has the new part.
-func reloadFor(c *config.Config, file, part string) error {
-	lines, url, err := remote.ReloadRunning(version, c)
-	switch {
-	case errors.Is(err, remote.ErrNoRouter):
-		_, err = fmt.Fprintf(term.Stdout, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
-		return err
-	case err != nil:
-		return fmt.Errorf("reload the router at %s: %w; %s is written, so \"runnel reload\" applies it", url, err, file)
-	}
-	for _, line := range lines {
-		fmt.Fprintln(term.Stdout, line)
-	}
-	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, part+" ") }) {
-		return fmt.Errorf("the router at %s has reloaded, but has no %s: it does not read %s; stop it, or name its file with -c", url, part, c.Name)
-	}
-	return nil
-}
-
-// configArgument returns " -c FILE", or "" for the default configuration.
-func configArgument(c *config.Config) string {
-	if c.Name == config.File("") || c.Name == "built-in default" {
-		return ""
-	}
-	return " -c " + c.Name
+	return remote.ReloadFile(term.Stdout, version, c, file, "serial line "+a.Name)
 }

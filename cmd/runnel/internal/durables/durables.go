@@ -2,8 +2,6 @@
 package durables
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"runnel/cmd/runnel/internal/cli"
@@ -28,58 +26,30 @@ must allow the call. The built-in default allows it over the Unix socket.`,
 }
 
 func listCommand(version string) *cobra.Command {
-	var p remote.Router
-	var asJSON bool
+	var l remote.Listing
 	cmd := &cobra.Command{
 		Use: "ls", Short: "List the realm's durable subscriptions", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			text, err := p.Ask(report.ProcedureDurableList)
-			if err != nil || asJSON {
-				return term.PrintLine(term.Stdout, text, err)
-			}
 			var list []durable.State
-			if err := report.ReadAnswer(report.ProcedureDurableList, text, &list); err != nil {
-				return err
-			}
-			return report.PrintDurables(term.Stdout, list)
+			return l.Print(report.ProcedureDurableList, nil, &list, func() error { return report.PrintDurables(term.Stdout, list) })
 		},
 	}
-	p.Flags(cmd, version)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
+	l.Flags(cmd, version)
 	return cmd
 }
 
 func peekCommand(version string) *cobra.Command {
-	var p remote.Router
-	var count int
+	var l remote.Listing
 	var owner string
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "peek NAME", Short: "Print the oldest events that are kept", Args: cobra.ExactArgs(1),
 		Example: "  runnel durable peek billing -n 3",
 		RunE: func(_ *cobra.Command, args []string) error {
-			if count < 1 || count > report.MaxPeeked {
-				return cli.UsageError(fmt.Sprintf("-n %d: use 1 to %d", count, report.MaxPeeked))
-			}
-			text, err := p.AskWith(report.ProcedureDurablePeek, ownerOption(owner), args[0], count)
-			if err != nil || asJSON {
-				return term.PrintLine(term.Stdout, text, err)
-			}
 			var list []report.KeptEvent
-			if err := report.ReadAnswer(report.ProcedureDurablePeek, text, &list); err != nil {
-				return err
-			}
-			for _, e := range list {
-				if err := e.Print(term.Stdout); err != nil {
-					return err
-				}
-			}
-			return nil
+			return l.Peek(report.ProcedureDurablePeek, ownerOption(owner), args[0], &list, func() error { return report.PrintKept(term.Stdout, list) })
 		},
 	}
-	p.Flags(cmd, version)
-	cmd.Flags().IntVarP(&count, "count", "n", 10, "how many")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON list")
+	l.PeekFlags(cmd, version)
 	ownerFlag(cmd, &owner)
 	return cmd
 }

@@ -61,6 +61,15 @@ func processMemory() int64 {
 	return boards.MemoryLimit(os.DirFS("/"), variable)
 }
 
+// Load reads the configuration as "runnel run" does, and checks it with its uplinks and against the machine's memory.
+func Load(file string) (*config.Config, error) {
+	c, err := config.Load(file, CheckUplink)
+	if err == nil {
+		CheckMemory(c)
+	}
+	return c, err
+}
+
 // CheckMemory adds a warning to the configuration if [limits] memory is more than this machine can give.
 func CheckMemory(c *config.Config) { checkMemory(c, processMemory()) }
 

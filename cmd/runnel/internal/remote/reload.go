@@ -3,7 +3,10 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +87,7 @@ func texts(args []any) (lines []string) {
 	return lines
 }
 
+// ErrNoRouter means that no process listens at the Unix sockets of a configuration.
 var ErrNoRouter = errors.New("no router runs with this configuration")
 
 // ReloadRunning makes the router that runs with one of the configurations reload, and returns the changes and the router's
@@ -110,6 +114,33 @@ func ReloadRunning(version string, configs ...*config.Config) (lines []string, u
 		}
 	}
 	return nil, "", ErrNoRouter
+}
+
+// ReloadFile makes the running router reload a new file, and checks that the router has the new part.
+func ReloadFile(w io.Writer, version string, c *config.Config, file, part string) error {
+	lines, url, err := ReloadRunning(version, c)
+	switch {
+	case errors.Is(err, ErrNoRouter):
+		_, err = fmt.Fprintf(w, "no router runs with this configuration; \"runnel run%s\" starts one\n", configArgument(c))
+		return err
+	case err != nil:
+		return fmt.Errorf("reload the router at %s: %w; %s is written, so \"runnel reload\" applies it", url, err, file)
+	}
+	for _, line := range lines {
+		fmt.Fprintln(w, line)
+	}
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, part+" ") }) {
+		return fmt.Errorf("the router at %s has reloaded, but has no %s: it does not read %s; stop it, or name its file with -c", url, part, c.Name)
+	}
+	return nil
+}
+
+// configArgument returns " -c FILE", or "" for the default configuration.
+func configArgument(c *config.Config) string {
+	if c.Name == config.File("") || c.Name == "built-in default" {
+		return ""
+	}
+	return " -c " + c.Name
 }
 
 // answers reports whether a process listens at a Unix socket.

@@ -32,8 +32,17 @@ type KeptEvent struct {
 	} `json:"gap"`
 }
 
-// Print writes the event as one line.
-func (e *KeptEvent) Print(w io.Writer) error {
+// PrintKept writes a line for each event.
+func PrintKept(w io.Writer, list []KeptEvent) error {
+	for i := range list {
+		if err := list[i].print(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *KeptEvent) print(w io.Writer) error {
 	if e.Gap != nil {
 		_, err := fmt.Fprintf(w, "%s gap: %d events (%s)\n", term.Printable(e.Time), e.Gap.Events, term.Printable(e.Gap.Reason))
 		return err

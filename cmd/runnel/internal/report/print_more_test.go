@@ -127,12 +127,12 @@ func TestQueuedEventForPeople(t *testing.T) {
 		"7 now memory gap reason=\"size\"\n": {Sequence: 7, Time: "now", Class: "memory", Gap: map[string]any{"reason": "size"}},
 	} {
 		var out bytes.Buffer
-		if err := e.Print(&out); err != nil || out.String() != want {
+		if err := e.print(&out); err != nil || out.String() != want {
 			t.Errorf("%q, %v; want %q", out.String(), err, want)
 		}
 	}
 	e := QueuedEvent{Args: []any{func() {}}}
-	if err := e.Print(&bytes.Buffer{}); err == nil {
+	if err := e.print(&bytes.Buffer{}); err == nil {
 		t.Error("an event that can't be written gives no error")
 	}
 }

@@ -105,8 +105,17 @@ func (q *Queue) printHeld(w io.Writer) {
 	}
 }
 
-// Print writes the event as one line for people.
-func (e *QueuedEvent) Print(w io.Writer) error {
+// PrintQueued writes a line for each event.
+func PrintQueued(w io.Writer, list []QueuedEvent) error {
+	for i := range list {
+		if err := list[i].print(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *QueuedEvent) print(w io.Writer) error {
 	what := term.Printable(e.Topic)
 	if e.Held {
 		what = "held " + what
