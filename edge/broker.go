@@ -76,6 +76,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		ExcludeMe: options.excludeMe,
 		Passthru:  options.passthru,
 		Forwarded: options.forwarded,
+		Expires:   options.expires(),
 		Filter:    lists,
 	}}
 	t.publication.Trust, t.publication.Trusted = s.role().Trust(m.Text)
@@ -95,7 +96,7 @@ func (s *session) route(t *turn, d *delivery) error {
 	}
 	t.count.publications++
 	if d.options.retain {
-		s.realm.retained.Keep(&d.Event, d.options.ttl)
+		s.realm.retained.Keep(&d.Event)
 	}
 	d.mayWait = true
 	t.publishMatched(s.realm, d, matched)
@@ -238,7 +239,7 @@ func eventMessage(e *store.Event, sub *subscription) codec.Message {
 // encode makes the EVENT of p for all subscribers of sub that use the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
 	event := eventMessage(&p.Event, sub)
-	if p.Disclosed || p.Trusted || sub.match != wamp.Exact || p.Passthru || p.Forwarded {
+	if p.Disclosed || p.Trusted || sub.match != wamp.Exact || p.Passthru || p.Forwarded || !p.Expires.IsZero() {
 		event.Dict = t.eventDetails(serializer, sub, &p.Event, false)
 	}
 	var err error
@@ -270,6 +271,9 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *st
 	}
 	if retained {
 		b.Bool("retained", true)
+	}
+	if !e.Expires.IsZero() {
+		b.Uint(wamp.KeyTTL, e.TTL())
 	}
 	if e.Passthru {
 		addPassthru(b, e.Dict)

@@ -16,6 +16,8 @@ type courier struct {
 	seat *seat
 	as   subscription // how EVENTs name the subscription
 
+	origin string // the node of the events' origins; "": they are not sent
+
 	attachment *durable.Attachment // set under realm.mu
 
 	// Owned by the goroutine that delivers.
@@ -52,7 +54,7 @@ func (r *realm) attachCourier(t *turn, place *seat, d *durable.Subscription, o *
 	}
 	s.subscriptions[d.ID()] = place
 	seats := append(slices.Clone(s.durableSeats()), place)
-	place.courier.attachment = d.Attach(durable.AttachOptions{Consumer: place.courier, Window: o.Window, AckWait: o.Wait, Sent: o.Sent})
+	place.courier.attachment = d.Attach(durable.AttachOptions{Consumer: place.courier, Window: o.Window, AckWait: o.Wait, Sent: o.Sent, Origin: o.Origin, MaxAge: o.MaxAge.Limit})
 	s.durables.Store(&seats)
 	return nil
 }
@@ -107,24 +109,15 @@ func (c *courier) Deliver(d *durable.Delivery) durable.Verdict {
 		return durable.Full
 	}
 	t.eventDetails(peer.serializer, &c.as, d.Event, false)
-	if !hasTime(d.Event) {
+	if !d.Dated {
 		t.details.Uint(wamp.KeyTime, uint64(d.At.UnixMilli()))
 	}
 	t.details.Uint(wamp.KeyPosition, d.Position)
+	if c.origin != "" {
+		t.details.Any(wamp.KeyOrigin, []any{c.origin, d.Epoch, d.Position})
+	}
 	event := eventMessage(d.Event, &c.as)
 	return c.send(&event, d.Redelivered, d.Sent)
-}
-
-// hasTime reports whether the event's own details say when it was published.
-func hasTime(e *store.Event) bool {
-	if e.Forwarded {
-		for f := e.Dict.Fields(); f.Next(); {
-			if string(f.Key()) == wamp.KeyTime {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // DeliverGap implements durable.Consumer.

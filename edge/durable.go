@@ -155,7 +155,7 @@ func (t *turn) store(m *realm, d *delivery) {
 	if w != nil {
 		waiter = w
 	}
-	if err := s.Put(durable.Publication{Event: &d.Event, TTL: d.options.ttl, Anonymous: d.receipt.anonymous()}, waiter); err != nil && w != nil {
+	if err := s.Put(durable.Publication{Event: &d.Event, Anonymous: d.receipt.anonymous()}, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))
 	}
 }
@@ -219,6 +219,9 @@ func (s *session) subscribeDurably(t *turn, m *codec.Message, o *subscribeOption
 		place.guarded.Store(grant.partly)
 		place.granted.Store(grant.asked)
 		place.courier = &courier{seat: place, as: subscription{id: d.ID(), uri: uri, match: o.match}}
+		if o.durable.Origin {
+			place.courier.origin = o.durable.Name
+		}
 		if err := s.realm.attachCourier(t, place, d, o.durable, m.Request); err != errOutdated {
 			return err
 		}
@@ -241,7 +244,7 @@ func (s *session) durable(t *turn, o *subscribeOptions, uri string) (*durable.Su
 			return nil, refusal{wamp.NotAuthorized, durable.ErrNone.Error()}
 		}
 		t.flush() // the disk may be slow
-		rule := DurableRule{Owner: owner, Name: o.durable.Name, URI: uri, Match: o.match}
+		rule := DurableRule{Owner: owner, Name: o.durable.Name, URI: uri, Match: o.match, MaxAge: o.durable.MaxAge.Limit}
 		var err error
 		if d, _, err = all.Create(rule, o.durable.Start, s.realm.keepFor); err != nil {
 			return nil, refusal{wamp.Unavailable, err.Error()}
@@ -250,6 +253,7 @@ func (s *session) durable(t *turn, o *subscribeOptions, uri string) (*durable.Su
 	if topic, match := d.Pattern(); topic != uri || match != o.match {
 		return nil, refusal{wamp.InvalidArgument, d.Mismatch().Error()}
 	}
+	d.Bound(o.durable.MaxAge)
 	return d, nil
 }
 

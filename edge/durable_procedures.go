@@ -6,15 +6,17 @@ import (
 	"runnel/edge/wamp"
 )
 
-// The procedures about durable subscriptions, in every realm. runnel.durable.ack acts on the caller's own subscriptions and needs
-// no permission; the others are for operators. With the keyword argument owner, a name means the subscription of that owner.
+// The procedures about durable subscriptions, in every realm. runnel.durable.ack and .keep act on the caller's own subscriptions and
+// need no permission; the others are for operators. With the keyword argument owner, a name means the subscription of that owner.
 const (
 	durablePrefix = "runnel.durable."
 	durableAck    = durablePrefix + "ack"
+	durableKeep   = durablePrefix + "keep"
 )
 
 var durableProcedures = map[string]func(*metaCall) ([]any, error){
 	durableAck:              (*metaCall).durableAck,
+	durableKeep:             (*metaCall).durableKeep,
 	durablePrefix + "ls":    (*metaCall).durableList,
 	durablePrefix + "peek":  (*metaCall).durablePeek,
 	durablePrefix + "drop":  (*metaCall).durableDrop,
@@ -25,6 +27,9 @@ var durableProcedures = map[string]func(*metaCall) ([]any, error){
 func isOwnProcedure(uri []byte) bool {
 	return len(uri) > len(durablePrefix) && string(uri[:len(durablePrefix)]) == durablePrefix
 }
+
+// isOwnDurable reports whether a procedure acts on the caller's own durable subscriptions only.
+func isOwnDurable(uri []byte) bool { return string(uri) == durableAck || string(uri) == durableKeep }
 
 // durableAck answers runnel.durable.ack(subscription, publication or list of publications) with the number of events that it
 // has acknowledged.
@@ -61,6 +66,47 @@ func (c *metaCall) durableAck() ([]any, error) {
 		err = take(list.Value())
 	}
 	return []any{acknowledged}, err
+}
+
+// durableKeep answers runnel.durable.keep(prefix, names): it removes the durable subscriptions that the caller, or an earlier
+// session of its authid, has created, whose names begin with prefix, and which are not in the list. It returns the names of
+// those that it has removed. A link removes the subscriptions of former rules by it.
+func (c *metaCall) durableKeep() ([]any, error) {
+	prefix, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	if prefix == "" {
+		return nil, refusal{wamp.InvalidArgument, "argument 1, the prefix of the names, must not be empty"}
+	}
+	keep := make(map[string]bool)
+	list, ok := c.arg(1).Items()
+	for ok && list.Next() {
+		var name string
+		name, ok = textOf(list.Value())
+		keep[name] = true
+	}
+	if !ok {
+		return nil, refusal{wamp.InvalidArgument, "argument 2 must be a list of names"}
+	}
+	removed := []any{}
+	s := c.realm.durables()
+	if s == nil {
+		return []any{removed}, nil
+	}
+	for _, d := range s.Own(c.caller.numberingOwner(), prefix) {
+		if keep[d.Name] {
+			continue
+		}
+		c.turn.flush() // the disk may be slow
+		events := d.State().Events
+		if err := c.realm.removeDurable(c.turn, d); err != nil {
+			return nil, err
+		}
+		c.realm.log.Info("durable subscription removed by its owner", "subscription", d.Name, "authid", c.caller.authid, "events", events)
+		removed = append(removed, d.Name)
+	}
+	return []any{removed}, nil
 }
 
 // durableList answers runnel.durable.ls with a list of durable.State.

@@ -234,6 +234,9 @@ func (s *session) welcomeWith(roles codec.Value, extra map[string]any) (codec.Me
 	if node := s.realm.router.options().Node; node != "" {
 		b.String(wamp.KeyNode, node+"/"+s.realm.name)
 	}
+	if s.realm.durables() != nil {
+		b.Bool(wamp.KeyDurable, s.role().Durable())
+	}
 	if s.node != nil {
 		b.Any(wamp.KeyNodes, s.realm.nodes())
 	}

@@ -85,12 +85,20 @@ type publishOptions struct {
 	discloseMe  bool
 	excludeMe   bool
 	retain      bool
-	ttl         time.Duration // of a retained event; 0: no limit
+	ttl         time.Duration // after which the event means nothing any more; 0: no limit
 	passthru    bool          // ppt_* options must be passed on
 	forwarded   bool          // forward_for or _time must be passed on, see forward.go
 	origin      bool          // _origin is present, see once.go
 	resource    string        // rkey, see shard.go
 	filtered    bool          // black or white lists are present
+}
+
+// expires returns when the event expires; the zero time without a limit.
+func (o *publishOptions) expires() (at time.Time) {
+	if o.ttl > 0 {
+		at = time.Now().Add(o.ttl)
+	}
+	return at
 }
 
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {

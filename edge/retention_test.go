@@ -50,7 +50,7 @@ func TestRetainedExpires(t *testing.T) {
 		pub.hear(`[17,1,"*"]`)
 		time.Sleep(999 * time.Millisecond)
 		sub.say(`[32,1,{"get_retained":true},"com.a"]`)
-		sub.hear(`[33,1,"$sub"]`, `[36,"$sub","*",{"retained":true},[1]]`)
+		sub.hear(`[33,1,"$sub"]`, `[36,"$sub","*",{"_ttl":1,"retained":true},[1]]`)
 		time.Sleep(time.Millisecond)
 		sub.say(`[32,2,{"get_retained":true},"com.a"]`)
 		sub.hear(`[33,2,"$sub"]`)

@@ -66,7 +66,11 @@ func (p *peer) retains(want ...string) {
 	p.hear(`[33,80,"*"]`)
 	for _, w := range want {
 		topic, arg, _ := strings.Cut(w, "=")
-		p.hear(`[36,"*","*",{"retained":true,"topic":"` + topic + `"},["` + arg + `"]]`)
+		limit := ""
+		if topic == "com.expires" {
+			limit = `"_ttl":"*",`
+		}
+		p.hear(`[36,"*","*",{` + limit + `"retained":true,"topic":"` + topic + `"},["` + arg + `"]]`)
 	}
 	p.silent()
 }

@@ -187,11 +187,12 @@ func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
 		ExcludeMe: w.options.excludeMe,
 		Passthru:  w.options.passthru,
 		Forwarded: w.options.forwarded,
+		Expires:   w.options.expires(),
 		Filter:    w.lists,
 	}}
 	p.Trust, p.Trusted = role.Trust(p.Topic)
 	if w.options.retain {
-		s.realm.retained.Keep(&p.Event, w.options.ttl)
+		s.realm.retained.Keep(&p.Event)
 	}
 	t.publish(s.realm, &p)
 }

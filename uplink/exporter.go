@@ -63,6 +63,14 @@ func (x *Exporter) Put(e *client.Event, stored spool.Event, waitForRoom func(), 
 	})
 }
 
+// Expiry returns when a local event means nothing any more; the zero time if it has no limit.
+func Expiry(e *client.Event) (at time.Time) {
+	if ttl := e.TTL(); ttl > 0 {
+		at = time.Now().Add(ttl)
+	}
+	return at
+}
+
 // Stop tells the link that takes this one's place that nothing more is stored here. It returns at once if there is none.
 func (x *Exporter) Stop() {
 	if to := x.to.Load(); to != nil {

@@ -16,6 +16,12 @@ type Durable struct {
 	From    string        // where a new one begins: "now" (default), "all", a time as in RFC 3339, or a publication id
 	Window  int           // how many events may be sent and not acknowledged; 0: the router's default
 	AckWait time.Duration // after which an event that is not acknowledged comes again; 0: the router's default
+
+	// MaxAge has the router drop older events. Event.TTL then returns the rest of the time. nil: no change; 0: no limit.
+	MaxAge *time.Duration
+
+	// Origin makes the router send Event.Origin. An event that the client refuses holds up the later ones.
+	Origin bool
 }
 
 // SubscribeDurable subscribes to the events of a durable subscription. The client acknowledges an event when handle returns
@@ -24,6 +30,13 @@ type Durable struct {
 // may get an event twice: Event.Redelivered reports that, and Event.Publication is the same.
 func (c *Client) SubscribeDurable(
 	ctx context.Context, topic string, o SubscribeOptions, d Durable, handle func(*Event) error,
+) (*Subscription, error) {
+	return c.SubscribeConfirming(ctx, topic, o, d, func(e *Event) { e.Confirm(handle(e)) })
+}
+
+// SubscribeConfirming is SubscribeDurable for a handler that calls Event.Confirm itself, perhaps after it has returned.
+func (c *Client) SubscribeConfirming(
+	ctx context.Context, topic string, o SubscribeOptions, d Durable, handle func(*Event),
 ) (*Subscription, error) {
 	if d.Name == "" {
 		return nil, errors.New("subscribe: a durable subscription needs a name")
@@ -42,8 +55,14 @@ func (c *Client) SubscribeDurable(
 	if d.AckWait > 0 {
 		o.Extra[wamp.KeyAckWait] = max(d.AckWait.Milliseconds(), 1)
 	}
+	if d.MaxAge != nil {
+		o.Extra[wamp.KeyMaxAge] = d.MaxAge.Milliseconds()
+	}
+	if d.Origin {
+		o.Extra[wamp.KeyOrigin] = true
+	}
 	o.Confirm = true
-	return c.Subscribe(ctx, topic, o, func(e *Event) { e.Confirm(handle(e)) })
+	return c.Subscribe(ctx, topic, o, handle)
 }
 
 // Redelivered reports whether an event of a durable subscription was delivered before.

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"runnel/edge/codec"
@@ -87,6 +88,35 @@ func (e *Event) Time() time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(ms))
+}
+
+// TTL returns how long the event still meant something when the router sent it; 0: there is no limit.
+func (e *Event) TTL() time.Duration {
+	ms, ok := e.Detail(wamp.KeyTTL).Uint()
+	if !ok || ms > lastTime {
+		return 0
+	}
+	return time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
+}
+
+// Origin returns what identifies the event of a durable subscription with Durable.Origin; nil for others.
+func (e *Event) Origin() *Origin {
+	list, ok := e.Detail(wamp.KeyOrigin).Items()
+	if !ok || !list.Next() {
+		return nil
+	}
+	var o Origin
+	node, _ := list.Value().Text()
+	o.Node = string(node)
+	for _, n := range []*uint64{&o.Epoch, &o.Sequence} {
+		if ok = ok && list.Next(); ok {
+			*n, ok = list.Value().Uint()
+		}
+	}
+	if !ok || o.Node == "" {
+		return nil
+	}
+	return &o
 }
 
 const lastTime = 253402300799999 // end of the year 9999, in ms

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"runnel/edge/codec"
@@ -27,6 +28,10 @@ type PublishOptions struct {
 	EligibleAuthid, ExcludeAuthid     []string
 	EligibleAuthrole, ExcludeAuthrole []string
 
+	// TTL is how long the event means anything. Routers and their queues do not deliver it later; 0: no limit. It is sent in
+	// milliseconds, at least 1.
+	TTL time.Duration
+
 	// Set by links for events that they forward. Routers accept these only from sessions that may forward.
 	ForwardFor []Hop     // the links that the event came over, oldest hop first
 	Origin     *Origin   // identifies the event, so that it is routed once even if sent again; needs Acknowledge or Done
@@ -46,39 +51,69 @@ func (c *Client) Publish(ctx context.Context, topic string, o PublishOptions, p 
 	if err != nil {
 		return err
 	}
-	m := outbound{Message: codec.Message{Type: wamp.Publish}, text: topic}
-	if m.Payload, err = p.encode(s.out.serializer); err != nil {
-		return err
+	if o.Done != nil {
+		return s.publishWithin(ctx, topic, o, p)
 	}
-	if m.Dict, err = o.dict(s.out.serializer); err != nil {
-		return err
-	}
-	urgency := immediate
-	if o.More {
-		urgency = batched
-	}
+	m, urgency, err := o.message(s.out.serializer, topic, p)
 	switch {
-	case o.Done != nil:
-		return s.publishWithin(ctx, &m, o.Done, urgency)
+	case err != nil:
+		return err
 	case o.Acknowledge:
 		return s.publishAcknowledged(ctx, m)
 	}
 	return s.out.send(ctx, &m, urgency)
 }
 
-// publishWithin publishes once fewer than Options.Unacknowledged such publications are pending.
-func (s *session) publishWithin(ctx context.Context, m *outbound, done func(wamp.ID, error), u urgency) error {
+// message makes the PUBLISH.
+func (o *PublishOptions) message(serializer wamp.Serializer, topic string, p Payload) (m outbound, u urgency, err error) {
+	m = outbound{Message: codec.Message{Type: wamp.Publish}, text: topic}
+	if m.Payload, err = p.encode(serializer); err != nil {
+		return m, u, err
+	}
+	if u = immediate; o.More {
+		u = batched
+	}
+	m.Dict, err = o.dict(serializer)
+	return m, u, err
+}
+
+// ErrExpired is returned by Publish if PublishOptions.TTL was over before fewer than Options.Unacknowledged were pending.
+var ErrExpired = errors.New("the event's time is over")
+
+// publishWithin publishes once fewer than Options.Unacknowledged such publications are pending. The wait reduces the event's time.
+func (s *session) publishWithin(ctx context.Context, topic string, o PublishOptions, p Payload) (err error) {
+	select {
+	case s.window <- struct{}{}:
+	default:
+		if err := s.awaitWindow(ctx, &o); err != nil {
+			return err
+		}
+	}
+	m, u, err := o.message(s.out.serializer, topic, p)
+	if err == nil {
+		m.request = &delivery{session: s, done: o.Done}
+		err = s.out.send(ctx, &m, u)
+	}
+	if err != nil {
+		<-s.window
+	}
+	return err
+}
+
+func (s *session) awaitWindow(ctx context.Context, o *PublishOptions) error {
+	begun := time.Now()
 	select {
 	case s.window <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	m.request = &delivery{session: s, done: done}
-	err := s.out.send(ctx, m, u)
-	if err != nil {
-		<-s.window
+	if o.TTL > 0 {
+		if o.TTL -= time.Since(begun); o.TTL <= 0 {
+			<-s.window
+			return ErrExpired
+		}
 	}
-	return err
+	return nil
 }
 
 // delivery is the request of a PUBLISH with PublishOptions.Done.
@@ -143,6 +178,9 @@ func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 	setList(&b, "exclude_authrole", o.ExcludeAuthrole)
 	setHops(&b, o.ForwardFor)
 	o.Origin.set(&b)
+	if o.TTL > 0 {
+		b.Uint(wamp.KeyTTL, uint64(max(o.TTL.Milliseconds(), 1)))
+	}
 	if ms := o.Time.UnixMilli(); !o.Time.IsZero() && ms >= 0 {
 		b.Uint(wamp.KeyTime, uint64(ms))
 	}
@@ -151,7 +189,7 @@ func (o *PublishOptions) dict(s wamp.Serializer) (codec.Dict, error) {
 
 func (o *PublishOptions) plain() bool {
 	return !(o.Acknowledge || o.Done != nil || o.IncludeMe || o.DiscloseMe || o.Retain) && o.Extra == nil &&
-		o.ForwardFor == nil && o.Origin == nil && o.Time.IsZero() &&
+		o.ForwardFor == nil && o.Origin == nil && o.Time.IsZero() && o.TTL <= 0 &&
 		o.Eligible == nil && o.EligibleAuthid == nil && o.EligibleAuthrole == nil &&
 		o.Exclude == nil && o.ExcludeAuthid == nil && o.ExcludeAuthrole == nil
 }

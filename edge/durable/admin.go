@@ -167,6 +167,7 @@ func (d *Subscription) rewind(floor uint64) error {
 		e.release()
 	}
 	d.flight, d.byID, d.gap = nil, nil, nil
+	d.epoch.Store(uint64(wamp.NewID()))
 	d.version++
 	d.events, d.octets, d.oldest, d.exact = fresh.events, fresh.octets, fresh.oldest, true
 	d.unsyncedEvents, d.unsyncedOctets = 0, 0
@@ -174,6 +175,28 @@ func (d *Subscription) rewind(floor uint64) error {
 	d.setRead(floor, from)
 	wake(d.wake)
 	return err
+}
+
+// Bound replaces the limit of the backlog's age, unless the configuration declares the subscription.
+func (d *Subscription) Bound(a Age) {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if a.Given && !d.declared && d.MaxAge != a.Limit {
+		d.MaxAge = a.Limit
+		d.changed()
+	}
+}
+
+// Own returns the subscriptions that sessions of an owner have created, and whose names begin with prefix.
+func (s *Store) Own(owner, prefix string) (list []*Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.subs {
+		if d.Owner == owner && !d.declared && strings.HasPrefix(d.Name, prefix) {
+			list = append(list, d)
+		}
+	}
+	return list
 }
 
 // Reset moves the start of the subscription.
@@ -212,7 +235,7 @@ func (d *Subscription) Remove() (err error) {
 func (s *Store) forget(d *Subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.subs = slices.DeleteFunc(s.subs, func(other *Subscription) bool { return other == d })
+	s.remove(d)
 	s.forgotten = append(s.forgotten, key{d.Owner, d.Name})
 	d.removed = true
 	wake(d.wake)

@@ -1,9 +1,10 @@
 package durable
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"runnel/edge/journal"
@@ -17,6 +18,7 @@ type cursor struct {
 	Rule
 	Declared bool      `json:",omitempty"`
 	Created  time.Time `json:",omitzero"`
+	Epoch    uint64    `json:",omitempty"`
 	Floor    uint64
 	Gap      *gap   `json:",omitempty"`
 	Dropped  uint64 `json:",omitempty"`
@@ -32,13 +34,14 @@ func (s *Store) openCursors(dir string) error {
 		d := s.get(c.Owner, c.Name)
 		switch {
 		case c.Removed && d != nil:
-			s.subs = slices.DeleteFunc(s.subs, func(other *Subscription) bool { return other == d })
+			s.remove(d)
 		case c.Removed:
 		default:
 			if d == nil {
 				d = s.add(c.Rule, c.Created)
 			}
 			d.Rule, d.declared, d.floor, d.gap, d.dropped = c.Rule.withDefaults(), c.Declared, c.Floor, c.Gap, c.Dropped
+			d.epoch.Store(cmp.Or(c.Epoch, uint64(d.created.Unix()), 1))
 		}
 	})
 	if err != nil {
@@ -50,30 +53,36 @@ func (s *Store) openCursors(dir string) error {
 
 // get returns a subscription; nil if there is none. Holds mu, or runs before Run.
 func (s *Store) get(owner, name string) *Subscription {
-	for _, d := range s.subs {
-		if d.Owner == owner && d.Name == name {
-			return d
-		}
+	if i, ok := s.find(owner, name); ok {
+		return s.subs[i]
 	}
 	return nil
+}
+
+// find returns where a subscription is or would be. Holds mu, or runs before Run.
+func (s *Store) find(owner, name string) (at int, ok bool) {
+	at = sort.Search(len(s.subs), func(i int) bool { return s.subs[i].compare(owner, name) >= 0 })
+	return at, at < len(s.subs) && s.subs[at].compare(owner, name) == 0
+}
+
+// remove takes a subscription out of the list. Holds mu, or runs before Run.
+func (s *Store) remove(d *Subscription) {
+	if i, ok := s.find(d.Owner, d.Name); ok {
+		s.subs = slices.Delete(slices.Clone(s.subs), i, i+1)
+	}
 }
 
 // add adds a subscription without a position. Holds mu, or runs before Run.
 func (s *Store) add(r Rule, created time.Time) *Subscription {
 	d := &Subscription{store: s, Rule: r.withDefaults(), created: created, wake: make(chan struct{}, 1), exact: true}
-	s.subs = append(s.subs, d)
-	slices.SortStableFunc(s.subs, func(a, b *Subscription) int {
-		if a.Name != b.Name {
-			return strings.Compare(a.Name, b.Name)
-		}
-		return strings.Compare(a.Owner, b.Owner)
-	})
+	at, _ := s.find(r.Owner, r.Name)
+	s.subs = slices.Insert(s.subs, at, d)
 	return d
 }
 
 // cursor makes the record of a subscription. Holds mu.
 func (d *Subscription) cursor() []byte {
-	c := cursor{Rule: d.Rule, Declared: d.declared, Created: d.created, Floor: d.floor, Gap: d.gap, Dropped: d.dropped}
+	c := cursor{Rule: d.Rule, Declared: d.declared, Created: d.created, Epoch: d.epoch.Load(), Floor: d.floor, Gap: d.gap, Dropped: d.dropped}
 	record, _ := json.Marshal(c) // strings, numbers and times can always be encoded
 	return record
 }

@@ -67,7 +67,7 @@ func (p *pass) begin() bool {
 		p.most += spread * a.Window
 	}
 	p.most = min(p.most, maxFlight)
-	first := true
+	first, held := true, false
 	for _, e := range d.flight {
 		if !e.done && e.to != nil && !p.now.Before(e.due) {
 			e.free(time.Time{})
@@ -75,6 +75,10 @@ func (p *pass) begin() bool {
 		if first && e.isFree(p.now) {
 			p.from, p.next, p.reading, first = e.at, e.position, true, false
 		}
+		held = held || e.waits(p.now)
+	}
+	if held && slices.ContainsFunc(p.consumers, func(a *Attachment) bool { return a.Origin }) {
+		p.reading = false // it comes first
 	}
 	if g := d.gap; g != nil && g.to != nil && !p.now.Before(g.due) {
 		g.to = nil
@@ -84,6 +88,9 @@ func (p *pass) begin() bool {
 
 // isFree reports whether the entry may be delivered now. Holds mu.
 func (e *entry) isFree(now time.Time) bool { return !e.done && e.to == nil && !now.Before(e.due) }
+
+// waits reports whether the entry was refused, and is to be delivered again later. Holds mu.
+func (e *entry) waits(now time.Time) bool { return !e.done && e.to == nil && now.Before(e.due) }
 
 func (p *pass) run() {
 	for _, a := range p.consumers {
@@ -255,6 +262,11 @@ func (p *pass) hand(h *head, e *entry) bool {
 	event, err := h.event(d.store.ReadOptions)
 	lost, gapErr := h.loss()
 	var tried []*Attachment
+	var occurred time.Time
+	dated := false
+	if err == nil {
+		occurred, dated = published(event.Event, h.at)
+	}
 	for {
 		d.store.mu.Lock()
 		if d.version != p.version || e.done {
@@ -262,8 +274,12 @@ func (p *pass) hand(h *head, e *entry) bool {
 			wake(d.wake)
 			return e.done
 		}
-		if err != nil && gapErr != nil || h.expired(p.now) {
+		expired := h.expired(p.now)
+		if err != nil && gapErr != nil || expired {
 			p.skip(e)
+			if expired {
+				d.expired++
+			}
 			d.store.mu.Unlock()
 			return true
 		}
@@ -272,6 +288,16 @@ func (p *pass) hand(h *head, e *entry) bool {
 			p.skip(e) // none of the consumers may receive it
 			d.store.mu.Unlock()
 			return true
+		}
+		if a != nil && a.MaxAge > 0 && err == nil {
+			if end := occurred.Add(a.MaxAge); p.now.After(end) {
+				p.skip(e)
+				d.expired++
+				d.store.mu.Unlock()
+				return true
+			} else if event.Expires.IsZero() || end.Before(event.Expires) {
+				event.Expires = end
+			}
 		}
 		d.store.mu.Unlock()
 		if a == nil {
@@ -293,7 +319,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 		if gapErr == nil {
 			v = a.Consumer.DeliverGap(Gap{ID: id, First: e.position, Last: e.position, Events: lost.events, Reason: lost.reason, Redelivered: again, Sent: a.Sent})
 		} else {
-			v = a.Consumer.Deliver(&Delivery{Event: event.Event, Position: h.position, At: time.UnixMilli(h.at), Redelivered: again, Sent: a.Sent})
+			v = a.Consumer.Deliver(&Delivery{Event: event.Event, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent})
 		}
 		if p.settle(e, a, v, again) {
 			return true

@@ -18,12 +18,20 @@ type Options struct {
 	Sent   bool   // wamp.KeyAck
 	Wait   time.Duration
 	Window int
+	Origin bool // wamp.KeyOrigin
+	MaxAge Age  // wamp.KeyMaxAge
+}
+
+// Age is a limit of the age of events.
+type Age struct {
+	Limit time.Duration // 0: none
+	Given bool
 }
 
 // IsOption reports whether an option of SUBSCRIBE is about durable subscriptions.
 func IsOption(key []byte) bool {
 	switch string(key) {
-	case wamp.KeyDurable, wamp.KeyFrom, wamp.KeyAck, wamp.KeyAckWait, wamp.KeyWindow:
+	case wamp.KeyDurable, wamp.KeyFrom, wamp.KeyAck, wamp.KeyAckWait, wamp.KeyWindow, wamp.KeyMaxAge, wamp.KeyOrigin:
 		return true
 	}
 	return false
@@ -56,13 +64,23 @@ func (o *Options) Read(key []byte, v codec.Value) error {
 		if o.Sent = string(text) == "sent"; !o.Sent && string(text) != "received" {
 			want = `"received" or "sent"`
 		}
-	case wamp.KeyAckWait:
+	case wamp.KeyAckWait, wamp.KeyMaxAge:
 		ms, ok := v.Uint()
 		if !ok || ms > math.MaxInt64/uint64(time.Millisecond) {
 			want = "a number of milliseconds"
 			break
 		}
-		o.Wait = time.Duration(ms) * time.Millisecond
+		if d := time.Duration(ms) * time.Millisecond; string(key) == wamp.KeyAckWait {
+			o.Wait = d
+		} else {
+			o.MaxAge = Age{d, true}
+		}
+	case wamp.KeyOrigin:
+		on, ok := v.Bool()
+		if !ok {
+			want = "a bool"
+		}
+		o.Origin = on
 	case wamp.KeyWindow:
 		n, ok := v.Uint()
 		if !ok || n == 0 {
@@ -79,7 +97,7 @@ func (o *Options) Read(key []byte, v codec.Value) error {
 // Check reports options that are given without a name.
 func (o *Options) Check() error {
 	if o.Name == "" {
-		return errors.New(`options "_from", "_ack", "_ack_wait" and "_window" need the option "_durable"`)
+		return errors.New(`options "_from", "_ack", "_ack_wait", "_window", "_max_age" and "_origin" need the option "_durable"`)
 	}
 	return nil
 }

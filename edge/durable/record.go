@@ -43,8 +43,7 @@ type head struct {
 // Publication is an event to be kept.
 type Publication struct {
 	*store.Event
-	TTL       time.Duration // 0: no limit
-	Anonymous bool          // the publisher has no identity
+	Anonymous bool // the publisher has no identity
 }
 
 func appendHead(dst []byte, kind byte, position uint64, at, expires int64, topic []byte) []byte {
@@ -67,8 +66,8 @@ func appendBytes[T string | []byte](dst []byte, b T) []byte {
 
 func appendEvent(dst []byte, position uint64, at time.Time, p Publication) []byte {
 	now, expires := at.UnixMilli(), int64(0)
-	if p.TTL > 0 {
-		expires = at.Add(p.TTL).UnixMilli()
+	if !p.Expires.IsZero() {
+		expires = max(p.Expires.UnixMilli(), 1)
 	}
 	var flags uint64
 	if p.Disclosed {
@@ -157,6 +156,9 @@ func (h *head) event(options func(*store.Event) error) (p Publication, err error
 	flags := f.uint()
 	e.Disclosed, e.Trusted, e.Forwarded = flags&flagDisclosed != 0, flags&flagTrusted != 0, flags&flagForwarded != 0
 	e.Trust = int(f.uint())
+	if h.expires != 0 {
+		e.Expires = time.UnixMilli(h.expires)
+	}
 	e.Dict = codec.Dict{Serializer: wamp.Serializer(f.byte()), Raw: f.bytes()}
 	e.Payload = codec.Payload{Serializer: wamp.Serializer(f.byte()), Items: int(f.byte()), Raw: f.bytes()}
 	p = Publication{Event: e, Anonymous: flags&flagAnonymous != 0}
@@ -171,6 +173,23 @@ func (h *head) event(options func(*store.Event) error) (p Publication, err error
 	}
 	return p, options(e)
 }
+
+// published returns when an event was first published: when it came, or before that if a link says so and its clock is set. dated
+// reports whether a link says so.
+func published(e *store.Event, at int64) (first time.Time, dated bool) {
+	for f := e.Dict.Fields(); e.Forwarded && f.Next(); {
+		if string(f.Key()) == wamp.KeyTime {
+			dated = true
+			if ms, _ := f.Value().Uint(); ms > clockSet && ms < uint64(at) {
+				at = int64(ms)
+			}
+		}
+	}
+	return time.UnixMilli(at), dated
+}
+
+// clockSet is 2020-01-01 in ms since 1970. A clock before that has not been set.
+const clockSet = 1577836800000
 
 func (h *head) loss() (g loss, err error) {
 	f := fields{h.rest, h.kind == gapRecord}

@@ -24,6 +24,7 @@ type State struct {
 	Again     uint64     `json:"redelivered"`
 	Acked     uint64     `json:"acknowledged"`
 	Dropped   uint64     `json:"dropped"` // by the bounds, since the subscription was made
+	Expired   uint64     `json:"expired"` // whose time was over before they could be delivered, since the router started
 	Created   *time.Time `json:"created,omitempty"`
 }
 
@@ -33,7 +34,7 @@ func (d *Subscription) State() State {
 	defer d.store.mu.Unlock()
 	st := State{
 		Name: d.Name, Owner: ownerText(d.Owner), URI: d.URI, Match: d.Match.String(), Declared: d.declared, Sessions: len(d.consumers),
-		Events: d.events, Octets: d.octets, Floor: d.floor, Delivered: d.delivered, Again: d.redelivered, Acked: d.acked, Dropped: d.dropped,
+		Events: d.events, Octets: d.octets, Floor: d.floor, Delivered: d.delivered, Again: d.redelivered, Acked: d.acked, Dropped: d.dropped, Expired: d.expired,
 	}
 	for _, a := range d.consumers {
 		st.UnderWay += a.underWay

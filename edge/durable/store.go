@@ -92,8 +92,13 @@ const (
 	upkeepInterval = time.Second
 	ageInterval    = 10 * time.Second
 	retryInterval  = time.Second
-	maxSubs        = 256 // of one realm
-	maxOwned       = 32  // that sessions of one owner may create
+
+	// A power cut may lose records that were delivered already. No record that was written within a second has a position that is
+	// used again.
+	unsyncedMost = 1 << 20
+
+	maxSubs  = 4096 // of one realm
+	maxOwned = 32   // that sessions of one owner may create
 )
 
 // Errors of a store. They are shown to clients.
@@ -150,7 +155,9 @@ func (s *Store) openLog(dir string) error {
 	for _, d := range s.subs {
 		last = max(last, d.floor)
 	}
-	s.next = last + 1
+	if s.next = last + 1; last > 0 {
+		s.next += unsyncedMost
+	}
 	for _, d := range s.subs {
 		d.read, d.readAt, d.floorAt = d.floor, s.locate(d.floor), s.locate(d.floor)
 	}

@@ -1,8 +1,11 @@
 package durable
 
 import (
+	"cmp"
 	"slices"
 	"sort"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"runnel/edge/store"
@@ -50,6 +53,11 @@ func (r Rule) withDefaults() Rule {
 	return r
 }
 
+// compare orders rules by name and owner.
+func (r *Rule) compare(owner, name string) int {
+	return cmp.Or(strings.Compare(r.Name, name), strings.Compare(r.Owner, owner))
+}
+
 // key identifies a subscription.
 type key struct{ owner, name string }
 
@@ -59,6 +67,7 @@ type Subscription struct {
 	store   *Store
 	id      wamp.ID
 	created time.Time
+	epoch   atomic.Uint64 // changes when the subscription begins anew, so that events with earlier positions are no repetitions
 	wake    chan struct{} // is full when there may be something to do for deliver
 
 	// Guarded by store.mu.
@@ -88,7 +97,7 @@ type Subscription struct {
 	turn      int  // the consumer to be tried first
 	running   bool // deliver runs
 
-	delivered, redelivered, acked, dropped uint64
+	delivered, redelivered, acked, dropped, expired uint64
 }
 
 // entry is an event that was read and is not done.
@@ -255,6 +264,8 @@ type AttachOptions struct {
 	Window   int           // 0: the subscription's
 	AckWait  time.Duration // 0: the subscription's
 	Sent     bool          // an event is done once it was given to the connection
+	Origin   bool          // an event that the consumer refuses holds up the later ones
+	MaxAge   time.Duration // older events are not delivered; 0: no limit
 }
 
 // Consumer receives events. Its methods are called by one goroutine at a time.
@@ -279,7 +290,9 @@ type Consumer interface {
 type Delivery struct {
 	*store.Event
 	Position    uint64
+	Epoch       uint64 // of the subscription
 	At          time.Time
+	Dated       bool // the event's own details say when it was published
 	Redelivered bool
 	Sent        bool // it need not be acknowledged
 }

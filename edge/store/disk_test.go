@@ -79,7 +79,7 @@ func (k *kept) event(topic, text string, lists map[string]any) *Event {
 	return e
 }
 
-func (k *kept) keep(topic, text string) { k.retained.Keep(k.event(topic, text, nil), 0) }
+func (k *kept) keep(topic, text string) { k.retained.Keep(k.event(topic, text, nil)) }
 
 func textOf(e *Event) string {
 	args, _, _ := e.Payload.Decode()
@@ -157,10 +157,12 @@ func TestRestart(t *testing.T) {
 		k.keep("com.a", "old")
 		k.keep("com.a", "new")
 		k.keep("com.cleared", "x")
-		k.retained.Keep(&Event{Topic: []byte("com.cleared")}, 0)
-		k.retained.Keep(k.event("com.ttl", "x", nil), time.Minute)
-		k.retained.Keep(k.event("com.roles", "x", map[string]any{"eligible_authrole": []any{"guest"}}), 0)
-		k.retained.Keep(k.event("com.sessions", "x", map[string]any{"eligible": []any{7}}), 0)
+		k.retained.Keep(&Event{Topic: []byte("com.cleared")})
+		limited := k.event("com.ttl", "x", nil)
+		limited.Expires = time.Now().Add(time.Minute)
+		k.retained.Keep(limited)
+		k.retained.Keep(k.event("com.roles", "x", map[string]any{"eligible_authrole": []any{"guest"}}))
+		k.retained.Keep(k.event("com.sessions", "x", map[string]any{"eligible": []any{7}}))
 		k.record(k.histories[0], "1", "2", "3")
 		k.close()
 		for range 2 {

@@ -19,6 +19,7 @@ type Event struct {
 	Topic     []byte
 	Dict      codec.Dict // PUBLISH.Options
 	Payload   codec.Payload
+	Expires   time.Time // when the publisher's limit is over (wamp.KeyTTL); zero: never
 
 	// Parsed PUBLISH.Options. Config.ReadOptions parses them again when an event is restored from disk.
 	ExcludeMe bool           // the publisher's own session does not get it
@@ -40,6 +41,12 @@ const Overhead = 512
 func (e *Event) size() int {
 	return Overhead + len(e.Topic) + len(e.Payload.Raw) + len(e.Dict.Raw) + e.Filter.Bytes()
 }
+
+// Expired reports whether the publisher's limit is over.
+func (e *Event) Expired(now time.Time) bool { return !e.Expires.IsZero() && !now.Before(e.Expires) }
+
+// TTL returns the rest of the publisher's limit in ms, at least 1. It must not be called without a limit.
+func (e *Event) TTL() uint64 { return uint64(max(time.Until(e.Expires).Milliseconds(), 1)) }
 
 // clone returns a copy that shares no memory with the message the event came in.
 func (e *Event) clone() Event {

@@ -142,19 +142,18 @@ func (h *History) trim() {
 	}
 }
 
-// expired reports whether e is too old. Holds mu.
-func (h *History) expired(e *PastEvent) bool { return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age }
+// expired reports whether e is too old, by the rule or for its publisher. Holds mu.
+func (h *History) expired(e *PastEvent) bool {
+	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || !e.Expires.IsZero() && e.Expired(time.Now())
+}
 
-// All returns the present events, oldest first. After a jump of the clock, an expired event may follow one that is not.
+// All returns the present events, oldest first. An expired event may follow one that is not: after a jump of the clock, or because its
+// publisher has set a limit.
 func (h *History) All() []*PastEvent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.trim()
-	events := slices.Clone(h.events)
-	if h.rule.Age == 0 {
-		return events
-	}
-	return slices.DeleteFunc(events, h.expired)
+	return slices.DeleteFunc(slices.Clone(h.events), h.expired)
 }
 
 // Bytes returns the estimated memory of the events.

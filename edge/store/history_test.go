@@ -150,7 +150,7 @@ func TestEventsAreCopied(t *testing.T) {
 	e := &Event{ID: 1, Topic: message[:5], Payload: codec.Payload{Items: 1, Raw: message[6:]}}
 	kept := NewPastEvent(e)
 	r := NewRetained(1<<20, discard, nil)
-	r.Keep(e, 0)
+	r.Keep(e)
 	copy(message, "xxxxxxxxxxxxx")
 	late := r.Latest("com.a", func(*Event) bool { return true })
 	if string(kept.Topic) != "com.a" || string(kept.Payload.Raw) != "payload" || late == nil || string(late.Payload.Raw) != "payload" {
@@ -167,21 +167,21 @@ func TestRetainedLimit(t *testing.T) {
 		return &Event{Topic: fmt.Appendf(nil, "com.%d", i), Payload: codec.Payload{Items: 1, Raw: make([]byte, 400)}}
 	}
 	for i := range 10 {
-		r.Keep(event(i), 0)
+		r.Keep(event(i))
 	}
 	if topics, bytes := r.Size(); topics != 3 || bytes > 3000 || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%d topics with %d bytes, log: %s", topics, bytes, &log)
 	}
 	r.SetLimit(3000)
-	r.Keep(event(9), 0)
+	r.Keep(event(9))
 	if strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("the same limit again is logged: %s", &log)
 	}
-	r.Keep(event(0), 0) // in place of the old one
-	r.Keep(&Event{Topic: []byte("com.1")}, 0)
+	r.Keep(event(0)) // in place of the old one
+	r.Keep(&Event{Topic: []byte("com.1")})
 	r.SetLimit(4000)
 	for i := range 10 {
-		r.Keep(event(i), 0)
+		r.Keep(event(i))
 	}
 	if topics, _ := r.Size(); topics != 4 || strings.Count(log.String(), "\n") != 2 {
 		t.Errorf("%d topics, log: %s", topics, &log)
@@ -197,7 +197,7 @@ func TestRetainedLimitIsReached(t *testing.T) {
 	e := &Event{Topic: []byte("com.a"), Payload: codec.Payload{Items: 1, Raw: make([]byte, 400)}}
 	for limit, want := range map[int]int{e.size(): 1, e.size() - 1: 0} {
 		r := NewRetained(limit, discard, nil)
-		r.Keep(e, 0)
+		r.Keep(e)
 		if topics, _ := r.Size(); topics != want {
 			t.Errorf("limit %d for an event of %d bytes: %d topics", limit, e.size(), topics)
 		}

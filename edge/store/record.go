@@ -31,7 +31,7 @@ var errRecord = errors.New("not an event's record")
 
 // encodePast makes the record of a past event.
 func encodePast(e *PastEvent) []byte {
-	return encodeRecord(eventFields(&e.Event, e.At, time.Time{}))
+	return encodeRecord(eventFields(&e.Event, e.At))
 }
 
 // encodeRetained makes the record of a topic's retained events. An event whose lists name sessions is left out: after a
@@ -40,7 +40,7 @@ func encodeRetained(topic string, list []*retained) []byte {
 	record := []any{[]byte(topic)}
 	for _, e := range list {
 		if !e.Filter.BySession() {
-			record = append(record, eventFields(&e.Event, time.Time{}, e.expires))
+			record = append(record, eventFields(&e.Event, time.Time{}))
 		}
 	}
 	return encodeRecord(record)
@@ -51,7 +51,7 @@ func encodeRecord(fields []any) []byte {
 	return record
 }
 
-func eventFields(e *Event, at, expires time.Time) []any {
+func eventFields(e *Event, at time.Time) []any {
 	flags := 0
 	if e.Disclosed {
 		flags |= flagDisclosed
@@ -63,7 +63,7 @@ func eventFields(e *Event, at, expires time.Time) []any {
 		flags |= flagForwarded
 	}
 	return []any{
-		eventForm, e.ID, milliseconds(at), milliseconds(expires),
+		eventForm, e.ID, milliseconds(at), milliseconds(e.Expires),
 		e.Publisher.ID, []byte(e.Publisher.Authid), []byte(e.Publisher.Authrole), flags, e.Trust, e.Topic,
 		int(e.Dict.Serializer), e.Dict.Raw, int(e.Payload.Serializer), e.Payload.Items, e.Payload.Raw,
 	}
@@ -86,7 +86,7 @@ func (r reader) past(record []byte) (*PastEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, at, _, err := r.event(fields)
+	e, at, err := r.event(fields)
 	return &PastEvent{Event: e, At: at, size: e.size()}, err
 }
 
@@ -98,11 +98,11 @@ func (r reader) retained(record []byte) (topic string, list []*retained, err err
 	name, ok := fields[0].([]byte)
 	for _, field := range fields[1:] {
 		event, _ := field.([]any)
-		e, _, expires, err := r.event(event)
+		e, _, err := r.event(event)
 		if err != nil || string(e.Topic) != string(name) {
 			return "", nil, errRecord
 		}
-		list = append(list, &retained{Event: e, expires: expires, size: e.size()})
+		list = append(list, &retained{Event: e, size: e.size()})
 	}
 	if !ok {
 		return "", nil, errRecord
@@ -119,13 +119,13 @@ func decodeRecord(record []byte) ([]any, error) {
 }
 
 // event reads an event from its fields. It checks them like a peer's message: a record may be another version's.
-func (r reader) event(fields []any) (e Event, at, expires time.Time, err error) {
+func (r reader) event(fields []any) (e Event, at time.Time, err error) {
 	f := fieldReader{fields: fields, ok: len(fields) == 15}
 	if f.integer() != eventForm {
-		return e, at, expires, errRecord
+		return e, at, errRecord
 	}
 	e.ID = wamp.ID(f.integer()) // a negative one is beyond the valid ones
-	at, expires = f.time(), f.time()
+	at, e.Expires = f.time(), f.time()
 	e.Publisher = Publisher{ID: wamp.ID(f.integer()), Authid: string(f.bytes()), Authrole: string(f.bytes())}
 	flags := f.integer()
 	e.Disclosed, e.Trusted = flags&flagDisclosed != 0, flags&flagTrusted != 0
@@ -135,17 +135,17 @@ func (r reader) event(fields []any) (e Event, at, expires time.Time, err error) 
 	e.Payload = codec.Payload{Serializer: f.serializer(), Items: int(f.integer()), Raw: f.bytes()}
 	stranger := e.Publisher.ID != 0 && !wamp.ValidID(e.Publisher.ID)
 	if !f.ok || stranger || e.Trust < 0 || !wamp.ValidID(e.ID) || !wamp.ValidURI(e.Topic, wamp.Exact, false) {
-		return e, at, expires, errRecord
+		return e, at, errRecord
 	}
 	if e.Dict.Check() != nil {
-		return e, at, expires, errRecord
+		return e, at, errRecord
 	}
 	if _, _, err := e.Payload.Split(); err != nil {
-		return e, at, expires, errRecord
+		return e, at, errRecord
 	}
 	e.Forwarded = flags&flagForwarded != 0
 	err = r.options(&e)
-	return e, at, expires, err
+	return e, at, err
 }
 
 // fieldReader takes fields one after the other. ok is false once a field was not as expected.

@@ -35,7 +35,7 @@ func TestRecordFields(t *testing.T) {
 	e := &Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Topic: []byte("com.a"), Payload: payload}
 	r := reader{func(*Event) error { return nil }}
 	try := func(i int, v any) error {
-		fields := eventFields(e, time.UnixMilli(1e12), time.Time{})
+		fields := eventFields(e, time.UnixMilli(1e12))
 		if i >= 0 {
 			fields[i] = v
 		}
@@ -45,7 +45,7 @@ func TestRecordFields(t *testing.T) {
 	if err := try(-1, nil); err != nil {
 		t.Fatal(err)
 	}
-	for i := range eventFields(e, time.Time{}, time.Time{}) {
+	for i := range eventFields(e, time.Time{}) {
 		for _, v := range []any{"text", nil, []any{}} {
 			if try(i, v) == nil {
 				t.Errorf("field %d may be %T", i, v)
@@ -92,7 +92,9 @@ func FuzzRecord(f *testing.F) {
 	e := NewPastEvent(&Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Disclosed: true, Trusted: true, Trust: 2, Topic: []byte("com.a"), Dict: dict, Payload: payload})
 	r := reader{func(e *Event) (err error) { e.Filter, err = filter.Read(e.Dict); return err }}
 	f.Add(encodePast(e))
-	f.Add(encodeRetained("com.a", []*retained{{Event: e.Event, expires: time.UnixMilli(1e12)}}))
+	limited := e.Event
+	limited.Expires = time.UnixMilli(1e12)
+	f.Add(encodeRetained("com.a", []*retained{{Event: limited}}))
 	f.Add(encodeRetained("com.a", nil))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		if e, err := r.past(record); err == nil {

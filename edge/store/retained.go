@@ -36,8 +36,7 @@ type Retained struct {
 // retained is an event that is kept.
 type retained struct {
 	Event
-	expires time.Time // zero: never
-	size    int
+	size int
 }
 
 // maxRestricted is how many events with black or white lists are kept for one topic.
@@ -58,15 +57,15 @@ func (r *Retained) SetLimit(bytes int) {
 	r.limit = bytes
 }
 
-// Keep keeps an event, for ttl if that is not 0. An event without a payload clears its topic. If there is no room, the
+// Keep keeps an event until it expires. An event without a payload clears its topic. If there is no room, the
 // event is not kept, and the first time that is logged.
-func (r *Retained) Keep(e *Event, ttl time.Duration) {
-	if limit, ok := r.keep(e, ttl); !ok && r.full.CompareAndSwap(false, true) {
+func (r *Retained) Keep(e *Event) {
+	if limit, ok := r.keep(e); !ok && r.full.CompareAndSwap(false, true) {
 		r.log.Warn("retained events have reached their limit; further ones are not kept", "limit", limit)
 	}
 }
 
-func (r *Retained) keep(e *Event, ttl time.Duration) (limit int, ok bool) {
+func (r *Retained) keep(e *Event) (limit int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	topic := string(e.Topic)
@@ -76,9 +75,6 @@ func (r *Retained) keep(e *Event, ttl time.Duration) (limit int, ok bool) {
 		return r.limit, true
 	}
 	event := &retained{Event: e.clone(), size: e.size()}
-	if ttl > 0 {
-		event.expires = time.Now().Add(ttl)
-	}
 	if e.Filter == nil {
 		list = nil // no subscriber is given an older event any more
 	} else if len(list) > maxRestricted {
@@ -145,7 +141,7 @@ func (r *Retained) Drop() {
 // current returns a topic's events without the expired ones. Holds mu.
 func (r *Retained) current(topic string) []*retained {
 	list := r.topics[topic]
-	expired := func(e *retained) bool { return !e.expires.IsZero() && !time.Now().Before(e.expires) }
+	expired := func(e *retained) bool { return !e.Expires.IsZero() && e.Expired(time.Now()) }
 	if slices.ContainsFunc(list, expired) {
 		list = slices.DeleteFunc(slices.Clone(list), expired)
 		r.set(topic, list)

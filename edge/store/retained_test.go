@@ -16,7 +16,7 @@ func TestRetainedNames(t *testing.T) {
 	put := func(topic string, items int) {
 		e := Event{Topic: []byte(topic)}
 		e.Payload.Items = items
-		if _, ok := r.keep(&e, 0); !ok {
+		if _, ok := r.keep(&e); !ok {
 			t.Fatalf("%s is not kept", topic)
 		}
 	}
@@ -66,7 +66,7 @@ func TestRestrictedEventsAreBounded(t *testing.T) {
 		if i > 0 {
 			e.Filter = restricted
 		}
-		r.Keep(&e, 0)
+		r.Keep(&e)
 	}
 	list := r.topics["com.a"]
 	if len(list) > maxRestricted+1 || list[0].ID != 1 || list[len(list)-1].ID != 3*maxRestricted {

@@ -15,11 +15,13 @@ const (
 	// EVENT.Details, bool: the router retains this event.
 	KeyRetain = "_retain"
 
-	// KeyTTL: PUBLISH.Options, from any session, milliseconds. A retained event is forgotten after this time.
+	// KeyTTL: PUBLISH.Options, from any session, milliseconds. The event means nothing after this time: it is not delivered late.
+	// EVENT.Details: the rest of that time.
 	KeyTTL = "_ttl"
 
 	// KeyDurable: SUBSCRIBE.Options, from any session, string. The name of a durable subscription: the router keeps its
-	// events while no session consumes them.
+	// events while no session consumes them. WELCOME.Details, bool: the realm has durable subscriptions, and the session's role
+	// may, or may not, create them.
 	KeyDurable = "_durable"
 
 	// KeyFrom: SUBSCRIBE.Options besides KeyDurable: "now", "all", a time as in RFC 3339, or a publication id. Where a new durable
@@ -37,6 +39,10 @@ const (
 	// KeyWindow: SUBSCRIBE.Options besides KeyDurable, integer. How many events may be sent and not acknowledged.
 	KeyWindow = "_window"
 
+	// KeyMaxAge: SUBSCRIBE.Options besides KeyDurable, milliseconds, 0: no limit. An older event is not delivered, and
+	// EVENT.Details has the rest of the time as KeyTTL.
+	KeyMaxAge = "_max_age"
+
 	// KeyPosition: EVENT.Details of durable subscriptions, integer. It grows from event to event of a realm.
 	KeyPosition = "_position"
 
@@ -49,6 +55,8 @@ const (
 
 	// KeyOrigin: PUBLISH.Options, forwarding, [node, epoch, sequence]. Identifies an event, so that the router
 	// recognizes it when it is sent again. Accepted only together with acknowledge. It is not passed on.
+	// SUBSCRIBE.Options besides KeyDurable, from any session, bool: EVENT.Details has such a list, and an event that the
+	// consumer refuses holds up the later ones.
 	KeyOrigin = "_origin"
 
 	// KeyFallback: REGISTER.Options, internal, bool. The procedure is registered on behalf of another router. It is

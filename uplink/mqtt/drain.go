@@ -48,6 +48,10 @@ func rank(e *spool.Event) int {
 
 // forward sends one event. It waits while too many are under way.
 func (s *session) forward(ctx context.Context, e *spool.Event) error {
+	if _, over := e.Left(); over {
+		s.link.opts.Spool.Expire(e.Sequence)
+		return nil
+	}
 	p, err := s.link.message(e)
 	if err != nil {
 		s.link.reject(e, err)

@@ -9,6 +9,7 @@ import (
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
+	"runnel/uplink"
 	"runnel/uplink/spool"
 )
 
@@ -65,7 +66,7 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		return
 	}
 	way.retain = r.Retain || retains(e)
-	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Options: way.options(), Payload: e.Payload}
+	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Options: way.options(), Payload: e.Payload, Expires: uplink.Expiry(e)}
 	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil {
 			l.refuse(&l.status.EventsUp, "event not stored", topic, err)

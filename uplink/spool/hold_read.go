@@ -54,6 +54,7 @@ func (s *Spool) collectHeld(n int) (events []Event, needed *heldSegment) {
 			h.pass = pass{number: h.pass.number + 1}
 		default:
 			out := e.Event
+			out.Expires = s.expiry(&out, e.at)
 			out.Held, out.Probe = true, f.topic.state == topicDue
 			out.Alone = out.Probe && f.topic.costly()
 			s.markHeldReturned(e, f)

@@ -191,7 +191,9 @@ func (s *Spool) collect(at *progress, n int, why purpose) (events []Event, l *la
 				break
 			}
 		} else if e.Sequence > s.returned || e.Sequence > at.after && s.window.waits(e.Sequence) {
-			events = append(events, e.Event.clone())
+			out := e.Event.clone()
+			out.Expires = s.expiry(&out, e.at)
+			events = append(events, out)
 			octets += e.octets
 			if why != peeking {
 				s.markReturned(e)

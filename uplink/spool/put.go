@@ -20,6 +20,10 @@ func (s *Spool) Put(e Event, stored func(error)) {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
+	if e.limit, e.until = 0, 0; !e.Expires.IsZero() {
+		e.limit = max(time.Until(e.Expires).Milliseconds(), 1)
+		e.until = time.Now().UnixMilli() + e.limit
+	}
 	own := make([]byte, 0, len(e.Options)+len(e.Payload.Raw))
 	own = append(append(own, e.Options...), e.Payload.Raw...)
 	e.Options, e.Payload.Raw = own[:len(e.Options):len(e.Options)], own[len(e.Options):]

@@ -17,11 +17,13 @@ const (
 	markRecord // states only up to which number events are acknowledged
 	heldRecord // a held event and the reason why its topic is held
 	goneRecord // held events of a topic up to a number are gone
+
+	limited recordKind = 0x40 // added to the kind of an event that expires
 )
 
 // record is a record of a log. All kinds begin with kind, epoch, sequence, acked and at. They continue as follows:
 //
-//	event   time, topic, options, serializer, items, payload
+//	event   limit in ms and expiry in ms since 1970 if the event expires, time, topic, options, serializer, items, payload
 //	held    class, reason, then as event
 //	gap     time, reason, first, last, count, octets, since
 //	gone    topic
@@ -46,12 +48,15 @@ func appendHead(dst []byte, k recordKind, epoch, sequence, acked uint64, at int6
 }
 
 func appendEvent(dst []byte, e *entry, acked uint64) []byte {
-	dst = appendHead(dst, eventRecord, e.Epoch, e.Sequence, acked, e.at)
+	dst = appendHead(dst, eventRecord|e.limited(), e.Epoch, e.Sequence, acked, e.at)
 	return appendBody(dst, &e.Event)
 }
 
 // appendBody appends the part of an event's record that follows the head.
 func appendBody(dst []byte, e *Event) []byte {
+	if e.limit > 0 {
+		dst = binary.AppendVarint(binary.AppendVarint(dst, e.limit), e.until)
+	}
 	dst = binary.AppendVarint(dst, e.Time.UnixMicro())
 	dst = append(binary.AppendUvarint(dst, uint64(len(e.Topic))), e.Topic...)
 	dst = append(binary.AppendUvarint(dst, uint64(len(e.Options))), e.Options...)
@@ -60,7 +65,7 @@ func appendBody(dst []byte, e *Event) []byte {
 }
 
 func appendHeld(dst []byte, in *heldEvent, acked uint64) []byte {
-	dst = appendHead(dst, heldRecord, in.Epoch, in.Sequence, acked, in.at)
+	dst = appendHead(dst, heldRecord|in.limited(), in.Epoch, in.Sequence, acked, in.at)
 	dst = append(dst, byte(in.Class))
 	dst = append(binary.AppendUvarint(dst, uint64(len(in.reason))), in.reason...)
 	return appendBody(dst, &in.Event)
@@ -85,7 +90,8 @@ func appendGap(dst []byte, e *entry, acked uint64) []byte {
 // memory.
 func decode(data []byte, topic string) (r record, ok bool) {
 	d := decoder{data: data, ok: true}
-	r.kind = recordKind(d.octet())
+	kind := recordKind(d.octet())
+	r.kind = kind &^ limited
 	r.Epoch, r.Sequence, r.acked = d.uvarint(), d.uvarint(), d.uvarint()
 	r.at = int64(d.uvarint())
 	switch r.kind {
@@ -93,6 +99,10 @@ func decode(data []byte, topic string) (r record, ok bool) {
 		if r.kind == heldRecord {
 			r.Class = Class(d.octet())
 			r.reason = string(d.text())
+		}
+		if kind != r.kind {
+			r.limit, r.until = d.varint(), d.varint()
+			d.ok = d.ok && r.limit > 0 && r.limit <= maxLimit
 		}
 		r.Time = time.UnixMicro(d.varint())
 		if text := d.text(); string(text) == topic {
@@ -113,6 +123,9 @@ func decode(data []byte, topic string) (r record, ok bool) {
 		r.Topic = string(d.text())
 	case markRecord:
 	default:
+		return r, false
+	}
+	if kind != r.kind && r.limit == 0 {
 		return r, false
 	}
 	old := r.kind == heldRecord || r.kind == goneRecord // events up to a later number may be acknowledged before a held event is written

@@ -59,6 +59,10 @@ type Event struct {
 	Topic           string
 	Options         []byte // other data to transmit; opaque to the spool
 	Payload         codec.Payload
+	Expires         time.Time // when the event means nothing any more, for Put by the time of day; Next sets it anew; zero: never
+
+	limit int64 // ms from Put to Expires; 0: none
+	until int64 // Expires by the time of day of Put, in ms since 1970
 
 	Held  bool // the event, or an earlier one of its topic, was rejected; set by Next and Peek
 	Probe bool // a held event sent to test its topic; others of the topic follow only after the answer
@@ -190,6 +194,7 @@ type Spool struct {
 	memoryOnly int64         // bytes of events that are in memory only
 	room       chan struct{} // closed when there is room again; nil: no goroutine waits
 	drops      Drops
+	expired    uint64
 	openGaps   map[gapKey]*entry // the gap that the latest drops of each kind extend
 	newGaps    bool              // gaps have changed since they were written
 	refusing   bool              // full with Drop Newest: refuse events until a sixteenth is free
@@ -210,6 +215,7 @@ type State struct {
 	Oldest   time.Duration // age of the oldest event, counted while the spool was open
 	Held     Held
 	Dropped  Drops
+	Expired  uint64 // events whose time was over before they could be sent, since Open
 	Alarm    string // why the disk is not writable; "": it is
 	AlarmFor time.Duration
 	Epoch    uint64
@@ -229,7 +235,7 @@ func (s *Spool) Epoch() uint64 { return s.epoch }
 func (s *Spool) State() State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := State{Events: s.depth, Octets: s.octets, Dropped: s.drops, Epoch: s.epoch, Last: s.last, Held: s.held.state()}
+	st := State{Events: s.depth, Octets: s.octets, Dropped: s.drops, Expired: s.expired, Epoch: s.epoch, Last: s.last, Held: s.held.state()}
 	if s.alarm != nil {
 		st.Alarm, st.AlarmFor = s.alarm.Error(), time.Since(s.alarmed)
 	}

@@ -149,6 +149,12 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	}
 	o := d.how
 	o.More = more
+	left, over := e.Left()
+	if over {
+		d.link.spool.Expire(e.Sequence)
+		return nil
+	}
+	o.TTL = left
 	if time.Since(e.Time).Abs() > late {
 		o.Time = e.Time
 	}
@@ -164,6 +170,10 @@ func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	err := d.link.remote.client.Publish(ctx, topic, o, p)
 	if err != nil {
 		d.flight.remove(sequence)
+	}
+	if err == client.ErrExpired {
+		d.link.spool.Expire(sequence)
+		return nil
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/uplink"
 	"runnel/uplink/spool"
 )
 
@@ -37,6 +38,7 @@ func (l *Link) keep(r *rule, e *client.Event) {
 	}
 	event := spool.Event{
 		Class: r.Store, Time: e.Time(), Topic: topic, Options: l.crossing(&e.Body, way), Payload: e.Payload,
+		Expires: uplink.Expiry(e),
 	}
 	l.export.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil && r.Store == spool.Durable {
