@@ -1,6 +1,7 @@
 # Reads the output of gcc -fcallgraph-info=su for the client, a program that uses it, and a port layer. Prints the deepest
 # stack from main on, in octets, and the calls that lead to it. The client calls handlers (on_...) and the port layer
-# (port_...) through pointers; the program calls its sensor so. Recursion is an error, because its depth is unknown.
+# (port_...) through pointers; the program calls its sensor so. The client's own handler (on_durable) is called by event
+# only, or where that is inlined. Recursion is an error, because its depth is unknown.
 
 /^node:/ {
 	split($0, part, "\"")
@@ -34,6 +35,11 @@ END {
 	printf "\n" > "/dev/stderr"
 }
 
+# Reports whether a function of the client may call a handler.
+function calls(title, handler) {
+	return handler !~ /:on_durable$/ || title ~ /:(event|joined_message|message|step|drain)/
+}
+
 function sensor_of() { return "sensor" }
 
 function fail(text) {
@@ -55,7 +61,8 @@ function depth(title, level,    i, most, d, to) {
 		most = deeper(title, edges[title, i], level, most)
 	if (title in indirect)
 		for (i = 1; i <= handlers; i++)
-			most = deeper(title, pointed["src/runnel.c", i], level, most)
+			if (calls(title, pointed["src/runnel.c", i]))
+				most = deeper(title, pointed["src/runnel.c", i], level, most)
 	return known[title] = frame[title] + most
 }
 

@@ -23,6 +23,8 @@ import (
 type board interface {
 	port() string // what the router opens
 	reset()       // as its button does
+	unplug()      // it does not run, and its line is silent
+	plug()        // after unplug: it starts anew
 }
 
 // host is the node as a program; its line is ours to disturb.
@@ -115,6 +117,16 @@ func (h *host) reset() {
 	kit.Must(h.t, h.start())
 }
 
+func (h *host) unplug() {
+	h.t.Helper()
+	kit.Must(h.t, h.current().end())
+}
+
+func (h *host) plug() {
+	h.t.Helper()
+	kit.Must(h.t, h.start())
+}
+
 // pump carries octets to the program that runs just now; what arrives while none does is lost.
 func (h *host) pump() {
 	h.noise.Carry(writerFunc(func(p []byte) (int, error) {
@@ -195,6 +207,21 @@ func (m *microbit) port() string { return m.line }
 func (m *microbit) reset() {
 	m.t.Helper()
 	m.say("system_reset")
+	m.say("info status")
+	m.hear("VM status: running")
+}
+
+func (m *microbit) unplug() {
+	m.t.Helper()
+	m.say("stop")
+	m.say("info status")
+	m.hear("VM status: paused")
+}
+
+func (m *microbit) plug() {
+	m.t.Helper()
+	m.say("system_reset")
+	m.say("cont")
 	m.say("info status")
 	m.hear("VM status: running")
 }

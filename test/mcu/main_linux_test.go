@@ -45,9 +45,12 @@ func build(dir string) (func() error, error) {
 
 const config = `
 version = 1
+[node]
+data = "%s"
 ` + kit.OpenRealm + `
 [[realm.role]]
 name = "sensor"
+durable = true
 [[realm.role.permission]]
 uri = "com.example."
 match = "prefix"
@@ -71,14 +74,14 @@ type gateway struct {
 	process *program.Process
 }
 
-// newGateway starts a router; more are further keys of its serial line.
+// newGateway starts a router. more are further keys of its serial line, or tables.
 func newGateway(t *testing.T, device string, more ...string) *gateway {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gw") // a socket's path must be short
 	kit.Must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml"), socket: filepath.Join(dir, "sock")}
-	kit.Must(t, os.WriteFile(g.file, fmt.Appendf(nil, config+strings.Join(more, "\n"), g.socket, device), 0o600))
+	kit.Must(t, os.WriteFile(g.file, fmt.Appendf(nil, config+strings.Join(more, "\n"), filepath.Join(dir, "data"), g.socket, device), 0o600))
 	g.start()
 	t.Cleanup(g.stop)
 	return g

@@ -206,7 +206,7 @@ static void write_args(void)
 {
 	reset();
 	device.limit = UINT32_MAX;
-	begin(&device, PUBLISH, 0);
+	begin(&device, PUBLISH);
 	runnel_put_array(&device);
 }
 
@@ -487,7 +487,7 @@ static size_t add_message(uint8_t *to)
 	if (type != WELCOME && type != ABORT && type != GOODBYE && type != RESULT)
 		n += add_head(to + n, UNSIGNED, random_below(8)), count++;
 	if (type != PUBLISHED && type != SUBSCRIBED && type != REGISTERED)
-		n += add_head(to + n, MAP, 1), n += add_text(to + n, "topic"), n += add_item(to + n, 0), count++;
+		n += add_head(to + n, MAP, 1), n += add_text(to + n, random_below(4) ? "topic" : "_gap"), n += add_item(to + n, 0), count++;
 	if (type == ERROR || type == ABORT || type == GOODBYE)
 		n += add_text(to + n, "com.example.error"), count++;
 	if (items > 0) {
@@ -690,8 +690,105 @@ static void check_ping(void)
 	}
 }
 
+/* ---- durable subscriptions ---- */
+
+static struct {
+	bool accepts, publishes;
+	unsigned calls;
+	const char *error;
+	int64_t number;
+} consumer;
+
+static bool on_event(struct runnel *r, struct runnel_message *m, void *context)
+{
+	CHECK(context == &consumer, "a wrong context");
+	consumer.calls++;
+	consumer.error = m->error;
+	consumer.number = 0;
+	runnel_read_int(&m->args, &consumer.number);
+	while (consumer.publishes && runnel_publish(r, "com.example.topic", 0, 0, 0)) {
+		runnel_put_text(r, "an event that takes room");
+		if (!runnel_send(r))
+			break;
+	}
+	return consumer.accepts;
+}
+
+/* Puts a message into the input, as if its frames had arrived, and handles it. Returns the octets of the last message sent. */
+static const char *receives(const char *octets, size_t padding)
+{
+	static char said[4 * RUNNEL_SEND];
+	char *to = said;
+	size_t n = octets_of(octets, device.in + HEAD), at = 0, next;
+	memset(device.in + HEAD + n, 0x40, padding); /* empty strings */
+	n += padding;
+	device.in[0] = device.in[1] = 0;
+	device.in[2] = (uint8_t)(n >> 8);
+	device.in[3] = (uint8_t)n;
+	device.used = (uint16_t)(HEAD + n);
+	device.first = device.held = device.written = 0;
+	CHECK(step(&device) && device.used == 0 && !device.broken, "not handled: %s", octets);
+	for (next = 0; next < device.held; next += HEAD + ((size_t)device.out[next + 2] << 8 | device.out[next + 3]))
+		at = next;
+	for (at += HEAD; at < device.held; at++)
+		to += sprintf(to, "%02x", device.out[at]);
+	*to = 0;
+	return said;
+}
+
+static void check_says(const char *said, const char *want) { CHECK(strcmp(said, want) == 0, "says %s, want %s", said, want); }
+
+static void check_durable(void)
+{
+	static const struct runnel_durable subscription = {"com.t", "name", on_event, &consumer};
+	/* EVENT [36, 5, 2^53, {...}, [42]] */
+#define EVENT_HEAD "18 24 05 1b 00 20 00 00 00 00 00 00"
+	static const char acknowledged[] = "9802190151" "1b0020000000000000";
+	static const char rejected[] = "98050818241b0020000000000000b800781a77616d702e6572726f722e6e6574776f726b5f6661696c757265";
+	reset();
+	device.phase = CONNECTED;
+	device.stage = JOINED;
+	device.limit = UINT32_MAX;
+	memset(&consumer, 0, sizeof consumer);
+	CHECK(runnel_subscribe_durable(&device, &subscription, RUNNEL_PREFIX), "no room");
+	tick(&device);
+	{
+		/* [32, 1, {"_durable": "name", "_window": 4, "match": "prefix"}, "com.t"] */
+		static const uint8_t want[] = "\x98\x04\x18\x20\x01\xb8\x03\x68_durable\x64name\x67_window\x04\x65match\x66prefix\x65" "com.t";
+		CHECK(device.held == HEAD + sizeof want - 1 && memcmp(device.out + HEAD, want, sizeof want - 1) == 0, "SUBSCRIBE of %u octets", device.held);
+	}
+	receives("83 18 21 01 05", 0);
+	consumer.accepts = true;
+	check_says(receives("85" EVENT_HEAD "a0 81 18 2a", 0), acknowledged);
+	CHECK(consumer.calls == 1 && consumer.number == 42 && !consumer.error, "the event is read as %d, %s", (int)consumer.number, consumer.error);
+	consumer.accepts = false;
+	check_says(receives("85" EVENT_HEAD "a0 81 18 2a", 0), rejected);
+	/* The acknowledgement has room, whatever the handler sends. */
+	consumer.accepts = consumer.publishes = true;
+	check_says(receives("85" EVENT_HEAD "a0 81 18 2a", 0), acknowledged);
+	consumer.publishes = false;
+	/* {"_gap": {"events": 3}} */
+	check_says(receives("84" EVENT_HEAD "a1 64 5f676170 a1 66 6576656e7473 03", 0), acknowledged);
+	CHECK(consumer.error == runnel_gap, "a gap: %s", consumer.error);
+	consumer.accepts = false;
+	check_says(receives("84" EVENT_HEAD "a1 64 5f676170 a1 66 6576656e7473 03", 0), rejected);
+	/* An event that is too long would be too long again. */
+	check_says(receives("85" EVENT_HEAD "a0 99 7fff", RUNNEL_MESSAGE - 40), acknowledged);
+	CHECK(consumer.calls == 6 && consumer.error == too_long && device.counters.refused == 1, "call %u: %s", consumer.calls, consumer.error);
+	/* Events of another subscription are not its own. */
+	check_says(receives("85 18 24 06 01 a0 81 18 2a", 0), "");
+	CHECK(consumer.calls == 6, "an event of another subscription");
+}
+
+static bool on_any_event(struct runnel *r, struct runnel_message *m, void *context)
+{
+	on_message(r, m, context);
+	return random_below(2);
+}
+
 static void fuzz(unsigned rounds, bool half)
 {
+	static const struct runnel_durable subscription = {"com.example.kept", "name", on_any_event, 0};
 	static uint8_t wire[16384];
 	struct runnel_config c = config;
 	unsigned i;
@@ -700,6 +797,7 @@ static void fuzz(unsigned rounds, bool half)
 	runnel_init(&device, &c);
 	runnel_subscribe(&device, "com.example.topic", RUNNEL_WILDCARD, on_message, 0);
 	runnel_subscribe(&device, "com.example.other", RUNNEL_PREFIX | RUNNEL_GET_RETAINED, on_message, 0);
+	runnel_subscribe_durable(&device, &subscription, 0);
 	runnel_register(&device, "com.example.procedure", 0, on_message, 0);
 	runnel_register(&device, "com.example.", RUNNEL_PREFIX, on_message, 0);
 	handled = 0;
@@ -748,6 +846,7 @@ int main(int argc, char **argv)
 	check_foreign();
 	check_structures();
 	check_ping();
+	check_durable();
 	fuzz(rounds, false);
 	fuzz(rounds, true);
 #if RUNNEL_STREAM

@@ -2,6 +2,7 @@
  *
  *	com.example.greenhouse.temperature   published every second: degrees, and heating as a keyword argument
  *	com.example.greenhouse.set_point     subscribed, with its retained value when the session begins: degrees
+ *	com.example.greenhouse.valve         durable subscription "valve": percent; a command waits while the node is away or measures
  *	com.example.greenhouse.state         procedure: the set-point and the state of the device
  *	com.example.greenhouse.measure       procedure: the mean temperature over the next seconds; the call takes as long
  *	com.example.greenhouse.calibration   called when the session begins, with the measured temperature; returns the correction
@@ -14,11 +15,13 @@ static struct {
 	int32_t (*sensor)(void);
 	int64_t set_point, correction; /* hundredths of a degree */
 	bool heating;
+	int64_t valve; /* percent */
+	int32_t moves, lost; /* commands to the valve, and events in place of which none came */
 
 	/* The current measurement. */
 	struct runnel_invocation asked;
 	int32_t sum, count, wanted;
-} node = {0, 2000, 0, false, {0, 0}, 0, 0, 0};
+} node = {0, 2000, 0, false, 0, 0, 0, {0, 0}, 0, 0, 0};
 
 static struct runnel router;
 
@@ -29,6 +32,28 @@ static void on_set_point(struct runnel *r, struct runnel_message *m, void *conte
 	(void)context;
 	if (!runnel_read_fixed(&m->args, 2, &node.set_point))
 		runnel_log(r, "the set-point must be a number");
+}
+
+/* Returns true once the valve is where the command wants it. During a measurement the valve must not move: the router sends the
+   command again. */
+static bool on_valve(struct runnel *r, struct runnel_message *m, void *context)
+{
+	int64_t percent;
+	(void)context;
+	if (m->error) {
+		node.lost++;
+		runnel_log(r, m->error);
+		return true;
+	}
+	if (node.wanted > 0)
+		return false;
+	if (runnel_read_int(&m->args, &percent)) {
+		node.valve = percent;
+		node.moves++;
+	} else {
+		runnel_log(r, "the valve's position must be a number"); /* true: it would be as wrong the next time */
+	}
+	return true;
 }
 
 static void on_state(struct runnel *r, struct runnel_message *m, void *context)
@@ -43,6 +68,12 @@ static void on_state(struct runnel *r, struct runnel_message *m, void *context)
 	runnel_put_fixed(r, (int32_t)node.correction, 2);
 	runnel_put_text(r, "heating");
 	runnel_put_bool(r, node.heating);
+	runnel_put_text(r, "valve");
+	runnel_put_int(r, node.valve);
+	runnel_put_text(r, "moves");
+	runnel_put_int(r, node.moves);
+	runnel_put_text(r, "lost");
+	runnel_put_int(r, node.lost);
 	runnel_put_text(r, "measuring");
 	runnel_put_bool(r, node.wanted > 0);
 	runnel_put_text(r, "sessions");
@@ -131,6 +162,7 @@ static void publish(struct runnel *r)
 
 void node_run(const struct runnel_port *port, bool half_duplex, int32_t (*sensor)(void))
 {
+	static const struct runnel_durable valve = {"com.example.greenhouse.valve", "valve", on_valve, 0};
 	static struct runnel_config config;
 	config.port = port;
 	config.half_duplex = half_duplex;
@@ -140,6 +172,7 @@ void node_run(const struct runnel_port *port, bool half_duplex, int32_t (*sensor
 	node.sensor = sensor;
 	runnel_init(&router, &config);
 	runnel_subscribe(&router, "com.example.greenhouse.set_point", RUNNEL_GET_RETAINED, on_set_point, 0);
+	runnel_subscribe_durable(&router, &valve, 0);
 	runnel_register(&router, "com.example.greenhouse.state", 0, on_state, 0);
 	runnel_register(&router, "com.example.greenhouse.measure", 0, on_measure, 0);
 	for (;;) {

@@ -131,7 +131,7 @@ static void put(struct runnel *r, uint8_t b)
 }
 
 /* Appends octets to the outgoing stream. The caller has checked that there is room. */
-static void add(struct runnel *r, const uint8_t *p, size_t n)
+APART static void add(struct runnel *r, const uint8_t *p, size_t n)
 {
 	for (; n > 0; n--) {
 		*place(r, 0) = *p++;
@@ -300,15 +300,16 @@ void runnel_put_kwargs(struct runnel *r)
 	runnel_put_map(r);
 }
 
-/* Begins a message. reserve octets of the ring stay free. */
-static bool begin(struct runnel *r, uint8_t type, uint8_t reserve)
+/* Begins a message. */
+static bool begin(struct runnel *r, uint16_t type)
 {
-	r->written = HEAD;
+	r->written = 0;
 	r->depth = 0;
-	r->reserve = reserve;
+	r->reserve = 0;
 	r->asking.request = 0;
 	r->answering = 0;
-	r->bad = room(r) < HEAD;
+	r->bad = false;
+	put_number(r, 0, HEAD);
 	enter(r, ARRAY);
 	runnel_put_int(r, type);
 	return !r->bad;
@@ -324,11 +325,9 @@ static bool finish(struct runnel *r)
 	size = (size_t)r->written - HEAD;
 	ok = !r->bad && size <= r->limit;
 	if (ok) {
-		*place(r, 0) = 0;
-		*place(r, 1) = 0;
-		*place(r, 2) = (uint8_t)(size >> 8);
-		*place(r, 3) = (uint8_t)size;
-		r->held = (uint16_t)(r->held + r->written);
+		r->written = 2;
+		put_number(r, size, 2);
+		r->held = (uint16_t)(r->held + HEAD + size);
 	}
 	r->written = 0;
 	return ok;
@@ -537,6 +536,9 @@ static bool read_number(struct runnel_reader *r, struct number *n)
 	return false;
 }
 
+/* It is a function, because the compiler turns such shifts into a multiplication, which calls its library. */
+APART static uint64_t twice(uint64_t v) { return v + v; }
+
 bool runnel_read_fixed(struct runnel_reader *r, uint8_t decimals, int64_t *v)
 {
 	struct number n;
@@ -547,7 +549,7 @@ bool runnel_read_fixed(struct runnel_reader *r, uint8_t decimals, int64_t *v)
 			n.m >>= 1;
 		if (n.m >> 60)
 			return false;
-		n.m = (n.m << 3) + (n.m << 1); /* times 10, without a library call */
+		n.m = twice(twice(twice(n.m))) + twice(n.m); /* times 10 */
 	}
 	if (n.exponent < -63)
 		n.m = 0;
@@ -634,7 +636,8 @@ enum {
 	REGISTER = 64,
 	REGISTERED = 65,
 	INVOCATION = 68,
-	YIELD = 70
+	YIELD = 70,
+	EVENT_RECEIVED = 337
 };
 
 enum stage {
@@ -654,9 +657,13 @@ enum phase { CALLING, CONNECTED, LEAVING, LEFT, STOPPED };
 enum { FREE, NEW, ASKED, HELD, REFUSED };
 
 /* The kind of offer, stored next to the user's flags. */
-enum { PROCEDURE = 128 };
+enum { DURABLE = 64, PROCEDURE = 128 };
 
 enum { UNANSWERED, ANSWERED, ANSWER_FAILED };
+
+/* The most events of a durable subscription that wait for their acknowledgement. Even a slow line carries so few long before the
+   router would send them again. */
+enum { WINDOW = 4 };
 
 /* The longest message that the router may send is 2^(9+LIMIT) octets. This is more than RUNNEL_MESSAGE: WELCOME may be
    longer than the device's buffer, and its beginning is enough. */
@@ -664,6 +671,7 @@ enum { LIMIT = RUNNEL_MESSAGE <= 4096 ? 3 : 6 };
 #define LONGEST ((uint32_t)512 << LIMIT)
 
 static const char network_failure[] = "wamp.error.network_failure";
+const char runnel_gap[] = "runnel.gap";
 static const char too_long[] = "wamp.error.payload_size_exceeded";
 
 enum runnel_state runnel_state(const struct runnel *r)
@@ -723,7 +731,7 @@ static void ended(struct runnel *r, const char *reason)
 
 /* Handles invalid input: nothing behind it can be trusted. runnel_poll reconnects the link later, because a reconnect from
    within the parser would need too much stack. */
-static void violation(struct runnel *r)
+APART static void violation(struct runnel *r)
 {
 	grow_pause(r);
 	r->broken = true;
@@ -735,9 +743,16 @@ static void put_details_flag(struct runnel *r, const char *key, bool value)
 	runnel_put_bool(r, value);
 }
 
-static void put_options(struct runnel *r, unsigned flags)
+/* d is used if flags has DURABLE. */
+static void put_options(struct runnel *r, unsigned flags, const struct runnel_durable *d)
 {
 	runnel_put_map(r);
+	if (flags & DURABLE) {
+		runnel_put_text(r, "_durable");
+		runnel_put_text(r, d->name);
+		runnel_put_text(r, "_window");
+		runnel_put_int(r, WINDOW);
+	}
 	if (flags & (RUNNEL_PREFIX | RUNNEL_WILDCARD)) {
 		runnel_put_text(r, "match");
 		runnel_put_text(r, flags & RUNNEL_PREFIX ? "prefix" : "wildcard");
@@ -777,7 +792,7 @@ static void put_identity(struct runnel *r)
 /* Answers CHALLENGE. */
 static void authenticate(struct runnel *r)
 {
-	begin(r, AUTHENTICATE, 0);
+	begin(r, AUTHENTICATE);
 	runnel_put_text(r, r->config->ticket ? r->config->ticket : "");
 	put_empty(r);
 	finish(r);
@@ -786,19 +801,16 @@ static void authenticate(struct runnel *r)
 
 static void say_hello(struct runnel *r)
 {
-	static const char roles[][11] = {"publisher", "subscriber", "caller", "callee"};
+	static const uint8_t roles[] = "\xa4\x69publisher\xa0\x6asubscriber\xa0\x66" "caller\xa0\x66" "callee\xa0";
 	int i;
-	begin(r, HELLO, 0);
+	begin(r, HELLO);
 	runnel_put_text(r, r->config->realm ? r->config->realm : "realm1");
 	runnel_put_map(r);
 	runnel_put_text(r, "roles");
-	runnel_put_map(r);
-	for (i = 0; i < 4; i++) {
-		runnel_put_text(r, roles[i]);
-		put_empty(r);
-	}
+	item(r);
+	for (i = 0; roles[i]; i++)
+		put(r, roles[i]);
 #if RUNNEL_STREAM
-	leave(r);
 	put_identity(r);
 #endif
 	finish(r);
@@ -808,16 +820,16 @@ static void say_hello(struct runnel *r)
 
 static void say_goodbye(struct runnel *r, const char *reason)
 {
-	begin(r, GOODBYE, 0);
+	begin(r, GOODBYE);
 	put_empty(r);
 	runnel_put_text(r, reason);
 	finish(r);
 }
 
-static void say_error(struct runnel *r, uint64_t request, const char *uri)
+static void say_error(struct runnel *r, uint8_t type, uint64_t request, const char *uri)
 {
-	begin(r, ERROR, 0);
-	runnel_put_int(r, INVOCATION);
+	begin(r, ERROR);
+	runnel_put_int(r, type);
 	runnel_put_int(r, (int64_t)request);
 	put_empty(r);
 	runnel_put_text(r, uri);
@@ -826,9 +838,9 @@ static void say_error(struct runnel *r, uint64_t request, const char *uri)
 
 static bool ask(struct runnel *r, struct runnel_offer *o)
 {
-	begin(r, o->flags & PROCEDURE ? REGISTER : SUBSCRIBE, 0);
+	begin(r, o->flags & PROCEDURE ? REGISTER : SUBSCRIBE);
 	runnel_put_int(r, (int64_t)++r->request);
-	put_options(r, o->flags);
+	put_options(r, o->flags, o->context);
 	runnel_put_text(r, o->uri);
 	if (!finish(r))
 		return false;
@@ -981,8 +993,12 @@ static void failed(struct runnel *r, struct parsed *p)
 static void event(struct runnel *r, struct parsed *p)
 {
 	struct runnel_offer *o = find_offer(r, 0, HELD, p->ids[0]);
-	if (o && !p->cut)
-		o->handler(r, &p->message, o->context);
+	if (!o || (p->cut && !(o->flags & DURABLE)))
+		return;
+	p->message.invocation.request = p->ids[1];
+	if (p->cut)
+		p->message.error = too_long;
+	o->handler(r, &p->message, o->context);
 }
 
 static void invoked(struct runnel *r, struct parsed *p)
@@ -990,7 +1006,7 @@ static void invoked(struct runnel *r, struct parsed *p)
 	struct runnel_offer *o = find_offer(r, PROCEDURE, HELD, p->ids[1]);
 	struct runnel_message *m = &p->message;
 	if (!o || p->cut) {
-		say_error(r, p->ids[0], o ? too_long : network_failure);
+		say_error(r, INVOCATION, p->ids[0], o ? too_long : network_failure);
 		return;
 	}
 	m->invocation.request = p->ids[0];
@@ -1000,7 +1016,7 @@ static void invoked(struct runnel *r, struct parsed *p)
 	o->handler(r, m, o->context);
 	r->handling = false;
 	if (r->reply == ANSWER_FAILED)
-		say_error(r, p->ids[0], too_long);
+		say_error(r, INVOCATION, p->ids[0], too_long);
 	else if (r->reply == UNANSWERED && !m->later && runnel_result(r, &m->invocation))
 		runnel_send(r);
 }
@@ -1105,7 +1121,7 @@ static void tick(struct runnel *r)
 
 /* ---- API ---- */
 
-static bool add_offer(struct runnel *r, const char *uri, unsigned flags, runnel_handler *handler, void *context)
+bool runnel_subscribe(struct runnel *r, const char *uri, unsigned flags, runnel_handler *handler, void *context)
 {
 	struct runnel_offer *o = find_offer(r, 0, FREE, 0);
 	if (!o)
@@ -1118,14 +1134,34 @@ static bool add_offer(struct runnel *r, const char *uri, unsigned flags, runnel_
 	return true;
 }
 
-bool runnel_subscribe(struct runnel *r, const char *topic, unsigned flags, runnel_handler *handler, void *context)
+/* The handler of durable subscriptions. It passes an event to the user's handler, and acknowledges or rejects it. An event that is
+   too long is always acknowledged, because it would be too long again. */
+static void on_durable(struct runnel *r, struct runnel_message *m, void *context)
 {
-	return add_offer(r, topic, flags, handler, context);
+	const struct runnel_durable *d = context;
+	uint64_t publication = m->invocation.request; /* set by event */
+	struct runnel_reader gap;
+	if (runnel_find(m->details, "_gap", &gap))
+		m->error = runnel_gap;
+	r->handling = true; /* keeps room for the acknowledgement */
+	if (d->handler(r, m, d->context) || m->error == too_long) {
+		begin(r, EVENT_RECEIVED);
+		runnel_put_int(r, (int64_t)publication);
+		finish(r);
+	} else {
+		say_error(r, EVENT, publication, network_failure); /* the router does not look at the URI */
+	}
+	r->handling = false;
+}
+
+bool runnel_subscribe_durable(struct runnel *r, const struct runnel_durable *d, unsigned flags)
+{
+	return runnel_subscribe(r, d->topic, flags | DURABLE, on_durable, (void *)(uintptr_t)d);
 }
 
 bool runnel_register(struct runnel *r, const char *procedure, unsigned flags, runnel_handler *handler, void *context)
 {
-	return add_offer(r, procedure, flags | PROCEDURE, handler, context);
+	return runnel_subscribe(r, procedure, flags | PROCEDURE, handler, context);
 }
 
 /* Begins a message that expects an answer. Within a handler of a call, it keeps room for the handler's answer. */
@@ -1136,8 +1172,10 @@ static bool begin_request(struct runnel *r, uint8_t type, runnel_handler *done, 
 	while (done && c->request != 0)
 		if (++c == r->calls + RUNNEL_CALLS)
 			return false;
-	if (r->stage != JOINED || !begin(r, type, r->handling ? RUNNEL_REPLY : 0))
+	if (r->stage != JOINED || !begin(r, type))
 		return false;
+	if (r->handling)
+		r->reserve = RUNNEL_REPLY;
 	r->asking.request = r->request + 1;
 	r->asking.done = done;
 	r->asking.context = context;
@@ -1158,7 +1196,7 @@ bool runnel_publish(struct runnel *r, const char *topic, unsigned flags, runnel_
 {
 	if (!begin_request(r, PUBLISH, done, context))
 		return false;
-	put_options(r, flags);
+	put_options(r, flags, 0);
 	runnel_put_text(r, topic);
 	return begin_args(r);
 }
@@ -1181,7 +1219,7 @@ bool runnel_call(struct runnel *r, const char *procedure, uint32_t timeout, runn
 static bool begin_answer(struct runnel *r, uint8_t type, const struct runnel_invocation *i)
 {
 	r->depth = 0;
-	if (r->stage != JOINED || i->session != r->session || !begin(r, type, 0))
+	if (r->stage != JOINED || i->session != r->session || !begin(r, type))
 		return false;
 	r->answering = i->request;
 	if (type == ERROR)
@@ -1333,7 +1371,7 @@ APART static void alive(struct runnel *r)
 	arm(r, T_3, HALF(r) ? T3 + RETRIES * (uint32_t)r->t1 : T3);
 }
 
-static void stopped(struct runnel *r)
+APART static void stopped(struct runnel *r)
 {
 	r->phase = STOPPED;
 	stop(r, T_LINGER);
@@ -1924,12 +1962,11 @@ enum { FLAG = 0x7e, ESCAPE = 0x7d, XON = 0x11, XOFF = 0x13, FLIP = 0x20 };
 
 static uint32_t fcs(uint32_t crc, uint8_t b)
 {
-	static const uint32_t table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-	};
-	crc = table[(crc ^ b) & 15] ^ crc >> 4;
-	return table[(crc ^ (uint32_t)b >> 4) & 15] ^ crc >> 4;
+	int i;
+	crc ^= b;
+	for (i = 0; i < 8; i++) /* a table would be faster, but takes 64 octets, on some processors of RAM */
+		crc = crc >> 1 ^ (0xedb88320u & (0u - (crc & 1)));
+	return crc;
 }
 
 /* Ends the current frame and begins the next. */
@@ -2012,7 +2049,7 @@ static uint8_t octet(struct runnel *r, bool *bare)
 
 static bool write(struct runnel *r, uint8_t b) { return r->config->port->write(r->config->port->context, b); }
 
-static void frame_sent(struct runnel *r)
+APART static void frame_sent(struct runnel *r)
 {
 	r->out_active = false;
 	r->out_flagged = true;

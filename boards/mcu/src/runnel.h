@@ -196,6 +196,33 @@ enum {
 bool runnel_subscribe(struct runnel *link, const char *topic, unsigned flags, runnel_handler *handler, void *context);
 bool runnel_register(struct runnel *link, const char *procedure, unsigned flags, runnel_handler *handler, void *context);
 
+/* Durable subscriptions: the router keeps the events of a topic while the device is away, and delivers them in order when it is
+   back. The handler returns true to acknowledge the event, once it has done what the event asks for. If it returns false, the
+   router sends the event again after a second. The router also does so if the device restarts before the acknowledgement has
+   arrived, so a handler must tolerate an event that it has seen: details then have "redelivered". Events follow each other
+   without waiting for the acknowledgement, at most four.
+
+   If message->error is set, the message has no arguments: it is runnel_gap (compare the pointer) if the router has dropped
+   events, and "wamp.error.payload_size_exceeded" if an event is longer than RUNNEL_MESSAGE. Such an event is acknowledged
+   whatever the handler returns. Details of a gap: _gap has events, how many were dropped (0: unknown), and reason.
+
+   The router needs a data directory, and has to know the device, so that the subscription is its own: on a serial line the
+   [[serial]] table has a role. The role has durable = true, or the configuration declares the subscription for the device's authid. */
+
+typedef bool runnel_consumer(struct runnel *link, struct runnel_message *message, void *context);
+
+/* The client does not copy it, so it must not change. It can be in flash. */
+struct runnel_durable {
+	const char *topic;
+	const char *name; /* of the subscription: letters, digits, '-', '_' and '.', at most 100 */
+	runnel_consumer *handler;
+	void *context;
+};
+
+extern const char runnel_gap[];
+
+bool runnel_subscribe_durable(struct runnel *link, const struct runnel_durable *subscription, unsigned flags);
+
 /* Messages: one of these functions begins a message, the runnel_put functions write its arguments, and runnel_send sends it.
    Complete a message before the next runnel_poll, which drops an unsent one. The functions return false if there is no
    session or no room; try again later.
