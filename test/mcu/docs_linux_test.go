@@ -16,8 +16,8 @@ func TestDocs(t *testing.T) {
 	b, err := os.ReadFile("../../docs/mcu.md")
 	kit.Must(t, err)
 	blocks := regexp.MustCompile(`(?m)^    \[\[.*\n(?:(?:    .*)?\n)*`).FindAllString(string(b), -1)
-	if len(blocks) != 3 {
-		t.Fatalf("%d files, want the line's, the uplink's and the devices'", len(blocks))
+	if len(blocks) != 4 {
+		t.Fatalf("%d files, want the line's, the uplink's, the devices' and the actuator's", len(blocks))
 	}
 	file := filepath.Join(t.TempDir(), "runnel.toml")
 	kit.Must(t, os.WriteFile(file, []byte("version = 1\n"+kit.OpenRealm), 0o600))
