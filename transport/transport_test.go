@@ -4,27 +4,19 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"math/big"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"runnel/edge/wamp"
+	"runnel/test/kit"
 )
 
 // certificate makes a key pair in two files, for this machine.
@@ -36,34 +28,11 @@ func certificate(t testing.TB, dir, name string) (cert, key, pin string) {
 // certificateFor makes a key pair that is valid from and until a time from now.
 func certificateFor(t testing.TB, dir, name string, from, until time.Duration) (cert, key, pin string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{name}, IsCA: true, BasicConstraintsValid: true,
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	write := func(file, kind string, b []byte) {
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write(cert, "CERTIFICATE", der)
-	write(key, "PRIVATE KEY", pkcs8)
-	sum := sha256.Sum256(der)
+	made, err := kit.Sign(name, x509.Certificate{NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(until), DNSNames: []string{name}, IsCA: true}, nil)
+	kit.Must(t, err)
+	cert, key, err = kit.WritePair(dir, "cert", made)
+	kit.Must(t, err)
+	sum := sha256.Sum256(made.Leaf.Raw)
 	return cert, key, hex.EncodeToString(sum[:])
 }
 

@@ -2,20 +2,14 @@ package client_test
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"log/slog"
-	"math/big"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"runnel/edge"
 	"runnel/edge/auth"
@@ -29,19 +23,11 @@ import (
 // certificate returns a certificate for 127.0.0.1 and a pool that trusts it.
 func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	kit.Must(t, err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "router"}, DNSNames: []string{"router"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	kit.Must(t, err)
-	leaf, err := x509.ParseCertificate(der)
+	made, err := kit.Sign("router", x509.Certificate{DNSNames: []string{"router"}}, nil)
 	kit.Must(t, err)
 	pool := x509.NewCertPool()
-	pool.AddCert(leaf)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
+	pool.AddCert(made.Leaf)
+	return made, pool
 }
 
 // secured is a router behind real TLS. Its principal "joe" has a key and a password.

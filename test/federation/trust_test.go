@@ -1,100 +1,42 @@
 package federation
 
 import (
-	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"runnel/test/kit"
 )
 
-// authority signs certificates.
-type authority struct {
-	t           *testing.T
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	serial      int64
-}
-
-func newAuthority(t *testing.T) *authority {
-	a := &authority{t: t}
-	template := a.template("CA")
-	template.IsCA, template.BasicConstraintsValid, template.KeyUsage = true, true, x509.KeyUsageCertSign
-	a.certificate, a.key = a.sign(template)
-	return a
-}
-
-func (a *authority) template(name string) *x509.Certificate {
-	a.serial++
-	return &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-}
-
-func (a *authority) sign(template *x509.Certificate) (*x509.Certificate, *ecdsa.PrivateKey) {
-	a.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	parent, by := a.certificate, a.key
-	if parent == nil {
-		parent, by = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return made, key
-}
-
-// pemOf returns a certificate for name and its key, in PEM.
-func (a *authority) pemOf(name string) (certificate *x509.Certificate, cert, key string) {
-	made, private := a.sign(a.template(name))
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return made, block("CERTIFICATE", made.Raw), block("PRIVATE KEY", der)
-}
-
-func block(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+// certificate returns a certificate that by has signed, or one of an authority without by.
+func certificate(t *testing.T, name string, by *tls.Certificate) tls.Certificate {
+	t.Helper()
+	made, err := kit.Sign(name, x509.Certificate{IsCA: by == nil}, by)
+	kit.Must(t, err)
+	return made
 }
 
 const cryptosignKey = "20e8c05d0ede9506462bb049c4843032b18e8e75b314583d0c8d8a4942f9be40"
 
 // Every way to authenticate a link, and every way in which it verifies the centre.
 func TestTrust(t *testing.T) {
-	ca := newAuthority(t)
-	router, cert, key := ca.pemOf("centre")
-	_, ownCert, ownKey := ca.pemOf("gw-tls")
+	ca := certificate(t, "CA", nil)
+	router := certificate(t, "centre", &ca)
+	caCert, _ := kit.PEM(ca)
+	cert, key := kit.PEM(router)
+	ownCert, ownKey := kit.PEM(certificate(t, "gw-tls", &ca))
+	otherCert, _ := kit.PEM(certificate(t, "CA", nil))
 	dir := t.TempDir()
 	at := &node{T: t, dir: dir}
 	files := map[string]string{}
 	for name, text := range map[string]string{
-		"centre.pem": cert, "centre.key": key, "ca.pem": block("CERTIFICATE", ca.certificate.Raw), "own.pem": ownCert, "own.key": ownKey,
-		"cryptosign.key": cryptosignKey, "other.pem": block("CERTIFICATE", newAuthority(t).certificate.Raw),
+		"centre.pem": cert, "centre.key": key, "ca.pem": caCert, "own.pem": ownCert, "own.key": ownKey,
+		"cryptosign.key": cryptosignKey, "other.pem": otherCert,
 	} {
 		files[name] = at.write(name, text)
 	}
@@ -130,7 +72,7 @@ client_ca = %q
 	web := "wss://" + centre.line.address()
 	ticket := "authid = \"gw-ticket\"\nticket = \"a ticket\"\n"
 	trusted := fmt.Sprintf("ca = %q\n", files["ca.pem"])
-	sum, spki := sha256.Sum256(router.Raw), sha256.Sum256(router.RawSubjectPublicKeyInfo)
+	sum, spki := sha256.Sum256(router.Leaf.Raw), sha256.Sum256(router.Leaf.RawSubjectPublicKeyInfo)
 	wrong := sha256.Sum256([]byte("something else"))
 	for _, c := range []struct {
 		name, url, keys, authid, problem string

@@ -1,21 +1,15 @@
 package stories
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
+
+	"runnel/test/kit"
 )
 
 // passwd creates the line of a principal's table as a user does.
@@ -132,36 +126,12 @@ func TestConnectionsProve(t *testing.T) {
 // certificates creates ca.pem, router.pem and a file for each name, each of them with its key.
 func certificates(t *testing.T, dir string, names ...string) {
 	t.Helper()
-	template := func(i int, name string) *x509.Certificate {
-		return &x509.Certificate{
-			SerialNumber: big.NewInt(int64(i) + 1), Subject: pkix.Name{CommonName: name},
-			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-			IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		}
-	}
-	var ca *x509.Certificate
-	var signer *ecdsa.PrivateKey
-	for i, name := range append([]string{"ca", "router"}, names...) {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		made := template(i, name)
-		if ca == nil {
-			made.IsCA, made.BasicConstraintsValid, made.KeyUsage = true, true, x509.KeyUsageCertSign
-			ca, signer = made, key
-		}
-		der, err := x509.CreateCertificate(rand.Reader, made, ca, &key.PublicKey, signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		private, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, dir, name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))+
-			string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})))
+	kit.Certificates(t, dir, "127.0.0.1", append([]string{"router"}, names...)...)
+	for name, key := range kit.Files(t, filepath.Join(dir, "*.key")) {
+		file := strings.TrimSuffix(name, ".key") + ".pem"
+		cert, err := os.ReadFile(filepath.Join(dir, file))
+		kit.Must(t, err)
+		write(t, dir, file, string(cert)+key)
 	}
 }
 

@@ -2,14 +2,8 @@ package doctor
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +12,7 @@ import (
 	"time"
 
 	"runnel/cmd/runnel/internal/config"
+	"runnel/test/kit"
 )
 
 // places writes findings as "level check object", one a line.
@@ -78,26 +73,11 @@ func TestExamine(t *testing.T) {
 // pairOf writes a certificate that is valid between two times from now.
 func pairOf(t *testing.T, from, to time.Duration) (crt, key config.Path) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for name, block := range map[string]*pem.Block{"c.pem": {Type: "CERTIFICATE", Bytes: der}, "k.pem": {Type: "PRIVATE KEY", Bytes: pkcs8}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return config.Path(filepath.Join(dir, "c.pem")), config.Path(filepath.Join(dir, "k.pem"))
+	made, err := kit.Sign("x", x509.Certificate{NotBefore: time.Now().Add(from), NotAfter: time.Now().Add(to)}, nil)
+	kit.Must(t, err)
+	cert, private, err := kit.WritePair(t.TempDir(), "pair", made)
+	kit.Must(t, err)
+	return config.Path(cert), config.Path(private)
 }
 
 // The certificates that the router presents, and those that it trusts, are checked for their dates.
