@@ -24,31 +24,33 @@ const (
 )
 
 // broker is a program that can be started. Its command gets the folder for its files, the port on 127.0.0.1 to listen at,
-// and whether that is for TLS.
+// and the scenario.
 type broker struct {
 	name     string
 	protocol protocol
-	command  func(dir string, port int, secure bool) (*exec.Cmd, error)
+	command  func(dir string, port int, s scenario) (*exec.Cmd, error)
 }
 
 // programs lists the directories of programs outside PATH.
 type programs struct {
 	runnel, relay string
+	nats          string // another nats-server than the installed one
 }
 
 // brokers are all that are installed on this machine.
 func (p programs) brokers() []broker {
 	found := []broker{{"runnel", wampProtocol, p.startRunnel}}
 	if path := lookPath("nats-server"); path != "" {
-		found = append(found, broker{"nats", natsProtocol, func(dir string, port int, _ bool) (*exec.Cmd, error) {
-			return exec.Command(path, "-a", "127.0.0.1", "-p", fmt.Sprint(port)), nil
-		}})
+		found = append(found, broker{"nats", natsProtocol, startNATS(path)})
+	}
+	if p.nats != "" {
+		found = append(found, broker{"nats-other", natsProtocol, startNATS(p.nats)})
 	}
 	if path := lookPath("mosquitto"); path != "" {
 		found = append(found, broker{"mosquitto", mqttProtocol, startMosquitto(path)})
 	}
 	if p.relay != "" {
-		found = append(found, broker{"limit", limitProtocol, func(_ string, port int, _ bool) (*exec.Cmd, error) {
+		found = append(found, broker{"limit", limitProtocol, func(_ string, port int, _ scenario) (*exec.Cmd, error) {
 			return exec.Command(p.relay, fmt.Sprint(port)), nil
 		}})
 	}
@@ -81,17 +83,18 @@ func choose(found []broker, names []string) ([]broker, error) {
 	return chosen, nil
 }
 
-func (p programs) startRunnel(dir string, port int, secure bool) (*exec.Cmd, error) {
+func (p programs) startRunnel(dir string, port int, s scenario) (*exec.Cmd, error) {
 	listen := fmt.Sprintf("[[listen]]\nurl = \"tcp://127.0.0.1:%d\"\n", port)
-	if secure {
+	if s.secure {
 		cert, key, err := certificate(dir)
 		if err != nil {
 			return nil, err
 		}
 		listen = fmt.Sprintf("[[listen]]\nurl = \"tls://127.0.0.1:%d\"\ncertificate = %q\nkey = %q\n", port, cert, key)
 	}
-	config := "version = 1\n[limits]\nmax_subscriptions = 1000000\n[[realm]]\nname = \"realm1\"\nanonymous = \"bench\"\n[[realm.role]]\nname = \"bench\"\n" +
-		"[[realm.role.permission]]\nuri = \"bench.\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n" + listen
+	node, size, durable := keptRunnel(dir, s)
+	config := "version = 1\n" + node + "[limits]\nmax_subscriptions = 1000000\n[[realm]]\nname = \"realm1\"\nanonymous = \"bench\"\n" + size + "[[realm.role]]\nname = \"bench\"\n" +
+		"[[realm.role.permission]]\nuri = \"bench.\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n" + durable + listen
 	file := filepath.Join(dir, "runnel.toml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return nil, err
@@ -99,10 +102,13 @@ func (p programs) startRunnel(dir string, port int, secure bool) (*exec.Cmd, err
 	return exec.Command(p.runnel, "run", "-c", file), nil
 }
 
-func startMosquitto(path string) func(string, int, bool) (*exec.Cmd, error) {
-	return func(dir string, port int, secure bool) (*exec.Cmd, error) {
-		config := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence false\n", port)
-		if secure {
+func startMosquitto(path string) func(string, int, scenario) (*exec.Cmd, error) {
+	return func(dir string, port int, s scenario) (*exec.Cmd, error) {
+		config := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence %v\n", port, s.kept)
+		if s.kept {
+			config += keptMosquitto(dir, s)
+		}
+		if s.secure {
 			cert, key, err := certificate(dir)
 			if err != nil {
 				return nil, err
@@ -139,7 +145,7 @@ func (b broker) start(s scenario) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := b.command(dir, port, s.secure)
+	cmd, err := b.command(dir, port, s)
 	if err != nil {
 		return nil, err
 	}

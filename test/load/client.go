@@ -19,20 +19,30 @@ type target struct {
 	secure     bool
 	match      string // of the entries of a table
 	size       int    // of payloads, in bytes
+	kept       bool   // the broker keeps the events on disk
+}
+
+// publisher sends events. publish leaves the frame in a buffer until flush.
+type publisher interface {
+	publish(topic string, payload []byte) error
+	flush() error
+}
+
+// receiver waits for the next event and returns its payload, which is valid until the next call.
+type receiver interface {
+	event() ([]byte, error)
 }
 
 // client is one connection. One goroutine may send while another one receives.
 type client interface {
+	publisher
+	receiver
 	subscribe(topic string) error
 	// subscribeAll subscribes to n topics with many requests under way.
 	subscribeAll(n int, topic func(i int) string) error
 	register(procedure string) error
-	// publish and call leave the frame in a buffer until flush.
-	publish(topic string, payload []byte) error
+	// call leaves the frame in a buffer until flush, and result is like event.
 	call(procedure string, payload []byte) error
-	flush() error
-	// event and result wait for the next one and return its payload, which is valid until the next call.
-	event() ([]byte, error)
 	result() ([]byte, error)
 	// serve answers each call with its own payload until the connection ends.
 	serve() error
@@ -116,6 +126,13 @@ var epoch = time.Now()
 func stamp(payload []byte) {
 	if len(payload) >= 8 {
 		binary.BigEndian.PutUint64(payload, uint64(time.Since(epoch)))
+	}
+}
+
+// number writes the number of an event into the payload, behind the stamp.
+func number(payload []byte, n int) {
+	if len(payload) >= 16 {
+		binary.BigEndian.PutUint64(payload[8:], uint64(n))
 	}
 }
 

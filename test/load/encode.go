@@ -36,6 +36,8 @@ const (
 	cborDict
 )
 
+const cborTrue = 0xf5
+
 func cborHead(b []byte, major byte, n uint64) []byte {
 	switch {
 	case n < 24:

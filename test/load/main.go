@@ -41,6 +41,7 @@ func main() {
 	flag.Float64Var(&o.scale, "scale", 1, "factor for the number of messages, sessions and table entries (0.001 to 100)")
 	flag.StringVar(&programs.runnel, "runnel", "bin/runnel", "path of the runnel binary")
 	flag.StringVar(&programs.relay, "relay", "", "path of the limit relay, built from limit/relay.c")
+	flag.StringVar(&programs.nats, "nats", "", "path of another nats-server, to be compared as nats-other")
 	flag.Parse()
 	if names != "" {
 		o.brokers = strings.Split(names, ",")
@@ -102,7 +103,7 @@ func measure(b broker, s scenario, scale float64) (figures, error) {
 	defer proc.stop()
 	return s.run(target{
 		protocol: b.protocol, serializer: s.serializer(), addr: proc.addr, process: proc.process,
-		webSocket: s.webSocket, secure: s.secure, match: s.match, size: s.work.size,
+		webSocket: s.webSocket, secure: s.secure, match: s.match, size: s.work.size, kept: s.kept,
 	}, s.work.times(scale))
 }
 

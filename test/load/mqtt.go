@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 )
 
-// mqttClient speaks MQTT 3.1.1 with QoS 0. MQTT has no calls.
+// mqttClient speaks MQTT 3.1.1 with QoS 0; for kept events see mqttKeeper. MQTT has no calls.
 type mqttClient struct {
 	stream
 	out []byte // owned by the sender
@@ -33,20 +33,23 @@ var clientNumber atomic.Uint64
 func newMQTT(s stream) (client, error) {
 	c := &mqttClient{stream: s}
 	const cleanSession = 2
+	return c, c.connect(cleanSession, "load"+strconv.FormatUint(clientNumber.Add(1), 10))
+}
+
+func (c *mqttClient) connect(flags byte, id string) error {
 	b := append([]byte{0, 4}, "MQTT"...)
-	b = append(b, 4, cleanSession, 0, 0) // version 3.1.1, no keep-alive
-	b = appendText(b, "load"+strconv.FormatUint(clientNumber.Add(1), 10))
+	b = appendText(append(b, 4, flags, 0, 0), id) // version 3.1.1, no keep-alive
 	if err := c.packet(mqttConnect, b); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.flush(); err != nil {
-		return nil, err
+		return err
 	}
 	kind, body, err := c.receive()
 	if err == nil && (kind != mqttConnack || len(body) != 2 || body[1] != 0) {
 		err = fmt.Errorf("CONNACK refused: %x % x", kind, body)
 	}
-	return c, err
+	return err
 }
 
 func appendText(b []byte, s string) []byte {

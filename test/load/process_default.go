@@ -14,6 +14,7 @@ type process int
 type usage struct {
 	cpu      time.Duration
 	resident int64 // KiB
+	written  int64
 }
 
 func (process) usage() (usage, error) {

@@ -38,16 +38,34 @@ func (p process) resident() (int64, error) {
 	return strconv.ParseInt(string(fields[0]), 10, 64)
 }
 
+// written is the number of bytes that the process has caused to be written to disk: whole pages of the page cache.
+func (p process) written() (int64, error) {
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", p))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, ok := bytes.Cut(io, []byte("\nwrite_bytes:"))
+	fields := bytes.Fields(rest)
+	if !ok || len(fields) == 0 {
+		return 0, fmt.Errorf("process %d has no count of bytes written", p)
+	}
+	return strconv.ParseInt(string(fields[0]), 10, 64)
+}
+
 // usage is what a process had spent at one moment.
 type usage struct {
 	cpu      time.Duration
 	resident int64 // KiB
+	written  int64 // bytes that the process has caused to be written to disk
 }
 
 func (p process) usage() (u usage, err error) {
 	if u.cpu, err = p.cpu(); err != nil {
 		return u, err
 	}
-	u.resident, err = p.resident()
+	if u.resident, err = p.resident(); err != nil {
+		return u, err
+	}
+	u.written, err = p.written()
 	return u, err
 }

@@ -133,7 +133,7 @@ func (w *window) slowest() int64 {
 }
 
 // send publishes count messages, to the topic that is named for each.
-func send(count, size int, failed chan<- error, w *window, c client, topic func(i int) string) {
+func send(count, size int, failed chan<- error, w *window, c publisher, topic func(i int) string) {
 	payload := make([]byte, size)
 	for i := range count {
 		for !w.open() {
@@ -144,6 +144,7 @@ func send(count, size int, failed chan<- error, w *window, c client, topic func(
 			time.Sleep(20 * time.Microsecond)
 		}
 		stamp(payload)
+		number(payload, i)
 		if err := c.publish(topic(i), payload); err != nil {
 			failed <- fmt.Errorf("publish: %w", err)
 			return
@@ -158,7 +159,7 @@ func send(count, size int, failed chan<- error, w *window, c client, topic func(
 }
 
 // receiveAll has a goroutine for each client report its events until its connection ends.
-func receiveAll(clients []client, total int, failed chan<- error, lats *latencies, arrived func(i int)) {
+func receiveAll[C receiver](clients []C, total int, failed chan<- error, lats *latencies, arrived func(i int)) {
 	every := max(1, total/samples)
 	for i, c := range clients {
 		go func() {

@@ -12,6 +12,7 @@ type scenario struct {
 	webSocket bool
 	secure    bool   // over TLS
 	match     string // what the entries of a table are: exact, prefix or wildcard
+	kept      bool   // the broker keeps the events on disk until the subscriber has acknowledged them
 }
 
 // work is how much a scenario does.
@@ -67,6 +68,9 @@ var scenarios = []scenario{
 	{name: "idle 2000", run: idle, protocols: brokers, work: work{subscribers: 2000}},
 	{name: "idle WebSocket 2000", run: idle, protocols: wampAlone, webSocket: true, work: work{subscribers: 2000}},
 	{name: "idle TLS 2000", run: idle, protocols: []protocol{wampProtocol, mqttProtocol}, secure: true, work: work{subscribers: 2000}},
+	{name: "durable 1:1 w50", run: kept, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 50, 100_000}},
+	{name: "durable 1:1 w1000", run: kept, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 1000, 300_000}},
+	{name: "durable backlog", run: backlog, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 1000, 1_000_000}},
 }
 
 func (s scenario) fits(p protocol) bool { return slices.Contains(s.protocols, p) }

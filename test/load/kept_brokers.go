@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The brokers' configurations for kept events. None of them drops an event, and all keep their files in a folder of their own.
+
+// keptRunnel returns the sections of the configuration: the node, the realm's size, the durable subscription.
+func keptRunnel(dir string, s scenario) (node, size, durable string) {
+	if !s.kept {
+		return "", "", ""
+	}
+	return fmt.Sprintf("[node]\nid = \"bench\"\ndata = %q\n", filepath.Join(dir, "data")), "durable_size = \"2GiB\"\n",
+		fmt.Sprintf("[[realm.durable]]\nname = %q\nuri = %q\nmax_size = \"2GiB\"\nack_wait = \"%v\"\n", keptName, keptTopic, keptWait)
+}
+
+// natsSync is how often a nats-server that can be told so syncs its files. It is about as often as Runnel does in these runs; but
+// Runnel confirms an event after the sync, and nats-server before.
+const natsSync = "2ms"
+
+func startNATS(path string) func(string, int, scenario) (*exec.Cmd, error) {
+	return func(dir string, port int, s scenario) (*exec.Cmd, error) {
+		cmd := exec.Command(path, "-a", "127.0.0.1", "-p", fmt.Sprint(port))
+		if !s.kept {
+			return cmd, nil
+		}
+		config := fmt.Sprintf("jetstream {\nstore_dir: %q\nmax_file_store: 4294967296\n", filepath.Join(dir, "data"))
+		if version, err := exec.Command(path, "--version").Output(); err == nil && !strings.Contains(string(version), " v2.9.") {
+			config += fmt.Sprintf("sync_interval: %q\n", natsSync) // 2.9 syncs every two minutes, and cannot be told otherwise
+		}
+		file := filepath.Join(dir, "nats.conf")
+		if err := os.WriteFile(file, []byte(config+"}\n"), 0o600); err != nil {
+			return nil, err
+		}
+		cmd.Args = append(cmd.Args, "-c", file)
+		return cmd, nil
+	}
+}
+
+// keptMosquitto returns the lines for persistence. mosquitto never syncs, and writes its whole state at once: here after as many
+// changes as events are under way, which is about as often as Runnel writes. A backlog would make each of these writes very
+// large, so it is written once a minute.
+func keptMosquitto(dir string, s scenario) string {
+	save := fmt.Sprintf("autosave_on_changes true\nautosave_interval %d\n", s.work.window)
+	if s.work.count > 500_000 {
+		save = "autosave_interval 60\n"
+	}
+	return fmt.Sprintf("persistence_location %s/\nmax_queued_messages 0\nmax_inflight_messages %d\n", dir, keptWindow) + save
+}
