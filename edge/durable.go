@@ -155,7 +155,8 @@ func (t *turn) store(m *realm, d *delivery) {
 	if w != nil {
 		waiter = w
 	}
-	if err := s.Put(durable.Publication{Event: &d.Event, Anonymous: d.receipt.anonymous()}, waiter); err != nil && w != nil {
+	p := durable.Publication{Event: &d.Event, Anonymous: d.receipt.anonymous(), Origin: d.options.origin, Plain: d.options.plain}
+	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))
 	}
 }

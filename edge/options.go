@@ -91,6 +91,7 @@ type publishOptions struct {
 	origin      bool          // _origin is present, see once.go
 	resource    string        // rkey, see shard.go
 	filtered    bool          // black or white lists are present
+	plain       bool          // no option but acknowledge is present
 }
 
 // expires returns when the event expires; the zero time without a limit.
@@ -102,14 +103,17 @@ func (o *publishOptions) expires() (at time.Time) {
 }
 
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
-	o.excludeMe = true
+	o.excludeMe, o.plain = true, true
 	if d.Empty() {
 		return o, nil
 	}
 	for f := d.Fields(); nextOption(&f) && err == nil; {
-		switch key := f.Key(); string(key) {
-		case "acknowledge":
+		if string(f.Key()) == "acknowledge" {
 			err = boolOption(&f, &o.acknowledge)
+			continue
+		}
+		o.plain = false
+		switch key := f.Key(); string(key) {
 		case "disclose_me":
 			err = boolOption(&f, &o.discloseMe)
 		case "exclude_me":

@@ -89,6 +89,7 @@ func (d *Subscription) cursor() []byte {
 
 // saveCursors records the subscriptions that have changed. If a power cut loses a record, events are delivered again.
 func (s *Store) saveCursors() error {
+	s.saving, s.saved = nil, time.Now()
 	rewrite := s.rewrite || s.cursors.Octets() > 2*s.compact+cursorSegment
 	var records [][]byte
 	s.mu.Lock()

@@ -44,6 +44,8 @@ type head struct {
 type Publication struct {
 	*store.Event
 	Anonymous bool // the publisher has no identity
+	Origin    bool // the options have an origin, so the publisher's names are needed
+	Plain     bool // the options say nothing about the event, and need not be kept
 }
 
 func appendHead(dst []byte, kind byte, position uint64, at, expires int64, topic []byte) []byte {
@@ -85,11 +87,18 @@ func appendEvent(dst []byte, position uint64, at time.Time, p Publication) []byt
 	dst = appendHead(dst, eventRecord, position, now, expires, p.Topic)
 	dst = number(dst, uint64(p.ID))
 	dst = number(dst, uint64(p.Publisher.ID))
-	dst = appendBytes(dst, p.Publisher.Authid)
-	dst = appendBytes(dst, p.Publisher.Authrole)
+	names, options := p.Publisher, p.Dict
+	if !p.Disclosed && !p.Origin {
+		names = store.Publisher{}
+	}
+	if p.Plain {
+		options = codec.Dict{}
+	}
+	dst = appendBytes(dst, names.Authid)
+	dst = appendBytes(dst, names.Authrole)
 	dst = number(dst, flags)
 	dst = number(dst, uint64(p.Trust))
-	dst = appendBytes(append(dst, byte(p.Dict.Serializer)), p.Dict.Raw)
+	dst = appendBytes(append(dst, byte(options.Serializer)), options.Raw)
 	return appendBytes(append(dst, byte(p.Payload.Serializer), byte(p.Payload.Items)), p.Payload.Raw)
 }
 

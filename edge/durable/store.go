@@ -42,12 +42,13 @@ type Waiter any
 type Store struct {
 	// Static after Open.
 	Config
-	journal *journal.Journal // owned by Run; any goroutine may call From
-	cursors *journal.Journal // owned by Run
-	wake    chan struct{}    // is full when events wait to be written
-	upkeep  chan struct{}    // is full when cursors have changed
-	tasks   chan func()
-	done    chan struct{} // closed when Run has ended
+	journal  *journal.Journal // owned by Run; any goroutine may call From
+	cursors  *journal.Journal // owned by Run
+	wake     chan struct{}    // is full when events wait to be written
+	upkeep   chan struct{}    // is full when cursors have changed
+	gathered chan struct{}    // is full when as many publishers wait as at the last sync
+	tasks    chan func()
+	done     chan struct{} // closed when Run has ended
 
 	// Owned by Run.
 	spare     []byte
@@ -60,12 +61,16 @@ type Store struct {
 	timer     *time.Timer // of upkeep
 	due       bool        // a write has scheduled upkeep; later writes do not put it off
 	syncing   <-chan time.Time
+	saving    <-chan time.Time // of cursors
+	saved     time.Time        // when they were last recorded
+	took      time.Duration    // by the last sync that publishers waited for
 
 	mu sync.Mutex
 	// Guarded by mu.
 	pending  []byte // encoded records, one after the other
 	ends     []int  // of each of them
 	waiters  []Waiter
+	crowd    int    // events whose publishers waited at the last sync, for it or for the next one
 	next     uint64 // position of the next record
 	written  uint64 // position of the last record that was written
 	lost     uint64 // events that could not be written, to be reported by a gap record
@@ -90,6 +95,8 @@ const (
 	maxPending     = 4 << 20 // bytes of events that wait to be written
 	cursorSegment  = 256 << 10
 	upkeepInterval = time.Second
+	cursorInterval = 100 * time.Millisecond // at least, between two records of a cursor
+	maxGather      = time.Millisecond
 	ageInterval    = 10 * time.Second
 	retryInterval  = time.Second
 
@@ -111,7 +118,7 @@ var (
 func Open(c Config) (*Store, error) {
 	c.Limit = cmp.Or(c.Limit, defaultLimit)
 	s := &Store{
-		Config: c, wake: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), tasks: make(chan func()), done: make(chan struct{}),
+		Config: c, wake: make(chan struct{}, 1), upkeep: make(chan struct{}, 1), gathered: make(chan struct{}, 1), tasks: make(chan func()), done: make(chan struct{}),
 		loud: everyMinute(), timer: time.NewTimer(upkeepInterval),
 	}
 	if err := s.openCursors(filepath.Join(c.Directory, "cursors")); err != nil {
@@ -216,7 +223,9 @@ func (s *Store) Put(p Publication, w Waiter) error {
 	s.ends = append(s.ends, len(s.pending))
 	s.next++
 	if w != nil {
-		s.waiters = append(s.waiters, w)
+		if s.waiters = append(s.waiters, w); len(s.waiters) == s.crowd {
+			wake(s.gathered)
+		}
 	}
 	wake(s.wake)
 	return nil

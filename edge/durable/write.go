@@ -17,6 +17,10 @@ func (s *Store) Run(stop <-chan struct{}) {
 		case <-s.syncing:
 			s.sync()
 		case <-s.upkeep:
+			if s.saving == nil {
+				s.saving = time.After(time.Until(s.saved.Add(cursorInterval)))
+			}
+		case <-s.saving:
 			s.saveCursors()
 		case task := <-s.tasks:
 			s.write() // the task sees all positions that were given out
@@ -78,14 +82,33 @@ func (s *Store) take() (b batch) {
 		s.putGap(loss{events: s.lost, reason: "disk"})
 		s.lost = 0
 	}
+	select {
+	case <-s.gathered:
+	default:
+	}
 	b = batch{s.pending, s.ends, s.waiters}
 	s.pending, s.ends, s.waiters = s.spare[:0], nil, nil
 	s.spare = nil // it is in use
 	return b
 }
 
+// gather waits a moment until as many publishers wait as at the last sync: they publish again about now, and one sync then
+// serves all of them.
+func (s *Store) gather() {
+	s.mu.Lock()
+	missing := len(s.waiters) > 0 && len(s.waiters) < s.crowd
+	s.mu.Unlock()
+	if missing {
+		select {
+		case <-s.gathered:
+		case <-time.After(min(s.took/2, maxGather)):
+		}
+	}
+}
+
 // write writes all events that have arrived since the last call. It syncs them if a publisher waits.
 func (s *Store) write() {
+	s.gather()
 	b := s.take()
 	if len(b.ends) == 0 {
 		s.spare = b.data
@@ -93,7 +116,12 @@ func (s *Store) write() {
 	}
 	err := s.append(&b)
 	if err == nil && len(b.waiters) > 0 {
+		start := time.Now()
 		err = s.sync()
+		s.took = time.Since(start)
+		s.mu.Lock()
+		s.crowd = len(b.waiters) + len(s.waiters)
+		s.mu.Unlock()
 	} else if s.syncing == nil {
 		s.syncing = time.After(s.Interval)
 	}

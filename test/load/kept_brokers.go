@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // The brokers' configurations for kept events. None of them drops an event, and all keep their files in a folder of their own.
@@ -19,9 +20,14 @@ func keptRunnel(dir string, s scenario) (node, size, durable string) {
 		fmt.Sprintf("[[realm.durable]]\nname = %q\nuri = %q\nmax_size = \"2GiB\"\nack_wait = \"%v\"\n", keptName, keptTopic, keptWait)
 }
 
-// natsSync is how often a nats-server that can be told so syncs its files. It is about as often as Runnel does in these runs; but
-// Runnel confirms an event after the sync, and nats-server before.
-const natsSync = "2ms"
+// natsSync returns how often a nats-server that can be told so syncs its files. For an event that is about as often as Runnel does in
+// these runs; but Runnel confirms the event after the sync, and nats-server before.
+func natsSync(s scenario) time.Duration {
+	if s.work.window < 100 {
+		return 700 * time.Microsecond
+	}
+	return 2 * time.Millisecond
+}
 
 func startNATS(path string) func(string, int, scenario) (*exec.Cmd, error) {
 	return func(dir string, port int, s scenario) (*exec.Cmd, error) {
@@ -31,7 +37,7 @@ func startNATS(path string) func(string, int, scenario) (*exec.Cmd, error) {
 		}
 		config := fmt.Sprintf("jetstream {\nstore_dir: %q\nmax_file_store: 4294967296\n", filepath.Join(dir, "data"))
 		if version, err := exec.Command(path, "--version").Output(); err == nil && !strings.Contains(string(version), " v2.9.") {
-			config += fmt.Sprintf("sync_interval: %q\n", natsSync) // 2.9 syncs every two minutes, and cannot be told otherwise
+			config += fmt.Sprintf("sync_interval: %q\n", natsSync(s)) // 2.9 syncs every two minutes, and cannot be told otherwise
 		}
 		file := filepath.Join(dir, "nats.conf")
 		if err := os.WriteFile(file, []byte(config+"}\n"), 0o600); err != nil {
