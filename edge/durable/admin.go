@@ -154,7 +154,7 @@ func (d *Subscription) rewind(floor uint64) error {
 	s.mu.Lock()
 	from, fresh := s.locate(floor), Subscription{Rule: d.Rule, floor: floor}
 	s.mu.Unlock()
-	err := s.scan(from, func(record []byte, _, _ place) bool {
+	err := s.scan(from, nil, func(record []byte, _, _ place) bool {
 		if h, err := readHead(record); err == nil {
 			fresh.count(&h, int64(len(record)))
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -11,9 +12,9 @@ import (
 func (d *Subscription) deliver() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var p pass
 	for {
-		p := pass{sub: d, now: time.Now()}
-		if !p.begin() {
+		if !p.begin(d) {
 			return
 		}
 		p.run()
@@ -35,6 +36,8 @@ const spread = 8
 
 const maxFlight = 1 << 14 // entries in flight of one subscription, whatever the windows of its consumers; about 3 MB
 
+const readSize = 64 << 10 // bytes, of a read from disk
+
 const flushEvery = 256 // records; what was handed out must not wait until the log has been searched
 
 // pass is one look at the log. It ends when the log ends, or when no consumer has room.
@@ -49,15 +52,24 @@ type pass struct {
 	consumers []*Attachment
 	most      int             // entries in flight, finished ones behind an unfinished one included
 	room      <-chan struct{} // closed when a consumer that was full may have room
+
+	// Memory that passes share.
+	recent   recent
+	buf      []byte // for reading from disk
+	event    store.Event
+	delivery Delivery
+	spare    *entry // taken from the subscription, and not in flight
 }
 
 // begin prepares the pass. It reports false if deliver must end.
-func (p *pass) begin() bool {
-	d := p.sub
+func (p *pass) begin(d *Subscription) bool {
+	clear(p.consumers)
+	*p = pass{sub: d, now: time.Now(), consumers: p.consumers[:0], recent: p.recent, buf: p.buf, spare: p.spare}
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
 	if len(d.consumers) == 0 || d.removed || d.store.closed {
 		d.running = false
+		d.unused = nil
 		return false
 	}
 	p.version, p.from, p.next, d.pausing = d.version, d.readAt, d.read+1, false
@@ -97,11 +109,28 @@ func (p *pass) run() {
 		a.blocked = a.Consumer.Room()
 	}
 	if p.gap() && p.reading {
-		if err := p.sub.store.scan(p.from, p.record); err != nil {
+		if err := p.read(); err != nil {
 			p.sub.store.Report(err)
 		}
 	}
 	p.flush()
+}
+
+// read hands out the records from the place on where the pass begins: from memory, if they are there.
+func (p *pass) read() error {
+	s := p.sub.store
+	s.mu.Lock()
+	held := s.recent.copyTo(&p.recent, p.from)
+	s.mu.Unlock()
+	if held {
+		p.recent.each(p.record)
+		p.buf = nil
+		return nil
+	}
+	if p.buf == nil {
+		p.buf = make([]byte, 0, readSize)
+	}
+	return s.scan(p.from, p.buf, p.record)
 }
 
 func (p *pass) flush() {
@@ -230,11 +259,24 @@ func (p *pass) record(record []byte, at, next place) bool {
 		d.store.mu.Unlock()
 		return true
 	}
-	d.store.mu.Unlock()
 	if e == nil {
-		e = &entry{position: h.position, size: int64(len(record)), at: at, next: next, occurred: h.at, counted: true}
+		e = p.entry()
+		*e = entry{position: h.position, size: int64(len(record)), at: at, next: next, occurred: h.at, counted: true}
 	}
+	d.store.mu.Unlock()
 	return p.hand(&h, e)
+}
+
+// entry returns an entry that is in no use. Holds mu.
+func (p *pass) entry() *entry {
+	d := p.sub
+	if n := len(d.unused); p.spare == nil && n > 0 {
+		p.spare, d.unused = d.unused[n-1], d.unused[:n-1]
+	}
+	if p.spare == nil {
+		p.spare = new(entry)
+	}
+	return p.spare
 }
 
 // passLost ends the events whose records are not there any more: those before a position that the pass has not come across. A
@@ -259,13 +301,13 @@ func (p *pass) passLost(position uint64) {
 // hand gives an event to the first consumer that may receive it and has room.
 func (p *pass) hand(h *head, e *entry) bool {
 	d := p.sub
-	event, err := h.event(d.store.ReadOptions)
+	_, err := h.event(&p.event, d.store.ReadOptions)
 	lost, gapErr := h.loss()
 	var tried []*Attachment
 	var occurred time.Time
 	dated := false
 	if err == nil {
-		occurred, dated = published(event.Event, h.at)
+		occurred, dated = published(&p.event, h.at)
 	}
 	for {
 		d.store.mu.Lock()
@@ -295,21 +337,21 @@ func (p *pass) hand(h *head, e *entry) bool {
 				d.expired++
 				d.store.mu.Unlock()
 				return true
-			} else if event.Expires.IsZero() || end.Before(event.Expires) {
-				event.Expires = end
+			} else if p.event.Expires.IsZero() || end.Before(p.event.Expires) {
+				p.event.Expires = end
 			}
 		}
 		d.store.mu.Unlock()
 		if a == nil {
 			return false
 		}
-		if err == nil && !a.Consumer.Admits(event.Event) {
+		if err == nil && !a.Consumer.Admits(&p.event) {
 			tried = append(tried, a)
 			continue
 		}
-		id := wamp.NewID()
-		if err == nil {
-			id = event.ID
+		id := p.event.ID
+		if err != nil {
+			id = wamp.NewID()
 		}
 		again, ok := p.assign(e, a, id)
 		if !ok {
@@ -319,7 +361,8 @@ func (p *pass) hand(h *head, e *entry) bool {
 		if gapErr == nil {
 			v = a.Consumer.DeliverGap(Gap{ID: id, First: e.position, Last: e.position, Events: lost.events, Reason: lost.reason, Redelivered: again, Sent: a.Sent})
 		} else {
-			v = a.Consumer.Deliver(&Delivery{Event: event.Event, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent})
+			p.delivery = Delivery{Event: &p.event, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent}
+			v = a.Consumer.Deliver(&p.delivery)
 		}
 		if p.settle(e, a, v, again) {
 			return true
@@ -352,7 +395,10 @@ func (p *pass) insert(e *entry) {
 	if e.position <= d.read {
 		return
 	}
-	d.flight = append(d.flight, e)
+	if p.spare == e {
+		p.spare = nil
+	}
+	d.addEntry(e)
 	d.setRead(e.position, e.next)
 }
 

@@ -262,7 +262,7 @@ func FuzzRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
-		_, eventErr := h.event(func(*store.Event) error { return nil })
+		_, eventErr := h.event(new(store.Event), func(*store.Event) error { return nil })
 		if _, gapErr := h.loss(); eventErr == nil && gapErr == nil {
 			t.Error(errors.New("both an event and a gap"))
 		}

@@ -27,8 +27,8 @@ func (s *Store) locate(position uint64) place {
 }
 
 // scan reads the written records from a place on, until each returns false. each also gets the record's place, and that of the
-// next one. The bytes of a record are valid during the call only. No lock is held.
-func (s *Store) scan(from place, each func(record []byte, at, next place) bool) error {
+// next one. The bytes of a record are valid during the call only. buf may be a buffer for reading. No lock is held.
+func (s *Store) scan(from place, buf []byte, each func(record []byte, at, next place) bool) error {
 	s.mu.Lock()
 	i := slices.IndexFunc(s.segments, func(g segment) bool { return g.number >= from.segment })
 	if i < 0 {
@@ -42,7 +42,7 @@ func (s *Store) scan(from place, each func(record []byte, at, next place) bool) 
 		if g.number == from.segment {
 			at = from
 		}
-		_, err := s.journal.From(g.number, at.offset, g.octets, func(record []byte, end int64) bool {
+		_, err := s.journal.From(g.number, at.offset, g.octets, buf, func(record []byte, end int64) bool {
 			next := place{g.number, end}
 			more = each(record, at, next)
 			at = next

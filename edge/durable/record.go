@@ -157,10 +157,10 @@ func readHead(record []byte) (h head, err error) {
 	return h, nil
 }
 
-// event reads the event of a record. It shares the record's memory.
-func (h *head) event(options func(*store.Event) error) (p Publication, err error) {
+// event reads the event of a record into e. It shares the record's memory.
+func (h *head) event(e *store.Event, options func(*store.Event) error) (p Publication, err error) {
 	f := fields{h.rest, h.kind == eventRecord}
-	e := &store.Event{Topic: h.topic, ID: wamp.ID(f.uint())}
+	*e = store.Event{Topic: h.topic, ID: wamp.ID(f.uint())}
 	e.Publisher = store.Publisher{ID: wamp.ID(f.uint()), Authid: string(f.bytes()), Authrole: string(f.bytes())}
 	flags := f.uint()
 	e.Disclosed, e.Trusted, e.Forwarded = flags&flagDisclosed != 0, flags&flagTrusted != 0, flags&flagForwarded != 0

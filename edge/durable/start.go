@@ -48,7 +48,7 @@ func (s *Store) floor(start Start) (uint64, error) {
 		return oldest, nil
 	}
 	found := false
-	err := s.scan(place{}, func(record []byte, _, _ place) bool {
+	err := s.scan(place{}, nil, func(record []byte, _, _ place) bool {
 		h, err := readHead(record)
 		if err != nil {
 			return true

@@ -64,14 +64,14 @@ func (d *Subscription) Peek(count int) (list []Past, err error) {
 	from, floor := d.floorAt, d.floor
 	d.store.mu.Unlock()
 	size := 0
-	err = d.store.scan(from, func(record []byte, _, _ place) bool {
+	err = d.store.scan(from, nil, func(record []byte, _, _ place) bool {
 		record = slices.Clone(record)
 		h, err := readHead(record)
 		if err != nil || h.position <= floor || !d.matches(&h) {
 			return true
 		}
 		past := Past{Position: h.position, At: time.UnixMilli(h.at)}
-		if p, err := h.event(d.store.ReadOptions); err == nil {
+		if p, err := h.event(new(store.Event), d.store.ReadOptions); err == nil {
 			past.Event = p.Event
 		} else if g, err := h.loss(); err == nil {
 			past.Lost = &Gap{First: h.position, Last: h.position, Events: g.events, Reason: g.reason}

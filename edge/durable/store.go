@@ -31,7 +31,7 @@ type Config struct {
 	// Report is called with the result of each write and sync.
 	Report func(error)
 
-	// Found is called by Open for every event in the log.
+	// Found is called by Open for every event in the log. The event is valid during the call only.
 	Found func(Publication)
 }
 
@@ -51,7 +51,7 @@ type Store struct {
 	done     chan struct{} // closed when Run has ended
 
 	// Owned by Run.
-	spare     []byte
+	spare     batch       // memory for the next one
 	rewrite   bool        // the journal of cursors is incomplete
 	compact   int64       // bytes of the journal of cursors when it was last rewritten
 	unsynced  int         // records written since the last sync
@@ -76,6 +76,7 @@ type Store struct {
 	lost     uint64 // events that could not be written, to be reported by a gap record
 	broken   error  // why nothing can be written at the moment
 	segments []segment
+	recent   recent          // the last records of the last segment
 	subs     []*Subscription // by owner and name
 	started  bool            // Run runs, is about to, or has ended
 	closed   bool
@@ -134,6 +135,7 @@ func Open(c Config) (*Store, error) {
 func (s *Store) openLog(dir string) error {
 	var last uint64
 	reported := make(map[uint64]bool) // damaged segments
+	var event store.Event
 	log, found, err := journal.OpenOn(journal.Machine, dir, math.MaxInt64, func(number uint64, record []byte) {
 		h, err := readHead(record)
 		if err != nil || h.position <= last {
@@ -150,7 +152,7 @@ func (s *Store) openLog(dir string) error {
 		if g, err := h.loss(); err == nil && g.segment != 0 {
 			reported[g.segment] = true
 		}
-		if p, err := h.event(s.ReadOptions); err == nil && s.Found != nil {
+		if p, err := h.event(&event, s.ReadOptions); err == nil && s.Found != nil {
 			s.Found(p)
 		}
 	})

@@ -79,6 +79,8 @@ type Subscription struct {
 	read     uint64   // everything up to this position is done or in flight
 	readAt   place    // of the next record
 	flight   []*entry // in order of position; the first is not done
+	slots    []*entry // the memory of flight, from its beginning
+	unused   []*entry // to be used again by deliver
 	byID     map[wamp.ID]*entry
 	version  int   // changed when positions were changed by another goroutine than deliver's
 	events   int   // of the backlog
@@ -237,12 +239,35 @@ func (d *Subscription) advance() {
 			d.setFloor(e.position, e.next)
 		}
 	}
-	clear(d.flight[:n])
-	if d.flight = d.flight[n:]; len(d.flight) == 0 {
-		d.flight = nil
+	d.removeFirst(n)
+	if len(d.flight) == 0 {
 		if d.read > d.floor {
 			d.setFloor(d.read, d.readAt)
 		}
+	}
+}
+
+// addEntry adds an entry to the flight. It uses the room that finished entries have left at the beginning of slots. Holds mu.
+func (d *Subscription) addEntry(e *entry) {
+	if len(d.flight) == cap(d.flight) {
+		if 2*len(d.flight) > len(d.slots) {
+			d.slots = make([]*entry, 2*len(d.flight)+16)
+		}
+		n := copy(d.slots, d.flight)
+		clear(d.slots[n:])
+		d.flight = d.slots[:n]
+	}
+	d.flight = append(d.flight, e)
+}
+
+const maxUnused = 1024 // entries
+
+// removeFirst removes the first n entries from the flight. They are used again once deliver has let go of them. Holds mu.
+func (d *Subscription) removeFirst(n int) {
+	d.unused = append(d.unused, d.flight[:min(n, maxUnused-min(maxUnused, len(d.unused)))]...)
+	clear(d.flight[:n])
+	if d.flight = d.flight[n:]; len(d.flight) == 0 {
+		d.flight = d.slots[:0]
 	}
 }
 

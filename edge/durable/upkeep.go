@@ -157,7 +157,7 @@ func (d *Subscription) drop(x excess) (more bool) {
 	s.mu.Unlock()
 	var list []dropped
 	var oldest int64 // of those that stay
-	err := s.scan(from, func(record []byte, _, next place) bool {
+	err := s.scan(from, nil, func(record []byte, _, next place) bool {
 		h, err := readHead(record)
 		if err != nil || h.position <= floor || !d.matches(&h) {
 			return true

@@ -87,8 +87,8 @@ func (s *Store) take() (b batch) {
 	default:
 	}
 	b = batch{s.pending, s.ends, s.waiters}
-	s.pending, s.ends, s.waiters = s.spare[:0], nil, nil
-	s.spare = nil // it is in use
+	s.pending, s.ends, s.waiters = s.spare.data[:0], s.spare.ends[:0], s.spare.waiters[:0]
+	s.spare = batch{} // it is in use
 	return b
 }
 
@@ -111,7 +111,7 @@ func (s *Store) write() {
 	s.gather()
 	b := s.take()
 	if len(b.ends) == 0 {
-		s.spare = b.data
+		s.spare = b
 		return
 	}
 	err := s.append(&b)
@@ -129,8 +129,8 @@ func (s *Store) write() {
 	if len(b.waiters) > 0 {
 		s.Committed(b.waiters, err)
 	}
-	if cap(b.data) <= 2*maxPending {
-		s.spare = b.data
+	if clear(b.waiters); cap(b.data) <= 2*maxPending {
+		s.spare = b
 	}
 	if s.oversize() {
 		s.maintain()
@@ -156,7 +156,9 @@ func (s *Store) append(b *batch) error {
 	number, _ := s.journal.Newest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.publish(b, n, number)
+	if s.publish(b, n, number); n == len(b.ends) && err == nil {
+		s.recent.add(b, s.end())
+	}
 	if err != nil {
 		s.fail(err, uint64(missing))
 	}
@@ -224,6 +226,7 @@ func (s *Store) discount() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.measure()
+	s.recent.forget()
 	for _, d := range s.subs {
 		d.exact = false
 		d.settle(d.unsyncedEvents, d.unsyncedOctets)

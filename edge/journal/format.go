@@ -26,6 +26,9 @@ const (
 	tailSize   = 4 + 1
 	recordEnd  = '\n'
 	maxRecord  = 1 << 28 // octets; a greater length is damage
+
+	// Overhead is the number of bytes that a record takes in a segment besides its own.
+	Overhead = headSize + tailSize
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

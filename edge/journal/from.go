@@ -7,9 +7,10 @@ import (
 )
 
 // From reads the intact records in the first octets bytes of a segment, beginning at an offset, until each returns false. each
-// also gets the offset behind the record. offset must be 0 or such an offset. From returns where to continue. Like Each, it
-// may be called from any goroutine at any time. A segment that was deleted has no records.
-func (j *Journal) From(number uint64, offset, octets int64, each func(record []byte, end int64) bool) (next int64, err error) {
+// also gets the offset behind the record. offset must be 0 or such an offset. From returns where to continue. buf is used for
+// reading; without one, From allocates it. Like Each, From may be called from any goroutine at any time. A segment that was
+// deleted has no records.
+func (j *Journal) From(number uint64, offset, octets int64, buf []byte, each func(record []byte, end int64) bool) (next int64, err error) {
 	offset = max(offset, int64(headerSize))
 	if offset >= octets {
 		return octets, nil
@@ -22,9 +23,12 @@ func (j *Journal) From(number uint64, offset, octets int64, each func(record []b
 		return offset, fmt.Errorf("read journal: %w", err)
 	}
 	defer f.Close()
+	if cap(buf) == 0 {
+		buf = make([]byte, 0, min(windowSize, octets-offset))
+	}
 	more, end := true, offset
 	s := scanner{
-		window: &window{from: f, size: octets, buf: make([]byte, 0, min(windowSize, octets-offset))}, place: newPlace(number),
+		window: &window{from: f, size: octets, buf: buf[:0]}, place: newPlace(number),
 		each: func(record []byte) { more = each(record, end) },
 	}
 	for more && offset < octets {

@@ -36,7 +36,10 @@ func TestScenarios(t *testing.T) {
 				if s.work.count > 0 && (f.PerSecond <= 0 || f.CPU <= 0) {
 					t.Errorf("%.0f messages/s at %.2f us", f.PerSecond, f.CPU)
 				}
-				if s.work.count > 0 && !s.json && (f.P50 <= 0 || f.P99 < f.P50) {
+				if f.Again > 0 || s.kept && f.CPU > 0 && f.P50 == 0 && (f.Before <= 0 || f.Most < f.Before) {
+					t.Errorf("%d duplicates, %.0f KiB before, at most %.0f", f.Again, f.Before, f.Most)
+				}
+				if s.work.count > 0 && !s.json && f.Most == 0 && (f.P50 <= 0 || f.P99 < f.P50) {
 					t.Errorf("p50 %.0f us, p99 %.0f us", f.P50, f.P99)
 				}
 				if s.work.entries > 0 && f.Setup <= 0 {
