@@ -155,14 +155,12 @@ func (t *turn) store(m *realm, d *delivery) {
 	if w != nil {
 		waiter = w
 	}
-	p := durable.Publication{Event: &d.Event, Anonymous: d.receipt.anonymous(), Origin: d.options.origin, Plain: d.options.plain}
+	p := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain}
+	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // it matters with an origin, so there is a receipt
 	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))
 	}
 }
-
-// anonymous reports whether the publisher has no identity. That matters for publications with an origin, which have a receipt.
-func (r *receipt) anonymous() bool { return r != nil && r.publisher.nameless() }
 
 func notStored(err error) refusal {
 	return refusal{wamp.Unavailable, "cannot store the event for a durable subscription: " + err.Error()}

@@ -108,12 +108,10 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 		return o, nil
 	}
 	for f := d.Fields(); nextOption(&f) && err == nil; {
-		if string(f.Key()) == "acknowledge" {
-			err = boolOption(&f, &o.acknowledge)
-			continue
-		}
-		o.plain = false
+		o.plain = o.plain && string(f.Key()) == "acknowledge"
 		switch key := f.Key(); string(key) {
+		case "acknowledge":
+			err = boolOption(&f, &o.acknowledge)
 		case "disclose_me":
 			err = boolOption(&f, &o.discloseMe)
 		case "exclude_me":
