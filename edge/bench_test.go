@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"runnel/edge/codec"
@@ -100,6 +102,43 @@ func BenchmarkPublish(b *testing.B) {
 	}
 	b.Run("cbor to json", func(b *testing.B) { benchmark(b, way(b, wamp.CBOR, wamp.JSON)) })
 	b.Run("json to cbor", func(b *testing.B) { benchmark(b, way(b, wamp.JSON, wamp.CBOR)) })
+}
+
+// BenchmarkSubscribe takes a SUBSCRIBE and its UNSUBSCRIBE from the wire to the answers, in a realm with many subscriptions.
+func BenchmarkSubscribe(b *testing.B) {
+	for _, match := range []string{"exact", "prefix", "wildcard"} {
+		for _, others := range []int{0, 1_000, 200_000} {
+			b.Run(fmt.Sprintf("%s/%d", match, others), func(b *testing.B) {
+				sessions := seated(b, slices.Repeat([]wamp.Serializer{wamp.CBOR}, 1+others/9_000)...)
+				turn := turns.New().(*turn)
+				subscribe := func(s *session, i int) (topic string) {
+					topic = fmt.Sprintf("bench.%d.topic.%d", i%100, i)
+					if match == "wildcard" {
+						topic = fmt.Sprintf("bench..topic.%d", i)
+					}
+					if err := s.handle(turn, encode(b, wamp.CBOR, fmt.Sprintf(`[32,%d,{"match":%q},%q]`, i+1, match, topic))); err != nil {
+						b.Fatal(err)
+					}
+					turn.flush()
+					return topic
+				}
+				for i := range others {
+					subscribe(sessions[i%len(sessions)], i)
+				}
+				m, _ := wamp.ParseMatch(match)
+				s, i := sessions[0], others
+				benchmark(b, func() {
+					topic := subscribe(s, i)
+					sub, _ := s.realm.topics.Get(m, topic)
+					if err := s.handle(turn, encode(b, wamp.CBOR, fmt.Sprintf("[34,%d,%d]", i+2, sub.id))); err != nil {
+						b.Fatal(err)
+					}
+					turn.flush()
+					i++
+				})
+			})
+		}
+	}
 }
 
 // BenchmarkCall takes a CALL to its callee and the YIELD back.

@@ -141,7 +141,7 @@ func (t *turn) publish(m *realm, p *publication) {
 
 // match finds the subscriptions of a topic. The list is valid until the next call.
 func (t *turn) match(m *realm, topic []byte) []*subscription {
-	t.matched = m.topics.Load().Match(topic, t.matched[:0])
+	t.matched = m.topics.Match(topic, t.matched[:0])
 	return t.matched
 }
 
@@ -328,15 +328,14 @@ func (r *realm) subscribe(t *turn, place *seat, request wamp.ID) (*seat, *subscr
 	if place.role != s.role() {
 		return nil, nil, errOutdated
 	}
-	table := r.topics.Load()
-	sub, ok := table.Get(place.match, place.uri)
+	sub, ok := r.topics.Get(place.match, place.uri)
 	if !ok {
 		sub = &subscription{id: r.nextID(), uri: place.uri, match: place.match, created: time.Now()}
 	}
 	if _, again := s.subscriptions[sub.id]; !again && len(s.subscriptions) >= r.router.options().MaxSubscriptions {
 		return nil, nil, refusal{wamp.Unavailable, "the session has reached its limit of subscriptions"}
 	}
-	// SUBSCRIBED is appended before the table that holds the seat is stored, so no EVENT can precede it.
+	// SUBSCRIBED is appended before the seat is in the table, so no EVENT can precede it.
 	own := s.subscriptions[sub.id]
 	if own == nil {
 		if err := s.keepSeat(place.uri); err != nil {
@@ -373,7 +372,7 @@ func (r *realm) seat(t *turn, place *seat, sub *subscription, created bool) {
 	if place.confirms.Load() {
 		r.confirming.Add(1)
 	}
-	r.topics.Store(r.topics.Load().With(sub.match, sub.uri, sub.with(place)))
+	r.topics.Set(sub.match, sub.uri, sub.with(place))
 	r.announceSubscribe(t, s, sub, created)
 }
 
@@ -402,20 +401,18 @@ func (r *realm) dropSeat(t *turn, place *seat) {
 	if place.confirms.Load() {
 		r.confirming.Add(-1)
 	}
-	table := r.topics.Load()
-	sub, ok := table.Get(place.match, place.uri)
+	sub, ok := r.topics.Get(place.match, place.uri)
 	if !ok {
 		return
 	}
 	sub = sub.without(place)
 	deleted := !sub.wanted()
 	if deleted {
-		table = table.Without(place.match, place.uri)
+		r.topics.Remove(place.match, place.uri)
 	} else {
-		table = table.With(place.match, place.uri, sub)
+		r.topics.Set(place.match, place.uri, sub)
 	}
-	r.topics.Store(table)
-	// A publisher may still hold the old table. EVENT must not follow UNSUBSCRIBED: clients treat it as a protocol error.
+	// A publisher may have found the seat before. EVENT must not follow UNSUBSCRIBED: clients treat it as a protocol error.
 	s.out.mu.Lock()
 	place.gone = true
 	place.left.Store(true)

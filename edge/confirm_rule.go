@@ -42,17 +42,16 @@ func (m *realm) requireConfirmation(rules []ConfirmRule) {
 
 // setConfirmers sets in the rule's subscription how many sessions must confirm. Holds mu.
 func (m *realm) setConfirmers(rule ConfirmRule, by int) {
-	table := m.topics.Load()
 	next := subscription{uri: rule.URI, match: rule.Match}
-	if sub, ok := table.Get(rule.Match, rule.URI); ok {
+	if sub, ok := m.topics.Get(rule.Match, rule.URI); ok {
 		next = *sub
 	} else {
 		next.id, next.created = m.nextID(), time.Now()
 	}
 	if next.confirmers = by; next.wanted() {
-		m.topics.Store(table.With(rule.Match, rule.URI, &next))
+		m.topics.Set(rule.Match, rule.URI, &next)
 	} else {
-		m.topics.Store(table.Without(rule.Match, rule.URI))
+		m.topics.Remove(rule.Match, rule.URI)
 	}
 }
 

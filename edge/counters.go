@@ -88,7 +88,7 @@ func (m *realm) status() RealmStatus {
 		Durable:       m.durableStates(),
 		Name:          m.name,
 		Sessions:      sessions,
-		Subscriptions: m.topics.Load().Len(),
-		Registrations: m.procedures.Load().Len() + m.fallbacks.Load().Len(),
+		Subscriptions: m.topics.Len(),
+		Registrations: m.procedures.Len() + m.fallbacks.Len(),
 	}
 }

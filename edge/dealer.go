@@ -349,7 +349,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	if len(s.registrations) >= r.router.options().MaxRegistrations {
 		return refusal{wamp.Unavailable, "the session has reached its limit of registrations"}
 	}
-	reg, ok := r.table(seat).Load().Get(seat.match, seat.uri)
+	reg, ok := r.table(seat).Get(seat.match, seat.uri)
 	if ok && o.force {
 		if err := r.takeFrom(t, reg); err != nil {
 			return err
@@ -361,7 +361,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	} else if reg.invoke != o.invoke || o.invoke == wamp.Single || s.registrations[reg.id] != nil {
 		return refusal{wamp.ProcedureAlreadyExists, fmt.Sprintf("%q is registered already, with the policy %q", seat.uri, reg.invoke)}
 	}
-	// REGISTERED is appended before the table that holds the seat is stored, so no INVOCATION can precede it.
+	// REGISTERED is appended before the seat is in the table, so no INVOCATION can precede it.
 	if err := s.keepSeat(seat.uri); err != nil {
 		return err
 	}
@@ -374,7 +374,7 @@ func (r *realm) register(t *turn, seat *calleeSeat, o *registerOptions, request 
 	}
 	seat.registration = reg.id
 	s.registrations[reg.id] = seat
-	r.table(seat).Store(r.table(seat).Load().With(reg.match, reg.uri, reg.with(seat)))
+	r.table(seat).Set(reg.match, reg.uri, reg.with(seat))
 	r.announceRegister(t, s, reg, !ok)
 	return nil
 }
@@ -410,18 +410,17 @@ func (s *session) unregister(t *turn, m *codec.Message) error {
 func (r *realm) dropCallee(t *turn, seat *calleeSeat) {
 	delete(seat.session.registrations, seat.registration)
 	seat.session.freeSeat(seat.uri)
-	table := r.table(seat).Load()
+	table := r.table(seat)
 	reg, ok := table.Get(seat.match, seat.uri)
 	if !ok {
 		return
 	}
 	if reg = reg.without(seat); len(reg.callees) == 0 {
-		table = table.Without(seat.match, seat.uri)
+		table.Remove(seat.match, seat.uri)
 	} else {
-		table = table.With(seat.match, seat.uri, reg)
+		table.Set(seat.match, seat.uri, reg)
 	}
-	r.table(seat).Store(table)
-	// The table is stored before the seat is marked: a caller that sees the mark finds the new table when it looks again.
+	// The table is changed before the seat is marked: a caller that sees the mark does not find the seat when it looks again.
 	r.pending.mu.Lock()
 	seat.gone = true
 	r.pending.mu.Unlock()

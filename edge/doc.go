@@ -18,8 +18,7 @@
 //
 // The lock order is realm.mu, pending.mu or acknowledgements.mu, outbox.mu. The locks of the stores (retained events,
 // histories, descriptions) are taken last. No lock is held over I/O. PUBLISH takes only outbox locks, and the lock of a
-// history that records it. The tables of topics and procedures are immutable: they are replaced under realm.mu, and read
-// without a lock.
+// history that records it. The tables of topics and procedures are changed under realm.mu, and read without a lock.
 //
 // # Slow peers
 //

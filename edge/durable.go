@@ -105,9 +105,8 @@ func (m *realm) keepFor(d *durable.Subscription) {
 // events are wanted, whether it has consumers or not: a session that does not exist subscribes, and stays. Holds mu.
 func (m *realm) markDurable(t *turn, d *durable.Subscription, change int) {
 	uri, match := d.Pattern()
-	table := m.topics.Load()
 	next := subscription{uri: uri, match: match}
-	sub, known := table.Get(match, uri)
+	sub, known := m.topics.Get(match, uri)
 	if known {
 		next = *sub
 	} else {
@@ -116,11 +115,11 @@ func (m *realm) markDurable(t *turn, d *durable.Subscription, change int) {
 	m.confirming.Add(int32(change))
 	stays := &session{id: wamp.NewID()}
 	if next.durables += change; !next.wanted() {
-		m.topics.Store(table.Without(match, uri))
+		m.topics.Remove(match, uri)
 		m.announceUnsubscribe(t, stays, &next, true)
 		return
 	}
-	m.topics.Store(table.With(match, uri, &next))
+	m.topics.Set(match, uri, &next)
 	if change > 0 {
 		m.announceSubscribe(t, stays, &next, !known)
 	}

@@ -1,17 +1,13 @@
 package edge
 
-import (
-	"sync/atomic"
-
-	"runnel/edge/wamp"
-)
+import "runnel/edge/wamp"
 
 // Local first: procedures that an internal session offers in the name of another router (wamp.KeyFallback) have a table of
 // their own. A call comes to this table only if no registration of the realm's own matches. So a local callee always wins,
 // whatever the patterns, and neither keeps the other from registering. The registration meta API shows both tables as one.
 
 // table returns the table of a seat's registration.
-func (r *realm) table(seat *calleeSeat) *atomic.Pointer[procedures] {
+func (r *realm) table(seat *calleeSeat) *procedures {
 	if seat.fallback {
 		return &r.fallbacks
 	}
@@ -20,16 +16,16 @@ func (r *realm) table(seat *calleeSeat) *atomic.Pointer[procedures] {
 
 // procedure returns the registration that answers a call of uri.
 func (r *realm) procedure(uri []byte) (*registration, bool) {
-	if reg, ok := r.procedures.Load().Best(uri); ok && reg.answersFor(uri) {
+	if reg, ok := r.procedures.Best(uri); ok && reg.answersFor(uri) {
 		return reg, true
 	}
-	return r.fallbacks.Load().Best(uri)
+	return r.fallbacks.Best(uri)
 }
 
 // registered returns the registration of exactly this URI or pattern.
 func (r *realm) registered(match wamp.Match, uri string) (*registration, bool) {
-	if reg, ok := r.procedures.Load().Get(match, uri); ok {
+	if reg, ok := r.procedures.Get(match, uri); ok {
 		return reg, true
 	}
-	return r.fallbacks.Load().Get(match, uri)
+	return r.fallbacks.Get(match, uri)
 }

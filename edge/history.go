@@ -34,29 +34,27 @@ func (m *realm) addHistories(rules []HistoryRule) {
 // attach has the events of a history's topics recorded, in an existing subscription or a new one. The meta API does not
 // announce a new one, because no session has subscribed. Holds mu, once the realm is open.
 func (m *realm) attach(h *store.History) {
-	table := m.topics.Load()
-	sub, ok := table.Get(h.Match, h.URI)
+	sub, ok := m.topics.Get(h.Match, h.URI)
 	if !ok {
 		sub = &subscription{id: m.nextID(), uri: h.URI, match: h.Match, created: time.Now()}
 	}
 	next := *sub
 	next.history = h
-	m.topics.Store(table.With(h.Match, h.URI, &next))
+	m.topics.Set(h.Match, h.URI, &next)
 }
 
 // detach ends the recording. The subscription stays while it has subscribers. Holds mu.
 func (m *realm) detach(h *store.History) {
-	table := m.topics.Load()
-	sub, ok := table.Get(h.Match, h.URI)
+	sub, ok := m.topics.Get(h.Match, h.URI)
 	if !ok {
 		return
 	}
 	next := *sub
 	next.history = nil
 	if !next.wanted() {
-		m.topics.Store(table.Without(h.Match, h.URI))
+		m.topics.Remove(h.Match, h.URI)
 	} else {
-		m.topics.Store(table.With(h.Match, h.URI, &next))
+		m.topics.Set(h.Match, h.URI, &next)
 	}
 }
 

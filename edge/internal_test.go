@@ -96,7 +96,7 @@ func TestForwardersTellOfTheirNode(t *testing.T) {
 		gateway.hear(`[17,1,"*"]`)
 		gateway.say(`[64,2,{},"runnel.status"]`)
 		gateway.hear(`[8,64,2,{},` + notAuthorized)
-		if s.router.realm([]byte("realm1")).procedures.Load().Len() != 0 {
+		if s.router.realm([]byte("realm1")).procedures.Len() != 0 {
 			s.Error("it is registered")
 		}
 	})

@@ -173,7 +173,7 @@ func (c *metaCall) match(i int) (m wamp.Match, err error) {
 
 // watched reports whether a meta event has subscribers, so that it needs to be made at all.
 func (r *realm) watched(topic string) bool {
-	return len(r.topics.Load().Match([]byte(topic), nil)) > 0
+	return len(r.topics.Match([]byte(topic), nil)) > 0
 }
 
 // announce publishes a meta event. It costs little if the event has no subscribers. mu may be held.

@@ -44,7 +44,7 @@ func TestOverlapsAreBounded(t *testing.T) {
 	for i := range 10000 {
 		for _, m := range []wamp.Match{wamp.Exact, wamp.Prefix, wamp.Wildcard} {
 			p := wamp.Pattern{URI: fmt.Sprintf("org.%d.a", i), Match: m}
-			table = table.With(m, p.URI, p)
+			table.Set(m, p.URI, p)
 		}
 	}
 	all := func(p wamp.Pattern) wamp.Pattern { return p }
@@ -53,7 +53,7 @@ func TestOverlapsAreBounded(t *testing.T) {
 		t.Error("10000 wildcards times 256 patterns are compared")
 	}
 	for i := range 10000 {
-		table = table.Without(wamp.Wildcard, fmt.Sprintf("org.%d.a", i))
+		table.Remove(wamp.Wildcard, fmt.Sprintf("org.%d.a", i))
 	}
 	result, err := overlapping(wanted, all, tell, table)
 	if err != nil || len(result[1].([]any)) != 0 {

@@ -41,7 +41,7 @@ func (r *realm) announceUnregister(t *turn, s *session, reg *registration, delet
 }
 
 func (c *metaCall) registrationList() ([]any, error) {
-	return listing(c, (*registration).details, c.realm.procedures.Load(), c.realm.fallbacks.Load())
+	return listing(c, (*registration).details, &c.realm.procedures, &c.realm.fallbacks)
 }
 
 func (c *metaCall) registrationLookup() ([]any, error) {
@@ -68,5 +68,5 @@ func (c *metaCall) registrationMatch() ([]any, error) {
 
 // registration returns the registration whose id is the call's first argument.
 func (c *metaCall) registration() (*registration, error) {
-	return byID(c, wamp.NoSuchRegistration, c.realm.procedures.Load(), c.realm.fallbacks.Load())
+	return byID(c, wamp.NoSuchRegistration, &c.realm.procedures, &c.realm.fallbacks)
 }

@@ -61,7 +61,7 @@ func (c *metaCall) subscriptionList() ([]any, error) {
 		}
 		return d
 	}
-	return listing(c, details, c.realm.topics.Load())
+	return listing(c, details, &c.realm.topics)
 }
 
 func (c *metaCall) subscriptionLookup() ([]any, error) {
@@ -69,7 +69,7 @@ func (c *metaCall) subscriptionLookup() ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if sub, ok := c.realm.topics.Load().Get(p.Match, p.URI); ok {
+	if sub, ok := c.realm.topics.Get(p.Match, p.URI); ok {
 		return []any{sub.id}, nil
 	}
 	return []any{nil}, nil
@@ -81,7 +81,7 @@ func (c *metaCall) subscriptionMatch() ([]any, error) {
 		return nil, err
 	}
 	var list []any
-	for _, sub := range c.realm.topics.Load().Match([]byte(topic), nil) {
+	for _, sub := range c.realm.topics.Match([]byte(topic), nil) {
 		list = append(list, sub.id)
 	}
 	if list == nil {
@@ -92,5 +92,5 @@ func (c *metaCall) subscriptionMatch() ([]any, error) {
 
 // subscription returns the subscription whose id is the call's first argument.
 func (c *metaCall) subscription() (*subscription, error) {
-	return byID(c, wamp.NoSuchSubscription, c.realm.topics.Load())
+	return byID(c, wamp.NoSuchSubscription, &c.realm.topics)
 }

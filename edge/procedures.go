@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// procedures is the immutable table of registrations by procedure and pattern.
+// procedures is the table of registrations by procedure and pattern.
 type procedures = patterns.Table[*registration]
 
 // registration is a registered procedure or pattern with its callees. It is immutable, except for turn: each REGISTER

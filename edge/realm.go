@@ -22,11 +22,11 @@ type realm struct {
 
 	askFailures logbook.Throttle // limits the log lines about procedures that the router calls
 
-	// Read without a lock, replaced under mu.
+	// Read without a lock, changed under mu.
 	policy     atomic.Pointer[policy]
-	topics     atomic.Pointer[topics]
-	procedures atomic.Pointer[procedures]
-	fallbacks  atomic.Pointer[procedures] // see fallback.go
+	topics     topics
+	procedures procedures
+	fallbacks  procedures // see fallback.go
 
 	updating  sync.Mutex       // held while the realm's options are replaced
 	histories []*store.History // guarded by updating once the realm is open
@@ -63,9 +63,6 @@ func newRealm(r *Router, opts RealmOptions) (*realm, error) {
 	}
 	m.policy.Store(p)
 	m.retained = store.NewRetained(r.options().MaxRetained, m.log, r.options().Memory)
-	m.topics.Store(&topics{})
-	m.procedures.Store(&procedures{})
-	m.fallbacks.Store(&procedures{})
 	return m, nil
 }
 

@@ -203,9 +203,9 @@ func (c *metaCall) reflectList(kind string) ([]any, error) {
 	c.realm.reflection.mu.Unlock()
 	switch kind {
 	case "procedure":
-		c.realm.procedures.Load().All(func(r *registration) bool { uris[r.uri] = true; return true })
+		c.realm.procedures.All(func(r *registration) bool { uris[r.uri] = true; return true })
 	case "topic":
-		c.realm.topics.Load().All(func(s *subscription) bool { uris[s.uri] = true; return true })
+		c.realm.topics.All(func(s *subscription) bool { uris[s.uri] = true; return true })
 	}
 	list := []string{}
 	for uri := range uris {

@@ -11,7 +11,7 @@ import (
 	"runnel/edge/wamp"
 )
 
-// topics is the immutable table of subscriptions by topic and pattern.
+// topics is the table of subscriptions by topic and pattern.
 type topics = patterns.Table[*subscription]
 
 // subscription is a topic or pattern with its subscribers. It is immutable: each SUBSCRIBE and UNSUBSCRIBE makes a new

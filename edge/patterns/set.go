@@ -14,7 +14,7 @@ type Set struct {
 	exact     []string       // sorted
 	prefixes  []string       // sorted, and none begins with another
 	wildcards []wamp.Pattern // none is covered by another
-	tree      *components[bool]
+	tree      components[bool]
 	steps     int // comparisons of wildcards and their components so far
 }
 
@@ -30,7 +30,7 @@ func NewSet(list []wamp.Pattern) *Set {
 		case wamp.Wildcard:
 			if covers := func(q wamp.Pattern) bool { return q.Covers(p) }; !slices.ContainsFunc(s.wildcards, covers) {
 				s.wildcards = append(s.wildcards, p)
-				s.tree, _ = s.tree.with(strings.Split(p.URI, "."), true)
+				s.tree.set(p.URI, true)
 			}
 		}
 	}
@@ -53,7 +53,7 @@ func (s *Set) Overlaps(p wamp.Pattern) bool {
 		if _, found := slices.BinarySearch(s.exact, p.URI); found || s.begins(p.URI) {
 			return true
 		}
-		return s.tree != nil && s.matches(s.tree, p.URI)
+		return s.matches(&s.tree, p.URI)
 	case wamp.Prefix:
 		if anyBegins(s.exact, p.URI) || anyBegins(s.prefixes, p.URI) || s.begins(p.URI) {
 			return true
@@ -91,9 +91,12 @@ func (s *Set) meetsWildcard(p wamp.Pattern) bool {
 func (s *Set) matches(n *components[bool], uri string) bool {
 	s.steps++
 	component, rest, more := strings.Cut(uri, ".")
-	below, _ := n.literal.get([]byte(component))
-	for _, next := range [...]*components[bool]{below, n.any} {
-		if next != nil && (!more && next.set || more && s.matches(next, rest)) {
+	literal, _ := n.literal.get([]byte(component))
+	for _, below := range [...]*components[bool]{literal, n.any.Load()} {
+		if more && below != nil && s.matches(below, rest) {
+			return true
+		}
+		if _, ends := below.end(); ends && !more {
 			return true
 		}
 	}

@@ -1,39 +1,42 @@
-// Package patterns finds the entries that match a URI: Table is an immutable map from URIs and URI patterns to values, and
-// Set answers which patterns overlap.
+// Package patterns finds the entries that match a URI: Table is a map from URIs and URI patterns to values, and Set answers which
+// patterns overlap.
 package patterns
 
 import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"runnel/edge/wamp"
 )
 
-// Table is an immutable map from URIs and URI patterns to values. The router's topic table and procedure table are
-// Tables. The key is a URI together with its match policy: "com.a" as exact and "com.a" as prefix are two entries. The
-// zero value is empty.
+// Table is a map from URIs and URI patterns to values. The router's topic table and procedure table are Tables. The key is a URI
+// together with its match policy: "com.a" as exact and "com.a" as prefix are two entries. The zero value is empty.
+//
+// Any goroutine may read at any time, without locks and without garbage. Set and Remove are called by one goroutine at a time. A
+// read that runs beside them finds each entry as it was or as it is; it finds all entries that do not change meanwhile. A read
+// that begins after a write has returned finds what was written.
 type Table[V any] struct {
 	exact     trie[V]
 	prefix    trie[V]
-	lengths   []prefixLength // lengths of the prefixes, ascending: only these need a look-up
-	wildcard  *components[V]
-	wildcards int
+	lengths   atomic.Pointer[[]int] // lengths of the prefixes in bytes, ascending: only these need a look-up
+	counts    map[int]int           // number of prefixes by length. Only writers use it.
+	wildcard  components[V]
+	wildcards atomic.Int32
 }
-
-// prefixLength counts the prefixes of one length, in bytes.
-type prefixLength struct{ length, prefixes int }
 
 // components is a node of the wildcard patterns' tree, which has one level for each component.
 type components[V any] struct {
 	literal trie[*components[V]]
-	any     *components[V]
-	set     bool // a pattern ends here
-	value   V
+	any     atomic.Pointer[components[V]]
+	value   atomic.Pointer[V] // nil: no pattern ends here
 }
 
 // Len returns the number of entries.
-func (p *Table[V]) Len() int { return p.exact.len + p.prefix.len + p.wildcards }
+func (p *Table[V]) Len() int {
+	return int(p.exact.len.Load() + p.prefix.len.Load() + p.wildcards.Load())
+}
 
 // Get returns the value of exactly this URI or pattern.
 func (p *Table[V]) Get(m wamp.Match, uri string) (v V, ok bool) {
@@ -41,66 +44,68 @@ func (p *Table[V]) Get(m wamp.Match, uri string) (v V, ok bool) {
 	case wamp.Prefix:
 		return p.prefix.get([]byte(uri))
 	case wamp.Wildcard:
-		if n := p.wildcard.find(uri); n != nil && n.set {
-			return n.value, true
-		}
-		return v, false
+		return p.wildcard.find(uri).end()
 	}
 	return p.exact.get([]byte(uri))
 }
 
-// With returns a table in which the URI or pattern has the value v.
-func (p *Table[V]) With(m wamp.Match, uri string, v V) *Table[V] {
-	next := *p
+// Set gives the URI or pattern the value v.
+func (p *Table[V]) Set(m wamp.Match, uri string, v V) {
 	switch m {
 	case wamp.Prefix:
-		next.prefix = p.prefix.with(uri, v)
-		if next.prefix.len > p.prefix.len {
-			next.lengths = countLength(p.lengths, len(uri), +1)
+		if p.prefix.set(uri, v) {
+			p.countLength(len(uri), +1)
 		}
 	case wamp.Wildcard:
-		var added bool
-		next.wildcard, added = p.wildcard.with(strings.Split(uri, "."), v)
-		if added {
-			next.wildcards++
+		if p.wildcard.set(uri, v) {
+			p.wildcards.Add(1)
 		}
 	default:
-		next.exact = p.exact.with(uri, v)
+		p.exact.set(uri, v)
 	}
-	return &next
 }
 
-// Without returns a table that lacks the URI or pattern.
-func (p *Table[V]) Without(m wamp.Match, uri string) *Table[V] {
-	next := *p
+// Remove removes the URI or pattern.
+func (p *Table[V]) Remove(m wamp.Match, uri string) {
 	switch m {
 	case wamp.Prefix:
-		next.prefix = p.prefix.without(uri)
-		if next.prefix.len < p.prefix.len {
-			next.lengths = countLength(p.lengths, len(uri), -1)
+		if p.prefix.remove(uri) {
+			p.countLength(len(uri), -1)
 		}
 	case wamp.Wildcard:
-		var removed bool
-		next.wildcard, removed = p.wildcard.without(strings.Split(uri, "."))
-		if removed {
-			next.wildcards--
+		if p.wildcard.remove(uri, true) {
+			p.wildcards.Add(-1)
 		}
 	default:
-		next.exact = p.exact.without(uri)
+		p.exact.remove(uri)
 	}
-	return &next
 }
 
-func countLength(old []prefixLength, length, by int) []prefixLength {
-	at, found := slices.BinarySearchFunc(old, length, func(l prefixLength, n int) int { return l.length - n })
-	next := slices.Clone(old)
-	if !found {
-		return slices.Insert(next, at, prefixLength{length, by})
+// countLength counts a prefix. Readers see another list only if the first prefix of a length came or the last one went.
+func (p *Table[V]) countLength(length, by int) {
+	if p.counts == nil {
+		p.counts = map[int]int{}
 	}
-	if next[at].prefixes += by; next[at].prefixes == 0 {
-		next = slices.Delete(next, at, at+1)
+	p.counts[length] += by
+	list := slices.Clone(p.prefixLengths())
+	at, listed := slices.BinarySearch(list, length)
+	switch {
+	case p.counts[length] == 0:
+		delete(p.counts, length)
+		list = slices.Delete(list, at, at+1)
+	case listed:
+		return
+	default:
+		list = slices.Insert(list, at, length)
 	}
-	return next
+	p.lengths.Store(&list)
+}
+
+func (p *Table[V]) prefixLengths() []int {
+	if list := p.lengths.Load(); list != nil {
+		return *list
+	}
+	return nil
 }
 
 // Match appends the values of all entries that match uri to into: first the exact entry, then prefixes from short to
@@ -109,15 +114,15 @@ func (p *Table[V]) Match(uri []byte, into []V) []V {
 	if v, ok := p.exact.get(uri); ok {
 		into = append(into, v)
 	}
-	for _, l := range p.lengths {
-		if l.length > len(uri) {
+	for _, n := range p.prefixLengths() {
+		if n > len(uri) {
 			break
 		}
-		if v, ok := p.prefix.get(uri[:l.length]); ok {
+		if v, ok := p.prefix.get(uri[:n]); ok {
 			into = append(into, v)
 		}
 	}
-	if p.wildcards > 0 {
+	if p.wildcards.Load() > 0 {
 		into = p.wildcard.match(uri, into)
 	}
 	return into
@@ -130,20 +135,21 @@ func (p *Table[V]) Best(uri []byte) (v V, ok bool) {
 	if v, ok = p.exact.get(uri); ok {
 		return v, true
 	}
-	for i := len(p.lengths) - 1; i >= 0; i-- {
-		if n := p.lengths[i].length; n <= len(uri) {
+	lengths := p.prefixLengths()
+	for i := len(lengths) - 1; i >= 0; i-- {
+		if n := lengths[i]; n <= len(uri) {
 			if v, ok = p.prefix.get(uri[:n]); ok {
 				return v, true
 			}
 		}
 	}
-	if p.wildcards > 0 {
+	if p.wildcards.Load() > 0 {
 		return p.wildcard.best(uri)
 	}
 	return v, false
 }
 
-// All calls yield for each value until it returns false.
+// All calls yield for each value until it returns false. It meets each entry that is there all the time exactly once.
 func (p *Table[V]) All(yield func(V) bool) {
 	ok := true
 	each := func(_ string, v V) bool { ok = yield(v); return ok }
@@ -151,72 +157,83 @@ func (p *Table[V]) All(yield func(V) bool) {
 	if ok {
 		p.prefix.all(each)
 	}
-	if ok && p.wildcard != nil {
+	if ok {
 		p.wildcard.all(yield)
 	}
 }
 
+// find returns the node at which a pattern ends, or nil.
 func (n *components[V]) find(pattern string) *components[V] {
 	for more := true; more && n != nil; {
 		var component string
 		component, pattern, more = strings.Cut(pattern, ".")
-		if component == "" {
-			n = n.any
-		} else {
-			n, _ = n.literal.get([]byte(component))
-		}
+		n = n.below(component)
 	}
 	return n
 }
 
-func (n *components[V]) with(pattern []string, v V) (next *components[V], added bool) {
-	next = &components[V]{}
-	if n != nil {
-		*next = *n
+// below returns the node for a component of a pattern below n, or nil.
+func (n *components[V]) below(component string) *components[V] {
+	if component == "" {
+		return n.any.Load()
 	}
-	if len(pattern) == 0 {
-		added = !next.set
-		next.set, next.value = true, v
-		return next, added
-	}
-	if pattern[0] == "" {
-		next.any, added = next.any.with(pattern[1:], v)
-		return next, added
-	}
-	below, _ := next.literal.get([]byte(pattern[0]))
-	below, added = below.with(pattern[1:], v)
-	next.literal = next.literal.with(pattern[0], below)
-	return next, added
+	below, _ := n.literal.get([]byte(component))
+	return below
 }
 
-// without returns nil if the node is empty afterwards.
-func (n *components[V]) without(pattern []string) (next *components[V], removed bool) {
+// end returns the value of the pattern that ends at n, which may be nil.
+func (n *components[V]) end() (v V, ok bool) {
 	if n == nil {
-		return nil, false
+		return v, false
 	}
-	c := *n
+	if value := n.value.Load(); value != nil {
+		return *value, true
+	}
+	return v, false
+}
+
+// set gives a pattern the value v, and reports whether the pattern is new.
+func (n *components[V]) set(pattern string, v V) (added bool) {
+	for more := true; more; {
+		var component string
+		component, pattern, more = strings.Cut(pattern, ".")
+		next := n.below(component)
+		if next == nil {
+			next = &components[V]{}
+			if component == "" {
+				n.any.Store(next)
+			} else {
+				n.literal.set(component, next)
+			}
+		}
+		n = next
+	}
+	return n.value.Swap(&v) == nil
+}
+
+// remove removes a pattern, of which more says that components follow, and the nodes that are empty afterwards. It reports whether
+// the pattern was there.
+func (n *components[V]) remove(pattern string, more bool) (removed bool) {
+	if !more {
+		return n.value.Swap(nil) != nil
+	}
+	component, rest, more := strings.Cut(pattern, ".")
+	below := n.below(component)
+	if below == nil || !below.remove(rest, more) {
+		return false
+	}
 	switch {
-	case len(pattern) == 0:
-		var none V
-		removed = c.set
-		c.set, c.value = false, none
-	case pattern[0] == "":
-		c.any, removed = c.any.without(pattern[1:])
+	case !below.empty():
+	case component == "":
+		n.any.Store(nil)
 	default:
-		below, ok := c.literal.get([]byte(pattern[0]))
-		if !ok {
-			return n, false
-		}
-		if below, removed = below.without(pattern[1:]); below == nil {
-			c.literal = c.literal.without(pattern[0])
-		} else {
-			c.literal = c.literal.with(pattern[0], below)
-		}
+		n.literal.remove(component)
 	}
-	if !c.set && c.any == nil && c.literal.len == 0 {
-		return nil, removed
-	}
-	return &c, removed
+	return true
+}
+
+func (n *components[V]) empty() bool {
+	return n.value.Load() == nil && n.any.Load() == nil && n.literal.len.Load() == 0
 }
 
 func (n *components[V]) match(uri []byte, into []V) []V {
@@ -224,8 +241,8 @@ func (n *components[V]) match(uri []byte, into []V) []V {
 	if below, ok := n.literal.get(component); ok {
 		into = below.matchRest(rest, more, into)
 	}
-	if n.any != nil {
-		into = n.any.matchRest(rest, more, into)
+	if below := n.any.Load(); below != nil {
+		into = below.matchRest(rest, more, into)
 	}
 	return into
 }
@@ -234,8 +251,8 @@ func (n *components[V]) matchRest(uri []byte, more bool, into []V) []V {
 	if more {
 		return n.match(uri, into)
 	}
-	if n.set {
-		into = append(into, n.value)
+	if v, ok := n.end(); ok {
+		into = append(into, v)
 	}
 	return into
 }
@@ -248,8 +265,8 @@ func (n *components[V]) best(uri []byte) (v V, ok bool) {
 			return v, true
 		}
 	}
-	if n.any != nil {
-		return n.any.bestRest(rest, more)
+	if below := n.any.Load(); below != nil {
+		return below.bestRest(rest, more)
 	}
 	return v, false
 }
@@ -258,14 +275,14 @@ func (n *components[V]) bestRest(uri []byte, more bool) (v V, ok bool) {
 	if more {
 		return n.best(uri)
 	}
-	return n.value, n.set
+	return n.end()
 }
 
 func (n *components[V]) all(yield func(V) bool) bool {
-	if n.set && !yield(n.value) {
+	if v, ok := n.end(); ok && !yield(v) {
 		return false
 	}
-	if n.any != nil && !n.any.all(yield) {
+	if below := n.any.Load(); below != nil && !below.all(yield) {
 		return false
 	}
 	ok := true

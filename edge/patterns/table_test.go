@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"runnel/edge/wamp"
@@ -18,14 +20,14 @@ func TestTableAgainstMap(t *testing.T) {
 		key := fmt.Sprintf("com.example.%d", r.IntN(3000))
 		if r.IntN(3) == 0 {
 			delete(want, key)
-			have = have.without(key)
+			have.remove(key)
 		} else {
 			want[key] = i
-			have = have.with(key, i)
+			have.set(key, i)
 		}
 	}
-	if have.len != len(want) {
-		t.Fatalf("%d entries, want %d", have.len, len(want))
+	if n := int(have.len.Load()); n != len(want) {
+		t.Fatalf("%d entries, want %d", n, len(want))
 	}
 	for i := range 3000 {
 		key := fmt.Sprintf("com.example.%d", i)
@@ -43,40 +45,84 @@ func TestTableAgainstMap(t *testing.T) {
 
 // Keys whose hashes are equal as far as they reach end in one list.
 func TestTableCollisions(t *testing.T) {
-	b := &branch[int]{}
+	const shift = lastShift - levelBits
+	var place atomic.Pointer[branch[int]]
+	place.Store(&branch[int]{})
 	for i := range 3 {
-		b, _ = b.with(fmt.Sprint(i), i, 42, lastShift-levelBits)
+		put(&place, fmt.Sprint(i), i, 42, shift)
 	}
-	b, added := b.with("1", 7, 42, lastShift-levelBits)
-	if added {
+	if put(&place, "1", 7, 42, shift) {
 		t.Error("a key that is there counts as added")
 	}
-	_, removed := b.without("9", 42, lastShift-levelBits)
-	if removed {
+	if drop(&place, "9", 42, shift) {
 		t.Error("a key that is not there counts as removed")
 	}
-	b, removed = b.without("0", 42, lastShift-levelBits)
+	removed := drop(&place, "0", 42, shift)
 	have := map[string]int{}
-	b.all(func(k string, v int) bool { have[k] = v; return true })
+	place.Load().all(func(k string, v int) bool { have[k] = v; return true })
 	if !removed || len(have) != 2 || have["1"] != 7 || have["2"] != 2 {
 		t.Errorf("after removal: %v", have)
 	}
+	if !drop(&place, "1", 42, shift) || !drop(&place, "2", 42, shift) || len(place.Load().children) != 0 {
+		t.Error("something is left")
+	}
 }
 
-func TestTableSnapshotsDoNotChange(t *testing.T) {
-	var a trie[int]
-	for i := range 100 {
-		a = a.with(fmt.Sprint(i), i)
+// While one goroutine adds and removes entries, readers find each entry that does not change, exactly once and with its value,
+// and never one with another's value.
+func TestReadersBesideAWriter(t *testing.T) {
+	var p Table[entry]
+	random := rand.New(rand.NewPCG(5, 6))
+	kinds := []struct {
+		match wamp.Match
+		uri   string
+	}{{wamp.Exact, "a.%d.b.%d"}, {wamp.Prefix, "a.%d.b.%d."}, {wamp.Wildcard, "a.%d..%d"}}
+	at := func(i int) entry {
+		k := kinds[i%3]
+		return entry{k.match, fmt.Sprintf(k.uri, i%7, i)}
 	}
-	b := a
-	for i := range 100 {
-		b = b.with(fmt.Sprint(i), -1).without(fmt.Sprint(99 - i))
+	const stable, changing = 600, 3000
+	for i := range stable {
+		p.Set(at(i).match, at(i).uri, at(i))
 	}
-	for i := range 100 {
-		if v, ok := a.get([]byte(fmt.Sprint(i))); !ok || v != i {
-			t.Fatalf("the snapshot changed: %d is %d %v", i, v, ok)
+	var done atomic.Bool
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for !done.Load() {
+				found := map[entry]int{}
+				p.All(func(e entry) bool { found[e]++; return true })
+				for i := range stable {
+					e := at(i)
+					if v, ok := p.Get(e.match, e.uri); !ok || v != e || found[e] != 1 {
+						t.Errorf("%v is found as %v %v, %d times", e, v, ok, found[e])
+						return
+					}
+					topic := strings.Replace(e.uri, "..", ".b.", 1)
+					if e.match == wamp.Prefix {
+						topic += "c"
+					}
+					if got := p.Match([]byte(topic), nil); !slices.Contains(got, e) {
+						t.Errorf("%s matches %v, not %v", topic, got, e)
+						return
+					}
+				}
+			}
+		})
+	}
+	there := map[int]bool{}
+	for range 20000 {
+		i := stable + random.IntN(changing)
+		e := at(i)
+		if there[i] {
+			p.Remove(e.match, e.uri)
+		} else {
+			p.Set(e.match, e.uri, e)
 		}
+		there[i] = !there[i]
 	}
+	done.Store(true)
+	readers.Wait()
 }
 
 type entry struct {
@@ -87,7 +133,7 @@ type entry struct {
 func set(entries ...entry) *Table[entry] {
 	p := &Table[entry]{}
 	for _, e := range entries {
-		p = p.With(e.match, e.uri, e)
+		p.Set(e.match, e.uri, e)
 	}
 	return p
 }
@@ -142,10 +188,10 @@ func TestMatchAgainstTheRule(t *testing.T) {
 		e := entry{wamp.Match(r.IntN(3)), uri(1 + r.IntN(4))}
 		if r.IntN(4) == 0 {
 			delete(all, e)
-			p = p.Without(e.match, e.uri)
+			p.Remove(e.match, e.uri)
 		} else {
 			all[e] = true
-			p = p.With(e.match, e.uri, e)
+			p.Set(e.match, e.uri, e)
 		}
 		topic := uri(1 + r.IntN(4))
 		if strings.Contains("."+topic+".", "..") {
@@ -180,10 +226,10 @@ func TestMatchAgainstTheRule(t *testing.T) {
 		if v, ok := p.Get(e.match, e.uri); !ok || v != e {
 			t.Errorf("get %v: %v %v", e, v, ok)
 		}
-		p = p.Without(e.match, e.uri)
+		p.Remove(e.match, e.uri)
 	}
-	if p.Len() != 0 || len(p.lengths) != 0 || p.wildcard != nil {
-		t.Errorf("something is left of an empty set: %+v", p)
+	if p.Len() != 0 || len(p.prefixLengths()) != 0 || !p.wildcard.empty() || len(p.exact.root.Load().children) != 0 {
+		t.Error("something is left of an empty table")
 	}
 }
 

@@ -4,25 +4,28 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"slices"
+	"sync/atomic"
 )
 
-// trie is an immutable map from strings to V: a hash array mapped trie. with and without return a new map that shares all
-// but one path with the old one, so a reader may continue with the snapshot it holds. The zero value is empty.
+// trie is a map from strings to V: a hash array mapped trie. Any number of goroutines may read it while one writes; the callers
+// write one at a time. A write replaces one branch and copies no other, so its cost and its garbage do not grow with the map. A
+// reader that meets the old branch has the state before the write. The zero value is empty.
 type trie[V any] struct {
-	root *branch[V]
-	len  int
+	root atomic.Pointer[branch[V]]
+	len  atomic.Int32
 }
 
 // branch holds up to 32 children, selected by five bits of the hash. Only existing children are stored. Below the last
-// level the hash is used up: the children are unordered, and bitmap is unused.
+// level the hash is used up: the children are unordered, and bitmap is unused. A branch does not change, except that its
+// children's branches are replaced.
 type branch[V any] struct {
 	bitmap   uint32
 	children []child[V]
 }
 
-// child is either a leaf or, if below is set, a branch.
+// child is either a leaf or, if below is set, a branch. A leaf never becomes a branch, nor a branch a leaf.
 type child[V any] struct {
-	below *branch[V]
+	below atomic.Pointer[branch[V]]
 	key   string
 	value V
 }
@@ -34,147 +37,171 @@ const (
 
 var seed = maphash.MakeSeed()
 
-func (b *branch[V]) slot(hash uint64, shift uint) (bit uint32, at int) {
-	bit = 1 << (hash >> shift & (1<<levelBits - 1))
-	return bit, bits.OnesCount32(b.bitmap & (bit - 1))
-}
+func slotBit(hash uint64, shift uint) uint32 { return 1 << (hash >> shift & (1<<levelBits - 1)) }
+
+func (b *branch[V]) index(bit uint32) int { return bits.OnesCount32(b.bitmap & (bit - 1)) }
 
 // get returns the value under key.
-func (t trie[V]) get(key []byte) (v V, ok bool) {
-	if t.len == 0 {
+func (t *trie[V]) get(key []byte) (v V, ok bool) {
+	b := t.root.Load()
+	if b == nil {
 		return v, false
 	}
 	hash := maphash.Bytes(seed, key)
-	b := t.root
 	for shift := uint(0); shift < lastShift; shift += levelBits {
-		bit, at := b.slot(hash, shift)
+		bit := slotBit(hash, shift)
 		if b.bitmap&bit == 0 {
 			return v, false
 		}
-		c := &b.children[at]
-		if c.below == nil {
+		c := &b.children[b.index(bit)]
+		below := c.below.Load()
+		if below == nil {
 			if c.key == string(key) {
 				return c.value, true
 			}
 			return v, false
 		}
-		b = c.below
+		b = below
 	}
-	for i := range b.children {
-		if b.children[i].key == string(key) {
-			return b.children[i].value, true
-		}
+	if at := b.search(string(key)); at >= 0 {
+		return b.children[at].value, true
 	}
 	return v, false
 }
 
-// with returns a map in which key has the value v.
-func (t trie[V]) with(key string, v V) trie[V] {
-	root := t.root
-	if root == nil {
-		root = &branch[V]{}
+// set gives key the value v, and reports whether the key is new.
+func (t *trie[V]) set(key string, v V) (added bool) {
+	if t.root.Load() == nil {
+		t.root.Store(&branch[V]{})
 	}
-	root, added := root.with(key, v, maphash.String(seed, key), 0)
-	if added {
-		t.len++
+	if added = put(&t.root, key, v, maphash.String(seed, key), 0); added {
+		t.len.Add(1)
 	}
-	t.root = root
-	return t
+	return added
 }
 
-func (b *branch[V]) with(key string, v V, hash uint64, shift uint) (next *branch[V], added bool) {
+// put replaces the branch at a place, or one below it.
+func put[V any](place *atomic.Pointer[branch[V]], key string, v V, hash uint64, shift uint) (added bool) {
+	b := place.Load()
 	if shift >= lastShift {
-		return b.withLast(key, v)
+		return putLast(place, key, v)
 	}
-	bit, at := b.slot(hash, shift)
+	bit := slotBit(hash, shift)
+	at := b.index(bit)
 	if b.bitmap&bit == 0 {
-		children := make([]child[V], 0, len(b.children)+1)
-		children = append(children, b.children[:at]...)
-		children = append(children, child[V]{key: key, value: v})
-		children = append(children, b.children[at:]...)
-		return &branch[V]{b.bitmap | bit, children}, true
+		place.Store(b.inserted(at, bit, key, v))
+		return true
 	}
-	next = &branch[V]{b.bitmap, slices.Clone(b.children)}
-	c := &next.children[at]
-	switch {
-	case c.below != nil:
-		c.below, added = c.below.with(key, v, hash, shift+levelBits)
-	case c.key == key:
-		c.value = v
-	default: // two keys share this slot, so both move one level down
-		below := &branch[V]{}
-		below, _ = below.with(c.key, c.value, maphash.String(seed, c.key), shift+levelBits)
-		below, _ = below.with(key, v, hash, shift+levelBits)
-		*c, added = child[V]{below: below}, true
+	c := &b.children[at]
+	if c.below.Load() != nil {
+		return put(&c.below, key, v, hash, shift+levelBits)
 	}
-	return next, added
+	next := &branch[V]{b.bitmap, slices.Clone(b.children)}
+	if c.key == key {
+		next.children[at].value = v
+		place.Store(next)
+		return false
+	}
+	// Two keys share this slot, so both move one level down.
+	below := &next.children[at].below
+	below.Store(&branch[V]{})
+	put(below, c.key, c.value, maphash.String(seed, c.key), shift+levelBits)
+	put(below, key, v, hash, shift+levelBits)
+	next.children[at].key = ""
+	var none V
+	next.children[at].value = none
+	place.Store(next)
+	return true
 }
 
-func (b *branch[V]) withLast(key string, v V) (next *branch[V], added bool) {
-	next = &branch[V]{children: slices.Clone(b.children)}
-	for i := range next.children {
-		if next.children[i].key == key {
-			next.children[i].value = v
-			return next, false
+func putLast[V any](place *atomic.Pointer[branch[V]], key string, v V) (added bool) {
+	b := place.Load()
+	at := b.search(key)
+	if at < 0 {
+		place.Store(b.inserted(len(b.children), 0, key, v))
+		return true
+	}
+	next := &branch[V]{children: slices.Clone(b.children)}
+	next.children[at].value = v
+	place.Store(next)
+	return false
+}
+
+// search returns the index of a key among children below the last level, or -1.
+func (b *branch[V]) search(key string) int {
+	for i := range b.children {
+		if b.children[i].key == key {
+			return i
 		}
 	}
-	next.children = append(next.children, child[V]{key: key, value: v})
-	return next, true
+	return -1
 }
 
-// without returns a map that lacks key.
-func (t trie[V]) without(key string) trie[V] {
-	if t.len == 0 {
-		return t
-	}
-	root, removed := t.root.without(key, maphash.String(seed, key), 0)
-	if !removed {
-		return t
-	}
-	return trie[V]{root, t.len - 1}
+// inserted returns the branch with one more leaf.
+func (b *branch[V]) inserted(at int, bit uint32, key string, v V) *branch[V] {
+	children := make([]child[V], len(b.children)+1)
+	copy(children, b.children[:at])
+	children[at].key, children[at].value = key, v
+	copy(children[at+1:], b.children[at:])
+	return &branch[V]{b.bitmap | bit, children}
 }
 
-func (b *branch[V]) without(key string, hash uint64, shift uint) (next *branch[V], removed bool) {
+// remove removes key, and reports whether it was there.
+func (t *trie[V]) remove(key string) (removed bool) {
+	if t.root.Load() == nil {
+		return false
+	}
+	if removed = drop(&t.root, key, maphash.String(seed, key), 0); removed {
+		t.len.Add(-1)
+	}
+	return removed
+}
+
+// drop replaces the branch at a place, or one below it. The branch may be empty afterwards; its parent then drops it.
+func drop[V any](place *atomic.Pointer[branch[V]], key string, hash uint64, shift uint) (removed bool) {
+	b := place.Load()
 	var bit uint32
-	at := slices.IndexFunc(b.children, func(c child[V]) bool { return c.below == nil && c.key == key })
+	var at int
 	if shift < lastShift {
-		bit, at = b.slot(hash, shift)
+		bit = slotBit(hash, shift)
+		at = b.index(bit)
 		if b.bitmap&bit == 0 {
-			return b, false
+			return false
 		}
-		if c := b.children[at]; c.below != nil {
-			below, removed := c.below.without(key, hash, shift+levelBits)
-			if !removed {
-				return b, false
-			}
-			if len(below.children) > 0 {
-				next = &branch[V]{b.bitmap, slices.Clone(b.children)}
-				next.children[at].below = below
-				return next, true
-			}
-		} else if c.key != key {
-			return b, false
-		}
-	} else if at < 0 {
-		return b, false
+	} else if at = b.search(key); at < 0 {
+		return false
 	}
-	children := make([]child[V], 0, len(b.children)-1)
-	children = append(append(children, b.children[:at]...), b.children[at+1:]...)
-	return &branch[V]{b.bitmap &^ bit, children}, true
+	c := &b.children[at]
+	if c.below.Load() != nil {
+		if !drop(&c.below, key, hash, shift+levelBits) {
+			return false
+		}
+		if len(c.below.Load().children) > 0 {
+			return true
+		}
+	} else if c.key != key {
+		return false
+	}
+	children := make([]child[V], len(b.children)-1)
+	copy(children, b.children[:at])
+	copy(children[at:], b.children[at+1:])
+	place.Store(&branch[V]{b.bitmap &^ bit, children})
+	return true
 }
 
-// all calls yield for each entry, in no particular order, until it returns false.
-func (t trie[V]) all(yield func(string, V) bool) {
-	if t.root != nil {
-		t.root.all(yield)
+// all calls yield for each entry, in no particular order, until it returns false. It meets each entry that is there all the time
+// exactly once.
+func (t *trie[V]) all(yield func(string, V) bool) {
+	if root := t.root.Load(); root != nil {
+		root.all(yield)
 	}
 }
 
 func (b *branch[V]) all(yield func(string, V) bool) bool {
 	for i := range b.children {
 		c := &b.children[i]
-		if c.below != nil {
-			if !c.below.all(yield) {
+		if below := c.below.Load(); below != nil {
+			if !below.all(yield) {
 				return false
 			}
 		} else if !yield(c.key, c.value) {
