@@ -41,7 +41,7 @@ var floors = map[string][]string{
 	"edge/durable":   {"edge/codec", "edge/journal", "edge/store", "edge/wamp"},
 	"edge/dedup":     {"edge/codec", "edge/journal", "edge/wamp"},
 	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
-	"transport":      {"transport", "edge/budget", "edge/wamp"},
+	"transport":      {"transport", "edge/budget", "edge/logbook", "edge/wamp"},
 	"uplink":         {"uplink/spool", "edge/client", "edge/wamp"},
 	"uplink/spool":   {"edge/codec", "edge/journal", "edge/wamp"},
 	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                             // beside each other: no link

@@ -107,7 +107,7 @@ func (l *Listener) accept(ctx context.Context) error {
 		}
 		// Most likely the process has no descriptor left. Retry: some become free when peers disconnect.
 		backoff = min(max(2*backoff, 5*time.Millisecond), maxBackoff)
-		if suppressed, ok := l.acceptErrors.pass(); ok {
+		if suppressed, ok := l.acceptErrors.Allow(); ok {
 			l.log.Error("cannot accept connections", "listener", l.URL(), "err", err, "suppressed", suppressed)
 		}
 		select {
@@ -328,7 +328,7 @@ func (l *Listener) reportFailure(remote string, err error) {
 	if stopping || errors.Is(err, io.EOF) { // a peer that connects and sends nothing may be a health check
 		return
 	}
-	if suppressed, ok := l.failures.pass(); ok {
+	if suppressed, ok := l.failures.Allow(); ok {
 		l.log.Warn("connection failed before its first message", "listener", l.URL(), "peer", remote, "err", err, "suppressed", suppressed)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"runnel/edge/budget"
+	"runnel/edge/logbook"
 	"runnel/transport/longpoll"
 	"runnel/transport/origin"
 )
@@ -99,6 +100,9 @@ const (
 	defaultPath     = "/ws"
 )
 
+// logInterval is the minimum time between two log lines of the same kind, so that many peers cannot fill the disk.
+const logInterval = 10 * time.Second
+
 // Listener accepts peers at one URL.
 type Listener struct {
 	// Static after construction.
@@ -120,7 +124,7 @@ type Listener struct {
 
 	lastShown atomic.Pointer[x509.Certificate] // the certificate presented last; nil without TLS
 
-	failures, refusals, acceptErrors throttle // of log lines
+	failures, refusals, acceptErrors logbook.Throttle // of log lines
 
 	traffic Traffic
 
@@ -163,6 +167,9 @@ func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
 // newListener returns a Listener without a socket.
 func newListener(u *url.URL, opts ListenOptions) *Listener {
 	l := &Listener{url: u, opts: opts, log: cmp.Or(opts.Log, slog.Default()), handshaking: map[io.Closer]bool{}, serving: map[io.Closer]bool{}}
+	for _, t := range []*logbook.Throttle{&l.failures, &l.refusals, &l.acceptErrors} {
+		t.Every = logInterval
+	}
 	l.opts.MaxConns = cmp.Or(opts.MaxConns, defaultMaxConns)
 	l.opts.HandshakeTimeout = cmp.Or(opts.HandshakeTimeout, defaultTime)
 	l.opts.Grace = cmp.Or(opts.Grace, defaultGrace)

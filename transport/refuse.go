@@ -50,7 +50,7 @@ var errTooMany = errors.New("the listener's limit is reached; raise max_connecti
 
 // logRefusal logs that a connection was refused.
 func (l *Listener) logRefusal(remote string, cause error) {
-	if suppressed, ok := l.refusals.pass(); ok {
+	if suppressed, ok := l.refusals.Allow(); ok {
 		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "peer", remote, "err", cause, "suppressed", suppressed)
 	}
 }

@@ -42,7 +42,7 @@ func (b *Builder) Dict() Dict {
 		return Dict{wamp.JSON, append(b.buf, '}')[builderHead-1:]}
 	}
 	var space [9]byte
-	head := openDict(space[:0], b.serializer, b.n)
+	head := dictNotation.open(space[:0], b.serializer, b.n)
 	start := builderHead - len(head)
 	copy(b.buf[start:], head)
 	return Dict{b.serializer, b.buf[start:]}

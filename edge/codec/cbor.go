@@ -570,7 +570,7 @@ func halfFloat(h uint16) float64 {
 	return f
 }
 
-// cborPatchHead writes the head of a list or map of n items. openList has reserved one octet for it at mark.
+// cborPatchHead writes the head of a list or map of n items. container.open has reserved one octet for it at mark.
 func cborPatchHead(dst []byte, mark int, major byte, n int) []byte {
 	var head [9]byte
 	h := cborAppendHead(head[:0], major, uint64(n))

@@ -126,7 +126,7 @@ func appendItems(dst []byte, s wamp.Serializer, n, depth int, item func(int) any
 	if depth == 0 {
 		return dst, faultDepth
 	}
-	b := openList(dst, s, n)
+	b := listNotation.open(dst, s, n)
 	var err error
 	for i := range n {
 		if i > 0 && s == wamp.JSON {
@@ -136,14 +136,14 @@ func appendItems(dst []byte, s wamp.Serializer, n, depth int, item func(int) any
 			return dst, err
 		}
 	}
-	return closeList(b, s, len(dst), n, n), nil
+	return listNotation.close(b, s, len(dst), n, n), nil
 }
 
 func appendFields(dst []byte, s wamp.Serializer, m map[string]any, depth int) ([]byte, error) {
 	if depth == 0 {
 		return dst, faultDepth
 	}
-	b := openDict(dst, s, len(m))
+	b := dictNotation.open(dst, s, len(m))
 	var err error
 	for i, key := range slices.Sorted(maps.Keys(m)) {
 		if !utf8.ValidString(key) {
@@ -154,7 +154,7 @@ func appendFields(dst []byte, s wamp.Serializer, m map[string]any, depth int) ([
 			return dst, err
 		}
 	}
-	return closeDict(b, s, len(dst), len(m), len(m)), nil
+	return dictNotation.close(b, s, len(dst), len(m), len(m)), nil
 }
 
 func appendNumber(dst []byte, s wamp.Serializer, n json.Number) ([]byte, error) {

@@ -144,7 +144,7 @@ func (t *transcoder) put(v *token) {
 
 func (t *transcoder) list(count int) {
 	mark, n := len(t.dst), 0
-	t.dst = openList(t.dst, t.to, count)
+	t.dst = listNotation.open(t.dst, t.to, count)
 	for ; n != count; n++ {
 		item := t.in.next()
 		if item.kind == kindEnd {
@@ -155,12 +155,12 @@ func (t *transcoder) list(count int) {
 		}
 		t.put(&item)
 	}
-	t.dst = closeList(t.dst, t.to, mark, count, n)
+	t.dst = listNotation.close(t.dst, t.to, mark, count, n)
 }
 
 func (t *transcoder) dict(count int) {
 	mark, n := len(t.dst), 0
-	t.dst = openDict(t.dst, t.to, count)
+	t.dst = dictNotation.open(t.dst, t.to, count)
 	for ; n != count; n++ {
 		key := t.in.key()
 		if key.kind == kindEnd {
@@ -169,58 +169,46 @@ func (t *transcoder) dict(count int) {
 		t.dst = appendKey(t.dst, t.to, n == 0, key.bytes)
 		t.value()
 	}
-	t.dst = closeDict(t.dst, t.to, mark, count, n)
+	t.dst = dictNotation.close(t.dst, t.to, mark, count, n)
 }
 
-// openList begins a list of count items. If the count is unknown, CBOR and MessagePack reserve one octet, which
-// closeList replaces by the head. For most lists one octet is enough.
-func openList(dst []byte, s wamp.Serializer, count int) []byte {
+// container is the notation of a list or of a dict: the brackets in JSON, and the heads in CBOR and MessagePack.
+type container struct {
+	opening, closing byte
+	cbor             byte
+	fix, counted     byte // MessagePack, with the count in the same octet and in two octets
+}
+
+var (
+	listNotation = container{'[', ']', cborArray, msgpackFixArray, msgpackArray16}
+	dictNotation = container{'{', '}', cborMap, msgpackFixMap, msgpackMap16}
+)
+
+// open begins a list or dict of count items. If the count is unknown, CBOR and MessagePack reserve one octet, which close
+// replaces by the head. For most of them one octet is enough.
+func (c *container) open(dst []byte, s wamp.Serializer, count int) []byte {
 	switch {
 	case s == wamp.JSON:
-		return append(dst, '[')
+		return append(dst, c.opening)
 	case count == unknownCount:
 		return append(dst, 0)
 	case s == wamp.CBOR:
-		return cborAppendHead(dst, cborArray, uint64(count))
+		return cborAppendHead(dst, c.cbor, uint64(count))
 	}
-	return msgpackAppendCount(dst, msgpackFixArray, msgpackArray16, count)
+	return msgpackAppendCount(dst, c.fix, c.counted, count)
 }
 
-// closeList ends the list of n items that begins at mark.
-func closeList(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
+// close ends the list or dict of n items that begins at mark.
+func (c *container) close(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
 	switch {
 	case s == wamp.JSON:
-		return append(dst, ']')
+		return append(dst, c.closing)
 	case count != unknownCount:
 		return dst
 	case s == wamp.CBOR:
-		return cborPatchHead(dst, mark, cborArray, n)
+		return cborPatchHead(dst, mark, c.cbor, n)
 	}
-	return msgpackPatchCount(dst, mark, msgpackFixArray, msgpackArray16, n)
-}
-
-func openDict(dst []byte, s wamp.Serializer, count int) []byte {
-	switch {
-	case s == wamp.JSON:
-		return append(dst, '{')
-	case count == unknownCount:
-		return append(dst, 0)
-	case s == wamp.CBOR:
-		return cborAppendHead(dst, cborMap, uint64(count))
-	}
-	return msgpackAppendCount(dst, msgpackFixMap, msgpackMap16, count)
-}
-
-func closeDict(dst []byte, s wamp.Serializer, mark, count, n int) []byte {
-	switch {
-	case s == wamp.JSON:
-		return append(dst, '}')
-	case count != unknownCount:
-		return dst
-	case s == wamp.CBOR:
-		return cborPatchHead(dst, mark, cborMap, n)
-	}
-	return msgpackPatchCount(dst, mark, msgpackFixMap, msgpackMap16, n)
+	return msgpackPatchCount(dst, mark, c.fix, c.counted, n)
 }
 
 // appendKey appends a map's key with its separators.

@@ -1,12 +1,15 @@
 package logbook
 
 import (
+	"cmp"
 	"sync"
 	"time"
 )
 
-// Throttle allows one log line a second, for lines that peers can cause as often as they like. Any goroutine may use it.
+// Throttle limits log lines that peers can cause as often as they like. Any goroutine may use it.
 type Throttle struct {
+	Every time.Duration // one line in this time; 0: a second
+
 	mu         sync.Mutex
 	last       time.Time
 	suppressed int
@@ -17,7 +20,7 @@ func (t *Throttle) Allow() (suppressed int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := time.Now()
-	if now.Sub(t.last) < time.Second {
+	if now.Sub(t.last) < cmp.Or(t.Every, time.Second) {
 		t.suppressed++
 		return 0, false
 	}
