@@ -24,7 +24,8 @@ type shelf struct {
 	end     func()
 }
 
-func openShelf(t *testing.T, dir string, limit int64) *shelf {
+// openShelf opens a store, with changes to its configuration, and runs it.
+func openShelf(t *testing.T, dir string, limit int64, changes ...func(*Store)) *shelf {
 	t.Helper()
 	s := &shelf{T: t, answers: make(chan error, 1000)}
 	var err error
@@ -40,6 +41,9 @@ func openShelf(t *testing.T, dir string, limit int64) *shelf {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, change := range changes {
+		change(s.Store)
 	}
 	s.Begin()
 	stop, ended := make(chan struct{}), make(chan struct{})

@@ -209,5 +209,13 @@ func (h *head) loss() (g loss, err error) {
 	return g, nil
 }
 
+// events returns how many events are lost without the record. A gap stands for its events, at least for one.
+func (h *head) events() uint64 {
+	if g, err := h.loss(); err == nil {
+		return max(g.events, 1)
+	}
+	return 1
+}
+
 // expired reports whether the publisher's limit has passed.
 func (h *head) expired(now time.Time) bool { return h.expires != 0 && now.UnixMilli() > h.expires }

@@ -54,7 +54,7 @@ type Store struct {
 	spare     batch       // memory for the next one
 	rewrite   bool        // the journal of cursors is incomplete
 	compact   int64       // bytes of the journal of cursors when it was last rewritten
-	unsynced  int         // records written since the last sync
+	unsynced  uint64      // events of the records written since the last sync
 	forgotten []key       // removed subscriptions, to be recorded
 	loud      func() bool // limits log lines about dropped events
 	retryAt   time.Time   // when a failed write is tried again

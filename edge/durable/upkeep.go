@@ -149,8 +149,8 @@ type dropped struct {
 
 const maxDrop = 4096 // events in one call of drop
 
-// drop drops at most maxDrop events. It reports whether there may be more to drop.
-func (d *Subscription) drop(x excess) (more bool) {
+// drop drops at most maxDrop events. It returns false once there is nothing to drop.
+func (d *Subscription) drop(x excess) bool {
 	s := d.store
 	s.mu.Lock()
 	floor, from, version := d.floor, d.floorAt, d.version
@@ -167,7 +167,6 @@ func (d *Subscription) drop(x excess) (more bool) {
 			return false
 		}
 		if len(list) == maxDrop {
-			more = true
 			return false
 		}
 		list = append(list, dropped{h.position, int64(len(record)), next})
@@ -184,11 +183,10 @@ func (d *Subscription) drop(x excess) (more bool) {
 	if d.oldest = max(d.oldest, oldest); len(list) == 0 {
 		return false
 	}
-	if d.version != version {
-		return true
+	if d.version == version {
+		d.cut(list, x.reason)
 	}
-	d.cut(list, x.reason)
-	return more
+	return true
 }
 
 // cut drops events, and notes the gap. Holds mu.

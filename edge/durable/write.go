@@ -68,6 +68,19 @@ func (b *batch) each(yield func([]byte) bool) {
 	}
 }
 
+// events returns how many events are lost without the records behind the first n.
+func (b *batch) events(n int) (events uint64) {
+	for record := range b.each {
+		if n--; n >= 0 {
+			continue
+		}
+		if h, err := readHead(record); err == nil {
+			events += h.events()
+		}
+	}
+	return events
+}
+
 // take returns the records that wait to be written. It adds a gap record if events could not be kept.
 func (s *Store) take() (b batch) {
 	s.mu.Lock()
@@ -146,13 +159,15 @@ func (s *Store) append(b *batch) error {
 		s.journal.Seal()
 	}
 	n, err := s.journal.Append(b.each)
-	missing := len(b.ends) - n
+	missing := uint64(0)
 	if journal.Lost(err) { // by the sync of a full segment
-		missing = len(b.ends) + s.unsynced
+		missing = s.unsynced
 		n, s.unsynced = 0, 0
 		s.discount()
 	}
-	s.unsynced += n
+	if err != nil {
+		missing += b.events(n)
+	}
 	number, _ := s.journal.Newest()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,7 +175,7 @@ func (s *Store) append(b *batch) error {
 		s.recent.add(b, s.end())
 	}
 	if err != nil {
-		s.fail(err, uint64(missing))
+		s.fail(err, missing)
 	}
 	return err
 }
@@ -180,6 +195,7 @@ func (s *Store) publish(b *batch, n int, number uint64) {
 			s.segments = append(s.segments, segment{number: number, first: h.position})
 		}
 		s.segments[len(s.segments)-1].last, s.written = h.position, h.position
+		s.unsynced += h.events()
 		for i, d := range s.subs {
 			matched[i] = d.count(&h, int64(len(record))) || matched[i]
 		}
@@ -208,7 +224,7 @@ func (s *Store) sync() error {
 	if journal.Lost(err) {
 		s.discount()
 		s.mu.Lock()
-		s.fail(err, uint64(s.unsynced))
+		s.fail(err, s.unsynced)
 		s.mu.Unlock()
 	}
 	s.unsynced = 0

@@ -1,0 +1,105 @@
+package durable
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/store"
+	"runnel/edge/wamp"
+	"runnel/test/kit"
+)
+
+// clerk is a consumer that answers as it is told, and notes what it gets. Its fields are read while deliver waits.
+type clerk struct {
+	admits  func(*store.Event) bool // nil: all
+	verdict func() Verdict          // nil: Delivered
+	room    chan struct{}           // nil: it has room
+
+	got     []Delivery
+	gaps    []Gap
+	times   []time.Time // of got
+	flushes int
+	unsent  int // handed out since the last flush
+}
+
+func (c *clerk) Admits(e *store.Event) bool { return c.admits == nil || c.admits(e) }
+
+func (c *clerk) Room() <-chan struct{} {
+	if c.room == nil {
+		return nil
+	}
+	return c.room
+}
+
+func (c *clerk) Flush() { c.flushes, c.unsent = c.flushes+1, 0 }
+
+func (c *clerk) Deliver(d *Delivery) Verdict {
+	if v := c.answer(); v != Delivered {
+		return v
+	}
+	e := *d
+	own := *d.Event
+	own.Topic, own.Payload = append([]byte(nil), d.Topic...), d.Payload.Clone()
+	e.Event = &own
+	c.got, c.times = append(c.got, e), append(c.times, time.Now())
+	return Delivered
+}
+
+func (c *clerk) DeliverGap(g Gap) Verdict {
+	if v := c.answer(); v != Delivered {
+		return v
+	}
+	c.gaps = append(c.gaps, g)
+	return Delivered
+}
+
+func (c *clerk) answer() Verdict {
+	if c.verdict != nil {
+		if v := c.verdict(); v != Delivered {
+			return v
+		}
+	}
+	c.unsent++
+	return Delivered
+}
+
+// positions returns the positions of the events that the clerk has got, and forgets them.
+func (c *clerk) positions() (list []uint64) {
+	for _, d := range c.got {
+		list = append(list, d.Position)
+	}
+	c.got, c.times = nil, nil
+	return list
+}
+
+// inBubble runs a test with a store in simulated time.
+func inBubble(t *testing.T, test func(t *testing.T, s *shelf)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) { test(t, openShelf(t, dir, 0)) })
+}
+
+// puts stores n events of a topic, and waits until they are delivered.
+func (s *shelf) puts(topic string, n int) {
+	s.Helper()
+	for range n {
+		kit.Must(s.T, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: codec.Payload{Serializer: wamp.CBOR}}}, nil))
+	}
+	s.settled()
+}
+
+// settled waits until the store has nothing to do.
+func (s *shelf) settled() {
+	kit.Must(s.T, s.do(func() {}))
+	synctest.Wait()
+}
+
+// sleep lets time pass, and waits until the store has nothing to do. Used takes the lock: for the race
+// detector, what the test has done is before what deliver does then.
+func (s *shelf) sleep(d time.Duration) {
+	s.Used()
+	time.Sleep(d)
+	synctest.Wait()
+}

@@ -1,0 +1,115 @@
+package durable
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Events beyond the bound are dropped, and a gap comes in their place. It comes again until it is acknowledged, and grows meanwhile.
+func TestGap(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 2, Window: 10, AckWait: 10 * time.Second})
+		drop := func() {
+			s.sleep(upkeepInterval)
+		}
+		s.puts("com.other", 1)
+		s.puts("com.t", 5)
+		drop()
+		c := &clerk{}
+		a := d.Attach(AttachOptions{Consumer: c})
+		synctest.Wait()
+		if len(c.gaps) != 1 || c.gaps[0] != (Gap{ID: c.gaps[0].ID, First: 2, Last: 4, Events: 3, Reason: "count"}) {
+			t.Fatalf("%+v", c.gaps)
+		}
+		equal(t, "deliveries", c.positions(), []uint64{5, 6})
+		if st := d.State(); st.Dropped != 3 || st.Events != 2 || st.Floor != 4 {
+			t.Errorf("%+v", st)
+		}
+		s.puts("com.t", 1)
+		drop() // although it is under way
+		if len(c.gaps) != 2 || c.gaps[1] != (Gap{ID: c.gaps[1].ID, First: 2, Last: 5, Events: 4, Reason: "count"}) {
+			t.Fatalf("%+v", c.gaps)
+		}
+		if a.Ack(c.gaps[0].ID) {
+			t.Error("a gap that has grown is acknowledged")
+		}
+		s.sleep(10 * time.Second)
+		if len(c.gaps) != 3 || !c.gaps[2].Redelivered || c.gaps[2].ID == c.gaps[1].ID || c.gaps[2].Events != 4 {
+			t.Fatalf("%+v", c.gaps)
+		}
+		a.Detach()
+		other := &clerk{}
+		b := d.Attach(AttachOptions{Consumer: other})
+		synctest.Wait()
+		if len(other.gaps) != 1 || !other.gaps[0].Redelivered || !b.Ack(other.gaps[0].ID) || b.Ack(other.gaps[0].ID) {
+			t.Fatalf("%+v", other.gaps)
+		}
+		s.sleep(time.Minute)
+		if len(other.gaps) != 1 {
+			t.Errorf("an acknowledged gap comes again: %+v", other.gaps)
+		}
+	})
+}
+
+// A gap waits for room, is done once it was sent to a consumer that needs no acknowledgements, or if that cannot receive it.
+func TestGapOfConsumers(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent    bool
+		verdict Verdict
+		again   bool // another consumer gets it
+	}{
+		"sent":       {true, Delivered, false},
+		"received":   {false, Delivered, true},
+		"full":       {false, Full, true},
+		"gone":       {true, Gone, true},
+		"impossible": {false, Impossible, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *shelf) {
+				d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+				s.puts("com.t", 3)
+				s.sleep(upkeepInterval)
+				first := &clerk{verdict: func() Verdict { return c.verdict }}
+				a := d.Attach(AttachOptions{Consumer: first, Sent: c.sent})
+				s.sleep(time.Second)
+				if n := len(first.gaps); (n == 1) != (c.verdict == Delivered) || n > 1 || n == 1 && first.gaps[0].Sent != c.sent {
+					t.Errorf("%+v", first.gaps)
+				}
+				a.Detach()
+				other := &clerk{}
+				d.Attach(AttachOptions{Consumer: other})
+				synctest.Wait()
+				if len(other.gaps) == 1 != c.again {
+					t.Errorf("then %+v", other.gaps)
+				}
+			})
+		})
+	}
+}
+
+// A loss that the log itself records is delivered as a gap of its own, and acknowledged like an event.
+func TestRecordedLoss(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t", AckWait: 10 * time.Second})
+		s.puts("com.t", 1)
+		s.mu.Lock()
+		s.lost = 7
+		s.mu.Unlock()
+		s.puts("com.t", 1)
+		c := &clerk{}
+		a := d.Attach(AttachOptions{Consumer: c})
+		synctest.Wait()
+		if len(c.gaps) != 1 || c.gaps[0].Events != 7 || c.gaps[0].Reason != "disk" || c.gaps[0].First != c.gaps[0].Last {
+			t.Fatalf("%+v", c.gaps)
+		}
+		at := c.gaps[0].First
+		want := slices.DeleteFunc([]uint64{1, 2, 3}, func(n uint64) bool { return n == at })
+		equal(t, "events", c.positions(), want)
+		s.sleep(10 * time.Second)
+		if len(c.gaps) != 2 || !c.gaps[1].Redelivered || a.Ack(c.gaps[0].ID) || !a.Ack(c.gaps[1].ID) {
+			t.Errorf("%+v", c.gaps)
+		}
+	})
+}
