@@ -12,8 +12,12 @@ var oldest = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 const clockRemedy = "sudo timedatectl set-ntp true; add a real-time clock (RTC) if there is no network at boot"
 
 func checkClock(_ context.Context, e *examination) {
-	now := time.Now()
-	switch synchronised, known := clockSynchronised(); {
+	synchronised, known := clockSynchronised()
+	e.judgeClock(time.Now(), synchronised, known)
+}
+
+func (e *examination) judgeClock(now time.Time, synchronised, known bool) {
+	switch {
 	case now.Before(oldest):
 		e.add(Finding{"clock", Error, "", fmt.Sprintf("the clock shows %s: certificates are not valid yet, and readings get wrong times", now.UTC().Format(time.RFC3339)), clockRemedy})
 	case known && !synchronised:

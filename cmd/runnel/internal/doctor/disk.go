@@ -41,6 +41,13 @@ func checkDisk(_ context.Context, e *examination) {
 	for _, u := range e.config.Uplinks {
 		least = max(least, uint64(u.MinFree))
 	}
+	e.judgeSpace(dir, at, s, least)
+	e.mayWrite(dir, at)
+}
+
+// judgeSpace reports a file system that cannot take events. at is the part of the path of dir that exists, least the free
+// space, in bytes, that is needed.
+func (e *examination) judgeSpace(dir, at string, s space, least uint64) {
 	switch {
 	case s.readOnly:
 		e.add(Finding{"disk", Error, dir, "the file system is mounted read-only: events are not stored", "find the cause with dmesg, then: sudo mount -o remount,rw " + mountPoint(at) + " && sudo systemctl restart runnel"})
@@ -49,7 +56,6 @@ func checkDisk(_ context.Context, e *examination) {
 	case s.countsInodes && s.inodes < 64:
 		e.add(Finding{"disk", Error, dir, "the file system has no room for more files (no inodes)", "df -i " + dir})
 	}
-	e.mayWrite(dir, at)
 }
 
 // noData warns about a router without a data directory that exports topics.

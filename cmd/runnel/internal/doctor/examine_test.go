@@ -37,6 +37,8 @@ func TestExamine(t *testing.T) {
 		{"an invalid file", realm + "[[uplink]]\nname = \"x\"\n", []string{"error config FILE", "error config FILE", "warning config FILE", "note router"}, false},
 		{"a line without its device", realm + "[[serial]]\nname = \"bus\"\ndevice = \"/dev/none-of-these\"\nmode = \"lines\"\nformat = \"json\"\ntopic = \"com.a\"\nrole = \"all\"\n",
 			[]string{"note router", "error serial serial line bus"}, false},
+		{"a line without its USB adapter", realm + "[[serial]]\nname = \"bus\"\nusb = { vid = \"fffe\", pid = \"fffe\" }\nmode = \"lines\"\nformat = \"json\"\ntopic = \"com.a\"\nrole = \"all\"\n",
+			[]string{"note router", "error serial serial line bus"}, false},
 		{"a device server that does not answer", realm + "[[serial]]\nname = \"bus\"\ndevice = \"tcp://" + at + "\"\nmode = \"lines\"\nformat = \"json\"\ntopic = \"com.a\"\nrole = \"all\"\n",
 			[]string{"note router", "error serial serial line bus"}, false},
 		{"a centre that is down", strings.Replace(realm, "[[realm]]", link+"\n[[realm]]", 1), []string{"note router", "warning disk uplink centre", "error uplink uplink centre, tcp://" + at}, false},

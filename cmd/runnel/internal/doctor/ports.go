@@ -110,9 +110,12 @@ func release(h serial.Process, device string) string {
 // rules are the udev rules that keep ModemManager away from serial adapters. The packages install the first one.
 var rules = []string{"/usr/lib/udev/rules.d/70-runnel-serial.rules", "/etc/udev/rules.d/70-runnel-serial.rules", "/lib/udev/rules.d/70-runnel-serial.rules"}
 
+// modemManagerProcess is the name of ModemManager's process.
+var modemManagerProcess = "ModemManager"
+
 // modemManager warns about ModemManager, which sends modem commands to each new serial adapter.
 func (e *examination) modemManager() {
-	if len(e.config.Serials) == 0 || !runs("ModemManager") {
+	if len(e.config.Serials) == 0 || !runs(modemManagerProcess) {
 		return
 	}
 	for _, file := range rules {
