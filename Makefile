@@ -29,7 +29,7 @@ SUITES = $(addprefix ./test/,conformance crash docs examples federation fuzz hos
 # Systems other than Linux that the router is built for.
 SYSTEMS := darwin windows freebsd
 
-.PHONY: build demo test suites lint cross bench perf share packages image mcu-library release deb size mcu-size fuzz clean
+.PHONY: build demo test suites lint vulncheck cross bench perf share packages image mcu-library release deb size mcu-size fuzz clean
 
 # The first build downloads the libraries and compiles everything. Go's -v lists each package as it is compiled.
 build:
@@ -59,6 +59,16 @@ lint:
 	$(GO) vet ./...
 	@for system in $(SYSTEMS); do echo "go vet for $$system"; GOOS=$$system CGO_ENABLED=0 $(GO) vet ./cmd/... ./edge/... ./transport/... ./uplink/... ./boards/... || exit 1; done
 	$(GO) run $(STATICCHECK) ./...
+
+# Looks for known vulnerabilities in the code that the binary reaches, in Go and in the libraries. It needs the Go module proxy
+# and the database at https://vuln.go.dev, or a copy of the database: make vulncheck GOVULNDB=file:///DIR.
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GOVULNDB    ?= https://vuln.go.dev
+vulncheck:
+	@echo "compiling govulncheck, which takes a minute the first time"
+	@GOBIN=$(CURDIR)/bin $(GO) install $(GOVULNCHECK) || { echo 'vulncheck: nothing was checked: govulncheck comes from the Go module proxy, which cannot be reached' >&2; exit 1; }
+	@bin/govulncheck -db $(GOVULNDB) -tags nethttpomithttp2 ./cmd/... || { status=$$?; [ $$status = 3 ] || \
+	  echo 'vulncheck: nothing was checked: $(GOVULNDB) cannot be read; with a copy of the database: make vulncheck GOVULNDB=file:///DIR' >&2; exit $$status; }
 
 cross: $(foreach t,$(TARGETS),dist/runnel-linux-$(firstword $(subst :, ,$(t))))
 	@ls -l dist | awk 'NR > 1 { printf "%5.2f MB  %s\n", $$5 / 1e6, $$NF }'
