@@ -26,7 +26,7 @@ func (r *registration) details() map[string]any {
 
 // announceRegister publishes the meta events of a new callee; created says that it is the registration's first.
 func (r *realm) announceRegister(t *turn, s *session, reg *registration, created bool) {
-	if created {
+	if created && r.watched("wamp.registration.on_create") {
 		r.announce(t, "wamp.registration.on_create", s.id, reg.details())
 	}
 	r.announce(t, "wamp.registration.on_register", s.id, reg.id)

@@ -35,7 +35,7 @@ func (r *realm) announceSubscribe(t *turn, s *session, sub *subscription, create
 	if wamp.Reserved(sub.uri) {
 		return
 	}
-	if created {
+	if created && r.watched("wamp.subscription.on_create") {
 		r.announce(t, "wamp.subscription.on_create", s.id, sub.details())
 	}
 	r.announce(t, "wamp.subscription.on_subscribe", s.id, sub.id)
