@@ -92,14 +92,54 @@ func (s *shelf) puts(topic string, n int) {
 
 // settled waits until the store has nothing to do.
 func (s *shelf) settled() {
+	s.Helper()
 	kit.Must(s.T, s.do(func() {}))
 	synctest.Wait()
+	s.consistent()
 }
 
 // sleep lets time pass, and waits until the store has nothing to do. Used takes the lock: for the race
 // detector, what the test has done is before what deliver does then.
 func (s *shelf) sleep(d time.Duration) {
+	s.Helper()
 	s.Used()
 	time.Sleep(d)
 	synctest.Wait()
+	s.consistent()
+}
+
+// consistent checks that the state of each subscription is that of its entries, and of the records in the log.
+func (s *shelf) consistent() {
+	s.Helper()
+	for _, d := range s.All() {
+		past := 0
+		kit.Must(s.T, s.scan(place{}, nil, func(record []byte, _, _ place) bool {
+			if h, err := readHead(record); err == nil && d.matches(&h) && h.position > d.State().Floor {
+				past++
+			}
+			return true
+		}))
+		s.mu.Lock()
+		last, underWay := d.floor, make(map[*Attachment]int)
+		for i, e := range d.flight {
+			if e.position <= last || e.position > d.read || i == 0 && e.done || !e.done && e.id != 0 && d.byID[e.id] != e {
+				s.Errorf("%s: entry %d of %d is %+v", d.Name, i, len(d.flight), e)
+			}
+			if last = e.position; e.to != nil {
+				underWay[e.to]++
+			}
+			if e.done {
+				past--
+			}
+		}
+		for _, a := range d.consumers {
+			if a.underWay != underWay[a] {
+				s.Errorf("%s: %d entries are under way, want %d", d.Name, a.underWay, underWay[a])
+			}
+		}
+		if d.exact && d.events != past || d.events == 0 && d.octets != 0 {
+			s.Errorf("%s: a backlog of %d events and %d bytes, want %d", d.Name, d.events, d.octets, past)
+		}
+		s.mu.Unlock()
+	}
 }

@@ -33,6 +33,9 @@ func openShelf(t *testing.T, dir string, limit int64, changes ...func(*Store)) *
 		Directory: dir, Limit: limit, Interval: time.Hour, Log: slog.New(slog.DiscardHandler),
 		ReadOptions: func(*store.Event) error { return nil },
 		Committed: func(batch []Waiter, err error) {
+			if len(batch) == 0 {
+				t.Error("no publisher has waited")
+			}
 			for range batch {
 				s.answers <- err
 			}

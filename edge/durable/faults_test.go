@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"runnel/edge/store"
@@ -226,4 +227,109 @@ func TestFlightIsBounded(t *testing.T) {
 	if n := len(d.flight); n > maxFlight {
 		t.Errorf("%d entries are in flight", n)
 	}
+}
+
+// An event in the middle that becomes unreadable is dropped, and the start moves over it.
+func TestUnreadableInTheMiddle(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := openShelf(t, dir, 0)
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		c := &clerk{}
+		d.Attach(AttachOptions{Consumer: c})
+		for n := 1; n <= 3; n++ {
+			kit.Must(t, s.put("com.t", n, 1000))
+		}
+		synctest.Wait()
+		equal(t, "deliveries", c.positions(), []uint64{1, 2, 3})
+		s.mu.Lock()
+		s.recent.forget()
+		s.mu.Unlock()
+		file := files(t, dir)[0]
+		b, err := os.ReadFile(file)
+		kit.Must(t, err)
+		b[len(b)/2] ^= 0x40
+		kit.Must(t, os.WriteFile(file, b, 0o600))
+		time.Sleep(DefaultAckWait)
+		synctest.Wait()
+		for _, e := range c.got {
+			d.consumers[0].Ack(e.ID)
+		}
+		equal(t, "redeliveries", c.positions(), []uint64{1, 3})
+		if st := d.State(); st.Floor != 3 || st.Events != 0 || st.Dropped != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// A log that cannot be read is reported, not passed over: its events are delivered once it can be read.
+func TestUnreadableLog(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		var reported []error
+		s := openShelf(t, dir, 0, func(s *Store) {
+			s.Report = func(err error) { reported = append(reported, err) }
+		})
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		kit.Must(t, s.put("com.t", 1, 10))
+		file := files(t, dir)[0]
+		kit.Must(t, os.Rename(file, file+".away"))
+		kit.Must(t, os.Mkdir(file, 0o700))
+		s.mu.Lock()
+		s.recent.forget()
+		s.mu.Unlock()
+		reported = nil
+		c := &clerk{}
+		d.Attach(AttachOptions{Consumer: c})
+		synctest.Wait()
+		if len(reported) == 0 || reported[0] == nil || len(c.got) != 0 {
+			t.Errorf("%v, %+v", reported, c.got)
+		}
+		if _, err := d.Peek(10); err == nil {
+			t.Error("no error")
+		}
+		kit.Must(t, os.Remove(file))
+		kit.Must(t, os.Rename(file+".away", file))
+		s.puts("com.t", 1)
+		equal(t, "deliveries", c.positions(), []uint64{1, 2})
+	})
+}
+
+// A subscription that begins anew while a consumer looks at an event delivers from its new start on.
+func TestResetWhileDelivering(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		s.create(Rule{Name: "keep", URI: "com.t"})
+		s.puts("com.t", 2)
+		once := true
+		c := &clerk{admits: func(*store.Event) bool {
+			if once {
+				once = false
+				kit.Must(t, d.Reset(Start{}))
+			}
+			return true
+		}}
+		d.Attach(AttachOptions{Consumer: c})
+		synctest.Wait()
+		s.puts("com.t", 1)
+		equal(t, "deliveries", c.positions(), []uint64{3})
+	})
+}
+
+// A consumer without room is left alone until it has room, also if events are free again.
+func TestFullConsumersAreLeftAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		leaves, stays := &clerk{}, &clerk{}
+		a := d.Attach(AttachOptions{Consumer: leaves, Window: 1})
+		d.Attach(AttachOptions{Consumer: stays, Window: 1})
+		s.puts("com.t", 4)
+		a.Detach()
+		synctest.Wait()
+		before := stays.flushes
+		s.sleep(DefaultAckWait - time.Second)
+		if n := stays.flushes - before; n > 0 {
+			t.Errorf("%d passes in vain", n)
+		}
+	})
 }

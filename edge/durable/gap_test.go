@@ -5,6 +5,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"runnel/edge/store"
+	"runnel/test/kit"
 )
 
 // Events beyond the bound are dropped, and a gap comes in their place. It comes again until it is acknowledged, and grows meanwhile.
@@ -111,5 +114,83 @@ func TestRecordedLoss(t *testing.T) {
 		if len(c.gaps) != 2 || !c.gaps[1].Redelivered || a.Ack(c.gaps[0].ID) || !a.Ack(c.gaps[1].ID) {
 			t.Errorf("%+v", c.gaps)
 		}
+	})
+}
+
+// A gap that grows while it is handed out is delivered again, also to a consumer that needs no acknowledgements.
+func TestGapGrowsMeanwhile(t *testing.T) {
+	for _, v := range []Verdict{Delivered, Full, Impossible} {
+		inBubble(t, func(t *testing.T, s *shelf) {
+			d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+			s.puts("com.t", 3)
+			s.sleep(upkeepInterval)
+			grown := false
+			c := &clerk{}
+			c.verdict = func() Verdict {
+				if grown {
+					return Delivered
+				}
+				grown = true
+				kit.Must(t, s.Put(Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil))
+				kit.Must(t, s.do(d.keepBounds))
+				return v
+			}
+			d.Attach(AttachOptions{Consumer: c, Sent: true})
+			s.sleep(time.Second)
+			if g := c.gaps[len(c.gaps)-1]; g.First != 1 || g.Last != 3 || g.Events != 3 {
+				t.Errorf("%v: %+v", v, c.gaps)
+			}
+			equal(t, "events", c.positions(), []uint64{4})
+		})
+	}
+}
+
+// A gap that is acknowledged while it is handed out is done, whatever the consumer returns.
+func TestGapIsAcknowledgedMeanwhile(t *testing.T) {
+	for _, v := range []Verdict{Delivered, Full, Gone} {
+		inBubble(t, func(t *testing.T, s *shelf) {
+			d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+			s.puts("com.t", 2)
+			s.sleep(upkeepInterval)
+			c := &clerk{}
+			var a *Attachment
+			ready := make(chan struct{})
+			c.verdict = func() Verdict {
+				<-ready
+				c.verdict = nil
+				s.mu.Lock()
+				id := d.gap.id
+				s.mu.Unlock()
+				if !a.Ack(id) {
+					t.Error("not under way")
+				}
+				return v
+			}
+			a = d.Attach(AttachOptions{Consumer: c})
+			close(ready)
+			s.sleep(time.Hour)
+			if len(c.gaps) > 1 {
+				t.Errorf("%v: %+v", v, c.gaps)
+			}
+		})
+	}
+}
+
+// The events behind a gap are delivered in the same turn as the gap.
+func TestGapAndEventsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+		c := &clerk{room: make(chan struct{})}
+		d.Attach(AttachOptions{Consumer: c})
+		s.puts("com.t", 3)
+		s.sleep(upkeepInterval)
+		freed := c.room
+		c.room = nil
+		close(freed)
+		synctest.Wait()
+		if len(c.gaps) != 1 {
+			t.Errorf("%+v", c.gaps)
+		}
+		equal(t, "events", c.positions(), []uint64{3})
 	})
 }

@@ -211,10 +211,11 @@ func (h *head) loss() (g loss, err error) {
 
 // events returns how many events are lost without the record. A gap stands for its events, at least for one.
 func (h *head) events() uint64 {
-	if g, err := h.loss(); err == nil {
-		return max(g.events, 1)
+	if h.kind == eventRecord {
+		return 1
 	}
-	return 1
+	g, _ := h.loss()
+	return max(g.events, 1)
 }
 
 // expired reports whether the publisher's limit has passed.

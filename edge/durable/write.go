@@ -74,9 +74,8 @@ func (b *batch) events(n int) (events uint64) {
 		if n--; n >= 0 {
 			continue
 		}
-		if h, err := readHead(record); err == nil {
-			events += h.events()
-		}
+		h, _ := readHead(record) // this run has made it
+		events += h.events()
 	}
 	return events
 }
@@ -187,10 +186,7 @@ func (s *Store) publish(b *batch, n int, number uint64) {
 		if n--; n < 0 {
 			break
 		}
-		h, err := readHead(record)
-		if err != nil {
-			continue
-		}
+		h, _ := readHead(record) // this run has made it
 		if i := len(s.segments); i == 0 || s.segments[i-1].number != number {
 			s.segments = append(s.segments, segment{number: number, first: h.position})
 		}

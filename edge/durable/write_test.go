@@ -1,13 +1,10 @@
 package durable
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -27,6 +24,7 @@ type frail struct {
 	journal.Disk
 	writes, syncs         atomic.Int32
 	failWrites, failSyncs atomic.Bool
+	failRemoves           atomic.Bool
 }
 
 type frailFile struct {
@@ -37,6 +35,13 @@ type frailFile struct {
 func (d *frail) Append(name string, create bool) (journal.File, error) {
 	f, err := d.Disk.Append(name, create)
 	return frailFile{f, d}, err
+}
+
+func (d *frail) Remove(name string) error {
+	if d.failRemoves.Load() {
+		return errDisk
+	}
+	return d.Disk.Remove(name)
 }
 
 func (f frailFile) Write(b []byte) (int, error) {
@@ -94,6 +99,9 @@ func TestSync(t *testing.T) {
 		check("with nothing to sync", 1)
 		kit.Must(t, s.put("com.t", 1, 10))
 		check("a publisher waits", 2)
+		s.puts("com.t", 1)
+		s.end()
+		check("the end", 3)
 	}, func(s *Store) { s.Interval = 10 * time.Second })
 }
 
@@ -275,221 +283,54 @@ func TestEnded(t *testing.T) {
 	})
 }
 
-// sized returns an event whose record has about size bytes.
-func sized(size int) Publication {
-	return Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR, Raw: make([]byte, size)}}}
-}
-
-// The bounds by number, size and age hold after upkeep, and no event is dropped without need.
-func TestBounds(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *shelf) {
-		count := s.create(Rule{Name: "count", URI: "com.t", MaxEvents: 4})
-		size := s.create(Rule{Name: "size", URI: "com.t", MaxSize: 10_000})
-		age := s.create(Rule{Name: "age", URI: "com.t", MaxAge: time.Minute})
-		free := s.create(Rule{Name: "free", URI: "com.t"})
-		put := func(n int) {
-			t.Helper()
-			for range n {
-				kit.Must(t, s.Put(sized(1900), nil))
-			}
+// The sync of a full file fails: all that was not synced is lost, and told by one gap.
+func TestFailedSyncOfFullFile(t *testing.T) {
+	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		kit.Must(t, s.put("com.t", 1, 10))
+		disk.failSyncs.Store(true)
+		n := 0
+		for ; n < 100 && s.Put(sized(10_000), nil) == nil; n++ {
 			s.settled()
-			s.sleep(upkeepInterval)
 		}
-		check := func(what string, counts, sizes, ages, frees int) {
-			t.Helper()
-			for _, c := range []struct {
-				d    *Subscription
-				want int
-			}{{count, counts}, {size, sizes}, {age, ages}, {free, frees}} {
-				st := c.d.State()
-				if st.Events != c.want || int(st.Dropped) != frees-c.want {
-					t.Errorf("%s, %s: %+v, want %d", what, c.d.Name, st, c.want)
-				}
-				if n := len(peeked(t, c.d)); n != c.want {
-					t.Errorf("%s, %s: %d events are there, want %d", what, c.d.Name, n, c.want)
-				}
-			}
+		if st := d.State(); st.Events != 1 || n < 7 || n > 10 {
+			t.Errorf("%d events, %+v", n, st)
 		}
-		put(4)
-		check("within the bounds", 4, 4, 4, 4)
-		put(1)
-		check("at the bounds", 4, 5, 5, 5)
-		put(1)
-		check("beyond the bounds", 4, 5, 6, 6)
-		s.sleep(30 * time.Second)
-		put(1)
-		check("later", 4, 5, 7, 7)
-		s.sleep(time.Minute - upkeepInterval - 30*time.Second + ageInterval)
-		check("after the age", 4, 5, 1, 7)
-		if n := age.State().Oldest; n < 30 || n > 60 {
-			t.Errorf("the oldest event is %v s old", n)
-		}
-		if g := age.gap; g == nil || g.Reason != "age" || g.Events != 6 {
-			t.Errorf("%+v", g)
-		}
-		if g := size.gap; g == nil || g.Reason != "size" {
-			t.Errorf("%+v", g)
-		}
-	})
-}
-
-// A backlog that is far too large is cut at once.
-func TestFarBeyondTheBound(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *shelf) {
-		d := s.create(Rule{Name: "d", URI: "com.t", MaxSize: 10_000})
-		for range 20 {
-			kit.Must(t, s.put("com.t", 1, 1900))
-		}
+		disk.failSyncs.Store(false)
+		s.sleep(retryInterval)
+		c := &clerk{}
+		d.Attach(AttachOptions{Consumer: c})
 		s.settled()
-		if n := d.State().Octets; n > 13_000 {
-			t.Errorf("%d bytes", n)
+		if len(c.got) != 1 || len(c.gaps) != 1 || c.gaps[0].Events != uint64(n)+1 { // the last one was refused
+			t.Errorf("%+v, %+v of %d", c.got, c.gaps, n)
 		}
-	})
+	}, func(s *Store) { s.Limit = 1 << 20 })
 }
 
-// Events under way are dropped like others. What was acknowledged is not counted, and an answer to the others has no effect.
-func TestDroppedUnderWay(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *shelf) {
-		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 3})
-		c := &clerk{}
-		a := d.Attach(AttachOptions{Consumer: c, Window: 3})
-		s.puts("com.t", 3)
-		ids := []wamp.ID{c.got[0].ID, c.got[1].ID, c.got[2].ID}
-		equal(t, "deliveries", c.positions(), []uint64{1, 2, 3})
-		a.Ack(ids[1])
-		s.puts("com.t", 3) // 5 are left, 2 too many
-		s.sleep(upkeepInterval)
-		if st := d.State(); st.Dropped != 2 || st.Events != 3 || st.Floor != 3 {
-			t.Errorf("%+v", st)
-		}
-		if g := c.gaps[len(c.gaps)-1]; g.First != 1 || g.Last != 3 || g.Events != 2 { // it may have come in two steps
-			t.Errorf("%+v", c.gaps)
-		}
-		if a.Ack(ids[0]) || a.Refuse(ids[2]) {
-			t.Error("a dropped event is answered")
-		}
-		equal(t, "then", c.positions(), []uint64{4, 5, 6})
-		if st := d.State(); st.UnderWay != 3 {
-			t.Errorf("%+v", st)
-		}
-	})
-}
-
-// Lines about dropped events are logged once a minute.
-func TestDropsAreLoggedSparingly(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		var text bytes.Buffer
-		s := openShelf(t, dir, 0, func(s *Store) { s.Log = slog.New(slog.NewTextHandler(&text, nil)) })
-		s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
-		for n, want := range []int{1, 1, 1, 2} {
-			s.puts("com.t", 2)
-			s.sleep(20 * time.Second)
-			if got := strings.Count(text.String(), "reached a bound"); got != want {
-				t.Errorf("round %d: %d lines, want %d", n, got, want)
-			}
-		}
-	})
-}
-
-// A consumer that lags behind a log that is too large gets gaps and the events that are left, each once and in order.
-func TestLaggingConsumer(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		s := openShelf(t, dir, 512<<10)
-		d := s.create(Rule{Name: "d", URI: "com.t", Window: 1, AckWait: time.Hour})
-		c := &clerk{}
-		a := d.Attach(AttachOptions{Consumer: c})
-		for range 100 {
-			kit.Must(t, s.Put(sized(20_000), nil))
-			s.settled()
-		}
-		s.sleep(upkeepInterval)
-		if n := s.Octets(); n > 512<<10 {
-			t.Errorf("the log has %d bytes", n)
-		}
-		var last uint64
-		events, lost := 0, 0
-		for n := 0; n < len(c.got); n++ {
-			for ; len(c.gaps) > 0; c.gaps = c.gaps[1:] {
-				if a.Ack(c.gaps[0].ID) {
-					lost += int(c.gaps[0].Events)
-				}
-			}
-			e := c.got[n]
-			if e.Position <= last || e.Redelivered {
-				t.Errorf("event %d after %d", e.Position, last)
-			}
-			if last = e.Position; a.Ack(e.ID) {
-				events++
-			}
-			synctest.Wait()
-		}
-		if last != 100 || lost == 0 || events+lost != 100 || d.State().Events != 0 {
-			t.Errorf("%d events up to %d, %d lost, %+v", events, last, lost, d.State())
-		}
-	})
-}
-
-// A file is removed once all subscriptions are behind it, and not before.
-func TestFilesOfSlowSubscriptions(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		s := openShelf(t, dir, 1<<20)
-		fast, slow := s.create(Rule{Name: "fast", URI: "com.t"}), s.create(Rule{Name: "slow", URI: "com.t"})
-		fast.Attach(AttachOptions{Consumer: &clerk{}, Sent: true})
-		c := &clerk{}
-		a := slow.Attach(AttachOptions{Consumer: c, Window: 1, AckWait: time.Hour})
+// A file that cannot be removed is reported, and removed later.
+func TestFailedRemoval(t *testing.T) {
+	var reported []error
+	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
 		for range 20 {
-			kit.Must(t, s.Put(sized(20_000), nil))
+			kit.Must(t, s.Put(sized(10_000), nil))
 			s.settled()
 		}
-		s.sleep(upkeepInterval)
-		all := len(files(t, dir))
-		if all < 4 {
-			t.Fatalf("%d files", all)
+		disk.failRemoves.Store(true)
+		before := s.Octets()
+		kit.Must(t, d.Reset(Start{}))
+		reported = nil
+		kit.Must(t, s.do(s.maintain))
+		if len(reported) == 0 || !errors.Is(reported[0], errDisk) || s.Octets() != before {
+			t.Errorf("%v, %d bytes of %d", reported, s.Octets(), before)
 		}
-		for n := 0; len(c.got) > 0; n++ {
-			e := c.got[0]
-			c.positions()
-			a.Ack(e.ID)
-			s.settled()
-			kit.Must(t, s.do(s.maintain))
-			s.mu.Lock()
-			if first := s.segments[0]; first.last <= e.Position && len(s.segments) > 1 || first.first > e.Position+1 {
-				t.Errorf("event %d is done, the log begins with %+v", e.Position, first)
-			}
-			s.mu.Unlock()
+		disk.failRemoves.Store(false)
+		kit.Must(t, s.do(s.maintain))
+		if n := s.Octets(); n == 0 || n > 80_000 {
+			t.Errorf("%d bytes of %d", n, before)
 		}
-		if n := len(files(t, dir)); n != 1 {
-			t.Errorf("%d files are left", n)
-		}
-	})
-}
-
-// The start of a subscription that nothing concerns follows the log, so that the files it would hold are removed.
-func TestIdleSubscriptionFollows(t *testing.T) {
-	inBubble(t, func(t *testing.T, s *shelf) {
-		idle := s.create(Rule{Name: "idle", URI: "com.never"})
-		s.create(Rule{Name: "d", URI: "com.t"})
-		for n := range uint64(5) {
-			s.puts("com.t", 1)
-			if st := idle.State(); st.Floor != n+1 {
-				t.Errorf("after %d events: %+v", n+1, st)
-			}
-		}
-		s.puts("com.never", 1)
-		s.puts("com.t", 1)
-		if st := idle.State(); st.Floor != 5 || st.Events != 1 {
-			t.Errorf("with an event of its own: %+v", st)
-		}
-		c := &clerk{}
-		a := idle.Attach(AttachOptions{Consumer: c})
-		synctest.Wait()
-		a.Ack(c.got[0].ID)
-		synctest.Wait()
-		if st := idle.State(); fmt.Sprint(c.positions(), st.Floor, st.Events) != "[6] 7 0" {
-			t.Errorf("%+v", st)
-		}
+	}, func(s *Store) {
+		s.Limit = 1 << 20
+		s.Report = func(err error) { reported = append(reported, err) }
 	})
 }
