@@ -12,6 +12,7 @@ type State struct {
 	Up          bool      // there is a session at the far side
 	Since       time.Time // when Up has changed last
 	URL         string    // of the session; "" without one
+	Protocol    string    // of the session, with its version; "" without one, and if there is only one
 	LastError   string    // why the last session or attempt has ended; "": none has
 	LastErrorAt time.Time // when that was
 	Reconnects  uint64    // sessions after the first

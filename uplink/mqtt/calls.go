@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -22,8 +24,11 @@ import (
 //	com/example/pump/set/response/7   {"id": "7", "args": [true]}
 //	com/example/pump/set/response/7   {"id": "7", "error": "wamp.error.no_such_procedure", "args": [...]}
 //
-// Only the id is required. A request can't choose the topic of its answer, because every caller could then publish wherever
+// Only the id is required. A request can't choose any topic for its answer, because every caller could then publish wherever
 // the gateway may.
+//
+// With MQTT 5 a request may have a response topic and correlation data. The answer goes there with the same data, and the request
+// needs no id. The response topic must have a level "response".
 //
 // Requests and responses use QoS 0 and are not stored. A call without an answer in time is lost. One that waited in a queue
 // for hours would open a valve when no caller expects it any more. For the same reason retained requests are ignored.
@@ -90,7 +95,8 @@ func (c *calls) end(reply string) {
 // request is a call from the broker.
 type request struct {
 	id        codec.Value
-	reply     string // topic of the answer
+	reply     string            // topic of the answer
+	answer    packet.Properties // of the answer
 	procedure string
 	timeout   time.Duration
 	payload   codec.Payload
@@ -110,21 +116,24 @@ func (l *Link) called(ctx context.Context, uri string, p *packet.Publish) bool {
 		l.refuse(&l.status.CallsDown, "call not made", p.Topic, errors.New("a retained request"))
 		return true
 	}
-	q, err := l.opts.Format.request(p.Payload)
+	q, err := l.opts.Format.request(p.Payload, p.Properties)
 	if err != nil {
 		l.refuse(&l.status.CallsDown, "call not made", p.Topic, err)
 		return true
 	}
 	q.procedure = r.ToLocal(procedure)
-	q.reply = strings.TrimSuffix(p.Topic, requestLevel) + responseLevel + "/" + q.reply
-	again, full := l.calls.begin(q.reply)
+	if !p.Properties.Has(packet.ResponseTopic) {
+		q.reply = strings.TrimSuffix(p.Topic, requestLevel) + responseLevel + "/" + q.reply
+	}
+	key := q.reply + "\x00" + string(q.id.Raw) + q.answer.Text(packet.CorrelationData)
+	again, full := l.calls.begin(key)
 	switch {
 	case full:
 		l.refuse(&l.status.CallsDown, "call not made", p.Topic, errors.New("too many calls are under way"))
 		l.respond(q, client.Body{}, client.NewError(wamp.Unavailable.Error(), "too many calls are under way"))
 	case !again:
 		l.calls.work.Go(func() {
-			defer l.calls.end(q.reply)
+			defer l.calls.end(key)
 			l.call(ctx, q)
 		})
 	}
@@ -167,21 +176,32 @@ func (l *Link) respond(q request, body client.Body, failure *client.Error) {
 		body = failure.Body
 	}
 	payload, err := l.opts.Format.response(q, body, failure)
+	p := newPublish(q.reply, payload, 0)
+	p.Properties = l.opts.Format.describe(q.answer, payload)
 	if err == nil && len(payload) > l.opts.MaxMessage {
 		err = packet.ErrTooLarge
 	}
+	if err == nil {
+		err = s.tooLong(p)
+	}
 	if err != nil {
 		failure = client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer can't be sent over MQTT: "+err.Error())
-		payload, err = l.opts.Format.response(q, failure.Body, failure)
+		p.Payload, err = l.opts.Format.response(q, failure.Body, failure)
 	}
 	if err == nil {
-		s.send(newPublish(q.reply, payload, 0))
+		s.send(p)
 	}
 }
 
 // request decodes a call.
-func (f Format) request(message []byte) (q request, err error) {
-	q.timeout = callTime
+func (f Format) request(message []byte, how packet.Properties) (q request, err error) {
+	q.timeout = min(callTime, time.Duration(how.Number(packet.MessageExpiry, math.MaxUint32))*time.Second)
+	if err = q.answerBy(how); err != nil {
+		return q, err
+	}
+	if len(message) == 0 && q.reply != "" {
+		return q, q.identified()
+	}
 	raw, err := codec.Transcode(nil, wamp.CBOR, f.serializer(), message)
 	if err != nil {
 		return q, err
@@ -195,8 +215,11 @@ func (f Format) request(message []byte) (q request, err error) {
 		v, ok := d.Value(), true
 		switch key := string(d.Key()); key {
 		case "id":
+			var level string
 			q.id = v
-			q.reply, ok = callID(v)
+			if level, ok = callID(v); q.reply == "" {
+				q.reply = level
+			}
 		case "args":
 			_, ok = v.Items()
 			args = v
@@ -214,14 +237,37 @@ func (f Format) request(message []byte) (q request, err error) {
 			return q, fmt.Errorf("%s has the wrong type", d.Key())
 		}
 	}
-	if q.reply == "" {
-		return q, errNoID
+	if err := q.identified(); err != nil {
+		return q, err
 	}
 	if args.Raw != nil || kwargs.Raw != nil {
 		q.payload = join(args, kwargs)
 	}
 	_, _, err = q.payload.Split()
 	return q, err
+}
+
+// answerBy takes the topic of the answer and its properties from those of the request.
+func (q *request) answerBy(how packet.Properties) error {
+	if !how.Has(packet.ResponseTopic) {
+		return nil
+	}
+	q.reply = how.Text(packet.ResponseTopic)
+	if !slices.Contains(strings.Split(q.reply, "/"), responseLevel) || q.reply[0] == '$' || len(q.reply) > maxTopic || checkText(q.reply, "+#") != nil {
+		return errResponse
+	}
+	if how.Has(packet.CorrelationData) {
+		q.answer = packet.Properties{{ID: packet.CorrelationData, Text: how.Text(packet.CorrelationData)}}
+	}
+	return nil
+}
+
+// identified returns an error for a request that can't be told from a repetition of another one.
+func (q *request) identified() error {
+	if q.id.Raw == nil && q.answer == nil {
+		return errNoID
+	}
+	return nil
 }
 
 // callID returns the topic level for an id.
@@ -241,7 +287,9 @@ func (f Format) response(q request, body client.Body, failure *client.Error) ([]
 	}
 	var b codec.Builder
 	b.Reset(f.serializer(), nil)
-	b.Value("id", q.id)
+	if q.id.Raw != nil {
+		b.Value("id", q.id)
+	}
 	if failure != nil {
 		b.String("error", failure.URI)
 	}

@@ -95,7 +95,7 @@ func TestCallTimeouts(t *testing.T) {
 		`{"id": 1, "timeout": 18446744073709551615}`:       longestCall,
 		`{"id": 1, "timeout": 0, "args": [], "kwargs":{}}`: 0,
 	} {
-		if q, err := JSON.request([]byte(message)); err != nil || q.timeout != want {
+		if q, err := JSON.request([]byte(message), nil); err != nil || q.timeout != want {
 			t.Errorf("%s: %v, %v", message, q.timeout, err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestCallTimeouts(t *testing.T) {
 
 // A response has the arguments that the result has.
 func TestResponseArguments(t *testing.T) {
-	q, err := JSON.request([]byte(`{"id": 7}`))
+	q, err := JSON.request([]byte(`{"id": 7}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

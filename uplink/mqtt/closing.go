@@ -1,16 +1,14 @@
 package mqtt
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
-	"runnel/transport/mqtt/packet"
 	"runnel/uplink/spool"
 )
 
-// closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, so the error says what had been
-// sent.
+// closing is the error of a connection that the broker has closed. MQTT 3.1.1 gives no reason, and that of MQTT 5 names no message,
+// so the error says what had been sent.
 type closing struct {
 	sent string // "" if nothing was under way
 	hint string // what may be the cause
@@ -109,11 +107,13 @@ func (l *Link) unanswered(err error) error {
 
 // explain adds to the error of a connection that the broker has closed what had been sent, and a possible cause.
 func (l *Link) explain(err error, open []sent) error {
-	if !endedByPeer(err) {
-		return err
-	}
 	c := &closing{err: err}
-	if len(open) == 0 {
+	switch g := isGoodbye(err); {
+	case g != nil && (!g.accuses() || len(open) == 0):
+		return c
+	case !endedByPeer(err):
+		return err
+	case len(open) == 0:
 		c.hint = fmt.Sprintf("another client may have connected with client_id %q", l.opts.ClientID)
 		return c
 	}
@@ -122,35 +122,12 @@ func (l *Link) explain(err error, open []sent) error {
 	if n := len(open) - 1; n > 0 {
 		c.sent += fmt.Sprintf(" and %d more", n)
 	}
-	c.hint = "it may not allow the topic or the size"
-	if l.opts.QoS == 2 {
+	switch {
+	case isGoodbye(err) != nil: // it says more
+	case l.opts.QoS == 2:
 		c.hint = "it may not allow the topic or the size, or not support qos = 2"
+	default:
+		c.hint = "it may not allow the topic or the size"
 	}
 	return c
-}
-
-// refusal is the broker's answer to CONNECT if it does not accept the link.
-type refusal struct{ code packet.Code }
-
-// refusalHints are remedies.
-var refusalHints = map[packet.Code]string{
-	packet.UnsupportedVersion: "it does not support MQTT 3.1.1",
-	packet.ClientIDNotValid:   "set another client_id",
-	packet.ServerUnavailable:  "it is not ready for clients",
-	packet.BadLogin:           "check username and password",
-	packet.NotAuthorized:      "this client may not connect; check username, password and client_id",
-}
-
-func (r *refusal) Error() string {
-	text := "the broker rejected CONNECT: " + r.code.String()
-	if hint := refusalHints[r.code]; hint != "" {
-		text += "; " + hint
-	}
-	return text
-}
-
-// isRefusal reports whether err is the broker's answer to CONNECT with a code.
-func isRefusal(err error, c packet.Code) bool {
-	var r *refusal
-	return errors.As(err, &r) && r.code == c
 }

@@ -69,7 +69,7 @@ func TestRefusal(t *testing.T) {
 		packet.Code(4).FromV311(): "the broker rejected CONNECT: bad user name or password (0x86); check username and password",
 		packet.Code(99):           "the broker rejected CONNECT: code 0x63",
 	} {
-		if got := (&refusal{code}); got.Error() != want || !isRefusal(fmt.Errorf("x: %w", got), code) || isRefusal(got, 1) {
+		if got := (&refusal{code: code, reason: code.String()}); got.Error() != want || !isRefusal(fmt.Errorf("x: %w", got), code) || isRefusal(got, 1) {
 			t.Errorf("%v: %v", code, got)
 		}
 	}

@@ -261,7 +261,7 @@ func (s *session) announce() {
 	publish := func(topic string, payload []byte) {
 		p := newPublish(topic, payload, qos)
 		p.Retain, p.ID = true, id
-		s.send(p)
+		s.sendOwn(p)
 	}
 	for _, topic := range slices.Sorted(maps.Keys(a.old)) {
 		if len(a.gone) == maxAnnouncements {

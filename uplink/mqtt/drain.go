@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"runnel/transport/mqtt/packet"
@@ -27,7 +28,7 @@ func (s *session) drain(ctx context.Context) error {
 				after = events[i].Sequence
 			}
 		}
-		if s.link.opts.QoS > 0 {
+		if min(s.link.opts.QoS, s.limits.qos) > 0 {
 			continue
 		}
 		if err := s.out.flush(); err != nil {
@@ -52,7 +53,11 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.link.opts.Spool.Expire(e.Sequence)
 		return nil
 	}
-	p, err := s.link.message(e)
+	p, err := s.link.message(e, s.version)
+	if err == nil && p != nil {
+		s.fit(p)
+		err = s.tooLong(p)
+	}
 	if err != nil {
 		s.link.reject(e, err)
 		return nil
@@ -66,7 +71,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		s.send(p)
 		return s.out.room()
 	}
-	if e.Probe || s.link.trial.IsSuspect(e.Sequence) {
+	if e.Alone || e.Probe && s.version < packet.V5 || s.link.trial.IsSuspect(e.Sequence) {
 		return s.forwardAlone(ctx, e, p)
 	}
 	if err := s.launch(ctx, e, p); err != nil {
@@ -112,4 +117,17 @@ func (l *Link) reject(e *spool.Event, err error) {
 	}
 	l.refuse(&l.status.EventsUp, "event not forwarded", e.Topic, err)
 	l.opts.Spool.Ack(e.Sequence)
+}
+
+// refused holds an event that the broker has refused with a reason code. Other topics go on.
+func (s *session) refused(p *packet.Ack) {
+	e, ok := s.link.flight.refused(p.ID)
+	if p.Code == packet.PacketIDInUse {
+		s.answer(packet.TypePubrel, p.ID) // the retry uses the same id
+	}
+	if !ok {
+		return
+	}
+	s.link.trial.Acknowledged(e.sequence)
+	s.link.reject(&spool.Event{Sequence: e.sequence, Topic: e.topic}, errors.New("the broker refuses it: "+reason(p.Code, p.Properties)))
 }

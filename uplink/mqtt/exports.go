@@ -66,6 +66,9 @@ func (l *Link) export(r *Rule, e *client.Event) {
 		return
 	}
 	way.retain = r.Retain || retains(e)
+	if name := e.PublisherAuthid(); len(name) <= maxPublisher && l.opts.Protocol != packet.V311 {
+		way.publisher = name
+	}
 	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Options: way.options(), Payload: e.Payload, Expires: uplink.Expiry(e)}
 	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil {
@@ -116,7 +119,7 @@ func (l *Link) wasThere(e *client.Event) bool {
 }
 
 // message returns the PUBLISH for an event; nil if there is nothing to send.
-func (l *Link) message(e *spool.Event) (*packet.Publish, error) {
+func (l *Link) message(e *spool.Event, v packet.Version) (*packet.Publish, error) {
 	if e.Gap != nil {
 		return l.gap(e.Gap)
 	}
@@ -127,7 +130,8 @@ func (l *Link) message(e *spool.Event) (*packet.Publish, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload, err := l.form(way.form).encode(e.Payload, e.Topic, e.Time)
+	form := l.form(way.form)
+	payload, err := form.encode(e.Payload, e.Topic, e.Time)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +140,9 @@ func (l *Link) message(e *spool.Event) (*packet.Publish, error) {
 	}
 	p := newPublish(way.topic, payload, l.opts.QoS)
 	p.Retain = way.retain
+	if v >= packet.V5 {
+		p.Properties = describe(e, &way, form.Format, payload)
+	}
 	return p, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink/spool"
 )
 
@@ -38,7 +39,7 @@ func TestMessage(t *testing.T) {
 		},
 	} {
 		l := &Link{opts: Options{StateTopic: c.state, MaxMessage: 100, QoS: 1}}
-		p, err := l.message(&c.event)
+		p, err := l.message(&c.event, packet.V311)
 		switch {
 		case c.err != "":
 			if err == nil || p != nil || !strings.Contains(strings.ToLower(err.Error()), c.err) {

@@ -14,11 +14,13 @@ import (
 // at the broker for events that were lost with it, and the broker would take new events with these ids for repetitions.
 // Therefore an id that this process has not used yet is released (PUBREL) before a new event uses it.
 type flight struct {
-	most int // limit of events under way
+	limit int // of messages under way in any connection
 
 	mu   sync.Mutex
 	room sync.Cond // on mu
 	// Guarded by mu.
+	most    int // limit of messages under way in this connection
+	others  int // of these, messages that are no events
 	landing int // events acknowledged in this connection
 	under   map[uint16]*sent
 	begun   bool                    // there was a connection already
@@ -62,17 +64,17 @@ func idOf(epoch, sequence uint64) uint16 { return uint16((epoch%idSpace+sequence
 // newFlight returns a flight for at most limit events. old is the highest sequence number that an earlier process may have
 // sent.
 func newFlight(limit int, old uint64) *flight {
-	f := &flight{most: limit, old: old, under: make(map[uint16]*sent)}
+	f := &flight{limit: limit, old: old, under: make(map[uint16]*sent)}
 	f.room.L = &f.mu
 	return f
 }
 
-// connected begins a connection. session says that the broker still has the session of the previous one. connected returns the
-// ids to release, whose events the broker has.
-func (f *flight) connected(session bool) (release []uint16) {
+// connected begins a connection, in which the broker accepts most messages without an acknowledgement. session says that the broker
+// still has the session of the previous one. connected returns the ids to release, whose events the broker has.
+func (f *flight) connected(session bool, most int) (release []uint16) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.landing = 0
+	f.landing, f.most, f.others = 0, min(most, f.limit), 0
 	for id, s := range f.under {
 		if session && s.received {
 			release = append(release, id)
@@ -102,7 +104,7 @@ func (f *flight) take(ctx context.Context, epoch, sequence uint64, what freight)
 		if other != nil && other.sequence == sequence {
 			return flying{id: id, done: true}, nil // connected has removed the others
 		}
-		if other == nil && len(f.under) < f.most {
+		if other == nil && len(f.under)+f.others < f.most {
 			return f.begin(id, sequence, what), nil
 		}
 		f.room.Wait()
@@ -145,6 +147,40 @@ func (f *flight) landed(id uint16, released bool) (sequence uint64, ok bool) {
 	f.landing++
 	f.room.Broadcast()
 	return s.sequence, true
+}
+
+// refused removes an event that the broker has refused.
+func (f *flight) refused(id uint16) (e sent, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.under[id]
+	if s == nil {
+		return sent{}, false
+	}
+	delete(f.under, id)
+	f.landing++
+	f.room.Broadcast()
+	return *s, true
+}
+
+// occupy takes a place for a message that is no event. The first of a connection always gets one: the broker counts only what
+// is sent in this connection.
+func (f *flight) occupy() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.others > 0 && len(f.under)+f.others >= f.most {
+		return false
+	}
+	f.others++
+	return true
+}
+
+// vacate gives a place back.
+func (f *flight) vacate() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.others = max(f.others-1, 0)
+	f.room.Broadcast()
 }
 
 // outcome returns how many events were acknowledged in this connection, and in order those that the broker may not have.

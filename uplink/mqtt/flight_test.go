@@ -19,7 +19,7 @@ func take(t *testing.T, f *flight, sequence uint64) flying {
 
 func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 	f := newFlight(2, 0)
-	f.connected(false)
+	f.connected(false, underWay)
 	one := take(t, f, 1)
 	two := take(t, f, 2)
 	if one.id == two.id || one.again || one.release || one.done {
@@ -43,10 +43,10 @@ func TestFlightKeepsWhatIsUnderWay(t *testing.T) {
 
 func TestFlightAfterReconnect(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false)
+	f.connected(false, underWay)
 	one, two := take(t, f, 1), take(t, f, 2)
 	f.received(one.id)
-	if release := f.connected(true); !slices.Equal(release, []uint16{one.id}) {
+	if release := f.connected(true, underWay); !slices.Equal(release, []uint16{one.id}) {
 		t.Error(release)
 	}
 	if n := take(t, f, 1); !n.done || n.id != one.id {
@@ -55,7 +55,7 @@ func TestFlightAfterReconnect(t *testing.T) {
 	if n := take(t, f, 2); n.done || !n.again || n.release || n.id != two.id {
 		t.Errorf("what it may have: %+v", n)
 	}
-	f.connected(false)
+	f.connected(false, underWay)
 	if n := take(t, f, 1); n.done || !n.again {
 		t.Errorf("what it had: %+v", n)
 	}
@@ -64,7 +64,7 @@ func TestFlightAfterReconnect(t *testing.T) {
 // A PUBCOMP that answers the release of an id is not the new event's.
 func TestFlightAfterRestart(t *testing.T) {
 	f := newFlight(10, 5)
-	f.connected(true)
+	f.connected(true, underWay)
 	if n := take(t, f, 5); !n.again || n.release {
 		t.Errorf("an event of an earlier process: %+v", n)
 	}
@@ -86,8 +86,8 @@ func TestFlightAfterRestart(t *testing.T) {
 
 func TestFlightWithoutSessionReleasesNothing(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false)
-	f.connected(true)
+	f.connected(false, underWay)
+	f.connected(true, underWay)
 	if n := take(t, f, 1); n.release {
 		t.Errorf("%+v", n)
 	}
@@ -112,7 +112,7 @@ func TestFlightWaitsForRoom(t *testing.T) {
 	}{{"too many", 2, 3}, {"an event with the same id", 10, 1 + idSpace}} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFlight(c.limit, 0)
-			f.connected(false)
+			f.connected(false, underWay)
 			one := take(t, f, 1)
 			take(t, f, 2)
 			var got flying
@@ -147,7 +147,7 @@ func TestFlightWaitsForRoom(t *testing.T) {
 func TestFlightClears(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFlight(10, 0)
-		f.connected(false)
+		f.connected(false, underWay)
 		if err := f.clear(t.Context()); err != nil {
 			t.Errorf("nothing under way: %v", err)
 		}
@@ -176,7 +176,7 @@ func TestFlightClears(t *testing.T) {
 // outcome returns what was acknowledged in this connection, and in order what the broker may not have.
 func TestFlightOutcome(t *testing.T) {
 	f := newFlight(10, 0)
-	f.connected(false)
+	f.connected(false, underWay)
 	var ids []uint16
 	for n := range uint64(5) {
 		ids = append(ids, take(t, f, n+1).id)
@@ -195,7 +195,7 @@ func TestFlightOutcome(t *testing.T) {
 	if landed, _ := f.outcome(); landed != 2 {
 		t.Errorf("%d acknowledged", landed)
 	}
-	f.connected(true)
+	f.connected(true, underWay)
 	if landed, open := f.outcome(); landed != 0 || len(open) != 0 {
 		t.Errorf("in the next connection: %d acknowledged, %v are open", landed, open)
 	}

@@ -58,7 +58,7 @@ func FuzzRoute(f *testing.F) {
 func FuzzRequest(f *testing.F) {
 	f.Add([]byte(`{"id": "7", "args": [0.5], "kwargs": {"unit": "bar"}, "timeout": 5000}`))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		q, err := JSON.request(message)
+		q, err := JSON.request(message, nil)
 		if err != nil {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/test/kit"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 )
@@ -18,6 +19,7 @@ func (s *edgeSite) replace(opts mqtt.Options) {
 	s.t.Helper()
 	h := uplink.NewHandover()
 	opts.Name, opts.Realm, opts.Local, opts.Spool, opts.From, opts.ClientID = "broker", "realm1", s.dial, s.spool, h, "gateway"
+	opts.Protocol = packet.V311
 	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: s.dialBroker}}
 	next, err := mqtt.New(opts)
 	kit.Must(s.t, err)

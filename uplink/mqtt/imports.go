@@ -63,6 +63,10 @@ func (b *inbox) forget() {
 
 // arrived handles PUBLISH. It acknowledges the message when the local realm has the event, not before.
 func (s *session) arrived(p *packet.Publish) {
+	if len(p.Payload)+len(p.Topic) > s.link.opts.MaxMessage+maxTopic {
+		s.tooLarge(p)
+		return
+	}
 	done := func() {}
 	switch p.QoS {
 	case 1:
@@ -126,7 +130,7 @@ func (l *Link) deliver(s *session, p *packet.Publish, done, lost func()) {
 		return
 	}
 	taken := done
-	if p.Retain || !s.bridge { // with the bridge extension, live messages say whether they are retained, too
+	if p.Retain || !s.marked {
 		taken = func() {
 			l.resent.delivered(p.Topic, p.Payload)
 			done()
@@ -153,11 +157,12 @@ func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packet.Pub
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
 		return errReserved
 	}
-	o := client.PublishOptions{Retain: p.Retain || r.Retain, ForwardFor: l.way}
+	o := client.PublishOptions{Retain: p.Retain || r.Retain}
+	l.take(&o, p.Properties)
 	var payload client.Payload
 	if !(o.Retain && len(p.Payload) == 0) { // an empty message clears a retained one; in WAMP an event without payload does
 		var err error
-		if payload, err = l.form(r.Form).decode(p.Payload); err != nil {
+		if payload, err = l.form(r.Form).as(p.Properties.Text(packet.ContentType)).decode(p.Payload); err != nil {
 			return err
 		}
 	}

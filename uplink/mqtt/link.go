@@ -13,6 +13,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
 	"runnel/uplink/spool"
 )
@@ -34,8 +35,10 @@ type Options struct {
 	Username, Password string
 	QoS                byte
 	Format             Format
-	StateTopic         string    // shows whether the link is up; "": none
-	Discovery          Discovery // needs a StateTopic
+	Protocol           packet.Version // 0: MQTT 5, or 3.1.1 if the broker does not speak it
+	SessionExpiry      time.Duration  // how long the broker keeps the session of a link that is away; by MQTT 5; default 7 days
+	StateTopic         string         // shows whether the link is up; "": none
+	Discovery          Discovery      // needs a StateTopic
 
 	KeepAlive  time.Duration // between two PINGREQs; default 20 s
 	AnswerTime time.Duration // for PINGRESP; default 10 s
@@ -57,6 +60,7 @@ const (
 	defaultKeepAlive    = 20 * time.Second
 	defaultAnswerTime   = 10 * time.Second
 	defaultMaxMessage   = 1 << 20
+	defaultExpiry       = 7 * 24 * time.Hour
 	defaultReconnectMin = 500 * time.Millisecond
 	defaultReconnectMax = time.Minute
 
@@ -105,13 +109,16 @@ type Link struct {
 type way struct {
 	Broker
 	plain bool // it does not support the bridge extension
+	old   old  // it does not speak MQTT 5
 }
 
 // subscription is a filter that the link subscribes to.
 type subscription struct {
-	filter string
-	qos    byte
-	rule   string // for State
+	filter  string
+	options packet.Options // of MQTT 3.1.1: the QoS
+	calls   bool           // it is for requests
+	known   bool           // the broker has it with other options
+	rule    string         // for State
 }
 
 // New returns a Link, or the first error in its options. Run runs the link.
@@ -127,6 +134,7 @@ func New(opts Options) (*Link, error) {
 	orDefault(&l.opts.KeepAlive, defaultKeepAlive)
 	orDefault(&l.opts.AnswerTime, defaultAnswerTime)
 	orDefault(&l.opts.MaxMessage, defaultMaxMessage)
+	orDefault(&l.opts.SessionExpiry, defaultExpiry)
 	orDefault(&l.opts.Reconnect.Min, defaultReconnectMin)
 	orDefault(&l.opts.Reconnect.Max, defaultReconnectMax)
 	for _, b := range opts.Brokers {
@@ -180,7 +188,7 @@ func (l *Link) prepare() error {
 		filters, _ := r.requests() // checked
 		for _, f := range filters {
 			// QoS 0, so that a broker keeps no calls while the link is down: a late call could do harm.
-			l.filters = append(l.filters, subscription{filter: f, rule: "export procedure " + r.Procedure})
+			l.filters = append(l.filters, subscription{filter: f, calls: true, rule: "export procedure " + r.Procedure})
 		}
 	}
 	var imports []string
@@ -193,7 +201,7 @@ func (l *Link) prepare() error {
 	}
 	slices.SortStableFunc(l.inverses, func(a, b *inverse) int { return b.weight - a.weight })
 	for _, f := range widest(imports) {
-		l.filters = append(l.filters, subscription{filter: f, qos: o.QoS, rule: "import topic " + f})
+		l.filters = append(l.filters, subscription{filter: f, options: packet.Options(o.QoS), rule: "import topic " + f})
 	}
 	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0)
 	l.echoes, l.resent = newEchoes(imports), newResent()
@@ -308,7 +316,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	}
 	l.turn = 0
 	l.status.Joined(w.URL)
-	l.log.Info("link is up", "url", w.URL, "client_id", l.opts.ClientID)
+	l.log.Info("link is up", "url", w.URL, "client_id", l.opts.ClientID, "protocol", "MQTT "+s.version.String())
 	if l.ending != suspicious {
 		l.opts.Spool.Retry() // the broker may accept now what it has rejected
 	}
@@ -328,6 +336,9 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 func (l *Link) State() uplink.State {
 	state := l.status.Snapshot()
 	state.Name = l.opts.Name
+	if s := l.current.Load(); s != nil {
+		state.Protocol = "MQTT " + s.version.String()
+	}
 	state.RoundTrip = time.Duration(l.roundTrip.Load())
 	state.Queue = l.opts.Spool.State()
 	state.EventsUp.Dropped += l.local.Dropped()

@@ -63,6 +63,7 @@ var (
 	errNotText     = errors.New("the message is not UTF-8; format = \"raw\" takes any bytes")
 	errNotMap      = errors.New("the request is not a map")
 	errNoID        = errors.New("the request has no id")
+	errResponse    = errors.New("the response topic has no level \"response\"; answers go nowhere else")
 )
 
 // encode returns the message for an event.

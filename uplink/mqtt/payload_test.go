@@ -185,7 +185,7 @@ func TestRequests(t *testing.T) {
 		{`{`, "", false},
 		{`{"id": "` + strings.Repeat("x", 65) + `"}`, "", false},
 	} {
-		q, err := JSON.request([]byte(c.message))
+		q, err := JSON.request([]byte(c.message), nil)
 		if (err == nil) != c.ok || c.ok && q.reply != c.reply {
 			t.Errorf("%s: %q, %v", c.message, q.reply, err)
 		}
@@ -193,7 +193,7 @@ func TestRequests(t *testing.T) {
 }
 
 func TestResponses(t *testing.T) {
-	q, err := JSON.request([]byte(`{"id": "7"}`))
+	q, err := JSON.request([]byte(`{"id": "7"}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 
 // ping sends PINGREQ at intervals.
 func (s *session) ping() {
-	tick := time.NewTicker(s.link.opts.KeepAlive)
+	tick := time.NewTicker(s.limits.ping)
 	defer tick.Stop()
 	for {
 		s.pinged.Store(int64(time.Since(s.began)))
@@ -41,7 +41,7 @@ func (s *session) wait() error {
 	heard, sent := time.Now(), s.out.sent()
 	for {
 		slack := min(time.Duration(s.out.sent()-sent)*time.Second/slowest, mostSlack)
-		silence := o.KeepAlive + o.AnswerTime + slack
+		silence := s.limits.ping + o.AnswerTime + slack
 		if time.Since(heard) >= silence {
 			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)
 		}

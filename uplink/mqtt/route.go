@@ -13,6 +13,8 @@ type route struct {
 	retain bool   // the broker is to retain it
 	topic  string // at the broker; "": it follows from the URI
 	form   *Form  // nil: the link's format
+
+	publisher string // its authid; "": it is not disclosed
 }
 
 // The forms of spool.Event.Options: none, one word, or a version and the fields of a route.
@@ -25,6 +27,7 @@ const (
 const (
 	routeRetain = 1 << iota
 	routeForm
+	routePublisher
 )
 
 var errRoute = errors.New("the queue holds an event of another version of the program")
@@ -32,9 +35,10 @@ var errRoute = errors.New("the queue holds an event of another version of the pr
 // options returns a route's form in the spool.
 func (r *route) options() []byte {
 	switch {
-	case r.topic == "" && r.form == nil && r.retain:
+	case r.topic != "" || r.form != nil || r.publisher != "":
+	case r.retain:
 		return []byte(retainWord)
-	case r.topic == "" && r.form == nil:
+	default:
 		return nil
 	}
 	flags := byte(0)
@@ -44,10 +48,16 @@ func (r *route) options() []byte {
 	if r.form != nil {
 		flags |= routeForm
 	}
+	if r.publisher != "" {
+		flags |= routePublisher
+	}
 	b := appendText([]byte{routeVersion, flags}, r.topic)
 	if f := r.form; f != nil {
 		b = append(b, byte(f.Format), byte(f.TimeFormat))
 		b = appendText(appendText(b, f.TimeKey), f.ValuesKey)
+	}
+	if r.publisher != "" {
+		b = appendText(b, r.publisher)
 	}
 	return b
 }
@@ -76,6 +86,9 @@ func routeOf(e *spool.Event) (r route, err error) {
 		if b, ok = cutText(b[2:], &r.form.TimeKey); ok {
 			b, ok = cutText(b, &r.form.ValuesKey)
 		}
+	}
+	if ok && flags&routePublisher != 0 {
+		b, ok = cutText(b, &r.publisher)
 	}
 	if !ok || len(b) > 0 {
 		return r, errRoute

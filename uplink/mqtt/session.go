@@ -1,11 +1,11 @@
 package mqtt
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"io"
+	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,17 +17,24 @@ import (
 // spool, and send PINGREQ.
 type session struct {
 	// Static after join.
-	link   *Link
-	conn   net.Conn
-	in     *packet.Reader // owned by run
-	rest   *rest          // below in
-	out    *outgoing
-	bridge bool // with the bridge extension: the broker does not send back the link's messages
-	url    string
-	asked  []subscription // filters of the SUBSCRIBE under way
-	heard  bool           // the broker has sent a packet after CONNACK; owned by run
-	open   context.Context
-	end    context.CancelCauseFunc
+	link    *Link
+	conn    net.Conn
+	in      *packet.Reader // owned by run
+	rest    *rest          // below in
+	out     *outgoing
+	version packet.Version
+	bridge  bool // with the bridge extension of 3.1.1
+	marked  bool // the broker does not send back the link's messages, and live messages say whether they are retained
+	limits  limits
+	url     string
+	asked   []subscription // filters of the SUBSCRIBE under way
+
+	// Owned by run.
+	heard bool              // the broker has sent a packet after CONNACK
+	own   []*packet.Publish // messages of the link itself that wait for acknowledgements of others
+
+	open context.Context
+	end  context.CancelCauseFunc
 
 	began    time.Time
 	pinged   atomic.Int64  // time of the last PINGREQ, in ns since began
@@ -43,6 +50,9 @@ const (
 	slowest   = 1 << 10
 	mostSlack = time.Minute
 
+	// explainTime bounds the wait for a DISCONNECT after writing has failed.
+	explainTime = time.Second
+
 	// leaveTime bounds the end of a connection in good order.
 	leaveTime = 2 * time.Second
 )
@@ -52,98 +62,17 @@ const (
 	offline = "offline"
 )
 
-// join connects with the bridge extension if there are imports. A broker that supports this extension does not send messages back
-// to the connection that they came from, and keeps the retain flag of live messages. If the broker rejects it, join tries again
-// without.
-func (l *Link) join(ctx context.Context, w *way) (*session, error) {
-	ctx, cancel := context.WithTimeout(ctx, joinTime)
-	defer cancel()
-	bridge := len(l.opts.Import) > 0 && !w.plain
-	s, err := l.connect(ctx, w, bridge)
-	if bridge && (isRefusal(err, packet.UnsupportedVersion) || errors.Is(err, io.EOF)) {
-		if s, err = l.connect(ctx, w, false); err == nil {
-			w.plain = true
-		}
-	}
-	return s, err
-}
-
-// connect opens a connection and waits for CONNACK.
-func (l *Link) connect(ctx context.Context, w *way, bridge bool) (*session, error) {
-	conn, err := w.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	s := &session{
-		link: l, conn: conn, out: newOutgoing(conn, packet.V311), bridge: bridge, url: w.URL, answered: make(chan struct{}), began: time.Now(),
-	}
-	s.rest = &rest{Conn: conn}
-	s.in = &packet.Reader{Reader: bufio.NewReader(s.rest), Version: packet.V311, Max: l.opts.MaxMessage + maxTopic + 8}
-	s.open, s.end = context.WithCancelCause(context.Background())
-	if err := s.handshake(); err != nil {
-		s.close(err)
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return nil, err
-	}
-	return s, nil
-}
-
-// handshake sends CONNECT and handles CONNACK.
-func (s *session) handshake() error {
-	if _, err := s.conn.Write(s.connectPacket().Append(nil, s.out.version)); err != nil {
-		return err
-	}
-	p, err := s.in.FromServer()
-	if err != nil {
-		return s.link.unanswered(err)
-	}
-	ack, ok := p.(*packet.Connack)
-	if !ok {
-		return errors.New("the broker's first packet is not CONNACK")
-	}
-	if ack.Code != packet.Success {
-		return &refusal{ack.Code.FromV311()}
-	}
-	for _, id := range s.link.flight.connected(ack.SessionPresent) {
-		s.answer(packet.TypePubrel, id)
-	}
-	if !ack.SessionPresent {
-		s.link.inbox.forget()
-		s.link.standing.forget(s.url)
-	}
-	s.link.echoes.connected(ack.SessionPresent && !s.bridge)
-	return nil
-}
-
-// connectPacket returns the CONNECT of the link.
-func (s *session) connectPacket() *packet.Connect {
-	o := &s.link.opts
-	p := &packet.Connect{
-		Version: s.out.version, Bridge: s.bridge, CleanStart: s.link.clean, ClientID: o.ClientID,
-		KeepAlive: uint16(min((o.KeepAlive+o.AnswerTime)/time.Second, 65535)),
-		Username:  o.Username, Named: o.Username != "", Password: []byte(o.Password), Secret: o.Password != "",
-	}
-	if o.StateTopic != "" {
-		p.Will = &packet.Will{QoS: min(o.QoS, 1), Retain: true, Topic: o.StateTopic, Payload: []byte(offline)}
-	}
-	return p
-}
-
 // run serves the connection until it ends or ctx is done, and returns why it has ended.
 func (s *session) run(ctx context.Context) error {
 	sending, stop := context.WithCancel(s.open)
 	defer stop()
 	var work sync.WaitGroup
-	work.Go(func() { s.close(s.out.run()) })
+	work.Go(func() { s.lost(s.out.run()) })
 	s.begin()
 	work.Go(s.ping)
 	work.Go(func() {
 		if err := s.drain(sending); sending.Err() == nil {
-			s.close(err)
+			s.lost(err)
 		}
 	})
 	work.Go(func() {
@@ -167,11 +96,29 @@ func (s *session) close(why error) {
 	s.conn.Close()
 }
 
+// lost closes the connection because writing has failed. The broker may have sent a DISCONNECT with the reason, which the reader
+// gets some time for.
+func (s *session) lost(err error) {
+	if s.mayExplain(err) {
+		s.out.close(err)
+		select {
+		case <-s.open.Done():
+		case <-time.After(explainTime):
+		}
+	}
+	s.close(err)
+}
+
+// mayExplain reports whether the reader may find the reason for an error of writing.
+func (s *session) mayExplain(err error) bool { return s.version >= packet.V5 && endedByPeer(err) }
+
 // begin publishes the link's state, and subscribes to the filters that the broker's session lacks.
 func (s *session) begin() {
-	s.publishState(online)
+	if s.link.opts.StateTopic != "" {
+		s.sendOwn(s.state(online))
+	}
 	s.announce()
-	missing, stale := s.link.standing.compare(s.url, s.link.filters)
+	missing, stale := s.link.standing.compare(s.url, s.filters())
 	if len(stale) > 0 {
 		s.out.send(&packet.Unsubscribe{ID: idUnsubscribe, Topics: stale})
 		s.link.standing.dropped(s.url, stale)
@@ -183,7 +130,11 @@ func (s *session) begin() {
 	var topics []string
 	for _, f := range missing {
 		topics = append(topics, f.filter)
-		p.Filters = append(p.Filters, packet.Filter{Topic: f.filter, Options: packet.Options(f.qos)})
+		options := f.options
+		if f.known && s.version >= packet.V5 {
+			options |= packet.RetainIfNew
+		}
+		p.Filters = append(p.Filters, packet.Filter{Topic: f.filter, Options: options})
 	}
 	s.asked = missing
 	s.link.echoes.subscribing(topics)
@@ -191,20 +142,61 @@ func (s *session) begin() {
 	s.out.send(p)
 }
 
-// publishState publishes the link's state. The last will publishes it when the link can't.
-func (s *session) publishState(state string) {
-	o := &s.link.opts
-	if o.StateTopic == "" {
-		return
+// filters returns what the link subscribes to, with the options of the connection's version.
+func (s *session) filters() []subscription {
+	list := slices.Clone(s.link.filters)
+	for i := range list {
+		f := &list[i]
+		switch {
+		case s.version < packet.V5:
+		case f.calls:
+			f.options |= packet.NoLocal | packet.RetainNever
+		default:
+			f.options |= packet.NoLocal | packet.RetainAsPublished
+		}
 	}
+	return list
+}
+
+// state returns the message with the link's state. The last will publishes it when the link can't.
+func (s *session) state(state string) *packet.Publish {
+	o := &s.link.opts
 	p := newPublish(o.StateTopic, []byte(state), min(o.QoS, 1))
 	p.Retain, p.ID = true, idLinkState
+	return p
+}
+
+// sendOwn sends a message of the link itself. Further ones wait in own if the broker accepts no more without an acknowledgement.
+func (s *session) sendOwn(p *packet.Publish) {
+	if s.fit(p); len(s.own) > 0 || p.QoS > 0 && s.version >= packet.V5 && !s.link.flight.occupy() {
+		s.own = append(s.own, p)
+		return
+	}
 	s.send(p)
 }
 
-// send sends a PUBLISH, and notes its echo.
+// ownAcknowledged lets the next message of the link itself take the place of one that was acknowledged.
+func (s *session) ownAcknowledged(p *packet.Ack) {
+	if p.Code.Failed() {
+		s.link.log.Warn("the broker refuses a message of the link itself", "topic", s.link.opts.StateTopic, "err", reason(p.Code, p.Properties))
+	}
+	s.link.announced.acknowledged(p.ID)
+	if len(s.own) > 0 {
+		s.send(s.own[0])
+		s.own = s.own[1:]
+	} else if s.version >= packet.V5 {
+		s.link.flight.vacate()
+	}
+}
+
+// send sends a PUBLISH, and notes its echo. It drops messages that are too long for the broker.
 func (s *session) send(p *packet.Publish) {
-	s.link.echoes.expect(p.Topic, p.Payload, !s.bridge, p.Retain)
+	s.fit(p)
+	if err := s.tooLong(p); err != nil {
+		s.link.refuse(&s.link.status.EventsUp, "message not sent", p.Topic, err)
+		return
+	}
+	s.link.echoes.expect(p.Topic, p.Payload, !s.marked, p.Retain)
 	s.out.send(p)
 }
 
@@ -219,7 +211,9 @@ func (s *session) leave() {
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	defer stop()
 	s.link.flight.clear(ctx)
-	s.publishState(offline)
+	if s.link.opts.StateTopic != "" {
+		s.send(s.state(offline))
+	}
 	s.out.send(new(packet.Disconnect))
 	s.out.flush()
 	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
@@ -234,7 +228,7 @@ func (s *session) leave() {
 func (s *session) read() error {
 	for {
 		if s.in.Buffered() == 0 {
-			if err := s.out.room(); err != nil {
+			if err := s.out.room(); err != nil && !s.mayExplain(err) {
 				return err
 			}
 			if err := s.wait(); err != nil {
@@ -269,8 +263,10 @@ func (s *session) handle(p packet.Packet) error {
 		}
 	case packet.Ping:
 		s.pong()
+	case *packet.Disconnect:
+		return &goodbye{p.Code, reason(p.Code, p.Properties), p.Properties.Text(packet.ServerReference)}
 	default:
-		return errors.New("the broker sent a second CONNACK")
+		return fmt.Errorf("the broker sent a packet out of place (%T)", p)
 	}
 	return nil
 }
@@ -282,9 +278,19 @@ func (s *session) acknowledged(p *packet.Ack) {
 		s.link.inbox.released(p.ID)
 		s.answer(packet.TypePubcomp, p.ID)
 	case packet.TypePuback:
-		s.landed(p.ID, false)
-		s.link.announced.acknowledged(p.ID)
+		switch {
+		case p.ID > idSpace:
+			s.ownAcknowledged(p)
+		case p.Code.Failed():
+			s.refused(p)
+		default:
+			s.landed(p.ID, false)
+		}
 	case packet.TypePubrec:
+		if p.Code.Failed() {
+			s.refused(p)
+			return
+		}
 		s.link.flight.received(p.ID)
 		s.answer(packet.TypePubrel, p.ID)
 	case packet.TypePubcomp:
@@ -305,6 +311,9 @@ func (s *session) subscribed(p *packet.Suback) error {
 		var err error
 		if p.Codes[i] > 2 {
 			err = errors.New("the broker refuses the subscription to " + f.filter)
+			if s.version >= packet.V5 {
+				err = fmt.Errorf("%w: %s", err, reason(p.Codes[i], p.Properties))
+			}
 		} else {
 			s.link.standing.added(s.url, f)
 		}

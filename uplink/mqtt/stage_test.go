@@ -17,6 +17,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/transport/memory"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
 	"runnel/uplink/spool"
@@ -38,7 +39,13 @@ type edgeSite struct {
 	kit.Route // the link's way to the router
 }
 
-func newSite(t *testing.T, opts mqtt.Options) *edgeSite {
+func newSite(t *testing.T, opts mqtt.Options) *edgeSite { return newSiteWith(t, opts, nil) }
+
+// automatic is an Options.Protocol that newSiteWith replaces by none.
+const automatic packet.Version = 255
+
+// newSiteWith is newSite with another way to the broker; nil: dialBroker.
+func newSiteWith(t *testing.T, opts mqtt.Options, dial func(context.Context) (net.Conn, error)) *edgeSite {
 	t.Helper()
 	s := &edgeSite{t: t, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler)}), dialed: make(chan *broker), ended: make(chan struct{})}
 	all := auth.NewRole("all", []auth.Permission{
@@ -47,12 +54,22 @@ func newSite(t *testing.T, opts mqtt.Options) *edgeSite {
 	})
 	kit.Must(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}}))
 	var err error
-	if s.spool, err = spool.Open(spool.Options{}); err != nil {
-		t.Fatal(err)
+	if s.spool = opts.Spool; s.spool == nil {
+		s.spool, err = spool.Open(spool.Options{})
+		kit.Must(t, err)
 	}
 	opts.Name, opts.Realm, opts.Local, opts.Spool, opts.ClientID = "broker", "realm1", s.dialRouter, s.spool, "gateway"
+	switch opts.Protocol {
+	case 0:
+		opts.Protocol = packet.V311 // which this broker speaks; see five_test.go
+	case automatic:
+		opts.Protocol = 0
+	}
+	if dial == nil {
+		dial = s.dialBroker
+	}
 	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 5 * time.Millisecond}
-	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: s.dialBroker}}
+	opts.Brokers = []mqtt.Broker{{URL: "mqtt://broker", Dial: dial}}
 	if s.link, err = mqtt.New(opts); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"runnel/edge/atomicfile"
+	"runnel/transport/mqtt/packet"
 )
 
 // standing records the subscriptions of the sessions at the brokers. A broker answers each SUBSCRIBE with its retained
@@ -25,7 +26,7 @@ type standing struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	filters map[string]map[string]byte // URL -> filter -> QoS
+	filters map[string]map[string]packet.Options // URL -> filter -> options
 }
 
 // standingFile is its name in Options.Dir.
@@ -33,12 +34,12 @@ const standingFile = "subscriptions.json"
 
 // standingRecord is the form of the file.
 type standingRecord struct {
-	Client  string                     `json:"client"` // client id
-	Filters map[string]map[string]byte `json:"filters"`
+	Client  string                               `json:"client"` // client id
+	Filters map[string]map[string]packet.Options `json:"filters"`
 }
 
 func newStanding(dir string, log *slog.Logger) *standing {
-	s := &standing{log: log, filters: make(map[string]map[string]byte)}
+	s := &standing{log: log, filters: make(map[string]map[string]packet.Options)}
 	if dir != "" {
 		s.file = filepath.Join(dir, standingFile)
 	}
@@ -98,7 +99,8 @@ func (s *standing) compare(url string, wanted []subscription) (missing []subscri
 	defer s.mu.Unlock()
 	old := maps.Clone(s.filters[url])
 	for _, f := range wanted {
-		if qos, have := old[f.filter]; !have || qos != f.qos {
+		if options, have := old[f.filter]; !have || options != f.options {
+			f.known = have
 			missing = append(missing, f)
 		}
 		delete(old, f.filter)
@@ -111,9 +113,9 @@ func (s *standing) added(url string, f subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.filters[url] == nil {
-		s.filters[url] = make(map[string]byte)
+		s.filters[url] = make(map[string]packet.Options)
 	}
-	s.filters[url][f.filter] = f.qos
+	s.filters[url][f.filter] = f.options
 }
 
 // dropped notes filters that the link has unsubscribed from.

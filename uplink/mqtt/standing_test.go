@@ -17,7 +17,7 @@ func newTestStanding(dir string) (*standing, *strings.Builder) {
 // For each broker, the missing and the surplus subscriptions of the session follow from the added and dropped ones.
 func TestStandingCompares(t *testing.T) {
 	s, _ := newTestStanding("")
-	a1, a2, b := subscription{filter: "a", qos: 1}, subscription{filter: "a", qos: 2}, subscription{filter: "b", qos: 1}
+	a1, a2, b := subscription{filter: "a", options: 1}, subscription{filter: "a", options: 2}, subscription{filter: "b", options: 1}
 	s.added("one", a1)
 	s.added("one", b)
 	s.added("other", b)
@@ -28,7 +28,7 @@ func TestStandingCompares(t *testing.T) {
 		stale   []string
 	}{
 		"the same":       {url: "one", wanted: []subscription{b, a1}},
-		"another QoS":    {url: "one", wanted: []subscription{a2, b}, missing: []subscription{a2}},
+		"another QoS":    {url: "one", wanted: []subscription{a2, b}, missing: []subscription{{filter: "a", options: 2, known: true}}},
 		"one too many":   {url: "one", wanted: []subscription{b}, stale: []string{"a"}},
 		"nothing wanted": {url: "one", stale: []string{"a", "b"}},
 		"another broker": {url: "other", wanted: []subscription{a1}, missing: []subscription{a1}, stale: []string{"b"}},
@@ -56,7 +56,7 @@ func TestStandingRecord(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "state")
 	leave := func() {
 		s, log := newTestStanding(dir)
-		s.added("one", subscription{filter: "a", qos: 1})
+		s.added("one", subscription{filter: "a", options: 1})
 		if s.leave("gateway"); log.Len() > 0 {
 			t.Fatal(log)
 		}

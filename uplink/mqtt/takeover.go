@@ -6,11 +6,13 @@ import (
 	"io"
 	"syscall"
 	"time"
+
+	"runnel/transport/mqtt/packet"
 )
 
-// A broker gives the session to the client that connects last with a client id, and closes the other connection. MQTT 3.1.1
-// gives no reason for that. Two gateways with one id, as after copying an SD card, disconnect each other again and again. The
-// link detects this by its pattern: several connections in a row that the broker accepts at once, that work, and that the
+// A broker gives the session to the client that connects last with a client id, and closes the other connection. MQTT 5 gives that
+// as the reason, MQTT 3.1.1 gives none. Two gateways with one id, as after copying an SD card, disconnect each other again and again. The
+// link detects this by its reason, or by its pattern: several connections in a row that the broker accepts at once, that work, and that the
 // broker closes although nothing was sent that it could reject.
 
 const (
@@ -40,29 +42,46 @@ func (t *takeovers) ended(like bool, now time.Time) bool {
 	return t.sure()
 }
 
+// certain notes the end of a connection that the broker has closed for a takeover.
+func (t *takeovers) certain(now time.Time) {
+	t.ends = nil
+	for range takeoversSure {
+		t.ends = append(t.ends, now)
+	}
+}
+
 // sure reports whether another client takes the session over.
 func (t *takeovers) sure() bool { return len(t.ends) >= takeoversSure }
 
 // takenOver returns err, with an explanation if another client with the same id takes the session over. harmless says that
 // nothing was sent that the broker could reject.
 func (l *Link) takenOver(s *session, err error, harmless bool) error {
-	like := harmless && endedByPeer(err)
-	if like && !s.heard {
-		return err // too short to tell
+	how := "and closes this connection"
+	if g := isGoodbye(err); g != nil && g.code == packet.SessionTakenOver {
+		l.takeovers.certain(time.Now())
+	} else {
+		like := harmless && endedByPeer(err)
+		if like && !s.heard {
+			return err // too short to tell
+		}
+		if !l.takeovers.ended(like, time.Now()) {
+			return err
+		}
+		how = fmt.Sprintf("and ends the connection soon after, %d times in a row", len(l.takeovers.ends))
 	}
-	if !l.takeovers.ended(like, time.Now()) {
-		return err
-	}
-	text := fmt.Sprintf("another client takes the session over: the broker accepts the client id %q and ends the connection soon after, %d times in a row; give each gateway its own [node] id or client_id",
-		l.opts.ClientID, len(l.takeovers.ends))
+	text := fmt.Sprintf("another client takes the session over: the broker accepts the client id %q %s; give each gateway its own [node] id or client_id",
+		l.opts.ClientID, how)
 	if l.status.Clashes(text, takeoverWindow) {
 		l.log.Error("another client has the client id of this link", "client_id", l.opts.ClientID, "url", s.url, "err", text)
 	}
 	return fmt.Errorf("%w; %s", err, text)
 }
 
-// endedByPeer reports whether the other end has closed the connection.
+// endedByPeer reports whether the other end has closed the connection, for a message or without a reason.
 func endedByPeer(err error) bool {
+	if g := isGoodbye(err); g != nil {
+		return g.accuses()
+	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
