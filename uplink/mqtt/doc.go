@@ -1,14 +1,16 @@
 // Package mqtt links a local realm to an MQTT broker.
 //
-// A Link is a plain client of the realm and of the broker, by MQTT 3.1.1. docs/mqtt.md tells users how names, messages,
-// retained messages and calls are translated.
+// A Link is a plain client of the realm and of the broker, by MQTT 5, or 3.1.1 if the broker speaks nothing else. docs/mqtt.md tells
+// users how names, messages, properties, retained messages and calls are translated.
 //
 //	link.go       the life of a link: one connection after the other
-//	session.go    one connection, from CONNECT to its end; ping.go: whether the broker is there
-//	outgoing.go   packets of the link
+//	join.go       CONNECT, CONNACK, the version, the broker's limits
+//	session.go    one connection until its end; ping.go: whether the broker is there
 //	rule.go       what crosses; topic.go: its names at the broker; payload.go, flat.go: the form of its messages
 //	template.go   names that a rule chooses (mqtt_topic); inverse.go: the way back; route.go: name and form of a stored event
-//	closing.go    why the broker has closed a connection; takeover.go: another client with the same client id
+//	reason.go     what the broker says when it refuses something; closing.go: why it has closed a connection without a reason
+//	takeover.go   another client with the same client id
+//	properties.go the properties of messages, with MQTT 5
 //
 // # An event's way out
 //

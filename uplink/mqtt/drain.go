@@ -31,7 +31,7 @@ func (s *session) drain(ctx context.Context) error {
 		if min(s.link.opts.QoS, s.limits.qos) > 0 {
 			continue
 		}
-		if err := s.out.flush(); err != nil {
+		if err := s.out.Flush(); err != nil {
 			return err
 		}
 		for i := range events {
@@ -69,7 +69,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if p.QoS == 0 {
 		s.link.status.EventsUp.Forward()
 		s.send(p)
-		return s.out.room()
+		return s.out.Room()
 	}
 	if e.Alone || e.Probe && s.version < packet.V5 || s.link.trial.IsSuspect(e.Sequence) {
 		return s.forwardAlone(ctx, e, p)
@@ -77,7 +77,7 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if err := s.launch(ctx, e, p); err != nil {
 		return err
 	}
-	return s.out.room()
+	return s.out.Room()
 }
 
 // forwardAlone sends an event with nothing else under way, after the broker has answered a PINGREQ in this connection.

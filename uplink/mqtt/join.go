@@ -87,7 +87,7 @@ func (l *Link) connect(ctx context.Context, w *way, v packet.Version, bridge boo
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	s := &session{
-		link: l, conn: conn, out: newOutgoing(conn, v), version: v, bridge: bridge, marked: bridge || v >= packet.V5, url: w.URL,
+		link: l, conn: conn, out: packet.NewWriter(conn, v), version: v, bridge: bridge, marked: bridge || v >= packet.V5, url: w.URL,
 		answered: make(chan struct{}), began: time.Now(), limits: l.noLimits(),
 	}
 	s.rest = &rest{Conn: conn}

@@ -31,25 +31,3 @@ func TestRestOfAPacketOnANarrowLine(t *testing.T) {
 		}
 	})
 }
-
-// So may what is sent, as long as some of it is taken.
-func TestWriteOnANarrowLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		defer near.Close()
-		defer far.Close()
-		go func() {
-			for range 64 {
-				time.Sleep(time.Second)
-				io.ReadFull(far, make([]byte, 1<<10))
-			}
-		}()
-		o := newOutgoing(near, 0)
-		if n, err := o.write(make([]byte, 64<<10)); n != 64<<10 || err != nil {
-			t.Fatalf("%d octets, then %v", n, err)
-		}
-		if n, err := o.write(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("the broker that takes nothing: %d, %v", n, err)
-		}
-	})
-}

@@ -16,7 +16,7 @@ func (s *session) ping() {
 	defer tick.Stop()
 	for {
 		s.pinged.Store(int64(time.Since(s.began)))
-		s.out.send(packet.Ping{Type: packet.TypePingreq})
+		s.out.Send(packet.Ping{Type: packet.TypePingreq})
 		select {
 		case <-tick.C:
 		case <-s.open.Done():
@@ -38,9 +38,9 @@ func (s *session) pong() {
 // wait waits for the broker's next packet. Slow lines get extra time for the bytes in front of PINGREQ.
 func (s *session) wait() error {
 	o := &s.link.opts
-	heard, sent := time.Now(), s.out.sent()
+	heard, sent := time.Now(), s.out.Sent()
 	for {
-		slack := min(time.Duration(s.out.sent()-sent)*time.Second/slowest, mostSlack)
+		slack := min(time.Duration(s.out.Sent()-sent)*time.Second/slowest, mostSlack)
 		silence := s.limits.ping + o.AnswerTime + slack
 		if time.Since(heard) >= silence {
 			return fmt.Errorf("the broker was silent for %v: %w", silence, os.ErrDeadlineExceeded)

@@ -21,7 +21,7 @@ type session struct {
 	conn    net.Conn
 	in      *packet.Reader // owned by run
 	rest    *rest          // below in
-	out     *outgoing
+	out     *packet.Writer
 	version packet.Version
 	bridge  bool // with the bridge extension of 3.1.1
 	marked  bool // the broker does not send back the link's messages, and live messages say whether they are retained
@@ -67,7 +67,7 @@ func (s *session) run(ctx context.Context) error {
 	sending, stop := context.WithCancel(s.open)
 	defer stop()
 	var work sync.WaitGroup
-	work.Go(func() { s.lost(s.out.run()) })
+	work.Go(func() { s.lost(s.out.Run()) })
 	s.begin()
 	work.Go(s.ping)
 	work.Go(func() {
@@ -92,7 +92,7 @@ func (s *session) run(ctx context.Context) error {
 // close closes the connection and ends everything that waits for it. The first reason is kept.
 func (s *session) close(why error) {
 	s.end(why)
-	s.out.close(why)
+	s.out.Close(why)
 	s.conn.Close()
 }
 
@@ -100,7 +100,7 @@ func (s *session) close(why error) {
 // gets some time for.
 func (s *session) lost(err error) {
 	if s.mayExplain(err) {
-		s.out.close(err)
+		s.out.Close(err)
 		select {
 		case <-s.open.Done():
 		case <-time.After(explainTime):
@@ -120,7 +120,7 @@ func (s *session) begin() {
 	s.announce()
 	missing, stale := s.link.standing.compare(s.url, s.filters())
 	if len(stale) > 0 {
-		s.out.send(&packet.Unsubscribe{ID: idUnsubscribe, Topics: stale})
+		s.out.Send(&packet.Unsubscribe{ID: idUnsubscribe, Topics: stale})
 		s.link.standing.dropped(s.url, stale)
 	}
 	if len(missing) == 0 {
@@ -139,7 +139,7 @@ func (s *session) begin() {
 	s.asked = missing
 	s.link.echoes.subscribing(topics)
 	s.link.resent.subscribing(topics)
-	s.out.send(p)
+	s.out.Send(p)
 }
 
 // filters returns what the link subscribes to, with the options of the connection's version.
@@ -197,7 +197,7 @@ func (s *session) send(p *packet.Publish) {
 		return
 	}
 	s.link.echoes.expect(p.Topic, p.Payload, !s.marked, p.Retain)
-	s.out.send(p)
+	s.out.Send(p)
 }
 
 func newPublish(topic string, payload []byte, qos byte) *packet.Publish {
@@ -214,8 +214,8 @@ func (s *session) leave() {
 	if s.link.opts.StateTopic != "" {
 		s.send(s.state(offline))
 	}
-	s.out.send(new(packet.Disconnect))
-	s.out.flush()
+	s.out.Send(new(packet.Disconnect))
+	s.out.Flush()
 	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
 	// last packets.
 	select {
@@ -228,7 +228,7 @@ func (s *session) leave() {
 func (s *session) read() error {
 	for {
 		if s.in.Buffered() == 0 {
-			if err := s.out.room(); err != nil && !s.mayExplain(err) {
+			if err := s.out.Room(); err != nil && !s.mayExplain(err) {
 				return err
 			}
 			if err := s.wait(); err != nil {
@@ -299,7 +299,7 @@ func (s *session) acknowledged(p *packet.Ack) {
 }
 
 // answer sends a packet that consists of an id only.
-func (s *session) answer(kind packet.Type, id uint16) { s.out.send(&packet.Ack{Type: kind, ID: id}) }
+func (s *session) answer(kind packet.Type, id uint16) { s.out.Send(&packet.Ack{Type: kind, ID: id}) }
 
 // subscribed handles SUBACK.
 func (s *session) subscribed(p *packet.Suback) error {

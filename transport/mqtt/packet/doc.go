@@ -4,6 +4,7 @@
 //	code.go      reason codes
 //	property.go  properties (MQTT 5, 2.2.2)
 //	append.go    a packet becomes bytes
+//	writer.go    packets wait until they are written
 //	reader.go    bytes of a connection become packets; decode.go: the fields of one packet
 //
 // Section numbers are those of MQTT 5 unless a comment says otherwise.
