@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"strings"
+	"time"
 
 	"runnel/edge/wamp"
 	"runnel/uplink/spool"
@@ -17,7 +18,11 @@ type Rule struct {
 	// with the prefix of its side.
 	LocalPrefix, RemotePrefix string
 
-	Store spool.Class // of exported topics: what their events survive until the far side has them
+	// Store says what the events of an exported topic survive until the far side has them. With spool.Durable for an imported
+	// topic, the far side keeps its events while the link is down.
+	Store spool.Class
+
+	MaxAge time.Duration // of imported events that the far side keeps; 0: no limit
 
 	// Static makes the rule cross whether it is wanted on the other side or not.
 	Static bool

@@ -49,6 +49,9 @@ func (c *Counter) Drop() (first bool) {
 	return !c.failing.Swap(true)
 }
 
+// Lose counts events that the far side could not keep.
+func (c *Counter) Lose(n uint64) { c.dropped.Add(n) }
+
 // Forwarded returns how many have crossed.
 func (c *Counter) Forwarded() uint64 { return c.forwarded.Load() }
 

@@ -33,6 +33,7 @@ Negative numbers are ordinary ARGs. Write "--" in front of other ARGs that begin
 with a dash.`,
 		Example: `  runnel pub com.example.weather 21.5
   runnel pub com.example.weather '{"temperature": 21.5}' --kw station=roof --ack
+  runnel pub com.example.valve open --ttl 10s
   journalctl -f | runnel pub com.example.log --stdin`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return p.run(args[0], cli.Unmask(args[1:])) },
@@ -42,6 +43,7 @@ with a dash.`,
 	f.StringArrayVar(&p.keywords, "kw", nil, "`KEY=VALUE` argument by keyword; may be given several times")
 	f.BoolVar(&p.how.Acknowledge, "ack", false, "wait until the router has accepted the event")
 	f.BoolVar(&p.how.Retain, "retain", false, "ask the router to keep the event for later subscribers")
+	f.DurationVar(&p.how.TTL, "ttl", 0, "how long the event means anything, like 10s: it is not delivered later")
 	f.BoolVar(&p.stdin, "stdin", false, "publish each line of standard input, as the last ARG")
 	return cmd
 }
@@ -54,6 +56,9 @@ type publisher struct {
 }
 
 func (p *publisher) run(topic string, args []string) (err error) {
+	if p.how.TTL < 0 {
+		return cli.UsageError("--ttl must not be negative")
+	}
 	payload, err := cli.ParseArgs(args, p.keywords)
 	if err != nil {
 		return err

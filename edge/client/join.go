@@ -45,6 +45,12 @@ func (w Welcome) Nodes() (nodes []wamp.Node) {
 	return nodes
 }
 
+// Durable reports whether the realm is known to have durable subscriptions, and whether the session may create them.
+func (w Welcome) Durable() (known, may bool) {
+	may, known = field(w.Details, wamp.KeyDurable).Bool()
+	return known, may
+}
+
 func (w Welcome) text(key string) string {
 	text, _ := field(w.Details, key).Text()
 	return string(text)

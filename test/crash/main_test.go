@@ -47,6 +47,8 @@ type tier struct {
 	*testing.T
 	name, dir, above string
 	settings         string // of its uplink
+	uplink           string // takes the place of uplink
+	grants           func(configuration string) string
 	process          *program.Process
 	limit            string // for ulimit -f: largest file it may write; "": none
 	hidden           bool   // the tier below cannot connect before show
@@ -114,7 +116,14 @@ func (r *tier) configure() string {
 		text += durable
 	}
 	if r.above != "" {
-		text += fmt.Sprintf(uplink, r.dir, r.above, r.settings)
+		if r.uplink != "" {
+			text += fmt.Sprintf(r.uplink, r.dir, r.above)
+		} else {
+			text += fmt.Sprintf(uplink, r.dir, r.above, r.settings)
+		}
+	}
+	if r.grants != nil {
+		text = r.grants(text)
 	}
 	if r.anonymous {
 		text = strings.Replace(text, "name = \"guest\"\n", "name = \"guest\"\nforward = true\n", 1)

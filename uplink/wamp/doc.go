@@ -21,7 +21,7 @@
 //	way.go          the routers that an event or a call has passed; clash.go: two routers of one id
 //	store.go        exported events go into the spool; drain.go: and from there to the centre; flight.go: those under way
 //	closing.go      the event for which the centre closes the connection
-//	topics.go       imported events; dedup.go: those that come more than once
+//	topics.go       imported events; durable.go: those that the centre keeps for the link; dedup.go: those that come more than once
 //	procedures.go   calls
 //
 // # Interest

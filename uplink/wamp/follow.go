@@ -12,7 +12,18 @@ func (l *Link) makeWatches() error {
 	if following(exported) {
 		l.watch(&l.remote, subscriptions, abroad(exported), overlap(abroad(exported), home(imported)), l.learnInterest)
 	}
-	topics := &mirror{rules: imported, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe}
+	var followed, keep []*rule
+	for _, r := range imported {
+		if r.isKept() {
+			keep = append(keep, r)
+		} else {
+			followed = append(followed, r)
+		}
+	}
+	if err := l.subscribeKept(keep); err != nil {
+		return err
+	}
+	topics := &mirror{rules: followed, seen: (*rule).abroad, named: (*rule).reverse, make: l.subscribe}
 	if err := l.mirror(topics, &l.local, subscriptions, overlap(abroad(imported), home(exported))); err != nil {
 		return err
 	}

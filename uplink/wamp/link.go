@@ -54,6 +54,7 @@ type Link struct {
 	log                *slog.Logger
 	rules              []*rule
 	exported, imported uplink.RuleSet[*rule] // of topics
+	kept               []*kept               // made by declare
 	remotes            remotes               // locks for itself
 	pulse              pulse
 	calls              atomic.Int64 // under way at the centre
@@ -255,6 +256,7 @@ func (l *Link) remoteJoined(w client.Welcome) {
 	l.reportAbove(w.Nodes())
 	l.rejected.Store(false)
 	l.beginDrain()
+	l.joinKept(w)
 	l.checkWatches(&l.remote)
 	l.log.Info("link is up", "url", url, "remote_realm", l.opts.RemoteRealm, "authid", w.Authid(), "role", w.Authrole())
 }

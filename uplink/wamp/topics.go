@@ -41,7 +41,7 @@ func (l *Link) bring(r *rule, e *client.Event) {
 		return
 	}
 	to, counts, ctx := &l.local, &l.status.EventsDown, l.running
-	o := client.PublishOptions{ForwardFor: way, Extra: passthru(&e.Body), More: e.More}
+	o := client.PublishOptions{ForwardFor: way, Extra: passthru(&e.Body), More: e.More, Time: e.Time(), TTL: e.TTL()}
 	err := to.client.Publish(ctx, topic, o, client.Raw(e.Payload))
 	switch {
 	case err == nil:

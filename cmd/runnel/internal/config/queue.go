@@ -41,6 +41,17 @@ func (u Uplink) Stores(place bool) bool {
 	return false
 }
 
+// defaultKept is how long a centre keeps the events of a durable import.
+const defaultKept = 24 * time.Hour
+
+// KeptFor returns the longest age of the events of a durable import; 0: no limit.
+func (s Share) KeptFor() time.Duration {
+	if s.Place.Has("max_age") {
+		return time.Duration(s.MaxAge)
+	}
+	return defaultKept
+}
+
 // Class returns the storage class of exported events. The default is disk if there is a data directory (place).
 func (s Share) Class(place bool) spool.Class {
 	if s.Store == "" && place {

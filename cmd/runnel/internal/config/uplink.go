@@ -63,11 +63,12 @@ type Uplink struct {
 // Share selects topics or procedures that cross an uplink.
 type Share struct {
 	Place     Place
-	Topic     *string `toml:"topic"`
-	Procedure *string `toml:"procedure"`
-	Match     Match   `toml:"match"`
-	Store     string  `toml:"store"`  // memory, disk (default), durable
-	Retain    bool    `toml:"retain"` // MQTT: publish all events as retained
+	Topic     *string  `toml:"topic"`
+	Procedure *string  `toml:"procedure"`
+	Match     Match    `toml:"match"`
+	Store     string   `toml:"store"`   // memory, disk (default), durable
+	MaxAge    Duration `toml:"max_age"` // of imports with store = "durable"
+	Retain    bool     `toml:"retain"`  // MQTT: publish all events as retained
 
 	// For an MQTT broker; see mqtt.go.
 	MQTTTopic  string `toml:"mqtt_topic"`
@@ -117,8 +118,11 @@ func (k checker) uplink(u *Uplink) {
 	}
 	for _, s := range u.Imports {
 		k.share(s, "remote_prefix", s.RemotePrefix)
-		if s.Store != "" {
-			k.Add(s.Place, "store", "only exports can be stored; remove it")
+		switch {
+		case s.Store != "" && s.Store != "durable":
+			k.Add(s.Place, "store", "an import can only be \"durable\"; remove it")
+		case s.Store != "" && u.IsMQTT():
+			k.Add(s.Place, "store", "a broker keeps events for a client by itself (qos, client_id); remove it")
 		}
 	}
 	if len(u.Exports)+len(u.Imports) == 0 {
@@ -210,7 +214,7 @@ func (k checker) share(s Share, prefixKey, prefix string) {
 	default:
 		k.Add(s.Place, "topic", "missing; write topic = \"...\" or procedure = \"...\"")
 	}
-	k.store(s)
+	k.store(s, prefixKey)
 }
 
 func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
@@ -225,7 +229,10 @@ func (k checker) shared(s Share, key, uri, prefixKey, prefix string) {
 	}
 }
 
-func (k checker) store(s Share) {
+func (k checker) store(s Share, prefixKey string) {
+	if s.Place.Has("max_age") && (s.Store != "durable" || prefixKey == "local_prefix") {
+		k.Add(s.Place, "max_age", "only imports with store = \"durable\" have it; max_age of [[uplink]] is about exports")
+	}
 	k.Choice(s.Place, "store", s.Store, "memory", "disk", "durable")
 	if s.Store != "" && s.Procedure != nil {
 		k.Add(s.Place, "store", "only topics can be stored; remove it")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"runnel/cmd/runnel/internal/config"
@@ -24,9 +25,8 @@ const probeName = "runnel_doctor"
 // A prefix is tested with a URI below it, so that the test does not attract calls or events of others.
 func (e *examination) rights(ctx context.Context, object string, u config.Uplink, c *client.Client) {
 	t := trial{e: e, object: object, uplink: u}
-	if w, ok := c.Welcome(); ok {
-		t.role = w.Authrole()
-	}
+	w, _ := c.Welcome()
+	t.role = w.Authrole()
 	for _, s := range u.Exports {
 		if s.Topic != nil {
 			uri := remote(s, *s.Topic)
@@ -47,6 +47,23 @@ func (e *examination) rights(ctx context.Context, object string, u config.Uplink
 		e.add(Finding{"uplink", Error, object, fmt.Sprintf("the centre does not permit role %q to %s", t.role, listed(t.missing)), t.permit("", t.missing)})
 	}
 	t.interest(ctx, c)
+	if slices.ContainsFunc(u.Imports, func(s config.Share) bool { return s.Store == "durable" }) {
+		t.kept(w)
+	}
+}
+
+// kept tests whether the centre can keep the events of durable imports. Without that, they are ordinary imports.
+func (t *trial) kept(w client.Welcome) {
+	const lost = ": events published while the link is down are lost"
+	switch known, may := w.Durable(); {
+	case !known:
+		t.e.add(Finding{"uplink", Warning, t.object, "the centre has no durable subscriptions" + lost,
+			"the centre must be a Runnel of this version or later, with data in [node]; otherwise remove store = \"durable\" from the import"})
+	case !may:
+		t.e.add(Finding{"uplink", Error, t.object, fmt.Sprintf("the centre does not permit role %q to create durable subscriptions", t.role) + lost,
+			fmt.Sprintf("# In a file of the centre's conf.d. Then there: sudo sh -c 'runnel check && runnel reload'\n[[realm]]\nname = %s\n\n  [[realm.role]]\n  name = %s\n  durable = true",
+				quoted(t.uplink.RemoteRealm), quoted(t.role))})
+	}
 }
 
 // interest tests the permission to follow subscriptions and registrations through the meta API. Without it, every exported

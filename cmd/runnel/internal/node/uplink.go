@@ -147,6 +147,9 @@ func (n *Node) uplinkOptions(c *config.Config, l *link) (opts wamplink.Options, 
 		PingTimeout:  time.Duration(u.PingTimeout),
 		FailBack:     time.Duration(u.FailBack),
 	}
+	for i, s := range u.Imports {
+		opts.Import[i].MaxAge = s.KeptFor()
+	}
 	key := u.Key
 	if u.Certificate != "" {
 		key = "" // it belongs to the certificate

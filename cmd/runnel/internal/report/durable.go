@@ -127,4 +127,5 @@ var durableFigures = []figure[realmDurable]{
 	{"delivered_total", "Events delivered.", func(d *realmDurable) float64 { return float64(d.Delivered) }},
 	{"redelivered_total", "Events delivered again.", func(d *realmDurable) float64 { return float64(d.Again) }},
 	{"dropped_total", "Events dropped by the bounds.", func(d *realmDurable) float64 { return float64(d.Dropped) }},
+	{"expired_total", "Events whose time was over before they could be delivered.", func(d *realmDurable) float64 { return float64(d.Expired) }},
 }

@@ -63,6 +63,7 @@ var uplinkFigures = []figure[Uplink]{
 	{"held_topics", "Topics of these.", func(u *Uplink) float64 { return float64(u.Queue.HeldTopics) }},
 	{"held_bytes", "Octets of these.", func(u *Uplink) float64 { return float64(u.Queue.HeldOctets) }},
 	{"queue_dropped_total", "Events dropped because the queue was full.", func(u *Uplink) float64 { return float64(u.Queue.Dropped) }},
+	{"queue_expired_total", "Events whose time was over before they could be sent.", func(u *Uplink) float64 { return float64(u.Queue.Expired) }},
 	{"queue_alarm", "1 if the queue can't be written to disk.", func(u *Uplink) float64 { return one(u.Queue.Alarm != "") }},
 }
 

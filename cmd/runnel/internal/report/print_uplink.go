@@ -93,10 +93,13 @@ func printQueues(w io.Writer, list []Queue) {
 }
 
 func (q *Queue) printHeld(w io.Writer) {
-	if q.HeldTopics == 0 {
+	if q.HeldTopics == 0 && q.Expired == 0 {
 		return
 	}
 	fmt.Fprintf(w, "%s:\n", term.Printable(q.Uplink))
+	if q.Expired > 0 {
+		fmt.Fprintf(w, "  expired: %s; their time was over before they could be sent\n", term.Counted(q.Expired, "event"))
+	}
 	for _, t := range q.Held {
 		fmt.Fprintf(w, "  held: %s, %s since %s: %s\n", term.Printable(t.Topic), term.Counted(t.Events, "event"), t.Since.Format(time.DateTime), term.Harmless(t.Reason))
 	}

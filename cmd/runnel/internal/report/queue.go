@@ -17,6 +17,7 @@ type Queue struct {
 	Files   int64   `json:"files"`   // the size of the files, in bytes
 	Oldest  float64 `json:"oldest"`  // seconds that the oldest event has waited while the router ran
 	Dropped uint64  `json:"dropped"`
+	Expired uint64  `json:"expired"` // whose time was over before they could be sent
 
 	HeldEvents int         `json:"held_events"` // events that the centre rejects; see Held
 	HeldTopics int         `json:"held_topics"`
@@ -58,7 +59,7 @@ func newQueue(of Spool) Queue {
 	q := Queue{
 		Uplink: of.Uplink, Events: s.Events, Octets: s.Octets, OnDisk: s.OnDisk, Files: s.Files, Oldest: s.Oldest.Seconds(),
 		HeldEvents: s.Held.Events, HeldTopics: s.Held.Topics, HeldOctets: s.Held.Octets,
-		Dropped: s.Dropped.Events, Gaps: s.Dropped.Runs, Alarm: s.Alarm, AlarmFor: s.AlarmFor.Seconds(),
+		Dropped: s.Dropped.Events, Expired: s.Expired, Gaps: s.Dropped.Runs, Alarm: s.Alarm, AlarmFor: s.AlarmFor.Seconds(),
 	}
 	if s.Held.Topics > 0 {
 		for _, t := range of.HeldTopics(maxHeld) {
