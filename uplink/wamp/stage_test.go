@@ -28,6 +28,7 @@ type site struct {
 	t      *testing.T
 	router *edge.Router
 	served sync.WaitGroup
+	dir    string // where its realm keeps things; "": nowhere
 
 	kit.Route // the links' way to the router
 }

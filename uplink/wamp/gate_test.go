@@ -1,0 +1,37 @@
+package wamp
+
+import (
+	"testing"
+	"time"
+)
+
+// Above a refused number nothing passes until that number comes again, or is known not to.
+func TestGate(t *testing.T) {
+	now := time.Now()
+	var g gate
+	pass := func(number uint64, want bool) {
+		t.Helper()
+		if got := g.pass(number, now); got != want {
+			t.Errorf("%d passes: %v", number, got)
+		}
+	}
+	pass(1, true)
+	pass(7, true)
+	g.close(7, now)
+	g.close(9, now)
+	pass(9, false)
+	pass(12, false)
+	pass(7, true)
+	pass(9, true)
+	g.close(20, now)
+	g.close(18, now)
+	pass(21, false)
+	pass(20, false)
+	now = now.Add(gateTime + 1) // 18 has expired
+	pass(21, false)
+	pass(20, true)
+	pass(21, true)
+	g.close(30, now)
+	now = now.Add(gateTime + 1) // nothing else was refused
+	pass(31, true)
+}
