@@ -14,7 +14,7 @@ type Set struct {
 	exact     []string       // sorted
 	prefixes  []string       // sorted, and none begins with another
 	wildcards []wamp.Pattern // none is covered by another
-	tree      components[bool]
+	tree      components[*wamp.Pattern] // the wildcards
 	steps     int // comparisons of wildcards and their components so far
 }
 
@@ -30,7 +30,7 @@ func NewSet(list []wamp.Pattern) *Set {
 		case wamp.Wildcard:
 			if covers := func(q wamp.Pattern) bool { return q.Covers(p) }; !slices.ContainsFunc(s.wildcards, covers) {
 				s.wildcards = append(s.wildcards, p)
-				s.tree.set(p.URI, true)
+				s.tree.set(p.URI, &p)
 			}
 		}
 	}
@@ -88,11 +88,11 @@ func (s *Set) meetsWildcard(p wamp.Pattern) bool {
 }
 
 // matches reports whether a wildcard of the tree below n matches uri.
-func (s *Set) matches(n *components[bool], uri string) bool {
+func (s *Set) matches(n *components[*wamp.Pattern], uri string) bool {
 	s.steps++
 	component, rest, more := strings.Cut(uri, ".")
 	literal, _ := n.literal.get([]byte(component))
-	for _, below := range [...]*components[bool]{literal, n.any.Load()} {
+	for _, below := range [...]*components[*wamp.Pattern]{literal, n.any.Load()} {
 		if more && below != nil && s.matches(below, rest) {
 			return true
 		}

@@ -11,8 +11,8 @@ import (
 	"runnel/cmd/runnel/internal/config/position"
 )
 
-// Equal reports whether two parts of a configuration are equal. It ignores their positions in the files.
-func Equal[T any](a, b T) bool { return position.Equal(a, b) }
+// Equal reports whether two parts of a configuration, which have one type, are equal. It ignores their positions in the files.
+func Equal(a, b any) bool { return position.Equal(a, b) }
 
 // digest is the hash of files and secrets that a configuration names. It shows whether they have changed.
 type digest [sha256.Size]byte

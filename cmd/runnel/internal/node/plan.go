@@ -35,10 +35,10 @@ type exchange[T any] struct{ old, next T }
 // Plan compares two configurations that were checked. It looks at nothing else and changes neither.
 func Plan(old, next *config.Config) *Changes {
 	p := &Changes{next: inherit(old, next)}
-	p.realms = compare(old.Realms, next.Realms, func(r config.Realm) string { return r.Name }, config.Equal[config.Realm])
-	p.listens = compare(old.Listens, next.Listens, func(l config.Listen) string { return l.URL }, config.Listen.Same)
-	p.lines = compare(old.Serials, next.Serials, func(s config.Serial) string { return s.Name }, config.Equal[config.Serial])
-	p.uplinks = compare(old.Uplinks, next.Uplinks, func(u config.Uplink) string { return u.Name }, config.Uplink.Same)
+	p.realms = compare(old.Realms, next.Realms, func(r *config.Realm) string { return r.Name }, func(a, b config.Realm) bool { return config.Equal(a, b) })
+	p.listens = compare(old.Listens, next.Listens, func(l *config.Listen) string { return l.URL }, config.Listen.Same)
+	p.lines = compare(old.Serials, next.Serials, func(s *config.Serial) string { return s.Name }, func(a, b config.Serial) bool { return config.Equal(a, b) })
+	p.uplinks = compare(old.Uplinks, next.Uplinks, func(u *config.Uplink) string { return u.Name }, config.Uplink.Same)
 	p.metrics = old.Metrics.URL != next.Metrics.URL
 	p.settings = changedSettings(old, next)
 	for _, x := range p.realms.replaced {
@@ -57,26 +57,32 @@ func inherit(old, next *config.Config) *config.Config {
 }
 
 // compare finds out what becomes of the parts of one kind.
-func compare[T any](old, next []T, name func(T) string, same func(T, T) bool) (d difference[T]) {
-	find := func(list []T, part T) int {
-		return slices.IndexFunc(list, func(other T) bool { return name(other) == name(part) })
-	}
-	for _, part := range next {
-		switch i := find(old, part); {
-		case i < 0:
+func compare[T any](old, next []T, name func(*T) string, same func(T, T) bool) (d difference[T]) {
+	before, after := names(old, name), names(next, name)
+	for i, part := range next {
+		switch at := slices.Index(before, after[i]); {
+		case at < 0:
 			d.added = append(d.added, part)
-		case same(old[i], part):
+		case same(old[at], part):
 			d.kept = append(d.kept, part)
 		default:
-			d.replaced = append(d.replaced, exchange[T]{old[i], part})
+			d.replaced = append(d.replaced, exchange[T]{old[at], part})
 		}
 	}
-	for _, part := range old {
-		if find(next, part) < 0 {
+	for i, part := range old {
+		if !slices.Contains(after, before[i]) {
 			d.gone = append(d.gone, part)
 		}
 	}
 	return d
+}
+
+func names[T any](parts []T, name func(*T) string) []string {
+	list := make([]string, len(parts))
+	for i := range parts {
+		list[i] = name(&parts[i])
+	}
+	return list
 }
 
 // starting returns the parts to be made.

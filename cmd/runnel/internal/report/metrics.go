@@ -86,25 +86,33 @@ type labelled struct {
 // write writes the figures of all parts of a kind.
 func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T, labels func(*T) string) {
 	for _, f := range figures {
-		var samples []labelled
-		for i := range parts {
-			samples = append(samples, labelled{labels(&parts[i]), f.value(&parts[i])})
-		}
-		family(b, prefix, f.name, f.help, samples...)
+		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
+			return labelled{labels(&parts[i]), f.value(&parts[i])}, true
+		})...)
 	}
 }
 
 // writeSome is write for figures that only some parts have.
 func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(*P) string, of func(*P) *T) {
 	for _, f := range figures {
-		var samples []labelled
-		for i := range parts {
-			if part := of(&parts[i]); part != nil {
-				samples = append(samples, labelled{labels(&parts[i]), f.value(part)})
+		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
+			part := of(&parts[i])
+			if part == nil {
+				return labelled{}, false
 			}
-		}
-		family(b, prefix, f.name, f.help, samples...)
+			return labelled{labels(&parts[i]), f.value(part)}, true
+		})...)
 	}
+}
+
+// collect returns the samples of n parts, without those that have none.
+func collect(n int, sample func(i int) (labelled, bool)) (list []labelled) {
+	for i := range n {
+		if s, ok := sample(i); ok {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // family writes the samples of one metric, if there are any.

@@ -64,9 +64,9 @@ func procedures(realm string, s Source, log *slog.Logger) map[string]client.Hand
 		ProcedureReload: func(context.Context, *client.Invocation) (client.Payload, error) { return reload(s) },
 	}
 	maps.Copy(list, queueProcedures(realm, s, log))
-	addKind(list, uplinkURI, s.Uplinks, func(u Uplink) string { return u.Name })
-	addKind(list, serialURI, s.Serial, func(s Serial) string { return s.Name })
-	addKind(list, listenerURI, s.Listeners, func(l Listener) string { return l.URL })
+	addKind(list, uplinkURI, func() []namedPart { return named(s.Uplinks(), func(u *Uplink) string { return u.Name }) })
+	addKind(list, serialURI, func() []namedPart { return named(s.Serial(), func(s *Serial) string { return s.Name }) })
+	addKind(list, listenerURI, func() []namedPart { return named(s.Listeners(), func(l *Listener) string { return l.URL }) })
 	return list
 }
 
@@ -90,12 +90,25 @@ func anyList(texts []string) []any {
 	return list
 }
 
+// namedPart is the status of a part.
+type namedPart struct {
+	name string
+	part any
+}
+
+func named[T any](parts []T, name func(*T) string) (list []namedPart) {
+	for i := range parts {
+		list = append(list, namedPart{name(&parts[i]), &parts[i]})
+	}
+	return list
+}
+
 // addKind adds list and get of the parts of one kind.
-func addKind[T any](procedures map[string]client.Handler, uri string, all func() []T, name func(T) string) {
+func addKind(procedures map[string]client.Handler, uri string, all func() []namedPart) {
 	procedures[uri+"list"] = func(context.Context, *client.Invocation) (client.Payload, error) {
 		names := []string{}
-		for _, part := range all() {
-			names = append(names, name(part))
+		for _, p := range all() {
+			names = append(names, p.name)
 		}
 		return client.Args(names), nil
 	}
@@ -104,9 +117,9 @@ func addKind[T any](procedures map[string]client.Handler, uri string, all func()
 		if args := inv.Args(); len(args) > 0 {
 			wanted, _ = args[0].(string)
 		}
-		for _, part := range all() {
-			if name(part) == wanted {
-				return client.Args(part), nil
+		for _, p := range all() {
+			if p.name == wanted {
+				return client.Args(p.part), nil
 			}
 		}
 		return client.Payload{}, client.NewError(errorNoSuchName, fmt.Sprintf("there is no %q here", wanted))

@@ -4,8 +4,8 @@ import "reflect"
 
 var placeType = reflect.TypeFor[Place]()
 
-// Equal reports whether two parts of a configuration are equal. It ignores their Places.
-func Equal[T any](a, b T) bool { return equalValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
+// Equal reports whether two parts of a configuration, which have one type, are equal. It ignores their Places.
+func Equal(a, b any) bool { return equalValues(reflect.ValueOf(a), reflect.ValueOf(b)) }
 
 func equalValues(a, b reflect.Value) bool {
 	if a.Type() == placeType {
