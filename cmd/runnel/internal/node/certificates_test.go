@@ -1,8 +1,8 @@
 package node
 
 import (
-	"crypto/tls"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"slices"
