@@ -124,6 +124,9 @@ func TestStreamCloses(t *testing.T) {
 	}
 	io.WriteString(s, "not read")
 	s.Close()
+	if err := s.Close(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("closed again: %v", err)
+	}
 	if _, err := s.Read(make([]byte, 1)); err == nil {
 		t.Error("a closed stream was read")
 	}
