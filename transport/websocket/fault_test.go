@@ -37,24 +37,6 @@ func TestFrameSize(t *testing.T) {
 	}
 }
 
-// A PING is recognized as it is written at once; longer frames, other ones and parts are none.
-func TestIsPing(t *testing.T) {
-	for name, c := range map[string]struct {
-		p    string
-		want bool
-	}{
-		"of a client": {frame(pingFrame, "42"), true}, "of a router": {"\x89\x0242", true}, "empty": {"\x89\x00", true},
-		"the longest": {frame(pingFrame, strings.Repeat("1", maxPing-6)), true}, "too long": {frame(pingFrame, strings.Repeat("1", maxPing-5)), false},
-		"PONG": {frame(pongFrame, "42"), false}, "text": {frame(text, "42"), false}, "nothing": {"", false}, "half a head": {"\x89", false},
-		"a part": {frame(pingFrame, "42")[:7], false}, "with more": {frame(pingFrame, "42") + "x", false},
-		"the end of a long message": {strings.Repeat("\x89", 2*maxPing), false},
-	} {
-		if got := isPing([]byte(c.p)); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
 func TestMoreIsAWholeMessage(t *testing.T) {
 	for name, c := range map[string]struct {
 		b    string

@@ -3,8 +3,10 @@ package sml
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -73,6 +75,9 @@ func TestRead(t *testing.T) {
 		{"a long key", entry("\x81\x81\xc7\x82\x05\xff", none, none, octet(strings.Repeat("\xfe", 48))), Entry{"129-129:199.130.5", strings.Repeat("fe", 48), ""}},
 		{"a boolean", entry("\x01\x00\x60\x03\x0a\xff", none, none, "\x42\x01"), Entry{"1-0:96.3.10", true, ""}},
 		{"a status and a time", of(octet(power), "\x65\x00\x1c\x81\x04", of("\x62\x01", "\x65\x00\x00\x00\x01"), watt, tenth, "\x52\x05", octet("signed")), Entry{"1-0:16.7.0", 0.5, "W"}},
+		{"zero", entry(power, watt, none, "\x62\x00"), Entry{"1-0:16.7.0", int64(0), "W"}},
+		{"false", entry("\x01\x00\x60\x03\x0a\xff", none, none, "\x42\x00"), Entry{"1-0:96.3.10", false, ""}},
+		{"a scaler without a sign", entry(power, watt, "\x62\x03", "\x62\x07"), Entry{"1-0:16.7.0", int64(7), "W"}},
 		{"an unknown unit", entry(power, "\x62\xc8", none, "\x62\x05"), Entry{"1-0:16.7.0", int64(5), ""}},
 		{"data like the escape sequence", entry("\x01\x00\x60\x05\x05\xff", none, none, octet("\x1b\x1b\x1b\x1b\x1a\x00")), Entry{"1-0:96.5.5", "1b1b1b1b1a00", ""}},
 		{"five escapes", entry("\x01\x00\x60\x05\x05\xff", none, none, octet(strings.Repeat("\x1b", 23))), Entry{"1-0:96.5.5", strings.Repeat("1b", 23), ""}},
@@ -86,6 +91,10 @@ func TestRead(t *testing.T) {
 	if m, err := Read(file(response("7", many...), response("8", many...))); err != nil || len(m.Entries) != 40 || m.Server != "7" {
 		t.Errorf("%+v, %v", m, err)
 	}
+	one := response("7", many[0])
+	if m, err := Read(file("\x00\x00\x00", one, "\x00\x00\x00\x00", one)); err != nil || len(m.Entries) != 2 {
+		t.Errorf("zeros between messages: %+v, %v", m, err)
+	}
 	left := response("7", entry(power, none, none, none), entry(power, none, none, of("\x62\x01", "\x62\x02")), entry("x", none, none, "\x62\x01"),
 		entry(power, none, none, "\x41"), entry(power, none, none, "\x6a123456789"), entry(power, none, none, "\x62\x09"))
 	if m, err := Read(file(left)); err != nil || len(m.Entries) != 1 || m.Entries[0].Value != int64(9) {
@@ -93,33 +102,80 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// A telegram that is not one, is cut off, or claims more than it holds is an error, whatever its length says.
-func TestInvalid(t *testing.T) {
-	whole := file(response(server, entry("\x01\x00\x10\x07\x00\xff", none, none, "\x62\x05")))
-	body := whole[len(Begin) : len(whole)-len(End)-Trailer]
-	for n := range body {
-		if m, err := Read(file(string(body[:n]))); err == nil {
-			t.Fatalf("%x: %+v", body[:n], m)
+// The identity of a meter is formatted as it is printed on it; other octet strings are text.
+func TestIdentity(t *testing.T) {
+	for b, want := range map[string]string{
+		"\x0a\x01EMH\x00\x00\x12\xd6\x87": "1EMH0001234567", "\x09\x09AZA\xff\x00\x00\x00\x01": "9AZAFF00000001", "\x0a\x01EMH\x00\xff\xff\xff\xff": "1EMH004294967295",
+		"\x08\x01EMH\x00\x00\x12\xd6\x87": "0801454d48000012d687", "\x0b\x01EMH\x00\x00\x12\xd6\x87": "0b01454d48000012d687",
+		"\x0a\x0aEMH\x00\x00\x12\xd6\x87": "0a0a454d48000012d687", "\x0a\x01EmH\x00\x00\x12\xd6\x87": "0a01456d48000012d687",
+		"\x0a\x01EMH\x00\x00\x12\xd6": "0a01454d48000012d6", "\x0a\x01EMH\x00\x00\x12\xd6\x87\x00": "0a01454d48000012d68700", " ~": " ~", "\x7f": "7f", "\x1f": "1f", "": "",
+	} {
+		if got := identity([]byte(b)); got != want {
+			t.Errorf("%x: %q, want %q", b, got, want)
 		}
 	}
-	for name, telegram := range map[string][]byte{
-		"nothing":           {},
-		"no beginning":      whole[1:],
-		"too short":         []byte(Begin + End),
-		"too many to fill":  append(bytes.Clone(whole[:len(whole)-Trailer]), 4, 0, 0),
-		"no message":        file(),
-		"only zeros":        file("\x00\x00\x00\x00"),
-		"no values":         file(message(0x0101, of(none))),
-		"another list":      file(of("\x62\x01")),
-		"no end":            file(strings.TrimSuffix(response(server), "\x00") + "\x01"),
-		"a giant list":      file("\xff\x8f\x8f\x8f\x8f\x8f\x8f\x0f"),
-		"a giant string":    file(of("\x8f\x8f\x8f\x8f\x0f")),
-		"a type of another": file("\x76\x11\x22\x33"),
-		"a length of zero":  file("\x76\x80\x00"),
-		"nested lists":      file("\x76" + strings.Repeat("\x71", 4000)),
+}
+
+// A telegram that is not one, is cut off, or claims more than it holds is an error, whatever its length says.
+func TestInvalid(t *testing.T) {
+	value := entry("\x01\x00\x10\x07\x00\xff", none, none, "\x62\x05")
+	good := response(server, value)
+	whole := file(good)
+	body := whole[len(Begin) : len(whole)-len(End)-Trailer-int(whole[len(whole)-Trailer])]
+	for n := 1; n < len(body); n++ {
+		if m, err := Read(file(string(body[:n]))); !errors.Is(err, errCut) {
+			t.Fatalf("%x: %+v, %v", body[:n], m, err)
+		}
+	}
+	other := message(0x0101, of(none, octet("x")))
+	for n := 1; n < len(other); n++ {
+		if m, err := Read(file(good, other[:n])); !errors.Is(err, errCut) {
+			t.Fatalf("%x: %+v, %v", other[:n], m, err)
+		}
+	}
+	elements := func(n int) []string { return slices.Repeat([]string{none}, n) }
+	for i := range entryLength {
+		content, entry := elements(listLength), elements(entryLength)
+		content[4] = of(value)
+		content[i], entry[i] = "\x11", "\x11"
+		for name, bad := range map[string]string{"content": message(getListResponse, of(content...)), "value": response(server, of(entry...), value)} {
+			if m, err := Read(file(bad, good)); !errors.Is(err, errElement) {
+				t.Errorf("an invalid element %d of a %s: %+v, %v", i, name, m, err)
+			}
+		}
+	}
+	empty := []byte(Begin + End + "\x00\x00\x00")
+	for name, c := range map[string]struct {
+		telegram []byte
+		want     error // nil: no value
+	}{
+		"nothing":                 {nil, errTransport},
+		"no beginning":            {whole[1:], errTransport},
+		"too short":               {empty[:len(empty)-1], errTransport},
+		"too many to fill":        {append(bytes.Clone(whole[:len(whole)-Trailer]), 4, 0, 0), errTransport},
+		"more to fill than there": {[]byte(Begin + End + "\x01\x00\x00"), errTransport},
+		"no message":              {empty, nil},
+		"only zeros":              {file("\x00\x00\x00\x00"), nil},
+		"no values":               {file(message(0x0101, of(none))), nil},
+		"another list":            {file(of("\x62\x01")), errMessage},
+		"no list":                 {file(good, octet("x")), errMessage},
+		"a short body":            {file(good, of(none, none, none, of("\x62\x01"), none, "\x00")), errMessage},
+		"a short content":         {file(good, message(getListResponse, of(none, none, none))), errMessage},
+		"no values but a text":    {file(good, message(getListResponse, of(none, none, none, none, octet("x"), none, none))), errMessage},
+		"a short value":           {file(good, response(server, of(octet("x"), none))), errMessage},
+		"no end":                  {file(strings.TrimSuffix(good, "\x00") + "\x01"), errMessage},
+		"a giant list":            {file("\xff\x8f\x8f\x8f\x8f\x8f\x8f\x0f"), errElement},
+		"a long list":             {file("\xff\x8f\x0f"), errCut},
+		"a giant string":          {file("\x76\x8f\x8f\x8f\x8f\x8f\x0f"), errElement},
+		"a length with a type":    {file("\x76\x81\x15" + strings.Repeat("x", 20)), errElement},
+		"an unknown type":         {file("\x76\x11xxxxxxxx"), errElement},
+		"the last unknown type":   {file("\x76\x34xxxxxxxx"), errElement},
+		"a length of zero":        {file("\x76\x80\x00xxxxxxxx"), errElement},
+		"nested lists":            {file("\x76" + strings.Repeat("\x71", 4000)), errCut},
 	} {
-		if m, err := Read(telegram); err == nil {
-			t.Errorf("%s: %+v", name, m)
+		m, err := Read(c.telegram)
+		if err == nil || c.want != nil && !errors.Is(err, c.want) || c.want == nil && !strings.HasPrefix(err.Error(), "no value") {
+			t.Errorf("%s: %+v, %v; want %v", name, m, err, c.want)
 		}
 	}
 }
