@@ -22,8 +22,10 @@ func Sign(name string, template x509.Certificate, by *tls.Certificate) (made tls
 	if err != nil {
 		return made, err
 	}
-	if template.SerialNumber, err = rand.Int(rand.Reader, big.NewInt(1<<62)); err != nil {
-		return made, err
+	if template.SerialNumber == nil {
+		if template.SerialNumber, err = rand.Int(rand.Reader, big.NewInt(1<<62)); err != nil {
+			return made, err
+		}
 	}
 	template.Subject.CommonName = name
 	if template.NotAfter.IsZero() {
@@ -66,14 +68,15 @@ func WritePair(dir, name string, c tls.Certificate) (certificate, key string, er
 }
 
 // Certificates writes an authority and the certificates that it has signed, for servers at an address and for clients: ca.pem
-// and NAME.pem, each with its key in a file of the same name that ends in .key. They are valid for a day.
+// and NAME.pem, each with its key in a file of the same name that ends in .key. They are valid for a day, and
+// their serial numbers count from 1.
 func Certificates(t testing.TB, dir, address string, names ...string) {
 	t.Helper()
 	var authority *tls.Certificate
-	for _, name := range append([]string{"ca"}, names...) {
-		c, err := Sign(name, x509.Certificate{IsCA: authority == nil, IPAddresses: []net.IP{net.ParseIP(address)}}, authority)
+	for i, name := range append([]string{"ca"}, names...) {
+		c, err := Sign(name, x509.Certificate{SerialNumber: big.NewInt(int64(i + 1)), IsCA: i == 0, IPAddresses: []net.IP{net.ParseIP(address)}}, authority)
 		Must(t, err)
-		if authority == nil {
+		if i == 0 {
 			authority = &c
 		}
 		_, _, err = WritePair(dir, name, c)
