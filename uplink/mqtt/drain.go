@@ -3,7 +3,7 @@ package mqtt
 import (
 	"context"
 	"errors"
-	"slices"
+	"sort"
 
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink/spool"
@@ -19,7 +19,7 @@ func (s *session) drain(ctx context.Context) error {
 			return err
 		}
 		// A probe may cost the connection, so it goes last. No event of its topic follows it.
-		slices.SortStableFunc(events, func(a, b spool.Event) int { return rank(&a) - rank(&b) })
+		sort.SliceStable(events, func(i, j int) bool { return rank(&events[i]) < rank(&events[j]) })
 		for i := range events {
 			if err := s.forward(ctx, &events[i]); err != nil {
 				return err

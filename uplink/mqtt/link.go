@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"slices"
+	"sort"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -199,7 +199,7 @@ func (l *Link) prepare() error {
 		}
 		imports = append(imports, l.addImport(r))
 	}
-	slices.SortStableFunc(l.inverses, func(a, b *inverse) int { return b.weight - a.weight })
+	sort.SliceStable(l.inverses, func(i, j int) bool { return l.inverses[i].weight > l.inverses[j].weight })
 	for _, f := range widest(imports) {
 		l.filters = append(l.filters, subscription{filter: f, options: packet.Options(o.QoS), rule: "import topic " + f})
 	}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -90,7 +90,7 @@ func (d *drain) attempt(ctx context.Context) {
 			return
 		}
 		// A probe to be sent alone may cost the session, so it goes last. No event of its topic follows it.
-		slices.SortStableFunc(events, func(a, b spool.Event) int { return rank(&a) - rank(&b) })
+		sort.SliceStable(events, func(i, j int) bool { return rank(&events[i]) < rank(&events[j]) })
 		for i := range events {
 			e := &events[i]
 			if ctx.Err() != nil {

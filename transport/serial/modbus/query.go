@@ -37,9 +37,9 @@ const (
 // group builds the queries for points, which are indexes into all.
 func group(all []Point, points []int, how grouping) (queries []query) {
 	sorted := slices.Clone(points)
-	slices.SortStableFunc(sorted, func(a, b int) int {
-		p, q := &all[a], &all[b]
-		return cmp.Or(cmp.Compare(p.Slave, q.Slave), cmp.Compare(p.Table, q.Table), cmp.Compare(p.Every, q.Every), cmp.Compare(p.Address, q.Address))
+	sort.SliceStable(sorted, func(i, j int) bool {
+		p, q := &all[sorted[i]], &all[sorted[j]]
+		return cmp.Or(cmp.Compare(p.Slave, q.Slave), cmp.Compare(p.Table, q.Table), cmp.Compare(p.Every, q.Every), cmp.Compare(p.Address, q.Address)) < 0
 	})
 	for i := 0; i < len(sorted); {
 		n := 1

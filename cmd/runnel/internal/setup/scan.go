@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -85,7 +86,10 @@ func FittingProfiles(s *modbus.Search, known []BusDevice, slave byte) (names []s
 			names = append(names, name)
 		}
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(scores[b], scores[a]), cmp.Compare(a, b)) })
+	sort.Slice(names, func(i, j int) bool {
+		a, b := names[i], names[j]
+		return cmp.Or(cmp.Compare(scores[b], scores[a]), cmp.Compare(a, b)) < 0
+	})
 	return names, nil
 }
 
