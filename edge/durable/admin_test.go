@@ -243,9 +243,9 @@ func TestDeclare(t *testing.T) {
 		t.Errorf("%+v, %d opened", d.State(), opened)
 	}
 	for _, r := range []Rule{{URI: "com.a"}, {URI: "com.b"}, {URI: "com.a", Match: wamp.Prefix}} {
-		r.Name, r.Owner = "b", "joe"
-		if err := s.Declare([]Rule{a, r}, open); err == nil || !strings.Contains(err.Error(), `"b"`) {
-			t.Errorf("%+v: %v", r, err)
+		r.Name, r.Owner, r.MaxEvents = "b", "joe", 7
+		if err := s.Declare([]Rule{a, r}, open); err == nil || !strings.Contains(err.Error(), `"b"`) || d.MaxEvents != 0 {
+			t.Errorf("%+v: %v, %+v", r, err, d.Rule)
 		}
 	}
 	for _, r := range []Rule{

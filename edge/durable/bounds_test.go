@@ -281,3 +281,89 @@ func TestAcknowledgedBehindDropped(t *testing.T) {
 		s.consistent()
 	})
 }
+
+// An event that is just as old as the bound says is kept while older ones are dropped.
+func TestExactAge(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t", MaxAge: time.Minute})
+		s.puts("com.t", 1)
+		s.sleep(5 * time.Second)
+		s.puts("com.t", 1)
+		time.Sleep(time.Minute)
+		kit.Must(t, s.do(d.keepBounds))
+		equal(t, "left", peeked(t, d), []uint64{2})
+		time.Sleep(time.Millisecond)
+		kit.Must(t, s.do(d.keepBounds))
+		equal(t, "left", peeked(t, d), nil)
+	})
+}
+
+// An event that is acknowledged while the events beyond a bound are collected is no part of the gap.
+func TestAcknowledgedMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		c := &clerk{}
+		a := d.Attach(AttachOptions{Consumer: c})
+		s.puts("com.t", 4)
+		var list []dropped
+		kit.Must(t, s.scan(place{}, nil, func(record []byte, _, next place) bool {
+			h, err := readHead(record)
+			list = append(list, dropped{h.position, int64(len(record)), next})
+			return err == nil
+		}))
+		cut := func(list []dropped) {
+			s.mu.Lock()
+			d.cut(list, "size")
+			s.mu.Unlock()
+			s.settled()
+		}
+		a.Ack(c.got[0].ID)
+		cut(list[:2])
+		if st := d.State(); st.Dropped != 1 || st.Events != 2 || st.Floor != 2 || len(c.gaps) != 1 || c.gaps[0].First != 2 {
+			t.Errorf("%+v, %+v", st, c.gaps)
+		}
+		a.Ack(c.got[2].ID)
+		cut(list[:3])
+		if st := d.State(); st.Dropped != 1 || st.Events != 1 || st.Floor != 3 || len(c.gaps) != 1 {
+			t.Errorf("%+v, %+v", st, c.gaps)
+		}
+	})
+}
+
+// More events than one step drops are dropped all the same.
+func TestManyBeyondTheBound(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 3})
+		s.puts("com.t", 2*maxDrop+100)
+		s.sleep(upkeepInterval)
+		if st := d.State(); st.Events != 3 || st.Dropped != 2*maxDrop+97 || d.gap.Events != 2*maxDrop+97 {
+			t.Errorf("%+v, %+v", st, d.gap)
+		}
+	})
+}
+
+// The cursor of a subscription that nothing concerns is recorded once a file of the log.
+func TestIdleCursorIsRecordedOnceAFile(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := openShelf(t, dir, 1<<20)
+		s.create(Rule{Name: "idle", URI: "com.never"})
+		s.sleep(time.Minute)
+		octets := func() (n int64) {
+			kit.Must(t, s.do(func() { n = s.cursors.Octets() }))
+			return n
+		}
+		before, changes := octets(), 0
+		for range 40 {
+			kit.Must(t, s.Put(sized(10_000), nil))
+			s.sleep(time.Minute)
+			if now := octets(); now != before {
+				before = now
+				changes++
+			}
+		}
+		if changes < 4 || changes > 8 {
+			t.Errorf("recorded %d times", changes)
+		}
+	})
+}

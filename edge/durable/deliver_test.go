@@ -276,6 +276,23 @@ func TestUndeliverable(t *testing.T) {
 	})
 }
 
+// Events that are not for the consumer are passed in one turn, however many they are.
+func TestManyArePassed(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.", Match: wamp.Prefix})
+		exact := s.create(Rule{Name: "exact", URI: "com.t"})
+		s.puts("com.t", 1)
+		s.puts("com.secret", 10)
+		s.puts("com.t", 1)
+		for _, sub := range []*Subscription{d, exact} {
+			c := &clerk{admits: func(e *store.Event) bool { return string(e.Topic) != "com.secret" }}
+			sub.Attach(AttachOptions{Consumer: c})
+			synctest.Wait()
+			equal(t, sub.Name, c.positions(), []uint64{1, 12})
+		}
+	})
+}
+
 // A consumer that acknowledges by receiving is done with an event at once.
 func TestSent(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {

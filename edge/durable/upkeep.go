@@ -69,7 +69,9 @@ func (s *Store) dropSegment(subs []*Subscription) bool {
 		s.mu.Lock()
 		if d.floor < oldest.last {
 			d.setFloor(oldest.last, place{oldest.number, oldest.octets})
-			d.setRead(max(d.read, d.floor), later(d.readAt, d.floorAt))
+			if d.read < d.floor {
+				d.setRead(d.floor, d.floorAt)
+			}
 			d.version++
 		}
 		s.mu.Unlock()
@@ -233,12 +235,4 @@ func (d *Subscription) cut(list []dropped, reason string) {
 		d.store.Log.Warn("durable subscription has reached a bound; its oldest events are dropped", "subscription", d.Name,
 			"reason", reason, "events", events, "total", d.dropped)
 	}
-}
-
-// later returns the place that is further ahead in the log.
-func later(a, b place) place {
-	if a.segment > b.segment || a.segment == b.segment && a.offset > b.offset {
-		return a
-	}
-	return b
 }

@@ -25,6 +25,8 @@ type frail struct {
 	writes, syncs         atomic.Int32
 	failWrites, failSyncs atomic.Bool
 	failRemoves           atomic.Bool
+	failAt                atomic.Int32 // the write that fails, counted like writes; 0: none
+	open                  atomic.Int32 // files
 }
 
 type frailFile struct {
@@ -34,7 +36,15 @@ type frailFile struct {
 
 func (d *frail) Append(name string, create bool) (journal.File, error) {
 	f, err := d.Disk.Append(name, create)
+	if err == nil {
+		d.open.Add(1)
+	}
 	return frailFile{f, d}, err
+}
+
+func (f frailFile) Close() error {
+	f.disk.open.Add(-1)
+	return f.File.Close()
 }
 
 func (d *frail) Remove(name string) error {
@@ -45,10 +55,9 @@ func (d *frail) Remove(name string) error {
 }
 
 func (f frailFile) Write(b []byte) (int, error) {
-	if f.disk.failWrites.Load() {
+	if f.disk.failWrites.Load() || f.disk.writes.Add(1) == f.disk.failAt.Load() {
 		return 0, errDisk
 	}
-	f.disk.writes.Add(1)
 	return f.File.Write(b)
 }
 
@@ -102,6 +111,9 @@ func TestSync(t *testing.T) {
 		s.puts("com.t", 1)
 		s.end()
 		check("the end", 3)
+		if n := disk.open.Load(); n != 0 {
+			t.Errorf("%d files are open", n)
+		}
 	}, func(s *Store) { s.Interval = 10 * time.Second })
 }
 
@@ -204,6 +216,33 @@ func TestFailedWrite(t *testing.T) {
 			t.Errorf("%+v, %+v", c.gaps, d.State())
 		}
 		kit.Must(t, s.put("com.t", 3, 10))
+	})
+}
+
+// A batch that is written in part: what was written is delivered, and the gap tells of the rest.
+func TestPartOfABatch(t *testing.T) {
+	onFrailDisk(t, func(t *testing.T, s *shelf, disk *frail) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		kit.Must(t, s.put("com.t", 1, 10))
+		disk.failAt.Store(disk.writes.Load() + 2)
+		const all = 30
+		kit.Must(t, s.do(func() { // so that they are one batch
+			for range all {
+				kit.Must(t, s.Put(sized(10_000), nil))
+			}
+		}))
+		s.settled()
+		written := d.State().Events - 1
+		if written < 1 || written >= all {
+			t.Fatalf("%d of %d were written", written, all)
+		}
+		s.sleep(retryInterval)
+		c := &clerk{}
+		d.Attach(AttachOptions{Consumer: c})
+		s.settled()
+		if len(c.got) != written+1 || len(c.gaps) != 1 || c.gaps[0].Events != uint64(all-written) {
+			t.Errorf("%d events of %d, %+v", len(c.got), written, c.gaps)
+		}
 	})
 }
 
