@@ -40,7 +40,7 @@ const readSize = 64 << 10 // bytes, of a read from disk
 
 const flushEvery = 256 // records; what was handed out must not wait until the log has been searched
 
-// pass is one look at the log. It ends when the log ends, or when no consumer has room.
+// pass is one run through the log. It ends at the end of the log, or when no consumer has room.
 type pass struct {
 	sub       *Subscription
 	now       time.Time
@@ -331,15 +331,11 @@ func (p *pass) hand(h *head, e *entry) bool {
 			d.store.mu.Unlock()
 			return true
 		}
-		if a != nil && a.MaxAge > 0 && err == nil {
-			if end := occurred.Add(a.MaxAge); p.now.After(end) {
-				p.skip(e)
-				d.expired++
-				d.store.mu.Unlock()
-				return true
-			} else if p.event.Expires.IsZero() || end.Before(p.event.Expires) {
-				p.event.Expires = end
-			}
+		if a != nil && a.MaxAge > 0 && err == nil && p.tooOld(occurred.Add(a.MaxAge)) {
+			p.skip(e)
+			d.expired++
+			d.store.mu.Unlock()
+			return true
 		}
 		d.store.mu.Unlock()
 		if a == nil {
@@ -368,6 +364,17 @@ func (p *pass) hand(h *head, e *entry) bool {
 			return true
 		}
 	}
+}
+
+// tooOld reports whether the event has reached its consumer's MaxAge. Otherwise the event expires then, if not before.
+func (p *pass) tooOld(end time.Time) bool {
+	if p.now.After(end) {
+		return true
+	}
+	if p.event.Expires.IsZero() || end.Before(p.event.Expires) {
+		p.event.Expires = end
+	}
+	return false
 }
 
 // allOf reports whether consumers are present, and all of them are in tried. Holds mu.

@@ -122,7 +122,7 @@ type gap struct {
 	Reason              string
 
 	id  wamp.ID     // by which it is acknowledged
-	to  *Attachment // nil: it is to be delivered
+	to  *Attachment // nil: no consumer has it yet
 	due time.Time
 }
 
@@ -262,7 +262,7 @@ func (d *Subscription) addEntry(e *entry) {
 
 const maxUnused = 1024 // entries
 
-// removeFirst removes the first n entries from the flight. They are used again once deliver has let go of them. Holds mu.
+// removeFirst removes the first n entries from the flight. Their memory is used for later entries. Holds mu.
 func (d *Subscription) removeFirst(n int) {
 	d.unused = append(d.unused, d.flight[:min(n, maxUnused-min(maxUnused, len(d.unused)))]...)
 	clear(d.flight[:n])

@@ -74,7 +74,7 @@ func (b *batch) events(n int) (events uint64) {
 		if n--; n >= 0 {
 			continue
 		}
-		h, _ := readHead(record) // this run has made it
+		h, _ := readHead(record) // cannot fail: this run has written the record
 		events += h.events()
 	}
 	return events

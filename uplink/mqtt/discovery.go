@@ -188,7 +188,7 @@ type announced struct {
 const (
 	maxAnnouncements = 256
 
-	// Packet ids of announcements are above the others.
+	// idAnnouncement is the first packet id of announcements. Those of other messages are below.
 	idAnnouncement = idUnsubscribe + 1
 
 	announcedFile = "discovery.json"

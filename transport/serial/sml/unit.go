@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// units are those of meters by their numbers in DLMS (IEC 62056-6-2).
+// units holds the units of meters, by their numbers in DLMS (IEC 62056-6-2).
 var units = map[uint64]string{
 	1: "a", 2: "mo", 3: "wk", 4: "d", 5: "h", 6: "min", 7: "s", 8: "°", 9: "°C", 11: "m", 12: "m/s", 13: "m³", 14: "m³", 15: "m³/h", 16: "m³/h", 17: "m³/d", 18: "m³/d",
 	19: "l", 20: "kg", 21: "N", 22: "Nm", 23: "Pa", 24: "bar", 25: "J", 26: "J/h", 27: "W", 28: "VA", 29: "var", 30: "Wh", 31: "VAh", 32: "varh", 33: "A", 34: "C",
