@@ -11,11 +11,11 @@ import (
 // name many patterns, so comparing each pair would cost too much. URIs and prefixes are found by binary search; only
 // wildcards are compared one by one. The zero value overlaps nothing.
 type Set struct {
-	exact     []string       // sorted
-	prefixes  []string       // sorted, and none begins with another
-	wildcards []wamp.Pattern // none is covered by another
+	exact     []string                  // sorted
+	prefixes  []string                  // sorted, and none begins with another
+	wildcards []wamp.Pattern            // none is covered by another
 	tree      components[*wamp.Pattern] // the wildcards
-	steps     int // comparisons of wildcards and their components so far
+	steps     int                       // comparisons of wildcards and their components so far
 }
 
 // NewSet returns a set of patterns.
