@@ -358,6 +358,9 @@ func FuzzRecord(f *testing.F) {
 	f.Add(appendHead(nil, markRecord, 1, 2, 2, 3))
 	f.Add(appendHeld(nil, &heldEvent{item: item{Event: e.Event, at: 5}, reason: "refused"}, 90))
 	f.Add(appendGone(nil, "com.example.weather", 1, 77, 90, 5))
+	e.limit, e.until = 1000, 1e12
+	f.Add(appendEvent(nil, e, 70))
+	f.Add(appendHeld(nil, &heldEvent{item: item{Event: e.Event, at: 5}, reason: "refused"}, 90))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, ok := decode(data, "")
 		if !ok {
@@ -379,7 +382,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		back, ok := decode(text, "")
 		if !ok || back.kind != r.kind || back.Sequence != r.Sequence || back.acked != r.acked || back.at != r.at ||
-			back.Topic != r.Topic || back.reason != r.reason || !bytes.Equal(back.Payload.Raw, r.Payload.Raw) {
+			back.Topic != r.Topic || back.reason != r.reason || !bytes.Equal(back.Payload.Raw, r.Payload.Raw) || back.limit != r.limit || back.until != r.until {
 			t.Errorf("%+v became %+v", r, back)
 		}
 	})

@@ -154,6 +154,8 @@ func TestProblems(t *testing.T) {
 		{"idle uplink", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://127.0.0.1:1\"]\n", []string{`8: uplink: nothing crosses this link`}},
 		{"spool", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://127.0.0.1:1\"]\n[[uplink.export]]\ntopic = \"\"\nmatch = \"prefix\"\nstore = \"disk\"\n[[uplink.export]]\ntopic = \"b\"\nstore = \"durable\"\n[[uplink.import]]\ntopic = \"b\"\nstore = \"memory\"\n",
 			[]string{`20: uplink.import.store: an import can only be "durable"; remove it`}},
+		{"durable imports", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://127.0.0.1:1\"]\n[[uplink.import]]\ntopic = \"b\"\nstore = \"durable\"\nmax_age = \"1h\"\n[[uplink.import]]\ntopic = \"c\"\nmax_age = \"1h\"\n[[uplink]]\nname = \"m\"\nurl = [\"mqtt://127.0.0.1:1\"]\n[[uplink.import]]\ntopic = \"b\"\nstore = \"durable\"\n",
+			[]string{`17: uplink.import.max_age: only imports with store = "durable" have it`, `23: uplink.import.store: a broker keeps events for a client by itself`}},
 		{"store", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://127.0.0.1:1\"]\ndrop = \"some\"\nmax_size = \"lots\"\n[[uplink.export]]\nprocedure = \"b\"\nstore = \"durable\"\n[[uplink.export]]\ntopic = \"b\"\nstore = \"tape\"\n",
 			[]string{`11: uplink.drop: "some" is not known; use`, `12: uplink.max_size: "lots" is not a size`, `15: uplink.export.store: only topics can be stored`, `18: uplink.export.store: "tape" is not known`}},
 		{"mqtt", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://u:p@broker\", \"mqtts://broker/x\", \"tcp://a\", \"mqtt://\"]\nqos = 3\nformat = \"xml\"\nauthid = \"me\"\npassword = \"x\"\nstate_topic = \"a/#\"\nkey = \"/dev/null\"\n",

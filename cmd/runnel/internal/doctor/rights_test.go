@@ -178,3 +178,30 @@ func TestPrintFails(t *testing.T) {
 		t.Error("the error is lost")
 	}
 }
+
+// A durable import needs a centre that keeps events, and the permission to have it do so.
+func TestDurableImport(t *testing.T) {
+	imported := "com.command."
+	u := config.Uplink{Name: "central", RemoteRealm: "plant", Imports: []config.Share{{Topic: &imported, Match: config.Match(wamp.Prefix), Store: "durable"}}}
+	allowed := permit("", "prefix", `"subscribe", "call"`)
+	for _, c := range []struct {
+		what, role, more, want string
+	}{
+		{"no data", "durable = true\n", "", "warning: OBJECT: the centre has no durable subscriptions: events published while the link is down are lost"},
+		{"no permission", "", "data", "error: OBJECT: the centre does not permit role \"gateway\" to create durable subscriptions: events published while the link is down are lost"},
+		{"permission", "durable = true\n", "data", ""},
+	} {
+		if c.more != "" {
+			c.more = fmt.Sprintf("[node]\ndata = %q\n", t.TempDir())
+		}
+		u.URL = []string{centre(t, c.role+allowed+c.more, nil)}
+		e := &examination{config: &config.Config{Node: config.Node{ID: "gw-1"}, Uplinks: []config.Uplink{u}}}
+		checkUplinks(t.Context(), e)
+		if got := strings.ReplaceAll(found(e.findings), "uplink central, "+u.URL[0], "OBJECT"); got != c.want {
+			t.Errorf("%s: %s", c.what, got)
+		}
+		if c.what == "no permission" && (len(e.findings) != 1 || !strings.Contains(e.findings[0].Remedy, "durable = true")) {
+			t.Errorf("%s: %+v", c.what, e.findings)
+		}
+	}
+}
