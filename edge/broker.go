@@ -13,10 +13,11 @@ import (
 // publication is a PUBLISH that is being routed.
 type publication struct {
 	store.Event
-	options publishOptions
-	node    string           // of the subscribers with a node key, only those with this one get the event; "": all
-	past    *store.PastEvent // shared by the histories; nil until one keeps it
-	stored  bool             // it was passed to the store of durable subscriptions
+	options  publishOptions
+	node     string           // of the subscribers with a node key, only those with this one get the event; "": all
+	past     *store.PastEvent // shared by the histories; nil until one keeps it
+	stored   bool             // it was passed to the store of durable subscriptions
+	consumes bool             // the publisher has durable subscriptions
 }
 
 // delivery is a publication that is being routed, and what the functions on its way share.
@@ -98,7 +99,7 @@ func (s *session) route(t *turn, d *delivery) error {
 	if d.options.retain {
 		s.realm.retained.Keep(&d.Event)
 	}
-	d.mayWait = true
+	d.mayWait, d.consumes = true, len(s.durableSeats()) > 0
 	t.publishMatched(s.realm, d, matched)
 	return nil
 }

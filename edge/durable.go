@@ -154,7 +154,7 @@ func (t *turn) store(m *realm, d *delivery) {
 	if w != nil {
 		waiter = w
 	}
-	p := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain}
+	p := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain, Consumer: d.consumes}
 	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // it matters with an origin, so there is a receipt
 	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))

@@ -168,7 +168,7 @@ func TestDurableBounds(t *testing.T) {
 		left  int // the first event that is kept
 	}{
 		"count": {DurableRule{MaxEvents: 3}, 0, 2 * time.Second, `"events":7,"first":1,"last":7,"reason":"count"`, 8},
-		"size":  {DurableRule{MaxSize: 400}, 0, 2 * time.Second, `"events":"*","first":1,"last":"*","reason":"size"`, 0},
+		"size":  {DurableRule{MaxSize: 150}, 0, 2 * time.Second, `"events":"*","first":1,"last":"*","reason":"size"`, 0},
 		"age":   {DurableRule{MaxAge: time.Hour}, 0, 2 * time.Hour, `"events":10,"first":1,"last":10,"reason":"age"`, 11},
 		"busy":  {DurableRule{MaxEvents: 3}, time.Second / 2, 0, `"events":"*","first":1,"last":"*","reason":"count"`, 0},
 	} {

@@ -10,23 +10,29 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A record of the log. Numbers are varints, texts and bytes are preceded by their length, times are ms since 1970.
+// A record of the log. Numbers are varints, texts and bytes are preceded by their length, times are ms since 1970. A publication
+// id has 7 bytes, little-endian. Fields in brackets are present if their flag is set.
 //
-//	event  1, position, time, expiry (0: never), topic, publication, publisher, authid, authrole, flags, trust level,
-//	       serializer, options, serializer, items, payload
-//	gap    2, position, time, 0, "", number of events (0: unknown), reason, damaged segment (0: none)
+//	event  128 + flags, position, time, [expiry], topic, publication, [publisher, authid, authrole], [trust level],
+//	       [serializer, options], 4 * serializer + items, payload to the end
+//	gap    2, position, time, "", number of events (0: unknown), reason, damaged segment (0: none)
 const (
-	eventRecord = 1
+	eventRecord = 128
 	gapRecord   = 2
 )
 
 // Flags of an event.
 const (
 	flagDisclosed = 1 << iota
-	flagTrusted
+	flagTrusted   // there is a trust level
 	flagForwarded
 	flagAnonymous
+	flagExpires
+	flagPublisher
+	flagOptions
 )
+
+const idSize = 7 // bytes, of a publication id
 
 var errRecord = errors.New("not a record of this version")
 
@@ -45,6 +51,7 @@ type Publication struct {
 	*store.Event
 	Anonymous bool // the publisher has no identity
 	Origin    bool // the options have an origin, so the publisher's names are needed
+	Consumer  bool // the publisher has durable subscriptions, and may not get its own event
 	Plain     bool // the options say nothing about the event, and need not be kept
 }
 
@@ -52,7 +59,9 @@ func appendHead(dst []byte, kind byte, position uint64, at, expires int64, topic
 	dst = append(dst, kind)
 	dst = number(dst, position)
 	dst = number(dst, uint64(at))
-	dst = number(dst, uint64(expires))
+	if kind&flagExpires != 0 {
+		dst = number(dst, uint64(expires))
+	}
 	return appendBytes(dst, topic)
 }
 
@@ -67,39 +76,33 @@ func appendBytes[T string | []byte](dst []byte, b T) []byte {
 }
 
 func appendEvent(dst []byte, position uint64, at time.Time, p Publication) []byte {
-	now, expires := at.UnixMilli(), int64(0)
-	if !p.Expires.IsZero() {
+	kind, expires := byte(eventRecord), int64(0)
+	for i, set := range [...]bool{
+		p.Disclosed, p.Trusted, p.Forwarded, p.Anonymous, !p.Expires.IsZero(), p.Disclosed || p.Origin || p.Consumer, !p.Plain && len(p.Dict.Raw) > 0,
+	} {
+		if set {
+			kind |= 1 << i
+		}
+	}
+	if kind&flagExpires != 0 {
 		expires = max(p.Expires.UnixMilli(), 1)
 	}
-	var flags uint64
-	if p.Disclosed {
-		flags |= flagDisclosed
+	dst = appendHead(dst, kind, position, at.UnixMilli(), expires, p.Topic)
+	var id [8]byte
+	binary.LittleEndian.PutUint64(id[:], uint64(p.ID))
+	dst = append(dst, id[:idSize]...)
+	if kind&flagPublisher != 0 {
+		dst = number(dst, uint64(p.Publisher.ID))
+		dst = appendBytes(dst, p.Publisher.Authid)
+		dst = appendBytes(dst, p.Publisher.Authrole)
 	}
-	if p.Trusted {
-		flags |= flagTrusted
+	if kind&flagTrusted != 0 {
+		dst = number(dst, uint64(p.Trust))
 	}
-	if p.Forwarded {
-		flags |= flagForwarded
+	if kind&flagOptions != 0 {
+		dst = appendBytes(append(dst, byte(p.Dict.Serializer)), p.Dict.Raw)
 	}
-	if p.Anonymous {
-		flags |= flagAnonymous
-	}
-	dst = appendHead(dst, eventRecord, position, now, expires, p.Topic)
-	dst = number(dst, uint64(p.ID))
-	dst = number(dst, uint64(p.Publisher.ID))
-	names, options := p.Publisher, p.Dict
-	if !p.Disclosed && !p.Origin {
-		names = store.Publisher{}
-	}
-	if p.Plain {
-		options = codec.Dict{}
-	}
-	dst = appendBytes(dst, names.Authid)
-	dst = appendBytes(dst, names.Authrole)
-	dst = number(dst, flags)
-	dst = number(dst, uint64(p.Trust))
-	dst = appendBytes(append(dst, byte(options.Serializer)), options.Raw)
-	return appendBytes(append(dst, byte(p.Payload.Serializer), byte(p.Payload.Items)), p.Payload.Raw)
+	return append(append(dst, byte(p.Payload.Serializer)<<2|byte(p.Payload.Items)), p.Payload.Raw...)
 }
 
 func appendGap(dst []byte, position uint64, at time.Time, g loss) []byte {
@@ -149,36 +152,57 @@ func (f *fields) bytes() (b []byte) {
 
 func readHead(record []byte) (h head, err error) {
 	f := fields{record, true}
-	h.kind, h.position, h.at, h.expires, h.topic = f.byte(), f.uint(), int64(f.uint()), int64(f.uint()), f.bytes()
-	h.rest = f.data
-	if !f.ok || h.position == 0 || h.kind != eventRecord && h.kind != gapRecord {
+	h.kind, h.position, h.at = f.byte(), f.uint(), int64(f.uint())
+	if h.kind >= eventRecord && h.kind&flagExpires != 0 {
+		h.expires = int64(f.uint())
+	}
+	h.topic, h.rest = f.bytes(), f.data
+	if !f.ok || h.position == 0 || h.kind < eventRecord && h.kind != gapRecord {
 		return h, errRecord
 	}
 	return h, nil
 }
 
+// publication returns the publication id of an event; 0 if the record is none.
+func (h *head) publication() wamp.ID {
+	if h.kind < eventRecord || len(h.rest) < idSize {
+		return 0
+	}
+	var id [8]byte
+	copy(id[:], h.rest[:idSize])
+	return wamp.ID(binary.LittleEndian.Uint64(id[:]))
+}
+
 // event reads the event of a record into e. It shares the record's memory.
 func (h *head) event(e *store.Event, options func(*store.Event) error) (p Publication, err error) {
-	f := fields{h.rest, h.kind == eventRecord}
-	*e = store.Event{Topic: h.topic, ID: wamp.ID(f.uint())}
-	e.Publisher = store.Publisher{ID: wamp.ID(f.uint()), Authid: string(f.bytes()), Authrole: string(f.bytes())}
-	flags := f.uint()
-	e.Disclosed, e.Trusted, e.Forwarded = flags&flagDisclosed != 0, flags&flagTrusted != 0, flags&flagForwarded != 0
-	e.Trust = int(f.uint())
-	if h.expires != 0 {
-		e.Expires = time.UnixMilli(h.expires)
-	}
-	e.Dict = codec.Dict{Serializer: wamp.Serializer(f.byte()), Raw: f.bytes()}
-	e.Payload = codec.Payload{Serializer: wamp.Serializer(f.byte()), Items: int(f.byte()), Raw: f.bytes()}
-	p = Publication{Event: e, Anonymous: flags&flagAnonymous != 0}
-	if !f.ok || !wamp.ValidID(e.ID) {
+	*e = store.Event{Topic: h.topic, ID: h.publication()}
+	if !wamp.ValidID(e.ID) {
 		return p, errRecord
 	}
-	if len(e.Dict.Raw) == 0 {
-		return p, options(e)
+	f, has := fields{h.rest[idSize:], true}, func(flag byte) bool { return h.kind&flag != 0 }
+	e.Disclosed, e.Trusted, e.Forwarded = has(flagDisclosed), has(flagTrusted), has(flagForwarded)
+	p = Publication{Event: e, Anonymous: has(flagAnonymous)}
+	if has(flagExpires) {
+		e.Expires = time.UnixMilli(h.expires)
 	}
-	if err := e.Dict.Check(); err != nil {
-		return p, err
+	if has(flagPublisher) {
+		e.Publisher = store.Publisher{ID: wamp.ID(f.uint()), Authid: string(f.bytes()), Authrole: string(f.bytes())}
+	}
+	if e.Trusted {
+		e.Trust = int(f.uint())
+	}
+	if has(flagOptions) {
+		e.Dict = codec.Dict{Serializer: wamp.Serializer(f.byte()), Raw: f.bytes()}
+	}
+	form := f.byte()
+	e.Payload = codec.Payload{Serializer: wamp.Serializer(form >> 2), Items: int(form & 3), Raw: f.data}
+	if !f.ok || e.Payload.Items > 2 {
+		return p, errRecord
+	}
+	if has(flagOptions) {
+		if err := e.Dict.Check(); err != nil {
+			return p, err
+		}
 	}
 	return p, options(e)
 }

@@ -69,12 +69,3 @@ func (s *Store) floor(start Start) (uint64, error) {
 	}
 	return position, err
 }
-
-// publication returns the publication id of an event; 0 if the record is none.
-func (h *head) publication() wamp.ID {
-	if h.kind != eventRecord {
-		return 0
-	}
-	f := fields{h.rest, true}
-	return wamp.ID(f.uint())
-}

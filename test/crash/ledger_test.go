@@ -46,13 +46,18 @@ func (l *ledger) publish(ctx context.Context, c *client.Client, topic string) {
 			c.WaitUp(ctx)
 			continue
 		}
-		l.mu.Lock()
-		l.acked[topic] = append(l.acked[topic], n)
-		l.acks++
-		close(l.notice)
-		l.notice = make(chan struct{})
-		l.mu.Unlock()
+		l.acknowledge(topic, n)
 	}
+}
+
+// acknowledge notes that an event was acknowledged.
+func (l *ledger) acknowledge(topic string, n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acked[topic] = append(l.acked[topic], n)
+	l.acks++
+	close(l.notice)
+	l.notice = make(chan struct{})
 }
 
 // awaitAcks waits until the given number of further events have been acknowledged.
@@ -61,6 +66,12 @@ func (l *ledger) awaitAcks(t *testing.T, more int) {
 	l.mu.Lock()
 	want := l.acks + more
 	l.mu.Unlock()
+	l.awaitTotal(t, want)
+}
+
+// awaitTotal waits until the given number of events have been acknowledged since the beginning.
+func (l *ledger) awaitTotal(t *testing.T, want int) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), kit.Patience)
 	defer cancel()
 	for {
