@@ -14,7 +14,7 @@ import (
 // id has 7 bytes, little-endian. Fields in brackets are present if their flag is set.
 //
 //	event  128 + flags, position, time, [expiry], topic, publication, [publisher, authid, authrole], [trust level],
-//	       [serializer, options], 4 * serializer + items, payload to the end
+//	       [serializer, options], 4 * serializer + items, payload
 //	gap    2, position, time, "", number of events (0: unknown), reason, damaged segment (0: none)
 const (
 	eventRecord = 128
@@ -102,7 +102,7 @@ func appendEvent(dst []byte, position uint64, at time.Time, p Publication) []byt
 	if kind&flagOptions != 0 {
 		dst = appendBytes(append(dst, byte(p.Dict.Serializer)), p.Dict.Raw)
 	}
-	return append(append(dst, byte(p.Payload.Serializer)<<2|byte(p.Payload.Items)), p.Payload.Raw...)
+	return appendBytes(append(dst, byte(p.Payload.Serializer)<<2|byte(p.Payload.Items)), p.Payload.Raw)
 }
 
 func appendGap(dst []byte, position uint64, at time.Time, g loss) []byte {
@@ -195,7 +195,7 @@ func (h *head) event(e *store.Event, options func(*store.Event) error) (p Public
 		e.Dict = codec.Dict{Serializer: wamp.Serializer(f.byte()), Raw: f.bytes()}
 	}
 	form := f.byte()
-	e.Payload = codec.Payload{Serializer: wamp.Serializer(form >> 2), Items: int(form & 3), Raw: f.data}
+	e.Payload = codec.Payload{Serializer: wamp.Serializer(form >> 2), Items: int(form & 3), Raw: f.bytes()}
 	if !f.ok || e.Payload.Items > 2 {
 		return p, errRecord
 	}

@@ -29,6 +29,7 @@ func TestRecord(t *testing.T) {
 		"none": func(*Publication) {}, "disclosed": func(p *Publication) { p.Disclosed = true }, "trusted": func(p *Publication) { p.Trusted = true },
 		"forwarded": func(p *Publication) { p.Forwarded = true }, "anonymous": func(p *Publication) { p.Anonymous = true },
 		"of an origin": func(p *Publication) { p.Origin = true }, "plain": func(p *Publication) { p.Plain = true },
+		"of a consumer":   func(p *Publication) { p.Consumer = true },
 		"without options": func(p *Publication) { p.Dict = codec.Dict{Serializer: wamp.CBOR} },
 	} {
 		p, event := whole, *whole.Event
@@ -45,13 +46,16 @@ func TestRecord(t *testing.T) {
 		if len(got.Dict.Raw) == 0 {
 			got.Dict.Raw = nil
 		}
-		if !p.Disclosed && !p.Origin { // no consumer may see them
-			p.Publisher.Authid, p.Publisher.Authrole = "", ""
+		if !p.Disclosed && !p.Origin && !p.Consumer { // no consumer may see it
+			p.Publisher = store.Publisher{}
 		}
-		if p.Plain { // they say nothing
+		if !p.Trusted {
+			p.Trust = 0
+		}
+		if p.Plain || len(p.Dict.Raw) == 0 { // they say nothing
 			p.Dict = codec.Dict{}
 		}
-		p.Origin, p.Plain = false, false
+		p.Origin, p.Plain, p.Consumer = false, false, false
 		if !read || got.Anonymous != p.Anonymous || !reflect.DeepEqual(*got.Event, *p.Event) {
 			t.Errorf("%s: %+v, want %+v", name, got.Event, p.Event)
 		}
