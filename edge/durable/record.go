@@ -235,7 +235,7 @@ func (h *head) loss() (g loss, err error) {
 
 // events returns how many events are lost without the record. A gap stands for its events, at least for one.
 func (h *head) events() uint64 {
-	if h.kind == eventRecord {
+	if h.kind >= eventRecord {
 		return 1
 	}
 	g, _ := h.loss()
