@@ -21,40 +21,54 @@ func (g *gateway) ask(args ...string) string {
 	return string(out)
 }
 
-// A broker that closes the connection for what is too large for it gets everything else. What it rejects is held, and
-// arrives in order at a broker that accepts it.
+// A broker that rejects what is too large for it gets everything else: with MQTT 5 the link knows the limit, with 3.1.1 the broker
+// closes the connection. What it rejects is held, and arrives in order at a broker that accepts it.
 func TestTooLargeForTheBroker(t *testing.T) {
 	t.Parallel()
-	for _, qos := range []int{1, 2} {
-		t.Run(fmt.Sprint("qos ", qos), func(t *testing.T) {
+	for _, c := range []struct {
+		protocol string
+		qos      int
+		reason   string // in the status
+		bytes    string // in the log
+	}{
+		{"3.1.1", 1, "the broker closed the connection after PUBLISH to com/example/picture (400", "bytes=400"},
+		{"3.1.1", 2, "the broker closed the connection after PUBLISH to com/example/picture (400", "bytes=400"},
+		{"5", 1, "", "accepts 3000 at most"},
+		{"5", 2, "", "accepts 3000 at most"},
+	} {
+		t.Run(fmt.Sprint("MQTT ", c.protocol, ", qos ", c.qos), func(t *testing.T) {
 			narrow := mosquitto(t, open+"max_packet_size 3000\n")
 			way := newGate(t, narrow)
-			g := newGateway(t, fmt.Sprintf("url = [%q]\nqos = %d\nclient_id = \"gw\"\n[[uplink.export]]\ntopic = \"com.example.\"\nmatch = \"prefix\"\nstore = \"durable\"\n", way.url(), qos))
+			g := newGateway(t, fmt.Sprintf("url = [%q]\nprotocol = %q\nqos = %d\nclient_id = \"gw\"\n[[uplink.export]]\ntopic = \"com.example.\"\nmatch = \"prefix\"\nstore = \"durable\"\n",
+				way.url(), c.protocol, c.qos))
 			g.up(1)
-			c := g.join()
-			good := watch(t, narrow, "com/example/good", qos)
+			program := g.join()
+			good := watch(t, narrow, "com/example/good", c.qos)
 			large := strings.Repeat("x", 4000)
 			for i := range 48 {
 				if i%12 == 5 {
-					say(t, c, "com.example.picture", client.PublishOptions{}, client.Args(fmt.Sprint(i, large)))
+					say(t, program, "com.example.picture", client.PublishOptions{}, client.Args(fmt.Sprint(i, large)))
 				}
-				say(t, c, "com.example.good", client.PublishOptions{}, client.Args(i+1))
+				say(t, program, "com.example.good", client.PublishOptions{}, client.Args(i+1))
 			}
 			complete(t, upTo(48), good.lines)
 			kit.Eventually(t, "the topic is held", func() bool { return strings.Contains(g.ask("queue", "ls"), "held: com.example.picture, 4 events") })
-			_, err := g.Logs("topic held.* topic=com.example.picture .*bytes=400")
+			_, err := g.Logs("topic held.* topic=com.example.picture .*" + c.bytes)
 			kit.Must(t, err)
 			if n := strings.Count(g.Stderr.Text(), "topic held"); n != 1 {
 				t.Errorf("%d lines about one topic", n)
 			}
-			if want := "the packet has 40"; !strings.Contains(g.ask("status", "--json"), want) {
-				t.Errorf("status does not say %q:\n%s", want, g.ask("status"))
+			if !strings.Contains(g.ask("status", "--json"), c.reason) {
+				t.Errorf("status does not say %q:\n%s", c.reason, g.ask("status"))
+			}
+			if joined := strings.Count(g.Stderr.Text(), `msg="link is up"`); c.protocol == "5" && joined != 1 {
+				t.Errorf("%d connections", joined)
 			}
 			way.close()
 			wide := mosquitto(t, open)
-			pictures := watch(t, wide, "com/example/picture", qos)
+			pictures := watch(t, wide, "com/example/picture", c.qos)
 			way.open(wide)
-			kit.Eventually(t, "all pictures", func() bool { return len(pictures.lines()) >= 4 }, func() string { return g.Process.String() + wide.Stderr.Text() })
+			kit.Eventually(t, "all pictures", func() bool { return len(pictures.lines()) >= 4 }, func() string { return fmt.Sprint(g.Process, wide.Process) })
 			var order []string
 			for _, line := range pictures.lines() {
 				order = append(order, strings.TrimLeft(line[strings.LastIndexByte(line, '|')+1:], `"`)[:2])

@@ -14,6 +14,17 @@ import (
 // The link speaks MQTT 5. If the broker does not, and the configuration does not require it, the link speaks MQTT 3.1.1 instead.
 // It remembers that for each URL.
 
+// ParseProtocol returns the version that a configuration requires; 0 for "".
+func ParseProtocol(text string) packet.Version {
+	switch text {
+	case "5":
+		return packet.V5
+	case "3.1.1":
+		return packet.V311
+	}
+	return 0
+}
+
 // oldAgain is how long the link speaks 3.1.1 to a broker that has closed the connection on a CONNECT of MQTT 5. The cause may have
 // been another one. A broker that gives the version as the reason is not asked again.
 const oldAgain = time.Hour

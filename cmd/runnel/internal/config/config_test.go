@@ -168,6 +168,8 @@ func TestProblems(t *testing.T) {
 			[]string{`13: uplink.export.topic: "a/b" is no MQTT topic: '/' can't stand in it`, `15: uplink.export.procedure: calls need the format json or cbor`,
 				`17: uplink.export.topic: "a b" is not a WAMP URI`, `19: uplink.import.topic: "com.exam" is no MQTT topic: MQTT can't match the beginning of a level`,
 				`22: uplink.import.procedure: procedures of an MQTT broker can't be imported`}},
+		{"mqtt versions", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"mqtt://broker\"]\nprotocol = \"3.1\"\nsession_expiry = \"0s\"\n[[uplink.export]]\ntopic = \"b\"\n",
+			[]string{`11: uplink.protocol: "3.1" is not known; use "5" or "3.1.1"`, `12: uplink.session_expiry: must be at least a second`}},
 		{"mqtt keys of a router", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://a:1\"]\nqos = 1\n[[uplink.export]]\ntopic = \"b\"\nretain = true\n",
 			[]string{`11: uplink.qos: an uplink to a router has no qos`, `14: uplink.export.retain: an uplink to a router has no retain`}},
 		{"uplink URL", realm1 + "[[uplink]]\nname = \"a\"\nurl = [\"tcp://\", 5]\n[[uplink.export]]\ntopic = \"b\"\n",

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"runnel/edge/wamp"
 	"runnel/transport"
@@ -15,7 +16,7 @@ import (
 
 // The keys that only one of the two kinds of uplink has.
 var (
-	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "discovery", "max_message"}
+	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "discovery", "max_message", "protocol", "session_expiry"}
 	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
 
 	mqttShareKeys = []string{"retain", "mqtt_topic", "format", "time_key", "time_format", "values_key"} // of its tables
@@ -51,6 +52,10 @@ func (k checker) broker(u *Uplink) {
 	}
 	if u.QoS != nil && (*u.QoS < 0 || *u.QoS > 2) {
 		k.Add(u.Place, "qos", "%d is not known; use 0, 1 or 2", *u.QoS)
+	}
+	k.Choice(u.Place, "protocol", u.Protocol, "5", "3.1.1")
+	if u.Place.Has("session_expiry") && u.SessionExpiry < Duration(time.Second) {
+		k.Add(u.Place, "session_expiry", "must be at least a second, like \"24h\"")
 	}
 	k.Choice(u.Place, "format", u.Format, messageFormats...)
 	k.Secret(u.Place, "password", u.Password)

@@ -54,6 +54,9 @@ type Uplink struct {
 	ALPN       []string `toml:"alpn"`      // protocols to offer in the TLS handshake
 	Discovery  string   `toml:"discovery"` // prefix of the topics of the announcements; "": none
 	MaxMessage Size     `toml:"max_message"`
+	Protocol   string   `toml:"protocol"` // version of MQTT; "": the broker's
+
+	SessionExpiry Duration `toml:"session_expiry"` // how long the broker keeps the session of a link that is away
 
 	node        string   // the node's id; see fillDerived
 	lines       []Serial // that it announces

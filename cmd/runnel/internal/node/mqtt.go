@@ -31,9 +31,13 @@ func (n *Node) mqttOptions(c *config.Config, l *link) (opts mqtt.Options, err er
 		KeepAlive:  max(time.Duration(u.PingInterval), 0),
 		AnswerTime: time.Duration(u.PingTimeout),
 		MaxMessage: int(u.MaxMessage),
-		Agent:      n.agent(),
-		Reconnect:  client.Reconnect{Min: time.Duration(u.ReconnectMin), Max: time.Duration(u.ReconnectMax)},
-		Log:        n.log,
+		Protocol:   mqtt.ParseProtocol(u.Protocol),
+
+		SessionExpiry: time.Duration(u.SessionExpiry),
+
+		Agent:     n.agent(),
+		Reconnect: client.Reconnect{Min: time.Duration(u.ReconnectMin), Max: time.Duration(u.ReconnectMax)},
+		Log:       n.log,
 	}
 	if opts.Password, err = u.Password.Value(); err != nil {
 		return opts, fmt.Errorf("read password: %w", err)

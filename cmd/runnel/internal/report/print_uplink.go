@@ -49,7 +49,7 @@ func (u *Uplink) printMore(w io.Writer) {
 			list = append(list, fmt.Sprintf(format, args...))
 		}
 	}
-	add(u.URL != "", "%s", term.Printable(u.URL))
+	add(u.URL != "", "%s", strings.TrimSuffix(term.Printable(u.URL)+", "+u.Protocol, ", "))
 	add(u.OctetsOut+u.OctetsIn > 0, "%s up, %s down", term.Bytes(u.OctetsOut), term.Bytes(u.OctetsIn))
 	add(u.Error != "" && !u.Up, "%s", lastError(u.Error, u.ErrorAt))
 	add(u.Clash != "", "ALARM: %s", term.Harmless(u.Clash))

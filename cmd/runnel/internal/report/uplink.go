@@ -12,9 +12,10 @@ type Uplink struct {
 	Name       string    `json:"name"`
 	Realm      string    `json:"realm"` // the local one
 	Up         bool      `json:"up"`
-	Since      time.Time `json:"since"`           // of Up
-	URL        string    `json:"url,omitempty"`   // of the centre; its user and password are left out
-	Error      string    `json:"error,omitempty"` // the last one; it stays after recovery
+	Since      time.Time `json:"since"`              // of Up
+	URL        string    `json:"url,omitempty"`      // of the centre; its user and password are left out
+	Protocol   string    `json:"protocol,omitempty"` // with an MQTT broker: its version
+	Error      string    `json:"error,omitempty"`    // the last one; it stays after recovery
 	ErrorAt    time.Time `json:"error_at,omitzero"`
 	Reconnects uint64    `json:"reconnects"`
 	Clash      string    `json:"clash,omitempty"`         // another node has this node's id, and the centre refuses the link
@@ -43,7 +44,7 @@ type Flow struct {
 func NewUplink(realm string, s uplink.State, queue Spool, traffic *transport.Traffic, pair *transport.KeyPair) Uplink {
 	in, out := traffic.Octets()
 	return Uplink{
-		Name: s.Name, Realm: realm, Up: s.Up, Since: s.Since, URL: s.URL, Error: s.LastError, ErrorAt: s.LastErrorAt, Reconnects: s.Reconnects,
+		Name: s.Name, Realm: realm, Up: s.Up, Since: s.Since, URL: s.URL, Protocol: s.Protocol, Error: s.LastError, ErrorAt: s.LastErrorAt, Reconnects: s.Reconnects,
 		Clash: s.Clash, Refused: s.Refused, RoundTrip: float64(s.RoundTrip.Microseconds()) / 1000, Interest: s.Interest, Looped: s.Looped,
 		Queue: newQueue(queue), OctetsIn: in, OctetsOut: out,
 		EventsUp: Flow(s.EventsUp), EventsDown: Flow(s.EventsDown), CallsUp: Flow(s.CallsUp), CallsDown: Flow(s.CallsDown),
