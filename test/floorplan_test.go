@@ -26,33 +26,34 @@ var topLevel = []string{"cmd", "edge", "transport", "uplink", "boards", "test", 
 // longest matching path applies; a path behind "=" means that package only. Imports point only down, so that each part can be
 // read, tested and replaced without the parts above it.
 var floors = map[string][]string{
-	"cmd":            {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
-	"edge":           {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/durable", "edge/filter", "edge/journal", "edge/logbook", "edge/patterns", "edge/store", "edge/wamp"},
-	"edge/logbook":   {},
-	"edge/wamp":      {},
-	"edge/budget":    {},
-	"edge/auth":      {"edge/atomicfile", "edge/saslprep", "edge/wamp"},
-	"edge/saslprep":  {},
-	"edge/codec":     {"edge/wamp"},
-	"edge/journal":   {},
-	"edge/patterns":  {"edge/wamp"},
-	"edge/filter":    {"edge/codec", "edge/wamp"},
-	"edge/store":     {"edge/budget", "edge/codec", "edge/filter", "edge/journal", "edge/wamp"},
-	"edge/durable":   {"edge/codec", "edge/journal", "edge/store", "edge/wamp"},
-	"edge/dedup":     {"edge/codec", "edge/journal", "edge/wamp"},
-	"edge/client":    {"edge/codec", "edge/saslprep", "edge/wamp"},
-	"transport":      {"transport", "edge/budget", "edge/logbook", "edge/wamp"},
-	"uplink":         {"uplink/spool", "edge/client", "edge/wamp"},
-	"uplink/spool":   {"edge/codec", "edge/journal", "edge/wamp"},
-	"uplink/wamp":    {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                             // beside each other: no link
-	"uplink/mqtt":    {"=uplink", "uplink/spool", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
-	"boards":         {},
-	"examples":       {"edge/client", "transport"},
-	"test":           {"test", "edge", "transport", "uplink", "boards"},
-	"test/say":       {"edge/wamp"},
-	testKit:          {},
-	"test/devices":   {},
-	"transport/wire": {"edge/budget", "edge/wamp"},
+	"cmd":                   {"cmd/runnel/internal", "uplink", "transport", "edge", "boards"},
+	"edge":                  {"edge/codec", "edge/auth", "edge/budget", "edge/dedup", "edge/durable", "edge/filter", "edge/journal", "edge/logbook", "edge/patterns", "edge/store", "edge/wamp"},
+	"edge/logbook":          {},
+	"edge/wamp":             {},
+	"edge/budget":           {},
+	"edge/auth":             {"edge/atomicfile", "edge/saslprep", "edge/wamp"},
+	"edge/saslprep":         {},
+	"edge/codec":            {"edge/wamp"},
+	"edge/journal":          {},
+	"edge/patterns":         {"edge/wamp"},
+	"edge/filter":           {"edge/codec", "edge/wamp"},
+	"edge/store":            {"edge/budget", "edge/codec", "edge/filter", "edge/journal", "edge/wamp"},
+	"edge/durable":          {"edge/codec", "edge/journal", "edge/store", "edge/wamp"},
+	"edge/dedup":            {"edge/codec", "edge/journal", "edge/wamp"},
+	"edge/client":           {"edge/codec", "edge/saslprep", "edge/wamp"},
+	"transport":             {"transport", "edge/budget", "edge/logbook", "edge/wamp"},
+	"uplink":                {"uplink/spool", "edge/client", "edge/wamp"},
+	"uplink/spool":          {"edge/codec", "edge/journal", "edge/wamp"},
+	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                      // beside each other: no link
+	"uplink/mqtt":           {"=uplink", "uplink/spool", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"uplink/mqtt/sparkplug": {"edge/atomicfile", "edge/codec", "edge/wamp"},
+	"boards":                {},
+	"examples":              {"edge/client", "transport"},
+	"test":                  {"test", "edge", "transport", "uplink", "boards"},
+	"test/say":              {"edge/wamp"},
+	testKit:                 {},
+	"test/devices":          {},
+	"transport/wire":        {"edge/budget", "edge/wamp"},
 
 	"edge/atomicfile": {}, // for small files of all floors
 
@@ -108,10 +109,10 @@ const testKit = "test/kit"
 
 // testFloors lists further packages that the tests of a path may import.
 var testFloors = map[string][]string{
-	"edge":        {"edge/client", "transport", "test/say"},               // its example listens
-	"edge/auth":   {"edge/codec", "edge/client"},                          // its client is the other side
-	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"}, // TLS is real
-	"uplink":      {"edge", "edge/auth", "transport/memory"},
+	"edge":        {"edge/client", "transport", "test/say"},                    // its example listens
+	"edge/auth":   {"edge/codec", "edge/client"},                               // its client is the other side
+	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"},      // TLS is real
+	"uplink":      {"edge", "edge/auth", "transport/memory", "test/sparkplug"}, // a host application
 
 	"cmd/runnel/internal/config": {"test/devices"},         // those of the profiles
 	"cmd/runnel/internal/term":   {"transport/serial/pty"}, // a terminal that hides what is typed

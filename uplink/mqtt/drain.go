@@ -11,6 +11,9 @@ import (
 
 // drain sends the events in the spool in order, until ctx is done or the connection ends.
 func (s *session) drain(ctx context.Context) error {
+	if err := s.awaitBirth(ctx); err != nil {
+		return err
+	}
 	store := s.link.opts.Spool
 	store.Rewind()
 	for after := uint64(0); ; {
@@ -27,6 +30,9 @@ func (s *session) drain(ctx context.Context) error {
 			if !events[i].Held {
 				after = events[i].Sequence
 			}
+		}
+		if err := s.prove(ctx); err != nil {
+			return err
 		}
 		if min(s.link.opts.QoS, s.limits.qos) > 0 {
 			continue
@@ -52,6 +58,9 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if _, over := e.Left(); over {
 		s.link.opts.Spool.Expire(e.Sequence)
 		return nil
+	}
+	if ok, err := s.report(e); ok {
+		return err
 	}
 	p, err := s.link.message(e, s.version)
 	if err == nil && p != nil {

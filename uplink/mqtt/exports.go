@@ -18,6 +18,9 @@ const gapLevel = "gap"
 
 // declare subscribes to the exported topics. The client subscribes again after every reconnect.
 func (l *Link) declare(ctx context.Context) error {
+	if err := l.watchLines(ctx); err != nil {
+		return err
+	}
 	for i := range l.opts.Export {
 		r := &l.opts.Export[i]
 		if r.Procedure != "" {
@@ -60,6 +63,13 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	if err == nil {
 		err = l.form(r.Form).accepts(e.Payload, remote)
 	}
+	at := e.Time()
+	if err == nil && r.isEdge() {
+		if at.IsZero() {
+			at = time.Now()
+		}
+		err = l.noteEdge(e, &way, at)
+	}
 	if err != nil {
 		l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
 		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to MQTT: "+err.Error()))
@@ -69,7 +79,7 @@ func (l *Link) export(r *Rule, e *client.Event) {
 	if name := e.PublisherAuthid(); len(name) <= maxPublisher && l.opts.Protocol != packet.V311 {
 		way.publisher = name
 	}
-	event := spool.Event{Class: r.Store, Time: e.Time(), Topic: remote, Options: way.options(), Payload: e.Payload, Expires: uplink.Expiry(e)}
+	event := spool.Event{Class: r.Store, Time: at, Topic: remote, Options: way.options(), Payload: e.Payload, Expires: uplink.Expiry(e)}
 	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
 		if err != nil {
 			l.refuse(&l.status.EventsUp, "event not stored", topic, err)
@@ -84,6 +94,9 @@ func (l *Link) route(r *Rule, topic string) (remote string, way route, err error
 	if t, ok := l.templates[r]; ok {
 		way.topic, err = t.topic(topic)
 		return topic, way, err
+	}
+	if r.isEdge() {
+		return topic, way, nil // see noteEdge
 	}
 	remote = r.ToRemote(topic)
 	_, err = topicOf(remote)

@@ -109,6 +109,10 @@ func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 // deliver delivers a message as a call or an event. It calls done when the message can be acknowledged, or lost when the
 // broker has to send it again.
 func (l *Link) deliver(s *session, p *packet.Publish, done, lost func()) {
+	if l.node != nil && l.node.Take(edgeConn{s}, p.Topic, p.Payload, p.Retain) {
+		done()
+		return
+	}
 	uri, err := uriOf(p.Topic)
 	if err == nil && l.called(s.open, uri, p) {
 		done()

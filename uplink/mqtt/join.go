@@ -99,7 +99,7 @@ func (l *Link) connect(ctx context.Context, w *way, v packet.Version, bridge boo
 	defer stop()
 	s := &session{
 		link: l, conn: conn, out: packet.NewWriter(conn, v), version: v, bridge: bridge, marked: bridge || v >= packet.V5, url: w.URL,
-		answered: make(chan struct{}), began: time.Now(), limits: l.noLimits(),
+		answered: make(chan struct{}), born: make(chan struct{}), began: time.Now(), limits: l.noLimits(),
 	}
 	s.rest = &rest{Conn: conn}
 	s.in = &packet.Reader{Reader: bufio.NewReader(s.rest), Version: v, Max: l.opts.MaxMessage + maxTopic + 8}
@@ -160,7 +160,10 @@ func (s *session) connectPacket() *packet.Connect {
 	if !s.link.clean {
 		p.Properties = append(p.Properties, packet.Property{ID: packet.SessionExpiry, Number: seconds(o.SessionExpiry)})
 	}
-	if o.StateTopic != "" {
+	if s.link.node != nil {
+		p.Will = &packet.Will{QoS: 1}
+		p.Will.Topic, p.Will.Payload = s.link.node.Will()
+	} else if o.StateTopic != "" {
 		p.Will = &packet.Will{QoS: min(o.QoS, 1), Retain: true, Topic: o.StateTopic, Payload: []byte(offline)}
 	}
 	return p

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
+	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )
 
@@ -39,6 +41,7 @@ type Options struct {
 	SessionExpiry      time.Duration  // how long the broker keeps the session of a link that is away; by MQTT 5; default 7 days
 	StateTopic         string         // shows whether the link is up; "": none
 	Discovery          Discovery      // needs a StateTopic
+	Sparkplug          *Sparkplug     // the link is an Edge Node, with a last will of its own instead of StateTopic; nil: it is none
 
 	KeepAlive  time.Duration // between two PINGREQs; default 20 s
 	AnswerTime time.Duration // for PINGRESP; default 10 s
@@ -88,7 +91,8 @@ type Link struct {
 	resent                      *resent
 	standing                    *standing
 	announced                   *announced
-	calls                       calls // locks for itself
+	node                        *sparkplug.Node // nil: the link is no Edge Node
+	calls                       calls           // locks for itself
 	exporter                    uplink.Exporter
 	exported, imported, offered uplink.RuleSet[*Rule] // topics and procedures; imported by their names at the broker
 
@@ -182,6 +186,13 @@ func (l *Link) prepare() error {
 			if r.MQTTTopic != "" {
 				l.templates[r], _ = r.template() // checked
 			}
+			if r.Device != "" {
+				l.templates[r], _ = r.deviceTemplate() // checked
+			}
+			continue
+		}
+		if o.Sparkplug != nil {
+			l.offered.Add(wamp.Pattern{URI: r.Procedure, Match: r.Match}, r) // as it is called here
 			continue
 		}
 		l.offered.Add(wamp.Pattern{URI: r.ToRemote(r.Procedure), Match: r.Match}, r)
@@ -192,10 +203,15 @@ func (l *Link) prepare() error {
 		}
 	}
 	var imports []string
+	var commands *Rule // of Sparkplug
 	for i := range o.Import {
 		r := &o.Import[i]
 		if err := r.CheckImport(); err != nil {
 			return fmt.Errorf("import: %w", err)
+		}
+		if r.isEdge() {
+			commands = r
+			continue
 		}
 		imports = append(imports, l.addImport(r))
 	}
@@ -203,12 +219,17 @@ func (l *Link) prepare() error {
 	for _, f := range widest(imports) {
 		l.filters = append(l.filters, subscription{filter: f, options: packet.Options(o.QoS), rule: "import topic " + f})
 	}
-	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0)
+	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0) || o.Sparkplug != nil
 	l.echoes, l.resent = newEchoes(imports), newResent()
 	l.standing = newStanding(o.Dir, l.log)
 	l.announced = &announced{log: l.log}
 	if o.Dir != "" {
 		l.announced.file = filepath.Join(o.Dir, announcedFile)
+	}
+	if o.Sparkplug != nil {
+		if err := l.newEdgeNode(commands); err != nil {
+			return err
+		}
 	}
 	var err error
 	l.announced.list, err = l.announcements()
@@ -255,6 +276,9 @@ func (l *Link) Run(ctx context.Context) error {
 	l.exporter.Await()
 	l.standing.take(l.opts.ClientID)
 	l.announced.take()
+	if l.node != nil {
+		l.node.TakeRecord()
+	}
 	l.flight = newFlight(underWay, l.opts.Spool.State().Last)
 	l.exporter.RunSpool()
 	member.Go(func() {
@@ -305,8 +329,8 @@ func (l *Link) connections(ctx context.Context) {
 
 // connection tries the next route, and serves the connection if it succeeds. up reports whether it did.
 func (l *Link) connection(ctx context.Context) (up bool, err error) {
-	w := &l.ways[l.turn]
-	l.turn = (l.turn + 1) % len(l.ways)
+	w, following := &l.ways[l.turn], (l.turn+1)%len(l.ways)
+	l.turn = following
 	s, err := l.join(ctx, w)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", w.URL, err)
@@ -323,6 +347,12 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	l.current.Store(s)
 	err = s.run(ctx)
 	l.current.Store(nil)
+	if l.node != nil {
+		l.node.Ended()
+	}
+	if errors.Is(err, sparkplug.ErrHostOffline) {
+		l.turn = following
+	}
 	if ctx.Err() != nil {
 		err = nil // it was to end
 	} else {

@@ -29,6 +29,7 @@ const (
 	Raw
 	Text
 	Flat
+	SparkplugB // see sparkplug.go
 )
 
 // ParseFormat returns the format of a name.
@@ -44,6 +45,8 @@ func ParseFormat(name string) (Format, bool) {
 		return Text, true
 	case "flat":
 		return Flat, true
+	case "sparkplug":
+		return SparkplugB, true
 	}
 	return 0, false
 }
@@ -84,6 +87,8 @@ func (f *Form) encode(p codec.Payload, uri string, at time.Time) ([]byte, error)
 		return plain(args, kwargs)
 	case Flat:
 		return f.flatten(args, kwargs, uri, at)
+	case SparkplugB:
+		return nil, errNoEdgeNode
 	}
 	list, ok := args.Items()
 	if !ok {
@@ -109,7 +114,7 @@ func (f *Form) accepts(p codec.Payload, uri string) error {
 	case Raw, Text:
 		_, err = plain(args, kwargs)
 		return err
-	case Flat:
+	case Flat, SparkplugB:
 		_, err = members(args, kwargs, uri)
 		return err
 	}

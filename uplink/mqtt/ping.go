@@ -1,10 +1,12 @@
 package mqtt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"runnel/transport/mqtt/packet"
@@ -15,8 +17,7 @@ func (s *session) ping() {
 	tick := time.NewTicker(s.limits.ping)
 	defer tick.Stop()
 	for {
-		s.pinged.Store(int64(time.Since(s.began)))
-		s.out.Send(packet.Ping{Type: packet.TypePingreq})
+		s.sendPing()
 		select {
 		case <-tick.C:
 		case <-s.open.Done():
@@ -25,8 +26,57 @@ func (s *session) ping() {
 	}
 }
 
+// sendPing sends PINGREQ and returns its number.
+func (s *session) sendPing() uint64 {
+	s.pings.mu.Lock()
+	defer s.pings.mu.Unlock()
+	s.pings.sent++
+	s.pinged.Store(int64(time.Since(s.began)))
+	s.out.Send(packet.Ping{Type: packet.TypePingreq})
+	return s.pings.sent
+}
+
+// pings counts PINGREQ and PINGRESP, which come in the same order.
+type pings struct {
+	mu      sync.Mutex
+	sent    uint64        // guarded by mu
+	seen    uint64        // guarded by mu
+	changed chan struct{} // guarded by mu; closed with the next PINGRESP; nil: no goroutine waits
+}
+
+func (p *pings) pong() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.seen++; p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// answered waits for the answer to a PINGREQ.
+func (p *pings) answered(ctx context.Context, number uint64) error {
+	for {
+		p.mu.Lock()
+		if p.seen >= number {
+			p.mu.Unlock()
+			return nil
+		}
+		if p.changed == nil {
+			p.changed = make(chan struct{})
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // pong handles PINGRESP.
 func (s *session) pong() {
+	s.pings.pong()
 	s.link.roundTrip.Store(int64(time.Since(s.began)) - s.pinged.Load())
 	select {
 	case <-s.answered:

@@ -19,6 +19,8 @@ type Rule struct {
 	MQTTTopic string
 
 	Form *Form // of the messages; nil: the link's format
+
+	Device string // of Sparkplug: a template of the device's name; "": the serial line, or else the URI
 }
 
 // KeyError is an error of one key of a rule.
@@ -65,6 +67,9 @@ func (r *Rule) CheckExport(f Format) error {
 	if err := r.check(r.LocalPrefix); err != nil {
 		return err
 	}
+	if err := r.checkEdge(false); err != nil || r.isEdge() {
+		return err
+	}
 	if r.MQTTTopic != "" {
 		_, err := r.template()
 		return ofKey(topicKey, err)
@@ -89,6 +94,9 @@ func (r *Rule) CheckImport() error {
 	}
 	if !wamp.ValidURI(r.ToLocal(r.Topic), r.Match, false) {
 		return fmt.Errorf("it would become %q, which is not a valid URI", r.ToLocal(r.Topic))
+	}
+	if err := r.checkEdge(true); err != nil || r.isEdge() {
+		return err
 	}
 	if r.MQTTTopic != "" {
 		_, err := r.inverse()
@@ -129,7 +137,7 @@ func (r *Rule) check(prefix string) error {
 		return errNeither
 	case !wamp.ValidURI(r.URI(), r.Match, false):
 		return fmt.Errorf("%q is not a valid URI", r.URI())
-	case r.Form != nil && r.Procedure != "":
+	case r.Form != nil && r.Procedure != "" && !r.isEdge():
 		return ofKey("format", errCallForm)
 	case !wamp.ValidURI(r.LocalPrefix, wamp.Prefix, false) || !wamp.ValidURI(r.RemotePrefix, wamp.Prefix, false):
 		return errors.New("a prefix to exchange is not a valid one")

@@ -39,6 +39,10 @@ type session struct {
 	began    time.Time
 	pinged   atomic.Int64  // time of the last PINGREQ, in ns since began
 	answered chan struct{} // closed by run on the first PINGRESP
+	pings    pings
+
+	born     chan struct{} // closed when the Edge Node has sent NBIRTH
+	unproven []uint64      // data of the Edge Node that the broker may not have; owned by drain
 }
 
 const (
@@ -214,7 +218,7 @@ func (s *session) leave() {
 	if s.link.opts.StateTopic != "" {
 		s.send(s.state(offline))
 	}
-	s.out.Send(new(packet.Disconnect))
+	s.out.Send(s.farewell())
 	s.out.Flush()
 	// The broker closes the connection. If the link did so with unread data, TCP would reset it, and the broker might lose the
 	// last packets.
@@ -321,5 +325,6 @@ func (s *session) subscribed(p *packet.Suback) error {
 			s.link.log.Warn("rule refused", "rule", f.rule, "err", err)
 		}
 	}
+	s.beginEdge()
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +177,9 @@ type broker struct {
 	t    *testing.T
 	conn net.Conn
 	got  chan packets.ControlPacket // what the link has sent, without pings
+	mute atomic.Bool                // PINGREQ gets no answer
+
+	writing sync.Mutex
 }
 
 func newBroker(t *testing.T, conn net.Conn) *broker {
@@ -189,7 +193,9 @@ func newBroker(t *testing.T, conn net.Conn) *broker {
 				return
 			}
 			if _, ping := p.(*packets.PingreqPacket); ping {
-				packets.NewControlPacket(packets.Pingresp).Write(conn)
+				if !b.mute.Load() {
+					b.write(packets.NewControlPacket(packets.Pingresp))
+				}
 			} else {
 				b.got <- p
 			}
@@ -217,7 +223,14 @@ func receive[P packets.ControlPacket](b *broker) (p P) {
 
 func (b *broker) send(p packets.ControlPacket) {
 	b.t.Helper()
-	kit.Must(b.t, p.Write(b.conn))
+	kit.Must(b.t, b.write(p))
+}
+
+// write writes a packet as a whole: a PUBLISH takes two writes.
+func (b *broker) write(p packets.ControlPacket) error {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	return p.Write(b.conn)
 }
 
 func (b *broker) accept(session bool) {
@@ -237,9 +250,15 @@ func (b *broker) subscribed() *packets.SubscribePacket {
 }
 
 func (b *broker) publish(topic, payload string, qos byte, id uint16) *packets.PublishPacket {
-	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-	p.TopicName, p.Payload, p.Qos, p.MessageID = topic, []byte(payload), qos, id
+	p := b.publishPacket(topic, payload)
+	p.Qos, p.MessageID = qos, id
 	b.send(p)
+	return p
+}
+
+func (b *broker) publishPacket(topic, payload string) *packets.PublishPacket {
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload = topic, []byte(payload)
 	return p
 }
 

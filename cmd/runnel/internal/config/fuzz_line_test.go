@@ -317,6 +317,8 @@ func FuzzLine(f *testing.F) {
 		if len(input) > 4<<10 {
 			input = input[:4<<10]
 		}
+		stuck := time.AfterFunc(time.Minute, func() { panic("the line does not end") }) // by real time, outside the bubble
+		defer stuck.Stop()
 		synctest.Test(t, func(t *testing.T) {
 			if s := &c.Serials[0]; s.Mode == "modbus" {
 				askBus(t, s, input)

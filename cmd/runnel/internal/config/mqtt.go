@@ -16,10 +16,10 @@ import (
 
 // The keys that only one of the two kinds of uplink has.
 var (
-	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "discovery", "max_message", "protocol", "session_expiry"}
+	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "discovery", "sparkplug", "max_message", "protocol", "session_expiry"}
 	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
 
-	mqttShareKeys = []string{"retain", "mqtt_topic", "format", "time_key", "time_format", "values_key"} // of its tables
+	mqttShareKeys = []string{"retain", "mqtt_topic", "format", "time_key", "time_format", "values_key", "device"} // of its tables
 )
 
 var messageFormats = []string{"json", "flat", "cbor", "raw", "text"}
@@ -85,13 +85,14 @@ func (k checker) broker(u *Uplink) {
 			k.Add(u.Place, "state_topic", "missing; discovery needs it, to show whether the values are up to date")
 		}
 	}
+	k.sparkplug(u)
 	format := u.MessageFormat()
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
 		k.foreign(s.Place, []string{"interest"}, "an MQTT broker")
 		k.message(s)
 	}
 	for _, s := range u.Exports {
-		r := s.MQTTRule(format)
+		r := u.ExportRule(s)
 		k.crossing(s, r.CheckExport(format))
 	}
 	for _, s := range u.Imports {
@@ -105,7 +106,7 @@ func (k checker) message(s Share) {
 	if s.Place.Has("mqtt_topic") && s.MQTTTopic == "" {
 		k.Add(s.Place, "mqtt_topic", "no topic is empty; write one, like \"sensors/{3...}\", or leave it out")
 	}
-	k.Choice(s.Place, "format", s.Format, messageFormats...)
+	k.Choice(s.Place, "format", s.Format, slices.Concat(messageFormats, []string{sparkplug})...)
 	k.Choice(s.Place, "time_format", s.TimeFormat, "rfc3339", "unix_ms", "unix")
 	if s.TimeFormat != "" && s.TimeKey == "" {
 		k.Add(s.Place, "time_key", "missing; write the name of the member that holds the time, like \"ts\"")
@@ -175,7 +176,7 @@ func (u *Uplink) Quality() byte {
 func (s Share) MQTTRule(format mqtt.Format) mqtt.Rule {
 	r := mqtt.Rule{
 		Rule:   uplink.Rule{Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix},
-		Retain: s.Retain, MQTTTopic: s.MQTTTopic,
+		Retain: s.Retain, MQTTTopic: s.MQTTTopic, Device: s.Device,
 	}
 	if s.Format+s.TimeKey+s.TimeFormat+s.ValuesKey != "" {
 		r.Form = &mqtt.Form{Format: format, TimeKey: s.TimeKey, ValuesKey: s.ValuesKey}

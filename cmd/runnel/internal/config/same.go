@@ -34,7 +34,7 @@ func (c *Config) fillDerived() {
 	for i := range c.Uplinks {
 		u := &c.Uplinks[i]
 		u.node = c.NodeID()
-		if u.Discovery != "" {
+		if u.Discovery != "" || u.Sparkplug != nil {
 			u.lines = c.Serials
 		}
 		u.files, u.pair = u.digests()

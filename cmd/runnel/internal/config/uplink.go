@@ -56,7 +56,8 @@ type Uplink struct {
 	MaxMessage Size     `toml:"max_message"`
 	Protocol   string   `toml:"protocol"` // version of MQTT; "": the broker's
 
-	SessionExpiry Duration `toml:"session_expiry"` // how long the broker keeps the session of a link that is away
+	SessionExpiry Duration   `toml:"session_expiry"` // how long the broker keeps the session of a link that is away
+	Sparkplug     *Sparkplug `toml:"sparkplug"`      // the gateway is an Edge Node; see sparkplug.go
 
 	node        string   // the node's id; see fillDerived
 	lines       []Serial // that it announces
@@ -79,6 +80,7 @@ type Share struct {
 	TimeKey    string `toml:"time_key"`
 	TimeFormat string `toml:"time_format"`
 	ValuesKey  string `toml:"values_key"`
+	Device     string `toml:"device"` // of Sparkplug
 
 	Interest *bool `toml:"interest"` // false: events cross even without a subscriber
 

@@ -28,6 +28,7 @@ func (n *Node) mqttOptions(c *config.Config, l *link) (opts mqtt.Options, err er
 		Format:     u.MessageFormat(),
 		StateTopic: u.StateTopic,
 		Discovery:  discovery(c, u),
+		Sparkplug:  edgeNode(c, u),
 		KeepAlive:  max(time.Duration(u.PingInterval), 0),
 		AnswerTime: time.Duration(u.PingTimeout),
 		MaxMessage: int(u.MaxMessage),
@@ -43,7 +44,7 @@ func (n *Node) mqttOptions(c *config.Config, l *link) (opts mqtt.Options, err er
 		return opts, fmt.Errorf("read password: %w", err)
 	}
 	for _, s := range u.Exports {
-		r := s.MQTTRule(opts.Format)
+		r := u.ExportRule(s)
 		r.Store = s.Class(config.DataDir(c) != "")
 		opts.Export = append(opts.Export, r)
 	}

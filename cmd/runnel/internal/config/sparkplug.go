@@ -1,0 +1,53 @@
+package config
+
+import (
+	"slices"
+
+	"runnel/uplink/mqtt"
+)
+
+// Sparkplug makes the gateway an Edge Node of Sparkplug B.
+type Sparkplug struct {
+	Place Place
+	Group string `toml:"group"`
+	Node  string `toml:"node"` // default: the node's id
+	Host  string `toml:"host"` // primary host application, for which the link waits; "": none
+}
+
+const sparkplug = "sparkplug" // the format of its messages
+
+// sparkplug checks the keys of an Edge Node.
+func (k checker) sparkplug(u *Uplink) {
+	p := u.Sparkplug
+	if p == nil {
+		for _, s := range slices.Concat(u.Exports, u.Imports) {
+			if s.Format == sparkplug {
+				k.Add(s.Place, "format", "the uplink is no Edge Node; write sparkplug = { group = \"...\" } in [[uplink]]")
+			}
+		}
+		return
+	}
+	if !p.Place.Has("node") {
+		p.Node = nodeMark // replaced later
+	}
+	for key, name := range map[string]string{"group": p.Group, "node": p.Node, "host": p.Host} {
+		if err := mqtt.CheckEdgeName(name); err != nil && (key == "group" || p.Place.Has(key)) {
+			k.Add(p.Place, key, "%q can't be used: %v", name, err)
+		}
+	}
+	if u.StateTopic != "" {
+		k.Add(u.Place, "state_topic", "an Edge Node has a last will of its own, NDEATH; remove it")
+	}
+	if u.Quality() > 1 {
+		k.Add(u.Place, "qos", "an Edge Node has no session that outlives a connection, which 2 needs; use 0 or 1")
+	}
+}
+
+// ExportRule returns the rule of an export. What an Edge Node exports is its data, and the procedures that set its metrics, unless the
+// table has another format.
+func (u *Uplink) ExportRule(s Share) mqtt.Rule {
+	if u.Sparkplug != nil && s.Format == "" {
+		s.Format = sparkplug
+	}
+	return s.MQTTRule(u.MessageFormat())
+}
