@@ -89,11 +89,11 @@ func publishCommands(t *testing.T, centre *tier, l *ledger, happens func()) (top
 	return topics
 }
 
-// kills is the number of kills in each story of commands: 40, or RUNNEL_CRASH_ROUNDS.
-func kills(t *testing.T) int {
+// kills is the number of kills in a story of commands: as many as usual, or RUNNEL_CRASH_ROUNDS.
+func kills(t *testing.T, usual int) int {
 	t.Helper()
-	if os.Getenv("RUNNEL_CRASH_ROUNDS") == "" && !testing.Short() {
-		return 40
+	if os.Getenv("RUNNEL_CRASH_ROUNDS") == "" {
+		return usual
 	}
 	return rounds(t)
 }
@@ -104,7 +104,8 @@ func TestCommandsSurviveKills(t *testing.T) {
 	for _, c := range []struct {
 		name                  string
 		gateway, centre, link bool
-	}{{"the gateway", true, false, false}, {"the centre", false, true, false}, {"the link", false, false, true}, {"all", true, true, true}} {
+		kills                 int
+	}{{"the gateway", true, false, false, 40}, {"the centre", false, true, false, 40}, {"the link", false, false, true, 40}, {"all", true, true, true, 10}} {
 		t.Run(c.name, func(t *testing.T) {
 			gateway, centre := commanded(t)
 			defer func() { centre.end() }()
@@ -115,7 +116,7 @@ func TestCommandsSurviveKills(t *testing.T) {
 			reader.begin()
 			defer func() { reader.end() }()
 			topics := publishCommands(t, centre, l, func() {
-				for range kills(t) {
+				for range kills(t, c.kills) {
 					l.awaitAcks(t, 1+rand.IntN(60))
 					if c.link {
 						operator.Call(t.Context(), "wamp.session.kill_by_authid", client.CallOptions{}, client.Args("gateway"))

@@ -271,7 +271,5 @@ func (k *kept) lost(events uint64, reason string) {
 	l := k.link
 	l.status.EventsDown.Lose(max(events, 1))
 	l.remote.log.Warn("events for the link were dropped at the centre", "rule", k.rule.String(), "events", events, "reason", reason)
-	l.local.client.Publish(l.running, uplink.GapTopic, client.PublishOptions{}, client.Kwargs(map[string]any{
-		"node": l.opts.Node, "uplink": l.opts.Name, "reason": reason, "count": events, "topic": k.rule.rewrite(k.rule.uri), "match": k.rule.Match.String(),
-	}))
+	l.local.client.Publish(l.running, uplink.GapTopic, client.PublishOptions{}, l.gap(&spool.Gap{Reason: spool.Reason(reason), Count: events, Since: time.Now()}))
 }
