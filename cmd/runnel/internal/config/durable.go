@@ -30,11 +30,8 @@ func (k checker) durables(r *Realm) {
 		}
 		k.URI(d.Place, "uri", d.URI, wamp.Match(d.Match))
 		k.Once(names, d.Place, "name", "durable subscription", d.Name)
-		if d.Window < 0 || d.Window > durable.MaxWindow {
+		if d.Window > durable.MaxWindow {
 			k.Add(d.Place, "window", "write 1 to %d", durable.MaxWindow)
-		}
-		if d.MaxEvents < 0 {
-			k.Add(d.Place, "max_events", "write a positive number")
 		}
 	}
 }

@@ -50,7 +50,7 @@ func (k checker) broker(u *Uplink) {
 	for _, text := range u.URL {
 		k.brokerURL(u.Place, text)
 	}
-	if u.QoS != nil && (*u.QoS < 0 || *u.QoS > 2) {
+	if u.QoS != nil && *u.QoS > 2 {
 		k.Add(u.Place, "qos", "%d is not known; use 0, 1 or 2", *u.QoS)
 	}
 	k.Choice(u.Place, "protocol", u.Protocol, "5", "3.1.1")

@@ -144,7 +144,7 @@ func (k checker) centre(u *Uplink) {
 		}
 	}
 	k.Choice(u.Place, "serializer", u.Serializer, "cbor", "msgpack", "json")
-	if u.MaxHops < 0 || u.MaxHops > mostHops {
+	if u.MaxHops > mostHops {
 		k.Add(u.Place, "max_hops", "must be 1 to %d", mostHops)
 	}
 	for _, s := range slices.Concat(u.Exports, u.Imports) {
