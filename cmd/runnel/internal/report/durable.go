@@ -117,7 +117,7 @@ func (d *realmDurable) labels() string {
 	return "realm=" + labelText(d.realm) + ",name=" + labelText(d.Name) + ",owner=" + labelText(d.Owner)
 }
 
-var durableFigures = []figure[realmDurable]{
+var durableFigures = []figure[*realmDurable]{
 	{"sessions", "Sessions that consume a durable subscription.", func(d *realmDurable) float64 { return float64(d.Sessions) }},
 	{"events", "Events that are kept and not acknowledged.", func(d *realmDurable) float64 { return float64(d.Events) }},
 	{"bytes", "Size of these events in bytes.", func(d *realmDurable) float64 { return float64(d.Octets) }},

@@ -2,7 +2,7 @@ package report
 
 import "runnel/edge"
 
-var routerFigures = []figure[Status]{
+var routerFigures = []figure[*Status]{
 	{"connections", "Sessions, and connections on the way to one.", func(r *Status) float64 { return float64(r.Router.Connections) }},
 	{"messages_received_total", "Messages that peers have sent.", func(r *Status) float64 { return float64(r.Router.Messages) }},
 	{"publications_total", "PUBLISH that were accepted.", func(r *Status) float64 { return float64(r.Router.Publications) }},
@@ -14,14 +14,14 @@ var routerFigures = []figure[Status]{
 	{"stalls_total", "How often a peer did not take what it was sent.", func(r *Status) float64 { return float64(r.Router.Stalls) }},
 }
 
-var realmFigures = []figure[edge.RealmStatus]{
+var realmFigures = []figure[*edge.RealmStatus]{
 	{"sessions", "Sessions of the realm.", func(m *edge.RealmStatus) float64 { return float64(m.Sessions) }},
 	{"subscriptions", "Topics and patterns subscribed to.", func(m *edge.RealmStatus) float64 { return float64(m.Subscriptions) }},
 	{"registrations", "Procedures and patterns registered.", func(m *edge.RealmStatus) float64 { return float64(m.Registrations) }},
 	{"disk_trouble", "1 if what the realm keeps can't be written to disk.", func(m *edge.RealmStatus) float64 { return one(m.Trouble != "") }},
 }
 
-var listenerFigures = []figure[Listener]{
+var listenerFigures = []figure[*Listener]{
 	{"connections", "Connections there are now.", func(l *Listener) float64 { return float64(l.Connections) }},
 	{"connections_limit", "Connections there may be.", func(l *Listener) float64 { return float64(l.Limit) }},
 	{"rawsocket_peers", "Peers that speak RawSocket.", func(l *Listener) float64 { return float64(l.RawSocket) }},
@@ -36,7 +36,7 @@ var listenerFigures = []figure[Listener]{
 	{"sent_bytes_total", "Octets of messages to the peers.", func(l *Listener) float64 { return float64(l.OctetsOut) }},
 }
 
-var uplinkFigures = []figure[Uplink]{
+var uplinkFigures = []figure[*Uplink]{
 	{"up", "1 if the central router is joined.", func(u *Uplink) float64 { return one(u.Up) }},
 	{"changed_timestamp_seconds", "When up became what it is.", func(u *Uplink) float64 { return float64(u.Since.UnixMilli()) / 1000 }},
 	{"reconnects_total", "Sessions after the first.", func(u *Uplink) float64 { return float64(u.Reconnects) }},
@@ -67,7 +67,7 @@ var uplinkFigures = []figure[Uplink]{
 	{"queue_alarm", "1 if the queue can't be written to disk.", func(u *Uplink) float64 { return one(u.Queue.Alarm != "") }},
 }
 
-var serialFigures = []figure[Serial]{
+var serialFigures = []figure[*Serial]{
 	{"open", "1 if the port is open.", func(s *Serial) float64 { return one(s.Device != "") }},
 	{"alarms", "Alarms that are raised now.", func(s *Serial) float64 { return float64(len(s.Alarms)) }},
 	{"opens_total", "Times the port was opened.", func(s *Serial) float64 { return float64(s.Opens) }},
@@ -80,13 +80,13 @@ var serialFigures = []figure[Serial]{
 
 // The figures that only some lines have.
 var (
-	uartFigures = []figure[UART]{
+	uartFigures = []figure[*UART]{
 		{"framing_errors_total", "Characters without a stop bit.", func(u *UART) float64 { return float64(u.Framing) }},
 		{"parity_errors_total", "Characters with a wrong parity bit.", func(u *UART) float64 { return float64(u.Parity) }},
 		{"overruns_total", "Characters lost because they were not read in time.", func(u *UART) float64 { return float64(u.Overrun) }},
 		{"breaks_total", "How often the line was held low.", func(u *UART) float64 { return float64(u.Breaks) }},
 	}
-	linkFigures = []figure[Link]{
+	linkFigures = []figure[*Link]{
 		{"up", "1 if the reliable link is up.", func(l *Link) float64 { return one(l.Up) }},
 		{"frames_received_total", "Frames received.", func(l *Link) float64 { return float64(l.FramesIn) }},
 		{"frames_sent_total", "Frames sent.", func(l *Link) float64 { return float64(l.FramesOut) }},
@@ -98,11 +98,11 @@ var (
 		{"connections_total", "How often the link came up.", func(l *Link) float64 { return float64(l.Connections) }},
 		{"resets_total", "How often the link began anew.", func(l *Link) float64 { return float64(l.Resets) }},
 	}
-	sensorFigures = []figure[Sensor]{
+	sensorFigures = []figure[*Sensor]{
 		{"silent", "1 if no good reading came within expect_every.", func(s *Sensor) float64 { return one(s.Silent) }},
 		{"last_good_timestamp_seconds", "When the last good reading came; 0: never.", func(s *Sensor) float64 { return timestamp(s.LastGood) }},
 	}
-	linesFigures = []figure[Lines]{
+	linesFigures = []figure[*Lines]{
 		{"good_total", "Lines that became events.", func(l *Lines) float64 { return float64(l.Good) }},
 		{"bad_total", "Lines that could not be read.", func(l *Lines) float64 { return float64(l.Bad) }},
 		{"check_errors_total", "Telegrams with a wrong check.", func(l *Lines) float64 { return float64(l.Check) }},
@@ -111,7 +111,7 @@ var (
 		{"partial_total", "Lines that began before the port was opened.", func(l *Lines) float64 { return float64(l.Partial) }},
 		{"bad_fields_total", "Fields of good lines that could not be read.", func(l *Lines) float64 { return float64(l.BadFields) }},
 	}
-	slaveFigures = []figure[lineSlave]{
+	slaveFigures = []figure[*lineSlave]{
 		{"silent", "1 if the slave does not answer.", func(s *lineSlave) float64 { return one(s.Silent) }},
 		{"requests_total", "Requests to the slave.", func(s *lineSlave) float64 { return float64(s.Requests) }},
 		{"exceptions_total", "Answers that are exceptions.", func(s *lineSlave) float64 { return float64(s.Exceptions) }},
@@ -121,7 +121,7 @@ var (
 	}
 )
 
-var certificateFigures = []figure[Certificate]{
+var certificateFigures = []figure[*Certificate]{
 	{"expiry_seconds", "Seconds until the certificate expires; negative: since it has.", func(c *Certificate) float64 { return c.Expiry }},
 	{"alarm", "1 if the certificate has expired or will soon, or its files can't be used.", func(c *Certificate) float64 { return one(c.Alarm != "") }},
 }

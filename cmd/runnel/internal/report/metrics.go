@@ -17,7 +17,7 @@ import (
 // figure is a metric of the parts of one kind; its name lacks the prefix of the kind. A name that ends in _total is a counter.
 type figure[T any] struct {
 	name, help string
-	value      func(*T) float64
+	value      func(T) float64
 }
 
 // Metrics writes all figures.
@@ -27,22 +27,22 @@ func (r *Status) Metrics() []byte {
 	family(&b, "process_", "start_time_seconds", "When the router started.", labelled{"", float64(r.Began.UnixMilli()) / 1000})
 	family(&b, "process_", "resident_memory_bytes", "Memory of the process.", labelled{"", residentMemory()})
 	family(&b, "go_", "goroutines", "Goroutines.", labelled{"", float64(runtime.NumGoroutine())})
-	write(&b, "runnel_", routerFigures, []Status{*r}, func(*Status) string { return "" })
+	write(&b, "runnel_", routerFigures, []*Status{r}, func(*Status) string { return "" })
 	if r.Memory != nil {
 		writeMemory(&b, r.Memory)
 	}
-	write(&b, "runnel_realm_", realmFigures, r.Router.Realms, func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
-	write(&b, "runnel_durable_", durableFigures, durablesOf(r.Router.Realms), (*realmDurable).labels)
-	write(&b, "runnel_listener_", listenerFigures, r.Listeners, (*Listener).labels)
-	writeSome(&b, "runnel_listener_certificate_", certificateFigures, r.Listeners, (*Listener).labels, func(l *Listener) *Certificate { return l.Certificate })
-	write(&b, "runnel_uplink_", uplinkFigures, r.Uplinks, (*Uplink).labels)
-	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, r.Uplinks, (*Uplink).labels, func(u *Uplink) *Certificate { return u.Certificate })
-	write(&b, "runnel_serial_", serialFigures, r.Serial, (*Serial).labels)
-	writeSome(&b, "runnel_serial_uart_", uartFigures, r.Serial, (*Serial).labels, func(s *Serial) *UART { return s.UART })
-	writeSome(&b, "runnel_serial_link_", linkFigures, r.Serial, (*Serial).labels, func(s *Serial) *Link { return s.Link })
-	writeSome(&b, "runnel_serial_", sensorFigures, r.Serial, (*Serial).labels, func(s *Serial) *Sensor { return s.Sensor })
-	writeSome(&b, "runnel_serial_lines_", linesFigures, r.Serial, (*Serial).labels, func(s *Serial) *Lines { return s.Lines })
-	write(&b, "runnel_modbus_", slaveFigures, slavesOf(r.Serial), (*lineSlave).labels)
+	write(&b, "runnel_realm_", realmFigures, pointers(r.Router.Realms), func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
+	write(&b, "runnel_durable_", durableFigures, pointers(durablesOf(r.Router.Realms)), (*realmDurable).labels)
+	write(&b, "runnel_listener_", listenerFigures, pointers(r.Listeners), (*Listener).labels)
+	writeSome(&b, "runnel_listener_certificate_", certificateFigures, pointers(r.Listeners), (*Listener).labels, func(l *Listener) *Certificate { return l.Certificate })
+	write(&b, "runnel_uplink_", uplinkFigures, pointers(r.Uplinks), (*Uplink).labels)
+	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, pointers(r.Uplinks), (*Uplink).labels, func(u *Uplink) *Certificate { return u.Certificate })
+	write(&b, "runnel_serial_", serialFigures, pointers(r.Serial), (*Serial).labels)
+	writeSome(&b, "runnel_serial_uart_", uartFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *UART { return s.UART })
+	writeSome(&b, "runnel_serial_link_", linkFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *Link { return s.Link })
+	writeSome(&b, "runnel_serial_", sensorFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *Sensor { return s.Sensor })
+	writeSome(&b, "runnel_serial_lines_", linesFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *Lines { return s.Lines })
+	write(&b, "runnel_modbus_", slaveFigures, pointers(slavesOf(r.Serial)), (*lineSlave).labels)
 	return b.Bytes()
 }
 
@@ -84,25 +84,35 @@ type labelled struct {
 }
 
 // write writes the figures of all parts of a kind.
-func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T, labels func(*T) string) {
+func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T, labels func(T) string) {
 	for _, f := range figures {
 		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
-			return labelled{labels(&parts[i]), f.value(&parts[i])}, true
+			return labelled{labels(parts[i]), f.value(parts[i])}, true
 		})...)
 	}
 }
 
-// writeSome is write for figures that only some parts have.
-func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(*P) string, of func(*P) *T) {
+// writeSome is write for figures that only some parts have: of returns nil for the others.
+func writeSome[P any, T comparable](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(P) string, of func(P) T) {
 	for _, f := range figures {
 		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
-			part := of(&parts[i])
-			if part == nil {
+			var none T
+			part := of(parts[i])
+			if part == none {
 				return labelled{}, false
 			}
-			return labelled{labels(&parts[i]), f.value(part)}, true
+			return labelled{labels(parts[i]), f.value(part)}, true
 		})...)
 	}
+}
+
+// pointers returns pointers to the elements of a list. Generic functions of pointers share their code, unlike those of structs.
+func pointers[T any](list []T) []*T {
+	all := make([]*T, len(list))
+	for i := range list {
+		all[i] = &list[i]
+	}
+	return all
 }
 
 // collect returns the samples of n parts, without those that have none.
