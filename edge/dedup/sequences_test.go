@@ -29,6 +29,8 @@ func TestSequences(t *testing.T) {
 		{6, 0, "{6 [{2 5}]}"},
 		{10, 0, "{10 [{2 5} {7 9}]}"},
 		{0, 6, "{10 [{2 9}]}"},
+		{0, 10, "{10 [{2 10}]}"},
+		{13, 0, "{13 [{2 12}]}"},
 	} {
 		if step.add > 0 {
 			q.add(step.add)
@@ -91,5 +93,22 @@ func TestSequencesAreBounded(t *testing.T) {
 	}
 	if len(q.open) > maxSpans {
 		t.Errorf("%d spans", len(q.open))
+	}
+}
+
+// The bound holds after each change, however the spans come about.
+func TestSpansAreBoundedAtOnce(t *testing.T) {
+	const most = 4 * maxSpans
+	var split, removed sequences
+	split.add(most)
+	for n := range uint64(most) {
+		removed.add(n + 1)
+	}
+	for n := uint64(most - 2); n > 0; n -= 2 {
+		split.add(n)
+		removed.remove(n)
+		if len(split.open) > maxSpans || len(removed.open) > maxSpans {
+			t.Fatalf("%d and %d spans", len(split.open), len(removed.open))
+		}
 	}
 }

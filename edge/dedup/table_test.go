@@ -20,13 +20,19 @@ func TestNumberingsAreBounded(t *testing.T) {
 	use(before, "came again")
 	use(now, "came again")
 	now.Leave()
-	for i := range 2 * maxNumberings {
+	const all, more = maxNumberings + 100, 102
+	for i := range all {
 		client := new(Client[int])
 		use(client, fmt.Sprint(i))
 		client.Leave()
 	}
-	if len(table.numberings) != maxNumberings || !kept("connected") || !kept("came again") || kept("0") {
-		t.Errorf("%d, %v, %v, %v", len(table.numberings), kept("connected"), kept("came again"), kept("0"))
+	if len(table.numberings) != maxNumberings || !kept("connected") || !kept("came again") {
+		t.Errorf("%d, %v, %v", len(table.numberings), kept("connected"), kept("came again"))
+	}
+	for i := range all {
+		if kept(fmt.Sprint(i)) != (i >= more) { // the least recently used are forgotten
+			t.Errorf("numbering %d is kept: %v", i, kept(fmt.Sprint(i)))
+		}
 	}
 	for i := range maxNumberings / 2 { // clients that stay
 		client := new(Client[int])
@@ -38,6 +44,20 @@ func TestNumberingsAreBounded(t *testing.T) {
 	}
 	if len(table.numberings) != maxNumberings || !kept("connected") {
 		t.Errorf("%d, %v", len(table.numberings), kept("connected"))
+	}
+}
+
+// Of the numberings in a log, the last ones are kept.
+func TestRestoredNumberingsAreBounded(t *testing.T) {
+	var table Table[int]
+	const more = 5
+	for i := range maxNumberings + more {
+		table.restore(Key{"a", fmt.Sprint(i), 1}, sequences{})
+	}
+	for i := range maxNumberings + more {
+		if kept := table.numberings[Key{"a", fmt.Sprint(i), 1}] != nil; kept != (i >= more) {
+			t.Errorf("numbering %d is kept: %v", i, kept)
+		}
 	}
 }
 

@@ -2,6 +2,9 @@ package journal
 
 import (
 	"bytes"
+	"errors"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -152,3 +155,87 @@ func TestLegacyWork(t *testing.T) {
 		t.Errorf("found %d", got)
 	}
 }
+
+// From reads on from any record until it is told to stop, and passes over damage.
+func TestFrom(t *testing.T) {
+	l := open(t, t.TempDir(), 1<<20)
+	records := []string{"one", "two", strings.Repeat("three", 30), "", "five"}
+	l.add(records...)
+	number, octets := l.Newest()
+	from := func(offset, octets int64, most int) (read []string, ends []int64, next int64) {
+		t.Helper()
+		next, err := l.From(number, offset, octets, nil, func(record []byte, end int64) bool {
+			read, ends = append(read, string(record)), append(ends, end)
+			return len(read) < most
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return read, ends, next
+	}
+	all, ends, next := from(0, octets, 100)
+	if !slices.Equal(all, records) || next != octets || ends[len(ends)-1] != octets {
+		t.Fatalf("%q, %d, next %d of %d", all, ends, next, octets)
+	}
+	for i, end := range ends {
+		if read, _, next := from(end, octets, 100); !slices.Equal(read, records[i+1:]) || next != octets {
+			t.Errorf("from record %d: %q, next %d", i+1, read, next)
+		}
+		if read, _, next := from(0, octets, i+1); !slices.Equal(read, records[:i+1]) || next != end {
+			t.Errorf("up to record %d: %q, next %d", i, read, next)
+		}
+		if read, _, next := from(0, end, 100); !slices.Equal(read, records[:i+1]) || next != end {
+			t.Errorf("of %d bytes: %q, next %d", end, read, next)
+		}
+	}
+	if read, _, _ := from(0, ends[1]+3, 100); !slices.Equal(read, records[:2]) {
+		t.Errorf("with a part of a record: %q", read)
+	}
+	l.edit(func(data []byte) []byte {
+		data[ends[0]+headSize] ^= 1
+		return data
+	})
+	if read, _, next := from(0, octets, 100); !slices.Equal(read, append([]string{"one"}, records[2:]...)) || next != octets {
+		t.Errorf("with a damaged record: %q, next %d", read, next)
+	}
+	l.edit(func(data []byte) []byte {
+		data[ends[1]] ^= 1
+		return data
+	})
+	if read, _, next := from(0, octets, 100); !slices.Equal(read, []string{"one", "", "five"}) || next != octets {
+		t.Errorf("with a damaged head: %q, next %d", read, next)
+	}
+}
+
+// A segment that was deleted has no records; one that cannot be read is an error.
+func TestFromUnreadable(t *testing.T) {
+	l := open(t, t.TempDir(), 1<<20)
+	l.add("one", "two")
+	number, octets := l.Newest()
+	none := func(record []byte, _ int64) bool {
+		t.Errorf("%q is read", record)
+		return true
+	}
+	path := l.path(number)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if next, err := l.From(number, 0, octets, nil, none); next != octets || err != nil {
+		t.Errorf("deleted: %d, %v", next, err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.From(number, 0, octets, nil, none); err == nil {
+		t.Error("a directory is read")
+	}
+	l.disk = unopened{l.disk}
+	if next, err := l.From(number, 0, octets, nil, none); !errors.Is(err, fs.ErrPermission) || next == octets {
+		t.Errorf("not opened: %d, %v", next, err)
+	}
+}
+
+// unopened is a disk whose files cannot be opened for reading.
+type unopened struct{ Disk }
+
+func (unopened) Open(string) (File, error) { return nil, fs.ErrPermission }

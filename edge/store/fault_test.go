@@ -16,6 +16,7 @@ type failing struct {
 	journal.Disk
 	fails, keeps atomic.Bool
 	failed       atomic.Int64
+	created      atomic.Int64 // files
 }
 
 // failOn replaces the machine's disk until the end of the test.
@@ -40,6 +41,9 @@ type failingFile struct {
 
 func (d *failing) Append(name string, create bool) (journal.File, error) {
 	f, err := d.Disk.Append(name, create)
+	if create {
+		d.created.Add(1)
+	}
 	return failingFile{f, d}, err
 }
 
@@ -72,9 +76,17 @@ func TestSyncFails(t *testing.T) {
 		if trouble := k.disk.Trouble().String(); trouble != "" {
 			t.Errorf("still in trouble: %s", trouble)
 		}
+		before := disk.created.Load()
+		k.keep("com.a", "2")
+		k.record(k.histories[0], "2")
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := disk.created.Load() - before; n > 0 {
+			t.Errorf("the logs are rewritten again, in %d files", n)
+		}
 		k = open(t, k.copied(), 1<<20, Rule{URI: "com.a"})
-		k.retains("com.a=1")
-		k.holds(k.histories[0], "1")
+		k.retains("com.a=2")
+		k.holds(k.histories[0], "1 2")
 	})
 }
 
@@ -127,4 +139,37 @@ func TestHistoryIsNotAsItShould(t *testing.T) {
 		}
 		disk.fails.Store(false)
 	})
+}
+
+// Changes that cannot be written at the end are reported.
+func TestEndWhileDiskFails(t *testing.T) {
+	disk := failOn(t)
+	story(t, func(t *testing.T, dir string) {
+		for _, fails := range []bool{false, true} {
+			k := open(t, dir, 1<<20)
+			k.keep("com.a", "1")
+			disk.fails.Store(fails)
+			k.close()
+			disk.fails.Store(false)
+			if strings.Contains(k.log.String(), "state is not completely on disk") != fails {
+				t.Errorf("the disk fails: %v: %s", fails, k.log)
+			}
+		}
+	})
+}
+
+func TestEarliest(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		times []time.Time
+		want  time.Time
+	}{
+		{nil, time.Time{}},
+		{[]time.Time{{}, now, {}}, now},
+		{[]time.Time{now.Add(1), now, now.Add(2)}, now},
+	} {
+		if got := earliest(c.times...); !got.Equal(c.want) {
+			t.Errorf("%v: %v", c.times, got)
+		}
+	}
 }

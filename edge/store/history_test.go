@@ -102,7 +102,7 @@ func TestHistoryWithoutMemory(t *testing.T) {
 		kept = max(kept, len(h.All()))
 	}
 	events := h.All()
-	if n := len(events); n == 0 || n == 2000 || n < kept/2 || events[n-1].ID != 2000 {
+	if n := len(events); n == 0 || n == 2000 || n != kept || events[n-1].ID != 2000 {
 		t.Errorf("%d events are kept, at most %d", n, kept)
 	}
 	h.Drop()

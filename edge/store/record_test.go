@@ -73,6 +73,18 @@ func TestRecordFields(t *testing.T) {
 	}
 }
 
+// Each mark of an event comes back from its record.
+func TestRecordMarks(t *testing.T) {
+	payload, _ := codec.NewPayload(wamp.CBOR, []any{1}, nil)
+	for _, want := range []Event{{}, {Disclosed: true}, {Trusted: true, Trust: 3}, {Forwarded: true}} {
+		want.ID, want.Topic, want.Payload = 7, []byte("com.a"), payload
+		got, err := reader{func(*Event) error { return nil }}.past(encodeRecord(eventFields(&want, time.UnixMilli(1e12))))
+		if err != nil || got.Disclosed != want.Disclosed || got.Trusted != want.Trusted || got.Trust != want.Trust || got.Forwarded != want.Forwarded {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+}
+
 // A time beyond the year 9999 is written as that year's end, and can be read again.
 func TestRecordTimes(t *testing.T) {
 	for _, c := range []struct {

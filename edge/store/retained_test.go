@@ -69,7 +69,7 @@ func TestRestrictedEventsAreBounded(t *testing.T) {
 		r.Keep(&e)
 	}
 	list := r.topics["com.a"]
-	if len(list) > maxRestricted+1 || list[0].ID != 1 || list[len(list)-1].ID != 3*maxRestricted {
+	if len(list) != maxRestricted+1 || list[0].ID != 1 || list[len(list)-1].ID != 3*maxRestricted {
 		t.Errorf("%d events are kept for one topic", len(list))
 	}
 }
