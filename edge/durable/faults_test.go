@@ -333,3 +333,51 @@ func TestFullConsumersAreLeftAlone(t *testing.T) {
 		}
 	})
 }
+
+// An event that cannot be used, such as one of another version, is passed over.
+func TestUnusableEvent(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := openShelf(t, dir, 0, func(s *Store) {
+			s.ReadOptions = func(e *store.Event) error {
+				if string(e.Topic) == "com.bad" {
+					return errRecord
+				}
+				return nil
+			}
+		})
+		d := s.create(Rule{Name: "d", URI: "com.", Match: wamp.Prefix})
+		s.puts("com.t", 1)
+		s.puts("com.bad", 2)
+		s.puts("com.t", 1)
+		equal(t, "peeked", peeked(t, d), []uint64{1, 4})
+		c := &clerk{}
+		d.Attach(AttachOptions{Consumer: c, Sent: true})
+		s.sleep(0)
+		equal(t, "deliveries", c.positions(), []uint64{1, 4})
+		if st := d.State(); st.Events != 0 || st.Floor != 4 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// An event goes to another consumer if the one that may have it leaves at that moment.
+func TestConsumerLeavesMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		leaves, stays := &clerk{}, &clerk{}
+		var a *Attachment
+		ready := make(chan struct{})
+		leaves.admits = func(*store.Event) bool {
+			<-ready
+			a.Detach()
+			return true
+		}
+		a = d.Attach(AttachOptions{Consumer: leaves})
+		close(ready)
+		d.Attach(AttachOptions{Consumer: stays})
+		s.puts("com.t", 3)
+		equal(t, "it has left", leaves.positions(), nil)
+		equal(t, "it stays", stays.positions(), []uint64{1, 2, 3})
+	})
+}

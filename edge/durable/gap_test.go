@@ -194,3 +194,44 @@ func TestGapAndEventsAtOnce(t *testing.T) {
 		equal(t, "events", c.positions(), []uint64{3})
 	})
 }
+
+// A gap that was acknowledged, sent or dropped does not come again after a restart.
+func TestGapIsDoneForGood(t *testing.T) {
+	for name, c := range map[string]struct {
+		sent    bool
+		verdict Verdict
+		gaps    int // after the restart
+	}{
+		"sent": {true, Delivered, 0}, "acknowledged": {false, Delivered, 0}, "impossible": {false, Impossible, 0}, "no room": {false, Full, 1},
+	} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			s := openShelf(t, dir, 0)
+			d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+			s.puts("com.t", 3)
+			s.sleep(time.Minute)
+			gap := true
+			first := &clerk{verdict: func() Verdict {
+				if gap {
+					gap = c.verdict == Full
+					return c.verdict
+				}
+				return Full // so that the gap is all that changes
+			}}
+			a := d.Attach(AttachOptions{Consumer: first, Sent: c.sent})
+			s.sleep(time.Second)
+			if len(first.gaps) > 0 {
+				a.Ack(first.gaps[0].ID)
+			}
+			a.Detach()
+			s.end()
+			s = openShelf(t, dir, 0)
+			again := &clerk{}
+			s.Find("", "d").Attach(AttachOptions{Consumer: again})
+			s.sleep(time.Second)
+			if len(again.gaps) != c.gaps || len(again.got) != 1 {
+				t.Errorf("%s: %+v, %+v", name, again.gaps, again.got)
+			}
+		})
+	}
+}
