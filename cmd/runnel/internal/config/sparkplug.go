@@ -28,7 +28,7 @@ func (k checker) sparkplug(u *Uplink) {
 		return
 	}
 	if !p.Place.Has("node") {
-		p.Node = nodeMark // replaced later
+		p.Node = k.c.NodeID()
 	}
 	for key, name := range map[string]string{"group": p.Group, "node": p.Node, "host": p.Host} {
 		if err := mqtt.CheckEdgeName(name); err != nil && (key == "group" || p.Place.Has(key)) {
