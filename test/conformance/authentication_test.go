@@ -99,7 +99,7 @@ func welcomed(p *stage.Peer, authid, method, extra string) {
 	if extra != "" {
 		extra = `,"authextra":` + extra
 	}
-	p.Hear(fmt.Sprintf(`[2,"$id",{"agent":"*","realm":"@","_node":"*","roles":"*","authid":%q,"authrole":"user","authmethod":%q,"authprovider":"static"%s}]`,
+	p.Hear(fmt.Sprintf(`[2,"$id",{"agent":"*","realm":"@","_node":"*","_durable":"*","roles":"*","authid":%q,"authrole":"user","authmethod":%q,"authprovider":"static"%s}]`,
 		authid, method, extra))
 }
 
@@ -415,7 +415,7 @@ func TestFixedIdentity(t *testing.T) {
 			s := house.Scene(t, w, stage.Way{Network: "tcp", Serializer: wamp.JSON}.Realm())
 			p, q := s.Connect(), s.Connect()
 			p.Say(stage.Simple)
-			p.Hear(`[2,"*",{"agent":"*","realm":"@","_node":"*","roles":"*","authid":"door","authrole":"staff","authmethod":"transport","authprovider":"static"}]`)
+			p.Hear(`[2,"*",{"agent":"*","realm":"@","_node":"*","_durable":"*","roles":"*","authid":"door","authrole":"staff","authmethod":"transport","authprovider":"static"}]`)
 			q.Say(`[1,"stage.strict",{"roles":{"caller":{}}}]`)
 			q.Hear(`[3,{"message":"*"},"wamp.error.not_authorized"]`)
 			q.Closed()

@@ -166,7 +166,7 @@ func TestDynamicAuthentication(t *testing.T) {
 		p.Say(`[5,"open sesame",{}]`)
 		g.answers(`["@","zoe",{"authmethod":"ticket","ticket":"open sesame","authextra":{"k":1},"session":"$id","transport":"*"}]`,
 			`{"role":"staff","extra":{"seen":true}}`)
-		p.Hear(`[2,"$id",{"agent":"*","realm":"@","_node":"*","roles":"*","authid":"zoe","authrole":"staff","authmethod":"ticket","authprovider":"dynamic",
+		p.Hear(`[2,"$id",{"agent":"*","realm":"@","_node":"*","_durable":"*","roles":"*","authid":"zoe","authrole":"staff","authmethod":"ticket","authprovider":"dynamic",
 			"authextra":{"seen":true}}]`)
 	})
 	house.Every(t, "wampcra", func(s *stage.Scene) {
@@ -184,7 +184,7 @@ func TestDynamicAuthentication(t *testing.T) {
 		p.Hear(`[4,"ticket",{}]`)
 		p.Say(`[5,"open sesame",{}]`)
 		g.answers(`"*"`, `{"role":"staff","authid":"zora"}`)
-		p.Hear(`[2,"*",{"agent":"*","realm":"@","_node":"*","roles":"*","authid":"zora","authrole":"staff","authmethod":"ticket","authprovider":"dynamic"}]`)
+		p.Hear(`[2,"*",{"agent":"*","realm":"@","_node":"*","_durable":"*","roles":"*","authid":"zora","authrole":"staff","authmethod":"ticket","authprovider":"dynamic"}]`)
 	})
 	for _, answer := range []string{`false`, `null`, `7`, `""`, `{}`, `{"role":""}`, `{"role":"staff","realm":"other"}`} {
 		house.Every(t, "refused by "+answer, func(s *stage.Scene) {

@@ -56,10 +56,10 @@ func TestEventRetention(t *testing.T) {
 			if !sub.Heard() {
 				break
 			}
-			sub.Hear(`[36,"$short","*",{"retained":true},[1]]`)
+			sub.Hear(`[36,"$short","*",{"_ttl":"*","retained":true},[1]]`)
 		}
 		sub.Say(`[32,2,{"get_retained":true},"~.long"]`)
-		sub.Hear(`[33,2,"*"]`, `[36,"*","*",{"retained":true},[2]]`)
+		sub.Hear(`[33,2,"*"]`, `[36,"*","*",{"_ttl":"*","retained":true},[2]]`)
 	})
 	// A late subscriber gets the most recent event that it would have received when it was published.
 	house.Every(t, "rights", func(s *stage.Scene) {

@@ -16,7 +16,7 @@ func TestWelcome(t *testing.T) {
 	house.Every(t, "details", func(s *stage.Scene) {
 		p := s.Connect()
 		p.Say(stage.Simple)
-		p.Hear(`[2,"$id",{"agent":"*","realm":"@","authid":"*","authrole":"guest","authmethod":"anonymous","authprovider":"static","_node":"*",
+		p.Hear(`[2,"$id",{"agent":"*","realm":"@","authid":"*","authrole":"guest","authmethod":"anonymous","authprovider":"static","_node":"*","_durable":"*",
 			"roles":{"broker":{"features":"*","reflection":true},"dealer":{"features":"*","reflection":true}}}]`)
 		p.Say(`[6,{},"wamp.close.close_realm"]`)
 		p.Hear(`[6,{},"wamp.close.goodbye_and_out"]`)
