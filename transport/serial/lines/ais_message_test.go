@@ -82,3 +82,28 @@ func TestAISMessages(t *testing.T) {
 		}
 	}
 }
+
+// A time of arrival that is not available, or is none, is left out.
+func TestAISArrival(t *testing.T) {
+	for _, c := range []struct {
+		month, day, hour, minute int64
+		want                     any
+	}{
+		{1, 1, 0, 0, "01-01T00:00Z"}, {12, 31, 23, 59, "12-31T23:59Z"},
+		{0, 1, 0, 0, nil}, {13, 1, 0, 0, nil}, {1, 0, 0, 0, nil}, {1, 1, 24, 0, nil}, {1, 1, 0, 60, nil},
+	} {
+		p := parser(t, Config{Format: NMEA, Time: TimeNone})
+		m := ship(5, 424).with(274, 4, c.month).with(278, 5, c.day).with(283, 5, c.hour).with(288, 6, c.minute).named(112, "ALICE")
+		var got any
+		for _, line := range m.parts(2, "1") {
+			e, err := p.Parse([]byte(line), noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = e.Kwargs["eta"]
+		}
+		if got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
