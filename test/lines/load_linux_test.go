@@ -14,6 +14,7 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/test/devices"
 	"runnel/test/kit"
 	"runnel/test/program"
 	"runnel/transport/serial/pty"
@@ -46,6 +47,44 @@ func TestLoad(t *testing.T) {
 		r.opened(t, fmt.Sprint("line", i), 1)
 	}
 	measure(t, r, &received, devices, func(i int) int64 { return talk(t, all[i], octets, during) })
+}
+
+// TestProfileLoad measures the same with telegrams of four kinds, which profiles describe: text with a CRC, text with a check of each line, SML,
+// and short binary frames.
+func TestProfileLoad(t *testing.T) {
+	during, err := time.ParseDuration(os.Getenv(loadEnv))
+	if err != nil {
+		t.Skipf("%s is not set", loadEnv)
+	}
+	const lines, octets = 16, 11520
+	profiles := []string{"dsmr-v5", "linky-standard", "sml", "sds011"}
+	dir := t.TempDir()
+	var config strings.Builder
+	var all []*pty.Device
+	for i := range lines {
+		link := filepath.Join(dir, fmt.Sprint("tty", i))
+		all = append(all, plug(t, link))
+		fmt.Fprintf(&config, "[[serial]]\nname = \"line%d\"\ndevice = %q\nprofile = %q\ntopic = \"com.example.line%d\"\nrole = \"sensor\"\n", i, link, profiles[i%len(profiles)], i)
+	}
+	r := start(t, config.String())
+	var received atomic.Int64
+	_, err = r.Subscribe(t.Context(), "com.example.", client.SubscribeOptions{Match: wamp.Prefix}, func(*client.Event) { received.Add(1) })
+	kit.Must(t, err)
+	for i := range lines {
+		r.opened(t, fmt.Sprint("line", i), 1)
+	}
+	measure(t, r, &received, lines, func(i int) (n int64) {
+		one := devices.Talkers[profiles[i%len(profiles)]]
+		written := 0
+		for began := time.Now(); time.Since(began) < during; time.Sleep(5 * time.Millisecond) {
+			for written < int(octets*time.Since(began).Seconds()) {
+				say(t, all[i], one.Text)
+				written += len(one.Text)
+				n += int64(len(one.Want))
+			}
+		}
+		return n
+	})
 }
 
 // TestLinkLoad measures the same with devices that are peers over the link. Each publishes 100 times a second, which takes
