@@ -236,8 +236,9 @@ func (g *gate) accept() {
 		if err != nil {
 			continue
 		}
-		far, err := net.Dial("tcp", g.address())
-		if err != nil || !g.admit(near, far) {
+		to := g.address()
+		far, err := net.Dial("tcp", to)
+		if err != nil || !g.admit(to, near, far) {
 			near.Close()
 			if far != nil {
 				far.Close()
@@ -266,13 +267,14 @@ func pump(to, from net.Conn) {
 	from.Close()
 }
 
-func (g *gate) admit(conns ...net.Conn) bool {
+// admit reports whether a connection to a broker may stand: the gate may have been closed meanwhile, or opened to another broker.
+func (g *gate) admit(to string, conns ...net.Conn) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, c := range conns {
 		g.conns[c] = true
 	}
-	return !g.shut
+	return !g.shut && g.to == to
 }
 
 // close cuts all connections and lets none through until open.
