@@ -34,10 +34,10 @@ local_prefix = "com.site."
 remote_prefix = "site."
 `
 
-// crossing tests a link with one broker: every message crosses once and unchanged.
-func crossing(t *testing.T, b *broker, qos int, live bool) {
+// crossing tests a link with one broker: every message crosses once and unchanged. more are further keys of the uplink.
+func crossing(t *testing.T, b *broker, qos int, live bool, more string) {
 	watcher := watch(t, b, "#", 2)
-	g := newGateway(t, fmt.Sprintf(bothWays, b.url(), qos))
+	g := newGateway(t, more+fmt.Sprintf(bothWays, b.url(), qos))
 	c := g.join()
 	g.up(1)
 	watcher.gets(t, fmt.Sprintf("com/example/gw/state|%d|0|online", min(qos, 1)))
@@ -108,7 +108,11 @@ func TestMosquitto(t *testing.T) {
 	for qos := range 3 {
 		t.Run(fmt.Sprintf("qos %d", qos), func(t *testing.T) {
 			t.Parallel()
-			crossing(t, mosquitto(t, open), qos, true)
+			crossing(t, mosquitto(t, open), qos, true, "")
+		})
+		t.Run(fmt.Sprintf("MQTT 3.1.1, qos %d", qos), func(t *testing.T) {
+			t.Parallel()
+			crossing(t, mosquitto(t, open), qos, true, "protocol = \"3.1.1\"")
 		})
 	}
 }

@@ -14,7 +14,7 @@ func TestNATS(t *testing.T) {
 	for qos := range 2 {
 		t.Run(fmt.Sprintf("qos %d", qos), func(t *testing.T) {
 			t.Parallel()
-			crossing(t, nats(t, 1)[0], qos, false)
+			crossing(t, nats(t, 1)[0], qos, false, "")
 		})
 	}
 }
