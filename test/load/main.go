@@ -108,4 +108,4 @@ func measure(b broker, s scenario, scale float64) (figures, error) {
 }
 
 // patience is how long a run waits for the next message before it reports the rest as lost.
-const patience = 5 * time.Second
+const patience = 20 * time.Second
