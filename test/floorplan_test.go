@@ -115,6 +115,7 @@ var testFloors = map[string][]string{
 	"uplink":      {"edge", "edge/auth", "transport/memory", "test/sparkplug"}, // a host application
 
 	"cmd/runnel/internal/config": {"test/devices"},         // those of the profiles
+	"cmd/runnel/internal/remote": {"edge", "edge/auth"},    // the router that it talks to
 	"cmd/runnel/internal/term":   {"transport/serial/pty"}, // a terminal that hides what is typed
 }
 
