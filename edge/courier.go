@@ -100,7 +100,9 @@ func (s *session) refuseDurable(publication wamp.ID) bool {
 }
 
 // Admits implements durable.Consumer.
-func (c *courier) Admits(e *store.Event) bool { return mayReceive(e, c.seat) }
+func (c *courier) Admits(e *store.Event) (may, own bool) {
+	return mayReceive(e, c.seat), e.ExcludeMe && e.Publisher.ID == c.seat.session.id
+}
 
 // Deliver implements durable.Consumer.
 func (c *courier) Deliver(d *durable.Delivery) durable.Verdict {

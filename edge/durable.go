@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/durable"
 	"runnel/edge/wamp"
@@ -25,6 +26,8 @@ func (s *state) openEvents(m *realm, dir string, size int64) {
 		Directory: dir, Limit: size, Interval: min(m.router.options().StateSync, time.Second), Log: m.log, ReadOptions: readKeptOptions,
 		Committed: func(batch []durable.Waiter, err error) { acks.committed(m.router, batch, err) },
 		Report:    s.reportEvents,
+		Keep:      func(octets int) bool { return m.router.options().Memory.Keep(budget.Durable, octets) },
+		Free:      func(octets int) { m.router.options().Memory.Drop(budget.Durable, octets) },
 		Found:     acks.restoreOrigin,
 	})
 	if s.reportEvents(err); err == nil {
@@ -135,7 +138,7 @@ func (m *realm) removeDurable(t *turn, d *durable.Subscription) error {
 	m.markDurable(t, d, -1)
 	for _, s := range m.members {
 		if place := s.subscriptions[d.ID()]; place != nil {
-			m.revokeSeat(t, place, "the durable subscription was removed")
+			m.revokeSeat(t, place, wamp.ReasonDropped)
 		}
 	}
 	return nil

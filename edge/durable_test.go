@@ -247,7 +247,7 @@ func TestDurableRights(t *testing.T) {
 		p.hear(`[36,"$s","$p",{"_confirm":true,"_position":"*","_time":"*","topic":"com.open"},[2]]`)
 		p.say(`[337,"$p"]`)
 		p.say(`[48,1,{},"runnel.durable.ls"]`)
-		p.hear(`[50,1,{},[[{"acknowledged":1,"created":"*","declared":false,"delivered":1,"dropped":0,"events":0,"expired":0,"match":"prefix","name":"all",` +
+		p.hear(`[50,1,{},[[{"acknowledged":1,"barred":0,"created":"*","declared":false,"delivered":1,"dropped":0,"events":0,"expired":0,"match":"prefix","name":"all",` +
 			`"octets":0,"oldest":0,"owner":"anonymous (guest)","position":2,"redelivered":0,"sessions":1,"under_way":0,"uri":"com."}]]]`)
 	})
 }

@@ -88,7 +88,7 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 	defer remote.Close(c)
 	for _, topic := range topics {
 		how := client.SubscribeOptions{Match: match, GetRetained: s.retained}
-		if err := s.durable.Subscribe(ctx, c, topic, how, s.event); err != nil {
+		if err := s.durable.Subscribe(ctx, c, topic, how, s.event, s.ended); err != nil {
 			if errors.Is(err, wamp.InvalidURI) && strings.HasSuffix(topic, ".") && match == wamp.Exact {
 				err = fmt.Errorf("%w; add --match prefix to subscribe to everything below it", err)
 			}
@@ -100,7 +100,7 @@ func (s *subscriber) run(topics []string, timeout time.Duration) error {
 		return cli.Ending(ctx)
 	}
 	if cause := context.Cause(printing); cause != errDone {
-		return cause // standard output takes no more
+		return cause // standard output takes no more, or the subscription was dropped
 	}
 	return nil
 }

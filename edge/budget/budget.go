@@ -4,7 +4,8 @@
 // these grow and shrink; they do not charge messages, so a small message costs nothing here. Only memory that was
 // received or allocated is charged. A length that a peer announces is neither charged nor allocated.
 //
-//	half             of the budget is the limit for stored data: retained events, histories, testaments, tables
+//	half             of the budget is the limit for stored data: retained events, histories, testaments, tables,
+//	         events of durable subscriptions in flight
 //	three quarters   used: a message longer than a small buffer waits before it is read further (Account.Wait)
 //	all              used: an EVENT waits for room and is dropped if there is none (Account.Try, Budget.Room); other growth
 //	                 proceeds, and peers are cut until the budget suffices: the largest peer that has not joined, if these
@@ -33,13 +34,14 @@ const (
 	Retained                // retained events
 	Histories               // past events
 	Testaments
-	Tables // subscriptions and registrations
-	Calls  // calls in progress
-	Work   // long messages being routed
+	Tables  // subscriptions and registrations
+	Calls   // calls in progress
+	Durable // events of durable subscriptions that are sent and not acknowledged
+	Work    // long messages being routed
 	kinds
 )
 
-var kindNames = [kinds]string{"connections", "reading", "outboxes", "retained", "histories", "testaments", "tables", "calls", "work"}
+var kindNames = [kinds]string{"connections", "reading", "outboxes", "retained", "histories", "testaments", "tables", "calls", "durable", "work"}
 
 func (k Kind) String() string { return kindNames[k] }
 

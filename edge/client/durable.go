@@ -20,9 +20,19 @@ type Durable struct {
 	// MaxAge has the router drop older events. Event.TTL then returns the rest of the time. nil: no change; 0: no limit.
 	MaxAge *time.Duration
 
+	// Dropped is called when an operator has dropped the subscription, with ErrDropped. The subscription then has ended, and the
+	// client does not create it again. nil: the client logs it. It must not wait for the client.
+	Dropped func(error)
+
+	// Renew has the client create the subscription again if an operator has dropped it. Dropped is not called.
+	Renew bool
+
 	// Origin makes the router send Event.Origin. An event that the client refuses holds up the later ones.
 	Origin bool
 }
+
+// ErrDropped is why a durable subscription has ended: an operator has dropped it at the router.
+var ErrDropped = errors.New("the durable subscription was dropped at the router")
 
 // SubscribeDurable subscribes to the events of a durable subscription. The client acknowledges an event when handle returns
 // nil. After an error it refuses the event, and the router delivers it again after a while, to this client or another one
@@ -61,6 +71,13 @@ func (c *Client) SubscribeConfirming(
 	if d.Origin {
 		o.Extra[wamp.KeyOrigin] = true
 	}
+	if o.dropped = d.Dropped; d.Renew {
+		o.dropped = nil
+	} else if o.dropped == nil {
+		o.dropped = func(err error) {
+			c.opts.Log.Error("durable subscription ended", "uri", topic, "subscription", d.Name, "err", err)
+		}
+	}
 	o.Confirm = true
 	return c.Subscribe(ctx, topic, o, handle)
 }
@@ -68,7 +85,7 @@ func (c *Client) SubscribeConfirming(
 // Redelivered reports whether an event of a durable subscription was delivered before.
 func (e *Event) Redelivered() bool { return e.flag("redelivered") }
 
-// Gap returns how many events of a durable subscription were dropped at this point, and why: size, count, age, disk or damage. ok
+// Gap returns how many events of a durable subscription were dropped at this point, and why: size, count, age, permission, disk or damage. ok
 // is false if this is an event and no gap. The number is 0 if it is not known.
 func (e *Event) Gap() (events uint64, reason string, ok bool) {
 	gap, ok := field(e.Details, wamp.KeyGap).Dict()

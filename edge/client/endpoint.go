@@ -30,6 +30,7 @@ type endpointBase struct {
 	options  map[string]any
 	messages *messages
 	refused  func(error)
+	dropped  func(error) // ends the endpoint if the router revokes it for wamp.ReasonDropped; may be nil
 
 	lifecycle // changed with Client.mu held
 

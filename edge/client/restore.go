@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"runnel/edge/codec"
@@ -14,7 +15,7 @@ import (
 
 // revokeEndpoints handles UNSUBSCRIBED and UNREGISTERED that no request asked for: the router has revoked an endpoint
 // (advanced/pubsub_subscription_revocation.md, advanced/rpc_registration_revocation.md). The client requests it again
-// after a pause, as it does after a refusal.
+// after a pause, as it does after a refusal. A durable subscription that an operator has dropped ends.
 func (s *session) revokeEndpoints(m *codec.Message) {
 	kind := subscription
 	if m.Type == wamp.Unregistered {
@@ -22,15 +23,21 @@ func (s *session) revokeEndpoints(m *codec.Message) {
 	}
 	id, _ := field(m.Dict, kind.name).Uint()
 	reason, _ := field(m.Dict, "reason").Text()
+	drops := string(reason) == wamp.ReasonDropped
 	err := fmt.Errorf("revoked by the router: %s", reason)
-	for _, e := range s.loseEndpoints(kind, id) {
-		s.client.report(e, err)
+	for _, e := range s.loseEndpoints(kind, id, drops) {
+		if b := e.base(); b.closed() {
+			b.dropped(ErrDropped)
+		} else {
+			s.client.report(e, err)
+		}
 	}
 	wake(s.client.revoked)
 }
 
-// loseEndpoints takes the endpoints with a revoked id off the session. Several subscriptions may share one id.
-func (s *session) loseEndpoints(kind *messages, id wamp.ID) (lost []endpoint) {
+// loseEndpoints takes the endpoints with a revoked id off the session. Several subscriptions may share one id. If the router drops
+// them, those that do not want to be requested again end.
+func (s *session) loseEndpoints(kind *messages, id wamp.ID, drops bool) (lost []endpoint) {
 	c := s.client
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,9 +45,13 @@ func (s *session) loseEndpoints(kind *messages, id wamp.ID) (lost []endpoint) {
 		if b := e.base(); b.messages == kind && b.in(established) && b.id == id {
 			e.removeFrom(s)
 			b.lose()
+			if drops && b.dropped != nil {
+				b.end()
+			}
 			lost = append(lost, e)
 		}
 	}
+	c.endpoints = slices.DeleteFunc(c.endpoints, func(e endpoint) bool { return e.base().in(ended) })
 	if kind == registration {
 		delete(s.registrations, id)
 	}

@@ -24,6 +24,8 @@ type SubscribeOptions struct {
 	// after a reconnect. The same refusal is reported once. Refused(nil) means that the router has accepted. Refused
 	// must not wait for the client. If it is nil, the client logs both.
 	Refused func(error)
+
+	dropped func(error) // see Durable.Dropped; nil: the client subscribes again
 }
 
 // Subscription is a subscribed topic, from Subscribe to Unsubscribe, across any number of sessions.
@@ -54,7 +56,7 @@ func (c *Client) Subscribe(
 	}
 	sub := &Subscription{
 		endpointBase: endpointBase{
-			client: c, pattern: pattern{topic, o.Match}, options: options, messages: subscription, refused: o.Refused,
+			client: c, pattern: pattern{topic, o.Match}, options: options, messages: subscription, refused: o.Refused, dropped: o.dropped,
 		},
 		handler: handle, confirms: o.Confirm,
 	}

@@ -167,6 +167,7 @@ func (d *Subscription) rewind(floor uint64) error {
 		e.release()
 	}
 	d.flight, d.byID, d.gap = nil, nil, nil
+	d.uncharge()
 	d.epoch.Store(uint64(wamp.NewID()))
 	d.version++
 	d.events, d.octets, d.oldest, d.exact = fresh.events, fresh.octets, fresh.oldest, true
@@ -238,6 +239,9 @@ func (s *Store) forget(d *Subscription) {
 	s.remove(d)
 	s.forgotten = append(s.forgotten, key{d.Owner, d.Name})
 	d.removed = true
+	d.flight, d.byID = nil, nil
+	d.version++
+	d.uncharge()
 	wake(d.wake)
 }
 

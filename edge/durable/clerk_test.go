@@ -24,7 +24,7 @@ type clerk struct {
 	unsent  int // handed out since the last flush
 }
 
-func (c *clerk) Admits(e *store.Event) bool { return c.admits == nil || c.admits(e) }
+func (c *clerk) Admits(e *store.Event) (may, own bool) { return c.admits == nil || c.admits(e), false }
 
 func (c *clerk) Room() <-chan struct{} {
 	if c.room == nil {

@@ -70,6 +70,7 @@ func (p *pass) begin(d *Subscription) bool {
 	if len(d.consumers) == 0 || d.removed || d.store.closed {
 		d.running = false
 		d.unused = nil
+		d.uncharge()
 		return false
 	}
 	p.version, p.from, p.next, d.pausing = d.version, d.readAt, d.read+1, false
@@ -78,7 +79,9 @@ func (p *pass) begin(d *Subscription) bool {
 	for _, a := range p.consumers {
 		p.most += spread * a.Window
 	}
-	p.most = min(p.most, maxFlight)
+	if p.most = min(p.most, maxFlight); d.barred() {
+		p.most = maxFlight
+	}
 	first, held := true, false
 	for _, e := range d.flight {
 		if !e.done && e.to != nil && !p.now.Before(e.due) {
@@ -102,7 +105,9 @@ func (p *pass) begin(d *Subscription) bool {
 func (e *entry) isFree(now time.Time) bool { return !e.done && e.to == nil && !now.Before(e.due) }
 
 // waits reports whether the entry was refused, and is to be delivered again later. Holds mu.
-func (e *entry) waits(now time.Time) bool { return !e.done && e.to == nil && now.Before(e.due) }
+func (e *entry) waits(now time.Time) bool {
+	return !e.done && e.to == nil && !e.barred && now.Before(e.due)
+}
 
 func (p *pass) run() {
 	for _, a := range p.consumers {
@@ -248,7 +253,7 @@ func (p *pass) record(record []byte, at, next place) bool {
 	case e != nil && !e.isFree(p.now), e == nil && h.position <= d.read:
 		d.store.mu.Unlock()
 		return true
-	case e == nil && len(d.flight) >= p.most:
+	case e == nil && len(d.flight) >= p.most && !d.dropBarred(), e == nil && matches && !d.charge():
 		d.store.mu.Unlock()
 		return false
 	case !matches:
@@ -305,7 +310,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 	lost, gapErr := h.loss()
 	var tried []*Attachment
 	var occurred time.Time
-	dated := false
+	dated, own := false, false
 	if err == nil {
 		occurred, dated = published(&p.event, h.at)
 	}
@@ -327,7 +332,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 		}
 		a := p.choose(tried)
 		if a == nil && p.allOf(tried) {
-			p.skip(e) // none of the consumers may receive it
+			p.bar(e, own)
 			d.store.mu.Unlock()
 			return true
 		}
@@ -341,9 +346,12 @@ func (p *pass) hand(h *head, e *entry) bool {
 		if a == nil {
 			return false
 		}
-		if err == nil && !a.Consumer.Admits(&p.event) {
-			tried = append(tried, a)
-			continue
+		if err == nil {
+			may, ownOf := a.Consumer.Admits(&p.event)
+			if !may {
+				tried, own = append(tried, a), own || ownOf
+				continue
+			}
 		}
 		id := p.event.ID
 		if err != nil {
@@ -419,7 +427,7 @@ func (p *pass) assign(e *entry, a *Attachment, id wamp.ID) (again, ok bool) {
 	}
 	again = e.again
 	p.insert(e)
-	e.to, e.due = a, p.now.Add(a.AckWait)
+	e.to, e.due, e.barred = a, p.now.Add(a.AckWait), false
 	a.underWay++
 	if d.byID == nil {
 		d.byID = make(map[wamp.ID]*entry)

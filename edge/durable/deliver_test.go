@@ -257,10 +257,10 @@ func TestFullConsumerIsPassed(t *testing.T) {
 	})
 }
 
-// An event that a consumer cannot receive is dropped. One that no consumer may receive is skipped.
+// An event that a consumer cannot receive is dropped. One that no consumer of an owner may receive is skipped.
 func TestUndeliverable(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
-		d := s.create(Rule{Name: "d", URI: "com.", Match: wamp.Prefix})
+		d := s.create(Rule{Owner: "ann", Name: "d", URI: "com.", Match: wamp.Prefix})
 		v := Impossible
 		c := &clerk{verdict: func() Verdict { return v }, admits: func(e *store.Event) bool { return string(e.Topic) != "com.secret" }}
 		d.Attach(AttachOptions{Consumer: c})

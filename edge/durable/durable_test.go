@@ -194,10 +194,10 @@ func TestLimit(t *testing.T) {
 // taker is a consumer without limits.
 type taker struct{ got chan Delivery }
 
-func (c taker) Admits(*store.Event) bool { return true }
-func (c taker) Room() <-chan struct{}    { return nil }
-func (c taker) Flush()                   {}
-func (c taker) DeliverGap(Gap) Verdict   { return Delivered }
+func (c taker) Admits(*store.Event) (may, own bool) { return true, false }
+func (c taker) Room() <-chan struct{}               { return nil }
+func (c taker) Flush()                              {}
+func (c taker) DeliverGap(Gap) Verdict              { return Delivered }
 func (c taker) Deliver(d *Delivery) Verdict {
 	e := *d.Event
 	c.got <- Delivery{Event: &e, Position: d.Position, Redelivered: d.Redelivered}

@@ -77,11 +77,11 @@ type picky struct {
 	asked func()
 }
 
-func (c picky) Admits(e *store.Event) bool {
+func (c picky) Admits(e *store.Event) (may, own bool) {
 	if c.asked != nil {
 		c.asked()
 	}
-	return string(e.Topic) == c.topic
+	return string(e.Topic) == c.topic, false
 }
 
 // An event for another consumer is kept while that one is busy, also if the consumer that may not have it leaves.

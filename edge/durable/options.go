@@ -71,7 +71,9 @@ func (o *Options) Read(key []byte, v codec.Value) error {
 			break
 		}
 		if d := time.Duration(ms) * time.Millisecond; string(key) == wamp.KeyAckWait {
-			o.Wait = d
+			if o.Wait = d; !AckWaitInRange(d) {
+				want = fmt.Sprintf("a number of milliseconds from %d to %d", MinAckWait.Milliseconds(), MaxAckWait.Milliseconds())
+			}
 		} else {
 			o.MaxAge = Age{d, true}
 		}
@@ -83,10 +85,10 @@ func (o *Options) Read(key []byte, v codec.Value) error {
 		o.Origin = on
 	case wamp.KeyWindow:
 		n, ok := v.Uint()
-		if !ok || n == 0 {
-			want = "a positive integer"
+		if !ok || n == 0 || n > MaxWindow {
+			want = fmt.Sprintf("an integer from 1 to %d", MaxWindow)
 		}
-		o.Window = int(min(n, MaxWindow))
+		o.Window = int(n)
 	}
 	if want != "" {
 		return fmt.Errorf("option %q must be %s", key, want)

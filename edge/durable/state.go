@@ -17,6 +17,7 @@ type State struct {
 	Sessions  int        `json:"sessions"`  // that consume now
 	Events    int        `json:"events"`    // that are kept and not acknowledged
 	Octets    int64      `json:"octets"`    // their size in bytes
+	Barred    int        `json:"barred"`    // that none of the sessions may receive
 	UnderWay  int        `json:"under_way"` // sent and not acknowledged
 	Oldest    float64    `json:"oldest"`    // age of the oldest event in seconds, at most
 	Floor     uint64     `json:"position"`  // everything up to this position is done
@@ -35,6 +36,11 @@ func (d *Subscription) State() State {
 	st := State{
 		Name: d.Name, Owner: ownerText(d.Owner), URI: d.URI, Match: d.Match.String(), Declared: d.declared, Sessions: len(d.consumers),
 		Events: d.events, Octets: d.octets, Floor: d.floor, Delivered: d.delivered, Again: d.redelivered, Acked: d.acked, Dropped: d.dropped, Expired: d.expired,
+	}
+	for _, e := range d.flight {
+		if e.barred && !e.done {
+			st.Barred++
+		}
 	}
 	for _, a := range d.consumers {
 		st.UnderWay += a.underWay

@@ -31,6 +31,10 @@ type Config struct {
 	// Report is called with the result of each write and sync.
 	Report func(error)
 
+	// Keep charges bytes to the memory budget, if it has room. Free frees them. They may be nil, and are called with locks held.
+	Keep func(octets int) bool
+	Free func(octets int)
+
 	// Found is called by Open for every event in the log. The event is valid during the call only.
 	Found func(Publication)
 }

@@ -35,9 +35,14 @@ const (
 	DefaultWindow  = 256
 	MaxWindow      = 4096
 	DefaultAckWait = 30 * time.Second
+	MinAckWait     = 100 * time.Millisecond // the router must not send events again faster than consumers can answer
+	MaxAckWait     = 24 * time.Hour
 	refusedWait    = time.Second // from an event's refusal to its redelivery
 	ackPause       = 5 * time.Millisecond
 )
+
+// AckWaitInRange reports whether consumers may have so much time to acknowledge.
+func AckWaitInRange(d time.Duration) bool { return d >= MinAckWait && d <= MaxAckWait }
 
 func (r Rule) withDefaults() Rule {
 	if r.MaxSize <= 0 {
@@ -87,6 +92,7 @@ type Subscription struct {
 	octets   int64 // of the backlog
 	oldest   int64 // the oldest event of the backlog is not older than this; ms since 1970
 	exact    bool  // events is not too small
+	charged  int   // chunks of the flight that were charged to the memory budget
 	dirty    bool  // the cursor is to be recorded
 	removed  bool
 	opening  bool // it has no id yet
@@ -114,6 +120,7 @@ type entry struct {
 	again    bool        // it was delivered before
 	done     bool
 	counted  bool // it is part of the backlog
+	barred   bool // it waits for a consumer that may receive it, and is tried again when it is due
 }
 
 // gap is a run of dropped events.
@@ -245,6 +252,7 @@ func (d *Subscription) advance() {
 			d.setFloor(d.read, d.readAt)
 		}
 	}
+	d.uncharge()
 }
 
 // addEntry adds an entry to the flight. It uses the room that finished entries have left at the beginning of slots. Holds mu.
@@ -295,8 +303,8 @@ type AttachOptions struct {
 
 // Consumer receives events. Its methods are called by one goroutine at a time.
 type Consumer interface {
-	// Admits reports whether the consumer may receive an event.
-	Admits(*store.Event) bool
+	// Admits reports whether the consumer may receive an event. own means that it may not because it has published the event.
+	Admits(*store.Event) (may, own bool)
 
 	// Deliver hands out an event, and never waits.
 	Deliver(*Delivery) Verdict
@@ -355,6 +363,7 @@ func (d *Subscription) Attach(o AttachOptions) *Attachment {
 	}
 	a := &Attachment{sub: d, AttachOptions: o, gone: d.removed}
 	d.consumers = append(d.consumers, a)
+	d.unbar()
 	if !d.running && !d.store.closed && !d.removed {
 		d.running = true
 		go d.deliver()
@@ -398,9 +407,25 @@ func (a *Attachment) Ack(id wamp.ID) bool {
 		return true
 	}
 	e := d.byID[id]
-	if e == nil {
-		return false
+	return e != nil && d.ack(e)
+}
+
+// AckPosition is Ack by the position of an event or a gap.
+func (a *Attachment) AckPosition(position uint64) bool {
+	d := a.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if g := d.gap; g != nil && g.id != 0 && g.Last == position {
+		d.gap = nil
+		d.changed()
+		return true
 	}
+	e, _ := d.find(position)
+	return e != nil && !e.done && e.id != 0 && d.ack(e)
+}
+
+// ack ends an event that a consumer has acknowledged. Holds mu.
+func (d *Subscription) ack(e *entry) bool {
 	to := e.to
 	d.finish(e)
 	d.acked++

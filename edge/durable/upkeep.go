@@ -226,11 +226,7 @@ func (d *Subscription) cut(list []dropped, reason string) {
 		return
 	}
 	d.dropped += uint64(events)
-	g := &gap{First: first, Last: last.position, Events: uint64(events), Reason: reason}
-	if old := d.gap; old != nil {
-		g.First, g.Events = old.First, g.Events+old.Events
-	}
-	d.gap = g
+	d.addGap(&gap{First: first, Last: last.position, Events: uint64(events), Reason: reason})
 	if d.store.loud() {
 		d.store.Log.Warn("durable subscription has reached a bound; its oldest events are dropped", "subscription", d.Name,
 			"reason", reason, "events", events, "total", d.dropped)

@@ -46,6 +46,9 @@ func (s *Store) shut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.subs {
+		d.flight, d.byID = nil, nil
+		d.version++
+		d.uncharge()
 		wake(d.wake)
 	}
 }

@@ -89,3 +89,6 @@ const (
 	// KeyMembers: keyword argument besides KeyOverlaps, bool. The details list the sessions, too.
 	KeyMembers = "_members"
 )
+
+// ReasonDropped is the reason in UNSUBSCRIBED for the consumers of a durable subscription that an operator has dropped.
+const ReasonDropped = "runnel.durable.dropped"

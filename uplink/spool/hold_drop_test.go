@@ -232,3 +232,25 @@ func TestHeldEventsInFullMemory(t *testing.T) {
 		}
 	})
 }
+
+// Events of class Memory fill memory, and the first event in line must move to the held ones: it finds room, and the events behind it
+// are not kept waiting.
+func TestHeldEventsBehindMemoryEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxMemory: 10_000, SpillAfter: time.Second})
+		b.Put(of(Disk, "a.b", 100), nil)
+		b.Hold(b.poll(1)[0].Sequence, rejected)
+		b.Put(of(Disk, "a.b", 1000), nil)
+		time.Sleep(10 * time.Second) // it is on disk
+		for range 100 {
+			b.Put(of(Memory, "x.memory", 200-cost-8), nil)
+		}
+		b.Put(of(Durable, "x.durable", 100), nil)
+		time.Sleep(10 * time.Second)
+		got := b.poll(200)
+		if !slices.ContainsFunc(got, func(e Event) bool { return e.Topic == "x.durable" }) {
+			t.Errorf("%d events are sent of %+v", len(got), b.State())
+		}
+		b.consistent()
+	})
+}

@@ -1,6 +1,9 @@
 package spool
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // heldEvent is a held event that is not yet written to the log of held events.
 type heldEvent struct {
@@ -106,15 +109,29 @@ func (s *Spool) heldDue(in *heldEvent) int64 {
 }
 
 // roomToMove makes room in memory for an event that is to be moved. It returns false if the event must wait for the
-// disk.
+// disk. Events of class Memory, which the disk does not take, are dropped: they may be behind the event, which would wait forever.
 func (s *Spool) roomToMove(octets int64) bool {
 	for s.memoryOnly > 0 && s.memoryOnly+octets > s.opts.MaxMemory {
-		if s.alarm == nil || !s.dropTail(ByMemory) {
+		if s.alarm == nil && s.behind() {
 			signal(s.wake)
 			return false
 		}
+		if s.alarm != nil && s.dropTail(ByMemory) {
+			continue
+		}
+		l := s.lanes[Memory]
+		e := s.droppableEntry(l)
+		if e == nil {
+			return true // the rest is in flight
+		}
+		s.dropEntry(l, e, ByMemory)
 	}
 	return true
+}
+
+// behind reports whether Run has events to write.
+func (s *Spool) behind() bool {
+	return len(s.held.tail) > 0 || s.held.busy || slices.ContainsFunc(s.lanes[:], (*lane).behind)
 }
 
 // firstRejected returns the number of the first event returned by Next that must be moved.

@@ -31,7 +31,10 @@ func (k checker) durables(r *Realm) {
 		k.URI(d.Place, "uri", d.URI, wamp.Match(d.Match))
 		k.Once(names, d.Place, "name", "durable subscription", d.Name)
 		if d.Window > durable.MaxWindow {
-			k.Add(d.Place, "window", "write 1 to %d", durable.MaxWindow)
+			k.Add(d.Place, "window", "%d is out of range; write 1 to %d", d.Window, durable.MaxWindow)
+		}
+		if wait := time.Duration(d.AckWait); wait != 0 && !durable.AckWaitInRange(wait) {
+			k.Add(d.Place, "ack_wait", "%v is out of range; write 100ms to 24h", wait)
 		}
 	}
 }

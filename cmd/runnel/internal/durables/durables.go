@@ -59,8 +59,9 @@ func dropCommand(version string) *cobra.Command {
 	var owner string
 	cmd := &cobra.Command{
 		Use: "drop NAME", Short: "Remove a durable subscription and its events", Args: cobra.ExactArgs(1),
-		Long: `Removes a durable subscription and its events. Its consumers are unsubscribed. Stop them
-first: a consumer that subscribes again creates it anew. If the configuration declares the
+		Long: `Removes a durable subscription and its events. The router unsubscribes its consumers:
+"runnel sub" and programs with the Go client end their subscription and report why. A
+program that subscribes again creates a new one. If the configuration declares the
 subscription, first remove its [[realm.durable]] table and reload.`,
 		Example: "  runnel durable drop billing",
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -43,11 +43,13 @@ func (r *Reading) check(topics []string, retained, named bool) error {
 	return nil
 }
 
-// Subscribe subscribes to a topic. The events of a durable subscription are acknowledged once print has returned nil.
+// Subscribe subscribes to a topic. The events of a durable subscription are acknowledged once print has returned nil. ended is called
+// if an operator drops the subscription.
 func (r *Reading) Subscribe(
-	ctx context.Context, c *client.Client, topic string, how client.SubscribeOptions, print func(string, *client.Event) error,
+	ctx context.Context, c *client.Client, topic string, how client.SubscribeOptions, print func(string, *client.Event) error, ended func(error),
 ) error {
 	var err error
+	r.Dropped = func(err error) { ended(fmt.Errorf("subscribe to %s: %w", topic, err)) }
 	if r.Name == "" {
 		_, err = c.Subscribe(ctx, topic, how, func(e *client.Event) { print(topic, e) })
 	} else {

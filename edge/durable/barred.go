@@ -1,0 +1,68 @@
+package durable
+
+import "time"
+
+// An event that none of the connected consumers may receive waits for one that may, if sessions of several identities consume
+// the subscription: it stays in flight, barred. It is tried again when a consumer comes, and after a while, because permissions
+// change. Meanwhile the consumers get the later events. So that memory stays bounded, at most maxFlight events are in flight;
+// then the older half of the barred ones is dropped, and leaves a gap.
+
+const barredWait = time.Minute // from one try to the next
+
+// bar notes that none of the consumers may receive an event. Without an owner another session may, unless own: a consumer has
+// published it. Holds mu.
+func (p *pass) bar(e *entry, own bool) {
+	if own || p.sub.Owner != "" {
+		p.skip(e)
+		return
+	}
+	p.insert(e)
+	e.barred, e.due = true, p.now.Add(barredWait)
+}
+
+// barred reports whether the oldest event that is not done waits for a consumer that may receive it. Holds mu.
+func (d *Subscription) barred() bool { return len(d.flight) > 0 && d.flight[0].barred }
+
+// unbar has the barred events tried again, because there is a new consumer. Holds mu.
+func (d *Subscription) unbar() {
+	for _, e := range d.flight {
+		if e.barred && !e.done && e.to == nil {
+			e.due = time.Time{}
+		}
+	}
+}
+
+// dropBarred makes room in flight: it drops the barred events of the older half. It reports false if there are none. Holds mu.
+func (d *Subscription) dropBarred() bool {
+	if !d.barred() {
+		return false
+	}
+	list := d.flight[:(len(d.flight)+1)/2]
+	g := gap{First: list[0].position, Reason: "permission"}
+	for _, e := range list {
+		if !e.barred || e.done || e.to != nil {
+			continue
+		}
+		g.Last = e.position
+		g.Events++
+		e.done = true
+		delete(d.byID, e.id)
+		d.settle(1, e.size)
+	}
+	d.advance()
+	d.dropped += g.Events
+	d.addGap(&g)
+	d.store.Log.Warn("durable events are dropped, no connected consumer may read them", "subscription", d.Name, "events", g.Events,
+		"total", d.dropped)
+	return g.Events > 0
+}
+
+// addGap adds dropped events to the gap that the consumers get. Holds mu.
+func (d *Subscription) addGap(g *gap) {
+	if old := d.gap; old != nil {
+		g.First, g.Events = old.First, g.Events+old.Events
+	}
+	d.gap = g
+	d.changed()
+	wake(d.wake)
+}
