@@ -32,7 +32,8 @@ func isOwnProcedure(uri []byte) bool {
 func isOwnDurable(uri []byte) bool { return string(uri) == durableAck || string(uri) == durableKeep }
 
 // durableAck answers runnel.durable.ack(subscription, publication or list of publications) with the number of events that it
-// has acknowledged.
+// has acknowledged. The keyword argument position replaces the second argument for clients whose handlers do not get the
+// publication id: it is KeyPosition of an event, or a list of positions.
 func (c *metaCall) durableAck() ([]any, error) {
 	subscription, err := c.id(0)
 	if err != nil {
@@ -48,19 +49,24 @@ func (c *metaCall) durableAck() ([]any, error) {
 		return nil, wamp.NoSuchSubscription
 	}
 	acknowledged := 0
+	given, byPosition := c.arg(1), false
+	if position := c.keyword("position"); !isGiven(given) && isGiven(position) {
+		given, byPosition = position, true
+	}
 	take := func(v codec.Value) error {
 		id, ok := idOf(v)
 		if !ok {
-			return refusal{wamp.InvalidArgument, "argument 2 must be a publication id, or a list of them"}
+			return refusal{wamp.InvalidArgument, "argument 2 must be a publication id, or a list of them; or position= a position, or a list of them"}
 		}
-		if place.courier.attachment.Ack(id) {
+		a := place.courier.attachment
+		if byPosition && a.AckPosition(uint64(id)) || !byPosition && a.Ack(id) {
 			acknowledged++
 		}
 		return nil
 	}
-	list, ok := c.arg(1).Items()
+	list, ok := given.Items()
 	if !ok {
-		err = take(c.arg(1))
+		err = take(given)
 	}
 	for ok && err == nil && list.Next() {
 		err = take(list.Value())

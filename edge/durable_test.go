@@ -79,8 +79,10 @@ func TestDurableSubscription(t *testing.T) {
 				third := join()
 				third.say(durably)
 				third.hear(`[33,1,"$s"]`, eventAgain(2), eventAgain(4), eventAgain(5))
-				third.say(`[48,1,{},"runnel.durable.ack",["$s",["$p2","$p4","$p5"]]]`)
-				third.hear(`[50,1,{},[3]]`)
+				third.say(`[48,1,{},"runnel.durable.ack",["$s",["$p2","$p4"]]]`)
+				third.hear(`[50,1,{},[2]]`)
+				third.say(`[48,1,{},"runnel.durable.ack",["$s"],{"position":[4,7]}]`)
+				third.hear(`[50,1,{},[1]]`)
 				third.say(`[34,2,"$s"]`)
 				third.hear(`[35,2]`)
 				third.say(durably)
@@ -248,7 +250,7 @@ func TestDurableRights(t *testing.T) {
 		p.say(`[337,"$p"]`)
 		p.say(`[48,1,{},"runnel.durable.ls"]`)
 		p.hear(`[50,1,{},[[{"acknowledged":1,"barred":0,"created":"*","declared":false,"delivered":1,"dropped":0,"events":0,"expired":0,"match":"prefix","name":"all",` +
-			`"octets":0,"oldest":0,"owner":"anonymous (guest)","position":2,"redelivered":0,"sessions":1,"under_way":0,"uri":"com."}]]]`)
+			`"bytes":0,"oldest":0,"owner":"anonymous (guest)","position":2,"redelivered":0,"sessions":1,"under_way":0,"uri":"com."}]]]`)
 	})
 }
 

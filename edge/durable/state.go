@@ -16,7 +16,7 @@ type State struct {
 	Declared  bool       `json:"declared"`  // by the configuration
 	Sessions  int        `json:"sessions"`  // that consume now
 	Events    int        `json:"events"`    // that are kept and not acknowledged
-	Octets    int64      `json:"octets"`    // their size in bytes
+	Octets    int64      `json:"bytes"`     // their size
 	Barred    int        `json:"barred"`    // that none of the sessions may receive
 	UnderWay  int        `json:"under_way"` // sent and not acknowledged
 	Oldest    float64    `json:"oldest"`    // age of the oldest event in seconds, at most

@@ -29,7 +29,7 @@ func (e Error) Error() string {
 	args, kwargs, _ := e.err.Decode()
 	text, err := term.PlainText(args, kwargs)
 	if message, ok := onlyText(args); ok && len(kwargs) == 0 {
-		text = term.Printable(message)
+		text = term.Safe(message)
 	}
 	switch {
 	case err == nil && text != "" && e.subject != "":

@@ -86,6 +86,8 @@ const staleAfter = 24 * time.Hour
 
 func durableText(d *durable.State) string {
 	switch {
+	case stale(d) && d.Barred > 0:
+		return fmt.Sprintf("ALARM: no session may read %d events", d.Barred)
 	case stale(d):
 		return "ALARM: no session reads it"
 	case d.Dropped > 0:
@@ -95,7 +97,7 @@ func durableText(d *durable.State) string {
 }
 
 func stale(d *durable.State) bool {
-	return d.Sessions == 0 && d.Events > 0 && d.Oldest > staleAfter.Seconds()
+	return (d.Sessions == 0 || d.Barred > 0) && d.Events > 0 && d.Oldest > staleAfter.Seconds()
 }
 
 // realmDurable is a durable subscription and its realm.

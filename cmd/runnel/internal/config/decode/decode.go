@@ -190,8 +190,12 @@ func (r Reader) float(at Place, key string, value any, out reflect.Value) {
 }
 
 func (r Reader) integer(at Place, key string, n int64, out reflect.Value) {
-	if n < 0 || out.OverflowInt(n) {
-		r.Problems.Add(at, key, "%d is out of range", n)
+	if n < 0 {
+		r.Problems.Add(at, key, "%d is out of range; write 0 or more", n)
+		return
+	}
+	if out.OverflowInt(n) {
+		r.Problems.Add(at, key, "%d is out of range; write 0 to %d", n, int64(1)<<(out.Type().Bits()-1)-1)
 		return
 	}
 	out.SetInt(n)
