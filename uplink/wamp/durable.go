@@ -105,7 +105,7 @@ func (l *Link) subscribeKept(rules []*rule) error {
 	for _, r := range rules {
 		k := &kept{link: l, rule: r, what: r.String() + ", kept at the central router"}
 		if _, err := l.remote.client.SubscribeConfirming(atOnce, r.uri, client.SubscribeOptions{Match: r.Match, Persist: true, Refused: k.answered},
-			client.Durable{Name: l.keptName(r), MaxAge: &r.MaxAge, Origin: true}, k.receive); err != nil {
+			client.Durable{Name: l.keptName(r), MaxAge: &r.MaxAge, Origin: true, Renew: true}, k.receive); err != nil {
 			return err
 		}
 		r.subscribed.Add(1)
