@@ -12,12 +12,15 @@ const barredWait = time.Minute // from one try to the next
 // bar notes that none of the consumers may receive an event. Without an owner another session may, unless own: a consumer has
 // published it. Holds mu.
 func (p *pass) bar(e *entry, own bool) {
-	if own || p.sub.Owner != "" {
+	d := p.sub
+	if own || d.Owner != "" {
 		p.skip(e)
 		return
 	}
 	p.insert(e)
-	e.barred, e.due = true, p.now.Add(barredWait)
+	if e.barred, e.due = true, p.now.Add(barredWait); d.attached != p.attached {
+		e.due = time.Time{} // for the consumer that has come during this pass
+	}
 }
 
 // barred reports whether the oldest event that is not done waits for a consumer that may receive it. Holds mu.
@@ -30,6 +33,15 @@ func (d *Subscription) unbar() {
 			e.due = time.Time{}
 		}
 	}
+}
+
+// full reports whether no further event may be in flight. Behind a barred event there may be more than usual. Holds mu.
+func (p *pass) full() bool {
+	n, d := len(p.sub.flight), p.sub
+	if n < p.most || d.barred() && n < maxFlight {
+		return false
+	}
+	return !d.dropBarred()
 }
 
 // dropBarred makes room in flight: it drops the barred events of the older half. It reports false if there are none. Holds mu.

@@ -50,6 +50,7 @@ type pass struct {
 	next      uint64 // position of the next record, if none is lost
 	records   int    // that were read
 	consumers []*Attachment
+	attached  int             // Subscription.attached when the pass began
 	most      int             // entries in flight, finished ones behind an unfinished one included
 	room      <-chan struct{} // closed when a consumer that was full may have room
 
@@ -76,12 +77,11 @@ func (p *pass) begin(d *Subscription) bool {
 	p.version, p.from, p.next, d.pausing = d.version, d.readAt, d.read+1, false
 	p.consumers = append(p.consumers, d.consumers...)
 	p.reading = d.read < d.store.written
+	p.attached = d.attached
 	for _, a := range p.consumers {
 		p.most += spread * a.Window
 	}
-	if p.most = min(p.most, maxFlight); d.barred() {
-		p.most = maxFlight
-	}
+	p.most = min(p.most, maxFlight)
 	first, held := true, false
 	for _, e := range d.flight {
 		if !e.done && e.to != nil && !p.now.Before(e.due) {
@@ -253,7 +253,7 @@ func (p *pass) record(record []byte, at, next place) bool {
 	case e != nil && !e.isFree(p.now), e == nil && h.position <= d.read:
 		d.store.mu.Unlock()
 		return true
-	case e == nil && len(d.flight) >= p.most && !d.dropBarred(), e == nil && matches && !d.charge():
+	case e == nil && p.full(), e == nil && matches && !d.charge():
 		d.store.mu.Unlock()
 		return false
 	case !matches:

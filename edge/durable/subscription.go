@@ -92,6 +92,7 @@ type Subscription struct {
 	octets   int64 // of the backlog
 	oldest   int64 // the oldest event of the backlog is not older than this; ms since 1970
 	exact    bool  // events is not too small
+	attached int   // consumers since the store was opened
 	charged  int   // chunks of the flight that were charged to the memory budget
 	dirty    bool  // the cursor is to be recorded
 	removed  bool
@@ -363,6 +364,7 @@ func (d *Subscription) Attach(o AttachOptions) *Attachment {
 	}
 	a := &Attachment{sub: d, AttachOptions: o, gone: d.removed}
 	d.consumers = append(d.consumers, a)
+	d.attached++
 	d.unbar()
 	if !d.running && !d.store.closed && !d.removed {
 		d.running = true
