@@ -138,7 +138,7 @@ func TestReloadKeepsSocketsOfSystemd(t *testing.T) {
 	sub.sees("story.x 2")
 
 	r.change(t, web+"max_connections = 7\n", "[[listen]]\nurl = \"systemd:nothing\"\n")
-	r.reload(t).expect(t, 1, "", `systemd passed no socket named \"nothing\", but \"web\", \"local\"`)
+	r.reload(t).expect(t, 1, "", `systemd passed no socket named "nothing", but "web", "local"`)
 	r.change(t, "[[listen]]\nurl = \"systemd:nothing\"\n", "[[listen]]\nurl = \"systemd:local\"\n")
 	r.change(t, "[[listen]]\nurl = \"systemd:\"\n", "")
 	r.reload(t).expect(t, 0, "", "")
