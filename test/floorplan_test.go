@@ -44,8 +44,9 @@ var floors = map[string][]string{
 	"transport":             {"transport", "edge/budget", "edge/logbook", "edge/wamp"},
 	"uplink":                {"uplink/spool", "edge/client", "edge/wamp"},
 	"uplink/spool":          {"edge/codec", "edge/journal", "edge/wamp"},
-	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                      // beside each other: no link
-	"uplink/mqtt":           {"=uplink", "uplink/spool", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                                            // beside each other: no link
+	"uplink/mqtt":           {"=uplink", "uplink/spool", "uplink/mqtt/naming", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"uplink/mqtt/naming":    {"edge/wamp"},
 	"uplink/mqtt/sparkplug": {"edge/atomicfile", "edge/codec", "edge/wamp"},
 	"boards":                {},
 	"examples":              {"edge/client", "transport"},

@@ -19,9 +19,8 @@ const (
 
 // larger lists the packages with a limit of their own.
 var larger = map[string]int{
-	"edge":        9000, // the router, in one package so that a message takes no detour
-	"uplink/mqtt": 5000, // one link by two versions of MQTT, with the forms of its messages
-	"cmd/runnel":  2500, // a small file a command; the work is done below cmd/runnel/internal
+	"edge":       9000, // the router, in one package so that a message takes no detour
+	"cmd/runnel": 2500, // a small file a command; the work is done below cmd/runnel/internal
 }
 
 // longer lists the files that are longer because they are one state machine each: the scanners of the codecs, and the client

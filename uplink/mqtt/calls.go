@@ -15,6 +15,7 @@ import (
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
+	"runnel/uplink/mqtt/naming"
 )
 
 // A call is a message to the procedure's topic with the last level "request". The answer goes to the level "response" and the
@@ -253,7 +254,7 @@ func (q *request) answerBy(how packet.Properties) error {
 		return nil
 	}
 	q.reply = how.Text(packet.ResponseTopic)
-	if !slices.Contains(strings.Split(q.reply, "/"), responseLevel) || q.reply[0] == '$' || len(q.reply) > maxTopic || checkText(q.reply, "+#") != nil {
+	if !slices.Contains(strings.Split(q.reply, "/"), responseLevel) || q.reply[0] == '$' || len(q.reply) > naming.MaxTopic || naming.Check(q.reply, "+#") != nil {
 		return errResponse
 	}
 	if how.Has(packet.CorrelationData) {
@@ -276,7 +277,7 @@ func callID(v codec.Value) (level string, ok bool) {
 		return strconv.FormatUint(n, 10), true
 	}
 	text, ok := v.Text()
-	return string(text), ok && len(text) > 0 && len(text) <= maxCallID && checkText(string(text), "/+#") == nil
+	return string(text), ok && len(text) > 0 && len(text) <= maxCallID && naming.Check(string(text), "/+#") == nil
 }
 
 // response encodes the answer to a call.

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"runnel/edge/atomicfile"
+	"runnel/uplink/mqtt/naming"
 )
 
 // The link announces the values of serial lines to Home Assistant, which makes a sensor of each. An announcement is a retained
@@ -133,7 +134,7 @@ func (l *Link) whereIs(v Value) (topic, template string, ok bool) {
 	}
 	remote, way, err := l.route(r, v.URI)
 	if err == nil && way.topic == "" {
-		way.topic, err = topicOf(remote)
+		way.topic, err = naming.Topic(remote)
 	}
 	arguments := "value_json"
 	switch f := l.form(way.form); {
@@ -212,7 +213,7 @@ func (a *announced) take() {
 		a.log.Warn("cannot read the record of announced values; values of removed lines stay at the broker", "file", a.file, "err", err)
 	}
 	for _, topic := range topics {
-		if checkText(topic, "+#") == nil && strings.HasSuffix(topic, "/config") {
+		if naming.Check(topic, "+#") == nil && strings.HasSuffix(topic, "/config") {
 			a.old[topic] = true
 		}
 	}

@@ -6,8 +6,8 @@
 //	link.go       the life of a link: one connection after the other
 //	join.go       CONNECT, CONNACK, the version, the broker's limits
 //	session.go    one connection until its end; ping.go: whether the broker is there
-//	rule.go       what crosses; topic.go: its names at the broker; payload.go, flat.go: the form of its messages
-//	template.go   names that a rule chooses (mqtt_topic); inverse.go: the way back; route.go: name and form of a stored event
+//	rule.go       what crosses; package naming: its names at the broker; payload.go, flat.go: the form of its messages
+//	route.go      name and form of a stored event
 //	reason.go     what the broker says when it refuses something; closing.go: why it has closed a connection without a reason
 //	takeover.go   another client with the same client id
 //	properties.go the properties of messages, with MQTT 5

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"hash/maphash"
+	"runnel/uplink/mqtt/naming"
 	"slices"
 	"sync"
 	"time"
@@ -74,7 +75,7 @@ func (e *echoes) expect(topic string, payload []byte, live, retained bool) {
 }
 
 func matchAny(filters []string, topic string) bool {
-	return slices.ContainsFunc(filters, func(f string) bool { return matches(f, topic) })
+	return slices.ContainsFunc(filters, func(f string) bool { return naming.Matches(f, topic) })
 }
 
 // take reports whether a message is an echo, and forgets the echo.

@@ -12,6 +12,7 @@ import (
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
+	"runnel/uplink/mqtt/naming"
 	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )
@@ -40,7 +41,7 @@ var (
 
 // CheckEdgeName returns why a name can't be a group, an Edge Node, a device or a host, or nil.
 func CheckEdgeName(name string) error {
-	if name == "" || checkText(name, "/+#") != nil {
+	if name == "" || naming.Check(name, "/+#") != nil {
 		return errEdgeName
 	}
 	return nil
@@ -70,17 +71,15 @@ func (r *Rule) checkEdge(imported bool) error {
 }
 
 // deviceTemplate returns the template of a rule's devices.
-func (r *Rule) deviceTemplate() (template, error) {
-	t, err := parseTemplate(r.Device)
+func (r *Rule) deviceTemplate() (naming.Template, error) {
+	t, err := naming.Parse(r.Device)
 	if err != nil {
 		return t, err
 	}
-	for _, p := range t.parts {
-		if p.rest || strings.Contains(p.text, "/") {
-			return t, errEdgeName
-		}
+	if !t.OneLevel() {
+		return t, errEdgeName
 	}
-	return t.resolve(r.Topic, r.Match)
+	return t.Resolve(r.Topic, r.Match)
 }
 
 // newEdgeNode makes the Edge Node, once the rules are known. A metric of the configuration is announced if a rule exports its topic, and can be
@@ -118,7 +117,7 @@ func (l *Link) newEdgeNode(commands *Rule) error {
 				continue
 			} else if t, named := l.templates[r]; m.URI != "" && named {
 				var err error
-				if name, err = t.topic(m.URI); err != nil {
+				if name, err = t.Topic(m.URI); err != nil {
 					continue // its events are refused
 				}
 			}
@@ -142,15 +141,15 @@ func (l *Link) callEdge(ctx context.Context, procedure string, value any) error 
 // publishEdge publishes a command as an event.
 func (l *Link) publishEdge(ctx context.Context, topic, device, metric string, value any) error {
 	if device != "" {
-		topic += componentOf(device) + "."
+		topic += naming.Component(device) + "."
 	}
 	levels := strings.Split(metric, "/")
 	for i := range levels {
-		levels[i] = componentOf(levels[i])
+		levels[i] = naming.Component(levels[i])
 	}
 	topic += strings.Join(levels, ".")
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
-		return errReserved
+		return naming.ErrReserved
 	}
 	err := l.local.Publish(ctx, topic, client.PublishOptions{ForwardFor: l.way}, client.Args(value))
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
+	"runnel/uplink/mqtt/naming"
 	"runnel/uplink/spool"
 )
 
@@ -92,14 +93,14 @@ func (l *Link) export(r *Rule, e *client.Event) {
 func (l *Link) route(r *Rule, topic string) (remote string, way route, err error) {
 	way.form = r.Form
 	if t, ok := l.templates[r]; ok {
-		way.topic, err = t.topic(topic)
+		way.topic, err = t.Topic(topic)
 		return topic, way, err
 	}
 	if r.isEdge() {
 		return topic, way, nil // see noteEdge
 	}
 	remote = r.ToRemote(topic)
-	_, err = topicOf(remote)
+	_, err = naming.Topic(remote)
 	return remote, way, err
 }
 
@@ -138,7 +139,7 @@ func (l *Link) message(e *spool.Event, v packet.Version) (*packet.Publish, error
 	}
 	way, err := routeOf(e)
 	if err == nil && way.topic == "" {
-		way.topic, err = topicOf(e.Topic)
+		way.topic, err = naming.Topic(e.Topic)
 	}
 	if err != nil {
 		return nil, err

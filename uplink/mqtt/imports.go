@@ -9,6 +9,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
+	"runnel/uplink/mqtt/naming"
 )
 
 // inbox holds the ids of the QoS 2 messages that have arrived and are not released. A message with such an id is a repetition.
@@ -63,7 +64,7 @@ func (b *inbox) forget() {
 
 // arrived handles PUBLISH. It acknowledges the message when the local realm has the event, not before.
 func (s *session) arrived(p *packet.Publish) {
-	if len(p.Payload)+len(p.Topic) > s.link.opts.MaxMessage+maxTopic {
+	if len(p.Payload)+len(p.Topic) > s.link.opts.MaxMessage+naming.MaxTopic {
 		s.tooLarge(p)
 		return
 	}
@@ -113,7 +114,7 @@ func (l *Link) deliver(s *session, p *packet.Publish, done, lost func()) {
 		done()
 		return
 	}
-	uri, err := uriOf(p.Topic)
+	uri, err := naming.URI(p.Topic)
 	if err == nil && l.called(s.open, uri, p) {
 		done()
 		return
@@ -149,7 +150,7 @@ func (l *Link) deliver(s *session, p *packet.Publish, done, lost func()) {
 // importOf returns the rule with an mqtt_topic that decides about a topic, and the topic's URI.
 func (l *Link) importOf(topic string) (r *Rule, uri string) {
 	for _, v := range l.inverses {
-		if uri, ok := v.uri(topic); ok {
+		if uri, ok := v.URI(topic); ok {
 			return v.rule, uri
 		}
 	}
@@ -159,7 +160,7 @@ func (l *Link) importOf(topic string) (r *Rule, uri string) {
 // publish publishes a message in the realm. If it returns an error, neither done nor lost is called.
 func (l *Link) publish(ctx context.Context, r *Rule, topic string, p *packet.Publish, done, lost func()) error {
 	if wamp.Reserved(topic) || !wamp.ValidURI(topic, wamp.Exact, false) {
-		return errReserved
+		return naming.ErrReserved
 	}
 	o := client.PublishOptions{Retain: p.Retain || r.Retain}
 	l.take(&o, p.Properties)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"runnel/transport/mqtt/packet"
+	"runnel/uplink/mqtt/naming"
 )
 
 // The link speaks MQTT 5. If the broker does not, and the configuration does not require it, the link speaks MQTT 3.1.1 instead.
@@ -102,7 +103,7 @@ func (l *Link) connect(ctx context.Context, w *way, v packet.Version, bridge boo
 		answered: make(chan struct{}), born: make(chan struct{}), began: time.Now(), limits: l.noLimits(),
 	}
 	s.rest = &rest{Conn: conn}
-	s.in = &packet.Reader{Reader: bufio.NewReader(s.rest), Version: v, Max: l.opts.MaxMessage + maxTopic + 8}
+	s.in = &packet.Reader{Reader: bufio.NewReader(s.rest), Version: v, Max: l.opts.MaxMessage + naming.MaxTopic + 8}
 	if v >= packet.V5 {
 		s.in.Max += maxProperties
 	}

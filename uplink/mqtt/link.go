@@ -16,6 +16,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
+	"runnel/uplink/mqtt/naming"
 	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )
@@ -78,11 +79,11 @@ type Link struct {
 	log                         *slog.Logger
 	local                       *client.Client
 	filters                     []subscription
-	clean                       bool               // the broker keeps no session for the link
-	way                         []client.Hop       // of messages from the broker
-	plain                       Form               // of rules without their own
-	templates                   map[*Rule]template // of exports with mqtt_topic
-	inverses                    []*inverse         // of imports with mqtt_topic; the first that fits decides
+	clean                       bool                      // the broker keeps no session for the link
+	way                         []client.Hop              // of messages from the broker
+	plain                       Form                      // of rules without their own
+	templates                   map[*Rule]naming.Template // of exports with mqtt_topic
+	inverses                    []*inverse                // of imports with mqtt_topic; the first that fits decides
 	status                      *uplink.Status
 	flight                      *flight
 	trial                       uplink.Trial // locks for itself
@@ -129,7 +130,7 @@ type subscription struct {
 func New(opts Options) (*Link, error) {
 	l := &Link{
 		opts: opts, log: opts.Log, ready: make(chan struct{}),
-		status: uplink.NewStatus(), plain: Form{Format: opts.Format}, templates: map[*Rule]template{},
+		status: uplink.NewStatus(), plain: Form{Format: opts.Format}, templates: map[*Rule]naming.Template{},
 	}
 	if l.log == nil {
 		l.log = slog.New(slog.DiscardHandler)
@@ -215,8 +216,8 @@ func (l *Link) prepare() error {
 		}
 		imports = append(imports, l.addImport(r))
 	}
-	sort.SliceStable(l.inverses, func(i, j int) bool { return l.inverses[i].weight > l.inverses[j].weight })
-	for _, f := range widest(imports) {
+	sort.SliceStable(l.inverses, func(i, j int) bool { return l.inverses[i].Weight() > l.inverses[j].Weight() })
+	for _, f := range naming.Widest(imports) {
 		l.filters = append(l.filters, subscription{filter: f, options: packet.Options(o.QoS), rule: "import topic " + f})
 	}
 	l.clean = o.QoS != 2 && (o.QoS == 0 || len(imports) == 0) || o.Sparkplug != nil
@@ -241,16 +242,16 @@ func (l *Link) addImport(r *Rule) (filter string) {
 	if r.MQTTTopic != "" {
 		v, _ := r.inverse()
 		l.inverses = append(l.inverses, v)
-		return v.filter()
+		return v.Filter()
 	}
 	l.imported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, r)
-	filter, _ = filterOf(r.Topic, r.Match)
+	filter, _ = naming.Filter(r.Topic, r.Match)
 	return filter
 }
 
 // CheckStateTopic returns why a topic can't be published to, or nil.
 func CheckStateTopic(topic string) error {
-	_, err := uriOf(topic)
+	_, err := naming.URI(topic)
 	if err != nil {
 		return fmt.Errorf("%q is not a valid topic for the link's state: %w", topic, err)
 	}

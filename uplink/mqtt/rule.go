@@ -7,6 +7,7 @@ import (
 
 	"runnel/edge/wamp"
 	"runnel/uplink"
+	"runnel/uplink/mqtt/naming"
 )
 
 // Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs stand
@@ -60,6 +61,7 @@ var (
 
 	errCallForm  = errors.New("calls have the format of the uplink; remove it here")
 	errCallTopic = errors.New("the topics of calls follow from the procedure; remove mqtt_topic")
+	errPrefixes  = errors.New("mqtt_topic names the whole topic; remove local_prefix and remote_prefix")
 )
 
 // CheckExport returns why a rule can't be exported in a format, or nil.
@@ -102,23 +104,29 @@ func (r *Rule) CheckImport() error {
 		_, err := r.inverse()
 		return ofKey(topicKey, err)
 	}
-	_, err := filterOf(r.Topic, r.Match)
+	_, err := naming.Filter(r.Topic, r.Match)
 	return named(r.Topic, err)
 }
 
 // template returns the resolved template of a rule with one.
-func (r *Rule) template() (template, error) {
+func (r *Rule) template() (naming.Template, error) {
 	if r.Procedure != "" {
-		return template{}, errCallTopic
+		return naming.Template{}, errCallTopic
 	}
 	if r.LocalPrefix != r.RemotePrefix {
-		return template{}, errPrefixes
+		return naming.Template{}, errPrefixes
 	}
-	t, err := parseTemplate(r.MQTTTopic)
+	t, err := naming.Parse(r.MQTTTopic)
 	if err != nil {
-		return template{}, err
+		return naming.Template{}, err
 	}
-	return t.resolve(r.Topic, r.Match)
+	return t.Resolve(r.Topic, r.Match)
+}
+
+// inverse is the way back from the topics of an import with mqtt_topic.
+type inverse struct {
+	*naming.Inverse
+	rule *Rule
 }
 
 func (r *Rule) inverse() (*inverse, error) {
@@ -126,7 +134,8 @@ func (r *Rule) inverse() (*inverse, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newInverse(r, t)
+	v, err := naming.NewInverse(wamp.Pattern{URI: r.Topic, Match: r.Match}, t)
+	return &inverse{v, r}, err
 }
 
 func (r *Rule) check(prefix string) error {
@@ -152,9 +161,9 @@ func (r *Rule) check(prefix string) error {
 
 // nameable returns why the URIs of a pattern can't be MQTT topics, as far as the pattern shows it.
 func nameable(pattern string) error {
-	err := checkText(pattern, "/+#")
+	err := naming.Check(pattern, "/+#")
 	if err == nil && strings.HasPrefix(pattern, "$") {
-		err = errDollar
+		err = naming.ErrDollar
 	}
 	return named(pattern, err)
 }
@@ -169,7 +178,7 @@ func named(uri string, err error) error {
 
 // requests returns the filters of the requests for the procedures that the rule exports.
 func (r *Rule) requests() (filters []string, err error) {
-	filter, err := filterOf(r.ToRemote(r.Procedure), r.Match)
+	filter, err := naming.Filter(r.ToRemote(r.Procedure), r.Match)
 	if err != nil {
 		return nil, err
 	}

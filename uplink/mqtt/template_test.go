@@ -6,6 +6,7 @@ import (
 
 	"runnel/edge/wamp"
 	"runnel/uplink"
+	"runnel/uplink/mqtt/naming"
 )
 
 func ruleOf(topic string, match wamp.Match, mqttTopic string) *Rule {
@@ -45,18 +46,18 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%s: %v", c.mqttTopic, err)
 			continue
 		}
-		if at, err := made.topic(c.uri); at != c.at || err != nil {
+		if at, err := made.Topic(c.uri); at != c.at || err != nil {
 			t.Errorf("%s of %s: %q, %v", c.mqttTopic, c.uri, at, err)
 		}
-		v, err := newInverse(r, made)
+		v, err := r.inverse()
 		if err != nil {
 			t.Errorf("%s: %v", c.mqttTopic, err)
 			continue
 		}
-		if v.filter() != c.filter || !matches(v.filter(), c.at) {
-			t.Errorf("%s: filter %q", c.mqttTopic, v.filter())
+		if v.Filter() != c.filter || !naming.Matches(v.Filter(), c.at) {
+			t.Errorf("%s: filter %q", c.mqttTopic, v.Filter())
 		}
-		if uri, ok := v.uri(c.at); uri != c.uri || !ok {
+		if uri, ok := v.URI(c.at); uri != c.uri || !ok {
 			t.Errorf("%s from %s: %q, %v", c.mqttTopic, c.at, uri, ok)
 		}
 	}
@@ -86,7 +87,7 @@ func TestTopicsOfNoTemplate(t *testing.T) {
 		v, err := ruleOf(c.topic, c.match, c.mqttTopic).inverse()
 		if err != nil {
 			t.Errorf("%s: %v", c.mqttTopic, err)
-		} else if uri, ok := v.uri(c.at); ok {
+		} else if uri, ok := v.URI(c.at); ok {
 			t.Errorf("%s from %s: %q", c.mqttTopic, c.at, uri)
 		}
 	}
@@ -119,7 +120,7 @@ func TestTemplateErrors(t *testing.T) {
 		{"a.", wamp.Prefix, "x/{2}/{4...}", "", "write {3...}"},
 		{"a..b.", wamp.Wildcard, "x/{2}", "", "component 4"},
 		{"a.b", wamp.Exact, "$share/g/x", "$share", "$share"},
-		{"a.", wamp.Prefix, strings.Repeat("x", maxTopic+1), "too long", "too long"},
+		{"a.", wamp.Prefix, strings.Repeat("x", naming.MaxTopic+1), "too long", "too long"},
 	} {
 		r := ruleOf(c.topic, c.match, c.mqttTopic)
 		for what, got := range map[string]struct {
@@ -142,13 +143,13 @@ func TestURIsWithoutTemplateTopic(t *testing.T) {
 		{"x/{3}", "com.example.a%2Fb", "not a level"},
 		{"x/{uri}", "com.example.a/b", "can't stand in it"},
 		{"{3...}", "com.example.$SYS", "broker's own"},
-		{"x/{3}", "com.example." + strings.Repeat("x", maxTopic), "too long"},
+		{"x/{3}", "com.example." + strings.Repeat("x", naming.MaxTopic), "too long"},
 	} {
 		made, err := ruleOf("com.example.", wamp.Prefix, c.mqttTopic).template()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at, err := made.topic(c.uri); err == nil || !strings.Contains(err.Error(), c.want) {
+		if at, err := made.Topic(c.uri); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s of %s: %q, %v", c.mqttTopic, c.uri, at, err)
 		}
 	}
@@ -162,25 +163,25 @@ func FuzzTemplate(f *testing.F) {
 	f.Add("{2}/{4}", "com..x.", byte(wamp.Wildcard), "a/b")
 	f.Fuzz(func(t *testing.T, text, pattern string, match byte, topic string) {
 		r := ruleOf(pattern, wamp.Match(match%3), text)
-		if text == "" || r.CheckImport() != nil || checkText(topic, "+#") != nil || topic == "" {
+		if text == "" || r.CheckImport() != nil || naming.Check(topic, "+#") != nil || topic == "" {
 			return
 		}
 		v, err := r.inverse()
 		if err != nil {
 			t.Fatal(err)
 		}
-		uri, ok := v.uri(topic)
+		uri, ok := v.URI(topic)
 		if !ok {
 			return
 		}
-		if !matches(v.filter(), topic) {
-			t.Errorf("%q is not a message of %q", topic, v.filter())
+		if !naming.Matches(v.Filter(), topic) {
+			t.Errorf("%q is not a message of %q", topic, v.Filter())
 		}
 		made, err := r.template()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at, err := made.topic(uri); err == nil && at != topic {
+		if at, err := made.Topic(uri); err == nil && at != topic {
 			t.Errorf("%q became %q, and that %q", topic, uri, at)
 		}
 	})

@@ -1,4 +1,6 @@
-package mqtt
+// Package naming names the topics of an MQTT broker by URIs. A URI's components are a topic's levels: com.example.weather is
+// com/example/weather. A rule can choose other topics by a Template; an Inverse is the way back.
+package naming
 
 import (
 	"errors"
@@ -9,31 +11,31 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A URI's components are a topic's levels: com.example.weather is com/example/weather. A name that the other side can't have is
-// an error. It is never changed into a similar one, because two names could become one and mix up their data. A rule can choose
-// other topics; see template.go.
+// A name that the other side can't have is an error. It is never changed into a similar one, because two names could become one and
+// mix up their data.
 
-// maxTopic bounds a topic in bytes. MQTT allows 65535; no URI of the router is longer than this.
-const maxTopic = wamp.MaxURI
+// MaxTopic bounds a topic in bytes. MQTT allows 65535; no URI of the router is longer than this.
+const MaxTopic = wamp.MaxURI
 
+// Errors of names.
 var (
 	errEmptyLevel = errors.New("it has an empty level")
-	errDollar     = errors.New("topics that begin with $ are the broker's own")
+	ErrDollar     = errors.New("topics that begin with $ are the broker's own")
 	errLong       = errors.New("it is too long")
-	errReserved   = errors.New("URIs that begin with wamp. are the router's own")
+	ErrReserved   = errors.New("URIs that begin with wamp. are the router's own")
 	errMidLevel   = errors.New("MQTT can't match the beginning of a level; end the prefix with a dot")
 )
 
-// topicOf returns the topic of a URI.
-func topicOf(uri string) (string, error) {
-	if err := checkText(uri, "/+#"); err != nil {
+// Topic returns the topic of a URI.
+func Topic(uri string) (string, error) {
+	if err := Check(uri, "/+#"); err != nil {
 		return "", err
 	}
 	if !wamp.ValidURI(uri, wamp.Exact, false) {
 		return "", errEmptyLevel
 	}
 	if uri[0] == '$' {
-		return "", errDollar
+		return "", ErrDollar
 	}
 	topic, err := levelsOf(uri, "")
 	if topic == "" && err == nil {
@@ -58,24 +60,24 @@ func levelsOf(pattern, empty string) (string, error) {
 	return strings.Join(levels, "/"), nil
 }
 
-// uriOf returns the URI of a topic.
-func uriOf(topic string) (string, error) {
+// URI returns the URI of a topic.
+func URI(topic string) (string, error) {
 	switch {
 	case topic == "":
 		return "", errNoTopic
 	case topic[0] == '$':
-		return "", errDollar
+		return "", ErrDollar
 	}
-	if err := checkText(topic, "+#"); err != nil {
+	if err := Check(topic, "+#"); err != nil {
 		return "", err
 	}
 	components := strings.Split(topic, "/")
 	for i, level := range components {
-		components[i] = componentOf(level)
+		components[i] = Component(level)
 	}
 	uri := strings.Join(components, ".")
 	if wamp.Reserved(uri) {
-		return "", errReserved
+		return "", ErrReserved
 	}
 	if !wamp.ValidURI(uri, wamp.Exact, false) {
 		return "", errors.New("it is no URI")
@@ -92,8 +94,8 @@ const (
 	hexDigits  = "0123456789ABCDEF"
 )
 
-// componentOf returns the component for a level.
-func componentOf(level string) string {
+// Component returns the component for a level.
+func Component(level string) string {
 	if level == "" {
 		return emptyLevel
 	}
@@ -117,9 +119,9 @@ func escaped(text string) bool {
 	return len(text) >= 3 && text[0] == '%' && strings.IndexByte(hexDigits, text[1]) >= 0 && strings.IndexByte(hexDigits, text[2]) >= 0
 }
 
-// levelOf undoes componentOf. It rejects a component that componentOf does not make, because its topic is another URI's.
+// levelOf undoes Component. It rejects a component that Component does not make, because its topic is another URI's.
 func levelOf(component string) (string, error) {
-	if err := checkText(component, "/+#"); err != nil {
+	if err := Check(component, "/+#"); err != nil {
 		return "", err
 	}
 	if component == emptyLevel {
@@ -137,23 +139,23 @@ func levelOf(component string) (string, error) {
 		}
 		b.WriteByte(c)
 	}
-	if level := b.String(); componentOf(level) == component {
+	if level := b.String(); Component(level) == component {
 		return level, nil
 	}
 	return "", fmt.Errorf("%q is not a level of a topic; only a blank (%%20), a dot (%%2E) and a percent sign (%%25) are written with %%", component)
 }
 
-// filterOf returns the topic filter for a pattern. It may match more: `com/example/#` also matches com/example itself. So
+// Filter returns the topic filter for a pattern. It may match more: `com/example/#` also matches com/example itself. So
 // messages are matched against the pattern again.
-func filterOf(pattern string, match wamp.Match) (string, error) {
+func Filter(pattern string, match wamp.Match) (string, error) {
 	if match == wamp.Exact {
-		return topicOf(pattern)
+		return Topic(pattern)
 	}
-	if err := checkText(pattern, "/+#"); err != nil {
+	if err := Check(pattern, "/+#"); err != nil {
 		return "", err
 	}
 	if pattern != "" && pattern[0] == '$' {
-		return "", errDollar
+		return "", ErrDollar
 	}
 	if match == wamp.Prefix {
 		if pattern != "" && !strings.HasSuffix(pattern, ".") {
@@ -165,10 +167,10 @@ func filterOf(pattern string, match wamp.Match) (string, error) {
 	return levelsOf(pattern, "+")
 }
 
-// checkText rejects text with one of the given characters. It also rejects text that a broker may close the connection for:
+// Check rejects text with one of the given characters. It also rejects text that a broker may close the connection for:
 // invalid UTF-8, control characters, and code points that are not characters.
-func checkText(s, without string) error {
-	if len(s) > maxTopic {
+func Check(s, without string) error {
+	if len(s) > MaxTopic {
 		return errLong
 	}
 	if i := strings.IndexAny(s, without); i >= 0 {
@@ -187,8 +189,8 @@ func checkText(s, without string) error {
 	return nil
 }
 
-// matches reports whether a filter matches a topic (MQTT 3.1.1, 4.7).
-func matches(filter, topic string) bool {
+// Matches reports whether a filter matches a topic (MQTT 3.1.1, 4.7).
+func Matches(filter, topic string) bool {
 	return coversOwn(filter, topic)
 }
 
@@ -217,8 +219,8 @@ func covers(filter, other string) bool {
 	}
 }
 
-// widest returns the filters that no other one covers. A broker may send a message once for each filter that matches it.
-func widest(filters []string) (list []string) {
+// Widest returns the filters that no other one covers. A broker may send a message once for each filter that matches it.
+func Widest(filters []string) (list []string) {
 	for i, f := range filters {
 		covered := false
 		for j, other := range filters {

@@ -1,4 +1,4 @@
-package mqtt
+package naming
 
 import (
 	"slices"
@@ -27,11 +27,11 @@ func TestTopicsAndURIs(t *testing.T) {
 		{"%2%2E", "%2."},
 		{"%2e", "%2e"},
 	} {
-		if topic, err := topicOf(c.uri); topic != c.topic || err != nil {
-			t.Errorf("topicOf(%q) = %q, %v", c.uri, topic, err)
+		if topic, err := Topic(c.uri); topic != c.topic || err != nil {
+			t.Errorf("Topic(%q) = %q, %v", c.uri, topic, err)
 		}
-		if uri, err := uriOf(c.topic); uri != c.uri || err != nil {
-			t.Errorf("uriOf(%q) = %q, %v", c.topic, uri, err)
+		if uri, err := URI(c.topic); uri != c.uri || err != nil {
+			t.Errorf("URI(%q) = %q, %v", c.topic, uri, err)
 		}
 	}
 }
@@ -39,8 +39,8 @@ func TestTopicsAndURIs(t *testing.T) {
 func TestURIsWithoutTopic(t *testing.T) {
 	for _, uri := range []string{"", "%", "a..b", "a.", ".a", "a/b", "a.+", "a.b+", "$SYS.uptime", "$share.x", "a.%41", "a.%2F", "%24SYS.x", "a.%00", "%25%25", "a.%2B", "a.#", "a. ", "a.\x00", "a.\x01",
 		"a.\u0085", "a.\ufdd0", "a.\uffff", "a.\xff", strings.Repeat("a.", 600) + "a"} {
-		if topic, err := topicOf(uri); err == nil {
-			t.Errorf("topicOf(%q) = %q", uri, topic)
+		if topic, err := Topic(uri); err == nil {
+			t.Errorf("Topic(%q) = %q", uri, topic)
 		}
 	}
 }
@@ -48,8 +48,8 @@ func TestURIsWithoutTopic(t *testing.T) {
 func TestTopicsWithoutURI(t *testing.T) {
 	for _, topic := range []string{"", "$SYS/broker/uptime", "$share/a", "a/\tb", "a/#", "a/+", "a/\xff", "a/\ufffe",
 		"wamp/session/on_join", "wamp", strings.Repeat("a/", 600) + "a"} {
-		if uri, err := uriOf(topic); err == nil {
-			t.Errorf("uriOf(%q) = %q", topic, uri)
+		if uri, err := URI(topic); err == nil {
+			t.Errorf("URI(%q) = %q", topic, uri)
 		}
 	}
 }
@@ -60,9 +60,9 @@ func TestCharacters(t *testing.T) {
 		"": true, " ": true, "\x1f": false, "~": true, "\x7f": false, "\u009f": false, "\u00a0": true, "\ufdcf": true, "\ufdd0": false,
 		"\ufdef": false, "\ufdf0": true, "\ufffd": true, "\ufffe": false, "\uffff": false, "\U00010000": true, "\U0001fffd": true,
 		"\U0001fffe": false, "\U0010ffff": false, "\xff": false, "a\xe2\x82": false, "a+": false, "a/b": true,
-		strings.Repeat("x", maxTopic): true, strings.Repeat("x", maxTopic+1): false,
+		strings.Repeat("x", MaxTopic): true, strings.Repeat("x", MaxTopic+1): false,
 	} {
-		if err := checkText(text, "+#"); (err == nil) != want {
+		if err := Check(text, "+#"); (err == nil) != want {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
@@ -89,9 +89,9 @@ func TestFilters(t *testing.T) {
 		{"a%20b.", wamp.Prefix, "a b/#"},
 		{"a..%", wamp.Wildcard, "a/+/"},
 	} {
-		filter, err := filterOf(c.pattern, c.match)
+		filter, err := Filter(c.pattern, c.match)
 		if filter != c.filter || (err == nil) != (c.filter != "") {
-			t.Errorf("filterOf(%q, %s) = %q, %v; expected %q", c.pattern, c.match, filter, err, c.filter)
+			t.Errorf("Filter(%q, %s) = %q, %v; expected %q", c.pattern, c.match, filter, err, c.filter)
 		}
 	}
 }
@@ -122,7 +122,7 @@ func TestFilterMatchesTopic(t *testing.T) {
 		{"a/+", "a/#", false},
 		{"a/#", "a/#", true},
 	} {
-		if matches(c.filter, c.topic) != c.is {
+		if Matches(c.filter, c.topic) != c.is {
 			t.Errorf("matches(%q, %q) = %v", c.filter, c.topic, !c.is)
 		}
 	}
@@ -138,8 +138,8 @@ func TestWidestFilters(t *testing.T) {
 		{"a/+ a/#", "a/#"},
 		{"# $aws/a +/b", "# $aws/a"},
 	} {
-		if left := widest(strings.Fields(c.filters)); !slices.Equal(left, strings.Fields(c.left)) {
-			t.Errorf("widest(%s) = %v", c.filters, left)
+		if left := Widest(strings.Fields(c.filters)); !slices.Equal(left, strings.Fields(c.left)) {
+			t.Errorf("Widest(%s) = %v", c.filters, left)
 		}
 	}
 }
@@ -150,13 +150,13 @@ func FuzzTopic(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if uri, err := uriOf(s); err == nil {
-			if topic, err := topicOf(uri); topic != s || err != nil {
+		if uri, err := URI(s); err == nil {
+			if topic, err := Topic(uri); topic != s || err != nil {
 				t.Errorf("%q became %q, and that %q, %v", s, uri, topic, err)
 			}
 		}
-		if topic, err := topicOf(s); err == nil && !wamp.Reserved(s) {
-			if uri, err := uriOf(topic); uri != s || err != nil {
+		if topic, err := Topic(s); err == nil && !wamp.Reserved(s) {
+			if uri, err := URI(topic); uri != s || err != nil {
 				t.Errorf("%q became %q, and that %q, %v", s, topic, uri, err)
 			}
 		}

@@ -1,4 +1,4 @@
-package mqtt
+package naming
 
 import (
 	"errors"
@@ -9,12 +9,12 @@ import (
 	"runnel/edge/wamp"
 )
 
-// An inverse finds the URI of a message by the template of an import. A template is only accepted if each topic has one URI.
-type inverse struct {
-	rule   *Rule
-	levels []level
-	fixed  map[int]string // the components that the rule's pattern has, by number
-	weight int            // bytes before the first field; without fields maxTopic
+// Inverse finds the URI of a message by the template of an import. A template is only accepted if each topic has one URI.
+type Inverse struct {
+	pattern wamp.Pattern // of the rule
+	levels  []level
+	fixed   map[int]string // the components that the rule's pattern has, by number
+	weight  int            // bytes before the first field; without fields MaxTopic
 }
 
 // level is a level of a template: text, or a field with text around it.
@@ -26,16 +26,16 @@ type level struct {
 
 var errTwoAt = errors.New("a level of an import can hold one field only")
 
-// newInverse returns the inverse of a rule's resolved template.
-func newInverse(r *Rule, t template) (*inverse, error) {
-	v := &inverse{rule: r}
+// NewInverse returns the inverse of a resolved template of a rule with the pattern.
+func NewInverse(p wamp.Pattern, t Template) (*Inverse, error) {
+	v := &Inverse{pattern: p}
 	var most int
-	v.fixed, most = fixedComponents(r.Topic, r.Match)
+	v.fixed, most = fixedComponents(p.URI, p.Match)
 	var now level
 	field := false
-	for _, p := range t.parts {
-		if p.field == 0 {
-			for i, text := range strings.Split(p.text, "/") {
+	for _, part := range t.parts {
+		if part.field == 0 {
+			for i, text := range strings.Split(part.text, "/") {
 				if i > 0 {
 					v.levels, now = append(v.levels, now), level{}
 				}
@@ -46,23 +46,23 @@ func newInverse(r *Rule, t template) (*inverse, error) {
 				}
 			}
 			if !field {
-				v.weight += len(p.text)
+				v.weight += len(part.text)
 			}
 			continue
 		}
 		if now.field != 0 {
 			return nil, errTwoAt
 		}
-		field, now.field, now.rest = true, p.field, p.rest
+		field, now.field, now.rest = true, part.field, part.rest
 	}
 	if v.levels = append(v.levels, now); !field {
-		v.weight = maxTopic
+		v.weight = MaxTopic
 	}
-	return v, v.check(r.Match, most)
+	return v, v.check(p.Match, most)
 }
 
 // check rejects a template from which the URI can't be told. most is the number of components of an exact pattern or a wildcard.
-func (v *inverse) check(match wamp.Match, most int) error {
+func (v *Inverse) check(match wamp.Match, most int) error {
 	has, from := map[int]bool{}, 0 // the numbers of the fields, and the one of {n...}
 	for i, l := range v.levels {
 		switch {
@@ -98,8 +98,8 @@ func (v *inverse) check(match wamp.Match, most int) error {
 	return nil
 }
 
-// filter returns the topic filter of the messages. It may match more, because MQTT can't match a part of a level.
-func (v *inverse) filter() string {
+// Filter returns the topic filter of the messages. It may match more, because MQTT can't match a part of a level.
+func (v *Inverse) Filter() string {
 	var list []string
 	for _, l := range v.levels {
 		switch {
@@ -114,8 +114,8 @@ func (v *inverse) filter() string {
 	return strings.Join(list, "/")
 }
 
-// uri returns the URI of a topic. ok is false if the template does not make this topic.
-func (v *inverse) uri(topic string) (uri string, ok bool) {
+// URI returns the URI of a topic. ok is false if the template does not make this topic.
+func (v *Inverse) URI(topic string) (uri string, ok bool) {
 	if strings.HasPrefix(topic, "$") && v.levels[0].before == "" {
 		return "", false // no wildcard of MQTT matches it
 	}
@@ -127,7 +127,7 @@ func (v *inverse) uri(topic string) (uri string, ok bool) {
 		}
 		if l.rest {
 			for j, text := range levels[i:] {
-				if !note(found, l.field+j, componentOf(text)) {
+				if !note(found, l.field+j, Component(text)) {
 					return "", false
 				}
 			}
@@ -141,7 +141,7 @@ func (v *inverse) uri(topic string) (uri string, ok bool) {
 			return "", false
 		case l.field == wholeURI:
 			uri = inner
-		case l.field != 0 && !note(found, l.field, componentOf(inner)):
+		case l.field != 0 && !note(found, l.field, Component(inner)):
 			return "", false
 		}
 	}
@@ -176,9 +176,9 @@ func note(found map[int]string, n int, component string) bool {
 }
 
 // join makes a URI of the components.
-func (v *inverse) join(found map[int]string) (uri string, ok bool) {
-	if v.rule.Match == wamp.Exact {
-		return v.rule.Topic, true
+func (v *Inverse) join(found map[int]string) (uri string, ok bool) {
+	if v.pattern.Match == wamp.Exact {
+		return v.pattern.URI, true
 	}
 	list := make([]string, len(found))
 	for i := range list {
@@ -190,6 +190,9 @@ func (v *inverse) join(found map[int]string) (uri string, ok bool) {
 	return uri, v.matches(uri)
 }
 
-func (v *inverse) matches(uri string) bool {
-	return v.rule.Match.Matches(v.rule.Topic, uri) && wamp.ValidURI(uri, wamp.Exact, false)
+func (v *Inverse) matches(uri string) bool {
+	return v.pattern.Match.Matches(v.pattern.URI, uri) && wamp.ValidURI(uri, wamp.Exact, false)
 }
+
+// Weight orders inverses: the one with more text before its first field decides about a topic. One without fields weighs most.
+func (v *Inverse) Weight() int { return v.weight }

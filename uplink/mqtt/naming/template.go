@@ -1,4 +1,4 @@
-package mqtt
+package naming
 
 import (
 	"errors"
@@ -9,13 +9,13 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A template is the mqtt_topic of a rule: a topic as the broker wants it, with fields in braces that stand for parts of the URI:
+// Template is the mqtt_topic of a rule: a topic as the broker wants it, with fields in braces that stand for parts of the URI:
 // {4} is its fourth component, {4...} are the fourth and all later ones, as a level each, and {uri} is the whole URI as one level.
 // Text outside braces stands as written, so it may begin with "/" or "$", and have blanks, dots and empty levels. {{ and }} stand
 // for braces.
 //
-// resolve replaces the fields that the rule's pattern determines. So the fields that are left are the parts that vary.
-type template struct{ parts []part }
+// Resolve replaces the fields that the rule's pattern determines. So the fields that are left are the parts that vary.
+type Template struct{ parts []part }
 
 // part is literal text, or a field.
 type part struct {
@@ -32,17 +32,16 @@ const maxField = wamp.MaxURI
 const ellipsis = "..."
 
 var (
-	errShared   = errors.New("shared subscriptions ($share) are not supported")
-	errWild     = errors.New(`"+" and "#" can't stand in it; write a field, like {4} for one level or {4...} for all further levels`)
-	errRestAt   = errors.New("a field like {4...} must be a whole level, and in an import the last one")
-	errNoTopic  = errors.New("it makes an empty topic")
-	errBrace    = errors.New("a brace is not closed; {{ and }} stand for braces as text")
-	errPrefixes = errors.New("mqtt_topic names the whole topic; remove local_prefix and remote_prefix")
+	errShared  = errors.New("shared subscriptions ($share) are not supported")
+	errWild    = errors.New(`"+" and "#" can't stand in it; write a field, like {4} for one level or {4...} for all further levels`)
+	errRestAt  = errors.New("a field like {4...} must be a whole level, and in an import the last one")
+	errNoTopic = errors.New("it makes an empty topic")
+	errBrace   = errors.New("a brace is not closed; {{ and }} stand for braces as text")
 )
 
-// parseTemplate reads a template.
-func parseTemplate(text string) (t template, err error) {
-	if err := checkText(text, ""); err != nil {
+// Parse reads a template.
+func Parse(text string) (t Template, err error) {
+	if err := Check(text, ""); err != nil {
 		return t, err
 	}
 	literal := ""
@@ -74,7 +73,7 @@ func parseTemplate(text string) (t template, err error) {
 }
 
 // add appends a part, except for empty text, and joins it to text before it.
-func (t *template) add(p part) {
+func (t *Template) add(p part) {
 	last := len(t.parts) - 1
 	switch {
 	case p.field == 0 && p.text == "":
@@ -98,7 +97,7 @@ func parseField(name string) (part, error) {
 }
 
 // check rejects text that no topic holds.
-func (t template) check() error {
+func (t Template) check() error {
 	if len(t.parts) == 0 {
 		return errNoTopic
 	}
@@ -117,25 +116,25 @@ func (t template) check() error {
 }
 
 // endsLevel reports whether a level ends with a part, which may be the one before the first.
-func (t template) endsLevel(i int) bool {
+func (t Template) endsLevel(i int) bool {
 	return i < 0 || t.parts[i].field == 0 && strings.HasSuffix(t.parts[i].text, "/")
 }
 
-func (t template) beginsLevel(i int) bool {
+func (t Template) beginsLevel(i int) bool {
 	return i == len(t.parts) || t.parts[i].field == 0 && strings.HasPrefix(t.parts[i].text, "/")
 }
 
-// resolve returns the template with the fields replaced that a pattern determines. It rejects fields that no URI of the pattern
+// Resolve returns the template with the fields replaced that a pattern determines. It rejects fields that no URI of the pattern
 // has.
-func (t template) resolve(pattern string, match wamp.Match) (template, error) {
+func (t Template) Resolve(pattern string, match wamp.Match) (Template, error) {
 	fixed, most := fixedComponents(pattern, match)
-	var r template
+	var r Template
 	for _, p := range t.parts {
 		switch {
 		case p.field > most:
 			return r, fmt.Errorf("the URI has no component %d", p.field)
 		case match == wamp.Exact && p.field != 0:
-			text, err := template{[]part{p}}.topic(pattern)
+			text, err := Template{[]part{p}}.Topic(pattern)
 			if err != nil {
 				return r, err
 			}
@@ -168,8 +167,8 @@ func fixedComponents(pattern string, match wamp.Match) (fixed map[int]string, mo
 	return fixed, most
 }
 
-// topic returns the topic of a URI.
-func (t template) topic(uri string) (string, error) {
+// Topic returns the topic of a URI.
+func (t Template) Topic(uri string) (string, error) {
 	var b strings.Builder
 	components := strings.Split(uri, ".")
 	for _, p := range t.parts {
@@ -178,7 +177,7 @@ func (t template) topic(uri string) (string, error) {
 			b.WriteString(p.text)
 			continue
 		case p.field == wholeURI:
-			if err := checkText(uri, "/+#"); err != nil {
+			if err := Check(uri, "/+#"); err != nil {
 				return "", err
 			}
 			b.WriteString(uri)
@@ -205,12 +204,22 @@ func (t template) topic(uri string) (string, error) {
 }
 
 // checkTopic rejects a topic of the template that the broker would reject or that is the broker's own.
-func (t template) checkTopic(topic string) error {
+func (t Template) checkTopic(topic string) error {
 	switch {
 	case topic == "":
 		return errNoTopic
 	case topic[0] == '$' && t.parts[0].field != 0:
-		return errDollar // only a configuration may choose such a topic
+		return ErrDollar // only a configuration may choose such a topic
 	}
-	return checkText(topic, "+#")
+	return Check(topic, "+#")
+}
+
+// OneLevel reports whether all topics of the template have one level.
+func (t Template) OneLevel() bool {
+	for _, p := range t.parts {
+		if p.rest || strings.Contains(p.text, "/") {
+			return false
+		}
+	}
+	return true
 }
