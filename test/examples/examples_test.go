@@ -52,12 +52,58 @@ func TestNode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = dir
-	run(t, install)
+	npm(t, dir)
 	cmd := exec.Command("node", "weather.mjs", "ws://"+start(t)+"/ws")
 	cmd.Dir = dir
 	expect(t, cmd)
+}
+
+// The archives of examples/archive miss no reading, although each is killed while readings come.
+func TestArchive(t *testing.T) {
+	all(t)
+	dir := t.TempDir()
+	for name, text := range kit.Files(t, "../../examples/archive/*") {
+		kit.Write(t, dir, name, strings.ReplaceAll(text, "127.0.0.1:8080", "127.0.0.1:0"))
+	}
+	npm(t, dir)
+	for name, command := range map[string][]string{
+		"autobahn-js": {"node", "autobahn.mjs"}, "wampy": {"node", "wampy.mjs"}, "autobahn-python": {"/usr/bin/python3", "autobahn_archive.py"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := filepath.Join(dir, "runnel.toml")
+			kit.Must(t, os.RemoveAll(filepath.Join(dir, "data")))
+			p := background(t, runnel.Command("run", "-c", config))
+			found, err := p.Logs(`msg=listening url=tcp://(\S+)`)
+			kit.Must(t, err)
+			publish := func(reading string) {
+				run(t, runnel.Command("pub", "com.example.reading", reading, "--url", "tcp://"+found[1]))
+			}
+			archive := func() *program.Process {
+				cmd := exec.Command(command[0], append(command[1:], "ws://"+found[1]+"/ws")...)
+				cmd.Dir = dir
+				return background(t, cmd)
+			}
+			prints := func(a *program.Process, text string) {
+				t.Helper()
+				kit.Eventually(t, name+" prints "+text, func() bool { return strings.Contains(a.Stdout.Text(), text+"\n") }, a.String)
+			}
+			publish("1") // before the archive has ever run
+			first := archive()
+			prints(first, "acknowledged 1")
+			publish("2")
+			prints(first, "acknowledged 2")
+			first.Signal(syscall.SIGKILL)
+			first.Wait()
+			publish("3")
+			publish("4")
+			second := archive()
+			prints(second, "acknowledged 3")
+			prints(second, "acknowledged 4")
+			if got := second.Stdout.Text(); strings.Contains(got, "stored 1\n") || strings.Contains(got, "stored 2\n") {
+				t.Errorf("the second archive printed:\n%s", got)
+			}
+		})
+	}
 }
 
 func TestC(t *testing.T) {
@@ -85,6 +131,14 @@ func TestC(t *testing.T) {
 		return err == nil
 	})
 	expect(t, exec.Command(thermometer, deviceEnd))
+}
+
+// npm installs what the package.json in a directory names.
+func npm(t *testing.T, dir string) {
+	t.Helper()
+	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = dir
+	run(t, install)
 }
 
 // all skips a test that needs more than Go and a shell, unless everything is to run.
