@@ -22,6 +22,7 @@ func initCommand() *cobra.Command {
 	i := setup.Init{Out: term.Stdout}
 	var yes bool
 	var token string
+	var listens, centres []string
 	cmd := &cobra.Command{
 		Use:   "init [gateway|centre|standalone]",
 		Short: "Write a complete configuration",
@@ -46,6 +47,7 @@ With --token the gateway enrols at its centre: it joins once with a token that
 		Args: cobra.MaximumNArgs(1), ValidArgs: setup.Kinds,
 		RunE: func(_ *cobra.Command, args []string) error {
 			i.Kind = strings.Join(args, "")
+			i.Listen, i.Centres = splitURLs(listens), splitURLs(centres)
 			if err := withToken(&i, token); err != nil {
 				return err
 			}
@@ -60,9 +62,9 @@ With --token the gateway enrols at its centre: it joins once with a token that
 	f.StringVar(&i.ID, "id", "", "`ID` of this node (default: the host name)")
 	f.StringVar(&i.Realm, "realm", "", "`NAME` of the realm (default: realm1)")
 	f.StringVar(&i.Prefix, "prefix", "", "`PREFIX` of the application's URIs (default: com.example.)")
-	f.StringSliceVar(&i.Listen, "listen", nil, "`URL` to listen at instead of the defaults; separate several with commas")
+	f.StringArrayVar(&listens, "listen", nil, "`URL` to listen at instead of the defaults; separate several with commas")
 	f.BoolVar(&i.OpenNetwork, "open-network", false, "let peers of the network join without authentication, with the role sensor")
-	f.StringSliceVar(&i.Centres, "centre", nil, "`URL` of a gateway's centre; several, separated by commas, are tried in turn")
+	f.StringArrayVar(&centres, "centre", nil, "`URL` of a gateway's centre; several, separated by commas, are tried in turn")
 	f.StringVar(&i.Remote, "remote-realm", "", "`NAME` of the realm at the centre (default: as here)")
 	f.StringVar(&i.Pin, "pin", "", "`SHA256` of the centre's certificate or public key")
 	f.StringVar(&i.CA, "ca", "", "`FILE` with the certificate authorities that may sign the centre's certificate")
@@ -70,6 +72,21 @@ With --token the gateway enrols at its centre: it joins once with a token that
 	f.StringVar(&i.Certificate, "certificate", "", "`FILE` with the certificate of tls:// listeners (default: init creates one)")
 	f.StringVar(&i.CertificateKey, "certkey", "", "`FILE` with the certificate's key")
 	return cmd
+}
+
+// splitURLs returns the URLs of a flag that was given once for each, or with several separated by commas. It
+// returns nil if the flag is missing, and an empty list if it is empty.
+func splitURLs(values []string) []string {
+	if values == nil {
+		return nil
+	}
+	urls := []string{}
+	for _, value := range values {
+		if value != "" {
+			urls = append(urls, strings.Split(value, ",")...)
+		}
+	}
+	return urls
 }
 
 // withToken sets i.Enrol, so that the gateway enrols at its centre with the token.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +51,7 @@ func listProfiles(file string, asJSON bool) error {
 	if broken != nil {
 		fmt.Fprintf(os.Stderr, "warning: %s\n", term.SafeLines(broken.Error()))
 	}
-	table := tabwriter.NewWriter(term.Stdout, 0, 0, 2, ' ', 0)
+	table := term.NewTable(term.Stdout)
 	if !asJSON {
 		fmt.Fprintln(table, "NAME\tMODE\tDESCRIPTION")
 	}
@@ -65,7 +64,7 @@ func listProfiles(file string, asJSON bool) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", term.Safe(p.Name), p.Mode(), term.Safe(strings.TrimSpace(p.Description)))
 	}
-	if err := table.Flush(); err != nil || asJSON {
+	if err := table.PrintWide(); err != nil || asJSON {
 		return err
 	}
 	_, err := fmt.Fprintf(os.Stderr, "Your own profiles are files in %s: NAME.toml, as \"runnel serial profiles NAME\" prints one.\n", config.ProfileDir(file))

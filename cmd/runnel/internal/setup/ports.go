@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"runnel/cmd/runnel/internal/term"
 	"runnel/transport/serial"
@@ -17,12 +16,12 @@ func PrintPorts(w io.Writer, ports []serial.Info) error {
 		_, err := fmt.Fprintln(w, "no serial ports")
 		return err
 	}
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := term.NewTable(w)
 	fmt.Fprintln(table, "DEVICE\tDRIVER\tUSB\tHELD BY")
 	for _, p := range ports {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", term.Safe(p.Device), term.Dash(term.Safe(p.Driver)), term.Dash(term.Safe(usbText(p))), term.Dash(term.Safe(holders(p))))
 	}
-	return table.Flush()
+	return table.PrintWide()
 }
 
 // usbText formats a USB identity, like "2341:0043 serial 9573 interface 00 (Arduino Uno)".

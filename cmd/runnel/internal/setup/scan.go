@@ -18,6 +18,7 @@ const lastSlave = 254
 
 // ParseSlaves reads a list of slaves, like "1-247" or "1,5,10-20". It is sorted, each slave once.
 func ParseSlaves(text string) (slaves []byte, err error) {
+	var wanted [lastSlave + 1]bool
 	for part := range strings.SplitSeq(text, ",") {
 		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
 		if !isRange {
@@ -29,11 +30,15 @@ func ParseSlaves(text string) (slaves []byte, err error) {
 			return nil, fmt.Errorf("%.40q is not a list of slaves from 1 to %d; write it like \"1-247\" or \"1,5,10-20\"", text, lastSlave)
 		}
 		for n := from; n <= to; n++ {
+			wanted[n] = true
+		}
+	}
+	for n, is := range wanted {
+		if is {
 			slaves = append(slaves, byte(n))
 		}
 	}
-	slices.Sort(slaves)
-	return slices.Compact(slaves), nil
+	return slaves, nil
 }
 
 // BusDevice is a profile of a Modbus device.

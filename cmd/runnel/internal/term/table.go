@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 )
 
@@ -16,29 +15,28 @@ const columns = 80
 // Table is a report for people: text whose columns, separated by tabs, are aligned. A block of lines without tabs ends a
 // table. Programs that read it through a pipe or from a file get one line per row.
 type Table struct {
-	*tabwriter.Writer
-	text *bytes.Buffer
-	to   io.Writer
+	*bytes.Buffer
+	to io.Writer
 }
 
 // NewTable returns a table to write to. Print sends it to w.
-func NewTable(w io.Writer) Table {
-	text := new(bytes.Buffer)
-	return Table{tabwriter.NewWriter(text, 0, 0, 2, ' ', 0), text, w}
+func NewTable(w io.Writer) Table { return Table{new(bytes.Buffer), w} }
+
+// PrintWide writes the report and folds no line.
+func (t Table) PrintWide() error {
+	_, err := io.WriteString(t.to, align(t.String()))
+	return err
 }
 
 // Print writes the report. It folds lines that are longer than the terminal is wide, unless standard output is read by a
 // program. Only a single word can make a longer line.
 func (t Table) Print() error {
-	if err := t.Flush(); err != nil {
-		return err
-	}
 	width := columns
 	if ForPeople(t.to) {
 		width = cmp.Or(terminalWidth(os.Stdout), columns)
 	}
 	var b strings.Builder
-	for line := range strings.Lines(t.text.String()) {
+	for line := range strings.Lines(align(t.String())) {
 		line = strings.TrimRight(line, " \n")
 		if t.to == Stdout && !ForPeople(t.to) {
 			b.WriteString(line + "\n")
@@ -48,6 +46,38 @@ func (t Table) Print() error {
 	}
 	_, err := io.WriteString(t.to, b.String())
 	return err
+}
+
+// align pads the cells of each line with blanks. A tab ends a cell; the last text of a line is no cell.
+func align(text string) string {
+	var lines [][]string
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.Split(line, "\t"))
+	}
+	for column := 0; alignColumn(lines, column); column++ {
+	}
+	var b strings.Builder
+	for _, cells := range lines {
+		b.WriteString(strings.Join(cells, ""))
+	}
+	return b.String()
+}
+
+// alignColumn pads the cells of one column, and reports whether there are any. Successive lines that have a cell there share
+// its width: that of the longest cell, and two blanks.
+func alignColumn(lines [][]string, column int) (found bool) {
+	for from := 0; from < len(lines); {
+		to, width := from, 0
+		for ; to < len(lines) && column < len(lines[to])-1; to++ {
+			width = max(width, utf8.RuneCountInString(lines[to][column])+2)
+		}
+		for _, cells := range lines[from:to] {
+			cells[column] += strings.Repeat(" ", width-utf8.RuneCountInString(cells[column]))
+			found = true
+		}
+		from = to + 1
+	}
+	return found
 }
 
 // fold writes a line, as several lines if it is longer than width. The further ones are indented.
