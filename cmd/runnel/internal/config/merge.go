@@ -102,11 +102,20 @@ func other[T any](list []T, at Place, meant func(T) (Place, bool)) int {
 
 // adopt takes over a key that only the second file sets. If both set it, the values must be equal.
 func adopt[T comparable](k checker, what string, into *Place, key string, value *T, at Place, next T) {
+	if k.adopts(what, into, key, at, *value != next) {
+		*value = next
+	}
+}
+
+// adopts reports whether a key of at is missing in into, which then has its place. Otherwise it must not differ.
+func (k checker) adopts(what string, into *Place, key string, at Place, differs bool) bool {
 	switch {
 	case !at.Has(key):
 	case !into.Has(key):
-		*value, *into = next, into.Adopting(key, at)
-	case *value != next:
+		*into = into.Adopting(key, at)
+		return true
+	case differs:
 		k.Add(at, key, "%s has another %s at %s; write it in one of the two files", what, key, into.Of(key))
 	}
+	return false
 }

@@ -21,9 +21,9 @@ func Sound(c *Config, problems Problems) *Config {
 			return at.Contains(p, starts) && !strings.HasPrefix(p.Text, decode.UnknownKey) && !strings.HasPrefix(p.Text, decode.InvalidTOML)
 		})
 	}
-	next.Listens = without(c.Listens, func(l Listen) bool { return bad(l.Place) })
-	next.Serials = without(c.Serials, func(s Serial) bool { return bad(s.Place) })
-	next.Uplinks = without(c.Uplinks, func(u Uplink) bool { return bad(u.Place) })
+	next.Listens = Without(c.Listens, func(l Listen) bool { return bad(l.Place) })
+	next.Serials = Without(c.Serials, func(s Serial) bool { return bad(s.Place) })
+	next.Uplinks = Without(c.Uplinks, func(u Uplink) bool { return bad(u.Place) })
 	if bad(c.Node.Place) {
 		next.Node = Node{ID: c.Node.ID}
 	}
@@ -33,7 +33,8 @@ func Sound(c *Config, problems Problems) *Config {
 	return &next
 }
 
-func without[T any](list []T, drop func(T) bool) []T {
+// Without returns a copy of a list without the parts that drop selects.
+func Without[T any](list []T, drop func(T) bool) []T {
 	return slices.DeleteFunc(slices.Clone(list), drop)
 }
 

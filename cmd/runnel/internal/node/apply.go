@@ -105,8 +105,8 @@ func (a *application) endListeners() {
 func (a *application) endLines() {
 	n := a.node
 	ending, gone := a.plan.lines.ending(), a.plan.lines.gone
-	isOneOf := func(list []config.Serial, l *line) bool {
-		return slices.ContainsFunc(list, func(s config.Serial) bool { return s.Name == l.config.Name })
+	isOneOf := func(list []*config.Serial, l *line) bool {
+		return slices.ContainsFunc(list, func(s *config.Serial) bool { return s.Name == l.config.Name })
 	}
 	kept := n.lines[:0:0]
 	for _, l := range n.lines {
@@ -130,7 +130,7 @@ func (a *application) addRealms() {
 	n := a.node
 	for _, m := range a.plan.realms.added {
 		n.mu.Lock()
-		err := n.addRealm(a.plan.next, m)
+		err := n.addRealm(a.plan.next, *m)
 		made := n.reporters[len(n.reporters)-1]
 		n.mu.Unlock()
 		if err != nil {
@@ -146,7 +146,7 @@ func (a *application) addRealms() {
 // of a secret's file may have changed.
 func (a *application) updateRealms() {
 	for _, opts := range a.parts.realms {
-		if slices.ContainsFunc(a.plan.realms.added, func(m config.Realm) bool { return m.Name == opts.Name }) {
+		if slices.ContainsFunc(a.plan.realms.added, func(m *config.Realm) bool { return m.Name == opts.Name }) {
 			continue
 		}
 		if err := a.node.router.UpdateRealm(opts); err != nil {
@@ -180,7 +180,7 @@ func (a *application) startLinks() (ending []*link) {
 	n := a.node
 	kept := n.uplinks[:0:0]
 	for _, l := range n.uplinks {
-		if slices.ContainsFunc(a.plan.uplinks.ending(), func(u config.Uplink) bool { return u.Name == l.config.Name }) {
+		if slices.ContainsFunc(a.plan.uplinks.ending(), func(u *config.Uplink) bool { return u.Name == l.config.Name }) {
 			ending = append(ending, l)
 		} else {
 			kept = append(kept, l)
@@ -240,15 +240,15 @@ func (a *application) startListenersAndLines() {
 
 func (a *application) sayStarted() {
 	for _, l := range a.parts.listeners {
-		i := slices.IndexFunc(a.plan.listens.replaced, func(x exchange[config.Listen]) bool { return x.next.URL == l.config.URL })
+		i := slices.IndexFunc(a.plan.listens.replaced, func(x exchange[*config.Listen]) bool { return x.next.URL == l.config.URL })
 		if i < 0 {
 			a.say("listener %s opened", l.URL())
 			continue
 		}
 		a.say("listener %s opened again%s", l.URL(), a.plan.listens.replaced[i].old.ChangeReason(l.config))
 	}
-	sayStarted(a, "serial line", a.plan.lines, func(s config.Serial) string { return s.Name }, func(config.Serial, config.Serial) string { return "" })
-	sayStarted(a, "uplink", a.plan.uplinks, func(u config.Uplink) string { return u.Name }, config.Uplink.ChangeReason)
+	sayStarted(a, "serial line", a.plan.lines, func(s *config.Serial) string { return s.Name }, func(_, _ *config.Serial) string { return "" })
+	sayStarted(a, "uplink", a.plan.uplinks, func(u *config.Uplink) string { return u.Name }, func(old, next *config.Uplink) string { return old.ChangeReason(*next) })
 }
 
 func sayStarted[T any](a *application, kind string, d difference[T], name func(T) string, reason func(old, next T) string) {

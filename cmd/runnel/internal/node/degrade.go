@@ -133,7 +133,7 @@ func (n *Node) openListeners(c *config.Config) error {
 			if first == nil {
 				first = err
 			}
-			n.config.Listens = slices.DeleteFunc(slices.Clone(n.config.Listens), func(other config.Listen) bool { return other.URL == l.URL })
+			n.config.Listens = config.Without(n.config.Listens, func(other config.Listen) bool { return other.URL == l.URL })
 			n.leaveOut("listener "+l.URL, err, func(c *config.Config) { c.Listens = append(slices.Clone(c.Listens), l) })
 		default:
 			n.listeners = append(n.listeners, opened...)
@@ -166,11 +166,11 @@ func (n *Node) openUplinks(c *config.Config) error {
 			return err
 		case err != nil:
 			same := func(other config.Uplink) bool { return other.Name == u.Name }
-			n.config.Uplinks = slices.DeleteFunc(slices.Clone(n.config.Uplinks), same)
+			n.config.Uplinks = config.Without(n.config.Uplinks, same)
 			n.config.Absent = append(n.config.Absent, u)
 			n.leaveOut("uplink "+u.Name, err, func(c *config.Config) {
 				c.Uplinks = append(slices.Clone(c.Uplinks), u)
-				c.Absent = slices.DeleteFunc(slices.Clone(c.Absent), same)
+				c.Absent = config.Without(c.Absent, same)
 			})
 		default:
 			n.uplinks = append(n.uplinks, l)

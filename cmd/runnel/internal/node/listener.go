@@ -136,6 +136,6 @@ func (n *Node) startListener(l *listener) {
 	})
 }
 
-func (l *listener) isOneOf(list []config.Listen) bool {
-	return slices.ContainsFunc(list, func(other config.Listen) bool { return other.URL == l.config.URL })
+func (l *listener) isOneOf(list []*config.Listen) bool {
+	return slices.ContainsFunc(list, func(other *config.Listen) bool { return other.URL == l.config.URL })
 }

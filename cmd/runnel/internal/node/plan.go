@@ -12,10 +12,10 @@ import (
 type Changes struct {
 	next *config.Config // as it will run
 
-	realms  difference[config.Realm] // a realm that is replaced is updated in place
-	listens difference[config.Listen]
-	lines   difference[config.Serial]
-	uplinks difference[config.Uplink]
+	realms  difference[*config.Realm] // a realm that is replaced is updated in place
+	listens difference[*config.Listen]
+	lines   difference[*config.Serial]
+	uplinks difference[*config.Uplink]
 	metrics bool // the exporter is replaced
 
 	settings []string // the changes of tables that belong to no part, for people
@@ -23,7 +23,8 @@ type Changes struct {
 	renewed  []string // files that parts which are kept read again by themselves, for people
 }
 
-// difference is what becomes of the parts of one kind. A part is known by its name; a listener's name is its URL.
+// difference is what becomes of the parts of one kind. A part is known by its name; a listener's name is its URL. T is a
+// pointer, so that all kinds share their code.
 type difference[T any] struct {
 	kept, added, gone []T
 	replaced          []exchange[T]
@@ -35,14 +36,14 @@ type exchange[T any] struct{ old, next T }
 // Plan compares two configurations that were checked. It looks at nothing else and changes neither.
 func Plan(old, next *config.Config) *Changes {
 	p := &Changes{next: inherit(old, next)}
-	p.realms = compare(old.Realms, next.Realms, func(r *config.Realm) string { return r.Name }, func(a, b config.Realm) bool { return config.Equal(a, b) })
-	p.listens = compare(old.Listens, next.Listens, func(l *config.Listen) string { return l.URL }, config.Listen.Same)
-	p.lines = compare(old.Serials, next.Serials, func(s *config.Serial) string { return s.Name }, func(a, b config.Serial) bool { return config.Equal(a, b) })
-	p.uplinks = compare(old.Uplinks, next.Uplinks, func(u *config.Uplink) string { return u.Name }, config.Uplink.Same)
+	p.realms = compare(pointers(old.Realms), pointers(next.Realms), func(r *config.Realm) string { return r.Name }, func(a, b *config.Realm) bool { return config.Equal(*a, *b) })
+	p.listens = compare(pointers(old.Listens), pointers(next.Listens), func(l *config.Listen) string { return l.URL }, func(a, b *config.Listen) bool { return a.Same(*b) })
+	p.lines = compare(pointers(old.Serials), pointers(next.Serials), func(s *config.Serial) string { return s.Name }, func(a, b *config.Serial) bool { return config.Equal(*a, *b) })
+	p.uplinks = compare(pointers(old.Uplinks), pointers(next.Uplinks), func(u *config.Uplink) string { return u.Name }, func(a, b *config.Uplink) bool { return a.Same(*b) })
 	p.metrics = old.Metrics.URL != next.Metrics.URL
 	p.settings = changedSettings(old, next)
 	for _, x := range p.realms.replaced {
-		p.updated = append(p.updated, changedRealm(x.old, x.next)...)
+		p.updated = append(p.updated, changedRealm(*x.old, *x.next)...)
 	}
 	p.renewed = append(renewedListeners(old, p.listens.kept), renewedUplinks(old, p.uplinks.kept)...)
 	return p
@@ -57,7 +58,7 @@ func inherit(old, next *config.Config) *config.Config {
 }
 
 // compare finds out what becomes of the parts of one kind.
-func compare[T any](old, next []T, name func(*T) string, same func(T, T) bool) (d difference[T]) {
+func compare[T any](old, next []T, name func(T) string, same func(T, T) bool) (d difference[T]) {
 	before, after := names(old, name), names(next, name)
 	for i, part := range next {
 		switch at := slices.Index(before, after[i]); {
@@ -77,10 +78,19 @@ func compare[T any](old, next []T, name func(*T) string, same func(T, T) bool) (
 	return d
 }
 
-func names[T any](parts []T, name func(*T) string) []string {
+func names[T any](parts []T, name func(T) string) []string {
 	list := make([]string, len(parts))
-	for i := range parts {
-		list[i] = name(&parts[i])
+	for i, part := range parts {
+		list[i] = name(part)
+	}
+	return list
+}
+
+// pointers returns pointers to copies of parts.
+func pointers[T any](parts []T) []*T {
+	list := make([]*T, len(parts))
+	for i, part := range parts {
+		list[i] = &part
 	}
 	return list
 }
@@ -143,10 +153,10 @@ func changedRealm(old, next config.Realm) (list []string) {
 }
 
 // renewedListeners lists the listeners whose certificate files have changed.
-func renewedListeners(old *config.Config, kept []config.Listen) (list []string) {
+func renewedListeners(old *config.Config, kept []*config.Listen) (list []string) {
 	for _, l := range kept {
 		i := slices.IndexFunc(old.Listens, func(o config.Listen) bool { return o.URL == l.URL })
-		if old.Listens[i].Renewed(l) {
+		if old.Listens[i].Renewed(*l) {
 			list = append(list, fmt.Sprintf("listener %s: another certificate", l.URL))
 		}
 	}
@@ -154,10 +164,10 @@ func renewedListeners(old *config.Config, kept []config.Listen) (list []string) 
 }
 
 // renewedUplinks lists the uplinks whose certificate files have changed.
-func renewedUplinks(old *config.Config, kept []config.Uplink) (list []string) {
+func renewedUplinks(old *config.Config, kept []*config.Uplink) (list []string) {
 	for _, u := range kept {
 		i := slices.IndexFunc(old.Uplinks, func(o config.Uplink) bool { return o.Name == u.Name })
-		if old.Uplinks[i].Renewed(u) {
+		if old.Uplinks[i].Renewed(*u) {
 			list = append(list, fmt.Sprintf("uplink %s: another certificate, from its next connection on", u.Name))
 		}
 	}

@@ -23,10 +23,10 @@ func (p *Changes) summary() string {
 			}
 		}
 	}
-	summarize(add, "realm", p.realms, func(r config.Realm) string { return r.Name })
-	summarize(add, "listener", p.listens, func(l config.Listen) string { return l.URL })
-	summarize(add, "line", p.lines, func(s config.Serial) string { return s.Name })
-	summarize(add, "uplink", p.uplinks, func(u config.Uplink) string { return u.Name })
+	summarize(add, "realm", p.realms, func(r *config.Realm) string { return r.Name })
+	summarize(add, "listener", p.listens, func(l *config.Listen) string { return l.URL })
+	summarize(add, "line", p.lines, func(s *config.Serial) string { return s.Name })
+	summarize(add, "uplink", p.uplinks, func(u *config.Uplink) string { return u.Name })
 	slices.Sort(list)
 	return strings.Join(append(append(append(list, p.settings...), p.updated...), p.renewed...), ", ")
 }

@@ -71,7 +71,7 @@ func (n *Node) prepareListeners(p *Changes, r *prepared) error {
 		sockets = append(sockets, n.exporter.socket)
 	}
 	for _, l := range p.listens.starting() {
-		opened, err := n.listen(l, replaced, sockets)
+		opened, err := n.listen(*l, replaced, sockets)
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (n *Node) prepareMetrics(p *Changes, r *prepared) (err error) {
 
 func (n *Node) prepareLines(p *Changes, r *prepared) error {
 	for _, s := range p.lines.starting() {
-		l, err := n.newLine(s)
+		l, err := n.newLine(*s)
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,7 @@ func (n *Node) prepareLines(p *Changes, r *prepared) error {
 // prepareLinks makes the new links. A link that replaces another takes over its spool.
 func (n *Node) prepareLinks(p *Changes, r *prepared) error {
 	for _, u := range p.uplinks.added {
-		if err := r.addLink(n.openLink(p.next, u)); err != nil {
+		if err := r.addLink(n.openLink(p.next, *u)); err != nil {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (n *Node) prepareLinks(p *Changes, r *prepared) error {
 		if x.next.Stores(config.DataDir(p.next) != "") && !old.spool.OnDisk() {
 			return fmt.Errorf("uplink %s: its queue is in memory, and events that are to be stored need a directory; restart the router", x.next.Name)
 		}
-		if err := r.addLink(n.newLink(p.next, x.next, old.spool, uplink.NewHandover())); err != nil {
+		if err := r.addLink(n.newLink(p.next, *x.next, old.spool, uplink.NewHandover())); err != nil {
 			return err
 		}
 	}

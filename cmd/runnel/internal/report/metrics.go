@@ -34,14 +34,14 @@ func (r *Status) Metrics() []byte {
 	write(&b, "runnel_realm_", realmFigures, pointers(r.Router.Realms), func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
 	write(&b, "runnel_durable_", durableFigures, pointers(durablesOf(r.Router.Realms)), (*realmDurable).labels)
 	write(&b, "runnel_listener_", listenerFigures, pointers(r.Listeners), (*Listener).labels)
-	writeSome(&b, "runnel_listener_certificate_", certificateFigures, pointers(r.Listeners), (*Listener).labels, func(l *Listener) *Certificate { return l.Certificate })
+	writeSome(&b, "runnel_listener_certificate_", certificateFigures, pointers(r.Listeners), (*Listener).labels, func(l *Listener) (*Certificate, bool) { return l.Certificate, l.Certificate != nil })
 	write(&b, "runnel_uplink_", uplinkFigures, pointers(r.Uplinks), (*Uplink).labels)
-	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, pointers(r.Uplinks), (*Uplink).labels, func(u *Uplink) *Certificate { return u.Certificate })
+	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, pointers(r.Uplinks), (*Uplink).labels, func(u *Uplink) (*Certificate, bool) { return u.Certificate, u.Certificate != nil })
 	write(&b, "runnel_serial_", serialFigures, pointers(r.Serial), (*Serial).labels)
-	writeSome(&b, "runnel_serial_uart_", uartFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *UART { return s.UART })
-	writeSome(&b, "runnel_serial_link_", linkFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *Link { return s.Link })
-	writeSome(&b, "runnel_serial_", sensorFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *Sensor { return s.Sensor })
-	writeSome(&b, "runnel_serial_lines_", linesFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) *Lines { return s.Lines })
+	writeSome(&b, "runnel_serial_uart_", uartFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*UART, bool) { return s.UART, s.UART != nil })
+	writeSome(&b, "runnel_serial_link_", linkFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*Link, bool) { return s.Link, s.Link != nil })
+	writeSome(&b, "runnel_serial_", sensorFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*Sensor, bool) { return s.Sensor, s.Sensor != nil })
+	writeSome(&b, "runnel_serial_lines_", linesFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*Lines, bool) { return s.Lines, s.Lines != nil })
 	write(&b, "runnel_modbus_", slaveFigures, pointers(slavesOf(r.Serial)), (*lineSlave).labels)
 	return b.Bytes()
 }
@@ -92,13 +92,12 @@ func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T
 	}
 }
 
-// writeSome is write for figures that only some parts have: of returns nil for the others.
-func writeSome[P any, T comparable](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(P) string, of func(P) T) {
+// writeSome is write for figures that only some parts have: of reports whether a part has them.
+func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(P) string, of func(P) (T, bool)) {
 	for _, f := range figures {
 		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
-			var none T
-			part := of(parts[i])
-			if part == none {
+			part, ok := of(parts[i])
+			if !ok {
 				return labelled{}, false
 			}
 			return labelled{labels(parts[i]), f.value(part)}, true
