@@ -138,6 +138,20 @@ func TestIDFromTheEnvironment(t *testing.T) {
 	}
 }
 
+// An id that stands in the configuration follows the same rules. Without one the host name is used.
+func TestIDInTheConfiguration(t *testing.T) {
+	const problem = "is not a valid id; use at most 128 letters"
+	for id, valid := range map[string]bool{
+		"": true, "gw-1": true, "plant.gw_1": true, "werk-süd": true, strings.Repeat("a", longestID): true, strings.Repeat("a", longestID+1): false,
+		`a\u0007`: false, `a\u0000`: false, "a b": false, " ": false, `gw-1\n`: false, "a..b": false, "a#": false,
+	} {
+		_, _, err := load(t, realm1+"[node]\nid = \""+id+"\"\n")
+		if (err == nil) != valid || !valid && !(strings.Contains(err.Error(), "node.id: ") && strings.Contains(err.Error(), problem)) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+}
+
 // Adapters may be the same device if the identity of one covers that of the other.
 func TestLinesThatMayShareAPort(t *testing.T) {
 	line := func(name, usb string) string {

@@ -56,11 +56,11 @@ func TestParseBroker(t *testing.T) {
 
 // The node's id and all keys of a rule are accepted together.
 func TestMessageKeys(t *testing.T) {
-	c, _, err := load(t, broker+"[[uplink.export]]\ntopic = \"a.\"\nmatch = \"prefix\"\nmqtt_topic = \"/{node}/{2...}\"\nformat = \"flat\"\ntime_key = \"ts\"\ntime_format = \"unix_ms\"\nvalues_key = \"values\"\n[node]\nid = \"gw 7\"\n")
+	c, _, err := load(t, broker+"[[uplink.export]]\ntopic = \"a.\"\nmatch = \"prefix\"\nmqtt_topic = \"/{node}/{2...}\"\nformat = \"flat\"\ntime_key = \"ts\"\ntime_format = \"unix_ms\"\nvalues_key = \"values\"\n[node]\nid = \"gw-7\"\n")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Uplinks[0].Exports[0].MQTTTopic; got != "/gw 7/{2...}" {
+	if got := c.Uplinks[0].Exports[0].MQTTTopic; got != "/gw-7/{2...}" {
 		t.Error(got)
 	}
 }

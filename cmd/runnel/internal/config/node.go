@@ -13,32 +13,43 @@ import (
 // nodeMark is replaced by the node's id in uplinks and serial lines, so that a fleet can share one configuration.
 const nodeMark = "{node}"
 
-// longestID bounds an id that comes from a file or from the environment.
+// longestID bounds a node's id, in bytes.
 const longestID = 128
 
-// nodeID reads an id from the environment or from a file: "env:NAME" or "file:PATH".
+// nodeID checks the id, and reads it from the environment or from a file: "env:NAME" or "file:PATH".
 func (k checker) nodeID() {
 	n := &k.c.Node
+	id, from := n.ID, ""
 	kind, name, _ := strings.Cut(n.ID, ":")
-	if kind != "env" && kind != "file" {
-		return
+	var err error
+	if kind == "env" || kind == "file" {
+		from = n.ID + " holds "
+		id, err = values.NewSecret(filepath.Dir(n.Place.File), n.ID).Value()
+		id = strings.TrimFunc(id, func(r rune) bool { return unicode.IsSpace(r) || r == 0 }) // strings of the device tree end with NUL
 	}
-	text, err := values.NewSecret(filepath.Dir(n.Place.File), n.ID).Value()
-	id := strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == 0 }) // strings of the device tree end with NUL
 	switch {
 	case err != nil && kind == "env":
 		k.Add(n.Place, "id", "%v; set it, in a service with Environment=%s=...", err, name)
 	case err != nil:
 		k.Add(n.Place, "id", "%v; write the id into that file, or use another one", err)
-	case id == "":
-		k.Add(n.Place, "id", "%s holds no id; write the id there", n.ID)
-	case len(id) > longestID || !wamp.ValidURI(id, wamp.Exact, false) || strings.ContainsFunc(id, unicode.IsControl):
-		k.Add(n.Place, "id", "%s holds %.40q, which is not a valid id; use letters, digits, \"-\" and \"_\"", n.ID, id)
+	case id == "" && from != "":
+		k.Add(n.Place, "id", "%sno id; write the id there", from)
+	case id != "" && !validID(id) && from != "":
+		k.Add(n.Place, "id", "%s%.40q, which is not a valid id; "+idRemedy, from, id)
+	case id != "" && !validID(id):
+		k.Add(n.Place, "id", "%.40q is not a valid id; "+idRemedy, id)
 	default:
 		n.ID = id
 		return
 	}
 	n.ID = "unnamed" // a valid id, so that no other check reports it
+}
+
+const idRemedy = "use at most 128 letters, digits, \"-\" and \"_\""
+
+// validID reports whether an id can be a part of topics and of logs.
+func validID(id string) bool {
+	return len(id) <= longestID && wamp.ValidURI(id, wamp.Exact, false) && !strings.ContainsFunc(id, unicode.IsControl)
 }
 
 // expandNode replaces {node} with the node's id.
