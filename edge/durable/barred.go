@@ -68,13 +68,3 @@ func (d *Subscription) dropBarred() bool {
 		"total", d.dropped)
 	return g.Events > 0
 }
-
-// addGap adds dropped events to the gap that the consumers get. Holds mu.
-func (d *Subscription) addGap(g *gap) {
-	if old := d.gap; old != nil {
-		g.First, g.Events = old.First, g.Events+old.Events
-	}
-	d.gap = g
-	d.changed()
-	wake(d.wake)
-}

@@ -65,6 +65,19 @@ func (c *clerk) answer() Verdict {
 	return Delivered
 }
 
+// attachBoth attaches two consumers, of which the first is tried first, and waits until a pass with both has ended. The first has a
+// MaxAge.
+func (d *Subscription) attachBoth(first, second *clerk, age time.Duration) {
+	gate := make(chan struct{})
+	first.room, second.room = gate, gate
+	d.Attach(AttachOptions{Consumer: first, MaxAge: age})
+	d.Attach(AttachOptions{Consumer: second})
+	synctest.Wait()
+	first.room, second.room = nil, nil
+	close(gate)
+	synctest.Wait()
+}
+
 // positions returns the positions of the events that the clerk has got, and forgets them.
 func (c *clerk) positions() (list []uint64) {
 	for _, d := range c.got {

@@ -171,42 +171,6 @@ func (p *pass) end() (wait time.Duration, ok bool) {
 	return max(time.Until(next), time.Millisecond), !next.IsZero()
 }
 
-// gap delivers a gap that is not under way. It reports false if no consumer has room for it.
-func (p *pass) gap() bool {
-	d := p.sub
-	d.store.mu.Lock()
-	g := d.gap
-	if g == nil || g.to != nil {
-		d.store.mu.Unlock()
-		return true
-	}
-	again := g.id != 0
-	g.id = wamp.NewID()
-	report := Gap{ID: g.id, First: g.First, Last: g.Last, Events: g.Events, Reason: g.Reason, Redelivered: again}
-	a := p.choose(nil)
-	if a == nil {
-		d.store.mu.Unlock()
-		return false
-	}
-	g.to, g.due = a, p.now.Add(a.AckWait)
-	report.Sent = a.Sent
-	d.store.mu.Unlock()
-	v := a.Consumer.DeliverGap(report)
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	switch {
-	case d.gap == nil || d.gap.id != report.ID:
-	case v == Delivered && a.Sent, v == Impossible:
-		d.gap = nil
-		d.changed()
-	case v != Delivered:
-		d.gap.to = nil
-		p.block(a)
-		return false
-	}
-	return true
-}
-
 // choose returns the next consumer with room that is not in tried; nil if there is none. Holds mu.
 func (p *pass) choose(tried []*Attachment) *Attachment {
 	d := p.sub
@@ -314,6 +278,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 	if err == nil {
 		occurred, dated = published(&p.event, h.at)
 	}
+	expires := p.event.Expires
 	for {
 		d.store.mu.Lock()
 		if d.version != p.version || e.done {
@@ -336,12 +301,6 @@ func (p *pass) hand(h *head, e *entry) bool {
 			d.store.mu.Unlock()
 			return true
 		}
-		if a != nil && a.MaxAge > 0 && err == nil && p.tooOld(occurred.Add(a.MaxAge)) {
-			p.skip(e)
-			d.expired++
-			d.store.mu.Unlock()
-			return true
-		}
 		d.store.mu.Unlock()
 		if a == nil {
 			return false
@@ -350,6 +309,12 @@ func (p *pass) hand(h *head, e *entry) bool {
 			may, ownOf := a.Consumer.Admits(&p.event)
 			if !may {
 				tried, own = append(tried, a), own || ownOf
+				continue
+			}
+			if p.tooOld(a, occurred, expires) {
+				if p.expire(e, a) {
+					return true
+				}
 				continue
 			}
 		}
@@ -374,15 +339,35 @@ func (p *pass) hand(h *head, e *entry) bool {
 	}
 }
 
-// tooOld reports whether the event has reached its consumer's MaxAge. Otherwise the event expires then, if not before.
-func (p *pass) tooOld(end time.Time) bool {
+// tooOld reports whether the event has reached the consumer's MaxAge. Otherwise the event expires for this consumer then, or at its
+// own end if that is earlier.
+func (p *pass) tooOld(a *Attachment, occurred, expires time.Time) bool {
+	p.event.Expires = expires
+	if a.MaxAge <= 0 {
+		return false
+	}
+	end := occurred.Add(a.MaxAge)
 	if p.now.After(end) {
 		return true
 	}
-	if p.event.Expires.IsZero() || end.Before(p.event.Expires) {
+	if expires.IsZero() || end.Before(expires) {
 		p.event.Expires = end
 	}
 	return false
+}
+
+// expire ends an event that is too old for the consumer that would get it. It reports false if the consumer has left, or if the
+// positions have changed.
+func (p *pass) expire(e *entry, a *Attachment) bool {
+	d := p.sub
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if a.gone || d.version != p.version || e.done {
+		return false
+	}
+	p.skip(e)
+	d.expired++
+	return true
 }
 
 // allOf reports whether consumers are present, and all of them are in tried. Holds mu.

@@ -374,6 +374,28 @@ func TestMaxAge(t *testing.T) {
 	})
 }
 
+// A consumer's limit of the age means nothing for the next one that is tried for the same event, whether the first has no room or
+// may not receive the event.
+func TestMaxAgeOfAnother(t *testing.T) {
+	for name, first := range map[string]*clerk{
+		"no room":      {verdict: func() Verdict { return Full }},
+		"not admitted": {admits: func(*store.Event) bool { return false }},
+	} {
+		inBubble(t, func(t *testing.T, s *shelf) {
+			d := s.create(Rule{Name: "d", URI: "com.t"})
+			s.puts("com.t", 1)
+			if first.admits != nil {
+				s.sleep(time.Hour)
+			}
+			second := &clerk{}
+			d.attachBoth(first, second, time.Minute)
+			if len(second.got) != 1 || !second.got[0].Expires.IsZero() {
+				t.Errorf("%s: %+v, %+v", name, second.got, d.State())
+			}
+		})
+	}
+}
+
 // A consumer that is an origin gets nothing behind an event that it has refused, until that one comes again.
 func TestRefusalByOrigin(t *testing.T) {
 	for _, origin := range []bool{true, false} {

@@ -117,6 +117,54 @@ func TestRecordedLoss(t *testing.T) {
 	})
 }
 
+// A gap for which a consumer has no room goes to another one at once, and no event overtakes it. It was not sent before.
+func TestGapGoesToAnother(t *testing.T) {
+	for _, v := range []Verdict{Full, Gone} {
+		inBubble(t, func(t *testing.T, s *shelf) {
+			d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+			s.puts("com.t", 3)
+			s.sleep(upkeepInterval)
+			busy, free, overtaken := &clerk{verdict: func() Verdict { return v }}, &clerk{}, false
+			free.admits = func(*store.Event) bool {
+				overtaken = overtaken || len(free.gaps) == 0
+				return true
+			}
+			d.attachBoth(busy, free, 0)
+			if len(free.gaps) != 1 || free.gaps[0].Redelivered || overtaken {
+				t.Errorf("%v: %+v, overtaken %v", v, free.gaps, overtaken)
+			}
+			equal(t, "events", free.positions(), []uint64{3})
+		})
+	}
+}
+
+// Without room at any consumer, a gap and the events behind it wait.
+func TestGapIsNotOvertaken(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 1})
+		s.puts("com.t", 3)
+		s.sleep(upkeepInterval)
+		gaps := 0
+		var clerks [2]*clerk
+		for i := range clerks {
+			clerks[i] = &clerk{verdict: func() Verdict {
+				if gaps++; gaps <= 2 {
+					return Full
+				}
+				return Delivered
+			}}
+		}
+		d.attachBoth(clerks[0], clerks[1], 0)
+		if gaps != 2 || len(clerks[0].got)+len(clerks[1].got) > 0 {
+			t.Errorf("%d attempts, then %+v, %+v", gaps, clerks[0].got, clerks[1].got)
+		}
+		s.sleep(time.Second)
+		if n := len(clerks[0].gaps) + len(clerks[1].gaps); n != 1 || len(clerks[0].got)+len(clerks[1].got) != 1 {
+			t.Errorf("%d gaps, %+v, %+v", n, clerks[0].got, clerks[1].got)
+		}
+	})
+}
+
 // A gap that grows while it is handed out is delivered again, also to a consumer that needs no acknowledgements.
 func TestGapGrowsMeanwhile(t *testing.T) {
 	for _, v := range []Verdict{Delivered, Full, Impossible} {

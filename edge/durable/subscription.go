@@ -124,16 +124,6 @@ type entry struct {
 	barred   bool // it waits for a consumer that may receive it, and is tried again when it is due
 }
 
-// gap is a run of dropped events.
-type gap struct {
-	First, Last, Events uint64
-	Reason              string
-
-	id  wamp.ID     // by which it is acknowledged
-	to  *Attachment // nil: no consumer has it yet
-	due time.Time
-}
-
 // ID returns the subscription id by which sessions know it. It is the same as long as the realm is open.
 func (d *Subscription) ID() wamp.ID { return d.id }
 
