@@ -119,15 +119,15 @@ func (d *realmDurable) labels() string {
 	return "realm=" + labelText(d.realm) + ",name=" + labelText(d.Name) + ",owner=" + labelText(d.Owner)
 }
 
-var durableFigures = []figure[*realmDurable]{
-	{"sessions", "Sessions that consume a durable subscription.", func(d *realmDurable) float64 { return float64(d.Sessions) }},
-	{"events", "Events that are kept and not acknowledged.", func(d *realmDurable) float64 { return float64(d.Events) }},
-	{"bytes", "Size of these events in bytes.", func(d *realmDurable) float64 { return float64(d.Octets) }},
-	{"under_way", "Events sent and not acknowledged.", func(d *realmDurable) float64 { return float64(d.UnderWay) }},
-	{"oldest_seconds", "Age of the oldest event, at most.", func(d *realmDurable) float64 { return d.Oldest }},
-	{"stale", "1: events have waited for a day, and no session reads them.", func(d *realmDurable) float64 { return one(stale(&d.State)) }},
-	{"delivered_total", "Events delivered.", func(d *realmDurable) float64 { return float64(d.Delivered) }},
-	{"redelivered_total", "Events delivered again.", func(d *realmDurable) float64 { return float64(d.Again) }},
-	{"dropped_total", "Events dropped by the bounds.", func(d *realmDurable) float64 { return float64(d.Dropped) }},
-	{"expired_total", "Events whose time was over before they could be delivered.", func(d *realmDurable) float64 { return float64(d.Expired) }},
+func durableFigures(add adder, d *realmDurable) {
+	add("sessions", "Sessions that consume a durable subscription.", float64(d.Sessions))
+	add("events", "Events that are kept and not acknowledged.", float64(d.Events))
+	add("bytes", "Size of these events in bytes.", float64(d.Octets))
+	add("under_way", "Events sent and not acknowledged.", float64(d.UnderWay))
+	add("oldest_seconds", "Age of the oldest event, at most.", d.Oldest)
+	add("stale", "1: events have waited for a day, and no session reads them.", one(stale(&d.State)))
+	add("delivered_total", "Events delivered.", float64(d.Delivered))
+	add("redelivered_total", "Events delivered again.", float64(d.Again))
+	add("dropped_total", "Events dropped by the bounds.", float64(d.Dropped))
+	add("expired_total", "Events whose time was over before they could be delivered.", float64(d.Expired))
 }

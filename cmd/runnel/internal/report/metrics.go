@@ -14,11 +14,32 @@ import (
 // The metrics are the figures of runnel.status in the text format of Prometheus (0.0.4). They need no library of counters: all
 // figures exist already and are read on request, and the parts that a reload adds or removes appear and vanish by themselves.
 
-// figure is a metric of the parts of one kind; its name lacks the prefix of the kind. A name that ends in _total is a counter.
-type figure[T any] struct {
-	name, help string
-	value      func(T) float64
+// metrics are the figures of the parts of one kind. Each part adds its figures in the same order, or none.
+type metrics struct {
+	list   []metric
+	labels string // of the part that adds its figures
+	next   int    // the figure that it adds next
 }
+
+// metric is one of them. Its name lacks the prefix of the kind. A name that ends in _total is a counter.
+type metric struct {
+	name, help string
+	samples    []labelled
+}
+
+func (m *metrics) begin(labels string) { m.labels, m.next = labels, 0 }
+
+func (m *metrics) add(name, help string, value float64) {
+	if m.next == len(m.list) {
+		m.list = append(m.list, metric{name: name, help: help})
+	}
+	at := &m.list[m.next]
+	at.samples = append(at.samples, labelled{m.labels, value})
+	m.next++
+}
+
+// adder adds a figure of a part.
+type adder func(name, help string, value float64)
 
 // Metrics writes all figures.
 func (r *Status) Metrics() []byte {
@@ -27,22 +48,46 @@ func (r *Status) Metrics() []byte {
 	family(&b, "process_", "start_time_seconds", "When the router started.", labelled{"", float64(r.Began.UnixMilli()) / 1000})
 	family(&b, "process_", "resident_memory_bytes", "Memory of the process.", labelled{"", residentMemory()})
 	family(&b, "go_", "goroutines", "Goroutines.", labelled{"", float64(runtime.NumGoroutine())})
-	write(&b, "runnel_", routerFigures, []*Status{r}, func(*Status) string { return "" })
+	write(&b, "runnel_", []*Status{r}, func(*Status) string { return "" }, routerFigures)
 	if r.Memory != nil {
 		writeMemory(&b, r.Memory)
 	}
-	write(&b, "runnel_realm_", realmFigures, pointers(r.Router.Realms), func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) })
-	write(&b, "runnel_durable_", durableFigures, pointers(durablesOf(r.Router.Realms)), (*realmDurable).labels)
-	write(&b, "runnel_listener_", listenerFigures, pointers(r.Listeners), (*Listener).labels)
-	writeSome(&b, "runnel_listener_certificate_", certificateFigures, pointers(r.Listeners), (*Listener).labels, func(l *Listener) (*Certificate, bool) { return l.Certificate, l.Certificate != nil })
-	write(&b, "runnel_uplink_", uplinkFigures, pointers(r.Uplinks), (*Uplink).labels)
-	writeSome(&b, "runnel_uplink_certificate_", certificateFigures, pointers(r.Uplinks), (*Uplink).labels, func(u *Uplink) (*Certificate, bool) { return u.Certificate, u.Certificate != nil })
-	write(&b, "runnel_serial_", serialFigures, pointers(r.Serial), (*Serial).labels)
-	writeSome(&b, "runnel_serial_uart_", uartFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*UART, bool) { return s.UART, s.UART != nil })
-	writeSome(&b, "runnel_serial_link_", linkFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*Link, bool) { return s.Link, s.Link != nil })
-	writeSome(&b, "runnel_serial_", sensorFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*Sensor, bool) { return s.Sensor, s.Sensor != nil })
-	writeSome(&b, "runnel_serial_lines_", linesFigures, pointers(r.Serial), (*Serial).labels, func(s *Serial) (*Lines, bool) { return s.Lines, s.Lines != nil })
-	write(&b, "runnel_modbus_", slaveFigures, pointers(slavesOf(r.Serial)), (*lineSlave).labels)
+	write(&b, "runnel_realm_", pointers(r.Router.Realms), func(m *edge.RealmStatus) string { return "realm=" + labelText(m.Name) }, realmFigures)
+	write(&b, "runnel_durable_", pointers(durablesOf(r.Router.Realms)), (*realmDurable).labels, durableFigures)
+	write(&b, "runnel_listener_", pointers(r.Listeners), (*Listener).labels, listenerFigures)
+	write(&b, "runnel_listener_certificate_", pointers(r.Listeners), (*Listener).labels, func(add adder, l *Listener) {
+		if l.Certificate != nil {
+			certificateFigures(add, l.Certificate)
+		}
+	})
+	write(&b, "runnel_uplink_", pointers(r.Uplinks), (*Uplink).labels, uplinkFigures)
+	write(&b, "runnel_uplink_certificate_", pointers(r.Uplinks), (*Uplink).labels, func(add adder, u *Uplink) {
+		if u.Certificate != nil {
+			certificateFigures(add, u.Certificate)
+		}
+	})
+	write(&b, "runnel_serial_", pointers(r.Serial), (*Serial).labels, serialFigures)
+	write(&b, "runnel_serial_uart_", pointers(r.Serial), (*Serial).labels, func(add adder, s *Serial) {
+		if s.UART != nil {
+			uartFigures(add, s.UART)
+		}
+	})
+	write(&b, "runnel_serial_link_", pointers(r.Serial), (*Serial).labels, func(add adder, s *Serial) {
+		if s.Link != nil {
+			linkFigures(add, s.Link)
+		}
+	})
+	write(&b, "runnel_serial_", pointers(r.Serial), (*Serial).labels, func(add adder, s *Serial) {
+		if s.Sensor != nil {
+			sensorFigures(add, s.Sensor)
+		}
+	})
+	write(&b, "runnel_serial_lines_", pointers(r.Serial), (*Serial).labels, func(add adder, s *Serial) {
+		if s.Lines != nil {
+			linesFigures(add, s.Lines)
+		}
+	})
+	write(&b, "runnel_modbus_", pointers(slavesOf(r.Serial)), (*lineSlave).labels, slaveFigures)
 	return b.Bytes()
 }
 
@@ -84,24 +129,14 @@ type labelled struct {
 }
 
 // write writes the figures of all parts of a kind.
-func write[T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []T, labels func(T) string) {
-	for _, f := range figures {
-		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
-			return labelled{labels(parts[i]), f.value(parts[i])}, true
-		})...)
+func write[T any](b *bytes.Buffer, prefix string, parts []T, labels func(T) string, figures func(adder, T)) {
+	var m metrics
+	for _, part := range parts {
+		m.begin(labels(part))
+		figures(m.add, part)
 	}
-}
-
-// writeSome is write for figures that only some parts have: of reports whether a part has them.
-func writeSome[P, T any](b *bytes.Buffer, prefix string, figures []figure[T], parts []P, labels func(P) string, of func(P) (T, bool)) {
-	for _, f := range figures {
-		family(b, prefix, f.name, f.help, collect(len(parts), func(i int) (labelled, bool) {
-			part, ok := of(parts[i])
-			if !ok {
-				return labelled{}, false
-			}
-			return labelled{labels(parts[i]), f.value(part)}, true
-		})...)
+	for _, f := range m.list {
+		family(b, prefix, f.name, f.help, f.samples...)
 	}
 }
 
@@ -112,16 +147,6 @@ func pointers[T any](list []T) []*T {
 		all[i] = &list[i]
 	}
 	return all
-}
-
-// collect returns the samples of n parts, without those that have none.
-func collect(n int, sample func(i int) (labelled, bool)) (list []labelled) {
-	for i := range n {
-		if s, ok := sample(i); ok {
-			list = append(list, s)
-		}
-	}
-	return list
 }
 
 // family writes the samples of one metric, if there are any.
