@@ -275,3 +275,26 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// The events that were in flight at a session when it ended come after the newer ones that another session has had meanwhile. They are
+// in order, and all of them are marked.
+func TestOverlappingSessions(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *shelf) {
+		d := s.create(Rule{Name: "d", URI: "com.t"})
+		old, next := &clerk{}, &clerk{}
+		a := d.Attach(AttachOptions{Consumer: old, Window: 3})
+		s.puts("com.t", 3)
+		d.Attach(AttachOptions{Consumer: next})
+		s.puts("com.t", 2)
+		a.Detach()
+		s.puts("com.t", 1)
+		var again []uint64
+		for _, e := range next.got {
+			if e.Redelivered {
+				again = append(again, e.Position)
+			}
+		}
+		equal(t, "redelivered", again, []uint64{1, 2, 3})
+		equal(t, "all", next.positions(), []uint64{4, 5, 1, 2, 3, 6})
+	})
+}
