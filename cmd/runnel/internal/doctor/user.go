@@ -84,27 +84,23 @@ func groupOf(a account.Account) string {
 
 // secretFiles lists the files that the router must read: configuration files, keys and certificates.
 func (e *examination) secretFiles() (files []string) {
-	add := func(file string) {
-		if file != "" && !slices.Contains(files, file) {
+	var named []string
+	for _, r := range e.config.Realms {
+		named = append(named, r.Place.File)
+	}
+	for _, l := range e.config.Listens {
+		named = append(named, l.Place.File, string(l.Certificate), string(l.Key))
+	}
+	for _, s := range e.config.Serials {
+		named = append(named, s.Place.File)
+	}
+	for _, u := range e.config.Uplinks {
+		named = append(named, u.Place.File, string(u.Key), string(u.Certificate), string(u.CA))
+	}
+	for _, file := range named {
+		if strings.Contains(file, "/") && !slices.Contains(files, file) { // the built-in default has none
 			files = append(files, file)
 		}
 	}
-	for _, r := range e.config.Realms {
-		add(r.Place.File)
-	}
-	for _, l := range e.config.Listens {
-		add(l.Place.File)
-		add(string(l.Certificate))
-		add(string(l.Key))
-	}
-	for _, s := range e.config.Serials {
-		add(s.Place.File)
-	}
-	for _, u := range e.config.Uplinks {
-		add(u.Place.File)
-		add(string(u.Key))
-		add(string(u.Certificate))
-		add(string(u.CA))
-	}
-	return slices.DeleteFunc(files, func(file string) bool { return !strings.Contains(file, "/") }) // the built-in default
+	return files
 }

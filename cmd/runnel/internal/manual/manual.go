@@ -34,19 +34,20 @@ func page(cmd *cobra.Command, version string) string {
 	var b strings.Builder
 	name := name(cmd)
 	fmt.Fprintf(&b, "%% %s 1 \"\" \"runnel %s\" \"Runnel\"\n\n", strings.ToUpper(name), version)
-	section := func(title, text string) {
-		if text != "" {
-			fmt.Fprintf(&b, "# %s\n\n%s\n\n", title, text)
+	for _, section := range []struct{ title, text string }{
+		{"NAME", name + " - " + strings.ToLower(cmd.Short[:1]) + cmd.Short[1:]},
+		{"SYNOPSIS", "**" + cmd.UseLine() + "**"},
+		{"DESCRIPTION", text(cmd.Long)},
+		{"COMMANDS", commands(cmd)},
+		{"OPTIONS", options(cmd.NonInheritedFlags()) + options(cmd.InheritedFlags())},
+		{"EXAMPLES", indented(cmd.Example)},
+		{"EXIT STATUS", "0 done, 1 failed, 2 wrong usage, 3 the configuration is invalid, 124 timed out."},
+		{"SEE ALSO", references(cmd)},
+	} {
+		if section.text != "" {
+			fmt.Fprintf(&b, "# %s\n\n%s\n\n", section.title, section.text)
 		}
 	}
-	section("NAME", name+" - "+strings.ToLower(cmd.Short[:1])+cmd.Short[1:])
-	section("SYNOPSIS", "**"+cmd.UseLine()+"**")
-	section("DESCRIPTION", text(cmd.Long))
-	section("COMMANDS", commands(cmd))
-	section("OPTIONS", options(cmd.NonInheritedFlags())+options(cmd.InheritedFlags()))
-	section("EXAMPLES", indented(cmd.Example))
-	section("EXIT STATUS", "0 done, 1 failed, 2 wrong usage, 3 the configuration is invalid, 124 timed out.")
-	section("SEE ALSO", references(cmd))
 	return b.String()
 }
 

@@ -43,12 +43,8 @@ func (u *Uplink) roundTrip() string {
 
 // printMore writes what only some uplinks have.
 func (u *Uplink) printMore(w io.Writer) {
-	var list []string
-	add := func(when bool, format string, args ...any) {
-		if when {
-			list = append(list, fmt.Sprintf(format, args...))
-		}
-	}
+	var b notes
+	add := b.add
 	add(u.URL != "", "%s", strings.TrimSuffix(term.Printable(u.URL)+", "+u.Protocol, ", "))
 	add(u.OctetsOut+u.OctetsIn > 0, "%s up, %s down", term.Bytes(u.OctetsOut), term.Bytes(u.OctetsIn))
 	add(u.Error != "" && !u.Up, "%s", lastError(u.Error, u.ErrorAt))
@@ -61,11 +57,19 @@ func (u *Uplink) printMore(w io.Writer) {
 	for _, refused := range u.Refused {
 		add(true, "rejected: %s", term.Harmless(refused))
 	}
-	if len(list) > 0 {
-		fmt.Fprintf(w, "%s:\n", term.Printable(u.Name))
+	if b.Len() > 0 {
+		fmt.Fprintf(w, "%s:\n%s", term.Printable(u.Name), b.String())
 	}
-	for _, text := range list {
-		fmt.Fprintf(w, "  %s\n", text)
+}
+
+// notes are the lines below a part.
+type notes struct{ strings.Builder }
+
+func (n *notes) add(when bool, format string, args ...any) {
+	if when {
+		n.WriteString("  ")
+		fmt.Fprintf(&n.Builder, format, args...)
+		n.WriteByte('\n')
 	}
 }
 

@@ -57,8 +57,8 @@ func (l *Line) SuggestTopic(prefix string) string {
 
 // Text returns the line's TOML table.
 func (l *Line) Text() string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	var b document
+	line := b.add
 	if l.Detected.Octets > 0 || l.Profile == nil {
 		l.heard(line)
 	}

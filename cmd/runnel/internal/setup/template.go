@@ -15,8 +15,8 @@ const uplinkName = "central"
 
 // text returns the text of the configuration.
 func (a *Answers) text() string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	var b document
+	line := b.add
 	line("# Written by \"runnel init %s\". docs/config.md describes every key. \"runnel check\" finds mistakes,", a.Kind)
 	line("# and \"runnel reload\" applies changes. Files in conf.d/*.toml add to this one.")
 	line("version = 1\n")
@@ -140,8 +140,8 @@ func (a *Answers) roles() string {
 }
 
 func (a *Answers) listeners() string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	var b document
+	line := b.add
 	for _, listen := range a.Listen {
 		line("\n# %s", a.purpose(listen))
 		line("[[listen]]\nurl = %s", quoted(listen))
@@ -184,8 +184,8 @@ func (a *Answers) purpose(listen string) string {
 
 // link returns the text of the gateway's uplink.
 func (a *Answers) link() string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	var b document
+	line := b.add
 	urls, _ := json.Marshal(a.Centres) // cannot fail for strings
 	line("\n# The link to the centre. While it is down, exported events are queued on disk.")
 	line("[[uplink]]\nname = %s\nrealm = %s", quoted(uplinkName), quoted(a.Realm))
@@ -237,4 +237,12 @@ func unchanged(text string) bool {
 		}
 	}
 	return false
+}
+
+// document is a text that grows line by line.
+type document struct{ strings.Builder }
+
+func (d *document) add(format string, args ...any) {
+	fmt.Fprintf(&d.Builder, format, args...)
+	d.WriteByte('\n')
 }

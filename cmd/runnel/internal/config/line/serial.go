@@ -171,19 +171,24 @@ var formatKeys = []struct {
 
 // checkMode reports keys that belong to other modes.
 func (s *Serial) checkMode(k check.Keys) {
-	only := func(here bool, what string, keys []string) {
-		for _, key := range keys {
-			if !here && s.Place.Has(key) {
-				k.Add(s.Place, key, "only for %s; remove it", what)
+	for _, only := range []struct {
+		here bool
+		mode string
+		keys []string
+	}{
+		{s.Mode == "wamp", `mode = "wamp"`, wampKeys},
+		{s.Mode != "lines", `mode = "wamp" and "modbus"`, []string{"framing"}},
+		{s.Mode == "wamp" && s.Framing != "none", `framing = "hdlc"`, linkKeys},
+		{s.Mode == "lines", `mode = "lines"`, linesKeys},
+		{s.Mode == "modbus", `mode = "modbus"`, busKeys},
+		{s.Mode == "lines" || s.Mode == "modbus", `mode = "lines" and "modbus"`, bothKeys},
+	} {
+		for _, key := range only.keys {
+			if !only.here && s.Place.Has(key) {
+				k.Add(s.Place, key, "only for %s; remove it", only.mode)
 			}
 		}
 	}
-	only(s.Mode == "wamp", `mode = "wamp"`, wampKeys)
-	only(s.Mode != "lines", `mode = "wamp" and "modbus"`, []string{"framing"})
-	only(s.Mode == "wamp" && s.Framing != "none", `framing = "hdlc"`, linkKeys)
-	only(s.Mode == "lines", `mode = "lines"`, linesKeys)
-	only(s.Mode == "modbus", `mode = "modbus"`, busKeys)
-	only(s.Mode == "lines" || s.Mode == "modbus", `mode = "lines" and "modbus"`, bothKeys)
 }
 
 func (s *Serial) checkFraming(k check.Keys) {
