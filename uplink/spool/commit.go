@@ -105,6 +105,9 @@ func (s *Spool) commitDone(l *lane, done []placement, until uint64, err error) {
 	s.retire(l)
 	s.evict()
 	s.signalRoom()
+	if len(s.held.topics) > 0 {
+		signal(s.more) // there is room to move events to the held ones
+	}
 }
 
 // commitFailed updates the lane after a commit that did not write everything.

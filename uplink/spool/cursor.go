@@ -81,5 +81,8 @@ func (c *cursor) inMemory() {
 	c.found, c.state = item{e.Event, e.octets, e.at}, ready
 }
 
+// again makes peek search again, because entries were removed or renumbered.
+func (c *cursor) again() { c.entry, c.state = nil, unknown }
+
 // advance moves beyond the event that was found.
 func (c *cursor) advance() { c.after, c.state = c.found.Sequence, unknown }

@@ -194,11 +194,14 @@ func (s *Spool) holdTopic(name, reason string, size int) *heldTopic {
 	return t
 }
 
-// unholdTopic removes a topic without held events.
+// unholdTopic removes a topic without held events. The topic stays if further events of it were rejected and are yet to move.
 func (s *Spool) unholdTopic(t *heldTopic) {
 	h := &s.held
-	t.state = topicWaiting
+	t.state, t.inFlight = topicWaiting, 0
 	h.recount(t)
+	if h.movePending && s.window.rejected(t.name) {
+		return
+	}
 	delete(h.topics, t.name)
 	h.names -= len(t.name)
 	if h.nextTopic == t {

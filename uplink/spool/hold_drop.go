@@ -10,20 +10,17 @@ func (s *Spool) dropHeld(reason Reason) bool {
 	return s.dropTail(reason)
 }
 
-// dropTail drops the oldest held event that is in memory only.
+// dropTail drops the oldest held event that is in memory only. Full memory does not cost an event that is also on disk in its
+// lane, unless the disk fails. Earlier events of the topic may be on disk and not returned yet, so t.returned stays.
 func (s *Spool) dropTail(reason Reason) bool {
 	h := &s.held
 	for _, in := range h.tail {
-		if in.gone || in.writing {
+		if in.gone || in.writing || in.copied && reason == ByMemory && s.alarm == nil {
 			continue
 		}
 		t := in.topic
 		h.forgetFlight(in.Sequence)
-		if in.Sequence > t.returned {
-			t.returned = in.Sequence // it was the first event not returned yet
-		} else {
-			t.window.remove(in.Sequence)
-		}
+		t.window.remove(in.Sequence)
 		s.removeHeld(t, heldFlight{octets: in.octets, entry: in}, in.Sequence, ErrFull)
 		if t.events > 0 {
 			h.recount(t)
@@ -176,7 +173,7 @@ func (s *Spool) discardHeld(n int) (dropped int) {
 // discardOne drops a held event returned by peekHeld. It returns false if the event is gone.
 func (s *Spool) discardOne(e *heldView) bool {
 	h, t := &s.held, e.topic
-	if h.topics[e.Topic] != t || e.Sequence <= t.returned && !t.window.has(e.Sequence) {
+	if h.topics[e.Topic] != t || e.Sequence <= t.returned && !t.window.has(e.Sequence) || e.entry != nil && e.entry.dropped() {
 		return false // gone in the meantime
 	}
 	h.forgetFlight(e.Sequence)
@@ -211,15 +208,14 @@ func (s *Spool) peekHeld(n int) (list []heldView) {
 	h := &s.held
 	octets := int64(0)
 	room := func() bool { return len(list) < n && octets < peekOctets }
-	for i := 0; i < len(h.segments) && room(); i++ {
-		seg := h.segments[i]
+	for seg := h.segmentFrom(0); seg != nil && room(); seg = h.segmentFrom(seg.number + 1) {
 		if h.cache.number != seg.number || h.cache.octets < seg.octets {
 			of := heldSegment{number: seg.number, octets: seg.octets, records: seg.records}
 			s.mu.Unlock()
 			s.loadHeld(of)
 			s.mu.Lock()
-			if i >= len(h.segments) || h.segments[i] != seg {
-				break // deleted in the meantime
+			if h.segmentFrom(seg.number) != seg {
+				continue // deleted in the meantime
 			}
 		}
 		for j := 0; j < len(h.cache.events) && room(); j++ {

@@ -17,6 +17,9 @@ type heldEvent struct {
 	segment *heldSegment // where it was written
 }
 
+// dropped reports whether the event was acknowledged or dropped before it was written.
+func (in *heldEvent) dropped() bool { return in.gone && in.segment == nil }
+
 // mustMove reports whether an event reached by Next belongs to the held events.
 func (s *Spool) mustMove(e *item) (t *heldTopic, ok bool) {
 	if len(s.held.topics) == 0 || e.Gap != nil {
@@ -52,12 +55,15 @@ func (s *Spool) moveToHeld(c *cursor, t *heldTopic) bool {
 	if t.before > 0 || !s.roomToMove(e.octets) {
 		return false
 	}
+	own := c.entry
+	if own != nil && own.Sequence == e.Sequence && own.gone {
+		return true // dropped to make room
+	}
 	s.markReturned(e)
 	in := &heldEvent{item: *e, topic: t}
 	if in.Class == Memory {
 		in.Class = Disk
 	}
-	own := c.entry
 	if own != nil && own.Sequence == e.Sequence && own.state == unwritten {
 		in.stored, own.stored = own.stored, nil
 		s.remove(e.Sequence)
@@ -168,4 +174,9 @@ func (w *window) unanswered(topic string, attempt uint64) (n int) {
 		}
 	}
 	return n
+}
+
+// rejected reports whether an event of a topic is to be moved because the far side has rejected it.
+func (w *window) rejected(topic string) bool {
+	return slices.ContainsFunc(w.list[w.head:], func(u flight) bool { return u.rejected && !u.removed && !u.moved && u.topic == topic })
 }

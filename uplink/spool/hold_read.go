@@ -23,9 +23,9 @@ type heldCache struct {
 func (s *Spool) readHeld(n int) []Event {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	for {
+	for begun := 0; ; {
 		s.mu.Lock()
-		events, needed := s.collectHeld(n)
+		events, needed := s.collectHeld(n, &begun)
 		var seg heldSegment
 		if needed != nil {
 			seg = heldSegment{number: needed.number, octets: needed.octets, records: needed.records}
@@ -38,17 +38,17 @@ func (s *Spool) readHeld(n int) []Event {
 	}
 }
 
-// collectHeld continues the pass. If a segment must be loaded first, it stops and returns that segment.
-func (s *Spool) collectHeld(n int) (events []Event, needed *heldSegment) {
+// collectHeld continues the pass. If a segment must be loaded first, it stops and returns that segment. begun counts the passes
+// that this call of readHeld has begun: the same segments would otherwise be loaded forever.
+func (s *Spool) collectHeld(n int, begun *int) (events []Event, needed *heldSegment) {
 	h := &s.held
-	begun := 0
 	for octets := int64(0); h.sendable > 0 && len(events) < n && octets < pieceOctets; {
 		e, f, needed := h.next()
 		switch {
 		case needed != nil:
 			return events, needed
 		case e == nil:
-			if begun++; begun > 2 {
+			if *begun++; *begun > 2 {
 				return events, nil // the remaining events cannot be read
 			}
 			h.pass = pass{number: h.pass.number + 1}

@@ -187,8 +187,15 @@ func (s *Spool) collect(at *progress, n int, why purpose) (events []Event, l *la
 				s.remove(e.Sequence)
 			}
 		} else if t, ok := s.mustMove(e); ok && why == draining {
+			drops := s.drops.Events
 			if !s.moveToHeld(first, t) {
 				break
+			}
+			if s.drops.Events != drops {
+				cursors[Memory].again() // it may have found one that was dropped
+				if first == &cursors[Memory] {
+					continue
+				}
 			}
 		} else if e.Sequence > s.returned || e.Sequence > at.after && s.window.waits(e.Sequence) {
 			out := e.Event.clone()
