@@ -87,7 +87,7 @@ func TestFarBeyondTheBound(t *testing.T) {
 	})
 }
 
-// Events under way are dropped like others. What was acknowledged is not counted, and an answer to the others has no effect.
+// Events under way are dropped like others. Acknowledged events are not counted, and an answer to the dropped ones has no effect.
 func TestDroppedUnderWay(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t", MaxEvents: 3})

@@ -262,6 +262,18 @@ func TestUnreadableInTheMiddle(t *testing.T) {
 	})
 }
 
+// hideLog puts a directory in the place of the log's first file, so that it cannot be read, until restore is called.
+func hideLog(t *testing.T, dir string) (restore func()) {
+	t.Helper()
+	file := files(t, dir)[0]
+	kit.Must(t, os.Rename(file, file+".away"))
+	kit.Must(t, os.Mkdir(file, 0o700))
+	return func() {
+		kit.Must(t, os.Remove(file))
+		kit.Must(t, os.Rename(file+".away", file))
+	}
+}
+
 // A log that cannot be read is reported, not passed over: its events are delivered once it can be read.
 func TestUnreadableLog(t *testing.T) {
 	dir := t.TempDir()
@@ -272,9 +284,7 @@ func TestUnreadableLog(t *testing.T) {
 		})
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		kit.Must(t, s.put("com.t", 1, 10))
-		file := files(t, dir)[0]
-		kit.Must(t, os.Rename(file, file+".away"))
-		kit.Must(t, os.Mkdir(file, 0o700))
+		restore := hideLog(t, dir)
 		s.mu.Lock()
 		s.recent.forget()
 		s.mu.Unlock()
@@ -288,8 +298,7 @@ func TestUnreadableLog(t *testing.T) {
 		if _, err := d.Peek(10); err == nil {
 			t.Error("no error")
 		}
-		kit.Must(t, os.Remove(file))
-		kit.Must(t, os.Rename(file+".away", file))
+		restore()
 		s.puts("com.t", 1)
 		equal(t, "deliveries", c.positions(), []uint64{1, 2})
 	})

@@ -33,9 +33,7 @@ func TestUnreadableForBounds(t *testing.T) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		kit.Must(t, s.put("com.t", 1, 10))
 		kit.Must(t, s.put("com.t", 2, 10))
-		file := files(t, dir)[0]
-		kit.Must(t, os.Rename(file, file+".away"))
-		kit.Must(t, os.Mkdir(file, 0o700))
+		restore := hideLog(t, dir)
 		if d.Reset(Start{All: true}) == nil {
 			t.Error("a reset without the log")
 		}
@@ -44,8 +42,7 @@ func TestUnreadableForBounds(t *testing.T) {
 		if len(reported) == 0 || reported[0] == nil || d.State().Dropped != 0 {
 			t.Errorf("%v, %+v", reported, d.State())
 		}
-		kit.Must(t, os.Remove(file))
-		kit.Must(t, os.Rename(file+".away", file))
+		restore()
 		kit.Must(t, s.do(func() { d.drop(excess{events: 1, reason: "count"}) }))
 		if n := d.State().Dropped; n != 1 {
 			t.Errorf("%d dropped", n)

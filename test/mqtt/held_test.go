@@ -22,7 +22,7 @@ func (g *gateway) ask(args ...string) string {
 }
 
 // A broker that rejects what is too large for it gets everything else: with MQTT 5 the link knows the limit, with 3.1.1 the broker
-// closes the connection. What it rejects is held, and arrives in order at a broker that accepts it.
+// closes the connection. The link holds the rejected events, and they arrive in order at a broker that accepts them.
 func TestTooLargeForTheBroker(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -53,15 +53,7 @@ func newFive(t *testing.T, conn net.Conn) *five {
 
 func next5[P packet.Packet](b *five) (p P) {
 	b.t.Helper()
-	select {
-	case got, ok := <-b.got:
-		if p, ok = got.(P); !ok {
-			b.t.Fatalf("the link sent %T %+v; expected %T", got, got, p)
-		}
-	case <-time.After(kit.Patience):
-		b.t.Fatalf("the link sent no %T", p)
-	}
-	return p
+	return sent[P](b.t, b.got)
 }
 
 func (b *five) send(p packet.Packet) {

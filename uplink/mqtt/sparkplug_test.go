@@ -99,8 +99,8 @@ func last(t *testing.T, h *sparkplug.Host, kind, device, name string) sparkplug.
 	return list[len(list)-1]
 }
 
-// A node is born before its devices, and a device before its data. What waits while the broker is away is historical, and the birth has the
-// newest value. The last will has the number of the birth.
+// A node is born before its devices, and a device before its data. Values that wait while the broker is away are historical, and the birth
+// has the newest one. The last will has the number of the birth.
 func TestSparkplugBirths(t *testing.T) {
 	dir, h := t.TempDir(), newHost(t)
 	s := newSite(t, mqtt.Options{QoS: 1, Dir: dir, Sparkplug: edgeNode(), Export: []mqtt.Rule{metrics("com.example.", "{3}")}})

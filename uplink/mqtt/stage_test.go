@@ -210,13 +210,19 @@ func newBroker(t *testing.T, conn net.Conn) *broker {
 
 func receive[P packets.ControlPacket](b *broker) (p P) {
 	b.t.Helper()
+	return sent[P](b.t, b.got)
+}
+
+// sent returns the link's next packet, which must be a P.
+func sent[P, T any](t testing.TB, packets <-chan T) (p P) {
+	t.Helper()
 	select {
-	case got, ok := <-b.got:
-		if p, ok = got.(P); !ok {
-			b.t.Fatalf("the link sent %T %v; expected %T", got, got, p)
+	case got, ok := <-packets:
+		if p, ok = any(got).(P); !ok {
+			t.Fatalf("the link sent %T %+v; expected %T", got, got, p)
 		}
 	case <-time.After(kit.Patience):
-		b.t.Fatalf("the link sent no %T", p)
+		t.Fatalf("the link sent no %T", p)
 	}
 	return p
 }

@@ -76,7 +76,7 @@ func (w *world) up() {
 	synctest.Wait()
 }
 
-// What is published at the centre while the link is down arrives later, in order and once, unless its time is over.
+// Events published at the centre while the link is down arrive later, in order and once, unless their time is over.
 func TestKeptImport(t *testing.T) {
 	tellKept(t, true, unchanged, func(t *testing.T, w *world) {
 		h := w.listen(w.at(w.edge), "com.example.", wamp.Prefix)

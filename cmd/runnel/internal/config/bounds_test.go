@@ -193,7 +193,7 @@ func TestRolesThatAreGiven(t *testing.T) {
 	}
 }
 
-// What a listener leaves to others is known: sockets that systemd passes by name belong to the listener of that name.
+// A listener leaves the sockets that systemd passes by name to the listener of that name.
 func TestSocketsOfOthers(t *testing.T) {
 	c, err := Parse("test.toml", realm1+"[[listen]]\nurl = \"systemd:\"\n[[listen]]\nurl = \"systemd:main\"\n[[listen]]\nurl = \"tcp://127.0.0.1:1\"\n")
 	if err != nil || len(c.Listens) != 3 || len(c.Listens[0].Elsewhere) != 1 || c.Listens[0].Elsewhere[0] != "main" || c.Listens[1].Elsewhere != nil || c.Listens[2].Elsewhere != nil {

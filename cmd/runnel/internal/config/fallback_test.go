@@ -179,7 +179,7 @@ func TestPlacesOfData(t *testing.T) {
 	}
 }
 
-// What is derived from files shows whether a part must start anew, and why.
+// The values derived from files show whether a part must start anew, and why.
 func TestReasonsForChanges(t *testing.T) {
 	dir := t.TempDir()
 	kit.Certificates(t, dir, "127.0.0.1", "node")
