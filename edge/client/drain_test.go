@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"runnel/edge/client"
 	"runnel/edge/codec"
@@ -46,8 +47,10 @@ func TestDrain(t *testing.T) {
 }
 
 // Drain ends each subscription once at the router, leaves registrations, and ends what is not established without a message.
+// The refused subscription waits for its next try, for up to an hour.
 func TestDrainOfMany(t *testing.T) {
-	c, p, _ := serve(t, client.Options{}, client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
+	patient := client.Options{Reconnect: client.Reconnect{Min: time.Hour, Max: time.Hour}}
+	c, p, _ := serve(t, patient, client.RegisterOptions{}, func(ctx context.Context, inv *client.Invocation) (client.Payload, error) {
 		return client.Payload{}, nil
 	})
 	for _, id := range []wamp.ID{7, 7, 8} {
