@@ -6,21 +6,26 @@ import (
 	"time"
 )
 
-// Backoff yields the pauses between attempts: full jitter under a bound that doubles. After a power cut a thousand
-// devices come back in the same second; the jitter spreads them. A Backoff belongs to one goroutine.
+// Backoff yields the pauses between attempts: full jitter under a bound that doubles, and that does not exceed the time
+// since the first failure. So a client is back within twice the outage, and a thousand devices that come back after a power
+// cut are spread. A Backoff belongs to one goroutine.
 type Backoff struct {
 	min, max time.Duration
 	bound    time.Duration // bound of the next pause; 0: min
+	start    time.Time     // of the first pause since Reset
 }
 
 // Backoff returns the pauses of the policy, starting with the shortest. Min and Max must be set.
 func (r Reconnect) Backoff() Backoff { return Backoff{min: r.Min, max: r.Max} }
 
-// Next returns how long to wait before the next attempt.
+// Next returns how long to wait before the next attempt. The caller calls it when the attempt before has failed.
 func (b *Backoff) Next() time.Duration {
-	bound := max(b.bound, b.min)
-	b.bound = min(2*bound, b.max)
-	return rand.N(min(bound, b.max) + 1)
+	if b.bound == 0 {
+		b.bound, b.start = b.min, time.Now()
+	}
+	bound := min(b.bound, max(b.min, time.Since(b.start)), b.max)
+	b.bound = min(2*b.bound, b.max)
+	return rand.N(bound + 1)
 }
 
 // Reset starts again with the shortest pause.

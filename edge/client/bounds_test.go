@@ -148,9 +148,10 @@ func TestOutgoingBuffers(t *testing.T) {
 func TestResetBackoff(t *testing.T) {
 	c := New(Options{})
 	c.backoff = Reconnect{Min: time.Second, Max: time.Hour}.Backoff()
-	for range 10 {
+	for range 20 {
 		c.backoff.Next()
 	}
+	c.backoff.start = c.backoff.start.Add(-time.Hour) // of a long outage
 	if c.ResetBackoff(); c.backoff.Next() > time.Second {
 		t.Error("the first pause is longer than the shortest one")
 	}

@@ -46,7 +46,7 @@ type Options struct {
 }
 
 // Reconnect is the policy for joining again: exponential back-off with full jitter. Each pause is random between 0 and
-// a bound that doubles with every failure.
+// a bound that doubles with every failure, and does not exceed the outage so far.
 type Reconnect struct {
 	Disabled bool          // the client ends with its first session
 	Min, Max time.Duration // first and last bound on the pause; default 500 ms and 60 s

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"runnel/edge/codec"
@@ -103,23 +104,47 @@ func TestSteadyFlowOfEventsDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// The bound of the pauses doubles from Min to Max.
 func TestBackoff(t *testing.T) {
-	b := Reconnect{Min: 500 * time.Millisecond, Max: time.Minute}.Backoff()
-	bound := b.min
-	var longest time.Duration
-	for range 1000 {
-		pause := b.Next()
-		if pause < 0 || pause > bound {
-			t.Fatalf("a pause of %v under a bound of %v", pause, bound)
+	synctest.Test(t, func(t *testing.T) {
+		b := Reconnect{Min: 500 * time.Millisecond, Max: time.Minute}.Backoff()
+		bound := b.min
+		var longest time.Duration
+		for range 1000 {
+			pause := b.Next()
+			if pause < 0 || pause > bound {
+				t.Fatalf("a pause of %v under a bound of %v", pause, bound)
+			}
+			longest = max(longest, pause)
+			bound = min(2*bound, b.max)
+			time.Sleep(pause)
 		}
-		longest = max(longest, pause)
-		bound = min(2*bound, b.max)
-	}
-	if longest < b.max/2 { // of a thousand draws
-		t.Errorf("the longest pause is %v", longest)
-	}
-	b.Reset()
-	if pause := b.Next(); pause > b.min {
-		t.Errorf("a pause of %v after a reset", pause)
+		if longest < b.max/2 { // of a thousand draws
+			t.Errorf("the longest pause is %v", longest)
+		}
+		b.Reset()
+		if pause := b.Next(); pause > b.min {
+			t.Errorf("a pause of %v after a reset", pause)
+		}
+	})
+}
+
+// A client is back within twice the outage, at a time of its own.
+func TestBackoffFollowsTheOutage(t *testing.T) {
+	for _, outage := range []time.Duration{time.Second, 3 * time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			first, last := 2*outage, outage
+			for range 1000 {
+				b := Reconnect{Min: 500 * time.Millisecond, Max: time.Minute}.Backoff()
+				start := time.Now()
+				for time.Since(start) < outage {
+					time.Sleep(b.Next())
+				}
+				first, last = min(first, time.Since(start)), max(last, time.Since(start))
+			}
+			if last > 2*outage || last-first < outage/4 {
+				t.Errorf("after %v the first of 1000 clients is back at %v, the last at %v", outage, first, last)
+			}
+		})
 	}
 }
