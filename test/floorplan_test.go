@@ -59,7 +59,7 @@ var floors = map[string][]string{
 	"edge/atomicfile": {}, // for small files of all floors
 
 	// Peers that speak no WAMP have a session of their own, as a client over the in-process transport.
-	"transport/guest": {"edge/client", "edge/wamp", "transport/memory", "transport/serial"},
+	"transport/guest": {"edge/client", "edge/codec", "edge/wamp", "transport/guest", "transport/memory", "transport/mqtt/packet", "transport/serial"},
 
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.
@@ -114,6 +114,8 @@ var testFloors = map[string][]string{
 	"edge/auth":   {"edge/codec", "edge/client"},                               // its client is the other side
 	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"},      // TLS is real
 	"uplink":      {"edge", "edge/auth", "transport/memory", "test/sparkplug"}, // a host application
+
+	"transport/guest": {"edge", "edge/auth"}, // the router that its sessions join
 
 	"cmd/runnel/internal/config": {"test/devices"},         // those of the profiles
 	"cmd/runnel/internal/remote": {"edge", "edge/auth"},    // the router that it talks to

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/argon2"
 
@@ -179,7 +180,12 @@ func readCost(extra codec.Dict) (c cost, err error) {
 	return c, nil
 }
 
+// deriving is held while a key is derived. Each derivation may need 256 MiB, and a process may have many clients.
+var deriving sync.Mutex
+
 func (c cost) saltedPassword(password string) ([]byte, error) {
+	deriving.Lock()
+	defer deriving.Unlock()
 	if c.kdf == "argon2id-13" { // earlier draft, used by Crossbar.io: no SASLprep, and the key is the hash in base64
 		return base64.RawStdEncoding.AppendEncode(nil, c.argon2(password)), nil
 	}

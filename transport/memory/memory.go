@@ -27,6 +27,10 @@ type Options struct {
 
 	// The identity in the Transport of both ends; "" where there is none.
 	Authid, Role, Realm string
+
+	// Peer is the Transport of both ends, but for the serializer. It is for a guest, which has a connection of its own to a
+	// listener. Name, Authid, Role and Realm are then ignored. Peer never makes a connection internal. nil: see above.
+	Peer *wamp.Transport
 }
 
 // Conn is one end of a pair. One goroutine at a time may call ReadMessage, and one at a time Write. Any goroutine may call
@@ -53,6 +57,11 @@ func pipeOf(opts Options, internal bool) (a, b *Conn) {
 	t := &wamp.Transport{
 		Serializer: opts.Serializer, Protocol: "memory", Network: "memory", Listener: opts.Name, Local: true, Internal: internal,
 		Authid: opts.Authid, Role: opts.Role, Realm: opts.Realm,
+	}
+	if opts.Peer != nil {
+		described := *opts.Peer
+		described.Serializer, described.Limit, described.Internal = opts.Serializer, 0, internal
+		t = &described
 	}
 	there, back := newPipe(opts.Buffer), newPipe(opts.Buffer)
 	a = &Conn{in: back, out: there, transport: t}

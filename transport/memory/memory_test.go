@@ -57,6 +57,12 @@ func TestPipe(t *testing.T) {
 	if a, b := Pipe(Options{Limit: 1000}); a.Transport().Limit != 0 || b.Transport().Limit != 1000 {
 		t.Error("the limit is what the first end takes")
 	}
+	peer := wamp.Transport{Protocol: "http", Remote: "192.0.2.1:80", Limit: 1, Serializer: wamp.CBOR, Internal: true, Local: true}
+	a, b = Pipe(Options{Serializer: wamp.JSON, Name: "ignored", Peer: &peer, Limit: 1000})
+	if got := *a.Transport(); got.Internal || !got.Local || got.Serializer != wamp.JSON || got.Protocol != "http" || got.Remote != peer.Remote ||
+		got.Listener != "" || got.Limit != 0 || b.Transport().Limit != 1000 {
+		t.Errorf("transport of a peer is %+v", got)
+	}
 	a, _ = Pipe(Options{})
 	if got := a.Transport().Serializer; got != wamp.CBOR {
 		t.Errorf("the default serializer is %v", got)
