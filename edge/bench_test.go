@@ -91,6 +91,10 @@ func TestPublishDoesNotAllocate(t *testing.T) {
 			t.Errorf("%v: %v allocations", s, n)
 		}
 	}
+	many := slices.Repeat([]wamp.Serializer{wamp.CBOR}, 1001)
+	if n := testing.AllocsPerRun(100, way(t, many...)); n != 0 {
+		t.Errorf("1000 subscribers: %v allocations", n)
+	}
 }
 
 func BenchmarkPublish(b *testing.B) {

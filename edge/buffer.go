@@ -8,16 +8,18 @@ type buffer struct {
 	charged int // bytes that the peer's account was charged for it
 }
 
-// Buffers have two sizes. Most batches fit the small one, and an outbox that outgrows it gets a large one at once rather
-// than by doubling. Unused buffers are kept in lists rather than in a sync.Pool: every garbage collection empties a pool,
+// Buffers have three sizes. An outbox starts with the tiny one, because a turn may have one event for each of a thousand
+// peers. Most batches fit the small one, and an outbox that outgrows it gets a large one at once rather than by doubling. Unused buffers are kept in lists rather than in a sync.Pool: every garbage collection empties a pool,
 // and with a router's small heap collections are frequent when buffers are needed most. Buffers beyond the large size are
 // left to the garbage collector.
 const (
+	tinyBuffer  = 512
 	smallBuffer = 4 << 10
 	largeBuffer = 128 << 10
 )
 
 var (
+	tinyBuffers  = stock{size: tinyBuffer, max: 1024} // 512 KiB
 	smallBuffers = stock{size: smallBuffer, max: 128} // 512 KiB
 	largeBuffers = stock{size: largeBuffer, max: 32}  // 2 MiB
 )
@@ -54,6 +56,8 @@ func (s *stock) give(b *buffer) {
 // giveBuffer takes back a buffer that is no longer used.
 func giveBuffer(b *buffer) {
 	switch cap(b.bytes) {
+	case tinyBuffer:
+		tinyBuffers.give(b)
 	case smallBuffer:
 		smallBuffers.give(b)
 	case largeBuffer:

@@ -78,7 +78,7 @@ const (
 func (o *outbox) begin(n int) []byte {
 	o.mu.Lock()
 	if o.buf == nil {
-		o.buf = smallBuffers.take()
+		o.buf = tinyBuffers.take()
 	}
 	if o.needsRoom(n + frameHeader) {
 		o.grow(n+frameHeader, true)
@@ -90,7 +90,7 @@ func (o *outbox) begin(n int) []byte {
 func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
 	o.mu.Lock()
 	if o.buf == nil {
-		o.buf = smallBuffers.take()
+		o.buf = tinyBuffers.take()
 	}
 	if o.needsRoom(n+frameHeader) && !o.grow(n+frameHeader, false) {
 		o.cancel(o.buf.bytes)

@@ -142,9 +142,11 @@ func TestOutboxOfAStalledPeer(t *testing.T) {
 	}
 }
 
-// The largest message for which an outbox takes a large buffer from the stock just fits it.
+// The largest message for which an outbox takes a buffer from a stock just fits it.
 func TestOutboxBuffers(t *testing.T) {
-	for n, want := range map[int]int{1: largeBuffer, largeBuffer: largeBuffer, largeBuffer + 1: 2 * largeBuffer} {
+	for n, want := range map[int]int{
+		1: smallBuffer, smallBuffer: smallBuffer, smallBuffer + 1: largeBuffer, largeBuffer: largeBuffer, largeBuffer + 1: 2 * largeBuffer,
+	} {
 		b, ok := bounded(largeBuffer, 0).larger(n, false)
 		if n > largeBuffer {
 			want = min(n+n/4, want)

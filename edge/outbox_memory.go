@@ -24,8 +24,11 @@ func (o *outbox) grow(n int, must bool) bool {
 	return true
 }
 
-// larger returns a charged buffer for a total of n bytes.
+// larger returns a buffer for a total of n bytes. It is charged unless it is small.
 func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
+	if n <= smallBuffer {
+		return smallBuffers.take(), true
+	}
 	if n <= largeBuffer && !o.account.Tight() && o.account.Try(budget.Outboxes, largeBuffer) {
 		b = largeBuffers.take()
 		b.charged = largeBuffer
