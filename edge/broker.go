@@ -13,16 +13,16 @@ import (
 // publication is a PUBLISH that is being routed.
 type publication struct {
 	store.Event
-	options  publishOptions
-	node     string           // of the subscribers with a node key, only those with this one get the event; "": all
-	past     *store.PastEvent // shared by the histories; nil until one keeps it
-	stored   bool             // it was passed to the store of durable subscriptions
-	consumes bool             // the publisher has durable subscriptions
+	options publishOptions
+	node    string           // of the subscribers with a node key, only those with this one get the event; "": all
+	past    *store.PastEvent // shared by the histories; nil until one keeps it
+	stored  bool             // it was passed to the store of durable subscriptions
 }
 
 // delivery is a publication that is being routed, and what the functions on its way share.
 type delivery struct {
 	*publication
+	session *session // of the publisher; nil: it is not known to be present
 	mayWait bool     // no lock is held: the turn may flush outboxes and wait for slow peers
 	receipt *receipt // nil: no subscriber may withhold PUBLISHED
 }
@@ -77,7 +77,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		ExcludeMe: options.excludeMe,
 		Passthru:  options.passthru,
 		Forwarded: options.forwarded,
-		Expires:   options.expires(),
+		TTL:       options.ttl,
 		Filter:    lists,
 	}}
 	t.publication.Trust, t.publication.Trusted = s.role().Trust(m.Text)
@@ -99,7 +99,7 @@ func (s *session) route(t *turn, d *delivery) error {
 	if d.options.retain {
 		s.realm.retained.Keep(&d.Event)
 	}
-	d.mayWait, d.consumes = true, len(s.durableSeats()) > 0
+	d.session, d.mayWait = s, true
 	t.publishMatched(s.realm, d, matched)
 	return nil
 }
@@ -240,7 +240,7 @@ func eventMessage(e *store.Event, sub *subscription) codec.Message {
 // encode makes the EVENT of p for all subscribers of sub that use the serializer.
 func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p *publication) {
 	event := eventMessage(&p.Event, sub)
-	if p.Disclosed || p.Trusted || sub.match != wamp.Exact || p.Passthru || p.Forwarded || !p.Expires.IsZero() {
+	if p.Disclosed || p.Trusted || sub.match != wamp.Exact || p.Passthru || p.Forwarded || p.TTL > 0 {
 		event.Dict = t.eventDetails(serializer, sub, &p.Event, false)
 	}
 	var err error
@@ -273,8 +273,8 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *st
 	if retained {
 		b.Bool("retained", true)
 	}
-	if !e.Expires.IsZero() {
-		b.Uint(wamp.KeyTTL, e.TTL())
+	if e.TTL > 0 {
+		b.Uint(wamp.KeyTTL, uint64(max(e.TTL.Milliseconds(), 1)))
 	}
 	if e.Passthru {
 		addPassthru(b, e.Dict)

@@ -157,7 +157,7 @@ func (t *turn) store(m *realm, d *delivery) {
 	if w != nil {
 		waiter = w
 	}
-	p := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain, Consumer: d.consumes}
+	p := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain, Consumer: d.session != nil && len(d.session.durableSeats()) > 0}
 	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // it matters with an origin, so there is a receipt
 	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))

@@ -194,7 +194,7 @@ func (c *metaCall) pastEvent(sub *subscription, e *store.PastEvent) ([]byte, err
 		"timestamp":    timestamp(e.At),
 		"subscription": sub.id,
 		"publication":  e.ID,
-		"details":      c.turn.eventDetails(c.caller.serializer, sub, &e.Event, false),
+		"details":      c.turn.eventDetails(c.caller.serializer, sub, e.Current(), false),
 		"args":         []any{},
 		"kwargs":       map[string]any{},
 	}

@@ -94,14 +94,6 @@ type publishOptions struct {
 	plain       bool          // no option but acknowledge is present
 }
 
-// expires returns when the event expires; the zero time without a limit.
-func (o *publishOptions) expires() (at time.Time) {
-	if o.ttl > 0 {
-		at = time.Now().Add(o.ttl)
-	}
-	return at
-}
-
 func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 	o.excludeMe, o.plain = true, true
 	if d.Empty() {

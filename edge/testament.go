@@ -187,7 +187,7 @@ func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
 		ExcludeMe: w.options.excludeMe,
 		Passthru:  w.options.passthru,
 		Forwarded: w.options.forwarded,
-		Expires:   w.options.expires(),
+		TTL:       w.options.ttl,
 		Filter:    w.lists,
 	}}
 	p.Trust, p.Trusted = role.Trust(p.Topic)

@@ -278,7 +278,6 @@ func (p *pass) hand(h *head, e *entry) bool {
 	if err == nil {
 		occurred, dated = published(&p.event, h.at)
 	}
-	expires := p.event.Expires
 	for {
 		d.store.mu.Lock()
 		if d.version != p.version || e.done {
@@ -311,7 +310,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 				tried, own = append(tried, a), own || ownOf
 				continue
 			}
-			if p.tooOld(a, occurred, expires) {
+			if p.tooOld(a, occurred, h.expires) {
 				if p.expire(e, a) {
 					return true
 				}
@@ -339,19 +338,20 @@ func (p *pass) hand(h *head, e *entry) bool {
 	}
 }
 
-// tooOld reports whether the event has reached the consumer's MaxAge. Otherwise the event expires for this consumer then, or at its
-// own end if that is earlier.
-func (p *pass) tooOld(a *Attachment, occurred, expires time.Time) bool {
-	p.event.Expires = expires
-	if a.MaxAge <= 0 {
-		return false
+// tooOld reports whether the event has reached the consumer's MaxAge. Otherwise the event's TTL is what is left until then, or until
+// its own end (in ms since 1970, 0: none) if that is earlier.
+func (p *pass) tooOld(a *Attachment, occurred time.Time, expires int64) bool {
+	end, limit := time.UnixMilli(expires), occurred.Add(a.MaxAge)
+	if a.MaxAge > 0 {
+		if p.now.After(limit) {
+			return true
+		}
+		if expires == 0 || limit.Before(end) {
+			end = limit
+		}
 	}
-	end := occurred.Add(a.MaxAge)
-	if p.now.After(end) {
-		return true
-	}
-	if expires.IsZero() || end.Before(expires) {
-		p.event.Expires = end
+	if p.event.TTL = 0; expires != 0 || a.MaxAge > 0 {
+		p.event.TTL = max(time.Until(end), 1)
 	}
 	return false
 }

@@ -315,16 +315,15 @@ func TestSent(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
-		now := time.Now()
-		for _, end := range []time.Time{now.Add(time.Minute), now.Add(time.Hour), {}} {
-			kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, Expires: end}}, nil))
+		for _, ttl := range []time.Duration{time.Minute, time.Hour, 0} {
+			kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: ttl}}, nil))
 		}
 		s.settled()
 		s.sleep(time.Minute)
 		c := &clerk{}
 		a := d.Attach(AttachOptions{Consumer: c})
 		synctest.Wait()
-		if len(c.got) != 3 || !c.got[0].Expires.Equal(now.Add(time.Minute)) || !c.got[2].Expires.IsZero() {
+		if len(c.got) != 3 || c.got[0].TTL != 1 || c.got[1].TTL != 59*time.Minute || c.got[2].TTL != 0 {
 			t.Errorf("%+v", c.got)
 		}
 		equal(t, "at the last moment", c.positions(), []uint64{1, 2, 3})
@@ -347,10 +346,7 @@ func TestMaxAge(t *testing.T) {
 		s.puts("com.t", 1)
 		s.sleep(time.Minute)
 		for _, own := range []time.Duration{0, time.Minute, time.Hour} {
-			e := &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}}
-			if own > 0 {
-				e.Expires = time.Now().Add(own)
-			}
+			e := &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: own}
 			kit.Must(t, s.Put(Publication{Event: e}, nil))
 		}
 		s.settled()
@@ -363,7 +359,7 @@ func TestMaxAge(t *testing.T) {
 		d.Attach(AttachOptions{Consumer: c, MaxAge: time.Minute})
 		s.sleep(0)
 		for n, want := range []time.Duration{2 * time.Minute, 2 * time.Minute, 2 * time.Minute} {
-			if len(c.got) != 3 || !c.got[n].Expires.Equal(start.Add(want)) {
+			if len(c.got) != 3 || !time.Now().Add(c.got[n].TTL).Equal(start.Add(want)) {
 				t.Fatalf("%+v", c.got)
 			}
 		}
@@ -389,7 +385,7 @@ func TestMaxAgeOfAnother(t *testing.T) {
 			}
 			second := &clerk{}
 			d.attachBoth(first, second, time.Minute)
-			if len(second.got) != 1 || !second.got[0].Expires.IsZero() {
+			if len(second.got) != 1 || second.got[0].TTL != 0 {
 				t.Errorf("%s: %+v, %+v", name, second.got, d.State())
 			}
 		})

@@ -78,14 +78,14 @@ func appendBytes[T string | []byte](dst []byte, b T) []byte {
 func appendEvent(dst []byte, position uint64, at time.Time, p Publication) []byte {
 	kind, expires := byte(eventRecord), int64(0)
 	for i, set := range [...]bool{
-		p.Disclosed, p.Trusted, p.Forwarded, p.Anonymous, !p.Expires.IsZero(), p.Disclosed || p.Origin || p.Consumer, !p.Plain && len(p.Dict.Raw) > 0,
+		p.Disclosed, p.Trusted, p.Forwarded, p.Anonymous, p.TTL > 0, p.Disclosed || p.Origin || p.Consumer, !p.Plain && len(p.Dict.Raw) > 0,
 	} {
 		if set {
 			kind |= 1 << i
 		}
 	}
 	if kind&flagExpires != 0 {
-		expires = max(p.Expires.UnixMilli(), 1)
+		expires = max(at.Add(p.TTL).UnixMilli(), 1)
 	}
 	dst = appendHead(dst, kind, position, at.UnixMilli(), expires, p.Topic)
 	var id [8]byte
@@ -173,7 +173,7 @@ func (h *head) publication() wamp.ID {
 	return wamp.ID(binary.LittleEndian.Uint64(id[:]))
 }
 
-// event reads the event of a record into e. It shares the record's memory.
+// event reads the event of a record into e, without its TTL. It shares the record's memory.
 func (h *head) event(e *store.Event, options func(*store.Event) error) (p Publication, err error) {
 	*e = store.Event{Topic: h.topic, ID: h.publication()}
 	if !wamp.ValidID(e.ID) {
@@ -182,9 +182,6 @@ func (h *head) event(e *store.Event, options func(*store.Event) error) (p Public
 	f, has := fields{h.rest[idSize:], true}, func(flag byte) bool { return h.kind&flag != 0 }
 	e.Disclosed, e.Trusted, e.Forwarded = has(flagDisclosed), has(flagTrusted), has(flagForwarded)
 	p = Publication{Event: e, Anonymous: has(flagAnonymous)}
-	if has(flagExpires) {
-		e.Expires = time.UnixMilli(h.expires)
-	}
 	if has(flagPublisher) {
 		e.Publisher = store.Publisher{ID: wamp.ID(f.uint()), Authid: string(f.bytes()), Authrole: string(f.bytes())}
 	}

@@ -162,7 +162,7 @@ func TestRestart(t *testing.T) {
 		k.keep("com.cleared", "x")
 		k.retained.Keep(&Event{Topic: []byte("com.cleared")})
 		limited := k.event("com.ttl", "x", nil)
-		limited.Expires = time.Now().Add(time.Minute)
+		limited.TTL = time.Minute
 		k.retained.Keep(limited)
 		k.retained.Keep(k.event("com.roles", "x", map[string]any{"eligible_authrole": []any{"guest"}}))
 		k.retained.Keep(k.event("com.sessions", "x", map[string]any{"eligible": []any{7}}))

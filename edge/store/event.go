@@ -19,7 +19,7 @@ type Event struct {
 	Topic     []byte
 	Dict      codec.Dict // PUBLISH.Options
 	Payload   codec.Payload
-	Expires   time.Time // when the publisher's limit is over (wamp.KeyTTL); zero: never
+	TTL       time.Duration // how long the event means something, from now on (wamp.KeyTTL); 0: no limit
 
 	// Parsed PUBLISH.Options. Config.ReadOptions parses them again when an event is restored from disk.
 	ExcludeMe bool           // the publisher's own session does not get it
@@ -42,11 +42,26 @@ func (e *Event) size() int {
 	return Overhead + len(e.Topic) + len(e.Payload.Raw) + len(e.Dict.Raw) + e.Filter.Bytes()
 }
 
-// Expired reports whether the publisher's limit is over.
-func (e *Event) Expired(now time.Time) bool { return !e.Expires.IsZero() && !now.Before(e.Expires) }
+// end returns when the publisher's limit is over for an event that is kept from now on; the zero time without a limit.
+func (e *Event) end() (at time.Time) {
+	if e.TTL > 0 {
+		at = time.Now().Add(e.TTL)
+	}
+	return at
+}
 
-// TTL returns the rest of the publisher's limit in ms, at least 1. It must not be called without a limit.
-func (e *Event) TTL() uint64 { return uint64(max(time.Until(e.Expires).Milliseconds(), 1)) }
+// until returns a kept event as it may be delivered now: its TTL is what is left of the publisher's limit.
+func (e *Event) until(end time.Time) *Event {
+	if end.IsZero() {
+		return e
+	}
+	now := *e
+	now.TTL = max(time.Until(end), 1)
+	return &now
+}
+
+// over reports whether the publisher's limit is over.
+func over(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
 
 // clone returns a copy that shares no memory with the message the event came in.
 func (e *Event) clone() Event {
@@ -59,13 +74,17 @@ func (e *Event) clone() Event {
 type PastEvent struct {
 	Event
 	At   time.Time
+	end  time.Time // when the publisher's limit is over; zero: never
 	size int
 }
 
 // NewPastEvent returns a copy of the event for histories.
 func NewPastEvent(e *Event) *PastEvent {
-	return &PastEvent{Event: e.clone(), At: time.Now(), size: e.size()}
+	return &PastEvent{Event: e.clone(), At: time.Now(), end: e.end(), size: e.size()}
 }
+
+// Current returns the event as it may be delivered now. It is immutable.
+func (e *PastEvent) Current() *Event { return e.until(e.end) }
 
 // Occurred returns when the event occurred, with the precision that the meta API reports.
 func (e *PastEvent) Occurred() time.Time { return e.At.Truncate(time.Millisecond) }

@@ -144,7 +144,7 @@ func (h *History) trim() {
 
 // expired reports whether e is too old, by the rule or for its publisher. Holds mu.
 func (h *History) expired(e *PastEvent) bool {
-	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || !e.Expires.IsZero() && e.Expired(time.Now())
+	return h.rule.Age > 0 && time.Since(e.At) > h.rule.Age || over(e.end)
 }
 
 // All returns the present events, oldest first. An expired event may follow one that is not: after a jump of the clock, or because its

@@ -31,7 +31,7 @@ var errRecord = errors.New("not an event's record")
 
 // encodePast makes the record of a past event.
 func encodePast(e *PastEvent) []byte {
-	return encodeRecord(eventFields(&e.Event, e.At))
+	return encodeRecord(eventFields(&e.Event, e.At, e.end))
 }
 
 // encodeRetained makes the record of a topic's retained events. An event whose lists name sessions is left out: after a
@@ -40,7 +40,7 @@ func encodeRetained(topic string, list []*retained) []byte {
 	record := []any{[]byte(topic)}
 	for _, e := range list {
 		if !e.Filter.BySession() {
-			record = append(record, eventFields(&e.Event, time.Time{}))
+			record = append(record, eventFields(&e.Event, time.Time{}, e.end))
 		}
 	}
 	return encodeRecord(record)
@@ -51,7 +51,7 @@ func encodeRecord(fields []any) []byte {
 	return record
 }
 
-func eventFields(e *Event, at time.Time) []any {
+func eventFields(e *Event, at, end time.Time) []any {
 	flags := 0
 	if e.Disclosed {
 		flags |= flagDisclosed
@@ -63,7 +63,7 @@ func eventFields(e *Event, at time.Time) []any {
 		flags |= flagForwarded
 	}
 	return []any{
-		eventForm, e.ID, milliseconds(at), milliseconds(e.Expires),
+		eventForm, e.ID, milliseconds(at), milliseconds(end),
 		e.Publisher.ID, []byte(e.Publisher.Authid), []byte(e.Publisher.Authrole), flags, e.Trust, e.Topic,
 		int(e.Dict.Serializer), e.Dict.Raw, int(e.Payload.Serializer), e.Payload.Items, e.Payload.Raw,
 	}
@@ -86,8 +86,8 @@ func (r reader) past(record []byte) (*PastEvent, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, at, err := r.event(fields)
-	return &PastEvent{Event: e, At: at, size: e.size()}, err
+	e, at, end, err := r.event(fields)
+	return &PastEvent{Event: e, At: at, end: end, size: e.size()}, err
 }
 
 func (r reader) retained(record []byte) (topic string, list []*retained, err error) {
@@ -98,11 +98,11 @@ func (r reader) retained(record []byte) (topic string, list []*retained, err err
 	name, ok := fields[0].([]byte)
 	for _, field := range fields[1:] {
 		event, _ := field.([]any)
-		e, _, err := r.event(event)
+		e, _, end, err := r.event(event)
 		if err != nil || string(e.Topic) != string(name) {
 			return "", nil, errRecord
 		}
-		list = append(list, &retained{Event: e, size: e.size()})
+		list = append(list, &retained{Event: e, end: end, size: e.size()})
 	}
 	if !ok {
 		return "", nil, errRecord
@@ -119,13 +119,13 @@ func decodeRecord(record []byte) ([]any, error) {
 }
 
 // event reads an event from its fields. It checks them like a peer's message: a record may be another version's.
-func (r reader) event(fields []any) (e Event, at time.Time, err error) {
+func (r reader) event(fields []any) (e Event, at, end time.Time, err error) {
 	f := fieldReader{fields: fields, ok: len(fields) == 15}
 	if f.integer() != eventForm {
-		return e, at, errRecord
+		return e, at, end, errRecord
 	}
 	e.ID = wamp.ID(f.integer()) // a negative one is beyond the valid ones
-	at, e.Expires = f.time(), f.time()
+	at, end = f.time(), f.time()
 	e.Publisher = Publisher{ID: wamp.ID(f.integer()), Authid: string(f.bytes()), Authrole: string(f.bytes())}
 	flags := f.integer()
 	e.Disclosed, e.Trusted = flags&flagDisclosed != 0, flags&flagTrusted != 0
@@ -135,17 +135,17 @@ func (r reader) event(fields []any) (e Event, at time.Time, err error) {
 	e.Payload = codec.Payload{Serializer: f.serializer(), Items: int(f.integer()), Raw: f.bytes()}
 	stranger := e.Publisher.ID != 0 && !wamp.ValidID(e.Publisher.ID)
 	if !f.ok || stranger || e.Trust < 0 || !wamp.ValidID(e.ID) || !wamp.ValidURI(e.Topic, wamp.Exact, false) {
-		return e, at, errRecord
+		return e, at, end, errRecord
 	}
 	if e.Dict.Check() != nil {
-		return e, at, errRecord
+		return e, at, end, errRecord
 	}
 	if _, _, err := e.Payload.Split(); err != nil {
-		return e, at, errRecord
+		return e, at, end, errRecord
 	}
 	e.Forwarded = flags&flagForwarded != 0
 	err = r.options(&e)
-	return e, at, err
+	return e, at, end, err
 }
 
 // fieldReader takes fields one after the other. ok is false once a field was not as expected.

@@ -35,7 +35,7 @@ func TestRecordFields(t *testing.T) {
 	e := &Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Topic: []byte("com.a"), Payload: payload}
 	r := reader{func(*Event) error { return nil }}
 	try := func(i int, v any) error {
-		fields := eventFields(e, time.UnixMilli(1e12))
+		fields := eventFields(e, time.UnixMilli(1e12), time.Time{})
 		if i >= 0 {
 			fields[i] = v
 		}
@@ -45,7 +45,7 @@ func TestRecordFields(t *testing.T) {
 	if err := try(-1, nil); err != nil {
 		t.Fatal(err)
 	}
-	for i := range eventFields(e, time.Time{}) {
+	for i := range eventFields(e, time.Time{}, time.Time{}) {
 		for _, v := range []any{"text", nil, []any{}} {
 			if try(i, v) == nil {
 				t.Errorf("field %d may be %T", i, v)
@@ -78,7 +78,7 @@ func TestRecordMarks(t *testing.T) {
 	payload, _ := codec.NewPayload(wamp.CBOR, []any{1}, nil)
 	for _, want := range []Event{{}, {Disclosed: true}, {Trusted: true, Trust: 3}, {Forwarded: true}} {
 		want.ID, want.Topic, want.Payload = 7, []byte("com.a"), payload
-		got, err := reader{func(*Event) error { return nil }}.past(encodeRecord(eventFields(&want, time.UnixMilli(1e12))))
+		got, err := reader{func(*Event) error { return nil }}.past(encodeRecord(eventFields(&want, time.UnixMilli(1e12), time.Time{})))
 		if err != nil || got.Disclosed != want.Disclosed || got.Trusted != want.Trusted || got.Trust != want.Trust || got.Forwarded != want.Forwarded {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}
@@ -104,9 +104,7 @@ func FuzzRecord(f *testing.F) {
 	e := NewPastEvent(&Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Disclosed: true, Trusted: true, Trust: 2, Topic: []byte("com.a"), Dict: dict, Payload: payload})
 	r := reader{func(e *Event) (err error) { e.Filter, err = filter.Read(e.Dict); return err }}
 	f.Add(encodePast(e))
-	limited := e.Event
-	limited.Expires = time.UnixMilli(1e12)
-	f.Add(encodeRetained("com.a", []*retained{{Event: limited}}))
+	f.Add(encodeRetained("com.a", []*retained{{Event: e.Event, end: time.UnixMilli(1e12)}}))
 	f.Add(encodeRetained("com.a", nil))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		if e, err := r.past(record); err == nil {

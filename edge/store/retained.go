@@ -36,6 +36,7 @@ type Retained struct {
 // retained is an event that is kept.
 type retained struct {
 	Event
+	end  time.Time // when the publisher's limit is over; zero: never
 	size int
 }
 
@@ -74,7 +75,7 @@ func (r *Retained) keep(e *Event) (limit int, ok bool) {
 		r.set(topic, nil)
 		return r.limit, true
 	}
-	event := &retained{Event: e.clone(), size: e.size()}
+	event := &retained{Event: e.clone(), end: e.end(), size: e.size()}
 	if e.Filter == nil {
 		list = nil // no subscriber is given an older event any more
 	} else if len(list) > maxRestricted {
@@ -141,7 +142,7 @@ func (r *Retained) Drop() {
 // current returns a topic's events without the expired ones. Holds mu.
 func (r *Retained) current(topic string) []*retained {
 	list := r.topics[topic]
-	expired := func(e *retained) bool { return !e.Expires.IsZero() && e.Expired(time.Now()) }
+	expired := func(e *retained) bool { return over(e.end) }
 	if slices.ContainsFunc(list, expired) {
 		list = slices.DeleteFunc(slices.Clone(list), expired)
 		r.set(topic, list)
@@ -202,7 +203,7 @@ func (r *Retained) Latest(topic string, may func(*Event) bool) *Event {
 	defer r.mu.Unlock()
 	for _, e := range slices.Backward(r.current(topic)) {
 		if may(&e.Event) {
-			return &e.Event
+			return e.until(e.end)
 		}
 	}
 	return nil
