@@ -43,10 +43,13 @@ func (s *session) newConfirmation(m *codec.Message) *confirmation {
 	return c
 }
 
+// afterRefusal is the number of outstanding votes after an error. Votes of later handlers do not make it positive.
+const afterRefusal = -1 << 30
+
 // resolve takes one vote. The first error is the answer.
 func (c *confirmation) resolve(err error) {
 	if err != nil {
-		if c.outstanding.Swap(0) > 0 {
+		if c.outstanding.Swap(afterRefusal) > 0 {
 			c.refuse(asError(err))
 		}
 		return

@@ -214,6 +214,25 @@ func TestConfirmOfSeveralHandlers(t *testing.T) {
 	}
 }
 
+// The first handler's error is the only answer, even if a later handler confirms the event.
+func TestConfirmAfterARefusal(t *testing.T) {
+	c, p, _ := start(t, client.Options{})
+	confirming(t, c, p, true, func(e *client.Event) {
+		if e.Publication == 1 {
+			e.Confirm(wamp.Unavailable)
+		}
+		e.Confirm(nil)
+	})
+	confirming(t, c, p, true, func(e *client.Event) { e.Confirm(nil) })
+	p.send(p.awaited(1), p.awaited(2))
+	if m := p.expect(wamp.Error); m.Request != 1 {
+		t.Errorf("refused %d", m.Request)
+	}
+	if m := p.expect(wamp.EventReceived); m.ID != 2 {
+		t.Errorf("confirmed %d", m.ID)
+	}
+}
+
 func TestConfirmAfterTheSession(t *testing.T) {
 	c, p, n := start(t, client.Options{Reconnect: client.Reconnect{Min: 1, Max: 1}})
 	kept := make(chan *client.Event, 10)

@@ -70,6 +70,8 @@ func TestHandover(t *testing.T) {
 		last = <-said
 	}
 	close(done)
+	for range said { // until the publisher has ended
+	}
 	b = s.up(false)
 	for want := 0; want <= last; want++ { // 0 was not acknowledged
 		p := receive[*packets.PublishPacket](b)
