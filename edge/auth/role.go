@@ -75,10 +75,10 @@ func NewRole(name string, permissions []Permission) *Role {
 		r.trusts = r.trusts || p.Trust != nil
 		if p.Match == wamp.Exact {
 			r.exact[p.URI] = p
-			continue
+		} else {
+			r.patterns = slices.DeleteFunc(r.patterns, func(q Permission) bool { return q.Match == p.Match && q.URI == p.URI })
+			r.patterns = append(r.patterns, p)
 		}
-		r.patterns = slices.DeleteFunc(r.patterns, func(q Permission) bool { return q.Match == p.Match && q.URI == p.URI })
-		r.patterns = append(r.patterns, p)
 	}
 	sort.SliceStable(r.patterns, func(i, j int) bool { return moreSpecific(r.patterns[i], r.patterns[j]) })
 	return r

@@ -135,6 +135,9 @@ func TestTrust(t *testing.T) {
 			t.Errorf("%s: level %d, %v", uri, level, ok)
 		}
 	}
+	if level, ok := NewRole("r", []Permission{{URI: "com.a", Trust: number(3)}}).Trust([]byte("com.a")); !ok || level != 3 {
+		t.Errorf("level of the only permission: %d, %v", level, ok)
+	}
 	if _, ok := NewRole("r", []Permission{{URI: "com.a"}}).Trust([]byte("com.a")); ok {
 		t.Error("a role without trust levels has one")
 	}

@@ -43,3 +43,25 @@ func TestOverlapSet(t *testing.T) {
 		}
 	}
 }
+
+// Each comparison with a wildcard counts, whatever is compared with it.
+func TestCostOfASet(t *testing.T) {
+	wildcard, exact := wamp.Pattern{URI: "a..c", Match: wamp.Wildcard}, wamp.Pattern{URI: "a.b.d"}
+	for _, c := range []struct {
+		list []wamp.Pattern
+		with wamp.Pattern
+	}{
+		{[]wamp.Pattern{wildcard}, exact},
+		{[]wamp.Pattern{wildcard}, wamp.Pattern{URI: "a.b", Match: wamp.Prefix}},
+		{[]wamp.Pattern{exact}, wildcard},
+	} {
+		set := NewSet(c.list)
+		set.steps = maxSteps
+		if set.TooCostly() {
+			t.Errorf("%v with %v: too costly before the comparison", c.list, c.with)
+		}
+		if set.Overlaps(c.with); !set.TooCostly() {
+			t.Errorf("%v with %v: the comparison does not count", c.list, c.with)
+		}
+	}
+}

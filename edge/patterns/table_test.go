@@ -49,10 +49,21 @@ func TestTableCollisions(t *testing.T) {
 	var place atomic.Pointer[branch[int]]
 	place.Store(&branch[int]{})
 	for i := range 3 {
-		put(&place, fmt.Sprint(i), i, 42, shift)
+		if !put(&place, fmt.Sprint(i), i, 42, shift) {
+			t.Errorf("%d does not count as added", i)
+		}
 	}
-	if put(&place, "1", 7, 42, shift) {
-		t.Error("a key that is there counts as added")
+	for i, v := range []int{5, 7, 2} {
+		key := fmt.Sprint(i)
+		if put(&place, key, v, 42, shift) {
+			t.Errorf("%s is there and counts as added", key)
+		}
+		if got, ok := place.Load().get([]byte(key), 42, shift); !ok || got != v {
+			t.Errorf("%s has the value %d, %v", key, got, ok)
+		}
+	}
+	if v, ok := place.Load().get([]byte("9"), 42, shift); ok {
+		t.Errorf("a key that is not there has the value %d", v)
 	}
 	if drop(&place, "9", 42, shift) {
 		t.Error("a key that is not there counts as removed")
@@ -230,6 +241,23 @@ func TestMatchAgainstTheRule(t *testing.T) {
 	}
 	if p.Len() != 0 || len(p.prefixLengths()) != 0 || !p.wildcard.empty() || len(p.exact.root.Load().children) != 0 {
 		t.Error("something is left of an empty table")
+	}
+}
+
+// All ends as soon as yield returns false, wherever the value stands.
+func TestAllEndsEarly(t *testing.T) {
+	p := &Table[entry]{}
+	for i := range 100 { // more than a branch has room for
+		for _, e := range []entry{{wamp.Exact, fmt.Sprintf("com.a%d", i)}, {wamp.Prefix, fmt.Sprintf("com.b%d", i)}, {wamp.Wildcard, fmt.Sprintf("com..c%d", i)}} {
+			p.Set(e.match, e.uri, e)
+		}
+	}
+	for last := 1; last <= p.Len(); last++ {
+		n := 0
+		p.All(func(entry) bool { n++; return n < last })
+		if n != last {
+			t.Fatalf("%d values after the end at %d", n-last, last)
+		}
 	}
 }
 

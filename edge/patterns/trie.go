@@ -43,12 +43,15 @@ func (b *branch[V]) index(bit uint32) int { return bits.OnesCount32(b.bitmap & (
 
 // get returns the value under key.
 func (t *trie[V]) get(key []byte) (v V, ok bool) {
-	b := t.root.Load()
-	if b == nil {
-		return v, false
+	if root := t.root.Load(); root != nil {
+		return root.get(key, maphash.Bytes(seed, key), 0)
 	}
-	hash := maphash.Bytes(seed, key)
-	for shift := uint(0); shift < lastShift; shift += levelBits {
+	return v, false
+}
+
+// get returns the value under key in the branch, which stands at shift, or below it.
+func (b *branch[V]) get(key []byte, hash uint64, shift uint) (v V, ok bool) {
+	for ; shift < lastShift; shift += levelBits {
 		bit := slotBit(hash, shift)
 		if b.bitmap&bit == 0 {
 			return v, false

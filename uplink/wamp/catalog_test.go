@@ -28,6 +28,8 @@ func TestCatalog(t *testing.T) {
 	c.add(details(1, "com.a", int64(own)))
 	c.add(details(2, "com.b", int64(own), int64(other)))
 	c.add(details(3, "org.c", int64(other)))
+	c.add(details(0, "com.e", int64(other))) // no ID
+	c.add(map[string]any{"id": int64(6), "uri": "com.f", "match": "fuzzy", "members": []any{int64(other)}})
 	wants("listed", "com.b")
 	c.apply(metaEvent{topic: subscriptions.entered, session: other, id: 1})
 	c.apply(metaEvent{topic: subscriptions.left, session: other, id: 2})

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"runnel/edge/client"
 	"runnel/edge/codec"
@@ -57,7 +58,16 @@ func TestFlight(t *testing.T) {
 	<-done
 	f.add(shipment{sequence: 4})
 	f.add(shipment{sequence: 3})
-	f.end()
+	synctest.Test(t, func(t *testing.T) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			f.wait(context.Background())
+		}()
+		synctest.Wait()
+		f.end()
+		<-done
+	})
 	f.wait(t.Context()) // the session has ended
 	f.remove(3)
 	f.add(shipment{sequence: 5})
@@ -87,6 +97,10 @@ func TestJudge(t *testing.T) {
 			l.running = ctx
 		}},
 		{name: "the link fails back", err: io.EOF, open: open, arrange: func(l *Link) { l.remotes.leave(0) }},
+		{name: "the route to fail back to does not answer", err: io.EOF, open: open[:1], want: "after PUBLISH to com.a", arrange: func(l *Link) {
+			l.remotes.leave(0)
+			l.remoteFailed(errors.New("refused"))
+		}},
 		{name: "the link gave the connection up", err: io.EOF, open: open, arrange: func(l *Link) {
 			l.pulse.watch(nil)
 			l.pulse.conn.Load().dead.Store(true)

@@ -144,7 +144,7 @@ func (d *drain) prove(ctx context.Context) {
 
 func (d *drain) publish(ctx context.Context, e *spool.Event, more bool) error {
 	topic, p := e.Topic, client.Raw(e.Payload)
-	if d.options == nil || !bytes.Equal(d.options, e.Options) {
+	if !bytes.Equal(d.options, e.Options) {
 		d.options, d.how = e.Options, publishOptions(e.Options)
 	}
 	o := d.how

@@ -77,6 +77,23 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// An event that cannot be sent is not under way.
+func TestUnsentEventIsNotUnderWay(t *testing.T) {
+	l, _ := newTestLink(t)
+	l.spool.Put(spool.Event{Topic: "com.a"}, nil)
+	events, err := l.spool.Next(t.Context(), 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &drain{link: l, ctx: t.Context(), flight: newFlight()}
+	if err := d.publish(t.Context(), &events[0], false); !isDown(err) {
+		t.Errorf("published without a session: %v", err)
+	}
+	if open := d.flight.open(); len(open) > 0 || l.State().Queue.Events != 1 {
+		t.Errorf("under way: %v; queue %+v", open, l.State().Queue)
+	}
+}
+
 // Only the first event that is dropped in a session is logged.
 func TestDropsAreLoggedOnce(t *testing.T) {
 	l, log := newTestLink(t)

@@ -34,4 +34,9 @@ func TestGate(t *testing.T) {
 	g.close(30, now)
 	now = now.Add(gateTime + 1) // nothing else was refused
 	pass(31, true)
+	g.close(40, now)
+	now = now.Add(gateTime - 1)
+	g.close(40, now) // refused again: the wait for it has begun already
+	now = now.Add(2)
+	pass(41, true)
 }

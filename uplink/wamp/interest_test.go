@@ -142,7 +142,7 @@ func TestStaticRules(t *testing.T) {
 		if !errors.Is(err, wamp.NoSuchProcedure) {
 			t.Errorf("call: %v", err)
 		}
-		if s := w.link.State(); s.CallsDown.Forwarded != 1 {
+		if s := w.link.State(); s.CallsDown.Forwarded != 1 || s.Interest { // no rule follows interest
 			t.Errorf("state %+v", s)
 		}
 	})

@@ -158,7 +158,7 @@ func TestTheCentreGoesAwayAndReturns(t *testing.T) {
 		for i := range 5 {
 			w.publish(here, "com.example.a", i)
 		}
-		if s := w.link.State(); s.EventsUp.Dropped != 0 || s.Queue.Events != 5 {
+		if s := w.link.State(); s.EventsUp.Dropped != 0 || s.Queue.Events != 5 || s.CallsUp.Dropped != 1 {
 			t.Errorf("state %+v", s)
 		}
 		time.Sleep(10 * time.Minute)
@@ -200,6 +200,9 @@ func TestCallsUnderWayFailWhenTheCentreGoesAway(t *testing.T) {
 		w.centre.Cut()
 		if err := <-called; !errors.Is(err, wamp.NetworkFailure) {
 			t.Errorf("call ended with %v", err)
+		}
+		if s := w.link.State().CallsUp; s.Dropped != 1 || s.Forwarded != 0 {
+			t.Errorf("calls up: %+v", s)
 		}
 		w.centre.Mend()
 		w.settle()

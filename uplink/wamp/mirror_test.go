@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"runnel/edge/wamp"
+	"runnel/uplink"
 )
 
 // An offer crosses as far as the rule covers it.
@@ -27,5 +28,16 @@ func TestNarrow(t *testing.T) {
 		if ok != c.ok || ok && (o.Pattern != c.want || o.invoke != wamp.RoundRobin) {
 			t.Errorf("%s: %+v, %v", c.name, o, ok)
 		}
+	}
+}
+
+// A static rule crosses as it is, whatever else is offered.
+func TestStaticRuleHasOneShare(t *testing.T) {
+	r := &rule{Rule: uplink.Rule{Topic: "com.", Match: wamp.Prefix, Static: true}, direction: exports, kind: "topic", uri: "com."}
+	m := &mirror{rules: []*rule{r}, seen: (*rule).home, named: func(_ *rule, uri string) string { return uri }}
+	isStatic := func(r *rule) bool { return r.Static }
+	want := m.wants(isStatic, []offer{{Pattern: wamp.Pattern{URI: "com.a"}}, {Pattern: wamp.Pattern{URI: "com.b"}}})
+	if whole := (share{r, offer{Pattern: r.home()}}); len(want) != 1 || !want[whole] {
+		t.Errorf("shares: %v", want)
 	}
 }

@@ -64,6 +64,17 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A call that did not reach the centre measures nothing.
+func TestUnansweredCallIsNotMeasured(t *testing.T) {
+	l, _ := newTestLink(t)
+	l.pulse.watch(new(closable))
+	l.pulse.owed.Store(7)
+	l.ask(t.Context(), l.pulse.conn.Load())
+	if owed, trip := l.pulse.owed.Load(), l.State().RoundTrip; owed != 7 || trip != 0 {
+		t.Errorf("%d bytes are owed, the round trip is %v", owed, trip)
+	}
+}
+
 // The end of the link ends the wait for an answer.
 func TestSilenceAtTheEnd(t *testing.T) {
 	p, conn := pulse{patience: time.Hour}, new(closable)

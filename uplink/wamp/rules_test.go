@@ -1,8 +1,11 @@
 package wamp
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
+	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink"
 )
@@ -48,6 +51,66 @@ func TestRules(t *testing.T) {
 		there := r.rewrite(r.uri)
 		if r.String() != c.name || there != c.there || r.reverse(there) != r.uri {
 			t.Errorf("%+v: %q becomes %q and %q again", c.rule, r, there, r.reverse(there))
+		}
+	}
+}
+
+// State names the rule of a refused subscription, and the URI if that is only a part of what the rule covers.
+func TestRefusalNamesTheRule(t *testing.T) {
+	prefix := func(uri string) wamp.Pattern { return wamp.Pattern{URI: uri, Match: wamp.Prefix} }
+	r, err := newRule(imports, uplink.Rule{Topic: "site7.", Match: wamp.Prefix, LocalPrefix: "com.a.", RemotePrefix: "site7."})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		pattern wamp.Pattern
+		want    string
+	}{
+		{prefix("site7."), "import topic site7. (prefix), at the central router: wamp.error.not_authorized"},
+		{prefix("com.a."), "import topic site7. (prefix), at the central router: wamp.error.not_authorized"},
+		{wamp.Pattern{URI: "site7.b"}, "import topic site7. (prefix) for site7.b, at the central router: wamp.error.not_authorized"},
+	} {
+		l, _ := newTestLink(t)
+		refused := l.refusal(share{r, offer{Pattern: c.pattern}}, &l.remote)
+		if refused(client.NewError(wamp.NotAuthorized.Error())); !slices.Equal(l.State().Refused, []string{c.want}) {
+			t.Errorf("%v: %q", c.pattern, l.State().Refused)
+		}
+		if refused(nil); len(l.State().Refused) > 0 {
+			t.Errorf("%v: accepted, but %q", c.pattern, l.State().Refused)
+		}
+	}
+}
+
+// A change is logged once, however often the centre says the same.
+func TestKeptReportsChanges(t *testing.T) {
+	l, log := newTestLink(t)
+	k := &kept{link: l, rule: &rule{Rule: uplink.Rule{Topic: "com.a"}, direction: imports, kind: "topic", uri: "com.a"}, what: "com.a"}
+	const worse, better = "the centre keeps no events for the link", "the centre keeps events for the link"
+	for i, c := range []struct {
+		err           error
+		worse, better int // lines so far
+	}{
+		{err: nil}, {err: errSilent, worse: 1}, {err: errSilent, worse: 1}, {err: wamp.NotAuthorized, worse: 2}, {err: nil, worse: 2, better: 1},
+		{err: nil, worse: 2, better: 1},
+	} {
+		k.report(c.err)
+		if text := log.String(); strings.Count(text, worse) != c.worse || strings.Count(text, better) != c.better {
+			t.Errorf("after report %d, %v:\n%s", i, c.err, text)
+		}
+	}
+}
+
+// A topic is wanted if it equals an exact subscription, begins with a prefix, or matches a wildcard.
+func TestInterestHas(t *testing.T) {
+	i := newInterest([]offer{
+		{Pattern: wamp.Pattern{URI: "com.a"}}, {Pattern: wamp.Pattern{URI: "com.b", Match: wamp.Prefix}},
+		{Pattern: wamp.Pattern{URI: "org.b", Match: wamp.Prefix}}, {Pattern: wamp.Pattern{URI: "net..c", Match: wamp.Wildcard}},
+	})
+	for topic, want := range map[string]bool{
+		"com.a": true, "com.aa": false, "com.b": true, "com.b.c": true, "org.b": true, "com": false, "com.c": false, "net.x.c": true, "net.x": false,
+	} {
+		if i.has(topic) != want {
+			t.Errorf("%s is wanted: %v", topic, !want)
 		}
 	}
 }

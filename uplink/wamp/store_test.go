@@ -3,8 +3,10 @@ package wamp
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
+	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink/spool"
 )
@@ -23,6 +25,17 @@ func TestPublisherError(t *testing.T) {
 	} {
 		if got := publisherError(c.err); !errors.Is(got, c.want) {
 			t.Errorf("%v: %v", c.err, got)
+		}
+	}
+}
+
+// Each event carries its own way to the centre, whatever the way of the event before it.
+func TestCrossingKeepsTheWay(t *testing.T) {
+	l, _ := newTestLink(t)
+	a, b := client.Hop{Node: "a", Tag: "1"}, client.Hop{Node: "b", Session: 5, Authid: "link", Authrole: "edge"}
+	for i, way := range [][]client.Hop{{a}, {a}, {b}, {a, b}, {b}, nil, {a}} {
+		if got := publishOptions(l.crossing(&client.Body{}, way)).ForwardFor; !slices.Equal(got, way) {
+			t.Errorf("event %d has come by %v, the centre is told %v", i, way, got)
 		}
 	}
 }
