@@ -8,20 +8,22 @@ type buffer struct {
 	charged int // bytes that the peer's account was charged for it
 }
 
-// Buffers have three sizes. An outbox starts with the tiny one, because a turn may have one event for each of a thousand
-// peers. Most batches fit the small one, and an outbox that outgrows it gets a large one at once rather than by doubling. Unused buffers are kept in lists rather than in a sync.Pool: every garbage collection empties a pool,
+// Buffers have few sizes. An outbox starts with the tiny one, because a turn may have one event for each of a thousand
+// peers. Most batches fit the small one. An outbox that outgrows a size gets one of the next at once rather than by doubling. Unused buffers are kept in lists rather than in a sync.Pool: every garbage collection empties a pool,
 // and with a router's small heap collections are frequent when buffers are needed most. Buffers beyond the large size are
 // left to the garbage collector.
 const (
-	tinyBuffer  = 512
-	smallBuffer = 4 << 10
-	largeBuffer = 128 << 10
+	tinyBuffer   = 512
+	smallBuffer  = 4 << 10
+	mediumBuffer = 16 << 10
+	largeBuffer  = 128 << 10
 )
 
 var (
-	tinyBuffers  = stock{size: tinyBuffer, max: 1024} // 512 KiB
-	smallBuffers = stock{size: smallBuffer, max: 128} // 512 KiB
-	largeBuffers = stock{size: largeBuffer, max: 32}  // 2 MiB
+	tinyBuffers   = stock{size: tinyBuffer, max: 1024}  // 512 KiB
+	smallBuffers  = stock{size: smallBuffer, max: 128}  // 512 KiB
+	mediumBuffers = stock{size: mediumBuffer, max: 128} // 2 MiB
+	largeBuffers  = stock{size: largeBuffer, max: 16}   // 2 MiB
 )
 
 // stock is a bounded list of buffers of one size that are not in use.
@@ -60,6 +62,8 @@ func giveBuffer(b *buffer) {
 		tinyBuffers.give(b)
 	case smallBuffer:
 		smallBuffers.give(b)
+	case mediumBuffer:
+		mediumBuffers.give(b)
 	case largeBuffer:
 		largeBuffers.give(b)
 	}

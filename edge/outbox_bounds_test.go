@@ -145,7 +145,8 @@ func TestOutboxOfAStalledPeer(t *testing.T) {
 // The largest message for which an outbox takes a buffer from a stock just fits it.
 func TestOutboxBuffers(t *testing.T) {
 	for n, want := range map[int]int{
-		1: smallBuffer, smallBuffer: smallBuffer, smallBuffer + 1: largeBuffer, largeBuffer: largeBuffer, largeBuffer + 1: 2 * largeBuffer,
+		1: smallBuffer, smallBuffer: smallBuffer, smallBuffer + 1: mediumBuffer, mediumBuffer: mediumBuffer,
+		mediumBuffer + 1: largeBuffer, largeBuffer: largeBuffer, largeBuffer + 1: 2 * largeBuffer,
 	} {
 		b, ok := bounded(largeBuffer, 0).larger(n, false)
 		if n > largeBuffer {

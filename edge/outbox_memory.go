@@ -29,9 +29,13 @@ func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
 	if n <= smallBuffer {
 		return smallBuffers.take(), true
 	}
-	if n <= largeBuffer && !o.account.Tight() && o.account.Try(budget.Outboxes, largeBuffer) {
-		b = largeBuffers.take()
-		b.charged = largeBuffer
+	stock := &mediumBuffers
+	if n > mediumBuffer {
+		stock = &largeBuffers
+	}
+	if n <= stock.size && !o.account.Tight() && o.account.Try(budget.Outboxes, stock.size) {
+		b = stock.take()
+		b.charged = stock.size
 		return b, true
 	}
 	size := (n + bufferStep - 1) / bufferStep * bufferStep
