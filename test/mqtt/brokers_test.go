@@ -86,6 +86,13 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
+// subscribed waits until a mosquitto has accepted a client's n-th SUBSCRIBE. Before, it drops messages for the client.
+func (b *broker) subscribed(t *testing.T, client string, n int) {
+	t.Helper()
+	accepted := func() bool { return strings.Count(b.Stderr.Text(), "Sending SUBACK to "+client+"\n") >= n }
+	kit.Eventually(t, "SUBACK for "+client, accepted, b.Stderr.Text)
+}
+
 // nats starts nodes of a nats-server that speak MQTT; more than one are a cluster.
 func nats(t *testing.T, nodes int) []*broker {
 	t.Helper()

@@ -257,6 +257,7 @@ func TestOutage(t *testing.T) {
 	c := g.join()
 	w := watch(t, b, "com/example/out", 1)
 	here := listen(t, c, "com.example.in", client.SubscribeOptions{})
+	b.subscribed(t, "runnel-gw-broker", 1)
 	tell(t, b, "com/example/in", "0\n")
 	here.hears(t, "com.example.in [0] map[] false") // the subscription stands
 	way.close()

@@ -20,12 +20,16 @@ func TestRetainedCommandRunsOnce(t *testing.T) {
 			g := newGateway(t, fmt.Sprintf("url = [%q]\nqos = %d\n[[uplink.import]]\ntopic = \"com.example.\"\nmatch = \"prefix\"\n", way.url(), qos))
 			g.up(1)
 			here := listen(t, g.join(), "com.example.", client.SubscribeOptions{})
+			b.subscribed(t, "runnel-gw-broker", 1)
 			tell(t, b, "com/example/pump", "\"on\"\n", "-r")
 			here.hears(t, "com.example.pump [on] map[] false")
 			for i := range 2 {
 				way.close()
 				way.open(b)
 				g.up(i + 2)
+				if qos == 0 { // the broker keeps no session
+					b.subscribed(t, "runnel-gw-broker", i+2)
+				}
 				tell(t, b, "com/example/end", fmt.Sprintf("%d\n", i))
 				here.hears(t, fmt.Sprintf("com.example.end [%d] map[] false", i))
 			}
@@ -33,7 +37,7 @@ func TestRetainedCommandRunsOnce(t *testing.T) {
 				t.Errorf("the command ran %d times: %v", n, here.lines())
 			}
 			if qos == 0 {
-				return // the broker keeps no session
+				return
 			}
 			g.Signal(syscall.SIGTERM)
 			g.Wait()

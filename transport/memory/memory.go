@@ -86,8 +86,8 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) { return c.out.
 
 // Close closes the connection. The other end can still read the buffered messages; this end can read nothing more.
 func (c *Conn) Close() error {
+	c.out.close(false) // first: a reader that sees the end can write nothing more
 	c.in.close(true)
-	c.out.close(false)
 	return nil
 }
 
