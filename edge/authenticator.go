@@ -91,8 +91,7 @@ func (a *authenticators) methods() (list []string) {
 	return list
 }
 
-// pick returns the first of the client's methods that an authenticator decides about. ready says that HELLO identifies the
-// client sufficiently for it.
+// pick returns the first of the client's methods that an authenticator decides about. ready says that HELLO suffices for it.
 func (a *authenticators) pick(r *auth.Request) (method string, ready bool) {
 	if a == nil {
 		return "", false

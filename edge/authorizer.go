@@ -168,8 +168,7 @@ func (s *session) askAuthorizer(procedure string, reg *registration, q question,
 	return readDecision(answerOf(results, named))
 }
 
-// options returns the request's options for the authorizer. They are not decoded, because the session may have no
-// permission at all.
+// options returns the request's options for the authorizer, not decoded: the session may have no permission at all.
 func (q question) options(given codec.Dict) (codec.Dict, error) {
 	if q.action != auth.Subscribe && q.action != auth.Register {
 		return given, nil

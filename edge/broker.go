@@ -285,8 +285,7 @@ func (t *turn) eventDetails(serializer wamp.Serializer, sub *subscription, e *st
 	return b.Dict()
 }
 
-// subscribe answers SUBSCRIBE. A session that subscribes again to the same topic gets the same subscription
-// (basic/publish_subscribe.md).
+// subscribe answers SUBSCRIBE. A topic has one subscription in a session, also if asked for again (basic/publish_subscribe.md).
 func (s *session) subscribe(t *turn, m *codec.Message) error {
 	options, err := readSubscribeOptions(m.Dict)
 	if err != nil {

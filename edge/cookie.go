@@ -68,8 +68,7 @@ func (s *session) forgetOwnCookie() {
 	}
 }
 
-// forgetCookies ends the cookies of the identities that the session kills, whether they are connected or not. Its own
-// cookie stays.
+// forgetCookies ends the cookies of the identities that the session kills, connected or not. Its own cookie stays.
 func (s *session) forgetCookies(choose func(auth.Identity) bool) {
 	jar, own := s.realm.router.options().Cookies, ""
 	if jar == nil {
