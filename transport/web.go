@@ -141,11 +141,63 @@ func (l *Listener) answer(w http.ResponseWriter, r *http.Request) {
 			l.reportFailure(peer.Remote, err)
 		}
 	case l.opts.HTTP != nil:
-		l.opts.HTTP.ServeHTTP(w, r)
+		l.serveHTTP(w, r, conn, peer)
 	default:
 		l.page(w, r)
 	}
 }
+
+type webKey struct{}
+
+// webRequest is what a listener knows about a request that ListenOptions.HTTP serves.
+type webRequest struct {
+	listener *Listener
+	peer     wamp.Transport
+}
+
+// PeerOf describes the client of a request that ListenOptions.HTTP serves.
+func PeerOf(r *http.Request) (peer wamp.Transport) {
+	if known, ok := r.Context().Value(webKey{}).(webRequest); ok {
+		peer = known.peer
+	}
+	return peer
+}
+
+// Page answers a request that ListenOptions.HTTP serves as a listener without such a handler does.
+func Page(w http.ResponseWriter, r *http.Request) {
+	if known, ok := r.Context().Value(webKey{}).(webRequest); ok {
+		known.listener.page(w, r)
+	}
+}
+
+// serveHTTP passes a request on. The connection's account is charged for its body.
+func (l *Listener) serveHTTP(w http.ResponseWriter, r *http.Request, conn *webConn, peer wamp.Transport) {
+	r = r.WithContext(context.WithValue(r.Context(), webKey{}, webRequest{l, peer}))
+	body := &chargedBody{ReadCloser: r.Body, account: conn.account}
+	defer body.release()
+	r.Body = body
+	l.opts.HTTP.ServeHTTP(w, r)
+}
+
+// chargedBody charges an account for a body, which its reader collects in memory.
+type chargedBody struct {
+	io.ReadCloser
+	account *budget.Account
+	charged int
+}
+
+func (b *chargedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if size := 2 * n; size > 0 { // a buffer that grows is up to twice as long as its content
+		if !b.account.Try(budget.Reading, size) {
+			return 0, errors.New("the router is short of memory")
+		}
+		b.charged += size
+	}
+	return n, err
+}
+
+func (b *chargedBody) release() { b.account.Shrink(budget.Reading, b.charged) }
 
 // bound sets the deadlines of a request that is not upgraded. The read deadline covers a body that no handler reads: the
 // web server reads it before it sends the answer, and would wait without limit. A request without a body gets no read

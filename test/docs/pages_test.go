@@ -59,6 +59,7 @@ var pages = map[string]counts{
 	"console.md":         {shell: 2, notRun: 2, toml: 2, text: 0},
 	"durable.md":         {shell: 2, notRun: 3, toml: 1, text: 2},
 	"federation.md":      {shell: 1, notRun: 0, toml: 4, text: 1},
+	"http.md":            {shell: 10, notRun: 2, toml: 1, text: 3},
 	"install.md":         {shell: 10, notRun: 3, toml: 2, text: 0},
 	"maintenance.md":     {shell: 5, notRun: 2, toml: 0, text: 0},
 	"mcu.md":             {shell: 5, notRun: 5, toml: 4, text: 4},
@@ -76,7 +77,7 @@ var (
 	notRun  = regexp.MustCompile(`^<!-- not run: (.+) -->$`)
 	machine = regexp.MustCompile(`^<!-- at the (\w+) -->$`)
 	fence   = regexp.MustCompile("^ *```(\\w*)$")
-	command = regexp.MustCompile(`^(\$ |(make|bin/runnel|runnel|sudo|ssh|scp|mosquitto_\w+|[A-Z_]+=\S+ \w+)( |$))`)
+	command = regexp.MustCompile(`^(\$ |(make|bin/runnel|runnel|sudo|ssh|scp|curl|mosquitto_\w+|[A-Z_]+=\S+ \w+)( |$))`)
 	table   = regexp.MustCompile(`^(#.*\n)*\s*\[+[a-z_.]+\]+`)
 )
 

@@ -86,6 +86,15 @@ func TestSpool(t *testing.T) {
 	s.run("spool.md", "gateway")
 }
 
+func TestHTTP(t *testing.T) {
+	if _, err := exec.LookPath("curl"); err != nil {
+		t.Skip(err)
+	}
+	s := newSite(t)
+	s.at("gateway").install()
+	s.run("http.md", "gateway")
+}
+
 // These pages have commands for a gateway that runs.
 func TestAtTheGateway(t *testing.T) {
 	for _, page := range []string{"config.md", "maintenance.md", "operations.md"} {

@@ -153,6 +153,7 @@ func (a *application) updateRealms() {
 			a.node.log.Error("cannot update the realm", "realm", opts.Name, "err", err)
 		}
 	}
+	a.node.forgetGuests()
 	a.done = append(a.done, a.plan.updated...)
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/console"
+	"runnel/transport"
 )
 
 // pages returns the handler of a listener's web pages: the console, or nil without it.
@@ -17,10 +18,10 @@ func (n *Node) pages(l config.Listen, address string) http.Handler {
 	if u, err := url.Parse(address); err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Path != "" {
 		o.Path = u.Path
 	}
-	return console.Handler(o, http.NotFoundHandler())
+	return console.Handler(o, http.HandlerFunc(transport.Page))
 }
 
-// consoleRealm returns the realm that the console joins at first: the listener's own, or the first one.
+// consoleRealm returns the realm that web clients join unless they name another: the listener's own, or the first one.
 func (n *Node) consoleRealm(l config.Listen) string {
 	if l.Realm != "" {
 		return l.Realm

@@ -10,6 +10,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/transport"
+	"runnel/transport/guest/rest"
 	"runnel/transport/systemd"
 )
 
@@ -18,6 +19,7 @@ type listener struct {
 	*transport.Listener
 	config config.Listen
 	pair   *transport.KeyPair // nil without TLS
+	guests *rest.Server       // nil without HTTP clients
 	work   *work
 }
 
@@ -45,7 +47,6 @@ func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets [
 		PingTimeout:    time.Duration(l.PingTimeout),
 		Compress:       l.Compress,
 		Cookie:         n.cookieOptions(l),
-		HTTP:           n.pages(l, url),
 		Grace:          drainTime,
 		Authid:         l.Authid,
 		Role:           l.Role,
@@ -54,6 +55,11 @@ func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets [
 		Log:            n.log,
 		Replaces:       replaced,
 		Over:           sockets,
+	}
+	opts.HTTP = n.pages(l, url)
+	guests := n.httpGuests(l, url)
+	if guests != nil {
+		opts.HTTP = guests.Handler(orPage(opts.HTTP))
 	}
 	var pair *transport.KeyPair
 	if l.Certificate != "" {
@@ -70,7 +76,7 @@ func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets [
 	}
 	var list []*listener
 	for _, o := range opened {
-		list = append(list, &listener{Listener: o, config: l, pair: pair})
+		list = append(list, &listener{Listener: o, config: l, pair: pair, guests: guests})
 	}
 	return list, nil
 }

@@ -29,7 +29,7 @@ func (n *Node) Listeners() []report.Listener {
 	defer n.mu.Unlock()
 	list := []report.Listener{}
 	for _, l := range n.listeners {
-		list = append(list, report.NewListener(l.Listener, l.pair))
+		list = append(list, report.NewListener(l.Listener, l.pair, l.guests))
 	}
 	return list
 }

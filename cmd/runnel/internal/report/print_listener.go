@@ -43,6 +43,10 @@ func (l *Listener) printMore(w io.Writer) {
 		text += fmt.Sprintf("; %d refused beyond the limit of %d", l.Refused, l.Limit)
 	}
 	fmt.Fprintf(w, "  %s\n", text)
+	if h := l.HTTP; h != nil && h.Published+h.Called+h.Failed+uint64(h.Streams) > 0 {
+		fmt.Fprintf(w, "  HTTP: %s published, %s, %s of events, %s\n", term.Counted(h.Published, "event"), term.Counted(h.Called, "call"),
+			term.Count(h.Streams, "stream"), term.Counted(h.Failed, "error"))
+	}
 }
 
 // peers counts the open connections by protocol.

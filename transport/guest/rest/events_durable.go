@@ -1,0 +1,59 @@
+package rest
+
+import (
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// The router must not forget an event of a durable subscription before the client has it. The client confirms by
+// Last-Event-ID, and only when it reconnects. Until then a stream holds back the acknowledgement of the events that it wrote
+// last: the connection may have lost them. They are acknowledged when they are old enough or when many more were written.
+// If the stream ends, the router delivers them to the next one, which skips those that Last-Event-ID confirms.
+const (
+	durableWindow = 4096            // events that the router sends without acknowledgement
+	durableHold   = 3584            // written events whose acknowledgement is held back
+	durableAge    = time.Minute     // after which a written event is acknowledged: a dead connection is detected earlier
+	durableWait   = 5 * time.Minute // after which the router delivers an event again
+)
+
+// written is an event that was written and is not acknowledged.
+type written struct {
+	event *client.Event // without its content
+	at    time.Time
+}
+
+// sendDurable writes an event of a durable subscription, unless the client has it already.
+func (t *stream) sendDurable(e *client.Event) error {
+	position, _ := fieldOf(e.Details, wamp.KeyPosition).Uint()
+	if position != 0 && position <= t.last {
+		e.Confirm(nil)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.flush() // what may wait for this event
+	}
+	if err := t.send(e, position); err != nil {
+		return err
+	}
+	kept := *e
+	kept.Body = client.Body{}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.sent = append(t.sent, written{&kept, now})
+	t.acknowledge(now)
+	return nil
+}
+
+// acknowledge acknowledges the written events that are old enough, and the oldest of too many. mu is held.
+func (t *stream) acknowledge(now time.Time) {
+	n := max(len(t.sent)-durableHold, 0)
+	for n < len(t.sent) && now.Sub(t.sent[n].at) > durableAge {
+		n++
+	}
+	for _, one := range t.sent[:n] {
+		one.event.Confirm(nil)
+	}
+	t.sent = append(t.sent[:0], t.sent[n:]...)
+}

@@ -1,0 +1,95 @@
+package rest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"runnel/test/kit"
+)
+
+// A stream has the events of its topics, those of the same client too, in one line each.
+func TestStream(t *testing.T) {
+	s := newStage(t, Options{})
+	s.expect("retained", s.ask("POST", "/publish/com.example.a?retain", "[0]"), 200, "*")
+	lines, stop := s.follow("/events/com.example.?match=prefix")
+	only, _ := s.follow("/events/com.example.a?retained")
+	if line := kit.Receive(t, "retained event", only); !strings.HasSuffix(line, `"retained":true,"args":[0]}`) {
+		t.Error(line)
+	}
+	s.expect("publish", s.ask("POST", "/publish/com.example.a", "[1,\n\"two\\n\"\r]"), 200, "*")
+	s.expect("publish", s.ask("POST", "/publish/com.example.b?disclose_me", `{"k":1}`), 200, "*")
+	for _, want := range []string{`data: {"topic":"com.example.a","publication":`, `data: {"topic":"com.example.b","publication":`} {
+		if line := kit.Receive(t, "event", lines); !strings.HasPrefix(line, want) {
+			t.Errorf("%s; want %s", line, want)
+		}
+	}
+	if line := kit.Receive(t, "event", only); !strings.HasSuffix(line, `,"args":[1, "two\n" ]}`) {
+		t.Error(line)
+	}
+	if n := s.server.State().Streams; n != 2 {
+		t.Errorf("%d streams", n)
+	}
+	stop()
+	kit.Eventually(t, "the stream ends", func() bool { return s.server.State().Streams == 1 })
+}
+
+// A stream of a durable subscription continues after the event that the client had last, whether the router knows that the
+// client had it or not.
+func TestResume(t *testing.T) {
+	s := newStage(t, Options{})
+	lines, stop := s.follow("/events/com.example.a?durable=log")
+	var ids []string
+	publish := func(from, to int) {
+		for i := from; i <= to; i++ {
+			s.expect("publish", s.ask("POST", "/publish/com.example.a", fmt.Sprintf("[%d]", i)), 200, "*")
+		}
+	}
+	expect := func(from, to int) {
+		t.Helper()
+		for i := from; i <= to; i++ {
+			ids = append(ids, strings.TrimPrefix(kit.Receive(t, "id", lines), "id: "))
+			if line := kit.Receive(t, "event", lines); !strings.HasSuffix(line, fmt.Sprintf(`"args":[%d]}`, i)) {
+				t.Fatalf("event %d: %s", i, line)
+			}
+		}
+	}
+	publish(1, 5)
+	expect(1, 5)
+	stop() // it has processed two of them
+	publish(6, 7)
+	lines, stop = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: "+ids[1])
+	expect(3, 7)
+	// Another stream of the same client takes its place, without losing an event.
+	last := ids[len(ids)-1]
+	lines, _ = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: "+last)
+	publish(8, 9)
+	expect(8, 9)
+	kit.Eventually(t, "one stream is left", func() bool { return s.server.State().Streams == 1 })
+	stop()
+	s.expect("id", s.ask("GET", "/events/com.example.a?durable=log", "", "Last-Event-ID: x"), 400, "*Last-Event-ID*")
+	s.expect("name", s.ask("GET", "/events/com.example.a?durable=a%20b", ""), 400, "*")
+	s.expect("no data", s.ask("GET", "/events/com.example.a?durable=log&realm=closed", "", "Authorization: Bearer ann:secret"), 503, "*data directory*")
+}
+
+// Without the confirmation of the client all events of the last moments come again.
+func TestResumeWithoutID(t *testing.T) {
+	s := newStage(t, Options{})
+	for i, path := range []string{"/events/com.example.a?durable=log", "/events/com.example.a?durable=log"} {
+		lines, stop := s.follow(path)
+		if i == 0 {
+			s.expect("publish", s.ask("POST", "/publish/com.example.a", "[1]"), 200, "*")
+		}
+		kit.Receive(t, "id", lines)
+		kit.Receive(t, "event", lines)
+		stop()
+	}
+}
+
+// A stream ends with its session.
+func TestStreamOfAKilledSession(t *testing.T) {
+	s := newStage(t, Options{})
+	s.follow("/events/com.example.a")
+	s.router.CloseSessions(isHTTP, "wamp.close.killed", "")
+	kit.Eventually(t, "the stream ends", func() bool { return s.server.State().Streams == 0 })
+}

@@ -1,0 +1,85 @@
+package rest
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"runnel/edge/wamp"
+)
+
+// streams counts the streams of one listener. A stream of a durable subscription replaces the one before of the same client,
+// whose connection may be dead without the router's knowledge.
+type streams struct {
+	mu     sync.Mutex
+	total  int
+	hosts  map[string]int
+	owners map[string]*owner // by durable subscription and client
+}
+
+// owner is a stream as others see it.
+type owner struct {
+	cancel func()
+	ended  chan struct{}
+	host   string
+	key    string // in streams.owners; "": it is not there
+}
+
+func (l *streams) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
+
+// enter counts a stream until leave is called.
+func (l *streams) enter(me *owner) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.total >= maxStreams:
+		return refuse(http.StatusServiceUnavailable, wamp.Unavailable, "too many streams of events")
+	case l.hosts[me.host] >= maxOfHost:
+		return refuse(http.StatusTooManyRequests, wamp.Unavailable, "too many streams of events to this address")
+	}
+	if l.hosts == nil {
+		l.hosts, l.owners = map[string]int{}, map[string]*owner{}
+	}
+	l.total++
+	l.hosts[me.host]++
+	return nil
+}
+
+func (l *streams) leave(me *owner) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total--
+	if l.hosts[me.host]--; l.hosts[me.host] == 0 {
+		delete(l.hosts, me.host)
+	}
+	if l.owners[me.key] == me {
+		delete(l.owners, me.key)
+	}
+	close(me.ended)
+}
+
+// replace ends the client's stream of the same durable subscription, and returns once it has ended.
+func (l *streams) replace(ctx context.Context, me *owner, who credentials, durable string) error {
+	key := who.realm + " " + who.authid + " " + durable
+	if who.authid == "" {
+		key += " " + me.host
+	}
+	l.mu.Lock()
+	before := l.owners[key]
+	l.owners[key], me.key = me, key
+	l.mu.Unlock()
+	if before == nil {
+		return nil
+	}
+	before.cancel()
+	select {
+	case <-before.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
