@@ -23,7 +23,8 @@ const (
 
 // peek finds the next event. If a segment must be loaded first, it returns that segment.
 func (c *cursor) peek() (needed *segment) {
-	if c.state == ready || c.state == atEnd {
+	switch c.state {
+	case ready, atEnd:
 		return nil
 	}
 	limit := ^uint64(0) // from this number on, events are in memory

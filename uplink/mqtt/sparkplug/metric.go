@@ -305,7 +305,7 @@ func integer(kind DataType, v any) scalar {
 		return scalar{}
 	}
 	switch {
-	case int(kind) >= len(highest), kind == UInt64 && n < 0, kind != Int64 && kind != UInt64 && (n < lowest[kind] || n > highest[kind]):
+	case kind > UInt64, kind == UInt64 && n < 0, kind != Int64 && kind != UInt64 && (n < lowest[kind] || n > highest[kind]):
 		return scalar{}
 	}
 	return scalar{set: true, bits: uint64(n)}

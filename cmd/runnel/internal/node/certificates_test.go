@@ -3,8 +3,11 @@ package node
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"math/big"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +80,16 @@ func TestWatchedCertificates(t *testing.T) {
 	}
 	if s := n.Status(); len(known) != 2 || s.Listeners[1].Certificate == nil || s.Uplinks[0].Certificate == nil || s.Listeners[0].Certificate != nil {
 		t.Errorf("known are %d certificates; status %+v", len(known), s)
+	}
+	renewed, err := kit.Sign("ca", x509.Certificate{SerialNumber: big.NewInt(77), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, nil)
+	kit.Must(t, err)
+	_, _, err = kit.WritePair(n.dir, "ca", renewed)
+	kit.Must(t, err)
+	n.checkCertificates(known) // before any peer comes
+	for _, w := range known {
+		if want := big.NewInt(77).Text(16); w.serial != want {
+			t.Errorf("after the renewal a certificate is known as %+v, want serial %s", w, want)
+		}
 	}
 	n.become("")
 	if n.checkCertificates(known); len(known) != 0 {

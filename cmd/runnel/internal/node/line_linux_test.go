@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"net"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -52,6 +53,11 @@ func TestLines(t *testing.T) {
 	kit.Must(t, err)
 	if w, _ := device.Welcome(); w.Authrole() != "guest" {
 		t.Errorf("the device of line two has joined as %+v", w)
+	}
+	near, far := net.Pipe()
+	far.Close()
+	if err := n.serveLine(n.lines[1], near); err == nil {
+		t.Error("a device that leaves before its handshake is no error")
 	}
 	if got := n.become(one + "baud = 19200\n"); !slices.Equal(got, []string{"serial line two ended", "serial line one started again"}) {
 		t.Errorf("changes: %q", got)

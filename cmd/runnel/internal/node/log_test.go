@@ -2,12 +2,31 @@ package node
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"runnel/cmd/runnel/internal/config"
 )
+
+// full is a file that takes nothing more.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// A line that cannot be written is an error, in the journal as elsewhere.
+func TestUnwrittenLine(t *testing.T) {
+	for _, journal := range []bool{true, false} {
+		h := NewLogHandler(full{}, journal)
+		h.Set(config.Log{})
+		if err := h.Handle(t.Context(), slog.NewRecord(time.Now(), slog.LevelWarn, "link down", 0)); !errors.Is(err, io.ErrShortWrite) {
+			t.Errorf("journal %v: %v", journal, err)
+		}
+	}
+}
 
 // Lines for the journal have its levels and no time; all others have both as slog writes them.
 func TestLogHandler(t *testing.T) {

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -43,6 +44,19 @@ func TestPlanMemoryGrows(t *testing.T) {
 			t.Fatalf("%d bytes: %+v, budget %d, heap %d, after %d", process, p, p.budget(), p.heap(), last)
 		}
 		last = p.memory
+	}
+}
+
+// The collector works more often than Go's default, unless the environment says how often.
+func TestTuneCollector(t *testing.T) {
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	for variable, want := range map[string]int{"": 30, "70": 100} {
+		t.Setenv("GOGC", variable)
+		TuneCollector()
+		if got := debug.SetGCPercent(100); got != want {
+			t.Errorf("GOGC=%q: %d percent, want %d", variable, got, want)
+		}
 	}
 }
 

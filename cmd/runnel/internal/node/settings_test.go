@@ -36,6 +36,27 @@ func TestRotatedSecret(t *testing.T) {
 	}
 }
 
+// A node does not start without the secret of a principal.
+func TestMissingSecret(t *testing.T) {
+	n := site(t, "x")
+	n.brief = "ticket"
+	n.write("[[realm]]\nname = \"realm2\"\n[[realm.role]]\nname = \"user\"\n[[realm.principal]]\nauthid = \"joe\"\nrole = \"user\"\nticket = \"file:" + n.dir + "/ticket\"\n")
+	c, err := n.load()
+	kit.Must(t, err)
+	if _, err := New(c, Options{Log: quiet}); err == nil || !strings.Contains(err.Error(), "joe") {
+		t.Errorf("it starts: %v", err)
+	}
+}
+
+// A node that runs with its files takes others only when it is told to reload.
+func TestNoReloadUnasked(t *testing.T) {
+	n := site(t, "x").start("")
+	n.write(n.listen("b"))
+	if n.retryConfiguration(); len(n.Listeners()) != 1 {
+		t.Errorf("listeners %+v", n.Listeners())
+	}
+}
+
 // A node whose id changes has the new one in its status, and its uplinks join again with it.
 func TestNodeID(t *testing.T) {
 	centre := site(t, "centre").start("")

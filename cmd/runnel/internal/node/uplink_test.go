@@ -62,6 +62,10 @@ func TestQueueWithoutDirectory(t *testing.T) {
 	if _, err := running.Reload(); err == nil || !strings.HasPrefix(err.Error(), "uplink c: its queue is in memory, ") {
 		t.Errorf("a queue in memory cannot be moved to a disk: %v", err)
 	}
+	next = read("match = \"prefix\"\n") // no class: it may stay in memory
+	if changes, err := running.Reload(); err != nil || !slices.Equal(changes, []string{"uplink c started again"}) {
+		t.Errorf("changes %q, %v", changes, err)
+	}
 }
 
 // The rules of an uplink follow its exports and imports. Topics have a class of storage, and procedures none.

@@ -55,6 +55,18 @@ func TestFailingPart(t *testing.T) {
 	}
 }
 
+// An uplink that cannot be replaced stays as it is.
+func TestFailingReplacement(t *testing.T) {
+	centre, n := site(t, "centre").start(""), site(t, "x")
+	n.start(linkTo(centre))
+	n.brief = "ticket"
+	n.write(strings.Replace(linkTo(centre), "[[uplink.", "authid = \"x\"\nticket = \"file:"+filepath.Join(n.dir, "ticket")+"\"\n[[uplink.", 1))
+	before := n.linkNamed("c")
+	if changes, err := n.Reload(); err == nil || !strings.Contains(err.Error(), "uplink c: ") || n.linkNamed("c") != before {
+		t.Errorf("changes %q, %v", changes, err)
+	}
+}
+
 // A node that may degrade starts without an uplink that fails, and starts it once it can.
 func TestDegradedUplink(t *testing.T) {
 	centre, n := site(t, "centre").start(""), site(t, "x")

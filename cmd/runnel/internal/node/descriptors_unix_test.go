@@ -1,0 +1,12 @@
+//go:build unix
+
+package node
+
+import "testing"
+
+// A Unix system tells how many files the process may open.
+func TestDescriptorsAreKnown(t *testing.T) {
+	if newDescriptors() == nil {
+		t.Error("connections are not limited")
+	}
+}
