@@ -34,24 +34,38 @@ other than notes. Run as root, it also finds which program holds a port.`,
   runnel doctor -c gateway.toml --json`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if p.Node() != "" {
+				return printReport(nodeDoctor(&p, asJSON))
+			}
 			ctx, stop := cli.UntilSignal(0)
 			defer stop()
 			r, err := doctor.Examine(ctx, doctor.Options{File: file, Check: node.CheckUplink, Agent: "runnel/" + version, Status: p.StatusOf})
-			if err != nil {
-				return err
-			}
-			print := r.Print
-			if asJSON {
-				print = r.PrintJSON
-			}
-			if err := print(term.Stdout); err != nil || r.Healthy {
-				return err
-			}
-			return errUnhealthy
+			return printReport(r, asJSON, err)
 		},
 	}
 	configFlag(cmd, &file)
 	p.Flags(cmd, version)
+	p.NodeFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
+}
+
+// nodeDoctor has a node check its installation.
+func nodeDoctor(p *remote.Router, asJSON bool) (*doctor.Report, bool, error) {
+	r := new(doctor.Report)
+	return r, asJSON, p.Read("runnel.doctor", nil, r)
+}
+
+func printReport(r *doctor.Report, asJSON bool, err error) error {
+	if err != nil {
+		return err
+	}
+	print := r.Print
+	if asJSON {
+		print = r.PrintJSON
+	}
+	if err := print(term.Stdout); err != nil || r.Healthy {
+		return err
+	}
+	return errUnhealthy
 }

@@ -14,11 +14,11 @@ import (
 func fleetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "fleet",
-		Short: "Show the gateways that enrolled at this centre",
+		Short: "Show and configure the gateways that link to this centre",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(listCommand("List the nodes: board, version, link", fleet.NodeList, fleet.PrintNodes), fleetShowCommand(), fleetForgetCommand())
+	cmd.AddCommand(listCommand("List the nodes: link, queue, alarms, version, board", fleet.NodeList, fleet.PrintNodes), fleetShowCommand(), fleetForgetCommand(), fleetApplyCommand())
 	return cmd
 }
 

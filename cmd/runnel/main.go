@@ -97,13 +97,18 @@ realms to a central router.`,
 			if err := cli.NotNegative(cmd, "timeout", "count", "for", "each", "baud"); err != nil {
 				return err
 			}
+			if cmd.Root().PersistentFlags().Changed("node") && cmd.LocalNonPersistentFlags().Lookup("node") == nil {
+				return cli.UsageError("--node is for status, doctor, reload, queue and fleet apply")
+			}
 			*started = true
 			return nil
 		},
 	}
 	root.AddCommand(initCommand(), runCommand(), checkCommand(), doctorCommand(), reloadCommand(), passwdCommand(), keygenCommand(), demoCommand(), subCommand(), pubCommand(), callCommand(), regCommand(),
 		serialCommand(), tokenCommand(), fleetCommand(), statusCommand(), queueCommand(), durables.Command(version), versionCommand(), manCommand())
-	root.Version = version // a template of our own would link text/template, and with it 1.7 MB of methods
+	root.Version = version                        // a template of our own would link text/template, and with it 1.7 MB of methods
+	root.PersistentFlags().String("node", "", "") // so that it may stand in front of the command, which has the flag itself
+	root.PersistentFlags().MarkHidden("node")
 	root.SetHelpCommand(cli.HelpCommand())
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

@@ -34,6 +34,7 @@ func queueListCommand() *cobra.Command {
 		},
 	}
 	l.Flags(cmd, version)
+	l.NodeFlag(cmd)
 	return cmd
 }
 
@@ -48,6 +49,7 @@ func queuePeekCommand() *cobra.Command {
 		},
 	}
 	l.PeekFlags(cmd, version)
+	l.NodeFlag(cmd)
 	return cmd
 }
 
@@ -74,6 +76,7 @@ missing. Events already on their way may still arrive. --held drops all held eve
 		},
 	}
 	p.Flags(cmd, version)
+	p.NodeFlag(cmd)
 	cmd.Flags().IntVarP(&count, "count", "n", 0, "how many")
 	cmd.Flags().BoolVar(&every, "all", false, "drop all events that wait now")
 	cmd.Flags().BoolVar(&held, "held", false, "drop all held events")
@@ -122,5 +125,6 @@ all uplinks of the realm.`,
 		},
 	}
 	p.Flags(cmd, version)
+	p.NodeFlag(cmd)
 	return cmd
 }

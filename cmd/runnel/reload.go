@@ -50,6 +50,7 @@ the process writes to $RUNTIME_DIRECTORY or /run/runnel. systemd's unit uses thi
 		},
 	}
 	p.Flags(cmd, version)
+	p.NodeFlag(cmd)
 	cmd.Flags().StringVar(&pid, "pid", "", "have the process `ID` reload by SIGHUP, and wait for the outcome")
 	return cmd
 }
@@ -58,7 +59,9 @@ func askReload(p *remote.Router, w io.Writer) error {
 	ctx, stop := cli.UntilSignal(time.Minute)
 	defer stop()
 	lines, reconnected, err := p.Reload(ctx)
-	if reconnected && err == nil {
+	if reconnected && err == nil && p.Node() != "" {
+		lines = append(lines, "the link of node "+p.Node())
+	} else if reconnected && err == nil {
 		lines = append(lines, "the listener "+p.Address()+", and with it this session")
 	}
 	return printChanges(w)(lines, err)

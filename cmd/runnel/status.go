@@ -27,6 +27,7 @@ Unix socket.`,
 		RunE: func(*cobra.Command, []string) error { return askStatus(&p, asJSON, term.Stdout) },
 	}
 	p.Flags(cmd, version)
+	p.NodeFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }

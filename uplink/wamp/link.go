@@ -35,6 +35,9 @@ type Options struct {
 	// Above is called with the central router and those above it after each join, and with nil after each end. It may be nil.
 	Above func([]wamp.Node)
 
+	// Attend runs beside the link until ctx is done, with the client of the central router. It may be nil.
+	Attend func(ctx context.Context, centre *client.Client)
+
 	Authid    string        // of the link at the central router
 	Auth      []client.Auth // authentication methods, in order of preference
 	Agent     string        // "runnel/1.2.3"
@@ -203,6 +206,9 @@ func (l *Link) serve(ctx context.Context, work *sync.WaitGroup) error {
 	})
 	work.Go(func() { l.heartbeat(ctx) })
 	work.Go(func() { l.failBack(ctx) })
+	if l.opts.Attend != nil {
+		work.Go(func() { l.opts.Attend(ctx, l.remote.client) })
+	}
 	for _, w := range slices.Concat(l.local.watches, l.remote.watches) {
 		work.Go(func() { w.run(ctx) })
 	}

@@ -17,7 +17,7 @@ import (
 // The keys that only one of the two kinds of uplink has.
 var (
 	mqttKeys  = []string{"qos", "format", "client_id", "username", "password", "state_topic", "alpn", "discovery", "sparkplug", "max_message", "protocol", "session_expiry"}
-	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back"}
+	routerKey = []string{"remote_realm", "serializer", "authid", "ticket", "secret", "channel_binding", "max_hops", "fail_back", "remote"}
 
 	mqttShareKeys = []string{"retain", "mqtt_topic", "format", "time_key", "time_format", "values_key", "device"} // of its tables
 )

@@ -14,6 +14,7 @@ const (
 	LinkRole   = ownRoles + "uplink"
 	StatusRole = ownRoles + "status"
 	EnrolRole  = ownRoles + "enrol" // of sessions that joined with a token of the fleet
+	FleetRole  = ownRoles + "fleet" // of the session that serves the nodes of the fleet
 )
 
 // RealmOptions returns the options of a realm. It reads the secrets that the realm names. It adds the principals of the fleet;
@@ -34,6 +35,7 @@ func roles(r Realm) []*auth.Role {
 	list := []*auth.Role{
 		auth.NewRole(LinkRole, []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}),
 		auth.NewRole(StatusRole, []auth.Permission{{URI: "runnel.", Match: wamp.Prefix, Allow: auth.Register | auth.Publish}}),
+		auth.NewRole(FleetRole, []auth.Permission{{URI: "runnel.", Match: wamp.Prefix, Allow: auth.Register | auth.Publish}, {URI: "wamp.session.get", Allow: auth.Call}}),
 		auth.NewRole(EnrolRole, []auth.Permission{{URI: enrolProcedure, Allow: auth.Call, Disclose: true}}),
 	}
 	for _, role := range r.Roles {
@@ -42,9 +44,17 @@ func roles(r Realm) []*auth.Role {
 	return list
 }
 
+// nodeProcedures is the prefix of the procedures by which a node reports to its centre. They act on the caller's own entry only,
+// so a role of links may call them unless a permission of it decides otherwise.
+const nodeProcedures = "runnel.fleet.node."
+
 // Compile returns the role as the router applies it.
 func (role Role) Compile() *auth.Role {
-	compiled := auth.NewRole(role.Name, permissions(role))
+	list := permissions(role)
+	compiled := auth.NewRole(role.Name, list)
+	if _, decided := compiled.Explain(nodeProcedures + "report"); role.Forward && !decided && role.Authorizer == "" {
+		compiled = auth.NewRole(role.Name, append(list, auth.Permission{URI: nodeProcedures, Match: wamp.Prefix, Allow: auth.Call}))
+	}
 	if role.Authorizer != "" {
 		compiled = compiled.WithAuthorizer(role.Authorizer)
 	}

@@ -30,6 +30,7 @@ type Uplink struct {
 	PingTimeout  Duration `toml:"ping_timeout"`
 	FailBack     Duration `toml:"fail_back"`     // how long an earlier URL must be reachable before the link returns to it
 	MaxHops      int      `toml:"max_hops"`      // links that an event or a call may cross
+	Remote       bool     `toml:"remote"`        // the centre may send commands and files of conf.d
 	ReconnectMin Duration `toml:"reconnect_min"` // first and longest pause before a retry
 	ReconnectMax Duration `toml:"reconnect_max"`
 

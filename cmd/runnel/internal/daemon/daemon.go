@@ -14,6 +14,7 @@ import (
 
 	"runnel/boards"
 	"runnel/cmd/runnel/internal/config"
+	"runnel/cmd/runnel/internal/member"
 	"runnel/cmd/runnel/internal/node"
 	"runnel/cmd/runnel/internal/service"
 )
@@ -28,6 +29,7 @@ func Run(file string, strict bool, version string) error {
 	if !ok {
 		return nil
 	}
+	restored, notRestored := member.Restore(config.File(file))
 	load := config.LoadFallback
 	if strict {
 		load = config.Load
@@ -51,10 +53,18 @@ func Run(file string, strict bool, version string) error {
 	for _, w := range c.Warnings {
 		log.Warn("config", "warning", w.Error())
 	}
+	if restored != nil {
+		log.Error("the last file of the centre was not confirmed; the file before is restored", "file", restored.File)
+	}
+	if notRestored != nil {
+		log.Error("cannot restore the file before the last one of the centre", "err", notRestored)
+	}
 	log.Info("starting", "version", version, "board", boards.Detect().String(), "config", c.Name)
 	n, err := node.New(c, node.Options{
 		Log: log, Version: version, SetLog: handler.Set, Degrade: !strict,
 		Load:      func() (*config.Config, error) { return node.Load(file) },
+		File:      config.File(file),
+		Restored:  restored,
 		Reloading: func() func([]string, error) { return service.Reloading(log) },
 	})
 	if errors.Is(err, syscall.EADDRINUSE) {

@@ -20,6 +20,11 @@ const (
 	NoSuchToken = "runnel.error.no_such_token"
 	Spent       = "runnel.error.token_spent"
 	Taken       = "runnel.error.node_taken"
+
+	NodeOffline  = "runnel.error.node_offline"
+	NotRemote    = "runnel.error.not_remote"
+	NotAttending = "runnel.error.not_attending"
+	NotApplied   = "runnel.error.not_applied"
 )
 
 // Error is a rejected request, with the URI of its WAMP error.

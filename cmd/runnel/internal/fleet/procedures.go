@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -35,11 +36,23 @@ type Router interface {
 	Linked(ctx context.Context, realm string) (map[string]string, error)
 }
 
-// NodeReport describes a node in the result of runnel.fleet.ls.
+// NodeReport describes a node in the result of runnel.fleet.ls, and in the events below runnel.fleet.on_state.
 type NodeReport struct {
 	Node
-	Up      bool   `json:"up"`
-	Address string `json:"address,omitempty"`
+	Up           bool      `json:"up"`
+	Address      string    `json:"address,omitempty"`
+	Name         string    `json:"name,omitempty"` // the id in the node's configuration, if it is another one
+	LastSeen     time.Time `json:"last_seen,omitzero"`
+	OnlineSince  time.Time `json:"online_since,omitzero"`
+	OfflineSince time.Time `json:"offline_since,omitzero"`
+	Began        time.Time `json:"began,omitzero"` // when the node's router has started
+
+	Remote  bool          `json:"remote,omitempty"` // it answers commands
+	Lines   []LineReport  `json:"lines,omitempty"`
+	Queues  []QueueReport `json:"queues,omitempty"`
+	Queue   int           `json:"queue"` // events that wait in all queues
+	Alarms  []string      `json:"alarms,omitempty"`
+	Applied *Applied      `json:"applied,omitempty"`
 }
 
 // TokenReport describes a token in the result of runnel.token.ls. It holds no secret.
@@ -118,29 +131,53 @@ func (p procedures) revoke(_ context.Context, inv *client.Invocation) (any, erro
 }
 
 func (p procedures) nodes(ctx context.Context, _ *client.Invocation) (any, error) {
-	linked, err := p.router.Linked(ctx, p.realm)
-	if err != nil {
-		return nil, err
-	}
 	list := []NodeReport{}
 	for _, n := range p.Nodes(p.realm) {
-		address, up := linked[n.ID]
-		list = append(list, NodeReport{n, up, address})
+		list = append(list, NodeReport{Node: n})
 	}
-	return list, nil
+	for _, id := range p.states.ids(p.realm) {
+		if !p.enrolled(key{p.realm, id}) {
+			list = append(list, NodeReport{Node: Node{ID: id, Realm: p.realm}})
+		}
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].ID < list[j].ID })
+	return list, p.fill(ctx, list)
+}
+
+// fill adds the states. Nodes of earlier versions do not report; whether their links are up shows in the list of sessions.
+func (p procedures) fill(ctx context.Context, list []NodeReport) (err error) {
+	var linked map[string]string
+	for i := range list {
+		n := &list[i]
+		if p.states.fill(n) {
+			continue
+		}
+		if linked == nil {
+			if linked, err = p.router.Linked(ctx, p.realm); err != nil {
+				return err
+			}
+		}
+		n.Address, n.Up = linked[n.ID]
+	}
+	return nil
 }
 
 func (p procedures) node(ctx context.Context, inv *client.Invocation) (any, error) {
-	list, err := p.nodes(ctx, inv)
-	if err != nil {
-		return nil, err
-	}
-	for _, n := range list.([]NodeReport) {
-		if n.ID == text(inv) {
-			return n, nil
+	id := text(inv)
+	n := NodeReport{Node: Node{ID: id, Realm: p.realm}}
+	enrolled := p.enrolled(key{p.realm, id})
+	if enrolled {
+		for _, known := range p.Nodes(p.realm) {
+			if known.ID == id {
+				n.Node = known
+			}
 		}
+	} else if _, _, known := p.states.link(key{p.realm, id}); !known {
+		return nil, noSuchNode(p.realm, id)
 	}
-	return nil, &Error{NoSuchNode, fmt.Sprintf("there is no node %q in realm %s; runnel fleet ls lists them", text(inv), p.realm)}
+	list := []NodeReport{n}
+	err := p.fill(ctx, list)
+	return list[0], err
 }
 
 func (p procedures) forget(_ context.Context, inv *client.Invocation) (any, error) {

@@ -5,6 +5,9 @@
 //	enrol.go        a token and a public key -> a node
 //	procedures.go   runnel.token.* and runnel.fleet.*, for operators and for nodes that enrol
 //	join.go         the node's side
+//	report.go       what a node reports of itself
+//	state.go        the state of each node
+//	desk.go         takes the reports, publishes the states, and passes commands on to the nodes
 //
 // An operator creates a token. A node joins with it once, by wamp-scram, which proves that the node holds the token and sends
 // nothing that could be replayed. Its session may call runnel.fleet.enrol only, with the node's public key. From then on the
@@ -34,11 +37,11 @@ type Node struct {
 	ID       string    `json:"id"`
 	Realm    string    `json:"realm"`
 	Role     string    `json:"role"`
-	Key      string    `json:"key"` // public key in OpenSSH format
+	Key      string    `json:"key,omitempty"` // public key in OpenSSH format; "": a principal of the configuration
 	Board    string    `json:"board,omitempty"`
 	Version  string    `json:"version,omitempty"`
-	Token    string    `json:"token"` // the id of the token that it used
-	Enrolled time.Time `json:"enrolled"`
+	Token    string    `json:"token,omitempty"` // the id of the token that it used
+	Enrolled time.Time `json:"enrolled,omitzero"`
 }
 
 // Bounds of a registry.
@@ -53,9 +56,12 @@ type Registry struct {
 	file    string
 	trouble string // why the registry cannot be used; "" if it can
 	log     *slog.Logger
+	states  states // locks for itself
 
-	mu   sync.Mutex
-	kept kept
+	mu sync.Mutex
+	// Guarded by mu.
+	kept  kept
+	desks map[string]*Desk // by realm
 }
 
 // kept is the content of the file.
@@ -71,7 +77,10 @@ const fileName = "fleet.json"
 // Open reads the registry in a data directory; "" stands for none. If the file cannot be read, the router still runs: no node
 // of the registry can join then. Nothing is written, because that would replace the fleet.
 func Open(dir string, log *slog.Logger) *Registry {
-	r := &Registry{log: log, kept: kept{Version: 1}}
+	r := &Registry{log: log, kept: kept{Version: 1}, desks: map[string]*Desk{}}
+	if err := r.states.load(dir); err != nil {
+		log.Warn("cannot read the states of the fleet; the nodes report again", "file", r.states.file, "err", err)
+	}
 	if dir == "" {
 		r.trouble = `the centre has no data directory for the fleet; write [node] data = "/var/lib/runnel" into its configuration and restart it`
 		return r
@@ -174,20 +183,56 @@ func (r *Registry) Nodes(realm string) []Node {
 	return list
 }
 
-// Forget removes a node. It can no longer join with its key.
+// watch sets the desk of a realm; nil removes it.
+func (r *Registry) watch(realm string, d *Desk) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.desks[realm] = d
+}
+
+// enrolled reports whether a node has enrolled.
+func (r *Registry) enrolled(k key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kept.node(k.realm, k.id) >= 0
+}
+
+func noSuchNode(realm, id string) error {
+	return &Error{NoSuchNode, fmt.Sprintf("there is no node %q in realm %s; runnel fleet ls lists them", bounded(id), realm)}
+}
+
+// Forget removes a node and its state. It can no longer join with its key. A node that is a principal of the configuration is
+// listed again when it links the next time.
 func (r *Registry) Forget(realm, id string) error {
+	k := key{realm, id}
+	if !r.enrolled(k) && r.states.forget(k) {
+		r.forgotten(k)
+		return nil
+	}
 	err := r.change(func(k *kept) error {
 		i := k.node(realm, id)
 		if i < 0 {
-			return &Error{NoSuchNode, fmt.Sprintf("there is no node %q in realm %s; runnel fleet ls lists them", id, realm)}
+			return noSuchNode(realm, id)
 		}
 		k.Nodes = slices.Delete(k.Nodes, i, i+1)
 		return nil
 	})
 	if err == nil {
-		r.log.Info("node forgotten", "realm", realm, "node", id)
+		r.states.forget(k)
+		r.forgotten(k)
 	}
 	return err
+}
+
+// forgotten clears the retained state of a node.
+func (r *Registry) forgotten(k key) {
+	r.log.Info("node forgotten", "realm", k.realm, "node", k.id)
+	r.mu.Lock()
+	d := r.desks[k.realm]
+	r.mu.Unlock()
+	if d != nil {
+		d.note(k.id)
+	}
 }
 
 func (k *kept) node(realm, id string) int {

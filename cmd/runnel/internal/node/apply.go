@@ -163,7 +163,7 @@ func (a *application) removeRealms() {
 		n.mu.Lock()
 		n.reporters = slices.DeleteFunc(n.reporters, func(r *reporter) bool {
 			if r.realm == m.Name {
-				r.work.stop() // without waiting: its session may be the one that asked for the reload
+				r.stop()
 			}
 			return r.realm == m.Name
 		})

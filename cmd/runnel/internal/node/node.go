@@ -11,6 +11,7 @@ import (
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/fleet"
+	"runnel/cmd/runnel/internal/member"
 	"runnel/edge"
 	"runnel/edge/auth"
 	"runnel/edge/budget"
@@ -27,7 +28,10 @@ type Options struct {
 	Version string // of the program
 
 	Load   func() (*config.Config, error) // reads the configuration again, for a reload; nil if there is no file
+	File   string                         // the main file; centres may send files for the conf.d beside it
 	SetLog func(config.Log)               // applies the [log] table after a reload; may be nil
+
+	Restored *fleet.Applied // the outcome of a file that the start has taken back; may be nil
 
 	Degrade bool // start without the parts that fail, and try them again, as long as one listener opens
 
@@ -45,10 +49,13 @@ type Node struct {
 	cookies *auth.Cookies
 	data    *os.File        // holds the lock of the data directory; nil without a directory
 	fleet   *fleet.Registry // of the nodes that have enrolled here
+	files   *member.Files   // that centres send
 	memory  *budget.Budget  // shared by buffers and tables; nil if the machine's memory is not known
 	process int64           // memory in bytes that the process may have; 0: not known
 
 	descriptors *transport.Descriptors
+
+	examining sync.Mutex // held while a centre has the installation checked
 
 	notKept atomic.Bool // the configuration could not be saved, and this is logged
 
@@ -91,6 +98,7 @@ func build(c *config.Config, o Options) (*Node, error) {
 	running := *c // without the parts that are left out
 	n := &Node{opts: o, config: &running, log: o.Log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
 	n.fleet = fleet.Open(config.DataDir(c), n.log)
+	n.files = n.newFiles()
 	n.memory = n.newBudget(c)
 	opts := n.routerOptions(c)
 	opts.Memory = n.memory
@@ -162,8 +170,11 @@ const maxCall = 16 << 10
 // internal returns a function that connects an internal session, which has one of the router's own roles.
 func (n *Node) internal(role, realm string) func(context.Context) (client.Conn, error) {
 	opts := memory.Options{Name: role, Authid: role, Role: role, Realm: realm}
-	if role == config.StatusRole {
+	switch role {
+	case config.StatusRole:
 		opts.Limit = maxCall
+	case config.FleetRole:
+		opts.Limit = fleet.MostAnswer
 	}
 	return func(context.Context) (client.Conn, error) {
 		near, far := memory.Internal(opts)
@@ -212,6 +223,8 @@ func (n *Node) start(fail func(error)) {
 	n.reporting, n.listening, n.linked = newGroup(fail), newGroup(fail), newGroup(fail)
 	n.running = true
 	n.reporting.start(n.cookies.Run)
+	n.reporting.start(n.fleet.Run)
+	n.reporting.start(n.files.Run)
 	n.reporting.start(n.watchCertificates)
 	n.reporting.start(n.retryMissing)
 	if n.exporter != nil {

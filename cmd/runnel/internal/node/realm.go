@@ -11,12 +11,24 @@ import (
 // reporter is the router's own session in one realm. It offers the procedures runnel.*.
 type reporter struct {
 	*client.Client
+	*joining
 	realm string
 	work  *work
+	desk  *desk // of the same realm
+}
 
-	tried chan struct{} // closed after the first attempt to join, successful or not
+// joining tells when a client of the router itself has tried to join.
+type joining struct {
+	tried chan struct{} // closed after the first attempt, successful or not
 	once  sync.Once
 }
+
+func newJoining() *joining { return &joining{tried: make(chan struct{})} }
+
+func (j *joining) up(client.Welcome) { j.failed(nil) }
+
+// failed notes an attempt that has failed, as at the limit of sessions.
+func (j *joining) failed(error) { j.once.Do(func() { close(j.tried) }) }
 
 func (n *Node) addRealm(c *config.Config, r config.Realm) error {
 	opts, err := n.realmOptions(c, r)
@@ -31,20 +43,28 @@ func (n *Node) addRealm(c *config.Config, r config.Realm) error {
 }
 
 func (n *Node) newReporter(realm string) *reporter {
-	r := &reporter{realm: realm, tried: make(chan struct{})}
-	tried := func() { r.once.Do(func() { close(r.tried) }) }
-	r.Client = client.New(client.Options{
-		Dial: n.internal(config.StatusRole, realm), Realm: realm, Log: n.log,
-		OnUp: func(client.Welcome) { tried() }, OnFailed: func(error) { tried() }, // it fails at the limit of sessions
-	})
+	r := &reporter{realm: realm, joining: newJoining(), desk: n.newDesk(realm)}
+	r.Client = client.New(client.Options{Dial: n.internal(config.StatusRole, realm), Realm: realm, Log: n.log, OnUp: r.up, OnFailed: r.failed})
 	return r
 }
 
 // startReporter returns when the procedures are registered, so that no session that joins finds them missing.
 func (n *Node) startReporter(r *reporter) {
 	r.work = n.reporting.start(func(ctx context.Context) error { return n.serve(ctx, r) })
-	select {
-	case <-r.tried:
-	case <-r.work.done:
+	r.desk.work = n.reporting.start(r.desk.Run)
+	for _, part := range []struct {
+		*joining
+		*work
+	}{{r.joining, r.work}, {r.desk.joining, r.desk.work}} {
+		select {
+		case <-part.tried:
+		case <-part.done:
+		}
 	}
+}
+
+// stop ends the reporter without waiting: its session may be the one that asked for the reload.
+func (r *reporter) stop() {
+	r.work.stop()
+	r.desk.work.stop()
 }

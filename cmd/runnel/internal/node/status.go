@@ -13,6 +13,13 @@ var _ report.Source = (*Node)(nil)
 
 // Status reports on the whole node.
 func (n *Node) Status() report.Status {
+	s := n.status()
+	s.Fleet = fleetReports(n.fleet.Figures())
+	return s
+}
+
+// status is Status without the fleet.
+func (n *Node) status() report.Status {
 	n.mu.Lock()
 	id := n.config.NodeID()
 	n.mu.Unlock()

@@ -17,6 +17,7 @@ func (r *Router) Ask(procedure string, args ...any) (string, error) {
 
 // AskWith is Ask with keyword arguments.
 func (r *Router) AskWith(procedure string, kwargs map[string]any, args ...any) (string, error) {
+	procedure = r.asked(procedure)
 	ctx, stop := cli.UntilSignal(30 * time.Second)
 	defer stop()
 	c, err := r.Connect(ctx)

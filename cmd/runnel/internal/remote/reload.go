@@ -23,12 +23,12 @@ import (
 // session that asked for it, because its listener has changed.
 func (r *Router) Reload(ctx context.Context) (lines []string, reconnected bool, err error) {
 	lines, err = r.reload(ctx)
-	if errors.Is(err, wamp.NetworkFailure) {
+	if errors.Is(err, wamp.NetworkFailure) || r.nodeLeft(err) {
 		lines, err = r.reloadAgain(ctx) // a second reload does no harm, and says how the first one ended
 		reconnected = true
 	}
 	if err != nil {
-		err = cli.Because(ctx, r.Explain(report.ProcedureReload, reloadError(err)))
+		err = cli.Because(ctx, r.Explain(r.asked(report.ProcedureReload), reloadError(err)))
 	}
 	return lines, reconnected, err
 }
@@ -39,7 +39,7 @@ func (r *Router) reload(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer Close(c)
-	result, err := c.Call(ctx, report.ProcedureReload, client.CallOptions{}, client.Payload{})
+	result, err := c.Call(ctx, r.asked(report.ProcedureReload), client.CallOptions{}, client.Payload{})
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +48,15 @@ func (r *Router) reload(ctx context.Context) ([]string, error) {
 
 // reloadAgain reloads as soon as the router can be reached again, within some seconds.
 func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	patience := 5 * time.Second
+	if r.node != "" {
+		patience = 30 * time.Second // its link connects again
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for {
 		lines, err = r.reload(ctx)
-		if answered := new(client.Error); err == nil || errors.As(err, &answered) && !errors.Is(err, wamp.NetworkFailure) {
+		if answered := new(client.Error); err == nil || errors.As(err, &answered) && !errors.Is(err, wamp.NetworkFailure) && !r.nodeLeft(err) {
 			return lines, err
 		}
 		select {
@@ -62,6 +66,15 @@ func (r *Router) reloadAgain(ctx context.Context) (lines []string, err error) {
 		}
 	}
 }
+
+// nodeLeft reports whether the link of the node has ended before the answer, as after a reload that changes it.
+func (r *Router) nodeLeft(err error) bool {
+	e := new(client.Error)
+	return r.node != "" && errors.As(err, &e) && e.URI == errorNodeOffline
+}
+
+// errorNodeOffline is the error of a command for a node whose link is down.
+const errorNodeOffline = "runnel.error.node_offline"
 
 // reloadError returns the router's problems with its configuration as "runnel check" would print them.
 func reloadError(err error) error {

@@ -37,6 +37,23 @@ type Router struct {
 	certificate, certKey   string
 	binding                string
 	version                string // of this program, for the agent
+	node                   string // a node that links to the router, which answers in its place
+}
+
+// NodeFlag adds the flag by which a node that links to the router answers a command.
+func (r *Router) NodeFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&r.node, "node", "", "ask the node `ID`, which links to this router and has remote = true there")
+}
+
+// Node returns the value of the flag --node.
+func (r *Router) Node() string { return r.node }
+
+// asked returns the procedure that is called: the router's own, or that of the node.
+func (r *Router) asked(procedure string) string {
+	if r.node == "" {
+		return procedure
+	}
+	return "runnel.node." + r.node + "." + strings.TrimPrefix(procedure, "runnel.")
 }
 
 // Flags adds the flags to a command. version is that of the program.

@@ -87,6 +87,8 @@ func (r *Status) Metrics() []byte {
 			linesFigures(add, s.Lines)
 		}
 	})
+	write(&b, "runnel_fleet_", pointers(r.Fleet), func(f *Fleet) string { return "realm=" + labelText(f.Realm) }, fleetFigures)
+	write(&b, "runnel_fleet_node_", pointers(nodesOf(r.Fleet)), (*realmNode).labels, nodeFigures)
 	write(&b, "runnel_modbus_", pointers(slavesOf(r.Serial)), (*lineSlave).labels, slaveFigures)
 	return b.Bytes()
 }

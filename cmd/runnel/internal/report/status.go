@@ -20,6 +20,7 @@ type Status struct {
 	Listeners []Listener     `json:"listeners"`
 	Serial    []Serial       `json:"serial"`
 	Uplinks   []Uplink       `json:"uplinks"`
+	Fleet     []Fleet        `json:"fleet,omitempty"` // of the realms to which nodes link
 }
 
 // Fault is a part of the configuration that the node could not start. It is tried again.

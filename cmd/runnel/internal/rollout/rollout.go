@@ -1,0 +1,159 @@
+// Package rollout sends a file of conf.d to nodes of a fleet and waits for the outcome at each.
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"runnel/cmd/runnel/internal/fleet"
+	"runnel/cmd/runnel/internal/remote"
+	"runnel/cmd/runnel/internal/term"
+	"runnel/edge/client"
+)
+
+// Options of a rollout.
+type Options struct {
+	Nodes      []string // their ids
+	Name, Text string   // of the file
+	Parallel   int      // nodes at a time
+	Dry        bool     // the nodes only check the file
+	After      time.Duration
+}
+
+const (
+	pollInterval = 500 * time.Millisecond
+	patience     = 90 * time.Second // for the outcome, beyond the time until a rollback
+	callTime     = time.Minute
+)
+
+// rollout is a Run.
+type rollout struct {
+	Options
+	client *client.Client
+	router *remote.Router
+
+	mu sync.Mutex
+	// Guarded by mu.
+	out    io.Writer
+	failed int
+}
+
+// Run sends the file to all nodes and prints a line for each. The error says at how many it was not applied.
+func Run(ctx context.Context, router *remote.Router, o Options, out io.Writer) error {
+	c, err := router.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer remote.Close(c)
+	r := &rollout{Options: o, client: c, router: router, out: out}
+	nodes := make(chan string)
+	var work sync.WaitGroup
+	for range min(o.Parallel, len(o.Nodes)) {
+		work.Go(func() {
+			for id := range nodes {
+				outcome, err := r.apply(ctx, id)
+				r.print(id, outcome, err)
+			}
+		})
+	}
+	for _, id := range o.Nodes {
+		nodes <- id
+	}
+	close(nodes)
+	work.Wait()
+	if r.failed > 0 {
+		return fmt.Errorf("%s not applied at %d of %s", o.Name, r.failed, term.Count(len(o.Nodes), "node"))
+	}
+	return nil
+}
+
+func (r *rollout) print(id, outcome string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.failed++
+		outcome = "failed: " + strings.ReplaceAll(term.SafeLines(err.Error()), "\n", "\n  ")
+	}
+	fmt.Fprintf(r.out, "%s: %s\n", term.Printable(id), outcome)
+}
+
+// apply sends the file to a node and waits for the outcome.
+func (r *rollout) apply(ctx context.Context, node string) (string, error) {
+	request := client.Payload{Args: []any{r.Name, r.Text}, Kwargs: map[string]any{"dry_run": r.Dry, "rollback_after": int64(r.After.Round(time.Second) / time.Second)}}
+	var id string
+	if err := r.call(ctx, fleet.NodePrefix+node+"."+fleet.Apply, request, &id); err != nil {
+		return "", err
+	}
+	if r.Dry {
+		return "valid", nil
+	}
+	deadline := time.Now().Add(r.After + patience)
+	for {
+		var n fleet.NodeReport
+		err := r.call(ctx, fleet.NodeGet, client.Args(node), &n)
+		switch a := n.Applied; {
+		case ctx.Err() != nil:
+			return "", context.Cause(ctx)
+		case err != nil:
+			return "", err
+		case a == nil || a.ID != id || a.State == fleet.AppliedPending:
+		case a.State == fleet.AppliedDone:
+			return "applied" + changes(a.Changes), nil
+		default:
+			return "", errors.New(strings.TrimSuffix(a.State+": "+a.Error, ": "))
+		}
+		if time.Now().After(deadline) {
+			return "", fmt.Errorf("no outcome after %v; the node is away, and rolls the file back", r.After+patience)
+		}
+		client.Sleep(ctx, pollInterval)
+	}
+}
+
+func changes(list []string) string {
+	if len(list) == 0 {
+		return ", nothing has changed"
+	}
+	return ": " + term.Harmless(strings.Join(list, ", "))
+}
+
+// call calls a procedure of the centre and decodes the first argument of the result.
+func (r *rollout) call(ctx context.Context, procedure string, p client.Payload, result any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	got, err := r.client.Call(ctx, procedure, client.CallOptions{}, p)
+	if refused := (*client.Error)(nil); errors.As(err, &refused) {
+		return r.explain(procedure, refused)
+	}
+	if err != nil {
+		return err
+	}
+	args := got.Args()
+	if len(args) == 0 {
+		return fmt.Errorf("call %s: cannot read the answer", procedure)
+	}
+	text, err := term.JSONText(args[0])
+	if err == nil {
+		err = json.Unmarshal([]byte(text), result)
+	}
+	return err
+}
+
+// explain returns an error of a node as its texts: of a configuration, a problem a line.
+func (r *rollout) explain(procedure string, err *client.Error) error {
+	var lines []string
+	for _, arg := range err.Args() {
+		if text, ok := arg.(string); ok {
+			lines = append(lines, text)
+		}
+	}
+	if strings.HasPrefix(err.URI, "runnel.error.") && len(lines) > 0 {
+		return errors.New(strings.Join(lines, "\n"))
+	}
+	return r.router.Explain(procedure, remote.CallError(err))
+}
