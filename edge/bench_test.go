@@ -145,31 +145,64 @@ func BenchmarkSubscribe(b *testing.B) {
 	}
 }
 
-// BenchmarkCall takes a CALL to its callee and the YIELD back.
+// callAndYield returns a function that takes a CALL to its callee and the YIELD back. The callee does not reroute calls.
+func callAndYield(t testing.TB, s wamp.Serializer) func() {
+	list := seated(t, s, s)
+	turn := turns.New().(*turn)
+	caller, callee := list[0], list[1]
+	callee.features &^= calleeReroute
+	if err := callee.handle(turn, encode(t, s, `[64,1,{},"bench.proc"]`)); err != nil {
+		t.Fatal(err)
+	}
+	call := encode(t, s, `[48,1,{},"bench.proc",["x"]]`)
+	yield := codec.Message{Type: wamp.Yield}
+	var data []byte
+	return func() {
+		if err := caller.handle(turn, call); err != nil {
+			t.Fatal(err)
+		}
+		yield.Request = callee.lastInvocation
+		data, _ = codec.Append(data[:0], s, &yield)
+		if err := callee.handle(turn, data); err != nil {
+			t.Fatal(err)
+		}
+		turn.flush()
+	}
+}
+
+// From CALL to RESULT, nothing is allocated.
+func TestCallDoesNotAllocate(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	for _, s := range wamp.Serializers {
+		if n := testing.AllocsPerRun(1000, callAndYield(t, s)); n != 0 {
+			t.Errorf("%v: %v allocations", s, n)
+		}
+	}
+}
+
+// The records of ended calls do not keep a session that has ended.
+func TestEndedCallsKeepNoSession(t *testing.T) {
+	list := seated(t, wamp.CBOR, wamp.CBOR)
+	turn := turns.New().(*turn)
+	for i, text := range []string{`[64,1,{},"bench.proc"]`, `[48,1,{},"bench.proc"]`, `[70,1,{}]`} {
+		if err := list[i%2].handle(turn, encode(t, wamp.CBOR, text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := list[0].realm
+	if n := len(m.pending.unused); n != 1 {
+		t.Errorf("%d records to be used again, not 1", n)
+	}
+	if m.remove(list[1]); len(m.pending.unused) != 0 {
+		t.Error("a record of an ended session is kept")
+	}
+}
+
 func BenchmarkCall(b *testing.B) {
 	for _, s := range wamp.Serializers {
-		b.Run(s.String(), func(b *testing.B) {
-			list := seated(b, s, s)
-			turn := turns.New().(*turn)
-			caller, callee := list[0], list[1]
-			if err := callee.handle(turn, encode(b, s, `[64,1,{},"bench.proc"]`)); err != nil {
-				b.Fatal(err)
-			}
-			call := encode(b, s, `[48,1,{},"bench.proc",["x"]]`)
-			yield := codec.Message{Type: wamp.Yield}
-			var data []byte
-			benchmark(b, func() {
-				if err := caller.handle(turn, call); err != nil {
-					b.Fatal(err)
-				}
-				yield.Request = callee.lastInvocation
-				data, _ = codec.Append(data[:0], s, &yield)
-				if err := callee.handle(turn, data); err != nil {
-					b.Fatal(err)
-				}
-				turn.flush()
-			})
-		})
+		b.Run(s.String(), func(b *testing.B) { benchmark(b, callAndYield(b, s)) })
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/buffers"
 	"runnel/edge/codec"
 	"runnel/edge/filter"
 	"runnel/edge/store"
@@ -245,7 +246,7 @@ func (t *turn) encode(f *frame, serializer wamp.Serializer, sub *subscription, p
 	}
 	var err error
 	had := cap(f.bytes)
-	if need := headRoom + len(event.Dict.Raw) + len(event.Payload.Raw); need > had && need > largeBuffer {
+	if need := headRoom + len(event.Dict.Raw) + len(event.Payload.Raw); need > had && need > buffers.LargeSize {
 		f.bytes = make([]byte, 0, need)
 	}
 	f.bytes, err = codec.Append(f.bytes[:0], serializer, &event)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"runnel/edge/buffers"
 	"runnel/edge/codec"
 	"runnel/edge/durable"
 	"runnel/edge/store"
@@ -151,7 +152,7 @@ func (c *courier) send(event *codec.Message, redelivered, sent bool) durable.Ver
 		return durable.Impossible
 	}
 	v, _ := peer.out.appendConfirmable(c.seat, t.single.bytes)
-	if cap(t.single.bytes) > largeBuffer {
+	if cap(t.single.bytes) > buffers.LargeSize {
 		t.single.bytes = nil
 	}
 	switch v {

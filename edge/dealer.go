@@ -86,7 +86,8 @@ func (s *session) invoke(t *turn, m *codec.Message, reg *registration, seat *cal
 	if err := s.mayCall(m, o); err != nil {
 		return err
 	}
-	c := &call{caller: s, request: m.Request, progress: o.receiveProgress}
+	c := p.newCall()
+	c.caller, c.request, c.progress = s, m.Request, o.receiveProgress
 	if err := p.invoke(t, c, seat, &invocation); err != nil {
 		if o.progress {
 			s.memory().Drop(budget.Calls, len(m.Dict.Raw))

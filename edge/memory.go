@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"runnel/edge/budget"
+	"runnel/edge/buffers"
 	"runnel/edge/wamp"
 )
 
@@ -94,10 +95,10 @@ func (s *session) mayKeep(octets int) bool {
 // charge charges the growth of one of the turn's buffers. Buffers up to the large size are not charged: they are part of
 // the program's basic memory.
 func (t *turn) charge(from, to int) {
-	if to <= largeBuffer {
+	if to <= buffers.LargeSize {
 		return
 	}
-	if from <= largeBuffer {
+	if from <= buffers.LargeSize {
 		from = 0
 	}
 	grown := max(to-from, 0)
@@ -108,14 +109,14 @@ func (t *turn) charge(from, to int) {
 // dropWork frees the turn's large buffers.
 func (t *turn) dropWork() {
 	for i := range t.frames {
-		if cap(t.frames[i].bytes) > largeBuffer {
+		if cap(t.frames[i].bytes) > buffers.LargeSize {
 			t.frames[i] = frame{}
 		}
 	}
-	if cap(t.single.bytes) > largeBuffer {
+	if cap(t.single.bytes) > buffers.LargeSize {
 		t.single = frame{}
 	}
-	if cap(t.scratch) > largeBuffer {
+	if cap(t.scratch) > buffers.LargeSize {
 		t.scratch = nil
 	}
 	t.memory.Drop(budget.Work, t.work)

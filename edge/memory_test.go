@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"runnel/edge/budget"
+	"runnel/edge/buffers"
 	"runnel/edge/wamp"
 )
 
 // A turn's buffers are charged from the first byte when they are larger than the large size.
 func TestTurnCharges(t *testing.T) {
-	const large = largeBuffer
+	const large = buffers.LargeSize
 	for _, c := range []struct{ from, to, want int }{
 		{0, large, 0}, {0, large + 1, large + 1}, {large, large + 1, large + 1}, {large + 1, large + 5, 4},
 		{large + 5, large + 5, 0}, {large + 5, large + 1, 0}, {large + 5, 7, 0},
@@ -37,7 +38,7 @@ func TestTurnEnds(t *testing.T) {
 	r, memory, to := s.realm.router, budget.New(64<<20, slog.New(slog.DiscardHandler)), s.conn.(*sink)
 	sent, event := to.octets, eventOf(t, 20)
 	turn := &turn{memory: memory, count: counts{messages: 1, publications: 2, events: 3, calls: 4}, matched: []*subscription{nil}}
-	turn.charge(0, 2*largeBuffer)
+	turn.charge(0, 2*buffers.LargeSize)
 	turn.msg.Text, turn.publication.Topic = event, event
 	turn.append(&seat{session: s}, event, true)
 	before := r.Status()
@@ -59,7 +60,7 @@ func TestTurnEnds(t *testing.T) {
 
 // When memory is short, a turn keeps the buffers that are not charged.
 func TestTurnKeepsBasicBuffers(t *testing.T) {
-	for octets, kept := range map[int]bool{largeBuffer: true, largeBuffer + 1: false} {
+	for octets, kept := range map[int]bool{buffers.LargeSize: true, buffers.LargeSize + 1: false} {
 		turn := new(turn)
 		turn.frames[wamp.CBOR].bytes = make([]byte, octets)
 		turn.single.bytes, turn.scratch = make([]byte, octets), make([]byte, octets)

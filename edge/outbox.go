@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"runnel/edge/budget"
+	"runnel/edge/buffers"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 )
@@ -28,9 +29,9 @@ type outbox struct {
 	hard    int             // bytes waiting, above which the peer is disconnected
 
 	mu          sync.Mutex
-	buf         *buffer // messages that are not being written yet; nil if there are none
-	writing     bool    // a flush or a drain is in conn.Write
-	flushing    bool    // a read loop has the outbox on its list and will flush it
+	buf         *buffers.Buffer // messages that are not being written yet; nil if there are none
+	writing     bool            // a flush or a drain is in conn.Write
+	flushing    bool            // a read loop has the outbox on its list and will flush it
 	stalled     bool
 	confirmable bool          // EVENTs were appended that the peer must confirm
 	kept        int           // bytes at the start of buf in which dropEvents found nothing to drop
@@ -50,7 +51,7 @@ type outbox struct {
 const (
 	maxPatience = time.Second           // longest wait for a peer, at its first stall
 	minPatience = 50 * time.Millisecond // longest wait for a peer that stalls again and again
-	headRoom    = 64                    // bytes of a message besides its texts and its payload
+	headRoom    = 96                    // bytes of a message besides its texts and its payload, as codec.Append reserves them
 	flushAt     = 64 << 10              // bytes in an outbox, above which it is flushed before the turn ends
 	forgiveness = 30 * time.Second      // the patience doubles for each such time without a stall
 )
@@ -78,25 +79,25 @@ const (
 func (o *outbox) begin(n int) []byte {
 	o.mu.Lock()
 	if o.buf == nil {
-		o.buf = tinyBuffers.take()
+		o.buf = buffers.Tiny.Take()
 	}
 	if o.needsRoom(n + frameHeader) {
 		o.grow(n+frameHeader, true)
 	}
-	return o.buf.bytes
+	return o.buf.Bytes
 }
 
 // beginEvent is begin for a message that may be dropped. If there is no memory for it, it unlocks and returns false.
 func (o *outbox) beginEvent(n int) (buf []byte, ok bool) {
 	o.mu.Lock()
 	if o.buf == nil {
-		o.buf = tinyBuffers.take()
+		o.buf = buffers.Tiny.Take()
 	}
 	if o.needsRoom(n+frameHeader) && !o.grow(n+frameHeader, false) {
-		o.cancel(o.buf.bytes)
+		o.cancel(o.buf.Bytes)
 		return nil, false
 	}
-	return o.buf.bytes, true
+	return o.buf.Bytes, true
 }
 
 // commit puts back the buffer with the caller's message, and unlocks.
@@ -138,7 +139,7 @@ func (o *outbox) waiting() int {
 	if o.buf == nil {
 		return 0
 	}
-	return len(o.buf.bytes)
+	return len(o.buf.Bytes)
 }
 
 // append adds a message that must not be dropped. full means that the caller should wait (await) before it makes more.
@@ -255,8 +256,8 @@ func (o *outbox) flush() {
 	for {
 		batch := o.take()
 		o.mu.Unlock()
-		n, err := o.conn.Write(batch.bytes, false)
-		if err == nil && n < len(batch.bytes) {
+		n, err := o.conn.Write(batch.Bytes, false)
+		if err == nil && n < len(batch.Bytes) {
 			go o.drain(batch, n)
 			return
 		}
@@ -267,10 +268,10 @@ func (o *outbox) flush() {
 }
 
 // drain writes the rest of batch, from n, and then everything appended meanwhile.
-func (o *outbox) drain(batch *buffer, n int) {
+func (o *outbox) drain(batch *buffers.Buffer, n int) {
 	for {
 		o.account.Stuck()
-		_, err := o.conn.Write(batch.bytes[n:], true)
+		_, err := o.conn.Write(batch.Bytes[n:], true)
 		if !o.endWrite(batch, err) {
 			return
 		}
@@ -280,7 +281,7 @@ func (o *outbox) drain(batch *buffer, n int) {
 }
 
 // take returns the buffer for a write and wakes the read loops that wait for room. Holds mu.
-func (o *outbox) take() *buffer {
+func (o *outbox) take() *buffers.Buffer {
 	batch := o.buf
 	o.buf, o.kept = nil, 0
 	if o.room != nil {
@@ -291,8 +292,8 @@ func (o *outbox) take() *buffer {
 }
 
 // endWrite ends a write. If there is more to write it returns true with mu held. Otherwise writing is over.
-func (o *outbox) endWrite(batch *buffer, err error) (more bool) {
-	n := len(batch.bytes)
+func (o *outbox) endWrite(batch *buffers.Buffer, err error) (more bool) {
+	n := len(batch.Bytes)
 	o.release(batch)
 	o.mu.Lock()
 	if err != nil {

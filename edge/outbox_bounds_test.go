@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"runnel/edge/buffers"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
@@ -145,17 +146,17 @@ func TestOutboxOfAStalledPeer(t *testing.T) {
 // The largest message for which an outbox takes a buffer from a stock just fits it.
 func TestOutboxBuffers(t *testing.T) {
 	for n, want := range map[int]int{
-		1: smallBuffer, smallBuffer: smallBuffer, smallBuffer + 1: mediumBuffer, mediumBuffer: mediumBuffer,
-		mediumBuffer + 1: largeBuffer, largeBuffer: largeBuffer, largeBuffer + 1: 2 * largeBuffer,
+		1: buffers.SmallSize, buffers.SmallSize: buffers.SmallSize, buffers.SmallSize + 1: buffers.MediumSize, buffers.MediumSize: buffers.MediumSize,
+		buffers.MediumSize + 1: buffers.LargeSize, buffers.LargeSize: buffers.LargeSize, buffers.LargeSize + 1: 2 * buffers.LargeSize,
 	} {
-		b, ok := bounded(largeBuffer, 0).larger(n, false)
-		if n > largeBuffer {
+		b, ok := bounded(buffers.LargeSize, 0).larger(n, false)
+		if n > buffers.LargeSize {
 			want = min(n+n/4, want)
 		}
-		if !ok || cap(b.bytes) != want {
-			t.Errorf("for %d bytes: a buffer of %d, not %d", n, cap(b.bytes), want)
+		if !ok || cap(b.Bytes) != want {
+			t.Errorf("for %d bytes: a buffer of %d, not %d", n, cap(b.Bytes), want)
 		}
-		giveBuffer(b)
+		buffers.Give(b)
 	}
 }
 

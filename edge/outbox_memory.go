@@ -1,6 +1,9 @@
 package edge
 
-import "runnel/edge/budget"
+import (
+	"runnel/edge/budget"
+	"runnel/edge/buffers"
+)
 
 // An outbox charges the account of its peer for large buffers. Small ones are part of the cost of an idle connection. A
 // buffer is charged when it grows and freed when it is written, so messages themselves cost nothing.
@@ -9,33 +12,33 @@ import "runnel/edge/budget"
 const bufferStep = 16 << 10
 
 // needsRoom reports whether the buffer has no room for n more bytes. Holds mu.
-func (o *outbox) needsRoom(n int) bool { return cap(o.buf.bytes)-len(o.buf.bytes) < n }
+func (o *outbox) needsRoom(n int) bool { return cap(o.buf.Bytes)-len(o.buf.Bytes) < n }
 
 // grow replaces the buffer by one with room for n more bytes. Without must it reports false if there is no memory.
 // Holds mu.
 func (o *outbox) grow(n int, must bool) bool {
-	next, ok := o.larger(len(o.buf.bytes)+n, must)
+	next, ok := o.larger(len(o.buf.Bytes)+n, must)
 	if !ok {
 		return false
 	}
-	next.bytes = append(next.bytes, o.buf.bytes...)
+	next.Bytes = append(next.Bytes, o.buf.Bytes...)
 	o.release(o.buf)
 	o.buf = next
 	return true
 }
 
 // larger returns a buffer for a total of n bytes. It is charged unless it is small.
-func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
-	if n <= smallBuffer {
-		return smallBuffers.take(), true
+func (o *outbox) larger(n int, must bool) (b *buffers.Buffer, ok bool) {
+	if n <= buffers.SmallSize {
+		return buffers.Small.Take(), true
 	}
-	stock := &mediumBuffers
-	if n > mediumBuffer {
-		stock = &largeBuffers
+	stock := &buffers.Medium
+	if n > buffers.MediumSize {
+		stock = &buffers.Large
 	}
-	if n <= stock.size && !o.account.Tight() && o.account.Try(budget.Outboxes, stock.size) {
-		b = stock.take()
-		b.charged = stock.size
+	if n <= stock.Size && !o.account.Tight() && o.account.Try(budget.Outboxes, stock.Size) {
+		b = stock.Take()
+		b.Charged = stock.Size
 		return b, true
 	}
 	size := (n + bufferStep - 1) / bufferStep * bufferStep
@@ -48,23 +51,23 @@ func (o *outbox) larger(n int, must bool) (b *buffer, ok bool) {
 	case !o.account.Try(budget.Outboxes, size):
 		return nil, false
 	}
-	return &buffer{bytes: make([]byte, 0, size), charged: size}, true
+	return &buffers.Buffer{Bytes: make([]byte, 0, size), Charged: size}, true
 }
 
 // putBack replaces the buffer's bytes after an append, which may have reallocated them. Holds mu.
 func (o *outbox) putBack(buf []byte) {
-	if grown := cap(buf) - cap(o.buf.bytes); grown > 0 {
+	if grown := cap(buf) - cap(o.buf.Bytes); grown > 0 {
 		o.account.Grow(budget.Outboxes, grown)
-		o.buf.charged += grown
+		o.buf.Charged += grown
 	}
-	o.buf.bytes = buf
+	o.buf.Bytes = buf
 }
 
 // release frees a buffer.
-func (o *outbox) release(b *buffer) {
-	if b.charged > 0 {
-		o.account.Shrink(budget.Outboxes, b.charged)
-		b.charged = 0
+func (o *outbox) release(b *buffers.Buffer) {
+	if b.Charged > 0 {
+		o.account.Shrink(budget.Outboxes, b.Charged)
+		b.Charged = 0
 	}
-	giveBuffer(b)
+	buffers.Give(b)
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"runnel/edge/buffers"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
@@ -107,7 +108,7 @@ func TestPatienceShrinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o outbox
 		stallWithin := func(limit time.Duration) time.Duration {
-			o.buf, o.high, o.stalled = &buffer{bytes: make([]byte, 2)}, 1, false
+			o.buf, o.high, o.stalled = &buffers.Buffer{Bytes: make([]byte, 2)}, 1, false
 			start := time.Now()
 			o.waitForRoom(limit)
 			if !o.stalled {
@@ -254,7 +255,7 @@ func TestDropEventsGoesOn(t *testing.T) {
 		t.Errorf("%d events are dropped", got)
 	}
 	left := 0
-	for buf := o.buf.bytes; len(buf) > 0; left++ {
+	for buf := o.buf.Bytes; len(buf) > 0; left++ {
 		buf = buf[frameHeader+int(binary.BigEndian.Uint32(buf)):]
 	}
 	if left < asked || left > asked+1 {
@@ -264,7 +265,7 @@ func TestDropEventsGoesOn(t *testing.T) {
 		t.Errorf("it would begin at %d again", o.kept)
 	}
 	o.mu.Lock()
-	giveBuffer(o.take())
+	buffers.Give(o.take())
 	o.mu.Unlock()
 	if o.kept != 0 {
 		t.Errorf("in an empty buffer it would begin at %d", o.kept)

@@ -15,7 +15,12 @@ import (
 // message of a call follows its end.
 type pending struct {
 	mu sync.Mutex
+
+	unused []*call // ended calls, to be used again. Guarded by mu.
 }
+
+// maxUnused limits pending.unused.
+const maxUnused = 256
 
 // call is a CALL between caller and callee.
 type call struct {
@@ -47,6 +52,18 @@ func (c *call) addKept(octets int) {
 	c.caller.kept += octets
 }
 
+// newCall returns an empty call. Holds mu.
+func (p *pending) newCall() *call {
+	n := len(p.unused)
+	if n == 0 {
+		return new(call)
+	}
+	c := p.unused[n-1]
+	p.unused = p.unused[:n-1]
+	*c = call{}
+	return c
+}
+
 // invoke assigns the INVOCATION its id, sends it to the callee and adds the call. One lock covers all of it, so that a
 // callee sees INVOCATION.Request in sequence 1, 2, 3, ... Holds mu.
 func (p *pending) invoke(t *turn, c *call, seat *calleeSeat, invocation *codec.Message) error {
@@ -74,12 +91,16 @@ func (p *pending) add(c *call) {
 	c.callee.invocations[c.invocation] = c
 }
 
-// remove ends c. Holds mu.
+// remove ends c. Until mu is unlocked, c can still be answered. Then it may be used again, unless a timer, a stream or
+// another callee may refer to it. Holds mu.
 func (p *pending) remove(c *call) {
 	if !c.ended {
 		c.caller.kept -= c.octets
 		c.caller.memory().Drop(budget.Calls, c.octets)
 		c.seat.calls.Add(-1)
+		if len(p.unused) < maxUnused && c.timer == nil && c.stream == nil && c.reroute == nil {
+			p.unused = append(p.unused, c)
+		}
 	}
 	c.ended = true
 	delete(c.caller.calls, c.request)
@@ -182,4 +203,5 @@ func (p *pending) endCalls(t *turn, s *session) {
 		p.fail(t, c, refusal{wamp.Canceled, "the callee has left"})
 	}
 	s.freeCalls(true)
+	p.unused = nil // they may refer to s
 }
