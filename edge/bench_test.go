@@ -185,6 +185,7 @@ func TestCallDoesNotAllocate(t *testing.T) {
 // The records of ended calls do not keep a session that has ended.
 func TestEndedCallsKeepNoSession(t *testing.T) {
 	list := seated(t, wamp.CBOR, wamp.CBOR)
+	list[0].features &^= calleeReroute
 	turn := turns.New().(*turn)
 	for i, text := range []string{`[64,1,{},"bench.proc"]`, `[48,1,{},"bench.proc"]`, `[70,1,{}]`} {
 		if err := list[i%2].handle(turn, encode(t, wamp.CBOR, text)); err != nil {
