@@ -2,6 +2,7 @@
 package test
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -98,6 +99,10 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/console", "cmd/runnel/internal/doctor", "cmd/runnel/internal/fleet", "cmd/runnel/internal/member", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
+	// The forms of names and frames, without a connection.
+	"transport/punycode":        {},
+	"transport/websocket/frame": {},
+
 	// The packets of MQTT serve links and listeners.
 	"transport/mqtt/packet": {},
 
@@ -137,9 +142,8 @@ var dependencies = map[string][]string{
 	"edge/client":                {"golang.org/x/crypto"},
 	"edge/saslprep":              {"golang.org/x/text"},
 	"transport":                  {"golang.org/x/sys"},
-	"transport/origin":           {"golang.org/x/text"}, // NFKC
+	"transport/punycode":         {"golang.org/x/text"}, // NFKC
 	"transport/mdns":             {"golang.org/x/net"},  // DNS messages, multicast sockets
-	"transport/websocket":        {"github.com/coder/websocket", "golang.org/x/sys"},
 	"transport/serial":           {"go.bug.st/serial", "golang.org/x/sys"},
 	"uplink":                     {},
 	"boards":                     {},
@@ -190,6 +194,33 @@ func TestImports(t *testing.T) {
 	}
 }
 
+// httpClient lists what links the HTTP client of net/http, which has 250 kB. The router's only request is the handshake of a
+// WebSocket, which transport/websocket writes itself.
+var httpClient = []string{"Client", "DefaultClient", "DefaultTransport", "Get", "Head", "NewRequest", "NewRequestWithContext", "Post", "PostForm", "Transport"}
+
+// TestNoHTTPClient checks that the product does not use net/http's client.
+func TestNoHTTPClient(t *testing.T) {
+	for _, s := range read(t) {
+		if s.test || below(s.pkg, "test") || below(s.pkg, "examples") || !slices.Contains(s.imports, "net/http") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", s.file), nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			name, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if of, ok := name.X.(*ast.Ident); ok && of.Name == "http" && slices.Contains(httpClient, name.Sel.Name) {
+				t.Errorf("%s uses http.%s, which links net/http's client", s.file, name.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
 // The rules themselves: each must be able to fail.
 func TestObjections(t *testing.T) {
 	for _, c := range []struct {
@@ -215,6 +246,8 @@ func TestObjections(t *testing.T) {
 		{"edge/codec", true, "github.com/fxamacker/cbor/v2", true},
 		{"transport/serial", false, "go.bug.st/serial", true},
 		{"transport/rawsocket", false, "go.bug.st/serial", false},
+		{"transport/websocket", false, "github.com/coder/websocket", false},
+		{"transport/websocket", true, "github.com/coder/websocket", true},
 		{"transport/rawsocket", false, "runnel/edge", false},
 		{"uplink", false, "runnel/transport", false},
 		{"uplink", false, "runnel/uplink/wamp", false},

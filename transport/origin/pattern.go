@@ -1,19 +1,14 @@
 package origin
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
+	"runnel/transport/punycode"
 )
 
 // pattern is a configured page or name in the form that browsers send: lower case, punycode, no default port.
@@ -185,31 +180,9 @@ func parseLabel(label string) (string, error) {
 	if strings.Contains(label, "*") {
 		return "", fmt.Errorf("%q: a * and letters beyond ASCII can't stand in one component, because browsers send it encoded", label)
 	}
-	ascii, err := punycode(label)
+	ascii, err := punycode.Label(label)
 	if err != nil {
 		return "", fmt.Errorf("%q can't stand in a host name", label)
 	}
 	return ascii, nil
-}
-
-// punycode returns a component of a name in the form that browsers send (RFC 5891). net/http writes the host of a request in
-// this form. Its tables are in the program already; golang.org/x/net/idna would add 70 kB of the same.
-func punycode(label string) (string, error) {
-	if !utf8.ValidString(label) || strings.ContainsAny(label, "@/: \t\r\n") {
-		return "", errors.New("no component of a name")
-	}
-	var sent bytes.Buffer
-	host := norm.NFKC.String(strings.ToLower(label))
-	r := http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: host}}
-	if err := r.Write(&sent); err != nil {
-		return "", err
-	}
-	got, err := http.ReadRequest(bufio.NewReader(&sent))
-	if err != nil {
-		return "", err
-	}
-	if strings.Trim(got.Host, nameCharacters) != "" { // net/http writes a name without such a form unchanged or shortened
-		return "", errors.New("no punycode")
-	}
-	return got.Host, nil
 }

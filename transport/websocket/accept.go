@@ -1,58 +1,99 @@
 package websocket
 
 import (
-	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 
-	"github.com/coder/websocket"
-
 	"runnel/transport/subprotocol"
-)
-
-// Sizes of coder/websocket's buffers, in bytes. They need to hold only a frame's head, because socket has its own buffers.
-const (
-	readerSize = 16
-	writerSize = 256
 )
 
 // Accept upgrades a request to a WebSocket. The caller has checked the request's origin. On failure Accept answers the
 // request before it returns the error. The Conn outlives the handler that calls Accept.
 func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 	p, ok := choose(r.Header.Values("Sec-WebSocket-Protocol"))
+	status, err := checkUpgrade(w, r)
 	if !ok && r.Header.Get("Upgrade") != "" {
-		err := fmt.Errorf("no common subprotocol: the client requested %q, the router supports %s",
+		status, err = http.StatusBadRequest, fmt.Errorf("no common subprotocol: the client requested %q, the router supports %s",
 			strings.Join(r.Header.Values("Sec-WebSocket-Protocol"), ", "), strings.Join(subprotocol.Names(), ", "))
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}
-	h := &hijacker{ResponseWriter: w}
-	ws, err := websocket.Accept(h, r, &websocket.AcceptOptions{
-		Subprotocols:       []string{p.String()},
-		InsecureSkipVerify: true, // the listener checked the origin
-		CompressionMode:    o.compression(),
-	})
-	if err != nil { // nothing fails after Hijack
-		return nil, fmt.Errorf("websocket handshake: %w", err)
-	}
-	return newConn(ws, h.socket, p, o), nil
-}
-
-// hijacker inserts a socket between coder/websocket and the connection.
-type hijacker struct {
-	http.ResponseWriter
-	socket *socket
-}
-
-// Hijack is called by websocket.Accept.
-func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, b, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
-		return nil, nil, err
+		http.Error(w, err.Error(), status)
+		return nil, fmt.Errorf("websocket handshake: %w", err)
+	}
+	deflate := o.Compress && acceptsDeflate(extensions(r.Header))
+	h := w.Header()
+	h.Set("Upgrade", "websocket")
+	h.Set("Connection", "Upgrade")
+	h.Set("Sec-WebSocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
+	h.Set("Sec-WebSocket-Protocol", p.String())
+	if deflate {
+		h.Set("Sec-WebSocket-Extensions", deflateExtension)
+	}
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, b, err := http.NewResponseController(w).Hijack() // sends the answer
+	if err != nil {
+		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}
 	head, _ := b.Reader.Peek(b.Reader.Buffered()) // cannot fail: it reads nothing
-	h.socket = newSocket(conn, head)
-	return h.socket, bufio.NewReadWriter(bufio.NewReaderSize(h.socket, readerSize), bufio.NewWriterSize(h.socket, writerSize)), nil
+	return newConn(newSocket(conn, head), p, o, false, deflate), nil
+}
+
+// checkUpgrade checks the request of a handshake (RFC 6455, 4.2.1). It returns the status for the answer to an invalid one, and
+// sets the headers that belong to it.
+func checkUpgrade(w http.ResponseWriter, r *http.Request) (status int, err error) {
+	h := r.Header
+	switch {
+	case !r.ProtoAtLeast(1, 1) || !hasToken(h, "Connection", "Upgrade") || !hasToken(h, "Upgrade", "websocket"):
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "websocket")
+		return http.StatusUpgradeRequired, errors.New("not a WebSocket request: it takes HTTP/1.1, \"Connection: Upgrade\" and \"Upgrade: websocket\"")
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		return http.StatusMethodNotAllowed, fmt.Errorf("the method of a WebSocket request is GET, not %.20q", r.Method)
+	case h.Get("Sec-WebSocket-Version") != "13":
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		return http.StatusBadRequest, fmt.Errorf("unsupported version of WebSocket: %.20q; the router supports 13", h.Get("Sec-WebSocket-Version"))
+	}
+	keys := h.Values("Sec-WebSocket-Key")
+	if len(keys) == 1 {
+		if key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(keys[0])); err == nil && len(key) == keySize {
+			return 0, nil
+		}
+	}
+	return http.StatusBadRequest, errors.New("invalid Sec-WebSocket-Key: a request has one, of 16 bytes in Base64")
+}
+
+// keySize is the length of a handshake's key in bytes (RFC 6455, 4.1).
+const keySize = 16
+
+// acceptKey returns the answer to a handshake's key (RFC 6455, 4.2.2).
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(strings.TrimSpace(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// tokens returns the elements of a header that is a list.
+func tokens(h http.Header, name string) (list []string) {
+	for _, value := range h.Values(name) {
+		for _, token := range strings.Split(value, ",") {
+			if token = strings.TrimSpace(token); token != "" {
+				list = append(list, token)
+			}
+		}
+	}
+	return list
+}
+
+// hasToken reports whether a header that is a list has an element, in letters of either case.
+func hasToken(h http.Header, name, want string) bool {
+	for _, token := range tokens(h, name) {
+		if strings.EqualFold(token, want) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,38 +1,34 @@
 // Package websocket carries WAMP messages over WebSocket (basic/building_blocks.md, "WebSocket Transport", and
-// advanced/transport_batched_websocket.md). The library coder/websocket implements the WebSocket protocol itself.
+// advanced/transport_batched_websocket.md). It implements RFC 6455, and of RFC 7692 permessage-deflate without context takeover.
 //
 //	accept.go   upgrades a request to a WebSocket
 //	dial.go     connects to a router
-//	read.go     returns one message at a time, also from a batch
+//	read.go     returns one message at a time, also from a batch. A message stays where the connection was read to
 //	write.go    turns a batch into frames, and the frames into one write
-//	socket.go   the connection below coder/websocket: reads frame by frame and holds no buffer while it waits
+//	close.go    the closing handshake
 //	outbox.go   the frames that the connection has not taken yet
+//	deflate.go  permessage-deflate
+//	stream.go   a byte stream for protocols other than WAMP
+//
+// Package frame encodes and checks frames.
 package websocket
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"io"
-	"net"
+	crand "crypto/rand"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"runnel/edge/budget"
 	"runnel/edge/wamp"
 	"runnel/transport/subprotocol"
-	"runnel/transport/wire"
+	"runnel/transport/websocket/frame"
 )
 
 const (
-	defaultLimit   = 1 << 20
-	pingTimeout    = 10 * time.Second
-	closeTime      = time.Second            // for the peer to answer CLOSE
-	stuckCloseTime = 200 * time.Millisecond // the same, for a peer that has not taken earlier frames
-	maxCloseReason = 123                    // bytes that fit into CLOSE (RFC 6455, 5.5)
+	defaultLimit = 1 << 20
+	pingTimeout  = 10 * time.Second
 )
 
 // Options configure a connection. The zero value is the default.
@@ -65,36 +61,46 @@ type Options struct {
 // Any goroutine may call Close, Done and Transport.
 type Conn struct {
 	// Static after construction.
-	ws        *websocket.Conn
 	socket    *socket
 	transport wamp.Transport
-	kind      websocket.MessageType
+	op        frame.Op // of data frames
 	protocol  subprotocol.Protocol
+	deflate   bool
 	limit     int
 
 	// Owned by ReadMessage.
-	buf    []byte    // the WebSocket message
-	loan   wire.Loan // of buf
-	charge int       // bytes that the account was charged for buf
-	rest   []byte    // of buf: messages of a batch that ReadMessage has still to return
+	readLimit int    // at most limit
+	rest      []byte // of a WebSocket message: messages of a batch that ReadMessage has still to return
+	more      bool   // the WebSocket message after it is buffered
 
-	// Owned by Write.
-	begun   bool   // the first byte of the next batch is the last of a message whose frames are in the outbox already
-	scratch []byte // a batch in JSON
+	// Guarded by reading, which ReadMessage holds while it reads. The closing handshake reads after it.
+	reading    sync.Mutex
+	decoder    frame.Decoder
+	held       int      // octets of the last message's frame in the buffer of the connection
+	parts      assembly // of fragments
+	plain      assembly // decompressed
+	peerClosed bool     // the peer has sent CLOSE
+
+	begun bool // owned by Write: the first byte of the next batch is the last of a message whose frames are in the outbox already
 
 	closed atomic.Bool
 	once   sync.Once
 	done   chan struct{}
 }
 
-func newConn(ws *websocket.Conn, s *socket, p subprotocol.Protocol, o Options) *Conn {
-	c := &Conn{ws: ws, socket: s, transport: o.Transport, protocol: p, limit: o.limit(), done: make(chan struct{})}
+// newConn returns a Conn for one side of a connection after its handshake.
+func newConn(s *socket, p subprotocol.Protocol, o Options, client, deflate bool) *Conn {
+	c := &Conn{socket: s, transport: o.Transport, protocol: p, deflate: deflate, limit: o.limit(), done: make(chan struct{})}
 	c.transport.Protocol, c.transport.Serializer = "websocket", p.Serializer
-	c.kind = websocket.MessageBinary
+	c.op = frame.Binary
 	if p.Text() {
-		c.kind = websocket.MessageText
+		c.op = frame.Text
 	}
-	ws.SetReadLimit(int64(c.limit))
+	c.readLimit = c.limit
+	c.decoder = frame.Decoder{FromServer: client, Deflate: deflate}
+	if client {
+		s.masks = newMasks()
+	}
 	timeout := o.PingTimeout
 	if timeout <= 0 {
 		timeout = pingTimeout
@@ -104,18 +110,18 @@ func newConn(ws *websocket.Conn, s *socket, p subprotocol.Protocol, o Options) *
 	return c
 }
 
+// newMasks returns the source of a client's masks.
+func newMasks() *rand.ChaCha8 {
+	var seed [32]byte
+	crand.Read(seed[:]) // never fails
+	return rand.NewChaCha8(seed)
+}
+
 func (o Options) limit() int {
 	if o.MaxMessage <= 0 {
 		return defaultLimit
 	}
 	return o.MaxMessage
-}
-
-func (o Options) compression() websocket.CompressionMode {
-	if o.Compress {
-		return websocket.CompressionNoContextTakeover // with context takeover, an idle connection would keep its window
-	}
-	return websocket.CompressionDisabled
 }
 
 // SetReadLimit lowers the limit on inbound WebSocket messages; 0 restores MaxMessage. A longer message ends the
@@ -124,7 +130,7 @@ func (c *Conn) SetReadLimit(bytes int) {
 	if bytes <= 0 {
 		bytes = c.limit
 	}
-	c.ws.SetReadLimit(int64(min(bytes, c.limit)))
+	c.readLimit = min(bytes, c.limit)
 }
 
 // Transport describes how the peer is reached.
@@ -133,83 +139,24 @@ func (c *Conn) Transport() *wamp.Transport { return &c.transport }
 // Account is charged for the peer's memory. It is nil if memory is not bounded.
 func (c *Conn) Account() *budget.Account { return c.socket.account }
 
-// Close starts the closing handshake and returns at once. ReadMessage and Write return when the peer has answered CLOSE,
-// at the latest after a second.
-func (c *Conn) Close() error {
-	c.close(websocket.StatusNormalClosure, "")
-	return nil
-}
-
-// Done returns a channel that is closed when the connection is closed, shortly after Close.
-func (c *Conn) Done() <-chan struct{} { return c.done }
-
-// fail closes the connection because the peer sent an invalid message. The peer receives err as the reason.
-func (c *Conn) fail(code websocket.StatusCode, err error) error {
-	c.giveBack()
-	c.close(code, err.Error())
-	return fmt.Errorf("websocket: %w", err)
-}
-
-func (c *Conn) close(code websocket.StatusCode, reason string) {
-	c.closed.Store(true)
-	c.once.Do(func() { go c.closeHandshake(code, reason[:min(len(reason), maxCloseReason)]) })
-}
-
-// closeHandshake performs the closing handshake within closeTime and closes the socket. A peer that has not taken earlier
-// frames gets stuckCloseTime only.
-func (c *Conn) closeHandshake(code websocket.StatusCode, reason string) {
-	defer close(c.done)
-	limit := closeTime
-	if c.socket.stuck() {
-		limit = stuckCloseTime // enough for CLOSE if the peer resumes reading just now
-	}
-	late := time.AfterFunc(limit, func() { c.socket.Close() })
-	defer late.Stop()
-	c.ws.Close(code, reason)
-	c.socket.Close()
-	c.loan.Forget() // the reader may never give it back
-}
+// pingText is the payload of PING.
+const pingText = "ping"
 
 // ping sends a PING and waits until the connection has taken it, for timeout at most. It reports whether it has. Any bytes
 // that the peer sends afterwards prove that it is alive.
 func (c *Conn) ping(timeout time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	written := c.socket.expectPing()
-	go func() {
-		defer cancel()
-		c.ws.Ping(ctx)
-	}()
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
 	select {
-	case <-written:
+	case <-c.socket.sendPing(pingText):
 		return true
-	case <-ctx.Done():
-		return false
+	case <-c.socket.wire.Done():
+	case <-timer.C:
 	}
+	return false
 }
 
 // Probe sends a PING and reports whether the peer sends anything within the given time.
 func (c *Conn) Probe(within time.Duration) bool {
 	return c.socket.wire.Probe(func() { c.ping(within) }, within)
-}
-
-// explain turns an error of coder/websocket into one of this package. It returns io.EOF if the peer sent CLOSE with a
-// normal status or closed the connection.
-func (c *Conn) explain(err error) error {
-	if c.closed.Load() {
-		return fmt.Errorf("websocket: %w", net.ErrClosed)
-	}
-	var sent websocket.CloseError
-	if errors.As(err, &sent) {
-		if sent.Code == websocket.StatusNormalClosure || sent.Code == websocket.StatusGoingAway || sent.Code == websocket.StatusNoStatusRcvd {
-			return io.EOF
-		}
-		return fmt.Errorf("websocket: the peer closed with %d %q", sent.Code, sent.Reason)
-	}
-	if cause := c.socket.wire.Err(); cause != nil && !errors.Is(cause, net.ErrClosed) {
-		err = cause
-	}
-	if err == io.EOF {
-		return io.EOF
-	}
-	return fmt.Errorf("websocket: %w", err)
 }

@@ -9,83 +9,49 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"runnel/edge/budget"
+	"runnel/transport/websocket/frame"
 )
-
-func TestFrameSize(t *testing.T) {
-	whole := func(head byte, payload int) string { return frame(head, strings.Repeat("x", payload)) }
-	for _, c := range []struct {
-		b    string
-		size uint64
-		head int
-	}{
-		{"", 0, 2}, {"\x81", 0, 2}, {"\x81\x00", 2, 2}, {"\x81\x7d", 127, 2}, {"\x81\x80", 0, 6}, {"\x81\x80\x00\x00\x00", 0, 6},
-		{whole(text, 0), 6, 6}, {whole(text, 125), 131, 6}, {whole(text, 126), 134, 8}, {whole(text, 65535), 65543, 8}, {whole(text, 65536), 65550, 14},
-		{"\x81\x7e", 0, 4}, {"\x81\x7e\x01", 0, 4}, {"\x81\x7e\x01\x00", 260, 4}, {"\x81\x7f\x00\x00\x00\x00\x00\x00\x00", 0, 10},
-		{"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 65546, 10}, {"\x81\xfe\x01\x00\x00\x00\x00", 0, 8}, {"\x81\xff\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00", 0, 14},
-		{"\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x05", 15, 10}, // the first bit of a length is 0 by the RFC
-	} {
-		if size, head := frameSize([]byte(c.b)); size != c.size || head != c.head {
-			t.Errorf("%.20q...: size %d, head %d; want %d, %d", c.b, size, head, c.size, c.head)
-		}
-	}
-}
 
 func TestMoreIsAWholeMessage(t *testing.T) {
 	for name, c := range map[string]struct {
 		b    string
-		left uint64
 		want bool
 	}{
-		"nothing": {"", 0, false}, "text": {frame(text, "x"), 0, true}, "binary": {frame(binaryData, ""), 0, true}, "two": {frame(text, "x") + "\x81", 0, true},
-		"within a frame": {frame(text, "x"), 1, false}, "half a head": {"\x81", 0, false}, "half a message": {frame(text, "xy")[:7], 0, false},
-		"the first piece": {frame(0x01, "x"), 0, false}, "the last piece": {frame(0x80, "x"), 0, false}, "PING": {frame(ping, ""), 0, false}, "CLOSE": {frame(closing, ""), 0, false},
-		"reserved kind": {frame(0x83, ""), 0, false},
+		"nothing": {"", false}, "text": {frameOf(text, "x"), true}, "binary": {frameOf(binaryData, ""), true}, "two": {frameOf(text, "x") + "\x81", true},
+		"half a head": {"\x81", false}, "half a message": {frameOf(text, "xy")[:7], false}, "no key": {"\x81\x80\x00\x00\x00", false},
+		"the first piece": {frameOf(0x01, "x"), false}, "the last piece": {frameOf(0x80, "x"), false}, "PING": {frameOf(ping, ""), false}, "CLOSE": {frameOf(closing, ""), false},
+		"reserved kind": {frameOf(0x83, ""), false}, "a long one": {frameOf(text, strings.Repeat("x", 70_000)), true}, "126": {frameOf(text, strings.Repeat("x", 126)), true},
+		"half a length": {"\x81\xfe\x00", false}, "a length beyond all": {"\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00", false},
 	} {
-		near, far := net.Pipe()
-		s := newSocket(near, []byte(c.b))
-		s.left = c.left
-		if got := s.more(); got != c.want {
+		if got := frame.WholeMessage([]byte(c.b)); got != c.want {
 			t.Errorf("%s: more is %v", name, got)
 		}
-		far.Close()
-		s.Close()
 	}
 }
 
-// TestSocketReads: a read ends where a frame ends, whatever has arrived.
-func TestSocketReads(t *testing.T) {
+// TestOctetByOctet: a message is complete when its last octet has arrived, whatever has arrived in one read.
+func TestOctetByOctet(t *testing.T) {
 	long := strings.Repeat("x", 300)
-	near, far := net.Pipe()
-	s := newSocket(near, []byte(frame(text, "one")[:1]))
-	defer s.Close()
+	peer, conn := open(t, Options{}, "wamp.2.json", frameOf(text, "one")[:1])
 	go func() {
-		for _, b := range []byte(frame(text, "one")[1:] + frame(text, long)) {
-			far.Write([]byte{b})
+		for _, b := range []byte(frameOf(text, "one")[1:] + frameOf(text, long) + frameOf(ping, "") + frameOf(0x01, "fr") + frameOf(0x80, "ag") + frameOf(text, "two")[:5]) {
+			peer.Conn.Write([]byte{b})
 		}
-		io.WriteString(far, frame(ping, "")+frame(text, "two")[:5])
-		far.Close()
+		peer.Conn.(*net.TCPConn).CloseWrite() // the answer to PING is not read, so that Close would reset the connection
 	}()
-	for _, want := range []string{frame(text, "one"), frame(text, long), frame(ping, "")} {
-		var got []byte
-		for b := make([]byte, 1000); len(got) < len(want); {
-			n, err := s.Read(b)
-			if got = append(got, b[:n]...); n == 0 || err != nil {
-				t.Fatalf("read %d bytes, %v", n, err)
-			}
-		}
-		if string(got) != want {
-			t.Errorf("read %q, want %q", got, want)
+	for _, m := range []string{"one", long, "frag"} {
+		if got, _, err := conn.ReadMessage(); err != nil || string(got) != m {
+			t.Errorf("read %.20q, %v; want %.20q", got, err, m)
 		}
 	}
-	if n, err := s.Read(make([]byte, 10)); n != 0 || err == nil {
-		t.Errorf("at the end %d bytes, %v", n, err)
+	if got, _, err := conn.ReadMessage(); err == nil {
+		t.Errorf("at the end %q", got)
 	}
 }
 
@@ -153,6 +119,7 @@ func loopback(t *testing.T) (near, far *net.TCPConn) {
 func TestOutboxStates(t *testing.T) {
 	near, far := loopback(t)
 	s := newSocket(near, nil)
+	defer s.Close() // gives its buffer back
 	memory := budget.New(1<<30, slog.Default())
 	account, err := memory.Open(budget.Peer{Name: "peer"})
 	if err != nil {
@@ -171,140 +138,153 @@ func TestOutboxStates(t *testing.T) {
 		go func() { defer close(got); read(want) }()
 		return func() { <-got }
 	}
-	in := func(want writerState) {
+	in := func(promised bool) {
 		t.Helper()
-		if s.state != want {
-			t.Fatalf("the state is %d, want %d", s.state, want)
+		if s.promised != promised {
+			t.Fatalf("the state promised is %v", s.promised)
 		}
 	}
+	add := func(frames string) {
+		t.Helper()
+		if err := s.add(func(dst []byte) []byte { return append(dst, frames...) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	addControl := func(op frame.Op, payload string) writer { return s.addControl(op, []byte(payload)) }
 
-	// Idle: the sender of a control frame writes it.
-	in(idle)
-	s.Write([]byte("ping"))
-	read("ping")
-	in(idle)
+	// Idle: a goroutine writes a control frame.
+	in(false)
+	if err := s.control(frame.Ping, []byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	read("\x89\x01a")
+	in(false)
+	written := s.sendPing("b")
+	read("\x89\x01b")
+	<-written
+	s.flush(true) // once it has returned, the goroutine has given the buffer back
 	if s.stuck() || s.frames != nil {
 		t.Error("the outbox keeps what is written")
 	}
 
-	// Gathering: everything waits for uncork.
-	s.cork(false)
-	in(gathering)
-	s.Write([]byte("one"))
-	s.Write([]byte("pong"))
-	if !s.stuck() || string(s.frames) != "onepong" {
+	// Promised: everything waits for flushed.
+	add("one")
+	in(true)
+	s.control(frame.Pong, []byte("x"))
+	if !s.stuck() || string(s.frames) != "one\x8a\x01x" {
 		t.Errorf("the outbox has %q", s.frames)
 	}
-	if s.mayBlock() {
-		t.Error("a write without wait may block")
+	if done, err := s.flushed(false); !done || err != nil {
+		t.Fatalf("flushed: %v, %v", done, err)
 	}
-	if done, err := s.uncork(false); !done || err != nil {
-		t.Fatalf("uncork: %v, %v", done, err)
-	}
-	read("onepong")
-	in(idle)
+	read("one\x8a\x01x")
+	in(false)
 
-	// Gathering for a writer that waits: a long payload is written at once, behind the frame's head.
-	s.cork(true)
-	in(gatheringWait)
-	s.Write([]byte("head"))
+	// A long payload is written without a copy, behind what the outbox holds and before a control frame that comes meanwhile.
+	add("before")
 	long := strings.Repeat("l", chunkSize+1)
-	got := make(chan bool)
-	go func() { read("head" + long); close(got) }()
-	if n, err := s.Write([]byte(long)); n != len(long) || err != nil || s.frames != nil {
-		t.Errorf("wrote %d, %v", n, err)
-	}
-	<-got
-	s.Write([]byte(strings.Repeat("m", chunkSize))) // not longer than a chunk
-	if len(s.frames) != chunkSize {
-		t.Errorf("%d bytes gather", len(s.frames))
-	}
-	wait := reading(strings.Repeat("m", chunkSize))
-	if done, err := s.uncork(true); !done || err != nil {
-		t.Fatalf("uncork: %v, %v", done, err)
+	wait := reading("before" + "head" + long)
+	if err := s.writeDirect([]byte("head"), []byte(long)); err != nil || s.frames != nil {
+		t.Errorf("%v", err)
 	}
 	wait()
-	in(idle)
+	in(true)
+	s.control(frame.Pong, nil)
+	wait = reading("\x8a\x00")
+	if done, err := s.flushed(true); !done || err != nil {
+		t.Fatalf("flushed: %v, %v", done, err)
+	}
+	wait()
+	in(false)
 
-	// Promised: the peer does not read. Control frames gather up to maxControls.
-	s.cork(false)
+	// The peer does not read. Control frames gather up to maxControls.
 	const much = 16 << 20
-	s.Write([]byte(strings.Repeat("x", much)))
+	add(strings.Repeat("x", much))
 	if s.charged < much-cap(s.first) {
 		t.Errorf("%d bytes are charged", s.charged)
 	}
-	if done, err := s.uncork(false); done || err != nil {
-		t.Fatalf("uncork: %v, %v", done, err)
+	if done, err := s.flushed(false); done || err != nil {
+		t.Fatalf("flushed: %v, %v", done, err)
 	}
-	in(promised)
+	in(true)
 	if !s.stuck() {
 		t.Error("the outbox is not stuck")
 	}
-	control := "\x8a" + strings.Repeat("c", maxControls-1)
-	if who := s.add([]byte(control)); who != byOther {
-		t.Errorf("a control frame is written by %d", who)
+	controls, pong := "", "\x8a\x7d"+strings.Repeat("c", 125)
+	for len(controls)+len(pong) <= maxControls {
+		if who := addControl(frame.Pong, pong[2:]); who != byOther {
+			t.Errorf("a control frame is written by %d", who)
+		}
+		controls += pong
 	}
-	if who := s.add([]byte("\x8a")); who != bySender {
+	if who := addControl(frame.Pong, pong[2:]); who != bySender {
 		t.Errorf("control frames beyond maxControls are written by %d", who)
 	}
-	if done, err := s.uncork(false); done || err != nil || s.controls != 0 {
-		t.Fatalf("uncork: %v, %v, %d bytes of controls", done, err, s.controls)
+	s.promise()
+	if done, err := s.flushed(false); done || err != nil || s.controls != 0 {
+		t.Fatalf("flushed: %v, %v, %d bytes of controls", done, err, s.controls)
 	}
-	wait = reading(strings.Repeat("x", much) + control + "\x8a")
-	if done, err := s.uncork(true); !done || err != nil {
-		t.Fatalf("uncork: %v, %v", done, err)
+	wait = reading(strings.Repeat("x", much) + controls + pong)
+	if done, err := s.flushed(true); !done || err != nil {
+		t.Fatalf("flushed: %v, %v", done, err)
 	}
 	wait()
-	in(idle)
+	in(false)
 	if s.frames != nil || s.start != 0 || s.charged != 0 || s.stuck() {
 		t.Errorf("the outbox is not empty: %d bytes from %d, %d charged", len(s.frames), s.start, s.charged)
 	}
 
-	// The sender of CLOSE writes it, because it closes the connection next.
-	s.promise()
-	s.Write([]byte("\x88\x00"))
-	read("\x88\x00")
-	if done, err := s.uncork(false); !done || err != nil {
-		t.Fatalf("uncork: %v, %v", done, err)
-	}
-
-	// Idle: one goroutine writes all PINGs and PONGs, and their senders do not block. A CLOSE is written by its sender.
+	// Idle: one goroutine writes all PINGs and PONGs, and their senders do not block. The sender of CLOSE writes it.
 	for i, c := range []struct {
-		frame string
-		who   writer
-	}{{"\x89\x00", byGoroutine}, {"\x8a\x00", byOther}, {"\x88\x00", bySender}, {"\x8a" + strings.Repeat("c", maxControls), bySender}} {
-		if who := s.add([]byte(c.frame)); who != c.who {
+		op  frame.Op
+		who writer
+	}{{frame.Ping, byGoroutine}, {frame.Pong, byOther}, {frame.Close, bySender}} {
+		if who := addControl(c.op, ""); who != c.who {
 			t.Errorf("control frame %d is written by %d, want %d", i, who, c.who)
 		}
 	}
-	wait = reading("\x89\x00\x8a\x00\x88\x00\x8a" + strings.Repeat("c", maxControls))
+	wait = reading("\x89\x00\x8a\x00\x88\x00")
 	if err := s.flush(true); err != nil {
 		t.Fatal(err)
 	}
 	wait()
-	s.Write([]byte("\x8a\x00"))
-	read("\x8a\x00")
 
 	// A control frame that is added after the last flush is not left behind.
 	s.promise()
-	s.add([]byte("late"))
+	addControl(frame.Pong, "late")
 	if s.kept() {
 		t.Error("a control frame is left behind")
 	}
-	in(promised)
-	if done, err := s.uncork(false); !done || err != nil {
-		t.Fatalf("uncork: %v, %v", done, err)
+	in(true)
+	if done, err := s.flushed(false); !done || err != nil {
+		t.Fatalf("flushed: %v, %v", done, err)
 	}
-	read("late")
-	in(idle)
+	read("\x8a\x04late")
+	in(false)
+
+	// CLOSE is the last frame.
+	add("data")
+	wait = reading("data\x88\x02\x03\xe8")
+	if err := s.sendClose(frame.Normal, ""); err != nil {
+		t.Fatal(err)
+	}
+	wait()
+	if err := s.add(func(dst []byte) []byte { return append(dst, 'x') }); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("data after CLOSE: %v", err)
+	}
+	if err := s.writeDirect([]byte("head"), []byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("a long message after CLOSE: %v", err)
+	}
+	if err := s.control(frame.Pong, nil); err != nil || s.stuck() {
+		t.Errorf("PONG after CLOSE: %v", err)
+	}
+	s.closing = false
 
 	// Closed: a control frame that cannot be written is no error of the frames before it.
-	s.promise()
-	s.add([]byte("lost"))
-	s.controls = 0
+	add("lost")
 	near.Close()
-	if done, err := s.uncork(true); done || err == nil {
-		t.Errorf("uncork of a closed connection: %v, %v", done, err)
+	if done, err := s.flushed(true); done || err == nil {
+		t.Errorf("flushed on a closed connection: %v, %v", done, err)
 	}
 	s.promise()
 	s.controls = len(s.frames)
@@ -343,7 +323,7 @@ func TestCloseCodes(t *testing.T) {
 		"protocol error": {"\x03\xea", `websocket: the peer closed with 1002 ""`}, "internal error": {"\x03\xf3oops", `websocket: the peer closed with 1011 "oops"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			peer, conn := open(t, Options{}, "wamp.2.json", frame(text, "one")+frame(closing, c.payload))
+			peer, conn := open(t, Options{}, "wamp.2.json", frameOf(text, "one")+frameOf(closing, c.payload))
 			want(t, conn, "one", false)
 			for range 2 {
 				_, _, err := conn.ReadMessage()
@@ -394,12 +374,13 @@ func TestCloseTimes(t *testing.T) {
 	})
 }
 
-// TestDialAddresses: the port of a URL has a default, and a redirect must not leave TLS or enter it.
+// TestDialAddresses: the port of a URL has a default, and wss takes TLS.
 func TestDialAddresses(t *testing.T) {
 	errNone := errors.New("no such address")
 	for url, want := range map[string]string{
 		"ws://router/ws": "router:80", "ws://router:81/ws": "router:81", "wss://router/ws": "router:443", "wss://router:444/ws": "router:444",
-		"ws://[::1]/ws": "[::1]:80",
+		"ws://[::1]/ws": "[::1]:80", "ws://[fe80::1%25eth0]:81/ws": "[fe80::1%eth0]:81",
+		"ws://Bücher.example/ws": "xn--bcher-kva.example:80", "wss://日本語.example": "xn--wgv71a119e.example:443", "ws://müller.local/ws": "müller.local:80",
 	} {
 		var got string
 		_, err := Dial(context.Background(), url, func(_ context.Context, address string) (net.Conn, error) { got = address; return nil, errNone }, Options{})
@@ -414,14 +395,6 @@ func TestDialAddresses(t *testing.T) {
 	}
 	if _, err := near.Read([]byte{0}); err != io.ErrClosedPipe {
 		t.Errorf("wss without TLS: the connection is open: %v", err)
-	}
-	elsewhere := httptest.NewServer(http.RedirectHandler("https://router/ws", http.StatusTemporaryRedirect))
-	defer elsewhere.Close()
-	dial := func(context.Context, string) (net.Conn, error) {
-		return net.Dial("tcp", elsewhere.Listener.Addr().String())
-	}
-	if _, err := Dial(context.Background(), "ws://router/ws", dial, Options{}); err == nil || !strings.Contains(err.Error(), "redirected to https://router/ws: the scheme differs") {
-		t.Errorf("a redirect to TLS: %v", err)
 	}
 }
 

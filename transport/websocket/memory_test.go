@@ -30,12 +30,12 @@ func TestLongMessageIsCharged(t *testing.T) {
 		t.Error("the connection has no account")
 	}
 	long := strings.Repeat("0123456789", 30_000)
-	go peer.send(t, frame(text, long))
+	go peer.send(t, frameOf(text, long))
 	want(t, conn, long, false)
 	if n := used(); n < int64(len(long)) {
 		t.Errorf("%d bytes are charged for a message of %d", n, len(long))
 	}
-	peer.send(t, frame(text, "short"))
+	peer.send(t, frameOf(text, "short"))
 	want(t, conn, "short", false)
 	if n := used(); n != 0 {
 		t.Errorf("%d bytes are charged for a short message", n)
@@ -44,7 +44,7 @@ func TestLongMessageIsCharged(t *testing.T) {
 
 // TestFailureReturnsMemory: a connection that fails in a long message returns its memory.
 func TestFailureReturnsMemory(t *testing.T) {
-	long := frame(binaryData, "\xff\xff\xff\xff"+strings.Repeat("x", 300_000))
+	long := frameOf(binaryData, "\xff\xff\xff\xff"+strings.Repeat("x", 300_000))
 	for name, sent := range map[string]string{"a broken batch": long, "the peer vanishes": long[:250_000]} {
 		peer, conn, used := openCharged(t, "wamp.2.cbor.batched")
 		go func() {
@@ -79,13 +79,15 @@ func spare() bool {
 	return len(socket.Take()) == 64<<10 && len(message.Take()) == 64<<10
 }
 
+func appendFrame(dst []byte) []byte { return append(dst, "frame"...) }
+
 // TestClosedHoldsNoBuffer: a closed connection holds no buffer, even if its reader or writer does not come back.
 func TestClosedHoldsNoBuffer(t *testing.T) {
 	limitBuffers(t)
 	for name, leave := range map[string]func(){
 		"in the middle of reading": func() {
 			peer, conn := open(t, Options{}, "wamp.2.json", "")
-			peer.send(t, frame(text, "one"))
+			peer.send(t, frameOf(text, "one"))
 			want(t, conn, "one", false)
 			peer.Conn.Close()
 			conn.Close()
@@ -94,16 +96,14 @@ func TestClosedHoldsNoBuffer(t *testing.T) {
 		"with frames to write": func() {
 			near, _ := net.Pipe()
 			s := newSocket(near, nil)
-			s.cork(false)
-			s.Write([]byte("frame"))
+			s.add(appendFrame)
 			s.Close()
 		},
 		"with frames that come later": func() {
 			near, _ := net.Pipe()
 			s := newSocket(near, nil)
 			s.Close()
-			s.cork(false)
-			s.Write([]byte("frame"))
+			s.add(appendFrame)
 		},
 	} {
 		for range many {
@@ -122,8 +122,7 @@ func TestOpenHoldsBuffers(t *testing.T) {
 		near, _ := net.Pipe()
 		s := newSocket(near, nil)
 		defer s.Close()
-		s.cork(false)
-		s.Write([]byte("frame"))
+		s.add(appendFrame)
 	}
 	if spare() {
 		t.Error("more buffers are lent than there may be")

@@ -1,85 +1,61 @@
 package websocket
 
 import (
+	"errors"
+	"math/rand/v2"
+	"net"
 	"sync"
+	"time"
 
 	"runnel/edge/budget"
+	"runnel/transport/websocket/frame"
 	"runnel/transport/wire"
 )
 
-// maxControls bounds the bytes of PONG, PING and CLOSE that gather behind frames that the peer does not take. The sender
-// of a further control frame blocks, and coder/websocket closes the connection after 5 s.
-const maxControls = 4 << 10
-
-// First bytes of control frames (RFC 6455, 5.2). The sender of CLOSE closes the connection next, so it cannot leave that frame to
-// another goroutine.
 const (
-	pingFrame = 0x89
-	pongFrame = 0x8A
+	// maxControls bounds the bytes of PONG and PING that gather behind frames that the peer does not take. The sender of a
+	// further control frame blocks.
+	maxControls = 4 << 10
+
+	// controlTime is how long the sender of a control frame blocks before the connection is closed.
+	controlTime = 5 * time.Second
 )
 
-// maxPing is the longest PING of coder/websocket, in bytes: the head, the mask and the digits of a counter. It is written at once.
-const maxPing = 2 + 4 + 20
+var errControls = errors.New("the peer sends PINGs and takes no PONG")
 
 // outbox holds the frames that the connection has not taken yet. Data frames come from Conn.Write. Control frames come
-// from any goroutine, between them. The outbox decides who writes a frame:
+// from any goroutine, between them. The outbox decides who writes a control frame:
 //
-//	state          Conn.Write                     a control frame is written by        leaves by
-//	idle           is not in progress             a goroutine of its own, which ends   cork
-//	                                              when the outbox is empty
-//	gathering      adds frames                    Conn.Write, with its own frames      uncork
-//	gatheringWait  adds frames, then blocks       Conn.Write, with its own frames      uncork
-//	promised       writes the frames, or will     Conn.Write                           uncork, once the outbox
-//	               call uncork again to do so                                          is empty
+//	state      Conn.Write                        a control frame is written by          begins with  ends with
+//	idle       is not in progress                a goroutine of its own, which ends                  add
+//	                                             when the outbox is empty
+//	promised   writes the frames, or will call   Conn.Write                             add          flushed, once
+//	           flushed again to do so                                                                the outbox is empty
 //
-// In the states idle and promised this holds for the first maxControls bytes of control frames. CLOSE and any further control
-// frame are written by their sender.
+// This holds for the first maxControls bytes of control frames. CLOSE and any further control frame are written by their
+// sender.
 type outbox struct {
 	// Static after construction.
 	wire    *wire.Conn
 	account *budget.Account // set by socket.charge; nil: memory is not bounded
 
 	mu       sync.Mutex
-	state    writerState
-	controls int       // bytes of control frames added since the state is promised, or since the outbox was empty
-	frames   []byte    // not written yet, from start on
-	start    int       // bytes of frames that are written
-	first    []byte    // the buffer that frames started in
-	loan     wire.Loan // of first
-	charged  int       // bytes that the account was charged for frames
-	ping     expected  // the PING that expectPing awaits
+	masks    *rand.ChaCha8 // of a client's frames; nil for a server
+	promised bool          // the state
+	closing  bool          // CLOSE is the last frame (RFC 6455, 5.5.1)
+	controls int           // bytes of control frames added since the state is promised, or since the outbox was empty
+	frames   []byte        // not written yet, from start on
+	start    int           // bytes of frames that are written
+	first    []byte        // the buffer that frames started in
+	loan     wire.Loan     // of first
+	charged  int           // bytes that the account was charged for frames
+	ping     expected      // the PING that sendPing awaits
 }
 
 // expected is a PING on its way through the outbox.
 type expected struct {
 	written chan struct{} // closed when the connection has taken the PING; nil: no PING is expected
-	end     int           // where the PING ends in frames, from start on; 0: it was not added yet
-}
-
-// writerState tells what Conn.Write is doing. See outbox.
-type writerState byte
-
-const (
-	idle writerState = iota
-	gathering
-	gatheringWait
-	promised
-)
-
-// write takes a frame or a part of a frame.
-func (o *outbox) write(p []byte) (int, error) {
-	if len(p) > chunkSize && o.mayBlock() {
-		return o.writeDirect(p)
-	}
-	switch o.add(p) {
-	case bySender:
-		if err := o.flush(true); err != nil {
-			return 0, err
-		}
-	case byGoroutine:
-		go o.flush(true)
-	}
-	return len(p), nil
+	end     int           // where the PING ends in frames, from start on
 }
 
 // writer tells who writes the bytes that were added to the outbox.
@@ -91,91 +67,140 @@ const (
 	byOther            // Conn.Write, or a goroutine that was started before
 )
 
-// add appends bytes to the outbox and returns who writes them.
-func (o *outbox) add(p []byte) writer {
+// control sends a control frame other than CLOSE. It blocks only if the peer does not take its control frames, for controlTime
+// at most.
+func (o *outbox) control(op frame.Op, payload []byte) error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	who := o.addControl(op, payload)
+	o.mu.Unlock()
+	switch who {
+	case bySender:
+		late := time.AfterFunc(controlTime, func() { o.wire.Fail(errControls) })
+		defer late.Stop()
+		return o.flush(true)
+	case byGoroutine:
+		go o.flush(true)
+	}
+	return nil
+}
+
+// sendPing sends a PING without blocking. It returns a channel that is closed when the connection has taken it, and replaces
+// what an earlier call awaits.
+func (o *outbox) sendPing(payload string) <-chan struct{} {
+	o.mu.Lock()
+	who := o.addControl(frame.Ping, []byte(payload))
+	o.ping = expected{make(chan struct{}), len(o.frames) - o.start}
+	written := o.ping.written
+	o.mu.Unlock()
+	if who != byOther {
+		go o.flush(true)
+	}
+	return written
+}
+
+// sendClose sends CLOSE, after which the outbox takes no frame. It returns when the connection has taken it.
+func (o *outbox) sendClose(code frame.Code, reason string) error {
+	var payload [frame.MaxControl]byte
+	o.mu.Lock()
+	o.addControl(frame.Close, frame.AppendClose(payload[:0], code, reason))
+	o.closing = true
+	o.mu.Unlock()
+	return o.flush(true)
+}
+
+// addControl adds a control frame and returns who writes it. The caller holds mu.
+func (o *outbox) addControl(op frame.Op, payload []byte) writer {
+	if o.closing {
+		return byOther
+	}
 	empty := o.frames == nil
 	if empty {
 		o.controls = 0
-		o.first = o.loan.Take()
-		o.frames = o.first[:0]
-		if o.wire.Err() != nil { // forget may have been called already
-			o.loan.Forget()
-		}
 	}
-	o.frames = append(o.frames, p...)
-	if o.ping.written != nil && o.ping.end == 0 && isPing(p) {
-		o.ping.end = len(o.frames) - o.start
-	}
-	more := cap(o.frames) - cap(o.first) - o.charged
-	o.account.Grow(budget.Outboxes, more)
-	o.charged += more
-	if o.state == gathering || o.state == gatheringWait {
-		return byOther
-	}
-	o.controls += len(p)
+	o.begin()
+	before := len(o.frames)
+	o.frames = o.appendFrame(o.frames, op, false, payload)
+	o.chargeGrowth()
+	o.controls += len(o.frames) - before
 	switch {
-	case o.controls > maxControls || p[0] != pingFrame && p[0] != pongFrame:
+	case o.controls > maxControls || op == frame.Close:
 		return bySender
-	case o.state == idle && empty:
+	case !o.promised && empty:
 		return byGoroutine
 	}
 	return byOther
 }
 
-// isPing reports whether p, which coder/websocket wrote at once, is a PING. The last bytes of a long masked message may look
-// like one, but hardly ever do.
-func isPing(p []byte) bool {
-	if len(p) < 2 || len(p) > maxPing || p[0] != pingFrame {
-		return false
-	}
-	size, _ := frameSize(p)
-	return size == uint64(len(p))
-}
-
-// expectPing returns a channel that is closed when the connection has taken the next PING. It replaces what an earlier call
-// awaits.
-func (o *outbox) expectPing() <-chan struct{} {
+// add adds the frames that encode appends. Conn.Write is responsible for the outbox from then on.
+func (o *outbox) add(encode func(dst []byte) []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.ping = expected{written: make(chan struct{})}
-	return o.ping.written
-}
-
-// mayBlock reports whether Conn.Write waits, so that a long payload need not be copied.
-func (o *outbox) mayBlock() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.state == gatheringWait
-}
-
-// writeDirect writes the frames of the outbox and then p, which follows them, without a copy.
-func (o *outbox) writeDirect(p []byte) (int, error) {
-	if err := o.flush(true); err != nil {
-		return 0, err
+	if o.closing {
+		return net.ErrClosed
 	}
+	o.begin()
+	o.frames = encode(o.frames)
+	o.chargeGrowth()
+	o.promised, o.controls = true, 0
+	return nil
+}
+
+// begin gives an empty outbox a buffer. The caller holds mu.
+func (o *outbox) begin() {
+	if o.frames != nil {
+		return
+	}
+	o.first = o.loan.Take()
+	o.frames = o.first[:0]
+	if o.wire.Err() != nil { // forget may have been called already
+		o.loan.Forget()
+	}
+}
+
+// chargeGrowth charges the account for a buffer that replaces the first one. The caller holds mu.
+func (o *outbox) chargeGrowth() {
+	more := cap(o.frames) - cap(o.first) - o.charged
+	o.account.Grow(budget.Outboxes, more)
+	o.charged += more
+}
+
+// appendFrame appends a frame that is a whole message, or a control frame. A client's frame is masked with an unpredictable
+// key (RFC 6455, 5.3). The caller holds mu.
+func (o *outbox) appendFrame(dst []byte, op frame.Op, compressed bool, payload []byte) []byte {
+	if o.masks == nil {
+		return append(frame.AppendHead(dst, op, compressed, len(payload), false, 0), payload...)
+	}
+	key := uint32(o.masks.Uint64())
+	dst = frame.AppendHead(dst, op, compressed, len(payload), true, key)
+	at := len(dst)
+	dst = append(dst, payload...)
+	frame.Mask(dst[at:], key)
+	return dst
+}
+
+// writeDirect writes the frames of the outbox and then a server's long message, without copying it. Control frames that are
+// added meanwhile follow it.
+func (o *outbox) writeDirect(head, payload []byte) error {
 	if !o.wire.Acquire(true) {
-		return 0, o.wire.Err()
+		return o.wire.Err()
 	}
 	defer o.wire.Release()
-	return o.wire.Write(p, true)
-}
-
-// cork makes the frames of Conn.Write gather. wait is the same as for uncork.
-func (o *outbox) cork(wait bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.state = gathering
-	if wait {
-		o.state = gatheringWait
+	if err := o.writeAll(true); err != nil {
+		return err
 	}
+	if !o.promiseOpen() {
+		return net.ErrClosed
+	}
+	if _, err := o.wire.Write(head, true); err != nil {
+		return err
+	}
+	_, err := o.wire.Write(payload, true)
+	return err
 }
 
-// uncork writes the frames of the outbox. Without wait it writes as much as the connection takes at once; if it returns
+// flushed writes the frames of the outbox. Without wait it writes as much as the connection takes at once; if it returns
 // false, the caller must call it again. With wait it returns when the outbox is empty.
-func (o *outbox) uncork(wait bool) (done bool, err error) {
-	o.promise()
+func (o *outbox) flushed(wait bool) (done bool, err error) {
 	for {
 		err = o.flush(wait)
 		switch {
@@ -191,11 +216,19 @@ func (o *outbox) uncork(wait bool) (done bool, err error) {
 	}
 }
 
-// promise starts the state promised.
+// promise starts the state promised, or renews it: the peer has had time to take control frames.
 func (o *outbox) promise() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.state, o.controls = promised, 0
+	o.promised, o.controls = true, 0
+}
+
+// promiseOpen starts the state promised, and returns false if CLOSE is the last frame.
+func (o *outbox) promiseOpen() bool {
+	o.promise()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.closing
 }
 
 // onlyControls reports whether all frames of Conn.Write are written: control frames stand behind them.
@@ -213,7 +246,7 @@ func (o *outbox) kept() bool {
 	if o.start < len(o.frames) {
 		return false
 	}
-	o.state = idle
+	o.promised = false
 	return true
 }
 
@@ -223,6 +256,11 @@ func (o *outbox) flush(wait bool) error {
 		return o.wire.Err()
 	}
 	defer o.wire.Release()
+	return o.writeAll(wait)
+}
+
+// writeAll is flush for a caller that holds the right to write.
+func (o *outbox) writeAll(wait bool) error {
 	for {
 		p := o.unwritten()
 		if len(p) == 0 {
@@ -248,7 +286,7 @@ func (o *outbox) advance(n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.start += n
-	if o.ping.end > 0 {
+	if o.ping.written != nil {
 		if o.ping.end -= n; o.ping.end <= 0 {
 			close(o.ping.written)
 			o.ping = expected{}

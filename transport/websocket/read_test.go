@@ -22,8 +22,8 @@ type client struct {
 	r *bufio.Reader
 }
 
-// frame builds a client's frame: masked, with a mask that changes nothing.
-func frame(head byte, payload string) string {
+// frameOf builds a client's frame: masked, with a mask that changes nothing.
+func frameOf(head byte, payload string) string {
 	b := []byte{head, 0x80}
 	switch n := len(payload); {
 	case n < 126:
@@ -229,22 +229,22 @@ func want(t *testing.T, c *Conn, msg string, more bool) {
 
 func TestReadMessage(t *testing.T) {
 	long := strings.Repeat("0123456789", 20000)
-	c, conn := open(t, Options{}, "wamp.2.json", frame(text, "glued"))
+	c, conn := open(t, Options{}, "wamp.2.json", frameOf(text, "glued"))
 	want(t, conn, "glued", false)
 	// One segment over loopback: all is there when the first message is.
-	c.send(t, frame(text, "one"), frame(text, ""), frame(text, "two"), frame(ping, "hi"), frame(text, "three")[:7])
+	c.send(t, frameOf(text, "one"), frameOf(text, ""), frameOf(text, "two"), frameOf(ping, "hi"), frameOf(text, "three")[:7])
 	want(t, conn, "one", true)
 	want(t, conn, "", true)
 	want(t, conn, "two", false) // a PING is next
-	c.send(t, frame(text, "three")[7:])
+	c.send(t, frameOf(text, "three")[7:])
 	want(t, conn, "three", false)
 	if head, payload := c.next(t); head != pong || payload != "hi" {
 		t.Errorf("PING was answered with %x %q", head, payload)
 	}
-	go c.send(t, frame(0x01, "frag"), frame(ping, ""), frame(0x00, "men"), frame(0x80, "ted"), frame(text, long))
+	go c.send(t, frameOf(0x01, "frag"), frameOf(ping, ""), frameOf(0x00, "men"), frameOf(0x80, "ted"), frameOf(text, long))
 	want(t, conn, "fragmented", false)
 	want(t, conn, long, false)
-	c.send(t, frame(closing, "\x03\xe8bye"))
+	c.send(t, frameOf(closing, "\x03\xe8bye"))
 	if _, _, err := conn.ReadMessage(); err != io.EOF {
 		t.Errorf("error is %v, want io.EOF", err)
 	}
@@ -265,15 +265,15 @@ func TestBatches(t *testing.T) {
 		want             []string
 		err              string
 	}{
-		{"wamp.2.json.batched", frame(text, "[1]\x1e[2]\x1e") + frame(text, "[3]\x1e"), []string{"[1]", "[2]", "[3]"}, ""},
-		{"wamp.2.json.batched", frame(text, "[1]\x1e[2]"), []string{"[1]"}, "broken batch"},
-		{"wamp.2.json.batched", frame(text, "[1]"), nil, "broken batch"},
-		{"wamp.2.json.batched", frame(text, ""), nil, "empty batch"},
-		{"wamp.2.cbor.batched", frame(binaryData, bin("a", "", "ccc")) + frame(binaryData, bin("d")), []string{"a", "", "ccc", "d"}, ""},
-		{"wamp.2.cbor.batched", frame(binaryData, bin("a")+"\x00\x00\x00"), []string{"a"}, "broken batch"},
-		{"wamp.2.cbor.batched", frame(binaryData, bin("a")+"\x00\x00\x00\x02b"), []string{"a"}, "broken batch"},
-		{"wamp.2.msgpack.batched", frame(binaryData, "\xff\xff\xff\xffb"), nil, "broken batch"},
-		{"wamp.2.msgpack.batched", frame(binaryData, ""), nil, "empty batch"},
+		{"wamp.2.json.batched", frameOf(text, "[1]\x1e[2]\x1e") + frameOf(text, "[3]\x1e"), []string{"[1]", "[2]", "[3]"}, ""},
+		{"wamp.2.json.batched", frameOf(text, "[1]\x1e[2]"), []string{"[1]"}, "broken batch"},
+		{"wamp.2.json.batched", frameOf(text, "[1]"), nil, "broken batch"},
+		{"wamp.2.json.batched", frameOf(text, ""), nil, "empty batch"},
+		{"wamp.2.cbor.batched", frameOf(binaryData, bin("a", "", "ccc")) + frameOf(binaryData, bin("d")), []string{"a", "", "ccc", "d"}, ""},
+		{"wamp.2.cbor.batched", frameOf(binaryData, bin("a")+"\x00\x00\x00"), []string{"a"}, "broken batch"},
+		{"wamp.2.cbor.batched", frameOf(binaryData, bin("a")+"\x00\x00\x00\x02b"), []string{"a"}, "broken batch"},
+		{"wamp.2.msgpack.batched", frameOf(binaryData, "\xff\xff\xff\xffb"), nil, "broken batch"},
+		{"wamp.2.msgpack.batched", frameOf(binaryData, ""), nil, "empty batch"},
 	} {
 		t.Run(fmt.Sprintf("%s %x", c.protocol, c.frames), func(t *testing.T) {
 			peer, conn := open(t, Options{}, c.protocol, "")
@@ -303,19 +303,19 @@ func TestBadFrames(t *testing.T) {
 		code             int // 0: no CLOSE
 		err              string
 	}{
-		"binary for JSON":          {"wamp.2.json", frame(binaryData, "x"), 1003, "wamp.2.json carries MessageText"},
-		"text for CBOR":            {"wamp.2.cbor", frame(text, "x"), 1003, "wamp.2.cbor carries MessageBinary"},
-		"text for batched MsgPack": {"wamp.2.msgpack.batched", frame(text, "x"), 1003, "wamp.2.msgpack.batched carries"},
-		"too long":                 {"wamp.2.json", frame(text, strings.Repeat("x", 1001)), 1009, "too big"},
-		"too long in pieces":       {"wamp.2.json", frame(0x01, strings.Repeat("x", 900)) + frame(0x80, strings.Repeat("x", 900)), 1009, "too big"},
+		"binary for JSON":          {"wamp.2.json", frameOf(binaryData, "x"), 1003, "wamp.2.json carries text"},
+		"text for CBOR":            {"wamp.2.cbor", frameOf(text, "x"), 1003, "wamp.2.cbor carries binary"},
+		"text for batched MsgPack": {"wamp.2.msgpack.batched", frameOf(text, "x"), 1003, "wamp.2.msgpack.batched carries"},
+		"too long":                 {"wamp.2.json", frameOf(text, strings.Repeat("x", 1001)), 1009, "too big"},
+		"too long in pieces":       {"wamp.2.json", frameOf(0x01, strings.Repeat("x", 900)) + frameOf(0x80, strings.Repeat("x", 900)), 1009, "too big"},
 		"a length beyond all":      {"wamp.2.json", "\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00" + strings.Repeat("x", 2000), 1009, "too big"},
 		"reserved bits":            {"wamp.2.json", "\xf1\x80\x00\x00\x00\x00", 1002, "rsv"},
-		"a reserved kind":          {"wamp.2.json", frame(0x83, "x"), 1002, "opcode"},
-		"nothing to continue":      {"wamp.2.json", frame(0x80, "x"), 1002, "continuation"},
-		"a long PING":              {"wamp.2.json", frame(ping, strings.Repeat("x", 126)), 1002, "control frame"},
-		"a PING in pieces":         {"wamp.2.json", frame(0x09, "x"), 1002, "control frame"},
+		"a reserved kind":          {"wamp.2.json", frameOf(0x83, "x"), 1002, "opcode"},
+		"nothing to continue":      {"wamp.2.json", frameOf(0x80, "x"), 1002, "continuation"},
+		"a long PING":              {"wamp.2.json", frameOf(ping, strings.Repeat("x", 126)), 1002, "control frame"},
+		"a PING in pieces":         {"wamp.2.json", frameOf(0x09, "x"), 1002, "control frame"},
 		"no mask":                  {"wamp.2.json", "\x81\x01x", 1002, "unmasked"},
-		"closed for cause":         {"wamp.2.json", frame(closing, "\x0f\xa0odd"), 4000, `closed with 4000 "odd"`},
+		"closed for cause":         {"wamp.2.json", frameOf(closing, "\x0f\xa0odd"), 4000, `closed with 4000 "odd"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			peer, conn := open(t, Options{MaxMessage: 1000}, c.protocol, "")
@@ -339,13 +339,13 @@ func TestBadFrames(t *testing.T) {
 func TestLongest(t *testing.T) {
 	peer, conn := open(t, Options{MaxMessage: 1000}, "wamp.2.json", "")
 	m := strings.Repeat("x", 1000)
-	peer.send(t, frame(text, m), frame(0x01, m[:500]), frame(0x80, m[500:]))
+	peer.send(t, frameOf(text, m), frameOf(0x01, m[:500]), frameOf(0x80, m[500:]))
 	want(t, conn, m, false)
 	want(t, conn, m, false)
 }
 
 func TestPeerVanishes(t *testing.T) {
-	peer, conn := open(t, Options{}, "wamp.2.json", frame(text, "one"))
+	peer, conn := open(t, Options{}, "wamp.2.json", frameOf(text, "one"))
 	want(t, conn, "one", false)
 	peer.Conn.Close()
 	if _, _, err := conn.ReadMessage(); err != io.EOF {
@@ -365,7 +365,7 @@ func TestCloseUnblocks(t *testing.T) {
 				t.Errorf("CLOSE %d", code)
 			}
 			if answers {
-				peer.send(t, frame(closing, "\x03\xe8"))
+				peer.send(t, frameOf(closing, "\x03\xe8"))
 			}
 			if err := <-errs; !errors.Is(err, net.ErrClosed) {
 				t.Errorf("error is %v, want net.ErrClosed", err)
@@ -454,8 +454,8 @@ func TestDialRefused(t *testing.T) {
 
 // FuzzReadMessage sends any octets behind a handshake.
 func FuzzReadMessage(f *testing.F) {
-	f.Add([]byte(frame(text, "[1]")+frame(ping, "x")+frame(closing, "")), false)
-	f.Add([]byte(frame(text, "[1]\x1e[2]\x1e")), true)
+	f.Add([]byte(frameOf(text, "[1]")+frameOf(ping, "x")+frameOf(closing, "")), false)
+	f.Add([]byte(frameOf(text, "[1]\x1e[2]\x1e")), true)
 	f.Fuzz(func(t *testing.T, octets []byte, batched bool) {
 		name := "wamp.2.json"
 		if batched {
@@ -478,13 +478,13 @@ func FuzzReadMessage(f *testing.F) {
 func TestReadLimit(t *testing.T) {
 	peer, c := open(t, Options{}, "wamp.2.json", "")
 	c.SetReadLimit(10)
-	peer.send(t, frame(text, "0123456789"))
+	peer.send(t, frameOf(text, "0123456789"))
 	want(t, c, "0123456789", false)
 	c.SetReadLimit(0)
-	peer.send(t, frame(text, "0123456789x"))
+	peer.send(t, frameOf(text, "0123456789x"))
 	want(t, c, "0123456789x", false)
 	c.SetReadLimit(10)
-	peer.send(t, frame(text, "0123456789x"))
+	peer.send(t, frameOf(text, "0123456789x"))
 	if _, _, err := c.ReadMessage(); err == nil {
 		t.Error("it is taken")
 	}

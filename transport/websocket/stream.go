@@ -1,137 +1,200 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/coder/websocket"
+	"runnel/transport/websocket/frame"
 )
 
 // Stream is a byte stream over a WebSocket: the content of its binary messages, whose borders have no meaning. It is for protocols
-// other than WAMP. Unlike coder's NetConn it outlives the expiry of a read deadline.
+// other than WAMP. One goroutine at a time may call Read, and one at a time Write.
 type Stream struct {
-	// Static after DialStream.
-	net.Conn // for the addresses
-	ws       *websocket.Conn
-	in       net.Conn      // reads what receive has received
-	ended    chan struct{} // closed when receive has ended
-	end      error         // why receive has ended; set before ended is closed
+	net.Conn // for the addresses and the read deadline
 
-	writeDeadline atomic.Int64 // in ns since 1970; 0: none
+	// Owned by Read.
+	in      []byte // read from the connection; the first bytes belong to the next frame, or to the present one
+	buf     []byte // that in is a part of
+	left    int64  // bytes of the present frame's payload that Read has still to return
+	decoder frame.Decoder
+	end     error // of the stream
+
+	mu       sync.Mutex // of the fields below, and of writing
+	masks    *rand.ChaCha8
+	out      []byte
+	failed   error        // of a write
+	deadline atomic.Int64 // of writes, in ns since 1970; 0: none
+
+	pong atomic.Pointer[[]byte] // the answer to the last PING, if Write has to send it
 }
+
+// streamBuffer is the size of a stream's read buffer in bytes.
+const streamBuffer = 4 << 10
 
 var errText = errors.New("the server sent a text message; a byte stream consists of binary messages")
 
 // DialStream connects to the server at a ws or wss URL with a subprotocol, over a connection that dial opens.
 func DialStream(ctx context.Context, url, subprotocol string, dial DialFunc) (*Stream, error) {
-	s := &Stream{ended: make(chan struct{})}
-	t := &roundTripper{dial: dial, open: func(conn net.Conn, head []byte) io.ReadWriteCloser {
-		s.Conn = conn
-		return &headed{conn, io.MultiReader(bytes.NewReader(head), conn)}
-	}}
-	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: t}, Subprotocols: []string{subprotocol}, CompressionMode: websocket.CompressionDisabled,
-	})
+	a, err := shake(ctx, url, dial, request{[]string{subprotocol}, false})
 	if err != nil {
-		return nil, fmt.Errorf("websocket handshake: %w", refusal(err, resp))
+		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}
-	if ws.Subprotocol() != subprotocol {
-		ws.CloseNow()
+	if a.protocol != subprotocol {
+		a.conn.Close()
 		return nil, fmt.Errorf("websocket handshake: the server does not offer the subprotocol %q at this URL", subprotocol)
 	}
-	ws.SetReadLimit(-1) // the protocol has its own
-	var far net.Conn
-	s.ws = ws
-	s.in, far = net.Pipe()
-	go s.receive(far)
+	s := &Stream{Conn: a.conn, buf: make([]byte, max(streamBuffer, len(a.head))), decoder: frame.Decoder{FromServer: true}, masks: newMasks()}
+	s.in = s.buf[:copy(s.buf, a.head)]
 	return s, nil
 }
 
-// headed is a connection of which a part was read already.
-type headed struct {
-	net.Conn
-	in io.Reader
+// Read returns the next bytes. Its error is io.EOF, or wraps it, if the server has closed the connection. The stream survives a
+// read that times out.
+func (s *Stream) Read(b []byte) (n int, err error) {
+	for s.end == nil {
+		switch {
+		case len(b) == 0:
+			return 0, nil
+		case s.left == 0:
+			err = s.nextFrame()
+		case len(s.in) == 0 && len(b) >= len(s.buf): // without a copy
+			n, err = s.Conn.Read(b[:min(int64(len(b)), s.left)])
+			s.left -= int64(n)
+		case len(s.in) == 0:
+			err = s.fill()
+		default:
+			n = copy(b, s.in[:min(int64(len(s.in)), s.left)])
+			s.in, s.left = s.in[n:], s.left-int64(n)
+		}
+		if n > 0 {
+			return n, nil // the next Read returns the error again
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return 0, err
+		}
+		s.end = err
+	}
+	return 0, s.end
 }
 
-func (h *headed) Read(b []byte) (int, error) { return h.in.Read(b) }
+// fill reads once, behind the bytes that are buffered.
+func (s *Stream) fill() error {
+	n := copy(s.buf, s.in)
+	m, err := s.Conn.Read(s.buf[n:])
+	s.in = s.buf[:n+m]
+	if m > 0 {
+		return nil
+	}
+	return err
+}
 
-// receive passes on what the server sends, until the connection ends.
-func (s *Stream) receive(out net.Conn) {
-	defer close(s.ended)
-	defer out.Close()
-	buf := make([]byte, 4<<10)
-	for {
-		kind, r, err := s.ws.Reader(context.Background())
-		if err == nil && kind != websocket.MessageBinary {
-			err = errText
-		}
-		if err == nil {
-			_, err = io.CopyBuffer(struct{ io.Writer }{out}, r, buf)
-		}
+// nextFrame waits for the head of a data frame. It answers control frames.
+func (s *Stream) nextFrame() error {
+	if len(s.in) < 2 {
+		return s.fill()
+	}
+	d := s.decoder // decodes the head once it is complete
+	h, need, err := d.Head(s.in)
+	switch {
+	case err != nil:
+		return err
+	case need > 0, h.Op.Control() && len(s.in) < h.Size+int(h.Length):
+		return s.fill()
+	}
+	s.decoder = d
+	payload := s.in[h.Size:]
+	s.in = payload
+	switch h.Op {
+	case frame.Text:
+		return errText
+	case frame.Binary, frame.Continuation:
+		s.left = h.Length
+		return nil
+	}
+	payload = payload[:h.Length]
+	s.in = s.in[h.Length:]
+	return s.answer(h.Op, payload)
+}
+
+// answer answers a control frame.
+func (s *Stream) answer(op frame.Op, payload []byte) error {
+	switch op {
+	case frame.Ping:
+		pong := append([]byte(nil), payload...)
+		s.pong.Store(&pong)
+		s.sendPong()
+	case frame.Close:
+		sent, err := frame.ParseClose(payload)
 		if err != nil {
-			if websocket.CloseStatus(err) >= 0 {
-				err = fmt.Errorf("%w: %w", io.EOF, err)
-			}
-			s.end = err
-			return
+			return err
 		}
+		return fmt.Errorf("%w: %w", io.EOF, sent)
 	}
+	return nil
 }
 
-// Read returns the next bytes. Its error is io.EOF, or wraps it, if the server has closed the connection.
-func (s *Stream) Read(b []byte) (int, error) {
-	n, err := s.in.Read(b)
-	if err == io.EOF { // receive has closed its end
-		<-s.ended
-		err = s.end
+// sendPong answers the last PING (RFC 6455, 5.5.3), unless a Write is in progress, which then calls it.
+func (s *Stream) sendPong() {
+	for s.pong.Load() != nil && s.mu.TryLock() {
+		if pong := s.pong.Swap(nil); pong != nil {
+			s.send(frame.Pong, *pong)
+		}
+		s.mu.Unlock()
 	}
-	return n, err
 }
 
 // Write sends a message. If the write deadline expires, the connection ends.
 func (s *Stream) Write(b []byte) (int, error) {
-	ctx := context.Background()
-	if at := s.writeDeadline.Load(); at != 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, time.Unix(0, at))
-		defer cancel()
-		if ctx.Err() != nil {
-			return 0, os.ErrDeadlineExceeded
-		}
-	}
-	if err := s.ws.Write(ctx, websocket.MessageBinary, b); err != nil {
+	defer s.sendPong()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.send(frame.Binary, b); err != nil {
 		return 0, err
 	}
 	return len(b), nil
 }
 
-// Close closes the connection at once.
-func (s *Stream) Close() error {
-	s.in.Close()
-	err := s.ws.CloseNow()
-	<-s.ended
-	return err
+// send writes a frame. The caller holds mu.
+func (s *Stream) send(op frame.Op, payload []byte) error {
+	if s.failed != nil {
+		return s.failed
+	}
+	if at := s.deadline.Load(); at != 0 && time.Now().UnixNano() > at {
+		return os.ErrDeadlineExceeded // nothing is written, so that the connection survives
+	}
+	key := uint32(s.masks.Uint64())
+	s.out = append(frame.AppendHead(s.out[:0], op, false, len(payload), true, key), payload...)
+	frame.Mask(s.out[len(s.out)-len(payload):], key)
+	if _, err := s.Conn.Write(s.out); err != nil {
+		s.failed = err
+		s.Conn.Close() // a part of the frame may be written
+		return err
+	}
+	if cap(s.out) > streamBuffer {
+		s.out = nil
+	}
+	return nil
 }
 
-// SetReadDeadline bounds the reads. The connection survives a read that times out.
-func (s *Stream) SetReadDeadline(t time.Time) error { return s.in.SetReadDeadline(t) }
+// Close closes the connection at once.
+func (s *Stream) Close() error { return s.Conn.Close() }
 
-// SetWriteDeadline bounds the writes that begin after it.
+// SetWriteDeadline bounds the writes.
 func (s *Stream) SetWriteDeadline(t time.Time) error {
 	at := int64(0)
 	if !t.IsZero() {
 		at = t.UnixNano()
 	}
-	s.writeDeadline.Store(at)
-	return nil
+	s.deadline.Store(at)
+	return s.Conn.SetWriteDeadline(t)
 }
 
 // SetDeadline bounds reads and writes.

@@ -1,9 +1,10 @@
 package websocket
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
+
+	"runnel/transport/websocket/frame"
 )
 
 const (
@@ -22,7 +23,8 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 		return 0, c.writeError(c.socket.wire.Err())
 	}
 	if c.begun {
-		if done, err := c.socket.uncork(wait); err != nil || !done {
+		c.socket.promise()
+		if done, err := c.socket.flushed(wait); err != nil || !done {
 			return 0, c.writeError(err)
 		}
 		n, c.begun = 1, false
@@ -36,7 +38,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 			return n, c.writeError(err)
 		}
 		n += size
-		done, err := c.socket.uncork(wait)
+		done, err := c.socket.flushed(wait)
 		if err != nil {
 			return n, c.writeError(err)
 		}
@@ -48,47 +50,78 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 	return n, nil
 }
 
-// frame adds the first messages of a batch to the outbox as frames: one chunk, or one longer message alone.
+// frame adds the first messages of a batch to the outbox as frames: one chunk, or one longer message alone. If it may wait, it
+// writes a longer message.
 func (c *Conn) frame(batch []byte, wait bool) (size int, err error) {
-	c.socket.cork(wait)
+	size, messages, err := chunk(batch)
+	if err != nil {
+		return size, err
+	}
+	if wait && startsLong(batch) && c.asIs() {
+		payload := batch[:size]
+		if !c.protocol.Batched {
+			payload = batch[headSize:size]
+		}
+		var head [frame.MaxHead]byte
+		return size, c.socket.writeDirect(frame.AppendHead(head[:0], c.op, false, len(payload), false, 0), payload)
+	}
+	return size, c.socket.add(func(dst []byte) []byte { return c.appendFrames(dst, batch[:size], messages) })
+}
+
+// chunk returns the length and the number of the first messages of a batch that are framed together.
+func chunk(batch []byte) (size, messages int, err error) {
 	for size < chunkSize && size < len(batch) {
 		m, err := messageSize(batch[size:])
 		if err != nil {
-			return size, err
+			return size, messages, err
 		}
 		if size > 0 && m > chunkSize {
 			break
 		}
-		if !c.protocol.Batched {
-			err = c.ws.Write(context.Background(), c.kind, batch[size+headSize:size+m])
-		}
-		if err != nil {
-			return size, err
-		}
 		size += m
+		messages++
 	}
+	return size, messages, nil
+}
+
+// asIs reports whether the payload of a frame is a part of the batch itself.
+func (c *Conn) asIs() bool {
+	return c.socket.masks == nil && !c.deflate && !(c.protocol.Batched && c.protocol.Text())
+}
+
+// appendFrames appends the frames of a batch.
+func (c *Conn) appendFrames(dst, batch []byte, messages int) []byte {
 	if c.protocol.Batched {
-		err = c.ws.Write(context.Background(), c.kind, c.pack(batch[:size]))
+		return c.appendBatch(dst, batch, messages)
 	}
-	return size, err
+	for len(batch) > 0 {
+		m := headSize + int(binary.BigEndian.Uint32(batch))
+		dst = c.appendMessage(dst, batch[headSize:m])
+		batch = batch[m:]
+	}
+	return dst
+}
+
+// appendBatch appends a batch as one frame. Batches of binary subprotocols have the form of the batch that Write gets.
+func (c *Conn) appendBatch(dst, batch []byte, messages int) []byte {
+	if c.protocol.Text() {
+		batch = c.protocol.Pack(make([]byte, 0, len(batch)-(headSize-1)*messages), batch)
+	}
+	return c.appendMessage(dst, batch)
+}
+
+// appendMessage appends the frame of one WebSocket message.
+func (c *Conn) appendMessage(dst, payload []byte) []byte {
+	if c.deflate && len(payload) >= compressMin {
+		compressed(payload, func(short []byte) { dst = c.socket.appendFrame(dst, c.op, true, short) })
+		return dst
+	}
+	return c.socket.appendFrame(dst, c.op, false, payload)
 }
 
 // startsLong reports whether the first message of a batch is longer than a chunk.
 func startsLong(batch []byte) bool {
 	return len(batch) >= headSize && binary.BigEndian.Uint32(batch) > chunkSize
-}
-
-// pack encodes messages as one batch of the subprotocol. Binary subprotocols use the same form.
-func (c *Conn) pack(batch []byte) []byte {
-	if !c.protocol.Text() {
-		return batch
-	}
-	b := c.protocol.Pack(c.scratch[:0], batch)
-	c.scratch = b
-	if cap(b) > 2*chunkSize {
-		c.scratch = nil
-	}
-	return b
 }
 
 var errShortBatch = errors.New("the batch ends inside a message")

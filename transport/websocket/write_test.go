@@ -120,7 +120,7 @@ func TestFramesAreNeverTorn(t *testing.T) {
 			go conn.ReadMessage() // answers PINGs
 			go func() {
 				for i := range pings {
-					peer.send(t, frame(ping, fmt.Sprintf("ping %d", i)))
+					peer.send(t, frameOf(ping, fmt.Sprintf("ping %d", i)))
 				}
 			}()
 			partial := make(chan int, 1)
@@ -194,7 +194,7 @@ func TestSlowPeer(t *testing.T) {
 		t.Errorf("%d octets are held", n)
 	}
 	// A PING meanwhile blocks no goroutine: its PONG is queued behind the frames.
-	peer.send(t, frame(ping, "hello"), frame(binaryData, "after"))
+	peer.send(t, frameOf(ping, "hello"), frameOf(binaryData, "after"))
 	want(t, conn, "after", false)
 	done := make(chan error)
 	go func() {
@@ -410,10 +410,10 @@ func BenchmarkBatch(b *testing.B) {
 			var frames string
 			for range 1000 {
 				batch = append(batch, batchOf(message)...)
-				frames += frame(binaryData, message)
+				frames += frameOf(binaryData, message)
 			}
 			if conn.protocol.Batched {
-				frames = frame(binaryData, string(batch))
+				frames = frameOf(binaryData, string(batch))
 			}
 			b.ReportAllocs()
 			for b.Loop() {
@@ -428,23 +428,5 @@ func BenchmarkBatch(b *testing.B) {
 				}
 			}
 		})
-	}
-}
-
-// A PING is recognized as it is written at once; longer frames, other ones and parts are none.
-func TestIsPing(t *testing.T) {
-	for name, c := range map[string]struct {
-		p    string
-		want bool
-	}{
-		"of a client": {frame(pingFrame, "42"), true}, "of a router": {"\x89\x0242", true}, "empty": {"\x89\x00", true},
-		"the longest": {frame(pingFrame, strings.Repeat("1", maxPing-6)), true}, "too long": {frame(pingFrame, strings.Repeat("1", maxPing-5)), false},
-		"PONG": {frame(pongFrame, "42"), false}, "text": {frame(text, "42"), false}, "nothing": {"", false}, "half a head": {"\x89", false},
-		"a part": {frame(pingFrame, "42")[:7], false}, "with more": {frame(pingFrame, "42") + "x", false},
-		"the end of a long message": {strings.Repeat("\x89", 2*maxPing), false},
-	} {
-		if got := isPing([]byte(c.p)); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
 	}
 }

@@ -105,7 +105,8 @@ func (c *Conn) borrow() {
 	if !c.loan.active() && len(have) <= restMax && c.want <= bufferSize {
 		b := c.loan.Take()
 		c.r, c.w = 0, copy(b, have)
-		c.buf = b
+		c.account.Shrink(budget.Reading, c.charge)
+		c.buf, c.charge = b, 0
 		if c.Err() != nil {
 			c.loan.Forget()
 		}
@@ -186,6 +187,18 @@ func (c *Conn) reserve() error {
 	}
 	c.move(size, size)
 	return nil
+}
+
+// Detach leaves the present buffer to the goroutine that was given bytes of it. The buffered bytes move to another one while the
+// connection is open, and are dropped once it is closed.
+func (c *Conn) Detach() {
+	have := c.w - c.r
+	c.loan.Forget()
+	if have == 0 || c.Err() != nil {
+		c.release()
+		return
+	}
+	c.replace(have)
 }
 
 func (c *Conn) release() {

@@ -71,7 +71,11 @@ func (c *Conn) writeReady(fd uintptr) bool {
 // CloseWrite ends the outbound stream; the peer's bytes are still read. It returns errors.ErrUnsupported if the connection
 // cannot be closed by halves. The caller holds the right to write and keeps it.
 func (c *Conn) CloseWrite() error {
-	half, ok := c.rw.(interface{ CloseWrite() error })
+	rw := any(c.rw)
+	if v, ok := rw.(interface{ Socket() net.Conn }); ok {
+		rw = v.Socket()
+	}
+	half, ok := rw.(interface{ CloseWrite() error })
 	if !ok {
 		return errors.ErrUnsupported
 	}
