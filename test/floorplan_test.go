@@ -87,6 +87,7 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/manual":  {},
 	"cmd/runnel/internal/console": {"cmd/runnel/internal/packed"},
 	"cmd/runnel/internal/packed":  {},
+	"cmd/runnel/internal/static":  {"edge/budget", "edge/logbook"},
 	"cmd/runnel/internal/doctor":  {"cmd/runnel/internal/account", "cmd/runnel/internal/config", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/setup":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/feed":    {"cmd/runnel/internal/cli", "cmd/runnel/internal/term", "edge/client", "edge/wamp"},
@@ -96,7 +97,7 @@ var floors = map[string][]string{
 	"cmd/runnel/internal/report":  {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "uplink", "transport", "edge"},
 	"cmd/runnel/internal/fleet":   {"cmd/runnel/internal/config", "cmd/runnel/internal/term", "transport", "edge"},
 	"cmd/runnel/internal/member":  {"cmd/runnel/internal/config", "cmd/runnel/internal/fleet", "cmd/runnel/internal/report", "edge"},
-	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/console", "cmd/runnel/internal/doctor", "cmd/runnel/internal/fleet", "cmd/runnel/internal/member", "cmd/runnel/internal/report", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
+	"cmd/runnel/internal/node":    {"cmd/runnel/internal/config", "cmd/runnel/internal/console", "cmd/runnel/internal/doctor", "cmd/runnel/internal/fleet", "cmd/runnel/internal/member", "cmd/runnel/internal/report", "cmd/runnel/internal/static", "cmd/runnel/internal/term", "uplink", "transport", "edge", "boards"},
 	"cmd/runnel/internal/demo":    {"cmd/runnel/internal/config", "cmd/runnel/internal/node", "cmd/runnel/internal/term", "transport", "edge"},
 
 	// The forms of names and frames, without a connection.

@@ -43,7 +43,7 @@ func (l *Listener) take(socket net.Listener) error {
 	tcp, ok := socket.(*net.TCPListener)
 	if !ok {
 		l.network, l.socket = "unix", socket
-		return nil
+		return l.startProxied()
 	}
 	if err := l.chooseTLS(); err != nil {
 		return err

@@ -65,7 +65,8 @@ type ListenOptions struct {
 	Origins, Hosts []string
 
 	// TrustedProxies are the addresses and networks of reverse proxies. The router takes a client's address from their
-	// Forwarded or X-Forwarded-For header, for logs and session details.
+	// Forwarded or X-Forwarded-For header, for logs and session details. With "unix" a Unix socket takes HTTP and WebSockets
+	// from proxies, too.
 	TrustedProxies []string
 
 	// Anonymous is the role of anonymous sessions on this listener, in realms that have such a role; "": the realm's.
@@ -112,10 +113,10 @@ type Listener struct {
 	log     *slog.Logger
 	socket  net.Listener
 	tls     *tls.Config      // nil without TLS
-	web     *http.Server     // nil on Unix sockets
+	web     *http.Server     // nil on Unix sockets without proxies
 	inbox   *inbox           // the connections for web
-	polls   *longpoll.Server // nil on Unix sockets
-	policy  *origin.Policy   // nil on Unix sockets
+	polls   *longpoll.Server // nil like web
+	policy  *origin.Policy   // nil like web
 	proxies origin.Proxies
 
 	serve func(Conn) // set by Run
@@ -147,7 +148,7 @@ type Listener struct {
 //
 //	tcp://host:port      RawSocket, WebSocket at /ws, and HTTP long-poll at /lp
 //	tls://host:port      the same over TLS
-//	unix:///path         RawSocket
+//	unix:///path         RawSocket; from proxies the other two as well
 //	ws://host:port/path  WebSocket, and HTTP long-poll at /lp; wss the same over TLS
 //
 // Peers are accepted once Run is called.
@@ -180,7 +181,12 @@ func newListener(u *url.URL, opts ListenOptions) *Listener {
 func (l *Listener) open() (err error) {
 	if l.url.Scheme == "unix" {
 		l.network = "unix"
-		l.socket, err = listenUnix(l.url.Path, l.opts)
+		if l.socket, err = listenUnix(l.url.Path, l.opts); err != nil {
+			return err
+		}
+		if err = l.startProxied(); err != nil {
+			l.socket.Close()
+		}
 		return err
 	}
 	if err := l.chooseTLS(); err != nil {

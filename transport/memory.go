@@ -33,7 +33,7 @@ func systemBuffer(limit int64) int {
 
 // openAccount reserves a descriptor for a connection and opens its account. release closes it. The caller holds mu.
 func (l *Listener) openAccount(conn net.Conn) (*budget.Account, error) {
-	if !l.opts.Descriptors.take(l.network == "unix") {
+	if !l.opts.Descriptors.take(l.network == "unix" && l.web == nil) {
 		return nil, errNoDescriptors
 	}
 	peer := budget.Peer{Name: conn.RemoteAddr().String(), Base: connCost, System: systemUsual, End: func() { conn.Close() }}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"runnel/edge/wamp"
 	"runnel/transport/origin"
@@ -34,6 +33,9 @@ func unspecified(host string) bool {
 // request, whatever its path.
 func (l *Listener) client(conn *webConn, r *http.Request) (wamp.Transport, error) {
 	peer := conn.peer
+	if l.network == "unix" { // its peers are proxies: their credentials are not the client's
+		peer.HasCred, peer.UID, peer.GID, peer.PID, peer.Local = false, 0, 0, 0, false
+	}
 	if named, ok := l.proxies.Client(r, peer.Remote); ok {
 		peer.Remote, peer.Local = named, false
 	}
@@ -56,9 +58,17 @@ func (l *Listener) names() []string {
 
 // overTLS reports whether the client connects over TLS, to the listener or to a trusted proxy in front of it.
 func (l *Listener) overTLS(r *http.Request) bool {
-	if l.tls != nil {
-		return true
+	return l.tls != nil || l.proxies.Secure(r, r.RemoteAddr)
+}
+
+// startProxied makes a Unix socket take requests and WebSockets from proxies, if the options say so.
+func (l *Listener) startProxied() error {
+	if !slices.Contains(l.opts.TrustedProxies, origin.Unix) {
+		return nil
 	}
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && l.proxies.Trusts(at.Addr()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	if err := l.setPolicy(); err != nil {
+		return err
+	}
+	l.startWeb()
+	return nil
 }

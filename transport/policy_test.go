@@ -6,14 +6,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 // asBrowser sends a request with the headers that a browser sends for a page, and returns the status and the answer.
 func asBrowser(t *testing.T, l *Listener, method, path, host, page, body string, headers ...string) (status int, answer string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", l.Addr().String())
+	conn, err := net.Dial(l.Addr().Network(), l.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,6 +146,41 @@ func TestTrustedProxies(t *testing.T) {
 			got := (<-l.peers).Transport()
 			if (got.Remote == "192.0.2.1") != trusted || got.Local == trusted {
 				t.Errorf("trusted %v: %s: the peer is %+v", trusted, path, got)
+			}
+		}
+	}
+}
+
+// TestProxyAtUnixSocket: a Unix socket takes HTTP and WebSockets from a proxy only if its options say so. The credentials of the
+// proxy's process are not those of its clients; those of other peers stay.
+func TestProxyAtUnixSocket(t *testing.T) {
+	for _, proxied := range []bool{false, true} {
+		path := "unix://" + filepath.Join(kit.ShortDir(t), "a.sock")
+		opts := ListenOptions{Hosts: []string{"gw.example"}}
+		if proxied {
+			opts.TrustedProxies = []string{"unix", "10.0.0.0/8"}
+		}
+		l := run(t, path, opts)
+		dial(t, path)
+		if got := (<-l.peers).Transport(); !got.Local || runtime.GOOS == "linux" && !got.HasCred {
+			t.Errorf("proxied %v: RawSocket: %+v", proxied, got)
+		}
+		if !proxied {
+			if status, answer := asBrowser(t, l.Listener, "GET", "/", "gw.example", "", ""); status != http.StatusBadRequest {
+				t.Errorf("without proxies: %s", answer)
+			}
+			continue
+		}
+		for path, body := range map[string]string{"/ws": "", "/lp/open": openBody} {
+			method := map[bool]string{true: "POST", false: "GET"}[body != ""]
+			if status, answer := asBrowser(t, l.Listener, method, path, "evil.example", "http://evil.example", body, "X-Forwarded-For: 192.0.2.1"); status != http.StatusForbidden {
+				t.Errorf("another host: %s", answer)
+			}
+			for header, remote := range map[string]string{"X-Forwarded-For: 203.0.113.1, 192.0.2.1, 10.0.0.7": "192.0.2.1", `Forwarded: for="[2001:db8::1]:99"`: "[2001:db8::1]:99", "X-Other: 192.0.2.1": ""} {
+				asBrowser(t, l.Listener, method, path, "gw.example", "http://gw.example", body, header)
+				if got := (<-l.peers).Transport(); remote != "" && got.Remote != remote || got.Local || got.HasCred || got.UID != 0 || got.PID != 0 {
+					t.Errorf("%s: %s: the peer is %+v", path, header, got)
+				}
 			}
 		}
 	}

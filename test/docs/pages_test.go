@@ -66,11 +66,13 @@ var pages = map[string]counts{
 	"mqtt.md":            {shell: 2, notRun: 1, toml: 5, text: 2},
 	"operations.md":      {shell: 3, notRun: 1, toml: 2, text: 3},
 	"performance.md":     {shell: 1, notRun: 1, toml: 0, text: 0},
+	"proxies.md":         {shell: 1, notRun: 1, toml: 2, text: 2},
 	"security.md":        {shell: 8, notRun: 2, toml: 11, text: 0},
 	"serial.md":          {shell: 7, notRun: 4, toml: 10, text: 2},
 	"spool.md":           {shell: 2, notRun: 2, toml: 1, text: 1},
 	"troubleshooting.md": {shell: 1, notRun: 1, toml: 0, text: 0},
 	"tutorial.md":        {shell: 14, notRun: 6, toml: 1, text: 4},
+	"web.md":             {shell: 1, notRun: 1, toml: 1, text: 1},
 }
 
 var (

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -171,12 +172,30 @@ func TestClient(t *testing.T) {
 		{"127.0.0.1:4711", "Forwarded", `for="[2001:db8::1]:4711";proto=https`, "[2001:db8::1]:4711"},
 		{"127.0.0.1:4711", "Forwarded", `For=192.0.2.1, by=10.0.0.1;for=10.0.0.2`, "192.0.2.1"},
 		{"127.0.0.1:4711", "Forwarded", `for=_hidden`, ""},
+		{"127.0.0.1:4711", "Forwarded", `for=203.0.113.5, for="192.0.2.1";by="a,for=203.0.113.6;for=203.0.113.7"`, "192.0.2.1"},
+		{"127.0.0.1:4711", "Forwarded", `for=203.0.113.5;ext="\", for=192.0.2.9, for=10.0.0.1"`, "203.0.113.5"},
+		{"127.0.0.1:4711", "Forwarded", `for=192.0.2.1;ext="unfinished, for=203.0.113.6`, "192.0.2.1"},
+		{"127.0.0.1:4711", "Forwarded", `by=10.0.0.1;proto=http ; FOR = 192.0.2.1`, ""},
+		{"127.0.0.1:4711", "Forwarded", `by=10.0.0.1;proto=http ; FOR=192.0.2.1`, "192.0.2.1"},
+		{"127.0.0.1:4711", "Forwarded", `for=192.0.2.1, for=unknown, for=10.0.0.1`, "10.0.0.1"},
+		{"127.0.0.1:4711", "Forwarded", ``, ""},
+		{"127.0.0.1:4711", "Forwarded", strings.Repeat(",", 1000), ""},
+		{"127.0.0.1:4711", "X-Forwarded-For", strings.Repeat("10.0.0.1,", 30) + "10.0.0.1", "10.0.0.1"},
+		{"127.0.0.1:4711", "X-Forwarded-For", "2001:db8::7", "2001:db8::7"},
+		{"127.0.0.1:4711", "X-Forwarded-For", "[2001:db8::7]:99", "[2001:db8::7]:99"},
+		{"127.0.0.1:4711", "X-Forwarded-For", "fe80::1%eth0", ""},
+		{"127.0.0.1:4711", "X-Forwarded-For", "192.0.2.1:99999999", "192.0.2.1"},
+		{"127.0.0.1:4711", "X-Forwarded-For", "010.0.0.1", ""},
+		{"127.0.0.1:4711", "X-Forwarded-For", "", ""},
+		{"[fd00::7]:1", "X-Forwarded-For", "192.0.2.1, fd00::8", "192.0.2.1"},
+		{"@", "X-Forwarded-For", "192.0.2.1", "192.0.2.1"},
+		{"", "Forwarded", "for=192.0.2.1", "192.0.2.1"},
 		{"127.0.0.1:4711", "X-Forwarded-For", "unknown", ""},
 		{"127.0.0.1:4711", "X-Forwarded-For", "\x1b[31mred", ""},
 		{"127.0.0.1:4711", "X-Other", "192.0.2.1", ""},
 		{"192.0.2.9:4711", "X-Forwarded-For", "192.0.2.1", ""},
 	} {
-		p, err := ParseProxies([]string{"127.0.0.1", "10.0.0.0/8"})
+		p, err := ParseProxies([]string{"127.0.0.1", "10.0.0.0/8", "fd00::/8", "unix"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,5 +209,39 @@ func TestClient(t *testing.T) {
 	}
 	if _, err := ParseProxies([]string{"proxy.example"}); err == nil || !strings.Contains(err.Error(), "10.0.0.0/8") {
 		t.Errorf("a name: %v", err)
+	}
+}
+
+// TestUnixIsAsked: a Unix socket's peer is no proxy unless the configuration says so, and names no other.
+func TestUnixIsAsked(t *testing.T) {
+	for list, want := range map[string]bool{"unix": true, "0.0.0.0/0": false, "::/0": false, "127.0.0.1": false} {
+		p, err := ParseProxies([]string{list})
+		if _, ok := p.Client(request("localhost", "", "X-Forwarded-For", "192.0.2.1"), "@"); err != nil || ok != want {
+			t.Errorf("%s: %v, %v", list, ok, err)
+		}
+	}
+	p, err := ParseProxies([]string{"unix", "::ffff:10.0.0.0/104"})
+	if err != nil || p.Trusts(netip.MustParseAddr("127.0.0.1")) || !p.Trusts(netip.MustParseAddr("10.1.2.3")) {
+		t.Errorf("%v: %v", p, err)
+	}
+}
+
+// TestSecure: a trusted proxy says whether its client uses TLS, the nearest of several.
+func TestSecure(t *testing.T) {
+	p, err := ParseProxies([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		remote, header, value string
+		want                  bool
+	}{
+		{"127.0.0.1:1", "X-Forwarded-Proto", "https", true}, {"127.0.0.1:1", "X-Forwarded-Proto", "http", false}, {"192.0.2.1:1", "X-Forwarded-Proto", "https", false},
+		{"127.0.0.1:1", "X-Forwarded-Proto", "http, HTTPS", true}, {"127.0.0.1:1", "X-Forwarded-Proto", "https, http", false},
+		{"127.0.0.1:1", "Forwarded", `for=192.0.2.1;proto="https"`, true}, {"127.0.0.1:1", "Forwarded", "proto=https, for=192.0.2.1", false}, {"127.0.0.1:1", "Via", "https", false},
+	} {
+		if got := p.Secure(request("localhost", "", c.header, c.value), c.remote); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }

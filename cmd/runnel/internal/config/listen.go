@@ -36,6 +36,7 @@ type Listen struct {
 	Cookie         *Cookie  `toml:"cookie"`   // for web clients
 	Console        bool     `toml:"console"`  // the web console at /
 	Rest           bool     `toml:"rest"`     // HTTP clients: /publish, /call and /events
+	Static         Folders  `toml:"static"`   // files for web clients
 	Realm          string   `toml:"realm"`    // the only realm that peers may join here; "": any
 	Authid         string   `toml:"authid"`
 	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
@@ -72,9 +73,10 @@ func (k checker) listen(l *Listen) {
 	} else {
 		k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
 		k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
-		k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "ws", "wss"}, "origins", "hosts", "trusted_proxies", "cookie", "compress", "console", "rest")
+		k.webKeys(l, u.Scheme)
 	}
 	k.web(l)
+	k.static(l)
 	k.cookie(l.Cookie)
 	switch u.Scheme {
 	case systemd.Scheme:

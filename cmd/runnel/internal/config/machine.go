@@ -26,6 +26,7 @@ func (c *Config) machine(problems *Problems, try UplinkCheck) {
 	for _, l := range sound.Listens {
 		k.host(l.Place, l.URL)
 		k.socket(l)
+		k.folders(l)
 	}
 	k.host(sound.Metrics.Place, sound.Metrics.URL)
 	if len(*problems) == 0 {

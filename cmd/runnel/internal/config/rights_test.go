@@ -46,6 +46,7 @@ func TestOpenDoors(t *testing.T) {
 		"url = \"tcp://127.0.0.1:1\"\nanonymous = \"viewer\"": "",
 
 		"url = \"tcp://127.0.0.1:1\"\ntrusted_proxies = [\"127.0.0.1\"]":                         "through a proxy on this machine has the role",
+		"url = \"unix://a.sock\"\ntrusted_proxies = [\"unix\"]":                                  "through a proxy on this machine has the role",
 		"url = \"ws://localhost:1/ws\"\nhosts = [\"gw.example.com\"]":                            "through a proxy on this machine has the role",
 		"url = \"ws://[::1]:1/ws\"\nhosts = [\"localhost\"]":                                     "",
 		"url = \"tcp://127.0.0.1:1\"\ntrusted_proxies = [\"127.0.0.1\"]\nanonymous = \"viewer\"": "",
@@ -72,6 +73,10 @@ func TestListenerAnonymous(t *testing.T) {
 		"url = \"tcp://127.0.0.1:1\"\nhosts = [\"http://a.example\"]":     "the name alone",
 		"url = \"tcp://127.0.0.1:1\"\ntrusted_proxies = [\"proxy\"]":      "10.0.0.0/8",
 		"url = \"unix://a.sock\"\nhosts = [\"a.example\"]":                "only for",
+		"url = \"unix://a.sock\"\ntrusted_proxies = [\"127.0.0.1\"]":      `write ["unix"]`,
+		"url = \"tcp://127.0.0.1:1\"\ntrusted_proxies = [\"unix\"]":       "only for unix://",
+
+		"url = \"unix://a.sock\"\ntrusted_proxies = [\"unix\", \"10.0.0.0/8\"]\nhosts = [\"a.example\"]\nconsole = true\nanonymous = \"app\"": "",
 	} {
 		_, err := Parse("test.toml", anyone+"[[listen]]\n"+listen+"\n")
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

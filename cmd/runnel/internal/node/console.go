@@ -6,19 +6,23 @@ import (
 
 	"runnel/cmd/runnel/internal/config"
 	"runnel/cmd/runnel/internal/console"
-	"runnel/transport"
+	"runnel/cmd/runnel/internal/static"
 )
 
-// pages returns the handler of a listener's web pages: the console, or nil without it.
+// pages returns the handler of a listener's web pages: the console and static files, or nil without them.
 func (n *Node) pages(l config.Listen, address string) http.Handler {
+	var next http.Handler
+	if len(l.Static) > 0 {
+		next = static.Handler(static.Options{Dirs: l.Static, Memory: n.memory, Log: n.log}, orPage(nil))
+	}
 	if !l.Console {
-		return nil
+		return next
 	}
 	o := console.Options{Realm: func() string { return n.consoleRealm(l) }, Path: "/ws"}
 	if u, err := url.Parse(address); err == nil && (u.Scheme == "ws" || u.Scheme == "wss") && u.Path != "" {
 		o.Path = u.Path
 	}
-	return console.Handler(o, http.HandlerFunc(transport.Page))
+	return console.Handler(o, orPage(next))
 }
 
 // consoleRealm returns the realm that web clients join unless they name another: the listener's own, or the first one.

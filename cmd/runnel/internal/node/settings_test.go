@@ -135,6 +135,31 @@ func TestConsole(t *testing.T) {
 	}
 }
 
+// A reload adds, moves and removes static files. A directory that is missing is no fault of the listener.
+func TestStaticFiles(t *testing.T) {
+	n := site(t, "x").start("")
+	kit.Must(t, os.MkdirAll(filepath.Join(n.dir, "www"), 0o755))
+	kit.Must(t, os.WriteFile(filepath.Join(n.dir, "www", "a.txt"), []byte("text"), 0o644))
+	for _, step := range []struct{ more, path, answer string }{
+		{`static = { "/app" = "www" }`, "/app/a.txt", "200 OK text"},
+		{"console = true\n" + `static = { "/b" = "www" }`, "/b/a.txt", "200 OK text"},
+		{"console = true\n" + `static = { "/b" = "www" }`, "/app/a.txt", "404 Not Found "},
+		{"console = true\n" + `static = { "/b" = "www" }`, "/console.json", "200 OK {"},
+		{`static = { "/" = "missing" }`, "/a.txt", "404 Not Found "},
+		{"", "/b/a.txt", "404 Not Found "},
+	} {
+		n.become(listenAt("ws://127.0.0.1:0") + step.more + "\n")
+		r, err := http.Get("http://" + strings.TrimPrefix(n.Listeners()[1].URL, "ws://") + step.path)
+		kit.Must(t, err)
+		text, err := io.ReadAll(r.Body)
+		r.Body.Close()
+		kit.Must(t, err)
+		if got := r.Status + " " + string(text); !strings.HasPrefix(got, step.answer) {
+			t.Errorf("%s %s: %s", step.more, step.path, got)
+		}
+	}
+}
+
 // The configuration that runs is kept for a start with invalid files. A node that starts with it says so, and takes the files
 // once they are valid.
 func TestLastGood(t *testing.T) {
