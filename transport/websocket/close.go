@@ -28,14 +28,18 @@ func (c *Conn) fail(code frame.Code, err error) error {
 	c.discardHeld()
 	c.socket.wire.Detach()
 	c.giveBack()
-	c.closed.Store(true)
-	c.once.Do(func() { go c.closeHandshake(code, err.Error(), c.awaitEnd) })
+	c.startClose(code, err.Error(), c.awaitEnd)
 	return fmt.Errorf("websocket: %w", err)
 }
 
-func (c *Conn) close(code frame.Code, reason string) {
-	c.closed.Store(true)
-	c.once.Do(func() { go c.closeHandshake(code, reason, c.awaitClose) })
+func (c *Conn) close(code frame.Code, reason string) { c.startClose(code, reason, c.awaitClose) }
+
+// startClose starts the closing handshake. Only the first call has an effect, so that a reader that finds the connection closed
+// does not choose the code.
+func (c *Conn) startClose(code frame.Code, reason string, await func()) {
+	if !c.closed.Swap(true) {
+		go c.closeHandshake(code, reason, await)
+	}
 }
 
 // closeHandshake sends CLOSE, waits for the peer's answer by await, and closes the socket, within closeTime. A peer that has

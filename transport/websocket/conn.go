@@ -84,7 +84,6 @@ type Conn struct {
 	begun bool // owned by Write: the first byte of the next batch is the last of a message whose frames are in the outbox already
 
 	closed atomic.Bool
-	once   sync.Once
 	done   chan struct{}
 }
 
