@@ -11,7 +11,8 @@
 //	publish.go      POST /publish; call.go: POST /call; events.go: GET /events
 //	credentials.go  who the client is; signed.go: requests signed as for Crossbar.io
 //	pool.go         the sessions of clients, kept from one request to the next
-//	failure.go      errors with their status
+//	failure.go      errors with their status; text.go: answers
+//	webhook.go      posts events to an HTTP server; post.go: its connection
 //
 // The sessions use JSON, so a payload is passed on as it was received: numbers keep all their digits.
 package rest

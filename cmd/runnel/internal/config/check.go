@@ -37,6 +37,9 @@ func (c *Config) check(problems *Problems) {
 	for i := range c.Uplinks {
 		k.uplink(&c.Uplinks[i])
 	}
+	for i := range c.Webhooks {
+		k.webhook(&c.Webhooks[i])
+	}
 	k.metrics(&c.Metrics)
 	k.openListeners()
 	k.duplicates()
@@ -77,6 +80,9 @@ func (k checker) duplicates() {
 	}
 	for _, u := range k.c.Uplinks {
 		k.Once(names, u.Place, "name", "uplink", u.Name)
+	}
+	for _, w := range k.c.Webhooks {
+		k.Once(names, w.Place, "name", "webhook", w.Name)
 	}
 }
 

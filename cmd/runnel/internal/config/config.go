@@ -19,15 +19,16 @@ import (
 type Config struct {
 	Name string // of the main file
 
-	Version int      `toml:"version"`
-	Node    Node     `toml:"node"`
-	Log     Log      `toml:"log"`
-	Limits  Limits   `toml:"limits"`
-	Realms  []Realm  `toml:"realm"`
-	Listens []Listen `toml:"listen"`
-	Serials []Serial `toml:"serial"`
-	Uplinks []Uplink `toml:"uplink"`
-	Metrics Metrics  `toml:"metrics"`
+	Version  int       `toml:"version"`
+	Node     Node      `toml:"node"`
+	Log      Log       `toml:"log"`
+	Limits   Limits    `toml:"limits"`
+	Realms   []Realm   `toml:"realm"`
+	Listens  []Listen  `toml:"listen"`
+	Serials  []Serial  `toml:"serial"`
+	Uplinks  []Uplink  `toml:"uplink"`
+	Webhooks []Webhook `toml:"webhook"`
+	Metrics  Metrics   `toml:"metrics"`
 
 	Warnings Problems // about valid values that are most likely mistakes
 

@@ -48,6 +48,11 @@ func (k checker) durableData(dir string) {
 			}
 		}
 	}
+	for _, w := range k.c.Webhooks {
+		if dir == "" {
+			k.Add(w.Place, "name", "a webhook needs a data directory for its events; write [node] data = \"/var/lib/runnel\"")
+		}
+	}
 }
 
 func durables(r Realm) (list []edge.DurableRule) {

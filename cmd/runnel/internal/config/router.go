@@ -24,7 +24,7 @@ func RealmOptions(c *Config, r Realm, fleet ...auth.Principal) (edge.RealmOption
 	return edge.RealmOptions{
 		Name: r.Name, Strict: r.Strict, Anonymous: r.Anonymous, Roles: roles(r), Principals: who,
 		Authenticators: r.Authenticators, History: histories(r), State: stateDir(c, r.Name),
-		Confirmed: confirmations(c, r.Name), Durable: durables(r), DurableSize: int64(r.DurableSize),
+		Confirmed: confirmations(c, r.Name), Durable: append(durables(r), webhookSubscriptions(c, r.Name)...), DurableSize: int64(r.DurableSize),
 	}, err
 }
 

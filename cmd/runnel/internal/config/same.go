@@ -39,6 +39,10 @@ func (c *Config) fillDerived() {
 		}
 		u.files, u.pair = u.digests()
 	}
+	for i := range c.Webhooks {
+		w := &c.Webhooks[i]
+		w.files = digestOf([]Secret{w.Secret, w.Authorization}, w.CA)
+	}
 	for i := range c.Realms {
 		for j := range c.Realms[i].Principals {
 			p := &c.Realms[i].Principals[j]

@@ -24,6 +24,7 @@ func Sound(c *Config, problems Problems) *Config {
 	next.Listens = Without(c.Listens, func(l Listen) bool { return bad(l.Place) })
 	next.Serials = Without(c.Serials, func(s Serial) bool { return bad(s.Place) })
 	next.Uplinks = Without(c.Uplinks, func(u Uplink) bool { return bad(u.Place) })
+	next.Webhooks = Without(c.Webhooks, func(w Webhook) bool { return bad(w.Place) })
 	if bad(c.Node.Place) {
 		next.Node = Node{ID: c.Node.ID}
 	}
@@ -51,6 +52,9 @@ func (c *Config) tables() (list []Place) {
 	}
 	for _, u := range c.Uplinks {
 		list = append(list, u.Place)
+	}
+	for _, w := range c.Webhooks {
+		list = append(list, w.Place)
 	}
 	return append(list, c.Node.Place, c.Limits.Place, c.Metrics.Place)
 }

@@ -58,6 +58,11 @@ type status struct {
 		} `json:"queue"`
 		Certificate *certificate `json:"certificate"`
 	} `json:"uplinks"`
+	Webhooks []struct {
+		Name    string `json:"name"`
+		Problem string `json:"problem"`
+		Refusal string `json:"refusal"`
+	} `json:"webhooks"`
 }
 
 type certificate struct {
@@ -133,6 +138,14 @@ func checkRouter(_ context.Context, e *examination) {
 	}
 	e.lineAlarms(s)
 	e.uplinkAlarms(s)
+	for _, h := range s.Webhooks {
+		if h.Problem != "" {
+			e.add(Finding{"router", Error, "webhook " + h.Name, h.Problem, "its events wait; look at the server and its log, and at url, secret and authorization of the webhook"})
+		}
+		if h.Refusal != "" {
+			e.add(Finding{"router", Warning, "webhook " + h.Name, "its server has refused an event, which is dropped: " + h.Refusal, "look at the log of the server"})
+		}
+	}
 }
 
 func (e *examination) addAlarm(object string, c *certificate) {

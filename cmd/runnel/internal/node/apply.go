@@ -77,6 +77,7 @@ func (a *application) carryOut() {
 	a.replaceExporter()
 	a.startListenersAndLines()
 	a.sayStarted()
+	a.replaceHooks()
 	a.awaitLinks(old)
 }
 

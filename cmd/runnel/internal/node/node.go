@@ -75,6 +75,7 @@ type Node struct {
 	listeners []*listener
 	lines     []*line
 	uplinks   []*link
+	hooks     []*hook
 }
 
 // New builds the parts and opens the listeners. Connections are accepted once Run is called; a Node that is not run keeps
@@ -104,7 +105,7 @@ func build(c *config.Config, o Options) (*Node, error) {
 	opts.Memory = n.memory
 	opts.Cookies = auth.OpenCookies(config.CookieFile(c), n.log)
 	n.cookies, n.router = opts.Cookies, edge.NewRouter(opts)
-	for _, step := range []func(*config.Config) error{n.buildRealms, n.openListeners, n.openMetrics, n.buildLines, n.openUplinks} {
+	for _, step := range []func(*config.Config) error{n.buildRealms, n.openListeners, n.openMetrics, n.buildLines, n.openUplinks, n.openWebhooks} {
 		if err := step(c); err != nil {
 			n.closeSockets()
 			return nil, err
@@ -242,6 +243,9 @@ func (n *Node) start(fail func(error)) {
 	}
 	for _, l := range n.lines {
 		n.startLine(l)
+	}
+	for _, h := range n.hooks {
+		n.startHook(h)
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 type Changes struct {
 	next *config.Config // as it will run
 
-	realms  difference[*config.Realm] // a realm that is replaced is updated in place
-	listens difference[*config.Listen]
-	lines   difference[*config.Serial]
-	uplinks difference[*config.Uplink]
-	metrics bool // the exporter is replaced
+	realms   difference[*config.Realm] // a realm that is replaced is updated in place
+	listens  difference[*config.Listen]
+	lines    difference[*config.Serial]
+	uplinks  difference[*config.Uplink]
+	webhooks difference[*config.Webhook]
+	metrics  bool // the exporter is replaced
 
 	settings []string // the changes of tables that belong to no part, for people
 	updated  []string // the changes of realms that are replaced, for people
@@ -40,6 +41,7 @@ func Plan(old, next *config.Config) *Changes {
 	p.listens = compare(pointers(old.Listens), pointers(next.Listens), func(l *config.Listen) string { return l.URL }, func(a, b *config.Listen) bool { return a.Same(*b) })
 	p.lines = compare(pointers(old.Serials), pointers(next.Serials), func(s *config.Serial) string { return s.Name }, func(a, b *config.Serial) bool { return config.Equal(*a, *b) })
 	p.uplinks = compare(pointers(old.Uplinks), pointers(next.Uplinks), func(u *config.Uplink) string { return u.Name }, func(a, b *config.Uplink) bool { return a.Same(*b) })
+	p.webhooks = compare(pointers(old.Webhooks), pointers(next.Webhooks), func(w *config.Webhook) string { return w.Name }, func(a, b *config.Webhook) bool { return config.Equal(*a, *b) })
 	p.metrics = old.Metrics.URL != next.Metrics.URL
 	p.settings = changedSettings(old, next)
 	for _, x := range p.realms.replaced {

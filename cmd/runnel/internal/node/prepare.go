@@ -18,13 +18,14 @@ type prepared struct {
 	listeners []*listener         // those that start
 	lines     []*line             // those that start
 	links     []*link             // those that start
+	hooks     []*hook             // those that start
 	exporter  *exporter           // the one that starts; nil if there is none
 }
 
 // prepare makes what the changes need. After an error nothing is left of it. Its caller holds n.changing.
 func (n *Node) prepare(p *Changes) (*prepared, error) {
 	r := &prepared{}
-	for _, step := range []func(*Changes, *prepared) error{n.prepareRealms, n.prepareListeners, n.prepareMetrics, n.prepareLines, n.prepareLinks, claimPaths} {
+	for _, step := range []func(*Changes, *prepared) error{n.prepareRealms, n.prepareListeners, n.prepareMetrics, n.prepareLines, n.prepareLinks, n.prepareHooks, claimPaths} {
 		if err := step(p, r); err != nil {
 			r.drop()
 			return nil, err

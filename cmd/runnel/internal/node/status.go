@@ -26,7 +26,7 @@ func (n *Node) status() report.Status {
 	return report.Status{
 		Version: n.opts.Version, Node: id, Began: n.began, Uptime: time.Since(n.began).Seconds(),
 		Faults: n.Faults(), Router: n.router.Status(), Memory: n.memory.Status(),
-		Listeners: n.Listeners(), Serial: n.Serial(), Uplinks: n.Uplinks(),
+		Listeners: n.Listeners(), Serial: n.Serial(), Uplinks: n.Uplinks(), Webhooks: n.Webhooks(),
 	}
 }
 

@@ -66,6 +66,7 @@ func (r *Status) Metrics() []byte {
 			certificateFigures(add, u.Certificate)
 		}
 	})
+	write(&b, "runnel_webhook_", pointers(r.Webhooks), (*Webhook).labels, webhookFigures)
 	write(&b, "runnel_serial_", pointers(r.Serial), (*Serial).labels, serialFigures)
 	write(&b, "runnel_serial_uart_", pointers(r.Serial), (*Serial).labels, func(add adder, s *Serial) {
 		if s.UART != nil {

@@ -27,6 +27,7 @@ func (r *Status) Print(w io.Writer) error {
 	r.printListeners(t)
 	r.printSerial(t)
 	r.printUplinks(t)
+	r.printWebhooks(t)
 	return t.Print()
 }
 

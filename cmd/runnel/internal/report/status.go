@@ -21,6 +21,7 @@ type Status struct {
 	Serial    []Serial       `json:"serial"`
 	Uplinks   []Uplink       `json:"uplinks"`
 	Fleet     []Fleet        `json:"fleet,omitempty"` // of the realms to which nodes link
+	Webhooks  []Webhook      `json:"webhooks,omitempty"`
 }
 
 // Fault is a part of the configuration that the node could not start. It is tried again.
