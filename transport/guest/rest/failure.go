@@ -34,13 +34,9 @@ func invalid(format string, args ...any) error {
 }
 
 // bodyFailure is the failure of a body that did not arrive.
-func bodyFailure(err error, limit int) error {
-	var large *http.MaxBytesError
+func bodyFailure(err error) error {
 	var late net.Error
-	switch {
-	case errors.As(err, &large):
-		return refuse(http.StatusRequestEntityTooLarge, wamp.PayloadSizeExceeded, fmt.Sprintf("the body is longer than %d bytes", limit))
-	case errors.As(err, &late) && late.Timeout():
+	if errors.As(err, &late) && late.Timeout() {
 		return refuse(http.StatusRequestTimeout, wamp.Timeout, "the body did not arrive in time")
 	}
 	return invalid("read body: %v", err)

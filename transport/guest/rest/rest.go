@@ -211,6 +211,10 @@ func reply(w http.ResponseWriter, status int, body text) {
 	w.Write(body)
 }
 
+// maxDrain is how many bytes of a body that is too long are read and dropped. Closing the connection with unread bytes would
+// reset it, and the client would lose the answer.
+const maxDrain = 256 << 10
+
 // body reads the body of a request.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	end := time.Now().Add(s.opts.Time)
@@ -218,9 +222,13 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength != 0 {
 		control.SetReadDeadline(end)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.opts.MaxBody)))
-	if err != nil {
-		return nil, bodyFailure(err, s.opts.MaxBody)
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(s.opts.MaxBody)+1))
+	switch {
+	case err != nil:
+		return nil, bodyFailure(err)
+	case len(body) > s.opts.MaxBody:
+		io.CopyN(io.Discard, r.Body, maxDrain)
+		return nil, refuse(http.StatusRequestEntityTooLarge, wamp.PayloadSizeExceeded, "the body is longer than "+strconv.Itoa(s.opts.MaxBody)+" bytes")
 	}
 	control.SetReadDeadline(time.Time{}) // the web server reads on to detect that the client disconnects
 	return body, nil
