@@ -263,7 +263,7 @@ func isDenial(err error) bool {
 
 // peerDetails returns the details of a peer's connection for an authenticator.
 func peerDetails(t *wamp.Transport) map[string]any {
-	details := transportDetails(t)
+	details := t.Details()
 	if t.HasCred {
 		details["credentials"] = map[string]any{"uid": t.UID, "gid": t.GID, "pid": t.PID}
 	}

@@ -76,7 +76,7 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		Dict:      m.Dict,
 		Payload:   m.Payload,
 		ExcludeMe: options.excludeMe,
-		Passthru:  options.passthru,
+		Passthru:  options.passthru || options.noted,
 		Forwarded: options.forwarded,
 		TTL:       options.ttl,
 		Filter:    lists,

@@ -17,17 +17,7 @@ func (s *session) details() map[string]any {
 		"authrole":     s.role().Name(),
 		"authmethod":   s.authmethod,
 		"authprovider": s.authprovider,
-		"transport":    transportDetails(s.conn.Transport()),
-	}
-}
-
-func transportDetails(t *wamp.Transport) map[string]any {
-	return map[string]any{
-		"protocol":   t.Protocol,
-		"network":    t.Network,
-		"serializer": t.Serializer.String(),
-		"listener":   t.Listener,
-		"peer":       t.Remote,
+		"transport":    s.conn.Transport().Details(),
 	}
 }
 

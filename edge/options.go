@@ -87,6 +87,7 @@ type publishOptions struct {
 	retain      bool
 	ttl         time.Duration // after which the event means nothing any more; 0: no limit
 	passthru    bool          // ppt_* options must be passed on
+	noted       bool          // notes (wamp.IsNote) must be passed on
 	forwarded   bool          // forward_for or _time must be passed on, see forward.go
 	origin      bool          // _origin is present, see once.go
 	resource    string        // rkey, see shard.go
@@ -120,7 +121,7 @@ func readPublishOptions(d codec.Dict) (o publishOptions, err error) {
 			o.origin = true
 		default:
 			o.filtered = o.filtered || filter.IsList(key)
-			o.passthru = o.passthru || isPassthru(key)
+			o.passthru, o.noted = o.passthru || isPassthru(key), o.noted || wamp.IsNote(key)
 		}
 	}
 	return o, err
@@ -142,10 +143,10 @@ func readFilter(d codec.Dict, filtered bool) (*filter.Filter, error) {
 // isPassthru reports whether an option belongs to the payload passthru mode (advanced/payload_passthru_mode.md).
 func isPassthru(key []byte) bool { return bytes.HasPrefix(key, []byte("ppt_")) }
 
-// addPassthru copies the ppt_* options of a request.
+// addPassthru copies the ppt_* options and the notes of a request.
 func addPassthru(b *codec.Builder, from codec.Dict) {
 	for f := from.Fields(); f.Next(); {
-		if isPassthru(f.Key()) {
+		if isPassthru(f.Key()) || wamp.IsNote(f.Key()) {
 			b.Value(string(f.Key()), f.Value())
 		}
 	}

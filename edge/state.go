@@ -95,7 +95,7 @@ func readKeptOptions(e *store.Event) error {
 	if err != nil {
 		return err
 	}
-	e.ExcludeMe, e.Passthru = o.excludeMe, o.passthru
+	e.ExcludeMe, e.Passthru = o.excludeMe, o.passthru || o.noted
 	e.Forwarded = e.Forwarded && checkForwarded(e.Dict) == nil
 	e.Filter, err = readFilter(e.Dict, o.filtered)
 	return err

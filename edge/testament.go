@@ -185,7 +185,7 @@ func (s *session) publishTestament(t *turn, w *testament, end time.Time) {
 		Dict:      request.Dict,
 		Payload:   w.payload,
 		ExcludeMe: w.options.excludeMe,
-		Passthru:  w.options.passthru,
+		Passthru:  w.options.passthru || w.options.noted,
 		Forwarded: w.options.forwarded,
 		TTL:       w.options.ttl,
 		Filter:    w.lists,

@@ -46,9 +46,9 @@ var floors = map[string][]string{
 	"transport":             {"transport", "edge/budget", "edge/logbook", "edge/wamp"},
 	"uplink":                {"uplink/spool", "edge/client", "edge/wamp"},
 	"uplink/spool":          {"edge/codec", "edge/journal", "edge/wamp"},
-	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                                            // beside each other: no link
-	"uplink/mqtt":           {"=uplink", "uplink/spool", "uplink/mqtt/naming", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
-	"uplink/mqtt/naming":    {"edge/wamp"},
+	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                                               // beside each other: no link
+	"uplink/mqtt":           {"=uplink", "uplink/spool", "transport/mqtt/naming", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"transport/mqtt/naming": {"edge/wamp"},
 	"uplink/mqtt/sparkplug": {"edge/atomicfile", "edge/codec", "edge/wamp"},
 	"boards":                {},
 	"examples":              {"edge/client", "transport"},
@@ -61,7 +61,8 @@ var floors = map[string][]string{
 	"edge/atomicfile": {}, // for small files of all floors
 
 	// Peers that speak no WAMP have a session of their own, as a client over the in-process transport.
-	"transport/guest": {"edge/client", "edge/codec", "edge/wamp", "transport/guest", "transport/memory", "transport/mqtt/packet", "transport/serial"},
+	"transport/guest/mqtt": {"edge/atomicfile", "edge/budget", "edge/client", "edge/codec", "edge/logbook", "edge/wamp", "transport/guest", "transport/mqtt", "transport/wire"},
+	"transport/guest":      {"edge/client", "edge/codec", "edge/wamp", "transport/guest", "transport/memory", "transport/mqtt/packet", "transport/serial"},
 
 	// The configuration is read and checked without a router that runs: of cmd, only the router's account is below it. The node
 	// makes parts of it, and knows the reports that the parts fill in; neither knows a command.

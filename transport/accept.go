@@ -197,6 +197,9 @@ func (l *Listener) handshake(raw net.Conn, account *budget.Account) (Conn, error
 		return nil, err
 	}
 	peer := l.describe(raw, conn)
+	if isGuest(l.url.Scheme) {
+		return l.opts.Guest(conn, peer, account, end)
+	}
 	first, err := l.first(conn, end, false)
 	if err != nil {
 		return nil, err

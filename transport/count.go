@@ -22,6 +22,7 @@ type Counters struct {
 	RawSocket int `json:"rawsocket"` // peers connected now, by protocol
 	WebSocket int `json:"websocket"`
 	LongPoll  int `json:"longpoll"`
+	MQTT      int `json:"mqtt"`
 
 	MessagesIn  uint64 `json:"messages_in"`
 	MessagesOut uint64 `json:"messages_out"`
@@ -46,6 +47,8 @@ func (l *Listener) Counters() Counters {
 			c.WebSocket++
 		case "longpoll":
 			c.LongPoll++
+		case "mqtt":
+			c.MQTT++
 		}
 	}
 	return c

@@ -18,6 +18,7 @@ import (
 
 	"runnel/edge/budget"
 	"runnel/edge/logbook"
+	"runnel/edge/wamp"
 	"runnel/transport/longpoll"
 	"runnel/transport/origin"
 )
@@ -80,6 +81,10 @@ type ListenOptions struct {
 
 	// HTTP answers requests for all other paths. nil: a page that tells that this is a router.
 	HTTP http.Handler
+
+	// Guest takes a connection of a listener mqtt:// or mqtts:// from its first byte, until the given time, and returns the Conn
+	// that speaks for its peer. Other listeners don't use it.
+	Guest func(net.Conn, wamp.Transport, *budget.Account, time.Time) (Conn, error)
 
 	// Authid, Role and Realm are the identity of peers of this listener, without authentication; "" where there is none.
 	Authid, Role, Realm string
@@ -150,10 +155,14 @@ type Listener struct {
 //	tls://host:port      the same over TLS
 //	unix:///path         RawSocket; from proxies the other two as well
 //	ws://host:port/path  WebSocket, and HTTP long-poll at /lp; wss the same over TLS
+//	mqtt://host:port     the protocol of ListenOptions.Guest; mqtts the same over TLS
 //
 // Peers are accepted once Run is called.
 func Listen(rawURL string, opts ListenOptions) (*Listener, error) {
-	u, err := parseURL(rawURL)
+	u, err := parseListenURL(rawURL)
+	if err == nil && isGuest(u.Scheme) && opts.Guest == nil {
+		err = fmt.Errorf("%s: nothing here speaks MQTT", u.Redacted())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -211,16 +220,18 @@ func (l *Listener) open() (err error) {
 		_, port, _ := net.SplitHostPort(l.socket.Addr().String())
 		l.url.Host = net.JoinHostPort(l.url.Hostname(), port)
 	}
-	l.startWeb()
+	if !isGuest(l.url.Scheme) {
+		l.startWeb()
+	}
 	return nil
 }
 
 // chooseTLS decides by the scheme of a TCP listener whether it uses TLS.
 func (l *Listener) chooseTLS() error {
 	switch l.url.Scheme {
-	case "tcp", "ws":
+	case "tcp", "ws", "mqtt":
 		l.network = "tcp"
-	case "tls", "wss":
+	case "tls", "wss", "mqtts":
 		l.network = "tls"
 		if l.opts.TLS == nil {
 			return errors.New("no certificate is given")
@@ -228,15 +239,17 @@ func (l *Listener) chooseTLS() error {
 		l.tls = l.opts.TLS.Clone()
 		l.tls.MinVersion = max(l.tls.MinVersion, tls.VersionTLS12)
 		l.noteCertificate(l.tls)
-		l.tls.NextProtos = []string{"http/1.1"} // required by WebSocket; RawSocket clients offer no protocol
+		if !isGuest(l.url.Scheme) {
+			l.tls.NextProtos = []string{"http/1.1"} // required by WebSocket; RawSocket clients offer no protocol
+		}
 	default:
-		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss", l.url.Scheme)
+		return fmt.Errorf("scheme %q is not one of tcp, tls, unix, ws, wss, mqtt, mqtts", l.url.Scheme)
 	}
 	return nil
 }
 
 // webPorts are the ports of URLs without a port.
-var webPorts = map[string]string{"ws": "80", "wss": "443"}
+var webPorts = map[string]string{"ws": "80", "wss": "443", "mqtt": "1883", "mqtts": "8883"}
 
 // keepAlive makes the system detect peers that vanished: it sends three probes after 15 s of silence.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}

@@ -58,6 +58,8 @@ func (l *Listener) suits(octet byte, secure bool) error {
 	switch {
 	case secure && octet == tlsHandshake:
 		return nil
+	case secure && isGuest(l.url.Scheme):
+		m.port, m.hint = "TLS", "use mqtts://"
 	case secure:
 		m.port, m.hint = "TLS", "use tls://, wss:// or https://"
 	case l.web == nil:

@@ -40,7 +40,11 @@ func (l *Listener) refuse(raw net.Conn, cause error) {
 		rawsocket.Refuse(conn, rawsocket.Options{Head: first[:], HandshakeTimeout: refusalTime}, rawsocket.TooManyConnections)
 		return
 	}
-	io.WriteString(conn, tooMany)
+	answer := tooMany
+	if isGuest(l.url.Scheme) {
+		answer = busy
+	}
+	io.WriteString(conn, answer)
 	if half, ok := conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {
 		io.CopyN(io.Discard, conn, 16<<10) // closing with an unread request would reset the connection and lose the answer
 	}
@@ -54,6 +58,9 @@ func (l *Listener) logRefusal(remote string, cause error) {
 		l.log.Warn("too many connections", "listener", l.URL(), "limit", l.opts.MaxConns, "peer", remote, "err", cause, "suppressed", suppressed)
 	}
 }
+
+// busy is the CONNACK "server unavailable" of MQTT 3.1.1.
+const busy = "\x20\x02\x00\x03"
 
 const tooMany = "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n" +
 	"Retry-After: 10\r\nContent-Length: 29\r\n\r\nrunnel: too many connections\n"

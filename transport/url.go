@@ -27,9 +27,20 @@ func parseURL(raw string) (*url.URL, error) {
 	return nil, fmt.Errorf("%s: scheme %q is not one of tcp, tls, unix, ws, wss, serial", RedactURL(u.String()), u.Scheme)
 }
 
+// isGuest reports whether a listener's scheme means another protocol than WAMP.
+func isGuest(scheme string) bool { return scheme == "mqtt" || scheme == "mqtts" }
+
+// parseListenURL parses a URL to listen at.
+func parseListenURL(raw string) (*url.URL, error) {
+	if u, err := url.Parse(raw); err == nil && isGuest(u.Scheme) {
+		return u, checkHost(u)
+	}
+	return parseURL(raw)
+}
+
 // CheckURL returns an error if a URL is not valid to listen at or to dial.
 func CheckURL(raw string) error {
-	_, err := parseURL(raw)
+	_, err := parseListenURL(raw)
 	return err
 }
 

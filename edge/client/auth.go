@@ -31,8 +31,8 @@ type Challenge struct {
 type statefulAuth interface {
 	Auth
 
-	// answerExtra returns AUTHENTICATE.Extra.
-	answerExtra() map[string]any
+	// AnswerExtra returns AUTHENTICATE.Extra.
+	AnswerExtra() map[string]any
 
 	// check verifies by WELCOME.Details that the router knows the secret, too.
 	check(codec.Dict) error
@@ -44,13 +44,13 @@ func startAttempts(methods []Auth, t *wamp.Transport) ([]Auth, error) {
 	for i, a := range methods {
 		begun[i] = a
 		again, ok := a.(interface {
-			attempt(*wamp.Transport) (Auth, error)
+			Attempt(*wamp.Transport) (Auth, error)
 		})
 		if !ok {
 			continue
 		}
 		var err error
-		if begun[i], err = again.attempt(t); err != nil {
+		if begun[i], err = again.Attempt(t); err != nil {
 			return nil, fmt.Errorf("%s: %w", a.Method(), err)
 		}
 	}

@@ -38,7 +38,7 @@ func (c cryptosign) bound(kind string) Auth {
 	return c
 }
 
-func (c cryptosign) attempt(t *wamp.Transport) (_ Auth, err error) {
+func (c cryptosign) Attempt(t *wamp.Transport) (_ Auth, err error) {
 	if c.binding != "" {
 		c.channel, err = channelID(t, c.binding)
 	}

@@ -45,7 +45,7 @@ func (a scramAuth) bound(kind string) Auth {
 	return a
 }
 
-func (a scramAuth) attempt(t *wamp.Transport) (_ Auth, err error) {
+func (a scramAuth) Attempt(t *wamp.Transport) (_ Auth, err error) {
 	nonce := make([]byte, 18)
 	rand.Read(nonce)
 	try := &scramAttempt{scramAuth: a, clientNonce: base64.StdEncoding.EncodeToString(nonce)}
@@ -85,7 +85,7 @@ func (a *scramAttempt) gs2() []byte {
 	return append([]byte("p="+a.binding+",,"), a.channel...)
 }
 
-func (a *scramAttempt) answerExtra() map[string]any {
+func (a *scramAttempt) AnswerExtra() map[string]any {
 	extra := map[string]any{"nonce": a.nonce, "channel_binding": a.kind(), "cbind_data": nil}
 	if a.binding != "" {
 		extra["cbind_data"] = base64.StdEncoding.EncodeToString(a.channel)

@@ -38,7 +38,7 @@ func TestSCRAMVector(t *testing.T) {
 	if err != nil || proof != "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=" {
 		t.Errorf("proof %s, %v", proof, err)
 	}
-	if extra := a.answerExtra(); extra["nonce"] != nonce {
+	if extra := a.AnswerExtra(); extra["nonce"] != nonce {
 		t.Errorf("AUTHENTICATE.Extra %v", extra)
 	}
 	for verifier, ok := range map[string]bool{

@@ -183,7 +183,7 @@ func (s *session) authenticate(methods []Auth, m *codec.Message) (Auth, error) {
 		return nil, s.abortJoin(err)
 	}
 	if a, ok := used.(statefulAuth); ok {
-		if answer.Dict, err = codec.NewDict(s.out.serializer, a.answerExtra()); err != nil {
+		if answer.Dict, err = codec.NewDict(s.out.serializer, a.AnswerExtra()); err != nil {
 			return nil, s.abortJoin(err)
 		}
 	}

@@ -43,6 +43,14 @@ const (
 	// EVENT.Details has the rest of the time as KeyTTL.
 	KeyMaxAge = "_max_age"
 
+	// KeyQoS: PUBLISH.Options and EVENT.Details, from any session, integer. The quality of service of a publisher that speaks
+	// MQTT: 0, 1 or 2. It is passed on as it came.
+	KeyQoS = "_qos"
+
+	// KeyProperties: PUBLISH.Options and EVENT.Details, from any session, dict. What a publisher that speaks MQTT says about
+	// its message. It is passed on as it came.
+	KeyProperties = "_properties"
+
 	// KeyPosition: EVENT.Details of durable subscriptions, integer. It grows from event to event of a realm.
 	KeyPosition = "_position"
 
@@ -89,6 +97,9 @@ const (
 	// KeyMembers: keyword argument besides KeyOverlaps, bool. The details list the sessions, too.
 	KeyMembers = "_members"
 )
+
+// IsNote reports whether an option of PUBLISH is passed on to the subscribers as it came.
+func IsNote(key []byte) bool { return string(key) == KeyQoS || string(key) == KeyProperties }
 
 // ReasonDropped is the reason in UNSUBSCRIBED for the consumers of a durable subscription that an operator has dropped.
 const ReasonDropped = "runnel.durable.dropped"

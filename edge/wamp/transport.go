@@ -7,10 +7,11 @@ import "time"
 type Transport struct {
 	Serializer Serializer
 	Limit      int    // of a message to the peer, in octets; 0: no known limit
-	Protocol   string // "rawsocket", "websocket", "longpoll" or "memory"
+	Protocol   string // "rawsocket", "websocket", "longpoll", "mqtt", "http" or "memory"
 	Network    string // "tcp", "tls", "unix", "serial" or "memory"
 	Listener   string // the listener's URL or the serial line's name
 	Remote     string // the peer's address; "" if it has none
+	Client     string // the client id of an MQTT client; "" otherwise
 
 	// Internal means that the peer is a part of the router's own process. It may use the options marked as internal in
 	// private.go. Only the constructor of the in-process transport sets it.
@@ -42,6 +43,21 @@ type Transport struct {
 
 	// Anonymous is the role of this listener's anonymous sessions; "": the realm's.
 	Anonymous string
+}
+
+// Details returns the transport as it is in session details.
+func (t *Transport) Details() map[string]any {
+	details := map[string]any{
+		"protocol":   t.Protocol,
+		"network":    t.Network,
+		"serializer": t.Serializer.String(),
+		"listener":   t.Listener,
+		"peer":       t.Remote,
+	}
+	if t.Client != "" {
+		details["client_id"] = t.Client
+	}
+	return details
 }
 
 // Certificate is the part of a TLS certificate that authentication uses.

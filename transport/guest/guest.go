@@ -11,7 +11,7 @@
 // addresses in logs and session details are those of the peer. Each guest has a client of its own, because the router
 // knows the peer by the session.
 //
-// Subpackages are the peers themselves: device (on serial lines), rest (HTTP clients).
+// Subpackages are the peers themselves: device (on serial lines), rest (HTTP clients), mqtt (MQTT clients).
 package guest
 
 import (

@@ -1,7 +1,11 @@
 package wire
 
 import (
+	"errors"
 	"io"
+	"net"
+	"os"
+	"time"
 
 	"runnel/edge/budget"
 )
@@ -36,6 +40,16 @@ func (c *Conn) Fill(n int) error {
 	return nil
 }
 
+// ErrInterrupted is returned by Fill after Interrupt. The connection stays open, and what is buffered stays.
+var ErrInterrupted = errors.New("the wait was interrupted")
+
+// Interrupt ends a Fill that waits, or the next one that would wait, with ErrInterrupted. The Conn is over a net.Conn. Any
+// goroutine may call it, after the last use of the connection's read deadline by others.
+func (c *Conn) Interrupt() {
+	c.interrupted.Store(true)
+	c.rw.(net.Conn).SetReadDeadline(time.Unix(1, 0))
+}
+
 func (c *Conn) read() error {
 	c.rerr = nil
 	var err error
@@ -49,6 +63,10 @@ func (c *Conn) read() error {
 	}
 	if err == nil {
 		return nil
+	}
+	if c.interrupted.Load() && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.rw.(net.Conn).SetReadDeadline(time.Time{})
+		return ErrInterrupted
 	}
 	if err == io.EOF && c.w > c.r {
 		err = io.ErrUnexpectedEOF

@@ -52,6 +52,8 @@ type Conn struct {
 
 	writing chan struct{} // holds an element while the right to write is acquired
 
+	interrupted atomic.Bool // Interrupt was called
+
 	received atomic.Uint32 // bit readerWaits; the other bits change whenever bytes arrive
 	sent     atomic.Uint32 // changes whenever the connection takes bytes
 	alive    *keepAlive    // nil without keep-alive

@@ -15,7 +15,7 @@ import (
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 )
 
 // A call is a message to the procedure's topic with the last level "request". The answer goes to the level "response" and the

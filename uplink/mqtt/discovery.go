@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"runnel/edge/atomicfile"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 )
 
 // The link announces the values of serial lines to Home Assistant, which makes a sensor of each. An announcement is a retained

@@ -2,7 +2,7 @@ package mqtt
 
 import (
 	"hash/maphash"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 	"slices"
 	"sync"
 	"time"

@@ -12,7 +12,7 @@ import (
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )

@@ -10,7 +10,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 	"runnel/uplink/spool"
 )
 

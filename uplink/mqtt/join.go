@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"runnel/transport/mqtt/packet"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 )
 
 // The link speaks MQTT 5. If the broker does not, and the configuration does not require it, the link speaks MQTT 3.1.1 instead.

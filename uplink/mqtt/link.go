@@ -16,7 +16,7 @@ import (
 	"runnel/edge/wamp"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )

@@ -7,7 +7,7 @@ import (
 
 	"runnel/edge/wamp"
 	"runnel/uplink"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 )
 
 // Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs stand

@@ -6,7 +6,7 @@ import (
 
 	"runnel/edge/wamp"
 	"runnel/uplink"
-	"runnel/uplink/mqtt/naming"
+	"runnel/transport/mqtt/naming"
 )
 
 func ruleOf(topic string, match wamp.Match, mqttTopic string) *Rule {

@@ -81,6 +81,55 @@ func (r *Reader) FromClient() (Packet, error) {
 	return p, err
 }
 
+// Size returns the length of the packet at the beginning of data, with its fixed header; 0 if that is incomplete. It checks
+// the header of a packet that a client sends.
+func Size(data []byte) (int, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	if t := Type(data[0] >> 4); t != TypePublish && data[0] != fixed(t) {
+		return 0, malformed("a %v with the flags %04b", t, data[0]&15)
+	}
+	length := 0
+	for i := 1; i < len(data); i++ {
+		length |= int(data[i]&127) << (7 * (i - 1))
+		if data[i] < 128 {
+			return 1 + i + length, nil
+		}
+		if i == 4 {
+			return 0, malformed("the length of a packet has more than four octets")
+		}
+	}
+	return 0, nil
+}
+
+// FromClient decodes a whole packet of a client, whose length is that of Size. v is 0 before CONNECT. The payload of a PUBLISH
+// and the password of a CONNECT are parts of data.
+func FromClient(data []byte, v Version) (Packet, error) {
+	h := head{kind: Type(data[0] >> 4), flags: data[0] & 15}
+	body := 2
+	for data[body-1] >= 128 {
+		body++
+	}
+	d := decoder{data: data[body:], version: v, strict: true}
+	switch h.kind {
+	case TypeConnect, TypeSubscribe, TypeUnsubscribe, TypePingreq, TypeDisconnect:
+		return d.fromClient(h.kind)
+	case TypePuback, TypePubrec, TypePubrel, TypePubcomp:
+		return d.ack(h.kind)
+	case TypePublish:
+		if h.flags>>1&3 == 3 {
+			return nil, malformed("a PUBLISH with QoS 3")
+		}
+		return d.publish(h.flags)
+	case TypeAuth:
+		if v >= V5 {
+			return d.fromClient(h.kind)
+		}
+	}
+	return nil, wrongSide(h.kind)
+}
+
 // common reads a packet that both sides send.
 func (r *Reader) common(h head, strict bool) (Packet, error) {
 	switch {

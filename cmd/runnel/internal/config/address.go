@@ -50,7 +50,7 @@ func (k checker) addresses() {
 // claimOf returns the address of a checked URL. ok is false if it has no address, or a host name that needs a look-up.
 func claimOf(at Place, kind, text string) (c claim, ok bool) {
 	u, err := url.Parse(text)
-	if text == "" || err != nil || !slices.Contains([]string{"tcp", "tls", "ws", "wss", "unix", "http"}, u.Scheme) {
+	if text == "" || err != nil || !slices.Contains([]string{"tcp", "tls", "ws", "wss", "mqtt", "mqtts", "unix", "http"}, u.Scheme) {
 		return c, false
 	}
 	c = claim{at: at, what: kind + " " + text}

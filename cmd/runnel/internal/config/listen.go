@@ -18,7 +18,7 @@ import (
 // Listen is an address at which peers connect.
 type Listen struct {
 	Place          Place
-	URL            string   `toml:"url"`   // tcp, tls, unix, ws, wss or systemd
+	URL            string   `toml:"url"`   // tcp, tls, unix, ws, wss, mqtt, mqtts or systemd
 	Mode           Mode     `toml:"mode"`  // of a Unix socket
 	Owner          string   `toml:"owner"` // of a Unix socket
 	Group          string   `toml:"group"` // of a Unix socket
@@ -37,6 +37,7 @@ type Listen struct {
 	Console        bool     `toml:"console"`  // the web console at /
 	Rest           bool     `toml:"rest"`     // HTTP clients: /publish, /call and /events
 	Static         Folders  `toml:"static"`   // files for web clients
+	Format         string   `toml:"format"`   // of MQTT payloads: json or text
 	Realm          string   `toml:"realm"`    // the only realm that peers may join here; "": any
 	Authid         string   `toml:"authid"`
 	Anonymous      string   `toml:"anonymous"` // the role of sessions that don't authenticate here; "": the realm's
@@ -60,7 +61,7 @@ func (k checker) listen(l *Listen) {
 		k.Add(l.Place, "url", "%q has no colon; write %q, or %q with the name of a socket", l.URL, systemd.Scheme+":", systemd.Scheme+":NAME")
 		return
 	}
-	u := k.URL(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss", systemd.Scheme)
+	u := k.URL(l.Place, "url", l.URL, "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts", systemd.Scheme)
 	if u == nil {
 		return
 	}
@@ -71,9 +72,11 @@ func (k checker) listen(l *Listen) {
 	if u.Scheme == systemd.Scheme {
 		k.passed(l)
 	} else {
-		k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss"}, "certificate", "key", "client_ca")
+		k.onlyFor(l.Place, u.Scheme, []string{"tls", "wss", "mqtts"}, "certificate", "key", "client_ca")
 		k.onlyFor(l.Place, u.Scheme, []string{"unix"}, "mode", "owner", "group")
 		k.webKeys(l, u.Scheme)
+		k.onlyFor(l.Place, u.Scheme, []string{"tcp", "tls", "unix", "ws", "wss"}, "ping_timeout")
+		k.onlyFor(l.Place, u.Scheme, []string{"mqtt", "mqtts"}, "format")
 	}
 	k.web(l)
 	k.static(l)
@@ -82,7 +85,7 @@ func (k checker) listen(l *Listen) {
 	case systemd.Scheme:
 	case "unix":
 		l.URL = k.unix(l.Place, u)
-	case "tls", "wss":
+	case "tls", "wss", "mqtts":
 		k.tls(l)
 		fallthrough
 	default:
@@ -90,7 +93,9 @@ func (k checker) listen(l *Listen) {
 	}
 	k.Ping(l.Place, &l.PingInterval)
 	k.anonymous(l)
-	if l.Role != "" || l.Realm != "" || l.Authid != "" {
+	if l.mqtt() {
+		k.mqttListener(l)
+	} else if l.Role != "" || l.Realm != "" || l.Authid != "" {
 		l.Realm = k.realmName(l.Place, "realm", l.Realm)
 		k.identity(l.Place, l.Realm, l.Role, l.Authid)
 	}
@@ -142,7 +147,9 @@ func (k checker) address(at Place, u *url.URL) {
 	} else {
 		k.port(at, "url", u.String(), port)
 	}
-	if (u.Scheme == "tcp" || u.Scheme == "tls") && u.Path != "" && u.Path != "/" {
+	if guest := strings.HasPrefix(u.Scheme, "mqtt"); guest && u.Path != "" && u.Path != "/" {
+		k.Add(at, "url", "an %s listener has no path; MQTT over WebSocket is not supported", u.Scheme)
+	} else if (u.Scheme == "tcp" || u.Scheme == "tls") && u.Path != "" && u.Path != "/" {
 		k.Add(at, "url", "a %s listener has no path; WebSocket is at /ws of the same port", u.Scheme)
 	}
 	if u.RawQuery != "" || u.Fragment != "" {

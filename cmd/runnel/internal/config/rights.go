@@ -78,7 +78,7 @@ func (l *Listen) proxied() bool {
 	if err != nil {
 		return false
 	}
-	return u.Scheme == "tls" || u.Scheme == "wss" || len(l.TrustedProxies) > 0 ||
+	return u.Scheme == "tls" || u.Scheme == "wss" || u.Scheme == "mqtts" || len(l.TrustedProxies) > 0 ||
 		slices.ContainsFunc(l.Hosts, func(host string) bool { return beyondLoopback("tcp://" + host) })
 }
 

@@ -61,6 +61,9 @@ func (n *Node) listen(l config.Listen, replaced []*transport.Listener, sockets [
 	if guests != nil {
 		opts.HTTP = guests.Handler(orPage(opts.HTTP))
 	}
+	if door := n.door(l, opts.MaxMessage); door != nil {
+		opts.Guest = door.Accept
+	}
 	var pair *transport.KeyPair
 	if l.Certificate != "" {
 		if pair, err = transport.OpenKeyPair(string(l.Certificate), string(l.Key)); err == nil {

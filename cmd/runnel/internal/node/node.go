@@ -18,6 +18,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport"
+	"runnel/transport/guest/mqtt"
 	"runnel/transport/memory"
 	"runnel/uplink"
 )
@@ -47,6 +48,7 @@ type Node struct {
 	began   time.Time
 	router  *edge.Router
 	cookies *auth.Cookies
+	mqtt    *mqtt.Broker    // of the MQTT listeners
 	data    *os.File        // holds the lock of the data directory; nil without a directory
 	fleet   *fleet.Registry // of the nodes that have enrolled here
 	files   *member.Files   // that centres send
@@ -105,6 +107,7 @@ func build(c *config.Config, o Options) (*Node, error) {
 	opts.Memory = n.memory
 	opts.Cookies = auth.OpenCookies(config.CookieFile(c), n.log)
 	n.cookies, n.router = opts.Cookies, edge.NewRouter(opts)
+	n.mqtt = n.newBroker(c)
 	for _, step := range []func(*config.Config) error{n.buildRealms, n.openListeners, n.openMetrics, n.buildLines, n.openUplinks, n.openWebhooks} {
 		if err := step(c); err != nil {
 			n.closeSockets()
@@ -252,6 +255,7 @@ func (n *Node) start(fail func(error)) {
 // closeSessions accepts no new session, sends GOODBYE to all but the router's own, and waits until they have ended, at most
 // goodbyeTime. An event published after the uplinks have left would be acknowledged and not stored.
 func (n *Node) closeSessions() {
+	n.mqtt.Close()
 	n.router.Refuse()
 	for end := time.Now().Add(goodbyeTime); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		left := 0

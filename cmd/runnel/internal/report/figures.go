@@ -27,6 +27,7 @@ func listenerFigures(add adder, l *Listener) {
 	add("rawsocket_peers", "Peers that speak RawSocket.", float64(l.RawSocket))
 	add("websocket_peers", "Peers that speak WebSocket.", float64(l.WebSocket))
 	add("longpoll_peers", "Peers that speak HTTP long-poll.", float64(l.LongPoll))
+	add("mqtt_peers", "Peers that speak MQTT.", float64(l.MQTT))
 	add("connections_accepted_total", "Connections that there was room for.", float64(l.Accepted))
 	add("connections_refused_total", "Connections that were too many.", float64(l.Refused))
 	add("handshakes_failed_total", "Connections that did not come to their first message.", float64(l.Failed))

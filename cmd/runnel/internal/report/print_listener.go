@@ -55,7 +55,7 @@ func (l *Listener) peers() string {
 	for _, p := range []struct {
 		protocol string
 		count    int
-	}{{"rawsocket", l.RawSocket}, {"websocket", l.WebSocket}, {"longpoll", l.LongPoll}} {
+	}{{"rawsocket", l.RawSocket}, {"websocket", l.WebSocket}, {"longpoll", l.LongPoll}, {"mqtt", l.MQTT}} {
 		if p.count > 0 {
 			list = append(list, strconv.Itoa(p.count)+" "+p.protocol)
 		}

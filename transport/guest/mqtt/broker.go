@@ -1,0 +1,95 @@
+package mqtt
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"runnel/edge/logbook"
+	"runnel/edge/wamp"
+)
+
+// Broker is what the MQTT listeners of a router share. Its methods may be called from any goroutine.
+type Broker struct {
+	// Static after construction.
+	log  *slog.Logger
+	dir  string                // of the saved sessions; "": sessions end with their connections
+	join func(Owner) wamp.Conn // see BrokerOptions
+
+	refusals logbook.Throttle // of log lines
+
+	mu sync.Mutex
+	// Guarded by mu.
+	clients map[client]*Conn
+	groups  map[group]*members
+	saved   map[client]*session
+	closed  bool
+	sweep   *time.Timer // of expired sessions; nil: none is kept
+}
+
+// client identifies a session: a client id belongs to a realm.
+type client struct{ realm, id string }
+
+// BrokerOptions configure a Broker.
+type BrokerOptions struct {
+	// Directory is where sessions are saved that outlive their connections; "": there are none.
+	Directory string
+
+	// Join opens a connection to the router on behalf of the owner of a session that has expired, to remove its durable
+	// subscriptions. nil: they are left to the bounds of durable subscriptions.
+	Join func(Owner) wamp.Conn
+
+	Log *slog.Logger
+}
+
+// Owner is to whom a session belongs.
+type Owner struct {
+	Realm  string
+	Authid string // "": anonymous sessions of the role share their sessions' ids
+	Role   string
+}
+
+// is reports whether other may take over a session of o.
+func (o Owner) is(other Owner) bool {
+	return o.Realm == other.Realm && o.Authid == other.Authid && (o.Authid != "" || o.Role == other.Role)
+}
+
+// NewBroker returns a Broker, with the sessions that an earlier one has saved.
+func NewBroker(o BrokerOptions) *Broker {
+	b := &Broker{log: o.Log, dir: o.Directory, join: o.Join, clients: map[client]*Conn{}, groups: map[group]*members{}, saved: map[client]*session{}}
+	b.refusals.Every = logInterval
+	b.load()
+	return b
+}
+
+// logInterval is the minimum time between two lines about refused messages.
+const logInterval = 10 * time.Second
+
+// refused logs a message or a filter that was refused. A client of MQTT 3.1.1 does not learn it in any other way.
+func (b *Broker) refused(c *Conn, topic string, err error) {
+	if suppressed, ok := b.refusals.Allow(); ok {
+		b.log.Warn("MQTT message or filter refused", "client_id", c.transport.Client, "authid", c.owner.Authid, "peer", c.transport.Remote, "topic", topic, "err", err, "suppressed", suppressed)
+	}
+}
+
+// claim makes c the connection of its client id, and returns the one that it replaces. ok is false if the id is in use by
+// another user.
+func (b *Broker) claim(c *Conn) (old *Conn, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	old = b.clients[c.key]
+	if old != nil && !old.owner.is(c.owner) {
+		return nil, false
+	}
+	b.clients[c.key] = c
+	return old, true
+}
+
+// leave frees the client id of a connection that has ended.
+func (b *Broker) leave(c *Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clients[c.key] == c {
+		delete(b.clients, c.key)
+	}
+}

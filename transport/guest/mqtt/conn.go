@@ -1,0 +1,279 @@
+package mqtt
+
+import (
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"runnel/edge/budget"
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/guest"
+	"runnel/transport/mqtt/packet"
+	"runnel/transport/wire"
+)
+
+// Conn is the connection of one MQTT client. To the router it is a connection that carries WAMP in JSON: payloads that are JSON
+// pass as they came.
+type Conn struct {
+	// Static after Accept.
+	door         *Door
+	broker       *Broker
+	wire         *wire.Conn
+	account      *budget.Account
+	transport    wamp.Transport
+	version      packet.Version
+	key          client
+	clean        bool // clean start
+	bridge       bool // the bridge extension of 3.1.1
+	assigned     bool // the client sent no id
+	problems     bool // the client wants reason strings
+	keepAlive    uint16
+	ownKeepAlive bool // keepAlive is the listener's
+	asked        uint32
+	maxPacket    int // length of the longest packet that the client accepts
+	attempt      guest.Attempt
+	named        bool // the client sent a user name
+
+	done chan struct{} // closed by Close: the router has removed the session
+
+	// Owned by ReadMessage.
+	queue     []span // messages for the router, in arena
+	next      int    // of queue
+	arena     []byte
+	requests  wamp.ID // the last request id
+	ended     error   // after the queue, ReadMessage returns it
+	aliases   []string
+	options   codec.Builder
+	will      *packet.Will
+	willDelay time.Duration
+
+	mu   sync.Mutex
+	room sync.Cond // on mu: bytes were written, a message was acknowledged, or the connection has ended
+	// Guarded by mu.
+	out      []byte
+	writing  bool          // out is being written
+	dead     bool          // nothing is written any more
+	waiting  bool          // the reader waits for the client
+	lingers  bool          // the client has gone; the session waits for its will
+	lasts    int           // see replaced
+	released chan struct{} // closed by stop; nil unless it lingers
+	todo     []func()      // work for the reader, which numbers the requests
+	acks     []wamp.ID     // events of durable subscriptions that are to be acknowledged by the reader
+	owner    Owner
+	joined   bool   // WELCOME came
+	durable  bool   // the session may have durable subscriptions
+	expiry   uint32 // seconds for which the session is kept after its connection
+	filters  map[string]*filter
+	subs     map[wamp.ID]*subscription
+	pending  map[wamp.ID]*request // SUBSCRIBE and CALL under way
+	unacked  []publication        // PUBLISH of the client that are to be acknowledged, in order (4.6)
+	received map[uint16]bool      // ids of QoS 2 messages of the client that are not released (4.3.3); true: PUBREC was sent
+	flight   flight
+	calls    int
+	mixed    bool // some subscriptions want the client's own messages and some do not
+	local    bool // some want them
+
+	closing sync.Once
+}
+
+// span is a message in the arena.
+type span struct{ start, end int }
+
+// Transport describes the client.
+func (c *Conn) Transport() *wamp.Transport { return &c.transport }
+
+// Account is charged for the client's memory. It is nil if memory is not bounded.
+func (c *Conn) Account() *budget.Account { return c.account }
+
+// ReadMessage returns the next message that the client's packets mean.
+func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
+	if c.next == len(c.queue) {
+		c.queue, c.next = c.queue[:0], 0
+		if c.arena = c.arena[:0]; cap(c.arena) > keepArena {
+			c.arena = nil
+		}
+	}
+	for c.next == len(c.queue) {
+		if c.work(); c.next < len(c.queue) {
+			break
+		}
+		if c.ended != nil {
+			c.discard()
+			return nil, false, c.ended
+		}
+		c.flush()
+		c.end(c.readPacket())
+	}
+	s := c.queue[c.next]
+	msg = c.arena[s.start:s.end:s.end]
+	if c.next++; c.next == len(c.queue) {
+		c.ahead()
+	}
+	return msg, c.next < len(c.queue), nil
+}
+
+// discard reads what the client still sends until it closes the connection: closing a socket with unread bytes could lose the
+// last packet to the client. The router bounds the time.
+func (c *Conn) discard() {
+	for c.wire.Err() == nil && c.ended == errLeft && c.wire.Fill(1) != wire.ErrInterrupted {
+		c.wire.Discard(len(c.wire.Buffered()))
+	}
+}
+
+// keepArena is the size of the largest arena that an idle connection keeps, in bytes.
+const keepArena = 1 << 10
+
+// ahead handles the packets that are buffered until one of them makes a message, so that the router is told of it. It does not
+// wait.
+func (c *Conn) ahead() {
+	for c.next == len(c.queue) && c.ended == nil && c.roomToPublish() {
+		data := c.wire.Buffered()
+		size, err := packet.Size(data)
+		if err == nil && (size == 0 || size > len(data) || size > c.limit()) {
+			return // the next call reads it
+		}
+		if err == nil {
+			err = c.handle(data[:size])
+			c.wire.Discard(size)
+		}
+		c.end(err)
+	}
+}
+
+// limit is the length of the longest packet that is accepted.
+func (c *Conn) limit() int {
+	if c.door.MaxPacket > 0 {
+		return c.door.MaxPacket + headerRoom
+	}
+	return defaultMaxPacket + headerRoom
+}
+
+// readPacket waits for one packet and handles it.
+func (c *Conn) readPacket() error {
+	if !c.awaitPublished() {
+		return io.EOF
+	}
+	c.mu.Lock()
+	if len(c.todo) > 0 || len(c.acks) > 0 {
+		c.mu.Unlock()
+		return nil
+	}
+	c.waiting = true
+	c.mu.Unlock()
+	size, err := fill(c.wire, c.limit())
+	c.mu.Lock()
+	c.waiting = false
+	c.mu.Unlock()
+	if err == wire.ErrInterrupted {
+		return nil
+	}
+	if err == nil {
+		err = c.handle(c.wire.Buffered()[:size])
+		c.wire.Discard(size)
+	}
+	return err
+}
+
+// work does what is left to the reader.
+func (c *Conn) work() {
+	c.mu.Lock()
+	todo, acks := c.todo, c.acks
+	c.todo, c.acks = nil, nil
+	c.mu.Unlock()
+	for _, f := range todo {
+		f()
+	}
+	for _, id := range acks {
+		c.acknowledge(id)
+	}
+}
+
+// later leaves work to the reader. mu is held.
+func (c *Conn) later(f func()) {
+	c.todo = append(c.todo, f)
+	c.wake()
+}
+
+// wake wakes the reader. mu is held.
+func (c *Conn) wake() {
+	if c.waiting {
+		c.waiting = false
+		c.wire.Interrupt()
+	}
+}
+
+// Write takes messages for the client.
+func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
+	c.mu.Lock()
+	for n < len(batch) && err == nil {
+		for c.full() && !c.dead && wait {
+			c.unlockAndFlush()
+			c.mu.Lock()
+			if c.full() && !c.dead {
+				c.room.Wait()
+			}
+		}
+		if c.full() && !c.dead {
+			break
+		}
+		size := wire.MessageSize(batch[n:])
+		if size == 0 {
+			err = io.ErrUnexpectedEOF
+			break
+		}
+		c.fromRouter(batch[n+wire.HeadSize : n+size])
+		n += size
+	}
+	if c.dead && !c.lingers {
+		err = net.ErrClosed
+	}
+	c.unlockAndFlush()
+	return n, err
+}
+
+// full reports whether the client must first take or acknowledge what it was sent. mu is held.
+func (c *Conn) full() bool {
+	return !c.lingers && (len(c.out) > outMark || len(c.flight.ids) >= c.flight.limit && c.joined)
+}
+
+// Close ends the connection for good: the router has removed the session, or closes it.
+func (c *Conn) Close() error {
+	c.closing.Do(func() {
+		c.wire.Close()
+		c.mu.Lock()
+		c.stop()
+		c.mu.Unlock()
+		c.broker.forget(c)
+		close(c.done)
+	})
+	return nil
+}
+
+// CloseWrite ends the stream to the client, once what waits is written.
+func (c *Conn) CloseWrite() error {
+	c.flush()
+	late := time.AfterFunc(closeTime, func() { c.wire.Close(); c.mu.Lock(); c.stop(); c.mu.Unlock() })
+	defer late.Stop()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing {
+		c.room.Wait()
+	}
+	c.stop()
+	return c.wire.CloseWrite()
+}
+
+// closeTime is how long a client may take for its last packets.
+const closeTime = 2 * time.Second
+
+// stop ends writing. mu is held.
+func (c *Conn) stop() {
+	c.dead = true
+	if c.released != nil {
+		close(c.released)
+		c.released = nil
+	}
+	c.room.Broadcast()
+}

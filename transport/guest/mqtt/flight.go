@@ -1,0 +1,89 @@
+package mqtt
+
+import (
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
+)
+
+// flight is the messages of QoS 1 and 2 that were sent to the client and are not acknowledged. Their payloads are not kept: the
+// events of durable subscriptions are kept by the router, and other events are lost with the connection.
+type flight struct {
+	ids   map[uint16]sent
+	last  uint16
+	limit int // the client's receive maximum
+}
+
+// sent is a message under way.
+type sent struct {
+	event    wamp.ID // of a durable subscription; 0: none
+	released bool    // QoS 2: the client has it, and PUBREL was sent
+	qos      byte
+}
+
+// maxFlight bounds the messages under way to a client, for clients that accept more.
+const maxFlight = 1024
+
+// maxPeerPacket is the longest packet there is (2.1.4).
+const maxPeerPacket = 1<<28 + 4
+
+// add returns the id for a message.
+func (f *flight) add(s sent) uint16 {
+	if f.ids == nil {
+		f.ids = map[uint16]sent{}
+	}
+	for {
+		f.last++
+		if _, used := f.ids[f.last]; f.last != 0 && !used {
+			f.ids[f.last] = s
+			return f.last
+		}
+	}
+}
+
+// acked takes PUBACK, PUBREC, PUBREL or PUBCOMP.
+func (c *Conn) acked(p *packet.Ack) error {
+	if p.Type == packet.TypePubrel {
+		c.releasedByClient(p.ID)
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, known := c.flight.ids[p.ID]
+	switch p.Type {
+	case packet.TypePuback:
+		known = known && s.qos == 1
+	default:
+		known = known && s.qos == 2
+	}
+	switch {
+	case p.Type == packet.TypePubrec && known && !p.Code.Failed():
+		c.eventDone(s.event)
+		c.flight.ids[p.ID] = sent{released: true, qos: 2}
+		c.put(&packet.Ack{Type: packet.TypePubrel, ID: p.ID})
+	case p.Type == packet.TypePubrec && !known:
+		rel := packet.Ack{Type: packet.TypePubrel, ID: p.ID}
+		if c.version >= packet.V5 {
+			rel.Code = idNotFound
+		}
+		c.put(&rel)
+	case known: // a failure is an answer, too: the message is not sent again (4.4)
+		c.eventDone(s.event)
+		delete(c.flight.ids, p.ID)
+		c.room.Broadcast()
+	}
+	return nil
+}
+
+// eventDone leaves the acknowledgement of an event to the reader; 0 stands for none. mu is held.
+func (c *Conn) eventDone(event wamp.ID) {
+	if event != 0 {
+		c.acks = append(c.acks, event)
+		c.wake()
+	}
+}
+
+// acknowledge queues EVENT_RECEIVED.
+func (c *Conn) acknowledge(event wamp.ID) {
+	c.say(&codec.Message{Type: wamp.EventReceived, ID: event})
+}

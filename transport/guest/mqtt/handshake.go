@@ -1,0 +1,170 @@
+package mqtt
+
+import (
+	"fmt"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/guest"
+	"runnel/transport/mqtt/packet"
+)
+
+// features are the roles of HELLO.
+var features = map[string]any{
+	"publisher": map[string]any{"features": map[string]any{"publisher_exclusion": true, "payload_passthru_mode": true}},
+	"subscriber": map[string]any{"features": map[string]any{"pattern_based_subscription": true, "payload_passthru_mode": true,
+		"subscription_revocation": true}},
+	"caller": map[string]any{"features": map[string]any{"call_timeout": true}},
+}
+
+// login queues HELLO. The user name is the authid. A password answers the challenge of any method for passwords.
+func (c *Conn) login(p *packet.Connect) {
+	details := map[string]any{"roles": features, "agent": "mqtt/" + c.version.String()}
+	if c.named = p.Named && c.transport.Role == ""; c.named {
+		details["authid"] = p.Username
+		peer := guest.Peer{Transport: c.transport, Authid: p.Username, Password: string(p.Password)}
+		var err error
+		if c.attempt, err = peer.Begin(); err == nil {
+			methods, extra := c.attempt.Hello()
+			details["authmethods"] = methods
+			if extra != nil {
+				details["authextra"] = extra
+			}
+		}
+	}
+	dict, _ := codec.NewDict(wamp.JSON, details)
+	c.say(&codec.Message{Type: wamp.Hello, Text: []byte(c.key.realm), Dict: dict})
+}
+
+// deriving bounds how many passwords are derived at a time: Argon2 takes up to 64 MiB for each.
+var deriving = make(chan struct{}, 2)
+
+// challenged answers CHALLENGE.
+func (c *Conn) challenged(m *codec.Message) {
+	method, details := string(m.Text), m.Dict.Clone()
+	c.later(func() {
+		deriving <- struct{}{}
+		signature, extra, err := c.attempt.Answer(method, details)
+		<-deriving
+		answer := codec.Message{Type: wamp.Authenticate, Text: []byte(signature)}
+		if err != nil {
+			answer = codec.Message{Type: wamp.Abort, Text: []byte(wamp.AuthenticationFailed.Error())}
+		} else {
+			answer.Dict, _ = codec.NewDict(wamp.JSON, extra)
+		}
+		c.say(&answer)
+		if err != nil {
+			c.mu.Lock()
+			c.putConnack(packet.BadLogin, nil)
+			c.mu.Unlock()
+			c.ended = err
+		}
+	})
+}
+
+// aborted answers ABORT: the router does not let the client join, or ends the session after an error.
+func (c *Conn) aborted(m *codec.Message) {
+	if c.joined {
+		c.putDisconnect(packet.UnspecifiedError, nil)
+		return
+	}
+	code := packet.ServerUnavailable
+	switch wamp.Failure(m.Text) {
+	case wamp.AuthenticationFailed, wamp.AuthenticationDenied, wamp.NoSuchPrincipal, wamp.NoMatchingAuthMethod, wamp.AuthenticationRequired, wamp.NoSuchRole:
+		if code = packet.NotAuthorized; c.named {
+			code = packet.BadLogin
+		}
+	case wamp.NotAuthorized, wamp.AuthorizationFailed, wamp.NoSuchRealm:
+		code = packet.NotAuthorized
+	}
+	c.putConnack(code, fmt.Errorf("%s", m.Text))
+}
+
+// welcomed takes WELCOME. The reader goes on.
+func (c *Conn) welcomed(m *codec.Message) {
+	c.joined = true
+	c.owner.Realm = c.key.realm
+	nameless := false
+	for f := m.Dict.Fields(); f.Next(); {
+		text, _ := f.Value().Text()
+		switch string(f.Key()) {
+		case "authid":
+			c.owner.Authid = string(text)
+		case "authrole":
+			c.owner.Role = string(text)
+		case "authmethod":
+			nameless = string(text) == "anonymous"
+		case wamp.KeyDurable:
+			c.durable, _ = f.Value().Bool()
+		}
+	}
+	if nameless {
+		c.owner.Authid = "" // it differs after each reconnect
+	}
+	c.later(c.begin)
+}
+
+// begin continues or begins the client's session, and answers CONNECT.
+func (c *Conn) begin() {
+	old, ok := c.broker.claim(c)
+	if !ok {
+		c.mu.Lock()
+		c.putConnack(packet.ClientIDNotValid, fmt.Errorf("the client id is in use by another user"))
+		c.mu.Unlock()
+		c.leave()
+		return
+	}
+	if old != nil {
+		old.replaced(c.clean)
+		late := time.NewTimer(takeoverTime)
+		select {
+		case <-old.done:
+		case <-late.C:
+		}
+		late.Stop()
+	}
+	if !c.durable {
+		c.expiry = 0 // nothing would be kept
+	}
+	saved := c.resume()
+	c.mu.Lock()
+	c.putWelcome(saved != nil)
+	c.mu.Unlock()
+	if saved != nil {
+		c.restore(saved)
+	}
+	c.flush()
+}
+
+// takeoverTime bounds the wait for the end of the client's former connection.
+const takeoverTime = 5 * time.Second
+
+// putWelcome appends the CONNACK of a session. mu is held.
+func (c *Conn) putWelcome(present bool) {
+	p := packet.Connack{SessionPresent: present}
+	if c.version >= packet.V5 {
+		number := func(id packet.PropertyID, n uint32) {
+			p.Properties = append(p.Properties, packet.Property{ID: id, Number: n})
+		}
+		if c.expiry != c.asked {
+			number(packet.SessionExpiry, c.expiry)
+		}
+		number(packet.ReceiveMaximum, maxUnacked)
+		number(packet.MaximumPacketSize, uint32(c.limit()-headerRoom))
+		number(packet.TopicAliasMaximum, maxAliases)
+		if c.ownKeepAlive {
+			number(packet.ServerKeepAlive, uint32(c.keepAlive))
+		}
+		if c.assigned {
+			p.Properties = append(p.Properties, packet.Property{ID: packet.AssignedClientID, Text: c.transport.Client})
+		}
+	}
+	c.put(&p)
+}
+
+// leave ends the session by GOODBYE.
+func (c *Conn) leave() {
+	c.say(&codec.Message{Type: wamp.Goodbye, Text: []byte(wamp.CloseRealm)})
+	c.ended = errLeft
+}

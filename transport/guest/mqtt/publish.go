@@ -1,0 +1,258 @@
+package mqtt
+
+import (
+	"errors"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/mqtt/naming"
+	"runnel/transport/mqtt/packet"
+)
+
+// publication is a PUBLISH of the client that is to be acknowledged.
+type publication struct {
+	request wamp.ID // 0: the router does not get it
+	id      uint16
+	qos     byte
+	done    bool
+	code    packet.Code
+	err     error
+}
+
+const (
+	// maxUnacked is how many messages of a client may wait for their acknowledgement (Receive Maximum).
+	maxUnacked = 256
+
+	maxAliases = 16
+)
+
+// Reason codes without a name in package packet.
+const (
+	idNotFound       packet.Code = 0x92
+	receiveExceeded  packet.Code = 0x93
+	aliasInvalid     packet.Code = 0x94
+	noSubscription   packet.Code = 0x11
+	administrative   packet.Code = 0x98
+	shuttingDown     packet.Code = 0x8b
+	sharedNotAllowed packet.Code = 0x9e
+)
+
+// publish takes PUBLISH (3.3).
+func (c *Conn) publish(p *packet.Publish) error {
+	if err := c.resolve(p); err != nil {
+		return err
+	}
+	if p.Properties.Has(packet.SubscriptionID) {
+		return violation("a PUBLISH of a client with a subscription identifier") // 3.3.4
+	}
+	if p.QoS == 2 {
+		if again, err := c.repeated(p.ID); again || err != nil {
+			return err
+		}
+	}
+	if procedure, ok := callTopic(p.Topic); ok {
+		return c.request(p, procedure)
+	}
+	uri, err := naming.URI(p.Topic)
+	if err != nil {
+		c.accept(p, 0, packet.TopicNameInvalid, err)
+		return nil
+	}
+	m := codec.Message{Type: wamp.Publish, Request: c.number(), Text: []byte(uri), Payload: c.door.payload(p.Payload)}
+	m.Dict = c.publishOptions(p, p.QoS > 0)
+	if !c.say(&m) {
+		return violation("a message that can't be encoded")
+	}
+	c.accept(p, m.Request, packet.Success, nil)
+	return nil
+}
+
+// resolve finds the topic of a topic alias (3.3.2.3.4).
+func (c *Conn) resolve(p *packet.Publish) error {
+	if !p.Properties.Has(packet.TopicAlias) {
+		if p.Topic == "" {
+			return violation("a PUBLISH without a topic")
+		}
+		return nil
+	}
+	alias := int(p.Properties.Number(packet.TopicAlias, 0))
+	switch {
+	case alias == 0 || alias > maxAliases:
+		return &packet.Error{Code: aliasInvalid, Text: "a topic alias beyond the maximum"}
+	case p.Topic != "":
+		if c.aliases == nil {
+			c.aliases = make([]string, maxAliases)
+		}
+		c.aliases[alias-1] = p.Topic
+	case c.aliases == nil || c.aliases[alias-1] == "":
+		return violation("a topic alias without a topic")
+	default:
+		p.Topic = c.aliases[alias-1]
+	}
+	return nil
+}
+
+// publishOptions makes PUBLISH.Options.
+func (c *Conn) publishOptions(p *packet.Publish, acknowledge bool) codec.Dict {
+	c.mu.Lock()
+	local, mixed := c.local, c.mixed
+	c.mu.Unlock()
+	b := &c.options
+	b.Reset(wamp.JSON, nil)
+	if acknowledge {
+		b.Bool("acknowledge", true)
+	}
+	if local {
+		b.Bool("exclude_me", false)
+	}
+	if p.Retain {
+		b.Bool("retain", true)
+	}
+	if p.Properties.Has(packet.MessageExpiry) {
+		ttl := time.Duration(p.Properties.Number(packet.MessageExpiry, 0)) * time.Second
+		b.Uint(wamp.KeyTTL, uint64(max(ttl.Milliseconds(), 1)))
+	}
+	b.Uint(wamp.KeyQoS, uint64(p.QoS))
+	notes := notesOf(p)
+	if mixed {
+		notes = note(notes, noteSender, c.tag())
+	}
+	if notes != nil {
+		b.Any(wamp.KeyProperties, notes)
+	}
+	return b.Dict()
+}
+
+// tag distinguishes the client's own messages from others.
+func (c *Conn) tag() string { return c.transport.Remote + " " + c.transport.Client }
+
+// accept notes that a message is to be acknowledged: at once if request is 0, else when the router has answered.
+func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err error) {
+	if err != nil {
+		c.broker.refused(c, p.Topic, err)
+	}
+	if p.QoS == 0 {
+		return
+	}
+	c.mu.Lock()
+	if p.QoS == 2 {
+		if c.received == nil {
+			c.received = map[uint16]bool{}
+		}
+		c.received[p.ID] = false
+	}
+	c.unacked = append(c.unacked, publication{request: request, id: p.ID, qos: p.QoS, done: request == 0, code: code, err: err})
+	c.settle()
+	c.mu.Unlock()
+}
+
+// published takes PUBLISHED, or the error for PUBLISH. mu is held.
+func (c *Conn) published(request wamp.ID, err error) {
+	for i := range c.unacked {
+		if p := &c.unacked[i]; p.request == request && !p.done {
+			if p.done = true; err != nil {
+				p.code, p.err = codeOf(err), err
+			}
+			break
+		}
+	}
+	c.settle()
+}
+
+// settle acknowledges the messages that are done, in order (4.6). mu is held.
+func (c *Conn) settle() {
+	n := 0
+	for ; n < len(c.unacked) && c.unacked[n].done; n++ {
+		p := &c.unacked[n]
+		ack := packet.Ack{Type: packet.TypePuback, ID: p.id, Code: p.code}
+		if p.qos == 2 {
+			ack.Type = packet.TypePubrec
+			if c.received[p.id] = true; p.code.Failed() && c.version >= packet.V5 {
+				delete(c.received, p.id)
+			}
+		}
+		ack.Properties = c.reason(nil, p.err)
+		c.put(&ack)
+	}
+	if n > 0 {
+		c.unacked = append(c.unacked[:0], c.unacked[n:]...)
+		c.room.Broadcast()
+	}
+}
+
+// repeated reports whether a message of QoS 2 was taken already, and answers it again (4.3.3).
+func (c *Conn) repeated(id uint16) (again bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answered, again := c.received[id]
+	switch {
+	case answered:
+		c.put(&packet.Ack{Type: packet.TypePubrec, ID: id})
+	case !again && len(c.received) >= maxUnacked:
+		err = &packet.Error{Code: receiveExceeded, Text: "more messages of QoS 2 than the receive maximum"}
+	}
+	return again, err
+}
+
+// releasedByClient takes PUBREL (3.6).
+func (c *Conn) releasedByClient(id uint16) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ack := packet.Ack{Type: packet.TypePubcomp, ID: id}
+	if _, known := c.received[id]; !known && c.version >= packet.V5 {
+		ack.Code = idNotFound
+	}
+	delete(c.received, id)
+	c.put(&ack)
+}
+
+// roomToPublish reports whether further packets of the client may be taken.
+func (c *Conn) roomToPublish() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.crowded()
+}
+
+// crowded reports whether the client must wait. mu is held.
+func (c *Conn) crowded() bool { return len(c.unacked) >= maxUnacked || len(c.out) > outHard }
+
+// awaitPublished waits until further packets of the client may be taken, or until there is other work. It reports false if the
+// connection has ended.
+func (c *Conn) awaitPublished() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.crowded() && !c.dead && len(c.todo) == 0 && len(c.acks) == 0 {
+		c.room.Wait()
+	}
+	return !c.dead
+}
+
+// publishWill queues the will.
+func (c *Conn) publishWill() {
+	w := c.will
+	uri, err := naming.URI(w.Topic)
+	if err != nil {
+		return // Accept has checked it
+	}
+	p := packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Properties: w.Properties}
+	c.say(&codec.Message{Type: wamp.Publish, Request: c.number(), Text: []byte(uri), Payload: c.door.payload(w.Payload), Dict: c.publishOptions(&p, false)})
+	c.will = nil
+}
+
+// codeOf returns the reason code for the router's error.
+func codeOf(err error) packet.Code {
+	var failure wamp.Failure
+	errors.As(err, &failure)
+	switch failure {
+	case wamp.NotAuthorized, wamp.AuthorizationFailed:
+		return packet.NotAuthorized
+	case wamp.InvalidURI:
+		return packet.TopicNameInvalid
+	case wamp.Unavailable:
+		return packet.QuotaExceeded
+	case wamp.PayloadSizeExceeded:
+		return packet.PacketTooLarge
+	}
+	return packet.UnspecifiedError
+}

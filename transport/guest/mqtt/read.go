@@ -1,0 +1,163 @@
+package mqtt
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
+)
+
+// The functions of this file are called by the reader.
+
+// errLeft ends a session that is over on both sides.
+var errLeft = io.EOF
+
+func violation(text string) error { return &packet.Error{Code: packet.ProtocolError, Text: text} }
+
+// handle handles one packet. An error ends the connection.
+func (c *Conn) handle(data []byte) error {
+	p, err := packet.FromClient(data, c.version)
+	if err != nil {
+		return err
+	}
+	switch p := p.(type) {
+	case *packet.Publish:
+		return c.publish(p)
+	case *packet.Ack:
+		return c.acked(p)
+	case *packet.Subscribe:
+		return c.subscribe(p)
+	case *packet.Unsubscribe:
+		c.unsubscribe(p)
+	case packet.Ping:
+		c.reply(packet.Ping{Type: packet.TypePingresp})
+	case *packet.Disconnect:
+		return c.disconnected(p)
+	default:
+		return violation("a second CONNECT, or an AUTH without extended authentication") // 3.1.0, 4.12
+	}
+	return nil
+}
+
+// reply sends a packet, with the next flush.
+func (c *Conn) reply(p packet.Packet) {
+	c.mu.Lock()
+	c.put(p)
+	c.mu.Unlock()
+}
+
+// say queues a message for the router. It reports false if the message can't be encoded.
+func (c *Conn) say(m *codec.Message) bool {
+	start := len(c.arena)
+	var err error
+	if c.arena, err = codec.Append(c.arena, wamp.JSON, m); err != nil {
+		return false
+	}
+	c.queue = append(c.queue, span{start, len(c.arena)})
+	return true
+}
+
+// number returns the next request id.
+func (c *Conn) number() wamp.ID {
+	c.requests = wamp.NextID(c.requests)
+	return c.requests
+}
+
+// disconnected takes DISCONNECT (3.14): the will is not published, unless the client wants it.
+func (c *Conn) disconnected(p *packet.Disconnect) error {
+	if p.Properties.Has(packet.SessionExpiry) {
+		expiry := p.Properties.Number(packet.SessionExpiry, 0)
+		if c.asked == 0 && expiry > 0 {
+			return violation("a session expiry in DISCONNECT, and none in CONNECT") // 3.14.2.2.2
+		}
+		c.mu.Lock()
+		c.expiry = min(c.expiry, expiry)
+		c.mu.Unlock()
+	}
+	if p.Code == withWill {
+		return errLeft
+	}
+	c.will = nil
+	c.work() // the router ignores what comes after GOODBYE
+	c.leave()
+	return nil
+}
+
+// withWill is "disconnect with will message" (3.14.2.1).
+const withWill packet.Code = 4
+
+// end ends the session after an error of the connection or of the client. The will is published, perhaps after a while.
+func (c *Conn) end(err error) {
+	if err == nil || c.ended != nil {
+		return
+	}
+	if e := (*packet.Error)(nil); errors.As(err, &e) {
+		c.mu.Lock()
+		c.putDisconnect(e.Code, err)
+		c.mu.Unlock()
+		c.flush()
+	}
+	c.work()
+	if c.ended != nil {
+		return
+	}
+	c.ended = err
+	if c.will != nil && c.awaitWill() {
+		c.publishWill()
+	}
+}
+
+// awaitWill waits for the will's delay (3.1.3.2.2). It reports whether the will is to be published: not if the client has come
+// back and continues its session.
+func (c *Conn) awaitWill() bool {
+	c.mu.Lock()
+	delay := min(c.willDelay, time.Duration(c.expiry)*time.Second)
+	if !c.joined || delay <= 0 {
+		defer c.mu.Unlock()
+		return c.joined
+	}
+	if c.lasts == 0 && !c.dead {
+		c.lingers, c.released = true, make(chan struct{})
+		released := c.released
+		c.room.Broadcast()
+		c.mu.Unlock()
+		c.wire.Close()
+		timer := time.NewTimer(delay)
+		select {
+		case <-timer.C:
+		case <-released:
+		}
+		timer.Stop()
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	return c.lasts != lastsOn
+}
+
+// putDisconnect appends DISCONNECT. A server of MQTT 3.1.1 has none. mu is held.
+func (c *Conn) putDisconnect(code packet.Code, err error) {
+	if c.version >= packet.V5 {
+		c.put(&packet.Disconnect{Code: code, Properties: c.reason(nil, err)})
+	}
+}
+
+// Values of Conn.lasts: what becomes of the session when another connection of the client takes its place.
+const (
+	lastsOn  = 1 + iota // it goes on there
+	lastsOut            // it ends
+)
+
+// replaced ends the connection because the client has another one, which begins anew if clean.
+func (c *Conn) replaced(clean bool) {
+	c.mu.Lock()
+	if c.lasts = lastsOn; clean {
+		c.lasts = lastsOut
+	}
+	c.putDisconnect(packet.SessionTakenOver, nil)
+	c.mu.Unlock()
+	c.CloseWrite()
+	c.wire.Close()
+}

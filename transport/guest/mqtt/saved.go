@@ -1,0 +1,179 @@
+package mqtt
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"runnel/edge/codec"
+	"runnel/edge/wamp"
+	"runnel/transport/mqtt/packet"
+)
+
+// A session with an expiry outlives its connection (4.1). Its filters are saved here, in files if there is a directory, and its
+// messages of QoS 1 and 2 are kept by durable subscriptions of the router, which belong to the client's authid. So both survive
+// a restart. The ids of messages of QoS 2 under way are kept in memory only, so such a message may come twice after a restart of
+// the router. Each connection begins with a random id, so that a client does not take a new message for one under way.
+
+// session is a saved session. Guarded by Broker.mu.
+type session struct {
+	owner   Owner
+	id      string
+	expiry  uint32    // seconds
+	ends    time.Time // zero while the client is connected
+	filters []savedFilter
+
+	received map[uint16]bool // see Conn.received
+	released []uint16        // messages of QoS 2 whose PUBREL is not answered
+}
+
+type savedFilter struct {
+	text    string
+	options packet.Options
+	ident   uint32
+}
+
+// maxSaved bounds the saved sessions. Each has a durable subscription, which the router bounds as well.
+const maxSaved = 10_000
+
+// resume returns the session that the client continues; nil: it begins anew.
+func (c *Conn) resume() *session {
+	b := c.broker
+	b.mu.Lock()
+	s := b.saved[c.key]
+	mine := s != nil && s.owner.is(c.owner)
+	good := mine && !c.clean && (s.ends.IsZero() || time.Now().Before(s.ends))
+	if mine {
+		if s.ends = (time.Time{}); !good || c.expiry == 0 {
+			delete(b.saved, c.key)
+			b.remove(s)
+		}
+	}
+	b.mu.Unlock()
+	if mine && !good {
+		c.dropDurables()
+	}
+	if !good {
+		return nil
+	}
+	return s
+}
+
+// restore subscribes again to the filters of a session.
+func (c *Conn) restore(s *session) {
+	c.mu.Lock()
+	c.received = s.received
+	s.received = nil
+	for _, id := range s.released {
+		if c.flight.ids == nil {
+			c.flight.ids = map[uint16]sent{}
+		}
+		c.flight.ids[id] = sent{released: true, qos: 2}
+		c.put(&packet.Ack{Type: packet.TypePubrel, ID: id})
+	}
+	s.released = nil
+	var list []*filter
+	for _, saved := range s.filters {
+		f, err := parseFilter(saved.text)
+		if err != nil {
+			continue
+		}
+		f.options, f.ident, f.granted = saved.options, saved.ident, saved.options.QoS()
+		c.keep(f)
+		list = append(list, f)
+	}
+	c.mu.Unlock()
+	for _, f := range list {
+		op := &subscribing{codes: []packet.Code{unanswered}, errs: []error{nil}, left: len(f.parts)}
+		c.subscribeParts(op, 0, f, false)
+	}
+}
+
+// save saves the session if it outlives its connection.
+func (c *Conn) save() {
+	c.mu.Lock()
+	if c.expiry == 0 || !c.durable {
+		c.mu.Unlock()
+		return
+	}
+	s := &session{owner: c.owner, id: c.key.id, expiry: c.expiry}
+	for _, f := range c.filters {
+		s.filters = append(s.filters, savedFilter{f.text, f.options, f.ident})
+	}
+	c.mu.Unlock()
+	c.broker.put(c, s)
+}
+
+// put keeps a session and writes it.
+func (b *Broker) put(c *Conn, s *session) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clients[c.key] != c || b.saved[c.key] == nil && len(b.saved) >= maxSaved {
+		return
+	}
+	b.saved[c.key] = s
+	b.write(s)
+}
+
+// keep keeps the session of a connection that has ended, until it expires.
+func (b *Broker) keep(c *Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.saved[c.key]
+	if s == nil || b.clients[c.key] != c {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.received = c.received
+	s.released = nil
+	for id, m := range c.flight.ids {
+		if m.released {
+			s.released = append(s.released, id)
+		}
+	}
+	s.expiry = c.expiry
+	s.ends = time.Now().Add(time.Duration(s.expiry) * time.Second)
+	b.arm()
+}
+
+// durablePrefix begins the names of the client's durable subscriptions.
+func (k client) durablePrefix() string {
+	name := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r == '-' || r == '_' || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z') {
+			return r
+		}
+		return '_'
+	}, k.id)
+	return "mqtt." + name[:min(len(name), 32)] + "-" + digest(k.id) + "."
+}
+
+// durableName returns the name of the durable subscription to a pattern.
+func (c *Conn) durableName(p wamp.Pattern) string {
+	return c.key.durablePrefix() + digest(p.Match.String()+" "+p.URI)
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:6])
+}
+
+// keepProcedure removes durable subscriptions that are not listed. It needs no permission.
+const keepProcedure = "runnel.durable.keep"
+
+// dropDurables removes the client's durable subscriptions that it has not any more.
+func (c *Conn) dropDurables() {
+	names := []any{}
+	c.mu.Lock()
+	for _, s := range c.subs {
+		if s.durable {
+			names = append(names, c.durableName(s.part))
+		}
+	}
+	c.mu.Unlock()
+	p, err := codec.NewPayload(wamp.JSON, []any{c.key.durablePrefix(), names}, nil)
+	if err == nil {
+		c.say(&codec.Message{Type: wamp.Call, Request: c.number(), Text: []byte(keepProcedure), Payload: p})
+	}
+}
