@@ -1,6 +1,7 @@
-// Fleet: the nodes that have enrolled at this centre.
+// Fleet: the nodes that link to this centre, and the status of one of them through its link.
 
-import { h, keyed, write, state, writeState, empty, facts, number, since } from './dom.js';
+import { h, keyed, write, state, writeState, empty, facts, command, number, duration, plural, since } from './dom.js';
+import { findings, lineState, linkState } from './health.js';
 
 export const id = 'fleet';
 export const title = 'Fleet';
@@ -20,7 +21,7 @@ export function mount(root, app) {
   const rows = h('tbody', null);
   const none = empty('No nodes yet', 'A node enrols with a token. Make a token here, then run the printed command on the gateway:', 'runnel token new --role gateway');
   const table = h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'Nodes' }, h('table', null,
-    h('thead', null, h('tr', null, ...['Node', 'State', 'Version', 'Board', 'Role', 'Address', 'Enrolled'].map((t) => h('th', { scope: 'col' }, t)))), rows));
+    h('thead', null, h('tr', null, ...['Node', 'State', 'Queue', 'Alarms', 'Version', 'Board', 'Role', 'Address'].map((t) => h('th', { scope: 'col' }, t)))), rows));
   root.append(h('h1', null, title), h('div.bar', null, h('div.field.wide', null, h('label', { for: 'find' }, 'Filter'), filter)),
     h('section.panel.stack', null, counts.el, none, tiles), h('section.panel', null, table));
 
@@ -33,13 +34,13 @@ export function mount(root, app) {
     counts.write('all', number(list.length));
     none.hidden = list.length > 0;
     table.parentNode.hidden = !list.length;
-    keyed(tiles, shown, (n) => n.id, (n) => h('li', null, state('idle', n.id)), (el, n) => {
-      writeState(el.firstChild, ...sign(n, n.id));
+    keyed(tiles, shown, (n) => n.id, (n) => h('li', null, opener(app, n.id, state('idle', n.id))), (el, n) => {
+      writeState(el.firstChild.firstChild, ...sign(n, n.id));
       el.title = `${n.id}: ${word(n)}`;
     });
-    keyed(rows, shown, (n) => n.id, (n) => h('tr', null, h('th.mono', { scope: 'row' }, n.id), h('td', null, state('idle', '')), ...Array.from({ length: 5 }, () => h('td', null))), (el, n) => {
+    keyed(rows, shown, (n) => n.id, (n) => h('tr', null, h('th.mono', { scope: 'row' }, opener(app, n.id, n.id)), h('td', null, state('idle', '')), ...Array.from({ length: 6 }, () => h('td', null))), (el, n) => {
       writeState(el.children[1].firstChild, ...sign(n, word(n)));
-      [n.version, n.board, n.role, n.address, n.enrolled && `${since(n.enrolled)} ago`].forEach((text, i) => write(el.children[i + 2], text || '–'));
+      [number(n.queue || 0), (n.alarms || []).length ? String(n.alarms.length) : '', n.version, n.board, n.role, n.address].forEach((text, i) => write(el.children[i + 2], text || '–'));
     });
   };
   const load = async () => {
@@ -55,4 +56,47 @@ export function mount(root, app) {
 }
 
 const sign = (n, text) => [n.up ? (n.alarms && n.alarms.length ? 'warn' : 'ok') : 'bad', text];
-const word = (n) => (n.up ? 'online' : n.last_seen ? `offline for ${since(n.last_seen)}` : 'offline');
+const word = (n) => (n.up ? 'online' : n.offline_since ? `offline for ${since(n.offline_since)}` : 'offline');
+
+// opener makes the button that shows a node.
+const opener = (app, id, label) => h('button.link', { type: 'button', 'aria-haspopup': 'dialog', onclick: () => open(app, id) }, label);
+
+// open shows what a node has reported and, through its link, its own status.
+function open(app, id) {
+  const n = (app.fleet || []).find((other) => other.id === id);
+  if (!n) return;
+  const about = facts({ began: 'Router started', seen: 'Last seen', queue: 'Events queued', version: 'Version', board: 'Board', address: 'Address' });
+  about.write('began', n.began ? `${since(n.began)} ago` : '–');
+  about.write('seen', n.up ? 'now' : n.last_seen ? `${since(n.last_seen)} ago` : 'never');
+  about.write('queue', number(n.queue || 0));
+  for (const key of ['version', 'board', 'address']) about.write(key, n[key] || '–');
+  const own = h('div.stack.tight', { 'aria-live': 'polite' });
+  const dialog = h('dialog.wide', { 'aria-label': `Node ${id}`, onclose: () => dialog.remove() },
+    h('div.head', null, h('h2', null, id), state(...sign(n, word(n)))), about.el,
+    h('ul.findings', null, (n.alarms || []).map((text) => h('li', null, state('warn', text)))),
+    list('Serial lines', (n.lines || []).map((l) => [lineState(l), l.name])),
+    list('Queues', (n.queues || []).map((q) => [[q.held ? 'bad' : 'ok', q.held ? `${plural(q.held, 'event')} held` : 'no event held'], `${q.uplink}: ${plural(q.events, 'event')}`])),
+    own, h('div.buttons', null, h('button', { type: 'button', onclick: () => dialog.close() }, 'Close')));
+  document.body.append(dialog);
+  dialog.showModal();
+  ask(app, n, own);
+}
+
+const list = (title, rows) => rows.length > 0 && h('div', null, h('h3', null, title), h('ul.findings', null, rows.map(([sign, text]) => h('li', null, state(...sign), ' ', text))));
+
+// ask adds the node's own status.
+async function ask(app, n, own) {
+  if (!n.up) return;
+  if (!n.remote) return own.append(h('p.hint', null, 'This node does not answer through its link. Write remote = true in its [[uplink]], then reload it there:'), command('sudo runnel reload'));
+  own.append(h('p.hint', null, 'Asking the node …'));
+  try {
+    const { args: [s] } = await app.client.call(`runnel.node.${n.id}.status`);
+    const found = findings(s);
+    own.replaceChildren(h('h3', null, `Status of the node: ${plural(s.router.connections, 'connection')}, up ${duration(s.uptime)}`),
+      h('ul.findings', null, found.length ? found.map((f) => h('li', null, state(f.level, `${f.object} ${f.text}`))) : h('li', null, state('ok', 'healthy'))),
+      list('Links', s.uplinks.map((u) => [linkState(u), `${u.name}: ${plural(u.queue.events, 'event')} queued, ${number(u.events_up.forwarded)} sent`])) || '',
+      list('Serial lines', s.serial.map((l) => [lineState(l), l.name])) || '');
+  } catch (e) {
+    own.replaceChildren(h('p.hint', null, e.uri === 'wamp.error.not_authorized' ? `This role may not call runnel.node.${n.id}.status.` : e.message));
+  }
+}
