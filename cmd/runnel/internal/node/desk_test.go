@@ -167,10 +167,10 @@ func TestCommands(t *testing.T) {
 	if text := fmt.Sprint(got.Args()...); text != "[a 7] map[b:true]" {
 		t.Errorf("%q", text)
 	}
-	for command, want := range map[string]string{"doctor": "com.example.sick", "reload": fleet.NodeOffline} {
+	for _, x := range []struct{ command, want string }{{"doctor", "com.example.sick"}, {"reload", fleet.NodeOffline}} { // the second one ends the link
 		var e *client.Error
-		if _, err := ask(command); !errors.As(err, &e) || e.URI != want {
-			t.Errorf("%s: %v, want %s", command, err, want)
+		if _, err := ask(x.command); !errors.As(err, &e) || e.URI != x.want {
+			t.Errorf("%s: %v, want %s", x.command, err, x.want)
 		}
 	}
 }
