@@ -201,7 +201,8 @@ func (s *site) check(t *testing.T, way string) {
 			t.Errorf("%s: with %q the session's peer is %q", way, headers, peer)
 		}
 	}
-	if text := s.logs.Stderr.Text(); !strings.Contains(text, "peer=127.0.0.2") || strings.Contains(text, "192.0.2.6") {
+	kit.Eventually(t, "the log has the peer", func() bool { return strings.Contains(s.logs.Stderr.Text(), "peer=127.0.0.2") }, s.logs.Stderr.Text)
+	if text := s.logs.Stderr.Text(); strings.Contains(text, "192.0.2.6") {
 		t.Errorf("the log:\n%s", text)
 	}
 }

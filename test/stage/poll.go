@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // pollLink is HTTP long-poll (advanced/transport_http_longpoll.md): one request sends, and another waits for messages.
@@ -16,6 +17,8 @@ type pollLink struct {
 	url     string // of the transport
 	batched bool
 	batches
+
+	sending sync.Mutex // receive closes no connection while send may use it
 }
 
 // openPolls opens a transport.
@@ -58,6 +61,8 @@ func (l *pollLink) post(ctx context.Context, url string, body []byte) (status in
 }
 
 func (l *pollLink) send(messages ...[]byte) error {
+	l.sending.Lock()
+	defer l.sending.Unlock()
 	if l.batched {
 		messages = [][]byte{l.pack(messages)}
 	}
@@ -75,7 +80,9 @@ func (l *pollLink) receive() ([]byte, error) {
 		status, m, err := l.post(context.Background(), l.url+"receive", nil)
 		switch {
 		case err != nil:
+			l.sending.Lock()
 			l.client.CloseIdleConnections()
+			l.sending.Unlock()
 			return nil, err
 		case status == http.StatusNoContent:
 		case !l.batched:
