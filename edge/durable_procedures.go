@@ -3,6 +3,7 @@ package edge
 import (
 	"runnel/edge/codec"
 	"runnel/edge/durable"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -151,7 +152,7 @@ func (c *metaCall) durablePeek() ([]any, error) {
 		return nil, err
 	}
 	count := 10
-	if v := c.arg(1); isGiven(v) && !readLimit(v, &count) {
+	if v := c.arg(1); isGiven(v) && !store.ReadLimit(v, &count) {
 		return nil, refusal{wamp.InvalidArgument, "argument 2, the number of events, must be a positive integer"}
 	}
 	past, err := d.Peek(min(count, maxPeeked))

@@ -364,7 +364,7 @@ func TestHistoryOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 		ids := []wamp.ID{}
-		for _, e := range q.choose(all(), func(*store.PastEvent) bool { return true }) {
+		for _, e := range q.Choose(all(), func(*store.PastEvent) bool { return true }) {
 			ids = append(ids, e.ID)
 		}
 		if fmt.Sprint(ids) != want {

@@ -2,9 +2,6 @@ package edge
 
 import (
 	"fmt"
-	"slices"
-	"strings"
-	"time"
 
 	"runnel/edge/auth"
 	"runnel/edge/codec"
@@ -25,15 +22,6 @@ import (
 //   - If the result is too long for one message, the call fails, and the error says so. The caller can use limit.
 //   - Times have a precision of one millisecond, like timestamp. Events are in order even if the clock was set back.
 
-// pastQuery holds the keyword arguments of get_events.
-type pastQuery struct {
-	reverse                    bool
-	limit                      int    // 0: none
-	topic                      string // "": all
-	from, after, before, until time.Time
-	publication                struct{ from, after, before, until wamp.ID }
-}
-
 func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	sub, err := c.subscription()
 	if err != nil {
@@ -48,7 +36,7 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	place.guarded.Store(grant.partly)
 	place.granted.Store(grant.asked)
 	query, err := c.readPastQuery()
-	if v := c.arg(1); err == nil && isGiven(v) && query.limit == 0 && !readLimit(v, &query.limit) {
+	if v := c.arg(1); err == nil && isGiven(v) && query.Limit == 0 && !store.ReadLimit(v, &query.Limit) {
 		err = refusal{wamp.InvalidArgument, "argument 2, the limit, must be a positive integer"}
 	}
 	if err != nil || sub.history == nil {
@@ -57,106 +45,15 @@ func (c *metaCall) subscriptionGetEvents() ([]any, error) {
 	mayHave := func(e *store.PastEvent) bool {
 		return c.caller.admittedBy(e.Filter) && (!place.guarded.Load() || place.sees(e.Topic))
 	}
-	return c.pastEvents(sub, query.choose(sub.history.All(), mayHave))
+	return c.pastEvents(sub, query.Choose(sub.history.All(), mayHave))
 }
 
-// readPastQuery reads the keyword arguments. Unknown arguments and null are ignored.
-func (c *metaCall) readPastQuery() (q pastQuery, err error) {
-	for _, a := range []struct {
-		key  string
-		want string
-		read func(v codec.Value) bool
-	}{
-		{"reverse", "a bool", func(v codec.Value) (ok bool) { q.reverse, ok = v.Bool(); return ok }},
-		{"limit", "a positive integer", func(v codec.Value) bool { return readLimit(v, &q.limit) }},
-		{"topic", "a URI", func(v codec.Value) (ok bool) {
-			q.topic, ok = textOf(v)
-			return ok && wamp.ValidURI(q.topic, wamp.Exact, false)
-		}},
-		{"from_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.from) }},
-		{"after_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.after) }},
-		{"before_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.before) }},
-		{"until_time", wantTime, func(v codec.Value) bool { return readTime(v, &q.until) }},
-		{"from_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.from) }},
-		{"after_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.after) }},
-		{"before_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.before) }},
-		{"until_publication", wantID, func(v codec.Value) bool { return readID(v, &q.publication.until) }},
-	} {
-		if v := c.keyword(a.key); isGiven(v) && !a.read(v) {
-			return q, refusal{wamp.InvalidArgument, fmt.Sprintf("argument %q must be %s", a.key, a.want)}
-		}
+// readPastQuery reads the keyword arguments.
+func (c *metaCall) readPastQuery() (q store.Query, err error) {
+	if err := q.Read(c.keyword); err != nil {
+		return q, refusal{wamp.InvalidArgument, err.Error()}
 	}
 	return q, nil
-}
-
-const (
-	wantTime = "a time as in RFC 3339"
-	wantID   = "a publication id"
-)
-
-func readLimit(v codec.Value, into *int) bool {
-	n, ok := v.Uint()
-	*into = int(min(n, 1<<30))
-	return ok && n > 0
-}
-
-func readTime(v codec.Value, into *time.Time) bool {
-	text, _ := textOf(v)
-	t, err := time.Parse(time.RFC3339, strings.ToUpper(text)) // RFC 3339 allows "t" and "z" in lower case
-	*into = t
-	return err == nil
-}
-
-func readID(v codec.Value, into *wamp.ID) (ok bool) {
-	*into, ok = idOf(v)
-	return ok
-}
-
-// choose returns the events that the query asks for and the caller may have. It modifies the list.
-func (q *pastQuery) choose(events []*store.PastEvent, mayHave func(*store.PastEvent) bool) []*store.PastEvent {
-	events = q.between(events)
-	events = slices.DeleteFunc(events, func(e *store.PastEvent) bool { return !q.admits(e) || !mayHave(e) })
-	if q.reverse {
-		slices.Reverse(events)
-	}
-	if q.limit > 0 && len(events) > q.limit {
-		events = events[:q.limit]
-	}
-	return events
-}
-
-// between returns the events between the publications that the query names.
-func (q *pastQuery) between(events []*store.PastEvent) []*store.PastEvent {
-	start, end := 0, len(events)
-	for _, bound := range []struct {
-		id    wamp.ID
-		apply func(at int)
-	}{
-		{q.publication.from, func(at int) { start = max(start, at) }},
-		{q.publication.after, func(at int) { start = max(start, at+1) }},
-		{q.publication.before, func(at int) { end = min(end, at) }},
-		{q.publication.until, func(at int) { end = min(end, at+1) }},
-	} {
-		if bound.id == 0 {
-			continue
-		}
-		at := slices.IndexFunc(events, func(e *store.PastEvent) bool { return e.ID == bound.id })
-		if at < 0 {
-			return nil
-		}
-		bound.apply(at)
-	}
-	return events[start:max(start, end)]
-}
-
-// admits reports whether e has the topic and the time that the query asks for.
-func (q *pastQuery) admits(e *store.PastEvent) bool {
-	t := e.Occurred()
-	return (q.topic == "" || string(e.Topic) == q.topic) &&
-		(q.from.IsZero() || !t.Before(q.from)) &&
-		(q.after.IsZero() || t.After(q.after)) &&
-		(q.before.IsZero() || t.Before(q.before)) &&
-		(q.until.IsZero() || !t.After(q.until))
 }
 
 // resultHead is the maximum length of a RESULT beside its events, in bytes.
