@@ -15,9 +15,8 @@ import (
 type publication struct {
 	store.Event
 	options publishOptions
-	node    string           // of the subscribers with a node key, only those with this one get the event; "": all
-	past    *store.PastEvent // shared by the histories; nil until one keeps it
-	stored  bool             // it was passed to the store of durable subscriptions
+	node    string // of the subscribers with a node key, only those with this one get the event; "": all
+	kept    bool   // it was passed to the durable subscriptions and histories that keep it
 }
 
 // delivery is a publication that is being routed, and what the functions on its way share.
@@ -151,11 +150,8 @@ func (t *turn) match(m *realm, topic []byte) []*subscription {
 func (t *turn) publishMatched(m *realm, d *delivery, matched []*subscription) {
 	p := d.publication
 	for _, sub := range matched {
-		if sub.history != nil {
-			p.record(sub.history)
-		}
-		if sub.durables > 0 && !p.stored {
-			t.store(m, d)
+		if (sub.durables > 0 || sub.history != nil) && !p.kept {
+			t.keep(m, d, matched)
 		}
 		for i := range t.frames {
 			t.frames[i].state = stale

@@ -8,6 +8,7 @@ import (
 	"runnel/edge/budget"
 	"runnel/edge/codec"
 	"runnel/edge/durable"
+	"runnel/edge/store"
 	"runnel/edge/wamp"
 )
 
@@ -28,7 +29,13 @@ func (s *state) openEvents(m *realm, dir string, size int64) {
 		Report:    s.reportEvents,
 		Keep:      func(octets int) bool { return m.router.options().Memory.Keep(budget.Durable, octets) },
 		Free:      func(octets int) { m.router.options().Memory.Drop(budget.Durable, octets) },
-		Found:     acks.restoreOrigin,
+		Found: func(p durable.Publication) {
+			acks.restoreOrigin(p)
+			m.histories.Restore(p.Event, p.At, p.End, p.Position)
+		},
+		Needed:  m.histories.Needed,
+		Release: func(first, last uint64, lost bool) bool { return s.release(m, first, last, lost) },
+		After:   m.histories.Last(),
 	})
 	if s.reportEvents(err); err == nil {
 		s.events = events
@@ -144,12 +151,38 @@ func (m *realm) removeDurable(t *turn, d *durable.Subscription) error {
 	return nil
 }
 
-// store passes the event to the store of durable subscriptions. An event whose lists name sessions is not kept, because session
-// ids mean nothing later. mu may be held.
-func (t *turn) store(m *realm, d *delivery) {
-	d.stored = true
+// keep passes the event to the durable subscriptions and histories among those that have matched. The histories share one copy. An
+// event whose lists name sessions is not kept, because session ids mean nothing later. mu may be held.
+func (t *turn) keep(m *realm, d *delivery, matched []*subscription) {
+	if d.kept = true; d.Filter.BySession() {
+		return
+	}
+	p, durables := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain}, 0
+	var past *store.PastEvent
+	for _, sub := range matched {
+		durables += sub.durables
+		if sub.history != nil && past == nil {
+			past = store.NewPastEvent(p.Event)
+			p.At = past.At
+		}
+	}
+	if durables > 0 {
+		t.store(m, d, &p)
+	}
+	if past == nil {
+		return
+	}
+	for _, sub := range matched {
+		if sub.history != nil {
+			sub.history.Record(past, p.Position)
+		}
+	}
+}
+
+// store passes the event to the store of durable subscriptions.
+func (t *turn) store(m *realm, d *delivery, p *durable.Publication) {
 	s := m.durables()
-	if s == nil || d.Filter.BySession() {
+	if s == nil {
 		return
 	}
 	var waiter durable.Waiter
@@ -157,7 +190,7 @@ func (t *turn) store(m *realm, d *delivery) {
 	if w != nil {
 		waiter = w
 	}
-	p := durable.Publication{Event: &d.Event, Origin: d.options.origin, Plain: d.options.plain, Consumer: d.session != nil && len(d.session.durableSeats()) > 0}
+	p.Consumer = d.session != nil && len(d.session.durableSeats()) > 0
 	p.Anonymous = d.receipt != nil && d.receipt.publisher.nameless() // it matters with an origin, so there is a receipt
 	if err := s.Put(p, waiter); err != nil && w != nil {
 		m.acknowledgements.fail(t, w, notStored(err))

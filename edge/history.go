@@ -1,32 +1,22 @@
 package edge
 
 import (
+	"math"
 	"slices"
 	"time"
 
+	"runnel/edge/durable"
 	"runnel/edge/store"
 )
 
 // HistoryRule names a topic or pattern whose events are kept for later queries; meta_history.go describes the queries.
 type HistoryRule = store.Rule
 
-// record adds p to a history. An event whose lists name sessions is not kept, because ids mean nothing to later sessions.
-// All histories share one copy.
-func (p *publication) record(h *store.History) {
-	if p.Filter.BySession() {
-		return
-	}
-	if p.past == nil {
-		p.past = store.NewPastEvent(&p.Event)
-	}
-	h.Record(p.past)
-}
-
 // addHistories makes the histories of rules, and their subscriptions. It runs before a session joins.
 func (m *realm) addHistories(rules []HistoryRule) {
 	for _, rule := range rules {
 		h := store.NewHistory(rule, m.log, m.router.options().Memory)
-		m.histories = append(m.histories, h)
+		m.histories.Add(h)
 		m.attach(h)
 	}
 }
@@ -60,8 +50,8 @@ func (m *realm) detach(h *store.History) {
 
 // updateHistories replaces the rules by others, which were checked. Histories that stay keep their events. Holds updating.
 func (m *realm) updateHistories(rules []HistoryRule) {
-	kept := m.histories[:0:0]
-	for _, h := range m.histories {
+	var kept []*store.History
+	for _, h := range m.histories.All() {
 		if i := slices.IndexFunc(rules, h.IsFor); i >= 0 {
 			h.SetBounds(rules[i])
 			kept = append(kept, h)
@@ -71,10 +61,12 @@ func (m *realm) updateHistories(rules []HistoryRule) {
 		m.detach(h)
 		m.mu.Unlock()
 		if m.state != nil {
+			h.Release(0, math.MaxUint64)
 			m.state.disk.DropHistory(h)
 		}
 		h.Drop()
 	}
+	m.histories.Set(kept)
 	for _, rule := range rules {
 		if slices.ContainsFunc(kept, func(h *store.History) bool { return h.IsFor(rule) }) {
 			continue
@@ -83,10 +75,33 @@ func (m *realm) updateHistories(rules []HistoryRule) {
 		if m.state != nil {
 			m.state.disk.AddHistory(h)
 		}
+		m.histories.Add(h)
 		m.mu.Lock()
 		m.attach(h)
 		m.mu.Unlock()
-		kept = append(kept, h)
+		m.fill(h)
 	}
-	m.histories = kept
+}
+
+// A history shares the log of durable subscriptions: an event that the log has is not written to the history's own files. The
+// history has the log keep its segments (store.Histories.Needed), or takes its events over (release).
+
+// fill adds the events that the log has already to a new history.
+func (m *realm) fill(h *store.History) {
+	s := m.durables()
+	if s == nil {
+		return
+	}
+	var one store.Histories
+	one.Add(h)
+	err := s.Each(func(p durable.Publication) { one.Restore(p.Event, p.At, p.End, p.Position) })
+	if err != nil {
+		m.log.Warn("cannot read durable events for a history", "match", h.Match.String(), "uri", h.URI, "err", err)
+	}
+}
+
+// release has the histories keep the events at some positions in their own files. Unless the log has lost the events, it returns
+// once they are on disk, and reports whether they are.
+func (s *state) release(m *realm, first, last uint64, lost bool) bool {
+	return !m.histories.Release(first, last) || lost || s.disk.Flush() == nil
 }

@@ -231,7 +231,7 @@ func TestHistoryBounds(t *testing.T) {
 		tell(t, Options{}, withHistory(rule), func(s *story) {
 			pub := s.join(hello)
 			pub.findsHistory("sub", rule.URI, rule.Match)
-			plot(s, pub, s.router.realms["realm1"].histories[0])
+			plot(s, pub, s.router.realms["realm1"].histories.All()[0])
 		})
 	}
 	with(HistoryRule{URI: "com.a", Events: 3}, func(s *story, pub *peer, h *store.History) {

@@ -28,9 +28,9 @@ type realm struct {
 	procedures procedures
 	fallbacks  procedures // see fallback.go
 
-	updating  sync.Mutex       // held while the realm's options are replaced
-	histories []*store.History // guarded by updating once the realm is open
-	confirmed []ConfirmRule    // likewise
+	updating  sync.Mutex      // held while the realm's options are replaced
+	histories store.Histories // changed under updating once the realm is open
+	confirmed []ConfirmRule   // guarded by updating once the realm is open
 
 	pending    pending
 	confirming atomic.Int32 // number of confirming seats and durable subscriptions; changed under mu

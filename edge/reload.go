@@ -113,7 +113,7 @@ func (r *Router) RemoveRealm(name string) error {
 func (m *realm) freeMemory() {
 	m.updating.Lock()
 	defer m.updating.Unlock()
-	for _, h := range m.histories {
+	for _, h := range m.histories.All() {
 		h.Drop()
 	}
 	m.retained.Drop()

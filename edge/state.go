@@ -33,7 +33,7 @@ func openState(m *realm, dir string, durableSize int64) *state {
 		<-s.done
 	})
 	s.disk = store.Open(store.Config{
-		Directory: dir, Log: m.log, Interval: interval, Retained: m.retained, Histories: m.histories, ReadOptions: readKeptOptions,
+		Directory: dir, Log: m.log, Interval: interval, Retained: m.retained, Histories: m.histories.All(), ReadOptions: readKeptOptions,
 	})
 	origins, acks := filepath.Join(dir, "origins"), &m.acknowledgements
 	log, found, unusable, err := dedup.Open(&acks.routed, origins, dedup.Config[*withheld]{
@@ -51,6 +51,7 @@ func openState(m *realm, dir string, durableSize int64) *state {
 
 // begin is called before the goroutine of run is started, and before a session joins.
 func (s *state) begin() {
+	s.disk.Begin()
 	if s.events != nil {
 		s.events.Begin()
 	}

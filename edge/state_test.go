@@ -382,7 +382,7 @@ func TestStateIsBounded(t *testing.T) {
 		p.retains("com.r=" + last)
 		p.findsHistory("sub", "com.h", wamp.Exact)
 		p.past(`{"reverse":true,"limit":1}`, last)
-		if n := len(s.router.realms["realm1"].histories[0].All()); n != 20 {
+		if n := len(s.router.realms["realm1"].histories.All()[0].All()); n != 20 {
 			t.Errorf("%d events are left of 20", n)
 		}
 	})

@@ -124,7 +124,7 @@ func TestRoomForSubscriptions(t *testing.T) {
 func (s *shelf) publish(ids ...wamp.ID) {
 	s.Helper()
 	for _, id := range ids {
-		kit.Must(s.T, s.Put(Publication{Event: &store.Event{ID: id, Topic: []byte("com.t")}}, nil))
+		kit.Must(s.T, s.Put(&Publication{Event: &store.Event{ID: id, Topic: []byte("com.t")}}, nil))
 	}
 	s.settled()
 }

@@ -68,7 +68,7 @@ func TestBarredEventsAreBounded(t *testing.T) {
 	a := d.Attach(AttachOptions{Consumer: c})
 	for range 3 {
 		for range maxFlight {
-			kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.b")}}, nil))
+			kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.b")}}, nil))
 		}
 		kit.Must(t, s.put("com.a", 1, 10))
 		if e := kit.Receive(t, "an event behind them", c.got); !a.Ack(e.ID) {
@@ -103,7 +103,7 @@ func TestFlightIsCharged(t *testing.T) {
 	s.Free = func(octets int) { charged.Add(-int64(octets)) }
 	d := s.create(Rule{Name: "d", URI: "com.t", Window: 1000})
 	for n := 1; n <= 1000; n++ {
-		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
+		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
 	}
 	c := taker{make(chan Delivery, 1000)}
 	a := d.Attach(AttachOptions{Consumer: c})
@@ -122,7 +122,7 @@ func TestFlightIsCharged(t *testing.T) {
 
 	limit.Store(0)
 	for n := 1; n <= 10; n++ {
-		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
+		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
 	}
 	a = d.Attach(AttachOptions{Consumer: c})
 	for range 10 {

@@ -16,8 +16,8 @@ import (
 )
 
 // sized returns an event whose record has about size bytes.
-func sized(size int) Publication {
-	return Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR, Raw: make([]byte, size)}}}
+func sized(size int) *Publication {
+	return &Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR, Raw: make([]byte, size)}}}
 }
 
 // The bounds by number, size and age hold after upkeep, and no event is dropped without need.

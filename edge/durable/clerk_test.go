@@ -98,7 +98,7 @@ func inBubble(t *testing.T, test func(t *testing.T, s *shelf)) {
 func (s *shelf) puts(topic string, n int) {
 	s.Helper()
 	for range n {
-		kit.Must(s.T, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: codec.Payload{Serializer: wamp.CBOR}}}, nil))
+		kit.Must(s.T, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: codec.Payload{Serializer: wamp.CBOR}}}, nil))
 	}
 	s.settled()
 }

@@ -316,7 +316,7 @@ func TestExpiry(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *shelf) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		for _, ttl := range []time.Duration{time.Minute, time.Hour, 0} {
-			kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: ttl}}, nil))
+			kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: ttl}}, nil))
 		}
 		s.settled()
 		s.sleep(time.Minute)
@@ -347,7 +347,7 @@ func TestMaxAge(t *testing.T) {
 		s.sleep(time.Minute)
 		for _, own := range []time.Duration{0, time.Minute, time.Hour} {
 			e := &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: codec.Payload{Serializer: wamp.CBOR}, TTL: own}
-			kit.Must(t, s.Put(Publication{Event: e}, nil))
+			kit.Must(t, s.Put(&Publication{Event: e}, nil))
 		}
 		s.settled()
 		c := &clerk{}

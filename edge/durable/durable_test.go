@@ -82,7 +82,7 @@ func (s *shelf) put(topic string, n, size int) error {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if err := s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: payload}}, true); err != nil {
+	if err := s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte(topic), Payload: payload}}, true); err != nil {
 		return err
 	}
 	return kit.Receive(s.T, "the commit", s.answers)
@@ -262,7 +262,7 @@ func TestStart(t *testing.T) {
 
 // Records of other versions, and garbage, are errors.
 func FuzzRecord(f *testing.F) {
-	f.Add(appendEvent(nil, 7, time.Now(), Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}))
+	f.Add(appendEvent(nil, 7, time.Now(), &Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}))
 	f.Add(appendGap(nil, 7, time.Now(), loss{3, "disk", 1}))
 	f.Fuzz(func(t *testing.T, record []byte) {
 		h, err := readHead(record)

@@ -152,7 +152,7 @@ func TestEventIsSentEarly(t *testing.T) {
 	d := s.create(Rule{Name: "d", URI: "com.t"})
 	kit.Must(t, s.put("com.t", 1, 10))
 	for range 3000 {
-		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.other")}}, nil))
+		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.other")}}, nil))
 	}
 	kit.Must(t, s.put("com.other", 2, 10))
 	c := late{sub: d, given: new(bool), read: make(chan uint64, 1)}
@@ -211,7 +211,7 @@ func TestFlightIsBounded(t *testing.T) {
 	s := openShelf(t, t.TempDir(), 0)
 	d := s.create(Rule{Name: "d", URI: "com.t"})
 	for range maxFlight + 1000 {
-		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
+		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t")}}, nil))
 	}
 	kit.Must(t, s.put("com.t", 1, 10))
 	c := taker{make(chan Delivery, 2*maxFlight)}

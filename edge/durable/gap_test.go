@@ -179,7 +179,7 @@ func TestGapGrowsMeanwhile(t *testing.T) {
 					return Delivered
 				}
 				grown = true
-				kit.Must(t, s.Put(Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil))
+				kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil))
 				kit.Must(t, s.do(d.keepBounds))
 				return v
 			}

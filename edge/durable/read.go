@@ -1,6 +1,10 @@
 package durable
 
-import "slices"
+import (
+	"slices"
+
+	"runnel/edge/store"
+)
 
 // place is where a record begins.
 type place struct {
@@ -14,6 +18,22 @@ func (s *Store) end() place {
 		return place{s.segments[n-1].number, s.segments[n-1].octets}
 	}
 	return place{}
+}
+
+// Each calls each for every event that was put before, as long as the log has it. The event is valid during the call only.
+func (s *Store) Each(each func(Publication)) error {
+	if err := s.do(func() {}); err != nil {
+		return err
+	}
+	var event store.Event
+	return s.scan(place{}, nil, func(record []byte, _, _ place) bool {
+		if h, err := readHead(record); err == nil {
+			if p, err := h.stored(&event, s.ReadOptions); err == nil {
+				each(p)
+			}
+		}
+		return true
+	})
 }
 
 // locate returns a place from which the first record above a position can be found. Holds mu, or runs before Run.

@@ -53,6 +53,10 @@ type Publication struct {
 	Origin    bool // the options have an origin, so the publisher's names are needed
 	Consumer  bool // the publisher has durable subscriptions, and may not get its own event
 	Plain     bool // the options say nothing about the event, and need not be kept
+
+	At       time.Time // when it was published; Put sets it if it is zero
+	Position uint64    // set by Put
+	End      time.Time // of an event that was read: when its publisher's limit is over; zero: never
 }
 
 func appendHead(dst []byte, kind byte, position uint64, at, expires int64, topic []byte) []byte {
@@ -75,7 +79,7 @@ func appendBytes[T string | []byte](dst []byte, b T) []byte {
 	return append(dst, b...)
 }
 
-func appendEvent(dst []byte, position uint64, at time.Time, p Publication) []byte {
+func appendEvent(dst []byte, position uint64, at time.Time, p *Publication) []byte {
 	kind, expires := byte(eventRecord), int64(0)
 	for i, set := range [...]bool{
 		p.Disclosed, p.Trusted, p.Forwarded, p.Anonymous, p.TTL > 0, p.Disclosed || p.Origin || p.Consumer, !p.Plain && len(p.Dict.Raw) > 0,
@@ -202,6 +206,15 @@ func (h *head) event(e *store.Event, options func(*store.Event) error) (p Public
 		}
 	}
 	return p, options(e)
+}
+
+// stored reads the event of a record into e, with its time and position.
+func (h *head) stored(e *store.Event, options func(*store.Event) error) (p Publication, err error) {
+	p, err = h.event(e, options)
+	if p.At, p.Position = time.UnixMilli(h.at), h.position; h.expires != 0 {
+		p.End = time.UnixMilli(h.expires)
+	}
+	return p, err
 }
 
 // published returns when an event was first published: when it came, or before that if a link says so and its clock is set. dated

@@ -35,7 +35,7 @@ func TestRecord(t *testing.T) {
 		p, event := whole, *whole.Event
 		p.Event = &event
 		mark(&p)
-		h, err := readHead(appendEvent(nil, 7, at, p))
+		h, err := readHead(appendEvent(nil, 7, at, &p))
 		kit.Must(t, err)
 		if h.position != 7 || h.at != at.UnixMilli() || h.expires != 0 || string(h.topic) != "com.t" || h.publication() != p.ID {
 			t.Errorf("%s: %+v", name, h)
@@ -67,22 +67,22 @@ func TestRecord(t *testing.T) {
 		}
 	}
 	whole.Dict.Raw = []byte(`{"x":`)
-	h, _ := readHead(appendEvent(nil, 7, at, whole))
+	h, _ := readHead(appendEvent(nil, 7, at, &whole))
 	if _, err := h.event(new(store.Event), func(*store.Event) error { t.Error("invalid options are read"); return nil }); err == nil {
 		t.Error("invalid options are no error")
 	}
 	whole.ID, whole.Dict.Raw = 0, nil
-	h, _ = readHead(appendEvent(nil, 7, at, whole))
+	h, _ = readHead(appendEvent(nil, 7, at, &whole))
 	if _, err := h.event(new(store.Event), func(*store.Event) error { return nil }); err == nil {
 		t.Error("an invalid publication id is no error")
 	}
 	whole.ID, whole.TTL = 1, time.Second
-	h, err := readHead(appendEvent(nil, 7, at, whole))
+	h, err := readHead(appendEvent(nil, 7, at, &whole))
 	if err != nil || h.expires != at.UnixMilli()+1000 || h.expired(at.Add(time.Second)) || !h.expired(at.Add(1001*time.Millisecond)) {
 		t.Errorf("%+v, %v", h, err)
 	}
 	at = time.UnixMilli(-1000)
-	if h, err = readHead(appendEvent(nil, 7, at, whole)); err != nil || h.expires != 1 {
+	if h, err = readHead(appendEvent(nil, 7, at, &whole)); err != nil || h.expires != 1 {
 		t.Errorf("a limit before 1970: %+v, %v", h, err)
 	}
 	h, err = readHead(appendGap(nil, 8, at, loss{events: 3, reason: "disk", segment: 5}))
@@ -96,7 +96,7 @@ func TestRecord(t *testing.T) {
 func TestShortRecord(t *testing.T) {
 	event := Publication{Event: &store.Event{ID: 300, Topic: []byte("com.t"), Publisher: store.Publisher{Authid: "joe", Authrole: "r"}, Payload: codec.Payload{Raw: []byte("payload")}}}
 	options := func(*store.Event) error { return nil }
-	for _, record := range [][]byte{appendEvent(nil, 300, time.Now(), event), appendGap(nil, 300, time.Now(), loss{300, "disk", 300})} {
+	for _, record := range [][]byte{appendEvent(nil, 300, time.Now(), &event), appendGap(nil, 300, time.Now(), loss{300, "disk", 300})} {
 		for n := range len(record) {
 			h, err := readHead(record[:n])
 			if err != nil {
@@ -257,8 +257,8 @@ func TestPeek(t *testing.T) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		payload, err := codec.NewPayload(wamp.JSON, []any{"x"}, map[string]any{"y": true})
 		kit.Must(t, err)
-		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: 77, Topic: []byte("com.t"), Payload: payload}}, nil))
-		kit.Must(t, s.Put(Publication{Event: &store.Event{ID: 78, Topic: []byte("com.other"), Payload: payload}}, nil))
+		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 77, Topic: []byte("com.t"), Payload: payload}}, nil))
+		kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 78, Topic: []byte("com.other"), Payload: payload}}, nil))
 		s.settled()
 		s.mu.Lock()
 		s.lost = 3
@@ -296,7 +296,7 @@ func TestPeek(t *testing.T) {
 		}
 		long := codec.Payload{Serializer: wamp.CBOR, Raw: make([]byte, maxPeeked/4)}
 		for range 10 {
-			kit.Must(t, s.Put(Publication{Event: &store.Event{ID: 79, Topic: []byte("com.t"), Payload: long}}, nil))
+			kit.Must(t, s.Put(&Publication{Event: &store.Event{ID: 79, Topic: []byte("com.t"), Payload: long}}, nil))
 			s.settled()
 		}
 		if past, err = d.Peek(100); len(past) != 6 || err != nil {

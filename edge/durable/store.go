@@ -37,6 +37,14 @@ type Config struct {
 
 	// Found is called by Open for every event in the log. The event is valid during the call only.
 	Found func(Publication)
+
+	// Others may need the events, too. Needed returns the first position that they need; 0: none. Release is called before the
+	// events at some positions leave the log, or after it has lost them (lost). It reports whether the others have taken over what
+	// they need of them. Run calls both without a lock. Either both or neither may be nil.
+	Needed  func() uint64
+	Release func(first, last uint64, lost bool) bool
+
+	After uint64 // positions that others may know; new events get later ones
 }
 
 // Waiter identifies a publisher that waits until its event is on disk.
@@ -59,6 +67,7 @@ type Store struct {
 	rewrite   bool        // the journal of cursors is incomplete
 	compact   int64       // bytes of the journal of cursors when it was last rewritten
 	unsynced  uint64      // events of the records written since the last sync
+	synced    uint64      // position of the last record that is on disk
 	forgotten []key       // removed subscriptions, to be recorded
 	loud      func() bool // limits log lines about dropped events
 	retryAt   time.Time   // when a failed write is tried again
@@ -156,18 +165,19 @@ func (s *Store) openLog(dir string) error {
 		if g, err := h.loss(); err == nil && g.segment != 0 {
 			reported[g.segment] = true
 		}
-		if p, err := h.event(&event, s.ReadOptions); err == nil && s.Found != nil {
+		if p, err := h.stored(&event, s.ReadOptions); err == nil && s.Found != nil {
 			s.Found(p)
 		}
 	})
 	if err != nil {
 		return err
 	}
-	s.journal, s.written = log, last
+	s.journal, s.written, s.synced = log, last, last
 	s.measure()
 	for _, d := range s.subs {
 		last = max(last, d.floor)
 	}
+	last = max(last, s.After)
 	if s.next = last + 1; last > 0 {
 		s.next += unsyncedMost
 	}
@@ -209,9 +219,9 @@ func (s *Store) Used() bool {
 	return len(s.subs) > 0
 }
 
-// Put keeps an event. The waiter, if there is one, is passed to Config.Committed later. Put never waits for the disk. If it
+// Put keeps an event, and sets its position. The waiter, if there is one, is passed to Config.Committed later. Put never waits for the disk. If it
 // fails, the event is not kept; without a waiter this is counted, and consumers get a gap.
-func (s *Store) Put(p Publication, w Waiter) error {
+func (s *Store) Put(p *Publication, w Waiter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.broken
@@ -225,7 +235,11 @@ func (s *Store) Put(p Publication, w Waiter) error {
 		s.lost++
 		return err
 	}
-	s.pending = appendEvent(s.pending, s.next, time.Now(), p)
+	if p.At.IsZero() {
+		p.At = time.Now()
+	}
+	p.Position = s.next
+	s.pending = appendEvent(s.pending, p.Position, p.At, p)
 	s.ends = append(s.ends, len(s.pending))
 	s.next++
 	if w != nil {

@@ -76,30 +76,46 @@ func (s *Store) dropSegment(subs []*Subscription) bool {
 		}
 		s.mu.Unlock()
 	}
-	return s.removeSegment(oldest.number)
+	return s.removeSegment(oldest, true)
 }
 
-// removeFinished removes the segments that no subscription needs.
+// removeFinished removes the segments that no subscription needs. Others may need them as long as they take less than half of the
+// log's limit.
 func (s *Store) removeFinished() {
 	for {
 		s.mu.Lock()
-		var number uint64
+		var oldest segment
 		if len(s.segments) > 1 {
-			number = s.segments[0].number
+			oldest = s.segments[0]
 		}
 		for _, d := range s.subs {
-			if number != 0 && d.floor < s.segments[0].last {
-				number = 0
+			if d.floor < oldest.last {
+				oldest.number = 0
 			}
 		}
+		crowded := s.octets() > s.Limit/2
 		s.mu.Unlock()
-		if number == 0 || !s.removeSegment(number) {
+		if oldest.number == 0 || !crowded && s.needed(oldest) || !s.removeSegment(oldest, false) {
 			return
 		}
 	}
 }
 
-func (s *Store) removeSegment(number uint64) bool {
+// needed reports whether others than the subscriptions need a segment.
+func (s *Store) needed(g segment) bool {
+	if s.Needed == nil {
+		return false
+	}
+	first := s.Needed()
+	return first != 0 && first <= g.last
+}
+
+// removeSegment removes the oldest segment. If others have not taken over what they need of it, it stays, unless it must go.
+func (s *Store) removeSegment(oldest segment, must bool) bool {
+	number := oldest.number
+	if s.Release != nil && !s.Release(0, oldest.last, false) && (!must || s.closed) {
+		return false
+	}
 	for _, g := range s.journal.Segments() { // those before it have no readable record
 		if g.Number > number {
 			break

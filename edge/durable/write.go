@@ -83,6 +83,16 @@ func (b *batch) events(n int) (events uint64) {
 	return events
 }
 
+// last returns the position of the last record.
+func (b *batch) last() uint64 {
+	start := 0
+	if n := len(b.ends); n > 1 {
+		start = b.ends[n-2]
+	}
+	h, _ := readHead(b.data[start:])
+	return h.position
+}
+
 // take returns the records that wait to be written. It adds a gap record if events could not be kept.
 func (s *Store) take() (b batch) {
 	s.mu.Lock()
@@ -169,6 +179,7 @@ func (s *Store) append(b *batch) error {
 	}
 	if err != nil {
 		missing += b.events(n)
+		defer s.noteLost(b.last())
 	}
 	number, _ := s.journal.Newest()
 	s.mu.Lock()
@@ -231,9 +242,23 @@ func (s *Store) sync() error {
 	for _, d := range s.subs {
 		d.unsyncedEvents, d.unsyncedOctets = 0, 0
 	}
+	written := s.written
 	s.mu.Unlock()
+	if err == nil {
+		s.synced = written
+	} else if journal.Lost(err) {
+		s.noteLost(written)
+	}
 	s.Report(err)
 	return err
+}
+
+// noteLost has others take over the events that are not known to be on disk, up to a position. No lock is held.
+func (s *Store) noteLost(last uint64) {
+	if first := s.synced + 1; s.Release != nil && first <= last {
+		s.Release(first, last, true)
+	}
+	s.synced = last
 }
 
 // discount removes the events that a failed sync has lost from the backlogs.

@@ -202,7 +202,7 @@ func TestFailedWrite(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		for range 3 {
-			if err := s.Put(Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil); !errors.Is(err, errDisk) {
+			if err := s.Put(&Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil); !errors.Is(err, errDisk) {
 				t.Errorf("%v", err)
 			}
 		}
@@ -255,7 +255,7 @@ func TestFull(t *testing.T) {
 			kit.Must(t, s.Declare([]Rule{{Name: "d", URI: "com.t"}}, func(*Subscription) {}))
 			payload := codec.Payload{Serializer: wamp.CBOR, Raw: make([]byte, 100_000)}
 			for range 60 {
-				switch err := s.Put(Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: payload}}, nil); {
+				switch err := s.Put(&Publication{Event: &store.Event{ID: wamp.NewID(), Topic: []byte("com.t"), Payload: payload}}, nil); {
 				case err == nil && lost == 0:
 					kept++
 				case errors.Is(err, ErrFull):
@@ -290,9 +290,9 @@ func TestEnded(t *testing.T) {
 		d := s.create(Rule{Name: "d", URI: "com.t"})
 		c := &clerk{}
 		d.Attach(AttachOptions{Consumer: c})
-		s.Put(Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil)
+		s.Put(&Publication{Event: &store.Event{ID: 1, Topic: []byte("com.t")}}, nil)
 		s.end()
-		if err := s.Put(Publication{Event: &store.Event{ID: 2, Topic: []byte("com.t")}}, nil); !errors.Is(err, errClosed) {
+		if err := s.Put(&Publication{Event: &store.Event{ID: 2, Topic: []byte("com.t")}}, nil); !errors.Is(err, errClosed) {
 			t.Errorf("%v", err)
 		}
 		if _, _, err := s.Create(Rule{Name: "e", URI: "com.t"}, Start{}, func(*Subscription) {}); err == nil {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"runnel/edge/journal"
@@ -20,7 +21,8 @@ import (
 //
 //	retained/             a record for each change of a topic: the topic with all its events, or none if it was cleared. The
 //	                      last record of a topic is valid. When more than half of the log is outdated, it is rewritten
-//	history/MATCH-URI/    a record for each event of one rule, in order. A segment is deleted when all its events are dropped
+//	history/MATCH-URI/    a record for each event of one rule, in order, except for those in the log of durable events. A segment
+//	                      is deleted when all its events are dropped
 //
 // Memory is the original, and one goroutine writes it to disk, behind the routing. Changes are written a second after the
 // first of them, and synced at intervals. So a crash of the router costs at most a second of changes, and a power cut at
@@ -39,6 +41,8 @@ type Disk struct {
 	stop  chan struct{}
 	done  chan struct{}
 	close func() // stops Run and waits for it
+
+	started atomic.Bool // Run runs, is about to, or has ended
 
 	// Owned by Run; a zero time is never.
 	saveAt, syncAt, expireAt time.Time
@@ -64,8 +68,7 @@ type Config struct {
 type archive struct {
 	*History
 	log     *journal.Journal
-	saved   uint64 // the number of the first event that is not in the log
-	rewrite bool   // the log has a bad segment, has lost events, or has some twice
+	rewrite bool // the log has a bad segment, has lost events, or has some twice
 }
 
 const (
@@ -137,22 +140,21 @@ func (d *Disk) openHistory(h *History) *archive {
 	unusable, twice := 0, 0
 	seen := make(map[wamp.ID]struct{})
 	log, found, err := journal.Open(dir, segmentBytes, func(record []byte) {
-		e, err := d.reader.past(record)
-		if err != nil || !h.Match.Matches(h.URI, string(e.Topic)) {
+		x, err := d.reader.past(record)
+		if err != nil || !h.Match.Matches(h.URI, string(x.Topic)) {
 			unusable++
-		} else if _, again := seen[e.ID]; again {
+		} else if _, again := seen[x.ID]; again {
 			twice++
-		} else if seen[e.ID] = struct{}{}; e.size <= h.rule.Octets {
-			h.append(e)
+		} else if seen[x.ID] = struct{}{}; x.size <= h.rule.Octets && h.makeRoom(x.PastEvent) {
+			h.last = max(h.last, x.order/2)
+			h.insert(len(h.events), x)
 		}
 	})
 	if !d.Opened(dir, found, unusable, err) {
 		return nil
 	}
 	h.changed = d.changed
-	return &archive{
-		History: h, log: log, saved: h.gone + uint64(len(h.events)), rewrite: len(found.Bad) > 0 || twice > 0,
-	}
+	return &archive{History: h, log: log, rewrite: len(found.Bad) > 0 || twice > 0}
 }
 
 // AddHistory restores a history that is not in use yet, and has it written from now on.
@@ -181,8 +183,15 @@ func (d *Disk) DropHistory(h *History) {
 	})
 }
 
-// do has Run execute a task. It returns when the task is done, or Run has ended.
+// Begin announces that Run is about to run. Until then, only one goroutine may use the disk.
+func (d *Disk) Begin() { d.started.Store(true) }
+
+// do has Run execute a task. It returns when the task is done, or Run has ended. Before Run, the caller executes the task.
 func (d *Disk) do(task func()) {
+	if !d.started.Load() {
+		task()
+		return
+	}
 	done := make(chan struct{})
 	select {
 	case d.tasks <- func() { defer close(done); task() }:

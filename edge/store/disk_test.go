@@ -47,6 +47,7 @@ func open(t *testing.T, dir string, limit int, rules ...Rule) *kept {
 			return err
 		},
 	})
+	k.disk.Begin()
 	go k.disk.Run()
 	t.Cleanup(k.close)
 	return k
@@ -128,7 +129,7 @@ func (k *kept) copied() string {
 func (k *kept) record(h *History, texts ...string) {
 	k.Helper()
 	for _, text := range texts {
-		h.Record(NewPastEvent(k.event("com.a", text, nil)))
+		h.Record(NewPastEvent(k.event("com.a", text, nil)), 0)
 	}
 }
 
@@ -421,7 +422,7 @@ func TestUnusableRecords(t *testing.T) {
 		k.close()
 		for log, records := range map[string][][]byte{
 			"retained":            {[]byte("nonsense"), encodeRetained("com.a", []*retained{{Event: once.Event}})},
-			"history/exact-com.a": {encodePast(once), []byte("nonsense"), encodePast(once), encodePast(other)},
+			"history/exact-com.a": {encodePast(held{PastEvent: once}), []byte("nonsense"), encodePast(held{PastEvent: once}), encodePast(held{PastEvent: other})},
 		} {
 			j, _, err := journal.Open(filepath.Join(dir, log), segmentBytes, func([]byte) {})
 			if err != nil {

@@ -83,6 +83,11 @@ func NewPastEvent(e *Event) *PastEvent {
 	return &PastEvent{Event: e.clone(), At: time.Now(), end: e.end(), size: e.size()}
 }
 
+// RestorePast returns a copy of an event for histories that was kept before. end is when its publisher's limit is over; zero: never.
+func RestorePast(e *Event, at, end time.Time) *PastEvent {
+	return &PastEvent{Event: e.clone(), At: at, end: end, size: e.size()}
+}
+
 // Current returns the event as it may be delivered now. It is immutable.
 func (e *PastEvent) Current() *Event { return e.until(e.end) }
 

@@ -68,12 +68,15 @@ type History struct {
 
 	tooLong atomic.Bool // an event was longer than all may be together
 
-	mu      sync.Mutex
-	rule    Rule
-	dropped bool         // nothing is kept any more
-	events  []*PastEvent // oldest first
-	gone    uint64       // how many events were kept before events[0]; so events[i] has the number gone+i
-	bytes   int
+	mu         sync.Mutex
+	rule       Rule
+	dropped    bool   // nothing is kept any more
+	events     []held // oldest first
+	own        int    // how many of them the log of durable events does not have
+	last       uint64 // the last known position in that log
+	released   uint64 // an event up to this position is not in that log any more
+	disordered bool   // the archive has taken over an event that precedes others in it
+	bytes      int
 }
 
 // NewHistory returns an empty history.
@@ -84,13 +87,16 @@ func NewHistory(rule Rule, log *slog.Logger, memory *budget.Budget) *History {
 // IsFor reports whether the history is for the topics of a rule.
 func (h *History) IsFor(r Rule) bool { return h.URI == r.URI && h.Match == r.Match }
 
-// Record adds an event. Its Filter must not name sessions (filter.BySession).
-func (h *History) Record(e *PastEvent) {
+// Record adds an event. Its Filter must not name sessions (filter.BySession). position is its place in the log of durable events;
+// 0: the log does not have it.
+func (h *History) Record(e *PastEvent, position uint64) {
 	h.mu.Lock()
 	limit := h.rule.Octets
-	if e.size <= limit {
-		h.append(e)
+	if e.size <= limit && h.makeRoom(e) {
+		x := h.hold(e, position)
+		h.insert(h.place(x), x)
 	}
+	own := h.own > 0
 	h.mu.Unlock()
 	if e.size > limit {
 		if h.tooLong.CompareAndSwap(false, true) {
@@ -99,27 +105,38 @@ func (h *History) Record(e *PastEvent) {
 		}
 		return
 	}
-	if h.changed != nil {
+	if own && h.changed != nil {
 		h.changed()
 	}
 }
 
-// append adds e, and drops events beyond the bounds. Without memory for it, the oldest events make room; if none are left,
-// e is not kept. Holds mu.
-func (h *History) append(e *PastEvent) {
+// makeRoom charges the memory of an event that is to be inserted. Without memory for it, the oldest events make room; if none are
+// left, it reports false. Holds mu.
+func (h *History) makeRoom(e *PastEvent) bool {
 	if h.dropped {
-		return
+		return false
 	}
-	if !h.memory.Keep(budget.Histories, e.size) {
-		for had := h.bytes; had-h.bytes < e.size; h.dropOldest() {
-			if len(h.events) == 0 {
-				return
-			}
+	if h.memory.Keep(budget.Histories, e.size) {
+		return true
+	}
+	for had := h.bytes; had-h.bytes < e.size; h.dropOldest() {
+		if len(h.events) == 0 {
+			return false
 		}
-		h.memory.Drop(budget.Histories, -e.size)
 	}
-	h.events = append(h.events, e)
-	h.bytes += e.size
+	h.memory.Drop(budget.Histories, -e.size)
+	return true
+}
+
+// insert adds an event before that of index i, and drops events beyond the bounds. Holds mu.
+func (h *History) insert(i int, x held) {
+	h.events = append(h.events, x)
+	copy(h.events[i+1:], h.events[i:])
+	h.events[i] = x
+	h.bytes += x.size
+	if !x.logged {
+		h.own++
+	}
 	h.trim()
 }
 
@@ -127,14 +144,16 @@ func (h *History) append(e *PastEvent) {
 func (h *History) dropOldest() {
 	h.bytes -= h.events[0].size
 	h.memory.Drop(budget.Histories, h.events[0].size)
-	h.events[0] = nil
+	if !h.events[0].logged {
+		h.own--
+	}
+	h.events[0] = held{}
 	h.events = h.events[1:]
-	h.gone++
 }
 
 // trim drops the oldest events until the bounds hold. Holds mu.
 func (h *History) trim() {
-	for len(h.events) > 0 && (len(h.events) > h.rule.Events || h.bytes > h.rule.Octets || h.expired(h.events[0])) {
+	for len(h.events) > 0 && (len(h.events) > h.rule.Events || h.bytes > h.rule.Octets || h.expired(h.events[0].PastEvent)) {
 		h.dropOldest()
 	}
 	if len(h.events) == 0 {
@@ -149,11 +168,16 @@ func (h *History) expired(e *PastEvent) bool {
 
 // All returns the present events, oldest first. An expired event may follow one that is not: after a jump of the clock, or because its
 // publisher has set a limit.
-func (h *History) All() []*PastEvent {
+func (h *History) All() (list []*PastEvent) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.trim()
-	return slices.DeleteFunc(slices.Clone(h.events), h.expired)
+	for _, x := range h.events {
+		if !h.expired(x.PastEvent) {
+			list = append(list, x.PastEvent)
+		}
+	}
+	return list
 }
 
 // Bytes returns the estimated memory of the events.
@@ -182,15 +206,6 @@ func (h *History) Drop() {
 	for h.dropped = true; len(h.events) > 0; {
 		h.dropOldest()
 	}
-}
-
-// since returns the events from a number on, the number of the first, and how many events were dropped.
-func (h *History) since(number uint64) (events []*PastEvent, first, gone uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.trim()
-	first = max(number, h.gone)
-	return append(events, h.events[first-h.gone:]...), first, h.gone
 }
 
 // nextExpiry returns when the oldest event expires; the zero time is never.

@@ -44,7 +44,7 @@ func TestHistoryBounds(t *testing.T) {
 	} {
 		h := NewHistory(c.rule, discard, nil)
 		for id := range 5 {
-			h.Record(past(wamp.ID(id+1), 100))
+			h.Record(past(wamp.ID(id+1), 100), 0)
 		}
 		bytes := h.Bytes()
 		if got := idsOf(h); got != c.want || bytes != len(h.All())*cost {
@@ -56,9 +56,9 @@ func TestHistoryBounds(t *testing.T) {
 func TestHistoryAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHistory(Rule{URI: "com.a", Age: time.Minute}, discard, nil)
-		h.Record(past(1, 0))
+		h.Record(past(1, 0), 0)
 		time.Sleep(time.Minute)
-		h.Record(past(2, 0))
+		h.Record(past(2, 0), 0)
 		if got := idsOf(h); got != "[1 2]" {
 			t.Error(got)
 		}
@@ -78,15 +78,15 @@ func TestHistoryAge(t *testing.T) {
 func TestTooLong(t *testing.T) {
 	var log bytes.Buffer
 	h := NewHistory(Rule{URI: "com.a", Octets: 3000}, slog.New(slog.NewTextHandler(&log, nil)), nil)
-	h.Record(past(1, 0))
+	h.Record(past(1, 0), 0)
 	for range 3 {
-		h.Record(past(2, 3000))
+		h.Record(past(2, 3000), 0)
 	}
 	if got := idsOf(h); got != "[1]" || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("%s, %s", got, &log)
 	}
 	h.SetBounds(Rule{URI: "com.a", Octets: 3100})
-	h.Record(past(3, 3000))
+	h.Record(past(3, 3000), 0)
 	if strings.Count(log.String(), "\n") != 2 {
 		t.Errorf("after other bounds: %s", &log)
 	}
@@ -98,7 +98,7 @@ func TestHistoryWithoutMemory(t *testing.T) {
 	h := NewHistory(Rule{URI: "com.a", Events: 1e6, Octets: 1 << 30}, discard, memory)
 	kept := 0
 	for id := range 2000 {
-		h.Record(past(wamp.ID(id+1), 1000))
+		h.Record(past(wamp.ID(id+1), 1000), 0)
 		kept = max(kept, len(h.All()))
 	}
 	events := h.All()
@@ -106,7 +106,7 @@ func TestHistoryWithoutMemory(t *testing.T) {
 		t.Errorf("%d events are kept, at most %d", n, kept)
 	}
 	h.Drop()
-	h.Record(past(1, 0)) // has no effect
+	h.Record(past(1, 0), 0) // has no effect
 	if len(h.All()) != 0 || h.Bytes() != 0 || !memory.Keep(budget.Histories, 1<<19) {
 		t.Error("a history that was dropped still uses memory")
 	}

@@ -12,12 +12,13 @@ import (
 //
 //	event     [1, publication, at, expires, publisher, authid, authrole, flags, trust level, topic,
 //	           serializer, options, serializer, items, payload]     times in ms since 1970, 0: never
-//	history   event
+//	history   event, which may have one more field: its order (see held)
 //	retained  [topic, event, event, ...]
 
 const (
-	eventForm = 1
-	lastTime  = 253402300799999 // the end of the year 9999
+	eventForm   = 1
+	eventLength = 15
+	lastTime    = 253402300799999 // the end of the year 9999
 )
 
 // Flags of an event.
@@ -30,8 +31,12 @@ const (
 var errRecord = errors.New("not an event's record")
 
 // encodePast makes the record of a past event.
-func encodePast(e *PastEvent) []byte {
-	return encodeRecord(eventFields(&e.Event, e.At, e.end))
+func encodePast(e held) []byte {
+	fields := eventFields(&e.Event, e.At, e.end)
+	if e.order > 1 {
+		fields = append(fields, e.order)
+	}
+	return encodeRecord(fields)
 }
 
 // encodeRetained makes the record of a topic's retained events. An event whose lists name sessions is left out: after a
@@ -81,13 +86,19 @@ type reader struct {
 	options func(*Event) error // Config.ReadOptions
 }
 
-func (r reader) past(record []byte) (*PastEvent, error) {
+func (r reader) past(record []byte) (x held, err error) {
 	fields, err := decodeRecord(record)
 	if err != nil {
-		return nil, err
+		return x, err
+	}
+	x.order, x.stored = 1, true
+	if len(fields) == eventLength+1 {
+		order, _ := fields[eventLength].(int64)
+		x.order, fields = uint64(max(order, 1)), fields[:eventLength]
 	}
 	e, at, end, err := r.event(fields)
-	return &PastEvent{Event: e, At: at, end: end, size: e.size()}, err
+	x.PastEvent = &PastEvent{Event: e, At: at, end: end, size: e.size()}
+	return x, err
 }
 
 func (r reader) retained(record []byte) (topic string, list []*retained, err error) {
@@ -120,7 +131,7 @@ func decodeRecord(record []byte) ([]any, error) {
 
 // event reads an event from its fields. It checks them like a peer's message: a record may be another version's.
 func (r reader) event(fields []any) (e Event, at, end time.Time, err error) {
-	f := fieldReader{fields: fields, ok: len(fields) == 15}
+	f := fieldReader{fields: fields, ok: len(fields) == eventLength}
 	if f.integer() != eventForm {
 		return e, at, end, errRecord
 	}

@@ -103,7 +103,8 @@ func FuzzRecord(f *testing.F) {
 	payload, _ := codec.NewPayload(wamp.MsgPack, []any{1, "two"}, map[string]any{"k": nil})
 	e := NewPastEvent(&Event{ID: 7, Publisher: Publisher{8, "ann", "all"}, Disclosed: true, Trusted: true, Trust: 2, Topic: []byte("com.a"), Dict: dict, Payload: payload})
 	r := reader{func(e *Event) (err error) { e.Filter, err = filter.Read(e.Dict); return err }}
-	f.Add(encodePast(e))
+	f.Add(encodePast(held{PastEvent: e}))
+	f.Add(encodePast(held{PastEvent: e, order: 8}))
 	f.Add(encodeRetained("com.a", []*retained{{Event: e.Event, end: time.UnixMilli(1e12)}}))
 	f.Add(encodeRetained("com.a", nil))
 	f.Fuzz(func(t *testing.T, record []byte) {

@@ -164,27 +164,41 @@ func retainedRecords(topics map[string][]*retained) iter.Seq[[]byte] {
 	}
 }
 
-// save writes the events that are not in the log yet, and deletes those that the history has dropped.
+// save writes the events that are on no disk yet, and deletes those that the history has dropped.
 func (a *archive) save() error {
-	if a.rewrite {
-		events, first, _ := a.since(0)
-		if err := a.log.Rewrite(pastRecords(events)); err != nil {
+	list, kept, again := a.take(a.rewrite)
+	if again {
+		a.rewrite = true
+		if err := a.log.Rewrite(pastRecords(list)); err != nil {
 			return err
 		}
-		a.saved, a.rewrite = first+uint64(len(events)), false
+		a.rewrite = false
 		return nil
 	}
-	events, first, gone := a.since(a.saved)
-	n, err := a.log.Append(pastRecords(events))
-	a.saved = first + uint64(n)
+	n, err := a.log.Append(pastRecords(list))
 	a.rewrite = journal.Lost(err)
 	if err != nil {
+		a.giveBack(list[n:])
 		return err
 	}
-	return a.log.Trim(int(a.saved - gone))
+	return a.log.Trim(kept + n)
 }
 
-func pastRecords(events []*PastEvent) iter.Seq[[]byte] {
+// Flush writes and syncs all changes at once.
+func (d *Disk) Flush() error {
+	err := errClosed
+	d.do(func() {
+		if err = d.save(); err == nil {
+			err = d.sync()
+		}
+		d.noteResult(err)
+	})
+	return err
+}
+
+var errClosed = errors.New("the realm is closing")
+
+func pastRecords(events []held) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for _, e := range events {
 			if !yield(encodePast(e)) {

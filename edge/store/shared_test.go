@@ -1,0 +1,169 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"runnel/edge/journal"
+)
+
+// entry is an event of a story: its text, and its position in the log of durable events.
+type entry struct {
+	*PastEvent
+	position uint64
+}
+
+func (k *kept) entry(text string, position uint64) entry {
+	k.Helper()
+	return entry{NewPastEvent(k.event("com.a", text, nil)), position}
+}
+
+func (k *kept) records(h *History, list ...entry) {
+	for _, e := range list {
+		h.Record(e.PastEvent, e.position)
+	}
+}
+
+// archived returns how many events a history's own files have.
+func (k *kept) archived() int {
+	k.Helper()
+	_, found, err := journal.Open(filepath.Join(k.copied(), "history/exact-com.a"), segmentBytes, func([]byte) {})
+	if err != nil {
+		k.Fatal(err)
+	}
+	return found.Records
+}
+
+// settle lets the disk write.
+func (k *kept) settle() {
+	time.Sleep(2 * saveDelay)
+	synctest.Wait()
+}
+
+// Events that the log of durable events has are not written a second time. After a restart, both kinds are in one order.
+func TestSharedEvents(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		h := k.histories[0]
+		log := []entry{k.entry("3", 5), k.entry("5", 6), k.entry("6", 9)}
+		k.records(h, k.entry("1", 0), k.entry("2", 0), log[0], k.entry("4", 0), log[2], log[1], k.entry("7", 0))
+		k.holds(h, "1 2 3 4 5 6 7")
+		if n := h.Needed(); n != 5 {
+			t.Errorf("needs %d", n)
+		}
+		k.settle()
+		if n := k.archived(); n != 4 {
+			t.Errorf("%d events are written, of 4 that the log does not have", n)
+		}
+		for range 2 {
+			k.close()
+			k = open(t, dir, 1<<20, Rule{URI: "com.a"})
+			h = k.histories[0]
+			k.holds(h, "1 2 4 7")
+			for range 2 { // the second time nothing is new
+				for _, e := range log {
+					h.Restore(e.PastEvent, e.position)
+				}
+				k.holds(h, "1 2 3 4 5 6 7")
+			}
+			if n := h.Last(); n != 9 {
+				t.Errorf("the last position is %d", n)
+			}
+		}
+		k.records(h, k.entry("8", 0), k.entry("9", 12))
+		k.holds(h, "1 2 3 4 5 6 7 8 9")
+	})
+}
+
+// The archive takes over the events that the log drops, in their order, and once.
+func TestRelease(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, last uint64
+		archived    int
+		needs       uint64
+	}{
+		{"none", 0, 4, 2, 5}, {"the first", 0, 5, 3, 6}, {"behind the archive's", 8, 10, 3, 5}, {"all", 0, math.MaxUint64, 5, 0},
+	} {
+		story(t, func(t *testing.T, dir string) {
+			k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+			h := k.histories[0]
+			log := []entry{k.entry("2", 5), k.entry("4", 6), k.entry("5", 9)}
+			k.records(h, k.entry("1", 0), log[0], k.entry("3", 0), log[1], log[2])
+			k.settle()
+			if any := h.Release(c.first, c.last); any != (c.archived > 2) {
+				t.Errorf("%s: takes over %v", c.name, any)
+			}
+			if err := k.disk.Flush(); err != nil {
+				t.Error(c.name, err)
+			}
+			if n := k.archived(); n != c.archived || h.Needed() != c.needs {
+				t.Errorf("%s: %d events are written, and %d is needed", c.name, n, h.Needed())
+			}
+			late := k.entry("6", 10) // it was on its way meanwhile
+			k.records(h, late)
+			k.settle()
+			k.close()
+			k = open(t, dir, 1<<20, Rule{URI: "com.a"})
+			h = k.histories[0]
+			for _, e := range slices.Concat(log, []entry{late}) {
+				h.Restore(e.PastEvent, e.position)
+			}
+			k.holds(h, "1 2 3 4 5 6")
+		})
+	}
+}
+
+// The bounds hold for the events of both kinds together, in memory and in the archive.
+func TestSharedBounds(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a", Events: 3})
+		h := k.histories[0]
+		log := []entry{k.entry("2", 1), k.entry("4", 2), k.entry("5", 3)}
+		k.records(h, k.entry("1", 0), log[0], k.entry("3", 0), log[1], log[2])
+		k.holds(h, "3 4 5")
+		k.close()
+		k = open(t, dir, 1<<20, Rule{URI: "com.a", Events: 3})
+		h = k.histories[0]
+		for _, e := range log {
+			h.Restore(e.PastEvent, e.position)
+		}
+		k.holds(h, "3 4 5")
+		for i := range 3 {
+			k.records(h, k.entry(fmt.Sprint(6+i), uint64(4+i)))
+		}
+		k.holds(h, "6 7 8")
+		h.SetBounds(Rule{URI: "com.a", Events: 1})
+		if n := h.Needed(); n != 6 {
+			t.Errorf("needs %d", n)
+		}
+	})
+}
+
+// Events that the archive could not write are written later, and those of the log are not.
+func TestSharedEventsOnFullDisk(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may write everywhere")
+	}
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		h := k.histories[0]
+		if err := os.Mkdir(filepath.Join(dir, "history"), 0o500); err != nil {
+			t.Fatal(err)
+		}
+		k.records(h, k.entry("1", 0), k.entry("2", 1))
+		if err := k.disk.Flush(); err == nil {
+			t.Error("a directory that cannot be written is no error")
+		}
+		os.Chmod(filepath.Join(dir, "history"), 0o700)
+		if err := k.disk.Flush(); err != nil || k.archived() != 1 {
+			t.Errorf("%v, %d", err, k.archived())
+		}
+	})
+}
