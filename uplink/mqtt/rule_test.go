@@ -78,3 +78,19 @@ func TestRequestFilters(t *testing.T) {
 		}
 	}
 }
+
+// An error of a template names its key.
+func TestTemplateErrorsNameTheKey(t *testing.T) {
+	for _, c := range []struct {
+		topic, mqttTopic string
+		exported         bool
+	}{
+		{"a.", "x/{", false}, {"a.", "x{2...}", false}, {"a.", "x", true},
+	} {
+		r := Rule{Rule: uplink.Rule{Topic: c.topic, Match: wamp.Prefix}, MQTTTopic: c.mqttTopic}
+		export, imports := r.CheckExport(JSON), r.CheckImport()
+		if (export == nil) != c.exported || export != nil && !strings.HasPrefix(export.Error(), "mqtt_topic: ") || imports == nil || !strings.HasPrefix(imports.Error(), "mqtt_topic: ") {
+			t.Errorf("%s: export %v, import %v", c.mqttTopic, export, imports)
+		}
+	}
+}
