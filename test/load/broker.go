@@ -92,6 +92,7 @@ func (p programs) startRunnel(dir string, port int, s scenario) (*exec.Cmd, erro
 		}
 		listen = fmt.Sprintf("[[listen]]\nurl = \"tls://127.0.0.1:%d\"\ncertificate = %q\nkey = %q\n", port, cert, key)
 	}
+	listen += "max_connections = 20000\n"
 	node, size, durable := keptRunnel(dir, s)
 	config := "version = 1\n" + node + "[limits]\nmax_subscriptions = 1000000\n[[realm]]\nname = \"realm1\"\nanonymous = \"bench\"\n" + size + "[[realm.role]]\nname = \"bench\"\n" +
 		"[[realm.role.permission]]\nuri = \"bench.\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n" + durable + listen

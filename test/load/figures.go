@@ -163,15 +163,15 @@ func printKept(w io.Writer, rows []figures) {
 }
 
 func printOthers(w io.Writer, rows []figures) {
-	fmt.Fprintln(w, "| scenario | broker | messages/s | CPU µs | p50 µs | p99 µs | RSS MiB | KiB a session | CPU µs an entry | lost |")
-	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	fmt.Fprintln(w, "| scenario | broker | messages/s | CPU µs | p50 µs | p99 µs | RSS MiB | KiB a session | CPU µs an entry | bytes an entry | lost |")
+	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for _, f := range rows {
 		if f.Failed != "" {
-			fmt.Fprintf(w, "| %s | %s | failed | | | | | | | |\n", f.Scenario, f.Broker)
+			fmt.Fprintf(w, "| %s | %s | failed | | | | | | | | |\n", f.Scenario, f.Broker)
 			continue
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %.1f | %s | %s | %d |\n", f.Scenario, f.Broker, shown("%.0f", f.PerSecond),
-			shown("%.2f", f.CPU), shown("%.0f", f.P50), shown("%.0f", f.P99), f.Resident/1024, shown("%.1f", f.PerSession), shown("%.1f", f.Setup), f.Lost)
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s | %.1f | %s | %s | %s | %d |\n", f.Scenario, f.Broker, shown("%.0f", f.PerSecond),
+			shown("%.2f", f.CPU), shown("%.0f", f.P50), shown("%.0f", f.P99), f.Resident/1024, shown("%.1f", f.PerSession), shown("%.1f", f.Setup), shown("%.0f", 1024*f.EntrySize), f.Lost)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,7 +22,7 @@ func TestScenarios(t *testing.T) {
 		}
 	}
 	for _, b := range p.brokers() {
-		for _, s := range scenarios {
+		for _, s := range append(slices.Clip(scenarios), smallCurves()...) {
 			if !s.fits(b.protocol) {
 				continue
 			}
@@ -48,6 +49,19 @@ func TestScenarios(t *testing.T) {
 			})
 		}
 	}
+}
+
+// smallCurves returns the smallest row of each curve.
+func smallCurves() (list []scenario) {
+	kinds := map[string]bool{}
+	for _, s := range curves() {
+		kind := s.name[:strings.LastIndex(s.name, " ")]
+		if !kinds[kind] {
+			list = append(list, s)
+		}
+		kinds[kind] = true
+	}
+	return list
 }
 
 // build compiles the router, or takes the one that RUNNEL_BIN names.

@@ -28,6 +28,7 @@ type options struct {
 	brokers []string
 	asJSON  bool
 	scale   float64
+	curves  bool
 }
 
 func main() {
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&names, "brokers", "", "comma-separated brokers to run; by default all that are installed")
 	flag.BoolVar(&o.asJSON, "json", false, "print the rows as JSON")
 	flag.Float64Var(&o.scale, "scale", 1, "factor for the number of messages, sessions and table entries (0.001 to 100)")
+	flag.BoolVar(&o.curves, "curves", false, "run rows of growing tables, sessions and gateways instead")
 	flag.StringVar(&programs.runnel, "runnel", "bin/runnel", "path of the runnel binary")
 	flag.StringVar(&programs.relay, "relay", "", "path of the limit relay, built from limit/relay.c")
 	flag.StringVar(&programs.nats, "nats", "", "path of another nats-server, to be compared as nats-other")
@@ -63,9 +65,12 @@ func run(ctx context.Context, o options, p programs) error {
 	if err != nil {
 		return err
 	}
-	t := &table{}
+	t, list := &table{}, scenarios
+	if o.curves {
+		list = curves()
+	}
 	for range o.runs {
-		for _, s := range scenarios {
+		for _, s := range list {
 			if !strings.Contains(s.name, o.only) {
 				continue
 			}
