@@ -84,14 +84,14 @@ type Desk struct {
 // NewDesk returns the desk of a realm. c is a client of the realm that does not run yet.
 func NewDesk(r *Registry, realm string, c *client.Client, log *slog.Logger) *Desk {
 	d := &Desk{registry: r, realm: realm, client: c, log: log, changed: make(chan struct{}, 1), news: map[string]bool{}, questions: map[wamp.ID]*question{}}
-	r.watch(realm, d)
+	r.watch(d)
 	d.note(r.states.ids(realm)...) // a state of before the start may be retained
 	return d
 }
 
 // Run serves until ctx is done.
 func (d *Desk) Run(ctx context.Context) error {
-	defer d.registry.watch(d.realm, nil)
+	defer d.registry.unwatch(d)
 	for _, p := range []struct {
 		uri    string
 		match  wamp.Match

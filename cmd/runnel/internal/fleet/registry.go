@@ -183,11 +183,20 @@ func (r *Registry) Nodes(realm string) []Node {
 	return list
 }
 
-// watch sets the desk of a realm; nil removes it.
-func (r *Registry) watch(realm string, d *Desk) {
+// watch sets the desk of a realm.
+func (r *Registry) watch(d *Desk) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.desks[realm] = d
+	r.desks[d.realm] = d
+}
+
+// unwatch removes a desk, unless another one has its realm by now.
+func (r *Registry) unwatch(d *Desk) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.desks[d.realm] == d {
+		delete(r.desks, d.realm)
+	}
 }
 
 // enrolled reports whether a node has enrolled.

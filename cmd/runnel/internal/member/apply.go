@@ -49,6 +49,7 @@ type pending struct {
 	after  time.Duration
 	back   chan struct{} // closed when the link is back
 
+	begun    bool      // Guarded by Files.mu.
 	reloaded time.Time // when the configuration had changed; zero: not yet. Guarded by Files.mu.
 	isBack   bool      // Guarded by Files.mu.
 }
@@ -75,8 +76,8 @@ func (f *Files) Last() *fleet.Applied {
 	return &a
 }
 
-// Apply checks a file together with the others of the configuration, writes it to conf.d and has Run apply it. It returns the
-// id under which Last reports the outcome. With dry it only checks. Problems of the configuration are config.Problems.
+// Apply checks a file together with the others of the configuration, and writes it to conf.d. Begin has it take effect. Apply
+// returns the id under which Last reports the outcome. With dry it only checks. Problems of the configuration are config.Problems.
 func (f *Files) Apply(name, text, uplink string, after time.Duration, dry bool) (id string, err error) {
 	if err := f.checkFile(name, text); err != nil {
 		return "", err
@@ -113,8 +114,17 @@ func (f *Files) Apply(name, text, uplink string, after time.Duration, dry bool) 
 	}
 	f.Log.Info("file of the centre written", "file", path, "uplink", uplink)
 	f.pending = p
-	f.work <- p
 	return p.ID, nil
+}
+
+// Begin has Run apply the file that Apply has written. The reload may end the link, so the answer to the centre comes before.
+func (f *Files) Begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pending != nil && !f.pending.begun {
+		f.pending.begun = true
+		f.work <- f.pending // has room: there is one at a time
+	}
 }
 
 func (f *Files) checkFile(name, text string) error {

@@ -75,6 +75,8 @@ func TestApplied(t *testing.T) {
 	before := time.Now()
 	id, err := p.Apply("a.toml", "new", "central", time.Hour, false)
 	kit.Must(t, err)
+	p.Begin()
+	p.Begin() // has no effect
 	kit.Eventually(t, "the reload", func() bool {
 		p.Linked("central", before) // a report from before the reload
 		p.Linked("other", time.Now())
@@ -105,6 +107,7 @@ func TestRolledBack(t *testing.T) {
 		}
 		_, err := p.Apply("a.toml", "new", "central", time.Millisecond, false)
 		kit.Must(t, err)
+		p.Begin()
 		p.await(t, fleet.AppliedRolledBack)
 		p.holds(t, before, false)
 		if p.reloads.Load() != 2 {
@@ -124,6 +127,8 @@ func TestNotApplied(t *testing.T) {
 	p.fails.Store(&failure)
 	_, err := p.Apply("a.toml", "new", "central", 0, false)
 	kit.Must(t, err)
+	p.holds(t, "new", true)
+	p.Begin()
 	if a := p.await(t, fleet.AppliedFailed); a.Error != "port taken" {
 		t.Errorf("%+v", a)
 	}

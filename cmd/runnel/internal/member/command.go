@@ -55,6 +55,9 @@ func (m *Member) take(ctx context.Context, centre *client.Client, c command) {
 		run, cancel := context.WithTimeout(ctx, commandTime)
 		defer cancel()
 		p, err := m.run(run, c)
+		if c.name == fleet.Apply {
+			defer m.Files.Begin()
+		}
 		if err == nil {
 			_, err = centre.Call(ctx, fleet.Answer+strconv.FormatUint(c.id, 10), client.CallOptions{}, p)
 			if !errors.Is(err, wamp.PayloadSizeExceeded) {
