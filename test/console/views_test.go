@@ -72,6 +72,12 @@ func (p *tab) lines() {
 	p.holds("the last reading is shown", `[...document.querySelectorAll('.lines td')].some((td) => /temperature=2\d\.\d/.test(td.textContent))`)
 	p.check()
 	p.shoot("lines")
+	p.do(chromedp.Click(`.lines details summary`, chromedp.ByQuery))
+	p.holds("the raw bytes are shown as text and in hex", `[...document.querySelectorAll('.bytes tr')].some((tr) => tr.textContent.includes('in{"temperature":2') && tr.textContent.includes('\\r\\n7b 22 74 65'))`)
+	p.press("Pause")
+	p.check()
+	p.shoot("raw")
+	p.do(chromedp.Click(`.lines details summary`, chromedp.ByQuery))
 }
 
 func (p *tab) try() {

@@ -46,6 +46,7 @@ type Line struct {
 	status status
 	link   linkState
 	uart   uartState
+	tap    tap
 }
 
 // NewLine returns a line. It does nothing until Run is called.
@@ -137,6 +138,7 @@ func (l *Line) waitToOpen(ctx context.Context, err error, retry *delay) {
 func (l *Line) opened(p *Port) {
 	l.count.opens.Add(1)
 	l.uart.begin(p)
+	p.tap = &l.tap
 	l.status.enter(Listening, p.Device(), nil)
 	l.log.Info("serial port open", "device", p.Device())
 }

@@ -92,12 +92,14 @@ func (p *Port) Device() string { return p.device }
 // Read reads at least one byte. Close unblocks it.
 func (p *Port) Read(b []byte) (int, error) {
 	n, err := p.rw.Read(b)
+	p.tap.note(false, b[:max(n, 0)])
 	return n, p.failure("read", err)
 }
 
 // Write writes all of b. Close unblocks it.
 func (p *Port) Write(b []byte) (int, error) {
 	n, err := p.rw.Write(b)
+	p.tap.note(true, b[:max(n, 0)])
 	return n, p.failure("write", err)
 }
 

@@ -19,6 +19,8 @@ type Port struct {
 	device string
 	rw     io.ReadWriteCloser // a bugst.Port or a network connection
 
+	tap *tap // of the line; nil without one. Set before the first Read
+
 	close sync.Once
 }
 

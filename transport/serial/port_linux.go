@@ -34,6 +34,8 @@ type Port struct {
 	rw     connection // supports deadlines, and Close interrupts Read and Write
 	file   *os.File   // rw as a file in the runtime's poller; nil for a network connection
 
+	tap *tap // of the line; nil without one. Set before the first Read
+
 	close sync.Once
 	claim *claim
 }

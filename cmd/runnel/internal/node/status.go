@@ -6,6 +6,7 @@ import (
 	"runnel/cmd/runnel/internal/report"
 	"runnel/edge"
 	"runnel/transport/guest/device"
+	"runnel/transport/serial"
 )
 
 // Node is the source of its reports.
@@ -55,6 +56,18 @@ func (n *Node) Serial() []report.Serial {
 		list = append(list, report.NewSerial(l.config, l.State(), guest))
 	}
 	return list
+}
+
+// Line returns a serial line of a realm, or nil.
+func (n *Node) Line(realm, name string) *serial.Line {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, l := range n.lines {
+		if l.config.Name == name && l.config.Realm == realm {
+			return l.Line
+		}
+	}
+	return nil
 }
 
 // Uplinks reports on the uplinks.

@@ -24,6 +24,9 @@ const (
 	ProcedureQueueDrop  = "runnel.queue.drop"  // uplink, count; held=, topic= -> the number of events dropped
 	ProcedureQueueRetry = "runnel.queue.retry" // uplink, or nothing for all -> the number of held events that are retried
 
+	// ProcedureRaw begins to keep the bytes of a serial line, and returns those since the last call.
+	ProcedureRaw = "runnel.serial.raw" // line, next -> a Raw
+
 	// Prefixes of list, which returns the names of the parts of a kind, and get, which takes a name and returns an Uplink,
 	// Serial or Listener. A listener's name is its URL.
 	uplinkURI   = "runnel.uplink."
@@ -62,6 +65,7 @@ func procedures(realm string, s Source, log *slog.Logger) map[string]client.Hand
 	list := map[string]client.Handler{
 		ProcedureStatus: func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args(s.Status()), nil },
 		ProcedureReload: func(context.Context, *client.Invocation) (client.Payload, error) { return reload(s) },
+		ProcedureRaw:    raw(realm, s),
 	}
 	maps.Copy(list, queueProcedures(realm, s, log))
 	addKind(list, uplinkURI, func() []namedPart { return named(s.Uplinks(), func(u *Uplink) string { return u.Name }) })

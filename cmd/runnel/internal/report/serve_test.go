@@ -20,6 +20,7 @@ import (
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
+	"runnel/transport/serial"
 	"runnel/uplink/spool"
 )
 
@@ -52,6 +53,13 @@ func (f *fake) Uplinks() []Uplink {
 	defer f.mu.Unlock()
 	return slices.Clone(f.uplinks)
 }
+func (f *fake) Line(realm, name string) *serial.Line {
+	if realm != "realm1" || name != "bus" {
+		return nil
+	}
+	return serial.NewLine(serial.LineConfig{})
+}
+
 func (f *fake) Clashes(string) []edge.Clash {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,6 +168,11 @@ func TestProcedures(t *testing.T) {
 			{"runnel.uplink.get", client.Args("south"), "[map["},
 			{"runnel.uplink.get", client.Args("x"), `runnel.error.no_such_name[there is no "x" here]`},
 			{"runnel.uplink.get", client.Payload{}, `runnel.error.no_such_name[there is no "" here]`},
+			{"runnel.serial.raw", client.Args("bus"), "[map[next:0 pieces:[]]]"},
+			{"runnel.serial.raw", client.Args("bus", -1), "[map[next:0 pieces:[]]]"},
+			{"runnel.serial.raw", client.Args("bus", "all"), "[map[next:0 pieces:[]]]"},
+			{"runnel.serial.raw", client.Args("x"), `runnel.error.no_such_name[realm realm1 has no serial line "x"]`},
+			{"runnel.serial.raw", client.Payload{}, `runnel.error.no_such_name[realm realm1 has no serial line ""]`},
 			{"runnel.reload", client.Payload{}, "[one two]"},
 			{"runnel.queue.peek", client.Args("x"), unknown},
 			{"runnel.queue.peek", client.Args("north", 0), "wamp.error.invalid_argument[the number of events must be 1 or more]"},

@@ -5,6 +5,7 @@ import (
 
 	"runnel/edge"
 	"runnel/edge/budget"
+	"runnel/transport/serial"
 	"runnel/uplink/spool"
 )
 
@@ -42,6 +43,9 @@ type Source interface {
 	Uplinks() []Uplink
 	Clashes(realm string) []edge.Clash
 	Spools(realm string) []Spool // of the realm's uplinks
+
+	// Line returns a serial line of the realm, or nil.
+	Line(realm, name string) *serial.Line
 
 	// Reload has the node read its configuration again, and returns what has changed. After an error nothing has changed;
 	// config.Problems is an error of the configuration.

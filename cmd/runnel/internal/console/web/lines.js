@@ -1,10 +1,11 @@
 // Lines: each serial line with its state, its last readings, and the lines that could not be read.
 
-import { h, keyed, write, state, writeState, command, empty, facts, number, size, since, plural } from './dom.js';
+import { h, keyed, write, state, writeState, empty, facts, number, size, since, plural } from './dom.js';
 import { Chart } from './chart.js';
 import { Feed, preview, reading, unitOf } from './feed.js';
 import { lineState } from './health.js';
 import { whenKnown } from './denied.js';
+import { Raw } from './raw.js';
 
 export const id = 'lines';
 export const title = 'Lines';
@@ -61,6 +62,7 @@ class Card {
     this.badWhy = h('p.hint', null);
     this.bad = h('div.stack.tight', null, h('h3', null, 'The last bad line'), this.badText, this.badWhy);
     this.slaves = line.modbus && h('tbody', null);
+    this.raw = new Raw(line, app);
     const reads = line.sensor !== undefined;
     this.el = h('section.panel.stack', { 'aria-label': `Line ${line.name}` },
       h('div.head', null, h('h2', null, line.name), this.state, this.since, h('span.mono.dim.grow', null, `${line.device || 'no device'} · ${line.mode}`)),
@@ -68,7 +70,7 @@ class Card {
       reads && h('div.stack.tight', null, this.waiting, this.readings, this.chartBox),
       this.slaves && table(`Slaves of ${line.name}`, ['Slave', 'State', 'Requests', 'Answers', 'Timeouts', 'Wrong checks', 'Last answer'], this.slaves),
       this.bad,
-      line.device && h('details', null, h('summary', null, 'Raw bytes'), h('p.hint', null, 'On the router\u2019s machine, this shows what arrives. The port must be free, and the command says how to free it.'), command(`sudo runnel serial sniff ${line.device}`)));
+      this.raw.el);
     this.el.card = this;
   }
 
@@ -91,6 +93,7 @@ class Card {
     if (this.slaves) this.bus(line.modbus.slaves || []);
     if (line.sensor && line.sensor.topic) this.listen(line.sensor.topic);
     this.read();
+    this.raw.update();
   }
 
   // listen follows a topic of the line, if the role may.
