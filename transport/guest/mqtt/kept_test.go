@@ -1,0 +1,142 @@
+package mqtt
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"runnel/test/kit"
+	"runnel/transport/mqtt/packet"
+)
+
+// A session outlives its connection and the router, with its messages of QoS 1 and 2.
+func TestKept(t *testing.T) {
+	for name, v := range map[string]packet.Version{"3.1.1": packet.V311, "5": packet.V5} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := newStage(t, dir)
+			d := s.join(v, "dev", ada, kept)
+			if d.up().SessionPresent {
+				t.Error("a new session is present")
+			}
+			if codes := d.sub(1, "k/#", "k2"); codes[0] != 1 || codes[1] != 1 {
+				t.Fatal(codes)
+			}
+			d.send(&packet.Disconnect{})
+			d.ends(0)
+			p := s.join(packet.V5, "p", bob)
+			p.up()
+			p.pub(packet.Publish{Topic: "k/1", QoS: 1, Payload: []byte("1")})
+			p.pub(packet.Publish{Topic: "k", QoS: 2, Payload: []byte("2")})
+			d = s.join(v, "dev", ada, kept)
+			if !d.up().SessionPresent {
+				t.Error("the session is not present")
+			}
+			got := map[string]bool{string(d.message().Payload): true, string(d.message().Payload): true}
+			if !got["1"] || !got["2"] {
+				t.Error(got)
+			}
+			d.send(&packet.Disconnect{})
+			d.ends(0)
+			p.pub(packet.Publish{Topic: "k2", QoS: 1, Payload: []byte("3")})
+			s.door.Broker.Close()
+			kit.Must(t, s.router.Close(context.Background()))
+
+			s = newStage(t, dir)
+			d = s.join(v, "dev", ada, kept)
+			if !d.up().SessionPresent {
+				t.Error("the session is not present after a restart")
+			}
+			if m := d.message(); string(m.Payload) != "3" {
+				t.Errorf("%q came again", m.Payload)
+			}
+			d.send(&packet.Disconnect{})
+			d.ends(0)
+			if d = s.join(v, "dev", ada); d.up().SessionPresent { // a clean one
+				t.Error("a clean session is present")
+			}
+			d.conn.Close()
+			if d = s.join(v, "dev", ada, kept); d.up().SessionPresent {
+				t.Error("a session is present that a clean one has ended")
+			}
+		})
+	}
+}
+
+// Without the right to durable subscriptions nothing is kept, and the client learns it.
+func TestNotKept(t *testing.T) {
+	s := newStage(t, "")
+	d := s.join(packet.V5, "dev", ada, kept)
+	if p := d.up(); p.Properties.Number(packet.SessionExpiry, 1) != 0 {
+		t.Error("CONNACK promises to keep the session")
+	}
+}
+
+// A session that has expired is removed with its durable subscriptions.
+func TestExpired(t *testing.T) {
+	s := newStage(t, t.TempDir())
+	d := s.join(packet.V5, "dev", ada, kept)
+	d.up()
+	d.sub(1, "k")
+	d.send(&packet.Disconnect{})
+	d.ends(0)
+	b := s.door.Broker
+	kit.Eventually(t, "the session is saved", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, saved := range b.saved {
+			if !saved.ends.IsZero() {
+				saved.ends = time.Now().Add(-time.Second)
+				return true
+			}
+		}
+		return false
+	})
+	b.expire()
+	p := s.join(packet.V5, "p", ada)
+	p.up()
+	p.pub(packet.Publish{Topic: "k", QoS: 1})
+	d = s.join(packet.V5, "dev", ada, kept)
+	if d.up().SessionPresent {
+		t.Error("the session is present")
+	}
+	d.sub(1, "k")
+	d.pub(packet.Publish{Topic: "other", QoS: 1}) // nothing came before it
+}
+
+// A file that was not written by a Broker is ignored.
+func TestSessionFile(t *testing.T) {
+	for text, good := range map[string]bool{
+		fileHead + "\n\"r\" \"c\" \"a\" \"u\" 60\n\"a/#\" 1 0\n": true, fileHead + "\n": false, "x\ny\n": false, fileHead + "\n\"r\" \"c\n": false, fileHead + "\n\"r\" \"c\" \"a\" \"u\" 60\nx\n": false,
+	} {
+		if s, ok := parseSession(text); ok != good || ok && (len(s.filters) != 1 || s.filters[0].text != "a/#" || s.expiry != 60) {
+			t.Errorf("%q: %v %+v", text, ok, s)
+		}
+	}
+}
+
+// A will with a delay is published later, unless the client comes back.
+func TestWillDelay(t *testing.T) {
+	s := newStage(t, t.TempDir())
+	watch := s.join(packet.V5, "w")
+	watch.up()
+	watch.sub(0, "will", "end")
+	delayed := func(seconds uint32) func(*packet.Connect) {
+		return func(p *packet.Connect) {
+			p.Will = &packet.Will{Topic: "will", Payload: []byte("x"), Properties: packet.Properties{{ID: packet.WillDelay, Number: seconds}}}
+		}
+	}
+	d := s.join(packet.V5, "dev", ada, kept, delayed(3600))
+	d.up()
+	d.conn.Close()
+	back := s.join(packet.V5, "dev", ada, kept, delayed(1))
+	back.up()
+	watch.pub(packet.Publish{Topic: "end"})
+	if p := watch.message(); p.Topic != "end" {
+		t.Errorf("%s came before", p.Topic)
+	}
+	back.conn.Close()
+	if p := watch.message(); p.Topic != "will" {
+		t.Errorf("%s in place of the will", p.Topic)
+	}
+}
