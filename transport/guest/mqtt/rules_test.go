@@ -370,7 +370,13 @@ func TestRules(t *testing.T) {
 			if p := d.message(); string(p.Payload) != "small" {
 				t.Errorf("%+v", p)
 			}
+		},
+		"3.2.2.3.6 maximum packet size": func(t *testing.T, s *stage) {
 			s.door.MaxPacket = 1000
+			d := s.join(packet.V5, "a")
+			if p := d.up(); p.Properties.Number(packet.MaximumPacketSize, 0) != 1000 {
+				t.Errorf("%+v", p)
+			}
 			d.send(&packet.Publish{Topic: "big", Payload: make([]byte, 2000)})
 			d.ends(packet.PacketTooLarge)
 		},
