@@ -114,9 +114,8 @@ func (p *request) open(d codec.Dict, key string) error {
 type kind uint8
 
 const (
-	flag kind = iota
-	number
-	duration // text with a unit, or milliseconds
+	flag     kind = iota
+	duration      // text with a unit, or milliseconds
 	ids
 	texts
 )
@@ -135,66 +134,59 @@ var callOptions = map[string]kind{"timeout": duration, "disclose_me": flag}
 func (p *request) settings(query url.Values, known map[string]kind) (map[string]any, error) {
 	set := map[string]any{}
 	for name, v := range p.options {
-		k, ok := known[name]
-		if !ok {
-			return nil, invalid("unknown option %.100q", name)
+		if err := adopt(set, known, name, v); err != nil {
+			return nil, err
 		}
-		value, ok := k.check(v)
-		if !ok {
-			return nil, invalid("option %s has a wrong value", name)
-		}
-		set[name] = value
 	}
 	for name, values := range query {
 		if general[name] {
 			continue
 		}
-		k, ok := known[name]
-		if !ok {
-			return nil, invalid("unknown parameter %.100q", name)
+		if err := adopt(set, known, name, known[name].parse(values[len(values)-1])); err != nil {
+			return nil, err
 		}
-		value, ok := k.parse(values[len(values)-1])
-		if !ok {
-			return nil, invalid("parameter %s has a wrong value: %.100q", name, values[len(values)-1])
-		}
-		set[name] = value
 	}
 	return set, nil
+}
+
+// adopt checks an option and adds it to the set.
+func adopt(set map[string]any, known map[string]kind, name string, v any) error {
+	k, ok := known[name]
+	if !ok {
+		return invalid("unknown option or parameter %.100q", name)
+	}
+	if set[name], ok = k.check(v); !ok {
+		return invalid("option or parameter %s has a wrong value", name)
+	}
+	return nil
 }
 
 // general are parameters that are no options of WAMP.
 var general = map[string]bool{"realm": true, "key": true, "timestamp": true, "seq": true, "nonce": true, "signature": true}
 
-// parse reads an option from a query.
-func (k kind) parse(text string) (any, bool) {
+// parse makes a value of a parameter, as it would be in the options of a body.
+func (k kind) parse(text string) any {
 	switch k {
 	case flag:
 		switch text {
 		case "", "1", "true", "yes":
-			return true, true
+			return true
 		case "0", "false", "no":
-			return false, true
+			return false
 		}
-		return nil, false
+		return text
 	case duration:
-		return parseDuration(text)
+		return text
 	}
 	var list []any
-	for _, one := range strings.Split(text, ",") {
-		if one == "" {
-			continue
-		}
-		if k == texts {
+	for one := range strings.SplitSeq(text, ",") {
+		if id, err := strconv.ParseInt(one, 10, 64); k == ids && err == nil {
+			list = append(list, id)
+		} else if one != "" {
 			list = append(list, one)
-			continue
 		}
-		id, err := strconv.ParseInt(one, 10, 64)
-		if err != nil {
-			return nil, false
-		}
-		list = append(list, id)
 	}
-	return k.check(list)
+	return list
 }
 
 // maxDuration bounds what a client can ask for.

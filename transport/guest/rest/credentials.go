@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/transport/guest"
 )
@@ -40,9 +41,11 @@ func (s *Server) credentials(r *http.Request) (c credentials, err error) {
 	return c, nil
 }
 
-// guest describes the client for a session.
-func (c *credentials) guest() guest.Peer {
-	return guest.Peer{
+// client returns the options of a session for the client.
+func (s *Server) client(c *credentials) client.Options {
+	o := guest.Peer{
 		Transport: c.peer, Protocol: "http", Realm: c.realm, Authid: c.authid, Password: c.password, Serializer: wamp.JSON,
-	}
+	}.Options(s.opts.Serve)
+	o.Agent, o.Log, o.Brief = s.opts.Agent, s.opts.Log, true
+	return o
 }

@@ -91,9 +91,7 @@ func streamParameters(r *http.Request) (o streamOptions, err error) {
 				ok = false
 			}
 		case "retained":
-			var v any
-			v, ok = flag.parse(value)
-			o.GetRetained, _ = v.(bool)
+			o.GetRetained, ok = flag.parse(value).(bool)
 		case "durable":
 			o.durable.Name, ok = value, value != ""
 		case "from":
@@ -123,8 +121,7 @@ func (s *Server) joinStream(ctx context.Context, who credentials, durable bool) 
 		return nil, err
 	}
 	defer done()
-	o := who.guest().Options(s.opts.Serve)
-	o.Agent, o.Log, o.Brief = s.opts.Agent, s.opts.Log, true
+	o := s.client(&who)
 	o.EventBuffer = streamBuffer
 	if durable {
 		o.HandlerWait = 2 * s.opts.Time // longer than a write: an event that finds no room would come again, behind later ones

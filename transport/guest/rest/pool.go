@@ -284,13 +284,14 @@ func closeClient(c *client.Client) {
 
 // join opens a session.
 func (s *Server) join(ctx context.Context, c credentials) (*client.Client, error) {
-	o := c.guest().Options(s.opts.Serve)
-	o.Agent, o.Log, o.Brief = s.opts.Agent, s.opts.Log, true
+	o := s.client(&c)
 	o.WriteBuffer = 2*s.opts.MaxBody + 64<<10
 	return client.Connect(ctx, o)
 }
 
 // hostOf returns an address without its port.
+//
+//go:noinline
 func hostOf(remote string) string {
 	if name, _, err := net.SplitHostPort(remote); err == nil {
 		return name

@@ -28,12 +28,16 @@ func (t text) add(parts ...string) text {
 func (t text) raw(b []byte) text { return append(t, b...) }
 
 // quoted returns a string as JSON.
+//
+//go:noinline
 func quoted(s string) string {
 	b, _ := json.Marshal(s) // a string: it cannot fail
 	return string(b)
 }
 
 // decimal returns a number as JSON.
+//
+//go:noinline
 func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
 
 // payload appends a payload as "args":[...] and "kwargs":{...}. all includes kwargs without a field.
