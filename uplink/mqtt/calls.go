@@ -14,8 +14,8 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
-	"runnel/transport/mqtt/packet"
 	"runnel/transport/mqtt/naming"
+	"runnel/transport/mqtt/packet"
 )
 
 // A call is a message to the procedure's topic with the last level "request". The answer goes to the level "response" and the

@@ -11,8 +11,8 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
-	"runnel/transport/mqtt/packet"
 	"runnel/transport/mqtt/naming"
+	"runnel/transport/mqtt/packet"
 	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )

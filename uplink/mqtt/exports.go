@@ -8,9 +8,9 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/naming"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
-	"runnel/transport/mqtt/naming"
 	"runnel/uplink/spool"
 )
 

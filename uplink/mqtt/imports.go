@@ -7,9 +7,9 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/naming"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
-	"runnel/transport/mqtt/naming"
 )
 
 // inbox holds the ids of the QoS 2 messages that have arrived and are not released. A message with such an id is a repetition.

@@ -8,8 +8,8 @@ import (
 	"io"
 	"time"
 
-	"runnel/transport/mqtt/packet"
 	"runnel/transport/mqtt/naming"
+	"runnel/transport/mqtt/packet"
 )
 
 // The link speaks MQTT 5. If the broker does not, and the configuration does not require it, the link speaks MQTT 3.1.1 instead.

@@ -14,9 +14,9 @@ import (
 
 	"runnel/edge/client"
 	"runnel/edge/wamp"
+	"runnel/transport/mqtt/naming"
 	"runnel/transport/mqtt/packet"
 	"runnel/uplink"
-	"runnel/transport/mqtt/naming"
 	"runnel/uplink/mqtt/sparkplug"
 	"runnel/uplink/spool"
 )

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"runnel/edge/wamp"
-	"runnel/uplink"
 	"runnel/transport/mqtt/naming"
+	"runnel/uplink"
 )
 
 // Rule says what crosses the link: topics both ways, and exported procedures. Names are URIs on both sides; remote URIs stand
