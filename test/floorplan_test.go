@@ -125,7 +125,7 @@ var testFloors = map[string][]string{
 	"edge/client": {"edge", "edge/auth", "transport", "transport/memory"},      // TLS is real
 	"uplink":      {"edge", "edge/auth", "transport/memory", "test/sparkplug"}, // a host application
 
-	"transport/guest": {"edge", "edge/auth"}, // the router that its sessions join
+	"transport/guest": {"edge", "edge/auth", "transport/memory"}, // the router that its sessions join
 
 	"cmd/runnel/internal/config": {"test/devices"},         // those of the profiles
 	"cmd/runnel/internal/remote": {"edge", "edge/auth"},    // the router that it talks to
