@@ -27,8 +27,8 @@ checks the file together with its other files and reloads. A problem is printed
 with file and line, and changes nothing. If the link to this centre does not come
 back in time, the node rolls the file back by itself, also after a power cut.
 
-It prints a line for each node. The exit status is 1 if the file was not applied at
-all of them. A node takes files if its [[uplink]] has remote = true.`,
+It prints a line for each node. The exit status is 1 if one of them has not applied
+the file. A node takes files if its [[uplink]] has remote = true.`,
 		Example: `  runnel fleet apply serial.toml --node 'gw-*' --dry-run
   runnel fleet apply serial.toml --node 'gw-*' --parallel 16`,
 		Args: cobra.ExactArgs(1),

@@ -104,7 +104,7 @@ func beyondLoopback(listen string) bool {
 
 // Administration lists administrative procedures, one of each kind.
 var Administration = []string{
-	"runnel.reload", "runnel.queue.drop", "runnel.token.new", "runnel.fleet.forget", "wamp.session.kill", "wamp.session.kill_all", "wamp.subscription.remove_subscriber", "wamp.registration.remove_callee",
+	"runnel.reload", "runnel.queue.drop", "runnel.token.new", "runnel.fleet.forget", "runnel.node.x.apply", "wamp.session.kill", "wamp.session.kill_all", "wamp.subscription.remove_subscriber", "wamp.registration.remove_callee",
 }
 
 // power describes the rights of a role that may administer the router or use every URI. It returns "" for any other role.
