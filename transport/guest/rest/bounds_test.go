@@ -22,7 +22,7 @@ func isHTTP(t *wamp.Transport) bool { return t.Protocol == "http" }
 
 // A body that does not arrive costs a bounded time.
 func TestSlowBody(t *testing.T) {
-	s := newStage(t, Options{Time: 50 * time.Millisecond})
+	s := newStage(t, Options{Time: 2 * time.Second})
 	conn, err := net.Dial("tcp", s.web.Listener.Addr().String())
 	kit.Must(t, err)
 	defer conn.Close()
