@@ -328,26 +328,14 @@ func cborSkip(data []byte, pos, depth int) int {
 }
 
 func cborSkipArray(data []byte, pos int, n uint64, depth int) int {
-	if n > uint64(len(data)-pos) {
-		return faultEnds.at()
-	}
-	if depth == 0 {
-		return faultDepth.at()
-	}
-	for ; n > 0 && pos >= 0; n-- {
+	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
 		pos = cborSkip(data, pos, depth-1)
 	}
 	return pos
 }
 
 func cborSkipMap(data []byte, pos int, n uint64, depth int) int {
-	if n > uint64(len(data)-pos) {
-		return faultEnds.at()
-	}
-	if depth == 0 {
-		return faultDepth.at()
-	}
-	for ; n > 0 && pos >= 0; n-- {
+	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
 		if pos = cborSkipKey(data, pos); pos >= 0 {
 			pos = cborSkip(data, pos, depth-1)
 		}

@@ -340,26 +340,14 @@ func msgpackSkipText(data []byte, pos int, n uint64) int {
 }
 
 func msgpackSkipArray(data []byte, pos int, n uint64, depth int) int {
-	if n > uint64(len(data)-pos) {
-		return faultEnds.at()
-	}
-	if depth == 0 {
-		return faultDepth.at()
-	}
-	for ; n > 0 && pos >= 0; n-- {
+	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
 		pos = msgpackSkip(data, pos, depth-1)
 	}
 	return pos
 }
 
 func msgpackSkipMap(data []byte, pos int, n uint64, depth int) int {
-	if n > uint64(len(data)-pos) {
-		return faultEnds.at()
-	}
-	if depth == 0 {
-		return faultDepth.at()
-	}
-	for ; n > 0 && pos >= 0; n-- {
+	for pos = enter(data, pos, n, depth); n > 0 && pos >= 0; n-- {
 		if pos = msgpackSkipKey(data, pos); pos >= 0 {
 			pos = msgpackSkip(data, pos, depth-1)
 		}
