@@ -138,7 +138,7 @@ func (c *Conn) take(p *packet.Connect) (packet.Code, error) {
 	c.flight.limit = int(min(p.Properties.Number(packet.ReceiveMaximum, maxFlight), maxFlight))
 	c.problems = p.Properties.Number(packet.RequestProblemInfo, 1) == 1
 	c.takeTimes(p)
-	if w := p.Will; w != nil {
+	if w := p.Will; w != nil && !strings.HasPrefix(w.Topic, "$") { // a mosquitto's bridge tells its state below $SYS, which is dropped
 		if _, err := naming.URI(w.Topic); err != nil {
 			return packet.TopicNameInvalid, fmt.Errorf("will topic %q: %w", w.Topic, err)
 		}

@@ -1,0 +1,177 @@
+package mqtt
+
+import (
+	"fmt"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/kit"
+)
+
+const deviceRealm = `
+version = 1
+[node]
+id = "gw"
+data = %q
+[[realm]]
+name = "realm1"
+anonymous = "everyone"
+  [[realm.role]]
+  name = "everyone"
+  durable = true
+    [[realm.role.permission]]
+    uri = ""
+    match = "prefix"
+    allow = ["publish", "subscribe", "call", "register"]
+[[listen]]
+url = "tcp://127.0.0.1:0"
+[[listen]]
+url = "mqtt://127.0.0.1:0"
+`
+
+// newDoor starts a runnel with a listener for MQTT clients, and returns the listener as a broker.
+func newDoor(t *testing.T) (*gateway, *broker) {
+	t.Helper()
+	dir := t.TempDir()
+	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml")}
+	write(t, g.file, fmt.Sprintf(deviceRealm, dir))
+	return g, g.open()
+}
+
+// open starts the router, again after kill.
+func (g *gateway) open() *broker {
+	g.t.Helper()
+	g.restart()
+	var found []string
+	kit.Eventually(g.t, "both listeners", func() bool {
+		found = nil
+		for _, m := range listening.FindAllStringSubmatch(g.Stderr.Text(), -1) {
+			found = append(found, m[1])
+		}
+		return len(found) == 2
+	})
+	b := new(broker)
+	for _, text := range found {
+		u, err := url.Parse(text)
+		kit.Must(g.t, err)
+		if u.Scheme == "mqtt" {
+			b.port, err = strconv.Atoi(u.Port())
+			kit.Must(g.t, err)
+		} else {
+			g.url = text
+		}
+	}
+	return b
+}
+
+// What devices send, after their documentation: topic and payload.
+var traffic = [][2]string{
+	{"tele/plug 7/LWT", "Online"}, // Tasmota
+	{"tele/plug 7/SENSOR", `{"Time":"2026-11-29T10:00:00","ENERGY":{"Total":12.340,"Power":7,"Factor":0.50},"TempUnit":"C"}`},
+	{"stat/plug 7/POWER", "ON"},
+	{"shellies/shelly1-AB12/relay/0", "off"}, // Shelly
+	{"shellies/shelly1-AB12/info", `{"wifi_sta":{"connected":true,"rssi":-61},"uptime": 12,"temperature":41.20}`},
+	{"shellyplus1-a8/events/rpc", `{"src":"shellyplus1-a8","dst":"a/events","method":"NotifyStatus","params":{"ts":1764410000.13,"switch:0":{"id":0,"output":true}}}`},
+	{"kitchen/sensor/temperature/state", "21.50"}, // ESPHome
+	{"homeassistant/sensor/kitchen/temperature/config", `{"unit_of_meas":"°C","stat_t":"kitchen/sensor/temperature/state","uniq_id":"ESP1"}`},
+	{"zigbee2mqtt/0x00158d0001", `{"battery":100,"linkquality":120,"temperature":21.3,"voltage":3015}`}, // Zigbee2MQTT
+	{"zigbee2mqtt/bridge/state", `{"state":"online"}`},
+	{"/leading/slash/1.5", "x"},
+}
+
+// Traffic of devices passes the realm byte for byte, with mosquitto's clients, live and retained, and WAMP programs get it.
+func TestDevices(t *testing.T) {
+	t.Parallel()
+	g, b := newDoor(t)
+	c := g.join()
+	here := listen(t, c, "", client.SubscribeOptions{Match: wamp.Prefix})
+	for qos := range 3 {
+		w := watch(t, b, "#", qos)
+		for _, m := range traffic {
+			tell(t, b, m[0], m[1]+"\n", "-r")
+			w.gets(t, fmt.Sprintf("%s|%d|0|%s", m[0], min(qos, 1), m[1]))
+		}
+	}
+	here.hears(t, "kitchen.sensor.temperature.state [21.5] map[] false")
+	late := watch(t, b, "+/+/#", 1, "-V", "5")
+	for _, m := range traffic {
+		if strings.Count(m[0], "/") > 0 {
+			late.gets(t, fmt.Sprintf("%s|1|1|%s", m[0], m[1]))
+		}
+	}
+	say(t, c, "cmnd.plug%207.POWER", client.PublishOptions{}, client.Args([]byte("OFF")))
+	late.gets(t, "cmnd/plug 7/POWER|1|0|OFF")
+}
+
+// A session outlives the router; a will is published; a mosquitto links as a bridge.
+func TestDeviceSessions(t *testing.T) {
+	t.Parallel()
+	g, b := newDoor(t)
+	session := []string{"-c", "-i", "device-1"}
+	w := watch(t, b, "kept/#", 1, session...)
+	kill(w.Process)
+	tell(t, b, "kept/a", "one\ntwo\n")
+	kill(g.Process)
+	b = g.open()
+	tell(t, b, "kept/b", "three\n")
+	w = watch(t, b, "kept/#", 1, session...)
+	for _, line := range []string{"kept/a|1|0|one", "kept/a|1|0|two", "kept/b|1|0|three"} {
+		w.gets(t, line)
+	}
+	last := watch(t, b, "last/#", 1)
+	kill(watch(t, b, "none", 0, "--will-topic", "last/will", "--will-payload", "gone").Process)
+	last.gets(t, "last/will|0|0|gone")
+
+	far := mosquitto(t, fmt.Sprintf("allow_anonymous true\nconnection up\naddress 127.0.0.1:%d\ntopic # both 1\n", b.port))
+	there := watch(t, far, "#", 1)
+	kit.Eventually(t, "the bridge", func() bool {
+		tell(t, b, "down/x", "1\n")
+		return strings.Contains(there.Stdout.Text(), "down/x|1|0|1\n")
+	})
+	up := watch(t, b, "up/#", 1)
+	tell(t, far, "up/x", "2\n")
+	up.gets(t, "up/x|1|0|2")
+}
+
+// paho's Python client passes messages of each QoS, with MQTT 3.1.1 and 5.
+func TestDevicePaho(t *testing.T) {
+	t.Parallel()
+	if exec.Command("python3", "-c", "import paho.mqtt.client").Run() != nil {
+		t.Skip("python3-paho-mqtt is missing")
+	}
+	_, b := newDoor(t)
+	for _, version := range []string{"4", "5"} {
+		out, err := exec.Command("python3", "-c", pahoScript, strconv.Itoa(b.port), version).CombinedOutput()
+		if err != nil || string(out) != "0 a\n1 b\n2 c\n" {
+			t.Errorf("version %s: %v\n%s", version, err, out)
+		}
+	}
+}
+
+const pahoScript = `
+import sys, threading
+import paho.mqtt.client as mqtt
+version = int(sys.argv[2])
+args = {} if not hasattr(mqtt, "CallbackAPIVersion") else {"callback_api_version": mqtt.CallbackAPIVersion.VERSION1}
+c = mqtt.Client(client_id="paho-%d" % version, protocol=version, **args)
+got, all = [], threading.Event()
+def on_message(c, u, m):
+    got.append("%d %s" % (m.qos, m.payload.decode()))
+    if len(got) == 3: all.set()
+def on_subscribe(*a):
+    for qos, text in enumerate("abc"): c.publish("paho/%d/x" % version, text, qos=qos)
+c.on_message, c.on_subscribe = on_message, on_subscribe
+c.on_connect = lambda *a: c.subscribe("paho/%d/#" % version, qos=2)
+c.connect("127.0.0.1", int(sys.argv[1]))
+c.loop_start()
+ok = all.wait(60)
+c.disconnect()
+print("\n".join(sorted(got)))
+sys.exit(0 if ok else 1)
+`
