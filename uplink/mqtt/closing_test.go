@@ -127,3 +127,19 @@ func TestTakeovers(t *testing.T) {
 		}
 	}
 }
+
+// A DISCONNECT speaks against the message before it only if its code may be about a message.
+func TestAccusations(t *testing.T) {
+	for code, want := range map[packet.Code]bool{
+		packet.PacketTooLarge: true, packet.QuotaExceeded: true, packet.NotAuthorized: true, packet.TopicNameInvalid: true, packet.UnspecifiedError: true,
+		packet.ServerBusy: false, packet.ServerUnavailable: false, packet.SessionTakenOver: false, packet.BadLogin: false, 0: false,
+	} {
+		err := fmt.Errorf("read: %w", &goodbye{code: code, reason: "closed"})
+		if g := isGoodbye(err); g == nil || g.accuses() != want {
+			t.Errorf("code %#x speaks against the message: %v", code, !want)
+		}
+	}
+	if isGoodbye(io.EOF) != nil {
+		t.Error("the end of a connection is a DISCONNECT")
+	}
+}

@@ -3,6 +3,7 @@ package reading
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -113,5 +114,24 @@ func TestStamp(t *testing.T) {
 	at := time.Date(2026, 11, 22, 13, 0, 0, 5e6, time.FixedZone("", 3600))
 	if got := Timestamp(at); got != "2026-11-22T12:00:00.005Z" {
 		t.Error(got)
+	}
+}
+
+// A number of 32 bits becomes the decimal that people write for it.
+func TestShortest(t *testing.T) {
+	for text, want := range map[string]float64{
+		"0.1": 0.1, "21.3": 21.3, "-7.25": -7.25, "0.001": 0.001, "123456.7": 123456.7, "0.33333334": 0.33333334, "1.1754944": 1.1754944, "8388607.5": 8388607.5,
+		"16777216": 16777216, "1e10": 1e10, "0": 0, "Inf": math.Inf(1), "-Inf": math.Inf(-1),
+	} {
+		f, err := strconv.ParseFloat(text, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Shortest(float32(f)); got != want {
+			t.Errorf("%s becomes %v", text, got)
+		}
+	}
+	if got := Shortest(float32(math.NaN())); !math.IsNaN(got) {
+		t.Errorf("NaN becomes %v", got)
 	}
 }
