@@ -164,18 +164,24 @@ func (o *outbox) chargeGrowth() {
 	o.charged += more
 }
 
-// appendFrame appends a frame that is a whole message, or a control frame. A client's frame is masked with an unpredictable
-// key (RFC 6455, 5.3). The caller holds mu.
+// appendFrame appends a frame that is a whole message, or a control frame. The caller holds mu.
 func (o *outbox) appendFrame(dst []byte, op frame.Op, compressed bool, payload []byte) []byte {
-	if o.masks == nil {
-		return append(frame.AppendHead(dst, op, compressed, len(payload), false, 0), payload...)
-	}
-	key := uint32(o.masks.Uint64())
-	dst = frame.AppendHead(dst, op, compressed, len(payload), true, key)
+	dst, key := o.appendHead(dst, op, compressed, len(payload))
 	at := len(dst)
 	dst = append(dst, payload...)
-	frame.Mask(dst[at:], key)
+	if key != 0 {
+		frame.Mask(dst[at:], key)
+	}
 	return dst
+}
+
+// appendHead appends the head of a frame. The caller masks the payload with key: a client's key is unpredictable (RFC 6455,
+// 5.3), and a server's is 0. The caller holds mu.
+func (o *outbox) appendHead(dst []byte, op frame.Op, compressed bool, length int) (head []byte, key uint32) {
+	if o.masks != nil {
+		key = uint32(o.masks.Uint64())
+	}
+	return frame.AppendHead(dst, op, compressed, length, o.masks != nil, key), key
 }
 
 // writeDirect writes the frames of the outbox and then a server's long message, without copying it. Control frames that are

@@ -104,20 +104,33 @@ func (c *Conn) appendFrames(dst, batch []byte, messages int) []byte {
 
 // appendBatch appends a batch as one frame. Batches of binary subprotocols have the form of the batch that Write gets.
 func (c *Conn) appendBatch(dst, batch []byte, messages int) []byte {
-	if c.protocol.Text() {
-		batch = c.protocol.Pack(make([]byte, 0, len(batch)-(headSize-1)*messages), batch)
+	if !c.protocol.Text() {
+		return c.appendMessage(dst, batch)
 	}
-	return c.appendMessage(dst, batch)
+	length := len(batch) - (headSize-1)*messages
+	if c.compresses(length) {
+		return c.appendMessage(dst, c.protocol.Pack(make([]byte, 0, length), batch))
+	}
+	dst, key := c.socket.appendHead(dst, c.op, false, length)
+	at := len(dst)
+	dst = c.protocol.Pack(dst, batch)
+	if key != 0 {
+		frame.Mask(dst[at:], key)
+	}
+	return dst
 }
 
 // appendMessage appends the frame of one WebSocket message.
 func (c *Conn) appendMessage(dst, payload []byte) []byte {
-	if c.deflate && len(payload) >= compressMin {
+	if c.compresses(len(payload)) {
 		compressed(payload, func(short []byte) { dst = c.socket.appendFrame(dst, c.op, true, short) })
 		return dst
 	}
 	return c.socket.appendFrame(dst, c.op, false, payload)
 }
+
+// compresses reports whether a message of a length is compressed.
+func (c *Conn) compresses(length int) bool { return c.deflate && length >= compressMin }
 
 // startsLong reports whether the first message of a batch is longer than a chunk.
 func startsLong(batch []byte) bool {
