@@ -26,6 +26,9 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 	}
 	before, length, after, ok := c.protocol.Split(c.rest)
 	if !ok {
+		if c.closed.Load() {
+			return nil, false, c.explain(net.ErrClosed)
+		}
 		c.reading.Lock()
 		defer c.reading.Unlock()
 		return nil, false, c.fail(frame.ProtocolError, errBatch)
@@ -41,8 +44,11 @@ func (c *Conn) take(length, before, after int) (msg []byte, more bool, err error
 	return msg, len(c.rest) > 0 || c.more, nil
 }
 
-// receive reads a WebSocket message into c.rest.
+// receive reads a WebSocket message into c.rest. The closing handshake, which may take closeTime, is not waited for.
 func (c *Conn) receive() error {
+	if c.closed.Load() {
+		return c.explain(net.ErrClosed)
+	}
 	c.reading.Lock()
 	defer c.reading.Unlock()
 	payload, err := c.next()
