@@ -8,6 +8,7 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink"
+	"runnel/uplink/spool"
 )
 
 func TestRules(t *testing.T) {
@@ -111,6 +112,31 @@ func TestInterestHas(t *testing.T) {
 	} {
 		if i.has(topic) != want {
 			t.Errorf("%s is wanted: %v", topic, !want)
+		}
+	}
+}
+
+// An event crosses if a subscriber at the centre wants it, if its rule asks for no interest, and as long as nothing is known of it.
+func TestWanted(t *testing.T) {
+	some := newInterest([]offer{{Pattern: wamp.Pattern{URI: "com.a"}}})
+	for _, c := range []struct {
+		name  string
+		rule  uplink.Rule
+		known *interest
+		topic string
+		want  bool
+	}{
+		{"wanted", uplink.Rule{}, some, "com.a", true},
+		{"not wanted", uplink.Rule{}, some, "com.b", false},
+		{"on disk, not wanted", uplink.Rule{Store: spool.Disk}, some, "com.b", false},
+		{"durable", uplink.Rule{Store: spool.Durable}, some, "com.b", true},
+		{"static", uplink.Rule{Static: true}, some, "com.b", true},
+		{"unknown", uplink.Rule{}, nil, "com.b", true},
+	} {
+		l, _ := newTestLink(t)
+		l.interest.Store(c.known)
+		if got := l.wanted(&rule{Rule: c.rule}, c.topic, &client.Event{}); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
 		}
 	}
 }
