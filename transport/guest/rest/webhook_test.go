@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -55,13 +56,18 @@ func newHooked(t *testing.T) *hooked {
 func (h *hooked) run() (stop func()) {
 	h.Helper()
 	address := h.web.Listener.Addr().String()
+	var served sync.WaitGroup
 	h.hook = NewWebhook(WebhookOptions{
 		Name: "erp", Realm: "realm1", Authid: "erp", Role: "all", Topic: "com.example.order", Host: "shop.example", Path: "/hook?a=1",
 		Secret: "secret", Authorization: "Bearer x", Timeout: kit.Patience, Agent: "runnel/1", Log: slog.New(slog.DiscardHandler),
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		},
-		Serve: func(c *memory.Conn) { h.router.Serve(c) },
+		Serve: func(c *memory.Conn) {
+			served.Add(1)
+			defer served.Done()
+			h.router.Serve(c)
+		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -70,6 +76,7 @@ func (h *hooked) run() (stop func()) {
 	stop = func() {
 		if cancel(); !once.Swap(true) {
 			kit.Must(h, <-ended)
+			served.Wait() // before, the router does not send the event that was under way to the next run
 		}
 	}
 	h.Cleanup(stop)
