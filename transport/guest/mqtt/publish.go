@@ -29,13 +29,12 @@ const (
 
 // Reason codes without a name in package packet.
 const (
-	idNotFound       packet.Code = 0x92
-	receiveExceeded  packet.Code = 0x93
-	aliasInvalid     packet.Code = 0x94
-	noSubscription   packet.Code = 0x11
-	administrative   packet.Code = 0x98
-	shuttingDown     packet.Code = 0x8b
-	sharedNotAllowed packet.Code = 0x9e
+	idNotFound      packet.Code = 0x92
+	receiveExceeded packet.Code = 0x93
+	aliasInvalid    packet.Code = 0x94
+	noSubscription  packet.Code = 0x11
+	administrative  packet.Code = 0x98
+	shuttingDown    packet.Code = 0x8b
 )
 
 // publish takes PUBLISH (3.3).
