@@ -129,8 +129,9 @@ func (p *pending) findAnswered(t *turn, callee *session, invocation wamp.ID, pay
 	p.mu.Lock()
 	c := callee.invocations[invocation]
 	if c != nil && c.caller.serializer != callee.serializer && payload.Items > 0 {
-		p.mu.Unlock() // transcoding a large payload must not block the realm
-		translated, err := t.translate(*payload, c.caller.serializer)
+		serializer := c.caller.serializer // c may end meanwhile, and be used again
+		p.mu.Unlock()                     // transcoding a large payload must not block the realm
+		translated, err := t.translate(*payload, serializer)
 		if err != nil {
 			return nil, violation(err.Error())
 		}
