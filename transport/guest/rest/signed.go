@@ -52,6 +52,24 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, uri, key str
 	if d := time.Since(at); d > signedWindow || d < -signedWindow {
 		return nil, invalid("timestamp is more than %v from the router's clock", signedWindow)
 	}
+	body, err := s.proven(w, r, q, &who)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.replay.note(q.Get("signature"), at.Add(signedWindow), time.Now()); err != nil {
+		return nil, err
+	}
+	j := &job{}
+	if err := j.parse(body, uri, key, r, known); err != nil {
+		return nil, err
+	}
+	j.client, j.release, err = s.session(r.Context(), who)
+	return j, err
+}
+
+// proven reads the body of a signed request, verifies the signature and sets the client's secret. Meanwhile the request counts
+// as one that authenticates. The session that it opens afterwards counts itself.
+func (s *Server) proven(w http.ResponseWriter, r *http.Request, q url.Values, who *credentials) ([]byte, error) {
 	leave, err := s.pool.enter(hostOf(who.peer.Remote))
 	if err != nil {
 		return nil, err
@@ -68,15 +86,7 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, uri, key str
 		}
 		return nil, refuse(http.StatusUnauthorized, wamp.AuthenticationFailed, "the signature is not valid")
 	}
-	if err := s.replay.note(q.Get("signature"), at.Add(signedWindow), time.Now()); err != nil {
-		return nil, err
-	}
-	j := &job{}
-	if err := j.parse(body, uri, key, r, known); err != nil {
-		return nil, err
-	}
-	j.client, j.release, err = s.session(r.Context(), who)
-	return j, err
+	return body, nil
 }
 
 // verify checks the signature and returns the secret; "" if the signature is not valid.

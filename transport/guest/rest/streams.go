@@ -65,7 +65,11 @@ func (l *streams) leave(me *owner) {
 // replace ends the client's stream of the same durable subscription, and returns once it has ended.
 func (l *streams) replace(ctx context.Context, me *owner, who credentials, durable string) error {
 	key := who.realm + " " + who.authid + " " + durable
-	if who.authid == "" {
+	switch {
+	case who.authid != "":
+	case who.peer.Certificate != nil: // several devices may share an address
+		key += " " + who.peer.Certificate.SHA256
+	default:
 		key += " " + me.host
 	}
 	l.mu.Lock()
