@@ -154,7 +154,7 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 # Checks the size of the binary for the smallest boards, in bytes: uncompressed, and compressed as in a squashfs.
-SIZE_LIMIT := 13000000
+SIZE_LIMIT := 13400000
 XZ_LIMIT   := 4000000
 size: dist/runnel-linux-arm6
 	@size=$$(wc -c < $<); echo "$<: $$size bytes, at most $(SIZE_LIMIT)"; [ $$size -le $(SIZE_LIMIT) ]
