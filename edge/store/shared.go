@@ -50,17 +50,20 @@ func (h *History) Restore(e *PastEvent, position uint64) {
 	}
 }
 
-// Release has the archive take over the events at these positions of the log. It reports whether there are any.
+// Release has the archive take over the events at these positions of the log. It reports whether there are any, also if an earlier
+// call was for them: the archive may still lack them.
 func (h *History) Release(first, last uint64) (any bool) {
 	h.mu.Lock()
 	own := false // an event that is in the archive already comes before one that is taken over
 	for i := len(h.events) - 1; i >= 0; i-- {
 		x := &h.events[i]
-		switch position := x.order / 2; {
+		within := x.order%2 == 0 && first <= x.order/2 && x.order/2 <= last
+		any = any || within
+		switch {
 		case !x.logged:
 			own = own || x.stored
-		case first <= position && position <= last:
-			x.logged, x.stored, any = false, false, true
+		case within:
+			x.logged, x.stored = false, false
 			h.own++
 			h.disordered = h.disordered || own
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -118,6 +119,31 @@ func TestRelease(t *testing.T) {
 			k.holds(h, "1 2 3 4 5 6")
 		})
 	}
+}
+
+// Events that the archive could not take over are asked for again: the log must not drop them as if they were on disk.
+func TestReleaseAgain(t *testing.T) {
+	story(t, func(t *testing.T, dir string) {
+		k := open(t, dir, 1<<20, Rule{URI: "com.a"})
+		h := k.histories[0]
+		history := filepath.Join(dir, "history")
+		if err := errors.Join(os.MkdirAll(dir, 0o700), os.WriteFile(history, nil, 0o600)); err != nil { // a file in place of a directory
+			t.Fatal(err)
+		}
+		k.records(h, k.entry("1", 5), k.entry("2", 0))
+		for range 2 {
+			if !h.Release(0, 5) {
+				t.Error("there is nothing to take over")
+			}
+			if err := k.disk.Flush(); err == nil {
+				t.Error("a directory that cannot be made is no error")
+			}
+		}
+		os.Remove(history)
+		if err := k.disk.Flush(); err != nil || k.archived() != 2 {
+			t.Errorf("%v, %d", err, k.archived())
+		}
+	})
 }
 
 // The bounds hold for the events of both kinds together, in memory and in the archive.
