@@ -6,13 +6,13 @@ import (
 )
 
 // RedactURL returns a URL without its secrets, for logs, errors and status. It removes the user name, the password, and the
-// query of a WebSocket URL, which often holds a token. The text need not be a valid URL.
+// query of a WebSocket's or a web server's URL, which often holds a token. The text need not be a valid URL.
 func RedactURL(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return text
 	}
-	if strings.HasSuffix(scheme, "ws") || strings.HasSuffix(scheme, "wss") { // also mqtt+ws and mqtt+wss
+	if strings.HasSuffix(scheme, "ws") || strings.HasSuffix(scheme, "wss") || strings.HasPrefix(strings.ToLower(scheme), "http") { // also mqtt+ws and mqtt+wss
 		if before, _, query := strings.Cut(rest, "?"); query {
 			rest = before + "?..."
 		}

@@ -13,6 +13,8 @@ func TestShown(t *testing.T) {
 	for text, want := range map[string]string{
 		"tcp://127.0.0.1:8080":                 "tcp://127.0.0.1:8080",
 		"wss://user:hunter2@host/ws?token=abc": "wss://...@host/ws?...",
+		"https://host/hook?key=hunter2":        "https://host/hook?...",
+		"HTTP://host?key=hunter2":              "HTTP://host?...",
 		"ws://hunter2@host":                    "ws://...@host",
 		"ws://u:hun ter2@x@host":               "ws://...@host",
 		"serial:///dev/ttyUSB0?baud=115200":    "serial:///dev/ttyUSB0?baud=115200",

@@ -82,7 +82,8 @@ func (w Webhook) Target() (address, host, path string, secure bool) {
 			port = "443"
 		}
 	}
-	return net.JoinHostPort(u.Hostname(), port), u.Host, u.RequestURI(), secure
+	path = strings.ReplaceAll(u.RequestURI(), " ", "%20") // of a query; it would end the path in the request
+	return net.JoinHostPort(u.Hostname(), port), u.Host, path, secure
 }
 
 // webhookSubscriptions returns the durable subscriptions of a realm's webhooks.

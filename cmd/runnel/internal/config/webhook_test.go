@@ -32,6 +32,7 @@ func TestWebhookProblems(t *testing.T) {
 func TestWebhookTarget(t *testing.T) {
 	for url, want := range map[string]string{
 		"http://h/x?a=1": "h:80 h /x?a=1 false", "https://h": "h:443 h / true", "https://[::1]:8443/a%20b": "[::1]:8443 [::1]:8443 /a%20b true",
+		"http://h/a b?c=d e": "h:80 h /a%20b?c=d%20e false",
 	} {
 		address, host, path, secure := Webhook{URL: url}.Target()
 		got := strings.Join([]string{address, host, path, map[bool]string{true: "true", false: "false"}[secure]}, " ")
