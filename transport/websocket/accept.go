@@ -24,14 +24,17 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		http.Error(w, err.Error(), status)
 		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}
-	deflate := o.Compress && acceptsDeflate(extensions(r.Header))
+	deflate := ""
+	if o.Compress {
+		deflate = acceptDeflate(extensions(r.Header))
+	}
 	h := w.Header()
 	h.Set("Upgrade", "websocket")
 	h.Set("Connection", "Upgrade")
 	h.Set("Sec-WebSocket-Accept", acceptKey(r.Header.Get("Sec-WebSocket-Key")))
 	h.Set("Sec-WebSocket-Protocol", p.String())
-	if deflate {
-		h.Set("Sec-WebSocket-Extensions", deflateExtension)
+	if deflate != "" {
+		h.Set("Sec-WebSocket-Extensions", deflate)
 	}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 	conn, b, err := http.NewResponseController(w).Hijack() // sends the answer
@@ -39,7 +42,7 @@ func Accept(w http.ResponseWriter, r *http.Request, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("websocket handshake: %w", err)
 	}
 	head, _ := b.Reader.Peek(b.Reader.Buffered()) // cannot fail: it reads nothing
-	return newConn(newSocket(conn, head), p, o, false, deflate), nil
+	return newConn(newSocket(conn, head), p, o, false, deflate != ""), nil
 }
 
 // checkUpgrade checks the request of a handshake (RFC 6455, 4.2.1). It returns the status for the answer to an invalid one, and

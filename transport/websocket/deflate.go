@@ -38,23 +38,25 @@ func extensions(h http.Header) (list []extension) {
 	return list
 }
 
-// acceptsDeflate reports whether a client offers permessage-deflate with parameters that the router supports. It cannot limit
-// its own window.
-func acceptsDeflate(offers []extension) bool {
+// acceptDeflate returns the answer to a client's first offer of permessage-deflate with parameters that the router supports; ""
+// without one. The router cannot limit its own window.
+func acceptDeflate(offers []extension) string {
 	for _, offer := range offers {
+		answer := deflateExtension
 		if offer.name == "permessage-deflate" && offer.allows(func(name, value string) bool {
 			switch name {
 			case "client_max_window_bits":
 				return value == "" || windowBits(value)
 			case "server_max_window_bits":
+				answer += "; server_max_window_bits=15" // is accepted by repeating it (RFC 7692, 7.1.2.1)
 				return value == "15"
 			}
 			return (name == "client_no_context_takeover" || name == "server_no_context_takeover") && value == ""
 		}) {
-			return true
+			return answer
 		}
 	}
-	return false
+	return ""
 }
 
 // allows reports whether every parameter is allowed and given once (RFC 7692, 7.1).

@@ -125,8 +125,12 @@ func TestDeflateOffers(t *testing.T) {
 	} {
 		h := http.Header{}
 		h.Set("Sec-WebSocket-Extensions", offer)
-		if got := acceptsDeflate(extensions(h)); got != want {
+		got := acceptDeflate(extensions(h))
+		if (got != "") != want {
 			t.Errorf("%q is accepted: %v", offer, got)
+		}
+		if limit := "server_max_window_bits=15"; strings.Contains(got, limit) != strings.Contains(offer, limit) {
+			t.Errorf("the answer to %q is %q", offer, got) // RFC 7692, 7.1.2.1
 		}
 	}
 }
