@@ -216,8 +216,9 @@ func firstDescent(list []int) []int {
 	return nil
 }
 
-// The gateway is killed in mid-stream, again and again. Nothing that was acknowledged to a publisher is lost, and what
-// arrives is in order.
+// The gateway is killed in mid-stream, again and again. Nothing that was acknowledged to a publisher is lost, and it arrives
+// in order. An event that was lost before its acknowledgement may be at the broker. With QoS 2 it arrives when a later event
+// gets its packet id.
 func TestGatewayIsKilled(t *testing.T) {
 	for qos := 1; qos <= 2; qos++ {
 		t.Run(fmt.Sprintf("qos %d", qos), func(t *testing.T) {
@@ -239,7 +240,7 @@ func TestGatewayIsKilled(t *testing.T) {
 				acknowledged = append(acknowledged, s.acknowledged...)
 				g.restart()
 			}
-			got := complete(t, acknowledged, w.lines)
+			got := slices.DeleteFunc(complete(t, acknowledged, w.lines), func(n int) bool { return !slices.Contains(acknowledged, n) })
 			if !slices.IsSorted(got) {
 				t.Errorf("out of order: %v", firstDescent(got))
 			}
