@@ -68,6 +68,7 @@ var pages = map[string]counts{
 	"operations.md":      {shell: 3, notRun: 1, toml: 2, text: 3},
 	"performance.md":     {shell: 1, notRun: 1, toml: 0, text: 0},
 	"proxies.md":         {shell: 1, notRun: 1, toml: 2, text: 2},
+	"scale.md":           {shell: 1, notRun: 1, toml: 0, text: 0},
 	"security.md":        {shell: 8, notRun: 2, toml: 11, text: 0},
 	"serial.md":          {shell: 7, notRun: 4, toml: 10, text: 2},
 	"spool.md":           {shell: 2, notRun: 2, toml: 1, text: 1},

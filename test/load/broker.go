@@ -85,6 +85,9 @@ func choose(found []broker, names []string) ([]broker, error) {
 
 func (p programs) startRunnel(dir string, port int, s scenario) (*exec.Cmd, error) {
 	listen := fmt.Sprintf("[[listen]]\nurl = \"tcp://127.0.0.1:%d\"\n", port)
+	if s.devices {
+		listen = fmt.Sprintf("[[listen]]\nurl = \"mqtt://127.0.0.1:%d\"\n", port)
+	}
 	if s.secure {
 		cert, key, err := certificate(dir)
 		if err != nil {

@@ -71,7 +71,7 @@ func (t target) handshake(c net.Conn) (client, error) {
 	case natsProtocol:
 		return newNATS(newStream(c))
 	case mqttProtocol:
-		return newMQTT(newStream(c))
+		return newMQTT(newStream(c), t.serializer == "json")
 	}
 	if t.webSocket {
 		w, err := upgrade(c, t.addr, t.serializer)

@@ -106,8 +106,12 @@ func measure(b broker, s scenario, scale float64) (figures, error) {
 		return figures{}, err
 	}
 	defer proc.stop()
+	protocol := b.protocol
+	if s.devices {
+		protocol = mqttProtocol
+	}
 	return s.run(target{
-		protocol: b.protocol, serializer: s.serializer(), addr: proc.addr, process: proc.process,
+		protocol: protocol, serializer: s.serializer(), addr: proc.addr, process: proc.process,
 		webSocket: s.webSocket, secure: s.secure, match: s.match, size: s.work.size, kept: s.kept,
 	}, s.work.times(scale))
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +14,9 @@ import (
 // mqttClient speaks MQTT 3.1.1 with QoS 0; for kept events see mqttKeeper. MQTT has no calls.
 type mqttClient struct {
 	stream
-	out []byte // owned by the sender
-	in  []byte // owned by the receiver
+	json bool   // payloads are JSON objects, as devices send them
+	out  []byte // owned by the sender
+	in   []byte // owned by the receiver
 }
 
 // The first byte of each packet (MQTT 3.1.1, section 2.2).
@@ -30,8 +33,8 @@ var errNoCalls = errors.New("MQTT 3.1.1 has no calls")
 // clientNumber makes client identifiers unique: a broker disconnects the older one of two that are the same.
 var clientNumber atomic.Uint64
 
-func newMQTT(s stream) (client, error) {
-	c := &mqttClient{stream: s}
+func newMQTT(s stream, json bool) (client, error) {
+	c := &mqttClient{stream: s, json: json}
 	const cleanSession = 2
 	return c, c.connect(cleanSession, "load"+strconv.FormatUint(clientNumber.Add(1), 10))
 }
@@ -126,7 +129,16 @@ func (c *mqttClient) subscribeAll(n int, topic func(int) string) error {
 	return nil
 }
 
+// The parts of a JSON payload. The payload of another protocol stands in between, in hexadecimal digits.
+const (
+	jsonHead = `{"reading":"`
+	jsonTail = `","unit":"C"}`
+)
+
 func (c *mqttClient) publish(topic string, payload []byte) error {
+	if c.json {
+		payload = append(hex.AppendEncode([]byte(jsonHead), payload), jsonTail...)
+	}
 	n := 2 + len(topic) + len(payload)
 	b := appendText(appendLength(append(c.out[:0], mqttPublish), n), topic)
 	c.out = append(b, payload...)
@@ -143,7 +155,12 @@ func (c *mqttClient) event() ([]byte, error) {
 		return nil, fmt.Errorf("packet %x instead of PUBLISH", kind)
 	}
 	topic := int(binary.BigEndian.Uint16(body))
-	return body[min(len(body), 2+topic):], nil
+	payload := body[min(len(body), 2+topic):]
+	if c.json {
+		n, err := hex.Decode(payload, bytes.TrimSuffix(bytes.TrimPrefix(payload, []byte(jsonHead)), []byte(jsonTail)))
+		return payload[:n], err
+	}
+	return payload, nil
 }
 
 func (c *mqttClient) register(string) error     { return errNoCalls }

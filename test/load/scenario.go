@@ -9,6 +9,7 @@ type scenario struct {
 	work      work
 	protocols []protocol
 	json      bool // WAMP with JSON instead of CBOR
+	devices   bool // the clients speak MQTT, to each broker
 	webSocket bool
 	secure    bool   // over TLS
 	match     string // what the entries of a table are: exact, prefix or wildcard
@@ -46,6 +47,8 @@ var (
 	withCalls = []protocol{wampProtocol, natsProtocol, limitProtocol}
 	wampAlone = []protocol{wampProtocol}
 	tables    = []protocol{wampProtocol, natsProtocol}
+
+	withDevices = []protocol{wampProtocol, mqttProtocol} // WAMP is Runnel, with an MQTT listener
 )
 
 // scenarios are the rows of the table, in order. The name says publishers:subscribers and the window.
@@ -58,6 +61,8 @@ var scenarios = []scenario{
 	{name: "event WebSocket w1000", run: fanout, protocols: wampAlone, webSocket: true, work: work{1, 1, 0, 128, 1000, 300_000}},
 	{name: "event TLS w1000", run: fanout, protocols: wampAlone, secure: true, work: work{1, 1, 0, 128, 1000, 300_000}},
 	{name: "event JSON w1000", run: fanout, protocols: wampAlone, json: true, work: work{1, 1, 0, 128, 1000, 300_000}},
+	{name: "event MQTT 1:1 w50", run: fanout, protocols: withDevices, devices: true, json: true, work: work{1, 1, 0, 64, 50, 60_000}},
+	{name: "event MQTT 1:1 w1000", run: fanout, protocols: withDevices, devices: true, json: true, work: work{1, 1, 0, 64, 1000, 100_000}},
 	{name: "sparse 1:1000", run: sparse, protocols: brokers, match: "exact", work: work{1, 1000, 20_000, 128, 1000, 50_000}},
 	{name: "table exact 200k", run: sparse, protocols: tables, match: "exact", work: work{1, 4, 200_000, 128, 1000, 50_000}},
 	{name: "table prefix 30k", run: sparse, protocols: tables, match: "prefix", work: work{1, 4, 30_000, 128, 1000, 50_000}},
@@ -68,6 +73,7 @@ var scenarios = []scenario{
 	{name: "idle 2000", run: idle, protocols: brokers, work: work{subscribers: 2000}},
 	{name: "idle WebSocket 2000", run: idle, protocols: wampAlone, webSocket: true, work: work{subscribers: 2000}},
 	{name: "idle TLS 2000", run: idle, protocols: []protocol{wampProtocol, mqttProtocol}, secure: true, work: work{subscribers: 2000}},
+	{name: "idle MQTT 2000", run: idle, protocols: withDevices, devices: true, json: true, work: work{subscribers: 2000}},
 	{name: "durable 1:1 w50", run: kept, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 50, 100_000}},
 	{name: "durable 1:1 w1000", run: kept, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 1000, 300_000}},
 	{name: "durable backlog", run: backlog, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 1000, 1_000_000}},
