@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -60,7 +61,7 @@ func (g *gateway) open() *broker {
 	for _, text := range found {
 		u, err := url.Parse(text)
 		kit.Must(g.t, err)
-		if u.Scheme == "mqtt" {
+		if strings.HasPrefix(u.Scheme, "mqtt") {
 			b.port, err = strconv.Atoi(u.Port())
 			kit.Must(g.t, err)
 		} else {
@@ -137,6 +138,45 @@ func TestDeviceSessions(t *testing.T) {
 	up := watch(t, b, "up/#", 1)
 	tell(t, far, "up/x", "2\n")
 	up.gets(t, "up/x|1|0|2")
+}
+
+const secureDoor = `
+  [[realm.principal]]
+  authid = "pump"
+  role = "everyone"
+  certificate = "pump-7"
+  [[realm.principal]]
+  authid = "panel"
+  role = "everyone"
+  ticket = "correct horse"
+[[listen]]
+url = "tcp://127.0.0.1:0"
+[[listen]]
+url = "mqtts://127.0.0.1:0"
+certificate = "router.pem"
+key = "router.key"
+client_ca = "ca.pem"
+`
+
+// Over TLS a device is known by its certificate or by its password, and a stranger is refused.
+func TestDeviceTLS(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	kit.Certificates(t, dir, "127.0.0.1", "router", "pump-7")
+	realm, _, _ := strings.Cut(strings.Replace(fmt.Sprintf(deviceRealm, dir), `anonymous = "everyone"`, "", 1), "[[listen]]")
+	g := &gateway{t: t, file: filepath.Join(dir, "runnel.toml")}
+	write(t, g.file, realm+secureDoor)
+	b := g.open()
+	ca := []string{"--cafile", filepath.Join(dir, "ca.pem")}
+	pump := watch(t, b, "pump/#", 1, append(slices.Clip(ca), "--cert", filepath.Join(dir, "pump-7.pem"), "--key", filepath.Join(dir, "pump-7.key"))...)
+	tell(t, b, "pump/set", "1\n", append(slices.Clip(ca), "-u", "panel", "-P", "correct horse")...)
+	pump.gets(t, "pump/set|1|0|1")
+	for answer, args := range map[string][]string{"not authorised": ca, "bad user name or password": append(slices.Clip(ca), "-u", "panel", "-P", "wrong")} {
+		args = append([]string{"-h", "127.0.0.1", "-p", strconv.Itoa(b.port), "-t", "pump/set", "-q", "1", "-m", "2"}, args...)
+		if out, err := exec.Command("mosquitto_pub", args...).CombinedOutput(); err == nil || !strings.Contains(string(out), answer) {
+			t.Errorf("not refused with %q: %v\n%s", answer, err, out)
+		}
+	}
 }
 
 // paho's Python client passes messages of each QoS, with MQTT 3.1.1 and 5.
