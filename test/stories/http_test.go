@@ -112,7 +112,7 @@ func TestCurlResumes(t *testing.T) {
 	first.Signal(syscall.SIGKILL)
 	first.Wait()
 	curl(t, "-d", "[4]", url+"/publish/story.log")
-	ids := regexp.MustCompile(`id: (\d+)\n.*"args":\[2\]`).FindStringSubmatch(first.Stdout.Text())
+	ids := regexp.MustCompile(`id: (\d+-\d+)\n.*"args":\[2\]`).FindStringSubmatch(first.Stdout.Text())
 	if ids == nil {
 		t.Fatal(first)
 	}

@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -25,7 +24,8 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	within  time.Duration // for a write
-	last    uint64        // position up to which the client has the events already
+	last    place         // up to which the client has the events already
+	epoch   uint64        // of the newest event; owned by the handler of events
 
 	mu sync.Mutex // held for a write
 	// Guarded by mu.
@@ -38,7 +38,7 @@ type stream struct {
 type streamOptions struct {
 	client.SubscribeOptions
 	durable client.Durable
-	last    uint64 // Last-Event-ID
+	last    place // Last-Event-ID
 }
 
 // events answers GET /events.
@@ -107,7 +107,8 @@ func streamParameters(r *http.Request) (o streamOptions, err error) {
 		return o, invalid("from has no effect without durable")
 	}
 	if id := r.Header.Get("Last-Event-ID"); id != "" && o.durable.Name != "" {
-		if o.last, err = strconv.ParseUint(id, 10, 63); err != nil {
+		var ok bool
+		if o.last, ok = readPlace(id); !ok {
 			return o, invalid("Last-Event-ID is not an id of this stream: %.100q", id)
 		}
 	}
@@ -131,7 +132,7 @@ func (s *Server) joinStream(ctx context.Context, who credentials, durable bool) 
 
 // stream subscribes and sends events until the client disconnects, does not read, or its session ends.
 func (s *Server) stream(ctx context.Context, w http.ResponseWriter, c *client.Client, uri string, o streamOptions) error {
-	t := &stream{w: w, control: http.NewResponseController(w), within: s.opts.Time, last: o.last}
+	t := &stream{w: w, control: http.NewResponseController(w), within: s.opts.Time, last: o.last, epoch: o.last.epoch}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer t.end()
@@ -175,13 +176,13 @@ func (t *stream) end() {
 func (t *stream) subscribe(ctx context.Context, c *client.Client, uri string, o streamOptions, cancel func()) (err error) {
 	if o.durable.Name == "" {
 		_, err = c.Subscribe(ctx, uri, o.SubscribeOptions, func(e *client.Event) {
-			if t.send(e, 0) != nil {
+			if t.send(e, place{}) != nil {
 				cancel()
 			}
 		})
 		return err
 	}
-	o.durable.Window, o.durable.AckWait = durableWindow, durableWait
+	o.durable.Window, o.durable.AckWait, o.durable.Origin = durableWindow, durableWait, true
 	o.durable.Dropped = func(error) { cancel() }
 	_, err = c.SubscribeConfirming(ctx, uri, o.SubscribeOptions, o.durable, func(e *client.Event) {
 		if t.sendDurable(e) != nil {
@@ -192,13 +193,13 @@ func (t *stream) subscribe(ctx context.Context, c *client.Client, uri string, o 
 }
 
 // send writes an event with its id, if that is not 0.
-func (t *stream) send(e *client.Event, id uint64) error {
+func (t *stream) send(e *client.Event, at place) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.failed != nil {
 		return t.failed
 	}
-	t.write(e, id)
+	t.write(e, at)
 	if e.More && len(t.buf) < streamBuffer/4 {
 		return t.failed // written with the next one
 	}
@@ -206,14 +207,14 @@ func (t *stream) send(e *client.Event, id uint64) error {
 }
 
 // write appends an event to the buffer. mu is held.
-func (t *stream) write(e *client.Event, id uint64) {
+func (t *stream) write(e *client.Event, at place) {
 	b := t.buf
 	events, reason, gap := e.Gap()
 	if gap {
 		b = b.add("event: gap\n")
 	}
-	if id != 0 {
-		b = b.add("id: ", decimal(id), "\n")
+	if at.position != 0 {
+		b = b.add("id: ", decimal(at.epoch), "-", decimal(at.position), "\n")
 	}
 	b = b.add("data: ")
 	start := len(b)

@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"runnel/edge/client"
@@ -18,6 +20,28 @@ const (
 	durableWait   = 5 * time.Minute // after which the router delivers an event again
 )
 
+// place is the place of an event in its durable subscription: what its id says. Another epoch means that the subscription has
+// begun anew, so that earlier positions come again.
+type place struct{ epoch, position uint64 }
+
+// readPlace reads an id that write has written.
+func readPlace(id string) (p place, ok bool) {
+	epoch, position, ok := strings.Cut(id, "-")
+	var err, failed error
+	p.epoch, err = strconv.ParseUint(epoch, 10, 63)
+	p.position, failed = strconv.ParseUint(position, 10, 63)
+	return p, ok && err == nil && failed == nil
+}
+
+// placeOf returns the place of an event. A gap has the epoch of the events before.
+func (t *stream) placeOf(e *client.Event) place {
+	position, _ := fieldOf(e.Details, wamp.KeyPosition).Uint()
+	if o := e.Origin(); o != nil {
+		t.epoch = o.Epoch
+	}
+	return place{t.epoch, position}
+}
+
 // written is an event that was written and is not acknowledged.
 type written struct {
 	event *client.Event // without its content
@@ -26,14 +50,14 @@ type written struct {
 
 // sendDurable writes an event of a durable subscription, unless the client has it already.
 func (t *stream) sendDurable(e *client.Event) error {
-	position, _ := fieldOf(e.Details, wamp.KeyPosition).Uint()
-	if position != 0 && position <= t.last {
+	at := t.placeOf(e)
+	if at.position != 0 && at.epoch == t.last.epoch && at.position <= t.last.position {
 		e.Confirm(nil)
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		return t.flush() // what may wait for this event
 	}
-	if err := t.send(e, position); err != nil {
+	if err := t.send(e, at); err != nil {
 		return err
 	}
 	kept := *e

@@ -62,12 +62,17 @@ func TestResume(t *testing.T) {
 	expect(3, 7)
 	// Another stream of the same client takes its place, without losing an event.
 	last := ids[len(ids)-1]
-	lines, _ = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: "+last)
+	lines, stop = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: "+last)
 	publish(8, 9)
 	expect(8, 9)
 	kit.Eventually(t, "one stream is left", func() bool { return s.server.State().Streams == 1 })
 	stop()
-	s.expect("id", s.ask("GET", "/events/com.example.a?durable=log", "", "Last-Event-ID: x"), 400, "*Last-Event-ID*")
+	lines, stop = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: 1-1000000") // of an earlier subscription of this name
+	expect(8, 9)
+	stop()
+	for _, id := range []string{"x", "7", "-7", "7-", "7-x"} {
+		s.expect("id "+id, s.ask("GET", "/events/com.example.a?durable=log", "", "Last-Event-ID: "+id), 400, "*Last-Event-ID*")
+	}
 	s.expect("name", s.ask("GET", "/events/com.example.a?durable=a%20b", ""), 400, "*")
 	s.expect("no data", s.ask("GET", "/events/com.example.a?durable=log&realm=closed", "", "Authorization: Bearer ann:secret"), 503, "*data directory*")
 }
