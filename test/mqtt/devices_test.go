@@ -71,7 +71,7 @@ func (g *gateway) open() *broker {
 	return b
 }
 
-// What devices send, after their documentation: topic and payload.
+// Messages of devices, after their documentation: topic and payload.
 var traffic = [][2]string{
 	{"tele/plug 7/LWT", "Online"}, // Tasmota
 	{"tele/plug 7/SENSOR", `{"Time":"2026-11-29T10:00:00","ENERGY":{"Total":12.340,"Power":7,"Factor":0.50},"TempUnit":"C"}`},

@@ -47,7 +47,7 @@ func TestPayloads(t *testing.T) {
 			}
 		}
 	}
-	// What WAMP programs publish.
+	// Events of WAMP programs.
 	for args, want := range map[string]string{`["ON"]`: `"ON"`, `[[]]`: `[]`, `[]`: ``, `[{"args":[1]}]`: `{"args":[{"args":[1]}]}`, `["\u0000?"]`: `"\u0000?"`} {
 		if got := (&Door{}).message(codec.Payload{Serializer: wamp.JSON, Items: 1, Raw: []byte(args)}); string(got) != want {
 			t.Errorf("%s is %s, not %s", args, got, want)

@@ -99,7 +99,7 @@ func TestServersFrames(t *testing.T) {
 	}
 }
 
-// What AppendHead writes, Decoder reads.
+// A Decoder reads each head that AppendHead writes.
 func TestAppendHead(t *testing.T) {
 	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 1 << 20} {
 		for _, mask := range []bool{false, true} {
