@@ -182,12 +182,12 @@ func TestDeviceTLS(t *testing.T) {
 // paho's Python client passes messages of each QoS, with MQTT 3.1.1 and 5.
 func TestDevicePaho(t *testing.T) {
 	t.Parallel()
-	if exec.Command("python3", "-c", "import paho.mqtt.client").Run() != nil {
+	if exec.Command("/usr/bin/python3", "-c", "import paho.mqtt.client").Run() != nil {
 		t.Fatal("python3-paho-mqtt is missing")
 	}
 	_, b := newDoor(t)
 	for _, version := range []string{"4", "5"} {
-		out, err := exec.Command("python3", "-c", pahoScript, strconv.Itoa(b.port), version).CombinedOutput()
+		out, err := exec.Command("/usr/bin/python3", "-c", pahoScript, strconv.Itoa(b.port), version).CombinedOutput()
 		if err != nil || string(out) != "0 a\n1 b\n2 c\n" {
 			t.Errorf("version %s: %v\n%s", version, err, out)
 		}
