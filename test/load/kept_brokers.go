@@ -24,7 +24,7 @@ func keptRunnel(dir string, s scenario) (node, size, durable string) {
 // these runs; but Runnel confirms the event after the sync, and nats-server before.
 func natsSync(s scenario) time.Duration {
 	if s.work.window < 100 {
-		return 700 * time.Microsecond
+		return 350 * time.Microsecond
 	}
 	return 2 * time.Millisecond
 }
