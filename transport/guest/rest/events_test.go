@@ -58,7 +58,7 @@ func TestResume(t *testing.T) {
 	expect(1, 5)
 	stop() // it has processed two of them
 	publish(6, 7)
-	lines, stop = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: "+ids[1])
+	lines, _ = s.follow("/events/com.example.a?durable=log", "Last-Event-ID: "+ids[1])
 	expect(3, 7)
 	// Another stream of the same client takes its place, without losing an event.
 	last := ids[len(ids)-1]
