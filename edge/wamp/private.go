@@ -44,11 +44,11 @@ const (
 	KeyMaxAge = "_max_age"
 
 	// KeyQoS: PUBLISH.Options and EVENT.Details, from any session, integer. The quality of service of a publisher that speaks
-	// MQTT: 0, 1 or 2. It is passed on as it came.
+	// MQTT: 0, 1 or 2. The router passes it on as it came.
 	KeyQoS = "_qos"
 
-	// KeyProperties: PUBLISH.Options and EVENT.Details, from any session, dict. What a publisher that speaks MQTT says about
-	// its message. It is passed on as it came.
+	// KeyProperties: PUBLISH.Options and EVENT.Details, from any session, dict. The publisher speaks MQTT, and these are the
+	// properties of its message. The router passes them on as they came.
 	KeyProperties = "_properties"
 
 	// KeyPosition: EVENT.Details of durable subscriptions, integer. It grows from event to event of a realm.

@@ -123,7 +123,7 @@ func TestLyingNode(t *testing.T) {
 	refused("a second call", liar, fleet.Attend, fleet.Full, client.Args(lie))
 	refused("a long report", liar, fleet.Tell, "too long", client.Args(strings.Repeat("x", 9000)))
 	refused("no report", liar, fleet.Tell, "has no report", client.Args("x"))
-	refused("an answer that nobody asked for", liar, fleet.Answer+"17", "no such request", client.Payload{})
+	refused("an answer to no request", liar, fleet.Answer+"17", "no such request", client.Payload{})
 	refused("a command", liar, fleet.NodePrefix+"gw-1.status", string(wamp.NotAuthorized), client.Payload{})
 	refused("the list", liar, fleet.NodeList, string(wamp.NotAuthorized), client.Payload{})
 	refused("a session without authentication", operator, fleet.Attend, "does not authenticate", client.Args(lie))
