@@ -181,3 +181,28 @@ func JoinPayload(args, kwargs Value) (p Payload, ok bool) {
 	}
 	return p, true
 }
+
+// OpenEnvelope returns the content of {"args": [...], "kwargs": {...}}, a form for arguments in protocols without them. Either key
+// may be missing. ok is false if v is no such map.
+func OpenEnvelope(v Value) (args, kwargs Value, ok bool) {
+	dict, isDict := v.Dict()
+	if !isDict {
+		return args, kwargs, false
+	}
+	for f := dict.Fields(); f.Next(); {
+		switch string(f.Key()) {
+		case "args":
+			_, ok = f.Value().Items()
+			args = f.Value()
+		case "kwargs":
+			_, ok = f.Value().Dict()
+			kwargs = f.Value()
+		default:
+			ok = false
+		}
+		if !ok {
+			return args, kwargs, false
+		}
+	}
+	return args, kwargs, ok
+}

@@ -152,7 +152,7 @@ func only(list codec.Items, kwargs codec.Value) codec.Value {
 	if list.Next() || !empty(kwargs) {
 		return codec.Value{}
 	}
-	if _, _, wrapped := open(one); wrapped {
+	if _, _, wrapped := codec.OpenEnvelope(one); wrapped {
 		return codec.Value{}
 	}
 	return one
@@ -169,30 +169,6 @@ func envelope(args, kwargs codec.Value) codec.Value {
 		b.Value("kwargs", kwargs)
 	}
 	return codec.Value(b.Dict())
-}
-
-// open returns the content of an envelope. ok is false if v is not an envelope.
-func open(v codec.Value) (args, kwargs codec.Value, ok bool) {
-	dict, isDict := v.Dict()
-	if !isDict {
-		return args, kwargs, false
-	}
-	for f := dict.Fields(); f.Next(); {
-		switch string(f.Key()) {
-		case "args":
-			_, ok = f.Value().Items()
-			args = f.Value()
-		case "kwargs":
-			_, ok = f.Value().Dict()
-			kwargs = f.Value()
-		default:
-			ok = false
-		}
-		if !ok {
-			return args, kwargs, false
-		}
-	}
-	return args, kwargs, ok
 }
 
 // Heads of CBOR lists.
@@ -223,7 +199,7 @@ func (f *Form) decode(message []byte) (client.Payload, error) {
 		}
 		return checked(codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: raw})
 	}
-	args, kwargs, wrapped := open(codec.Value{Serializer: wamp.CBOR, Raw: raw[1:]})
+	args, kwargs, wrapped := codec.OpenEnvelope(codec.Value{Serializer: wamp.CBOR, Raw: raw[1:]})
 	if !wrapped {
 		return checked(codec.Payload{Serializer: wamp.CBOR, Items: 1, Raw: raw})
 	}

@@ -63,34 +63,10 @@ func (d *Door) structured(message []byte) (p codec.Payload, ok bool) {
 	if list.Next() {
 		return p, false // 1,2 is not JSON
 	}
-	if args, kwargs, wrapped := open(one); wrapped {
+	if args, kwargs, wrapped := codec.OpenEnvelope(one); wrapped {
 		return join(args, kwargs), true
 	}
 	return p, true
-}
-
-// open returns the content of {"args": [...], "kwargs": {...}}, in which either key may be missing.
-func open(v codec.Value) (args, kwargs codec.Value, ok bool) {
-	dict, isDict := v.Dict()
-	if !isDict {
-		return args, kwargs, false
-	}
-	for f := dict.Fields(); f.Next(); {
-		switch string(f.Key()) {
-		case "args":
-			_, ok = f.Value().Items()
-			args = f.Value()
-		case "kwargs":
-			_, ok = f.Value().Dict()
-			kwargs = f.Value()
-		default:
-			ok = false
-		}
-		if !ok {
-			return args, kwargs, false
-		}
-	}
-	return args, kwargs, ok
 }
 
 func join(args, kwargs codec.Value) codec.Payload {
@@ -126,7 +102,7 @@ func (d *Door) message(p codec.Payload) []byte {
 		if list.Next() {
 			break
 		}
-		if _, _, wrapped := open(one); wrapped {
+		if _, _, wrapped := codec.OpenEnvelope(one); wrapped {
 			break
 		}
 		return d.value(one.Raw, args.Raw[1:len(args.Raw)-1])
