@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -13,6 +14,18 @@ import (
 // Part prepares something that all tests of a package share, such as a program or a running router. dir exists as long as the
 // tests run. end, if it is not nil, is called behind the last test; the tests have failed if it returns an error.
 type Part func(dir string) (end func() error, err error)
+
+// Programs is a part that fails unless all programs are installed.
+func Programs(names ...string) Part {
+	return func(string) (func() error, error) {
+		for _, name := range names {
+			if _, err := exec.LookPath(name); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}
+}
 
 // Main is the TestMain of a package whose tests share parts. It does not return.
 func Main(m *testing.M, parts ...Part) { os.Exit(run(m.Run, parts)) }

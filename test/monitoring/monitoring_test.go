@@ -37,17 +37,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("RUNNEL_PROMETHEUS is not set: no Prometheus is started")
 		return
 	}
-	kit.Main(m, installed, program.BuiltPlain(&runnel))
-}
-
-// installed checks that Prometheus is there.
-func installed(string) (func() error, error) {
-	for _, name := range []string{"prometheus", "promtool"} {
-		if _, err := exec.LookPath(name); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
+	kit.Main(m, kit.Programs("prometheus", "promtool"), program.BuiltPlain(&runnel))
 }
 
 // Each alert fires in its case, and not before. Prometheus's own tool tests this by series that it is given.

@@ -24,17 +24,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("RUNNEL_BROKERS is not set: no brokers are started")
 		return
 	}
-	kit.Main(m, installed, program.BuiltPlain(&executable))
-}
-
-// installed checks that Debian's brokers and clients are there.
-func installed(string) (func() error, error) {
-	for _, name := range []string{"mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd", "nats-server"} {
-		if _, err := exec.LookPath(name); err != nil {
-			return nil, err
-		}
-	}
-	return nil, nil
+	kit.Main(m, kit.Programs("mosquitto", "mosquitto_sub", "mosquitto_pub", "mosquitto_passwd", "nats-server"), program.BuiltPlain(&executable))
 }
 
 // start runs a program until the test's end. It is ready when its standard error matches a pattern.
