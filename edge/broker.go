@@ -174,7 +174,7 @@ func (t *turn) deliver(sub *subscription, seat *seat, d *delivery) {
 		return
 	}
 	asks := d.receipt != nil && seat.confirms.Load()
-	if asks || p.options.retain && seat.wantsRetained.Load() {
+	if asks || (p.options.retain || p.options.origin) && seat.wantsRetained.Load() {
 		t.deliverSingly(sub, seat, d, asks)
 		return
 	}

@@ -221,6 +221,10 @@ func (t *turn) deliverSingly(sub *subscription, seat *seat, d *delivery, asks bo
 	if d.options.retain {
 		t.details.Bool(wamp.KeyRetain, true)
 	}
+	if r := d.receipt; d.options.origin && seat.wantsRetained.Load() && r != nil && r.withheld != nil {
+		key, number := r.withheld.mark.Identity()
+		t.details.Any(wamp.KeyOrigin, []any{key.Node, key.Epoch, number, key.Authid})
+	}
 	if asks {
 		t.details.Bool(wamp.KeyConfirm, true)
 	}

@@ -57,12 +57,16 @@ func (a *acknowledgements) restoreOrigin(p durable.Publication) {
 	if !bytes.Contains(p.Dict.Raw, []byte(wamp.KeyOrigin)) {
 		return
 	}
-	key, sequence, err := readOrigin(p.Dict)
+	key, sequence, err := readOrigin(p.Dict, true)
 	if err != nil {
 		return
 	}
-	if key.Authid = p.Publisher.Authid; p.Anonymous {
+	switch {
+	case key.Authid != "": // it was published by an internal session
+	case p.Anonymous:
 		key.Authid = durable.RoleOwner(p.Publisher.Authrole)
+	default:
+		key.Authid = p.Publisher.Authid
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

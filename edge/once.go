@@ -18,8 +18,8 @@ import (
 
 const maxNode = 255 // bytes of an origin's node
 
-// readOrigin reads PUBLISH.Options._origin.
-func readOrigin(d codec.Dict) (key dedup.Key, sequence uint64, err error) {
+// readOrigin reads PUBLISH.Options._origin. Only an internal session may name the owner of the numbering.
+func readOrigin(d codec.Dict, internal bool) (key dedup.Key, sequence uint64, err error) {
 	err = refusal{wamp.InvalidArgument, "option \"_origin\" must be [node, epoch, sequence]"}
 	for f := d.Fields(); f.Next(); {
 		if string(f.Key()) != wamp.KeyOrigin {
@@ -30,14 +30,15 @@ func readOrigin(d codec.Dict) (key dedup.Key, sequence uint64, err error) {
 		for list, _ := f.Value().Items(); n < len(of) && list.Next(); n++ {
 			of[n] = list.Value()
 		}
+		owner, isOwner := of[3].Text()
 		node, isText := of[0].Text()
 		epoch, isEpoch := of[1].Uint()
 		sequence, isSequence := of[2].Uint()
-		if n != 3 || !isText || len(node) == 0 || len(node) > maxNode || !isEpoch || epoch == math.MaxUint64 ||
+		if n != 3 && !(isOwner && internal) || !isText || len(node) == 0 || len(node) > maxNode || !isEpoch || epoch == math.MaxUint64 ||
 			!isSequence || sequence == 0 || sequence == math.MaxUint64 {
 			return key, 0, err
 		}
-		return dedup.Key{Node: string(node), Epoch: epoch}, sequence, nil
+		return dedup.Key{Authid: string(owner), Node: string(node), Epoch: epoch}, sequence, nil
 	}
 	return key, 0, err
 }
@@ -55,11 +56,14 @@ func (s *session) nameless() bool { return s.authmethod == "anonymous" || s.auth
 
 // publishOnce is publishAcknowledged for a publication that has an origin.
 func (s *session) publishOnce(t *turn, m *codec.Message) error {
-	key, sequence, err := readOrigin(m.Dict)
+	key, sequence, err := readOrigin(m.Dict, s.internal())
 	if err != nil {
 		return err
 	}
-	key.Authid = s.numberingOwner()
+	if key.Authid == "" {
+		key.Authid = s.numberingOwner()
+	}
+	s.numberings.Internal = s.internal()
 	acks := &s.realm.acknowledgements
 	if err := acks.full(s); err != nil {
 		return err

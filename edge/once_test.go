@@ -72,7 +72,7 @@ func TestReadOrigin(t *testing.T) {
 		b.Reset(wamp.CBOR, nil)
 		b.Bool("acknowledge", true)
 		b.Any("_origin", []any{strings.Repeat("n", length), 7, 9})
-		key, sequence, err := readOrigin(b.Dict())
+		key, sequence, err := readOrigin(b.Dict(), false)
 		if (err == nil) != ok || ok && (len(key.Node) != length || key.Epoch != 7 || sequence != 9) {
 			t.Errorf("a node of %d bytes: %v", length, err)
 		}
@@ -209,7 +209,7 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 		part.say(asking)
 		part.hear(`[33,1,"$s"]`)
 		gateway.say(sends(1, "a", 1, 1))
-		part.hear(`[36,"$s","$p",{"_confirm":true},"*"]`)
+		part.hear(`[36,"$s","$p",{"_confirm":true,"_origin":["a",1,1,"gw-1"]},"*"]`)
 
 		again := s.gateway("gw-1")
 		again.say(sends(5, "a", 1, 1))
@@ -241,5 +241,38 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 		s.nothingWithheld()
 		s.gateway("gw-1").say(sends(1, "a", 1, 2))
 		part.silent()
+	})
+}
+
+// A link of the router's own process learns the origin with its owner, and passes it on in another router. There, the event is
+// the same whether it comes by the link or from the gateway itself.
+func TestOnceOnlyAcrossRouters(t *testing.T) {
+	tell(t, Options{}, forwarding(), func(s *story) {
+		gateway, link, watcher := s.gateway("gw-1"), s.internal(hello), s.join(hello)
+		link.say(`[32,1,{"_retain":true},"com.t"]`)
+		link.hear(`[33,1,"$s"]`)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$w"]`)
+		gateway.say(sends(1, "a", 1, 1))
+		gateway.hear(`[17,1,"*"]`)
+		link.hear(`[36,"$s","*",{"_origin":["a",1,1,"gw-1"]},"*"]`)
+		watcher.hear(`[36,"$w","*",{},"*"]`)
+		link.say(`[16,2,{"acknowledge":true,"_origin":["a",1,1,"gw-1"]},"com.t"]`)
+		link.hear(`[17,2,"*"]`)
+		watcher.silent()
+		link.say(`[16,3,{"acknowledge":true,"_origin":["a",1,2,"gw-1"]},"com.t"]`)
+		link.hear(`[17,3,"*"]`)
+		watcher.hear(`[36,"$w","*",{}]`)
+		gateway.say(sends(2, "a", 1, 2))
+		gateway.hear(`[17,2,"*"]`)
+		watcher.silent()
+		link.silent()
+		for n := range 100 { // a link may pass on the events of many nodes
+			link.say(fmt.Sprintf(`[16,%d,{"acknowledge":true,"_origin":["n%d",1,1,"gw-2"]},"com.u"]`, 4+n, n))
+			link.hear(fmt.Sprintf(`[17,%d,"*"]`, 4+n))
+		}
+		link.say(`[16,104,{"acknowledge":true,"_origin":["n0",1,1,"gw-2"]},"com.t"]`)
+		link.hear(`[17,104,"*"]`)
+		watcher.silent()
 	})
 }

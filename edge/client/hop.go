@@ -28,6 +28,7 @@ type Origin struct {
 	Node     string // node id of the sender's spool, which assigns the numbers
 	Epoch    uint64 // distinguishes the numberings of one node
 	Sequence uint64 // starts at 1
+	Owner    string // authid to which the numbering belongs; "": the publisher's. Only links of the router's own process name it
 }
 
 // forwardForKey is the detail that lists the hops (docs/protocol.md, "What links say").
@@ -56,9 +57,14 @@ func setHops(b *codec.Builder, way []Hop) {
 }
 
 func (o *Origin) set(b *codec.Builder) {
-	if o != nil {
-		b.Any(wamp.KeyOrigin, []any{o.Node, o.Epoch, o.Sequence})
+	if o == nil {
+		return
 	}
+	list := []any{o.Node, o.Epoch, o.Sequence}
+	if o.Owner != "" {
+		list = append(list, o.Owner)
+	}
+	b.Any(wamp.KeyOrigin, list)
 }
 
 // ForwardFor returns the links that the event or call came over, oldest hop first. It is nil if there were none, or if
@@ -99,7 +105,8 @@ func (e *Event) TTL() time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
 }
 
-// Origin returns what identifies the event of a durable subscription with Durable.Origin; nil for others.
+// Origin returns what identifies the event: that of a durable subscription with Durable.Origin, or one that was published with an
+// origin, if a link of the router's own process has subscribed. It is nil for others.
 func (e *Event) Origin() *Origin {
 	list, ok := e.Detail(wamp.KeyOrigin).Items()
 	if !ok || !list.Next() {
@@ -115,6 +122,10 @@ func (e *Event) Origin() *Origin {
 	}
 	if !ok || o.Node == "" {
 		return nil
+	}
+	if list.Next() {
+		owner, _ := list.Value().Text()
+		o.Owner = string(owner)
 	}
 	return &o
 }

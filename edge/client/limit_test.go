@@ -56,7 +56,7 @@ func TestLimitAndOriginOfEvent(t *testing.T) {
 		return &Event{Body: Body{Details: d}}
 	}
 	e := event(map[string]any{"_ttl": 1500, "_origin": []any{"import-1", 7, 9}})
-	if e.TTL() != 1500*time.Millisecond || e.Origin() == nil || *e.Origin() != (Origin{"import-1", 7, 9}) {
+	if e.TTL() != 1500*time.Millisecond || e.Origin() == nil || *e.Origin() != (Origin{"import-1", 7, 9, ""}) {
 		t.Errorf("%v, %v", e.TTL(), e.Origin())
 	}
 	if e := event(map[string]any{"_ttl": uint64(lastTime)}); e.TTL() <= 0 {

@@ -34,6 +34,9 @@ type Table[W any] struct {
 
 // Client is a sender of publications, such as a session. The zero value is a client that has sent none.
 type Client[W any] struct {
+	// Internal says that the client passes on the publications of many. Only the bound of the table holds for it.
+	Internal bool
+
 	used []*numbering[W] // the numberings that this client was the last to use
 }
 
@@ -87,6 +90,9 @@ func (t *Table[W]) Begin(c *Client[W], key Key, number uint64) (*Mark[W], State,
 	n.pending[number] = m
 	return m, New, nil
 }
+
+// Identity returns the publication's numbering and number.
+func (m *Mark[W]) Identity() (Key, uint64) { return m.numbering.key, m.number }
 
 // Record passes the mark to the log, which calls Config.Recorded once the publication is on disk. It reports false if the
 // table has no log.
@@ -177,7 +183,7 @@ func (t *Table[W]) add(key Key) *numbering[W] {
 
 // makeRoom forgets a numbering if the client, or the table, has too many. It reports false if none can be forgotten.
 func (t *Table[W]) makeRoom(c *Client[W]) bool {
-	if c != nil && c.begun() >= maxOwn {
+	if c != nil && !c.Internal && c.begun() >= maxOwn {
 		return t.forget(slices.Values(c.used), func(n *numbering[W]) int {
 			if n.shared {
 				return keep

@@ -62,7 +62,8 @@ const (
 	KeyTime = "_time"
 
 	// KeyOrigin: PUBLISH.Options, forwarding, [node, epoch, sequence]. Identifies an event, so that the router
-	// recognizes it when it is sent again. Accepted only together with acknowledge. It is not passed on.
+	// recognizes it when it is sent again. Accepted only together with acknowledge. It is passed on only to internal
+	// subscribers, with the authid of the numbering's owner as a fourth item, which internal publishers may send, too.
 	// SUBSCRIBE.Options besides KeyDurable, from any session, bool: EVENT.Details has such a list, and an event that the
 	// consumer refuses holds up the later ones.
 	KeyOrigin = "_origin"
