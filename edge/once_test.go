@@ -220,7 +220,7 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 		again.hear(`[8,16,5,{},"com.error.full"]`)
 
 		again.say(sends(6, "a", 1, 1)) // routed again, for it has failed
-		part.hear(`[36,"$s","$q",{"_confirm":true},"*"]`)
+		part.hear(`[36,"$s","$q",{"_confirm":true,"_origin":["a",1,1,"gw-1"]},"*"]`)
 		again.conn.Close() // first no session asks for the outcome, then one does
 		synctest.Wait()
 		last := s.gateway("gw-1")

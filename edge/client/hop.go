@@ -57,14 +57,9 @@ func setHops(b *codec.Builder, way []Hop) {
 }
 
 func (o *Origin) set(b *codec.Builder) {
-	if o == nil {
-		return
+	if o != nil {
+		b.Any(wamp.KeyOrigin, []any{o.Node, o.Epoch, o.Sequence, o.Owner}[:3+min(len(o.Owner), 1)])
 	}
-	list := []any{o.Node, o.Epoch, o.Sequence}
-	if o.Owner != "" {
-		list = append(list, o.Owner)
-	}
-	b.Any(wamp.KeyOrigin, list)
 }
 
 // ForwardFor returns the links that the event or call came over, oldest hop first. It is nil if there were none, or if
@@ -105,16 +100,14 @@ func (e *Event) TTL() time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
 }
 
-// Origin returns what identifies the event: that of a durable subscription with Durable.Origin, or one that was published with an
-// origin, if a link of the router's own process has subscribed. It is nil for others.
+// Origin returns what identifies an event of Durable.Origin, or of a subscription by a link of the router's own process; or nil.
 func (e *Event) Origin() *Origin {
 	list, ok := e.Detail(wamp.KeyOrigin).Items()
 	if !ok || !list.Next() {
 		return nil
 	}
-	var o Origin
 	node, _ := list.Value().Text()
-	o.Node = string(node)
+	o := Origin{Node: string(node)}
 	for _, n := range []*uint64{&o.Epoch, &o.Sequence} {
 		if ok = ok && list.Next(); ok {
 			*n, ok = list.Value().Uint()
@@ -123,10 +116,9 @@ func (e *Event) Origin() *Origin {
 	if !ok || o.Node == "" {
 		return nil
 	}
-	if list.Next() {
-		owner, _ := list.Value().Text()
-		o.Owner = string(owner)
-	}
+	list.Next()
+	owner, _ := list.Value().Text()
+	o.Owner = string(owner)
 	return &o
 }
 
