@@ -233,7 +233,7 @@ func TestOnceOnlyWaitsForConfirmation(t *testing.T) {
 		part.silent()
 
 		last.say(sends(9, "a", 1, 2))
-		part.hear(`[36,"$s","$r",{"_confirm":true},"*"]`)
+		part.hear(`[36,"$s","$r",{"_confirm":true,"_origin":["a",1,2,"gw-1"]},"*"]`)
 		last.conn.Close()
 		synctest.Wait()
 		part.say(`[337,"$r"]`) // no session gets the answer, but the event is routed
