@@ -1,0 +1,28 @@
+// Package nats links a realm to a NATS cluster. Topics and procedures are subjects (package subject), payloads are JSON, CBOR or
+// MessagePack (package payload). The link is a client of the local router and of one server of the cluster at a time.
+//
+// # Exports
+//
+// All exported events go through the spool, so there is one order. An event of class memory is a message of core NATS. One of
+// class disk or durable is published to JetStream: the spool keeps it until the stream has acknowledged it, and Nats-Msg-Id makes
+// the stream drop repetitions. If JetStream does not answer, such topics are held in the spool, and everything else goes on.
+//
+// # Imports
+//
+// An import is a subscription of core NATS. With store = "durable" it is a durable consumer of the stream, whose messages are
+// acknowledged once the local router has answered PUBLISHED. Repetitions are recognized by the origin that an event carries.
+//
+// # Loops
+//
+// An event carries the places that it came over. The link drops it if it was here, or at this cluster, before.
+//
+//	link.go       options, and the connections one after the other
+//	rules.go      what crosses
+//	exports.go    local events go into the spool
+//	drain.go      from the spool to the cluster
+//	event.go      an event as a message
+//	imports.go    messages become local events
+//	consumer.go   durable imports
+//	stream.go     the stream that durable exports go to
+//	retained.go   retained events in a key-value bucket
+package nats
