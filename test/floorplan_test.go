@@ -50,6 +50,8 @@ var floors = map[string][]string{
 	"uplink/mqtt":           {"=uplink", "uplink/spool", "transport/mqtt/naming", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
 	"uplink/nats/subject":   {"edge/wamp"},
 	"uplink/nats/payload":   {"edge/client", "edge/codec", "edge/wamp"},
+	"uplink/nats/conn":      {},
+	"uplink/nats/jetstream": {"uplink/nats/conn"},
 	"transport/mqtt/naming": {"edge/wamp"},
 	"uplink/mqtt/sparkplug": {"edge/atomicfile", "edge/codec", "edge/wamp"},
 	"boards":                {},

@@ -1,0 +1,148 @@
+package conn
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"time"
+)
+
+// Inbox is a subject for answers, or for other messages that only its address makes known.
+type Inbox struct {
+	Subject string
+
+	conn    *Conn
+	token   uint64
+	handle  func(*Msg, error)
+	once    bool   // it ends with the first answer
+	request string // subject of a request
+	timer   *time.Timer
+}
+
+// Inbox returns an inbox. The goroutine of Run calls the handler for each message, with status 503 if a request had no responders.
+// The handler is called with an error, once and from any goroutine, when the connection ends. Close ends the inbox.
+func (c *Conn) Inbox(handler func(*Msg, error)) (*Inbox, error) {
+	b := &Inbox{handle: handler}
+	return b, c.add(b, 0)
+}
+
+// Close ends the inbox. A handler call may still be under way.
+func (b *Inbox) Close() { b.remove() }
+
+// add gives the inbox its subject. With a timeout it ends after that time.
+func (c *Conn) add(b *Inbox, timeout time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return c.err
+	}
+	if len(c.inboxes) >= c.opts.MaxRequests {
+		return ErrFull
+	}
+	c.tokens++
+	b.conn, b.token = c, c.tokens
+	b.Subject = c.inbox + strconv.FormatUint(b.token, 36)
+	c.inboxes[b.token] = b
+	if timeout > 0 {
+		b.timer = time.AfterFunc(timeout, func() {
+			if b.remove() {
+				b.handle(nil, ErrTimeout)
+			}
+		})
+	}
+	return nil
+}
+
+// remove reports whether it has ended the inbox.
+func (b *Inbox) remove() bool {
+	b.conn.mu.Lock()
+	defer b.conn.mu.Unlock()
+	_, ok := b.conn.inboxes[b.token]
+	delete(b.conn.inboxes, b.token)
+	return ok
+}
+
+// end tells the handler that no more messages come.
+func (b *Inbox) end(err error) {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	b.handle(nil, err)
+}
+
+// answered hands a message to its inbox.
+func (c *Conn) answered(m *Msg) {
+	text, ok := bytes.CutPrefix(m.Subject, []byte(c.inbox))
+	if !ok {
+		return
+	}
+	token, err := strconv.ParseUint(string(text), 36, 64)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	b := c.inboxes[token]
+	if b != nil && b.once {
+		delete(c.inboxes, token)
+	}
+	c.mu.Unlock()
+	if b == nil {
+		return // late
+	}
+	if b.timer != nil {
+		b.timer.Stop()
+	}
+	if b.once && m.NoResponders() {
+		b.handle(nil, ErrNoResponders)
+		return
+	}
+	b.handle(m, nil)
+}
+
+// Send sends a request and does not wait. done is called exactly once if Send returns no error: with the first answer by the
+// goroutine of Run, or from any goroutine with ErrNoResponders, ErrTimeout, a Denied or ErrClosed. m.Reply is ignored. Do not
+// wait in done.
+func (c *Conn) Send(m Out, timeout time.Duration, done func(*Msg, error)) error {
+	b := &Inbox{handle: done, once: true, request: m.Subject}
+	if err := c.add(b, timeout); err != nil {
+		return err
+	}
+	m.Reply = b.Subject
+	err := c.Publish(m)
+	if err != nil && !b.remove() {
+		return nil // done was called
+	}
+	if err != nil {
+		b.timer.Stop()
+	}
+	return err
+}
+
+// Request sends a request and waits for the first answer. Its errors are those of Publish and Send, and that of ctx.
+func (c *Conn) Request(ctx context.Context, m Out) (*Msg, error) {
+	type outcome struct {
+		m   *Msg
+		err error
+	}
+	answer := make(chan outcome, 1)
+	b := &Inbox{once: true, request: m.Subject, handle: func(m *Msg, err error) {
+		if m != nil {
+			m = m.Clone()
+		}
+		answer <- outcome{m, err}
+	}}
+	if err := c.add(b, 0); err != nil {
+		return nil, err
+	}
+	defer b.remove()
+	m.Reply = b.Subject
+	if err := c.Publish(m); err != nil {
+		return nil, err
+	}
+	select {
+	case o := <-answer:
+		return o.m, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,170 @@
+package jetstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"runnel/uplink/nats/conn"
+)
+
+// ConsumerConfig is the configuration of a pull consumer. Fields that are zero have the server's default.
+type ConsumerConfig struct {
+	Durable       string        `json:"durable_name,omitempty"` // without it the consumer ends some time after its reader
+	Description   string        `json:"description,omitempty"`
+	Filter        string        `json:"filter_subject,omitempty"`
+	Deliver       string        `json:"deliver_policy"` // "all", "new", "last", "last_per_subject", "by_start_sequence", "by_start_time"
+	StartSequence uint64        `json:"opt_start_seq,omitempty"`
+	StartTime     *time.Time    `json:"opt_start_time,omitempty"`
+	Ack           string        `json:"ack_policy"` // "explicit" or "none"
+	AckWait       time.Duration `json:"ack_wait,omitempty"`
+	MaxDeliver    int           `json:"max_deliver,omitempty"`
+	MaxAckPending int           `json:"max_ack_pending,omitempty"` // messages delivered without Ack; the server then waits
+	Inactive      time.Duration `json:"inactive_threshold,omitempty"`
+	Replay        string        `json:"replay_policy"`
+	Replicas      int           `json:"num_replicas"`
+	Memory        bool          `json:"mem_storage,omitempty"`
+}
+
+// ConsumerInfo is a consumer with its state.
+type ConsumerInfo struct {
+	Stream     string         `json:"stream_name"`
+	Name       string         `json:"name"`
+	Config     ConsumerConfig `json:"config"`
+	AckPending int            `json:"num_ack_pending"`
+	Redelivery int            `json:"num_redelivered"`
+	Pending    uint64         `json:"num_pending"` // messages that were not delivered yet
+}
+
+// Consumer is a pull consumer of a stream.
+type Consumer struct {
+	Stream, Name string
+	Pending      uint64 // messages that waited when it was created
+
+	js *JetStream
+}
+
+// CreateConsumer creates a consumer, or changes an existing one of the same name where that is possible.
+func (j *JetStream) CreateConsumer(ctx context.Context, stream string, config ConsumerConfig) (*Consumer, error) {
+	if config.Deliver == "" {
+		config.Deliver = "all"
+	}
+	if config.Ack == "" {
+		config.Ack = "explicit"
+	}
+	config.Replay = "instant"
+	in := struct {
+		Stream string         `json:"stream_name"`
+		Config ConsumerConfig `json:"config"`
+	}{stream, config}
+	subject := "CONSUMER.CREATE." + stream
+	if config.Durable != "" {
+		subject = "CONSUMER.DURABLE.CREATE." + stream + "." + config.Durable
+	}
+	var info ConsumerInfo
+	if err := j.call(ctx, subject, in, &info); err != nil {
+		return nil, err
+	}
+	return &Consumer{stream, info.Name, info.Pending, j}, nil
+}
+
+// Consumer returns the state of a consumer. Its error has CodeConsumerNotFound if there is none.
+func (j *JetStream) Consumer(ctx context.Context, stream, name string) (info ConsumerInfo, err error) {
+	err = j.call(ctx, "CONSUMER.INFO."+stream+"."+name, nil, &info)
+	return info, err
+}
+
+// DeleteConsumer deletes a consumer.
+func (j *JetStream) DeleteConsumer(ctx context.Context, stream, name string) error {
+	return j.call(ctx, "CONSUMER.DELETE."+stream+"."+name, nil, nil)
+}
+
+// Ack acknowledges a message by its Reply. It may get lost with the connection: the message is delivered again then.
+func (j *JetStream) Ack(reply string) error { return j.answer(reply, "+ACK") }
+
+// Nak asks for another delivery of a message, after a delay; 0: at once.
+func (j *JetStream) Nak(reply string, delay time.Duration) error {
+	if delay <= 0 {
+		return j.answer(reply, "-NAK")
+	}
+	return j.answer(reply, fmt.Sprintf(`-NAK {"delay": %d}`, delay))
+}
+
+// Term ends the deliveries of a message that can't be handled.
+func (j *JetStream) Term(reply string) error { return j.answer(reply, "+TERM") }
+
+// Progress asks for more time: AckWait begins anew.
+func (j *JetStream) Progress(reply string) error { return j.answer(reply, "+WPI") }
+
+func (j *JetStream) answer(reply, text string) error {
+	return j.conn.Publish(conn.Out{Subject: reply, Data: []byte(text)})
+}
+
+// Meta is where a delivered message comes from.
+type Meta struct {
+	Stream, Consumer string
+	Delivered        uint64 // how many times so far; 1: the first
+	Sequence         uint64 // in the stream
+	ConsumerSequence uint64
+	Time             time.Time // when the stream stored it
+	Pending          uint64    // messages behind it
+}
+
+// ParseMeta parses the Reply of a delivered message: $JS.ACK with stream, consumer, delivered, sequence, consumer sequence, time and
+// pending; later servers put the domain and the account's hash before them.
+func ParseMeta(reply []byte) (m Meta, ok bool) {
+	tokens := bytes.Split(reply, []byte("."))
+	if len(tokens) > 20 || len(tokens) < 9 || string(tokens[0]) != "$JS" || string(tokens[1]) != "ACK" {
+		return m, false
+	}
+	tokens = tokens[2:]
+	if len(tokens) >= 9 {
+		tokens = tokens[2:]
+	}
+	if len(tokens) < 7 {
+		return m, false
+	}
+	m.Stream, m.Consumer = string(tokens[0]), string(tokens[1])
+	var at uint64
+	for i, field := range []*uint64{&m.Delivered, &m.Sequence, &m.ConsumerSequence, &at, &m.Pending} {
+		n, err := strconv.ParseUint(string(tokens[2+i]), 10, 63)
+		if err != nil {
+			return m, false
+		}
+		*field = n
+	}
+	m.Time = time.Unix(0, int64(at))
+	return m, true
+}
+
+// PullOptions say how many messages come at a time.
+type PullOptions struct {
+	Batch   int           // messages asked for at a time; 0: 100
+	Expires time.Duration // of a request for messages; 0: 30 s
+}
+
+// pull is the body of a request for messages.
+type pull struct {
+	Batch     int           `json:"batch"`
+	Expires   time.Duration `json:"expires"`
+	Heartbeat time.Duration `json:"idle_heartbeat"`
+}
+
+// Pull asks for messages, again and again, and hands them to a handler until ctx is done, the connection ends, or the consumer is
+// gone. The goroutine of the connection's Run calls the handler, which must not wait: acknowledge a message with Ack when it is
+// done. MaxAckPending bounds how many are under way. Before Pull returns, handler calls of its messages have ended or were
+// not begun.
+//
+// Its error is that of ctx, ErrClosed of conn, or an Error with CodeConsumerNotFound.
+func (c *Consumer) Pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg)) error {
+	p := &puller{consumer: c, opts: opts, handler: handler, wake: make(chan status, 1)}
+	return p.run(ctx)
+}
+
+func (p pull) encode() []byte {
+	b, _ := json.Marshal(p) // cannot fail
+	return b
+}
