@@ -48,6 +48,7 @@ var floors = map[string][]string{
 	"uplink/spool":          {"edge/codec", "edge/journal", "edge/wamp"},
 	"uplink/wamp":           {"=uplink", "uplink/spool", "edge/client", "edge/codec", "edge/wamp"},                                                                                               // beside each other: no link
 	"uplink/mqtt":           {"=uplink", "uplink/spool", "transport/mqtt/naming", "uplink/mqtt/sparkplug", "transport/mqtt/packet", "edge/atomicfile", "edge/client", "edge/codec", "edge/wamp"}, // knows the other
+	"uplink/nats":           {"=uplink", "uplink/spool", "uplink/nats", "edge/client", "edge/codec", "edge/wamp"},
 	"uplink/nats/subject":   {"edge/wamp"},
 	"uplink/nats/payload":   {"edge/client", "edge/codec", "edge/wamp"},
 	"uplink/nats/conn":      {},

@@ -3,6 +3,7 @@ package transport
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 
@@ -28,6 +29,9 @@ func DialStream(ctx context.Context, address string, secure bool, opts DialOptio
 	}
 	return opts.count(conn), nil
 }
+
+// ClientTLS returns the configuration of a TLS handshake on a connection from DialStream, for protocols that begin TLS by themselves.
+func (o DialOptions) ClientTLS(address string) (*tls.Config, error) { return o.tlsConfig(address) }
 
 func (o DialOptions) count(conn net.Conn) net.Conn {
 	if o.Traffic != nil {

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -36,7 +37,9 @@ type Options struct {
 
 	Serializer wamp.Serializer // of the payloads; default JSON
 	Stream     string          // for exported events of class disk and durable; default: from the realm
-	Replicas   int             // of a stream and a bucket that the link makes; default 1
+	StreamSize int64           // bytes of a stream that the link makes; 0: no limit
+	StreamAge  time.Duration   // of its events; 0: no limit
+	Replicas   int             // of a stream and a bucket that the link makes; default 3 in a cluster, else 1
 	Bucket     string          // holds retained events; "": none
 	MaxHops    int             // how many links an event or a call may cross; default DefaultMaxHops
 
@@ -58,9 +61,10 @@ type Rule struct {
 
 // Server is a server of the cluster.
 type Server struct {
-	URL    string // for the log and State
-	Secure bool   // TLS, from the beginning of the connection or after INFO
-	Dial   func(ctx context.Context) (net.Conn, error)
+	URL      string                                      // for the log and State
+	TLS      *tls.Config                                 // with the server's name; nil: no TLS
+	TLSFirst bool                                        // TLS begins before the server's INFO
+	Dial     func(ctx context.Context) (net.Conn, error) // opens the TCP connection
 }
 
 // DefaultMaxHops is the default of Options.MaxHops.

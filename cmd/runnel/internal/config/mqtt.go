@@ -46,7 +46,7 @@ func (k checker) foreign(at Place, keys []string, kind string) {
 
 // broker checks the keys of an uplink to an MQTT broker.
 func (k checker) broker(u *Uplink) {
-	k.foreign(u.Place, routerKey, "an MQTT broker")
+	k.foreign(u.Place, slices.Concat(routerKey, natsOnly), "an MQTT broker")
 	for _, text := range u.URL {
 		k.brokerURL(u.Place, text)
 	}

@@ -59,11 +59,11 @@ func (u Uplink) Renewed(next Uplink) bool { return u.pair != next.pair }
 
 // digests returns the digests of the files and secrets whose change needs a new uplink, and of the certificate and its key.
 func (u *Uplink) digests() (files, pair digest) {
-	secrets := []Secret{u.Ticket, u.Secret, u.Password}
+	secrets, named := []Secret{u.Ticket, u.Secret, u.Password, u.Token}, []Path{u.CA, u.NKey, u.Credentials}
 	if u.Certificate == "" {
-		return digestOf(secrets, u.CA, u.Key), digest{}
+		return digestOf(secrets, append(named, u.Key)...), digest{}
 	}
-	return digestOf(secrets, u.CA), digestOf(nil, u.Certificate, u.Key)
+	return digestOf(secrets, named...), digestOf(nil, u.Certificate, u.Key)
 }
 
 // secrets returns the secrets of the principal.

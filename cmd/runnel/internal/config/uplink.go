@@ -10,7 +10,7 @@ import (
 	"runnel/transport"
 )
 
-// Uplink links a realm to a central router or an MQTT broker.
+// Uplink links a realm to a central router, an MQTT broker or a NATS server.
 type Uplink struct {
 	Place        Place
 	Name         string   `toml:"name"`
@@ -60,6 +60,17 @@ type Uplink struct {
 	SessionExpiry Duration   `toml:"session_expiry"` // how long the broker keeps the session of a link that is away
 	Sparkplug     *Sparkplug `toml:"sparkplug"`      // the gateway is an Edge Node; see sparkplug.go
 
+	// For a NATS server; see nats.go.
+	Token         Secret   `toml:"token"`
+	TLSFirst      bool     `toml:"tls_first"`   // TLS begins before the server's INFO
+	NKey          Path     `toml:"nkey"`        // file with the seed of a key
+	Credentials   Path     `toml:"credentials"` // file with a JWT and the seed of its key
+	Stream        string   `toml:"stream"`      // name of the stream that the link creates
+	StreamMaxSize Size     `toml:"stream_max_size"`
+	StreamMaxAge  Duration `toml:"stream_max_age"`
+	Replicas      int      `toml:"replicas"` // of stream and bucket; 0: as many as the cluster allows, up to 3
+	Bucket        string   `toml:"bucket"`   // key-value bucket of the retained events; "": none
+
 	node        string   // the node's id; see fillDerived
 	lines       []Serial // that it announces
 	files, pair digest
@@ -104,9 +115,12 @@ func (k checker) uplink(u *Uplink) {
 		k.Add(u.Place, "pin", "%v", err)
 	}
 	k.credentials(u)
-	if u.IsMQTT() {
-		defer k.broker(u) // after the keys that both kinds have
-	} else {
+	switch { // a broker or a server after the keys that all kinds have
+	case u.IsMQTT():
+		defer k.broker(u)
+	case u.IsNATS():
+		defer k.nats(u)
+	default:
 		k.centre(u)
 	}
 	for _, d := range []struct {
@@ -138,7 +152,7 @@ func (k checker) uplink(u *Uplink) {
 
 // centre checks the keys of an uplink to a router.
 func (k checker) centre(u *Uplink) {
-	k.foreign(u.Place, mqttKeys, "a router")
+	k.foreign(u.Place, slices.Concat(mqttKeys, natsOnly), "a router")
 	for i, text := range u.URL {
 		if k.uplinkURL(u.Place, text) {
 			k.endpoint(u.Place, &u.URL[i])
@@ -156,7 +170,7 @@ func (k checker) centre(u *Uplink) {
 const mostHops = 16 // the router's own limit
 
 func (k checker) uplinkURL(at Place, text string) (ok bool) {
-	u := k.URL(at, "url", text, slices.Concat([]string{"tcp", "tls", "unix", "ws", "wss"}, mqttSchemes)...)
+	u := k.URL(at, "url", text, slices.Concat([]string{"tcp", "tls", "unix", "ws", "wss"}, mqttSchemes, natsSchemes)...)
 	if u != nil && u.Host+u.Path == "" {
 		k.Add(at, "url", "%q names no router", transport.RedactURL(text))
 		return false
@@ -191,7 +205,7 @@ func (k checker) clientFiles(u *Uplink) {
 		return
 	}
 	key := u.Key
-	if u.Certificate != "" || u.IsMQTT() {
+	if u.Certificate != "" || u.IsMQTT() || u.IsNATS() {
 		key = "" // it belongs to the certificate
 	}
 	_, err := AuthMethods(u.Authid, Secret{}, Secret{}, key)

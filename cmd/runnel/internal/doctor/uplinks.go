@@ -43,6 +43,13 @@ func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) 
 	if err != nil {
 		return // the check of the configuration has reported it
 	}
+	if u.IsNATS() {
+		address, _ := config.ParseNATS(text)
+		if err := reach(ctx, &url.URL{Host: address}, ""); err != nil {
+			e.addUnreached(object, u, at, err)
+		}
+		return
+	}
 	if u.IsMQTT() {
 		// A second client with the same id would disconnect the link, so only the connection is tested.
 		if err := reach(ctx, &url.URL{Host: config.ParseBroker(text).Address}, ""); err != nil {

@@ -15,6 +15,7 @@ import (
 	"runnel/transport"
 	"runnel/uplink"
 	"runnel/uplink/mqtt"
+	"runnel/uplink/nats"
 	"runnel/uplink/spool"
 	wamplink "runnel/uplink/wamp"
 )
@@ -99,6 +100,13 @@ func (l *link) readKeyPair() (err error) {
 }
 
 func (n *Node) newLinker(c *config.Config, l *link) (linker, error) {
+	if l.config.IsNATS() {
+		opts, err := n.natsOptions(c, l)
+		if err != nil {
+			return nil, err
+		}
+		return nats.New(opts)
+	}
 	if l.config.IsMQTT() {
 		opts, err := n.mqttOptions(c, l)
 		if err != nil {

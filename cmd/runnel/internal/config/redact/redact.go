@@ -12,7 +12,7 @@ import (
 // be secret: the value of a secret key, or an unquoted value that the TOML library quotes in its error.
 
 // secretKeys are the keys whose values are never repeated.
-var secretKeys = []string{"ticket", "secret", "password", "wampcra", "scram", "salt", "stored_key", "server_key", "key", "authorized_keys"}
+var secretKeys = []string{"ticket", "secret", "password", "wampcra", "scram", "salt", "stored_key", "server_key", "key", "authorized_keys", "token", "nkey", "credentials"}
 
 // Value describes a value of the wrong type, without repeating a secret.
 func Value(key string, value any) string {
