@@ -1,11 +1,14 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,10 +16,11 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/uplink"
+	"runnel/uplink/nats/conn"
 	"runnel/uplink/spool"
 )
 
-// Options configure a Link. Realm, Local, Servers and Spool are required.
+// Options configure a Link. Realm, Local, Servers, Node and Spool are required.
 type Options struct {
 	Name  string // for the log and State
 	Realm string // of the local router
@@ -27,7 +31,6 @@ type Options struct {
 	Export, Import []Rule
 	Spool          *spool.Spool     // for the exported events; the Link runs it
 	From           *uplink.Handover // from the link that this one replaces, together with its Spool; nil: none
-	Dir            string           // directory of the state for the next process; "": none is kept
 	Node           string           // "gw-001/central": names the source of the events and the durable consumers
 
 	Username, Password string
@@ -36,15 +39,15 @@ type Options struct {
 	Creds              string // content of a credentials file
 
 	Serializer wamp.Serializer // of the payloads; default JSON
-	Stream     string          // for exported events of class disk and durable; default: from the realm
+	Stream     string          // made for exported events of class disk and durable that no stream stores; default DefaultStream
 	StreamSize int64           // bytes of a stream that the link makes; 0: no limit
 	StreamAge  time.Duration   // of its events; 0: no limit
 	Replicas   int             // of a stream and a bucket that the link makes; default 3 in a cluster, else 1
-	Bucket     string          // holds retained events; "": none
+	Bucket     string          // holds retained events; "": none does
 	MaxHops    int             // how many links an event or a call may cross; default DefaultMaxHops
 
 	KeepAlive  time.Duration // between two PINGs; default 20 s
-	AnswerTime time.Duration // for PONG and for answers of JetStream; default 10 s
+	AnswerTime time.Duration // for PONG and for answers of JetStream; default 5 s
 	MaxMessage int           // bytes of a message, both ways; default 1 MiB
 
 	Agent     string // "runnel/1.2.3"
@@ -53,53 +56,104 @@ type Options struct {
 	Log *slog.Logger // default: nothing is logged
 }
 
-// Rule says what crosses the link.
-type Rule struct {
-	uplink.Rule
-	Retain bool // exported and imported events are retained at the far side
-}
-
 // Server is a server of the cluster.
 type Server struct {
 	URL      string                                      // for the log and State
-	TLS      *tls.Config                                 // with the server's name; nil: no TLS
+	Dial     func(ctx context.Context) (net.Conn, error) // without TLS
+	TLS      *tls.Config                                 // with ServerName; nil: no TLS
 	TLSFirst bool                                        // TLS begins before the server's INFO
-	Dial     func(ctx context.Context) (net.Conn, error) // opens the TCP connection
 }
 
-// DefaultMaxHops is the default of Options.MaxHops.
-const DefaultMaxHops = 8
+// Defaults of Options.
+const (
+	DefaultMaxHops = 8
+	DefaultStream  = "RUNNEL"
+)
 
 const (
-	defaultKeepAlive    = 20 * time.Second
-	defaultAnswerTime   = 10 * time.Second
+	defaultAnswerTime   = 5 * time.Second
 	defaultMaxMessage   = 1 << 20
 	defaultReconnectMin = 500 * time.Millisecond
 	defaultReconnectMax = time.Minute
+
+	// joinTime bounds dialling and the handshake.
+	joinTime = 10 * time.Second
 )
 
 // Link is one uplink. Its methods may be called from any goroutine.
 type Link struct {
 	// Static after New.
-	opts   Options
-	log    *slog.Logger
-	local  *client.Client
-	status *uplink.Status
+	opts               Options
+	log                *slog.Logger
+	local              *client.Client
+	status             *uplink.Status
+	login              conn.Login
+	exports, imports   []*way // of topics
+	exported, imported uplink.RuleSet[*way]
+	exporter           uplink.Exporter
+	recent             recent // locks for itself
+	latest             latest // locks for itself
+	calls              calls  // locks for itself
 
-	exporter uplink.Exporter
+	at      atomic.Pointer[client.Hop] // the local realm; nil: not joined yet
+	named   atomic.Pointer[string]     // the cluster; nil: not connected yet
+	current atomic.Pointer[session]    // nil without a connection
 
-	current   atomic.Pointer[session] // nil without a connection
-	roundTrip atomic.Int64            // last one measured, in ns
+	from source // of the last exported event; owned by the goroutine that hands over local events
 
 	ready     chan struct{} // closed when the local realm was joined for the first time
 	readyOnce sync.Once
+
+	turn int // index of the server that is tried next; owned by Run
 }
 
-// session is one connection with a server.
-type session struct{}
-
 // New returns a Link, or the first error in its options. Run runs the link.
-func New(opts Options) (*Link, error) { return nil, errors.New("nats: not built yet") }
+func New(opts Options) (*Link, error) {
+	l := &Link{opts: opts, log: opts.Log, ready: make(chan struct{}), status: uplink.NewStatus()}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.log = l.log.With("uplink", opts.Name)
+	o := &l.opts
+	o.Stream, o.MaxHops = cmp.Or(o.Stream, DefaultStream), cmp.Or(o.MaxHops, DefaultMaxHops)
+	o.AnswerTime, o.MaxMessage = cmp.Or(o.AnswerTime, defaultAnswerTime), cmp.Or(o.MaxMessage, defaultMaxMessage)
+	o.Reconnect.Min = cmp.Or(o.Reconnect.Min, defaultReconnectMin)
+	o.Reconnect.Max = cmp.Or(o.Reconnect.Max, defaultReconnectMax)
+	if o.Serializer == 0 {
+		o.Serializer = wamp.JSON
+	}
+	if len(o.Servers) == 0 {
+		return nil, fmt.Errorf("uplink %s: no URL of a NATS server", o.Name)
+	}
+	err := l.setLogin()
+	if err == nil {
+		err = l.addRules()
+	}
+	if err == nil {
+		err = l.newCalls()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("uplink %s: %w", o.Name, err)
+	}
+	l.local = client.New(client.Options{
+		Dial: o.Local, Realm: o.Realm, Agent: o.Agent, OnUp: l.joined, Log: l.log.With("router", "local"),
+	})
+	l.exporter.Spool, l.exporter.From, l.exporter.Local, l.exporter.Log = o.Spool, o.From, l.local, l.log
+	return l, nil
+}
+
+// setLogin reads what the link shows to the server.
+func (l *Link) setLogin() (err error) {
+	switch o := &l.opts; {
+	case o.Creds != "":
+		l.login, err = conn.ParseCredentials([]byte(o.Creds))
+	case o.Seed != "":
+		l.login.Key, err = conn.ParseSeed([]byte(o.Seed))
+	default:
+		l.login = conn.Login{User: o.Username, Password: o.Password, Token: o.Token}
+	}
+	return err
+}
 
 // Ready returns a channel that is closed when the link has joined the local realm and subscribed to its exports.
 func (l *Link) Ready() <-chan struct{} { return l.ready }
@@ -107,8 +161,130 @@ func (l *Link) Ready() <-chan struct{} { return l.ready }
 // SetHandover makes the link hand its spool over when it ends. It must be called before the next link runs.
 func (l *Link) SetHandover(h *uplink.Handover) { l.exporter.SetHandover(h) }
 
-// Run runs the link until ctx is done.
-func (l *Link) Run(ctx context.Context) error { return nil }
+// Run runs the link until ctx is done. It joins the local realm first and leaves it last, so that local events are stored whether
+// the cluster is reachable or not.
+func (l *Link) Run(ctx context.Context) error {
+	if err := l.declare(ctx); err != nil {
+		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
+	}
+	here, leave := context.WithCancel(context.WithoutCancel(ctx))
+	defer leave()
+	var member, work sync.WaitGroup
+	member.Go(func() { l.local.Run(here) })
+	l.exporter.Await()
+	l.exporter.RunSpool()
+	member.Go(func() {
+		<-ctx.Done()
+		l.exporter.Stop()
+	})
+	work.Go(func() { l.runCalls(ctx) })
+	l.connections(ctx)
+	work.Wait()
+	l.finishCalls()
+	l.exporter.Finish()
+	leave()
+	member.Wait()
+	l.exporter.Close() // nothing is put into the spool any more
+	return nil
+}
+
+// connections opens and serves one connection after the other until ctx is done.
+func (l *Link) connections(ctx context.Context) {
+	select {
+	case <-l.ready:
+	case <-ctx.Done():
+		return
+	}
+	pause := l.opts.Reconnect.Backoff()
+	for failed := 0; l.local.WaitUp(ctx) == nil; {
+		began := time.Now()
+		up, err := l.connection(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if up {
+			failed = 0
+		}
+		// Log the first, second, fourth, eighth failure in a row and so on, so that a long outage does not fill the log.
+		if failed&(failed-1) == 0 {
+			l.log.Warn("not connected to the NATS server, retrying", "err", err)
+		}
+		failed++
+		if up && time.Since(began) > l.opts.Reconnect.Min {
+			pause.Reset()
+		}
+		if !client.Sleep(ctx, pause.Next()) {
+			return
+		}
+	}
+}
+
+// connection tries the next server, and serves the connection if it succeeds. up reports whether it did.
+func (l *Link) connection(ctx context.Context) (up bool, err error) {
+	server := &l.opts.Servers[l.turn]
+	l.turn = (l.turn + 1) % len(l.opts.Servers)
+	s, err := l.join(ctx, server)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", server.URL, err)
+		l.status.Ended(err)
+		return false, err
+	}
+	info := s.conn.Info()
+	name := "nats:" + cmp.Or(info.Cluster, info.ServerID)
+	l.named.Store(&name)
+	l.status.Joined(server.URL)
+	l.log.Info("link is up", "url", server.URL, "protocol", s.protocol(), "server", info.ServerName, "cluster", info.Cluster)
+	l.opts.Spool.Retry() // the cluster may accept now what it has rejected
+	l.current.Store(s)
+	err = s.run(ctx)
+	l.current.Store(nil)
+	if ctx.Err() != nil {
+		err = nil // it was to end
+	}
+	l.status.Ended(err)
+	return true, err
+}
+
+var errLameDuck = errors.New("the server is about to shut down")
+
+// join connects to a server.
+func (l *Link) join(ctx context.Context, server *Server) (*session, error) {
+	ctx, cancel := context.WithTimeout(ctx, joinTime)
+	defer cancel()
+	raw, err := server.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(l)
+	_, version, _ := strings.Cut(l.opts.Agent, "/")
+	s.conn, err = conn.Open(ctx, raw, conn.Options{
+		TLS: server.TLS, TLSFirst: server.TLSFirst, Login: func() (conn.Login, error) { return l.login, nil }, Name: l.opts.Node, Agent: version,
+		MaxMessage: l.opts.MaxMessage + maxFields, Ping: l.opts.KeepAlive,
+		OnDenied: s.denied, OnOversize: s.oversize, OnInfo: func(i conn.Info) {
+			if i.LameDuck && len(l.opts.Servers) > 1 {
+				s.end(errLameDuck)
+			}
+		},
+		OnError: func(e *conn.ServerError) { l.log.Warn("the NATS server reports an error", "err", e) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.began()
+	return s, nil
+}
+
+// maxFields bounds the header of a message, in bytes.
+const maxFields = 16 << 10
 
 // State returns how the link is doing.
-func (l *Link) State() uplink.State { return uplink.State{} }
+func (l *Link) State() uplink.State {
+	state := l.status.Snapshot()
+	state.Name = l.opts.Name
+	if s := l.current.Load(); s != nil {
+		state.Protocol, state.RoundTrip = s.protocol(), s.conn.RoundTrip()
+	}
+	state.Queue = l.opts.Spool.State()
+	state.EventsUp.Dropped += l.local.Dropped()
+	return state
+}

@@ -29,8 +29,9 @@ type StreamConfig struct {
 
 // StreamInfo is a stream with its state.
 type StreamInfo struct {
-	Config StreamConfig `json:"config"`
-	State  struct {
+	Config  StreamConfig `json:"config"`
+	Created time.Time    `json:"created"`
+	State   struct {
 		Messages uint64 `json:"messages"`
 		Bytes    uint64 `json:"bytes"`
 		First    uint64 `json:"first_seq"`

@@ -27,7 +27,7 @@ const (
 	OriginField    = "Runnel-Origin"    // of an event: the origin, as in Nats-Msg-Id
 	HopsField      = "Runnel-Hops"      // the links that an event or a call came over, see Hops
 	TimeField      = "Runnel-Time"      // of an event: when it was published, in ms since 1970
-	ExpiresField   = "Runnel-Expires"   // of an event: when it means nothing any more, in ms since 1970
+	TTLField       = "Runnel-TTL"       // of an event: how long it meant anything when it was sent, in ms
 	RetainField    = "Runnel-Retain"    // of an event: "true" if it is retained
 	PublisherField = "Runnel-Publisher" // the authid of a publisher or caller that is disclosed
 )
@@ -44,7 +44,11 @@ const (
 
 // Origin returns the text of an origin, which is unique among all events.
 func Origin(o client.Origin) string {
-	return strconv.FormatUint(o.Epoch, 10) + "." + strconv.FormatUint(o.Sequence, 10) + "." + url.PathEscape(o.Node)
+	text := strconv.FormatUint(o.Epoch, 10) + "." + strconv.FormatUint(o.Sequence, 10) + "." + url.PathEscape(o.Node)
+	if o.Owner != "" {
+		text += "/" + url.PathEscape(o.Owner)
+	}
+	return text
 }
 
 // maxText bounds the texts in fields that a foreign program may have written, in bytes.
@@ -54,14 +58,16 @@ const maxText = 255
 func ParseOrigin(text string) (o client.Origin, ok bool) {
 	epoch, rest, _ := strings.Cut(text, ".")
 	sequence, node, _ := strings.Cut(rest, ".")
-	if len(node) > 3*maxText {
+	node, owner, _ := strings.Cut(node, "/")
+	if len(node) > 3*maxText || len(owner) > 3*maxText {
 		return client.Origin{}, false
 	}
-	var err [3]error
+	var err [4]error
 	o.Epoch, err[0] = strconv.ParseUint(epoch, 10, 53)
 	o.Sequence, err[1] = strconv.ParseUint(sequence, 10, 53)
 	o.Node, err[2] = url.PathUnescape(node)
-	if err != [3]error{} || o.Sequence == 0 || o.Node == "" || len(o.Node) > maxText || !printable(o.Node) {
+	o.Owner, err[3] = url.PathUnescape(owner)
+	if err != [4]error{} || o.Sequence == 0 || o.Node == "" || max(len(o.Node), len(o.Owner)) > maxText || !printable(o.Node) || !printable(o.Owner) {
 		return client.Origin{}, false
 	}
 	return o, true

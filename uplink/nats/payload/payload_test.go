@@ -110,7 +110,7 @@ func TestTransparentPayload(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	o := client.Origin{Node: "gate way/7.b", Epoch: 3, Sequence: 9}
+	o := client.Origin{Node: "gate way/7.b", Epoch: 3, Sequence: 9, Owner: "gw/7"}
 	if back, ok := ParseOrigin(Origin(o)); !ok || back != o {
 		t.Errorf("origin %q came back as %v, %v", Origin(o), back, ok)
 	}

@@ -21,7 +21,6 @@ func (n *Node) natsOptions(c *config.Config, l *link) (opts nats.Options, err er
 		Spool: l.spool, From: l.from,
 		Name: u.Name, Realm: u.Realm,
 		Local:      n.internal(config.LinkRole, u.Realm),
-		Dir:        config.SpoolDir(c, u.Name),
 		Node:       c.NodeID() + "/" + u.Name,
 		Username:   u.Username,
 		Serializer: u.NATSSerializer(),

@@ -1,0 +1,125 @@
+package nats
+
+import (
+	"context"
+	"errors"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink"
+	"runnel/uplink/nats/conn"
+	"runnel/uplink/nats/payload"
+	"runnel/uplink/nats/subject"
+	"runnel/uplink/spool"
+)
+
+// declare subscribes to the exported topics. The client subscribes again after every reconnect.
+func (l *Link) declare(ctx context.Context) error {
+	for _, w := range l.exports {
+		_, err := l.local.Subscribe(ctx, w.Topic, client.SubscribeOptions{
+			Match: w.Match, Persist: true, Confirm: w.Store == spool.Durable, Extra: map[string]any{wamp.KeyRetain: true},
+			Refused: func(err error) { l.ruled(w.what, err) },
+		}, func(e *client.Event) { l.export(w, e) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ruled notes the answer to a rule; nil: it is accepted.
+func (l *Link) ruled(what string, err error) {
+	if l.status.SetRuleResult(what, err) && err != nil {
+		l.log.Warn("rule refused", "rule", what, "err", err)
+	}
+}
+
+// export puts a local event into the spool.
+func (l *Link) export(w *way, e *client.Event) {
+	topic := e.Topic()
+	if best, _ := l.exported.Best(topic); best != w || wamp.Reserved(topic) || wamp.OfNode(topic) && !wamp.OfNode(w.Topic) ||
+		l.exporter.Stored(e.Publication) {
+		e.Confirm(nil) // a wide pattern matches the router's own events, too, and patterns overlap
+		return
+	}
+	hops, ok := l.leave(e)
+	if !ok {
+		l.status.Looped.Add(1)
+		e.Confirm(nil)
+		return
+	}
+	remote := w.ToRemote(topic)
+	_, err := subject.Of(remote)
+	if err == nil {
+		err = payload.Accepts(e.Payload)
+	}
+	if err == nil && len(e.Payload.Raw) > l.opts.MaxMessage {
+		err = errTooLarge
+	}
+	if err != nil {
+		l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
+		e.Confirm(client.NewError(wamp.InvalidArgument.Error(), "not forwarded to NATS: "+err.Error()))
+		return
+	}
+	event := spool.Event{
+		Class: w.Store, Time: e.Time(), Topic: remote, Options: l.fields(w, e, hops), Payload: e.Payload, Expires: uplink.Expiry(e),
+	}
+	l.exporter.Put(e, event, l.awaitRoom, func(err error) error {
+		if err != nil {
+			l.refuse(&l.status.EventsUp, "event not stored", topic, err)
+		}
+		if errors.Is(err, spool.ErrFull) || errors.Is(err, spool.ErrClosed) {
+			err = client.NewError(wamp.Unavailable.Error(), err.Error())
+		}
+		return err
+	})
+}
+
+var errTooLarge = errors.New("the event is larger than max_message")
+
+// fields returns the header fields of an event that do not depend on when it is sent. They are stored with the event. Mostly they
+// are those of the event before.
+func (l *Link) fields(w *way, e *client.Event, hops []client.Hop) []byte {
+	retained, _ := e.Detail(wamp.KeyRetain).Bool()
+	retained = retained || w.Retain
+	origin := e.Origin()
+	plain := len(hops) == 1 && !retained && origin == nil
+	if plain && l.from.fields != nil && l.from.hop == hops[0] {
+		return l.from.fields
+	}
+	h := conn.Header(nil).Add(payload.TypeField, payload.Event).Add(payload.HopsField, payload.Hops(hops))
+	if name := e.PublisherAuthid(); name != "" {
+		h = h.Add(payload.PublisherField, payload.Value(name))
+	}
+	if retained {
+		h = h.Add(payload.RetainField, "true")
+	}
+	if origin != nil {
+		h = h.Add(payload.OriginField, payload.Origin(*origin))
+	}
+	if plain {
+		l.from.hop, l.from.fields = hops[0], h
+	}
+	return h
+}
+
+// source is a way of one hop, and the fields of its events.
+type source struct {
+	hop    client.Hop
+	fields []byte
+}
+
+// awaitRoom slows down the local router while there is a connection, so that a burst is stored as a whole. In an outage only the
+// bounds of the spool apply.
+func (l *Link) awaitRoom() {
+	if s := l.current.Load(); s != nil {
+		l.opts.Spool.WaitForRoom(s.open)
+	}
+}
+
+// refuse counts a message that can't cross. It logs the first of a run.
+func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
+	if f.Drop() {
+		l.log.Warn("message dropped; until one crosses, further ones are only counted", "reason", what, "topic", name, "err", err)
+	}
+}

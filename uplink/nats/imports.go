@@ -1,0 +1,238 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"sync"
+	"time"
+
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/uplink/nats/conn"
+	"runnel/uplink/nats/jetstream"
+	"runnel/uplink/nats/payload"
+	"runnel/uplink/nats/subject"
+	"runnel/uplink/spool"
+)
+
+// subscribe subscribes to the imports that are no durable ones.
+func (s *session) subscribe() {
+	for _, w := range s.link.imports {
+		if w.Store == spool.Durable {
+			continue // see pull
+		}
+		sub, err := s.conn.Subscribe(w.subject, "", func(m *conn.Msg) { s.arrived(m) })
+		if err != nil {
+			s.link.ruled(w.what, err)
+			continue
+		}
+		s.work.Go(func() { s.checkImport(w, sub) })
+	}
+}
+
+// checkImport notes whether the server has accepted a subscription.
+func (s *session) checkImport(w *way, sub *conn.Sub) {
+	if s.conn.Flush(s.open) != nil {
+		return
+	}
+	var err error
+	if d := sub.Denied(); d != nil {
+		err = errors.New("the server says: " + d.Text + "; allow the user of this link to subscribe to " + w.subject)
+	}
+	s.link.ruled(w.what, err)
+}
+
+// letter is a message that is to be published in the local realm.
+type letter struct {
+	rule   *way
+	uri    string // in the local realm
+	origin string // as it is in the message; "": it has none
+	o      client.PublishOptions
+	body   client.Payload
+}
+
+// errNotForUs means that a message is no event, or does not cross.
+var errNotForUs = errors.New("no event for this link")
+
+// open reads a message. Its bytes are valid as long as the message is.
+func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, err error) {
+	kind := string(h.Get(payload.TypeField))
+	if kind != "" && kind != payload.Event || kind == "" && len(reply) > 0 {
+		return e, errNotForUs // a call
+	}
+	w, ok := l.imported.Best(uri)
+	if !ok {
+		return e, errNotForUs
+	}
+	e.rule, e.uri = w, w.ToLocal(uri)
+	if wamp.Reserved(e.uri) || wamp.OfNode(uri) && !wamp.OfNode(w.Topic) || !wamp.ValidURI(e.uri, wamp.Exact, false) {
+		return e, errNotForUs
+	}
+	hops, ok := payload.ParseHops(string(h.Get(payload.HopsField)))
+	if !ok {
+		return e, errors.New("its header " + payload.HopsField + " is damaged")
+	}
+	if e.o.ForwardFor, ok = l.arrive(hops); !ok {
+		return e, errNotForUs
+	}
+	e.origin = string(h.Get(payload.OriginField))
+	if text := h.Get(payload.MsgIDField); len(text) > 0 && string(text) == e.origin {
+		if o, ok := payload.ParseOrigin(e.origin); ok {
+			e.o.Origin = &o
+		}
+	}
+	if text := h.Get(payload.TimeField); len(text) > 0 {
+		e.o.Time = payload.ParseTime(string(text))
+	}
+	if text := h.Get(payload.TTLField); len(text) > 0 {
+		e.o.TTL = payload.ParseTimeout(string(text))
+	}
+	e.o.Retain = w.Retain || string(h.Get(payload.RetainField)) == "true"
+	p, err := payload.Decode(string(h.Get(payload.ContentTypeField)), data)
+	e.body = client.Raw(p)
+	return e, err
+}
+
+// arrived handles a message of a plain import.
+func (s *session) arrived(m *conn.Msg) {
+	l := s.link
+	uri, ok := subject.URI(string(m.Subject))
+	if !ok {
+		return // of the servers or their clients
+	}
+	if w, _ := l.imported.Best(uri); w == nil || w.subject != m.Sub.Subject {
+		return // another rule decides
+	}
+	e, err := l.open(uri, m.Header, m.Reply, m.Data)
+	if err == errNotForUs {
+		return
+	}
+	if err == nil && e.origin != "" && !l.recent.first(e.origin) {
+		return
+	}
+	if err == nil {
+		if e.o.Origin != nil {
+			e.o.Done = func(_ wamp.ID, err error) { l.published(e.uri, err) }
+		}
+		err = l.local.Publish(s.open, e.uri, e.o, e.body)
+	}
+	if err != nil || e.o.Done == nil {
+		l.published(string(m.Subject), err)
+	}
+}
+
+// published notes the outcome of an event in the local realm.
+func (l *Link) published(topic string, err error) {
+	if err != nil {
+		l.refuse(&l.status.EventsDown, "message not taken", topic, err)
+		return
+	}
+	l.status.EventsDown.Forward()
+}
+
+// recent remembers the origins of the last events: after the loss of a connection, a link sends again what the server may not have.
+type recent struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	seed maphash.Seed
+	seen map[uint64]struct{}
+	ring [recentEvents]uint64
+	next int
+}
+
+const recentEvents = 4096
+
+// first reports whether an origin is not among the last ones.
+func (r *recent) first(origin string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seed, r.seen = maphash.MakeSeed(), make(map[uint64]struct{})
+	}
+	key := maphash.String(r.seed, origin)
+	if _, known := r.seen[key]; known {
+		return false
+	}
+	delete(r.seen, r.ring[r.next])
+	r.seen[key], r.ring[r.next] = struct{}{}, key
+	r.next = (r.next + 1) % recentEvents
+	return true
+}
+
+const (
+	pullBatch = 100
+	ackWait   = 30 * time.Second // until the stream delivers an event again
+	// retryIn is how long an event waits that the local router can't take at present.
+	retryIn = time.Second
+)
+
+// pull consumes a durable import until ctx is done, the connection ends, or the consumer is gone.
+func (s *session) pull(ctx context.Context, w *way, c *jetstream.Consumer, born uint64) {
+	defer func() {
+		s.mu.Lock()
+		delete(s.pulling, w.subject)
+		s.mu.Unlock()
+		signal(s.trouble)
+	}()
+	err := c.Pull(ctx, jetstream.PullOptions{Batch: pullBatch}, func(m *conn.Msg) { s.received(m, born) })
+	if ctx.Err() == nil && s.open.Err() == nil && !errors.Is(err, conn.ErrClosed) {
+		s.link.log.Warn("durable import interrupted, retrying", "rule", w.what, "err", err)
+	}
+}
+
+// received handles a message of a durable import. It is acknowledged when the local realm has the event. born is when the stream
+// was made: together with the number in the stream it identifies a message without an origin.
+func (s *session) received(m *conn.Msg, born uint64) {
+	l, reply := s.link, string(m.Reply)
+	meta, ok := jetstream.ParseMeta(m.Reply)
+	uri, isURI := subject.URI(string(m.Subject))
+	if !ok || !isURI {
+		s.js.Term(reply)
+		return
+	}
+	e, err := l.open(uri, m.Header, nil, m.Data)
+	if err == errNotForUs {
+		s.js.Ack(reply)
+		return
+	}
+	if err != nil {
+		l.published(string(m.Subject), err)
+		s.js.Term(reply)
+		return
+	}
+	if e.origin != "" {
+		l.recent.first(e.origin)
+	}
+	if e.o.Origin == nil {
+		e.o.Origin = &client.Origin{Node: "nats/" + meta.Stream, Epoch: born, Sequence: meta.Sequence}
+	}
+	if w := e.rule; w.MaxAge > 0 && time.Since(meta.Time) > w.MaxAge {
+		s.js.Ack(reply)
+		return
+	}
+	if e.o.TTL > 0 {
+		if e.o.TTL -= max(time.Since(meta.Time), 0); e.o.TTL <= 0 {
+			s.js.Ack(reply)
+			return
+		}
+	}
+	if e.o.Time.IsZero() && time.Since(meta.Time) > late {
+		e.o.Time = meta.Time
+	}
+	e.o.Done = func(_ wamp.ID, err error) {
+		switch {
+		case err == nil:
+			l.status.EventsDown.Forward()
+			s.js.Ack(reply)
+		case errors.Is(err, wamp.NetworkFailure), errors.Is(err, wamp.Unavailable):
+			s.js.Nak(reply, retryIn)
+		default:
+			l.published(e.uri, err)
+			s.js.Term(reply)
+		}
+	}
+	if err := l.local.Publish(s.open, e.uri, e.o, e.body); err != nil {
+		e.o.Done(0, err)
+	}
+}

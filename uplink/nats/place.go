@@ -1,0 +1,77 @@
+package nats
+
+import (
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+)
+
+// A message carries its way: one client.Hop for each realm of a router that it has left, and one for each cluster. See package
+// uplink/wamp, which does the same.
+
+// place returns the local realm of the router, as WELCOME names it, or its last name.
+func (l *Link) place() client.Hop {
+	if known := l.at.Load(); known != nil {
+		return *known
+	}
+	return client.Hop{Node: l.opts.Node}
+}
+
+// joined notes the place of a new session at the local router.
+func (l *Link) joined(w client.Welcome) {
+	h := client.Hop{Node: l.opts.Node}
+	for f := w.Details.Fields(); f.Next(); {
+		if string(f.Key()) == wamp.KeyNode {
+			name, _ := f.Value().Text()
+			h.Node = string(name)
+		}
+	}
+	if nodes := w.Nodes(); len(nodes) > 0 {
+		h.Tag = nodes[0].Tag()
+	}
+	l.at.Store(&h)
+	l.readyOnce.Do(func() { close(l.ready) })
+}
+
+// leave returns the way of a local event with this router at its end. ok is false if the event was at the cluster already, or has
+// crossed too many links.
+func (l *Link) leave(e *client.Event) (hops []client.Hop, ok bool) {
+	hops = e.ForwardFor()
+	by := l.place()
+	if len(hops) >= l.opts.MaxHops || visited(hops, by) || visited(hops, l.cluster()) {
+		return nil, false
+	}
+	by.Session, by.Authid, by.Authrole = e.Publisher(), e.PublisherAuthid(), e.PublisherAuthrole()
+	return append(hops, by), true
+}
+
+// arrive returns the way of a message from the cluster with the cluster at its end. ok is false if the message was here before, or
+// has crossed too many links. Streams send back the link's own events, which are no loop.
+func (l *Link) arrive(hops []client.Hop) ([]client.Hop, bool) {
+	here := l.place()
+	if n := len(hops); n > 0 && visited(hops[n-1:], here) {
+		return nil, false
+	}
+	if len(hops) >= l.opts.MaxHops || visited(hops, here) {
+		l.status.Looped.Add(1)
+		return nil, false
+	}
+	return append(hops, l.cluster()), true
+}
+
+// cluster is the place of the cluster: of its name, or of the URL of its first server.
+func (l *Link) cluster() client.Hop {
+	if name := l.named.Load(); name != nil {
+		return client.Hop{Node: *name}
+	}
+	return client.Hop{Node: l.opts.Servers[0].URL}
+}
+
+// visited reports whether a place is on a way.
+func visited(way []client.Hop, at client.Hop) bool {
+	for _, h := range way {
+		if h.Node == at.Node && (h.Tag == at.Tag || h.Tag == "" || at.Tag == "") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,71 @@
+package nats
+
+import (
+	"fmt"
+
+	"runnel/edge/wamp"
+	"runnel/uplink"
+	"runnel/uplink/nats/subject"
+	"runnel/uplink/spool"
+)
+
+// Rule says what crosses the link.
+type Rule struct {
+	uplink.Rule
+	Retain bool // exported and imported events are retained at the far side
+}
+
+// CheckExport returns why events or calls can't go out by the rule, or nil.
+func (r *Rule) CheckExport() error {
+	_, err := r.subject(r.ToRemote(r.URI()))
+	return err
+}
+
+// CheckImport returns why events or calls can't come in by the rule, or nil.
+func (r *Rule) CheckImport() error {
+	_, err := r.subject(r.URI())
+	return err
+}
+
+func (r *Rule) subject(uri string) (string, error) { return subject.Pattern(uri, r.Match) }
+
+// lasts reports whether the events of an exported topic go to a stream.
+func (r *Rule) lasts() bool { return r.Store != spool.Memory }
+
+// way is an import or an export with what follows from it.
+type way struct {
+	*Rule
+	subject string // at the cluster
+	what    string // for State and the log
+}
+
+// addRules checks the rules of topics.
+func (l *Link) addRules() error {
+	for i := range l.opts.Export {
+		r := &l.opts.Export[i]
+		if r.Procedure != "" {
+			continue
+		}
+		to, err := r.subject(r.ToRemote(r.Topic))
+		if err != nil {
+			return fmt.Errorf("export: %w", err)
+		}
+		w := &way{r, to, "export topic " + r.Topic + " (" + r.Match.String() + ")"}
+		l.exports = append(l.exports, w)
+		l.exported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, w)
+	}
+	for i := range l.opts.Import {
+		r := &l.opts.Import[i]
+		if r.Procedure != "" {
+			continue
+		}
+		from, err := r.subject(r.Topic)
+		if err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+		w := &way{r, from, "import topic " + r.Topic + " (" + r.Match.String() + ")"}
+		l.imports = append(l.imports, w)
+		l.imported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, w)
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"runnel/uplink/nats/conn"
+	"runnel/uplink/nats/jetstream"
+	"runnel/uplink/spool"
+)
+
+// session is one connection with a server. The goroutine of conn's Run reads and calls all handlers. Others drain the spool, confirm
+// messages of core NATS, and watch JetStream.
+type session struct {
+	// Static after join.
+	link *Link
+	conn *conn.Conn
+	js   *jetstream.JetStream
+	open context.Context // ends with the session
+	end  context.CancelCauseFunc
+
+	work        sync.WaitGroup
+	unconfirmed atomic.Int64  // events of core NATS that the server has not confirmed
+	prepared    chan struct{} // closed once it is known whether JetStream answers
+	trouble     chan struct{} // room for one: JetStream has failed
+	slots       chan struct{} // an item for each event that JetStream has not answered
+	written     chan struct{} // room for one: sent has got an event
+	proven      atomic.Bool   // JetStream has stored an event in this session
+	plain       atomic.Bool   // the cluster has no JetStream
+	away        atomic.Pointer[string]
+	bucket      atomic.Pointer[jetstream.Bucket] // nil: there is none so far
+
+	mu sync.Mutex
+	// Guarded by mu.
+	sent    []parcel          // events of core NATS that the server has not confirmed
+	refused map[string]string // what the server says about subjects that may not be published to
+	pulling map[string]bool   // subjects of the durable imports that are being consumed
+}
+
+// parcel is an event under way.
+type parcel struct {
+	sequence uint64
+	topic    string
+	subject  string
+}
+
+const (
+	underWay  = 256 // events that JetStream has not answered
+	maxDenied = 1024
+
+	// leaveTime bounds the end of a connection in good order.
+	leaveTime = 2 * time.Second
+)
+
+func newSession(l *Link) *session {
+	s := &session{
+		link: l, prepared: make(chan struct{}), trouble: make(chan struct{}, 1), slots: make(chan struct{}, underWay),
+		written: make(chan struct{}, 1), refused: make(map[string]string), pulling: make(map[string]bool),
+	}
+	s.open, s.end = context.WithCancelCause(context.Background())
+	return s
+}
+
+// began completes a session whose handshake is done.
+func (s *session) began() {
+	s.js = jetstream.New(s.conn, jetstream.Options{Timeout: s.link.opts.AnswerTime})
+}
+
+func (s *session) protocol() string { return "NATS " + s.conn.Info().Version }
+
+// run serves the connection until it ends or ctx is done, and returns why it has ended.
+func (s *session) run(ctx context.Context) error {
+	sending, stop := context.WithCancel(s.open)
+	defer stop()
+	work := &s.work
+	work.Go(func() { s.end(s.conn.Run(s.open)) })
+	s.subscribe()
+	s.beginCalls()
+	work.Go(func() { s.watchStreams(sending) })
+	work.Go(s.confirm)
+	work.Go(func() {
+		if err := s.drain(sending); err != nil && sending.Err() == nil {
+			s.end(err)
+		}
+	})
+	select {
+	case <-ctx.Done():
+		stop()
+		s.leave()
+		s.end(ctx.Err())
+	case <-s.open.Done():
+	}
+	s.endCalls()
+	work.Wait()
+	return context.Cause(s.open)
+}
+
+// leave waits briefly for the answers to what was sent.
+func (s *session) leave() {
+	ctx, cancel := context.WithTimeout(s.open, leaveTime)
+	defer cancel()
+	if s.conn.Flush(ctx) != nil {
+		return
+	}
+	for (len(s.slots) > 0 || s.unconfirmed.Load() > 0) && ctx.Err() == nil {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// signal wakes the goroutine that waits for c.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// denied notes a subject for which the user has no permission.
+func (s *session) denied(d *conn.Denied) {
+	if !d.Publish {
+		return // see checkImports
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.Subject != "" && len(s.refused) < maxDenied {
+		s.refused[d.Subject] = d.Text
+	}
+}
+
+// oversize counts a message that is too long.
+func (s *session) oversize(m *conn.Msg, size int) {
+	s.link.refuse(&s.link.status.EventsDown, "message not taken", string(m.Subject), errTooLarge)
+}
+
+// reject holds an event that can't be sent, or drops it if its class is Memory.
+func (s *session) reject(sequence uint64, topic string, err error) {
+	l := s.link
+	if l.opts.Spool.Hold(sequence, err.Error()) {
+		return
+	}
+	l.refuse(&l.status.EventsUp, "event not forwarded", topic, err)
+	l.opts.Spool.Ack(sequence)
+}
+
+// confirm takes events of core NATS out of the spool when the server has them: it has answered a later PING.
+func (s *session) confirm() {
+	for {
+		select {
+		case <-s.written:
+		case <-s.open.Done():
+			return
+		}
+		s.mu.Lock()
+		sent := s.sent
+		s.sent = nil
+		s.mu.Unlock()
+		if s.conn.Flush(s.open) != nil {
+			return
+		}
+		for i := range sent {
+			p := &sent[i]
+			s.mu.Lock()
+			text, refused := s.refused[p.subject]
+			s.mu.Unlock()
+			if refused {
+				s.reject(p.sequence, p.topic, denial(p.subject, text))
+				continue
+			}
+			s.link.opts.Spool.Ack(p.sequence)
+			s.link.status.EventsUp.Forward()
+		}
+		s.unconfirmed.Add(-int64(len(sent)))
+	}
+}
+
+func denial(subject, text string) error {
+	return errors.New("the server says: " + text + "; allow the user of this link to publish to " + subject)
+}
+
+// lasting reports whether an event waits for its stream.
+func lasting(e *spool.Event) bool { return e.Gap == nil && e.Class != spool.Memory }
