@@ -154,10 +154,8 @@ func (d *Subscription) rewind(floor uint64) error {
 	s.mu.Lock()
 	from, fresh := s.locate(floor), Subscription{Rule: d.Rule, floor: floor}
 	s.mu.Unlock()
-	err := s.scan(from, nil, func(record []byte, _, _ place) bool {
-		if h, err := readHead(record); err == nil {
-			fresh.count(&h, int64(len(record)))
-		}
+	err := s.scan(from, new(unpacker), func(h *head, _, _ place) bool {
+		fresh.count(h)
 		return true
 	})
 	s.mu.Lock()

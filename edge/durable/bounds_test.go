@@ -306,10 +306,9 @@ func TestAcknowledgedMeanwhile(t *testing.T) {
 		a := d.Attach(AttachOptions{Consumer: c})
 		s.puts("com.t", 4)
 		var list []dropped
-		kit.Must(t, s.scan(place{}, nil, func(record []byte, _, next place) bool {
-			h, err := readHead(record)
-			list = append(list, dropped{h.position, int64(len(record)), next})
-			return err == nil
+		kit.Must(t, s.scan(place{}, new(unpacker), func(h *head, _, next place) bool {
+			list = append(list, dropped{h.position, h.size, next})
+			return true
 		}))
 		cut := func(list []dropped) {
 			s.mu.Lock()

@@ -126,8 +126,8 @@ func (s *shelf) consistent() {
 	s.Helper()
 	for _, d := range s.All() {
 		past := 0
-		kit.Must(s.T, s.scan(place{}, nil, func(record []byte, _, _ place) bool {
-			if h, err := readHead(record); err == nil && d.matches(&h) && h.position > d.State().Floor {
+		kit.Must(s.T, s.scan(place{}, new(unpacker), func(h *head, _, _ place) bool {
+			if d.matches(h) && h.position > d.State().Floor {
 				past++
 			}
 			return true

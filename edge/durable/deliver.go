@@ -38,7 +38,7 @@ const maxFlight = 1 << 14 // entries in flight of one subscription, whatever the
 
 const readSize = 64 << 10 // bytes, of a read from disk
 
-const flushEvery = 256 // records; what was handed out must not wait until the log has been searched
+const flushEvery = 256 // events; what was handed out must not wait until the log has been searched
 
 // pass is one run through the log. It ends at the end of the log, or when no consumer has room.
 type pass struct {
@@ -47,8 +47,8 @@ type pass struct {
 	version   int
 	from      place
 	reading   bool   // there may be records to read
-	next      uint64 // position of the next record, if none is lost
-	records   int    // that were read
+	next      uint64 // position of the next event or gap, if none is lost
+	events    int    // that were read
 	consumers []*Attachment
 	attached  int             // Subscription.attached when the pass began
 	most      int             // entries in flight, finished ones behind an unfinished one included
@@ -56,8 +56,8 @@ type pass struct {
 
 	// Memory that passes share.
 	recent   recent
-	buf      []byte // for reading from disk
-	event    store.Event
+	unpacker unpacker
+	kept     store.Event
 	delivery Delivery
 	spare    *entry // taken from the subscription, and not in flight
 }
@@ -65,7 +65,7 @@ type pass struct {
 // begin prepares the pass. It reports false if deliver must end.
 func (p *pass) begin(d *Subscription) bool {
 	clear(p.consumers)
-	*p = pass{sub: d, now: time.Now(), consumers: p.consumers[:0], recent: p.recent, buf: p.buf, spare: p.spare}
+	*p = pass{sub: d, now: time.Now(), consumers: p.consumers[:0], recent: p.recent, unpacker: unpacker{buf: p.unpacker.buf}, spare: p.spare}
 	d.store.mu.Lock()
 	defer d.store.mu.Unlock()
 	if len(d.consumers) == 0 || d.removed || d.store.closed {
@@ -128,14 +128,14 @@ func (p *pass) read() error {
 	held := s.recent.copyTo(&p.recent, p.from)
 	s.mu.Unlock()
 	if held {
-		p.recent.each(p.record)
-		p.buf = nil
+		p.recent.each(&p.unpacker, p.event)
+		p.unpacker.buf = nil
 		return nil
 	}
-	if p.buf == nil {
-		p.buf = make([]byte, 0, readSize)
+	if p.unpacker.buf == nil {
+		p.unpacker.buf = make([]byte, 0, readSize)
 	}
-	return s.scan(p.from, p.buf, p.record)
+	return s.scan(p.from, &p.unpacker, p.event)
 }
 
 func (p *pass) flush() {
@@ -194,17 +194,16 @@ func (p *pass) block(a *Attachment) {
 	}
 }
 
-// record handles one record of the log. It reports false to end the pass.
-func (p *pass) record(record []byte, at, next place) bool {
-	h, err := readHead(record)
-	if err != nil {
-		return true
+// event handles one event or gap of the log. It reports false to end the pass.
+func (p *pass) event(h *head, at, next place) bool {
+	if h.position < p.next {
+		return true // the pass begins within a block
 	}
-	if p.records++; p.records%flushEvery == 0 {
+	if p.events++; p.events%flushEvery == 0 {
 		p.flush()
 	}
 	d := p.sub
-	matches := d.matches(&h)
+	matches := d.matches(h)
 	d.store.mu.Lock()
 	if d.version != p.version {
 		d.store.mu.Unlock()
@@ -230,10 +229,10 @@ func (p *pass) record(record []byte, at, next place) bool {
 	}
 	if e == nil {
 		e = p.entry()
-		*e = entry{position: h.position, size: int64(len(record)), at: at, next: next, occurred: h.at, counted: true}
+		*e = entry{position: h.position, size: h.size, at: at, next: next, occurred: h.at, counted: true}
 	}
 	d.store.mu.Unlock()
-	return p.hand(&h, e)
+	return p.hand(h, e)
 }
 
 // entry returns an entry that is in no use. Holds mu.
@@ -270,13 +269,13 @@ func (p *pass) passLost(position uint64) {
 // hand gives an event to the first consumer that may receive it and has room.
 func (p *pass) hand(h *head, e *entry) bool {
 	d := p.sub
-	_, err := h.event(&p.event, d.store.ReadOptions)
+	_, err := h.event(&p.kept, d.store.ReadOptions)
 	lost, gapErr := h.loss()
 	var tried []*Attachment
 	var occurred time.Time
 	dated, own := false, false
 	if err == nil {
-		occurred, dated = published(&p.event, h.at)
+		occurred, dated = published(&p.kept, h.at)
 	}
 	for {
 		d.store.mu.Lock()
@@ -305,7 +304,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 			return false
 		}
 		if err == nil {
-			may, ownOf := a.Consumer.Admits(&p.event)
+			may, ownOf := a.Consumer.Admits(&p.kept)
 			if !may {
 				tried, own = append(tried, a), own || ownOf
 				continue
@@ -317,7 +316,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 				continue
 			}
 		}
-		id := p.event.ID
+		id := p.kept.ID
 		if err != nil {
 			id = wamp.NewID()
 		}
@@ -329,7 +328,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 		if gapErr == nil {
 			v = a.Consumer.DeliverGap(Gap{ID: id, First: e.position, Last: e.position, Events: lost.events, Reason: lost.reason, Redelivered: again, Sent: a.Sent})
 		} else {
-			p.delivery = Delivery{Event: &p.event, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent}
+			p.delivery = Delivery{Event: &p.kept, Position: h.position, Epoch: d.epoch.Load(), At: time.UnixMilli(h.at), Dated: dated, Redelivered: again, Sent: a.Sent}
 			v = a.Consumer.Deliver(&p.delivery)
 		}
 		if p.settle(e, a, v, again) {
@@ -350,8 +349,8 @@ func (p *pass) tooOld(a *Attachment, occurred time.Time, expires int64) bool {
 			end = limit
 		}
 	}
-	if p.event.TTL = 0; expires != 0 || a.MaxAge > 0 {
-		p.event.TTL = max(time.Until(end), 1)
+	if p.kept.TTL = 0; expires != 0 || a.MaxAge > 0 {
+		p.kept.TTL = max(time.Until(end), 1)
 	}
 	return false
 }

@@ -4,8 +4,8 @@
 // a cursor in the log: ten of them cost one copy. Events have positions 1, 2, 3, ... in the order in which they were routed.
 // Everything up to a subscription's floor is done; the events above it that match are its backlog.
 //
-// One goroutine (Store.Run) writes the log. It takes all events that have arrived meanwhile, writes them with one call, and
-// syncs if a publisher waits. So a slow disk delays only these publishers. Events that it cannot write are counted. A gap record
+// One goroutine (Store.Run) writes the log. It takes all events that have arrived meanwhile, in blocks (record.go), writes them with one
+// call, and syncs if a publisher waits. So a slow disk delays only these publishers. Events that it cannot write are counted. A gap record
 // reports them once the log can be written again.
 //
 // While a subscription has consumers, a goroutine of its own reads the log and hands events out (deliver.go). Each event goes

@@ -6,7 +6,7 @@ import (
 	"runnel/edge/store"
 )
 
-// place is where a record begins.
+// place is where a record begins. Events of one block have the same place.
 type place struct {
 	segment uint64
 	offset  int64
@@ -26,11 +26,9 @@ func (s *Store) Each(each func(Publication)) error {
 		return err
 	}
 	var event store.Event
-	return s.scan(place{}, nil, func(record []byte, _, _ place) bool {
-		if h, err := readHead(record); err == nil {
-			if p, err := h.stored(&event, s.ReadOptions); err == nil {
-				each(p)
-			}
+	return s.scan(place{}, new(unpacker), func(h *head, _, _ place) bool {
+		if p, err := h.stored(&event, s.ReadOptions); err == nil {
+			each(p)
 		}
 		return true
 	})
@@ -46,9 +44,9 @@ func (s *Store) locate(position uint64) place {
 	return s.end()
 }
 
-// scan reads the written records from a place on, until each returns false. each also gets the record's place, and that of the
-// next one. The bytes of a record are valid during the call only. buf may be a buffer for reading. No lock is held.
-func (s *Store) scan(from place, buf []byte, each func(record []byte, at, next place) bool) error {
+// scan reads the written events and gaps from a place on, until each returns false. each also gets the place from which the event can be
+// found, and that from which later ones can be found. The event is valid during the call only. No lock is held.
+func (s *Store) scan(from place, u *unpacker, each func(h *head, at, next place) bool) error {
 	s.mu.Lock()
 	i := slices.IndexFunc(s.segments, func(g segment) bool { return g.number >= from.segment })
 	if i < 0 {
@@ -62,9 +60,9 @@ func (s *Store) scan(from place, buf []byte, each func(record []byte, at, next p
 		if g.number == from.segment {
 			at = from
 		}
-		_, err := s.journal.From(g.number, at.offset, g.octets, buf, func(record []byte, end int64) bool {
+		_, err := s.journal.From(g.number, at.offset, g.octets, u.buf, func(record []byte, end int64) bool {
 			next := place{g.number, end}
-			more = each(record, at, next)
+			more = u.each(record, at, next, each)
 			at = next
 			return more
 		})

@@ -65,10 +65,10 @@ func (r *recent) copyTo(to *recent, from place) bool {
 }
 
 // each is like Store.scan for the records of r.
-func (r *recent) each(each func(record []byte, at, next place) bool) {
+func (r *recent) each(u *unpacker, each func(h *head, at, next place) bool) {
 	start := 0
 	for i, end := range r.ends {
-		if !each(r.data[start:end:end], place{r.segment, r.offset(i)}, place{r.segment, r.offset(i + 1)}) {
+		if !u.each(r.data[start:end:end], place{r.segment, r.offset(i)}, place{r.segment, r.offset(i + 1)}, each) {
 			return
 		}
 		start = end

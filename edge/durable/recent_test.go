@@ -14,11 +14,11 @@ func TestRecent(t *testing.T) {
 	s := openShelf(t, t.TempDir(), 0)
 	s.create(Rule{Name: "d", URI: "com.t"})
 	var places []place
-	list := func(each func(func(record []byte, at, next place) bool)) (all []string) {
+	list := func(each func(func(h *head, at, next place) bool)) (all []string) {
 		places = nil
-		each(func(record []byte, at, next place) bool {
+		each(func(h *head, at, next place) bool {
 			places = append(places, at)
-			all = append(all, fmt.Sprintf("%x %v %v", record, at, next))
+			all = append(all, fmt.Sprintf("%+v %v %v", *h, at, next))
 			return true
 		})
 		return all
@@ -29,7 +29,7 @@ func TestRecent(t *testing.T) {
 	s.mu.Lock()
 	first := place{s.segments[0].number, s.recent.first}
 	s.mu.Unlock()
-	onDisk := list(func(each func(record []byte, at, next place) bool) { kit.Must(t, s.scan(first, nil, each)) })
+	onDisk := list(func(each func(h *head, at, next place) bool) { kit.Must(t, s.scan(first, new(unpacker), each)) })
 	s.mu.Lock()
 	for i, from := range slices.Clone(places) {
 		var r recent
@@ -37,7 +37,7 @@ func TestRecent(t *testing.T) {
 			t.Errorf("record %d is not in memory", i)
 			continue
 		}
-		if got := list(r.each); !slices.Equal(got, onDisk[i:]) {
+		if got := list(func(each func(h *head, at, next place) bool) { r.each(new(unpacker), each) }); !slices.Equal(got, onDisk[i:]) {
 			t.Errorf("from record %d: %v, want %v", i, got, onDisk[i:])
 		}
 	}

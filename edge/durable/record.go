@@ -10,18 +10,36 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A record of the log. Numbers are varints, texts and bytes are preceded by their length, times are ms since 1970. A publication
-// id has 7 bytes, little-endian. Fields in brackets are present if their flag is set.
+// A record of the log is a block of events, or a gap. Numbers are varints, texts and bytes are preceded by their length, times are
+// ms since 1970. Fields in brackets are present if their flag is set.
 //
-//	event  128 + flags, position, time, [expiry], topic, publication, [publisher, authid, authrole], [trust level],
-//	       [serializer, options], 4 * serializer + items, payload
-//	gap    2, position, time, "", number of events (0: unknown), reason, damaged segment (0: none)
+//	block  3, position of the first event, its time, events with consecutive positions, padding
+//	gap    2, position, time, "", number of events (0: unknown), reason, damaged segment (0: none), padding
+//
+//	event  1 byte, see below, [time], [shape], publication (7 bytes, little-endian), [expiry less time], [options], payload
+//	shape  128 + flags, topic, [publisher, authid, authrole], [trust level], [serializer of the options],
+//	       4 * serializer + items of the payload
+//
+// The lower 5 bits of an event's first byte are the slot of its shape: a block has 16. newShape means that a shape follows, which takes
+// the next slot, in turn. padding ends the block. The upper 3 bits are the event's time less that of the event before it, as a zigzag
+// number; if it does not fit, they are all set, and the number follows. The options are a number and their bytes: 0 stands for those of
+// the event before with this shape, another number is their length and 1.
 const (
 	eventRecord = 128
 	gapRecord   = 2
+	blockRecord = 3
+
+	maxShapes = 16
+	newShape  = 16
+	padding   = 31
+	slotBits  = 5
+	longDelta = 1<<(8-slotBits) - 1
+
+	// A block takes no further event beyond this size in bytes: damage costs a whole block, and a consumer may begin within one.
+	maxBlock = 8 << 10
 )
 
-// Flags of an event.
+// Flags of a shape.
 const (
 	flagDisclosed = 1 << iota
 	flagTrusted   // there is a trust level
@@ -36,14 +54,23 @@ const idSize = 7 // bytes, of a publication id
 
 var errRecord = errors.New("not a record of this version")
 
-// head is the beginning of a record, which says whom it concerns.
+// known reports whether a record has a form of this version. An earlier one had a record for each event.
+func known(record []byte) bool {
+	return len(record) > 0 && (record[0] == blockRecord || record[0] == gapRecord)
+}
+
+// head is an event or a gap in a record. It is valid until the next one is read.
 type head struct {
 	kind     byte
 	position uint64
 	at       int64 // ms since 1970
 	expires  int64 // ms since 1970; 0: never
+	id       wamp.ID
 	topic    []byte
-	rest     []byte
+	rest     []byte // begins with the fields behind the topic
+	options  []byte
+	payload  []byte
+	size     int64 // bytes in the log
 }
 
 // Publication is an event to be kept.
@@ -59,16 +86,6 @@ type Publication struct {
 	End      time.Time // of an event that was read: when its publisher's limit is over; zero: never
 }
 
-func appendHead(dst []byte, kind byte, position uint64, at, expires int64, topic []byte) []byte {
-	dst = append(dst, kind)
-	dst = number(dst, position)
-	dst = number(dst, uint64(at))
-	if kind&flagExpires != 0 {
-		dst = number(dst, uint64(expires))
-	}
-	return appendBytes(dst, topic)
-}
-
 // number appends a varint. It is not inlined, because it is called often.
 //
 //go:noinline
@@ -77,43 +94,6 @@ func number(dst []byte, n uint64) []byte { return binary.AppendUvarint(dst, n) }
 func appendBytes[T string | []byte](dst []byte, b T) []byte {
 	dst = number(dst, uint64(len(b)))
 	return append(dst, b...)
-}
-
-func appendEvent(dst []byte, position uint64, at time.Time, p *Publication) []byte {
-	kind, expires := byte(eventRecord), int64(0)
-	for i, set := range [...]bool{
-		p.Disclosed, p.Trusted, p.Forwarded, p.Anonymous, p.TTL > 0, p.Disclosed || p.Origin || p.Consumer, !p.Plain && len(p.Dict.Raw) > 0,
-	} {
-		if set {
-			kind |= 1 << i
-		}
-	}
-	if kind&flagExpires != 0 {
-		expires = max(at.Add(p.TTL).UnixMilli(), 1)
-	}
-	dst = appendHead(dst, kind, position, at.UnixMilli(), expires, p.Topic)
-	var id [8]byte
-	binary.LittleEndian.PutUint64(id[:], uint64(p.ID))
-	dst = append(dst, id[:idSize]...)
-	if kind&flagPublisher != 0 {
-		dst = number(dst, uint64(p.Publisher.ID))
-		dst = appendBytes(dst, p.Publisher.Authid)
-		dst = appendBytes(dst, p.Publisher.Authrole)
-	}
-	if kind&flagTrusted != 0 {
-		dst = number(dst, uint64(p.Trust))
-	}
-	if kind&flagOptions != 0 {
-		dst = appendBytes(append(dst, byte(p.Dict.Serializer)), p.Dict.Raw)
-	}
-	return appendBytes(append(dst, byte(p.Payload.Serializer)<<2|byte(p.Payload.Items)), p.Payload.Raw)
-}
-
-func appendGap(dst []byte, position uint64, at time.Time, g loss) []byte {
-	dst = appendHead(dst, gapRecord, position, at.UnixMilli(), 0, nil)
-	dst = number(dst, g.events)
-	dst = appendBytes(dst, g.reason)
-	return number(dst, g.segment)
 }
 
 // loss is the content of a gap record.
@@ -146,44 +126,22 @@ func (f *fields) byte() (b byte) {
 	return b
 }
 
-func (f *fields) bytes() (b []byte) {
-	n := f.uint()
+func (f *fields) bytes() (b []byte) { return f.take(f.uint()) }
+
+func (f *fields) take(n uint64) (b []byte) {
 	if f.ok = f.ok && n <= uint64(len(f.data)); f.ok {
 		b, f.data = f.data[:n:n], f.data[n:]
 	}
 	return b
 }
 
-func readHead(record []byte) (h head, err error) {
-	f := fields{record, true}
-	h.kind, h.position, h.at = f.byte(), f.uint(), int64(f.uint())
-	if h.kind >= eventRecord && h.kind&flagExpires != 0 {
-		h.expires = int64(f.uint())
-	}
-	h.topic, h.rest = f.bytes(), f.data
-	if !f.ok || h.position == 0 || h.kind < eventRecord && h.kind != gapRecord {
-		return h, errRecord
-	}
-	return h, nil
-}
-
-// publication returns the publication id of an event; 0 if the record is none.
-func (h *head) publication() wamp.ID {
-	if h.kind < eventRecord || len(h.rest) < idSize {
-		return 0
-	}
-	var id [8]byte
-	copy(id[:], h.rest[:idSize])
-	return wamp.ID(binary.LittleEndian.Uint64(id[:]))
-}
-
-// event reads the event of a record into e, without its TTL. It shares the record's memory.
+// event reads the event into e, without its TTL. It shares the record's memory.
 func (h *head) event(e *store.Event, options func(*store.Event) error) (p Publication, err error) {
-	*e = store.Event{Topic: h.topic, ID: h.publication()}
-	if !wamp.ValidID(e.ID) {
+	*e = store.Event{Topic: h.topic, ID: h.id}
+	if h.kind < eventRecord || !wamp.ValidID(e.ID) {
 		return p, errRecord
 	}
-	f, has := fields{h.rest[idSize:], true}, func(flag byte) bool { return h.kind&flag != 0 }
+	f, has := fields{h.rest, true}, func(flag byte) bool { return h.kind&flag != 0 }
 	e.Disclosed, e.Trusted, e.Forwarded = has(flagDisclosed), has(flagTrusted), has(flagForwarded)
 	p = Publication{Event: e, Anonymous: has(flagAnonymous)}
 	if has(flagPublisher) {
@@ -193,10 +151,10 @@ func (h *head) event(e *store.Event, options func(*store.Event) error) (p Public
 		e.Trust = int(f.uint())
 	}
 	if has(flagOptions) {
-		e.Dict = codec.Dict{Serializer: wamp.Serializer(f.byte()), Raw: f.bytes()}
+		e.Dict = codec.Dict{Serializer: wamp.Serializer(f.byte()), Raw: h.options}
 	}
 	form := f.byte()
-	e.Payload = codec.Payload{Serializer: wamp.Serializer(form >> 2), Items: int(form & 3), Raw: f.bytes()}
+	e.Payload = codec.Payload{Serializer: wamp.Serializer(form >> 2), Items: int(form & 3), Raw: h.payload}
 	if !f.ok || e.Payload.Items > 2 {
 		return p, errRecord
 	}
@@ -208,7 +166,7 @@ func (h *head) event(e *store.Event, options func(*store.Event) error) (p Public
 	return p, options(e)
 }
 
-// stored reads the event of a record into e, with its time and position.
+// stored reads the event into e, with its time and position.
 func (h *head) stored(e *store.Event, options func(*store.Event) error) (p Publication, err error) {
 	p, err = h.event(e, options)
 	if p.At, p.Position = time.UnixMilli(h.at), h.position; h.expires != 0 {
@@ -243,7 +201,7 @@ func (h *head) loss() (g loss, err error) {
 	return g, nil
 }
 
-// events returns how many events are lost without the record. A gap stands for its events, at least for one.
+// events returns how many events are lost without this one. A gap stands for its events, at least for one.
 func (h *head) events() uint64 {
 	if h.kind >= eventRecord {
 		return 1

@@ -1,8 +1,6 @@
 package durable
 
 import (
-	"bytes"
-	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -35,9 +33,9 @@ func TestRecord(t *testing.T) {
 		p, event := whole, *whole.Event
 		p.Event = &event
 		mark(&p)
-		h, err := readHead(appendEvent(nil, 7, at, &p))
-		kit.Must(t, err)
-		if h.position != 7 || h.at != at.UnixMilli() || h.expires != 0 || string(h.topic) != "com.t" || h.publication() != p.ID {
+		p.At = at
+		h := first(t, block(7, p))
+		if h.position != 7 || h.at != at.UnixMilli() || h.expires != 0 || string(h.topic) != "com.t" || h.id != p.ID {
 			t.Errorf("%s: %+v", name, h)
 		}
 		read := false
@@ -67,56 +65,29 @@ func TestRecord(t *testing.T) {
 		}
 	}
 	whole.Dict.Raw = []byte(`{"x":`)
-	h, _ := readHead(appendEvent(nil, 7, at, &whole))
+	whole.At = at
+	h := first(t, block(7, whole))
 	if _, err := h.event(new(store.Event), func(*store.Event) error { t.Error("invalid options are read"); return nil }); err == nil {
 		t.Error("invalid options are no error")
 	}
 	whole.ID, whole.Dict.Raw = 0, nil
-	h, _ = readHead(appendEvent(nil, 7, at, &whole))
+	h = first(t, block(7, whole))
 	if _, err := h.event(new(store.Event), func(*store.Event) error { return nil }); err == nil {
 		t.Error("an invalid publication id is no error")
 	}
 	whole.ID, whole.TTL = 1, time.Second
-	h, err := readHead(appendEvent(nil, 7, at, &whole))
-	if err != nil || h.expires != at.UnixMilli()+1000 || h.expired(at.Add(time.Second)) || !h.expired(at.Add(1001*time.Millisecond)) {
-		t.Errorf("%+v, %v", h, err)
+	h = first(t, block(7, whole))
+	if h.expires != at.UnixMilli()+1000 || h.expired(at.Add(time.Second)) || !h.expired(at.Add(1001*time.Millisecond)) {
+		t.Errorf("%+v", h)
 	}
-	at = time.UnixMilli(-1000)
-	if h, err = readHead(appendEvent(nil, 7, at, &whole)); err != nil || h.expires != 1 {
-		t.Errorf("a limit before 1970: %+v, %v", h, err)
+	whole.At = time.UnixMilli(-1000)
+	if h = first(t, block(7, whole)); h.at != -1000 || h.expires != 1 {
+		t.Errorf("a limit before 1970: %+v", h)
 	}
-	h, err = readHead(appendGap(nil, 8, at, loss{events: 3, reason: "disk", segment: 5}))
-	g, gapErr := h.loss()
-	if err = errors.Join(err, gapErr); err != nil || h.position != 8 || h.at != at.UnixMilli() || h.publication() != 0 || g != (loss{3, "disk", 5}) {
+	h = first(t, gapOf(8, loss{events: 3, reason: "disk", segment: 5}))
+	g, err := h.loss()
+	if err != nil || h.position != 8 || h.id != 0 || g != (loss{3, "disk", 5}) {
 		t.Errorf("%+v, %+v, %v", h, g, err)
-	}
-}
-
-// A record that was cut anywhere is an error, never a panic. So is one of another kind or without a position.
-func TestShortRecord(t *testing.T) {
-	event := Publication{Event: &store.Event{ID: 300, Topic: []byte("com.t"), Publisher: store.Publisher{Authid: "joe", Authrole: "r"}, Payload: codec.Payload{Raw: []byte("payload")}}}
-	options := func(*store.Event) error { return nil }
-	for _, record := range [][]byte{appendEvent(nil, 300, time.Now(), &event), appendGap(nil, 300, time.Now(), loss{300, "disk", 300})} {
-		for n := range len(record) {
-			h, err := readHead(record[:n])
-			if err != nil {
-				continue
-			}
-			if _, err := h.event(new(store.Event), options); err == nil {
-				t.Errorf("the first %d bytes are an event", n)
-			}
-			if _, err := h.loss(); err == nil {
-				t.Errorf("the first %d bytes are a gap", n)
-			}
-		}
-		other := bytes.Clone(record)
-		other[0] = 3
-		if _, err := readHead(other); err == nil {
-			t.Error("a record of another kind is read")
-		}
-	}
-	if _, err := readHead(appendHead(nil, eventRecord, 0, 1, 1, nil)); err == nil {
-		t.Error("a record without a position is read")
 	}
 }
 

@@ -48,18 +48,14 @@ func (s *Store) floor(start Start) (uint64, error) {
 		return oldest, nil
 	}
 	found := false
-	err := s.scan(place{}, nil, func(record []byte, _, _ place) bool {
-		h, err := readHead(record)
-		if err != nil {
-			return true
-		}
+	err := s.scan(place{}, new(unpacker), func(h *head, _, _ place) bool {
 		if start.After == 0 {
 			if found = h.at >= start.Time.UnixMilli(); found {
 				position = h.position - 1
 			}
 			return !found
 		}
-		if found = h.publication() == start.After; found {
+		if found = h.kind >= eventRecord && h.id == start.After; found {
 			position = h.position
 		}
 		return !found

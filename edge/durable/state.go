@@ -1,7 +1,6 @@
 package durable
 
 import (
-	"slices"
 	"time"
 
 	"runnel/edge/store"
@@ -70,22 +69,20 @@ func (d *Subscription) Peek(count int) (list []Past, err error) {
 	from, floor := d.floorAt, d.floor
 	d.store.mu.Unlock()
 	size := 0
-	err = d.store.scan(from, nil, func(record []byte, _, _ place) bool {
-		record = slices.Clone(record)
-		h, err := readHead(record)
-		if err != nil || h.position <= floor || !d.matches(&h) {
+	err = d.store.scan(from, new(unpacker), func(h *head, _, _ place) bool {
+		if h.position <= floor || !d.matches(h) {
 			return true
 		}
 		past := Past{Position: h.position, At: time.UnixMilli(h.at)}
 		if p, err := h.event(new(store.Event), d.store.ReadOptions); err == nil {
-			past.Event = p.Event
+			past.Event = &store.RestorePast(p.Event, p.At, p.End).Event
 		} else if g, err := h.loss(); err == nil {
 			past.Lost = &Gap{First: h.position, Last: h.position, Events: g.events, Reason: g.reason}
 		} else {
 			return true
 		}
 		list = append(list, past)
-		size += len(record)
+		size += int(h.size)
 		return len(list) < count && size < maxPeeked
 	})
 	return list, err

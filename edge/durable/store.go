@@ -3,6 +3,7 @@ package durable
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -63,7 +64,8 @@ type Store struct {
 	done     chan struct{} // closed when Run has ended
 
 	// Owned by Run.
-	spare     batch       // memory for the next one
+	spare     batch // memory for the next one
+	unpacker  unpacker
 	rewrite   bool        // the journal of cursors is incomplete
 	compact   int64       // bytes of the journal of cursors when it was last rewritten
 	unsynced  uint64      // events of the records written since the last sync
@@ -80,8 +82,7 @@ type Store struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	pending  []byte // encoded records, one after the other
-	ends     []int  // of each of them
+	pending  packer // records to be written
 	waiters  []Waiter
 	crowd    int    // events whose publishers waited at the last sync, for it or for the next one
 	next     uint64 // position of the next record
@@ -146,33 +147,39 @@ func Open(c Config) (*Store, error) {
 
 // openLog reads the log, and counts the backlogs.
 func (s *Store) openLog(dir string) error {
-	var last uint64
 	reported := make(map[uint64]bool) // damaged segments
 	var event store.Event
+	others := 0
 	log, found, err := journal.OpenOn(journal.Machine, dir, math.MaxInt64, func(number uint64, record []byte) {
-		h, err := readHead(record)
-		if err != nil || h.position <= last {
+		if !known(record) {
+			others++
 			return
 		}
-		last = h.position
-		if n := len(s.segments); n == 0 || s.segments[n-1].number != number {
-			s.segments = append(s.segments, segment{number: number, first: h.position})
-		}
-		s.segments[len(s.segments)-1].last = h.position
-		for _, d := range s.subs {
-			d.count(&h, int64(len(record)))
-		}
-		if g, err := h.loss(); err == nil && g.segment != 0 {
-			reported[g.segment] = true
-		}
-		if p, err := h.stored(&event, s.ReadOptions); err == nil && s.Found != nil {
-			s.Found(p)
-		}
+		s.unpacker.each(record, place{}, place{}, func(h *head, _, _ place) bool {
+			if h.position <= s.written {
+				return true
+			}
+			s.noteWritten(h.position, number)
+			for _, d := range s.subs {
+				d.count(h)
+			}
+			if g, err := h.loss(); err == nil && g.segment != 0 {
+				reported[g.segment] = true
+			}
+			if p, err := h.stored(&event, s.ReadOptions); err == nil && s.Found != nil {
+				s.Found(p)
+			}
+			return true
+		})
 	})
 	if err != nil {
 		return err
 	}
-	s.journal, s.written, s.synced = log, last, last
+	if others > 0 {
+		return fmt.Errorf("read %s: %d records are of another version of runnel; run that version, or move the directory away", dir, others)
+	}
+	last := s.written
+	s.journal, s.synced = log, last
 	s.measure()
 	for _, d := range s.subs {
 		last = max(last, d.floor)
@@ -191,6 +198,14 @@ func (s *Store) openLog(dir string) error {
 		s.noteDamage(path, reported)
 	}
 	return nil
+}
+
+// noteWritten notes that the segment with a number has an event or gap. Holds mu, or runs before Run.
+func (s *Store) noteWritten(position, number uint64) {
+	if n := len(s.segments); n == 0 || s.segments[n-1].number != number {
+		s.segments = append(s.segments, segment{number: number, first: position})
+	}
+	s.segments[len(s.segments)-1].last, s.written = position, position
 }
 
 // noteDamage adds a gap record for a damaged segment, unless there is one already.
@@ -225,7 +240,7 @@ func (s *Store) Put(p *Publication, w Waiter) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.broken
-	if err == nil && len(s.pending) > maxPending {
+	if err == nil && len(s.pending.data) > maxPending {
 		err = ErrFull
 	}
 	if err == nil && s.closed {
@@ -239,8 +254,7 @@ func (s *Store) Put(p *Publication, w Waiter) error {
 		p.At = time.Now()
 	}
 	p.Position = s.next
-	s.pending = appendEvent(s.pending, p.Position, p.At, p)
-	s.ends = append(s.ends, len(s.pending))
+	s.pending.event(p.Position, p)
 	s.next++
 	if w != nil {
 		if s.waiters = append(s.waiters, w); len(s.waiters) == s.crowd {
@@ -253,8 +267,7 @@ func (s *Store) Put(p *Publication, w Waiter) error {
 
 // putGap adds a gap record. Holds mu, or runs before Run.
 func (s *Store) putGap(g loss) {
-	s.pending = appendGap(s.pending, s.next, time.Now(), g)
-	s.ends = append(s.ends, len(s.pending))
+	s.pending.gap(s.next, time.Now(), g)
 	s.next++
 	wake(s.wake)
 }

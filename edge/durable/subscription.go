@@ -144,7 +144,7 @@ func (d *Subscription) matches(h *head) bool {
 }
 
 // count adds a new record to the backlog, if it matches. Holds mu.
-func (d *Subscription) count(h *head, size int64) bool {
+func (d *Subscription) count(h *head) bool {
 	if h.position <= d.floor || !d.matches(h) {
 		return false
 	}
@@ -152,9 +152,9 @@ func (d *Subscription) count(h *head, size int64) bool {
 		d.oldest = h.at
 	}
 	d.events++
-	d.octets += size
+	d.octets += h.size
 	d.unsyncedEvents++
-	d.unsyncedOctets += size
+	d.unsyncedOctets += h.size
 	return true
 }
 

@@ -175,9 +175,8 @@ func (d *Subscription) drop(x excess) bool {
 	s.mu.Unlock()
 	var list []dropped
 	var oldest int64 // of those that stay
-	err := s.scan(from, nil, func(record []byte, _, next place) bool {
-		h, err := readHead(record)
-		if err != nil || h.position <= floor || !d.matches(&h) {
+	err := s.scan(from, new(unpacker), func(h *head, _, next place) bool {
+		if h.position <= floor || !d.matches(h) {
 			return true
 		}
 		if x.events <= 0 && x.octets <= 0 && h.at >= x.before && h.position > x.through {
@@ -187,9 +186,9 @@ func (d *Subscription) drop(x excess) bool {
 		if len(list) == maxDrop {
 			return false
 		}
-		list = append(list, dropped{h.position, int64(len(record)), next})
+		list = append(list, dropped{h.position, h.size, next})
 		x.events--
-		x.octets -= int64(len(record))
+		x.octets -= h.size
 		return true
 	})
 	if err != nil {

@@ -58,6 +58,7 @@ type batch struct {
 	data    []byte
 	ends    []int
 	waiters []Waiter
+	last    uint64 // position of the last event or gap
 }
 
 // each calls yield for every record.
@@ -72,25 +73,31 @@ func (b *batch) each(yield func([]byte) bool) {
 }
 
 // events returns how many events are lost without the records behind the first n.
-func (b *batch) events(n int) (events uint64) {
+func (b *batch) events(n int, u *unpacker) (events uint64) {
 	for record := range b.each {
 		if n--; n >= 0 {
 			continue
 		}
-		h, _ := readHead(record) // cannot fail: this run has written the record
-		events += h.events()
+		u.each(record, place{}, place{}, func(h *head, _, _ place) bool {
+			events += h.events()
+			return true
+		})
 	}
 	return events
 }
 
-// last returns the position of the last record.
-func (b *batch) last() uint64 {
-	start := 0
-	if n := len(b.ends); n > 1 {
-		start = b.ends[n-2]
+const pageSize = 4096 // bytes that a disk writes at least
+
+// align adds padding if the records will end near the end of a page in the file. The next batch then doesn't have this page written once
+// more. offset is where the first record will begin. The padding takes at most a quarter of the batch's size.
+func (b *batch) align(offset int64) {
+	end := offset + int64(len(b.data)+len(b.ends)*journal.Overhead)
+	if missing := int(-end & (pageSize - 1)); missing <= len(b.data)/4 {
+		for range missing {
+			b.data = append(b.data, padding)
+		}
+		b.ends[len(b.ends)-1] += missing
 	}
-	h, _ := readHead(b.data[start:])
-	return h.position
 }
 
 // take returns the records that wait to be written. It adds a gap record if events could not be kept.
@@ -111,8 +118,9 @@ func (s *Store) take() (b batch) {
 	case <-s.gathered:
 	default:
 	}
-	b = batch{s.pending, s.ends, s.waiters}
-	s.pending, s.ends, s.waiters = s.spare.data[:0], s.spare.ends[:0], s.spare.waiters[:0]
+	b = batch{s.pending.data, s.pending.ends, s.waiters, s.next - 1}
+	s.pending.reset(s.spare.data, s.spare.ends)
+	s.waiters = s.spare.waiters[:0]
 	s.spare = batch{} // it is in use
 	return b
 }
@@ -170,6 +178,9 @@ func (s *Store) append(b *batch) error {
 	if _, octets := s.journal.Newest(); octets >= min(max(s.Limit/16, minSegment), maxSegment) {
 		s.journal.Seal()
 	}
+	if len(b.waiters) > 0 { // a sync follows
+		b.align(s.journal.End())
+	}
 	n, err := s.journal.Append(b.each)
 	missing := uint64(0)
 	if journal.Lost(err) { // by the sync of a full segment
@@ -178,8 +189,8 @@ func (s *Store) append(b *batch) error {
 		s.discount()
 	}
 	if err != nil {
-		missing += b.events(n)
-		defer s.noteLost(b.last())
+		missing += b.events(n, &s.unpacker)
+		defer s.noteLost(b.last)
 	}
 	number, _ := s.journal.Newest()
 	s.mu.Lock()
@@ -196,19 +207,19 @@ func (s *Store) append(b *batch) error {
 // publish counts the first n records of a batch for the subscriptions. The records are in the segment of this number. Holds mu.
 func (s *Store) publish(b *batch, n int, number uint64) {
 	matched := make([]bool, len(s.subs))
+	each := func(h *head, _, _ place) bool {
+		s.noteWritten(h.position, number)
+		s.unsynced += h.events()
+		for i, d := range s.subs {
+			matched[i] = d.count(h) || matched[i]
+		}
+		return true
+	}
 	for record := range b.each {
 		if n--; n < 0 {
 			break
 		}
-		h, _ := readHead(record) // this run has made it
-		if i := len(s.segments); i == 0 || s.segments[i-1].number != number {
-			s.segments = append(s.segments, segment{number: number, first: h.position})
-		}
-		s.segments[len(s.segments)-1].last, s.written = h.position, h.position
-		s.unsynced += h.events()
-		for i, d := range s.subs {
-			matched[i] = d.count(&h, int64(len(record))) || matched[i]
-		}
+		s.unpacker.each(record, place{}, place{}, each)
 	}
 	s.measure()
 	for i, d := range s.subs {

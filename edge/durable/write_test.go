@@ -264,7 +264,7 @@ func TestFull(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if n := len(s.pending); n < maxPending || n > maxPending+200_000 {
+			if n := len(s.pending.data); n < maxPending || n > maxPending+200_000 {
 				t.Errorf("%d bytes are pending", n)
 			}
 		})

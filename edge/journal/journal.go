@@ -233,6 +233,14 @@ func (j *Journal) Newest() (number uint64, octets int64) {
 	return s.number, s.octets
 }
 
+// End returns the offset at which the next record will begin in its segment.
+func (j *Journal) End() int64 {
+	if n := len(j.segments); n > 0 && !j.segments[n-1].sealed {
+		return j.segments[n-1].octets
+	}
+	return int64(headerSize)
+}
+
 // Segment describes one segment of a log.
 type Segment struct {
 	Number uint64

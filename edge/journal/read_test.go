@@ -239,3 +239,20 @@ func TestFromUnreadable(t *testing.T) {
 type unopened struct{ Disk }
 
 func (unopened) Open(string) (File, error) { return nil, fs.ErrPermission }
+
+// End is where the next record begins: behind the last one, or behind the header of a new segment.
+func TestEnd(t *testing.T) {
+	l := open(t, t.TempDir(), 1<<20)
+	for _, prepare := range []func(){func() {}, func() {}, l.Seal, func() { l = l.again() }} {
+		prepare()
+		want := l.End()
+		l.add("record")
+		number, octets := l.Newest()
+		if begin := octets - int64(Overhead+len("record")); begin != want {
+			t.Errorf("the record begins at %d, want %d", begin, want)
+		}
+		if _, err := l.From(number, want, octets, nil, func(record []byte, _ int64) bool { return string(record) == "record" }); err != nil {
+			t.Error(err)
+		}
+	}
+}
