@@ -144,8 +144,9 @@ func lower(c byte) byte {
 	return c
 }
 
-// validHeader returns a block as a Header; nil if the bytes are none. Servers do not check the blocks of publishers.
-func validHeader(block []byte) Header {
+// ParseHeader returns a header block with the empty line at its end as a Header; nil if the bytes are none. Servers do not check the
+// blocks of publishers.
+func ParseHeader(block []byte) Header {
 	if !bytes.HasPrefix(block, []byte(headerVersion)) || !bytes.HasSuffix(block, []byte("\r\n\r\n")) {
 		return nil
 	}

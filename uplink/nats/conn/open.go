@@ -27,7 +27,7 @@ type Options struct {
 	Login func() (Login, error)
 
 	Name  string // of the connection, for the server's monitoring
-	Agent string // version of the program, such as "1.2.3"
+	Agent string // the program and its version, such as "runnel/1.2.3"
 
 	// Inbox is the first part of the subjects for answers. "": "_INBOX".
 	Inbox string
@@ -212,9 +212,8 @@ func (c *Conn) setInfo(args []byte) error {
 // hello returns CONNECT, the subscription to answers, and a PING.
 func (c *Conn) hello(nonce string) ([]byte, error) {
 	_, secure := c.conn.(*tls.Conn)
-	m := connect{
-		TLS: secure, Name: c.opts.Name, Lang: "runnel", Version: c.opts.Agent, Protocol: 1, Headers: true, NoResponders: true,
-	}
+	lang, version, _ := strings.Cut(c.opts.Agent, "/")
+	m := connect{TLS: secure, Name: c.opts.Name, Lang: lang, Version: version, Protocol: 1, Headers: true, NoResponders: true}
 	if c.opts.Login != nil {
 		login, err := c.opts.Login()
 		if err == nil {

@@ -26,6 +26,15 @@ func (c *Conn) Inbox(handler func(*Msg, error)) (*Inbox, error) {
 	return b, c.add(b, 0)
 }
 
+// NewInbox returns a subject that only this connection knows, for a subscription of its own. Messages that keep their subject on the way to an
+// inbox, such as those of JetStream's consumers, need one.
+func (c *Conn) NewInbox() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.tokens++
+	return c.inbox[:len(c.inbox)-1] + "-s." + strconv.FormatUint(c.tokens, 36)
+}
+
 // Close ends the inbox. A handler call may still be under way.
 func (b *Inbox) Close() { b.remove() }
 

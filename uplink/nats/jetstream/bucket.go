@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"runnel/uplink/nats/conn"
@@ -11,7 +12,7 @@ import (
 type BucketConfig struct {
 	Bucket      string // letters, digits, - and _
 	Description string
-	History     int // values kept per key; 0: 1
+	History     int64 // values kept per key; 0: 1
 	Storage     string
 	Replicas    int
 	MaxBytes    int64
@@ -31,48 +32,103 @@ type Entry struct {
 	Value    []byte
 	Header   conn.Header
 	Revision uint64
-	Time     time.Time
-	Deleted  bool   // the key was deleted, or has expired
-	Pending  uint64 // entries of the watch that follow at once; 0: the last values are complete
+	Time     time.Time // when the bucket stored it
+	Deleted  bool      // the key was deleted, or has expired
 }
 
 // CreateBucket creates a bucket. If it exists with the same configuration, that is no error.
 func (j *JetStream) CreateBucket(ctx context.Context, config BucketConfig) (*Bucket, error) {
-	return nil, nil
+	b := &Bucket{config.Bucket, j}
+	_, err := j.CreateStream(ctx, StreamConfig{
+		Name: b.stream(), Description: config.Description, Subjects: []string{b.subject(">")}, Storage: config.Storage,
+		Replicas: config.Replicas, Discard: "new", MaxBytes: config.MaxBytes, MaxAge: config.TTL, MaxPerSubject: max(config.History, 1),
+		Duplicates: min(config.TTL, 2*time.Minute), DenyDelete: true, AllowRollup: true, AllowDirect: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Bucket returns an existing bucket. Its error has CodeStreamNotFound if there is none.
-func (j *JetStream) Bucket(ctx context.Context, name string) (*Bucket, error) { return nil, nil }
+func (j *JetStream) Bucket(ctx context.Context, name string) (*Bucket, error) {
+	b := &Bucket{name, j}
+	if _, err := j.Stream(ctx, b.stream()); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
 
-// Put stores a value and returns its revision. Header may be empty.
+func (b *Bucket) stream() string { return "KV_" + b.Name }
+
+// subject returns the subject of a key, or of a pattern.
+func (b *Bucket) subject(key string) string { return "$KV." + b.Name + "." + key }
+
+// Put stores a value and returns its revision. The header may be empty.
 func (b *Bucket) Put(ctx context.Context, key string, header conn.Header, value []byte) (revision uint64, err error) {
-	return 0, nil
+	ack, err := b.js.Publish(ctx, conn.Out{Subject: b.subject(key), Header: header, Data: value})
+	return ack.Sequence, err
 }
 
 // Send is Put without waiting, as JetStream.Send.
 func (b *Bucket) Send(key string, header conn.Header, value []byte, done func(PubAck, error)) error {
-	return nil
+	return b.js.Send(conn.Out{Subject: b.subject(key), Header: header, Data: value}, done)
 }
 
-// Update stores a value if the last revision of the key is the given one; 0: the key has no value. Its error has CodeWrongLast if
-// it is not.
+// Update stores a value if the last revision of the key is the given one; 0: the key was never stored. Its error has CodeWrongLast
+// if it is not.
 func (b *Bucket) Update(ctx context.Context, key string, header conn.Header, value []byte, last uint64) (revision uint64, err error) {
-	return 0, nil
+	return b.Put(ctx, key, header.Add(HeaderExpectLast, strconv.FormatUint(last, 10)), value)
+}
+
+// Header fields of the markers of deleted and expired keys.
+const (
+	headerOperation = "KV-Operation"
+	headerMarker    = "Nats-Marker-Reason"
+)
+
+// Delete deletes a key: a marker takes the place of the value.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	_, err := b.Put(ctx, key, conn.Header(nil).Add(headerOperation, "DEL"), nil)
+	return err
+}
+
+// SendDelete is Delete without waiting, as JetStream.Send.
+func (b *Bucket) SendDelete(key string, header conn.Header, done func(PubAck, error)) error {
+	return b.Send(key, header.Add(headerOperation, "DEL"), nil, done)
+}
+
+// Purge deletes a key with all its earlier values.
+func (b *Bucket) Purge(ctx context.Context, key string) error {
+	_, err := b.Put(ctx, key, conn.Header(nil).Add(headerOperation, "PURGE").Add(HeaderRollup, "sub"), nil)
+	return err
+}
+
+// deleted reports whether a message of a bucket is a marker.
+func deleted(h conn.Header) bool {
+	return len(h) > 0 && (h.Get(headerOperation) != nil || h.Get(headerMarker) != nil)
 }
 
 // Get returns the last value of a key. Its error has CodeMessageNotFound if there is none or it was deleted.
-func (b *Bucket) Get(ctx context.Context, key string) (*Entry, error) { return nil, nil }
-
-// Delete deletes a key: its marker replaces the value.
-func (b *Bucket) Delete(ctx context.Context, key string) error { return nil }
-
-// Purge deletes a key with all its earlier values.
-func (b *Bucket) Purge(ctx context.Context, key string) error { return nil }
-
-// Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or the connection
-// ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must not wait. ready is called by
-// the same goroutine once, when the last values are complete; it may be nil. An entry may come again after trouble; its
-// revision says so.
-func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry), ready func()) error {
-	return nil
+func (b *Bucket) Get(ctx context.Context, key string) (*Entry, error) {
+	in := struct {
+		Last string `json:"last_by_subj"`
+	}{b.subject(key)}
+	var out struct {
+		Message struct {
+			Sequence uint64    `json:"seq"`
+			Header   []byte    `json:"hdrs"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := b.js.call(ctx, "STREAM.MSG.GET."+b.stream(), in, &out); err != nil {
+		return nil, err
+	}
+	m := &out.Message
+	e := &Entry{Key: key, Value: m.Data, Header: conn.ParseHeader(m.Header), Revision: m.Sequence, Time: m.Time}
+	if deleted(e.Header) {
+		return nil, &Error{404, CodeMessageNotFound, "the key was deleted"}
+	}
+	return e, nil
 }

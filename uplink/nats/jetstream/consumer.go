@@ -3,7 +3,6 @@ package jetstream
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -29,14 +28,11 @@ type ConsumerConfig struct {
 	Memory        bool          `json:"mem_storage,omitempty"`
 }
 
-// ConsumerInfo is a consumer with its state.
+// ConsumerInfo is the state of a consumer.
 type ConsumerInfo struct {
-	Stream     string         `json:"stream_name"`
-	Name       string         `json:"name"`
-	Config     ConsumerConfig `json:"config"`
-	AckPending int            `json:"num_ack_pending"`
-	Redelivery int            `json:"num_redelivered"`
-	Pending    uint64         `json:"num_pending"` // messages that were not delivered yet
+	Name       string `json:"name"`
+	AckPending int    `json:"num_ack_pending"` // messages delivered without Ack
+	Pending    uint64 `json:"num_pending"`     // messages that were not delivered yet
 }
 
 // Consumer is a pull consumer of a stream.
@@ -138,33 +134,4 @@ func ParseMeta(reply []byte) (m Meta, ok bool) {
 	}
 	m.Time = time.Unix(0, int64(at))
 	return m, true
-}
-
-// PullOptions say how many messages come at a time.
-type PullOptions struct {
-	Batch   int           // messages asked for at a time; 0: 100
-	Expires time.Duration // of a request for messages; 0: 30 s
-}
-
-// pull is the body of a request for messages.
-type pull struct {
-	Batch     int           `json:"batch"`
-	Expires   time.Duration `json:"expires"`
-	Heartbeat time.Duration `json:"idle_heartbeat"`
-}
-
-// Pull asks for messages, again and again, and hands them to a handler until ctx is done, the connection ends, or the consumer is
-// gone. The goroutine of the connection's Run calls the handler, which must not wait: acknowledge a message with Ack when it is
-// done. MaxAckPending bounds how many are under way. Before Pull returns, handler calls of its messages have ended or were
-// not begun.
-//
-// Its error is that of ctx, ErrClosed of conn, or an Error with CodeConsumerNotFound.
-func (c *Consumer) Pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg)) error {
-	p := &puller{consumer: c, opts: opts, handler: handler, wake: make(chan status, 1)}
-	return p.run(ctx)
-}
-
-func (p pull) encode() []byte {
-	b, _ := json.Marshal(p) // cannot fail
-	return b
 }

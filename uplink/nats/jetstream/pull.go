@@ -2,16 +2,247 @@ package jetstream
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
 	"runnel/uplink/nats/conn"
 )
 
-type status struct{}
+// PullOptions say how many messages come at a time.
+type PullOptions struct {
+	Batch   int           // messages asked for at a time; 0: 100
+	Expires time.Duration // of a request for messages; 0: 30 s
+}
 
+const (
+	defaultBatch   = 100
+	defaultExpires = 30 * time.Second
+
+	// maxHeartbeat is the longest time between two signs of life of the consumer.
+	maxHeartbeat = 5 * time.Second
+)
+
+// pullRequest is the body of a request for messages.
+type pullRequest struct {
+	Batch     int           `json:"batch"`
+	Expires   time.Duration `json:"expires"`
+	Heartbeat time.Duration `json:"idle_heartbeat"`
+}
+
+// Pull asks for messages, again and again, and hands them to a handler until ctx is done, the connection ends, or the consumer is
+// gone. The goroutine of the connection's Run calls the handler, which must not wait: acknowledge a message by Ack when it is
+// handled. MaxAckPending bounds how many are under way. No call of the handler is under way, and none begins, after Pull has
+// returned; the server may deliver a batch to the connection for up to Expires, so close the connection if another one is to
+// read the consumer.
+//
+// Its error is the cause of ctx, that of the connection's end, or an Error: CodeConsumerNotFound if the consumer is gone.
+func (c *Consumer) Pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg)) error {
+	if opts.Batch == 0 {
+		opts.Batch = defaultBatch
+	}
+	if opts.Expires == 0 {
+		opts.Expires = defaultExpires
+	}
+	body, err := json.Marshal(pullRequest{opts.Batch, opts.Expires, heartbeat(opts.Expires)})
+	if err != nil {
+		return err
+	}
+	p := &puller{
+		consumer: c, opts: opts, handler: handler, wake: make(chan struct{}, 1),
+		next: conn.Out{Subject: c.js.prefix + ".CONSUMER.MSG.NEXT." + c.Stream + "." + c.Name, Data: body},
+	}
+	defer p.end()
+	return p.run(ctx)
+}
+
+// heartbeat returns the interval of the consumer's signs of life for a request.
+func heartbeat(expires time.Duration) time.Duration { return min(maxHeartbeat, expires/2) }
+
+// puller is a Pull under way.
 type puller struct {
 	consumer *Consumer
 	opts     PullOptions
 	handler  func(*conn.Msg)
-	wake     chan status
+	next     conn.Out      // the request for messages
+	wake     chan struct{} // something below has changed
+
+	mu sync.Mutex // held during calls of the handler
+	// Guarded by mu.
+	batches []*batch // requested
+	alive   bool     // the consumer has sent something since run looked
+	problem error    // with which the last batch ended early
+	ended   bool
 }
 
-func (p *puller) run(ctx context.Context) error { return ctx.Err() }
+// batch is a request for messages that has not ended.
+type batch struct {
+	sub  *conn.Sub
+	left int // messages to come
+}
+
+// run requests batches until there is an error that another batch would have too.
+func (p *puller) run(ctx context.Context) error {
+	pause := newPause()
+	silence := time.NewTimer(0)
+	defer silence.Stop()
+	for {
+		alive, problem, err := p.request()
+		if err != nil {
+			return err
+		}
+		if alive && problem == nil {
+			pause = newPause()
+		}
+		if problem != nil {
+			if err := p.check(ctx, problem); err != nil {
+				return err
+			}
+			if err := pause.wait(ctx, p.done()); err != nil {
+				return err
+			}
+			continue
+		}
+		silence.Reset(3 * heartbeat(p.opts.Expires))
+		select {
+		case <-p.wake:
+		case <-silence.C:
+			p.silent()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-p.done():
+			return conn.ErrClosed
+		}
+	}
+}
+
+func (p *puller) done() <-chan struct{} { return p.consumer.js.conn.Done() }
+
+// request requests a batch if fewer than half of one are to come. It returns what has happened since the last call.
+func (p *puller) request() (alive bool, problem, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	alive, problem = p.alive, p.problem
+	p.alive, p.problem = false, nil
+	left := 0
+	for _, b := range p.batches {
+		left += b.left
+	}
+	if problem != nil || left > p.opts.Batch/2 {
+		return alive, problem, nil
+	}
+	b := &batch{left: p.opts.Batch}
+	// Messages arrive by their own subjects, so each batch needs a subscription. Its end also ends the request at the server.
+	c := p.consumer.js.conn
+	if b.sub, err = c.Subscribe(c.NewInbox(), "", func(m *conn.Msg) { p.arrived(b, m) }); err != nil {
+		return alive, nil, err
+	}
+	p.batches = append(p.batches, b)
+	out := p.next
+	out.Reply = b.sub.Subject
+	if err := c.Publish(out); err != nil {
+		p.drop(b)
+		if !Temporary(err) {
+			return alive, nil, err
+		}
+		problem = err
+	}
+	return alive, problem, nil
+}
+
+// arrived handles a message or a status for a batch.
+func (p *puller) arrived(b *batch, m *conn.Msg) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
+		return
+	}
+	p.alive = true
+	status := m.Header.Status()
+	if status == 100 {
+		p.signal() // a heartbeat
+		return
+	}
+	if status == 0 || len(m.Data) > 0 {
+		if b.left--; b.left <= 0 {
+			p.drop(b)
+		}
+		p.handler(m)
+	} else {
+		p.drop(b)
+		if status != 404 && status != 408 { // no messages until it expired
+			p.problem = statusError(status, m.Header.Description())
+		}
+	}
+	p.signal()
+}
+
+// statusError returns the status that ended a batch as an error.
+func statusError(status int, text string) error {
+	e := &Error{Code: status, Description: text}
+	switch low := strings.ToLower(text); {
+	case status == 503:
+		return conn.ErrNoResponders
+	case strings.Contains(low, "consumer deleted"), strings.Contains(low, "consumer not found"):
+		e.ErrCode = CodeConsumerNotFound
+	}
+	return e
+}
+
+// signal wakes run. The caller holds mu.
+func (p *puller) signal() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// drop ends a batch. The caller holds mu.
+func (p *puller) drop(b *batch) {
+	b.sub.Unsubscribe()
+	for i, other := range p.batches {
+		if other == b {
+			p.batches = append(p.batches[:i], p.batches[i+1:]...)
+			return
+		}
+	}
+}
+
+// silent ends all batches because the consumer was silent too long: its server may be lost.
+func (p *puller) silent() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.alive {
+		return
+	}
+	for len(p.batches) > 0 {
+		p.drop(p.batches[0])
+	}
+	p.problem = conn.ErrNoResponders
+}
+
+// end ends all calls of the handler.
+func (p *puller) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	for len(p.batches) > 0 {
+		p.drop(p.batches[0])
+	}
+}
+
+// check returns the error if no other batch would do better. It asks whether the consumer still exists.
+func (p *puller) check(ctx context.Context, problem error) error {
+	if IsCode(problem, CodeConsumerNotFound) {
+		return problem
+	}
+	_, err := p.consumer.js.Consumer(ctx, p.consumer.Stream, p.consumer.Name)
+	switch {
+	case err == nil || Temporary(err) && ctx.Err() == nil:
+		return nil
+	case IsCode(err, CodeStreamNotFound):
+		return &Error{404, CodeConsumerNotFound, "the stream was deleted"}
+	}
+	return err
+}

@@ -1,0 +1,80 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"runnel/uplink/nats/conn"
+)
+
+// watchInactive is how long the server keeps the consumer of a watch whose connection has ended.
+const watchInactive = 5 * time.Minute
+
+// errGap ends the consumer of a watch after a lost message: another one begins with the last values.
+var errGap = errors.New("jetstream: messages were lost")
+
+// Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or the connection
+// ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must not wait. ready is called once,
+// by any goroutine, when the last values are complete; it may be nil. Entries may come again, for example when the server of the
+// watch is lost: compare their revisions.
+func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry), ready func()) error {
+	var once sync.Once
+	complete := func() {
+		if ready != nil {
+			once.Do(ready)
+		}
+	}
+	for pause := newPause(); ; {
+		err := b.watch(ctx, pattern, handler, complete)
+		if !errors.Is(err, errGap) && !Temporary(err) && !IsCode(err, CodeConsumerNotFound) || ctx.Err() != nil {
+			return err
+		}
+		if err := pause.wait(ctx, b.js.conn.Done()); err != nil {
+			return err
+		}
+	}
+}
+
+// watch is one consumer of a watch.
+func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry), complete func()) error {
+	c, err := b.js.CreateConsumer(ctx, b.stream(), ConsumerConfig{
+		Filter: b.subject(pattern), Deliver: "last_per_subject", Ack: "none", Inactive: watchInactive, Memory: true, Replicas: 1,
+	})
+	if err != nil {
+		return err
+	}
+	if c.Pending == 0 {
+		complete()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	prefix, last := len(b.subject("")), uint64(0)
+	err = c.Pull(ctx, PullOptions{}, func(m *conn.Msg) {
+		meta, ok := ParseMeta(m.Reply)
+		if !ok || len(m.Subject) < prefix {
+			return
+		}
+		if last++; meta.ConsumerSequence != last {
+			cancel(errGap)
+			return
+		}
+		handler(&Entry{
+			Key: string(m.Subject[prefix:]), Value: m.Data, Header: m.Header, Revision: meta.Sequence, Time: meta.Time,
+			Deleted: deleted(m.Header),
+		})
+		if meta.Pending == 0 {
+			complete()
+		}
+	})
+	if b.js.conn.Err() == nil {
+		b.js.deleteSoon(c)
+	}
+	return err
+}
+
+// deleteSoon deletes a consumer without waiting for the answer.
+func (j *JetStream) deleteSoon(c *Consumer) {
+	j.conn.Publish(conn.Out{Subject: j.prefix + ".CONSUMER.DELETE." + c.Stream + "." + c.Name})
+}
