@@ -249,7 +249,7 @@ func TestPull(t *testing.T) {
 		if err := kit.Receive(t, "end of Pull", end); !jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {
 			t.Error(err)
 		}
-		if err := c.Pull(ctx, jetstream.PullOptions{}, keep); !jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {
+		if err := c.Pull(ctx, jetstream.PullOptions{Expires: 200 * time.Millisecond}, keep); !jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {
 			t.Error(err)
 		}
 	})
