@@ -1,0 +1,149 @@
+package nats_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"runnel/edge/client"
+	"runnel/test/kit"
+	"runnel/test/kit/natsd"
+	"runnel/uplink"
+	"runnel/uplink/nats"
+	"runnel/uplink/nats/conn"
+	"runnel/uplink/spool"
+)
+
+// Events cross both ways between a realm and plain NATS programs, and between two realms. Nothing comes back.
+func TestEvents(t *testing.T) {
+	server := natsd.New(t, "")
+	server.Start()
+	opts := nats.Options{
+		Export: []nats.Rule{topics("com.example.", spool.Memory), {Rule: uplink.Rule{Topic: "com.local.", Match: 1, LocalPrefix: "com.local.", RemotePrefix: "com.far."}}},
+		Import: []nats.Rule{topics("com.example.", spool.Memory), topics("com.far.", spool.Memory)},
+	}
+	a, b := newSite(t, "a", opts, server), newSite(t, "b", opts, server)
+	a.await("up", isUp)
+	b.await("up", isUp)
+	atA, atB, program := a.hears(), b.hears(), newPlain(t, server)
+	program.subscribed(t, "com.far.", atA, atB)
+	speaker := a.program()
+	say(t, speaker, "com.example.t", "x")
+	expect(t, program.heard, `com.example.t "x"`)
+	expect(t, atB, "com.example.t [x] map[]")
+	expect(t, atA, "com.example.t [x] map[]")
+	say(t, speaker, "com.local.t", 1, 2)
+	expect(t, program.heard, `com.far.t {"args":[1,2]}`)
+	expect(t, atB, "com.far.t [1 2] map[]")
+	expect(t, atA, "com.local.t [1 2] map[]")
+	program.publish(t, "com.example.u", `{"kwargs":{"k":1}}`)
+	program.publish(t, "com.example.v", `hello`)
+	for _, at := range []chan string{atA, atB} {
+		expect(t, at, "com.example.u [] map[k:1]", "com.example.v [hello] map[]")
+	}
+	// A message with a reply subject and without the mark of an event is a call, and the servers' own subjects are none of the realm.
+	kit.Must(t, program.Publish(conn.Out{Subject: "com.example.call", Reply: "com.example.answer", Data: []byte("1")}))
+	program.publish(t, "com.example.end", "")
+	for _, at := range []chan string{atA, atB} {
+		expect(t, at, "com.example.end [] map[]")
+	}
+	if s := a.link.State(); s.Looped != 0 || s.Protocol == "" || !strings.HasPrefix(s.Protocol, "NATS ") {
+		t.Errorf("%+v", s)
+	}
+	a.await("all sent", isDrained)
+}
+
+// While the server is away, durable and disk events wait. They arrive once and in order, whatever happened to the server.
+func TestServerIsKilled(t *testing.T) {
+	server := natsd.New(t, natsd.JetStream)
+	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
+	speaker := a.program()
+	say(t, speaker, "com.example.t", 0) // before the server has run for the first time
+	server.Start()
+	a.await("drained", isDrained)
+	server.Kill()
+	for i := range 100 {
+		say(t, speaker, "com.example.t", 1+i)
+		if i == 50 {
+			server.Start()
+		}
+	}
+	a.await("drained", isDrained)
+	program := newPlain(t, server)
+	if n := program.stored(t, nats.DefaultStream); n != 101 {
+		t.Errorf("the stream has %d events", n)
+	}
+}
+
+// A server without JetStream gets events of class disk by core NATS. Those of class durable are held, with the remedy.
+func TestNoJetStream(t *testing.T) {
+	server := natsd.New(t, "")
+	server.Start()
+	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.disk.", spool.Disk), topics("com.durable.", spool.Durable)}}, server)
+	program := newPlain(t, server)
+	speaker := a.program()
+	say(t, speaker, "com.durable.t", 1)
+	say(t, speaker, "com.disk.t", 2)
+	expect(t, program.heard, "com.disk.t 2")
+	a.await("durable event is held", func(s uplink.State) bool { return s.Queue.Events == 1 && s.Queue.Held.Events == 1 })
+	if list := a.spool.HeldTopics(1); len(list) != 1 || !strings.Contains(list[0].Reason, "no JetStream; start it with JetStream") {
+		t.Errorf("%+v", list)
+	}
+}
+
+// While JetStream has no quorum, durable events are held and others go on. When it is back, all of them are stored once and in order.
+func TestNoQuorum(t *testing.T) {
+	servers := natsd.Cluster(t, 3)
+	servers[0].Start()
+	opts := nats.Options{
+		Export: []nats.Rule{topics("com.durable.", spool.Durable), topics("com.core.", spool.Memory)}, Replicas: 3, Stream: "events",
+	}
+	a := newSite(t, "a", opts, servers[0])
+	program := newPlain(t, servers[0])
+	speaker := a.program()
+	for i := range 10 {
+		say(t, speaker, "com.durable.t", i)
+	}
+	say(t, speaker, "com.core.t", 1)
+	expect(t, program.heard, "com.core.t 1")
+	a.await("durable events are held", func(s uplink.State) bool { return s.Queue.Held.Events == 10 })
+	servers[1].Start()
+	servers[2].Start()
+	a.await("drained", isDrained)
+	expect(t, program.heard, count("com.durable.t #", 10)...)
+	kit.Eventually(t, "10 events stored", func() bool { return program.stored(t, "events") == 10 })
+}
+
+// A link that takes the place of another loses and repeats nothing.
+func TestHandover(t *testing.T) {
+	server := natsd.New(t, natsd.JetStream)
+	server.Start()
+	opts := nats.Options{Export: []nats.Rule{topics("com.example.", spool.Disk)}}
+	a := newSite(t, "a", opts, server)
+	a.await("up", isUp)
+	program := newPlain(t, server)
+	speaker := a.program()
+	const n = 200
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		for i := range n {
+			speaker.Publish(context.Background(), "com.example.t", client.PublishOptions{Acknowledge: true}, client.Args(i))
+		}
+	}()
+	for range 3 {
+		old, ended, h := a.link, a.ended, uplink.NewHandover()
+		stop := a.stop
+		old.SetHandover(h)
+		opts.From, opts.Spool = h, a.spool
+		a.start(opts, server)
+		stop()
+		kit.Receive(t, "end of the link before", ended)
+	}
+	<-sent
+	a.await("drained", isDrained)
+	expect(t, program.heard, count("com.example.t #", n)...)
+	if stored := program.stored(t, nats.DefaultStream); stored != n {
+		t.Errorf("the stream has %d events", stored)
+	}
+}

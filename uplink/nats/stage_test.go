@@ -1,0 +1,234 @@
+package nats_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/kit"
+	"runnel/test/kit/natsd"
+	"runnel/transport/memory"
+	"runnel/uplink"
+	"runnel/uplink/nats"
+	"runnel/uplink/nats/conn"
+	"runnel/uplink/nats/jetstream"
+	"runnel/uplink/spool"
+)
+
+func TestMain(m *testing.M) { kit.Leakproof(m) }
+
+// site is a router with a link to NATS servers.
+type site struct {
+	t      *testing.T
+	name   string
+	router *edge.Router
+	served sync.WaitGroup
+	link   *nats.Link
+	spool  *spool.Spool
+	stop   context.CancelFunc
+	ended  chan struct{}
+}
+
+// newSite starts a router and its link. The spool is on disk.
+func newSite(t *testing.T, name string, opts nats.Options, servers ...*natsd.Server) *site {
+	t.Helper()
+	s := &site{t: t, name: name, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler), Node: name})}
+	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}).WithForward()
+	kit.Must(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}, State: t.TempDir()}))
+	var err error
+	s.spool, err = spool.Open(spool.Options{Dir: t.TempDir(), RetryFirst: 50 * time.Millisecond, RetryLast: 200 * time.Millisecond})
+	kit.Must(t, err)
+	opts.Spool = s.spool
+	s.start(opts, servers...)
+	t.Cleanup(s.close)
+	return s
+}
+
+// start makes a link and runs it.
+func (s *site) start(opts nats.Options, servers ...*natsd.Server) {
+	s.t.Helper()
+	opts.Name, opts.Realm, opts.Local, opts.Node = "cluster", "realm1", s.dial, s.name+"/cluster"
+	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 50 * time.Millisecond}
+	opts.AnswerTime = 2 * time.Second
+	for _, server := range servers {
+		opts.Servers = append(opts.Servers, nats.Server{URL: server.URL(), Dial: func(ctx context.Context) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", server.Address())
+		}})
+	}
+	link, err := nats.New(opts)
+	kit.Must(s.t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	s.link, s.stop, s.ended = link, stop, ended
+	go func() {
+		defer close(ended)
+		link.Run(ctx)
+	}()
+	select {
+	case <-link.Ready():
+	case <-time.After(kit.Patience):
+		s.t.Fatal("the link is not ready")
+	}
+}
+
+func (s *site) close() {
+	s.stop()
+	select {
+	case <-s.ended:
+	case <-time.After(kit.Patience):
+		s.t.Error("the link does not end")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	s.router.Close(ctx)
+	s.served.Wait()
+}
+
+// dial is how the link and programs connect to the router.
+func (s *site) dial(context.Context) (client.Conn, error) {
+	near, far := memory.Internal(memory.Options{Authid: "link", Role: "all", Realm: "realm1"})
+	s.served.Go(func() { s.router.Serve(far) })
+	return near, nil
+}
+
+// program joins the realm.
+func (s *site) program() *client.Client {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	c, err := client.Connect(ctx, client.Options{Dial: s.dial, Realm: "realm1"})
+	kit.Must(s.t, err)
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+		defer cancel()
+		c.Close(ctx)
+	})
+	return c
+}
+
+// hears collects the events below com. as "topic arguments keyword arguments".
+func (s *site) hears() chan string {
+	s.t.Helper()
+	heard := make(chan string, 10_000)
+	_, err := s.program().Subscribe(context.Background(), "com.", client.SubscribeOptions{Match: wamp.Prefix}, func(e *client.Event) {
+		heard <- fmt.Sprint(e.Topic(), " ", e.Args(), " ", e.Kwargs())
+	})
+	kit.Must(s.t, err)
+	return heard
+}
+
+// await waits until the link's state is as it should be.
+func (s *site) await(what string, is func(uplink.State) bool) {
+	s.t.Helper()
+	kit.Eventually(s.t, what, func() bool { return is(s.link.State()) }, func() string { return fmt.Sprintf("%+v", s.link.State()) })
+}
+
+func isUp(s uplink.State) bool      { return s.Up }
+func isDrained(s uplink.State) bool { return s.Up && s.Queue.Events == 0 }
+
+// say publishes and waits until the local router has it.
+func say(t *testing.T, c *client.Client, topic string, args ...any) {
+	t.Helper()
+	kit.Must(t, c.Publish(context.Background(), topic, client.PublishOptions{Acknowledge: true}, client.Args(args...)))
+}
+
+// expect takes the next events.
+func expect(t *testing.T, heard <-chan string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if got := kit.Receive(t, w, heard); got != w {
+			t.Fatalf("heard %q; expected %q", got, w)
+		}
+	}
+}
+
+// plain is a program that speaks NATS.
+type plain struct {
+	*conn.Conn
+	js    *jetstream.JetStream
+	heard chan string // what it hears below com., as "subject payload"
+}
+
+// newPlain connects to a server and subscribes.
+func newPlain(t *testing.T, server *natsd.Server) *plain {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	raw, err := net.Dial("tcp", server.Address())
+	kit.Must(t, err)
+	c, err := conn.Open(ctx, raw, conn.Options{})
+	kit.Must(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Run(context.Background())
+	}()
+	t.Cleanup(func() {
+		c.Close()
+		<-ended
+	})
+	p := &plain{c, jetstream.New(c, jetstream.Options{}), make(chan string, 10_000)}
+	_, err = c.Subscribe("com.>", "", func(m *conn.Msg) { p.heard <- string(m.Subject) + " " + string(m.Data) })
+	kit.Must(t, err)
+	kit.Must(t, c.Flush(ctx))
+	return p
+}
+
+func (p *plain) publish(t *testing.T, subject, data string) {
+	t.Helper()
+	kit.Must(t, p.Publish(conn.Out{Subject: subject, Data: []byte(data)}))
+}
+
+// subscribed waits until the sites have subscribed to a prefix at the server.
+func (p *plain) subscribed(t *testing.T, prefix string, sites ...chan string) {
+	t.Helper()
+	for _, heard := range sites {
+		kit.Eventually(t, "subscription to "+prefix, func() bool {
+			p.publish(t, prefix+"probe", "")
+			select {
+			case <-heard:
+				return true
+			default:
+				return false
+			}
+		})
+	}
+	p.publish(t, prefix+"ready", "")
+	for _, heard := range sites {
+		for kit.Receive(t, prefix+"ready", heard) != prefix+"ready [] map[]" {
+		}
+	}
+}
+
+// stored returns the messages of a stream.
+func (p *plain) stored(t *testing.T, stream string) (n uint64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	info, err := p.js.Stream(ctx, stream)
+	if err != nil {
+		return 0
+	}
+	return info.State.Messages
+}
+
+func topics(uri string, class spool.Class) nats.Rule {
+	return nats.Rule{Rule: uplink.Rule{Topic: uri, Match: wamp.Prefix, Store: class}}
+}
+
+func count(prefix string, n int) (list []string) {
+	for i := range n {
+		list = append(list, strings.Replace(prefix, "#", fmt.Sprint(i), 1))
+	}
+	return list
+}
