@@ -164,7 +164,11 @@ func (l *Link) SetHandover(h *uplink.Handover) { l.exporter.SetHandover(h) }
 // Run runs the link until ctx is done. It joins the local realm first and leaves it last, so that local events are stored whether
 // the cluster is reachable or not.
 func (l *Link) Run(ctx context.Context) error {
-	if err := l.declare(ctx); err != nil {
+	err := l.declare(ctx)
+	if err == nil {
+		err = l.declareCalls(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("uplink %s: %w", l.opts.Name, err)
 	}
 	here, leave := context.WithCancel(context.WithoutCancel(ctx))

@@ -29,18 +29,23 @@ func (l *Link) joined(w client.Welcome) {
 		h.Tag = nodes[0].Tag()
 	}
 	l.at.Store(&h)
+	signal(l.calls.dirty)
 	l.readyOnce.Do(func() { close(l.ready) })
 }
 
 // leave returns the way of a local event with this router at its end. ok is false if the event was at the cluster already, or has
 // crossed too many links.
 func (l *Link) leave(e *client.Event) (hops []client.Hop, ok bool) {
-	hops = e.ForwardFor()
-	by := l.place()
-	if len(hops) >= l.opts.MaxHops || visited(hops, by) || visited(hops, l.cluster()) {
+	return l.leaveBy(e.ForwardFor(), client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()})
+}
+
+// leaveBy adds this router to a way. by is the publisher or the caller, as far as it is disclosed.
+func (l *Link) leaveBy(hops []client.Hop, by client.Hop) ([]client.Hop, bool) {
+	here := l.place()
+	if len(hops) >= l.opts.MaxHops || visited(hops, here) || visited(hops, l.cluster()) {
 		return nil, false
 	}
-	by.Session, by.Authid, by.Authrole = e.Publisher(), e.PublisherAuthid(), e.PublisherAuthrole()
+	by.Node, by.Tag = here.Node, here.Tag
 	return append(hops, by), true
 }
 

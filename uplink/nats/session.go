@@ -89,11 +89,11 @@ func (s *session) run(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
 		stop()
+		s.lingerCalls()
 		s.leave()
 		s.end(ctx.Err())
 	case <-s.open.Done():
 	}
-	s.endCalls()
 	work.Wait()
 	return context.Cause(s.open)
 }

@@ -21,7 +21,7 @@ const (
 	TypeField      = "Runnel-Type"      // one of the types below
 	ErrorField     = "Runnel-Error"     // of an error: its URI
 	TimeoutField   = "Runnel-Timeout"   // of a call, in milliseconds
-	CallField      = "Runnel-Call"      // of a cancellation: the reply subject of the call
+	CallField      = "Runnel-Call"      // of a cancellation: the reply subject of the call; of a probe: its subject
 	ModeField      = "Runnel-Mode"      // of a cancellation
 	ProgressField  = "Runnel-Progress"  // of a call: "true" if the caller takes progressive results
 	OriginField    = "Runnel-Origin"    // of an event: the origin, as in Nats-Msg-Id
@@ -40,6 +40,9 @@ const (
 	Progress = "progress"
 	Error    = "error"
 	Cancel   = "cancel"
+	Alive    = "alive"   // the callee is at work
+	Probe    = "probe"   // do topics cover the subject of a call?
+	Covered  = "covered" // they do
 )
 
 // Origin returns the text of an origin, which is unique among all events.
