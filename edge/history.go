@@ -75,6 +75,9 @@ func (m *realm) updateHistories(rules []HistoryRule) {
 		if m.state != nil {
 			m.state.disk.AddHistory(h)
 		}
+		if s := m.durables(); s != nil {
+			h.Begin(s.Last())
+		}
 		m.histories.Add(h)
 		m.mu.Lock()
 		m.attach(h)

@@ -285,6 +285,13 @@ func (d *Subscription) Mismatch() error {
 	return fmt.Errorf("the durable subscription %q is for %v %q; use another name, or remove it with runnel durable drop", d.Name, d.Match, d.URI)
 }
 
+// Last returns the last position that an event has, or may have had in an earlier run.
+func (s *Store) Last() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next - 1
+}
+
 // Octets returns the size of the log in bytes.
 func (s *Store) Octets() int64 {
 	s.mu.Lock()

@@ -145,7 +145,7 @@ func (d *Disk) openHistory(h *History) *archive {
 			unusable++
 		} else if _, again := seen[x.ID]; again {
 			twice++
-		} else if seen[x.ID] = struct{}{}; x.size <= h.rule.Octets && h.makeRoom(x.PastEvent) {
+		} else if seen[x.ID] = struct{}{}; x.size <= h.rule.Octets {
 			h.last = max(h.last, x.order/2)
 			h.insert(len(h.events), x)
 		}

@@ -92,9 +92,11 @@ func (h *History) IsFor(r Rule) bool { return h.URI == r.URI && h.Match == r.Mat
 func (h *History) Record(e *PastEvent, position uint64) {
 	h.mu.Lock()
 	limit := h.rule.Octets
-	if e.size <= limit && h.makeRoom(e) {
+	if e.size <= limit {
 		x := h.hold(e, position)
-		h.insert(h.place(x), x)
+		if i := h.place(x); position == 0 || i == 0 || h.events[i-1].order != x.order { // Restore may have been first
+			h.insert(i, x)
+		}
 	}
 	own := h.own > 0
 	h.mu.Unlock()
@@ -110,32 +112,40 @@ func (h *History) Record(e *PastEvent, position uint64) {
 	}
 }
 
-// makeRoom charges the memory of an event that is to be inserted. Without memory for it, the oldest events make room; if none are
-// left, it reports false. Holds mu.
-func (h *History) makeRoom(e *PastEvent) bool {
+// makeRoom charges the memory of an event that is to be inserted before that of index i. Without memory for it, the events before it make
+// room, the oldest first. It returns where the event is to be inserted then, and false if there is no memory. Holds mu.
+func (h *History) makeRoom(e *PastEvent, i int) (at int, ok bool) {
 	if h.dropped {
-		return false
+		return i, false
 	}
 	if h.memory.Keep(budget.Histories, e.size) {
-		return true
+		return i, true
 	}
 	for had := h.bytes; had-h.bytes < e.size; h.dropOldest() {
-		if len(h.events) == 0 {
-			return false
+		if i == 0 {
+			return i, false
 		}
+		i--
 	}
 	h.memory.Drop(budget.Histories, -e.size)
-	return true
+	return i, true
 }
 
-// insert adds an event before that of index i, and drops events beyond the bounds. Holds mu.
+// insert adds an event before that of index i if there is memory for it, and drops events beyond the bounds. Holds mu.
 func (h *History) insert(i int, x held) {
+	i, ok := h.makeRoom(x.PastEvent, i)
+	if !ok {
+		return
+	}
 	h.events = append(h.events, x)
 	copy(h.events[i+1:], h.events[i:])
 	h.events[i] = x
 	h.bytes += x.size
 	if !x.logged {
 		h.own++
+	}
+	for _, later := range h.events[i+1:] {
+		h.disordered = h.disordered || !x.stored && !later.logged && later.stored
 	}
 	h.trim()
 }

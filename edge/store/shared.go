@@ -10,7 +10,7 @@ import "sort"
 // held is an event of a history.
 type held struct {
 	*PastEvent
-	order  uint64 // twice the event's position in the log; without one, twice the position of the one before it, and 1
+	order  uint64 // twice the event's position in the log; without one, twice the last known position, and 1
 	logged bool   // the log has it
 	stored bool   // the log or the archive has it
 }
@@ -25,10 +25,11 @@ func (h *History) hold(e *PastEvent, position uint64) held {
 	return held{PastEvent: e, order: 2 * position, logged: logged, stored: logged}
 }
 
-// place returns where a new event belongs: at the end, unless the log has it before others that were recorded first. Holds mu.
+// place returns where a new event belongs: at the end, unless its place in the log is before that of others that were recorded first. So
+// the events are always in their order. Holds mu.
 func (h *History) place(x held) int {
 	i := len(h.events)
-	for x.logged && i > 0 && h.events[i-1].logged && h.events[i-1].order > x.order {
+	for i > 0 && h.events[i-1].order > x.order {
 		i--
 	}
 	return i
@@ -39,15 +40,20 @@ func (h *History) Restore(e *PastEvent, position uint64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	x := h.hold(e, position)
-	find := func() int {
-		return sort.Search(len(h.events), func(i int) bool { return h.events[i].order >= x.order })
-	}
-	if i := find(); i < len(h.events) && h.events[i].order == x.order {
+	i := sort.Search(len(h.events), func(i int) bool { return h.events[i].order >= x.order })
+	if i < len(h.events) && h.events[i].order == x.order {
 		return // taken over, or recorded meanwhile
 	}
-	if e.size <= h.rule.Octets && h.makeRoom(e) {
-		h.insert(find(), x)
+	if e.size <= h.rule.Octets {
+		h.insert(i, x)
 	}
+}
+
+// Begin notes the last position in the log, before the history is used: what it has up to there is older than any new event.
+func (h *History) Begin(position uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last = max(h.last, position)
 }
 
 // Release has the archive take over the events at these positions of the log. It reports whether there are any, also if an earlier
