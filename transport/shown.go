@@ -5,14 +5,23 @@ import (
 	"strings"
 )
 
-// RedactURL returns a URL without its secrets, for logs, errors and status. It removes the user name, the password, and the
-// query of a WebSocket's or a web server's URL, which often holds a token. The text need not be a valid URL.
+// RedactURL returns a URL without its secrets, for logs, errors and status. It removes the user name and the password. It also
+// removes what often holds a token: the query of a WebSocket's URL, and path and query of a web server's. The text need not be
+// a valid URL.
 func RedactURL(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	if !ok {
 		return text
 	}
-	if strings.HasSuffix(scheme, "ws") || strings.HasSuffix(scheme, "wss") || strings.HasPrefix(strings.ToLower(scheme), "http") { // also mqtt+ws and mqtt+wss
+	switch {
+	case strings.HasPrefix(strings.ToLower(scheme), "http"):
+		if i := strings.IndexAny(rest, "/?#"); i >= 0 && rest[i:] != "/" {
+			if strings.Contains(rest[i:], "@") { // a slash in a password, or an @ in the path
+				return scheme + "://..."
+			}
+			rest = rest[:i] + "/..."
+		}
+	case strings.HasSuffix(scheme, "ws") || strings.HasSuffix(scheme, "wss"): // also mqtt+ws and mqtt+wss
 		if before, _, query := strings.Cut(rest, "?"); query {
 			rest = before + "?..."
 		}

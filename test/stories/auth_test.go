@@ -200,6 +200,13 @@ url = "unix://a.sock"
 realm = "realm1"
 authid = "local"
 role = "sensor"
+[node]
+data = "data"
+[[webhook]]
+name = "erp"
+topic = "com.example.order"
+url = "http://127.0.0.1:1/"
+role = "sensor"
 `)
 	for _, c := range []struct {
 		args   string
@@ -208,6 +215,8 @@ role = "sensor"
 	}{
 		{"pump-7 publish com.example.a", 0, `"pump-7" has the role "sensor" (FILE:25)` + "\n  the permission for prefix \"com.example.\" decides: it allows publish, subscribe (FILE:15)"},
 		{"local publish com.example.a", 0, `"local" has the role "sensor" (FILE:29)`},
+		{"erp subscribe com.example.order", 0, `"erp" has the role "sensor" (FILE:36)`},
+		{"erp subscribe org.example.order", 1, `"erp" has the role "sensor" (FILE:36)`},
 		{"pump-7 call com.example.a", 1, "denied: "},
 		{"pump-7 publish com.example.secret", 1, `the permission for exact "com.example.secret" decides: it allows nothing (FILE:19)`},
 		{"pump-7 publish org.example", 1, `no permission of the role matches, so it is denied (FILE:13)`},

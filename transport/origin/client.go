@@ -63,9 +63,9 @@ func (p Proxies) Secure(r *http.Request, remote string) bool {
 	if !p.trustsPeer(remote) {
 		return false
 	}
-	chain := strings.Split(r.Header.Get("X-Forwarded-Proto"), ",")
-	if chain[0] == "" {
-		chain = forwarded(r.Header, "proto")
+	chain := forwarded(r.Header, "proto")
+	if values := r.Header.Values("X-Forwarded-Proto"); len(values) > 0 { // a proxy may add a line to those that the client sent
+		chain = strings.Split(values[len(values)-1], ",")
 	}
 	return strings.EqualFold(strings.Trim(chain[len(chain)-1], "\" "), "https")
 }

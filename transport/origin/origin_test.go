@@ -244,4 +244,11 @@ func TestSecure(t *testing.T) {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}
+	for forged, added := range map[string]string{"https": "http", "http": "https"} { // the proxy's line follows the client's
+		r := request("localhost", "", "X-Forwarded-Proto", forged)
+		r.Header.Add("X-Forwarded-Proto", added)
+		if got := p.Secure(r, "127.0.0.1:1"); got != (added == "https") {
+			t.Errorf("%s, then %s: %v", forged, added, got)
+		}
+	}
 }

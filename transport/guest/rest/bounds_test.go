@@ -66,7 +66,7 @@ func TestGuesses(t *testing.T) {
 	}
 	s.from.Store("192.0.2.9:1")
 	s.expect("another address", s.ask("POST", "/publish/com.example.a", "[]", "Authorization: Bearer ann:secret"), 200, "*")
-	if n := len(s.server.pool.joining); n != 0 {
+	if n := len(s.server.pool.joining.hosts); n != 0 {
 		t.Errorf("%d addresses are still counted", n)
 	}
 }
@@ -150,16 +150,43 @@ func TestSignedRequests(t *testing.T) {
 	}
 }
 
-// A signed request needs one place among those that authenticate, though it opens a session.
+// A signed request needs one place among those that join, and one among those whose body arrives.
 func TestSignedRequestTakesOnePlace(t *testing.T) {
 	s := newStage(t, Options{})
-	for range maxJoinHost - 1 {
-		leave, err := s.server.pool.enter(hostOf(s.from.Load().(string)))
-		kit.Must(t, err)
-		defer leave()
+	for _, c := range []*crowd{&s.server.pool.joining, &s.server.pool.signing} {
+		for range maxJoinHost - 1 {
+			leave, err := s.server.pool.enter(c, hostOf(s.from.Load().(string)))
+			kit.Must(t, err)
+			defer leave()
+		}
 	}
 	const event = `{"topic":"org.other"}`
 	s.expect("signed", s.ask(http.MethodPost, "/publish"+sign("ann", "secret", event, time.Now(), 1), event), 200, "*")
+}
+
+// The bodies of signed requests, which a stranger can send slowly, do not keep other clients from joining.
+func TestSlowSignedBodies(t *testing.T) {
+	s := newStage(t, Options{Time: kit.Patience})
+	for i := range maxJoining {
+		s.from.Store(fmt.Sprintf("192.0.2.%d:1", i/maxJoinHost))
+		conn, err := net.Dial("tcp", s.web.Listener.Addr().String())
+		kit.Must(t, err)
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /publish%s HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", sign("ann", "secret", "{}", time.Now(), i))
+		kit.Eventually(t, "the request waits for its body", func() bool {
+			s.server.pool.mu.Lock()
+			defer s.server.pool.mu.Unlock()
+			return s.server.pool.signing.total == i+1
+		})
+	}
+	const event = `{"topic":"org.other"}`
+	signed := func() answer {
+		return s.ask(http.MethodPost, "/publish"+sign("ann", "secret", event, time.Now(), maxJoining), event)
+	}
+	s.expect("one more of an address", signed(), 429, "*")
+	s.from.Store("192.0.2.99:1")
+	s.expect("one more", signed(), 503, "*")
+	s.expect("a new client", s.ask(http.MethodPost, "/publish/org.other", "[]", "Authorization: Bearer ann:secret"), 200, "*")
 }
 
 // A stream replaces that of the same client only. Devices with certificates may share an address.

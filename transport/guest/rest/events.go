@@ -117,7 +117,7 @@ func streamParameters(r *http.Request) (o streamOptions, err error) {
 
 // joinStream opens the session of a stream.
 func (s *Server) joinStream(ctx context.Context, who credentials, durable bool) (*client.Client, error) {
-	done, err := s.pool.enter(hostOf(who.peer.Remote))
+	done, err := s.pool.enter(&s.pool.joining, hostOf(who.peer.Remote))
 	if err != nil {
 		return nil, err
 	}

@@ -36,8 +36,14 @@ type pool struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	entries map[[sha256.Size]byte]*entry
-	joining map[string]int // by address
-	pending int            // joining, total
+	joining crowd // joins
+	signing crowd // sends the body of a signed request, which may take opts.Time and must not keep others from joining
+}
+
+// crowd counts the clients that have not proved their identity yet.
+type crowd struct {
+	hosts map[string]int // by address
+	total int
 }
 
 // entry is one session, or the attempt to open it.
@@ -58,7 +64,7 @@ type entry struct {
 func (p *pool) init(join func(context.Context, credentials) (*client.Client, error)) {
 	p.join, p.key = join, make([]byte, sha256.Size)
 	rand.Read(p.key)
-	p.entries, p.joining = map[[sha256.Size]byte]*entry{}, map[string]int{}
+	p.entries = map[[sha256.Size]byte]*entry{}
 }
 
 func (p *pool) len() int {
@@ -122,7 +128,7 @@ func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err 
 	if len(p.entries) >= maxSessions && !p.evict() {
 		return nil, false, refuse(http.StatusServiceUnavailable, wamp.Unavailable, "too many HTTP clients")
 	}
-	if err := p.admit(networkOf(host)); err != nil {
+	if err := p.joining.admit(networkOf(host)); err != nil {
 		return nil, false, err
 	}
 	e = &entry{made: time.Now(), ready: make(chan struct{}), users: 1}
@@ -130,40 +136,43 @@ func (p *pool) find(d [sha256.Size]byte, host string) (e *entry, mine bool, err 
 	return e, true, nil
 }
 
-// enter counts a request that has not proved its identity yet, until leave is called.
-func (p *pool) enter(host string) (leave func(), err error) {
+// enter counts a request in joining or signing until leave is called.
+func (p *pool) enter(c *crowd, host string) (leave func(), err error) {
 	from := networkOf(host)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.admit(from); err != nil {
+	if err := c.admit(from); err != nil {
 		return nil, err
 	}
 	return func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.joined(from)
+		c.leave(from)
 	}, nil
 }
 
-// admit counts an attempt to authenticate, or returns an error if there are too many. mu is held.
-func (p *pool) admit(from string) error {
+// admit counts a client at an address, or returns an error if there are too many. pool.mu is held.
+func (c *crowd) admit(from string) error {
 	switch {
-	case p.joining[from] >= maxJoinHost:
+	case c.hosts[from] >= maxJoinHost:
 		return refuse(http.StatusTooManyRequests, wamp.Unavailable, "too many clients at this address are authenticating")
-	case p.pending >= maxJoining:
+	case c.total >= maxJoining:
 		return refuse(http.StatusServiceUnavailable, wamp.Unavailable, "too many clients are authenticating")
 	}
-	p.joining[from]++
-	p.pending++
+	if c.hosts == nil {
+		c.hosts = map[string]int{}
+	}
+	c.hosts[from]++
+	c.total++
 	return nil
 }
 
-// joined ends what admit began. mu is held.
-func (p *pool) joined(from string) {
-	if p.joining[from]--; p.joining[from] == 0 {
-		delete(p.joining, from)
+// leave ends what admit began. pool.mu is held.
+func (c *crowd) leave(from string) {
+	if c.hosts[from]--; c.hosts[from] == 0 {
+		delete(c.hosts, from)
 	}
-	p.pending--
+	c.total--
 }
 
 // stale reports whether a new session must take the entry's place.
@@ -185,7 +194,7 @@ func (p *pool) open(e *entry, d [sha256.Size]byte, c credentials) {
 	e.client, e.err = p.join(context.Background(), c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.joined(networkOf(hostOf(c.peer.Remote)))
+	p.joining.leave(networkOf(hostOf(c.peer.Remote)))
 	close(e.ready)
 	if e.err != nil {
 		p.remove(e, d)

@@ -113,7 +113,7 @@ func (p *poster) answer() (a httpAnswer, keep bool, err error) {
 			header.Get("Transfer-Encoding") == "" && !strings.EqualFold(header.Get("Connection"), "close")
 		if keep && a.status/100 > 1 {
 			_, err = p.in.Discard(int(length))
-			keep = err == nil
+			keep = err == nil && p.in.Buffered() == 0 // the rest would be taken for the answer to the next event
 		}
 	}
 	return a, keep, nil

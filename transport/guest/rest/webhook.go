@@ -52,9 +52,13 @@ type Webhook struct {
 	client *client.Client
 	key    string // begins the header Idempotency-Key
 
+	// Owned by the client's dialling, and by Run once the client has ended.
+	served chan struct{} // closed once the router has ended the session before
+
 	// Owned by the handler of events.
 	conn    *poster // kept from one event to the next; nil if there is none
 	backoff client.Backoff
+	last    string // id of the last event that is finished
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -85,13 +89,30 @@ func NewWebhook(o WebhookOptions) *Webhook {
 		opts: o, log: o.Log.With("webhook", o.Name), key: o.Name, state: WebhookState{Name: o.Name, Realm: o.Realm},
 		backoff: client.Reconnect{Min: minPause, Max: maxPause}.Backoff(),
 	}
-	dial := func(context.Context) (client.Conn, error) {
-		near, far := memory.Pipe(memory.Options{Serializer: wamp.JSON, Name: "webhook " + o.Name, Authid: o.Authid, Role: o.Role, Realm: o.Realm})
-		go o.Serve(far)
-		return near, nil
-	}
-	h.client = client.New(client.Options{Dial: dial, Realm: o.Realm, Agent: o.Agent, Log: h.log, Reconnect: client.Reconnect{Max: 5 * time.Second}})
+	h.client = client.New(client.Options{Dial: h.dial, Realm: o.Realm, Agent: o.Agent, Log: h.log, Reconnect: client.Reconnect{Max: 5 * time.Second}})
 	return h
+}
+
+// dial connects to the router. It first waits for the end of the session before: until then the router does not deliver that
+// session's event again, and would deliver the later ones before it.
+func (h *Webhook) dial(ctx context.Context) (client.Conn, error) {
+	if h.served != nil {
+		select {
+		case <-h.served:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	near, far := memory.Pipe(memory.Options{
+		Serializer: wamp.JSON, Name: "webhook " + h.opts.Name, Authid: h.opts.Authid, Role: h.opts.Role, Realm: h.opts.Realm,
+	})
+	served := make(chan struct{})
+	h.served = served
+	go func() {
+		defer close(served)
+		h.opts.Serve(far)
+	}()
+	return near, nil
 }
 
 // State returns a snapshot.
@@ -104,7 +125,8 @@ func (h *Webhook) State() WebhookState {
 // webhookWait is how long an event may take before the router delivers it again: the maximum. The webhook keeps it that long.
 const webhookWait = 24 * time.Hour
 
-// Run posts events until ctx is done. An event whose post it interrupts is posted again after the next start.
+// Run posts events until ctx is done. It returns once the router has ended its session, so that the next Run of this
+// subscription begins with the event whose post was interrupted.
 func (h *Webhook) Run(ctx context.Context) error {
 	how := client.SubscribeOptions{Match: h.opts.Match, Persist: true, Refused: h.subscribed}
 	durable := client.Durable{Name: WebhookSubscription(h.opts.Name), Window: 1, AckWait: webhookWait, Renew: true}
@@ -113,6 +135,9 @@ func (h *Webhook) Run(ctx context.Context) error {
 	}
 	err := h.client.Run(ctx)
 	h.hangUp()
+	if h.served != nil {
+		<-h.served
+	}
 	return err
 }
 
@@ -151,18 +176,20 @@ func (h *Webhook) handle(ctx context.Context, e *client.Event) {
 	}
 	position, _ := fieldOf(e.Details, wamp.KeyPosition).Uint()
 	id := h.key + "-" + decimal(position) + "-" + decimal(uint64(e.Publication))
+	if _, _, gap := e.Gap(); id == h.last && !gap { // finished after the session had ended, so the router does not know
+		e.Confirm(nil)
+		return
+	}
 	for ctx.Err() == nil {
 		answer, err := h.post(ctx, id, body)
 		switch {
 		case err == nil && answer.status/100 == 2:
-			h.done(func(s *WebhookState) { s.Delivered++ })
-			e.Confirm(nil)
+			h.done(e, id, func(s *WebhookState) { s.Delivered++ })
 			return
 		case err == nil && refused(answer.status):
 			text := e.Topic() + ": " + answer.String()
-			h.done(func(s *WebhookState) { s.Refused, s.Refusal = s.Refused+1, text })
 			h.log.Warn("webhook's server refuses an event", "uri", e.Topic(), "err", answer.String())
-			e.Confirm(nil)
+			h.done(e, id, func(s *WebhookState) { s.Refused, s.Refusal = s.Refused+1, text })
 			return
 		case err == nil:
 			err = answer
@@ -178,9 +205,11 @@ func (h *Webhook) handle(ctx context.Context, e *client.Event) {
 	}
 }
 
-// done records that an event is finished.
-func (h *Webhook) done(count func(*WebhookState)) {
+// done confirms and records that an event is finished.
+func (h *Webhook) done(e *client.Event, id string, count func(*WebhookState)) {
+	e.Confirm(nil)
 	h.backoff.Reset()
+	h.last = id
 	h.mu.Lock()
 	count(&h.state)
 	h.mu.Unlock()

@@ -13,10 +13,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
+	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/transport/memory"
 )
@@ -56,18 +56,13 @@ func newHooked(t *testing.T) *hooked {
 func (h *hooked) run() (stop func()) {
 	h.Helper()
 	address := h.web.Listener.Addr().String()
-	var served sync.WaitGroup
 	h.hook = NewWebhook(WebhookOptions{
 		Name: "erp", Realm: "realm1", Authid: "erp", Role: "all", Topic: "com.example.order", Host: "shop.example", Path: "/hook?a=1",
 		Secret: "secret", Authorization: "Bearer x", Timeout: kit.Patience, Agent: "runnel/1", Log: slog.New(slog.DiscardHandler),
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", address)
 		},
-		Serve: func(c *memory.Conn) {
-			served.Add(1)
-			defer served.Done()
-			h.router.Serve(c)
-		},
+		Serve: func(c *memory.Conn) { h.router.Serve(c) },
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -76,7 +71,6 @@ func (h *hooked) run() (stop func()) {
 	stop = func() {
 		if cancel(); !once.Swap(true) {
 			kit.Must(h, <-ended)
-			served.Wait() // before, the router does not send the event that was under way to the next run
 		}
 	}
 	h.Cleanup(stop)
@@ -199,6 +193,7 @@ func TestAnswers(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n":                                  "200 close",
 		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n":                                       "200 close",
 		"HTTP/1.1 200\r\n\r\n":                                                                "200 close",
+		"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n":                     "200 close",
 		"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n":                    "429 keep 7s",
 		"HTTP/1.1 503 No\r\nRetry-After: 99999999\r\nContent-Length: 0\r\n\r\n":               "503 keep 1h0m0s",
 		"HTTP/2 200 OK\r\n\r\n":                                                               "error",
@@ -223,4 +218,26 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%.60q: %s, %v; want %s", text, got, err, want)
 		}
 	}
+}
+
+// A webhook whose session is killed joins again and continues with the event that was under way.
+func TestWebhookRejoins(t *testing.T) {
+	h := newHooked(t)
+	h.answer.Store(status(500))
+	h.run()
+	h.publish(0)
+	h.publish(1)
+	for range 2 {
+		h.next(0)
+		h.router.CloseSessions(func(*wamp.Transport) bool { return true }, wamp.CloseKilled, "")
+	}
+	h.answer.Store(status(200))
+	r := h.next(0)
+	for strings.HasSuffix(r.body, `[0,"ä"]}`) {
+		r = kit.Receive(t, "post", h.got)
+	}
+	if !strings.HasSuffix(r.body, `[1,"ä"]}`) {
+		t.Errorf("then comes %s", r.body)
+	}
+	kit.Eventually(t, "both are delivered", func() bool { s := h.hook.State(); return s.Delivered == 2 && s.Problem == "" })
 }

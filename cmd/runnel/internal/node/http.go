@@ -36,22 +36,26 @@ func orPage(h http.Handler) http.Handler {
 // signingSecret returns the secret by which a principal signs HTTP requests: its ticket, or its WAMP-CRA secret if that is not
 // salted. "": it has none.
 func (n *Node) signingSecret(realm, authid string) string {
+	text, _ := n.signingKey(realm, authid).Value() // a missing file was reported when the realm was configured
+	return text
+}
+
+// signingKey returns the principal's secret, which may be in a file.
+func (n *Node) signingKey(realm, authid string) (secret config.Secret) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, r := range n.config.Realms {
 		for _, p := range r.Principals {
-			if r.Name != realm || p.Authid != authid {
-				continue
+			switch {
+			case r.Name != realm || p.Authid != authid:
+			case p.Ticket.Set():
+				return p.Ticket
+			case p.Wampcra != nil && p.Wampcra.Salt == "":
+				return p.Wampcra.Secret
 			}
-			secret := p.Ticket
-			if !secret.Set() && p.Wampcra != nil && p.Wampcra.Salt == "" {
-				secret = p.Wampcra.Secret
-			}
-			text, _ := secret.Value() // a missing file was reported when the realm was configured
-			return text
 		}
 	}
-	return ""
+	return secret
 }
 
 // forgetGuests makes HTTP clients authenticate again, because who may join may have changed.

@@ -12,7 +12,7 @@ import (
 type Webhook struct {
 	rest.WebhookState
 	Topic string `json:"topic"`
-	URL   string `json:"url"` // its password and query are left out
+	URL   string `json:"url"` // its password, path and query are left out
 }
 
 func (r *Status) printWebhooks(w io.Writer) {

@@ -89,6 +89,9 @@ func (e *explanation) role() (name, because string, err error) {
 	for _, s := range e.config.Serials {
 		list = append(list, holder{s.Authid, s.Role, s.Realm, s.Place})
 	}
+	for _, w := range e.config.Webhooks {
+		list = append(list, holder{w.Authid, w.Role, w.Realm, w.Place})
+	}
 	known := []string{}
 	for _, l := range e.config.Listens {
 		if l.Anonymous != "" {
