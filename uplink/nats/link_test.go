@@ -147,3 +147,45 @@ func TestHandover(t *testing.T) {
 		t.Errorf("the stream has %d events", stored)
 	}
 }
+
+// A durable import gets the events that were published while the link was down, once and in order, from Runnels and from plain
+// programs. The realm's own events do not come back.
+func TestDurableImport(t *testing.T) {
+	server := natsd.New(t, natsd.JetStream)
+	server.Start()
+	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
+	a.await("up", isUp)
+	speaker, program := a.program(), newPlain(t, server)
+	say(t, speaker, "com.example.t", "first")
+	a.await("drained", isDrained)
+	opts := nats.Options{Import: []nats.Rule{topics("com.example.", spool.Durable)}, Export: []nats.Rule{topics("com.example.b.", spool.Durable)}}
+	b := newSite(t, "b", opts, server)
+	heard := b.hears()
+	kit.Eventually(t, "the consumer", func() bool { return program.consumers(t, nats.DefaultStream) == 1 })
+	say(t, speaker, "com.example.t", "second")
+	expect(t, heard, "com.example.t [second] map[]")
+	b.stop()
+	kit.Receive(t, "end of the link", b.ended)
+	for i := range 300 {
+		say(t, speaker, "com.example.t", i)
+	}
+	a.await("drained", isDrained)
+	program.publish(t, "com.example.plain", "x")
+	kit.Eventually(t, "all stored", func() bool { return program.stored(t, nats.DefaultStream) == 303 })
+	server.Kill()
+	b.openSpool()
+	opts.Spool = b.spool
+	b.start(opts, server)
+	say(t, b.program(), "com.example.b.own", 1)
+	expect(t, heard, "com.example.b.own [1] map[]")
+	server.Start()
+	expect(t, heard, count("com.example.t [#] map[]", 300)...)
+	expect(t, heard, "com.example.plain [x] map[]")
+	b.await("drained", isDrained)
+	say(t, speaker, "com.example.t", "end")
+	expect(t, heard, "com.example.t [end] map[]")
+	b.await("302 events", func(s uplink.State) bool { return s.EventsDown.Forwarded == 302 })
+	if s := b.link.State(); s.Looped != 0 || s.EventsDown.Dropped != 0 {
+		t.Errorf("%+v", s)
+	}
+}

@@ -44,13 +44,19 @@ func newSite(t *testing.T, name string, opts nats.Options, servers ...*natsd.Ser
 	s := &site{t: t, name: name, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler), Node: name})}
 	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}).WithForward()
 	kit.Must(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}, State: t.TempDir()}))
-	var err error
-	s.spool, err = spool.Open(spool.Options{Dir: t.TempDir(), RetryFirst: 50 * time.Millisecond, RetryLast: 200 * time.Millisecond})
-	kit.Must(t, err)
+	s.openSpool()
 	opts.Spool = s.spool
 	s.start(opts, servers...)
 	t.Cleanup(s.close)
 	return s
+}
+
+// openSpool opens a spool on disk.
+func (s *site) openSpool() {
+	s.t.Helper()
+	var err error
+	s.spool, err = spool.Open(spool.Options{Dir: s.t.TempDir(), Sync: time.Millisecond, RetryFirst: 50 * time.Millisecond, RetryLast: 200 * time.Millisecond})
+	kit.Must(s.t, err)
 }
 
 // start makes a link and runs it.
@@ -59,6 +65,7 @@ func (s *site) start(opts nats.Options, servers ...*natsd.Server) {
 	opts.Name, opts.Realm, opts.Local, opts.Node = "cluster", "realm1", s.dial, s.name+"/cluster"
 	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 50 * time.Millisecond}
 	opts.AnswerTime = 2 * time.Second
+	opts.Log = slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("site", s.name)
 	for _, server := range servers {
 		opts.Servers = append(opts.Servers, nats.Server{URL: server.URL(), Dial: func(ctx context.Context) (net.Conn, error) {
 			var d net.Dialer
@@ -220,6 +227,16 @@ func (p *plain) stored(t *testing.T, stream string) (n uint64) {
 		return 0
 	}
 	return info.State.Messages
+}
+
+// consumers returns the number of consumers of a stream.
+func (p *plain) consumers(t *testing.T, stream string) int {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	m, err := p.Request(ctx, conn.Out{Subject: "$JS.API.CONSUMER.NAMES." + stream})
+	kit.Must(t, err)
+	return strings.Count(string(m.Data), `"runnel-`)
 }
 
 func topics(uri string, class spool.Class) nats.Rule {
