@@ -124,7 +124,10 @@ func nextField(lines []byte) (key, value, rest []byte) {
 	if !ok {
 		return nil, nil, rest
 	}
-	return key, bytes.TrimSpace(value), rest
+	if value = bytes.TrimSpace(value); value == nil {
+		value = []byte{} // there, but empty
+	}
+	return key, value, rest
 }
 
 // equalFold compares ASCII of the same length without regard to case.

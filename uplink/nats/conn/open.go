@@ -162,10 +162,13 @@ func (c *Conn) handshake(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.conn.Write(hello); err != nil {
-		return err
+	_, failed := c.conn.Write(hello)
+	err = c.welcome()
+	var why *ServerError
+	if failed != nil && !errors.As(err, &why) {
+		return failed // and the server did not say why
 	}
-	return c.welcome()
+	return err
 }
 
 func (c *Conn) secure(ctx context.Context) error {

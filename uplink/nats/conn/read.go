@@ -68,9 +68,9 @@ func operation(line []byte) (op, []byte) {
 	for end < len(line) && line[end] != ' ' && line[end] != '\t' {
 		end++
 	}
-	for i, name := range operations {
-		if end == len(name) && end > 0 && equalFold(line[:end], name) {
-			return op(i), line[end:]
+	for i, name := range operations[1:] {
+		if end == len(name) && equalFold(line[:end], name) {
+			return op(i + 1), line[end:]
 		}
 	}
 	return opUnknown, nil
@@ -150,19 +150,19 @@ type envelope struct {
 func parseEnvelope(args []byte, headers bool) (e envelope, ok bool) {
 	var words [5][]byte
 	n := 0
-	for len(args) > 0 {
-		if args[0] == ' ' || args[0] == '\t' {
-			args = args[1:]
+	for i := 0; i < len(args); {
+		if args[i] == ' ' || args[i] == '\t' {
+			i++
 			continue
 		}
-		end := bytes.IndexAny(args, " \t")
-		if end < 0 {
-			end = len(args)
+		begin := i
+		for i < len(args) && args[i] != ' ' && args[i] != '\t' {
+			i++
 		}
 		if n == len(words) {
 			return e, false
 		}
-		words[n], args = args[:end], args[end:]
+		words[n] = args[begin:i]
 		n++
 	}
 	numbers := 1
