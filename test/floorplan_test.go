@@ -60,7 +60,6 @@ var floors = map[string][]string{
 	"test":                  {"test", "edge", "transport", "uplink", "boards"},
 	"test/say":              {"edge/wamp"},
 	testKit:                 {},
-	"test/kit/natsd":        {"test/kit", "test/program"},
 	"test/devices":          {},
 	"transport/wire":        {"edge/budget", "edge/wamp"},
 

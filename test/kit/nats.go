@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -43,11 +44,32 @@ type NATS struct {
 // with the address, and with a directory for JetStream if that is enabled by "jetstream: enabled" or the like.
 func StartNATS(t testing.TB, binary, config string) *NATS {
 	t.Helper()
+	n := NewNATS(t, binary, config)
+	n.Start(t)
+	return n
+}
+
+// NewNATS is StartNATS for a server that starts later.
+func NewNATS(t testing.TB, binary, config string) *NATS {
+	t.Helper()
 	n, dir := &NATS{Address: fmt.Sprintf("127.0.0.1:%d", FreePort(t)), binary: binary}, t.TempDir()
 	n.file = Write(t, dir, "nats.conf", fmt.Sprintf("listen: %q\n%s\n", n.Address, config))
-	n.Start(t)
 	t.Cleanup(n.Kill)
 	return n
+}
+
+// NATSCluster returns n servers with JetStream that make a cluster. They are not started.
+func NATSCluster(t testing.TB, binary string, n int) (list []*NATS) {
+	t.Helper()
+	var routes []string
+	for range n {
+		routes = append(routes, fmt.Sprintf("127.0.0.1:%d", FreePort(t)))
+	}
+	for i, listen := range routes {
+		list = append(list, NewNATS(t, binary, fmt.Sprintf("server_name: n%d\njetstream: enabled\ncluster { name: test, listen: %q, routes: [\"nats-route://%s\"] }",
+			i, listen, strings.Join(routes, `", "nats-route://`))))
+	}
+	return list
 }
 
 // Start starts a server again after Kill, with its address and its streams.
@@ -83,8 +105,11 @@ func (n *NATS) Start(t testing.TB) {
 	}, text)
 }
 
-// Kill ends the server as a crash would.
+// Kill ends the server as a crash would, if it runs.
 func (n *NATS) Kill() {
+	if n.cmd == nil {
+		return
+	}
 	n.cmd.Process.Kill()
 	<-n.ended
 }

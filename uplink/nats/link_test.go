@@ -7,7 +7,6 @@ import (
 
 	"runnel/edge/client"
 	"runnel/test/kit"
-	"runnel/test/kit/natsd"
 	"runnel/uplink"
 	"runnel/uplink/nats"
 	"runnel/uplink/nats/conn"
@@ -15,9 +14,11 @@ import (
 )
 
 // Events cross both ways between a realm and plain NATS programs, and between two realms. Nothing comes back.
-func TestEvents(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestEvents(t *testing.T) { kit.EachNATS(t, testEvents) }
+
+func testEvents(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	opts := nats.Options{
 		Export: []nats.Rule{topics("com.example.", spool.Memory), {Rule: uplink.Rule{Topic: "com.local.", Match: 1, LocalPrefix: "com.local.", RemotePrefix: "com.far."}}},
 		Import: []nats.Rule{topics("com.example.", spool.Memory), topics("com.far.", spool.Memory)},
@@ -54,18 +55,20 @@ func TestEvents(t *testing.T) {
 }
 
 // While the server is away, durable and disk events wait. They arrive once and in order, whatever happened to the server.
-func TestServerIsKilled(t *testing.T) {
-	server := natsd.New(t, natsd.JetStream)
+func TestServerIsKilled(t *testing.T) { kit.EachNATS(t, testServerIsKilled) }
+
+func testServerIsKilled(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	speaker := a.program()
 	say(t, speaker, "com.example.t", 0) // before the server has run for the first time
-	server.Start()
+	server.Start(t)
 	a.await("drained", isDrained)
 	server.Kill()
 	for i := range 100 {
 		say(t, speaker, "com.example.t", 1+i)
 		if i == 50 {
-			server.Start()
+			server.Start(t)
 		}
 	}
 	a.await("drained", isDrained)
@@ -76,9 +79,11 @@ func TestServerIsKilled(t *testing.T) {
 }
 
 // A server without JetStream gets events of class disk by core NATS. Those of class durable are held, with the remedy.
-func TestNoJetStream(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestNoJetStream(t *testing.T) { kit.EachNATS(t, testNoJetStream) }
+
+func testNoJetStream(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.disk.", spool.Disk), topics("com.durable.", spool.Durable)}}, server)
 	program := newPlain(t, server)
 	speaker := a.program()
@@ -92,9 +97,11 @@ func TestNoJetStream(t *testing.T) {
 }
 
 // While JetStream has no quorum, durable events are held and others go on. When it is back, all of them are stored once and in order.
-func TestNoQuorum(t *testing.T) {
-	servers := natsd.Cluster(t, 3)
-	servers[0].Start()
+func TestNoQuorum(t *testing.T) { kit.EachNATS(t, testNoQuorum) }
+
+func testNoQuorum(t *testing.T, binary string) {
+	servers := kit.NATSCluster(t, binary, 3)
+	servers[0].Start(t)
 	opts := nats.Options{
 		Export: []nats.Rule{topics("com.durable.", spool.Durable), topics("com.core.", spool.Memory)}, Replicas: 3, Stream: "events",
 	}
@@ -107,17 +114,19 @@ func TestNoQuorum(t *testing.T) {
 	say(t, speaker, "com.core.t", 1)
 	expect(t, program.heard, "com.core.t 1")
 	a.await("durable events are held", func(s uplink.State) bool { return s.Queue.Held.Events == 10 })
-	servers[1].Start()
-	servers[2].Start()
+	servers[1].Start(t)
+	servers[2].Start(t)
 	a.await("drained", isDrained)
 	expect(t, program.heard, count("com.durable.t #", 10)...)
 	kit.Eventually(t, "10 events stored", func() bool { return program.stored(t, "events") == 10 })
 }
 
 // A link that takes the place of another loses and repeats nothing.
-func TestHandover(t *testing.T) {
-	server := natsd.New(t, natsd.JetStream)
-	server.Start()
+func TestHandover(t *testing.T) { kit.EachNATS(t, testHandover) }
+
+func testHandover(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream)
+	server.Start(t)
 	opts := nats.Options{Export: []nats.Rule{topics("com.example.", spool.Disk)}}
 	a := newSite(t, "a", opts, server)
 	a.await("up", isUp)
@@ -150,9 +159,11 @@ func TestHandover(t *testing.T) {
 
 // A durable import gets the events that were published while the link was down, once and in order, from Runnels and from plain
 // programs. The realm's own events do not come back.
-func TestDurableImport(t *testing.T) {
-	server := natsd.New(t, natsd.JetStream)
-	server.Start()
+func TestDurableImport(t *testing.T) { kit.EachNATS(t, testDurableImport) }
+
+func testDurableImport(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream)
+	server.Start(t)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	a.await("up", isUp)
 	speaker, program := a.program(), newPlain(t, server)
@@ -178,7 +189,7 @@ func TestDurableImport(t *testing.T) {
 	b.start(opts, server)
 	say(t, b.program(), "com.example.b.own", 1)
 	expect(t, heard, "com.example.b.own [1] map[]")
-	server.Start()
+	server.Start(t)
 	expect(t, heard, count("com.example.t [#] map[]", 300)...)
 	expect(t, heard, "com.example.plain [x] map[]")
 	b.await("drained", isDrained)

@@ -10,16 +10,17 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
-	"runnel/test/kit/natsd"
 	"runnel/uplink"
 	"runnel/uplink/nats"
 	"runnel/uplink/spool"
 )
 
 // A bucket keeps retained events for realms that connect later. A realm gets each of them once, and knows that it is retained.
-func TestRetainedEvents(t *testing.T) {
-	server := natsd.New(t, natsd.JetStream)
-	server.Start()
+func TestRetainedEvents(t *testing.T) { kit.EachNATS(t, testRetainedEvents) }
+
+func testRetainedEvents(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream)
+	server.Start(t)
 	rules := []nats.Rule{topics("com.example.", spool.Memory)}
 	opts := nats.Options{Export: rules, Import: rules, Bucket: "retained"}
 	a := newSite(t, "a", opts, server)
@@ -60,7 +61,7 @@ func TestRetainedEvents(t *testing.T) {
 	heard := b.hears()
 	server.Kill()
 	b.await("down", func(s uplink.State) bool { return !s.Up })
-	server.Start()
+	server.Start(t)
 	b.await("up", isUp)
 	publish("com.example.new", "x") // the bucket has been read when its value is there
 	kit.Eventually(t, "the next retained event", func() bool { return kept("com.example.new") == "[x] true" })
@@ -68,13 +69,15 @@ func TestRetainedEvents(t *testing.T) {
 }
 
 // A user without permission sees which rule is refused, and what to allow. Events of other rules cross.
-func TestPermissions(t *testing.T) {
-	server := natsd.New(t, natsd.JetStream+`authorization { users: [
+func TestPermissions(t *testing.T) { kit.EachNATS(t, testPermissions) }
+
+func testPermissions(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream+`authorization { users: [
 		{ user: gw, password: secret, permissions: {
 			publish: ["com.open.>", "com.stored.>", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.*", "_INBOX.>"], subscribe: ["_INBOX.>"] } }
 		{ user: all, password: secret }
 	] }`)
-	server.Start()
+	server.Start(t)
 	a := newSite(t, "a", nats.Options{
 		Username: "gw", Password: "secret",
 		Export: []nats.Rule{topics("com.open.", spool.Memory), topics("com.closed.", spool.Memory), topics("com.stored.", spool.Durable)},
@@ -96,9 +99,11 @@ func TestPermissions(t *testing.T) {
 }
 
 // An event keeps its time and how long it means anything. A link sends no event whose time is over.
-func TestTimes(t *testing.T) {
-	server := natsd.New(t, natsd.JetStream)
-	server.Start()
+func TestTimes(t *testing.T) { kit.EachNATS(t, testTimes) }
+
+func testTimes(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream)
+	server.Start(t)
 	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Disk)}}, server)
 	b := newSite(t, "b", nats.Options{Import: []nats.Rule{topics("com.example.", spool.Durable)}}, server)
 	b.await("up", isUp)

@@ -15,7 +15,6 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
-	"runnel/test/kit/natsd"
 	"runnel/transport/memory"
 	"runnel/uplink"
 	"runnel/uplink/nats"
@@ -39,7 +38,7 @@ type site struct {
 }
 
 // newSite starts a router and its link. The spool is on disk.
-func newSite(t *testing.T, name string, opts nats.Options, servers ...*natsd.Server) *site {
+func newSite(t *testing.T, name string, opts nats.Options, servers ...*kit.NATS) *site {
 	t.Helper()
 	s := &site{t: t, name: name, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler), Node: name})}
 	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}).WithForward()
@@ -60,16 +59,16 @@ func (s *site) openSpool() {
 }
 
 // start makes a link and runs it.
-func (s *site) start(opts nats.Options, servers ...*natsd.Server) {
+func (s *site) start(opts nats.Options, servers ...*kit.NATS) {
 	s.t.Helper()
 	opts.Name, opts.Realm, opts.Local, opts.Node = "cluster", "realm1", s.dial, s.name+"/cluster"
 	opts.Reconnect = client.Reconnect{Min: time.Millisecond, Max: 50 * time.Millisecond}
 	opts.AnswerTime = 2 * time.Second
 	opts.Log = slog.New(slog.NewTextHandler(s.t.Output(), nil)).With("site", s.name)
 	for _, server := range servers {
-		opts.Servers = append(opts.Servers, nats.Server{URL: server.URL(), Dial: func(ctx context.Context) (net.Conn, error) {
+		opts.Servers = append(opts.Servers, nats.Server{URL: "nats://" + server.Address, Dial: func(ctx context.Context) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "tcp", server.Address())
+			return d.DialContext(ctx, "tcp", server.Address)
 		}})
 	}
 	link, err := nats.New(opts)
@@ -167,11 +166,11 @@ type plain struct {
 }
 
 // newPlain connects to a server and subscribes.
-func newPlain(t *testing.T, server *natsd.Server) *plain {
+func newPlain(t *testing.T, server *kit.NATS) *plain {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
 	defer cancel()
-	raw, err := net.Dial("tcp", server.Address())
+	raw, err := net.Dial("tcp", server.Address)
 	kit.Must(t, err)
 	c, err := conn.Open(ctx, raw, conn.Options{})
 	kit.Must(t, err)
@@ -238,6 +237,8 @@ func (p *plain) consumers(t *testing.T, stream string) int {
 	kit.Must(t, err)
 	return strings.Count(string(m.Data), `"runnel-`)
 }
+
+const withJetStream = "jetstream: enabled\n"
 
 func topics(uri string, class spool.Class) nats.Rule {
 	return nats.Rule{Rule: uplink.Rule{Topic: uri, Match: wamp.Prefix, Store: class}}
