@@ -46,7 +46,7 @@ const (
 
 	// patience is how long a caller's link waits for the first sign of life or the answer, unless the call has a longer timeout. Later
 	// it waits for lifeTime from one sign to the next.
-	patience = 30 * time.Second
+	patience = 10 * time.Second
 	lifeTime = 3 * aliveEvery
 
 	// probeAfter is how long it waits before it probes. If the topics of another link cover the subject, it waits for coveredTime.

@@ -163,6 +163,7 @@ type plain struct {
 	*conn.Conn
 	js    *jetstream.JetStream
 	heard chan string // what it hears below com., as "subject payload"
+	all   *conn.Sub   // the subscription to that
 }
 
 // newPlain connects to a server and subscribes.
@@ -183,8 +184,8 @@ func newPlain(t *testing.T, server *kit.NATS) *plain {
 		c.Close()
 		<-ended
 	})
-	p := &plain{c, jetstream.New(c, jetstream.Options{}), make(chan string, 10_000)}
-	_, err = c.Subscribe("com.>", "", func(m *conn.Msg) { p.heard <- string(m.Subject) + " " + string(m.Data) })
+	p := &plain{c, jetstream.New(c, jetstream.Options{}), make(chan string, 10_000), nil}
+	p.all, err = c.Subscribe("com.>", "", func(m *conn.Msg) { p.heard <- string(m.Subject) + " " + string(m.Data) })
 	kit.Must(t, err)
 	kit.Must(t, c.Flush(ctx))
 	return p
