@@ -29,7 +29,6 @@ func openState(m *realm, dir string, durableSize int64) *state {
 	s := &state{stop: make(chan struct{}), done: make(chan struct{})}
 	s.close = sync.OnceFunc(func() {
 		close(s.stop)
-		s.disk.Close()
 		<-s.done
 	})
 	s.disk = store.Open(store.Config{
@@ -67,8 +66,12 @@ func (s *state) run() {
 	if s.events != nil {
 		others.Go(func() { s.events.Run(s.stop) })
 	}
+	go func() { // the histories take over the events that the log of durable events has lost at the end
+		<-s.stop
+		others.Wait()
+		s.disk.Close()
+	}()
 	s.disk.Run()
-	others.Wait()
 }
 
 // closeStates closes the states of realms, and returns when they are on disk.

@@ -146,3 +146,41 @@ func TestStateWithADamagedLength(t *testing.T) {
 		p.past(`{}`, "-1-", "-3-")
 	})
 }
+
+// brokenLog is a disk that syncs no file of the log of durable events.
+type brokenLog struct{ journal.Disk }
+
+type brokenFile struct{ journal.File }
+
+func (d brokenLog) Append(name string, create bool) (journal.File, error) {
+	f, err := d.Disk.Append(name, create)
+	if err == nil && strings.Contains(name, "durable") && !create {
+		f = brokenFile{f}
+	}
+	return f, err
+}
+
+func (brokenFile) Sync() error { return syscall.EIO }
+
+// Events that the log of durable events loses by the sync at the router's end are written to the history's own files.
+func TestHistoryOutlivesTheLastSync(t *testing.T) {
+	disk := journal.Machine
+	defer func() { journal.Machine = disk }()
+	for range 5 {
+		journal.Machine = disk
+		realm := durableRealm(t, DurableRule{Name: "d", URI: "com.t"})
+		realm.History = []HistoryRule{{URI: "com.t"}}
+		tell(t, Options{}, realm, func(s *story) {
+			s.join(hello).numbered("com.t", 1, 2)
+			time.Sleep(2 * time.Second)
+			journal.Machine = brokenLog{disk}
+			s.restart(Options{}, realm)
+			s.join(hello).sayAll(`[16,1,{},"com.t",["3"]]`, `[16,2,{},"com.t",["4"]]`)
+			synctest.Wait()
+			s.stop()
+			journal.Machine = disk
+			s.restart(Options{}, realm)
+			s.finds("com.t", wamp.Exact, 1, 4)
+		})
+	}
+}

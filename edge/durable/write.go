@@ -6,7 +6,8 @@ import (
 	"runnel/edge/journal"
 )
 
-// Run writes events until stop is closed. Then it writes the remaining events, and closes the files.
+// Run writes events until stop is closed. Then it writes the remaining events, and closes the files. If that fails, it tries once more to
+// record that events are missing.
 func (s *Store) Run(stop <-chan struct{}) {
 	defer close(s.done)
 	defer s.timer.Stop()
@@ -39,7 +40,10 @@ func (s *Store) shut() {
 	s.closed = true
 	s.mu.Unlock()
 	s.write()
-	s.sync()
+	if err := s.sync(); err != nil || s.failing() {
+		s.write() // the gap
+		s.sync()
+	}
 	s.saveCursors()
 	s.journal.Close()
 	s.cursors.Close()
@@ -260,8 +264,17 @@ func (s *Store) sync() error {
 	} else if journal.Lost(err) {
 		s.noteLost(written)
 	}
-	s.Report(err)
+	if err != nil || !s.failing() { // after a failed write there may be nothing to sync, which is no success
+		s.Report(err)
+	}
 	return err
+}
+
+// failing reports whether the last write or sync has failed.
+func (s *Store) failing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken != nil
 }
 
 // noteLost has others take over the events that are not known to be on disk, up to a position. No lock is held.
