@@ -92,3 +92,17 @@ func MatchesWildcard[T string | []byte](pattern string, uri T) bool {
 		at++
 	}
 }
+
+// Component turns a name into one component of a URI, valid under the strict rules too: it is in lower case, with "_" for every
+// character but letters and digits. Different names may have the same component.
+func Component(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return '_'
+	}, name)
+}

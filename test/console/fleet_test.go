@@ -51,6 +51,8 @@ func TestFleet(t *testing.T) {
 	p.shoot("fleet")
 	p.press("gw-001")
 	p.sees("Router started", "Status of the node", "healthy", "central: 0 events queued")
+	p.press("Check this node")
+	p.sees("installation checked")
 	p.shoot("fleet-node")
 	p.press("Close")
 	p.holds("the node is closed", `!document.querySelector('dialog')`)

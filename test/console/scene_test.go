@@ -80,6 +80,35 @@ name = "realm1"
     allow = ["call"]
 
   [[realm.role]]
+  name = "observer"
+
+    [[realm.role.permission]]
+    uri = "runnel.status"
+    allow = ["call"]
+
+%s%s
+  [[realm.principal]]
+  authid = "ben"
+  role = "operator"
+  wampcra = { secret = "ben's secret" }
+
+  [[realm.principal]]
+  authid = "cem"
+  role = "viewer"
+  ticket = "cem's ticket"
+
+  [[realm.principal]]
+  authid = "dan"
+  role = "observer"
+  ticket = "dan's ticket"
+
+[[listen]]
+url = "tcp://127.0.0.1:0"
+console = true
+`
+
+// roles are those of links and of serial lines.
+var roles = map[string]string{"gateway": `  [[realm.role]]
   name = "gateway"
 
     [[realm.role.permission]]
@@ -91,30 +120,14 @@ name = "realm1"
     uri = "com.example.private."
     match = "prefix"
     allow = ["subscribe"]
-
-  [[realm.role]]
+`, "sensor": `  [[realm.role]]
   name = "sensor"
 
     [[realm.role.permission]]
     uri = "com.example."
     match = "prefix"
     allow = ["publish", "register"]
-
-%s
-  [[realm.principal]]
-  authid = "ben"
-  role = "operator"
-  wampcra = { secret = "ben's secret" }
-
-  [[realm.principal]]
-  authid = "cem"
-  role = "viewer"
-  ticket = "cem's ticket"
-
-[[listen]]
-url = "tcp://127.0.0.1:0"
-console = true
-`
+`}
 
 const edgeParts = `
 [[serial]]
@@ -162,10 +175,14 @@ func newScene(t *testing.T, anonymous string) *scene {
 // router starts a router with the realm and more.
 func (s *scene) router(id, anonymous, more string) *program.Process {
 	s.Helper()
+	used := roles[anonymous]
 	if anonymous != "" {
 		anonymous = fmt.Sprintf("anonymous = %q\n", anonymous)
 	}
-	text := fmt.Sprintf(realm, id, filepath.Join(s.dir, id), anonymous, s.password("ann", "ann's password")) + more
+	if strings.Contains(more, `role = "sensor"`) {
+		used += roles["sensor"]
+	}
+	text := fmt.Sprintf(realm, id, filepath.Join(s.dir, id), anonymous, used, s.password("ann", "ann's password")) + more
 	p, err := program.Start(binary.Command("run", "-c", kit.Write(s.T, s.dir, id+".toml", text)))
 	kit.Must(s.T, err)
 	s.Cleanup(func() {

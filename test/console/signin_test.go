@@ -17,10 +17,10 @@ func TestSignIn(t *testing.T) {
 	p.signIn("ann", "wrong")
 	p.holds("the reason is shown", `document.querySelector('.signin .reason')?.textContent`)
 	p.signIn("ann", "ann's password") // wamp-scram
-	p.sees("All is well", "role operator")
+	p.sees("role operator", "installation checked")
 	p.signOut()
 	p.signIn("ben", "ben's secret") // wampcra
-	p.sees("All is well", "role operator")
+	p.sees("role operator", "installation checked")
 	p.signOut()
 	p.signIn("cem", "cem's ticket") // ticket
 	p.sees(`The role "viewer" may not read the router's status`, `uri = "runnel.status"`)
@@ -35,6 +35,11 @@ func TestSignIn(t *testing.T) {
 	p.sees(`The role "viewer" may not read the router's status`)
 	p.view("peers")
 	p.sees("greenhouse", "cem")
+	p.signOut()
+	p.signIn("dan", "dan's ticket")
+	p.view("overview")
+	p.sees("this role may not call runnel.doctor", "sudo runnel doctor", "greenhouse")
+	p.check()
 	p.clean()
 }
 

@@ -36,8 +36,12 @@ func TestViews(t *testing.T) {
 }
 
 func (p *tab) overview() {
-	p.sees("gw-001", "All is well", "greenhouse", "central", "events/s", "calls/s")
+	p.holds("the verdict is known", `/All is well|to look at/.test(document.querySelector('.health h2')?.textContent)`) // on a sound machine, all is well
+	p.sees("gw-001", "greenhouse", "central", "events/s", "calls/s")
 	p.holds("a chart has a line", `[...document.querySelectorAll('.chart .line')].some((line) => line.getAttribute('d').includes('L'))`)
+	p.sees("installation checked", "certificate, network, uplink")
+	p.press("Check again")
+	p.holds("a notice says what was found", `/All is well|to look at/.test(document.querySelector('#notice').textContent)`)
 	p.check()
 	p.shoot("overview")
 }
@@ -117,10 +121,17 @@ func (p *tab) links(s *scene) {
 	p.shoot("links")
 	p.view("overview")
 	p.sees("things to look at", "is down")
+	p.press("Check again")
+	p.sees("uplink central, tcp://127.0.0.1:")
+	p.check()
 	p.shoot("trouble")
 	s.wire.Mend()
 	p.view("links")
 	p.holds("the link is up", `document.querySelector('.links .state').textContent.includes('up')`)
+	p.view("overview")
+	p.press("Check again")
+	p.holds("the finding is gone", `!document.body.innerText.includes('uplink central, tcp')`)
+	p.view("links")
 	p.holds("the queue is drained but for what is held", `Number(document.querySelectorAll('.links .facts dd')[1].textContent) < 5`)
 }
 

@@ -93,6 +93,8 @@ func newCentre(t *testing.T) *centre {
 
 func (c *centre) Roles(string) []string { return []string{"operator", "gateway"} }
 
+func (c *centre) Strict(string) bool { return false }
+
 func (c *centre) Configured(_, authid string) bool { return authid == "pump" }
 
 func (c *centre) Refresh(string) error {

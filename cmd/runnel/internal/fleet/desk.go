@@ -25,7 +25,7 @@ const (
 )
 
 // NodePrefix is the prefix of the procedures that a node answers through its link: runnel.node.ID.status calls runnel.status
-// at the node.
+// at the node. In a realm with strict URIs, ID is wamp.Component of the node's id.
 const NodePrefix = "runnel.node."
 
 // Apply is the command that has a node apply a file of conf.d: name, text; dry_run=, rollback_after= seconds.
@@ -71,6 +71,7 @@ type answer struct {
 type Desk struct {
 	registry *Registry
 	realm    string
+	strict   func() bool // reports whether the realm has strict URIs
 	client   *client.Client
 	log      *slog.Logger
 	changed  chan struct{} // holds one
@@ -82,8 +83,8 @@ type Desk struct {
 }
 
 // NewDesk returns the desk of a realm. c is a client of the realm that does not run yet.
-func NewDesk(r *Registry, realm string, c *client.Client, log *slog.Logger) *Desk {
-	d := &Desk{registry: r, realm: realm, client: c, log: log, changed: make(chan struct{}, 1), news: map[string]bool{}, questions: map[wamp.ID]*question{}}
+func NewDesk(r *Registry, realm string, strict func() bool, c *client.Client, log *slog.Logger) *Desk {
+	d := &Desk{registry: r, realm: realm, strict: strict, client: c, log: log, changed: make(chan struct{}, 1), news: map[string]bool{}, questions: map[wamp.ID]*question{}}
 	r.watch(d)
 	d.note(r.states.ids(realm)...) // a state of before the start may be retained
 	return d
@@ -137,7 +138,7 @@ func (d *Desk) attend(ctx context.Context, inv *client.Invocation) (client.Paylo
 	if err != nil {
 		return client.Payload{}, err
 	}
-	l := &link{session: inv.Caller(), requests: make(chan order, 8), ended: make(chan struct{})}
+	l := newLink(inv.Caller())
 	if err := d.registry.states.enter(k, inv.CallerAuthrole(), address, l, report, d.registry.enrolled(k)); err != nil {
 		return client.Payload{}, err
 	}
@@ -153,6 +154,8 @@ func (d *Desk) attend(ctx context.Context, inv *client.Invocation) (client.Paylo
 			if err := inv.Progress(client.Args(q.id, q.command, q.args, q.kwargs)); err != nil {
 				return client.Payload{}, err
 			}
+		case <-l.dropped:
+			return client.Payload{}, &Error{NotAttending, "the centre has forgotten this node; it is listed again when it attends again"}
 		case <-ctx.Done():
 			return client.Payload{}, context.Cause(ctx)
 		}
@@ -216,6 +219,11 @@ func (d *Desk) ask(ctx context.Context, inv *client.Invocation) (client.Payload,
 	args, kwargs, err := inv.Decode()
 	if err != nil {
 		return client.Payload{}, err
+	}
+	if d.strict() {
+		if id, err = d.registry.states.named(d.realm, id); err != nil {
+			return client.Payload{}, err
+		}
 	}
 	l, r, known := d.registry.states.link(key{d.realm, id})
 	switch {
@@ -357,18 +365,7 @@ func (d *Desk) announce(ctx context.Context, id string) error {
 	o := client.PublishOptions{Acknowledge: true, Retain: true}
 	err := d.client.Publish(ctx, onState+id, o, payload)
 	if errors.Is(err, wamp.InvalidURI) { // of a strict realm
-		err = d.client.Publish(ctx, onState+strings.Map(component, id), o, payload)
+		err = d.client.Publish(ctx, onState+wamp.Component(id), o, payload)
 	}
 	return err
-}
-
-// component replaces what a component of a strict URI may not have.
-func component(r rune) rune {
-	switch {
-	case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-		return r
-	case r >= 'A' && r <= 'Z':
-		return r - 'A' + 'a'
-	}
-	return '_'
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 )
 
 // The procedures. The realm's permissions decide which roles may call those for operators. Sessions that joined with a token
@@ -28,6 +29,8 @@ const (
 type Router interface {
 	// Roles lists the roles of a realm.
 	Roles(realm string) []string
+	// Strict reports whether a realm has strict URIs.
+	Strict(realm string) bool
 	// Configured reports whether the configuration has a principal.
 	Configured(realm, authid string) bool
 	// Refresh updates a realm's principals from the registry.
@@ -194,6 +197,11 @@ func (p procedures) enrol(_ context.Context, inv *client.Invocation) (any, error
 		return nil, &Error{"wamp.error.not_authorized", "only a session that joined with a token may enrol a node"}
 	}
 	o := inv.Kwargs()
+	if id, _ := o["node"].(string); p.router.Strict(p.realm) {
+		if other := p.namesake(id); other != "" {
+			return nil, &Error{Taken, fmt.Sprintf("the realm has strict URIs, in which %s and the node %s have the same name %s; choose another id", bounded(id), other, wamp.Component(other))}
+		}
+	}
 	field := func(name string) string {
 		value, _ := o[name].(string)
 		return value
@@ -205,6 +213,20 @@ func (p procedures) enrol(_ context.Context, inv *client.Invocation) (any, error
 		err = p.router.Refresh(p.realm)
 	}
 	return n, err
+}
+
+// namesake returns another node of the realm whose id has the same component; "" if there is none.
+func (p procedures) namesake(id string) string {
+	ids := p.states.ids(p.realm)
+	for _, n := range p.Nodes(p.realm) {
+		ids = append(ids, n.ID)
+	}
+	for _, other := range ids {
+		if other != id && wamp.Component(other) == wamp.Component(id) {
+			return other
+		}
+	}
+	return ""
 }
 
 // text returns the first argument.

@@ -211,7 +211,7 @@ func noSuchNode(realm, id string) error {
 }
 
 // Forget removes a node and its state. It can no longer join with its key. A node that is a principal of the configuration is
-// listed again when it links the next time.
+// listed again when it links the next time, and after some minutes if its link stays up.
 func (r *Registry) Forget(realm, id string) error {
 	k := key{realm, id}
 	if !r.enrolled(k) && r.states.forget(k) {

@@ -1,8 +1,10 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,6 +55,11 @@ type link struct {
 	session  wamp.ID
 	requests chan order
 	ended    chan struct{} // closed when the session has ended
+	dropped  chan struct{} // closed when the node is forgotten
+}
+
+func newLink(session wamp.ID) *link {
+	return &link{session: session, requests: make(chan order, 8), ended: make(chan struct{}), dropped: make(chan struct{})}
 }
 
 // states holds the states of all nodes.
@@ -215,11 +222,32 @@ func (s *states) link(k key) (l *link, r record, ok bool) {
 	return l, e.record, true
 }
 
-// forget removes a node's state. It reports whether there was one.
+// named returns the node of a realm whose id has a component. If there is none, it returns the component.
+func (s *states) named(realm, component string) (id string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k := range s.all {
+		if k.realm != realm || wamp.Component(k.id) != component {
+			continue
+		}
+		if id != "" {
+			return "", &Error{Invalid, fmt.Sprintf("%s stands for %s and %s: this realm has strict URIs; give one of them another id", component, min(id, k.id), max(id, k.id))}
+		}
+		id = k.id
+	}
+	return cmp.Or(id, component), nil
+}
+
+// forget removes a node's state, and ends the calls of its links. It reports whether there was a state.
 func (s *states) forget(k key) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, known := s.all[k]
+	e, known := s.all[k]
+	if known {
+		for _, l := range e.links {
+			close(l.dropped)
+		}
+	}
 	delete(s.all, k)
 	s.unsaved = s.unsaved || known
 	return known

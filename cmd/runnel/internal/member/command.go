@@ -89,15 +89,12 @@ func (m *Member) run(ctx context.Context, c command) (client.Payload, error) {
 		m.Log.Info("command of the centre", "procedure", c.name)
 	}
 	switch c.name {
-	case "status", "reload", "queue.ls", "queue.peek", "queue.drop", "queue.retry":
+	case "status", "reload", "queue.ls", "queue.peek", "queue.drop", "queue.retry", "doctor":
 		result, err := m.Host.Call(ctx, m.Realm, "runnel."+c.name, client.Payload{Args: c.args, Kwargs: c.kwargs})
 		if err != nil {
 			return client.Payload{}, err
 		}
 		return client.Raw(result.Payload.Clone()), nil
-	case "doctor":
-		found, err := m.Host.Doctor(ctx)
-		return client.Args(found), err
 	case fleet.Apply:
 		return m.apply(c)
 	}

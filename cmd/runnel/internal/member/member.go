@@ -27,8 +27,6 @@ type Host interface {
 	Status() report.Status
 	// Call calls a procedure of the router in a realm.
 	Call(ctx context.Context, realm, procedure string, p client.Payload) (*client.Result, error)
-	// Doctor checks the installation.
-	Doctor(ctx context.Context) (any, error)
 }
 
 // Options of a Member.
@@ -51,7 +49,8 @@ type Member struct {
 
 const (
 	reportInterval = time.Minute
-	checkInterval  = time.Second // between two checks for changes
+	checkInterval  = time.Second     // between two checks for changes
+	failurePause   = 8 * time.Second // the longest one after a report that failed
 	refusedPause   = 5 * time.Minute
 	retryPause     = 2 * time.Second // at least half of it
 )
@@ -92,8 +91,8 @@ func (m *Member) pause(ctx context.Context, centre *client.Client, session wamp.
 
 // attend makes the call that lasts as long as the link's session. Its progressive results are commands.
 func (m *Member) attend(ctx context.Context, centre *client.Client) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	reporting := make(chan struct{})
 	o := client.CallOptions{Progress: func(r *client.Result) {
 		c := readCommand(r)
@@ -101,39 +100,48 @@ func (m *Member) attend(ctx context.Context, centre *client.Client) error {
 		case c.id != 0:
 			m.take(ctx, centre, c)
 		case reporting != nil: // the centre has let the node in
-			go m.report(ctx, centre, reporting)
+			go m.report(ctx, cancel, centre, reporting)
 			reporting = nil
 		}
 	}}
 	done := reporting
 	defer func() {
-		cancel()
+		cancel(nil)
 		if reporting == nil {
 			<-done
 		}
 	}()
 	_, err := centre.Call(ctx, fleet.Attend, o, client.Args(m.state()))
+	if refused := (*client.Error)(nil); errors.As(context.Cause(ctx), &refused) {
+		err = refused // of a report
+	}
 	return err
 }
 
-// report sends a report once a minute and on each change, until ctx is done.
-func (m *Member) report(ctx context.Context, centre *client.Client, done chan struct{}) {
+// report sends a report once a minute and on each change, until ctx is done. After a failure it waits twice as long each time. If
+// the centre has forgotten the node, report has the call of attend end.
+func (m *Member) report(ctx context.Context, end context.CancelCauseFunc, centre *client.Client, done chan struct{}) {
 	defer close(done)
 	var sent string
 	var at time.Time
+	pause := checkInterval
 	for ctx.Err() == nil {
 		r := m.state()
 		if news := newsOf(r); news != sent || time.Since(at) >= reportInterval {
 			began := time.Now()
 			err := m.tell(ctx, centre, r)
 			if err == nil {
-				sent, at = news, began
+				sent, at, pause = news, began, checkInterval
 				m.Files.Linked(m.Uplink, began)
 			} else if ctx.Err() == nil {
-				m.Log.Debug("report failed", "err", err)
+				pause = min(2*pause, failurePause)
+				m.Log.Debug("report failed", "err", err, "retry_in", pause)
+				if refused := (*client.Error)(nil); errors.As(err, &refused) && refused.URI == fleet.NotAttending {
+					end(err)
+				}
 			}
 		}
-		client.Sleep(ctx, checkInterval)
+		client.Sleep(ctx, pause)
 	}
 }
 

@@ -26,6 +26,9 @@ func (n *Node) serve(ctx context.Context, r *reporter) error {
 			return fmt.Errorf("register %s: %w", procedure, err)
 		}
 	}
+	if _, err := r.Register(ctx, procedureDoctor, client.RegisterOptions{Persist: true}, n.doctor.answer); err != nil {
+		return fmt.Errorf("register %s: %w", procedureDoctor, err)
+	}
 	return report.Serve(ctx, r.Client, r.realm, n, n.log)
 }
 
@@ -50,6 +53,11 @@ func (f fleetRouter) Roles(realm string) (names []string) {
 		names = append(names, role.Name)
 	}
 	return names
+}
+
+func (f fleetRouter) Strict(realm string) bool {
+	r, _ := f.realm(realm)
+	return r.Strict
 }
 
 func (f fleetRouter) Configured(realm, authid string) bool {

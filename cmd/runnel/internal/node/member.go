@@ -2,12 +2,10 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
 	"runnel/boards"
 	"runnel/cmd/runnel/internal/config"
-	"runnel/cmd/runnel/internal/doctor"
 	"runnel/cmd/runnel/internal/fleet"
 	"runnel/cmd/runnel/internal/member"
 	"runnel/cmd/runnel/internal/report"
@@ -58,15 +56,6 @@ func (h host) Call(ctx context.Context, realm, procedure string, p client.Payloa
 	return c.Call(ctx, procedure, client.CallOptions{}, p)
 }
 
-func (h host) Doctor(ctx context.Context) (any, error) {
-	h.examining.Lock() // one at a time
-	defer h.examining.Unlock()
-	return doctor.Examine(ctx, doctor.Options{
-		File: h.opts.File, Check: CheckUplink, Agent: h.agent(),
-		Status: func(context.Context, *config.Config) ([]byte, error) { return json.Marshal(h.Status()) },
-	})
-}
-
 // desk serves the nodes that link to a realm.
 type desk struct {
 	*fleet.Desk
@@ -77,7 +66,7 @@ type desk struct {
 
 func (n *Node) newDesk(realm string) *desk {
 	d := &desk{realm: realm, joining: newJoining()}
-	d.Desk = fleet.NewDesk(n.fleet, realm, client.New(client.Options{
+	d.Desk = fleet.NewDesk(n.fleet, realm, func() bool { return fleetRouter{n}.Strict(realm) }, client.New(client.Options{
 		Dial: n.internal(config.FleetRole, realm), Realm: realm, Log: n.log, OnUp: d.up, OnFailed: d.failed, Invocations: 1 << 17,
 	}), n.log)
 	return d

@@ -52,12 +52,11 @@ type Node struct {
 	data    *os.File        // holds the lock of the data directory; nil without a directory
 	fleet   *fleet.Registry // of the nodes that have enrolled here
 	files   *member.Files   // that centres send
-	memory  *budget.Budget  // shared by buffers and tables; nil if the machine's memory is not known
-	process int64           // memory in bytes that the process may have; 0: not known
+	doctor  *examiner
+	memory  *budget.Budget // shared by buffers and tables; nil if the machine's memory is not known
+	process int64          // memory in bytes that the process may have; 0: not known
 
 	descriptors *transport.Descriptors
-
-	examining sync.Mutex // held while a centre has the installation checked
 
 	notKept atomic.Bool // the configuration could not be saved, and this is logged
 
@@ -101,7 +100,7 @@ func build(c *config.Config, o Options) (*Node, error) {
 	running := *c // without the parts that are left out
 	n := &Node{opts: o, config: &running, log: o.Log, began: time.Now(), process: processMemory(), descriptors: newDescriptors()}
 	n.fleet = fleet.Open(config.DataDir(c), n.log)
-	n.files = n.newFiles()
+	n.files, n.doctor = n.newFiles(), newExaminer(n.examine)
 	n.memory = n.newBudget(c)
 	opts := n.routerOptions(c)
 	opts.Memory = n.memory

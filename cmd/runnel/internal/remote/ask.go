@@ -17,7 +17,6 @@ func (r *Router) Ask(procedure string, args ...any) (string, error) {
 
 // AskWith is Ask with keyword arguments.
 func (r *Router) AskWith(procedure string, kwargs map[string]any, args ...any) (string, error) {
-	procedure = r.asked(procedure)
 	ctx, stop := cli.UntilSignal(30 * time.Second)
 	defer stop()
 	c, err := r.Connect(ctx)
@@ -25,9 +24,9 @@ func (r *Router) AskWith(procedure string, kwargs map[string]any, args ...any) (
 		return "", cli.Because(ctx, err)
 	}
 	defer Close(c)
-	result, err := c.Call(ctx, procedure, client.CallOptions{}, client.Payload{Args: args, Kwargs: kwargs})
+	result, err := r.call(ctx, c, procedure, client.Payload{Args: args, Kwargs: kwargs})
 	if err != nil {
-		return "", cli.Because(ctx, r.Explain(procedure, CallError(err)))
+		return "", cli.Because(ctx, r.Explain(r.asked(procedure), CallError(err)))
 	}
 	values, _, err := result.Decode()
 	if err != nil || len(values) == 0 {

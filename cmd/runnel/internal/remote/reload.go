@@ -39,7 +39,7 @@ func (r *Router) reload(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	defer Close(c)
-	result, err := c.Call(ctx, r.asked(report.ProcedureReload), client.CallOptions{}, client.Payload{})
+	result, err := r.call(ctx, c, report.ProcedureReload, client.Payload{})
 	if err != nil {
 		return nil, err
 	}

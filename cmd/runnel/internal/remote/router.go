@@ -48,12 +48,34 @@ func (r *Router) NodeFlag(cmd *cobra.Command) {
 // Node returns the value of the flag --node.
 func (r *Router) Node() string { return r.node }
 
+// CallNode calls a command at a node, through the centre that c is connected to.
+func CallNode(ctx context.Context, c *client.Client, node, command string, p client.Payload) (*client.Result, error) {
+	result, err := c.Call(ctx, nodePrefix+node+"."+command, client.CallOptions{}, p)
+	if errors.Is(err, wamp.InvalidURI) { // of a strict realm
+		result, err = c.Call(ctx, nodePrefix+wamp.Component(node)+"."+command, client.CallOptions{}, p)
+	}
+	return result, err
+}
+
+// call calls one of the router's own procedures: there, or at the node.
+func (r *Router) call(ctx context.Context, c *client.Client, procedure string, p client.Payload) (*client.Result, error) {
+	if r.node == "" {
+		return c.Call(ctx, procedure, client.CallOptions{}, p)
+	}
+	return CallNode(ctx, c, r.node, strings.TrimPrefix(procedure, ownPrefix), p)
+}
+
+const (
+	ownPrefix  = "runnel."
+	nodePrefix = "runnel.node."
+)
+
 // asked returns the procedure that is called: the router's own, or that of the node.
 func (r *Router) asked(procedure string) string {
 	if r.node == "" {
 		return procedure
 	}
-	return "runnel.node." + r.node + "." + strings.TrimPrefix(procedure, "runnel.")
+	return nodePrefix + r.node + "." + strings.TrimPrefix(procedure, ownPrefix)
 }
 
 // Flags adds the flags to a command. version is that of the program.

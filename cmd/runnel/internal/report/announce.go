@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"runnel/edge/client"
+	"runnel/edge/wamp"
 )
 
 // The topics of the retained events that announce a change of state, in each realm:
@@ -58,12 +58,12 @@ func states(realm string, s Source) map[string]state {
 	states := make(map[string]state)
 	for _, u := range s.Uplinks() {
 		if u.Realm == realm {
-			states[uplinkURI+onState+component(u.Name)] = state{u, newsOf(u.Name, u.Up, u.URL, u.Error, u.Clash, u.Refused, u.Queue.Alarm, u.Queue.heldNews())}
+			states[uplinkURI+onState+wamp.Component(u.Name)] = state{u, newsOf(u.Name, u.Up, u.URL, u.Error, u.Clash, u.Refused, u.Queue.Alarm, u.Queue.heldNews())}
 		}
 	}
 	for _, l := range s.Serial() {
 		if l.Realm == realm {
-			states[serialURI+onState+component(l.Name)] = state{l, newsOf(l.Name, l.State, l.Device, l.Error, l.Link != nil && l.Link.Up, l.Alarms)}
+			states[serialURI+onState+wamp.Component(l.Name)] = state{l, newsOf(l.Name, l.State, l.Device, l.Error, l.Link != nil && l.Link.Up, l.Alarms)}
 		}
 	}
 	if list := s.Clashes(realm); len(list) > 0 {
@@ -101,17 +101,4 @@ func (a *announcer) event(ctx context.Context, topic string, p client.Payload) b
 	ctx, cancel := context.WithTimeout(ctx, checkInterval)
 	defer cancel()
 	return a.client.Publish(ctx, topic, client.PublishOptions{Acknowledge: true, Retain: true}, p) == nil
-}
-
-// component turns a name into one component of a URI, valid under the strict rules too.
-func component(name string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
-			return r
-		case r >= 'A' && r <= 'Z':
-			return r - 'A' + 'a'
-		}
-		return '_'
-	}, name)
 }

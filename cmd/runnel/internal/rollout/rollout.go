@@ -30,6 +30,10 @@ const (
 	pollInterval = 500 * time.Millisecond
 	patience     = 90 * time.Second // for the outcome, beyond the time until a rollback
 	callTime     = time.Minute
+
+	notAuthorized = "wamp.error.not_authorized"
+
+	reconnectMax = 2 * time.Second // the centre may restart meanwhile
 )
 
 // rollout is a Run.
@@ -46,7 +50,12 @@ type rollout struct {
 
 // Run sends the file to all nodes and prints a line for each. The error says at how many it was not applied.
 func Run(ctx context.Context, router *remote.Router, o Options, out io.Writer) error {
-	c, err := router.Connect(ctx)
+	opts, err := router.Options()
+	if err != nil {
+		return err
+	}
+	opts.Reconnect.Max = reconnectMax
+	c, err := router.ConnectLasting(ctx, opts)
 	if err != nil {
 		return err
 	}
@@ -87,32 +96,49 @@ func (r *rollout) print(id, outcome string, err error) {
 func (r *rollout) apply(ctx context.Context, node string) (string, error) {
 	request := client.Payload{Args: []any{r.Name, r.Text}, Kwargs: map[string]any{"dry_run": r.Dry, "rollback_after": int64(r.After.Round(time.Second) / time.Second)}}
 	var id string
-	if err := r.call(ctx, fleet.NodePrefix+node+"."+fleet.Apply, request, &id); err != nil {
-		return "", err
+	err := r.read(ctx, &id, func(ctx context.Context) (*client.Result, error) {
+		return remote.CallNode(ctx, r.client, node, fleet.Apply, request)
+	})
+	if err != nil {
+		return "", r.explain(fleet.NodePrefix+node+"."+fleet.Apply, err)
 	}
 	if r.Dry {
 		return "valid", nil
 	}
-	deadline := time.Now().Add(r.After + patience)
-	for {
+	return r.await(ctx, node, id)
+}
+
+// await asks the centre for the outcome until there is one. A poll that fails is repeated: the centre may restart meanwhile, or be
+// busy.
+func (r *rollout) await(ctx context.Context, node, id string) (string, error) {
+	var failure error // of the last poll
+	for deadline := time.Now().Add(r.After + patience); time.Now().Before(deadline); client.Sleep(ctx, pollInterval) {
 		var n fleet.NodeReport
-		err := r.call(ctx, fleet.NodeGet, client.Args(node), &n)
+		failure = r.read(ctx, &n, func(ctx context.Context) (*client.Result, error) {
+			return r.client.Call(ctx, fleet.NodeGet, client.CallOptions{}, client.Args(node))
+		})
 		switch a := n.Applied; {
 		case ctx.Err() != nil:
 			return "", context.Cause(ctx)
-		case err != nil:
-			return "", err
-		case a == nil || a.ID != id || a.State == fleet.AppliedPending:
+		case isFinal(failure):
+			return "", r.explain(fleet.NodeGet, failure)
+		case failure != nil || a == nil || a.ID != id || a.State == fleet.AppliedPending:
 		case a.State == fleet.AppliedDone:
 			return "applied" + changes(a.Changes), nil
 		default:
 			return "", errors.New(strings.TrimSuffix(a.State+": "+a.Error, ": "))
 		}
-		if time.Now().After(deadline) {
-			return "", fmt.Errorf("no outcome after %v; the node is away, and rolls the file back", r.After+patience)
-		}
-		client.Sleep(ctx, pollInterval)
 	}
+	if failure != nil {
+		return "", fmt.Errorf("the outcome is not known: %w; runnel fleet show %s prints it", r.explain(fleet.NodeGet, failure), node)
+	}
+	return "", fmt.Errorf("no outcome after %v; the node is away, and rolls the file back", r.After+patience)
+}
+
+// isFinal reports whether an error of a poll is the same at the next one.
+func isFinal(err error) bool {
+	refused := (*client.Error)(nil)
+	return errors.As(err, &refused) && (refused.URI == fleet.NoSuchNode || refused.URI == notAuthorized)
 }
 
 func changes(list []string) string {
@@ -122,20 +148,20 @@ func changes(list []string) string {
 	return ": " + term.Harmless(strings.Join(list, ", "))
 }
 
-// call calls a procedure of the centre and decodes the first argument of the result.
-func (r *rollout) call(ctx context.Context, procedure string, p client.Payload, result any) error {
+// read calls a procedure of the centre and decodes the first argument of the result. It waits for the connection.
+func (r *rollout) read(ctx context.Context, result any, call func(context.Context) (*client.Result, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	got, err := r.client.Call(ctx, procedure, client.CallOptions{}, p)
-	if refused := (*client.Error)(nil); errors.As(err, &refused) {
-		return r.explain(procedure, refused)
+	if err := r.client.WaitUp(ctx); err != nil {
+		return fmt.Errorf("no connection to the centre: %w", err)
 	}
+	got, err := call(ctx)
 	if err != nil {
 		return err
 	}
 	args := got.Args()
 	if len(args) == 0 {
-		return fmt.Errorf("call %s: cannot read the answer", procedure)
+		return errors.New("cannot read the answer of the centre")
 	}
 	text, err := term.JSONText(args[0])
 	if err == nil {
@@ -145,15 +171,19 @@ func (r *rollout) call(ctx context.Context, procedure string, p client.Payload, 
 }
 
 // explain returns an error of a node as its texts: of a configuration, a problem a line.
-func (r *rollout) explain(procedure string, err *client.Error) error {
+func (r *rollout) explain(procedure string, err error) error {
+	refused := (*client.Error)(nil)
+	if !errors.As(err, &refused) {
+		return err
+	}
 	var lines []string
-	for _, arg := range err.Args() {
+	for _, arg := range refused.Args() {
 		if text, ok := arg.(string); ok {
 			lines = append(lines, text)
 		}
 	}
-	if strings.HasPrefix(err.URI, "runnel.error.") && len(lines) > 0 {
+	if strings.HasPrefix(refused.URI, "runnel.error.") && len(lines) > 0 {
 		return errors.New(strings.Join(lines, "\n"))
 	}
-	return r.router.Explain(procedure, remote.CallError(err))
+	return r.router.Explain(procedure, remote.CallError(refused))
 }

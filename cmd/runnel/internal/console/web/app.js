@@ -2,6 +2,7 @@
 
 import { Client } from './wamp.js';
 import { Status } from './status.js';
+import { Doctor } from './doctor.js';
 import { h, keyed, write, writeState, notice } from './dom.js';
 import { findings } from './health.js';
 import * as overview from './overview.js';
@@ -26,9 +27,10 @@ function start(realm, credentials) {
   if (app) app.client.close();
   const base = `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}`;
   const client = new Client(base + facts.path, realm, credentials);
-  app = { client, status: new Status(client), topics: new Set(), fleet: undefined, signOut };
+  app = { client, status: new Status(client), doctor: new Doctor(client), topics: new Set(), fleet: undefined, signOut };
   client.addEventListener('state', changed);
   app.status.addEventListener('change', renewed);
+  app.doctor.addEventListener('change', menu);
   client.connect();
 }
 
@@ -45,6 +47,7 @@ function changed(e) {
   writeState(connection, ...words[client.state]);
   if (client.state === 'signin') return form(client.credentials ? client.reason : 'This realm asks for a name and a password.');
   if (client.state !== 'open') return;
+  app.doctor.forget();
   fleet.nodes(app).then((list) => { if (client === app.client) { app.fleet = list; menu(); } });
   menu();
   if (!ended) show();
@@ -70,6 +73,7 @@ function menu() {
       else if (f.object.startsWith('link ')) marks.links++;
       else marks.overview++;
     }
+    marks.overview += app.doctor.findings().filter((f) => f.level !== 'idle').length;
   }
   keyed(nav, [...views.filter(shown), 'session'], (v) => v.id || v, (v) => (v === 'session' ? session() : entry(v)), (el, v) => {
     if (v === 'session') return el.update();

@@ -2,6 +2,8 @@
 
 import { h, keyed, write, state, writeState, empty, facts, command, number, duration, plural, since } from './dom.js';
 import { findings, lineState, linkState } from './health.js';
+import { Doctor } from './doctor.js';
+import { finding } from './overview.js';
 
 export const id = 'fleet';
 export const title = 'Fleet';
@@ -90,13 +92,36 @@ async function ask(app, n, own) {
   if (!n.remote) return own.append(h('p.hint', null, 'This node does not answer through its link. Write remote = true in its [[uplink]], then reload it there:'), command('sudo runnel reload'));
   own.append(h('p.hint', null, 'Asking the node …'));
   try {
-    const { args: [s] } = await app.client.call(`runnel.node.${n.id}.status`);
+    const [s, prefix] = await statusOf(app.client, n.id);
     const found = findings(s);
     own.replaceChildren(h('h3', null, `Status of the node: ${plural(s.router.connections, 'connection')}, up ${duration(s.uptime)}`),
       h('ul.findings', null, found.length ? found.map((f) => h('li', null, state(f.level, `${f.object} ${f.text}`))) : h('li', null, state('ok', 'healthy'))),
       list('Links', s.uplinks.map((u) => [linkState(u), `${u.name}: ${plural(u.queue.events, 'event')} queued, ${number(u.events_up.forwarded)} sent`])) || '',
-      list('Serial lines', s.serial.map((l) => [lineState(l), l.name])) || '');
+      list('Serial lines', s.serial.map((l) => [lineState(l), l.name])) || '',
+      check(app, `${prefix}doctor`));
   } catch (e) {
     own.replaceChildren(h('p.hint', null, e.uri === 'wamp.error.not_authorized' ? `This role may not call runnel.node.${n.id}.status.` : e.message));
   }
+}
+
+// statusOf resolves to the status of a node and the prefix of its procedures. In a realm with strict URIs, they have another one.
+async function statusOf(client, id) {
+  const read = async (name) => { const prefix = `runnel.node.${name}.`; return [(await client.call(`${prefix}status`)).args[0], prefix]; };
+  try { return await read(id); } catch (e) {
+    if (e.uri !== 'wamp.error.invalid_uri') throw e;
+    return read(id.toLowerCase().replace(/[^a-z0-9]/gu, '_'));
+  }
+}
+
+// check makes the button that has a node check its installation.
+function check(app, procedure) {
+  const doctor = new Doctor(app.client, procedure), result = h('ul.findings', null), line = h('p.hint.grow', null, 'The node can check its files, ports, clock, disk and links.');
+  const button = h('button.small', { type: 'button', onclick: () => doctor.check() }, 'Check this node');
+  doctor.addEventListener('change', () => {
+    button.disabled = doctor.busy;
+    write(line, doctor.summary(since(doctor.at)));
+    const found = doctor.findings(true);
+    result.replaceChildren(...found.map(finding), ...(doctor.report && !found.length ? [h('li', null, state('ok', 'nothing found'))] : []));
+  });
+  return h('div', null, h('div.checked', null, line, button), result);
 }

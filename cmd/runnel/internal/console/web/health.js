@@ -2,6 +2,9 @@
 
 import { plural } from './dom.js';
 
+// doctorCommand checks the installation by hand.
+export const doctorCommand = 'sudo runnel doctor';
+
 // findings returns a list of {level, object, text, remedy, command}.
 export function findings(s) {
   const list = [];
@@ -19,6 +22,9 @@ export function findings(s) {
   }
   for (const l of s.serial) serial(add, l);
   for (const u of s.uplinks) uplink(add, u);
+  for (const w of s.webhooks || []) {
+    if (w.problem) add('bad', `webhook ${w.name}`, w.problem, 'Its events wait. Look at the server and its log, and at url, secret and authorization of the webhook.');
+  }
   if (s.memory && s.memory.limit && s.memory.used > 0.9 * s.memory.limit) add('warn', 'memory', 'more than 90 % of the limit is in use', 'Raise [limits] memory, or lower what is retained.');
   return list;
 }
@@ -29,7 +35,7 @@ function certificate(add, object, c) {
 
 function serial(add, l) {
   const object = `line ${l.name}`;
-  for (const alarm of l.alarms || []) add('bad', object, alarm, 'Look at the device and its wiring.', 'sudo runnel doctor');
+  for (const alarm of l.alarms || []) add('bad', object, alarm, 'Look at the device and its wiring.', doctorCommand);
   if (l.state === 'refused' || l.state === 'waiting') {
     add('bad', object, `the port is not open (${l.state})${l.error ? `: ${l.error}` : ''}`, 'This shows the ports of the machine and the programs that hold them:', 'runnel serial ls');
   }
@@ -37,7 +43,7 @@ function serial(add, l) {
 
 function uplink(add, u) {
   const object = `link ${u.name}`;
-  if (!u.up) add('bad', object, `is down${u.error ? `: ${u.error}` : ''}`, 'This checks the address, the certificate and the permissions at the centre:', 'sudo runnel doctor');
+  if (!u.up) add('bad', object, `is down${u.error ? `: ${u.error}` : ''}`, 'This checks the address, the certificate and the permissions at the centre:', doctorCommand);
   if (u.clash) add('bad', object, u.clash, 'Give this node another [node] id, then:', 'sudo systemctl restart runnel');
   if (u.queue.alarm) add('bad', object, `its queue: ${u.queue.alarm}`, 'Check the data directory: free space, and its owner.');
   if (u.queue.held_events) add('bad', object, `the centre rejects events; ${plural(u.queue.held_events, 'event')} of ${plural(u.queue.held_topics, 'topic')} ${u.queue.held_events === 1 ? 'is' : 'are'} held`, 'Permit the topics at the centre, then:', `runnel queue retry ${u.name}`);

@@ -1,8 +1,8 @@
 // Overview: the parts of the router, their health, and the rates of their traffic.
 
-import { h, keyed, write, state, writeState, command, facts, number, rate, size, duration, plural } from './dom.js';
+import { h, keyed, write, state, writeState, command, facts, number, rate, size, duration, since, plural, notice } from './dom.js';
 import { Chart } from './chart.js';
-import { findings, lineState, linkState } from './health.js';
+import { findings, doctorCommand, lineState, linkState } from './health.js';
 import { whenKnown } from './denied.js';
 
 export const id = 'overview';
@@ -21,12 +21,21 @@ export function mount(root, app) {
   return () => { end(); app.status.removeEventListener('change', asked); body.ended && body.ended(); };
 }
 
+const pause = 10000; // milliseconds between two checks of the installation, unless the user asks for one
+
 function build(root, app) {
-  const { status } = app;
+  const { status, doctor } = app;
   const health = h('section.panel.health', { 'aria-label': 'Health' });
   const verdict = state('idle', 'reading the status');
-  const list = h('ul.findings', null);
-  health.append(h('h2', null, verdict), list);
+  const list = h('ul.findings', null), notes = h('ul.findings', null), count = h('summary', null, '');
+  const more = h('details', null, count, notes);
+  more.hidden = true;
+  const checked = h('p.hint.grow', null, doctor.summary(''));
+  const again = h('button.small', { type: 'button', onclick: async () => { await doctor.check(); notice(doctor.error ? doctor.summary('') : verdict.dataset.word, doctor.error ? 'bad' : verdict.dataset.kind); } }, 'Check again');
+  const byHand = h('div', null, command(doctorCommand));
+  byHand.hidden = true;
+  health.append(h('h2', null, verdict), list, h('div.checked', null, checked, again), more, byHand);
+  let seen; // the findings of the status at the last check
 
   const figures = facts({ version: 'Version', uptime: 'Running for', connections: 'Connections', sessions: 'Sessions', events: 'Events delivered', drops: 'Events dropped', memory: 'Buffers and tables' });
 
@@ -45,13 +54,30 @@ function build(root, app) {
   root.append(health, h('section.panel', { 'aria-label': 'Figures' }, figures.el),
     h('section.charts', { 'aria-label': 'Rates' }, ...charts.map((c) => c.el)),
     h('section.panel', null, h('h2', null, 'What runs here'), h('div.scroll', { tabindex: 0, role: 'region', 'aria-label': 'What runs here' }, table)));
-  root.ended = () => charts.forEach((c) => c.end());
+  const checks = () => { if (status.latest) update(status.latest); };
+  doctor.addEventListener('change', checks);
+  root.ended = () => { charts.forEach((c) => c.end()); doctor.removeEventListener('change', checks); };
 
-  return (s) => {
-    const found = findings(s);
+  // examine has the installation checked if the findings have changed since the last check.
+  const examine = (found) => {
+    const now = found.map((f) => f.object + f.text).join();
+    if (doctor.busy || doctor.denied || (doctor.at && (seen === now || Date.now() - doctor.at < pause))) return;
+    seen = now;
+    doctor.check();
+  };
+
+  const update = (s) => {
+    const live = findings(s), checks = doctor.findings();
+    const found = [...(doctor.report ? live.map(checkedHere) : live), ...checks.filter((f) => f.level !== 'idle')], noted = checks.filter((f) => f.level === 'idle');
     writeState(verdict, found.some((f) => f.level === 'bad') ? 'bad' : found.length ? 'warn' : 'ok',
       found.length ? `${plural(found.length, 'thing')} to look at` : 'All is well');
-    keyed(list, found, (f) => f.object + f.text, finding, () => {});
+    write(checked, doctor.summary(since(doctor.at)));
+    again.disabled = doctor.busy;
+    byHand.hidden = !doctor.error;
+    keyed(list, found, (f) => f.object + f.text + f.command, finding, () => {});
+    keyed(notes, noted, (f) => f.object + f.text, finding, () => {});
+    write(count, plural(noted.length, 'note'));
+    more.hidden = !noted.length;
     figures.write('version', s.version);
     figures.write('uptime', duration(s.uptime));
     figures.write('connections', number(s.router.connections));
@@ -61,12 +87,19 @@ function build(root, app) {
     figures.write('memory', s.memory ? size(s.memory.used) : '–');
     keyed(rows, running(s), (r) => r.key, row, (el, r) => el.update(r));
     charts.forEach((c) => c.draw());
+    examine(live);
   };
+  return update;
 }
 
-function finding(f) {
-  return h('li', null, h('div', null, state(f.level, f.object), h('span', null, ` ${f.text}`)),
-    f.remedy && h('p.hint', null, f.remedy), f.command && command(f.command));
+// checkedHere leaves out of a finding the command that checks the installation: the page has done that.
+const checkedHere = (f) => (f.command === doctorCommand ? { ...f, command: undefined, remedy: f.remedy.endsWith(':') ? undefined : f.remedy } : f);
+
+// finding shows a finding. A remedy of several lines is folded.
+export function finding(f) {
+  const long = f.command && f.command.includes('\n');
+  return h('li', null, h('div', null, state(f.level, f.object), h('span', null, ` ${f.text}`)), f.remedy && h('p.hint', null, f.remedy),
+    f.command && (long ? h('details', null, h('summary', { 'aria-label': `Show the remedy for ${f.object}` }, 'Show the remedy'), command(f.command)) : command(f.command)));
 }
 
 // running lists the parts of a router.

@@ -1,0 +1,144 @@
+package rollout
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"runnel/cmd/runnel/internal/fleet"
+	"runnel/cmd/runnel/internal/remote"
+	"runnel/edge"
+	"runnel/edge/auth"
+	"runnel/edge/client"
+	"runnel/edge/wamp"
+	"runnel/test/kit"
+	"runnel/transport"
+	"runnel/transport/memory"
+)
+
+// newCentre runs a router whose procedures answer with handlers, and returns what a command needs to reach it.
+func newCentre(t *testing.T, answers map[string]client.Handler) (*edge.Router, *remote.Router) {
+	t.Helper()
+	url := "unix://" + filepath.Join(kit.ShortDir(t), "r.sock")
+	quiet := slog.New(slog.DiscardHandler)
+	r := edge.NewRouter(edge.Options{Log: quiet})
+	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}})
+	kit.Must(t, r.AddRealm(edge.RealmOptions{Name: "plant", Anonymous: "all", Roles: []*auth.Role{all}}))
+	l, err := transport.Listen(url, transport.ListenOptions{Log: quiet})
+	kit.Must(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { l.Run(ctx, func(c transport.Conn) { r.Serve(c) }) })
+	callee, err := client.Connect(ctx, client.Options{Realm: "plant", Log: quiet, Dial: func(context.Context) (client.Conn, error) {
+		ours, theirs := memory.Internal(memory.Options{})
+		running.Go(func() { r.Serve(theirs) })
+		return ours, nil
+	}})
+	kit.Must(t, err)
+	for uri, answer := range answers {
+		_, err := callee.Register(ctx, uri, client.RegisterOptions{}, answer)
+		kit.Must(t, err)
+	}
+	t.Cleanup(func() {
+		stop()
+		callee.Close(context.Background())
+		r.Close(context.Background())
+		running.Wait()
+	})
+	return r, &remote.Router{URL: url, Realm: "plant", Serializer: "cbor"}
+}
+
+func applied(id, state, text string) client.Payload {
+	return client.Args(fleet.NodeReport{Node: fleet.Node{ID: "gw"}, Applied: &fleet.Applied{ID: id, State: state, Error: text, Changes: []string{"serial line gps started"}}})
+}
+
+// The outcome is what the node reports in the end. A poll that fails is repeated; an error that stays ends the wait.
+func TestOutcome(t *testing.T) {
+	busy := client.NewError(wamp.Unavailable.Error(), "try again")
+	for _, c := range []struct {
+		what  string
+		dry   bool
+		apply error // of the node
+		polls []any // payloads and errors; the last one stays
+		want  string
+	}{
+		{"applied", false, nil, []any{applied("7", fleet.AppliedDone, "")}, "gw: applied: serial line gps started\n"},
+		{"applied after failed polls", false, nil, []any{busy, client.Payload{}, errors.New("x"), applied("6", fleet.AppliedFailed, "an earlier file"), applied("7", fleet.AppliedPending, ""), applied("7", fleet.AppliedDone, "")}, "gw: applied: serial line gps started\n"},
+		{"rolled back", false, nil, []any{busy, applied("7", fleet.AppliedRolledBack, "why")}, "gw: failed: rolled back: why\n"},
+		{"forgotten meanwhile", false, nil, []any{busy, client.NewError(fleet.NoSuchNode, "there is no node")}, "gw: failed: there is no node\n"},
+		{"not permitted", false, nil, []any{client.NewError(wamp.NotAuthorized.Error())}, "gw: failed: call runnel.fleet.get at "},
+		{"only checked", true, nil, nil, "gw: valid\n"},
+		{"invalid", false, client.NewError("runnel.error.config", "a.toml:1: x", "a.toml:2: y"), nil, "gw: failed: a.toml:1: x\n  a.toml:2: y\n"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			t.Parallel()
+			var polls, sent atomic.Int32
+			_, router := newCentre(t, map[string]client.Handler{
+				fleet.NodePrefix + "gw.apply": func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
+					if k := inv.Kwargs(); k["dry_run"] != c.dry || k["rollback_after"] != int64(60) {
+						t.Errorf("%v", k)
+					}
+					sent.Add(1)
+					return client.Args("7"), c.apply
+				},
+				fleet.NodeGet: func(context.Context, *client.Invocation) (client.Payload, error) {
+					switch a := c.polls[min(int(polls.Add(1)), len(c.polls))-1].(type) {
+					case error:
+						return client.Payload{}, a
+					default:
+						return a.(client.Payload), nil
+					}
+				},
+			})
+			var out strings.Builder
+			err := Run(t.Context(), router, Options{Nodes: []string{"gw"}, Name: "a.toml", Text: "x", Parallel: 4, Dry: c.dry, After: time.Minute}, &out)
+			if !strings.HasPrefix(out.String(), c.want) || (err != nil) != strings.Contains(c.want, "failed") || sent.Load() != 1 {
+				t.Errorf("%q, %v, sent %d times", out.String(), err, sent.Load())
+			}
+			if err != nil && !strings.Contains(err.Error(), "a.toml not applied at 1 of 1 node") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A centre that closes the connection while a node applies the file is asked again.
+func TestCentreRestarts(t *testing.T) {
+	var router *edge.Router
+	var polls atomic.Int32
+	router, at := newCentre(t, map[string]client.Handler{
+		fleet.NodePrefix + "gw.apply": func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args("7"), nil },
+		fleet.NodeGet: func(context.Context, *client.Invocation) (client.Payload, error) {
+			if polls.Add(1) == 1 {
+				router.CloseSessions(func(t *wamp.Transport) bool { return !t.Internal }, wamp.CloseShutdown, "")
+			}
+			return applied("7", fleet.AppliedDone, ""), nil
+		},
+	})
+	var out strings.Builder
+	if err := Run(t.Context(), at, Options{Nodes: []string{"gw"}, Name: "a.toml", Parallel: 1, After: time.Minute}, &out); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// A rollout that is interrupted says so for the nodes under way.
+func TestInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	_, at := newCentre(t, map[string]client.Handler{
+		fleet.NodePrefix + "gw.apply": func(context.Context, *client.Invocation) (client.Payload, error) { return client.Args("7"), nil },
+		fleet.NodeGet: func(context.Context, *client.Invocation) (client.Payload, error) {
+			stop()
+			return applied("7", fleet.AppliedPending, ""), nil
+		},
+	})
+	var out strings.Builder
+	if err := Run(ctx, at, Options{Nodes: []string{"gw"}, Name: "a.toml", Parallel: 1, After: time.Minute}, &out); err == nil || !strings.Contains(out.String(), "gw: failed: context canceled") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
