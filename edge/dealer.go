@@ -28,7 +28,7 @@ func (s *session) call(t *turn, m *codec.Message) error {
 	if !wamp.ValidURI(m.Text, wamp.Exact, s.strict) {
 		return wamp.InvalidURI
 	}
-	if isOwnDurable(m.Text) { // like EVENT_RECEIVED, it needs no permission
+	if isOwnDurable(m.Text) || s.isWill(m.Text) { // like EVENT_RECEIVED, it needs no permission
 		return s.callMeta(t, m)
 	}
 	disclose, err := s.permitted(t, auth.Call, m.Text, m.Dict)

@@ -49,6 +49,11 @@ func (c *metaCall) scope() (int, error) {
 	return 0, refusal{wamp.InvalidArgument, "scope must be detached or destroyed"}
 }
 
+// isWill reports whether a call concerns the will of an MQTT client, which needs the permission to publish and no other.
+func (s *session) isWill(uri []byte) bool {
+	return s.conn.Transport().Client != "" && (string(uri) == "wamp.session.add_testament" || string(uri) == "wamp.session.flush_testaments")
+}
+
 func (c *metaCall) addTestament() ([]any, error) {
 	topic, err := c.text(0)
 	if err != nil {

@@ -179,7 +179,7 @@ func TestDeviceTLS(t *testing.T) {
 	}
 }
 
-// paho's Python client passes messages of each QoS, with MQTT 3.1.1 and 5.
+// paho's Python client passes messages of each QoS, retained and queued ones, and a will, with MQTT 3.1.1 and 5.
 func TestDevicePaho(t *testing.T) {
 	t.Parallel()
 	if exec.Command("/usr/bin/python3", "-c", "import paho.mqtt.client").Run() != nil {
@@ -188,30 +188,74 @@ func TestDevicePaho(t *testing.T) {
 	_, b := newDoor(t)
 	for _, version := range []string{"4", "5"} {
 		out, err := exec.Command("/usr/bin/python3", "-c", pahoScript, strconv.Itoa(b.port), version).CombinedOutput()
-		if err != nil || string(out) != "0 a\n1 b\n2 c\n" {
+		if err != nil || string(out) != pahoOutput {
 			t.Errorf("version %s: %v\n%s", version, err, out)
 		}
 	}
 }
 
+const pahoOutput = `0 a
+1 b
+2 c
+retained r
+session True
+queued 1 q1
+queued 2 q2
+will gone
+`
+
 const pahoScript = `
-import sys, threading
+import sys, threading, queue
 import paho.mqtt.client as mqtt
-version = int(sys.argv[2])
+from paho.mqtt.properties import Properties
+from paho.mqtt.packettypes import PacketTypes
+port, version = int(sys.argv[1]), int(sys.argv[2])
 args = {} if not hasattr(mqtt, "CallbackAPIVersion") else {"callback_api_version": mqtt.CallbackAPIVersion.VERSION1}
-c = mqtt.Client(client_id="paho-%d" % version, protocol=version, **args)
-got, all = [], threading.Event()
-def on_message(c, u, m):
-    got.append("%d %s" % (m.qos, m.payload.decode()))
-    if len(got) == 3: all.set()
-def on_subscribe(*a):
-    for qos, text in enumerate("abc"): c.publish("paho/%d/x" % version, text, qos=qos)
-c.on_message, c.on_subscribe = on_message, on_subscribe
-c.on_connect = lambda *a: c.subscribe("paho/%d/#" % version, qos=2)
-c.connect("127.0.0.1", int(sys.argv[1]))
-c.loop_start()
-ok = all.wait(60)
-c.disconnect()
-print("\n".join(sorted(got)))
-sys.exit(0 if ok else 1)
+top = "paho/%d/" % version
+class Client:
+    def __init__(self, name, lasting=False, will=None):
+        self.got, self.up, self.subscribed = queue.Queue(), queue.Queue(), queue.Queue()
+        kw = {} if version == 5 else {"clean_session": not lasting}
+        c = self.c = mqtt.Client(client_id="%s-%d" % (name, version), protocol=version, **kw, **args)
+        c.on_message = lambda c, u, m: self.got.put(m)
+        c.on_connect = lambda c, u, flags, *a: self.up.put(flags)
+        c.on_subscribe = lambda *a: self.subscribed.put(1)
+        if will: c.will_set(will, "gone", qos=1)
+        kw = {}
+        if version == 5:
+            kw = {"clean_start": not lasting, "properties": Properties(PacketTypes.CONNECT)}
+            if lasting: kw["properties"].SessionExpiryInterval = 600
+        c.connect("127.0.0.1", port, **kw)
+        c.loop_start()
+        self.present = bool(self.up.get(timeout=60)["session present"])
+    def sub(self, topic):
+        self.c.subscribe(topic, qos=2)
+        self.subscribed.get(timeout=60)
+    def pub(self, topic, text, **kw): self.c.publish(topic, text, **kw).wait_for_publish()
+    def take(self): return self.got.get(timeout=60)
+    def leave(self):
+        self.c.disconnect()
+        self.c.loop_stop()
+a, b = Client("a"), Client("b")
+a.sub(top + "x")
+for qos, text in enumerate("abc"): b.pub(top + "x", text, qos=qos)
+for m in sorted([a.take() for _ in "abc"], key=lambda m: m.qos): print(m.qos, m.payload.decode())
+b.pub(top + "kept", "r", qos=1, retain=True)
+a.sub(top + "kept")
+m = a.take()
+print("retained" if m.retain else "live", m.payload.decode())
+b.pub(top + "kept", "", qos=1, retain=True)
+a.take()
+l = Client("lasting", True)
+l.sub(top + "queue")
+l.leave()
+for qos in 1, 2: b.pub(top + "queue", "q%d" % qos, qos=qos)
+l = Client("lasting", True, will=top + "will")
+print("session", l.present)
+for _ in 1, 2:
+    m = l.take()
+    print("queued", m.qos, m.payload.decode())
+b.sub(top + "will")
+l.c.socket().shutdown(2)
+print("will", b.take().payload.decode())
 `

@@ -132,7 +132,7 @@ func (c *Conn) take(p *packet.Connect) (packet.Code, error) {
 	if c.assigned {
 		c.transport.Client = fmt.Sprintf("runnel-%x", wamp.NewID())
 	}
-	c.key = client{cmp.Or(c.transport.Realm, c.door.Realm), c.transport.Client}
+	c.owner = Owner{Realm: cmp.Or(c.transport.Realm, c.door.Realm), Client: c.transport.Client}
 	c.maxPacket = int(min(p.Properties.Number(packet.MaximumPacketSize, maxPeerPacket), maxPeerPacket))
 	c.flight.last = uint16(wamp.NewID())
 	c.flight.limit = int(min(p.Properties.Number(packet.ReceiveMaximum, maxFlight), maxFlight))
@@ -142,7 +142,7 @@ func (c *Conn) take(p *packet.Connect) (packet.Code, error) {
 		if _, err := naming.URI(w.Topic); err != nil {
 			return packet.TopicNameInvalid, fmt.Errorf("will topic %q: %w", w.Topic, err)
 		}
-		c.will, c.willDelay = w, time.Duration(w.Properties.Number(packet.WillDelay, 0))*time.Second
+		c.will = w
 	}
 	c.login(p)
 	return packet.Success, nil

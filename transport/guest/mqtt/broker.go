@@ -27,16 +27,17 @@ type Broker struct {
 	sweep   *time.Timer // of expired sessions; nil: none is kept
 }
 
-// client identifies a session: a client id belongs to a realm.
-type client struct{ realm, id string }
+// client identifies a session. A client id belongs to a user: another user with the same client id is another client, and can't
+// take over anything. authid is empty for anonymous users, and role for others.
+type client struct{ realm, id, authid, role string }
 
 // BrokerOptions configure a Broker.
 type BrokerOptions struct {
 	// Directory is where sessions are saved that outlive their connections; "": there are none.
 	Directory string
 
-	// Join opens a connection to the router on behalf of the owner of a session that has expired, to remove its durable
-	// subscriptions. nil: they are left to the bounds of durable subscriptions.
+	// Join opens a connection to the router on behalf of a client that is away, to publish its will, and to remove the durable
+	// subscriptions of a session that has expired. Its Transport has the client's id. nil: neither is done.
 	Join func(Owner) wamp.Conn
 
 	Log *slog.Logger
@@ -47,11 +48,15 @@ type Owner struct {
 	Realm  string
 	Authid string // "": anonymous sessions of the role share their sessions' ids
 	Role   string
+	Client string // the client id
 }
 
-// is reports whether other may take over a session of o.
-func (o Owner) is(other Owner) bool {
-	return o.Realm == other.Realm && o.Authid == other.Authid && (o.Authid != "" || o.Role == other.Role)
+// key returns the key of the owner's session.
+func (o Owner) key() client {
+	if o.Authid != "" {
+		return client{o.Realm, o.Client, o.Authid, ""}
+	}
+	return client{o.Realm, o.Client, "", o.Role}
 }
 
 // NewBroker returns a Broker, with the sessions that an earlier one has saved.
@@ -72,17 +77,13 @@ func (b *Broker) refused(c *Conn, topic string, err error) {
 	}
 }
 
-// claim makes c the connection of its client id, and returns the one that it replaces. ok is false if the id is in use by
-// another user.
-func (b *Broker) claim(c *Conn) (old *Conn, ok bool) {
+// claim makes c the connection of its client, and returns the one that it replaces.
+func (b *Broker) claim(c *Conn) (old *Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old = b.clients[c.key]
-	if old != nil && !old.owner.is(c.owner) {
-		return nil, false
-	}
 	b.clients[c.key] = c
-	return old, true
+	return old
 }
 
 // leave frees the client id of a connection that has ended.

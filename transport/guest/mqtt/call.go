@@ -67,10 +67,7 @@ func (c *Conn) request(p *packet.Publish, procedure string) error {
 		m.Dict = c.options.Dict()
 	}
 	c.mu.Lock()
-	if c.pending == nil {
-		c.pending = map[wamp.ID]*request{}
-	}
-	c.pending[m.Request] = &request{call: call}
+	c.expect(m.Request, &request{call: call})
 	c.mu.Unlock()
 	c.say(&m)
 	c.accept(p, 0, packet.Success, nil)

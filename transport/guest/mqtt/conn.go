@@ -24,11 +24,11 @@ type Conn struct {
 	account      *budget.Account
 	transport    wamp.Transport
 	version      packet.Version
-	key          client
-	clean        bool // clean start
-	bridge       bool // the bridge extension of 3.1.1
-	assigned     bool // the client sent no id
-	problems     bool // the client wants reason strings
+	key          client // set once the client has joined
+	clean        bool   // clean start
+	bridge       bool   // the bridge extension of 3.1.1
+	assigned     bool   // the client sent no id
+	problems     bool   // the client wants reason strings
 	keepAlive    uint16
 	ownKeepAlive bool // keepAlive is the listener's
 	asked        uint32
@@ -39,30 +39,28 @@ type Conn struct {
 	done chan struct{} // closed by Close: the router has removed the session
 
 	// Owned by ReadMessage.
-	queue     []span // messages for the router, in arena
-	next      int    // of queue
-	arena     []byte
-	requests  wamp.ID // the last request id
-	ended     error   // after the queue, ReadMessage returns it
-	aliases   []string
-	options   codec.Builder
-	will      *packet.Will
-	willDelay time.Duration
+	queue    []span // messages for the router, in arena
+	next     int    // of queue
+	arena    []byte
+	requests wamp.ID // the last request id
+	ended    error   // after the queue, ReadMessage returns it
+	aliases  []string
+	options  codec.Builder
+	will     *packet.Will // until the client has joined
 
 	mu   sync.Mutex
 	room sync.Cond // on mu: bytes were written, a message was acknowledged, or the connection has ended
 	// Guarded by mu.
 	out      []byte
-	writing  bool          // out is being written
-	dead     bool          // nothing is written any more
-	waiting  bool          // the reader waits for the client
-	lingers  bool          // the client has gone; the session waits for its will
-	lasts    int           // see replaced
-	released chan struct{} // closed by stop; nil unless it lingers
-	todo     []func()      // work for the reader, which numbers the requests
-	acks     []wamp.ID     // events of durable subscriptions that are to be acknowledged by the reader
+	writing  bool      // out is being written
+	dead     bool      // nothing is written any more
+	waiting  bool      // the reader waits for the client
+	todo     []func()  // work for the reader, which numbers the requests
+	acks     []wamp.ID // events of durable subscriptions that are to be acknowledged by the reader
 	owner    Owner
 	joined   bool   // WELCOME came
+	open     bool   // CONNACK was sent; the client's packets wait for it
+	willed   bool   // the will is a testament of the session
 	durable  bool   // the session may have durable subscriptions
 	expiry   uint32 // seconds for which the session is kept after its connection
 	filters  map[string]*filter
@@ -70,6 +68,7 @@ type Conn struct {
 	pending  map[wamp.ID]*request // SUBSCRIBE and CALL under way
 	unacked  []publication        // PUBLISH of the client that are to be acknowledged, in order (4.6)
 	received map[uint16]bool      // ids of QoS 2 messages of the client that are not released (4.3.3); true: PUBREC was sent
+	recs     []packet.Ack         // PUBRECs that wait until the ids are on disk
 	flight   flight
 	calls    int
 	mixed    bool // some subscriptions want the client's own messages and some do not
@@ -202,6 +201,7 @@ func (c *Conn) wake() {
 		c.waiting = false
 		c.wire.Interrupt()
 	}
+	c.room.Broadcast()
 }
 
 // Write takes messages for the client.
@@ -226,7 +226,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 		c.fromRouter(batch[n+wire.HeadSize : n+size])
 		n += size
 	}
-	if c.dead && !c.lingers {
+	if c.dead {
 		err = net.ErrClosed
 	}
 	c.unlockAndFlush()
@@ -235,7 +235,7 @@ func (c *Conn) Write(batch []byte, wait bool) (n int, err error) {
 
 // full reports whether the client must first take or acknowledge what it was sent. mu is held.
 func (c *Conn) full() bool {
-	return !c.lingers && (len(c.out) > outMark || len(c.flight.ids) >= c.flight.limit && c.joined)
+	return len(c.out) > outMark || len(c.flight.ids) >= c.flight.limit && c.joined
 }
 
 // Close ends the connection for good: the router has removed the session, or closes it.
@@ -271,9 +271,5 @@ const closeTime = 2 * time.Second
 // stop ends writing. mu is held.
 func (c *Conn) stop() {
 	c.dead = true
-	if c.released != nil {
-		close(c.released)
-		c.released = nil
-	}
 	c.room.Broadcast()
 }

@@ -67,7 +67,7 @@ func (c *Conn) event(m *codec.Message) {
 		publication = m.Publication
 	}
 	s := c.subs[m.ID]
-	if s == nil || c.lingers || e.gap || s.retained && !e.retained {
+	if s == nil || e.gap || s.retained && !e.retained {
 		c.eventDone(publication)
 		return
 	}
@@ -117,7 +117,7 @@ func (c *Conn) choose(s *subscription, publication wamp.ID, p *packet.Publish, n
 // held.
 func (c *Conn) send(p *packet.Publish, event wamp.ID) {
 	if p.QoS > 0 {
-		p.ID = c.flight.add(sent{event: event, qos: p.QoS})
+		p.ID, p.Dup = c.flight.add(sent{event: event, qos: p.QoS})
 	}
 	switch ok := c.putMessage(p); {
 	case !ok && p.QoS > 0:

@@ -1,10 +1,11 @@
 package mqtt
 
 import (
-	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -14,42 +15,117 @@ import (
 	"runnel/transport/mqtt/packet"
 )
 
-// A file holds one session: a line for the session and one for each filter, with quoted texts.
+// A file holds one session: a line for the session, one for its will, and one for each filter, with quoted texts. A second file
+// holds the ids of QoS 2 under way, see record.
 
 const (
-	fileHead = "runnel mqtt session 1"
+	fileHead = "runnel mqtt session 2"
 	maxFile  = 1 << 20
 )
 
-func (b *Broker) file(s *session) string {
-	return filepath.Join(b.dir, digest(s.owner.Realm+"\x00"+s.id)+".session")
+// file returns the name of a session's file.
+func (b *Broker) file(k client) string {
+	return filepath.Join(b.dir, digest(k.realm+"\x00"+k.id+"\x00"+k.authid+"\x00"+k.role)+".session")
 }
 
-// write writes a session. mu is held.
-func (b *Broker) write(s *session) {
-	if b.dir == "" {
-		return
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n%q %q %q %q %d\n", fileHead, s.owner.Realm, s.id, s.owner.Authid, s.owner.Role, s.expiry)
+// idsEnding ends the name of the file for the ids.
+const idsEnding = ".ids"
+
+// text returns the content of a session's file.
+func (s *session) text() string {
+	lines := make([]string, 0, len(s.filters))
 	for _, f := range s.filters {
-		fmt.Fprintf(&text, "%q %d %d\n", f.text, f.options, f.ident)
+		lines = append(lines, fmt.Sprintf("%q %d %d\n", f.text, f.options, f.ident))
+	}
+	sort.Strings(lines)
+	return fmt.Sprintf("%s\n%q %q %q %q %d\n%d %q\n%s", fileHead, s.owner.Realm, s.owner.Client, s.owner.Authid, s.owner.Role, s.expiry,
+		s.willDelay, s.will, strings.Join(lines, ""))
+}
+
+// write writes a session, unless the file is the same. mu is held.
+func (b *Broker) write(s *session) {
+	text := s.text()
+	sum := digest(text)
+	if b.dir == "" || sum == s.written {
+		return
 	}
 	err := os.MkdirAll(b.dir, 0o700)
 	if err == nil {
-		err = atomicfile.Write(b.file(s), []byte(text.String()), 0o600)
+		err = atomicfile.Write(b.file(s.owner.key()), []byte(text), 0o600)
 	}
-	if err != nil {
-		if suppressed, ok := b.refusals.Allow(); ok {
-			b.log.Error("cannot save MQTT session", "client_id", s.id, "err", err, "suppressed", suppressed)
-		}
+	if s.written = sum; err != nil {
+		s.written = ""
+		b.unsaved(s.owner.Client, err)
 	}
 }
 
-// remove removes the file of a session. mu is held.
+func (b *Broker) unsaved(id string, err error) {
+	if suppressed, ok := b.refusals.Allow(); ok {
+		b.log.Error("cannot save MQTT session", "client_id", id, "err", err, "suppressed", suppressed)
+	}
+}
+
+// remove removes the files of a session. mu is held.
 func (b *Broker) remove(s *session) {
 	if b.dir != "" {
-		os.Remove(b.file(s))
+		name := b.file(s.owner.key())
+		os.Remove(name)
+		os.Remove(name + idsEnding)
+	}
+}
+
+// records reports whether the ids of QoS 2 are on disk. mu is held.
+func (c *Conn) records() bool { return c.expiry > 0 && c.durable && c.broker.dir != "" }
+
+// record writes the ids of QoS 2 under way, before the client learns that the router has got its message or its release: so a
+// router that is killed takes no message twice. It is one write in place of at most 3 KB, and it is not synced. The reader calls it,
+// with mu held; mu is not held during the write.
+func (c *Conn) record() {
+	if !c.records() {
+		return
+	}
+	var b []byte
+	for id, answered := range c.received {
+		if answered {
+			b = binary.BigEndian.AppendUint16(b, id)
+		}
+	}
+	b = append(binary.BigEndian.AppendUint16(nil, uint16(len(b)/2)), b...)
+	for id, m := range c.flight.ids {
+		if m.released {
+			b = binary.BigEndian.AppendUint16(b, id)
+		}
+	}
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	f, err := os.OpenFile(c.broker.file(c.key)+idsEnding, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err == nil {
+		_, err = f.WriteAt(append(b, 0, 0), 0) // id 0 ends the list
+		f.Close()
+	}
+	if err != nil {
+		c.broker.unsaved(c.key.id, err)
+	}
+}
+
+// loadIDs reads the ids of QoS 2 under way.
+func (s *session) loadIDs(file string) {
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) < 2 || len(b) > maxFile {
+		return
+	}
+	n := int(binary.BigEndian.Uint16(b))
+	s.received = map[uint16]bool{}
+	for b = b[2:]; len(b) >= 2; b = b[2:] {
+		id := binary.BigEndian.Uint16(b)
+		switch n--; {
+		case id == 0:
+			return
+		case n >= 0:
+			s.received[id] = true
+		default:
+			s.released = append(s.released, id)
+		}
 	}
 }
 
@@ -69,15 +145,18 @@ func (b *Broker) load() {
 			b.log.Warn("cannot read MQTT session; it is ignored", "file", name)
 			continue
 		}
+		s.loadIDs(name + idsEnding)
+		s.written = digest(string(data))
 		s.ends = time.Now().Add(time.Duration(s.expiry) * time.Second)
-		b.saved[client{s.owner.Realm, s.id}] = s
+		b.saved[s.owner.key()] = s
+		b.awaitWill(s)
 	}
 	b.arm()
 }
 
 func parseSession(text string) (*session, bool) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	if len(lines) < 2 || lines[0] != fileHead {
+	if len(lines) < 3 || lines[0] != fileHead {
 		return nil, false
 	}
 	s := new(session)
@@ -97,8 +176,11 @@ func parseSession(text string) (*session, bool) {
 		ok = ok && err == nil
 		return uint32(n)
 	}
-	s.owner.Realm, s.id, s.owner.Authid, s.owner.Role, s.expiry = quoted(), quoted(), quoted(), quoted(), min(number(), maxExpiry)
-	for _, line = range lines[2:] {
+	s.owner = Owner{Realm: quoted(), Client: quoted(), Authid: quoted(), Role: quoted()}
+	s.expiry = min(number(), maxExpiry)
+	line = lines[2]
+	s.willDelay, s.will = number(), quoted()
+	for _, line = range lines[3:] {
 		f := savedFilter{text: quoted()}
 		f.options, f.ident = packet.Options(number()), number()
 		s.filters = append(s.filters, f)
@@ -132,32 +214,28 @@ func (b *Broker) expire() {
 	b.arm()
 	b.mu.Unlock()
 	for _, s := range gone {
+		b.publishWill(s.owner, s.will)
 		b.drop(s)
 	}
 }
 
 // drop removes the durable subscriptions of a session that has expired, on behalf of its owner.
 func (b *Broker) drop(s *session) {
-	ctx, cancel := context.WithTimeout(context.Background(), takeoverTime)
-	defer cancel()
-	c, err := wampclient.Connect(ctx, wampclient.Options{
-		Realm: s.owner.Realm, Reconnect: wampclient.Reconnect{Disabled: true},
-		Dial: func(context.Context) (wampclient.Conn, error) { return b.join(s.owner), nil },
-	})
-	if err == nil {
-		_, err = c.Call(ctx, keepProcedure, wampclient.CallOptions{}, wampclient.Args(client{s.owner.Realm, s.id}.durablePrefix(), []any{}))
-		c.Close(ctx)
-	}
-	if err != nil {
-		b.log.Warn("cannot remove the durable subscriptions of an expired MQTT session", "client_id", s.id, "err", err)
+	if err := b.onBehalf(s.owner, keepProcedure, wampclient.Args(s.owner.key().durablePrefix(), []any{})); err != nil {
+		b.log.Warn("cannot remove the durable subscriptions of an expired MQTT session", "client_id", s.owner.Client, "err", err)
 	}
 }
 
-// Close ends the search for expired sessions.
+// Close ends the search for expired sessions, and the delays of wills. They begin anew with the next Broker.
 func (b *Broker) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed = true; b.sweep != nil {
 		b.sweep.Stop()
+	}
+	for _, s := range b.saved {
+		if s.timer != nil {
+			s.timer.Stop()
+		}
 	}
 }

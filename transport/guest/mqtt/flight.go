@@ -11,7 +11,14 @@ import (
 type flight struct {
 	ids   map[uint16]sent
 	last  uint16
-	limit int // the client's receive maximum
+	limit int      // the client's receive maximum
+	again []resent // messages of the client's former connection that will come again
+}
+
+// resent is an event of a durable subscription that was sent and not acknowledged. It is sent again with the same id (4.4).
+type resent struct {
+	event wamp.ID
+	id    uint16
 }
 
 // sent is a message under way.
@@ -27,18 +34,34 @@ const maxFlight = 1024
 // maxPeerPacket is the longest packet there is (2.1.4).
 const maxPeerPacket = 1<<28 + 4
 
-// add returns the id for a message.
-func (f *flight) add(s sent) uint16 {
+// add returns the id for a message. dup reports that the message was sent before.
+func (f *flight) add(s sent) (id uint16, dup bool) {
 	if f.ids == nil {
 		f.ids = map[uint16]sent{}
 	}
-	for {
-		f.last++
-		if _, used := f.ids[f.last]; f.last != 0 && !used {
-			f.ids[f.last] = s
-			return f.last
+	for i, r := range f.again {
+		if s.event != 0 && r.event == s.event {
+			f.again = append(f.again[:i], f.again[i+1:]...)
+			f.ids[r.id] = s
+			return r.id, true
 		}
 	}
+	for {
+		f.last++
+		if _, used := f.ids[f.last]; f.last != 0 && !used && !f.reserved(f.last) {
+			f.ids[f.last] = s
+			return f.last, false
+		}
+	}
+}
+
+func (f *flight) reserved(id uint16) bool {
+	for _, r := range f.again {
+		if r.id == id {
+			return true
+		}
+	}
+	return false
 }
 
 // acked takes PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -60,6 +83,7 @@ func (c *Conn) acked(p *packet.Ack) error {
 	case p.Type == packet.TypePubrec && known && !p.Code.Failed():
 		c.eventDone(s.event)
 		c.flight.ids[p.ID] = sent{released: true, qos: 2}
+		c.record()
 		c.put(&packet.Ack{Type: packet.TypePubrel, ID: p.ID})
 	case p.Type == packet.TypePubrec && !known:
 		rel := packet.Ack{Type: packet.TypePubrel, ID: p.ID}

@@ -34,7 +34,7 @@ func (c *Conn) login(p *packet.Connect) {
 		}
 	}
 	dict, _ := codec.NewDict(wamp.JSON, details)
-	c.say(&codec.Message{Type: wamp.Hello, Text: []byte(c.key.realm), Dict: dict})
+	c.say(&codec.Message{Type: wamp.Hello, Text: []byte(c.owner.Realm), Dict: dict})
 }
 
 // deriving bounds how many passwords are derived at a time: Argon2 takes up to 64 MiB for each.
@@ -84,7 +84,6 @@ func (c *Conn) aborted(m *codec.Message) {
 // welcomed takes WELCOME. The reader goes on.
 func (c *Conn) welcomed(m *codec.Message) {
 	c.joined = true
-	c.owner.Realm = c.key.realm
 	nameless := false
 	for f := m.Dict.Fields(); f.Next(); {
 		text, _ := f.Value().Text()
@@ -102,21 +101,14 @@ func (c *Conn) welcomed(m *codec.Message) {
 	if nameless {
 		c.owner.Authid = "" // it differs after each reconnect
 	}
+	c.key = c.owner.key()
 	c.later(c.begin)
 }
 
-// begin continues or begins the client's session, and answers CONNECT.
+// begin continues or begins the client's session. The router gets the will before the client gets CONNACK.
 func (c *Conn) begin() {
-	old, ok := c.broker.claim(c)
-	if !ok {
-		c.mu.Lock()
-		c.putConnack(packet.ClientIDNotValid, fmt.Errorf("the client id is in use by another user"))
-		c.mu.Unlock()
-		c.leave()
-		return
-	}
-	if old != nil {
-		old.replaced(c.clean)
+	if old := c.broker.claim(c); old != nil {
+		old.replaced()
 		late := time.NewTimer(takeoverTime)
 		select {
 		case <-old.done:
@@ -124,16 +116,32 @@ func (c *Conn) begin() {
 		}
 		late.Stop()
 	}
+	c.mu.Lock()
 	if !c.durable {
 		c.expiry = 0 // nothing would be kept
 	}
+	c.mu.Unlock()
 	saved := c.resume()
+	if c.will == nil || c.delayedWill() {
+		c.welcome(saved)
+		return
+	}
+	c.leaveWill(func() { c.welcome(saved) })
+}
+
+// welcome answers CONNECT.
+func (c *Conn) welcome(saved *session) {
 	c.mu.Lock()
 	c.putWelcome(saved != nil)
+	c.open = true
 	c.mu.Unlock()
 	if saved != nil {
 		c.restore(saved)
 	}
+	if !c.save() && c.will != nil {
+		c.leaveWill(nil)
+	}
+	c.will = nil
 	c.flush()
 }
 

@@ -107,36 +107,18 @@ func TestExpired(t *testing.T) {
 // A file that was not written by a Broker is ignored.
 func TestSessionFile(t *testing.T) {
 	for text, good := range map[string]bool{
-		fileHead + "\n\"r\" \"c\" \"a\" \"u\" 60\n\"a/#\" 1 0\n": true, fileHead + "\n": false, "x\ny\n": false, fileHead + "\n\"r\" \"c\n": false, fileHead + "\n\"r\" \"c\" \"a\" \"u\" 60\nx\n": false,
+		"\"r\" \"c\" \"a\" \"u\" 60\n7 \"[]\"\n\"a/#\" 1 0\n": true, "": false, "y\n": false, "\"r\" \"c\n0 \"\"\n": false,
+		"\"r\" \"c\" \"a\" \"u\" 60\n0 \"\"\nx\n": false, "\"r\" \"c\" \"a\" \"u\" 60\nx\n": false, "\"r\" \"c\" \"a\" \"u\" x\n0 \"\"\n": false,
 	} {
-		if s, ok := parseSession(text); ok != good || ok && (len(s.filters) != 1 || s.filters[0].text != "a/#" || s.expiry != 60) {
+		s, ok := parseSession(fileHead + "\n" + text)
+		if ok != good || ok && (len(s.filters) != 1 || s.filters[0].text != "a/#" || s.expiry != 60 || s.willDelay != 7 || s.will != "[]") {
 			t.Errorf("%q: %v %+v", text, ok, s)
 		}
-	}
-}
-
-// A will with a delay is published later, unless the client comes back.
-func TestWillDelay(t *testing.T) {
-	s := newStage(t, t.TempDir())
-	watch := s.join(packet.V5, "w")
-	watch.up()
-	watch.sub(0, "will", "end")
-	delayed := func(seconds uint32) func(*packet.Connect) {
-		return func(p *packet.Connect) {
-			p.Will = &packet.Will{Topic: "will", Payload: []byte("x"), Properties: packet.Properties{{ID: packet.WillDelay, Number: seconds}}}
+		if ok && s.text() != fileHead+"\n"+text {
+			t.Errorf("%q is written as %q", text, s.text())
 		}
-	}
-	d := s.join(packet.V5, "dev", ada, kept, delayed(3600))
-	d.up()
-	d.conn.Close()
-	back := s.join(packet.V5, "dev", ada, kept, delayed(1))
-	back.up()
-	watch.pub(packet.Publish{Topic: "end"})
-	if p := watch.message(); p.Topic != "end" {
-		t.Errorf("%s came before", p.Topic)
-	}
-	back.conn.Close()
-	if p := watch.message(); p.Topic != "will" {
-		t.Errorf("%s in place of the will", p.Topic)
+		if _, ok := parseSession("runnel mqtt session 0\n" + text); ok {
+			t.Error("another head is accepted")
+		}
 	}
 }

@@ -164,20 +164,32 @@ func (c *Conn) settle() {
 	n := 0
 	for ; n < len(c.unacked) && c.unacked[n].done; n++ {
 		p := &c.unacked[n]
-		ack := packet.Ack{Type: packet.TypePuback, ID: p.id, Code: p.code}
-		if p.qos == 2 {
-			ack.Type = packet.TypePubrec
-			if c.received[p.id] = true; p.code.Failed() && c.version >= packet.V5 {
-				delete(c.received, p.id)
-			}
+		ack := packet.Ack{Type: packet.TypePuback, ID: p.id, Code: p.code, Properties: c.reason(nil, p.err)}
+		if p.qos < 2 {
+			c.put(&ack)
+			continue
 		}
-		ack.Properties = c.reason(nil, p.err)
-		c.put(&ack)
+		ack.Type = packet.TypePubrec
+		if c.records() {
+			if c.recs = append(c.recs, ack); len(c.recs) == 1 {
+				c.later(c.recorded)
+			}
+			continue
+		}
+		c.putPubrec(&ack)
 	}
 	if n > 0 {
 		c.unacked = append(c.unacked[:0], c.unacked[n:]...)
 		c.room.Broadcast()
 	}
+}
+
+// putPubrec appends PUBREC. mu is held.
+func (c *Conn) putPubrec(ack *packet.Ack) {
+	if c.received[ack.ID] = true; ack.Code.Failed() && c.version >= packet.V5 {
+		delete(c.received, ack.ID)
+	}
+	c.put(ack)
 }
 
 // repeated reports whether a message of QoS 2 was taken already, and answers it again (4.3.3).
@@ -199,10 +211,12 @@ func (c *Conn) releasedByClient(id uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ack := packet.Ack{Type: packet.TypePubcomp, ID: id}
-	if _, known := c.received[id]; !known && c.version >= packet.V5 {
+	if _, known := c.received[id]; known {
+		delete(c.received, id)
+		c.record()
+	} else if c.version >= packet.V5 {
 		ack.Code = idNotFound
 	}
-	delete(c.received, id)
 	c.put(&ack)
 }
 
@@ -214,7 +228,7 @@ func (c *Conn) roomToPublish() bool {
 }
 
 // crowded reports whether the client must wait. mu is held.
-func (c *Conn) crowded() bool { return len(c.unacked) >= maxUnacked || len(c.out) > outHard }
+func (c *Conn) crowded() bool { return !c.open || len(c.unacked) >= maxUnacked || len(c.out) > outHard }
 
 // awaitPublished waits until further packets of the client may be taken, or until there is other work. It reports false if the
 // connection has ended.
@@ -225,18 +239,6 @@ func (c *Conn) awaitPublished() bool {
 		c.room.Wait()
 	}
 	return !c.dead
-}
-
-// publishWill queues the will.
-func (c *Conn) publishWill() {
-	w := c.will
-	uri, err := naming.URI(w.Topic)
-	if err != nil {
-		return // Accept has checked it
-	}
-	p := packet.Publish{QoS: w.QoS, Retain: w.Retain, Topic: w.Topic, Properties: w.Properties}
-	c.say(&codec.Message{Type: wamp.Publish, Request: c.number(), Text: []byte(uri), Payload: c.door.payload(w.Payload), Dict: c.publishOptions(&p, false)})
-	c.will = nil
 }
 
 // codeOf returns the reason code for the router's error.

@@ -3,7 +3,6 @@ package mqtt
 import (
 	"errors"
 	"io"
-	"time"
 
 	"runnel/edge/codec"
 	"runnel/edge/wamp"
@@ -14,6 +13,9 @@ import (
 
 // errLeft ends a session that is over on both sides.
 var errLeft = io.EOF
+
+// errWill ends the session at once, so that its will is published.
+var errWill = errors.New("disconnected by the client, with its will")
 
 func violation(text string) error { return &packet.Error{Code: packet.ProtocolError, Text: text} }
 
@@ -78,10 +80,10 @@ func (c *Conn) disconnected(p *packet.Disconnect) error {
 		c.mu.Unlock()
 	}
 	if p.Code == withWill {
-		return errLeft
+		return errWill
 	}
-	c.will = nil
 	c.work() // the router ignores what comes after GOODBYE
+	c.dropWill()
 	c.leave()
 	return nil
 }
@@ -89,7 +91,7 @@ func (c *Conn) disconnected(p *packet.Disconnect) error {
 // withWill is "disconnect with will message" (3.14.2.1).
 const withWill packet.Code = 4
 
-// end ends the session after an error of the connection or of the client. The will is published, perhaps after a while.
+// end ends the session after an error of the connection or of the client. The router then publishes the will.
 func (c *Conn) end(err error) {
 	if err == nil || c.ended != nil {
 		return
@@ -100,41 +102,9 @@ func (c *Conn) end(err error) {
 		c.mu.Unlock()
 		c.flush()
 	}
-	c.work()
-	if c.ended != nil {
-		return
+	if c.work(); c.ended == nil {
+		c.ended = err
 	}
-	c.ended = err
-	if c.will != nil && c.awaitWill() {
-		c.publishWill()
-	}
-}
-
-// awaitWill waits for the will's delay (3.1.3.2.2). It reports whether the will is to be published: not if the client has come
-// back and continues its session.
-func (c *Conn) awaitWill() bool {
-	c.mu.Lock()
-	delay := min(c.willDelay, time.Duration(c.expiry)*time.Second)
-	if !c.joined || delay <= 0 {
-		defer c.mu.Unlock()
-		return c.joined
-	}
-	if c.lasts == 0 && !c.dead {
-		c.lingers, c.released = true, make(chan struct{})
-		released := c.released
-		c.room.Broadcast()
-		c.mu.Unlock()
-		c.wire.Close()
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-released:
-		}
-		timer.Stop()
-		c.mu.Lock()
-	}
-	defer c.mu.Unlock()
-	return c.lasts != lastsOn
 }
 
 // putDisconnect appends DISCONNECT. A server of MQTT 3.1.1 has none. mu is held.
@@ -144,18 +114,9 @@ func (c *Conn) putDisconnect(code packet.Code, err error) {
 	}
 }
 
-// Values of Conn.lasts: what becomes of the session when another connection of the client takes its place.
-const (
-	lastsOn  = 1 + iota // it goes on there
-	lastsOut            // it ends
-)
-
-// replaced ends the connection because the client has another one, which begins anew if clean.
-func (c *Conn) replaced(clean bool) {
+// replaced ends the connection because the client has another one.
+func (c *Conn) replaced() {
 	c.mu.Lock()
-	if c.lasts = lastsOn; clean {
-		c.lasts = lastsOut
-	}
 	c.putDisconnect(packet.SessionTakenOver, nil)
 	c.mu.Unlock()
 	c.CloseWrite()

@@ -69,10 +69,15 @@ func TestRules(t *testing.T) {
 		"3.1.4 take over": func(t *testing.T, s *stage) {
 			first := s.join(packet.V5, "a", ada)
 			first.up()
-			s.join(packet.V5, "a", bob).ends(packet.ClientIDNotValid)
-			s.join(packet.V5, "a").ends(packet.ClientIDNotValid)
+			other, nameless := s.join(packet.V5, "a", bob), s.join(packet.V5, "a") // other users' client ids are other clients
+			other.up()
+			nameless.up()
 			s.join(packet.V5, "a", ada).up()
 			first.ends(packet.SessionTakenOver)
+			for _, d := range []*device{other, nameless} {
+				d.send(packet.Ping{Type: packet.TypePingreq})
+				gets[packet.Ping](d)
+			}
 		},
 		"3.3.1.2 QoS is the lesser one": func(t *testing.T, s *stage) {
 			for published := range byte(3) {

@@ -13,19 +13,26 @@ import (
 
 // A session with an expiry outlives its connection (4.1). Its filters are saved here, in files if there is a directory, and its
 // messages of QoS 1 and 2 are kept by durable subscriptions of the router, which belong to the client's authid. So both survive
-// a restart. The ids of messages of QoS 2 under way are kept in memory only, so such a message may come twice after a restart of
-// the router. Each connection begins with a random id, so that a client does not take a new message for one under way.
+// a restart. The ids of QoS 2 under way from the client are on disk, too. Those of messages to the client that it has not
+// acknowledged are in memory, so such a message may come twice after a restart of the router. Each connection begins with a random
+// id, so that a client does not take a new message for one under way.
 
 // session is a saved session. Guarded by Broker.mu.
 type session struct {
 	owner   Owner
-	id      string
+	holder  *Conn     // the connection; nil: none
 	expiry  uint32    // seconds
 	ends    time.Time // zero while the client is connected
 	filters []savedFilter
 
+	will      string      // arguments of addTestament; "": none
+	willDelay uint32      // seconds
+	timer     *time.Timer // of the will
+	written   string      // digest of the file
+
 	received map[uint16]bool // see Conn.received
 	released []uint16        // messages of QoS 2 whose PUBREL is not answered
+	again    []resent
 }
 
 type savedFilter struct {
@@ -42,22 +49,24 @@ func (c *Conn) resume() *session {
 	b := c.broker
 	b.mu.Lock()
 	s := b.saved[c.key]
-	mine := s != nil && s.owner.is(c.owner)
-	good := mine && !c.clean && (s.ends.IsZero() || time.Now().Before(s.ends))
-	if mine {
-		if s.ends = (time.Time{}); !good || c.expiry == 0 {
-			delete(b.saved, c.key)
-			b.remove(s)
-		}
-	}
-	b.mu.Unlock()
-	if mine && !good {
-		c.dropDurables()
-	}
-	if !good {
+	if s == nil {
+		b.mu.Unlock()
 		return nil
 	}
-	return s
+	good := !c.clean && (s.ends.IsZero() || time.Now().Before(s.ends))
+	will := b.takeWill(s)
+	s.holder = nil // a former connection that has not ended in time has no say any more
+	if s.ends = (time.Time{}); !good || c.expiry == 0 {
+		delete(b.saved, c.key)
+		b.remove(s)
+	}
+	b.mu.Unlock()
+	if good {
+		return s
+	}
+	c.dropDurables()
+	go b.publishWill(s.owner, will) // the session has ended
+	return nil
 }
 
 // restore subscribes again to the filters of a session.
@@ -72,7 +81,8 @@ func (c *Conn) restore(s *session) {
 		c.flight.ids[id] = sent{released: true, qos: 2}
 		c.put(&packet.Ack{Type: packet.TypePubrel, ID: id})
 	}
-	s.released = nil
+	c.flight.again = s.again
+	s.released, s.again = nil, nil
 	var list []*filter
 	for _, saved := range s.filters {
 		f, err := parseFilter(saved.text)
@@ -90,30 +100,56 @@ func (c *Conn) restore(s *session) {
 	}
 }
 
-// save saves the session if it outlives its connection.
-func (c *Conn) save() {
+// save saves the session if it outlives its connection. It reports whether the session is kept.
+func (c *Conn) save() bool {
 	c.mu.Lock()
 	if c.expiry == 0 || !c.durable {
 		c.mu.Unlock()
-		return
+		return false
 	}
-	s := &session{owner: c.owner, id: c.key.id, expiry: c.expiry}
+	s := &session{owner: c.owner, expiry: c.expiry}
 	for _, f := range c.filters {
 		s.filters = append(s.filters, savedFilter{f.text, f.options, f.ident})
 	}
 	c.mu.Unlock()
-	c.broker.put(c, s)
+	if c.will != nil {
+		s.will, s.willDelay = string(c.testament().Raw), c.will.Properties.Number(packet.WillDelay, 0)
+	}
+	return c.broker.put(c, s)
 }
 
 // put keeps a session and writes it.
-func (b *Broker) put(c *Conn, s *session) {
+func (b *Broker) put(c *Conn, s *session) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.clients[c.key] != c || b.saved[c.key] == nil && len(b.saved) >= maxSaved {
-		return
+	old := b.saved[c.key]
+	if b.clients[c.key] != c || old == nil && len(b.saved) >= maxSaved {
+		return false
 	}
+	if old != nil {
+		if s.written = old.written; s.will == "" {
+			s.will, s.willDelay = old.will, old.willDelay
+		}
+	}
+	s.holder = c
 	b.saved[c.key] = s
 	b.write(s)
+	return true
+}
+
+// recorded sends the PUBRECs that have waited until their ids are on disk.
+func (c *Conn) recorded() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.recs
+	c.recs = nil
+	for i := range list {
+		c.received[list[i].ID] = !list[i].Code.Failed() || c.version < packet.V5
+	}
+	c.record()
+	for i := range list {
+		c.putPubrec(&list[i])
+	}
 }
 
 // keep keeps the session of a connection that has ended, until it expires.
@@ -121,20 +157,24 @@ func (b *Broker) keep(c *Conn) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.saved[c.key]
-	if s == nil || b.clients[c.key] != c {
+	if s == nil || s.holder != c {
 		return
 	}
+	s.holder = nil
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.received = c.received
-	s.released = nil
+	s.released, s.again = nil, c.flight.again
 	for id, m := range c.flight.ids {
 		if m.released {
 			s.released = append(s.released, id)
+		} else if m.event != 0 {
+			s.again = append(s.again, resent{m.event, id})
 		}
 	}
 	s.expiry = c.expiry
 	s.ends = time.Now().Add(time.Duration(s.expiry) * time.Second)
+	b.awaitWill(s)
 	b.arm()
 }
 

@@ -17,7 +17,7 @@ type members struct {
 func (b *Broker) gather(c *Conn, f *filter) *members {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	key := group{c.key.realm, f.share, f.topic}
+	key := group{c.owner.Realm, f.share, f.topic}
 	g := b.groups[key]
 	if g == nil {
 		g = &members{broker: b, key: key}

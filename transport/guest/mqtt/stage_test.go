@@ -24,12 +24,12 @@ type stage struct {
 	testing.TB
 	router *edge.Router
 	door   *Door
-	serves chan struct{}
+	dir    string
 }
 
 // newStage returns a stage. dir keeps the state; "": nothing is kept.
 func newStage(t testing.TB, dir string) *stage {
-	s := &stage{TB: t, serves: make(chan struct{}, 1000)}
+	s := &stage{TB: t, dir: dir}
 	log := slog.New(slog.DiscardHandler)
 	s.router = edge.NewRouter(edge.Options{Log: log, CloseTimeout: 200 * time.Millisecond})
 	principals, err := auth.NewPrincipals([]auth.Principal{{Authid: "ada", Role: "user", Ticket: "secret"}, {Authid: "bob", Role: "user", Ticket: "secret"}})
@@ -44,7 +44,7 @@ func newStage(t testing.TB, dir string) *stage {
 	}
 	kit.Must(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "guest", Roles: []*auth.Role{user, role("guest")}, Principals: principals, State: dir}))
 	b := NewBroker(BrokerOptions{Log: log, Directory: dir, Join: func(o Owner) wamp.Conn {
-		near, far := memory.Pipe(memory.Options{Authid: o.Authid, Role: o.Role, Realm: o.Realm})
+		near, far := memory.Pipe(memory.Options{Peer: &wamp.Transport{Client: o.Client, Authid: o.Authid, Role: o.Role, Realm: o.Realm}})
 		go s.router.Serve(far)
 		return near
 	}})
@@ -55,6 +55,9 @@ func newStage(t testing.TB, dir string) *stage {
 	})
 	return s
 }
+
+// again returns a stage with the state of s, which has ended.
+func (s *stage) again() *stage { return newStage(s.TB, s.dir) }
 
 // device is an MQTT client.
 type device struct {

@@ -28,6 +28,8 @@ type request struct {
 	retained  bool // the subscription is only for the retained events of a durable one
 
 	call *rpc
+	will bool    // it makes the will a testament
+	then func()  // after that
 	ends wamp.ID // the subscription of an UNSUBSCRIBE
 }
 
@@ -158,12 +160,17 @@ func (c *Conn) subscribePart(r request, retained bool) {
 	}
 	m := codec.Message{Type: wamp.Subscribe, Request: c.number(), Text: []byte(r.part.URI), Dict: b.Dict()}
 	c.mu.Lock()
+	c.expect(m.Request, &r)
+	c.mu.Unlock()
+	c.say(&m)
+}
+
+// expect notes a request that the router is to answer. mu is held.
+func (c *Conn) expect(id wamp.ID, r *request) {
 	if c.pending == nil {
 		c.pending = map[wamp.ID]*request{}
 	}
-	c.pending[m.Request] = &r
-	c.mu.Unlock()
-	c.say(&m)
+	c.pending[id] = r
 }
 
 const (
@@ -193,7 +200,7 @@ func (c *Conn) subscribed(r *request, id wamp.ID, err error) {
 	if op.left--; op.left == 0 {
 		c.settleFilters(r)
 		c.putSuback(op)
-		c.later(c.save)
+		c.later(func() { c.save() })
 	}
 }
 

@@ -54,6 +54,13 @@ func (c *Conn) answered(m *codec.Message) {
 	switch {
 	case r.ends != 0:
 		delete(c.subs, r.ends)
+	case r.will:
+		if err != nil {
+			c.broker.refused(c, "the will", err)
+		}
+		if r.then != nil {
+			c.later(r.then)
+		}
 	case r.call != nil:
 		c.result(r.call, m)
 	case r.subscribe != nil:

@@ -20,9 +20,11 @@ func (n *Node) newBroker(c *config.Config) *mqtt.Broker {
 	return mqtt.NewBroker(o)
 }
 
-// joinFor opens a connection for the owner of an MQTT session.
+// joinFor opens a connection for an MQTT client that is away.
 func (n *Node) joinFor(o mqtt.Owner) wamp.Conn {
-	near, far := memory.Pipe(memory.Options{Name: "mqtt", Authid: o.Authid, Role: o.Role, Realm: o.Realm})
+	near, far := memory.Pipe(memory.Options{Peer: &wamp.Transport{
+		Protocol: "memory", Network: "memory", Listener: "mqtt", Local: true, Client: o.Client, Authid: o.Authid, Role: o.Role, Realm: o.Realm,
+	}})
 	go n.router.Serve(far)
 	return near
 }
