@@ -44,7 +44,7 @@ func TestFlood(t *testing.T) {
 	p.press("Resume")
 	p.sees("events/s")
 	p.view("overview")
-	p.sees("All is well")
+	p.sees("installation checked")
 	p.clean()
 }
 

@@ -122,6 +122,17 @@ func startCentre(t *testing.T) (c centre, metrics string) {
 	dir := t.TempDir()
 	kit.Certificates(t, dir, "127.0.0.1", "centre")
 	p, metrics := start(t, dir, `
+[[realm.role]]
+name = "gateway"
+forward = true
+[[realm.role.permission]]
+uri = "com.example."
+match = "prefix"
+allow = ["publish"]
+[[realm.principal]]
+authid = "gw-1"
+role = "gateway"
+ticket = "the ticket of gw-1"
 [[listen]]
 url = "tls://127.0.0.1:0"
 certificate = "centre.pem"
@@ -166,6 +177,8 @@ role = "guest"
 [[uplink]]
 name = "central"
 realm = "realm1"
+authid = "gw-1"
+ticket = "the ticket of gw-1"
 `+centre+`
 [[uplink.export]]
 topic = "com.example."
