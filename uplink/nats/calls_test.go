@@ -13,7 +13,6 @@ import (
 	"runnel/edge/client"
 	"runnel/edge/wamp"
 	"runnel/test/kit"
-	"runnel/test/kit/natsd"
 	"runnel/uplink"
 	"runnel/uplink/nats"
 	"runnel/uplink/nats/conn"
@@ -56,7 +55,7 @@ func (p *plain) offered(t *testing.T, subject string, is bool) {
 }
 
 // alone connects to a server without a subscription.
-func alone(t *testing.T, server *natsd.Server) *plain {
+func alone(t *testing.T, server *kit.NATS) *plain {
 	p := newPlain(t, server)
 	p.all.Unsubscribe()
 	return p
@@ -74,9 +73,11 @@ func (p *plain) request(t *testing.T, subject, data string) *conn.Msg {
 func show(args []any, kwargs map[string]any) string { return fmt.Sprintf("%v%v", args, kwargs) }
 
 // Results, errors with their payload, and progressive results cross between two realms.
-func TestCalls(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestCalls(t *testing.T) { kit.EachNATS(t, testCalls) }
+
+func testCalls(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	a, b := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server)
 	p := alone(t, server)
 	register(t, a, p, "com.echo", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
@@ -143,9 +144,11 @@ func TestCalls(t *testing.T) {
 }
 
 // Programs that speak only NATS call procedures, and answer calls with JSON, with text, or as micro services do.
-func TestPlainPrograms(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestPlainPrograms(t *testing.T) { kit.EachNATS(t, testPlainPrograms) }
+
+func testPlainPrograms(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	a := newSite(t, "a", bothWays(), server)
 	p := alone(t, server)
 	register(t, a, p, "com.sum", client.RegisterOptions{}, func(_ context.Context, inv *client.Invocation) (client.Payload, error) {
@@ -195,9 +198,11 @@ func TestPlainPrograms(t *testing.T) {
 }
 
 // A call is canceled in the mode that the caller asks for, also when the caller's session or its connection to the cluster ends.
-func TestCallIsCanceled(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestCallIsCanceled(t *testing.T) { kit.EachNATS(t, testCallIsCanceled) }
+
+func testCallIsCanceled(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	a, b := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server)
 	a.link.ShortenCalls(20 * time.Millisecond)
 	p := alone(t, server)
@@ -249,9 +254,11 @@ func TestCallIsCanceled(t *testing.T) {
 }
 
 // Callees at two centres share the calls, each of which is made once. When a centre ends, the other has them all.
-func TestSharedRegistration(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestSharedRegistration(t *testing.T) { kit.EachNATS(t, testSharedRegistration) }
+
+func testSharedRegistration(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	a, b, c := newSite(t, "a", bothWays(), server), newSite(t, "b", bothWays(), server), newSite(t, "c", bothWays(), server)
 	p := alone(t, server)
 	var mu sync.Mutex
@@ -296,10 +303,12 @@ func TestSharedRegistration(t *testing.T) {
 }
 
 // A call that is under way survives the end of its callee's connection to the cluster. One that no callee answers ends.
-func TestCalleeLosesConnection(t *testing.T) {
-	servers := natsd.Cluster(t, 2)
+func TestCalleeLosesConnection(t *testing.T) { kit.EachNATS(t, testCalleeLosesConnection) }
+
+func testCalleeLosesConnection(t *testing.T, binary string) {
+	servers := kit.NATSCluster(t, binary, 2)
 	for _, s := range servers {
-		s.Start()
+		s.Start(t)
 	}
 	a, b := newSite(t, "a", bothWays(), servers[0], servers[1]), newSite(t, "b", bothWays(), servers[1])
 	p := alone(t, servers[1])
@@ -329,9 +338,11 @@ func TestCalleeLosesConnection(t *testing.T) {
 }
 
 // A call that nothing answers ends as one without a callee if the topics of another link hide that the subject has no subscriber.
-func TestTopicsCoverProcedures(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestTopicsCoverProcedures(t *testing.T) { kit.EachNATS(t, testTopicsCoverProcedures) }
+
+func testTopicsCoverProcedures(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	opts := bothWays()
 	opts.Import = append(opts.Import, nats.Rule{Rule: uplink.Rule{Topic: "com.", Match: wamp.Prefix, Static: true}})
 	a, b := newSite(t, "a", opts, server), newSite(t, "b", opts, server)
@@ -345,9 +356,11 @@ func TestTopicsCoverProcedures(t *testing.T) {
 }
 
 // Damaged and hostile requests get an error or nothing, and the link goes on.
-func TestHostileCalls(t *testing.T) {
-	server := natsd.New(t, "")
-	server.Start()
+func TestHostileCalls(t *testing.T) { kit.EachNATS(t, testHostileCalls) }
+
+func testHostileCalls(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
 	a := newSite(t, "a", bothWays(), server)
 	p := alone(t, server)
 	var made atomic.Int64

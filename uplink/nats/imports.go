@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -162,9 +163,7 @@ func (r *recent) first(origin string) bool {
 
 const (
 	pullBatch = 100
-	ackWait   = 30 * time.Second // until the stream delivers an event again
-	// retryIn is how long an event waits that the local router can't take at present.
-	retryIn = time.Second
+	ackWait   = time.Minute // until the stream delivers an event again
 )
 
 // pull consumes a durable import until ctx is done, the connection ends, or the consumer is gone.
@@ -175,15 +174,22 @@ func (s *session) pull(ctx context.Context, w *way, c *jetstream.Consumer, born 
 		s.mu.Unlock()
 		signal(s.trouble)
 	}()
-	err := c.Pull(ctx, jetstream.PullOptions{Batch: pullBatch}, func(m *conn.Msg) { s.received(m, born) })
-	if ctx.Err() == nil && s.open.Err() == nil && !errors.Is(err, conn.ErrClosed) {
-		s.link.log.Warn("durable import interrupted, retrying", "rule", w.what, "err", err)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	err := c.Pull(ctx, jetstream.PullOptions{Batch: pullBatch}, func(m *conn.Msg) {
+		if ctx.Err() == nil {
+			s.received(m, born, stop)
+		}
+	})
+	if s.open.Err() == nil && !errors.Is(err, conn.ErrClosed) {
+		s.link.log.Warn("durable import interrupted, retrying", "rule", w.what, "err", cmp.Or(context.Cause(ctx), err))
 	}
 }
 
 // received handles a message of a durable import. It is acknowledged when the local realm has the event. born is when the stream
-// was made: together with the number in the stream it identifies a message without an origin.
-func (s *session) received(m *conn.Msg, born uint64) {
+// was made: together with the number in the stream it identifies a message without an origin. If the local router can't take an event
+// at present, stop ends the pull, and the next one begins with this event.
+func (s *session) received(m *conn.Msg, born uint64, stop context.CancelCauseFunc) {
 	l, reply := s.link, string(m.Reply)
 	meta, ok := jetstream.ParseMeta(m.Reply)
 	uri, isURI := subject.URI(string(m.Subject))
@@ -225,8 +231,8 @@ func (s *session) received(m *conn.Msg, born uint64) {
 		case err == nil:
 			l.status.EventsDown.Forward()
 			s.js.Ack(reply)
-		case errors.Is(err, wamp.NetworkFailure), errors.Is(err, wamp.Unavailable):
-			s.js.Nak(reply, retryIn)
+		case errors.Is(err, wamp.NetworkFailure), errors.Is(err, wamp.Unavailable), s.open.Err() != nil:
+			stop(err)
 		default:
 			l.published(e.uri, err)
 			s.js.Term(reply)

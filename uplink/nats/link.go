@@ -89,6 +89,7 @@ type Link struct {
 	status             *uplink.Status
 	login              conn.Login
 	exports, imports   []*way // of topics
+	kept               []*way // those of which a stream keeps the events
 	exported, imported uplink.RuleSet[*way]
 	exporter           uplink.Exporter
 	recent             recent // locks for itself

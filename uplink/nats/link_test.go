@@ -195,7 +195,7 @@ func testDurableImport(t *testing.T, binary string) {
 	b.await("drained", isDrained)
 	say(t, speaker, "com.example.t", "end")
 	expect(t, heard, "com.example.t [end] map[]")
-	b.await("302 events", func(s uplink.State) bool { return s.EventsDown.Forwarded == 302 })
+	b.await("302 events", func(s uplink.State) bool { return s.EventsDown.Forwarded >= 302 }) // some may have been delivered again
 	if s := b.link.State(); s.Looped != 0 || s.EventsDown.Dropped != 0 {
 		t.Errorf("%+v", s)
 	}

@@ -29,9 +29,6 @@ func (r *Rule) CheckImport() error {
 
 func (r *Rule) subject(uri string) (string, error) { return subject.Pattern(uri, r.Match) }
 
-// lasts reports whether the events of an exported topic go to a stream.
-func (r *Rule) lasts() bool { return r.Store != spool.Memory }
-
 // way is an import or an export with what follows from it.
 type way struct {
 	*Rule
@@ -52,6 +49,9 @@ func (l *Link) addRules() error {
 		}
 		w := &way{r, to, "export topic " + r.Topic + " (" + r.Match.String() + ")"}
 		l.exports = append(l.exports, w)
+		if w.Store != spool.Memory {
+			l.kept = append(l.kept, w)
+		}
 		l.exported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, w)
 	}
 	for i := range l.opts.Import {
@@ -65,6 +65,9 @@ func (l *Link) addRules() error {
 		}
 		w := &way{r, from, "import topic " + r.Topic + " (" + r.Match.String() + ")"}
 		l.imports = append(l.imports, w)
+		if w.Store == spool.Durable {
+			l.kept = append(l.kept, w)
+		}
 		l.imported.Add(wamp.Pattern{URI: r.Topic, Match: r.Match}, w)
 	}
 	return nil

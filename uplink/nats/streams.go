@@ -65,14 +65,11 @@ func (s *session) watchStreams(ctx context.Context) {
 func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	var missing []*way
 	names := make(map[string]bool)
-	for _, w := range s.link.exports {
-		if !w.lasts() {
-			continue
-		}
+	for _, w := range s.link.kept {
 		streams, err := s.js.StreamsOf(ctx, w.subject)
 		switch {
 		case s.isPlain(err):
-			s.plain.Store(true)
+			s.goPlain()
 			return false, nil
 		case jetstream.Temporary(err):
 			return false, err
@@ -102,6 +99,24 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	}
 	return made, s.consume(ctx)
 }
+
+// goPlain notes that there is no JetStream. Durable imports are ordinary ones then.
+func (s *session) goPlain() {
+	if s.plain.Swap(true) {
+		return
+	}
+	for _, w := range s.link.imports {
+		if w.Store != spool.Durable {
+			continue
+		}
+		if _, err := s.conn.Subscribe(w.subject, "", s.arrived); err != nil {
+			continue // the connection has ended
+		}
+		s.link.ruled(w.what, errNoKeeper)
+	}
+}
+
+var errNoKeeper = errors.New("the NATS server has no JetStream, so events that are published while the link is down are lost; start it with JetStream, or import without store = \"durable\"")
 
 // isPlain reports whether an error says that there is no JetStream at all.
 func (s *session) isPlain(err error) bool {
@@ -188,7 +203,7 @@ func (s *session) unfinished() bool {
 	return false
 }
 
-var errNoSource = errors.New("no stream stores this subject; make one, or import without store = \"durable\"")
+var errNoSource = errors.New("no stream stores the subject")
 
 // consume begins the durable imports that are not being consumed.
 func (s *session) consume(ctx context.Context) error {
@@ -203,9 +218,7 @@ func (s *session) consume(ctx context.Context) error {
 			continue
 		}
 		consumer, born, err := s.consumer(ctx, w)
-		if s.isPlain(err) {
-			err = errNoJetStream
-		} else if jetstream.Temporary(err) {
+		if jetstream.Temporary(err) {
 			return err
 		}
 		if s.link.ruled(w.what, err); err != nil {
@@ -219,29 +232,78 @@ func (s *session) consume(ctx context.Context) error {
 	return nil
 }
 
-// consumer returns the durable consumer of an import, and when its stream was made.
+// consumer returns the durable consumer of an import, and when its stream was made. If messages of an earlier session are not
+// acknowledged, another consumer takes its place, which begins with the first of them: the stream would deliver them again only
+// after the later ones. The local router drops those that it has.
 func (s *session) consumer(ctx context.Context, w *way) (c *jetstream.Consumer, born uint64, err error) {
 	streams, err := s.js.StreamsOf(ctx, w.subject)
+	if err == nil && len(streams) == 0 {
+		err = errNoSource
+	}
 	if err != nil {
 		return nil, 0, err
 	}
-	if len(streams) == 0 {
-		return nil, 0, errNoSource
-	}
-	info, err := s.js.Stream(ctx, streams[0])
+	stream := streams[0]
+	info, err := s.js.Stream(ctx, stream)
 	if err != nil {
 		return nil, 0, err
 	}
+	born = uint64(max(info.Created.UnixMilli(), 1))
 	config := jetstream.ConsumerConfig{
-		Durable: s.link.consumerName(w), Description: s.link.opts.Node + ", " + w.what, Filter: w.subject,
-		Deliver: "new", AckWait: ackWait, MaxAckPending: underWay,
+		Description: s.link.opts.Node + ", " + w.what, Filter: w.subject, AckWait: ackWait, MaxAckPending: underWay,
+		Deliver: "by_start_sequence", StartSequence: info.State.Last + 1,
 	}
-	c, err = s.js.CreateConsumer(ctx, streams[0], config)
-	return c, uint64(max(info.Created.UnixMilli(), 1)), err
+	old, exists, err := s.former(ctx, stream, w)
+	if err != nil {
+		return nil, 0, err
+	}
+	if config.Durable = s.link.consumerName(w, 0); exists {
+		if old.AckPending == 0 && old.Waiting == 0 {
+			return s.js.Existing(stream, old.Name), born, nil
+		}
+		if config.Durable == old.Name {
+			config.Durable = s.link.consumerName(w, 1)
+		}
+		config.StartSequence = max(old.AckFloor.Sequence+1, old.Config.StartSequence)
+	}
+	if c, err = s.js.CreateConsumer(ctx, stream, config); err == nil && exists {
+		err = s.js.DeleteConsumer(ctx, stream, old.Name)
+	}
+	return c, born, err
 }
 
-// consumerName names the durable consumer of an import by the node and the rule.
-func (l *Link) consumerName(w *way) string {
+// former returns the consumer of an earlier session. A link that was killed may have left two: the one with fewer acknowledged
+// messages is deleted.
+func (s *session) former(ctx context.Context, stream string, w *way) (last jetstream.ConsumerInfo, exists bool, err error) {
+	for turn := range 2 {
+		info, err := s.js.Consumer(ctx, stream, s.link.consumerName(w, turn))
+		if jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {
+			continue
+		}
+		if err != nil {
+			return last, false, err
+		}
+		drop := ""
+		if exists {
+			drop = last.Name
+		}
+		if !exists || info.AckFloor.Sequence > last.AckFloor.Sequence {
+			last = info
+		} else {
+			drop = info.Name
+		}
+		exists = true
+		if drop != "" {
+			if err := s.js.DeleteConsumer(ctx, stream, drop); err != nil {
+				return last, false, err
+			}
+		}
+	}
+	return last, exists, nil
+}
+
+// consumerName names the durable consumers of an import by the node and the rule. turn is 0 or 1.
+func (l *Link) consumerName(w *way, turn int) string {
 	readable := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' {
 			return c
@@ -249,5 +311,5 @@ func (l *Link) consumerName(w *way) string {
 		return '-'
 	}, l.opts.Node)
 	sum := sha256.Sum256([]byte(l.opts.Node + " " + w.Match.String() + " " + w.Topic))
-	return fmt.Sprintf("runnel-%s-%x", readable[:min(len(readable), 60)], sum[:6])
+	return fmt.Sprintf("runnel-%s-%x-%d", readable[:min(len(readable), 60)], sum[:6], turn)
 }

@@ -33,6 +33,13 @@ type ConsumerInfo struct {
 	Name       string `json:"name"`
 	AckPending int    `json:"num_ack_pending"` // messages delivered without Ack
 	Pending    uint64 `json:"num_pending"`     // messages that were not delivered yet
+	Waiting    int    `json:"num_waiting"`     // requests for messages
+	Config     struct {
+		StartSequence uint64 `json:"opt_start_seq"`
+	} `json:"config"`
+	AckFloor struct {
+		Sequence uint64 `json:"stream_seq"` // all messages up to this one are acknowledged
+	} `json:"ack_floor"`
 }
 
 // Consumer is a pull consumer of a stream.
@@ -65,6 +72,11 @@ func (j *JetStream) CreateConsumer(ctx context.Context, stream string, config Co
 		return nil, err
 	}
 	return &Consumer{stream, info.Name, info.Pending, j}, nil
+}
+
+// Existing returns a consumer that is known to exist.
+func (j *JetStream) Existing(stream, name string) *Consumer {
+	return &Consumer{Stream: stream, Name: name, js: j}
 }
 
 // Consumer returns the state of a consumer. Its error has CodeConsumerNotFound if there is none.
