@@ -128,24 +128,21 @@ func (s *session) isPlain(err error) bool {
 func (s *session) makeStream(ctx context.Context, missing []*way) error {
 	o := &s.link.opts
 	info, err := s.js.Stream(ctx, o.Stream)
-	config := info.Config
-	change := s.js.UpdateStream
+	before := len(info.Config.Subjects)
+	subjects := info.Config.Subjects
+	for _, w := range missing {
+		subjects = addSubject(subjects, w.subject)
+	}
 	if jetstream.IsCode(err, jetstream.CodeStreamNotFound) {
-		config = jetstream.StreamConfig{
-			Name: o.Stream, Description: "made by Runnel", Replicas: s.replicas(), MaxBytes: o.StreamSize, MaxAge: o.StreamAge, Duplicates: min(duplicates, cmp.Or(o.StreamAge, duplicates)),
-			AllowDirect: true,
-		}
-		change, err = s.js.CreateStream, nil
+		_, err = s.js.CreateStream(ctx, jetstream.StreamConfig{
+			Name: o.Stream, Description: "made by Runnel", Subjects: subjects, Replicas: s.replicas(), MaxBytes: o.StreamSize, MaxAge: o.StreamAge,
+			Duplicates: min(duplicates, cmp.Or(o.StreamAge, duplicates)), AllowDirect: true,
+		})
+	} else if err == nil {
+		err = s.js.SetSubjects(ctx, o.Stream, subjects)
 	}
 	if err == nil {
-		before := len(config.Subjects)
-		for _, w := range missing {
-			config.Subjects = addSubject(config.Subjects, w.subject)
-		}
-		_, err = change(ctx, config)
-		if err == nil {
-			s.link.log.Info("stream stores the exported events", "stream", o.Stream, "subjects", config.Subjects, "new", len(config.Subjects)-before)
-		}
+		s.link.log.Info("stream stores the exported events", "stream", o.Stream, "subjects", subjects, "new", len(subjects)-before)
 	}
 	if jetstream.Temporary(err) {
 		return err

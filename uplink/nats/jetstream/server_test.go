@@ -106,9 +106,12 @@ func TestPublish(t *testing.T) {
 		if info, err := js.Stream(ctx, "PLANT"); err != nil || info.State.Messages != n+2 || info.State.Last != n+2 {
 			t.Errorf("%+v, %v", info, err)
 		}
-		config.MaxMessages = 10
-		if info, err := js.UpdateStream(ctx, config); err != nil || info.State.Messages != 10 {
+		kit.Must(t, js.SetSubjects(ctx, "PLANT", []string{"plant.>", "office.*"}))
+		if info, err := js.Stream(ctx, "PLANT"); err != nil || info.State.Messages != n+2 || fmt.Sprint(info.Config.Subjects) != "[plant.> office.*]" || info.Config.MaxAge != time.Hour {
 			t.Errorf("%+v, %v", info, err)
+		}
+		if err := js.SetSubjects(ctx, "NONE", nil); !jetstream.IsCode(err, jetstream.CodeStreamNotFound) {
+			t.Error(err)
 		}
 		config.MaxMessages = 20
 		if _, err := js.CreateStream(ctx, config); !jetstream.IsCode(err, jetstream.CodeStreamExists) {

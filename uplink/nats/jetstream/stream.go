@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -46,11 +47,20 @@ func (j *JetStream) CreateStream(ctx context.Context, config StreamConfig) (info
 	return info, err
 }
 
-// UpdateStream changes the configuration of a stream.
-func (j *JetStream) UpdateStream(ctx context.Context, config StreamConfig) (info StreamInfo, err error) {
-	config.fill()
-	err = j.call(ctx, "STREAM.UPDATE."+config.Name, config, &info)
-	return info, err
+// SetSubjects changes the subjects of a stream, and leaves everything else as it is.
+func (j *JetStream) SetSubjects(ctx context.Context, stream string, subjects []string) error {
+	var info struct {
+		Config map[string]json.RawMessage `json:"config"` // with the fields that StreamConfig does not know
+	}
+	if err := j.call(ctx, "STREAM.INFO."+stream, nil, &info); err != nil {
+		return err
+	}
+	text, err := json.Marshal(subjects)
+	if err != nil || info.Config == nil {
+		return err
+	}
+	info.Config["subjects"] = text
+	return j.call(ctx, "STREAM.UPDATE."+stream, info.Config, nil)
 }
 
 func (c *StreamConfig) fill() {
