@@ -96,7 +96,11 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 		return nil, t.send(s, &codec.Message{Type: wamp.Published, Request: request, ID: wamp.NewID()})
 	case state == dedup.Pending:
 		w := mark.Waiting
-		if before := w.publisher; before != nil {
+		before := w.publisher
+		if before != nil && !before.internal() && s.internal() { // it comes by a link, too: the gateway gets the answer
+			return nil, refusal{wamp.Unavailable, "the publication is under way"}
+		}
+		if before != nil {
 			delete(before.withheld, w.id)
 			before.refusePublication(t, w.request, refusal{wamp.Unavailable, "the publication was sent again"})
 		}

@@ -200,3 +200,47 @@ func testDurableImport(t *testing.T, binary string) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Two centres on one cluster are one realm. A gateway that loses its centre before the answer sends its event again to the other
+// centre. No subscriber hears it twice, and the stream has it once.
+func TestGatewayGoesToAnotherCentre(t *testing.T) { kit.EachNATS(t, testGatewayGoesToAnotherCentre) }
+
+func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, withJetStream)
+	server.Start(t)
+	rule := []nats.Rule{topics("com.example.", spool.Durable)}
+	var sites []*site
+	var heard []chan string
+	var speakers []*client.Client
+	for name, imports := range map[string][]nats.Rule{"a": {topics("com.example.", spool.Memory)}, "b": {topics("com.example.", spool.Memory)}, "c": rule} {
+		s := newSite(t, name, nats.Options{Export: rule, Import: imports}, server)
+		s.await("up", isUp)
+		sites, heard, speakers = append(sites, s), append(heard, s.hears()), append(speakers, s.program())
+	}
+	program := newPlain(t, server)
+	kit.Eventually(t, "the consumer", func() bool { return program.consumers(t, nats.DefaultStream) == 1 })
+	program.subscribed(t, "com.example.", heard...)
+	before := program.stored(t, nats.DefaultStream)
+	for i := range 50 {
+		origin := &client.Origin{Node: "gw-1/central", Epoch: 7, Sequence: uint64(1 + i)}
+		for n := range 3 { // the centre that answers first is another one each time
+			kit.Eventually(t, "the answer", func() bool { // the event may come from the cluster at the same time
+				o := client.PublishOptions{Acknowledge: true, Origin: origin}
+				return speakers[(i+n)%3].Publish(context.Background(), "com.example.t", o, client.Args(i)) == nil
+			})
+		}
+	}
+	for _, h := range heard {
+		expect(t, h, count("com.example.t [#] map[]", 50)...)
+	}
+	for _, s := range sites {
+		s.await("drained", isDrained)
+	}
+	if n := program.stored(t, nats.DefaultStream) - before; n != 50 {
+		t.Errorf("the stream has %d events", n)
+	}
+	program.publish(t, "com.example.end", "")
+	for _, h := range heard {
+		expect(t, h, "com.example.end [] map[]")
+	}
+}
