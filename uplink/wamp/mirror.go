@@ -60,6 +60,9 @@ func (m *mirror) wants(static func(*rule) bool, found []offer) map[share]bool {
 
 func (m *mirror) share(r *rule, o offer) share {
 	o.URI = m.named(r, o.URI)
+	if m.eager {
+		o.invoke = wamp.Single // imports are registered with one policy, so offers that differ only in theirs have one share
+	}
 	return share{r, o}
 }
 

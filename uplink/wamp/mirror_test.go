@@ -41,3 +41,16 @@ func TestStaticRuleHasOneShare(t *testing.T) {
 		t.Errorf("shares: %v", want)
 	}
 }
+
+// The policy of an offered procedure does not matter to its import. A second share of the same pattern would be refused.
+func TestImportHasOneShare(t *testing.T) {
+	r := &rule{Rule: uplink.Rule{Procedure: "com.", Match: wamp.Prefix}, direction: imports, kind: "procedure", uri: "com."}
+	m := &mirror{rules: []*rule{r}, seen: (*rule).home, named: (*rule).rewrite, eager: true}
+	static := func(r *rule) bool { return r.Static || m.eager }
+	eager, known := m.wants(static, nil), m.wants(func(r *rule) bool { return r.Static }, []offer{{r.home(), wamp.First}, {r.home(), wamp.Single}})
+	for s := range eager {
+		if len(eager) != 1 || len(known) != 1 || !known[s] {
+			t.Errorf("shares before and after the offers are known: %v, %v", eager, known)
+		}
+	}
+}
