@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -330,13 +331,17 @@ func (w *waiting) handle() (p client.Payload, over bool, err error) {
 		case payload.Alive:
 			w.quiet, w.probing, w.silence = w.link.calls.times.life, false, wamp.NetworkFailure
 		case payload.Covered:
-			if w.quiet != w.link.calls.times.life {
-				w.quiet, w.silence = w.link.calls.times.covered, wamp.NoSuchProcedure
-			}
+			w.covered()
 		case payload.Progress:
 			if p, err := decode(m); err == nil {
 				w.call.Progress(client.Raw(p))
 			}
+		case "":
+			if stored(m) {
+				w.covered()
+				continue
+			}
+			fallthrough
 		default:
 			p, err = answerOf(m, kind)
 			return p, true, err
@@ -349,6 +354,13 @@ func (w *waiting) handle() (p client.Payload, over bool, err error) {
 		w.timer.Reset(w.quiet)
 	}
 	return p, false, err
+}
+
+// covered notes that the server can't tell whether the subject has a callee.
+func (w *waiting) covered() {
+	if w.quiet != w.link.calls.times.life {
+		w.quiet, w.silence, w.probing = w.link.calls.times.covered, wamp.NoSuchProcedure, false
+	}
 }
 
 // silent probes, or ends a call without an answer.
@@ -428,6 +440,22 @@ func serviceError(text, code string, p codec.Payload) error {
 	e := &client.Error{URI: uri}
 	e.Payload, _ = codec.NewPayload(wamp.CBOR, append([]any{text}, args...), kwargs)
 	return e
+}
+
+// stored reports whether an answer is that of a stream that covers the subject: it acknowledges the request as if that were an event.
+func stored(m *conn.Msg) bool {
+	if !strings.HasPrefix(string(m.Data), `{"stream":`) {
+		return false
+	}
+	p, err := payload.Decode("application/json", m.Data)
+	args, _, _ := p.Decode()
+	if err != nil || len(args) != 1 {
+		return false
+	}
+	ack, _ := args[0].(map[string]any)
+	_, named := ack["stream"].(string)
+	_, numbered := ack["seq"].(int64)
+	return named && numbered
 }
 
 func decode(m *conn.Msg) (codec.Payload, error) {

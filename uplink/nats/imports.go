@@ -74,14 +74,17 @@ func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, er
 	if !ok {
 		return e, errors.New("its header " + payload.HopsField + " is damaged")
 	}
-	if e.o.ForwardFor, ok = l.arrive(hops); !ok {
-		return e, errNotForUs
-	}
 	e.origin = string(h.Get(payload.OriginField))
 	if text := h.Get(payload.MsgIDField); len(text) > 0 && string(text) == e.origin {
 		if o, ok := payload.ParseOrigin(e.origin); ok {
 			e.o.Origin = &o
 		}
+	}
+	if e.o.ForwardFor, ok = l.arrive(hops); !ok && l.mayBeNew(hops, e.o.Origin) {
+		e.o.ForwardFor, ok = append(hops, l.cluster()), true
+	}
+	if !ok {
+		return e, errNotForUs
 	}
 	if text := h.Get(payload.TimeField); len(text) > 0 {
 		e.o.Time = payload.ParseTime(string(text))
@@ -93,6 +96,13 @@ func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, er
 	p, err := payload.Decode(string(h.Get(payload.ContentTypeField)), data)
 	e.body = client.Raw(p)
 	return e, err
+}
+
+// mayBeNew reports whether an event that this link has exported may be one that the local realm does not have. The router may have been killed
+// when the stream had the event and the local stores did not. Then the realm has not recorded the origin either. An event whose
+// numbering is the link's own began in the realm, and its publisher has had no acknowledgement.
+func (l *Link) mayBeNew(hops []client.Hop, o *client.Origin) bool {
+	return o != nil && o.Node != l.opts.Node && len(hops) > 0 && visited(hops[len(hops)-1:], l.place()) && !visited(hops[:len(hops)-1], l.place())
 }
 
 // arrived handles a message of a plain import.
