@@ -31,7 +31,31 @@ allow = ["publish", "subscribe", "call", "register"]
 authid = "bystander"
 role = "bystander"
 ticket = "bystander"
+[[realm.role]]
+name = "device"
+durable = true
+[[realm.role.permission]]
+uri = "device."
+match = "prefix"
+allow = ["publish", "subscribe"]
+[[realm.principal]]
+authid = "ann"
+role = "device"
+ticket = "ann's"
+[[realm.principal]]
+authid = "bob"
+role = "device"
+ticket = "bob's"
 `
+
+// mqttDoor is a listener for MQTT clients, into mqttRealm.
+const mqttDoor = `
+[[listen]]
+url = "mqtt://127.0.0.1:0"
+realm = "stage.tcp_cbor"
+`
+
+const mqttRealm = "stage.tcp_cbor"
 
 // limits is a configuration with low limits, so that cases reach them.
 const limits = `
@@ -46,7 +70,7 @@ hello_timeout = "10s"
 `
 
 func TestMain(m *testing.M) {
-	stage.TestMain(m, &house, stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6}, watched)
+	stage.TestMain(m, &house, stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6, Extra: mqttDoor}, watched)
 }
 
 // watched starts the bystanders.

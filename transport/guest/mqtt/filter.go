@@ -43,7 +43,7 @@ func parseFilter(text string) (*filter, error) {
 	if f.topic[0] == '$' {
 		return nil, errors.New(errDollar)
 	}
-	if err := naming.Check(f.topic, ""); err != nil {
+	if err := naming.Check(text, ""); err != nil { // with the name of a group, which is kept as well
 		return nil, err
 	}
 	levels := strings.Split(f.topic, "/")

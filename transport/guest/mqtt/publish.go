@@ -83,7 +83,9 @@ func (c *Conn) resolve(p *packet.Publish) error {
 		if c.aliases == nil {
 			c.aliases = make([]string, maxAliases)
 		}
-		c.aliases[alias-1] = p.Topic
+		if c.aliases[alias-1] = p.Topic; len(p.Topic) > naming.MaxTopic {
+			c.aliases[alias-1] = "" // the message is refused
+		}
 	case c.aliases == nil || c.aliases[alias-1] == "":
 		return violation("a topic alias without a topic")
 	default:
