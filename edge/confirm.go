@@ -52,6 +52,7 @@ type acknowledgements struct {
 	mu     sync.Mutex
 	count  int
 	routed dedup.Table[*withheld] // see once.go
+	turn   sync.Cond              // signaled when a publication with an origin was routed
 }
 
 // full reports why no further acknowledgement may be withheld for s.

@@ -75,6 +75,8 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 	err = s.route(t, &delivery{publication: &t.publication, receipt: &receipt{s, m.Request, w}})
 	acks.mu.Lock()
 	defer acks.mu.Unlock()
+	w.mark.Sent()
+	acks.turn.Broadcast()
 	if err != nil {
 		acks.resolve(t, w, outcome{err: err})
 	} else {
@@ -89,6 +91,11 @@ func (a *acknowledgements) begin(t *turn, s *session, request wamp.ID, key dedup
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	mark, state, err := a.routed.Begin(&s.numberings, key, sequence)
+	for state == dedup.Busy { // the last session of the same node still routes what it had received
+		a.turn.L = &a.mu
+		a.turn.Wait()
+		mark, state, err = a.routed.Begin(&s.numberings, key, sequence)
+	}
 	switch {
 	case err != nil:
 		return nil, refusal{wamp.Unavailable, "too many nodes publish at the same time"}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"runnel/edge/codec"
+	"runnel/edge/dedup"
 	"runnel/edge/wamp"
 )
 
@@ -287,4 +288,74 @@ func TestOnceOnlyAcrossRouters(t *testing.T) {
 		link.hear(`[17,105,"*"]`)
 		watcher.silent()
 	})
+}
+
+// A gateway that was cut off sends again what its last session has sent. While the router still routes an event of that session, the later
+// ones of the new session wait, so that all arrive in order. Those of other gateways do not wait.
+func TestOnceOnlyInOrder(t *testing.T) {
+	tell(t, Options{}, forwarding(), func(s *story) {
+		gateway, other, watcher := s.gateway("gw-1"), s.gateway("gw-2"), s.join(hello)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$s"]`)
+		m := s.router.realm([]byte("realm1"))
+		m.mu.Lock()
+		var last *session
+		for _, member := range m.members {
+			if member.authid == "gw-1" {
+				last = member
+			}
+		}
+		m.mu.Unlock()
+		m.acknowledgements.mu.Lock()
+		old, _, err := m.acknowledgements.routed.Begin(&last.numberings, dedup.Key{Authid: "gw-1", Node: "a", Epoch: 1}, 1)
+		m.acknowledgements.mu.Unlock()
+		if err != nil {
+			t.Fatal(err)
+		}
+		gateway.say(sends(1, "a", 1, 2))
+		other.say(sends(1, "a", 1, 2))
+		other.hear(`[17,1,"*"]`)
+		watcher.hear(`[36,"$s","*",{},["a 1 2"]]`)
+		gateway.silent()
+		watcher.silent()
+		m.acknowledgements.mu.Lock()
+		old.Sent()
+		old.Done(true)
+		m.acknowledgements.turn.Broadcast()
+		m.acknowledgements.mu.Unlock()
+		gateway.hear(`[17,1,"*"]`)
+		watcher.hear(`[36,"$s","*",{},["a 1 2"]]`)
+		gateway.say(sends(2, "a", 1, 1))
+		gateway.hear(`[17,2,"*"]`)
+		watcher.silent()
+		s.nothingWithheld()
+	})
+}
+
+// Two sessions of a gateway send the same events at the same time. The subscriber gets each once and in order.
+func TestOnceOnlyFromTwoSessions(t *testing.T) {
+	for range 5 {
+		tell(t, Options{}, forwarding(), func(s *story) {
+			old, next, watcher := s.gateway("gw-1"), s.gateway("gw-1"), s.join(hello)
+			watcher.say(`[32,1,{},"com.t"]`)
+			watcher.hear(`[33,1,"$s"]`)
+			const n = 300
+			var list []string
+			for i := range n {
+				list = append(list, sends(i+1, "a", 1, i+1))
+			}
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				old.sayAll(list...)
+			}()
+			next.sayAll(list...)
+			<-sent
+			synctest.Wait()
+			for i := range n {
+				watcher.hear(fmt.Sprintf(`[36,"$s","*",{},["a 1 %d"]]`, i+1))
+			}
+			watcher.silent()
+		})
+	}
 }

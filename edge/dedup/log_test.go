@@ -58,6 +58,7 @@ func (l *logged) begin(t *testing.T, node string, number int) (*Mark[int], State
 	}
 	if m != nil {
 		m.Waiting = number
+		m.Sent()
 	}
 	return m, state
 }

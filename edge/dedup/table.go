@@ -46,6 +46,7 @@ type numbering[W any] struct {
 	table    *Table[W]
 	routed   sequences           // including the pending ones
 	pending  map[uint64]*Mark[W] // by number
+	routing  bool                // a new publication is being routed
 	lastUsed uint64              // by Table.clock
 	user     *Client[W]          // the last to use it; nil: it has left
 	shared   bool                // several clients have used it, or it was read from a log
@@ -67,10 +68,12 @@ const (
 	New     State = iota // the publication was not routed yet
 	Pending              // the publication is under way; its mark is the first attempt's
 	Routed               // the publication was routed
+	Busy                 // the publication is new, but an earlier one of its numbering is being routed
 )
 
-// Begin looks up a publication. A new one becomes pending, and the caller must call Done on its mark. The mark of a
-// routed publication is nil.
+// Begin looks up a publication. A new one becomes pending, and the caller must call Sent and Done on its mark. The mark of a
+// routed publication is nil. So is that of a publication that would overtake another: two clients send the same publications after one of
+// them was cut off, and the caller tries again once the other publication was sent.
 func (t *Table[W]) Begin(c *Client[W], key Key, number uint64) (*Mark[W], State, error) {
 	n, err := t.use(key, c)
 	if err != nil {
@@ -82,7 +85,11 @@ func (t *Table[W]) Begin(c *Client[W], key Key, number uint64) (*Mark[W], State,
 	if n.routed.has(number) {
 		return nil, Routed, nil
 	}
+	if n.routing {
+		return nil, Busy, nil
+	}
 	m := &Mark[W]{numbering: n, number: number}
+	n.routing = true
 	n.add(number)
 	if n.pending == nil {
 		n.pending = make(map[uint64]*Mark[W])
@@ -108,6 +115,9 @@ func (m *Mark[W]) Record() bool {
 	}
 	return true
 }
+
+// Sent notes that the publication has its place among the others of its numbering.
+func (m *Mark[W]) Sent() { m.numbering.routing = false }
 
 // Done ends the publication. If it was not routed, it may come again.
 func (m *Mark[W]) Done(routed bool) {

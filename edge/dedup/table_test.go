@@ -72,6 +72,7 @@ func TestOwnNumberingsAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m != nil {
+			m.Sent()
 			m.Done(true)
 		}
 		return state
@@ -100,6 +101,9 @@ func TestBegin(t *testing.T) {
 		if err != nil || state != want || (m == nil) != (want == Routed) {
 			t.Fatalf("%v, %v, %v", m, state, err)
 		}
+		if state == New {
+			m.Sent()
+		}
 		return m
 	}
 	first := expect(&a, 1, New)
@@ -117,6 +121,38 @@ func TestBegin(t *testing.T) {
 	if first.Record() {
 		t.Error("a table without a log has recorded")
 	}
+}
+
+// A publication does not overtake one of its numbering that is being routed. That one and earlier ones are known meanwhile, and other
+// numberings do not wait.
+func TestBeginWaitsItsTurn(t *testing.T) {
+	var table Table[int]
+	var old, next Client[int]
+	key := Key{"a", "n", 1}
+	begin := func(c *Client[int], key Key, number uint64, want State) *Mark[int] {
+		t.Helper()
+		m, state, err := table.Begin(c, key, number)
+		if err != nil || state != want || (m == nil) != (want == Routed || want == Busy) {
+			t.Fatalf("%d: %v, %v, %v", number, m, state, err)
+		}
+		return m
+	}
+	one := begin(&old, key, 1, New)
+	one.Sent()
+	one.Done(true)
+	two := begin(&old, key, 2, New)
+	begin(&next, key, 1, Routed)
+	begin(&next, key, 2, Pending)
+	begin(&next, key, 3, Busy)
+	begin(&next, Key{"a", "other", 1}, 3, New)
+	two.Sent()
+	three := begin(&next, key, 3, New)
+	begin(&old, key, 3, Pending)
+	begin(&old, key, 4, Busy)
+	three.Done(false) // it was not routed, but it still has to be noted
+	begin(&old, key, 4, Busy)
+	three.Sent()
+	begin(&old, key, 3, New)
 }
 
 // The gaps of all numberings together are bounded, and counted correctly.

@@ -266,14 +266,14 @@ func (p *pass) passLost(position uint64) {
 	p.next = position + 1
 }
 
-// hand gives an event to the first consumer that may receive it and has room.
+// hand gives an event to the first consumer that may receive it, for which it is not too old, and that has room.
 func (p *pass) hand(h *head, e *entry) bool {
 	d := p.sub
 	_, err := h.event(&p.kept, d.store.ReadOptions)
 	lost, gapErr := h.loss()
 	var tried []*Attachment
 	var occurred time.Time
-	dated, own := false, false
+	dated, own, old := false, false, false
 	if err == nil {
 		occurred, dated = published(&p.kept, h.at)
 	}
@@ -284,10 +284,10 @@ func (p *pass) hand(h *head, e *entry) bool {
 			wake(d.wake)
 			return e.done
 		}
-		expired := h.expired(p.now)
-		if err != nil && gapErr != nil || expired {
+		over := h.expired(p.now) || old && p.allOf(tried)
+		if err != nil && gapErr != nil || over {
 			p.skip(e)
-			if expired {
+			if over {
 				d.expired++
 			}
 			d.store.mu.Unlock()
@@ -310,9 +310,7 @@ func (p *pass) hand(h *head, e *entry) bool {
 				continue
 			}
 			if p.tooOld(a, occurred, h.expires) {
-				if p.expire(e, a) {
-					return true
-				}
+				tried, old = append(tried, a), true
 				continue
 			}
 		}
@@ -353,20 +351,6 @@ func (p *pass) tooOld(a *Attachment, occurred time.Time, expires int64) bool {
 		p.kept.TTL = max(time.Until(end), 1)
 	}
 	return false
-}
-
-// expire ends an event that is too old for the consumer that would get it. It reports false if the consumer has left, or if the
-// positions have changed.
-func (p *pass) expire(e *entry, a *Attachment) bool {
-	d := p.sub
-	d.store.mu.Lock()
-	defer d.store.mu.Unlock()
-	if a.gone || d.version != p.version || e.done {
-		return false
-	}
-	p.skip(e)
-	d.expired++
-	return true
 }
 
 // allOf reports whether consumers are present, and all of them are in tried. Holds mu.

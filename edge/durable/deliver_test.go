@@ -370,12 +370,13 @@ func TestMaxAge(t *testing.T) {
 	})
 }
 
-// A consumer's limit of the age means nothing for the next one that is tried for the same event, whether the first has no room or
-// may not receive the event.
+// A consumer's limit of the age means nothing for the next one that is tried for the same event, whether the first has no room, may not
+// receive the event, or is the one for which it is too old.
 func TestMaxAgeOfAnother(t *testing.T) {
 	for name, first := range map[string]*clerk{
 		"no room":      {verdict: func() Verdict { return Full }},
 		"not admitted": {admits: func(*store.Event) bool { return false }},
+		"too old":      {admits: func(*store.Event) bool { return true }},
 	} {
 		inBubble(t, func(t *testing.T, s *shelf) {
 			d := s.create(Rule{Name: "d", URI: "com.t"})
@@ -385,8 +386,38 @@ func TestMaxAgeOfAnother(t *testing.T) {
 			}
 			second := &clerk{}
 			d.attachBoth(first, second, time.Minute)
-			if len(second.got) != 1 || second.got[0].TTL != 0 {
-				t.Errorf("%s: %+v, %+v", name, second.got, d.State())
+			if len(first.got) != 0 || len(second.got) != 1 || second.got[0].TTL != 0 {
+				t.Errorf("%s: %+v, %+v, %+v", name, first.got, second.got, d.State())
+			}
+		})
+	}
+}
+
+// An event that is too old for each consumer that may receive it is done. It waits for one that has no room at the moment.
+func TestTooOldForAll(t *testing.T) {
+	for _, limit := range []time.Duration{time.Minute, 0} {
+		inBubble(t, func(t *testing.T, s *shelf) {
+			d := s.create(Rule{Name: "d", URI: "com.t"})
+			s.puts("com.t", 1)
+			s.sleep(time.Hour)
+			start, gate := make(chan struct{}), make(chan struct{})
+			stranger, strict, busy := &clerk{room: start, admits: func(*store.Event) bool { return false }}, &clerk{room: start}, &clerk{room: gate}
+			d.Attach(AttachOptions{Consumer: stranger})
+			d.Attach(AttachOptions{Consumer: strict, MaxAge: time.Minute})
+			d.Attach(AttachOptions{Consumer: busy, MaxAge: limit})
+			synctest.Wait()
+			stranger.room, strict.room = nil, nil
+			close(start)
+			s.settled()
+			if st := d.State(); st.Events != 1 || st.Expired != 0 || len(busy.got) != 0 {
+				t.Errorf("%v: before there is room %+v", limit, st)
+			}
+			busy.room = nil
+			close(gate)
+			s.settled()
+			delivered := limit == 0
+			if st := d.State(); len(strict.got) != 0 || len(busy.got) == 1 != delivered || (st.Expired == 0) != delivered || st.Events == 1 != delivered {
+				t.Errorf("%v: %+v, %+v, %+v", limit, strict.got, busy.got, st)
 			}
 		})
 	}
