@@ -39,9 +39,13 @@ func (s *session) checkImport(w *way, sub *conn.Sub) {
 	}
 	var err error
 	if d := sub.Denied(); d != nil {
-		err = errors.New("the server says: " + d.Text + "; allow the user of this link to subscribe to " + w.subject)
+		err = notSubscribed(w.subject, d.Text)
 	}
 	s.link.ruled(w.what, err)
+}
+
+func notSubscribed(subject, text string) error {
+	return errors.New("the server says: " + text + "; allow the user of this link to subscribe to " + subject)
 }
 
 // letter is a message that is to be published in the local realm.

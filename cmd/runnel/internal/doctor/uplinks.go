@@ -44,10 +44,7 @@ func (e *examination) tryURL(ctx context.Context, u config.Uplink, text string) 
 		return // the check of the configuration has reported it
 	}
 	if u.IsNATS() {
-		address, _ := config.ParseNATS(text)
-		if err := reach(ctx, &url.URL{Host: address}, ""); err != nil {
-			e.addUnreached(object, u, at, err)
-		}
+		e.tryNATS(ctx, object, u, at)
 		return
 	}
 	if u.IsMQTT() {
@@ -126,6 +123,8 @@ func (e *examination) diagnose(u config.Uplink, at *url.URL, err error) (text, r
 	switch {
 	case errors.Is(err, wamp.NoSuchRealm):
 		return fmt.Sprintf("the centre has no realm %q", u.RemoteRealm), "write the centre's realm as remote_realm, or add the realm at the centre"
+	case u.IsNATS() && !isNetwork(err):
+		return err.Error(), "compare url and login with the configuration of the server; its log says more"
 	case client.Refused(err):
 		return fmt.Sprintf("the centre rejects %s: %v", cmp.Or(u.Authid, "an anonymous link"), err), e.admit(u)
 	case errors.As(err, &name), strings.Contains(err.Error(), "lookup "+at.Hostname()):

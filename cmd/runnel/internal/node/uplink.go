@@ -140,8 +140,8 @@ func (n *Node) uplinkOptions(c *config.Config, l *link) (opts wamplink.Options, 
 		Spool: l.spool, From: l.from,
 		Name: u.Name, Realm: u.Realm, RemoteRealm: u.RemoteRealm,
 		Local:     n.internal(config.LinkRole, u.Realm),
-		Export:    rules(u.Exports, config.DataDir(c) != ""),
-		Import:    rules(u.Imports, false),
+		Export:    config.Rules(u.Exports, config.DataDir(c) != ""),
+		Import:    config.Rules(u.Imports, false),
 		Node:      c.NodeID() + "/" + u.Name,
 		Identity:  identity(c),
 		Above:     n.router.Above(u.Realm, "the uplink "+u.Name),
@@ -179,22 +179,6 @@ func (n *Node) uplinkOptions(c *config.Config, l *link) (opts wamplink.Options, 
 		opts.Remote = append(opts.Remote, wamplink.Remote{URL: transport.RedactURL(text), Dial: dial})
 	}
 	return opts, nil
-}
-
-func rules(shares []config.Share, onDisk bool) (list []uplink.Rule) {
-	for _, s := range shares {
-		r := uplink.Rule{
-			Match: wamp.Match(s.Match), LocalPrefix: s.LocalPrefix, RemotePrefix: s.RemotePrefix,
-			Static: s.Interest != nil && !*s.Interest,
-		}
-		if s.Topic != nil {
-			r.Topic, r.Store = *s.Topic, s.Class(onDisk)
-		} else {
-			r.Procedure = *s.Procedure
-		}
-		list = append(list, r)
-	}
-	return list
 }
 
 func (n *Node) startLink(l *link) { l.work = n.linked.start(l.Run) }

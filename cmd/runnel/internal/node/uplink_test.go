@@ -78,7 +78,7 @@ func TestRules(t *testing.T) {
 			{Topic: "a.b", Match: wamp.Prefix, RemotePrefix: "r.", Static: true, Store: class},
 			{Topic: "c.d", Store: spool.Durable}, {Procedure: "p.q"},
 		}
-		if got := rules(c.Uplinks[0].Exports, onDisk); !slices.Equal(got, want) {
+		if got := config.Rules(c.Uplinks[0].Exports, onDisk); !slices.Equal(got, want) {
 			t.Errorf("on disk %v:\ngot  %+v\nwant %+v", onDisk, got, want)
 		}
 	}

@@ -1,0 +1,58 @@
+package nats
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"runnel/uplink/nats/jetstream"
+	"runnel/uplink/spool"
+)
+
+// Probe connects to the first server as a link with these options would, and returns what the link would miss there. Spool and Local
+// are not needed. Nothing is published or made. err says why the connection fails.
+func Probe(ctx context.Context, opts Options) (missing []string, err error) {
+	l, err := New(opts)
+	if err != nil {
+		return nil, err
+	}
+	s, err := l.join(ctx, &l.opts.Servers[0])
+	if err != nil {
+		return nil, err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.conn.Run(ctx)
+	}()
+	defer func() {
+		s.conn.Close()
+		<-ended
+		s.end(nil)
+	}()
+	for _, w := range l.imports {
+		if w.Store != spool.Durable {
+			if sub, err := s.conn.Subscribe(w.subject, "", nil); err == nil {
+				sub.Unsubscribe()
+				if err = s.conn.Flush(ctx); err == nil && sub.Denied() != nil {
+					missing = append(missing, w.what+": "+notSubscribed(w.subject, sub.Denied().Text).Error())
+				}
+			}
+		}
+	}
+	for _, w := range l.kept {
+		streams, err := s.js.StreamsOf(ctx, w.subject)
+		switch {
+		case s.isPlain(err) && w.Store == spool.Durable:
+			missing = append(missing, w.what+": "+errNoJetStream.Error())
+		case s.isPlain(err):
+		case err != nil:
+			missing = append(missing, fmt.Sprintf("%s: JetStream does not answer: %v", w.what, err))
+		case len(streams) > 0:
+			if _, err := s.js.Stream(ctx, streams[0]); jetstream.Temporary(err) {
+				missing = append(missing, fmt.Sprintf("%s: the stream %s does not answer: %v", w.what, strings.Join(streams, ", "), err))
+			}
+		}
+	}
+	return missing, nil
+}
