@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -94,6 +95,66 @@ func TestCurl(t *testing.T) {
 		}
 	}
 	runnel(t, "status", "--url", r.unix).expect(t, 0, "HTTP: 5 events published, 2 calls, ", "")
+}
+
+// bridgeClient sends requests as the libraries for Crossbar.io's bridge do: signed, and without.
+const bridgeClient = `
+import base64, datetime, hashlib, hmac, json, random, sys, urllib.error, urllib.parse, urllib.request
+base, seq = sys.argv[1], 0
+web = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def ask(path, event, key=None, secret=None, digits=3, separators=None):
+    global seq
+    seq += 1
+    body = json.dumps(event, separators=separators).encode()
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
+    params = {"timestamp": now[:20 + digits] + "Z", "seq": seq}
+    if key:
+        params.update(key=key, nonce=random.randint(0, 2**53))
+        signed = hmac.new(secret.encode(), None, hashlib.sha256)
+        for part in (key, params["timestamp"], str(seq), str(params["nonce"])):
+            signed.update(part.encode())
+        signed.update(body)
+        params["signature"] = base64.urlsafe_b64encode(signed.digest())
+    request = urllib.request.Request(base + path + "?" + urllib.parse.urlencode(params), body, {"Content-Type": "application/json"})
+    try:
+        with web.open(request) as answer:
+            text = json.load(answer)
+    except urllib.error.HTTPError as refused:
+        text = refused.code
+    if isinstance(text, dict) and isinstance(text.get("id"), int):
+        text = "published"
+    print(json.dumps(text))
+ask("/publish", {"topic": "story.sensor.a", "args": ["Hello, world!", 23]}, "pump", "secret", separators=(",", ":"))
+ask("/publish", {"topic": "story.sensor.a", "args": [], "kwargs": {"name": "ä"}}, "pump", "secret", digits=6)
+ask("/publish", {"topic": "story.sensor.a", "args": [1], "kwargs": [], "options": {"exclude": [1], "eligible": None}}, "pump", "secret")
+ask("/publish", {"topic": "story.sensor.a", "args": [2]}, "pump", "guess")
+ask("/publish", {"topic": "story.b", "args": [3]})
+ask("/call", {"procedure": "story.echo", "args": [1, 2], "kwargs": {}})
+ask("/call", {"procedure": "story.none", "args": [], "kwargs": {}})
+ask("/call", {"procedure": "story.fail"})
+`
+
+// Clients of Crossbar.io's bridge publish and call as there.
+func TestCrossbarClients(t *testing.T) {
+	t.Parallel()
+	if _, err := os.Stat("/usr/bin/python3"); err != nil {
+		t.Skip(err)
+	}
+	r, url := httpRouter(t, "")
+	r.offer(t, r.tcp, "story.echo", "--echo")
+	r.offer(t, r.tcp, "story.fail", "--exec", "false")
+	sub := r.subscribe(t, r.tcp, "story.", "--match", "prefix")
+	got := finish(t, exec.Command("/usr/bin/python3", "-c", bridgeClient, url))
+	want := regexp.MustCompile(`^("published"\n){3}401\n"published"\n{"args": \[1, 2\]}\n{"error": "wamp.error.no_such_procedure", .*"kwargs": {}}\n{"error": "[a-z._]+", .*}\n$`)
+	if !want.MatchString(got.stdout) {
+		t.Errorf("status %d, %s%s", got.status, got.stdout, got.stderr)
+	}
+	for _, event := range []string{`story.sensor.a "Hello, world!" 23`, `story.sensor.a name="ä"`, `story.sensor.a 1`, `story.b 3`} {
+		sub.sees(event)
+	}
+	if text := sub.Stdout.Text(); strings.Count(text, "\n") != 4 {
+		t.Errorf("other events: %s", text)
+	}
 }
 
 // A stream that is cut continues after the event that the client had last. Nothing is lost that was published meanwhile.

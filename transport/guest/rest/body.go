@@ -74,7 +74,7 @@ func (p *request) open(d codec.Dict, key string) error {
 	var args, kwargs codec.Value
 	for f := d.Fields(); f.Next(); {
 		v := f.Value()
-		if v.IsNull() {
+		if v.IsNull() || isEmpty(v.Raw) {
 			continue
 		}
 		switch name := string(f.Key()); name {
@@ -110,6 +110,11 @@ func (p *request) open(d codec.Dict, key string) error {
 	return nil
 }
 
+// isEmpty reports whether a value is an empty list or map. PHP writes an empty map as [].
+func isEmpty(raw []byte) bool {
+	return (raw[0] == '[' || raw[0] == '{') && len(bytes.TrimSpace(raw[1:len(raw)-1])) == 0
+}
+
 // kind is what an option may be.
 type kind uint8
 
@@ -134,6 +139,9 @@ var callOptions = map[string]kind{"timeout": duration, "disclose_me": flag}
 func (p *request) settings(query url.Values, known map[string]kind) (map[string]any, error) {
 	set := map[string]any{}
 	for name, v := range p.options {
+		if v == nil { // as in Crossbar.io, null stands for an option that is not given
+			continue
+		}
 		if err := adopt(set, known, name, v); err != nil {
 			return nil, err
 		}

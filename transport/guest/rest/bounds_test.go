@@ -143,6 +143,7 @@ func TestSignedRequests(t *testing.T) {
 		{"within", "/publish" + sign("ann", "secret", event, now.Add(-4*time.Minute), 9), event, 200, `{"id":*}`},
 		{"path names URI", "/publish/org.other" + sign("ann", "secret", "[]", now, 10), "[]", 400, `*path is not signed*`},
 		{"more parameters", "/publish" + sign("ann", "secret", event, now, 11) + "&retain", event, 400, `*no others*`},
+		{"two nonces", "/publish" + sign("ann", "secret", event, now, 13) + "&nonce=14", event, 400, `*nonce is given 2 times*`},
 		{"no nonce", "/publish" + strings.Replace(sign("ann", "secret", event, now, 12), "nonce=12&", "", 1), event, 400, `*no others*`},
 		{"not signed", "/publish?key=ann", event, 400, `*no others*`},
 	} {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -18,7 +19,7 @@ const (
 )
 
 // call answers POST /call: {"args": [...], "kwargs": {...}}, or the error. named is false for the form of Crossbar.io, whose
-// clients expect status 200 for an error of the procedure.
+// clients expect status 200 for every ERROR that answers CALL, also for no_such_procedure.
 func (s *Server) call(w http.ResponseWriter, r *http.Request, uri string, named bool) error {
 	j, err := s.read(w, r, uri, "procedure", callOptions)
 	if err != nil {
@@ -37,7 +38,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request, uri string, named 
 	defer cancel()
 	result, err := j.client.Call(ctx, j.uri, client.CallOptions{Timeout: timeout, Extra: j.set}, j.raw())
 	if err != nil {
-		if _, application := statusOf(err); application && !named {
+		if answered := (*client.Error)(nil); !named && errors.As(err, &answered) {
 			reply(w, http.StatusOK, errorBody(err))
 			return nil
 		}

@@ -65,34 +65,34 @@ var statuses = []struct {
 	{wamp.Canceled, http.StatusServiceUnavailable},
 }
 
-// statusOf returns the status of an error. application is true if it is none of the router's own errors.
-func statusOf(err error) (status int, application bool) {
+// statusOf returns the status of an error.
+func statusOf(err error) int {
 	var own failure
 	if errors.As(err, &own) {
-		return own.status, false
+		return own.status
 	}
 	if guest.Denied(err) {
-		return http.StatusUnauthorized, false
+		return http.StatusUnauthorized
 	}
 	for _, one := range statuses {
 		if errors.Is(err, one.err) {
-			return one.status, false
+			return one.status
 		}
 	}
 	var answered *client.Error
 	if errors.As(err, &answered) {
-		return http.StatusUnprocessableEntity, true
+		return http.StatusUnprocessableEntity
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return http.StatusGatewayTimeout, false
+		return http.StatusGatewayTimeout
 	}
-	return http.StatusServiceUnavailable, false
+	return http.StatusServiceUnavailable
 }
 
 // fail answers a request with an error: {"error": URI, "args": [...], "kwargs": {...}}.
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	s.counts.failed.Add(1)
-	status, _ := statusOf(err)
+	status := statusOf(err)
 	h := w.Header()
 	switch status {
 	case http.StatusUnauthorized:

@@ -170,6 +170,9 @@ func TestPayload(t *testing.T) {
 		{"/publish", `{"topic":"com.example.b","args":["Hello, world"]}`, "com.example.b [Hello, world] map[]"},
 		{"/publish", `{"topic":"com.example.b","args":[],"kwargs":{"c":true},"options":{"acknowledge":true}}`, "com.example.b [] map[c:true]"},
 		{"/publish", `{"topic":"com.example.b"}`, "com.example.b [] map[]"},
+		{"/publish", `{"topic":"com.example.b","args":{ },"kwargs":[ ],"options":{"eligible":null}}`, "com.example.b [] map[]"}, // by PHP
+		{"/publish/com.example.a", `{"args":[1],"kwargs":[]}`, "com.example.a [1] map[]"},
+		{"/publish/com.example.a?timestamp=2026-11-30T00:00:00.000Z&seq=1", `[1]`, "com.example.a [1] map[]"}, // by crossbarconnect
 	} {
 		s.expect(c.body, s.ask("POST", c.path, c.body, "Content-Type: application/json"), 200, `{"id":*}`)
 		if event := kit.Receive(t, "event", got); event != c.event {
@@ -225,7 +228,10 @@ func TestErrors(t *testing.T) {
 		want               string
 	}{
 		{"POST", "/call/com.example.none", "[]", 404, `{"error":"wamp.error.no_such_procedure","args":[*],"kwargs":{}}`},
-		{"POST", "/call", `{"procedure":"com.example.none"}`, 404, `{"error":"wamp.error.no_such_procedure"*`},
+		{"POST", "/call", `{"procedure":"com.example.none"}`, 200, `{"error":"wamp.error.no_such_procedure","args":[*],"kwargs":{}}`},
+		{"POST", "/call", `{"procedure":"com..x"}`, 200, `{"error":"wamp.error.invalid_uri"*`},
+		{"POST", "/call", `{"procedure":7}`, 400, `*procedure must be a string*`},
+		{"POST", "/call?realm=none", `{"procedure":"com.example.echo"}`, 404, `{"error":"wamp.error.no_such_realm"*`},
 		{"POST", "/call/com.example.fail", "[]", 422, `{"error":"com.example.error.dry","args":["no water",7],"kwargs":{}}`},
 		{"POST", "/call", `{"procedure":"com.example.fail"}`, 200, `{"error":"com.example.error.dry","args":["no water",7],"kwargs":{}}`},
 		{"POST", "/call/com.example.sleep?timeout=10ms", "[]", 504, `{"error":"wamp.error.timeout"*`},

@@ -44,6 +44,11 @@ func (s *Server) readSigned(w http.ResponseWriter, r *http.Request, uri, key str
 	if err != nil {
 		return nil, invalid("timestamp must be in UTC as in 2026-11-29T14:00:00.000Z")
 	}
+	for name, values := range q {
+		if len(values) != 1 {
+			return nil, invalid("%s is given %d times", name, len(values))
+		}
+	}
 	for _, name := range []string{"seq", "nonce"} {
 		if _, err := strconv.ParseUint(q.Get(name), 10, 64); err != nil {
 			return nil, invalid("%s must be an integer", name)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,43 +96,44 @@ func (e *exporter) Run(ctx context.Context) error {
 
 func (n *Node) startExporter() { n.exporter.work = n.reporting.start(n.exporter.Run) }
 
-// limited is a listener with a limit of open connections. At the limit, Accept waits until one of them is closed.
+// limited is a listener with a limit of open connections. At the limit it closes the oldest one for a new one, so that
+// connections that idle or send slowly do not keep out others: programs that read metrics are quick.
 type limited struct {
 	net.Listener
-	room   chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	limit int
+
+	mu   sync.Mutex
+	open []*limitedConn // oldest first. Guarded by mu.
 }
 
-func newLimited(l net.Listener, limit int) *limited {
-	return &limited{Listener: l, room: make(chan struct{}, limit), closed: make(chan struct{})}
-}
+func newLimited(l net.Listener, limit int) *limited { return &limited{Listener: l, limit: limit} }
 
 func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.room <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
 	c, err := l.Listener.Accept()
 	if err != nil {
-		<-l.room
 		return nil, err
 	}
-	return &limitedConn{Conn: transport.HTTPOnly(c), release: sync.OnceFunc(func() { <-l.room })}, nil
-}
-
-func (l *limited) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.open) >= l.limit {
+		l.open[0].Conn.Close() // the web server then calls the Close that has no effect any more
+		l.open = l.open[1:]
+	}
+	accepted := &limitedConn{Conn: transport.HTTPOnly(c), of: l}
+	l.open = append(l.open, accepted)
+	return accepted, nil
 }
 
 type limitedConn struct {
 	net.Conn
-	release func()
+	of *limited
 }
 
 func (c *limitedConn) Close() error {
-	defer c.release()
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if i := slices.Index(c.of.open, c); i >= 0 {
+		c.of.open = slices.Delete(c.of.open, i, i+1)
+	}
 	return c.Conn.Close()
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"slices"
 	"testing"
@@ -49,40 +50,51 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// At its limit a listener accepts a connection once another one is closed, or ends.
+// At its limit a listener closes the oldest connection for a new one.
 func TestLimited(t *testing.T) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	kit.Must(t, err)
-	l := newLimited(socket, 1)
-	for range 2 {
+	l := newLimited(socket, 2)
+	defer l.Close()
+	var near, far []net.Conn
+	connect := func() {
+		t.Helper()
 		c, err := net.Dial("tcp", socket.Addr().String())
 		kit.Must(t, err)
-		defer c.Close()
+		t.Cleanup(func() { c.Close() })
+		c.SetDeadline(time.Now().Add(kit.Patience))
+		accepted, err := l.Accept()
+		kit.Must(t, err)
+		near, far = append(near, accepted), append(far, c)
 	}
-	first, err := l.Accept()
-	kit.Must(t, err)
-	accepted := make(chan net.Conn, 1)
-	go func() { c, _ := l.Accept(); accepted <- c }()
-	select {
-	case <-accepted:
-		t.Error("two connections at a limit of one")
-	default:
+	ended := func(i int) {
+		t.Helper()
+		if _, err := far[i].Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("connection %d: %v", i, err)
+		}
 	}
-	first.Close()
-	first.Close() // makes no further room
-	second := kit.Receive(t, "the second connection", accepted)
-	if len(l.room) != 1 {
-		t.Errorf("%d connections are counted, want 1", len(l.room))
+	open := func(i int) {
+		t.Helper()
+		if _, err := near[i].Write([]byte("x")); err != nil {
+			t.Errorf("connection %d: %v", i, err)
+		}
 	}
-	ended := make(chan error, 1)
-	go func() { _, err := l.Accept(); ended <- err }()
-	l.Close()
-	if err := kit.Receive(t, "the end of Accept", ended); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Accept ends with %v", err)
-	}
-	second.Close()
-	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) || len(l.room) > 1 {
-		t.Errorf("Accept returns %v", err)
+	connect()
+	connect()
+	open(0)
+	near[1].Close()
+	near[1].Close() // makes no further room
+	connect()       // 0 and 2 are open
+	open(0)
+	open(2)
+	far[0].Read(make([]byte, 2))
+	connect()
+	ended(0)
+	near[0].Close() // as the web server does
+	open(2)
+	open(3)
+	if len(l.open) != 2 {
+		t.Errorf("%d connections are open, want 2", len(l.open))
 	}
 }
 
