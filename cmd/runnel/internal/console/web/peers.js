@@ -22,8 +22,9 @@ class Peers {
     this.sessions = new List('Sessions', ['Session', 'Role', 'From', 'By', 'Offers', 'Subscribes to', '']);
     this.procedures = new List('Procedures', ['Procedure', 'Match', 'Invocation', 'Offered by']);
     this.subscriptions = new List('Subscriptions', ['Topic', 'Match', 'Subscribers']);
+    this.lists = h('div.stack', { hidden: true }, this.sessions.el, this.procedures.el, this.subscriptions.el); // until they have content, so that none moves
     root.append(h('h1', null, title), h('div.bar', null, h('div.field.wide', null, h('label', { for: 'find' }, 'Filter'), this.filter),
-      h('button', { type: 'button', onclick: () => this.load() }, 'Refresh')), this.problem, this.sessions.el, this.procedures.el, this.subscriptions.el);
+      h('button', { type: 'button', onclick: () => this.load() }, 'Refresh')), this.problem, this.lists);
     this.follow();
   }
 
@@ -61,7 +62,9 @@ class Peers {
       write(this.problem, e.uri === 'wamp.error.not_authorized' ? 'This role may not read the meta API. It needs the permission to call wamp.session., wamp.registration. and wamp.subscription.' : e.message);
     }
     this.loading = false;
-    if (!this.ended) this.render();
+    if (this.ended) return;
+    this.render();
+    this.lists.hidden = false;
   }
 
   // list reads the entries of a kind, with the members of registrations and subscriptions.
