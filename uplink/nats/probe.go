@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"runnel/uplink/nats/conn"
 	"runnel/uplink/nats/jetstream"
 	"runnel/uplink/spool"
 )
@@ -32,8 +33,7 @@ func Probe(ctx context.Context, opts Options) (missing []string, err error) {
 	}()
 	for _, w := range l.imports {
 		if w.Store != spool.Durable {
-			if sub, err := s.conn.Subscribe(w.subject, "", nil); err == nil {
-				sub.Unsubscribe()
+			if sub, err := s.conn.Subscribe(w.subject, "", func(*conn.Msg) {}); err == nil {
 				if err = s.conn.Flush(ctx); err == nil && sub.Denied() != nil {
 					missing = append(missing, w.what+": "+notSubscribed(w.subject, sub.Denied().Text).Error())
 				}
