@@ -14,24 +14,32 @@ import (
 type Options struct {
 	Prefix  string        // of the API's subjects; "": "$JS.API". A domain's is "$JS.DOMAIN.API"
 	Timeout time.Duration // for an answer; 0: 5 s
+
+	// Heartbeat is the longest time between two signs of life of a consumer that has no messages. After three times that, the
+	// server of the consumer is taken for lost. 0: 5 s.
+	Heartbeat time.Duration
 }
 
 // JetStream is the JetStream of the cluster behind a connection. Its methods may be called from any goroutine but that of the
 // connection's Run; Send, Ack, Nak, Term and Progress also from there.
 type JetStream struct {
-	conn    *conn.Conn
-	prefix  string
-	timeout time.Duration
+	conn      *conn.Conn
+	prefix    string
+	timeout   time.Duration
+	heartbeat time.Duration
 }
 
 // New returns the JetStream behind a connection.
 func New(c *conn.Conn, opts Options) *JetStream {
-	j := &JetStream{conn: c, prefix: opts.Prefix, timeout: opts.Timeout}
+	j := &JetStream{c, opts.Prefix, opts.Timeout, opts.Heartbeat}
 	if j.prefix == "" {
 		j.prefix = "$JS.API"
 	}
 	if j.timeout == 0 {
 		j.timeout = 5 * time.Second
+	}
+	if j.heartbeat == 0 {
+		j.heartbeat = 5 * time.Second
 	}
 	return j
 }
@@ -55,6 +63,9 @@ const (
 	CodeWrongLast        = 10071 // another message came before
 	CodeNotEnabled       = 10076
 	CodeNotForAccount    = 10039
+	CodeNotLeader        = 10009
+	CodeInProcess        = 10158 // the stream is about to store a message of the same HeaderMsgID
+	CodeNoPeers          = 10005 // too few servers for the replicas: the cluster is starting, or too small
 	CodeUnavailable      = 10008 // temporarily, such as without a quorum
 )
 
@@ -79,7 +90,16 @@ func Temporary(err error) bool {
 		return true
 	}
 	var e *Error
-	return errors.As(err, &e) && (e.Code == 503 || e.Code >= 500 && e.ErrCode == 0) && !IsCode(err, CodeNotEnabled, CodeNotForAccount)
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.ErrCode {
+	case CodeNotEnabled, CodeNotForAccount:
+		return false
+	case CodeNoPeers, CodeNotLeader, CodeInProcess:
+		return true
+	}
+	return e.Code == 503 || e.Code >= 500 && e.ErrCode == 0
 }
 
 // call sends a request to the API and decodes the answer. in may be nil. out needs no field for the error.

@@ -19,9 +19,6 @@ type PullOptions struct {
 const (
 	defaultBatch   = 100
 	defaultExpires = 30 * time.Second
-
-	// maxHeartbeat is the longest time between two signs of life of the consumer.
-	maxHeartbeat = 5 * time.Second
 )
 
 // pullRequest is the body of a request for messages.
@@ -39,31 +36,36 @@ type pullRequest struct {
 //
 // Its error is the cause of ctx, that of the connection's end, or an Error: CodeConsumerNotFound if the consumer is gone.
 func (c *Consumer) Pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg)) error {
+	return c.pull(ctx, opts, handler, false)
+}
+
+// pull is Pull. A fleeting one ends with the first trouble.
+func (c *Consumer) pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg), fleeting bool) error {
 	if opts.Batch == 0 {
 		opts.Batch = defaultBatch
 	}
 	if opts.Expires == 0 {
 		opts.Expires = defaultExpires
 	}
-	body, err := json.Marshal(pullRequest{opts.Batch, opts.Expires, heartbeat(opts.Expires)})
+	heartbeat := min(c.js.heartbeat, opts.Expires/2)
+	body, err := json.Marshal(pullRequest{opts.Batch, opts.Expires, heartbeat})
 	if err != nil {
 		return err
 	}
 	p := &puller{
-		consumer: c, opts: opts, handler: handler, wake: make(chan struct{}, 1),
+		consumer: c, batch: opts.Batch, silence: 3 * heartbeat, fleeting: fleeting, handler: handler, wake: make(chan struct{}, 1),
 		next: conn.Out{Subject: c.js.prefix + ".CONSUMER.MSG.NEXT." + c.Stream + "." + c.Name, Data: body},
 	}
 	defer p.end()
 	return p.run(ctx)
 }
 
-// heartbeat returns the interval of the consumer's signs of life for a request.
-func heartbeat(expires time.Duration) time.Duration { return min(maxHeartbeat, expires/2) }
-
 // puller is a Pull under way.
 type puller struct {
 	consumer *Consumer
-	opts     PullOptions
+	batch    int           // messages asked for at a time
+	silence  time.Duration // after which the consumer's server is taken for lost
+	fleeting bool          // the first trouble is the end
 	handler  func(*conn.Msg)
 	next     conn.Out      // the request for messages
 	wake     chan struct{} // something below has changed
@@ -104,7 +106,7 @@ func (p *puller) run(ctx context.Context) error {
 			}
 			continue
 		}
-		silence.Reset(3 * heartbeat(p.opts.Expires))
+		silence.Reset(p.silence)
 		select {
 		case <-p.wake:
 		case <-silence.C:
@@ -129,10 +131,10 @@ func (p *puller) request() (alive bool, problem, err error) {
 	for _, b := range p.batches {
 		left += b.left
 	}
-	if problem != nil || left > p.opts.Batch/2 {
+	if problem != nil || left > p.batch/2 {
 		return alive, problem, nil
 	}
-	b := &batch{left: p.opts.Batch}
+	b := &batch{left: p.batch}
 	// Messages arrive by their own subjects, so each batch needs a subscription. Its end also ends the request at the server.
 	c := p.consumer.js.conn
 	if b.sub, err = c.Subscribe(c.NewInbox(), "", func(m *conn.Msg) { p.arrived(b, m) }); err != nil {
@@ -234,7 +236,7 @@ func (p *puller) end() {
 
 // check returns the error if no other batch would do better. It asks whether the consumer still exists.
 func (p *puller) check(ctx context.Context, problem error) error {
-	if IsCode(problem, CodeConsumerNotFound) {
+	if p.fleeting || IsCode(problem, CodeConsumerNotFound) {
 		return problem
 	}
 	_, err := p.consumer.js.Consumer(ctx, p.consumer.Stream, p.consumer.Name)

@@ -12,13 +12,13 @@ import (
 // watchInactive is how long the server keeps the consumer of a watch whose connection has ended.
 const watchInactive = 5 * time.Minute
 
-// errGap ends the consumer of a watch after a lost message: another one begins with the last values.
-var errGap = errors.New("jetstream: messages were lost")
+// errAgain ends the consumer of a watch after trouble, such as a lost message or a lost server: another one begins with the last values.
+var errAgain = errors.New("jetstream: the consumer of a watch is lost")
 
 // Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or the connection
 // ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must not wait. ready is called once,
 // by any goroutine, when the last values are complete; it may be nil. Entries may come again, for example when the server of the
-// watch is lost: compare their revisions.
+// watch is lost: compare their revisions. A value that another one replaces soon may never come.
 func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry), ready func()) error {
 	var once sync.Once
 	complete := func() {
@@ -28,7 +28,7 @@ func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry)
 	}
 	for pause := newPause(); ; {
 		err := b.watch(ctx, pattern, handler, complete)
-		if !errors.Is(err, errGap) && !Temporary(err) && !IsCode(err, CodeConsumerNotFound) || ctx.Err() != nil {
+		if !errors.Is(err, errAgain) && !Temporary(err) || ctx.Err() != nil {
 			return err
 		}
 		if err := pause.wait(ctx, b.js.conn.Done()); err != nil {
@@ -48,16 +48,16 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 	if c.Pending == 0 {
 		complete()
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	trouble, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	prefix, last := len(b.subject("")), uint64(0)
-	err = c.Pull(ctx, PullOptions{}, func(m *conn.Msg) {
+	c.pull(trouble, PullOptions{}, func(m *conn.Msg) {
 		meta, ok := ParseMeta(m.Reply)
 		if !ok || len(m.Subject) < prefix {
 			return
 		}
 		if last++; meta.ConsumerSequence != last {
-			cancel(errGap)
+			cancel(errAgain)
 			return
 		}
 		handler(&Entry{
@@ -67,14 +67,14 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 		if meta.Pending == 0 {
 			complete()
 		}
-	})
-	if b.js.conn.Err() == nil {
-		b.js.deleteSoon(c)
+	}, true)
+	if b.js.conn.Err() != nil {
+		return conn.ErrClosed
 	}
-	return err
-}
-
-// deleteSoon deletes a consumer without waiting for the answer.
-func (j *JetStream) deleteSoon(c *Consumer) {
-	j.conn.Publish(conn.Out{Subject: j.prefix + ".CONSUMER.DELETE." + c.Stream + "." + c.Name})
+	// The answer is not waited for.
+	b.js.conn.Publish(conn.Out{Subject: b.js.prefix + ".CONSUMER.DELETE." + c.Stream + "." + c.Name})
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errAgain
 }
