@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"runnel/edge/auth"
+	"runnel/edge/durable"
 	"runnel/edge/wamp"
 	"runnel/transport/memory"
 )
@@ -337,5 +339,28 @@ func TestDurableRemovedMeanwhile(t *testing.T) {
 		p.say(durably)
 		p.hear(`[33,1,"$again"]`)
 		p.keeps(1, "com.t")
+	})
+}
+
+// A consumer that reads nothing delays no publisher and no other consumer, and its events wait on disk.
+func TestDurableSlowConsumer(t *testing.T) {
+	realm := durableRealm(t, DurableRule{Name: "slow", URI: "com.t", Window: durable.MaxWindow}, DurableRule{Name: "quick", URI: "com.t"})
+	tell(t, Options{}, realm, func(s *story) {
+		slow, quick, sensor := s.deaf(memory.Options{}), s.join(hello), s.join(hello)
+		slow.say(hello)
+		slow.say(`[32,1,{"_durable":"slow"},"com.t"]`)
+		quick.say(`[32,1,{"_durable":"quick","_ack":"sent"},"com.t"]`)
+		quick.hear(`[33,1,"$s"]`)
+		const n = 600
+		value := strings.Repeat("x", 5000)
+		for range n {
+			sensor.publish("", "com.t", value)
+			quick.hear(`[36,"$s","*","*","*"]`)
+		}
+		for _, st := range s.router.realm([]byte("realm1")).durableStates() {
+			if st.Name == "slow" && (st.Events != n || st.Sessions != 1 || st.UnderWay == 0 || st.UnderWay == n) || st.Name == "quick" && st.Events != 0 {
+				t.Errorf("%+v", st)
+			}
+		}
 	})
 }
