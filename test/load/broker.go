@@ -96,6 +96,9 @@ func (p programs) startRunnel(dir string, port int, s scenario) (*exec.Cmd, erro
 		listen = fmt.Sprintf("[[listen]]\nurl = \"tls://127.0.0.1:%d\"\ncertificate = %q\nkey = %q\n", port, cert, key)
 	}
 	listen += "max_connections = 20000\n"
+	if s.relay {
+		listen += fmt.Sprintf("[[listen]]\nurl = \"unix://%s\"\n", filepath.Join(dir, relaySocket))
+	}
 	node, size, durable := keptRunnel(dir, s)
 	config := "version = 1\n" + node + "[limits]\nmax_subscriptions = 1000000\n[[realm]]\nname = \"realm1\"\nanonymous = \"bench\"\n" + size + "[[realm.role]]\nname = \"bench\"\n" +
 		"[[realm.role.permission]]\nuri = \"bench.\"\nmatch = \"prefix\"\nallow = [\"publish\", \"subscribe\", \"call\", \"register\"]\n" + durable + listen
@@ -106,11 +109,17 @@ func (p programs) startRunnel(dir string, port int, s scenario) (*exec.Cmd, erro
 	return exec.Command(p.runnel, "run", "-c", file), nil
 }
 
+// relaySocket is the name of the socket for a program between two devices.
+const relaySocket = "wamp.sock"
+
 func startMosquitto(path string) func(string, int, scenario) (*exec.Cmd, error) {
 	return func(dir string, port int, s scenario) (*exec.Cmd, error) {
 		config := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence %v\n", port, s.kept)
 		if s.kept {
 			config += keptMosquitto(dir, s)
+		}
+		if s.qos > 0 {
+			config += "max_inflight_messages 1000\nmax_queued_messages 0\n" // a window of 20 is the default
 		}
 		if s.secure {
 			cert, key, err := certificate(dir)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -20,6 +21,8 @@ type target struct {
 	match      string // of the entries of a table
 	size       int    // of payloads, in bytes
 	kept       bool   // the broker keeps the events on disk
+	qos        byte   // of MQTT
+	local      string // path of a socket for programs that speak WAMP; "": there is none
 }
 
 // publisher sends events. publish leaves the frame in a buffer until flush.
@@ -51,7 +54,11 @@ type client interface {
 
 // dial opens a session.
 func (t target) dial() (client, error) {
-	c, err := net.Dial("tcp", t.addr)
+	network := "tcp"
+	if strings.HasPrefix(t.addr, "/") {
+		network = "unix"
+	}
+	c, err := net.Dial(network, t.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +78,7 @@ func (t target) handshake(c net.Conn) (client, error) {
 	case natsProtocol:
 		return newNATS(newStream(c))
 	case mqttProtocol:
-		return newMQTT(newStream(c), t.serializer == "json")
+		return newMQTT(newStream(c), t.serializer == "json", t.qos)
 	}
 	if t.webSocket {
 		w, err := upgrade(c, t.addr, t.serializer)

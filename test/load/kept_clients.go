@@ -118,7 +118,6 @@ func (c *natsKeeper) acknowledge() error {
 type mqttKeeper struct {
 	*mqttClient
 	addr string
-	sent uint16  // packet identifier of the last PUBLISH
 	last [2]byte // packet identifier of the last event
 }
 

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -110,8 +111,12 @@ func measure(b broker, s scenario, scale float64) (figures, error) {
 	if s.devices {
 		protocol = mqttProtocol
 	}
+	local := ""
+	if s.relay && b.protocol == wampProtocol {
+		local = filepath.Join(proc.dir, relaySocket)
+	}
 	return s.run(target{
-		protocol: protocol, serializer: s.serializer(), addr: proc.addr, process: proc.process,
+		local: local, qos: s.qos, protocol: protocol, serializer: s.serializer(), addr: proc.addr, process: proc.process,
 		webSocket: s.webSocket, secure: s.secure, match: s.match, size: s.work.size, kept: s.kept,
 	}, s.work.times(scale))
 }

@@ -11,10 +11,12 @@ import (
 	"sync/atomic"
 )
 
-// mqttClient speaks MQTT 3.1.1 with QoS 0; for kept events see mqttKeeper. MQTT has no calls.
+// mqttClient speaks MQTT 3.1.1 with QoS 0 or 1; for kept events see mqttKeeper. MQTT has no calls.
 type mqttClient struct {
 	stream
 	json bool   // payloads are JSON objects, as devices send them
+	qos  byte   // 0 or 1
+	sent uint16 // the last packet identifier
 	out  []byte // owned by the sender
 	in   []byte // owned by the receiver
 }
@@ -33,8 +35,8 @@ var errNoCalls = errors.New("MQTT 3.1.1 has no calls")
 // clientNumber makes client identifiers unique: a broker disconnects the older one of two that are the same.
 var clientNumber atomic.Uint64
 
-func newMQTT(s stream, json bool) (client, error) {
-	c := &mqttClient{stream: s, json: json}
+func newMQTT(s stream, json bool, qos byte) (client, error) {
+	c := &mqttClient{stream: s, json: json, qos: qos}
 	const cleanSession = 2
 	return c, c.connect(cleanSession, "load"+strconv.FormatUint(clientNumber.Add(1), 10))
 }
@@ -109,7 +111,7 @@ func (c *mqttClient) subscribeAll(n int, topic func(int) string) error {
 		end := min(n, at+requestsUnderWay)
 		for i := at; i < end; i++ {
 			b := appendText(binary.BigEndian.AppendUint16(nil, uint16(i-at+1)), topic(i))
-			if err := c.packet(mqttSubscribe, append(b, 0)); err != nil {
+			if err := c.packet(mqttSubscribe, append(b, c.qos)); err != nil {
 				return err
 			}
 		}
@@ -139,8 +141,14 @@ func (c *mqttClient) publish(topic string, payload []byte) error {
 	if c.json {
 		payload = append(hex.AppendEncode([]byte(jsonHead), payload), jsonTail...)
 	}
-	n := 2 + len(topic) + len(payload)
-	b := appendText(appendLength(append(c.out[:0], mqttPublish), n), topic)
+	n := 2 + len(topic) + 2*int(c.qos) + len(payload)
+	b := appendText(appendLength(append(c.out[:0], mqttPublish|c.qos<<1), n), topic)
+	if c.qos > 0 {
+		if c.sent++; c.sent == 0 {
+			c.sent = 1
+		}
+		b = binary.BigEndian.AppendUint16(b, c.sent)
+	}
 	c.out = append(b, payload...)
 	_, err := c.w.Write(c.out)
 	return err
@@ -156,11 +164,30 @@ func (c *mqttClient) event() ([]byte, error) {
 	}
 	topic := int(binary.BigEndian.Uint16(body))
 	payload := body[min(len(body), 2+topic):]
+	if c.qos > 0 && kind&6 != 0 && len(payload) >= 2 {
+		if err := c.packet(mqttPuback, payload[:2]); err != nil {
+			return nil, err
+		}
+		if payload = payload[2:]; c.r.Buffered() == 0 {
+			if err := c.flush(); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if c.json {
 		n, err := hex.Decode(payload, bytes.TrimSuffix(bytes.TrimPrefix(payload, []byte(jsonHead)), []byte(jsonTail)))
 		return payload[:n], err
 	}
 	return payload, nil
+}
+
+// drain reads the acknowledgements of a publisher.
+func (c *mqttClient) drain() {
+	for {
+		if _, _, err := c.receive(); err != nil {
+			return
+		}
+	}
 }
 
 func (c *mqttClient) register(string) error     { return errNoCalls }

@@ -90,6 +90,7 @@ func fanout(t target, w work) (f figures, err error) {
 		return f, err
 	}
 	defer closeAll(publishers)
+	drainAll(publishers)
 
 	w.count = w.count / w.publishers * w.publishers
 	total := w.count * w.subscribers
@@ -108,6 +109,15 @@ func fanout(t target, w work) (f figures, err error) {
 	window.stop.Store(true)
 	lats.fill(&f)
 	return f, err
+}
+
+// drainAll reads what publishers get.
+func drainAll(publishers []client) {
+	for _, c := range publishers {
+		if d, ok := c.(interface{ drain() }); ok {
+			go d.drain()
+		}
+	}
 }
 
 // window bounds what is under way: no publisher is further ahead of the slowest subscriber than size.

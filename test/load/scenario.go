@@ -10,6 +10,8 @@ type scenario struct {
 	protocols []protocol
 	json      bool // WAMP with JSON instead of CBOR
 	devices   bool // the clients speak MQTT, to each broker
+	qos       byte // of these
+	relay     bool // a program between two devices speaks WAMP, if the broker does
 	webSocket bool
 	secure    bool   // over TLS
 	match     string // what the entries of a table are: exact, prefix or wildcard
@@ -63,6 +65,9 @@ var scenarios = []scenario{
 	{name: "event JSON w1000", run: fanout, protocols: wampAlone, json: true, work: work{1, 1, 0, 128, 1000, 300_000}},
 	{name: "event MQTT 1:1 w50", run: fanout, protocols: withDevices, devices: true, json: true, work: work{1, 1, 0, 64, 50, 60_000}},
 	{name: "event MQTT 1:1 w1000", run: fanout, protocols: withDevices, devices: true, json: true, work: work{1, 1, 0, 64, 1000, 100_000}},
+	{name: "event MQTT QoS 1 w50", run: fanout, protocols: withDevices, devices: true, qos: 1, json: true, work: work{1, 1, 0, 64, 50, 60_000}},
+	{name: "event MQTT WAMP MQTT w50", run: relayed, protocols: withDevices, devices: true, relay: true, work: work{1, 1, 0, 128, 50, 40_000}},
+	{name: "event MQTT QoS 1 WAMP MQTT w50", run: relayed, protocols: withDevices, devices: true, qos: 1, relay: true, work: work{1, 1, 0, 128, 50, 40_000}},
 	{name: "sparse 1:1000", run: sparse, protocols: brokers, match: "exact", work: work{1, 1000, 20_000, 128, 1000, 50_000}},
 	{name: "table exact 200k", run: sparse, protocols: tables, match: "exact", work: work{1, 4, 200_000, 128, 1000, 50_000}},
 	{name: "table prefix 30k", run: sparse, protocols: tables, match: "prefix", work: work{1, 4, 30_000, 128, 1000, 50_000}},
@@ -74,6 +79,7 @@ var scenarios = []scenario{
 	{name: "idle WebSocket 2000", run: idle, protocols: wampAlone, webSocket: true, work: work{subscribers: 2000}},
 	{name: "idle TLS 2000", run: idle, protocols: []protocol{wampProtocol, mqttProtocol}, secure: true, work: work{subscribers: 2000}},
 	{name: "idle MQTT 2000", run: idle, protocols: withDevices, devices: true, json: true, work: work{subscribers: 2000}},
+	{name: "idle MQTT 10000", run: idle, protocols: withDevices, devices: true, json: true, work: work{subscribers: 10_000}},
 	{name: "durable 1:1 w50", run: kept, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 50, 100_000}},
 	{name: "durable 1:1 w1000", run: kept, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 1000, 300_000}},
 	{name: "durable backlog", run: backlog, protocols: brokers, kept: true, work: work{1, 1, 0, 100, 1000, 1_000_000}},

@@ -17,17 +17,20 @@ import (
 	"runnel/cmd/runnel/internal/config"
 )
 
-// checkListeners checks that the router can listen at each address.
-func checkListeners(_ context.Context, e *examination) {
+// checkListeners checks that the router can listen at each address, and that MQTT clients get an answer.
+func checkListeners(ctx context.Context, e *examination) {
 	if e.config == nil {
 		return
 	}
 	for _, l := range e.config.Listens {
 		u, err := url.Parse(l.URL)
-		if err != nil || u.Scheme == "unix" || u.Port() == "" || u.Port() == "0" || e.running.listens(l) {
-			continue
+		switch listens := e.running.listens(l); {
+		case err != nil || u.Scheme == "unix" || u.Port() == "" || u.Port() == "0":
+		case !listens:
+			e.tryAddress(l, u)
+		case strings.HasPrefix(u.Scheme, "mqtt"):
+			e.tryDevice(ctx, "listener "+l.URL, u)
 		}
-		e.tryAddress(l, u)
 	}
 }
 

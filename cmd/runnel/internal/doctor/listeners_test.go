@@ -48,6 +48,49 @@ func TestPortsInUse(t *testing.T) {
 	checkListeners(t.Context(), &examination{}) // without a configuration it has no effect
 }
 
+// At an MQTT listener of the running router a client joins without a name, or the finding says why it can't.
+func TestDeviceListeners(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	at := "mqtt://" + socket.Addr().String()
+	for answer, want := range map[string]string{
+		"\x20\x03\x00\x00\x00": "", "\x20\x03\x00\x87\x00": "note an MQTT client without a user name is refused: not authorized (0x87)",
+		"\x20\x08\x00\x88\x05\x1f\x00\x02ab": "error an MQTT client is refused: server unavailable (0x88) ab", "\xd0\x00": "error an MQTT client is refused: protocol error (0x82) ",
+		"": "error an MQTT client does not get an answer: EOF",
+	} {
+		served := make(chan []byte, 1)
+		go func() {
+			conn, err := socket.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			b := make([]byte, 100)
+			n, _ := conn.Read(b)
+			conn.Write([]byte(answer))
+			served <- b[:n]
+		}()
+		e := answering(`{"listeners":[{"url":"`+at+`"}]}`, nil)
+		e.askRouter(t.Context())
+		e.findings = nil
+		e.config.Listens = []config.Listen{{URL: at}}
+		checkListeners(t.Context(), e)
+		if got := <-served; len(got) == 0 || got[0] != 0x10 {
+			t.Errorf("% x in place of CONNECT", got)
+		}
+		got := ""
+		for _, f := range e.findings {
+			got += f.Level + " " + f.Text
+		}
+		if got != want {
+			t.Errorf("%x: %q, want %q", answer, got, want)
+		}
+	}
+}
+
 func TestHolderOf(t *testing.T) {
 	if _, err := os.Stat("/proc/net/tcp"); err != nil {
 		t.Skip("no /proc")
