@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,9 +260,8 @@ func (l *Link) join(ctx context.Context, server *Server) (*session, error) {
 		return nil, err
 	}
 	s := newSession(l)
-	_, version, _ := strings.Cut(l.opts.Agent, "/")
 	s.conn, err = conn.Open(ctx, raw, conn.Options{
-		TLS: server.TLS, TLSFirst: server.TLSFirst, Login: func() (conn.Login, error) { return l.login, nil }, Name: l.opts.Node, Agent: version,
+		TLS: server.TLS, TLSFirst: server.TLSFirst, Login: func() (conn.Login, error) { return l.login, nil }, Name: l.opts.Node, Agent: l.opts.Agent,
 		MaxMessage: l.opts.MaxMessage + maxFields, Ping: l.opts.KeepAlive,
 		OnDenied: s.denied, OnOversize: s.oversize, OnInfo: func(i conn.Info) {
 			if i.LameDuck && len(l.opts.Servers) > 1 {

@@ -111,6 +111,26 @@ func TestLyingHandshake(t *testing.T) {
 	}
 }
 
+// CONNECT shows the program, and what the client can do.
+func TestConnect(t *testing.T) {
+	a, p := dial()
+	line := make(chan string, 1)
+	go func() {
+		io.WriteString(p, goodInfo)
+		line <- p.expect("CONNECT {")
+		p.Close()
+	}()
+	_, err := Open(context.Background(), a, Options{Name: "gw-001", Agent: "runnel/1.2.3", Login: func() (Login, error) { return Login{User: "u", Password: "p"}, nil }})
+	if err == nil {
+		t.Error("no PONG is missed")
+	}
+	const want = `CONNECT {"verbose":false,"pedantic":false,"tls_required":false,"name":"gw-001","lang":"runnel","version":"1.2.3","protocol":1,` +
+		`"echo":false,"headers":true,"no_responders":true,"user":"u","pass":"p"}`
+	if got := kit.Receive(t, "CONNECT", line); got != want {
+		t.Errorf("%s instead of %s", got, want)
+	}
+}
+
 // A server that sends a byte now and then does not hold up the handshake.
 func TestDrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
