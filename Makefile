@@ -24,7 +24,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 
 # The suites test whole routers from outside. The other tests are unit tests and the stories.
-SUITES = $(addprefix ./test/,conformance crash docs examples federation fuzz hostile installed lines load mcu memory monitoring mqtt proxies seriallink)
+SUITES = $(addprefix ./test/,cluster conformance crash docs examples federation fuzz hostile installed lines load mcu memory monitoring mqtt proxies seriallink)
 
 # Systems other than Linux that the router is built for.
 SYSTEMS := darwin windows freebsd

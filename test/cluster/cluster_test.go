@@ -74,7 +74,7 @@ func (w *world) complete(when string) {
 	w.Helper()
 	sent := w.ledger.sent()
 	kit.Eventually(w.T, when+": all events have come to all centres", func() bool { return w.ledger.missing(sent) == "" },
-		func() string { return w.ledger.missing(sent) + w.state() })
+		func() string { return w.ledger.missing(sent) + w.stream() + w.state() })
 }
 
 // state describes the links.
@@ -82,11 +82,22 @@ func (w *world) state() (text string) {
 	for _, r := range append(append([]*router{}, w.centres...), w.gateways...) {
 		ctx, cancel := context.WithTimeout(w.Context(), callTime)
 		if r.client.WaitUp(ctx) == nil {
-			text += fmt.Sprintf("\n%s: %v", r.name, r.link())
+			text += fmt.Sprintf("\n%s: %v%s", r.name, r.link(), warnings(r))
 		}
 		cancel()
 	}
 	return text
+}
+
+// warnings returns the last warnings of a router.
+func warnings(r *router) string {
+	var list []string
+	for line := range strings.Lines(r.process.Stderr.Text()) {
+		if strings.Contains(line, "level=WARN") || strings.Contains(line, "level=ERROR") {
+			list = append(list, line)
+		}
+	}
+	return "\n" + strings.Join(list[max(0, len(list)-12):], "")
 }
 
 // publishing publishes durable events at the gateways until the returned function is called.

@@ -65,7 +65,7 @@ var pages = map[string]counts{
 	"mcu.md":             {shell: 5, notRun: 5, toml: 4, text: 4},
 	"mqtt-devices.md":    {shell: 2, notRun: 2, toml: 1, text: 0},
 	"mqtt.md":            {shell: 2, notRun: 1, toml: 5, text: 2},
-	"nats.md":            {shell: 1, notRun: 1, toml: 2, text: 0},
+	"nats.md":            {shell: 1, notRun: 1, toml: 3, text: 1},
 	"operations.md":      {shell: 3, notRun: 1, toml: 2, text: 3},
 	"performance.md":     {shell: 1, notRun: 1, toml: 0, text: 0},
 	"proxies.md":         {shell: 1, notRun: 1, toml: 2, text: 2},
