@@ -91,8 +91,10 @@ func TestHTTP(t *testing.T) {
 		t.Skip(err)
 	}
 	s := newSite(t)
-	s.at("gateway").install()
+	h := s.at("gateway")
+	h.install()
 	s.run("http.md", "gateway")
+	h.programs("http.md")
 }
 
 // These pages have commands for a gateway that runs.
