@@ -8,6 +8,7 @@ import (
 
 // Peers that are no MQTT clients, or that want too much before they have joined, are turned away at once.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "")
 	for name, bytes := range map[string]string{
 		"HTTP": "GET / HTTP/1.1\r\n", "RawSocket": "\x7f\xf1\x00\x00", "a long CONNECT": "\x10\xff\xff\xff\x7f", "no end of a length": "\x10\xff\xff\xff\xff\xff",

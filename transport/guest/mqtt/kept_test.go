@@ -11,8 +11,10 @@ import (
 
 // A session outlives its connection and the router, with its messages of QoS 1 and 2.
 func TestKept(t *testing.T) {
+	t.Parallel()
 	for name, v := range map[string]packet.Version{"3.1.1": packet.V311, "5": packet.V5} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			s := newStage(t, dir)
 			d := s.join(v, "dev", ada, kept)
@@ -65,6 +67,7 @@ func TestKept(t *testing.T) {
 
 // Without the right to durable subscriptions nothing is kept, and the client learns it.
 func TestNotKept(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "")
 	d := s.join(packet.V5, "dev", ada, kept)
 	if p := d.up(); p.Properties.Number(packet.SessionExpiry, 1) != 0 {
@@ -74,6 +77,7 @@ func TestNotKept(t *testing.T) {
 
 // A session that has expired is removed with its durable subscriptions.
 func TestExpired(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, t.TempDir())
 	d := s.join(packet.V5, "dev", ada, kept)
 	d.up()
@@ -106,6 +110,7 @@ func TestExpired(t *testing.T) {
 
 // A file that was not written by a Broker is ignored.
 func TestSessionFile(t *testing.T) {
+	t.Parallel()
 	for text, good := range map[string]bool{
 		"\"r\" \"c\" \"a\" \"u\" 60\n7 \"[]\"\n\"a/#\" 1 0\n": true, "": false, "y\n": false, "\"r\" \"c\n0 \"\"\n": false,
 		"\"r\" \"c\" \"a\" \"u\" 60\n0 \"\"\nx\n": false, "\"r\" \"c\" \"a\" \"u\" 60\nx\n": false, "\"r\" \"c\" \"a\" \"u\" x\n0 \"\"\n": false,

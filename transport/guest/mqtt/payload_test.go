@@ -29,6 +29,7 @@ var payloads = []struct{ message, json, text string }{
 }
 
 func TestPayloads(t *testing.T) {
+	t.Parallel()
 	for _, c := range payloads {
 		for _, d := range []*Door{{}, {Text: true}} {
 			want := c.json

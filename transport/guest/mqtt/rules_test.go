@@ -11,6 +11,7 @@ func props(list ...packet.Property) packet.Properties { return list }
 
 // TestRules has rules of the specification that a client can see, by their section (MQTT 5 unless it says 3.1.1).
 func TestRules(t *testing.T) {
+	t.Parallel()
 	for name, rule := range map[string]func(t *testing.T, s *stage){
 		"2.1.3 reserved flags": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "a")
@@ -406,6 +407,9 @@ func TestRules(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(name, func(t *testing.T) { rule(t, newStage(t, "")) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rule(t, newStage(t, ""))
+		})
 	}
 }

@@ -64,8 +64,10 @@ func (d *device) quiet() {
 
 // The will is published when an operator ends the session, when another connection takes it over, and when the router ends.
 func TestWillAtEachEnd(t *testing.T) {
+	t.Parallel()
 	for name, v := range map[string]packet.Version{"3.1.1": packet.V311, "5": packet.V5} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, t.TempDir())
 			w := s.watch()
 			d := s.join(v, "dev", ada, will(0))
@@ -96,6 +98,7 @@ func TestWillAtEachEnd(t *testing.T) {
 
 // A will that the role may not publish does not keep the client from connecting.
 func TestForbiddenWill(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, "")
 	w := s.watch()
 	d := s.join(packet.V5, "dev", ada, func(p *packet.Connect) { p.Will = &packet.Will{Topic: "secret/x"} })
@@ -106,6 +109,7 @@ func TestForbiddenWill(t *testing.T) {
 
 // A will with a delay is published later, also after a restart of the router, and not if the client comes back.
 func TestWillDelay(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, t.TempDir())
 	w := s.watch()
 	d := s.join(packet.V5, "dev", ada, kept, will(3600))
@@ -151,6 +155,7 @@ func TestWillDelay(t *testing.T) {
 
 // A client may send packets before it has got CONNACK.
 func TestPacketsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, t.TempDir())
 	for _, v := range []packet.Version{packet.V311, packet.V5} {
 		d := s.open(v)
@@ -166,8 +171,10 @@ func TestPacketsAtOnce(t *testing.T) {
 
 // A message under way keeps its id when the client comes back (4.4), and one of QoS 2 comes once.
 func TestRedelivery(t *testing.T) {
+	t.Parallel()
 	for name, v := range map[string]packet.Version{"3.1.1": packet.V311, "5": packet.V5} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newStage(t, t.TempDir())
 			d := s.join(v, "dev", ada, kept)
 			d.up()
@@ -219,6 +226,7 @@ func TestRedelivery(t *testing.T) {
 
 // Messages of QoS 2 from the client are taken once, over reconnects and restarts.
 func TestQoS2Kept(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, t.TempDir())
 	watch := func() *device {
 		w := s.join(packet.V5, "watch", bob)
