@@ -53,6 +53,7 @@ func TestFleet(t *testing.T) {
 	p.sees("Router started", "Status of the node", "healthy", "central: 0 events queued")
 	p.press("Check this node")
 	p.sees("installation checked")
+	p.keepsRules()
 	p.shoot("fleet-node")
 	p.press("Close")
 	p.holds("the node is closed", `!document.querySelector('dialog')`)

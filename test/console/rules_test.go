@@ -56,8 +56,15 @@ const rules = `(() => {
   return wrong;
 })()`
 
-// check fails the test if the view breaks a rule, light or dark.
+// check fails the test if the view breaks a rule, or cannot be used by keyboard.
 func (p *tab) check() {
+	p.Helper()
+	p.keepsRules()
+	p.tabThrough()
+}
+
+// keepsRules fails the test if the page breaks a rule, light or dark.
+func (p *tab) keepsRules() {
 	p.Helper()
 	for _, name := range []string{"light", "dark"} {
 		p.do(scheme(name), settle)
@@ -66,7 +73,6 @@ func (p *tab) check() {
 		}
 	}
 	p.do(scheme("light"))
-	p.tabThrough()
 }
 
 // tabThrough walks through the view by keyboard. Each stop must show that it has the focus.

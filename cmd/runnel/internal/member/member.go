@@ -221,6 +221,11 @@ func alarms(s *report.Status) (list []string) {
 	for _, l := range s.Listeners {
 		list = appendCertificate(list, "listener "+l.URL+": ", l.Certificate)
 	}
+	for _, h := range s.Webhooks {
+		if h.Problem != "" {
+			list = append(list, "webhook "+h.Name+": "+h.Problem)
+		}
+	}
 	return list
 }
 

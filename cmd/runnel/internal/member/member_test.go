@@ -217,10 +217,13 @@ func TestAlarms(t *testing.T) {
 		Uplinks:   []report.Uplink{{Name: "c", Clash: "clash", Refused: []string{"a.b", "a.c"}, Queue: report.Queue{Alarm: "read-only", HeldEvents: 1}, Certificate: &report.Certificate{Alarm: "expired"}}},
 		Listeners: []report.Listener{{URL: "tls://x", Certificate: &report.Certificate{Alarm: "old"}}},
 	}
+	hook := report.Webhook{}
+	hook.Name, hook.Problem = "h", "503"
+	sick.Webhooks = []report.Webhook{{}, hook}
 	want := []string{
 		"listener x: taken", "realm r: full", "serial line s: silent", "serial line s: the port is not open (refused): busy",
 		"serial line w: the port is not open (waiting): gone", "uplink c: the link is down", "uplink c: clash", "uplink c: its queue: read-only",
-		"uplink c: the far side rejects events, which are held", "uplink c: rejected: a.b", "uplink c: expired", "listener tls://x: old",
+		"uplink c: the far side rejects events, which are held", "uplink c: rejected: a.b", "uplink c: expired", "listener tls://x: old", "webhook h: 503",
 	}
 	if got := alarms(&sick); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
