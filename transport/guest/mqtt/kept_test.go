@@ -2,9 +2,14 @@ package mqtt
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"runnel/edge/wamp"
 	"runnel/test/kit"
 	"runnel/transport/mqtt/packet"
 )
@@ -126,4 +131,55 @@ func TestSessionFile(t *testing.T) {
 			t.Error("another head is accepted")
 		}
 	}
+}
+
+// A session without an expiry ends with its connection, though the role may keep sessions.
+func TestNoExpiry(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, t.TempDir())
+	for range 2 {
+		d := s.join(packet.V5, "dev", ada, func(p *packet.Connect) { p.CleanStart = false })
+		if d.up().SessionPresent {
+			t.Error("the session is present")
+		}
+		d.sub(1, "k")
+		d.conn.Close()
+	}
+	if files, _ := filepath.Glob(filepath.Join(s.dir, "*.session")); len(files) > 0 {
+		t.Errorf("saved: %v", files)
+	}
+}
+
+// No id is given twice, and the one of a message that was sent before is kept for it.
+func TestFlightIDs(t *testing.T) {
+	f := flight{last: 65533, again: []resent{{7, 2}, {8, 1}, {7, 3}}}
+	f.ids = map[uint16]sent{65535: {}}
+	for i, want := range []struct {
+		event wamp.ID
+		id    uint16
+		dup   bool
+	}{{0, 65534, false}, {9, 4, false}, {7, 2, true}, {0, 5, false}, {7, 3, true}, {7, 6, false}, {8, 1, true}, {8, 7, false}} {
+		if id, dup := f.add(sent{event: want.event}); id != want.id || dup != want.dup {
+			t.Errorf("%d: %d %v, want %+v", i, id, dup, want)
+		}
+	}
+}
+
+// The ids of QoS 2 are read as they were written, and other files are ignored.
+func TestSavedIDs(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "x")
+	for text, want := range map[string]string{
+		"\x00\x02\x00\x01\x00\x02\x00\x07\x00\x00\x00\x09": "map[1:true 2:true] [7]", "\x00\x00\x00\x00": "map[] []", "\x00\x00\x00\x05\x00\x06": "map[] [5 6]",
+		"\x00\x01\x00\x05": "map[5:true] []", "\x00\x03\x00\x05\x00": "map[5:true] []", "\x00": "map[] []", "": "map[] []",
+		"\x00\x00" + strings.Repeat("\x00\x01", maxFile): "map[] []",
+	} {
+		kit.Must(t, os.WriteFile(name, []byte(text), 0o600))
+		var s session
+		if s.loadIDs(name); fmt.Sprint(s.received, s.released) != want {
+			t.Errorf("%.20q: %v %v, want %s", text, s.received, s.released, want)
+		}
+	}
+	var s session
+	s.loadIDs(name + "-missing")
 }

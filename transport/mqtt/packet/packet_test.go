@@ -229,7 +229,7 @@ func TestAnswerOfAnOldServer(t *testing.T) {
 
 func TestCodes(t *testing.T) {
 	for code, want := range map[Code]string{
-		NotAuthorized: "not authorized (0x87)", 0xa2: "wildcard subscriptions not supported (0xa2)", 0xff: "code 0xff", 1: "code 0x01",
+		NotAuthorized: "not authorized (0x87)", 0xa2: "wildcard subscriptions not supported (0xa2)", 0xa3: "code 0xa3", 0xff: "code 0xff", 1: "code 0x01",
 		Code(4).FromV311(): "bad user name or password (0x86)", Code(9).FromV311(): "unspecified error (0x80)",
 	} {
 		if code.String() != want {
@@ -238,6 +238,17 @@ func TestCodes(t *testing.T) {
 	}
 	if Success.Failed() || !UnspecifiedError.Failed() || Version(9).String() != "unknown" || V5.String() != "5" || V311.String() != "3.1.1" {
 		t.Error("names")
+	}
+}
+
+func TestProperties(t *testing.T) {
+	p := Properties{{ID: ContentType, Name: "a", Text: "t"}, {ID: UserProperty, Name: "b", Text: "1"}, {ID: UserProperty, Name: "a", Text: "2"}, {ID: UserProperty, Name: "a", Text: "3"},
+		{ID: TopicAlias, Number: 7}}
+	if p.User("a") != "2" || p.User("b") != "1" || p.User("c") != "" {
+		t.Errorf("user properties: %q %q %q", p.User("a"), p.User("b"), p.User("c"))
+	}
+	if p.Number(TopicAlias, 3) != 7 || p.Number(ReceiveMaximum, 3) != 3 || p.Text(ContentType) != "t" || p.Text(ReasonString) != "" || !p.Has(TopicAlias) || p.Has(ReasonString) {
+		t.Errorf("%+v", p)
 	}
 }
 
