@@ -437,3 +437,29 @@ func TestWatchGap(t *testing.T) {
 		s.end(j)
 	})
 }
+
+// A watch ends with an error that another consumer would have too, and tries again after others.
+func TestWatchErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j, s := start(t)
+		end := make(chan error, 1)
+		go func() { end <- (&Bucket{"B", j}).Watch(context.Background(), ">", func(*Entry) {}, nil) }()
+		for _, text := range []string{`{"error":{"code":503,"err_code":10008}}`, `{"name":"C"}`, `{"error":{"code":404,"err_code":10059}}`} {
+			r := s.next()
+			if r.subject != "$JS.API.CONSUMER.CREATE.KV_B" {
+				t.Errorf("%+v", r)
+			}
+			s.answer(r, text)
+			if strings.Contains(text, "name") {
+				s.status(s.next(), "409 Server Shutdown")
+				if d := s.next(); d.subject != "$JS.API.CONSUMER.DELETE.KV_B.C" {
+					t.Errorf("%+v", d)
+				}
+			}
+		}
+		if err := <-end; !IsCode(err, CodeStreamNotFound) {
+			t.Error(err)
+		}
+		s.end(j)
+	})
+}
