@@ -57,7 +57,7 @@ func (k nkey) sign(t *testing.T, about nkey, claims map[string]any) string {
 // A creds file opens the server of an operator with accounts.
 func TestAccounts(t *testing.T) {
 	operator, account, user, other := newKey(14, 1), newKey(0, 2), newKey(20, 3), newKey(20, 4)
-	all := map[string]any{"subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1}
+	all := map[string]any{"subs": -1, "data": -1, "payload": 1000, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1}
 	config := fmt.Sprintf("operator: %s\nresolver: MEMORY\nresolver_preload: { %s: %s }",
 		operator.sign(t, operator, map[string]any{"type": "operator"}), account.public(),
 		operator.sign(t, account, map[string]any{"type": "account", "limits": all}))
@@ -70,6 +70,9 @@ func TestAccounts(t *testing.T) {
 	kit.EachNATS(t, func(t *testing.T, binary string) {
 		s := kit.StartNATS(t, binary, config)
 		c := open(t, s.Address, conn.Options{Login: func() (conn.Login, error) { return conn.ReadCredentials(good) }})
+		if limit := c.Info().MaxPayload; limit != 1000 {
+			t.Errorf("Open has returned before the limits of the account were known: %d bytes", limit)
+		}
 		messages, _ := subscribe(t, c, "a", "")
 		d := open(t, s.Address, conn.Options{Login: func() (conn.Login, error) { return conn.ReadCredentials(good) }})
 		kit.Must(t, d.Publish(conn.Out{Subject: "a"}))

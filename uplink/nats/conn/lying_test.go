@@ -30,7 +30,8 @@ func (p *peer) greet() {
 	io.WriteString(p, goodInfo)
 	p.expect("CONNECT {")
 	p.expect("PING")
-	io.WriteString(p, "PONG\r\n")
+	p.expect("PING")
+	io.WriteString(p, "PONG\r\nPONG\r\n")
 }
 
 // expect reads lines until one begins with a text. It returns the line, or "" at the end.
@@ -55,6 +56,7 @@ func openLie(text string, opts Options) error {
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
+		p.expect("PING")
 		p.expect("PING")
 		go io.Copy(io.Discard, p)
 	}()
@@ -95,8 +97,10 @@ func TestLyingHandshake(t *testing.T) {
 		{goodInfo + "MSG a 1 0\r\n\r\n", "message before PONG"},
 		{goodInfo + "-ERR 'Authorization Violation'\r\n", "Authorization Violation; check credentials"},
 		{goodInfo, "no PONG: EOF"},
-		{goodInfo + "PING\r\nPONG\r\n", ""},
-		{strings.ReplaceAll(goodInfo+"pong\r\n", "\r", ""), ""},
+		{goodInfo + "PONG\r\n", "no PONG: EOF"},
+		{goodInfo + "PONG\r\nMSG a 1 0\r\n\r\nPONG\r\n", "message before PONG"},
+		{goodInfo + "PING\r\nPONG\r\n" + goodInfo + "PONG\r\n", ""},
+		{strings.ReplaceAll(goodInfo+"pong\r\npong\r\n", "\r", ""), ""},
 	} {
 		err := openLie(c.text, Options{})
 		if c.want == "" && err == nil {

@@ -212,7 +212,8 @@ func (c *Conn) setInfo(args []byte) error {
 	return nil
 }
 
-// hello returns CONNECT, the subscription to answers, and a PING.
+// hello returns CONNECT and two PINGs. The server answers the first one before it has told the limits of the user's account by another
+// INFO, the second one behind that.
 func (c *Conn) hello(nonce string) ([]byte, error) {
 	_, secure := c.conn.(*tls.Conn)
 	lang, version, _ := strings.Cut(c.opts.Agent, "/")
@@ -230,11 +231,12 @@ func (c *Conn) hello(nonce string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\n", text), nil
+	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\nPING\r\n", text), nil
 }
 
-// welcome reads until the PONG that answers the first PING.
+// welcome reads until the second PONG.
 func (c *Conn) welcome() error {
+	pongs := 0
 	for range maxGreeting {
 		line, err := c.readLine()
 		if err != nil {
@@ -242,7 +244,9 @@ func (c *Conn) welcome() error {
 		}
 		switch op, args := operation(line); op {
 		case opPong:
-			return c.begin()
+			if pongs++; pongs == 2 {
+				return c.begin()
+			}
 		case opInfo:
 			err = c.setInfo(args)
 		case opErr:
@@ -258,7 +262,7 @@ func (c *Conn) welcome() error {
 	return errors.New("the server sent no PONG")
 }
 
-// maxGreeting bounds the lines before the first PONG.
+// maxGreeting bounds the lines of the handshake.
 const maxGreeting = 100
 
 // serverError returns an -ERR as the reason of a failed handshake.

@@ -36,9 +36,10 @@ func start(t *testing.T) (*JetStream, *server) {
 	s := &server{b, bufio.NewReader(b), map[string]string{}}
 	go func() {
 		io.WriteString(s, `INFO {"headers":true,"max_payload":100000}`+"\r\n")
-		s.line()
-		s.line()
-		io.WriteString(s, "PONG\r\n")
+		for range 3 { // CONNECT, PING, PING
+			s.line()
+		}
+		io.WriteString(s, "PONG\r\nPONG\r\n")
 	}()
 	c, err := conn.Open(context.Background(), a, conn.Options{Ping: 24 * time.Hour})
 	kit.Must(t, err)
