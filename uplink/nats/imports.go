@@ -53,6 +53,7 @@ type letter struct {
 	rule   *way
 	uri    string // in the local realm
 	origin string // as it is in the message; "": it has none
+	own    bool   // the link has sent it; see mayBeNew
 	o      client.PublishOptions
 	body   client.Payload
 }
@@ -85,7 +86,7 @@ func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, er
 		}
 	}
 	if e.o.ForwardFor, ok = l.arrive(hops); !ok && l.mayBeNew(hops, e.o.Origin) {
-		e.o.ForwardFor, ok = append(hops, l.cluster()), true
+		e.o.ForwardFor, ok, e.own = append(hops, l.cluster()), true, true
 	}
 	if !ok {
 		return e, errNotForUs
@@ -178,6 +179,7 @@ func (r *recent) first(origin string) bool {
 const (
 	pullBatch = 100
 	ackWait   = time.Minute // until the stream delivers an event again
+	ownPause  = time.Second // until it does so with an event of this link that the realm is still storing
 )
 
 // pull consumes a durable import until ctx is done, the connection ends, or the consumer is gone.
@@ -245,6 +247,8 @@ func (s *session) received(m *conn.Msg, born uint64, stop context.CancelCauseFun
 		case err == nil:
 			l.status.EventsDown.Forward()
 			s.js.Ack(reply)
+		case e.own && errors.Is(err, wamp.Unavailable):
+			s.js.Nak(reply, ownPause) // the realm is still storing it
 		case errors.Is(err, wamp.NetworkFailure), errors.Is(err, wamp.Unavailable), s.open.Err() != nil:
 			stop(err)
 		default:
