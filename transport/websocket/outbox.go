@@ -47,6 +47,7 @@ type outbox struct {
 	frames   []byte        // not written yet, from start on
 	start    int           // bytes of frames that are written
 	first    []byte        // the buffer that frames started in
+	busy     bool          // the last frames took more than half a small buffer
 	loan     wire.Loan     // of first
 	charged  int           // bytes that the account was charged for frames
 	ping     expected      // the PING that sendPing awaits
@@ -150,7 +151,11 @@ func (o *outbox) begin() {
 	if o.frames != nil {
 		return
 	}
-	o.first = o.loan.Take()
+	if o.busy {
+		o.first = o.loan.Take()
+	} else {
+		o.first = o.loan.TakeSmall()
+	}
 	o.frames = o.first[:0]
 	if o.wire.Err() != nil { // forget may have been called already
 		o.loan.Forget()
@@ -301,6 +306,7 @@ func (o *outbox) advance(n int) {
 	if o.start < len(o.frames) || o.frames == nil {
 		return
 	}
+	o.busy = len(o.frames) > wire.SmallSize/2
 	o.loan.Return(o.first)
 	o.account.Shrink(budget.Outboxes, o.charged)
 	o.frames, o.start, o.first, o.charged = nil, 0, nil, 0

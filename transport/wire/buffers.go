@@ -8,17 +8,21 @@ import (
 	"runnel/edge/budget"
 )
 
-// bufferSize is the size of a lent buffer in bytes: about 300 events of 200 bytes in one read.
-const bufferSize = 64 << 10
-
-// The pool lends at most lentMax buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them (1 MiB). When
-// all are lent, a reader gets a small buffer of its own. Peers that occupy buffers thus slow other peers down, but do not
-// use up the router's memory.
+// Sizes of buffers in bytes. A large one takes about 300 events of 200 bytes in one read. A small one is enough for a peer that
+// sends a message now and then. So sessions that all have something to do at once do not fill the memory with large ones.
 const (
-	lentMax   = 256
-	lentMin   = 16
-	idleMax   = 16
-	smallSize = 4 << 10
+	largeSize = 64 << 10
+	SmallSize = 4 << 10
+)
+
+// The pool lends at most lentMax large buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them (1 MiB). When
+// all are lent, a reader gets a small buffer of its own. Peers that occupy buffers thus slow other peers down, but do not
+// use up the router's memory. Small buffers are lent without limit, and smallIdleMax of them are kept.
+const (
+	lentMax      = 256
+	lentMin      = 16
+	idleMax      = 16
+	smallIdleMax = 64
 )
 
 var buffers pool
@@ -27,7 +31,7 @@ var buffers pool
 func LimitBuffers(bytes int64) {
 	buffers.mu.Lock()
 	defer buffers.mu.Unlock()
-	buffers.max = int(min(max(bytes/bufferSize, lentMin), lentMax))
+	buffers.max = int(min(max(bytes/largeSize, lentMin), lentMax))
 }
 
 // WaitFor charges a reader's account for a buffer of size bytes, and blocks while memory is short or until closed is
@@ -40,72 +44,107 @@ func WaitFor(a *budget.Account, l *Loan, have, size int, closed <-chan struct{})
 	return a.Wait(size, closed)
 }
 
+// loan is what one user has of the pool.
+type loan = uint32
+
+const (
+	nothing loan = iota // a buffer of its own, or none
+	small
+	large
+)
+
 type pool struct {
-	mu   sync.Mutex
-	idle [][]byte
-	lent int
-	max  int // 0: lentMax
+	mu        sync.Mutex
+	idle      [][]byte // large
+	idleSmall [][]byte
+	lent      int // large buffers
+	lentSmall int
+	max       int // of large buffers; 0: lentMax
 }
 
-// get returns a buffer and reports whether it is lent. A lent buffer must be returned by put or written off by abandon.
-func (p *pool) get() (b []byte, lent bool) {
-	p.mu.Lock()
-	if p.lent >= cmp.Or(p.max, lentMax) {
-		p.mu.Unlock()
-		return make([]byte, smallSize+restMax), false
-	}
-	p.lent++
-	if n := len(p.idle); n > 0 {
-		b = p.idle[n-1]
-		p.idle = p.idle[:n-1]
-	}
-	p.mu.Unlock()
-	if b == nil {
-		b = make([]byte, bufferSize)
-	}
-	return b, true
-}
-
-func (p *pool) put(b []byte) {
+// get returns a buffer and says how it is lent. A lent buffer must be returned by put or written off by abandon.
+func (p *pool) get(size loan) (b []byte, is loan) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lent--
-	if len(p.idle) < idleMax {
-		p.idle = append(p.idle, b)
+	if size == small {
+		p.lentSmall++
+		return take(&p.idleSmall, SmallSize), small
 	}
+	if p.lent >= cmp.Or(p.max, lentMax) {
+		return make([]byte, SmallSize+restMax), nothing
+	}
+	p.lent++
+	return take(&p.idle, largeSize), large
 }
 
-func (p *pool) abandon() {
+// take removes the last buffer of a list, or makes one.
+func take(list *[][]byte, size int) []byte {
+	n := len(*list)
+	if n == 0 {
+		return make([]byte, size)
+	}
+	b := (*list)[n-1]
+	*list = (*list)[:n-1]
+	return b
+}
+
+func (p *pool) put(b []byte, is loan) {
 	p.mu.Lock()
-	p.lent--
+	defer p.mu.Unlock()
+	switch {
+	case is == small && len(p.idleSmall) < smallIdleMax:
+		p.idleSmall = append(p.idleSmall, b)
+	case is == large && len(p.idle) < idleMax:
+		p.idle = append(p.idle, b)
+	}
+	p.count(is)
+}
+
+func (p *pool) abandon(is loan) {
+	p.mu.Lock()
+	p.count(is)
 	p.mu.Unlock()
 }
 
-// Loan records whether one buffer is lent by the pool. Only the goroutine that uses the buffer may call Take and Give. Any
-// goroutine may call Forget.
-type Loan struct{ lent atomic.Bool }
+// count counts a buffer that is not lent any more. The caller holds mu.
+func (p *pool) count(is loan) {
+	if is == small {
+		p.lentSmall--
+	} else {
+		p.lent--
+	}
+}
 
-// Take returns a buffer of 64 KiB, or a small one of the caller's own if all are lent.
-func (l *Loan) Take() []byte {
-	b, lent := buffers.get()
-	l.lent.Store(lent)
+// Loan records whether one buffer is lent by the pool. Only the goroutine that uses the buffer may call Take and Return. Any
+// goroutine may call Forget.
+type Loan struct{ is atomic.Uint32 }
+
+// Take returns a buffer of 64 KiB, or one of the caller's own if all are lent.
+func (l *Loan) Take() []byte { return l.take(large) }
+
+// TakeSmall returns a buffer of 4 KiB.
+func (l *Loan) TakeSmall() []byte { return l.take(small) }
+
+func (l *Loan) take(size loan) []byte {
+	b, is := buffers.get(size)
+	l.is.Store(is)
 	return b
 }
 
 // Return returns the buffer to the pool, if the pool lent it.
 func (l *Loan) Return(b []byte) {
-	if l.lent.CompareAndSwap(true, false) {
-		buffers.put(b)
+	if is := l.is.Swap(nothing); is != nothing {
+		buffers.put(b, is)
 	}
 }
 
 // Forget writes the buffer off: the pool may lend another one, and the garbage collector frees this one. A connection
 // forgets its loans when it is closed, because a reader or writer may still use the buffer and need not come back.
 func (l *Loan) Forget() {
-	if l.lent.CompareAndSwap(true, false) {
-		buffers.abandon()
+	if is := l.is.Swap(nothing); is != nothing {
+		buffers.abandon(is)
 	}
 }
 
 // active reports whether the pool lent the buffer.
-func (l *Loan) active() bool { return l.lent.Load() }
+func (l *Loan) active() bool { return l.is.Load() != nothing }

@@ -264,26 +264,26 @@ func TestPool(t *testing.T) {
 	p := pool{max: 20}
 	var lent [][]byte
 	for range 20 {
-		b, ok := p.get()
-		if !ok || len(b) != bufferSize {
-			t.Fatalf("got %d bytes, lent is %v", len(b), ok)
+		b, is := p.get(large)
+		if is != large || len(b) != largeSize {
+			t.Fatalf("got %d bytes, lent is %v", len(b), is)
 		}
 		lent = append(lent, b)
 	}
-	if b, ok := p.get(); ok || len(b) != smallSize+restMax {
-		t.Errorf("beyond the bound: %d bytes, lent is %v", len(b), ok)
+	if b, is := p.get(large); is != nothing || len(b) != SmallSize+restMax {
+		t.Errorf("beyond the bound: %d bytes, lent is %v", len(b), is)
 	}
-	p.abandon()
-	if _, ok := p.get(); !ok {
+	p.abandon(large)
+	if _, is := p.get(large); is != large {
 		t.Error("an abandoned buffer still counts as lent")
 	}
 	for _, b := range lent {
-		p.put(b)
+		p.put(b, large)
 	}
 	if len(p.idle) != idleMax || p.lent != 0 {
 		t.Errorf("%d are kept, %d lent", len(p.idle), p.lent)
 	}
-	for limit, want := range map[int64]int{0: lentMin, 20 * bufferSize: 20, 1 << 40: lentMax} {
+	for limit, want := range map[int64]int{0: lentMin, 20 * largeSize: 20, 1 << 40: lentMax} {
 		LimitBuffers(limit)
 		if buffers.max != want {
 			t.Errorf("%d bytes are %d buffers, want %d", limit, buffers.max, want)

@@ -86,6 +86,7 @@ func (c *Conn) readReady(fd uintptr) bool {
 		return false
 	}
 	c.w += n
+	c.busy = c.w == len(c.buf) || n > SmallSize/2
 	c.rerr = err
 	if err == nil {
 		c.noteReceived()
@@ -117,14 +118,23 @@ func (c *Conn) noteWaiting() { c.received.Store(c.received.Load() | readerWaits)
 func (c *Conn) noteReceived() { c.received.Store(c.received.Load()&^readerWaits + 2) }
 
 // borrow makes room for a read that is likely to return bytes. It borrows a buffer unless much of a frame is buffered
-// already or the frame is longer than a lent buffer.
+// already or the frame is longer than a lent buffer. A busy connection gets a large one, also in place of a small one.
 func (c *Conn) borrow() {
 	have := c.buf[c.r:c.w]
-	if !c.loan.active() && len(have) <= restMax && c.want <= bufferSize {
-		b := c.loan.Take()
-		c.r, c.w = 0, copy(b, have)
-		c.account.Shrink(budget.Reading, c.charge)
-		c.buf, c.charge = b, 0
+	if c.want > SmallSize || len(have) > SmallSize/2 {
+		c.busy = true
+	}
+	is := c.loan.is.Load()
+	if (is == nothing && len(have) <= restMax || is == small && c.busy) && c.want <= largeSize {
+		size := small
+		if c.busy {
+			size = large
+		}
+		b, next := buffers.get(size)
+		n := copy(b, have)
+		c.release()
+		c.loan.is.Store(next)
+		c.buf, c.w = b, n
 		if c.Err() != nil {
 			c.loan.Forget()
 		}
@@ -195,7 +205,7 @@ func (c *Conn) move(size, charge int) {
 // reserve doubles the buffer for a long message that has filled it, and blocks while memory is short. It runs outside of
 // RawConn.Read, so that Close does not block meanwhile.
 func (c *Conn) reserve() error {
-	if c.account == nil || c.r > 0 || c.w < len(c.buf) || len(c.buf) < bufferSize {
+	if c.account == nil || c.r > 0 || c.w < len(c.buf) || len(c.buf) < largeSize {
 		return nil
 	}
 	size := min(c.want, 2*len(c.buf))

@@ -129,8 +129,8 @@ func TestNoMemory(t *testing.T) {
 		if err := c.Fill(1 << 20); !errors.Is(err, budget.ErrCut) || c.Err() == nil {
 			t.Errorf("error is %v, the cause of the end %v", err, c.Err())
 		}
-		if s.taken != bufferSize {
-			t.Errorf("%d bytes were read, want %d", s.taken, bufferSize)
+		if s.taken != largeSize {
+			t.Errorf("%d bytes were read, want %d", s.taken, largeSize)
 		}
 		if n := used(); n != 0 {
 			t.Errorf("%d bytes are charged", n)
@@ -187,9 +187,10 @@ func TestBorrow(t *testing.T) {
 		"closed":       {0, 1, true, 0},
 		"a little":     {restMax, restMax + 1, false, 1},
 		"much":         {restMax + 1, restMax + 2, false, 0},
-		"long":         {100, bufferSize, false, 1},
-		"too long":     {100, bufferSize + 1, false, 0},
+		"long":         {100, largeSize, false, 1},
+		"too long":     {100, largeSize + 1, false, 0},
 		"lent already": {-1, 1, false, 1},
+		"half a small": {SmallSize/2 + 1, SmallSize, false, 1},
 	} {
 		a, b := sockets(t)
 		conn := New(b, make([]byte, max(c.have, 0)))

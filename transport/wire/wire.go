@@ -39,6 +39,7 @@ type Conn struct {
 	r, w   int  // buf[r:w] is buffered
 	want   int  // bytes that the reader needs in all
 	filled bool // the last Read filled buf
+	busy   bool // the last read from the descriptor returned more than half a small buffer takes, or filled buf
 	rerr   error
 	loan   Loan // of buf
 	charge int  // bytes that account was charged for buf

@@ -29,7 +29,7 @@ func awaitReader(c *Conn) {
 func lent() int {
 	buffers.mu.Lock()
 	defer buffers.mu.Unlock()
-	return buffers.lent
+	return buffers.lent + buffers.lentSmall
 }
 
 // stream is a connection without a peer.
