@@ -43,7 +43,7 @@ const pace = 20 * time.Millisecond
 func newBystanders() (*crowd, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	c := &crowd{all: map[string]*bystander{}, stop: stop}
-	realms := []string{stage.Strict}
+	realms := []string{stage.Strict, webRealm}
 	for _, w := range stage.Ways() {
 		realms = append(realms, w.Realm())
 	}

@@ -70,7 +70,11 @@ hello_timeout = "10s"
 `
 
 func TestMain(m *testing.M) {
-	stage.TestMain(m, &house, stage.Config{Top: limits, Realm: realm, Lines: 24, Strict: 6, Extra: mqttDoor}, watched)
+	config := stage.Config{
+		Top: limits, Realm: realm, Lines: 24, Strict: 6, Extra: mqttDoor + web,
+		Realms: func(*stage.House) (map[string]string, error) { return map[string]string{webRealm: webRoles}, nil },
+	}
+	stage.TestMain(m, &house, config, watched)
 }
 
 // watched starts the bystanders.
