@@ -73,9 +73,7 @@ func testServerIsKilled(t *testing.T, binary string) {
 	}
 	a.await("drained", isDrained)
 	program := newPlain(t, server)
-	if n := program.stored(t, nats.DefaultStream); n != 101 {
-		t.Errorf("the stream has %d events", n)
-	}
+	program.expectStored(t, nats.DefaultStream, count("com.example.t #", 101)...)
 }
 
 // A server without JetStream gets events of class disk by core NATS. Those of class durable are held, with the remedy.
@@ -117,8 +115,7 @@ func testNoQuorum(t *testing.T, binary string) {
 	servers[1].Start(t)
 	servers[2].Start(t)
 	a.await("drained", isDrained)
-	expect(t, program.heard, count("com.durable.t #", 10)...)
-	kit.Eventually(t, "10 events stored", func() bool { return program.stored(t, "events") == 10 })
+	program.expectStored(t, "events", count("com.durable.t #", 10)...)
 }
 
 // A link that takes the place of another loses and repeats nothing.
@@ -151,10 +148,7 @@ func testHandover(t *testing.T, binary string) {
 	}
 	<-sent
 	a.await("drained", isDrained)
-	expect(t, program.heard, count("com.example.t #", n)...)
-	if stored := program.stored(t, nats.DefaultStream); stored != n {
-		t.Errorf("the stream has %d events", stored)
-	}
+	program.expectStored(t, nats.DefaultStream, count("com.example.t #", n)...)
 }
 
 // A durable import gets the events that were published while the link was down, once and in order, from Runnels and from plain

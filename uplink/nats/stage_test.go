@@ -229,6 +229,30 @@ func (p *plain) stored(t *testing.T, stream string) (n uint64) {
 	return info.State.Messages
 }
 
+// expectStored reads a stream, which has these messages and no other. What plain subscribers hear may be repeated.
+func (p *plain) expectStored(t *testing.T, stream string, want ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	kit.Eventually(t, "messages in the stream", func() bool { return p.stored(t, stream) >= uint64(len(want)) })
+	reader, err := p.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{Deliver: "all"})
+	kit.Must(t, err)
+	heard, ended := make(chan string, len(want)+10), make(chan struct{})
+	go func() {
+		defer close(ended)
+		reader.Pull(ctx, jetstream.PullOptions{}, func(m *conn.Msg) {
+			p.js.Ack(string(m.Reply))
+			heard <- string(m.Subject) + " " + string(m.Data)
+		})
+	}()
+	expect(t, heard, want...)
+	cancel()
+	<-ended
+	if n := p.stored(t, stream); n != uint64(len(want)) {
+		t.Errorf("the stream has %d messages; expected %d", n, len(want))
+	}
+}
+
 // consumers returns the number of consumers of a stream.
 func (p *plain) consumers(t *testing.T, stream string) int {
 	t.Helper()

@@ -19,12 +19,14 @@ import (
 const (
 	settle     = 200 * time.Millisecond // after trouble, before the next question
 	askAgain   = 2 * time.Second        // pause between two questions to a JetStream that is away
+	askSeldom  = time.Minute            // the longest pause before another attempt to make what the user may not make
 	duplicates = 5 * time.Minute        // how long a stream recognizes repetitions by Nats-Msg-Id
 )
 
 // watchStreams finds out whether JetStream is there, makes the stream and the consumers, and repeats that after trouble. While
 // JetStream is away, topics of class disk and durable are held.
 func (s *session) watchStreams(ctx context.Context) {
+	pause := askAgain
 	for first := true; ; first = false {
 		made, err := s.prepare(ctx)
 		if ctx.Err() != nil {
@@ -46,8 +48,13 @@ func (s *session) watchStreams(ctx context.Context) {
 			s.link.opts.Spool.Retry()
 		}
 		var again <-chan time.Time
-		if err != nil || s.unfinished() {
-			again = time.After(askAgain)
+		switch {
+		case err != nil:
+			pause = askAgain
+			again = time.After(pause)
+		case s.unfinished(): // an operator has to change something
+			again = time.After(pause)
+			pause = min(2*pause, askSeldom)
 		}
 		select {
 		case <-again:
