@@ -238,3 +238,24 @@ func testGatewayGoesToAnotherCentre(t *testing.T, binary string) {
 		expect(t, h, "com.example.end [] map[]")
 	}
 }
+
+// A server that is about to shut down says so, and the link goes to another one. Events go on.
+func TestLameDuck(t *testing.T) { kit.EachNATS(t, testLameDuck) }
+
+func testLameDuck(t *testing.T, binary string) {
+	servers := kit.NATSCluster(t, binary, 2)
+	for _, s := range servers {
+		s.Start(t)
+	}
+	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.example.", spool.Memory)}}, servers...)
+	a.await("up", isUp)
+	leaving, staying := servers[0], servers[1]
+	if a.link.State().URL == "nats://"+staying.Address {
+		leaving, staying = staying, leaving
+	}
+	leaving.LameDuck(t)
+	a.await("at the other server", func(s uplink.State) bool { return s.Up && s.URL == "nats://"+staying.Address })
+	program := newPlain(t, staying)
+	say(t, a.program(), "com.example.t", 1)
+	expect(t, program.heard, "com.example.t 1")
+}
