@@ -111,14 +111,16 @@ func (c *consumer) left() {
 	}, c.state)
 }
 
-// arrives waits until all acknowledged events of the topics have arrived, and checks their order and that each came once.
+// arrives waits until all acknowledged events of the topics have arrived, and checks their order and that each came once. The others are
+// not stored before they are acknowledged: while the centre is away, the queue drops many of them. A centre remembers 1,024 gaps in the
+// numbers of a link. If there are more, an event that the link sends again may come as another publication.
 func (c *consumer) arrives(topics []string) {
 	c.Helper()
 	l := c.ledger
 	for _, topic := range topics {
 		kit.Eventually(c.T, fmt.Sprintf("%v of %s arrive", l.missing(topic), topic), func() bool { return len(l.missing(topic)) == 0 }, c.state)
 	}
-	if repeats := l.check(c.T); repeats > 0 {
+	if repeats := l.check(c.T, topics...); repeats > 0 {
 		c.Errorf("%d events came as two publications", repeats)
 	}
 	c.mu.Lock()

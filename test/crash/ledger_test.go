@@ -3,6 +3,7 @@ package crash
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -118,8 +119,8 @@ func (l *ledger) receive(topic string, n int64, late bool) {
 	l.late[topic][n] = true
 }
 
-// check verifies the order, and returns the number of duplicates.
-func (l *ledger) check(t *testing.T) (repeats int) {
+// check verifies the order, and returns the number of duplicates; of these topics only, if there are any.
+func (l *ledger) check(t *testing.T, topics ...string) (repeats int) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +129,9 @@ func (l *ledger) check(t *testing.T) (repeats int) {
 		last := int64(0)
 		for i, n := range list {
 			if seen[n] {
-				repeats++
+				if len(topics) == 0 || slices.Contains(topics, topic) {
+					repeats++
+				}
 				continue
 			}
 			seen[n] = true
