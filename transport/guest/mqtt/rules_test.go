@@ -39,7 +39,14 @@ func TestRules(t *testing.T) {
 		"3.1.2.1 unknown version": func(t *testing.T, s *stage) {
 			d := s.open(packet.V311)
 			d.raw([]byte("\x10\x0e\x00\x06MQIsdp\x03\x02\x00\x00\x00\x00"))
-			d.ends(1)
+			if p := gets[*packet.Connack](d); p.Code != 1 {
+				t.Errorf("%+v", p)
+			}
+			d = s.open(packet.V311)
+			d.raw([]byte("\x10\x0c\x00\x04MQTT\x04\x03\x00\x00\x00\x00")) // a reserved flag
+			if p := d.next(); p != nil {
+				t.Errorf("%+v for a malformed CONNECT", p)
+			}
 		},
 		"3.1.3.1 assigned id": func(t *testing.T, s *stage) {
 			d := s.join(packet.V5, "")
