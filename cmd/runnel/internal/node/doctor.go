@@ -16,8 +16,8 @@ import (
 const procedureDoctor = "runnel.doctor"
 
 const (
-	reportAge   = 5 * time.Second // a report that began at most this long before a call is its answer
-	mostCallers = 8               // of procedureDoctor at once, in all realms
+	reportAge   = time.Second // a report that began at most this long before a call is its answer
+	mostCallers = 8           // of procedureDoctor at once, in all realms
 )
 
 // examiner checks the installation, for one caller at a time. Callers that wait meanwhile share the next report.
