@@ -125,15 +125,12 @@ type Meta struct {
 // pending; later servers put the domain and the account's hash before them.
 func ParseMeta(reply []byte) (m Meta, ok bool) {
 	tokens := bytes.Split(reply, []byte("."))
-	if len(tokens) > 20 || len(tokens) < 9 || string(tokens[0]) != "$JS" || string(tokens[1]) != "ACK" {
+	if len(tokens) < 9 || string(tokens[0]) != "$JS" || string(tokens[1]) != "ACK" {
 		return m, false
 	}
 	tokens = tokens[2:]
 	if len(tokens) >= 9 {
 		tokens = tokens[2:]
-	}
-	if len(tokens) < 7 {
-		return m, false
 	}
 	m.Stream, m.Consumer = string(tokens[0]), string(tokens[1])
 	var at uint64
