@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"runnel/test/kit"
 )
 
 func TestChecks(t *testing.T) {
@@ -47,6 +49,8 @@ func asking(answers string) *Prompter {
 
 func TestComplete(t *testing.T) {
 	pin := strings.Repeat("ab", 32)
+	here, err := filepath.Abs("ca.pem")
+	kit.Must(t, err)
 	for _, c := range []struct {
 		what, input string
 		given, want Answers
@@ -60,6 +64,8 @@ func TestComplete(t *testing.T) {
 			Answers{Kind: Gateway, ID: "n", Realm: "realm1", Prefix: "com.example.", Centres: []string{"tcp://c:8080"}, Listen: []string{"tcp://127.0.0.1:8080"}}},
 		{"a gateway with a CA", "\n\ntls://c:8443\n", Answers{Kind: Gateway, ID: "n", CA: "/ca.pem"},
 			Answers{Kind: Gateway, ID: "n", Realm: "realm1", Prefix: "com.example.", Centres: []string{"tls://c:8443"}, CA: "/ca.pem", Listen: []string{"tcp://127.0.0.1:8080"}}},
+		{"a CA in this directory", "\n\ntls://c:8443\n", Answers{Kind: Gateway, ID: "n", CA: "ca.pem"},
+			Answers{Kind: Gateway, ID: "n", Realm: "realm1", Prefix: "com.example.", Centres: []string{"tls://c:8443"}, CA: here, Listen: []string{"tcp://127.0.0.1:8080"}}},
 	} {
 		a := c.given
 		if err := a.Complete(asking(c.input)); err != nil {
