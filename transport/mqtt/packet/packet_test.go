@@ -210,6 +210,10 @@ func TestBounds(t *testing.T) {
 	if p, err := r.FromServer(); p != (Ping{TypePingresp}) || err != nil {
 		t.Errorf("after it: %+v, %v", p, err)
 	}
+	bare := &Publish{Topic: strings.Repeat("t", 100)} // nothing follows the topic
+	if p, _, err := read(append(bare.Append(nil, V311), 0), V311, false, 50); err != ErrTooLarge || p.(*Publish).Topic != bare.Topic {
+		t.Errorf("%+v, %v", p, err)
+	}
 	if _, _, err := read(octets(t, "90 7f 00"), V5, false, 50); err == nil || !strings.Contains(err.Error(), "127 octets") {
 		t.Errorf("%v", err)
 	}
