@@ -77,6 +77,44 @@ match = "prefix"
 	runnel(t, "status", "--url", r.unix).expect(t, 0, "NATS 2.", "")
 }
 
+// A reload adds exports to a link. The first event of each new rule crosses, and so do further ones of the old rule.
+func TestNATSReload(t *testing.T) { kit.EachNATS(t, testNATSReload) }
+
+func testNATSReload(t *testing.T, binary string) {
+	server := kit.StartNATS(t, binary, "jetstream: enabled")
+	export := func(topic, store string) string {
+		return fmt.Sprintf("[[uplink.export]]\ntopic = %q\nstore = %q\n", topic, store)
+	}
+	old := export("com.old", "durable")
+	r := serve(t, "[node]\nid = \"gw-1\"\ndata = \"data\"\n"+fmt.Sprintf(`
+[[uplink]]
+name = "cluster"
+realm = "realm1"
+url = ["nats://%s"]
+reconnect_min = "10ms"
+reconnect_max = "200ms"
+%s`, server.Address, old))
+	r.logs("link is up")
+	seen := make(chan string, 100)
+	program := dialNATS(t, server)
+	_, err := program.Subscribe("com.>", "", func(m *conn.Msg) { seen <- string(m.Subject) + " " + string(m.Data) })
+	kit.Must(t, err)
+	kit.Must(t, program.Flush(t.Context()))
+	crosses := func(topic string, value int) {
+		t.Helper()
+		runnel(t, "pub", "--url", r.unix, "--ack", topic, fmt.Sprint(value)).expect(t, 0, "", "")
+		for expected := fmt.Sprint(topic, " ", value); kit.Receive(t, expected, seen) != expected; { // one may be repeated
+		}
+	}
+	crosses("com.old", 1)
+	r.change(t, old, old+export("com.new", "durable")+export("com.quick", "memory"))
+	r.reload(t).expect(t, 0, "uplink cluster", "")
+	crosses("com.new", 2)
+	crosses("com.quick", 3)
+	crosses("com.old", 4)
+	runnel(t, "status", "--url", r.unix).expect(t, 0, "NATS 2.", "")
+}
+
 // dialNATS is a plain NATS program.
 func dialNATS(t *testing.T, server *kit.NATS) *conn.Conn {
 	t.Helper()
