@@ -216,8 +216,10 @@ func (c *incoming) send(s *session, kind string, p codec.Payload, failure *clien
 		out.Header = out.Header.Add(payload.ErrorField, failure.URI).
 			Add(payload.ServiceError, failure.Error()).Add(payload.ServiceErrorCode, serviceCode(failure))
 	}
-	err = s.conn.Publish(out)
 	var large *conn.TooLarge
+	if len(data) <= l.opts.MaxMessage {
+		err = s.conn.Publish(out)
+	}
 	if errors.As(err, &large) || len(data) > l.opts.MaxMessage {
 		return c.fail(s, client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer is too large for NATS"))
 	}

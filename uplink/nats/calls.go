@@ -65,6 +65,7 @@ const (
 
 	// maxProgress bounds the progressive results that wait for the local router, in bytes.
 	maxProgress = 4 << 20
+	msgSize     = 128 // of a message without header and data
 )
 
 // calls holds what the link needs for calls in both directions.
@@ -272,7 +273,7 @@ func (a *answers) put(m *conn.Msg, err error) {
 		a.err = errProgressNotTaken
 	case a.err == nil:
 		a.list = append(a.list, m.Clone())
-		a.size += len(m.Data) + len(m.Header)
+		a.size += len(m.Data) + len(m.Header) + msgSize
 	}
 	a.mu.Unlock()
 	signal(a.wake)
@@ -366,7 +367,7 @@ func (w *waiting) covered() {
 // silent probes, or ends a call without an answer.
 func (w *waiting) silent() (over bool, err error) {
 	if w.probing {
-		w.session.probe(w.request)
+		w.probe()
 		w.quiet, w.probing = max(w.link.calls.times.patience, w.call.Timeout()), false
 		w.timer.Reset(w.quiet)
 		return false, nil
@@ -398,10 +399,15 @@ func (s *session) cancel(reply string, mode wamp.CancelMode) {
 		Add(payload.CallField, reply).Add(payload.ModeField, mode.String())})
 }
 
-// probe asks the other links whether the topics that they import cover the subject of a call.
-func (s *session) probe(q *conn.Out) {
-	s.conn.Publish(conn.Out{Subject: callsSubject, Reply: q.Reply, Header: conn.Header(nil).Add(payload.TypeField, payload.Probe).
-		Add(payload.CallField, q.Subject)})
+// probe asks the other links whether the topics that they import cover the subject of a call. It is a request of its own: without
+// other links the server answers that there are no responders, which says nothing about the call.
+func (w *waiting) probe() {
+	w.session.conn.Send(conn.Out{Subject: callsSubject, Header: conn.Header(nil).Add(payload.TypeField, payload.Probe).
+		Add(payload.CallField, w.request.Subject)}, w.link.calls.times.patience, func(m *conn.Msg, err error) {
+		if err == nil {
+			w.in.put(m, nil)
+		}
+	})
 }
 
 // answerOf returns the result or the error in an answer.

@@ -355,6 +355,29 @@ func testTopicsCoverProcedures(t *testing.T, binary string) {
 	}
 }
 
+// A program takes its time, and no other link answers the probe.
+func TestSlowProgram(t *testing.T) { kit.EachNATS(t, testSlowProgram) }
+
+func testSlowProgram(t *testing.T, binary string) {
+	server := kit.NewNATS(t, binary, "")
+	server.Start(t)
+	a := newSite(t, "a", bothWays(), server)
+	a.link.ShortenCalls(20 * time.Millisecond)
+	a.await("up", isUp)
+	p := alone(t, server)
+	probed := func(reply string) { // the probe comes after 20 ms
+		time.AfterFunc(200*time.Millisecond, func() { p.Publish(conn.Out{Subject: reply, Data: []byte(`"done"`)}) })
+	}
+	_, err := p.Subscribe("com.slow", "", func(m *conn.Msg) { probed(string(m.Reply)) })
+	kit.Must(t, err)
+	kit.Must(t, p.Flush(t.Context()))
+	result, err := a.program().Call(t.Context(), "com.slow", client.CallOptions{Timeout: kit.Patience}, client.Payload{})
+	kit.Must(t, err)
+	if got := show(result.Args(), nil); got != "[done]map[]" {
+		t.Error(got)
+	}
+}
+
 // Damaged and hostile requests get an error or nothing, and the link goes on.
 func TestHostileCalls(t *testing.T) { kit.EachNATS(t, testHostileCalls) }
 

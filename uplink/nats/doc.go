@@ -19,10 +19,14 @@
 //	link.go       options, and the connections one after the other
 //	rules.go      what crosses
 //	exports.go    local events go into the spool
-//	drain.go      from the spool to the cluster
-//	event.go      an event as a message
-//	imports.go    messages become local events
-//	consumer.go   durable imports
-//	stream.go     the stream that durable exports go to
+//	session.go    one connection
+//	drain.go      from the spool to the cluster: an event as a message
+//	imports.go    messages become local events, also those of durable imports
+//	streams.go    the stream that exports go to, and the consumers of durable imports
 //	retained.go   retained events in a key-value bucket
+//	place.go      the way of a message
+//	calls.go      calls to the cluster
+//	answer.go     calls from the cluster
+//	offers.go     which procedures the cluster can call
+//	probe.go      what a link would miss at a server, for doctor
 package nats

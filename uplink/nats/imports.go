@@ -19,6 +19,7 @@ import (
 
 // subscribe subscribes to the imports that are no durable ones.
 func (s *session) subscribe() {
+	made := make(map[*way]*conn.Sub)
 	for _, w := range s.link.imports {
 		if w.Store == spool.Durable {
 			continue // see pull
@@ -28,20 +29,23 @@ func (s *session) subscribe() {
 			s.link.ruled(w.what, err)
 			continue
 		}
-		s.work.Go(func() { s.checkImport(w, sub) })
+		made[w] = sub
 	}
+	s.work.Go(func() { s.checkImports(made) })
 }
 
-// checkImport notes whether the server has accepted a subscription.
-func (s *session) checkImport(w *way, sub *conn.Sub) {
+// checkImports notes which subscriptions the server has accepted.
+func (s *session) checkImports(made map[*way]*conn.Sub) {
 	if s.conn.Flush(s.open) != nil {
 		return
 	}
-	var err error
-	if d := sub.Denied(); d != nil {
-		err = notSubscribed(w.subject, d.Text)
+	for w, sub := range made {
+		var err error
+		if d := sub.Denied(); d != nil {
+			err = notSubscribed(w.subject, d.Text)
+		}
+		s.link.ruled(w.what, err)
 	}
-	s.link.ruled(w.what, err)
 }
 
 func notSubscribed(subject, text string) error {

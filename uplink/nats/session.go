@@ -160,7 +160,8 @@ func (s *session) confirm() {
 		sent := s.sent
 		s.sent = nil
 		s.mu.Unlock()
-		if s.conn.Flush(s.open) != nil {
+		if err := s.conn.Flush(s.open); err != nil {
+			s.end(err) // the next session sends them again
 			return
 		}
 		for i := range sent {

@@ -3,6 +3,7 @@ package conn
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -84,9 +85,9 @@ func parseErr(line []byte) (err error, goesOn bool) {
 	case strings.HasPrefix(low, "permissions violation"):
 		d := &Denied{Publish: strings.Contains(low, "for publish"), Text: text}
 		if !strings.Contains(low, "with reply of") {
-			d.Subject = quoted(text, " to ")
+			d.Subject = quoted(line, " to ")
 		}
-		d.Queue = quoted(text, "using queue ")
+		d.Queue = quoted(line, "using queue ")
 		return d, true
 	case strings.HasPrefix(low, "invalid"), strings.HasPrefix(low, "maximum subscriptions"):
 		return &ServerError{text}, true
@@ -94,9 +95,10 @@ func parseErr(line []byte) (err error, goesOn bool) {
 	return &ServerError{text}, false
 }
 
-// quoted returns the text in quotes behind a word; "" if there is none.
-func quoted(text, behind string) string {
-	_, text, _ = strings.Cut(text, behind+`"`)
-	text, _, _ = strings.Cut(text, `"`)
+// quoted returns what the server has quoted behind a word, as Go does; "" if there is nothing.
+func quoted(line []byte, behind string) string {
+	_, text, _ := strings.Cut(string(line), behind)
+	text, _ = strconv.QuotedPrefix(text)
+	text, _ = strconv.Unquote(text)
 	return text
 }

@@ -99,11 +99,13 @@ func TestErrors(t *testing.T) {
 		t.Error(len(long))
 	}
 	for line, want := range map[string]string{
-		` 'Permissions Violation for Publish to "a.b"'`:                      "true a.b,",
-		` 'Permissions Violation for Subscription to "a" using queue "q.1"'`: "false a,q.1",
-		` 'Permissions Violation for Publish with Reply of "r" to "a"'`:      "true ,",
-		` 'Permissions Violation for Subscription to "a`:                     "false a,",
-		` 'permissions violation for publish to "a"'`:                        "true a,",
+		` 'Permissions Violation for Publish to "a.b"'`:                              "true a.b,",
+		` 'Permissions Violation for Subscription to "a" using queue "q.1"'`:         "false a,q.1",
+		` 'Permissions Violation for Publish with Reply of "r" to "a"'`:              "true ,",
+		` 'Permissions Violation for Subscription to "a`:                             "false ,",
+		` 'Permissions Violation for Publish to "a.\"b\""'`:                          `true a."b",`,
+		` 'Permissions Violation for Publish to "` + strings.Repeat("a", 600) + `"'`: "true " + strings.Repeat("a", 600) + ",",
+		` 'permissions violation for publish to "a"'`:                                "true a,",
 	} {
 		err, goesOn := parseErr([]byte(line))
 		d, ok := err.(*Denied)
