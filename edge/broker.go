@@ -65,6 +65,9 @@ func (s *session) publish(t *turn, m *codec.Message) error {
 		if options.forwarded, err = s.acceptForwarding(m, options.forwarded); err != nil {
 			return ifAcknowledged(options, err)
 		}
+		if err = s.checkOwner(m.Dict, options); err != nil {
+			return ifAcknowledged(options, err)
+		}
 		options.origin = options.origin && s.mayForward()
 	}
 	t.publication = publication{options: options, Event: store.Event{

@@ -43,6 +43,20 @@ func readOrigin(d codec.Dict, internal bool) (key dedup.Key, sequence uint64, er
 	return key, 0, err
 }
 
+// checkOwner returns an error if a session that may not name the owner of a numbering does so. Such an event must not be stored, also if
+// its origin means nothing otherwise: after a restart it would count as the owner's, and the owner's own event as a repetition.
+func (s *session) checkOwner(d codec.Dict, o publishOptions) error {
+	if !o.origin || s.internal() {
+		return nil
+	}
+	key, _, err := readOrigin(d, true)
+	if err == nil && key.Authid != "" {
+		_, _, err = readOrigin(d, false)
+		return err
+	}
+	return nil
+}
+
 // numberingOwner returns the authid that owns the session's numberings. An anonymous authid differs after each reconnect, so
 // anonymous sessions share the numberings of their role.
 func (s *session) numberingOwner() string {

@@ -290,6 +290,30 @@ func TestOnceOnlyAcrossRouters(t *testing.T) {
 	})
 }
 
+// Only a link of the router's own process names the owner of a numbering. Others could have the owner's events taken for repetitions after
+// a restart, because the origins of stored events are read again.
+func TestOwnerIsNotForged(t *testing.T) {
+	realm := forwarding()
+	realm.State, realm.Durable = filepath.Join(t.TempDir(), "state"), []DurableRule{{Name: "d", URI: "com.t"}}
+	tell(t, Options{}, realm, func(s *story) {
+		const forged = `"_origin":["a",1,7,"gw-1"]`
+		for _, forger := range []*peer{s.join(hello), s.gateway("gw-2")} {
+			forger.sayAll(`[16,1,{`+forged+`},"com.t"]`, `[16,2,{"acknowledge":true,`+forged+`},"com.t"]`)
+			forger.hear(`[8,16,2,{},"wamp.error.invalid_argument",["option \"_origin\" must be [node, epoch, sequence]"]]`)
+			forger.say(`[48,3,{},"wamp.session.add_testament",["com.t",[],{}],{"publish_options":{` + forged + `}}]`)
+			forger.hear(`[8,48,3,{},"wamp.error.invalid_argument",["option \"_origin\" must be [node, epoch, sequence]"]]`)
+			forger.conn.Close()
+		}
+		s.restart(Options{}, realm)
+		gateway, watcher := s.gateway("gw-1"), s.join(hello)
+		watcher.say(`[32,1,{},"com.t"]`)
+		watcher.hear(`[33,1,"$s"]`)
+		gateway.say(sends(1, "a", 1, 7))
+		watcher.hear(`[36,"$s","*",{},["a 1 7"]]`)
+		gateway.hear(`[17,1,"*"]`)
+	})
+}
+
 // A gateway that was cut off sends again what its last session has sent. While the router still routes an event of that session, the later
 // ones of the new session wait, so that all arrive in order. Those of other gateways do not wait.
 func TestOnceOnlyInOrder(t *testing.T) {

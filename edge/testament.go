@@ -138,6 +138,9 @@ func (c *metaCall) readWillOptions(w *testament) (err error) {
 		w.lists, err = readFilter(w.dict, o.filtered)
 	}
 	if err == nil {
+		err = c.caller.checkOwner(w.dict, *o)
+	}
+	if err == nil {
 		m := codec.Message{Dict: w.dict}
 		o.forwarded, err = c.caller.acceptForwarding(&m, o.forwarded)
 		w.dict, o.origin = m.Dict, o.origin && c.caller.mayForward()
