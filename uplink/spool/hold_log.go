@@ -139,7 +139,7 @@ func (s *Spool) commitHeld() error {
 	return err
 }
 
-// gatherHeld takes as many events as fit into one write. Marks follow the last events.
+// gatherHeld takes as many events and marks as fit into one write, which then goes to one segment. Marks follow the last events.
 func (s *Spool) gatherHeld(until int) (b heldBatch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,13 +152,20 @@ func (s *Spool) gatherHeld(until int) (b heldBatch) {
 		if h.tailBase+i >= until {
 			break
 		}
-		if octets += in.octets; len(b.events) > 0 && octets > commitOctets {
+		if octets += in.octets + int64(len(in.reason)); len(b.events) > 0 && octets > commitOctets {
 			return b
 		}
 		in.writing = true
 		b.events = append(b.events, in)
 	}
-	b.marks, h.marks = h.marks, make(map[string]uint64) // after the events that they refer to
+	b.marks = make(map[string]uint64) // after the events that they refer to
+	for topic, gone := range h.marks {
+		if octets += int64(len(topic)) + cost; len(b.events)+len(b.marks) > 0 && octets > commitOctets {
+			break
+		}
+		b.marks[topic] = gone
+		delete(h.marks, topic)
+	}
 	return b
 }
 

@@ -175,3 +175,33 @@ func TestAcknowledgedGapAfterACrash(t *testing.T) {
 		killed.consistent()
 	})
 }
+
+// Held events with a long reason, which their records repeat, go to the files that they are counted in: all are read back.
+func TestHeldRecordsLongerThanTheirEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{MaxOctets: 1 << 20}) // files of 64 KiB
+		const n = 900
+		for i := range n {
+			b.Put(of(Disk, "a.long", i), nil)
+		}
+		for _, e := range b.poll(n) {
+			b.Hold(e.Sequence, strings.Repeat("x", 300))
+		}
+		b.poll(1)
+		time.Sleep(5 * time.Second)
+		if b.heldEvents("a.long") != n || b.heldFiles() < 2 {
+			t.Fatalf("%+v in %q", b.HeldTopics(9), b.disk.files())
+		}
+		b.Retry()
+		b.ack(b.poll(1)...)
+		events := b.poll(n - 1)
+		for i, e := range events {
+			if e.Gap != nil || len(e.Payload.Raw) != i+1 {
+				t.Fatalf("event %d has %d bytes, gap %+v", i+1, len(e.Payload.Raw), e.Gap)
+			}
+		}
+		if b.consistent(); len(events) != n-1 {
+			t.Errorf("%d events, want %d", len(events), n-1)
+		}
+	})
+}
