@@ -47,7 +47,6 @@ type outbox struct {
 	frames   []byte        // not written yet, from start on
 	start    int           // bytes of frames that are written
 	first    []byte        // the buffer that frames started in
-	busy     bool          // the last frames took more than half a small buffer
 	loan     wire.Loan     // of first
 	charged  int           // bytes that the account was charged for frames
 	ping     expected      // the PING that sendPing awaits
@@ -151,11 +150,7 @@ func (o *outbox) begin() {
 	if o.frames != nil {
 		return
 	}
-	if o.busy {
-		o.first = o.loan.Take()
-	} else {
-		o.first = o.loan.TakeSmall()
-	}
+	o.first = o.loan.Take()
 	o.frames = o.first[:0]
 	if o.wire.Err() != nil { // forget may have been called already
 		o.loan.Forget()
@@ -306,7 +301,6 @@ func (o *outbox) advance(n int) {
 	if o.start < len(o.frames) || o.frames == nil {
 		return
 	}
-	o.busy = len(o.frames) > wire.SmallSize/2
 	o.loan.Return(o.first)
 	o.account.Shrink(budget.Outboxes, o.charged)
 	o.frames, o.start, o.first, o.charged = nil, 0, nil, 0

@@ -12,7 +12,7 @@ import (
 // sends a message now and then. So sessions that all have something to do at once do not fill the memory with large ones.
 const (
 	largeSize = 64 << 10
-	SmallSize = 4 << 10
+	smallSize = 4 << 10
 )
 
 // The pool lends at most lentMax large buffers (16 MiB; LimitBuffers lowers this) and keeps at most idleMax of them (1 MiB). When
@@ -68,10 +68,10 @@ func (p *pool) get(size loan) (b []byte, is loan) {
 	defer p.mu.Unlock()
 	if size == small {
 		p.lentSmall++
-		return take(&p.idleSmall, SmallSize), small
+		return take(&p.idleSmall, smallSize), small
 	}
 	if p.lent >= cmp.Or(p.max, lentMax) {
-		return make([]byte, SmallSize+restMax), nothing
+		return make([]byte, smallSize+restMax), nothing
 	}
 	p.lent++
 	return take(&p.idle, largeSize), large
@@ -120,13 +120,8 @@ func (p *pool) count(is loan) {
 type Loan struct{ is atomic.Uint32 }
 
 // Take returns a buffer of 64 KiB, or one of the caller's own if all are lent.
-func (l *Loan) Take() []byte { return l.take(large) }
-
-// TakeSmall returns a buffer of 4 KiB.
-func (l *Loan) TakeSmall() []byte { return l.take(small) }
-
-func (l *Loan) take(size loan) []byte {
-	b, is := buffers.get(size)
+func (l *Loan) Take() []byte {
+	b, is := buffers.get(large)
 	l.is.Store(is)
 	return b
 }

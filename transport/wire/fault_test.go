@@ -270,7 +270,7 @@ func TestPool(t *testing.T) {
 		}
 		lent = append(lent, b)
 	}
-	if b, is := p.get(large); is != nothing || len(b) != SmallSize+restMax {
+	if b, is := p.get(large); is != nothing || len(b) != smallSize+restMax {
 		t.Errorf("beyond the bound: %d bytes, lent is %v", len(b), is)
 	}
 	p.abandon(large)

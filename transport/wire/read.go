@@ -86,7 +86,7 @@ func (c *Conn) readReady(fd uintptr) bool {
 		return false
 	}
 	c.w += n
-	c.busy = c.w == len(c.buf) || n > SmallSize/2
+	c.busy = c.w == len(c.buf) || n > smallSize/2
 	c.rerr = err
 	if err == nil {
 		c.noteReceived()
@@ -121,7 +121,7 @@ func (c *Conn) noteReceived() { c.received.Store(c.received.Load()&^readerWaits 
 // already or the frame is longer than a lent buffer. A busy connection gets a large one, also in place of a small one.
 func (c *Conn) borrow() {
 	have := c.buf[c.r:c.w]
-	if c.want > SmallSize || len(have) > SmallSize/2 {
+	if c.want > smallSize || len(have) > smallSize/2 {
 		c.busy = true
 	}
 	is := c.loan.is.Load()

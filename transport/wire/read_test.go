@@ -190,7 +190,7 @@ func TestBorrow(t *testing.T) {
 		"long":         {100, largeSize, false, 1},
 		"too long":     {100, largeSize + 1, false, 0},
 		"lent already": {-1, 1, false, 1},
-		"half a small": {SmallSize/2 + 1, SmallSize, false, 1},
+		"half a small": {smallSize/2 + 1, smallSize, false, 1},
 	} {
 		a, b := sockets(t)
 		conn := New(b, make([]byte, max(c.have, 0)))
