@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -78,12 +79,16 @@ func (p *tab) listen(event any) {
 // of returns the tab for another test.
 func (p *tab) of(t *testing.T) *tab { p.T = t; return p }
 
-// clean fails the test if the browser has complained, for example about a violated policy.
-func (p *tab) clean() {
+// clean fails the test if the browser has complained, for example about a violated policy. Complaints with one of these words
+// are expected.
+func (p *tab) clean(expected ...string) {
 	p.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, text := range p.complaints {
+		if slices.ContainsFunc(expected, func(words string) bool { return strings.Contains(text, words) }) {
+			continue
+		}
 		p.Errorf("the browser complains: %s", text)
 	}
 }
