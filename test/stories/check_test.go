@@ -35,7 +35,7 @@ store = "floppy"
 		want := []string{
 			`13: listn: unknown key; did you mean "listen"?`,
 			`17: serial.framing: `,
-			`20: uplink.url: "pigeon://broker:1883": unknown scheme; use "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts", "mqtt+ws" or "mqtt+wss"`,
+			`20: uplink.url: "pigeon://broker:1883": unknown scheme; use "tcp", "tls", "unix", "ws", "wss", "mqtt", "mqtts", "mqtt+ws", "mqtt+wss", "nats" or "tls+nats"`,
 			`24: uplink.export.store: "floppy" is not known`,
 		}
 		if len(lines) != len(want) {
