@@ -3,7 +3,9 @@ package nats_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"runnel/edge/client"
 	"runnel/test/kit"
@@ -116,6 +118,39 @@ func testNoQuorum(t *testing.T, binary string) {
 	servers[2].Start(t)
 	a.await("drained", isDrained)
 	program.expectStored(t, "events", count("com.durable.t #", 10)...)
+}
+
+// A stream that can't store an event for a moment gets it soon, although JetStream was never away as a whole.
+func TestStreamIsBackSoon(t *testing.T) { kit.EachNATS(t, testStreamIsBackSoon) }
+
+func testStreamIsBackSoon(t *testing.T, binary string) {
+	server := kit.StartNATS(t, binary, withJetStream)
+	program := newPlain(t, server)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	_, err := program.Request(ctx, conn.Out{ // a stream that leaves the answers to the program
+		Subject: "$JS.API.STREAM.CREATE.silent", Data: []byte(`{"name":"silent","subjects":["com.durable.>"],"no_ack":true,"storage":"memory"}`),
+	})
+	kit.Must(t, err)
+	var asked atomic.Int64
+	_, err = program.Subscribe("com.durable.>", "", func(m *conn.Msg) {
+		answer := `{"stream":"silent","seq":1}`
+		if asked.Add(1) <= 2 {
+			answer = `{"error":{"code":503,"err_code":10008,"description":"system temporarily unavailable"}}`
+		}
+		program.Publish(conn.Out{Subject: string(m.Reply), Data: []byte(answer)})
+	})
+	kit.Must(t, err)
+	kit.Must(t, program.Flush(ctx))
+	seldom, err := spool.Open(spool.Options{Dir: t.TempDir(), Sync: time.Millisecond, RetryFirst: time.Hour, RetryLast: time.Hour})
+	kit.Must(t, err)
+	a := newSite(t, "a", nats.Options{Export: []nats.Rule{topics("com.durable.", spool.Durable)}, Spool: seldom}, server)
+	a.await("up", isUp)
+	say(t, a.program(), "com.durable.t", 1)
+	a.await("drained", isDrained)
+	if n := asked.Load(); n != 3 {
+		t.Errorf("the event was sent %d times; expected 3", n)
+	}
 }
 
 // A link that takes the place of another loses and repeats nothing.

@@ -43,8 +43,10 @@ func newSite(t *testing.T, name string, opts nats.Options, servers ...*kit.NATS)
 	s := &site{t: t, name: name, router: edge.NewRouter(edge.Options{Log: slog.New(slog.DiscardHandler), Node: name})}
 	all := auth.NewRole("all", []auth.Permission{{Match: wamp.Prefix, Allow: auth.Everything}}).WithForward()
 	kit.Must(t, s.router.AddRealm(edge.RealmOptions{Name: "realm1", Anonymous: "all", Roles: []*auth.Role{all}, State: t.TempDir()}))
-	s.openSpool()
-	opts.Spool = s.spool
+	if s.spool = opts.Spool; s.spool == nil {
+		s.openSpool()
+		opts.Spool = s.spool
+	}
 	s.start(opts, servers...)
 	t.Cleanup(s.close)
 	return s

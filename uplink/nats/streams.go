@@ -17,16 +17,19 @@ import (
 )
 
 const (
-	settle     = 200 * time.Millisecond // after trouble, before the next question
-	askAgain   = 2 * time.Second        // pause between two questions to a JetStream that is away
-	askSeldom  = time.Minute            // the longest pause before another attempt to make what the user may not make
-	duplicates = 5 * time.Minute        // how long a stream recognizes repetitions by Nats-Msg-Id
+	settle     = 200 * time.Millisecond // after trouble, before the next question; doubles up to settleLast if trouble follows
+	settleLast = 10 * time.Second
+	askAgain   = 2 * time.Second // pause between two questions to a JetStream that is away
+	askSeldom  = time.Minute     // the longest pause before another attempt to make what the user may not make
+	duplicates = 5 * time.Minute // how long a stream recognizes repetitions by Nats-Msg-Id
 )
 
 // watchStreams finds out whether JetStream is there, makes the stream and the consumers, and repeats that after trouble. While
 // JetStream is away, topics of class disk and durable are held.
 func (s *session) watchStreams(ctx context.Context) {
-	pause := askAgain
+	pause, calm := askAgain, settle
+	var last time.Time // when trouble was last noticed
+	disturbed := false // by trouble, since the last question
 	for first := true; ; first = false {
 		made, err := s.prepare(ctx)
 		if ctx.Err() != nil {
@@ -44,9 +47,10 @@ func (s *session) watchStreams(ctx context.Context) {
 		if first {
 			close(s.prepared)
 		}
-		if err == nil && (made || was != nil) {
-			s.link.opts.Spool.Retry()
+		if err == nil && (made || was != nil || disturbed) {
+			s.link.opts.Spool.Retry() // the stream may have had no leader for a moment
 		}
+		disturbed = false
 		var again <-chan time.Time
 		switch {
 		case err != nil:
@@ -59,9 +63,13 @@ func (s *session) watchStreams(ctx context.Context) {
 		select {
 		case <-again:
 		case <-s.trouble:
-			if !client.Sleep(ctx, settle) {
+			if time.Since(last) > askSeldom {
+				calm = settle
+			}
+			if !client.Sleep(ctx, calm) {
 				return
 			}
+			calm, last, disturbed = min(2*calm, settleLast), time.Now(), true
 		case <-ctx.Done():
 			return
 		}
