@@ -6,3 +6,10 @@ import "time"
 func (l *Link) ShortenCalls(unit time.Duration) {
 	l.calls.times = times{unit, unit, 20 * unit, 10 * unit, unit, 4 * unit}
 }
+
+// ShortenLostTime shortens lostTime until restore is called. No link may run meanwhile that began before.
+func ShortenLostTime() (restore func()) {
+	before := lostTime
+	lostTime = 3 * time.Second
+	return func() { lostTime = before }
+}

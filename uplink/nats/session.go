@@ -33,6 +33,8 @@ type session struct {
 	away        atomic.Pointer[string]
 	bucket      atomic.Pointer[jetstream.Bucket] // nil: there is none so far
 
+	silent map[string]time.Time // consumers that do not answer, and since when; owned by watchStreams
+
 	mu sync.Mutex
 	// Guarded by mu.
 	sent    []parcel          // events of core NATS that the server has not confirmed
@@ -58,7 +60,7 @@ const (
 func newSession(l *Link) *session {
 	s := &session{
 		link: l, prepared: make(chan struct{}), trouble: make(chan struct{}, 1), slots: make(chan struct{}, underWay),
-		written: make(chan struct{}, 1), refused: make(map[string]string), pulling: make(map[string]bool),
+		written: make(chan struct{}, 1), refused: make(map[string]string), pulling: make(map[string]bool), silent: make(map[string]time.Time),
 	}
 	s.open, s.end = context.WithCancelCause(context.Background())
 	return s

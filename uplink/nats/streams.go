@@ -51,9 +51,10 @@ func (s *session) watchStreams(ctx context.Context) {
 			s.link.opts.Spool.Retry() // the stream may have had no leader for a moment
 		}
 		disturbed = false
+		waiting := err == nil && s.consume(ctx)
 		var again <-chan time.Time
 		switch {
-		case err != nil:
+		case err != nil || waiting:
 			pause = askAgain
 			again = time.After(pause)
 		case s.unfinished(): // an operator has to change something
@@ -76,7 +77,7 @@ func (s *session) watchStreams(ctx context.Context) {
 	}
 }
 
-// prepare makes what the rules need. made reports whether it has made a stream. err is not nil while JetStream is away.
+// prepare makes the streams and the bucket that the rules need. made reports whether it has made a stream. err is not nil while JetStream is away.
 func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	var missing []*way
 	names := make(map[string]bool)
@@ -109,10 +110,7 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 			return false, fmt.Errorf("stream %s: %w", name, err)
 		}
 	}
-	if err := s.prepareBucket(ctx); err != nil {
-		return false, err
-	}
-	return made, s.consume(ctx)
+	return made, s.prepareBucket(ctx)
 }
 
 // goPlain notes that there is no JetStream. Durable imports are ordinary ones then.
@@ -217,8 +215,12 @@ func (s *session) unfinished() bool {
 
 var errNoSource = errors.New("no stream stores the subject")
 
-// consume begins the durable imports that are not being consumed.
-func (s *session) consume(ctx context.Context) error {
+// consume begins the durable imports that are not being consumed. waiting reports whether a consumer or its stream does not answer.
+// Exports go on meanwhile.
+func (s *session) consume(ctx context.Context) (waiting bool) {
+	if s.plain.Load() {
+		return false
+	}
 	for _, w := range s.link.imports {
 		if w.Store != spool.Durable {
 			continue
@@ -230,10 +232,8 @@ func (s *session) consume(ctx context.Context) error {
 			continue
 		}
 		consumer, born, err := s.consumer(ctx, w)
-		if jetstream.Temporary(err) {
-			return err
-		}
 		if s.link.ruled(w.what, err); err != nil {
+			waiting = waiting || jetstream.Temporary(err)
 			continue
 		}
 		s.mu.Lock()
@@ -241,7 +241,7 @@ func (s *session) consume(ctx context.Context) error {
 		s.mu.Unlock()
 		s.work.Go(func() { s.pull(s.open, w, consumer, born) })
 	}
-	return nil
+	return waiting
 }
 
 // consumer returns the durable consumer of an import, and when its stream was made. If messages of an earlier session are not
@@ -265,53 +265,86 @@ func (s *session) consumer(ctx context.Context, w *way) (c *jetstream.Consumer, 
 		Description: s.link.opts.Node + ", " + w.what, Filter: w.subject, AckWait: ackWait, MaxAckPending: underWay,
 		Deliver: "by_start_sequence", StartSequence: info.State.Last + 1,
 	}
-	old, exists, err := s.former(ctx, stream, w)
+	old, lost, err := s.former(ctx, stream, w)
 	if err != nil {
 		return nil, 0, err
 	}
-	if config.Durable = s.link.consumerName(w, 0); exists {
-		if old.AckPending == 0 && old.Waiting == 0 {
-			return s.js.Existing(stream, old.Name), born, nil
-		}
-		if config.Durable == old.Name {
-			config.Durable = s.link.consumerName(w, 1)
-		}
+	drop := old.Name
+	switch config.Durable = s.link.consumerName(w, 0); {
+	case old.Name != "" && (lost != "" || old.AckPending == 0 && old.Waiting == 0):
+		return s.js.Existing(stream, old.Name), born, nil
+	case old.Name != "":
 		config.StartSequence = max(old.AckFloor.Sequence+1, old.Config.StartSequence)
+	case lost != "":
+		s.link.log.Warn("a consumer does not answer; another one begins with all events of the stream, and the realm drops those that it has",
+			"stream", stream, "consumer", lost)
+		config.Deliver, config.StartSequence, drop = "all", 0, lost
 	}
-	if c, err = s.js.CreateConsumer(ctx, stream, config); err == nil && exists {
-		err = s.js.DeleteConsumer(ctx, stream, old.Name)
+	if config.Durable == drop {
+		config.Durable = s.link.consumerName(w, 1)
+	}
+	if c, err = s.js.CreateConsumer(ctx, stream, config); err != nil || drop == "" {
+		return c, born, err
+	}
+	if err = s.deleteConsumer(ctx, stream, drop); lost != "" {
+		err = nil // it does not answer
 	}
 	return c, born, err
 }
 
-// former returns the consumer of an earlier session. A link that was killed may have left two: the one with fewer acknowledged
-// messages is deleted.
-func (s *session) former(ctx context.Context, stream string, w *way) (last jetstream.ConsumerInfo, exists bool, err error) {
+// lostTime is how long a consumer whose stream answers may be silent. Its leader is elected in a moment; but servers may lose a
+// consumer in crashes. Tests shorten it.
+var lostTime = 15 * time.Second
+
+// former returns the consumer of an earlier session; one without a name if there is none. A link that was killed may have left two:
+// the one with fewer acknowledged messages is deleted. lost is a consumer that does not answer, if another one may take its place.
+func (s *session) former(ctx context.Context, stream string, w *way) (last jetstream.ConsumerInfo, lost string, err error) {
+	var silence error
 	for turn := range 2 {
-		info, err := s.js.Consumer(ctx, stream, s.link.consumerName(w, turn))
-		if jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {
+		name := s.link.consumerName(w, turn)
+		info, err := s.js.Consumer(ctx, stream, name)
+		switch {
+		case jetstream.IsCode(err, jetstream.CodeConsumerNotFound):
 			continue
+		case jetstream.Temporary(err) && silence == nil:
+			lost, silence = name, err
+			continue
+		case err != nil:
+			return last, "", err
 		}
-		if err != nil {
-			return last, false, err
-		}
-		drop := ""
-		if exists {
-			drop = last.Name
-		}
-		if !exists || info.AckFloor.Sequence > last.AckFloor.Sequence {
+		delete(s.silent, name)
+		drop := last.Name
+		if drop == "" || info.AckFloor.Sequence > last.AckFloor.Sequence {
 			last = info
 		} else {
 			drop = info.Name
 		}
-		exists = true
 		if drop != "" {
-			if err := s.js.DeleteConsumer(ctx, stream, drop); err != nil {
-				return last, false, err
+			if err := s.deleteConsumer(ctx, stream, drop); err != nil {
+				return last, "", err
 			}
 		}
 	}
-	return last, exists, nil
+	if lost != "" && last.Name == "" {
+		since, known := s.silent[lost]
+		if !known {
+			since = time.Now()
+			s.silent[lost] = since
+		}
+		if time.Since(since) < lostTime {
+			return last, "", silence
+		}
+	}
+	return last, lost, nil
+}
+
+// deleteConsumer deletes a consumer, unless it is gone already.
+func (s *session) deleteConsumer(ctx context.Context, stream, name string) error {
+	err := s.js.DeleteConsumer(ctx, stream, name)
+	if jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {
+		return nil
+	}
+	return err
 }
 
 // consumerName names the durable consumers of an import by the node and the rule. turn is 0 or 1.

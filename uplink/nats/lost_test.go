@@ -1,0 +1,76 @@
+package nats_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"runnel/test/kit"
+	"runnel/uplink/nats"
+	"runnel/uplink/nats/conn"
+	"runnel/uplink/spool"
+)
+
+// A consumer that its servers have lost does not hold up exports, and another one takes its place. The test answers for JetStream at a
+// server that has none.
+func TestLostConsumer(t *testing.T) { kit.EachNATS(t, testLostConsumer) }
+
+func testLostConsumer(t *testing.T, binary string) {
+	t.Cleanup(nats.ShortenLostTime())
+	server := kit.StartNATS(t, binary, "")
+	program := newPlain(t, server)
+	created := make(chan string, 10) // consumers
+	var delivered atomic.Bool
+	answer := func(m *conn.Msg) string {
+		call := strings.TrimPrefix(string(m.Subject), "$JS.API.")
+		switch {
+		case call == "STREAM.NAMES":
+			return `{"streams":["S"],"total":1,"limit":1024}`
+		case strings.HasPrefix(call, "STREAM.INFO."):
+			return `{"config":{"name":"S","subjects":["com.>"]},"created":"2026-01-01T00:00:00Z","state":{"last_seq":1}}`
+		case strings.HasPrefix(call, "CONSUMER.INFO.") && strings.HasSuffix(call, "-0"):
+			return `{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}`
+		case strings.HasPrefix(call, "CONSUMER.INFO."), strings.HasPrefix(call, "CONSUMER.DELETE."):
+			return `{"error":{"code":404,"err_code":10014,"description":"consumer not found"}}`
+		case strings.HasPrefix(call, "CONSUMER.DURABLE.CREATE."):
+			var request struct {
+				Config struct {
+					Name    string `json:"durable_name"`
+					Deliver string `json:"deliver_policy"`
+				} `json:"config"`
+			}
+			json.Unmarshal(m.Data, &request)
+			created <- request.Config.Deliver + " " + request.Config.Name[strings.LastIndexByte(request.Config.Name, '-'):]
+			return `{"name":"` + request.Config.Name + `"}`
+		case strings.HasPrefix(call, "CONSUMER.MSG.NEXT.") && delivered.CompareAndSwap(false, true):
+			return ""
+		}
+		return ""
+	}
+	_, err := program.Subscribe("$JS.API.>", "", func(m *conn.Msg) {
+		if text := answer(m); text != "" {
+			program.Publish(conn.Out{Subject: string(m.Reply), Data: []byte(text)})
+		}
+	})
+	kit.Must(t, err)
+	_, err = program.Subscribe("com.export.>", "", func(m *conn.Msg) {
+		program.Publish(conn.Out{Subject: string(m.Reply), Data: []byte(`{"stream":"S","seq":2}`)})
+	})
+	kit.Must(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)
+	defer cancel()
+	kit.Must(t, program.Flush(ctx))
+
+	a := newSite(t, "a", nats.Options{
+		Export: []nats.Rule{topics("com.export.", spool.Durable)}, Import: []nats.Rule{topics("com.command.", spool.Durable)},
+	}, server)
+	a.await("up", isUp)
+	say(t, a.program(), "com.export.t", 7)
+	a.await("drained", isDrained)
+	if got := kit.Receive(t, "new consumer", created); got != "all -1" {
+		t.Errorf("created the consumer %q; expected all -1", got)
+	}
+	kit.Eventually(t, "the new consumer is read", delivered.Load)
+}
