@@ -66,7 +66,9 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 		return nil
 	}
 	if away := s.away.Load(); toStream && away != nil {
-		s.reject(e.Sequence, e.Topic, errors.New(*away))
+		if s.reject(e.Sequence, e.Topic, errors.New(*away)); s.away.Load() == nil {
+			signal(s.trouble) // JetStream came back meanwhile, and its retry was too early for this event
+		}
 		return nil
 	}
 	m, err := s.link.message(e, toStream)
