@@ -117,17 +117,8 @@ type world struct {
 }
 
 const (
-	// fromGateway is what a gateway shares with its centre.
-	fromGateway = `name = "centre"
-url = [%s]
-authid = "gateway"
-ticket = "gateway's"
-
-  [[uplink.export]]
-  topic = "cluster.durable."
-  match = "prefix"
-  store = "durable"
-
+	// bothWays is what crosses every link in both directions.
+	bothWays = `
   [[uplink.export]]
   topic = "cluster.memory."
   match = "prefix"
@@ -145,6 +136,18 @@ ticket = "gateway's"
   procedure = "cluster.call."
   match = "prefix"
 `
+
+	// fromGateway is what a gateway shares with its centre.
+	fromGateway = `name = "centre"
+url = [%s]
+authid = "gateway"
+ticket = "gateway's"
+
+  [[uplink.export]]
+  topic = "cluster.durable."
+  match = "prefix"
+  store = "durable"
+` + bothWays
 
 	// fromCentre is what a centre shares with the other centres.
 	fromCentre = `name = "cluster"
@@ -159,24 +162,7 @@ url = [%s]
   topic = "cluster.durable."
   match = "prefix"
   store = "durable"
-
-  [[uplink.export]]
-  topic = "cluster.memory."
-  match = "prefix"
-  store = "memory"
-
-  [[uplink.import]]
-  topic = "cluster.memory."
-  match = "prefix"
-
-  [[uplink.export]]
-  procedure = "cluster.call."
-  match = "prefix"
-
-  [[uplink.import]]
-  procedure = "cluster.call."
-  match = "prefix"
-`
+` + bothWays
 )
 
 // rotated returns the URLs for TOML, beginning with one of them.

@@ -34,8 +34,7 @@ func flow(conn net.Conn, text string, most int) bool {
 	return false
 }
 
-// Heads and bodies that are too long, or that never end, are refused. What a body of the permitted length can contain is
-// bounded, too.
+// The router refuses heads and bodies that are too long or never end. It also bounds the content of a body of the permitted length.
 func TestLongRequests(t *testing.T) {
 	t.Parallel()
 	address, h := webAddress(), listen(t, "web.long.")

@@ -82,7 +82,7 @@ func (w *heldWire) hold() {
 	w.held = make(chan struct{})
 }
 
-// lose cuts the wire. What was held is lost.
+// lose cuts the wire. The bytes that it held back are lost.
 func (w *heldWire) lose() {
 	w.Cut()
 	w.mu.Lock()

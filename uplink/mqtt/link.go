@@ -298,34 +298,15 @@ func (l *Link) Run(ctx context.Context) error {
 
 // connections opens and serves one connection after the other until ctx is done.
 func (l *Link) connections(ctx context.Context) {
-	select {
-	case <-l.ready:
-	case <-ctx.Done():
-		return
+	c := uplink.Connections{
+		Ready: l.ready, Local: l.local, Reconnect: l.opts.Reconnect, Connect: l.connection,
+		Proven: func(lasted time.Duration) bool {
+			long := lasted > l.opts.Reconnect.Min
+			return l.ending == suspicious && l.trial.AcceptsSome() || long && !l.takeovers.sure()
+		},
+		Failed: func(err error) { l.log.Warn("not connected to the broker, retrying", "err", err) },
 	}
-	pause := l.opts.Reconnect.Backoff()
-	for failed := 0; l.local.WaitUp(ctx) == nil; {
-		start := time.Now()
-		up, err := l.connection(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if up {
-			failed = 0
-		}
-		// Log the first, second, fourth, eighth failure in a row and so on, so that a long outage does not fill the log.
-		if failed&(failed-1) == 0 {
-			l.log.Warn("not connected to the broker, retrying", "err", err)
-		}
-		failed++
-		long := time.Since(start) > l.opts.Reconnect.Min
-		if up && (l.ending == suspicious && l.trial.AcceptsSome() || long && !l.takeovers.sure()) {
-			pause.Reset()
-		}
-		if !client.Sleep(ctx, pause.Next()) {
-			return
-		}
-	}
+	c.Run(ctx)
 }
 
 // connection tries the next route, and serves the connection if it succeeds. up reports whether it did.

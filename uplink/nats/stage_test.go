@@ -231,7 +231,7 @@ func (p *plain) stored(t *testing.T, stream string) (n uint64) {
 	return info.State.Messages
 }
 
-// expectStored reads a stream, which has these messages and no other. What plain subscribers hear may be repeated.
+// expectStored reads a stream, which has these messages and no other. Plain subscribers may hear repetitions.
 func (p *plain) expectStored(t *testing.T, stream string, want ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), kit.Patience)

@@ -55,7 +55,7 @@ func (c *Conn) Run(ctx context.Context) error {
 	return c.Err()
 }
 
-// Close closes the connection at once. What was not written is lost: see Flush.
+// Close closes the connection at once. Data that was not written is lost; Flush waits for it.
 func (c *Conn) Close() { c.close(ErrClosed) }
 
 // close ends the connection and all waits. The first reason is kept.

@@ -1,0 +1,50 @@
+package uplink
+
+import (
+	"context"
+	"time"
+
+	"runnel/edge/client"
+)
+
+// Connections says how a link opens one connection with the far side after the other.
+type Connections struct {
+	Ready     <-chan struct{} // closed when the link has joined the local realm for the first time
+	Local     *client.Client  // there is a connection only while this client is up
+	Reconnect client.Reconnect
+
+	Connect func(ctx context.Context) (up bool, err error) // opens a connection and serves it; up: it succeeded in opening it
+	Proven  func(lasted time.Duration) bool                // whether the pauses start with the shortest again after a connection that was up
+	Failed  func(err error)                                // logs why there is no connection
+}
+
+// Run opens and serves connections until ctx is done.
+func (c *Connections) Run(ctx context.Context) {
+	select {
+	case <-c.Ready:
+	case <-ctx.Done():
+		return
+	}
+	pause := c.Reconnect.Backoff()
+	for failed := 0; c.Local.WaitUp(ctx) == nil; {
+		start := time.Now()
+		up, err := c.Connect(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if up {
+			failed = 0
+		}
+		// Log the first, second, fourth, eighth failure in a row and so on, so that a long outage does not fill the log.
+		if failed&(failed-1) == 0 {
+			c.Failed(err)
+		}
+		failed++
+		if lasted := time.Since(start); up && c.Proven(lasted) {
+			pause.Reset()
+		}
+		if !client.Sleep(ctx, pause.Next()) {
+			return
+		}
+	}
+}
