@@ -121,13 +121,13 @@ func (d *realmDurable) labels() string {
 
 func durableFigures(add adder, d *realmDurable) {
 	add("sessions", "Sessions that consume a durable subscription.", float64(d.Sessions))
-	add("events", "Events that are kept and not acknowledged.", float64(d.Events))
+	add("events", "Events kept and not yet acknowledged.", float64(d.Events))
 	add("bytes", "Size of these events in bytes.", float64(d.Octets))
-	add("under_way", "Events sent and not acknowledged.", float64(d.UnderWay))
-	add("oldest_seconds", "Age of the oldest event, at most.", d.Oldest)
-	add("stale", "1: events have waited for a day, and no session reads them.", one(stale(&d.State)))
+	add("under_way", "Events sent and not yet acknowledged.", float64(d.UnderWay))
+	add("oldest_seconds", "Upper bound of the oldest event's age.", d.Oldest)
+	add("stale", "1 if events have waited for a day and no session reads them.", one(stale(&d.State)))
 	add("delivered_total", "Events delivered.", float64(d.Delivered))
 	add("redelivered_total", "Events delivered again.", float64(d.Again))
 	add("dropped_total", "Events dropped by the bounds.", float64(d.Dropped))
-	add("expired_total", "Events whose time was over before they could be delivered.", float64(d.Expired))
+	add("expired_total", "Events that expired before they could be delivered.", float64(d.Expired))
 }

@@ -25,7 +25,7 @@ func fleetFigures(add adder, f *Fleet) {
 	add("nodes_online", "Nodes of the fleet whose link is up.", float64(f.Online))
 	add("nodes_offline", "Nodes of the fleet whose link is down.", float64(f.Offline))
 	add("alarms", "Alarms that the nodes have reported.", float64(f.Alarms))
-	add("queue_events", "Events that wait at the nodes.", float64(f.Queued))
+	add("queue_events", "Events waiting at the nodes.", float64(f.Queued))
 }
 
 // realmNode is a node and its realm.
@@ -49,7 +49,7 @@ func (n *realmNode) labels() string {
 
 func nodeFigures(add adder, n *realmNode) {
 	add("up", "1 if the link of the node is up.", one(n.Up))
-	add("last_seen_timestamp_seconds", "When the node was last seen; 0: never.", timestamp(n.LastSeen))
+	add("last_seen_timestamp_seconds", "When the node was last seen; 0 if never.", timestamp(n.LastSeen))
 	add("alarms", "Alarms that the node has reported.", float64(n.Alarms))
-	add("queue_events", "Events that wait at the node.", float64(n.Queued))
+	add("queue_events", "Events waiting at the node.", float64(n.Queued))
 }

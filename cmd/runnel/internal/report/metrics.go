@@ -44,10 +44,10 @@ type adder func(name, help string, value float64)
 // Metrics writes all figures.
 func (r *Status) Metrics() []byte {
 	var b bytes.Buffer
-	family(&b, "runnel_", "info", "What runs here.", labelled{`version=` + labelText(r.Version) + `,node=` + labelText(r.Node), 1})
+	family(&b, "runnel_", "info", "Version and node id of this router.", labelled{`version=` + labelText(r.Version) + `,node=` + labelText(r.Node), 1})
 	family(&b, "process_", "start_time_seconds", "When the router started.", labelled{"", float64(r.Began.UnixMilli()) / 1000})
 	family(&b, "process_", "resident_memory_bytes", "Memory of the process.", labelled{"", residentMemory()})
-	family(&b, "go_", "goroutines", "Goroutines.", labelled{"", float64(runtime.NumGoroutine())})
+	family(&b, "go_", "goroutines", "Number of goroutines.", labelled{"", float64(runtime.NumGoroutine())})
 	write(&b, "runnel_", []*Status{r}, func(*Status) string { return "" }, routerFigures)
 	if r.Memory != nil {
 		writeMemory(&b, r.Memory)

@@ -37,8 +37,8 @@ func (h *Webhook) labels() string {
 }
 
 func webhookFigures(add adder, h *Webhook) {
-	add("delivered_total", "Events that the server has taken.", float64(h.Delivered))
-	add("refused_total", "Events that the server will never take.", float64(h.Refused))
+	add("delivered_total", "Events that the server has accepted.", float64(h.Delivered))
+	add("refused_total", "Events that the server has rejected for good.", float64(h.Refused))
 	add("retries_total", "Attempts that failed.", float64(h.Retries))
-	add("alarm", "1: the present event is not delivered, or there is no subscription.", one(h.Problem != ""))
+	add("alarm", "1 if an event is not delivered, or the webhook has no subscription.", one(h.Problem != ""))
 }
