@@ -24,7 +24,8 @@ type flash struct {
 	broken  error            // the error of every write
 	written int64            // bytes
 	syncs   int
-	opened  int // files opened for reading
+	opened  int    // files opened for reading
+	opening func() // called once, when a file was opened for reading; nil: nothing is
 
 	fault  func(op string) error // further failures, of write, truncate, sync, syncdir, create, remove, rename; nil: none
 	doomed map[string]*file      // names lost by a failed SyncDir; a later successful one does not save them
@@ -149,13 +150,19 @@ func (d *flash) MkdirAll(string) error { return nil }
 
 func (d *flash) Open(name string) (journal.File, error) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	f := d.names[name]
 	if f == nil {
+		d.mu.Unlock()
 		return nil, fs.ErrNotExist
 	}
 	d.opened++
-	return &reader{bytes.NewReader(bytes.Clone(f.data))}, nil
+	data, opening := bytes.Clone(f.data), d.opening
+	d.opening = nil
+	d.mu.Unlock()
+	if opening != nil {
+		opening()
+	}
+	return &reader{bytes.NewReader(data)}, nil
 }
 
 func (d *flash) Append(name string, create bool) (journal.File, error) {

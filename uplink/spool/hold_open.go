@@ -106,18 +106,18 @@ func (s *Spool) loadHeld(seg heldSegment) {
 	})
 	s.held.cache = p
 	if len(p.events) < seg.records {
-		s.noteHeldUnreadable(seg.number, err)
+		s.noteHeldUnreadable(&seg, err)
 	}
 }
 
-// noteHeldUnreadable handles held events that can no longer be read.
-func (s *Spool) noteHeldUnreadable(number uint64, err error) {
+// noteHeldUnreadable handles held events that can no longer be read. loaded is the segment as it was when it was read.
+func (s *Spool) noteHeldUnreadable(loaded *heldSegment, err error) {
 	s.mu.Lock()
 	defer s.unlockAndCall()
 	h := &s.held
-	i := slices.IndexFunc(h.segments, func(seg *heldSegment) bool { return seg.number == number })
-	if i < 0 {
-		return // dropped in the meantime
+	i := slices.IndexFunc(h.segments, func(seg *heldSegment) bool { return seg.number == loaded.number })
+	if i < 0 || h.segments[i].octets != loaded.octets {
+		return // dropped in the meantime, or appended to and loaded again
 	}
 	seg := h.segments[i]
 	seg.records = len(h.cache.events)

@@ -150,6 +150,35 @@ func TestHeldFileIsDamagedWhileItIsSent(t *testing.T) {
 	})
 }
 
+// Events that are written to a damaged file of held events while it is read are not lost with the damaged record.
+func TestHeldFileGrowsWhileItIsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, newFlash(), Options{})
+		b.hold("a.b", 5, 100, true)
+		b.disk.mu.Lock()
+		b.disk.names[b.disk.held()].data[200] ^= 1 // in the second record
+		b.disk.opening = func() { time.Sleep(5 * time.Second) }
+		b.disk.mu.Unlock()
+		b.Put(of(Disk, "a.b", 101), nil)
+		b.poll(1) // it is held, too, and written in a second
+		b.Retry()
+		b.ack(b.poll(1)...)
+		var got []int
+		for _, e := range b.poll(5) { // with the gap
+			if e.Gap == nil {
+				got = append(got, len(e.Payload.Raw))
+			} else if e.Gap.Count != 1 {
+				t.Errorf("the gap is of %d events", e.Gap.Count)
+			}
+			b.Ack(e.Sequence)
+		}
+		if !slices.Equal(got, []int{100, 100, 100, 101}) {
+			t.Errorf("%v", got)
+		}
+		b.consistent()
+	})
+}
+
 // A gap that was acknowledged does not come again after a crash, although it is on disk still.
 func TestAcknowledgedGapAfterACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
