@@ -86,16 +86,19 @@ func (s *session) publishOnce(t *turn, m *codec.Message) error {
 	if w == nil {
 		return err
 	}
+	err = wamp.Unavailable
+	defer func() { // later publications of the numbering wait for this, whatever ends the route
+		acks.mu.Lock()
+		defer acks.mu.Unlock()
+		w.mark.Sent()
+		acks.turn.Broadcast()
+		if err != nil {
+			acks.resolve(t, w, outcome{err: err})
+		} else {
+			acks.countAnswer(t, w)
+		}
+	}()
 	err = s.route(t, &delivery{publication: &t.publication, receipt: &receipt{s, m.Request, w}})
-	acks.mu.Lock()
-	defer acks.mu.Unlock()
-	w.mark.Sent()
-	acks.turn.Broadcast()
-	if err != nil {
-		acks.resolve(t, w, outcome{err: err})
-	} else {
-		acks.countAnswer(t, w)
-	}
 	return nil
 }
 
