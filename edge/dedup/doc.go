@@ -12,9 +12,10 @@
 //   - A table holds at most maxNumberings. Numberings that one client has begun and left behind are forgotten first. Then
 //     follow those that several clients used, all of which have left, and last those of clients that have begun several.
 //     A connected client with a single numbering keeps it.
-//   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans).
+//   - The gaps of each numbering are bounded (maxSpans), and so are those of a table (maxAllSpans). If a numbering has more, its
+//     lowest numbers count as missing: such a publication is routed again when it comes again.
 //
-// A Log keeps a table on disk. A publication is recorded before it is acknowledged, so a router that is killed routes
+// A Log keeps a table on disk, by a short record for each group of publications, whatever the number of gaps. A publication is recorded before it is acknowledged, so a router that is killed routes
 // nothing twice. After a power cut, at most the publications since the last sync are routed again.
 //
 // The type parameter W is what the caller keeps with a publication while it is under way.

@@ -8,7 +8,7 @@ import (
 	"runnel/edge/journal"
 )
 
-// Log keeps a table on disk: a record for each change of a numbering, the last of which is valid. One goroutine writes it
+// Log keeps a table on disk: what is known of each numbering, then records of what was routed since. One goroutine writes it
 // (Run), for all publications that have come in the meantime at once. A disk that fails holds up no publication.
 type Log[W any] struct {
 	// Static after Open.
@@ -46,12 +46,15 @@ const (
 // returns how many records could not be used. If it fails, the table stays in memory only.
 func Open[W any](table *Table[W], dir string, c Config[W]) (log *Log[W], found journal.Found, unusable int, err error) {
 	records, found, err := journal.Open(dir, segmentBytes, func(record []byte) {
-		key, routed, ok := decode(record)
-		if !ok {
+		key, routed, more, ok := decode(record)
+		switch {
+		case !ok:
 			unusable++
-			return
+		case more != nil:
+			table.addAll(key, more)
+		default:
+			table.restore(key, routed)
 		}
-		table.restore(key, routed)
 	})
 	if err != nil {
 		return nil, found, unusable, err
@@ -130,12 +133,12 @@ func (l *Log[W]) records(batch []*Mark[W]) (list [][]byte) {
 		}
 		return list
 	}
-	seen := make(map[*numbering[W]]bool)
+	routed := make(map[*numbering[W]][]uint64)
 	for _, m := range batch {
-		if n := m.numbering; !seen[n] {
-			seen[n] = true
-			list = append(list, n.encode())
-		}
+		routed[m.numbering] = append(routed[m.numbering], m.number)
+	}
+	for n, numbers := range routed {
+		list = append(list, encodeMore(n.key, numbers))
 	}
 	return list
 }

@@ -105,6 +105,37 @@ func TestLogOverARestart(t *testing.T) {
 	}
 }
 
+// A publication of a numbering with many gaps costs a short record, and all gaps are known after a restart.
+func TestLogOfManyGaps(t *testing.T) {
+	const gaps = 3000
+	dir := t.TempDir()
+	l := open(t, dir)
+	for i := range gaps {
+		l.publish(t, "n", 2*i+2)
+	}
+	l.mu.Lock()
+	octets := l.log.journal.Octets()
+	l.mu.Unlock()
+	l.close()
+	if octets > 100*gaps {
+		t.Errorf("%d publications take %d bytes", gaps, octets)
+	}
+	l = open(t, dir)
+	defer l.close()
+	for i := range gaps {
+		if _, state := l.begin(t, "n", 2*i+2); state != Routed {
+			t.Fatalf("%d is %v after a restart", 2*i+2, state)
+		}
+		if m, state := l.begin(t, "n", 2*i+1); state != New {
+			t.Fatalf("%d is %v after a restart", 2*i+1, state)
+		} else {
+			l.mu.Lock()
+			m.Done(false)
+			l.mu.Unlock()
+		}
+	}
+}
+
 // A log that has grown is rewritten, and holds the same.
 func TestLogIsCompacted(t *testing.T) {
 	const all = 2500
@@ -274,15 +305,20 @@ func TestOpenFails(t *testing.T) {
 
 func FuzzRecord(f *testing.F) {
 	f.Add(encode(Key{"a", "b", 7}, sequences{9, []span{{2, 3}, {5, 5}}}))
+	f.Add(encodeMore(Key{"a", "b", 7}, []uint64{9, 3, 2}))
 	f.Add([]byte{0x80})
 	f.Fuzz(func(t *testing.T, record []byte) {
-		key, routed, ok := decode(record)
+		key, routed, more, ok := decode(record)
 		if !ok {
 			return
 		}
-		again, same, ok := decode(encode(key, routed))
-		if !ok || again != key || fmt.Sprint(same) != fmt.Sprint(routed) {
-			t.Errorf("%+v %+v became %+v %+v", key, routed, again, same)
+		written := encode(key, routed)
+		if more != nil {
+			written = encodeFields(more, formMore, []byte(key.Authid), []byte(key.Node), key.Epoch)
+		}
+		again, same, others, ok := decode(written)
+		if !ok || again != key || fmt.Sprint(same, others) != fmt.Sprint(routed, more) {
+			t.Errorf("%+v %+v %+v became %+v %+v %+v", key, routed, more, again, same, others)
 		}
 	})
 }

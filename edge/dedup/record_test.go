@@ -30,7 +30,17 @@ func TestDecode(t *testing.T) {
 		{[]any{form, a, n, 1, 9, 1, 1, 3, 9}, true},
 		{spans(maxSpans), true},
 		{spans(maxSpans + 1), false},
-		{[]any{form + 1, a, n, 1, 9}, false},
+		{[]any{formMore, a, n, 1, 9, 9}, true},
+		{[]any{formMore, a, n, 1, 2, 3, 5, 5}, true},
+		{[]any{formMore, a, n, 1, 1, maxMore}, true},
+		{[]any{formMore, a, n, 1, 1, maxMore + 1}, false},
+		{[]any{formMore, a, n, 1, 1, 1, 3, maxMore + 2}, false},
+		{[]any{formMore, a, n, 1, 1, uint64(math.MaxUint64 - 1)}, false},
+		{[]any{formMore, a, n, 1, 9}, false},
+		{[]any{formMore, a, n, 1}, false},
+		{[]any{formMore, a, n, 1, 5, 5, 2, 3}, false},
+		{[]any{formMore, a, 7, 1, 9, 9}, false},
+		{[]any{formMore + 1, a, n, 1, 9, 9}, false},
 		{[]any{form, a, n, 1}, false},
 		{[]any{}, false},
 		{[]any{form, "a", n, 1, 9}, false},
@@ -52,15 +62,19 @@ func TestDecode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		key, routed, ok := decode(record)
+		key, routed, more, ok := decode(record)
 		if ok != c.ok {
 			t.Errorf("%.60v: %v", fmt.Sprint(c.fields), ok)
 		}
-		if c.ok && (key.Authid != "a" || key.Node != "n" || !slices.Equal(encode(key, routed), record)) {
-			t.Errorf("%.60v became %+v, %+v", fmt.Sprint(c.fields), key, routed)
+		again := encode(key, routed)
+		if more != nil {
+			again = encodeFields(more, formMore, []byte(key.Authid), []byte(key.Node), key.Epoch)
+		}
+		if c.ok && (key.Authid != "a" || key.Node != "n" || !slices.Equal(again, record)) {
+			t.Errorf("%.60v became %+v, %+v, %+v", fmt.Sprint(c.fields), key, routed, more)
 		}
 	}
-	if _, _, ok := decode([]byte{0xff}); ok {
+	if _, _, _, ok := decode([]byte{0xff}); ok {
 		t.Error("what is no CBOR is used")
 	}
 }

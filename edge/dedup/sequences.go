@@ -17,7 +17,7 @@ type span struct{ first, last uint64 }
 
 // maxSpans bounds the spans of one set. Beyond it the two lowest are merged, and the numbers between them count as
 // missing. So a late publication may be routed twice, but none is taken for routed that was not.
-const maxSpans = 1024
+const maxSpans = 4096
 
 // find returns the index of the first open span that ends at n or later, and whether n is in it.
 func (q *sequences) find(n uint64) (at int, open bool) {

@@ -170,6 +170,16 @@ func (t *Table[W]) restore(key Key, routed sequences) {
 	n.routed = routed
 }
 
+// addAll notes what was routed, as read from a log.
+func (t *Table[W]) addAll(key Key, spans []span) {
+	n := t.earlier(key)
+	for _, s := range spans {
+		for number := s.first; number <= s.last; number++ {
+			n.add(number)
+		}
+	}
+}
+
 // earlier returns the numbering of a key that was used in an earlier run, before any client uses the table.
 func (t *Table[W]) earlier(key Key) *numbering[W] {
 	n := t.numberings[key]
