@@ -15,7 +15,7 @@ import (
 	"runnel/uplink/nats/subject"
 )
 
-// called makes the call in a request from the cluster. The goroutine that reads calls it.
+// called starts the call that a request from the cluster asks for. The goroutine that reads calls it.
 func (s *session) called(m *conn.Msg) {
 	kind := string(m.Header.Get(payload.TypeField))
 	if len(m.Reply) == 0 || kind != "" && kind != payload.Call {
@@ -34,7 +34,8 @@ func (s *session) called(m *conn.Msg) {
 	})
 }
 
-// begin notes a call from the cluster. ok is false if there are too many, or the caller uses the reply subject of another call.
+// begin records a call from the cluster. ok is false if there are too many calls, or if the caller uses the reply
+// subject of another call.
 func (c *calls) begin(reply string) (ctx context.Context, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,7 +55,7 @@ func (c *calls) end(reply string) {
 	cancel(nil)
 }
 
-// cancel cancels a call from the cluster, if it is still under way.
+// cancel cancels a call from the cluster if it is still in progress.
 func (c *calls) cancel(reply string, mode wamp.CancelMode) {
 	c.mu.Lock()
 	cancel := c.running[reply]
@@ -64,8 +65,8 @@ func (c *calls) cancel(reply string, mode wamp.CancelMode) {
 	}
 }
 
-// told handles a cancellation, or the question whether topics cover the subject of a call. All links get it.
-func (s *session) told(m *conn.Msg) {
+// control handles a cancellation or a probe, which asks whether topics cover the subject of a call. All links get both.
+func (s *session) control(m *conn.Msg) {
 	about := string(m.Header.Get(payload.CallField))
 	switch string(m.Header.Get(payload.TypeField)) {
 	case payload.Cancel:
@@ -87,7 +88,7 @@ type incoming struct {
 	plain bool   // the caller is a plain program
 }
 
-// make makes the call in the local realm and answers it.
+// make calls the procedure in the local realm and sends the answer.
 func (c *incoming) make(ctx context.Context, m *conn.Msg) {
 	l := c.link
 	procedure, o, p, err := c.read(m)
@@ -154,7 +155,7 @@ func (c *incoming) read(m *conn.Msg) (procedure string, o client.CallOptions, p 
 	return r.ToLocal(uri), o, p, nil
 }
 
-// live sends signs of life. If nothing listens for answers any more, it cancels the call.
+// live sends signs of life. If nobody listens for answers any longer, it cancels the call.
 func (c *incoming) live() *time.Timer {
 	l := c.link
 	var timer *time.Timer
@@ -186,7 +187,7 @@ func (c *calls) has(reply string) bool {
 // answerTime bounds the wait for a connection to send an answer. A link is back at another server within that time.
 const answerTime = 15 * time.Second
 
-// respond sends an answer, if need be by the next connection.
+// respond sends an answer, over the next connection if necessary.
 func (c *incoming) respond(ctx context.Context, kind string, p codec.Payload, failure *client.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTime)
 	defer cancel()
@@ -200,7 +201,7 @@ func (c *incoming) respond(ctx context.Context, kind string, p codec.Payload, fa
 	}
 }
 
-// send sends an answer. An answer that can't be sent at all becomes an error.
+// send sends an answer. It replaces an answer that cannot be sent by an error.
 func (c *incoming) send(s *session, kind string, p codec.Payload, failure *client.Error) error {
 	l := c.link
 	if failure != nil {
@@ -224,7 +225,7 @@ func (c *incoming) send(s *session, kind string, p codec.Payload, failure *clien
 		return c.fail(s, client.NewError(wamp.PayloadSizeExceeded.Error(), "the answer is too large for NATS"))
 	}
 	if errors.Is(err, conn.ErrSubject) {
-		return nil // the caller can't be reached
+		return nil // the caller cannot be reached
 	}
 	return err
 }
@@ -234,7 +235,7 @@ func (c *incoming) fail(s *session, failure *client.Error) error {
 	return c.send(s, payload.Error, codec.Payload{}, failure)
 }
 
-// serviceCode returns the code of an error for programs that know NATS's micro services only.
+// serviceCode returns the code of an error for programs that only know the errors of NATS micro services.
 func serviceCode(e *client.Error) string {
 	for failure, code := range serviceCodes {
 		if e.URI == string(failure) {

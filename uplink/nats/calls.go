@@ -19,7 +19,7 @@ import (
 	"runnel/uplink/nats/subject"
 )
 
-// A call is a request of NATS to the procedure's subject. Links send more than plain programs, in header fields:
+// A call is a request of NATS to the procedure's subject. Links use more header fields than plain programs:
 //
 //	com.example.pump.set       Runnel-Type: call, Runnel-Timeout: 5000, Runnel-Progress: true    0.5
 //	_INBOX.abc.7               Runnel-Type: progress                                             40
@@ -27,15 +27,16 @@ import (
 //	_INBOX.abc.7               Runnel-Type: error, Runnel-Error: com.example.error.stuck         "valve 3"
 //	_RUNNEL.calls              Runnel-Type: cancel, Runnel-Call: _INBOX.abc.7
 //
-// A request without Runnel-Type is a call of a plain program, which takes the first answer as the result. An answer without
-// Runnel-Type is a result. The subscriptions for calls form the queue group of NATS's micro services, so the callees at all
-// centres, links and micro services share the calls.
+// A request without Runnel-Type is a call of a plain program, which takes the first answer as the result. An answer
+// without Runnel-Type is a result. The subscriptions for calls join the queue group of NATS micro services, so links
+// and micro services share the calls of a procedure.
 //
-// An answer may take any time. The link of the callee sends a sign of life to another link meanwhile. If the caller is gone, the
-// server answers that sign, and the call is canceled.
+// An answer may take any time. Meanwhile the callee's link sends signs of life to the caller's link. If the caller is
+// gone, the server reports no responders, and the callee's link cancels the call.
 //
-// The server tells at once if nothing is subscribed to a procedure's subject. It can't if the topics that another link imports cover
-// the subject. So after a while of silence the caller's link asks the others about that (probe).
+// The server reports at once that no client has subscribed to a procedure's subject. It cannot do so if another link
+// imports topics that cover the subject. After some silence, the caller's link therefore asks the other links whether
+// they import such topics (probe).
 
 const (
 	queueGroup   = "q"             // as in NATS's micro services
@@ -45,8 +46,8 @@ const (
 	aliveFirst = 500 * time.Millisecond
 	aliveEvery = 5 * time.Second
 
-	// patience is how long a caller's link waits for the first sign of life or the answer, unless the call has a longer timeout. Later
-	// it waits for lifeTime from one sign to the next.
+	// patience is how long a caller's link waits for the first sign of life or the answer, unless the call has a
+	// longer timeout. After that it waits up to lifeTime for each further sign.
 	patience = 10 * time.Second
 	lifeTime = 3 * aliveEvery
 
@@ -54,13 +55,13 @@ const (
 	probeAfter  = time.Second
 	coveredTime = 4 * time.Second
 
-	// plainTime bounds the calls of plain programs, whose timeout is not known.
+	// plainTime limits calls of plain programs, which do not send a timeout.
 	plainTime = time.Minute
 
-	// maxCalls bounds the calls from the cluster that are under way.
+	// maxCalls bounds the calls from the cluster that are in progress.
 	maxCalls = 1024
 
-	// lingerTime bounds the wait for the calls under way when the link ends.
+	// lingerTime bounds the wait for calls in progress when the link ends.
 	lingerTime = 5 * time.Second
 
 	// maxProgress bounds the progressive results that wait for the local router, in bytes.
@@ -68,7 +69,7 @@ const (
 	msgSize     = 128 // of a message without header and data
 )
 
-// calls holds what the link needs for calls in both directions.
+// calls holds the state of calls in both directions.
 type calls struct {
 	// Static after newCalls.
 	imported, offered uplink.RuleSet[*Rule] // procedures by their local names; exported ones by their names at the cluster
@@ -77,9 +78,9 @@ type calls struct {
 	stop              context.CancelFunc
 	times             times
 
-	dirty chan struct{} // room for one: registrations or the connection have changed
-	ended chan struct{} // closed when no more calls come
-	asked atomic.Int64  // calls to the cluster under way
+	dirty chan struct{} // holds one signal: the registrations or the connection have changed
+	ended chan struct{} // closed when no more calls will arrive
+	asked atomic.Int64  // calls to the cluster in progress
 	work  sync.WaitGroup
 
 	mu sync.Mutex
@@ -118,7 +119,8 @@ func (l *Link) newCalls() error {
 	return nil
 }
 
-// declareCalls registers the imported procedures. They stand behind those of local callees and beside those of other links.
+// declareCalls registers the imported procedures. Local callees have precedence over them, and other links share
+// them.
 func (l *Link) declareCalls(ctx context.Context) error {
 	for _, r := range l.calls.imports {
 		what := "import procedure " + r.Procedure + " (" + r.Match.String() + ")"
@@ -139,7 +141,7 @@ func (l *Link) finishCalls() {
 	l.calls.work.Wait()
 }
 
-// lingerCalls waits briefly for the calls under way in both directions, when the link is to end.
+// lingerCalls waits briefly for the calls in progress in both directions, before the link ends.
 func (s *session) lingerCalls() {
 	c := &s.link.calls
 	ctx, cancel := context.WithTimeout(s.open, lingerTime)
@@ -201,7 +203,7 @@ func (l *Link) forward(ctx context.Context, inv *client.Invocation) (client.Payl
 	return result, err
 }
 
-// unsent returns the answer to a call whose request can't be sent.
+// unsent returns the answer to a call whose request cannot be sent.
 func (l *Link) unsent(err error) error {
 	l.status.CallsUp.Drop()
 	var large *conn.TooLarge
@@ -249,18 +251,18 @@ func (l *Link) request(inv *client.Invocation) (q conn.Out, err error) {
 
 // answers holds the answers to a request that are not handled yet.
 type answers struct {
-	wake chan struct{} // room for one
+	wake chan struct{} // holds one signal
 
 	mu sync.Mutex
 	// Guarded by mu.
 	list []*conn.Msg
 	size int
-	err  error // no more come
+	err  error // no more answers will arrive
 }
 
 var errProgressNotTaken = client.NewError(wamp.Canceled.Error(), "progressive results were not taken in time")
 
-// put takes an answer, or the end of the connection. The goroutine that reads calls it.
+// put adds an answer or the end of the connection. The goroutine that reads calls it.
 func (a *answers) put(m *conn.Msg, err error) {
 	a.mu.Lock()
 	switch {
@@ -294,10 +296,10 @@ type waiting struct {
 	call    *client.Invocation
 	in      *answers
 
-	canceled <-chan struct{} // nil: it was canceled
+	canceled <-chan struct{} // nil: the call was canceled
 	timer    *time.Timer
 	quiet    time.Duration // of the timer
-	probing  bool          // the timer is for the probe
+	probing  bool          // the timer starts the probe
 	silence  wamp.Failure  // of a call without answer
 }
 
@@ -324,7 +326,7 @@ func (w *waiting) await(ctx context.Context) (client.Payload, error) {
 	}
 }
 
-// handle handles the answers that have come.
+// handle handles the answers that have arrived.
 func (w *waiting) handle() (p client.Payload, over bool, err error) {
 	list, err := w.in.take()
 	for _, m := range list {
@@ -357,7 +359,7 @@ func (w *waiting) handle() (p client.Payload, over bool, err error) {
 	return p, false, err
 }
 
-// covered notes that the server can't tell whether the subject has a callee.
+// covered notes that the server cannot report whether the subject has a callee.
 func (w *waiting) covered() {
 	if w.quiet != w.link.calls.times.life {
 		w.quiet, w.silence, w.probing = w.link.calls.times.covered, wamp.NoSuchProcedure, false
@@ -399,8 +401,8 @@ func (s *session) cancel(reply string, mode wamp.CancelMode) {
 		Add(payload.CallField, reply).Add(payload.ModeField, mode.String())})
 }
 
-// probe asks the other links whether the topics that they import cover the subject of a call. It is a request of its own: without
-// other links the server answers that there are no responders, which says nothing about the call.
+// probe asks the other links whether they import topics that cover the subject of a call. It is a separate request:
+// without other links the server reports no responders for the probe, which says nothing about the call.
 func (w *waiting) probe() {
 	w.session.conn.Send(conn.Out{Subject: callsSubject, Header: conn.Header(nil).Add(payload.TypeField, payload.Probe).
 		Add(payload.CallField, w.request.Subject)}, w.link.calls.times.patience, func(m *conn.Msg, err error) {
@@ -448,7 +450,8 @@ func serviceError(text, code string, p codec.Payload) error {
 	return e
 }
 
-// stored reports whether an answer is that of a stream that covers the subject: it acknowledges the request as if that were an event.
+// stored reports whether an answer comes from a stream that covers the subject. Such a stream acknowledges the
+// request as if it were an event.
 func stored(m *conn.Msg) bool {
 	if !strings.HasPrefix(string(m.Data), `{"stream":`) {
 		return false

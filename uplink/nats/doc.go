@@ -3,9 +3,10 @@
 //
 // # Exports
 //
-// All exported events go through the spool, so there is one order. An event of class memory is a message of core NATS. One of
-// class disk or durable is published to JetStream: the spool keeps it until the stream has acknowledged it, and Nats-Msg-Id makes
-// the stream drop repetitions. If JetStream does not answer, such topics are held in the spool, and everything else goes on.
+// All exported events go through the spool, so there is one order. An event of class memory is a message of core
+// NATS. An event of class disk or durable is published to JetStream: the spool keeps it until the stream has
+// acknowledged it, and the stream recognizes repetitions by Nats-Msg-Id. If JetStream does not answer, the spool
+// holds such topics, and everything else still crosses.
 //
 // # Imports
 //
@@ -14,7 +15,8 @@
 //
 // # Loops
 //
-// An event carries the places that it came over. The link drops it if it was here, or at this cluster, before.
+// An event carries the realms and clusters that it has passed. The link drops it if it has already been here or at
+// this cluster.
 //
 //	link.go       options, and the connections one after the other
 //	rules.go      what crosses
@@ -28,5 +30,5 @@
 //	calls.go      calls to the cluster
 //	answer.go     calls from the cluster
 //	offers.go     which procedures the cluster can call
-//	probe.go      what a link would miss at a server, for doctor
+//	probe.go      the permissions and features that a link lacks at a server, for doctor
 package nats

@@ -54,7 +54,7 @@ func (s *session) drain(ctx context.Context) error {
 	}
 }
 
-// forward sends one event. It waits while too many are under way.
+// forward sends one event. It waits while too many are in flight.
 func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	if _, over := e.Left(); over {
 		s.link.opts.Spool.Expire(e.Sequence)
@@ -103,8 +103,8 @@ func (s *session) forward(ctx context.Context, e *spool.Event) error {
 	return err
 }
 
-// refusal returns what the server says about a subject that may not be published to. A subject without a new answer may be tried
-// again by a probe.
+// refusal returns the server's error for a subject to which the link may not publish. If there is no new error for
+// the subject, a probe may try it again.
 func (s *session) refusal(subject string) (text string, refused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (s *session) refusal(subject string) (text string, refused bool) {
 	return text, refused
 }
 
-// note has confirm wait for the server's answer to an event of core NATS.
+// note makes confirm wait for the server's answer to an event of core NATS.
 func (s *session) note(p parcel) {
 	s.unconfirmed.Add(1)
 	s.mu.Lock()
@@ -121,8 +121,8 @@ func (s *session) note(p parcel) {
 	signal(s.written)
 }
 
-// store publishes an event to its stream. Until the stream has stored one in this session, events go one at a time, so that they
-// stay in order if the first ones fail.
+// store publishes an event to its stream. Until the stream has stored the first event of this session, store sends
+// one event at a time, so that they stay in order if the first ones fail.
 func (s *session) store(ctx context.Context, e *spool.Event, m conn.Out) error {
 	select {
 	case s.slots <- struct{}{}:
@@ -175,7 +175,7 @@ func (s *session) stored(p parcel, err error) {
 	s.reject(p.sequence, p.topic, err)
 }
 
-// message returns an event as a message. toStream says that it is published to a stream.
+// message returns an event as a message. toStream means that it is published to a stream.
 func (l *Link) message(e *spool.Event, toStream bool) (m conn.Out, err error) {
 	uri, body := e.Topic, e.Payload
 	if e.Gap != nil {

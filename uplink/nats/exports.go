@@ -27,7 +27,7 @@ func (l *Link) declare(ctx context.Context) error {
 	return nil
 }
 
-// ruled notes the answer to a rule; nil: it is accepted.
+// ruled records the answer to a rule; a nil err means that it is accepted.
 func (l *Link) ruled(what string, err error) {
 	if l.status.SetRuleResult(what, err) && err != nil {
 		l.log.Warn("rule refused", "rule", what, "err", err)
@@ -77,8 +77,8 @@ func (l *Link) export(w *way, e *client.Event) {
 
 var errTooLarge = errors.New("the event is larger than max_message")
 
-// fields returns the header fields of an event that do not depend on when it is sent. They are stored with the event. Mostly they
-// are those of the event before.
+// fields returns the header fields of an event that do not depend on the time when it is sent. They are stored with
+// the event. Usually they are the same as for the previous event.
 func (l *Link) fields(w *way, e *client.Event, hops []client.Hop) []byte {
 	retained, _ := e.Detail(wamp.KeyRetain).Bool()
 	retained = retained || w.Retain
@@ -103,7 +103,7 @@ func (l *Link) fields(w *way, e *client.Event, hops []client.Hop) []byte {
 	return h
 }
 
-// source is a way of one hop, and the fields of its events.
+// source is a way with one hop, and the header fields of its events.
 type source struct {
 	hop    client.Hop
 	fields []byte
@@ -117,7 +117,7 @@ func (l *Link) awaitRoom() {
 	}
 }
 
-// refuse counts a message that can't cross. It logs the first of a run.
+// refuse counts a message that cannot cross. It logs the first of several in a row.
 func (l *Link) refuse(f *uplink.Counter, what, name string, err error) {
 	if f.Drop() {
 		l.log.Warn("message dropped; until one crosses, further ones are only counted", "reason", what, "topic", name, "err", err)

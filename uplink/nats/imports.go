@@ -17,7 +17,7 @@ import (
 	"runnel/uplink/spool"
 )
 
-// subscribe subscribes to the imports that are no durable ones.
+// subscribe subscribes to all imports that are not durable.
 func (s *session) subscribe() {
 	made := make(map[*way]*conn.Sub)
 	for _, w := range s.link.imports {
@@ -52,20 +52,20 @@ func notSubscribed(subject, text string) error {
 	return errors.New("the server says: " + text + "; allow the user of this link to subscribe to " + subject)
 }
 
-// letter is a message that is to be published in the local realm.
+// letter is a message to be published in the local realm.
 type letter struct {
 	rule   *way
 	uri    string // in the local realm
-	origin string // as it is in the message; "": it has none
+	origin string // as the message has it; "": none
 	own    bool   // the link has sent it; see mayBeNew
 	o      client.PublishOptions
 	body   client.Payload
 }
 
-// errNotForUs means that a message is no event, or does not cross.
+// errNotForUs means that a message is not an event, or does not cross.
 var errNotForUs = errors.New("no event for this link")
 
-// open reads a message. Its bytes are valid as long as the message is.
+// open reads a message. The result shares the message's memory.
 func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, err error) {
 	kind := string(h.Get(payload.TypeField))
 	if kind != "" && kind != payload.Event || kind == "" && len(reply) > 0 {
@@ -107,9 +107,10 @@ func (l *Link) open(uri string, h conn.Header, reply, data []byte) (e letter, er
 	return e, err
 }
 
-// mayBeNew reports whether an event that this link has exported may be one that the local realm does not have. The router may have been killed
-// when the stream had the event and the local stores did not. Then the realm has not recorded the origin either. An event whose
-// numbering is the link's own began in the realm, and its publisher has had no acknowledgement.
+// mayBeNew reports whether the local realm may lack an event that this link has exported. The router may have been
+// killed when the stream had the event but the local stores did not. In that case the realm has not recorded the
+// origin either. An event that is numbered by the link itself began in the realm, and its publisher has got no
+// acknowledgement.
 func (l *Link) mayBeNew(hops []client.Hop, o *client.Origin) bool {
 	return o != nil && o.Node != l.opts.Node && len(hops) > 0 && visited(hops[len(hops)-1:], l.place()) && !visited(hops[:len(hops)-1], l.place())
 }
@@ -142,7 +143,7 @@ func (s *session) arrived(m *conn.Msg) {
 	}
 }
 
-// published notes the outcome of an event in the local realm.
+// published records the outcome of an event in the local realm.
 func (l *Link) published(topic string, err error) {
 	if err != nil {
 		l.refuse(&l.status.EventsDown, "message not taken", topic, err)
@@ -151,7 +152,8 @@ func (l *Link) published(topic string, err error) {
 	l.status.EventsDown.Forward()
 }
 
-// recent remembers the origins of the last events: after the loss of a connection, a link sends again what the server may not have.
+// recent remembers the origins of the latest events. After the loss of a connection, a link resends events that the
+// server may not have received.
 type recent struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -163,7 +165,7 @@ type recent struct {
 
 const recentEvents = 4096
 
-// first reports whether an origin is not among the last ones.
+// first reports whether an origin is not among the latest ones, and remembers it.
 func (r *recent) first(origin string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -183,7 +185,7 @@ func (r *recent) first(origin string) bool {
 const (
 	pullBatch = 100
 	ackWait   = time.Minute // until the stream delivers an event again
-	ownPause  = time.Second // until it does so with an event of this link that the realm is still storing
+	ownPause  = time.Second // the same for an event of this link that the realm is still storing
 )
 
 // pull consumes a durable import until ctx is done, the connection ends, or the consumer is gone.
@@ -206,9 +208,10 @@ func (s *session) pull(ctx context.Context, w *way, c *jetstream.Consumer, born 
 	}
 }
 
-// received handles a message of a durable import. It is acknowledged when the local realm has the event. born is when the stream
-// was made: together with the number in the stream it identifies a message without an origin. If the local router can't take an event
-// at present, stop ends the pull, and the next one begins with this event.
+// received handles a message of a durable import. It is acknowledged when the local realm has the event. born is the
+// time when the stream was created: together with the number in the stream it identifies a message without an origin.
+// If the local router cannot accept an event at present, stop ends the pull, and the next pull begins with this
+// event.
 func (s *session) received(m *conn.Msg, born uint64, stop context.CancelCauseFunc) {
 	l, reply := s.link, string(m.Reply)
 	meta, ok := jetstream.ParseMeta(m.Reply)

@@ -38,11 +38,11 @@ type Options struct {
 	Creds              string // content of a credentials file
 
 	Serializer wamp.Serializer // of the payloads; default JSON
-	Stream     string          // made for exported events of class disk and durable that no stream stores; default DefaultStream
-	StreamSize int64           // bytes of a stream that the link makes; 0: no limit
+	Stream     string          // created for exported events of class disk and durable that no stream stores; default DefaultStream
+	StreamSize int64           // bytes of a stream that the link creates; 0: no limit
 	StreamAge  time.Duration   // of its events; 0: no limit
-	Replicas   int             // of a stream and a bucket that the link makes; default 3 in a cluster, else 1
-	Bucket     string          // holds retained events; "": none does
+	Replicas   int             // of a stream and a bucket that the link creates; default 3 in a cluster, else 1
+	Bucket     string          // holds retained events; "": there is no bucket
 	MaxHops    int             // how many links an event or a call may cross; default DefaultMaxHops
 
 	KeepAlive  time.Duration // between two PINGs; default 20 s
@@ -88,7 +88,7 @@ type Link struct {
 	status             *uplink.Status
 	login              conn.Login
 	exports, imports   []*way // of topics
-	kept               []*way // those of which a stream keeps the events
+	kept               []*way // those whose events a stream keeps
 	exported, imported uplink.RuleSet[*way]
 	exporter           uplink.Exporter
 	recent             recent // locks for itself
@@ -104,7 +104,7 @@ type Link struct {
 	ready     chan struct{} // closed when the local realm was joined for the first time
 	readyOnce sync.Once
 
-	turn int // index of the server that is tried next; owned by Run
+	turn int // index of the server to try next; owned by Run
 }
 
 // New returns a Link, or the first error in its options. Run runs the link.
@@ -142,7 +142,7 @@ func New(opts Options) (*Link, error) {
 	return l, nil
 }
 
-// setLogin reads what the link shows to the server.
+// setLogin prepares the link's credentials.
 func (l *Link) setLogin() (err error) {
 	switch o := &l.opts; {
 	case o.Creds != "":
@@ -188,7 +188,7 @@ func (l *Link) Run(ctx context.Context) error {
 	l.exporter.Finish()
 	leave()
 	member.Wait()
-	l.exporter.Close() // nothing is put into the spool any more
+	l.exporter.Close() // from now on nothing is put into the spool
 	return nil
 }
 
@@ -202,7 +202,7 @@ func (l *Link) connections(ctx context.Context) {
 	c.Run(ctx)
 }
 
-// connection tries the next server, and serves the connection if it succeeds. up reports whether it did.
+// connection tries the next server, and serves the connection if the handshake succeeds. up reports whether it did.
 func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	server := &l.opts.Servers[l.turn]
 	l.turn = (l.turn + 1) % len(l.opts.Servers)
@@ -222,7 +222,7 @@ func (l *Link) connection(ctx context.Context) (up bool, err error) {
 	err = s.run(ctx)
 	l.current.Store(nil)
 	if ctx.Err() != nil {
-		err = nil // it was to end
+		err = nil // the link is ending
 	}
 	l.status.Ended(err)
 	return true, err
@@ -259,7 +259,7 @@ func (l *Link) join(ctx context.Context, server *Server) (*session, error) {
 // maxFields bounds the header of a message, in bytes.
 const maxFields = 16 << 10
 
-// State returns how the link is doing.
+// State returns the state of the link.
 func (l *Link) State() uplink.State {
 	state := l.status.Snapshot()
 	state.Name = l.opts.Name

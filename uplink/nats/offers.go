@@ -12,11 +12,13 @@ import (
 	"runnel/uplink/nats/subject"
 )
 
-// The link offers the registrations of the local realm that its exports match: one subscription for each. It lists them by the
-// registration meta API when a meta event tells of a change, or a session has begun. Rules with Static are offered as a whole.
+// The link offers the registrations of the local realm that its exports match, with one subscription for each. It
+// lists them by the registration meta API when a meta event reports a change, and when a session begins. Rules with
+// Static are offered as a whole.
 
 const (
-	// listPause is the least pause between two listings. It is ten times as long as the listing takes, if that is longer.
+	// listPause is the minimum pause between two listings. The pause is ten times as long as a listing takes, if that
+	// is longer.
 	listPause = 20 * time.Millisecond
 	listTime  = time.Minute // bounds one listing
 
@@ -24,7 +26,7 @@ const (
 	maxOffers = 20_000
 )
 
-// followRegistrations subscribes to the meta events, if a rule needs them.
+// followRegistrations subscribes to the meta events if a rule needs them.
 func (l *Link) followRegistrations(ctx context.Context) error {
 	if !slices.ContainsFunc(l.calls.exports, func(r *Rule) bool { return !r.Static }) {
 		return nil
@@ -39,13 +41,14 @@ func (l *Link) followRegistrations(ctx context.Context) error {
 	return nil
 }
 
-// beginCalls begins what a connection has for calls.
+// beginCalls starts the handling of calls on a connection.
 func (s *session) beginCalls() {
-	s.conn.Subscribe(callsSubject, "", s.told) // an ended connection ends the session
+	s.conn.Subscribe(callsSubject, "", s.control) // an ended connection ends the session
 	signal(s.link.calls.dirty)
 }
 
-// runCalls keeps the subscriptions of the present connection as the registrations of the local realm are, until ctx is done.
+// runCalls keeps the subscriptions of the current connection in step with the registrations of the local realm, until
+// ctx is done.
 func (l *Link) runCalls(ctx context.Context) {
 	defer close(l.calls.ended)
 	if len(l.calls.exports) == 0 {
@@ -130,7 +133,8 @@ func offered(details map[string]any, own wamp.ID) (p wamp.Pattern, ok bool) {
 	})
 }
 
-// narrow adds the part of a registration's pattern that the rules export. If no single pattern describes that part, it is the whole rule.
+// narrow adds the part of a registration's pattern that the rules export. If no single pattern describes that part,
+// narrow adds the whole rule.
 func (l *Link) narrow(want map[wamp.Pattern]*Rule, p wamp.Pattern) {
 	for _, r := range l.calls.exports {
 		q := wamp.Pattern{URI: r.Procedure, Match: r.Match}
@@ -151,7 +155,8 @@ type offers struct {
 	made map[wamp.Pattern]*conn.Sub
 }
 
-// set makes the missing subscriptions, and if all registrations are known ends those not wanted any more.
+// set adds the missing subscriptions. If all registrations are known, it also ends the subscriptions that are no
+// longer needed.
 func (o *offers) set(want map[wamp.Pattern]*Rule, all bool) {
 	s := o.link.current.Load()
 	if s == nil {
@@ -167,7 +172,7 @@ func (o *offers) set(want map[wamp.Pattern]*Rule, all bool) {
 		}
 		name, err := subject.Pattern(r.ToRemote(p.URI), p.Match)
 		if err != nil {
-			continue // a registration whose name no subject can hold
+			continue // no subject can express this registration's name
 		}
 		sub, err := s.conn.Subscribe(name, queueGroup, s.called)
 		if err != nil {

@@ -5,10 +5,10 @@ import (
 	"runnel/edge/wamp"
 )
 
-// A message carries its way: one client.Hop for each realm of a router that it has left, and one for each cluster. See package
-// uplink/wamp, which does the same.
+// A message carries its way: one client.Hop for each realm and each cluster that it has left. Package uplink/wamp
+// does the same.
 
-// place returns the local realm of the router, as WELCOME names it, or its last name.
+// place returns the name of the local realm, as the last WELCOME gave it.
 func (l *Link) place() client.Hop {
 	if known := l.at.Load(); known != nil {
 		return *known
@@ -16,7 +16,7 @@ func (l *Link) place() client.Hop {
 	return client.Hop{Node: l.opts.Node}
 }
 
-// joined notes the place of a new session at the local router.
+// joined records the place of a new session at the local router.
 func (l *Link) joined(w client.Welcome) {
 	h := client.Hop{Node: l.opts.Node}
 	for f := w.Details.Fields(); f.Next(); {
@@ -33,8 +33,8 @@ func (l *Link) joined(w client.Welcome) {
 	l.readyOnce.Do(func() { close(l.ready) })
 }
 
-// leave returns the way of a local event with this router at its end. ok is false if the event was at the cluster already, or has
-// crossed too many links.
+// leave returns the way of a local event with this router at its end. ok is false if the event has already been at
+// the cluster, or has crossed too many links.
 func (l *Link) leave(e *client.Event) (hops []client.Hop, ok bool) {
 	return l.leaveBy(e.ForwardFor(), client.Hop{Session: e.Publisher(), Authid: e.PublisherAuthid(), Authrole: e.PublisherAuthrole()})
 }
@@ -49,8 +49,8 @@ func (l *Link) leaveBy(hops []client.Hop, by client.Hop) ([]client.Hop, bool) {
 	return append(hops, by), true
 }
 
-// arrive returns the way of a message from the cluster with the cluster at its end. ok is false if the message was here before, or
-// has crossed too many links. Streams send back the link's own events, which are no loop.
+// arrive returns the way of a message from the cluster with the cluster at its end. ok is false if the message has
+// already been here, or has crossed too many links. Streams also send back the link's own events. That is not a loop.
 func (l *Link) arrive(hops []client.Hop) ([]client.Hop, bool) {
 	here := l.place()
 	if n := len(hops); n > 0 && visited(hops[n-1:], here) {
@@ -63,7 +63,7 @@ func (l *Link) arrive(hops []client.Hop) ([]client.Hop, bool) {
 	return append(hops, l.cluster()), true
 }
 
-// cluster is the place of the cluster: of its name, or of the URL of its first server.
+// cluster is the place of the cluster, made from its name or from the URL of its first server.
 func (l *Link) cluster() client.Hop {
 	if name := l.named.Load(); name != nil {
 		return client.Hop{Node: *name}

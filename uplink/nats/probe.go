@@ -10,8 +10,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// Probe connects to the first server as a link with these options would, and returns what the link would miss there. Spool and Local
-// are not needed. Nothing is published or made. err says why the connection fails.
+// Probe connects to the first server as a link with these options would, and returns what the link would lack there.
+// Spool and Local are not needed. Probe publishes and creates nothing. err is the reason why the connection failed.
 func Probe(ctx context.Context, opts Options) (missing []string, err error) {
 	l, err := New(opts)
 	if err != nil {

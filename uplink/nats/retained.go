@@ -15,13 +15,13 @@ import (
 // Retained events are kept in a key-value bucket by their URI. A link puts an event there when it sends it, and publishes the
 // values that it imports when it connects.
 
-// latest remembers which values of the bucket the local realm has.
+// latest records which values of the bucket the local realm has.
 type latest struct {
 	mu        sync.Mutex
 	revisions map[string]uint64 // by key; guarded by mu
 }
 
-// newer notes a value, and reports whether the realm does not have it.
+// newer records a value, and reports whether the realm lacks it.
 func (l *latest) newer(key string, revision uint64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -38,7 +38,7 @@ func (l *latest) newer(key string, revision uint64) bool {
 // maxKeys bounds the retained events that a link imports.
 const maxKeys = 64 << 10
 
-// prepareBucket makes the bucket, and brings its values into the realm.
+// prepareBucket creates the bucket, and publishes its values in the realm.
 func (s *session) prepareBucket(ctx context.Context) error {
 	o := &s.link.opts
 	if o.Bucket == "" || s.bucket.Load() != nil {
@@ -76,7 +76,7 @@ func (s *session) retain(e *spool.Event, m conn.Out) {
 	}
 }
 
-// bring publishes the values of the bucket that the rules import.
+// bring publishes those values of the bucket that the rules import.
 func (s *session) bring(b *jetstream.Bucket) {
 	ctx, done := context.WithCancel(s.open)
 	defer done()

@@ -15,13 +15,13 @@ type Rule struct {
 	Retain bool // exported and imported events are retained at the far side
 }
 
-// CheckExport returns why events or calls can't go out by the rule, or nil.
+// CheckExport returns the reason why events or calls cannot go out by the rule, or nil.
 func (r *Rule) CheckExport() error {
 	_, err := r.subject(r.ToRemote(r.URI()))
 	return err
 }
 
-// CheckImport returns why events or calls can't come in by the rule, or nil.
+// CheckImport returns the reason why events or calls cannot come in by the rule, or nil.
 func (r *Rule) CheckImport() error {
 	_, err := r.subject(r.URI())
 	return err
@@ -29,7 +29,7 @@ func (r *Rule) CheckImport() error {
 
 func (r *Rule) subject(uri string) (string, error) { return subject.Pattern(uri, r.Match) }
 
-// way is an import or an export with what follows from it.
+// way is an import or an export, with the values derived from it.
 type way struct {
 	*Rule
 	subject string // at the cluster

@@ -12,8 +12,8 @@ import (
 	"runnel/uplink/spool"
 )
 
-// session is one connection with a server. The goroutine of conn's Run reads and calls all handlers. Others drain the spool, confirm
-// messages of core NATS, and watch JetStream.
+// session is one connection with a server. The goroutine of conn's Run reads and calls all handlers. Other goroutines
+// drain the spool, confirm messages of core NATS, and watch JetStream.
 type session struct {
 	// Static after join.
 	link *Link
@@ -25,24 +25,24 @@ type session struct {
 	work        sync.WaitGroup
 	unconfirmed atomic.Int64  // events of core NATS that the server has not confirmed
 	prepared    chan struct{} // closed once it is known whether JetStream answers
-	trouble     chan struct{} // room for one: JetStream has failed
+	trouble     chan struct{} // holds one signal: JetStream has failed
 	slots       chan struct{} // an item for each event that JetStream has not answered
-	written     chan struct{} // room for one: sent has got an event
+	written     chan struct{} // holds one signal: sent has got an event
 	proven      atomic.Bool   // JetStream has stored an event in this session
 	plain       atomic.Bool   // the cluster has no JetStream
 	away        atomic.Pointer[string]
-	bucket      atomic.Pointer[jetstream.Bucket] // nil: there is none so far
+	bucket      atomic.Pointer[jetstream.Bucket] // nil: none so far
 
 	silent map[string]time.Time // consumers that do not answer, and since when; owned by watchStreams
 
 	mu sync.Mutex
 	// Guarded by mu.
 	sent    []parcel          // events of core NATS that the server has not confirmed
-	refused map[string]string // what the server says about subjects that may not be published to
+	refused map[string]string // the server's errors for subjects to which the link may not publish
 	pulling map[string]bool   // subjects of the durable imports that are being consumed
 }
 
-// parcel is an event under way.
+// parcel is an event in flight.
 type parcel struct {
 	sequence uint64
 	topic    string
@@ -53,7 +53,7 @@ const (
 	underWay  = 256 // events that JetStream has not answered
 	maxDenied = 1024
 
-	// leaveTime bounds the end of a connection in good order.
+	// leaveTime bounds the orderly end of a connection.
 	leaveTime = 2 * time.Second
 )
 
@@ -100,7 +100,7 @@ func (s *session) run(ctx context.Context) error {
 	return context.Cause(s.open)
 }
 
-// leave waits briefly for the answers to what was sent.
+// leave waits briefly for the answers to everything that was sent.
 func (s *session) leave() {
 	ctx, cancel := context.WithTimeout(s.open, leaveTime)
 	defer cancel()
@@ -135,12 +135,12 @@ func (s *session) denied(d *conn.Denied) {
 	}
 }
 
-// oversize counts a message that is too long.
+// oversize counts a message that is too large.
 func (s *session) oversize(m *conn.Msg, size int) {
 	s.link.refuse(&s.link.status.EventsDown, "message not taken", string(m.Subject), errTooLarge)
 }
 
-// reject holds an event that can't be sent, or drops it if its class is Memory.
+// reject holds an event that cannot be sent, or drops it if its class is Memory.
 func (s *session) reject(sequence uint64, topic string, err error) {
 	l := s.link
 	if l.opts.Spool.Hold(sequence, err.Error()) {
@@ -150,7 +150,8 @@ func (s *session) reject(sequence uint64, topic string, err error) {
 	l.opts.Spool.Ack(sequence)
 }
 
-// confirm takes events of core NATS out of the spool when the server has them: it has answered a later PING.
+// confirm takes events of core NATS out of the spool when the server has them, that is, when it has answered a later
+// PING.
 func (s *session) confirm() {
 	for {
 		select {
@@ -186,5 +187,5 @@ func denial(subject, text string) error {
 	return errors.New("the server says: " + text + "; allow the user of this link to publish to " + subject)
 }
 
-// lasting reports whether an event waits for its stream.
+// lasting reports whether an event is stored by a stream.
 func lasting(e *spool.Event) bool { return e.Gap == nil && e.Class != spool.Memory }

@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	settle     = 200 * time.Millisecond // after trouble, before the next question; doubles up to settleLast if trouble follows
+	settle     = 200 * time.Millisecond // after a failure, before the next check; doubles up to settleLast if further failures follow
 	settleLast = 10 * time.Second
-	askAgain   = 2 * time.Second // pause between two questions to a JetStream that is away
-	askSeldom  = time.Minute     // the longest pause before another attempt to make what the user may not make
+	askAgain   = 2 * time.Second // between two checks of a JetStream that does not answer
+	askSeldom  = time.Minute     // the longest pause before another attempt to create a stream or consumer without permission
 	duplicates = 5 * time.Minute // how long a stream recognizes repetitions by Nats-Msg-Id
 )
 
-// watchStreams finds out whether JetStream is there, makes the stream and the consumers, and repeats that after trouble. While
-// JetStream is away, topics of class disk and durable are held.
+// watchStreams checks whether JetStream answers, creates the stream and the consumers, and repeats that after
+// failures. While JetStream does not answer, topics of class disk and durable are held.
 func (s *session) watchStreams(ctx context.Context) {
 	pause, calm := askAgain, settle
-	var last time.Time // when trouble was last noticed
-	disturbed := false // by trouble, since the last question
+	var last time.Time // when a failure was last noticed
+	disturbed := false // by a failure, since the last check
 	for first := true; ; first = false {
 		made, err := s.prepare(ctx)
 		if ctx.Err() != nil {
@@ -77,7 +77,8 @@ func (s *session) watchStreams(ctx context.Context) {
 	}
 }
 
-// prepare makes the streams and the bucket that the rules need. made reports whether it has made a stream. err is not nil while JetStream is away.
+// prepare creates the streams and the bucket that the rules need. made reports whether it has created a stream. err
+// is not nil while JetStream does not answer.
 func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	var missing []*way
 	names := make(map[string]bool)
@@ -90,7 +91,7 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 		case jetstream.Temporary(err):
 			return false, err
 		case err != nil:
-			continue // the user may publish, but not ask
+			continue // the user may publish, but may not query JetStream
 		case len(streams) == 0:
 			missing = append(missing, w)
 		}
@@ -113,7 +114,7 @@ func (s *session) prepare(ctx context.Context) (made bool, err error) {
 	return made, s.prepareBucket(ctx)
 }
 
-// goPlain notes that there is no JetStream. Durable imports are ordinary ones then.
+// goPlain records that the server has no JetStream. Durable imports then become ordinary ones.
 func (s *session) goPlain() {
 	if s.plain.Swap(true) {
 		return
@@ -131,13 +132,14 @@ func (s *session) goPlain() {
 
 var errNoKeeper = errors.New("the NATS server has no JetStream, so events that are published while the link is down are lost; start it with JetStream, or import without store = \"durable\"")
 
-// isPlain reports whether an error says that there is no JetStream at all.
+// isPlain reports whether an error means that the server has no JetStream at all.
 func (s *session) isPlain(err error) bool {
 	return jetstream.IsCode(err, jetstream.CodeNotEnabled, jetstream.CodeNotForAccount) ||
 		errors.Is(err, conn.ErrNoResponders) && !s.conn.Info().JetStream
 }
 
-// makeStream makes the link's stream, or adds subjects to it. Its error says that JetStream is away. Other errors show in State.
+// makeStream creates the link's stream, or adds subjects to it. It returns an error only if JetStream does not
+// answer. Other errors appear in State.
 func (s *session) makeStream(ctx context.Context, missing []*way) error {
 	o := &s.link.opts
 	info, err := s.js.Stream(ctx, o.Stream)
@@ -169,7 +171,7 @@ func (s *session) makeStream(ctx context.Context, missing []*way) error {
 	return nil
 }
 
-// replicas returns how many servers keep what the link makes.
+// replicas returns how many servers keep the streams that the link creates.
 func (s *session) replicas() int {
 	switch {
 	case s.link.opts.Replicas > 0:
@@ -180,7 +182,7 @@ func (s *session) replicas() int {
 	return 1
 }
 
-// addSubject adds a subject to those of a stream, which must not overlap.
+// addSubject adds a subject to those of a stream. The subjects of a stream must not overlap.
 func addSubject(list []string, subject string) []string {
 	covers := func(pattern, subject string) bool {
 		p, t := strings.Split(pattern, "."), strings.Split(subject, ".")
@@ -215,8 +217,8 @@ func (s *session) unfinished() bool {
 
 var errNoSource = errors.New("no stream stores the subject")
 
-// consume begins the durable imports that are not being consumed. waiting reports whether a consumer or its stream does not answer.
-// Exports go on meanwhile.
+// consume starts the durable imports that are not being consumed. waiting reports whether a consumer or its stream
+// does not answer. Exports continue meanwhile.
 func (s *session) consume(ctx context.Context) (waiting bool) {
 	if s.plain.Load() {
 		return false
@@ -244,9 +246,10 @@ func (s *session) consume(ctx context.Context) (waiting bool) {
 	return waiting
 }
 
-// consumer returns the durable consumer of an import, and when its stream was made. If messages of an earlier session are not
-// acknowledged, another consumer takes its place, which begins with the first of them: the stream would deliver them again only
-// after the later ones. The local router drops those that it has.
+// consumer returns the durable consumer of an import, and the time when its stream was created. If messages of an
+// earlier session are not acknowledged, a new consumer replaces the old one and begins with the first of them: the
+// old consumer would deliver them again only after later messages. The local router drops the messages that it
+// already has.
 func (s *session) consumer(ctx context.Context, w *way) (c *jetstream.Consumer, born uint64, err error) {
 	streams, err := s.js.StreamsOf(ctx, w.subject)
 	if err == nil && len(streams) == 0 {
@@ -292,12 +295,13 @@ func (s *session) consumer(ctx context.Context, w *way) (c *jetstream.Consumer, 
 	return c, born, err
 }
 
-// lostTime is how long a consumer whose stream answers may be silent. Its leader is elected in a moment; but servers may lose a
-// consumer in crashes. Tests shorten it.
+// lostTime is how long a consumer may be silent while its stream answers. An election of its leader takes only a
+// moment, but servers may lose a consumer in a crash. Tests shorten it.
 var lostTime = 15 * time.Second
 
-// former returns the consumer of an earlier session; one without a name if there is none. A link that was killed may have left two:
-// the one with fewer acknowledged messages is deleted. lost is a consumer that does not answer, if another one may take its place.
+// former returns the consumer of an earlier session, or a consumer without a name if there is none. A link that was
+// killed may have left two consumers: former deletes the one with fewer acknowledged messages. lost is a consumer
+// that does not answer and may be replaced.
 func (s *session) former(ctx context.Context, stream string, w *way) (last jetstream.ConsumerInfo, lost string, err error) {
 	var silence error
 	for turn := range 2 {
@@ -338,7 +342,7 @@ func (s *session) former(ctx context.Context, stream string, w *way) (last jetst
 	return last, lost, nil
 }
 
-// deleteConsumer deletes a consumer, unless it is gone already.
+// deleteConsumer deletes a consumer if it exists.
 func (s *session) deleteConsumer(ctx context.Context, stream, name string) error {
 	err := s.js.DeleteConsumer(ctx, stream, name)
 	if jetstream.IsCode(err, jetstream.CodeConsumerNotFound) {

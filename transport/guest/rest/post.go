@@ -69,13 +69,13 @@ func (h *Webhook) tryPost(ctx context.Context, id string, body text) (a httpAnsw
 		a, keep, err = p.answer()
 	}
 	if !keep {
-		h.hangUp()
+		h.disconnect()
 	}
 	return a, err
 }
 
-// hangUp closes the connection, if there is one.
-func (h *Webhook) hangUp() {
+// disconnect closes the connection, if there is one.
+func (h *Webhook) disconnect() {
 	if h.conn != nil {
 		h.conn.conn.Close()
 		h.conn = nil

@@ -134,7 +134,7 @@ func (h *Webhook) Run(ctx context.Context) error {
 		return err
 	}
 	err := h.client.Run(ctx)
-	h.hangUp()
+	h.disconnect()
 	if h.served != nil {
 		<-h.served
 	}

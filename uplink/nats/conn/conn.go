@@ -29,10 +29,10 @@ type Conn struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	subs    map[uint64]*Sub
-	sids    uint64 // the last one given out; 1 is of the inboxes
+	sids    uint64 // the last id used; 1 is that of the inboxes
 	inboxes map[uint64]*Inbox
-	tokens  uint64         // the last one given out
-	pings   []chan<- error // that wait for a PONG, in their order
+	tokens  uint64         // the last one used
+	pings   []chan<- error // those that wait for a PONG, in order
 	err     error          // why the connection has ended
 
 	heard     atomic.Uint64 // bytes read
@@ -82,8 +82,8 @@ func (c *Conn) close(why error) {
 	}
 }
 
-// lost closes the connection because writing has failed. The server may have sent an -ERR with the reason, which the reader gets
-// some time for.
+// lost closes the connection because a write has failed. The server may have sent an -ERR with the reason, so lost
+// first gives the reader some time to read it.
 func (c *Conn) lost(err error) {
 	select {
 	case <-c.done:
@@ -108,8 +108,9 @@ func (c *Conn) Info() Info { return *c.info.Load() }
 // RoundTrip returns the last measured time from PING to PONG; 0: none yet.
 func (c *Conn) RoundTrip() time.Duration { return time.Duration(c.roundTrip.Load()) }
 
-// Publish queues a message and does not wait. Its error is ErrSubject, a TooLarge, ErrFull or that of an ended connection; the
-// connection stays as it is. The server reports a subject without permission by OnDenied.
+// Publish queues a message and does not wait. Its error is ErrSubject, a TooLarge, ErrFull, or the reason why the
+// connection has ended. An error does not change the connection. If the user lacks permission for the subject,
+// OnDenied is called later.
 func (c *Conn) Publish(m Out) error {
 	if !ValidSubject(m.Subject, false) || m.Reply != "" && !ValidSubject(m.Reply, false) {
 		return ErrSubject
@@ -124,10 +125,11 @@ func (c *Conn) Publish(m Out) error {
 	return c.out.send(&m)
 }
 
-// Room waits until few bytes are left to write. A sender of many messages calls it before each of them.
+// Room waits until few bytes are left to write. A sender of many messages calls it before each one.
 func (c *Conn) Room(ctx context.Context) error { return c.out.room(ctx) }
 
-// Flush waits until the server has handled everything that was sent before. All of it that the server denied was reported then.
+// Flush waits until the server has handled everything that was sent before. By then, all denied subjects have been
+// reported.
 func (c *Conn) Flush(ctx context.Context) error {
 	_, err := c.Ping(ctx)
 	return err

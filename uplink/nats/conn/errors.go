@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Errors of single operations. They leave the connection as it is, except ErrClosed.
+// Errors of single operations. Except for ErrClosed, the connection remains usable.
 var (
 	ErrClosed       = errors.New("nats: the connection is closed")
 	ErrNoResponders = errors.New("nats: nothing answers at this subject")
@@ -34,7 +34,7 @@ type Denied struct {
 
 func (e *Denied) Error() string { return "nats: " + e.Text }
 
-// ServerError is an -ERR of the server. It ends the connection, or the server refused the handshake.
+// ServerError is an -ERR of the server that ends the connection or the handshake.
 type ServerError struct{ Text string }
 
 func (e *ServerError) Error() string {
@@ -77,7 +77,7 @@ func words(text []byte) string {
 	}, string(text[:min(len(text), maxWords)]))
 }
 
-// parseErr returns the error of an -ERR line, and whether the connection goes on.
+// parseErr returns the error of an -ERR line, and whether the connection stays open.
 func parseErr(line []byte) (err error, goesOn bool) {
 	text := strings.Trim(words(line), " '")
 	low := strings.ToLower(text)
@@ -95,7 +95,7 @@ func parseErr(line []byte) (err error, goesOn bool) {
 	return &ServerError{text}, false
 }
 
-// quoted returns what the server has quoted behind a word, as Go does; "" if there is nothing.
+// quoted returns the text that the server has quoted after a word, with quotes as in Go; "" if there is none.
 func quoted(line []byte, behind string) string {
 	_, text, _ := strings.Cut(string(line), behind)
 	text, _ = strconv.QuotedPrefix(text)

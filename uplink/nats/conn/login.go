@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// Login holds what the client shows to the server. The zero value shows nothing.
+// Login holds the client's credentials. The zero value has none.
 type Login struct {
 	User, Password string
 	Token          string
@@ -49,7 +49,7 @@ func ParseCredentials(text []byte) (l Login, err error) {
 	return l, err
 }
 
-// section returns what stands between the BEGIN and END lines of a name, without white space; "" if it is missing.
+// section returns the text between the BEGIN and END lines of a name, without white space; "" if it is missing.
 func section(text []byte, name string) string {
 	_, rest, ok := bytes.Cut(text, []byte("BEGIN "+name+"-"))
 	rest, _, ends := bytes.Cut(rest, []byte("-END "+name))
@@ -90,7 +90,7 @@ func readSecret(file string) ([]byte, error) {
 	return text[:n], nil
 }
 
-// Prefixes of nkeys: base32 shows them as the first letters. A seed has two, of itself and of the key's kind.
+// Prefixes of nkeys: in base32 they are the first letters. A seed has two: its own and that of the key's kind.
 const (
 	prefixSeed = 18 << 3 // S
 	prefixUser = 20 << 3 // U
@@ -146,7 +146,7 @@ func crc16(data []byte) (crc uint16) {
 	return crc
 }
 
-// sign fills in what the login shows in CONNECT.
+// sign adds the credentials to CONNECT.
 func (l *Login) sign(c *connect, nonce string) error {
 	c.User, c.Pass, c.Token, c.JWT = l.User, l.Password, l.Token, l.JWT
 	if l.Key == nil {

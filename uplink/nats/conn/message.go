@@ -5,7 +5,7 @@ import "bytes"
 // Msg is a message from the server. The Msg and its bytes are valid until the handler returns; Clone keeps them.
 type Msg struct {
 	Subject []byte
-	Reply   []byte // subject for answers; empty: none is wanted
+	Reply   []byte // subject for answers; empty: no answer is wanted
 	Header  Header // empty: the message has none
 	Data    []byte
 
@@ -37,8 +37,9 @@ type Header []byte
 
 const headerVersion = "NATS/1.0"
 
-// Add returns the block with one more field. Control characters in the value become spaces, and spaces at its ends get lost on
-// the way: encode values that may have them. The key is a constant of the protocol, without colons and spaces.
+// Add returns the block with one more field. Control characters in the value become spaces, and the receiver removes
+// spaces at its ends: encode values that may contain them. The key is a constant of the protocol, without colons and
+// spaces.
 func (h Header) Add(key, value string) Header {
 	if len(h) == 0 {
 		h = append(h, headerVersion+"\r\n"...)
@@ -147,8 +148,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// ParseHeader returns a header block with the empty line at its end as a Header; nil if the bytes are none. Servers do not check the
-// blocks of publishers.
+// ParseHeader converts a header block with the empty line at its end to a Header; nil if the bytes are not a header
+// block. Servers do not check the blocks of publishers.
 func ParseHeader(block []byte) Header {
 	if !bytes.HasPrefix(block, []byte(headerVersion)) || !bytes.HasSuffix(block, []byte("\r\n\r\n")) {
 		return nil
@@ -156,8 +157,8 @@ func ParseHeader(block []byte) Header {
 	return block[:len(block)-2]
 }
 
-// ValidSubject reports whether messages can be sent to a subject: tokens of at least one byte, divided by dots, without spaces and
-// control characters. With patterns the tokens "*" and a final ">" are allowed, else not.
+// ValidSubject reports whether messages can be sent to a subject: tokens of at least one byte, divided by dots,
+// without spaces and control characters. The tokens "*" and a final ">" are allowed only in patterns.
 func ValidSubject(subject string, patterns bool) bool {
 	if len(subject) == 0 || len(subject) > MaxSubject {
 		return false

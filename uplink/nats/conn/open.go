@@ -16,14 +16,14 @@ import (
 
 // Options configure a Conn. The zero value is the default.
 type Options struct {
-	// TLS makes the connection secure; its ServerName is required. A server that offers no TLS is refused. nil: no TLS, and a
-	// server that requires it is refused.
+	// TLS encrypts the connection; its ServerName is required. Open refuses a server that offers no TLS. nil: no TLS,
+	// and Open refuses a server that requires it.
 	TLS *tls.Config
 
-	// TLSFirst begins TLS at once, for servers with handshake_first. Else TLS begins after the server's INFO.
+	// TLSFirst starts TLS at once, for servers with handshake_first. Otherwise TLS starts after the server's INFO.
 	TLSFirst bool
 
-	// Login returns what the client shows to the server; nil: nothing. Open calls it once.
+	// Login returns the client's credentials; nil: none. Open calls it once.
 	Login func() (Login, error)
 
 	Name  string // of the connection, for the server's monitoring
@@ -39,7 +39,7 @@ type Options struct {
 	Ping   time.Duration // between two PINGs; 0: 20 s
 	Answer time.Duration // for a PONG; 0: 10 s
 
-	// The following are called by the goroutine of Run and must not wait. They may be nil.
+	// The goroutine of Run calls the following functions. They must not wait, and may be nil.
 
 	OnDenied   func(*Denied)           // the server has rejected a subject; Requests and Subs get it as well
 	OnOversize func(m *Msg, size int)  // a message was longer than MaxMessage; m has neither header nor data
@@ -62,7 +62,7 @@ type Info struct {
 	TLSRequired bool     `json:"tls_required"`
 	TLSOffered  bool     `json:"tls_available"`
 	Nonce       string   `json:"nonce"`
-	LameDuck    bool     `json:"ldm"` // the server is about to shut down: go to another one
+	LameDuck    bool     `json:"ldm"` // the server is about to shut down: connect to another one
 	URLs        []string `json:"connect_urls"`
 }
 
@@ -126,7 +126,7 @@ func Open(ctx context.Context, raw net.Conn, opts Options) (*Conn, error) {
 	return c, nil
 }
 
-// handshake exchanges INFO and CONNECT, PING and PONG. With an error of login the server says -ERR instead of PONG.
+// handshake exchanges INFO and CONNECT, PING and PONG. If the login fails, the server answers -ERR instead of PONG.
 func (c *Conn) handshake(ctx context.Context) error {
 	if !ValidSubject(c.inbox+"*", true) {
 		return errors.New("the prefix of inboxes is no subject")
@@ -166,7 +166,7 @@ func (c *Conn) handshake(ctx context.Context) error {
 	err = c.welcome()
 	var why *ServerError
 	if failed != nil && !errors.As(err, &why) {
-		return failed // and the server did not say why
+		return failed // and the server gave no reason
 	}
 	return err
 }
@@ -212,8 +212,8 @@ func (c *Conn) setInfo(args []byte) error {
 	return nil
 }
 
-// hello returns CONNECT and two PINGs. The server answers the first one before it has told the limits of the user's account by another
-// INFO, the second one behind that.
+// hello returns CONNECT and two PINGs. After the answer to the first PING, the server sends another INFO with the
+// limits of the user's account, and then answers the second PING.
 func (c *Conn) hello(nonce string) ([]byte, error) {
 	_, secure := c.conn.(*tls.Conn)
 	lang, version, _ := strings.Cut(c.opts.Agent, "/")
@@ -234,7 +234,7 @@ func (c *Conn) hello(nonce string) ([]byte, error) {
 	return fmt.Appendf(nil, "CONNECT %s\r\nPING\r\nPING\r\n", text), nil
 }
 
-// welcome reads until the second PONG.
+// welcome reads up to the second PONG.
 func (c *Conn) welcome() error {
 	pongs := 0
 	for range maxGreeting {

@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// A slow line carries at least slowest bytes a second. Bytes that arrive first may delay a PONG accordingly, by mostSlack at
-	// most.
+	// A slow line carries at least slowest bytes a second. Bytes ahead of a PONG may delay it accordingly, by at most
+	// mostSlack.
 	slowest   = 1 << 10
 	mostSlack = time.Minute
 )
@@ -83,7 +83,7 @@ func (c *Conn) ping() {
 	}
 }
 
-// alive sends a PING and reports whether the answer comes in time.
+// alive sends a PING and reports whether the answer arrives in time.
 func (c *Conn) alive() bool {
 	began, moved := time.Now(), c.moved()
 	ponged, err := c.sendPing()
@@ -107,7 +107,7 @@ func (c *Conn) alive() bool {
 	}
 }
 
-// moved returns how many bytes went over the line so far, both ways.
+// moved returns how many bytes have crossed the line so far, in both directions.
 func (c *Conn) moved() uint64 {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()

@@ -62,7 +62,7 @@ const (
 
 var operations = [...]string{opMsg: "msg", opHmsg: "hmsg", opPing: "ping", opPong: "pong", opInfo: "info", opErr: "-err", opOK: "+ok"}
 
-// operation splits a line into its operation, whatever its case, and the rest.
+// operation splits a line into its operation, in upper or lower case, and the rest.
 func operation(line []byte) (op, []byte) {
 	end := 0
 	for end < len(line) && line[end] != ' ' && line[end] != '\t' {
@@ -95,7 +95,7 @@ func (c *Conn) handle(line []byte) error {
 	case opMsg, opHmsg:
 		return c.message(args, op == opHmsg)
 	case opPing:
-		// A server that sends PINGs and does not read waits here.
+		// This blocks if a server sends PINGs and does not read.
 		if err := c.out.room(context.Background()); err != nil {
 			return err
 		}
@@ -252,7 +252,7 @@ func (c *Conn) body(n int) ([]byte, error) {
 	return body, err
 }
 
-// release gives back the bytes of body.
+// release frees the bytes of body.
 func (c *Conn) release(n int) error {
 	if n <= maxLine {
 		_, err := c.in.Discard(n)
@@ -264,7 +264,7 @@ func (c *Conn) release(n int) error {
 	return nil
 }
 
-// skip reads over a message that is too long, or that no subscription is for any more.
+// skip discards a message that is too long, or whose subscription has ended.
 func (c *Conn) skip(m *Msg, size int) error {
 	if size > c.opts.MaxMessage && c.opts.OnOversize != nil {
 		c.opts.OnOversize(m, size)

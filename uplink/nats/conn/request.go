@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Inbox is a subject for answers, or for other messages that only its address makes known.
+// Inbox is a private subject for answers, or for other messages from peers that were told the subject.
 type Inbox struct {
 	Subject string
 
@@ -26,8 +26,8 @@ func (c *Conn) Inbox(handler func(*Msg, error)) (*Inbox, error) {
 	return b, c.add(b, 0)
 }
 
-// NewInbox returns a subject that only this connection knows, for a subscription of its own. Messages that keep their subject on the way to an
-// inbox, such as those of JetStream's consumers, need one.
+// NewInbox returns a subject that only this connection knows, for a separate subscription. Messages that keep their
+// own subject, such as those of JetStream's consumers, need such a subscription.
 func (c *Conn) NewInbox() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,7 +35,7 @@ func (c *Conn) NewInbox() string {
 	return c.inbox[:len(c.inbox)-1] + "-s." + strconv.FormatUint(c.tokens, 36)
 }
 
-// Close ends the inbox. A handler call may still be under way.
+// Close ends the inbox. A call of the handler may still be in progress.
 func (b *Inbox) Close() { b.remove() }
 
 // add gives the inbox its subject. With a timeout it ends after that time.
@@ -71,7 +71,7 @@ func (b *Inbox) remove() bool {
 	return ok
 }
 
-// end tells the handler that no more messages come.
+// end tells the handler that no more messages will arrive.
 func (b *Inbox) end(err error) {
 	if b.timer != nil {
 		b.timer.Stop()
@@ -108,9 +108,9 @@ func (c *Conn) answered(m *Msg) {
 	b.handle(m, nil)
 }
 
-// Send sends a request and does not wait. done is called exactly once if Send returns no error: with the first answer by the
-// goroutine of Run, or from any goroutine with ErrNoResponders, ErrTimeout, a Denied or ErrClosed. m.Reply is ignored. Do not
-// wait in done.
+// Send sends a request and does not wait. done is called exactly once if Send returns no error: with the first answer
+// by the goroutine of Run, or from any goroutine with ErrNoResponders, ErrTimeout, a Denied or ErrClosed. m.Reply is
+// ignored. done must not wait.
 func (c *Conn) Send(m Out, timeout time.Duration, done func(*Msg, error)) error {
 	b := &Inbox{handle: done, once: true, request: m.Subject}
 	if err := c.add(b, timeout); err != nil {

@@ -15,9 +15,9 @@ type Sub struct {
 	denied atomic.Pointer[Denied]
 }
 
-// Subscribe subscribes to a subject, with "*" for one token and ">" at the end for the rest. Of the members of a queue group one
-// gets each message; queue "": no group. The goroutine of Run calls the handler. Denied tells after a Flush whether the server has
-// rejected the subscription.
+// Subscribe subscribes to a subject, with "*" for one token and ">" at the end for the rest. One member of a queue
+// group gets each message; queue "": no group. The goroutine of Run calls the handler. After a Flush, Denied reports
+// whether the server has rejected the subscription.
 func (c *Conn) Subscribe(subject, queue string, handler func(*Msg)) (*Sub, error) {
 	if !ValidSubject(subject, true) || queue != "" && !ValidSubject(queue, false) {
 		return nil, ErrSubject
@@ -40,7 +40,7 @@ func (c *Conn) Subscribe(subject, queue string, handler func(*Msg)) (*Sub, error
 	return s, nil
 }
 
-// Unsubscribe ends the subscription. A handler call may still be under way.
+// Unsubscribe ends the subscription. A call of the handler may still be in progress.
 func (s *Sub) Unsubscribe() {
 	c := s.conn
 	c.mu.Lock()
@@ -52,7 +52,7 @@ func (s *Sub) Unsubscribe() {
 	c.out.line("UNSUB", strconv.FormatUint(s.sid, 10))
 }
 
-// Denied returns the violation for which the server has rejected the subscription; nil: there is none so far.
+// Denied returns the violation for which the server has rejected the subscription; nil: none so far.
 func (s *Sub) Denied() *Denied { return s.denied.Load() }
 
 // sub returns a subscription; nil: it has ended.
@@ -62,7 +62,7 @@ func (c *Conn) sub(sid uint64) *Sub {
 	return c.subs[sid]
 }
 
-// deny tells the subscriptions, or the requests, of a violation.
+// deny reports a violation to its subscriptions or requests.
 func (c *Conn) deny(d *Denied) {
 	if d.Subject == "" {
 		return

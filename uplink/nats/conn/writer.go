@@ -17,7 +17,7 @@ const (
 	piece     = 16 << 10 // bytes written at a time
 )
 
-// writer collects what is to be sent. One goroutine writes all that was collected in one batch.
+// writer collects outgoing bytes. One goroutine writes everything that has been collected in one batch.
 type writer struct {
 	conn  net.Conn
 	limit int // of the bytes that wait
@@ -28,7 +28,7 @@ type writer struct {
 	next    []byte
 	put     uint64 // bytes put in so far
 	written uint64
-	err     error // why nothing is written any more
+	err     error // why writing has ended
 }
 
 // send queues a message: PUB or HPUB.

@@ -16,7 +16,7 @@ type BucketConfig struct {
 	Storage     string
 	Replicas    int
 	MaxBytes    int64
-	TTL         time.Duration // of a value; 0: for ever
+	TTL         time.Duration // of a value; 0: no limit
 }
 
 // Bucket is a key-value bucket: a stream that keeps the last values of its subjects (ADR-8).
@@ -70,13 +70,13 @@ func (b *Bucket) Put(ctx context.Context, key string, header conn.Header, value 
 	return ack.Sequence, err
 }
 
-// Send is Put without waiting, as JetStream.Send.
+// Send is Put without waiting, like JetStream.Send.
 func (b *Bucket) Send(key string, header conn.Header, value []byte, done func(PubAck, error)) error {
 	return b.js.Send(conn.Out{Subject: b.subject(key), Header: header, Data: value}, done)
 }
 
-// Update stores a value if the last revision of the key is the given one; 0: the key was never stored. Its error has CodeWrongLast
-// if it is not.
+// Update stores a value if the last revision of the key is the given one; 0: the key was never stored. If it is
+// another one, the error has CodeWrongLast.
 func (b *Bucket) Update(ctx context.Context, key string, header conn.Header, value []byte, last uint64) (revision uint64, err error) {
 	return b.Put(ctx, key, header.Add(HeaderExpectLast, strconv.FormatUint(last, 10)), value)
 }
@@ -93,7 +93,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// SendDelete is Delete without waiting, as JetStream.Send.
+// SendDelete is Delete without waiting, like JetStream.Send.
 func (b *Bucket) SendDelete(key string, header conn.Header, done func(PubAck, error)) error {
 	return b.Send(key, header.Add(headerOperation, "DEL"), nil, done)
 }

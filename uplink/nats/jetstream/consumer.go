@@ -90,7 +90,8 @@ func (j *JetStream) DeleteConsumer(ctx context.Context, stream, name string) err
 	return j.call(ctx, "CONSUMER.DELETE."+stream+"."+name, nil, nil)
 }
 
-// Ack acknowledges a message by its Reply. It may get lost with the connection: the message is delivered again then.
+// Ack acknowledges a message by its Reply. If the connection breaks, the acknowledgement may be lost, and the message
+// is delivered again.
 func (j *JetStream) Ack(reply string) error { return j.answer(reply, "+ACK") }
 
 // Nak asks for another delivery of a message, after a delay; 0: at once.
@@ -101,17 +102,17 @@ func (j *JetStream) Nak(reply string, delay time.Duration) error {
 	return j.answer(reply, fmt.Sprintf(`-NAK {"delay": %d}`, delay))
 }
 
-// Term ends the deliveries of a message that can't be handled.
+// Term ends the deliveries of a message that cannot be handled.
 func (j *JetStream) Term(reply string) error { return j.answer(reply, "+TERM") }
 
-// Progress asks for more time: AckWait begins anew.
+// Progress asks for more time: AckWait starts again.
 func (j *JetStream) Progress(reply string) error { return j.answer(reply, "+WPI") }
 
 func (j *JetStream) answer(reply, text string) error {
 	return j.conn.Publish(conn.Out{Subject: reply, Data: []byte(text)})
 }
 
-// Meta is where a delivered message comes from.
+// Meta describes where a delivered message comes from.
 type Meta struct {
 	Stream, Consumer string
 	Delivered        uint64 // how many times so far; 1: the first

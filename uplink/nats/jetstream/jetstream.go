@@ -15,13 +15,13 @@ type Options struct {
 	Prefix  string        // of the API's subjects; "": "$JS.API". A domain's is "$JS.DOMAIN.API"
 	Timeout time.Duration // for an answer; 0: 5 s
 
-	// Heartbeat is the longest time between two signs of life of a consumer that has no messages. After three times that, the
-	// server of the consumer is taken for lost. 0: 5 s.
+	// Heartbeat is the longest time between two signs of life of a consumer that has no messages. After three times
+	// that, the consumer's server is assumed lost. 0: 5 s.
 	Heartbeat time.Duration
 }
 
-// JetStream is the JetStream of the cluster behind a connection. Its methods may be called from any goroutine but that of the
-// connection's Run; Send, Ack, Nak, Term and Progress also from there.
+// JetStream is the JetStream of the cluster behind a connection. The goroutine of the connection's Run may call only
+// Send, Ack, Nak, Term and Progress. Any other goroutine may call all methods.
 type JetStream struct {
 	conn      *conn.Conn
 	prefix    string
@@ -44,7 +44,7 @@ func New(c *conn.Conn, opts Options) *JetStream {
 	return j
 }
 
-// Error is an error of the API. Its Code is an HTTP status, ErrCode says what is wrong.
+// Error is an error of the API. Code is an HTTP status, and ErrCode identifies the error.
 type Error struct {
 	Code        int    `json:"code"`
 	ErrCode     int    `json:"err_code"`
@@ -83,8 +83,9 @@ func IsCode(err error, codes ...int) bool {
 	return false
 }
 
-// Temporary reports whether the same request may succeed later without a change of the cluster's configuration: there was no answer
-// in time, nothing answered (no quorum, no leader, JetStream is starting), or the server says so.
+// Temporary reports whether the same request may succeed later without a change of the cluster's configuration. That
+// is so after a timeout, without responders (no quorum, no leader, JetStream is starting), or if the server's error
+// says so.
 func Temporary(err error) bool {
 	if errors.Is(err, conn.ErrTimeout) || errors.Is(err, conn.ErrNoResponders) || errors.Is(err, conn.ErrFull) || errors.Is(err, context.DeadlineExceeded) {
 		return true
@@ -126,7 +127,7 @@ func (j *JetStream) call(ctx context.Context, subject string, in, out any) error
 	return nil
 }
 
-// decode decodes an answer: its error, or else out. Without out only the error counts.
+// decode decodes an answer: its error, or else out. If out is nil, decode checks only for an error.
 func decode(data []byte, out any) error {
 	var failed struct {
 		Error *Error `json:"error"`

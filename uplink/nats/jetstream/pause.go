@@ -8,7 +8,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// Pauses between attempts grow from the first to the last, and are spread.
+// Pauses between attempts grow from firstPause to lastPause, with random jitter.
 const (
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second

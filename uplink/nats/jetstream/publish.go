@@ -9,7 +9,7 @@ import (
 
 // Headers of publications.
 const (
-	HeaderMsgID        = "Nats-Msg-Id"                         // the stream stores one message of an id within its window of duplicates
+	HeaderMsgID        = "Nats-Msg-Id"                         // within its duplicate window, the stream stores one message of an id
 	HeaderExpectStream = "Nats-Expected-Stream"                // the name of the stream that must store it
 	HeaderExpectLast   = "Nats-Expected-Last-Subject-Sequence" // the sequence of the subject's last message
 	HeaderRollup       = "Nats-Rollup"                         // "sub" removes all earlier messages of the subject

@@ -10,7 +10,7 @@ import (
 	"runnel/uplink/nats/conn"
 )
 
-// PullOptions say how many messages come at a time.
+// PullOptions say how many messages to request at a time.
 type PullOptions struct {
 	Batch   int           // messages asked for at a time; 0: 100
 	Expires time.Duration // of a request for messages; 0: 30 s
@@ -28,18 +28,19 @@ type pullRequest struct {
 	Heartbeat time.Duration `json:"idle_heartbeat"`
 }
 
-// Pull asks for messages, again and again, and hands them to a handler until ctx is done, the connection ends, or the consumer is
-// gone. The goroutine of the connection's Run calls the handler, which must not wait: acknowledge a message by Ack when it is
-// handled. MaxAckPending bounds how many are under way. No call of the handler is under way, and none begins, after Pull has
-// returned; the server may deliver a batch to the connection for up to Expires, so close the connection if another one is to
-// read the consumer.
+// Pull requests messages repeatedly and passes them to a handler until ctx is done, the connection ends, or the
+// consumer is gone. The goroutine of the connection's Run calls the handler, which must not wait: acknowledge a
+// message by Ack when it is handled. MaxAckPending bounds the messages in flight. After Pull has returned, no call of
+// the handler is in progress, and none begins. The server may still deliver a batch to the connection for up to
+// Expires, so close the connection before another one reads the consumer.
 //
-// Its error is the cause of ctx, that of the connection's end, or an Error: CodeConsumerNotFound if the consumer is gone.
+// Pull returns the cause of ctx, the error that ended the connection, or an Error with CodeConsumerNotFound if the
+// consumer is gone.
 func (c *Consumer) Pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg)) error {
 	return c.pull(ctx, opts, handler, false)
 }
 
-// pull is Pull. A fleeting one ends with the first trouble.
+// pull is Pull. A fleeting pull ends with the first failure.
 func (c *Consumer) pull(ctx context.Context, opts PullOptions, handler func(*conn.Msg), fleeting bool) error {
 	if opts.Batch == 0 {
 		opts.Batch = defaultBatch
@@ -60,31 +61,31 @@ func (c *Consumer) pull(ctx context.Context, opts PullOptions, handler func(*con
 	return p.run(ctx)
 }
 
-// puller is a Pull under way.
+// puller is a Pull in progress.
 type puller struct {
 	consumer *Consumer
 	batch    int           // messages asked for at a time
-	silence  time.Duration // after which the consumer's server is taken for lost
-	fleeting bool          // the first trouble is the end
+	silence  time.Duration // after which the consumer's server is assumed lost
+	fleeting bool          // the first failure ends the pull
 	handler  func(*conn.Msg)
 	next     conn.Out      // the request for messages
-	wake     chan struct{} // something below has changed
+	wake     chan struct{} // signals a change of the fields below
 
 	mu sync.Mutex // held during calls of the handler
 	// Guarded by mu.
 	batches []*batch // requested
 	alive   bool     // the consumer has sent something since run looked
-	problem error    // with which the last batch ended early
+	problem error    // why the last batch ended early
 	ended   bool
 }
 
 // batch is a request for messages that has not ended.
 type batch struct {
 	sub  *conn.Sub
-	left int // messages to come
+	left int // messages still to arrive
 }
 
-// run requests batches until there is an error that another batch would have too.
+// run requests batches until an error occurs that another batch would not avoid.
 func (p *puller) run(ctx context.Context) error {
 	pause := newPause()
 	silence := time.NewTimer(0)
@@ -121,7 +122,8 @@ func (p *puller) run(ctx context.Context) error {
 
 func (p *puller) done() <-chan struct{} { return p.consumer.js.conn.Done() }
 
-// request requests a batch if fewer than half of one are to come. It returns what has happened since the last call.
+// request requests another batch if less than half of one is still to arrive. It returns what has happened since the
+// last call.
 func (p *puller) request() (alive bool, problem, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -211,7 +213,7 @@ func (p *puller) drop(b *batch) {
 	}
 }
 
-// silent ends all batches because the consumer was silent too long: its server may be lost.
+// silent ends all batches because the consumer was silent for too long: its server may be lost.
 func (p *puller) silent() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -234,7 +236,7 @@ func (p *puller) end() {
 	}
 }
 
-// check returns the error if no other batch would do better. It asks whether the consumer still exists.
+// check returns the error if another batch would fail too. It asks the server whether the consumer still exists.
 func (p *puller) check(ctx context.Context, problem error) error {
 	if p.fleeting || IsCode(problem, CodeConsumerNotFound) {
 		return problem

@@ -47,7 +47,7 @@ func (j *JetStream) CreateStream(ctx context.Context, config StreamConfig) (info
 	return info, err
 }
 
-// SetSubjects changes the subjects of a stream, and leaves everything else as it is.
+// SetSubjects changes the subjects of a stream and nothing else.
 func (j *JetStream) SetSubjects(ctx context.Context, stream string, subjects []string) error {
 	var info struct {
 		Config map[string]json.RawMessage `json:"config"` // with the fields that StreamConfig does not know
@@ -78,8 +78,8 @@ func (j *JetStream) Stream(ctx context.Context, name string) (info StreamInfo, e
 	return info, err
 }
 
-// StreamsOf returns the names of the streams that store a subject, or parts of a pattern. None is no error: no stream stores it, and
-// the cluster is able to say so.
+// StreamsOf returns the names of the streams that store a subject, or parts of a pattern. An empty list without an
+// error means that the cluster has answered and no stream stores it.
 func (j *JetStream) StreamsOf(ctx context.Context, subject string) (names []string, err error) {
 	in := struct {
 		Subject string `json:"subject"`

@@ -12,13 +12,15 @@ import (
 // watchInactive is how long the server keeps the consumer of a watch whose connection has ended.
 const watchInactive = 5 * time.Minute
 
-// errAgain ends the consumer of a watch after trouble, such as a lost message or a lost server: another one begins with the last values.
+// errAgain ends the consumer of a watch after a failure, such as a lost message or a lost server. A new consumer
+// begins with the last values.
 var errAgain = errors.New("jetstream: the consumer of a watch is lost")
 
-// Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or the connection
-// ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must not wait. ready is called once,
-// by any goroutine, when the last values are complete; it may be nil. Entries may come again, for example when the server of the
-// watch is lost: compare their revisions. A value that another one replaces soon may never come.
+// Watch hands the last value of each key that a pattern matches to a handler, then each change, until ctx is done or
+// the connection ends. Pattern ">" matches all. The goroutine of the connection's Run calls the handler, which must
+// not wait. ready is called once, by any goroutine, when the last values are complete; it may be nil. Entries may be
+// repeated, for example when the server of the watch is lost: compare their revisions. A value that is soon replaced
+// may never be delivered.
 func (b *Bucket) Watch(ctx context.Context, pattern string, handler func(*Entry), ready func()) error {
 	var once sync.Once
 	complete := func() {
@@ -71,7 +73,7 @@ func (b *Bucket) watch(ctx context.Context, pattern string, handler func(*Entry)
 	if b.js.conn.Err() != nil {
 		return conn.ErrClosed
 	}
-	// The answer is not waited for.
+	// Do not wait for the answer.
 	b.js.conn.Publish(conn.Out{Subject: b.js.prefix + ".CONSUMER.DELETE." + c.Stream + "." + c.Name})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

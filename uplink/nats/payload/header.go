@@ -25,11 +25,11 @@ const (
 	ModeField      = "Runnel-Mode"      // of a cancellation
 	ProgressField  = "Runnel-Progress"  // of a call: "true" if the caller takes progressive results
 	OriginField    = "Runnel-Origin"    // of an event: the origin, as in Nats-Msg-Id
-	HopsField      = "Runnel-Hops"      // the links that an event or a call came over, see Hops
+	HopsField      = "Runnel-Hops"      // the links that an event or a call has crossed, see Hops
 	TimeField      = "Runnel-Time"      // of an event: when it was published, in ms since 1970
-	TTLField       = "Runnel-TTL"       // of an event: how long it meant anything when it was sent, in ms
+	TTLField       = "Runnel-TTL"       // of an event: its remaining time when it was sent, in ms
 	RetainField    = "Runnel-Retain"    // of an event: "true" if it is retained
-	PublisherField = "Runnel-Publisher" // the authid of a publisher or caller that is disclosed
+	PublisherField = "Runnel-Publisher" // the authid of a disclosed publisher or caller
 )
 
 // Values of TypeField.
@@ -40,7 +40,7 @@ const (
 	Progress = "progress"
 	Error    = "error"
 	Cancel   = "cancel"
-	Alive    = "alive"   // the callee is at work
+	Alive    = "alive"   // the callee is still working
 	Probe    = "probe"   // do topics cover the subject of a call?
 	Covered  = "covered" // they do
 )
@@ -76,10 +76,11 @@ func ParseOrigin(text string) (o client.Origin, ok bool) {
 	return o, true
 }
 
-// maxHops bounds the hops of one message. The router bounds them alike.
+// maxHops bounds the hops of one message, as the router does.
 const maxHops = 64
 
-// Hops returns the text of the links that a message came over, oldest first: a JSON list of [session, authid, authrole, node, tag].
+// Hops returns the text of the links that a message has crossed, oldest first: a JSON list of [session, authid,
+// authrole, node, tag].
 func Hops(way []client.Hop) string {
 	list := make([]any, len(way))
 	for i, h := range way {
@@ -145,7 +146,7 @@ func Time(t time.Time) string {
 	return strconv.FormatInt(max(t.UnixMilli(), 0), 10)
 }
 
-// ParseTime undoes Time. It returns the zero time for a text that is no time.
+// ParseTime undoes Time. It returns the zero time for an invalid text.
 func ParseTime(text string) time.Time {
 	ms, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || ms < 0 || ms > lastTime {
@@ -162,7 +163,7 @@ func Timeout(d time.Duration) string {
 	return strconv.FormatInt(max(d.Milliseconds(), 1), 10)
 }
 
-// ParseTimeout undoes Timeout. It returns 0 for a text that is no timeout.
+// ParseTimeout undoes Timeout. It returns 0 for an invalid text.
 func ParseTimeout(text string) time.Duration {
 	ms, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
@@ -171,7 +172,7 @@ func ParseTimeout(text string) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// Value returns a text in a form that a header field can hold: without line breaks and other control characters.
+// Value makes a text safe for a header field: without line breaks and other control characters.
 func Value(text string) string {
 	if printable(text) {
 		return text

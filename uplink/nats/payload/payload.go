@@ -1,9 +1,9 @@
 // Package payload translates between the arguments of WAMP and the payloads and header fields of NATS messages.
 //
-// A payload with one positional argument and no keyword arguments becomes the bare value of that argument. One without arguments
-// becomes an empty payload. Every other one becomes a map, {"args": [...], "kwargs": {...}}, in which either key may be missing.
-// A bare value that looks like such a map is put into "args", so that it is not changed. The header field Content-Type names the
-// serializer. A program without WAMP reads and writes plain JSON.
+// A single positional argument without keyword arguments becomes the payload itself. No arguments become an empty
+// payload. All other arguments become a map, {"args": [...], "kwargs": {...}}, in which either key may be missing. A
+// single value that looks like such a map is wrapped in "args", so that it is not changed. The header field
+// Content-Type names the serializer. A program without WAMP reads and writes plain JSON.
 package payload
 
 import (
@@ -57,7 +57,7 @@ func Encode(p codec.Payload, s wamp.Serializer) ([]byte, error) {
 	return b.Dict().Raw, b.Err()
 }
 
-// Accepts returns why Encode would refuse a payload, or nil. It is cheap.
+// Accepts returns the reason why Encode would refuse a payload, or nil. It is cheap.
 func Accepts(p codec.Payload) error {
 	if p.Items == 0 {
 		return nil

@@ -1,13 +1,13 @@
-// Package subject translates between URIs of WAMP and subjects of NATS. A subject equals its URI, except for the few characters
-// that have a meaning of their own in a subject: these are percent-encoded.
+// Package subject translates between WAMP URIs and NATS subjects. A subject equals its URI, except for the few
+// characters that have a special meaning in a subject: these are percent-encoded.
 //
 //	com.example.weather     com.example.weather
 //	com.example.50%         com.example.50%
 //	com.example.*           com.example.%2A
 //	$JS.API.STREAM.NAMES    %24JS.API.STREAM.NAMES
 //
-// Subjects that begin with "$" or "_" belong to the NATS servers and to their clients. No URI leads to one of them, so no
-// session of a realm can reach JetStream's or the system's own subjects through a link.
+// Subjects that begin with "$" or "_" belong to the NATS servers and to their clients. No URI is translated to such a
+// subject, so no session of a realm can reach JetStream's or the system's own subjects through a link.
 package subject
 
 import (
@@ -29,7 +29,7 @@ func Of(uri string) (string, error) {
 	return encode(uri), nil
 }
 
-// Pattern returns the subject, with wildcards, of all URIs that a pattern matches. A prefix must end at a dot.
+// Pattern returns the subject, with wildcards, of all URIs that a pattern matches. A prefix must end with a dot.
 func Pattern(uri string, match wamp.Match) (string, error) {
 	switch {
 	case !wamp.ValidURI(uri, match, false):
@@ -52,8 +52,8 @@ func Pattern(uri string, match wamp.Match) (string, error) {
 	return strings.Join(parts, "."), nil
 }
 
-// URI returns the URI of a subject. ok is false for subjects of the servers and their clients, and for those that hold
-// characters that no URI holds.
+// URI returns the URI of a subject. ok is false for subjects of the servers and their clients, and for subjects with
+// characters that a URI cannot contain.
 func URI(subject string) (uri string, ok bool) {
 	if subject == "" || own(subject[0]) || !utf8.ValidString(subject) {
 		return "", false
@@ -74,7 +74,8 @@ func URI(subject string) (uri string, ok bool) {
 	return uri, wamp.ValidURI(uri, wamp.Exact, false)
 }
 
-// encode encodes the characters of a URI that a subject can't hold. A "%" stays, unless URI would read an escape there.
+// encode encodes the characters of a URI that a subject cannot contain. It keeps a "%" unless the function URI would
+// read an escape there.
 func encode(uri string) string {
 	extra := 0
 	for i := range len(uri) {
@@ -109,7 +110,7 @@ func special(uri string, i int) bool {
 // own reports whether a subject with this first character belongs to the servers or their clients: $SYS, $JS, _INBOX.
 func own(c byte) bool { return c == '$' || c == '_' }
 
-// escape reports whether the text after a "%" makes an escape of it.
+// escape reports whether a "%" followed by this text is an escape.
 func escape(text string, first bool) bool {
 	if len(text) < 2 {
 		return false
