@@ -67,12 +67,16 @@ type Conn struct {
 	subs     map[wamp.ID]*subscription
 	pending  map[wamp.ID]*request // SUBSCRIBE and CALL under way
 	unacked  []publication        // PUBLISH of the client that are to be acknowledged, in order (4.6)
-	received map[uint16]bool      // ids of QoS 2 messages of the client that are not released (4.3.3); true: PUBREC was sent
+	received map[uint16]receipt   // ids of QoS 2 messages of the client that are not released (4.3.3)
 	recs     []packet.Ack         // PUBRECs that wait until the ids are on disk
 	flight   flight
 	calls    int
 	mixed    bool // some subscriptions want the client's own messages and some do not
 	local    bool // some want them
+
+	recording bool // record writes
+	retired   bool // see retire
+	drained   bool // the router has read all messages
 
 	closing sync.Once
 }
@@ -99,6 +103,9 @@ func (c *Conn) ReadMessage() (msg []byte, more bool, err error) {
 			break
 		}
 		if c.ended != nil {
+			c.mu.Lock()
+			c.drained = true
+			c.mu.Unlock()
 			c.discard()
 			return nil, false, c.ended
 		}

@@ -69,24 +69,27 @@ func (b *Broker) unsaved(id string, err error) {
 func (b *Broker) remove(s *session) {
 	if b.dir != "" {
 		name := b.file(s.owner.key())
-		os.Remove(name)
 		os.Remove(name + idsEnding)
+		os.Remove(name)
 	}
 }
 
 // records reports whether the ids of QoS 2 are on disk. mu is held.
-func (c *Conn) records() bool { return c.expiry > 0 && c.durable && c.broker.dir != "" }
+func (c *Conn) records() bool {
+	return c.expiry > 0 && c.durable && c.broker.dir != "" && !c.retired
+}
 
 // record writes the ids of QoS 2 under way, before the client learns that the router has got its message or its release: so a
 // router that is killed takes no message twice. It is one write in place of at most 3 KB, and it is not synced. The reader calls it,
-// with mu held; mu is not held during the write.
+// with mu held; mu is not held during the write. After a failure there is no file: the router would take new messages for repeated
+// ones if the file still had the ids of released messages.
 func (c *Conn) record() {
 	if !c.records() {
 		return
 	}
 	var b []byte
-	for id, answered := range c.received {
-		if answered {
+	for id, r := range c.received {
+		if r != taken {
 			b = binary.BigEndian.AppendUint16(b, id)
 		}
 	}
@@ -96,15 +99,28 @@ func (c *Conn) record() {
 			b = binary.BigEndian.AppendUint16(b, id)
 		}
 	}
+	c.recording = true
 	c.mu.Unlock()
-	defer c.mu.Lock()
-	f, err := os.OpenFile(c.broker.file(c.key)+idsEnding, os.O_WRONLY|os.O_CREATE, 0o600)
+	name := c.broker.file(c.key) + idsEnding
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
 	if err == nil {
 		_, err = f.WriteAt(append(b, 0, 0), 0) // id 0 ends the list
 		f.Close()
 	}
 	if err != nil {
+		os.Remove(name)
 		c.broker.unsaved(c.key.id, err)
+	}
+	c.mu.Lock()
+	c.recording = false
+	c.room.Broadcast()
+}
+
+// retire ends record: from now on the file of the ids belongs to the client's next connection. It waits for a write under way. mu is
+// held, but not during the wait.
+func (c *Conn) retire() {
+	for c.retired = true; c.recording; {
+		c.room.Wait()
 	}
 }
 
@@ -115,14 +131,14 @@ func (s *session) loadIDs(file string) {
 		return
 	}
 	n := int(binary.BigEndian.Uint16(b))
-	s.received = map[uint16]bool{}
+	s.received = map[uint16]receipt{}
 	for b = b[2:]; len(b) >= 2; b = b[2:] {
 		id := binary.BigEndian.Uint16(b)
 		switch n--; {
 		case id == 0:
 			return
 		case n >= 0:
-			s.received[id] = true
+			s.received[id] = recalled
 		default:
 			s.released = append(s.released, id)
 		}

@@ -115,6 +115,9 @@ func (c *Conn) begin() {
 		case <-late.C:
 		}
 		late.Stop()
+		old.mu.Lock()
+		old.retire()
+		old.mu.Unlock()
 	}
 	c.mu.Lock()
 	if !c.durable {

@@ -170,8 +170,8 @@ func TestSavedIDs(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "x")
 	for text, want := range map[string]string{
-		"\x00\x02\x00\x01\x00\x02\x00\x07\x00\x00\x00\x09": "map[1:true 2:true] [7]", "\x00\x00\x00\x00": "map[] []", "\x00\x00\x00\x05\x00\x06": "map[] [5 6]",
-		"\x00\x01\x00\x05": "map[5:true] []", "\x00\x03\x00\x05\x00": "map[5:true] []", "\x00": "map[] []", "": "map[] []",
+		"\x00\x02\x00\x01\x00\x02\x00\x07\x00\x00\x00\x09": "map[1:2 2:2] [7]", "\x00\x00\x00\x00": "map[] []", "\x00\x00\x00\x05\x00\x06": "map[] [5 6]",
+		"\x00\x01\x00\x05": "map[5:2] []", "\x00\x03\x00\x05\x00": "map[5:2] []", "\x00": "map[] []", "": "map[] []",
 		"\x00\x00" + strings.Repeat("\x00\x01", maxFile): "map[] []",
 	} {
 		kit.Must(t, os.WriteFile(name, []byte(text), 0o600))

@@ -20,6 +20,15 @@ type publication struct {
 	err     error
 }
 
+// receipt is the state of a message of QoS 2 of the client that is not released.
+type receipt byte
+
+const (
+	taken    receipt = iota // PUBREC was not sent
+	answered                // PUBREC was sent
+	recalled                // the file of an earlier router says that PUBREC was sent
+)
+
 const (
 	// maxUnacked is how many messages of a client may wait for their acknowledgement (Receive Maximum).
 	maxUnacked = 256
@@ -46,7 +55,7 @@ func (c *Conn) publish(p *packet.Publish) error {
 		return violation("a PUBLISH of a client with a subscription identifier") // 3.3.4
 	}
 	if p.QoS == 2 {
-		if again, err := c.repeated(p.ID); again || err != nil {
+		if again, err := c.repeated(p); again || err != nil {
 			return err
 		}
 	}
@@ -139,9 +148,9 @@ func (c *Conn) accept(p *packet.Publish, request wamp.ID, code packet.Code, err 
 	c.mu.Lock()
 	if p.QoS == 2 {
 		if c.received == nil {
-			c.received = map[uint16]bool{}
+			c.received = map[uint16]receipt{}
 		}
-		c.received[p.ID] = false
+		c.received[p.ID] = taken
 	}
 	c.unacked = append(c.unacked, publication{request: request, id: p.ID, qos: p.QoS, done: request == 0, code: code, err: err})
 	c.settle()
@@ -188,20 +197,23 @@ func (c *Conn) settle() {
 
 // putPubrec appends PUBREC. mu is held.
 func (c *Conn) putPubrec(ack *packet.Ack) {
-	if c.received[ack.ID] = true; ack.Code.Failed() && c.version >= packet.V5 {
+	if c.received[ack.ID] = answered; ack.Code.Failed() && c.version >= packet.V5 {
 		delete(c.received, ack.ID)
 	}
 	c.put(ack)
 }
 
-// repeated reports whether a message of QoS 2 was taken already, and answers it again (4.3.3).
-func (c *Conn) repeated(id uint16) (again bool, err error) {
+// repeated reports whether a message of QoS 2 was taken already, and answers it again (4.3.3). After a power cut the file of the ids
+// may have ids that the client had released. A message that has such an id and is not marked as repeated is a new one (3.3.1.1).
+func (c *Conn) repeated(p *packet.Publish) (again bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	answered, again := c.received[id]
+	r, again := c.received[p.ID]
 	switch {
-	case answered:
-		c.put(&packet.Ack{Type: packet.TypePubrec, ID: id})
+	case r == recalled && !p.Dup:
+		again = false
+	case r != taken:
+		c.put(&packet.Ack{Type: packet.TypePubrec, ID: p.ID})
 	case !again && len(c.received) >= maxUnacked:
 		err = &packet.Error{Code: receiveExceeded, Text: "more messages of QoS 2 than the receive maximum"}
 	}

@@ -30,8 +30,8 @@ type session struct {
 	timer     *time.Timer // of the will
 	written   string      // digest of the file
 
-	received map[uint16]bool // see Conn.received
-	released []uint16        // messages of QoS 2 whose PUBREL is not answered
+	received map[uint16]receipt // see Conn.received
+	released []uint16           // messages of QoS 2 whose PUBREL is not answered
 	again    []resent
 }
 
@@ -50,6 +50,9 @@ func (c *Conn) resume() *session {
 	b.mu.Lock()
 	s := b.saved[c.key]
 	if s == nil {
+		if c.expiry > 0 {
+			b.remove(&session{owner: c.owner}) // ids of a former session may be left
+		}
 		b.mu.Unlock()
 		return nil
 	}
@@ -144,7 +147,9 @@ func (c *Conn) recorded() {
 	list := c.recs
 	c.recs = nil
 	for i := range list {
-		c.received[list[i].ID] = !list[i].Code.Failed() || c.version < packet.V5
+		if !list[i].Code.Failed() || c.version < packet.V5 {
+			c.received[list[i].ID] = answered
+		}
 	}
 	c.record()
 	for i := range list {
@@ -154,6 +159,9 @@ func (c *Conn) recorded() {
 
 // keep keeps the session of a connection that has ended, until it expires.
 func (b *Broker) keep(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retire()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.saved[c.key]
@@ -161,9 +169,12 @@ func (b *Broker) keep(c *Conn) {
 		return
 	}
 	s.holder = nil
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s.received = c.received
+	s.received = map[uint16]receipt{} // the reader of c may not have ended yet, and goes on with its own
+	for id, r := range c.received {
+		if r != taken || c.drained {
+			s.received[id] = max(r, answered)
+		}
+	}
 	s.released, s.again = nil, c.flight.again
 	for id, m := range c.flight.ids {
 		if m.released {
@@ -174,6 +185,7 @@ func (b *Broker) keep(c *Conn) {
 	}
 	s.expiry = c.expiry
 	s.ends = time.Now().Add(time.Duration(s.expiry) * time.Second)
+	b.write(s) // DISCONNECT may have changed the expiry
 	b.awaitWill(s)
 	b.arm()
 }
