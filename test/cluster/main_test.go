@@ -4,7 +4,7 @@
 //	centre 0, 1, 2           each linked to one of the nats-servers
 //	nats-server 0, 1, 2      a cluster with JetStream
 //
-// RUNNEL_CLUSTER_ROUNDS is the number of rounds in which any two are killed. Without it, only two centres are:
+// RUNNEL_CLUSTER_ROUNDS is the number of rounds in which any two are killed, 3 unless it is set:
 //
 //	RUNNEL_CLUSTER_ROUNDS=100 go test -v -timeout 2h -run Random ./test/cluster
 //
